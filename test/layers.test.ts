@@ -8,7 +8,7 @@ import { Glob } from 'bun'
  */
 const mayImport: Record<string, string[]> = {
   core: ['type @sinclair/typebox'],
-  wire: ['core', 'eventsource-parser', 'node:*'],
+  wire: ['core', 'bun', 'eventsource-parser', 'http-parser-js', 'node:*'],
   // What OpenAI's three APIs say in the same words.
   'dialects/openai': ['core'],
   'dialects/*': ['core', 'dialects/openai', '@sinclair/typebox'],

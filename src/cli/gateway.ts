@@ -20,7 +20,8 @@ import { apiBase, zaiApi } from '../upstreams/zai-api/index.ts'
 import { type Place, zaiWeb } from '../upstreams/zai-web/index.ts'
 import { systemClock } from '../wire/clock.ts'
 import type { Fetch } from '../wire/http.ts'
-import { fetchRemoteFile, systemLookup } from '../wire/remote-file.ts'
+import { systemLookup } from '../wire/names.ts'
+import { fetchRemoteFile } from '../wire/remote-file.ts'
 
 export interface Assembled {
   app: ReturnType<typeof createApp>
@@ -176,6 +177,7 @@ function upstreamsOf(config: Config, edge: Edge): Upstream[] {
 function gatewayOptions(config: Config, { fetch, clock }: Edge): GatewayOptions {
   return {
     primaryModel: config.primaryModel,
+    smallModel: config.smallModel,
     thinkingModel: config.thinkingModel,
     searchModel: config.searchModel,
     modelMap: Object.entries(config.modelMap),

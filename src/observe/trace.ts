@@ -7,7 +7,7 @@ export interface TraceOptions {
   /** `name=value`, values percent-encoded, as the specification of OTEL_EXPORTER_OTLP_HEADERS has it. */
   headers: readonly string[]
   version: string
-  fetch: (url: string, init: RequestInit) => Promise<Response>
+  fetch: (url: string, init: RequestInit) => Promise<{ status: number; ok: boolean; text(): Promise<string> }>
   clock: Clock
   random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array
   warn: (message: string, facts: Record<string, unknown>) => void
@@ -88,7 +88,7 @@ export function createTracer(options: TraceOptions): Tracer {
     try {
       const signal = AbortSignal.timeout(exportTimeoutMs)
       const response = await options.fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' })
-      await response.body?.cancel()
+      await response.text() // so that the connection is free again
       return response.ok ? undefined : `HTTP ${response.status}`
     } catch (thrown) {
       return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'failed'

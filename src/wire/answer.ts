@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import { cancelled } from './http.ts'
+import { cancelled, type HttpResponse } from './http.ts'
 
 /** A whole answer, whatever its status. */
 export interface Answer {
@@ -25,7 +25,7 @@ export interface AnswerOptions {
  * Errors: `cancelled` when `signal` fired, `timeout` when the body took too long, `upstream-unavailable` when the
  * connection broke.
  */
-export async function readAnswer(response: Response, options: AnswerOptions): Promise<Answer> {
+export async function readAnswer(response: HttpResponse, options: AnswerOptions): Promise<Answer> {
   const { clock, signal, timeoutMs, host } = options
   const { status, ok, headers } = response
   const deadline = Promise.withResolvers<never>()

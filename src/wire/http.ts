@@ -2,7 +2,26 @@ import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 
 /** The one outgoing door: tests put a scripted one in its place. */
-export type Fetch = (url: string, init: RequestInit) => Promise<Response>
+export type Fetch = (url: string, init: RequestInit) => Promise<HttpResponse>
+
+/** As much of a `Response` as is read here. */
+export interface HttpResponse {
+  readonly status: number
+  readonly ok: boolean
+  readonly headers: Headers
+  readonly body: Body | null
+  text(): Promise<string>
+}
+
+export interface Body {
+  getReader(): BodyReader
+}
+
+export interface BodyReader {
+  /** Rejects where the body broke off, once all before it was read. */
+  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>
+  cancel(): Promise<void>
+}
 
 export interface SendOptions {
   fetch: Fetch
@@ -18,7 +37,7 @@ export interface SendOptions {
  * Errors: `cancelled` when `signal` fired, `timeout` when the headers took too long, `upstream-unavailable` when
  * the connection failed. An HTTP error status is not an error here: its meaning is the upstream's to tell.
  */
-export async function send(url: string, init: RequestInit, options: SendOptions): Promise<Response> {
+export async function send(url: string, init: RequestInit, options: SendOptions): Promise<HttpResponse> {
   const { fetch, clock, signal, headersTimeoutMs } = options
   const host = new URL(url).host
   const deadline = new AbortController()

@@ -1,14 +1,11 @@
-import { lookup } from 'node:dns/promises'
 import { BlockList, isIP } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { unlessAborted } from './abort.ts'
-import { cancelled, type Fetch } from './http.ts'
+import { cancelled, type Fetch, type HttpResponse } from './http.ts'
+import type { Lookup } from './names.ts'
 
 /** Every address of a host name. */
-export type Lookup = (hostname: string) => Promise<{ address: string }[]>
-
-export const systemLookup: Lookup = (hostname) => lookup(hostname, { all: true })
 
 export interface RemoteFileOptions {
   fetch: Fetch
@@ -92,7 +89,7 @@ async function resolve(host: string, lookup: Lookup, signal: AbortSignal): Promi
 }
 
 /** Connects to the checked address under the host's own name. */
-async function dial(url: URL, addresses: string[], { fetch, signal }: RemoteFileOptions): Promise<Response> {
+async function dial(url: URL, addresses: string[], { fetch, signal }: RemoteFileOptions): Promise<HttpResponse> {
   let failure: unknown
   for (const address of addresses) {
     const pinned = new URL(url)
@@ -115,31 +112,34 @@ async function dial(url: URL, addresses: string[], { fetch, signal }: RemoteFile
   throw failure
 }
 
-async function receive(response: Response, { maxBytes }: RemoteFileOptions): Promise<RemoteFile> {
+async function receive(response: HttpResponse, { maxBytes }: RemoteFileOptions): Promise<RemoteFile> {
   if (!response.ok) {
     discard(response)
     throw refusal(`The host of the file answered with status ${response.status}.`)
   }
   const [mediaType = ''] = (response.headers.get('content-type') ?? '').split(';')
+  const reader = response.body?.getReader()
   const chunks: Uint8Array[] = []
   let size = Number(response.headers.get('content-length') ?? 0)
   if (size <= maxBytes) {
     size = 0
-    for await (const chunk of response.body ?? []) {
-      size += chunk.length
-      if (size > maxBytes) break
-      chunks.push(chunk)
+    for (let step = await reader?.read(); step?.value && size <= maxBytes; step = await reader?.read()) {
+      size += step.value.length
+      chunks.push(step.value)
     }
   }
   if (size > maxBytes) {
-    discard(response)
+    reader?.cancel().catch(() => {})
     throw refusal(`The file is larger than ${Math.floor(maxBytes / 1024 / 1024)} MiB.`)
   }
   return { data: new Uint8Array(Buffer.concat(chunks)), mediaType: mediaType.trim().toLowerCase() }
 }
 
-function discard(response: Response): void {
-  response.body?.cancel().catch(() => {})
+function discard({ body }: HttpResponse): void {
+  body
+    ?.getReader()
+    .cancel()
+    .catch(() => {})
 }
 
 function hostOf(url: URL): string {

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
 import type { Machine, Source } from '../core/machine.ts'
-import { cancelled } from './http.ts'
+import { type Body, cancelled } from './http.ts'
 
 /** Longest wait for the end of a body whose last delta has come; with it the connection can serve the next call. */
 const lingerMs = 1_000
@@ -25,7 +25,7 @@ export interface SseOptions {
  * Liberal in what it reads: a BOM, CRLF, comments, `event:` and `id:` lines, a last event without its blank line.
  * A body that fails or falls silent ends in an `error` delta; what came before it is delivered first.
  */
-export function sseDeltas(body: ReadableStream<Uint8Array>, options: SseOptions): Source<Delta[]> {
+export function sseDeltas(body: Body, options: SseOptions): Source<Delta[]> {
   const { decoder, clock, signal, idleMs, abort } = options
   const reader = body.getReader()
   const text = new TextDecoder('utf-8')
@@ -47,7 +47,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array>, options: SseOptions)
         lastReadAt = clock.now()
         if (silent) fail(fellSilent(idleMs))
         else if (step.done) finish()
-        else hear(step.value)
+        else if (step.value) hear(step.value)
       } catch (cause) {
         if (silent) fail(fellSilent(idleMs))
         else fail(signal.aborted ? cancelled(cause) : broken(cause))

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
-import type { Fetch } from '../../src/wire/http.ts'
+import type { Fetch, HttpResponse } from '../../src/wire/http.ts'
+import { systemLookup } from '../../src/wire/names.ts'
 import { postFetch } from '../../src/wire/post-fetch.ts'
 import { until } from '../support/gateway.ts'
 import { chunk, lastChunk, type Play, type RawUpstream, startRawUpstream, streamHead } from '../support/raw-upstream.ts'
@@ -24,14 +25,16 @@ async function playing(play: Play): Promise<RawUpstream> {
 }
 
 const ask = (upstream: RawUpstream, init: RequestInit = {}) =>
-  postFetch(others)(`${upstream.origin}/`, { method: 'POST', body: '{"grüß":"dich"}', ...init })
+  postFetch(others, systemLookup)(`${upstream.origin}/`, { method: 'POST', body: '{"grüß":"dich"}', ...init })
 
 /** What arrives of a body, and how it ends. */
-async function read(response: Response): Promise<{ text: string; code: unknown }> {
+async function read({ body }: HttpResponse): Promise<{ text: string; code: unknown }> {
+  const reader = body?.getReader()
   const decoder = new TextDecoder()
   let text = ''
   try {
-    for await (const piece of response.body ?? []) text += decoder.decode(piece, { stream: true })
+    for (let step = await reader?.read(); step?.value; step = await reader?.read())
+      text += decoder.decode(step.value, { stream: true })
     return { text, code: undefined }
   } catch (thrown) {
     return { text, code: thrown instanceof Error && 'code' in thrown ? thrown.code : thrown }
@@ -45,7 +48,7 @@ describe('what is no POST of text goes another way:', () => {
     ['a DELETE', { method: 'DELETE' }],
   ])('%s', async (_name, init) => {
     seen.length = 0
-    expect(await (await postFetch(others)('http://127.0.0.1:1/x', init)).text()).toBe('by fetch')
+    expect(await (await postFetch(others, systemLookup)('http://127.0.0.1:1/x', init)).text()).toBe('by fetch')
     expect(seen).toEqual([{ url: 'http://127.0.0.1:1/x', method: init.method }])
   })
 })
@@ -61,13 +64,13 @@ test('request and answer are those of the wire', async () => {
       ),
   })
   running.push({ stop: () => server.stop(true) })
-  const answer = await postFetch(others)(`${server.url}`, {
+  const answer = await postFetch(others, systemLookup)(`${server.url}`, {
     method: 'POST',
     body: 'grüß dich',
     headers: { 'X-Given': '1' },
   })
   expect([answer.status, answer.ok, answer.headers.get('x-a')]).toEqual([418, false, 'b'])
-  const { headers, body } = await answer.json()
+  const { headers, body } = JSON.parse(await answer.text())
   expect(body).toBe('grüß dich')
   expect(Object.fromEntries(headers)).toMatchObject({
     'x-given': '1',
@@ -109,7 +112,8 @@ describe('whatever had come is delivered before', () => {
   test.each<[string, Play, string]>([
     ['a close', burst('close'), 'ECONNRESET'],
     ['a reset', burst('reset'), 'ECONNRESET'],
-    ['a chunk that is broken', burst('close', 'zz\r\n'), 'HPE_INVALID_CHUNK_SIZE'],
+    ['a chunk without a size', burst('close', 'zz\r\n'), 'ECONNRESET'],
+    ['a chunk without a size that looks like the last', burst('close', 'zz\r\n\r\n'), 'ECONNRESET'],
   ])('%s', async (_name, play, code) => {
     const upstream = await playing(play)
     for (let round = 0; round < 10; round++) expect(await read(await ask(upstream))).toEqual({ text: events, code })
@@ -180,7 +184,7 @@ test('a body that nobody reads is not fetched', async () => {
   }, 'the flood to begin')
   await new Promise((resolve) => setTimeout(resolve, 100))
   expect(sent).toBeLessThan(32_000_000)
-  await answer.body?.cancel()
+  await answer.body?.getReader().cancel()
   await until(() => left, 'the upstream to be left')
 })
 
@@ -197,7 +201,7 @@ test('a connection is used again', async () => {
   const upstream = await playing(async (line) => {
     await line.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')
   })
-  const fetch = postFetch(others)
+  const fetch = postFetch(others, systemLookup)
   for (let round = 0; round < 5; round++) {
     expect(await (await fetch(`${upstream.origin}/`, { method: 'POST', body: '{}' })).text()).toBe('ok')
     expect(upstream.open()).toBe(1)

@@ -1,17 +1,17 @@
 import type { Clock } from '../../core/clock.ts'
 import { type Answer, readAnswer } from '../../wire/answer.ts'
-import { type Fetch, send } from '../../wire/http.ts'
+import { type Fetch, type HttpResponse, send } from '../../wire/http.ts'
 
 /** The one door to the API: its address, the headers every call carries, and the deadlines. */
 export interface Api {
   /** `api.z.ai` */
   host: string
   /** Sends and waits for the headers; for answers that stream. */
-  open(path: string, call: ApiCall): Promise<Response>
+  open(path: string, call: ApiCall): Promise<HttpResponse>
   /** Sends and waits for the whole answer, whatever its status. */
   ask(path: string, call: ApiCall): Promise<Answer>
   /** The body of an opened answer that turned out not to stream. */
-  read(response: Response, signal: AbortSignal): Promise<Answer>
+  read(response: HttpResponse, signal: AbortSignal): Promise<Answer>
 }
 
 export interface ApiCall {
@@ -34,7 +34,7 @@ export function api({ baseUrl, fetch, clock, headersTimeoutMs }: ApiOptions): Ap
   const { host } = new URL(baseUrl)
   return { host, open, ask, read }
 
-  function open(path: string, { key, body, signal }: ApiCall): Promise<Response> {
+  function open(path: string, { key, body, signal }: ApiCall): Promise<HttpResponse> {
     const init = {
       method: body === undefined ? 'GET' : 'POST',
       headers: {
@@ -54,7 +54,7 @@ export function api({ baseUrl, fetch, clock, headersTimeoutMs }: ApiOptions): Ap
     return read(await open(path, call), call.signal)
   }
 
-  function read(response: Response, signal: AbortSignal): Promise<Answer> {
+  function read(response: HttpResponse, signal: AbortSignal): Promise<Answer> {
     return readAnswer(response, { clock, signal, timeoutMs: headersTimeoutMs, host })
   }
 }

@@ -1,16 +1,16 @@
 import type { Clock } from '../../core/clock.ts'
 import { readAnswer } from '../../wire/answer.ts'
-import { type Fetch, send } from '../../wire/http.ts'
+import { type Fetch, type HttpResponse, send } from '../../wire/http.ts'
 
 /** The one door to the site: its address, the headers every call carries, and the deadlines. */
 export interface Site {
   origin: string
   /** Sends and waits for the headers; for answers that stream. */
-  open(path: string, call: SiteCall): Promise<Response>
+  open(path: string, call: SiteCall): Promise<HttpResponse>
   /** Sends and waits for the whole answer, whatever its status. */
   ask(path: string, call: SiteCall): Promise<Answer>
   /** The body of an opened answer that turned out not to stream. */
-  read(response: Response, signal: AbortSignal): Promise<Answer>
+  read(response: HttpResponse, signal: AbortSignal): Promise<Answer>
 }
 
 export interface SiteCall {
@@ -48,7 +48,7 @@ export interface SiteOptions {
 export function site({ baseUrl, fetch, clock, headersTimeoutMs }: SiteOptions): Site {
   return { origin: baseUrl, open, ask, read }
 
-  async function open(path: string, call: SiteCall): Promise<Response> {
+  async function open(path: string, call: SiteCall): Promise<HttpResponse> {
     try {
       return await send(
         `${baseUrl}${path}`,
@@ -66,7 +66,7 @@ export function site({ baseUrl, fetch, clock, headersTimeoutMs }: SiteOptions): 
     return read(response, call.signal).finally(() => connection.abort())
   }
 
-  async function read(response: Response, signal: AbortSignal): Promise<Answer> {
+  async function read(response: HttpResponse, signal: AbortSignal): Promise<Answer> {
     const { host } = new URL(baseUrl)
     const reading = readAnswer(response, { clock, signal, timeoutMs: headersTimeoutMs, host })
     const { status, ok, headers, text } = await reading.catch((thrown: unknown) => {

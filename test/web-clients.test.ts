@@ -50,6 +50,21 @@ describe('the openai package over chat.z.ai', () => {
     expect(lastPrompt()).toBe('Say hello')
   })
 
+  test('streams the call it insists on, and sees nothing of the answer without one', async () => {
+    say('It will rain.')
+    say('Let me see. ', '<tool_call>{"name":"get_weather","arguments":{"city":"Rome"}}</tool_call>')
+    const stream = openai.chat.completions.stream({
+      ...ask('Weather in Rome?'),
+      tools: [{ type: 'function', function: { name: 'get_weather', parameters } }],
+      tool_choice: 'required',
+    })
+    const [choice] = (await stream.finalChatCompletion()).choices
+    expect(choice).toMatchObject({
+      finish_reason: 'tool_calls',
+      message: { content: 'Let me see. ', tool_calls: [{ function: { name: 'get_weather' } }] },
+    })
+  })
+
   test('reads a stream with reasoning apart', async () => {
     site.script(completionRoute, thinking)
     let reasoning = ''

@@ -1,6 +1,5 @@
 import type { Clock } from '../core/clock.ts'
 import type { TextPart, UserPart } from '../core/request.ts'
-import { fitImage, imageTypeOf } from './image.ts'
 import type { Limits } from './limits.ts'
 import { type PdfPage, readPdf } from './pdf.ts'
 import { textIn } from './text.ts'
@@ -29,11 +28,6 @@ export interface ReadOptions {
 export async function readDocument(file: DocumentFile, options: ReadOptions): Promise<UserPart[] | undefined> {
   const { data, mediaType } = file
   if (isPdf(data) || mediaType === 'application/pdf') return pdfParts(file, options)
-  const imageType = imageTypeOf(data)
-  if (imageType !== undefined) {
-    if (!options.vision) return undefined
-    return [await fitImage({ mediaType: imageType, data: data.toBase64() }, options.limits)]
-  }
   const text = textIn(data, mediaType)
   return text === undefined ? undefined : [textDocument(file, text, options.limits)]
 }

@@ -31,7 +31,7 @@ const signatures: readonly (readonly [mediaType: string, ...marks: Mark[]])[] = 
   ['image/avif', [4, 'ftypavi']],
 ]
 
-/** What Z.AI takes. */
+/** What Z.AI takes, and what is decoded here on every system. */
 const taken = ['image/png', 'image/jpeg']
 
 /** The type of a picture by its first bytes, whatever its sender calls it. */
@@ -43,7 +43,8 @@ export function imageTypeOf(data: Uint8Array): string | undefined {
 /**
  * A picture as the vendor takes it: JPEG or PNG under its true name, scaled down where it is too large.
  *
- * What no decoder here knows (TIFF and HEIC on Linux, SVG) passes as it is, for the upstream to judge.
+ * What no decoder here knows (TIFF and HEIC on Linux, SVG) passes as it is, for the upstream to judge, and so does what
+ * breaks off behind its header: looking would mean to decode every picture of every turn.
  * Errors: `invalid-request` for a broken picture; `too-large` when scaling cannot help.
  */
 export async function fitImage(
@@ -58,6 +59,8 @@ export async function fitImage(
     return await converted(data, mediaType, limits)
   } catch (thrown) {
     if (!isUnknownHere(thrown)) throw thrown
+    // No PNG and no JPEG, whatever it says.
+    if (taken.includes(mediaType)) throw damaged(mediaType, thrown)
     if (data.length > limits.maxImageBytes) throw tooLarge(limits)
     return asIs
   }
@@ -71,11 +74,11 @@ export async function pageImage(data: Uint8Array, turn: number, limits: ImageLim
 
 async function isSmall(data: Uint8Array, { maxImageBytes, maxImageSide }: ImageLimits): Promise<boolean> {
   if (data.length > maxImageBytes) return false
-  // A damaged header is the upstream's to judge.
+  // Whoever decodes it next will say what is wrong with a damaged header.
   const size = await pipeline(data)
     .metadata()
     .catch(() => undefined)
-  return size === undefined || Math.max(size.width, size.height) <= maxImageSide
+  return size !== undefined && Math.max(size.width, size.height) <= maxImageSide
 }
 
 async function converted(data: Uint8Array, mediaType: string, limits: ImageLimits): Promise<EmbeddedImage> {
@@ -97,13 +100,14 @@ async function converted(data: Uint8Array, mediaType: string, limits: ImageLimit
   } catch (thrown) {
     if (isUnknownHere(thrown)) throw thrown
     if (codeOf(thrown) === 'ERR_IMAGE_TOO_MANY_PIXELS') throw tooLarge(limits)
-    throw new GatewayError('invalid-request', `The picture (${mediaType}) is damaged and cannot be decoded.`, {
-      param: 'messages',
-      code: 'invalid_image',
-      cause: thrown,
-    })
+    throw damaged(mediaType, thrown)
   }
   throw tooLarge(limits)
+}
+
+function damaged(mediaType: string, cause: unknown): GatewayError {
+  const message = `The picture (${mediaType}) is damaged and cannot be decoded.`
+  return new GatewayError('invalid-request', message, { param: 'messages', code: 'invalid_image', cause })
 }
 
 function pipeline(data: Uint8Array): Bun.Image {

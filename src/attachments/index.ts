@@ -1,16 +1,28 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ChatRequest, DocumentPart, ImagePart, Message, TextPart, UserPart } from '../core/request.ts'
-import type { Model } from '../core/upstream.ts'
+import type { Model, Upstream } from '../core/upstream.ts'
 import { readDocument } from './document.ts'
-import { fitImage } from './image.ts'
+import { fitImage, imageTypeOf } from './image.ts'
 import type { Limits } from './limits.ts'
 import { recentResults } from './recent.ts'
 
 /** Brings files into a form the model can take; rejects as `createAttachments` says. */
-export type PrepareAttachments = (request: ChatRequest, model: Model, options: PrepareOptions) => Promise<ChatRequest>
+export type PrepareAttachments = (
+  request: ChatRequest,
+  reader: AttachmentReader,
+  options: PrepareOptions,
+) => Promise<ChatRequest>
+
+/** Who gets to see the files. */
+export interface AttachmentReader {
+  model: Model
+  upstream: Pick<Upstream, 'refusesUnseenPictures'>
+}
 
 export interface PrepareOptions {
+  /** The request is only counted: nothing is fetched, and what is given by URL stays as it is. */
+  counting: boolean
   signal: AbortSignal
   note: (note: string) => void
 }
@@ -31,8 +43,7 @@ interface Prepared {
 }
 
 /** Everything that decides about one attachment. */
-interface Place {
-  model: Model
+interface Place extends AttachmentReader {
   /** Said by the user just now: a failure is an error, not a remark. */
   fresh: boolean
   options: PrepareOptions
@@ -41,11 +52,12 @@ interface Place {
 /**
  * Documents become text, pictures become JPEG or PNG of a size the model takes, whatever the upstream.
  *
- * One rule decides what cannot be done (a picture for a model without eyes, a broken or protected PDF, a file that is
- * too large or cannot be fetched). In the turn the user has just written it is an error, for the user must know:
- * `invalid-request` (code `image_not_supported`, `invalid_image`, `invalid_document`) or `too-large`. In tool results,
- * beside them, and in older turns a sentence in brackets takes its place, for nobody could mend it there and the
- * session has to go on; the name goes to `unsupported`. Files of other types are such a sentence everywhere.
+ * One rule decides what cannot be done (a broken or protected PDF, a damaged picture, a file that is too large or cannot
+ * be fetched). In the turn the user has just written it is an error, for the user must know: `invalid-request` (code
+ * `invalid_image`, `invalid_document`) or `too-large`. In tool results, beside them, and in older turns a sentence in
+ * brackets takes its place, for nobody could mend it there and the session has to go on; the name goes to
+ * `unsupported`. Files of other types are such a sentence everywhere, and so is a picture for a model without eyes,
+ * unless it was just sent and the upstream means to refuse it.
  *
  * Pictures given by URL stay as they are: some upstreams fetch them by themselves.
  * A request without attachments comes back as it is. Rejects with `cancelled` when the signal fires.
@@ -54,14 +66,14 @@ export function createAttachments({ fetchFile, clock, limits }: AttachmentOption
   // Clients send the whole conversation with every turn, so the same files come again and again.
   const recent = recentResults<UserPart[]>(limits.rememberedCharacters)
 
-  return async (request, model, options) => {
+  return async (request, reader, options) => {
     if (!request.messages.some(hasAttachment)) return request
     const freshFrom = freshStart(request.messages)
     const ignored = new Set<string>()
     const messages = await Promise.all(
       request.messages.map(async (message, index) => {
         if (!hasAttachment(message)) return message
-        const place = { model, fresh: index >= freshFrom, options }
+        const place = { ...reader, fresh: index >= freshFrom, options }
         const prepared = await Promise.all(message.parts.map((part) => prepare(part, place)))
         for (const part of prepared) if (part.ignored) ignored.add(part.ignored)
         return { ...message, parts: prepared.flatMap(({ parts }) => parts) }
@@ -75,7 +87,8 @@ export function createAttachments({ fetchFile, clock, limits }: AttachmentOption
     try {
       return part.type === 'image' ? await image(part, place) : await document(part, place)
     } catch (thrown) {
-      if (!(thrown instanceof GatewayError) || thrown.kind === 'cancelled' || place.fresh) throw thrown
+      if (!(thrown instanceof GatewayError) || thrown.kind === 'cancelled') throw thrown
+      if (place.fresh) throw naming(part, thrown)
       place.options.note(`attachment left out: ${thrown.code}`)
       return {
         parts: [remark(`${nameOf(part)} was attached here, but the model cannot have it. ${thrown.message}`)],
@@ -84,14 +97,11 @@ export function createAttachments({ fetchFile, clock, limits }: AttachmentOption
     }
   }
 
-  async function image(part: ImagePart, { model, fresh, options }: Place): Promise<Prepared> {
-    if (!model.vision && fresh) throw cannotSee(model)
+  async function image(part: ImagePart, { model, upstream, fresh, options }: Place): Promise<Prepared> {
     if (!model.vision) {
+      if (fresh && upstream.refusesUnseenPictures) return { parts: [part] }
       options.note('image omitted')
-      return {
-        parts: [remark(`image omitted: ${model.id} cannot see images; choose a vision model such as GLM-4.6V`)],
-        ignored: 'images',
-      }
+      return { parts: [remark(unseen(model, fresh))], ignored: 'images' }
     }
     const { source } = embedded(part)
     if (source.type === 'url') return { parts: [part] }
@@ -104,12 +114,19 @@ export function createAttachments({ fetchFile, clock, limits }: AttachmentOption
     return { parts: [fitted] }
   }
 
-  async function document(part: DocumentPart, { model, options }: Place): Promise<Prepared> {
+  async function document(part: DocumentPart, place: Place): Promise<Prepared> {
+    const { model, options } = place
     const { source } = embedded(part)
+    if (source.type === 'url' && options.counting) return { parts: [part] }
     const { data, mediaType } =
       source.type === 'url'
         ? await fetchFile(source.url, options.signal, limits.maxDocumentBytes)
         : { data: Buffer.from(source.data, 'base64'), mediaType: source.mediaType }
+    const imageType = imageTypeOf(data)
+    if (imageType !== undefined) {
+      const picture = { type: 'base64', mediaType: imageType, data: data.toBase64() } as const
+      return image({ type: 'image', source: picture }, place)
+    }
     const key = [part.title, mediaType, model.vision, keyOf(data)].join('\n')
     const known = recent.get(key)
     if (known) return { parts: known }
@@ -151,12 +168,18 @@ function embedded<Part extends Attachment>(part: Part): Part {
   return { ...part, source: { type: 'base64', mediaType, data: part.source.url.slice(comma + 1) } }
 }
 
-function cannotSee({ id }: Model): GatewayError {
-  return new GatewayError(
-    'invalid-request',
-    `${id} cannot see pictures: ask a vision model such as GLM-4.6V, or leave the picture out.`,
-    { param: 'messages', code: 'image_not_supported' },
-  )
+/** Said to the model. Only the picture it is asked about now is worth a word to the user. */
+function unseen({ id }: Model, fresh: boolean): string {
+  return fresh
+    ? `A picture was here. ${id} cannot see pictures: the answer has to say so; a vision model such as GLM-4.6V can.`
+    : `image omitted: ${id} cannot see images; choose a vision model such as GLM-4.6V`
+}
+
+/** The same error, which says also which of the files it means. */
+function naming(part: Attachment, error: GatewayError): GatewayError {
+  if (part.type === 'image' || part.title === undefined) return error
+  const { kind, code } = error
+  return new GatewayError(kind, `${nameOf(part)}: ${error.message}`, { code, param: 'messages', cause: error })
 }
 
 function nameOf(part: Attachment): string {

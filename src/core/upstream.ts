@@ -9,6 +9,11 @@ export interface Upstream {
   enforcesMaxTokens?: true
   /** Can search the web in a reply that may call the client's tools; where it cannot, it would search instead. */
   searchesBesideTools?: true
+  /**
+   * Refuses the picture a user has just sent to a model that cannot see; where it does not, words take the picture's
+   * place.
+   */
+  refusesUnseenPictures?: true
   /** What can be asked for now. Never rejects: falls back to what is known without asking. */
   models(): Promise<Model[]>
   /** Names of what the request asks and this upstream cannot honour. */

@@ -2,20 +2,22 @@ import { Elysia } from 'elysia'
 import type { Dialect } from '../core/dialect.ts'
 import type { Gateway } from '../gateway/run.ts'
 import type { RequestRecord } from '../observe/record.ts'
+import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, isDocumented } from './base-paths.ts'
 import type { TakeBody } from './dialect-routes.ts'
 
 export interface CountRouteOptions {
   gateway: Gateway
+  store: ResponseStore
   recordOf: (request: Request) => RequestRecord
   takeBody: TakeBody
 }
 
 /**
- * What a body would cost, without asking any upstream: `POST /v1/messages/count_tokens`. Claude Code sends about 26 at
- * once and adds them up.
+ * What a body would cost, without asking any upstream: `POST /v1/messages/count_tokens`, of which Claude Code sends
+ * about 26 at once and adds them up, and `POST /v1/responses/input_tokens`.
  */
-export function countRoutes(dialect: Dialect, { gateway, recordOf, takeBody }: CountRouteOptions) {
+export function countRoutes(dialect: Dialect, { gateway, store, recordOf, takeBody }: CountRouteOptions) {
   const app = new Elysia()
   const { count } = dialect
   if (!count) return app
@@ -23,9 +25,12 @@ export function countRoutes(dialect: Dialect, { gateway, recordOf, takeBody }: C
     app.post(
       basePath + dialect.path + count.path,
       async ({ request, body }) => {
-        const asked = dialect.decode(body, request.headers).request
-        recordOf(request).model = asked.model
-        return count.encode(await gateway.count(asked))
+        const complete = dialect.memory ? dialect.memory.recall(body, store.get) : body
+        const asked = dialect.decode(complete, request.headers).request
+        const record = recordOf(request)
+        record.model = asked.model
+        const { signal } = request
+        return count.encode(await gateway.count(asked, { signal, note: (note) => record.notes.push(note) }))
       },
       {
         body: dialect.body,

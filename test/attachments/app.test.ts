@@ -104,12 +104,27 @@ describe('what the user has just sent', () => {
     })
   })
 
-  test('a picture for a model without eyes is an error, and streams say so with a status', async () => {
-    const content = [{ type: 'image_url', image_url: { url: `data:image/png;base64,${pixel}` } }]
-    const body = { model: 'GLM-5', stream: true, messages: [{ role: 'user', content }] }
-    const reply = await post('/v1/chat/completions', body)
+  test.each([[false], [true]])(
+    'a picture for a model without eyes becomes words, and a header says so (streaming: %p)',
+    async (stream) => {
+      const content = [{ type: 'image_url', image_url: { url: `data:image/png;base64,${pixel}` } }]
+      const body = { model: 'GLM-5', stream, messages: [{ role: 'user', content }] }
+      const reply = await post('/v1/chat/completions', body)
+      expect(reply.status).toBe(200)
+      expect(reply.headers.get('x-zai2api-ignored')).toBe('images')
+      await reply.text()
+      expect(JSON.stringify(heard.at(-1)?.request.messages)).toContain('GLM-5 cannot see pictures')
+    },
+  )
+
+  test('a broken PDF is an error that names it', async () => {
+    const file_data = `data:application/pdf;base64,${Buffer.from(broken).toString('base64')}`
+    const content = [{ type: 'file', file: { filename: 'letter.pdf', file_data } }]
+    const reply = await post('/v1/chat/completions', { model: 'GLM-5', messages: [{ role: 'user', content }] })
     expect(reply.status).toBe(400)
-    expect(await reply.json()).toMatchObject({ error: { param: 'messages', code: 'image_not_supported' } })
+    expect(await reply.json()).toMatchObject({
+      error: { param: 'messages', code: 'invalid_document', message: expect.stringContaining('"letter.pdf"') },
+    })
   })
 })
 

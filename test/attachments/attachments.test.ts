@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { type AttachmentOptions, createAttachments } from '../../src/attachments/index.ts'
+import { type AttachmentOptions, type AttachmentReader, createAttachments } from '../../src/attachments/index.ts'
 import { type Limits, limitsWith } from '../../src/attachments/limits.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { ChatRequest, Message, UserPart } from '../../src/core/request.ts'
@@ -52,13 +52,16 @@ function requestOf(...messages: Message[]): ChatRequest {
 
 interface World extends Partial<AttachmentOptions> {
   model?: Model
+  upstream?: AttachmentReader['upstream']
+  counting?: boolean
   limits?: Limits
   signal?: AbortSignal
 }
 
 const limits = limitsWith(1024 * 1024)
 
-function preparer({ model = blind, signal = new AbortController().signal, ...more }: World = {}) {
+function preparer(world: World = {}) {
+  const { model = blind, upstream = {}, counting = false, signal = new AbortController().signal, ...more } = world
   const notes: string[] = []
   const prepare = createAttachments({
     fetchFile: async () => {
@@ -69,7 +72,7 @@ function preparer({ model = blind, signal = new AbortController().signal, ...mor
     ...more,
   })
   const note = (words: string) => void notes.push(words)
-  return { notes, prepare: (request: ChatRequest) => prepare(request, model, { signal, note }) }
+  return { notes, prepare: (request: ChatRequest) => prepare(request, { model, upstream }, { counting, signal, note }) }
 }
 
 /** What becomes of one message at the end of a conversation. */
@@ -318,13 +321,6 @@ describe('pictures', () => {
 const broken = document('%PDF-1.4 and nothing else')
 const refusals: [name: string, world: World, part: UserPart, error: object, remark: string][] = [
   [
-    'a picture for a model without eyes',
-    {},
-    image(gif),
-    { kind: 'invalid-request', code: 'image_not_supported', param: 'messages' },
-    '[image omitted: GLM-5 cannot see images; choose a vision model such as GLM-4.6V]',
-  ],
-  [
     'a broken PDF',
     {},
     broken,
@@ -335,7 +331,11 @@ const refusals: [name: string, world: World, part: UserPart, error: object, rema
     'a PDF behind a password',
     {},
     document(locked, 'application/pdf', 'pay.pdf'),
-    { kind: 'invalid-request', code: 'invalid_document', message: expect.stringContaining('password') },
+    {
+      kind: 'invalid-request',
+      code: 'invalid_document',
+      message: 'The file "pay.pdf": The PDF is protected by a password; send it without one.',
+    },
     '[The file "pay.pdf" was attached here, but the model cannot have it. The PDF is protected by a password; send it without one.]',
   ],
   [
@@ -344,6 +344,20 @@ const refusals: [name: string, world: World, part: UserPart, error: object, rema
     image('GIF89a and nothing else', 'image/gif'),
     { kind: 'invalid-request', code: 'invalid_image', param: 'messages' },
     '[A picture was attached here, but the model cannot have it. The picture (image/gif) is damaged and cannot be decoded.]',
+  ],
+  [
+    'a PNG with a damaged header',
+    { model: sees },
+    image(Buffer.from('\x89PNG\r\n\x1a\n', 'latin1')),
+    { kind: 'invalid-request', code: 'invalid_image', param: 'messages' },
+    '[A picture was attached here, but the model cannot have it. The picture (image/png) is damaged and cannot be decoded.]',
+  ],
+  [
+    'a text that calls itself a JPEG',
+    { model: sees },
+    image('nothing to see', 'image/jpeg'),
+    { kind: 'invalid-request', code: 'invalid_image', param: 'messages' },
+    '[A picture was attached here, but the model cannot have it. The picture (image/jpeg) is damaged and cannot be decoded.]',
   ],
   [
     'a picture that stays too large',
@@ -376,6 +390,7 @@ describe('what cannot be done', () => {
       'in an older turn': [said(part), answered, said(text('Go on.'))],
       'in a tool result': [said(text('Read it.')), called, result(part)],
       'beside a tool result': [called, result(text('Read.')), said(part)],
+      'before a tool result': [called, said(part), result(text('Read.'))],
     }
     for (const messages of Object.values(places)) {
       const prepared = await preparer(world).prepare(requestOf(...messages))
@@ -388,6 +403,49 @@ describe('what cannot be done', () => {
     const signal = AbortSignal.abort()
     expect(await failure({ signal }, called, result(document(letter)))).toMatchObject({ kind: 'cancelled' })
   })
+})
+
+describe('a picture for a model without eyes', () => {
+  const now =
+    '[A picture was here. GLM-5 cannot see pictures: the answer has to say so; a vision model such as GLM-4.6V can.]'
+  const before = '[image omitted: GLM-5 cannot see images; choose a vision model such as GLM-4.6V]'
+  const seen = image(gif, 'image/gif')
+  const places: [name: string, part: UserPart, messages: (part: UserPart) => Message[], words: string][] = [
+    ['just sent', seen, (part) => [said(text('What is this?'), part)], now],
+    [
+      'just sent by URL',
+      { type: 'image', source: { type: 'url', url: 'https://a.example/' } },
+      (part) => [said(part)],
+      now,
+    ],
+    ['just sent as a file', document(gif, 'image/gif', 'a.gif'), (part) => [said(part)], now],
+    ['in an older turn', seen, (part) => [said(part), answered, said(text('Go on.'))], before],
+    ['in a tool result', seen, (part) => [called, result(part)], before],
+  ]
+  test.each(places)('%s becomes words, and is told as ignored', async (_name, part, messages, words) => {
+    const prepared = await preparer().prepare(requestOf(...messages(part)))
+    expect(prepared.unsupported).toEqual(['images'])
+    expect(prepared.messages).toEqual(messages(text(words)))
+  })
+
+  test('is left to an upstream that refuses it, but only where it was just sent', async () => {
+    const { prepare } = preparer({ upstream: { refusesUnseenPictures: true } })
+    expect(await prepare(requestOf(said(seen), answered, said(document(gif))))).toMatchObject({
+      unsupported: ['images'],
+      messages: [said(text(before)), answered, said(seen)],
+    })
+  })
+})
+
+test('for counting, files elsewhere stay there', async () => {
+  const request = requestOf(said(remote('https://example.com/a.pdf'), document(letter)))
+  const { messages } = await preparer({ counting: true }).prepare(request)
+  expect(messages).toEqual([
+    said(
+      remote('https://example.com/a.pdf'),
+      text('<document pages="1">\n[page 1]\nDear reader,\nall is well.\n</document>'),
+    ),
+  ])
 })
 
 test('a request without attachments comes back as it is', async () => {

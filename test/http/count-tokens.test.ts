@@ -4,6 +4,7 @@ import { basePaths } from '../../src/http/base-paths.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { systemClock } from '../../src/wire/clock.ts'
 import { startGateway, until } from '../support/gateway.ts'
+import { pdfOf } from '../support/pdf.ts'
 
 const gateway = startGateway([demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })])
 afterAll(() => gateway.stop())
@@ -17,6 +18,14 @@ const bare: Body = { model: 'GLM-4.5', messages: [{ role: 'user', content: 'Coun
 const words = 'The lighthouse keeper counted seven ships before breakfast.'
 const onePixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 
+const user = (...content: Anthropic.ContentBlockParam[]): Turn[] => [...bare.messages, { role: 'user', content }]
+const png = { type: 'base64' as const, media_type: 'image/png' as const, data: onePixel }
+const pdf = {
+  type: 'base64' as const,
+  media_type: 'application/pdf' as const,
+  data: Buffer.from(pdfOf([{ lines: [words] }])).toString('base64'),
+}
+
 async function count(body: Body): Promise<number> {
   return (await anthropic.messages.countTokens(body)).input_tokens
 }
@@ -27,7 +36,6 @@ function post(path: string, body: unknown): Promise<Response> {
 }
 
 describe('everything in the body costs something', () => {
-  const user = (...content: Anthropic.ContentBlockParam[]): Turn[] => [...bare.messages, { role: 'user', content }]
   const assistant = (...content: Anthropic.ContentBlockParam[]): Turn[] => [
     ...bare.messages,
     { role: 'assistant', content },
@@ -37,8 +45,6 @@ describe('everything in the body costs something', () => {
     ...assistant(call),
     { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_1', content }] },
   ]
-  const png = { type: 'base64' as const, media_type: 'image/png' as const, data: onePixel }
-  const pdf = { type: 'base64' as const, media_type: 'application/pdf' as const, data: btoa(words.repeat(20)) }
   const tool = (description: string, note: string): Anthropic.Tool => ({
     name: 'count',
     description,
@@ -112,12 +118,31 @@ describe('the route', () => {
     expect(await count({ ...bare, model: 'claude-opus-4-7' })).toBeGreaterThan(0)
   })
 
-  test('says what the message itself begins with', async () => {
-    const stream = await anthropic.messages.create({ ...bare, model: 'GLM-4.6', max_tokens: 100, stream: true })
-    const counted = await count({ ...bare, model: 'GLM-4.6' })
+  test.each<[string, Anthropic.ContentBlockParam[]]>([
+    ['words', []],
+    ['a PDF, which becomes text', [{ type: 'document', source: pdf }]],
+    ['a picture nobody sees', [{ type: 'image', source: png }]],
+  ])('says what the message itself begins with: %s', async (_name, files) => {
+    const body = { ...bare, model: 'GLM-4.6', messages: user(...files, { type: 'text', text: 'And?' }) }
+    const stream = await anthropic.messages.create({ ...body, max_tokens: 100, stream: true })
+    const counted = await count(body)
     for await (const event of stream)
       if (event.type === 'message_start') expect(event.message.usage.input_tokens).toBe(counted)
     expect.assertions(1)
+  })
+
+  test('counts a file elsewhere without fetching it', async () => {
+    const source = { type: 'url' as const, url: 'https://a.example/letter.pdf' }
+    expect(await count({ ...bare, messages: user({ type: 'document', source }) })).toBeGreaterThan(await count(bare))
+  })
+
+  test('says of a file nobody can read what the message would be refused with', async () => {
+    const source = { ...pdf, data: btoa('%PDF-1.4 and nothing else') }
+    const reply = await post('/v1/messages/count_tokens', { ...bare, messages: user({ type: 'document', source }) })
+    expect([reply.status, await reply.json()]).toMatchObject([
+      400,
+      { error: { message: expect.stringContaining('PDF is broken') } },
+    ])
   })
 
   test('leaves one line in the log', async () => {

@@ -177,9 +177,18 @@ function promptOf(messages: WebMessage[]): string {
   return typeof content === 'string' ? content : textOf(content)
 }
 
+/** Not asked to, a model that thinks by itself would do so in its answer. */
 function isThinking({ reasoning }: ChatRequest, model: WebModel): boolean {
-  if (model.reasoning === 'never') return false
-  return reasoning.mode === 'default' ? model.reasoning === 'by-default' : reasoning.mode === 'on'
+  switch (model.reasoning) {
+    case 'never':
+      return false
+    case 'on-request':
+      return reasoning.mode === 'on'
+    case 'by-default':
+      return true
+    default:
+      return model.reasoning satisfies never
+  }
 }
 
 /** The site knows two efforts; the lesser ones are its default. */

@@ -3,9 +3,10 @@ import { type Pool, poolGauges } from '../../core/pool.ts'
 import type { ChatRequest } from '../../core/request.ts'
 import type { Upstream } from '../../core/upstream.ts'
 import type { Fetch } from '../../wire/http.ts'
-import { fetchRemoteFile, systemLookup } from '../../wire/remote-file.ts'
+import { systemLookup } from '../../wire/names.ts'
+import { fetchRemoteFile } from '../../wire/remote-file.ts'
 import type { MessagesMode } from './encode.ts'
-import { catalogue } from './models.ts'
+import { catalogue, thinksByItself } from './models.ts'
 import { opener } from './open.ts'
 import { type Place, sessions } from './session.ts'
 import { site } from './site.ts'
@@ -66,6 +67,7 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
 
   return {
     id: 'zai-web',
+    refusesUnseenPictures: true,
     models: models.list,
     unsupported: (request) => unsupported(request, options.tools),
     open: opener({
@@ -97,6 +99,7 @@ function unsupported(request: ChatRequest, tools: boolean): string[] {
   return [
     ...(toolsLost ? ['tools'] : []),
     ...(toolsLost && request.toolChoice !== 'auto' ? ['tool_choice'] : []),
+    ...(request.reasoning.mode === 'off' && thinksByItself(request.model) ? ['thinking'] : []),
     ...(request.messages.some(hasDocument) ? ['documents'] : []),
     ...searchLimits(request),
   ]

@@ -108,9 +108,13 @@ function fromLive({ id, name, created, info }: LiveModel): WebModel {
   }
 }
 
-/** The fifth generation thinks whatever it is told; asking for it keeps the thinking out of the answer. */
 function reasoningOf(publicName: string): Model['reasoning'] {
-  return /^glm-5/i.test(publicName) ? 'by-default' : 'on-request'
+  return thinksByItself(publicName) ? 'by-default' : 'on-request'
+}
+
+/** The fifth generation thinks whatever it is told; asking for it keeps the thinking out of the answer. */
+export function thinksByItself(publicName: string): boolean {
+  return /^(.*\/)?glm-5/i.test(publicName)
 }
 
 const alwaysOffered: ReadonlySet<string> = new Set(['GLM-4.5', 'GLM-4.5-Air'])

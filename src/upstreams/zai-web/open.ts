@@ -8,18 +8,19 @@ import type { ChatRequest, ImagePart, Tool } from '../../core/request.ts'
 import type { UpstreamCall } from '../../core/upstream.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
 import { promptTools } from '../../prompted-tools/prompt.ts'
-import { cancelled } from '../../wire/http.ts'
-import { lasting, type Opening, openingOf, replay } from '../../wire/opening.ts'
+import { cancelled, type HttpResponse } from '../../wire/http.ts'
+import { lasting, openingOf, replay } from '../../wire/opening.ts'
 import { pause, retryNote } from '../../wire/retry.ts'
 import { sseDeltas } from '../../wire/sse.ts'
 import { decoder } from './decode.ts'
 import { type Encoded, encode, imagesOf, type MessagesMode } from './encode.ts'
 import { bodyError, remedyOf, type Remedy as WebRemedy } from './errors.ts'
 import type { Catalogue } from './models.ts'
+import { demandsCall, type SearchedOpening, searchCall } from './opening-call.ts'
 import type { Session, Sessions } from './session.ts'
 import { sign } from './signature.ts'
 import { type Answer, forgetUrl, parseJson, type Site } from './site.ts'
-import { type FetchImage, imageRefusal, uploadImages } from './upload.ts'
+import { createUploads, type FetchImage, imageRefusal, uploadImages } from './upload.ts'
 import type { FrontEndVersion } from './version.ts'
 
 const maxRetries = 2
@@ -53,7 +54,7 @@ interface Job {
   images: ImagePart[]
   /** What a reply may call; empty when the client forbade calls. */
   tools: Tool[]
-  /** A reply without a call is worth another try: none of it has been shown. */
+  /** A reply without a call is worth another try, as long as none of it has been shown. */
   mustCallTool: boolean
 }
 
@@ -67,6 +68,7 @@ type Remedy = WebRemedy | 'insist'
  */
 export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<Source<Delta[]>> {
   const { site, clock, version, sessions, catalogue, newUuid } = options
+  const uploads = createUploads(clock)
 
   return async (call) => {
     const job = jobOf(call)
@@ -85,7 +87,9 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
           if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
           throw cancelled()
         }
-        const remedy = remedyFor(outcome, job)
+        const remedy = remedyFor(outcome)
+        // A picture the site no longer has may be what it stumbled over, whatever it says.
+        if (outcome instanceof GatewayError && remedy !== 'busy') uploads.forget(stay.session)
         if (outcome instanceof GatewayError && (remedy === 'busy' || remedy === 'dead')) {
           // A guest is made for the asking, so that only one is asked for.
           if (remedy === 'dead' && stay.session.kind === 'guest') {
@@ -122,14 +126,14 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const { tools, toolChoice } = call.request
     const callable = options.tools && toolChoice !== 'none' ? tools : []
     const request = promptTools(options.tools ? call.request : { ...call.request, tools: [], toolChoice: 'auto' })
-    const mustCallTool = call.whole && callable.length > 0 && toolChoice !== 'auto'
+    const mustCallTool = options.tools && demandsCall(call.request)
     return { call, request, images: imagesOf(request), tools: callable, mustCallTool }
   }
 
-  async function attempt(job: Job, session: Session): Promise<Opening> {
+  async function attempt(job: Job, session: Session): Promise<SearchedOpening> {
     const { signal } = job.call
     const known = await version.current(signal)
-    const files = await uploadImages(job.images, { ...options, session, version: known, signal })
+    const files = await uploadImages(job.images, { ...options, uploads, session, version: known, signal })
     const encoded = encode(job.request, {
       model: catalogue.traitsOf(job.call.model),
       userName: session.userName,
@@ -144,7 +148,10 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     if (!response.ok || response.body === null || !isEventStream(response))
       throw errorOf(await site.read(response, signal).finally(() => connection.abort()))
     const stream = { clock, signal, idleMs: options.idleMs, abort: () => connection.abort() }
-    return openingOf(sseDeltas(response.body, { ...stream, decoder: listener(job) }), job.mustCallTool)
+    const opening = await openingOf(sseDeltas(response.body, { ...stream, decoder: listener(job) }), false)
+    return job.mustCallTool
+      ? searchCall(opening, job.call.request.toolChoice, job.call)
+      : { ...opening, lacksCall: false }
   }
 
   async function newChat(chat: object, { token }: Session, known: string, signal: AbortSignal): Promise<string> {
@@ -160,7 +167,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     { token, userId }: Session,
     known: string,
     signal: AbortSignal,
-  ): Promise<Response> {
+  ): Promise<HttpResponse> {
     const pathname = `/c/${chatId}`
     const headers = { referer: `${site.origin}${pathname}` }
     const call = { method: 'POST', token, version: known, signal } as const
@@ -203,10 +210,9 @@ function isEnough(remedy: Remedy, tried: ReadonlySet<Remedy>): boolean {
   return tried.has(remedy) || tried.size === maxRetries
 }
 
-function remedyFor(outcome: Opening | GatewayError, { mustCallTool }: Job): Remedy {
+function remedyFor(outcome: SearchedOpening | GatewayError): Remedy {
   if (outcome instanceof GatewayError) return remedyOf(outcome)
-  const wanting = mustCallTool && !outcome.first.some(({ type }) => type === 'tool-call' || type === 'error')
-  return wanting ? 'insist' : 'none'
+  return outcome.lacksCall ? 'insist' : 'none'
 }
 
 /** Errors on the way hold no URL: its query carries the token. */
@@ -230,7 +236,7 @@ function chatIdOf(text: string): string | undefined {
   return 'id' in answer ? answer.id : answer.chat.id
 }
 
-function isEventStream(response: Response): boolean {
+function isEventStream(response: HttpResponse): boolean {
   return (response.headers.get('content-type') ?? '').includes('text/event-stream')
 }
 

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import type { Clock } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { ImagePart } from '../../core/request.ts'
 import { bodyError } from './errors.ts'
@@ -24,10 +25,47 @@ export interface UploadOptions {
   newUuid: () => string
   signal: AbortSignal
   maxImageBytes: number
+  uploads: Uploads
+}
+
+/** What lies with the site, for the sessions that brought it there. */
+export interface Uploads {
+  get(session: Session, key: string): UploadedFile | undefined
+  put(session: Session, key: string, file: UploadedFile): void
+  /** Perhaps the site does not take references to them any more: they are sent anew. */
+  forget(session: Session): void
+}
+
+/** Nobody knows how long the site keeps its files; a conversation with pauses is shorter. */
+const keepForMs = 60 * 60_000
+/** For each session; a request refers to all of its conversation's pictures. */
+const keepAtMost = 200
+
+/** Clients send the whole conversation with every turn, so the same pictures come again and again. */
+export function createUploads(clock: Clock): Uploads {
+  const bySession = new WeakMap<Session, Map<string, { file: UploadedFile; goodUntil: number }>>()
+  return {
+    get(session, key) {
+      const entry = bySession.get(session)?.get(key)
+      return entry !== undefined && clock.now() < entry.goodUntil ? entry.file : undefined
+    },
+    put(session, key, file) {
+      const files = bySession.get(session) ?? new Map()
+      bySession.set(session, files)
+      // Behind the others, also where it stood among them before.
+      files.delete(key)
+      files.set(key, { file, goodUntil: clock.now() + keepForMs })
+      for (const oldest of files.keys()) {
+        if (files.size <= keepAtMost) break
+        files.delete(oldest)
+      }
+    },
+    forget: (session) => void bySession.delete(session),
+  }
 }
 
 /**
- * Brings pictures to the site, one after the other, each only once.
+ * Brings pictures to the site, one after the other, each only once, and not again what lies there already.
  *
  * Errors: `invalid-request` when a picture cannot be read; what the site says otherwise.
  * Source: `POST /api/v1/files/`, one part named `file`; accounts only.
@@ -48,15 +86,24 @@ export function imageRefusal(model: { id: string; vision: boolean }, hasAccounts
 }
 
 async function upload(image: ImagePart, place: number, options: UploadOptions): Promise<WebFile> {
-  const { site, session, version, newUuid, signal } = options
-  const { data, mediaType } = await dataOf(image, options)
+  const { session, newUuid, uploads } = options
+  const picture = await dataOf(image, options)
+  const key = `${picture.mediaType} ${Bun.CryptoHasher.hash('sha256', picture.data, 'base64')}`
+  const known = uploads.get(session, key)
+  const file = known ?? (await send(picture, place, options))
+  if (known === undefined) uploads.put(session, key, file)
+  const itemId = newUuid()
+  return { id: file.id, entry: (userMessageId) => entryOf(file, picture.data.length, itemId, userMessageId) }
+}
+
+async function send({ data, mediaType }: Picture, place: number, options: UploadOptions): Promise<UploadedFile> {
+  const { site, session, version, signal } = options
   const form = new FormData()
   form.append('file', new File([data], `image-${place}.${extensionOf(mediaType)}`, { type: mediaType }))
   const answer = await site.ask('/api/v1/files/', { method: 'POST', token: session.token, version, body: form, signal })
   const file = answer.ok ? parseJson(answer.text) : undefined
   if (!Value.Check(UploadedFile, file)) throw bodyError(answer.status, answer.contentType, answer.text)
-  const itemId = newUuid()
-  return { id: file.id, entry: (userMessageId) => entryOf(file, data.length, itemId, userMessageId) }
+  return file
 }
 
 function entryOf(file: UploadedFile, size: number, itemId: string, userMessageId: string): object {

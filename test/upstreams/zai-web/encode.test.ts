@@ -146,7 +146,8 @@ test('a document is named in the place where it could not be read', () => {
 })
 
 test.each([
-  ['off asks for none', { mode: 'off' }, 'by-default', false],
+  ['off asks for none', { mode: 'off' }, 'on-request', false],
+  ['a model that thinks anyway is let, lest it think aloud', { mode: 'off' }, 'by-default', true],
   ['on asks for it', { mode: 'on' }, 'on-request', true],
   ['by default a model that thinks by itself is let', { mode: 'default' }, 'by-default', true],
   ['by default a model that can is not asked to', { mode: 'default' }, 'on-request', false],

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'bun:test'
+import { afterEach, describe, expect, test } from 'bun:test'
 import type { Delta } from '../../../src/core/events.ts'
 import type { ChatRequest, ImagePart, Tool } from '../../../src/core/request.ts'
 import type { Model, UpstreamCall } from '../../../src/core/upstream.ts'
@@ -408,6 +408,21 @@ test.each([
   expect(zai.seen).toHaveLength(0)
 })
 
+test('a picture is brought once, and anew when the site stumbles over it', async () => {
+  const { zai, make, call } = setUp()
+  const web = make({ tokens: [zai.addAccount('Alice')] })
+  const sent = async () => {
+    await all(web.open(call(withPicture, { model: vision })))
+    return JSON.stringify(fieldOf(zai.to(completionRoute).at(-1)?.body, 'messages'))
+  }
+  const first = await sent()
+  expect(await sent()).toBe(first)
+  expect(zai.to(files)).toHaveLength(1)
+  zai.script(completionRoute, json({ detail: 'file not found' }, 404))
+  expect(await sent()).not.toBe(first)
+  expect(zai.to(files)).toHaveLength(2)
+})
+
 test('with a picture the backup account comes before any guest', async () => {
   const { zai, make, call } = setUp()
   const token = zai.addAccount('Backup')
@@ -424,15 +439,68 @@ test('declared tools are told in prose, and a call in the reply is a call', asyn
   expect(fieldOf(body, 'signature_prompt')).toContain('get_weather')
 })
 
-test.each([
-  ['of a whole reply is asked for once more', true, 2],
-  ['of a stream is not: its beginning is shown already', false, 1],
-])('a demanded tool call that does not come: that %s', async (_name, whole, completions) => {
-  const { zai, make, call, notes } = setUp()
-  const opening = make().open(call({ tools: [weather], toolChoice: 'required' }, { whole }))
-  expect(await textOf(opening)).toBe('Hello there.')
-  expect(zai.to(completionRoute)).toHaveLength(completions)
-  expect(notes).toHaveLength(completions - 1)
+const forecast: Tool = { name: 'forecast', description: 'Weather of tomorrow', parameters: { type: 'object' } }
+const callOf = (name: string) => `<tool_call>{"name":"${name}","arguments":{"city":"Rome"}}</tool_call>`
+const afterResult: ChatRequest['messages'] = [
+  ...request.messages,
+  { role: 'assistant', parts: [{ type: 'tool-call', id: 'call_1', name: 'get_weather', arguments: '{}' }] },
+  { role: 'tool', callId: 'call_1', parts: [{ type: 'text', text: 'Sunny' }], isError: false },
+]
+
+describe.each([
+  ['whole reply', true],
+  ['stream', false],
+])('a %s that must hold a tool call', (_name, whole) => {
+  type Choice = ChatRequest['toolChoice']
+  test.each<[string, Choice, string[], number, string | undefined]>([
+    ['and holds none is asked for once more', 'required', ['No.', callOf('get_weather')], 2, 'get_weather'],
+    ['is not asked for a third time', 'required', ['No.', 'Never.'], 2, undefined],
+    ['and holds it is asked for once', 'required', [`Well. ${callOf('get_weather')}`], 1, 'get_weather'],
+    [
+      'of one tool is not served by another',
+      { name: 'forecast' },
+      [callOf('get_weather'), callOf('forecast')],
+      2,
+      'forecast',
+    ],
+  ])('%s', async (_name, toolChoice, answers, completions, called) => {
+    const { zai, make, call, notes } = setUp()
+    for (const text of answers) zai.script(completionRoute, answer(...(text.match(/.{1,8}/gs) ?? [])))
+    const deltas = await all(make().open(call({ tools: [weather, forecast], toolChoice }, { whole })))
+    expect(deltas.flatMap((delta) => (delta.type === 'tool-call' ? [delta.name] : []))).toEqual(called ? [called] : [])
+    expect(deltas.at(-1)?.type).toBe('finish')
+    expect(zai.to(completionRoute)).toHaveLength(completions)
+    expect(notes).toEqual(completions === 2 ? ['retry (insist) after a reply without a call'] : [])
+  })
+
+  test('may as well conclude after the result of one', async () => {
+    const { zai, make, call } = setUp()
+    const opening = make().open(call({ messages: afterResult, tools: [weather], toolChoice: 'required' }, { whole }))
+    expect(await textOf(opening)).toBe('Hello there.')
+    expect(zai.to(completionRoute)).toHaveLength(1)
+  })
+})
+
+test('a stream that must hold a tool call is held until the call begins, and not beyond 4,000 characters', async () => {
+  const { zai, make, call } = setUp()
+  const word = 'word '.repeat(100)
+  const said = Array.from({ length: 12 }, () => ({ delta_content: word, phase: 'answer' }))
+  let more: ReadableStreamDefaultController<Uint8Array> | undefined
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      more = controller
+    },
+  })
+  zai.script(completionRoute, () => eventStream(body))
+  const opening = make().open(call({ tools: [weather], toolChoice: 'required' }))
+  for (const [place, data] of said.entries()) {
+    await settle()
+    expect([place, Bun.peek.status(opening)]).toEqual([place, place > 8 ? 'fulfilled' : 'pending'])
+    more?.enqueue(new TextEncoder().encode(`data: ${JSON.stringify({ type: 'chat:completion', data })}\n\n`))
+  }
+  more?.close()
+  expect((await textOf(opening)).length).toBeGreaterThan(4_000)
+  expect(zai.to(completionRoute)).toHaveLength(1)
 })
 
 test('tools switched off are neither told nor looked for', async () => {

@@ -1,6 +1,7 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import type { ImagePart } from '../../../src/core/request.ts'
-import { imageRefusal, uploadImages } from '../../../src/upstreams/zai-web/upload.ts'
+import type { Session } from '../../../src/upstreams/zai-web/session.ts'
+import { createUploads, imageRefusal, uploadImages } from '../../../src/upstreams/zai-web/upload.ts'
 import { json } from '../../support/chat-zai.ts'
 import uploaded from './file_upload.json'
 import { parts, signal } from './support.ts'
@@ -15,10 +16,12 @@ const at = (url: string): ImagePart => ({ type: 'image', source: { type: 'url', 
 
 function setUp() {
   const base = parts()
-  const session = { kind: 'user', token: base.zai.addAccount('Alice'), userId: 'u', userName: 'Alice' } as const
+  const uploads = createUploads(base.clock)
+  const session: Session = { kind: 'user', token: base.zai.addAccount('Alice'), userId: 'u', userName: 'Alice' }
   const fetched: string[] = []
   const options = {
     ...base,
+    uploads,
     session,
     signal,
     version: 'prod-fe-1.1.98',
@@ -29,7 +32,9 @@ function setUp() {
       return { data: Buffer.from('fetched'), mediaType: 'image/webp' }
     },
   }
-  return { ...base, fetched, upload: (...images: ImagePart[]) => uploadImages(images, options) }
+  const upload = (...images: ImagePart[]) => uploadImages(images, options)
+  const uploadAs = (somebody: Session, image: ImagePart) => uploadImages([image], { ...options, session: somebody })
+  return { ...base, uploads, session, fetched, upload, uploadAs }
 }
 
 test.each([
@@ -62,11 +67,55 @@ test('the file is referred to as the browser does', async () => {
   expect(file?.entry(uploaded.body_files_entry.ref_user_msg_id)).toEqual(uploaded.body_files_entry)
 })
 
-test('the same picture is sent once', async () => {
-  const { zai, upload } = setUp()
-  const image = base64('image/png', data)
-  await upload(image, image, base64('image/png', data))
-  expect(zai.to(route)).toHaveLength(2)
+describe('a picture that lies with the site already', () => {
+  const cat = () => base64('image/png', data)
+  type World = ReturnType<typeof setUp>
+
+  test.each<[string, number, (world: World) => Promise<unknown>]>([
+    ['twice in one request, is sent once', 1, ({ upload }) => upload(cat(), cat())],
+    ['in the next request, is not sent again', 1, ({ upload }) => upload(cat())],
+    ['as a data URL, is not sent again', 1, ({ upload }) => upload(at(`data:image/png;base64,${data}`))],
+    ['for another account, is sent again', 2, ({ uploadAs, session }) => uploadAs({ ...session }, cat())],
+    [
+      'for an hour, is sent again',
+      2,
+      async ({ clock, upload }) => {
+        clock.advance(60 * 60_000)
+        await upload(cat())
+      },
+    ],
+    [
+      'and may be gone, is sent again',
+      2,
+      async ({ uploads, session, upload }) => {
+        uploads.forget(session)
+        await upload(cat())
+      },
+    ],
+  ])('%s', async (_name, times, next) => {
+    const world = setUp()
+    await world.upload(cat())
+    await next(world)
+    expect(world.zai.to(route)).toHaveLength(times)
+  })
+
+  test('is referred to under its name, as a new item', async () => {
+    const { upload } = setUp()
+    const image = cat()
+    const [first, second] = [(await upload(image)).get(image), (await upload(image)).get(image)]
+    expect(second?.id).toBe(first?.id)
+    expect(second?.entry('the-next-message')).toMatchObject({ id: first?.id, ref_user_msg_id: 'the-next-message' })
+  })
+
+  test('is forgotten behind 200 others', async () => {
+    const { zai, upload } = setUp()
+    const picture = (place: number) => base64('image/png', btoa(`picture ${place}`))
+    for (let place = 0; place <= 200; place++) await upload(picture(place))
+    await upload(picture(200), picture(1))
+    expect(zai.to(route)).toHaveLength(201)
+    await upload(picture(0))
+    expect(zai.to(route)).toHaveLength(202)
+  })
 })
 
 test.each([

@@ -21,7 +21,7 @@ type WaitingCall = { id: string | undefined; name: string; arguments: string }
  * helpers hand out the *last* block on each delta); a block opens only when it has something to hold; every end
  * carries the full text; exactly one terminal event, sent when the upstream says it is done and not when its
  * socket closes; a stream that stops without `finish` ends in an error, never in a polite end; no call without a
- * name or with broken arguments ends as success.
+ * name or with arguments that are no JSON object ends as success, or ends at all.
  */
 export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
   let started = false
@@ -29,7 +29,6 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
   let open: Prose | Call | undefined
   let nextIndex = 0
   let calls = 0
-  let brokenName: string | undefined
   let usage: Usage | undefined
   // Counted while blocks close, for upstreams that never send usage.
   let estimatedOutput = 0
@@ -70,7 +69,10 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     },
     end(out) {
       if (!over)
-        fail(new GatewayError('upstream-truncated', 'Z.AI closed the stream before the answer was complete.'), out)
+        fail(
+          new GatewayError('upstream-truncated', 'The upstream closed the stream before the answer was complete.'),
+          out,
+        )
     },
   }
 
@@ -101,6 +103,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     leadingKind = undefined
     close(out)
     flushWaiting(out)
+    if (over) return
     open = { kind, index: nextIndex++, text: opening }
     if (kind === 'text') hasText = true
     out.push({ type: `${kind}-start`, index: open.index }, { type: `${kind}-delta`, index: open.index, text: opening })
@@ -122,7 +125,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     call.arguments += piece
     waiting.set(delta.key, call)
     // Another call is still open: it keeps the floor until its arguments are a whole value.
-    if (open?.kind === 'tool-call' && !isJson(open.arguments)) return
+    if (open?.kind === 'tool-call' && !isObject(open.arguments)) return
     if (call.name === '') return
     close(out)
     begin(delta.key, call, out)
@@ -133,6 +136,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     start(out)
     close(out)
     flushWaiting(out)
+    if (over) return
     out.push({ type: 'server-tool', index: nextIndex++, tool })
   }
 
@@ -153,7 +157,8 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     if (call.arguments !== '') out.push({ type: 'tool-call-delta', index: open.index, text: call.arguments })
   }
 
-  function close(out: StreamEvent[]): void {
+  /** A reply cut for length may end inside a call, and says so by its reason. */
+  function close(out: StreamEvent[], isCut = false): void {
     if (!open) return
     const { index } = open
     switch (open.kind) {
@@ -170,7 +175,10 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
         if (open.arguments === '') {
           open.arguments = '{}'
           out.push({ type: 'tool-call-delta', index, text: '{}' })
-        } else if (!isJson(open.arguments)) brokenName = open.name
+        } else if (!isCut && !isObject(open.arguments)) {
+          fail(brokenCall(open.name), out)
+          return
+        }
         if (!usage) estimatedOutput += options.countTokens(open.name) + options.countTokens(open.arguments)
         out.push({ type: 'tool-call-end', index, id: open.id, name: open.name, arguments: open.arguments })
         break
@@ -180,22 +188,22 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     open = undefined
   }
 
-  function flushWaiting(out: StreamEvent[]): void {
+  function flushWaiting(out: StreamEvent[], isCut = false): void {
     for (const [key, call] of waiting) {
-      if (call.name === '') continue
+      if (call.name === '' || over) continue
       begin(key, call, out)
-      close(out)
+      close(out, isCut)
     }
   }
 
   function finish(reason: FinishReason, stopSequence: string | undefined, out: StreamEvent[]): void {
+    const isCut = reason === 'length'
     start(out)
-    close(out)
-    flushWaiting(out)
-    // A reply cut for length may end inside a call, and says so by its reason.
-    const broken = reason === 'length' ? undefined : brokenCall()
-    if (broken) {
-      fail(broken, out)
+    close(out, isCut)
+    flushWaiting(out, isCut)
+    if (over) return
+    if (waiting.size > 0 && !isCut) {
+      fail(new GatewayError('upstream-malformed', 'The model called a tool without naming it. Try again.'), out)
       return
     }
     over = true
@@ -211,16 +219,6 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     })
   }
 
-  function brokenCall(): GatewayError | undefined {
-    if (waiting.size > 0)
-      return new GatewayError('upstream-malformed', 'The model called a tool without naming it. Try again.')
-    if (brokenName === undefined) return undefined
-    return new GatewayError(
-      'upstream-malformed',
-      `The model called the tool ${brokenName} with arguments that are not JSON. Try again.`,
-    )
-  }
-
   function fail(error: GatewayError, out: StreamEvent[]): void {
     start(out)
     over = true
@@ -228,10 +226,17 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
   }
 }
 
-function isJson(text: string): boolean {
+function brokenCall(name: string): GatewayError {
+  return new GatewayError(
+    'upstream-malformed',
+    `The model called the tool ${name} with arguments that are not a JSON object. Try again.`,
+  )
+}
+
+function isObject(text: string): boolean {
   try {
-    JSON.parse(text)
-    return true
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
   } catch {
     return false
   }

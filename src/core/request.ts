@@ -54,6 +54,10 @@ export interface Tool {
   description: string
   /** JSON schema of the arguments. */
   parameters: Record<string, unknown>
+  /** The client is promised arguments that fit: a call is told once it is whole and was found to fit. */
+  strict?: boolean
+  /** JSON schema of what the dialect can hand on of a call, where that is neither any object nor just `parameters`. */
+  readable?: Record<string, unknown>
 }
 
 export type ToolChoice = 'auto' | 'none' | 'required' | { name: string }

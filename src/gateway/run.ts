@@ -1,4 +1,4 @@
-import type { PrepareAttachments } from '../attachments/index.ts'
+import type { PrepareAttachments, PrepareOptions } from '../attachments/index.ts'
 import { asGatewayError, type GatewayError } from '../core/errors.ts'
 import type { Delta, StreamEvent, Usage } from '../core/events.ts'
 import { grammar } from '../core/grammar.ts'
@@ -12,14 +12,15 @@ import { type ListedModel, listModels, type Offer, type Route, type RouteOptions
 import { type SearchPolicy, settleSearch, shownSearches } from './search.ts'
 import { jsonReply } from './structured/index.ts'
 import { type ThinkingMode, thinking } from './thinking.ts'
+import { toolArguments } from './tool-arguments.ts'
 import { refuseUnknownChoice } from './tool-rules.ts'
 
 export interface Gateway {
   models(): Promise<ListedModel[]>
   /** Errors: `not-found` for a model nobody has; what `createAttachments` says of the files in the request. */
   start(request: ChatRequest, options: CallOptions): Promise<Call>
-  /** Tokens the prompt would cost. Errors: `not-found` for a model nobody has. */
-  count(request: ChatRequest): Promise<number>
+  /** Tokens the prompt would cost, without asking anybody anything. Errors: as `start`. */
+  count(request: ChatRequest, options: CountOptions): Promise<number>
   /** Resolves when at least one upstream could take a request now; rejects with the first one's reason. */
   check(signal: AbortSignal): Promise<void>
   /** From the next request on; those under way keep what they began with. */
@@ -33,12 +34,15 @@ export interface GatewayOptions extends RouteOptions {
   prepareAttachments: PrepareAttachments
 }
 
-export interface CallOptions {
+export interface CountOptions {
   signal: AbortSignal
+  note: (note: string) => void
+}
+
+export interface CallOptions extends CountOptions {
   whole: boolean
   thinking: ThinkingMode
   newToolCallId: () => string
-  note: (note: string) => void
 }
 
 export interface Call {
@@ -62,11 +66,8 @@ export function createGateway(upstreams: readonly Upstream[], settings: GatewayO
 
     async start(asked, options) {
       refuseUnknownChoice(asked)
-      const { webSearch, prepareAttachments, loopLimit } = settings
-      const prepare = async (rung: Route): Promise<Route> => {
-        const routed = settleSearch(rung, webSearch)
-        return { ...routed, request: await prepareAttachments(routed.request, routed.model, options) }
-      }
+      const { loopLimit } = settings
+      const prepare = preparing(settings, { ...options, counting: false })
       const rungs = ladder(asked, await offers(), settings)
       let found = await prepare(rungs[0])
       let certain = rungs.length === 1
@@ -96,8 +97,9 @@ export function createGateway(upstreams: readonly Upstream[], settings: GatewayO
       }
     },
 
-    async count(asked) {
-      const { inputTokens } = await meter.measure(route(asked, await offers(), settings))
+    async count(asked, options) {
+      const prepare = preparing(settings, { ...options, counting: true })
+      const { inputTokens } = await meter.measure(await prepare(route(asked, await offers(), settings)))
       return inputTokens
     },
 
@@ -119,6 +121,14 @@ export function createGateway(upstreams: readonly Upstream[], settings: GatewayO
   }
 }
 
+/** What a request becomes before anybody counts or answers it. */
+function preparing({ webSearch, prepareAttachments }: GatewayOptions, options: PrepareOptions) {
+  return async (found: Route): Promise<Route> => {
+    const settled = settleSearch(found, webSearch)
+    return { ...settled, request: await prepareAttachments(settled.request, settled, options) }
+  }
+}
+
 async function open(
   found: Route,
   meter: Meter,
@@ -131,10 +141,11 @@ async function open(
   const { signal, note } = options
   // Text that has to be JSON is held until its end anyway.
   const call = { meter, loopLimit, signal, note, whole: options.whole || output.type === 'json' }
-  const asked = await ask(found, call)
+  const [asked, kept] = await Promise.all([ask(found, call), toolArguments(request.tools, note)])
   // Tags around the thinking would spoil the JSON.
   const placed = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking
-  const told = chain(shown, teller(asked.measured, { ...options, thinking: placed }))
+  const heard = chain(shown, teller(asked.measured, { ...options, thinking: placed }))
+  const told = kept ? chain(heard, kept) : heard
   if (output.type === 'text') return eventSource(asked.deltas, told, asked.measured.learn)
   const again = (repaired: ChatRequest) => ask({ ...found, request: repaired }, call)
   // The usage may be that of two prompts, from which nothing can be learned about either.

@@ -149,6 +149,11 @@ describe('the grammar', () => {
       'error upstream-malformed',
     ],
     [
+      'a call with a list of arguments is malformed',
+      [call('0', 'f', '[1]'), finish('stop')],
+      'error upstream-malformed',
+    ],
+    [
       'a broken call followed by text is malformed',
       [call('0', 'f', '{"a":'), text('x'), finish('stop')],
       'error upstream-malformed',
@@ -159,6 +164,11 @@ describe('the grammar', () => {
     const events = brief(speak(deltas))
     expect(events.at(-1)).toBe(last)
     expect(events.filter((event) => event.startsWith('end') || event.startsWith('error'))).toHaveLength(1)
+  })
+
+  test('a broken call never ends: clients run what has ended', () => {
+    const events = brief(speak([call('0', 'f', '{"a":'), text('x'), call('1', 'g', '{}'), finish('stop')]))
+    expect(events).toEqual(['start', 'call 0 call_1 f', '+call 0 {"a":', 'error upstream-malformed'])
   })
 
   test("the upstream's own usage wins, late as it may be", () => {

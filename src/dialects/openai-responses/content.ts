@@ -1,7 +1,7 @@
 import { GatewayError } from '../../core/errors.ts'
 import type { TextPart, UserPart } from '../../core/request.ts'
 import { bytesOf, dataOf } from '../openai/data-url.ts'
-import type { Content, FilePart, ImagePart } from './schema.ts'
+import type { ApplyPatchOutputItem, Content, FilePart, ImagePart, ShellOutputItem } from './schema.ts'
 
 /** What a user or a tool can say. `unheard` takes the paths of what had to be left out. */
 export function userParts(content: Content, path: string, unheard: string[]): UserPart[] {
@@ -64,6 +64,22 @@ function isRemote(url: string): boolean {
 
 export function text(value: string): TextPart[] {
   return value === '' ? [] : [{ type: 'text', text: value }]
+}
+
+/** What each command said and how it ended. */
+export function shellOutput({ output }: ShellOutputItem): string {
+  return output
+    .flatMap(({ stdout, stderr, outcome }) => [
+      stdout,
+      stderr,
+      outcome.type === 'timeout' ? '[timed out]' : `[exit code ${outcome.exit_code ?? 'unknown'}]`,
+    ])
+    .filter((part) => part !== '')
+    .join('\n')
+}
+
+export function patchOutput({ status, output }: ApplyPatchOutputItem): string {
+  return output || (status === 'failed' ? 'The patch could not be applied.' : 'Done.')
 }
 
 function storedFile(param: string): GatewayError {

@@ -41,10 +41,21 @@ function unescaped(raw: string): string {
   )
 }
 
-/** The text of a freeform call, from its whole arguments. A model that ignores the wrapping means all it says. */
+/** The arguments of a freeform call that `customInput` can read: `input`, or one text under another name. */
+export const readableInput = {
+  type: 'object',
+  anyOf: [
+    { properties: { input: { type: 'string' } }, required: ['input'] },
+    { minProperties: 1, maxProperties: 1, additionalProperties: { type: 'string' } },
+  ],
+}
+
+/** The text of a freeform call, from its arguments. One that was cut keeps what it said, wrapping or not. */
 export function customInput(args: string): string {
-  const input = parsed(args)?.input
+  const { input, ...others } = parsed(args) ?? {}
   if (typeof input === 'string') return input
+  const [only, ...more] = Object.values(others)
+  if (input === undefined && typeof only === 'string' && more.length === 0) return only
   return inputReader()(args) || args
 }
 

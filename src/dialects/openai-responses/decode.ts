@@ -10,7 +10,8 @@ import {
   textOf,
   type UserPart,
 } from '../../core/request.ts'
-import { invalid, spokenParts, text, userParts } from './content.ts'
+import { decodeEffort } from '../openai/effort.ts'
+import { invalid, patchOutput, shellOutput, spokenParts, text, userParts } from './content.ts'
 import type { ResponsesOptions } from './encode.ts'
 import { reasoningOf } from './items.ts'
 import { type LoweredTool, loweredName, lowerTools, type ToolOrigin } from './lowering.ts'
@@ -29,8 +30,8 @@ import {
  * place before, by `recall`.
  *
  * Errors: `invalid-request` for an empty conversation, for what only a server with a memory of more than replies
- * could do (`background`, `conversation`, `prompt`, files by id, compaction), for references left over, and for images
- * that are neither http(s) nor base64 data URLs.
+ * could do (`background`, `conversation`, `prompt`, files by id, compaction), for references left over, for efforts
+ * nobody knows, and for images that are neither http(s) nor base64 data URLs.
  */
 export function decode(checked: unknown): Decoded<ResponsesOptions> {
   const body = checked as ResponsesBody // the door has checked it against the schema
@@ -40,6 +41,7 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
   const lowered = lowerTools(tools.filter(isClientTool))
   const isAllowed = allowance(body.tool_choice)
   const { messages, unheard } = decodeItems(items, lowered)
+  const searchRules = decodeSearchRules(body.tool_choice, tools)
   const system = body.instructions ? [{ role: 'system' as const, text: body.instructions }] : []
   if (messages.length + system.length === 0) throw invalid('input', 'at least one message is required.')
   return {
@@ -47,7 +49,8 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
       model: body.model,
       messages: [...system, ...messages],
       tools: lowered.flatMap(({ tool, origin }): Tool[] => (isAllowed(origin) ? [tool] : [])),
-      toolChoice: decodeToolChoice(body.tool_choice, lowered),
+      // Nothing else is to be called.
+      toolChoice: searchRules?.chosen ? 'none' : decodeToolChoice(body.tool_choice, lowered),
       parallelToolCalls: body.parallel_tool_calls ?? true,
       sampling: {
         temperature: body.temperature ?? undefined,
@@ -57,7 +60,7 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
       reasoning: decodeReasoning(body.reasoning),
       output: decodeOutput(body.text?.format),
       search: tools.some((tool) => isWebSearch(tool) && isAllowed(tool)),
-      searchRules: decodeSearchRules(body.tool_choice, tools),
+      searchRules,
       unsupported: [...unsupportedTools(tools), ...unheard, ...unsupportedOptions(body)],
     },
     options: {
@@ -133,6 +136,21 @@ function decodeItems(items: ItemBody[], lowered: LoweredTool[]): { messages: Mes
         call(id, nameOf('local_shell'), JSON.stringify(args))
         return
       }
+      case 'shell_call': {
+        const { commands, timeout_ms, max_output_length } = item.action
+        const args = {
+          commands,
+          timeout_ms: timeout_ms ?? undefined,
+          max_output_length: max_output_length ?? undefined,
+        }
+        call(item.call_id, nameOf('shell'), JSON.stringify(args))
+        return
+      }
+      case 'apply_patch_call': {
+        const { type, path, diff } = item.operation
+        call(item.call_id, nameOf('apply_patch'), JSON.stringify({ type, path, diff: diff ?? undefined }))
+        return
+      }
       case 'tool_search_call':
         call(item.call_id ?? item.id ?? path, nameOf('tool_search'), JSON.stringify(item.arguments ?? {}))
         return
@@ -145,6 +163,12 @@ function decodeItems(items: ItemBody[], lowered: LoweredTool[]): { messages: Mes
         answer(callIds.get(id) ?? id, userParts(item.output, `${path}.output`, unheard))
         return
       }
+      case 'shell_call_output':
+        answer(item.call_id, text(shellOutput(item)))
+        return
+      case 'apply_patch_call_output':
+        answer(item.call_id, text(patchOutput(item)), item.status === 'failed')
+        return
       case 'tool_search_output': {
         const found = lowerTools(item.tools.filter(isClientTool)).map(({ origin }) => loweredName(origin, lowered))
         answer(item.call_id ?? item.id ?? path, text(`Tools available now: ${found.join(', ') || 'none'}.`))
@@ -194,8 +218,8 @@ function decodeItems(items: ItemBody[], lowered: LoweredTool[]): { messages: Mes
     say({ type: 'tool-call', id, name, arguments: args })
   }
 
-  function answer(callId: string, parts: UserPart[]): void {
-    messages.push({ role: 'tool', callId, parts, isError: false })
+  function answer(callId: string, parts: UserPart[], isError = false): void {
+    messages.push({ role: 'tool', callId, parts, isError })
   }
 
   function nameOf(type: ToolOrigin['type'], called: { name?: string; namespace?: string | null } = {}): string {
@@ -229,20 +253,8 @@ function isNameable(type: string): boolean {
   return type === 'function' || type === 'custom'
 }
 
-const efforts = new Map<string, Reasoning['effort']>([
-  ['minimal', 'low'],
-  ['low', 'low'],
-  ['medium', 'medium'],
-  ['high', 'high'],
-  ['xhigh', 'max'],
-  ['max', 'max'],
-])
-
 function decodeReasoning(reasoning: ResponsesBody['reasoning']): Reasoning {
-  const word = reasoning?.effort ?? ''
-  if (word === 'none') return { mode: 'off' }
-  const effort = efforts.get(word)
-  return { mode: effort ? 'on' : 'default', effort }
+  return decodeEffort(reasoning?.effort, 'reasoning.effort') ?? { mode: 'default' }
 }
 
 function decodeOutput(format: NonNullable<ResponsesBody['text']>['format']): OutputFormat {

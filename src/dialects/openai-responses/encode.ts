@@ -72,8 +72,9 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Machine<Str
           break
         }
         case 'tool-call-start': {
-          const at = open(event.index, { type: 'tool-call', id: event.id, name: event.name, arguments: '' }, out)
           call = runningCall(items.originOf(event.name))
+          if (call.kind === 'whole') break
+          const at = open(event.index, { type: 'tool-call', id: event.id, name: event.name, arguments: '' }, out)
           if (call.kind === 'function') deltas('response.function_call_arguments.delta', at)
           if (call.kind === 'custom') deltas('response.custom_tool_call_input.delta', at)
           break
@@ -108,9 +109,11 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Machine<Str
           break
         }
         case 'tool-call-end': {
-          const { type: _, index, ...rest } = event
-          endCall(index, rest, out)
-          last = { index, block: { type: 'tool-call', ...rest } }
+          const { index, id, name, arguments: args } = event
+          const block: ReplyBlock = { type: 'tool-call', id, name, arguments: args }
+          if (call.kind === 'whole') open(index, block, out)
+          else endCall(index, block, out)
+          last = { index, block }
           break
         }
         case 'server-tool': {
@@ -214,7 +217,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Machine<Str
   }
 }
 
-/** How the arguments of the open call are told: as they come, as the text inside, or only in the finished item. */
+/** How the arguments of the open call are told: as they come, as the text inside, or in an item that begins whole. */
 type RunningCall = { kind: 'function' | 'whole' } | { kind: 'custom'; read: (piece: string) => string; said: string }
 
 function runningCall(origin: ToolOrigin): RunningCall {
@@ -224,6 +227,8 @@ function runningCall(origin: ToolOrigin): RunningCall {
     case 'custom':
       return { kind: 'custom', read: inputReader(), said: '' }
     case 'local_shell':
+    case 'shell':
+    case 'apply_patch':
     case 'tool_search':
       return { kind: 'whole' }
     default:

@@ -17,5 +17,9 @@ export const openaiResponses: Dialect<ResponsesOptions> = {
   encodeError,
   keepAlive: ': ping\n\n',
   ids: { reply: 'resp_', toolCall: 'call_' },
+  count: {
+    path: '/input_tokens',
+    encode: (inputTokens) => ({ object: 'response.input_tokens', input_tokens: inputTokens }),
+  },
   memory: { recall, keep },
 }

@@ -15,6 +15,8 @@ const itemPrefixOf = {
   function: 'fc_',
   custom: 'ctc_',
   local_shell: 'lsh_',
+  shell: 'sh_',
+  apply_patch: 'apc_',
   tool_search: 'tsc_',
   'server-tool': 'ws_',
 } satisfies Record<Exclude<ReplyBlock['type'], 'tool-call'> | ToolOrigin['type'], string>
@@ -95,7 +97,11 @@ function callItem(args: string, origin: ToolOrigin): Item {
       return { type: 'custom_tool_call', ...called, input: customInput(args) }
     }
     case 'local_shell':
-      return { type: 'local_shell_call', action: shellAction(parsed(args) ?? {}) }
+      return { type: 'local_shell_call', action: localShellAction(parsed(args) ?? {}) }
+    case 'shell':
+      return { type: 'shell_call', action: shellAction(parsed(args) ?? {}), environment: { type: 'local' } }
+    case 'apply_patch':
+      return { type: 'apply_patch_call', operation: patchOperation(parsed(args) ?? {}) }
     case 'tool_search':
       return { type: 'tool_search_call', execution: 'client', arguments: parsed(args) ?? {} }
     default:
@@ -103,7 +109,7 @@ function callItem(args: string, origin: ToolOrigin): Item {
   }
 }
 
-function shellAction({ command, workdir, timeout_ms, env }: Record<string, unknown>): object {
+function localShellAction({ command, workdir, timeout_ms, env }: Record<string, unknown>): object {
   return {
     type: 'exec',
     // A model may write the command as one line.
@@ -113,6 +119,19 @@ function shellAction({ command, workdir, timeout_ms, env }: Record<string, unkno
     user: null,
     working_directory: workdir ?? null,
   }
+}
+
+function shellAction({ commands, timeout_ms, max_output_length }: Record<string, unknown>): object {
+  return {
+    commands: typeof commands === 'string' ? [commands] : (commands ?? []),
+    timeout_ms: timeout_ms ?? null,
+    max_output_length: max_output_length ?? null,
+  }
+}
+
+/** A call that was cut has an operation all the same, on no file. */
+function patchOperation({ type = 'update_file', path = '', diff = '' }: Record<string, unknown>): object {
+  return type === 'delete_file' ? { type, path } : { type, path, diff }
 }
 
 function searchAction({ query = '', sources }: ServerTool, listsSources: boolean): object {

@@ -1,4 +1,6 @@
 import type { Tool } from '../../core/request.ts'
+import { type BuiltIn, builtIns } from './built-ins.ts'
+import { readableInput } from './custom-input.ts'
 import type { ClientTool, CustomTool, FunctionTool, ToolSearchTool } from './schema.ts'
 
 /** A tool the model is offered as a function, and how the client knows it. */
@@ -9,7 +11,7 @@ export interface LoweredTool {
 
 export type ToolOrigin =
   | { type: 'function' | 'custom'; name: string; namespace?: string }
-  | { type: 'local_shell' | 'tool_search' }
+  | { type: BuiltIn | 'tool_search' }
 
 /**
  * The tools clients run, as functions: the only kind upstreams know.
@@ -42,7 +44,9 @@ function lower(tool: ClientTool, taken: Set<string>): LoweredTool[] {
     case 'namespace':
       return tool.tools.map((inner) => named(inner, taken, tool.name))
     case 'local_shell':
-      return [{ tool: { ...localShell, name: claim(localShell.name, taken) }, origin: { type: 'local_shell' } }]
+    case 'shell':
+    case 'apply_patch':
+      return [{ tool: { name: claim(tool.type, taken), ...builtIns[tool.type] }, origin: { type: tool.type } }]
     case 'tool_search':
       return toolSearch(tool, taken)
     default:
@@ -98,9 +102,13 @@ function claim(name: string, taken: Set<string>): string {
   return free
 }
 
-function signature({ description, parameters }: FunctionTool): Omit<Tool, 'name'> {
-  // Left out, they mean a function without arguments.
-  return { description: description ?? '', parameters: parameters ?? { type: 'object', properties: {} } }
+function signature({ description, parameters, strict }: FunctionTool): Omit<Tool, 'name'> {
+  return {
+    description: description ?? '',
+    // Left out, they mean a function without arguments.
+    parameters: parameters ?? { type: 'object', properties: {} },
+    strict: strict || undefined,
+  }
 }
 
 function freeform({ description, format }: CustomTool): Omit<Tool, 'name'> {
@@ -114,23 +122,9 @@ function freeform({ description, format }: CustomTool): Omit<Tool, 'name'> {
       required: ['input'],
       additionalProperties: false,
     },
+    // Not strict: clients show the text while it arrives.
+    readable: readableInput,
   }
-}
-
-const localShell: Tool = {
-  name: 'local_shell',
-  description: "Runs a command on the user's machine and returns its output.",
-  parameters: {
-    type: 'object',
-    properties: {
-      command: { type: 'array', items: { type: 'string' }, description: 'The program and its arguments.' },
-      workdir: { type: 'string', description: 'Directory to run in.' },
-      timeout_ms: { type: 'integer', description: 'Longest time to run, in milliseconds.' },
-      env: { type: 'object', additionalProperties: { type: 'string' }, description: 'Extra environment variables.' },
-    },
-    required: ['command'],
-    additionalProperties: false,
-  },
 }
 
 /** OpenAI's own search cannot run here; it needs none, because deferred tools are offered outright. */
@@ -141,6 +135,7 @@ function toolSearch({ execution, description, parameters }: ToolSearchTool, take
     name: claim('tool_search', taken),
     description: description ?? 'Finds tools that can be called from then on.',
     parameters: parameters ?? fallback,
+    strict: true,
   }
   return [{ tool, origin: { type: 'tool_search' } }]
 }

@@ -66,6 +66,8 @@ const itemPrefixOf: Record<string, string> = {
   function_call: 'fc_',
   custom_tool_call: 'ctc_',
   local_shell_call: 'lsh_',
+  shell_call: 'sh_',
+  apply_patch_call: 'apc_',
   tool_search_call: 'tsc_',
   web_search_call: 'ws_',
 }

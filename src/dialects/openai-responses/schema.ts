@@ -38,6 +38,7 @@ const functionTool = open({
   name,
   description: maybe(Type.String()),
   parameters: maybe(jsonSchema),
+  strict: maybe(Type.Boolean()),
 })
 /** Takes free text instead of JSON; a grammar may bind the text. */
 const customTool = open({
@@ -57,6 +58,12 @@ const namespaceTool = open({
   tools: Type.Array(Type.Union([functionTool, customTool])),
 })
 const localShellTool = open({ type: Type.Literal('local_shell') })
+/** Runs at the client, unless its environment is a container of OpenAI's. */
+const shellTool = open({
+  type: Type.Literal('shell'),
+  environment: maybe(open({ type: Type.String() })),
+})
+const applyPatchTool = open({ type: Type.Literal('apply_patch') })
 /** With `execution: client` the client searches, and answers with the tools it found. */
 const toolSearchTool = open({
   type: Type.Literal('tool_search'),
@@ -64,7 +71,15 @@ const toolSearchTool = open({
   description: maybe(Type.String()),
   parameters: maybe(jsonSchema),
 })
-const clientTool = Type.Union([functionTool, customTool, namespaceTool, localShellTool, toolSearchTool])
+const clientTool = Type.Union([
+  functionTool,
+  customTool,
+  namespaceTool,
+  localShellTool,
+  shellTool,
+  applyPatchTool,
+  toolSearchTool,
+])
 const clientTypes = typesOf(clientTool)
 /** Tools OpenAI runs itself: `web_search`, `file_search`, `mcp`. */
 const otherTool = open({
@@ -114,6 +129,20 @@ const localShellCallItem = open({
     working_directory: maybe(Type.String()),
   }),
 })
+const shellCallItem = open({
+  ...call,
+  type: Type.Literal('shell_call'),
+  action: open({
+    commands: Type.Array(Type.String()),
+    timeout_ms: maybe(Type.Number()),
+    max_output_length: maybe(Type.Number()),
+  }),
+})
+const applyPatchCallItem = open({
+  ...call,
+  type: Type.Literal('apply_patch_call'),
+  operation: open({ type: Type.String(), path: Type.String(), diff: maybe(Type.String()) }),
+})
 const toolSearchCallItem = open({
   ...id,
   type: Type.Literal('tool_search_call'),
@@ -131,6 +160,23 @@ const localShellOutputItem = open({
   type: Type.Literal('local_shell_call_output'),
   call_id: maybe(Type.String()),
   output: content,
+})
+const shellOutputItem = open({
+  ...call,
+  type: Type.Literal('shell_call_output'),
+  output: Type.Array(
+    open({
+      stdout: Type.String(),
+      stderr: Type.String(),
+      outcome: open({ type: Type.String(), exit_code: maybe(Type.Number()) }),
+    }),
+  ),
+})
+const applyPatchOutputItem = open({
+  ...call,
+  type: Type.Literal('apply_patch_call_output'),
+  status: maybe(Type.String()),
+  output: maybe(Type.String()),
 })
 const toolSearchOutputItem = open({
   ...id,
@@ -152,9 +198,13 @@ const knownItem = Type.Union([
   functionCallItem,
   customCallItem,
   localShellCallItem,
+  shellCallItem,
+  applyPatchCallItem,
   toolSearchCallItem,
   outputItem,
   localShellOutputItem,
+  shellOutputItem,
+  applyPatchOutputItem,
   toolSearchOutputItem,
   additionalToolsItem,
   webSearchCallItem,
@@ -225,13 +275,21 @@ export type ToolBody = ClientTool | Static<typeof otherTool>
 export type FunctionTool = Static<typeof functionTool>
 export type CustomTool = Static<typeof customTool>
 export type ToolSearchTool = Static<typeof toolSearchTool>
+export type ShellOutputItem = Static<typeof shellOutputItem>
+export type ApplyPatchOutputItem = Static<typeof applyPatchOutputItem>
 
 export function isKnownItem(item: ItemBody): item is KnownItem {
   return item.type === undefined || item.type === null || knownTypes.has(item.type)
 }
 
 export function isClientTool(tool: ToolBody): tool is ClientTool {
-  return clientTypes.has(tool.type)
+  const runsElsewhere = tool.type === 'shell' && 'environment' in tool && isContainer(tool.environment)
+  return clientTypes.has(tool.type) && !runsElsewhere
+}
+
+function isContainer(environment: unknown): boolean {
+  if (typeof environment !== 'object' || environment === null || !('type' in environment)) return false
+  return environment.type !== 'local'
 }
 
 function typesOf(union: TUnion<TObject[]>): Set<string> {

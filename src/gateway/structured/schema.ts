@@ -13,9 +13,18 @@ type Schema = Record<string, unknown>
  * draft-07. The validator writes a program for each schema, so it is loaded when the first answer is checked.
  */
 export async function checkerOf(schema: Schema): Promise<Checker | Error> {
-  const { Ajv, Ajv2020 } = await loadValidators()
+  return (await checkers())(schema)
+}
+
+/** The same for one schema after the other, without waiting once the validator is there. */
+export async function checkers(): Promise<(schema: Schema) => Checker | Error> {
+  const validators = await loadValidators()
+  return (schema) => compiled(schema, validators)
+}
+
+function compiled(schema: Schema, { Ajv, Ajv2020 }: Validators): Checker | Error {
   const Validator = isDraft2020(schema) ? Ajv2020 : Ajv
-  const validators = new Validator({
+  const validator = new Validator({
     strict: false,
     validateFormats: false,
     validateSchema: false,
@@ -26,12 +35,14 @@ export async function checkerOf(schema: Schema): Promise<Checker | Error> {
   try {
     // The validator would look for the draft under its address.
     const { $schema: _, ...rules } = schema
-    const validate = validators.compile(rules)
+    const validate = validator.compile(rules)
     return (value) => (validate(value) ? [] : (validate.errors ?? []).map(violation))
   } catch (cause) {
     return cause instanceof Error ? cause : new Error(String(cause))
   }
 }
+
+type Validators = Awaited<ReturnType<typeof loadValidators>>
 
 async function loadValidators() {
   const [{ Ajv }, { Ajv2020 }] = await Promise.all([import('ajv'), import('ajv/dist/2020.js')])

@@ -38,7 +38,8 @@ test.each(spellings)('%s, cut anywhere, it is read as the same text', (_name, sp
 })
 
 test.each([
-  ['another name', '{"patch":"a"}', '{"patch":"a"}'],
+  ['another name', '{"patch":"a"}', 'a'],
+  ['two other names', '{"patch":"a","why":"b"}', '{"patch":"a","why":"b"}'],
   ['no text', '{"input":{"a":1}}', '{"input":{"a":1}}'],
   ['no object', '"a"', '"a"'],
   ['cut before the text', '{"inp', '{"inp'],

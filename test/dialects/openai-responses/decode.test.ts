@@ -18,9 +18,8 @@ function decode(body: object) {
 test.each<[string, object, Reasoning]>([
   ['nothing said', {}, { mode: 'default' }],
   ['only a summary', { reasoning: { summary: 'auto' } }, { mode: 'default' }],
-  ['an unknown effort', { reasoning: { effort: 'auto' } }, { mode: 'default' }],
   ['effort none', { reasoning: { effort: 'none' } }, { mode: 'off' }],
-  ['effort minimal', { reasoning: { effort: 'minimal' } }, { mode: 'on', effort: 'low' }],
+  ['effort minimal', { reasoning: { effort: 'minimal' } }, { mode: 'off' }],
   ['effort xhigh', { reasoning: { effort: 'xhigh' } }, { mode: 'on', effort: 'max' }],
 ])('reasoning: %s', (_name, fields, expected) => {
   expect(decode(ask(fields)).request.reasoning).toEqual(expected)
@@ -31,11 +30,19 @@ test.each<[string, object, ToolChoice]>([
   ['none', { tool_choice: 'none' }, 'none'],
   ['a function', { tool_choice: { type: 'function', name: 'f' } }, { name: 'f' }],
   ['a freeform tool', { tool_choice: { type: 'custom', name: 'f' } }, { name: 'f_2' }],
+  ['shell commands', { tool_choice: { type: 'shell' } }, { name: 'shell' }],
+  ['patches', { tool_choice: { type: 'apply_patch' } }, { name: 'apply_patch' }],
   ['the shell', { tool_choice: { type: 'local_shell' } }, { name: 'local_shell' }],
   ["a tool of OpenAI's", { tool_choice: { type: 'web_search_preview' } }, 'auto'],
   ['any of some', { tool_choice: { type: 'allowed_tools', mode: 'required', tools: [] } }, 'required'],
 ])('tool choice: %s', (_name, fields, expected) => {
-  const tools = [{ type: 'function', name: 'f' }, { type: 'custom', name: 'f' }, { type: 'local_shell' }]
+  const tools = [
+    { type: 'function', name: 'f' },
+    { type: 'custom', name: 'f' },
+    { type: 'local_shell' },
+    { type: 'shell' },
+    { type: 'apply_patch' },
+  ]
   expect(decode(ask({ tools, ...fields })).request.toolChoice).toEqual(expected)
 })
 
@@ -59,6 +66,32 @@ test.each<[string, object, string[]]>([
   expect(decode(ask(fields)).request.unsupported).toEqual(expected)
 })
 
+test("a shell in a container of OpenAI's is no tool of the client", () => {
+  const tools = [
+    { type: 'shell', environment: { type: 'container_auto' } },
+    { type: 'function', name: 'f' },
+  ]
+  const { request } = decode(ask({ tools }))
+  expect(request.tools.map(({ name }) => name)).toEqual(['f'])
+  expect(request.unsupported).toEqual(['tools.0 (shell)'])
+})
+
+test('a strict function is strict, and so is what goes back in another shape', () => {
+  const tools = [
+    { type: 'function', name: 'f', strict: true },
+    { type: 'function', name: 'g', strict: false },
+    { type: 'custom', name: 'h' },
+    { type: 'local_shell' },
+  ]
+  const { request } = decode(ask({ tools }))
+  expect(request.tools.map(({ name, strict }) => [name, strict])).toEqual([
+    ['f', true],
+    ['g', undefined],
+    ['h', undefined],
+    ['local_shell', true],
+  ])
+})
+
 test('a freeform tool tells the model its grammar', () => {
   const format = { type: 'grammar', syntax: 'lark', definition: 'start: "a"+' }
   const [tool] = decode(ask({ tools: [{ type: 'custom', name: 'f', description: 'Says a.', format }] })).request.tools
@@ -80,6 +113,12 @@ describe('refused by decode', () => {
   const image = 'expected an http(s) URL or a base64 data URL.'
   const byId = 'files by id are not stored here; send the content.'
   test.each<[string, object, string, string]>([
+    [
+      'an unknown effort',
+      ask({ reasoning: { effort: 'auto' } }),
+      'reasoning.effort',
+      '"auto" is not among none, minimal, low, medium, high, xhigh, max.',
+    ],
     ['an empty conversation', ask({ input: [] }), 'input', 'at least one message is required.'],
     ['no input', { model: 'glm-5' }, 'input', 'at least one message is required.'],
     ['work in the background', ask({ background: true }), 'background', 'this server answers while the client waits.'],

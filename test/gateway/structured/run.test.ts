@@ -60,6 +60,7 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
   const { upstream, calls, stillOpen } = scripted(rounds)
   const gateway = createGateway([upstream], {
     primaryModel: 'GLM-4.5',
+    smallModel: 'GLM-4.5-Air',
     thinkingModel: 'T',
     searchModel: 'S',
     modelMap: [],

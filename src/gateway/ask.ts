@@ -18,13 +18,13 @@ export interface Asked {
   measured: Measured
 }
 
-/** Errors: whatever `Upstream.open` rejects with, and `context-overflow` for a prompt that surely does not fit. */
+/** Errors: whatever `Upstream.open` rejects with, and `context-overflow` for a prompt that surely leaves no room. */
 export async function ask(found: Route, { meter, loopLimit, ...call }: AskOptions): Promise<Asked> {
-  const { upstream, model, request } = found
+  const { upstream, model } = found
   const measured = await meter.measure(found)
-  measured.mustFit()
+  const request = measured.fitted(call.note)
   const deltas = await upstream.open({ request, model, ...call })
-  const rules = heard(found, { loopLimit, countTokens: measured.countText, note: call.note })
+  const rules = heard({ upstream, request }, { loopLimit, countTokens: measured.countText, note: call.note })
   return { deltas: through(deltas, rules), measured }
 }
 

@@ -1,9 +1,9 @@
-import { GatewayError } from '../core/errors.ts'
 import type { Usage } from '../core/events.ts'
-import type { Model } from '../core/upstream.ts'
+import type { ChatRequest } from '../core/request.ts'
 import { createCalibration } from '../tokens/calibrate.ts'
 import { type Counter, createCounter } from '../tokens/count.ts'
 import { loadVocabulary } from '../tokens/vocabulary.ts'
+import { fitted } from './fit.ts'
 import type { Route } from './route.ts'
 
 /** Knows what a prompt costs before it is sent, and learns from what it did cost. */
@@ -16,8 +16,8 @@ export interface Measured {
   countText: (text: string) => number
   /** Hears what the upstream says the prompt was. */
   learn: (usage: Usage) => void
-  /** Errors: `context-overflow` for a prompt that surely does not fit; one that may fit is the upstream's to judge. */
-  mustFit: () => void
+  /** The request with no more to answer than there is room for. Errors: as `fitted`. */
+  fitted: (note: (note: string) => void) => ChatRequest
 }
 
 export function createMeter(): Meter {
@@ -31,23 +31,13 @@ export function createMeter(): Meter {
       const { countRequest, countText } = await counter
       const key = `${upstream.id}/${model.upstreamId}`
       const counted = countRequest(request)
-      const { likely, least } = calibration.correct(key, counted)
+      const prompt = calibration.correct(key, counted)
       return {
-        inputTokens: likely,
+        inputTokens: prompt.likely,
         countText,
         learn: ({ inputTokens }) => calibration.learn(key, counted, inputTokens),
-        mustFit: () => mustFit(model, Math.max(likely, least), least),
+        fitted: (note) => fitted(request, { model, prompt, note }),
       }
     },
   }
-}
-
-/** The official APIs hold only the prompt against the window; an answer that finds no room ends with `length`. */
-function mustFit({ contextTokens }: Model, likely: number, least: number): void {
-  if (contextTokens === undefined || least <= contextTokens) return
-  throw new GatewayError(
-    'context-overflow',
-    `This model's maximum context length is ${contextTokens} tokens. However, your messages resulted in ${likely} tokens. Please reduce the length of the messages.`,
-    { param: 'messages', overflow: { tokens: likely, maximum: contextTokens } },
-  )
 }

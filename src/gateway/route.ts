@@ -5,6 +5,8 @@ import type { Model, Upstream } from '../core/upstream.ts'
 export interface RouteOptions {
   /** Best model for names of other vendors, and what THINKING_MODEL and SEARCH_MODEL stand for. */
   primaryModel: string
+  /** The same for names of small ones; the primary where it is not in the catalogue. */
+  smallModel: string
   thinkingModel: string
   searchModel: string
   /** The user's own rules, first match wins: a name with `*` for any run of characters, and a name of ours. */
@@ -34,9 +36,8 @@ interface Wish {
 
 /** Where a name of ours falls back to when the configured one is not in the catalogue. */
 const fallbackPrimary = 'GLM-4.5'
-const fallbackSmall = 'GLM-4.5-Air'
 
-/** What clients ask for when nobody told them about GLM. Small models go to Air, everything else to the primary. */
+/** What clients ask for when nobody told them about GLM. */
 const foreignNames: readonly (readonly [pattern: RegExp, size: 'small' | 'primary'])[] = [
   [/^claude\b.*haiku/, 'small'],
   [/^claude\b/, 'primary'],
@@ -117,7 +118,8 @@ function configured(name: string, offers: readonly Offer[], options: RouteOption
 function foreign(name: string, offers: readonly Offer[], options: RouteOptions): Wish | undefined {
   const size = foreignNames.find(([pattern]) => pattern.test(name))?.[1]
   if (!size) return undefined
-  const wish = ours(size === 'small' ? fallbackSmall : options.primaryModel, offers, options)
+  const small = size === 'small' ? ours(options.smallModel, offers, options) : undefined
+  const wish = small ?? ours(options.primaryModel, offers, options)
   return wish && name.endsWith('-thinking') ? { ...wish, reasoning: 'on' } : wish
 }
 
@@ -156,11 +158,11 @@ export function listModels(offers: readonly Offer[], options: RouteOptions): Lis
   const add = (id: string, model: Model) => {
     if (!listed.has(id.toLowerCase())) listed.set(id.toLowerCase(), { ...model, id, displayName: id })
   }
-  for (const { models } of offers)
+  for (const { upstream, models } of offers)
     for (const model of models) {
       add(model.id, model)
       if (model.reasoning !== 'never') add(`${model.id}-Thinking`, model)
-      if (model.reasoning === 'by-default') add(`${model.id}-NoThinking`, model)
+      if (canStopThinking(model, upstream)) add(`${model.id}-NoThinking`, model)
       if (model.search) add(`${model.id}-Search`, model)
     }
   for (const name of [options.primaryModel, options.thinkingModel, options.searchModel]) {
@@ -168,4 +170,23 @@ export function listModels(offers: readonly Offer[], options: RouteOptions): Lis
     if (wish) add(name, wish.model)
   }
   return [...listed.values()]
+}
+
+/** A question about thinking alone. */
+const silent: ChatRequest = {
+  model: '',
+  messages: [],
+  tools: [],
+  toolChoice: 'auto',
+  parallelToolCalls: true,
+  sampling: {},
+  reasoning: { mode: 'off' },
+  output: { type: 'text' },
+  search: false,
+  unsupported: [],
+}
+
+/** A model that thinks whatever it is told is asked for under its own name; with `-NoThinking` it thinks as little as it can. */
+function canStopThinking({ id, reasoning }: Model, upstream: Upstream): boolean {
+  return reasoning === 'by-default' && !upstream.unsupported({ ...silent, model: id }).includes('thinking')
 }

@@ -12,8 +12,8 @@ export type SearchPolicy = (typeof searchPolicies)[number]
  * Decides whether the request searches. A search that was asked for and does not happen is named as not honoured.
  *
  * Agents put a hosted search into every request beside their own tools, and would pay for it on every turn: there,
- * `auto` searches only when the choice of tools or the model's name says so. An upstream that cannot do both would
- * search instead of calling the client's tools, so there it takes the choice of tools.
+ * `auto` searches only when an option of its own, the choice of tools or the model's name says so. An upstream that
+ * cannot do both would search instead of calling the client's tools, so there it takes a choice that rules them out.
  */
 export function settleSearch(found: Route, policy: SearchPolicy): Route {
   const { request } = found
@@ -24,8 +24,9 @@ export function settleSearch(found: Route, policy: SearchPolicy): Route {
 function searches({ upstream, model, request, searchByName }: Route, policy: SearchPolicy): boolean {
   if (policy === 'off' || !model.search) return false
   const toolsLost = upstream.unsupported(request).includes('tools')
-  if (request.tools.length === 0 || toolsLost || request.searchRules?.chosen) return true
-  return upstream.searchesBesideTools === true && (policy === 'on' || searchByName)
+  const chosen = request.searchRules?.chosen === true
+  if (request.tools.length === 0 || toolsLost || (chosen && request.toolChoice === 'none')) return true
+  return upstream.searchesBesideTools === true && (policy === 'on' || searchByName || chosen)
 }
 
 /** Characters of the user's words that stand in for a query nobody told. */

@@ -10,6 +10,8 @@ export interface Corrected {
   likely: number
   /** Surely not fewer: what may be held against a request. */
   least: number
+  /** Hardly more: what room has to be left for. */
+  most: number
 }
 
 interface Observation {
@@ -25,6 +27,8 @@ const enough = 20
 const priorRatio = 1.15
 /** No GLM has been seen to need fewer tokens than this for what we count. */
 const leastRatio = 0.65
+/** How far the truth may lie above what is likely. */
+const furthest = 1.25
 /** Small prompts are mostly template. */
 const smallest = 50
 /** Farther off than this, somebody counted something else. */
@@ -44,9 +48,12 @@ export function createCalibration(): Calibration {
   return {
     correct(model, counted) {
       const seen = observations.get(model) ?? []
+      const likely = likelyRatio(seen)
+      const [lowest, highest] = extremes(seen, counted) ?? [leastRatio, Number.POSITIVE_INFINITY]
       return {
-        likely: Math.round(counted * likelyRatio(seen)),
-        least: Math.floor(counted * surelyRatio(seen, counted)),
+        likely: Math.round(counted * likely),
+        least: Math.floor(counted * lowest),
+        most: Math.ceil(counted * Math.min(likely * furthest, Math.max(likely, highest))),
       }
     },
     learn(model, counted, charged) {
@@ -69,10 +76,10 @@ function likelyRatio(seen: readonly Observation[]): number {
   return priorRatio ** (1 - trust) * median(seen.map(({ ratio }) => ratio)) ** trust
 }
 
-/** The lowest ratio lately seen with prompts of this size. */
-function surelyRatio(seen: readonly Observation[], counted: number): number {
+/** The lowest and the highest ratio lately seen with prompts of this size. */
+function extremes(seen: readonly Observation[], counted: number): [lowest: number, highest: number] | undefined {
   const ratios = seen.filter((other) => other.counted * similar >= counted).map(({ ratio }) => ratio)
-  return ratios.length < enoughSimilar ? leastRatio : Math.min(...ratios)
+  return ratios.length < enoughSimilar ? undefined : [Math.min(...ratios), Math.max(...ratios)]
 }
 
 function median(numbers: number[]): number {

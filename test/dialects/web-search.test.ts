@@ -284,7 +284,7 @@ describe('what a client says about the search', () => {
     const { request } = dialect.decode(body, new Headers())
     expect(request.search).toBe(true)
     expect(JSON.parse(JSON.stringify(request.searchRules))).toEqual(expected)
-    // A choice of the search is no choice among the client's own tools.
-    if ('chosen' in expected && expected.chosen === true) expect(request.toolChoice).toBe('auto')
+    // A choice of the search rules out the client's own tools.
+    if ('chosen' in expected && expected.chosen === true) expect(request.toolChoice).toBe('none')
   })
 })

@@ -8,6 +8,7 @@ const contextTokens = 2_000
 /** Says "Yes." and charges what it is told; `undefined` charges nothing. */
 function upstream(charged: () => number | undefined) {
   let opened = 0
+  let maxTokens: number | undefined
   const site: Upstream = {
     id: 'small',
     models: async () => [
@@ -23,8 +24,9 @@ function upstream(charged: () => number | undefined) {
     ],
     unsupported: () => [],
     check: async () => {},
-    async open() {
+    async open({ request }) {
       opened++
+      maxTokens = request.sampling.maxTokens
       const inputTokens = charged()
       const usage: Delta[] =
         inputTokens === undefined ? [] : [{ type: 'usage', usage: { inputTokens, outputTokens: 1 } }]
@@ -32,7 +34,7 @@ function upstream(charged: () => number | undefined) {
       return { read: async () => batches.shift(), cancel() {} }
     },
   }
-  return { site, opened: () => opened }
+  return { site, opened: () => opened, maxTokens: () => maxTokens }
 }
 
 /** `amount` words of a token each, and 8 tokens of frame. */
@@ -91,12 +93,12 @@ describe('a prompt that cannot fit', () => {
 
 describe('a prompt that may fit', () => {
   test.each([
-    ['is sent up to the last token of the window', 1, 1_994, 200],
-    ['is refused from the next one on', 1, 1_995, 413],
-    ['is sent where the upstream charges less than we count', 0.8, 2_494, 200],
-    ['is refused there from the next one on', 0.8, 2_496, 413],
-    ['is refused earlier where the upstream charges more', 1.25, 1_595, 413],
-    ['is sent below that', 1.25, 1_594, 200],
+    ['is sent as long as there is room for the answer', 1, 1_984, 200],
+    ['is refused from the next token on', 1, 1_985, 413],
+    ['is sent where the upstream charges less than we count', 0.8, 2_480, 200],
+    ['is refused there from the next one on', 0.8, 2_484, 413],
+    ['is refused earlier where the upstream charges more', 1.25, 1_587, 413],
+    ['is sent below that', 1.25, 1_586, 200],
   ])('%s', async (_name, ratio, amount, status) => {
     const { app } = await taught(ratio)
     expect((await ask(app, 'messages', amount)).status).toBe(status)
@@ -117,4 +119,21 @@ describe('a prompt that may fit', () => {
     }
     expect((await ask(gatewayApp([unknown]), 'messages', 20_000)).status).toBe(200)
   })
+})
+
+test('max_tokens beyond the room behind the prompt is cut to it, which the log says and no header', async () => {
+  const { site, maxTokens } = upstream(() => 1_000)
+  const lines: string[] = []
+  const app = gatewayApp([site], {}, lines)
+  for (let n = 0; n < 20; n++) await ask(app, 'chat', 994)
+  const body = { model: 'GLM-4.5', messages: [{ role: 'user', content: words(994) }], max_tokens: 4_000 }
+  const headers = { 'content-type': 'application/json' }
+  const reply = await app.handle(
+    new Request('http://localhost/v1/messages', { method: 'POST', headers, body: JSON.stringify(body) }),
+  )
+  expect(reply.status).toBe(200)
+  expect(reply.headers.get('x-zai2api-ignored')).toBeNull()
+  expect(maxTokens()).toBe(1_000)
+  await reply.text()
+  expect(lines.at(-1)).toContain('max_tokens 4000 cut to 1000')
 })

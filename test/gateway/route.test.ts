@@ -14,10 +14,11 @@ const models = [
   model('GLM-4.5-Air', '0727-106B-API'),
   model('Plain', 'plain', { reasoning: 'never', search: false }),
 ]
-const upstream = { id: 'fake' } as Upstream
+const upstream = { id: 'fake', unsupported: () => [] as string[] } as Partial<Upstream> as Upstream
 const offers = [{ upstream, models }]
 const defaults: RouteOptions = {
   primaryModel: 'GLM-4.5',
+  smallModel: 'GLM-4.5-Air',
   thinkingModel: 'GLM-4.5-Thinking',
   searchModel: 'GLM-4.5-Search',
   modelMap: [],
@@ -74,6 +75,8 @@ describe('a model name finds its model', () => {
       },
       'GLM-5.3',
     ],
+    ['another small model', 'claude-haiku-4-5', { smallModel: 'glm-5.3' }, 'GLM-5.3'],
+    ['a small model nobody has is the primary', 'gpt-5-mini', { smallModel: 'house-small' }, 'GLM-4.5'],
     ['another primary model', 'gpt-4o', { primaryModel: 'GLM-5.3' }, 'GLM-5.3'],
     ['a primary model with a name of its own', 'house-model', { primaryModel: 'house-model' }, 'GLM-4.5'],
     ['foreign names follow it', 'claude-opus-4', { primaryModel: 'house-model' }, 'GLM-4.5'],
@@ -116,4 +119,12 @@ test('the list has every model once, with the variants it can do and the configu
     'Plain',
     'house-model',
   ])
+})
+
+test('a model that cannot stop thinking is not listed as one that does not', () => {
+  const thinks = (id: string) => id === 'GLM-5.3'
+  const restless = { ...upstream, unsupported: (asked: ChatRequest) => (thinks(asked.model) ? ['thinking'] : []) }
+  const offered = [{ upstream: restless, models: [...models, model('GLM-5', 'glm-5', { reasoning: 'by-default' })] }]
+  const ids = listModels(offered, defaults).map(({ id }) => id)
+  expect(ids.filter((id) => id.endsWith('-NoThinking'))).toEqual(['GLM-5-NoThinking'])
 })

@@ -17,7 +17,8 @@ const asking = plainRequest({
 
 interface Circumstances {
   tools?: true
-  chosen?: true
+  /** By an option of its own, or by `tool_choice`, which rules all tools out. */
+  chosen?: 'option' | 'tool-choice'
   byName?: true
   /** The upstream can do both. */
   beside?: true
@@ -48,7 +49,13 @@ function settled(facts: Circumstances, policy: SearchPolicy, asked: Partial<Chat
       reasoning: 'never',
       search: !facts.modelCannot,
     },
-    request: { ...asking, tools: facts.tools ? [tool] : [], ...(rules ? { searchRules: rules } : {}), ...asked },
+    request: {
+      ...asking,
+      tools: facts.tools ? [tool] : [],
+      toolChoice: facts.chosen === 'tool-choice' ? 'none' : 'auto',
+      ...(rules ? { searchRules: rules } : {}),
+      ...asked,
+    },
     reasoningByName: false,
     searchByName: facts.byName === true,
   }
@@ -59,13 +66,27 @@ describe('a search that is asked for', () => {
   test.each<[string, Circumstances, { auto: boolean; on: boolean }]>([
     ['alone happens', {}, { auto: true, on: true }],
     ['beside tools happens only when it always shall', { tools: true, beside: true }, { auto: false, on: true }],
-    ['beside tools, named by tool_choice', { tools: true, beside: true, chosen: true }, { auto: true, on: true }],
+    [
+      'beside tools, by an option of its own',
+      { tools: true, beside: true, chosen: 'option' },
+      { auto: true, on: true },
+    ],
+    [
+      'beside tools, named by tool_choice',
+      { tools: true, beside: true, chosen: 'tool-choice' },
+      { auto: true, on: true },
+    ],
     ['beside tools, named by the model', { tools: true, beside: true, byName: true }, { auto: true, on: true }],
     ['would replace the tools of a backend that cannot do both', { tools: true }, { auto: false, on: false }],
     ['the same, named by the model', { tools: true, byName: true }, { auto: false, on: false }],
-    ['the same, named by tool_choice: no tool is wanted', { tools: true, chosen: true }, { auto: true, on: true }],
+    ['the same, by an option of its own', { tools: true, chosen: 'option' }, { auto: false, on: false }],
+    [
+      'the same, named by tool_choice: no tool is wanted',
+      { tools: true, chosen: 'tool-choice' },
+      { auto: true, on: true },
+    ],
     ['beside tools that are lost anyway', { tools: true, toolsOff: true }, { auto: true, on: true }],
-    ['of a model that cannot search', { modelCannot: true, chosen: true }, { auto: false, on: false }],
+    ['of a model that cannot search', { modelCannot: true, chosen: 'option' }, { auto: false, on: false }],
   ])('%s', (_name, facts, expected) => {
     for (const policy of ['auto', 'on'] as const) {
       const { search, unsupported } = settled(facts, policy)

@@ -74,7 +74,7 @@ describe('the count is corrected by what was charged', () => {
     const calibration = createCalibration()
     for (let n = 0; n < 200; n++) calibration.learn(model, 1_000, 700)
     for (let n = 0; n < 50; n++) calibration.learn(model, 1_000, 1_500)
-    expect(calibration.correct(model, 1_000)).toEqual({ likely: 1_500, least: 1_500 })
+    expect(calibration.correct(model, 1_000)).toEqual({ likely: 1_500, least: 1_500, most: 1_500 })
   })
 
   test('a model nobody used for the last 100 others is forgotten', () => {
@@ -110,5 +110,32 @@ describe('what is held against a request', () => {
     for (let n = 0; n < 50; n++) calibration.learn(model, 1_000, 3_000)
     expect(calibration.correct(model, 10_000).least).toBe(30_000)
     expect(calibration.correct(model, 10_001).least).toBe(6_500)
+  })
+})
+
+describe('what room is left for', () => {
+  test('before there is anything to go by is a quarter above what is likely', () => {
+    const { likely, most } = createCalibration().correct(model, 10_000)
+    expect([likely, most]).toEqual([11_500, 14_375])
+  })
+
+  test('is never less than what is charged, give or take a tenth', () => {
+    for (const ratio of ratios.filter((ratio) => ratio <= 1.25)) {
+      const calibration = createCalibration()
+      const next = replies(ratio)
+      for (let n = 0; n < 50; n++) {
+        expect(calibration.correct(model, 10_000).most).toBeGreaterThan(10_000 * ratio * 0.9)
+        calibration.learn(model, ...next())
+      }
+    }
+  })
+
+  test('goes by the highest of the ratios lately seen, but not beyond that quarter', () => {
+    const calibration = createCalibration()
+    for (const charged of [1_000, 1_100, 1_000, 1_000])
+      for (let n = 0; n < 5; n++) calibration.learn(model, 1_000, charged)
+    expect(calibration.correct(model, 10_000)).toMatchObject({ likely: 10_000, most: 11_000 })
+    calibration.learn(model, 1_000, 3_900)
+    expect(calibration.correct(model, 10_000)).toMatchObject({ likely: 10_000, most: 12_500 })
   })
 })

@@ -45,7 +45,7 @@ export function decode(checked: unknown): Decoded<MessagesOptions> {
       model: body.model,
       messages: [...systemMessage(body.system ?? ''), ...body.messages.flatMap(decodeMessage)],
       tools: decodeTools(tools, toolsInUse(body.messages)),
-      toolChoice: isSearchChosen(body) ? 'auto' : decodeToolChoice(body.tool_choice),
+      toolChoice: isSearchChosen(body) ? 'none' : decodeToolChoice(body.tool_choice),
       parallelToolCalls: !disablesParallel(body.tool_choice),
       sampling: {
         temperature: body.temperature ?? undefined,
@@ -258,7 +258,8 @@ function decodeTools(tools: ToolBody[], inUse: Set<string>): Tool[] {
   const defers = !tools.some((tool) => tool.type?.startsWith('tool_search_tool_'))
   return tools.filter(isCustom).flatMap((tool) => {
     if (tool.name === placeholderTool || (defers && tool.defer_loading && !inUse.has(tool.name))) return []
-    return [{ name: tool.name, description: tool.description ?? '', parameters: tool.input_schema }]
+    const { name, description, input_schema: parameters, strict } = tool
+    return [{ name, description: description ?? '', parameters, strict: strict || undefined }]
   })
 }
 
@@ -317,10 +318,15 @@ const efforts = new Map<string, Reasoning['effort']>([
   ['max', 'max'],
 ])
 
+/**
+ * Thinking is off unless it is asked for, which an effort alone does not do: it is about all words of an answer. GLM
+ * would think by default, unseen, and at the cost of `max_tokens`.
+ * Source: Anthropic's pages on thinking and effort; Claude Code, which sends an effort and no `thinking` for titles.
+ */
 function decodeReasoning({ thinking, output_config }: MessagesBody): Reasoning {
-  if (thinking?.type === 'disabled') return { mode: 'off' }
+  if (!thinking || thinking.type === 'disabled') return { mode: 'off' }
   return {
-    mode: thinking ? 'on' : 'default', // `enabled`, `adaptive`, and whatever comes next
+    mode: 'on', // `enabled`, `adaptive`, and whatever comes next
     effort: efforts.get(output_config?.effort ?? ''),
     budgetTokens: thinking?.budget_tokens ?? undefined,
   }

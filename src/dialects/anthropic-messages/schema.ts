@@ -127,6 +127,7 @@ const customTool = open({
   description: maybe(Type.String()),
   input_schema: Type.Record(Type.String(), Type.Unknown()),
   defer_loading: maybe(Type.Boolean()),
+  strict: maybe(Type.Boolean()),
 })
 /** Tools Anthropic runs itself; their type ends in a date: `web_search_20250305`. */
 const serverTool = open({

@@ -5,6 +5,7 @@ import {
   type Message,
   type OutputFormat,
   type Reasoning,
+  type SearchRules,
   type TextPart,
   type Tool,
   type ToolChoice,
@@ -12,6 +13,7 @@ import {
   type UserPart,
 } from '../../core/request.ts'
 import { bytesOf, dataOf } from '../openai/data-url.ts'
+import { decodeEffort } from '../openai/effort.ts'
 import type { ChatOptions } from './encode.ts'
 import type {
   AssistantBody,
@@ -28,14 +30,18 @@ import type {
 /**
  * A Chat Completions body in our language.
  *
- * Errors: `invalid-request` for an empty conversation, for more than one choice, for files by id (nothing is stored
- * here) and for images that are neither http(s) nor base64 data URLs.
+ * Errors: `invalid-request` for an empty conversation, for more than one choice, for a call that must come where no
+ * tool is offered, for efforts nobody knows, for files by id (nothing is stored here) and for images that are neither
+ * http(s) nor base64 data URLs.
  */
 export function decode(checked: unknown): Decoded<ChatOptions> {
   const body = checked as ChatBody // the door has checked it against the schema
   if (body.messages.length === 0) throw invalid('messages', 'at least one message is required.')
   if ((body.n ?? 1) > 1) throw invalid('n', 'this server gives one choice a request.')
   const tools = body.tools ?? []
+  const toolChoice = decodeToolChoice(body)
+  if (toolChoice === 'required' && tools.length === 0 && !body.functions?.length)
+    throw invalid('tool_choice', "'tool_choice' is only allowed when 'tools' are specified.")
   const legacyFunctions = tools.length === 0 && Boolean(body.functions?.length)
   const { messages, unheard } = decodeMessages(body.messages)
   const maxTokens = body.max_completion_tokens ?? body.max_tokens
@@ -44,7 +50,7 @@ export function decode(checked: unknown): Decoded<ChatOptions> {
       model: body.model,
       messages,
       tools: decodeTools(body),
-      toolChoice: decodeToolChoice(body),
+      toolChoice,
       parallelToolCalls: !legacyFunctions && (body.parallel_tool_calls ?? true),
       sampling: {
         temperature: body.temperature ?? undefined,
@@ -55,6 +61,7 @@ export function decode(checked: unknown): Decoded<ChatOptions> {
       reasoning: decodeReasoning(body),
       output: decodeOutput(body.response_format),
       search: Boolean(body.web_search_options) || tools.some(isWebSearch),
+      searchRules: decodeSearchRules(body),
       unsupported: [...unsupportedTools(tools), ...unheard, ...unsupportedOptions(body)],
     },
     options: { includeUsage: body.stream_options?.include_usage ?? false, legacyFunctions },
@@ -180,9 +187,14 @@ function decodeTools({ tools, functions, tool_choice }: ChatBody): Tool[] {
   return offered.map(decodeTool)
 }
 
-function decodeTool({ name, description, parameters }: FunctionDefinition): Tool {
-  // Left out, they mean a function without arguments.
-  return { name, description: description ?? '', parameters: parameters ?? { type: 'object', properties: {} } }
+function decodeTool({ name, description, parameters, strict }: FunctionDefinition): Tool {
+  return {
+    name,
+    description: description ?? '',
+    // Left out, they mean a function without arguments.
+    parameters: parameters ?? { type: 'object', properties: {} },
+    strict: strict || undefined,
+  }
 }
 
 function isFunction(tool: ToolBody): tool is FunctionTool {
@@ -190,12 +202,18 @@ function isFunction(tool: ToolBody): tool is FunctionTool {
 }
 
 /** Z.AI's own spelling is `web_search`; OpenAI's Responses tool has a suffix. */
-function isWebSearch(tool: ToolBody): boolean {
+function isWebSearch(tool: { type?: string }): boolean {
   return tool.type?.startsWith('web_search') ?? false
 }
 
+/** Agents send a hosted tool along with every request; an option of its own is asked for where it is wanted. */
+function decodeSearchRules({ web_search_options, tool_choice }: ChatBody): SearchRules | undefined {
+  const isNamed = typeof tool_choice === 'object' && tool_choice !== null && isWebSearch(tool_choice)
+  return web_search_options || isNamed ? { chosen: true } : undefined
+}
+
 function allowedTools(choice: ChatBody['tool_choice']) {
-  if (!choice || typeof choice === 'string' || choice.type !== 'allowed_tools') return undefined
+  if (!choice || typeof choice === 'string' || !('allowed_tools' in choice)) return undefined
   const { mode, tools } = choice.allowed_tools
   return { mode, names: new Set(tools.map((tool) => tool.function.name)) }
 }
@@ -203,6 +221,7 @@ function allowedTools(choice: ChatBody['tool_choice']) {
 function decodeToolChoice({ tool_choice, function_call }: ChatBody): ToolChoice {
   const choice = tool_choice ?? function_call ?? 'auto'
   if (typeof choice === 'string') return choice
+  if ('type' in choice && isWebSearch(choice)) return 'none' // nothing else is to be called
   const allowed = allowedTools(tool_choice)
   if (allowed) return allowed.mode
   if ('function' in choice) return { name: choice.function.name }
@@ -215,16 +234,7 @@ function decodeStop(stop: ChatBody['stop']): string[] | undefined {
   return sequences.length === 0 ? undefined : sequences
 }
 
-const efforts = new Map<string, Reasoning['effort']>([
-  ['minimal', 'low'],
-  ['low', 'low'],
-  ['medium', 'medium'],
-  ['high', 'high'],
-  ['xhigh', 'max'],
-  ['max', 'max'],
-])
-
-/** Many spellings, one switch: a plain yes or no outweighs an effort, which is a yes of its own (`none` a no). */
+/** Many spellings, one switch: a plain yes or no outweighs an effort, which is a yes of its own (`none` and `minimal` a no). */
 function decodeReasoning(body: ChatBody): Reasoning {
   const { thinking, reasoning } = body
   const asked =
@@ -233,12 +243,12 @@ function decodeReasoning(body: ChatBody): Reasoning {
     body.chat_template_kwargs?.enable_thinking ??
     reasoning?.enabled ??
     undefined
-  const word = body.reasoning_effort ?? reasoning?.effort ?? ''
-  const effort = efforts.get(word)
-  if (asked === false || (asked === undefined && word === 'none')) return { mode: 'off' }
+  const told =
+    decodeEffort(body.reasoning_effort, 'reasoning_effort') ?? decodeEffort(reasoning?.effort, 'reasoning.effort')
+  if (asked === false || (asked === undefined && told?.mode === 'off')) return { mode: 'off' }
   return {
-    mode: asked || effort ? 'on' : 'default',
-    effort,
+    mode: asked ? 'on' : (told?.mode ?? 'default'),
+    effort: told?.effort,
     budgetTokens: thinking?.budget_tokens ?? reasoning?.max_tokens ?? undefined,
   }
 }

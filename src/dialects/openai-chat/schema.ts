@@ -51,6 +51,7 @@ const functionDefinition = open({
   name: Type.String({ minLength: 1 }),
   description: maybe(Type.String()),
   parameters: maybe(jsonSchema),
+  strict: maybe(Type.Boolean()),
 })
 const functionTool = open({ type: Type.Optional(Type.Literal('function')), function: functionDefinition })
 /** Tools a server runs itself (`web_search`), and OpenAI's `custom` ones. */
@@ -65,6 +66,7 @@ const toolChoice = Type.Union([
     type: Type.Literal('allowed_tools'),
     allowed_tools: open({ mode: Type.Union(words('auto', 'required')), tools: Type.Array(namedFunction) }),
   }),
+  open({ type: Type.Union(words('web_search', 'web_search_preview')) }),
 ])
 
 const responseFormat = Type.Union([

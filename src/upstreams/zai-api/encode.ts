@@ -147,11 +147,18 @@ function parse(text: string): unknown {
   }
 }
 
-/** A client that says nothing leaves it to the model, and all that can think do so by default. */
-function thinkingOf({ reasoning: { mode, effort } }: ChatRequest, { thinking, efforts }: ApiModel): object {
+/** Tokens of thinking up to which a client that names a budget means little of it: what Claude Code's "think" stood for. */
+const smallBudget = 4_096
+
+/**
+ * A client that says nothing leaves it to the model, and all that can think do so by default. There is no budget: a
+ * small one becomes the least effort, any other none in particular.
+ */
+function thinkingOf({ reasoning }: ChatRequest, { thinking, efforts }: ApiModel): object {
+  const { mode, effort, budgetTokens = Number.POSITIVE_INFINITY } = reasoning
   if (thinking === 'none') return {}
   if (mode === 'off' && thinking === 'switch') return { thinking: { type: 'disabled' } }
-  const wanted = mode === 'off' ? 'low' : effort
+  const wanted = mode === 'off' ? 'low' : (effort ?? (budgetTokens <= smallBudget ? 'low' : undefined))
   return {
     thinking: { type: 'enabled', clear_thinking: false },
     ...(wanted === undefined || efforts === undefined ? {} : { reasoning_effort: efforts[wanted] }),

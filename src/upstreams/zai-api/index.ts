@@ -8,7 +8,7 @@ import { api } from './api.ts'
 import { searchEngineOf } from './base.ts'
 import { onlyDomain } from './encode.ts'
 import { answerError, noKey } from './errors.ts'
-import { catalogue, modelsIn, traitsOf } from './models.ts'
+import { alwaysThinks, catalogue, modelsIn, traitsOf } from './models.ts'
 import { opener } from './open.ts'
 
 export { apiBase } from './base.ts'
@@ -86,7 +86,7 @@ export function zaiApi(options: ZaiApiOptions, deps: ZaiApiDeps): Upstream {
 
 function unsupported(request: ChatRequest, tools: boolean): string[] {
   const toolsLost = !tools && request.tools.length > 0
-  const always = traitsOf(request.model.replace(/^.*\//, '')).thinking === 'always'
+  const always = alwaysThinks(traitsOf(request.model.replace(/^.*\//, '')))
   return [
     ...(toolsLost ? ['tools'] : []),
     ...(toolsLost && request.toolChoice !== 'auto' ? ['tool_choice'] : []),

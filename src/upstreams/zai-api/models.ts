@@ -4,7 +4,7 @@ import type { Model } from '../../core/upstream.ts'
 import type { Answer } from '../../wire/answer.ts'
 import { shared } from '../../wire/shared.ts'
 import type { Api } from './api.ts'
-import { modelEntry, modelList } from './schema.ts'
+import { type ModelEntry, modelEntry, modelList } from './schema.ts'
 
 /** Longest wait for the live list. */
 const waitMs = 5_000
@@ -36,7 +36,7 @@ export interface CatalogueOptions {
   log: (level: 'info' | 'warn', message: string) => void
 }
 
-/** The list is undocumented and leaves models out that work, so it only ever adds to the table. */
+/** The list is undocumented and leaves models out that work, so it only ever adds to the table, or mends a length. */
 export function catalogue({ api, keys, clock, modelsTtlMs, log }: CatalogueOptions): Catalogue {
   let known = table
   let asked = 0
@@ -76,9 +76,16 @@ export function catalogue({ api, keys, clock, modelsTtlMs, log }: CatalogueOptio
 export function modelsIn({ ok, text }: Answer): ApiModel[] | undefined {
   const body = ok ? parse(text) : undefined
   if (!modelList.Check(body)) return undefined
-  return body.data.flatMap((entry) =>
-    modelEntry.Check(entry) && isChatModel(entry.id) ? [modelOf(entry.id, entry.created ?? 0)] : [],
-  )
+  return body.data.flatMap((entry) => (modelEntry.Check(entry) && isChatModel(entry.id) ? [listedModel(entry)] : []))
+}
+
+/** The vendor's own list tells no lengths; those of servers that speak its language do. */
+function listedModel({ id, created, context_length, max_output_tokens }: ModelEntry): ApiModel {
+  return {
+    ...modelOf(id, created ?? 0),
+    ...(context_length ? { contextTokens: context_length } : {}),
+    ...(max_output_tokens ? { maxOutputTokens: max_output_tokens } : {}),
+  }
 }
 
 function parse(text: string): unknown {
@@ -93,7 +100,12 @@ function merge(listed: readonly ApiModel[]): ApiModel[] {
   const models = new Map(table.map((model) => [model.upstreamId.toLowerCase(), model]))
   for (const model of listed) {
     const name = model.upstreamId.toLowerCase()
-    if (!models.has(name)) models.set(name, model)
+    const { contextTokens, maxOutputTokens } = model
+    models.set(name, {
+      ...(models.get(name) ?? model),
+      ...(contextTokens === undefined ? {} : { contextTokens }),
+      ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
+    })
   }
   return [...models.values()]
 }
@@ -101,6 +113,11 @@ function merge(listed: readonly ApiModel[]): ApiModel[] {
 /** The list also has pictures, speech and embeddings: `cogview-4`, `glm-asr`, `embedding-3`. */
 function isChatModel(id: string): boolean {
   return /^glm-\d/i.test(id)
+}
+
+/** Told not to think, it thinks as little as it can. */
+export function alwaysThinks({ reasoning, thinking }: Pick<ApiModel, 'reasoning' | 'thinking'>): boolean {
+  return reasoning !== 'never' && thinking !== 'switch'
 }
 
 /** What a model takes, by its name: generation and `v` for vision. Asked for any name, of the table or not. */
@@ -131,10 +148,12 @@ const K = 1024
 
 /**
  * Names as the API has them, newest first: first seen, context in tokens, longest output in tokens.
- * Source: the vendor's model pages of 2026-07; later rows from its users, without lengths.
+ * Source: the vendor's model pages of 2026-07. Later rows come from its users, who tell no lengths; those are assumed
+ * to be the ones of the last model of the same size before, so that clients know when to compact.
  */
 const table: ApiModel[] = [
-  ...rows(['glm-5.3', 'glm-5.3-flash', 'glm-5.3-flashx'], '2026-08-01', undefined, undefined),
+  ...rows(['glm-5.3'], '2026-08-01', 1_000_000, 128 * K), // assumed: those of glm-5.2
+  ...rows(['glm-5.3-flash', 'glm-5.3-flashx'], '2026-08-01', 200_000, 128 * K), // assumed: those of glm-4.7-flash
   ...rows(['glm-5.2'], '2026-06-01', 1_000_000, 128 * K),
   ...rows(['glm-5.1', 'glm-5.1-highspeed'], '2026-04-01', 200_000, 128 * K),
   ...rows(['glm-5v-turbo'], '2026-04-01', 200_000, 128 * K),
@@ -149,15 +168,6 @@ const table: ApiModel[] = [
   ...rows(['glm-4-32b-0414-128k', 'glm-4-flash-250414', 'glm-4-flashx-250414'], '2025-04-14', 128_000, 16 * K),
 ]
 
-function rows(
-  ids: string[],
-  firstSeen: string,
-  contextTokens: number | undefined,
-  maxOutputTokens: number | undefined,
-) {
-  return ids.map((id) => ({
-    ...modelOf(id, Date.parse(firstSeen) / 1000),
-    ...(contextTokens === undefined ? {} : { contextTokens }),
-    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
-  }))
+function rows(ids: string[], firstSeen: string, contextTokens: number, maxOutputTokens: number): ApiModel[] {
+  return ids.map((id) => ({ ...modelOf(id, Date.parse(firstSeen) / 1000), contextTokens, maxOutputTokens }))
 }

@@ -6,7 +6,7 @@ import type { Pool, Refusal } from '../../core/pool.ts'
 import type { Tool } from '../../core/request.ts'
 import type { UpstreamCall } from '../../core/upstream.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
-import { cancelled } from '../../wire/http.ts'
+import { cancelled, type HttpResponse } from '../../wire/http.ts'
 import { lasting, type Opening, openingOf, replay } from '../../wire/opening.ts'
 import { pause, retryNote } from '../../wire/retry.ts'
 import { sseDeltas } from '../../wire/sse.ts'
@@ -14,7 +14,7 @@ import type { Api } from './api.ts'
 import { decoder } from './decode.ts'
 import { encode } from './encode.ts'
 import { answerError, type Remedy as ErrorRemedy, goodAgainAt, noKey, remedyOf } from './errors.ts'
-import { type ApiModel, traitsOf } from './models.ts'
+import { type ApiModel, alwaysThinks, traitsOf } from './models.ts'
 import { unseenPictures } from './normalise.ts'
 
 const maxRetries = 2
@@ -125,7 +125,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
 function tellLimits({ call, model }: Job): void {
   const unseen = unseenPictures(call.request.messages, { model: model.id, vision: model.vision })
   if (unseen > 0) call.note(`${unseen} image(s) omitted: ${model.id} cannot see them`)
-  if (call.request.reasoning.mode === 'off' && model.thinking === 'always') call.note(`${model.id} always thinks`)
+  if (call.request.reasoning.mode === 'off' && alwaysThinks(model)) call.note(`${model.id} always thinks`)
 }
 
 /** What the pool deals with; it costs no retry, for nothing has been carried out. */
@@ -139,6 +139,6 @@ function remedyFor(outcome: Opening | GatewayError, { mustCallTool }: Job): Reme
   return wanting ? 'insist' : 'none'
 }
 
-function isEventStream(response: Response): boolean {
+function isEventStream(response: HttpResponse): boolean {
   return (response.headers.get('content-type') ?? '').includes('text/event-stream')
 }

@@ -60,9 +60,14 @@ export const searchResult = TypeCompiler.Compile(
 
 /** `GET {base}/models` */
 export const modelList = TypeCompiler.Compile(open({ data: Type.Array(Type.Unknown()) }))
-export const modelEntry = TypeCompiler.Compile(
-  open({ id: Type.String({ minLength: 1 }), created: maybe(Type.Number()) }),
-)
+const ModelEntry = open({
+  id: Type.String({ minLength: 1 }),
+  created: maybe(Type.Number()),
+  context_length: maybe(Type.Number({ minimum: 0 })),
+  max_output_tokens: maybe(Type.Number({ minimum: 0 })),
+})
+export type ModelEntry = Static<typeof ModelEntry>
+export const modelEntry = TypeCompiler.Compile(ModelEntry)
 
 /** `GET {origin}/api/monitor/usage/quota/limit` */
 export const quotaBody = TypeCompiler.Compile(

@@ -16,7 +16,7 @@ function decode(checked: object) {
 }
 
 test.each<[string, object, Reasoning, boolean]>([
-  ['nothing said', {}, { mode: 'default' }, false],
+  ['nothing said', {}, { mode: 'off' }, false],
   ['enabled', { thinking: { type: 'enabled', budget_tokens: 9 } }, { mode: 'on', budgetTokens: 9 }, true],
   [
     'adaptive with an effort',
@@ -25,7 +25,7 @@ test.each<[string, object, Reasoning, boolean]>([
     true,
   ],
   ['a kind yet to come', { thinking: { type: 'between_tools' } }, { mode: 'on' }, true],
-  ['an effort alone', { output_config: { effort: 'low' } }, { mode: 'default', effort: 'low' }, false],
+  ['an effort alone, which is about all words', { output_config: { effort: 'high' } }, { mode: 'off' }, false],
   ['disabled', { thinking: { type: 'disabled' }, output_config: { effort: 'high' } }, { mode: 'off' }, false],
 ])('thinking: %s', (_name, fields, reasoning, thinking) => {
   const { request, options } = decode(body(fields))

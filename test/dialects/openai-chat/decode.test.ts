@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { Value } from '@sinclair/typebox/value'
-import type { Reasoning } from '../../../src/core/request.ts'
+import type { ChatRequest, Reasoning } from '../../../src/core/request.ts'
 import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'
 import { invalidBody } from '../../../src/http/invalid.ts'
 import { thrownBy } from '../stream.ts'
@@ -18,9 +18,9 @@ function decode(body: object) {
 
 test.each<[string, object, Reasoning]>([
   ['nothing said', {}, { mode: 'default' }],
-  ['an unknown effort', { reasoning_effort: 'auto' }, { mode: 'default' }],
+  ['an empty effort', { reasoning_effort: '' }, { mode: 'default' }],
   ['reasoning_effort none', { reasoning_effort: 'none' }, { mode: 'off' }],
-  ['reasoning_effort minimal', { reasoning_effort: 'minimal' }, { mode: 'on', effort: 'low' }],
+  ['reasoning_effort minimal', { reasoning_effort: 'minimal' }, { mode: 'off' }],
   ['reasoning_effort medium', { reasoning_effort: 'medium' }, { mode: 'on', effort: 'medium' }],
   ['reasoning_effort xhigh', { reasoning_effort: 'xhigh' }, { mode: 'on', effort: 'max' }],
   ['thinking enabled', { thinking: { type: 'enabled', budget_tokens: 9 } }, { mode: 'on', budgetTokens: 9 }],
@@ -58,6 +58,26 @@ test.each<[string, object, string[]]>([
   expect(decode(chat(fields)).request.unsupported).toEqual(expected)
 })
 
+const f = { type: 'function', function: { name: 'f' } }
+const hosted = { type: 'web_search', web_search: { enable: true } }
+
+test.each<[string, object, Partial<ChatRequest>]>([
+  ['a tool among others may be used', { tools: [f, hosted] }, { search: true, toolChoice: 'auto' }],
+  [
+    'an option of its own is a choice',
+    { tools: [f], web_search_options: {} },
+    { search: true, searchRules: { chosen: true }, toolChoice: 'auto' },
+  ],
+  [
+    'a tool that is chosen leaves no other',
+    { tools: [f, hosted], tool_choice: { type: 'web_search' } },
+    { search: true, searchRules: { chosen: true }, toolChoice: 'none' },
+  ],
+  ['a call of some kind may be one', { tools: [hosted], tool_choice: 'required' }, { toolChoice: 'required' }],
+])('web search: %s', (_name, fields, expected) => {
+  expect(decode(chat(fields)).request).toMatchObject(expected)
+})
+
 test('max_completion_tokens outweighs max_tokens', () => {
   expect(decode(chat({ max_tokens: 5, max_completion_tokens: 7 })).request.sampling.maxTokens).toBe(7)
 })
@@ -65,6 +85,30 @@ test('max_completion_tokens outweighs max_tokens', () => {
 describe('refused by decode', () => {
   test.each<[string, object, string, string]>([
     ['an empty conversation', chat({ messages: [] }), 'messages', 'messages: at least one message is required.'],
+    [
+      'an unknown effort',
+      chat({ reasoning_effort: 'auto' }),
+      'reasoning_effort',
+      'reasoning_effort: "auto" is not among none, minimal, low, medium, high, xhigh, max.',
+    ],
+    [
+      "an unknown effort in OpenRouter's words",
+      chat({ reasoning: { effort: 'utmost' } }),
+      'reasoning.effort',
+      'reasoning.effort: "utmost" is not among none, minimal, low, medium, high, xhigh, max.',
+    ],
+    [
+      'a call that must come of no tools',
+      chat({ tool_choice: 'required' }),
+      'tool_choice',
+      "tool_choice: 'tool_choice' is only allowed when 'tools' are specified.",
+    ],
+    [
+      'a call that must come of an empty list',
+      chat({ tool_choice: 'required', tools: [] }),
+      'tool_choice',
+      "tool_choice: 'tool_choice' is only allowed when 'tools' are specified.",
+    ],
     ['two choices', chat({ n: 2 }), 'n', 'n: this server gives one choice a request.'],
     [
       'an image that is neither URL nor data',

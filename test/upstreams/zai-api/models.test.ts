@@ -4,6 +4,7 @@ import { traitsOf } from '../../../src/upstreams/zai-api/models.ts'
 import { json } from '../../support/chat-zai.ts'
 import { manualClock } from '../../support/clock.ts'
 import { lending } from '../../support/pool.ts'
+import { plainRequest } from '../../support/request.ts'
 import { baseUrl, modelsRoute, scriptedApi } from '../../support/zai-api.ts'
 import recorded from './models.json'
 
@@ -100,8 +101,35 @@ describe('the list', () => {
     expect(limits('glm-4.6')).toEqual([200_000, 131_072])
     expect(limits('glm-4.5-air')).toEqual([128_000, 98_304])
     expect(limits('glm-4.5v')).toEqual([64_000, 16_384])
-    expect(limits('glm-5.3')).toEqual([undefined, undefined])
+    expect(limits('glm-5.3')).toEqual(limits('glm-5.2'))
+    expect(limits('glm-5.3-flash')).toEqual(limits('glm-4.7-flash'))
   })
+
+  test('takes the limits of a live list over its own', async () => {
+    const { api, upstream } = setUp()
+    const data = [
+      { id: 'GLM-5.3', context_length: 400_000, max_output_tokens: 65_536 },
+      { id: 'glm-5.9-next', context_length: 300_000 },
+      { id: 'glm-4.6', context_length: null },
+    ]
+    api.script(modelsRoute, json({ data }))
+    const models = await upstream.models()
+    const limits = (id: string) =>
+      models.flatMap((model) => (model.id === id ? [model.contextTokens, model.maxOutputTokens] : []))
+    expect(limits('glm-5.3')).toEqual([400_000, 65_536])
+    expect(limits('glm-5.9-next')).toEqual([300_000, undefined])
+    expect(limits('glm-4.6')).toEqual([200_000, 131_072])
+  })
+})
+
+test.each<[string, string[]]>([
+  ['glm-5.3', ['thinking']],
+  ['glm-4.1v-thinking-flash', ['thinking']],
+  ['z-ai/glm-5.2', []],
+  ['glm-4-flash-250414', []],
+])('not to think is a wish %s honours, but for %j', (model, ignored) => {
+  const asked = plainRequest({ model, reasoning: { mode: 'off' } })
+  expect(setUp().upstream.unsupported(asked)).toEqual(ignored)
 })
 
 test.each<[string, Partial<ReturnType<typeof traitsOf>>]>([

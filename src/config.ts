@@ -77,5 +77,14 @@ function settled(values: Settings, origins: Map<SettingName, string>): LoadedCon
     config.upstreams = ['zai-api']
     follow('upstreams', 'zaiApiKeys')
   }
+  // Nobody has named one, so its origin stays the default.
+  if (config.upstreams[0] === 'zai-api' && origins.get('primaryModel') === 'default') config.primaryModel = primaryOfApi
   return { config, origins }
 }
+
+/**
+ * The newest model for code that the official API documents with its lengths, that can switch its thinking off, and
+ * that the vendor's coding plan has Claude Code's opus and sonnet stand for; of what is newer, plans differ.
+ * Source: the vendor's model pages of 2026-07.
+ */
+const primaryOfApi = 'GLM-4.7'

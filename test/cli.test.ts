@@ -316,6 +316,23 @@ describe('config', () => {
     expect(rows).toContainEqual(['CORS_ORIGINS', '-', 'default'])
   })
 
+  test('shows a setting that is not set as such, whatever its kind', async () => {
+    const shown: Record<string, unknown> = JSON.parse((await run('config --json')).stdout)
+    expect(shown.OTEL_EXPORTER_OTLP_ENDPOINT).toEqual({ value: null, source: 'default' })
+    expect((await run('config')).stdout).toMatch(/^OTEL_EXPORTER_OTLP_ENDPOINT +- +default$/m)
+    expect((await run('config')).stdout).not.toContain('undefined')
+  })
+
+  test('says beside it what may have been meant otherwise', async () => {
+    const typo = { '/srv/.env': 'AUTH_TOKNE=sk-secret' }
+    const { code, stdout, stderr } = await run('config --json', {}, typo)
+    expect([code, stderr]).toEqual([
+      0,
+      'zai2api: AUTH_TOKNE in /srv/.env is not a setting and has no effect; did you mean AUTH_TOKEN?\n',
+    ])
+    expect(JSON.parse(stdout)).toMatchObject({ AUTH_TOKEN: { value: null } })
+  })
+
   test('never shows a secret', async () => {
     for (const line of ['config', 'config --json']) {
       const { stdout } = await run(line, env)

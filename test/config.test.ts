@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { parseEnv } from 'node:util'
 import { configurationTable, envExample } from '../src/config/documents.ts'
-import { listenPolicy, proxyProblem } from '../src/config/policy.ts'
+import { doubtsAbout, listenPolicy, proxyProblem } from '../src/config/policy.ts'
+import type { Surroundings } from '../src/config/sources.ts'
 import { flagOf, type SettingName, settingList, settings, tomlKeyOf } from '../src/config/table.ts'
 import { didYouMean, UsageError } from '../src/config/usage-error.ts'
 import { type Config, loadConfig } from '../src/config.ts'
@@ -14,12 +15,17 @@ interface World {
   files?: Record<string, string>
 }
 
-function load({ flags = {}, env = {}, dotEnv, toml, files = {} }: World = {}) {
+function surroundings({ env = {}, dotEnv, toml, files = {} }: World): Surroundings {
   const present: Record<string, string | undefined> = { ...files, '/srv/.env': dotEnv, '/srv/zai2api.toml': toml }
+  return { env, cwd: '/srv', readFile: (path) => present[path] }
+}
+
+function load(world: World = {}) {
+  const { flags = {} } = world
   const given = new Map<SettingName | 'config', string>()
   for (const { name } of settingList) if (flags[name] !== undefined) given.set(name, flags[name])
   if (flags.config !== undefined) given.set('config', flags.config)
-  return loadConfig(given, { env, cwd: '/srv', readFile: (path) => present[path] })
+  return loadConfig(given, surroundings(world))
 }
 
 function config(world: World = {}): Config {
@@ -58,6 +64,7 @@ describe('without any source', () => {
       backupToken: undefined,
       anonymousMode: true,
       primaryModel: 'GLM-4.5',
+      smallModel: 'GLM-4.5-Air',
       thinkingModel: 'GLM-4.5-Thinking',
       searchModel: 'GLM-4.5-Search',
       modelMap: {},
@@ -394,6 +401,21 @@ describe('one setting follows from another:', () => {
     expect([config.upstreams, origins.get('upstreams')]).toEqual([upstreams, origin])
   })
 
+  test.each<[string, World, string, string]>([
+    ['a key of the official API', { env: { ZAI_API_KEY: 'a.b' } }, 'GLM-4.7', 'default'],
+    ['the official API first', { env: { UPSTREAMS: 'zai-api,zai-web' } }, 'GLM-4.7', 'default'],
+    ['the official API second', { env: { UPSTREAMS: 'zai-web,zai-api' } }, 'GLM-4.5', 'default'],
+    [
+      'a key and a model',
+      { env: { ZAI_API_KEY: 'a.b', PRIMARY_MODEL: 'glm-4.5' } },
+      'glm-4.5',
+      'environment variable PRIMARY_MODEL',
+    ],
+  ])('the primary model follows the first upstream: %s', (_name, world, primaryModel, origin) => {
+    const { config, origins } = load(world)
+    expect([config.primaryModel, origins.get('primaryModel')]).toEqual([primaryModel, origin])
+  })
+
   test('the key of the example counts as unset, and a weaker source is asked', () => {
     const dotEnv = 'AUTH_TOKEN=sk-your-api-key\nANTHROPIC_API_KEY=sk-your-api-key'
     expect(config({ dotEnv }).authToken).toBeUndefined()
@@ -458,6 +480,60 @@ describe('who may be listened to:', () => {
     if (policy.ok) throw new Error('was let in')
     expect(policy.message.split('\n').at(-1)).toBe(`AUTH_TOKEN=sk-${'0z0z'.repeat(8)}`)
     expect(policy.message).toContain('0.0.0.0')
+  })
+})
+
+function doubts(world: World): string[] {
+  return doubtsAbout(config(world), surroundings(world))
+}
+
+describe('a name in .env that is no setting', () => {
+  const idle = 'in /srv/.env is not a setting and has no effect'
+  test.each([
+    ['AUTHTOKEN', 'AUTH_TOKEN'],
+    ['AUTH_TOKNE', 'AUTH_TOKEN'],
+    ['auth_token', 'AUTH_TOKEN'],
+    ['UPSTREAM', 'UPSTREAMS'],
+    ['ZAI_APIKEY', 'ZAI_API_KEY'],
+    ['ZAI_TOKENS', 'ZAI_TOKEN'],
+    ['PORT', 'LISTEN_PORT'],
+    ['ZAI2API_CONFG', 'ZAI2API_CONFIG'],
+  ])('%s is told, with %s as the nearest', (name, nearest) => {
+    expect(doubts({ dotEnv: `HOST=::1\n${name}=sk-secret\n` })).toEqual([`${name} ${idle}; did you mean ${nearest}?`])
+  })
+
+  test('is told without a nearest one where only its beginning is ours', () => {
+    expect(doubts({ dotEnv: 'ZAI_SOMETHING_ELSE=1' })).toEqual([`ZAI_SOMETHING_ELSE ${idle}`])
+  })
+
+  test.each([
+    [
+      'one of another program',
+      'OPENAI_API_KEY=1\nANTHROPIC_BASE_URL=1\nANTHROPIC_AUTH_TOKEN=1\nDATABASE_URL=1\nHOME=1',
+    ],
+    ['one for the clients', 'ZAI2API_KEY=1'],
+    ['a setting', 'AUTH_TOKEN=1\nZAI2API_CONFIG='],
+  ])('is not %s', (_name, dotEnv) => {
+    expect(doubts({ dotEnv })).toEqual([])
+  })
+
+  test('is not looked for in the environment, which is full of names', () => {
+    expect(doubts({ env: { AUTHTOKEN: 'sk-x', ZAI_NOTHING: '1' } })).toEqual([])
+  })
+})
+
+describe('any page may call', () => {
+  test.each([
+    ['only with AUTH_TOKEN, and without it that is told', {}, ['CORS_ORIGINS=* needs AUTH_TOKEN']],
+    ['with AUTH_TOKEN', { AUTH_TOKEN: 'sk-x' }, []],
+  ])('%s', (_name, env, expected) => {
+    expect(doubts({ env: { CORS_ORIGINS: '*', ...env } })).toEqual(
+      expected.map((begin) => expect.stringContaining(begin)),
+    )
+  })
+
+  test('is nothing to tell where the pages have names', () => {
+    expect(doubts({ env: { CORS_ORIGINS: 'https://ui.example' } })).toEqual([])
   })
 })
 

@@ -16,7 +16,7 @@ function effectiveValue(
   { name, secret }: Pick<(typeof settingList)[number], 'name' | 'secret'>,
   { config, origins }: LoadedConfig,
 ): Effective {
-  const value = config[name]
+  const value = config[name] ?? null
   return { value: secret ? masked(value) : value, source: origins.get(name) ?? 'default' }
 }
 

@@ -1,4 +1,4 @@
-import { listenPolicy, proxyProblem } from '../config/policy.ts'
+import { doubtsAbout, listenPolicy, proxyProblem } from '../config/policy.ts'
 import { filesOf } from '../config/sources.ts'
 import { UsageError } from '../config/usage-error.ts'
 import { type Config, type LoadedConfig, loadConfig } from '../config.ts'
@@ -49,9 +49,12 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
     case 'version':
       io.stdout(`zai2api ${io.version}\n`)
       return 0
-    case 'config':
-      io.stdout(describeConfig(loadConfig(flags, io), { json }))
+    case 'config': {
+      const loaded = loadConfig(flags, io)
+      io.stdout(describeConfig(loaded, { json }))
+      for (const doubt of doubtsAbout(loaded.config, io)) io.stderr(`zai2api: ${doubt}\n`)
       return 0
+    }
     case 'demo':
       return await commands.demo(admitted(loadConfig(flags, io).config), io)
     case 'serve': {

@@ -1,10 +1,11 @@
-import { isProxied } from '../config/policy.ts'
+import { doubtsAbout, isProxied } from '../config/policy.ts'
 import type { Config } from '../config.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { Gateway } from '../gateway/run.ts'
 import type { Log } from '../observe/log.ts'
 import { listen, listenForMetrics } from '../server.ts'
 import { systemClock } from '../wire/clock.ts'
+import { remembered, systemLookup } from '../wire/names.ts'
 import { postFetch } from '../wire/post-fetch.ts'
 import { assemble } from './gateway.ts'
 import type { Reread } from './index.ts'
@@ -20,7 +21,7 @@ export function serve(config: Config, io: Io, reread: Reread): Promise<number> {
 /** Resolves with the exit code. `greeting` is printed once the port is open. */
 export async function serveWith(config: Config, io: Io, greeting: Greeting, reread?: Reread): Promise<number> {
   // Only Bun's own fetch knows proxies.
-  const outgoing = isProxied(io.env) ? fetch : postFetch(fetch)
+  const outgoing = isProxied(io.env) ? fetch : postFetch(fetch, remembered(systemLookup, systemClock))
   const { app, gateway, log, metrics, apply, close } = await assemble(config, io.version, io.stderr, outgoing)
   endure(log)
   const stopped = signalled()
@@ -29,7 +30,10 @@ export async function serveWith(config: Config, io: Io, greeting: Greeting, rere
     const watched = metrics && config.metricsPort > 0 ? listenForMetrics(metrics, config.metricsPort) : undefined
     if (watched) log.info('metrics without a key', { url: watched.url })
     io.stdout(greeting(server.url, config, io.version))
-    const stopReloading = reread ? keepUp(reread, { config, apply, log }) : () => {}
+    const doubted = doubter(io, log)
+    const reading = reread && { ...reread, load: () => doubted(reread.load()) }
+    const stopReloading = reading ? keepUp(reading, { config, apply, log }) : () => {}
+    doubted(config)
     void announceReadiness(gateway, config, log)
     log.info('stopping: running answers may finish', { signal: await stopped, deadlineMs: config.shutdownMs })
     stopReloading()
@@ -53,6 +57,19 @@ function keepUp({ load, files }: Reread, options: Omit<ReloadOptions, 'load'>): 
   return () => {
     stopWatching()
     process.off('SIGHUP', onSignal)
+  }
+}
+
+/** Passes a configuration on and tells what is doubtful about it, each thing once, however often it is read. */
+function doubter(io: Io, log: Log): (config: Config) => Config {
+  const told = new Set<string>()
+  return (config) => {
+    const doubts = doubtsAbout(config, io).filter((doubt) => !told.has(doubt))
+    for (const doubt of doubts) {
+      told.add(doubt)
+      log.warn(doubt)
+    }
+    return config
   }
 }
 

@@ -54,12 +54,10 @@ export async function targetOf(client: Client, place: Place, { config, origins }
     key: client === 'claude' || client === 'anthropic' ? place.anthropicKey : place.openaiKey,
     models: models.filter(({ id }) => !isVariant(id, find)),
     primary,
-    small: find(smallModel) ?? primary,
+    small: find(config.smallModel) ?? primary,
     named: origins.get('primaryModel') !== 'default',
   }
 }
-
-const smallModel = 'GLM-4.5-Air'
 
 async function offeredModels({ url, openaiKey, fetch }: Place): Promise<OfferedModel[]> {
   const response = await fetch(`${url}/v1/models`, {
@@ -68,7 +66,7 @@ async function offeredModels({ url, openaiKey, fetch }: Place): Promise<OfferedM
   })
   if (response.status === 401)
     throw new UsageError(`the gateway at ${url} does not accept the key of this configuration; set its AUTH_TOKEN here`)
-  const body: unknown = await response.json()
+  const body: unknown = JSON.parse(await response.text())
   if (!Value.Check(ModelList, body)) throw new UsageError(`the gateway at ${url} does not list its models`)
   return body.data.map(offered)
 }

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import type { Config } from '../config.ts'
+import { type Surroundings, strangersIn } from './sources.ts'
 
 /** Fills `bytes` with randomness and returns them. */
 export type RandomBytes = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array
@@ -42,6 +43,19 @@ export function newKey(random: RandomBytes): string {
     key += fair.map((byte) => base62[byte % 62]).join('')
   }
   return `sk-${key.slice(0, 32)}`
+}
+
+/** What works otherwise than the operator may think, one line each; nothing of it stops the start. */
+export function doubtsAbout({ corsOrigins, authToken }: Config, surroundings: Surroundings): string[] {
+  const anyPage = corsOrigins.includes('*') && authToken === undefined
+  return [
+    ...strangersIn(surroundings),
+    ...(anyPage
+      ? [
+          'CORS_ORIGINS=* needs AUTH_TOKEN: without a key only pages of this machine may call, and origins that are named',
+        ]
+      : []),
+  ]
 }
 
 const proxyVariables = ['ALL_PROXY', 'HTTPS_PROXY', 'HTTP_PROXY'].flatMap((name) => [name, name.toLowerCase()])

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { flagOf, type NamedSetting, type Setting, type SettingName, settingList, tomlKeyOf } from './table.ts'
-import { didYouMean, printable, UsageError } from './usage-error.ts'
+import { didYouMean, nearest, printable, UsageError } from './usage-error.ts'
 
 /** The world around the process, handed in so that tests own it. */
 export interface Surroundings {
@@ -49,6 +49,30 @@ export function filesOf(flags: Flags, surroundings: Surroundings): string[] {
   const dotEnvPath = dotEnvPathIn(cwd)
   const dotEnv = parseEnv(read(dotEnvPath, surroundings) ?? '')
   return [dotEnvPath, resolve(cwd, configPathOf(flags, env, dotEnv) || defaultConfigPath)]
+}
+
+/**
+ * What stands in `.env` and looks like a setting without being one, a line for each name; other programs may keep
+ * theirs in the same file. The TOML file is ours alone: there an unknown key is an error.
+ */
+export function strangersIn(surroundings: Surroundings): string[] {
+  const path = dotEnvPathIn(surroundings.cwd)
+  const names = Object.keys(parseEnv(read(path, surroundings) ?? '')).filter((name) => !knownVariables.has(name))
+  return names.flatMap((name) => {
+    const meant = meantBy(name)
+    if (meant === undefined && !/^ZAI(2API)?_/i.test(name)) return []
+    const hint = meant === undefined ? '' : `; did you mean ${meant}?`
+    return [`${printable(name)} in ${printable(path)} is not a setting and has no effect${hint}`]
+  })
+}
+
+/** `ZAI2API_KEY` is what we tell clients to read. */
+const knownVariables = new Set([...settingList.map(({ env }) => env), 'ZAI2API_CONFIG', 'ZAI2API_KEY'])
+
+/** Two slips, not more: `OPENAI_API_KEY` is four from one of ours. The name of a flag is as good as the variable's. */
+function meantBy(name: string): string | undefined {
+  const asFlag = settingList.find((setting) => flagOf(setting) === name.toLowerCase().replaceAll('_', '-'))
+  return asFlag?.env ?? nearest(name.toUpperCase(), [...knownVariables], name.length < 6 ? 1 : 2)
 }
 
 type Variables = Record<string, string | undefined>

@@ -215,7 +215,16 @@ export const settings = {
     group: 'models',
     kind: name('MODEL'),
     default: 'GLM-4.5',
-    about: 'Model for names of other vendors, such as claude-… and gpt-….',
+    about:
+      'Model for names of other vendors, such as claude-… and gpt-…, and for agents; where zai-api is the first of UPSTREAMS, the default is GLM-4.7.',
+  },
+  smallModel: {
+    env: 'SMALL_MODEL',
+    group: 'models',
+    kind: name('MODEL'),
+    // On the coding plan, it is what the vendor itself has "haiku" stand for.
+    default: 'GLM-4.5-Air',
+    about: 'Model for names of small ones, such as claude-haiku-… and gpt-…-mini, and for the side jobs of agents.',
   },
   thinkingModel: {
     env: 'THINKING_MODEL',

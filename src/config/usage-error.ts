@@ -13,12 +13,17 @@ export function printable(text: string): string {
 
 /** `did you mean --port? ` where one of `words` is a slip of the finger away from `word`, else ''. */
 export function didYouMean(word: string, words: readonly string[], prefix = ''): string {
-  const furthest = Math.max(1, Math.floor(word.length / 3))
+  const best = nearest(word.toLowerCase(), words, Math.floor(word.length / 3))
+  return best === undefined ? '' : `did you mean ${prefix}${best}? `
+}
+
+/** The word that takes the fewest slips to become `word`: `furthest` of them, but one slip is always forgiven. */
+export function nearest(word: string, words: readonly string[], furthest: number): string | undefined {
   const [best] = words
-    .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate) }))
-    .filter(({ distance }) => distance <= furthest)
+    .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
+    .filter(({ distance }) => distance <= Math.max(1, furthest))
     .sort((a, b) => a.distance - b.distance)
-  return best ? `did you mean ${prefix}${best.candidate}? ` : ''
+  return best?.candidate
 }
 
 /** Letters to insert, delete, replace or swap with their neighbour (optimal string alignment). */

@@ -121,6 +121,13 @@ pass  POST /v1/messages          GLM-4.5 answers
   expect(code).toBe(0)
 })
 
+test('what may have been meant otherwise is a warning', async () => {
+  const { code, lines } = await run({ env: { UPSTREAMS: 'demo', CORS_ORIGINS: '*' } })
+  expect(about('configuration', lines)).toStartWith('pass  configuration              2 settings from the environment')
+  expect(lines[1]).toStartWith('warn  configuration              CORS_ORIGINS=* needs AUTH_TOKEN')
+  expect([code, lines.at(-2)]).toEqual([0, '9 checks: 8 pass, 1 warn'])
+})
+
 test('the demo needs nothing of the world', async () => {
   const { code, lines } = await run({ env: { UPSTREAMS: 'demo' } })
   expect(about('demo', lines)).toBe('pass  demo                       needs neither network nor account')
@@ -257,7 +264,7 @@ describe('the official API', () => {
     const { code, lines } = await run({ fetch, env: { ZAI_API_KEY: 'a.b', ZAI_API_BASE: 'coding' } })
     expect(about('api key', lines)).toBe('pass  api key                    accepted at coding')
     expect(about('plan', lines)).toBe('pass  plan                       pro, 5 hours 7 %')
-    expect(about('POST /v1/responses', lines)).toBe('pass  POST /v1/responses         GLM-4.5 answers')
+    expect(about('POST /v1/responses', lines)).toBe('pass  POST /v1/responses         GLM-4.7 answers')
     expect([code, lines.at(-2)]).toEqual([0, '12 checks: 12 pass'])
   })
 

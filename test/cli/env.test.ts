@@ -138,6 +138,18 @@ ${unset('ANTHROPIC_API_KEY')}
 })
 
 describe('what is printed', () => {
+  test('is of the official API, where it comes first, its model for code and that model’s window', async () => {
+    const text = await printed({
+      client: 'claude',
+      shell: 'bash',
+      set: { UPSTREAMS: 'zai-api', SMALL_MODEL: 'glm-4.7-flash' },
+    })
+    expect(text).toContain("export ANTHROPIC_DEFAULT_OPUS_MODEL='glm-4.7'\n")
+    expect(text).toContain("export ANTHROPIC_DEFAULT_HAIKU_MODEL='glm-4.7-flash'\n")
+    expect(text).toContain("export CLAUDE_CODE_MAX_CONTEXT_TOKENS='200000'\n")
+    expect(text).not.toContain('ANTHROPIC_MODEL=')
+  })
+
   test('follows SHELL where no shell is named', async () => {
     expect(await printed({ client: 'openai', set: { SHELL: '/usr/bin/fish' } })).toContain('\nset -gx OPENAI_API_KEY ')
   })

@@ -161,6 +161,7 @@ test('the real process: a changed file and a signal, while an answer runs', asyn
   const write = (key: string, more = '') =>
     writeFileSync(toml, `zai_api_key = ["${key}"]\nzai_api_base = "${upstream.baseUrl}"\n${more}`)
   write('old-key')
+  writeFileSync(join(cwd, '.env'), 'QUEUE_MSS=5\n')
   const main = join(import.meta.dir, '../../src/main.ts')
   const child = Bun.spawn([process.execPath, '--no-env-file', main, '--port', '0'], {
     cwd,
@@ -185,6 +186,10 @@ test('the real process: a changed file and a signal, while an answer runs', asyn
   })
   await until(() => out.includes('listening on'), 'the ready line', 20_000)
   const url = /http:\S+\d/.exec(out)?.[0] ?? ''
+  await until(() => /warn .*QUEUE_MSS .*QUEUE_MS\?/.test(log), 'the slip in .env to be told', 10_000)
+  writeFileSync(join(cwd, '.env'), 'QUEUE_MSS=5\nSTOR=off\n')
+  await until(() => log.includes('STOR in'), 'the second slip to be told', 10_000)
+  expect(log.match(/QUEUE_MSS/g)).toHaveLength(1)
 
   const go = Promise.withResolvers<void>()
   api.script(chatRoute, () => heldAnswer(go.promise))

@@ -9,7 +9,7 @@ import { answers } from './answers.ts'
 import { api } from './api.ts'
 import type { Edge } from './ask.ts'
 import { type Examined, type Finding, fail, failed, pass, skip } from './finding.ts'
-import { access, configuration, port, proxy, proxyFor } from './machine.ts'
+import { access, configuration, doubts, port, proxy, proxyFor } from './machine.ts'
 import { network } from './network.ts'
 import { web } from './web.ts'
 
@@ -40,6 +40,7 @@ async function* examine(load: () => LoadedConfig, io: Io, offline: boolean, edge
   const { config } = loaded
   const proxied = proxy(io.env)
   yield configuration(loaded)
+  yield* doubts(config, io)
   yield access(config)
   yield proxied
   yield await port(config, edge)

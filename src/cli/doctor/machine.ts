@@ -1,4 +1,5 @@
-import { listenPolicy, proxyProblem } from '../../config/policy.ts'
+import { doubtsAbout, listenPolicy, proxyProblem } from '../../config/policy.ts'
+import type { Surroundings } from '../../config/sources.ts'
 import type { Config, LoadedConfig } from '../../config.ts'
 import { urlOf, whoListens } from '../target.ts'
 import type { Edge } from './ask.ts'
@@ -19,6 +20,12 @@ function placeOf(origin: string): string {
   if (origin.startsWith('flag ')) return 'flags'
   if (origin.startsWith('environment ')) return 'the environment'
   return origin.replace(/^\S+ in /, '')
+}
+
+export function doubts(config: Config, surroundings: Surroundings): Finding[] {
+  return doubtsAbout(config, surroundings).map((doubt) =>
+    warn('configuration', doubt, 'Correct it, or leave it where it is meant so.'),
+  )
 }
 
 export function access(config: Config): Finding {

@@ -10,6 +10,7 @@ import { openaiResponses } from './dialects/openai-responses/index.ts'
 import type { Gateway } from './gateway/run.ts'
 import type { ThinkingMode } from './gateway/thinking.ts'
 import { type AccessOptions, createAccess, type Surface } from './http/access.ts'
+import { joinSlashes } from './http/base-paths.ts'
 import { leavesBodyUnread, readJson } from './http/body.ts'
 import { countRoutes } from './http/count-tokens.ts'
 import { type Connection, dialectRoutes, identify, type TakeBody } from './http/dialect-routes.ts'
@@ -85,6 +86,10 @@ export function createApp(options: AppOptions) {
   }
 
   const app = new Elysia({ normalize: false, aot: true })
+    .wrap((answer, request) => {
+      joinSlashes(request)
+      return answer
+    })
     // First of all, so that a page that may call also may read why it was refused.
     .use(crossOrigin(options.access.corsOrigins))
     .onRequest(({ request, set }) => {

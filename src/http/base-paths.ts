@@ -14,3 +14,16 @@ export const basePaths = [
 export function isDocumented(basePath: string): boolean {
   return basePath === '/v1'
 }
+
+/**
+ * Takes doubled slashes out of the path of a request: a base URL that ends in one leaves them behind. The request
+ * itself is changed, before anybody has read its URL, so that keys, routes and the log all go by the same path.
+ */
+export function joinSlashes(request: Request): void {
+  const { url } = request
+  if (!url.includes('//', schemeLength)) return
+  const [, host = '', path = '', query = ''] = /^(\w+:\/\/[^/]*)([^?]*)(.*)$/s.exec(url) ?? []
+  Object.defineProperty(request, 'url', { value: host + path.replace(/\/{2,}/g, '/') + query })
+}
+
+const schemeLength = 'https://'.length

@@ -1,12 +1,12 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { type Agent, binOf } from '../support/agents/install.ts'
-import { lookupServer, noQueue, overflow, overloaded, pixel, pixelUrl } from '../support/agents/props.ts'
+import { lookupServer, overflow, pixel } from '../support/agents/props.ts'
 import { type Setting, stage } from '../support/agents/stage.ts'
+import { greeting, heededRefusal, type Manners, ownLook, wholeJob } from '../support/agents/stories.ts'
 
 // `make test-agents` installs Claude Code and runs this file.
 setDefaultTimeout(180_000)
 
-const greeting = { 'greeting.txt': 'Hello wrold\n' }
 const tools = ['Bash', 'Read', 'Edit', 'ToolSearch', 'WebSearch', 'mcp__scratch__lookup']
 
 /** As a script would run it: one prompt, no questions, the answer on standard output. */
@@ -21,33 +21,19 @@ const versions: Agent[] = ['Claude Code 2.1.330', 'Claude Code 2.1.197']
 
 for (const agent of versions) {
   const onStage = (setting: Omit<Setting, 'agent'>) => stage({ agent, ...setting })
+  const manners: Manners = {
+    onStage,
+    ask: prompt,
+    prints: (words) => `${words}\n`,
+    shell: bash,
+    read: readFile,
+    mend: (file_path) => ({ name: 'Edit', input: { file_path, old_string: 'wrold', new_string: 'world' } }),
+    look: readFile,
+  }
 
   describe.skipIf(binOf(agent) === undefined)(agent, () => {
-    test.concurrent('does a whole job by its launcher, and its thoughts come back as they were', async () => {
-      await using story = await onStage({
-        files: greeting,
-        gateway: 'own',
-        script: (path) => [
-          { think: 'First I look.', say: 'Reading.', calls: [readFile(path('greeting.txt'))] },
-          {
-            think: 'A slip: "wrold" — 世界.',
-            calls: [
-              { name: 'Edit', input: { file_path: path('greeting.txt'), old_string: 'wrold', new_string: 'world' } },
-            ],
-          },
-          { think: 'Two at a time.', calls: [bash('cp greeting.txt copy.txt'), bash('echo two > two.txt')] },
-          { think: 'Now the proof.', calls: [bash('cat copy.txt two.txt')] },
-          { think: 'Done.', say: 'I mended the greeting.' },
-        ],
-      })
-      expect(await story.run(prompt('Mend the greeting.'))).toBe('I mended the greeting.\n')
-      expect(await story.read('greeting.txt')).toBe('Hello world\n')
-      const last = story.model.asked.at(-1)
-      expect(last?.thoughts).toEqual(['First I look.', 'A slip: "wrold" — 世界.', 'Two at a time.', 'Now the proof.'])
-      expect(last?.results).toHaveLength(5)
-      expect(last?.results.at(-1)).toBe('Hello world\ntwo')
-      await story.close()
-    })
+    test.concurrent('does a whole job by its launcher, and its thoughts come back as they were', () =>
+      wholeJob(manners))
 
     test.concurrent('runs on the demo', async () => {
       await using story = await onStage({ script: () => [], env: { UPSTREAMS: 'demo' } })
@@ -59,16 +45,7 @@ for (const agent of versions) {
       await story.close()
     })
 
-    test.concurrent('shows a picture it reads to a model with eyes', async () => {
-      await using story = await onStage({
-        files: { 'dot.png': pixel },
-        env: { PRIMARY_MODEL: 'glm-4.6v' },
-        script: (path) => [{ calls: [readFile(path('dot.png'))] }, { say: 'A dot.' }],
-      })
-      expect(await story.run(prompt('What is in dot.png?'))).toBe('A dot.\n')
-      expect(story.model.asked.at(-1)?.pictures).toEqual([pixelUrl])
-      await story.close()
-    })
+    test.concurrent('shows a picture it reads to a model with eyes', () => ownLook(manners))
 
     test.concurrent('goes on when it reads a picture to a model without', async () => {
       await using story = await onStage({
@@ -96,14 +73,7 @@ for (const agent of versions) {
       expect(asked.slice(0, 2).map(({ properties }) => properties.stream)).toEqual([true, false])
     })
 
-    test.concurrent('waits as long as a refusal says', async () => {
-      await using story = await onStage({
-        env: noQueue,
-        script: () => [overloaded, { say: 'Now it works.' }],
-      })
-      expect(await story.run(prompt('Try.'))).toBe('Now it works.\n')
-      await story.close(expect.arrayContaining(['rate_limit_exceeded']))
-    })
+    test.concurrent('waits as long as a refusal says', () => heededRefusal(manners))
 
     test.concurrent('compacts a conversation that has become too long, and goes on', async () => {
       await using story = await onStage({
@@ -121,17 +91,17 @@ for (const agent of versions) {
       await story.close(['context_length_exceeded'])
     })
 
-    // The window of GLM-4.5 is 128,000 tokens.
+    // The window of GLM-4.7, the default of the official API, is 200,000 tokens, that of GLM-4.5 128,000.
     test.concurrent.each([
-      ['no model is named', {}],
-      ['a model is named', { PRIMARY_MODEL: 'GLM-4.5' }],
-    ])('compacts before the window is full when %s', async (_name, env) => {
+      ['no model is named', {}, 199_000],
+      ['a model is named', { PRIMARY_MODEL: 'GLM-4.5' }, 127_000],
+    ])('compacts before the window is full when %s', async (_name, env, promptTokens) => {
       await using story = await onStage({
         files: greeting,
         env,
         script: (path) => [
           { calls: [readFile(path('greeting.txt'))], promptTokens: 60_000 },
-          { calls: [bash('seq 3000')], promptTokens: 127_000 },
+          { calls: [bash('seq 3000')], promptTokens },
           { say: '<analysis>Little.</analysis><summary>The greeting has a slip.</summary>' },
           { say: 'Where was I? Done.' },
         ],

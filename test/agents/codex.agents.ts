@@ -1,7 +1,15 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { type Agent, binOf } from '../support/agents/install.ts'
-import { lookupServer, noQueue, overflow, overloaded, pixel, pixelUrl } from '../support/agents/props.ts'
+import { lookupServer, overflow, overloaded, pixel } from '../support/agents/props.ts'
 import { type Setting, stage } from '../support/agents/stage.ts'
+import {
+  brokenAnswer,
+  handedPicture,
+  heededRefusal,
+  type Manners,
+  ownLook,
+  wholeJob,
+} from '../support/agents/stories.ts'
 
 // `make test-agents` installs Codex and runs this file.
 setDefaultTimeout(180_000)
@@ -15,7 +23,6 @@ function exec(words: string, ...args: string[]): string[] {
 }
 
 const shell = (cmd: string) => ({ name: 'exec_command', input: { cmd } })
-const vision = { PRIMARY_MODEL: 'glm-4.6v' }
 
 const patch = `apply_patch <<'EOF'
 *** Begin Patch
@@ -26,27 +33,18 @@ const patch = `apply_patch <<'EOF'
 *** End Patch
 EOF`
 
+const manners: Manners = {
+  onStage,
+  ask: exec,
+  prints: (words) => `${words}\n`,
+  shell,
+  read: () => shell('cat greeting.txt'),
+  mend: () => shell(patch),
+  look: (path) => ({ name: 'view_image', input: { path } }),
+}
+
 describe.skipIf(binOf(agent) === undefined)(agent, () => {
-  test.concurrent('does a whole job by its launcher, and its thoughts come back as they were', async () => {
-    await using story = await onStage({
-      files: { 'greeting.txt': 'Hello wrold\n' },
-      gateway: 'own',
-      script: () => [
-        { think: 'First I look.', say: 'Reading.', calls: [shell('cat greeting.txt')] },
-        { think: 'A slip: "wrold" — 世界.', calls: [shell(patch)] },
-        { think: 'Two at a time.', calls: [shell('cp greeting.txt copy.txt'), shell('echo two > two.txt')] },
-        { think: 'Now the proof.', calls: [shell('cat copy.txt two.txt')] },
-        { think: 'Done.', say: 'I mended the greeting.' },
-      ],
-    })
-    expect(await story.run(exec('Mend the greeting.'))).toBe('I mended the greeting.\n')
-    expect(await story.read('greeting.txt')).toBe('Hello world\n')
-    const last = story.model.asked.at(-1)
-    expect(last?.thoughts).toEqual(['First I look.', 'A slip: "wrold" — 世界.', 'Two at a time.', 'Now the proof.'])
-    expect(last?.results).toHaveLength(5)
-    expect(last?.results.at(-1)).toEndWith('Hello world\ntwo\n')
-    await story.close()
-  })
+  test.concurrent('does a whole job by its launcher, and its thoughts come back as they were', () => wholeJob(manners))
 
   test.concurrent('runs on the demo', async () => {
     await using story = await onStage({ script: () => [], env: { UPSTREAMS: 'demo' } })
@@ -56,49 +54,22 @@ describe.skipIf(binOf(agent) === undefined)(agent, () => {
     await story.close()
   })
 
-  test.concurrent('hands a picture over', async () => {
-    await using story = await onStage({
-      files: { 'dot.png': pixel },
-      env: vision,
-      script: () => [{ say: 'A dot.' }],
-    })
-    expect(await story.run(exec('What is this?', '-i', 'dot.png'))).toBe('A dot.\n')
-    expect(story.model.asked.at(-1)?.pictures).toEqual([pixelUrl])
+  test.concurrent('hands a picture over', () => handedPicture(manners, exec('What is this?', '-i', 'dot.png')))
+
+  test.concurrent('looks at a picture by its own tool', () => ownLook(manners))
+
+  test.concurrent('tells a model without eyes that there is a picture', async () => {
+    await using story = await onStage({ files: { 'dot.png': pixel }, script: () => [{ say: 'I cannot see it.' }] })
+    expect(await story.run(exec('What is this?', '-i', 'dot.png'))).toBe('I cannot see it.\n')
+    const last = story.model.asked.at(-1)
+    expect(last?.pictures).toEqual([])
+    expect(last?.lastText).toContain('glm-4.7 cannot see pictures: the answer has to say so')
     await story.close()
   })
 
-  test.concurrent('looks at a picture by its own tool', async () => {
-    await using story = await onStage({
-      files: { 'dot.png': pixel },
-      env: vision,
-      script: (path) => [{ calls: [{ name: 'view_image', input: { path: path('dot.png') } }] }, { say: 'A dot.' }],
-    })
-    expect(await story.run(exec('What is in dot.png?'))).toBe('A dot.\n')
-    expect(story.model.asked.at(-1)?.pictures).toEqual([pixelUrl])
-    await story.close()
-  })
+  test.concurrent('asks again when an answer breaks off', () => brokenAnswer(manners))
 
-  test.concurrent('says why a model without eyes gets no picture', async () => {
-    await using story = await onStage({ files: { 'dot.png': pixel }, script: () => [] })
-    await story.run(exec('What is this?', '-i', 'dot.png'), 1)
-    expect(story.said()).toContain('glm-4.5 cannot see pictures')
-    await story.close(['image_not_supported'])
-  })
-
-  test.concurrent('asks again when an answer breaks off', async () => {
-    await using story = await onStage({ script: () => [{ breaksOff: 'Half of' }, { say: 'The whole answer.' }] })
-    expect(await story.run(exec('Say something long.'))).toBe('The whole answer.\n')
-    await story.close(['upstream_error'])
-  })
-
-  test.concurrent('waits as long as a refusal says', async () => {
-    await using story = await onStage({
-      env: noQueue,
-      script: () => [overloaded, { say: 'Now it works.' }],
-    })
-    expect(await story.run(exec('Try.'))).toBe('Now it works.\n')
-    await story.close(expect.arrayContaining(['rate_limit_exceeded']))
-  })
+  test.concurrent('waits as long as a refusal says', () => heededRefusal(manners))
 
   test.concurrent('hears nothing of a refusal that the gateway can wait out', async () => {
     await using story = await onStage({ script: () => [overloaded, { say: 'Now it works.' }] })

@@ -1,8 +1,16 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { type Agent, binOf } from '../support/agents/install.ts'
 import type { Aside } from '../support/agents/model.ts'
-import { lookupServer, noQueue, overloaded, pixel, pixelUrl } from '../support/agents/props.ts'
+import { lookupServer } from '../support/agents/props.ts'
 import { type Setting, stage } from '../support/agents/stage.ts'
+import {
+  brokenAnswer,
+  handedPicture,
+  heededRefusal,
+  type Manners,
+  ownLook,
+  wholeJob,
+} from '../support/agents/stories.ts'
 
 // `make test-agents` installs opencode and runs this file.
 setDefaultTimeout(180_000)
@@ -19,32 +27,20 @@ const onStage = (setting: Omit<Setting, 'agent'>) => stage({ agent, asides: [tit
 
 const bash = (command: string) => ({ name: 'bash', input: { command, description: 'Run it' } })
 const readFile = (path: string) => ({ name: 'read', input: { filePath: path } })
-const vision = { PRIMARY_MODEL: 'glm-4.6v' }
+
+const manners: Manners = {
+  onStage,
+  ask: (words) => ['run', words],
+  // What it does comes first.
+  prints: (words) => expect.stringMatching(new RegExp(`${RegExp.escape(words)}\\n$`)),
+  shell: bash,
+  read: readFile,
+  mend: (filePath) => ({ name: 'edit', input: { filePath, oldString: 'wrold', newString: 'world' } }),
+  look: readFile,
+}
 
 describe.skipIf(binOf(agent) === undefined)(agent, () => {
-  test.concurrent('does a whole job by its launcher, and its thoughts come back as they were', async () => {
-    await using story = await onStage({
-      files: { 'greeting.txt': 'Hello wrold\n' },
-      gateway: 'own',
-      script: (path) => [
-        { think: 'First I look.', say: 'Reading.', calls: [readFile(path('greeting.txt'))] },
-        {
-          think: 'A slip: "wrold" — 世界.',
-          calls: [{ name: 'edit', input: { filePath: path('greeting.txt'), oldString: 'wrold', newString: 'world' } }],
-        },
-        { think: 'Two at a time.', calls: [bash('cp greeting.txt copy.txt'), bash('echo two > two.txt')] },
-        { think: 'Now the proof.', calls: [bash('cat copy.txt two.txt')] },
-        { think: 'Done.', say: 'I mended the greeting.' },
-      ],
-    })
-    expect(await story.run(['run', 'Mend the greeting.'])).toEndWith('I mended the greeting.\n')
-    expect(await story.read('greeting.txt')).toBe('Hello world\n')
-    const last = story.model.asked.at(-1)
-    expect(last?.thoughts).toEqual(['First I look.', 'A slip: "wrold" — 世界.', 'Two at a time.', 'Now the proof.'])
-    expect(last?.results).toHaveLength(5)
-    expect(last?.results.at(-1)).toBe('Hello world\ntwo\n')
-    await story.close()
-  })
+  test.concurrent('does a whole job by its launcher, and its thoughts come back as they were', () => wholeJob(manners))
 
   test.concurrent('runs on the demo', async () => {
     await using story = await onStage({ script: () => [], env: { UPSTREAMS: 'demo' } })
@@ -55,42 +51,13 @@ describe.skipIf(binOf(agent) === undefined)(agent, () => {
     await story.close()
   })
 
-  test.concurrent('hands a picture over', async () => {
-    await using story = await onStage({
-      files: { 'dot.png': pixel },
-      env: vision,
-      script: () => [{ say: 'A dot.' }],
-    })
-    expect(await story.run(['run', '-f', 'dot.png', '--', 'What is this?'])).toEndWith('A dot.\n')
-    expect(story.model.asked.at(-1)?.pictures).toEqual([pixelUrl])
-    await story.close()
-  })
+  test.concurrent('hands a picture over', () => handedPicture(manners, ['run', '-f', 'dot.png', '--', 'What is this?']))
 
-  test.concurrent('looks at a picture by its own tool', async () => {
-    await using story = await onStage({
-      files: { 'dot.png': pixel },
-      env: vision,
-      script: (path) => [{ calls: [readFile(path('dot.png'))] }, { say: 'A dot.' }],
-    })
-    expect(await story.run(['run', 'What is in dot.png?'])).toEndWith('A dot.\n')
-    expect(story.model.asked.at(-1)?.pictures).toEqual([pixelUrl])
-    await story.close()
-  })
+  test.concurrent('looks at a picture by its own tool', () => ownLook(manners))
 
-  test.concurrent('asks again when an answer breaks off', async () => {
-    await using story = await onStage({ script: () => [{ breaksOff: 'Half of' }, { say: 'The whole answer.' }] })
-    expect(await story.run(['run', 'Say something long.'])).toEndWith('The whole answer.\n')
-    await story.close(['upstream_error'])
-  })
+  test.concurrent('asks again when an answer breaks off', () => brokenAnswer(manners))
 
-  test.concurrent('waits as long as a refusal says', async () => {
-    await using story = await onStage({
-      env: noQueue,
-      script: () => [overloaded, { say: 'Now it works.' }],
-    })
-    expect(await story.run(['run', 'Try.'])).toEndWith('Now it works.\n')
-    await story.close(expect.arrayContaining(['rate_limit_exceeded']))
-  })
+  test.concurrent('waits as long as a refusal says', () => heededRefusal(manners))
 
   test.concurrent('compacts before the window is full, and goes on', async () => {
     await using story = await onStage({

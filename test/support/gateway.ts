@@ -60,6 +60,7 @@ export function gatewayApp(upstreams: readonly Upstream[], settings: GatewaySett
   return createApp({
     gateway: createGateway(upstreams, {
       primaryModel: 'GLM-4.5',
+      smallModel: 'GLM-4.5-Air',
       thinkingModel: 'GLM-4.5-Thinking',
       searchModel: 'GLM-4.5-Search',
       modelMap: [],

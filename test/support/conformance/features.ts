@@ -181,6 +181,22 @@ export const features: readonly Feature[] = [
     ],
   },
   {
+    name: { en: 'Image for a model that cannot see, as words that say so', zh: '模型看不了的图片，换成一句说明' },
+    async check({ ask, told }) {
+      await ask({ turns: [{ user: 'What is this?', png: onePixel }] })
+      expect(told().pictures).toBe(0)
+      expect(told().words).toContain('cannot see pictures: the answer has to say so')
+    },
+    notes: [
+      {
+        where: { upstream: 'zai-web' },
+        lacking: /cannot see pictures: ask a vision model/,
+        en: 'Refused with 400, unless it stands in an older turn or came from a tool.',
+        zh: '以 400 拒绝；更早轮次中的图片和来自工具的图片除外。',
+      },
+    ],
+  },
+  {
     name: { en: 'PDF, as its text', zh: 'PDF，转成文本' },
     async check({ ask, told }) {
       const pdf = Buffer.from(pdfOf([{ lines: ['The seventh chapter'] }])).toString('base64')
@@ -242,6 +258,11 @@ export const features: readonly Feature[] = [
     },
     notes: [
       {
+        where: { upstream: 'zai-api' },
+        en: 'Not beside other tools by default: there `web_search_options`, the tool choice, the model’s name or `WEB_SEARCH=on` asks for it.',
+        zh: '默认不与其他工具同时使用：那时由 `web_search_options`、工具选择、模型名或 `WEB_SEARCH=on` 要求。',
+      },
+      {
         where: { upstream: 'zai-web' },
         en: 'Not in a request that declares tools.',
         zh: '声明了工具的请求除外。',
@@ -278,12 +299,6 @@ export const features: readonly Feature[] = [
         lacking: /cannot count/,
         en: 'Chat Completions has no such call.',
         zh: 'Chat Completions 没有这种调用。',
-      },
-      {
-        where: { dialect: 'openai-responses' },
-        lacking: /input_tokens does not exist/,
-        en: 'OpenAI’s `/responses/input_tokens` is not offered.',
-        zh: '不提供 OpenAI 的 `/responses/input_tokens`。',
       },
     ],
   },

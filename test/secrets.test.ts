@@ -129,7 +129,7 @@ describe.each(['zai-api', 'zai-web'] as const)('with %s the server writes no sec
     ['a prompt that is too large', () => post(chat, says(prompt.repeat(10_000))), 413],
     [
       'a file on a private address',
-      () => post('/v1/messages', says([image('http://127.0.0.1:1/planted-file')], { model })),
+      () => post('/v1/messages', says([document('http://127.0.0.1:1/planted-file')], { model })),
       400,
     ],
     ['a reply of somebody', () => ask('/v1/responses/resp_1', {}, wrongKey), 401],
@@ -218,6 +218,6 @@ test.each([['config'], ['config --json'], ['doctor --offline'], ['doctor --offli
   30_000,
 )
 
-function image(url: string): object {
-  return { type: 'image', source: { type: 'url', url } }
+function document(url: string): object {
+  return { type: 'document', source: { type: 'url', url } }
 }

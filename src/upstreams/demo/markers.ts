@@ -79,7 +79,10 @@ const rows: readonly Marker[] = [
   refusal('[429]', 'is asked too often', 'rate-limited', { retryAfterMs: 2_000 }),
   refusal('[500]', 'is down', 'upstream-unavailable'),
   refusal('[captcha]', 'wants a browser check', 'upstream-blocked', { code: 'captcha_required' }),
-  refusal('[overflow]', 'finds the conversation too long', 'context-overflow'),
+  {
+    ...refusal('[overflow]', 'finds the conversation too long', 'context-overflow'),
+    effect: 'finds the conversation too long: HTTP 400, and 413 as Anthropic has it',
+  },
 ]
 
 /** What can be written into the last user message, and what it does. */

@@ -3,7 +3,9 @@ import type { Delta } from '../../../src/core/events.ts'
 import type { Source } from '../../../src/core/machine.ts'
 import type { Model } from '../../../src/core/upstream.ts'
 import { demo } from '../../../src/upstreams/demo/index.ts'
+import { systemClock } from '../../../src/wire/clock.ts'
 import { type ManualClock, manualClock } from '../../support/clock.ts'
+import { gatewayApp } from '../../support/gateway.ts'
 import { plainRequest } from '../../support/request.ts'
 
 /** Moves time on and lets everything that waited for it run. */
@@ -102,6 +104,20 @@ describe('a refusal rejects the call', () => {
     const { opening } = await call(marker)
     expect(await failure(opening)).toMatchObject({ name: 'GatewayError', kind, status })
   })
+})
+
+test('a stream that breaks off accuses nobody by name', async () => {
+  const app = gatewayApp([demo({ clock: systemClock, idleMs, paceMs: 0 })])
+  const body = JSON.stringify({
+    max_tokens: 99,
+    stream: true,
+    messages: [{ role: 'user', content: '[cut]' }],
+    model: 'GLM-4.5',
+  })
+  const reply = await app.handle(new Request('http://localhost/v1/messages', { method: 'POST', body }))
+  expect((await reply.text()).split('"message":').at(-1)).toBe(
+    '"The upstream closed the stream before the answer was complete."}}\n\n',
+  )
 })
 
 describe('silence', () => {

@@ -285,12 +285,14 @@ describe('a client that dawdles', () => {
   test('with reading costs a bounded amount of memory, then its connection and the upstream', async () => {
     const flood = misbehaving('flood')
     const gateway = gatewayOf({ stallMs: 500, keepAliveMs: 50, loopLimit: 0 }, flood.upstream)
+    // What the first request of a process loads is not what is measured.
+    await (await post(gatewayOf(), chat, says('Hi'))).text()
     const before = process.memoryUsage.rss()
     const { socket, closed } = await rawPost(gateway, '', JSON.stringify({ ...endless, stream: true }))
     socket.pause()
     await until(() => flood.state.cancelled, 'the upstream to be released', 10_000)
     expect(flood.state.sentBytes).toBeLessThan(100_000_000)
-    expect(process.memoryUsage.rss() - before).toBeLessThan(150_000_000)
+    expect(process.memoryUsage.rss() - before).toBeLessThan(100_000_000)
     expect(gateway.lines.join('\n')).toContain('"error":"client_stalled"')
     // What the kernel holds can still be read; then comes the end, and no polite one.
     socket.resume()

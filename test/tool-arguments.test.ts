@@ -26,7 +26,7 @@ function clients(...deltas: Delta[]) {
     check: async () => {},
     async open() {
       const batches = [...deltas, usage, finish('tool-calls')].map((delta) => [delta])
-      return { read: async () => batches.shift(), cancel: () => {} }
+      return { next: (hear) => hear(batches.shift()), cancel() {} }
     },
   }
   const app = gatewayApp([upstream])

@@ -36,11 +36,3 @@ export function run<In, Out>(machine: Machine<In, Out>, inputs: Iterable<In>): O
   machine.end(out)
   return out
 }
-
-/** A pull-based stream of batches: one promise per network read, however many items it brought. */
-export interface Source<Batch> {
-  /** The next batch, or `undefined` once the stream is over. Never rejects: failure is an item of the stream. */
-  read(): Promise<Batch | undefined>
-  /** Gives up: closes whatever stands behind. Safe to call at any time, more than once. */
-  cancel(): void
-}

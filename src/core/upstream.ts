@@ -1,6 +1,6 @@
 import type { Delta } from './events.ts'
-import type { Source } from './machine.ts'
 import type { ChatRequest } from './request.ts'
+import type { Source } from './source.ts'
 
 /** Where tokens come from. */
 export interface Upstream {

@@ -1,5 +1,5 @@
 import type { Delta } from '../core/events.ts'
-import type { Machine, Source } from '../core/machine.ts'
+import { piped, type Source } from '../core/source.ts'
 import { heard } from './heard.ts'
 import type { Measured, Meter } from './meter.ts'
 import type { Route } from './route.ts'
@@ -25,26 +25,9 @@ export async function ask(found: Route, { meter, loopLimit, ...call }: AskOption
   const request = measured.fitted(call.note)
   const deltas = await upstream.open({ request, model, ...call })
   const rules = heard({ upstream, request }, { loopLimit, countTokens: measured.countText, note: call.note })
-  return { deltas: through(deltas, rules), measured }
+  return { deltas: piped(deltas, rules, isLast), measured }
 }
 
-function through(deltas: Source<Delta[]>, machine: Machine<Delta, Delta>): Source<Delta[]> {
-  let over = false
-  return {
-    async read() {
-      while (!over) {
-        const batch = await deltas.read()
-        const out: Delta[] = []
-        over = batch === undefined
-        if (batch === undefined) machine.end(out)
-        else for (const delta of batch) machine.push(delta, out)
-        if (out.length > 0) return out
-      }
-      return undefined
-    },
-    cancel() {
-      over = true
-      deltas.cancel()
-    },
-  }
+function isLast({ type }: Delta): boolean {
+  return type === 'finish' || type === 'error'
 }

@@ -2,8 +2,9 @@ import type { PrepareAttachments, PrepareOptions } from '../attachments/index.ts
 import { asGatewayError, type GatewayError } from '../core/errors.ts'
 import type { Delta, StreamEvent, Usage } from '../core/events.ts'
 import { grammar } from '../core/grammar.ts'
-import { chain, type Machine, type Source } from '../core/machine.ts'
+import { chain, type Machine } from '../core/machine.ts'
 import type { ChatRequest } from '../core/request.ts'
+import { piped, type Source } from '../core/source.ts'
 import type { Upstream } from '../core/upstream.ts'
 import { ask } from './ask.ts'
 import { climb, ladder } from './ladder.ts'
@@ -146,10 +147,10 @@ async function open(
   const placed = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking
   const heard = chain(shown, teller(asked.measured, { ...options, thinking: placed }))
   const told = kept ? chain(heard, kept) : heard
-  if (output.type === 'text') return eventSource(asked.deltas, told, asked.measured.learn)
+  if (output.type === 'text') return piped(asked.deltas, learning(told, asked.measured.learn), isLast)
   const again = (repaired: ChatRequest) => ask({ ...found, request: repaired }, call)
   // The usage may be that of two prompts, from which nothing can be learned about either.
-  return eventSource(jsonReply(asked, { request, output, ask: again, note }), told, () => {})
+  return piped(jsonReply(asked, { request, output, ask: again, note }), told, isLast)
 }
 
 function teller(measured: Measured, options: CallOptions): Machine<Delta, StreamEvent> {
@@ -161,37 +162,19 @@ function teller(measured: Measured, options: CallOptions): Machine<Delta, Stream
   return options.thinking === 'think' ? rules : chain(thinking(options.thinking), rules)
 }
 
-/** Deltas in, events out, one batch for one batch; closed as soon as the terminal event has been said. */
-function eventSource(
-  deltas: Source<Delta[]>,
-  machine: Machine<Delta, StreamEvent>,
-  learn: (usage: Usage) => void,
-): Source<StreamEvent[]> {
-  let over = false
-  // The upstream's own figure: that of `message-end` may be our estimate.
+function isLast({ type }: StreamEvent): boolean {
+  return type === 'message-end' || type === 'error'
+}
+
+/** The upstream's own usage, once the reply is whole: that of `message-end` may be our estimate. */
+function learning(machine: Machine<Delta, StreamEvent>, learn: (usage: Usage) => void): Machine<Delta, StreamEvent> {
   let usage: Usage | undefined
   return {
-    async read() {
-      while (!over) {
-        const batch = await deltas.read()
-        const events: StreamEvent[] = []
-        if (batch === undefined) machine.end(events)
-        else
-          for (const delta of batch) {
-            if (delta.type === 'usage') usage = delta.usage
-            machine.push(delta, events)
-          }
-        const last = events.at(-1)
-        if (last?.type === 'message-end' && usage) learn(usage)
-        over = batch === undefined || last?.type === 'message-end' || last?.type === 'error'
-        if (over) deltas.cancel()
-        if (events.length > 0) return events
-      }
-      return undefined
+    push(delta, out) {
+      if (delta.type === 'usage') usage = delta.usage
+      machine.push(delta, out)
+      if (delta.type === 'finish' && usage && out.at(-1)?.type === 'message-end') learn(usage)
     },
-    cancel() {
-      over = true
-      deltas.cancel()
-    },
+    end: machine.end,
   }
 }

@@ -2,7 +2,8 @@ import type { Clock } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
 import type { Reply, StreamEvent } from '../core/events.ts'
-import type { Machine, Source } from '../core/machine.ts'
+import type { Machine } from '../core/machine.ts'
+import { read, type Source } from '../core/source.ts'
 import type { RequestRecord } from '../observe/record.ts'
 
 export interface StreamOptions {
@@ -20,6 +21,8 @@ export interface StreamOptions {
   stallMs: number
   /** Ends the connection without a polite end of the reply. */
   hangUp: () => void
+  /** The client's. */
+  signal: AbortSignal
   /** Tells the upstream that nobody listens any more. */
   abort: () => void
   /** Called once, when the last byte is out or the client is gone. */
@@ -32,8 +35,6 @@ const streamHeaders = {
   // nginx buffers a proxied reply unless it is told not to.
   'x-accel-buffering': 'no',
 }
-
-const utf8 = new TextEncoder()
 
 /**
  * A streaming reply. Waits up to one keep-alive interval for the first event, so that the usual failure still gets
@@ -48,9 +49,16 @@ export async function streamReply(options: StreamOptions): Promise<Response> {
   return new Response(body(options, early === 'pending'), { headers: { ...streamHeaders, ...headers() } })
 }
 
+/**
+ * Written straight into the connection, one write a batch: a queue and a promise between them would cost as much as
+ * all that is done with an event.
+ */
 function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array> {
-  const { events, encoder, keepAlive, keepAliveMs, stallMs, clock, record, abort, hangUp, done } = options
+  const { events, encoder, keepAlive, keepAliveMs, stallMs, clock, record, signal, abort, hangUp, done } = options
+  const ended = Promise.withResolvers<void>()
+  let controller: ReadableStreamDirectController | undefined
   let source: Source<StreamEvent[]> | undefined
+  let asking = false
   let over = false
   let lastSentAt = clock.now()
   let lastBatchAt: number | undefined
@@ -58,36 +66,50 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
   let unreadSince: number | undefined
   let stopTimer = () => {}
 
-  return new ReadableStream<Uint8Array>({
-    start(controller) {
+  signal.addEventListener('abort', leave, { once: true })
+  const direct: Bun.DirectUnderlyingSource<Uint8Array> = {
+    type: 'direct',
+    pull(opened) {
+      controller = opened
       // The headers leave with the first byte, and the client has waited long enough for them.
-      if (late) send(controller, keepAlive)
-      keepCompany(controller)
+      if (late) send(keepAlive)
+      keepCompany()
+      events.then(
+        (begun) => {
+          source = begun
+          if (over) begun.cancel()
+          else ask()
+        },
+        (thrown) => fail(asGatewayError(thrown)),
+      )
+      return ended.promise
     },
-    async pull(controller) {
-      unreadSince = undefined
-      try {
-        source ??= await events
-        while (!over) {
-          const batch = await source.read()
-          if (over) return
-          const now = clock.now()
-          if (lastBatchAt !== undefined) record.pulse?.(now - lastBatchAt)
-          lastBatchAt = now
-          const text = encode(batch ?? [])
-          if (text !== '') send(controller, text)
-          if (isLast(batch)) end(controller)
-          if (text !== '') return
-        }
-      } catch (thrown) {
-        fail(controller, asGatewayError(thrown))
-      }
-    },
-    cancel() {
-      record.error = new GatewayError('cancelled', 'The client left.')
-      close()
-    },
-  })
+    cancel: leave,
+  }
+  // Bun's own kind of source, which the types of browsers do not know.
+  return Reflect.construct(ReadableStream, [direct])
+
+  function ask(): void {
+    if (over || asking || unreadSince !== undefined || source === undefined) return
+    asking = true
+    source.next(hear)
+  }
+
+  function hear(batch: StreamEvent[] | undefined): void {
+    asking = false
+    if (over) return
+    const now = clock.now()
+    if (lastBatchAt !== undefined) record.pulse?.(now - lastBatchAt)
+    lastBatchAt = now
+    try {
+      const text = encode(batch ?? [])
+      if (text !== '') send(text)
+      if (isLast(batch)) end()
+      else ask()
+    } catch (thrown) {
+      fail(asGatewayError(thrown))
+    }
+  }
 
   function encode(batch: StreamEvent[]): string {
     const out: string[] = []
@@ -98,21 +120,37 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
     return out.length === 1 ? (out[0] ?? '') : out.join('')
   }
 
-  function send(controller: ReadableStreamDefaultController<Uint8Array>, text: string): void {
+  function send(text: string): void {
     lastSentAt = clock.now()
-    controller.enqueue(utf8.encode(text))
-    if ((controller.desiredSize ?? 0) <= 0) unreadSince ??= lastSentAt
+    const written = controller?.write(text)
+    const flushed = controller?.flush()
+    // A promise is what a client that does not keep up looks like.
+    if (typeof written === 'number' && typeof flushed !== 'object') return
+    unreadSince ??= lastSentAt
+    Promise.all([written, flushed]).then(readAgain, leave)
   }
 
-  function fail(controller: ReadableStreamDefaultController<Uint8Array>, error: GatewayError): void {
+  function readAgain(): void {
+    unreadSince = undefined
+    ask()
+  }
+
+  function fail(error: GatewayError): void {
     if (over) return
     try {
-      send(controller, encode([{ type: 'error', error }]))
-      end(controller)
+      send(encode([{ type: 'error', error }]))
+      end()
     } catch {
       // The encoder is what failed: then the reply has no end, and the client sees that.
       breakOff(error)
     }
+  }
+
+  function leave(): void {
+    if (over) return
+    record.error = new GatewayError('cancelled', 'The client left.')
+    close()
+    ended.resolve()
   }
 
   function breakOff(error: GatewayError): void {
@@ -121,25 +159,28 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
     hangUp()
   }
 
-  function end(controller: ReadableStreamDefaultController<Uint8Array>): void {
+  function end(): void {
     const out: string[] = []
     encoder.end(out)
-    if (out.length > 0) send(controller, out.join(''))
-    controller.close()
+    if (out.length > 0) send(out.join(''))
+    // What is to be said of the connection has to be said while the reply is not over.
     close()
+    controller?.end()
+    ended.resolve()
   }
 
   function close(): void {
     if (over) return
     over = true
     stopTimer()
+    signal.removeEventListener('abort', leave)
     source?.cancel()
     // A reply that was told to its end leaves its connection fit for the next call.
     if (record.error) abort()
     done()
   }
 
-  function keepCompany(controller: ReadableStreamDefaultController<Uint8Array>): void {
+  function keepCompany(): void {
     const now = clock.now()
     if (unreadSince !== undefined && now - unreadSince >= stallMs) {
       breakOff(stalled(stallMs))
@@ -147,10 +188,10 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
     }
     const quietMs = now - lastSentAt
     // A client that does not read gets no pings either: they would only pile up.
-    if (quietMs >= keepAliveMs && (controller.desiredSize ?? 0) > 0) send(controller, keepAlive)
+    if (quietMs >= keepAliveMs && unreadSince === undefined) send(keepAlive)
     const nextMs = keepAliveMs - (clock.now() - lastSentAt)
     stopTimer = clock.after(nextMs > 0 ? nextMs : keepAliveMs, () => {
-      if (!over) keepCompany(controller)
+      if (!over) keepCompany()
     })
   }
 }
@@ -173,7 +214,7 @@ export async function wholeReply(
 ): Promise<Reply> {
   const source = await events
   const gathered = collector()
-  for (let batch = await source.read(); batch; batch = await source.read())
+  for (let batch = await read(source); batch; batch = await read(source))
     for (const event of batch) {
       gathered.push(event)
       note(event, record, clock)

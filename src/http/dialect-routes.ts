@@ -105,6 +105,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
       record,
       headers,
       stallMs,
+      signal: request.signal,
       hangUp: () => connection.hangUp(request),
       abort,
       done: () => {

@@ -9,18 +9,39 @@ export interface HttpResponse {
   readonly status: number
   readonly ok: boolean
   readonly headers: Headers
-  readonly body: Body | null
+  readonly body: ReadableStream<Uint8Array> | Pieces | null
   text(): Promise<string>
 }
 
-export interface Body {
-  getReader(): BodyReader
+/** A body as it comes, piece by piece. */
+export interface Pieces {
+  /**
+   * Asks for the next piece. `hear` is called once, maybe before `next` returns; with `undefined` at the end of the
+   * body, and then with what broke it off, if that is what ended it.
+   */
+  next(hear: (piece: Uint8Array | undefined, failure?: { cause: unknown }) => void): void
+  /** Closes the connection behind it. A piece that was asked for is then the end. */
+  cancel(): void
 }
 
-export interface BodyReader {
-  /** Rejects where the body broke off, once all before it was read. */
-  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>
-  cancel(): Promise<void>
+export function piecesOf(body: ReadableStream<Uint8Array> | Pieces): Pieces {
+  if ('next' in body) return body
+  const reader = body.getReader()
+  return {
+    next: (hear) =>
+      void reader.read().then(
+        ({ value }) => hear(value),
+        (cause) => hear(undefined, { cause }),
+      ),
+    cancel: () => void reader.cancel().catch(() => {}), // it may have failed already; nobody waits for it
+  }
+}
+
+/** The next piece, `undefined` at the end. Rejects where the body broke off. */
+export function readPiece(pieces: Pieces): Promise<Uint8Array | undefined> {
+  return new Promise((resolve, reject) =>
+    pieces.next((piece, failure) => (failure ? reject(failure.cause) : resolve(piece))),
+  )
 }
 
 export interface SendOptions {

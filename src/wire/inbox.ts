@@ -1,4 +1,4 @@
-import type { Body } from './http.ts'
+import type { Pieces } from './http.ts'
 
 /** What becomes of a body. Only the first ending counts. */
 export interface Sink {
@@ -18,53 +18,68 @@ export interface Flow {
 /** Held for a reader who is late; beyond it the sender has to wait. */
 const most = 256 * 1024
 
-/** Keeps what has come until it is read, also when the connection has failed since. */
-export function inbox(flow: Flow): { body: Body; sink: Sink } {
-  let pieces: Uint8Array[] = []
+/** Keeps what has come until it is asked for, also when the connection has failed since. */
+export function inbox(flow: Flow): { pieces: Pieces; sink: Sink } {
+  let held: Uint8Array[] = []
   let size = 0
-  let ending: { cause?: unknown } | undefined
-  let wake = () => {}
+  let ending: { failure?: { cause: unknown } } | undefined
+  let asked: Parameters<Pieces['next']>[0] | undefined
+  let telling = false
 
   return {
-    body: { getReader: () => ({ read, cancel }) },
-    sink: { push, end: () => settle({}), fail: (cause) => settle({ cause }) },
-  }
-
-  async function read(): Promise<{ done: boolean; value?: Uint8Array }> {
-    // All that one network read brings is here before the promise of its first piece is heard.
-    if (pieces.length === 0 && ending === undefined)
-      await new Promise<void>((resolve) => {
-        wake = resolve
-      })
-    const [first] = pieces
-    if (first === undefined) {
-      if (ending !== undefined && 'cause' in ending) throw ending.cause
-      return { done: true }
-    }
-    const value = pieces.length === 1 ? first : Buffer.concat(pieces)
-    pieces = []
-    if (size > most) flow.resume()
-    size = 0
-    return { done: false, value }
-  }
-
-  async function cancel(): Promise<void> {
-    pieces = []
-    settle({})
-    flow.close()
+    pieces: {
+      next(hear) {
+        asked = hear
+        tell()
+      },
+      cancel() {
+        held = []
+        settle({})
+        flow.close()
+      },
+    },
+    sink: { push, end: () => settle({}), fail: (cause) => settle({ failure: { cause } }) },
   }
 
   function push(piece: Uint8Array): void {
     if (ending) return
-    pieces.push(piece)
+    held.push(piece)
     const before = size
     size += piece.byteLength
     if (before <= most && size > most) flow.pause()
-    wake()
+    tellSoon()
   }
 
-  function settle(how: { cause?: unknown }): void {
+  function settle(how: { failure?: { cause: unknown } }): void {
     ending ??= how
-    wake()
+    tellSoon()
+  }
+
+  /** All that one network read brings is one piece. */
+  function tellSoon(): void {
+    if (asked === undefined || telling) return
+    telling = true
+    queueMicrotask(tellNow)
+  }
+
+  function tellNow(): void {
+    telling = false
+    tell()
+  }
+
+  function tell(): void {
+    const hear = asked
+    const [first] = held
+    if (hear === undefined || (first === undefined && ending === undefined)) return
+    asked = undefined
+    if (first === undefined) {
+      hear(undefined, ending?.failure)
+      return
+    }
+    const all = held.length === 1 ? first : Buffer.concat(held)
+    held = []
+    if (size > most) flow.resume()
+    size = 0
+    hear(all)
   }
 }

@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
-import type { Source } from '../core/machine.ts'
+import { read, type Source } from '../core/source.ts'
 
 /** A reply that has begun: what was read to know so, and what follows. */
 export interface Opening {
@@ -16,7 +16,7 @@ export interface Opening {
 export async function openingOf(source: Source<Delta[]>, toTheEnd: boolean): Promise<Opening> {
   const first: Delta[] = []
   for (;;) {
-    const batch = await source.read()
+    const batch = await read(source)
     if (batch !== undefined) first.push(...batch)
     const telling = first.find(isTelling)
     if (telling === undefined && batch !== undefined) continue
@@ -34,10 +34,11 @@ export async function openingOf(source: Source<Delta[]>, toTheEnd: boolean): Pro
 export function replay({ first, rest }: Opening): Source<Delta[]> {
   let held: Delta[] | undefined = first
   return {
-    read() {
+    next(hear) {
       const batch = held
       held = undefined
-      return batch === undefined ? rest.read() : Promise.resolve(batch)
+      if (batch === undefined) rest.next(hear)
+      else hear(batch)
     },
     cancel() {
       held = undefined
@@ -54,11 +55,15 @@ export function lasting(source: Source<Delta[]>, over: () => void, signal: Abort
     here = false
   }
   signal.addEventListener('abort', leave, { once: true })
+  let waiting: (batch: Delta[] | undefined) => void = () => {}
+  const heard = (batch: Delta[] | undefined) => {
+    if (batch === undefined) leave()
+    waiting(batch)
+  }
   return {
-    async read() {
-      const batch = await source.read()
-      if (batch === undefined) leave()
-      return batch
+    next(hear) {
+      waiting = hear
+      source.next(heard)
     },
     cancel() {
       source.cancel()

@@ -1,5 +1,5 @@
 import { createConnections } from './connections.ts'
-import type { Body, Fetch, HttpResponse } from './http.ts'
+import { type Fetch, type HttpResponse, type Pieces, readPiece } from './http.ts'
 import { inbox, type Sink } from './inbox.ts'
 import type { Lookup } from './names.ts'
 import { encodings, unpacked } from './unpack.ts'
@@ -38,7 +38,7 @@ export function postFetch(fetch: Fetch, lookup: Lookup): Fetch {
         sink = unpacked(headers.get('content-encoding'), box.sink)
         if (sink) for (const name of ['content-encoding', 'content-length']) headers.delete(name)
         sink ??= box.sink
-        answer.resolve(responseOf(status, headers, box.body))
+        answer.resolve(responseOf(status, headers, box.pieces))
       },
       push: (piece) => sink?.push(piece),
       end() {
@@ -76,7 +76,7 @@ function headersOf(raw: readonly string[]): Headers {
 
 const withoutBody = [204, 205, 304]
 
-function responseOf(status: number, headers: Headers, body: Body): HttpResponse {
+function responseOf(status: number, headers: Headers, body: Pieces): HttpResponse {
   return {
     status,
     ok: status >= 200 && status <= 299,
@@ -86,12 +86,11 @@ function responseOf(status: number, headers: Headers, body: Body): HttpResponse 
   }
 }
 
-async function textOf(body: Body): Promise<string> {
-  const reader = body.getReader()
+async function textOf(body: Pieces): Promise<string> {
   const utf8 = new TextDecoder()
   let text = ''
-  for (let step = await reader.read(); !step.done; step = await reader.read())
-    text += utf8.decode(step.value, { stream: true })
+  for (let piece = await readPiece(body); piece; piece = await readPiece(body))
+    text += utf8.decode(piece, { stream: true })
   return text + utf8.decode()
 }
 

@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { unlessAborted } from './abort.ts'
-import { cancelled, type Fetch, type HttpResponse } from './http.ts'
+import { cancelled, type Fetch, type HttpResponse, piecesOf, readPiece } from './http.ts'
 import type { Lookup } from './names.ts'
 
 /** Every address of a host name. */
@@ -118,28 +118,27 @@ async function receive(response: HttpResponse, { maxBytes }: RemoteFileOptions):
     throw refusal(`The host of the file answered with status ${response.status}.`)
   }
   const [mediaType = ''] = (response.headers.get('content-type') ?? '').split(';')
-  const reader = response.body?.getReader()
+  const pieces = response.body ? piecesOf(response.body) : undefined
   const chunks: Uint8Array[] = []
   let size = Number(response.headers.get('content-length') ?? 0)
   if (size <= maxBytes) {
     size = 0
-    for (let step = await reader?.read(); step?.value && size <= maxBytes; step = await reader?.read()) {
-      size += step.value.length
-      chunks.push(step.value)
+    while (pieces && size <= maxBytes) {
+      const piece = await readPiece(pieces)
+      if (piece === undefined) break
+      size += piece.length
+      chunks.push(piece)
     }
   }
   if (size > maxBytes) {
-    reader?.cancel().catch(() => {})
+    pieces?.cancel()
     throw refusal(`The file is larger than ${Math.floor(maxBytes / 1024 / 1024)} MiB.`)
   }
   return { data: new Uint8Array(Buffer.concat(chunks)), mediaType: mediaType.trim().toLowerCase() }
 }
 
 function discard({ body }: HttpResponse): void {
-  body
-    ?.getReader()
-    .cancel()
-    .catch(() => {})
+  if (body) piecesOf(body).cancel()
 }
 
 function hostOf(url: URL): string {

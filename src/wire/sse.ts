@@ -1,9 +1,10 @@
 import { createParser } from 'eventsource-parser'
 import type { Clock } from '../core/clock.ts'
-import { GatewayError } from '../core/errors.ts'
+import { asGatewayError, GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
-import type { Machine, Source } from '../core/machine.ts'
-import { type Body, cancelled } from './http.ts'
+import type { Machine } from '../core/machine.ts'
+import type { Source } from '../core/source.ts'
+import { cancelled, type Pieces, piecesOf } from './http.ts'
 
 /** Longest wait for the end of a body whose last delta has come; with it the connection can serve the next call. */
 const lingerMs = 1_000
@@ -25,11 +26,12 @@ export interface SseOptions {
  * Liberal in what it reads: a BOM, CRLF, comments, `event:` and `id:` lines, a last event without its blank line.
  * A body that fails or falls silent ends in an `error` delta; what came before it is delivered first.
  */
-export function sseDeltas(body: Body, options: SseOptions): Source<Delta[]> {
+export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions): Source<Delta[]> {
   const { decoder, clock, signal, idleMs, abort } = options
-  const reader = body.getReader()
+  const pieces = piecesOf(body)
   const text = new TextDecoder('utf-8')
   let batch: Delta[] = []
+  let waiting: (batch: Delta[] | undefined) => void = () => {}
   let over = false
   let silent = false
   // The last delta has come; what is left of the body is its end.
@@ -39,25 +41,33 @@ export function sseDeltas(body: Body, options: SseOptions): Source<Delta[]> {
   const parser = createParser({ onEvent: (event) => decoder.push(event.data, batch) })
 
   return {
-    async read() {
-      if (over) return undefined
-      batch = []
-      try {
-        const step = await reader.read()
-        lastReadAt = clock.now()
-        if (silent) fail(fellSilent(idleMs))
-        else if (step.done) finish()
-        else if (step.value) hear(step.value)
-      } catch (cause) {
-        if (silent) fail(fellSilent(idleMs))
-        else fail(signal.aborted ? cancelled(cause) : broken(cause))
-      }
-      return batch
+    next(hear) {
+      waiting = hear
+      if (over) hear(undefined)
+      else pieces.next(heard)
     },
     cancel: close,
   }
 
-  function hear(bytes: Uint8Array): void {
+  function heard(piece: Uint8Array | undefined, failure?: { cause: unknown }): void {
+    batch = []
+    lastReadAt = clock.now()
+    if (over) {
+      waiting(undefined)
+      return
+    }
+    try {
+      if (silent) fail(fellSilent(idleMs))
+      else if (piece) read(piece)
+      else if (failure) fail(signal.aborted ? cancelled(failure.cause) : broken(failure.cause))
+      else finish()
+    } catch (thrown) {
+      fail(asGatewayError(thrown))
+    }
+    waiting(batch)
+  }
+
+  function read(bytes: Uint8Array): void {
     parser.feed(text.decode(bytes, { stream: true }))
     finished = batch.at(-1)?.type === 'finish'
   }
@@ -70,8 +80,7 @@ export function sseDeltas(body: Body, options: SseOptions): Source<Delta[]> {
       return
     }
     silent = true
-    abort()
-    reader.cancel().catch(() => {})
+    giveUp()
   }
 
   function finish(): void {
@@ -91,21 +100,23 @@ export function sseDeltas(body: Body, options: SseOptions): Source<Delta[]> {
     if (over) return
     over = true
     stopTimer()
-    if (finished) void linger()
+    if (finished) linger()
     else giveUp()
   }
 
-  async function linger(): Promise<void> {
+  function linger(): void {
     const stop = clock.after(lingerMs, giveUp)
-    try {
-      while (!(await reader.read()).done);
-    } catch {} // all of the answer is here: how its connection ends is nobody's business
-    stop()
+    // All of the answer is here: how its connection ends is nobody's business.
+    const drop = (piece: Uint8Array | undefined) => {
+      if (piece) pieces.next(drop)
+      else stop()
+    }
+    pieces.next(drop)
   }
 
   function giveUp(): void {
     abort()
-    reader.cancel().catch(() => {}) // the body may have failed already; nobody waits for it
+    pieces.cancel()
   }
 }
 

@@ -20,7 +20,7 @@ function ends(asked: Partial<ChatRequest>, deltas: Delta[], traits: Partial<Upst
     id: 'u',
     models: async () => [],
     unsupported: () => [],
-    open: async () => ({ read: async () => undefined, cancel() {} }),
+    open: async () => ({ next: (hear) => hear(undefined), cancel() {} }),
     check: async () => {},
     ...traits,
   }

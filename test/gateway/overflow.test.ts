@@ -31,7 +31,7 @@ function upstream(charged: () => number | undefined) {
       const usage: Delta[] =
         inputTokens === undefined ? [] : [{ type: 'usage', usage: { inputTokens, outputTokens: 1 } }]
       const batches: Delta[][] = [[{ type: 'text', text: 'Yes.' }, ...usage, { type: 'finish', reason: 'stop' }]]
-      return { read: async () => batches.shift(), cancel() {} }
+      return { next: (hear) => hear(batches.shift()), cancel() {} }
     },
   }
   return { site, opened: () => opened, maxTokens: () => maxTokens }

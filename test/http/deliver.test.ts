@@ -1,10 +1,16 @@
-import { describe, expect, test } from 'bun:test'
+import { afterEach, describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { StreamEvent } from '../../src/core/events.ts'
-import type { Source } from '../../src/core/machine.ts'
+import { polled, type Source } from '../../src/core/source.ts'
 import { streamReply, wholeReply } from '../../src/http/deliver.ts'
 import { openRecord } from '../../src/observe/record.ts'
 import { manualClock } from '../support/clock.ts'
+import { until } from '../support/gateway.ts'
+
+const cleanups: (() => void)[] = []
+afterEach(() => {
+  for (const clean of cleanups.splice(0)) clean()
+})
 
 const usage = { inputTokens: 1, outputTokens: 2 }
 const start: StreamEvent = { type: 'message-start', inputTokens: 1 }
@@ -15,16 +21,16 @@ function handFed() {
   const waiting: ((batch: StreamEvent[] | undefined) => void)[] = []
   const batches: (StreamEvent[] | undefined)[] = []
   const state = { cancelled: false }
-  const source: Source<StreamEvent[]> = {
-    read: () =>
+  const source = polled<StreamEvent>(
+    () =>
       new Promise((resolve) => {
         if (batches.length > 0) resolve(batches.shift())
         else waiting.push(resolve)
       }),
-    cancel() {
+    () => {
       state.cancelled = true
     },
-  }
+  )
   const feed = (batch: StreamEvent[] | undefined) => {
     const resolve = waiting.shift()
     if (resolve) resolve(batch)
@@ -39,6 +45,7 @@ function setUp(events: Promise<Source<StreamEvent[]>>, encode: (event: StreamEve
   const clock = manualClock()
   const record = openRecord('req_1', 'POST', '/x', clock)
   const seen = { aborts: 0, dones: 0, hangUps: 0 }
+  const client = new AbortController()
   const reply = streamReply({
     events,
     encoder: {
@@ -51,11 +58,12 @@ function setUp(events: Promise<Source<StreamEvent[]>>, encode: (event: StreamEve
     record,
     headers: () => ({}),
     stallMs: 60_000,
+    signal: client.signal,
     hangUp: () => seen.hangUps++,
     abort: () => seen.aborts++,
     done: () => seen.dones++,
   })
-  return { clock, record, seen, reply }
+  return { clock, record, seen, reply, client }
 }
 
 async function readText(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<string | undefined> {
@@ -152,13 +160,10 @@ describe('a streaming reply', () => {
 describe('a reply without a polite end', () => {
   test('is what a client gets that reads nothing for too long', async () => {
     const { source, feed, state } = handFed()
-    const { reply, seen, clock, record } = setUp(Promise.resolve(source))
+    const { reply, seen, clock, record } = setUp(Promise.resolve(source), () => 'x'.repeat(32_000_000))
     feed([start])
-    const reader = readerOf(await reply)
-    await reader.read()
-    feed([{ type: 'text-start', index: 0 }])
-    // The stream fills by itself, and nobody takes it from there.
-    await new Promise((resolve) => setImmediate(resolve))
+    const heard = await hangsOn(await reply)
+    await until(() => heard() > 0, 'the first bytes')
     clock.advance(59_999)
     expect(seen).toEqual({ aborts: 0, dones: 0, hangUps: 0 })
     clock.advance(10_000)
@@ -197,6 +202,28 @@ describe('a reply without a polite end', () => {
     expect(clock.pending()).toBe(0)
   })
 })
+
+/** A client on a socket that takes what comes first and then no more. */
+async function hangsOn(response: Response): Promise<() => number> {
+  const server = Bun.serve({ hostname: '127.0.0.1', port: 0, idleTimeout: 0, fetch: () => response })
+  let heard = 0
+  const client = await Bun.connect({
+    hostname: '127.0.0.1',
+    port: server.port ?? 0,
+    socket: {
+      data(socket, bytes) {
+        heard += bytes.length
+        socket.pause()
+      },
+    },
+  })
+  client.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+  cleanups.push(() => {
+    client.terminate()
+    server.stop(true)
+  })
+  return () => heard
+}
 
 describe('a whole reply', () => {
   test('is the stream, collected', async () => {

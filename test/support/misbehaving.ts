@@ -1,5 +1,5 @@
 import type { Delta } from '../../src/core/events.ts'
-import type { Source } from '../../src/core/machine.ts'
+import { polled, type Source } from '../../src/core/source.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 
 const megabyte = 'x'.repeat(1_000_000)
@@ -8,23 +8,23 @@ const megabyte = 'x'.repeat(1_000_000)
 export function misbehaving(manner: 'flood' | 'huge' | 'throws' | 'rejects' | 'breaks its word') {
   const state = { sentBytes: 0, cancelled: false }
   const limit = manner === 'flood' ? Number.POSITIVE_INFINITY : 50_000_000
-  const source: Source<Delta[]> = {
-    async read() {
+  const source = polled<Delta>(
+    async () => {
       await new Promise((resolve) => setImmediate(resolve))
       if (state.cancelled || state.sentBytes >= limit) return undefined
       state.sentBytes += megabyte.length
       const text: Delta = { type: 'text', text: megabyte }
       return state.sentBytes >= limit ? [text, { type: 'finish', reason: 'stop' }] : [text]
     },
-    cancel() {
+    () => {
       state.cancelled = true
     },
-  }
-  const broken: Source<Delta[]> = {
-    // Whoever reads relies on a source that never rejects.
-    read: () => Promise.reject(new TypeError('a private detail')),
-    cancel() {},
-  }
+  )
+  const broken = () =>
+    polled<Delta>(
+      () => Promise.reject(new TypeError('a private detail')),
+      () => {},
+    )
   const upstream: Upstream = {
     id: 'misbehaving',
     models: async () => [
@@ -45,7 +45,7 @@ export function misbehaving(manner: 'flood' | 'huge' | 'throws' | 'rejects' | 'b
         case 'rejects':
           return Promise.reject(new TypeError('a private detail'))
         case 'breaks its word':
-          return Promise.resolve(broken)
+          return Promise.resolve(broken())
         default:
           return Promise.resolve(source)
       }

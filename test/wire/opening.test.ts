@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
-import type { Source } from '../../src/core/machine.ts'
+import { read, type Source } from '../../src/core/source.ts'
 import { openingOf, replay } from '../../src/wire/opening.ts'
 
 const text = (words: string): Delta => ({ type: 'text', text: words })
@@ -13,7 +13,7 @@ function sourceOf(...batches: Delta[][]): Source<Delta[]> & { reads: number; can
   const source = {
     reads: 0,
     cancelled: false,
-    read: async () => batches[source.reads++],
+    next: (hear: (batch: Delta[] | undefined) => void) => hear(batches[source.reads++]),
     cancel: () => {
       source.cancelled = true
     },
@@ -47,12 +47,12 @@ describe('a reply has begun', () => {
 
 test('a replay tells the beginning once, then the rest', async () => {
   const source = replay(await openingOf(sourceOf([], [text('a')], [text('b')]), false))
-  expect([await source.read(), await source.read(), await source.read()]).toEqual([[text('a')], [text('b')], undefined])
+  expect([await read(source), await read(source), await read(source)]).toEqual([[text('a')], [text('b')], undefined])
 })
 
 test('a replay that is given up tells nothing of the beginning', async () => {
   const rest = sourceOf([text('a')])
   const source = replay(await openingOf(rest, false))
   source.cancel()
-  expect([await source.read(), rest.cancelled]).toEqual([undefined, true])
+  expect([await read(source), rest.cancelled]).toEqual([undefined, true])
 })

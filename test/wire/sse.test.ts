@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
 import type { Machine } from '../../src/core/machine.ts'
+import { read } from '../../src/core/source.ts'
 import { sseDeltas } from '../../src/wire/sse.ts'
 import { manualClock } from '../support/clock.ts'
 import { until } from '../support/gateway.ts'
@@ -31,7 +32,7 @@ function setUp(body: ReadableStream<Uint8Array>) {
 /** Payloads, and `error <kind>` where the stream failed. */
 async function readAll(source: ReturnType<typeof setUp>['source']): Promise<string[]> {
   const all: string[] = []
-  for (let batch = await source.read(); batch; batch = await source.read())
+  for (let batch = await read(source); batch; batch = await read(source))
     for (const delta of batch) {
       if (delta.type === 'text') all.push(delta.text)
       if (delta.type === 'error') all.push(`error ${delta.error.kind}`)
@@ -101,16 +102,16 @@ describe('server-sent events', () => {
         },
       }),
     )
-    const first = source.read()
+    const first = read(source)
     clock.advance(4_000)
     feed?.enqueue(new TextEncoder().encode(': still here\n\n'))
     await first
-    const second = source.read()
+    const second = read(source)
     clock.advance(4_999)
     expect(seen.aborts).toBe(0)
     clock.advance(1)
     expect(await second).toMatchObject([{ type: 'error', error: { kind: 'timeout', code: 'upstream_idle' } }])
-    expect(await source.read()).toBeUndefined()
+    expect(await read(source)).toBeUndefined()
     expect(clock.pending()).toBe(0)
   })
 
@@ -126,7 +127,7 @@ describe('server-sent events', () => {
         },
       })
       const reply = setUp(body)
-      expect(await reply.source.read()).toHaveLength(2)
+      expect(await read(reply.source)).toHaveLength(2)
       reply.source.cancel()
       return { ...reply, end }
     }
@@ -155,6 +156,6 @@ describe('server-sent events', () => {
     source.cancel()
     expect(seen.aborts).toBe(1)
     expect(clock.pending()).toBe(0)
-    expect(await source.read()).toBeUndefined()
+    expect(await read(source)).toBeUndefined()
   })
 })

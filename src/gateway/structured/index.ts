@@ -1,6 +1,6 @@
 import type { Delta, Usage } from '../../core/events.ts'
-import type { Source } from '../../core/machine.ts'
 import type { ChatRequest, OutputFormat } from '../../core/request.ts'
+import type { Source } from '../../core/source.ts'
 import type { Asked } from '../ask.ts'
 import { anyObject, judge } from './judge.ts'
 import { repairRequest } from './repair.ts'

@@ -1,6 +1,6 @@
 import { asGatewayError, GatewayError } from '../../core/errors.ts'
 import type { Delta, Usage } from '../../core/events.ts'
-import type { Source } from '../../core/machine.ts'
+import { polled, read, type Source } from '../../core/source.ts'
 import type { Verdict } from './judge.ts'
 
 export interface StructuredOptions {
@@ -41,22 +41,21 @@ export function structured(source: Source<Delta[]>, options: StructuredOptions):
   let mode: 'holding' | 'passing' | 'over' = 'holding'
   let current = source
 
-  return {
-    async read() {
-      while (mode === 'holding') {
-        const batch = await current.read()
-        // Who stands behind this knows that a stream without a finish was cut.
-        if (batch === undefined) return undefined
-        const out = batch.flatMap(hold)
-        if (first.end !== undefined && mode === 'holding') out.push(...(await settle(first.end)))
-        if (out.length > 0) return out
-      }
-      return mode === 'passing' ? current.read() : undefined
-    },
-    cancel() {
-      mode = 'over'
-      current.cancel()
-    },
+  return polled<Delta>(next, () => {
+    mode = 'over'
+    current.cancel()
+  })
+
+  async function next(): Promise<Delta[] | undefined> {
+    while (mode === 'holding') {
+      const batch = await read(current)
+      // Who stands behind this knows that a stream without a finish was cut.
+      if (batch === undefined) return undefined
+      const out = batch.flatMap(hold)
+      if (first.end !== undefined && mode === 'holding') out.push(...(await settle(first.end)))
+      if (out.length > 0) return out
+    }
+    return mode === 'passing' ? read(current) : undefined
   }
 
   function hold(delta: Delta): Delta[] {
@@ -114,7 +113,7 @@ export function structured(source: Source<Delta[]>, options: StructuredOptions):
       const round = await again(first.text, violations)
       current = round.deltas
       if (mode === 'over') current.cancel()
-      for (let batch = await current.read(); batch && !second.end; batch = await current.read())
+      for (let batch = await read(current); batch && !second.end; batch = await read(current))
         for (const delta of batch) hear(second, delta)
       return { second, usage: sum(before, second.usage ?? round.estimate(second.said)) }
     } catch (thrown) {

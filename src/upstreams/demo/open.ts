@@ -1,8 +1,9 @@
 import type { Clock } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
-import type { Source } from '../../core/machine.ts'
+import { polled, read, type Source } from '../../core/source.ts'
 import { cancelled } from '../../wire/http.ts'
+import { replay } from '../../wire/opening.ts'
 import type { Step } from './script.ts'
 
 export interface PlayOptions {
@@ -14,54 +15,42 @@ export interface PlayOptions {
 
 /** Plays the timeline; resolves and rejects as `Upstream.open` promises. */
 export async function open(steps: readonly Step[], options: PlayOptions): Promise<Source<Delta[]>> {
-  const source = play(steps, options)
-  let first = await source.read()
+  const source = timeline(steps, options)
+  const first = await read(source)
   if (first === undefined)
     throw new GatewayError('upstream-truncated', 'The demo broke off before it said anything, as your message asks.')
   const [delta] = first
   if (delta?.type === 'error') throw delta.error
-  return {
-    read() {
-      if (first === undefined) return source.read()
-      const batch = Promise.resolve(first)
-      first = undefined
-      return batch
-    },
-    cancel() {
-      first = undefined
-      source.cancel()
-    },
-  }
+  return replay({ first, rest: source })
 }
 
 /** One batch a step. A wait of 0 needs no timer; a longer one ends at once when the signal fires or the reader leaves. */
-function play(steps: readonly Step[], { clock, signal, idleMs }: PlayOptions): Source<Delta[]> {
+function timeline(steps: readonly Step[], { clock, signal, idleMs }: PlayOptions): Source<Delta[]> {
   let next = 0
   let over = false
   let wake: ((reason: 'due' | 'aborted' | 'left') => void) | undefined
 
-  return {
-    async read() {
-      const step = over ? undefined : steps[next++]
-      if (step === undefined) return undefined
-      if (signal.aborted) return fail(cancelled(signal.reason))
-      if (step.waitMs === 0) return step.deltas
-      const reason = await wait(Math.min(step.waitMs, idleMs))
-      switch (reason) {
-        case 'due':
-          return step.waitMs > idleMs ? fail(fellSilent(idleMs)) : step.deltas
-        case 'aborted':
-          return fail(cancelled(signal.reason))
-        case 'left':
-          return undefined
-        default:
-          return reason satisfies never
-      }
-    },
-    cancel() {
-      over = true
-      wake?.('left')
-    },
+  return polled<Delta>(play, () => {
+    over = true
+    wake?.('left')
+  })
+
+  async function play(): Promise<Delta[] | undefined> {
+    const step = over ? undefined : steps[next++]
+    if (step === undefined) return undefined
+    if (signal.aborted) return fail(cancelled(signal.reason))
+    if (step.waitMs === 0) return step.deltas
+    const reason = await wait(Math.min(step.waitMs, idleMs))
+    switch (reason) {
+      case 'due':
+        return step.waitMs > idleMs ? fail(fellSilent(idleMs)) : step.deltas
+      case 'aborted':
+        return fail(cancelled(signal.reason))
+      case 'left':
+        return undefined
+      default:
+        return reason satisfies never
+    }
   }
 
   function wait(ms: number): Promise<'due' | 'aborted' | 'left'> {

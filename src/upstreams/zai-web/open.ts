@@ -3,8 +3,9 @@ import { Value } from '@sinclair/typebox/value'
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
-import { chain, type Machine, type Source } from '../../core/machine.ts'
+import { chain, type Machine } from '../../core/machine.ts'
 import type { ChatRequest, ImagePart, Tool } from '../../core/request.ts'
+import type { Source } from '../../core/source.ts'
 import type { UpstreamCall } from '../../core/upstream.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
 import { promptTools } from '../../prompted-tools/prompt.ts'
@@ -218,11 +219,11 @@ function remedyFor(outcome: SearchedOpening | GatewayError): Remedy {
 /** Errors on the way hold no URL: its query carries the token. */
 function discreet(source: Source<Delta[]>): Source<Delta[]> {
   return {
-    async read() {
-      const batch = await source.read()
-      for (const delta of batch ?? []) if (delta.type === 'error') forgetUrl(delta.error)
-      return batch
-    },
+    next: (hear) =>
+      source.next((batch) => {
+        for (const delta of batch ?? []) if (delta.type === 'error') forgetUrl(delta.error)
+        hear(batch)
+      }),
     cancel: source.cancel,
   }
 }

@@ -1,5 +1,6 @@
 import type { Delta } from '../../core/events.ts'
 import type { ChatRequest, ToolChoice } from '../../core/request.ts'
+import { read } from '../../core/source.ts'
 import type { Opening } from '../../wire/opening.ts'
 
 /** A beginning in which a tool call was looked for. */
@@ -34,7 +35,7 @@ export async function searchCall(
     if (batch.some(({ type }) => type === 'finish')) return { first: all, rest, lacksCall: true }
     for (const delta of batch) if ('text' in delta) waiting += delta.text.length
     if (!whole && waiting > longestWait) break
-    batch = await rest.read()
+    batch = await read(rest)
   }
   return { first: all, rest, lacksCall: batch === undefined }
 }

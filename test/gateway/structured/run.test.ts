@@ -3,6 +3,7 @@ import { collector } from '../../../src/core/collect.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta } from '../../../src/core/events.ts'
 import type { ChatRequest } from '../../../src/core/request.ts'
+import { read } from '../../../src/core/source.ts'
 import type { Upstream, UpstreamCall } from '../../../src/core/upstream.ts'
 import { createGateway } from '../../../src/gateway/run.ts'
 import { plainRequest } from '../../support/request.ts'
@@ -42,9 +43,9 @@ function scripted(rounds: (Delta[] | GatewayError)[]) {
       open++
       let closed = false
       return {
-        async read() {
+        next(hear) {
           const delta = left.shift()
-          return delta === undefined ? undefined : [delta]
+          hear(delta === undefined ? undefined : [delta])
         },
         cancel() {
           if (!closed) open--
@@ -81,7 +82,7 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
   )
   const source = await call.events
   const whole = collector()
-  for (let batch = await source.read(); batch; batch = await source.read()) for (const event of batch) whole.push(event)
+  for (let batch = await read(source); batch; batch = await read(source)) for (const event of batch) whole.push(event)
   return { reply: whole.result(), calls, notes, stillOpen: stillOpen() }
 }
 

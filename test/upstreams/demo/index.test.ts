@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Delta } from '../../../src/core/events.ts'
-import type { Source } from '../../../src/core/machine.ts'
+import { read, type Source } from '../../../src/core/source.ts'
 import type { Model } from '../../../src/core/upstream.ts'
 import { demo } from '../../../src/upstreams/demo/index.ts'
 import { systemClock } from '../../../src/wire/clock.ts'
@@ -51,7 +51,7 @@ async function firstModel(): Promise<Model> {
 
 async function readAll(source: Source<Delta[]>): Promise<Delta[]> {
   const all: Delta[] = []
-  for (let batch = await source.read(); batch; batch = await source.read()) all.push(...batch)
+  for (let batch = await read(source); batch; batch = await read(source)) all.push(...batch)
   return all
 }
 
@@ -80,9 +80,9 @@ test('with a pace every delta waits for its time', async () => {
   expect(clock.pending()).toBe(1)
   await pass(clock, 60)
   const source = await opening
-  expect(await source.read()).toHaveLength(1) // the first one was in hand
+  expect(await read(source)).toHaveLength(1) // the first one was in hand
   let batch: Delta[] | undefined
-  source.read().then((next) => {
+  read(source).then((next) => {
     batch = next
   })
   await pass(clock, 29)
@@ -183,10 +183,10 @@ describe('an abort', () => {
   test('between two reads is the next delta and the last', async () => {
     const { controller, opening } = await call('hello')
     const source = await opening
-    await source.read()
+    await read(source)
     controller.abort()
-    expect(await source.read()).toMatchObject([{ type: 'error', error: { kind: 'cancelled' } }])
-    expect(await source.read()).toBeUndefined()
+    expect(await read(source)).toMatchObject([{ type: 'error', error: { kind: 'cancelled' } }])
+    expect(await read(source)).toBeUndefined()
   })
 })
 
@@ -206,7 +206,7 @@ describe('cancel', () => {
     const { opening } = await call('hello')
     const source = await opening
     source.cancel()
-    expect(await source.read()).toBeUndefined()
+    expect(await read(source)).toBeUndefined()
   })
 })
 

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { Delta } from '../../../src/core/events.ts'
 import { chain, run } from '../../../src/core/machine.ts'
 import type { Tool } from '../../../src/core/request.ts'
+import { read } from '../../../src/core/source.ts'
 import { toolCallParser } from '../../../src/prompted-tools/parse.ts'
 import { type DecodeOptions, decoder } from '../../../src/upstreams/zai-api/decode.ts'
 import { sseDeltas } from '../../../src/wire/sse.ts'
@@ -129,7 +130,7 @@ async function decoded(bytes: Uint8Array, size: number, options: Partial<DecodeO
     abort: () => {},
   })
   const deltas: Delta[] = []
-  for (let batch = await source.read(); batch; batch = await source.read()) deltas.push(...batch)
+  for (let batch = await read(source); batch; batch = await read(source)) deltas.push(...batch)
   return deltas
 }
 

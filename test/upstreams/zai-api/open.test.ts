@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Delta } from '../../../src/core/events.ts'
 import type { ChatRequest } from '../../../src/core/request.ts'
+import { read } from '../../../src/core/source.ts'
 import type { UpstreamCall } from '../../../src/core/upstream.ts'
 import { type ZaiApiOptions, zaiApi } from '../../../src/upstreams/zai-api/index.ts'
 import { traitsOf } from '../../../src/upstreams/zai-api/models.ts'
@@ -70,7 +71,7 @@ type Opening = ReturnType<ReturnType<typeof zaiApi>['open']>
 async function all(opening: Opening): Promise<Delta[]> {
   const source = await opening
   const deltas: Delta[] = []
-  for (let batch = await source.read(); batch; batch = await source.read()) deltas.push(...batch)
+  for (let batch = await read(source); batch; batch = await read(source)) deltas.push(...batch)
   return deltas
 }
 
@@ -437,10 +438,10 @@ describe('a client that leaves', () => {
       ),
     )
     const source = await upstream({ baseUrl: url }, fetch).open(call())
-    expect(await source.read()).toEqual([{ type: 'text', text: 'Hi' }])
+    expect(await read(source)).toEqual([{ type: 'text', text: 'Hi' }])
     source.cancel()
     await closed.promise
-    expect(await source.read()).toBeUndefined()
+    expect(await read(source)).toBeUndefined()
   })
 })
 

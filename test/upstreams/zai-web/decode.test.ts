@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { asGatewayError } from '../../../src/core/errors.ts'
 import type { Delta, WebSource } from '../../../src/core/events.ts'
 import { run } from '../../../src/core/machine.ts'
+import { read } from '../../../src/core/source.ts'
 import { type DecodeOptions, decoder } from '../../../src/upstreams/zai-web/decode.ts'
 import { sseDeltas } from '../../../src/wire/sse.ts'
 
@@ -532,7 +533,7 @@ async function decoded(bytes: Uint8Array, size: number, options: Partial<DecodeO
     abort: () => {},
   })
   const deltas: Delta[] = []
-  for (let batch = await source.read(); batch; batch = await source.read()) deltas.push(...batch)
+  for (let batch = await read(source); batch; batch = await read(source)) deltas.push(...batch)
   return deltas
 }
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Delta } from '../../../src/core/events.ts'
 import type { ChatRequest, ImagePart, Tool } from '../../../src/core/request.ts'
+import { read } from '../../../src/core/source.ts'
 import type { Model, UpstreamCall } from '../../../src/core/upstream.ts'
 import { type ZaiWebOptions, zaiWeb } from '../../../src/upstreams/zai-web/index.ts'
 import {
@@ -92,7 +93,7 @@ type Opening = ReturnType<ReturnType<typeof zaiWeb>['open']>
 async function all(opening: Opening): Promise<Delta[]> {
   const source = await opening
   const deltas: Delta[] = []
-  for (let batch = await source.read(); batch; batch = await source.read()) deltas.push(...batch)
+  for (let batch = await read(source); batch; batch = await read(source)) deltas.push(...batch)
   return deltas
 }
 
@@ -588,9 +589,9 @@ test('giving up a reply closes the connection to the site', async () => {
     return eventStream(new ReadableStream({ start: (c) => c.enqueue(`data: ${JSON.stringify(frame)}\n\n`) }))
   })
   const source = await make({ baseUrl: server.url }, fetch).open(call())
-  expect((await source.read())?.[0]?.type).toBe('text')
+  expect((await read(source))?.[0]?.type).toBe('text')
   source.cancel()
-  expect(await source.read()).toBeUndefined()
+  expect(await read(source)).toBeUndefined()
   await closed.promise
 })
 

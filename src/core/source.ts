@@ -1,0 +1,89 @@
+import { asGatewayError, type GatewayError } from './errors.ts'
+import type { Machine } from './machine.ts'
+
+/**
+ * A stream of batches that come when they are asked for: one batch a network read, however many items it brought.
+ * Heard by a callback, not by a promise, for this runs for every event of every stream.
+ */
+export interface Source<Batch> {
+  /**
+   * Asks for the next batch. `hear` is called once, maybe before `next` returns; with `undefined` once the stream is
+   * over. Failure is an item of the stream. Ask again only when you have heard, and throw nothing from `hear`.
+   */
+  next(hear: (batch: Batch | undefined) => void): void
+  /** Gives up: closes whatever stands behind. Safe to call at any time, more than once. */
+  cancel(): void
+}
+
+/** What every kind of item has a word for. */
+interface Failure {
+  type: 'error'
+  error: GatewayError
+}
+
+/** The next batch, for those who wait for few. */
+export function read<Batch>(source: Source<Batch>): Promise<Batch | undefined> {
+  return new Promise((resolve) => source.next(resolve))
+}
+
+/** A source whose batches are waited for. One that rejects has failed, and is over. */
+export function polled<Item>(read: () => Promise<Item[] | undefined>, cancel: () => void): Source<Item[] | Failure[]> {
+  let failed = false
+  return {
+    next(hear) {
+      if (failed) hear(undefined)
+      else
+        read().then(hear, (thrown) => {
+          failed = true
+          hear([{ type: 'error', error: asGatewayError(thrown) }])
+        })
+    },
+    cancel,
+  }
+}
+
+/** `source` through `machine`, a batch for a batch; over, and `source` given up, with an item that `isLast`. */
+export function piped<In, Out extends { type: string }>(
+  source: Source<In[]>,
+  machine: Machine<In, Out>,
+  isLast: (item: Out | Failure) => boolean,
+): Source<(Out | Failure)[]> {
+  let over = false
+  let waiting: (batch: (Out | Failure)[] | undefined) => void = () => {}
+  return {
+    next(hear) {
+      waiting = hear
+      if (over) hear(undefined)
+      else source.next(heard)
+    },
+    cancel() {
+      over = true
+      source.cancel()
+    },
+  }
+
+  function heard(batch: In[] | undefined): void {
+    const out: Out[] = []
+    const failure = through(batch, out)
+    const all: (Out | Failure)[] = failure ? [...out, failure] : out
+    const last = all.at(-1)
+    if (batch === undefined || (last !== undefined && isLast(last))) {
+      over = true
+      source.cancel()
+    }
+    if (last !== undefined) waiting(all)
+    else if (over) waiting(undefined)
+    else source.next(heard)
+  }
+
+  /** Whatever a machine throws, its stream ends and says so. */
+  function through(batch: In[] | undefined, out: Out[]): Failure | undefined {
+    try {
+      if (batch === undefined) machine.end(out)
+      else for (const item of batch) machine.push(item, out)
+      return undefined
+    } catch (thrown) {
+      return { type: 'error', error: asGatewayError(thrown) }
+    }
+  }
+}

@@ -33,6 +33,8 @@ export interface CitationFinder {
   restart(): void
 }
 
+const none: Citation[] = []
+
 const link = /\[\d{1,4}\]\(([^()\s<>]+)\)/g
 /** The end of a text that the next piece may make a link. */
 const halfLink = /\[(?:\d{0,4}|\d{1,4}\](?:\([^()\s<>]{0,4096})?)$/
@@ -53,7 +55,7 @@ export function citationFinder(): CitationFinder {
     push(piece) {
       if (pages.size === 0) {
         position += piece.length
-        return []
+        return none
       }
       const text = held + piece
       const before = position - held.length

@@ -103,7 +103,7 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
     lastBatchAt = now
     try {
       const text = encode(batch ?? [])
-      if (text !== '') send(text)
+      if (text !== '') send(text, now)
       if (isLast(batch)) end()
       else ask()
     } catch (thrown) {
@@ -120,8 +120,8 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
     return out.length === 1 ? (out[0] ?? '') : out.join('')
   }
 
-  function send(text: string): void {
-    lastSentAt = clock.now()
+  function send(text: string, now = clock.now()): void {
+    lastSentAt = now
     const written = controller?.write(text)
     const flushed = controller?.flush()
     // A promise is what a client that does not keep up looks like.

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import { cancelled, type HttpResponse } from './http.ts'
+import { cancelled, type HttpResponse, piecesOf, textOf } from './http.ts'
 
 /** A whole answer, whatever its status. */
 export interface Answer {
@@ -27,19 +27,22 @@ export interface AnswerOptions {
  */
 export async function readAnswer(response: HttpResponse, options: AnswerOptions): Promise<Answer> {
   const { clock, signal, timeoutMs, host } = options
-  const { status, ok, headers } = response
-  const deadline = Promise.withResolvers<never>()
-  const stop = clock.after(timeoutMs, () =>
-    deadline.reject(new GatewayError('timeout', `${host} did not finish its answer within ${timeoutMs / 1000} s.`)),
-  )
-  const leave = () => deadline.reject(cancelled())
+  const { status, ok, headers, body } = response
+  const pieces = body ? piecesOf(body) : undefined
+  let isLate = false
+  const leave = () => pieces?.cancel()
+  const stop = clock.after(timeoutMs, () => {
+    isLate = true
+    leave()
+  })
   signal.addEventListener('abort', leave)
   if (signal.aborted) leave()
-  const text = response.text()
   try {
-    return { status, ok, headers, text: await Promise.race([deadline.promise, text]) }
+    const text = pieces ? await textOf(pieces) : ''
+    if (signal.aborted) throw cancelled()
+    if (isLate) throw new GatewayError('timeout', `${host} did not finish its answer within ${timeoutMs / 1000} s.`)
+    return { status, ok, headers, text }
   } catch (cause) {
-    text.catch(() => {}) // given up: how it ends is nobody's business
     if (signal.aborted) throw cancelled()
     if (cause instanceof GatewayError) throw cause
     throw new GatewayError('upstream-unavailable', `The connection to ${host} broke before its answer was complete.`, {

@@ -44,6 +44,15 @@ export function readPiece(pieces: Pieces): Promise<Uint8Array | undefined> {
   )
 }
 
+/** A whole body as text. Rejects where it broke off. */
+export async function textOf(pieces: Pieces): Promise<string> {
+  const utf8 = new TextDecoder()
+  let text = ''
+  for (let piece = await readPiece(pieces); piece; piece = await readPiece(pieces))
+    text += utf8.decode(piece, { stream: true })
+  return text + utf8.decode()
+}
+
 export interface SendOptions {
   fetch: Fetch
   clock: Clock
@@ -60,19 +69,26 @@ export interface SendOptions {
  */
 export async function send(url: string, init: RequestInit, options: SendOptions): Promise<HttpResponse> {
   const { fetch, clock, signal, headersTimeoutMs } = options
-  const host = new URL(url).host
-  const deadline = new AbortController()
-  const stop = clock.after(headersTimeoutMs, () => deadline.abort())
+  const connection = new AbortController()
+  let isLate = false
+  const stop = clock.after(headersTimeoutMs, () => {
+    isLate = true
+    connection.abort()
+  })
+  // It closes the connection behind the body, too.
+  if (signal.aborted) connection.abort()
+  else signal.addEventListener('abort', () => connection.abort(), { once: true })
   try {
     return await fetch(url, {
       ...init,
-      signal: AbortSignal.any([signal, deadline.signal]),
+      signal: connection.signal,
       // Bun's own five minutes fire in the middle of long thinking; the deadlines here are ours.
       timeout: false,
     } as RequestInit)
   } catch (cause) {
     if (signal.aborted) throw cancelled(cause)
-    if (deadline.signal.aborted)
+    const { host } = new URL(url)
+    if (isLate)
       throw new GatewayError('timeout', `${host} did not answer within ${headersTimeoutMs / 1000} s.`, { cause })
     throw unreachable(host, cause)
   } finally {

@@ -1,5 +1,5 @@
 import { createConnections } from './connections.ts'
-import { type Fetch, type HttpResponse, type Pieces, readPiece } from './http.ts'
+import { type Fetch, type HttpResponse, type Pieces, textOf } from './http.ts'
 import { inbox, type Sink } from './inbox.ts'
 import type { Lookup } from './names.ts'
 import { encodings, unpacked } from './unpack.ts'
@@ -84,14 +84,6 @@ function responseOf(status: number, headers: Headers, body: Pieces): HttpRespons
     body: withoutBody.includes(status) ? null : body,
     text: () => textOf(body),
   }
-}
-
-async function textOf(body: Pieces): Promise<string> {
-  const utf8 = new TextDecoder()
-  let text = ''
-  for (let piece = await readPiece(body); piece; piece = await readPiece(body))
-    text += utf8.decode(piece, { stream: true })
-  return text + utf8.decode()
 }
 
 function aborted(): DOMException {

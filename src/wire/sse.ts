@@ -5,19 +5,25 @@ import type { Delta } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
 import type { Source } from '../core/source.ts'
 import { cancelled, type Pieces, piecesOf } from './http.ts'
+import { type Likeness, readAlike } from './likeness.ts'
 
 /** Longest wait for the end of a body whose last delta has come; with it the connection can serve the next call. */
 const lingerMs = 1_000
 
+const lineFeed = 10
+
+/** Hears the `data` of every event, one string an event. */
+export interface PayloadReader extends Machine<string, Delta> {
+  /** Of the events to come, where it knows: those need no parser. */
+  likeness?(): Likeness | undefined
+}
+
 export interface SseOptions {
-  /** Hears the `data` of every event, one string an event. */
-  decoder: Machine<string, Delta>
+  decoder: PayloadReader
   clock: Clock
   signal: AbortSignal
   /** Longest silence between two reads before the stream ends in an error. */
   idleMs: number
-  /** Closes the connection behind the body. */
-  abort: () => void
 }
 
 /**
@@ -27,13 +33,17 @@ export interface SseOptions {
  * A body that fails or falls silent ends in an `error` delta; what came before it is delivered first.
  */
 export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions): Source<Delta[]> {
-  const { decoder, clock, signal, idleMs, abort } = options
+  const { decoder, clock, signal, idleMs } = options
   const pieces = piecesOf(body)
-  const text = new TextDecoder('utf-8')
+  // Only bytes that end inside a character need one that remembers, and to make it costs as much as twenty events.
+  let text: TextDecoder | undefined
   let batch: Delta[] = []
   let waiting: (batch: Delta[] | undefined) => void = () => {}
   let over = false
   let silent = false
+  // All bytes so far are whole events.
+  let betweenEvents = false
+  let begun = false
   // The last delta has come; what is left of the body is its end.
   let finished = false
   let lastReadAt = clock.now()
@@ -58,7 +68,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     }
     try {
       if (silent) fail(fellSilent(idleMs))
-      else if (piece) read(piece)
+      else if (piece) read(bufferOf(piece))
       else if (failure) fail(signal.aborted ? cancelled(failure.cause) : broken(failure.cause))
       else finish()
     } catch (thrown) {
@@ -67,9 +77,27 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     waiting(batch)
   }
 
-  function read(bytes: Uint8Array): void {
-    parser.feed(text.decode(bytes, { stream: true }))
+  function read(bytes: Buffer): void {
+    const alike = betweenEvents ? decoder.likeness?.() : undefined
+    const rest = alike ? bytes.subarray(readAlike(bytes, alike, batch)) : bytes
+    if (rest.length > 0) {
+      parser.feed(textIn(rest))
+      betweenEvents = rest.at(-1) === lineFeed && rest.at(-2) === lineFeed
+    }
     finished = batch.at(-1)?.type === 'finish'
+  }
+
+  function textIn(bytes: Buffer): string {
+    if (text === undefined && (bytes.at(-1) ?? 0) < 0x80) return withoutMark(bytes.toString('utf8'))
+    text ??= new TextDecoder('utf-8', { ignoreBOM: true })
+    return withoutMark(text.decode(bytes, { stream: true }))
+  }
+
+  /** A byte order mark is no part of the first line. */
+  function withoutMark(words: string): string {
+    const isMarked = !begun && words.startsWith('\ufeff')
+    begun ||= words !== ''
+    return isMarked ? words.slice(1) : words
   }
 
   // One timer a stream, not one a read: it looks when it fires whether anything came since.
@@ -80,12 +108,12 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
       return
     }
     silent = true
-    giveUp()
+    pieces.cancel()
   }
 
   function finish(): void {
     // A last event may lack its blank line.
-    parser.feed(`${text.decode()}\n\n`)
+    parser.feed(`${text?.decode() ?? ''}\n\n`)
     decoder.end(batch)
     close()
   }
@@ -101,11 +129,11 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     over = true
     stopTimer()
     if (finished) linger()
-    else giveUp()
+    else pieces.cancel()
   }
 
   function linger(): void {
-    const stop = clock.after(lingerMs, giveUp)
+    const stop = clock.after(lingerMs, pieces.cancel)
     // All of the answer is here: how its connection ends is nobody's business.
     const drop = (piece: Uint8Array | undefined) => {
       if (piece) pieces.next(drop)
@@ -113,11 +141,10 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     }
     pieces.next(drop)
   }
+}
 
-  function giveUp(): void {
-    abort()
-    pieces.cancel()
-  }
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function fellSilent(idleMs: number): GatewayError {

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
 import type { Machine } from '../../src/core/machine.ts'
 import { read } from '../../src/core/source.ts'
+import { piecesOf } from '../../src/wire/http.ts'
 import { sseDeltas } from '../../src/wire/sse.ts'
 import { manualClock } from '../support/clock.ts'
 import { until } from '../support/gateway.ts'
@@ -16,16 +17,21 @@ const echo: Machine<string, Delta> = {
 function setUp(body: ReadableStream<Uint8Array>) {
   const clock = manualClock()
   const client = new AbortController()
-  const seen = { aborts: 0 }
-  const source = sseDeltas(body, {
-    decoder: echo,
-    clock,
-    signal: client.signal,
-    idleMs: 5_000,
-    abort: () => {
-      seen.aborts++
+  const seen = { cancels: 0 }
+  const inner = piecesOf(body)
+  const cancel = () => {
+    seen.cancels++
+    inner.cancel()
+  }
+  const source = sseDeltas(
+    { next: inner.next, cancel },
+    {
+      decoder: echo,
+      clock,
+      signal: client.signal,
+      idleMs: 5_000,
     },
-  })
+  )
   return { clock, client, seen, source }
 }
 
@@ -78,7 +84,7 @@ describe('server-sent events', () => {
       }),
     )
     expect(await readAll(source)).toEqual(['a', 'error upstream-truncated'])
-    expect(seen.aborts).toBe(1)
+    expect(seen.cancels).toBe(1)
   })
 
   test('a body that breaks because the client left is cancelled', async () => {
@@ -108,7 +114,7 @@ describe('server-sent events', () => {
     await first
     const second = read(source)
     clock.advance(4_999)
-    expect(seen.aborts).toBe(0)
+    expect(seen.cancels).toBe(0)
     clock.advance(1)
     expect(await second).toMatchObject([{ type: 'error', error: { kind: 'timeout', code: 'upstream_idle' } }])
     expect(await read(source)).toBeUndefined()
@@ -138,15 +144,15 @@ describe('server-sent events', () => {
       end()
       await until(() => clock.pending() === 0, 'the end of the body')
       clock.advance(10_000)
-      expect(seen.aborts).toBe(0)
+      expect(seen.cancels).toBe(0)
     })
 
     test('closes it where the body does not end within a second', async () => {
       const { clock, seen } = await told()
       clock.advance(999)
-      expect(seen.aborts).toBe(0)
+      expect(seen.cancels).toBe(0)
       clock.advance(1)
-      expect(seen.aborts).toBe(1)
+      expect(seen.cancels).toBe(1)
     })
   })
 
@@ -154,7 +160,7 @@ describe('server-sent events', () => {
     const { source, clock, seen } = setUp(new ReadableStream())
     source.cancel()
     source.cancel()
-    expect(seen.aborts).toBe(1)
+    expect(seen.cancels).toBe(1)
     expect(clock.pending()).toBe(0)
     expect(await read(source)).toBeUndefined()
   })

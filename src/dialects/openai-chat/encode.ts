@@ -53,7 +53,7 @@ export function encoder(head: ReplyHead, options: ChatOptions): Machine<StreamEv
           break
         case 'text-delta':
           out.push(`${before}{"content":${JSON.stringify(event.text)}}${after}`)
-          cited.push(...pages.push(event.text))
+          for (const citation of pages.push(event.text)) cited.push(citation)
           break
         case 'tool-call-start':
           call++

@@ -1,6 +1,7 @@
 import { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage, WebSource } from '../../core/events.ts'
-import type { Machine } from '../../core/machine.ts'
+import { type Likeness, likenessOf } from '../../wire/likeness.ts'
+import type { PayloadReader } from '../../wire/sse.ts'
 import { type CallsOptions, calls } from './calls.ts'
 import { citations } from './citations.ts'
 import { emptyResponse, frameError, windowExceeded } from './errors.ts'
@@ -30,11 +31,14 @@ const reasonOf: Record<string, FinishReason> = {
  * naming its reason. Errors: an `error` delta for what the upstream complains of, for generation that failed
  * (`network_error`), and for an end without an answer. A stream that just stops gets no `finish`.
  */
-export function decoder(options: DecodeOptions): Machine<string, Delta> {
+export function decoder(options: DecodeOptions): PayloadReader {
   const notes = new Set<string>()
   const toolCalls = calls(options)
   const marks = citations()
-  const content = options.vision ? markup() : plain
+  const content = options.vision ? markup() : undefined
+  // As the newest chunk that held nothing but text.
+  let likeness: Likeness | undefined
+  let likenessesLeft = mostLikenesses
   let searches = 0
   let usage: Usage | undefined
   let reason: FinishReason | undefined
@@ -52,19 +56,43 @@ export function decoder(options: DecodeOptions): Machine<string, Delta> {
       const value = parse(payload)
       const error = frameError(value, options.now())
       if (error) fail(error, out)
-      else if (chunks.Check(value)) hear(value, out)
-      else noteOnce('skipped an unreadable chunk')
+      else if (!chunks.Check(value)) noteOnce('skipped an unreadable chunk')
+      else {
+        hear(value, out)
+        learnLikeness(value, payload)
+      }
     },
     end: close,
+    likeness: () => (over ? undefined : likeness),
+  }
+
+  function say(field: TextField, text: string, out: Delta[]): void {
+    if (text === '') return
+    if (field === 'reasoning_content') out.push({ type: 'reasoning', text })
+    else if (content) send(content.push(text), out)
+    else sendText(marks.push(text), out)
+  }
+
+  function learnLikeness(chunk: Chunk, payload: string): void {
+    const field = onlyField(chunk)
+    if (field === undefined || likenessesLeft === 0) return
+    likenessesLeft--
+    likeness = likenessOf(payload, {
+      read(other) {
+        const value = parse(other)
+        return chunks.Check(value) && onlyField(value) === field ? textIn(value, field) : undefined
+      },
+      hear: (text, out) => say(field, text, out),
+    })
   }
 
   function hear({ choices, usage: counts, web_search: results }: Chunk, out: Delta[]): void {
-    learn(results ?? [], out)
+    if (results) learn(results, out)
     const choice = choices?.[0]
     if (choice?.delta) {
       const { reasoning_content: thought, content: text, tool_calls: pieces } = choice.delta
-      if (thought) out.push({ type: 'reasoning', text: thought })
-      if (text) send(content.push(text), out)
+      if (thought) say('reasoning_content', thought, out)
+      if (text) say('content', text, out)
       for (const piece of pieces ?? []) hearCall(piece, out)
     }
     const counted = usageOf(counts)
@@ -106,7 +134,7 @@ export function decoder(options: DecodeOptions): Machine<string, Delta> {
 
   /** What was held in case it became a mark. */
   function flush(out: Delta[]): void {
-    send(content.end(), out)
+    if (content) send(content.end(), out)
     sendText(marks.end(), out)
   }
 
@@ -153,7 +181,23 @@ export function decoder(options: DecodeOptions): Machine<string, Delta> {
   }
 }
 
-const plain = { push: (text: string): Piece[] => [{ type: 'text', text }], end: (): Piece[] => [] }
+type TextField = 'content' | 'reasoning_content'
+
+/** So many are tried in one reply: one that changes with every chunk is not worth the search. */
+const mostLikenesses = 8
+
+/** The one field of a chunk that says something; `undefined` where another does, too. */
+function onlyField({ choices, usage, web_search: results }: Chunk): TextField | undefined {
+  const [choice, ...others] = choices ?? []
+  if (!choice?.delta || choice.finish_reason || others.length > 0 || usage || results) return undefined
+  const { content, reasoning_content: thought, tool_calls: pieces } = choice.delta
+  if (pieces || (content && thought)) return undefined
+  return content ? 'content' : thought ? 'reasoning_content' : undefined
+}
+
+function textIn({ choices }: Chunk, field: TextField): string {
+  return choices?.[0]?.delta?.[field] ?? ''
+}
 
 function parse(payload: string): unknown {
   try {

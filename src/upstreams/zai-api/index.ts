@@ -86,11 +86,11 @@ export function zaiApi(options: ZaiApiOptions, deps: ZaiApiDeps): Upstream {
 
 function unsupported(request: ChatRequest, tools: boolean): string[] {
   const toolsLost = !tools && request.tools.length > 0
-  const always = alwaysThinks(traitsOf(request.model.replace(/^.*\//, '')))
+  const always = request.reasoning.mode === 'off' && alwaysThinks(traitsOf(request.model.replace(/^.*\//, '')))
   return [
     ...(toolsLost ? ['tools'] : []),
     ...(toolsLost && request.toolChoice !== 'auto' ? ['tool_choice'] : []),
-    ...(always && request.reasoning.mode === 'off' ? ['thinking'] : []),
+    ...(always ? ['thinking'] : []),
     ...(request.messages.some(hasDocument) ? ['documents'] : []),
     ...searchLimits(request),
   ]

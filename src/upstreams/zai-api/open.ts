@@ -1,16 +1,15 @@
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
-import { chain, type Machine } from '../../core/machine.ts'
 import type { Pool, Refusal } from '../../core/pool.ts'
 import type { Tool } from '../../core/request.ts'
-import type { Source } from '../../core/source.ts'
+import { piped, type Source } from '../../core/source.ts'
 import type { UpstreamCall } from '../../core/upstream.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
 import { cancelled, type HttpResponse } from '../../wire/http.ts'
 import { lasting, type Opening, openingOf, replay } from '../../wire/opening.ts'
 import { pause, retryNote } from '../../wire/retry.ts'
-import { sseDeltas } from '../../wire/sse.ts'
+import { type PayloadReader, sseDeltas } from '../../wire/sse.ts'
 import type { Api } from './api.ts'
 import { decoder } from './decode.ts'
 import { encode } from './encode.ts'
@@ -100,25 +99,27 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const { request, signal } = call
     const requestId = newUuid()
     const body = encode(request, { model, requestId, searchEngine: options.searchEngine, tools, insist })
-    const connection = new AbortController()
-    const either = AbortSignal.any([signal, connection.signal])
-    const response = await api.open('/chat/completions', { key, body, signal: either })
+    const response = await api.open('/chat/completions', { key, body, signal })
     if (!response.ok || response.body === null || !isEventStream(response))
-      throw answerError(await api.read(response, signal).finally(() => connection.abort()), clock.now())
-    const stream = { clock, signal, idleMs: options.idleMs, abort: () => connection.abort() }
-    return openingOf(sseDeltas(response.body, { ...stream, decoder: listener({ call, model, tools }) }), mustCallTool)
+      throw answerError(await api.read(response, signal), clock.now())
+    const stream = { clock, signal, idleMs: options.idleMs }
+    const heard = sseDeltas(response.body, { ...stream, decoder: listener({ call, model, tools }) })
+    return openingOf(withCallsIn(heard, tools), mustCallTool)
   }
 
-  /** Models now and then write a call into the text instead of making it. */
-  function listener({ call, model, tools }: Pick<Job, 'call' | 'model' | 'tools'>): Machine<string, Delta> {
-    const heard = decoder({
+  function listener({ call, model, tools }: Pick<Job, 'call' | 'model' | 'tools'>): PayloadReader {
+    return decoder({
       tools,
       fragments: model.toolStream,
       vision: model.vision,
       now: clock.now,
       note: call.note,
     })
-    return tools.length === 0 ? heard : chain(heard, toolCallParser(tools, { scanLimit: options.scanLimit }))
+  }
+
+  /** Models now and then write a call into the text instead of making it. */
+  function withCallsIn(deltas: Source<Delta[]>, tools: Tool[]): Source<Delta[]> {
+    return tools.length === 0 ? deltas : piped(deltas, toolCallParser(tools, { scanLimit: options.scanLimit }), isLast)
   }
 }
 
@@ -138,6 +139,10 @@ function remedyFor(outcome: Opening | GatewayError, { mustCallTool }: Job): Reme
   if (outcome instanceof GatewayError) return remedyOf(outcome)
   const wanting = mustCallTool && !outcome.first.some(({ type }) => type === 'tool-call' || type === 'error')
   return wanting ? 'insist' : 'none'
+}
+
+function isLast({ type }: Delta): boolean {
+  return type === 'finish' || type === 'error'
 }
 
 function isEventStream(response: HttpResponse): boolean {

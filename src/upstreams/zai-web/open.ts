@@ -144,11 +144,10 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       files,
     })
     const chatId = options.createChat ? await newChat(encoded.chat, session, known, signal) : newUuid()
-    const connection = new AbortController()
-    const response = await complete(encoded, chatId, session, known, AbortSignal.any([signal, connection.signal]))
+    const response = await complete(encoded, chatId, session, known, signal)
     if (!response.ok || response.body === null || !isEventStream(response))
-      throw errorOf(await site.read(response, signal).finally(() => connection.abort()))
-    const stream = { clock, signal, idleMs: options.idleMs, abort: () => connection.abort() }
+      throw errorOf(await site.read(response, signal))
+    const stream = { clock, signal, idleMs: options.idleMs }
     const opening = await openingOf(sseDeltas(response.body, { ...stream, decoder: listener(job) }), false)
     return job.mustCallTool
       ? searchCall(opening, job.call.request.toolChoice, job.call)

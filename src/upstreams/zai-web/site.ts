@@ -61,9 +61,7 @@ export function site({ baseUrl, fetch, clock, headersTimeoutMs }: SiteOptions): 
   }
 
   async function ask(path: string, call: SiteCall): Promise<Answer> {
-    const connection = new AbortController()
-    const response = await open(path, { ...call, signal: AbortSignal.any([call.signal, connection.signal]) })
-    return read(response, call.signal).finally(() => connection.abort())
+    return read(await open(path, call), call.signal)
   }
 
   async function read(response: HttpResponse, signal: AbortSignal): Promise<Answer> {

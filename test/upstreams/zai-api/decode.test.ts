@@ -127,7 +127,6 @@ async function decoded(bytes: Uint8Array, size: number, options: Partial<DecodeO
     clock: manualClock(),
     signal: new AbortController().signal,
     idleMs: 1000,
-    abort: () => {},
   })
   const deltas: Delta[] = []
   for (let batch = await read(source); batch; batch = await read(source)) deltas.push(...batch)

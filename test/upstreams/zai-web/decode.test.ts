@@ -530,7 +530,6 @@ async function decoded(bytes: Uint8Array, size: number, options: Partial<DecodeO
     clock: { now: () => 0, after: () => () => {} },
     signal: new AbortController().signal,
     idleMs: 1000,
-    abort: () => {},
   })
   const deltas: Delta[] = []
   for (let batch = await read(source); batch; batch = await read(source)) deltas.push(...batch)

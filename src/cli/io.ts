@@ -1,22 +1,27 @@
 import { readFileSync } from 'node:fs'
 import type { Surroundings } from '../config/sources.ts'
+import { systemClock } from '../wire/clock.ts'
+import { gathered } from './gathered.ts'
 
 /** All that a command touches of the process it runs in. */
 export interface Io extends Surroundings {
   /** Both write the text as it is. */
   stdout(text: string): void
-  stderr(text: string): void
+  /** `mayWait` is for lines that may come many at a time: they are out in a moment, in order with all else. */
+  stderr(text: string, mayWait?: boolean): void
   version: string
 }
 
 /** The real process: the only place that reads its environment. */
 export function systemIo(version: string): Io {
+  const stderr = gathered((text) => void process.stderr.write(text), systemClock)
+  process.on('exit', stderr.flush)
   return {
     env: process.env,
     cwd: process.cwd(),
     readFile,
     stdout: (text) => void process.stdout.write(text),
-    stderr: (text) => void process.stderr.write(text),
+    stderr: stderr.write,
     version,
   }
 }

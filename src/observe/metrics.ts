@@ -115,27 +115,111 @@ export function createMetrics(watched: Watched): Metrics {
   }).set({ version: watched.version }, 1)
   processMetrics(registers)
 
+  const gaps = byName((upstream) => gathered(gap.labels({ upstream })))
+  const durations = byName((dialect) => gathered(duration.labels({ dialect })))
+  const firstTokens = byName((upstream) => byName((model) => gathered(firstToken.labels({ upstream, model }))))
+  const tallies = new Map<string, Tally>()
+  const tallyOf = ({ dialect = 'none', upstream = 'none', status, error }: RequestRecord, model: string): Tally => {
+    const about = statusClass(status ?? error?.status)
+    const key = `${dialect} ${upstream} ${about} ${model}`
+    const known = tallies.get(key)
+    if (known) return known
+    const labels = { dialect, model, upstream, status: about }
+    const tally: Tally = {
+      ...{ labels, requests: 0, replies: 0, input: 0, output: 0, cached: 0, reasoning: 0 },
+      duration: durations.of(dialect),
+      firstToken: firstTokens.of(upstream).of(model),
+    }
+    tallies.set(key, tally)
+    return tally
+  }
+
   return {
     contentType: registry.contentType,
-    text: () => registry.metrics(),
-    closed(record, now) {
-      const { dialect = 'none', upstream = 'none', error, usage, firstTokenAt, startedAt } = record
-      const status = statusClass(record.status ?? error?.status)
-      const model = modelOf(record)
-      requests.inc({ dialect, model, upstream, status })
-      if (error) errors.inc({ kind: error.kind })
-      if (dialect === 'none') return
-      duration.observe({ dialect }, (now - startedAt) / 1000)
-      if (firstTokenAt !== undefined) firstToken.observe({ upstream, model }, (firstTokenAt - startedAt) / 1000)
-      if (!usage) return
-      tokens.inc({ model, type: 'input' }, usage.inputTokens)
-      tokens.inc({ model, type: 'output' }, usage.outputTokens)
-      tokens.inc({ model, type: 'cached' }, usage.cachedInputTokens ?? 0)
-      tokens.inc({ model, type: 'reasoning' }, usage.reasoningTokens ?? 0)
+    text() {
+      for (const tally of tallies.values()) tell(tally)
+      for (const { tell } of [...gaps.all(), ...durations.all()]) tell()
+      for (const models of firstTokens.all()) for (const { tell } of models.all()) tell()
+      return registry.metrics()
     },
-    pulseOf({ upstream = 'none' }) {
-      const child = gap.labels({ upstream })
-      return (gapMs) => child.observe(gapMs / 1000)
+    closed(record, now) {
+      const { dialect, error, usage, firstTokenAt, startedAt } = record
+      const tally = tallyOf(record, modelOf(record))
+      tally.requests++
+      if (error) errors.inc({ kind: error.kind })
+      if (dialect === undefined) return
+      tally.duration.add(now - startedAt)
+      if (firstTokenAt !== undefined) tally.firstToken.add(firstTokenAt - startedAt)
+      if (!usage) return
+      tally.replies++
+      tally.input += usage.inputTokens
+      tally.output += usage.outputTokens
+      tally.cached += usage.cachedInputTokens ?? 0
+      tally.reasoning += usage.reasoningTokens ?? 0
+    },
+    pulseOf: ({ upstream = 'none' }) => gaps.of(upstream).add,
+  }
+
+  /** Passes on what has come since the last time. */
+  function tell(tally: Tally): void {
+    const { labels, requests: count, replies, input, output, cached, reasoning } = tally
+    Object.assign(tally, { requests: 0, replies: 0, input: 0, output: 0, cached: 0, reasoning: 0 })
+    if (count > 0) requests.inc(labels, count)
+    if (replies === 0) return
+    const { model } = labels
+    for (const [type, sum] of Object.entries({ input, output, cached, reasoning })) tokens.inc({ model, type }, sum)
+  }
+}
+
+/** What requests of the same labels add up to until somebody looks: the library would look its labels up for each. */
+interface Tally {
+  readonly labels: { dialect: string; model: string; upstream: string; status: string }
+  readonly duration: Gathered
+  readonly firstToken: Gathered
+  requests: number
+  /** Those whose tokens are counted here. */
+  replies: number
+  input: number
+  output: number
+  cached: number
+  reasoning: number
+}
+
+interface Gathered {
+  add(ms: number): void
+  /** Passes on what has come since. */
+  tell(): void
+}
+
+/** A hundred observations in a row cost a fraction of as many with other work between them. */
+function gathered(histogram: { observe(seconds: number): void }): Gathered {
+  const gatheredMs = new Float64Array(128)
+  let count = 0
+  return {
+    add(ms) {
+      if (count === gatheredMs.length) tell()
+      gatheredMs[count++] = ms
+    },
+    tell,
+  }
+
+  function tell(): void {
+    for (const ms of gatheredMs.subarray(0, count)) histogram.observe(ms / 1000)
+    count = 0
+  }
+}
+
+/** Makes a thing for each name, once. */
+function byName<Thing>(make: (name: string) => Thing) {
+  const things = new Map<string, Thing>()
+  return {
+    all: () => things.values(),
+    of(name: string): Thing {
+      const known = things.get(name)
+      if (known !== undefined) return known
+      const thing = make(name)
+      things.set(name, thing)
+      return thing
     },
   }
 }

@@ -38,7 +38,7 @@ export function openRecord(id: string, method: string, path: string, clock: Cloc
 /** Writes the request's line. Call once, when its last byte is out or its client is gone. */
 export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void {
   const { error, usage, status = error?.status } = record
-  const { text: upstreamText, ...detail } = membersOf(error?.detail)
+  const { upstreamText, detail } = split(error?.detail)
   const facts = {
     id: record.id,
     dialect: record.dialect,
@@ -54,7 +54,7 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
     notes: listed(record.notes),
     error: error?.code,
     reason: error?.message,
-    detail: Object.keys(detail).length === 0 ? undefined : detail,
+    detail,
     cause: error?.kind === 'internal' ? error.cause : undefined,
   }
   const line = `${record.method} ${record.path}`
@@ -66,8 +66,17 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
   if (upstreamText !== undefined) log.debug('the upstream said', { id: record.id, text: upstreamText })
 }
 
-function membersOf(detail: unknown): Record<string, unknown> {
-  return typeof detail === 'object' && detail !== null ? { ...detail } : {}
+interface Detail {
+  upstreamText?: unknown
+  detail?: object
+}
+
+const nothingMore: Detail = {}
+
+function split(detail: unknown): Detail {
+  if (typeof detail !== 'object' || detail === null) return nothingMore
+  const { text: upstreamText, ...rest }: { text?: unknown } = detail
+  return { upstreamText, ...(Object.keys(rest).length === 0 ? {} : { detail: rest }) }
 }
 
 function listed(items: string[]): string | undefined {

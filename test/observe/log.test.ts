@@ -1,0 +1,110 @@
+import { expect, test } from 'bun:test'
+import { GatewayError } from '../../src/core/errors.ts'
+import { createLog, type Facts, type LogLevel, type LogOptions } from '../../src/observe/log.ts'
+import { closeRecord, openRecord, type RequestRecord } from '../../src/observe/record.ts'
+import { manualClock } from '../support/clock.ts'
+
+async function logOf(format: LogOptions['format'], level: LogLevel = 'debug') {
+  const lines: string[] = []
+  const waits: boolean[] = []
+  const log = await createLog({
+    level,
+    format,
+    write(line, mayWait) {
+      lines.push(line)
+      waits.push(mayWait)
+    },
+  })
+  return { log, lines, waits }
+}
+
+test.each<[string, Facts, string]>([
+  ['{a} }} {{b}', {}, '{a} }} {{b}'],
+  ['numbers and switches', { ms: 1.5, no: Number.NaN, yes: true }, 'numbers and switches ms=1.5 no=null yes=true'],
+  ['nothing known', { model: undefined, cause: null }, 'nothing known cause=null'],
+  ['words', { reason: 'two words', empty: '', is: 'a=b' }, 'words reason="two words" empty="" is="a=b"'],
+  ['members', { detail: { code: 1 } }, 'members detail="{\\"code\\":1}"'],
+  ['{said} as a fact', { said: 'x', message: 'y' }, '{said} as a fact said=x message=y'],
+])('in text, %s', async (message, facts, expected) => {
+  const { log, lines } = await logOf('text')
+  log.info(message, facts)
+  expect(lines[0]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d info {2}/)
+  expect(lines[0]?.slice(26)).toBe(`${expected}\n`)
+})
+
+test('in JSON a line is an object with its facts', async () => {
+  const { log, lines } = await logOf('json')
+  log.warn('two {words}', { ms: 1, detail: { code: 'x' }, model: undefined, cause: new Error('why') })
+  expect(lines[0]).toEndWith('}\n')
+  expect(JSON.parse(lines[0] ?? '')).toEqual({
+    '@timestamp': expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+    level: 'WARN',
+    message: 'two {words}',
+    logger: 'zai2api',
+    properties: { ms: 1, detail: { code: 'x' }, cause: expect.objectContaining({ name: 'Error', message: 'why' }) },
+  })
+})
+
+test.each(['text', 'json'] as const)(
+  'in %s nothing that looks like a key stays, wherever it stands',
+  async (format) => {
+    const { log, lines } = await logOf(format)
+    const hex = '0123456789abcdef'.repeat(2)
+    log.info(`asked with sk-abcdefgh and ${hex}.Abcdefgh`, {
+      ...{ reason: 'key-abcdefgh', detail: { deep: [`${hex}.Abcdefgh`] }, token: 'eyJabc.def.ghi' },
+      cause: new Error('sk-abcdefgh'),
+    })
+    expect(lines.join('')).not.toMatch(/abcdefgh|Abcdefgh|eyJ/)
+    expect(lines.join('').match(/\[key\]/g)?.length).toBeGreaterThanOrEqual(5)
+  },
+)
+
+test('what warns does not wait', async () => {
+  const { log, waits } = await logOf('text')
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) log[level](level)
+  expect(waits).toEqual([true, true, false, false])
+})
+
+test('a level can be changed while the first log stays in use', async () => {
+  const { log, lines } = await logOf('text', 'info')
+  const later = await logOf('text', 'warn')
+  log.info('a')
+  log.warn('b', { c: 1 })
+  expect([lines, later.lines.map((line) => line.slice(20))]).toEqual([[], ['warn  b c=1\n']])
+})
+
+test.each<[string, Partial<RequestRecord>, string[]]>([
+  [
+    'that went well',
+    { status: 200, model: 'm', firstTokenAt: 1_760_000_000_005, usage: { inputTokens: 1, outputTokens: 2 } },
+    ['info  POST /x id=req_1 model=m status=200 ms=9 firstTokenMs=5 inputTokens=1 outputTokens=2'],
+  ],
+  [
+    'with what was found on the way',
+    { status: 200, notes: ['a', 'b c'], ignored: ['/d'] },
+    ['info  POST /x id=req_1 status=200 ms=9 ignored=/d notes="a; b c"'],
+  ],
+  [
+    'that failed, and what the upstream said of it',
+    { error: new GatewayError('rate-limited', 'Too much.', { detail: { code: 1302, text: 'said' } }) },
+    [
+      'warn  POST /x id=req_1 status=429 ms=9 error=rate_limited reason="Too much." detail="{\\"code\\":1302}"',
+      'debug the upstream said id=req_1 text=said',
+    ],
+  ],
+  [
+    'that failed without more to say',
+    { error: new GatewayError('rate-limited', 'Too much.', { detail: { text: 'said' } }) },
+    [
+      'warn  POST /x id=req_1 status=429 ms=9 error=rate_limited reason="Too much."',
+      'debug the upstream said id=req_1 text=said',
+    ],
+  ],
+])('the line of a request %s', async (_name, known, expected) => {
+  const { log, lines } = await logOf('text')
+  const clock = manualClock()
+  const record = Object.assign(openRecord('req_1', 'POST', '/x', clock), known)
+  clock.advance(9)
+  closeRecord(record, clock, log)
+  expect(lines.map((line) => line.slice(20, -1))).toEqual(expected)
+})

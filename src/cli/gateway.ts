@@ -7,11 +7,11 @@ import type { Config } from '../config.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Pool } from '../core/pool.ts'
 import type { Upstream } from '../core/upstream.ts'
-import { createPool } from '../gateway/pool.ts'
+import { createPool, type Wait } from '../gateway/pool.ts'
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway/run.ts'
 import type { AccessOptions } from '../http/access.ts'
 import { createLimits, type Limits } from '../http/limits.ts'
-import { createLog, type Log } from '../observe/log.ts'
+import { createLog, type Log, type LogOptions } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Tracer } from '../observe/trace.ts'
 import { createResponseStore, noResponseStore, type ResponseStore } from '../store/responses.ts'
@@ -38,7 +38,7 @@ export interface Assembled {
 export async function assemble(
   config: Config,
   version: string,
-  writeLog: (line: string) => void,
+  writeLog: LogOptions['write'],
   outgoing: Fetch = fetch,
 ): Promise<Assembled> {
   const log = await createLog({ level: config.logLevel, format: config.logFormat, write: writeLog })
@@ -46,7 +46,11 @@ export async function assemble(
   const clock = systemClock
   const lending = { clock, random: Math.random, limits: () => current }
   // They outlive a change of the configuration: what is lent stays counted, and what was learned stays known.
-  const pools = { web: createPool<Place>(lending), api: createPool<string>(lending) }
+  const pools = {
+    // What the site thinks of many calls at once is not known; the API refuses what is too much, and forgets it.
+    web: createPool<Place>({ ...lending, startLimit: 8, tell: waitTold(log, 'zai-web') }),
+    api: createPool<string>({ ...lending, startLimit: Number.POSITIVE_INFINITY, tell: waitTold(log, 'zai-api') }),
+  }
   const edge = { fetch: outgoing, clock, log, pools }
   let behind = upstreamsOf(config, edge)
   const gateway = createGateway(behind, gatewayOptions(config, edge))
@@ -244,6 +248,11 @@ const upstreams: Record<Config['upstreams'][number], (config: Config, edge: Edge
 function depsOf({ fetch, clock, log }: Edge) {
   const told = (level: 'info' | 'warn', message: string) => log[level](message)
   return { fetch, clock, random: Math.random, newUuid: () => crypto.randomUUID(), log: told }
+}
+
+function waitTold(log: Log, upstream: string): (wait: Wait) => void {
+  return ({ position, because, untilMs }) =>
+    log.info('waiting for Z.AI', { upstream, position, because, until: new Date(untilMs).toISOString() })
 }
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'

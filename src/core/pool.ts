@@ -69,7 +69,7 @@ export interface CredentialSnapshot {
   /** `trial`: its time is over, and one call finds out. */
   state: 'ready' | 'cooling' | 'parked' | 'trial'
   inFlight: number
-  /** How many calls at a time are tried, as far as it is learned. */
+  /** How many calls at a time are tried, as far as it is learned: `Infinity` until a first refusal where none is assumed. */
   limit: number
   /** Epoch milliseconds. */
   waitingUntil?: number
@@ -77,14 +77,15 @@ export interface CredentialSnapshot {
   withoutModels: string[]
 }
 
-/** The snapshot in numbers, for `Upstream.gauges`. */
+/** The snapshot in numbers, for `Upstream.gauges`. `limit` stands there once every credential has one. */
 export function poolGauges({ credentials, queue }: PoolSnapshot): Record<string, number> {
+  const limit = credentials.reduce((sum, { limit }) => sum + limit, 0)
   const count = (state: CredentialSnapshot['state']) => credentials.filter((one) => one.state === state).length
   return {
     queued: queue.length,
     queue_oldest_seconds: queue.oldestMs / 1000,
     in_flight: credentials.reduce((sum, { inFlight }) => sum + inFlight, 0),
-    limit: credentials.reduce((sum, { limit }) => sum + limit, 0),
+    ...(Number.isFinite(limit) ? { limit } : {}),
     credentials_ready: count('ready'),
     credentials_cooling: count('cooling'),
     credentials_parked: count('parked'),

@@ -1,12 +1,20 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import type { CredentialSnapshot, Lease, Member, Pool, Refusal, Turn, TurnOptions } from '../core/pool.ts'
+import type { CredentialSnapshot, Lease, Member, Pool, Refusal, TurnOptions } from '../core/pool.ts'
+import { createHeap, type Heap } from './heap.ts'
 
 export interface PoolOptions {
   clock: Clock
   /** From 0 to 1. */
   random: () => number
   limits: () => QueueLimits
+  /**
+   * Calls at a time that are tried under a new credential, before a refusal has taught how many it allows. `Infinity`
+   * where a refusal does no harm: then the first one sets it.
+   */
+  startLimit: number
+  /** Hears of each call that waits for long, once. */
+  tell?: (wait: Wait) => void
 }
 
 export interface QueueLimits {
@@ -16,8 +24,18 @@ export interface QueueLimits {
   queueMs: number
 }
 
-/** Calls at a time that are tried before anything is known. */
-const firstLimit = 8
+/** A call that has waited for `tellMs` in all. */
+export interface Wait {
+  /** Of all that wait, 1 for the next. */
+  position: number
+  /** The code of the refusal that holds it up, or that everybody is busy. */
+  because: string
+  /** When it gives up, in epoch milliseconds. */
+  untilMs: number
+}
+
+const never = Number.POSITIVE_INFINITY
+const tellMs = 3_000
 /** After a refusal one more call at a time is tried this seldom. */
 const growMs = 60_000
 /** How long calls are kept away: twice as long with every refusal in a row, and by chance up to half as long again. */
@@ -51,12 +69,33 @@ interface Bar {
   trial: boolean
 }
 
-interface Waiter<Credential> {
+/** One call, over all its attempts. */
+interface Call<Credential> {
+  /** Its place in line. */
   number: number
+  options: TurnOptions<Credential>
+  waitedMs: number
+  /** Has asked before: nobody finds the line too long who was in it. */
+  admitted: boolean
+  told: boolean
+  /** Why it had to come back: better advice than that it has waited long. */
+  refusal: GatewayError | undefined
+}
+
+interface Waiter<Credential> {
+  call: Call<Credential>
+  line: Line<Credential>
   since: number
   deadline: number
-  options: TurnOptions<Credential>
+  /** When time changes something for it: it is told of, or it gives up. */
+  due: number
   settle(outcome: Lease<Credential> | GatewayError): void
+}
+
+/** Calls that the same seats can serve: what holds for the first holds for all. */
+interface Line<Credential> {
+  name: string
+  calls: Heap<Waiter<Credential>>
 }
 
 /**
@@ -66,158 +105,222 @@ interface Waiter<Credential> {
  * that were not refused (additive increase, as in congestion control). What is refused although alone rests and is
  * then tried by one call; what is parked turns calls away at once instead of making them wait.
  *
+ * Every call that comes or goes looks at the first of each line only, for thousands may wait; and where nobody waits,
+ * it costs a look at each seat.
+ *
  * Own code, because libraries queue for one fixed limit (p-queue, bottleneck) or break one circuit (cockatiel): here
  * one line waits for several credentials whose limits move, and a refused call keeps its place in it.
  */
-export function createPool<Credential>({ clock, random, limits }: PoolOptions): Pool<Credential> {
+export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
+  const { clock, random, limits, startLimit, tell } = options
   let seats: Seat<Credential>[] = []
   // A model that is overloaded is so for every credential.
   const overloads: Bars = new Map()
-  const waiting: Waiter<Credential>[] = []
+  const lines = new Map<string, Line<Credential>>()
+  const waiting = createHeap<Waiter<Credential>>((left, right) => left.due - right.due || inTurn(left, right))
   let turns = 0
   let leases = 0
   let stopTimer = () => {}
+  let timerAt = never
 
   return {
     admit(members) {
       const known = new Map(seats.map((seat) => [seat.member.secret, seat]))
       seats = members.map((member) => {
         const seat = known.get(member.secret)
-        if (seat === undefined) return newSeat(member)
+        if (seat === undefined) return newSeat(member, startLimit)
         seat.member = member
         for (const bar of seat.bars.values()) bar.until = clock.now()
         return seat
       })
+      lines.clear()
+      for (const waiter of waiting.all()) {
+        waiter.line = lineFor(waiter.call.options)
+        waiter.line.calls.add(waiter)
+      }
       pump()
       return seats.map(({ credential }) => credential)
     },
-    turn,
-    verdict: () => (seats.length > 0 ? reasonToGo(seats, everything) : undefined),
-    snapshot: () => ({
-      credentials: seats.map((seat) => snapshotOf(seat, clock.now())),
-      queue: {
-        length: waiting.length,
-        oldestMs: Math.max(0, ...waiting.map(({ since }) => clock.now() - since)),
-      },
-    }),
+    turn(options) {
+      const number = ++turns
+      const call = { number, options, waitedMs: 0, admitted: false, told: tell === undefined, refusal: undefined }
+      return { lease: () => lease(call) }
+    },
+    verdict: () => (seats.length > 0 ? reasonToGo(seats, everything, clock.now()) : undefined),
+    snapshot() {
+      const now = clock.now()
+      const oldestMs = waiting.all().reduce((oldest, { since }) => Math.max(oldest, now - since), 0)
+      return {
+        credentials: seats.map((seat) => snapshotOf(seat, now)),
+        queue: { length: waiting.all().length, oldestMs },
+      }
+    },
   }
 
-  function turn(options: TurnOptions<Credential>): Turn<Credential> {
-    const { signal, note } = options
-    const number = ++turns
-    let waitedMs = 0
-    let admitted = false
-    // Why it had to come back: better advice than that it has waited long.
-    let refusal: GatewayError | undefined
-
-    return {
-      async lease() {
-        if (signal.aborted) throw left()
-        const since = clock.now()
-        const outcome = await new Promise<Lease<Credential> | GatewayError>((resolve) => {
-          const deadline = since + Math.max(0, limits().queueMs - waitedMs)
-          const waiter = { number, since, deadline, options, settle }
-          const leave = () => waiter.settle(left())
-          signal.addEventListener('abort', leave, { once: true })
-          insert(waiter)
-          pump()
-          if (!admitted && waiting.length > limits().queueLimit && waiting.includes(waiter)) settle(tooMany())
-          admitted = true
-
-          function settle(outcome: Lease<Credential> | GatewayError): void {
-            signal.removeEventListener('abort', leave)
-            const place = waiting.indexOf(waiter)
-            if (place >= 0) waiting.splice(place, 1)
-            resolve(outcome)
-          }
-        })
-        const ms = clock.now() - since
-        waitedMs += ms
-        if (outcome instanceof GatewayError) throw outcome.code === 'queue_timeout' ? (refusal ?? outcome) : outcome
-        if (signal.aborted) {
-          outcome.release()
-          throw left()
-        }
-        if (ms >= 1_000) note(`waited ${Math.round(ms / 1000)} s for ${outcome.id}`)
-        return {
-          ...outcome,
-          refuse(kind, error, until) {
-            if (kind === 'busy' || kind === 'overloaded') refusal = error
-            outcome.refuse(kind, error, until)
-          },
-        }
-      },
-    }
+  function lease(call: Call<Credential>): Promise<Lease<Credential>> {
+    if (call.options.signal.aborted) return Promise.reject(left())
+    const isNew = !call.admitted
+    call.admitted = true
+    // The timer may be late: whoever waits goes first.
+    pump()
+    const now = clock.now()
+    const chosen = choose(call.options, now)
+    if (chosen instanceof GatewayError) return Promise.reject(chosen)
+    if (chosen !== undefined) return Promise.resolve(lend(chosen, call))
+    const { queueLimit, queueMs } = limits()
+    if (call.waitedMs >= queueMs) return Promise.reject(tookTooLong(call))
+    if (isNew && waiting.all().length >= queueLimit) return Promise.reject(tooMany())
+    return wait(call, now, queueMs - call.waitedMs)
   }
 
-  function insert(waiter: Waiter<Credential>): void {
-    const place = waiting.findIndex(({ number }) => number > waiter.number)
-    waiting.splice(place < 0 ? waiting.length : place, 0, waiter)
+  function wait(call: Call<Credential>, since: number, patienceMs: number): Promise<Lease<Credential>> {
+    const { signal, note } = call.options
+    const deadline = since + patienceMs
+    const toldAt = since + Math.max(0, tellMs - call.waitedMs)
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        waiter.settle(left())
+        setTimer(clock.now())
+      }
+      const waiter: Waiter<Credential> = {
+        call,
+        line: lineFor(call.options),
+        since,
+        deadline,
+        due: call.told ? deadline : Math.min(deadline, toldAt),
+        settle(outcome) {
+          signal.removeEventListener('abort', leave)
+          waiting.remove(waiter)
+          waiter.line.calls.remove(waiter)
+          if (waiter.line.calls.first() === undefined) lines.delete(waiter.line.name)
+          const ms = clock.now() - since
+          call.waitedMs += ms
+          if (outcome instanceof GatewayError) return reject(outcome)
+          if (ms >= 1_000) note(`waited ${Math.round(ms / 1000)} s for ${outcome.id}`)
+          resolve(outcome)
+        },
+      }
+      signal.addEventListener('abort', leave, { once: true })
+      waiter.line.calls.add(waiter)
+      waiting.add(waiter)
+      setTimer(since)
+    })
+  }
+
+  function lineFor({ model, fits }: TurnOptions<Credential>): Line<Credential> {
+    const name = `${seats.map(({ credential }) => (fits(credential) ? '+' : '-')).join('')} ${model}`
+    const known = lines.get(name)
+    if (known !== undefined) return known
+    const line = { name, calls: createHeap<Waiter<Credential>>(inTurn) }
+    lines.set(name, line)
+    return line
   }
 
   /** Serves whoever can be served, in their order, and sends away whom nothing can help. */
   function pump(): void {
+    if (waiting.first() === undefined) return
     const now = clock.now()
-    for (const waiter of [...waiting]) {
-      const { model, fits, nobody } = waiter.options
-      // Every call that comes or goes ends here, and a thousand may wait: one that can only wait must cost next to nothing.
-      if (isFull() && now < waiter.deadline && seats.some(({ credential }) => fits(credential))) continue
-      const fitting = seats.filter(({ credential }) => fits(credential))
-      const reason = fitting.length === 0 ? nobody() : reasonToGo(fitting, model)
-      const seat = reason === undefined ? freeSeat(fitting, model) : undefined
-      if (reason !== undefined) waiter.settle(reason)
-      else if (seat !== undefined) waiter.settle(lend(seat, model))
-      else if (now >= waiter.deadline) waiter.settle(tookTooLong())
+    for (let next = nextServed(now); next !== undefined; next = nextServed(now)) {
+      const { waiter, chosen } = next
+      waiter.settle(chosen instanceof GatewayError ? chosen : lend(chosen, waiter.call))
     }
-    setTimer()
+    for (let next = waiting.first(); next !== undefined && next.due <= now; next = waiting.first()) {
+      if (next.deadline <= now) next.settle(tookTooLong(next.call))
+      else tellOf(next)
+    }
+    setTimer(now)
   }
 
-  /** Everything is lent and nothing is kept away: there is no seat to find, and no reason to go. */
-  function isFull(): boolean {
-    return overloads.size === 0 && seats.every(({ inFlight, limit, bars }) => inFlight >= limit && bars.size === 0)
+  function nextServed(now: number) {
+    let next: { waiter: Waiter<Credential>; chosen: Seat<Credential> | GatewayError } | undefined
+    for (const { calls } of lines.values()) {
+      const waiter = calls.first()
+      if (waiter === undefined || (next !== undefined && inTurn(next.waiter, waiter) < 0)) continue
+      const chosen = choose(waiter.call.options, now)
+      if (chosen !== undefined) next = { waiter, chosen }
+    }
+    return next
   }
 
-  /** Every moment at which something changes by itself. */
-  function setTimer(): void {
+  function tellOf(waiter: Waiter<Credential>): void {
+    const { call, deadline } = waiter
+    waiting.remove(waiter)
+    waiter.due = deadline
+    waiting.add(waiter)
+    call.told = true
+    const before = waiting.all().reduce((count, other) => (inTurn(other, waiter) < 0 ? count + 1 : count), 0)
+    tell?.({ position: before + 1, because: holdUp(call), untilMs: deadline })
+  }
+
+  function holdUp({ refusal, options }: Call<Credential>): string {
+    const { model, fits } = options
+    const bar = [overloads, ...fitting(fits).map(({ bars }) => bars)].flatMap((bars) => barsFor(bars, model))[0]
+    return (refusal ?? bar?.error)?.code ?? 'all credentials busy'
+  }
+
+  /**
+   * For the next change, or before: one that rings in vain is set anew. `now` is when seats were last looked at, so that
+   * nothing is over in between.
+   */
+  function setTimer(now: number): void {
+    const at = nextChange(now)
+    if (at !== never && at >= timerAt) return
     stopTimer()
-    stopTimer = () => {}
-    if (waiting.length === 0) return
-    const now = clock.now()
-    const bars = [overloads, ...seats.map((seat) => seat.bars)].flatMap((some) => [...some.values()])
-    const moments = [
-      ...bars.map(({ until }) => until).filter((until) => until > now),
-      ...waiting.map((w) => w.deadline),
-    ]
-    stopTimer = clock.after(Math.max(0, Math.min(...moments) - now), pump)
+    timerAt = at
+    stopTimer = at === never ? () => {} : clock.after(Math.max(0, at - now), ring)
   }
 
-  function reasonToGo(fitting: readonly Seat<Credential>[], model: string): GatewayError | undefined {
-    const parks = fitting.map((seat) => parkOf(seat, model))
-    const errors = parks.flatMap((bar) => (bar === undefined ? [] : [errorNow(bar, clock.now())]))
+  /** When something changes by itself for somebody who waits. */
+  function nextChange(now: number): number {
+    const first = waiting.first()
+    if (first === undefined) return never
+    return Math.min(first.due, firstEnd(overloads, now), ...seats.map(({ bars }) => firstEnd(bars, now)))
+  }
+
+  function ring(): void {
+    timerAt = never
+    pump()
+  }
+
+  /** Who serves a call, or why nobody ever will; `undefined` where it has to wait. */
+  function choose(options: TurnOptions<Credential>, now: number): Seat<Credential> | GatewayError | undefined {
+    const { model, fits, nobody } = options
+    let chosen: Seat<Credential> | undefined
+    let rank: number | undefined
+    let isFit = false
+    for (const seat of seats) {
+      if (!fits(seat.credential)) continue
+      isFit = true
+      if (isParked(seat, model, now) || (rank !== undefined && seat.member.rank > rank)) continue
+      if (seat.member.rank !== rank) chosen = undefined
+      rank = seat.member.rank
+      if (seat.inFlight >= seat.limit || isClosed(seat.bars, model, now)) continue
+      if (chosen === undefined || isNext(seat, chosen)) chosen = seat
+    }
+    if (!isFit) return nobody()
+    if (rank === undefined) return reasonToGo(fitting(fits), model, now)
+    return isClosed(overloads, model, now) ? undefined : chosen
+  }
+
+  function fitting(fits: (credential: Credential) => boolean): Seat<Credential>[] {
+    return seats.filter(({ credential }) => fits(credential))
+  }
+
+  function reasonToGo(some: readonly Seat<Credential>[], model: string, now: number): GatewayError | undefined {
+    const parks = some.map(({ bars }) => barsFor(bars, model).find((bar) => isParking(bar, now)))
+    const errors = parks.flatMap((bar) => (bar === undefined ? [] : [errorNow(bar, now)]))
     if (errors.length < parks.length) return undefined
     // The one that says when it is over gives the best advice.
     return errors.toSorted((left, right) => waitOf(left) - waitOf(right))[0]
   }
 
-  function parkOf(seat: Seat<Credential>, model: string): Bar | undefined {
-    return barsFor(seat.bars, model).find(({ parked, until }) => parked && until > clock.now())
-  }
-
-  function freeSeat(fitting: readonly Seat<Credential>[], model: string): Seat<Credential> | undefined {
-    const useful = fitting.filter((seat) => parkOf(seat, model) === undefined)
-    const rank = Math.min(...useful.map(({ member }) => member.rank))
-    const closed = (bars: Bars) => barsFor(bars, model).some(({ until, trial }) => trial || until > clock.now())
-    if (closed(overloads)) return undefined
-    return useful
-      .filter((seat) => seat.member.rank === rank && seat.inFlight < seat.limit && !closed(seat.bars))
-      .toSorted((left, right) => left.inFlight - right.inFlight || left.lastLease - right.lastLease)[0]
-  }
-
-  function lend(seat: Seat<Credential>, model: string): Lease<Credential> {
+  function lend(seat: Seat<Credential>, call: Call<Credential>): Lease<Credential> {
+    const { model } = call.options
     seat.inFlight++
     seat.lastLease = ++leases
     // Bars that are still here are over in time: this call is their trial.
-    const trials = [overloads, seat.bars].flatMap((bars) => barsFor(bars, model))
+    const trials =
+      overloads.size + seat.bars.size > 0 ? [...barsFor(overloads, model), ...barsFor(seat.bars, model)] : []
     for (const bar of trials) bar.trial = true
     let out = true
 
@@ -225,12 +328,13 @@ export function createPool<Credential>({ clock, random, limits }: PoolOptions): 
       id: seat.member.id,
       credential: seat.credential,
       works() {
-        for (const bars of [overloads, seat.bars])
-          for (const name of [everything, model]) if (isOver(bars.get(name))) bars.delete(name)
+        lift(overloads)
+        lift(seat.bars)
         if (out && seat.inFlight >= seat.limit) grow(seat)
         pump()
       },
       refuse(refusal, error, until) {
+        if (refusal === 'busy' || refusal === 'overloaded') call.refusal = error
         if (!out) return
         judge(seat, model, refusal, error, until)
         giveBack()
@@ -238,8 +342,12 @@ export function createPool<Credential>({ clock, random, limits }: PoolOptions): 
       release: giveBack,
     }
 
-    function isOver(bar: Bar | undefined): boolean {
-      return bar !== undefined && (trials.includes(bar) || bar.until <= clock.now())
+    function lift(bars: Bars): void {
+      if (bars.size === 0) return
+      for (const name of [everything, model]) {
+        const bar = bars.get(name)
+        if (bar !== undefined && (trials.includes(bar) || bar.until <= clock.now())) bars.delete(name)
+      }
     }
 
     function giveBack(): void {
@@ -296,20 +404,48 @@ export function createPool<Credential>({ clock, random, limits }: PoolOptions): 
   }
 }
 
-function newSeat<Credential>(member: Member<Credential>): Seat<Credential> {
+function newSeat<Credential>(member: Member<Credential>, limit: number): Seat<Credential> {
   return {
     member,
     credential: member.create(),
     inFlight: 0,
-    limit: firstLimit,
+    limit,
     limitedAt: undefined,
     lastLease: 0,
     bars: new Map(),
   }
 }
 
+function inTurn<Credential>(left: Waiter<Credential>, right: Waiter<Credential>): number {
+  return left.call.number - right.call.number
+}
+
+/** Fewer calls under way, then the longer rest. */
+function isNext<Credential>(seat: Seat<Credential>, other: Seat<Credential>): boolean {
+  return (seat.inFlight - other.inFlight || seat.lastLease - other.lastLease) < 0
+}
+
+function isParked<Credential>({ bars }: Seat<Credential>, model: string, now: number): boolean {
+  return bars.size > 0 && barsFor(bars, model).some((bar) => isParking(bar, now))
+}
+
+function isParking({ parked, until }: Bar, now: number): boolean {
+  return parked && until > now
+}
+
+function isClosed(bars: Bars, model: string, now: number): boolean {
+  return bars.size > 0 && barsFor(bars, model).some(({ until, trial }) => trial || until > now)
+}
+
 function barsFor(bars: Bars, model: string): Bar[] {
   return [...new Set([everything, model])].flatMap((name) => bars.get(name) ?? [])
+}
+
+/** When the first of them that is not over will be. */
+function firstEnd(bars: Bars, now: number): number {
+  let first = never
+  for (const { until } of bars.values()) if (until > now && until < first) first = until
+  return first
 }
 
 function snapshotOf<Credential>(seat: Seat<Credential>, now: number): CredentialSnapshot {
@@ -356,7 +492,8 @@ function tooMany(): GatewayError {
   )
 }
 
-function tookTooLong(): GatewayError {
+function tookTooLong<Credential>({ refusal }: Call<Credential>): GatewayError {
+  if (refusal !== undefined) return refusal
   return new GatewayError(
     'overloaded',
     'Z.AI had no room for this request in time. Send fewer at a time, add keys, or raise QUEUE_MS.',

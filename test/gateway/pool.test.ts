@@ -1,17 +1,26 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import type { Clock } from '../../src/core/clock.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { type Lease, poolGauges, type Refusal, type TurnOptions } from '../../src/core/pool.ts'
-import { createPool, type QueueLimits } from '../../src/gateway/pool.ts'
+import { createPool, type QueueLimits, type Wait } from '../../src/gateway/pool.ts'
 import { type ManualClock, manualClock } from '../support/clock.ts'
+import { lending } from '../support/pool.ts'
 
 const busy = new GatewayError('rate-limited', 'busy', { retryAfterMs: 15_000 })
 const refused = new GatewayError('upstream-auth', 'not accepted')
 const spent = new GatewayError('quota-exhausted', 'used up', { retryAfterMs: 3_600_000 })
 
-function setUp(keys: string[] = ['a'], limits: Partial<QueueLimits> = {}, random = () => 0) {
+function setUp(keys: string[] = ['a'], limits: Partial<QueueLimits> = {}, random = () => 0, startLimit = 8) {
   const clock = manualClock()
-  const pool = createPool<string>({ clock, random, limits: () => ({ queueLimit: 100, queueMs: 120_000, ...limits }) })
+  const told: Wait[] = []
+  const pool = createPool<string>({
+    clock,
+    random,
+    limits: () => ({ queueLimit: 100, queueMs: 120_000, ...limits }),
+    startLimit,
+    tell: (wait) => void told.push(wait),
+  })
   const notes: string[] = []
   const members = (names: string[]) =>
     names.map((key, place) => ({ id: `key ${place + 1}`, secret: key, rank: 0, create: () => key }))
@@ -27,7 +36,7 @@ function setUp(keys: string[] = ['a'], limits: Partial<QueueLimits> = {}, random
     })
   const lease = (more: Partial<TurnOptions<string>> = {}) => turn(more).lease()
   const stateOf = (place = 0) => pool.snapshot().credentials[place]
-  return { clock, pool, notes, members, turn, lease, stateOf }
+  return { clock, pool, notes, told, members, turn, lease, stateOf }
 }
 
 /** What a promise has come to by now. */
@@ -81,6 +90,17 @@ describe('whose turn it is', () => {
 })
 
 describe('the limit', () => {
+  test('is what the pool starts with, be it none', async () => {
+    const { lease, pool, stateOf } = setUp(['a'], {}, () => 0, Number.POSITIVE_INFINITY)
+    const leases = await Promise.all(Array.from({ length: 500 }, () => lease()))
+    expect(stateOf()).toMatchObject({ inFlight: 500, limit: Number.POSITIVE_INFINITY })
+    expect(poolGauges(pool.snapshot())).not.toHaveProperty('limit')
+    leases[0]?.works()
+    leases[1]?.refuse('busy', busy)
+    expect(stateOf()).toMatchObject({ inFlight: 499, limit: 499 })
+    expect(poolGauges(pool.snapshot())).toMatchObject({ limit: 499 })
+  })
+
   test('grows with every answer while nothing was refused', async () => {
     const { lease, stateOf } = setUp()
     const leases = await Promise.all(Array.from({ length: 8 }, () => lease()))
@@ -229,6 +249,32 @@ describe('the queue', () => {
     await late
   })
 
+  test('is one for all models', async () => {
+    const { lease } = setUp(['a'], {}, () => 0, 1)
+    const first = await lease()
+    const line = ['glm-4.6', 'glm-4.7', 'glm-4.6'].map((model) => lease({ model }))
+    first.release()
+    const held: (Lease<string> | string)[] = []
+    for (const waiting of line) {
+      held.push(await now(waiting))
+      expect(await Promise.all(line.slice(held.length).map((later) => now(later)))).not.toContainEqual(
+        expect.any(Object),
+      )
+      const lease = held.at(-1)
+      if (typeof lease === 'object') lease.release()
+    }
+    expect(held).not.toContain('waiting')
+  })
+
+  test('has nobody in it where no time is given', async () => {
+    const { lease, turn } = setUp(['a'], { queueMs: 0 }, () => 0, 2)
+    const place = turn()
+    const [first] = [await place.lease(), await lease()]
+    expect(await now(lease())).toBe('queue_timeout')
+    first.refuse('busy', busy)
+    expect(await now(place.lease())).toBe('rate_limited')
+  })
+
   test('turns away at once when too many wait, but nobody who was in before', async () => {
     const { lease, turn } = setUp(['a'], { queueLimit: 1 })
     const place = turn()
@@ -286,6 +332,125 @@ describe('the queue', () => {
   })
 })
 
+describe('a call that waits for three seconds is told of', () => {
+  test('once, with its place, what holds it up and how long it will wait', async () => {
+    const { clock, told, lease, turn } = setUp()
+    const place = turn()
+    const first = await place.lease()
+    const second = await lease()
+    const startedAt = clock.now()
+    first.refuse('busy', busy)
+    const [again, fresh] = [place.lease(), lease()]
+    clock.advance(2_999)
+    expect(told).toEqual([])
+    clock.advance(1)
+    const untilMs = startedAt + 120_000
+    expect(told).toEqual([
+      { position: 1, because: 'rate_limited', untilMs },
+      { position: 2, because: 'all credentials busy', untilMs },
+    ])
+    clock.advance(60_000)
+    second.release()
+    ;(await again).refuse('busy', busy)
+    void place.lease()
+    clock.advance(5_000)
+    expect(await now(fresh)).toBe('waiting')
+    expect(told).toHaveLength(2)
+  })
+
+  test('all its waits together, and a rest is held against the refusal that began it', async () => {
+    const { clock, told, lease, turn } = setUp(['a'])
+    const place = turn()
+    const [first, second] = [await place.lease(), await lease()]
+    first.refuse('busy', busy)
+    const again = place.lease()
+    clock.advance(2_000)
+    second.release()
+    ;(await again).refuse('overloaded', new GatewayError('rate-limited', 'overloaded', { code: 'model_overloaded' }))
+    void place.lease().catch(() => {})
+    void lease().catch(() => {})
+    clock.advance(1_000)
+    expect(told.map(({ position, because }) => [position, because])).toEqual([[1, 'model_overloaded']])
+    clock.advance(2_000)
+    expect(told.map(({ position, because }) => [position, because])).toEqual([
+      [1, 'model_overloaded'],
+      [2, 'model_overloaded'],
+    ])
+  })
+
+  test('not when it is served or gives up before', async () => {
+    const { clock, told, lease } = setUp(['a'], { queueMs: 2_000 }, () => 0, 1)
+    const first = await lease()
+    const second = lease()
+    clock.advance(1_000)
+    first.release()
+    await second
+    const third = lease()
+    clock.advance(2_000)
+    expect(await now(third)).toBe('queue_timeout')
+    expect(told).toEqual([])
+  })
+})
+
+describe('the cost', () => {
+  /** Counts what grows with the number of those who wait: questions to a call, and timers. */
+  function counted(startLimit: number) {
+    const clock = manualClock()
+    const count = { fits: 0, timers: 0 }
+    const watched: Clock = {
+      now: clock.now,
+      after(ms, run) {
+        count.timers++
+        return clock.after(ms, run)
+      },
+    }
+    const { pool } = lending<string>(watched, { queueLimit: 5_000, queueMs: 120_000 }, startLimit)
+    pool.admit([{ id: 'key 1', secret: 'a', rank: 0, create: () => 'a' }])
+    const fits = () => ++count.fits > 0
+    const come = (signal = new AbortController().signal) =>
+      pool.turn({ model: 'glm-4.7', fits, signal, nobody: () => refused, note: () => {} }).lease()
+    const cost = async (act: () => Promise<unknown>) => {
+      Object.assign(count, { fits: 0, timers: 0 })
+      await act()
+      return { ...count }
+    }
+    return { come, cost, pool }
+  }
+
+  test('of a call that finds a free seat is one look at it, and no timer', async () => {
+    const { come, cost } = counted(8)
+    expect(
+      await cost(async () => {
+        const lease = await come()
+        lease.works()
+        lease.release()
+      }),
+    ).toEqual({ fits: 1, timers: 0 })
+  })
+
+  test.each([20, 2_000])('of a call that comes or goes does not depend on how many wait: %i', async (waiting) => {
+    const { come, cost, pool } = counted(1)
+    const first = await come()
+    const line: Promise<Lease<string>>[] = []
+    const all = await cost(async () => {
+      while (line.length < waiting) line.push(come())
+    })
+    expect(all.timers).toBe(1)
+    expect(all.fits / waiting).toBeLessThanOrEqual(3)
+    const leaving = new AbortController()
+    const left = await cost(async () => {
+      const other = come(leaving.signal)
+      leaving.abort()
+      expect(await now(other)).toBe('cancelled')
+    })
+    expect(left).toEqual({ fits: 3, timers: 0 })
+    expect(await cost(async () => first.works())).toEqual({ fits: 2, timers: 0 })
+    expect(pool.snapshot().queue.length).toBe(waiting - 1) // its success had one more tried
+    expect(await cost(async () => first.release())).toEqual({ fits: 2, timers: 0 })
+    expect(pool.snapshot().queue.length).toBe(waiting - 2)
+  })
+})
+
 describe('a change of the members', () => {
   test('keeps what is lent and learned of those who stay, and has parked ones tried again', async () => {
     const { lease, members, pool } = setUp(['a', 'b'])
@@ -300,6 +465,20 @@ describe('a change of the members', () => {
     pool.admit(members(['c']))
     one.release()
     expect(await credentialOf(lease())).toBe('c')
+  })
+
+  test('changes who can serve whom that waits', async () => {
+    const { lease, members, pool } = setUp(['a'], {}, () => 0, 1)
+    await lease()
+    const [onlyA, notA, anybody] = [
+      lease({ fits: (key) => key === 'a' }),
+      lease({ fits: (key) => key !== 'b' }),
+      lease(),
+    ]
+    pool.admit(members(['b', 'c', 'd']))
+    expect(await now(onlyA)).toBe('no_api_key')
+    expect(await credentialOf(notA)).toBe('c')
+    expect(await credentialOf(anybody)).toBe('b')
   })
 
   test('serves those who wait', async () => {
@@ -360,64 +539,69 @@ interface Caller {
 
 test('whatever happens: no more leases than the limit, no overtaking, nobody parked is lent, and everybody settles', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 3 }), async (steps, size) => {
-      const keys = ['a', 'b', 'c'].slice(0, size)
-      const { clock, pool, turn } = setUp(keys, { queueLimit: 20 }, () => 0.5)
-      const callers: Caller[] = []
-      const parkedUntil = new Map<string, number>()
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 60 }),
+      fc.integer({ min: 1, max: 3 }),
+      fc.constantFrom(1, 8, Number.POSITIVE_INFINITY),
+      async (steps, size, startLimit) => {
+        const keys = ['a', 'b', 'c'].slice(0, size)
+        const { clock, pool, turn } = setUp(keys, { queueLimit: 20 }, () => 0.5, startLimit)
+        const callers: Caller[] = []
+        const parkedUntil = new Map<string, number>()
 
-      const act = (taken: Step) => {
-        if (taken.do === 'pass') return clock.advance(taken.ms)
-        if (taken.do === 'come') return come(taken.model)
-        if (taken.do === 'leave') return callers[taken.nth]?.leaving.abort()
-        const holding = callers.filter(({ state }) => state === 'holding')
-        const caller = holding[taken.nth % Math.max(1, holding.length)]
-        const lease = caller?.lease
-        if (caller === undefined || lease === undefined) return
-        if (taken.do === 'works') return lease.works()
-        caller.state = 'gone'
-        if (taken.do !== 'refuse') return lease.release()
-        const until = clock.now() + 45_000
-        lease.refuse(taken.refusal, busy, until)
-        if (taken.refusal === 'dead') parkedUntil.set(lease.credential, until)
-        if (taken.refusal === 'unfit') parkedUntil.set(`${lease.credential} ${caller.model}`, until)
-      }
+        const act = (taken: Step) => {
+          if (taken.do === 'pass') return clock.advance(taken.ms)
+          if (taken.do === 'come') return come(taken.model)
+          if (taken.do === 'leave') return callers[taken.nth]?.leaving.abort()
+          const holding = callers.filter(({ state }) => state === 'holding')
+          const caller = holding[taken.nth % Math.max(1, holding.length)]
+          const lease = caller?.lease
+          if (caller === undefined || lease === undefined) return
+          if (taken.do === 'works') return lease.works()
+          caller.state = 'gone'
+          if (taken.do !== 'refuse') return lease.release()
+          const until = clock.now() + 45_000
+          lease.refuse(taken.refusal, busy, until)
+          if (taken.refusal === 'dead') parkedUntil.set(lease.credential, until)
+          if (taken.refusal === 'unfit') parkedUntil.set(`${lease.credential} ${caller.model}`, until)
+        }
 
-      const come = (model: string) => {
-        const caller: Caller = { model, leaving: new AbortController(), state: 'waiting' }
-        const number = callers.push(caller)
-        turn({ model, signal: caller.leaving.signal })
-          .lease()
-          .then(
-            (lease) => {
-              Object.assign(caller, { lease, state: 'holding' })
-              for (const name of [lease.credential, `${lease.credential} ${model}`])
-                expect(parkedUntil.get(name) ?? 0).toBeLessThanOrEqual(clock.now())
-              const before = callers.slice(0, number - 1).filter((other) => other.model === model)
-              expect(before.filter(({ state }) => state === 'waiting')).toEqual([])
-            },
-            () => {
-              caller.state = 'gone'
-            },
-          )
-          .catch((failure) => failures.push(failure))
-      }
+        const come = (model: string) => {
+          const caller: Caller = { model, leaving: new AbortController(), state: 'waiting' }
+          const number = callers.push(caller)
+          turn({ model, signal: caller.leaving.signal })
+            .lease()
+            .then(
+              (lease) => {
+                Object.assign(caller, { lease, state: 'holding' })
+                for (const name of [lease.credential, `${lease.credential} ${model}`])
+                  expect(parkedUntil.get(name) ?? 0).toBeLessThanOrEqual(clock.now())
+                const before = callers.slice(0, number - 1).filter((other) => other.model === model)
+                expect(before.filter(({ state }) => state === 'waiting')).toEqual([])
+              },
+              () => {
+                caller.state = 'gone'
+              },
+            )
+            .catch((failure) => failures.push(failure))
+        }
 
-      const failures: unknown[] = []
-      for (const taken of steps) {
-        act(taken)
-        for (let turn = 0; turn < 8; turn++) await Promise.resolve()
-        for (const { inFlight, limit } of pool.snapshot().credentials) expect(inFlight).toBeLessThanOrEqual(limit)
-        const held = callers.filter(({ state }) => state === 'holding').length
-        expect(pool.snapshot().credentials.reduce((sum, { inFlight }) => sum + inFlight, 0)).toBe(held)
-        expect(pool.snapshot().queue.length).toBe(callers.filter(({ state }) => state === 'waiting').length)
-      }
-      await settleAll(clock, callers)
-      expect(failures).toEqual([])
-      expect(callers.every(({ state }) => state === 'gone')).toBe(true)
-      expect(pool.snapshot().queue.length).toBe(0)
-      expect(clock.pending()).toBe(0)
-    }),
+        const failures: unknown[] = []
+        for (const taken of steps) {
+          act(taken)
+          for (let turn = 0; turn < 8; turn++) await Promise.resolve()
+          for (const { inFlight, limit } of pool.snapshot().credentials) expect(inFlight).toBeLessThanOrEqual(limit)
+          const held = callers.filter(({ state }) => state === 'holding').length
+          expect(pool.snapshot().credentials.reduce((sum, { inFlight }) => sum + inFlight, 0)).toBe(held)
+          expect(pool.snapshot().queue.length).toBe(callers.filter(({ state }) => state === 'waiting').length)
+        }
+        await settleAll(clock, callers)
+        expect(failures).toEqual([])
+        expect(callers.every(({ state }) => state === 'gone')).toBe(true)
+        expect(pool.snapshot().queue.length).toBe(0)
+        expect(clock.pending()).toBe(0)
+      },
+    ),
     { numRuns: 300 },
   )
 })

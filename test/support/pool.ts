@@ -6,7 +6,8 @@ import { createPool, type QueueLimits } from '../../src/gateway/pool.ts'
 export function lending<Credential>(
   clock: Clock,
   limits: QueueLimits = { queueLimit: 100, queueMs: 120_000 },
+  startLimit = 8,
 ): { pool: Pool<Credential>; random: () => number } {
   const random = () => 0
-  return { pool: createPool({ clock, random, limits: () => limits }), random }
+  return { pool: createPool({ clock, random, limits: () => limits, startLimit }), random }
 }

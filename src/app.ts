@@ -56,8 +56,10 @@ export function createApp(options: AppOptions) {
   let admit = createAccess(access)
   const records = new WeakMap<Request, RequestRecord>()
   const recordOf = (request: Request): RequestRecord => {
-    const record = records.get(request) ?? openRecord(newId('req_'), request.method, pathOf(request), clock)
-    if (options.trace) record.traceparent ??= request.headers.get('traceparent') ?? undefined
+    const known = records.get(request)
+    if (known) return known
+    const record = openRecord(newId('req_'), request.method, pathOf(request), clock)
+    if (options.trace) record.traceparent = request.headers.get('traceparent') ?? undefined
     records.set(request, record)
     return record
   }
@@ -119,17 +121,6 @@ export function createApp(options: AppOptions) {
           return refuse(request, error)
       }
     })
-    .onAfterResponse(({ request, set }) => {
-      // The dialect routes close their own records, after the last byte; these are the small pages.
-      const record = recordOf(request)
-      if (record.dialect !== undefined || record.status !== undefined) return
-      record.status = typeof set.status === 'number' ? set.status : 200
-      done(record)
-    })
-    .use(healthRoutes(gateway, version))
-    .use(modelRoutes(gateway))
-    .use(metricsRoute(metrics))
-    .use(responseRoutes(store))
   const answering = {
     ...{ gateway, store, clock, newId, recordOf, takeBody, connection, pulseOf: metrics?.pulseOf, done },
     get keepAliveMs() {
@@ -142,12 +133,21 @@ export function createApp(options: AppOptions) {
       return options.thinking
     },
   }
-  for (const dialect of dialects) {
-    app.use(dialectRoutes(dialect, answering))
-    app.use(countRoutes(dialect, { ...options, recordOf, takeBody }))
-  }
-  app.use(docsRoutes({ version, dialects, routes: app.routes }))
-  return app
+  for (const dialect of dialects) app.use(dialectRoutes(dialect, answering))
+  // The dialect routes close their own records, after the last byte; these are the small pages.
+  app
+    .onAfterResponse(({ request, set }) => {
+      const record = recordOf(request)
+      if (record.status !== undefined) return
+      record.status = typeof set.status === 'number' ? set.status : 200
+      done(record)
+    })
+    .use(healthRoutes(gateway, version))
+    .use(modelRoutes(gateway))
+    .use(metricsRoute(metrics))
+    .use(responseRoutes(store))
+  for (const dialect of dialects) app.use(countRoutes(dialect, { ...options, recordOf, takeBody }))
+  return app.use(docsRoutes({ version, dialects, routes: app.routes }))
 
   function refuse(request: Request, thrown: unknown): Response {
     const error = asGatewayError(thrown)
@@ -195,7 +195,7 @@ function pathOf(request: Request): string {
 
 /** Whose language a request speaks, also where it is nobody's route. */
 function surfaceOf(request: Request, path: string): Surface {
-  if ([openaiResponses, openaiChat, openaiCompletions].some((dialect) => isUnder(dialect, path))) return 'openai'
+  if (openaiDialects.some((dialect) => isUnder(dialect, path))) return 'openai'
   if (isUnder(anthropicMessages, path) || path.startsWith('/anthropic')) return 'anthropic'
   return speaksAnthropic(request.headers) ? 'anthropic' : 'openai'
 }
@@ -203,9 +203,11 @@ function surfaceOf(request: Request, path: string): Surface {
 function dialectOf(request: Request): Dialect {
   const path = pathOf(request)
   if (surfaceOf(request, path) === 'anthropic') return anthropicMessages
-  // `/chat/completions` ends in `/completions` too.
-  return [openaiResponses, openaiChat, openaiCompletions].find((dialect) => isUnder(dialect, path)) ?? openaiChat
+  return openaiDialects.find((dialect) => isUnder(dialect, path)) ?? openaiChat
 }
+
+/** `/chat/completions` ends in `/completions` too, so it comes before. */
+const openaiDialects: readonly Dialect[] = [openaiResponses, openaiChat, openaiCompletions]
 
 function isUnder(dialect: Dialect, path: string): boolean {
   return path.endsWith(dialect.path) || path.includes(`${dialect.path}/`)

@@ -19,12 +19,13 @@ export interface Asked {
 }
 
 /** Errors: whatever `Upstream.open` rejects with, and `context-overflow` for a prompt that surely leaves no room. */
-export async function ask(found: Route, { meter, loopLimit, ...call }: AskOptions): Promise<Asked> {
+export async function ask(found: Route, options: AskOptions): Promise<Asked> {
   const { upstream, model } = found
+  const { meter, signal, whole, loopLimit, note } = options
   const measured = await meter.measure(found)
-  const request = measured.fitted(call.note)
-  const deltas = await upstream.open({ request, model, ...call })
-  const rules = heard({ upstream, request }, { loopLimit, countTokens: measured.countText, note: call.note })
+  const request = measured.fitted(note)
+  const deltas = await upstream.open({ request, model, signal, whole, note })
+  const rules = heard({ upstream, request }, { loopLimit, countTokens: measured.countText, note })
   return { deltas: piped(deltas, rules, isLast), measured }
 }
 

@@ -23,7 +23,7 @@ const mostEqualCalls = 32
 export function loopGuard(limit: number): Machine<Delta, Delta> {
   const text = repetitions(limit)
   const reasoning = repetitions(limit)
-  const calls = equalCalls(limit)
+  let calls: ReturnType<typeof equalCalls> | undefined
   let over = false
   return {
     push(delta, out) {
@@ -42,6 +42,7 @@ export function loopGuard(limit: number): Machine<Delta, Delta> {
       case 'reasoning':
         return told('The thinking', reasoning(delta.text))
       case 'tool-call':
+        calls ??= equalCalls(limit)
         return calls(delta)
       case 'finish':
       case 'server-tool':
@@ -83,8 +84,8 @@ function loopError(what: string): GatewayError {
  * first whole block of it, so it may be up to two blocks longer than told.
  */
 function repetitions(limit: number): (text: string) => Repetition | undefined {
-  // Grows to a block with the text: of a thousand replies at a time most are short.
-  let ring = new Uint16Array(256)
+  // Grows to a block with the text: of a thousand replies at a time most are short, and many think nothing.
+  let ring = empty
   let heard = 0
   let nextSearch = blockLength
   // What the text repeats for now, as far as known: 0 is nothing.
@@ -98,7 +99,7 @@ function repetitions(limit: number): (text: string) => Repetition | undefined {
         period = 0
         nextSearch = heard + blockLength
       }
-      if (heard === ring.length && heard < blockLength) ring = twice(ring)
+      if (heard === ring.length && heard < blockLength) ring = grown(ring)
       ring[heard++ & mask] = char
       if (period > 0) length++
       else if (heard === nextSearch) search()
@@ -116,8 +117,11 @@ function repetitions(limit: number): (text: string) => Repetition | undefined {
   }
 }
 
-function twice(ring: Uint16Array<ArrayBuffer>): Uint16Array<ArrayBuffer> {
-  const longer = new Uint16Array(2 * ring.length)
+const empty = new Uint16Array(0)
+const firstLength = 256
+
+function grown(ring: Uint16Array<ArrayBuffer>): Uint16Array<ArrayBuffer> {
+  const longer = new Uint16Array(Math.max(firstLength, 2 * ring.length))
   longer.set(ring)
   return longer
 }

@@ -74,22 +74,28 @@ export function route(request: ChatRequest, offers: readonly Offer[], options: R
     model: wish.model,
     reasoningByName: wish.reasoning === 'on',
     searchByName: wish.search === true,
-    request: {
-      ...request,
-      reasoning: wish.reasoning ? { ...request.reasoning, mode: wish.reasoning } : request.reasoning,
-      search: request.search || wish.search === true,
-    },
+    request: asWished(request, wish),
+  }
+}
+
+function asWished(request: ChatRequest, { reasoning, search = false }: Wish): ChatRequest {
+  if (reasoning === undefined && !search) return request
+  return {
+    ...request,
+    reasoning: reasoning ? { ...request.reasoning, mode: reasoning } : request.reasoning,
+    search: request.search || search,
   }
 }
 
 /** A name of the catalogue, with or without virtual suffixes, or one of the three configured names. */
-function ours(name: string, offers: readonly Offer[], options: RouteOptions): Wish | undefined {
-  return inCatalogue(normalise(name), offers) ?? configured(normalise(name), offers, options)
+function ours(asked: string, offers: readonly Offer[], options: RouteOptions): Wish | undefined {
+  const name = normalise(asked)
+  return inCatalogue(name, offers) ?? configured(name, offers, options)
 }
 
 function inCatalogue(name: string, offers: readonly Offer[]): Wish | undefined {
   for (const { upstream, models } of offers) {
-    const model = models.find(({ id, upstreamId }) => id.toLowerCase() === name || upstreamId.toLowerCase() === name)
+    const model = byName(models).get(name)
     if (model) return { model, upstream }
   }
   const [, base, suffix] = /^(.+)-(thinking|nothinking|search)$/.exec(name) ?? []
@@ -104,6 +110,21 @@ function inCatalogue(name: string, offers: readonly Offer[]): Wish | undefined {
       return { ...wish, search: true }
   }
 }
+
+/** The models of a list under both of their names, in lower case; the first of a name has it. */
+function byName(models: readonly Model[]): ReadonlyMap<string, Model> {
+  const known = named.get(models)
+  if (known) return known
+  const found = new Map<string, Model>()
+  for (const model of models)
+    for (const name of [model.id.toLowerCase(), model.upstreamId.toLowerCase()])
+      if (!found.has(name)) found.set(name, model)
+  named.set(models, found)
+  return found
+}
+
+/** Upstreams hand out the same list until it changes, and every request looks into it. */
+const named = new WeakMap<readonly Model[], ReadonlyMap<string, Model>>()
 
 function configured(name: string, offers: readonly Offer[], options: RouteOptions): Wish | undefined {
   const primary =

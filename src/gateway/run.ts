@@ -68,7 +68,7 @@ export function createGateway(upstreams: readonly Upstream[], settings: GatewayO
     async start(asked, options) {
       refuseUnknownChoice(asked)
       const { loopLimit } = settings
-      const prepare = preparing(settings, { ...options, counting: false })
+      const prepare = preparing(settings, { signal: options.signal, note: options.note, counting: false })
       const rungs = ladder(asked, await offers(), settings)
       let found = await prepare(rungs[0])
       let certain = rungs.length === 1
@@ -88,7 +88,7 @@ export function createGateway(upstreams: readonly Upstream[], settings: GatewayO
           return found.model.id
         },
         get unsupported() {
-          return [...found.request.unsupported, ...found.upstream.unsupported(found.request)]
+          return found.unsupported
         },
         get certain() {
           return certain
@@ -122,11 +122,16 @@ export function createGateway(upstreams: readonly Upstream[], settings: GatewayO
   }
 }
 
+interface Prepared extends Route {
+  unsupported: string[]
+}
+
 /** What a request becomes before anybody counts or answers it. */
 function preparing({ webSearch, prepareAttachments }: GatewayOptions, options: PrepareOptions) {
-  return async (found: Route): Promise<Route> => {
+  return async (found: Route): Promise<Prepared> => {
     const settled = settleSearch(found, webSearch)
-    return { ...settled, request: await prepareAttachments(settled.request, settled, options) }
+    const request = await prepareAttachments(settled.request, settled, options)
+    return { ...settled, request, unsupported: [...request.unsupported, ...settled.upstream.unsupported(request)] }
   }
 }
 
@@ -145,7 +150,7 @@ async function open(
   const [asked, kept] = await Promise.all([ask(found, call), toolArguments(request.tools, note)])
   // Tags around the thinking would spoil the JSON.
   const placed = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking
-  const heard = chain(shown, teller(asked.measured, { ...options, thinking: placed }))
+  const heard = chain(shown, teller(asked.measured, placed, options.newToolCallId))
   const told = kept ? chain(heard, kept) : heard
   if (output.type === 'text') return piped(asked.deltas, learning(told, asked.measured.learn), isLast)
   const again = (repaired: ChatRequest) => ask({ ...found, request: repaired }, call)
@@ -153,13 +158,9 @@ async function open(
   return piped(jsonReply(asked, { request, output, ask: again, note }), told, isLast)
 }
 
-function teller(measured: Measured, options: CallOptions): Machine<Delta, StreamEvent> {
-  const rules = grammar({
-    newToolCallId: options.newToolCallId,
-    inputTokens: measured.inputTokens,
-    countTokens: measured.countText,
-  })
-  return options.thinking === 'think' ? rules : chain(thinking(options.thinking), rules)
+function teller(measured: Measured, placed: ThinkingMode, newToolCallId: () => string): Machine<Delta, StreamEvent> {
+  const rules = grammar({ newToolCallId, inputTokens: measured.inputTokens, countTokens: measured.countText })
+  return placed === 'think' ? rules : chain(thinking(placed), rules)
 }
 
 function isLast({ type }: StreamEvent): boolean {

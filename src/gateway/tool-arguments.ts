@@ -18,12 +18,18 @@ type Judge = (args: string) => { args: string } | { violation: string }
  * type are converted where the schema leaves one way to do it. Arguments that do not fit are the error
  * `tool_arguments_invalid` in place of the call's end; only a reply that was cut says by its reason why they do not.
  */
-export async function toolArguments(
+export function toolArguments(
   tools: readonly Tool[],
   note: (note: string) => void,
-): Promise<Machine<StreamEvent, StreamEvent> | undefined> {
-  const checked = new Map(tools.flatMap((tool) => (tool.strict || tool.readable ? [[tool.name, tool]] : [])))
-  if (checked.size === 0) return undefined
+): Promise<Machine<StreamEvent, StreamEvent>> | undefined {
+  const checked = tools.filter(({ strict, readable }) => strict || readable)
+  return checked.length === 0 ? undefined : kept(new Map(checked.map((tool) => [tool.name, tool])), note)
+}
+
+async function kept(
+  checked: ReadonlyMap<string, Tool>,
+  note: (note: string) => void,
+): Promise<Machine<StreamEvent, StreamEvent>> {
   const checkerOf = await checkers()
   const judges = new Map<string, Judge>()
   // The call that is held, from its start.

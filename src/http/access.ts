@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { GatewayError } from '../core/errors.ts'
 
 export interface AccessOptions {
@@ -59,8 +59,8 @@ function presentedKeys(headers: Headers): string[] {
 }
 
 /** Equal lengths for the constant-time compare. */
-function digest(key: string): Buffer {
-  return createHash('sha256').update(key).digest()
+function digest(key: string): Uint8Array {
+  return Bun.CryptoHasher.hash('sha256', key)
 }
 
 function localOnly(request: Request, corsOrigins: readonly string[]): void {

@@ -39,10 +39,10 @@ export function leavesBodyUnread(error: GatewayError): boolean {
  */
 export async function readJson(request: Request, limits: BodyLimits): Promise<unknown> {
   const text = await readText(request, limits)
-  if (text.trim() === '') throw new GatewayError('invalid-request', 'The request body is empty; JSON is expected.')
   try {
     return JSON.parse(text)
   } catch (cause) {
+    if (text.trim() === '') throw new GatewayError('invalid-request', 'The request body is empty; JSON is expected.')
     const reason = cause instanceof Error ? withoutQuoted(cause.message) : 'syntax error'
     throw new GatewayError('invalid-request', `The request body is not valid JSON: ${reason}`, { code: 'invalid_json' })
   }
@@ -54,15 +54,14 @@ async function readText(request: Request, limits: BodyLimits): Promise<string> {
   const announced = Number(request.headers.get('content-length') ?? 0)
   const packed = encoding !== 'identity'
   if (announced > maxBytes) throw tooLarge(maxBytes)
-  const late = Promise.withResolvers<never>()
-  const wait = (ms: number) => clock.after(ms, () => late.reject(tooSlow(timeoutMs)))
-  // Nobody may be waiting for it when it comes.
-  late.promise.catch(() => {})
-  if (packed || announced === 0 || announced > smallBytes) return readPieces(body(request, encoding), late.promise)
-  const stop = wait(timeoutMs)
-  return Promise.race([request.text(), late.promise]).catch(explained).finally(stop)
+  try {
+    const isSmall = !packed && announced > 0 && announced <= smallBytes
+    return await (isSmall ? inTime(request.text(), timeoutMs) : readPieces(body(request, encoding)))
+  } catch (thrown) {
+    return explained(thrown)
+  }
 
-  async function readPieces(pieces: ReadableStream<Uint8Array> | null, late: Promise<never>): Promise<string> {
+  async function readPieces(pieces: ReadableStream<Uint8Array> | null): Promise<string> {
     if (!pieces) return ''
     const reader = pieces.getReader()
     const startedAt = clock.now()
@@ -71,8 +70,7 @@ async function readText(request: Request, limits: BodyLimits): Promise<string> {
     try {
       for (;;) {
         const leftMs = startedAt + timeoutMs + size * msPerByte - clock.now()
-        const stop = wait(Math.min(timeoutMs, leftMs))
-        const { done, value } = await Promise.race([reader.read(), late]).finally(stop)
+        const { done, value } = await inTime(reader.read(), Math.min(timeoutMs, leftMs))
         if (done) return Buffer.concat(read).toString('utf8')
         size += value.byteLength
         if (size > maxBytes) throw tooLarge(maxBytes)
@@ -80,8 +78,15 @@ async function readText(request: Request, limits: BodyLimits): Promise<string> {
       }
     } catch (thrown) {
       reader.cancel().catch(() => {})
-      return explained(thrown)
+      throw thrown
     }
+  }
+
+  function inTime<Read>(reading: Promise<Read>, ms: number): Promise<Read> {
+    return new Promise((resolve, reject) => {
+      const stop = clock.after(ms, () => reject(tooSlow(timeoutMs)))
+      reading.then(resolve, reject).finally(stop)
+    })
   }
 
   function explained(thrown: unknown): never {

@@ -221,7 +221,9 @@ export async function wholeReply(
     }
   const result = gathered.result()
   if (result === undefined || result instanceof Error)
-    throw result ?? new GatewayError('upstream-truncated', 'Z.AI closed the stream before the answer was complete.')
+    throw (
+      result ?? new GatewayError('upstream-truncated', 'The upstream closed the stream before the answer was complete.')
+    )
   return result
 }
 
@@ -234,12 +236,18 @@ function note(event: StreamEvent, record: RequestRecord, clock: Clock): void {
 }
 
 /** Resolves when `promise` does or after `ms`, whichever is first; rejects if `promise` rejects in time. */
-async function settledWithin(promise: Promise<unknown>, ms: number, clock: Clock): Promise<'settled' | 'pending'> {
-  const late = Promise.withResolvers<'pending'>()
-  const stop = clock.after(ms, () => late.resolve('pending'))
-  try {
-    return await Promise.race([promise.then(() => 'settled' as const), late.promise])
-  } finally {
-    stop()
-  }
+function settledWithin(promise: Promise<unknown>, ms: number, clock: Clock): Promise<'settled' | 'pending'> {
+  return new Promise((resolve, reject) => {
+    const stop = clock.after(ms, () => resolve('pending'))
+    promise.then(
+      () => {
+        stop()
+        resolve('settled')
+      },
+      (thrown) => {
+        stop()
+        reject(thrown)
+      },
+    )
+  })
 }

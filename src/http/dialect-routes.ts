@@ -77,7 +77,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     if (decoded.stream) record.pulse = pulseOf?.(record)
   }
   tellWho()
-  const events = call.events.finally(tellWho)
+  const events = call.certain ? call.events : call.events.finally(tellWho)
 
   const head = {
     id: newId(dialect.ids.reply),
@@ -140,11 +140,9 @@ function keeping(encoder: Machine<StreamEvent, string>, keep: (reply: Reply) => 
 
 /** Who answered, and under which id the log knows it. Anthropic's SDK reads the second spelling. */
 export function identify(record: Pick<RequestRecord, 'id' | 'upstream'>): Record<string, string> {
-  return {
-    'x-request-id': record.id,
-    'request-id': record.id,
-    ...(record.upstream === undefined ? {} : { 'x-zai2api-upstream': record.upstream }),
-  }
+  const { id, upstream } = record
+  const ids = { 'x-request-id': id, 'request-id': id }
+  return upstream === undefined ? ids : { ...ids, 'x-zai2api-upstream': upstream }
 }
 
 function ignoredHeader(names: string[]): Record<string, string> {

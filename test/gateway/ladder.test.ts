@@ -124,3 +124,17 @@ test('a client that leaves takes nobody further down', async () => {
   await gateway.stop(1_000)
   expect(second).toBe(0)
 })
+
+test('what is not honoured is found out once for each upstream that is tried', async () => {
+  const asked: string[] = []
+  const telling = (id: string) => ({
+    unsupported: () => {
+      asked.push(id)
+      return [`${id} lacks it`]
+    },
+  })
+  const first = { ...failing('first', 'overloaded'), ...telling('first') }
+  const gateway = start([first, rung('second', telling('second')), rung('third', telling('third'))])
+  expect((await ask(gateway)).headers.get('x-zai2api-ignored')).toBe('second lacks it')
+  expect(asked).toEqual(['first', 'second'])
+})

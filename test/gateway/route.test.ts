@@ -128,3 +128,10 @@ test('a model that cannot stop thinking is not listed as one that does not', () 
   const ids = listModels(offered, defaults).map(({ id }) => id)
   expect(ids.filter((id) => id.endsWith('-NoThinking'))).toEqual(['GLM-5-NoThinking'])
 })
+
+test.each([
+  ['of two models under one name the first in the list answers', [model('One', 'twin'), model('Twin', 'two')], 'One'],
+  ['a list that takes the place of another counts from the next request on', [model('Two', 'twin')], 'Two'],
+])('%s', (_name, listed, expected) => {
+  expect(route(request('TWIN'), [{ upstream, models: listed }], defaults).model.id).toBe(expected)
+})

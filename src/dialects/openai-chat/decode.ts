@@ -277,22 +277,23 @@ function unsupportedTools(tools: ToolBody[]): string[] {
 
 /** A value that changes nothing (penalty 0, logprobs false) asks for nothing. */
 function unsupportedOptions(body: ChatBody): string[] {
-  const asks = {
-    seed: typeof body.seed === 'number',
-    logprobs: body.logprobs,
-    top_logprobs: body.top_logprobs,
-    logit_bias: Object.keys(body.logit_bias ?? {}).length,
-    frequency_penalty: body.frequency_penalty,
-    presence_penalty: body.presence_penalty,
-    audio: body.audio,
-    modalities: body.modalities?.some((modality) => modality !== 'text'),
-    prediction: body.prediction,
-    store: body.store,
-    service_tier: body.service_tier && !['auto', 'default'].includes(body.service_tier),
-    verbosity: body.verbosity,
-  }
-  return Object.entries(asks).flatMap(([name, asked]) => (asked ? [name] : []))
+  return optionsBeyond.filter(([, asks]) => asks(body)).map(([name]) => name)
 }
+
+const optionsBeyond: readonly [name: string, asks: (body: ChatBody) => unknown][] = [
+  ['seed', ({ seed }) => typeof seed === 'number'],
+  ['logprobs', ({ logprobs }) => logprobs],
+  ['top_logprobs', ({ top_logprobs }) => top_logprobs],
+  ['logit_bias', ({ logit_bias }) => logit_bias && Object.keys(logit_bias).length > 0],
+  ['frequency_penalty', ({ frequency_penalty }) => frequency_penalty],
+  ['presence_penalty', ({ presence_penalty }) => presence_penalty],
+  ['audio', ({ audio }) => audio],
+  ['modalities', ({ modalities }) => modalities?.some((modality) => modality !== 'text')],
+  ['prediction', ({ prediction }) => prediction],
+  ['store', ({ store }) => store],
+  ['service_tier', ({ service_tier }) => service_tier && !['auto', 'default'].includes(service_tier)],
+  ['verbosity', ({ verbosity }) => verbosity],
+]
 
 function text(value: string | null | undefined): TextPart[] {
   return value ? [{ type: 'text', text: value }] : []

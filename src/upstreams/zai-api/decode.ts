@@ -9,6 +9,8 @@ import { markup, type Piece } from './markup.ts'
 import { type CallPiece, type Chunk, chunk as chunks, searchResult, type UsageCounts } from './schema.ts'
 
 export interface DecodeOptions extends CallsOptions {
+  /** The reply is shown once it is whole. */
+  whole: boolean
   /** Vision models write marks into their answers. */
   vision: boolean
   /** Epoch milliseconds; an error may name the time it ends. */
@@ -68,7 +70,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
 
   function say(field: TextField, text: string, out: Delta[]): void {
     if (text === '') return
-    if (field === 'reasoning_content') out.push({ type: 'reasoning', text })
+    if (field === 'reasoning_content') add('reasoning', text, out)
     else if (content) send(content.push(text), out)
     else sendText(marks.push(text), out)
   }
@@ -121,7 +123,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
 
   function send(pieces: readonly Piece[], out: Delta[]): void {
     for (const { type, text } of pieces) {
-      if (type === 'reasoning') out.push({ type, text })
+      if (type === 'reasoning') add(type, text, out)
       else sendText(marks.push(text), out)
     }
   }
@@ -129,7 +131,14 @@ export function decoder(options: DecodeOptions): PayloadReader {
   function sendText(text: string, out: Delta[]): void {
     if (text === '') return
     answered ||= text.trim() !== ''
-    out.push({ type: 'text', text })
+    add('text', text, out)
+  }
+
+  function add(type: 'text' | 'reasoning', text: string, out: Delta[]): void {
+    const last = out.at(-1)
+    // Nobody will see the pieces of a whole reply.
+    if (options.whole && last?.type === type) last.text += text
+    else out.push({ type, text })
   }
 
   /** What was held in case it became a mark. */

@@ -28,7 +28,8 @@ export function unseenPictures(messages: readonly Message[], { vision }: Audienc
 }
 
 function withReadableParts(message: Message, audience: Audience): Message {
-  return hasUserParts(message) ? { ...message, parts: message.parts.map((part) => readable(part, audience)) } : message
+  if (!hasUserParts(message) || message.parts.every(isText)) return message
+  return { ...message, parts: message.parts.map((part) => readable(part, audience)) }
 }
 
 function readable(part: UserPart, { model, vision }: Audience): UserPart {
@@ -151,6 +152,10 @@ function hasUserParts(message: Message): message is Extract<Message, { role: 'us
 
 function isToolCall(part: AssistantPart): part is ToolCall {
   return part.type === 'tool-call'
+}
+
+function isText(part: UserPart): part is TextPart {
+  return part.type === 'text'
 }
 
 function isPicture(part: UserPart): boolean {

@@ -111,6 +111,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     return decoder({
       tools,
       fragments: model.toolStream,
+      whole: call.whole,
       vision: model.vision,
       now: clock.now,
       note: call.note,

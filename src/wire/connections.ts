@@ -91,7 +91,6 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
       unsent = request
       listener = hearing
       unshelve()
-      socket?.ref()
       socket?.timeout(0)
       flush()
     },
@@ -151,7 +150,6 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
 
   function rest(): void {
     socket?.timeout(idleSeconds)
-    socket?.unref()
     unshelve = shelve(connection)
   }
 

@@ -10,7 +10,7 @@ import { type Likeness, readAlike } from './likeness.ts'
 /** Longest wait for the end of a body whose last delta has come; with it the connection can serve the next call. */
 const lingerMs = 1_000
 
-const lineFeed = 10
+const blankLine = Buffer.from('\n\n')
 
 /** Hears the `data` of every event, one string an event. */
 export interface PayloadReader extends Machine<string, Delta> {
@@ -78,13 +78,21 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   }
 
   function read(bytes: Buffer): void {
-    const alike = betweenEvents ? decoder.likeness?.() : undefined
-    const rest = alike ? bytes.subarray(readAlike(bytes, alike, batch)) : bytes
-    if (rest.length > 0) {
-      parser.feed(textIn(rest))
-      betweenEvents = rest.at(-1) === lineFeed && rest.at(-2) === lineFeed
+    for (let rest = bytes; rest.length > 0; ) {
+      const alike = betweenEvents ? decoder.likeness?.() : undefined
+      if (alike) rest = rest.subarray(readAlike(rest, alike, batch))
+      rest = rest.subarray(parse(rest))
     }
     finished = batch.at(-1)?.type === 'finish'
+  }
+
+  /** As far as it takes until the events behind may be known to be alike. */
+  function parse(bytes: Buffer): number {
+    const end = decoder.likeness ? bytes.indexOf(blankLine) : -1
+    const all = end < 0 ? bytes : bytes.subarray(0, end + blankLine.length)
+    parser.feed(textIn(all))
+    betweenEvents = end >= 0
+    return all.length
   }
 
   function textIn(bytes: Buffer): string {

@@ -93,13 +93,19 @@ function repetitions(limit: number): (text: string) => Repetition | undefined {
   let length = 0
 
   return (text) => {
+    if (heard < blockLength && ring.length < heard + text.length) ring = grown(ring, heard + text.length)
+    // Nothing is looked for in this piece, so it is only kept.
+    if (period === 0 && heard + text.length < nextSearch) {
+      for (let at = 0; at < text.length; at++) ring[(heard + at) & mask] = text.charCodeAt(at)
+      heard += text.length
+      return undefined
+    }
     for (let at = 0; at < text.length; at++) {
       const char = text.charCodeAt(at)
       if (period > 0 && char !== ring[(heard - period) & mask]) {
         period = 0
         nextSearch = heard + blockLength
       }
-      if (heard === ring.length && heard < blockLength) ring = grown(ring)
       ring[heard++ & mask] = char
       if (period > 0) length++
       else if (heard === nextSearch) search()
@@ -120,8 +126,11 @@ function repetitions(limit: number): (text: string) => Repetition | undefined {
 const empty = new Uint16Array(0)
 const firstLength = 256
 
-function grown(ring: Uint16Array<ArrayBuffer>): Uint16Array<ArrayBuffer> {
-  const longer = new Uint16Array(Math.max(firstLength, 2 * ring.length))
+/** Shorter than a block it holds the whole text, so that the mask changes nothing. */
+function grown(ring: Uint16Array<ArrayBuffer>, least: number): Uint16Array<ArrayBuffer> {
+  let length = Math.max(firstLength, ring.length)
+  while (length < Math.min(least, blockLength)) length *= 2
+  const longer = new Uint16Array(length)
   longer.set(ring)
   return longer
 }

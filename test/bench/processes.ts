@@ -41,13 +41,10 @@ export async function startGateway(binary: string, upstreamPort: number): Promis
   const child = Bun.spawn([binary, 'serve', '--port', String(port)], {
     cwd: scratch,
     env: {
-      ...manyFetches,
       NODE_ENV: 'production',
       AUTH_TOKEN: 'bench-key-00000000',
       UPSTREAMS: 'zai-api',
       ZAI_API_KEY: 'bench-upstream-key',
-      // The upstream here takes any number of calls at a time.
-      QUEUE_LIMIT: '4000',
       ZAI_API_BASE: `http://127.0.0.1:${upstreamPort}/api/paas/v4`,
     },
     stdout: 'ignore',

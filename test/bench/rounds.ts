@@ -76,6 +76,9 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
 
   async function warmUp(target: Target): Promise<void> {
     await stage.clients.run(loadOf(target, { script: { mode: 'burst', events: 100 }, clients: 8, requestsEach: 60 }))
+    // It runs for months: what a runtime compiles in its first seconds is not what is measured.
+    const requestsEach = Math.ceil(1000 * share)
+    await stage.clients.run(loadOf(target, { script: { mode: 'whole', events: 3 }, clients: 8, requestsEach }))
   }
 
   async function paced(target: Target, clients: number): Promise<void> {

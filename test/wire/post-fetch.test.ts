@@ -1,4 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { type Fetch, type HttpResponse, piecesOf, readPiece } from '../../src/wire/http.ts'
 import { systemLookup } from '../../src/wire/names.ts'
@@ -214,3 +217,45 @@ test.each([204, 304])('status %d has no body', async (status) => {
   const answer = await ask(upstream)
   expect([answer.status, answer.body]).toEqual([status, null])
 })
+
+describe.skipIf(Bun.which('openssl') === null)('over TLS', () => {
+  test.each([
+    ['a server whose certificate is good is heard', true, ['good.test', 'good.test'], ['ok', 'ok'], 1],
+    [
+      'one that shows the certificate of another name hears nothing',
+      true,
+      ['bad.test'],
+      ['ERR_TLS_CERT_ALTNAME_INVALID'],
+      0,
+    ],
+    ['one that nobody vouches for hears nothing', false, ['good.test'], ['UNABLE_TO_VERIFY_LEAF_SIGNATURE'], 0],
+  ])('%s', async (_name, vouched, names, said, heard) => {
+    const { ca, ...tls } = await certified('good.test')
+    const upstream = await startRawUpstream({ route: 'POST /', others, tls })
+    running.push(upstream)
+    upstream.play((line) => line.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'))
+    const script = join(import.meta.dir, '../support/posting.ts')
+    const child = Bun.spawn([process.execPath, script, new URL(upstream.origin).port, ...names], {
+      env: vouched ? { NODE_EXTRA_CA_CERTS: ca } : {},
+      stderr: 'inherit',
+    })
+    expect((await new Response(child.stdout).text()).trim().split('\n')).toEqual(said)
+    expect(upstream.asked()).toBe(heard * names.length)
+  })
+})
+
+/** A certificate for `name`, and the file of the authority that signed it. */
+async function certified(name: string): Promise<{ key: string; cert: string; ca: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'zai2api-tls-'))
+  running.push({ stop: () => rmSync(folder, { recursive: true }) })
+  const at = (file: string) => join(folder, file)
+  const newKey = 'req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+  await Bun.write(at('names'), `subjectAltName=DNS:${name}`)
+  for (const command of [
+    `${newKey} -x509 -days 1 -subj /CN=authority -keyout ${at('ca.key')} -out ${at('ca.pem')}`,
+    `${newKey} -subj /CN=${name} -keyout ${at('key.pem')} -out ${at('request.pem')}`,
+    `x509 -req -days 1 -in ${at('request.pem')} -CA ${at('ca.pem')} -CAkey ${at('ca.key')} -CAcreateserial -extfile ${at('names')} -out ${at('cert.pem')}`,
+  ])
+    Bun.spawnSync(['openssl', ...command.split(' ')])
+  return { key: await Bun.file(at('key.pem')).text(), cert: await Bun.file(at('cert.pem')).text(), ca: at('ca.pem') }
+}

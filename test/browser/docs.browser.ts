@@ -26,6 +26,7 @@ afterAll(async () => {
 const operations = [
   'POST /v1/chat/completions',
   'POST /v1/responses',
+  'POST /v1/responses/input_tokens',
   'GET /v1/responses/{id}',
   'DELETE /v1/responses/{id}',
   'POST /v1/responses/{id}/cancel',

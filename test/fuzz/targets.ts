@@ -318,7 +318,8 @@ function configuration(): Target {
       }
       const code = await inTime(runCli(argv, io, commands))
       const stderr = said.join('')
-      if (code === 0 && stderr === '') return
+      // What is doubtful has a line each.
+      if (code === 0 && /^(?:zai2api: [^\n]+\n)*$/.test(stderr)) return
       const oneLine = /^zai2api: [^\n]+\n$/.test(stderr)
       // The offer of a fresh key has a line of its own.
       if (code !== 2 || !(oneLine || /^zai2api: will not listen on .+\n.+\nAUTH_TOKEN=\S+\n$/.test(stderr)))

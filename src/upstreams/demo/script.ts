@@ -66,7 +66,7 @@ function callsOf(request: ChatRequest, facts: Facts, plan: Directions): Call[] {
   const offered = typeof toolChoice === 'object' ? tools.filter((tool) => tool.name === toolChoice.name) : tools
   const [first] = offered
   if (first === undefined) return []
-  const madeUp = (tool: Tool): Call => ({ name: tool.name, arguments: jsonFor(tool.parameters, plan.said) })
+  const madeUp = (tool: Tool): Call => ({ name: tool.name, arguments: argumentsFor(tool, plan.said) })
   const candidates: Call[][] = [
     plan.calls.flatMap(({ name, value }) =>
       offered
@@ -107,6 +107,12 @@ function textOf(
     return JSON.stringify({ answer: shorten(said, 200), model: facts.asked, messages: facts.turns })
   if (plan.words !== undefined) return voice.words(plan.words)
   return facts.results.length > 0 ? voice.summary(facts.results) : voice.answer(said, facts, model)
+}
+
+/** Whatever the schema says: arguments are an object. */
+function argumentsFor({ parameters }: Tool, said: string): string {
+  const text = jsonFor(parameters, said)
+  return text.startsWith('{') ? text : '{}'
 }
 
 function jsonFor(schema: Record<string, unknown>, said: string): string {

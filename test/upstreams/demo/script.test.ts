@@ -180,6 +180,11 @@ describe('tools are called', () => {
     ['never when there are none', request('use get_time [tools:2]', { toolChoice: 'required' }), []],
     ['when a marker names it', request('[tool:get_time]', { tools }), [time]],
     [
+      'with none where the schema of the tool describes no object',
+      request('Now', { tools: [{ ...clock, parameters: { description: 'anything' } }], toolChoice: 'required' }),
+      [time],
+    ],
+    [
       'with the arguments of the marker',
       request('[tool:get_time {"zone":["a]","b"]}]', { tools }),
       [{ name: 'get_time', arguments: { zone: ['a]', 'b'] } }],

@@ -176,7 +176,7 @@ function requestBytes({ speech, streams, script, historyBytes }: Load): Buffer {
   const body = Buffer.from(
     JSON.stringify({
       // Of no known context, so that any length is let through.
-      model: 'glm-5.3',
+      model: 'glm-9',
       max_tokens: 4096,
       stream: streams,
       ...history(historyBytes, speech),

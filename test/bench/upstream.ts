@@ -31,7 +31,7 @@ const ending = chunk(
     'data: [DONE]\n\n',
 )
 const sizeLine = `${(beforeText.length + unit(0, 0).length + afterText.length).toString(16)}\r\n`
-const models = JSON.stringify({ data: ['glm-4.6', 'glm-5.3'].map((id) => ({ id, object: 'model' })) })
+const models = JSON.stringify({ data: ['glm-4.6', 'glm-9'].map((id) => ({ id, object: 'model' })) })
 
 /** Streams of one pace start in turns, so that their events do not all fall on one instant. */
 const phases = 25

@@ -9,7 +9,7 @@ import { encodings, unpacked } from './unpack.ts'
  *
  * Bun's fetch throws away what it has received and not handed over when the connection breaks behind it: of a burst
  * of events often all. It also runs no more than 256 requests at a time, and takes each event through a second thread.
- * This one hands over every byte first, has no limit, and costs a quarter less for each event (measured 2026-11-22, 2 shared cores). Redirects are not
+ * This one hands over every byte first, has no limit, and costs about a fifth less for each event. Redirects are not
  * followed: whoever answers a POST so has not understood it.
  */
 export function postFetch(fetch: Fetch, lookup: Lookup): Fetch {

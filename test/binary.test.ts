@@ -85,17 +85,25 @@ describe.skipIf(binary === '')('the executable (make smoke)', () => {
     60_000,
   )
 
-  test('starts itself once more as the same process, with the same arguments and without a loop', async () => {
-    await using folder = await temporaryFolder()
-    await using gateway = spawn(['serve', '--port', '0', '--upstreams', 'demo'], folder.path)
-    await readyUrl(gateway.stdout)
-    if (process.platform === 'linux') {
-      const environment = await readFile(`/proc/${gateway.pid}/environ`, 'utf8')
-      expect(environment.split('\0')).toContain('BUN_CONFIG_MAX_HTTP_REQUESTS=20000')
-    }
-    gateway.kill('SIGTERM')
-    expect(await gateway.exited).toBe(0)
-  }, 30_000)
+  test.each([
+    ['starts itself once more behind a proxy: as the same process, with the same arguments, without a loop', true],
+    ['starts once where there is no proxy', false],
+  ])(
+    '%s',
+    async (_name, proxied) => {
+      await using folder = await temporaryFolder()
+      const proxies: Record<string, string> = proxied ? { HTTP_PROXY: 'http://127.0.0.1:9' } : {}
+      await using gateway = spawn(['serve', '--port', '0', '--upstreams', 'demo'], folder.path, proxies)
+      await readyUrl(gateway.stdout)
+      if (process.platform === 'linux') {
+        const environment = await readFile(`/proc/${gateway.pid}/environ`, 'utf8')
+        expect(environment.includes('BUN_CONFIG_MAX_HTTP_REQUESTS=20000')).toBe(proxied)
+      }
+      gateway.kill('SIGTERM')
+      expect(await gateway.exited).toBe(0)
+    },
+    30_000,
+  )
 })
 
 /** Says one word to each request and then nothing more. */

@@ -34,7 +34,7 @@ const mayImport: Record<string, string[]> = {
   config: ['config.ts', 'core', 'gateway', 'observe', '@sinclair/typebox', 'node:*'],
   'config.ts': ['config', 'core', 'gateway', 'observe', '@sinclair/typebox', 'node:*'],
   'version.ts': ['../package.json'],
-  'fetch-limit.ts': [],
+  'fetch-limit.ts': ['config'],
   'server.ts': ['elysia', 'http', 'observe'],
   'app.ts': ['**'],
   cli: ['**'],

@@ -1,4 +1,5 @@
-import { doubtsAbout, listenPolicy, proxyProblem } from '../config/policy.ts'
+import { doubtsAbout, listenPolicy } from '../config/policy.ts'
+import { proxyProblem } from '../config/proxy.ts'
 import { filesOf } from '../config/sources.ts'
 import { UsageError } from '../config/usage-error.ts'
 import { type Config, type LoadedConfig, loadConfig } from '../config.ts'

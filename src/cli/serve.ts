@@ -1,4 +1,5 @@
-import { doubtsAbout, isProxied } from '../config/policy.ts'
+import { doubtsAbout } from '../config/policy.ts'
+import { isProxied } from '../config/proxy.ts'
 import type { Config } from '../config.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { Gateway } from '../gateway/run.ts'

@@ -1,4 +1,5 @@
-import { doubtsAbout, listenPolicy, proxyProblem } from '../../config/policy.ts'
+import { doubtsAbout, listenPolicy } from '../../config/policy.ts'
+import { proxyProblem } from '../../config/proxy.ts'
 import type { Surroundings } from '../../config/sources.ts'
 import type { Config, LoadedConfig } from '../../config.ts'
 import { urlOf, whoListens } from '../target.ts'

@@ -15,8 +15,9 @@ export interface Connections {
   ask(to: URL, request: Uint8Array, listener: Listener): Flow
 }
 
-interface Connection extends Flow {
-  send(request: Uint8Array, listener: Listener): void
+interface Connection {
+  /** What is returned moves this answer alone: once it has ended, the connection may be another's. */
+  send(request: Uint8Array, listener: Listener): Flow
 }
 
 /** What a socket tells its connection. */
@@ -43,8 +44,7 @@ export function createConnections(lookup: Lookup): Connections {
   return {
     ask(to, request, listener) {
       const connection = idle.get(to.origin)?.pop() ?? connect(to, lookup, (one) => shelve(to.origin, one))
-      connection.send(request, listener)
-      return connection
+      return connection.send(request, listener)
     },
   }
 
@@ -93,12 +93,12 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
       unshelve()
       socket?.timeout(0)
       flush()
-    },
-    pause: () => socket?.pause(),
-    resume: () => socket?.resume(),
-    close() {
-      closed = true
-      socket?.terminate()
+      const isUnderWay = () => listener === hearing
+      return {
+        pause: () => isUnderWay() && socket?.pause(),
+        resume: () => isUnderWay() && socket?.resume(),
+        close: () => isUnderWay() && close(),
+      }
     },
   }
   void open()
@@ -126,6 +126,11 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
     gone(failure)
   }
 
+  function close(): void {
+    closed = true
+    socket?.terminate()
+  }
+
   function ready(opened: Socket<Ears>): void {
     socket = opened
     if (closed) opened.terminate()
@@ -144,11 +149,12 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
     if (read instanceof Error) gone(read)
     if (listener !== undefined) return
     // An answer before the whole question, or to none: nobody knows what would come next.
-    if (closed || !wasAsked || !keepsAlive || unsent !== undefined) connection.close()
+    if (closed || !wasAsked || !keepsAlive || unsent !== undefined) close()
     else rest()
   }
 
   function rest(): void {
+    socket?.resume() // it may have been held back when its end came
     socket?.timeout(idleSeconds)
     unshelve = shelve(connection)
   }

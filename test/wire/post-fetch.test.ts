@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import { createConnections } from '../../src/wire/connections.ts'
 import { type Fetch, type HttpResponse, piecesOf, readPiece } from '../../src/wire/http.ts'
 import { systemLookup } from '../../src/wire/names.ts'
 import { postFetch } from '../../src/wire/post-fetch.ts'
@@ -210,6 +211,51 @@ test('a connection is used again', async () => {
     expect(await (await fetch(`${upstream.origin}/`, { method: 'POST', body: '{}' })).text()).toBe('ok')
     expect(upstream.open()).toBe(1)
   }
+})
+
+describe('a connection that is used again hears nothing of whoever had it before:', () => {
+  /** The first answer is whole at once, the second begins and waits to be finished. */
+  async function twoAnswers(body: string) {
+    const lines: Parameters<Play>[0][] = []
+    const upstream = await playing(async (line) => {
+      lines.push(line)
+      if (lines.length === 1) await line.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
+      else await line.write(`HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n`)
+    })
+    const post = postFetch(others, systemLookup)
+    const next = () => post(`${upstream.origin}/`, { method: 'POST', body: '{}' })
+    const first = await next()
+    await new Promise((resolve) => setTimeout(resolve, 20)) // nothing tells that the end of an unread body has come
+    const second = await next()
+    expect(upstream.open()).toBe(1)
+    return { first, second, finish: () => lines[1]?.write('done') }
+  }
+
+  test('of a body given up after its end', async () => {
+    const { first, second, finish } = await twoAnswers('ok')
+    if (first.body) piecesOf(first.body).cancel()
+    await finish()
+    expect(await read(second)).toEqual({ text: 'done', code: undefined })
+  })
+
+  test('of one that was held back when its end came', async () => {
+    const upstream = await playing((line) => line.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'))
+    const connections = createConnections(systemLookup)
+    const request = Buffer.from('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n')
+    const ask = () => {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      const flow = connections.ask(new URL(upstream.origin), request, {
+        head() {},
+        push: () => flow.pause(),
+        end: resolve,
+        fail: reject,
+      })
+      return promise
+    }
+    await ask()
+    await ask()
+    expect(upstream.open()).toBe(1)
+  })
 })
 
 test.each([204, 304])('status %d has no body', async (status) => {

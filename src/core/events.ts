@@ -68,3 +68,8 @@ export type ReplyBlock =
   | { type: 'text' | 'reasoning'; text: string }
   | { type: 'tool-call'; id: string; name: string; arguments: string }
   | { type: 'server-tool'; tool: ServerTool }
+
+/** Nothing of a reply counts behind it. */
+export function isFinal({ type }: Delta): boolean {
+  return type === 'finish' || type === 'error'
+}

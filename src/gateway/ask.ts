@@ -1,4 +1,4 @@
-import type { Delta } from '../core/events.ts'
+import { type Delta, isFinal } from '../core/events.ts'
 import { piped, type Source } from '../core/source.ts'
 import { heard } from './heard.ts'
 import type { Measured, Meter } from './meter.ts'
@@ -26,9 +26,5 @@ export async function ask(found: Route, options: AskOptions): Promise<Asked> {
   const request = measured.fitted(note)
   const deltas = await upstream.open({ request, model, signal, whole, note })
   const rules = heard({ upstream, request }, { loopLimit, countTokens: measured.countText, note })
-  return { deltas: piped(deltas, rules, isLast), measured }
-}
-
-function isLast({ type }: Delta): boolean {
-  return type === 'finish' || type === 'error'
+  return { deltas: piped(deltas, rules, isFinal), measured }
 }

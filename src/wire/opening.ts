@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/errors.ts'
-import type { Delta } from '../core/events.ts'
+import { type Delta, isFinal } from '../core/events.ts'
 import { read, type Source } from '../core/source.ts'
 
 /** A reply that has begun: what was read to know so, and what follows. */
@@ -26,7 +26,7 @@ export async function openingOf(source: Source<Delta[]>, toTheEnd: boolean): Pro
         telling?.error ?? new GatewayError('upstream-truncated', 'Z.AI closed the stream without an answer. Try again.')
       )
     }
-    if (!toTheEnd || batch === undefined || first.some(isLast)) return { first, rest: source }
+    if (!toTheEnd || batch === undefined || first.some(isFinal)) return { first, rest: source }
   }
 }
 
@@ -87,8 +87,4 @@ function isTelling(delta: Delta): boolean {
     default:
       return delta satisfies never
   }
-}
-
-function isLast({ type }: Delta): boolean {
-  return type === 'finish' || type === 'error'
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, GatewayError } from '../../core/errors.ts'
-import type { Delta } from '../../core/events.ts'
+import { type Delta, isFinal } from '../../core/events.ts'
 import type { Pool, Refusal } from '../../core/pool.ts'
 import type { Tool } from '../../core/request.ts'
 import { piped, type Source } from '../../core/source.ts'
@@ -120,7 +120,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
 
   /** Models now and then write a call into the text instead of making it. */
   function withCallsIn(deltas: Source<Delta[]>, tools: Tool[]): Source<Delta[]> {
-    return tools.length === 0 ? deltas : piped(deltas, toolCallParser(tools, { scanLimit: options.scanLimit }), isLast)
+    return tools.length === 0 ? deltas : piped(deltas, toolCallParser(tools, { scanLimit: options.scanLimit }), isFinal)
   }
 }
 
@@ -140,10 +140,6 @@ function remedyFor(outcome: Opening | GatewayError, { mustCallTool }: Job): Reme
   if (outcome instanceof GatewayError) return remedyOf(outcome)
   const wanting = mustCallTool && !outcome.first.some(({ type }) => type === 'tool-call' || type === 'error')
   return wanting ? 'insist' : 'none'
-}
-
-function isLast({ type }: Delta): boolean {
-  return type === 'finish' || type === 'error'
 }
 
 function isEventStream(response: HttpResponse): boolean {

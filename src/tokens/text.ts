@@ -1,8 +1,8 @@
 import type { Vocabulary } from './vocabulary.ts'
 
-/** Characters counted with the vocabulary in one go, 2 to 4 ms; what goes beyond is sampled. */
+/** Characters counted with the vocabulary in one go, 0.3 ms of English, 6 ms of Chinese; what goes beyond is sampled. */
 const budget = 16_384
-/** Characters of one look-up: long enough for words, short enough that 5,000 equal letters take no time. */
+/** Characters of one look-up: long enough for words, short enough for a sample. */
 const pieceLength = 512
 /** Characters looked at, without the vocabulary, to tell the rest from the samples; under a millisecond. */
 const looks = 65_536

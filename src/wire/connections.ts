@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import type { Socket, SocketHandler } from 'bun'
 import { HTTPParser } from 'http-parser-js'
+import { type ChunkReader, chunkReader } from './chunked.ts'
 import type { Flow, Sink } from './inbox.ts'
 import type { Lookup } from './names.ts'
 
@@ -33,7 +34,8 @@ interface Ears {
 const idleSeconds = 30
 
 /**
- * HTTP/1.1 over Bun's own sockets, one request at a time on each; answers are read by http-parser-js.
+ * HTTP/1.1 over Bun's own sockets, one request at a time on each; answers are read by http-parser-js, but for their
+ * chunks.
  *
  * Names are not left to `Bun.connect`: it may wait for ever for one that `fetch` looks up at the same moment (Bun
  * 1.4.5, one in fifteen such pairs).
@@ -70,20 +72,21 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
   // A 100 or 103 before the answer is not the answer.
   let isInterim = false
   let keepsAlive = false
+  // Of a body that comes in chunks, which the parser would hand over one by one.
+  let chunks: ChunkReader | undefined
   let unshelve = () => {}
 
   parser[HTTPParser.kOnHeadersComplete] = ({ statusCode, headers, shouldKeepAlive }) => {
     isInterim = statusCode < 200
     keepsAlive = shouldKeepAlive
     if (!isInterim) listener?.head(statusCode, headers)
+    if (!hasChunks(statusCode, headers)) return undefined
+    chunks = chunkReader()
+    return leaveBody
   }
   parser[HTTPParser.kOnBody] = (piece) => listener?.push(piece)
   parser[HTTPParser.kOnMessageComplete] = () => {
-    if (isInterim) return
-    // The parser takes a chunk whose size is no number for the last one.
-    if ('body_bytes' in parser && Number.isNaN(parser.body_bytes)) gone()
-    listener?.end()
-    listener = undefined
+    if (!isInterim && chunks === undefined) end()
   }
 
   const connection: Connection = {
@@ -145,12 +148,33 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
 
   function heard(bytes: Buffer): void {
     const wasAsked = listener !== undefined
-    const read = wasAsked ? parser.execute(bytes) : 0
-    if (read instanceof Error) gone(read)
+    if (wasAsked) read(bytes)
     if (listener !== undefined) return
     // An answer before the whole question, or to none: nobody knows what would come next.
     if (closed || !wasAsked || !keepsAlive || unsent !== undefined) close()
     else rest()
+  }
+
+  function read(bytes: Buffer): void {
+    const parsed = chunks === undefined ? parser.execute(bytes) : 0
+    if (parsed instanceof Error) gone(parsed)
+    else if (chunks !== undefined) readChunks(bytes.subarray(parsed), chunks)
+  }
+
+  function readChunks(bytes: Buffer, from: ChunkReader): void {
+    const content = from.read(bytes)
+    if (content.length > 0) listener?.push(content)
+    if (from.failure) gone(from.failure)
+    if (!from.over) return
+    chunks = undefined
+    // What would it be the answer to?
+    if (from.surplus > 0) keepsAlive = false
+    end()
+  }
+
+  function end(): void {
+    listener?.end()
+    listener = undefined
   }
 
   function rest(): void {
@@ -168,6 +192,18 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
     listener = undefined
     socket?.terminate()
   }
+}
+
+/** Tells the parser that somebody else reads on. */
+const leaveBody = 2
+
+function hasChunks(status: number, headers: readonly string[]): boolean {
+  if (status < 200 || status === 204 || status === 304) return false
+  return headers.some((name, at) => at % 2 === 0 && isChunked(name, headers[at + 1] ?? ''))
+}
+
+function isChunked(name: string, value: string): boolean {
+  return name.toLowerCase() === 'transfer-encoding' && value.toLowerCase() === 'chunked'
 }
 
 // One for all sockets: Bun keeps a context for each.

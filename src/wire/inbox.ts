@@ -24,7 +24,6 @@ export function inbox(flow: Flow): { pieces: Pieces; sink: Sink } {
   let size = 0
   let ending: { failure?: { cause: unknown } } | undefined
   let asked: Parameters<Pieces['next']>[0] | undefined
-  let telling = false
 
   return {
     pieces: {
@@ -47,23 +46,11 @@ export function inbox(flow: Flow): { pieces: Pieces; sink: Sink } {
     const before = size
     size += piece.byteLength
     if (before <= most && size > most) flow.pause()
-    tellSoon()
+    tell()
   }
 
   function settle(how: { failure?: { cause: unknown } }): void {
     ending ??= how
-    tellSoon()
-  }
-
-  /** All that one network read brings is one piece. */
-  function tellSoon(): void {
-    if (asked === undefined || telling) return
-    telling = true
-    queueMicrotask(tellNow)
-  }
-
-  function tellNow(): void {
-    telling = false
     tell()
   }
 

@@ -116,8 +116,8 @@ describe('whatever had come is delivered before', () => {
   test.each<[string, Play, string]>([
     ['a close', burst('close'), 'ECONNRESET'],
     ['a reset', burst('reset'), 'ECONNRESET'],
-    ['a chunk without a size', burst('close', 'zz\r\n'), 'ECONNRESET'],
-    ['a chunk without a size that looks like the last', burst('close', 'zz\r\n\r\n'), 'ECONNRESET'],
+    ['a chunk without a size', burst('close', 'zz\r\n'), 'HPE_INVALID_CHUNK'],
+    ['a chunk without a size that looks like the last', burst('close', 'zz\r\n\r\n'), 'HPE_INVALID_CHUNK'],
   ])('%s', async (_name, play, code) => {
     const upstream = await playing(play)
     for (let round = 0; round < 10; round++) expect(await read(await ask(upstream))).toEqual({ text: events, code })

@@ -82,11 +82,18 @@ test('a model of another name is not what was asked for', async () => {
 
 test('headers that leave before it is known who answers do not say', async () => {
   const late = Promise.withResolvers<never>()
-  const first = rung('first', { open: () => late.promise })
+  const asked = Promise.withResolvers<void>()
+  const first = rung('first', {
+    open() {
+      asked.resolve()
+      return late.promise
+    },
+  })
   const gateway = start([first, rung('second')], 20)
   const reply = await ask(gateway, { stream: true })
   expect(reply.headers.get('x-zai2api-upstream')).toBeNull()
   expect(reply.headers.get('x-request-id')).toStartWith('req_')
+  await asked.promise
   late.reject(new GatewayError('overloaded', 'no room'))
   expect(await reply.text()).toContain('[DONE]')
   expect(gateway.lines.at(-1)).toContain('"upstream":"second"')

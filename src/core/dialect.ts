@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox'
 import type { GatewayError } from './errors.ts'
-import type { Reply, StreamEvent } from './events.ts'
+import type { ProseKind, Reply, StreamEvent } from './events.ts'
 import type { Machine } from './machine.ts'
 import type { ChatRequest } from './request.ts'
 
@@ -15,7 +15,7 @@ export interface Dialect<Options = unknown> {
   /** `anthropic-beta` and the like; names are lower case. */
   decode(body: unknown, headers: Headers): Decoded<Options>
   /** The reply as ready SSE text, one string an event. */
-  encoder(head: ReplyHead, options: Options): Machine<StreamEvent, string>
+  encoder(head: ReplyHead, options: Options): Encoder
   encodeReply(head: ReplyHead, reply: Reply, options: Options): object
   encodeError(error: GatewayError, requestId: string): { status: number; body: object }
   /** Sent while the upstream is silent: an event or comment every client of the dialect skips. */
@@ -26,6 +26,18 @@ export interface Dialect<Options = unknown> {
   count?: { path: string; encode(inputTokens: number): object }
   /** Only where clients may refer to earlier replies instead of sending them again. */
   memory?: DialectMemory<Options>
+}
+
+/** Writes events; of text that was `told` it only takes note. */
+export interface Encoder extends Machine<StreamEvent, string> {
+  /** How further text of the open block is written now, where all of it is written alike. */
+  prose?(): ProseWriter | undefined
+}
+
+export interface ProseWriter {
+  kind: ProseKind
+  /** The event for a JSON string without its quotes. */
+  write(piece: string): string
 }
 
 /** How a dialect refers to stored replies, and what it stores. */

@@ -1,5 +1,5 @@
 import { GatewayError } from './errors.ts'
-import type { Delta, FinishReason, ServerTool, StreamEvent, Usage } from './events.ts'
+import type { Delta, FinishReason, Prose, ProseKind, ServerTool, StreamEvent, Usage } from './events.ts'
 import type { Machine } from './machine.ts'
 
 export interface GrammarOptions {
@@ -9,7 +9,7 @@ export interface GrammarOptions {
   countTokens: (text: string) => number
 }
 
-type Prose = { kind: 'text' | 'reasoning'; index: number; text: string }
+type Block = { kind: ProseKind; index: number; text: string }
 type Call = { kind: 'tool-call'; key: string; index: number; id: string; name: string; arguments: string }
 /** A call that waits for its turn, or for its name. */
 type WaitingCall = { id: string | undefined; name: string; arguments: string }
@@ -26,7 +26,7 @@ type WaitingCall = { id: string | undefined; name: string; arguments: string }
 export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
   let started = false
   let over = false
-  let open: Prose | Call | undefined
+  let open: Block | Call | undefined
   let nextIndex = 0
   let calls = 0
   let usage: Usage | undefined
@@ -35,7 +35,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
   let estimatedReasoning = 0
   // Line breaks before the first word of a block: kept back, because a block of line breaks is no block.
   let leading = ''
-  let leadingKind: Prose['kind'] | undefined
+  let leadingKind: ProseKind | undefined
   let hasText = false
   const waiting = new Map<string, WaitingCall>()
   const closed = new Set<string>()
@@ -46,7 +46,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
       switch (delta.type) {
         case 'text':
         case 'reasoning':
-          prose(delta.type, delta.text, out)
+          prose(delta.type, delta, out)
           break
         case 'tool-call':
           toolCall(delta, out)
@@ -74,6 +74,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
           out,
         )
     },
+    passes: (kind) => !over && open?.kind === kind,
   }
 
   function start(out: StreamEvent[]): void {
@@ -82,12 +83,12 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     out.push({ type: 'message-start', inputTokens: options.inputTokens })
   }
 
-  function prose(kind: Prose['kind'], text: string, out: StreamEvent[]): void {
+  function prose(kind: ProseKind, { text, told }: Prose, out: StreamEvent[]): void {
     if (text === '') return
     start(out)
     if (open?.kind === kind) {
       open.text += text
-      out.push({ type: `${kind}-delta`, index: open.index, text })
+      out.push({ type: `${kind}-delta`, index: open.index, text, ...(told && { told }) })
       return
     }
     if (leadingKind !== kind) {

@@ -1,3 +1,5 @@
+import type { ProseKind } from './events.ts'
+
 /**
  * One step of a stream: an input goes in, zero or more outputs are appended to `out`.
  * Synchronous; state is private. Appending to the caller's array keeps a network read at one array however many
@@ -7,6 +9,11 @@ export interface Machine<In, Out> {
   push(input: In, out: Out[]): void
   /** Called once, after the last input. */
   end(out: Out[]): void
+  /**
+   * Whether pieces of such text now come out one by one as they go in, and will until anything else goes in. That they
+   * do may be told later, in one piece. A machine that does not say so has to see each piece.
+   */
+  passes?(kind: ProseKind): boolean
 }
 
 /** Two machines as one: what `first` says is what `second` hears. */
@@ -26,6 +33,7 @@ export function chain<In, Mid, Out>(first: Machine<In, Mid>, second: Machine<Mid
       drain(out)
       second.end(out)
     },
+    passes: (kind) => first.passes?.(kind) === true && second.passes?.(kind) === true,
   }
 }
 

@@ -1,4 +1,5 @@
 import { asGatewayError, type GatewayError } from './errors.ts'
+import type { ProseKind } from './events.ts'
 import type { Machine } from './machine.ts'
 
 /**
@@ -9,10 +10,22 @@ export interface Source<Batch> {
   /**
    * Asks for the next batch. `hear` is called once, maybe before `next` returns; with `undefined` once the stream is
    * over. Failure is an item of the stream. Ask again only when you have heard, and throw nothing from `hear`.
+   * Until then text may take the `fast` path.
    */
-  next(hear: (batch: Batch | undefined) => void): void
+  next(hear: (batch: Batch | undefined) => void, fast?: FastPath): void
   /** Gives up: closes whatever stands behind. Safe to call at any time, more than once. */
   cancel(): void
+}
+
+/**
+ * A way around all that lies between the bytes of the upstream and those of the client, for text that would come out
+ * as it went in: most of a reply. What lies between hears of it later, as `told`, a few times a second and not with
+ * every event, when none of it is in the processor's caches any more (half of an event's cost, with 300 streams).
+ */
+export interface FastPath {
+  kind: ProseKind
+  /** Writes pieces of the open block, each an event: JSON strings without their quotes, as `JSON.stringify` has them. */
+  write(pieces: readonly string[]): 'go on' | 'catch up'
 }
 
 /** What every kind of item has a word for. */
@@ -51,10 +64,10 @@ export function piped<In, Out extends { type: string }>(
   let over = false
   let waiting: (batch: (Out | Failure)[] | undefined) => void = () => {}
   return {
-    next(hear) {
+    next(hear, fast) {
       waiting = hear
       if (over) hear(undefined)
-      else source.next(heard)
+      else source.next(heard, fast && machine.passes?.(fast.kind) ? fast : undefined)
     },
     cancel() {
       over = true

@@ -33,6 +33,7 @@ export function loopGuard(limit: number): Machine<Delta, Delta> {
       out.push(looped === undefined ? delta : { type: 'error', error: loopError(looped) })
     },
     end() {},
+    passes: () => !over,
   }
 
   function hear(delta: Delta): string | undefined {

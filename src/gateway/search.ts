@@ -51,6 +51,7 @@ export function shownSearches(asked: ChatRequest): Machine<Delta, Delta> {
       out.push({ type: 'server-tool', tool: { ...tool, query: tool.query ?? lastWords(asked), sources } })
     },
     end() {},
+    passes: () => true,
   }
 }
 

@@ -31,6 +31,7 @@ export function stopAt(sequences: readonly string[]): Machine<Delta, Delta> {
     end(out) {
       if (!stopped) release(out)
     },
+    passes: (kind) => kind === 'reasoning' && !stopped,
   }
 
   function release(out: Delta[]): void {

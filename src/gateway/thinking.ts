@@ -22,13 +22,14 @@ const wrappings: Record<'tags' | 'raw', Wrapping> = {
 export function thinking(mode: ThinkingMode): Machine<Delta, Delta> {
   switch (mode) {
     case 'think':
-      return { push: (delta, out) => void out.push(delta), end() {} }
+      return { push: (delta, out) => void out.push(delta), end() {}, passes: () => true }
     case 'strip':
       return {
         push(delta, out) {
           if (delta.type !== 'reasoning') out.push(delta)
         },
         end() {},
+        passes: (kind) => kind === 'text',
       }
     case 'tags':
     case 'raw':
@@ -58,6 +59,7 @@ function wrapped({ open, close, quote }: Wrapping): Machine<Delta, Delta> {
       out.push(delta)
     },
     end: leave,
+    passes: (kind) => kind === 'text' && !inside,
   }
 
   function leave(out: Delta[]): void {

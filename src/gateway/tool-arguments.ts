@@ -65,6 +65,7 @@ async function kept(
       }
     },
     end() {},
+    passes: () => !failed && unfit === undefined,
   }
 
   function settle(end: CallEnd, start: StreamEvent[] | undefined, out: StreamEvent[]): void {

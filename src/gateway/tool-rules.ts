@@ -52,6 +52,7 @@ export function toolRules({ choice, parallel, mustCall, note }: ToolRules): Mach
       }
     },
     end() {},
+    passes: (kind) => kind === 'reasoning' || !mustCall || kept > 0,
   }
 
   function call(delta: CallDelta, out: Delta[]): void {

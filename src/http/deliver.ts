@@ -1,15 +1,15 @@
 import type { Clock } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
+import type { Encoder, ProseWriter } from '../core/dialect.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
 import type { Reply, StreamEvent } from '../core/events.ts'
-import type { Machine } from '../core/machine.ts'
-import { read, type Source } from '../core/source.ts'
+import { type FastPath, read, type Source } from '../core/source.ts'
 import type { RequestRecord } from '../observe/record.ts'
 
 export interface StreamOptions {
   /** Settles with the events, or rejects with what went wrong before the first. */
   events: Promise<Source<StreamEvent[]>>
-  encoder: Machine<StreamEvent, string>
+  encoder: Encoder
   /** Said while the upstream is silent. */
   keepAlive: string
   keepAliveMs: number
@@ -61,7 +61,9 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
   let asking = false
   let over = false
   let lastSentAt = clock.now()
-  let lastBatchAt: number | undefined
+  let lastTextAt: number | undefined
+  let writer: ProseWriter | undefined
+  let path: FastPath | undefined
   // Since when something waits here for a client that does not read; `undefined` while it reads.
   let unreadSince: number | undefined
   let stopTimer = () => {}
@@ -92,18 +94,35 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
   function ask(): void {
     if (over || asking || unreadSince !== undefined || source === undefined) return
     asking = true
-    source.next(hear)
+    source.next(hear, fastPath())
+  }
+
+  function fastPath(): FastPath | undefined {
+    const prose = encoder.prose?.()
+    if (prose !== writer) {
+      writer = prose
+      path = prose && pathBy(prose)
+    }
+    return path
+  }
+
+  function pathBy(prose: ProseWriter): FastPath {
+    return {
+      kind: prose.kind,
+      write(pieces) {
+        let text = ''
+        for (const piece of pieces) text += prose.write(piece)
+        if (!over) tell(text)
+        return over || unreadSince !== undefined ? 'catch up' : 'go on'
+      },
+    }
   }
 
   function hear(batch: StreamEvent[] | undefined): void {
     asking = false
     if (over) return
-    const now = clock.now()
-    if (lastBatchAt !== undefined) record.pulse?.(now - lastBatchAt)
-    lastBatchAt = now
     try {
-      const text = encode(batch ?? [])
-      if (text !== '') send(text, now)
+      tell(encode(batch ?? []))
       if (isLast(batch)) end()
       else ask()
     } catch (thrown) {
@@ -118,6 +137,14 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
       note(event, record, clock)
     }
     return out.length === 1 ? (out[0] ?? '') : out.join('')
+  }
+
+  function tell(text: string): void {
+    if (text === '') return
+    const now = clock.now()
+    if (lastTextAt !== undefined) record.pulse?.(now - lastTextAt)
+    lastTextAt = now
+    send(text, now)
   }
 
   function send(text: string, now = clock.now()): void {

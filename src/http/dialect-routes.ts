@@ -1,10 +1,9 @@
 import { Elysia } from 'elysia'
 import type { Clock } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
-import type { Dialect } from '../core/dialect.ts'
+import type { Dialect, Encoder } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
-import type { Reply, StreamEvent } from '../core/events.ts'
-import type { Machine } from '../core/machine.ts'
+import type { Reply } from '../core/events.ts'
 import type { Gateway } from '../gateway/run.ts'
 import { type ThinkingMode, thinkingModes } from '../gateway/thinking.ts'
 import type { RequestRecord } from '../observe/record.ts'
@@ -123,7 +122,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
 }
 
 /** Hands over the whole reply just before its last event goes out, so that the client can refer to it at once. */
-function keeping(encoder: Machine<StreamEvent, string>, keep: (reply: Reply) => void): Machine<StreamEvent, string> {
+function keeping(encoder: Encoder, keep: (reply: Reply) => void): Encoder {
   const whole = collector()
   return {
     push(event, out) {
@@ -135,6 +134,7 @@ function keeping(encoder: Machine<StreamEvent, string>, keep: (reply: Reply) => 
       encoder.push(event, out)
     },
     end: (out) => encoder.end(out),
+    prose: () => encoder.prose?.(),
   }
 }
 

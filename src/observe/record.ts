@@ -24,7 +24,7 @@ export interface RequestRecord {
   /** Retries and other things worth knowing, in order. */
   notes: string[]
   ignored: string[]
-  /** Hears how many milliseconds lay between two network reads of the reply. */
+  /** Hears how many milliseconds lay between two writes of the reply. */
   pulse?: (gapMs: number) => void
 }
 

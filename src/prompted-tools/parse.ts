@@ -111,6 +111,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     end(out) {
       if (!over) settle(out)
     },
+    passes: (kind) => kind === 'reasoning' && !over,
   }
 
   function scan(text: string, out: Delta[]): void {

@@ -1,4 +1,5 @@
-import type { Delta } from '../core/events.ts'
+import type { Delta, ProseKind } from '../core/events.ts'
+import { unquoted } from '../core/sse.ts'
 
 /** Events that differ from one that was read before in nothing but one JSON string, as most of a reply do. */
 export interface Likeness {
@@ -6,12 +7,13 @@ export interface Likeness {
   before: Buffer
   after: Buffer
   hear(text: string, out: Delta[]): void
+  /** What such a string becomes, where each now becomes one delta as it is. */
+  kind(): ProseKind | undefined
 }
 
-export interface LikenessOptions {
+export interface LikenessOptions extends Pick<Likeness, 'hear' | 'kind'> {
   /** The string in a payload, by parsing it; `undefined` for a payload that says anything else beside. */
   read(payload: string): string | undefined
-  hear(text: string, out: Delta[]): void
 }
 
 const probe = 'zai2api'
@@ -22,7 +24,7 @@ const probe = 'zai2api'
  * Where it stands is not guessed: with another string in that place the payload has to read as that string. So has one
  * with any JSON string there, and all else in it is the same, byte by byte. `undefined` where the place is not certain.
  */
-export function likenessOf(payload: string, { read, hear }: LikenessOptions): Likeness | undefined {
+export function likenessOf(payload: string, { read, hear, kind }: LikenessOptions): Likeness | undefined {
   const text = read(payload)
   if (text === undefined) return undefined
   const written = JSON.stringify(text)
@@ -31,34 +33,64 @@ export function likenessOf(payload: string, { read, hear }: LikenessOptions): Li
   const before = payload.slice(0, at + 1)
   const after = payload.slice(at + written.length - 1)
   if (read(before + probe + after) !== probe) return undefined
-  return { before: Buffer.from(`data: ${before}`), after: Buffer.from(`${after}\n\n`), hear }
+  return { before: Buffer.from(`data: ${before}`), after: Buffer.from(`${after}\n\n`), hear, kind }
 }
 
 /**
  * Reads whole events of one likeness from the beginning of `bytes`, which is the beginning of an event, without
- * decoding or parsing what is around their text. Returns where the rest begins.
+ * decoding or parsing what is around their text. Appends their strings, without quotes and as `JSON.stringify` would
+ * write them, but for empty ones; returns where the rest begins.
  */
-export function readAlike(bytes: Buffer, { before, after, hear }: Likeness, out: Delta[]): number {
+export function readAlike(bytes: Buffer, { before, after }: Likeness, out: string[]): number {
   let at = 0
   for (;;) {
     const start = at + before.length
     if (start + after.length > bytes.length || bytes.compare(before, 0, before.length, at, start) !== 0) return at
     const end = bytes.indexOf(after, start)
     if (end < 0) return at
-    const text = unescaped(bytes.toString('utf8', start, end))
-    if (text === undefined) return at
-    hear(text, out)
+    const piece = plain(bytes.toString('utf8', start, end))
+    if (piece === undefined) return at
+    if (piece !== '') out.push(piece)
     at = end + after.length
   }
 }
 
-/** Not one string, but one that ends and something behind it, is what JSON does not let pass. */
-function unescaped(written: string): string | undefined {
-  if (!written.includes('"') && !written.includes('\\')) return written
+/** What such a string says. */
+export function textOfPiece(piece: string): string {
+  return piece.includes('\\') ? String(JSON.parse(`"${piece}"`)) : piece
+}
+
+/** Whether bytes that came last are the beginning of an event of this likeness and no whole event of any kind. */
+export function mayBecome(bytes: Buffer, { before }: Likeness): boolean {
+  const known = Math.min(bytes.length, before.length)
+  return bytes.compare(before, 0, known, 0, known) === 0 && !bytes.includes(lineFeed) && !bytes.includes(carriageReturn)
+}
+
+const lineFeed = 0x0a
+const carriageReturn = 0x0d
+
+/** As `JSON.stringify` writes what the string says: there are other ways. `undefined` where it is no JSON string. */
+function plain(written: string): string | undefined {
+  if (isPlain(written)) return written
   try {
     const text: unknown = JSON.parse(`"${written}"`)
-    return typeof text === 'string' ? text : undefined
+    return typeof text === 'string' ? unquoted(text) : undefined
   } catch {
     return undefined
   }
 }
+
+function isPlain(written: string): boolean {
+  for (let at = 0; at < written.length; at++) {
+    const char = written.charCodeAt(at)
+    if (char < space || char === quote) return false
+    if (char === backslash && !shortEscapes.has(written.charCodeAt(++at))) return false
+  }
+  return true
+}
+
+const space = 0x20
+const quote = 0x22
+const backslash = 0x5c
+/** What `JSON.stringify` writes behind a backslash, apart from `u`. */
+const shortEscapes = new Set([...'"\\bfnrt'].map((char) => char.charCodeAt(0)))

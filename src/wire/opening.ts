@@ -34,10 +34,10 @@ export async function openingOf(source: Source<Delta[]>, toTheEnd: boolean): Pro
 export function replay({ first, rest }: Opening): Source<Delta[]> {
   let held: Delta[] | undefined = first
   return {
-    next(hear) {
+    next(hear, fast) {
       const batch = held
       held = undefined
-      if (batch === undefined) rest.next(hear)
+      if (batch === undefined) rest.next(hear, fast)
       else hear(batch)
     },
     cancel() {
@@ -61,9 +61,9 @@ export function lasting(source: Source<Delta[]>, over: () => void, signal: Abort
     waiting(batch)
   }
   return {
-    next(hear) {
+    next(hear, fast) {
       waiting = hear
-      source.next(heard)
+      source.next(heard, fast)
     },
     cancel() {
       source.cancel()

@@ -3,14 +3,20 @@ import type { Clock } from '../core/clock.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
-import type { Source } from '../core/source.ts'
+import type { FastPath, Source } from '../core/source.ts'
 import { cancelled, type Pieces, piecesOf } from './http.ts'
-import { type Likeness, readAlike } from './likeness.ts'
+import { type Likeness, mayBecome, readAlike, textOfPiece } from './likeness.ts'
 
 /** Longest wait for the end of a body whose last delta has come; with it the connection can serve the next call. */
 const lingerMs = 1_000
 
 const blankLine = Buffer.from('\n\n')
+const nothing = Buffer.alloc(0)
+
+/** Characters that may have taken the fast path before those who count them are told. */
+const mostUntold = 2_048
+/** Bytes of half an event that wait for the other half; longer ones are read as they come. */
+const mostHalf = 16_384
 
 /** Hears the `data` of every event, one string an event. */
 export interface PayloadReader extends Machine<string, Delta> {
@@ -49,10 +55,17 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   let lastReadAt = clock.now()
   let stopTimer = clock.after(idleMs, watch)
   const parser = createParser({ onEvent: (event) => decoder.push(event.data, batch) })
+  let fast: FastPath | undefined
+  // What took the fast path and is not told yet, as it stands in JSON, and the likeness of its events.
+  let untold = ''
+  let taken: Likeness | undefined
+  // The beginning of an event that may be alike, too.
+  let half: Buffer = nothing
 
   return {
-    next(hear) {
+    next(hear, fastPath) {
       waiting = hear
+      fast = fastPath
       if (over) hear(undefined)
       else pieces.next(heard)
     },
@@ -67,8 +80,14 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
       return
     }
     try {
+      const bytes = piece && passOn(bufferOf(piece))
+      if (piece && bytes === undefined) {
+        pieces.next(heard)
+        return
+      }
+      catchUp()
       if (silent) fail(fellSilent(idleMs))
-      else if (piece) read(bufferOf(piece))
+      else if (bytes) read(bytes)
       else if (failure) fail(signal.aborted ? cancelled(failure.cause) : broken(failure.cause))
       else finish()
     } catch (thrown) {
@@ -77,13 +96,55 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     waiting(batch)
   }
 
+  /** What cannot take the fast path, and `undefined` where nothing is left and more of the same may come. */
+  function passOn(piece: Buffer): Buffer | undefined {
+    const alike = fast && betweenEvents ? decoder.likeness?.() : undefined
+    if (fast === undefined || alike === undefined || alike.kind() !== fast.kind) return withHalf(piece)
+    const bytes = withHalf(piece)
+    const passed: string[] = []
+    const rest = bytes.subarray(readAlike(bytes, alike, passed))
+    taken = alike
+    untold += passed.join('')
+    const next = passed.length > 0 ? fast.write(passed) : 'go on'
+    const more = next === 'go on' && untold.length <= mostUntold
+    return more && waits(rest, alike) ? undefined : rest
+  }
+
+  function waits(bytes: Buffer, alike: Likeness): boolean {
+    if (bytes.length > mostHalf || !mayBecome(bytes, alike)) return false
+    half = bytes
+    return true
+  }
+
+  function withHalf(piece: Buffer): Buffer {
+    if (half.length === 0) return piece
+    const whole = Buffer.concat([half, piece])
+    half = nothing
+    return whole
+  }
+
+  function catchUp(): void {
+    if (untold === '') return
+    taken?.hear(textOfPiece(untold), batch)
+    untold = ''
+    for (const delta of batch) if (delta.type === 'text' || delta.type === 'reasoning') delta.told = true
+  }
+
   function read(bytes: Buffer): void {
     for (let rest = bytes; rest.length > 0; ) {
       const alike = betweenEvents ? decoder.likeness?.() : undefined
-      if (alike) rest = rest.subarray(readAlike(rest, alike, batch))
+      if (alike) rest = rest.subarray(readPieces(rest, alike))
+      if (alike && waits(rest, alike)) break
       rest = rest.subarray(parse(rest))
     }
     finished = batch.at(-1)?.type === 'finish'
+  }
+
+  function readPieces(bytes: Buffer, alike: Likeness): number {
+    const read: string[] = []
+    const end = readAlike(bytes, alike, read)
+    for (const piece of read) alike.hear(textOfPiece(piece), batch)
+    return end
   }
 
   /** As far as it takes until the events behind may be known to be alike. */
@@ -121,7 +182,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
 
   function finish(): void {
     // A last event may lack its blank line.
-    parser.feed(`${text?.decode() ?? ''}\n\n`)
+    parser.feed(`${textIn(withHalf(nothing))}${text?.decode() ?? ''}\n\n`)
     decoder.end(batch)
     close()
   }

@@ -4,7 +4,7 @@ import type { Delta } from '../../src/core/events.ts'
 import { read as nextBatch } from '../../src/core/source.ts'
 import { decoder } from '../../src/upstreams/zai-api/decode.ts'
 import type { Pieces } from '../../src/wire/http.ts'
-import { likenessOf, readAlike } from '../../src/wire/likeness.ts'
+import { likenessOf, readAlike, textOfPiece } from '../../src/wire/likeness.ts'
 import { sseDeltas } from '../../src/wire/sse.ts'
 import { manualClock } from '../support/clock.ts'
 
@@ -19,7 +19,7 @@ function textIn(payload: string): string | undefined {
 }
 
 const hear = (text: string, out: Delta[]) => void out.push({ type: 'text', text })
-const likeness = (payload: string) => likenessOf(payload, { read: textIn, hear })
+const likeness = (payload: string) => likenessOf(payload, { read: textIn, hear, kind: () => 'text' })
 
 describe('what is alike is known from', () => {
   test.each<[string, string, boolean]>([
@@ -42,7 +42,7 @@ describe('of bytes, what is read without a parser is', () => {
   test.each<[string, string, string[], string]>([
     ['one event', one, ['grüß — "dich"'], ''],
     ['all of them', one + one, ['grüß — "dich"', 'grüß — "dich"'], ''],
-    ['an empty text', event('{"n":1,"t":""}'), [''], ''],
+    ['no empty text', event('{"n":1,"t":""}'), [], ''],
     ['up to half an event', one + one.slice(0, -1), ['grüß — "dich"'], one.slice(0, -1)],
     [
       'up to one of another kind',
@@ -55,10 +55,10 @@ describe('of bytes, what is read without a parser is', () => {
     ['not one whose end is escaped', event('{"n":1,"t":"x\\"}'), [], event('{"n":1,"t":"x\\"}')],
   ])('%s', (_name, text, texts, rest) => {
     const bytes = Buffer.from(text)
-    const out: Delta[] = []
+    const out: string[] = []
     if (!alike) throw new Error('nothing is alike')
     const read = readAlike(bytes, alike, out)
-    expect(out.map((delta) => (delta.type === 'text' ? delta.text : delta))).toEqual(texts)
+    expect(out.map(textOfPiece)).toEqual(texts)
     expect(bytes.toString('utf8', read)).toBe(rest)
   })
 })

@@ -1,8 +1,7 @@
 import { citationFinder } from '../../core/citations.ts'
-import type { ReplyHead } from '../../core/dialect.ts'
-import type { FinishReason, Reply, StreamEvent, Usage, WebSource } from '../../core/events.ts'
-import type { Machine } from '../../core/machine.ts'
-import { sseMessage } from '../../core/sse.ts'
+import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
+import type { FinishReason, ProseKind, Reply, Usage, WebSource } from '../../core/events.ts'
+import { sseMessage, unquoted } from '../../core/sse.ts'
 import { errorBody } from './errors.ts'
 import { citationOf, searchBlocks } from './web-search.ts'
 
@@ -23,7 +22,7 @@ const stopReasonOf = {
  * Stream events as the Messages API's own: `message_start ping (start delta* stop)* message_delta message_stop`,
  * or `error` and nothing behind it. Block indexes are counted here, because hidden reasoning takes none.
  */
-export function encoder(head: ReplyHead, options: MessagesOptions): Machine<StreamEvent, string> {
+export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
   const showsThinking = options.thinking || head.reasoningByName
   const pages = citationFinder()
   let searches = 0
@@ -32,6 +31,11 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Machine<Stre
   let index = -1
   // A delta costs one JSON.stringify of its text: all around it is the same for the whole block.
   let beforeText = ''
+  const deltas: Record<ProseKind, ProseWriter> = {
+    text: { kind: 'text', write: delta },
+    reasoning: { kind: 'reasoning', write: showsThinking ? delta : () => '' },
+  }
+  let writer: ProseWriter | undefined
 
   return {
     push(event, out) {
@@ -59,14 +63,17 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Machine<Stre
           )
           break
         case 'reasoning-delta':
-          if (showsThinking) out.push(delta(event.text))
+          if (showsThinking && !event.told) out.push(delta(unquoted(event.text)))
+          writer = deltas.reasoning
           break
         case 'text-delta':
-          out.push(delta(event.text))
+          if (!event.told) out.push(delta(unquoted(event.text)))
+          // Citations follow the very piece they are found in.
+          writer = searches === 0 ? deltas.text : undefined
           for (const { source } of pages.push(event.text)) cite(source, out)
           break
         case 'tool-call-delta':
-          out.push(delta(event.text))
+          out.push(delta(unquoted(event.text)))
           break
         case 'reasoning-end':
           if (!showsThinking) break
@@ -85,7 +92,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Machine<Stre
         case 'server-tool': {
           const { use, result } = searchBlocks(head, searches++, event.tool)
           start(out, { ...use, input: {} }, 'input_json_delta', 'partial_json')
-          out.push(delta(JSON.stringify(use.input)), named('content_block_stop', { index }))
+          out.push(delta(unquoted(JSON.stringify(use.input))), named('content_block_stop', { index }))
           index++
           out.push(
             named('content_block_start', { index, content_block: result }),
@@ -108,11 +115,12 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Machine<Stre
       }
     },
     end() {}, // the stream's last event says it all
+    prose: () => writer,
   }
 
   function start(out: string[], block: object, deltaType: string, field: string): void {
     index++
-    beforeText = `event: content_block_delta\ndata: {"type":"content_block_delta","index":${index},"delta":{"type":"${deltaType}","${field}":`
+    beforeText = `event: content_block_delta\ndata: {"type":"content_block_delta","index":${index},"delta":{"type":"${deltaType}","${field}":"`
     out.push(named('content_block_start', { index, content_block: block }))
   }
 
@@ -122,8 +130,8 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Machine<Stre
     out.push(named('content_block_delta', { index, delta: { type: 'citations_delta', citation: citationOf(source) } }))
   }
 
-  function delta(text: string): string {
-    return `${beforeText}${JSON.stringify(text)}}}\n\n`
+  function delta(piece: string): string {
+    return `${beforeText}${piece}"}}\n\n`
   }
 }
 

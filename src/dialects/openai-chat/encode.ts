@@ -1,8 +1,7 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
-import type { ReplyHead } from '../../core/dialect.ts'
-import type { FinishReason, Reply, StreamEvent, Usage } from '../../core/events.ts'
-import type { Machine } from '../../core/machine.ts'
-import { sseMessage } from '../../core/sse.ts'
+import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
+import type { FinishReason, Reply, Usage } from '../../core/events.ts'
+import { sseMessage, unquoted } from '../../core/sse.ts'
 import { errorBody } from './errors.ts'
 
 export interface ChatOptions {
@@ -26,7 +25,7 @@ const betweenThoughts = '\n\n'
  * Stream events as chat completion chunks: the role once, deltas, one `finish_reason`, the usage when asked for,
  * `[DONE]`. A failed stream has an error in place of all that follows: no `finish_reason`, no `[DONE]`.
  */
-export function encoder(head: ReplyHead, options: ChatOptions): Machine<StreamEvent, string> {
+export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
   const identity = JSON.stringify(chunkIdentity(head)).slice(0, -1)
   // A delta costs one JSON.stringify of its text: all around it is the same for the whole stream.
   const before = `data: ${identity},"choices":[{"index":0,"delta":`
@@ -37,6 +36,12 @@ export function encoder(head: ReplyHead, options: ChatOptions): Machine<StreamEv
   let call = -1
   const pages = citationFinder()
   const cited: Citation[] = []
+  const thought: ProseWriter = {
+    kind: 'reasoning',
+    write: (piece) => `${before}{"reasoning_content":"${piece}"}${after}`,
+  }
+  const answer: ProseWriter = { kind: 'text', write: (piece) => `${before}{"content":"${piece}"}${after}` }
+  let writer: ProseWriter | undefined
 
   return {
     push(event, out) {
@@ -48,11 +53,13 @@ export function encoder(head: ReplyHead, options: ChatOptions): Machine<StreamEv
           if (thoughts++ > 0) gap = betweenThoughts
           break
         case 'reasoning-delta':
-          out.push(`${before}{"reasoning_content":${JSON.stringify(gap + event.text)}}${after}`)
+          if (!event.told) out.push(thought.write(unquoted(gap + event.text)))
           gap = ''
+          writer = thought
           break
         case 'text-delta':
-          out.push(`${before}{"content":${JSON.stringify(event.text)}}${after}`)
+          if (!event.told) out.push(answer.write(unquoted(event.text)))
+          writer = answer
           for (const citation of pages.push(event.text)) cited.push(citation)
           break
         case 'tool-call-start':
@@ -87,6 +94,7 @@ export function encoder(head: ReplyHead, options: ChatOptions): Machine<StreamEv
       }
     },
     end() {}, // the stream's last event says it all
+    prose: () => writer,
   }
 
   function callDelta(called: { name?: string; arguments: string }, id?: string): string[] {

@@ -1,6 +1,5 @@
-import type { ReplyHead } from '../../core/dialect.ts'
-import type { FinishReason, Reply, StreamEvent, Usage } from '../../core/events.ts'
-import type { Machine } from '../../core/machine.ts'
+import type { Encoder, ReplyHead } from '../../core/dialect.ts'
+import type { FinishReason, Reply, Usage } from '../../core/events.ts'
 import { sseMessage } from '../../core/sse.ts'
 import { errorBody } from './errors.ts'
 
@@ -22,7 +21,7 @@ const finishReasonOf = {
  * Stream events as completion chunks: text, one `finish_reason`, the usage when asked for, `[DONE]`. The shape has no
  * place for thinking and calls. A failed stream has an error in place of all that follows.
  */
-export function encoder(head: ReplyHead, options: CompletionOptions): Machine<StreamEvent, string> {
+export function encoder(head: ReplyHead, options: CompletionOptions): Encoder {
   const chunk = (choices: object[], usage: object | null) =>
     sseMessage(
       JSON.stringify({

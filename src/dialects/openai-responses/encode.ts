@@ -1,8 +1,7 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
-import type { ReplyHead } from '../../core/dialect.ts'
-import type { FinishReason, Reply, ReplyBlock, StreamEvent, Usage } from '../../core/events.ts'
-import type { Machine } from '../../core/machine.ts'
-import { sseMessage } from '../../core/sse.ts'
+import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
+import type { FinishReason, ProseKind, Reply, ReplyBlock, Usage } from '../../core/events.ts'
+import { sseMessage, unquoted } from '../../core/sse.ts'
 import { customInput, inputReader } from './custom-input.ts'
 import { failure } from './errors.ts'
 import { annotation, type Item, outputItems, summaryPart, textPart } from './items.ts'
@@ -37,7 +36,7 @@ const endingOf = {
  * block `response.output_item.added … response.output_item.done`, and `response.completed`, `response.incomplete` or
  * `response.failed` with the whole response. There is no `[DONE]`, as the official API sends none.
  */
-export function encoder(head: ReplyHead, options: ResponsesOptions): Machine<StreamEvent, string> {
+export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
   const items = outputItems(head, options)
   const output: Item[] = []
   let number = 0
@@ -50,6 +49,12 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Machine<Str
   let call: RunningCall = { kind: 'whole' }
   const pages = citationFinder()
   let cited: Citation[] = []
+  const writers: Record<ProseKind, ProseWriter> = {
+    text: { kind: 'text', write: delta },
+    reasoning: { kind: 'reasoning', write: delta },
+  }
+  let searched = false
+  let writer: ProseWriter | undefined
 
   return {
     push(event, out) {
@@ -80,14 +85,17 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Machine<Str
           break
         }
         case 'reasoning-delta':
-          out.push(delta(event.text))
+          if (!event.told) out.push(delta(unquoted(event.text)))
+          writer = writers.reasoning
           break
         case 'text-delta':
-          out.push(delta(event.text))
+          if (!event.told) out.push(delta(unquoted(event.text)))
+          // Citations follow the very piece they are found in.
+          writer = searched ? undefined : writers.text
           for (const citation of pages.push(event.text)) cite(event.index, citation, out)
           break
         case 'tool-call-delta':
-          if (call.kind === 'function') out.push(delta(event.text))
+          if (call.kind === 'function') out.push(delta(unquoted(event.text)))
           if (call.kind === 'custom') say(call, call.read(event.text), out)
           break
         case 'reasoning-end': {
@@ -125,6 +133,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Machine<Str
             named('response.web_search_call.completed', at),
           )
           pages.learn(tool.sources)
+          searched = true
           last = { index, block: { type: 'server-tool', tool } }
           settle('completed', out)
           break
@@ -149,6 +158,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Machine<Str
       }
     },
     end() {}, // the stream's last event says it all
+    prose: () => writer,
   }
 
   function start(out: string[]): void {
@@ -196,7 +206,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Machine<Str
   function say(custom: Extract<RunningCall, { kind: 'custom' }>, text: string, out: string[]): void {
     if (text === '') return
     custom.said += text
-    out.push(delta(text))
+    out.push(delta(unquoted(text)))
   }
 
   function place(index: number, type: ReplyBlock['type'], name?: string): object {
@@ -205,11 +215,11 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Machine<Str
 
   function deltas(type: string, at: object): void {
     beforeNumber = `event: ${type}\ndata: {"type":"${type}","sequence_number":`
-    beforeText = `,${JSON.stringify(at).slice(1, -1)},"delta":`
+    beforeText = `,${JSON.stringify(at).slice(1, -1)},"delta":"`
   }
 
-  function delta(text: string): string {
-    return `${beforeNumber}${number++}${beforeText}${JSON.stringify(text)}}\n\n`
+  function delta(piece: string): string {
+    return `${beforeNumber}${number++}${beforeText}${piece}"}\n\n`
   }
 
   function named(type: string, rest: object): string {

@@ -6,6 +6,8 @@ export interface Citations {
   /** Results in the order they came, which numbers them; returns those not known before. */
   learn(sources: readonly WebSource[]): WebSource[]
   push(text: string): string
+  /** There are marks to look for. */
+  readonly any: boolean
   /** Half a mark is text after all. */
   end(): string
 }
@@ -37,6 +39,9 @@ export function citations(): Citations {
       return seen
         .slice(0, seen.length - held.length)
         .replace(mark, (written, refId: string) => links.get(refId) ?? written)
+    },
+    get any() {
+      return links.size > 0
     },
     end() {
       const rest = held

@@ -85,6 +85,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
         return chunks.Check(value) && onlyField(value) === field ? textIn(value, field) : undefined
       },
       hear: (text, out) => say(field, text, out),
+      kind: () => (field === 'reasoning_content' ? 'reasoning' : content || marks.any ? undefined : 'text'),
     })
   }
 

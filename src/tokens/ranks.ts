@@ -43,7 +43,7 @@ const slotMask = (1 << slotBits) - 1
 /** o200k_base has 1.4 million bytes. What is never written to never takes memory. */
 const room = 1 << 21
 /** Bytes of the file read in one go. */
-const sliceLength = 1 << 15
+const sliceLength = 1 << 18
 
 /**
  * Reads a vocabulary as tiktoken publishes them: a line for each token, `base64 rank`, in the order of their ranks.
@@ -62,7 +62,7 @@ export async function readRanks(file: Uint8Array): Promise<Ranks> {
   }
   for (let at = 0; at < file.length; ) {
     at = readLines(file, at, at + sliceLength, table)
-    await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setTimeout(resolve))
   }
   return createRanks(table)
 }

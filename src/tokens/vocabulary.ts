@@ -20,7 +20,14 @@ export type Vocabulary = (piece: string) => number
  *
  * What spells a special token (`<|endoftext|>`) is text like any other; half a surrogate pair counts as U+FFFD.
  */
-export async function loadVocabulary(): Promise<Vocabulary> {
+export function loadVocabulary(): Promise<Vocabulary> {
+  loaded ??= load()
+  return loaded
+}
+
+let loaded: Promise<Vocabulary> | undefined
+
+async function load(): Promise<Vocabulary> {
   const countWord = createPairCounter(await readRanks(await Bun.file(dataFile).bytes()))
   const split = new RegExp(O200K_TOKEN_SPLIT_REGEX)
   const encoder = new TextEncoder()

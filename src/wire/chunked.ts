@@ -1,13 +1,11 @@
-/** Takes the content out of a chunked body (RFC 9112, 7.1), a network read at a time. */
-export interface ChunkReader {
-  /** The content in these bytes, which are overwritten: up to where they are no chunks, if they are not. */
-  read(bytes: Buffer): Buffer
-  /** What was no chunk; then nothing more is read. */
-  readonly failure: Error | undefined
-  /** The last chunk and the trailer have come. */
-  readonly over: boolean
-  /** Bytes of the last read that come behind the end of the body. */
-  readonly surplus: number
+/** What is in a chunked body. */
+export interface ChunkListener {
+  /** All the content of a network read. */
+  push(content: Buffer): void
+  /** The last chunk and the trailer have come, and so many bytes behind them. */
+  end(surplus: number): void
+  /** What came is no chunk. */
+  fail(error: Error): void
 }
 
 type State = 'size' | 'extension' | 'content' | 'behind content' | 'trailer' | 'over'
@@ -18,48 +16,40 @@ const longestLine = 16_384
 const mostDigits = 12
 
 /**
+ * Takes the content out of a chunked body (RFC 9112, 7.1), a network read at a time; reads, which are overwritten, are
+ * not wanted after the end or a failure.
+ *
  * Content of many chunks is moved together where it lies, so that a read is one piece however many chunks it brought:
  * a server of events makes a chunk of each. Extensions and trailers are skipped.
  */
-export function chunkReader(): ChunkReader {
+export function chunkReader(listener: ChunkListener): (bytes: Buffer) => void {
   let state: State = 'size'
   let size = 0
   let digits = 0
   // Of the line that is skipped.
   let length = 0
-  let surplus = 0
   let failure: Error | undefined
 
-  return {
-    read(bytes) {
-      let at = 0
-      let start = 0
-      let end = 0
-      while (at < bytes.length && state !== 'over' && failure === undefined) {
-        if (state !== 'content') {
-          hear(bytes[at++] ?? 0)
-          continue
-        }
-        const next = Math.min(at + size, bytes.length)
-        if (start === end) start = end = at
-        else bytes.copyWithin(end, at, next)
-        end += next - at
-        size -= next - at
-        at = next
-        if (size === 0) state = 'behind content'
+  return (bytes) => {
+    let at = 0
+    let start = 0
+    let end = 0
+    while (at < bytes.length && state !== 'over' && failure === undefined) {
+      if (state !== 'content') {
+        hear(bytes[at++] ?? 0)
+        continue
       }
-      surplus = bytes.length - at
-      return bytes.subarray(start, end)
-    },
-    get failure() {
-      return failure
-    },
-    get over() {
-      return state === 'over'
-    },
-    get surplus() {
-      return surplus
-    },
+      const next = Math.min(at + size, bytes.length)
+      if (start === end) start = end = at
+      else bytes.copyWithin(end, at, next)
+      end += next - at
+      size -= next - at
+      at = next
+      if (size === 0) state = 'behind content'
+    }
+    if (end > start) listener.push(bytes.subarray(start, end))
+    if (failure) listener.fail(failure)
+    else if (state === 'over') listener.end(bytes.length - at)
   }
 
   /** A byte of what is around the content. */

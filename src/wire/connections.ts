@@ -1,14 +1,16 @@
 import { isIP } from 'node:net'
 import type { Socket, SocketHandler } from 'bun'
 import { HTTPParser } from 'http-parser-js'
-import { type ChunkReader, chunkReader } from './chunked.ts'
+import { chunkReader } from './chunked.ts'
 import type { Flow, Sink } from './inbox.ts'
 import type { Lookup } from './names.ts'
 
-/** Hears the answer to one request: its head, pieces of its body, one ending. */
-export interface Listener extends Sink {
-  /** Names and values in turn, as they came. */
-  head(status: number, headers: readonly string[]): void
+/** Hears the answer to one request. */
+export interface Listener {
+  /** Names and values in turn, as they came. What is returned hears the body. */
+  head(status: number, headers: readonly string[]): Sink
+  /** There is no answer. */
+  fail(cause: unknown): void
 }
 
 export interface Connections {
@@ -69,24 +71,25 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
   let closed = false
   let unsent: Uint8Array | undefined
   let listener: Listener | undefined
+  let sink: Sink | undefined
   // A 100 or 103 before the answer is not the answer.
   let isInterim = false
   let keepsAlive = false
-  // Of a body that comes in chunks, which the parser would hand over one by one.
-  let chunks: ChunkReader | undefined
+  // For a body that comes in chunks, which the parser would hand over one by one.
+  let readChunks: ((bytes: Buffer) => void) | undefined
   let unshelve = () => {}
 
   parser[HTTPParser.kOnHeadersComplete] = ({ statusCode, headers, shouldKeepAlive }) => {
     isInterim = statusCode < 200
     keepsAlive = shouldKeepAlive
-    if (!isInterim) listener?.head(statusCode, headers)
-    if (!hasChunks(statusCode, headers)) return undefined
-    chunks = chunkReader()
+    if (!isInterim) sink = listener?.head(statusCode, headers)
+    if (sink === undefined || !hasChunks(statusCode, headers)) return undefined
+    readChunks = chunkReader({ push: sink.push, end: endChunks, fail: gone })
     return leaveBody
   }
-  parser[HTTPParser.kOnBody] = (piece) => listener?.push(piece)
+  parser[HTTPParser.kOnBody] = (piece) => sink?.push(piece)
   parser[HTTPParser.kOnMessageComplete] = () => {
-    if (!isInterim && chunks === undefined) end()
+    if (!isInterim && readChunks === undefined) end()
   }
 
   const connection: Connection = {
@@ -156,25 +159,23 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
   }
 
   function read(bytes: Buffer): void {
-    const parsed = chunks === undefined ? parser.execute(bytes) : 0
+    const parsed = readChunks ? 0 : parser.execute(bytes)
     if (parsed instanceof Error) gone(parsed)
-    else if (chunks !== undefined) readChunks(bytes.subarray(parsed), chunks)
+    else if (parsed < bytes.length) readChunks?.(parsed === 0 ? bytes : bytes.subarray(parsed))
   }
 
-  function readChunks(bytes: Buffer, from: ChunkReader): void {
-    const content = from.read(bytes)
-    if (content.length > 0) listener?.push(content)
-    if (from.failure) gone(from.failure)
-    if (!from.over) return
-    chunks = undefined
+  function endChunks(surplus: number): void {
+    readChunks = undefined
     // What would it be the answer to?
-    if (from.surplus > 0) keepsAlive = false
+    if (surplus > 0) keepsAlive = false
     end()
   }
 
   function end(): void {
-    listener?.end()
+    const heard = sink
+    sink = undefined
     listener = undefined
+    heard?.end()
   }
 
   function rest(): void {
@@ -188,8 +189,10 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
     // The end of the connection is the end of a body that has no length.
     if (cause === undefined && !closed) parser.finish()
     closed = true
-    listener?.fail(cause ?? brokenOff())
+    const hearing = sink ?? listener
+    sink = undefined
     listener = undefined
+    hearing?.fail(cause ?? brokenOff())
     socket?.terminate()
   }
 }
@@ -221,7 +224,8 @@ const handler: SocketHandler<Ears> = {
   },
   data(socket, bytes) {
     // Nor is one heard from it: what comes before the handshake is over may be anybody's.
-    if (!socket.data.secure || socket.authorized) socket.data.heard(bytes)
+    const ears = socket.data
+    if (!ears.secure || socket.authorized) ears.heard(bytes)
   },
   drain: (socket) => socket.data.flush(),
   timeout: (socket) => void socket.terminate(),

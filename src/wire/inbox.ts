@@ -42,6 +42,12 @@ export function inbox(flow: Flow): { pieces: Pieces; sink: Sink } {
 
   function push(piece: Uint8Array): void {
     if (ending) return
+    if (asked && held.length === 0) {
+      const hear = asked
+      asked = undefined
+      hear(piece)
+      return
+    }
     held.push(piece)
     const before = size
     size += piece.byteLength

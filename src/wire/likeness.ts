@@ -62,6 +62,7 @@ export function textOfPiece(piece: string): string {
 
 /** Whether bytes that came last are the beginning of an event of this likeness and no whole event of any kind. */
 export function mayBecome(bytes: Buffer, { before }: Likeness): boolean {
+  if (bytes.length === 0) return true
   const known = Math.min(bytes.length, before.length)
   return bytes.compare(before, 0, known, 0, known) === 0 && !bytes.includes(lineFeed) && !bytes.includes(carriageReturn)
 }

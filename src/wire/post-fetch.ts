@@ -35,15 +35,16 @@ export function postFetch(fetch: Fetch, lookup: Lookup): Fetch {
       head(status, raw) {
         const headers = headersOf(raw)
         const box = inbox(flow)
-        sink = unpacked(headers.get('content-encoding'), box.sink)
-        if (sink) for (const name of ['content-encoding', 'content-length']) headers.delete(name)
-        sink ??= box.sink
+        const packed = unpacked(headers.get('content-encoding'), box.sink)
+        if (packed) for (const name of ['content-encoding', 'content-length']) headers.delete(name)
+        const body = packed ?? box.sink
+        sink = body
         answer.resolve(responseOf(status, headers, box.pieces))
-      },
-      push: (piece) => sink?.push(piece),
-      end() {
-        stopListening()
-        sink?.end()
+        const end = () => {
+          stopListening()
+          body.end()
+        }
+        return { push: body.push, end, fail }
       },
       fail,
     })

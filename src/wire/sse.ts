@@ -56,9 +56,10 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   let stopTimer = clock.after(idleMs, watch)
   const parser = createParser({ onEvent: (event) => decoder.push(event.data, batch) })
   let fast: FastPath | undefined
-  // What took the fast path and is not told yet, as it stands in JSON, and the likeness of its events.
+  // Of the events that may take it.
+  let alike: Likeness | undefined
+  // What took it and is not told yet, as it stands in JSON.
   let untold = ''
-  let taken: Likeness | undefined
   // The beginning of an event that may be alike, too.
   let half: Buffer = nothing
 
@@ -66,6 +67,8 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     next(hear, fastPath) {
       waiting = hear
       fast = fastPath
+      alike = fastPath && betweenEvents ? decoder.likeness?.() : undefined
+      if (alike?.kind() !== fastPath?.kind) alike = undefined
       if (over) hear(undefined)
       else pieces.next(heard)
     },
@@ -98,13 +101,11 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
 
   /** What cannot take the fast path, and `undefined` where nothing is left and more of the same may come. */
   function passOn(piece: Buffer): Buffer | undefined {
-    const alike = fast && betweenEvents ? decoder.likeness?.() : undefined
-    if (fast === undefined || alike === undefined || alike.kind() !== fast.kind) return withHalf(piece)
     const bytes = withHalf(piece)
+    if (fast === undefined || alike === undefined) return bytes
     const passed: string[] = []
-    const rest = bytes.subarray(readAlike(bytes, alike, passed))
-    taken = alike
-    untold += passed.join('')
+    const rest = from(readAlike(bytes, alike, passed), bytes)
+    for (const text of passed) untold += text
     const next = passed.length > 0 ? fast.write(passed) : 'go on'
     const more = next === 'go on' && untold.length <= mostUntold
     return more && waits(rest, alike) ? undefined : rest
@@ -125,7 +126,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
 
   function catchUp(): void {
     if (untold === '') return
-    taken?.hear(textOfPiece(untold), batch)
+    alike?.hear(textOfPiece(untold), batch)
     untold = ''
     for (const delta of batch) if (delta.type === 'text' || delta.type === 'reasoning') delta.told = true
   }
@@ -210,6 +211,11 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     }
     pieces.next(drop)
   }
+}
+
+/** Cheaper than `subarray` where nothing is left, as it mostly is. */
+function from(place: number, bytes: Buffer): Buffer {
+  return place === bytes.length ? nothing : bytes.subarray(place)
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

@@ -12,11 +12,22 @@ interface Read {
 
 /** Of a body that comes in pieces of the given size. */
 function readCut(body: string, size: number): Read {
-  const reader = chunkReader()
-  let text = ''
-  for (let at = 0; at < body.length && !reader.over && !reader.failure; at += size)
-    text += reader.read(Buffer.from(body.slice(at, at + size), 'latin1')).toString('latin1')
-  return { text, failure: reader.failure?.message, over: reader.over, surplus: reader.surplus }
+  const heard: Read = { text: '', failure: undefined, over: false, surplus: 0 }
+  const read = chunkReader({
+    push(content) {
+      heard.text += content.toString('latin1')
+    },
+    end(surplus) {
+      heard.over = true
+      heard.surplus = surplus
+    },
+    fail({ message }) {
+      heard.failure = message
+    },
+  })
+  for (let at = 0; at < body.length && !heard.over && !heard.failure; at += size)
+    read(Buffer.from(body.slice(at, at + size), 'latin1'))
+  return heard
 }
 
 const whole = { failure: undefined, over: true, surplus: 0 }

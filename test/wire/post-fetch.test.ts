@@ -245,9 +245,7 @@ describe('a connection that is used again hears nothing of whoever had it before
     const ask = () => {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       const flow = connections.ask(new URL(upstream.origin), request, {
-        head() {},
-        push: () => flow.pause(),
-        end: resolve,
+        head: () => ({ push: () => flow.pause(), end: resolve, fail: reject }),
         fail: reject,
       })
       return promise

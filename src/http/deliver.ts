@@ -46,14 +46,14 @@ export async function streamReply(options: StreamOptions): Promise<Response> {
   const { events, keepAliveMs, clock, record, headers } = options
   const early = await settledWithin(events, keepAliveMs, clock)
   record.status = 200
-  return new Response(body(options, early === 'pending'), { headers: { ...streamHeaders, ...headers() } })
+  return new Response(body(options, early), { headers: { ...streamHeaders, ...headers() } })
 }
 
 /**
  * Written straight into the connection, one write a batch: a queue and a promise between them would cost as much as
  * all that is done with an event.
  */
-function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array> {
+function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined): ReadableStream<Uint8Array> {
   const { events, encoder, keepAlive, keepAliveMs, stallMs, clock, record, signal, abort, hangUp, done } = options
   const ended = Promise.withResolvers<void>()
   let controller: ReadableStreamDirectController | undefined
@@ -73,23 +73,26 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
     type: 'direct',
     pull(opened) {
       controller = opened
-      // The headers leave with the first byte, and the client has waited long enough for them.
-      if (late) send(keepAlive)
       keepCompany()
-      events.then(
-        (begun) => {
-          source = begun
-          if (over) begun.cancel()
-          else ask()
-        },
-        (thrown) => fail(asGatewayError(thrown)),
-      )
+      // What is written before this returns leaves together with the headers.
+      if (early) begin(early)
+      else {
+        // They leave with the first byte, and the client has waited long enough for them.
+        send(keepAlive)
+        events.then(begin, (thrown) => fail(asGatewayError(thrown)))
+      }
       return ended.promise
     },
     cancel: leave,
   }
   // Bun's own kind of source, which the types of browsers do not know.
   return Reflect.construct(ReadableStream, [direct])
+
+  function begin(begun: Source<StreamEvent[]>): void {
+    source = begun
+    if (over) begun.cancel()
+    else ask()
+  }
 
   function ask(): void {
     if (over || asking || unreadSince !== undefined || source === undefined) return
@@ -122,9 +125,12 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
     asking = false
     if (over) return
     try {
-      tell(encode(batch ?? []))
-      if (isLast(batch)) end()
-      else ask()
+      const text = encode(batch ?? [])
+      if (isLast(batch)) end(text)
+      else {
+        tell(text)
+        ask()
+      }
     } catch (thrown) {
       fail(asGatewayError(thrown))
     }
@@ -140,11 +146,14 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
   }
 
   function tell(text: string): void {
-    if (text === '') return
+    if (text !== '') send(text, pulse())
+  }
+
+  function pulse(): number {
     const now = clock.now()
     if (lastTextAt !== undefined) record.pulse?.(now - lastTextAt)
     lastTextAt = now
-    send(text, now)
+    return now
   }
 
   function send(text: string, now = clock.now()): void {
@@ -165,8 +174,7 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
   function fail(error: GatewayError): void {
     if (over) return
     try {
-      send(encode([{ type: 'error', error }]))
-      end()
+      end(encode([{ type: 'error', error }]))
     } catch {
       // The encoder is what failed: then the reply has no end, and the client sees that.
       breakOff(error)
@@ -186,10 +194,15 @@ function body(options: StreamOptions, late: boolean): ReadableStream<Uint8Array>
     hangUp()
   }
 
-  function end(): void {
-    const out: string[] = []
+  /** The last words leave together with the end of the reply. */
+  function end(text: string): void {
+    const out = [text]
     encoder.end(out)
-    if (out.length > 0) send(out.join(''))
+    const last = out.join('')
+    if (last !== '') {
+      pulse()
+      controller?.write(last)
+    }
     // What is to be said of the connection has to be said while the reply is not over.
     close()
     controller?.end()
@@ -262,14 +275,14 @@ function note(event: StreamEvent, record: RequestRecord, clock: Clock): void {
   else if (event.type === 'error') record.error = event.error
 }
 
-/** Resolves when `promise` does or after `ms`, whichever is first; rejects if `promise` rejects in time. */
-function settledWithin(promise: Promise<unknown>, ms: number, clock: Clock): Promise<'settled' | 'pending'> {
+/** Resolves as `promise` does, or with nothing after `ms`, whichever is first; rejects if `promise` rejects in time. */
+function settledWithin<Value>(promise: Promise<Value>, ms: number, clock: Clock): Promise<Value | undefined> {
   return new Promise((resolve, reject) => {
-    const stop = clock.after(ms, () => resolve('pending'))
+    const stop = clock.after(ms, () => resolve(undefined))
     promise.then(
-      () => {
+      (value) => {
         stop()
-        resolve('settled')
+        resolve(value)
       },
       (thrown) => {
         stop()

@@ -30,6 +30,8 @@ export interface SseOptions {
   signal: AbortSignal
   /** Longest silence between two reads before the stream ends in an error. */
   idleMs: number
+  /** Nobody will see the pieces of a whole reply: those of one read may come as one. */
+  whole?: boolean
 }
 
 /**
@@ -39,7 +41,7 @@ export interface SseOptions {
  * A body that fails or falls silent ends in an `error` delta; what came before it is delivered first.
  */
 export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions): Source<Delta[]> {
-  const { decoder, clock, signal, idleMs } = options
+  const { decoder, clock, signal, idleMs, whole = false } = options
   const pieces = piecesOf(body)
   // Only bytes that end inside a character need one that remembers, and to make it costs as much as twenty events.
   let text: TextDecoder | undefined
@@ -144,7 +146,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   function readPieces(bytes: Buffer, alike: Likeness): number {
     const read: string[] = []
     const end = readAlike(bytes, alike, read)
-    for (const piece of read) alike.hear(textOfPiece(piece), batch)
+    for (const piece of whole ? [read.join('')] : read) alike.hear(textOfPiece(piece), batch)
     return end
   }
 

@@ -9,8 +9,6 @@ import { markup, type Piece } from './markup.ts'
 import { type CallPiece, type Chunk, chunk as chunks, searchResult, type UsageCounts } from './schema.ts'
 
 export interface DecodeOptions extends CallsOptions {
-  /** The reply is shown once it is whole. */
-  whole: boolean
   /** Vision models write marks into their answers. */
   vision: boolean
   /** Epoch milliseconds; an error may name the time it ends. */
@@ -70,7 +68,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
 
   function say(field: TextField, text: string, out: Delta[]): void {
     if (text === '') return
-    if (field === 'reasoning_content') add('reasoning', text, out)
+    if (field === 'reasoning_content') out.push({ type: 'reasoning', text })
     else if (content) send(content.push(text), out)
     else sendText(marks.push(text), out)
   }
@@ -124,7 +122,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
 
   function send(pieces: readonly Piece[], out: Delta[]): void {
     for (const { type, text } of pieces) {
-      if (type === 'reasoning') add(type, text, out)
+      if (type === 'reasoning') out.push({ type, text })
       else sendText(marks.push(text), out)
     }
   }
@@ -132,14 +130,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
   function sendText(text: string, out: Delta[]): void {
     if (text === '') return
     answered ||= text.trim() !== ''
-    add('text', text, out)
-  }
-
-  function add(type: 'text' | 'reasoning', text: string, out: Delta[]): void {
-    const last = out.at(-1)
-    // Nobody will see the pieces of a whole reply.
-    if (options.whole && last?.type === type) last.text += text
-    else out.push({ type, text })
+    out.push({ type: 'text', text })
   }
 
   /** What was held in case it became a mark. */

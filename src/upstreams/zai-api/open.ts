@@ -102,7 +102,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const response = await api.open('/chat/completions', { key, body, signal })
     if (!response.ok || response.body === null || !isEventStream(response))
       throw answerError(await api.read(response, signal), clock.now())
-    const stream = { clock, signal, idleMs: options.idleMs }
+    const stream = { clock, signal, idleMs: options.idleMs, whole: call.whole }
     const heard = sseDeltas(response.body, { ...stream, decoder: listener({ call, model, tools }) })
     return openingOf(withCallsIn(heard, tools), mustCallTool)
   }
@@ -111,7 +111,6 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     return decoder({
       tools,
       fragments: model.toolStream,
-      whole: call.whole,
       vision: model.vision,
       now: clock.now,
       note: call.note,

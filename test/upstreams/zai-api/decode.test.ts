@@ -145,7 +145,7 @@ function tool(name: string, properties: object): Tool {
 }
 
 function optionsWith(options: Partial<DecodeOptions>): DecodeOptions {
-  return { tools, fragments: true, whole: false, vision: false, now: () => 0, note: () => {}, ...options }
+  return { tools, fragments: true, vision: false, now: () => 0, note: () => {}, ...options }
 }
 
 function decode(facts: (ChunkFacts | string)[], options: Partial<DecodeOptions> = {}): Delta[] {

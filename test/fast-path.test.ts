@@ -205,6 +205,7 @@ describe('takes the fast path:', () => {
     ['the answer, in messages', speech, 'the guard against loops', 'messages', 290],
     ['the answer, in responses', speech, 'the guard against loops', 'responses', 290],
     ['the thinking', thoughts, 'the guard against loops', 'messages', 290],
+    ['the answer in front of calls', speech, 'calls written as text', 'messages', 290],
     ['the thinking in front of calls', thoughts, 'calls written as text', 'messages', 290],
     ['the thinking where an answer has to stop', thoughts, 'stop sequences', 'chat', 290],
   ])('%s', async (_name, bytes, rule, dialect, least) => {
@@ -215,7 +216,6 @@ describe('takes the fast path:', () => {
 
   test.each<[string, Buffer, string]>([
     ['no answer that has to stop somewhere', speech, 'stop sequences'],
-    ['no answer that may hold a call', speech, 'calls written as text'],
     ['no thinking that goes elsewhere', thoughts, 'thinking in tags'],
   ])('%s', async (_name, bytes, rule) => {
     const way = { size: 150, takes: () => true }

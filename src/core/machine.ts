@@ -13,7 +13,16 @@ export interface Machine<In, Out> {
    * Whether pieces of such text now come out one by one as they go in, and will until anything else goes in. That they
    * do may be told later, in one piece. A machine that does not say so has to see each piece.
    */
-  passes?(kind: ProseKind): boolean
+  passes?(kind: ProseKind): Passage
+}
+
+/** All pieces pass, none, or those in which a pattern is not found. */
+export type Passage = boolean | RegExp
+
+/** What passes two machines. Two patterns are one too many: nothing here has them. */
+export function bothPass(first: Passage | undefined, second: Passage | undefined): Passage {
+  if (first === true) return second ?? false
+  return second === true ? (first ?? false) : false
 }
 
 /** Two machines as one: what `first` says is what `second` hears. */
@@ -33,7 +42,7 @@ export function chain<In, Mid, Out>(first: Machine<In, Mid>, second: Machine<Mid
       drain(out)
       second.end(out)
     },
-    passes: (kind) => first.passes?.(kind) === true && second.passes?.(kind) === true,
+    passes: (kind) => bothPass(first.passes?.(kind), second.passes?.(kind)),
   }
 }
 

@@ -1,6 +1,6 @@
 import { asGatewayError, type GatewayError } from './errors.ts'
 import type { ProseKind } from './events.ts'
-import type { Machine } from './machine.ts'
+import { bothPass, type Machine, type Passage } from './machine.ts'
 
 /**
  * A stream of batches that come when they are asked for: one batch a network read, however many items it brought.
@@ -19,11 +19,13 @@ export interface Source<Batch> {
 
 /**
  * A way around all that lies between the bytes of the upstream and those of the client, for text that would come out
- * as it went in: most of a reply. What lies between hears of it later, as `told`, a few times a second and not with
- * every event, when none of it is in the processor's caches any more (half of an event's cost, with 300 streams).
+ * as it went in: most of a reply. What lies between hears of it later, as `told`, once for dozens of events: with
+ * hundreds of streams nothing of it is in the processor's caches any more, and it would cost half of each event.
  */
 export interface FastPath {
   kind: ProseKind
+  /** Pieces in which it is found go the long way. */
+  except?: RegExp | undefined
   /** Writes pieces of the open block, each an event: JSON strings without their quotes, as `JSON.stringify` has them. */
   write(pieces: readonly string[]): 'go on' | 'catch up'
 }
@@ -55,6 +57,13 @@ export function polled<Item>(read: () => Promise<Item[] | undefined>, cancel: ()
   }
 }
 
+/** The path for what `passage` lets by as well. */
+function narrowed(fast: FastPath, passage: Passage | undefined): FastPath | undefined {
+  const open = bothPass(fast.except ?? true, passage)
+  if (open === true || open === fast.except) return fast
+  return open === false ? undefined : { ...fast, except: open }
+}
+
 /** `source` through `machine`, a batch for a batch; over, and `source` given up, with an item that `isLast`. */
 export function piped<In, Out extends { type: string }>(
   source: Source<In[]>,
@@ -67,7 +76,7 @@ export function piped<In, Out extends { type: string }>(
     next(hear, fast) {
       waiting = hear
       if (over) hear(undefined)
-      else source.next(heard, fast && machine.passes?.(fast.kind) ? fast : undefined)
+      else source.next(heard, fast && narrowed(fast, machine.passes?.(fast.kind)))
     },
     cancel() {
       over = true

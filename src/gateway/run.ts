@@ -177,6 +177,6 @@ function learning(machine: Machine<Delta, StreamEvent>, learn: (usage: Usage) =>
       if (delta.type === 'finish' && usage && out.at(-1)?.type === 'message-end') learn(usage)
     },
     end: machine.end,
-    passes: (kind) => machine.passes?.(kind) === true,
+    passes: (kind) => machine.passes?.(kind) ?? false,
   }
 }

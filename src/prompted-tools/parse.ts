@@ -24,6 +24,9 @@ export interface ParserOptions {
 /** A line break and three spaces: as much as decides whether a mark stands at the start of a line. */
 const leadLength = 4
 
+/** Begins a tag or a fence. */
+const anyMark = /[<`~]/
+
 /** A piece of the answer that may be a call: its beginning is held back until it is known. */
 interface Candidate {
   form: Form
@@ -78,7 +81,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
       switch (delta.type) {
         case 'text':
           scan(delta.text, out)
-          release(out)
+          release(out, delta.told)
           break
         case 'reasoning':
           reasoned ||= delta.text !== ''
@@ -111,7 +114,11 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     end(out) {
       if (!over) settle(out)
     },
-    passes: (kind) => kind === 'reasoning' && !over,
+    passes(kind) {
+      if (over || kind === 'reasoning') return !over
+      // Text is being shown, so the answer has begun and nothing was called yet.
+      return candidate || deaf ? false : anyMark
+    },
   }
 
   function scan(text: string, out: Delta[]): void {
@@ -222,8 +229,8 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     blank = ''
   }
 
-  function release(out: Delta[]): void {
-    if (ready !== '') out.push({ type: 'text', text: ready })
+  function release(out: Delta[], told?: true): void {
+    if (ready !== '') out.push({ type: 'text', text: ready, ...(told && { told }) })
     ready = ''
   }
 

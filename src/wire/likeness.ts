@@ -39,9 +39,9 @@ export function likenessOf(payload: string, { read, hear, kind }: LikenessOption
 /**
  * Reads whole events of one likeness from the beginning of `bytes`, which is the beginning of an event, without
  * decoding or parsing what is around their text. Appends their strings, without quotes and as `JSON.stringify` would
- * write them, but for empty ones; returns where the rest begins.
+ * write them, but for empty ones, up to one that `except` is found in; returns where the rest begins.
  */
-export function readAlike(bytes: Buffer, { before, after }: Likeness, out: string[]): number {
+export function readAlike(bytes: Buffer, { before, after }: Likeness, out: string[], except?: RegExp): number {
   let at = 0
   for (;;) {
     const start = at + before.length
@@ -49,7 +49,7 @@ export function readAlike(bytes: Buffer, { before, after }: Likeness, out: strin
     const end = bytes.indexOf(after, start)
     if (end < 0) return at
     const piece = plain(bytes.toString('utf8', start, end))
-    if (piece === undefined) return at
+    if (piece === undefined || except?.test(piece)) return at
     if (piece !== '') out.push(piece)
     at = end + after.length
   }

@@ -106,7 +106,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     const bytes = withHalf(piece)
     if (fast === undefined || alike === undefined) return bytes
     const passed: string[] = []
-    const rest = from(readAlike(bytes, alike, passed), bytes)
+    const rest = from(readAlike(bytes, alike, passed, fast.except), bytes)
     for (const text of passed) untold += text
     const next = passed.length > 0 ? fast.write(passed) : 'go on'
     const more = next === 'go on' && untold.length <= mostUntold

@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os'
 import { build } from '../../deploy/build.ts'
 import { absolutes, table } from './goals.ts'
-import { scratch, startClients, startNginx, startScript } from './processes.ts'
+import { scratch, startClients, startScript } from './processes.ts'
 import { type Measured, round, type Stage } from './rounds.ts'
 
 /**
@@ -18,13 +18,9 @@ const upstream = await startScript('upstream.ts')
 const stage: Stage = {
   binary,
   upstream,
-  tight: await startScript('relay.ts', 'tight', String(upstream.port)),
-  parse: await startScript('relay.ts', 'parse', String(upstream.port)),
-  nginx: await startNginx(upstream.port),
   clients: await startClients(),
   guests: await startClients(),
 }
-if (!stage.nginx) console.error('nginx is not installed: its column stays empty')
 
 // What else the machine does: on a busy one the ratios spread.
 const load = loadavg().map((tasks) => tasks.toFixed(1))[0]
@@ -37,7 +33,7 @@ try {
 } finally {
   stage.clients.stop()
   stage.guests.stop()
-  await Promise.all([stage.upstream, stage.tight, stage.parse, stage.nginx].map((running) => running?.stop()))
+  await stage.upstream.stop()
 }
 
 const results = `${table(rounds)}\n\n${absolutes(rounds)}\n`

@@ -1,15 +1,20 @@
 import type { Load, Report } from './client.ts'
-import { type Clients, cpuMicros, type Running, residentKb, startGateway } from './processes.ts'
+import {
+  type Clients,
+  cpuMicros,
+  type Running,
+  residentKb,
+  startGateway,
+  startNginx,
+  startScript,
+} from './processes.ts'
 import type { Speech } from './reply-check.ts'
 import { gapMs } from './script.ts'
 
-/** Everything that runs all the time; the gateway is started anew for each round. */
+/** What runs all the time; what is measured is started anew for each round. */
 export interface Stage {
   binary: string
   upstream: Running
-  tight: Running
-  parse: Running
-  nginx: Running | undefined
   clients: Clients
   /** For one load beside another. */
   guests: Clients
@@ -31,6 +36,8 @@ interface Target {
   speech: Speech
 }
 
+const megabyte = 1024 * 1024
+
 const question = { streams: true, requestsEach: 1, historyBytes: 0, windowMs: 0 }
 
 /** One round: every target in turn for each load, so that whatever else the machine does falls on all alike. */
@@ -41,10 +48,14 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
   await Bun.sleep(300) // until it has said hello to its upstream
   measured.set('rss.idle', residentKb(gateway.pid) / 1024)
 
-  const direct: Target = { name: 'direct', running: stage.upstream, speech: 'reference' }
-  const tight: Target = { name: 'tight', running: stage.tight, speech: 'reference' }
-  const parse: Target = { name: 'parse', running: stage.parse, speech: 'reference' }
-  const nginx: Target[] = stage.nginx ? [{ name: 'nginx', running: stage.nginx, speech: 'reference' }] : []
+  const { upstream } = stage
+  const relay = (kind: string) => startScript('relay.ts', kind, String(upstream.port))
+  const reference = (name: string, running: Running): Target => ({ name, running, speech: 'reference' })
+  const direct = reference('direct', upstream)
+  const tight = reference('tight', await relay('tight'))
+  const parse = reference('parse', await relay('parse'))
+  const started = await startNginx(upstream.port)
+  const nginx = started ? [reference('nginx', started)] : []
   const chat: Target = { name: 'gateway', running: gateway, speech: 'chat' }
   const messages: Target = { name: 'messages', running: gateway, speech: 'messages' }
   try {
@@ -60,7 +71,7 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     await beside(chat)
     for (const target of [chat, messages]) await cut(target)
   } finally {
-    await gateway.stop()
+    await Promise.all([gateway, tight.running, parse.running, started].map((running) => running?.stop()))
   }
   return measured
 
@@ -74,11 +85,23 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     return { ...question, port: target.running.port, speech: target.speech, ...load }
   }
 
+  /** It runs for months: what a runtime compiles in its first seconds is not what is measured. */
   async function warmUp(target: Target): Promise<void> {
-    await stage.clients.run(loadOf(target, { script: { mode: 'burst', events: 100 }, clients: 8, requestsEach: 60 }))
-    // It runs for months: what a runtime compiles in its first seconds is not what is measured.
     const requestsEach = Math.ceil(1000 * share)
-    await stage.clients.run(loadOf(target, { script: { mode: 'whole', events: 3 }, clients: 8, requestsEach }))
+    const loads = [
+      { script: { mode: 'burst', events: 100 }, clients: 8, requestsEach: 60 },
+      { script: { mode: 'burst', events: 2000 }, clients: 8, requestsEach: Math.ceil(6 * share) },
+      { script: { mode: 'paced', events: 20 }, clients: 300 },
+      { script: { mode: 'whole', events: 3 }, clients: 8, requestsEach },
+      {
+        script: { mode: 'whole', events: 100 },
+        clients: 8,
+        requestsEach: requestsEach / 4,
+        streams: streamsOnly(target),
+      },
+      { script: { mode: 'whole', events: 3 }, clients: 1, requestsEach: Math.ceil(9 * share), historyBytes: megabyte },
+    ] as const
+    for (const load of loads) await stage.clients.run(loadOf(target, load))
   }
 
   async function paced(target: Target, clients: number): Promise<void> {
@@ -124,8 +147,8 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
 
   async function whole(target: Target): Promise<void> {
     const requestsEach = Math.ceil(60 * share)
-    const streams = target.speech === 'reference'
-    const load = loadOf(target, { script: { mode: 'whole', events: 100 }, clients: 20, requestsEach, streams })
+    const script = { mode: 'whole', events: 100 } as const
+    const load = loadOf(target, { script, clients: 20, requestsEach, streams: streamsOnly(target) })
     const { used, report } = await using(target, load)
     const requests = 20 * requestsEach
     put(target, 'whole', {
@@ -137,7 +160,7 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
 
   async function large(target: Target, megabytes: number): Promise<void> {
     const requestsEach = Math.ceil(9 * share)
-    const historyBytes = megabytes * 1024 * 1024
+    const historyBytes = megabytes * megabyte
     const load = loadOf(target, { script: { mode: 'whole', events: 3 }, clients: 1, requestsEach, historyBytes })
     put(target, `large${megabytes}`, figuresOf(await stage.clients.run(load), requestsEach))
   }
@@ -150,7 +173,7 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     let started: Promise<Report> | undefined
     const guest = loadOf(target, { script: { mode: 'whole', events: 3 }, clients: 1, requestsEach: 4 })
     const report = await stage.clients.run(load, () => {
-      started ??= stage.guests.run({ ...guest, historyBytes: 8 * 1024 * 1024 })
+      started ??= stage.guests.run({ ...guest, historyBytes: 8 * megabyte })
     })
     const { broken } = (await started) ?? { broken: 0 }
     put(target, 'beside', { ...figuresOf(report, 100), lost: 100 - report.complete + broken })
@@ -168,6 +191,11 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     const report = await stage.clients.run(load)
     return { used: cpuMicros(target.running.pid) - before, report }
   }
+}
+
+/** A relay has no replies but streams. */
+function streamsOnly({ speech }: Target): boolean {
+  return speech === 'reference'
 }
 
 function figuresOf(report: Report, requests: number): Record<string, number> {

@@ -91,7 +91,7 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     const loads = [
       { script: { mode: 'burst', events: 100 }, clients: 8, requestsEach: 60 },
       { script: { mode: 'burst', events: 2000 }, clients: 8, requestsEach: Math.ceil(6 * share) },
-      { script: { mode: 'paced', events: 20 }, clients: 300 },
+      { script: { mode: 'paced', events: 60 }, clients: 300 },
       { script: { mode: 'whole', events: 3 }, clients: 8, requestsEach },
       {
         script: { mode: 'whole', events: 100 },

@@ -36,11 +36,11 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
   let call = -1
   const pages = citationFinder()
   const cited: Citation[] = []
-  const thought: ProseWriter = {
-    kind: 'reasoning',
-    write: (piece) => `${before}{"reasoning_content":"${piece}"}${after}`,
-  }
-  const answer: ProseWriter = { kind: 'text', write: (piece) => `${before}{"content":"${piece}"}${after}` }
+  const beforeThought = `${before}{"reasoning_content":"`
+  const beforeAnswer = `${before}{"content":"`
+  const afterProse = `"}${after}`
+  const thought: ProseWriter = { kind: 'reasoning', write: (piece) => beforeThought + piece + afterProse }
+  const answer: ProseWriter = { kind: 'text', write: (piece) => beforeAnswer + piece + afterProse }
   let writer: ProseWriter | undefined
 
   return {

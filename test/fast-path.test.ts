@@ -17,6 +17,7 @@ import { thinking } from '../src/gateway/thinking.ts'
 import { toolRules } from '../src/gateway/tool-rules.ts'
 import { toolCallParser } from '../src/prompted-tools/parse.ts'
 import { decoder } from '../src/upstreams/zai-api/decode.ts'
+import { type Piece, pieceOf } from '../src/wire/piece.ts'
 import { sseDeltas } from '../src/wire/sse.ts'
 import { manualClock } from './support/clock.ts'
 
@@ -70,11 +71,11 @@ interface Way {
 async function tell(bytes: Buffer, rule: Machine<Delta, Delta>, encoder: Encoder, { size, takes }: Way): Promise<Told> {
   let at = 0
   const pieces = {
-    next(hear: (piece: Uint8Array | undefined) => void) {
+    next(hear: (piece: Piece | undefined) => void) {
       // What is read is overwritten by the next read, as anything may be that is not kept.
       const piece = Buffer.from(bytes.subarray(at, at + size))
       at += size
-      queueMicrotask(() => hear(piece.length > 0 ? piece : undefined))
+      queueMicrotask(() => hear(piece.length > 0 ? pieceOf(piece) : undefined))
     },
     cancel() {},
   }

@@ -1,7 +1,9 @@
+import type { Piece } from './piece.ts'
+
 /** What is in a chunked body. */
 export interface ChunkListener {
   /** All the content of a network read. */
-  push(content: Buffer): void
+  push(content: Piece): void
   /** The last chunk and the trailer have come, and so many bytes behind them. */
   end(surplus: number): void
   /** What came is no chunk. */
@@ -47,7 +49,7 @@ export function chunkReader(listener: ChunkListener): (bytes: Buffer) => void {
       at = next
       if (size === 0) state = 'behind content'
     }
-    if (end > start) listener.push(bytes.subarray(start, end))
+    if (end > start) listener.push({ bytes, start, end })
     if (failure) listener.fail(failure)
     else if (state === 'over') listener.end(bytes.length - at)
   }

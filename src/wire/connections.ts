@@ -4,6 +4,7 @@ import { HTTPParser } from 'http-parser-js'
 import { chunkReader } from './chunked.ts'
 import type { Flow, Sink } from './inbox.ts'
 import type { Lookup } from './names.ts'
+import { pieceOf } from './piece.ts'
 
 /** Hears the answer to one request. */
 export interface Listener {
@@ -87,7 +88,7 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
     readChunks = chunkReader({ push: sink.push, end: endChunks, fail: gone })
     return leaveBody
   }
-  parser[HTTPParser.kOnBody] = (piece) => sink?.push(piece)
+  parser[HTTPParser.kOnBody] = (bytes) => sink?.push(pieceOf(bytes))
   parser[HTTPParser.kOnMessageComplete] = () => {
     if (!isInterim && readChunks === undefined) end()
   }

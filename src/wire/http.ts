@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
+import { bytesOf, type Piece, pieceOf } from './piece.ts'
 
 /** The one outgoing door: tests put a scripted one in its place. */
 export type Fetch = (url: string, init: RequestInit) => Promise<HttpResponse>
@@ -19,7 +20,7 @@ export interface Pieces {
    * Asks for the next piece. `hear` is called once, maybe before `next` returns; with `undefined` at the end of the
    * body, and then with what broke it off, if that is what ended it.
    */
-  next(hear: (piece: Uint8Array | undefined, failure?: { cause: unknown }) => void): void
+  next(hear: (piece: Piece | undefined, failure?: { cause: unknown }) => void): void
   /** Closes the connection behind it. A piece that was asked for is then the end. */
   cancel(): void
 }
@@ -30,7 +31,7 @@ export function piecesOf(body: ReadableStream<Uint8Array> | Pieces): Pieces {
   return {
     next: (hear) =>
       void reader.read().then(
-        ({ value }) => hear(value),
+        ({ value }) => hear(value && pieceOf(value)),
         (cause) => hear(undefined, { cause }),
       ),
     cancel: () => void reader.cancel().catch(() => {}), // it may have failed already; nobody waits for it
@@ -40,7 +41,7 @@ export function piecesOf(body: ReadableStream<Uint8Array> | Pieces): Pieces {
 /** The next piece, `undefined` at the end. Rejects where the body broke off. */
 export function readPiece(pieces: Pieces): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) =>
-    pieces.next((piece, failure) => (failure ? reject(failure.cause) : resolve(piece))),
+    pieces.next((piece, failure) => (failure ? reject(failure.cause) : resolve(piece && bytesOf(piece)))),
   )
 }
 

@@ -1,5 +1,6 @@
 import type { Delta, ProseKind } from '../core/events.ts'
 import { unquoted } from '../core/sse.ts'
+import type { Piece } from './piece.ts'
 
 /** Events that differ from one that was read before in nothing but one JSON string, as most of a reply do. */
 export interface Likeness {
@@ -37,17 +38,22 @@ export function likenessOf(payload: string, { read, hear, kind }: LikenessOption
 }
 
 /**
- * Reads whole events of one likeness from the beginning of `bytes`, which is the beginning of an event, without
+ * Reads whole events of one likeness from the beginning of a piece, which is the beginning of an event, without
  * decoding or parsing what is around their text. Appends their strings, without quotes and as `JSON.stringify` would
  * write them, but for empty ones, up to one that `except` is found in; returns where the rest begins.
  */
-export function readAlike(bytes: Buffer, { before, after }: Likeness, out: string[], except?: RegExp): number {
-  let at = 0
+export function readAlike(
+  { bytes, start: from, end: limit }: Piece,
+  { before, after }: Likeness,
+  out: string[],
+  except?: RegExp,
+): number {
+  let at = from
   for (;;) {
     const start = at + before.length
-    if (start + after.length > bytes.length || bytes.compare(before, 0, before.length, at, start) !== 0) return at
+    if (start + after.length > limit || bytes.compare(before, 0, before.length, at, start) !== 0) return at
     const end = bytes.indexOf(after, start)
-    if (end < 0) return at
+    if (end < 0 || end + after.length > limit) return at
     const piece = plain(bytes.toString('utf8', start, end))
     if (piece === undefined || except?.test(piece)) return at
     if (piece !== '') out.push(piece)
@@ -56,8 +62,8 @@ export function readAlike(bytes: Buffer, { before, after }: Likeness, out: strin
 }
 
 /** What such a string says. */
-export function textOfPiece(piece: string): string {
-  return piece.includes('\\') ? String(JSON.parse(`"${piece}"`)) : piece
+export function unescaped(written: string): string {
+  return written.includes('\\') ? String(JSON.parse(`"${written}"`)) : written
 }
 
 /** Whether bytes that came last are the beginning of an event of this likeness and no whole event of any kind. */

@@ -5,7 +5,8 @@ import type { Delta } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
 import type { FastPath, Source } from '../core/source.ts'
 import { cancelled, type Pieces, piecesOf } from './http.ts'
-import { type Likeness, mayBecome, readAlike, textOfPiece } from './likeness.ts'
+import { type Likeness, mayBecome, readAlike, unescaped } from './likeness.ts'
+import { bytesOf, type Piece, pieceOf } from './piece.ts'
 
 /** Longest wait for the end of a body whose last delta has come; with it the connection can serve the next call. */
 const lingerMs = 1_000
@@ -77,7 +78,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     cancel: close,
   }
 
-  function heard(piece: Uint8Array | undefined, failure?: { cause: unknown }): void {
+  function heard(piece: Piece | undefined, failure?: { cause: unknown }): void {
     batch = []
     lastReadAt = clock.now()
     if (over) {
@@ -85,7 +86,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
       return
     }
     try {
-      const bytes = piece && passOn(bufferOf(piece))
+      const bytes = piece && passOn(piece)
       if (piece && bytes === undefined) {
         pieces.next(heard)
         return
@@ -102,11 +103,12 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   }
 
   /** What cannot take the fast path, and `undefined` where nothing is left and more of the same may come. */
-  function passOn(piece: Buffer): Buffer | undefined {
-    const bytes = withHalf(piece)
-    if (fast === undefined || alike === undefined) return bytes
+  function passOn(piece: Piece): Buffer | undefined {
+    const whole = half.length === 0 ? piece : pieceOf(withHalf(piece))
+    if (fast === undefined || alike === undefined) return bytesOf(whole)
     const passed: string[] = []
-    const rest = from(readAlike(bytes, alike, passed, fast.except), bytes)
+    const start = readAlike(whole, alike, passed, fast.except)
+    const rest = start === whole.end ? nothing : bytesOf({ ...whole, start })
     for (const text of passed) untold += text
     const next = passed.length > 0 ? fast.write(passed) : 'go on'
     const more = next === 'go on' && untold.length <= mostUntold
@@ -119,16 +121,15 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     return true
   }
 
-  function withHalf(piece: Buffer): Buffer {
-    if (half.length === 0) return piece
-    const whole = Buffer.concat([half, piece])
+  function withHalf(piece: Piece): Buffer {
+    const whole = Buffer.concat([half, bytesOf(piece)])
     half = nothing
     return whole
   }
 
   function catchUp(): void {
     if (untold === '') return
-    alike?.hear(textOfPiece(untold), batch)
+    alike?.hear(unescaped(untold), batch)
     untold = ''
     for (const delta of batch) if (delta.type === 'text' || delta.type === 'reasoning') delta.told = true
   }
@@ -145,8 +146,8 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
 
   function readPieces(bytes: Buffer, alike: Likeness): number {
     const read: string[] = []
-    const end = readAlike(bytes, alike, read)
-    for (const piece of whole ? [read.join('')] : read) alike.hear(textOfPiece(piece), batch)
+    const end = readAlike(pieceOf(bytes), alike, read)
+    for (const piece of whole ? [read.join('')] : read) alike.hear(unescaped(piece), batch)
     return end
   }
 
@@ -185,7 +186,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
 
   function finish(): void {
     // A last event may lack its blank line.
-    parser.feed(`${textIn(withHalf(nothing))}${text?.decode() ?? ''}\n\n`)
+    parser.feed(`${textIn(half)}${text?.decode() ?? ''}\n\n`)
     decoder.end(batch)
     close()
   }
@@ -207,21 +208,12 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   function linger(): void {
     const stop = clock.after(lingerMs, pieces.cancel)
     // All of the answer is here: how its connection ends is nobody's business.
-    const drop = (piece: Uint8Array | undefined) => {
+    const drop = (piece: Piece | undefined) => {
       if (piece) pieces.next(drop)
       else stop()
     }
     pieces.next(drop)
   }
-}
-
-/** Cheaper than `subarray` where nothing is left, as it mostly is. */
-function from(place: number, bytes: Buffer): Buffer {
-  return place === bytes.length ? nothing : bytes.subarray(place)
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 function fellSilent(idleMs: number): GatewayError {

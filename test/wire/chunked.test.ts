@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { HTTPParser } from 'http-parser-js'
 import { chunkReader } from '../../src/wire/chunked.ts'
+import { bytesOf } from '../../src/wire/piece.ts'
 
 interface Read {
   text: string
@@ -15,7 +16,7 @@ function readCut(body: string, size: number): Read {
   const heard: Read = { text: '', failure: undefined, over: false, surplus: 0 }
   const read = chunkReader({
     push(content) {
-      heard.text += content.toString('latin1')
+      heard.text += bytesOf(content).toString('latin1')
     },
     end(surplus) {
       heard.over = true

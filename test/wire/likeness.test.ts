@@ -4,7 +4,8 @@ import type { Delta } from '../../src/core/events.ts'
 import { read as nextBatch } from '../../src/core/source.ts'
 import { decoder } from '../../src/upstreams/zai-api/decode.ts'
 import type { Pieces } from '../../src/wire/http.ts'
-import { likenessOf, readAlike, textOfPiece } from '../../src/wire/likeness.ts'
+import { likenessOf, readAlike, unescaped } from '../../src/wire/likeness.ts'
+import { pieceOf } from '../../src/wire/piece.ts'
 import { sseDeltas } from '../../src/wire/sse.ts'
 import { manualClock } from '../support/clock.ts'
 
@@ -57,8 +58,8 @@ describe('of bytes, what is read without a parser is', () => {
     const bytes = Buffer.from(text)
     const out: string[] = []
     if (!alike) throw new Error('nothing is alike')
-    const read = readAlike(bytes, alike, out)
-    expect(out.map(textOfPiece)).toEqual(texts)
+    const read = readAlike(pieceOf(bytes), alike, out)
+    expect(out.map(unescaped)).toEqual(texts)
     expect(bytes.toString('utf8', read)).toBe(rest)
   })
 })
@@ -70,7 +71,7 @@ function cut(bytes: Buffer, size: number): Pieces {
     next(hear) {
       const piece = bytes.subarray(at, at + size)
       at += size
-      hear(piece.length > 0 ? piece : undefined)
+      hear(piece.length > 0 ? pieceOf(piece) : undefined)
     },
     cancel() {},
   }

@@ -130,13 +130,10 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
   }
 
   async function burst(target: Target): Promise<void> {
-    const { used, report } = await used8(target)
-    put(target, 'burst', { cpu: used / report.events, ...lossOf(report, 8 * Math.ceil(6 * share)) })
-  }
-
-  async function used8(target: Target) {
-    const requestsEach = Math.ceil(6 * share)
-    return using(target, loadOf(target, { script: { mode: 'burst', events: 2000 }, clients: 8, requestsEach }))
+    const requestsEach = Math.ceil(20 * share)
+    const load = loadOf(target, { script: { mode: 'burst', events: 2000 }, clients: 8, requestsEach })
+    const { used, report } = await using(target, load)
+    put(target, 'burst', { cpu: used / report.events, ...lossOf(report, 8 * requestsEach) })
   }
 
   async function firstEvent(target: Target): Promise<void> {

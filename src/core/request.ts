@@ -91,3 +91,11 @@ export type OutputFormat = { type: 'text' } | { type: 'json'; schema?: Record<st
 export function textOf(parts: readonly { type: string; text?: string }[]): string {
   return parts.flatMap((part) => (part.type === 'text' && part.text !== undefined ? [part.text] : [])).join('\n')
 }
+
+/**
+ * Whether the reply has to hold a call. After the results of its calls a model may as well conclude: agents that insist
+ * would never come to an end.
+ */
+export function demandsCall({ tools, toolChoice, messages }: ChatRequest): boolean {
+  return tools.length > 0 && toolChoice !== 'auto' && toolChoice !== 'none' && messages.at(-1)?.role !== 'tool'
+}

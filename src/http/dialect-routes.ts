@@ -22,7 +22,7 @@ export interface DialectRouteOptions {
   recordOf: (request: Request) => RequestRecord
   takeBody: TakeBody
   connection: Connection
-  /** Where the network reads of this reply are measured. */
+  /** Where the gaps between the writes of this reply are measured. */
   pulseOf: ((record: RequestRecord) => (gapMs: number) => void) | undefined
   done: (record: RequestRecord) => void
 }

@@ -75,7 +75,7 @@ export function createMetrics(watched: Watched): Metrics {
   })
   const gap = new Histogram({
     name: 'zai2api_inter_event_seconds',
-    help: 'Between two network reads of a streamed reply.',
+    help: 'Between two writes of a streamed reply.',
     labelNames: ['upstream'],
     buckets: secondsBetweenReads,
     registers,

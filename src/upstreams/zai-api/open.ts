@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, GatewayError } from '../../core/errors.ts'
 import { type Delta, isFinal } from '../../core/events.ts'
 import type { Pool, Refusal } from '../../core/pool.ts'
-import type { Tool } from '../../core/request.ts'
+import { demandsCall, type Tool } from '../../core/request.ts'
 import { piped, type Source } from '../../core/source.ts'
 import type { UpstreamCall } from '../../core/upstream.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
@@ -92,7 +92,12 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const { tools, toolChoice } = call.request
     const callable = options.tools && toolChoice !== 'none' ? tools : []
     const model = { ...traitsOf(call.model.upstreamId), ...call.model }
-    return { call, model, tools: callable, mustCallTool: call.whole && callable.length > 0 && toolChoice !== 'auto' }
+    return {
+      call,
+      model,
+      tools: callable,
+      mustCallTool: call.whole && callable.length > 0 && demandsCall(call.request),
+    }
   }
 
   async function run({ call, model, tools, mustCallTool }: Job, key: string, insist: boolean): Promise<Opening> {

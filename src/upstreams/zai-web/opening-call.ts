@@ -1,5 +1,5 @@
 import type { Delta } from '../../core/events.ts'
-import type { ChatRequest, ToolChoice } from '../../core/request.ts'
+import type { ToolChoice } from '../../core/request.ts'
 import { read } from '../../core/source.ts'
 import type { Opening } from '../../wire/opening.ts'
 
@@ -11,11 +11,6 @@ export interface SearchedOpening extends Opening {
 
 /** Characters of a stream that wait for the call; whoever writes more without one will not write one. */
 const longestWait = 4_000
-
-/** After the results of its calls a model may as well conclude. */
-export function demandsCall({ tools, toolChoice, messages }: ChatRequest): boolean {
-  return tools.length > 0 && toolChoice !== 'auto' && toolChoice !== 'none' && messages.at(-1)?.role !== 'tool'
-}
 
 /**
  * Reads on until the call that `choice` demands begins, the reply ends, or too much of a stream waits. As long as

@@ -352,6 +352,18 @@ describe('tools', () => {
     expect(await outcome(upstream().open(call(demanded, { whole: true })))).toBe('Never.')
   })
 
+  test('none is asked for again behind the results of calls: the model may conclude', async () => {
+    const { api, upstream, call, notes } = setUp()
+    const messages: ChatRequest['messages'] = [
+      { role: 'user', parts: [{ type: 'text', text: 'Weather?' }] },
+      { role: 'assistant', parts: [{ type: 'tool-call', id: 'c1', name: 'get_weather', arguments: '{}' }] },
+      { role: 'tool', callId: 'c1', parts: [{ type: 'text', text: 'Sunny.' }], isError: false },
+    ]
+    api.script(chatRoute, answer('It is sunny.'))
+    expect(await outcome(upstream().open(call({ ...demanded, messages }, { whole: true })))).toBe('It is sunny.')
+    expect(notes).toEqual([])
+  })
+
   test('what is being shown already is not asked for again', async () => {
     const { api, upstream, call } = setUp()
     expect(await outcome(upstream().open(call(demanded)))).toBe('Hello there.')

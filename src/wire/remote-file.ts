@@ -5,8 +5,6 @@ import { unlessAborted } from './abort.ts'
 import { cancelled, type Fetch, type HttpResponse, piecesOf, readPiece } from './http.ts'
 import type { Lookup } from './names.ts'
 
-/** Every address of a host name. */
-
 export interface RemoteFileOptions {
   fetch: Fetch
   lookup: Lookup

@@ -13,6 +13,7 @@ import type { RequestRecord } from '../../src/observe/record.ts'
 import { listen } from '../../src/server.ts'
 import { createResponseStore, type ResponseStore } from '../../src/store/responses.ts'
 import { systemClock } from '../../src/wire/clock.ts'
+import { fetchRemoteFile } from '../../src/wire/remote-file.ts'
 
 export interface RunningGateway {
   url: string
@@ -69,9 +70,16 @@ export function gatewayApp(upstreams: readonly Upstream[], settings: GatewaySett
       prepareAttachments: createAttachments({
         clock: systemClock,
         limits: limitsWith(1_000_000),
-        fetchFile: async (url) => {
-          throw new Error(`a test would fetch ${url}`)
-        },
+        // The guard is real; behind it there is no net.
+        fetchFile: (url, signal, maxBytes) =>
+          fetchRemoteFile(url, {
+            fetch: () => Promise.reject(new Error(`a test would fetch ${url}`)),
+            lookup: () => Promise.reject(new Error(`a test would look up ${url}`)),
+            clock: systemClock,
+            signal,
+            maxBytes,
+            timeoutMs: 1_000,
+          }),
       }),
     }),
     store: settings.store ?? memoryStore(write),

@@ -221,12 +221,13 @@ function allowedTools(choice: ChatBody['tool_choice']) {
 function decodeToolChoice({ tool_choice, function_call }: ChatBody): ToolChoice {
   const choice = tool_choice ?? function_call ?? 'auto'
   if (typeof choice === 'string') return choice
+  // The old form knows nothing but a name.
+  if (!tool_choice) return 'name' in choice ? { name: choice.name } : 'auto'
   if ('type' in choice && isWebSearch(choice)) return 'none' // nothing else is to be called
   const allowed = allowedTools(tool_choice)
   if (allowed) return allowed.mode
   if ('function' in choice) return { name: choice.function.name }
-  if ('custom' in choice) return { name: choice.custom.name }
-  return 'name' in choice ? { name: choice.name } : 'auto'
+  return 'custom' in choice ? { name: choice.custom.name } : 'auto'
 }
 
 function decodeStop(stop: ChatBody['stop']): string[] | undefined {

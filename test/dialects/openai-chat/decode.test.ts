@@ -190,3 +190,12 @@ test('a custom call of another server is a call with its input', () => {
   expect(Value.Check(openaiChat.body, chosen)).toBe(true)
   expect(openaiChat.decode(chosen, new Headers()).request.toolChoice).toEqual({ name: 'patch' })
 })
+
+test.each<[string, unknown, ChatRequest['toolChoice']]>([
+  ['auto', 'auto', 'auto'],
+  ['none', 'none', 'none'],
+  ['a name', { name: 'weather' }, { name: 'weather' }],
+  ['a name beside what it does not know', { name: 'weather', type: [['function']], custom: 1 }, { name: 'weather' }],
+])('the old function_call: %s', (_name, function_call, expected) => {
+  expect(decode(chat({ functions: [{ name: 'weather' }], function_call })).request.toolChoice).toEqual(expected)
+})

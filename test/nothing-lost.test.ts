@@ -1,9 +1,10 @@
 import { afterEach, expect, test } from 'bun:test'
+import { connect } from 'node:net'
 import { zaiApi } from '../src/upstreams/zai-api/index.ts'
 import { zaiWeb } from '../src/upstreams/zai-web/index.ts'
 import { systemClock } from '../src/wire/clock.ts'
 import { chatZai, errorFrame, eventStream, webDefaults } from './support/chat-zai.ts'
-import { type RunningGateway, startGateway } from './support/gateway.ts'
+import { type RunningGateway, startGateway, until } from './support/gateway.ts'
 import { lending } from './support/pool.ts'
 import { chatRoute, chunkText, refusal, type ScriptedApi, scriptedApi } from './support/zai-api.ts'
 
@@ -130,3 +131,53 @@ test('chats beyond what an account allows wait for the others', async () => {
   expect(replies.map(({ status }) => status)).toEqual(Array(10).fill(200))
   expect(room.most).toBe(2)
 })
+
+test('a client that stops reading for a while holds Z.AI back, and then gets every word in its place', async () => {
+  const words = 60_000
+  const word = (number: number) => `word ${String(number).padStart(6, '0')} ${'x'.repeat(500)}`
+  let sent = 0
+  const speech = () =>
+    eventStream(
+      new ReadableStream<Uint8Array>({
+        async pull(controller) {
+          // Its own turn of the event loop, as a network read would have.
+          await new Promise((resolve) => setImmediate(resolve))
+          const from = sent
+          for (; sent < Math.min(from + 50, words); sent++)
+            controller.enqueue(Buffer.from(`data: ${chunkText({ delta: { content: word(sent) } })}\n\n`))
+          if (sent < words) return
+          controller.enqueue(Buffer.from(`data: ${chunkText({ finish_reason: 'stop' })}\n\ndata: [DONE]\n\n`))
+          controller.close()
+        },
+      }),
+    )
+  const gateway = start(officialApi(scriptedApi(['key-1'], speech), ['key-1']))
+  const { hostname, port } = new URL(gateway.url)
+  const client = connect(Number(port), hostname)
+  const pieces: Buffer[] = []
+  client.on('data', (piece: Buffer) => pieces.push(piece))
+  const closed = new Promise<void>((resolve) => client.once('close', () => resolve()))
+  const body = JSON.stringify({ model: 'glm-4.7', stream: true, messages: [{ role: 'user', content: 'Hello' }] })
+  client.write(
+    `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  )
+  await until(() => pieces.length > 0, 'the first words')
+  client.pause()
+  await quiet(() => sent)
+  expect(sent).toBeLessThan(words / 2)
+  client.resume()
+  await closed
+  const heard = Buffer.concat(pieces)
+    .toString()
+    .matchAll(/"content":"word (\d{6}) x{500}"/g)
+  expect([...heard].map(([, number]) => Number(number))).toEqual(Array.from({ length: words }, (_, number) => number))
+}, 30_000)
+
+/** Until a number has not changed for a thousand turns of the event loop. */
+async function quiet(value: () => number): Promise<void> {
+  for (let known = value(), turns = 0; turns < 1_000; turns++) {
+    await new Promise((resolve) => setImmediate(resolve))
+    if (value() !== known) turns = 0
+    known = value()
+  }
+}

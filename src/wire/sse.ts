@@ -104,11 +104,11 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
 
   /** What cannot take the fast path, and `undefined` where nothing is left and more of the same may come. */
   function passOn(piece: Piece): Buffer | undefined {
-    const whole = half.length === 0 ? piece : pieceOf(withHalf(piece))
-    if (fast === undefined || alike === undefined) return bytesOf(whole)
+    const all = half.length === 0 ? piece : pieceOf(withHalf(piece))
+    if (fast === undefined || alike === undefined) return bytesOf(all)
     const passed: string[] = []
-    const start = readAlike(whole, alike, passed, fast.except)
-    const rest = start === whole.end ? nothing : bytesOf({ ...whole, start })
+    const start = readAlike(all, alike, passed, fast.except)
+    const rest = start === all.end ? nothing : bytesOf({ ...all, start })
     for (const text of passed) untold += text
     const next = passed.length > 0 ? fast.write(passed) : 'go on'
     const more = next === 'go on' && untold.length <= mostUntold
@@ -122,9 +122,9 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   }
 
   function withHalf(piece: Piece): Buffer {
-    const whole = Buffer.concat([half, bytesOf(piece)])
+    const all = Buffer.concat([half, bytesOf(piece)])
     half = nothing
-    return whole
+    return all
   }
 
   function catchUp(): void {

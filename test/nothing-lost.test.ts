@@ -161,7 +161,7 @@ test('a client that stops reading for a while holds Z.AI back, and then gets eve
   client.write(
     `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   )
-  await until(() => pieces.length > 0, 'the first words')
+  await until(() => Buffer.concat(pieces).includes('word 000000'), 'the first word')
   client.pause()
   await quiet(() => sent)
   expect(sent).toBeLessThan(words / 2)

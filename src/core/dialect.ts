@@ -28,7 +28,7 @@ export interface Dialect<Options = unknown> {
   memory?: DialectMemory<Options>
 }
 
-/** Writes events; of text that was `told` it only takes note. */
+/** Writes events. Text is `told` only where `prose` was offered for it; of that it takes note, and writes nothing. */
 export interface Encoder extends Machine<StreamEvent, string> {
   /** How further text of the open block is written now, where all of it is written alike. */
   prose?(): ProseWriter | undefined

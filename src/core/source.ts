@@ -57,13 +57,6 @@ export function polled<Item>(read: () => Promise<Item[] | undefined>, cancel: ()
   }
 }
 
-/** The path for what `passage` lets by as well. */
-function narrowed(fast: FastPath, passage: Passage | undefined): FastPath | undefined {
-  const open = bothPass(fast.except ?? true, passage)
-  if (open === true || open === fast.except) return fast
-  return open === false ? undefined : { ...fast, except: open }
-}
-
 /** `source` through `machine`, a batch for a batch; over, and `source` given up, with an item that `isLast`. */
 export function piped<In, Out extends { type: string }>(
   source: Source<In[]>,
@@ -108,4 +101,11 @@ export function piped<In, Out extends { type: string }>(
       return { type: 'error', error: asGatewayError(thrown) }
     }
   }
+}
+
+/** The path for what `passage` lets by as well. */
+function narrowed(fast: FastPath, passage: Passage | undefined): FastPath | undefined {
+  const open = bothPass(fast.except ?? true, passage)
+  if (open === true || open === fast.except) return fast
+  return open === false ? undefined : { ...fast, except: open }
 }

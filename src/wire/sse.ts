@@ -115,8 +115,9 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     return more && waits(rest, alike) ? undefined : rest
   }
 
-  function waits(bytes: Buffer, alike: Likeness): boolean {
-    if (bytes.length > mostHalf || !mayBecome(bytes, alike)) return false
+  /** Keeps what may be half an event of this likeness until the other half comes. */
+  function waits(bytes: Buffer, likeness: Likeness): boolean {
+    if (bytes.length > mostHalf || !mayBecome(bytes, likeness)) return false
     half = bytes
     return true
   }
@@ -127,6 +128,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     return all
   }
 
+  /** What took the fast path, for those it went around. */
   function catchUp(): void {
     if (untold === '') return
     alike?.hear(unescaped(untold), batch)
@@ -136,18 +138,18 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
 
   function read(bytes: Buffer): void {
     for (let rest = bytes; rest.length > 0; ) {
-      const alike = betweenEvents ? decoder.likeness?.() : undefined
-      if (alike) rest = rest.subarray(readPieces(rest, alike))
-      if (alike && waits(rest, alike)) break
+      const likeness = betweenEvents ? decoder.likeness?.() : undefined
+      if (likeness) rest = rest.subarray(readPieces(rest, likeness))
+      if (likeness && waits(rest, likeness)) break
       rest = rest.subarray(parse(rest))
     }
     finished = batch.at(-1)?.type === 'finish'
   }
 
-  function readPieces(bytes: Buffer, alike: Likeness): number {
-    const read: string[] = []
-    const end = readAlike(pieceOf(bytes), alike, read)
-    for (const piece of whole ? [read.join('')] : read) alike.hear(unescaped(piece), batch)
+  function readPieces(bytes: Buffer, likeness: Likeness): number {
+    const texts: string[] = []
+    const end = readAlike(pieceOf(bytes), likeness, texts)
+    for (const text of whole ? [texts.join('')] : texts) likeness.hear(unescaped(text), batch)
     return end
   }
 

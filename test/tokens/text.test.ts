@@ -62,7 +62,7 @@ describe('long texts are sampled', () => {
     expect(characters()).toBeLessThan(20_000)
   })
 
-  test('no piece is long enough for the square of its length to matter', () => {
+  test('a long run is looked up in short pieces', () => {
     const { count, pieces } = observed()
     count(['b'.repeat(15_000)])
     count(['='.repeat(100_000)])

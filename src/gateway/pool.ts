@@ -1,6 +1,19 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { CredentialSnapshot, Lease, Member, Pool, Refusal, TurnOptions } from '../core/pool.ts'
+import {
+  type Bars,
+  barsFor,
+  errorNow,
+  everything,
+  firstEnd,
+  isClosed,
+  isParking,
+  parking,
+  putUp,
+  type Reason,
+  resting,
+} from './bars.ts'
 import { createHeap, type Heap } from './heap.ts'
 
 export interface PoolOptions {
@@ -38,10 +51,6 @@ const never = Number.POSITIVE_INFINITY
 const tellMs = 3_000
 /** After a refusal one more call at a time is tried this seldom. */
 const growMs = 60_000
-/** How long calls are kept away: twice as long with every refusal in a row, and by chance up to half as long again. */
-const resting = { parked: false, shortestMs: 10_000, longestMs: 60_000 } as const
-const parking = { parked: true, shortestMs: 60_000, longestMs: 30 * 60_000 } as const
-
 interface Seat<Credential> {
   member: Member<Credential>
   credential: Credential
@@ -52,21 +61,6 @@ interface Seat<Credential> {
   /** Number of its last lease: who has rested longest is next. */
   lastLease: number
   bars: Bars
-}
-
-/** What keeps calls away: everybody under `everything`, else those for one model. */
-type Bars = Map<string, Bar>
-
-const everything = ''
-
-interface Bar {
-  parked: boolean
-  error: GatewayError
-  until: number
-  /** Refusals in a row. */
-  strikes: number
-  /** One call finds out whether it is over; the others wait for it. */
-  trial: boolean
 }
 
 /** One call, over all its attempts. */
@@ -364,17 +358,17 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       case 'busy':
         shrink(seat)
         // Where others are under way, one of them has to end first; alone, only time helps.
-        if (seat.inFlight === 1) bar(seat.bars, everything, error, resting)
+        if (seat.inFlight === 1) bar(seat.bars, everything, { error, how: resting })
         return
       case 'overloaded':
         shrink(seat)
-        bar(overloads, model, error, resting)
+        bar(overloads, model, { error, how: resting })
         return
       case 'dead':
-        bar(seat.bars, everything, error, parking, until)
+        bar(seat.bars, everything, { error, how: parking, until })
         return
       case 'unfit':
-        bar(seat.bars, model, error, parking, until)
+        bar(seat.bars, model, { error, how: parking, until })
         return
       default:
         refusal satisfies never
@@ -392,15 +386,8 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     if (seat.limitedAt !== undefined) seat.limitedAt = clock.now()
   }
 
-  function bar(bars: Bars, name: string, error: GatewayError, how: typeof resting | typeof parking, until?: number) {
-    const now = clock.now()
-    const before = bars.get(name)
-    // Calls that left together come back together: that is one refusal, not many.
-    const isTold = before !== undefined && !before.trial && before.until > now && (before.parked || !how.parked)
-    if (isTold && until === undefined) return
-    const strikes = (before?.strikes ?? 0) + 1
-    const ms = Math.min(how.longestMs, how.shortestMs * 2 ** (strikes - 1)) * (1 + random() / 2)
-    bars.set(name, { parked: how.parked, error, until: until ?? now + ms, strikes, trial: false })
+  function bar(bars: Bars, name: string, reason: Reason): void {
+    putUp(bars, name, reason, { now: clock.now(), random })
   }
 }
 
@@ -429,25 +416,6 @@ function isParked<Credential>({ bars }: Seat<Credential>, model: string, now: nu
   return bars.size > 0 && barsFor(bars, model).some((bar) => isParking(bar, now))
 }
 
-function isParking({ parked, until }: Bar, now: number): boolean {
-  return parked && until > now
-}
-
-function isClosed(bars: Bars, model: string, now: number): boolean {
-  return bars.size > 0 && barsFor(bars, model).some(({ until, trial }) => trial || until > now)
-}
-
-function barsFor(bars: Bars, model: string): Bar[] {
-  return [...new Set([everything, model])].flatMap((name) => bars.get(name) ?? [])
-}
-
-/** When the first of them that is not over will be. */
-function firstEnd(bars: Bars, now: number): number {
-  let first = never
-  for (const { until } of bars.values()) if (until > now && until < first) first = until
-  return first
-}
-
 function snapshotOf<Credential>(seat: Seat<Credential>, now: number): CredentialSnapshot {
   const { member, inFlight, limit, bars } = seat
   const bar = bars.get(everything)
@@ -459,21 +427,6 @@ function snapshotOf<Credential>(seat: Seat<Credential>, now: number): Credential
     ...(bar !== undefined && bar.until > now ? { waitingUntil: bar.until } : {}),
     withoutModels: [...bars].flatMap(([name, { until }]) => (name !== everything && until > now ? [name] : [])),
   }
-}
-
-/** The error that parked it, with the wait that is left where the upstream had named one. */
-function errorNow({ error, until }: Bar, now: number): GatewayError {
-  if (error.retryAfterMs === undefined) return error
-  const { kind, message, code, param, retry, details, detail } = error
-  return new GatewayError(kind, message, {
-    code,
-    retry,
-    detail,
-    cause: error,
-    retryAfterMs: until - now,
-    ...(param === undefined ? {} : { param }),
-    ...(details === undefined ? {} : { details }),
-  })
 }
 
 function waitOf({ retryAfterMs }: GatewayError): number {

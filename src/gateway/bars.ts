@@ -1,0 +1,77 @@
+import { GatewayError } from '../core/errors.ts'
+
+/** What keeps calls away: everybody under `everything`, else those for one model. */
+export type Bars = Map<string, Bar>
+
+export const everything = ''
+
+interface Bar {
+  parked: boolean
+  error: GatewayError
+  until: number
+  /** Refusals in a row. */
+  strikes: number
+  /** One call finds out whether it is over; the others wait for it. */
+  trial: boolean
+}
+
+/** How long calls are kept away: twice as long with every refusal in a row, and by chance up to half as long again. */
+export const resting = { parked: false, shortestMs: 10_000, longestMs: 60_000 } as const
+export const parking = { parked: true, shortestMs: 60_000, longestMs: 30 * 60_000 } as const
+
+export interface Reason {
+  error: GatewayError
+  how: typeof resting | typeof parking
+  /** When the upstream says it will be over, in epoch milliseconds. */
+  until?: number | undefined
+}
+
+/** Keeps calls away after a refusal. */
+export function putUp(
+  bars: Bars,
+  name: string,
+  { error, how, until }: Reason,
+  { now, random }: { now: number; random: () => number },
+): void {
+  const before = bars.get(name)
+  // Calls that left together come back together: that is one refusal, not many.
+  const isTold = before !== undefined && !before.trial && before.until > now && (before.parked || !how.parked)
+  if (isTold && until === undefined) return
+  const strikes = (before?.strikes ?? 0) + 1
+  const ms = Math.min(how.longestMs, how.shortestMs * 2 ** (strikes - 1)) * (1 + random() / 2)
+  bars.set(name, { parked: how.parked, error, until: until ?? now + ms, strikes, trial: false })
+}
+
+export function isParking({ parked, until }: Bar, now: number): boolean {
+  return parked && until > now
+}
+
+export function isClosed(bars: Bars, model: string, now: number): boolean {
+  return bars.size > 0 && barsFor(bars, model).some(({ until, trial }) => trial || until > now)
+}
+
+export function barsFor(bars: Bars, model: string): Bar[] {
+  return [...new Set([everything, model])].flatMap((name) => bars.get(name) ?? [])
+}
+
+/** When the first of them that is not over will be. */
+export function firstEnd(bars: Bars, now: number): number {
+  let first = Number.POSITIVE_INFINITY
+  for (const { until } of bars.values()) if (until > now && until < first) first = until
+  return first
+}
+
+/** The error that parked it, with the wait that is left where the upstream had named one. */
+export function errorNow({ error, until }: Bar, now: number): GatewayError {
+  if (error.retryAfterMs === undefined) return error
+  const { kind, message, code, param, retry, details, detail } = error
+  return new GatewayError(kind, message, {
+    code,
+    retry,
+    detail,
+    cause: error,
+    retryAfterMs: until - now,
+    ...(param === undefined ? {} : { param }),
+    ...(details === undefined ? {} : { details }),
+  })
+}

@@ -73,7 +73,7 @@ const messagesBody = (strict: boolean) => ({
   tools: [{ name: 'weather', input_schema: parameters, strict }],
 })
 
-/** Errors: what a failed response says; the package hands it out as any other. */
+/** Errors: what a failed response says; the package itself resolves with it. */
 async function done(stream: { finalResponse(): Promise<OpenAI.Responses.Response> }) {
   const response = await stream.finalResponse()
   if (response.status === 'failed') throw new Error(response.error?.message)

@@ -56,6 +56,7 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
   const parse = reference('parse', await relay('parse'))
   const started = await startNginx(upstream.port)
   const nginx = started ? [reference('nginx', started)] : []
+  if (!started) log('  nginx is not installed: its column stays empty')
   const chat: Target = { name: 'gateway', running: gateway, speech: 'chat' }
   const messages: Target = { name: 'messages', running: gateway, speech: 'messages' }
   try {

@@ -127,6 +127,7 @@ function isLast({ type }: StreamEvent): boolean {
 const event = (delta: object, rest: object = {}) =>
   `data: ${JSON.stringify({ id: 'x', choices: [{ index: 0, delta: { role: 'assistant', ...delta }, ...rest }] })}\n\n`
 const said = (text: string) => event({ content: text })
+const found = `data: ${JSON.stringify({ web_search: [{ refer: 'ref_1', title: 'Riga', link: 'https://riga.example' }] })}\n\n`
 const usage = { prompt_tokens: 9, completion_tokens: 9 }
 const ending = `data: ${JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], usage })}\n\ndata: [DONE]\n\n`
 
@@ -146,6 +147,9 @@ const anyText = fc.oneof(
     '</tool_call>',
     '```',
     '\u2028',
+    '[ref_1]',
+    '[re',
+    '[1](https://riga.example)',
     '\ud83d',
     '\u0007',
   ),
@@ -159,7 +163,10 @@ const anyEvent = fc.oneof(
     weight: 1,
     arbitrary: fc.constant(event({ tool_calls: [{ index: 0, id: 'c', function: { name: 'look', arguments: '{}' } }] })),
   },
-  { weight: 1, arbitrary: fc.constantFrom(': ping\n\n', 'data: {"choices":[]}\n\n', 'data: nonsense\n\n', '\n') },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(found, ': ping\n\n', 'data: {"choices":[]}\n\n', 'data: nonsense\n\n', '\n'),
+  },
 )
 const anyReply = fc
   .tuple(

@@ -36,8 +36,8 @@ export interface Encoder extends Machine<StreamEvent, string> {
 
 export interface ProseWriter {
   kind: ProseKind
-  /** The event for a JSON string without its quotes. */
-  write(piece: string): string
+  /** Events for JSON strings without their quotes, one each: all around them is ASCII. */
+  write(pieces: readonly string[]): string
 }
 
 /** How a dialect refers to stored replies, and what it stores. */

@@ -16,7 +16,7 @@ export interface Machine<In, Out> {
   passes?(kind: ProseKind): Passage
 }
 
-/** All pieces pass, none, or those in which a pattern is not found. */
+/** All pieces pass, none, or those in which a pattern of ASCII is not found. */
 export type Passage = boolean | RegExp
 
 /** What passes two machines. Two patterns are one too many: nothing here has them. */

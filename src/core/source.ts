@@ -26,8 +26,11 @@ export interface FastPath {
   kind: ProseKind
   /** Pieces in which it is found go the long way. */
   except?: RegExp | undefined
-  /** Writes pieces of the open block, each an event: JSON strings without their quotes, as `JSON.stringify` has them. */
-  write(pieces: readonly string[]): 'go on' | 'catch up'
+  /**
+   * Writes pieces of the open block, each an event: JSON strings without their quotes, as `JSON.stringify` has them,
+   * in UTF-8, a character for each byte.
+   */
+  write(pieces: readonly string[], areAscii: boolean): 'go on' | 'catch up'
 }
 
 /** What every kind of item has a word for. */

@@ -117,6 +117,7 @@ function repetitions(limit: number): (text: string) => Repetition | undefined {
 
   function search(): void {
     nextSearch = heard + blockLength
+    if (!mayRepeat(ring, heard & mask)) return
     const found = smallestPeriod(ring, heard & mask)
     if (found > longestPeriod) return
     period = found
@@ -126,6 +127,7 @@ function repetitions(limit: number): (text: string) => Repetition | undefined {
 
 const empty = new Uint16Array(0)
 const firstLength = 256
+const probeLength = 16
 
 /** Shorter than a block it holds the whole text, so that the mask changes nothing. */
 function grown(ring: Uint16Array<ArrayBuffer>, least: number): Uint16Array<ArrayBuffer> {
@@ -134,6 +136,16 @@ function grown(ring: Uint16Array<ArrayBuffer>, least: number): Uint16Array<Array
   const longer = new Uint16Array(length)
   longer.set(ring)
   return longer
+}
+
+/** Whether the last characters before `end` have come once more within the longest period: most text stops here. */
+function mayRepeat(ring: Uint16Array, end: number): boolean {
+  for (let period = 1; period <= longestPeriod; period++) {
+    let same = 0
+    while (same < probeLength && ring[(end - 1 - same) & mask] === ring[(end - 1 - same - period) & mask]) same++
+    if (same === probeLength) return true
+  }
+  return false
 }
 
 /** Of the ring's content from `start` on, by the prefix function of Knuth, Morris and Pratt. */

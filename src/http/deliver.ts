@@ -112,10 +112,9 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
   function pathBy(prose: ProseWriter): FastPath {
     return {
       kind: prose.kind,
-      write(pieces) {
-        let text = ''
-        for (const piece of pieces) text += prose.write(piece)
-        if (!over) tell(text)
+      write(pieces, areAscii) {
+        const text = prose.write(pieces)
+        if (!over) tell(areAscii ? text : Buffer.from(text, 'latin1'))
         return over || unreadSince !== undefined ? 'catch up' : 'go on'
       },
     }
@@ -145,8 +144,8 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
     return out.length === 1 ? (out[0] ?? '') : out.join('')
   }
 
-  function tell(text: string): void {
-    if (text !== '') send(text, pulse())
+  function tell(text: string | Uint8Array): void {
+    if (text.length > 0) send(text, pulse())
   }
 
   function pulse(): number {
@@ -156,7 +155,7 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
     return now
   }
 
-  function send(text: string, now = clock.now()): void {
+  function send(text: string | Uint8Array, now = clock.now()): void {
     lastSentAt = now
     const written = controller?.write(text)
     const flushed = controller?.flush()

@@ -1,12 +1,19 @@
+import { isUtf8 } from 'node:buffer'
 import type { Delta, ProseKind } from '../core/events.ts'
 import { unquoted } from '../core/sse.ts'
 import type { Piece } from './piece.ts'
 
-/** Events that differ from one that was read before in nothing but one JSON string, as most of a reply do. */
+/**
+ * Events that differ from one that was read before in nothing but one JSON string, as most of a reply do.
+ * Around it stand the same bytes, here as characters: one for each.
+ */
 export interface Likeness {
-  /** The bytes of such an event up to its string, and from there to its end. */
-  before: Buffer
-  after: Buffer
+  /** Up to the string. */
+  before: string
+  /** From the string of one such event to that of the next. */
+  between: string
+  /** From the string to the end of the event. */
+  after: string
   hear(text: string, out: Delta[]): void
   /** What such a string becomes, where each now becomes one delta as it is. */
   kind(): ProseKind | undefined
@@ -34,66 +41,109 @@ export function likenessOf(payload: string, { read, hear, kind }: LikenessOption
   const before = payload.slice(0, at + 1)
   const after = payload.slice(at + written.length - 1)
   if (read(before + probe + after) !== probe) return undefined
-  return { before: Buffer.from(`data: ${before}`), after: Buffer.from(`${after}\n\n`), hear, kind }
+  const head = byBytes(`data: ${before}`)
+  const tail = byBytes(`${after}\n\n`)
+  return { before: head, between: tail + head, after: tail, hear, kind }
+}
+
+function byBytes(text: string): string {
+  return Buffer.from(text).toString('latin1')
+}
+
+function byCharacters(bytes: string): string {
+  return Buffer.from(bytes, 'latin1').toString()
+}
+
+/** What stands in events that are alike. */
+export interface Alike {
+  /**
+   * Their strings without quotes, but for empty ones: as `JSON.stringify` would write them, in UTF-8, a character for
+   * each byte. So nothing is decoded that will leave as it came.
+   */
+  texts: string[]
+  /** None of their bytes is part of a longer character. */
+  isAscii: boolean
+  /** Where the rest begins. */
+  end: number
 }
 
 /**
  * Reads whole events of one likeness from the beginning of a piece, which is the beginning of an event, without
- * decoding or parsing what is around their text. Appends their strings, without quotes and as `JSON.stringify` would
- * write them, but for empty ones, up to one that `except` is found in; returns where the rest begins.
+ * decoding or parsing what is around their text, up to one whose text `except` is found in.
  */
 export function readAlike(
-  { bytes, start: from, end: limit }: Piece,
-  { before, after }: Likeness,
-  out: string[],
+  { bytes, start, end: limit }: Piece,
+  { before, between, after }: Likeness,
   except?: RegExp,
-): number {
-  let at = from
-  for (;;) {
-    const start = at + before.length
-    if (start + after.length > limit || bytes.compare(before, 0, before.length, at, start) !== 0) return at
-    const end = bytes.indexOf(after, start)
-    if (end < 0 || end + after.length > limit) return at
-    const piece = plain(bytes.toString('utf8', start, end))
-    if (piece === undefined || except?.test(piece)) return at
-    if (piece !== '') out.push(piece)
-    at = end + after.length
+): Alike {
+  const texts: string[] = []
+  const written = bytes.toString('latin1', start, limit)
+  let isAscii = true
+  let read = 0
+  let at = written.startsWith(before) ? before.length : written.length
+  while (at < written.length) {
+    const { end, kind } = stringAt(written, at)
+    const isLast = !written.startsWith(between, end)
+    if (isLast && !written.startsWith(after, end)) break
+    const piece = kind === 'other' ? rewritten(written.slice(at, end)) : written.slice(at, end)
+    if (piece === undefined || except?.test(piece)) break
+    if (piece !== '') texts.push(piece)
+    isAscii &&= kind === 'ascii'
+    read = end + after.length
+    at = isLast ? written.length : end + between.length
   }
+  const isBroken = !isAscii && !isUtf8(bytes.subarray(start, start + read))
+  return { texts: isBroken ? texts.map(mended) : texts, isAscii, end: start + read }
+}
+
+/** With the sign for what is none in place of bytes that are no character. */
+function mended(text: string): string {
+  return byBytes(byCharacters(text))
 }
 
 /** What such a string says. */
 export function unescaped(written: string): string {
-  return written.includes('\\') ? String(JSON.parse(`"${written}"`)) : written
+  const text = beyondAscii.test(written) ? byCharacters(written) : written
+  return text.includes('\\') ? String(JSON.parse(`"${text}"`)) : text
 }
+
+const beyondAscii = /[\x80-\xff]/
 
 /** Whether bytes that came last are the beginning of an event of this likeness and no whole event of any kind. */
 export function mayBecome(bytes: Buffer, { before }: Likeness): boolean {
   if (bytes.length === 0) return true
-  const known = Math.min(bytes.length, before.length)
-  return bytes.compare(before, 0, known, 0, known) === 0 && !bytes.includes(lineFeed) && !bytes.includes(carriageReturn)
+  const beginning = bytes.toString('latin1', 0, before.length)
+  return before.startsWith(beginning) && !bytes.includes(lineFeed) && !bytes.includes(carriageReturn)
 }
 
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 
-/** As `JSON.stringify` writes what the string says: there are other ways. `undefined` where it is no JSON string. */
-function plain(written: string): string | undefined {
-  if (isPlain(written)) return written
+/**
+ * Where a JSON string that begins here has its closing quote, if anywhere, and whether it is all ASCII. `other` is what
+ * `JSON.stringify` would write in another way.
+ */
+function stringAt(written: string, start: number): { end: number; kind: 'ascii' | 'utf8' | 'other' } {
+  let any = 0
+  let isPlain = true
+  let end = start
+  for (; end < written.length; end++) {
+    const char = written.charCodeAt(end)
+    if (char === quote || char < space) break
+    any |= char
+    if (char === backslash && !shortEscapes.has(written.charCodeAt(++end))) isPlain = false
+  }
+  return { end, kind: isPlain ? (any < 0x80 ? 'ascii' : 'utf8') : 'other' }
+}
+
+/** As `JSON.stringify` writes what the string says; `undefined` where it is no JSON string. */
+function rewritten(written: string): string | undefined {
   try {
-    const text: unknown = JSON.parse(`"${written}"`)
-    return typeof text === 'string' ? unquoted(text) : undefined
+    const text: unknown = JSON.parse(`"${byCharacters(written)}"`)
+    return typeof text === 'string' ? byBytes(unquoted(text)) : undefined
   } catch {
     return undefined
   }
-}
-
-function isPlain(written: string): boolean {
-  for (let at = 0; at < written.length; at++) {
-    const char = written.charCodeAt(at)
-    if (char < space || char === quote) return false
-    if (char === backslash && !shortEscapes.has(written.charCodeAt(++at))) return false
-  }
-  return true
 }
 
 const space = 0x20

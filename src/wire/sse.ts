@@ -1,7 +1,7 @@
 import { createParser } from 'eventsource-parser'
 import type { Clock } from '../core/clock.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
-import type { Delta } from '../core/events.ts'
+import type { Delta, ProseKind } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
 import type { FastPath, Source } from '../core/source.ts'
 import { cancelled, type Pieces, piecesOf } from './http.ts'
@@ -65,6 +65,9 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   let untold = ''
   // The beginning of an event that may be alike, too.
   let half: Buffer = nothing
+  // What is left of a read when the first text of its kind is told: whoever hears it may offer the path for the rest.
+  let held: Buffer | undefined
+  let heldAfter: ProseKind | undefined
 
   return {
     next(hear, fastPath) {
@@ -73,7 +76,11 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
       alike = fastPath && betweenEvents ? decoder.likeness?.() : undefined
       if (alike?.kind() !== fastPath?.kind) alike = undefined
       if (over) hear(undefined)
-      else pieces.next(heard)
+      else if (held) {
+        const rest = pieceOf(held)
+        held = undefined
+        heard(rest)
+      } else pieces.next(heard)
     },
     cancel: close,
   }
@@ -106,11 +113,10 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   function passOn(piece: Piece): Buffer | undefined {
     const all = half.length === 0 ? piece : pieceOf(withHalf(piece))
     if (fast === undefined || alike === undefined) return bytesOf(all)
-    const passed: string[] = []
-    const start = readAlike(all, alike, passed, fast.except)
-    const rest = start === all.end ? nothing : bytesOf({ ...all, start })
-    for (const text of passed) untold += text
-    const next = passed.length > 0 ? fast.write(passed) : 'go on'
+    const { texts, isAscii, end } = readAlike(all, alike, fast.except)
+    const rest = end === all.end ? nothing : bytesOf({ ...all, start: end })
+    untold += texts.join('')
+    const next = texts.length > 0 ? fast.write(texts, isAscii) : 'go on'
     const more = next === 'go on' && untold.length <= mostUntold
     return more && waits(rest, alike) ? undefined : rest
   }
@@ -139,6 +145,10 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   function read(bytes: Buffer): void {
     for (let rest = bytes; rest.length > 0; ) {
       const likeness = betweenEvents ? decoder.likeness?.() : undefined
+      if (likeness && holds(likeness.kind())) {
+        held = rest
+        break
+      }
       if (likeness) rest = rest.subarray(readPieces(rest, likeness))
       if (likeness && waits(rest, likeness)) break
       rest = rest.subarray(parse(rest))
@@ -146,9 +156,14 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     finished = batch.at(-1)?.type === 'finish'
   }
 
+  function holds(kind: ProseKind | undefined): boolean {
+    if (whole || kind === heldAfter || kind !== batch.at(-1)?.type) return false
+    heldAfter = kind
+    return true
+  }
+
   function readPieces(bytes: Buffer, likeness: Likeness): number {
-    const texts: string[] = []
-    const end = readAlike(pieceOf(bytes), likeness, texts)
+    const { texts, end } = readAlike(pieceOf(bytes), likeness)
     for (const text of whole ? [texts.join('')] : texts) likeness.hear(unescaped(text), batch)
     return end
   }

@@ -56,11 +56,10 @@ describe('of bytes, what is read without a parser is', () => {
     ['not one whose end is escaped', event('{"n":1,"t":"x\\"}'), [], event('{"n":1,"t":"x\\"}')],
   ])('%s', (_name, text, texts, rest) => {
     const bytes = Buffer.from(text)
-    const out: string[] = []
     if (!alike) throw new Error('nothing is alike')
-    const read = readAlike(pieceOf(bytes), alike, out)
-    expect(out.map(unescaped)).toEqual(texts)
-    expect(bytes.toString('utf8', read)).toBe(rest)
+    const read = readAlike(pieceOf(bytes), alike)
+    expect(read.texts.map(unescaped)).toEqual(texts)
+    expect(bytes.toString('utf8', read.end)).toBe(rest)
   })
 })
 

@@ -1,7 +1,7 @@
 import { citationFinder } from '../../core/citations.ts'
 import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
 import type { FinishReason, ProseKind, Reply, Usage, WebSource } from '../../core/events.ts'
-import { sseMessage, unquoted } from '../../core/sse.ts'
+import { around, sseMessage, unquoted } from '../../core/sse.ts'
 import { errorBody } from './errors.ts'
 import { citationOf, searchBlocks } from './web-search.ts'
 
@@ -30,10 +30,10 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
   let cited = new Set<WebSource>()
   let index = -1
   // A delta costs one JSON.stringify of its text: all around it is the same for the whole block.
-  let beforeText = ''
+  let write = around('', '')
   const deltas: Record<ProseKind, ProseWriter> = {
-    text: { kind: 'text', write: delta },
-    reasoning: { kind: 'reasoning', write: showsThinking ? delta : () => '' },
+    text: { kind: 'text', write: (pieces) => write(pieces) },
+    reasoning: { kind: 'reasoning', write: showsThinking ? (pieces) => write(pieces) : () => '' },
   }
   let writer: ProseWriter | undefined
 
@@ -63,17 +63,17 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
           )
           break
         case 'reasoning-delta':
-          if (showsThinking && !event.told) out.push(delta(unquoted(event.text)))
+          if (showsThinking && !event.told) out.push(write([unquoted(event.text)]))
           writer = deltas.reasoning
           break
         case 'text-delta':
-          if (!event.told) out.push(delta(unquoted(event.text)))
+          if (!event.told) out.push(write([unquoted(event.text)]))
           // Citations follow the very piece they are found in.
           writer = searches === 0 ? deltas.text : undefined
           for (const { source } of pages.push(event.text)) cite(source, out)
           break
         case 'tool-call-delta':
-          out.push(delta(unquoted(event.text)))
+          out.push(write([unquoted(event.text)]))
           break
         case 'reasoning-end':
           if (!showsThinking) break
@@ -92,7 +92,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
         case 'server-tool': {
           const { use, result } = searchBlocks(head, searches++, event.tool)
           start(out, { ...use, input: {} }, 'input_json_delta', 'partial_json')
-          out.push(delta(unquoted(JSON.stringify(use.input))), named('content_block_stop', { index }))
+          out.push(write([unquoted(JSON.stringify(use.input))]), named('content_block_stop', { index }))
           index++
           out.push(
             named('content_block_start', { index, content_block: result }),
@@ -120,7 +120,8 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
 
   function start(out: string[], block: object, deltaType: string, field: string): void {
     index++
-    beforeText = `event: content_block_delta\ndata: {"type":"content_block_delta","index":${index},"delta":{"type":"${deltaType}","${field}":"`
+    const before = `event: content_block_delta\ndata: {"type":"content_block_delta","index":${index},"delta":{"type":"${deltaType}","${field}":"`
+    write = around(before, '"}}\n\n')
     out.push(named('content_block_start', { index, content_block: block }))
   }
 
@@ -128,10 +129,6 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
     if (cited.has(source)) return
     cited.add(source)
     out.push(named('content_block_delta', { index, delta: { type: 'citations_delta', citation: citationOf(source) } }))
-  }
-
-  function delta(piece: string): string {
-    return `${beforeText}${piece}"}}\n\n`
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
 import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
 import type { FinishReason, Reply, Usage } from '../../core/events.ts'
-import { sseMessage, unquoted } from '../../core/sse.ts'
+import { around, asciiJson, sseMessage, unquoted } from '../../core/sse.ts'
 import { errorBody } from './errors.ts'
 
 export interface ChatOptions {
@@ -26,7 +26,7 @@ const betweenThoughts = '\n\n'
  * `[DONE]`. A failed stream has an error in place of all that follows: no `finish_reason`, no `[DONE]`.
  */
 export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
-  const identity = JSON.stringify(chunkIdentity(head)).slice(0, -1)
+  const identity = asciiJson(chunkIdentity(head)).slice(0, -1)
   // A delta costs one JSON.stringify of its text: all around it is the same for the whole stream.
   const before = `data: ${identity},"choices":[{"index":0,"delta":`
   const usage = options.includeUsage ? ',"usage":null' : ''
@@ -36,11 +36,8 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
   let call = -1
   const pages = citationFinder()
   const cited: Citation[] = []
-  const beforeThought = `${before}{"reasoning_content":"`
-  const beforeAnswer = `${before}{"content":"`
-  const afterProse = `"}${after}`
-  const thought: ProseWriter = { kind: 'reasoning', write: (piece) => beforeThought + piece + afterProse }
-  const answer: ProseWriter = { kind: 'text', write: (piece) => beforeAnswer + piece + afterProse }
+  const thought: ProseWriter = { kind: 'reasoning', write: around(`${before}{"reasoning_content":"`, `"}${after}`) }
+  const answer: ProseWriter = { kind: 'text', write: around(`${before}{"content":"`, `"}${after}`) }
   let writer: ProseWriter | undefined
 
   return {
@@ -53,12 +50,12 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
           if (thoughts++ > 0) gap = betweenThoughts
           break
         case 'reasoning-delta':
-          if (!event.told) out.push(thought.write(unquoted(gap + event.text)))
+          if (!event.told) out.push(thought.write([unquoted(gap + event.text)]))
           gap = ''
           writer = thought
           break
         case 'text-delta':
-          if (!event.told) out.push(answer.write(unquoted(event.text)))
+          if (!event.told) out.push(answer.write([unquoted(event.text)]))
           writer = answer
           for (const citation of pages.push(event.text)) cited.push(citation)
           break

@@ -50,8 +50,8 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
   const pages = citationFinder()
   let cited: Citation[] = []
   const writers: Record<ProseKind, ProseWriter> = {
-    text: { kind: 'text', write: delta },
-    reasoning: { kind: 'reasoning', write: delta },
+    text: { kind: 'text', write: (pieces) => pieces.map(delta).join('') },
+    reasoning: { kind: 'reasoning', write: (pieces) => pieces.map(delta).join('') },
   }
   let searched = false
   let writer: ProseWriter | undefined

@@ -93,6 +93,15 @@ describe('encoder', () => {
     expect(stream([say('a'), finish(reason)]).at(-2)).toBe(chunk({}, expected))
   })
 
+  test('says a name in any script in ASCII, so that text in bytes fits between', () => {
+    const model = 'модель\u007f—🙂'
+    const lines = run(openaiChat.encoder({ ...head, model }, counted), events(say('x'), finish()))
+    for (const line of lines.slice(0, -1)) {
+      expect(line).toMatch(/^[\n\x20-\x7e]+$/)
+      expect(JSON.parse(line.slice('data: '.length)).model).toBe(model)
+    }
+  })
+
   test('a delta between prefix and suffix is the JSON the whole chunk would be', () => {
     const text = 'é"\\\n\u2028世界🙂</script>'
     const line = stream([say(text), finish()])[1] ?? ''

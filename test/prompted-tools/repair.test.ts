@@ -50,7 +50,8 @@ describe('nearly JSON is read', () => {
   test('and a cut object without quotes in its strings is never read', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.nat(), (value, at) => {
-        const text = JSON.stringify(value).replaceAll(/'|\\"/g, '')
+        // In pairs, for a backslash in front of a closing quote is the second half of another escape.
+        const text = JSON.stringify(value).replaceAll(/'|\\./g, (sign) => (/['"]/.test(sign) ? '' : sign))
         const cut = text.slice(0, at % text.length)
         expect(readJson(cut)).toBeUndefined()
       }),

@@ -29,7 +29,7 @@ export interface Assembled {
   log: Log
   metrics: Metrics | undefined
   /** Has everything from the next request on go by another configuration. */
-  apply(config: Config): Promise<void>
+  apply(config: Config): void
   /** Once nothing is answered any more. */
   close(): Promise<void>
 }
@@ -41,9 +41,10 @@ export async function assemble(
   writeLog: LogOptions['write'],
   outgoing: Fetch = fetch,
 ): Promise<Assembled> {
-  const log = await createLog({ level: config.logLevel, format: config.logFormat, write: writeLog })
   let current = config
   const clock = systemClock
+  const { logFormat: format } = config
+  const log = createLog({ level: () => current.logLevel, format, now: clock.now, write: writeLog })
   const lending = { clock, random: Math.random, limits: () => current }
   // They outlive a change of the configuration: what is lent stays counted, and what was learned stays known.
   const pools = {
@@ -88,7 +89,7 @@ export async function assemble(
     metrics,
     trace: tracer?.trace,
   })
-  const apply = async (changed: Config) => {
+  const apply = (changed: Config) => {
     // First, for it may throw; then nothing would have changed.
     const options = gatewayOptions(changed, edge)
     const upstreams = upstreamsOf(changed, edge)
@@ -96,7 +97,6 @@ export async function assemble(
     behind = upstreams
     access = accessOf(changed)
     gateway.replace(behind, options)
-    await createLog({ level: changed.logLevel, format: config.logFormat, write: writeLog })
   }
   const close = async () => {
     store.close()

@@ -23,7 +23,7 @@ export interface ReloadOptions {
   config: Config
   /** Reads the configuration anew. Errors: UsageError. */
   load: () => Config
-  apply: (config: Config) => Promise<void>
+  apply: (config: Config) => void
   log: Log
 }
 
@@ -31,21 +31,15 @@ export interface ReloadOptions {
  * Goes by the configuration as it is now, or stays with the old one where the new one cannot be used, and says so.
  * `quietly` says nothing where nothing has changed, and changes nothing then.
  */
-export function reloader({ config, load, apply, log }: ReloadOptions): (quietly: boolean) => Promise<void> {
+export function reloader({ config, load, apply, log }: ReloadOptions): (quietly: boolean) => void {
   let current = config
-  let running = Promise.resolve()
   return (quietly) => {
-    running = running.then(() => reload(quietly))
-    return running
-  }
-
-  async function reload(quietly: boolean): Promise<void> {
     try {
       const wanted = load()
       const changed = settingList.filter(({ name }) => !Bun.deepEquals(current[name], wanted[name]))
       if (quietly && changed.length === 0) return
       const late = changed.filter(({ name }) => needRestart.has(name))
-      await apply(wanted)
+      apply(wanted)
       current = wanted
       // Names alone: values may be secrets.
       log.info('configuration reloaded', { changed: changed.map(({ env }) => env).join(' ') || 'nothing' })

@@ -51,10 +51,10 @@ type Greeting = (url: string, config: Config, version: string) => string
 
 function keepUp({ load, files }: Reread, options: Omit<ReloadOptions, 'load'>): () => void {
   const reload = reloader({ ...options, load })
-  const onSignal = () => void reload(false)
+  const onSignal = () => reload(false)
   // In a terminal it says that the terminal is gone, and so should the server.
   if (!process.stdout.isTTY) process.on('SIGHUP', onSignal)
-  const stopWatching = watchFiles({ files, clock: systemClock, log: options.log, changed: () => void reload(true) })
+  const stopWatching = watchFiles({ files, clock: systemClock, log: options.log, changed: () => reload(true) })
   return () => {
     stopWatching()
     process.off('SIGHUP', onSignal)

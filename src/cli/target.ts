@@ -2,7 +2,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { UsageError } from '../config/usage-error.ts'
 import type { LoadedConfig } from '../config.ts'
-import type { Fetch } from '../wire/http.ts'
+import type { Fetch, Outgoing } from '../wire/http.ts'
 import type { Client, OfferedModel, Target } from './recipes.ts'
 
 const probeTimeoutMs = 1_500
@@ -94,6 +94,6 @@ function isVariant(id: string, find: (id: string) => OfferedModel | undefined): 
 }
 
 /** This machine is never asked through a proxy. */
-function local(timeoutMs: number): RequestInit {
-  return { signal: AbortSignal.timeout(timeoutMs), proxy: false } as RequestInit
+function local(timeoutMs: number): Outgoing {
+  return { signal: AbortSignal.timeout(timeoutMs), proxy: false } as Outgoing
 }

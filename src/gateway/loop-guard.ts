@@ -4,9 +4,8 @@ import type { Machine } from '../core/machine.ts'
 
 /** A passage is long from here on: what repeats after more than this is not looked for. */
 const longestPeriod = 2_048
-/** Long enough to hold every period twice. A power of two, so that a ring of it is indexed by a mask. */
+/** Long enough to hold every period twice. */
 const blockLength = 2 * longestPeriod
-const mask = blockLength - 1
 
 /** So often something comes by design now and then: rulers, rows of a table, padding. */
 const leastRepeats = 50
@@ -85,77 +84,61 @@ function loopError(what: string): GatewayError {
  * first whole block of it, so it may be up to two blocks longer than told.
  */
 function repetitions(limit: number): (text: string) => Repetition | undefined {
-  // Grows to a block with the text: of a thousand replies at a time most are short, and many think nothing.
-  let ring = empty
-  let heard = 0
-  let nextSearch = blockLength
-  // What the text repeats for now, as far as known: 0 is nothing.
-  let period = 0
+  // Of a text that repeats nothing, as far as known: what was not searched yet.
+  let block = ''
+  // What it repeats over and over otherwise, and how many characters of it there are by now.
+  let passage = ''
   let length = 0
 
   return (text) => {
-    if (heard < blockLength && ring.length < heard + text.length) ring = grown(ring, heard + text.length)
-    // Nothing is looked for in this piece, so it is only kept.
-    if (period === 0 && heard + text.length < nextSearch) {
-      for (let at = 0; at < text.length; at++) ring[(heard + at) & mask] = text.charCodeAt(at)
-      heard += text.length
-      return undefined
-    }
-    for (let at = 0; at < text.length; at++) {
-      const char = text.charCodeAt(at)
-      if (period > 0 && char !== ring[(heard - period) & mask]) {
-        period = 0
-        nextSearch = heard + blockLength
-      }
-      ring[heard++ & mask] = char
-      if (period > 0) length++
-      else if (heard === nextSearch) search()
-      if (period > 0 && length >= Math.max(limit, leastRepeats * period)) return { period, length }
+    for (let rest = text; rest !== ''; ) {
+      rest = passage === '' ? search(rest) : compare(rest)
+      if (passage !== '' && length >= enough()) return { period: passage.length, length }
     }
     return undefined
   }
 
-  function search(): void {
-    nextSearch = heard + blockLength
-    if (!mayRepeat(ring, heard & mask)) return
-    const found = smallestPeriod(ring, heard & mask)
-    if (found > longestPeriod) return
-    period = found
+  function enough(): number {
+    return Math.max(limit, leastRepeats * passage.length)
+  }
+
+  /** Both return what is left of the text. */
+  function search(text: string): string {
+    const missing = blockLength - block.length
+    block += text.length > missing ? text.slice(0, missing) : text
+    if (block.length < blockLength) return ''
+    const period = smallestPeriod(block)
+    passage = period > longestPeriod ? '' : block.slice(-period)
     length = blockLength
+    block = ''
+    return text.slice(missing)
+  }
+
+  function compare(text: string): string {
+    let at = 0
+    for (const goal = enough(); at < text.length && length < goal; at++) {
+      if (text.charCodeAt(at) === passage.charCodeAt((length - blockLength) % passage.length)) length++
+      else {
+        passage = ''
+        break
+      }
+    }
+    return text.slice(at)
   }
 }
 
-const empty = new Uint16Array(0)
-const firstLength = 256
 const probeLength = 16
 
-/** Shorter than a block it holds the whole text, so that the mask changes nothing. */
-function grown(ring: Uint16Array<ArrayBuffer>, least: number): Uint16Array<ArrayBuffer> {
-  let length = Math.max(firstLength, ring.length)
-  while (length < Math.min(least, blockLength)) length *= 2
-  const longer = new Uint16Array(length)
-  longer.set(ring)
-  return longer
-}
-
-/** Whether the last characters before `end` have come once more within the longest period: most text stops here. */
-function mayRepeat(ring: Uint16Array, end: number): boolean {
-  for (let period = 1; period <= longestPeriod; period++) {
-    let same = 0
-    while (same < probeLength && ring[(end - 1 - same) & mask] === ring[(end - 1 - same - period) & mask]) same++
-    if (same === probeLength) return true
-  }
-  return false
-}
-
-/** Of the ring's content from `start` on, by the prefix function of Knuth, Morris and Pratt. */
-function smallestPeriod(ring: Uint16Array, start: number): number {
+/** By the prefix function of Knuth, Morris and Pratt, unless a look at the end shows that there is none. */
+function smallestPeriod(block: string): number {
+  const probeAt = blockLength - probeLength
+  if (block.lastIndexOf(block.slice(probeAt), probeAt - 1) < probeAt - longestPeriod) return blockLength
   const borders = new Uint16Array(blockLength)
   let border = 0
   for (let at = 1; at < blockLength; at++) {
-    const char = ring[(start + at) & mask]
-    while (border > 0 && char !== ring[(start + border) & mask]) border = borders[border - 1] ?? 0
-    if (char === ring[(start + border) & mask]) border++
+    const char = block.charCodeAt(at)
+    while (border > 0 && char !== block.charCodeAt(border)) border = borders[border - 1] ?? 0
+    if (char === block.charCodeAt(border)) border++
     borders[at] = border
   }
   return blockLength - border

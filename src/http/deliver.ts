@@ -73,7 +73,6 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
     type: 'direct',
     pull(opened) {
       controller = opened
-      keepCompany()
       // What is written before this returns leaves together with the headers.
       if (early) begin(early)
       else {
@@ -81,6 +80,8 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
         send(keepAlive)
         events.then(begin, (thrown) => fail(asGatewayError(thrown)))
       }
+      // Short replies are over by now.
+      if (!over) keepCompany()
       return ended.promise
     },
     cancel: leave,

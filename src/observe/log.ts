@@ -1,6 +1,7 @@
-import { configure, getLogger, jsonLinesFormatter, type Logger, type LogRecord, reset } from '@logtape/logtape'
+import { jsonLinesFormatter, type LogRecord } from '@logtape/logtape'
 import { JWT_PATTERN, redactByPattern } from '@logtape/redaction'
 
+/** Each says what those behind it say, too. */
 export const logLevels = ['debug', 'info', 'warn', 'error', 'off'] as const
 export type LogLevel = (typeof logLevels)[number]
 
@@ -14,8 +15,11 @@ export interface Log {
 export type Facts = Record<string, unknown>
 
 export interface LogOptions {
-  level: LogLevel
+  /** Asked for every line. */
+  level: () => LogLevel
   format: 'text' | 'json'
+  /** Milliseconds since 1970. */
+  now: () => number
   /** Where finished lines go; each ends in a line break. What warns does not wait; all else may, for a moment. */
   write: (line: string, mayWait: boolean) => void
 }
@@ -32,53 +36,22 @@ const apiKeys = [
 /**
  * The operator's log: one line a thing that happened, on standard error, so that standard output stays free for
  * what a command prints. Never prompts, replies or credentials.
+ *
+ * Lines are LogTape's; its loggers are left out, for they take as long as all that is done with a line here.
  */
-export async function createLog({ level, format, write }: LogOptions): Promise<Log> {
+export function createLog({ level, format, now, write }: LogOptions): Log {
   const formatted = redactByPattern(format === 'json' ? jsonLinesFormatter : textLines(), [JWT_PATTERN, ...apiKeys])
-  await reset()
-  await configure({
-    sinks: { operator: (record) => write(formatted(unpacked(record)), mayWait.has(record.level)) },
-    loggers: [
-      { category: 'zai2api', sinks: level === 'off' ? [] : ['operator'], lowestLevel: lowest(level) },
-      { category: ['logtape', 'meta'], sinks: [], lowestLevel: 'error' },
-    ],
-  })
-  const logger = getLogger('zai2api')
-  return {
-    debug: say(logger, 'debug'),
-    info: say(logger, 'info'),
-    warn: say(logger, 'warn'),
-    error: say(logger, 'error'),
+  return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
+
+  function say(severity: keyof Log): Log[keyof Log] {
+    const mayWait = severity === 'debug' || severity === 'info'
+    const constant = { category: ['zai2api'], level: severity === 'warn' ? 'warning' : severity } as const
+    return (message, facts = {}) => {
+      if (logLevels.indexOf(severity) < logLevels.indexOf(level())) return
+      const said = { message: [message], rawMessage: message, properties: facts }
+      write(formatted({ ...constant, timestamp: now(), ...said }), mayWait)
+    }
   }
-}
-
-const mayWait: ReadonlySet<LogRecord['level']> = new Set(['debug', 'info'])
-
-/** LogTape looks for placeholders in a message and copies properties one by one; it lets a single object be. */
-class Said {
-  readonly message: string
-  readonly facts: Facts
-
-  constructor(message: string, facts: Facts) {
-    this.message = message
-    this.facts = facts
-  }
-}
-
-function say(logger: Logger, level: keyof Log): Log[keyof Log] {
-  return (message, facts = {}) => logger[level]('', { said: new Said(message, facts) })
-}
-
-function unpacked(record: LogRecord): LogRecord {
-  const { category, level, timestamp, rawMessage, properties } = record
-  const { said } = properties
-  if (!(said instanceof Said)) return record
-  return { category, level, timestamp, rawMessage, message: [said.message], properties: said.facts }
-}
-
-function lowest(level: LogLevel): 'debug' | 'info' | 'warning' | 'error' | 'fatal' {
-  if (level === 'warn') return 'warning'
-  return level === 'off' ? 'fatal' : level
 }
 
 /** `2026-11-22 08:30:00 info  POST /v1/messages status=200 ms=840` */

@@ -7,7 +7,10 @@ export interface TraceOptions {
   /** `name=value`, values percent-encoded, as the specification of OTEL_EXPORTER_OTLP_HEADERS has it. */
   headers: readonly string[]
   version: string
-  fetch: (url: string, init: RequestInit) => Promise<{ status: number; ok: boolean; text(): Promise<string> }>
+  fetch: (
+    url: string,
+    init: RequestInit & { headers?: Record<string, string> },
+  ) => Promise<{ status: number; ok: boolean; text(): Promise<string> }>
   clock: Clock
   random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array
   warn: (message: string, facts: Record<string, unknown>) => void

@@ -6,7 +6,7 @@ import { cancelled, type HttpResponse, piecesOf, textOf } from './http.ts'
 export interface Answer {
   status: number
   ok: boolean
-  headers: Headers
+  headers: HttpResponse['headers']
   text: string
 }
 

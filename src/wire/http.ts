@@ -3,13 +3,18 @@ import { GatewayError } from '../core/errors.ts'
 import { bytesOf, type Piece, pieceOf } from './piece.ts'
 
 /** The one outgoing door: tests put a scripted one in its place. */
-export type Fetch = (url: string, init: RequestInit) => Promise<HttpResponse>
+export type Fetch = (url: string, init: Outgoing) => Promise<HttpResponse>
+
+export interface Outgoing extends RequestInit {
+  headers?: Record<string, string>
+}
 
 /** As much of a `Response` as is read here. */
 export interface HttpResponse {
   readonly status: number
   readonly ok: boolean
-  readonly headers: Headers
+  /** Asked by lower-case names. */
+  readonly headers: Pick<Headers, 'get'>
   readonly body: ReadableStream<Uint8Array> | Pieces | null
   text(): Promise<string>
 }
@@ -68,7 +73,7 @@ export interface SendOptions {
  * Errors: `cancelled` when `signal` fired, `timeout` when the headers took too long, `upstream-unavailable` when
  * the connection failed. An HTTP error status is not an error here: its meaning is the upstream's to tell.
  */
-export async function send(url: string, init: RequestInit, options: SendOptions): Promise<HttpResponse> {
+export async function send(url: string, init: Outgoing, options: SendOptions): Promise<HttpResponse> {
   const { fetch, clock, signal, headersTimeoutMs } = options
   const connection = new AbortController()
   let isLate = false
@@ -85,7 +90,7 @@ export async function send(url: string, init: RequestInit, options: SendOptions)
       signal: connection.signal,
       // Bun's own five minutes fire in the middle of long thinking; the deadlines here are ours.
       timeout: false,
-    } as RequestInit)
+    } as Outgoing)
   } catch (cause) {
     if (signal.aborted) throw cancelled(cause)
     const { host } = new URL(url)

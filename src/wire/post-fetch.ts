@@ -1,5 +1,5 @@
 import { createConnections } from './connections.ts'
-import { type Fetch, type HttpResponse, type Pieces, textOf } from './http.ts'
+import { type Fetch, type HttpResponse, type Outgoing, type Pieces, textOf } from './http.ts'
 import { inbox, type Sink } from './inbox.ts'
 import type { Lookup } from './names.ts'
 import { encodings, unpacked } from './unpack.ts'
@@ -14,11 +14,14 @@ import { encodings, unpacked } from './unpack.ts'
  */
 export function postFetch(fetch: Fetch, lookup: Lookup): Fetch {
   const connections = createConnections(lookup)
-  return (url, init) =>
+  // Most go to one address.
+  let last: { url: string; to: URL } | undefined
+  return async (url, init) =>
     init.method === 'POST' && typeof init.body === 'string' ? post(url, init, init.body) : fetch(url, init)
 
-  function post(url: string, { headers, signal }: RequestInit, body: string): Promise<HttpResponse> {
-    const to = new URL(url)
+  function post(url: string, { headers = {}, signal }: Outgoing, body: string): Promise<HttpResponse> {
+    if (last?.url !== url) last = { url, to: new URL(url) }
+    const { to } = last
     const answer = Promise.withResolvers<HttpResponse>()
     let sink: Sink | undefined
     const stopListening = () => signal?.removeEventListener('abort', abort)
@@ -35,9 +38,7 @@ export function postFetch(fetch: Fetch, lookup: Lookup): Fetch {
       head(status, raw) {
         const headers = headersOf(raw)
         const box = inbox(flow)
-        const packed = unpacked(headers.get('content-encoding'), box.sink)
-        if (packed) for (const name of ['content-encoding', 'content-length']) headers.delete(name)
-        const body = packed ?? box.sink
+        const body = unpacked(headers.get('content-encoding'), box.sink) ?? box.sink
         sink = body
         answer.resolve(responseOf(status, headers, box.pieces))
         const end = () => {
@@ -58,26 +59,34 @@ export function postFetch(fetch: Fetch, lookup: Lookup): Fetch {
   }
 }
 
-/** `Headers` keeps line breaks out of names and values. */
-function requestBytes(to: URL, given: RequestInit['headers'], body: string): Uint8Array {
-  const headers = new Headers(given)
-  headers.set('host', to.host)
-  headers.set('accept-encoding', encodings)
-  headers.set('content-length', String(Buffer.byteLength(body)))
-  let head = `POST ${to.pathname}${to.search} HTTP/1.1\r\n`
-  for (const [name, value] of headers) head += `${name}: ${value}\r\n`
-  return Buffer.from(`${head}\r\n${body}`)
+/** Errors: TypeError for a header that would not stay on its line. */
+function requestBytes(to: URL, headers: Record<string, string>, body: string): Uint8Array {
+  let head = `POST ${to.pathname}${to.search} HTTP/1.1\r\nhost: ${to.host}\r\n`
+  for (const [name, value] of Object.entries(headers)) {
+    // Whatever it says may be a secret.
+    if (beyondLine.test(value)) throw new TypeError(`The header ${name} has a value that no header can have.`)
+    head += `${name}: ${value}\r\n`
+  }
+  const length = Buffer.byteLength(body)
+  return Buffer.from(`${head}accept-encoding: ${encodings}\r\ncontent-length: ${length}\r\n\r\n${body}`)
 }
 
-function headersOf(raw: readonly string[]): Headers {
-  const headers = new Headers()
-  for (let at = 0; at < raw.length; at += 2) headers.append(raw[at] ?? '', raw[at + 1] ?? '')
-  return headers
+/** What no value of a header holds (RFC 9110, 5.5). */
+const beyondLine = /[^\t\x20-\x7e\x80-\xff]/
+
+/** By names in any case; what came more than once, as a list. */
+function headersOf(raw: readonly string[]): HttpResponse['headers'] {
+  return {
+    get(name) {
+      const values = raw.filter((_, at) => at % 2 === 1 && raw[at - 1]?.toLowerCase() === name)
+      return values.length === 0 ? null : values.join(', ')
+    },
+  }
 }
 
 const withoutBody = [204, 205, 304]
 
-function responseOf(status: number, headers: Headers, body: Pieces): HttpResponse {
+function responseOf(status: number, headers: HttpResponse['headers'], body: Pieces): HttpResponse {
   return {
     status,
     ok: status >= 200 && status <= 299,

@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { unlessAborted } from './abort.ts'
-import { cancelled, type Fetch, type HttpResponse, piecesOf, readPiece } from './http.ts'
+import { cancelled, type Fetch, type HttpResponse, type Outgoing, piecesOf, readPiece } from './http.ts'
 import type { Lookup } from './names.ts'
 
 export interface RemoteFileOptions {
@@ -101,7 +101,7 @@ async function dial(url: URL, addresses: string[], { fetch, signal }: RemoteFile
         proxy: false,
         timeout: false,
         ...(isIP(hostOf(url)) ? {} : { tls: { serverName: url.hostname } }),
-      } as RequestInit)
+      } as Outgoing)
     } catch (thrown) {
       if (signal.aborted) throw thrown
       failure = thrown

@@ -38,8 +38,10 @@ async function run(world: World) {
   const edge: Edge = {
     fetch: async (url, init) => {
       const response = await fetch(url, init)
-      if (!response.headers.has('date')) response.headers.set('date', new Date(now - skewMs).toUTCString())
-      return response
+      const { status, ok, body, headers } = response
+      const dated = headers.get('date') ?? new Date(now - skewMs).toUTCString()
+      const get = (name: string) => (name === 'date' ? dated : headers.get(name))
+      return { status, ok, body, headers: { get }, text: () => response.text() }
     },
     clock: name === 'silence' ? { now: () => now, after: impatient } : manualClock(now),
     lookup: async () => {

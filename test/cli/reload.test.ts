@@ -39,7 +39,7 @@ describe('a reload', () => {
     const reload = reloader({
       config: configOf(first),
       load: next,
-      apply: async (config) => void applied.push(config),
+      apply: (config) => void applied.push(config),
       log: logTo(lines),
     })
     return { lines, applied, reload }
@@ -47,14 +47,14 @@ describe('a reload', () => {
 
   test('names what has changed, and no value', async () => {
     const { lines, applied, reload } = setUp({ ZAI_API_KEY: 'old' }, () => configOf({ ZAI_API_KEY: 'new-secret' }))
-    await reload(true)
+    reload(true)
     expect(applied.map(({ zaiApiKeys }) => zaiApiKeys)).toEqual([['new-secret']])
     expect(lines).toEqual(['configuration reloaded {"changed":"ZAI_API_KEY"}'])
   })
 
   test('says what needs a restart', async () => {
     const { lines, applied, reload } = setUp({}, () => configOf({ LISTEN_PORT: '9', LOG_LEVEL: 'debug' }))
-    await reload(true)
+    reload(true)
     expect(applied).toHaveLength(1)
     expect(lines.at(-1)).toBe('takes effect after a restart only {"settings":"LISTEN_PORT"}')
   })
@@ -63,16 +63,16 @@ describe('a reload', () => {
     const { lines, applied, reload } = setUp({}, () => {
       throw new UsageError('QUEUE_MS in .env is "x" but must be a whole number')
     })
-    await reload(true)
+    reload(true)
     expect(applied).toEqual([])
     expect(lines).toEqual([expect.stringContaining('must be a whole number')])
   })
 
   test('without a change is silent for a file, and done all the same for a signal', async () => {
     const { lines, applied, reload } = setUp({}, () => configOf({}))
-    await reload(true)
+    reload(true)
     expect([applied.length, lines.length]).toEqual([0, 0])
-    await reload(false)
+    reload(false)
     expect(applied).toHaveLength(1)
     expect(lines).toEqual(['configuration reloaded {"changed":"nothing"}'])
   })
@@ -141,7 +141,7 @@ test('a running stream goes on under the old key, and the next request goes unde
     )
 
   const running = await call('one', { stream: true })
-  await apply(configOf({ ...env, ZAI_API_KEY: 'new-key', AUTH_TOKEN: 'two', MODEL_MAP: 'mine=glm-4.6' }))
+  apply(configOf({ ...env, ZAI_API_KEY: 'new-key', AUTH_TOKEN: 'two', MODEL_MAP: 'mine=glm-4.6' }))
   expect((await call('one')).status).toBe(401)
   expect((await call('two', { model: 'mine' })).status).toBe(200)
   go.resolve()

@@ -7,9 +7,10 @@ import { gatewayApp } from './gateway.ts'
 
 // A server whose upstream leaves behind a rejected promise and a timer that throws, each time it is asked.
 
-const log = await createLog({
-  level: 'info',
+const log = createLog({
+  level: () => 'info',
   format: 'text',
+  now: systemClock.now,
   write: (line) => void process.stderr.write(line),
 })
 endure(log)

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError } from '../../core/errors.ts'
 import { type Answer, readAnswer } from '../../wire/answer.ts'
-import { type Fetch, send } from '../../wire/http.ts'
+import { type Fetch, type Outgoing, send } from '../../wire/http.ts'
 
 /** The doors a check may use. */
 export interface Edge {
@@ -17,7 +17,7 @@ export interface Edge {
 export const patienceMs = 5_000
 
 /** A whole answer within the patience. Errors: GatewayError, as every call. */
-export async function ask(url: string, { fetch, clock }: Edge, init: RequestInit = {}): Promise<Answer> {
+export async function ask(url: string, { fetch, clock }: Edge, init: Outgoing = {}): Promise<Answer> {
   const { signal } = new AbortController()
   const { host } = new URL(url)
   const response = await send(url, init, { fetch, clock, signal, headersTimeoutMs: patienceMs })

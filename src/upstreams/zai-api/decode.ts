@@ -39,6 +39,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
   // As the newest chunk that held nothing but text.
   let likeness: Likeness | undefined
   let likenessesLeft = mostLikenesses
+  let unlearned = 0
   let searches = 0
   let usage: Usage | undefined
   let reason: FinishReason | undefined
@@ -75,7 +76,8 @@ export function decoder(options: DecodeOptions): PayloadReader {
 
   function learnLikeness(chunk: Chunk, payload: string): void {
     const field = onlyField(chunk)
-    if (field === undefined || likenessesLeft === 0) return
+    if (field === undefined || likenessesLeft === 0 || ++unlearned < patience) return
+    unlearned = 0
     likenessesLeft--
     likeness = likenessOf(payload, {
       read(other) {
@@ -184,6 +186,8 @@ export function decoder(options: DecodeOptions): PayloadReader {
 
 type TextField = 'content' | 'reasoning_content'
 
+/** Chunks of text before one is looked at so: short replies end sooner. */
+const patience = 4
 /** So many are tried in one reply: one that changes with every chunk is not worth the search. */
 const mostLikenesses = 8
 

@@ -302,7 +302,7 @@ function resetTimeIn(text: string): number | undefined {
 }
 
 /** Whole seconds; a date is not sent. */
-function retryAfterOf(headers: Headers): number | undefined {
+function retryAfterOf(headers: Answer['headers']): number | undefined {
   const seconds = Number(headers.get('retry-after') ?? Number.NaN)
   return seconds > 0 ? seconds * 1000 : undefined
 }

@@ -98,7 +98,7 @@ async function tell(bytes: Buffer, rule: Machine<Delta, Delta>, encoder: Encoder
           gathered.push(event)
           encoder.push(event, out)
         }
-        written += Buffer.from(out.join('')).toString('latin1')
+        written += byBytes(out.join(''))
         if (batch === undefined || batch.some(isLast)) resolve()
         else ask()
       }, path())
@@ -109,8 +109,8 @@ async function tell(bytes: Buffer, rule: Machine<Delta, Delta>, encoder: Encoder
       if (!prose) return undefined
       return {
         kind: prose.kind,
-        write(texts) {
-          written += prose.write(texts)
+        write(texts, areBytes) {
+          written += areBytes ? prose.write(texts) : byBytes(prose.write(texts))
           passed += texts.length
           return takes?.(writes++) ? 'go on' : 'catch up'
         },
@@ -119,6 +119,10 @@ async function tell(bytes: Buffer, rule: Machine<Delta, Delta>, encoder: Encoder
   })
   const reply = gathered.result()
   return { written, reply: reply instanceof Error ? reply.message : reply, passed }
+}
+
+function byBytes(text: string): string {
+  return Buffer.from(text).toString('latin1')
 }
 
 function isLast({ type }: StreamEvent): boolean {

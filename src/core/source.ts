@@ -27,10 +27,10 @@ export interface FastPath {
   /** Pieces in which it is found go the long way. */
   except?: RegExp | undefined
   /**
-   * Writes pieces of the open block, each an event: JSON strings without their quotes, as `JSON.stringify` has them,
-   * in UTF-8, a character for each byte.
+   * Writes pieces of the open block, each an event: JSON strings without their quotes, as `JSON.stringify` has them.
+   * With `areBytes` each of their characters stands for a byte of UTF-8.
    */
-  write(pieces: readonly string[], areAscii: boolean): 'go on' | 'catch up'
+  write(pieces: readonly string[], areBytes: boolean): 'go on' | 'catch up'
 }
 
 /** What every kind of item has a word for. */

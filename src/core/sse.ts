@@ -6,7 +6,7 @@ export function sseMessage(data: string, event?: string): string {
 /** Writes events that differ in nothing but a string: all that is `before` and `after` it in each. */
 export function around(before: string, after: string): (pieces: readonly string[]) => string {
   const between = after + before
-  return (pieces) => before + pieces.join(between) + after
+  return (pieces) => before + (pieces.length === 1 ? pieces[0] : pieces.join(between)) + after
 }
 
 /** JSON that has no other bytes than those of ASCII: clients may have named their model in any script. */

@@ -113,9 +113,9 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
   function pathBy(prose: ProseWriter): FastPath {
     return {
       kind: prose.kind,
-      write(pieces, areAscii) {
+      write(pieces, areBytes) {
         const text = prose.write(pieces)
-        if (!over) tell(areAscii ? text : Buffer.from(text, 'latin1'))
+        if (!over) tell(areBytes ? Buffer.from(text, 'latin1') : text)
         return over || unreadSince !== undefined ? 'catch up' : 'go on'
       },
     }

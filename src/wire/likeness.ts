@@ -3,17 +3,13 @@ import type { Delta, ProseKind } from '../core/events.ts'
 import { unquoted } from '../core/sse.ts'
 import type { Piece } from './piece.ts'
 
-/**
- * Events that differ from one that was read before in nothing but one JSON string, as most of a reply do.
- * Around it stand the same bytes, here as characters: one for each.
- */
+/** Events that differ from one that was read before in nothing but one JSON string, as most of a reply do. */
 export interface Likeness {
-  /** Up to the string. */
-  before: string
-  /** From the string of one such event to that of the next. */
+  /** The bytes of such an event up to its string, and from there to its end. */
+  before: Buffer
+  after: Buffer
+  /** The bytes between the strings of two such events: a character for each. */
   between: string
-  /** From the string to the end of the event. */
-  after: string
   hear(text: string, out: Delta[]): void
   /** What such a string becomes, where each now becomes one delta as it is. */
   kind(): ProseKind | undefined
@@ -41,28 +37,26 @@ export function likenessOf(payload: string, { read, hear, kind }: LikenessOption
   const before = payload.slice(0, at + 1)
   const after = payload.slice(at + written.length - 1)
   if (read(before + probe + after) !== probe) return undefined
-  const head = byBytes(`data: ${before}`)
-  const tail = byBytes(`${after}\n\n`)
-  return { before: head, between: tail + head, after: tail, hear, kind }
+  const head = `data: ${before}`
+  const tail = `${after}\n\n`
+  return { before: Buffer.from(head), after: Buffer.from(tail), between: byBytes(tail + head), hear, kind }
 }
 
 function byBytes(text: string): string {
   return Buffer.from(text).toString('latin1')
 }
 
+/** With the sign for what is none in place of bytes that are no character. */
 function byCharacters(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString()
 }
 
 /** What stands in events that are alike. */
 export interface Alike {
-  /**
-   * Their strings without quotes, but for empty ones: as `JSON.stringify` would write them, in UTF-8, a character for
-   * each byte. So nothing is decoded that will leave as it came.
-   */
+  /** Their strings without quotes, but for empty ones: as `JSON.stringify` would write them. */
   texts: string[]
-  /** None of their bytes is part of a longer character. */
-  isAscii: boolean
+  /** Each character of these texts stands for a byte of UTF-8: of many, nothing is decoded that leaves as it came. */
+  areBytes: boolean
   /** Where the rest begins. */
   end: number
 }
@@ -71,20 +65,31 @@ export interface Alike {
  * Reads whole events of one likeness from the beginning of a piece, which is the beginning of an event, without
  * decoding or parsing what is around their text, up to one whose text `except` is found in.
  */
-export function readAlike(
-  { bytes, start, end: limit }: Piece,
-  { before, between, after }: Likeness,
-  except?: RegExp,
-): Alike {
+export function readAlike(piece: Piece, likeness: Likeness, except?: RegExp): Alike {
+  const { bytes, start, end } = piece
+  if (!standsAt(bytes, start, end, likeness.before)) return { texts: [], areBytes: false, end: start }
+  return one(piece, likeness, except) ?? several(piece, likeness, except)
+}
+
+/** Most pieces are one event, and there are thousands a second of them. */
+function one({ bytes, start, end: limit }: Piece, { before, after }: Likeness, except?: RegExp): Alike | undefined {
+  const end = limit - after.length
+  if (end <= start + before.length || !standsAt(bytes, end, limit, after)) return undefined
+  const text = bytes.toString('utf8', start + before.length, end)
+  const string = stringAt(text, 0)
+  if (string.end !== text.length || string.kind === 'other' || except?.test(text)) return undefined
+  return { texts: [text], areBytes: false, end: limit }
+}
+
+function several({ bytes, start, end: limit }: Piece, { before, between, after }: Likeness, except?: RegExp): Alike {
   const texts: string[] = []
   const written = bytes.toString('latin1', start, limit)
   let isAscii = true
   let read = 0
-  let at = written.startsWith(before) ? before.length : written.length
-  while (at < written.length) {
+  for (let at = before.length; at < written.length; ) {
     const { end, kind } = stringAt(written, at)
     const isLast = !written.startsWith(between, end)
-    if (isLast && !written.startsWith(after, end)) break
+    if (isLast && !standsAt(bytes, start + end, limit, after)) break
     const piece = kind === 'other' ? rewritten(written.slice(at, end)) : written.slice(at, end)
     if (piece === undefined || except?.test(piece)) break
     if (piece !== '') texts.push(piece)
@@ -92,28 +97,38 @@ export function readAlike(
     read = end + after.length
     at = isLast ? written.length : end + between.length
   }
-  const isBroken = !isAscii && !isUtf8(bytes.subarray(start, start + read))
-  return { texts: isBroken ? texts.map(mended) : texts, isAscii, end: start + read }
+  const end = start + read
+  if (isAscii) return { texts, areBytes: false, end }
+  const areBytes = isUtf8(bytes.subarray(start, end))
+  return { texts: areBytes ? texts : texts.map(byCharacters), areBytes, end }
 }
 
-/** With the sign for what is none in place of bytes that are no character. */
-function mended(text: string): string {
-  return byBytes(byCharacters(text))
+function standsAt(bytes: Buffer, start: number, limit: number, part: Buffer): boolean {
+  const end = start + part.length
+  return end <= limit && bytes.compare(part, 0, part.length, start, end) === 0
+}
+
+/** Each of them in its characters. */
+export function apart({ texts, areBytes }: Alike): readonly string[] {
+  return areBytes ? texts.map(byCharacters) : texts
+}
+
+/** All of them in one, in its characters. */
+export function joined({ texts, areBytes }: Alike): string {
+  const all = texts.length === 1 ? (texts[0] ?? '') : texts.join('')
+  return areBytes ? byCharacters(all) : all
 }
 
 /** What such a string says. */
 export function unescaped(written: string): string {
-  const text = beyondAscii.test(written) ? byCharacters(written) : written
-  return text.includes('\\') ? String(JSON.parse(`"${text}"`)) : text
+  return written.includes('\\') ? String(JSON.parse(`"${written}"`)) : written
 }
-
-const beyondAscii = /[\x80-\xff]/
 
 /** Whether bytes that came last are the beginning of an event of this likeness and no whole event of any kind. */
 export function mayBecome(bytes: Buffer, { before }: Likeness): boolean {
   if (bytes.length === 0) return true
-  const beginning = bytes.toString('latin1', 0, before.length)
-  return before.startsWith(beginning) && !bytes.includes(lineFeed) && !bytes.includes(carriageReturn)
+  const known = Math.min(bytes.length, before.length)
+  return bytes.compare(before, 0, known, 0, known) === 0 && !bytes.includes(lineFeed) && !bytes.includes(carriageReturn)
 }
 
 const lineFeed = 0x0a

@@ -5,7 +5,7 @@ import type { Delta, ProseKind } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
 import type { FastPath, Source } from '../core/source.ts'
 import { cancelled, type Pieces, piecesOf } from './http.ts'
-import { type Likeness, mayBecome, readAlike, unescaped } from './likeness.ts'
+import { apart, joined, type Likeness, mayBecome, readAlike, unescaped } from './likeness.ts'
 import { bytesOf, type Piece, pieceOf } from './piece.ts'
 
 /** Longest wait for the end of a body whose last delta has come; with it the connection can serve the next call. */
@@ -113,10 +113,10 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   function passOn(piece: Piece): Buffer | undefined {
     const all = half.length === 0 ? piece : pieceOf(withHalf(piece))
     if (fast === undefined || alike === undefined) return bytesOf(all)
-    const { texts, isAscii, end } = readAlike(all, alike, fast.except)
-    const rest = end === all.end ? nothing : bytesOf({ ...all, start: end })
-    untold += texts.join('')
-    const next = texts.length > 0 ? fast.write(texts, isAscii) : 'go on'
+    const found = readAlike(all, alike, fast.except)
+    const rest = found.end === all.end ? nothing : bytesOf({ ...all, start: found.end })
+    untold += joined(found)
+    const next = found.texts.length > 0 ? fast.write(found.texts, found.areBytes) : 'go on'
     const more = next === 'go on' && untold.length <= mostUntold
     return more && waits(rest, alike) ? undefined : rest
   }
@@ -163,9 +163,9 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   }
 
   function readPieces(bytes: Buffer, likeness: Likeness): number {
-    const { texts, end } = readAlike(pieceOf(bytes), likeness)
-    for (const text of whole ? [texts.join('')] : texts) likeness.hear(unescaped(text), batch)
-    return end
+    const found = readAlike(pieceOf(bytes), likeness)
+    for (const text of whole ? [joined(found)] : apart(found)) likeness.hear(unescaped(text), batch)
+    return found.end
   }
 
   /** As far as it takes until the events behind may be known to be alike. */

@@ -4,7 +4,7 @@ import type { Delta } from '../../src/core/events.ts'
 import { read as nextBatch } from '../../src/core/source.ts'
 import { decoder } from '../../src/upstreams/zai-api/decode.ts'
 import type { Pieces } from '../../src/wire/http.ts'
-import { likenessOf, readAlike, unescaped } from '../../src/wire/likeness.ts'
+import { apart, likenessOf, readAlike, unescaped } from '../../src/wire/likeness.ts'
 import { pieceOf } from '../../src/wire/piece.ts'
 import { sseDeltas } from '../../src/wire/sse.ts'
 import { manualClock } from '../support/clock.ts'
@@ -58,7 +58,7 @@ describe('of bytes, what is read without a parser is', () => {
     const bytes = Buffer.from(text)
     if (!alike) throw new Error('nothing is alike')
     const read = readAlike(pieceOf(bytes), alike)
-    expect(read.texts.map(unescaped)).toEqual(texts)
+    expect(apart(read).map(unescaped)).toEqual(texts)
     expect(bytes.toString('utf8', read.end)).toBe(rest)
   })
 })

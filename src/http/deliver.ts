@@ -21,8 +21,8 @@ export interface StreamOptions {
   stallMs: number
   /** Ends the connection without a polite end of the reply. */
   hangUp: () => void
-  /** The client's. */
-  signal: AbortSignal
+  /** Has `leave` called once the client has left. */
+  onLeave: (leave: () => void) => void
   /** Tells the upstream that nobody listens any more. */
   abort: () => void
   /** Called once, when the last byte is out or the client is gone. */
@@ -54,7 +54,7 @@ export async function streamReply(options: StreamOptions): Promise<Response> {
  * all that is done with an event.
  */
 function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined): ReadableStream<Uint8Array> {
-  const { events, encoder, keepAlive, keepAliveMs, stallMs, clock, record, signal, abort, hangUp, done } = options
+  const { events, encoder, keepAlive, keepAliveMs, stallMs, clock, record, onLeave, abort, hangUp, done } = options
   const ended = Promise.withResolvers<void>()
   let controller: ReadableStreamDirectController | undefined
   let source: Source<StreamEvent[]> | undefined
@@ -68,7 +68,7 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
   let unreadSince: number | undefined
   let stopTimer = () => {}
 
-  signal.addEventListener('abort', leave, { once: true })
+  onLeave(leave)
   const direct: Bun.DirectUnderlyingSource<Uint8Array> = {
     type: 'direct',
     pull(opened) {
@@ -213,7 +213,6 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
     if (over) return
     over = true
     stopTimer()
-    signal.removeEventListener('abort', leave)
     source?.cancel()
     // A reply that was told to its end leaves its connection fit for the next call.
     if (record.error) abort()

@@ -61,7 +61,12 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
 
   const upstream = new AbortController()
   const abort = () => upstream.abort()
-  request.signal.addEventListener('abort', abort, { once: true })
+  let leave = () => {}
+  const left = () => {
+    abort()
+    leave()
+  }
+  request.signal.addEventListener('abort', left, { once: true })
   const call = await gateway.start(decoded.request, {
     signal: upstream.signal,
     whole: !decoded.stream,
@@ -91,7 +96,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
   const headers = () => {
     // Once the headers are gone another upstream may still step in: then they say nothing rather than something wrong.
     if (!call.certain) return identify({ id: record.id })
-    return { ...identify(record), ...ignoredHeader(call.unsupported) }
+    return withIgnored(identify(record), call.unsupported)
   }
   if (decoded.stream) {
     const encoder = dialect.encoder(head, decoded.options)
@@ -104,7 +109,9 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
       record,
       headers,
       stallMs,
-      signal: request.signal,
+      onLeave: (listener) => {
+        leave = listener
+      },
       hangUp: () => connection.hangUp(request),
       abort,
       done: () => {
@@ -145,9 +152,11 @@ export function identify(record: Pick<RequestRecord, 'id' | 'upstream'>): Record
   return upstream === undefined ? ids : { ...ids, 'x-zai2api-upstream': upstream }
 }
 
-function ignoredHeader(names: string[]): Record<string, string> {
+function withIgnored(headers: Record<string, string>, names: string[]): Record<string, string> {
   // Header values are ASCII; names come from the client's own body.
-  return names.length === 0 ? {} : { 'x-zai2api-ignored': names.join(', ').replace(/[^\x20-\x7e]/g, '?') }
+  return names.length === 0
+    ? headers
+    : { ...headers, 'x-zai2api-ignored': names.join(', ').replace(/[^\x20-\x7e]/g, '?') }
 }
 
 function thinkingMode(headers: Headers, fallback: ThinkingMode): ThinkingMode {

@@ -45,11 +45,12 @@ export function createLog({ level, format, now, write }: LogOptions): Log {
 
   function say(severity: keyof Log): Log[keyof Log] {
     const mayWait = severity === 'debug' || severity === 'info'
-    const constant = { category: ['zai2api'], level: severity === 'warn' ? 'warning' : severity } as const
+    const category = ['zai2api']
+    const name = severity === 'warn' ? 'warning' : severity
     return (message, facts = {}) => {
       if (logLevels.indexOf(severity) < logLevels.indexOf(level())) return
-      const said = { message: [message], rawMessage: message, properties: facts }
-      write(formatted({ ...constant, timestamp: now(), ...said }), mayWait)
+      const said = { message: [message], rawMessage: message, properties: facts, timestamp: now() }
+      write(formatted({ category, level: name, ...said }), mayWait)
     }
   }
 }

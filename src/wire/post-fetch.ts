@@ -16,7 +16,7 @@ export function postFetch(fetch: Fetch, lookup: Lookup): Fetch {
   const connections = createConnections(lookup)
   // Most go to one address.
   let last: { url: string; to: URL } | undefined
-  return async (url, init) =>
+  return (url, init) =>
     init.method === 'POST' && typeof init.body === 'string' ? post(url, init, init.body) : fetch(url, init)
 
   function post(url: string, { headers = {}, signal }: Outgoing, body: string): Promise<HttpResponse> {

@@ -58,7 +58,7 @@ function setUp(events: Promise<Source<StreamEvent[]>>, encode: (event: StreamEve
     record,
     headers: () => ({}),
     stallMs: 60_000,
-    signal: client.signal,
+    onLeave: (leave) => client.signal.addEventListener('abort', leave, { once: true }),
     hangUp: () => seen.hangUps++,
     abort: () => seen.aborts++,
     done: () => seen.dones++,

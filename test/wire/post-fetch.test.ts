@@ -90,9 +90,9 @@ test.each(['a\r\nx-other: b', 'a\n', 'a\0', 'ключ'])(
     const upstream = await playing(() => {
       throw new Error('something was sent')
     })
-    const failure = await ask(upstream, { headers: { authorization: value } }).catch((thrown: unknown) => thrown)
-    expect(failure).toBeInstanceOf(TypeError)
-    expect(String(failure)).toBe('TypeError: The header authorization has a value that no header can have.')
+    expect(() => ask(upstream, { headers: { authorization: value } })).toThrow(
+      new TypeError('The header authorization has a value that no header can have.'),
+    )
   },
 )
 

@@ -28,6 +28,8 @@ export interface Assembled {
   gateway: Gateway
   log: Log
   metrics: Metrics | undefined
+  /** Requests that are answered at this moment. */
+  running: () => number
   /** Has everything from the next request on go by another configuration. */
   apply(config: Config): void
   /** Once nothing is answered any more. */
@@ -102,7 +104,7 @@ export async function assemble(
     store.close()
     await tracer?.flush()
   }
-  return { app, gateway, log, metrics, apply, close }
+  return { app, gateway, log, metrics, running: () => limits.running.size, apply, close }
 }
 
 function limitsOf(current: () => Config, clock: Clock): Limits {

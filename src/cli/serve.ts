@@ -8,6 +8,7 @@ import { listen, listenForMetrics } from '../server.ts'
 import { systemClock } from '../wire/clock.ts'
 import { remembered, systemLookup } from '../wire/names.ts'
 import { postFetch } from '../wire/post-fetch.ts'
+import { afterRush } from './ebb.ts'
 import { assemble } from './gateway.ts'
 import type { Reread } from './index.ts'
 import type { Io } from './io.ts'
@@ -23,7 +24,7 @@ export function serve(config: Config, io: Io, reread: Reread): Promise<number> {
 export async function serveWith(config: Config, io: Io, greeting: Greeting, reread?: Reread): Promise<number> {
   // Only Bun's own fetch knows proxies.
   const outgoing = isProxied(io.env) ? fetch : postFetch(fetch, remembered(systemLookup, systemClock))
-  const { app, gateway, log, metrics, apply, close } = await assemble(config, io.version, io.stderr, outgoing)
+  const { app, gateway, log, metrics, running, apply, close } = await assemble(config, io.version, io.stderr, outgoing)
   endure(log)
   const stopped = signalled()
   try {
@@ -34,10 +35,12 @@ export async function serveWith(config: Config, io: Io, greeting: Greeting, rere
     const doubted = doubter(io, log)
     const reading = reread && { ...reread, load: () => doubted(reread.load()) }
     const stopReloading = reading ? keepUp(reading, { config, apply, log }) : () => {}
+    const stopEbbing = afterRush({ running, clock: systemClock, collect: () => Bun.gc(true) })
     doubted(config)
     void announceReadiness(gateway, config, log)
     log.info('stopping: running answers may finish', { signal: await stopped, deadlineMs: config.shutdownMs })
     stopReloading()
+    stopEbbing()
     log.info('stopped', { answers: await server.stop(config.shutdownMs) })
     await Promise.all([watched?.stop(), close()])
     return 0

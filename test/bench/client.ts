@@ -15,6 +15,8 @@ export interface Load {
   clients: number
   /** One after the other on the same connection. */
   requestsEach: number
+  /** Between a reply and the next request of a client, on average; 0 keeps all of them waiting for replies. */
+  pauseMs: number
   /** Of history in front of the last message, in 500 messages beside 60 tools; 0 for a short question. */
   historyBytes: number
   /** How long to watch once every client has its first event; 0 watches all the time. */
@@ -141,8 +143,9 @@ async function run(load: Load): Promise<Report> {
     function ended(): void {
       verdicts[check.verdict()]++
       left--
-      if (left > 0) ask()
-      else peer?.end()
+      if (left === 0) peer?.end()
+      else if (load.pauseMs === 0) ask()
+      else setTimeout(ask, 2 * load.pauseMs * Math.random())
     }
 
     /** The connection is gone, with a reply on the way or without. */

@@ -3,24 +3,27 @@ import type { Clock } from '../core/clock.ts'
 export interface EbbOptions {
   /** Requests that are answered at this moment. */
   running: () => number
+  /** Bytes of memory the process holds. */
+  resident: () => number
   clock: Clock
   /** Gives unused memory back. Nothing else happens meanwhile. */
   collect: () => void
 }
 
 const lookEveryMs = 1_000
-/** As many at once are a rush: 40 KB each are worth the pause. */
-const rush = 200
+/** What a gateway holds that has served 1,000 streams at a time, and some more. */
+const least = 256 * 1024 * 1024
 
 /**
  * Gives the memory of a rush back once not even an eighth of it is left; the returned function ends that.
  *
  * The engine keeps what it once needed, and goes through all of it in turn: after 2,000 streams it held 300 MB for good,
- * and each request cost a fifth more (Bun 1.4.5). A collection of all of it brings back 130 MB and the old speed; it
- * takes 60 ms, which is why it waits until few are left to notice.
+ * and each request cost a fifth more (Bun 1.4.5). A collection of all of it brings back 130 MB and the old speed. It
+ * takes 60 ms and makes the engine forget some of what it compiled, so it has to be worth it, and few have to notice.
  */
-export function afterRush({ running, clock, collect }: EbbOptions): () => void {
+export function afterRush({ running, resident, clock, collect }: EbbOptions): () => void {
   let most = 0
+  let worth = least
   let stop = clock.after(lookEveryMs, look)
   return () => stop()
 
@@ -28,8 +31,10 @@ export function afterRush({ running, clock, collect }: EbbOptions): () => void {
     stop = clock.after(lookEveryMs, look)
     const now = running()
     most = Math.max(most, now)
-    if (most < rush || now > most / 8) return
+    if (now > most / 8 || resident() < worth) return
     most = now
     collect()
+    // Where it was of little use it soon would be of little use again.
+    worth = Math.max(least, 1.5 * resident())
   }
 }

@@ -35,7 +35,10 @@ export async function serveWith(config: Config, io: Io, greeting: Greeting, rere
     const doubted = doubter(io, log)
     const reading = reread && { ...reread, load: () => doubted(reread.load()) }
     const stopReloading = reading ? keepUp(reading, { config, apply, log }) : () => {}
-    const stopEbbing = afterRush({ running, clock: systemClock, collect: () => Bun.gc(true) })
+    const stopEbbing = afterRush({
+      ...{ running, resident: process.memoryUsage.rss, clock: systemClock },
+      collect: () => Bun.gc(true),
+    })
     doubted(config)
     void announceReadiness(gateway, config, log)
     log.info('stopping: running answers may finish', { signal: await stopped, deadlineMs: config.shutdownMs })

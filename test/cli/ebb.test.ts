@@ -2,24 +2,41 @@ import { expect, test } from 'bun:test'
 import { afterRush } from '../../src/cli/ebb.ts'
 import { manualClock } from '../support/clock.ts'
 
-/** The seconds in which memory was given back, with so many running in each. */
-function collections(running: readonly number[]): number[] {
+interface Second {
+  running: number
+  /** Held, in MB. */
+  mb: number
+  /** Held once unused memory is given back, if it is. */
+  left?: number
+}
+
+const at = (running: number, mb: number, left = 130): Second => ({ running, mb, left })
+
+/** The seconds in which memory was given back. */
+function collections(seconds: readonly Second[]): number[] {
   const clock = manualClock()
   const found: number[] = []
-  let second = 0
-  const stop = afterRush({ running: () => running[second] ?? 0, clock, collect: () => found.push(second) })
-  for (second = 0; second < running.length; second++) clock.advance(1_000)
+  let number = 0
+  const now = () => seconds[number] ?? at(0, 0)
+  const stop = afterRush({
+    running: () => now().running,
+    resident: () => (found.at(-1) === number ? (now().left ?? 0) : now().mb) * 1024 * 1024,
+    clock,
+    collect: () => found.push(number),
+  })
+  for (number = 0; number < seconds.length; number++) clock.advance(1_000)
   stop()
   expect(clock.pending()).toBe(0)
   return found
 }
 
-test.each<[string, number[], number[]]>([
-  ['once, when an eighth is left', [0, 2_000, 1_000, 300, 150, 100, 0, 0], [4]],
-  ['after each rush', [400, 0, 3, 800, 900, 2, 0], [1, 5]],
-  ['not after a few', [199, 0, 150, 10, 0], []],
-  ['not while most of them still run', [1_000, 900, 400, 130], []],
-  ['after one that fades slowly', [800, 700, 500, 300, 200, 120, 101, 99], [7]],
-])('memory is given back %s', (_name, running, seconds) => {
-  expect(collections(running)).toEqual(seconds)
+test.each<[string, Second[], number[]]>([
+  ['when an eighth is left', [at(2_000, 300), at(1_000, 310), at(300, 310), at(250, 310), at(3, 130)], [3]],
+  ['after each rush', [at(1_500, 300), at(0, 300), at(9, 140), at(1_800, 320), at(0, 320), at(0, 130)], [1, 4]],
+  ['not where it is not worth it', [at(1_000, 160), at(0, 160), at(0, 255)], []],
+  ['after large requests of a few', [at(8, 400), at(1, 400), at(1, 130)], [1]],
+  ['not again and again where all of it is needed', [at(9, 400, 390), at(0, 400, 390), at(0, 400), at(0, 584)], [1]],
+  ['once more where much has come', [at(9, 400, 390), at(0, 400, 390), at(0, 586), at(0, 130)], [1, 2]],
+])('memory is given back %s', (_name, seconds, found) => {
+  expect(collections(seconds)).toEqual(found)
 })

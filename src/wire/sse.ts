@@ -86,6 +86,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   }
 
   function heard(piece: Piece | undefined, failure?: { cause: unknown }): void {
+    batch = []
     lastReadAt = clock.now()
     if (over) {
       waiting(undefined)
@@ -97,7 +98,6 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
         pieces.next(heard)
         return
       }
-      batch = []
       catchUp()
       if (silent) fail(fellSilent(idleMs))
       else if (bytes) read(bytes)

@@ -2,8 +2,10 @@ import { describe, expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
 import type { Machine } from '../../src/core/machine.ts'
 import { read } from '../../src/core/source.ts'
-import { piecesOf } from '../../src/wire/http.ts'
-import { sseDeltas } from '../../src/wire/sse.ts'
+import { type Pieces, piecesOf } from '../../src/wire/http.ts'
+import { likenessOf } from '../../src/wire/likeness.ts'
+import { pieceOf } from '../../src/wire/piece.ts'
+import { type PayloadReader, sseDeltas } from '../../src/wire/sse.ts'
 import { manualClock } from '../support/clock.ts'
 import { until } from '../support/gateway.ts'
 
@@ -34,6 +36,32 @@ function setUp(body: ReadableStream<Uint8Array>) {
   )
   return { clock, client, seen, source }
 }
+
+/** All payloads are alike, as long as they are `{"t":"…"}`. */
+const alike: PayloadReader = {
+  ...echo,
+  likeness: () =>
+    likenessOf('{"t":"x"}', {
+      read: (payload) => JSON.parse(payload).t,
+      hear: (text, out) => void out.push({ type: 'text', text }),
+      kind: () => 'text',
+    }),
+}
+
+test('a client that cannot be written to on the fast path hears nothing twice', async () => {
+  const pieces = ['data: {"t":"one"}\n\n', 'data: {"t":"two"}\n\n'].map((text) => pieceOf(Buffer.from(text)))
+  const body: Pieces = { next: (hear) => hear(pieces.shift()), cancel() {} }
+  const source = sseDeltas(body, {
+    ...{ decoder: alike, clock: manualClock(), signal: new AbortController().signal },
+    idleMs: 5_000,
+  })
+  expect((await read(source))?.map(({ type }) => type)).toEqual(['text'])
+  const write = () => {
+    throw new Error('gone')
+  }
+  const batch = await new Promise<Delta[] | undefined>((hear) => source.next(hear, { kind: 'text', write }))
+  expect(batch?.map(({ type }) => type)).toEqual(['error'])
+})
 
 /** Payloads, and `error <kind>` where the stream failed. */
 async function readAll(source: ReturnType<typeof setUp>['source']): Promise<string[]> {

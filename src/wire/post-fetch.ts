@@ -63,6 +63,8 @@ export function postFetch(fetch: Fetch, lookup: Lookup): Fetch {
 function requestBytes(to: URL, headers: Record<string, string>, body: string): Uint8Array {
   let head = `POST ${to.pathname}${to.search} HTTP/1.1\r\nhost: ${to.host}\r\n`
   for (const [name, value] of Object.entries(headers)) {
+    if (own.has(name.toLowerCase())) continue
+    if (!token.test(name)) throw new TypeError(`${JSON.stringify(name)} cannot be the name of a header.`)
     // Whatever it says may be a secret.
     if (beyondLine.test(value)) throw new TypeError(`The header ${name} has a value that no header can have.`)
     head += `${name}: ${value}\r\n`
@@ -71,7 +73,11 @@ function requestBytes(to: URL, headers: Record<string, string>, body: string): U
   return Buffer.from(`${head}accept-encoding: ${encodings}\r\ncontent-length: ${length}\r\n\r\n${body}`)
 }
 
-/** What no value of a header holds (RFC 9110, 5.5). */
+/** Not the caller's to say. */
+const own = new Set(['host', 'accept-encoding', 'content-length'])
+/** A name (RFC 9110, 5.1). */
+const token = /^[\w!#$%&'*+.^`|~-]+$/
+/** What no value holds (RFC 9110, 5.5). */
 const beyondLine = /[^\t\x20-\x7e\x80-\xff]/
 
 /** By names in any case; what came more than once, as a list. */

@@ -71,7 +71,7 @@ test('request and answer are those of the wire', async () => {
   const answer = await postFetch(others, systemLookup)(`${server.url}`, {
     method: 'POST',
     body: 'grüß dich',
-    headers: { 'X-Given': '1' },
+    headers: { 'X-Given': '1', Host: 'elsewhere', 'Content-Length': '1', 'accept-encoding': 'other' },
   })
   expect([answer.status, answer.ok, answer.headers.get('x-a')]).toEqual([418, false, 'b'])
   const { headers, body } = JSON.parse(await answer.text())
@@ -95,6 +95,13 @@ test.each(['a\r\nx-other: b', 'a\n', 'a\0', 'ключ'])(
     )
   },
 )
+
+test.each(['a b', 'a\r\nb', 'a:', ''])('nor is one under a name that no header can have: %j', async (name) => {
+  const upstream = await playing(() => {
+    throw new Error('something was sent')
+  })
+  expect(() => ask(upstream, { headers: { [name]: 'b' } })).toThrow(/cannot be the name of a header/)
+})
 
 describe('a packed body is unpacked:', () => {
   const text = 'data: grüß dich\n\n'.repeat(1000)

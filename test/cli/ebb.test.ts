@@ -7,7 +7,7 @@ interface Second {
   /** Held, in MB. */
   mb: number
   /** Held once unused memory is given back, if it is. */
-  left?: number
+  left: number
 }
 
 const at = (running: number, mb: number, left = 130): Second => ({ running, mb, left })
@@ -20,7 +20,7 @@ function collections(seconds: readonly Second[]): number[] {
   const now = () => seconds[number] ?? at(0, 0)
   const stop = afterRush({
     running: () => now().running,
-    resident: () => (found.at(-1) === number ? (now().left ?? 0) : now().mb) * 1024 * 1024,
+    resident: () => (found.at(-1) === number ? now().left : now().mb) * 1024 * 1024,
     clock,
     collect: () => found.push(number),
   })

@@ -5,3 +5,25 @@ export interface Clock {
   /** Calls `run` once after `ms` milliseconds; the returned function calls it off. */
   after(ms: number, run: () => void): () => void
 }
+
+/** Settles as `promise` does, or after `ms` milliseconds as what `late` returns, whichever is first. */
+export function within<Value, Late>(
+  promise: Promise<Value>,
+  ms: number,
+  late: () => Late | Promise<Late>,
+  clock: Clock,
+): Promise<Value | Late> {
+  return new Promise((resolve, reject) => {
+    const stop = clock.after(ms, () => resolve(late()))
+    promise.then(
+      (value) => {
+        stop()
+        resolve(value)
+      },
+      (thrown) => {
+        stop()
+        reject(thrown)
+      },
+    )
+  })
+}

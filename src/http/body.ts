@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts'
+import { type Clock, within } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 
 export interface BodyLimits {
@@ -83,10 +83,7 @@ async function readText(request: Request, limits: BodyLimits): Promise<string> {
   }
 
   function inTime<Read>(reading: Promise<Read>, ms: number): Promise<Read> {
-    return new Promise((resolve, reject) => {
-      const stop = clock.after(ms, () => reject(tooSlow(timeoutMs)))
-      reading.then(resolve, reject).finally(stop)
-    })
+    return within(reading, ms, () => Promise.reject<Read>(tooSlow(timeoutMs)), clock)
   }
 
   function explained(thrown: unknown): never {

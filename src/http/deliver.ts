@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts'
+import { type Clock, within } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
 import type { Encoder, ProseWriter } from '../core/dialect.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
@@ -44,7 +44,7 @@ const streamHeaders = {
  */
 export async function streamReply(options: StreamOptions): Promise<Response> {
   const { events, keepAliveMs, clock, record, headers } = options
-  const early = await settledWithin(events, keepAliveMs, clock)
+  const early = await within(events, keepAliveMs, () => undefined, clock)
   record.status = 200
   return new Response(body(options, early), { headers: { ...streamHeaders, ...headers() } })
 }
@@ -272,21 +272,4 @@ function note(event: StreamEvent, record: RequestRecord, clock: Clock): void {
     record.promptTokens = event.inputTokens
   } else if (event.type === 'message-end') record.usage = event.usage
   else if (event.type === 'error') record.error = event.error
-}
-
-/** Resolves as `promise` does, or with nothing after `ms`, whichever is first; rejects if `promise` rejects in time. */
-function settledWithin<Value>(promise: Promise<Value>, ms: number, clock: Clock): Promise<Value | undefined> {
-  return new Promise((resolve, reject) => {
-    const stop = clock.after(ms, () => resolve(undefined))
-    promise.then(
-      (value) => {
-        stop()
-        resolve(value)
-      },
-      (thrown) => {
-        stop()
-        reject(thrown)
-      },
-    )
-  })
 }

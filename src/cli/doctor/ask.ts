@@ -24,13 +24,6 @@ export async function ask(url: string, { fetch, clock }: Edge, init: Outgoing = 
   return readAnswer(response, { clock, signal, timeoutMs: patienceMs, host })
 }
 
-/** Resolves as `work` does, or with `late` once the patience is over. */
-export function within<T, Late>(work: Promise<T>, { clock }: Edge, late: Late): Promise<T | Late> {
-  const deadline = Promise.withResolvers<Late>()
-  const stop = clock.after(patienceMs, () => deadline.resolve(late))
-  return Promise.race([work, deadline.promise]).finally(stop)
-}
-
 /** The JSON of an answer, `undefined` where it is none. */
 export function jsonOf({ text }: Answer): unknown {
   try {

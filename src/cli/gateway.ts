@@ -257,12 +257,11 @@ function waitTold(log: Log, upstream: string): (wait: Wait) => void {
     log.info('waiting for Z.AI', { upstream, position, because, until: new Date(untilMs).toISOString() })
 }
 
-const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+const alphabet = Buffer.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz')
 
 /** `prefix` and 24 random characters, as both vendors write their ids. */
 function newId(prefix: string): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(24))
-  let id = prefix
-  for (const byte of bytes) id += alphabet[byte % alphabet.length]
-  return id
+  const characters = crypto.getRandomValues(Buffer.alloc(24))
+  for (let at = 0; at < characters.length; at++) characters[at] = alphabet[(characters[at] ?? 0) % alphabet.length] ?? 0
+  return prefix + characters.toString('latin1')
 }

@@ -19,10 +19,12 @@ const least = 256 * 1024 * 1024
  *
  * The engine keeps what it once needed, and goes through all of it in turn: after 2,000 streams it held 300 MB for good,
  * and each request cost a fifth more (Bun 1.4.5). A collection of all of it brings back 130 MB and the old speed. It
- * takes 60 ms and makes the engine forget some of what it compiled, so it has to be worth it, and few have to notice.
+ * takes 50 ms, so it has to be worth it, and few have to notice.
  */
 export function afterRush({ running, resident, clock, collect }: EbbOptions): () => void {
   let most = 0
+  // How large the rush was that was collected at the last look.
+  let collected: number | undefined
   let worth = least
   let stop = clock.after(lookEveryMs, look)
   return () => stop()
@@ -31,10 +33,13 @@ export function afterRush({ running, resident, clock, collect }: EbbOptions): ()
     stop = clock.after(lookEveryMs, look)
     const now = running()
     most = Math.max(most, now)
+    // Where it was of little use it soon would be of little use again. The allocator takes a moment to give memory
+    // back, and that of another rush says nothing.
+    if (collected !== undefined && now <= Math.max(1, collected / 8)) worth = Math.max(least, 1.5 * resident())
+    collected = undefined
     if (now > most / 8 || resident() < worth) return
+    collected = most
     most = now
     collect()
-    // Where it was of little use it soon would be of little use again.
-    worth = Math.max(least, 1.5 * resident())
   }
 }

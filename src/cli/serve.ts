@@ -1,3 +1,4 @@
+import { gcAndSweep } from 'bun:jsc'
 import { doubtsAbout } from '../config/policy.ts'
 import { isProxied } from '../config/proxy.ts'
 import type { Config } from '../config.ts'
@@ -37,7 +38,8 @@ export async function serveWith(config: Config, io: Io, greeting: Greeting, rere
     const stopReloading = reading ? keepUp(reading, { config, apply, log }) : () => {}
     const stopEbbing = afterRush({
       ...{ running, resident: process.memoryUsage.rss, clock: systemClock },
-      collect: () => Bun.gc(true),
+      // Not `Bun.gc(true)`: that also throws away compiled code.
+      collect: gcAndSweep,
     })
     doubted(config)
     void announceReadiness(gateway, config, log)

@@ -6,11 +6,9 @@ interface Second {
   running: number
   /** Held, in MB. */
   mb: number
-  /** Held once unused memory is given back, if it is. */
-  left: number
 }
 
-const at = (running: number, mb: number, left = 130): Second => ({ running, mb, left })
+const at = (running: number, mb: number): Second => ({ running, mb })
 
 /** The seconds in which memory was given back. */
 function collections(seconds: readonly Second[]): number[] {
@@ -20,7 +18,7 @@ function collections(seconds: readonly Second[]): number[] {
   const now = () => seconds[number] ?? at(0, 0)
   const stop = afterRush({
     running: () => now().running,
-    resident: () => (found.at(-1) === number ? now().left : now().mb) * 1024 * 1024,
+    resident: () => now().mb * 1024 * 1024,
     clock,
     collect: () => found.push(number),
   })
@@ -35,8 +33,9 @@ test.each<[string, Second[], number[]]>([
   ['after each rush', [at(1_500, 300), at(0, 300), at(9, 140), at(1_800, 320), at(0, 320), at(0, 130)], [1, 4]],
   ['not where it is not worth it', [at(1_000, 160), at(0, 160), at(0, 255)], []],
   ['after large requests of a few', [at(8, 400), at(1, 400), at(1, 130)], [1]],
-  ['not again and again where all of it is needed', [at(9, 400, 390), at(0, 400, 390), at(0, 400), at(0, 584)], [1]],
-  ['once more where much has come', [at(9, 400, 390), at(0, 400, 390), at(0, 586), at(0, 130)], [1, 2]],
+  ['not again and again where all of it is needed', [at(9, 400), at(0, 400), at(1, 390), at(0, 400), at(0, 584)], [1]],
+  ['once more where much has come', [at(9, 400), at(0, 400), at(0, 390), at(0, 586), at(0, 130)], [1, 3]],
+  ['whatever the next rush needs', [at(9, 400), at(0, 400), at(2_000, 420), at(0, 430), at(0, 130)], [1, 3]],
 ])('memory is given back %s', (_name, seconds, found) => {
   expect(collections(seconds)).toEqual(found)
 })

@@ -87,13 +87,16 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     return { ...question, port: target.running.port, speech: target.speech, ...load }
   }
 
-  /** It runs for months: what a runtime compiles in its first seconds is not what is measured. */
+  /**
+   * It runs for months: what a runtime compiles in its first seconds is not what is measured. By turns, for what was
+   * compiled for one kind of load is compiled anew for the next.
+   */
   async function warmUp(target: Target): Promise<void> {
-    const requestsEach = Math.ceil(1000 * share)
+    const requestsEach = Math.ceil(600 * share)
     const loads = [
       { script: { mode: 'burst', events: 100 }, clients: 8, requestsEach: 60 },
-      { script: { mode: 'burst', events: 2000 }, clients: 8, requestsEach: Math.ceil(6 * share) },
-      { script: { mode: 'paced', events: 60 }, clients: 300 },
+      { script: { mode: 'burst', events: 2000 }, clients: 8, requestsEach: Math.ceil(3 * share) },
+      { script: { mode: 'paced', events: 30 }, clients: 300 },
       { script: { mode: 'whole', events: 3 }, clients: 8, requestsEach },
       {
         script: { mode: 'whole', events: 100 },
@@ -101,9 +104,9 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
         requestsEach,
         streams: streamsOnly(target),
       },
-      { script: { mode: 'whole', events: 3 }, clients: 1, requestsEach: Math.ceil(9 * share), historyBytes: megabyte },
+      { script: { mode: 'whole', events: 3 }, clients: 1, requestsEach: Math.ceil(3 * share), historyBytes: megabyte },
     ] as const
-    for (const load of loads) await stage.clients.run(loadOf(target, load))
+    for (let turn = 0; turn < 3; turn++) for (const load of loads) await stage.clients.run(loadOf(target, load))
   }
 
   async function paced(target: Target, clients: number): Promise<void> {

@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { version } from '../package.json' with { type: 'json' }
+import { pdfOf } from './support/pdf.ts'
 
 // `make smoke` builds the executable and names it here.
 const binary = process.env.BINARY ?? ''
@@ -52,6 +53,11 @@ describe.skipIf(binary === '')('the executable (make smoke)', () => {
     const message = await post(`${url}/v1/messages`, { model, max_tokens: 1000, messages: hello })
     expect(message.status).toBe(200)
     expect(await message.json()).toMatchObject({ type: 'message', role: 'assistant', stop_reason: 'end_turn' })
+
+    // The thread that reads it is an entry point of its own.
+    const file = `data:application/pdf;base64,${Buffer.from(pdfOf([{ lines: ['A page'] }])).toString('base64')}`
+    const letter = [{ role: 'user', content: [{ type: 'file', file: { filename: 'letter.pdf', file_data: file } }] }]
+    expect(await post(`${url}/v1/chat/completions`, { model, messages: letter })).toMatchObject({ status: 200 })
 
     const completion = await post(`${url}/v1/chat/completions`, { model, stream: true, messages: hello })
     expect(completion.status).toBe(200)

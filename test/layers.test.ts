@@ -35,6 +35,8 @@ const mayImport: Record<string, string[]> = {
   'config.ts': ['config', 'core', 'gateway', 'observe', '@sinclair/typebox', 'node:*'],
   'version.ts': ['../package.json'],
   'fetch-limit.ts': ['config'],
+  'pdf-thread.ts': [],
+  'pdf-worker.ts': ['attachments', 'wire'],
   'server.ts': ['elysia', 'http', 'observe'],
   'app.ts': ['**'],
   cli: ['**'],

@@ -1,7 +1,7 @@
-import type { Clock } from '../core/clock.ts'
 import type { TextPart, UserPart } from '../core/request.ts'
 import type { Limits } from './limits.ts'
-import { type PdfPage, readPdf } from './pdf.ts'
+import type { ReadPdf } from './pdf-reader.ts'
+import type { PdfPage } from './pdf-steps.ts'
 import { textIn } from './text.ts'
 
 export interface DocumentFile {
@@ -14,7 +14,7 @@ export interface DocumentFile {
 export interface ReadOptions {
   vision: boolean
   limits: Limits
-  clock: Clock
+  readPdf: ReadPdf
   signal: AbortSignal
   note: (note: string) => void
 }
@@ -44,12 +44,13 @@ function textDocument({ title }: DocumentFile, text: string, { maxDocumentCharac
 }
 
 async function pdfParts({ data, title }: DocumentFile, options: ReadOptions): Promise<UserPart[]> {
-  const { pageCount, pages, cut } = await readPdf(data, options)
+  const { vision, limits, signal, readPdf } = options
+  const { pageCount, pages, cut } = await readPdf(data, { vision, limits }, signal)
   options.note(`PDF read: ${pages.length} of ${pageCount} pages`)
   const parts: UserPart[] = []
   let lines = [opening({ title, pages: String(pageCount) })]
   for (const [index, page] of pages.entries()) {
-    lines.push(`[page ${index + 1}]${remarkOn(page, options.vision)}`)
+    lines.push(`[page ${index + 1}]${remarkOn(page, vision)}`)
     if (page.text !== '') lines.push(page.text)
     if (page.images.length === 0) continue
     parts.push({ type: 'text', text: lines.join('\n') }, ...page.images)

@@ -1,10 +1,10 @@
-import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ChatRequest, DocumentPart, ImagePart, Message, TextPart, UserPart } from '../core/request.ts'
 import type { Model, Upstream } from '../core/upstream.ts'
 import { readDocument } from './document.ts'
 import { fitImage, imageTypeOf } from './image.ts'
 import type { Limits } from './limits.ts'
+import type { ReadPdf } from './pdf-reader.ts'
 import { recentResults } from './recent.ts'
 
 /** Brings files into a form the model can take; rejects as `createAttachments` says. */
@@ -30,7 +30,7 @@ export interface PrepareOptions {
 export interface AttachmentOptions {
   /** Rejects with GatewayError. */
   fetchFile: (url: string, signal: AbortSignal, maxBytes: number) => Promise<{ data: Uint8Array; mediaType: string }>
-  clock: Clock
+  readPdf: ReadPdf
   limits: Limits
 }
 
@@ -62,7 +62,7 @@ interface Place extends AttachmentReader {
  * Pictures given by URL stay as they are: some upstreams fetch them by themselves.
  * A request without attachments comes back as it is. Rejects with `cancelled` when the signal fires.
  */
-export function createAttachments({ fetchFile, clock, limits }: AttachmentOptions): PrepareAttachments {
+export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOptions): PrepareAttachments {
   // Clients send the whole conversation with every turn, so the same files come again and again.
   const recent = recentResults<UserPart[]>(limits.rememberedCharacters)
 
@@ -131,7 +131,7 @@ export function createAttachments({ fetchFile, clock, limits }: AttachmentOption
     const known = recent.get(key)
     if (known) return { parts: known }
     const file = { data, mediaType: mediaType.toLowerCase(), title: part.title }
-    const parts = await readDocument(file, { vision: model.vision, limits, clock, ...options })
+    const parts = await readDocument(file, { vision: model.vision, limits, readPdf, ...options })
     if (parts === undefined)
       return {
         parts: [

@@ -1,94 +1,70 @@
 import type { Clock } from '../core/clock.ts'
-import { GatewayError } from '../core/errors.ts'
-import { cancelled } from '../wire/http.ts'
 import { type EmbeddedImage, pageImage } from './image.ts'
-import type { Limits } from './limits.ts'
 import { loadPdfLibrary, type PdfDocument, type PdfLibrary, type PdfPageHandle } from './pdf-library.ts'
+import { type PdfOptions, type PdfPage, type PdfStep, tookTooLong } from './pdf-steps.ts'
 import { encodePng, type Pixels } from './png.ts'
-
-export interface Pdf {
-  pageCount: number
-  /** From the first on, as far as the limits let it. */
-  pages: PdfPage[]
-  /** Why there are fewer pages than the document has, or less of the last. */
-  cut: string | undefined
-}
-
-export interface PdfPage {
-  text: string
-  /** Of a page without words, when the model sees. */
-  images: EmbeddedImage[]
-}
-
-export interface PdfOptions {
-  vision: boolean
-  limits: Limits
-  clock: Clock
-  signal: AbortSignal
-}
 
 /** What a reader of one document shares with its helpers. */
 interface Reading extends PdfOptions {
   library: PdfLibrary
-  /** Lets other requests go on, then says whether there is time left. Rejects with `cancelled`. */
-  mayGoOn: () => Promise<boolean>
-  /** Resolves when there is none. */
+  hasTime: () => boolean
+  /** Resolves when there is none left. */
   late: Promise<undefined>
 }
 
 /**
- * The text of a PDF, page by page, and pictures of the pages that have none.
+ * The text of a PDF, page by page, and pictures of the pages that have none. Never rejects: what goes wrong is told.
  *
- * The library runs in this thread, so it is made to pause between pages and between pieces of a page; there the
- * deadline and the signal are looked at. Errors: `invalid-request` for a broken or protected file; `cancelled`.
+ * A file decides how long its reader is busy and what memory it takes, so this belongs into a thread of its own. The
+ * deadline is looked at between pages and between pieces of a page.
  */
-export async function readPdf(data: Uint8Array, options: PdfOptions): Promise<Pdf> {
-  const library = await loadPdfLibrary()
-  const { clock, limits, signal } = options
-  const deadline = clock.now() + limits.pdfTimeMs
+export async function readPdf(
+  data: Uint8Array,
+  options: PdfOptions,
+  clock: Clock,
+  tell: (step: PdfStep) => void,
+): Promise<void> {
+  const { pdfTimeMs } = options.limits
+  const deadline = clock.now() + pdfTimeMs
   const late = Promise.withResolvers<undefined>()
-  const stop = clock.after(limits.pdfTimeMs, () => late.resolve(undefined))
-  const reading = {
-    ...options,
-    library,
-    late: late.promise,
-    mayGoOn: async () => {
-      await new Promise((resolve) => setImmediate(resolve))
-      if (signal.aborted) throw cancelled()
-      return clock.now() < deadline
-    },
-  }
+  const stop = clock.after(pdfTimeMs, () => late.resolve(undefined))
   try {
-    const document = await library.open(data).catch((thrown: unknown) => {
-      throw unreadable(thrown)
-    })
-    return await readPages(document, reading).finally(() => document.destroy())
+    const library = await loadPdfLibrary()
+    const reading = { ...options, library, late: late.promise, hasTime: () => clock.now() < deadline }
+    const document = await library.open(data)
+    tell({ type: 'opened', pageCount: document.numPages })
+    tell({ type: 'end', cut: await readPages(document, reading, (page) => tell({ type: 'page', page })) })
+  } catch (thrown) {
+    const isProtected = thrown instanceof Error && thrown.name === 'PasswordException'
+    tell({ type: 'refused', because: isProtected ? 'protected' : 'broken' })
   } finally {
     stop()
   }
 }
 
-async function readPages(document: PdfDocument, reading: Reading): Promise<Pdf> {
+/** Why not all of them, if so. */
+async function readPages(
+  document: PdfDocument,
+  reading: Reading,
+  tell: (page: PdfPage) => void,
+): Promise<string | undefined> {
   const { maxDocumentPages, maxDocumentCharacters, maxScannedPages, pdfTimeMs } = reading.limits
-  const pageCount = document.numPages
-  const pages: PdfPage[] = []
-  const pdf = (cut?: string): Pdf => ({ pageCount, pages, cut })
   let characters = 0
   let scanned = 0
-  while (pages.length < pageCount) {
-    if (pages.length === maxDocumentPages) return pdf(`only the first ${maxDocumentPages} pages are read`)
-    if (!(await reading.mayGoOn())) return pdf(`reading took longer than ${pdfTimeMs / 1000} s`)
-    const page = await readPage(document, pages.length + 1, scanned < maxScannedPages, reading)
+  for (let number = 1; number <= document.numPages; number++) {
+    if (number > maxDocumentPages) return `only the first ${maxDocumentPages} pages are read`
+    if (!reading.hasTime()) return tookTooLong(pdfTimeMs)
+    const page = await readPage(document, number, scanned < maxScannedPages, reading)
     if (page.images.length > 0) scanned++
     characters += page.text.length
     const excess = characters - maxDocumentCharacters
     if (excess > 0) {
-      pages.push({ ...page, text: page.text.slice(0, page.text.length - excess).toWellFormed() })
-      return pdf(`only the first ${maxDocumentCharacters} characters are read`)
+      tell({ ...page, text: page.text.slice(0, page.text.length - excess).toWellFormed() })
+      return `only the first ${maxDocumentCharacters} characters are read`
     }
-    pages.push(page)
+    tell(page)
   }
-  return pdf()
+  return undefined
 }
 
 /** A damaged page among good ones is an empty one. */
@@ -102,20 +78,19 @@ async function readPage(document: PdfDocument, number: number, mayShow: boolean,
     } finally {
       page.cleanup()
     }
-  } catch (thrown) {
-    if (thrown instanceof GatewayError && thrown.kind === 'cancelled') throw thrown
+  } catch {
     return { text: '', images: [] }
   }
 }
 
-async function textOf(page: PdfPageHandle, { limits, mayGoOn }: Reading): Promise<string> {
+async function textOf(page: PdfPageHandle, { limits, hasTime }: Reading): Promise<string> {
   const pieces = page.streamTextContent().getReader()
   let text = ''
   for (;;) {
     const { value, done } = await pieces.read()
     if (done) break
     for (const item of value.items) if ('str' in item) text += item.hasEOL ? `${item.str}\n` : item.str
-    if (text.length > limits.maxDocumentCharacters || !(await mayGoOn())) {
+    if (text.length > limits.maxDocumentCharacters || !hasTime()) {
       // Not awaited: its promise settles only once the page is read to the end.
       pieces.cancel().catch(() => {})
       break
@@ -138,12 +113,4 @@ async function imagesOf(page: PdfPageHandle, { library, limits, late }: Reading)
   const largest = Math.max(0, ...found.map(area))
   const strips = found.filter((pixels) => area(pixels) >= largest * leastShare).slice(0, mostStrips)
   return Promise.all(strips.map((pixels) => pageImage(encodePng(pixels), page.rotate, limits)))
-}
-
-function unreadable(thrown: unknown): GatewayError {
-  const isProtected = thrown instanceof Error && thrown.name === 'PasswordException'
-  const message = isProtected
-    ? 'The PDF is protected by a password; send it without one.'
-    : 'The PDF is broken and cannot be read; send a whole file.'
-  return new GatewayError('invalid-request', message, { param: 'messages', code: 'invalid_document', cause: thrown })
 }

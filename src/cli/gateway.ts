@@ -1,6 +1,7 @@
 import { createApp } from '../app.ts'
 import { createAttachments } from '../attachments/index.ts'
 import { limitsWith } from '../attachments/limits.ts'
+import { createPdfReader, type ReadPdf } from '../attachments/pdf-reader.ts'
 import { settings } from '../config/table.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { Config } from '../config.ts'
@@ -14,6 +15,7 @@ import { createLimits, type Limits } from '../http/limits.ts'
 import { createLog, type Log, type LogOptions } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Tracer } from '../observe/trace.ts'
+import { startPdfThread } from '../pdf-thread.ts'
 import { createResponseStore, noResponseStore, type ResponseStore } from '../store/responses.ts'
 import { demo } from '../upstreams/demo/index.ts'
 import { apiBase, zaiApi } from '../upstreams/zai-api/index.ts'
@@ -54,7 +56,9 @@ export async function assemble(
     web: createPool<Place>({ ...lending, startLimit: 8, tell: waitTold(log, 'zai-web') }),
     api: createPool<string>({ ...lending, startLimit: Number.POSITIVE_INFINITY, tell: waitTold(log, 'zai-api') }),
   }
-  const edge = { fetch: outgoing, clock, log, pools }
+  const memory = { held: process.memoryUsage.rss, left: process.availableMemory }
+  const readPdf = createPdfReader({ startThread: startPdfThread, clock, memory })
+  const edge = { fetch: outgoing, clock, log, pools, readPdf }
   let behind = upstreamsOf(config, edge)
   const gateway = createGateway(behind, gatewayOptions(config, edge))
   const store = responseStore(config.store, clock, log)
@@ -174,13 +178,14 @@ interface Edge {
   clock: Clock
   log: Log
   pools: { web: Pool<Place>; api: Pool<string> }
+  readPdf: ReadPdf
 }
 
 function upstreamsOf(config: Config, edge: Edge): Upstream[] {
   return config.upstreams.map((id) => upstreams[id](config, edge))
 }
 
-function gatewayOptions(config: Config, { fetch, clock }: Edge): GatewayOptions {
+function gatewayOptions(config: Config, { fetch, clock, readPdf }: Edge): GatewayOptions {
   return {
     primaryModel: config.primaryModel,
     smallModel: config.smallModel,
@@ -190,7 +195,7 @@ function gatewayOptions(config: Config, { fetch, clock }: Edge): GatewayOptions 
     loopLimit: config.loopLimit,
     webSearch: config.webSearch,
     prepareAttachments: createAttachments({
-      clock,
+      readPdf,
       limits: limitsWith(config.maxImageBytes),
       fetchFile: (url, signal, maxBytes) =>
         fetchRemoteFile(url, { maxBytes, signal, clock, fetch, lookup: systemLookup, timeoutMs: remoteFileTimeoutMs }),

@@ -4,8 +4,7 @@ import { type Limits, limitsWith } from '../../src/attachments/limits.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { ChatRequest, Message, UserPart } from '../../src/core/request.ts'
 import type { Model } from '../../src/core/upstream.ts'
-import { manualClock } from '../support/clock.ts'
-import { type PageBody, pdfOf } from '../support/pdf.ts'
+import { type PageBody, pdfOf, readPdf } from '../support/pdf.ts'
 import { plainRequest } from '../support/request.ts'
 
 const sees: Model = {
@@ -67,7 +66,7 @@ function preparer(world: World = {}) {
     fetchFile: async () => {
       throw new Error('nothing is fetched here')
     },
-    clock: manualClock(),
+    readPdf,
     limits,
     ...more,
   })
@@ -182,27 +181,6 @@ describe('the limits of a PDF', () => {
     expect(await preparedParts({ limits: { ...limits, ...less } }, said(document(twoPages)))).toEqual([
       text(`<document pages="2">\n${expected}\n</document>`),
     ])
-  })
-
-  test('time that runs out within a page', async () => {
-    const clock = manualClock()
-    let looks = 0
-    const hasty = { ...clock, now: () => (++looks > 3 ? 10_000 : 0) }
-    const [part] = await preparedParts({ clock: hasty }, said(document(twoPages)))
-    expect(part).toEqual(
-      text(
-        '<document pages="2">\n[page 1]\nThe first page\n[cut off here: reading took longer than 10 s]\n</document>',
-      ),
-    )
-  })
-
-  test('other requests go on while a long one is read', async () => {
-    const long = pdfOf(Array.from({ length: 40 }, (_, page) => ({ lines: [`page ${page}`] })))
-    let turns = 0
-    const ticking = setInterval(() => turns++, 0)
-    await preparedParts({}, said(document(long)))
-    clearInterval(ticking)
-    expect(turns).toBeGreaterThan(3)
   })
 
   test('a text file is cut at the same length', async () => {

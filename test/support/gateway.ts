@@ -14,6 +14,7 @@ import { listen } from '../../src/server.ts'
 import { createResponseStore, type ResponseStore } from '../../src/store/responses.ts'
 import { systemClock } from '../../src/wire/clock.ts'
 import { fetchRemoteFile } from '../../src/wire/remote-file.ts'
+import { readPdf } from './pdf.ts'
 
 export interface RunningGateway {
   url: string
@@ -68,7 +69,7 @@ export function gatewayApp(upstreams: readonly Upstream[], settings: GatewaySett
       loopLimit: settings.loopLimit ?? 10_000,
       webSearch: settings.webSearch ?? 'auto',
       prepareAttachments: createAttachments({
-        clock: systemClock,
+        readPdf,
         limits: limitsWith(1_000_000),
         // The guard is real; behind it there is no net.
         fetchFile: (url, signal, maxBytes) =>

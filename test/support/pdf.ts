@@ -1,3 +1,14 @@
+import { createPdfReader } from '../../src/attachments/pdf-reader.ts'
+import { startPdfThread } from '../../src/pdf-thread.ts'
+import { systemClock } from '../../src/wire/clock.ts'
+
+/** As the gateway reads them. */
+export const readPdf = createPdfReader({
+  startThread: startPdfThread,
+  clock: systemClock,
+  memory: { held: process.memoryUsage.rss, left: process.availableMemory },
+})
+
 /** A page: its words, one line each, or a picture over all of it, or raw drawing operators. */
 export interface PageBody {
   lines?: string[]

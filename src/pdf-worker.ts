@@ -1,0 +1,12 @@
+import { readPdf } from './attachments/pdf.ts'
+import type { PdfJob, PdfStep } from './attachments/pdf-steps.ts'
+import { systemClock } from './wire/clock.ts'
+
+// A thread that reads one PDF. It is an entry point of its own, beside main.ts, where the executable looks for it.
+self.onmessage = ({ data: { data, options } }: MessageEvent<PdfJob>) => readPdf(data, options, systemClock, tell)
+
+function tell(step: PdfStep): void {
+  self.postMessage(step)
+  // The pixels of a scanned page take 100 MB, and the engine would let those of many pages lie.
+  if (step.type === 'page' && step.page.images.length > 0) Bun.gc(true)
+}

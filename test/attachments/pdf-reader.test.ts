@@ -1,0 +1,160 @@
+import { expect, test } from 'bun:test'
+import { limitsWith } from '../../src/attachments/limits.ts'
+import { readPdf } from '../../src/attachments/pdf.ts'
+import { createPdfReader, type Pdf } from '../../src/attachments/pdf-reader.ts'
+import type { PdfStep } from '../../src/attachments/pdf-steps.ts'
+import { manualClock } from '../support/clock.ts'
+import { pdfOf } from '../support/pdf.ts'
+
+const options = { vision: false, limits: limitsWith(1_000_000) }
+const file = pdfOf([{ lines: ['The first page'] }, { lines: ['The second page'] }])
+const page = (text: string): PdfStep => ({ type: 'page', page: { text, images: [] } })
+const megabyte = 1024 * 1024
+
+/** A reader whose threads say only what a test has them say. */
+function stage(left = 8_000) {
+  const clock = manualClock()
+  const threads: { tell(step: PdfStep): void; fail(): void; ended: boolean }[] = []
+  let held = 100 * megabyte
+  const read = createPdfReader({
+    startThread() {
+      const thread = {
+        onmessage: null,
+        onerror: null,
+        postMessage() {},
+        terminate() {
+          seen.ended = true
+        },
+      }
+      const told = (name: 'onmessage' | 'onerror', event: object) =>
+        (Reflect.get(thread, name) as ((event: object) => void) | null)?.(event)
+      const seen = {
+        tell: (data: PdfStep) => told('onmessage', { data }),
+        fail: () => told('onerror', {}),
+        ended: false,
+      }
+      threads.push(seen)
+      return thread
+    },
+    clock,
+    memory: { held: () => held, left: () => left * megabyte },
+  })
+  const take = (megabytes: number) => {
+    held += megabytes * megabyte
+  }
+  const start = (signal = new AbortController().signal): Promise<Pdf | Error> =>
+    read(file, options, signal).catch((thrown: Error) => thrown)
+  return { clock, threads, take, start }
+}
+
+const vast = 'The PDF takes too long or too much memory to read; send a smaller one.'
+const broken = 'The PDF is broken and cannot be read; send a whole file.'
+
+const ends: [name: string, how: (on: ReturnType<typeof stage>) => void, cut: string, message: string][] = [
+  ['goes on for too long', ({ clock }) => clock.advance(12_000), 'reading took longer than 10 s', vast],
+  [
+    'takes too much memory',
+    ({ take, clock }) => {
+      take(1_025)
+      clock.advance(50)
+    },
+    'the rest of it takes too much memory to read',
+    vast,
+  ],
+  ['fails', ({ threads }) => threads[0]?.fail(), 'the rest of it is damaged', broken],
+]
+
+test.each(ends)('a thread that %s is ended, and what it has read is the answer', async (_name, how, cut) => {
+  const on = stage()
+  const reading = on.start()
+  on.threads[0]?.tell({ type: 'opened', pageCount: 7 })
+  on.threads[0]?.tell(page('The first page'))
+  how(on)
+  expect(await reading).toEqual({ pageCount: 7, pages: [{ text: 'The first page', images: [] }], cut })
+  expect(on.threads[0]?.ended).toBe(true)
+  expect(on.clock.pending()).toBe(0)
+})
+
+test.each(ends)('a thread that %s before there is a page is an error', async (_name, how, _cut, message) => {
+  const on = stage()
+  const reading = on.start()
+  how(on)
+  expect(await reading).toMatchObject({ kind: 'invalid-request', code: 'invalid_document', message })
+  expect(on.threads[0]?.ended).toBe(true)
+})
+
+test('a thread may take its time and its memory', async () => {
+  const on = stage()
+  const reading = on.start()
+  on.take(1_000)
+  on.clock.advance(10_900)
+  on.threads[0]?.tell({ type: 'opened', pageCount: 0 })
+  on.threads[0]?.tell({ type: 'end', cut: undefined })
+  expect(await reading).toEqual({ pageCount: 0, pages: [], cut: undefined })
+})
+
+test('a thread takes no more than half of what is left', async () => {
+  const on = stage(400)
+  const reading = on.start()
+  on.take(201)
+  on.clock.advance(50)
+  expect(await reading).toMatchObject({ message: vast })
+})
+
+test('a client that leaves ends its thread', async () => {
+  const on = stage()
+  const leaving = new AbortController()
+  const reading = on.start(leaving.signal)
+  leaving.abort()
+  expect(await reading).toMatchObject({ kind: 'cancelled' })
+  expect(on.threads[0]?.ended).toBe(true)
+})
+
+test('two threads run at a time, and one that ends makes room', async () => {
+  const on = stage()
+  const leaving = new AbortController()
+  const readings = [on.start(), on.start(), on.start(leaving.signal), on.start()]
+  expect(on.threads).toHaveLength(2)
+  // Who has left meanwhile gets no thread.
+  leaving.abort()
+  on.threads[0]?.tell({ type: 'refused', because: 'broken' })
+  expect(await readings[0]).toMatchObject({ message: broken })
+  expect(await readings[2]).toMatchObject({ kind: 'cancelled' })
+  expect(on.threads).toHaveLength(3)
+  on.threads[1]?.tell({ type: 'refused', because: 'protected' })
+  on.threads[2]?.tell({ type: 'refused', because: 'broken' })
+  expect(await Promise.all(readings)).toHaveLength(4)
+})
+
+test('a thread that never comes to rest can be ended', async () => {
+  const clock = manualClock()
+  const script = 'self.onmessage = () => { self.postMessage({ type: "opened", pageCount: 1 }); for (;;); }'
+  const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }))
+  const busy = Promise.withResolvers<void>()
+  const read = createPdfReader({
+    startThread() {
+      const thread = new Worker(url)
+      thread.addEventListener('message', () => busy.resolve())
+      return thread
+    },
+    clock,
+    memory: { held: () => 0, left: () => 0 },
+  })
+  const reading = read(file, options, new AbortController().signal)
+  await busy.promise
+  clock.advance(12_000)
+  expect(await reading).toEqual({ pageCount: 1, pages: [], cut: 'reading took longer than 10 s' })
+  URL.revokeObjectURL(url)
+})
+
+test('time that runs out within a page ends its text', async () => {
+  let looks = 0
+  const hasty = { ...manualClock(), now: () => (++looks > 3 ? 10_000 : 0) }
+  const steps: PdfStep[] = []
+  await readPdf(file, options, hasty, (step) => steps.push(step))
+  expect(steps).toEqual([
+    { type: 'opened', pageCount: 2 },
+    page('The first page'),
+    { type: 'end', cut: 'reading took longer than 10 s' },
+  ])
+})

@@ -1,5 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
+import { cancelled } from '../wire/http.ts'
 import type { Limits } from './limits.ts'
+import { turnstile } from './turnstile.ts'
 
 type ImageLimits = Pick<Limits, 'maxImageBytes' | 'maxImageSide'>
 
@@ -9,8 +11,10 @@ export interface EmbeddedImage {
   source: { type: 'base64'; mediaType: string; data: string }
 }
 
-/** Decoded, one of these takes four bytes a pixel. */
+/** Decoded, one of these takes four bytes a pixel, and scaled once more as much: 600 MB (Bun 1.4.5). */
 const maxPixels = 64_000_000
+/** A request of 5 MB may hold twenty of them, and there are as many threads as cores. */
+const inTurn = turnstile(2)
 
 /** Pixels of a scanned page: small print stays legible, and twenty pages fit into a request. */
 const pageSide = 2_000
@@ -45,18 +49,22 @@ export function imageTypeOf(data: Uint8Array): string | undefined {
  *
  * What no decoder here knows (TIFF and HEIC on Linux, SVG) passes as it is, for the upstream to judge, and so does what
  * breaks off behind its header: looking would mean to decode every picture of every turn.
- * Errors: `invalid-request` for a broken picture; `too-large` when scaling cannot help.
+ * Errors: `invalid-request` for a broken picture; `too-large` when scaling cannot help; `cancelled`.
  */
 export async function fitImage(
   source: { mediaType: string; data: string },
   limits: ImageLimits,
+  signal: AbortSignal,
 ): Promise<EmbeddedImage> {
   const data = Buffer.from(source.data, 'base64')
   const mediaType = imageTypeOf(data) ?? source.mediaType
   const asIs = imagePart(mediaType, source.data)
   if (taken.includes(mediaType) && (await isSmall(data, limits))) return asIs
   try {
-    return await converted(data, mediaType, limits)
+    return await inTurn(async () => {
+      if (signal.aborted) throw cancelled()
+      return converted(data, mediaType, limits)
+    })
   } catch (thrown) {
     if (!isUnknownHere(thrown)) throw thrown
     // No PNG and no JPEG, whatever it says.

@@ -108,7 +108,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     const key = [source.mediaType, keyOf(source.data)].join('\n')
     const known = recent.get(key)
     if (known) return { parts: known }
-    const fitted = await fitImage(source, limits)
+    const fitted = await fitImage(source, limits, options.signal)
     // What stays as it is costs little to look at again.
     if (fitted.source.data !== source.data) recent.put(key, [fitted], lengthOf([fitted]))
     return { parts: [fitted] }

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { cancelled } from '../wire/http.ts'
 import { type PdfJob, type PdfOptions, type PdfPage, type PdfStep, tookTooLong } from './pdf-steps.ts'
+import { turnstile } from './turnstile.ts'
 
 export interface Pdf {
   pageCount: number
@@ -40,23 +41,12 @@ const graceMs = 1_000
  * goes on for too long or takes too much memory is ended, and what was read until then is the answer.
  */
 export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions): ReadPdf {
-  let running = 0
-  const waiting: (() => void)[] = []
+  const inTurn = turnstile(mostThreads)
 
-  return async (data, options, signal) => {
-    if (running === mostThreads) await new Promise<void>((resolve) => waiting.push(resolve))
-    else running++
-    try {
-      if (signal.aborted) throw cancelled()
-      return await read({ data, options }, signal)
-    } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else running--
-    }
-  }
+  return (data, options, signal) => inTurn(() => read({ data, options }, signal))
 
-  function read(job: PdfJob, signal: AbortSignal): Promise<Pdf> {
+  async function read(job: PdfJob, signal: AbortSignal): Promise<Pdf> {
+    if (signal.aborted) throw cancelled()
     const thread = startThread()
     const pages: PdfPage[] = []
     const { promise, resolve, reject } = Promise.withResolvers<Pdf>()

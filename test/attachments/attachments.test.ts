@@ -379,7 +379,13 @@ describe('what cannot be done', () => {
 
   test('a client that left is told nothing', async () => {
     const signal = AbortSignal.abort()
-    expect(await failure({ signal }, called, result(document(letter)))).toMatchObject({ kind: 'cancelled' })
+    const large = image(
+      await picture(limits.maxImageSide + 1, 1)
+        .png()
+        .bytes(),
+    )
+    for (const part of [document(letter), large])
+      expect(await failure({ model: sees, signal }, called, result(part))).toMatchObject({ kind: 'cancelled' })
   })
 })
 

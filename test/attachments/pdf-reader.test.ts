@@ -1,8 +1,11 @@
 import { expect, test } from 'bun:test'
+import { constants, deflateRawSync } from 'node:zlib'
 import { limitsWith } from '../../src/attachments/limits.ts'
 import { readPdf } from '../../src/attachments/pdf.ts'
 import { createPdfReader, type Pdf } from '../../src/attachments/pdf-reader.ts'
 import type { PdfStep } from '../../src/attachments/pdf-steps.ts'
+import { startPdfThread } from '../../src/pdf-thread.ts'
+import { systemClock } from '../../src/wire/clock.ts'
 import { manualClock } from '../support/clock.ts'
 import { pdfOf } from '../support/pdf.ts'
 
@@ -145,6 +148,22 @@ test('a thread that never comes to rest can be ended', async () => {
   clock.advance(12_000)
   expect(await reading).toEqual({ pageCount: 1, pages: [], cut: 'reading took longer than 10 s' })
   URL.revokeObjectURL(url)
+})
+
+test('a file of 1 MB that unpacks to 1 GB is ended on the way', async () => {
+  const held = process.memoryUsage.rss
+  const read = createPdfReader({
+    startThread: startPdfThread,
+    clock: systemClock,
+    memory: { held, left: () => 200 * megabyte },
+  })
+  // Pieces that end on a byte may follow each other.
+  const piece = deflateRawSync(Buffer.alloc(megabyte, ' '), { finishFlush: constants.Z_SYNC_FLUSH })
+  const deflated = Buffer.concat([Buffer.of(0x78, 0x9c), ...Array<Buffer>(1024).fill(piece)])
+  const bomb = pdfOf([{ deflated }])
+  expect(bomb.length).toBeLessThan(1.2 * megabyte)
+  const reading = read(bomb, options, new AbortController().signal)
+  expect(await reading).toEqual({ pageCount: 1, pages: [], cut: 'the rest of it takes too much memory to read' })
 })
 
 test('time that runs out within a page ends its text', async () => {

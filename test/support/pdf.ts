@@ -9,12 +9,13 @@ export const readPdf = createPdfReader({
   memory: { held: process.memoryUsage.rss, left: process.availableMemory },
 })
 
-/** A page: its words, one line each, or a picture over all of it, or raw drawing operators. */
+/** A page: its words, one line each, or a picture over all of it, or raw drawing operators, which may be packed. */
 export interface PageBody {
   lines?: string[]
   image?: PageImage
   rotate?: number
   content?: string
+  deflated?: Uint8Array
 }
 
 export interface PageImage {
@@ -30,9 +31,11 @@ export function pdfOf(pages: readonly PageBody[], trailer = ''): Uint8Array<Arra
   const objects: Buffer[] = [Buffer.from('<</Type/Catalog/Pages 2 0 R>>'), Buffer.alloc(0)]
   const add = (...pieces: (string | Uint8Array)[]) => objects.push(joined(pieces))
   const font = add('<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>')
-  const kids = pages.map(({ lines = [], image, rotate = 0, content }) => {
+  const kids = pages.map(({ lines = [], image, rotate = 0, content, deflated }) => {
     const shown = content ?? (image ? 'q 612 0 0 792 0 0 cm /Picture Do Q' : words(lines))
-    const contents = add(`<</Length ${shown.length}>>stream\n${shown}\nendstream`)
+    const contents = deflated
+      ? add(`<</Length ${deflated.length}/Filter/FlateDecode>>stream\n`, deflated, '\nendstream')
+      : add(`<</Length ${shown.length}>>stream\n${shown}\nendstream`)
     const picture = image && add(pictureHead(image), image.data, '\nendstream')
     const resources = `<</Font<</F1 ${font} 0 R>>${picture ? `/XObject<</Picture ${picture} 0 R>>` : ''}>>`
     return add(

@@ -163,12 +163,18 @@ function assistantParts(message: AssistantBody, functionCallId: string): Assista
     ...spokenParts(message.content),
     ...text(message.refusal),
     ...(message.tool_calls ?? []).map((call) =>
-      'custom' in call
+      isCustom(call)
         ? toolCall(call.id, { name: call.custom.name, arguments: JSON.stringify({ input: call.custom.input }) })
         : toolCall(call.id, call.function),
     ),
     ...(message.function_call ? [toolCall(functionCallId, message.function_call)] : []),
   ]
+}
+
+type CallBody = NonNullable<AssistantBody['tool_calls']>[number]
+
+function isCustom(call: CallBody): call is Extract<CallBody, { custom: unknown }> {
+  return call.type === 'custom'
 }
 
 function spokenParts(content: AssistantBody['content']): TextPart[] {
@@ -213,7 +219,7 @@ function decodeSearchRules({ web_search_options, tool_choice }: ChatBody): Searc
 }
 
 function allowedTools(choice: ChatBody['tool_choice']) {
-  if (!choice || typeof choice === 'string' || !('allowed_tools' in choice)) return undefined
+  if (!choice || typeof choice === 'string' || choice.type !== 'allowed_tools') return undefined
   const { mode, tools } = choice.allowed_tools
   return { mode, names: new Set(tools.map((tool) => tool.function.name)) }
 }
@@ -222,12 +228,20 @@ function decodeToolChoice({ tool_choice, function_call }: ChatBody): ToolChoice 
   const choice = tool_choice ?? function_call ?? 'auto'
   if (typeof choice === 'string') return choice
   // The old form knows nothing but a name.
-  if (!tool_choice) return 'name' in choice ? { name: choice.name } : 'auto'
-  if ('type' in choice && isWebSearch(choice)) return 'none' // nothing else is to be called
-  const allowed = allowedTools(tool_choice)
-  if (allowed) return allowed.mode
-  if ('function' in choice) return { name: choice.function.name }
-  return 'custom' in choice ? { name: choice.custom.name } : 'auto'
+  if (!tool_choice || !('type' in choice)) return 'name' in choice ? { name: choice.name } : 'auto'
+  switch (choice.type) {
+    case 'function':
+      return { name: choice.function.name }
+    case 'custom':
+      return { name: choice.custom.name }
+    case 'allowed_tools':
+      return choice.allowed_tools.mode
+    case 'web_search':
+    case 'web_search_preview':
+      return 'none' // nothing else is to be called
+    default:
+      return choice satisfies never
+  }
 }
 
 function decodeStop(stop: ChatBody['stop']): string[] | undefined {

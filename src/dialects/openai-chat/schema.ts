@@ -28,7 +28,11 @@ const systemMessage = open({ role: Type.Union(words('system', 'developer')), con
 const userMessage = open({ role: Type.Literal('user'), content: userContent })
 const calledFunction = open({ name: Type.String({ minLength: 1 }), arguments: maybe(Type.String()) })
 const callId = Type.String({ minLength: 1 })
-const functionCall = open({ id: callId, function: calledFunction })
+const functionCall = open({
+  id: callId,
+  type: maybe(Type.String({ pattern: '^(?!custom$)' })),
+  function: calledFunction,
+})
 const customCall = open({
   id: callId,
   type: Type.Literal('custom'),

@@ -29,8 +29,21 @@ export function spokenParts(content: Content): TextPart[] {
 
 /** What a system or an assistant can say: images and files are the user's. */
 function spokenPart(part: Exclude<Content, string>[number]): TextPart[] {
-  if ('refusal' in part) return text(part.refusal)
-  return 'text' in part ? text(part.text) : []
+  switch (part.type) {
+    case 'input_text':
+    case 'output_text':
+    case 'summary_text':
+    case 'text':
+      return text(part.text)
+    case 'refusal':
+      return text(part.refusal)
+    case 'input_image':
+    case 'input_file':
+    case 'input_audio':
+      return []
+    default:
+      return part satisfies never
+  }
 }
 
 function imagePart({ image_url, file_id }: ImagePart, path: string): UserPart {

@@ -230,7 +230,7 @@ function decodeItems(items: ItemBody[], lowered: LoweredTool[]): { messages: Mes
 function allowance(
   choice: ResponsesBody['tool_choice'],
 ): (tool: { type: string; name?: string; namespace?: string }) => boolean {
-  if (!choice || typeof choice === 'string' || !('mode' in choice)) return () => true
+  if (!choice || typeof choice === 'string' || !isAllowance(choice)) return () => true
   return (tool) =>
     choice.tools.some(({ type, name }) => {
       if (isWebSearch(tool)) return isWebSearch({ type })
@@ -242,10 +242,17 @@ function allowance(
 function decodeToolChoice(choice: ResponsesBody['tool_choice'], lowered: LoweredTool[]): ToolChoice {
   if (!choice) return 'auto'
   if (typeof choice === 'string') return choice
-  if ('mode' in choice) return choice.mode
+  if (isAllowance(choice)) return choice.mode
   if ('name' in choice && isNameable(choice.type)) return { name: loweredName(choice, lowered) }
   const named = lowered.find(({ origin }) => origin.type === choice.type)
   return named ? { name: named.tool.name } : 'auto'
+}
+
+type NamedChoice = Exclude<NonNullable<ResponsesBody['tool_choice']>, string>
+
+/** Choices of other types may bring a `mode` too, and nobody has looked at it. */
+function isAllowance(choice: NamedChoice): choice is Extract<NamedChoice, { mode: unknown }> {
+  return choice.type === 'allowed_tools'
 }
 
 /** Tools OpenAI runs itself have names of their own, which nothing here answers to. */

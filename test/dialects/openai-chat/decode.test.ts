@@ -172,6 +172,17 @@ test.each([
   expect(door.Check(body)).toBe(true)
 })
 
+test('what stands beside a function call is not read', () => {
+  const call = { id: 'c1', type: 'function', function: { name: 'f', arguments: '{}' }, custom: 7 }
+  const asked = chat({ messages: [{ role: 'assistant', tool_calls: [call] }] })
+  expect(Value.Check(openaiChat.body, asked)).toBe(true)
+  expect(decode(asked).request.messages).toEqual([
+    { role: 'assistant', parts: [{ type: 'tool-call', id: 'c1', name: 'f', arguments: '{}' }] },
+  ])
+  const broken = chat({ messages: [{ role: 'assistant', tool_calls: [{ ...call, type: 'custom' }] }] })
+  expect(Value.Check(openaiChat.body, broken)).toBe(false)
+})
+
 test('a custom call of another server is a call with its input', () => {
   const call = { id: 'c1', type: 'custom', custom: { name: 'patch', input: '*** Begin' } }
   const asked = {
@@ -189,6 +200,17 @@ test('a custom call of another server is a call with its input', () => {
   const chosen = { ...asked, tool_choice: { type: 'custom', custom: { name: 'patch' } } }
   expect(Value.Check(openaiChat.body, chosen)).toBe(true)
   expect(openaiChat.decode(chosen, new Headers()).request.toolChoice).toEqual({ name: 'patch' })
+})
+
+test.each<[string, unknown, ChatRequest['toolChoice']]>([
+  ['a function', { type: 'function', function: { name: 'weather' }, allowed_tools: 7 }, { name: 'weather' }],
+  ['a freeform tool', { type: 'custom', custom: { name: 'patch' }, function: 7, allowed_tools: {} }, { name: 'patch' }],
+  ['a search', { type: 'web_search', allowed_tools: null, function: {} }, 'none'],
+])('tool choice, whatever stands beside it: %s', (_name, tool_choice, expected) => {
+  const tools = [{ type: 'function', function: { name: 'weather' } }]
+  const asked = chat({ tools, tool_choice })
+  expect(Value.Check(openaiChat.body, asked)).toBe(true)
+  expect(decode(asked).request.toolChoice).toEqual(expected)
 })
 
 test.each<[string, unknown, ChatRequest['toolChoice']]>([

@@ -35,6 +35,7 @@ test.each<[string, object, ToolChoice]>([
   ['the shell', { tool_choice: { type: 'local_shell' } }, { name: 'local_shell' }],
   ["a tool of OpenAI's", { tool_choice: { type: 'web_search_preview' } }, 'auto'],
   ['any of some', { tool_choice: { type: 'allowed_tools', mode: 'required', tools: [] } }, 'required'],
+  ['fields of another choice', { tool_choice: { type: 'shell', mode: 7, tools: [7] } }, { name: 'shell' }],
 ])('tool choice: %s', (_name, fields, expected) => {
   const tools = [
     { type: 'function', name: 'f' },
@@ -215,4 +216,21 @@ test.each([
   ['a message and a part', item({ role: 'user', x: 1, content: [{ type: 'input_text', text: 'a', y: 2 }] })],
 ])('%s may hold keys nobody knows', (_name, body) => {
   expect(door.Check(body)).toBe(true)
+})
+
+test('what stands beside a text is not read', () => {
+  const content = [
+    { type: 'output_text', text: 'a', refusal: 7 },
+    { type: 'refusal', refusal: 'b', text: 7 },
+    { type: 'input_image', image_url: 'data:image/png;base64,AAAA', text: 7 },
+  ]
+  expect(decode(ask({ input: [{ role: 'assistant', content }] })).request.messages).toEqual([
+    {
+      role: 'assistant',
+      parts: [
+        { type: 'text', text: 'a' },
+        { type: 'text', text: 'b' },
+      ],
+    },
+  ])
 })

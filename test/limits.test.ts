@@ -132,6 +132,43 @@ describe('a request with too many messages', () => {
   })
 })
 
+describe('a body that goes deeper than anybody means', () => {
+  const nested = (levels: number) => JSON.parse(`${'{"items":'.repeat(levels)}{}${'}'.repeat(levels)}`)
+  const hi = [{ role: 'user', content: 'Hi' }]
+  const places: [path: string, body: (schema: object) => object, field: string][] = [
+    [
+      chat,
+      (parameters) => ({ messages: hi, tools: [{ type: 'function', function: { name: 'f', parameters } }] }),
+      'tools.0.function',
+    ],
+    [
+      '/v1/messages',
+      (input_schema) => ({ max_tokens: 9, messages: hi, tools: [{ name: 'f', input_schema }] }),
+      'tools.0.input_schema',
+    ],
+    [
+      '/v1/messages/count_tokens',
+      (input_schema) => ({ messages: hi, tools: [{ name: 'f', input_schema }] }),
+      'tools.0.input_schema',
+    ],
+    [
+      '/v1/responses',
+      (parameters) => ({ input: 'Hi', tools: [{ type: 'function', name: 'f', parameters }] }),
+      'tools.0.parameters',
+    ],
+    ['/v1/completions', (metadata) => ({ prompt: 'Hi', metadata }), 'metadata.items.items'],
+  ]
+
+  test.each(places)('is refused: POST %s', async (path, body, field) => {
+    const refused = await post(gatewayOf(), path, { model: 'GLM-4.5', ...body(nested(20_000)) })
+    expect(refused.status).toBe(400)
+    expect(JSON.stringify(await refused.json())).toContain(`${field}: nested deeper than 256 levels`)
+    const taken = await post(gatewayOf(), path, { model: 'GLM-4.5', ...body(nested(200)) })
+    expect(taken.status).toBe(200)
+    await taken.text()
+  })
+})
+
 describe('the allowance of a key', () => {
   test('of requests is one for all dialects, and 429 says when there is more', async () => {
     const gateway = gatewayOf({ limits: { requestsPerMinute: 1 } })

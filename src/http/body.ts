@@ -1,5 +1,6 @@
 import { type Clock, within } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
+import { refuseDeep } from './depth.ts'
 
 export interface BodyLimits {
   /** Of the body as it is read, unpacked. */
@@ -35,10 +36,16 @@ export function leavesBodyUnread(error: GatewayError): boolean {
  * Reads a JSON body of at most `maxBytes`, whether its length was announced or not, packed or not.
  *
  * Errors: `too-large`; `cancelled` for a client that left; `invalid-request` for a body that does not arrive in time,
- * is packed in a way nobody here can unpack, is empty or is not JSON. None repeats what the body says.
+ * is packed in a way nobody here can unpack, is empty, is not JSON or is nested too deep. None repeats what the body
+ * says.
  */
 export async function readJson(request: Request, limits: BodyLimits): Promise<unknown> {
-  const text = await readText(request, limits)
+  const body = parse(await readText(request, limits))
+  refuseDeep(body)
+  return body
+}
+
+function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {

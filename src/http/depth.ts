@@ -1,0 +1,29 @@
+import { GatewayError } from '../core/errors.ts'
+
+/** Objects and lists inside each other. JSON schemas of real tools have 30 or so. */
+const mostLevels = 256
+
+/**
+ * Refuses a body that is nested deeper than anybody means: what reads it goes down level by level, and would run out of
+ * stack, or of time. Errors: `invalid-request`, naming the field.
+ */
+export function refuseDeep(body: unknown): void {
+  const path = tooDeep(body, mostLevels)
+  if (path === undefined) return
+  const param = path.slice(0, 3).join('.')
+  throw new GatewayError('invalid-request', `${param}: nested deeper than ${mostLevels} levels`, {
+    param,
+    code: 'too_deep',
+  })
+}
+
+/** Where it goes deeper than so many levels. */
+function tooDeep(value: unknown, levels: number): string[] | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (levels === 0) return []
+  for (const key of Object.keys(value)) {
+    const path = tooDeep(Reflect.get(value, key), levels - 1)
+    if (path) return [key, ...path]
+  }
+  return undefined
+}

@@ -124,6 +124,8 @@ describe('schemas', () => {
     ],
     ['an $id and unknown keywords', { $id: 'https://example.com/s', 'x-hint': 1, type: 'string' }, 'a', 1],
     ['nullable, as OpenAPI has it', { type: 'string', nullable: true }, null, 1],
+    ['a pattern', { type: 'array', items: { type: 'string', pattern: '^\\d{4}$' } }, ['2026'], ['2026', '26']],
+    ['two patterns', { properties: { a: { pattern: '^a$' }, b: { pattern: '^b$' } } }, { a: 'a', b: 'b' }, { a: 'b' }],
     ['nothing', {}, 1, undefined],
   ])('%s', async (_name, schema, good, bad) => {
     const check = await checkerOf(schema)
@@ -142,6 +144,14 @@ describe('schemas', () => {
   ])('that cannot be used are named: %s', async (_name, schema) => {
     expect(await checkerOf(schema)).toBeInstanceOf(Error)
   })
+})
+
+test('a pattern that takes too long is not held against the answer, nor looked for in the next value', async () => {
+  const schema = { type: 'array', items: { type: 'string', pattern: '^(a+)+$' } }
+  const check = await checkerOf(schema)
+  if (check instanceof Error) throw check
+  expect(check(['aaa', 'b'])).toEqual(['1 must match pattern "^(a+)+$"'])
+  expect(check(Array.from({ length: 30 }, () => `${'a'.repeat(40)}b`))).toEqual([])
 })
 
 test('a text full of brackets is given up quickly', async () => {

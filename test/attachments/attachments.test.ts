@@ -183,6 +183,15 @@ describe('the limits of a PDF', () => {
     ])
   })
 
+  test('other requests go on while a long one is read', async () => {
+    const long = pdfOf(Array.from({ length: 40 }, (_, page) => ({ lines: [`page ${page}`] })))
+    let turns = 0
+    const ticking = setInterval(() => turns++, 0)
+    await preparedParts({}, said(document(long)))
+    clearInterval(ticking)
+    expect(turns).toBeGreaterThan(3)
+  })
+
   test('a text file is cut at the same length', async () => {
     const part = document('abcdef', 'text/plain')
     expect(await preparedParts({ limits: { ...limits, maxDocumentCharacters: 3 } }, said(part))).toEqual([

@@ -15,7 +15,7 @@ export interface Load {
   clients: number
   /** One after the other on the same connection. */
   requestsEach: number
-  /** Between a reply and the next request of a client, on average; 0 keeps all of them waiting for replies. */
+  /** Before each request of a client, on average; 0 keeps all of them waiting for replies. */
   pauseMs: number
   /** Of history in front of the last message, in 500 messages beside 60 tools; 0 for a short question. */
   historyBytes: number
@@ -99,7 +99,7 @@ async function run(load: Load): Promise<Report> {
       socket: {
         open(socket) {
           peer = socket
-          ask()
+          askSoon()
         },
         data: (_socket, bytes) => reader.push(bytes),
         drain: flush,
@@ -144,7 +144,11 @@ async function run(load: Load): Promise<Report> {
       verdicts[check.verdict()]++
       left--
       if (left === 0) peer?.end()
-      else if (load.pauseMs === 0) ask()
+      else askSoon()
+    }
+
+    function askSoon(): void {
+      if (load.pauseMs === 0) ask()
       else setTimeout(ask, 2 * load.pauseMs * Math.random())
     }
 

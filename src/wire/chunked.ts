@@ -37,6 +37,7 @@ export function chunkReader(listener: ChunkListener): (bytes: Buffer) => void {
     let start = 0
     let end = 0
     while (at < bytes.length && state !== 'over' && failure === undefined) {
+      if (state === 'behind content') at = nextContent(bytes, at)
       if (state !== 'content') {
         hear(bytes[at++] ?? 0)
         continue
@@ -52,6 +53,19 @@ export function chunkReader(listener: ChunkListener): (bytes: Buffer) => void {
     if (end > start) listener.push({ bytes, start, end })
     if (failure) listener.fail(failure)
     else if (state === 'over') listener.end(bytes.length - at)
+  }
+
+  /** Where the next content begins, in the usual case: all that is before it is here, and nothing but its size. */
+  function nextContent(bytes: Buffer, at: number): number {
+    if (bytes[at] !== carriageReturn || bytes[at + 1] !== lineFeed) return at
+    let next = 0
+    let end = at + 2
+    for (let digit = digitOf(bytes[end] ?? 0); digit >= 0; digit = digitOf(bytes[++end] ?? 0)) next = next * 16 + digit
+    const isUsual = next > 0 && end - at <= mostDigits && bytes[end] === carriageReturn && bytes[end + 1] === lineFeed
+    if (!isUsual) return at
+    size = next
+    state = 'content'
+    return end + 2
   }
 
   /** A byte of what is around the content. */

@@ -8,8 +8,9 @@ export interface Likeness {
   /** The bytes of such an event up to its string, and from there to its end. */
   before: Buffer
   after: Buffer
-  /** The bytes between the strings of two such events: a character for each. */
-  between: string
+  /** The bytes between the strings of two such events; as text, a character for each. */
+  between: Buffer
+  betweenText: string
   hear(text: string, out: Delta[]): void
   /** What such a string becomes, where each now becomes one delta as it is. */
   kind(): ProseKind | undefined
@@ -39,7 +40,15 @@ export function likenessOf(payload: string, { read, hear, kind }: LikenessOption
   if (read(before + probe + after) !== probe) return undefined
   const head = `data: ${before}`
   const tail = `${after}\n\n`
-  return { before: Buffer.from(head), after: Buffer.from(tail), between: byBytes(tail + head), hear, kind }
+  const between = Buffer.from(tail + head)
+  return {
+    before: Buffer.from(head),
+    after: Buffer.from(tail),
+    between,
+    betweenText: between.toString('latin1'),
+    hear,
+    kind,
+  }
 }
 
 function byBytes(text: string): string {
@@ -81,7 +90,8 @@ function one({ bytes, start, end: limit }: Piece, { before, after }: Likeness, e
   return { texts: [text], areBytes: false, end: limit }
 }
 
-function several({ bytes, start, end: limit }: Piece, { before, between, after }: Likeness, except?: RegExp): Alike {
+function several({ bytes, start, end: limit }: Piece, likeness: Likeness, except?: RegExp): Alike {
+  const { before, betweenText: between, after } = likeness
   const texts: string[] = []
   const written = bytes.toString('latin1', start, limit)
   let isAscii = true
@@ -101,6 +111,48 @@ function several({ bytes, start, end: limit }: Piece, { before, between, after }
   if (isAscii) return { texts, areBytes: false, end }
   const areBytes = isUtf8(bytes.subarray(start, end))
   return { texts: areBytes ? texts : texts.map(byCharacters), areBytes, end }
+}
+
+/** Where the strings of many events are put together, time after time: new bytes would cost more than all else here. */
+const desk = Buffer.alloc(65_536)
+
+/**
+ * Reads events as `readAlike` does, for those who want all they say as one text. Stops in front of a string with an
+ * escape by number, too, which takes a parser.
+ */
+export function readTogether(piece: Piece, likeness: Likeness): { text: string; end: number } {
+  const { bytes, start, end: limit } = piece
+  const { before, between, after } = likeness
+  let end = start
+  let size = 0
+  let goesOn = standsAt(bytes, start, limit, before)
+  while (goesOn) {
+    const string = said(bytes, end + before.length, limit, size)
+    if (string === undefined) break
+    goesOn = standsAt(bytes, string.end, limit, between)
+    if (!goesOn && !standsAt(bytes, string.end, limit, after)) break
+    size = string.size
+    end = string.end + after.length
+  }
+  return { text: desk.toString('utf8', 0, size), end }
+}
+
+/** Puts what a JSON string says on the desk, behind `size` bytes that lie there. */
+function said(bytes: Buffer, start: number, limit: number, size: number): { end: number; size: number } | undefined {
+  // Halves of a character in two strings are none, but would be one here.
+  if (isContinuation(bytes[start] ?? 0)) return undefined
+  for (let at = start; at < limit && size < desk.length; at++) {
+    const byte = bytes[at] ?? 0
+    if (byte === quote) return { end: at, size }
+    const meant = byte === backslash ? (meanings[bytes[++at] ?? 0] ?? 0) : byte
+    if (byte < space || meant === 0) return undefined
+    desk[size++] = meant
+  }
+  return undefined
+}
+
+function isContinuation(byte: number): boolean {
+  return byte >= 0x80 && byte < 0xc0
 }
 
 function standsAt(bytes: Buffer, start: number, limit: number, part: Buffer): boolean {
@@ -164,5 +216,9 @@ function rewritten(written: string): string | undefined {
 const space = 0x20
 const quote = 0x22
 const backslash = 0x5c
+/** What a character behind a backslash stands for, by its code; 0 where it takes more than one. */
+const meanings = new Uint8Array(256)
+for (const [char, meant] of ['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t'].map((pair) => Buffer.from(pair)))
+  meanings[char ?? 0] = meant ?? 0
 /** What `JSON.stringify` writes behind a backslash, apart from `u`. */
 const shortEscapes = new Set([...'"\\bfnrt'].map((char) => char.charCodeAt(0)))

@@ -5,7 +5,7 @@ import type { Delta, ProseKind } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
 import type { FastPath, Source } from '../core/source.ts'
 import { cancelled, type Pieces, piecesOf } from './http.ts'
-import { apart, joined, type Likeness, mayBecome, readAlike, unescaped } from './likeness.ts'
+import { apart, joined, type Likeness, mayBecome, readAlike, readTogether, unescaped } from './likeness.ts'
 import { bytesOf, type Piece, pieceOf } from './piece.ts'
 
 /** Longest wait for the end of a body whose last delta has come; with it the connection can serve the next call. */
@@ -163,8 +163,14 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   }
 
   function readPieces(bytes: Buffer, likeness: Likeness): number {
-    const found = readAlike(pieceOf(bytes), likeness)
-    for (const text of whole ? [joined(found)] : apart(found)) likeness.hear(unescaped(text), batch)
+    const piece = pieceOf(bytes)
+    if (whole) {
+      const { text, end } = readTogether(piece, likeness)
+      likeness.hear(text, batch)
+      return end
+    }
+    const found = readAlike(piece, likeness)
+    for (const text of apart(found)) likeness.hear(unescaped(text), batch)
     return found.end
   }
 

@@ -4,7 +4,7 @@ import type { Delta } from '../../src/core/events.ts'
 import { read as nextBatch } from '../../src/core/source.ts'
 import { decoder } from '../../src/upstreams/zai-api/decode.ts'
 import type { Pieces } from '../../src/wire/http.ts'
-import { apart, likenessOf, readAlike, unescaped } from '../../src/wire/likeness.ts'
+import { apart, likenessOf, readAlike, readTogether, unescaped } from '../../src/wire/likeness.ts'
 import { pieceOf } from '../../src/wire/piece.ts'
 import { sseDeltas } from '../../src/wire/sse.ts'
 import { manualClock } from '../support/clock.ts'
@@ -63,6 +63,49 @@ describe('of bytes, what is read without a parser is', () => {
   })
 })
 
+describe('of bytes, what is read together is', () => {
+  const alike = likeness('{"n":1,"t":"first"}')
+  const event = (text: string) => `data: {"n":1,"t":"${text}"}\n\n`
+  const done = 'data: [DONE]\n\n'
+
+  test.each<[string, string | Buffer, string, string]>([
+    ['one event', event('grüß — \\"dich\\"'), 'grüß — "dich"', ''],
+    ['all of them', event('a ') + event('') + event('—') + event('\\n') + done, 'a —\n', done],
+    ['every short escape', event('\\b\\f\\n\\r\\t\\"\\\\\\/'), '\b\f\n\r\t"\\/', ''],
+    ['nothing of another kind', done, '', done],
+    ['up to half an event', event('a') + event('b').slice(0, -1), 'a', event('b').slice(0, -1)],
+    ['up to half a string', event('a') + event('b').slice(0, -6), 'a', event('b').slice(0, -6)],
+    ['up to an escape by number', event('a') + event('b\\u0041') + event('c'), 'a', event('b\\u0041') + event('c')],
+    ['up to a broken escape', event('a') + event('\\x'), 'a', event('\\x')],
+    ['up to a control character', event('a') + event('\t'), 'a', event('\t')],
+    ['up to a string that ends early', event('a') + event('b","t":"c'), 'a', event('b","t":"c')],
+    ['up to a string whose end is escaped', event('a') + event('b\\'), 'a', event('b\\')],
+    ['what is no character', Buffer.from(event('a\xff') + event('\xe2\x80') + done, 'latin1'), 'a\ufffd\ufffd', done],
+    ['no character of two strings', Buffer.from(event('\xc3') + event('\xa4'), 'latin1'), '\ufffd', event('\ufffd')],
+    ['up to a string that begins inside one', Buffer.from(event('a') + event('\xa4'), 'latin1'), 'a', event('\ufffd')],
+  ])('%s', (_name, events, text, rest) => {
+    const bytes = Buffer.from(events)
+    if (!alike) throw new Error('nothing is alike')
+    const read = readTogether(pieceOf(bytes), alike)
+    expect(read.text).toBe(text)
+    expect(bytes.toString('utf8', read.end)).toBe(rest)
+  })
+
+  test('as much as there is room for, and the rest after it', () => {
+    const words = 'word '.repeat(5_000)
+    const bytes = Buffer.from(event(words).repeat(4))
+    if (!alike) throw new Error('nothing is alike')
+    const texts: string[] = []
+    for (let start = 0; start < bytes.length; ) {
+      const read = readTogether({ bytes, start, end: bytes.length }, alike)
+      if (read.end === start) throw new Error('nothing was read')
+      texts.push(read.text)
+      start = read.end
+    }
+    expect(texts).toEqual([words.repeat(2), words.repeat(2)])
+  })
+})
+
 /** Pieces of the given size. */
 function cut(bytes: Buffer, size: number): Pieces {
   let at = 0
@@ -76,14 +119,25 @@ function cut(bytes: Buffer, size: number): Pieces {
   }
 }
 
-async function deltasOf(bytes: Buffer, size: number): Promise<string[]> {
+async function deltasOf(bytes: Buffer, size: number, whole = false): Promise<Delta[]> {
   const reader = decoder({ tools: [], fragments: false, vision: false, now: () => 0, note() {} })
-  const options = { decoder: reader, clock: manualClock(), signal: new AbortController().signal, idleMs: 1_000 }
+  const options = { decoder: reader, clock: manualClock(), signal: new AbortController().signal, idleMs: 1_000, whole }
   const source = sseDeltas(cut(bytes, size), options)
-  const said: string[] = []
-  for (let batch = await nextBatch(source); batch; batch = await nextBatch(source))
-    for (const delta of batch) said.push(JSON.stringify(delta))
+  const said: Delta[] = []
+  for (let batch = await nextBatch(source); batch; batch = await nextBatch(source)) said.push(...batch)
   return said
+}
+
+/** Neighbours of one kind as one. */
+function together(deltas: readonly Delta[]): Delta[] {
+  const all: Delta[] = []
+  for (const delta of deltas) {
+    const last = all.at(-1)
+    const isMore = last?.type === delta.type && 'text' in last && 'text' in delta
+    if (isMore) all.splice(-1, 1, { type: last.type, text: last.text + delta.text })
+    else all.push(delta)
+  }
+  return all
 }
 
 test('a reply says the same whether its events come alone or together, cut or whole', async () => {
@@ -99,11 +153,37 @@ test('a reply says the same whether its events come alone or together, cut or wh
       const bytes = Buffer.from(`${all.map((event) => chunk(...event)).join('')}data: [DONE]\n\n`)
       const whole = all
         .filter(([, text]) => text !== '')
-        .map(([field, text]) =>
-          JSON.stringify({ type: field === 'content' ? 'text' : 'reasoning', text: text.toWellFormed() }),
-        )
-      for (const pieces of [bytes.length, size])
+        .map(([field, text]): Delta => {
+          return { type: field === 'content' ? 'text' : 'reasoning', text: text.toWellFormed() }
+        })
+      for (const pieces of [bytes.length, size]) {
         expect((await deltasOf(bytes, pieces)).slice(0, whole.length)).toEqual(whole)
+        const inOne = together(whole)
+        expect(together(await deltasOf(bytes, pieces, true)).slice(0, inOne.length)).toEqual(inOne)
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('bytes that are no characters say the same in a whole reply', async () => {
+  const chunk = (text: string) => `data: {"id":"x","choices":[{"index":0,"delta":{"content":"${text}"}}]}\n\n`
+  const texts = fc.constantFrom(
+    'word',
+    '\xc3',
+    '\xa4',
+    '\xe2\x80',
+    '\x94 ',
+    '\xff',
+    '\xf0\x9f\x99\x82',
+    '\\n',
+    '\\ud83d',
+    '\\x',
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(texts, texts), { minLength: 6 }), async (all) => {
+      const bytes = Buffer.from(`${all.map((pair) => chunk(pair.join(''))).join('')}data: [DONE]\n\n`, 'latin1')
+      expect(together(await deltasOf(bytes, bytes.length, true))).toEqual(together(await deltasOf(bytes, bytes.length)))
     }),
     { numRuns: 300 },
   )

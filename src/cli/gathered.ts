@@ -2,11 +2,14 @@ import type { Clock } from '../core/clock.ts'
 
 /** How long a text waits at most for those that come after it. */
 const gatherMs = 50
-/** Characters; a pipe of Linux holds as many bytes. */
-const mostWaiting = 65_536
+/** Texts; as lines of a log they are about as much as a pipe of Linux holds. */
+const mostWaiting = 256
+
+/** Asked for when it is written. */
+export type Text = string | (() => string)
 
 export interface Gathered {
-  write(text: string, mayWait?: boolean): void
+  write(text: Text, mayWait?: boolean): void
   /** Writes what waits. */
   flush(): void
 }
@@ -16,12 +19,12 @@ export interface Gathered {
  * server more than all else that it does for its log. After a quiet moment nothing waits.
  */
 export function gathered(write: (text: string) => void, clock: Clock): Gathered {
-  let waiting = ''
+  let waiting: Text[] = []
   // Since the last write, until a moment has gone by without another one.
   let resting = false
   return {
     write(text, mayWait = false) {
-      waiting += text
+      waiting.push(text)
       if (!mayWait || !resting || waiting.length >= mostWaiting) flush()
       if (!mayWait || resting) return
       resting = true
@@ -31,17 +34,19 @@ export function gathered(write: (text: string) => void, clock: Clock): Gathered 
   }
 
   function rested(): void {
-    resting = waiting !== ''
+    resting = waiting.length > 0
     if (!resting) return
     clock.after(gatherMs, rested)
     flush()
   }
 
   function flush(): void {
-    if (waiting === '') return
+    if (waiting.length === 0) return
     const texts = waiting
     // First, for a write that fails may have something to say about it.
-    waiting = ''
-    write(texts)
+    waiting = []
+    let all = ''
+    for (const text of texts) all += typeof text === 'string' ? text : text()
+    write(all)
   }
 }

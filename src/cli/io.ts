@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import type { Surroundings } from '../config/sources.ts'
 import { systemClock } from '../wire/clock.ts'
-import { gathered } from './gathered.ts'
+import { gathered, type Text } from './gathered.ts'
 
 /** All that a command touches of the process it runs in. */
 export interface Io extends Surroundings {
   /** Both write the text as it is. */
   stdout(text: string): void
   /** `mayWait` is for lines that may come many at a time: they are out in a moment, in order with all else. */
-  stderr(text: string, mayWait?: boolean): void
+  stderr(text: Text, mayWait?: boolean): void
   version: string
 }
 

@@ -61,7 +61,7 @@ async function started({ config }: LoadedConfig, io: Io): Promise<Gateway> {
   const logLevel = config.logLevel === 'off' ? 'off' : 'error'
   const own: Config = { ...config, authToken: key, anthropicApiKey: key, corsOrigins: [], logLevel }
   const { app, log } = await assemble(own, io.version, (line) => {
-    if (lines.push(line) > keptLines) lines.shift()
+    if (lines.push(line()) > keptLines) lines.shift()
   })
   endure(log)
   const server = listen(app, '127.0.0.1', 0)

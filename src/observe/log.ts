@@ -20,8 +20,11 @@ export interface LogOptions {
   format: 'text' | 'json'
   /** Milliseconds since 1970. */
   now: () => number
-  /** Where finished lines go; each ends in a line break. What warns does not wait; all else may, for a moment. */
-  write: (line: string, mayWait: boolean) => void
+  /**
+   * Where lines go; each is written when it is asked for, and ends in a line break. What warns does not wait; all else
+   * may, for a moment: many lines written in a row cost a third of as many with requests between them.
+   */
+  write: (line: () => string, mayWait: boolean) => void
 }
 
 /**
@@ -50,7 +53,16 @@ export function createLog({ level, format, now, write }: LogOptions): Log {
     return (message, facts = {}) => {
       if (logLevels.indexOf(severity) < logLevels.indexOf(level())) return
       const said = { message: [message], rawMessage: message, properties: facts, timestamp: now() }
-      write(formatted({ category, level: name, ...said }), mayWait)
+      write(() => written({ category, level: name, ...said }), mayWait)
+    }
+  }
+
+  /** Whatever its facts are, a line takes none of those beside it along. */
+  function written(record: LogRecord): string {
+    try {
+      return formatted(record)
+    } catch {
+      return formatted({ ...record, properties: { unreadable: Object.keys(record.properties).join() } })
     }
   }
 }

@@ -38,13 +38,25 @@ test('what may not wait takes along what waits, in order', () => {
   expect(written).toEqual(['a', 'b!', 'c'])
 })
 
-test('no more than a pipe holds is kept', () => {
+test('no more than 256 texts wait', () => {
   const { written, write } = gatheredTexts()
-  write('a', true)
-  write('b'.repeat(65_535), true)
+  for (let count = 0; count < 256; count++) write('a', true)
   expect(written).toEqual(['a'])
-  write('c', true)
-  expect(written.map((text) => text.length)).toEqual([1, 65_536])
+  write('b', true)
+  expect(written).toEqual(['a', `${'a'.repeat(255)}b`])
+})
+
+test('a text that is asked for is not asked for before it is written', () => {
+  const { written, clock, write } = gatheredTexts()
+  const asked: string[] = []
+  const later = (text: string) => () => {
+    asked.push(text)
+    return text
+  }
+  for (const text of ['a', 'b', 'c']) write(later(text), true)
+  expect(asked).toEqual(['a'])
+  clock.advance(50)
+  expect(written).toEqual(['a', 'bc'])
 })
 
 test('at the end what waits is written, once', () => {

@@ -12,7 +12,7 @@ function logOf(format: LogOptions['format'], level: () => LogLevel = () => 'debu
     format,
     now: manualClock().now,
     write(line, mayWait) {
-      lines.push(line)
+      lines.push(line())
       waits.push(mayWait)
     },
   })
@@ -31,6 +31,18 @@ test.each<[string, Facts, string]>([
   log.info(message, facts)
   expect(lines[0]).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d info {2}/)
   expect(lines[0]?.slice(26)).toBe(`${expected}\n`)
+})
+
+test.each<[LogOptions['format'], RegExp]>([
+  ['text', /a request unreadable=status,detail\n$/],
+  ['json', /"a request".*"status":200/],
+])('in %s, a fact that has no end costs no line', (format, expected) => {
+  const { log, lines } = logOf(format)
+  const endless: { self?: object } = {}
+  endless.self = endless
+  log.info('a request', { status: 200, detail: endless })
+  expect(lines).toHaveLength(1)
+  expect(lines[0]).toMatch(expected)
 })
 
 test('in JSON a line is an object with its facts', async () => {

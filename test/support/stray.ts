@@ -11,7 +11,7 @@ const log = createLog({
   level: () => 'info',
   format: 'text',
   now: systemClock.now,
-  write: (line) => void process.stderr.write(line),
+  write: (line) => void process.stderr.write(line()),
 })
 endure(log)
 const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })

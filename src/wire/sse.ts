@@ -21,8 +21,8 @@ const mostHalf = 16_384
 
 /** Hears the `data` of every event, one string an event. */
 export interface PayloadReader extends Machine<string, Delta> {
-  /** Of the events to come, where it knows: those need no parser. */
-  likeness?(): Likeness | undefined
+  /** Of the events to come, where it knows: those need no parser. So many bytes of them are here. */
+  likeness?(ahead: number): Likeness | undefined
 }
 
 export interface SseOptions {
@@ -73,7 +73,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     next(hear, fastPath) {
       waiting = hear
       fast = fastPath
-      alike = fastPath && betweenEvents ? decoder.likeness?.() : undefined
+      alike = fastPath && betweenEvents ? decoder.likeness?.(0) : undefined
       if (alike?.kind() !== fastPath?.kind) alike = undefined
       if (over) hear(undefined)
       else if (held) {
@@ -144,7 +144,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
 
   function read(bytes: Buffer): void {
     for (let rest = bytes; rest.length > 0; ) {
-      const likeness = betweenEvents ? decoder.likeness?.() : undefined
+      const likeness = betweenEvents ? decoder.likeness?.(rest.length) : undefined
       if (likeness && holds(likeness.kind())) {
         held = rest
         break

@@ -36,9 +36,10 @@ export function decoder(options: DecodeOptions): PayloadReader {
   const toolCalls = calls(options)
   const marks = citations()
   const content = options.vision ? markup() : undefined
-  // As the newest chunk that held nothing but text.
   let likeness: Likeness | undefined
   let likenessesLeft = mostLikenesses
+  // The newest chunk that held nothing but text, and how many there were that are not alike.
+  let plain: { payload: string; field: TextField } | undefined
   let unlearned = 0
   let searches = 0
   let usage: Usage | undefined
@@ -60,11 +61,18 @@ export function decoder(options: DecodeOptions): PayloadReader {
       else if (!chunks.Check(value)) noteOnce('skipped an unreadable chunk')
       else {
         hear(value, out)
-        learnLikeness(value, payload)
+        const field = onlyField(value)
+        if (field === undefined) return
+        plain = { payload, field }
+        unlearned++
       }
     },
     end: close,
-    likeness: () => (over ? undefined : likeness),
+    likeness(ahead) {
+      const isWorthIt = unlearned >= patience || (unlearned > 0 && ahead >= wealth * (plain?.payload.length ?? 0))
+      if (plain && isWorthIt && likenessesLeft > 0) learnLikeness(plain.payload, plain.field)
+      return over ? undefined : likeness
+    },
   }
 
   function say(field: TextField, text: string, out: Delta[]): void {
@@ -74,9 +82,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
     else sendText(marks.push(text), out)
   }
 
-  function learnLikeness(chunk: Chunk, payload: string): void {
-    const field = onlyField(chunk)
-    if (field === undefined || likenessesLeft === 0 || ++unlearned < patience) return
+  function learnLikeness(payload: string, field: TextField): void {
     unlearned = 0
     likenessesLeft--
     likeness = likenessOf(payload, {
@@ -186,8 +192,10 @@ export function decoder(options: DecodeOptions): PayloadReader {
 
 type TextField = 'content' | 'reasoning_content'
 
-/** Chunks of text before one is looked at so: short replies end sooner. */
+/** Chunks of text before one is looked at so, for short replies end sooner, */
 const patience = 4
+/** unless as many bytes are here as so many of them have. */
+const wealth = 8
 /** So many are tried in one reply: one that changes with every chunk is not worth the search. */
 const mostLikenesses = 8
 

@@ -16,6 +16,8 @@ const nothing = Buffer.alloc(0)
 
 /** Characters that may have taken the fast path before those who count them are told. */
 const mostUntold = 2_048
+/** Bytes of events that go through the parser together. */
+const mostParsed = 2_048
 /** Bytes of half an event that wait for the other half; longer ones are read as they come. */
 const mostHalf = 16_384
 
@@ -66,7 +68,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   // The beginning of an event that may be alike, too.
   let half: Buffer = nothing
   // What is left of a read when the first text of its kind is told: whoever hears it may offer the path for the rest.
-  let held: Buffer | undefined
+  let held: Piece | undefined
   let heldAfter: ProseKind | undefined
 
   return {
@@ -77,7 +79,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
       if (alike?.kind() !== fastPath?.kind) alike = undefined
       if (over) hear(undefined)
       else if (held) {
-        const rest = pieceOf(held)
+        const rest = held
         held = undefined
         heard(rest)
       } else pieces.next(heard)
@@ -93,14 +95,14 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
       return
     }
     try {
-      const bytes = piece && passOn(piece)
-      if (piece && bytes === undefined) {
+      const rest = piece && passOn(piece)
+      if (piece && rest === undefined) {
         pieces.next(heard)
         return
       }
       catchUp()
       if (silent) fail(fellSilent(idleMs))
-      else if (bytes) read(bytes)
+      else if (rest) read(rest)
       else if (failure) fail(signal.aborted ? cancelled(failure.cause) : broken(failure.cause))
       else finish()
     } catch (thrown) {
@@ -110,11 +112,11 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   }
 
   /** What cannot take the fast path, and `undefined` where nothing is left and more of the same may come. */
-  function passOn(piece: Piece): Buffer | undefined {
+  function passOn(piece: Piece): Piece | undefined {
     const all = half.length === 0 ? piece : pieceOf(withHalf(piece))
-    if (fast === undefined || alike === undefined) return bytesOf(all)
+    if (fast === undefined || alike === undefined) return all
     const found = readAlike(all, alike, fast.except)
-    const rest = found.end === all.end ? nothing : bytesOf({ ...all, start: found.end })
+    const rest = { ...all, start: found.end }
     untold += joined(found)
     const next = found.texts.length > 0 ? fast.write(found.texts, found.areBytes) : 'go on'
     const more = next === 'go on' && untold.length <= mostUntold
@@ -122,7 +124,9 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   }
 
   /** Keeps what may be half an event of this likeness until the other half comes. */
-  function waits(bytes: Buffer, likeness: Likeness): boolean {
+  function waits(piece: Piece, likeness: Likeness): boolean {
+    if (piece.start === piece.end) return true
+    const bytes = bytesOf(piece)
     if (bytes.length > mostHalf || !mayBecome(bytes, likeness)) return false
     half = bytes
     return true
@@ -142,16 +146,16 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     for (const delta of batch) if (delta.type === 'text' || delta.type === 'reasoning') delta.told = true
   }
 
-  function read(bytes: Buffer): void {
-    for (let rest = bytes; rest.length > 0; ) {
-      const likeness = betweenEvents ? decoder.likeness?.(rest.length) : undefined
+  function read({ bytes, start, end }: Piece): void {
+    for (let at = start; at < end; ) {
+      const likeness = betweenEvents ? decoder.likeness?.(end - at) : undefined
       if (likeness && holds(likeness.kind())) {
-        held = rest
+        held = { bytes, start: at, end }
         break
       }
-      if (likeness) rest = rest.subarray(readPieces(rest, likeness))
-      if (likeness && waits(rest, likeness)) break
-      rest = rest.subarray(parse(rest))
+      if (likeness) at = readPieces({ bytes, start: at, end }, likeness)
+      if (likeness && waits({ bytes, start: at, end }, likeness)) break
+      at = parse(bytes, at, end)
     }
     finished = batch.at(-1)?.type === 'finish'
   }
@@ -162,8 +166,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     return true
   }
 
-  function readPieces(bytes: Buffer, likeness: Likeness): number {
-    const piece = pieceOf(bytes)
+  function readPieces(piece: Piece, likeness: Likeness): number {
     if (whole) {
       const { text, end } = readTogether(piece, likeness)
       likeness.hear(text, batch)
@@ -174,19 +177,22 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     return found.end
   }
 
-  /** As far as it takes until the events behind may be known to be alike. */
-  function parse(bytes: Buffer): number {
-    const end = decoder.likeness ? bytes.indexOf(blankLine) : -1
-    const all = end < 0 ? bytes : bytes.subarray(0, end + blankLine.length)
-    parser.feed(textIn(all))
-    betweenEvents = end >= 0
-    return all.length
+  /** Whole events: where many are at hand, one, for then those behind it may be known to be alike. */
+  function parse(bytes: Buffer, start: number, limit: number): number {
+    const isLong = decoder.likeness !== undefined && limit - start > mostParsed
+    const found = isLong ? bytes.indexOf(blankLine, start) : bytes.lastIndexOf(blankLine, limit - blankLine.length)
+    const next = found + blankLine.length
+    betweenEvents = found >= start && next <= limit
+    const end = betweenEvents ? next : limit
+    parser.feed(textIn(bytes, start, end))
+    return end
   }
 
-  function textIn(bytes: Buffer): string {
-    if (text === undefined && (bytes.at(-1) ?? 0) < 0x80) return withoutMark(bytes.toString('utf8'))
+  function textIn(bytes: Buffer, start: number, end: number): string {
+    if (text === undefined && (end === start || (bytes[end - 1] ?? 0) < 0x80))
+      return withoutMark(bytes.toString('utf8', start, end))
     text ??= new TextDecoder('utf-8', { ignoreBOM: true })
-    return withoutMark(text.decode(bytes, { stream: true }))
+    return withoutMark(text.decode(bytes.subarray(start, end), { stream: true }))
   }
 
   /** A byte order mark is no part of the first line. */
@@ -209,7 +215,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
 
   function finish(): void {
     // A last event may lack its blank line.
-    parser.feed(`${textIn(half)}${text?.decode() ?? ''}\n\n`)
+    parser.feed(`${textIn(half, 0, half.length)}${text?.decode() ?? ''}\n\n`)
     decoder.end(batch)
     close()
   }

@@ -264,9 +264,11 @@ function waitTold(log: Log, upstream: string): (wait: Wait) => void {
 
 const alphabet = Buffer.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz')
 
+const characters = Buffer.alloc(24)
+
 /** `prefix` and 24 random characters, as both vendors write their ids. */
 function newId(prefix: string): string {
-  const characters = crypto.getRandomValues(Buffer.alloc(24))
+  crypto.getRandomValues(characters)
   for (let at = 0; at < characters.length; at++) characters[at] = alphabet[(characters[at] ?? 0) % alphabet.length] ?? 0
   return prefix + characters.toString('latin1')
 }

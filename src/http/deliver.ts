@@ -62,6 +62,8 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
   let over = false
   let lastSentAt = clock.now()
   let lastTextAt: number | undefined
+  // The record lies elsewhere in memory: with many streams a look at it would cost each event.
+  let hearGap: RequestRecord['pulse']
   let writer: ProseWriter | undefined
   let path: FastPath | undefined
   // Since when something waits here for a client that does not read; `undefined` while it reads.
@@ -151,7 +153,8 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
 
   function pulse(): number {
     const now = clock.now()
-    if (lastTextAt !== undefined) record.pulse?.(now - lastTextAt)
+    if (lastTextAt === undefined) hearGap = record.pulse
+    else hearGap?.(now - lastTextAt)
     lastTextAt = now
     return now
   }

@@ -116,7 +116,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     const all = half.length === 0 ? piece : pieceOf(withHalf(piece))
     if (fast === undefined || alike === undefined) return all
     const found = readAlike(all, alike, fast.except)
-    const rest = { ...all, start: found.end }
+    const rest = { bytes: all.bytes, start: found.end, end: all.end }
     untold += joined(found)
     const next = found.texts.length > 0 ? fast.write(found.texts, found.areBytes) : 'go on'
     const more = next === 'go on' && untold.length <= mostUntold

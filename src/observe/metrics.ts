@@ -1,7 +1,7 @@
 import Counter from 'prom-client/lib/counter'
 import Gauge from 'prom-client/lib/gauge'
-import Histogram from 'prom-client/lib/histogram'
 import Registry from 'prom-client/lib/registry'
+import { createHistogram } from './histogram.ts'
 import type { RequestRecord } from './record.ts'
 
 export interface Metrics {
@@ -59,26 +59,23 @@ export function createMetrics(watched: Watched): Metrics {
     labelNames: ['model', 'type'],
     registers,
   })
-  const duration = new Histogram({
+  const duration = createHistogram({
     name: 'zai2api_request_seconds',
     help: 'From the request to the last byte of its reply.',
-    labelNames: ['dialect'],
     buckets: secondsInAll,
-    registers,
+    registry,
   })
-  const firstToken = new Histogram({
+  const firstToken = createHistogram({
     name: 'zai2api_first_token_seconds',
     help: 'From the request to the first token of its reply.',
-    labelNames: ['upstream', 'model'],
     buckets: secondsToFirstToken,
-    registers,
+    registry,
   })
-  const gap = new Histogram({
+  const gap = createHistogram({
     name: 'zai2api_inter_event_seconds',
     help: 'Between two writes of a streamed reply.',
-    labelNames: ['upstream'],
     buckets: secondsBetweenReads,
-    registers,
+    registry,
   })
   new Gauge({
     name: 'zai2api_active_requests',
@@ -115,9 +112,9 @@ export function createMetrics(watched: Watched): Metrics {
   }).set({ version: watched.version }, 1)
   processMetrics(registers)
 
-  const gaps = byName((upstream) => gathered(gap.labels({ upstream })))
-  const durations = byName((dialect) => gathered(duration.labels({ dialect })))
-  const firstTokens = byName((upstream) => byName((model) => gathered(firstToken.labels({ upstream, model }))))
+  const gapsOf = byName((upstream) => gap.of({ upstream }))
+  const durationsOf = byName((dialect) => duration.of({ dialect }))
+  const firstTokensOf = byName((upstream) => byName((model) => firstToken.of({ upstream, model })))
   const tallies = new Map<string, Tally>()
   const tallyOf = ({ dialect = 'none', upstream = 'none', status, error }: RequestRecord, model: string): Tally => {
     const about = statusClass(status ?? error?.status)
@@ -127,8 +124,8 @@ export function createMetrics(watched: Watched): Metrics {
     const labels = { dialect, model, upstream, status: about }
     const tally: Tally = {
       ...{ labels, requests: 0, replies: 0, input: 0, output: 0, cached: 0, reasoning: 0 },
-      duration: durations.of(dialect),
-      firstToken: firstTokens.of(upstream).of(model),
+      duration: durationsOf(dialect),
+      firstToken: firstTokensOf(upstream)(model),
     }
     tallies.set(key, tally)
     return tally
@@ -138,8 +135,6 @@ export function createMetrics(watched: Watched): Metrics {
     contentType: registry.contentType,
     text() {
       for (const tally of tallies.values()) tell(tally)
-      for (const { tell } of [...gaps.all(), ...durations.all()]) tell()
-      for (const models of firstTokens.all()) for (const { tell } of models.all()) tell()
       return registry.metrics()
     },
     closed(record, now) {
@@ -148,8 +143,8 @@ export function createMetrics(watched: Watched): Metrics {
       tally.requests++
       if (error) errors.inc({ kind: error.kind })
       if (dialect === undefined) return
-      tally.duration.add(now - startedAt)
-      if (firstTokenAt !== undefined) tally.firstToken.add(firstTokenAt - startedAt)
+      tally.duration(now - startedAt)
+      if (firstTokenAt !== undefined) tally.firstToken(firstTokenAt - startedAt)
       if (!usage) return
       tally.replies++
       tally.input += usage.inputTokens
@@ -157,7 +152,7 @@ export function createMetrics(watched: Watched): Metrics {
       tally.cached += usage.cachedInputTokens ?? 0
       tally.reasoning += usage.reasoningTokens ?? 0
     },
-    pulseOf: ({ upstream = 'none' }) => gaps.of(upstream).add,
+    pulseOf: ({ upstream = 'none' }) => gapsOf(upstream),
   }
 
   /** Passes on what has come since the last time. */
@@ -174,8 +169,8 @@ export function createMetrics(watched: Watched): Metrics {
 /** What requests of the same labels add up to until somebody looks: the library would look its labels up for each. */
 interface Tally {
   readonly labels: { dialect: string; model: string; upstream: string; status: string }
-  readonly duration: Gathered
-  readonly firstToken: Gathered
+  readonly duration: (ms: number) => void
+  readonly firstToken: (ms: number) => void
   requests: number
   /** Those whose tokens are counted here. */
   replies: number
@@ -185,42 +180,15 @@ interface Tally {
   reasoning: number
 }
 
-interface Gathered {
-  add(ms: number): void
-  /** Passes on what has come since. */
-  tell(): void
-}
-
-/** A hundred observations in a row cost a fraction of as many with other work between them. */
-function gathered(histogram: { observe(seconds: number): void }): Gathered {
-  const gatheredMs = new Float64Array(128)
-  let count = 0
-  return {
-    add(ms) {
-      if (count === gatheredMs.length) tell()
-      gatheredMs[count++] = ms
-    },
-    tell,
-  }
-
-  function tell(): void {
-    for (const ms of gatheredMs.subarray(0, count)) histogram.observe(ms / 1000)
-    count = 0
-  }
-}
-
 /** Makes a thing for each name, once. */
-function byName<Thing>(make: (name: string) => Thing) {
+function byName<Thing>(make: (name: string) => Thing): (name: string) => Thing {
   const things = new Map<string, Thing>()
-  return {
-    all: () => things.values(),
-    of(name: string): Thing {
-      const known = things.get(name)
-      if (known !== undefined) return known
-      const thing = make(name)
-      things.set(name, thing)
-      return thing
-    },
+  return (name) => {
+    const known = things.get(name)
+    if (known !== undefined) return known
+    const thing = make(name)
+    things.set(name, thing)
+    return thing
   }
 }
 

@@ -5,9 +5,6 @@ declare module 'prom-client/lib/counter' {
 declare module 'prom-client/lib/gauge' {
   export { Gauge as default } from 'prom-client'
 }
-declare module 'prom-client/lib/histogram' {
-  export { Histogram as default } from 'prom-client'
-}
 declare module 'prom-client/lib/registry' {
   export { Registry as default } from 'prom-client'
 }

@@ -1,0 +1,60 @@
+import type Registry from 'prom-client/lib/registry'
+
+export interface HistogramOptions {
+  name: string
+  help: string
+  /** Upper bounds in seconds, rising. */
+  buckets: readonly number[]
+  registry: Registry
+}
+
+export interface Histogram {
+  /** Counts durations under these labels, of which there is one set each time. */
+  of(labels: Readonly<Record<string, string>>): (ms: number) => void
+}
+
+interface Series {
+  labels: Readonly<Record<string, string>>
+  /** One for each bucket and one for what is beyond them. */
+  counts: Float64Array
+  sumMs: number
+}
+
+/**
+ * A histogram in the registry of prom-client. The library's own checks and hashes its labels anew for each observation,
+ * 200 ns of each event of each stream (prom-client 15.1.3); here it is an addition.
+ */
+export function createHistogram({ name, help, buckets, registry }: HistogramOptions): Histogram {
+  const boundsMs = Float64Array.from(buckets, (seconds) => seconds * 1000)
+  const all: Series[] = []
+  const get = async () => ({ name, help, type: 'histogram', aggregator: 'sum', values: all.flatMap(samplesOf) })
+  // Of what the types ask for it reads the name and this.
+  registry.registerMetric({ name, get } as unknown as Parameters<Registry['registerMetric']>[0])
+
+  return {
+    of(labels) {
+      const series = { labels, counts: new Float64Array(buckets.length + 1), sumMs: 0 }
+      all.push(series)
+      return (ms) => {
+        series.sumMs += ms
+        let place = 0
+        while (place < boundsMs.length && ms > (boundsMs[place] ?? 0)) place++
+        series.counts[place] = (series.counts[place] ?? 0) + 1
+      }
+    },
+  }
+
+  function samplesOf({ labels, counts, sumMs }: Series): object[] {
+    let count = 0
+    const samples = [...buckets, '+Inf'].map((le, place) => {
+      count += counts[place] ?? 0
+      return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: count }
+    })
+    if (count === 0) return []
+    return [
+      ...samples,
+      { metricName: `${name}_sum`, labels, value: sumMs / 1000 },
+      { metricName: `${name}_count`, labels, value: count },
+    ]
+  }
+}

@@ -1,5 +1,6 @@
 import { cors } from '@elysiajs/cors'
 import { Elysia } from 'elysia'
+import { brief } from './core/brief.ts'
 import type { Clock } from './core/clock.ts'
 import type { Dialect } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, GatewayError } from './core/errors.ts'
@@ -221,7 +222,7 @@ function isProbe(request: Request, path: string): boolean {
 function notFound(request: Request, path: string): GatewayError {
   return new GatewayError(
     'not-found',
-    `${request.method} ${path.slice(0, 200)} does not exist here. There is POST /v1/chat/completions, POST /v1/responses, POST /v1/messages, GET /v1/models and GET /docs.`,
+    `${request.method} ${brief(path)} does not exist here. There is POST /v1/chat/completions, POST /v1/responses, POST /v1/messages, GET /v1/models and GET /docs.`,
     { code: 'unknown_url' },
   )
 }

@@ -1,3 +1,4 @@
+import { fieldPath } from '../core/brief.ts'
 import { GatewayError } from '../core/errors.ts'
 
 /** Objects and lists inside each other. JSON schemas of real tools have 30 or so. */
@@ -10,7 +11,7 @@ const mostLevels = 256
 export function refuseDeep(body: unknown): void {
   const path = tooDeep(body, mostLevels)
   if (path === undefined) return
-  const param = path.slice(0, 3).join('.')
+  const param = fieldPath(path.slice(0, 3))
   throw new GatewayError('invalid-request', `${param}: nested deeper than ${mostLevels} levels`, {
     param,
     code: 'too_deep',

@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import { listed } from '../core/brief.ts'
 import type { Clock } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
 import type { Dialect, Encoder } from '../core/dialect.ts'
@@ -154,9 +155,7 @@ export function identify(record: Pick<RequestRecord, 'id' | 'upstream'>): Record
 
 function withIgnored(headers: Record<string, string>, names: string[]): Record<string, string> {
   // Header values are ASCII; names come from the client's own body.
-  return names.length === 0
-    ? headers
-    : { ...headers, 'x-zai2api-ignored': names.join(', ').replace(/[^\x20-\x7e]/g, '?') }
+  return names.length === 0 ? headers : { ...headers, 'x-zai2api-ignored': listed(names).replace(/[^\x20-\x7e]/g, '?') }
 }
 
 function thinkingMode(headers: Headers, fallback: ThinkingMode): ThinkingMode {

@@ -1,3 +1,4 @@
+import { brief, listed } from '../core/brief.ts'
 import type { Clock } from '../core/clock.ts'
 import type { GatewayError } from '../core/errors.ts'
 import type { Usage } from '../core/events.ts'
@@ -28,6 +29,9 @@ export interface RequestRecord {
   pulse?: (gapMs: number) => void
 }
 
+/** Characters. */
+const longestNotes = 2_000
+
 /** Paths that monitors ask for every few seconds: their lines are for debugging only. */
 const quietPaths = new Set(['/', '/healthz', '/readyz', '/metrics', '/favicon.ico'])
 
@@ -42,7 +46,7 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
   const facts = {
     id: record.id,
     dialect: record.dialect,
-    model: record.model,
+    model: record.model && brief(record.model),
     upstream: record.upstream,
     stream: record.stream,
     status,
@@ -50,14 +54,14 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
     firstTokenMs: record.firstTokenAt === undefined ? undefined : record.firstTokenAt - record.startedAt,
     inputTokens: usage?.inputTokens,
     outputTokens: usage?.outputTokens,
-    ignored: listed(record.ignored),
-    notes: listed(record.notes),
+    ignored: listed(record.ignored, '; ') || undefined,
+    notes: brief(record.notes.join('; '), longestNotes) || undefined,
     error: error?.code,
     reason: error?.message,
     detail,
     cause: error?.kind === 'internal' ? error.cause : undefined,
   }
-  const line = `${record.method} ${record.path}`
+  const line = `${record.method} ${brief(record.path)}`
   if (error?.kind === 'internal') log.error(line, facts)
   else if (quietPaths.has(record.path) || record.method === 'HEAD') log.debug(line, facts)
   else if (error && error.kind !== 'cancelled') log.warn(line, facts)
@@ -77,8 +81,4 @@ function split(detail: unknown): Detail {
   if (typeof detail !== 'object' || detail === null) return nothingMore
   const { text: upstreamText, ...rest }: { text?: unknown } = detail
   return { upstreamText, ...(Object.keys(rest).length === 0 ? {} : { detail: rest }) }
-}
-
-function listed(items: string[]): string | undefined {
-  return items.length === 0 ? undefined : items.join('; ')
 }

@@ -1,3 +1,4 @@
+import { brief } from '../core/brief.ts'
 import type { Clock } from '../core/clock.ts'
 import type { RequestRecord } from './record.ts'
 
@@ -105,17 +106,17 @@ export function createTracer(options: TraceOptions): Tracer {
       traceId: parent?.traceId ?? hex(16),
       spanId: hex(8),
       ...(parent ? { parentSpanId: parent.spanId } : {}),
-      name: `${record.method} ${record.path}`,
+      name: `${record.method} ${brief(record.path)}`,
       kind: serverKind,
       startTimeUnixNano: nanoseconds(startedAt),
       endTimeUnixNano: nanoseconds(clock.now()),
       attributes: attributes({
         'http.request.method': record.method,
-        'url.path': record.path,
+        'url.path': brief(record.path),
         'http.response.status_code': status,
         'error.type': error?.code,
         'gen_ai.provider.name': record.upstream,
-        'gen_ai.request.model': record.model,
+        'gen_ai.request.model': record.model && brief(record.model),
         'gen_ai.usage.input_tokens': usage?.inputTokens,
         'gen_ai.usage.output_tokens': usage?.outputTokens,
         'zai2api.dialect': record.dialect,

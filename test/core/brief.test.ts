@@ -1,0 +1,25 @@
+import { expect, test } from 'bun:test'
+import { brief, fieldPath, listed } from '../../src/core/brief.ts'
+
+test.each([
+  ['a'.repeat(100), 'a'.repeat(100)],
+  ['a'.repeat(101), `${'a'.repeat(100)}...`],
+])('a long name is cut', (name, expected) => {
+  expect(brief(name)).toBe(expected)
+})
+
+test.each([
+  [['tools', '0', 'input_schema'], 'tools.0.input_schema'],
+  [[' ', 'a.b', ''], '" "."a.b".""'],
+  [['line\nbreak'], '"line\\nbreak"'],
+])('%j is one path', (keys, path) => {
+  expect(fieldPath(keys)).toBe(path)
+})
+
+test.each([
+  [[], ''],
+  [['top_k', 'container'], 'top_k, container'],
+  [Array.from({ length: 12 }, () => 'x'.repeat(98)), `${Array(10).fill('x'.repeat(98)).join(', ')}, and 2 more`],
+])('of many names as many are listed as there is room for', (names, list) => {
+  expect(listed(names)).toBe(list)
+})

@@ -96,7 +96,7 @@ function judgeRefusal(status: number, body: unknown): void {
     !/JSON that was asked for/.test(message)
   )
     throw new Error(`status ${status}: ${message}`)
-  const named = typeof fieldOf(error, 'param') === 'string' || /^[\w.[\]"\\/-]*\w: /.test(message)
+  const named = typeof fieldOf(error, 'param') === 'string' || /^(?:[\w.[\]\\/-]|"(?:[^"\\]|\\.)*")+: /.test(message)
   if (status === 400 && !named && !/body|picture|file/i.test(message)) throw new Error(`names no field: ${message}`)
   if (/\n|\.ts:|node_modules/.test(message)) throw new Error(`tells of the inside: ${message}`)
 }

@@ -2,6 +2,7 @@ import { GatewayError } from '../core/errors.ts'
 import type { StreamEvent } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
 import type { Tool } from '../core/request.ts'
+import { isShallow, maxDepth } from '../prompted-tools/json.ts'
 import { repairArguments } from '../prompted-tools/repair.ts'
 import { type Checker, checkers } from './structured/schema.ts'
 
@@ -103,6 +104,7 @@ function judge(
   return (args) => {
     const value = objectIn(args)
     if (!value) return { violation: 'they are not a JSON object' }
+    if (!isShallow(value)) return { violation: `they are nested deeper than ${maxDepth} levels` }
     const repaired = strict && wanted(value).length > 0 ? repairArguments(value, parameters) : undefined
     const [violation] = accepted(repaired?.ok ? repaired.value : value)
     if (violation !== undefined) return { violation }

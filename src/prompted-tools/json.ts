@@ -11,7 +11,7 @@ export function readJson(text: string): unknown[] | undefined {
   } catch {
     return looseReader(text).values()
   }
-  return isShallow(value, maxDepth) ? [value] : undefined
+  return isShallow(value) ? [value] : undefined
 }
 
 /** The keyword arguments of a call written as code, brackets included: `(path="a", depth=2)`. */
@@ -20,7 +20,7 @@ export function readKeywords(text: string): Record<string, unknown> | undefined 
 }
 
 /** Deeper nesting is refused: no argument needs it, and the stack has an end. */
-const maxDepth = 200
+export const maxDepth = 200
 
 const closingQuote: Record<string, string> = { '"': '"', "'": "'", '“': '”', '”': '”' }
 
@@ -60,7 +60,8 @@ const identifier = /\w+/y
 const number = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const surplus = /[\s}\]]*$/y
 
-function isShallow(value: unknown, levels: number): boolean {
+/** What is not is not converted, compared or held against a schema either: all of that goes down level by level. */
+export function isShallow(value: unknown, levels = maxDepth): boolean {
   if (typeof value !== 'object' || value === null) return true
   return levels > 0 && Object.values(value).every((item) => isShallow(item, levels - 1))
 }

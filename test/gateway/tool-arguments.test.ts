@@ -85,6 +85,11 @@ describe('a call of a strict tool', () => {
     ['no arguments at all', '', "the value must have required property 'city'"],
     ['a value of another type', '{"city":"A","days":"two"}', 'days must be integer'],
     ['a key nobody declared', '{"city":"A","unit":"C"}', 'the value must NOT have additional properties: unit'],
+    [
+      'arguments nested deeper than anybody means',
+      `{"city":"Oslo","days":"1","more":${'['.repeat(100_000)}${']'.repeat(100_000)}}`,
+      'they are nested deeper than 200 levels',
+    ],
   ])('with %s is not told, and the reply fails', async (_name, args, violation) => {
     expect(brief(await kept([...call('a', 'strict', args), finish()]))).toEqual([
       'message-start',

@@ -1,4 +1,5 @@
 import type { OutputFormat } from '../../core/request.ts'
+import { isShallow, maxDepth } from '../../prompted-tools/json.ts'
 import { repairArguments } from '../../prompted-tools/repair.ts'
 import { type Found, readAnswer } from './read.ts'
 import type { Checker } from './schema.ts'
@@ -14,6 +15,8 @@ export function judge(answer: string, { schema }: Extract<OutputFormat, { type: 
   const candidates = readAnswer(answer)
   const [best] = candidates
   if (best === undefined) return { violations: ['the answer is not JSON'] }
+  if (schema !== undefined && !isShallow(best.value))
+    return { violations: [`the value is nested deeper than ${maxDepth} levels`] }
   const fitting = candidates.filter(({ value }) => check(value).length === 0)
   const converted =
     fitting.length > 0 || schema === undefined ? [] : candidates.flatMap((found) => convert(found, schema))

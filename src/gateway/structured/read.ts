@@ -1,4 +1,4 @@
-import { readJson } from '../../prompted-tools/json.ts'
+import { isShallow, readJson } from '../../prompted-tools/json.ts'
 
 /** One JSON value found in an answer, in the model's own spelling where that is JSON already. */
 export interface Found {
@@ -22,7 +22,8 @@ export function readAnswer(answer: string): Found[] {
   )
   const passages = fenced.length > 0 ? [...fenced, ...bracketed(text)] : bracketed(text)
   const values = passages.map(found).filter((value) => value !== undefined)
-  return [...new Map(values.map((value) => [JSON.stringify(value.value), value])).values()]
+  const deep = values.find(({ value }) => !isShallow(value))
+  return deep ? [deep] : [...new Map(values.map((value) => [JSON.stringify(value.value), value])).values()]
 }
 
 function found(text: string): Found | undefined {

@@ -159,3 +159,26 @@ test('a text full of brackets is given up quickly', async () => {
   expect(await verdict('{['.repeat(50_000), city)).toEqual({ violations: ['the answer is not JSON'] })
   expect(performance.now() - started).toBeLessThan(1_000)
 })
+
+describe('an answer that goes deeper than anybody means', () => {
+  const lists = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`
+  const tooDeep = ['the value is nested deeper than 200 levels']
+  const tree: Schema = { type: 'object', properties: { people: { type: 'integer' }, inner: {} } }
+
+  test.each<[string, string, Schema]>([
+    ['whose values would have to be converted', `{"people":"1","inner":${lists(100_000)}}`, tree],
+    [
+      'whose schema goes as deep',
+      `${'{"inner":'.repeat(100_000)}{}${'}'.repeat(100_000)}`,
+      { $ref: '#/$defs/node', $defs: { node: { type: 'object', properties: { inner: { $ref: '#/$defs/node' } } } } },
+    ],
+    ['in a fence', `Here:\n\`\`\`json\n{"inner":${lists(100_000)}}\n\`\`\``, tree],
+  ])('does not fit: %s', async (_name, answer, schema) => {
+    expect(await verdict(answer, schema)).toEqual({ violations: tooDeep })
+  })
+
+  test('is left as it is where nothing is asked of it but to be an object', async () => {
+    const answer = `{"inner":${lists(100_000)}}`
+    expect(await verdict(answer)).toEqual({ text: answer })
+  })
+})

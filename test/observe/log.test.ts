@@ -58,6 +58,15 @@ test('in JSON a line is an object with its facts', async () => {
   })
 })
 
+test('a token that was cut short does not stay either', () => {
+  const { log, lines } = logOf('text')
+  const clock = manualClock()
+  const model = `eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.${'secret'.repeat(40)}.${'signature'.repeat(5)}`
+  closeRecord({ ...openRecord('req_1', 'POST', `/v1/${model}`, clock), model }, clock, log)
+  expect(lines.join('')).toContain('POST /v1/')
+  expect(lines.join('')).not.toMatch(/secret|eyJ/)
+})
+
 test.each(['text', 'json'] as const)(
   'in %s nothing that looks like a key stays, wherever it stands',
   async (format) => {

@@ -1,5 +1,4 @@
 import { GatewayError } from '../core/errors.ts'
-import { cancelled } from '../wire/http.ts'
 import type { Limits } from './limits.ts'
 import { turnstile } from './turnstile.ts'
 
@@ -61,10 +60,7 @@ export async function fitImage(
   const asIs = imagePart(mediaType, source.data)
   if (taken.includes(mediaType) && (await isSmall(data, limits))) return asIs
   try {
-    return await inTurn(async () => {
-      if (signal.aborted) throw cancelled()
-      return converted(data, mediaType, limits)
-    })
+    return await inTurn(() => converted(data, mediaType, limits), signal)
   } catch (thrown) {
     if (!isUnknownHere(thrown)) throw thrown
     // No PNG and no JPEG, whatever it says.

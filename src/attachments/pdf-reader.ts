@@ -43,10 +43,9 @@ const graceMs = 1_000
 export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions): ReadPdf {
   const inTurn = turnstile(mostThreads)
 
-  return (data, options, signal) => inTurn(() => read({ data, options }, signal))
+  return (data, options, signal) => inTurn(() => read({ data, options }, signal), signal)
 
   async function read(job: PdfJob, signal: AbortSignal): Promise<Pdf> {
-    if (signal.aborted) throw cancelled()
     const thread = startThread()
     const pages: PdfPage[] = []
     const { promise, resolve, reject } = Promise.withResolvers<Pdf>()

@@ -5,14 +5,15 @@ import { turnstile } from '../../src/attachments/turnstile.ts'
 function tasks(most: number, count: number) {
   const inTurn = turnstile(most)
   const begun: number[] = []
+  const callers = Array.from({ length: count }, () => new AbortController())
   const ends = Array.from({ length: count }, () => Promise.withResolvers<string>())
-  const results = ends.map(({ promise }, number) =>
+  const results = callers.map(({ signal }, number) =>
     inTurn(() => {
       begun.push(number)
-      return promise
-    }).catch(String),
+      return ends[number]?.promise ?? Promise.reject(new Error('no such task'))
+    }, signal).catch(String),
   )
-  return { begun, ends, results }
+  return { begun, callers, ends, results }
 }
 
 test('tasks run two at a time, in their order', async () => {
@@ -36,5 +37,29 @@ test('a task that fails makes room', async () => {
 
 test('room that nobody waited for is there for the next', async () => {
   const inTurn = turnstile(1)
-  for (const word of ['first', 'second']) expect(await inTurn(async () => word)).toBe(word)
+  const { signal } = new AbortController()
+  for (const word of ['first', 'second']) expect(await inTurn(async () => word, signal)).toBe(word)
+})
+
+test('who leaves while waiting is let go at once, and nobody else is held up', async () => {
+  const { begun, callers, ends, results } = tasks(1, 3)
+  callers[1]?.abort()
+  expect(await results[1]).toContain('closed the request')
+  ends[0]?.resolve('done')
+  expect(await results[0]).toBe('done')
+  expect(begun).toEqual([0, 2])
+  callers[1]?.abort()
+  ends[2]?.resolve('done')
+  expect(await results[2]).toBe('done')
+})
+
+test('who has left before is not let in, whether there is room or not', async () => {
+  const inTurn = turnstile(1)
+  const task = async () => 'begun'
+  expect(await inTurn(task, AbortSignal.abort()).catch(String)).toContain('closed the request')
+  const held = Promise.withResolvers<string>()
+  const first = inTurn(() => held.promise, new AbortController().signal)
+  expect(await inTurn(task, AbortSignal.abort()).catch(String)).toContain('closed the request')
+  held.resolve('done')
+  expect(await first).toBe('done')
 })

@@ -38,7 +38,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
   const content = options.vision ? markup() : undefined
   let likeness: Likeness | undefined
   let likenessesLeft = mostLikenesses
-  // The newest chunk that held nothing but text, and how many there were that are not alike.
+  // The newest chunk that held nothing but text since one was learned from, and how many there were.
   let plain: { payload: string; field: TextField } | undefined
   let unlearned = 0
   let searches = 0
@@ -69,7 +69,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
     },
     end: close,
     likeness(ahead) {
-      const isWorthIt = unlearned >= patience || (unlearned > 0 && ahead >= wealth * (plain?.payload.length ?? 0))
+      const isWorthIt = plain && (unlearned >= patience || ahead >= wealth * plain.payload.length)
       if (plain && isWorthIt && likenessesLeft > 0) learnLikeness(plain.payload, plain.field)
       return over ? undefined : likeness
     },
@@ -83,6 +83,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
   }
 
   function learnLikeness(payload: string, field: TextField): void {
+    plain = undefined
     unlearned = 0
     likenessesLeft--
     likeness = likenessOf(payload, {

@@ -13,3 +13,7 @@ export function pieceOf(bytes: Uint8Array): Piece {
 export function bytesOf({ bytes, start, end }: Piece): Buffer {
   return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end)
 }
+
+export function restOf({ bytes, end }: Piece, start: number): Piece {
+  return { bytes, start, end }
+}

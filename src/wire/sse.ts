@@ -6,7 +6,7 @@ import type { Machine } from '../core/machine.ts'
 import type { FastPath, Source } from '../core/source.ts'
 import { cancelled, type Pieces, piecesOf } from './http.ts'
 import { apart, joined, type Likeness, mayBecome, readAlike, readTogether, unescaped } from './likeness.ts'
-import { bytesOf, type Piece, pieceOf } from './piece.ts'
+import { bytesOf, type Piece, pieceOf, restOf } from './piece.ts'
 
 /** Longest wait for the end of a body whose last delta has come; with it the connection can serve the next call. */
 const lingerMs = 1_000
@@ -116,7 +116,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     const all = half.length === 0 ? piece : pieceOf(withHalf(piece))
     if (fast === undefined || alike === undefined) return all
     const found = readAlike(all, alike, fast.except)
-    const rest = { bytes: all.bytes, start: found.end, end: all.end }
+    const rest = restOf(all, found.end)
     untold += joined(found)
     const next = found.texts.length > 0 ? fast.write(found.texts, found.areBytes) : 'go on'
     const more = next === 'go on' && untold.length <= mostUntold
@@ -146,16 +146,16 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     for (const delta of batch) if (delta.type === 'text' || delta.type === 'reasoning') delta.told = true
   }
 
-  function read({ bytes, start, end }: Piece): void {
-    for (let at = start; at < end; ) {
-      const likeness = betweenEvents ? decoder.likeness?.(end - at) : undefined
+  function read(piece: Piece): void {
+    for (let rest = piece; rest.start < rest.end; ) {
+      const likeness = betweenEvents ? decoder.likeness?.(rest.end - rest.start) : undefined
       if (likeness && holds(likeness.kind())) {
-        held = { bytes, start: at, end }
+        held = rest
         break
       }
-      if (likeness) at = readPieces({ bytes, start: at, end }, likeness)
-      if (likeness && waits({ bytes, start: at, end }, likeness)) break
-      at = parse(bytes, at, end)
+      if (likeness) rest = restOf(rest, readPieces(rest, likeness))
+      if (likeness && waits(rest, likeness)) break
+      rest = restOf(rest, parse(rest))
     }
     finished = batch.at(-1)?.type === 'finish'
   }
@@ -178,7 +178,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   }
 
   /** Whole events: where many are at hand, one, for then those behind it may be known to be alike. */
-  function parse(bytes: Buffer, start: number, limit: number): number {
+  function parse({ bytes, start, end: limit }: Piece): number {
     const isLong = decoder.likeness !== undefined && limit - start > mostParsed
     const found = isLong ? bytes.indexOf(blankLine, start) : bytes.lastIndexOf(blankLine, limit - blankLine.length)
     const next = found + blankLine.length

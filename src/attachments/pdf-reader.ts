@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import { cancelled } from '../wire/http.ts'
+import { unlessAborted } from '../wire/abort.ts'
 import { type PdfJob, type PdfOptions, type PdfPage, type PdfStep, tookTooLong } from './pdf-steps.ts'
 import { turnstile } from './turnstile.ts'
 
@@ -55,12 +55,9 @@ export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions
     let stop = clock.after(lookEveryMs, look)
     thread.onmessage = ({ data }: MessageEvent<PdfStep>) => hear(data)
     thread.onerror = () => give('the rest of it is damaged', brokenFile)
-    const leave = () => reject(cancelled())
-    signal.addEventListener('abort', leave, { once: true })
     thread.postMessage(job)
-    return promise.finally(() => {
+    return unlessAborted(promise, signal).finally(() => {
       stop()
-      signal.removeEventListener('abort', leave)
       thread.terminate()
     })
 

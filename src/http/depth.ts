@@ -1,4 +1,5 @@
 import { fieldPath } from '../core/brief.ts'
+import { tooDeep } from '../core/depth.ts'
 import { GatewayError } from '../core/errors.ts'
 
 /** Objects and lists inside each other. JSON schemas of real tools have 30 or so. */
@@ -16,15 +17,4 @@ export function refuseDeep(body: unknown): void {
     param,
     code: 'too_deep',
   })
-}
-
-/** Where it goes deeper than so many levels. */
-function tooDeep(value: unknown, levels: number): string[] | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  if (levels === 0) return []
-  for (const key of Object.keys(value)) {
-    const path = tooDeep(Reflect.get(value, key), levels - 1)
-    if (path) return [key, ...path]
-  }
-  return undefined
 }

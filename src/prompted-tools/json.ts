@@ -1,3 +1,5 @@
+import { tooDeep } from '../core/depth.ts'
+
 /**
  * Every JSON value in a text, one after another (models join objects: `{…}{…}`), or `undefined` when the text
  * cannot be read. What is nearly JSON is mended where it can be read in one way only: raw line breaks, trailing
@@ -61,9 +63,8 @@ const number = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const surplus = /[\s}\]]*$/y
 
 /** What is not is not converted, compared or held against a schema either: all of that goes down level by level. */
-export function isShallow(value: unknown, levels = maxDepth): boolean {
-  if (typeof value !== 'object' || value === null) return true
-  return levels > 0 && Object.values(value).every((item) => isShallow(item, levels - 1))
+export function isShallow(value: unknown): boolean {
+  return tooDeep(value, maxDepth) === undefined
 }
 
 /** Recursive descent with `undefined` for "cannot be read", which no JSON value is. */

@@ -1,0 +1,10 @@
+/** Where a value goes deeper than so many objects and lists inside each other; `undefined` where it does not. */
+export function tooDeep(value: unknown, levels: number): string[] | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (levels === 0) return []
+  for (const key of Object.keys(value)) {
+    const path = tooDeep(Reflect.get(value, key), levels - 1)
+    if (path) return [key, ...path]
+  }
+  return undefined
+}

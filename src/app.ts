@@ -17,7 +17,6 @@ import { countRoutes } from './http/count-tokens.ts'
 import { type Connection, dialectRoutes, identify, type TakeBody } from './http/dialect-routes.ts'
 import { docsRoutes } from './http/docs.ts'
 import { healthRoutes } from './http/health.ts'
-import { invalidBody } from './http/invalid.ts'
 import type { Limits } from './http/limits.ts'
 import { metricsRoute } from './http/metrics.ts'
 import { modelRoutes, speaksAnthropic } from './http/models.ts'
@@ -76,7 +75,7 @@ export function createApp(options: AppOptions) {
     settle: (request) => idleAfter(request, Math.min(Math.ceil(options.stallMs / 1000), 60)),
     hangUp: (request) => idleAfter(request, 1),
   }
-  const takeBody: TakeBody = async (request, paid) => {
+  const takeBody: TakeBody = async (request, check, paid) => {
     const record = recordOf(request)
     // Bun would end a long upload, however lively, and thinking models are silent for longer than any idle timeout:
     // the deadlines for both are our own.
@@ -85,6 +84,7 @@ export function createApp(options: AppOptions) {
     if (paid) limits.spend(record, surfaceOf(request, record.path))
     const body = await readJson(request, { maxBytes: options.maxBodyBytes, timeoutMs: options.bodyTimeoutMs, clock })
     limits.count(body)
+    check(body)
     return body
   }
 
@@ -110,17 +110,9 @@ export function createApp(options: AppOptions) {
       }
     })
     .onError(({ request, error, code, path }) => {
-      switch (code) {
-        case 'VALIDATION':
-          return refuse(request, invalidBody(dialectOf(request).body, error.value))
-        case 'PARSE':
-          return refuse(request, error.cause)
-        case 'NOT_FOUND':
-          if (isProbe(request, path)) return new Response(null, { headers: identify(recordOf(request)) })
-          return refuse(request, notFound(request, path))
-        default:
-          return refuse(request, error)
-      }
+      if (code !== 'NOT_FOUND') return refuse(request, error)
+      if (isProbe(request, path)) return new Response(null, { headers: identify(recordOf(request)) })
+      return refuse(request, notFound(request, path))
     })
   const answering = {
     ...{ gateway, store, clock, newId, recordOf, takeBody, connection, pulseOf: metrics?.pulseOf, done },

@@ -5,6 +5,7 @@ import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, isDocumented } from './base-paths.ts'
 import type { TakeBody } from './dialect-routes.ts'
+import { bodyCheck } from './invalid.ts'
 
 export interface CountRouteOptions {
   gateway: Gateway
@@ -21,10 +22,12 @@ export function countRoutes(dialect: Dialect, { gateway, store, recordOf, takeBo
   const app = new Elysia()
   const { count } = dialect
   if (!count) return app
+  const check = bodyCheck(dialect.body)
   for (const basePath of basePaths)
     app.post(
       basePath + dialect.path + count.path,
-      async ({ request, body }) => {
+      async ({ request }) => {
+        const body = await takeBody(request, check, false)
         const complete = dialect.memory ? dialect.memory.recall(body, store.get) : body
         const asked = dialect.decode(complete, request.headers).request
         const record = recordOf(request)
@@ -33,8 +36,7 @@ export function countRoutes(dialect: Dialect, { gateway, store, recordOf, takeBo
         return count.encode(await gateway.count(asked, { signal, note: (note) => record.notes.push(note) }))
       },
       {
-        body: dialect.body,
-        parse: ({ request }) => takeBody(request, false),
+        parse: 'none',
         detail: { hide: !isDocumented(basePath), tags: [dialect.id], summary: 'What a request would cost' },
       },
     )

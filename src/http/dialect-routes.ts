@@ -11,6 +11,7 @@ import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, isDocumented } from './base-paths.ts'
 import { streamReply, wholeReply } from './deliver.ts'
+import { type BodyCheck, bodyCheck } from './invalid.ts'
 
 export interface DialectRouteOptions {
   gateway: Gateway
@@ -29,7 +30,7 @@ export interface DialectRouteOptions {
 }
 
 /** Lets a request in, or refuses it, and reads its body; `paid` is for those that make a model answer. */
-export type TakeBody = (request: Request, paid: boolean) => Promise<unknown>
+export type TakeBody = (request: Request, check: BodyCheck, paid: boolean) => Promise<unknown>
 
 /** The connection a request came on. */
 export interface Connection {
@@ -42,10 +43,13 @@ export interface Connection {
 /** Mounts one dialect: the same code for every dialect there is. */
 export function dialectRoutes(dialect: Dialect, options: DialectRouteOptions) {
   const app = new Elysia()
+  const check = bodyCheck(dialect.body)
+  const reply = async ({ request }: { request: Request }) =>
+    answer(dialect, request, await options.takeBody(request, check, true), options)
   for (const basePath of basePaths)
-    app.post(basePath + dialect.path, ({ request, body }) => answer(dialect, request, body, options), {
-      body: dialect.body,
-      parse: ({ request }) => options.takeBody(request, true),
+    app.post(basePath + dialect.path, reply, {
+      // Elysia would make a stream of each body before it asks anybody to read it.
+      parse: 'none',
       detail: { hide: !isDocumented(basePath), tags: [dialect.id], summary: dialect.summary },
     })
   return app

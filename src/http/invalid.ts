@@ -1,6 +1,19 @@
 import type { TSchema } from '@sinclair/typebox'
+import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { Value, type ValueError, ValueErrorType } from '@sinclair/typebox/value'
 import { GatewayError } from '../core/errors.ts'
+
+/** Errors: `invalid-request`, naming the field. */
+export type BodyCheck = (body: unknown) => void
+
+export function bodyCheck(schema: TSchema): BodyCheck {
+  // Compiled for the first body, not at the start: most runs hear one dialect.
+  let fits: TypeCheck<TSchema> | undefined
+  return (body) => {
+    fits ??= TypeCompiler.Compile(schema)
+    if (!fits.Check(body)) throw invalidBody(schema, body)
+  }
+}
 
 /** Says which field of a body is at fault, by path: `messages.2.content.0.type`. */
 export function invalidBody(schema: TSchema, body: unknown): GatewayError {

@@ -6,7 +6,8 @@ import { bytesOf, type Piece, pieceOf } from './piece.ts'
 export type Fetch = (url: string, init: Outgoing) => Promise<HttpResponse>
 
 export interface Outgoing extends RequestInit {
-  headers?: Record<string, string>
+  /** Not to be changed afterwards: what they look like on the wire is kept for the next request that has them. */
+  headers?: Readonly<Record<string, string>>
 }
 
 /** As much of a `Response` as is read here. */

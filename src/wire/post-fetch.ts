@@ -14,14 +14,16 @@ import { encodings, unpacked } from './unpack.ts'
  */
 export function postFetch(fetch: Fetch, lookup: Lookup): Fetch {
   const connections = createConnections(lookup)
-  // Most go to one address.
-  let last: { url: string; to: URL } | undefined
+  // Most go to one address, and many of them with the same headers.
+  let last: { url: string; to: URL; heads: WeakMap<object, string> } | undefined
   return (url, init) =>
     init.method === 'POST' && typeof init.body === 'string' ? post(url, init, init.body) : fetch(url, init)
 
   function post(url: string, { headers = {}, signal }: Outgoing, body: string): Promise<HttpResponse> {
-    if (last?.url !== url) last = { url, to: new URL(url) }
-    const { to } = last
+    if (last?.url !== url) last = { url, to: new URL(url), heads: new WeakMap() }
+    const { to, heads } = last
+    const head = heads.get(headers) ?? headOf(to, headers)
+    heads.set(headers, head)
     const answer = Promise.withResolvers<HttpResponse>()
     let sink: Sink | undefined
     const stopListening = () => signal?.removeEventListener('abort', abort)
@@ -34,7 +36,7 @@ export function postFetch(fetch: Fetch, lookup: Lookup): Fetch {
       fail(aborted())
       return answer.promise
     }
-    const flow = connections.ask(to, requestBytes(to, headers, body), {
+    const flow = connections.ask(to, requestBytes(head, body), {
       head(status, raw) {
         const headers = headersOf(raw)
         const box = inbox(flow)
@@ -59,8 +61,12 @@ export function postFetch(fetch: Fetch, lookup: Lookup): Fetch {
   }
 }
 
-/** Errors: TypeError for a header that would not stay on its line. */
-function requestBytes(to: URL, headers: Record<string, string>, body: string): Uint8Array {
+function requestBytes(head: string, body: string): Uint8Array {
+  return Buffer.from(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+}
+
+/** Up to the length of the body. Errors: TypeError for a header that would not stay on its line. */
+function headOf(to: URL, headers: Readonly<Record<string, string>>): string {
   let head = `POST ${to.pathname}${to.search} HTTP/1.1\r\nhost: ${to.host}\r\n`
   for (const [name, value] of Object.entries(headers)) {
     if (own.has(name.toLowerCase())) continue
@@ -69,8 +75,7 @@ function requestBytes(to: URL, headers: Record<string, string>, body: string): U
     if (beyondLine.test(value)) throw new TypeError(`The header ${name} has a value that no header can have.`)
     head += `${name}: ${value}\r\n`
   }
-  const length = Buffer.byteLength(body)
-  return Buffer.from(`${head}accept-encoding: ${encodings}\r\ncontent-length: ${length}\r\n\r\n${body}`)
+  return `${head}accept-encoding: ${encodings}\r\n`
 }
 
 /** Not the caller's to say. */

@@ -84,6 +84,24 @@ test('request and answer are those of the wire', async () => {
   })
 })
 
+test('the same headers go to two addresses, each with its own host and length', async () => {
+  const servers = [1, 2].map(() =>
+    Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      fetch: async (request) => Response.json([request.url, request.headers.get('x-given'), await request.text()]),
+    }),
+  )
+  for (const server of servers) running.push({ stop: () => server.stop(true) })
+  const urls = servers.flatMap(({ url }) => [`${url}a`, `${url}b`])
+  const headers = { 'x-given': '1' }
+  const fetch = postFetch(others, systemLookup)
+  const heard: unknown[] = []
+  for (const [place, url] of [...urls, ...urls].entries())
+    heard.push(JSON.parse(await (await fetch(url, { method: 'POST', headers, body: 'x'.repeat(place) })).text()))
+  expect(heard).toEqual([...urls, ...urls].map((url, place) => [url, '1', 'x'.repeat(place)]))
+})
+
 test.each(['a\r\nx-other: b', 'a\n', 'a\0', 'ключ'])(
   'a value that no header can have is not sent: %j',
   async (value) => {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { type Answer, readAnswer } from '../../wire/answer.ts'
-import { type Fetch, type HttpResponse, send } from '../../wire/http.ts'
+import { type Fetch, type HttpResponse, type Outgoing, send } from '../../wire/http.ts'
 
 /** The one door to the API: its address, the headers every call carries, and the deadlines. */
 export interface Api {
@@ -32,22 +32,26 @@ export interface ApiOptions {
 /** Errors of every call: `cancelled`, `timeout`, `upstream-unavailable`. */
 export function api({ baseUrl, fetch, clock, headersTimeoutMs }: ApiOptions): Api {
   const { host } = new URL(baseUrl)
+  // One object for each key: the door need not look at the same headers again and again.
+  const known = new Map<string, Outgoing['headers']>()
   return { host, open, ask, read }
 
   function open(path: string, { key, body, signal }: ApiCall): Promise<HttpResponse> {
-    const init = {
-      method: body === undefined ? 'GET' : 'POST',
-      headers: {
-        authorization: `Bearer ${key}`,
-        accept: body === undefined ? 'application/json' : 'text/event-stream',
-        // The language of its error messages.
-        'accept-language': 'en-US,en',
-        'user-agent': 'zai2api',
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }
+    const init =
+      body === undefined
+        ? { method: 'GET', headers: { ...headersOf(key), accept: 'application/json' } }
+        : { method: 'POST', headers: postHeaders(key), body: JSON.stringify(body) }
     return send(`${baseUrl}${path}`, init, { fetch, clock, signal, headersTimeoutMs })
+  }
+
+  function postHeaders(key: string): Outgoing['headers'] {
+    const headers = known.get(key) ?? {
+      ...headersOf(key),
+      accept: 'text/event-stream',
+      'content-type': 'application/json',
+    }
+    known.set(key, headers)
+    return headers
   }
 
   async function ask(path: string, call: ApiCall): Promise<Answer> {
@@ -56,5 +60,14 @@ export function api({ baseUrl, fetch, clock, headersTimeoutMs }: ApiOptions): Ap
 
   function read(response: HttpResponse, signal: AbortSignal): Promise<Answer> {
     return readAnswer(response, { clock, signal, timeoutMs: headersTimeoutMs, host })
+  }
+}
+
+function headersOf(key: string): Record<string, string> {
+  return {
+    authorization: `Bearer ${key}`,
+    // The language of its error messages.
+    'accept-language': 'en-US,en',
+    'user-agent': 'zai2api',
   }
 }

@@ -120,6 +120,16 @@ export function alwaysThinks({ reasoning, thinking }: Pick<ApiModel, 'reasoning'
   return reasoning !== 'never' && thinking !== 'switch'
 }
 
+/** A model with what its name tells. */
+export function withTraits(model: Model): ApiModel {
+  const known = told.get(model) ?? { ...traitsOf(model.upstreamId), ...model }
+  told.set(model, known)
+  return known
+}
+
+/** The same few models are asked for with every request. */
+const told = new WeakMap<Model, ApiModel>()
+
 /** What a model takes, by its name: generation and `v` for vision. Asked for any name, of the table or not. */
 export function traitsOf(id: string): Omit<ApiModel, 'id' | 'upstreamId' | 'createdAtSeconds'> {
   const [, major = '0', minor = '0', v = ''] = /^glm-(\d+)(?:\.(\d+))?(v)?/i.exec(id) ?? []

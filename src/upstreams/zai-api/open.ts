@@ -14,7 +14,7 @@ import type { Api } from './api.ts'
 import { decoder } from './decode.ts'
 import { encode } from './encode.ts'
 import { answerError, type Remedy as ErrorRemedy, goodAgainAt, noKey, remedyOf } from './errors.ts'
-import { type ApiModel, alwaysThinks, traitsOf } from './models.ts'
+import { type ApiModel, alwaysThinks, withTraits } from './models.ts'
 import { unseenPictures } from './normalise.ts'
 
 const maxRetries = 2
@@ -91,7 +91,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   function jobOf(call: UpstreamCall): Job {
     const { tools, toolChoice } = call.request
     const callable = options.tools && toolChoice !== 'none' ? tools : []
-    const model = { ...traitsOf(call.model.upstreamId), ...call.model }
+    const model = withTraits(call.model)
     return {
       call,
       model,

@@ -65,9 +65,12 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     for (const target of [tight, parse, ...nginx, chat, messages]) await paced(target, 300)
     for (const target of [direct, tight, chat]) await paced(target, 100)
     for (const target of [direct, tight, chat]) await flood(target)
+    for (const target of [direct, tight, chat]) for (const clients of [1000, 2000]) await opened(target, clients)
     for (const target of [tight, parse, ...nginx, chat, messages]) await burst(target)
-    for (const target of [direct, tight, chat]) await firstEvent(target, 'first20', 0)
-    for (const target of [direct, tight, chat]) await firstEvent(target, 'first20 paused', 50)
+    for (const target of [direct, tight, chat]) await firstEvent(target, 'first20', {})
+    for (const target of [direct, tight, chat]) await firstEvent(target, 'first20 paused', { pauseMs: 50 })
+    const stream = { script: { mode: 'paced', events: 10 }, requestsEach: Math.ceil(20 * share) } as const
+    for (const target of [direct, tight, chat]) await firstEvent(target, 'first20 streams', stream)
     for (const target of [tight, chat]) await whole(target)
     for (const target of [direct, tight, chat]) for (const size of [1, 8]) await large(target, size)
     await beside(chat)
@@ -134,6 +137,13 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     put(target, 'paced2000', { complete: report.complete, ...figuresOf(report, 2000) })
   }
 
+  /** Streams that come one by one, but fast: the first still run when the last have come. */
+  async function opened(target: Target, clients: number): Promise<void> {
+    const script = { mode: 'paced', events: 2_000 / gapMs } as const
+    const report = await stage.clients.run(loadOf(target, { script, clients, pauseMs: 250 }))
+    put(target, `opened${clients}`, figuresOf(report, clients))
+  }
+
   async function burst(target: Target): Promise<void> {
     const requestsEach = Math.ceil(20 * share)
     const load = loadOf(target, { script: { mode: 'burst', events: 2000 }, clients: 8, requestsEach })
@@ -141,14 +151,14 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     put(target, 'burst', { cpu: used / report.events, ...lossOf(report, 8 * requestsEach) })
   }
 
-  async function firstEvent(target: Target, name: string, pauseMs: number): Promise<void> {
+  async function firstEvent(target: Target, name: string, changed: Partial<Load>): Promise<void> {
     const requestsEach = Math.ceil(50 * share)
-    const load = loadOf(target, { script: { mode: 'whole', events: 3 }, clients: 20, requestsEach, pauseMs })
-    put(target, name, figuresOf(await stage.clients.run(load), 20 * requestsEach))
+    const load = loadOf(target, { script: { mode: 'whole', events: 3 }, clients: 20, requestsEach, ...changed })
+    put(target, name, figuresOf(await stage.clients.run(load), 20 * load.requestsEach))
   }
 
   async function whole(target: Target): Promise<void> {
-    const requestsEach = Math.ceil(60 * share)
+    const requestsEach = Math.ceil(200 * share)
     const script = { mode: 'whole', events: 100 } as const
     const load = loadOf(target, { script, clients: 20, requestsEach, streams: streamsOnly(target) })
     const { used, report } = await using(target, load)

@@ -5,7 +5,9 @@ const longestList = 1_000
 
 /** What a client calls something, for errors, headers and the log: long enough to know it again. */
 export function brief(name: string, longest = longestName): string {
-  return name.length <= longest ? name : `${name.slice(0, longest)}...`
+  const short = name.length <= longest ? name : `${name.slice(0, longest)}...`
+  // Half a character, at the cut or in what came, is nothing that every client can print.
+  return short.toWellFormed()
 }
 
 /** The path of a field: keys that are no words stand in quotes. */

@@ -1,3 +1,4 @@
+import { brief } from '../core/brief.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ChatRequest } from '../core/request.ts'
 import type { Model, Upstream } from '../core/upstream.ts'
@@ -163,7 +164,7 @@ function unknownModel(name: string, offers: readonly Offer[], mapped: boolean): 
   const origin = mapped ? ' that MODEL_MAP points to' : ''
   return new GatewayError(
     'not-found',
-    `The model \`${name.slice(0, 100)}\`${origin} does not exist here. Available: ${names}; GET /v1/models lists them with their variants.`,
+    `The model \`${brief(name)}\`${origin} does not exist here. Available: ${names}; GET /v1/models lists them with their variants.`,
     { code: 'model_not_found', param: 'model' },
   )
 }

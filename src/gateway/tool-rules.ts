@@ -1,3 +1,4 @@
+import { brief } from '../core/brief.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Delta, FinishReason } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
@@ -118,7 +119,7 @@ function notHonoured(choice: ToolChoice): GatewayError {
 /** A choice of a tool that is not offered cannot be kept by anybody. Errors: `invalid-request`. */
 export function refuseUnknownChoice({ tools, toolChoice }: ChatRequest): void {
   if (typeof toolChoice !== 'object' || tools.some(({ name }) => name === toolChoice.name)) return
-  throw new GatewayError('invalid-request', `tool_choice: no tool is called \`${toolChoice.name.slice(0, 100)}\``, {
+  throw new GatewayError('invalid-request', `tool_choice: no tool is called \`${brief(toolChoice.name)}\``, {
     param: 'tool_choice',
   })
 }

@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import { brief } from '../core/brief.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ListedModel } from '../gateway/route.ts'
 import type { Gateway } from '../gateway/run.ts'
@@ -30,7 +31,7 @@ export function modelRoutes(gateway: Gateway) {
           if (!model)
             throw new GatewayError(
               'not-found',
-              `The model \`${id.slice(0, 100)}\` does not exist here; GET /v1/models lists what does.`,
+              `The model \`${brief(id)}\` does not exist here; GET /v1/models lists what does.`,
               {
                 code: 'model_not_found',
                 param: 'model',

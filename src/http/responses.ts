@@ -1,4 +1,5 @@
 import { Elysia } from 'elysia'
+import { brief } from '../core/brief.ts'
 import type { KeptReply } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ResponseStore } from '../store/responses.ts'
@@ -54,7 +55,7 @@ function keptOr404(store: ResponseStore, id: string): KeptReply {
 function unknownResponse(id: string): GatewayError {
   return new GatewayError(
     'not-found',
-    `Response with id '${id.slice(0, 100)}' not found. Responses are stored unless \`store\` is false, and not for ever.`,
+    `Response with id '${brief(id)}' not found. Responses are stored unless \`store\` is false, and not for ever.`,
     { code: 'response_not_found', param: 'response_id' },
   )
 }

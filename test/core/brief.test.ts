@@ -4,7 +4,9 @@ import { brief, fieldPath, listed } from '../../src/core/brief.ts'
 test.each([
   ['a'.repeat(100), 'a'.repeat(100)],
   ['a'.repeat(101), `${'a'.repeat(100)}...`],
-])('a long name is cut', (name, expected) => {
+  [`a${'😀'.repeat(60)}`, `a${'😀'.repeat(49)}\ufffd...`],
+  ['a\ud83d', 'a\ufffd'],
+])('a long name is cut, and none has half a character', (name, expected) => {
   expect(brief(name)).toBe(expected)
 })
 

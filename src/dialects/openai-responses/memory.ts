@@ -1,3 +1,4 @@
+import { brief } from '../../core/brief.ts'
 import type { Find, KeptReply, ReplyHead } from '../../core/dialect.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Reply } from '../../core/events.ts'
@@ -21,7 +22,7 @@ export function recall(checked: unknown, find: Find): ResponsesBody {
   if (!previous)
     throw new GatewayError(
       'invalid-request',
-      `Previous response with id '${previousId.slice(0, 100)}' not found. Send the whole conversation as input instead.`,
+      `Previous response with id '${brief(previousId)}' not found. Send the whole conversation as input instead.`,
       { code: 'previous_response_not_found', param: 'previous_response_id' },
     )
   return { ...body, input: [...conversation(previous), ...own] }
@@ -36,7 +37,7 @@ function resolved(item: ItemBody, index: number, find: Find): ItemBody {
   if (found) return found
   throw new GatewayError(
     'invalid-request',
-    `Item with id '${reference.slice(0, 100)}' not found. Responses are stored unless \`store\` is false, and not for ever; send the item itself.`,
+    `Item with id '${brief(reference)}' not found. Responses are stored unless \`store\` is false, and not for ever; send the item itself.`,
     { param: `input.${index}.id` },
   )
 }

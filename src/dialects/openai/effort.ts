@@ -1,3 +1,4 @@
+import { brief } from '../../core/brief.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Reasoning } from '../../core/request.ts'
 
@@ -21,7 +22,7 @@ export function decodeEffort(word: string | null | undefined, param: string): Re
   if (isEffort(word)) return efforts[word]
   throw new GatewayError(
     'invalid-request',
-    `${param}: ${JSON.stringify(word.slice(0, 100))} is not among ${Object.keys(efforts).join(', ')}.`,
+    `${param}: ${JSON.stringify(brief(word))} is not among ${Object.keys(efforts).join(', ')}.`,
     { param },
   )
 }

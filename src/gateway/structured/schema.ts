@@ -1,4 +1,5 @@
 import type { ErrorObject } from 'ajv'
+import { brief } from '../../core/brief.ts'
 
 /** What is wrong with a value, worst first, each with its path: `items.0.price must be number`. Empty when it fits. */
 export type Checker = (value: unknown) => string[]
@@ -89,6 +90,6 @@ const longestViolation = 400
 function violation({ instancePath, message = 'is not allowed', params }: ErrorObject): string {
   const path = instancePath.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
   const extra = typeof params.additionalProperty === 'string' ? `: ${params.additionalProperty}` : ''
-  const allowed = Array.isArray(params.allowedValues) ? `: ${JSON.stringify(params.allowedValues).slice(0, 200)}` : ''
+  const allowed = Array.isArray(params.allowedValues) ? `: ${brief(JSON.stringify(params.allowedValues), 200)}` : ''
   return `${path || 'the value'} ${message}${extra}${allowed}`.slice(0, longestViolation)
 }

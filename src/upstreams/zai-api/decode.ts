@@ -1,3 +1,4 @@
+import { brief } from '../../core/brief.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage, WebSource } from '../../core/events.ts'
 import { type Likeness, likenessOf } from '../../wire/likeness.ts'
@@ -180,7 +181,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
   }
 
   function unknownReason(why: string): FinishReason {
-    noteOnce(`unknown finish reason ${why.slice(0, 40)}`)
+    noteOnce(`unknown finish reason ${brief(why, 40)}`)
     return 'stop'
   }
 

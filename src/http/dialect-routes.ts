@@ -29,7 +29,7 @@ export interface DialectRouteOptions {
   done: (record: RequestRecord) => void
 }
 
-/** Lets a request in, or refuses it, and reads its body; `paid` is for those that make a model answer. */
+/** Lets a request in, or refuses it, and reads and checks its body; `paid` is for those that make a model answer. */
 export type TakeBody = (request: Request, check: BodyCheck, paid: boolean) => Promise<unknown>
 
 /** The connection a request came on. */

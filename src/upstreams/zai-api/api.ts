@@ -45,11 +45,9 @@ export function api({ baseUrl, fetch, clock, headersTimeoutMs }: ApiOptions): Ap
   }
 
   function postHeaders(key: string): Outgoing['headers'] {
-    const headers = known.get(key) ?? {
-      ...headersOf(key),
-      accept: 'text/event-stream',
-      'content-type': 'application/json',
-    }
+    const sent = known.get(key)
+    if (sent) return sent
+    const headers = { ...headersOf(key), accept: 'text/event-stream', 'content-type': 'application/json' }
     known.set(key, headers)
     return headers
   }

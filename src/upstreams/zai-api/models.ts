@@ -122,9 +122,11 @@ export function alwaysThinks({ reasoning, thinking }: Pick<ApiModel, 'reasoning'
 
 /** A model with what its name tells. */
 export function withTraits(model: Model): ApiModel {
-  const known = told.get(model) ?? { ...traitsOf(model.upstreamId), ...model }
-  told.set(model, known)
-  return known
+  const known = told.get(model)
+  if (known) return known
+  const found = { ...traitsOf(model.upstreamId), ...model }
+  told.set(model, found)
+  return found
 }
 
 /** The same few models are asked for with every request. */

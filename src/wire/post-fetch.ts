@@ -22,8 +22,9 @@ export function postFetch(fetch: Fetch, lookup: Lookup): Fetch {
   function post(url: string, { headers = {}, signal }: Outgoing, body: string): Promise<HttpResponse> {
     if (last?.url !== url) last = { url, to: new URL(url), heads: new WeakMap() }
     const { to, heads } = last
-    const head = heads.get(headers) ?? headOf(to, headers)
-    heads.set(headers, head)
+    const known = heads.get(headers)
+    const head = known ?? headOf(to, headers)
+    if (known === undefined) heads.set(headers, head)
     const answer = Promise.withResolvers<HttpResponse>()
     let sink: Sink | undefined
     const stopListening = () => signal?.removeEventListener('abort', abort)

@@ -84,7 +84,7 @@ test('request and answer are those of the wire', async () => {
   })
 })
 
-test('the same headers go to two addresses, each with its own host and length', async () => {
+test('the same headers go with several requests to several addresses, each with its own host and length', async () => {
   const servers = [1, 2].map(() =>
     Bun.serve({
       port: 0,
@@ -93,7 +93,7 @@ test('the same headers go to two addresses, each with its own host and length', 
     }),
   )
   for (const server of servers) running.push({ stop: () => server.stop(true) })
-  const urls = servers.flatMap(({ url }) => [`${url}a`, `${url}b`])
+  const urls = servers.flatMap(({ url }) => [`${url}a`, `${url}a`, `${url}b`])
   const headers = { 'x-given': '1' }
   const fetch = postFetch(others, systemLookup)
   const heard: unknown[] = []

@@ -91,5 +91,5 @@ function violation({ instancePath, message = 'is not allowed', params }: ErrorOb
   const path = instancePath.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
   const extra = typeof params.additionalProperty === 'string' ? `: ${params.additionalProperty}` : ''
   const allowed = Array.isArray(params.allowedValues) ? `: ${brief(JSON.stringify(params.allowedValues), 200)}` : ''
-  return `${path || 'the value'} ${message}${extra}${allowed}`.slice(0, longestViolation)
+  return brief(`${path || 'the value'} ${message}${extra}${allowed}`, longestViolation)
 }

@@ -4,7 +4,7 @@ import type { Measured } from './rounds.ts'
 interface Goal {
   name: string
   unit: '×' | 'ms' | 'MB' | 'KB' | ''
-  /** None for loads harder than those the goals are for. */
+  /** None where what is told is not held against a goal. */
   must?: number
   aim?: number
   /** Whether more is better, as of requests a second. */
@@ -15,11 +15,17 @@ interface Goal {
 /** All ratios are of figures from one round. */
 export const goals: readonly Goal[] = [
   ...[300, 1000].flatMap((streams) => [
-    ratio(`CPU per event, ${streams} paced streams, to tight`, 1.3, 1.15, `paced${streams}.gateway.cpu`, 'tight'),
-    ratio(`CPU per event, ${streams} paced streams, to nginx`, 2.4, 2, `paced${streams}.gateway.cpu`, 'nginx'),
+    ratio(`CPU per event, ${streams} paced streams, to tight`, `paced${streams}.gateway.cpu`, 'tight', {
+      must: 1.3,
+      aim: 1.15,
+    }),
+    ratio(`CPU per event, ${streams} paced streams, to nginx`, `paced${streams}.gateway.cpu`, 'nginx', {
+      must: 2.4,
+      aim: 2,
+    }),
   ]),
-  ratio('CPU per event, bursts, chat, to tight', 3, 1.6, 'burst.gateway.cpu', 'tight'),
-  ratio('CPU per event, bursts, messages, to tight', 3, 1.6, 'burst.messages.cpu', 'tight'),
+  ratio('CPU per event, bursts, chat, to tight', 'burst.gateway.cpu', 'tight', { must: 3, aim: 1.6 }),
+  ratio('CPU per event, bursts, messages, to tight', 'burst.messages.cpu', 'tight', { must: 3, aim: 1.6 }),
   {
     name: 'CPU per event, 1000 streams to 100',
     unit: '×',
@@ -50,12 +56,13 @@ export const goals: readonly Goal[] = [
   { ...plain('streams complete, 2000 at 20 events/s', '', 2000, 2000, 'paced2000.gateway.complete'), more: true },
   plain('memory when idle', 'MB', 100, 75, 'rss.idle'),
   plain('memory added by a stream, at 1000', 'KB', 60, 42, 'paced1000.gateway.kbPerStream'),
-  ratio('CPU per whole reply, to tight', 2, 1.5, 'whole.gateway.cpu', 'tight'),
-  { ...ratio('whole replies a second, to tight', 0.5, 0.7, 'whole.gateway.rps', 'tight'), more: true },
+  ratio('CPU per whole reply, to tight', 'whole.gateway.cpu', 'tight', { must: 2, aim: 1.5 }),
+  { ...ratio('whole replies a second, to tight', 'whole.gateway.rps', 'tight', { must: 0.5, aim: 0.7 }), more: true },
   added('request of 1 MB, first event, added', 'large1.gateway.first50', { must: 10, aim: 6 }),
-  ratio('request of 1 MB, first event, to tight', 2, 2, 'large1.gateway.first50', 'tight'),
+  // Another way to meet the row before it.
+  ratio('request of 1 MB, first event, to tight', 'large1.gateway.first50', 'tight'),
   added('request of 8 MB, first event, added', 'large8.gateway.first50', { must: 60, aim: 40 }),
-  ratio('request of 8 MB, first event, to tight', 2, 2, 'large8.gateway.first50', 'tight'),
+  ratio('request of 8 MB, first event, to tight', 'large8.gateway.first50', 'tight'),
   {
     name: 'longest gaps of 100 streams beside 8 MB requests, p99, added',
     unit: 'ms',
@@ -104,8 +111,8 @@ function plain(name: string, unit: Goal['unit'], must: number, aim: number, figu
 }
 
 /** To the same figure of another target. */
-function ratio(name: string, must: number, aim: number, figure: string, to: string): Goal {
-  return { name, unit: '×', must, aim, of: (of) => of(figure) / of(other(figure, to)) }
+function ratio(name: string, figure: string, to: string, goal: Pick<Goal, 'must' | 'aim'> = {}): Goal {
+  return { name, unit: '×', ...goal, of: (of) => of(figure) / of(other(figure, to)) }
 }
 
 /** To what a client measures that asks the upstream itself. */

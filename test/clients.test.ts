@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
+import OpenAI6 from 'openai-6'
 import { demo } from '../src/upstreams/demo/index.ts'
 import { systemClock } from '../src/wire/clock.ts'
 import { startGateway } from './support/gateway.ts'
@@ -9,7 +10,12 @@ import { startGateway } from './support/gateway.ts'
 const gateway = startGateway([demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })])
 afterAll(() => gateway.stop())
 
-const openai = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'anything', maxRetries: 0 })
+const clientOptions = { baseURL: `${gateway.url}/v1`, apiKey: 'anything', maxRetries: 0 }
+/** People stay on a major version for long; what these tests use has the same types in both. */
+const openaiVersions: [string, OpenAI][] = [
+  ['7', new OpenAI(clientOptions)],
+  ['6', new OpenAI6(clientOptions) as unknown as OpenAI],
+]
 const anthropic = new Anthropic({ baseURL: gateway.url, apiKey: 'anything', maxRetries: 0 })
 
 const weather = {
@@ -34,7 +40,7 @@ async function settled<T>(promise: PromiseLike<T>): Promise<T> {
   return await promise
 }
 
-describe('the openai package', () => {
+describe.each(openaiVersions)('the openai package, version %s', (_version, openai) => {
   const user = (content: string): OpenAI.ChatCompletionMessageParam => ({ role: 'user', content })
 
   test('reads a whole reply', async () => {

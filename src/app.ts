@@ -23,7 +23,7 @@ import { modelRoutes, speaksAnthropic } from './http/models.ts'
 import { responseRoutes } from './http/responses.ts'
 import type { Log } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
-import { closeRecord, openRecord, type RequestRecord } from './observe/record.ts'
+import { closeRecord, elapsedMs, openRecord, type RequestRecord } from './observe/record.ts'
 import type { ResponseStore } from './store/responses.ts'
 
 /** Numbers, keys and the place of the thinking are read for every request: they may change under way. */
@@ -65,7 +65,7 @@ export function createApp(options: AppOptions) {
   }
   const done = (record: RequestRecord) => {
     limits.leave(record)
-    metrics?.closed(record, clock.now())
+    metrics?.closed(record, elapsedMs(record, clock))
     options.trace?.(record)
     closeRecord(record, clock, log)
   }

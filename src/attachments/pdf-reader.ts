@@ -50,7 +50,7 @@ export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions
     const pages: PdfPage[] = []
     const { promise, resolve, reject } = Promise.withResolvers<Pdf>()
     const ceiling = memory.held() + Math.min(mostMemory, memory.left() / 2)
-    const deadline = clock.now() + job.options.limits.pdfTimeMs + graceMs
+    const deadline = clock.monotonic() + job.options.limits.pdfTimeMs + graceMs
     let pageCount: number | undefined
     let stop = clock.after(lookEveryMs, look)
     thread.onmessage = ({ data }: MessageEvent<PdfStep>) => hear(data)
@@ -83,7 +83,7 @@ export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions
     function look(): void {
       stop = clock.after(lookEveryMs, look)
       if (memory.held() > ceiling) give('the rest of it takes too much memory to read', vastFile)
-      else if (clock.now() > deadline) give(tookTooLong(job.options.limits.pdfTimeMs), vastFile)
+      else if (clock.monotonic() > deadline) give(tookTooLong(job.options.limits.pdfTimeMs), vastFile)
     }
 
     /** What there is, or why there is nothing. */

@@ -25,12 +25,12 @@ export async function readPdf(
   tell: (step: PdfStep) => void,
 ): Promise<void> {
   const { pdfTimeMs } = options.limits
-  const deadline = clock.now() + pdfTimeMs
+  const deadline = clock.monotonic() + pdfTimeMs
   const late = Promise.withResolvers<undefined>()
   const stop = clock.after(pdfTimeMs, () => late.resolve(undefined))
   try {
     const library = await loadPdfLibrary()
-    const reading = { ...options, library, late: late.promise, hasTime: () => clock.now() < deadline }
+    const reading = { ...options, library, late: late.promise, hasTime: () => clock.monotonic() < deadline }
     const document = await library.open(data)
     tell({ type: 'opened', pageCount: document.numPages })
     tell({ type: 'end', cut: await readPages(document, reading, (page) => tell({ type: 'page', page })) })

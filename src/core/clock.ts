@@ -1,7 +1,12 @@
 /** Time as an argument, so that tests own it. */
 export interface Clock {
-  /** Epoch milliseconds. */
+  /**
+   * Epoch milliseconds, for dates only: signatures, log lines, expiry dates. The machine's clock may be set back or
+   * forward at any moment.
+   */
   now(): number
+  /** Milliseconds since some moment, for durations: never set, so a difference is what really went by. */
+  monotonic(): number
   /** Calls `run` once after `ms` milliseconds; the returned function calls it off. */
   after(ms: number, run: () => void): () => void
 }

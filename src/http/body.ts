@@ -71,12 +71,12 @@ async function readText(request: Request, limits: BodyLimits): Promise<string> {
   async function readPieces(pieces: ReadableStream<Uint8Array> | null): Promise<string> {
     if (!pieces) return ''
     const reader = pieces.getReader()
-    const startedAt = clock.now()
+    const startedAt = clock.monotonic()
     const read: Uint8Array[] = []
     let size = 0
     try {
       for (;;) {
-        const leftMs = startedAt + timeoutMs + size * msPerByte - clock.now()
+        const leftMs = startedAt + timeoutMs + size * msPerByte - clock.monotonic()
         const { done, value } = await inTime(reader.read(), Math.min(timeoutMs, leftMs))
         if (done) return Buffer.concat(read).toString('utf8')
         size += value.byteLength

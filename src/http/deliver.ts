@@ -60,7 +60,7 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
   let source: Source<StreamEvent[]> | undefined
   let asking = false
   let over = false
-  let lastSentAt = clock.now()
+  let lastSentAt = clock.monotonic()
   let lastTextAt: number | undefined
   // The record lies elsewhere in memory: with many streams a look at it would cost each event.
   let hearGap: RequestRecord['pulse']
@@ -152,14 +152,14 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
   }
 
   function pulse(): number {
-    const now = clock.now()
+    const now = clock.monotonic()
     if (lastTextAt === undefined) hearGap = record.pulse
     else hearGap?.(now - lastTextAt)
     lastTextAt = now
     return now
   }
 
-  function send(text: string | Uint8Array, now = clock.now()): void {
+  function send(text: string | Uint8Array, now = clock.monotonic()): void {
     lastSentAt = now
     const written = controller?.write(text)
     const flushed = controller?.flush()
@@ -223,7 +223,7 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
   }
 
   function keepCompany(): void {
-    const now = clock.now()
+    const now = clock.monotonic()
     if (unreadSince !== undefined && now - unreadSince >= stallMs) {
       breakOff(stalled(stallMs))
       return
@@ -231,7 +231,7 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
     const quietMs = now - lastSentAt
     // A client that does not read gets no pings either: they would only pile up.
     if (quietMs >= keepAliveMs && unreadSince === undefined) send(keepAlive)
-    const nextMs = keepAliveMs - (clock.now() - lastSentAt)
+    const nextMs = keepAliveMs - (clock.monotonic() - lastSentAt)
     stopTimer = clock.after(nextMs > 0 ? nextMs : keepAliveMs, () => {
       if (!over) keepCompany()
     })
@@ -271,7 +271,7 @@ export async function wholeReply(
 
 function note(event: StreamEvent, record: RequestRecord, clock: Clock): void {
   if (event.type === 'message-start') {
-    record.firstTokenAt = clock.now()
+    record.firstTokenMs = clock.monotonic() - record.startedMonotonic
     record.promptTokens = event.inputTokens
   } else if (event.type === 'message-end') record.usage = event.usage
   else if (event.type === 'error') record.error = event.error

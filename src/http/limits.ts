@@ -94,9 +94,9 @@ interface Bucket {
 /** Holds a minute's worth and fills evenly; with 0 a minute it is always full. */
 function bucket(perMinute: () => number, clock: Clock): Bucket {
   let level = perMinute()
-  let filledAt = clock.now()
+  let filledAt = clock.monotonic()
   const fill = () => {
-    const now = clock.now()
+    const now = clock.monotonic()
     const most = perMinute()
     level = most === 0 ? Number.POSITIVE_INFINITY : Math.min(most, level + ((now - filledAt) * most) / 60_000)
     filledAt = now

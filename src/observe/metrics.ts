@@ -8,8 +8,8 @@ export interface Metrics {
   /** Prometheus' text format, 0.0.4. */
   readonly contentType: string
   text(): Promise<string>
-  /** Counts a request once it is over. */
-  closed(record: RequestRecord, now: number): void
+  /** Counts a request once it is over; it took `ms`. */
+  closed(record: RequestRecord, ms: number): void
   /** For one reply: its labels are looked up here, not once an event. */
   pulseOf(record: RequestRecord): (gapMs: number) => void
 }
@@ -137,14 +137,14 @@ export function createMetrics(watched: Watched): Metrics {
       for (const tally of tallies.values()) tell(tally)
       return registry.metrics()
     },
-    closed(record, now) {
-      const { dialect, error, usage, firstTokenAt, startedAt } = record
+    closed(record, ms) {
+      const { dialect, error, usage, firstTokenMs } = record
       const tally = tallyOf(record, modelOf(record))
       tally.requests++
       if (error) errors.inc({ kind: error.kind })
       if (dialect === undefined) return
-      tally.duration(now - startedAt)
-      if (firstTokenAt !== undefined) tally.firstToken(firstTokenAt - startedAt)
+      tally.duration(ms)
+      if (firstTokenMs !== undefined) tally.firstToken(firstTokenMs)
       if (!usage) return
       tally.replies++
       tally.input += usage.inputTokens

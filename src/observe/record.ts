@@ -9,7 +9,10 @@ export interface RequestRecord {
   readonly id: string
   readonly method: string
   readonly path: string
+  /** Epoch milliseconds. */
   readonly startedAt: number
+  /** The same moment on the clock that measures durations. */
+  readonly startedMonotonic: number
   /** W3C's `traceparent`, as the client sent it. */
   traceparent?: string
   dialect?: string
@@ -17,7 +20,8 @@ export interface RequestRecord {
   upstream?: string
   stream?: boolean
   status?: number
-  firstTokenAt?: number
+  /** From the start of the request. */
+  firstTokenMs?: number
   /** What the prompt costs by our own count, until the upstream says it. */
   promptTokens?: number
   usage?: Usage
@@ -36,7 +40,12 @@ const longestNotes = 2_000
 const quietPaths = new Set(['/', '/healthz', '/readyz', '/metrics', '/favicon.ico'])
 
 export function openRecord(id: string, method: string, path: string, clock: Clock): RequestRecord {
-  return { id, method, path, startedAt: clock.now(), notes: [], ignored: [] }
+  return { id, method, path, startedAt: clock.now(), startedMonotonic: clock.monotonic(), notes: [], ignored: [] }
+}
+
+/** How long the request has taken so far. */
+export function elapsedMs(record: RequestRecord, clock: Clock): number {
+  return clock.monotonic() - record.startedMonotonic
 }
 
 /** Writes the request's line. Call once, when its last byte is out or its client is gone. */
@@ -50,8 +59,8 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
     upstream: record.upstream,
     stream: record.stream,
     status,
-    ms: clock.now() - record.startedAt,
-    firstTokenMs: record.firstTokenAt === undefined ? undefined : record.firstTokenAt - record.startedAt,
+    ms: Math.round(elapsedMs(record, clock)),
+    firstTokenMs: record.firstTokenMs === undefined ? undefined : Math.round(record.firstTokenMs),
     inputTokens: usage?.inputTokens,
     outputTokens: usage?.outputTokens,
     ignored: listed(record.ignored, '; ') || undefined,

@@ -1,6 +1,6 @@
 import { brief } from '../core/brief.ts'
 import type { Clock } from '../core/clock.ts'
-import type { RequestRecord } from './record.ts'
+import { elapsedMs, type RequestRecord } from './record.ts'
 
 export interface TraceOptions {
   /** Base URL of an OpenTelemetry collector that takes OTLP over HTTP: `http://127.0.0.1:4318`. */
@@ -100,7 +100,7 @@ export function createTracer(options: TraceOptions): Tracer {
   }
 
   function span(record: RequestRecord, parent: Parent | undefined): object {
-    const { error, firstTokenAt, startedAt, usage } = record
+    const { error, firstTokenMs, startedAt, usage } = record
     const status = record.status ?? error?.status
     return {
       traceId: parent?.traceId ?? hex(16),
@@ -109,7 +109,7 @@ export function createTracer(options: TraceOptions): Tracer {
       name: `${record.method} ${brief(record.path)}`,
       kind: serverKind,
       startTimeUnixNano: nanoseconds(startedAt),
-      endTimeUnixNano: nanoseconds(clock.now()),
+      endTimeUnixNano: nanoseconds(startedAt + elapsedMs(record, clock)),
       attributes: attributes({
         'http.request.method': record.method,
         'url.path': brief(record.path),
@@ -122,7 +122,7 @@ export function createTracer(options: TraceOptions): Tracer {
         'zai2api.dialect': record.dialect,
         'zai2api.request_id': record.id,
         'zai2api.stream': record.stream,
-        'zai2api.first_token_ms': firstTokenAt === undefined ? undefined : firstTokenAt - startedAt,
+        'zai2api.first_token_ms': firstTokenMs,
       }),
       status: error ? { code: errorStatus } : {},
     }

@@ -15,9 +15,9 @@ export function remembered(lookup: Lookup, clock: Clock): Lookup {
   const known = new Map<string, { addresses: ReturnType<Lookup>; until: number }>()
   return (host) => {
     const before = known.get(host)
-    if (before && clock.now() < before.until) return before.addresses
+    if (before && clock.monotonic() < before.until) return before.addresses
     const addresses = lookup(host).then((all) => all.toSorted((one, other) => isIP(one.address) - isIP(other.address)))
-    known.set(host, { addresses, until: clock.now() + rememberedMs })
+    known.set(host, { addresses, until: clock.monotonic() + rememberedMs })
     addresses.catch(() => known.delete(host))
     return addresses
   }

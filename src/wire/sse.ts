@@ -57,7 +57,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   let begun = false
   // The last delta has come; what is left of the body is its end.
   let finished = false
-  let lastReadAt = clock.now()
+  let lastReadAt = clock.monotonic()
   let stopTimer = clock.after(idleMs, watch)
   const parser = createParser({ onEvent: (event) => decoder.push(event.data, batch) })
   let fast: FastPath | undefined
@@ -89,7 +89,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
 
   function heard(piece: Piece | undefined, failure?: { cause: unknown }): void {
     batch = []
-    lastReadAt = clock.now()
+    lastReadAt = clock.monotonic()
     if (over) {
       waiting(undefined)
       return
@@ -204,7 +204,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
 
   // One timer a stream, not one a read: it looks when it fires whether anything came since.
   function watch(): void {
-    const quietMs = clock.now() - lastReadAt
+    const quietMs = clock.monotonic() - lastReadAt
     if (quietMs < idleMs) {
       stopTimer = clock.after(idleMs - quietMs, watch)
       return

@@ -43,7 +43,7 @@ async function run(world: World) {
       const get = (name: string) => (name === 'date' ? dated : headers.get(name))
       return { status, ok, body, headers: { get }, text: () => response.text() }
     },
-    clock: name === 'silence' ? { now: () => now, after: impatient } : manualClock(now),
+    clock: name === 'silence' ? { now: () => now, monotonic: () => 0, after: impatient } : manualClock(now),
     lookup: async () => {
       if (name === 'silence') return new Promise(() => {})
       if (/^E[A-Z_]+$/.test(name)) throw Object.assign(new Error('lookup'), { code: name })

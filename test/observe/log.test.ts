@@ -104,7 +104,7 @@ test('the level may change under way', () => {
 test.each<[string, Partial<RequestRecord>, string[]]>([
   [
     'that went well',
-    { status: 200, model: 'm', firstTokenAt: 1_760_000_000_005, usage: { inputTokens: 1, outputTokens: 2 } },
+    { status: 200, model: 'm', firstTokenMs: 5, usage: { inputTokens: 1, outputTokens: 2 } },
     ['info  POST /x id=req_1 model=m status=200 ms=9 firstTokenMs=5 inputTokens=1 outputTokens=2'],
   ],
   [

@@ -40,7 +40,7 @@ describe('a span', () => {
   test('says who answered, how fast and at what cost', async () => {
     const { clock, sent, tracer, over } = setUp()
     const startedAt = clock.now()
-    const facts = { model: 'GLM-4.5', upstream: 'demo', stream: true, firstTokenAt: startedAt + 40 }
+    const facts = { model: 'GLM-4.5', upstream: 'demo', stream: true, firstTokenMs: 40 }
     const record = over({ ...facts, usage: { inputTokens: 5, outputTokens: 6 } })
     clock.advance(100)
     tracer.trace(record)

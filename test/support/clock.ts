@@ -4,15 +4,23 @@ import type { Clock } from '../../src/core/clock.ts'
 export interface ManualClock extends Clock {
   /** Moves time on and runs what came due, in order. */
   advance(ms: number): void
+  /** Sets the machine's date, as a time server does; no duration changes. */
+  setDate(epochMs: number): void
   /** How many timers still wait. */
   pending(): number
 }
 
 export function manualClock(startAt = 1_760_000_000_000): ManualClock {
-  let now = startAt
+  // Durations count from another moment than dates, so that nobody takes one for the other unnoticed.
+  let now = 1_000_000
+  let dateOffset = startAt - now
   const timers = new Set<{ at: number; run: () => void }>()
   return {
-    now: () => now,
+    now: () => now + dateOffset,
+    monotonic: () => now,
+    setDate(epochMs) {
+      dateOffset = epochMs - now
+    },
     after(ms, run) {
       const timer = { at: now + ms, run }
       timers.add(timer)

@@ -47,9 +47,9 @@ export function catalogue({ api, keys, clock, modelsTtlMs, log }: CatalogueOptio
     const stop = clock.after(waitMs, () => deadline.abort())
     try {
       known = merge(await live(deadline.signal))
-      goodUntil = clock.now() + modelsTtlMs
+      goodUntil = clock.monotonic() + modelsTtlMs
     } catch {
-      goodUntil = clock.now() + keepAfterFailureMs
+      goodUntil = clock.monotonic() + keepAfterFailureMs
       log('warn', `${api.host} did not tell its models; going by the ones known before.`)
     } finally {
       stop()
@@ -59,7 +59,7 @@ export function catalogue({ api, keys, clock, modelsTtlMs, log }: CatalogueOptio
 
   return {
     async list() {
-      return clock.now() < goodUntil ? known : refresh(new AbortController().signal)
+      return clock.monotonic() < goodUntil ? known : refresh(new AbortController().signal)
     },
   }
 

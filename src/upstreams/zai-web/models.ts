@@ -45,9 +45,9 @@ export function catalogue({ site, clock, version, sessions, modelsTtlMs, log }: 
     const stop = clock.after(waitMs, () => deadline.abort())
     try {
       known = merge(await live(deadline.signal))
-      goodUntil = clock.now() + modelsTtlMs
+      goodUntil = clock.monotonic() + modelsTtlMs
     } catch {
-      goodUntil = clock.now() + keepAfterFailureMs
+      goodUntil = clock.monotonic() + keepAfterFailureMs
       log('warn', `${new URL(site.origin).host} did not tell its models; going by the ones known before.`)
     } finally {
       stop()
@@ -57,7 +57,7 @@ export function catalogue({ site, clock, version, sessions, modelsTtlMs, log }: 
 
   return {
     async list() {
-      return clock.now() < goodUntil ? known : refresh(new AbortController().signal)
+      return clock.monotonic() < goodUntil ? known : refresh(new AbortController().signal)
     },
     traitsOf: (model) =>
       known.find(({ upstreamId }) => upstreamId === model.upstreamId) ?? {

@@ -47,14 +47,14 @@ export function createUploads(clock: Clock): Uploads {
   return {
     get(session, key) {
       const entry = bySession.get(session)?.get(key)
-      return entry !== undefined && clock.now() < entry.goodUntil ? entry.file : undefined
+      return entry !== undefined && clock.monotonic() < entry.goodUntil ? entry.file : undefined
     },
     put(session, key, file) {
       const files = bySession.get(session) ?? new Map()
       bySession.set(session, files)
       // Behind the others, also where it stood among them before.
       files.delete(key)
-      files.set(key, { file, goodUntil: clock.now() + keepForMs })
+      files.set(key, { file, goodUntil: clock.monotonic() + keepForMs })
       for (const oldest of files.keys()) {
         if (files.size <= keepAtMost) break
         files.delete(oldest)

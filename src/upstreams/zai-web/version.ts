@@ -30,14 +30,14 @@ export function frontEndVersion({ site, clock, fallback }: VersionOptions): Fron
     const found = await discover().catch(() => undefined) // an old version may still do; a failed call would not
     // A cached page from another edge may name an older one.
     known = newest([known, found])
-    goodUntil = clock.now() + (found === undefined ? keepAfterFailureMs : keepMs)
+    goodUntil = clock.monotonic() + (found === undefined ? keepAfterFailureMs : keepMs)
     return known ?? fallback
   })
 
   return {
     refresh,
     async current(signal) {
-      return clock.now() < goodUntil ? (known ?? fallback) : refresh(signal)
+      return clock.monotonic() < goodUntil ? (known ?? fallback) : refresh(signal)
     },
   }
 

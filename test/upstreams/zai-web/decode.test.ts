@@ -7,6 +7,7 @@ import { run } from '../../../src/core/machine.ts'
 import { read } from '../../../src/core/source.ts'
 import { type DecodeOptions, decoder } from '../../../src/upstreams/zai-web/decode.ts'
 import { sseDeltas } from '../../../src/wire/sse.ts'
+import { manualClock } from '../../support/clock.ts'
 
 /** An opened wrapper. */
 const open = '<details type="reasoning" done="false">'
@@ -527,7 +528,7 @@ async function decoded(bytes: Uint8Array, size: number, options: Partial<DecodeO
   })
   const source = sseDeltas(body, {
     decoder: decoder(optionsWith(options)),
-    clock: { now: () => 0, after: () => () => {} },
+    clock: manualClock(),
     signal: new AbortController().signal,
     idleMs: 1000,
   })

@@ -5,6 +5,7 @@ import { grammar } from '../core/grammar.ts'
 import { chain, type Machine } from '../core/machine.ts'
 import type { ChatRequest } from '../core/request.ts'
 import { piped, type Source } from '../core/source.ts'
+import { refuseUnknownChoice } from '../core/tool-choice.ts'
 import type { Upstream } from '../core/upstream.ts'
 import { ask } from './ask.ts'
 import { climb, ladder } from './ladder.ts'
@@ -14,7 +15,6 @@ import { type SearchPolicy, settleSearch, shownSearches } from './search.ts'
 import { jsonReply } from './structured/index.ts'
 import { type ThinkingMode, thinking } from './thinking.ts'
 import { toolArguments } from './tool-arguments.ts'
-import { refuseUnknownChoice } from './tool-rules.ts'
 
 export interface Gateway {
   models(): Promise<ListedModel[]>

@@ -1,8 +1,7 @@
-import { brief } from '../core/brief.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Delta, FinishReason } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
-import type { ChatRequest, ToolChoice } from '../core/request.ts'
+import type { ToolChoice } from '../core/request.ts'
 
 export interface ToolRules {
   choice: ToolChoice
@@ -114,12 +113,4 @@ function notHonoured(choice: ToolChoice): GatewayError {
     `The model was told to call ${wanted} and answered without a call. Try again, or leave tool_choice at auto.`,
     { code: 'tool_choice_not_honoured', param: 'tool_choice' },
   )
-}
-
-/** A choice of a tool that is not offered cannot be kept by anybody. Errors: `invalid-request`. */
-export function refuseUnknownChoice({ tools, toolChoice }: ChatRequest): void {
-  if (typeof toolChoice !== 'object' || tools.some(({ name }) => name === toolChoice.name)) return
-  throw new GatewayError('invalid-request', `tool_choice: no tool is called \`${brief(toolChoice.name)}\``, {
-    param: 'tool_choice',
-  })
 }

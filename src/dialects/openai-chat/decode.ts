@@ -31,7 +31,7 @@ import type {
  * A Chat Completions body in our language.
  *
  * Errors: `invalid-request` for an empty conversation, for more than one choice, for a call that must come where no
- * tool is offered, for efforts nobody knows, for files by id (nothing is stored here) and for images that are neither
+ * tool is offered, for files by id (nothing is stored here) and for images that are neither
  * http(s) nor base64 data URLs.
  */
 export function decode(checked: unknown): Decoded<ChatOptions> {
@@ -44,6 +44,7 @@ export function decode(checked: unknown): Decoded<ChatOptions> {
     throw invalid('tool_choice', "'tool_choice' is only allowed when 'tools' are specified.")
   const legacyFunctions = tools.length === 0 && Boolean(body.functions?.length)
   const { messages, unheard } = decodeMessages(body.messages)
+  const { reasoning, ignored } = decodeReasoning(body)
   const maxTokens = body.max_completion_tokens ?? body.max_tokens
   return {
     request: {
@@ -58,11 +59,11 @@ export function decode(checked: unknown): Decoded<ChatOptions> {
         maxTokens: maxTokens ?? undefined,
         stop: decodeStop(body.stop),
       },
-      reasoning: decodeReasoning(body),
+      reasoning,
       output: decodeOutput(body.response_format),
       search: Boolean(body.web_search_options) || tools.some(isWebSearch),
       searchRules: decodeSearchRules(body),
-      unsupported: [...unsupportedTools(tools), ...unheard, ...unsupportedOptions(body)],
+      unsupported: [...unsupportedTools(tools), ...unheard, ...unsupportedOptions(body), ...ignored],
     },
     options: { includeUsage: body.stream_options?.include_usage ?? false, legacyFunctions },
     stream: body.stream ?? false,
@@ -249,8 +250,8 @@ function decodeStop(stop: ChatBody['stop']): string[] | undefined {
   return sequences.length === 0 ? undefined : sequences
 }
 
-/** Many spellings, one switch: a plain yes or no outweighs an effort, which is a yes of its own (`none` and `minimal` a no). */
-function decodeReasoning(body: ChatBody): Reasoning {
+/** Many spellings, one switch: a plain yes or no outweighs an effort, which is a yes of its own (`none` a no). */
+function decodeReasoning(body: ChatBody): { reasoning: Reasoning; ignored: string[] } {
   const { thinking, reasoning } = body
   const asked =
     (thinking ? thinking.type !== 'disabled' : undefined) ??
@@ -258,14 +259,16 @@ function decodeReasoning(body: ChatBody): Reasoning {
     body.chat_template_kwargs?.enable_thinking ??
     reasoning?.enabled ??
     undefined
-  const told =
-    decodeEffort(body.reasoning_effort, 'reasoning_effort') ?? decodeEffort(reasoning?.effort, 'reasoning.effort')
-  if (asked === false || (asked === undefined && told?.mode === 'off')) return { mode: 'off' }
-  return {
-    mode: asked ? 'on' : (told?.mode ?? 'default'),
-    effort: told?.effort,
-    budgetTokens: thinking?.budget_tokens ?? reasoning?.max_tokens ?? undefined,
-  }
+  const efforts = [
+    decodeEffort(body.reasoning_effort, 'reasoning_effort'),
+    decodeEffort(reasoning?.effort, 'reasoning.effort'),
+  ]
+  const told = efforts.find((effort) => effort.asked)?.asked
+  const ignored = efforts.flatMap((effort) => effort.ignored)
+  if (asked === false || (asked === undefined && told?.mode === 'off')) return { reasoning: { mode: 'off' }, ignored }
+  const mode = asked ? 'on' : (told?.mode ?? 'default')
+  const budgetTokens = thinking?.budget_tokens ?? reasoning?.max_tokens ?? undefined
+  return { reasoning: { mode, effort: told?.effort, budgetTokens }, ignored }
 }
 
 function decodeOutput(format: ChatBody['response_format']): OutputFormat {

@@ -99,9 +99,9 @@ export const chatBody = open({
   stop: maybe(Type.Union([Type.String(), Type.Array(Type.String())])),
   n: maybe(Type.Integer({ minimum: 1 })),
   response_format: maybe(responseFormat),
-  reasoning_effort: maybe(Type.String()),
+  reasoning_effort: Type.Optional(Type.Unknown()),
   reasoning: maybe(
-    open({ effort: maybe(Type.String()), enabled: maybe(Type.Boolean()), max_tokens: maybe(Type.Integer()) }),
+    open({ effort: Type.Optional(Type.Unknown()), enabled: maybe(Type.Boolean()), max_tokens: maybe(Type.Integer()) }),
   ),
   thinking: maybe(open({ type: Type.String(), budget_tokens: maybe(Type.Integer()) })),
   enable_thinking: maybe(Type.Boolean()),

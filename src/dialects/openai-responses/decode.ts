@@ -3,13 +3,13 @@ import {
   type AssistantPart,
   type Message,
   type OutputFormat,
-  type Reasoning,
   type SearchRules,
   type Tool,
   type ToolChoice,
   textOf,
   type UserPart,
 } from '../../core/request.ts'
+import { unavailableChoice } from '../../core/tool-choice.ts'
 import { decodeEffort } from '../openai/effort.ts'
 import { invalid, patchOutput, shellOutput, spokenParts, text, userParts } from './content.ts'
 import type { ResponsesOptions } from './encode.ts'
@@ -30,8 +30,8 @@ import {
  * place before, by `recall`.
  *
  * Errors: `invalid-request` for an empty conversation, for what only a server with a memory of more than replies
- * could do (`background`, `conversation`, `prompt`, files by id, compaction), for references left over, for efforts
- * nobody knows, and for images that are neither http(s) nor base64 data URLs.
+ * could do (`background`, `conversation`, `prompt`, files by id, compaction), for references left over, for a choice of a tool
+ * that does not run here, and for images that are neither http(s) nor base64 data URLs.
  */
 export function decode(checked: unknown): Decoded<ResponsesOptions> {
   const body = checked as ResponsesBody // the door has checked it against the schema
@@ -42,6 +42,7 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
   const isAllowed = allowance(body.tool_choice)
   const { messages, unheard } = decodeItems(items, lowered)
   const searchRules = decodeSearchRules(body.tool_choice, tools)
+  const effort = decodeEffort(body.reasoning?.effort, 'reasoning.effort')
   const system = body.instructions ? [{ role: 'system' as const, text: body.instructions }] : []
   if (messages.length + system.length === 0) throw invalid('input', 'at least one message is required.')
   return {
@@ -57,11 +58,11 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
         topP: body.top_p ?? undefined,
         maxTokens: body.max_output_tokens ?? undefined,
       },
-      reasoning: decodeReasoning(body.reasoning),
+      reasoning: effort.asked ?? { mode: 'default' },
       output: decodeOutput(body.text?.format),
       search: tools.some((tool) => isWebSearch(tool) && isAllowed(tool)),
       searchRules,
-      unsupported: [...unsupportedTools(tools), ...unheard, ...unsupportedOptions(body)],
+      unsupported: [...unsupportedTools(tools), ...unheard, ...unsupportedOptions(body), ...effort.ignored],
     },
     options: {
       echo: echoOf(body),
@@ -245,7 +246,8 @@ function decodeToolChoice(choice: ResponsesBody['tool_choice'], lowered: Lowered
   if (isAllowance(choice)) return choice.mode
   if ('name' in choice && isNameable(choice.type)) return { name: loweredName(choice, lowered) }
   const named = lowered.find(({ origin }) => origin.type === choice.type)
-  return named ? { name: named.tool.name } : 'auto'
+  if (named) return { name: named.tool.name }
+  throw unavailableChoice(choice.type)
 }
 
 type NamedChoice = Exclude<NonNullable<ResponsesBody['tool_choice']>, string>
@@ -258,10 +260,6 @@ function isAllowance(choice: NamedChoice): choice is Extract<NamedChoice, { mode
 /** Tools OpenAI runs itself have names of their own, which nothing here answers to. */
 function isNameable(type: string): boolean {
   return type === 'function' || type === 'custom'
-}
-
-function decodeReasoning(reasoning: ResponsesBody['reasoning']): Reasoning {
-  return decodeEffort(reasoning?.effort, 'reasoning.effort') ?? { mode: 'default' }
 }
 
 function decodeOutput(format: NonNullable<ResponsesBody['text']>['format']): OutputFormat {

@@ -1,7 +1,7 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
 import type { ReplyHead } from '../../core/dialect.ts'
 import type { ReplyBlock, ServerTool } from '../../core/events.ts'
-import { customInput, parsed } from './custom-input.ts'
+import { customInput, parsed } from '../openai/custom-input.ts'
 import type { ResponsesOptions } from './encode.ts'
 import type { ToolOrigin } from './lowering.ts'
 import type { ReasoningItem } from './schema.ts'

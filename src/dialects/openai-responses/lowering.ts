@@ -1,6 +1,6 @@
 import type { Tool } from '../../core/request.ts'
+import { freeform } from '../openai/custom-tool.ts'
 import { type BuiltIn, builtIns } from './built-ins.ts'
-import { readableInput } from './custom-input.ts'
 import type { ClientTool, CustomTool, FunctionTool, ToolSearchTool } from './schema.ts'
 
 /** A tool the model is offered as a function, and how the client knows it. */
@@ -108,22 +108,6 @@ function signature({ description, parameters, strict }: FunctionTool): Omit<Tool
     // Left out, they mean a function without arguments.
     parameters: parameters ?? { type: 'object', properties: {} },
     strict: strict || undefined,
-  }
-}
-
-function freeform({ description, format }: CustomTool): Omit<Tool, 'name'> {
-  const parts = [description ?? '', 'This tool takes free text: put the whole of it into `input`, as one string.']
-  if (format?.type === 'grammar') parts.push(`The text must match this ${format.syntax} grammar:\n${format.definition}`)
-  return {
-    description: parts.filter((part) => part !== '').join('\n\n'),
-    parameters: {
-      type: 'object',
-      properties: { input: { type: 'string' } },
-      required: ['input'],
-      additionalProperties: false,
-    },
-    // Not strict: clients show the text while it arrives.
-    readable: readableInput,
   }
 }
 

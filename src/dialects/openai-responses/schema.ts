@@ -243,7 +243,7 @@ export const responsesBody = open({
   max_output_tokens: maybe(Type.Integer({ minimum: 1 })),
   temperature: maybe(Type.Number()),
   top_p: maybe(Type.Number()),
-  reasoning: maybe(open({ effort: maybe(Type.String()), summary: maybe(Type.String()) })),
+  reasoning: maybe(open({ effort: Type.Optional(Type.Unknown()), summary: maybe(Type.String()) })),
   text: maybe(open({ format: maybe(textFormat), verbosity: maybe(Type.String()) })),
   include: maybe(Type.Array(Type.String())),
   store: maybe(Type.Boolean()),

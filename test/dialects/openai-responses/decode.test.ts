@@ -20,6 +20,8 @@ test.each<[string, object, Reasoning]>([
   ['only a summary', { reasoning: { summary: 'auto' } }, { mode: 'default' }],
   ['effort none', { reasoning: { effort: 'none' } }, { mode: 'off' }],
   ['effort minimal', { reasoning: { effort: 'minimal' } }, { mode: 'off' }],
+  ['effort auto', { reasoning: { effort: 'auto' } }, { mode: 'default' }],
+  ['effort off', { reasoning: { effort: 'off' } }, { mode: 'off' }],
   ['effort xhigh', { reasoning: { effort: 'xhigh' } }, { mode: 'on', effort: 'max' }],
 ])('reasoning: %s', (_name, fields, expected) => {
   expect(decode(ask(fields)).request.reasoning).toEqual(expected)
@@ -33,7 +35,6 @@ test.each<[string, object, ToolChoice]>([
   ['shell commands', { tool_choice: { type: 'shell' } }, { name: 'shell' }],
   ['patches', { tool_choice: { type: 'apply_patch' } }, { name: 'apply_patch' }],
   ['the shell', { tool_choice: { type: 'local_shell' } }, { name: 'local_shell' }],
-  ["a tool of OpenAI's", { tool_choice: { type: 'web_search_preview' } }, 'auto'],
   ['any of some', { tool_choice: { type: 'allowed_tools', mode: 'required', tools: [] } }, 'required'],
   ['fields of another choice', { tool_choice: { type: 'shell', mode: 7, tools: [7] } }, { name: 'shell' }],
 ])('tool choice: %s', (_name, fields, expected) => {
@@ -58,6 +59,7 @@ test.each<[string, object, string[]]>([
     { top_logprobs: 1, max_tool_calls: 0, truncation: 'auto' },
     ['max_tool_calls', 'top_logprobs', 'truncation'],
   ],
+  ['an effort nobody knows', { reasoning: { effort: 'utmost' } }, ['reasoning.effort (utmost)']],
   [
     'items of tools that run elsewhere',
     { input: [{ role: 'user', content: 'a' }, { type: 'mcp_list_tools', tools: [] }, { type: 'of_the_future' }] },
@@ -114,12 +116,6 @@ describe('refused by decode', () => {
   const image = 'expected an http(s) URL or a base64 data URL.'
   const byId = 'files by id are not stored here; send the content.'
   test.each<[string, object, string, string]>([
-    [
-      'an unknown effort',
-      ask({ reasoning: { effort: 'auto' } }),
-      'reasoning.effort',
-      '"auto" is not among none, minimal, low, medium, high, xhigh, max.',
-    ],
     ['an empty conversation', ask({ input: [] }), 'input', 'at least one message is required.'],
     ['no input', { model: 'glm-5' }, 'input', 'at least one message is required.'],
     ['work in the background', ask({ background: true }), 'background', 'this server answers while the client waits.'],

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { customInput, inputReader } from '../../../src/dialects/openai-responses/custom-input.ts'
+import { customInput, inputReader } from '../../../src/dialects/openai/custom-input.ts'
 
 const texts = [
   '',

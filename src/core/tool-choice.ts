@@ -1,0 +1,29 @@
+import { brief, listed } from './brief.ts'
+import { GatewayError } from './errors.ts'
+import type { ChatRequest } from './request.ts'
+
+/**
+ * A choice nobody can keep is refused: a plain text in its place would look like success.
+ *
+ * Errors: `invalid-request` for the name of a tool that is not offered, and for a call that has to come where every
+ * tool of the request is one that does not run here.
+ */
+export function refuseUnknownChoice({ tools, toolChoice, search, unsupported }: ChatRequest): void {
+  if (typeof toolChoice === 'object' && !tools.some(({ name }) => name === toolChoice.name))
+    throw refusal(`no tool is called \`${brief(toolChoice.name)}\``)
+  if (toolChoice !== 'required' || tools.length > 0 || search) return
+  const dropped = unsupported.filter((name) => name.startsWith('tools.'))
+  const why = dropped.length > 0 ? `these do not run here: ${listed(dropped)}` : 'the request offers no tool'
+  throw refusal(`a call has to come, and ${why}. Offer a function, or leave tool_choice at auto.`)
+}
+
+/** A choice of a tool that the vendor would run itself (`image_generation`, `mcp`), by its type. */
+export function unavailableChoice(type: string): GatewayError {
+  return refusal(
+    `tools of the type \`${brief(type)}\` do not run here. Offer a function, or leave tool_choice at auto.`,
+  )
+}
+
+function refusal(reason: string): GatewayError {
+  return new GatewayError('invalid-request', `tool_choice: ${reason}`, { param: 'tool_choice' })
+}

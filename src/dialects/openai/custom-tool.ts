@@ -1,0 +1,25 @@
+import type { Tool } from '../../core/request.ts'
+import { readableInput } from './custom-input.ts'
+
+/** A tool that takes free text instead of JSON; a grammar may bind the text. */
+export interface CustomDefinition {
+  description?: string | null | undefined
+  format?: { type: 'text' } | { type: 'grammar'; syntax: string; definition: string } | null | undefined
+}
+
+/** The tool as a function of one string: upstreams know no other kind. */
+export function freeform({ description, format }: CustomDefinition): Omit<Tool, 'name'> {
+  const parts = [description ?? '', 'This tool takes free text: put the whole of it into `input`, as one string.']
+  if (format?.type === 'grammar') parts.push(`The text must match this ${format.syntax} grammar:\n${format.definition}`)
+  return {
+    description: parts.filter((part) => part !== '').join('\n\n'),
+    parameters: {
+      type: 'object',
+      properties: { input: { type: 'string' } },
+      required: ['input'],
+      additionalProperties: false,
+    },
+    // Not strict: clients show the text while it arrives.
+    readable: readableInput,
+  }
+}

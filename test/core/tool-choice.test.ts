@@ -1,0 +1,82 @@
+import { expect, test } from 'bun:test'
+import type { ChatRequest } from '../../src/core/request.ts'
+import { refuseUnknownChoice } from '../../src/core/tool-choice.ts'
+import { anthropicMessages } from '../../src/dialects/anthropic-messages/index.ts'
+import { openaiChat } from '../../src/dialects/openai-chat/index.ts'
+import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
+import { thrownBy } from '../dialects/stream.ts'
+
+const messages = [{ role: 'user', content: 'Hi' }]
+const f = { name: 'f', description: '', parameters: {} }
+
+/** What a client reads of its choice: at the dialect, or at the gateway behind it. */
+function refusal(request: () => ChatRequest): unknown {
+  return thrownBy(() => refuseUnknownChoice(request()))
+}
+
+const chat = (fields: object) => () => openaiChat.decode({ model: 'glm-5', messages, ...fields }, new Headers()).request
+const responses = (fields: object) => () =>
+  openaiResponses.decode({ model: 'glm-5', input: 'Hi', ...fields }, new Headers()).request
+const anthropic = (fields: object) => () =>
+  anthropicMessages.decode({ model: 'glm-5', max_tokens: 9, messages, ...fields }, new Headers()).request
+
+const dropped = (names: string) =>
+  `tool_choice: a call has to come, and these do not run here: ${names}. Offer a function, or leave tool_choice at auto.`
+const unavailable = (type: string) =>
+  `tool_choice: tools of the type \`${type}\` do not run here. Offer a function, or leave tool_choice at auto.`
+
+test.each<[string, () => ChatRequest, string]>([
+  ['chat, any', chat({ tools: [{ type: 'mcp' }], tool_choice: 'required' }), dropped('tools.0 (mcp)')],
+  [
+    'responses, any',
+    responses({ tools: [{ type: 'image_generation' }, { type: 'mcp' }], tool_choice: 'required' }),
+    dropped('tools.0 (image_generation), tools.1 (mcp)'),
+  ],
+  [
+    'responses, the hosted one itself',
+    responses({ tools: [{ type: 'image_generation' }], tool_choice: { type: 'image_generation' } }),
+    unavailable('image_generation'),
+  ],
+  [
+    'responses, any of some that are hosted',
+    responses({
+      tools: [{ type: 'mcp' }, { type: 'function', name: 'f' }],
+      tool_choice: { type: 'allowed_tools', mode: 'required', tools: [{ type: 'mcp', server_label: 'x' }] },
+    }),
+    dropped('tools.0 (mcp)'),
+  ],
+  [
+    'messages, any',
+    anthropic({ tools: [{ type: 'code_execution_20250825', name: 'code_execution' }], tool_choice: { type: 'any' } }),
+    dropped('tools.0 (code_execution_20250825)'),
+  ],
+  [
+    'messages, by name',
+    anthropic({
+      tools: [{ type: 'code_execution_20250825', name: 'code_execution' }],
+      tool_choice: { type: 'tool', name: 'code_execution' },
+    }),
+    'tool_choice: no tool is called `code_execution`',
+  ],
+  [
+    'no tool at all',
+    anthropic({ tool_choice: { type: 'any' } }),
+    'tool_choice: a call has to come, and the request offers no tool. Offer a function, or leave tool_choice at auto.',
+  ],
+])('a choice that cannot be kept is refused: %s', (_name, request, message) => {
+  expect(refusal(request)).toMatchObject({ kind: 'invalid-request', param: 'tool_choice', message })
+})
+
+const base: ChatRequest = {
+  ...{ model: 'm', messages: [], parallelToolCalls: true, sampling: {}, unsupported: [] },
+  ...{ reasoning: { mode: 'default' }, output: { type: 'text' }, search: false, tools: [], toolChoice: 'auto' },
+}
+
+test.each<[string, Partial<ChatRequest>]>([
+  ['of a tool that is offered', { tools: [f], toolChoice: { name: 'f' } }],
+  ['of any, beside one that is dropped', { tools: [f], toolChoice: 'required', unsupported: ['tools.1 (mcp)'] }],
+  ['of any, where the search is the call', { search: true, toolChoice: 'required' }],
+  ['of none', { toolChoice: 'none', unsupported: ['tools.0 (mcp)'] }],
+])('a choice stands: %s', (_name, fields) => {
+  expect(refusal(() => ({ ...base, ...fields }))).toBeUndefined()
+})

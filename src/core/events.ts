@@ -34,7 +34,8 @@ export interface Prose {
   told?: true
 }
 
-export type FinishReason = 'stop' | 'stop-sequence' | 'length' | 'tool-calls' | 'content-filter'
+/** `length` is the end of what the client allowed, `context-window` of what the model can hold. */
+export type FinishReason = 'stop' | 'stop-sequence' | 'length' | 'context-window' | 'tool-calls' | 'content-filter'
 
 /** Totals are inclusive: inputTokens counts cached ones, outputTokens counts reasoning. Encoders subtract where a dialect excludes. */
 export interface Usage {
@@ -80,4 +81,9 @@ export type ReplyBlock =
 /** Nothing of a reply counts behind it. */
 export function isFinal({ type }: Delta): boolean {
   return type === 'finish' || type === 'error'
+}
+
+/** The reply ran out of room: it may end anywhere, inside a call as well. */
+export function isCut(reason: FinishReason): boolean {
+  return reason === 'length' || reason === 'context-window'
 }

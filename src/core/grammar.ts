@@ -1,5 +1,14 @@
 import { GatewayError } from './errors.ts'
-import type { Delta, FinishReason, Prose, ProseKind, ServerTool, StreamEvent, Usage } from './events.ts'
+import {
+  type Delta,
+  type FinishReason,
+  isCut,
+  type Prose,
+  type ProseKind,
+  type ServerTool,
+  type StreamEvent,
+  type Usage,
+} from './events.ts'
 import type { Machine } from './machine.ts'
 
 export interface GrammarOptions {
@@ -159,7 +168,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
   }
 
   /** A reply cut for length may end inside a call, and says so by its reason. */
-  function close(out: StreamEvent[], isCut = false): void {
+  function close(out: StreamEvent[], cut = false): void {
     if (!open) return
     const { index } = open
     switch (open.kind) {
@@ -176,7 +185,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
         if (open.arguments === '') {
           open.arguments = '{}'
           out.push({ type: 'tool-call-delta', index, text: '{}' })
-        } else if (!isCut && !isObject(open.arguments)) {
+        } else if (!cut && !isObject(open.arguments)) {
           fail(brokenCall(open.name), out)
           return
         }
@@ -189,21 +198,21 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     open = undefined
   }
 
-  function flushWaiting(out: StreamEvent[], isCut = false): void {
+  function flushWaiting(out: StreamEvent[], cut = false): void {
     for (const [key, call] of waiting) {
       if (call.name === '' || over) continue
       begin(key, call, out)
-      close(out, isCut)
+      close(out, cut)
     }
   }
 
   function finish(reason: FinishReason, stopSequence: string | undefined, out: StreamEvent[]): void {
-    const isCut = reason === 'length'
+    const cut = isCut(reason)
     start(out)
-    close(out, isCut)
-    flushWaiting(out, isCut)
+    close(out, cut)
+    flushWaiting(out, cut)
     if (over) return
-    if (waiting.size > 0 && !isCut) {
+    if (waiting.size > 0 && !cut) {
       fail(new GatewayError('upstream-malformed', 'The model called a tool without naming it. Try again.'), out)
       return
     }

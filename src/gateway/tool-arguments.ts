@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/errors.ts'
-import type { StreamEvent } from '../core/events.ts'
+import { isCut, type StreamEvent } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
 import type { Tool } from '../core/request.ts'
 import { isShallow, maxDepth } from '../prompted-tools/json.ts'
@@ -43,7 +43,7 @@ async function kept(
     push(event, out) {
       if (failed) return
       if (unfit) {
-        failed = event.type !== 'error' && !isCut(event)
+        failed = event.type !== 'error' && !endsCut(event)
         if (failed) out.push({ type: 'error', error: unfit.error })
         else if (event.type === 'message-end') out.push(...unfit.events)
         unfit = undefined
@@ -122,8 +122,8 @@ function objectIn(args: string): object | undefined {
   }
 }
 
-function isCut(event: StreamEvent): boolean {
-  return event.type === 'message-end' && event.reason === 'length'
+function endsCut(event: StreamEvent): boolean {
+  return event.type === 'message-end' && isCut(event.reason)
 }
 
 function invalid(name: string, violation: string): GatewayError {

@@ -59,7 +59,7 @@ export function decode(checked: unknown): Decoded<MessagesOptions> {
       searchRules: decodeSearchRules(body),
       unsupported: unsupported(body),
     },
-    options: { thinking: reasoning.mode === 'on' },
+    options: { thinking: displayOf(body, reasoning) },
     stream: body.stream ?? false,
   }
 }
@@ -330,6 +330,12 @@ function decodeReasoning({ thinking, output_config }: MessagesBody): Reasoning {
     effort: efforts.get(output_config?.effort ?? ''),
     budgetTokens: thinking?.budget_tokens ?? undefined,
   }
+}
+
+/** `updates`, an outline of the thinking as it goes on, is all of it here, and so is a word nobody knows. */
+function displayOf({ thinking }: MessagesBody, { mode }: Reasoning): MessagesOptions['thinking'] {
+  if (mode !== 'on') return 'hidden'
+  return thinking?.display === 'omitted' ? 'omitted' : 'shown'
 }
 
 function decodeOutput(body: MessagesBody): OutputFormat {

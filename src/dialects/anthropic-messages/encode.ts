@@ -6,14 +6,15 @@ import { errorBody } from './errors.ts'
 import { citationOf, searchBlocks } from './web-search.ts'
 
 export interface MessagesOptions {
-  /** The client asked to see the reasoning. */
-  thinking: boolean
+  /** What the client sees of the reasoning: nothing, a signed block without its text, or all of it. */
+  thinking: 'hidden' | 'omitted' | 'shown'
 }
 
 const stopReasonOf = {
   stop: 'end_turn',
   'stop-sequence': 'stop_sequence',
   length: 'max_tokens',
+  'context-window': 'model_context_window_exceeded',
   'tool-calls': 'tool_use',
   'content-filter': 'refusal',
 } satisfies Record<FinishReason, string>
@@ -23,7 +24,7 @@ const stopReasonOf = {
  * or `error` and nothing behind it. Block indexes are counted here, because hidden reasoning takes none.
  */
 export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
-  const showsThinking = options.thinking || head.reasoningByName
+  const thinking = displayOf(head, options)
   const pages = citationFinder()
   let searches = 0
   // Each page is cited once a block.
@@ -33,7 +34,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
   let write = around('', '')
   const deltas: Record<ProseKind, ProseWriter> = {
     text: { kind: 'text', write: (pieces) => write(pieces) },
-    reasoning: { kind: 'reasoning', write: showsThinking ? (pieces) => write(pieces) : () => '' },
+    reasoning: { kind: 'reasoning', write: thinking === 'shown' ? (pieces) => write(pieces) : () => '' },
   }
   let writer: ProseWriter | undefined
 
@@ -46,24 +47,20 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
           break
         }
         case 'text-start':
-          start(out, { type: 'text', text: '' }, 'text_delta', 'text')
+          start(out, { type: 'text', text: '', citations: null }, 'text_delta', 'text')
           pages.restart()
           cited = new Set()
           break
         case 'reasoning-start':
           // The signature has to be there from the start: one SDK crashes without it.
-          if (showsThinking) start(out, { type: 'thinking', thinking: '', signature: '' }, 'thinking_delta', 'thinking')
+          if (thinking !== 'hidden')
+            start(out, { type: 'thinking', thinking: '', signature: '' }, 'thinking_delta', 'thinking')
           break
         case 'tool-call-start':
-          start(
-            out,
-            { type: 'tool_use', id: event.id, name: event.name, input: {} },
-            'input_json_delta',
-            'partial_json',
-          )
+          start(out, toolUse(event, {}), 'input_json_delta', 'partial_json')
           break
         case 'reasoning-delta':
-          if (showsThinking && !event.told) out.push(write([unquoted(event.text)]))
+          if (thinking === 'shown' && !event.told) out.push(write([unquoted(event.text)]))
           writer = deltas.reasoning
           break
         case 'text-delta':
@@ -76,7 +73,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
           out.push(write([unquoted(event.text)]))
           break
         case 'reasoning-end':
-          if (!showsThinking) break
+          if (thinking === 'hidden') break
           out.push(
             named('content_block_delta', {
               index,
@@ -103,7 +100,11 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
         }
         case 'message-end':
           out.push(
-            named('message_delta', { delta: stopOf(event), usage: usageOf(event.usage, searches) }),
+            named('message_delta', {
+              delta: { container: null, ...stopOf(event) },
+              usage: usageOf(event.usage, searches),
+              context_management: null,
+            }),
             named('message_stop'),
           )
           break
@@ -133,8 +134,8 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
 }
 
 export function encodeReply(head: ReplyHead, reply: Reply, options: MessagesOptions): object {
-  const showsThinking = options.thinking || head.reasoningByName
-  const shown = reply.blocks.filter((block) => showsThinking || block.type !== 'reasoning')
+  const thinking = displayOf(head, options)
+  const shown = reply.blocks.filter((block) => thinking !== 'hidden' || block.type !== 'reasoning')
   const pages = citationFinder()
   let searches = 0
   const content = shown.flatMap((block): object[] => {
@@ -142,13 +143,15 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: MessagesOpti
       case 'text': {
         pages.restart()
         const cited = [...new Set(pages.push(block.text).map(({ source }) => source))]
-        const citations = cited.length === 0 ? {} : { citations: cited.map(citationOf) }
-        return [{ type: 'text', text: block.text, ...citations }]
+        const citations = cited.length === 0 ? null : cited.map(citationOf)
+        return [{ type: 'text', text: block.text, citations }]
       }
-      case 'reasoning':
-        return [{ type: 'thinking', thinking: block.text, signature: signatureOf(head.id) }]
+      case 'reasoning': {
+        const text = thinking === 'shown' ? block.text : ''
+        return [{ type: 'thinking', thinking: text, signature: signatureOf(head.id) }]
+      }
       case 'tool-call':
-        return [{ type: 'tool_use', id: block.id, name: block.name, input: inputOf(block.arguments) }]
+        return [toolUse(block, inputOf(block.arguments))]
       case 'server-tool': {
         pages.learn(block.tool.sources)
         const { use, result } = searchBlocks(head, searches++, block.tool)
@@ -161,6 +164,12 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: MessagesOpti
   return { ...message(head, content, usageOf(reply.usage, searches)), ...stopOf(reply) }
 }
 
+/** A model's name may ask for reasoning where the body does not; how much of it is shown is for the body to say. */
+function displayOf({ reasoningByName }: ReplyHead, { thinking }: MessagesOptions): MessagesOptions['thinking'] {
+  return thinking === 'hidden' && reasoningByName ? 'shown' : thinking
+}
+
+/** Every member that SDK 1.14 has in a message, of its beta types, too: clients with strict types miss none. */
 function message(head: ReplyHead, content: object[], usage: object): object {
   return {
     id: head.id,
@@ -170,8 +179,22 @@ function message(head: ReplyHead, content: object[], usage: object): object {
     content,
     stop_reason: null,
     stop_sequence: null,
-    usage: { ...usage, service_tier: 'standard' },
+    stop_details: null,
+    container: null,
+    context_management: null,
+    diagnostics: null,
+    usage: {
+      ...usage,
+      cache_creation: { ephemeral_1h_input_tokens: 0, ephemeral_5m_input_tokens: 0 },
+      inference_geo: null,
+      service_tier: 'standard',
+      speed: 'standard',
+    },
   }
+}
+
+function toolUse({ id, name }: { id: string; name: string }, input: unknown): object {
+  return { type: 'tool_use', id, name, input, caller: { type: 'direct' } }
 }
 
 /** A reply cut for length may end inside a call; its input is then empty and `max_tokens` says why. */
@@ -184,7 +207,21 @@ function inputOf(text: string): unknown {
 }
 
 function stopOf(end: { reason: FinishReason; stopSequence?: string }): object {
-  return { stop_reason: stopReasonOf[end.reason], stop_sequence: end.stopSequence ?? null }
+  return {
+    stop_reason: stopReasonOf[end.reason],
+    stop_sequence: end.stopSequence ?? null,
+    stop_details: end.reason === 'content-filter' ? refusal : null,
+  }
+}
+
+/** Nobody tells why the upstream refused. */
+const refusal = {
+  type: 'refusal',
+  category: null,
+  explanation: null,
+  fallback_credit_token: null,
+  fallback_has_prefill_claim: null,
+  recommended_model: null,
 }
 
 /** Anthropic counts cached input apart from `input_tokens`; ours is inclusive. */
@@ -195,7 +232,10 @@ function usageOf(usage: Usage, searches = 0): object {
     cache_creation_input_tokens: 0,
     cache_read_input_tokens: cached,
     output_tokens: usage.outputTokens,
-    ...(searches > 0 ? { server_tool_use: { web_search_requests: searches, web_fetch_requests: 0 } } : {}),
+    output_tokens_details: usage.reasoningTokens === undefined ? null : { thinking_tokens: usage.reasoningTokens },
+    server_tool_use: searches > 0 ? { web_search_requests: searches, web_fetch_requests: 0 } : null,
+    iterations: null,
+    fallback_credit: null,
   }
 }
 

@@ -163,7 +163,7 @@ export const messagesBody = open({
   temperature: maybe(Type.Number()),
   top_p: maybe(Type.Number()),
   top_k: maybe(Type.Number()),
-  thinking: maybe(open({ type: Type.String(), budget_tokens: maybe(Type.Integer()) })),
+  thinking: maybe(open({ type: Type.String(), budget_tokens: maybe(Type.Integer()), display: maybe(Type.String()) })),
   output_config: maybe(open({ effort: maybe(Type.String()), format: maybe(format) })),
   output_format: maybe(format),
   container: Type.Optional(Type.Unknown()),

@@ -14,6 +14,7 @@ const finishReasonOf = {
   stop: 'stop',
   'stop-sequence': 'stop',
   length: 'length',
+  'context-window': 'length',
   'tool-calls': 'tool_calls',
   'content-filter': 'content_filter',
 } satisfies Record<FinishReason, string>

@@ -13,6 +13,7 @@ const finishReasonOf = {
   stop: 'stop',
   'stop-sequence': 'stop',
   length: 'length',
+  'context-window': 'length',
   'tool-calls': 'stop',
   'content-filter': 'content_filter',
 } satisfies Record<FinishReason, string>

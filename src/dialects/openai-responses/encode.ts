@@ -27,6 +27,7 @@ const endingOf = {
   stop: { status: 'completed' },
   'stop-sequence': { status: 'completed' },
   length: { status: 'incomplete', reason: 'max_output_tokens' },
+  'context-window': { status: 'incomplete', reason: 'max_output_tokens' },
   'tool-calls': { status: 'completed' },
   'content-filter': { status: 'incomplete', reason: 'content_filter' },
 } satisfies Record<FinishReason, Ending>

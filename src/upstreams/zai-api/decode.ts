@@ -21,7 +21,7 @@ const reasonOf: Record<string, FinishReason> = {
   stop: 'stop',
   tool_calls: 'tool-calls',
   length: 'length',
-  model_context_window_exceeded: 'length',
+  model_context_window_exceeded: 'context-window',
   sensitive: 'content-filter',
 }
 
@@ -45,7 +45,6 @@ export function decoder(options: DecodeOptions): PayloadReader {
   let searches = 0
   let usage: Usage | undefined
   let reason: FinishReason | undefined
-  let overflowed = false
   let answered = false
   let over = false
 
@@ -114,7 +113,6 @@ export function decoder(options: DecodeOptions): PayloadReader {
       return
     }
     if (why) reason = reasonOf[why] ?? unknownReason(why)
-    overflowed ||= why === 'model_context_window_exceeded'
     if (reason !== undefined && counted !== undefined) close(out)
   }
 
@@ -155,7 +153,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
     flush(out)
     toolCalls.end(out)
     if (reason === undefined) return
-    if (overflowed && !answered && !toolCalls.any) {
+    if (reason === 'context-window' && !answered && !toolCalls.any) {
       // As a mere `length` the client would send the same full window again.
       out.push({ type: 'error', error: windowExceeded() })
       return

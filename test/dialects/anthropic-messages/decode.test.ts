@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { Reasoning, ToolChoice } from '../../../src/core/request.ts'
+import type { MessagesOptions } from '../../../src/dialects/anthropic-messages/encode.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
 import { invalidBody } from '../../../src/http/invalid.ts'
 import { thrownBy } from '../stream.ts'
@@ -15,18 +16,21 @@ function decode(checked: object) {
   return anthropicMessages.decode(checked, new Headers())
 }
 
-test.each<[string, object, Reasoning, boolean]>([
-  ['nothing said', {}, { mode: 'off' }, false],
-  ['enabled', { thinking: { type: 'enabled', budget_tokens: 9 } }, { mode: 'on', budgetTokens: 9 }, true],
+test.each<[string, object, Reasoning, MessagesOptions['thinking']]>([
+  ['nothing said', {}, { mode: 'off' }, 'hidden'],
+  ['enabled', { thinking: { type: 'enabled', budget_tokens: 9 } }, { mode: 'on', budgetTokens: 9 }, 'shown'],
   [
     'adaptive with an effort',
     { thinking: { type: 'adaptive' }, output_config: { effort: 'xhigh' } },
     { mode: 'on', effort: 'max' },
-    true,
+    'shown',
   ],
-  ['a kind yet to come', { thinking: { type: 'between_tools' } }, { mode: 'on' }, true],
-  ['an effort alone, which is about all words', { output_config: { effort: 'high' } }, { mode: 'off' }, false],
-  ['disabled', { thinking: { type: 'disabled' }, output_config: { effort: 'high' } }, { mode: 'off' }, false],
+  ['adaptive and omitted', { thinking: { type: 'adaptive', display: 'omitted' } }, { mode: 'on' }, 'omitted'],
+  ['an outline', { thinking: { type: 'adaptive', display: 'updates' } }, { mode: 'on' }, 'shown'],
+  ['nothing to omit', { thinking: { type: 'disabled', display: 'omitted' } }, { mode: 'off' }, 'hidden'],
+  ['a kind yet to come', { thinking: { type: 'between_tools' } }, { mode: 'on' }, 'shown'],
+  ['an effort alone, which is about all words', { output_config: { effort: 'high' } }, { mode: 'off' }, 'hidden'],
+  ['disabled', { thinking: { type: 'disabled' }, output_config: { effort: 'high' } }, { mode: 'off' }, 'hidden'],
 ])('thinking: %s', (_name, fields, reasoning, thinking) => {
   const { request, options } = decode(body(fields))
   expect(request.reasoning).toEqual(reasoning)

@@ -1,28 +1,67 @@
 import { describe, expect, test } from 'bun:test'
+import type Anthropic from '@anthropic-ai/sdk'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta, FinishReason } from '../../../src/core/events.ts'
 import { run } from '../../../src/core/machine.ts'
 import type { AssistantPart } from '../../../src/core/request.ts'
+import type { MessagesOptions } from '../../../src/dialects/anthropic-messages/encode.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
 import { call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
 
 const signature = btoa('zai2api/1') + btoa('msg_1')
-const shown = { thinking: true }
-const hidden = { thinking: false }
+type StopReason = Anthropic.StopReason
+type DeltaUsage = Anthropic.Beta.BetaMessageDeltaUsage
+
+// Whole values have the types of the SDK: what it requires is not forgotten.
+const shown: MessagesOptions = { thinking: 'shown' }
+const hidden: MessagesOptions = { thinking: 'hidden' }
+const omitted: MessagesOptions = { thinking: 'omitted' }
 
 const event = (type: string, rest: object = {}) => `event: ${type}\ndata: ${JSON.stringify({ type, ...rest })}\n\n`
 const start = (index: number, content_block: object) => event('content_block_start', { index, content_block })
 const delta = (index: number, delta: object) => event('content_block_delta', { index, delta })
 const stop = (index: number) => event('content_block_stop', { index })
-const end = (stop_reason: string, counts: object, stop_sequence: string | null = null) => [
-  event('message_delta', { delta: { stop_reason, stop_sequence }, usage: counts }),
-  event('message_stop'),
-]
-const counts = (input_tokens: number, cached: number, output_tokens: number) => ({
-  input_tokens,
+const refusal: Anthropic.Beta.BetaRefusalStopDetails = {
+  type: 'refusal',
+  category: null,
+  explanation: null,
+  fallback_credit_token: null,
+  fallback_has_prefill_claim: null,
+  recommended_model: null,
+}
+const end = (stop_reason: StopReason, counts: object, stop_sequence: string | null = null) => {
+  const delta: Anthropic.Beta.BetaRawMessageDeltaEvent.Delta = {
+    container: null,
+    stop_reason,
+    stop_sequence,
+    stop_details: stop_reason === 'refusal' ? refusal : null,
+  }
+  return [event('message_delta', { delta, usage: counts, context_management: null }), event('message_stop')]
+}
+const counts = (input: number, cached: number, output: number, thinking?: number): DeltaUsage => ({
+  input_tokens: input,
   cache_creation_input_tokens: 0,
   cache_read_input_tokens: cached,
-  output_tokens,
+  output_tokens: output,
+  output_tokens_details: thinking === undefined ? null : { thinking_tokens: thinking },
+  server_tool_use: null,
+  iterations: null,
+  fallback_credit: null,
+})
+const allCounts = (usage: DeltaUsage, input_tokens: number): Anthropic.Beta.BetaUsage => ({
+  ...usage,
+  input_tokens,
+  cache_creation: { ephemeral_1h_input_tokens: 0, ephemeral_5m_input_tokens: 0 },
+  inference_geo: null,
+  service_tier: 'standard',
+  speed: 'standard',
+})
+const toolUse = (id: string, name: string, input: unknown): Anthropic.ToolUseBlock => ({
+  type: 'tool_use',
+  id,
+  name,
+  input,
+  caller: { type: 'direct' },
 })
 const opening = [
   event('message_start', {
@@ -34,8 +73,12 @@ const opening = [
       content: [],
       stop_reason: null,
       stop_sequence: null,
-      usage: { ...counts(25, 0, 1), service_tier: 'standard' },
-    },
+      stop_details: null,
+      container: null,
+      context_management: null,
+      diagnostics: null,
+      usage: allCounts(counts(25, 0, 1), 25),
+    } satisfies Anthropic.Beta.BetaMessage,
   }),
   event('ping'),
 ]
@@ -43,18 +86,18 @@ const opening = [
 const stream = (deltas: Delta[], options = shown) => run(anthropicMessages.encoder(head, options), events(...deltas))
 
 describe('encoder', () => {
-  test.each<[string, Delta[], typeof shown, string[]]>([
+  test.each<[string, Delta[], MessagesOptions, string[]]>([
     [
       'opens and closes a block around its deltas',
       [say('Hel'), say('lo "x"'), usage, finish()],
       shown,
       [
-        start(0, { type: 'text', text: '' }),
+        start(0, { type: 'text', text: '', citations: null }),
         delta(0, { type: 'text_delta', text: 'Hel' }),
         delta(0, { type: 'text_delta', text: 'lo "x"' }),
         stop(0),
         // Anthropic's input_tokens are without the cached ones.
-        ...end('end_turn', counts(20, 10, 12)),
+        ...end('end_turn', counts(20, 10, 12, 5)),
       ],
     ],
     [
@@ -66,10 +109,24 @@ describe('encoder', () => {
         delta(0, { type: 'thinking_delta', thinking: 'Hm' }),
         delta(0, { type: 'signature_delta', signature }),
         stop(0),
-        start(1, { type: 'text', text: '' }),
+        start(1, { type: 'text', text: '', citations: null }),
         delta(1, { type: 'text_delta', text: 'a' }),
         stop(1),
-        ...end('end_turn', counts(20, 10, 12)),
+        ...end('end_turn', counts(20, 10, 12, 5)),
+      ],
+    ],
+    [
+      'leaves the text of omitted thinking out of its block',
+      [think('Hm'), think('m'), say('a'), usage, finish()],
+      omitted,
+      [
+        start(0, { type: 'thinking', thinking: '', signature: '' }),
+        delta(0, { type: 'signature_delta', signature }),
+        stop(0),
+        start(1, { type: 'text', text: '', citations: null }),
+        delta(1, { type: 'text_delta', text: 'a' }),
+        stop(1),
+        ...end('end_turn', counts(20, 10, 12, 5)),
       ],
     ],
     [
@@ -77,10 +134,10 @@ describe('encoder', () => {
       [think('Hm'), say('a'), usage, finish()],
       hidden,
       [
-        start(0, { type: 'text', text: '' }),
+        start(0, { type: 'text', text: '', citations: null }),
         delta(0, { type: 'text_delta', text: 'a' }),
         stop(0),
-        ...end('end_turn', counts(20, 10, 12)),
+        ...end('end_turn', counts(20, 10, 12, 5)),
       ],
     ],
     [
@@ -88,22 +145,22 @@ describe('encoder', () => {
       [...call('x', 'f', '{"a":', '1}'), ...call('y', 'g'), usage, finish()],
       shown,
       [
-        start(0, { type: 'tool_use', id: 'id_x', name: 'f', input: {} }),
+        start(0, toolUse('id_x', 'f', {})),
         delta(0, { type: 'input_json_delta', partial_json: '{"a":' }),
         delta(0, { type: 'input_json_delta', partial_json: '1}' }),
         stop(0),
-        start(1, { type: 'tool_use', id: 'id_y', name: 'g', input: {} }),
+        start(1, toolUse('id_y', 'g', {})),
         delta(1, { type: 'input_json_delta', partial_json: '{}' }),
         stop(1),
-        ...end('tool_use', counts(20, 10, 12)),
+        ...end('tool_use', counts(20, 10, 12, 5)),
       ],
     ],
-    ['ends an empty answer like any other', [usage, finish()], shown, end('end_turn', counts(20, 10, 12))],
+    ['ends an empty answer like any other', [usage, finish()], shown, end('end_turn', counts(20, 10, 12, 5))],
     [
       'names the stop sequence',
       [usage, finish('stop-sequence', 'END')],
       shown,
-      end('stop_sequence', counts(20, 10, 12), 'END'),
+      end('stop_sequence', counts(20, 10, 12, 5), 'END'),
     ],
   ])('%s', (_name, deltas, options, expected) => {
     expect(stream(deltas, options)).toEqual([...opening, ...expected])
@@ -120,18 +177,19 @@ describe('encoder', () => {
     const error = new GatewayError('upstream-truncated', 'Cut off.')
     expect(stream([say('a'), fail(error)])).toEqual([
       ...opening,
-      start(0, { type: 'text', text: '' }),
+      start(0, { type: 'text', text: '', citations: null }),
       delta(0, { type: 'text_delta', text: 'a' }),
       event('error', { error: { type: 'api_error', message: 'Cut off.' } }),
     ])
   })
 
-  test.each<[FinishReason, string]>([
+  test.each<[FinishReason, StopReason]>([
     ['stop', 'end_turn'],
     ['length', 'max_tokens'],
+    ['context-window', 'model_context_window_exceeded'],
     ['content-filter', 'refusal'],
   ])('stops for %s as %s', (reason, expected) => {
-    expect(stream([usage, finish(reason)]).slice(2)).toEqual(end(expected, counts(20, 10, 12)))
+    expect(stream([usage, finish(reason)]).slice(2)).toEqual(end(expected, counts(20, 10, 12, 5)))
   })
 })
 
@@ -146,16 +204,32 @@ describe('encodeReply', () => {
       model: 'glm-5',
       content: [
         { type: 'thinking', thinking: 'Hm', signature },
-        { type: 'text', text: 'So.' },
-        { type: 'tool_use', id: 'id_x', name: 'f', input: { a: 1 } },
+        { type: 'text', text: 'So.', citations: null },
+        toolUse('id_x', 'f', { a: 1 }),
       ],
       stop_reason: 'tool_use',
       stop_sequence: null,
-      usage: { ...counts(20, 10, 12), service_tier: 'standard' },
-    })
+      stop_details: null,
+      container: null,
+      context_management: null,
+      diagnostics: null,
+      usage: allCounts(counts(20, 10, 12, 5), 20),
+    } satisfies Anthropic.Beta.BetaMessage & Anthropic.Message)
   })
 
-  test.each<[string, Delta[], typeof shown, object]>([
+  test.each<[string, Delta[], MessagesOptions, object]>([
+    [
+      'omitted thinking is a block without its text',
+      [think('Hm'), say('a'), finish()],
+      omitted,
+      {
+        content: [
+          { type: 'thinking', thinking: '', signature },
+          { type: 'text', text: 'a' },
+        ],
+      },
+    ],
+    ['a refusal says so twice', [finish('content-filter')], shown, { stop_reason: 'refusal', stop_details: refusal }],
     [
       'hidden thinking is left out',
       [think('Hm'), say('a'), finish()],

@@ -3,10 +3,11 @@ import Anthropic from '@anthropic-ai/sdk'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta } from '../../../src/core/events.ts'
 import { run } from '../../../src/core/machine.ts'
+import type { MessagesOptions } from '../../../src/dialects/anthropic-messages/encode.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
 import { answering, answeringJson, call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
 
-const options = { thinking: true }
+const options: MessagesOptions = { thinking: 'shown' }
 const ask = { model: 'glm-5', max_tokens: 100, messages: [{ role: 'user' as const, content: 'Hello' }] }
 const client = (fetch: typeof globalThis.fetch) =>
   new Anthropic({ apiKey: 'k', baseURL: 'http://localhost', fetch, maxRetries: 0 })

@@ -54,7 +54,7 @@ const finishOf: Record<string, string> = {
   stop: 'stop',
   tool_calls: 'tool-calls',
   length: 'length',
-  model_context_window_exceeded: 'length',
+  model_context_window_exceeded: 'context-window',
   sensitive: 'content-filter',
 }
 
@@ -453,5 +453,5 @@ test('a window that was full before the first word is the error clients compact 
   const last = decode([{ finish_reason: 'model_context_window_exceeded', usage }]).at(-1)
   expect(last?.type === 'error' && last.error.kind).toBe('context-overflow')
   const cut = decode([said('Half'), { finish_reason: 'model_context_window_exceeded', usage }]).at(-1)
-  expect(cut).toEqual({ type: 'finish', reason: 'length' })
+  expect(cut).toEqual({ type: 'finish', reason: 'context-window' })
 })

@@ -15,6 +15,8 @@ export function listen(app: AnyElysia, hostname: string, port: number): Listenin
   app.listen({
     hostname,
     port,
+    // Else a second gateway would start without an error and take half of the calls.
+    reusePort: false,
     // Idle connections between requests; running answers have no limit of the server's.
     idleTimeout: 60,
     // The limit is ours to enforce, so that its error speaks the client's dialect.

@@ -29,8 +29,11 @@ export async function serveWith(config: Config, io: Io, greeting: Greeting, rere
   endure(log)
   const stopped = signalled()
   try {
-    const server = listen(app, config.host, config.listenPort)
-    const watched = metrics && config.metricsPort > 0 ? listenForMetrics(metrics, config.metricsPort) : undefined
+    const server = opened('--port', config.host, config.listenPort, (host, port) => listen(app, host, port))
+    const watched =
+      metrics && config.metricsPort > 0
+        ? opened('--metrics-port', '127.0.0.1', config.metricsPort, (_, port) => listenForMetrics(metrics, port))
+        : undefined
     if (watched) log.info('metrics without a key', { url: watched.url })
     io.stdout(greeting(server.url, config, io.version))
     const doubted = doubter(io, log)
@@ -50,7 +53,7 @@ export async function serveWith(config: Config, io: Io, greeting: Greeting, rere
     await Promise.all([watched?.stop(), close()])
     return 0
   } catch (thrown) {
-    io.stderr(`zai2api: ${cannotListen(thrown, config)}\n`)
+    io.stderr(`zai2api: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`)
     return 1
   }
 }
@@ -121,13 +124,23 @@ function signalled(): Promise<string> {
   })
 }
 
-function cannotListen(thrown: unknown, { host, listenPort }: Config): string {
+/** Opens the port that `flag` sets. Errors: one that says what to do. */
+function opened<Server>(flag: string, host: string, port: number, open: (host: string, port: number) => Server) {
+  try {
+    return open(host, port)
+  } catch (cause) {
+    throw new Error(cannotListen(cause, flag, host, port), { cause })
+  }
+}
+
+function cannotListen(thrown: unknown, flag: string, host: string, port: number): string {
   if (thrown instanceof Error && 'code' in thrown) {
-    if (thrown.code === 'EADDRINUSE')
-      return `port ${listenPort} on ${host} is taken; choose another with --port, or --port 0 for any free one`
-    if (thrown.code === 'EACCES')
-      return `port ${listenPort} on ${host} needs more rights; choose one above 1023 with --port`
+    if (thrown.code === 'EADDRINUSE') {
+      const other = flag === '--port' ? '--port 0 for any free one' : '0 for none'
+      return `port ${port} on ${host} is taken; choose another with ${flag}, or ${other}`
+    }
+    if (thrown.code === 'EACCES') return `port ${port} on ${host} needs more rights; choose one above 1023 with ${flag}`
   }
   const reason = thrown instanceof Error ? thrown.message : String(thrown)
-  return `cannot listen on ${host}:${listenPort}: ${reason}`
+  return `cannot listen on ${host}:${port}: ${reason}`
 }

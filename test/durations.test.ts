@@ -104,7 +104,6 @@ const datesIn: Record<string, string> = {
   'upstreams/zai-api/open.ts': 'an error names the date of its end',
   'upstreams/zai-api/quota.ts': 'an error names the date of its end',
   'upstreams/zai-web/open.ts': 'requests are signed with their date',
-  'upstreams/zai-web/session.ts': 'tokens are checked again at a date',
 }
 
 test('dates are asked for only where a date is meant', () => {

@@ -258,8 +258,8 @@ function depsOf({ fetch, clock, log }: Edge) {
 }
 
 function waitTold(log: Log, upstream: string): (wait: Wait) => void {
-  return ({ position, because, untilMs }) =>
-    log.info('waiting for Z.AI', { upstream, position, because, until: new Date(untilMs).toISOString() })
+  return ({ position, because, leftMs }) =>
+    log.info('waiting for Z.AI', { upstream, position, because, forSeconds: Math.round(leftMs / 1000) })
 }
 
 const alphabet = Buffer.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz')

@@ -9,6 +9,8 @@ export interface Pool<Credential> {
   admit(members: readonly Member<Credential>[]): Credential[]
   /** A place in line for one call, which keeps its number and its patience over all attempts. */
   turn(options: TurnOptions<Credential>): Turn<Credential>
+  /** Nobody is served any more: whoever waits is told at once, and whoever comes. */
+  close(error: GatewayError): void
   /** Why no call could succeed now however long it waited; `undefined` where one could. */
   verdict(): GatewayError | undefined
   snapshot(): PoolSnapshot
@@ -51,8 +53,8 @@ export interface Lease<Credential> {
   credential: Credential
   /** The upstream answers under this credential. */
   works(): void
-  /** `until` in epoch milliseconds, where it is known when a parked credential is good again. */
-  refuse(refusal: Refusal, error: GatewayError, until?: number): void
+  /** `forMs`, where it is known when a parked credential is good again. */
+  refuse(refusal: Refusal, error: GatewayError, forMs?: number): void
   release(): void
 }
 
@@ -71,8 +73,8 @@ export interface CredentialSnapshot {
   inFlight: number
   /** How many calls at a time are tried, as far as it is learned: `Infinity` until a first refusal where none is assumed. */
   limit: number
-  /** Epoch milliseconds. */
-  waitingUntil?: number
+  /** Until it is tried again. */
+  waitingMs?: number
   /** The upstream's names of models that it is parked for. */
   withoutModels: string[]
 }

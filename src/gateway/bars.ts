@@ -8,7 +8,10 @@ export const everything = ''
 interface Bar {
   parked: boolean
   error: GatewayError
+  /** On the clock for durations. */
   until: number
+  /** Epoch milliseconds, where the upstream named a date. */
+  overAt: number | undefined
   /** Refusals in a row. */
   strikes: number
   /** One call finds out whether it is over; the others wait for it. */
@@ -22,24 +25,25 @@ export const parking = { parked: true, shortestMs: 60_000, longestMs: 30 * 60_00
 export interface Reason {
   error: GatewayError
   how: typeof resting | typeof parking
-  /** When the upstream says it will be over, in epoch milliseconds. */
-  until?: number | undefined
+  /** How long the upstream says it will be. */
+  forMs?: number | undefined
 }
 
 /** Keeps calls away after a refusal. */
 export function putUp(
   bars: Bars,
   name: string,
-  { error, how, until }: Reason,
-  { now, random }: { now: number; random: () => number },
+  { error, how, forMs }: Reason,
+  { now, date, random }: { now: number; date: number; random: () => number },
 ): void {
   const before = bars.get(name)
   // Calls that left together come back together: that is one refusal, not many.
   const isTold = before !== undefined && !before.trial && before.until > now && (before.parked || !how.parked)
-  if (isTold && until === undefined) return
+  if (isTold && forMs === undefined) return
   const strikes = (before?.strikes ?? 0) + 1
   const ms = Math.min(how.longestMs, how.shortestMs * 2 ** (strikes - 1)) * (1 + random() / 2)
-  bars.set(name, { parked: how.parked, error, until: until ?? now + ms, strikes, trial: false })
+  const overAt = forMs === undefined ? undefined : date + forMs
+  bars.set(name, { parked: how.parked, error, until: now + (forMs ?? ms), overAt, strikes, trial: false })
 }
 
 export function isParking({ parked, until }: Bar, now: number): boolean {

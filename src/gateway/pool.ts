@@ -43,8 +43,8 @@ export interface Wait {
   position: number
   /** The code of the refusal that holds it up, or that everybody is busy. */
   because: string
-  /** When it gives up, in epoch milliseconds. */
-  untilMs: number
+  /** Until it gives up. */
+  leftMs: number
 }
 
 const never = Number.POSITIVE_INFINITY
@@ -116,6 +116,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
   let leases = 0
   let stopTimer = () => {}
   let timerAt = never
+  let closed: GatewayError | undefined
 
   return {
     admit(members) {
@@ -124,7 +125,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
         const seat = known.get(member.secret)
         if (seat === undefined) return newSeat(member, startLimit)
         seat.member = member
-        for (const bar of seat.bars.values()) bar.until = clock.now()
+        for (const bar of seat.bars.values()) bar.until = clock.monotonic()
         return seat
       })
       lines.clear()
@@ -140,9 +141,14 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       const call = { number, options, waitedMs: 0, admitted: false, told: tell === undefined, refusal: undefined }
       return { lease: () => lease(call) }
     },
-    verdict: () => (seats.length > 0 ? reasonToGo(seats, everything, clock.now()) : undefined),
+    close(error) {
+      closed = error
+      for (const waiter of [...waiting.all()]) waiter.settle(error)
+      setTimer(clock.monotonic())
+    },
+    verdict: () => (seats.length > 0 ? reasonToGo(seats, everything, clock.monotonic()) : undefined),
     snapshot() {
-      const now = clock.now()
+      const now = clock.monotonic()
       const oldestMs = waiting.all().reduce((oldest, { since }) => Math.max(oldest, now - since), 0)
       return {
         credentials: seats.map((seat) => snapshotOf(seat, now)),
@@ -153,11 +159,13 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
 
   function lease(call: Call<Credential>): Promise<Lease<Credential>> {
     if (call.options.signal.aborted) return Promise.reject(left())
+    if (closed !== undefined) return Promise.reject(closed)
+    openDated()
     const isNew = !call.admitted
     call.admitted = true
     // The timer may be late: whoever waits goes first.
     pump()
-    const now = clock.now()
+    const now = clock.monotonic()
     const chosen = choose(call.options, now)
     if (chosen instanceof GatewayError) return Promise.reject(chosen)
     if (chosen !== undefined) return Promise.resolve(lend(chosen, call))
@@ -174,7 +182,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     return new Promise((resolve, reject) => {
       const leave = () => {
         waiter.settle(left())
-        setTimer(clock.now())
+        setTimer(clock.monotonic())
       }
       const waiter: Waiter<Credential> = {
         call,
@@ -187,7 +195,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
           waiting.remove(waiter)
           waiter.line.calls.remove(waiter)
           if (waiter.line.calls.first() === undefined) lines.delete(waiter.line.name)
-          const ms = clock.now() - since
+          const ms = clock.monotonic() - since
           call.waitedMs += ms
           if (outcome instanceof GatewayError) return reject(outcome)
           if (ms >= 1_000) note(`waited ${Math.round(ms / 1000)} s for ${outcome.id}`)
@@ -213,7 +221,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
   /** Serves whoever can be served, in their order, and sends away whom nothing can help. */
   function pump(): void {
     if (waiting.first() === undefined) return
-    const now = clock.now()
+    const now = clock.monotonic()
     for (let next = nextServed(now); next !== undefined; next = nextServed(now)) {
       const { waiter, chosen } = next
       waiter.settle(chosen instanceof GatewayError ? chosen : lend(chosen, waiter.call))
@@ -243,7 +251,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     waiting.add(waiter)
     call.told = true
     const before = waiting.all().reduce((count, other) => (inTurn(other, waiter) < 0 ? count + 1 : count), 0)
-    tell?.({ position: before + 1, because: holdUp(call), untilMs: deadline })
+    tell?.({ position: before + 1, because: holdUp(call), leftMs: deadline - clock.monotonic() })
   }
 
   function holdUp({ refusal, options }: Call<Credential>): string {
@@ -273,6 +281,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
 
   function ring(): void {
     timerAt = never
+    openDated()
     pump()
   }
 
@@ -327,10 +336,10 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
         if (out && seat.inFlight >= seat.limit) grow(seat)
         pump()
       },
-      refuse(refusal, error, until) {
+      refuse(refusal, error, forMs) {
         if (refusal === 'busy' || refusal === 'overloaded') call.refusal = error
         if (!out) return
-        judge(seat, model, refusal, error, until)
+        judge(seat, model, refusal, error, forMs)
         giveBack()
       },
       release: giveBack,
@@ -340,7 +349,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       if (bars.size === 0) return
       for (const name of [everything, model]) {
         const bar = bars.get(name)
-        if (bar !== undefined && (trials.includes(bar) || bar.until <= clock.now())) bars.delete(name)
+        if (bar !== undefined && (trials.includes(bar) || bar.until <= clock.monotonic())) bars.delete(name)
       }
     }
 
@@ -353,7 +362,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     }
   }
 
-  function judge(seat: Seat<Credential>, model: string, refusal: Refusal, error: GatewayError, until?: number): void {
+  function judge(seat: Seat<Credential>, model: string, refusal: Refusal, error: GatewayError, forMs?: number): void {
     switch (refusal) {
       case 'busy':
         shrink(seat)
@@ -365,10 +374,10 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
         bar(overloads, model, { error, how: resting })
         return
       case 'dead':
-        bar(seat.bars, everything, { error, how: parking, until })
+        bar(seat.bars, everything, { error, how: parking, forMs })
         return
       case 'unfit':
-        bar(seat.bars, model, { error, how: parking, until })
+        bar(seat.bars, model, { error, how: parking, forMs })
         return
       default:
         refusal satisfies never
@@ -377,17 +386,25 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
 
   function shrink(seat: Seat<Credential>): void {
     seat.limit = Math.max(1, Math.min(seat.limit, seat.inFlight - 1))
-    seat.limitedAt = clock.now()
+    seat.limitedAt = clock.monotonic()
   }
 
   function grow(seat: Seat<Credential>): void {
-    if (seat.limitedAt !== undefined && clock.now() - seat.limitedAt < growMs) return
+    if (seat.limitedAt !== undefined && clock.monotonic() - seat.limitedAt < growMs) return
     seat.limit++
-    if (seat.limitedAt !== undefined) seat.limitedAt = clock.now()
+    if (seat.limitedAt !== undefined) seat.limitedAt = clock.monotonic()
   }
 
   function bar(bars: Bars, name: string, reason: Reason): void {
-    putUp(bars, name, reason, { now: clock.now(), random })
+    putUp(bars, name, reason, { now: clock.monotonic(), date: clock.now(), random })
+  }
+
+  /** A laptop that slept has missed hours on the clock for durations; a date that has come says so all the same. */
+  function openDated(): void {
+    const date = clock.now()
+    for (const { bars } of seats)
+      for (const bar of bars.values())
+        if (bar.overAt !== undefined && bar.overAt <= date) bar.until = Math.min(bar.until, clock.monotonic())
   }
 }
 
@@ -424,7 +441,7 @@ function snapshotOf<Credential>(seat: Seat<Credential>, now: number): Credential
     state: bar === undefined ? 'ready' : bar.until <= now ? 'trial' : bar.parked ? 'parked' : 'cooling',
     inFlight,
     limit,
-    ...(bar !== undefined && bar.until > now ? { waitingUntil: bar.until } : {}),
+    ...(bar !== undefined && bar.until > now ? { waitingMs: bar.until - now } : {}),
     withoutModels: [...bars].flatMap(([name, { until }]) => (name !== everything && until > now ? [name] : [])),
   }
 }

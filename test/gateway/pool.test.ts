@@ -128,7 +128,7 @@ describe('the limit', () => {
     for (const seconds of [10, 20, 40, 60, 60]) {
       const alone = await lease()
       alone.refuse('busy', busy)
-      expect(stateOf()).toMatchObject({ limit: 1, state: 'cooling', waitingUntil: clock.now() + seconds * 1000 })
+      expect(stateOf()).toMatchObject({ limit: 1, state: 'cooling', waitingMs: seconds * 1000 })
       clock.advance(seconds * 1000)
     }
     const works = await lease()
@@ -137,10 +137,10 @@ describe('the limit', () => {
   })
 
   test('chance draws the rests out, by half at most', async () => {
-    const { clock, lease, stateOf } = setUp(['a'], {}, () => 1)
+    const { lease, stateOf } = setUp(['a'], {}, () => 1)
     const alone = await lease()
     alone.refuse('busy', busy)
-    expect(stateOf()?.waitingUntil).toBe(clock.now() + 15_000)
+    expect(stateOf()?.waitingMs).toBe(15_000)
   })
 
   test('after a rest one call finds out, and the others wait for it', async () => {
@@ -163,7 +163,7 @@ describe('parked', () => {
   test('until the time the upstream has named, and every refusal says what is left of it', async () => {
     const { clock, lease, pool } = setUp()
     const first = await lease()
-    first.refuse('dead', spent, clock.now() + 3_600_000)
+    first.refuse('dead', spent, 3_600_000)
     clock.advance(600_000)
     await expect(lease()).rejects.toMatchObject({ kind: 'quota-exhausted', retryAfterMs: 3_000_000 })
     expect(pool.verdict()).toMatchObject({ kind: 'quota-exhausted', retryAfterMs: 3_000_000 })
@@ -172,12 +172,34 @@ describe('parked', () => {
     expect(await credentialOf(lease())).toBe('a')
   })
 
+  test.each([
+    ['back', -600_000],
+    ['forward', 600_000],
+  ])('for as long as was named, though the date is set %s', async (_how, shift) => {
+    const { clock, lease } = setUp()
+    const first = await lease()
+    first.refuse('dead', spent, 3_600_000)
+    clock.setDate(clock.now() + shift)
+    clock.advance(2_900_000)
+    await expect(lease()).rejects.toMatchObject({ kind: 'quota-exhausted' })
+    clock.advance(700_000)
+    expect(await credentialOf(lease())).toBe('a')
+  })
+
+  test('until the date that was named where the machine slept over it', async () => {
+    const { clock, lease } = setUp()
+    const first = await lease()
+    first.refuse('dead', spent, 3_600_000)
+    clock.setDate(clock.now() + 8 * 3_600_000)
+    expect(await credentialOf(lease())).toBe('a')
+  })
+
   test('for longer with every trial that fails, where no time is named', async () => {
     const { clock, lease, stateOf } = setUp()
     for (const minutes of [1, 2, 4, 8, 16, 30, 30]) {
       const trial = await lease()
       trial.refuse('dead', refused)
-      expect(stateOf()).toMatchObject({ state: 'parked', waitingUntil: clock.now() + minutes * 60_000 })
+      expect(stateOf()).toMatchObject({ state: 'parked', waitingMs: minutes * 60_000 })
       clock.advance(minutes * 60_000)
       expect(stateOf()?.state).toBe('trial')
     }
@@ -224,10 +246,10 @@ describe('parked', () => {
   })
 
   test('of several, the one that says when it is over is told', async () => {
-    const { clock, lease } = setUp(['a', 'b'])
+    const { lease } = setUp(['a', 'b'])
     const [one, two] = [await lease(), await lease()]
     one.refuse('dead', refused)
-    two.refuse('dead', spent, clock.now() + 3_600_000)
+    two.refuse('dead', spent, 3_600_000)
     await expect(lease()).rejects.toMatchObject({ kind: 'quota-exhausted' })
   })
 })
@@ -332,22 +354,33 @@ describe('the queue', () => {
   })
 })
 
+test('a closed pool sends away who waits and who comes, at once; who holds a credential keeps it', async () => {
+  const { clock, lease, pool, stateOf } = setUp()
+  const stopping = new GatewayError('overloaded', 'Stopping.', { retryAfterMs: 5_000 })
+  const held = await lease()
+  held.refuse('busy', busy)
+  const waiting = [lease(), lease()]
+  pool.close(stopping)
+  for (const one of [...waiting, lease()]) await expect(one).rejects.toBe(stopping)
+  expect(clock.pending()).toBe(0)
+  held.release()
+  expect(stateOf()?.inFlight).toBe(0)
+})
+
 describe('a call that waits for three seconds is told of', () => {
   test('once, with its place, what holds it up and how long it will wait', async () => {
     const { clock, told, lease, turn } = setUp()
     const place = turn()
     const first = await place.lease()
     const second = await lease()
-    const startedAt = clock.now()
     first.refuse('busy', busy)
     const [again, fresh] = [place.lease(), lease()]
     clock.advance(2_999)
     expect(told).toEqual([])
     clock.advance(1)
-    const untilMs = startedAt + 120_000
     expect(told).toEqual([
-      { position: 1, because: 'rate_limited', untilMs },
-      { position: 2, because: 'all credentials busy', untilMs },
+      { position: 1, because: 'rate_limited', leftMs: 117_000 },
+      { position: 2, because: 'all credentials busy', leftMs: 117_000 },
     ])
     clock.advance(60_000)
     second.release()
@@ -560,8 +593,8 @@ test('whatever happens: no more leases than the limit, no overtaking, nobody par
           if (taken.do === 'works') return lease.works()
           caller.state = 'gone'
           if (taken.do !== 'refuse') return lease.release()
-          const until = clock.now() + 45_000
-          lease.refuse(taken.refusal, busy, until)
+          const until = clock.monotonic() + 45_000
+          lease.refuse(taken.refusal, busy, 45_000)
           if (taken.refusal === 'dead') parkedUntil.set(lease.credential, until)
           if (taken.refusal === 'unfit') parkedUntil.set(`${lease.credential} ${caller.model}`, until)
         }

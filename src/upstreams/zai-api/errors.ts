@@ -187,9 +187,9 @@ export function remedyOf({ code }: GatewayError): Remedy {
   return failures.find((failure) => failure.code === code)?.remedy ?? otherRemedies[code] ?? 'none'
 }
 
-/** When a credential that was refused is good again, in epoch milliseconds, where the API says so. */
-export function goodAgainAt({ kind, retryAfterMs = 0 }: GatewayError, now: number): number | undefined {
-  return kind === 'quota-exhausted' && retryAfterMs > 0 ? now + retryAfterMs : undefined
+/** How long until a credential that was refused is good again, where the API says so. */
+export function goodAgainAfterMs({ kind, retryAfterMs = 0 }: GatewayError): number | undefined {
+  return kind === 'quota-exhausted' && retryAfterMs > 0 ? retryAfterMs : undefined
 }
 
 /** The error a frame of the stream carries. `now` in epoch milliseconds. */

@@ -13,7 +13,7 @@ import { type PayloadReader, sseDeltas } from '../../wire/sse.ts'
 import type { Api } from './api.ts'
 import { decoder } from './decode.ts'
 import { encode } from './encode.ts'
-import { answerError, type Remedy as ErrorRemedy, goodAgainAt, noKey, remedyOf } from './errors.ts'
+import { answerError, type Remedy as ErrorRemedy, goodAgainAfterMs, noKey, remedyOf } from './errors.ts'
 import { type ApiModel, alwaysThinks, withTraits } from './models.ts'
 import { unseenPictures } from './normalise.ts'
 
@@ -68,7 +68,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       }
       const remedy = remedyFor(outcome, job)
       if (outcome instanceof GatewayError && isRefusal(remedy)) {
-        lease.refuse(remedy, outcome, goodAgainAt(outcome, clock.now()))
+        lease.refuse(remedy, outcome, goodAgainAfterMs(outcome))
         note(`${lease.id}: ${outcome.code}`)
         continue
       }

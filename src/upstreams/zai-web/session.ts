@@ -155,7 +155,11 @@ export function sessions(options: SessionOptions): Sessions {
             const session = await sessionIn(place, signal)
             if (session !== undefined)
               return place.kind === 'guest' ? guestStay(session, place, lease) : accountStay(session, place, lease)
-            lease.refuse('dead', nothingUsable(), place.kind === 'guest' ? undefined : place.checkAt)
+            lease.refuse(
+              'dead',
+              nothingUsable(),
+              place.kind === 'guest' ? undefined : place.checkAt - clock.monotonic(),
+            )
           } catch (thrown) {
             lease.release()
             if (signal.aborted) throw cancelled()
@@ -194,10 +198,10 @@ export function sessions(options: SessionOptions): Sessions {
         // A token that was rolled meanwhile has not been refused.
         if (refusal === 'dead' && account.session !== session) return release()
         if (refusal === 'dead') {
-          account.checkAt = clock.now() + checkedForMs
+          account.checkAt = clock.monotonic() + checkedForMs
           bury(account, 'was refused')
         }
-        lease.refuse(refusal, error, refusal === 'dead' ? account.checkAt : undefined)
+        lease.refuse(refusal, error, refusal === 'dead' ? checkedForMs : undefined)
       },
     }
   }
@@ -272,12 +276,12 @@ export function sessions(options: SessionOptions): Sessions {
   }
 
   async function isUsable(account: Account, signal: AbortSignal): Promise<boolean> {
-    if (clock.now() >= account.checkAt) await account.check(signal)
+    if (clock.monotonic() >= account.checkAt) await account.check(signal)
     return !account.dead
   }
 
   async function guestSession({ current, mint }: Guests, signal: AbortSignal): Promise<Session> {
-    if (current !== undefined && clock.now() - current.mintedAt < guestTtlMs) return current.session
+    if (current !== undefined && clock.monotonic() - current.mintedAt < guestTtlMs) return current.session
     return mint(signal)
   }
 
@@ -288,7 +292,7 @@ export function sessions(options: SessionOptions): Sessions {
       rooms: new WeakMap(),
       mint: shared(async () => {
         const session = sessionOf('guest', sessionAnswer(await auths(undefined)))
-        place.current = { session, mintedAt: clock.now() }
+        place.current = { session, mintedAt: clock.monotonic() }
         return session
       }),
     }
@@ -312,7 +316,7 @@ export function sessions(options: SessionOptions): Sessions {
     const { kind, token, userId, userName } = account.session
     try {
       const answer = await auths(token)
-      account.checkAt = clock.now() + checkedForMs
+      account.checkAt = clock.monotonic() + checkedForMs
       if (isRefusal(answer)) {
         bury(account, 'was refused')
         return
@@ -328,7 +332,7 @@ export function sessions(options: SessionOptions): Sessions {
       if (next.token !== token || next.userId !== userId || next.userName !== userName) account.session = next
     } catch (thrown) {
       // The site could not say. The token may do all the same, as long as we know whose it is.
-      account.checkAt = userId === '' ? Number.NEGATIVE_INFINITY : clock.now() + checkAgainMs
+      account.checkAt = userId === '' ? Number.NEGATIVE_INFINITY : clock.monotonic() + checkAgainMs
       if (userId === '') throw thrown
     }
   }

@@ -1,4 +1,5 @@
 import type { PrepareAttachments, PrepareOptions } from '../attachments/index.ts'
+import { withCallIds } from '../core/call-ids.ts'
 import { asGatewayError, type GatewayError } from '../core/errors.ts'
 import type { Delta, StreamEvent, Usage } from '../core/events.ts'
 import { grammar } from '../core/grammar.ts'
@@ -130,7 +131,8 @@ interface Prepared extends Route {
 function preparing({ webSearch, prepareAttachments }: GatewayOptions, options: PrepareOptions) {
   return async (found: Route): Promise<Prepared> => {
     const settled = settleSearch(found, webSearch)
-    const request = await prepareAttachments(settled.request, settled, options)
+    const messages = withCallIds(settled.request.messages)
+    const request = await prepareAttachments({ ...settled.request, messages }, settled, options)
     return { ...settled, request, unsupported: [...request.unsupported, ...settled.upstream.unsupported(request)] }
   }
 }

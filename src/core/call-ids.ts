@@ -1,0 +1,123 @@
+import type { AssistantPart, Message } from './request.ts'
+
+type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
+
+interface MadeCall {
+  id: string
+  answered: boolean
+}
+
+/**
+ * A conversation in which every call has an id of its own and a name, whatever other servers and lossy clients have
+ * left of them, and every result the id of the call it answers.
+ *
+ * A result goes to the nearest turn before it that still waits for one of that id, and within the turn to the first
+ * such call; without an id it goes to any call that waits, by order. A result that answers no call keeps its id.
+ */
+export function withCallIds(messages: readonly Message[]): Message[] {
+  if (isSound(messages)) return [...messages]
+  const ids = freshIds(messages)
+  const named = messages.map((message) =>
+    message.role === 'assistant' ? { ...message, parts: message.parts.map((part) => withId(part, ids)) } : message,
+  )
+  return withAnswers(messages, named, ids)
+}
+
+/** Most conversations are; they cost one look. */
+function isSound(messages: readonly Message[]): boolean {
+  const seen = new Set<string>()
+  return messages.every((message) => {
+    if (message.role === 'tool') return message.callId !== ''
+    return callsOf(message).every(({ id, name }) => {
+      if (id === '' || name === '' || seen.has(id)) return false
+      seen.add(id)
+      return true
+    })
+  })
+}
+
+/** The first call of an id keeps it; others, and those without, get one that nobody has. */
+function freshIds(messages: readonly Message[]): { take(id: string): string; fresh(): string } {
+  const taken = new Set(
+    messages.flatMap((message) => (message.role === 'tool' ? [message.callId] : callsOf(message).map(({ id }) => id))),
+  )
+  const kept = new Set<string>()
+  let last = 0
+  const fresh = () => {
+    do last++
+    while (taken.has(`call_${last}`))
+    return `call_${last}`
+  }
+  return {
+    fresh,
+    take(id) {
+      if (id === '' || kept.has(id)) return fresh()
+      kept.add(id)
+      return id
+    },
+  }
+}
+
+function withId(part: AssistantPart, ids: { take(id: string): string }): AssistantPart {
+  return part.type === 'tool-call' ? { ...part, id: ids.take(part.id), name: part.name || 'unnamed' } : part
+}
+
+/** `named` is the same conversation with the new ids of its calls. */
+function withAnswers(original: readonly Message[], named: readonly Message[], ids: { fresh(): string }): Message[] {
+  const calls = named.map((message) => callsOf(message).map(({ id }) => ({ id, answered: false })))
+  const answers = new Map<number, string>()
+  // What an id tells comes first: only then is it known which calls still wait.
+  const byId = new Map<string, Waiting>()
+  for (const [turn, message] of original.entries()) {
+    if (message.role === 'tool' && message.callId !== '') {
+      const id = byId.get(message.callId)?.take()
+      if (id !== undefined) answers.set(turn, id)
+    }
+    for (const [index, { id }] of callsOf(message).entries()) {
+      const waiting = byId.get(id) ?? waitingCalls()
+      byId.set(id, waiting)
+      waiting.add(turn, calls[turn]?.slice(index, index + 1) ?? [])
+    }
+  }
+  const all = waitingCalls()
+  return named.map((message, turn) => {
+    all.add(turn, calls[turn] ?? [])
+    if (message.role !== 'tool') return message
+    const known = answers.get(turn)
+    if (known !== undefined) return { ...message, callId: known }
+    return message.callId === '' ? { ...message, callId: all.take() ?? ids.fresh() } : message
+  })
+}
+
+interface Waiting {
+  add(turn: number, calls: readonly MadeCall[]): void
+  /** The id of the first unanswered call of the newest turn that has one. */
+  take(): string | undefined
+}
+
+/** Each call is looked at once, however many there are. */
+function waitingCalls(): Waiting {
+  const turns: { turn: number; calls: MadeCall[]; next: number }[] = []
+  return {
+    add(turn, calls) {
+      const newest = turns.at(-1)
+      if (newest?.turn === turn) newest.calls.push(...calls)
+      else if (calls.length > 0) turns.push({ turn, calls: [...calls], next: 0 })
+    },
+    take() {
+      for (let newest = turns.at(-1); newest; newest = turns.at(-1)) {
+        const call = newest.calls[newest.next++]
+        if (!call) turns.pop()
+        else if (!call.answered) {
+          call.answered = true
+          return call.id
+        }
+      }
+      return undefined
+    },
+  }
+}
+
+function callsOf(message: Message | undefined): ToolCall[] {
+  return message?.role === 'assistant' ? message.parts.filter((part) => part.type === 'tool-call') : []
+}

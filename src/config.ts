@@ -1,6 +1,8 @@
 import { Value } from '@sinclair/typebox/value'
+import { isPlaceholder } from './config/placeholder.ts'
 import { defaults, type Flags, type Source, type Surroundings, sourcesOf } from './config/sources.ts'
 import {
+  credentialOf,
   type NamedSetting,
   type Setting,
   type SettingName,
@@ -22,6 +24,15 @@ export interface LoadedConfig {
   config: Config
   /** Where each value is written: `flag --port`, `LISTEN_PORT in /srv/.env`, `default`. */
   origins: ReadonlyMap<SettingName, string>
+  /** The same, for those who judge how far it is trusted. */
+  sources: ReadonlyMap<SettingName, Source>
+  doubts: readonly Doubt[]
+}
+
+/** Something that works otherwise than its writer may think; `loud` where it leaves a door open. */
+export interface Doubt {
+  says: string
+  loud: boolean
 }
 
 /**
@@ -30,22 +41,46 @@ export interface LoadedConfig {
  * Errors: UsageError, one line that names the key, where it is written and what is allowed, and never shows a secret.
  */
 export function loadConfig(flags: Flags, surroundings: Surroundings): LoadedConfig {
-  const sources = sourcesOf(flags, surroundings)
-  const values: Partial<Record<SettingName, unknown>> = {}
-  const origins = new Map<SettingName, string>()
-  for (const setting of settingList) {
-    const source = sources.find((candidate) => isSet(candidate.given(setting), setting)) ?? defaults
-    values[setting.name] = checked(setting, source)
-    origins.set(setting.name, source.origin(setting))
-  }
-  if (!areSettings(values)) throw new Error('A setting passed its check and then failed it.')
-  return settled(values, origins)
+  const { list, doubts } = sourcesOf(flags, surroundings)
+  return loadFrom(list, doubts)
 }
 
-function isSet(given: unknown, setting: Setting): boolean {
+/** The same from these sources alone. */
+export function loadFrom(list: readonly Source[], told: readonly string[] = []): LoadedConfig {
+  const values: Partial<Record<SettingName, unknown>> = {}
+  const sources = new Map<SettingName, Source>()
+  const doubts: Doubt[] = told.map((says) => ({ says, loud: false }))
+  for (const setting of settingList) {
+    const source = list.find((candidate) => isSet(setting, candidate)) ?? defaults
+    values[setting.name] = checked(setting, source)
+    sources.set(setting.name, source)
+    const asked = source === defaults ? list : list.slice(0, list.indexOf(source) + 1)
+    doubts.push(...asked.flatMap((candidate) => placeholderIn(setting, candidate)))
+  }
+  if (!areSettings(values)) throw new Error('A setting passed its check and then failed it.')
+  return { ...settled(values, sources), doubts }
+}
+
+/** A placeholder for a key of this gateway protects nothing, and is none. */
+function isSet(setting: NamedSetting, source: Source): boolean {
+  const given = source.given(setting)
   if (typeof given !== 'string') return given !== undefined
   const text = given.trim()
-  return text !== '' && text !== setting.example
+  return text !== '' && !(opensGateway(setting) && isPlaceholder(text))
+}
+
+function placeholderIn(setting: NamedSetting, source: Source): Doubt[] {
+  if (credentialOf(setting) === undefined) return []
+  const given = source.given(setting)
+  const value: unknown = typeof given === 'string' ? setting.kind.read(given.trim()) : given
+  if (![value].flat().some((text) => typeof text === 'string' && isPlaceholder(text))) return []
+  const loud = opensGateway(setting)
+  const effect = loud ? 'counts as no key' : 'nobody accepts'
+  return [{ says: `${source.origin(setting)} is a placeholder, which ${effect}: put a real key there`, loud }]
+}
+
+function opensGateway(setting: Setting): boolean {
+  return credentialOf(setting) === 'gateway'
 }
 
 function checked(setting: NamedSetting, source: Source): unknown {
@@ -61,11 +96,19 @@ function areSettings(values: Partial<Record<SettingName, unknown>>): values is S
 }
 
 /** Fills in what follows from other settings. */
-function settled(values: Settings, origins: Map<SettingName, string>): LoadedConfig {
+function settled(values: Settings, given: ReadonlyMap<SettingName, Source>): Omit<LoadedConfig, 'doubts'> {
   const endpoint = new URL(values.apiEndpoint)
   const config = { ...values, webBaseUrl: endpoint.origin, completionPath: endpoint.pathname + endpoint.search }
-  const follow = (follower: SettingName, leader: SettingName) => origins.set(follower, origins.get(leader) ?? '')
-  if (values.debugLogging && origins.get('logLevel') === 'default') {
+  const sources = new Map(given)
+  const origins = new Map(
+    settingList.map((setting) => [setting.name, sources.get(setting.name)?.origin(setting) ?? '']),
+  )
+  const isDefault = (name: SettingName) => given.get(name) === defaults
+  const follow = (follower: SettingName, leader: SettingName) => {
+    sources.set(follower, given.get(leader) ?? defaults)
+    origins.set(follower, origins.get(leader) ?? '')
+  }
+  if (values.debugLogging && isDefault('logLevel')) {
     config.logLevel = 'debug'
     follow('logLevel', 'debugLogging')
   }
@@ -73,13 +116,13 @@ function settled(values: Settings, origins: Map<SettingName, string>): LoadedCon
     config.anthropicApiKey = values.authToken
     follow('anthropicApiKey', 'authToken')
   }
-  if (values.zaiApiKeys.length > 0 && origins.get('upstreams') === 'default') {
+  if (values.zaiApiKeys.length > 0 && isDefault('upstreams')) {
     config.upstreams = ['zai-api']
     follow('upstreams', 'zaiApiKeys')
   }
   // Nobody has named one, so its origin stays the default.
-  if (config.upstreams[0] === 'zai-api' && origins.get('primaryModel') === 'default') config.primaryModel = primaryOfApi
-  return { config, origins }
+  if (config.upstreams[0] === 'zai-api' && isDefault('primaryModel')) config.primaryModel = primaryOfApi
+  return { config, origins, sources }
 }
 
 /**

@@ -31,8 +31,8 @@ async function run(line: string | string[], env: Record<string, string> = {}, fi
     version: '1.2.3',
   }
   const commands: Commands = {
-    serve: async (config) => result.started.push({ name: 'serve', config }) - 1,
-    demo: async (config) => result.started.push({ name: 'demo', config }) - 1,
+    serve: async ({ config }) => result.started.push({ name: 'serve', config }) - 1,
+    demo: async ({ config }) => result.started.push({ name: 'demo', config }) - 1,
     models: async (config, _io, { json }) => result.started.push({ name: 'models', config, json }) + 6,
     quota: async (config, _io, { json }) => result.started.push({ name: 'quota', config, json }) - 1,
     launch: async (program, args, { config }) =>

@@ -461,23 +461,23 @@ describe('who may be listened to:', () => {
     ['127.example.org', false],
     ['localhost.example.org', false],
   ])('%s without a key: %p', (host, ok) => {
-    expect(listenPolicy(config({ flags: { host } }), zeros)).toMatchObject(ok ? { ok, open: true } : { ok })
+    expect(listenPolicy(load({ flags: { host } }), zeros)).toMatchObject(ok ? { ok, open: true } : { ok })
   })
 
   test('everybody with a key', () => {
-    const keyed = config({ env: { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-x' } })
+    const keyed = load({ env: { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-x' } })
     expect(listenPolicy(keyed, zeros)).toEqual({ ok: true, open: false })
   })
 
   test('the key of the example is none', () => {
-    const example = config({ env: { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-your-api-key' } })
+    const example = load({ env: { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-your-api-key' } })
     expect(listenPolicy(example, zeros).ok).toBe(false)
   })
 
   test('a refusal hands out a fresh key, every digit as likely as the next', () => {
     // 248 to 255 would favour the first digits and are skipped.
     const counting = (bytes: Uint8Array) => bytes.map((_, index) => [255, 248, 0, 61, 62, 247][index % 6] ?? 0)
-    const policy = listenPolicy(config({ flags: { host: '0.0.0.0' } }), counting)
+    const policy = listenPolicy(load({ flags: { host: '0.0.0.0' } }), counting)
     if (policy.ok) throw new Error('was let in')
     expect(policy.message.split('\n').at(-1)).toBe(`AUTH_TOKEN=sk-${'0z0z'.repeat(8)}`)
     expect(policy.message).toContain('0.0.0.0')
@@ -485,7 +485,7 @@ describe('who may be listened to:', () => {
 })
 
 function doubts(world: World): string[] {
-  return doubtsAbout(config(world), surroundings(world))
+  return doubtsAbout(load(world)).map(({ says }) => says)
 }
 
 describe('a name in .env that is no setting', () => {

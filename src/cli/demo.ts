@@ -1,10 +1,10 @@
-import type { Config } from '../config.ts'
+import type { Config, LoadedConfig } from '../config.ts'
 import type { Io } from './io.ts'
 import { serveWith } from './serve.ts'
 
 /** The same server on the scripted model: no network, no account. */
-export function demo(config: Config, io: Io): Promise<number> {
-  return serveWith({ ...config, upstreams: ['demo'] }, io, greeting)
+export function demo(loaded: LoadedConfig, io: Io): Promise<number> {
+  return serveWith({ ...loaded, config: { ...loaded.config, upstreams: ['demo'] } }, io, greeting)
 }
 
 function greeting(url: string, config: Config, version: string): string {

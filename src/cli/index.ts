@@ -1,6 +1,6 @@
 import { doubtsAbout, listenPolicy } from '../config/policy.ts'
 import { proxyProblem } from '../config/proxy.ts'
-import { filesOf } from '../config/sources.ts'
+import { sourcesOf } from '../config/sources.ts'
 import { UsageError } from '../config/usage-error.ts'
 import { type Config, type LoadedConfig, loadConfig } from '../config.ts'
 import { clientOf, type Invocation, parseCommandLine } from './arguments.ts'
@@ -13,15 +13,15 @@ import type { Program } from './launch.ts'
 /** How a command that runs for long gets at what has changed meanwhile. */
 export interface Reread {
   /** As at the start. Errors: UsageError. */
-  load(): Config
+  load(): LoadedConfig
   /** Whose changes matter. */
   files: readonly string[]
 }
 
 /** The commands that need the rest of the program; each resolves with its exit code. */
 export interface Commands {
-  serve(config: Config, io: Io, reread: Reread): Promise<number>
-  demo(config: Config, io: Io): Promise<number>
+  serve(loaded: LoadedConfig, io: Io, reread: Reread): Promise<number>
+  demo(loaded: LoadedConfig, io: Io): Promise<number>
   models(config: Config, io: Io, options: { json: boolean }): Promise<number>
   quota(config: Config, io: Io, options: { json: boolean }): Promise<number>
   launch(program: Program, args: readonly string[], loaded: LoadedConfig, io: Io): Promise<number>
@@ -53,19 +53,19 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
     case 'config': {
       const loaded = loadConfig(flags, io)
       io.stdout(describeConfig(loaded, { json }))
-      for (const doubt of doubtsAbout(loaded.config, io)) io.stderr(`zai2api: ${doubt}\n`)
+      for (const { says } of doubtsAbout(loaded)) io.stderr(`zai2api: ${says}\n`)
       return 0
     }
     case 'demo':
-      return await commands.demo(admitted(loadConfig(flags, io).config), io)
+      return await commands.demo(admitted(loadConfig(flags, io)), io)
     case 'serve': {
-      const load = () => admitted(connected(loadConfig(flags, io).config, io))
-      return await commands.serve(load(), io, { load, files: filesOf(flags, io) })
+      const load = () => admitted(connected(loadConfig(flags, io), io))
+      return await commands.serve(load(), io, { load, files: sourcesOf(flags, io).files })
     }
     case 'models':
-      return await commands.models(connected(loadConfig(flags, io).config, io), io, { json })
+      return await commands.models(connected(loadConfig(flags, io), io).config, io, { json })
     case 'quota':
-      return await commands.quota(connected(loadConfig(flags, io).config, io), io, { json })
+      return await commands.quota(connected(loadConfig(flags, io), io).config, io, { json })
     case 'claude':
     case 'codex':
     case 'opencode':
@@ -82,21 +82,21 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
 }
 
 /** The configuration, once it is safe to listen with. */
-function admitted(config: Config): Config {
-  const policy = listenPolicy(config, (bytes) => crypto.getRandomValues(bytes))
+function admitted(loaded: LoadedConfig): LoadedConfig {
+  const policy = listenPolicy(loaded, (bytes) => crypto.getRandomValues(bytes))
   if (!policy.ok) throw new UsageError(policy.message)
-  return config
+  return loaded
 }
 
 /** The configuration, once no proxy variable would send the traffic astray. */
-function connected(config: Config, io: Io): Config {
+function connected(loaded: LoadedConfig, io: Io): LoadedConfig {
   const problem = proxyProblem(io.env)
   if (problem !== undefined) throw new UsageError(problem)
-  return config
+  return loaded
 }
 
 /** The same, where the demo is no traffic. */
 function reachable(loaded: LoadedConfig, io: Io): LoadedConfig {
-  if (loaded.config.upstreams.some((upstream) => upstream !== 'demo')) connected(loaded.config, io)
+  if (loaded.config.upstreams.some((upstream) => upstream !== 'demo')) connected(loaded, io)
   return loaded
 }

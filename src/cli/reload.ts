@@ -2,7 +2,7 @@ import { watch } from 'node:fs'
 import { dirname } from 'node:path'
 import { settingList } from '../config/table.ts'
 import { UsageError } from '../config/usage-error.ts'
-import type { Config } from '../config.ts'
+import type { Config, LoadedConfig } from '../config.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../observe/log.ts'
 
@@ -20,9 +20,9 @@ const needRestart = new Set<keyof Config>([
 ])
 
 export interface ReloadOptions {
-  config: Config
+  loaded: LoadedConfig
   /** Reads the configuration anew. Errors: UsageError. */
-  load: () => Config
+  load: () => LoadedConfig
   apply: (config: Config) => void
   log: Log
 }
@@ -31,11 +31,11 @@ export interface ReloadOptions {
  * Goes by the configuration as it is now, or stays with the old one where the new one cannot be used, and says so.
  * `quietly` says nothing where nothing has changed, and changes nothing then.
  */
-export function reloader({ config, load, apply, log }: ReloadOptions): (quietly: boolean) => void {
-  let current = config
+export function reloader({ loaded, load, apply, log }: ReloadOptions): (quietly: boolean) => void {
+  let current = loaded.config
   return (quietly) => {
     try {
-      const wanted = load()
+      const wanted = load().config
       const changed = settingList.filter(({ name }) => !Bun.deepEquals(current[name], wanted[name]))
       if (quietly && changed.length === 0) return
       const late = changed.filter(({ name }) => needRestart.has(name))

@@ -1,7 +1,7 @@
 import { gcAndSweep } from 'bun:jsc'
 import { doubtsAbout } from '../config/policy.ts'
 import { isProxied } from '../config/proxy.ts'
-import type { Config } from '../config.ts'
+import type { Config, LoadedConfig } from '../config.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { Gateway } from '../gateway/run.ts'
 import type { Log } from '../observe/log.ts'
@@ -17,12 +17,13 @@ import { quotaLines } from './quota.ts'
 import { type ReloadOptions, reloader, watchFiles } from './reload.ts'
 
 /** Serves until SIGTERM or SIGINT, and reads its configuration anew on SIGHUP and when its files change. */
-export function serve(config: Config, io: Io, reread: Reread): Promise<number> {
-  return serveWith(config, io, readyLine, reread)
+export function serve(loaded: LoadedConfig, io: Io, reread: Reread): Promise<number> {
+  return serveWith(loaded, io, readyLine, reread)
 }
 
 /** Resolves with the exit code. `greeting` is printed once the port is open. */
-export async function serveWith(config: Config, io: Io, greeting: Greeting, reread?: Reread): Promise<number> {
+export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting, reread?: Reread): Promise<number> {
+  const { config } = loaded
   // Only Bun's own fetch knows proxies.
   const outgoing = isProxied(io.env) ? fetch : postFetch(fetch, remembered(systemLookup, systemClock))
   const { app, gateway, log, metrics, running, apply, close } = await assemble(config, io.version, io.stderr, outgoing)
@@ -36,15 +37,15 @@ export async function serveWith(config: Config, io: Io, greeting: Greeting, rere
         : undefined
     if (watched) log.info('metrics without a key', { url: watched.url })
     io.stdout(greeting(server.url, config, io.version))
-    const doubted = doubter(io, log)
+    const doubted = doubter(log)
     const reading = reread && { ...reread, load: () => doubted(reread.load()) }
-    const stopReloading = reading ? keepUp(reading, { config, apply, log }) : () => {}
+    const stopReloading = reading ? keepUp(reading, { loaded, apply, log }) : () => {}
     const stopEbbing = afterRush({
       ...{ running, resident: process.memoryUsage.rss, clock: systemClock },
       // Not `Bun.gc(true)`: that also throws away compiled code.
       collect: gcAndSweep,
     })
-    doubted(config)
+    doubted(loaded)
     void announceReadiness(gateway, config, log)
     log.info('stopping: running answers may finish', { signal: await stopped, deadlineMs: config.shutdownMs })
     stopReloading()
@@ -73,15 +74,14 @@ function keepUp({ load, files }: Reread, options: Omit<ReloadOptions, 'load'>): 
 }
 
 /** Passes a configuration on and tells what is doubtful about it, each thing once, however often it is read. */
-function doubter(io: Io, log: Log): (config: Config) => Config {
+function doubter(log: Log): (loaded: LoadedConfig) => LoadedConfig {
   const told = new Set<string>()
-  return (config) => {
-    const doubts = doubtsAbout(config, io).filter((doubt) => !told.has(doubt))
-    for (const doubt of doubts) {
-      told.add(doubt)
-      log.warn(doubt)
+  return (loaded) => {
+    for (const { says, loud } of doubtsAbout(loaded).filter((doubt) => !told.has(doubt.says))) {
+      told.add(says)
+      log[loud ? 'error' : 'warn'](says)
     }
-    return config
+    return loaded
   }
 }
 

@@ -1,6 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import type { Config } from '../config.ts'
-import { type Surroundings, strangersIn } from './sources.ts'
+import type { Doubt, LoadedConfig } from '../config.ts'
 
 /** Fills `bytes` with randomness and returns them. */
 export type RandomBytes = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array
@@ -9,13 +8,18 @@ export type ListenPolicy =
   | { ok: true /** Anybody who reaches the port may call. */; open: boolean }
   | { ok: false; message: string }
 
+/** What decides who may listen, and why there may be no key. */
+type Judged = Pick<LoadedConfig, 'config' | 'doubts'>
+
 /** Without a key the gateway spends its owner's accounts for everybody who can reach it: then only for this machine. */
-export function listenPolicy({ host, authToken }: Config, random: RandomBytes): ListenPolicy {
+export function listenPolicy({ config, doubts }: Judged, random: RandomBytes): ListenPolicy {
+  const { host, authToken } = config
   if (authToken !== undefined) return { ok: true, open: false }
   if (isLoopback(host)) return { ok: true, open: true }
   return {
     ok: false,
     message: [
+      ...doubts.filter(({ loud }) => loud).map(({ says }) => `${says}.`),
       `will not listen on ${host} without a key: everybody who can reach it could use your accounts.`,
       'Listen on 127.0.0.1, or put this freshly made key into .env and give it to your clients:',
       `AUTH_TOKEN=${newKey(random)}`,
@@ -46,13 +50,16 @@ export function newKey(random: RandomBytes): string {
 }
 
 /** What works otherwise than the operator may think, one line each; nothing of it stops the start. */
-export function doubtsAbout({ corsOrigins, authToken }: Config, surroundings: Surroundings): string[] {
+export function doubtsAbout({ config: { corsOrigins, authToken }, doubts }: LoadedConfig): Doubt[] {
   const anyPage = corsOrigins.includes('*') && authToken === undefined
   return [
-    ...strangersIn(surroundings),
+    ...doubts,
     ...(anyPage
       ? [
-          'CORS_ORIGINS=* needs AUTH_TOKEN: without a key only pages of this machine may call, and origins that are named',
+          {
+            says: 'CORS_ORIGINS=* needs AUTH_TOKEN: without a key only pages of this machine may call, and origins that are named',
+            loud: false,
+          },
         ]
       : []),
   ]

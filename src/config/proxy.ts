@@ -16,3 +16,8 @@ export function proxyProblem(env: Record<string, string | undefined>): string | 
 export function isProxied(env: Record<string, string | undefined>): boolean {
   return proxyVariables.some((name) => Boolean(env[name]?.trim()))
 }
+
+/** Whether Bun's own requests, and those of most programs, go by a variable of this name. */
+export function isProxyVariable(name: string): boolean {
+  return [...proxyVariables, 'NO_PROXY', 'no_proxy'].includes(name)
+}

@@ -1,5 +1,7 @@
-import { resolve } from 'node:path'
-import { parseEnv } from 'node:util'
+import { isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { type DotEnvFault, readDotEnv, type SettingNames } from './dot-env.ts'
+import { configFolder } from './folders.ts'
+import { isProxyVariable } from './proxy.ts'
 import { flagOf, type NamedSetting, type Setting, type SettingName, settingList, tomlKeyOf } from './table.ts'
 import { didYouMean, nearest, printable, UsageError } from './usage-error.ts'
 
@@ -9,10 +11,19 @@ export interface Surroundings {
   cwd: string
   /** The text of a file, `undefined` where there is none; throws when it cannot be read. */
   readFile(path: string): string | undefined
+  /** Where a file really lies once symbolic links are followed; without this, files lie where they seem to. */
+  realPath?(path: string): string
 }
 
 /** The command line's share of the configuration; `config` is the path of the configuration file. */
 export type Flags = ReadonlyMap<SettingName | 'config', string>
+
+/**
+ * How far a source is trusted, the least first. Whoever cloned a repository has not written what lies in its folder;
+ * what stands in the environment or on the command line, the user has.
+ */
+export const trustLevels = ['working directory', 'user folder', 'named file', 'invocation'] as const
+export type Trust = (typeof trustLevels)[number]
 
 /** One place a value can come from. */
 export interface Source {
@@ -20,45 +31,77 @@ export interface Source {
   given(setting: NamedSetting): unknown
   /** Where it is written, as a person would say it. */
   origin(setting: Setting): string
+  /** How far an address is believed that stands here. */
+  trust: Trust
+  /** How far the source of an address must be trusted to be sent a secret that stands here. */
+  demands: Trust
 }
 
-/** What holds where nobody says otherwise. */
-export const defaults: Source = { given: (setting) => setting.default, origin: () => 'default' }
+/** What holds where nobody says otherwise; it has no secrets. */
+export const defaults: Source = {
+  given: (setting) => setting.default,
+  origin: () => 'default',
+  trust: 'invocation',
+  demands: 'working directory',
+}
 
-/**
- * Every place the operator can write to, the strongest first.
- *
- * Errors: UsageError for a file that is missing, unreadable or holds what is not known.
- */
-export function sourcesOf(flags: Flags, surroundings: Surroundings): Source[] {
+export interface Sources {
+  /** Every place the operator can write to, the strongest first. */
+  list: readonly Source[]
+  /** The files that are read, whether they are there or not. */
+  files: readonly string[]
+  /** What stands in `.env` and does not do what its writer may think, one line each. */
+  doubts: readonly string[]
+}
+
+/** Errors: UsageError for a file that is missing, unreadable or holds what is not known. */
+export function sourcesOf(flags: Flags, surroundings: Surroundings): Sources {
   const { env, cwd } = surroundings
-  const dotEnvPath = dotEnvPathIn(cwd)
-  const dotEnv = parseEnv(read(dotEnvPath, surroundings) ?? '')
-  const configPath = configPathOf(flags, env, dotEnv)
-  return [
-    { given: ({ name }) => flags.get(name), origin: (setting) => `flag --${flagOf(setting)}` },
-    { given: (setting) => env[setting.env], origin: (setting) => `environment variable ${setting.env}` },
-    { given: (setting) => dotEnv[setting.env], origin: (setting) => `${setting.env} in ${dotEnvPath}` },
-    fileSource(configPath, surroundings),
+  const dotEnvPath = resolve(cwd, '.env')
+  const { values: dotEnv, faults } = readDotEnv(read(dotEnvPath, surroundings) ?? '', settingNames)
+  const [fatal] = faults.filter((fault) => fault.fatal)
+  if (fatal) throw new UsageError(faultIn(dotEnvPath, fatal))
+  const own: Source[] = [
+    {
+      given: ({ name }) => flags.get(name),
+      origin: (setting) => `flag --${flagOf(setting)}`,
+      trust: 'invocation',
+      demands: 'invocation',
+    },
+    {
+      given: (setting) => env[setting.env],
+      origin: (setting) => `environment variable ${setting.env}`,
+      trust: 'invocation',
+      demands: 'invocation',
+    },
   ]
+  const folder: Source = {
+    given: (setting) => dotEnv[setting.env],
+    origin: (setting) => `${setting.env} in ${printable(dotEnvPath)}`,
+    trust: 'working directory',
+    demands: leavesFolder(dotEnvPath, surroundings) ? 'named file' : 'working directory',
+  }
+  const files = [namedFile(flags, surroundings, dotEnv), userFile(env)].filter((file) => file !== undefined)
+  return {
+    list: [...own, folder, ...files.map((file) => fileSource(file, surroundings))],
+    files: [dotEnvPath, ...files.map(({ path }) => path)],
+    doubts: [...faults.map((fault) => faultIn(dotEnvPath, fault)), ...strangersIn(dotEnv, dotEnvPath)],
+  }
 }
 
-/** The files that are read, whether they are there or not. Errors: UsageError for one that cannot be read. */
-export function filesOf(flags: Flags, surroundings: Surroundings): string[] {
-  const { env, cwd } = surroundings
-  const dotEnvPath = dotEnvPathIn(cwd)
-  const dotEnv = parseEnv(read(dotEnvPath, surroundings) ?? '')
-  return [dotEnvPath, resolve(cwd, configPathOf(flags, env, dotEnv) || defaultConfigPath)]
+function faultIn(path: string, { line, says }: DotEnvFault): string {
+  return `${printable(path)} line ${line} ${says}`
 }
 
 /**
  * What stands in `.env` and looks like a setting without being one, a line for each name; other programs may keep
  * theirs in the same file. The TOML file is ours alone: there an unknown key is an error.
  */
-export function strangersIn(surroundings: Surroundings): string[] {
-  const path = dotEnvPathIn(surroundings.cwd)
-  const names = Object.keys(parseEnv(read(path, surroundings) ?? '')).filter((name) => !knownVariables.has(name))
+function strangersIn(dotEnv: Variables, path: string): string[] {
+  const names = Object.keys(dotEnv).filter((name) => !knownVariables.has(name))
   return names.flatMap((name) => {
+    if (isProxyVariable(name))
+      return [`${name} in ${printable(path)} has no effect: a proxy is named in the environment alone`]
     const meant = meantBy(name)
     if (meant === undefined && !/^ZAI(2API)?_/i.test(name)) return []
     const hint = meant === undefined ? '' : `; did you mean ${meant}?`
@@ -75,22 +118,54 @@ function meantBy(name: string): string | undefined {
   return asFlag?.env ?? nearest(name.toUpperCase(), [...knownVariables], name.length < 6 ? 1 : 2)
 }
 
+const settingNames: SettingNames = {
+  has: (name) => knownVariables.has(name),
+  resembles: (word, alone) => {
+    if (!/^[A-Z][A-Z0-9_]{2,}$/.test(word)) return false
+    return meantBy(word) !== undefined || (alone && [...knownVariables].some((name) => name.startsWith(word)))
+  },
+}
+
 type Variables = Record<string, string | undefined>
 
 const defaultConfigPath = 'zai2api.toml'
 
-function dotEnvPathIn(cwd: string): string {
-  return resolve(cwd, '.env')
+interface ConfigFile {
+  path: string
+  /** It was asked for by name. */
+  mustExist: boolean
+  trust: Trust
+  demands: Trust
 }
 
-function configPathOf(flags: Flags, env: Variables, dotEnv: Variables): string | undefined {
-  return flags.get('config') || env.ZAI2API_CONFIG || dotEnv.ZAI2API_CONFIG
+/** The TOML file that is asked for, else the one of the working directory. */
+function namedFile(flags: Flags, surroundings: Surroundings, dotEnv: Variables): ConfigFile {
+  const { env, cwd } = surroundings
+  const byUser = flags.get('config') || env.ZAI2API_CONFIG
+  const asked = byUser || dotEnv.ZAI2API_CONFIG
+  const path = resolve(cwd, asked || defaultConfigPath)
+  const mustExist = Boolean(asked)
+  if (byUser) return { path, mustExist, trust: 'named file', demands: 'named file' }
+  // A `.env` may name the user's own file, or a link may lead there: its keys are the user's all the same.
+  const demands = leavesFolder(path, surroundings) ? 'named file' : 'working directory'
+  return { path, mustExist, trust: 'working directory', demands }
 }
 
-function fileSource(configPath: string | undefined, surroundings: Surroundings): Source {
-  const path = resolve(surroundings.cwd, configPath || defaultConfigPath)
+function userFile(env: Variables): ConfigFile | undefined {
+  const folder = configFolder(env)
+  if (folder === undefined) return undefined
+  return { path: join(folder, defaultConfigPath), mustExist: false, trust: 'user folder', demands: 'user folder' }
+}
+
+/** Whether what seems to be a file of the working directory lies elsewhere. */
+function leavesFolder(path: string, { cwd, realPath = (same) => same }: Surroundings): boolean {
+  const inside = relative(realPath(cwd), realPath(path))
+  return inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)
+}
+
+function fileSource({ path, mustExist, trust, demands }: ConfigFile, surroundings: Surroundings): Source {
   const text = read(path, surroundings)
-  if (text === undefined && configPath)
+  if (text === undefined && mustExist)
     throw new UsageError(
       `configuration file ${printable(path)} does not exist; --config and ZAI2API_CONFIG name a TOML file`,
     )
@@ -98,6 +173,8 @@ function fileSource(configPath: string | undefined, surroundings: Surroundings):
   return {
     given: (setting) => table[tomlKeyOf(setting)],
     origin: (setting) => `${tomlKeyOf(setting)} in ${printable(path)}`,
+    trust,
+    demands,
   }
 }
 

@@ -29,11 +29,27 @@ export interface Setting {
   /** As text, read like any other source's; '' is the kind's own nothing. */
   default: string
   about: string
+  role: Role
   /** No flag, since other users of the machine can read a command line, and never shown in full. */
   secret?: true
-  /** What people copy from an example without changing it: counts as unset. */
+  /** What `.env.example` shows where there is no default. */
   example?: string
 }
+
+/** Where secrets and prompts go: this gateway (a client's view), an upstream, the collector of traces. */
+export type Destination = 'gateway' | 'zai-web' | 'zai-api' | 'collector'
+
+/**
+ * What a setting has to do with secrets; every one has to say, since nobody else can know.
+ *
+ * A credential is only ever sent to an address that is named by a source which is trusted as much as its own, and the
+ * same holds for prompts, whose sources are those of the upstreams' credentials.
+ */
+export type Role =
+  | 'plain'
+  | { credentialOf: Destination }
+  /** It has a say in the address of that destination, or, for `prompts`, in who is given them. */
+  | { addressOf: Destination | 'prompts' }
 
 export const groups = {
   server: 'Server',
@@ -81,6 +97,7 @@ export const settings = {
     kind: host,
     default: '127.0.0.1',
     about: 'Address to listen on; any other than loopback needs AUTH_TOKEN.',
+    role: { addressOf: 'gateway' },
   },
   listenPort: {
     env: 'LISTEN_PORT',
@@ -89,6 +106,7 @@ export const settings = {
     kind: wholeNumber(0, 65_535),
     default: '8080',
     about: 'Port to listen on; 0 takes a free one.',
+    role: { addressOf: 'gateway' },
   },
   corsOrigins: {
     env: 'CORS_ORIGINS',
@@ -96,6 +114,7 @@ export const settings = {
     kind: origins,
     default: '',
     about: 'Web origins that may call from a browser; * allows all.',
+    role: 'plain',
   },
   maxBodyBytes: {
     env: 'MAX_BODY_BYTES',
@@ -103,6 +122,7 @@ export const settings = {
     kind: wholeNumber(1),
     default: '33554432',
     about: 'Largest request body.',
+    role: 'plain',
   },
   maxMessages: {
     env: 'MAX_MESSAGES',
@@ -110,6 +130,7 @@ export const settings = {
     kind: wholeNumber(1),
     default: '10000',
     about: 'Most messages in one request.',
+    role: 'plain',
   },
   maxConcurrent: {
     env: 'MAX_CONCURRENT',
@@ -117,6 +138,7 @@ export const settings = {
     kind: wholeNumber(1),
     default: '4000',
     about: 'Requests answered at the same time; more are refused with 503 until one ends.',
+    role: 'plain',
   },
   rateLimitRpm: {
     env: 'RATE_LIMIT_RPM',
@@ -124,6 +146,7 @@ export const settings = {
     kind: wholeNumber(0),
     default: '0',
     about: 'Requests a minute for each key; 0 for no limit.',
+    role: 'plain',
   },
   rateLimitTpm: {
     env: 'RATE_LIMIT_TPM',
@@ -131,6 +154,7 @@ export const settings = {
     kind: wholeNumber(0),
     default: '0',
     about: 'Tokens a minute for each key, prompts and answers together; 0 for no limit.',
+    role: 'plain',
   },
   bodyTimeoutMs: {
     env: 'BODY_TIMEOUT_MS',
@@ -138,6 +162,7 @@ export const settings = {
     kind: wholeNumber(1),
     default: '30000',
     about: 'Longest wait for the next piece of a request body.',
+    role: 'plain',
   },
   stallMs: {
     env: 'STALL_MS',
@@ -145,6 +170,7 @@ export const settings = {
     kind: wholeNumber(1),
     default: '300000',
     about: 'Longest time in which a client reads nothing of its answer before it is cut off.',
+    role: 'plain',
   },
   keepaliveMs: {
     env: 'KEEPALIVE_MS',
@@ -152,6 +178,7 @@ export const settings = {
     kind: wholeNumber(1, 10_000),
     default: '10000',
     about: 'Longest silence towards a client before a keep-alive is sent.',
+    role: 'plain',
   },
   shutdownMs: {
     env: 'SHUTDOWN_MS',
@@ -159,6 +186,7 @@ export const settings = {
     kind: wholeNumber(0),
     default: '30000',
     about: 'Time that running answers get to finish after SIGTERM.',
+    role: 'plain',
   },
   authToken: {
     env: 'AUTH_TOKEN',
@@ -166,6 +194,7 @@ export const settings = {
     kind: secret,
     default: '',
     about: 'Key that clients must send; without it only this machine is served.',
+    role: { credentialOf: 'gateway' },
     secret: true,
     example: exampleKey,
   },
@@ -175,6 +204,7 @@ export const settings = {
     kind: secret,
     default: '',
     about: 'Key for the Anthropic endpoints, where it is not AUTH_TOKEN.',
+    role: { credentialOf: 'gateway' },
     secret: true,
     example: exampleKey,
   },
@@ -185,6 +215,7 @@ export const settings = {
     default: '',
     about:
       'Keys of the official API, separated by commas; with one, zai-api is the upstream unless UPSTREAMS says otherwise.',
+    role: { credentialOf: 'zai-api' },
     secret: true,
   },
   zaiTokens: {
@@ -193,6 +224,7 @@ export const settings = {
     kind: secrets,
     default: '',
     about: 'Tokens of your own chat.z.ai accounts, separated by commas.',
+    role: { credentialOf: 'zai-web' },
     secret: true,
   },
   backupToken: {
@@ -201,6 +233,7 @@ export const settings = {
     kind: secret,
     default: '',
     about: 'Token to fall back to when no other session can be had.',
+    role: { credentialOf: 'zai-web' },
     secret: true,
   },
   anonymousMode: {
@@ -209,6 +242,7 @@ export const settings = {
     kind: onOff,
     default: 'true',
     about: 'Use guest sessions where no token of your own works.',
+    role: 'plain',
   },
   primaryModel: {
     env: 'PRIMARY_MODEL',
@@ -217,6 +251,7 @@ export const settings = {
     default: 'GLM-4.5',
     about:
       'Model for names of other vendors, such as claude-… and gpt-…, and for agents; where zai-api is the first of UPSTREAMS, the default is GLM-4.7.',
+    role: 'plain',
   },
   smallModel: {
     env: 'SMALL_MODEL',
@@ -225,6 +260,7 @@ export const settings = {
     // On the coding plan, it is what the vendor itself has "haiku" stand for.
     default: 'GLM-4.5-Air',
     about: 'Model for names of small ones, such as claude-haiku-… and gpt-…-mini, and for the side jobs of agents.',
+    role: 'plain',
   },
   thinkingModel: {
     env: 'THINKING_MODEL',
@@ -232,6 +268,7 @@ export const settings = {
     kind: name('NAME'),
     default: 'GLM-4.5-Thinking',
     about: 'Name that asks the primary model to think.',
+    role: 'plain',
   },
   searchModel: {
     env: 'SEARCH_MODEL',
@@ -239,6 +276,7 @@ export const settings = {
     kind: name('NAME'),
     default: 'GLM-4.5-Search',
     about: 'Name that asks the primary model to search the web.',
+    role: 'plain',
   },
   modelMap: {
     env: 'MODEL_MAP',
@@ -246,6 +284,7 @@ export const settings = {
     kind: nameMap,
     default: '',
     about: 'Models for names of your own choice, first match wins, such as gpt-4o=GLM-4.5,claude-opus-*=GLM-4.7.',
+    role: 'plain',
   },
   thinkingProcessing: {
     env: 'THINKING_PROCESSING',
@@ -254,6 +293,7 @@ export const settings = {
     default: 'think',
     about:
       "Where thinking goes: think its own field, tags <thinking> in the text, strip nowhere, raw the site's markup.",
+    role: 'plain',
   },
   toolSupport: {
     env: 'TOOL_SUPPORT',
@@ -261,6 +301,7 @@ export const settings = {
     kind: onOff,
     default: 'true',
     about: 'Let the model call the tools of the client.',
+    role: 'plain',
   },
   webSearch: {
     env: 'WEB_SEARCH',
@@ -269,6 +310,7 @@ export const settings = {
     default: 'auto',
     about:
       'When Z.AI searches the web for a client that asks it to: auto not beside tools of the client, on always (zai-web never beside tools), off never.',
+    role: 'plain',
   },
   scanLimit: {
     env: 'SCAN_LIMIT',
@@ -276,6 +318,7 @@ export const settings = {
     kind: wholeNumber(1),
     default: '200000',
     about: 'Characters of one answer that are searched for tool calls.',
+    role: 'plain',
   },
   loopLimit: {
     env: 'LOOP_LIMIT',
@@ -283,6 +326,7 @@ export const settings = {
     kind: wholeNumber(0),
     default: '10000',
     about: 'Characters of one passage repeated over and over that end an answer in an error; 0 never does.',
+    role: 'plain',
   },
   store: {
     env: 'STORE',
@@ -291,6 +335,7 @@ export const settings = {
     default: 'memory',
     about:
       'Where replies of /v1/responses are kept for previous_response_id: memory (gone with the process), off, or a SQLite file, which then holds conversations.',
+    role: { addressOf: 'prompts' },
   },
   upstreams: {
     env: 'UPSTREAMS',
@@ -299,6 +344,7 @@ export const settings = {
     default: 'zai-web',
     about:
       'Where answers come from, in this order: zai-web is chat.z.ai, zai-api the official API, demo a scripted model without network. Where one cannot answer, the next that has the model does.',
+    role: { addressOf: 'prompts' },
   },
   apiEndpoint: {
     env: 'API_ENDPOINT',
@@ -306,6 +352,7 @@ export const settings = {
     kind: httpUrl,
     default: 'https://chat.z.ai/api/v2/chat/completions',
     about: 'Completion endpoint of chat.z.ai; every other call goes to the same origin.',
+    role: { addressOf: 'zai-web' },
   },
   zaiApiBase: {
     env: 'ZAI_API_BASE',
@@ -314,6 +361,7 @@ export const settings = {
     default: 'general',
     about:
       'Service of the official API that ZAI_API_KEY belongs to: coding is the coding plan, bigmodel is the one in China.',
+    role: { addressOf: 'zai-api' },
   },
   queueLimit: {
     env: 'QUEUE_LIMIT',
@@ -321,6 +369,7 @@ export const settings = {
     kind: wholeNumber(0),
     default: '100',
     about: 'Requests that may wait for a free key or account of one upstream; one more is refused.',
+    role: 'plain',
   },
   queueMs: {
     env: 'QUEUE_MS',
@@ -328,6 +377,7 @@ export const settings = {
     kind: wholeNumber(0),
     default: '120000',
     about: 'Longest wait of a request for a free key or account, retries after rate limits included.',
+    role: 'plain',
   },
   upstreamHeadersMs: {
     env: 'UPSTREAM_HEADERS_MS',
@@ -335,6 +385,7 @@ export const settings = {
     kind: wholeNumber(1),
     default: '60000',
     about: 'Longest wait for the upstream to begin its reply.',
+    role: 'plain',
   },
   upstreamIdleMs: {
     env: 'UPSTREAM_IDLE_MS',
@@ -342,6 +393,7 @@ export const settings = {
     kind: wholeNumber(1),
     default: '120000',
     about: 'Longest silence inside a reply before it is given up.',
+    role: 'plain',
   },
   maxImageBytes: {
     env: 'MAX_IMAGE_BYTES',
@@ -349,6 +401,7 @@ export const settings = {
     kind: wholeNumber(1),
     default: '20971520',
     about: 'Largest picture that is uploaded.',
+    role: 'plain',
   },
   zaiGuestTtlMs: {
     env: 'ZAI_GUEST_TTL_MS',
@@ -356,6 +409,7 @@ export const settings = {
     kind: wholeNumber(1),
     default: '480000',
     about: 'Age at which a guest session is replaced.',
+    role: 'plain',
   },
   zaiCreateChat: {
     env: 'ZAI_CREATE_CHAT',
@@ -363,6 +417,7 @@ export const settings = {
     kind: onOff,
     default: 'true',
     about: 'Create a chat on the site before each completion, as its own page does.',
+    role: 'plain',
   },
   zaiMessagesMode: {
     env: 'ZAI_MESSAGES_MODE',
@@ -370,6 +425,7 @@ export const settings = {
     kind: choice(['flatten', 'roles']),
     default: 'flatten',
     about: 'How a conversation is sent: flatten one user message, roles one message a turn.',
+    role: 'plain',
   },
   zaiSign: {
     env: 'ZAI_SIGN',
@@ -377,6 +433,7 @@ export const settings = {
     kind: onOff,
     default: 'true',
     about: 'Sign completion requests.',
+    role: 'plain',
   },
   zaiSigningKey: {
     env: 'ZAI_SIGNING_KEY',
@@ -384,6 +441,7 @@ export const settings = {
     kind: name('KEY'),
     default: 'key-@@@@)))()((9))-xxxx&&&%%%%%',
     about: "Signing key, a public constant of the site's script.",
+    role: 'plain',
   },
   zaiFeVersion: {
     env: 'ZAI_FE_VERSION',
@@ -391,6 +449,7 @@ export const settings = {
     kind: name('VERSION'),
     default: 'prod-fe-1.1.98',
     about: "Version of the site's page to claim until the current one is known.",
+    role: 'plain',
   },
   logLevel: {
     env: 'LOG_LEVEL',
@@ -398,6 +457,7 @@ export const settings = {
     kind: choice(logLevels),
     default: 'info',
     about: 'Least important lines to write.',
+    role: 'plain',
   },
   debugLogging: {
     env: 'DEBUG_LOGGING',
@@ -405,6 +465,7 @@ export const settings = {
     kind: onOff,
     default: 'false',
     about: 'Short for LOG_LEVEL=debug, where LOG_LEVEL is not set.',
+    role: 'plain',
   },
   logFormat: {
     env: 'LOG_FORMAT',
@@ -412,6 +473,7 @@ export const settings = {
     kind: choice(['text', 'json']),
     default: 'text',
     about: 'Shape of a log line.',
+    role: 'plain',
   },
   metrics: {
     env: 'METRICS',
@@ -419,6 +481,7 @@ export const settings = {
     kind: onOff,
     default: 'true',
     about: 'Serve GET /metrics for Prometheus, behind AUTH_TOKEN where it is set.',
+    role: 'plain',
   },
   metricsPort: {
     env: 'METRICS_PORT',
@@ -426,6 +489,7 @@ export const settings = {
     kind: wholeNumber(0, 65_535),
     default: '0',
     about: 'Port of 127.0.0.1 that serves /metrics as well, without a key; 0 for none.',
+    role: 'plain',
   },
   otlpEndpoint: {
     env: 'OTEL_EXPORTER_OTLP_ENDPOINT',
@@ -433,6 +497,7 @@ export const settings = {
     kind: collector,
     default: '',
     about: 'OpenTelemetry collector that is sent one span a request, as OTLP over HTTP; never with content.',
+    role: { addressOf: 'collector' },
   },
   otlpHeaders: {
     env: 'OTEL_EXPORTER_OTLP_HEADERS',
@@ -440,6 +505,7 @@ export const settings = {
     kind: headers,
     default: '',
     about: 'Headers for that collector, such as its key; values are percent-encoded.',
+    role: { credentialOf: 'collector' },
     secret: true,
   },
 } as const satisfies Record<string, Setting>
@@ -466,4 +532,9 @@ export function flagOf(setting: Setting): string | undefined {
 
 export function tomlKeyOf(setting: Setting): string {
   return setting.env.toLowerCase()
+}
+
+/** Where a credential is sent; `undefined` for what is none. */
+export function credentialOf({ role }: Setting): Destination | undefined {
+  return typeof role === 'object' && 'credentialOf' in role ? role.credentialOf : undefined
 }

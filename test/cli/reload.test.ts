@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { assemble } from '../../src/cli/gateway.ts'
 import { reloader, watchFiles } from '../../src/cli/reload.ts'
 import { UsageError } from '../../src/config/usage-error.ts'
-import { type Config, loadConfig } from '../../src/config.ts'
+import { type Config, type LoadedConfig, loadConfig } from '../../src/config.ts'
 import type { Log } from '../../src/observe/log.ts'
 import { systemClock } from '../../src/wire/clock.ts'
 import { eventStream } from '../support/chat-zai.ts'
@@ -28,16 +28,20 @@ function logTo(lines: string[]): Log {
   return { debug: write, info: write, warn: write, error: write }
 }
 
+function loadedFrom(env: Record<string, string>): LoadedConfig {
+  return loadConfig(new Map(), { env, cwd: '/nowhere', readFile: () => undefined })
+}
+
 function configOf(env: Record<string, string>): Config {
-  return loadConfig(new Map(), { env, cwd: '/nowhere', readFile: () => undefined }).config
+  return loadedFrom(env).config
 }
 
 describe('a reload', () => {
-  function setUp(first: Record<string, string>, next: () => Config) {
+  function setUp(first: Record<string, string>, next: () => LoadedConfig) {
     const lines: string[] = []
     const applied: Config[] = []
     const reload = reloader({
-      config: configOf(first),
+      loaded: loadedFrom(first),
       load: next,
       apply: (config) => void applied.push(config),
       log: logTo(lines),
@@ -46,14 +50,14 @@ describe('a reload', () => {
   }
 
   test('names what has changed, and no value', async () => {
-    const { lines, applied, reload } = setUp({ ZAI_API_KEY: 'old' }, () => configOf({ ZAI_API_KEY: 'new-secret' }))
+    const { lines, applied, reload } = setUp({ ZAI_API_KEY: 'old' }, () => loadedFrom({ ZAI_API_KEY: 'new-secret' }))
     reload(true)
     expect(applied.map(({ zaiApiKeys }) => zaiApiKeys)).toEqual([['new-secret']])
     expect(lines).toEqual(['configuration reloaded {"changed":"ZAI_API_KEY"}'])
   })
 
   test('says what needs a restart', async () => {
-    const { lines, applied, reload } = setUp({}, () => configOf({ LISTEN_PORT: '9', LOG_LEVEL: 'debug' }))
+    const { lines, applied, reload } = setUp({}, () => loadedFrom({ LISTEN_PORT: '9', LOG_LEVEL: 'debug' }))
     reload(true)
     expect(applied).toHaveLength(1)
     expect(lines.at(-1)).toBe('takes effect after a restart only {"settings":"LISTEN_PORT"}')
@@ -69,7 +73,7 @@ describe('a reload', () => {
   })
 
   test('without a change is silent for a file, and done all the same for a signal', async () => {
-    const { lines, applied, reload } = setUp({}, () => configOf({}))
+    const { lines, applied, reload } = setUp({}, () => loadedFrom({}))
     reload(true)
     expect([applied.length, lines.length]).toEqual([0, 0])
     reload(false)

@@ -40,8 +40,8 @@ async function* examine(load: () => LoadedConfig, io: Io, offline: boolean, edge
   const { config } = loaded
   const proxied = proxy(io.env)
   yield configuration(loaded)
-  yield* doubts(config, io)
-  yield access(config)
+  yield* doubts(loaded)
+  yield access(loaded)
   yield proxied
   yield await port(config, edge)
   if (offline) return yield skip('upstream', 'nothing is asked of the network (--offline)')

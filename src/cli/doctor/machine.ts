@@ -1,6 +1,5 @@
 import { doubtsAbout, listenPolicy } from '../../config/policy.ts'
 import { proxyProblem } from '../../config/proxy.ts'
-import type { Surroundings } from '../../config/sources.ts'
 import type { Config, LoadedConfig } from '../../config.ts'
 import { urlOf, whoListens } from '../target.ts'
 import type { Edge } from './ask.ts'
@@ -23,14 +22,15 @@ function placeOf(origin: string): string {
   return origin.replace(/^\S+ in /, '')
 }
 
-export function doubts(config: Config, surroundings: Surroundings): Finding[] {
-  return doubtsAbout(config, surroundings).map((doubt) =>
-    warn('configuration', doubt, 'Correct it, or leave it where it is meant so.'),
+export function doubts(loaded: LoadedConfig): Finding[] {
+  return doubtsAbout(loaded).map(({ says }) =>
+    warn('configuration', says, 'Correct it, or leave it where it is meant so.'),
   )
 }
 
-export function access(config: Config): Finding {
-  const policy = listenPolicy(config, (bytes) => crypto.getRandomValues(bytes))
+export function access(loaded: LoadedConfig): Finding {
+  const { config } = loaded
+  const policy = listenPolicy(loaded, (bytes) => crypto.getRandomValues(bytes))
   if (!policy.ok) {
     const says = `without AUTH_TOKEN it will not listen on ${config.host}`
     return fail('access', says, 'Set AUTH_TOKEN, or HOST=127.0.0.1; zai2api serve offers a fresh key.')

@@ -21,13 +21,21 @@ import { type Piece, pieceOf } from '../src/wire/piece.ts'
 import { sseDeltas } from '../src/wire/sse.ts'
 import { manualClock } from './support/clock.ts'
 
-const head = { id: 'reply', model: 'glm-4.6', createdAtSeconds: 1_700_000_000, reasoningByName: true }
+const head = {
+  id: 'reply',
+  model: 'glm-4.6',
+  createdAtSeconds: 1_700_000_000,
+  completedAtSeconds: () => 1_700_000_007,
+  reasoningByName: true,
+}
 const messages = [{ role: 'user', content: 'Hi' }]
 
 const encoders: Record<string, () => Encoder> = {
   chat: () => encoderOf(openaiChat, { model: 'glm-4.6', messages }),
   messages: () => encoderOf(anthropicMessages, { model: 'glm-4.6', max_tokens: 1000, messages }),
   responses: () => encoderOf(openaiResponses, { model: 'glm-4.6', input: 'Hi' }),
+  'responses with summaries': () =>
+    encoderOf(openaiResponses, { model: 'glm-4.6', input: 'Hi', reasoning: { summary: 'auto' } }),
   completions: () => encoderOf(openaiCompletions, { model: 'glm-4.6', prompt: 'Hi' }),
 }
 

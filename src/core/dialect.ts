@@ -69,6 +69,8 @@ export interface ReplyHead {
   /** As the client wrote it. */
   model: string
   createdAtSeconds: number
+  /** Unix time; the first call fixes it, so that all who tell it tell the same. */
+  completedAtSeconds(): number
   /** The model's name asked for reasoning (`GLM-4.5-Thinking`), whatever the body says. */
   reasoningByName: boolean
 }

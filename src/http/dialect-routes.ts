@@ -88,10 +88,16 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
   tellWho()
   const events = call.certain ? call.events : call.events.finally(tellWho)
 
+  const createdAtSeconds = seconds(clock)
+  let completedAt: number | undefined
   const head = {
     id: newId(dialect.ids.reply),
     model: decoded.request.model,
-    createdAtSeconds: Math.floor(clock.now() / 1000),
+    createdAtSeconds,
+    completedAtSeconds() {
+      completedAt ??= Math.max(createdAtSeconds, seconds(clock))
+      return completedAt
+    },
     reasoningByName: call.reasoningByName,
   }
   const keep = (reply: Reply) => {
@@ -131,6 +137,10 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
   done(record)
   connection.settle(request)
   return Response.json(dialect.encodeReply(head, reply, decoded.options), { headers: headers() })
+}
+
+function seconds(clock: Clock): number {
+  return Math.floor(clock.now() / 1000)
 }
 
 /** Hands over the whole reply just before its last event goes out, so that the client can refer to it at once. */

@@ -5,7 +5,13 @@ import type { Delta, FinishReason, Reply, StreamEvent } from '../../src/core/eve
 import { grammar } from '../../src/core/grammar.ts'
 import { run } from '../../src/core/machine.ts'
 
-export const head: ReplyHead = { id: 'msg_1', model: 'glm-5', createdAtSeconds: 1_800_000_000, reasoningByName: false }
+export const head: ReplyHead = {
+  id: 'msg_1',
+  model: 'glm-5',
+  createdAtSeconds: 1_800_000_000,
+  completedAtSeconds: () => 1_800_000_007,
+  reasoningByName: false,
+}
 
 export const think = (text: string): Delta => ({ type: 'reasoning', text })
 export const say = (text: string): Delta => ({ type: 'text', text })

@@ -178,7 +178,7 @@ export async function transcript(
       body: JSON.stringify({ ...asking.body, stream }),
     }),
   )
-  const text = (await response.text()).replaceAll(/"(created|created_at)":\d+/g, '"$1":0')
+  const text = (await response.text()).replaceAll(/"(created|created_at|completed_at)":\d+/g, '"$1":0')
   const shown = stream && response.ok ? text : `${JSON.stringify(JSON.parse(text), undefined, 2)}\n`
   return response.ok ? shown : `HTTP ${response.status}\n${shown}`
 }

@@ -12,6 +12,7 @@ import {
 import { unavailableChoice } from '../../core/tool-choice.ts'
 import { decodeEffort } from '../openai/effort.ts'
 import { invalid, patchOutput, shellOutput, spokenParts, text, userParts } from './content.ts'
+import { echoOf, summaryOf } from './echo.ts'
 import type { ResponsesOptions } from './encode.ts'
 import { reasoningOf } from './items.ts'
 import { type LoweredTool, loweredName, lowerTools, type ToolOrigin } from './lowering.ts'
@@ -67,6 +68,7 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
     options: {
       echo: echoOf(body),
       origins: lowered.map(({ tool, origin }) => [tool.name, origin]),
+      summarises: summaryOf(body) !== null,
       listsSources: body.include?.includes('web_search_call.action.sources') ?? false,
       sealsReasoning: body.include?.includes('reasoning.encrypted_content') ?? false,
       input: items,
@@ -308,32 +310,6 @@ function unsupportedOptions(body: ResponsesBody): string[] {
     moderation: isGiven(body.moderation),
   }
   return Object.entries(asks).flatMap(([name, asked]) => (asked ? [name] : []))
-}
-
-/** What the response repeats of its request. Source: the official API's response object, SDK 6.49. */
-function echoOf(body: ResponsesBody): ResponsesOptions['echo'] {
-  return {
-    background: false,
-    instructions: body.instructions ?? null,
-    max_output_tokens: body.max_output_tokens ?? null,
-    max_tool_calls: body.max_tool_calls ?? null,
-    parallel_tool_calls: body.parallel_tool_calls ?? true,
-    previous_response_id: body.previous_response_id ?? null,
-    prompt_cache_key: body.prompt_cache_key ?? null,
-    reasoning: { effort: body.reasoning?.effort ?? null, summary: body.reasoning?.summary ?? null },
-    safety_identifier: body.safety_identifier ?? null,
-    service_tier: 'default',
-    store: body.store ?? true,
-    temperature: body.temperature ?? null,
-    text: { ...body.text, format: body.text?.format ?? { type: 'text' } },
-    tool_choice: body.tool_choice ?? 'auto',
-    tools: body.tools ?? [],
-    top_logprobs: body.top_logprobs ?? 0,
-    top_p: body.top_p ?? null,
-    truncation: body.truncation ?? 'disabled',
-    user: body.user ?? null,
-    metadata: body.metadata ?? {},
-  }
 }
 
 function isGiven(value: unknown): boolean {

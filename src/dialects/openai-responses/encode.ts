@@ -3,16 +3,18 @@ import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
 import type { FinishReason, ProseKind, Reply, ReplyBlock, Usage } from '../../core/events.ts'
 import { sseMessage, unquoted } from '../../core/sse.ts'
 import { customInput, inputReader } from '../openai/custom-input.ts'
+import type { Echo } from './echo.ts'
 import { failure } from './errors.ts'
-import { annotation, type Item, outputItems, summaryPart, textPart } from './items.ts'
+import { annotation, type Item, outputItems, outputText, reasoningPart, summaryPart, textPart } from './items.ts'
 import type { ToolOrigin } from './lowering.ts'
 import type { ItemBody } from './schema.ts'
 
 export interface ResponsesOptions {
-  /** What the response repeats of its request. */
-  echo: { store: boolean } & Record<string, unknown>
+  echo: Echo
   /** The name each tool was offered under, and how the client knows it. */
   origins: [offered: string, ToolOrigin][]
+  /** The client wants reasoning as summaries; without, it is `content` of its item. */
+  summarises: boolean
   /** The client keeps the reasoning itself, and wants it in a form it can send back. */
   sealsReasoning: boolean
   /** The client wants the pages of a search in its item. */
@@ -65,8 +67,13 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           break
         case 'reasoning-start': {
           const at = open(event.index, { type: 'reasoning', text: '' }, out)
-          out.push(named('response.reasoning_summary_part.added', { ...at, summary_index: 0, part: summaryPart('') }))
-          deltas('response.reasoning_summary_text.delta', { ...at, summary_index: 0 })
+          if (options.summarises) {
+            out.push(named('response.reasoning_summary_part.added', { ...at, summary_index: 0, part: summaryPart('') }))
+            deltas('response.reasoning_summary_text.delta', { ...at, summary_index: 0 })
+          } else {
+            out.push(named('response.content_part.added', { ...at, content_index: 0, part: reasoningPart('') }))
+            deltas('response.reasoning_text.delta', { ...at, content_index: 0 })
+          }
           break
         }
         case 'text-start': {
@@ -100,11 +107,17 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           if (call.kind === 'custom') say(call, call.read(event.text), out)
           break
         case 'reasoning-end': {
-          const at = { ...place(event.index, 'reasoning'), summary_index: 0 }
-          out.push(
-            named('response.reasoning_summary_text.done', { ...at, text: event.text }),
-            named('response.reasoning_summary_part.done', { ...at, part: summaryPart(event.text) }),
-          )
+          const at = place(event.index, 'reasoning')
+          if (options.summarises)
+            out.push(
+              named('response.reasoning_summary_text.done', { ...at, summary_index: 0, text: event.text }),
+              named('response.reasoning_summary_part.done', { ...at, summary_index: 0, part: summaryPart(event.text) }),
+            )
+          else
+            out.push(
+              named('response.reasoning_text.done', { ...at, content_index: 0, text: event.text }),
+              named('response.content_part.done', { ...at, content_index: 0, part: reasoningPart(event.text) }),
+            )
           last = { index: event.index, block: { type: 'reasoning', text: event.text } }
           break
         }
@@ -257,24 +270,29 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: ResponsesOpt
   return response(head, options, ending, output, reply.usage)
 }
 
-/** Source: the official API's response object, SDK 6.49. */
+/** Nothing is counted before a reply is complete. */
+const nothingUsed: Usage = { inputTokens: 0, outputTokens: 0 }
+
+/** Every member that the type of SDK 7.59 and the schema of Open Responses ask for. */
 function response(
   head: ReplyHead,
   options: ResponsesOptions,
   ending: Ending,
   output: Item[],
-  usage?: Usage,
+  usage: Usage = nothingUsed,
 ): Record<string, unknown> {
   return {
     id: head.id,
     object: 'response',
     created_at: head.createdAtSeconds,
+    completed_at: ending.status === 'completed' ? head.completedAtSeconds() : null,
     status: ending.status,
     error: null,
     incomplete_details: ending.status === 'incomplete' ? { reason: ending.reason } : null,
     model: head.model,
     output,
-    usage: usage ? usageOf(usage) : null,
+    output_text: outputText(output),
+    usage: usageOf(usage),
     ...options.echo,
   }
 }

@@ -5,7 +5,7 @@ import { encodeError } from './errors.ts'
 import { keep, recall } from './memory.ts'
 import { responsesBody } from './schema.ts'
 
-/** OpenAI's Responses API, as its SDK 6.49, Codex 0.169 and five more client families speak it. */
+/** OpenAI's Responses API, as its SDK 7.59, Codex 0.169 and five more client families speak it. */
 export const openaiResponses: Dialect<ResponsesOptions> = {
   id: 'openai-responses',
   summary: 'OpenAI Responses',

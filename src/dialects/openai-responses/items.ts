@@ -7,7 +7,12 @@ import type { ToolOrigin } from './lowering.ts'
 import type { ReasoningItem } from './schema.ts'
 
 /** An output item: a message, a reasoning, a call. */
-export type Item = Record<string, unknown>
+export type Item = Record<string, unknown> & { content?: TextPart[] }
+
+interface TextPart {
+  type: 'output_text' | 'reasoning_text'
+  text: string
+}
 
 const itemPrefixOf = {
   text: 'msg_',
@@ -36,11 +41,9 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
   /** An item before its first delta. */
   const started = (index: number, block: ReplyBlock): Item => {
     const begun = item(index, block, 'in_progress')
-    return block.type === 'text'
-      ? { ...begun, content: [] }
-      : block.type === 'reasoning'
-        ? { ...begun, summary: [] }
-        : begun
+    if (block.type === 'text') return { ...begun, content: [] }
+    if (block.type !== 'reasoning') return begun
+    return options.summarises ? { ...begun, summary: [] } : { ...begun, content: [] }
   }
 
   const item = (index: number, block: ReplyBlock, status: string): Item => {
@@ -58,7 +61,9 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
         return {
           id: idOf(index, 'reasoning'),
           type: 'reasoning',
-          summary: [summaryPart(block.text)],
+          ...(options.summarises
+            ? { summary: [summaryPart(block.text)] }
+            : { summary: [], content: [reasoningPart(block.text)] }),
           ...(options.sealsReasoning && status !== 'in_progress' ? { encrypted_content: seal(block.text) } : {}),
         }
       case 'tool-call':
@@ -66,7 +71,7 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
           id: idOf(index, 'tool-call', block.name),
           ...callItem(block.arguments, originOf(block.name)),
           call_id: block.id,
-          status,
+          status: callStatus(status, originOf(block.name)),
         }
       case 'server-tool':
         pages.learn(block.tool.sources)
@@ -83,6 +88,11 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
   }
 
   return { originOf, idOf, started, item }
+}
+
+/** A patch has no word for one that was cut, and must not look finished. */
+function callStatus(status: string, { type }: ToolOrigin): string {
+  return type === 'apply_patch' && status === 'incomplete' ? 'in_progress' : status
 }
 
 /** Without arguments the call has only begun. */
@@ -143,12 +153,22 @@ function searchAction({ query = '', sources }: ServerTool, listsSources: boolean
   }
 }
 
-export function textPart(text: string, cited: readonly Citation[] = []): object {
+export function textPart(text: string, cited: readonly Citation[] = []): TextPart & Record<string, unknown> {
   return { type: 'output_text', annotations: cited.map(annotation), logprobs: [], text }
 }
 
 export function annotation({ start, end, source: { title, url } }: Citation): object {
   return { type: 'url_citation', start_index: start, end_index: end, title: title || url, url }
+}
+
+export function reasoningPart(text: string): TextPart {
+  return { type: 'reasoning_text', text }
+}
+
+/** All text of an output in one piece. */
+export function outputText(items: readonly Item[]): string {
+  const parts = items.flatMap(({ content }) => content ?? [])
+  return parts.map(({ type, text }) => (type === 'output_text' ? text : '')).join('')
 }
 
 export function summaryPart(text: string): object {
@@ -173,8 +193,17 @@ function seal(text: string): string {
   return sealMark + Buffer.from(text).toString('base64')
 }
 
-/** What a model of ours thought; nothing of what another server sealed. */
-export function reasoningOf({ id, summary, encrypted_content: sealed }: ReasoningItem): string {
-  if (sealed) return sealed.startsWith(sealMark) ? Buffer.from(sealed.slice(sealMark.length), 'base64').toString() : ''
-  return id && replyIdOf(id) ? (summary ?? []).map(({ text }) => text).join('\n\n') : ''
+/**
+ * What was thought before: by a model of ours, or told in plain text by another server. Not what another server has
+ * sealed or summed up.
+ */
+export function reasoningOf({ id, summary, content, encrypted_content: sealed }: ReasoningItem): string {
+  if (sealed?.startsWith(sealMark)) return Buffer.from(sealed.slice(sealMark.length), 'base64').toString()
+  const told = joined(content)
+  if (told !== '' || sealed) return told
+  return id && replyIdOf(id) ? joined(summary) : ''
+}
+
+function joined(parts: ReasoningItem['content']): string {
+  return (parts ?? []).map(({ text }) => text).join('\n\n')
 }

@@ -55,6 +55,7 @@ const customTool = open({
 const namespaceTool = open({
   type: Type.Literal('namespace'),
   name,
+  description: maybe(Type.String()),
   tools: Type.Array(Type.Union([functionTool, customTool])),
 })
 const localShellTool = open({ type: Type.Literal('local_shell') })
@@ -102,6 +103,7 @@ const reasoningItem = open({
   ...id,
   type: Type.Literal('reasoning'),
   summary: maybe(Type.Array(open({ text: Type.String() }))),
+  content: maybe(Type.Array(open({ text: Type.String() }))),
   encrypted_content: maybe(Type.String()),
 })
 const functionCallItem = open({
@@ -228,7 +230,13 @@ const toolChoice = Type.Union([
 
 const textFormat = Type.Union([
   open({ type: Type.Union(words('text', 'json_object')) }),
-  open({ type: Type.Literal('json_schema'), name: maybe(Type.String()), schema: maybe(jsonSchema) }),
+  open({
+    type: Type.Literal('json_schema'),
+    name: maybe(Type.String()),
+    description: maybe(Type.String()),
+    schema: maybe(jsonSchema),
+    strict: maybe(Type.Boolean()),
+  }),
 ])
 
 /** The body of `POST /responses`. */
@@ -240,10 +248,16 @@ export const responsesBody = open({
   tools: maybe(tools),
   tool_choice: maybe(toolChoice),
   parallel_tool_calls: maybe(Type.Boolean()),
-  max_output_tokens: maybe(Type.Integer({ minimum: 1 })),
-  temperature: maybe(Type.Number()),
-  top_p: maybe(Type.Number()),
-  reasoning: maybe(open({ effort: Type.Optional(Type.Unknown()), summary: maybe(Type.String()) })),
+  max_output_tokens: maybe(Type.Integer({ minimum: 16 })),
+  temperature: maybe(Type.Number({ minimum: 0, maximum: 2 })),
+  top_p: maybe(Type.Number({ minimum: 0, maximum: 1 })),
+  reasoning: maybe(
+    open({
+      effort: Type.Optional(Type.Unknown()),
+      summary: maybe(Type.String()),
+      generate_summary: maybe(Type.String()),
+    }),
+  ),
   text: maybe(open({ format: maybe(textFormat), verbosity: maybe(Type.String()) })),
   include: maybe(Type.Array(Type.String())),
   store: maybe(Type.Boolean()),
@@ -256,8 +270,9 @@ export const responsesBody = open({
   background: maybe(Type.Boolean()),
   conversation: Type.Optional(Type.Unknown()),
   prompt: Type.Optional(Type.Unknown()),
-  max_tool_calls: maybe(Type.Integer()),
-  top_logprobs: maybe(Type.Integer()),
+  prompt_cache_retention: maybe(Type.String()),
+  max_tool_calls: maybe(Type.Integer({ minimum: 1 })),
+  top_logprobs: maybe(Type.Integer({ minimum: 0, maximum: 20 })),
   context_management: maybe(Type.Array(Type.Unknown())),
   moderation: Type.Optional(Type.Unknown()),
 })

@@ -24,7 +24,11 @@ export function sampleOf(dialect: Dialect): Sample {
   const { options } = dialect.decode(question, new Headers())
   const id = `${dialect.ids.reply}${sampleId}`
   const createdAtSeconds = Date.parse('2026-01-01T00:00:00Z') / 1000
-  return { question, options, head: { id, model, createdAtSeconds, reasoningByName: false } }
+  return {
+    question,
+    options,
+    head: { id, model, createdAtSeconds, completedAtSeconds: () => createdAtSeconds, reasoningByName: false },
+  }
 }
 
 /** What follows the prefix of an id. */

@@ -56,7 +56,7 @@ test.each<[string, object, string[]]>([
   ],
   [
     'values that would',
-    { top_logprobs: 1, max_tool_calls: 0, truncation: 'auto' },
+    { top_logprobs: 1, max_tool_calls: 1, truncation: 'auto' },
     ['max_tool_calls', 'top_logprobs', 'truncation'],
   ],
   ['an effort nobody knows', { reasoning: { effort: 'utmost' } }, ['reasoning.effort (utmost)']],
@@ -201,6 +201,12 @@ describe('refused at the door', () => {
     ['an unknown tool choice', ask({ tool_choice: 'maybe' }), 'tool_choice'],
     ['an unknown output format', ask({ text: { format: { type: 'yaml' } } }), 'text.format.type'],
     ['a temperature in words', ask({ temperature: 'warm' }), 'temperature'],
+    ['a temperature over 2', ask({ temperature: 2.1 }), 'temperature'],
+    ['a temperature under 0', ask({ temperature: -0.1 }), 'temperature'],
+    ['a share of more than all', ask({ top_p: 1.1 }), 'top_p'],
+    ['fewer tokens than OpenAI gives', ask({ max_output_tokens: 15 }), 'max_output_tokens'],
+    ['more alternatives than there are', ask({ top_logprobs: 21 }), 'top_logprobs'],
+    ['no calls of hosted tools', ask({ max_tool_calls: 0 }), 'max_tool_calls'],
   ])('%s', (_name, body, param) => {
     expect(door.Check(body)).toBe(false)
     expect(invalidBody(openaiResponses.body, body).param).toBe(param)

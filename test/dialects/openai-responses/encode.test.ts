@@ -9,7 +9,8 @@ const head = { ...anyHead, id: 'resp_1' }
 const optionsOf = (fields: object = {}) =>
   openaiResponses.decode({ model: 'glm-5', input: 'Hello', ...fields }, new Headers()).options
 const plain = optionsOf()
-const sealing = optionsOf({ include: ['reasoning.encrypted_content'] })
+/** As Codex asks. */
+const sealing = optionsOf({ include: ['reasoning.encrypted_content'], reasoning: { summary: 'auto' } })
 const everyTool = optionsOf({
   tools: [
     { type: 'function', name: 'f' },
@@ -48,6 +49,13 @@ function between(deltas: Delta[], options = plain): object[] {
 
 const last = (deltas: Delta[], options = plain) => told(deltas, options).at(-1)
 
+const nothingUsed = {
+  input_tokens: 0,
+  input_tokens_details: { cached_tokens: 0, cache_write_tokens: 0 },
+  output_tokens: 0,
+  output_tokens_details: { reasoning_tokens: 0 },
+  total_tokens: 0,
+}
 const textPart = (text: string) => ({ type: 'output_text', annotations: [], logprobs: [], text })
 const message = (id: string, text: string, status = 'completed') => ({
   id,
@@ -60,12 +68,21 @@ const message = (id: string, text: string, status = 'completed') => ({
 describe('encoder', () => {
   test('opens with the response as it stands, twice', () => {
     const [created, inProgress] = told([say('a'), finish()])
-    const response = { id: 'resp_1', object: 'response', status: 'in_progress', output: [], usage: null }
+    const response = {
+      id: 'resp_1',
+      object: 'response',
+      status: 'in_progress',
+      completed_at: null,
+      output: [],
+      output_text: '',
+      usage: nothingUsed,
+    }
     expect(created).toMatchObject({ type: 'response.created', response })
     expect(inProgress).toMatchObject({ type: 'response.in_progress', response })
   })
 
   const at = { item_id: 'msg_1_0', output_index: 0 }
+  const thought = { item_id: 'rs_1_0', output_index: 0, content_index: 0 }
   const shell = (command: string[]) => ({
     type: 'exec',
     command,
@@ -95,7 +112,34 @@ describe('encoder', () => {
       ],
     ],
     [
-      'reasoning is a summary, sealed for a client that asks for it',
+      'reasoning is content of its item',
+      [think('Hm'), think('.'), finish()],
+      plain,
+      [
+        {
+          type: 'output_item.added',
+          output_index: 0,
+          item: { id: 'rs_1_0', type: 'reasoning', summary: [], content: [] },
+        },
+        { type: 'content_part.added', ...thought, part: { type: 'reasoning_text', text: '' } },
+        { type: 'reasoning_text.delta', ...thought, delta: 'Hm' },
+        { type: 'reasoning_text.delta', ...thought, delta: '.' },
+        { type: 'reasoning_text.done', ...thought, text: 'Hm.' },
+        { type: 'content_part.done', ...thought, part: { type: 'reasoning_text', text: 'Hm.' } },
+        {
+          type: 'output_item.done',
+          output_index: 0,
+          item: {
+            id: 'rs_1_0',
+            type: 'reasoning',
+            summary: [],
+            content: [{ type: 'reasoning_text', text: 'Hm.' }],
+          },
+        },
+      ],
+    ],
+    [
+      'reasoning is a summary for a client that asks for one, and sealed for one that asks for that',
       [think('Hm'), think('.'), finish()],
       sealing,
       [
@@ -365,7 +409,8 @@ describe('encoder', () => {
         status: 'failed',
         error: { code: 'server_error', message: 'Cut off.' },
         output: [{ id: 'msg_1_0', status: 'completed' }],
-        usage: null,
+        usage: nothingUsed,
+        completed_at: null,
       },
     })
   })
@@ -397,6 +442,7 @@ describe('encodeReply', () => {
   test.each<[string, Delta[], typeof plain]>([
     ['text', [say('a'), usage], plain],
     ['nothing', [], plain],
+    ['reasoning', [think('a'), say('b'), usage], plain],
     ['sealed reasoning', [think('a'), say('b'), usage], sealing],
     [
       'every kind of call',
@@ -430,22 +476,33 @@ describe('encodeReply', () => {
       temperature: 0.5,
       text: { format: { type: 'json_object' }, verbosity: 'low' },
       tool_choice: 'required',
-      tools: [{ type: 'function', name: 'f', strict: true }],
+      tools: [
+        {
+          type: 'function',
+          name: 'f',
+          description: 'Says f.',
+          parameters: { type: 'object', properties: {} },
+          strict: true,
+        },
+      ],
       top_p: 0.9,
       user: 'u1',
       metadata: { topic: 'x' },
       prompt_cache_key: 'k',
       safety_identifier: 's',
+      prompt_cache_retention: '24h',
     }
     expect(openaiResponses.encodeReply(head, reply(say('Hi'), usage, finish()), optionsOf(asked))).toEqual({
       id: 'resp_1',
       object: 'response',
       created_at: 1_800_000_000,
+      completed_at: 1_800_000_007,
       status: 'completed',
       error: null,
       incomplete_details: null,
       model: 'glm-5',
       output: [message('msg_1_0', 'Hi')],
+      output_text: 'Hi',
       usage: {
         input_tokens: 30,
         input_tokens_details: { cached_tokens: 10, cache_write_tokens: 0 },
@@ -453,21 +510,93 @@ describe('encodeReply', () => {
         output_tokens_details: { reasoning_tokens: 5 },
         total_tokens: 42,
       },
+      access_programs: null,
       background: false,
+      conversation: null,
+      frequency_penalty: 0,
       max_tool_calls: null,
+      presence_penalty: 0,
+      prompt: null,
       service_tier: 'default',
       top_logprobs: 0,
       truncation: 'disabled',
       ...asked,
     })
   })
+
+  test('what nobody asked has the value that is used', () => {
+    expect(openaiResponses.encodeReply(head, reply(say('Hi'), finish()), plain)).toMatchObject({
+      temperature: 1,
+      top_p: 0.95,
+      reasoning: { effort: null, summary: null },
+      text: { format: { type: 'text' }, verbosity: 'medium' },
+      tools: [],
+      tool_choice: 'auto',
+      instructions: null,
+      metadata: {},
+    })
+  })
+
+  test('words that clients cannot read are not repeated', () => {
+    const odd = optionsOf({
+      reasoning: { effort: 'auto', summary: 'none' },
+      text: { verbosity: 'chatty' },
+      truncation: 'some',
+      prompt_cache_retention: 'for_ever',
+    })
+    expect(openaiResponses.encodeReply(head, reply(say('Hi'), finish()), odd)).toMatchObject({
+      reasoning: { effort: null, summary: null },
+      text: { verbosity: 'medium' },
+      truncation: 'disabled',
+      prompt_cache_retention: null,
+    })
+  })
+
+  test.each<[string, object, object]>([
+    [
+      'a function has all its members',
+      { type: 'function', name: 'f', x: 1 },
+      { type: 'function', name: 'f', x: 1, description: null, parameters: null, strict: false },
+    ],
+    ['a freeform tool has no null', { type: 'custom', name: 'f', format: null }, { type: 'custom', name: 'f' }],
+    [
+      'so have those of a namespace',
+      { type: 'namespace', name: 'n', tools: [{ type: 'function', name: 'f' }] },
+      {
+        type: 'namespace',
+        name: 'n',
+        description: '',
+        tools: [{ type: 'function', name: 'f', description: null, parameters: null, strict: false }],
+      },
+    ],
+    [
+      "a tool of OpenAI's is as it was sent",
+      { type: 'mcp', server_label: 'x', require_approval: 'never' },
+      { type: 'mcp', server_label: 'x', require_approval: 'never' },
+    ],
+  ])('of the tools %s', (_name, tool, expected) => {
+    const whole = openaiResponses.encodeReply(head, reply(say('Hi'), finish()), optionsOf({ tools: [tool] }))
+    expect(whole).toMatchObject({ tools: [expected] })
+    expect('tools' in whole && whole.tools).toEqual([expected])
+  })
+
+  test('a schema has all its members', () => {
+    const format = { type: 'json_schema', name: 'n', schema: { type: 'object' } }
+    const whole = openaiResponses.encodeReply(head, reply(say('{}'), finish()), optionsOf({ text: { format } }))
+    expect(whole).toMatchObject({ text: { format: { ...format, description: '', strict: false } } })
+  })
 })
 
-test('what was thought survives the way to the client and back', () => {
+test.each<[string, typeof plain, object]>([
+  ['sealed', sealing, { summary: [] }],
+  ['sealed, as content', optionsOf({ include: ['reasoning.encrypted_content'] }), { content: null }],
+  ['as content', plain, { id: 'rs_of_another_server' }],
+  ['as a summary', optionsOf({ reasoning: { summary: 'detailed' } }), {}],
+])('what was thought survives the way to the client and back: %s', (_name, options, changes) => {
   const thought = 'Zwei Städte – 两个城市 🙂'
-  const whole = openaiResponses.encodeReply(head, reply(think(thought), say('b'), finish()), sealing)
+  const whole = openaiResponses.encodeReply(head, reply(think(thought), say('b'), finish()), options)
   const output = 'output' in whole && Array.isArray(whole.output) ? whole.output : []
-  const [sealed] = output.map((item) => ({ ...item, summary: [] }))
+  const [sealed] = output.map((item) => ({ ...item, ...changes }))
   const { request } = openaiResponses.decode({ model: 'glm-5', input: [sealed] }, new Headers())
   expect(request.messages).toEqual([{ role: 'assistant', parts: [{ type: 'reasoning', text: thought }] }])
 })

@@ -16,7 +16,12 @@ const question = {
   role: 'user',
   content: [{ type: 'input_text', text: 'Where?' }],
 }
-const thought = { id: 'rs_A1_0', type: 'reasoning', summary: [{ type: 'summary_text', text: 'Hm.' }] }
+const thought = {
+  id: 'rs_A1_0',
+  type: 'reasoning',
+  summary: [],
+  content: [{ type: 'reasoning_text', text: 'Hm.' }],
+}
 
 test('a stored response holds its conversation, each item with its type, id and parts', () => {
   expect(kept).toMatchObject({ id: 'resp_A1', input: [question], reply: { id: 'resp_A1', output: [thought, {}] } })

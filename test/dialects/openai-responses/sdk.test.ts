@@ -20,10 +20,12 @@ import {
 
 const head = { ...anyHead, id: 'resp_1' }
 const ask = { model: 'glm-5', input: 'Hello' }
-const { options } = openaiResponses.decode({ ...ask, tools: [{ type: 'custom', name: 'patch' }] }, new Headers())
+const optionsOf = (fields: object) =>
+  openaiResponses.decode({ ...ask, tools: [{ type: 'custom', name: 'patch' }], ...fields }, new Headers()).options
+const plain = optionsOf({})
 const client = (fetch: typeof globalThis.fetch) =>
   new OpenAI({ apiKey: 'k', baseURL: 'http://localhost/v1', fetch, maxRetries: 0 })
-const streaming = (...deltas: Delta[]) =>
+const streaming = (deltas: Delta[], options = plain) =>
   client(answering(run(openaiResponses.encoder(head, options), events(...deltas)))).responses.stream(ask)
 
 const turn = [
@@ -36,8 +38,8 @@ const turn = [
   finish(),
 ]
 
-test("OpenAI's stream helper puts a turn with thinking, text and two kinds of calls together", async () => {
-  const stream = streaming(...turn)
+test("OpenAI's stream helper puts a turn with a summary, text and two kinds of calls together", async () => {
+  const stream = streaming(turn, optionsOf({ reasoning: { summary: 'auto' } }))
   const thoughts: string[] = []
   const inputs: string[] = []
   for await (const event of stream) {
@@ -57,8 +59,20 @@ test("OpenAI's stream helper puts a turn with thinking, text and two kinds of ca
   ])
 })
 
+test('the helper puts reasoning that nobody wants summed up together as content', async () => {
+  const stream = streaming(turn)
+  const thoughts: string[] = []
+  for await (const event of stream) if (event.type === 'response.reasoning_text.delta') thoughts.push(event.delta)
+  expect(thoughts.join('')).toBe('Two towns.')
+  expect((await stream.finalResponse()).output[0]).toMatchObject({
+    type: 'reasoning',
+    summary: [],
+    content: [{ type: 'reasoning_text', text: 'Two towns.' }],
+  })
+})
+
 test('what the helper gathers from the deltas is what the last event says', async () => {
-  const stream = streaming(...turn)
+  const stream = streaming(turn)
   let gathered: unknown
   stream.on('response.output_text.delta', ({ snapshot }) => {
     gathered = snapshot
@@ -68,12 +82,12 @@ test('what the helper gathers from the deltas is what the last event says', asyn
 })
 
 test('a reply that fails in the middle ends as a failed response with its reason', async () => {
-  const final = await streaming(say('a'), fail(new GatewayError('upstream-truncated', 'Cut off.'))).finalResponse()
+  const final = await streaming([say('a'), fail(new GatewayError('upstream-truncated', 'Cut off.'))]).finalResponse()
   expect(final).toMatchObject({ status: 'failed', error: { code: 'server_error', message: 'Cut off.' } })
 })
 
 test('a whole reply parses, and its JSON content with it', async () => {
-  const body = openaiResponses.encodeReply(head, reply(say('{"n":3}'), usage, finish()), options)
+  const body = openaiResponses.encodeReply(head, reply(say('{"n":3}'), usage, finish()), plain)
   const parsed = await client(answeringJson(200, body)).responses.parse({
     ...ask,
     text: { format: { type: 'json_schema', name: 'n', strict: true, schema: { type: 'object' } } },

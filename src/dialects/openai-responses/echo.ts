@@ -1,0 +1,84 @@
+import { isClientTool, type ResponsesBody, type ToolBody } from './schema.ts'
+
+/** What a response repeats of its request. */
+export type Echo = { store: boolean } & Record<string, unknown>
+
+/** What GLM uses where nothing is asked. Source: Z.AI's API reference, for models from 4.6 on. */
+const defaultTemperature = 1
+const defaultTopP = 0.95
+
+/**
+ * The request as the response repeats it: every member that the types of SDK 7.59 and the schema of Open Responses
+ * ask for, and numbers and switches with the value that was used.
+ */
+export function echoOf(body: ResponsesBody): Echo {
+  return {
+    access_programs: null,
+    background: false,
+    conversation: null,
+    frequency_penalty: 0,
+    instructions: body.instructions ?? null,
+    max_output_tokens: body.max_output_tokens ?? null,
+    max_tool_calls: body.max_tool_calls ?? null,
+    metadata: body.metadata ?? {},
+    parallel_tool_calls: body.parallel_tool_calls ?? true,
+    presence_penalty: 0,
+    previous_response_id: body.previous_response_id ?? null,
+    prompt: null,
+    prompt_cache_key: body.prompt_cache_key ?? null,
+    prompt_cache_retention: oneOf(cacheRetentions, body.prompt_cache_retention),
+    reasoning: { effort: oneOf(efforts, body.reasoning?.effort), summary: summaryOf(body) },
+    safety_identifier: body.safety_identifier ?? null,
+    service_tier: 'default',
+    store: body.store ?? true,
+    temperature: body.temperature ?? defaultTemperature,
+    text: { format: formatOf(body), verbosity: oneOf(verbosities, body.text?.verbosity) ?? 'medium' },
+    tool_choice: body.tool_choice ?? 'auto',
+    tools: (body.tools ?? []).map(echoedTool),
+    top_logprobs: body.top_logprobs ?? 0,
+    top_p: body.top_p ?? defaultTopP,
+    truncation: oneOf(truncations, body.truncation) ?? 'disabled',
+    ...(body.user ? { user: body.user } : {}),
+  }
+}
+
+const cacheRetentions = ['in_memory', '24h']
+const efforts = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max']
+const summaries = ['auto', 'concise', 'detailed']
+const truncations = ['auto', 'disabled']
+export const verbosities = ['low', 'medium', 'high']
+
+/** How reasoning is to be summed up; nothing where no summary is wanted. The second name is the older one. */
+export function summaryOf({ reasoning }: ResponsesBody): string | null {
+  return oneOf(summaries, reasoning?.summary ?? reasoning?.generate_summary)
+}
+
+/** A value that clients know; their parsers fail on others. */
+function oneOf(known: readonly string[], value: unknown): string | null {
+  return known.find((word) => word === value) ?? null
+}
+
+function formatOf({ text }: ResponsesBody): object {
+  const format = text?.format
+  if (format?.type !== 'json_schema') return { type: format?.type ?? 'text' }
+  const { name, description, schema, strict } = format
+  return {
+    type: 'json_schema',
+    name: name ?? 'response',
+    description: description ?? '',
+    schema: schema ?? {},
+    strict: strict ?? false,
+  }
+}
+
+function echoedTool(tool: ToolBody): object {
+  const known = isClientTool(tool) ? tool : undefined
+  if (known?.type === 'function') {
+    const { description = null, parameters = null, strict } = known
+    return { ...known, description, parameters, strict: strict ?? false }
+  }
+  if (known?.type === 'namespace')
+    return { ...known, description: known.description ?? '', tools: known.tools.map(echoedTool) }
+  // The types of all others have members that may be missing, but not null.
+  return Object.fromEntries(Object.entries(tool).filter(([, value]) => value !== null))
+}

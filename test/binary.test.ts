@@ -54,7 +54,13 @@ describe.skipIf(binary === '')('the executable (make smoke)', () => {
     expect(message.status).toBe(200)
     expect(await message.json()).toMatchObject({ type: 'message', role: 'assistant', stop_reason: 'end_turn' })
 
-    // The thread that reads it is an entry point of its own.
+    // The threads that judge by schemas and read files are entry points of their own. The demo knows no patterns.
+    const schema = { type: 'object', properties: { code: { type: 'string', pattern: '^[0-9]+$' } }, required: ['code'] }
+    const strict = { type: 'json_schema', json_schema: { name: 'code', strict: true, schema } }
+    const judged = await post(`${url}/v1/chat/completions`, { model, messages: hello, response_format: strict })
+    expect(judged.status).toBe(502)
+    expect(await judged.text()).toContain('code must match pattern')
+
     const file = `data:application/pdf;base64,${Buffer.from(pdfOf([{ lines: ['A page'] }])).toString('base64')}`
     const letter = [{ role: 'user', content: [{ type: 'file', file: { filename: 'letter.pdf', file_data: file } }] }]
     expect(await post(`${url}/v1/chat/completions`, { model, messages: letter })).toMatchObject({ status: 200 })

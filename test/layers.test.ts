@@ -37,6 +37,8 @@ const mayImport: Record<string, string[]> = {
   'fetch-limit.ts': ['config'],
   'pdf-thread.ts': [],
   'pdf-worker.ts': ['attachments', 'wire'],
+  'schema-thread.ts': [],
+  'schema-worker.ts': ['gateway'],
   'server.ts': ['elysia', 'http', 'observe'],
   'app.ts': ['**'],
   cli: ['**'],

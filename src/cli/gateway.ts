@@ -10,12 +10,15 @@ import type { Pool } from '../core/pool.ts'
 import type { Upstream } from '../core/upstream.ts'
 import { createPool, type Wait } from '../gateway/pool.ts'
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway/run.ts'
+import type { Validate } from '../gateway/structured/validate.ts'
+import { createValidator } from '../gateway/structured/validator.ts'
 import type { AccessOptions } from '../http/access.ts'
 import { createLimits, type Limits } from '../http/limits.ts'
 import { createLog, type Log, type LogOptions } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Tracer } from '../observe/trace.ts'
 import { startPdfThread } from '../pdf-thread.ts'
+import { startSchemaThread } from '../schema-thread.ts'
 import { createResponseStore, noResponseStore, type ResponseStore } from '../store/responses.ts'
 import { demo } from '../upstreams/demo/index.ts'
 import { apiBase, zaiApi } from '../upstreams/zai-api/index.ts'
@@ -58,7 +61,8 @@ export async function assemble(
   }
   const memory = { held: process.memoryUsage.rss, left: process.availableMemory }
   const readPdf = createPdfReader({ startThread: startPdfThread, clock, memory })
-  const edge = { fetch: outgoing, clock, log, pools, readPdf }
+  const validate = createValidator({ startThread: startSchemaThread, clock, memory })
+  const edge = { fetch: outgoing, clock, log, pools, readPdf, validate }
   let behind = upstreamsOf(config, edge)
   const gateway = createGateway(behind, gatewayOptions(config, edge))
   const store = responseStore(config.store, clock, log)
@@ -179,13 +183,14 @@ interface Edge {
   log: Log
   pools: { web: Pool<Place>; api: Pool<string> }
   readPdf: ReadPdf
+  validate: Validate
 }
 
 function upstreamsOf(config: Config, edge: Edge): Upstream[] {
   return config.upstreams.map((id) => upstreams[id](config, edge))
 }
 
-function gatewayOptions(config: Config, { fetch, clock, readPdf }: Edge): GatewayOptions {
+function gatewayOptions(config: Config, { fetch, clock, readPdf, validate }: Edge): GatewayOptions {
   return {
     primaryModel: config.primaryModel,
     smallModel: config.smallModel,
@@ -194,6 +199,7 @@ function gatewayOptions(config: Config, { fetch, clock, readPdf }: Edge): Gatewa
     modelMap: Object.entries(config.modelMap),
     loopLimit: config.loopLimit,
     webSearch: config.webSearch,
+    validate,
     prepareAttachments: createAttachments({
       readPdf,
       limits: limitsWith(config.maxImageBytes),

@@ -14,6 +14,7 @@ import { createMeter, type Measured, type Meter } from './meter.ts'
 import { type ListedModel, listModels, type Offer, type Route, type RouteOptions, route } from './route.ts'
 import { type SearchPolicy, settleSearch, shownSearches } from './search.ts'
 import { jsonReply } from './structured/index.ts'
+import type { Validate } from './structured/validate.ts'
 import { type ThinkingMode, thinking } from './thinking.ts'
 import { toolArguments } from './tool-arguments.ts'
 
@@ -34,6 +35,8 @@ export interface GatewayOptions extends RouteOptions {
   loopLimit: number
   webSearch: SearchPolicy
   prepareAttachments: PrepareAttachments
+  /** Judges answers and arguments by schemas of clients, off the event loop. */
+  validate: Validate
 }
 
 export interface CountOptions {
@@ -68,14 +71,14 @@ export function createGateway(upstreams: readonly Upstream[], settings: GatewayO
 
     async start(asked, options) {
       refuseUnknownChoice(asked)
-      const { loopLimit } = settings
+      const { loopLimit, validate } = settings
       const prepare = preparing(settings, { signal: options.signal, note: options.note, counting: false })
       const rungs = ladder(asked, await offers(), settings)
       let found = await prepare(rungs[0])
       let certain = rungs.length === 1
       const attempt = async (rung: Route) => {
         if (rung !== rungs[0]) found = await prepare(rung)
-        const events = await open(found, meter, options, loopLimit, shownSearches(asked))
+        const events = await open(found, { ...options, meter, loopLimit, validate, shown: shownSearches(asked) })
         certain = true
         return events
       }
@@ -137,27 +140,30 @@ function preparing({ webSearch, prepareAttachments }: GatewayOptions, options: P
   }
 }
 
-async function open(
-  found: Route,
-  meter: Meter,
-  options: CallOptions,
-  loopLimit: number,
-  shown: Machine<Delta, Delta>,
-): Promise<Source<StreamEvent[]>> {
+interface OpenOptions extends CallOptions {
+  meter: Meter
+  loopLimit: number
+  validate: Validate
+  shown: Machine<Delta, Delta>
+}
+
+async function open(found: Route, options: OpenOptions): Promise<Source<StreamEvent[]>> {
   const { request } = found
-  const { output } = request
-  const { signal, note } = options
+  const { output, tools } = request
+  const { meter, loopLimit, validate, signal, note } = options
   // Text that has to be JSON is held until its end anyway.
   const call = { meter, loopLimit, signal, note, whole: options.whole || output.type === 'json' }
-  const [asked, kept] = await Promise.all([ask(found, call), toolArguments(request.tools, note)])
+  const asked = await ask(found, call)
   // Tags around the thinking would spoil the JSON.
   const placed = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking
-  const heard = chain(shown, teller(asked.measured, placed, options.newToolCallId))
-  const told = kept ? chain(heard, kept) : heard
-  if (output.type === 'text') return piped(asked.deltas, learning(told, asked.measured.learn), isLast)
+  const told = chain(options.shown, teller(asked.measured, placed, options.newToolCallId))
   const again = (repaired: ChatRequest) => ask({ ...found, request: repaired }, call)
-  // The usage may be that of two prompts, from which nothing can be learned about either.
-  return piped(jsonReply(asked, { request, output, ask: again, note }), told, isLast)
+  const events =
+    output.type === 'text'
+      ? piped(asked.deltas, learning(told, asked.measured.learn), isLast)
+      : // The usage may be that of two prompts, from which nothing can be learned about either.
+        piped(jsonReply(asked, { request, output, ask: again, validate, signal, note }), told, isLast)
+  return toolArguments(events, { tools, validate, signal, note })
 }
 
 function teller(measured: Measured, placed: ThinkingMode, newToolCallId: () => string): Machine<Delta, StreamEvent> {

@@ -1,124 +1,127 @@
-import { GatewayError } from '../core/errors.ts'
+import { asGatewayError, GatewayError } from '../core/errors.ts'
 import { isCut, type StreamEvent } from '../core/events.ts'
-import type { Machine } from '../core/machine.ts'
 import type { Tool } from '../core/request.ts'
-import { isShallow, maxDepth } from '../prompted-tools/json.ts'
-import { repairArguments } from '../prompted-tools/repair.ts'
-import { type Checker, checkers } from './structured/schema.ts'
+import type { Source } from '../core/source.ts'
+import type { Verdict } from './structured/judge.ts'
+import type { Validate } from './structured/validate.ts'
 
 type CallEnd = Extract<StreamEvent, { type: 'tool-call-end' }>
 
-/** Whether the arguments of a call, in JSON text, may go to the client, and in which words. */
-type Judge = (args: string) => { args: string } | { violation: string }
+export interface ToolArgumentsOptions {
+  tools: readonly Tool[]
+  validate: Validate
+  signal: AbortSignal
+  note: (note: string) => void
+}
 
 /**
  * Keeps calls of strict tools to their schema, and those of tools a dialect reads for its client to what it can read;
- * calls of all other tools pass as they are. `undefined` where no tool promises anything.
+ * calls of all other tools pass as they are. The source itself where no tool promises anything.
  *
  * A call of a strict tool is held until it is whole, for what was streamed cannot be taken back; values of the wrong
  * type are converted where the schema leaves one way to do it. Arguments that do not fit are the error
  * `tool_arguments_invalid` in place of the call's end; only a reply that was cut says by its reason why they do not.
  */
-export function toolArguments(
-  tools: readonly Tool[],
-  note: (note: string) => void,
-): Promise<Machine<StreamEvent, StreamEvent>> | undefined {
-  const checked = tools.filter(({ strict, readable }) => strict || readable)
-  return checked.length === 0 ? undefined : kept(new Map(checked.map((tool) => [tool.name, tool])), note)
-}
-
-async function kept(
-  checked: ReadonlyMap<string, Tool>,
-  note: (note: string) => void,
-): Promise<Machine<StreamEvent, StreamEvent>> {
-  const checkerOf = await checkers()
-  const judges = new Map<string, Judge>()
-  // The call that is held, from its start.
+export function toolArguments(source: Source<StreamEvent[]>, options: ToolArgumentsOptions): Source<StreamEvent[]> {
+  const { tools, validate, signal, note } = options
+  const checked = new Map(tools.filter(({ strict, readable }) => strict || readable).map((tool) => [tool.name, tool]))
+  if (checked.size === 0) return source
+  // The start of the call that is held.
   let held: StreamEvent[] | undefined
   // A call that does not fit: the next event tells whether the reply was cut in it.
   let unfit: { events: StreamEvent[]; error: GatewayError } | undefined
-  let failed = false
+  let over = false
 
   return {
-    push(event, out) {
-      if (failed) return
-      if (unfit) {
-        failed = event.type !== 'error' && !endsCut(event)
-        if (failed) out.push({ type: 'error', error: unfit.error })
-        else if (event.type === 'message-end') out.push(...unfit.events)
-        unfit = undefined
-        if (failed) return
-      }
-      switch (event.type) {
-        case 'tool-call-start':
-          if (checked.get(event.name)?.strict) held = [event]
-          else out.push(event)
-          break
-        case 'tool-call-delta':
-          if (!held) out.push(event)
-          break
-        case 'tool-call-end':
-          settle(event, held, out)
-          held = undefined
-          break
-        default:
-          out.push(event)
-      }
+    next(onBatch, fast) {
+      if (over) onBatch(undefined)
+      else source.next((batch) => pass(batch, onBatch), unfit ? undefined : fast)
     },
-    end() {},
-    passes: () => !failed && unfit === undefined,
+    cancel() {
+      over = true
+      source.cancel()
+    },
   }
 
-  function settle(end: CallEnd, start: StreamEvent[] | undefined, out: StreamEvent[]): void {
-    const tool = checked.get(end.name)
-    const verdict = tool ? judgeOf(tool)(end.arguments) : { args: end.arguments }
-    const args = 'args' in verdict ? verdict.args : end.arguments
+  function pass(batch: StreamEvent[] | undefined, onBatch: (batch: StreamEvent[] | undefined) => void): void {
+    if (batch === undefined) onBatch(undefined)
+    else if (batch.some(isChecked)) void judged(batch).then((out) => deliver(out, onBatch))
+    else {
+      const out: StreamEvent[] = []
+      for (const event of batch) push(event, { text: '' }, out)
+      deliver(out, onBatch)
+    }
+  }
+
+  function deliver(out: StreamEvent[], onBatch: (batch: StreamEvent[] | undefined) => void): void {
+    if (out.length > 0) onBatch(out)
+    else if (over) onBatch(undefined)
+    else source.next((batch) => pass(batch, onBatch))
+  }
+
+  function isChecked(event: StreamEvent): event is CallEnd {
+    return event.type === 'tool-call-end' && checked.has(event.name)
+  }
+
+  /** What becomes of a batch that ends a call. Never rejects. */
+  async function judged(batch: readonly StreamEvent[]): Promise<StreamEvent[]> {
+    const out: StreamEvent[] = []
+    try {
+      for (const event of batch) push(event, isChecked(event) && !over ? await verdictOn(event) : { text: '' }, out)
+    } catch (thrown) {
+      fail(asGatewayError(thrown), out)
+    }
+    return out
+  }
+
+  async function verdictOn({ name, arguments: text }: CallEnd): Promise<Verdict> {
+    const { strict, parameters, readable } = checked.get(name) ?? {}
+    const { verdict, unchecked } = await validate(
+      {
+        type: 'arguments',
+        text,
+        strict: strict ? JSON.stringify(parameters) : undefined,
+        readable: readable && JSON.stringify(readable),
+      },
+      signal,
+    )
+    if (unchecked !== undefined) note(`schema of a tool not checked: ${unchecked}`)
+    return verdict
+  }
+
+  /** `verdict` is about the end of a call that is checked. */
+  function push(event: StreamEvent, verdict: Verdict, out: StreamEvent[]): void {
+    if (over) return
+    if (unfit) {
+      const { events, error } = unfit
+      unfit = undefined
+      if (event.type !== 'error' && !endsCut(event)) {
+        fail(error, out)
+        return
+      }
+      if (event.type === 'message-end') out.push(...events)
+    }
+    if (event.type === 'tool-call-start' && checked.get(event.name)?.strict) held = [event]
+    else if (event.type === 'tool-call-end') {
+      end(event, checked.has(event.name) ? verdict : { text: event.arguments }, out)
+      held = undefined
+    } else if (event.type !== 'tool-call-delta' || !held) out.push(event)
+  }
+
+  function end(event: CallEnd, verdict: Verdict, out: StreamEvent[]): void {
+    const text = 'text' in verdict ? verdict.text : event.arguments
     const events: StreamEvent[] = [
-      ...(start ? [...start, { type: 'tool-call-delta' as const, index: end.index, text: args }] : []),
-      { ...end, arguments: args },
+      ...(held ? [...held, { type: 'tool-call-delta' as const, index: event.index, text }] : []),
+      { ...event, arguments: text },
     ]
-    if ('args' in verdict) out.push(...events)
-    else unfit = { events, error: invalid(end.name, verdict.violation) }
+    if ('text' in verdict) out.push(...events)
+    else unfit = { events, error: invalid(event.name, verdict.violations[0]) }
   }
 
-  function judgeOf(tool: Tool): Judge {
-    const known = judges.get(tool.name) ?? judge(tool, checker)
-    judges.set(tool.name, known)
-    return known
-  }
-
-  function checker(schema: Record<string, unknown>): Checker {
-    const made = checkerOf(schema)
-    if (!(made instanceof Error)) return made
-    note(`schema of a tool not checked: ${made.message}`)
-    return () => []
-  }
-}
-
-function judge(
-  { parameters, strict = false, readable = parameters }: Tool,
-  checkerOf: (schema: Record<string, unknown>) => Checker,
-): Judge {
-  const wanted = checkerOf(strict ? parameters : readable)
-  const accepted = readable === parameters || !strict ? wanted : checkerOf(readable)
-  return (args) => {
-    const value = objectIn(args)
-    if (!value) return { violation: 'they are not a JSON object' }
-    if (!isShallow(value)) return { violation: `they are nested deeper than ${maxDepth} levels` }
-    const repaired = strict && wanted(value).length > 0 ? repairArguments(value, parameters) : undefined
-    const [violation] = accepted(repaired?.ok ? repaired.value : value)
-    if (violation !== undefined) return { violation }
-    // Arguments that fit stay as they were written: reading and writing them anew would round long numbers.
-    return { args: repaired?.ok ? JSON.stringify(repaired.value) : args }
-  }
-}
-
-function objectIn(args: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(args)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
-  } catch {
-    return undefined
+  function fail(error: GatewayError, out: StreamEvent[]): void {
+    out.push({ type: 'error', error })
+    over = true
+    source.cancel()
   }
 }
 
@@ -126,7 +129,7 @@ function endsCut(event: StreamEvent): boolean {
   return event.type === 'message-end' && isCut(event.reason)
 }
 
-function invalid(name: string, violation: string): GatewayError {
+function invalid(name: string, violation = 'they are not valid'): GatewayError {
   return new GatewayError(
     'upstream-malformed',
     `The model called the tool ${name} with arguments that do not fit: ${violation}. Try again.`,

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'bun:test'
 import type { Delta, StreamEvent } from '../../src/core/events.ts'
-import { run } from '../../src/core/machine.ts'
 import type { Tool } from '../../src/core/request.ts'
+import { read, type Source } from '../../src/core/source.ts'
 import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
 import { toolArguments } from '../../src/gateway/tool-arguments.ts'
 import { call, events, finish, say } from '../dialects/stream.ts'
+import { validateHere } from '../support/schema.ts'
 
 const parameters = {
   type: 'object',
@@ -31,9 +32,17 @@ const { tools: lowered } = openaiResponses.decode(
 ).request
 
 async function kept(deltas: Delta[], tools: readonly Tool[] = [...declared, ...lowered], notes: string[] = []) {
-  const machine = await toolArguments(tools, (note) => notes.push(note))
-  if (!machine) throw new Error('no tool promises anything')
-  return run(machine, events(...deltas))
+  const said: StreamEvent[] = []
+  const source = keep(events(...deltas), tools, notes)
+  for (let batch = await read(source); batch; batch = await read(source)) said.push(...batch)
+  return said
+}
+
+function keep(said: readonly StreamEvent[], tools: readonly Tool[], notes: string[] = []) {
+  const batches = said.map((event) => [event])
+  const source: Source<StreamEvent[]> = { next: (onBatch) => onBatch(batches.shift()), cancel() {} }
+  const { signal } = new AbortController()
+  return toolArguments(source, { tools, validate: validateHere, signal, note: (note) => notes.push(note) })
 }
 
 /** `text-start`, `tool-call-delta {"a":1}`, `error …` */
@@ -48,8 +57,10 @@ const brief = (said: StreamEvent[]) =>
 const unfit = (name: string, violation: string) =>
   `error The model called the tool ${name} with arguments that do not fit: ${violation}. Try again.`
 
-test('without a tool that promises anything there is nothing to keep', async () => {
-  expect(await toolArguments([tool('loose')], () => {})).toBeUndefined()
+test('without a tool that promises anything there is nothing to keep', () => {
+  const source: Source<StreamEvent[]> = { next() {}, cancel() {} }
+  const { signal } = new AbortController()
+  expect(toolArguments(source, { tools: [tool('loose')], validate: validateHere, signal, note() {} })).toBe(source)
 })
 
 test('a tool that promises nothing passes in its pieces, whatever they say', async () => {

@@ -4,6 +4,7 @@ import { limitsWith } from '../../src/attachments/limits.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { createGateway } from '../../src/gateway/run.ts'
 import type { SearchPolicy } from '../../src/gateway/search.ts'
+import type { Validate } from '../../src/gateway/structured/validate.ts'
 import type { ThinkingMode } from '../../src/gateway/thinking.ts'
 import type { AccessOptions } from '../../src/http/access.ts'
 import { createLimits, type LimitOptions } from '../../src/http/limits.ts'
@@ -15,6 +16,7 @@ import { createResponseStore, type ResponseStore } from '../../src/store/respons
 import { systemClock } from '../../src/wire/clock.ts'
 import { fetchRemoteFile } from '../../src/wire/remote-file.ts'
 import { readPdf } from './pdf.ts'
+import { validateHere } from './schema.ts'
 
 export interface RunningGateway {
   url: string
@@ -37,6 +39,7 @@ export interface GatewaySettings {
   loopLimit?: number
   webSearch?: SearchPolicy
   store?: ResponseStore
+  validate?: Validate
 }
 
 /** The real server on a free port of loopback, in front of the given upstreams. */
@@ -68,6 +71,7 @@ export function gatewayApp(upstreams: readonly Upstream[], settings: GatewaySett
       modelMap: [],
       loopLimit: settings.loopLimit ?? 10_000,
       webSearch: settings.webSearch ?? 'auto',
+      validate: settings.validate ?? validateHere,
       prepareAttachments: createAttachments({
         readPdf,
         limits: limitsWith(1_000_000),

@@ -1,14 +1,11 @@
 import type { ChatRequest } from '../../core/request.ts'
 
-/** More of them would not make the model wiser. */
-const mostViolations = 10
-
 /**
  * The request that asks for the same answer once more, corrected. Its format still stands in it, so upstreams tell the
  * schema again; tools stay declared, for the conversation may speak of them, and are not to be called.
  */
 export function repairRequest(request: ChatRequest, answer: string, violations: readonly string[]): ChatRequest {
-  const list = violations.slice(0, mostViolations).map((violation) => `- ${violation}`)
+  const list = violations.map((violation) => `- ${violation}`)
   const instruction = [
     'Your last answer is not the JSON that was asked for:',
     ...list,

@@ -7,6 +7,7 @@ import { read } from '../../../src/core/source.ts'
 import type { Upstream, UpstreamCall } from '../../../src/core/upstream.ts'
 import { createGateway } from '../../../src/gateway/run.ts'
 import { plainRequest } from '../../support/request.ts'
+import { validateHere } from '../../support/schema.ts'
 
 const schema = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'], additionalProperties: false }
 const request = plainRequest({
@@ -67,6 +68,7 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
     modelMap: [],
     loopLimit: 10_000,
     webSearch: 'auto',
+    validate: validateHere,
     prepareAttachments: async (asked) => asked,
   })
   const notes: string[] = []

@@ -1,0 +1,4 @@
+/** Starts the thread that judges by schemas. It knows none of our keys, and a program that ends does not wait for it. */
+export function startSchemaThread(): Worker {
+  return new Worker(new URL('./schema-worker.ts', import.meta.url).href, { env: {}, smol: true, ref: false })
+}

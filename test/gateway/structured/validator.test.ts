@@ -1,0 +1,247 @@
+import { expect, test } from 'bun:test'
+import { createValidation, type ValidationJob } from '../../../src/gateway/structured/validate.ts'
+import { createValidator } from '../../../src/gateway/structured/validator.ts'
+import type { ThreadMessage } from '../../../src/gateway/structured/validator-lane.ts'
+import { startSchemaThread } from '../../../src/schema-thread.ts'
+import { systemClock } from '../../../src/wire/clock.ts'
+import { manualClock } from '../../support/clock.ts'
+
+const megabyte = 1024 * 1024
+const answer = (text: string, schema: object): ValidationJob => ({
+  type: 'answer',
+  text,
+  schema: JSON.stringify(schema),
+})
+const anything = new AbortController().signal
+
+/** A validator whose threads say only what a test has them say. */
+function stage() {
+  const clock = manualClock()
+  const threads: { jobs: ValidationJob[]; says(message: ThreadMessage): void; fails(): void; ended: boolean }[] = []
+  let held = 100 * megabyte
+  const validate = createValidator({
+    startThread() {
+      const thread = {
+        onmessage: null,
+        onerror: null,
+        postMessage: (job: ValidationJob) => void seen.jobs.push(job),
+        terminate() {
+          seen.ended = true
+        },
+      }
+      const say = (name: 'onmessage' | 'onerror', event: object) =>
+        (Reflect.get(thread, name) as ((event: object) => void) | null)?.(event)
+      const seen = {
+        jobs: [] as ValidationJob[],
+        says: (data: ThreadMessage) => say('onmessage', { data }),
+        fails: () => say('onerror', {}),
+        ended: false,
+      }
+      threads.push(seen)
+      return thread
+    },
+    clock,
+    memory: { held: () => held, left: () => 8_000 * megabyte },
+  })
+  /** Lets everything run that need not wait for a thread or the clock. */
+  const settled = () => new Promise((resolve) => setImmediate(resolve))
+  const take = (megabytes: number) => {
+    held += megabytes * megabyte
+  }
+  return { clock, threads, validate, take, settled }
+}
+
+const good: ThreadMessage = { type: 'judged', validated: { verdict: { text: 'good' } } }
+/** Judged without its schema. */
+const isReading = (job?: ValidationJob) => job?.type === 'answer' && job.schema === '{}'
+const fenced: ThreadMessage = { type: 'judged', validated: { verdict: { text: '[]' } } }
+
+test('one thread judges one job after the other, and is let go when there is nothing to do', async () => {
+  const { clock, threads, validate, settled } = stage()
+  const jobs = [answer('[]', { type: 'array' }), answer('{}', { type: 'object' })]
+  const judged = jobs.map((job) => validate(job, anything))
+  expect(threads.map((thread) => thread.jobs)).toEqual([jobs.slice(0, 1)])
+  threads[0]?.says({ type: 'begun' })
+  threads[0]?.says(good)
+  expect(threads.map((thread) => thread.jobs)).toEqual([jobs])
+  threads[0]?.says({ type: 'judged', validated: { verdict: { violations: ['bad'] }, unchecked: 'odd' } })
+  expect(await Promise.all(judged)).toEqual([
+    { verdict: { text: 'good' } },
+    { verdict: { violations: ['bad'] }, unchecked: 'odd' },
+  ])
+  clock.advance(59_999)
+  expect(threads[0]?.ended).toBe(false)
+  clock.advance(1)
+  expect(threads[0]?.ended).toBe(true)
+  await settled()
+  expect(clock.pending()).toBe(0)
+})
+
+test('what takes too long is done again with patience, while others go on in a new thread', async () => {
+  const { clock, threads, validate, settled } = stage()
+  const evil = answer('[1]', { uniqueItems: true })
+  const judged = validate(evil, anything)
+  const other = validate(answer('{}', {}), anything)
+  threads[0]?.says({ type: 'begun' })
+  clock.advance(250)
+  await settled()
+  expect(threads.map(({ jobs, ended }) => [jobs.length, ended])).toEqual([
+    [1, true],
+    [1, false],
+    [1, false],
+  ])
+  threads[1]?.says(good)
+  expect(await other).toEqual({ verdict: { text: 'good' } })
+  threads[2]?.says({ type: 'begun' })
+  clock.advance(4_900)
+  threads[2]?.says(good)
+  expect(await judged).toEqual({ verdict: { text: 'good' } })
+
+  // The next time nobody else waits for it.
+  const again = validate(evil, anything)
+  expect(threads.map(({ jobs }) => jobs.length)).toEqual([1, 1, 2])
+  threads[2]?.says(good)
+  expect(await again).toEqual({ verdict: { text: 'good' } })
+})
+
+const slow = 'judging by it took longer than 5 s'
+
+test.each<[string, (on: ReturnType<typeof stage>) => void | Promise<void>, string]>([
+  [
+    'takes longer than any schema is worth',
+    async ({ clock, threads, settled }) => {
+      threads[0]?.says({ type: 'begun' })
+      clock.advance(250)
+      await settled()
+      threads[1]?.says({ type: 'begun' })
+      clock.advance(5_000)
+    },
+    slow,
+  ],
+  [
+    'takes too much memory',
+    ({ clock, threads, take }) => {
+      threads[0]?.says({ type: 'begun' })
+      take(600)
+      clock.advance(50)
+    },
+    'judging by it took too much memory',
+  ],
+  ['breaks its thread', ({ threads }) => threads[0]?.fails(), 'judging by it failed'],
+  ['fails', ({ threads }) => threads[0]?.says({ type: 'failed' }), 'judging by it failed'],
+])('a job that %s is read without its schema, and said to be unchecked', async (_name, happen, unchecked) => {
+  const on = stage()
+  const judged = on.validate(answer('```\n[]\n```', { type: 'array', uniqueItems: true }), anything)
+  await happen(on)
+  await on.settled()
+  const reader = on.threads.find(({ jobs }) => isReading(jobs.at(-1)))
+  reader?.says(fenced)
+  expect(await judged).toEqual({ verdict: { text: '[]' }, unchecked })
+})
+
+test('arguments that are not judged pass as they were written', async () => {
+  const { threads, validate, settled } = stage()
+  const job: ValidationJob = { type: 'arguments', text: '{"a":1}', strict: '{"type":"object"}', readable: undefined }
+  const judged = validate(job, anything)
+  threads[0]?.fails()
+  await settled()
+  expect(threads[1]?.jobs).toEqual([{ ...job, strict: undefined }])
+  threads[1]?.says({ type: 'judged', validated: { verdict: { text: '{"a":1}' } } })
+  expect(await judged).toEqual({ verdict: { text: '{"a":1}' }, unchecked: 'judging by it failed' })
+})
+
+test('jobs that are surely short go first', async () => {
+  const { threads, validate } = stage()
+  const jobs = ['1', '2'].flatMap((text) => [answer(text, { pattern: '^(a+)+$' }), answer(text, { type: 'number' })])
+  const judged = jobs.map((job) => validate(job, anything))
+  for (const _ of jobs) threads[0]?.says(good)
+  await Promise.all(judged)
+  expect(threads[0]?.jobs).toEqual([jobs[0], jobs[1], jobs[3], jobs[2]] as ValidationJob[])
+})
+
+test('nobody waits for long until others are judged', async () => {
+  const { clock, threads, validate, settled } = stage()
+  const evil = (place: number) => answer('[]', { uniqueItems: true, title: `${place}` })
+  const judged = Array.from({ length: 40 }, (_, place) => validate(evil(place), anything))
+  // Every thread takes the time it is given, but for jobs without a schema.
+  const begun = new Set<ValidationJob | undefined>()
+  for (let ms = 0; ms < 11_000; ms += 10) {
+    for (const thread of threads.filter(({ ended }) => !ended)) {
+      const job = thread.jobs.at(-1)
+      if (!begun.has(job)) thread.says({ type: 'begun' })
+      begun.add(job)
+      if (isReading(job)) thread.says(fenced)
+    }
+    clock.advance(10)
+    await settled()
+  }
+  const outcomes = await Promise.all(judged)
+  expect(new Set(outcomes.map(({ unchecked }) => unchecked))).toEqual(
+    new Set([slow, 'too many others were to be judged']),
+  )
+  expect(outcomes.map(({ verdict }) => verdict)).toEqual(outcomes.map(() => ({ text: '[]' })))
+})
+
+test.each([
+  ['while it waits', 1],
+  ['while it is judged', 0],
+])('a client that leaves %s frees its place', async (_name, place) => {
+  const { threads, validate } = stage()
+  const leaving = [new AbortController(), new AbortController(), new AbortController()]
+  const judged = leaving.map(({ signal }, index) => validate(answer(`${index}`, {}), signal))
+  leaving[place]?.abort()
+  expect(await judged[place]?.catch(({ kind }) => kind)).toBe('cancelled')
+  for (const thread of [...threads]) for (let times = 0; times < 3; times++) thread.says(good)
+  for (const thread of [...threads]) for (let times = 0; times < 3; times++) thread.says(good)
+  const others = judged.filter((_, index) => index !== place)
+  expect(await Promise.all(others)).toEqual(others.map(() => ({ verdict: { text: 'good' } })))
+})
+
+test('what nobody would send is not looked at', async () => {
+  const { threads, validate } = stage()
+  const text = `[${'1,'.repeat(4_000_001)}1]`
+  expect(await validate(answer(text, {}), anything)).toEqual({
+    verdict: { text },
+    unchecked: 'it has more than 1000000 characters, or the answer more than 8000000',
+  })
+  expect(threads).toEqual([])
+})
+
+test('compiled schemas are kept by their content, and let go when they are many', async () => {
+  const validation = await createValidation()
+  const judge = (place: number) =>
+    validation({
+      type: 'answer',
+      text: `{"a":${place}}`,
+      schema: JSON.stringify({ properties: { a: { const: place } } }),
+    })
+  for (let place = 0; place < 250; place++) expect(judge(place)).toEqual({ verdict: { text: `{"a":${place}}` } })
+  expect(judge(0)).toEqual({ verdict: { text: '{"a":0}' } })
+})
+
+test('a real thread judges, is ended in the middle of a pattern, and another one judges on', async () => {
+  const memory = { held: process.memoryUsage.rss, left: process.availableMemory }
+  const validate = createValidator({
+    startThread: startSchemaThread,
+    clock: systemClock,
+    memory,
+    quickMs: 200,
+    patientMs: 200,
+  })
+  const texts = JSON.stringify(Array.from({ length: 3_000 }, (_, place) => `${'a'.repeat(17)}${place}b`))
+  const evil = answer(texts, { items: { pattern: '^(a+)+$' } })
+  expect(await validate(answer('{"a":"1"}', { properties: { a: { type: 'integer' } } }), anything)).toEqual({
+    verdict: { text: '{"a":1}' },
+  })
+  let turns = 0
+  const timer = setInterval(() => turns++, 1)
+  expect(await validate(evil, anything)).toEqual({
+    verdict: { text: texts },
+    unchecked: 'judging by it took longer than 0.2 s',
+  })
+  clearInterval(timer)
+  expect(turns).toBeGreaterThan(20)
+  expect(await validate(answer('[1]', { type: 'object' }), anything)).toEqual({
+    verdict: { violations: ['the value must be object'] },
+  })
+})

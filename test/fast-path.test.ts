@@ -88,7 +88,7 @@ async function tell(bytes: Buffer, rule: Machine<Delta, Delta>, encoder: Encoder
     },
     cancel() {},
   }
-  const reader = decoder({ tools: [], fragments: false, vision: false, now: () => 0, note() {} })
+  const reader = decoder({ tools: [], vision: false, now: () => 0, note() {} })
   const options = { decoder: reader, clock: manualClock(), signal: new AbortController().signal, idleMs: 1_000 }
   const rest = grammar({ newToolCallId: () => 'call_1', inputTokens: 1, countTokens: (text) => text.length })
   const events = piped(piped(sseDeltas(pieces, options), rule, isFinal), rest, isLast)

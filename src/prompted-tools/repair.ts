@@ -6,7 +6,9 @@ export type Repaired = { ok: true; value: Record<string, unknown> } | { ok: fals
 /**
  * The arguments of a call as the object its schema asks for, or `ok: false` when they cannot be read.
  *
- * `raw` is JSON text, nearly-JSON text or a parsed value; none at all is an empty object. Values of the wrong type
+ * `raw` is JSON text, nearly-JSON text or a parsed value; none at all is an empty object, and so is a placeholder
+ * (`null`, `[]`, `""`). The same object said more than once counts once, with placeholders beside it or not. Values of
+ * the wrong type
  * are converted where the schema leaves one way to do it (`"3"` for an integer, `7` for a string). What cannot be
  * converted and keys the schema does not know stay as they are: the client validates, and its refusal teaches the
  * model more than ours would.
@@ -16,14 +18,60 @@ export function repairArguments(raw: unknown, schema: Record<string, unknown>): 
   return isRecord(value) ? { ok: true, value } : { ok: false }
 }
 
-/** Arguments written as plain texts, as in `<arg_value>`: a string where the schema says so, else JSON if it is JSON. */
+/**
+ * Arguments written as plain texts, as in `<arg_value>`: a string where the schema says so, else JSON if it is JSON.
+ * `null` is no string where the schema knows null as well.
+ */
 export function typedArguments(texts: ReadonlyMap<string, string>, schema: Record<string, unknown>) {
   return Object.fromEntries(
     [...texts].map(([key, text]): [string, unknown] => {
-      const rules = resolve(memberRules(schema, key), schema)
-      return [key, rules && saysString(rules, schema) ? text : (parsed(text) ?? text)]
+      const rules = memberRules(resolve(schema, schema) ?? {}, key)
+      if (text.trim() === 'null' && admits('null', rules, schema, 0)) return [key, null]
+      return [key, admits('string', rules, schema, 0) ? text : (parsed(text) ?? text)]
     }),
   )
+}
+
+/** The same as JSON text. What fits, and what cannot be read, stays as it was written: long numbers would be rounded. */
+export function repairedText(text: string, schema: Record<string, unknown>): string {
+  const repaired = repairArguments(text, schema)
+  if (!repaired.ok) return text
+  const written = innermost(text)
+  const value = strictly(written)
+  return isRecord(value) && sameValue(value, repaired.value) ? written.trim() : JSON.stringify(repaired.value)
+}
+
+/** Whether what stands behind whole arguments only says them again, or nothing. */
+export function restatesArguments(text: string, value: unknown, schema: Record<string, unknown>): boolean {
+  if (/^[\s}\]]*$/.test(text)) return true
+  const again = readJson(text)?.map(unwrap)
+  return again?.every((one) => isPlaceholder(one) || sameValue(fit(one, schema, schema, 0), value)) ?? false
+}
+
+/** What a schema says of one member of the arguments. */
+export interface MemberRule {
+  /** A string is taken as it is, so that it may be sent on before its end has come. */
+  takesString: boolean
+  mend(value: unknown): unknown
+}
+
+/** The rules for each member, or `undefined` where members cannot be judged one by one. */
+export function memberRulesOf(schema: Record<string, unknown>): ((key: string) => MemberRule) | undefined {
+  const root = resolve(schema, schema) ?? {}
+  if (alternatives(root).length > 0 || root.allOf !== undefined) return undefined
+  return (key) => {
+    const member = memberRules(root, key)
+    const rules = resolve(member, schema)
+    const isPlain = rules === undefined || (alternatives(rules).length === 0 && rules.allOf === undefined)
+    return {
+      takesString: isPlain && (rules === undefined || hasType('', rules)),
+      mend: (value) => fit(value, member, schema, 1),
+    }
+  }
+}
+
+export function sameValue(left: unknown, right: unknown): boolean {
+  return JSON.stringify(left) === JSON.stringify(right)
 }
 
 /** The declared tool a written name means, or `undefined` when it means none or more than one. */
@@ -41,16 +89,54 @@ function plain(name: string): string {
     .replaceAll('-', '_')
 }
 
+/** JSON strings inside each other: more of them nobody has seen. */
+const maxLayers = 4
+
 /** Arguments may be text, and even text of text: one JSON string inside another. */
 function unwrap(raw: unknown): unknown {
   let value: unknown = raw ?? {}
-  for (let layer = 0; layer < 2 && typeof value === 'string'; layer++) value = value.trim() === '' ? {} : parsed(value)
-  return value === null ? {} : value
+  for (let layer = 0; layer < maxLayers && typeof value === 'string'; layer++) value = soleValue(value)
+  if (Array.isArray(value) && value.length === 1 && isRecord(value[0])) return value[0]
+  return isPlaceholder(value) ? {} : value
+}
+
+/** The text inside all strings that are nothing but a JSON value in a string. */
+function innermost(text: string): string {
+  let inner = text
+  for (let layer = 1; layer < maxLayers; layer++) {
+    const value = strictly(inner)
+    if (typeof value !== 'string') break
+    inner = value
+  }
+  return inner
+}
+
+/** Of a text that says one value, maybe again and again, beside placeholders or not. A placeholder where it says no other. */
+function soleValue(text: string): unknown {
+  if (text.trim() === '') return {}
+  const values = readJson(text)
+  if (values === undefined) return undefined
+  const [first, ...others] = values.filter((value) => !isPlaceholder(value))
+  if (first === undefined) return {}
+  return others.every((other) => sameValue(other, first)) ? first : undefined
+}
+
+function isPlaceholder(value: unknown): boolean {
+  if (value === null || value === '') return true
+  return typeof value === 'object' && Object.keys(value).length === 0
 }
 
 function parsed(text: string): unknown {
   const values = readJson(text)
   return values?.length === 1 ? values[0] : undefined
+}
+
+function strictly(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 type Schema = Record<string, unknown>
@@ -129,9 +215,12 @@ function typeOf(value: unknown): string {
   return Array.isArray(value) ? 'array' : typeof value
 }
 
-function saysString(rules: Schema, root: Schema): boolean {
-  if (typesOf(rules)?.includes('string')) return true
-  return alternatives(rules).some((schema) => typesOf(resolve(schema, root) ?? {})?.includes('string'))
+/** Whether a schema says of itself or in one of its parts that a value may have the type. */
+function admits(type: 'string' | 'null', schema: unknown, root: Schema, depth: number): boolean {
+  const rules = resolve(schema, root)
+  if (!rules || depth > maxDepth) return false
+  if (typesOf(rules)?.includes(type)) return true
+  return [...alternatives(rules), ...listOf(rules.allOf)].some((part) => admits(type, part, root, depth + 1))
 }
 
 function alternatives(rules: Schema): unknown[] {

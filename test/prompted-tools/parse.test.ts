@@ -369,7 +369,7 @@ describe('a call that is not whole is not executed', () => {
   })
 
   test('and nothing follows the error', () => {
-    const out = run(parser(), [text('<tool_call>{"name":"bash","arguments":[]}</tool_call>'), text('more'), stop])
+    const out = run(parser(), [text('<tool_call>{"name":"bash","arguments":[7]}</tool_call>'), text('more'), stop])
     expect(out.map((delta) => delta.type)).toEqual(['error'])
   })
 })
@@ -407,7 +407,7 @@ describe('other deltas', () => {
   })
 
   test('of errors end the stream', () => {
-    const error = run(parser(), [text('<tool_call>{"name":"bash","arguments":[]}</tool_call>')])[0]
+    const error = run(parser(), [text('<tool_call>{"name":"bash","arguments":[7]}</tool_call>')])[0]
     if (!error) throw new Error('no delta')
     expect(run(parser(), [text('so '), text('<tool'), error, stop])).toEqual([text('so '), text('<tool'), error])
   })

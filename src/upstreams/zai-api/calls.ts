@@ -1,104 +1,200 @@
 import type { Delta } from '../../core/events.ts'
 import type { Tool } from '../../core/request.ts'
-import { repairArguments, repairName } from '../../prompted-tools/repair.ts'
+import { type ArgumentStream, argumentStream, isPlaceholder } from '../../prompted-tools/argument-stream.ts'
+import { repairName } from '../../prompted-tools/repair.ts'
+import { callNames } from './call-names.ts'
 import type { CallPiece } from './schema.ts'
-
-export interface CallsOptions {
-  tools: readonly Tool[]
-  /** Arguments were asked for in fragments; else each call is one piece. */
-  fragments: boolean
-}
 
 /** The native tool calls of a reply. */
 export interface Calls {
   push(piece: CallPiece, out: Delta[]): void
-  /** Says the calls that waited for their end. */
+  /** Sends the calls that waited for their end. */
   end(out: Delta[]): void
   readonly any: boolean
 }
 
 interface Call {
   key: string
+  /** Every index and id under which pieces of it came. */
+  indexes: Set<number>
+  ids: Set<string>
+  name: string
+  /** Pieces of arguments that came while the name, which tells their schema, was not whole. */
+  early: string
+  reader: ArgumentStream | undefined
+  /** Mended arguments: all of them, and those that are not sent yet. */
+  text: string
+  unsent: string
+  /** It may be an earlier call once more, so that nothing of it is sent before the end. */
+  suspect: boolean
+  state: 'waiting' | 'flowing' | 'dropped'
+}
+
+/** A piece with its fields as they should be. */
+interface Fragment {
   index: number | undefined
   id: string | undefined
   name: string
   text: string
-  /** Nothing said yet; said in pieces as it comes; said whole. */
-  state: 'held' | 'flowing' | 'said'
 }
 
 /**
- * Arguments flow as they come, unless their types may have to be mended by the schema, which takes all of them:
- * a call in one piece is mended at once, one whose schema knows alternatives (which the model tends to answer with
- * text) or whose only piece is not quite JSON at the end.
+ * Puts calls together from their pieces, and sends each as soon as its name is whole and its arguments have begun.
+ *
+ * - Pieces belong together by id, else by index, else by their order: some deployments leave either out, number every
+ *   call 0, count pieces instead of calls, or make up an id for each piece.
+ * - A call that comes again, under another index or without an id of its own, is one call. An id that comes again with
+ *   another call is left out, and the client gets one of ours.
+ * - Names may come in fragments or be repeated. Arguments are read as argument-stream.ts says.
+ * - Calls are sent in the order in which they began.
  */
-export function calls({ tools, fragments }: CallsOptions): Calls {
+export function calls(tools: readonly Tool[]): Calls {
   const known: Call[] = []
+  const names = callNames(tools)
 
   return {
     push(piece, out) {
-      const call = callOf(piece)
-      const text = textOf(piece.function?.arguments)
-      call.id ??= piece.id || undefined
-      call.name ||= piece.function?.name ?? ''
-      if (call.state === 'said') return
-      call.text += text
-      if (call.state === 'flowing') {
-        if (text !== '') out.push({ type: 'tool-call', key: call.key, arguments: text })
-        return
-      }
-      if (call.name === '') return
-      if (text !== '' && text === call.text && isObject(text)) say(call, out)
-      else if (fragments && !hasAlternatives(toolOf(call)?.parameters)) flow(call, out)
+      const fragment = fragmentOf(piece)
+      const call = callOf(fragment)
+      call.name = names.joined(call.name, fragment.name) ?? call.name
+      call.early += fragment.text
+      if (call.reader || names.isWhole(call.name, call.early !== '')) read(call)
+      sendBegun(out)
     },
     end(out) {
-      for (const call of known) if (call.state === 'held') say(call, out)
+      for (const call of known) {
+        read(call)
+        append(call, call.reader?.end() ?? '')
+      }
+      for (const call of known) if (call.suspect) settle(call)
+      for (const call of known) if (call.state !== 'dropped') send(call, out)
     },
     get any() {
-      return known.length > 0
+      return known.some(({ state }) => state !== 'dropped')
     },
   }
 
-  function callOf(piece: CallPiece): Call {
-    const index = piece.index ?? undefined
-    const id = piece.id || undefined
-    const here =
-      index === undefined && id === undefined ? known.at(-1) : known.findLast((call) => isSame(call, index, id))
-    // Some deployments number every whole call 0; the id tells them apart.
-    if (here !== undefined && (id === undefined || here.id === undefined || here.id === id)) return here
-    const call: Call = { key: `call-${known.length}`, index, id, name: '', text: '', state: 'held' }
+  function callOf(fragment: Fragment): Call {
+    const { index, id } = fragment
+    const here = find(fragment)
+    const call = here === undefined || begins(here, fragment) ? begin(fragment) : here
+    if (index !== undefined) call.indexes.add(index)
+    if (id !== undefined) call.ids.add(id)
+    return call
+  }
+
+  function find({ index, id, name, text }: Fragment): Call | undefined {
+    const last = known.at(-1)
+    const byIndex = index === undefined ? undefined : known.findLast((call) => call.indexes.has(index))
+    const byId = id === undefined ? [] : known.filter((call) => call.ids.has(id))
+    if (byId.length > 0) return byIndex && byId.includes(byIndex) ? byIndex : byId.at(-1)
+    if (byIndex !== undefined || last === undefined) return byIndex
+    const isNumbered = index !== undefined || id !== undefined
+    if (name === '') return id !== undefined && isComplete(last) ? undefined : last
+    if (!isNumbered) return last
+    const goesOn = !opens(text) && hasBegun(last) && !isComplete(last)
+    return goesOn && id === undefined && names.joined(last.name, name) !== undefined ? last : undefined
+  }
+
+  /** Whether a piece begins another call than the one that its id, its index or its place names. */
+  function begins(here: Call, { index, id, name, text }: Fragment): boolean {
+    if (name === '') return false
+    if (names.joined(here.name, name) === undefined) return true
+    const isRenumbered = index !== undefined && here.indexes.size > 0 && !here.indexes.has(index)
+    if (isRenumbered) return opens(text) || isComplete(here)
+    const isRenamed = id !== undefined && here.ids.size > 0 && !here.ids.has(id)
+    if (isRenamed) return opens(text) && (here.early !== '' || here.reader !== undefined)
+    return isComplete(here) || (hasBegun(here) && /^\s*\{/.test(text))
+  }
+
+  function begin({ id, name }: Fragment): Call {
+    const call: Call = {
+      key: `call-${known.length}`,
+      indexes: new Set(),
+      ids: new Set(),
+      name: '',
+      early: '',
+      reader: undefined,
+      text: '',
+      unsent: '',
+      suspect: known.some(
+        (other) =>
+          (name === '' || names.joined(other.name, name) !== undefined) &&
+          (id === undefined || other.ids.size === 0 || other.ids.has(id)),
+      ),
+      state: 'waiting',
+    }
     known.push(call)
     return call
   }
 
-  function say(call: Call, out: Delta[]): void {
-    call.state = 'said'
-    out.push(startOf(call, mended(call.text, toolOf(call))))
+  /** What came before the name was whole, and all that comes after it. */
+  function read(call: Call): void {
+    if (call.early === '') return
+    const name = repairName(call.name, tools)
+    call.reader ??= argumentStream(tools.find((tool) => tool.name === name)?.parameters ?? {})
+    append(call, call.reader.push(call.early))
+    call.early = ''
   }
 
-  function flow(call: Call, out: Delta[]): void {
-    call.state = 'flowing'
-    out.push(startOf(call, call.text))
+  function append(call: Call, text: string): void {
+    call.text += text
+    call.unsent += text
   }
 
-  function startOf({ key, id, name }: Call, text: string): Delta {
-    return {
-      type: 'tool-call',
-      key,
-      ...(id === undefined ? {} : { id }),
-      ...(name === '' ? {} : { name: repairName(name, tools) ?? name }),
-      ...(text === '' ? {} : { arguments: text }),
+  /** A call is sent once those before it have begun. */
+  function sendBegun(out: Delta[]): void {
+    for (const call of known) {
+      if (call.state === 'waiting' && (call.suspect || call.unsent === '')) return
+      if (call.unsent !== '') send(call, out)
     }
   }
 
-  function toolOf(call: Call): Tool | undefined {
-    const name = repairName(call.name, tools)
-    return tools.find((tool) => tool.name === name)
+  function send(call: Call, out: Delta[]): void {
+    const { key, name, unsent } = call
+    if (call.state === 'flowing' && unsent === '') return
+    const id = call.state === 'waiting' ? ownId(call) : undefined
+    out.push({
+      type: 'tool-call',
+      key,
+      ...(id === undefined ? {} : { id }),
+      ...(call.state === 'waiting' && name !== '' ? { name: repairName(name, tools) ?? name } : {}),
+      ...(unsent === '' ? {} : { arguments: unsent }),
+    })
+    call.state = 'flowing'
+    call.unsent = ''
+  }
+
+  function ownId(call: Call): string | undefined {
+    const before = known.slice(0, known.indexOf(call))
+    return [...call.ids].find((id) => !before.some((other) => other.state !== 'dropped' && other.ids.has(id)))
+  }
+
+  /** Drops a call that says an earlier one once more, or the earlier one where that was only announced. */
+  function settle(call: Call): void {
+    for (const other of known) {
+      if (other === call) return
+      if (other.state === 'dropped' || (call.name !== '' && other.name !== call.name)) continue
+      const shares = [...call.ids].some((id) => other.ids.has(id))
+      if (!shares && call.ids.size > 0 && other.ids.size > 0) continue
+      const isEmpty = ({ text }: Call) => text === '' || (shares && text === '{}')
+      if (isEmpty(call) || sameObject(call.text, other.text)) {
+        call.state = 'dropped'
+        return
+      }
+      if (isEmpty(other) && other.state === 'waiting') other.state = 'dropped'
+    }
   }
 }
 
-function isSame(call: Call, index: number | undefined, id: string | undefined): boolean {
-  return index === undefined ? call.id === id : call.index === index
+function fragmentOf({ index, id, function: called }: CallPiece): Fragment {
+  const number = typeof index === 'string' && index !== '' ? Number(index) : index
+  return {
+    index: typeof number === 'number' && Number.isFinite(number) ? number : undefined,
+    id: typeof id === 'number' ? String(id) : typeof id === 'string' && id !== '' ? id : undefined,
+    name: called?.name ?? '',
+    text: textOf(called?.arguments),
+  }
 }
 
 function textOf(written: unknown): string {
@@ -106,25 +202,27 @@ function textOf(written: unknown): string {
   return typeof written === 'string' ? written : JSON.stringify(written)
 }
 
-/** Arguments that fit stay as they were written: reading and writing them anew would round long numbers. */
-function mended(text: string, tool: Tool | undefined): string {
-  const repaired = tool === undefined ? undefined : repairArguments(text, tool.parameters)
-  if (!repaired?.ok) return text
-  const wanted = JSON.stringify(repaired.value)
-  return isObject(text) && JSON.stringify(JSON.parse(text)) === wanted ? text : wanted
+/** The beginning of an object, as it is or in a string, or nothing that would tell. */
+function opens(text: string): boolean {
+  return text.trim() === '' || /^\s*(?:[{[]|null|"\s*\\?["{])/.test(text)
 }
 
-function isObject(text: string): boolean {
-  if (!text.trimStart().startsWith('{')) return false
+function hasBegun({ early, reader }: Call): boolean {
+  return reader ? reader.begun : !isPlaceholder(early)
+}
+
+function isComplete({ reader }: Call): boolean {
+  return reader?.whole ?? false
+}
+
+function sameObject(left: string, right: string): boolean {
+  return canonical(left) === canonical(right)
+}
+
+function canonical(text: string): string {
   try {
-    JSON.parse(text)
-    return true
+    return JSON.stringify(JSON.parse(text || '{}'))
   } catch {
-    return false
+    return text
   }
-}
-
-function hasAlternatives(schema: unknown): boolean {
-  if (typeof schema !== 'object' || schema === null) return false
-  return Object.entries(schema).some(([key, value]) => key === 'anyOf' || key === 'oneOf' || hasAlternatives(value))
 }

@@ -1,15 +1,18 @@
 import { brief } from '../../core/brief.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage, WebSource } from '../../core/events.ts'
+import type { Tool } from '../../core/request.ts'
 import { type Likeness, likenessOf } from '../../wire/likeness.ts'
 import type { PayloadReader } from '../../wire/sse.ts'
-import { type CallsOptions, calls } from './calls.ts'
+import { calls } from './calls.ts'
 import { citations } from './citations.ts'
 import { emptyResponse, frameError, windowExceeded } from './errors.ts'
 import { markup, type Piece } from './markup.ts'
 import { type CallPiece, type Chunk, chunk as chunks, searchResult, type UsageCounts } from './schema.ts'
 
-export interface DecodeOptions extends CallsOptions {
+export interface DecodeOptions {
+  /** What may be called. */
+  tools: readonly Tool[]
   /** Vision models write marks into their answers. */
   vision: boolean
   /** Epoch milliseconds; an error may name the time it ends. */
@@ -34,7 +37,7 @@ const reasonOf: Record<string, FinishReason> = {
  */
 export function decoder(options: DecodeOptions): PayloadReader {
   const notes = new Set<string>()
-  const toolCalls = calls(options)
+  const toolCalls = calls(options.tools)
   const marks = citations()
   const content = options.vision ? markup() : undefined
   let likeness: Likeness | undefined
@@ -151,8 +154,9 @@ export function decoder(options: DecodeOptions): PayloadReader {
     if (over) return
     over = true
     flush(out)
-    toolCalls.end(out)
+    // Of a reply that breaks off, a call that waited for more is none.
     if (reason === undefined) return
+    toolCalls.end(out)
     if (reason === 'context-window' && !answered && !toolCalls.any) {
       // As a mere `length` the client would send the same full window again.
       out.push({ type: 'error', error: windowExceeded() })

@@ -115,7 +115,6 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   function listener({ call, model, tools }: Pick<Job, 'call' | 'model' | 'tools'>): PayloadReader {
     return decoder({
       tools,
-      fragments: model.toolStream,
       vision: model.vision,
       now: clock.now,
       note: call.note,

@@ -20,8 +20,9 @@ export type UsageCounts = Static<typeof UsageCounts>
 
 /** A whole call, or a fragment: `id` and `name` come in the first one. */
 const CallPiece = open({
-  id: maybe(Type.String()),
-  index: maybe(Type.Number()),
+  /** A text and a number, as a rule. */
+  id: Type.Optional(Type.Unknown()),
+  index: Type.Optional(Type.Unknown()),
   function: maybe(
     open({
       name: maybe(Type.String()),

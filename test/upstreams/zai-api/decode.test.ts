@@ -41,13 +41,9 @@ test('there are recordings to look at', () => expect(cases.map(({ name }) => nam
 
 describe('every recording comes to what it says', () => {
   for (const { name, bytes, expected } of cases)
-    for (const fragments of [true, false])
-      test.each([1, 2, 3, 7, 64, Number.POSITIVE_INFINITY])(
-        `${name}, fragments ${fragments}, in reads of %d bytes`,
-        async (size) => {
-          expect(heardOf(await decoded(bytes, size, { fragments }))).toEqual(wanted(expected))
-        },
-      )
+    test.each([1, 2, 3, 7, 64, Number.POSITIVE_INFINITY])(`${name}, in reads of %d bytes`, async (size) => {
+      expect(heardOf(await decoded(bytes, size))).toEqual(wanted(expected))
+    })
 })
 
 const finishOf: Record<string, string> = {
@@ -113,7 +109,7 @@ function proseOf(deltas: Delta[], type: 'text' | 'reasoning'): string {
   return deltas.flatMap((delta) => (delta.type === type && 'text' in delta ? [delta.text] : [])).join('')
 }
 
-async function decoded(bytes: Uint8Array, size: number, options: Partial<DecodeOptions>): Promise<Delta[]> {
+async function decoded(bytes: Uint8Array, size: number): Promise<Delta[]> {
   let at = 0
   const body = new ReadableStream<Uint8Array>({
     pull(controller) {
@@ -123,7 +119,7 @@ async function decoded(bytes: Uint8Array, size: number, options: Partial<DecodeO
     },
   })
   const source = sseDeltas(body, {
-    decoder: chain(decoder(optionsWith(options)), toolCallParser(tools, { scanLimit: 200_000 })),
+    decoder: chain(decoder(optionsWith({})), toolCallParser(tools, { scanLimit: 200_000 })),
     clock: manualClock(),
     signal: new AbortController().signal,
     idleMs: 1000,
@@ -145,7 +141,7 @@ function tool(name: string, properties: object): Tool {
 }
 
 function optionsWith(options: Partial<DecodeOptions>): DecodeOptions {
-  return { tools, fragments: true, vision: false, now: () => 0, note: () => {}, ...options }
+  return { tools, vision: false, now: () => 0, note: () => {}, ...options }
 }
 
 function decode(facts: (ChunkFacts | string)[], options: Partial<DecodeOptions> = {}): Delta[] {
@@ -258,101 +254,6 @@ describe('native calls', () => {
     return { delta: { tool_calls: [{ ...place, type: 'function', function: { name, arguments: args } }] } }
   }
   const ended: ChunkFacts = { finish_reason: 'tool_calls', usage }
-  const told = (deltas: Delta[]) => deltas.flatMap((delta) => (delta.type === 'tool-call' ? [delta] : []))
-
-  test('fragments flow as they come', () => {
-    const facts = [
-      call({ index: 0, id: 'c1', name: 'bash', arguments: '' }),
-      call({ index: 0, arguments: '{"command"' }),
-      call({ index: 0, arguments: ':"ls"}' }),
-      ended,
-    ]
-    expect(told(decode(facts))).toEqual([
-      { type: 'tool-call', key: 'call-0', id: 'c1', name: 'bash' },
-      { type: 'tool-call', key: 'call-0', arguments: '{"command"' },
-      { type: 'tool-call', key: 'call-0', arguments: ':"ls"}' },
-    ])
-  })
-
-  test.each<[string, string, unknown, string]>([
-    ['a whole call that fits stays as written', 'bash', '{ "command" : "ls" }', '{ "command" : "ls" }'],
-    ['long numbers are not rounded', 'set_level', '{"level":12345678901234567890}', '{"level":12345678901234567890}'],
-    ['a number written as text becomes a number', 'set_level', '{"level":"3"}', '{"level":3}'],
-    [
-      'an alternative written as text becomes what it is',
-      'find',
-      '{"where":"{\\"path\\":\\"/tmp\\"}"}',
-      '{"where":{"path":"/tmp"}}',
-    ],
-    ['arguments may be an object', 'bash', { command: 'ls' }, '{"command":"ls"}'],
-    ['arguments of an unknown tool stay', 'other', '{"a":"1"}', '{"a":"1"}'],
-  ])('%s', (_name, name, args, expected) => {
-    expect(told(decode([call({ index: 0, id: 'c1', name, arguments: args }), ended]))).toEqual([
-      { type: 'tool-call', key: 'call-0', id: 'c1', name, arguments: expected },
-    ])
-  })
-
-  test('a name with a prefix is the declared one', () => {
-    const [delta] = told(decode([call({ index: 0, name: 'functions.bash', arguments: '{"command":"ls"}' }), ended]))
-    expect(delta?.name).toBe('bash')
-  })
-
-  test('fragments wait for the end where the schema knows alternatives', () => {
-    const facts = [
-      call({ index: 0, id: 'c1', name: 'find', arguments: '' }),
-      call({ index: 0, arguments: '{"where":"{\\"path\\"' }),
-      call({ index: 0, arguments: ':\\"/tmp\\"}"}' }),
-      ended,
-    ]
-    expect(told(decode(facts))).toEqual([
-      { type: 'tool-call', key: 'call-0', id: 'c1', name: 'find', arguments: '{"where":{"path":"/tmp"}}' },
-    ])
-  })
-
-  test('a call that is not quite JSON is mended where no fragments were asked for', () => {
-    const facts = [call({ index: 0, id: 'c1', name: 'bash', arguments: '{"command":"ls",}' }), ended]
-    expect(told(decode(facts, { fragments: false }))[0]?.arguments).toBe('{"command":"ls"}')
-  })
-
-  test('calls that share a number are told apart by their ids', () => {
-    const facts = [
-      call({ index: 0, id: 'c1', name: 'bash', arguments: '{"command":"a"}' }),
-      call({ index: 0, id: 'c2', name: 'bash', arguments: '{"command":"b"}' }),
-      ended,
-    ]
-    expect(told(decode(facts)).map(({ key, id }) => [key, id])).toEqual([
-      ['call-0', 'c1'],
-      ['call-1', 'c2'],
-    ])
-  })
-
-  test('calls without numbers are told apart, and fragments without anything belong to the last', () => {
-    const facts = [
-      call({ id: 'c1', name: 'bash', arguments: '' }),
-      call({ arguments: '{"command":"a"}' }),
-      call({ id: 'c2', name: 'bash', arguments: '{"command":"b"}' }),
-      ended,
-    ]
-    expect(told(decode(facts)).map(({ key, arguments: args }) => [key, args])).toEqual([
-      ['call-0', undefined],
-      ['call-0', '{"command":"a"}'],
-      ['call-1', '{"command":"b"}'],
-    ])
-  })
-
-  test('interleaved fragments find their calls', () => {
-    const facts = [
-      call({ index: 0, id: 'c1', name: 'bash', arguments: '' }),
-      call({ index: 1, id: 'c2', name: 'bash', arguments: '' }),
-      call({ index: 0, arguments: '{"command":"a"}' }),
-      call({ index: 1, arguments: '{"command":"b"}' }),
-      ended,
-    ]
-    expect(heardOf(decode(facts)).calls).toEqual([
-      { id: 'c1', name: 'bash', arguments: { command: 'a' } },
-      { id: 'c2', name: 'bash', arguments: { command: 'b' } },
-    ])
-  })
 
   test('text that was held stands before the call', () => {
     const search = { web_search: [{ refer: 'ref_1', title: 'One', link: 'https://example.com' }] }

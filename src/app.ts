@@ -2,7 +2,7 @@ import { cors } from '@elysiajs/cors'
 import { Elysia } from 'elysia'
 import { brief } from './core/brief.ts'
 import type { Clock } from './core/clock.ts'
-import type { Dialect } from './core/dialect.ts'
+import type { Dialect, KeepAliveStyle, ReasoningField } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, GatewayError } from './core/errors.ts'
 import { anthropicMessages } from './dialects/anthropic-messages/index.ts'
 import { openaiChat } from './dialects/openai-chat/index.ts'
@@ -40,8 +40,10 @@ export interface AppOptions {
   maxBodyBytes: number
   bodyTimeoutMs: number
   keepAliveMs: number
+  keepAliveStyle: KeepAliveStyle
   stallMs: number
   thinking: ThinkingMode
+  reasoningField: ReasoningField
   metrics?: Metrics | undefined
   /** Hears of every request once it is over. */
   trace?: ((record: RequestRecord) => void) | undefined
@@ -119,11 +121,17 @@ export function createApp(options: AppOptions) {
     get keepAliveMs() {
       return options.keepAliveMs
     },
+    get keepAliveStyle() {
+      return options.keepAliveStyle
+    },
     get stallMs() {
       return options.stallMs
     },
     get thinking() {
       return options.thinking
+    },
+    get reasoningField() {
+      return options.reasoningField
     },
   }
   for (const dialect of dialects) app.use(dialectRoutes(dialect, answering))

@@ -32,6 +32,8 @@ const messages = [{ role: 'user', content: 'Hi' }]
 
 const encoders: Record<string, () => Encoder> = {
   chat: () => encoderOf(openaiChat, { model: 'glm-4.6', messages }),
+  'chat with reasoning in two fields': () =>
+    openaiChat.encoder({ ...head, reasoningField: 'both' }, { includeUsage: false, legacyFunctions: false }),
   messages: () => encoderOf(anthropicMessages, { model: 'glm-4.6', max_tokens: 1000, messages }),
   responses: () => encoderOf(openaiResponses, { model: 'glm-4.6', input: 'Hi' }),
   'responses with summaries': () =>
@@ -233,6 +235,7 @@ describe('takes the fast path:', () => {
     ['the answer, in messages', speech, 'the guard against loops', 'messages', 290],
     ['the answer, in responses', speech, 'the guard against loops', 'responses', 290],
     ['the thinking', thoughts, 'the guard against loops', 'messages', 290],
+    ['the thinking in two fields', thoughts, 'the guard against loops', 'chat with reasoning in two fields', 290],
     ['the answer in front of calls', speech, 'calls written as text', 'messages', 290],
     ['the thinking in front of calls', thoughts, 'calls written as text', 'messages', 290],
     ['the thinking where an answer has to stop', thoughts, 'stop sequences', 'chat', 290],

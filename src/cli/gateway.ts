@@ -90,11 +90,17 @@ export async function assemble(
     get keepAliveMs() {
       return current.keepaliveMs
     },
+    get keepAliveStyle() {
+      return current.keepaliveStyle
+    },
     get stallMs() {
       return current.stallMs
     },
     get thinking() {
       return current.thinkingProcessing
+    },
+    get reasoningField() {
+      return current.reasoningField
     },
     metrics,
     trace: tracer?.trace,

@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { keepAliveStyles, reasoningFields } from '../core/dialect.ts'
 import { searchPolicies } from '../gateway/search.ts'
 import { thinkingModes } from '../gateway/thinking.ts'
 import { logLevels } from '../observe/log.ts'
@@ -180,6 +181,15 @@ export const settings = {
     about: 'Longest silence towards a client before a keep-alive is sent.',
     role: 'plain',
   },
+  keepaliveStyle: {
+    env: 'KEEPALIVE_STYLE',
+    group: 'server',
+    kind: choice(keepAliveStyles),
+    default: 'comment',
+    about:
+      'What a keep-alive is on the OpenAI APIs: comment a line clients skip, chunk an empty delta in Chat and Completions for a client that counts events only.',
+    role: 'plain',
+  },
   shutdownMs: {
     env: 'SHUTDOWN_MS',
     group: 'server',
@@ -293,6 +303,15 @@ export const settings = {
     default: 'think',
     about:
       "Where thinking goes: think its own field, tags <thinking> in the text, strip nowhere, raw the site's markup.",
+    role: 'plain',
+  },
+  reasoningField: {
+    env: 'REASONING_FIELD',
+    group: 'answers',
+    kind: choice(reasoningFields),
+    default: 'reasoning_content',
+    about:
+      'Field of Chat Completions that holds thinking: reasoning_content as at DeepSeek and Z.AI, reasoning as at OpenRouter, or both.',
     role: 'plain',
   },
   toolSupport: {

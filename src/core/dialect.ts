@@ -18,7 +18,10 @@ export interface Dialect<Options = unknown> {
   encoder(head: ReplyHead, options: Options): Encoder
   encodeReply(head: ReplyHead, reply: Reply, options: Options): object
   encodeError(error: GatewayError, requestId: string): { status: number; body: object }
-  /** Sent while the upstream is silent: an event or comment every client of the dialect skips. */
+  /**
+   * Sent while the upstream is silent: an event every client of the dialect skips, or a comment. No blank line follows
+   * a comment: there are decoders that take each blank line for an event, and fail on one without data.
+   */
   keepAlive: string
   /** Prefixes of the ids this dialect hands out: `chatcmpl-`, `call_`. */
   ids: { reply: string; toolCall: string }
@@ -32,7 +35,17 @@ export interface Dialect<Options = unknown> {
 export interface Encoder extends Machine<StreamEvent, string> {
   /** How further text of the open block is written now, where all of it is written alike. */
   prose?(): ProseWriter | undefined
+  /** An event that says nothing, for clients that need one to know that the stream lives. */
+  keepAlive?: string
 }
+
+/** What is sent while the upstream is silent: the dialect's own, or an event where the encoder has one. */
+export const keepAliveStyles = ['comment', 'chunk'] as const
+export type KeepAliveStyle = (typeof keepAliveStyles)[number]
+
+/** Where clients of Chat Completions look for reasoning, for which OpenAI has no place: DeepSeek's field, OpenRouter's. */
+export const reasoningFields = ['reasoning_content', 'reasoning', 'both'] as const
+export type ReasoningField = (typeof reasoningFields)[number]
 
 export interface ProseWriter {
   kind: ProseKind
@@ -73,4 +86,6 @@ export interface ReplyHead {
   completedAtSeconds(): number
   /** The model's name asked for reasoning (`GLM-4.5-Thinking`), whatever the body says. */
   reasoningByName: boolean
+  /** `reasoning_content` where nothing is said. */
+  reasoningField?: ReasoningField
 }

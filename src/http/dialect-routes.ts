@@ -2,7 +2,7 @@ import { Elysia } from 'elysia'
 import { listed } from '../core/brief.ts'
 import type { Clock } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
-import type { Dialect, Encoder } from '../core/dialect.ts'
+import type { Dialect, Encoder, KeepAliveStyle, ReasoningField } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Reply } from '../core/events.ts'
 import type { Gateway } from '../gateway/run.ts'
@@ -19,8 +19,10 @@ export interface DialectRouteOptions {
   clock: Clock
   newId: (prefix: string) => string
   keepAliveMs: number
+  keepAliveStyle: KeepAliveStyle
   stallMs: number
   thinking: ThinkingMode
+  reasoningField: ReasoningField
   recordOf: (request: Request) => RequestRecord
   takeBody: TakeBody
   connection: Connection
@@ -99,6 +101,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
       return completedAt
     },
     reasoningByName: call.reasoningByName,
+    reasoningField: options.reasoningField,
   }
   const keep = (reply: Reply) => {
     const kept = dialect.memory?.keep(head, reply, decoded.options)
@@ -114,7 +117,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     return streamReply({
       events,
       encoder: dialect.memory ? keeping(encoder, keep) : encoder,
-      keepAlive: dialect.keepAlive,
+      keepAlive: (options.keepAliveStyle === 'chunk' && encoder.keepAlive) || dialect.keepAlive,
       keepAliveMs,
       clock,
       record,

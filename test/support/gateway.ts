@@ -1,6 +1,7 @@
 import { createApp } from '../../src/app.ts'
 import { createAttachments } from '../../src/attachments/index.ts'
 import { limitsWith } from '../../src/attachments/limits.ts'
+import type { KeepAliveStyle, ReasoningField } from '../../src/core/dialect.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { createGateway } from '../../src/gateway/run.ts'
 import type { SearchPolicy } from '../../src/gateway/search.ts'
@@ -31,6 +32,8 @@ export interface GatewaySettings {
   access?: Partial<AccessOptions>
   thinking?: ThinkingMode
   keepAliveMs?: number
+  keepAliveStyle?: KeepAliveStyle
+  reasoningField?: ReasoningField
   limits?: Partial<LimitOptions>
   maxBodyBytes?: number
   bodyTimeoutMs?: number
@@ -97,6 +100,8 @@ export function gatewayApp(upstreams: readonly Upstream[], settings: GatewaySett
     maxBodyBytes: settings.maxBodyBytes ?? 1_000_000,
     bodyTimeoutMs: settings.bodyTimeoutMs ?? 5_000,
     keepAliveMs: settings.keepAliveMs ?? 10_000,
+    keepAliveStyle: settings.keepAliveStyle ?? 'comment',
+    reasoningField: settings.reasoningField ?? 'reasoning_content',
     stallMs: settings.stallMs ?? 60_000,
     thinking: settings.thinking ?? 'think',
     metrics: createMetrics({

@@ -1,13 +1,16 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
-import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
+import type { Encoder, ProseWriter, ReasoningField, ReplyHead } from '../../core/dialect.ts'
 import type { FinishReason, Reply, Usage } from '../../core/events.ts'
 import { around, asciiJson, sseMessage, unquoted } from '../../core/sse.ts'
+import { customInput, inputReader } from '../openai/custom-input.ts'
 import { errorBody } from './errors.ts'
 
 export interface ChatOptions {
   includeUsage: boolean
   /** The client declared `functions` and reads `function_call`, which holds one call. */
   legacyFunctions: boolean
+  /** Tools that take free text, by the names the model knows, with the client's own names. */
+  customTools?: [offered: string, name: string][]
 }
 
 const finishReasonOf = {
@@ -22,9 +25,17 @@ const finishReasonOf = {
 /** Separate thoughts arrive in one field, so a blank line keeps them apart. */
 const betweenThoughts = '\n\n'
 
+const fieldsOf = {
+  reasoning_content: ['reasoning_content'],
+  reasoning: ['reasoning'],
+  both: ['reasoning_content', 'reasoning'],
+} satisfies Record<ReasoningField, string[]>
+
 /**
  * Stream events as chat completion chunks: the role once, deltas, one `finish_reason`, the usage when asked for,
  * `[DONE]`. A failed stream has an error in place of all that follows: no `finish_reason`, no `[DONE]`.
+ *
+ * Every delta has the reasoning field, null where it brings none: Python clients read it as a bare attribute.
  */
 export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
   const identity = asciiJson(chunkIdentity(head)).slice(0, -1)
@@ -32,20 +43,25 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
   const before = `data: ${identity},"choices":[{"index":0,"delta":`
   const usage = options.includeUsage ? ',"usage":null' : ''
   const after = `,"logprobs":null,"finish_reason":null}]${usage}}\n\n`
+  const fields = fieldsOf[head.reasoningField ?? 'reasoning_content']
+  const noReasoning = fields.map((field) => `"${field}":null`).join(',')
+  const afterDelta = `,${noReasoning}}${after}`
   let thoughts = 0
   let gap = ''
   let call = -1
+  let input: RunningInput | undefined
+  const customTools = new Map(options.customTools)
   const pages = citationFinder()
   const cited: Citation[] = []
-  const thought: ProseWriter = { kind: 'reasoning', write: around(`${before}{"reasoning_content":"`, `"}${after}`) }
-  const answer: ProseWriter = { kind: 'text', write: around(`${before}{"content":"`, `"}${after}`) }
+  const thought: ProseWriter = { kind: 'reasoning', write: reasoningWriter(fields, `${before}{`, `}${after}`) }
+  const answer: ProseWriter = { kind: 'text', write: around(`${before}{"content":"`, `"${afterDelta}`) }
   let writer: ProseWriter | undefined
 
   return {
     push(event, out) {
       switch (event.type) {
         case 'message-start':
-          out.push(`${before}{"role":"assistant","content":""}${after}`)
+          out.push(`${before}{"role":"assistant","content":""${afterDelta}`)
           break
         case 'reasoning-start':
           if (thoughts++ > 0) gap = betweenThoughts
@@ -60,20 +76,33 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
           writer = answer
           for (const citation of pages.push(event.text)) cited.push(citation)
           break
-        case 'tool-call-start':
+        case 'tool-call-start': {
           call++
-          out.push(...callDelta({ name: event.name, arguments: '' }, event.id))
+          const custom = customTools.get(event.name)
+          input = custom === undefined ? undefined : { read: inputReader(), said: '' }
+          const called = input ? { name: custom, input: '' } : { name: event.name, arguments: '' }
+          callDelta(called, out, event.id)
           break
+        }
         case 'tool-call-delta':
-          out.push(...callDelta({ arguments: event.text }))
+          if (input) sayInput(input, input.read(event.text), out)
+          else callDelta({ arguments: event.text }, out)
           break
+        case 'tool-call-end': {
+          if (!input) break
+          const whole = customInput(event.arguments)
+          // What could not be read on the way comes at the end.
+          if (whole.startsWith(input.said)) sayInput(input, whole.slice(input.said.length), out)
+          break
+        }
         case 'server-tool':
           pages.learn(event.tool.sources)
           break
         case 'message-end':
-          if (cited.length > 0) out.push(`${before}{"annotations":${JSON.stringify(cited.map(annotation))}}${after}`)
+          if (cited.length > 0)
+            out.push(`${before}{"annotations":${JSON.stringify(cited.map(annotation))}${afterDelta}`)
           out.push(
-            `${before}{},"logprobs":null,"finish_reason":"${finishReason(event.reason, options)}"}]${usage}}\n\n`,
+            `${before}{${noReasoning}},"logprobs":null,"finish_reason":"${finishReason(event.reason, options)}"}]${usage}}\n\n`,
           )
           if (options.includeUsage)
             out.push(`data: ${identity},"choices":[],"usage":${JSON.stringify(usageOf(event.usage))}}\n\n`)
@@ -85,7 +114,6 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
         case 'text-start':
         case 'text-end':
         case 'reasoning-end':
-        case 'tool-call-end':
           break // chunks know no blocks
         default:
           event satisfies never
@@ -93,26 +121,48 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
     },
     end() {}, // the stream's last event says it all
     prose: () => writer,
+    keepAlive: `${before}{${noReasoning}}${after}`,
   }
 
-  function callDelta(called: { name?: string; arguments: string }, id?: string): string[] {
+  function callDelta(called: object, out: string[], id?: string): void {
     const text = JSON.stringify(called)
-    if (options.legacyFunctions) return call === 0 ? [`${before}{"function_call":${text}}${after}`] : []
-    const start = id === undefined ? '' : `"id":${JSON.stringify(id)},"type":"function",`
-    return [`${before}{"tool_calls":[{"index":${call},${start}"function":${text}}]}${after}`]
+    if (options.legacyFunctions) {
+      if (call === 0) out.push(`${before}{"function_call":${text}${afterDelta}`)
+      return
+    }
+    const kind = input ? 'custom' : 'function'
+    const start = id === undefined ? '' : `"id":${JSON.stringify(id)},"type":"${kind}",`
+    out.push(`${before}{"tool_calls":[{"index":${call},${start}"${kind}":${text}}]${afterDelta}`)
   }
+
+  function sayInput(running: RunningInput, text: string, out: string[]): void {
+    if (text === '') return
+    running.said += text
+    callDelta({ input: text }, out)
+  }
+}
+
+/** The text of a freeform call, read out of its arguments while they arrive. */
+interface RunningInput {
+  read: (piece: string) => string
+  said: string
+}
+
+/** Clients of two hosts look in two places, each of which then has the whole of it. */
+function reasoningWriter(fields: readonly string[], before: string, after: string): ProseWriter['write'] {
+  const [field, ...others] = fields
+  if (others.length === 0) return around(`${before}"${field}":"`, `"${after}`)
+  return (pieces) =>
+    pieces.map((piece) => before + fields.map((name) => `"${name}":"${piece}"`).join(',') + after).join('')
 }
 
 export function encodeReply(head: ReplyHead, reply: Reply, options: ChatOptions): object {
   const texts = reply.blocks.flatMap((block) => (block.type === 'text' ? [block.text] : []))
   const thoughts = reply.blocks.flatMap((block) => (block.type === 'reasoning' ? [block.text] : []))
-  const calls = reply.blocks.flatMap((block) =>
-    block.type === 'tool-call'
-      ? [{ id: block.id, type: 'function', function: { name: block.name, arguments: block.arguments } }]
-      : [],
-  )
+  const calls = reply.blocks.flatMap((block) => (block.type === 'tool-call' ? [block] : []))
   const [firstCall] = calls
-  const annotations = annotationsOf(reply)
+  const customTools = new Map(options.customTools)
+  const reasoning = thoughts.length > 0 ? thoughts.join(betweenThoughts) : null
   return {
     ...chunkIdentity(head),
     object: 'chat.completion',
@@ -123,12 +173,14 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: ChatOptions)
           role: 'assistant',
           content: texts.length === 0 && firstCall ? null : texts.join(''),
           refusal: null,
-          ...(annotations.length > 0 ? { annotations } : {}),
-          ...(thoughts.length > 0 ? { reasoning_content: thoughts.join(betweenThoughts) } : {}),
+          annotations: annotationsOf(reply),
+          ...Object.fromEntries(
+            fieldsOf[head.reasoningField ?? 'reasoning_content'].map((field) => [field, reasoning]),
+          ),
           ...(firstCall
             ? options.legacyFunctions
-              ? { function_call: firstCall.function }
-              : { tool_calls: calls }
+              ? { function_call: functionOf(firstCall) }
+              : { tool_calls: calls.map((call) => toolCall(call, customTools.get(call.name))) }
             : {}),
         },
         logprobs: null,
@@ -137,6 +189,18 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: ChatOptions)
     ],
     usage: usageOf(reply.usage),
   }
+}
+
+type CallBlock = Extract<Reply['blocks'][number], { type: 'tool-call' }>
+
+function toolCall(call: CallBlock, customName: string | undefined): object {
+  return customName === undefined
+    ? { id: call.id, type: 'function', function: functionOf(call) }
+    : { id: call.id, type: 'custom', custom: { name: customName, input: customInput(call.arguments) } }
+}
+
+function functionOf({ name, arguments: args }: CallBlock): object {
+  return { name, arguments: args }
 }
 
 /** Places count in the whole content. */

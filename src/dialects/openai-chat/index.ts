@@ -14,6 +14,6 @@ export const openaiChat: Dialect<ChatOptions> = {
   encoder,
   encodeReply,
   encodeError,
-  keepAlive: ': ping\n\n',
+  keepAlive: ': ping\n',
   ids: { reply: 'chatcmpl-', toolCall: 'call_' },
 }

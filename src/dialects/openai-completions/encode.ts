@@ -63,6 +63,7 @@ export function encoder(head: ReplyHead, options: CompletionOptions): Encoder {
       }
     },
     end() {}, // the stream's last event says it all
+    keepAlive: chunk([choiceOf('', null)], null),
   }
 }
 

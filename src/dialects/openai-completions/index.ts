@@ -14,6 +14,6 @@ export const openaiCompletions: Dialect<CompletionOptions> = {
   encoder,
   encodeReply,
   encodeError,
-  keepAlive: ': ping\n\n',
+  keepAlive: ': ping\n',
   ids: { reply: 'cmpl-', toolCall: 'call_' },
 }

@@ -15,7 +15,7 @@ export const openaiResponses: Dialect<ResponsesOptions> = {
   encoder,
   encodeReply,
   encodeError,
-  keepAlive: ': ping\n\n',
+  keepAlive: ': ping\n',
   ids: { reply: 'resp_', toolCall: 'call_' },
   count: {
     path: '/input_tokens',

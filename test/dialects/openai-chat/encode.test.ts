@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'bun:test'
+import type { ReasoningField } from '../../../src/core/dialect.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta, FinishReason } from '../../../src/core/events.ts'
 import { run } from '../../../src/core/machine.ts'
+import type { ChatOptions } from '../../../src/dialects/openai-chat/encode.ts'
 import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'
 import { call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
 
@@ -11,11 +13,14 @@ const legacy = { includeUsage: false, legacyFunctions: true }
 
 const identity = '{"id":"msg_1","object":"chat.completion.chunk","created":1800000000,"model":"glm-5"'
 const chunk = (delta: object, finish: string | null = null, usageField = '') =>
-  `data: ${identity},"choices":[{"index":0,"delta":${JSON.stringify(delta)},"logprobs":null,"finish_reason":${JSON.stringify(finish)}}]${usageField}}\n\n`
+  `data: ${identity},"choices":[{"index":0,"delta":${JSON.stringify({ ...delta, reasoning_content: reasoningIn(delta) })},"logprobs":null,"finish_reason":${JSON.stringify(finish)}}]${usageField}}\n\n`
+/** Null in every delta that brings none. */
+const reasoningIn = (delta: object) => ('reasoning_content' in delta ? delta.reasoning_content : null)
 const first = chunk({ role: 'assistant', content: '' })
 const done = 'data: [DONE]\n\n'
 
-const stream = (deltas: Delta[], options = plain) => run(openaiChat.encoder(head, options), events(...deltas))
+const stream = (deltas: Delta[], options: ChatOptions = plain) =>
+  run(openaiChat.encoder(head, options), events(...deltas))
 
 describe('encoder', () => {
   test.each<[string, Delta[], string[]]>([
@@ -110,7 +115,61 @@ describe('encoder', () => {
       object: 'chat.completion.chunk',
       created: 1_800_000_000,
       model: 'glm-5',
-      choices: [{ index: 0, delta: { content: text }, logprobs: null, finish_reason: null }],
+      choices: [{ index: 0, delta: { content: text, reasoning_content: null }, logprobs: null, finish_reason: null }],
+    })
+  })
+})
+
+describe('freeform tools', () => {
+  const options: ChatOptions = { ...plain, customTools: [['patch_2', 'patch']] }
+  const deltas = [...call('x', 'patch_2', '{"input":"*** ', 'Be\\ngin"}'), ...call('y', 'f', '{}'), finish()]
+
+  test('are called with their text as it comes', () => {
+    expect(stream(deltas, options)).toEqual([
+      first,
+      chunk({ tool_calls: [{ index: 0, id: 'id_x', type: 'custom', custom: { name: 'patch', input: '' } }] }),
+      chunk({ tool_calls: [{ index: 0, custom: { input: '*** ' } }] }),
+      chunk({ tool_calls: [{ index: 0, custom: { input: 'Be\ngin' } }] }),
+      chunk({ tool_calls: [{ index: 1, id: 'id_y', type: 'function', function: { name: 'f', arguments: '' } }] }),
+      chunk({ tool_calls: [{ index: 1, function: { arguments: '{}' } }] }),
+      chunk({}, 'tool_calls'),
+      done,
+    ])
+  })
+
+  test('are called with what could be read only at the end', () => {
+    expect(stream([...call('x', 'patch_2', '{"text":"a"}'), finish()], options).slice(1, 3)).toEqual([
+      chunk({ tool_calls: [{ index: 0, id: 'id_x', type: 'custom', custom: { name: 'patch', input: '' } }] }),
+      chunk({ tool_calls: [{ index: 0, custom: { input: 'a' } }] }),
+    ])
+  })
+
+  test('are called in a whole reply', () => {
+    expect(openaiChat.encodeReply(head, reply(...deltas), options)).toHaveProperty('choices.0.message.tool_calls', [
+      { id: 'id_x', type: 'custom', custom: { name: 'patch', input: '*** Be\ngin' } },
+      { id: 'id_y', type: 'function', function: { name: 'f', arguments: '{}' } },
+    ])
+  })
+})
+
+describe('the field of the reasoning', () => {
+  const turn = [think('a'), say('b'), finish()]
+  test.each<[ReasoningField, object, object]>([
+    ['reasoning_content', { reasoning_content: 'a' }, { reasoning_content: null }],
+    ['reasoning', { reasoning: 'a' }, { reasoning: null }],
+    ['both', { reasoning_content: 'a', reasoning: 'a' }, { reasoning_content: null, reasoning: null }],
+  ])('%s', (reasoningField, thought, none) => {
+    const lines = run(openaiChat.encoder({ ...head, reasoningField }, plain), events(...turn)).slice(0, -1)
+    expect(lines.map((line) => JSON.parse(line.slice('data: '.length)).choices[0].delta)).toEqual([
+      { role: 'assistant', content: '', ...none },
+      thought,
+      { content: 'b', ...none },
+      none,
+    ])
+    const whole = openaiChat.encodeReply({ ...head, reasoningField }, reply(...turn), plain)
+    expect(whole).toHaveProperty('choices.0.message', {
+      ...{ role: 'assistant', content: 'b', refusal: null, annotations: [] },
+      ...thought,
     })
   })
 })
@@ -127,7 +186,13 @@ describe('encodeReply', () => {
       choices: [
         {
           index: 0,
-          message: { role: 'assistant', content: 'b\nd', refusal: null, reasoning_content: 'a\n\nc' },
+          message: {
+            role: 'assistant',
+            content: 'b\nd',
+            refusal: null,
+            annotations: [],
+            reasoning_content: 'a\n\nc',
+          },
           logprobs: null,
           finish_reason: 'stop',
         },
@@ -157,6 +222,8 @@ describe('encodeReply', () => {
     expect(whole([...deltas, finish()], options)).toHaveProperty('choices.0.message', {
       role: 'assistant',
       refusal: null,
+      annotations: [],
+      reasoning_content: null,
       ...expected,
     })
   })

@@ -28,7 +28,8 @@ test("OpenAI's stream helper puts a turn with thinking and two calls together", 
   const stream = streaming(...turn)
   for await (const chunk of stream) {
     const delta = chunk.choices[0]?.delta
-    if (delta && 'reasoning_content' in delta) thoughts.push(String(delta.reasoning_content))
+    if (delta && 'reasoning_content' in delta && delta.reasoning_content !== null)
+      thoughts.push(String(delta.reasoning_content))
   }
   const { choices, usage: counted } = await stream.finalChatCompletion()
   expect(thoughts.join('')).toBe('Two towns.')

@@ -12,7 +12,7 @@ import type { Program } from './launch.ts'
 
 /** How a command that runs for long gets at what has changed meanwhile. */
 export interface Reread {
-  /** As at the start. Errors: UsageError. */
+  /** As at the start, but for the address, which is bound by then. Errors: UsageError. */
   load(): LoadedConfig
   /** Whose changes matter. */
   files: readonly string[]
@@ -59,8 +59,8 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
     case 'demo':
       return await commands.demo(admitted(loadConfig(flags, io)), io)
     case 'serve': {
-      const load = () => admitted(connected(loadConfig(flags, io), io))
-      return await commands.serve(load(), io, { load, files: sourcesOf(flags, io).files })
+      const load = () => connected(loadConfig(flags, io), io)
+      return await commands.serve(admitted(load()), io, { load, files: sourcesOf(flags, io).files })
     }
     case 'models':
       return await commands.models(connected(loadConfig(flags, io), io).config, io, { json })

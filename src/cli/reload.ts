@@ -1,10 +1,8 @@
-import { watch } from 'node:fs'
-import { dirname } from 'node:path'
-import { settingList } from '../config/table.ts'
+import { credentialOf, type Destination, settingList } from '../config/table.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { Config, LoadedConfig } from '../config.ts'
-import type { Clock } from '../core/clock.ts'
 import type { Log } from '../observe/log.ts'
+import { promptReaders } from './destinations.ts'
 
 /** What is built once, at the start. Everything else can change while answers run. */
 const needRestart = new Set<keyof Config>([
@@ -38,6 +36,8 @@ export function reloader({ loaded, load, apply, log }: ReloadOptions): (quietly:
       const wanted = load().config
       const changed = settingList.filter(({ name }) => !Bun.deepEquals(current[name], wanted[name]))
       if (quietly && changed.length === 0) return
+      const refusal = refusalOf(current, wanted)
+      if (refusal !== undefined) throw new UsageError(`${refusal}; if that is meant, restart zai2api`)
       const late = changed.filter(({ name }) => needRestart.has(name))
       apply(wanted)
       current = wanted
@@ -52,45 +52,26 @@ export function reloader({ loaded, load, apply, log }: ReloadOptions): (quietly:
   }
 }
 
-/** Editors write a file in several steps, or put another one in its place. */
-const settledMs = 300
-
-export interface WatchOptions {
-  files: readonly string[]
-  clock: Clock
-  log: Log
-  changed: () => void
+/**
+ * Why a running server must not become this, `undefined` where it may. A file that is half written or cut off looks
+ * like one that takes things back, and would open a locked server to everybody, or hand prompts to somebody else.
+ */
+function refusalOf(current: Config, wanted: Config): string | undefined {
+  const lost = (destination: Destination) =>
+    settingList.find(
+      (setting) =>
+        credentialOf(setting) === destination && isGiven(current[setting.name]) && !isGiven(wanted[setting.name]),
+    )?.env
+  const key = lost('gateway')
+  // Whatever the address: it is bound, and the one that is wanted now is for the next start.
+  if (key !== undefined) return `${key} is gone, and a server with a key does not go on without it`
+  const readers = promptReaders(wanted)
+  const gone = promptReaders(current).find((reader) => !readers.includes(reader))
+  if (gone !== undefined) return `prompts for ${gone} would go to ${readers.join(', ')}`
+  const account = current.upstreams.map((id) => id !== 'demo' && lost(id)).find(Boolean)
+  return account ? `${account} is gone, and others would get the prompts that went by it` : undefined
 }
 
-/**
- * Calls `changed` some time after anything happened in the folders of the files; the returned function ends it.
- * The folders, because a file that is replaced takes its watcher along, and one that is not there yet has none.
- */
-export function watchFiles({ files, clock, log, changed }: WatchOptions): () => void {
-  let stopTimer: (() => void) | undefined
-  const soon = () => {
-    stopTimer ??= clock.after(settledMs, () => {
-      stopTimer = undefined
-      changed()
-    })
-  }
-  const watchers = [...new Set(files.map((file) => dirname(file)))].flatMap((folder) => {
-    try {
-      const watcher = watch(folder, { persistent: false }, soon)
-      watcher.on('error', (cause) =>
-        log.warn('changes of the configuration are not noticed any more', { folder, cause }),
-      )
-      return [watcher]
-    } catch (cause) {
-      log.warn('changes of the configuration are not noticed; SIGHUP has it read anew', {
-        folder,
-        cause: String(cause),
-      })
-      return []
-    }
-  })
-  return () => {
-    stopTimer?.()
-    for (const watcher of watchers) watcher.close()
-  }
+function isGiven(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : value !== undefined
 }

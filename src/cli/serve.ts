@@ -14,7 +14,8 @@ import { assemble } from './gateway.ts'
 import type { Reread } from './index.ts'
 import type { Io } from './io.ts'
 import { quotaLines } from './quota.ts'
-import { type ReloadOptions, reloader, watchFiles } from './reload.ts'
+import { type ReloadOptions, reloader } from './reload.ts'
+import { watchFiles } from './watch.ts'
 
 /** Serves until SIGTERM or SIGINT, and reads its configuration anew on SIGHUP and when its files change. */
 export function serve(loaded: LoadedConfig, io: Io, reread: Reread): Promise<number> {
@@ -36,10 +37,11 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
         ? opened('--metrics-port', '127.0.0.1', config.metricsPort, (_, port) => listenForMetrics(metrics, port))
         : undefined
     if (watched) log.info('metrics without a key', { url: watched.url })
-    io.stdout(greeting(server.url, config, io.version))
     const doubted = doubter(log)
     const reading = reread && { ...reread, load: () => doubted(reread.load()) }
     const stopReloading = reading ? keepUp(reading, { loaded, apply, log }) : () => {}
+    // Who reads this may change the files at once.
+    io.stdout(greeting(server.url, config, io.version))
     const stopEbbing = afterRush({
       ...{ running, resident: process.memoryUsage.rss, clock: systemClock },
       // Not `Bun.gc(true)`: that also throws away compiled code.

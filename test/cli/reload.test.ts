@@ -1,13 +1,12 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { assemble } from '../../src/cli/gateway.ts'
-import { reloader, watchFiles } from '../../src/cli/reload.ts'
+import { reloader } from '../../src/cli/reload.ts'
 import { UsageError } from '../../src/config/usage-error.ts'
 import { type Config, type LoadedConfig, loadConfig } from '../../src/config.ts'
 import type { Log } from '../../src/observe/log.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { eventStream } from '../support/chat-zai.ts'
 import { until } from '../support/gateway.ts'
 import { chatRoute, chunkText, scriptedApi } from '../support/zai-api.ts'
@@ -36,19 +35,19 @@ function configOf(env: Record<string, string>): Config {
   return loadedFrom(env).config
 }
 
-describe('a reload', () => {
-  function setUp(first: Record<string, string>, next: () => LoadedConfig) {
-    const lines: string[] = []
-    const applied: Config[] = []
-    const reload = reloader({
-      loaded: loadedFrom(first),
-      load: next,
-      apply: (config) => void applied.push(config),
-      log: logTo(lines),
-    })
-    return { lines, applied, reload }
-  }
+function setUp(first: Record<string, string>, next: () => LoadedConfig) {
+  const lines: string[] = []
+  const applied: Config[] = []
+  const reload = reloader({
+    loaded: loadedFrom(first),
+    load: next,
+    apply: (config) => void applied.push(config),
+    log: logTo(lines),
+  })
+  return { lines, applied, reload }
+}
 
+describe('a reload', () => {
   test('names what has changed, and no value', async () => {
     const { lines, applied, reload } = setUp({ ZAI_API_KEY: 'old' }, () => loadedFrom({ ZAI_API_KEY: 'new-secret' }))
     reload(true)
@@ -82,31 +81,107 @@ describe('a reload', () => {
   })
 })
 
-describe('a file is seen to change', () => {
-  test.each<[string, (file: string) => void]>([
-    ['when it is written', (file) => writeFileSync(file, 'b=2\n')],
+describe('a reload takes nothing back that holds a door or a prompt:', () => {
+  const both = { ZAI_API_KEY: 'a.b', ZAI_TOKEN: 'own', UPSTREAMS: 'zai-api,zai-web' }
+  const onePrivate = { ZAI_API_KEY: 'a.b', ZAI_API_BASE: 'https://models.example/v4' }
+  test.each<[string, Record<string, string>, Record<string, string>, string]>([
     [
-      'when another takes its place',
-      (file) => {
-        writeFileSync(`${file}.new`, 'b=2\n')
-        renameSync(`${file}.new`, file)
-      },
+      'the key of a server that others reach',
+      { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-one' },
+      {},
+      'AUTH_TOKEN is gone, and a server with a key does not go on without it',
     ],
-    ['when it is deleted', (file) => rmSync(file)],
-  ])('%s', async (_name, change) => {
-    const file = join(folder(), '.env')
-    writeFileSync(file, 'a=1\n')
-    let changes = 0
-    cleanups.push(watchFiles({ files: [file], clock: systemClock, log: logTo([]), changed: () => changes++ }))
-    change(file)
-    await until(() => changes > 0, 'the change to be noticed')
+    [
+      'the key of one on loopback',
+      { AUTH_TOKEN: 'sk-one' },
+      { LOG_LEVEL: 'debug' },
+      'AUTH_TOKEN is gone, and a server with a key does not go on without it',
+    ],
+    [
+      'the key, for a placeholder',
+      { AUTH_TOKEN: 'sk-one' },
+      { AUTH_TOKEN: 'changeme' },
+      'AUTH_TOKEN is gone, and a server with a key does not go on without it',
+    ],
+    [
+      'the key of the API, whose prompts guests would have',
+      { ZAI_API_KEY: 'a.b' },
+      {},
+      'prompts for zai-api at https://api.z.ai would go to zai-web at https://chat.z.ai',
+    ],
+    [
+      'one upstream of two',
+      both,
+      { ...both, UPSTREAMS: 'zai-web' },
+      'prompts for zai-api at https://api.z.ai would go to zai-web at https://chat.z.ai',
+    ],
+    [
+      'the demo',
+      { UPSTREAMS: 'demo' },
+      {},
+      'prompts for demo at this machine would go to zai-web at https://chat.z.ai',
+    ],
+    [
+      'an address of one’s own',
+      onePrivate,
+      { ZAI_API_KEY: 'a.b' },
+      'prompts for zai-api at https://models.example would go to zai-api at https://api.z.ai',
+    ],
+    [
+      'a mirror of the site',
+      { API_ENDPOINT: 'https://mirror.example/api' },
+      {},
+      'prompts for zai-web at https://mirror.example would go to zai-web at https://chat.z.ai',
+    ],
+    [
+      'the keys of one upstream of two',
+      both,
+      { ZAI_TOKEN: 'own', UPSTREAMS: 'zai-api,zai-web' },
+      'ZAI_API_KEY is gone, and others would get the prompts that went by it',
+    ],
+    [
+      'the own account, for guests',
+      { ZAI_TOKEN: 'own' },
+      {},
+      'ZAI_TOKEN is gone, and others would get the prompts that went by it',
+    ],
+  ])('%s', (_name, first, next, reason) => {
+    for (const quietly of [true, false]) {
+      const { lines, applied, reload } = setUp(first, () => loadedFrom(next))
+      reload(quietly)
+      expect(applied).toEqual([])
+      expect(lines).toEqual([
+        `the new configuration cannot be used; going on with the old one ${JSON.stringify({
+          reason: `${reason}; if that is meant, restart zai2api`,
+        })}`,
+      ])
+    }
   })
 
-  test('a folder that cannot be watched is told, and no harm', () => {
-    const lines: string[] = []
-    const files = [join(folder(), 'none', '.env')]
-    watchFiles({ files, clock: systemClock, log: logTo(lines), changed: () => {} })()
-    expect(lines).toEqual([expect.stringContaining('SIGHUP')])
+  test.each<[string, Record<string, string>, Record<string, string>]>([
+    ['another key', { AUTH_TOKEN: 'sk-one' }, { AUTH_TOKEN: 'sk-two' }],
+    ['a first key', {}, { AUTH_TOKEN: 'sk-two' }],
+    ['another key of the API', { ZAI_API_KEY: 'a.b,c.d' }, { ZAI_API_KEY: 'e.f' }],
+    ['one more upstream', { ZAI_API_KEY: 'a.b' }, { ZAI_API_KEY: 'a.b', UPSTREAMS: 'zai-api,zai-web' }],
+    ['another order', both, { ...both, UPSTREAMS: 'zai-web,zai-api' }],
+    ['another service of the same host', { ZAI_API_KEY: 'a.b' }, { ZAI_API_KEY: 'a.b', ZAI_API_BASE: 'coding' }],
+    ['the loss of a token nobody used', { ...both, UPSTREAMS: 'zai-api' }, { ZAI_API_KEY: 'a.b' }],
+    // The address is bound: a new one is for the next start, which will ask for a key.
+    ['an address for the next start', {}, { HOST: '0.0.0.0' }],
+  ])('but gives %s', (_name, first, next) => {
+    const { lines, applied, reload } = setUp(first, () => loadedFrom(next))
+    reload(true)
+    expect(applied).toHaveLength(1)
+    expect(lines[0]).toStartWith('configuration reloaded')
+  })
+
+  test('and says nothing once the file is whole again', () => {
+    let next: Record<string, string> = {}
+    const { lines, applied, reload } = setUp({ AUTH_TOKEN: 'sk-one' }, () => loadedFrom(next))
+    reload(true)
+    next = { AUTH_TOKEN: 'sk-one' }
+    reload(true)
+    expect([lines.length, applied.length]).toEqual([1, 0])
   })
 })
 
@@ -216,4 +291,51 @@ test('the real process: a changed file and a signal, while an answer runs', asyn
   expect(await running.text()).toContain(' last.')
   expect(api.to(chatRoute).map(({ key }) => key)).toEqual(['old-key', 'new-key', 'new-key', 'third-key'])
   expect(log).not.toContain('-key"')
+}, 60_000)
+
+test('the real process: a file that is cut short opens no door, and a log beside it is not read for ever', async () => {
+  const api = scriptedApi(['the-key'])
+  const upstream = api.listen()
+  cleanups.push(upstream.stop)
+  const cwd = folder()
+  const dotEnv = join(cwd, '.env')
+  const whole = `AUTH_TOKEN=sk-one\nZAI_API_KEY=the-key\nZAI_API_BASE=${upstream.baseUrl}\n`
+  writeFileSync(dotEnv, whole)
+  const main = join(import.meta.dir, '../../src/main.ts')
+  const child = Bun.spawn([process.execPath, '--no-env-file', main, '--port', '0'], {
+    cwd,
+    env: { PATH: process.env.PATH ?? '' },
+    stdout: Bun.file(join(cwd, 'out')),
+    stderr: Bun.file(join(cwd, 'zai2api.log')),
+  })
+  cleanups.push(async () => {
+    child.kill()
+    await child.exited
+  })
+  const read = (name: string) => readFileSync(join(cwd, name), 'utf8')
+  const refusals = () =>
+    read('zai2api.log')
+      .split('\n')
+      .filter((line) => line.includes('going on with the old one'))
+  await until(() => existsSync(join(cwd, 'out')) && read('out').includes('listening on'), 'the ready line', 20_000)
+  const url = /http:\S+\d/.exec(read('out'))?.[0] ?? ''
+  const statusOf = async (headers: Record<string, string>) =>
+    (await fetch(`${url}/v1/chat/completions`, { ...post({}), headers })).status
+
+  for (const [text, reason] of [
+    ['AUTH_TOKEN=sk-one\nZAI_API_KEY=the-key\nZAI_AP', 'line 3 has no NAME=value'],
+    ['AUTH_TOKEN=sk-one\nZAI_API_KEY=the-key\n', 'prompts for zai-api at'],
+    ['', 'AUTH_TOKEN is gone'],
+  ] as const) {
+    const before = refusals().length
+    writeFileSync(dotEnv, text)
+    await until(() => refusals().some((line) => line.includes(reason)), `the refusal: ${reason}`, 10_000)
+    expect(refusals()).toHaveLength(before + 1)
+    expect(await statusOf({})).toBe(401)
+    expect(await statusOf({ authorization: 'Bearer sk-one' })).toBe(200)
+  }
+  writeFileSync(dotEnv, `${whole}LOG_LEVEL=debug\n`)
+  await until(() => /reloaded.*LOG_LEVEL/.test(read('zai2api.log')), 'the whole file to be taken', 10_000)
+  expect(refusals()).toHaveLength(3)
+  expect(new Set(api.to(chatRoute).map(({ key }) => key))).toEqual(new Set(['the-key']))
 }, 60_000)

@@ -1,0 +1,123 @@
+import { existsSync, watch as fsWatch, readlinkSync } from 'node:fs'
+import { basename, dirname, resolve, sep } from 'node:path'
+import type { Clock } from '../core/clock.ts'
+import type { Log } from '../observe/log.ts'
+
+/** Editors write a file in several steps, or put another one in its place: quiet for this long, it is done. */
+const settledMs = 300
+
+interface Watcher {
+  on(event: 'error', listener: (cause: unknown) => void): unknown
+  close(): void
+}
+
+export interface WatchOptions {
+  files: readonly string[]
+  clock: Clock
+  log: Log
+  changed: () => void
+  /** `name` is that of the entry something happened to, `null` where the system does not say. */
+  watch?: (folder: string, heard: (name: string | null) => void) => Watcher
+}
+
+/**
+ * Calls `changed` once the last of a row of changes to the files is a moment ago; the returned function ends it.
+ *
+ * Folders are watched, because a file that is replaced takes its watcher along, and one that is not there yet has none;
+ * but only the files' own entries count, and those of symbolic links on the way to them: a log that grows in the same
+ * folder is nobody's concern, least of all when each line is about having read the files anew.
+ */
+export function watchFiles({ files, clock, log, changed, watch = watchFolder }: WatchOptions): () => void {
+  const watched = new Map<string, { names: ReadonlySet<string>; close: () => void }>()
+  const unwatchable = new Set<string>()
+  let stopTimer = () => {}
+  follow()
+  return () => {
+    stopTimer()
+    for (const { close } of watched.values()) close()
+  }
+
+  function heard(folder: string, name: string | null): void {
+    if (name !== null && !watched.get(folder)?.names.has(name)) return
+    stopTimer()
+    stopTimer = clock.after(settledMs, () => {
+      // First, so that what happens from now on is heard, too; a link may lead elsewhere now.
+      follow()
+      changed()
+    })
+  }
+
+  function follow(): void {
+    const wanted = entriesOf(files)
+    for (const [folder, { close }] of watched) {
+      if (wanted.has(folder)) continue
+      close()
+      watched.delete(folder)
+    }
+    for (const [folder, names] of wanted) {
+      const close = watched.get(folder)?.close ?? start(folder)
+      if (close) watched.set(folder, { names, close })
+    }
+  }
+
+  function start(folder: string): (() => void) | undefined {
+    try {
+      const watcher = watch(folder, (name) => heard(folder, name))
+      watcher.on('error', (cause) =>
+        log.warn('changes of the configuration are not noticed any more', { folder, cause: String(cause) }),
+      )
+      return () => watcher.close()
+    } catch (cause) {
+      if (!unwatchable.has(folder))
+        log.warn('changes of the configuration are not noticed; SIGHUP has it read anew', {
+          folder,
+          cause: String(cause),
+        })
+      unwatchable.add(folder)
+      return undefined
+    }
+  }
+}
+
+function watchFolder(folder: string, heard: (name: string | null) => void): Watcher {
+  return fsWatch(folder, { persistent: false }, (_event, name) => heard(name))
+}
+
+/** Folder to the names in it whose change may change one of the files. */
+function entriesOf(files: readonly string[]): Map<string, Set<string>> {
+  const entries = new Map<string, Set<string>>()
+  for (const [folder, name] of files.flatMap((file) => [...entriesTo(file, mostLinks)])) {
+    const names = entries.get(folder) ?? new Set()
+    entries.set(folder, names.add(name))
+  }
+  return entries
+}
+
+/** As many as Linux follows; more are a circle. */
+const mostLinks = 40
+
+/**
+ * `/etc/app/.env` → `..data/.env`, `..data` → `..2026_11_30`: each link on the way, and the file itself, or the first
+ * folder on the way that is not there yet.
+ */
+function* entriesTo(path: string, left: number): Generator<[folder: string, name: string]> {
+  const parts = path.split(sep)
+  for (let length = 2; length <= parts.length; length++) {
+    const here = parts.slice(0, length).join(sep)
+    const target = linkTarget(here)
+    if (target === undefined && length < parts.length && existsSync(here)) continue
+    yield [dirname(here), basename(here)]
+    if (target !== undefined && left > 0)
+      yield* entriesTo(resolve(dirname(here), target, ...parts.slice(length)), left - 1)
+    return
+  }
+}
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    // No link, or nothing there at all.
+    return undefined
+  }
+}

@@ -29,7 +29,10 @@ function deepest(error: ValueError): ValueError {
   if (error.type !== ValueErrorType.Union) return error
   const branches = error.errors.map((branch) => [...branch])
   // A branch whose tag (`type`, `role`) is another constant was not meant, however deep its other errors lie.
-  const meant = branches.filter((errors) => !errors.some((inner) => isTag(inner, error.path)))
+  const untagged = branches.filter((errors) => !errors.some((inner) => isTag(inner, error.path)))
+  // Beside those with tags, a branch for a value of another kind (a word) was not meant, either.
+  const isOfKind = (errors: readonly ValueError[]) => errors[0]?.path !== error.path
+  const meant = untagged.length < branches.length ? untagged.filter(isOfKind) : untagged
   if (meant.length === 0) {
     const tags = branches.flatMap((errors) => errors.filter((inner) => isTag(inner, error.path)))
     const tag = tags.find(({ type }) => type !== ValueErrorType.ObjectRequiredProperty) ?? tags[0]

@@ -56,7 +56,7 @@ test.each<[string, () => ChatRequest, string]>([
       tools: [{ type: 'code_execution_20250825', name: 'code_execution' }],
       tool_choice: { type: 'tool', name: 'code_execution' },
     }),
-    'tool_choice: no tool is called `code_execution`',
+    'tool_choice: tools of the type `code_execution_20250825` do not run here. Offer a function, or leave tool_choice at auto.',
   ],
   [
     'no tool at all',

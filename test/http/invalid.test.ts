@@ -15,6 +15,13 @@ const schema = Type.Object({
       Type.Object({ role: Type.Literal('assistant'), content: Type.Union([Type.String(), Type.Null()]) }),
     ]),
   ),
+  choice: Type.Optional(
+    Type.Union([
+      Type.Object({ type: Type.Literal('tool') }),
+      Type.Union([Type.Literal('auto'), Type.Literal('none')]),
+      Type.Null(),
+    ]),
+  ),
 })
 const user = (content: unknown) => ({ model: 'm', messages: [{ role: 'user', content }] })
 
@@ -44,6 +51,12 @@ test.each<[string, unknown, string, string | undefined]>([
     user([{ type: 'video' }]),
     'messages.0.content.0.type: expected one of "text", "image", got "video"',
     'messages.0.content.0.type',
+  ],
+  [
+    'a tag nobody knows where a word could stand, too',
+    { model: 'm', messages: [], choice: { type: 'x' } },
+    'choice.type: expected one of "tool", got "x"',
+    'choice.type',
   ],
   ['a value that fits no branch', user(7), 'messages.0.content: expected string or array, got 7', 'messages.0.content'],
   ['a body that is no object', [], 'body: expected object, got an array', undefined],

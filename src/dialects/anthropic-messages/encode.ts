@@ -3,11 +3,16 @@ import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
 import type { FinishReason, ProseKind, Reply, Usage, WebSource } from '../../core/events.ts'
 import { around, sseMessage, unquoted } from '../../core/sse.ts'
 import { errorBody } from './errors.ts'
+import { clientName, type Toolset } from './toolsets.ts'
 import { citationOf, searchBlocks } from './web-search.ts'
 
 export interface MessagesOptions {
   /** What the client sees of the reasoning: nothing, a signed block without its text, or all of it. */
   thinking: 'hidden' | 'omitted' | 'shown'
+  /** Families whose members were offered, and which the client tells apart from other tools. */
+  toolsets?: Toolset[]
+  /** What was taken out of the conversation, where the client asked for that. */
+  appliedEdits?: object[]
 }
 
 const stopReasonOf = {
@@ -57,7 +62,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
             start(out, { type: 'thinking', thinking: '', signature: '' }, 'thinking_delta', 'thinking')
           break
         case 'tool-call-start':
-          start(out, toolUse(event, {}), 'input_json_delta', 'partial_json')
+          start(out, toolUse(event, {}, options), 'input_json_delta', 'partial_json')
           break
         case 'reasoning-delta':
           if (thinking === 'shown' && !event.told) out.push(write([unquoted(event.text)]))
@@ -103,7 +108,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
             named('message_delta', {
               delta: { container: null, ...stopOf(event) },
               usage: usageOf(event.usage, searches),
-              context_management: null,
+              context_management: editsOf(options),
             }),
             named('message_stop'),
           )
@@ -151,7 +156,7 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: MessagesOpti
         return [{ type: 'thinking', thinking: text, signature: signatureOf(head.id) }]
       }
       case 'tool-call':
-        return [toolUse(block, inputOf(block.arguments))]
+        return [toolUse(block, inputOf(block.arguments), options)]
       case 'server-tool': {
         pages.learn(block.tool.sources)
         const { use, result } = searchBlocks(head, searches++, block.tool)
@@ -161,7 +166,11 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: MessagesOpti
         return block satisfies never
     }
   })
-  return { ...message(head, content, usageOf(reply.usage, searches)), ...stopOf(reply) }
+  return {
+    ...message(head, content, usageOf(reply.usage, searches)),
+    ...stopOf(reply),
+    context_management: editsOf(options),
+  }
 }
 
 /** A model's name may ask for reasoning where the body does not; how much of it is shown is for the body to say. */
@@ -193,8 +202,12 @@ function message(head: ReplyHead, content: object[], usage: object): object {
   }
 }
 
-function toolUse({ id, name }: { id: string; name: string }, input: unknown): object {
-  return { type: 'tool_use', id, name, input, caller: { type: 'direct' } }
+function toolUse({ id, name }: { id: string; name: string }, input: unknown, { toolsets }: MessagesOptions): object {
+  return { type: 'tool_use', id, ...clientName(name, toolsets), input, caller: { type: 'direct' } }
+}
+
+function editsOf({ appliedEdits }: MessagesOptions): object | null {
+  return appliedEdits ? { applied_edits: appliedEdits } : null
 }
 
 /** A reply cut for length may end inside a call; its input is then empty and `max_tokens` says why. */

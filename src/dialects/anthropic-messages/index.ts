@@ -4,7 +4,7 @@ import { encodeReply, encoder, type MessagesOptions } from './encode.ts'
 import { encodeError } from './errors.ts'
 import { messagesBody } from './schema.ts'
 
-/** Anthropic's Messages API, as its SDK 1.12 and Claude Code 2.1 speak it. */
+/** Anthropic's Messages API, as its SDK 1.14 and Claude Code 2.1 speak it. */
 export const anthropicMessages: Dialect<MessagesOptions> = {
   id: 'anthropic-messages',
   summary: 'Anthropic Messages',

@@ -1,185 +1,102 @@
-import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
+import { content } from './blocks.ts'
+import { maybe, open } from './open.ts'
+import { legacyFunction, toolBody, toolChoice } from './tool-schema.ts'
 
-/** Clients send fields we have never heard of, and nothing in there may produce a 400. */
-const open = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: true })
-const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
-const maybe = <T extends TSchema>(schema: T) => Type.Optional(orNull(schema))
 const strings = Type.Array(Type.String())
-/** A block whose content is only ever passed on as text. */
-const opaque = <T extends string>(type: T) =>
-  open({ type: Type.Literal(type), content: Type.Optional(Type.Unknown()), input: Type.Optional(Type.Unknown()) })
+const anything = Type.Optional(Type.Unknown())
 
-const base64Source = open({ type: Type.Literal('base64'), media_type: Type.String(), data: Type.String() })
-const urlSource = open({ type: Type.Literal('url'), url: Type.String() })
-const fileSource = open({ type: Type.Literal('file'), file_id: Type.String() })
-
-const textBlock = open({ type: Type.Literal('text'), text: Type.String() })
-const imageBlock = open({ type: Type.Literal('image'), source: Type.Union([base64Source, urlSource, fileSource]) })
-const documentBlock = open({
-  type: Type.Literal('document'),
-  source: Type.Union([
-    base64Source,
-    urlSource,
-    fileSource,
-    open({ type: Type.Literal('text'), data: Type.String() }),
-    open({
-      type: Type.Literal('content'),
-      content: Type.Union([Type.String(), Type.Array(Type.Union([textBlock, imageBlock]))]),
-    }),
+const message = open({
+  /** Claude Code puts its environment behind the first prompt as `system`; the last three are of OpenAI's Chat API. */
+  role: Type.Union([
+    Type.Literal('user'),
+    Type.Literal('assistant'),
+    Type.Literal('system'),
+    Type.Literal('developer'),
+    Type.Literal('tool'),
+    Type.Literal('function'),
   ]),
-  title: maybe(Type.String()),
-  context: maybe(Type.String()),
+  content: Type.Optional(content),
+  clear_at: maybe(Type.String()),
+  output_config: anything,
+  // OpenAI's calls, and their results.
+  tool_calls: anything,
+  function_call: anything,
+  tool_call_id: anything,
 })
-const searchResultBlock = open({
-  type: Type.Literal('search_result'),
-  source: Type.String(),
-  title: Type.String(),
-  content: Type.Array(textBlock),
-})
-/** Claude Code's ToolSearch answers with these; the tool itself is in `tools` with `defer_loading`. */
-const toolReferenceBlock = open({ type: Type.Literal('tool_reference'), tool_name: Type.String() })
-
-const toolResultBlock = open({
-  type: Type.Literal('tool_result'),
-  tool_use_id: Type.String(),
-  content: maybe(
-    Type.Union([
-      Type.String(),
-      Type.Array(Type.Union([textBlock, imageBlock, documentBlock, searchResultBlock, toolReferenceBlock])),
-    ]),
-  ),
-  is_error: maybe(Type.Boolean()),
-})
-
-const toolUseBlock = open({
-  type: Type.Literal('tool_use'),
-  id: Type.String({ minLength: 1 }),
-  name: Type.String({ minLength: 1 }),
-  input: Type.Unknown(),
-})
-const thinkingBlock = open({
-  type: Type.Literal('thinking'),
-  thinking: Type.String(),
-  signature: maybe(Type.String()),
-})
-const redactedThinkingBlock = open({ type: Type.Literal('redacted_thinking') })
-const serverToolUseBlock = open({ type: Type.Literal('server_tool_use'), name: Type.String(), input: Type.Unknown() })
-const webSearchResultBlock = open({
-  type: Type.Literal('web_search_tool_result'),
-  content: Type.Union([
-    Type.Array(open({ title: maybe(Type.String()), url: Type.String() })),
-    open({ error_code: Type.String() }),
-  ]),
-})
-/** Histories that began on another server carry the results of tools it ran. */
-const foreignResultBlock = Type.Union([
-  opaque('web_fetch_tool_result'),
-  opaque('code_execution_tool_result'),
-  opaque('bash_code_execution_tool_result'),
-  opaque('text_editor_code_execution_tool_result'),
-  opaque('tool_search_tool_result'),
-  opaque('mcp_tool_use'),
-  opaque('mcp_tool_result'),
-  opaque('advisor_tool_result'),
-  opaque('container_upload'),
-  // What another server has left of a long conversation.
-  opaque('compaction'),
-])
-const toolChange = <T extends string>(type: T) =>
-  open({ type: Type.Literal(type), tool: open({ type: Type.String(), name: Type.Optional(Type.String()) }) })
-
-const userMessage = open({
-  role: Type.Literal('user'),
-  content: Type.Union([
-    Type.String(),
-    Type.Array(Type.Union([textBlock, imageBlock, documentBlock, searchResultBlock, toolResultBlock])),
-  ]),
-})
-const assistantMessage = open({
-  role: Type.Literal('assistant'),
-  content: Type.Union([
-    Type.String(),
-    Type.Array(
-      Type.Union([
-        textBlock,
-        thinkingBlock,
-        redactedThinkingBlock,
-        toolUseBlock,
-        serverToolUseBlock,
-        webSearchResultBlock,
-        ...foreignResultBlock.anyOf,
-      ]),
-    ),
-  ]),
-})
-/** Claude Code puts its environment behind the first prompt this way. */
-const systemMessage = open({
-  role: Type.Literal('system'),
-  content: Type.Union([
-    Type.String(),
-    Type.Array(Type.Union([textBlock, toolChange('tool_addition'), toolChange('tool_removal')])),
-  ]),
-})
-
-const customTool = open({
-  type: maybe(Type.Literal('custom')),
-  name: Type.String({ minLength: 1 }),
-  description: maybe(Type.String()),
-  input_schema: Type.Record(Type.String(), Type.Unknown()),
-  defer_loading: maybe(Type.Boolean()),
-  strict: maybe(Type.Boolean()),
-})
-/** Tools Anthropic runs itself; their type ends in a date: `web_search_20250305`. */
-const serverTool = open({
-  type: Type.String({ pattern: '^(?!custom$)' }),
-  name: maybe(Type.String()),
-  max_uses: maybe(Type.Number()),
-  allowed_domains: maybe(strings),
-  blocked_domains: maybe(strings),
-})
-
-const parallel = { disable_parallel_tool_use: maybe(Type.Boolean()) }
-const toolChoice = Type.Union([
-  open({ type: Type.Literal('auto'), ...parallel }),
-  open({ type: Type.Literal('any'), ...parallel }),
-  open({ type: Type.Literal('tool'), name: Type.String(), ...parallel }),
-  open({ type: Type.Literal('none') }),
-])
 
 const format = Type.Union([
   open({ type: Type.Literal('json_schema'), schema: Type.Record(Type.String(), Type.Unknown()) }),
   open({ type: Type.Literal('text') }),
 ])
+const openaiFormat = open({
+  type: Type.String(),
+  json_schema: maybe(open({ schema: maybe(Type.Record(Type.String(), Type.Unknown())), name: maybe(Type.String()) })),
+})
+
+const thinking = open({
+  type: Type.String(),
+  budget_tokens: maybe(Type.Integer()),
+  display: maybe(Type.String()),
+  block_binding: anything,
+})
+
+const amount = open({ type: maybe(Type.String()), value: maybe(Type.Number()) })
+const contextEdit = open({
+  type: Type.String(),
+  keep: maybe(Type.Union([Type.Literal('all'), amount])),
+  trigger: maybe(amount),
+  clear_at_least: maybe(amount),
+  clear_tool_inputs: maybe(Type.Union([Type.Boolean(), strings])),
+  exclude_tools: maybe(strings),
+})
 
 /** The body of `POST /messages` and of `/messages/count_tokens`, which has no `max_tokens`. */
 export const messagesBody = open({
   model: Type.String({ minLength: 1 }),
-  messages: Type.Array(Type.Union([userMessage, assistantMessage, systemMessage])),
-  system: maybe(Type.Union([Type.String(), Type.Array(textBlock)])),
+  messages: Type.Array(message),
+  system: Type.Optional(content),
   max_tokens: maybe(Type.Integer({ minimum: 1 })),
-  tools: maybe(Type.Array(Type.Union([customTool, serverTool]))),
+  tools: maybe(Type.Array(toolBody)),
   tool_choice: maybe(toolChoice),
   stop_sequences: maybe(strings),
-  temperature: maybe(Type.Number()),
-  top_p: maybe(Type.Number()),
+  temperature: maybe(Type.Number({ minimum: 0, maximum: 1 })),
+  top_p: maybe(Type.Number({ minimum: 0, maximum: 1 })),
   top_k: maybe(Type.Number()),
-  thinking: maybe(open({ type: Type.String(), budget_tokens: maybe(Type.Integer()), display: maybe(Type.String()) })),
-  output_config: maybe(open({ effort: maybe(Type.String()), format: maybe(format) })),
+  thinking: maybe(thinking),
+  output_config: maybe(open({ effort: maybe(Type.String()), format: maybe(format), task_budget: anything })),
   output_format: maybe(format),
-  container: Type.Optional(Type.Unknown()),
-  mcp_servers: maybe(Type.Array(Type.Unknown())),
-  thread: Type.Optional(Type.Unknown()),
   stream: maybe(Type.Boolean()),
+  thread: anything,
+  compaction: anything,
+  context_management: maybe(open({ edits: maybe(Type.Array(contextEdit)) })),
+  // Named among what is ignored, where they ask for something: see ignored.ts.
+  billing_policy: anything,
+  container: anything,
+  diagnostics: anything,
+  fallback_credit_token: anything,
+  fallbacks: anything,
+  inference_geo: anything,
+  mcp_servers: maybe(Type.Array(Type.Unknown())),
+  service_tier: anything,
+  speed: anything,
+  user_profile_id: anything,
+  workspace_id: anything,
+  n: anything,
+  seed: anything,
+  logprobs: anything,
+  logit_bias: anything,
+  frequency_penalty: anything,
+  presence_penalty: anything,
+  // The words of OpenAI's APIs for what stands above.
+  functions: maybe(Type.Array(legacyFunction)),
+  max_completion_tokens: maybe(Type.Integer({ minimum: 1 })),
+  max_output_tokens: maybe(Type.Integer({ minimum: 1 })),
+  parallel_tool_calls: maybe(Type.Boolean()),
+  reasoning_effort: maybe(Type.String()),
+  response_format: maybe(openaiFormat),
+  stop: maybe(Type.Union([Type.String(), strings])),
 })
 
 export type MessagesBody = Static<typeof messagesBody>
 export type MessageBody = MessagesBody['messages'][number]
-export type UserBlock = Exclude<Static<typeof userMessage>['content'], string>[number]
-export type AssistantBlock = Exclude<Static<typeof assistantMessage>['content'], string>[number]
-export type ResultBlock = Exclude<NonNullable<Static<typeof toolResultBlock>['content']>, string>[number]
-export type DocumentBlock = Static<typeof documentBlock>
-export type ImageBlock = Static<typeof imageBlock>
-export type SystemContent = NonNullable<MessagesBody['system']> | Static<typeof systemMessage>['content']
-export type CustomTool = Static<typeof customTool>
-export type ServerTool = Static<typeof serverTool>
-export type ToolBody = CustomTool | ServerTool

@@ -18,7 +18,14 @@ function decode(checked: object) {
 
 test.each<[string, object, Reasoning, MessagesOptions['thinking']]>([
   ['nothing said', {}, { mode: 'off' }, 'hidden'],
-  ['enabled', { thinking: { type: 'enabled', budget_tokens: 9 } }, { mode: 'on', budgetTokens: 9 }, 'shown'],
+  [
+    'enabled',
+    { thinking: { type: 'enabled', budget_tokens: 1024 }, max_tokens: 1025 },
+    { mode: 'on', budgetTokens: 1024 },
+    'shown',
+  ],
+  ['enabled, and no more said', { thinking: { type: 'enabled' } }, { mode: 'on' }, 'shown'],
+  ['OpenAI’s word for it', { reasoning_effort: 'high' }, { mode: 'on', effort: 'high' }, 'shown'],
   [
     'adaptive with an effort',
     { thinking: { type: 'adaptive' }, output_config: { effort: 'xhigh' } },
@@ -126,30 +133,28 @@ describe('refused at the door', () => {
   test.each<[string, object, string]>([
     ['no model', { max_tokens: 1, messages: hello }, 'model'],
     ['an unknown role', body({ messages: [{ role: 'robot', content: 'x' }] }), 'messages.0.role'],
-    ['no content', body({ messages: [{ role: 'user' }] }), 'messages.0.content'],
-    ['an unknown block', user({ type: 'smell' }), 'messages.0.content.0.type'],
-    ['a text block without text', user({ type: 'text' }), 'messages.0.content.0.text'],
+    ['content of another type', body({ messages: [{ role: 'user', content: 7 }] }), 'messages.0.content'],
+    ['a block without a type', user({ text: 'a' }), 'messages.0.content.0.type'],
+    ['a text block of something else', user({ type: 'text', text: 7 }), 'messages.0.content.0.text'],
     [
       'an image without its media type',
       user({ type: 'image', source: { type: 'base64', data: '' } }),
       'messages.0.content.0.source.media_type',
     ],
     ['an unknown image source', user({ type: 'image', source: { type: 'magic' } }), 'messages.0.content.0.source.type'],
-    ['a tool result without its id', user({ type: 'tool_result', content: 'x' }), 'messages.0.content.0.tool_use_id'],
-    [
-      'an unknown block inside a tool result',
-      user({ type: 'tool_result', tool_use_id: 't', content: [{ type: 'smell' }] }),
-      'messages.0.content.0.content.0.type',
-    ],
-    [
-      'a call without a name',
-      body({ messages: [{ role: 'assistant', content: [{ type: 'tool_use', id: 't', input: {} }] }] }),
-      'messages.0.content.0.name',
-    ],
     ['a tool without a schema', body({ tools: [{ name: 'f' }] }), 'tools.0.input_schema'],
     ['a custom tool without a schema', body({ tools: [{ type: 'custom', name: 'f' }] }), 'tools.0.input_schema'],
     ['an unknown tool choice', body({ tool_choice: { type: 'maybe' } }), 'tool_choice.type'],
+    [
+      'an OpenAI function without a name',
+      body({ tools: [{ type: 'function', function: {} }] }),
+      'tools.0.function.name',
+    ],
     ['no tokens at all', body({ max_tokens: 0 }), 'max_tokens'],
+    ['too warm', body({ temperature: 1.01 }), 'temperature'],
+    ['too cold', body({ temperature: -0.01 }), 'temperature'],
+    ['more than all words', body({ top_p: 1.01 }), 'top_p'],
+    ['fewer than no words', body({ top_p: -0.01 }), 'top_p'],
   ])('%s', (_name, unchecked, param) => {
     expect(door.Check(unchecked)).toBe(false)
     expect(invalidBody(anthropicMessages.body, unchecked).param).toBe(param)
@@ -169,7 +174,7 @@ test('an empty stop sequence is none', () => {
   expect(decode({ ...body, stop_sequences: [''] }).request.sampling.stop).toBeUndefined()
 })
 
-test.each(['compaction', 'advisor_tool_result', 'container_upload'])(
+test.each(['compaction', 'advisor_tool_result', 'whatever_comes'])(
   'a %s block of another server is told as text',
   (type) => {
     const history = [...hello, { role: 'assistant', content: [{ type, content: 'Summary so far' }] }, ...hello]
@@ -179,3 +184,102 @@ test.each(['compaction', 'advisor_tool_result', 'container_upload'])(
     ).toContain('Summary so far')
   },
 )
+
+describe('a budget of thinking', () => {
+  const budget = (budget_tokens: number, max_tokens: number | null = null, type = 'enabled') =>
+    body({ thinking: { type, budget_tokens }, max_tokens })
+  const refused = (message: string) => ({
+    kind: 'invalid-request',
+    param: 'thinking.budget_tokens',
+    message: `thinking.budget_tokens: ${message}`,
+  })
+
+  test.each<[string, object, string]>([
+    ['too small', budget(1023), 'at least 1024 tokens are expected, got 1023.'],
+    [
+      'without room for an answer',
+      budget(2000, 2000),
+      '2000 tokens leave no room for an answer in the 2000 of max_tokens.',
+    ],
+  ])('%s', (_name, checked, message) => {
+    expect(thrownBy(() => decode(checked))).toMatchObject(refused(message))
+  })
+
+  test.each<[string, object, HeadersInit]>([
+    ['as Qwen Code sends it', budget(32_000, 64_000), {}],
+    ['as old Claude Code sends it', budget(31_999, 32_000), {}],
+    ['for a count, which has no end', budget(2000), {}],
+    ['of a whole turn of answers', budget(2000, 1000), { 'anthropic-beta': 'interleaved-thinking-2025-05-14' }],
+    ['that is not asked for', budget(0, 10, 'adaptive'), {}],
+  ])('%s', (_name, checked, headers) => {
+    expect(door.Check(checked)).toBe(true)
+    expect(anthropicMessages.decode(checked, new Headers(headers)).request.reasoning.mode).toBe('on')
+  })
+})
+
+test('a summary is not written here, and nothing else may pass for one', () => {
+  expect(thrownBy(() => decode(body({ compaction: { type: 'summarize' } })))).toMatchObject({
+    kind: 'invalid-request',
+    param: 'compaction',
+  })
+})
+
+describe('named, because nothing here can do it', () => {
+  test.each<[object, string[]]>([
+    [{ top_k: 40 }, ['top_k']],
+    [{ container: { skills: [] } }, ['container']],
+    [{ mcp_servers: [{ type: 'url' }] }, ['mcp_servers']],
+    [{ service_tier: 'auto' }, ['service_tier']],
+    [{ speed: 'fast' }, ['speed']],
+    [{ inference_geo: 'us' }, ['inference_geo']],
+    [{ fallbacks: 'default' }, ['fallbacks']],
+    [{ fallbacks: [{ model: 'm' }] }, ['fallbacks']],
+    [{ fallback_credit_token: 't' }, ['fallback_credit_token']],
+    [{ billing_policy: { type: 'billing_policy' } }, ['billing_policy']],
+    [{ diagnostics: { previous_message_id: null } }, ['diagnostics']],
+    [{ user_profile_id: 'u', workspace_id: 'w' }, ['user_profile_id', 'workspace_id']],
+    [
+      { thinking: { type: 'adaptive', block_binding: { prefix_mismatch_behavior: 'error' } } },
+      ['thinking.block_binding'],
+    ],
+    [{ output_config: { task_budget: { type: 'tokens', total: 20000 } } }, ['output_config.task_budget']],
+    [{ output_config: { effort: 'max' } }, ['output_config.effort (max)']],
+    [{ output_config: { effort: 'huge' }, thinking: { type: 'adaptive' } }, ['output_config.effort (huge)']],
+    [{ reasoning_effort: 'huge' }, ['reasoning_effort (huge)']],
+    [{ n: 2, seed: 1, frequency_penalty: 1 }, ['n', 'seed', 'frequency_penalty']],
+    [{ tools: [{ type: 'web_fetch_20260318', name: 'web_fetch' }] }, ['tools.0 (web_fetch_20260318)']],
+  ])('%j', (fields, names) => {
+    expect(decode(body(fields)).request.unsupported).toEqual(names)
+  })
+
+  test.each([
+    { service_tier: 'standard_only', speed: 'standard', inference_geo: null, fallbacks: [], mcp_servers: [] },
+    { output_config: { effort: 'high' } },
+    { output_config: { effort: 'low' }, thinking: { type: 'adaptive', display: 'summarized' } },
+    { metadata: { user_id: 'u' }, cache_control: { type: 'ephemeral' } },
+    { n: 1, frequency_penalty: 0, presence_penalty: 0, logprobs: false, logit_bias: {} },
+  ])('%j asks for nothing of the kind', (fields) => {
+    expect(decode(body(fields)).request.unsupported).toEqual([])
+  })
+})
+
+describe('OpenAI’s words for what is said of the answer', () => {
+  test.each<[object, object]>([
+    [{ stop: 'END' }, { sampling: { stop: ['END'] } }],
+    [{ stop: ['A', ''] }, { sampling: { stop: ['A'] } }],
+    [{ stop_sequences: ['B'], stop: 'A' }, { sampling: { stop: ['B'] } }],
+    [{ max_tokens: undefined, max_completion_tokens: 7 }, { sampling: { maxTokens: 7 } }],
+    [{ max_tokens: undefined, max_output_tokens: 7 }, { sampling: { maxTokens: 7 } }],
+    [{ max_completion_tokens: 7 }, { sampling: { maxTokens: 10 } }],
+    [{ response_format: { type: 'json_object' } }, { output: { type: 'json' } }],
+    [
+      { response_format: { type: 'json_schema', json_schema: { name: 'n', schema: { type: 'object' } } } },
+      { output: { type: 'json', name: 'n', schema: { type: 'object' } } },
+    ],
+    [{ response_format: { type: 'text' } }, { output: { type: 'text' } }],
+    [{ reasoning_effort: 'none' }, { reasoning: { mode: 'off' } }],
+    [{ reasoning_effort: 'low', thinking: { type: 'disabled' } }, { reasoning: { mode: 'off' } }],
+  ])('%j', (fields, expected) => {
+    expect(decode(body(fields)).request).toMatchObject(expected)
+  })
+})

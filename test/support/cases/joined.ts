@@ -91,7 +91,8 @@ function messageOf(events: readonly unknown[]): unknown {
     } else if (event.type === 'content_block_stop' && block && inputs[index]) block.input = JSON.parse(inputs[index])
     else if (event.type === 'message_delta') {
       const usage = { ...(isRecord(message.usage) ? message.usage : {}), ...(isRecord(event.usage) ? event.usage : {}) }
-      message = { ...message, ...delta, usage }
+      const { context_management } = event
+      message = { ...message, ...delta, usage, ...(context_management ? { context_management } : {}) }
     }
   }
   const last = events.at(-1)

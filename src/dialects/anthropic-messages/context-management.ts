@@ -1,0 +1,130 @@
+import type { AssistantPart, Message } from '../../core/request.ts'
+import type { Ignore } from './conversation.ts'
+import type { MessagesBody } from './schema.ts'
+
+/** A conversation with less in it, and what was taken out, as the reply tells it. */
+export interface ManagedContext {
+  messages: Message[]
+  appliedEdits: object[]
+}
+
+type Edit = NonNullable<NonNullable<MessagesBody['context_management']>['edits']>[number]
+
+/**
+ * Does what `context_management` asks: old results of tools and old thinking leave the conversation. Tokens are taken
+ * to be four bytes each, for the trigger and for what is told. Whatever else it asks is named.
+ * Source: Anthropic's page on context editing, whose defaults these are, and the types of SDK 1.14.
+ */
+export function manageContext(
+  messages: readonly Message[],
+  edits: readonly Edit[],
+  { toolBytes, ignore }: { toolBytes: number; ignore: Ignore },
+): ManagedContext {
+  let left = [...messages]
+  const appliedEdits: object[] = []
+  for (const [index, edit] of edits.entries()) {
+    const applied = applyEdit(left, edit, toolBytes)
+    if (applied === undefined) ignore(`context_management.edits.${index} (${edit.type})`)
+    else if (applied.told) {
+      left = applied.messages
+      appliedEdits.push({ type: edit.type, ...applied.told })
+    }
+  }
+  return { messages: left, appliedEdits }
+}
+
+/** `undefined` for an edit nobody knows; nothing is told of one that changes nothing. */
+function applyEdit(messages: Message[], edit: Edit, toolBytes: number): Applied | undefined {
+  if (/^clear_thinking_\d/.test(edit.type)) return clearThinking(messages, edit)
+  if (/^clear_tool_uses_\d/.test(edit.type)) return clearToolUses(messages, edit, toolBytes)
+  return undefined
+}
+
+interface Applied {
+  messages: Message[]
+  told?: { cleared_input_tokens: number } & Record<string, number>
+}
+
+/** A turn is all that was said and done between two words of the user: within one, a model builds on its thinking. */
+function clearThinking(messages: Message[], { keep }: Edit): Applied {
+  if (keep === 'all' || (typeof keep === 'object' && keep?.type === 'all')) return { messages }
+  const kept = typeof keep === 'object' ? (keep?.value ?? 1) : 1
+  const turns = turnsOf(messages)
+  const thinking = [...new Set(turns.filter((_, at) => thinks(messages[at])))]
+  const cleared = new Set(thinking.slice(0, Math.max(0, thinking.length - kept)))
+  if (cleared.size === 0) return { messages }
+  const left = messages.flatMap((message, at): Message[] => {
+    if (message.role !== 'assistant' || !cleared.has(turns[at] ?? -1)) return [message]
+    const parts = message.parts.filter(({ type }) => type !== 'reasoning')
+    return parts.length === 0 ? [] : [{ role: 'assistant', parts }]
+  })
+  return { messages: left, told: { cleared_input_tokens: saved(messages, left), cleared_thinking_turns: cleared.size } }
+}
+
+function turnsOf(messages: readonly Message[]): number[] {
+  let turn = 0
+  return messages.map(({ role }) => {
+    if (role === 'user') turn++
+    return turn
+  })
+}
+
+function thinks(message: Message | undefined): boolean {
+  return message?.role === 'assistant' && message.parts.some(({ type }) => type === 'reasoning')
+}
+
+const clearedResult = '[This result was cleared to save context.]'
+
+/** The oldest results go first; a call keeps its place, so that the model knows what it has done. */
+function clearToolUses(messages: Message[], edit: Edit, toolBytes: number): Applied {
+  const { trigger, keep, exclude_tools, clear_at_least, clear_tool_inputs } = edit
+  const kept = typeof keep === 'object' ? (keep?.value ?? 3) : 3
+  const calls = messages.flatMap((message) => (message.role === 'assistant' ? message.parts.filter(isCall) : []))
+  const load = trigger?.type === 'tool_uses' ? calls.length : tokensOf(bytesOf(messages) + toolBytes)
+  if (load <= (trigger?.value ?? 100_000)) return { messages }
+  const excluded = new Set(exclude_tools)
+  const old = calls.slice(0, Math.max(0, calls.length - kept)).filter(({ name }) => !excluded.has(name))
+  const names = new Map(old.map(({ id, name }) => [id, name]))
+  const clearsInput = (name: string) =>
+    Array.isArray(clear_tool_inputs) ? clear_tool_inputs.includes(name) : clear_tool_inputs === true
+  const left = messages.map((message): Message => {
+    if (message.role === 'tool' && names.has(message.callId))
+      return { ...message, parts: [{ type: 'text', text: clearedResult }] }
+    if (message.role !== 'assistant') return message
+    const parts = message.parts.map((part) =>
+      isCall(part) && names.has(part.id) && clearsInput(part.name) ? { ...part, arguments: '{}' } : part,
+    )
+    return { ...message, parts }
+  })
+  const tokens = saved(messages, left)
+  if (tokens <= 0 || tokens < (clear_at_least?.value ?? 0)) return { messages }
+  return { messages: left, told: { cleared_input_tokens: tokens, cleared_tool_uses: names.size } }
+}
+
+function isCall(part: AssistantPart): part is Extract<AssistantPart, { type: 'tool-call' }> {
+  return part.type === 'tool-call'
+}
+
+function saved(before: readonly Message[], after: readonly Message[]): number {
+  return tokensOf(bytesOf(before) - bytesOf(after))
+}
+
+function tokensOf(bytes: number): number {
+  return Math.ceil(bytes / 4)
+}
+
+/** A picture costs about as much as so many words, however many bytes it has. */
+const imageBytes = 6_000
+
+function bytesOf(messages: readonly Message[]): number {
+  let bytes = 0
+  for (const message of messages) {
+    if (message.role === 'system') bytes += Buffer.byteLength(message.text)
+    else
+      for (const part of message.parts) {
+        if (part.type === 'image' || part.type === 'document') bytes += imageBytes
+        else bytes += Buffer.byteLength(part.type === 'tool-call' ? part.name + part.arguments : part.text)
+      }
+  }
+  return bytes
+}

@@ -1,0 +1,34 @@
+import type { MessagesBody } from './schema.ts'
+
+/**
+ * What a body may ask that nothing here can do, each with whether this one asks it: a value that changes nothing asks
+ * for nothing.
+ */
+const beyond: readonly [name: string, asks: (body: MessagesBody) => unknown][] = [
+  ['top_k', ({ top_k }) => typeof top_k === 'number'],
+  ['container', ({ container }) => container],
+  ['mcp_servers', ({ mcp_servers }) => mcp_servers?.length],
+  // There is one tier, one speed and one place.
+  ['service_tier', ({ service_tier }) => service_tier && service_tier !== 'standard_only'],
+  ['speed', ({ speed }) => speed && speed !== 'standard'],
+  ['inference_geo', ({ inference_geo }) => inference_geo],
+  ['fallbacks', ({ fallbacks }) => (Array.isArray(fallbacks) ? fallbacks.length > 0 : fallbacks)],
+  ['fallback_credit_token', ({ fallback_credit_token }) => fallback_credit_token],
+  ['billing_policy', ({ billing_policy }) => billing_policy],
+  ['diagnostics', ({ diagnostics }) => diagnostics],
+  ['user_profile_id', ({ user_profile_id }) => user_profile_id],
+  ['workspace_id', ({ workspace_id }) => workspace_id],
+  ['thinking.block_binding', ({ thinking }) => thinking?.block_binding],
+  ['output_config.task_budget', ({ output_config }) => output_config?.task_budget],
+  // Of OpenAI's APIs.
+  ['n', ({ n }) => typeof n === 'number' && n > 1],
+  ['seed', ({ seed }) => typeof seed === 'number'],
+  ['logprobs', ({ logprobs }) => logprobs],
+  ['logit_bias', ({ logit_bias }) => logit_bias && Object.keys(logit_bias).length > 0],
+  ['frequency_penalty', ({ frequency_penalty }) => frequency_penalty],
+  ['presence_penalty', ({ presence_penalty }) => presence_penalty],
+]
+
+export function ignoredOptions(body: MessagesBody): string[] {
+  return beyond.filter(([, asks]) => asks(body)).map(([name]) => name)
+}

@@ -1,0 +1,93 @@
+import { GatewayError } from '../../core/errors.ts'
+import { dataOf } from '../openai/data-url.ts'
+import type { Block, OtherBlock } from './blocks.ts'
+import { member, tagged } from './words.ts'
+
+/** Members that say what a block holds, in the words of many APIs; the first that is there counts. */
+const contentMembers = ['text', 'content', 'output', 'input', 'refusal', 'result', 'summary', 'arguments']
+/** Members that hold or name bytes. */
+const fileMembers = ['source', 'data', 'file_id', 'file', 'url', 'input_audio', 'audio', 'video_url']
+/** Members that say nothing to a model. */
+const silentMembers = new Set(['type', 'id', 'cache_control', 'caller', 'signature', 'encrypted_content'])
+
+/**
+ * What can be told of a block nothing else is known about: its words, that it holds a file, or all its members, which
+ * may be words in a way nobody has thought of yet.
+ */
+export function contentOf(block: OtherBlock): { words: string } | { file: true } | { members: string } {
+  const words = wordsOf(block)
+  if (words !== undefined) return { words: tagged(block.type, attributesOf(block), words) }
+  if (fileMembers.some((name) => !isEmpty(Reflect.get(block, name)))) return { file: true }
+  const members = Object.entries(block).filter(([name, value]) => !silentMembers.has(name) && !isEmpty(value))
+  return { members: tagged(block.type, {}, JSON.stringify(Object.fromEntries(members))) }
+}
+
+function wordsOf(block: OtherBlock): string | undefined {
+  const value = contentMembers.map((name): unknown => Reflect.get(block, name)).find((found) => !isEmpty(found))
+  if (value === undefined || typeof value === 'string') return value
+  if (block.type === 'web_search_tool_result') return pagesOf(value)
+  const texts = Array.isArray(value) ? value.map((part) => member(part, 'text')) : [undefined]
+  return texts.includes(undefined) ? JSON.stringify(value) : texts.join('\n')
+}
+
+/** What a search has found; the rest of it is sealed. */
+function pagesOf(content: unknown): string {
+  if (!Array.isArray(content)) return `error: ${member(content, 'error_code') ?? 'unknown'}`
+  return content.map((page) => `- ${member(page, 'title') ?? member(page, 'url')}: ${member(page, 'url')}`).join('\n')
+}
+
+function attributesOf(block: OtherBlock): Record<string, string | undefined> {
+  return { name: member(block, 'name'), server: member(block, 'server_name') }
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0)
+}
+
+/**
+ * A part as OpenAI's APIs have it, as the block it would be here; any other block as it is.
+ * Errors: `invalid-request` for files by id, and for images that are neither http(s) nor base64 data URLs.
+ */
+export function asOwnBlock(block: OtherBlock, path: string): Block {
+  switch (block.type) {
+    case 'input_text':
+    case 'output_text':
+    case 'summary_text':
+      return { type: 'text', text: member(block, 'text') }
+    case 'refusal':
+      return { type: 'text', text: member(block, 'refusal') }
+    case 'image_url':
+    case 'input_image': {
+      const image: unknown = Reflect.get(block, 'image_url')
+      const url = typeof image === 'string' ? image : member(image, 'url')
+      if (url !== undefined) return { type: 'image', source: sourceOf(url, `${path}.image_url`) }
+      return member(block, 'file_id') === undefined ? block : storedFile(`${path}.file_id`)
+    }
+    case 'file':
+    case 'input_file': {
+      const file: unknown = block.type === 'file' ? Reflect.get(block, 'file') : block
+      const data = member(file, 'file_data') ?? member(file, 'file_url')
+      const title = member(file, 'filename')
+      if (data !== undefined) return { type: 'document', title, source: sourceOf(data, `${path}.file_data`) }
+      return member(file, 'file_id') === undefined ? block : storedFile(`${path}.file_id`)
+    }
+    default:
+      return block
+  }
+}
+
+function sourceOf(url: string, param: string) {
+  const data = dataOf(url)
+  if (data) return { type: 'base64' as const, media_type: data.mediaType, data: data.data }
+  if (/^https?:\/\//i.test(url)) return { type: 'url' as const, url }
+  throw new GatewayError('invalid-request', `${param}: expected an http(s) URL or a base64 data URL.`, { param })
+}
+
+/** Errors: always. */
+export function storedFile(param: string): never {
+  throw new GatewayError(
+    'invalid-request',
+    `${param}: files by id are not stored here; send the content as base64, text or a URL.`,
+    { param },
+  )
+}

@@ -1,0 +1,98 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { maybe, open, otherThan } from './open.ts'
+
+const strings = Type.Array(Type.String())
+const anySchema = Type.Record(Type.String(), Type.Unknown())
+const inAnyTool = {
+  allowed_callers: maybe(strings),
+  defer_loading: maybe(Type.Boolean()),
+  input_examples: maybe(Type.Array(Type.Unknown())),
+  strict: maybe(Type.Boolean()),
+}
+
+const customTool = open({
+  type: maybe(Type.Literal('custom')),
+  name: Type.String({ minLength: 1 }),
+  description: maybe(Type.String()),
+  input_schema: anySchema,
+  ...inAnyTool,
+})
+/** OpenAI's tools, flat as in its Responses API, */
+const flatFunction = open({
+  type: Type.Literal('function'),
+  name: Type.String({ minLength: 1 }),
+  description: maybe(Type.String()),
+  parameters: maybe(anySchema),
+  ...inAnyTool,
+})
+/** without a type, which nothing but the word for their schema tells from ours, */
+const bareFunction = open({
+  type: Type.Optional(Type.Null()),
+  name: Type.String({ minLength: 1 }),
+  description: maybe(Type.String()),
+  parameters: anySchema,
+  ...inAnyTool,
+})
+/** and nested as in its Chat API. */
+const nestedFunction = open({
+  type: maybe(Type.Literal('function')),
+  function: open({
+    name: Type.String({ minLength: 1 }),
+    description: maybe(Type.String()),
+    parameters: maybe(anySchema),
+    strict: maybe(Type.Boolean()),
+  }),
+})
+/** Tools Anthropic's API knows by their type, which ends in a date: `web_search_20250305`. */
+const typedTool = open({
+  type: otherThan('custom', 'function'),
+  name: maybe(Type.String()),
+  // Of the web search.
+  max_uses: maybe(Type.Number()),
+  allowed_domains: maybe(strings),
+  blocked_domains: maybe(strings),
+  user_location: Type.Optional(Type.Unknown()),
+  web_search: maybe(open({ enable: maybe(Type.Boolean()) })),
+  // Of the computer and the text editor.
+  display_width_px: maybe(Type.Number()),
+  display_height_px: maybe(Type.Number()),
+  display_number: maybe(Type.Number()),
+  enable_zoom: maybe(Type.Boolean()),
+  max_characters: maybe(Type.Number()),
+  // Of toolsets, by the names of their members.
+  configs: maybe(
+    Type.Record(
+      Type.String(),
+      Type.Union([open({ enabled: maybe(Type.Boolean()), defer_loading: maybe(Type.Boolean()) }), Type.Null()]),
+    ),
+  ),
+  ...inAnyTool,
+})
+
+/** The list before there were tools. */
+export const legacyFunction = open({
+  type: Type.Optional(Type.Null()),
+  name: Type.String({ minLength: 1 }),
+  description: maybe(Type.String()),
+  parameters: maybe(anySchema),
+  ...inAnyTool,
+})
+
+export const toolBody = Type.Union([customTool, flatFunction, bareFunction, nestedFunction, typedTool])
+
+const parallel = { disable_parallel_tool_use: maybe(Type.Boolean()) }
+export const toolChoice = Type.Union([
+  open({ type: Type.Literal('auto'), ...parallel }),
+  open({ type: Type.Literal('any'), ...parallel }),
+  open({ type: Type.Literal('tool'), name: Type.String(), ...parallel }),
+  open({ type: Type.Literal('none'), ...parallel }),
+  // As OpenAI has them.
+  open({ type: Type.Literal('function'), name: maybe(Type.String()), function: maybe(open({ name: Type.String() })) }),
+  Type.Union([Type.Literal('auto'), Type.Literal('none'), Type.Literal('required'), Type.Literal('any')]),
+])
+
+export type TypedTool = Static<typeof typedTool>
+export type ToolBody = Static<typeof toolBody> | Static<typeof legacyFunction>
+export type OwnTool = Static<typeof customTool | typeof flatFunction | typeof bareFunction | typeof legacyFunction>
+export type NestedFunction = Static<typeof nestedFunction>
+export type ToolChoiceBody = Static<typeof toolChoice> | null | undefined

@@ -1,0 +1,205 @@
+import type { SearchRules, Tool, ToolChoice } from '../../core/request.ts'
+import { unavailableChoice } from '../../core/tool-choice.ts'
+import { isKnown } from './blocks.ts'
+import { clientTool } from './client-tools.ts'
+import type { Ignore } from './conversation.ts'
+import type { MessageBody, MessagesBody } from './schema.ts'
+import type { NestedFunction, OwnTool, ToolBody, ToolChoiceBody, TypedTool } from './tool-schema.ts'
+import { offeredName, type Toolset, toolsetOf, toolsetTools } from './toolsets.ts'
+
+export interface DecodedTools {
+  tools: Tool[]
+  toolsets: Toolset[]
+  toolChoice: ToolChoice
+  parallelToolCalls: boolean
+  search: boolean
+  searchRules: SearchRules | undefined
+}
+
+/**
+ * What the model may call: the client's own tools, and those of Anthropic's that the client runs. What Anthropic's
+ * servers would run is named, but for the web search.
+ * Errors: `invalid-request` for a choice of a tool that does not run here.
+ */
+export function decodeTools(body: MessagesBody, ignore: Ignore): DecodedTools {
+  const { tool_choice, parallel_tool_calls } = body
+  const entries = listedTools(body)
+  const chosen = nameOf(tool_choice)
+  const isOffered = offering(entries, body.messages, chosen)
+  const tools = firstOfEachName(entries.flatMap((entry) => offeredTools(entry, isOffered, ignore)))
+  const typed = entries.map(({ tool }) => tool).filter(isTyped)
+  const toolsets = typed.flatMap((tool) => toolsetOf(tool) ?? [])
+  const search = typed.find(isWebSearch)
+  const onlySearchMayCome = wordOf(tool_choice) === 'required' && tools.length === 0
+  const isSearchChosen = search !== undefined && (chosen === (search.name ?? 'web_search') || onlySearchMayCome)
+  return {
+    tools,
+    toolsets,
+    toolChoice: isSearchChosen ? 'none' : choiceOf(tool_choice, { tools, toolsets, typed }),
+    parallelToolCalls: parallel_tool_calls ?? !disablesParallel(tool_choice),
+    search: search !== undefined,
+    searchRules: search && {
+      chosen: isSearchChosen,
+      maxUses: search.max_uses ?? undefined,
+      allowedDomains: search.allowed_domains ?? undefined,
+      blockedDomains: search.blocked_domains ?? undefined,
+    },
+  }
+}
+
+interface Entry {
+  tool: ToolBody
+  path: string
+  /** It came with a message, and stays as long as no other one takes it away. */
+  isAdded: boolean
+}
+
+function listedTools({ tools, functions, messages }: MessagesBody): Entry[] {
+  const [listed, name] = tools?.length ? [tools, 'tools'] : [functions ?? [], 'functions']
+  const added = messages.flatMap(({ content }, turn) =>
+    Array.isArray(content)
+      ? content.flatMap((block, n) =>
+          isKnown(block) && block.type === 'tool_addition' && block.tool.definition
+            ? [{ tool: block.tool.definition, path: `messages.${turn}.content.${n}.tool`, isAdded: true }]
+            : [],
+        )
+      : [],
+  )
+  return [...listed.map((tool, index) => ({ tool, path: `${name}.${index}`, isAdded: false })), ...added]
+}
+
+/** Claude Code keeps this one in the list so that deferral stays switched on; it is not for calling. */
+const placeholderTool = 'DeferredToolPlaceholder'
+
+type IsOffered = (name: string, isDeferred: boolean) => boolean
+
+/**
+ * Which tools are there at the end of the conversation. A deferred one is once a search has found it, a message has
+ * added it, or the request chooses it; none is that a message has taken away.
+ */
+function offering(entries: Entry[], messages: MessageBody[], chosen: string | undefined): IsOffered {
+  const found = new Set<string>(chosen === undefined ? [] : [chosen])
+  const removed = new Set<string>()
+  for (const { content } of messages) {
+    if (!Array.isArray(content)) continue
+    for (const block of content.filter(isKnown)) {
+      if (block.type === 'tool_result' && Array.isArray(block.content)) {
+        for (const part of block.content)
+          if (part.type === 'tool_reference' && 'tool_name' in part) found.add(part.tool_name)
+      }
+      if (block.type === 'tool_addition') {
+        const name = block.tool.name ?? definedName(block.tool.definition)
+        if (name) found.add(name)
+        if (name) removed.delete(name)
+      }
+      if (block.type === 'tool_removal' && block.tool.name) {
+        found.delete(block.tool.name)
+        removed.add(block.tool.name)
+      }
+    }
+  }
+  // The server's own tool search cannot run here, so what it would have found is offered outright.
+  const defers = !entries.some(({ tool }) => tool.type?.startsWith('tool_search_tool_'))
+  return (name, isDeferred) =>
+    name !== placeholderTool && !removed.has(name) && (!defers || !isDeferred || found.has(name))
+}
+
+function offeredTools({ tool, path, isAdded }: Entry, isOffered: IsOffered, ignore: Ignore): Tool[] {
+  if (isNested(tool)) return isOffered(tool.function.name, isAdded) ? [asTool(tool.function)] : []
+  const { defer_loading, allowed_callers, input_examples, strict } = tool
+  if (allowed_callers && !allowed_callers.includes('direct')) {
+    ignore(`${path} (for ${allowed_callers.join(', ')} alone)`)
+    return []
+  }
+  const isDeferred = isAdded || (defer_loading ?? false)
+  if (isTyped(tool)) {
+    const toolset = toolsetOf(tool)
+    if (toolset) return toolsetTools(toolset, tool, (name, alone) => isOffered(name, isDeferred || alone))
+    if (isWebSearch(tool)) {
+      if (tool.user_location) ignore(`${path}.user_location`)
+      return []
+    }
+  }
+  const known = isTyped(tool) ? clientTool(tool) : ownTool(tool)
+  if (!known) {
+    ignore(`${path} (${tool.type})`)
+    return []
+  }
+  const name = tool.name || known.name
+  if (!isOffered(name, isDeferred)) return []
+  const parameters = input_examples?.length ? { ...known.parameters, examples: input_examples } : known.parameters
+  return [asTool({ name, description: known.description, parameters, strict })]
+}
+
+function definedName(tool: ToolBody | null | undefined): string | undefined {
+  if (!tool) return undefined
+  return (isNested(tool) ? tool.function.name : tool.name) ?? undefined
+}
+
+function asTool({ name, description, parameters, strict }: NestedFunction['function']): Tool {
+  // Left out, they mean a function without arguments.
+  const schema = parameters ?? { type: 'object', properties: {} }
+  return { name, description: description ?? '', parameters: schema, strict: strict || undefined }
+}
+
+function ownTool(tool: OwnTool): NestedFunction['function'] {
+  const { name, description } = tool
+  return { name, description, parameters: 'input_schema' in tool ? tool.input_schema : tool.parameters }
+}
+
+function isNested(tool: ToolBody): tool is NestedFunction {
+  return 'function' in tool && !isTyped(tool)
+}
+
+function isTyped(tool: ToolBody): tool is TypedTool {
+  return typeof tool.type === 'string' && tool.type !== 'custom' && tool.type !== 'function'
+}
+
+/** Z.AI's own is called nothing but `web_search`, and has a switch. */
+function isWebSearch(tool: TypedTool): boolean {
+  return /^web_search(?:_|$)/.test(tool.type) && tool.web_search?.enable !== false
+}
+
+/** Of a toolset and a tool that the client calls by the same name, the client's own one counts. */
+function firstOfEachName(tools: readonly Tool[]): Tool[] {
+  const names = new Set<string>()
+  return tools.filter(({ name }) => !names.has(name) && names.add(name))
+}
+
+function nameOf(choice: ToolChoiceBody): string | undefined {
+  if (!choice || typeof choice === 'string') return undefined
+  if (choice.type === 'function') return choice.function?.name ?? choice.name ?? undefined
+  return choice.type === 'tool' ? choice.name : undefined
+}
+
+const choiceOfWord = { auto: 'auto', none: 'none', any: 'required', required: 'required' } as const
+
+function choiceOf(choice: ToolChoiceBody, { tools, toolsets, typed }: Offers): ToolChoice {
+  const name = nameOf(choice)
+  if (name === undefined) return wordOf(choice)
+  if (tools.some((tool) => tool.name === name)) return { name }
+  const member = toolsets
+    .map((toolset) => offeredName(toolset, name))
+    .find((offered) => tools.some((tool) => tool.name === offered))
+  if (member !== undefined) return { name: member }
+  if (toolsets.some((toolset) => toolset === name)) return 'required'
+  const elsewhere = typed.find((tool) => tool.name === name || tool.type === name)
+  if (elsewhere) throw unavailableChoice(elsewhere.type)
+  return { name }
+}
+
+interface Offers {
+  tools: readonly Tool[]
+  toolsets: readonly Toolset[]
+  typed: readonly TypedTool[]
+}
+
+function wordOf(choice: ToolChoiceBody): 'auto' | 'none' | 'required' {
+  const word = typeof choice === 'string' ? choice : choice?.type
+  return word === undefined || word === 'tool' || word === 'function' ? 'auto' : choiceOfWord[word]
+}
+
+function disablesParallel(choice: ToolChoiceBody): boolean {
+  if (!choice || typeof choice === 'string' || choice.type === 'function' || choice.type === 'none') return false
+  return choice.disable_parallel_tool_use === true
+}

@@ -1,0 +1,327 @@
+import { describe, expect, test } from 'bun:test'
+import { TypeCompiler } from '@sinclair/typebox/compiler'
+import type { AssistantPart, Message, UserPart } from '../../../src/core/request.ts'
+import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
+import { thrownBy } from '../stream.ts'
+
+const door = TypeCompiler.Compile(anthropicMessages.body)
+
+function decode(...messages: object[]) {
+  const body = { model: 'glm-5', max_tokens: 10, messages }
+  expect([...door.Errors(body)]).toEqual([])
+  return anthropicMessages.decode(body, new Headers()).request
+}
+
+const words = (text: string) => ({ type: 'text' as const, text })
+const user = (...parts: UserPart[]): Message => ({ role: 'user', parts })
+const assistant = (...parts: AssistantPart[]): Message => ({ role: 'assistant', parts })
+const result = (callId: string, ...parts: UserPart[]): Message => ({ role: 'tool', callId, parts, isError: false })
+const call = (id: string, name: string, args: string): AssistantPart => ({
+  type: 'tool-call',
+  id,
+  name,
+  arguments: args,
+})
+const picture = { type: 'image' as const, source: { type: 'base64' as const, media_type: 'image/png', data: 'AA' } }
+const seen: UserPart = { type: 'image', source: { type: 'base64', mediaType: 'image/png', data: 'AA' } }
+const pdf = { type: 'document', source: { type: 'url', url: 'https://example.org/a.pdf' } }
+const read: UserPart = { type: 'document', title: undefined, source: { type: 'url', url: 'https://example.org/a.pdf' } }
+
+describe('a history made elsewhere', () => {
+  test.each<[string, object[], Message[], string[]]>([
+    ['no content', [{ role: 'user' }, { role: 'assistant' }], [user()], []],
+    [
+      'content of nothing',
+      [
+        { role: 'user', content: null },
+        { role: 'assistant', content: null },
+        { role: 'system', content: null },
+      ],
+      [user()],
+      [],
+    ],
+    [
+      'empty texts',
+      [{ role: 'user', content: [{ type: 'text', text: '' }, { type: 'text', text: null }, { type: 'text' }] }],
+      [user()],
+      [],
+    ],
+    [
+      'calls and results without ids and names',
+      [
+        { role: 'assistant', content: [{ type: 'tool_use', id: '', name: '' }, { type: 'tool_use' }] },
+        {
+          role: 'user',
+          content: [
+            { type: 'tool_result', tool_use_id: '' },
+            { type: 'tool_result', content: null },
+          ],
+        },
+      ],
+      [assistant(call('', '', '{}'), call('', '', '{}')), result(''), result('')],
+      [],
+    ],
+    [
+      'a result in an answer',
+      [
+        {
+          role: 'assistant',
+          content: [
+            { type: 'tool_use', id: 't', name: 'f', input: {} },
+            { type: 'tool_result', tool_use_id: 't', content: 'done' },
+            { type: 'text', text: 'So.' },
+          ],
+        },
+      ],
+      [assistant(call('t', 'f', '{}')), result('t', words('done')), assistant(words('So.'))],
+      [],
+    ],
+    [
+      'a block of tomorrow with words',
+      [{ role: 'assistant', content: [{ type: 'insight', content: 'It rains.' }] }],
+      [assistant(words('<insight>\nIt rains.\n</insight>'))],
+      [],
+    ],
+    [
+      'a block of tomorrow with blocks of words',
+      [{ role: 'user', content: [{ type: 'insights', name: 'sky', output: [{ text: 'It' }, { text: 'rains.' }] }] }],
+      [user(words('<insights name="sky">\nIt\nrains.\n</insights>'))],
+      [],
+    ],
+    [
+      'blocks without words in an answer',
+      [
+        { role: 'user', content: 'a' },
+        {
+          role: 'assistant',
+          content: [
+            { type: 'fallback', from: { model: 'x' }, to: { model: 'y' } },
+            { type: 'mcp_tool_listing', mcp_server_name: 's', tools: [] },
+            { type: 'container_upload', file_id: 'f' },
+            { type: 'compaction', content: null, encrypted_content: 'zzz' },
+            { type: 'text', text: 'b' },
+          ],
+        },
+      ],
+      [user(words('a')), assistant(words('b'))],
+      [
+        'messages.1.content.0 (fallback)',
+        'messages.1.content.1 (mcp_tool_listing)',
+        'messages.1.content.2 (container_upload)',
+        'messages.1.content.3 (compaction)',
+      ],
+    ],
+    [
+      'the state of a browser in a result',
+      [
+        {
+          role: 'user',
+          content: [
+            {
+              type: 'tool_result',
+              tool_use_id: 't',
+              content: [{ type: 'browser_state', tabs: [{ tab_id: '1', title: 'News' }], cache_control: null }],
+            },
+          ],
+        },
+      ],
+      [result('t', words('<browser_state>\n{"tabs":[{"tab_id":"1","title":"News"}]}\n</browser_state>'))],
+      [],
+    ],
+    [
+      'bytes nobody can read',
+      [{ role: 'user', content: [{ type: 'smell', source: { type: 'base64', data: 'AAAA' } }] }],
+      [user(words('[smell was attached here; it cannot be read.]'))],
+      ['messages.0.content.0 (smell)'],
+    ],
+    [
+      'thinking of another model, once',
+      [
+        {
+          role: 'assistant',
+          content: [
+            { type: 'thinking', thinking: 'Hm', signature: 'x' },
+            { type: 'redacted_thinking', data: 'y' },
+            { type: 'text', text: 'b' },
+          ],
+        },
+      ],
+      [assistant(words('b'))],
+      ['messages (thinking of another model)'],
+    ],
+    [
+      'blocks of another role',
+      [
+        { role: 'user', content: [{ type: 'tool_use', id: 't', name: 'f', input: { a: 1 } }] },
+        { role: 'system', content: [{ type: 'search_result', source: 's', title: 't', content: [words('found')] }] },
+        { role: 'assistant', content: [{ type: 'tool_reference', tool_name: 'f' }] },
+      ],
+      [
+        user(words('<tool_use name="f">\n{"a":1}\n</tool_use>')),
+        { role: 'system', text: '<search_result title="t" source="s">\nfound\n</search_result>' },
+        assistant(words('Tool f is now available.')),
+      ],
+      [],
+    ],
+    [
+      'pictures and files of instructions and answers',
+      [
+        { role: 'system', content: [words('logo:'), picture] },
+        { role: 'user', content: 'Draw' },
+        { role: 'assistant', content: [words('Here:'), picture, pdf] },
+        { role: 'user', content: 'Whose?' },
+      ],
+      [
+        { role: 'system', text: 'logo:' },
+        user(words('[This belongs to the instructions above:]'), seen),
+        user(words('Draw')),
+        assistant(words('Here:')),
+        user(words('[This belongs to the answer above:]'), seen, read),
+        user(words('Whose?')),
+      ],
+      [],
+    ],
+    [
+      'a picture of an answer never parts a call from its result',
+      [
+        { role: 'assistant', content: [picture, { type: 'tool_use', id: 't', name: 'f', input: {} }] },
+        { role: 'user', content: [{ type: 'tool_result', tool_use_id: 't', content: 'done' }] },
+      ],
+      [
+        assistant(call('t', 'f', '{}')),
+        result('t', words('done')),
+        user(words('[This belongs to the answer above:]'), seen),
+      ],
+      [],
+    ],
+    [
+      'instructions for one turn',
+      [
+        { role: 'user', content: 'a' },
+        { role: 'system', content: 'Be brief.', clear_at: 'next_user_message' },
+        { role: 'assistant', content: 'b' },
+        { role: 'user', content: 'c' },
+        { role: 'system', content: 'Be kind.', clear_at: 'next_user_message', output_config: { effort: 'low' } },
+      ],
+      [user(words('a')), assistant(words('b')), user(words('c')), { role: 'system', text: 'Be kind.' }],
+      ['messages.4.output_config'],
+    ],
+  ])('%s', (_name, messages, expected, unsupported) => {
+    const request = decode(...messages)
+    expect(request.messages).toEqual(expected)
+    expect(request.unsupported).toEqual(unsupported)
+  })
+})
+
+describe('what OpenAI’s APIs call', () => {
+  test.each<[string, object[], Message[]]>([
+    [
+      'parts',
+      [
+        {
+          role: 'user',
+          content: [
+            { type: 'input_text', text: 'a' },
+            { type: 'image_url', image_url: { url: 'data:image/png;base64,AA' } },
+            { type: 'image_url', image_url: 'https://example.org/a.png' },
+            { type: 'input_image', image_url: 'data:image/png;base64,AA' },
+            { type: 'file', file: { file_data: 'data:application/pdf;base64,AA', filename: 'a.pdf' } },
+            { type: 'input_file', file_url: 'https://example.org/a.pdf' },
+          ],
+        },
+      ],
+      [
+        user(
+          words('a'),
+          seen,
+          { type: 'image', source: { type: 'url', url: 'https://example.org/a.png' } },
+          seen,
+          { type: 'document', title: 'a.pdf', source: { type: 'base64', mediaType: 'application/pdf', data: 'AA' } },
+          read,
+        ),
+      ],
+    ],
+    [
+      'the developer',
+      [{ role: 'developer', content: [{ type: 'input_text', text: 'Be brief.' }] }],
+      [{ role: 'system', text: 'Be brief.' }],
+    ],
+    [
+      'a tool, its call and its result',
+      [
+        {
+          role: 'assistant',
+          content: null,
+          reasoning_content: 'Hm',
+          tool_calls: [
+            { id: 't', type: 'function', function: { name: 'f', arguments: '{"a":1}' } },
+            { id: 'u', type: 'function', function: { name: 'f', arguments: { a: 2 } } },
+            { id: 'v', type: 'custom', custom: { name: 'g', input: 'ls' } },
+          ],
+        },
+        { role: 'tool', tool_call_id: 't', content: 'one' },
+        { role: 'tool', tool_call_id: 'u', content: [{ type: 'text', text: 'two' }] },
+      ],
+      [
+        assistant(
+          { type: 'reasoning', text: 'Hm' },
+          call('t', 'f', '{"a":1}'),
+          call('u', 'f', '{"a":2}'),
+          call('v', 'g', '{"input":"ls"}'),
+        ),
+        result('t', words('one')),
+        result('u', words('two')),
+      ],
+    ],
+    [
+      'a function, its call and its result',
+      [
+        { role: 'assistant', content: 'Well', function_call: { name: 'f', arguments: '' } },
+        { role: 'function', name: 'f', content: 'one' },
+      ],
+      [assistant(words('Well'), call('function_call_0', 'f', '{}')), result('function_call_0', words('one'))],
+    ],
+    [
+      'a refusal',
+      [
+        { role: 'assistant', content: [{ type: 'refusal', refusal: 'No.' }] },
+        { role: 'assistant', refusal: 'Never.' },
+      ],
+      [assistant(words('No.')), assistant(words('Never.'))],
+    ],
+  ])('%s', (_name, messages, expected) => {
+    const request = decode(...messages)
+    expect(request.messages).toEqual(expected)
+    expect(request.unsupported).toEqual([])
+  })
+})
+
+describe('files by their ids are refused', () => {
+  const stored = 'files by id are not stored here; send the content as base64, text or a URL.'
+  const upload =
+    'container_upload names a file by its id, and files are not stored here; send its content as a document.'
+  test.each<[string, object, string, string]>([
+    ['an upload', { type: 'container_upload', file_id: 'f' }, '', `: ${upload}`],
+    [
+      'an upload in a result',
+      { type: 'tool_result', tool_use_id: 't', content: [{ type: 'container_upload', file_id: 'f' }] },
+      '.content.0',
+      `: ${upload}`,
+    ],
+    ['OpenAI’s picture', { type: 'input_image', file_id: 'f' }, '.file_id', `: ${stored}`],
+    ['OpenAI’s file', { type: 'file', file: { file_id: 'f' } }, '.file_id', `: ${stored}`],
+    [
+      'a picture from nowhere',
+      { type: 'image_url', image_url: { url: 'a.png' } },
+      '.image_url',
+      ': expected an http(s) URL or a base64 data URL.',
+    ],
+  ])('%s', (_name, block, path, message) => {
+    const param = `messages.0.content.1${path}`
+    expect(thrownBy(() => decode({ role: 'user', content: [words('a'), block] }))).toMatchObject({
+      kind: 'invalid-request',
+      param,
+      message: param + message,
+    })
+  })
+})

@@ -1,4 +1,5 @@
 import type { Tool } from '../core/request.ts'
+import { legalToolName } from '../core/tool-names.ts'
 import { readJson } from './json.ts'
 
 export type Repaired = { ok: true; value: Record<string, unknown> } | { ok: false }
@@ -77,6 +78,9 @@ export function sameValue(left: unknown, right: unknown): boolean {
 /** The declared tool a written name means, or `undefined` when it means none or more than one. */
 export function repairName(name: string, tools: readonly Tool[]): string | undefined {
   if (tools.some((tool) => tool.name === name)) return name
+  // The client's own name, which the conversation may tell, for a tool that goes by another upstream.
+  const legal = legalToolName(name)
+  if (tools.some((tool) => tool.name === legal)) return legal
   const meant = tools.filter((tool) => plain(tool.name) === plain(name))
   return meant.length === 1 ? meant[0]?.name : undefined
 }

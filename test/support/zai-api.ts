@@ -213,7 +213,7 @@ function toolsFault(at: (name: string) => unknown): Fault | undefined {
     const type = fieldOf(tool, 'type')
     if (type === 'function') {
       const described = fieldOf(tool, 'function')
-      if (!isText(fieldOf(described, 'name'), 1, 128)) return ['1214', 'tools: a function needs a name']
+      if (!isToolName(fieldOf(described, 'name'))) return ['1214', 'tools: a function needs a legal name']
       if (fieldOf(fieldOf(described, 'parameters'), 'type') !== 'object') return ['1214', 'tools: parameters']
     } else if (type === 'web_search') {
       const search = fieldOf(tool, 'web_search')
@@ -276,7 +276,8 @@ function arePartsOf(content: unknown, model: string): boolean {
 function isCall(call: unknown): boolean {
   const described = fieldOf(call, 'function')
   const written = fieldOf(described, 'arguments')
-  const good = isText(fieldOf(call, 'id')) && fieldOf(call, 'type') === 'function' && isText(fieldOf(described, 'name'))
+  const good =
+    isText(fieldOf(call, 'id')) && fieldOf(call, 'type') === 'function' && isToolName(fieldOf(described, 'name'))
   if (!good || typeof written !== 'string') return false
   try {
     const value: unknown = JSON.parse(written)
@@ -296,6 +297,10 @@ function longestOutput(model: string): number {
   const [generation, vision] = generationOf(model)
   if (vision) return generation >= 500 ? 131_072 : generation >= 406 ? 32_768 : 16_384
   return generation >= 406 ? 131_072 : generation >= 405 ? 98_304 : 16_384
+}
+
+function isToolName(value: unknown): boolean {
+  return typeof value === 'string' && /^[a-zA-Z0-9_-]{1,64}$/.test(value)
 }
 
 function isText(value: unknown, least = 1, most = Number.POSITIVE_INFINITY): value is string {

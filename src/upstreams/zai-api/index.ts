@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import { asGatewayError } from '../../core/errors.ts'
 import { type Pool, poolGauges } from '../../core/pool.ts'
 import type { ChatRequest } from '../../core/request.ts'
+import { withLegalToolNames } from '../../core/tool-names.ts'
 import type { Upstream } from '../../core/upstream.ts'
 import type { Fetch } from '../../wire/http.ts'
 import { api } from './api.ts'
@@ -61,7 +62,7 @@ export function zaiApi(options: ZaiApiOptions, deps: ZaiApiDeps): Upstream {
     searchesBesideTools: true,
     models: models.list,
     unsupported: (request) => unsupported(request, options.tools),
-    open: opener(parts),
+    open: withLegalToolNames(opener(parts)),
     check,
     gauges: () => poolGauges(deps.pool.snapshot()),
   }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { type Pool, poolGauges } from '../../core/pool.ts'
 import type { ChatRequest } from '../../core/request.ts'
+import { withLegalToolNames } from '../../core/tool-names.ts'
 import type { Upstream } from '../../core/upstream.ts'
 import type { Fetch } from '../../wire/http.ts'
 import { systemLookup } from '../../wire/names.ts'
@@ -70,21 +71,23 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
     refusesUnseenPictures: true,
     models: models.list,
     unsupported: (request) => unsupported(request, options.tools),
-    open: opener({
-      ...parts,
-      version,
-      sessions: rooms,
-      catalogue: models,
-      fetchImage: (url, signal) =>
-        fetchRemoteFile(url, {
-          maxBytes: options.maxImageBytes,
-          timeoutMs: imageTimeoutMs,
-          fetch,
-          clock,
-          signal,
-          lookup: systemLookup,
-        }),
-    }),
+    open: withLegalToolNames(
+      opener({
+        ...parts,
+        version,
+        sessions: rooms,
+        catalogue: models,
+        fetchImage: (url, signal) =>
+          fetchRemoteFile(url, {
+            maxBytes: options.maxImageBytes,
+            timeoutMs: imageTimeoutMs,
+            fetch,
+            clock,
+            signal,
+            lookup: systemLookup,
+          }),
+      }),
+    ),
     async check(signal) {
       const parked = deps.pool.verdict()
       if (parked !== undefined) throw parked

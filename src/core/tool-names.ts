@@ -1,0 +1,104 @@
+import type { Delta } from './events.ts'
+import { isFinal } from './events.ts'
+import type { Machine } from './machine.ts'
+import type { AssistantPart, ChatRequest, Message } from './request.ts'
+import { piped } from './source.ts'
+import type { Upstream } from './upstream.ts'
+
+/** What Z.AI takes; OpenAI's and Anthropic's clients have dots and slashes in names, and up to 128 characters. */
+const legal = /^[A-Za-z0-9_-]{1,64}$/
+const longest = 64
+/** Of a name that is cut; what it does stands at the end as a rule, and where it comes from in front. */
+const headLength = 24
+const tailLength = 30
+
+/**
+ * The name itself where Z.AI takes it, else one made of it: the same for the same name in every request, because
+ * prompts that stay the same are cached. `attempt` counts those that are taken.
+ */
+export function legalToolName(name: string, attempt = 0): string {
+  if (attempt === 0 && legal.test(name)) return name
+  const clean = name.replaceAll(/[^A-Za-z0-9_-]+/g, '_')
+  const mark = hash(attempt === 0 ? name : `${name} ${attempt}`)
+  const whole = `${clean}_${mark}`
+  return whole.length <= longest ? whole : `${clean.slice(0, headLength)}_${mark}_${clean.slice(-tailLength)}`
+}
+
+/**
+ * Opens calls under names of tools that Z.AI takes, in definitions, history and tool choice alike, and gives the client
+ * its own names back in what it sees.
+ */
+export function withLegalToolNames(open: Upstream['open']): Upstream['open'] {
+  return (call) => {
+    const names = legalNames(call.request)
+    if (names.size === 0) return open(call)
+    const own = new Map([...names].map(([name, sent]) => [sent, name]))
+    return open({ ...call, request: renamed(call.request, names) }).then((source) =>
+      piped(source, restoring(own), isFinal),
+    )
+  }
+}
+
+/** A legal name for each that is none; no two are the same. */
+function legalNames({ tools, toolChoice, messages }: ChatRequest): Map<string, string> {
+  const all = new Set([
+    ...tools.map(({ name }) => name),
+    ...(typeof toolChoice === 'object' ? [toolChoice.name] : []),
+    ...messages.flatMap((message) => (message.role === 'assistant' ? message.parts.flatMap(nameOf) : [])),
+  ])
+  const names = new Map<string, string>()
+  const taken = new Set([...all].filter((name) => legal.test(name)))
+  for (const name of all) {
+    if (legal.test(name)) continue
+    let attempt = 0
+    while (taken.has(legalToolName(name, attempt))) attempt++
+    names.set(name, legalToolName(name, attempt))
+    taken.add(legalToolName(name, attempt))
+  }
+  return names
+}
+
+function nameOf(part: AssistantPart): string[] {
+  return part.type === 'tool-call' ? [part.name] : []
+}
+
+function renamed(request: ChatRequest, names: ReadonlyMap<string, string>): ChatRequest {
+  const { tools, toolChoice, messages } = request
+  const withName = <Named extends { name: string }>(named: Named) => {
+    const name = names.get(named.name)
+    return name === undefined ? named : { ...named, name }
+  }
+  return {
+    ...request,
+    tools: tools.map(withName),
+    toolChoice: typeof toolChoice === 'object' ? withName(toolChoice) : toolChoice,
+    messages: messages.map((message): Message => {
+      if (message.role !== 'assistant') return message
+      return { ...message, parts: message.parts.map((part) => (part.type === 'tool-call' ? withName(part) : part)) }
+    }),
+  }
+}
+
+function restoring(own: ReadonlyMap<string, string>): Machine<Delta, Delta> {
+  return {
+    push(delta, out) {
+      if (delta.type === 'error') for (const [sent, name] of own) restoreIn(delta.error, sent, name)
+      if (delta.type === 'tool-call' && delta.name !== undefined)
+        out.push({ ...delta, name: own.get(delta.name) ?? delta.name })
+      else out.push(delta)
+    },
+    end() {},
+    passes: () => true,
+  }
+}
+
+function restoreIn(error: Error, sent: string, name: string): void {
+  error.message = error.message.replaceAll(sent, () => name.toWellFormed())
+}
+
+/** FNV-1a over UTF-16 units, as eight hexadecimal digits: enough to tell the tools of one client apart. */
+function hash(text: string): string {
+  let value = 0x811c9dc5
+  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193)
+  return (value >>> 0).toString(16).padStart(8, '0')
+}

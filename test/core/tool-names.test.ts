@@ -1,0 +1,127 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { GatewayError } from '../../src/core/errors.ts'
+import type { Delta } from '../../src/core/events.ts'
+import type { ChatRequest, Tool } from '../../src/core/request.ts'
+import { read } from '../../src/core/source.ts'
+import { legalToolName, withLegalToolNames } from '../../src/core/tool-names.ts'
+import type { UpstreamCall } from '../../src/core/upstream.ts'
+import { plainRequest } from '../support/request.ts'
+
+const long = `mcp__plugin_${'a'.repeat(80)}__read_the_calendar_of_a_day`
+const legal = /^[A-Za-z0-9_-]{1,64}$/
+
+describe('a name', () => {
+  test.each([
+    ['stays where it is legal', 'read_file-2', /^read_file-2$/],
+    ['of 64 characters stays', 'n'.repeat(64), /^n{64}$/],
+    ['of 65 is shortened', 'n'.repeat(65), /^n{24}_[\da-f]{8}_n{30}$/],
+    [
+      'keeps where it is from and what it does',
+      long,
+      /^mcp__plugin_a{12}_[\da-f]{8}__the_calendar_of_a_day$|^mcp__plugin_a{12}_[\da-f]{8}_.{30}$/,
+    ],
+    ['loses dots and slashes', 'server.tool/x', /^server_tool_x_[\da-f]{8}$/],
+    ['in another script becomes a mark', '查询天气', /^__[\da-f]{8}$/],
+    ['of half a character becomes a mark', '\ud83d', /^__[\da-f]{8}$/],
+    ['of nothing becomes a mark', '', /^_[\da-f]{8}$/],
+  ])('%s', (_name, name, expected) => expect(legalToolName(name)).toMatch(expected))
+
+  test('is legal whatever it was, and always the same', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 200 }), fc.nat(3), (name, attempt) => {
+        expect(legalToolName(name, attempt)).toMatch(legal)
+        expect(legalToolName(name, attempt)).toBe(legalToolName(name, attempt))
+      }),
+    )
+  })
+})
+
+const tool = (name: string): Tool => ({ name, description: '', parameters: {} })
+
+/** What the upstream sees of a request, and what the client sees of its reply. */
+async function through(request: ChatRequest, reply: (seen: ChatRequest) => Delta[]) {
+  let seen = request
+  const open = withLegalToolNames((call) => {
+    seen = call.request
+    let batch: Delta[] | undefined = reply(call.request)
+    return Promise.resolve({
+      next(hear) {
+        const now = batch
+        batch = undefined
+        hear(now)
+      },
+      cancel() {},
+    })
+  })
+  const source = await open({ ...call, request })
+  return { seen, deltas: (await read(source)) ?? [] }
+}
+
+const call: Omit<UpstreamCall, 'request'> = {
+  model: { id: 'm', upstreamId: 'm', createdAtSeconds: 0, vision: false, reasoning: 'never', search: false },
+  signal: new AbortController().signal,
+  whole: false,
+  note() {},
+}
+
+test('names are the same everywhere in a request, and the client gets its own back', async () => {
+  const sent = legalToolName(long)
+  const request = plainRequest({
+    tools: [tool(long), tool('short')],
+    toolChoice: { name: long },
+    messages: [
+      {
+        role: 'assistant',
+        parts: [
+          { type: 'tool-call', id: '1', name: long, arguments: '{}' },
+          { type: 'tool-call', id: '2', name: 'gone/tool', arguments: '{}' },
+        ],
+      },
+    ],
+  })
+  const { seen, deltas } = await through(request, () => [
+    { type: 'tool-call', key: 'a', name: sent, arguments: '{' },
+    { type: 'tool-call', key: 'a', arguments: '}' },
+    { type: 'tool-call', key: 'b', name: 'short' },
+    { type: 'tool-call', key: 'c', name: long },
+  ])
+  expect(seen.tools.map(({ name }) => name)).toEqual([sent, 'short'])
+  expect(seen.toolChoice).toEqual({ name: sent })
+  expect(seen.messages).toEqual([
+    {
+      role: 'assistant',
+      parts: [
+        { type: 'tool-call', id: '1', name: sent, arguments: '{}' },
+        { type: 'tool-call', id: '2', name: legalToolName('gone/tool'), arguments: '{}' },
+      ],
+    },
+  ])
+  expect(deltas).toEqual([
+    { type: 'tool-call', key: 'a', name: long, arguments: '{' },
+    { type: 'tool-call', key: 'a', arguments: '}' },
+    { type: 'tool-call', key: 'b', name: 'short' },
+    { type: 'tool-call', key: 'c', name: long },
+  ])
+})
+
+test('a name that is taken is not given twice', async () => {
+  const taken = legalToolName('a/b')
+  const { seen, deltas } = await through(plainRequest({ tools: [tool('a/b'), tool(taken)] }), ({ tools }) =>
+    tools.map(({ name }): Delta => ({ type: 'tool-call', key: name, name })),
+  )
+  expect(seen.tools.map(({ name }) => name)).toEqual([legalToolName('a/b', 1), taken])
+  expect(deltas.map((delta) => delta.type === 'tool-call' && delta.name)).toEqual(['a/b', taken])
+})
+
+test('an error speaks of the name that the client knows', async () => {
+  const { deltas } = await through(plainRequest({ tools: [tool('a/b')] }), () => [
+    { type: 'error', error: new GatewayError('upstream-malformed', `The tool ${legalToolName('a/b')} is broken.`) },
+  ])
+  expect(deltas).toMatchObject([{ type: 'error', error: { message: 'The tool a/b is broken.' } }])
+})
+
+test('a request whose names are legal is the same object', async () => {
+  const request = plainRequest({ tools: [tool('a')] })
+  expect((await through(request, () => [])).seen).toBe(request)
+})

@@ -6,8 +6,11 @@ import type { Metrics } from './observe/metrics.ts'
 export interface Listening {
   /** Where clients find it: `http://127.0.0.1:8080`. */
   url: string
-  /** Refuses new connections and lets running answers finish; whatever still runs after `deadlineMs` is cut. */
-  stop(deadlineMs: number): Promise<'drained' | 'cut'>
+  /**
+   * Refuses new connections and lets running answers finish. `endReplies` is called for those that still run after
+   * `deadlineMs`; what does not end then either is cut.
+   */
+  stop(deadlineMs: number, endReplies?: () => void): Promise<'drained' | 'cut'>
 }
 
 /** Puts the app on a port. Errors: Bun's own, `EADDRINUSE` and the like. */
@@ -26,15 +29,26 @@ export function listen(app: AnyElysia, hostname: string, port: number): Listenin
   if (!server) throw new Error('the server did not start')
   return {
     url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${server.port}`,
-    async stop(deadlineMs) {
-      const deadline = Promise.withResolvers<'cut'>()
-      const timer = setTimeout(() => deadline.resolve('cut'), deadlineMs)
-      const outcome = await Promise.race([server.stop().then(() => 'drained' as const), deadline.promise])
-      clearTimeout(timer)
-      if (outcome === 'cut') await server.stop(true)
-      return outcome
+    async stop(deadlineMs, endReplies) {
+      const drained = server.stop()
+      if (await isOverIn(deadlineMs, drained)) return 'drained'
+      endReplies?.()
+      if (endReplies) await isOverIn(lastWordsMs, drained)
+      await server.stop(true)
+      return 'cut'
     },
   }
+}
+
+/** For an error event to reach a client that reads. */
+const lastWordsMs = 1_000
+
+async function isOverIn(ms: number, ending: Promise<void>): Promise<boolean> {
+  const deadline = Promise.withResolvers<false>()
+  const timer = setTimeout(() => deadline.resolve(false), ms)
+  const isOver = await Promise.race([ending.then(() => true), deadline.promise])
+  clearTimeout(timer)
+  return isOver
 }
 
 /** `GET /metrics` on a port of its own, for this machine only and without a key. Errors: Bun's own. */

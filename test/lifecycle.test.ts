@@ -162,13 +162,48 @@ describe('stopping', () => {
     expect(await stopped).toBe('drained')
   })
 
-  test('cuts what still runs at the deadline', async () => {
+  test.each([
+    ['/v1/chat/completions', /\ndata: \{"error":\{[^\n]*"code":"shutting_down"\}\}\n\n$/],
+    ['/v1/responses', /\nevent: response.failed\ndata: \{[^\n]*shut down before the answer was complete[^\n]*\}\n\n$/],
+    [
+      '/v1/messages',
+      /\nevent: error\ndata: \{"type":"error",[^\n]*shut down before the answer was complete[^\n]*\}\n\n$/,
+    ],
+  ])('ends a stream of %s that still runs at the deadline in an error', async (path, end) => {
     const gateway = demoGateway()
-    const response = await post(gateway, { stream: true, messages: [{ role: 'user', content: '[stall] Go' }] })
-    const reading = response.text()
-    reading.catch(() => {})
+    const content = '[stall] Go'
+    const body = {
+      model: 'GLM-4.5',
+      stream: true,
+      max_tokens: 100,
+      messages: [{ role: 'user', content }],
+      input: content,
+    }
+    const response = await fetch(gateway.url + path, { method: 'POST', body: JSON.stringify(body) })
+    const text = response.text()
     expect(await gateway.stop(50)).toBe('cut')
-    await expect(reading).rejects.toThrow()
+    expect(await text).toMatch(end)
+    await until(() => gateway.lines.some((line) => line.includes('shutting_down')), 'the log line')
+  })
+
+  test('tells a whole reply that still runs at the deadline 503 and when to come again', async () => {
+    const gateway = demoGateway()
+    const asking = post(gateway, { messages: [{ role: 'user', content: '[stall] Go' }] })
+    await until(() => gateway.pendingRequests() === 1, 'the request')
+    const stopped = gateway.stop(50)
+    const response = await asking
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '5'])
+    expect(await response.json()).toMatchObject({ error: { code: 'shutting_down' } })
+    expect(await stopped).toBe('cut')
+  })
+
+  test('takes no request any more on a connection that is open', async () => {
+    const gateway = demoGateway()
+    const ask = () => post(gateway, { messages: [{ role: 'user', content: 'Hi' }] })
+    expect((await ask()).status).toBe(200)
+    gateway.drain()
+    const refused = await ask()
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5'])
   })
 })
 

@@ -35,6 +35,6 @@ async function configured(client: Client, loaded: LoadedConfig, io: Io): Promise
   const place = { url: urlOf(config), ...keysOf(config) }
   if (config.listenPort !== 0 && (await whoListens(place.url, fetch)) === 'zai2api')
     return targetOf(client, { ...place, fetch }, loaded)
-  const { app } = await assemble({ ...config, logLevel: 'off' }, io.version, io.stderr)
+  const { app } = await assemble({ ...config, logLevel: 'off' }, io.version, { write: io.stderr })
   return targetOf(client, { ...place, fetch: (url, init) => app.handle(new Request(url, init)) }, loaded)
 }

@@ -14,6 +14,7 @@ import type { Validate } from '../gateway/structured/validate.ts'
 import { createValidator } from '../gateway/structured/validator.ts'
 import type { AccessOptions } from '../http/access.ts'
 import { createLimits, type Limits } from '../http/limits.ts'
+import { cutShort, shuttingDown } from '../http/shutdown.ts'
 import { createLog, type Log, type LogOptions } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Tracer } from '../observe/trace.ts'
@@ -27,6 +28,14 @@ import { systemClock } from '../wire/clock.ts'
 import type { Fetch } from '../wire/http.ts'
 import { systemLookup } from '../wire/names.ts'
 import { fetchRemoteFile } from '../wire/remote-file.ts'
+import type { Losses } from './output.ts'
+
+/** Where the lines of the log go. */
+export interface LogLines {
+  write: LogOptions['write']
+  /** Where lines may get lost. */
+  losses?: Losses
+}
 
 export interface Assembled {
   app: ReturnType<typeof createApp>
@@ -37,6 +46,10 @@ export interface Assembled {
   running: () => number
   /** Has everything from the next request on go by another configuration. */
   apply(config: Config): void
+  /** Takes no request any more, and sends away at once what waits for an upstream. */
+  drain(): void
+  /** Ends the replies that still run, each in its dialect's own words. */
+  endReplies(): void
   /** Once nothing is answered any more. */
   close(): Promise<void>
 }
@@ -45,13 +58,13 @@ export interface Assembled {
 export async function assemble(
   config: Config,
   version: string,
-  writeLog: LogOptions['write'],
+  logLines: LogLines,
   outgoing: Fetch = fetch,
 ): Promise<Assembled> {
   let current = config
   const clock = systemClock
   const { logFormat: format } = config
-  const log = createLog({ level: () => current.logLevel, format, now: clock.now, write: writeLog })
+  const log = createLog({ level: () => current.logLevel, format, now: clock.now, write: logLines.write })
   const lending = { clock, random: Math.random, limits: () => current }
   // They outlive a change of the configuration: what is lent stays counted, and what was learned stays known.
   const pools = {
@@ -63,11 +76,12 @@ export async function assemble(
   const readPdf = createPdfReader({ startThread: startPdfThread, clock, memory })
   const validate = createValidator({ startThread: startSchemaThread, clock, memory })
   const edge = { fetch: outgoing, clock, log, pools, readPdf, validate }
+  logLines.losses?.watch((lines) => log.warn('lines of this log could not be written', { lines }))
   let behind = upstreamsOf(config, edge)
   const gateway = createGateway(behind, gatewayOptions(config, edge))
   const store = responseStore(config.store, clock, log)
   const limits = limitsOf(() => current, clock)
-  const metrics = config.metrics ? await metricsOf(() => behind, limits, version) : undefined
+  const metrics = config.metrics ? await metricsOf(() => behind, limits, version, logLines.losses?.count) : undefined
   const tracer = await tracerOf(config, edge, version)
   let access = accessOf(config)
   const app = createApp({
@@ -114,11 +128,20 @@ export async function assemble(
     access = accessOf(changed)
     gateway.replace(behind, options)
   }
+  const drain = () => {
+    const error = shuttingDown()
+    limits.close(error)
+    for (const pool of Object.values(pools)) pool.close(error)
+  }
+  const endReplies = () => {
+    const error = cutShort()
+    for (const record of [...limits.running]) record.end?.(error)
+  }
   const close = async () => {
     store.close()
     await tracer?.flush()
   }
-  return { app, gateway, log, metrics, running: () => limits.running.size, apply, close }
+  return { app, gateway, log, metrics, running: () => limits.running.size, apply, drain, endReplies, close }
 }
 
 function limitsOf(current: () => Config, clock: Clock): Limits {
@@ -141,12 +164,18 @@ function limitsOf(current: () => Config, clock: Clock): Limits {
 }
 
 /** Loaded only where it is wanted, like the tracer: either has its share in the time the start takes. */
-async function metricsOf(behind: () => readonly Upstream[], limits: Limits, version: string): Promise<Metrics> {
+async function metricsOf(
+  behind: () => readonly Upstream[],
+  limits: Limits,
+  version: string,
+  lostLogLines: (() => number) | undefined,
+): Promise<Metrics> {
   const { createMetrics } = await import('../observe/metrics.ts')
   return createMetrics({
     running: () => limits.running,
     gauges: () => Object.fromEntries(behind().flatMap(({ id, gauges }) => (gauges ? [[id, gauges()]] : []))),
     version,
+    ...(lostLogLines ? { lostLogLines } : {}),
   })
 }
 

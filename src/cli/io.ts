@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { Surroundings } from '../config/sources.ts'
 import { systemClock } from '../wire/clock.ts'
 import { gathered, type Text } from './gathered.ts'
+import { type Losses, output } from './output.ts'
 
 /** All that a command touches of the process it runs in. */
 export interface Io extends Surroundings {
@@ -9,12 +10,14 @@ export interface Io extends Surroundings {
   stdout(text: string): void
   /** `mayWait` is for lines that may come many at a time: they are out in a moment, in order with all else. */
   stderr(text: Text, mayWait?: boolean): void
+  stderrLosses?: Losses
   version: string
 }
 
 /** The real process: the only place that reads its environment. */
 export function systemIo(version: string): Io {
-  const stderr = gathered((text) => void process.stderr.write(text), systemClock)
+  const lossy = output(process.stderr)
+  const stderr = gathered(lossy.write, systemClock)
   process.on('exit', stderr.flush)
   return {
     env: process.env,
@@ -22,6 +25,7 @@ export function systemIo(version: string): Io {
     readFile,
     stdout: (text) => void process.stdout.write(text),
     stderr: stderr.write,
+    stderrLosses: lossy.losses,
     version,
   }
 }

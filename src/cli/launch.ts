@@ -5,7 +5,7 @@ import { listen } from '../server.ts'
 import { assemble } from './gateway.ts'
 import type { Io } from './io.ts'
 import { type Recipe, recipes, type Target, type Variable } from './recipes.ts'
-import { endure } from './serve.ts'
+import { logUncaught } from './serve.ts'
 import { keysOf, type Place, targetOf, urlOf, whoListens } from './target.ts'
 
 /** Clients that can be run; the other recipes are libraries. */
@@ -60,10 +60,12 @@ async function started({ config }: LoadedConfig, io: Io): Promise<Gateway> {
   const lines: string[] = []
   const logLevel = config.logLevel === 'off' ? 'off' : 'error'
   const own: Config = { ...config, authToken: key, anthropicApiKey: key, corsOrigins: [], logLevel }
-  const { app, log } = await assemble(own, io.version, (line) => {
+  const write = (line: () => string) => {
     if (lines.push(line()) > keptLines) lines.shift()
-  })
-  endure(log)
+  }
+  const { app, log } = await assemble(own, io.version, { write })
+  // The client goes on; what broke is told once it has ended.
+  logUncaught(log, () => {})
   const server = listen(app, '127.0.0.1', 0)
   return {
     url: server.url,

@@ -4,7 +4,7 @@ import type { Io } from './io.ts'
 
 /** Prints the models that can be asked for, as the upstreams tell them now. */
 export async function models(config: Config, io: Io, { json }: { json: boolean }): Promise<number> {
-  const { gateway } = await assemble(config, io.version, io.stderr)
+  const { gateway } = await assemble(config, io.version, { write: io.stderr })
   const listed = await gateway.models()
   if (json) {
     io.stdout(`${JSON.stringify(listed, undefined, 2)}\n`)

@@ -27,9 +27,10 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
   const { config } = loaded
   // Only Bun's own fetch knows proxies.
   const outgoing = isProxied(io.env) ? fetch : postFetch(fetch, remembered(systemLookup, systemClock))
-  const { app, gateway, log, metrics, running, apply, close } = await assemble(config, io.version, io.stderr, outgoing)
-  endure(log)
-  const stopped = signalled()
+  const logLines = { write: io.stderr, ...(io.stderrLosses ? { losses: io.stderrLosses } : {}) }
+  const assembled = await assemble(config, io.version, logLines, outgoing)
+  const { app, gateway, log, metrics, running, apply } = assembled
+  const stopped = stopRequested(log)
   try {
     const server = opened('--port', config.host, config.listenPort, (host, port) => listen(app, host, port))
     const watched =
@@ -49,12 +50,14 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
     })
     doubted(loaded)
     void announceReadiness(gateway, config, log)
-    log.info('stopping: running answers may finish', { signal: await stopped, deadlineMs: config.shutdownMs })
+    const { reason, exitCode } = await stopped
+    log.info('stopping: running answers may finish', { reason, deadlineMs: config.shutdownMs })
     stopReloading()
     stopEbbing()
-    log.info('stopped', { answers: await server.stop(config.shutdownMs) })
-    await Promise.all([watched?.stop(), close()])
-    return 0
+    assembled.drain()
+    log.info('stopped', { answers: await server.stop(config.shutdownMs, assembled.endReplies) })
+    await Promise.all([watched?.stop(), assembled.close()])
+    return exitCode
   } catch (thrown) {
     io.stderr(`zai2api: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`)
     return 1
@@ -109,17 +112,30 @@ async function quotaLeft(config: Config): Promise<string | undefined> {
   return lines.length === 0 ? undefined : lines.join('; ')
 }
 
-/** One stray rejection must not take a server down that others are using. */
-export function endure(log: Log): void {
+/**
+ * Listens for what nobody caught. A rejected promise is logged, for one must not take a server down that others are
+ * using. After a thrown error nobody knows what was left half done: the first is logged, and `crashed` called.
+ */
+export function logUncaught(log: Log, crashed: () => void): void {
+  let isFirst = true
   process.on('unhandledRejection', (reason) => log.error('a promise was rejected and nobody listened', { reason }))
-  process.on('uncaughtException', (error) => log.error('an error was thrown and nobody caught it', { error }))
+  process.on('uncaughtException', (error) => {
+    if (!isFirst) return
+    isFirst = false
+    log.error('an error was thrown and nobody caught it', { error })
+    crashed()
+  })
+  // Who started the server may have closed what its greeting goes to.
+  process.stdout.on('error', () => {})
 }
 
-function signalled(): Promise<string> {
+/** Resolves when the server has to stop: a signal, or an error that a supervisor should see as a failure. */
+export function stopRequested(log: Log): Promise<{ reason: string; exitCode: number }> {
   return new Promise((resolve) => {
+    logUncaught(log, () => resolve({ reason: 'an error that nobody caught', exitCode: 1 }))
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       process.once(signal, () => {
-        resolve(signal)
+        resolve({ reason: signal, exitCode: 0 })
         // A second Ctrl-C means it.
         process.once(signal, () => process.exit(130))
       })

@@ -12,6 +12,7 @@ import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, isDocumented } from './base-paths.ts'
 import { streamReply, wholeReply } from './deliver.ts'
 import { type BodyCheck, bodyCheck } from './invalid.ts'
+import { endable, unlessEnded } from './shutdown.ts'
 
 export interface DialectRouteOptions {
   gateway: Gateway
@@ -74,13 +75,14 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     leave()
   }
   request.signal.addEventListener('abort', left, { once: true })
-  const call = await gateway.start(decoded.request, {
+  const starting = gateway.start(decoded.request, {
     signal: upstream.signal,
     whole: !decoded.stream,
     thinking: thinkingMode(request.headers, options.thinking),
     newToolCallId: () => newId(dialect.ids.toolCall),
     note: (note) => record.notes.push(note),
   })
+  const call = await unlessEnded(record, starting)
   const tellWho = () => {
     record.model = call.model
     record.upstream = call.upstream
@@ -88,7 +90,8 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     if (decoded.stream) record.pulse = pulseOf?.(record)
   }
   tellWho()
-  const events = call.certain ? call.events : call.events.finally(tellWho)
+  const told = call.certain ? call.events : call.events.finally(tellWho)
+  const events = unlessEnded(record, told).then((source) => endable(record, source))
 
   const createdAtSeconds = seconds(clock)
   let completedAt: number | undefined

@@ -21,6 +21,8 @@ export interface Limits {
   readonly running: ReadonlySet<RequestRecord>
   /** Takes a place. Errors: `overloaded`. */
   enter(record: RequestRecord): void
+  /** Takes no request any more: whoever comes is told `error`. */
+  close(error: GatewayError): void
   /** Takes one request from the allowance of the key. Errors: `rate-limited`, with the time until there is one. */
   spend(record: RequestRecord, surface: Surface): void
   /** Gives the place back, and takes what the reply cost from the allowance. A record without a place is ignored. */
@@ -34,6 +36,7 @@ const busyRetryMs = 2_000
 
 export function createLimits(options: LimitOptions, oneKey: boolean, clock: Clock): Limits {
   const running = new Set<RequestRecord>()
+  let closed: GatewayError | undefined
   const payers = new WeakMap<RequestRecord, Allowance>()
   const allowance = () => ({
     requests: bucket(() => options.requestsPerMinute, clock),
@@ -45,6 +48,7 @@ export function createLimits(options: LimitOptions, oneKey: boolean, clock: Cloc
   return {
     running,
     enter(record) {
+      if (closed !== undefined) throw closed
       if (running.size >= options.maxConcurrent)
         throw new GatewayError(
           'overloaded',
@@ -52,6 +56,9 @@ export function createLimits(options: LimitOptions, oneKey: boolean, clock: Cloc
           { code: 'too_many_requests_at_once', retryAfterMs: busyRetryMs },
         )
       running.add(record)
+    },
+    close(error) {
+      closed = error
     },
     spend(record, surface) {
       const { requests, tokens } = allowances[surface]

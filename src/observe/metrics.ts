@@ -20,6 +20,8 @@ export interface Watched {
   /** By upstream and measure: `{ 'zai-api': { queued: 3 } }`. */
   gauges(): Record<string, Record<string, number>>
   version: string
+  /** Lines of the log that could not be written. */
+  lostLogLines?(): number
 }
 
 /** More models than any upstream lists: names above it are `other`, so that no client fills the memory with them. */
@@ -110,6 +112,15 @@ export function createMetrics(watched: Watched): Metrics {
     labelNames: ['version'],
     registers,
   }).set({ version: watched.version }, 1)
+  new Counter({
+    name: 'zai2api_log_lines_lost_total',
+    help: 'Lines of the log that could not be written.',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(watched.lostLogLines?.() ?? 0)
+    },
+  })
   processMetrics(registers)
 
   const gapsOf = byName((upstream) => gap.of({ upstream }))

@@ -29,6 +29,8 @@ export interface RequestRecord {
   /** Retries and other things worth knowing, in order. */
   notes: string[]
   ignored: string[]
+  /** Ends the reply with this error, where it has not ended yet. */
+  end?: (error: GatewayError) => void
   /** Hears how many milliseconds lay between two writes of the reply. */
   pulse?: (gapMs: number) => void
 }

@@ -87,7 +87,7 @@ test('a key is tried without a limit: sixty requests at once are asked at once, 
   api.script(chatRoute, ...Array.from({ length: 2 * calls }, () => five))
   const env = { ZAI_API_KEY: 'key-1', LOG_LEVEL: 'off', METRICS: 'off', QUEUE_LIMIT: '0' }
   const { config } = loadConfig(new Map(), { env, cwd: '/nowhere', readFile: () => undefined })
-  const { app, close } = await assemble(config, 'test', () => {}, api.fetch)
+  const { app, close } = await assemble(config, 'test', { write() {} }, api.fetch)
   const body = JSON.stringify({ model: 'glm-4.7', messages: [{ role: 'user', content: 'Hi' }] })
   const ask = async () => {
     const headers = { 'content-type': 'application/json' }

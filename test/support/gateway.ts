@@ -8,7 +8,8 @@ import type { SearchPolicy } from '../../src/gateway/search.ts'
 import type { Validate } from '../../src/gateway/structured/validate.ts'
 import type { ThinkingMode } from '../../src/gateway/thinking.ts'
 import type { AccessOptions } from '../../src/http/access.ts'
-import { createLimits, type LimitOptions } from '../../src/http/limits.ts'
+import { createLimits, type LimitOptions, type Limits } from '../../src/http/limits.ts'
+import { cutShort, shuttingDown } from '../../src/http/shutdown.ts'
 import type { Log } from '../../src/observe/log.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import type { RequestRecord } from '../../src/observe/record.ts'
@@ -25,6 +26,9 @@ export interface RunningGateway {
   lines: string[]
   /** Requests whose reply is not out yet, as Bun counts them. */
   pendingRequests(): number
+  /** Takes no request any more. */
+  drain(): void
+  /** What still runs after `deadlineMs` is ended; without one it is cut at once. */
   stop(deadlineMs?: number): Promise<'drained' | 'cut'>
 }
 
@@ -48,23 +52,33 @@ export interface GatewaySettings {
 /** The real server on a free port of loopback, in front of the given upstreams. */
 export function startGateway(upstreams: readonly Upstream[], settings: GatewaySettings = {}): RunningGateway {
   const lines: string[] = []
-  const app = gatewayApp(upstreams, settings, lines)
+  const limits = limitsFor(settings)
+  const app = gatewayApp(upstreams, settings, lines, limits)
   const server = listen(app, '127.0.0.1', 0)
+  const endReplies = () => {
+    for (const record of [...limits.running]) record.end?.(cutShort())
+  }
   const pendingRequests = () => app.server?.pendingRequests ?? 0
-  return { url: server.url, lines, pendingRequests, stop: (deadlineMs = 0) => server.stop(deadlineMs) }
+  return {
+    url: server.url,
+    lines,
+    pendingRequests,
+    drain: () => limits.close(shuttingDown()),
+    stop: (deadlineMs) => (deadlineMs === undefined ? server.stop(0) : server.stop(deadlineMs, endReplies)),
+  }
 }
 
 /** The same without a port. */
-export function gatewayApp(upstreams: readonly Upstream[], settings: GatewaySettings = {}, lines: string[] = []) {
+export function gatewayApp(
+  upstreams: readonly Upstream[],
+  settings: GatewaySettings = {},
+  lines: string[] = [],
+  limits = limitsFor(settings),
+) {
   let ids = 0
   const write = (message: string, facts: object = {}) => void lines.push(`${message} ${JSON.stringify(facts)}`)
   const log: Log = { debug: write, info: write, warn: write, error: write }
-  const access = { openaiKey: undefined, anthropicKey: undefined, corsOrigins: [], ...settings.access }
-  const limits = createLimits(
-    { maxConcurrent: 4_000, maxMessages: 10_000, requestsPerMinute: 0, tokensPerMinute: 0, ...settings.limits },
-    access.openaiKey === access.anthropicKey,
-    systemClock,
-  )
+  const access = accessFor(settings)
   return createApp({
     gateway: createGateway(upstreams, {
       primaryModel: 'GLM-4.5',
@@ -111,6 +125,19 @@ export function gatewayApp(upstreams: readonly Upstream[], settings: GatewaySett
     }),
     trace: settings.trace,
   })
+}
+
+function accessFor(settings: GatewaySettings): AccessOptions {
+  return { openaiKey: undefined, anthropicKey: undefined, corsOrigins: [], ...settings.access }
+}
+
+function limitsFor(settings: GatewaySettings): Limits {
+  const { openaiKey, anthropicKey } = accessFor(settings)
+  return createLimits(
+    { maxConcurrent: 4_000, maxMessages: 10_000, requestsPerMinute: 0, tokensPerMinute: 0, ...settings.limits },
+    openaiKey === anthropicKey,
+    systemClock,
+  )
 }
 
 function memoryStore(warn: (message: string) => void): ResponseStore {

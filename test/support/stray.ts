@@ -1,11 +1,11 @@
-import { endure } from '../../src/cli/serve.ts'
+import { stopRequested } from '../../src/cli/serve.ts'
 import { createLog } from '../../src/observe/log.ts'
 import { listen } from '../../src/server.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { systemClock } from '../../src/wire/clock.ts'
 import { gatewayApp } from './gateway.ts'
 
-// A server whose upstream leaves behind a rejected promise and a timer that throws, each time it is asked.
+// A server whose upstream leaves something behind each time it is asked: `stray.ts rejection` or `stray.ts throw`.
 
 const log = createLog({
   level: () => 'info',
@@ -13,17 +13,25 @@ const log = createLog({
   now: systemClock.now,
   write: (line) => void process.stderr.write(line()),
 })
-endure(log)
-const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
+const leaveBehind = {
+  rejection: () => void Promise.reject(new Error('a stray rejection')),
+  throw: () =>
+    void setTimeout(() => {
+      throw new Error('a stray throw')
+    }, 0),
+}[process.argv[2] === 'throw' ? 'throw' : 'rejection']
+const stopped = stopRequested(log)
+const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 20 })
 const careless: typeof upstream = {
   ...upstream,
   open(call) {
-    void Promise.reject(new Error('a stray rejection'))
-    setTimeout(() => {
-      throw new Error('a stray throw')
-    }, 0)
+    leaveBehind()
     return upstream.open(call)
   },
 }
-const { url } = listen(gatewayApp([careless]), '127.0.0.1', 0)
-process.stdout.write(`${url}\n`)
+const server = listen(gatewayApp([careless]), '127.0.0.1', 0)
+process.stdout.write(`${server.url}\n`)
+const { reason, exitCode } = await stopped
+log.info('stopping', { reason })
+await server.stop(10_000)
+process.exit(exitCode)

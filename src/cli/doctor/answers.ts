@@ -26,7 +26,7 @@ const Refusal = Type.Object({ error: Type.Object({ message: Type.String() }) })
 export async function answers(config: Config, version: string, edge: Edge): Promise<Finding[]> {
   // A busy account is a finding, nothing to wait for.
   const open = { ...config, authToken: undefined, anthropicApiKey: undefined, logLevel: 'off' as const, queueMs: 0 }
-  const { app } = await assemble(open, version, () => {}, edge.fetch)
+  const { app } = await assemble(open, version, { write() {} }, edge.fetch)
   const findings: Finding[] = []
   // One after the other: a guest may chat but once at a time.
   for (const { path, body } of requests) findings.push(await answer(path, { model: config.primaryModel, ...body }))

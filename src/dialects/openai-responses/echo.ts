@@ -1,4 +1,5 @@
-import { isClientTool, type ResponsesBody, type ToolBody } from './schema.ts'
+import type { OwnBody } from './other-shapes.ts'
+import { isClientTool, type TextFormat, type ToolBody } from './schema.ts'
 
 /** What a response repeats of its request. */
 export type Echo = { store: boolean } & Record<string, unknown>
@@ -11,7 +12,7 @@ const defaultTopP = 0.95
  * The request as the response repeats it: every member that the types of SDK 7.59 and the schema of Open Responses
  * ask for, and numbers and switches with the value that was used.
  */
-export function echoOf(body: ResponsesBody): Echo {
+export function echoOf(body: OwnBody): Echo {
   return {
     access_programs: null,
     background: false,
@@ -32,9 +33,9 @@ export function echoOf(body: ResponsesBody): Echo {
     service_tier: 'default',
     store: body.store ?? true,
     temperature: body.temperature ?? defaultTemperature,
-    text: { format: formatOf(body), verbosity: oneOf(verbosities, body.text?.verbosity) ?? 'medium' },
+    text: { format: formatOf(body.text.format), verbosity: oneOf(verbosities, body.text.verbosity) ?? 'medium' },
     tool_choice: body.tool_choice ?? 'auto',
-    tools: (body.tools ?? []).map(echoedTool),
+    tools: body.tools.map(echoedTool),
     top_logprobs: body.top_logprobs ?? 0,
     top_p: body.top_p ?? defaultTopP,
     truncation: oneOf(truncations, body.truncation) ?? 'disabled',
@@ -49,7 +50,7 @@ const truncations = ['auto', 'disabled']
 export const verbosities = ['low', 'medium', 'high']
 
 /** How reasoning is to be summed up; nothing where no summary is wanted. The second name is the older one. */
-export function summaryOf({ reasoning }: ResponsesBody): string | null {
+export function summaryOf({ reasoning }: OwnBody): string | null {
   return oneOf(summaries, reasoning?.summary ?? reasoning?.generate_summary)
 }
 
@@ -58,9 +59,8 @@ function oneOf(known: readonly string[], value: unknown): string | null {
   return known.find((word) => word === value) ?? null
 }
 
-function formatOf({ text }: ResponsesBody): object {
-  const format = text?.format
-  if (format?.type !== 'json_schema') return { type: format?.type ?? 'text' }
+function formatOf(format: TextFormat): object {
+  if (format.type !== 'json_schema') return { type: format.type }
   const { name, description, schema, strict } = format
   return {
     type: 'json_schema',

@@ -2,9 +2,9 @@ import { type Citation, citationFinder } from '../../core/citations.ts'
 import type { ReplyHead } from '../../core/dialect.ts'
 import type { ReplyBlock, ServerTool } from '../../core/events.ts'
 import { customInput, parsed } from '../openai/custom-input.ts'
+import { type Fields, fieldsOf, listOf, textOr } from '../openai/fields.ts'
 import type { ResponsesOptions } from './encode.ts'
 import type { ToolOrigin } from './lowering.ts'
-import type { ReasoningItem } from './schema.ts'
 
 /** An output item: a message, a reasoning, a call. */
 export type Item = Record<string, unknown> & { content?: TextPart[] }
@@ -197,13 +197,16 @@ function seal(text: string): string {
  * What was thought before: by a model of ours, or told in plain text by another server. Not what another server has
  * sealed or summed up.
  */
-export function reasoningOf({ id, summary, content, encrypted_content: sealed }: ReasoningItem): string {
-  if (sealed?.startsWith(sealMark)) return Buffer.from(sealed.slice(sealMark.length), 'base64').toString()
+export function reasoningOf({ id, summary, content, encrypted_content }: Fields): string {
+  const sealed = textOr(encrypted_content)
+  if (sealed.startsWith(sealMark)) return Buffer.from(sealed.slice(sealMark.length), 'base64').toString()
   const told = joined(content)
   if (told !== '' || sealed) return told
-  return id && replyIdOf(id) ? joined(summary) : ''
+  return replyIdOf(textOr(id)) ? joined(summary) : ''
 }
 
-function joined(parts: ReasoningItem['content']): string {
-  return (parts ?? []).map(({ text }) => text).join('\n\n')
+function joined(parts: unknown): string {
+  return listOf(parts)
+    .map((part) => textOr(fieldsOf(part).text))
+    .join('\n\n')
 }

@@ -2,22 +2,27 @@ import { brief } from '../../core/brief.ts'
 import type { Find, KeptReply, ReplyHead } from '../../core/dialect.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Reply } from '../../core/events.ts'
-import { itemsOf } from './decode.ts'
+import { textOr } from '../openai/fields.ts'
 import { encodeReply, type ResponsesOptions } from './encode.ts'
 import { itemKey, replyIdOf } from './items.ts'
-import type { Content, ItemBody, ResponsesBody } from './schema.ts'
+import { ownBody } from './other-shapes.ts'
+import type { ItemBody, ResponsesBody } from './schema.ts'
+
+/** A body, and the conversation of its `previous_response_id`. */
+export type Recalled = ResponsesBody & { history?: ItemBody[] }
 
 /**
  * A body with what it refers to in its place: the conversation of `previous_response_id` in front, stored items
- * instead of references. The instructions of earlier responses are not carried over.
+ * instead of references. The instructions of earlier responses are not carried over. References to what is not stored
+ * here stay: other servers have made them, and a conversation should not end with them.
  *
- * Errors: `invalid-request` naming the id nobody knows.
+ * Errors: `invalid-request` naming a previous response nobody knows.
  */
-export function recall(checked: unknown, find: Find): ResponsesBody {
-  const body = checked as ResponsesBody // the door has checked it against the schema
+export function recall(checked: unknown, find: Find): Recalled {
+  const asked = checked as ResponsesBody // the door has checked it against the schema
+  const body = { ...asked, input: ownBody(asked).input.map((item) => resolved(item, find)) }
   const { previous_response_id: previousId } = body
-  const own = itemsOf(body.input).map((item, index) => resolved(item, index, find))
-  if (!previousId) return { ...body, input: own }
+  if (!previousId) return body
   const previous = find(previousId)
   if (!previous)
     throw new GatewayError(
@@ -25,25 +30,15 @@ export function recall(checked: unknown, find: Find): ResponsesBody {
       `Previous response with id '${brief(previousId)}' not found. Send the whole conversation as input instead.`,
       { code: 'previous_response_not_found', param: 'previous_response_id' },
     )
-  return { ...body, input: [...conversation(previous), ...own] }
+  return { ...body, history: conversation(previous) }
 }
 
-function resolved(item: ItemBody, index: number, find: Find): ItemBody {
+function resolved(item: ItemBody, find: Find): ItemBody {
   if (item.type !== 'item_reference') return item
-  const reference = item.id ?? ''
+  const reference = textOr(item.id)
   const replyId = replyIdOf(reference)
   const kept = replyId === undefined ? undefined : find(replyId)
-  const found = kept && conversation(kept).find((kept) => idOf(kept) === reference)
-  if (found) return found
-  throw new GatewayError(
-    'invalid-request',
-    `Item with id '${brief(reference)}' not found. Responses are stored unless \`store\` is false, and not for ever; send the item itself.`,
-    { param: `input.${index}.id` },
-  )
-}
-
-function idOf(item: ItemBody): string | undefined {
-  return ('id' in item ? item.id : undefined) ?? undefined
+  return (kept && conversation(kept).find(({ id }) => id === reference)) ?? item
 }
 
 /** All that was said up to the end of a stored response: each one holds its conversation from the beginning. */
@@ -75,14 +70,14 @@ const itemPrefixOf: Record<string, string> = {
 
 /** Listed items have a type, an id and parts, however briefly the client wrote them. */
 function normalised(item: ItemBody, key: string): Record<string, unknown> {
-  const type = item.type ?? 'message'
-  const id = idOf(item) ?? `${itemPrefixOf[type] ?? 'item_'}${key}`
-  if (!('role' in item) || !('content' in item)) return { ...item, type, id }
+  const type = textOr(item.type, 'message')
+  const id = textOr(item.id, `${itemPrefixOf[type] ?? 'item_'}${key}`)
+  if (type !== 'message') return { ...item, type, id }
   return { ...item, type, id, status: 'completed', content: contentParts(item.content, item.role) }
 }
 
-function contentParts(content: Content, role: string): object[] {
-  if (typeof content !== 'string') return content
+function contentParts(content: unknown, role: unknown): unknown {
+  if (typeof content !== 'string') return content ?? []
   return role === 'assistant'
     ? [{ type: 'output_text', annotations: [], text: content }]
     : [{ type: 'input_text', text: content }]

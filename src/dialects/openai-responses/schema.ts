@@ -1,4 +1,6 @@
 import { type Static, type TObject, type TProperties, type TSchema, type TUnion, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import type { Fields } from '../openai/fields.ts'
 
 /** Clients send fields we have never heard of, and nothing in there may produce a 400. */
 const open = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: true })
@@ -33,13 +35,12 @@ const content = Type.Union([
   Type.Array(Type.Union([textPart, refusalPart, imagePart, filePart, audioPart])),
 ])
 
-const functionTool = open({
-  type: Type.Literal('function'),
-  name,
+const signature = {
   description: maybe(Type.String()),
   parameters: maybe(jsonSchema),
   strict: maybe(Type.Boolean()),
-})
+}
+const functionTool = open({ type: Type.Literal('function'), name, ...signature })
 /** Takes free text instead of JSON; a grammar may bind the text. */
 const customTool = open({
   type: Type.Literal('custom'),
@@ -89,7 +90,19 @@ const otherTool = open({
     open({ allowed_domains: maybe(Type.Array(Type.String())), blocked_domains: maybe(Type.Array(Type.String())) }),
   ),
 })
-const tools = Type.Array(Type.Union([...clientTool.anyOf, otherTool]))
+const tool = Type.Union([...clientTool.anyOf, otherTool])
+const tools = Type.Array(tool)
+/** As Chat Completions and Messages write them. */
+const toolsOfOthers = [
+  open({ type: Type.Optional(Type.Literal('function')), function: open({ ...signature, name }) }),
+  open({ type: Type.Literal('custom'), custom: open({ name, description: maybe(Type.String()) }) }),
+  open({
+    type: Type.Optional(Type.Literal('custom')),
+    name,
+    description: maybe(Type.String()),
+    input_schema: jsonSchema,
+  }),
+]
 
 const id = { id: maybe(Type.String()) }
 const call = { ...id, call_id: name }
@@ -194,6 +207,7 @@ const webSearchCallItem = open({
 })
 const itemReference = open({ type: Type.Literal('item_reference'), id: name })
 const compactionTrigger = open({ type: Type.Literal('compaction_trigger') })
+/** The items this API knows. Those of a history may have any fault: see history.ts, which reads whatever comes. */
 const knownItem = Type.Union([
   messageItem,
   reasoningItem,
@@ -213,11 +227,7 @@ const knownItem = Type.Union([
   itemReference,
   compactionTrigger,
 ])
-const knownTypes = typesOf(knownItem)
-/** Calls and results of tools OpenAI runs itself, and whatever comes next. */
-const otherItem = open({ ...id, type: typeBesides(knownTypes) })
-
-const toolChoice = Type.Union([
+export const toolChoice = Type.Union([
   ...words('none', 'auto', 'required'),
   open({
     type: Type.Literal('allowed_tools'),
@@ -228,7 +238,14 @@ const toolChoice = Type.Union([
   open({ type: Type.String({ pattern: '^(?!(allowed_tools|function|custom)$)' }) }),
 ])
 
-const textFormat = Type.Union([
+/** As Chat Completions and Messages write them. */
+const choicesOfOthers = [
+  open({ type: Type.Literal('function'), function: open({ name }) }),
+  open({ type: Type.Literal('custom'), custom: open({ name }) }),
+  open({ type: Type.Literal('allowed_tools'), allowed_tools: open({}) }),
+]
+
+export const textFormat = Type.Union([
   open({ type: Type.Union(words('text', 'json_object')) }),
   open({
     type: Type.Literal('json_schema'),
@@ -242,11 +259,11 @@ const textFormat = Type.Union([
 /** The body of `POST /responses`. */
 export const responsesBody = open({
   model: name,
-  input: maybe(Type.Union([Type.String(), Type.Array(Type.Union([...knownItem.anyOf, otherItem]))])),
+  input: maybe(Type.Union([Type.String(), Type.Array(Type.Union([...knownItem.anyOf, open({}), Type.String()]))])),
   instructions: maybe(Type.String()),
   previous_response_id: maybe(Type.String()),
-  tools: maybe(tools),
-  tool_choice: maybe(toolChoice),
+  tools: maybe(Type.Array(Type.Union([...tool.anyOf, ...toolsOfOthers]))),
+  tool_choice: maybe(Type.Union([...toolChoice.anyOf, ...choicesOfOthers])),
   parallel_tool_calls: maybe(Type.Boolean()),
   max_output_tokens: maybe(Type.Integer({ minimum: 16 })),
   temperature: maybe(Type.Number({ minimum: 0, maximum: 2 })),
@@ -278,23 +295,18 @@ export const responsesBody = open({
 })
 
 export type ResponsesBody = Static<typeof responsesBody>
-export type KnownItem = Static<typeof knownItem>
-export type ItemBody = KnownItem | Static<typeof otherItem>
-export type MessageItem = Static<typeof messageItem>
-export type ReasoningItem = Static<typeof reasoningItem>
-export type Content = Static<typeof content>
-export type FilePart = Static<typeof filePart>
-export type ImagePart = Static<typeof imagePart>
+export type ItemBody = Fields
+export type FlatChoice = Static<typeof toolChoice>
+export type TextFormat = Static<typeof textFormat>
 export type ClientTool = Static<typeof clientTool>
 export type ToolBody = ClientTool | Static<typeof otherTool>
 export type FunctionTool = Static<typeof functionTool>
 export type CustomTool = Static<typeof customTool>
 export type ToolSearchTool = Static<typeof toolSearchTool>
-export type ShellOutputItem = Static<typeof shellOutputItem>
-export type ApplyPatchOutputItem = Static<typeof applyPatchOutputItem>
 
-export function isKnownItem(item: ItemBody): item is KnownItem {
-  return item.type === undefined || item.type === null || knownTypes.has(item.type)
+/** For tools nobody has checked, because they stand in an item. */
+export function isTool(value: unknown): value is ToolBody {
+  return Value.Check(tool, value)
 }
 
 export function isClientTool(tool: ToolBody): tool is ClientTool {

@@ -51,22 +51,109 @@ test.each<[string, object, ToolChoice]>([
 test.each<[string, object, string[]]>([
   [
     'values that change nothing',
-    { top_logprobs: 0, truncation: 'disabled', context_management: [], text: { verbosity: 'low' }, include: ['x'] },
+    {
+      top_logprobs: 0,
+      max_tool_calls: 3,
+      truncation: 'disabled',
+      context_management: [],
+      text: { verbosity: 'medium' },
+      service_tier: 'auto',
+      stream_options: { include_obfuscation: false },
+      prompt_cache_retention: 'in_memory',
+      reasoning: { context: 'auto', mode: 'standard', summary: 'detailed' },
+      include: ['reasoning.encrypted_content', 'message.input_image.image_url'],
+      user: 'u',
+      metadata: { a: 'b' },
+    },
     [],
   ],
   [
     'values that would',
-    { top_logprobs: 1, max_tool_calls: 1, truncation: 'auto' },
-    ['max_tool_calls', 'top_logprobs', 'truncation'],
+    {
+      top_logprobs: 1,
+      truncation: 'auto',
+      text: { verbosity: 'low' },
+      service_tier: 'flex',
+      stream_options: { include_obfuscation: true },
+      prompt_cache_retention: '24h',
+      prompt_cache_options: { mode: 'explicit' },
+      reasoning: { effort: 'ultra', context: 'all_turns', mode: 'pro', summary: 'poem' },
+      moderation: { model: 'm' },
+      access_programs: { cyber: 'standard' },
+      background_options: {},
+      image: { context_compression: 'enabled' },
+      context_management: [{ type: 'compaction' }],
+      include: ['file_search_call.results'],
+    },
+    [
+      'access_programs',
+      'background_options',
+      'context_management',
+      'image',
+      'moderation',
+      'prompt_cache_options',
+      'prompt_cache_retention',
+      'reasoning.context',
+      'reasoning.mode',
+      'reasoning.summary',
+      'service_tier',
+      'stream_options.include_obfuscation',
+      'text.verbosity',
+      'top_logprobs',
+      'truncation',
+      'include (file_search_call.results)',
+      'reasoning.effort (ultra)',
+    ],
   ],
-  ['an effort nobody knows', { reasoning: { effort: 'utmost' } }, ['reasoning.effort (utmost)']],
   [
-    'items of tools that run elsewhere',
-    { input: [{ role: 'user', content: 'a' }, { type: 'mcp_list_tools', tools: [] }, { type: 'of_the_future' }] },
-    ['input.1 (mcp_list_tools)', 'input.2 (of_the_future)'],
+    'options of tools',
+    {
+      tools: [
+        { type: 'function', name: 'f', async: true, output_schema: {} },
+        {
+          type: 'web_search',
+          search_context_size: 'high',
+          external_web_access: false,
+          search_content_types: ['text', 'image'],
+          user_location: { type: 'approximate', city: 'Riga' },
+        },
+        { type: 'mcp', server_label: 'x' },
+      ],
+    },
+    [
+      'tools.0.async',
+      'tools.0.output_schema',
+      'tools.1.external_web_access',
+      'tools.1.search_content_types',
+      'tools.1.search_context_size',
+      'tools.1.user_location',
+      'tools.2 (mcp)',
+    ],
+  ],
+  [
+    'options of tools that change nothing',
+    {
+      tools: [
+        { type: 'function', name: 'f', async: false, defer_loading: true },
+        {
+          type: 'web_search_preview',
+          search_context_size: 'medium',
+          external_web_access: true,
+          search_content_types: ['text'],
+          user_location: { type: 'approximate', city: null },
+          filters: { allowed_domains: ['a.example'] },
+        },
+      ],
+    },
+    [],
   ],
 ])('unsupported: %s', (_name, fields, expected) => {
   expect(decode(ask(fields)).request.unsupported).toEqual(expected)
+})
+
+test('as many searches as calls of hosted tools, for there is no other such tool', () => {
+  const { request } = decode(ask({ tools: [{ type: 'web_search' }], max_tool_calls: 2 }))
+  expect(request.searchRules).toEqual({ chosen: false, maxUses: 2 })
 })
 
 test("a shell in a container of OpenAI's is no tool of the client", () => {
@@ -132,12 +219,6 @@ describe('refused by decode', () => {
       'no templates are kept here; send instructions and input.',
     ],
     [
-      'a reference nobody resolved',
-      item({ type: 'item_reference', id: 'rs_1' }),
-      'input.0.id',
-      'the item "rs_1" is not stored here; send the item itself.',
-    ],
-    [
       'a wish for compaction',
       item({ type: 'compaction_trigger' }),
       'input.0',
@@ -150,12 +231,6 @@ describe('refused by decode', () => {
       image,
     ],
     ['an image by id', user({ type: 'input_image', file_id: 'file_1' }), 'input.0.content.0.file_id', byId],
-    [
-      'an image in a result that is none',
-      item({ type: 'function_call_output', call_id: 'c', output: [{ type: 'input_image', image_url: 'x' }] }),
-      'input.0.output.0.image_url',
-      image,
-    ],
     ['a file by id', user({ type: 'input_file', file_id: 'file_1' }), 'input.0.content.0.file_id', byId],
     ['a file of nothing', user({ type: 'input_file', filename: 'a' }), 'input.0.content.0.file_data', byId],
     [
@@ -183,15 +258,7 @@ describe('refused at the door', () => {
   test.each<[string, object, string]>([
     ['no model', { input: 'Hello' }, 'model'],
     ['input as a number', ask({ input: 1 }), 'input'],
-    ['an unknown role', item({ role: 'robot', content: 'x' }), 'input.0.role'],
-    ['an unknown part', user({ type: 'smell' }), 'input.0.content.0.type'],
-    ['a call without its id', item({ type: 'function_call', name: 'f', arguments: '{}' }), 'input.0.call_id'],
-    [
-      'arguments that are an object',
-      item({ type: 'function_call', call_id: 'c', name: 'f', arguments: {} }),
-      'input.0.arguments',
-    ],
-    ['a result without its call', item({ type: 'function_call_output', output: 'x' }), 'input.0.call_id'],
+    ['an item that is none', ask({ input: [7] }), 'input.0'],
     ['a function without a name', ask({ tools: [{ type: 'function' }] }), 'tools.0.name'],
     [
       'a namespace of something else',
@@ -218,21 +285,4 @@ test.each([
   ['a message and a part', item({ role: 'user', x: 1, content: [{ type: 'input_text', text: 'a', y: 2 }] })],
 ])('%s may hold keys nobody knows', (_name, body) => {
   expect(door.Check(body)).toBe(true)
-})
-
-test('what stands beside a text is not read', () => {
-  const content = [
-    { type: 'output_text', text: 'a', refusal: 7 },
-    { type: 'refusal', refusal: 'b', text: 7 },
-    { type: 'input_image', image_url: 'data:image/png;base64,AAAA', text: 7 },
-  ]
-  expect(decode(ask({ input: [{ role: 'assistant', content }] })).request.messages).toEqual([
-    {
-      role: 'assistant',
-      parts: [
-        { type: 'text', text: 'a' },
-        { type: 'text', text: 'b' },
-      ],
-    },
-  ])
 })

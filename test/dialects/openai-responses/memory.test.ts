@@ -72,15 +72,23 @@ test.each([
   ])
 })
 
-test.each([
-  [
-    'a previous response',
-    { input: 'a', previous_response_id: 'resp_X' },
-    { code: 'previous_response_not_found', param: 'previous_response_id' },
-  ],
-  ['an item of an unknown response', { input: [{ type: 'item_reference', id: 'rs_X_0' }] }, { param: 'input.0.id' }],
-  ['an unknown item of a response', { input: [{ type: 'item_reference', id: 'rs_A1_9' }] }, { param: 'input.0.id' }],
-  ["an item of another server's", { input: [{ type: 'item_reference', id: 'rs_68af' }] }, { param: 'input.0.id' }],
-])('%s that nobody knows is refused by name', (_name, body, facts) => {
-  expect(thrownBy(() => recall({ model: 'm', ...body }, find))).toMatchObject({ kind: 'invalid-request', ...facts })
+test('a previous response that nobody knows is refused by name', () => {
+  expect(thrownBy(() => recall({ model: 'm', input: 'a', previous_response_id: 'resp_X' }, find))).toMatchObject({
+    kind: 'invalid-request',
+    code: 'previous_response_not_found',
+    param: 'previous_response_id',
+  })
+})
+
+test.each(['rs_X_0', 'rs_A1_9', 'rs_68af'])('a reference to %s, which nobody knows, stays one', (id) => {
+  const input = [{ type: 'item_reference', id }]
+  expect(recall({ model: 'm', input }, find).input).toEqual(input)
+})
+
+test('what is left out is named by its place in the body, or as part of the previous response', () => {
+  const sealed = { type: 'compaction', encrypted_content: 'x' }
+  const options = decode({ model: 'm', input: [{ role: 'user', content: 'a' }, sealed] }).options
+  const second = keep({ ...head, id: 'resp_C3' }, reply(say('Rome.'), finish()), options)
+  const body = recall({ model: 'm', input: [sealed, 'b'], previous_response_id: 'resp_C3' }, () => second)
+  expect(decode(body).request.unsupported).toEqual(['previous_response.1 (compaction)', 'input.0 (compaction)'])
 })

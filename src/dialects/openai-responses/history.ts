@@ -1,0 +1,237 @@
+import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
+import { type Fields, fieldsOf, jsonText, listOf, textOr } from '../openai/fields.ts'
+import { invalid, partsOf, shellOutput, text } from './content.ts'
+import { reasoningOf } from './items.ts'
+import { type LoweredTool, loweredName, lowerTools, type ToolOrigin } from './lowering.ts'
+import { type ItemBody, isClientTool, isTool } from './schema.ts'
+import { tagged } from './tagged.ts'
+
+/** An item, and where the client wrote it. */
+export interface PlacedItem {
+  item: ItemBody
+  /** `input.3` */
+  path: string
+}
+
+export interface History {
+  messages: Message[]
+  /** What had to be left out, by path and type. */
+  unheard: string[]
+}
+
+/**
+ * The items of a conversation as messages. Wherever they were made, they never make a request impossible: ids and names
+ * may be missing (the core gives new ones), results without calls, and members of any type. Items of tools that run
+ * elsewhere, and of kinds nobody knows, become text.
+ *
+ * Errors: `invalid-request` for a file in the newest message of a user that cannot be read, and for a wish to compact.
+ */
+export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]): History {
+  const messages: Message[] = []
+  const unheard: string[] = []
+  const calledNames = new Set<string>()
+  // OpenAI's local_shell_call_output names the item of the call instead of the call.
+  const callOfItem = new Map<string, string>()
+  const justSent = items.findLastIndex(({ item }) => isByAssistant(item)) + 1
+  // Images and files of a system or an assistant: only users can show any, so they follow in a turn of their own.
+  let aside: UserPart[] = []
+
+  for (const [index, { item, path }] of items.entries()) decodeItem(item, path, index >= justSent)
+  showAside()
+  return { messages, unheard }
+
+  function decodeItem(item: Fields, path: string, isNew: boolean): void {
+    const callId = textOr(item.call_id)
+    switch (item.type) {
+      case undefined:
+      case null:
+      case 'message':
+        hear(item, `${path}.content`, isNew)
+        return
+      case 'reasoning': {
+        const thought = reasoningOf(item)
+        if (thought !== '') say({ type: 'reasoning', text: thought })
+        else if (item.encrypted_content || listOf(item.summary).length > 0) leaveOut(item, path)
+        return
+      }
+      case 'function_call':
+        call(callId, nameOf('function', item), jsonText(item.arguments) || '{}')
+        return
+      case 'custom_tool_call':
+        call(callId, nameOf('custom', item), JSON.stringify({ input: jsonText(item.input) }))
+        return
+      case 'local_shell_call': {
+        const { command, env, timeout_ms, working_directory } = fieldsOf(item.action)
+        const itemId = textOr(item.id)
+        callOfItem.set(itemId, callId || itemId)
+        const args = {
+          command,
+          workdir: working_directory ?? undefined,
+          timeout_ms: timeout_ms ?? undefined,
+          env: Object.keys(fieldsOf(env)).length > 0 ? env : undefined,
+        }
+        call(callId || itemId, nameOf('local_shell'), JSON.stringify(args))
+        return
+      }
+      case 'shell_call': {
+        const { commands, timeout_ms, max_output_length } = fieldsOf(item.action)
+        const args = {
+          commands,
+          timeout_ms: timeout_ms ?? undefined,
+          max_output_length: max_output_length ?? undefined,
+        }
+        call(callId, nameOf('shell'), JSON.stringify(args))
+        return
+      }
+      case 'apply_patch_call': {
+        const { type, path, diff } = fieldsOf(item.operation)
+        call(callId, nameOf('apply_patch'), JSON.stringify({ type, path, diff: diff ?? undefined }))
+        return
+      }
+      case 'tool_search_call':
+        call(callId || textOr(item.id), nameOf('tool_search'), jsonText(item.arguments) || '{}')
+        return
+      case 'function_call_output':
+      case 'custom_tool_call_output':
+        answer(callId, outputOf(item, path), item)
+        return
+      case 'local_shell_call_output': {
+        const id = callId || textOr(item.id)
+        answer(callOfItem.get(id) ?? id, outputOf(item, path), item)
+        return
+      }
+      case 'shell_call_output':
+        answer(callId, Array.isArray(item.output) ? text(shellOutput(item.output)) : outputOf(item, path), item)
+        return
+      case 'apply_patch_call_output': {
+        const failed = item.status === 'failed'
+        const output = jsonText(item.output) || (failed ? 'The patch could not be applied.' : 'Done.')
+        answer(callId, text(output), item, failed)
+        return
+      }
+      case 'tool_search_output': {
+        const found = lowerTools(listOf(item.tools).filter(isTool).filter(isClientTool)).map(({ origin }) =>
+          loweredName(origin, lowered),
+        )
+        answer(callId || textOr(item.id), text(`Tools available now: ${found.join(', ') || 'none'}.`), item)
+        return
+      }
+      case 'web_search_call': {
+        const found = { ...fieldsOf(item.action), results: item.results }
+        say(...text(`<web_search_call>\n${JSON.stringify(found)}\n</web_search_call>`))
+        return
+      }
+      case 'additional_tools':
+        return // they are among the tools
+      case 'item_reference':
+        leaveOut(item, path)
+        // What was thought may be missing; of what was said the model should know that it is.
+        if (!textOr(item.id).startsWith('rs_')) missing()
+        return
+      case 'compaction_trigger':
+        throw invalid(path, 'conversations are not compacted here; send a summary in their place.')
+      case 'mcp_list_tools': // nobody can call them here
+      case 'configuration_update':
+        leaveOut(item, path)
+        return
+      default:
+        decodeForeign(item, path)
+    }
+  }
+
+  /** Calls and results of tools that run elsewhere, and whatever comes next. */
+  function decodeForeign(item: Fields, path: string): void {
+    const { result, output, ...others } = item
+    const pictures = item.type === 'image_generation_call' ? drawn(item) : shown(output, `${path}.output`)
+    aside.push(...pictures)
+    const told = tagged(pictures.length === 0 ? item : others)
+    if (told === '' && pictures.length === 0) leaveOut(item, path)
+    else if (isByAssistant(item)) say(...text(told))
+    else if (told !== '') messages.push({ role: 'user', parts: text(told) })
+  }
+
+  function hear({ role, content }: Fields, path: string, isNew: boolean): void {
+    const parts = partsOf(content, path, { unheard, refuses: isNew && role === 'user' })
+    const words = parts.filter((part) => part.type === 'text')
+    switch (role) {
+      case 'system':
+      case 'developer':
+        if (words.length > 0) messages.push({ role: 'system', text: textOf(words) })
+        aside.push(...parts.filter((part) => part.type !== 'text'))
+        return
+      case 'assistant':
+        say(...words)
+        aside.push(...parts.filter((part) => part.type !== 'text'))
+        return
+      default:
+        showAside()
+        messages.push({ role: 'user', parts })
+    }
+  }
+
+  /** Behind the turn they came with, which is not cut in two for them. */
+  function showAside(): void {
+    if (aside.length > 0)
+      messages.push({ role: 'user', parts: [...text('[Shown with the messages before:]'), ...aside] })
+    aside = []
+  }
+
+  /** One turn of the assistant comes as many items. */
+  function say(...parts: AssistantPart[]): void {
+    const last = messages.at(-1)
+    if (last?.role === 'assistant') last.parts.push(...parts)
+    else if (parts.length > 0) messages.push({ role: 'assistant', parts })
+  }
+
+  function call(id: string, name: string, args: string): void {
+    say({ type: 'tool-call', id, name, arguments: args })
+  }
+
+  /** A result without an id goes to a call that waits for one, unless it names another tool. */
+  function answer(callId: string, parts: UserPart[], item: Fields, isError = false): void {
+    const name = textOr(item.name)
+    const isOrphan = callId === '' && name !== '' && !calledNames.has(name)
+    if (isOrphan) messages.push({ role: 'user', parts: [...text(`[Result of an earlier call of ${name}]`), ...parts] })
+    else messages.push({ role: 'tool', callId, parts, isError })
+  }
+
+  function outputOf({ output }: Fields, path: string): UserPart[] {
+    if (!Array.isArray(output)) return text(jsonText(output))
+    // A list of parts, or a list a tool has returned.
+    const isParts = output.every((part) => typeof fieldsOf(part).type === 'string')
+    return isParts ? partsOf(output, `${path}.output`, { unheard, refuses: false }) : text(JSON.stringify(output))
+  }
+
+  function shown(output: unknown, path: string): UserPart[] {
+    const { type } = fieldsOf(output)
+    return type === 'computer_screenshot' ? partsOf(output, path, { unheard, refuses: false }) : []
+  }
+
+  function leaveOut(item: Fields, path: string): void {
+    unheard.push(`${path} (${textOr(item.type, 'no type')})`)
+  }
+
+  function missing(): void {
+    const note = '[Something that was said here is not stored on this server.]'
+    const last = messages.at(-1)
+    if (last?.role !== 'user' || textOf(last.parts) !== note) messages.push({ role: 'user', parts: text(note) })
+  }
+
+  function nameOf(type: ToolOrigin['type'], { name, namespace }: Fields = {}): string {
+    calledNames.add(textOr(name))
+    const called = type === 'function' || type === 'custom' ? textOr(name) : undefined
+    return loweredName({ type, name: called, namespace: textOr(namespace) }, lowered)
+  }
+}
+
+/** The image a hosted tool has made. */
+function drawn({ result, output_format }: Fields): UserPart[] {
+  const data = textOr(result)
+  const mediaType = `image/${textOr(output_format, 'png')}`
+  return data === '' ? [] : [{ type: 'image', source: { type: 'base64', mediaType, data } }]
+}
+
+function isByAssistant({ role, type }: Fields): boolean {
+  if (typeof type !== 'string' || type === 'message') return role === 'assistant'
+  return /(?:_call|_request)$|^(?:reasoning|program)$/.test(type)
+}

@@ -1,0 +1,172 @@
+import { Value } from '@sinclair/typebox/value'
+import { type Fields, fieldsOf, isFields, jsonText, listOf, textOr } from '../openai/fields.ts'
+import { invalid } from './content.ts'
+import {
+  type FlatChoice,
+  type ItemBody,
+  isTool,
+  type ResponsesBody,
+  type TextFormat,
+  type ToolBody,
+  textFormat,
+  toolChoice,
+} from './schema.ts'
+
+/** A body in the words of this API. */
+export type OwnBody = Omit<ResponsesBody, 'input' | 'tools' | 'tool_choice' | 'text'> & {
+  input: ItemBody[]
+  tools: ToolBody[]
+  tool_choice: FlatChoice | undefined
+  text: { format: TextFormat; verbosity: unknown }
+  /** Only Chat Completions have them. */
+  stop: string[]
+}
+
+/**
+ * A body in the words of this API, whoever wrote it: programs post bodies of Chat Completions and of Messages here, and
+ * mix them. What the words of this API say goes first.
+ *
+ * Errors: `invalid-request` for an output format or a tool choice that cannot be read.
+ */
+export function ownBody(body: ResponsesBody): OwnBody {
+  const other: Fields = body
+  const functions = listOf(other.functions).map((definition) => ({ type: 'function', ...fieldsOf(definition) }))
+  return {
+    ...body,
+    input: itemsOf(body.input ?? other.messages),
+    instructions: body.instructions ?? systemOf(other.system),
+    tools: [...(body.tools ?? []), ...functions].map(ownTool).filter(isTool),
+    tool_choice: choiceOf(body.tool_choice ?? other.function_call),
+    max_output_tokens: body.max_output_tokens ?? limitOf(other.max_completion_tokens) ?? limitOf(other.max_tokens),
+    text: {
+      format: body.text?.format ?? formatOf(other.response_format),
+      verbosity: body.text?.verbosity ?? other.verbosity,
+    },
+    reasoning: { ...body.reasoning, effort: body.reasoning?.effort ?? other.reasoning_effort ?? switchOf(other) },
+    stop: [other.stop].flat().filter((word): word is string => typeof word === 'string' && word !== ''),
+  }
+}
+
+/** A text is one message of the user. */
+function itemsOf(input: unknown): ItemBody[] {
+  const items = typeof input === 'string' ? [input] : listOf(input)
+  return items.map((item) => (isFields(item) ? item : { role: 'user', content: jsonText(item) }))
+}
+
+function systemOf(system: unknown): string | undefined {
+  const texts = typeof system === 'string' ? [system] : listOf(system).map((part) => textOr(fieldsOf(part).text))
+  return texts.join('\n') || undefined
+}
+
+function limitOf(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : undefined
+}
+
+/** Whether to think at all, as GLM's other servers have it. */
+function switchOf({ thinking, enable_thinking }: Fields): string | undefined {
+  const { type } = fieldsOf(thinking)
+  if (type === 'disabled' || enable_thinking === false) return 'none'
+  return type === 'enabled' || enable_thinking === true ? 'on' : undefined
+}
+
+function formatOf(format: unknown): TextFormat {
+  if (!isFields(format)) return { type: 'text' }
+  const { json_schema: schema, ...flat } = format
+  const own = { ...flat, ...fieldsOf(schema) }
+  if (!Value.Check(textFormat, own)) throw invalid('response_format', 'expected text, json_object or json_schema.')
+  return own
+}
+
+/** A tool in one object: Chat Completions nest it, Messages call its schema `input_schema`. */
+function ownTool(tool: Fields): Fields {
+  const { function: inner, custom, input_schema: parameters, ...flat } = tool
+  if (isFields(inner)) return { ...flat, type: 'function', ...inner }
+  if (isFields(custom)) return { ...flat, type: 'custom', ...custom, format: grammarOf(custom.format) }
+  return isFields(parameters) ? { ...flat, type: 'function', parameters } : tool
+}
+
+function grammarOf(format: unknown): unknown {
+  const { grammar, ...flat } = fieldsOf(format)
+  return isFields(grammar) ? { ...flat, ...grammar } : format
+}
+
+function choiceOf(choice: unknown): FlatChoice | undefined {
+  const own = ownChoice(choice)
+  if (own === undefined || own === null) return undefined
+  if (!Value.Check(toolChoice, own)) throw invalid('tool_choice', 'expected a word, or the type and name of a tool.')
+  return own
+}
+
+function ownChoice(choice: unknown): unknown {
+  if (!isFields(choice)) return choice
+  const { type, name, function: inner, custom, allowed_tools: allowed } = choice
+  if (isFields(allowed)) return ownChoice({ ...allowed, type: 'allowed_tools' })
+  if (type === 'allowed_tools') return { ...choice, tools: listOf(choice.tools).map(ownChoice) }
+  if (isFields(inner)) return { type: 'function', name: inner.name }
+  if (isFields(custom)) return { type: 'custom', name: custom.name }
+  // The old form of Chat Completions, and the words of Messages.
+  if (type === undefined || type === 'tool') return { type: 'function', name }
+  if (type === 'any') return 'required'
+  return type === 'auto' || type === 'none' ? type : choice
+}
+
+/** The items of a message: those of Chat Completions and Messages hold calls, results and thoughts beside their text. */
+export function ownItems(item: ItemBody): ItemBody[] {
+  const own = ownItem(item)
+  if (own) return [own]
+  if (typeof item.type === 'string' && item.type !== 'message') return [item]
+  const { tool_calls, function_call, reasoning_content, reasoning, ...message } = item
+  const thought = textOr(reasoning_content) || textOr(reasoning)
+  const calls = [...listOf(tool_calls), ...(isFields(function_call) ? [{ function: function_call }] : [])]
+  const parts = Array.isArray(item.content) ? item.content : []
+  const inside = parts.flatMap((part): ItemBody[] => itemInside(part) ?? [])
+  if (thought === '' && calls.length === 0 && inside.length === 0) return [message]
+  // Those left in place keep the paths of the others true.
+  const content = inside.length === 0 ? item.content : parts.map((part) => (itemInside(part) ? null : part))
+  const isEmpty = Array.isArray(content) ? content.every((part) => part === null) : textOr(content) === ''
+  const spoken = isEmpty ? [] : [{ ...message, content }]
+  const before = inside.filter(({ type }) => type !== 'function_call')
+  const after = inside.filter(({ type }) => type === 'function_call')
+  return [...(thought === '' ? [] : [reasoningItem(thought)]), ...before, ...spoken, ...after, ...calls.map(callItem)]
+}
+
+function itemInside(part: unknown): ItemBody[] | undefined {
+  const item = isFields(part) ? ownItem(part) : undefined
+  return item && [item]
+}
+
+/** A message or a block that is an item of its own here. */
+function ownItem(item: Fields): ItemBody | undefined {
+  const { role, type = 'message' } = item
+  switch (type ?? 'message') {
+    case 'message':
+      if (role !== 'tool' && role !== 'function') return undefined
+      return {
+        type: 'function_call_output',
+        call_id: item.tool_call_id ?? item.call_id,
+        name: item.name,
+        output: item.content,
+      }
+    case 'function':
+      return callItem(item)
+    case 'tool_use':
+      return { type: 'function_call', call_id: item.id, name: item.name, arguments: jsonText(item.input) }
+    case 'tool_result':
+      return { type: 'function_call_output', call_id: item.tool_use_id, output: item.content }
+    case 'thinking':
+      return reasoningItem(textOr(item.thinking))
+    default:
+      return undefined
+  }
+}
+
+function reasoningItem(text: string): ItemBody {
+  return { type: 'reasoning', content: [{ type: 'reasoning_text', text }] }
+}
+
+function callItem(call: unknown): ItemBody {
+  const { id, call_id = id, custom, function: called, ...flat } = fieldsOf(call)
+  if (isFields(custom)) return { type: 'custom_tool_call', call_id, name: custom.name, input: custom.input }
+  const { name, arguments: args } = isFields(called) ? called : flat
+  return { type: 'function_call', call_id, name, arguments: args }
+}

@@ -83,9 +83,28 @@ export interface SearchRules {
   /** `example.com`: the only sites to look at. */
   allowedDomains?: string[]
   blockedDomains?: string[]
+  options?: SearchOptions | undefined
 }
 
-export type OutputFormat = { type: 'text' } | { type: 'json'; schema?: Record<string, unknown>; name?: string }
+/** Z.AI's own options of its search, in its own values. Source: the vendor's API reference of 2026-07. */
+export interface SearchOptions {
+  engine?: string | undefined
+  query?: string | undefined
+  /** What the model is told about the results. */
+  prompt?: string | undefined
+  /** `oneDay` to `noLimit`. */
+  recency?: string | undefined
+  /** `medium` or `high`. */
+  contentSize?: string | undefined
+  /** Results, 1 to 50. */
+  count?: number | undefined
+  /** Search whatever the question is. */
+  required?: boolean | undefined
+}
+
+export type OutputFormat =
+  | { type: 'text' }
+  | { type: 'json'; schema?: Record<string, unknown>; name?: string; description?: string }
 
 /** The text parts of a message joined by line breaks; other parts are left out. */
 export function textOf(parts: readonly { type: string; text?: string }[]): string {

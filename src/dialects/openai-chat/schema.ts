@@ -6,127 +6,127 @@ const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()
 const maybe = <T extends TSchema>(schema: T) => Type.Optional(orNull(schema))
 const words = <T extends string>(...values: T[]) => values.map((value) => Type.Literal(value))
 const jsonSchema = Type.Record(Type.String(), Type.Unknown())
+const anything = Type.Optional(Type.Unknown())
+const name = Type.String({ minLength: 1 })
 
-const textPart = open({ type: Type.Literal('text'), text: Type.String() })
-const refusalPart = open({ type: Type.Literal('refusal'), refusal: Type.String() })
-const imagePart = open({
-  type: Type.Literal('image_url'),
-  image_url: Type.Union([Type.String(), open({ url: Type.String() })]),
-})
-const audioPart = open({ type: Type.Literal('input_audio') })
-const filePart = open({
-  type: Type.Literal('file'),
-  file: open({ file_data: maybe(Type.String()), file_id: maybe(Type.String()), filename: maybe(Type.String()) }),
-})
+/** A text, parts, or one part alone. What stands in a part is read, not checked: see ../openai/content.ts. */
+const content = maybe(Type.Union([Type.String(), Type.Array(Type.Unknown()), open({})]))
 
-const textContent = orNull(Type.Union([Type.String(), Type.Array(textPart)]))
-const userContent = orNull(
-  Type.Union([Type.String(), Type.Array(Type.Union([textPart, imagePart, audioPart, filePart]))]),
-)
+const message = open({
+  role: Type.Union(words('system', 'developer', 'user', 'assistant', 'tool', 'function')),
+  content,
+})
+/** An item of Responses: calls, results and reasoning stand beside the messages. */
+const item = open({ role: Type.Optional(Type.Null()), type: Type.String({ minLength: 1 }) })
+const entries = Type.Array(Type.Union([message, item]))
 
-const systemMessage = open({ role: Type.Union(words('system', 'developer')), content: textContent })
-const userMessage = open({ role: Type.Literal('user'), content: userContent })
-const calledFunction = open({ name: Type.String({ minLength: 1 }), arguments: maybe(Type.String()) })
-const callId = Type.String({ minLength: 1 })
-const functionCall = open({
-  id: callId,
-  type: maybe(Type.String({ pattern: '^(?!custom$)' })),
-  function: calledFunction,
-})
-const customCall = open({
-  id: callId,
-  type: Type.Literal('custom'),
-  custom: open({ name: Type.String({ minLength: 1 }), input: Type.String() }),
-})
-const assistantMessage = open({
-  role: Type.Literal('assistant'),
-  content: maybe(Type.Union([Type.String(), Type.Array(Type.Union([textPart, refusalPart]))])),
-  refusal: maybe(Type.String()),
-  /** Sent back by AI SDK, opencode, Qwen Code and pi; OpenRouter's clients call it `reasoning`. */
-  reasoning_content: maybe(Type.String()),
-  reasoning: Type.Optional(Type.Unknown()),
-  tool_calls: maybe(Type.Array(Type.Union([functionCall, customCall]))),
-  function_call: maybe(calledFunction),
-})
-const toolMessage = open({ role: Type.Literal('tool'), tool_call_id: Type.String(), content: userContent })
-const functionMessage = open({ role: Type.Literal('function'), name: Type.String(), content: textContent })
-
-const functionDefinition = open({
-  name: Type.String({ minLength: 1 }),
+const signature = {
+  name,
   description: maybe(Type.String()),
   parameters: maybe(jsonSchema),
+  /** As Messages call it. */
+  input_schema: maybe(jsonSchema),
   strict: maybe(Type.Boolean()),
-})
-const functionTool = open({ type: Type.Optional(Type.Literal('function')), function: functionDefinition })
-/** Tools a server runs itself (`web_search`), and OpenAI's `custom` ones. */
-const otherTool = open({ type: Type.String({ pattern: '^(?!function$)' }) })
+}
+const functionDefinition = open(signature)
+const customDefinition = open({ name, description: maybe(Type.String()), format: maybe(open({})) })
+const tool = Type.Union([
+  open({ type: Type.Optional(Type.Literal('function')), function: functionDefinition }),
+  open({ type: maybe(Type.Literal('function')), ...signature }),
+  open({ type: Type.Literal('custom'), custom: customDefinition }),
+  open({ type: Type.Literal('custom'), name, description: maybe(Type.String()), input_schema: maybe(jsonSchema) }),
+  /** Tools a server runs itself (`web_search`, `mcp`). */
+  open({ type: Type.String({ pattern: '^(?!(function|custom)$)' }) }),
+])
 
-const namedFunction = open({ type: Type.Literal('function'), function: open({ name: Type.String() }) })
+const named = open({ name })
 const toolChoice = Type.Union([
-  ...words('none', 'auto', 'required'),
-  namedFunction,
-  open({ type: Type.Literal('custom'), custom: open({ name: Type.String() }) }),
-  open({
-    type: Type.Literal('allowed_tools'),
-    allowed_tools: open({ mode: Type.Union(words('auto', 'required')), tools: Type.Array(namedFunction) }),
-  }),
-  open({ type: Type.Union(words('web_search', 'web_search_preview')) }),
+  ...words('none', 'auto', 'required', 'any'),
+  open({ type: Type.Optional(Type.Literal('function')), function: named }),
+  open({ type: Type.Optional(Type.Union(words('function', 'tool', 'custom'))), name }),
+  open({ type: Type.Literal('custom'), custom: named }),
+  open({ type: Type.Literal('allowed_tools'), allowed_tools: open({ tools: Type.Array(open({})) }) }),
+  open({ type: Type.Literal('allowed_tools'), tools: Type.Array(open({})) }),
+  open({ type: Type.String({ pattern: '^(?!(function|tool|custom|allowed_tools)$)' }) }),
 ])
 
 const responseFormat = Type.Union([
   open({ type: Type.Union(words('text', 'json_object')) }),
   open({
     type: Type.Literal('json_schema'),
-    json_schema: open({ name: maybe(Type.String()), schema: maybe(jsonSchema) }),
+    json_schema: open({ name: maybe(Type.String()), description: maybe(Type.String()), schema: maybe(jsonSchema) }),
+  }),
+  /** As Responses and Messages have it. */
+  open({
+    type: Type.Literal('json_schema'),
+    json_schema: Type.Optional(Type.Null()),
+    name: maybe(Type.String()),
+    description: maybe(Type.String()),
+    schema: maybe(jsonSchema),
   }),
 ])
 
-/** The body of `POST /chat/completions`, with the reasoning switches GLM's other servers know. */
+const tokens = maybe(Type.Integer({ minimum: 1 }))
+const penalty = maybe(Type.Number({ minimum: -2, maximum: 2 }))
+
+/**
+ * The body of `POST /chat/completions`, with the reasoning switches GLM's other servers know, and what programs made
+ * for Responses and for Messages post here. Numbers keep to the ranges of OpenAI's API reference.
+ */
 export const chatBody = open({
-  model: Type.String({ minLength: 1 }),
-  messages: Type.Array(Type.Union([systemMessage, userMessage, assistantMessage, toolMessage, functionMessage])),
-  tools: maybe(Type.Array(Type.Union([functionTool, otherTool]))),
+  model: name,
+  messages: maybe(entries),
+  input: maybe(Type.Union([Type.String(), entries])),
+  instructions: maybe(Type.String()),
+  system: maybe(Type.Union([Type.String(), Type.Array(Type.Unknown())])),
+  tools: maybe(Type.Array(tool)),
   tool_choice: maybe(toolChoice),
   parallel_tool_calls: maybe(Type.Boolean()),
   functions: maybe(Type.Array(functionDefinition)),
-  function_call: maybe(Type.Union([...words('none', 'auto'), open({ name: Type.String() })])),
+  function_call: maybe(Type.Union([...words('none', 'auto'), named])),
   stream: maybe(Type.Boolean()),
   stream_options: maybe(open({ include_usage: maybe(Type.Boolean()) })),
-  max_tokens: maybe(Type.Integer({ minimum: 1 })),
-  max_completion_tokens: maybe(Type.Integer({ minimum: 1 })),
-  temperature: maybe(Type.Number()),
-  top_p: maybe(Type.Number()),
+  max_tokens: tokens,
+  max_completion_tokens: tokens,
+  max_output_tokens: tokens,
+  temperature: maybe(Type.Number({ minimum: 0, maximum: 2 })),
+  top_p: maybe(Type.Number({ minimum: 0, maximum: 1 })),
+  top_k: anything,
   stop: maybe(Type.Union([Type.String(), Type.Array(Type.String())])),
-  n: maybe(Type.Integer({ minimum: 1 })),
+  stop_sequences: maybe(Type.Array(Type.String())),
+  n: maybe(Type.Integer({ minimum: 1, maximum: 128 })),
   response_format: maybe(responseFormat),
-  reasoning_effort: Type.Optional(Type.Unknown()),
-  reasoning: maybe(
-    open({ effort: Type.Optional(Type.Unknown()), enabled: maybe(Type.Boolean()), max_tokens: maybe(Type.Integer()) }),
-  ),
-  thinking: maybe(open({ type: Type.String(), budget_tokens: maybe(Type.Integer()) })),
-  enable_thinking: maybe(Type.Boolean()),
-  chat_template_kwargs: maybe(open({ enable_thinking: maybe(Type.Boolean()) })),
+  text: maybe(open({ format: maybe(responseFormat), verbosity: anything })),
+  output_config: maybe(open({ format: maybe(responseFormat), effort: anything })),
+  reasoning_effort: anything,
+  reasoning: anything,
+  thinking: anything,
+  thinking_budget: anything,
+  enable_thinking: anything,
+  chat_template_kwargs: anything,
   web_search_options: maybe(open({})),
   store: maybe(Type.Boolean()),
   service_tier: maybe(Type.String()),
-  verbosity: maybe(Type.String()),
+  verbosity: anything,
   seed: maybe(Type.Number()),
   logprobs: maybe(Type.Boolean()),
-  top_logprobs: maybe(Type.Number()),
+  top_logprobs: maybe(Type.Integer({ minimum: 0, maximum: 20 })),
   logit_bias: maybe(open({})),
-  frequency_penalty: maybe(Type.Number()),
-  presence_penalty: maybe(Type.Number()),
+  frequency_penalty: penalty,
+  presence_penalty: penalty,
   audio: maybe(open({})),
   modalities: maybe(Type.Array(Type.String())),
   prediction: maybe(open({})),
+  previous_response_id: anything,
+  conversation: anything,
+  prompt: anything,
+  background: anything,
+  max_tool_calls: anything,
+  truncation: anything,
+  mcp_servers: anything,
+  container: anything,
 })
 
 export type ChatBody = Static<typeof chatBody>
-export type MessageBody = ChatBody['messages'][number]
-export type AssistantBody = Static<typeof assistantMessage>
-export type UserContent = Static<typeof userContent>
-export type TextContent = Static<typeof textContent>
-export type FilePart = Static<typeof filePart>
-export type FunctionDefinition = Static<typeof functionDefinition>
-export type FunctionTool = Static<typeof functionTool>
-export type ToolBody = FunctionTool | Static<typeof otherTool>
+export type ToolBody = Static<typeof tool>
+export type FormatBody = Static<typeof responseFormat>

@@ -31,6 +31,16 @@ test.each<[string, object, Reasoning]>([
     { mode: 'off' },
   ],
   ['thinking enabled despite effort none', { thinking: { type: 'enabled' }, reasoning_effort: 'none' }, { mode: 'on' }],
+  ['thinking auto', { thinking: { type: 'auto' } }, { mode: 'default' }],
+  ['thinking without its type', { thinking: { budget_tokens: 9 } }, { mode: 'on', budgetTokens: 9 }],
+  ['thinking as a switch', { thinking: { enabled: false } }, { mode: 'off' }],
+  ['thinking as a yes', { thinking: true }, { mode: 'on' }],
+  ['thinking as a no', { thinking: false }, { mode: 'off' }],
+  ['thinking as a word', { thinking: 'disabled' }, { mode: 'off' }],
+  ['thinking of a kind nobody knows', { thinking: { type: 'deep' } }, { mode: 'default' }],
+  ['reasoning as a word', { reasoning: 'high' }, { mode: 'on', effort: 'high' }],
+  ["an effort in Messages' words", { output_config: { effort: 'low' } }, { mode: 'on', effort: 'low' }],
+  ['enable_thinking as a word', { enable_thinking: 'false' }, { mode: 'off' }],
   ['enable_thinking false', { enable_thinking: false }, { mode: 'off' }],
   ['a template switch', { chat_template_kwargs: { enable_thinking: false } }, { mode: 'off' }],
   ['reasoning disabled', { reasoning: { enabled: false, effort: 'high' } }, { mode: 'off' }],
@@ -75,6 +85,7 @@ test.each<[string, object, string[]]>([
 })
 
 const f = { type: 'function', function: { name: 'f' } }
+const enabled = (search: object) => [{ type: 'web_search', web_search: { enable: true, ...search } }]
 const hosted = { type: 'web_search', web_search: { enable: true } }
 
 test.each<[string, object, Partial<ChatRequest>]>([
@@ -88,6 +99,57 @@ test.each<[string, object, Partial<ChatRequest>]>([
     'a tool that is chosen leaves no other',
     { tools: [f, hosted], tool_choice: { type: 'web_search' } },
     { search: true, searchRules: { chosen: true }, toolChoice: 'none' },
+  ],
+  [
+    'a tool that is switched off is none',
+    { tools: [{ type: 'web_search', web_search: { enable: false } }] },
+    { search: false },
+  ],
+  [
+    'a tool that is not allowed is none',
+    { tools: [f, hosted], tool_choice: { type: 'allowed_tools', allowed_tools: { mode: 'auto', tools: [f] } } },
+    { search: false },
+  ],
+  [
+    "a tool in Messages' words, chosen by its name",
+    {
+      tools: [f, { type: 'web_search_20250305', name: 'web_search', max_uses: 3, blocked_domains: ['b.example'] }],
+      tool_choice: { type: 'tool', name: 'web_search' },
+    },
+    { search: true, searchRules: { chosen: true, maxUses: 3, blockedDomains: ['b.example'] }, toolChoice: 'none' },
+  ],
+  [
+    "Z.AI's own options",
+    {
+      tools: enabled({
+        ...{ search_engine: 'search_pro', search_query: 'q', search_prompt: 'p', count: 5, content_size: 'high' },
+        ...{ search_recency_filter: 'oneWeek', search_domain_filter: 'a.example', require_search: true },
+      }),
+    },
+    {
+      searchRules: {
+        chosen: false,
+        allowedDomains: ['a.example'],
+        options: {
+          ...{ engine: 'search_pro', query: 'q', prompt: 'p', count: 5, contentSize: 'high' },
+          ...{ recency: 'oneWeek', required: true },
+        },
+      },
+    },
+  ],
+  [
+    "OpenAI's options",
+    {
+      web_search_options: {
+        search_context_size: 'high',
+        user_location: { type: 'approximate' },
+        filters: { allowed_domains: ['a.example'] },
+      },
+    },
+    {
+      searchRules: { chosen: true, allowedDomains: ['a.example'], options: { contentSize: 'high' } },
+      unsupported: ['web_search_options.user_location'],
+    },
   ],
   ['a call of some kind may be one', { tools: [hosted], tool_choice: 'required' }, { toolChoice: 'required' }],
 ])('web search: %s', (_name, fields, expected) => {
@@ -129,8 +191,38 @@ describe('refused by decode', () => {
     [
       'a file by id',
       user({ type: 'file', file: { file_id: 'file_1' } }),
-      'messages.0.content.0.file.file_data',
-      'messages.0.content.0.file.file_data: files by id are not stored here; send the content.',
+      'messages.0.content.0.file.file_id',
+      'messages.0.content.0.file.file_id: files by id are not stored here (file); send the content.',
+    ],
+    [
+      'an image without its URL',
+      user({ type: 'image_url' }),
+      'messages.0.content.0.image_url',
+      'messages.0.content.0.image_url: expected an http(s) URL or a base64 data URL.',
+    ],
+    [
+      'an upload to a container',
+      user({ type: 'container_upload', file_id: 'file_1' }),
+      'messages.0.content.0.file_id',
+      'messages.0.content.0.file_id: files by id are not stored here (container_upload); send the content.',
+    ],
+    [
+      'an image of the Assistants API',
+      user({ type: 'image_file', image_file: { file_id: 'file_1' } }),
+      'messages.0.content.0.file_id',
+      'messages.0.content.0.file_id: files by id are not stored here (image_file); send the content.',
+    ],
+    [
+      'what Responses keep',
+      chat({ previous_response_id: 'resp_1' }),
+      'previous_response_id',
+      'previous_response_id: this API keeps nothing between requests; send the whole conversation, or use /v1/responses.',
+    ],
+    [
+      'a choice of a tool that does not run here',
+      chat({ tools: [{ type: 'mcp' }], tool_choice: { type: 'mcp' } }),
+      'tool_choice',
+      'tool_choice: tools of the type `mcp` do not run here. Offer a function, or leave tool_choice at auto.',
     ],
     [
       'a text file whose base64 is broken',
@@ -148,18 +240,20 @@ describe('refused at the door', () => {
     ['no model', { messages: hello }, 'model'],
     ['messages as a string', chat({ messages: 'Hello' }), 'messages'],
     ['an unknown role', chat({ messages: [{ role: 'robot', content: 'x' }] }), 'messages.0.role'],
-    ['an unknown part', user({ type: 'smell', smell: {} }), 'messages.0.content.0.type'],
-    ['an image without its URL', user({ type: 'image_url' }), 'messages.0.content.0.image_url'],
-    ['a tool result without its id', chat({ messages: [{ role: 'tool', content: 'x' }] }), 'messages.0.tool_call_id'],
-    [
-      'arguments that are an object',
-      chat({ messages: [{ role: 'assistant', tool_calls: [{ id: 'c', function: { name: 'f', arguments: {} } }] }] }),
-      'messages.0.tool_calls.0.function.arguments',
-    ],
     ['a function without a name', chat({ tools: [{ type: 'function', function: {} }] }), 'tools.0.function.name'],
     ['an unknown tool choice', chat({ tool_choice: 'maybe' }), 'tool_choice'],
     ['an unknown output format', chat({ response_format: { type: 'yaml' } }), 'response_format.type'],
     ['a temperature in words', chat({ temperature: 'warm' }), 'temperature'],
+    ['a temperature over 2', chat({ temperature: 2.1 }), 'temperature'],
+    ['a temperature under 0', chat({ temperature: -0.1 }), 'temperature'],
+    ['a top_p over 1', chat({ top_p: 1.1 }), 'top_p'],
+    ['a penalty over 2', chat({ frequency_penalty: 2.5 }), 'frequency_penalty'],
+    ['a penalty under -2', chat({ presence_penalty: -3 }), 'presence_penalty'],
+    ['no choice at all', chat({ n: 0 }), 'n'],
+    ['no token at all', chat({ max_tokens: 0 }), 'max_tokens'],
+    ['no token at all, as they say now', chat({ max_completion_tokens: -1 }), 'max_completion_tokens'],
+    ['no token at all, as Responses say', chat({ max_output_tokens: 0 }), 'max_output_tokens'],
+    ['more probabilities than there are', chat({ top_logprobs: 21 }), 'top_logprobs'],
   ])('%s', (_name, body, param) => {
     expect(door.Check(body)).toBe(false)
     expect(invalidBody(openaiChat.body, body).param).toBe(param)
@@ -183,8 +277,6 @@ test('what stands beside a function call is not read', () => {
   expect(decode(asked).request.messages).toEqual([
     { role: 'assistant', parts: [{ type: 'tool-call', id: 'c1', name: 'f', arguments: '{}' }] },
   ])
-  const broken = chat({ messages: [{ role: 'assistant', tool_calls: [{ ...call, type: 'custom' }] }] })
-  expect(Value.Check(openaiChat.body, broken)).toBe(false)
 })
 
 test('a custom call of another server is a call with its input', () => {

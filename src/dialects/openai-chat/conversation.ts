@@ -1,0 +1,229 @@
+import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
+import { outputParts, partOf, partsOf, textPart } from '../openai/content.ts'
+import { type Fields, fieldsOf, isFields, jsonText, listOf, textOr } from '../openai/fields.ts'
+import { tagged } from '../openai/tagged.ts'
+import { blockOf, type CustomName, isSame, reasoningPart, type ToolCall, type ToolResult, toolCall } from './blocks.ts'
+
+export interface Conversation {
+  messages: Message[]
+  /** What had to be left out, by path and type. */
+  unheard: string[]
+}
+
+/**
+ * Messages as they come: those of Chat Completions, items of Responses, blocks of Messages, mixed. Wherever they were
+ * made, they never make a request impossible: ids may be missing or empty, names too, results may stand without calls,
+ * and parts may be of any type. The gateway gives ids and names to calls that lack them.
+ *
+ * Errors: `invalid-request` for a file in what the user has sent last that cannot be read.
+ */
+export function decodeConversation(entries: readonly unknown[], path: string, customName: CustomName): Conversation {
+  const messages: Message[] = []
+  const unheard: string[] = []
+  const justSent = entries.findLastIndex(isByAssistant) + 1
+  // Images and files of a system or an assistant: only users can show any, so they follow in a turn of their own.
+  let aside: UserPart[] = []
+  // Legacy functions know no ids: a result belongs to the call before it.
+  let functionCallId = ''
+
+  for (const [index, entry] of entries.entries()) {
+    const at = `${path}.${index}`
+    const fields = isFields(entry) ? entry : { role: 'user', content: jsonText(entry) }
+    if (typeof fields.role === 'string') readMessage(fields, at, index)
+    else readItem(fields, at, index)
+  }
+  showAside()
+  return { messages, unheard }
+
+  function readMessage(message: Fields, at: string, index: number): void {
+    const content = `${at}.content`
+    switch (message.role) {
+      case 'system':
+      case 'developer':
+        system(message, content)
+        break
+      case 'assistant':
+        functionCallId = `call_${index}`
+        assistant(message, content)
+        break
+      case 'tool':
+        answer(textOr(message.tool_call_id), outputParts(message.content, content, old()))
+        break
+      case 'function':
+        answer(functionCallId, outputParts(message.content, content, old()))
+        break
+      default:
+        user(message, content, index)
+    }
+  }
+
+  /** An item of Responses that is no message. */
+  function readItem(item: Fields, at: string, index: number): void {
+    const type = textOr(item.type)
+    switch (type) {
+      case 'message':
+        user(item, `${at}.content`, index)
+        break
+      case 'function_call':
+      case 'custom_tool_call':
+        continueAssistant([toolCall(item, customName)])
+        break
+      case 'reasoning': {
+        const texts = [...listOf(item.content), ...listOf(item.summary)].map((part) => textOr(fieldsOf(part).text))
+        continueAssistant(reasoningPart(texts.filter((text) => text !== '').join('\n\n')))
+        break
+      }
+      case 'additional_tools':
+        break // they are among the tools
+      default:
+        otherItem(item, type, at)
+    }
+  }
+
+  /** Calls and results of tools that run elsewhere, and whatever comes next. */
+  function otherItem(item: Fields, type: string, at: string): void {
+    if (type.endsWith('_output')) {
+      answer(textOr(item.call_id), outputParts(item.output ?? item.tools, `${at}.output`, old()))
+      return
+    }
+    const told = tagged(item)
+    if (told === '') unheard.push(`${at} (${type || 'no type'})`)
+    else if (type.endsWith('_call')) continueAssistant(textPart(told))
+    else listen(textPart(told))
+  }
+
+  function system(message: Fields, at: string): void {
+    const parts = partsOf(message.content, at, old())
+    const told = parts.filter((part) => part.type === 'text' && !part.text.startsWith(billingHeader))
+    aside.push(...parts.filter(({ type }) => type !== 'text'))
+    if (told.length > 0) messages.push({ role: 'system', text: spokenBy(message, textOf(told)) })
+  }
+
+  function user(message: Fields, at: string, index: number): void {
+    const reading = { unheard, refuses: index >= justSent }
+    let parts: UserPart[] = []
+    let blocks = 0
+    for (const [place, part] of listed(message.content)) {
+      const block = blockOf(part, customName)
+      if (block === undefined) {
+        parts.push(...partOf(part, place === undefined ? at : `${at}.${place}`, reading))
+        continue
+      }
+      blocks++
+      if (parts.length > 0) listen(named(message, parts))
+      parts = []
+      if (block.type === 'result') answer(block.callId, resultParts(block, `${at}.${place}`), block.isError)
+      else continueAssistant([block])
+    }
+    if (parts.length > 0 || blocks === 0) listen(named(message, parts))
+  }
+
+  function assistant(message: Fields, at: string): void {
+    const parts: AssistantPart[] = reasoningPart(textOr(message.reasoning_content) || textOr(message.reasoning))
+    const shown: UserPart[] = []
+    for (const [place, part] of listed(message.content)) {
+      const block = blockOf(part, customName)
+      if (block?.type === 'result') {
+        if (parts.length > 0) say(parts.splice(0))
+        answer(block.callId, resultParts(block, `${at}.${place}`), block.isError)
+      } else if (block) {
+        if (!parts.some((known) => isSame(known, block))) parts.push(block)
+      } else {
+        for (const told of partOf(part, place === undefined ? at : `${at}.${place}`, old()))
+          if (told.type === 'text') parts.push(told)
+          else shown.push(told)
+      }
+    }
+    parts.push(...textPart(textOr(message.refusal)))
+    const known = parts.filter(isCall)
+    for (const called of listOf(message.tool_calls).filter(isFields)) {
+      const call = toolCall(called, customName)
+      // Some clients keep a call as a block and among the calls.
+      if (!known.some((block) => isSame(block, call))) parts.push(call)
+    }
+    if (isFields(message.function_call))
+      parts.push({ ...toolCall(message.function_call, customName), id: functionCallId })
+    if (message.type === 'message' || hasOnlyThought(messages.at(-1))) continueAssistant(parts)
+    else if (parts.length > 0) say(parts)
+    aside.push(...shown)
+    // Said aloud by the model, a name would be repeated in front of its answers.
+    if (speakerOf(message) !== '' && !unheard.includes(assistantName)) unheard.push(assistantName)
+  }
+
+  function resultParts({ content }: ToolResult, at: string): UserPart[] {
+    return outputParts(content, `${at}.content`, old())
+  }
+
+  function say(parts: AssistantPart[]): void {
+    showAside()
+    messages.push({ role: 'assistant', parts })
+  }
+
+  /** One turn of the assistant comes as many items. */
+  function continueAssistant(parts: AssistantPart[]): void {
+    const last = messages.at(-1)
+    if (last?.role === 'assistant') last.parts.push(...parts)
+    else if (parts.length > 0) say(parts)
+  }
+
+  function answer(callId: string, parts: UserPart[], isError = false): void {
+    messages.push({ role: 'tool', callId, parts, isError })
+  }
+
+  function listen(parts: UserPart[]): void {
+    messages.push({ role: 'user', parts: [...aside, ...parts] })
+    aside = []
+  }
+
+  function showAside(): void {
+    if (aside.length > 0) listen([])
+  }
+
+  function old() {
+    return { unheard, refuses: false }
+  }
+}
+
+const assistantName = 'messages.name (assistant)'
+
+/** Claude Code's first block, changed with every request: routers pass it on, and it would defeat prompt caches. */
+const billingHeader = 'x-anthropic-billing-header:'
+
+function isCall(part: AssistantPart): part is ToolCall {
+  return part.type === 'tool-call'
+}
+
+/** What Responses tell in an item of its own, in front of the words. */
+function hasOnlyThought(message: Message | undefined): boolean {
+  return message?.role === 'assistant' && message.parts.every(({ type }) => type === 'reasoning')
+}
+
+/** The parts of a content with their places; a text alone is one, without a place. */
+function listed(content: unknown): [place: number | undefined, part: unknown][] {
+  return Array.isArray(content) ? [...content.entries()] : [[undefined, content]]
+}
+
+/** Where several speak in one role the model can tell them apart by nothing else. */
+function named(message: Fields, parts: UserPart[]): UserPart[] {
+  const [first, ...rest] = parts
+  if (speakerOf(message) === '') return parts
+  return first?.type === 'text'
+    ? [{ type: 'text', text: spokenBy(message, first.text) }, ...rest]
+    : [...textPart(spokenBy(message, '')), ...parts]
+}
+
+function spokenBy(message: Fields, text: string): string {
+  const speaker = speakerOf(message)
+  return speaker === '' ? text : `${speaker}: ${text}`.trimEnd()
+}
+
+/** A name that says no more than the role is none. */
+function speakerOf({ name, role }: Fields): string {
+  const speaker = textOr(name).trim()
+  return speaker.toLowerCase() === role ? '' : speaker
+}
+
+function isByAssistant(entry: unknown): boolean {
+  const { role, type } = fieldsOf(entry)
+  return role === 'assistant' || (role === undefined && /_call$|^reasoning$/.test(textOr(type)))
+}

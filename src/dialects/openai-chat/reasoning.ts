@@ -1,0 +1,61 @@
+import type { Reasoning } from '../../core/request.ts'
+import { decodeEffort, ignoredValue } from '../openai/effort.ts'
+import { fieldsOf, isFields } from '../openai/fields.ts'
+import type { ChatBody } from './schema.ts'
+
+/** Many spellings, one switch: a plain yes or no outweighs an effort, which is a yes of its own (`none` a no). */
+export function decodeReasoning(body: ChatBody): { reasoning: Reasoning; ignored: string[] } {
+  const { reasoning, thinking } = body
+  const template = fieldsOf(body.chat_template_kwargs)
+  const nested = fieldsOf(reasoning)
+  const switches = [
+    thinkingSwitch(thinking),
+    wordSwitch(body.enable_thinking, 'enable_thinking'),
+    wordSwitch(template.enable_thinking, 'chat_template_kwargs.enable_thinking'),
+    wordSwitch(template.thinking, 'chat_template_kwargs.thinking'),
+    wordSwitch(nested.enabled, 'reasoning.enabled'),
+  ]
+  const efforts = [
+    decodeEffort(body.reasoning_effort, 'reasoning_effort'),
+    isFields(reasoning) ? decodeEffort(reasoning.effort, 'reasoning.effort') : decodeEffort(reasoning, 'reasoning'),
+    decodeEffort(fieldsOf(body.output_config).effort, 'output_config.effort'),
+  ]
+  const asked = switches.find(({ on }) => on !== undefined)?.on
+  const told = efforts.find((effort) => effort.asked)?.asked
+  const ignored = [...switches, ...efforts].flatMap((one) => one.ignored)
+  if (asked === false || (asked === undefined && told?.mode === 'off')) return { reasoning: { mode: 'off' }, ignored }
+  const budgets = [fieldsOf(thinking).budget_tokens, nested.max_tokens, body.thinking_budget]
+  return {
+    reasoning: {
+      mode: asked ? 'on' : (told?.mode ?? 'default'),
+      effort: told?.effort,
+      budgetTokens: budgets.find((budget) => typeof budget === 'number'),
+    },
+    ignored,
+  }
+}
+
+interface Switch {
+  /** Missing where nothing is asked. */
+  on?: boolean | undefined
+  ignored: string[]
+}
+
+/** Anthropic's and Z.AI's object, and what clients make of it: a word, a yes or no, an object without its type. */
+function thinkingSwitch(thinking: unknown): Switch {
+  if (!isFields(thinking)) return wordSwitch(thinking, 'thinking')
+  const { type, enabled, budget_tokens } = thinking
+  if (type !== undefined && type !== null) return wordSwitch(type, 'thinking.type')
+  if (enabled !== undefined) return wordSwitch(enabled, 'thinking.enabled')
+  return { on: typeof budget_tokens === 'number' ? budget_tokens > 0 : undefined, ignored: [] }
+}
+
+/** Anthropic's word for thinking as long as the question needs: GLM's thinking is no other. */
+const adaptive = 'adaptive'
+
+function wordSwitch(value: unknown, param: string): Switch {
+  if (value === adaptive) return { on: true, ignored: [] }
+  const { asked, ignored } = decodeEffort(value, param)
+  if (ignored.length > 0) return { ignored: [ignoredValue(param, value)] }
+  return { on: asked && asked.mode === 'on', ignored: [] }
+}

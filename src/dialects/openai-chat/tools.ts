@@ -1,0 +1,227 @@
+import type { SearchOptions, SearchRules, Tool, ToolChoice } from '../../core/request.ts'
+import { unavailableChoice } from '../../core/tool-choice.ts'
+import { type CustomDefinition, freeform } from '../openai/custom-tool.ts'
+import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/fields.ts'
+import type { ChatBody, ToolBody } from './schema.ts'
+
+/** What a request may call, in whatever shape it was declared. */
+export interface DecodedTools {
+  tools: Tool[]
+  /** Freeform tools: the name the model knows, and the client's own. */
+  customTools: [offered: string, name: string][]
+  toolChoice: ToolChoice
+  parallelToolCalls: boolean
+  search: boolean
+  searchRules: SearchRules | undefined
+  /** Tools that do not run here, and options of the search that nobody keeps, by path. */
+  ignored: string[]
+}
+
+/** One declared tool: OpenAI nests it, Responses do not, Messages call its schema `input_schema`. */
+type Declared =
+  | { kind: 'function'; name: string; signature: Omit<Tool, 'name'> }
+  | { kind: 'custom'; name: string; definition: CustomDefinition }
+  | { kind: 'search'; fields: Fields; path: string }
+  | { kind: 'other'; type: string; path: string }
+
+/** Errors: `invalid-request` for a choice of a tool that does not run here. */
+export function decodeTools(body: ChatBody): DecodedTools {
+  const declared = (body.tools ?? []).map((tool, index) => declaredTool(tool, `tools.${index}`))
+  const legacy = declared.length === 0 ? (body.functions ?? []).map(declaredFunction) : []
+  const all = [...declared, ...legacy]
+  const choice = choiceAmong(all, decodeChoice(body.tool_choice ?? body.function_call))
+  const isAllowed = (kind: Declared['kind'], name?: string) =>
+    choice.allowed?.some((one) => one.kind === kind && one.name === name) ?? true
+
+  const names = offeredNames(all)
+  const tools: Tool[] = []
+  const customTools: [string, string][] = []
+  for (const tool of all) {
+    if (tool.kind === 'function' && isAllowed('function', tool.name)) tools.push({ name: tool.name, ...tool.signature })
+    if (tool.kind === 'custom') {
+      const offered = names.get(tool.name) ?? tool.name
+      customTools.push([offered, tool.name])
+      if (isAllowed('custom', tool.name)) tools.push({ name: offered, ...freeform(tool.definition) })
+    }
+  }
+
+  const searches = all.flatMap((tool) => (tool.kind === 'search' && isEnabled(tool.fields) ? [tool] : []))
+  const search = decodeSearch(body, searches[0], choice.kind === 'search')
+  return {
+    tools,
+    customTools,
+    toolChoice: toolChoiceOf(choice, names),
+    parallelToolCalls: legacy.length === 0 && !choice.oneOnly && (body.parallel_tool_calls ?? true),
+    search: search.asked || (searches.length > 0 && isAllowed('search')),
+    searchRules: search.rules,
+    ignored: [
+      ...all.flatMap((tool) => (tool.kind === 'other' ? [`${tool.path} (${tool.type})`] : [])),
+      ...search.ignored,
+    ],
+  }
+}
+
+function declaredTool(tool: ToolBody, path: string): Declared {
+  const fields: Fields = tool
+  const type = textOr(fields.type)
+  if (type.startsWith('web_search')) return { kind: 'search', fields, path }
+  if (type !== '' && type !== 'function' && type !== 'custom') return { kind: 'other', type, path }
+  if (isFields(fields.function)) return declaredFunction(fields.function)
+  const custom = isFields(fields.custom) ? fields.custom : fields
+  if (type === 'custom' && !isFields(fields.input_schema)) {
+    const { name, description, format } = custom
+    const definition = { description: textOr(description), format: formatOf(format) }
+    return { kind: 'custom', name: textOr(name), definition }
+  }
+  return declaredFunction(fields)
+}
+
+function declaredFunction(definition: Fields): Declared {
+  const { name, description, parameters, input_schema, strict } = definition
+  const schema = [parameters, input_schema].find(isFields)
+  return {
+    kind: 'function',
+    name: textOr(name),
+    signature: {
+      description: textOr(description),
+      // Left out, they mean a function without arguments.
+      parameters: schema ?? { type: 'object', properties: {} },
+      strict: strict === true || undefined,
+    },
+  }
+}
+
+/** Chat Completions nest the grammar once more than Responses. */
+function formatOf(format: unknown): CustomDefinition['format'] {
+  const { type, grammar } = fieldsOf(format)
+  if (type !== 'grammar') return undefined
+  const { syntax, definition } = isFields(grammar) ? grammar : fieldsOf(format)
+  return { type: 'grammar', syntax: textOr(syntax), definition: textOr(definition) }
+}
+
+/** A freeform tool keeps its name where no function has it. */
+function offeredNames(all: readonly Declared[]): Map<string, string> {
+  const taken = new Set(all.flatMap((tool) => (tool.kind === 'function' ? [tool.name] : [])))
+  const names = new Map<string, string>()
+  for (const tool of all) {
+    if (tool.kind !== 'custom') continue
+    let free = tool.name
+    for (let n = 2; taken.has(free); n++) free = `${tool.name}_${n}`
+    taken.add(free)
+    names.set(tool.name, free)
+  }
+  return names
+}
+
+interface Choice {
+  kind: 'mode' | 'function' | 'custom' | 'search' | 'hosted'
+  /** The mode, the name of the tool, or its type. */
+  word: string
+  /** The only tools that may be called. */
+  allowed?: { kind: Declared['kind']; name?: string }[]
+  oneOnly: boolean
+}
+
+/** In the shapes of Chat Completions, old and new, of Responses, and of Messages. */
+function decodeChoice(value: unknown): Choice {
+  const oneOnly = fieldsOf(value).disable_parallel_tool_use === true
+  if (!isFields(value)) return { kind: 'mode', word: textOr(value, 'auto'), oneOnly }
+  const type = textOr(value.type)
+  if (type === 'allowed_tools') {
+    const { mode, tools } = isFields(value.allowed_tools) ? value.allowed_tools : value
+    const allowed = listOf(tools).map(decodeChoice).map(allowedTool)
+    return { kind: 'mode', word: textOr(mode, 'auto'), allowed, oneOnly }
+  }
+  if (type.startsWith('web_search')) return { kind: 'search', word: type, oneOnly }
+  if (type === 'custom') return { kind: 'custom', word: nameIn(value.custom, value), oneOnly }
+  // The oldest form knows nothing but a name.
+  if (type === '' || type === 'function' || type === 'tool')
+    return { kind: 'function', word: nameIn(value.function, value), oneOnly }
+  const isMode = ['auto', 'any', 'required', 'none'].includes(type)
+  return { kind: isMode ? 'mode' : 'hosted', word: type, oneOnly }
+}
+
+/** Messages give the search a name, and choose it by that. */
+function choiceAmong(all: readonly Declared[], choice: Choice): Choice {
+  const isSearch = all.some((tool) => tool.kind === 'search' && textOr(tool.fields.name) === choice.word)
+  const isFunction = all.some((tool) => tool.kind === 'function' && tool.name === choice.word)
+  return choice.kind === 'function' && isSearch && !isFunction ? { ...choice, kind: 'search' } : choice
+}
+
+function allowedTool({ kind, word }: Choice): { kind: Declared['kind']; name?: string } {
+  if (kind === 'search') return { kind: 'search' }
+  return { kind: kind === 'custom' ? 'custom' : kind === 'function' ? 'function' : 'other', name: word }
+}
+
+function nameIn(inner: unknown, outer: Fields): string {
+  return textOr(fieldsOf(inner).name) || textOr(outer.name)
+}
+
+function toolChoiceOf({ kind, word }: Choice, customNames: ReadonlyMap<string, string>): ToolChoice {
+  switch (kind) {
+    case 'mode':
+      return word === 'none' || word === 'auto' ? word : 'required'
+    case 'function':
+      return { name: word }
+    case 'custom':
+      return { name: customNames.get(word) ?? word }
+    case 'search':
+      return 'none' // nothing else is to be called
+    case 'hosted':
+      throw unavailableChoice(word)
+    default:
+      return kind satisfies never
+  }
+}
+
+/** Z.AI's own spelling has a switch. */
+function isEnabled({ web_search }: Fields): boolean {
+  return fieldsOf(web_search).enable !== false
+}
+
+/** Agents send a hosted tool along with every request; an option of its own is asked for where it is wanted. */
+function decodeSearch(
+  { web_search_options }: ChatBody,
+  tool: Extract<Declared, { kind: 'search' }> | undefined,
+  isChosen: boolean,
+): { asked: boolean; rules: SearchRules | undefined; ignored: string[] } {
+  const asked = Boolean(web_search_options)
+  const options: Fields = web_search_options ?? {}
+  const flat = tool?.fields ?? {}
+  const nested = fieldsOf(flat.web_search)
+  const filters = [flat.filters, options.filters].map(fieldsOf)
+  const domain = textOr(nested.search_domain_filter)
+  const allowed = firstList([...filters.map(({ allowed_domains }) => allowed_domains), flat.allowed_domains])
+  const allowedDomains = allowed ?? (domain === '' ? undefined : [domain])
+  const blockedDomains = firstList([...filters.map(({ blocked_domains }) => blocked_domains), flat.blocked_domains])
+  const maxUses = typeof flat.max_uses === 'number' ? flat.max_uses : undefined
+  const search = searchOptions(nested, flat.search_context_size ?? options.search_context_size)
+  const told = { maxUses, allowedDomains, blockedDomains, options: search }
+  const asksNothing = Object.values(told).every((value) => value === undefined)
+  const ignored = [
+    ...(options.user_location ? ['web_search_options.user_location'] : []),
+    ...(tool && flat.user_location ? [`${tool.path}.user_location`] : []),
+  ]
+  const chosen = asked || isChosen
+  return { asked, rules: chosen || !asksNothing ? { chosen, ...told } : undefined, ignored }
+}
+
+function firstList(lists: readonly unknown[]): string[] | undefined {
+  const domains = lists.map(listOf).find((list) => list.length > 0)
+  return domains?.filter((domain): domain is string => typeof domain === 'string')
+}
+
+/** Z.AI's own options, and OpenAI's one of the same meaning; Z.AI knows no less than `medium`. */
+function searchOptions(nested: Fields, contextSize: unknown): SearchOptions | undefined {
+  const { search_engine, search_query, search_prompt, search_recency_filter, content_size } = nested
+  const options: SearchOptions = {
+    engine: textOr(search_engine) || undefined,
+    query: textOr(search_query) || undefined,
+    prompt: textOr(search_prompt) || undefined,
+    recency: textOr(search_recency_filter) || undefined,
+    contentSize: textOr(content_size) || (contextSize === 'high' ? 'high' : undefined),
+    count: typeof nested.count === 'number' ? nested.count : undefined,
+    required: typeof nested.require_search === 'boolean' ? nested.require_search : undefined,
+  }
+  return Object.values(options).every((value) => value === undefined) ? undefined : options
+}

@@ -1,0 +1,152 @@
+import { GatewayError } from '../../core/errors.ts'
+import type { TextPart, UserPart } from '../../core/request.ts'
+import { bytesOf, dataOf } from './data-url.ts'
+import { type Fields, fieldsOf, isFields, textOr } from './fields.ts'
+import { tagged } from './tagged.ts'
+
+/** How content is read. */
+export interface Reading {
+  /** Takes the path of each part that has to be left out, with its type. */
+  unheard: string[]
+  /** The user has just sent it, and can send something else: files that cannot be read are refused, not left out. */
+  refuses: boolean
+}
+
+/**
+ * The parts of any content: a text, a list of parts in the shapes of Chat Completions, of Responses or of Messages, or
+ * whatever else a server or a tool has put there. What is no part becomes text.
+ *
+ * Errors: `invalid-request`, where the reading refuses, for files by id (nothing is stored here) and for images and
+ * files that are neither http(s) nor base64 data URLs.
+ */
+export function partsOf(content: unknown, path: string, reading: Reading): UserPart[] {
+  if (Array.isArray(content)) return content.flatMap((part, index) => partOf(part, `${path}.${index}`, reading))
+  return partOf(content, path, reading)
+}
+
+/** What a tool has returned: parts, or a value of its own. */
+export function outputParts(output: unknown, path: string, reading: Reading): UserPart[] {
+  const isContent = typeof output === 'string' || output === undefined || output === null
+  const areParts = [output].flat().every((part) => typeof part === 'string' || textOr(fieldsOf(part).type) !== '')
+  return isContent || areParts ? partsOf(output, path, reading) : textPart(JSON.stringify(output))
+}
+
+export function partOf(part: unknown, path: string, reading: Reading): UserPart[] {
+  if (!isFields(part)) return part === undefined || part === null ? [] : textPart(String(part))
+  switch (part.type) {
+    case 'text':
+    case 'input_text':
+    case 'output_text':
+    case 'summary_text':
+    case 'reasoning_text':
+      return textPart(textOr(part.text))
+    case 'refusal':
+      return textPart(textOr(part.refusal))
+    case 'image_url':
+    case 'input_image':
+    case 'image':
+    case 'computer_screenshot':
+      return imageParts(part, path, reading)
+    case 'file':
+    case 'input_file':
+    case 'document':
+      return fileParts(part, path, reading)
+    case 'input_audio':
+      // Left out in silence, the model would invent what was said.
+      reading.unheard.push(`${path} (input_audio)`)
+      return textPart('[Audio was attached here; it cannot be heard.]')
+    case 'tool_reference':
+      return textPart(`Tool ${textOr(part.tool_name, 'of no name')} is now available.`)
+    default:
+      return otherParts(part, path, reading)
+  }
+}
+
+function otherParts(part: Fields, path: string, reading: Reading): UserPart[] {
+  const type = textOr(part.type)
+  if (type === '' && typeof part.text === 'string') return textPart(part.text)
+  if (isFileReference(part)) return unreadable(storedFile(`${path}.file_id`, type), 'A file', path, part, reading)
+  const told = tagged(part)
+  if (told === '') reading.unheard.push(`${path} (${type || 'no type'})`)
+  return textPart(told)
+}
+
+/** `container_upload`, `image_file` and their kin: nothing but the name of something another server keeps. */
+function isFileReference(part: Fields): boolean {
+  return [part, ...Object.values(part).filter(isFields)].some(({ file_id }) => textOr(file_id) !== '')
+}
+
+/** `image_url` is a URL or, in Chat Completions, an object with one; Messages have a `source`, others an `image`. */
+function imageParts(part: Fields, path: string, reading: Reading): UserPart[] {
+  const { image_url, image, url: plain, source } = part
+  const url = [image_url, fieldsOf(image_url).url, image, plain, sourceUrl(fieldsOf(source))].find(isText) ?? ''
+  if (url === '' && isFileReference(part))
+    return unreadable(storedFile(`${path}.file_id`, textOr(part.type)), 'An image', path, part, reading)
+  const data = dataOf(url)
+  if (data) return [{ type: 'image', source: data }]
+  if (isRemote(url)) return [{ type: 'image', source: { type: 'url', url } }]
+  const param = isFields(image_url) ? `${path}.image_url.url` : `${path}.${isFields(source) ? 'source' : 'image_url'}`
+  const error = invalid(param, 'expected an http(s) URL or a base64 data URL.')
+  return unreadable(error, 'An image', path, part, reading)
+}
+
+function sourceUrl({ type, url, media_type, data }: Fields): string {
+  return type === 'base64' ? `data:${textOr(media_type)};base64,${textOr(data)}` : textOr(url)
+}
+
+/** The members stand beside the type or, in Chat Completions, in `file`; Messages have a `source`. */
+function fileParts(part: Fields, path: string, reading: Reading): UserPart[] {
+  const isNested = isFields(part.file)
+  const { file_data, file_url, file_id, filename, title } = isNested ? fieldsOf(part.file) : part
+  const source = fieldsOf(part.source)
+  const name = textOr(filename) || textOr(title) || undefined
+  const at = isNested ? `${path}.file` : path
+  const refused = (error: GatewayError) => unreadable(error, 'A file', path, part, reading)
+  if (source.type === 'text') return textPart(document(textOr(source.data), name))
+  if (source.type === 'content') return partsOf(source.content, `${path}.source.content`, reading)
+  const url = textOr(file_url) || (source.type === 'url' ? textOr(source.url) : '')
+  if (url !== '') {
+    if (!isRemote(url)) return refused(invalid(`${at}.file_url`, 'expected an http(s) URL.'))
+    return [{ type: 'document', title: name, source: { type: 'url', url } }]
+  }
+  const dataUrl = textOr(file_data) || (source.type === 'base64' ? sourceUrl(source) : '')
+  if (dataUrl === '')
+    return refused(storedFile(isText(file_id) ? `${at}.file_id` : `${at}.file_data`, textOr(part.type)))
+  const data = dataOf(dataUrl)
+  if (!data) return refused(invalid(`${at}.file_data`, 'expected a base64 data URL.'))
+  if (!data.mediaType.startsWith('text/')) return [{ type: 'document', title: name, source: data }]
+  const bytes = bytesOf(data.data)
+  if (!bytes) return refused(invalid(`${at}.file_data`, 'the base64 data is broken.'))
+  return textPart(document(new TextDecoder().decode(bytes), name))
+}
+
+function document(content: string, title: string | undefined): string {
+  return `<document${title ? ` title="${title.replaceAll('"', '&quot;')}"` : ''}>\n${content}\n</document>`
+}
+
+/** An error where somebody can send the right thing instead, a sentence where it came with an older turn or a tool. */
+function unreadable(error: GatewayError, what: string, path: string, part: Fields, reading: Reading): TextPart[] {
+  if (reading.refuses) throw error
+  reading.unheard.push(`${path} (${textOr(part.type)})`)
+  return textPart(`[${what} was attached here, but it could not be read.]`)
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function isRemote(url: string): boolean {
+  return /^https?:\/\//i.test(url)
+}
+
+export function textPart(value: string): TextPart[] {
+  return value === '' ? [] : [{ type: 'text', text: value }]
+}
+
+function storedFile(param: string, type: string): GatewayError {
+  return invalid(param, `files by id are not stored here (${type}); send the content.`)
+}
+
+export function invalid(param: string, reason: string): GatewayError {
+  return new GatewayError('invalid-request', `${param}: ${reason}`, { param })
+}

@@ -1,0 +1,47 @@
+import { type Fields, isFields, textOr } from './fields.ts'
+
+/** Members that say how something came about, not what it says. */
+const bookkeeping = new Set([
+  'acknowledged_safety_checks',
+  'approval_request_id',
+  'cache_control',
+  'call_id',
+  'caller',
+  'created_by',
+  'encrypted_content',
+  'fingerprint',
+  'id',
+  'phase',
+  'prompt_cache_breakpoint',
+  'role',
+  'signature',
+  'status',
+  'type',
+])
+
+/**
+ * An item or a part of a kind that has no place in a conversation, as text the model can read: its content as JSON
+ * between tags of its type. Empty where nothing in it has words.
+ */
+export function tagged(item: Fields): string {
+  const content = Object.entries(item).filter(([key, value]) => !bookkeeping.has(key) && hasWords(value))
+  if (content.length === 0) return ''
+  const tag = textOr(item.type, 'item').replaceAll(/[^\w.:-]/g, '_')
+  return `<${tag}>\n${JSON.stringify(Object.fromEntries(content), withoutData)}\n</${tag}>`
+}
+
+function hasWords(value: unknown): boolean {
+  if (typeof value === 'string') return value !== '' && !isData(value)
+  if (Array.isArray(value)) return value.some(hasWords)
+  if (isFields(value)) return Object.entries(value).some(([key, inner]) => !bookkeeping.has(key) && hasWords(inner))
+  return value !== undefined && value !== null
+}
+
+function withoutData(_key: string, value: unknown): unknown {
+  return typeof value === 'string' && isData(value) ? '[data]' : value
+}
+
+/** An image or a sound as text: thousands of tokens without a meaning. */
+function isData(text: string): boolean {
+  return /^data:[^,]{0,200};base64,/.test(text) || (text.length > 500 && /^[A-Za-z0-9+/_-]+={0,2}$/.test(text))
+}

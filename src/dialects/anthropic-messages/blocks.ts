@@ -51,7 +51,14 @@ const resultBlock = Type.Union([
     type: otherThan('text', 'image', 'document', 'search_result', 'tool_reference', 'container_upload'),
   }),
 ])
-const resultContent = Type.Union([Type.String(), Type.Array(resultBlock)])
+/** Lossy programs send the bare value a tool has given, or texts in place of blocks. */
+const resultContent = Type.Union([
+  Type.String(),
+  Type.Array(Type.Union([resultBlock, Type.String()])),
+  open({}),
+  Type.Number(),
+  Type.Boolean(),
+])
 /** Other servers and lossy clients leave ids out, or leave them empty. */
 const toolResultBlock = open({
   type: Type.Literal('tool_result'),
@@ -96,9 +103,13 @@ const knownBlocks = [
 /** Blocks of tools that another server ran, and of other APIs and times: other-blocks.ts makes of them what it can. */
 const otherBlock = open({ type: otherThan(...knownBlocks.map(({ properties }) => properties.type.const)) })
 
-export const content = Type.Union([Type.String(), Type.Array(Type.Union([...knownBlocks, otherBlock])), Type.Null()])
+export const content = Type.Union([
+  Type.String(),
+  Type.Array(Type.Union([...knownBlocks, otherBlock, Type.String()])),
+  Type.Null(),
+])
 
-export type Content = Static<typeof content> | undefined
+export type Content = Static<typeof content | typeof resultContent> | undefined
 export type KnownBlock = Static<(typeof knownBlocks)[number]>
 export type OtherBlock = Static<typeof otherBlock>
 export type Block = KnownBlock | OtherBlock

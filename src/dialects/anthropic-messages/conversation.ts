@@ -12,9 +12,9 @@ import {
 import { isOwnSignature } from './encode.ts'
 import { legacyCall, openaiCalls } from './openai-calls.ts'
 import { asOwnBlock, contentOf, storedFile } from './other-blocks.ts'
-import type { MessageBody } from './schema.ts'
+import type { MessageBody, MessagesBody } from './schema.ts'
 import { offeredName } from './toolsets.ts'
-import { member, tagged, text } from './words.ts'
+import { argumentsText, member, tagged, text } from './words.ts'
 
 /** Takes the names of what cannot be told. */
 export type Ignore = (name: string) => void
@@ -26,10 +26,11 @@ export type Ignore = (name: string) => void
  * Pictures and files of turns that are not the user's stand in a user turn of their own, before the next one.
  * Errors: `invalid-request` for files by id: nothing is stored here.
  */
-export function decodeMessages(bodies: readonly MessageBody[], ignore: Ignore): Message[] {
-  const messages: Message[] = []
+export function decodeConversation({ system, messages: bodies }: MessagesBody, ignore: Ignore): Message[] {
+  const instructions = systemTurn(system, { path: 'system', speaker: 'system', legacyCallId: '', ignore })
+  const { messages } = instructions
+  let { aside } = instructions
   const newestUser = bodies.findLastIndex(({ role }) => role === 'user')
-  let aside: UserPart[] = []
   // Results of OpenAI's oldest calls carry no id: they follow their call.
   let legacyCallId = ''
   for (const [index, body] of bodies.entries()) {
@@ -45,11 +46,6 @@ export function decodeMessages(bodies: readonly MessageBody[], ignore: Ignore): 
     aside.push(...turn.aside)
   }
   return aside.length === 0 ? messages : [...messages, { role: 'user', parts: aside }]
-}
-
-/** The `system` of the body, and each system message behind it. */
-export function systemMessages(content: Content, ignore: Ignore): Message[] {
-  return systemTurn(content, { path: 'system', speaker: 'system', legacyCallId: '', ignore }).messages
 }
 
 interface Place {
@@ -112,7 +108,7 @@ function assistantTurn(body: MessageBody, place: Place): Turn {
       messages.push(toolResult(block, path, place))
     } else if (isKnown(block) && block.type === 'tool_use') {
       const name = offeredName(block.toolset_name, block.name ?? '')
-      parts.push({ type: 'tool-call', id: block.id ?? '', name, arguments: JSON.stringify(block.input ?? {}) })
+      parts.push({ type: 'tool-call', id: block.id ?? '', name, arguments: argumentsText(block.input) })
     } else if (isKnown(block) && block.type === 'thinking' && isOwnSignature(block.signature)) {
       if (block.thinking) parts.push({ type: 'reasoning', text: block.thinking })
     } else {
@@ -148,8 +144,13 @@ function labelled(parts: UserPart[], origin: string): UserPart[] {
 }
 
 function blocksOf(content: Content): readonly Block[] {
-  if (!content) return []
-  return typeof content === 'string' ? [{ type: 'text', text: content }] : content
+  if (content === undefined || content === null) return []
+  if (Array.isArray(content)) return content.map((block) => (typeof block === 'string' ? textBlock(block) : block))
+  return [textBlock(typeof content === 'string' ? content : JSON.stringify(content))]
+}
+
+function textBlock(words: string): Block {
+  return { type: 'text', text: words }
 }
 
 function isResult(block: Block): block is ToolResultBlock {

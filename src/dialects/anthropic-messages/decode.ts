@@ -3,7 +3,7 @@ import { GatewayError } from '../../core/errors.ts'
 import type { OutputFormat, Reasoning } from '../../core/request.ts'
 import { decodeEffort, ignoredValue } from '../openai/effort.ts'
 import { manageContext } from './context-management.ts'
-import { decodeMessages, systemMessages } from './conversation.ts'
+import { decodeConversation } from './conversation.ts'
 import type { MessagesOptions } from './encode.ts'
 import { ignoredOptions } from './ignored.ts'
 import type { MessagesBody } from './schema.ts'
@@ -26,7 +26,7 @@ export function decode(checked: unknown, headers: Headers): Decoded<MessagesOpti
   const ignored = new Set<string>()
   const ignore = (name: string) => void ignored.add(name)
   const { tools, toolsets, toolChoice, parallelToolCalls, search, searchRules } = decodeTools(body, ignore)
-  const told = [...systemMessages(body.system, ignore), ...decodeMessages(body.messages, ignore)]
+  const told = decodeConversation(body, ignore)
   const edits = body.context_management?.edits
   const toolBytes = edits?.length ? Buffer.byteLength(JSON.stringify(tools)) : 0
   const { messages, appliedEdits } = manageContext(told, edits ?? [], { toolBytes, ignore })

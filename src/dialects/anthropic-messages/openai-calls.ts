@@ -1,5 +1,5 @@
 import type { AssistantPart } from '../../core/request.ts'
-import { member } from './words.ts'
+import { argumentsText, member } from './words.ts'
 
 /** The calls of an assistant's message as OpenAI's Chat API has them. */
 export function openaiCalls(calls: unknown): AssistantPart[] {
@@ -17,12 +17,11 @@ function functionOf(call: unknown): unknown {
   return Reflect.get(call, 'function') ?? Reflect.get(call, 'custom')
 }
 
-/** Arguments are a text of JSON, which some have parsed already; the input of a freeform tool is a text alone. */
+/** The input of a freeform tool is a text alone. */
 function calledBy(id: string, called: unknown): AssistantPart {
   const name = member(called, 'name') ?? ''
   const input = member(called, 'input')
   if (input !== undefined) return { type: 'tool-call', id, name, arguments: JSON.stringify({ input }) }
   const args: unknown = typeof called === 'object' && called !== null ? Reflect.get(called, 'arguments') : undefined
-  const text = typeof args === 'string' ? args : JSON.stringify(args ?? {})
-  return { type: 'tool-call', id, name, arguments: text || '{}' }
+  return { type: 'tool-call', id, name, arguments: argumentsText(args) }
 }

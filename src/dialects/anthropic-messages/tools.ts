@@ -59,7 +59,7 @@ function listedTools({ tools, functions, messages }: MessagesBody): Entry[] {
   const added = messages.flatMap(({ content }, turn) =>
     Array.isArray(content)
       ? content.flatMap((block, n) =>
-          isKnown(block) && block.type === 'tool_addition' && block.tool.definition
+          typeof block === 'object' && isKnown(block) && block.type === 'tool_addition' && block.tool.definition
             ? [{ tool: block.tool.definition, path: `messages.${turn}.content.${n}.tool`, isAdded: true }]
             : [],
         )
@@ -82,10 +82,12 @@ function offering(entries: Entry[], messages: MessageBody[], chosen: string | un
   const removed = new Set<string>()
   for (const { content } of messages) {
     if (!Array.isArray(content)) continue
-    for (const block of content.filter(isKnown)) {
+    for (const block of content) {
+      if (typeof block === 'string' || !isKnown(block)) continue
       if (block.type === 'tool_result' && Array.isArray(block.content)) {
         for (const part of block.content)
-          if (part.type === 'tool_reference' && 'tool_name' in part) found.add(part.tool_name)
+          if (typeof part === 'object' && part.type === 'tool_reference' && 'tool_name' in part)
+            found.add(part.tool_name)
       }
       if (block.type === 'tool_addition') {
         const name = block.tool.name ?? definedName(block.tool.definition)

@@ -18,3 +18,9 @@ export function member(value: unknown, name: string): string | undefined {
   const found: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
   return typeof found === 'string' ? found : undefined
 }
+
+/** Arguments as a text of JSON, whether they come as a value or as such a text. */
+export function argumentsText(value: unknown): string {
+  if (typeof value === 'string') return value || '{}'
+  return JSON.stringify(value ?? {})
+}

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
+import fc from 'fast-check'
 import type { AssistantPart, Message, UserPart } from '../../../src/core/request.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
 import { thrownBy } from '../stream.ts'
@@ -7,7 +8,11 @@ import { thrownBy } from '../stream.ts'
 const door = TypeCompiler.Compile(anthropicMessages.body)
 
 function decode(...messages: object[]) {
-  const body = { model: 'glm-5', max_tokens: 10, messages }
+  return decodeBody({ messages })
+}
+
+function decodeBody(fields: object) {
+  const body = { model: 'glm-5', max_tokens: 10, messages: [{ role: 'user', content: 'Hello' }], ...fields }
   expect([...door.Errors(body)]).toEqual([])
   return anthropicMessages.decode(body, new Headers()).request
 }
@@ -59,6 +64,29 @@ describe('a history made elsewhere', () => {
         },
       ],
       [assistant(call('', '', '{}'), call('', '', '{}')), result(''), result('')],
+      [],
+    ],
+    [
+      'results that are no blocks, texts that are no blocks, arguments that are text',
+      [
+        { role: 'user', content: ['a', { type: 'text', text: 'b' }] },
+        { role: 'assistant', content: [{ type: 'tool_use', id: 't', name: 'f', input: '{"a":1}' }] },
+        {
+          role: 'user',
+          content: [
+            { type: 'tool_result', tool_use_id: 't', content: { found: 3 } },
+            { type: 'tool_result', tool_use_id: 'u', content: 0 },
+            { type: 'tool_result', tool_use_id: 'v', content: ['c'] },
+          ],
+        },
+      ],
+      [
+        user(words('a'), words('b')),
+        assistant(call('t', 'f', '{"a":1}')),
+        result('t', words('{"found":3}')),
+        result('u', words('0')),
+        result('v', words('c')),
+      ],
       [],
     ],
     [
@@ -324,4 +352,38 @@ describe('files by their ids are refused', () => {
       message: param + message,
     })
   })
+})
+
+test('a picture of the instructions comes with the first words of the user', () => {
+  const request = decodeBody({ system: [words('logo:'), picture, { type: 'mood', value: 'calm' }] })
+  expect(request.messages).toEqual([
+    { role: 'system', text: 'logo:' },
+    user(words('[This belongs to the instructions above:]'), seen),
+    user(words('Hello')),
+  ])
+  expect(request.unsupported).toEqual(['system.2 (mood)'])
+})
+
+test('a block nobody knows is told or named, whatever it holds and wherever it stands', () => {
+  const type = fc.string({ minLength: 1, maxLength: 8 }).map((name) => `x-${name}`)
+  const members = fc.dictionary(
+    fc.constantFrom('text', 'content', 'data', 'source', 'from', 'tool', 'x'),
+    fc.jsonValue(),
+  )
+  const block = fc.tuple(type, members).map(([type, rest]) => ({ ...rest, type }))
+  const places: ((block: object) => object)[] = [
+    (told) => ({ role: 'user', content: [told] }),
+    (told) => ({ role: 'assistant', content: [told] }),
+    (told) => ({ role: 'system', content: [told] }),
+    (told) => ({ role: 'developer', content: [told] }),
+    (told) => ({ role: 'tool', tool_call_id: 't', content: [told] }),
+    (told) => ({ role: 'user', content: [{ type: 'tool_result', tool_use_id: 't', content: [told] }] }),
+  ]
+  fc.assert(
+    fc.property(block, fc.constantFrom(...places), (told, place) => {
+      const request = decode({ role: 'user', content: 'Hello' }, place(told))
+      const isTold = JSON.stringify(request.messages.slice(1)).includes(JSON.stringify(told.type).slice(1, -1))
+      expect(isTold || request.unsupported.some((name) => name.includes(told.type))).toBe(true)
+    }),
+  )
 })

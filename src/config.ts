@@ -13,7 +13,10 @@ import {
 import { UsageError } from './config/usage-error.ts'
 
 /** Everything that can be set, checked, defaults filled in. */
-export interface Config extends Settings {
+export interface Config extends Omit<Settings, 'primaryModel' | 'smallModel'> {
+  /** `undefined`: the newest that the first upstream prefers and its credentials may use. */
+  primaryModel: string | undefined
+  smallModel: string | undefined
   /** Origin of `apiEndpoint`, the base of every other call to the site: `https://chat.z.ai`. */
   webBaseUrl: string
   /** The rest of `apiEndpoint`: `/api/v2/chat/completions`. */
@@ -98,7 +101,11 @@ function areSettings(values: Partial<Record<SettingName, unknown>>): values is S
 /** Fills in what follows from other settings. */
 function settled(values: Settings, given: ReadonlyMap<SettingName, Source>): Omit<LoadedConfig, 'doubts'> {
   const endpoint = new URL(values.apiEndpoint)
-  const config = { ...values, webBaseUrl: endpoint.origin, completionPath: endpoint.pathname + endpoint.search }
+  const config: Config = {
+    ...values,
+    webBaseUrl: endpoint.origin,
+    completionPath: endpoint.pathname + endpoint.search,
+  }
   const sources = new Map(given)
   const origins = new Map(
     settingList.map((setting) => [setting.name, sources.get(setting.name)?.origin(setting) ?? '']),
@@ -121,13 +128,9 @@ function settled(values: Settings, given: ReadonlyMap<SettingName, Source>): Omi
     follow('upstreams', 'zaiApiKeys')
   }
   // Nobody has named one, so its origin stays the default.
-  if (config.upstreams[0] === 'zai-api' && isDefault('primaryModel')) config.primaryModel = primaryOfApi
+  if (config.upstreams[0] === 'zai-api') {
+    if (isDefault('primaryModel')) config.primaryModel = undefined
+    if (isDefault('smallModel')) config.smallModel = undefined
+  }
   return { config, origins, sources }
 }
-
-/**
- * The newest model for code that the official API documents with its lengths, that can switch its thinking off, and
- * that the vendor's coding plan has Claude Code's opus and sonnet stand for; of what is newer, plans differ.
- * Source: the vendor's model pages of 2026-07.
- */
-const primaryOfApi = 'GLM-4.7'

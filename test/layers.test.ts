@@ -12,9 +12,11 @@ const mayImport: Record<string, string[]> = {
   // What OpenAI's three APIs say in the same words.
   'dialects/openai': ['core'],
   'dialects/*': ['core', 'dialects/openai', '@sinclair/typebox'],
+  // What is known of Z.AI's models, for both upstreams that offer them and for who configures, lists and launches.
+  models: ['core', '@sinclair/typebox'],
   'prompted-tools': ['core'],
   tokens: ['core', 'gpt-tokenizer'],
-  'upstreams/*': ['core', 'wire', 'prompted-tools', '@sinclair/typebox', 'node:crypto'],
+  'upstreams/*': ['core', 'models', 'wire', 'prompted-tools', '@sinclair/typebox', 'node:crypto'],
   attachments: ['core', 'wire', 'unpdf', 'node:zlib'],
   gateway: ['core', 'type attachments', 'tokens', 'prompted-tools', 'ajv'],
   observe: ['core', '@logtape/*', 'prom-client'],
@@ -31,8 +33,8 @@ const mayImport: Record<string, string[]> = {
     'swagger-ui-dist',
     'node:crypto',
   ],
-  config: ['config.ts', 'core', 'gateway', 'observe', '@sinclair/typebox', 'node:*'],
-  'config.ts': ['config', 'core', 'gateway', 'observe', '@sinclair/typebox', 'node:*'],
+  config: ['config.ts', 'core', 'gateway', 'models', 'observe', '@sinclair/typebox', 'node:*'],
+  'config.ts': ['config', 'core', 'gateway', 'models', 'observe', '@sinclair/typebox', 'node:*'],
   'version.ts': ['../package.json'],
   'fetch-limit.ts': ['config'],
   'pdf-thread.ts': [],

@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/errors.ts'
-import type { ChatRequest, DocumentPart, ImagePart, Message, TextPart, UserPart } from '../core/request.ts'
+import type { ChatRequest, DocumentPart, ImagePart, Message, TextPart, UserPart, VideoPart } from '../core/request.ts'
 import type { Model, Upstream } from '../core/upstream.ts'
 import { readDocument } from './document.ts'
 import { fitImage, imageTypeOf } from './image.ts'
@@ -34,12 +34,12 @@ export interface AttachmentOptions {
   limits: Limits
 }
 
-type Attachment = ImagePart | DocumentPart
+type Attachment = ImagePart | VideoPart | DocumentPart
 
 /** What stands where the attachment stood. `ignored` is its kind's name in `unsupported`, when the model gets less. */
 interface Prepared {
   parts: UserPart[]
-  ignored?: 'images' | 'documents'
+  ignored?: 'images' | 'videos' | 'documents'
 }
 
 /** Everything that decides about one attachment. */
@@ -59,7 +59,8 @@ interface Place extends AttachmentReader {
  * `unsupported`. Files of other types are such a sentence everywhere, and so is a picture for a model without eyes,
  * unless it was just sent and the upstream means to refuse it.
  *
- * Pictures given by URL stay as they are: some upstreams fetch them by themselves.
+ * Pictures given by URL stay as they are: some upstreams fetch them by themselves. So do videos, and documents given
+ * by URL, for a model that takes them; for any other a sentence takes the place of a video.
  * A request without attachments comes back as it is. Rejects with `cancelled` when the signal fires.
  */
 export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOptions): PrepareAttachments {
@@ -84,6 +85,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
 
   async function prepare(part: UserPart, place: Place): Promise<Prepared> {
     if (part.type === 'text') return { parts: [part] }
+    if (part.type === 'video') return video(part, place)
     try {
       return part.type === 'image' ? await image(part, place) : await document(part, place)
     } catch (thrown) {
@@ -101,7 +103,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     if (!model.vision) {
       if (fresh && upstream.refusesUnseenPictures) return { parts: [part] }
       options.note('image omitted')
-      return { parts: [remark(unseen(model, fresh))], ignored: 'images' }
+      return { parts: [remark(unseen(model, 'picture', fresh))], ignored: 'images' }
     }
     const { source } = embedded(part)
     if (source.type === 'url') return { parts: [part] }
@@ -114,10 +116,16 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     return { parts: [fitted] }
   }
 
+  function video(part: VideoPart, { model, fresh, options }: Place): Prepared {
+    if (model.video) return { parts: [part] }
+    options.note('video omitted')
+    return { parts: [remark(unseen(model, 'video', fresh))], ignored: 'videos' }
+  }
+
   async function document(part: DocumentPart, place: Place): Promise<Prepared> {
     const { model, options } = place
     const { source } = embedded(part)
-    if (source.type === 'url' && options.counting) return { parts: [part] }
+    if (source.type === 'url' && (options.counting || model.files)) return { parts: [part] }
     const { data, mediaType } =
       source.type === 'url'
         ? await fetchFile(source.url, options.signal, limits.maxDocumentBytes)
@@ -168,22 +176,24 @@ function embedded<Part extends Attachment>(part: Part): Part {
   return { ...part, source: { type: 'base64', mediaType, data: part.source.url.slice(comma + 1) } }
 }
 
-/** Said to the model. Only the picture it is asked about now is worth a word to the user. */
-function unseen({ id }: Model, fresh: boolean): string {
+/** Said to the model. Only what it is asked about now is worth a word to the user. */
+function unseen({ id }: Model, what: 'picture' | 'video', fresh: boolean): string {
+  const name = what === 'picture' ? 'image' : what
   return fresh
-    ? `A picture was here. ${id} cannot see pictures: the answer has to say so; a vision model such as GLM-4.6V can.`
-    : `image omitted: ${id} cannot see images; choose a vision model such as GLM-4.6V`
+    ? `A ${what} was here. ${id} cannot see ${what}s: the answer has to say so; a vision model such as GLM-4.6V can.`
+    : `${name} omitted: ${id} cannot see ${name}s; choose a vision model such as GLM-4.6V`
 }
 
 /** The same error, which says also which of the files it means. */
 function naming(part: Attachment, error: GatewayError): GatewayError {
-  if (part.type === 'image' || part.title === undefined) return error
+  if (part.type !== 'document' || part.title === undefined) return error
   const { kind, code } = error
   return new GatewayError(kind, `${nameOf(part)}: ${error.message}`, { code, param: 'messages', cause: error })
 }
 
 function nameOf(part: Attachment): string {
   if (part.type === 'image') return 'A picture'
+  if (part.type === 'video') return 'A video'
   return part.title === undefined ? 'A file' : `The file "${part.title}"`
 }
 

@@ -16,6 +16,10 @@ export interface OfferedModel {
   id: string
   contextTokens?: number
   maxOutputTokens?: number
+  /** What a message may hold: `text`, `image`, `video`, `file`. */
+  input?: readonly string[]
+  /** Dollars for a million tokens. */
+  price?: Record<'input' | 'output' | 'cached', number | undefined>
 }
 
 /** One variable: its value, `undefined` to take it away, and the reason. */
@@ -168,20 +172,26 @@ function opencodeConfig({ url, models, primary, small }: Target) {
   }
 }
 
-function opencodeModel({ id, contextTokens, maxOutputTokens }: OfferedModel) {
+function opencodeModel({ id, contextTokens, maxOutputTokens, input = ['text'], price }: OfferedModel) {
   return {
     name: id,
     tool_call: true,
     reasoning: true,
-    ...(seesPictures(id) ? { attachment: true, modalities: { input: ['text', 'image'], output: ['text'] } } : {}),
+    ...(input.includes('image')
+      ? { attachment: true, modalities: { input: ['text', 'image'], output: ['text'] } }
+      : {}),
+    ...(price?.input === undefined || price.output === undefined
+      ? {}
+      : {
+          cost: {
+            input: price.input,
+            output: price.output,
+            ...(price.cached === undefined ? {} : { cache_read: price.cached }),
+          },
+        }),
     // Half a limit is refused.
     ...(contextTokens === undefined || maxOutputTokens === undefined
       ? {}
       : { limit: { context: contextTokens, output: maxOutputTokens } }),
   }
-}
-
-/** `GLM-4.6V`, `GLM-5V-Turbo`: the list of models does not say it otherwise. */
-function seesPictures(id: string): boolean {
-  return /\dV\b/i.test(id)
 }

@@ -48,47 +48,83 @@ export interface Place extends Keys {
 export async function targetOf(client: Client, place: Place, { config, origins }: LoadedConfig): Promise<Target> {
   const models = await offeredModels(place)
   const find = (id: string) => models.find((model) => model.id.toLowerCase() === id.toLowerCase())
-  const primary = find(config.primaryModel) ?? { id: config.primaryModel }
+  const primary = await answering(config.primaryModel ?? anyLarge, place, find)
   return {
     url: place.url,
     key: client === 'claude' || client === 'anthropic' ? place.anthropicKey : place.openaiKey,
     models: models.filter(({ id }) => !isVariant(id, find)),
     primary,
-    small: find(config.smallModel) ?? primary,
+    small: find(config.smallModel ?? '') ?? (await answering(anySmall, place, find)),
     named: origins.get('primaryModel') !== 'default',
   }
 }
 
-async function offeredModels({ url, openaiKey, fetch }: Place): Promise<OfferedModel[]> {
-  const response = await fetch(`${url}/v1/models`, {
+type Find = (id: string) => OfferedModel | undefined
+
+/** Names of another vendor's models, for which the primary and the small model stand. */
+const anyLarge = 'claude'
+const anySmall = 'claude-haiku'
+
+/** The model behind a name: as listed, else what the gateway says stands for it. */
+async function answering(name: string, place: Place, find: Find): Promise<OfferedModel> {
+  const listed = find(name)
+  if (listed) return listed
+  const body = await read(`/v1/models/${encodeURIComponent(name)}`, place, { 'anthropic-version': '2023-06-01' })
+  if (!Value.Check(NamedModel, body)) return { id: name }
+  return find(body.display_name) ?? { id: body.display_name }
+}
+
+async function offeredModels(place: Place): Promise<OfferedModel[]> {
+  const body = await read('/v1/models', place)
+  if (!Value.Check(ModelList, body)) throw new UsageError(`the gateway at ${place.url} does not list its models`)
+  return body.data.map(offered)
+}
+
+/** Errors: UsageError where the gateway refuses the key. */
+async function read(path: string, { url, openaiKey, fetch }: Place, headers: object = {}): Promise<unknown> {
+  const response = await fetch(`${url}${path}`, {
     ...local(modelsTimeoutMs),
-    headers: { authorization: `Bearer ${openaiKey}` },
+    headers: { authorization: `Bearer ${openaiKey}`, ...headers },
   })
   if (response.status === 401)
     throw new UsageError(`the gateway at ${url} does not accept the key of this configuration; set its AUTH_TOKEN here`)
-  const body: unknown = JSON.parse(await response.text())
-  if (!Value.Check(ModelList, body)) throw new UsageError(`the gateway at ${url} does not list its models`)
-  return body.data.map(offered)
+  return JSON.parse(await response.text())
 }
+
+/** In Anthropic's shape, which tells the model's own name beside the one that was asked for. */
+const NamedModel = Type.Object({ display_name: Type.String() })
+
+const price = Type.Optional(Type.String())
 
 const ListedModel = Type.Object({
   id: Type.String(),
   context_length: Type.Optional(Type.Number()),
   max_output_tokens: Type.Optional(Type.Number()),
+  architecture: Type.Optional(Type.Object({ input_modalities: Type.Array(Type.String()) })),
+  pricing: Type.Optional(Type.Object({ prompt: price, completion: price, input_cache_read: price })),
 })
 
 const ModelList = Type.Object({ data: Type.Array(ListedModel) })
 
-function offered({ id, context_length, max_output_tokens }: Static<typeof ListedModel>): OfferedModel {
+function offered(model: Static<typeof ListedModel>): OfferedModel {
+  const { id, context_length, max_output_tokens, architecture, pricing } = model
   return {
     id,
     ...(context_length === undefined ? {} : { contextTokens: context_length }),
     ...(max_output_tokens === undefined ? {} : { maxOutputTokens: max_output_tokens }),
+    ...(architecture === undefined ? {} : { input: architecture.input_modalities }),
+    ...(pricing === undefined ? {} : { price: priceOf(pricing) }),
   }
 }
 
+function priceOf({ prompt, completion, input_cache_read }: NonNullable<Static<typeof ListedModel>['pricing']>) {
+  const perMillion = (text: string | undefined) =>
+    text === undefined ? undefined : Math.round(Number(text) * 1e12) / 1e6
+  return { input: perMillion(prompt), output: perMillion(completion), cached: perMillion(input_cache_read) }
+}
+
 /** `GLM-4.5-Search` beside `GLM-4.5`: a way to ask, no model of its own. */
-function isVariant(id: string, find: (id: string) => OfferedModel | undefined): boolean {
+function isVariant(id: string, find: Find): boolean {
   const base = id.replace(/-(Thinking|NoThinking|Search)$/, '')
   return base !== id && find(base) !== undefined
 }

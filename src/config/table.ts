@@ -260,16 +260,16 @@ export const settings = {
     kind: name('MODEL'),
     default: 'GLM-4.5',
     about:
-      'Model for names of other vendors, such as claude-… and gpt-…, and for agents; where zai-api is the first of UPSTREAMS, the default is GLM-4.7.',
+      'Model for names of other vendors, such as claude-… and gpt-…, and for agents; where zai-api is the first of UPSTREAMS, the default is the newest that the key may use.',
     role: 'plain',
   },
   smallModel: {
     env: 'SMALL_MODEL',
     group: 'models',
     kind: name('MODEL'),
-    // On the coding plan, it is what the vendor itself has "haiku" stand for.
     default: 'GLM-4.5-Air',
-    about: 'Model for names of small ones, such as claude-haiku-… and gpt-…-mini, and for the side jobs of agents.',
+    about:
+      'Model for names of small ones, such as claude-haiku-… and gpt-…-mini, and for the side jobs of agents; where zai-api is first, one that the key may use.',
     role: 'plain',
   },
   thinkingModel: {

@@ -24,7 +24,7 @@ export type Message =
   | { role: 'assistant'; parts: AssistantPart[] }
   | { role: 'tool'; callId: string; parts: UserPart[]; isError: boolean }
 
-export type UserPart = TextPart | ImagePart | DocumentPart
+export type UserPart = TextPart | ImagePart | VideoPart | DocumentPart
 
 export interface TextPart {
   type: 'text'
@@ -34,6 +34,11 @@ export interface TextPart {
 export interface ImagePart {
   type: 'image'
   source: { type: 'url'; url: string } | { type: 'base64'; mediaType: string; data: string }
+}
+
+export interface VideoPart {
+  type: 'video'
+  source: ImagePart['source']
 }
 
 /** A file the client attached: plain text is carried as text parts, so this one is binary or remote. */

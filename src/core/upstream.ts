@@ -16,8 +16,15 @@ export interface Upstream {
   refusesUnseenPictures?: true
   /** What can be asked for now. Never rejects: falls back to what is known without asking. */
   models(): Promise<Model[]>
-  /** Names of what the request asks and this upstream cannot honour. */
-  unsupported(request: ChatRequest): string[]
+  /**
+   * A model that no list has, where this upstream judges names by itself: any name it is `named` for, else those that
+   * look like its own. Its refusal is `not-found`.
+   */
+  unlisted?(name: string, named: boolean): Model | undefined
+  /** Newest first: the models that stand for large and small ones of other vendors. */
+  preferred?: Readonly<Record<'primary' | 'small', readonly string[]>>
+  /** Names of what the request asks and the model it goes to cannot honour. */
+  unsupported(request: ChatRequest, model: Model): string[]
   /**
    * Resolves when the first delta is in hand, so status codes are honest and a retry is still possible.
    * Rejects with GatewayError before that; afterwards failure is the last delta.
@@ -45,10 +52,19 @@ export interface Model {
   /** The upstream's own name: `0727-106B-API`. */
   upstreamId: string
   createdAtSeconds: number
+  /** Takes pictures. */
   vision: boolean
+  /** Takes videos. */
+  video?: boolean
+  /** Takes files by their address; where it does not, the gateway reads the text out of them. */
+  files?: boolean
   /** Can reason, and whether it does unless told otherwise. */
   reasoning: 'never' | 'on-request' | 'by-default'
   search: boolean
   contextTokens?: number
   maxOutputTokens?: number
+  /** Dollars for a million tokens. */
+  price?: { input?: number; cached?: number; output?: number }
+  /** None of the credentials may use it, as far as their refusals have told. */
+  refused?: true
 }

@@ -19,13 +19,13 @@ export interface HeardOptions {
  * `parallel_tool_calls`, stop sequences.
  */
 export function heard(
-  { upstream, request }: Pick<Route, 'upstream' | 'request'>,
+  { upstream, model, request }: Pick<Route, 'upstream' | 'model' | 'request'>,
   options: HeardOptions,
 ): Machine<Delta, Delta> {
   const { sampling, toolChoice, parallelToolCalls } = request
   const { maxTokens, stop = [] } = sampling
   // Where the upstream takes no choice, the client is told so, and an answer is better than an error.
-  const mustCall = demandsCall(request) && !upstream.unsupported(request).includes('tool_choice')
+  const mustCall = demandsCall(request) && !upstream.unsupported(request, model).includes('tool_choice')
   const rules: Machine<Delta, Delta>[] = []
   if (maxTokens !== undefined && !upstream.enforcesMaxTokens) rules.push(budget(maxTokens, options.countTokens))
   if (toolChoice !== 'auto' || !parallelToolCalls)

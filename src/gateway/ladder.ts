@@ -17,26 +17,36 @@ const worthAnother = {
   'invalid-request': false,
   'content-filtered': false,
   'context-overflow': false,
+  // Of the model, which another upstream may have.
+  'not-found': true,
   unauthorized: false,
   forbidden: false,
-  'not-found': false,
   'too-large': false,
   cancelled: false,
   internal: false,
 } as const satisfies Record<ErrorKind, boolean>
 
+/** Refusals of the model alone, after which the same upstream may answer with another one. */
+const modelRefusals: ReadonlySet<string> = new Set(['model_not_found', 'model_not_available'])
+
+/** A route to try, or a model to put in place of one that nobody named and the credentials may not use. */
+export interface Rung extends Route {
+  isAlternative: boolean
+}
+
 /**
- * Who answers, and who steps in where that fails: the upstreams behind it in the operator's order that offer a model
- * of the same public name. Errors: as `route`.
+ * Who answers, and who steps in where that fails: the route's alternatives, and the upstreams behind it in the
+ * operator's order that offer a model of the same public name. Errors: as `route`.
  */
 export function ladder(
   request: ChatRequest,
   offers: readonly Offer[],
   options: RouteOptions,
-): [first: Route, ...others: Route[]] {
-  const first = route(request, offers, options)
+): [first: Rung, ...others: Rung[]] {
+  const first = { ...route(request, offers, options), isAlternative: false }
+  const instead = (first.alternatives ?? []).map((model) => ({ ...first, model, isAlternative: true }))
   const behind = offers.slice(offers.findIndex(({ upstream }) => upstream === first.upstream) + 1)
-  return [first, ...behind.flatMap((offer) => sameModel(first, routeIn(offer)))]
+  return [first, ...instead, ...behind.flatMap((offer) => sameModel(first, routeIn(offer)))]
 
   function routeIn(offer: Offer): Route | undefined {
     try {
@@ -48,32 +58,37 @@ export function ladder(
 }
 
 /** The fallbacks of `route` may end at another model, which the client has not asked for. */
-function sameModel(first: Route, other: Route | undefined): Route[] {
-  return other?.model.id.toLowerCase() === first.model.id.toLowerCase() ? [other] : []
+function sameModel(first: Route, other: Route | undefined): Rung[] {
+  return other?.model.id.toLowerCase() === first.model.id.toLowerCase() ? [{ ...other, isAlternative: false }] : []
 }
 
 /**
  * Tries one rung after the other. Errors: that of the first rung, or of the first for which a client does well to try
  * again, once no rung is left or one fails for a reason that is the request's own.
  */
-export async function climb<Rung, Result>(
-  rungs: readonly Rung[],
-  attempt: (rung: Rung) => Promise<Result>,
-  fell: (error: GatewayError, next: Rung) => void,
+export async function climb<Step extends Pick<Rung, 'isAlternative'>, Result>(
+  rungs: readonly Step[],
+  attempt: (rung: Step) => Promise<Result>,
+  fell: (error: GatewayError, next: Step) => void,
 ): Promise<Result> {
   const errors: GatewayError[] = []
-  for (const [place, rung] of rungs.entries()) {
+  let [rung, ...left] = rungs
+  while (rung !== undefined) {
     try {
       return await attempt(rung)
     } catch (thrown) {
       const error = asGatewayError(thrown)
       errors.push(error)
-      const next = rungs[place + 1]
-      if (!worthAnother[error.kind] || next === undefined) break
-      fell(error, next)
+      if (!worthAnother[error.kind]) break
+      const refused = modelRefusals.has(error.code)
+      const at = left.findIndex(({ isAlternative }) => refused || !isAlternative)
+      rung = left[at]
+      left = left.slice(at + 1)
+      if (rung !== undefined) fell(error, rung)
     }
   }
   const last = errors.at(-1)
   if (last?.kind === 'cancelled') throw last
-  throw errors.find(({ retry }) => retry) ?? errors[0] ?? new Error('nobody to ask')
+  const known = errors.filter(({ kind }) => kind !== 'not-found')
+  throw known.find(({ retry }) => retry) ?? known[0] ?? errors[0] ?? new Error('nobody to ask')
 }

@@ -4,10 +4,13 @@ import type { ChatRequest } from '../core/request.ts'
 import type { Model, Upstream } from '../core/upstream.ts'
 
 export interface RouteOptions {
-  /** Best model for names of other vendors, and what THINKING_MODEL and SEARCH_MODEL stand for. */
-  primaryModel: string
+  /**
+   * Best model for names of other vendors, and what THINKING_MODEL and SEARCH_MODEL stand for; where none is named, the
+   * newest that the first upstream prefers and may use.
+   */
+  primaryModel: string | undefined
   /** The same for names of small ones; the primary where it is not in the catalogue. */
-  smallModel: string
+  smallModel: string | undefined
   thinkingModel: string
   searchModel: string
   /** The user's own rules, first match wins: a name with `*` for any run of characters, and a name of ours. */
@@ -21,6 +24,10 @@ export interface Route {
   request: ChatRequest
   reasoningByName: boolean
   searchByName: boolean
+  /** Of the same upstream, newest first: what may step in where the credentials may not use the model nobody named. */
+  alternatives?: readonly Model[]
+  /** What MODEL_MAP made of the name. */
+  mappedTo?: string
 }
 
 export interface Offer {
@@ -33,9 +40,10 @@ interface Wish {
   upstream: Upstream
   reasoning?: 'on' | 'off'
   search?: boolean
+  alternatives?: readonly Model[]
 }
 
-/** Where a name of ours falls back to when the configured one is not in the catalogue. */
+/** What stands for other vendors' models at an upstream that prefers none, where the configured one is not in the catalogue. */
 const fallbackPrimary = 'GLM-4.5'
 
 /** What clients ask for when nobody told them about GLM. */
@@ -48,35 +56,68 @@ const foreignNames: readonly (readonly [pattern: RegExp, size: 'small' | 'primar
   [/^gemini\b/, 'primary'],
 ]
 
-/** `Z-AI/GLM-4.5[1m]` → `glm-4.5`: vendor prefix, window mark and case carry no meaning here. */
-function normalise(name: string): string {
+/** `Z-AI/GLM-4.5[1m]` → `GLM-4.5`: vendor prefix and window mark carry no meaning here. */
+function bare(name: string): string {
   return name
     .trim()
-    .toLowerCase()
-    .replace(/\[\d+[km]\]$/, '')
-    .replace(/^(?:z-?ai(?:-org)?|zhipu(?:ai)?|bigmodel|thudm|openai|anthropic|google)\//, '')
+    .replace(/\[\d+[km]\](?=$|-)/gi, '')
+    .replace(/^(?:z-?ai(?:-org)?|zhipu(?:ai)?|bigmodel|thudm|openai|anthropic|google)\//i, '')
+}
+
+/** Nor does case. */
+function normalise(name: string): string {
+  return bare(name).toLowerCase()
 }
 
 /**
  * Finds who answers for a model name.
  *
- * Order: the user's map, the catalogues in the order of the upstreams, virtual suffixes, the configured names, and
- * names of other vendors. Errors: `not-found` that lists what exists.
+ * Order: the user's map, the catalogues in the order of the upstreams, virtual suffixes, the configured names, a name
+ * behind that of an upstream (`zai-api/glm-5.4`), names of other vendors, and names no list has that an upstream judges
+ * by itself: those it is named for, and those that look like its own. Errors: `not-found` that lists what exists.
  */
 export function route(request: ChatRequest, offers: readonly Offer[], options: RouteOptions): Route {
   const name = normalise(request.model)
   const mapped = options.modelMap.find(([pattern]) => matches(normalise(pattern), name))
   const wish = mapped
-    ? ours(mapped[1], offers, options)
-    : (ours(name, offers, options) ?? foreign(name, offers, options))
-  if (!wish) throw unknownModel(mapped?.[1] ?? request.model, offers, mapped !== undefined)
+    ? (known(mapped[1], offers, options) ?? unlisted(mapped[1], offers, true))
+    : (known(request.model, offers, options) ??
+      foreign(name, offers, options) ??
+      unlisted(request.model, offers, false))
+  if (!wish) throw unknownModel(request.model, offers, mapped?.[1])
   return {
     upstream: wish.upstream,
     model: wish.model,
     reasoningByName: wish.reasoning === 'on',
     searchByName: wish.search === true,
+    ...(wish.alternatives ? { alternatives: wish.alternatives } : {}),
+    ...(mapped ? { mappedTo: mapped[1] } : {}),
     request: asWished(request, wish),
   }
+}
+
+/** A name of ours, or of an upstream's behind its own. */
+function known(asked: string, offers: readonly Offer[], options: RouteOptions): Wish | undefined {
+  const wish = ours(asked, offers, options)
+  if (wish) return wish
+  const offer = offers.find(({ upstream }) => normalise(asked).startsWith(`${upstream.id}/`))
+  if (!offer) return undefined
+  const name = bare(asked).slice(offer.upstream.id.length + 1)
+  return ours(name, [offer], options) ?? foreign(normalise(name), [offer], options) ?? unlisted(name, [offer], true)
+}
+
+/** Its server judges the name. */
+function unlisted(asked: string, offers: readonly Offer[], named: boolean): Wish | undefined {
+  const name = bare(asked)
+  for (const { upstream } of offers) {
+    const find = (id: string): Wish | undefined => {
+      const model = upstream.unlisted?.(id, named)
+      return model && { model, upstream }
+    }
+    const wish = withSuffix(name, find) ?? (name === '' ? undefined : find(name))
+    if (wish) return wish
+  }
+  return undefined
 }
 
 function asWished(request: ChatRequest, { reasoning, search = false }: Wish): ChatRequest {
@@ -91,7 +132,7 @@ function asWished(request: ChatRequest, { reasoning, search = false }: Wish): Ch
 /** A name of the catalogue, with or without virtual suffixes, or one of the three configured names. */
 function ours(asked: string, offers: readonly Offer[], options: RouteOptions): Wish | undefined {
   const name = normalise(asked)
-  return inCatalogue(name, offers) ?? configured(name, offers, options)
+  return name === '' ? undefined : (inCatalogue(name, offers) ?? configured(name, offers, options))
 }
 
 function inCatalogue(name: string, offers: readonly Offer[]): Wish | undefined {
@@ -99,10 +140,15 @@ function inCatalogue(name: string, offers: readonly Offer[]): Wish | undefined {
     const model = byName(models).get(name)
     if (model) return { model, upstream }
   }
-  const [, base, suffix] = /^(.+)-(thinking|nothinking|search)$/.exec(name) ?? []
-  const wish = base === undefined ? undefined : inCatalogue(base, offers)
+  return withSuffix(name, (base) => inCatalogue(base, offers))
+}
+
+/** What the suffix of a name asks for of the model before it. */
+function withSuffix(name: string, find: (base: string) => Wish | undefined): Wish | undefined {
+  const [, base, suffix] = /^(.+)-(thinking|nothinking|search)$/i.exec(name) ?? []
+  const wish = base === undefined ? undefined : (withSuffix(base, find) ?? find(base))
   if (!wish) return undefined
-  switch (suffix) {
+  switch (suffix?.toLowerCase()) {
     case 'thinking':
       return { ...wish, reasoning: 'on' }
     case 'nothinking':
@@ -128,20 +174,45 @@ function byName(models: readonly Model[]): ReadonlyMap<string, Model> {
 const named = new WeakMap<readonly Model[], ReadonlyMap<string, Model>>()
 
 function configured(name: string, offers: readonly Offer[], options: RouteOptions): Wish | undefined {
-  const primary =
-    inCatalogue(normalise(options.primaryModel), offers) ?? inCatalogue(fallbackPrimary.toLowerCase(), offers)
-  if (!primary) return undefined
-  if (name === normalise(options.primaryModel)) return primary
-  if (name === normalise(options.thinkingModel)) return { ...primary, reasoning: 'on' }
-  if (name === normalise(options.searchModel)) return { ...primary, search: true }
+  const { primaryModel, thinkingModel, searchModel } = options
+  const asked = [primaryModel ?? '', thinkingModel, searchModel].map(normalise).indexOf(name)
+  const wish = asked < 0 ? undefined : primary(offers, options)
+  if (!wish) return undefined
+  return [wish, { ...wish, reasoning: 'on' as const }, { ...wish, search: true }][asked]
+}
+
+function primary(offers: readonly Offer[], { primaryModel }: RouteOptions): Wish | undefined {
+  if (primaryModel === undefined) return preferredOf(offers, 'primary')
+  return (
+    inCatalogue(normalise(primaryModel), offers) ??
+    unlisted(primaryModel, offers, false) ??
+    preferredOf(offers, 'primary')
+  )
+}
+
+function small(offers: readonly Offer[], options: RouteOptions): Wish | undefined {
+  const { smallModel } = options
+  if (smallModel === undefined) return preferredOf(offers, 'small')
+  return ours(smallModel, offers, options) ?? unlisted(smallModel, offers, false)
+}
+
+/** What the first upstream that offers any of its favourites would have answer: what it may use goes first. */
+function preferredOf(offers: readonly Offer[], size: 'primary' | 'small'): Wish | undefined {
+  for (const { upstream, models } of offers) {
+    const names = upstream.preferred?.[size] ?? (size === 'primary' ? [fallbackPrimary] : [])
+    const favourites = names.flatMap((name) => byName(models).get(name.toLowerCase()) ?? [])
+    const [model, ...alternatives] = favourites.toSorted(
+      (one, other) => Number(one.refused ?? false) - Number(other.refused ?? false),
+    )
+    if (model) return { model, upstream, alternatives }
+  }
   return undefined
 }
 
 function foreign(name: string, offers: readonly Offer[], options: RouteOptions): Wish | undefined {
   const size = foreignNames.find(([pattern]) => pattern.test(name))?.[1]
   if (!size) return undefined
-  const small = size === 'small' ? ours(options.smallModel, offers, options) : undefined
-  const wish = small ?? ours(options.primaryModel, offers, options)
+  const wish = (size === 'small' ? small(offers, options) : undefined) ?? primary(offers, options)
   return wish && name.endsWith('-thinking') ? { ...wish, reasoning: 'on' } : wish
 }
 
@@ -159,13 +230,22 @@ function matches(pattern: string, name: string): boolean {
   return name.length - tail.length >= at && name.endsWith(tail)
 }
 
-function unknownModel(name: string, offers: readonly Offer[], mapped: boolean): GatewayError {
-  const names = offers.flatMap(({ models }) => models.map(({ id }) => id)).join(', ')
-  const origin = mapped ? ' that MODEL_MAP points to' : ''
+/** `cause`: what an upstream that was asked said. Names what exists, for a client can choose from nothing else. */
+export function unknownModel(
+  name: string,
+  offers: readonly Offer[],
+  target: string | undefined,
+  cause?: GatewayError,
+): GatewayError {
+  const refused = normalise(target ?? name)
+  const names = offers.flatMap(({ models }) =>
+    models.flatMap((model) => (model.refused || (cause && byName([model]).has(refused)) ? [] : [model.id])),
+  )
+  const origin = target === undefined ? '' : `, which MODEL_MAP makes \`${brief(target)}\`,`
   return new GatewayError(
     'not-found',
-    `The model \`${brief(name)}\`${origin} does not exist here. Available: ${names}; GET /v1/models lists them with their variants.`,
-    { code: 'model_not_found', param: 'model' },
+    `The model \`${brief(name)}\`${origin} does not exist here. Available: ${[...new Set(names)].join(', ')}; GET /v1/models lists them with their variants.`,
+    { code: 'model_not_found', param: 'model', ...(cause ? { detail: cause.detail, cause } : {}) },
   )
 }
 
@@ -188,10 +268,16 @@ export function listModels(offers: readonly Offer[], options: RouteOptions): Lis
       if (model.search) add(`${model.id}-Search`, model)
     }
   for (const name of [options.primaryModel, options.thinkingModel, options.searchModel]) {
-    const wish = ours(name, offers, options)
-    if (wish) add(name, wish.model)
+    const wish = name === undefined ? undefined : ours(name, offers, options)
+    if (name !== undefined && wish) add(name, wish.model)
   }
   return [...listed.values()]
+}
+
+/** The model that answers for a name, listed under the name as it was asked for. Errors: as `route`. */
+export function findModel(name: string, offers: readonly Offer[], options: RouteOptions): ListedModel {
+  const { model } = route({ ...silent, model: name }, offers, options)
+  return { ...model, id: name, displayName: model.id }
 }
 
 /** A question about thinking alone. */
@@ -209,6 +295,6 @@ const silent: ChatRequest = {
 }
 
 /** A model that thinks whatever it is told is asked for under its own name; with `-NoThinking` it thinks as little as it can. */
-function canStopThinking({ id, reasoning }: Model, upstream: Upstream): boolean {
-  return reasoning === 'by-default' && !upstream.unsupported({ ...silent, model: id }).includes('thinking')
+function canStopThinking(model: Model, upstream: Upstream): boolean {
+  return model.reasoning === 'by-default' && !upstream.unsupported(silent, model).includes('thinking')
 }

@@ -1,18 +1,26 @@
 import type { PrepareAttachments, PrepareOptions } from '../attachments/index.ts'
 import { withCallIds } from '../core/call-ids.ts'
-import { asGatewayError, type GatewayError } from '../core/errors.ts'
+import { asGatewayError, GatewayError } from '../core/errors.ts'
 import type { Delta, StreamEvent, Usage } from '../core/events.ts'
 import { grammar } from '../core/grammar.ts'
 import { chain, type Machine } from '../core/machine.ts'
 import type { ChatRequest } from '../core/request.ts'
-import { withCleanSchemas } from '../core/schema-keywords.ts'
 import { piped, type Source } from '../core/source.ts'
 import { refuseUnknownChoice } from '../core/tool-choice.ts'
 import type { Upstream } from '../core/upstream.ts'
 import { ask } from './ask.ts'
-import { climb, ladder } from './ladder.ts'
+import { climb, ladder, type Rung } from './ladder.ts'
 import { createMeter, type Measured, type Meter } from './meter.ts'
-import { type ListedModel, listModels, type Offer, type Route, type RouteOptions, route } from './route.ts'
+import {
+  findModel,
+  type ListedModel,
+  listModels,
+  type Offer,
+  type Route,
+  type RouteOptions,
+  route,
+  unknownModel,
+} from './route.ts'
 import { type SearchPolicy, settleSearch, shownSearches } from './search.ts'
 import { jsonReply } from './structured/index.ts'
 import type { Validate } from './structured/validate.ts'
@@ -21,6 +29,8 @@ import { toolArguments } from './tool-arguments.ts'
 
 export interface Gateway {
   models(): Promise<ListedModel[]>
+  /** The model that a request for the name would go to, under that name. Errors: `not-found`. */
+  model(name: string): Promise<ListedModel>
   /** Errors: `not-found` for a model nobody has; what `createAttachments` says of the files in the request. */
   start(request: ChatRequest, options: CallOptions): Promise<Call>
   /** Tokens the prompt would cost, without asking anybody anything. Errors: as `start`. */
@@ -69,22 +79,26 @@ export function createGateway(upstreams: readonly Upstream[], settings: GatewayO
   const meter = createMeter()
   return {
     models: async () => listModels(await offers(), settings),
+    model: async (name) => findModel(name, await offers(), settings),
 
     async start(asked, options) {
       refuseUnknownChoice(asked)
       const { loopLimit, validate } = settings
       const prepare = preparing(settings, { signal: options.signal, note: options.note, counting: false })
-      const rungs = ladder(asked, await offers(), settings)
+      const offered = await offers()
+      const rungs = ladder(asked, offered, settings)
       let found = await prepare(rungs[0])
       let certain = rungs.length === 1
-      const attempt = async (rung: Route) => {
+      const attempt = async (rung: Rung) => {
         if (rung !== rungs[0]) found = await prepare(rung)
         const events = await open(found, { ...options, meter, loopLimit, validate, shown: shownSearches(asked) })
         certain = true
         return events
       }
-      const fell = ({ code }: GatewayError, next: Route) =>
-        options.note(`${found.upstream.id}: ${code}; going on with ${next.upstream.id}`)
+      const fell = ({ code }: GatewayError, next: Rung) =>
+        options.note(
+          `${found.upstream.id}: ${code}; going on with ${next.isAlternative ? next.model.id : next.upstream.id}`,
+        )
       return {
         get upstream() {
           return found.upstream.id
@@ -99,7 +113,10 @@ export function createGateway(upstreams: readonly Upstream[], settings: GatewayO
           return certain
         },
         reasoningByName: found.reasoningByName,
-        events: climb(rungs, attempt, fell),
+        events: climb(rungs, attempt, fell).catch((thrown) => {
+          // The upstream says only that it does not know the name.
+          throw isUnknownModel(thrown) ? unknownModel(asked.model, offered, rungs[0].mappedTo, thrown) : thrown
+        }),
       }
     },
 
@@ -135,10 +152,10 @@ interface Prepared extends Route {
 function preparing({ webSearch, prepareAttachments }: GatewayOptions, options: PrepareOptions) {
   return async (found: Route): Promise<Prepared> => {
     const settled = settleSearch(found, webSearch)
-    const clean = withCleanSchemas(settled.request)
-    const messages = withCallIds(clean.messages)
-    const request = await prepareAttachments({ ...clean, messages }, settled, options)
-    return { ...settled, request, unsupported: [...request.unsupported, ...settled.upstream.unsupported(request)] }
+    const { upstream, model } = settled
+    const messages = withCallIds(settled.request.messages)
+    const request = await prepareAttachments({ ...settled.request, messages }, settled, options)
+    return { ...settled, request, unsupported: [...request.unsupported, ...upstream.unsupported(request, model)] }
   }
 }
 
@@ -171,6 +188,10 @@ async function open(found: Route, options: OpenOptions): Promise<Source<StreamEv
 function teller(measured: Measured, placed: ThinkingMode, newToolCallId: () => string): Machine<Delta, StreamEvent> {
   const rules = grammar({ newToolCallId, inputTokens: measured.inputTokens, countTokens: measured.countText })
   return placed === 'think' ? rules : chain(thinking(placed), rules)
+}
+
+function isUnknownModel(thrown: unknown): thrown is GatewayError {
+  return thrown instanceof GatewayError && thrown.kind === 'not-found'
 }
 
 function isLast({ type }: StreamEvent): boolean {

@@ -23,7 +23,7 @@ export function settleSearch(found: Route, policy: SearchPolicy): Route {
 
 function searches({ upstream, model, request, searchByName }: Route, policy: SearchPolicy): boolean {
   if (policy === 'off' || !model.search) return false
-  const toolsLost = upstream.unsupported(request).includes('tools')
+  const toolsLost = upstream.unsupported(request, model).includes('tools')
   const chosen = request.searchRules?.chosen === true
   if (request.tools.length === 0 || toolsLost || (chosen && request.toolChoice === 'none')) return true
   return upstream.searchesBesideTools === true && (policy === 'on' || searchByName || chosen)

@@ -1,5 +1,4 @@
 import { Elysia } from 'elysia'
-import { brief } from '../core/brief.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ListedModel } from '../gateway/route.ts'
 import type { Gateway } from '../gateway/run.ts'
@@ -23,23 +22,10 @@ export function modelRoutes(gateway: Gateway) {
       .get(
         `${basePath}/models/*`,
         async ({ request, params }) => {
-          const id = unescaped(params['*']).toLowerCase()
-          const models = await gateway.models()
-          const model = models.find((listed) =>
-            [listed, asClaude(listed)].some((named) => named.id.toLowerCase() === id),
-          )
-          if (!model)
-            throw new GatewayError(
-              'not-found',
-              `The model \`${brief(id)}\` does not exist here; GET /v1/models lists what does.`,
-              {
-                code: 'model_not_found',
-                param: 'model',
-              },
-            )
+          const model = await gateway.model(unescaped(params['*']))
           return speaksAnthropic(request.headers) ? anthropicModel(model) : openaiModel(model)
         },
-        { detail: { ...detail, summary: 'One model' } },
+        { detail: { ...detail, summary: 'One model, by any name a request may ask for' } },
       )
   }
   return app
@@ -82,7 +68,23 @@ function openaiModel(model: ListedModel) {
     owned_by: 'z-ai',
     ...(model.contextTokens === undefined ? {} : { context_length: model.contextTokens }),
     ...(model.maxOutputTokens === undefined ? {} : { max_output_tokens: model.maxOutputTokens }),
+    ...(inputOf(model).length > 1
+      ? { architecture: { input_modalities: inputOf(model), output_modalities: ['text'] } }
+      : {}),
+    ...(model.price === undefined ? {} : { pricing: pricingOf(model.price) }),
   }
+}
+
+/** Told of models that take more than text. */
+function inputOf({ vision, video = false, files = false }: ListedModel): string[] {
+  return ['text', ...(vision ? ['image'] : []), ...(video ? ['video'] : []), ...(files ? ['file'] : [])]
+}
+
+/** As OpenRouter lists it: dollars for one token, as text. */
+function pricingOf({ input, cached, output }: NonNullable<ListedModel['price']>): object {
+  const each = (perMillion: number | undefined) =>
+    perMillion === undefined ? undefined : (perMillion / 1e6).toFixed(12).replace(/\.?0+$/, '')
+  return { prompt: each(input), completion: each(output), input_cache_read: each(cached) }
 }
 
 function anthropicModel(model: ListedModel) {

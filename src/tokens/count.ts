@@ -28,6 +28,8 @@ const template = {
 /** A PDF holds about a token for 12 bytes; base64 carries 3 bytes in 4 characters. */
 const base64CharsPerToken = 16
 const typicalDocumentTokens = 2_000
+/** How many frames are looked at is not published: a minute or so. */
+const typicalVideoTokens = 10_000
 
 /** What a request costs: texts for the vocabulary, and a sum for everything that is not text. */
 interface Cost {
@@ -78,6 +80,9 @@ function addUserPart(part: UserPart, cost: Cost): void {
       break
     case 'image':
       cost.tokens += imageTokens(part.source)
+      break
+    case 'video':
+      cost.tokens += typicalVideoTokens
       break
     case 'document':
       if (part.title !== undefined) cost.texts.push(part.title)

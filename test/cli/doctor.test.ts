@@ -266,7 +266,7 @@ describe('the official API', () => {
     const { code, lines } = await run({ fetch, env: { ZAI_API_KEY: 'a.b', ZAI_API_BASE: 'coding' } })
     expect(about('api key', lines)).toBe('pass  api key                    accepted at coding')
     expect(about('plan', lines)).toBe('pass  plan                       pro, 5 hours 7 %')
-    expect(about('POST /v1/responses', lines)).toBe('pass  POST /v1/responses         GLM-4.7 answers')
+    expect(about('POST /v1/responses', lines)).toBe('pass  POST /v1/responses         GLM-5.4 answers')
     expect([code, lines.at(-2)]).toEqual([0, '12 checks: 12 pass'])
   })
 

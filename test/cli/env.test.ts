@@ -144,9 +144,9 @@ describe('what is printed', () => {
       shell: 'bash',
       set: { UPSTREAMS: 'zai-api', SMALL_MODEL: 'glm-4.7-flash' },
     })
-    expect(text).toContain("export ANTHROPIC_DEFAULT_OPUS_MODEL='glm-4.7'\n")
-    expect(text).toContain("export ANTHROPIC_DEFAULT_HAIKU_MODEL='glm-4.7-flash'\n")
-    expect(text).toContain("export CLAUDE_CODE_MAX_CONTEXT_TOKENS='200000'\n")
+    expect(text).toContain("export ANTHROPIC_DEFAULT_OPUS_MODEL='GLM-5.3'\n")
+    expect(text).toContain("export ANTHROPIC_DEFAULT_HAIKU_MODEL='GLM-4.7-Flash'\n")
+    expect(text).toContain("export CLAUDE_CODE_MAX_CONTEXT_TOKENS='1048576'\n")
     expect(text).not.toContain('ANTHROPIC_MODEL=')
   })
 

@@ -142,7 +142,13 @@ describe('a client is run on a gateway of its own:', () => {
       name: 'zai2api',
       options: { baseURL: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+\/v1$/), apiKey: '{env:ZAI2API_KEY}' },
     })
-    expect(models['GLM-5.3']).toEqual({ name: 'GLM-5.3', tool_call: true, reasoning: true })
+    expect(models['GLM-5.3']).toEqual({
+      name: 'GLM-5.3',
+      tool_call: true,
+      reasoning: true,
+      cost: { input: 1.4, output: 4.4, cache_read: 0.26 },
+      limit: { context: 1_048_576, output: 131_072 },
+    })
     expect(models['GLM-4.6V']).toEqual({
       name: 'GLM-4.6V',
       tool_call: true,

@@ -2,10 +2,18 @@ import { expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
 import { run } from '../../src/core/machine.ts'
 import type { ChatRequest, Message } from '../../src/core/request.ts'
-import type { Upstream } from '../../src/core/upstream.ts'
+import type { Model, Upstream } from '../../src/core/upstream.ts'
 import { heard } from '../../src/gateway/heard.ts'
 import { plainRequest } from '../support/request.ts'
 
+const anyModel: Model = {
+  id: 'M',
+  upstreamId: 'm',
+  createdAtSeconds: 0,
+  vision: false,
+  reasoning: 'never',
+  search: false,
+}
 const look = { name: 'look', description: '', parameters: {} }
 const question: Message = { role: 'user', parts: [{ type: 'text', text: 'Well?' }] }
 const result: Message = { role: 'tool', callId: 'a', parts: [{ type: 'text', text: 'Seen.' }], isError: false }
@@ -31,7 +39,7 @@ function ends(asked: Partial<ChatRequest>, deltas: Delta[], traits: Partial<Upst
     ...asked,
   })
   const options = { loopLimit: 10_000, countTokens: (text: string) => text.length / 4, note: () => {} }
-  const last = run(heard({ upstream, request }, options), deltas).at(-1)
+  const last = run(heard({ upstream, model: anyModel, request }, options), deltas).at(-1)
   if (last?.type === 'finish') return last.reason
   return last?.type === 'error' ? last.error.code : (last?.type ?? 'nothing')
 }

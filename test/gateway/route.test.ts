@@ -123,7 +123,7 @@ test('the list has every model once, with the variants it can do and the configu
 
 test('a model that cannot stop thinking is not listed as one that does not', () => {
   const thinks = (id: string) => id === 'GLM-5.3'
-  const restless = { ...upstream, unsupported: (asked: ChatRequest) => (thinks(asked.model) ? ['thinking'] : []) }
+  const restless = { ...upstream, unsupported: (_: ChatRequest, { id }: Model) => (thinks(id) ? ['thinking'] : []) }
   const offered = [{ upstream: restless, models: [...models, model('GLM-5', 'glm-5', { reasoning: 'by-default' })] }]
   const ids = listModels(offered, defaults).map(({ id }) => id)
   expect(ids.filter((id) => id.endsWith('-NoThinking'))).toEqual(['GLM-5-NoThinking'])

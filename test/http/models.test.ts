@@ -73,6 +73,29 @@ describe('the list of models', () => {
   })
 })
 
+test('one model comes back under the name it was asked for, with what is known of who answers', async () => {
+  const { body } = await get('/v1/models/claude-opus-4-7%5B1m%5D')
+  expect(body).toEqual({
+    id: 'claude-opus-4-7[1m]',
+    object: 'model',
+    created: 1_780_000_000,
+    owned_by: 'z-ai',
+    context_length: 128_000,
+    max_output_tokens: 98_304,
+  })
+})
+
+test('what a model takes besides text and what it costs are told where they are known', async () => {
+  const seeing = { ...models[0], vision: true, video: true, price: { input: 0.15, cached: 0, output: 0.5 } } as Model
+  const response = await gatewayApp([{ ...upstream, models: async () => [seeing] }]).handle(
+    new Request('http://localhost/v1/models/GLM-4.5'),
+  )
+  expect(await response.json()).toMatchObject({
+    architecture: { input_modalities: ['text', 'image', 'video'], output_modalities: ['text'] },
+    pricing: { prompt: '0.00000015', completion: '0.0000005', input_cache_read: '0' },
+  })
+})
+
 test.each([
   ['in any case', '/v1/models/glm-4.5', 200],
   ['as Claude Code was told', '/v1/models/anthropic/GLM-5.2%5B1m%5D', 200],

@@ -3,6 +3,7 @@ import { createAttachments } from '../../src/attachments/index.ts'
 import { limitsWith } from '../../src/attachments/limits.ts'
 import type { KeepAliveStyle, ReasoningField } from '../../src/core/dialect.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
+import type { RouteOptions } from '../../src/gateway/route.ts'
 import { createGateway } from '../../src/gateway/run.ts'
 import type { SearchPolicy } from '../../src/gateway/search.ts'
 import type { Validate } from '../../src/gateway/structured/validate.ts'
@@ -47,6 +48,7 @@ export interface GatewaySettings {
   webSearch?: SearchPolicy
   store?: ResponseStore
   validate?: Validate
+  routes?: Partial<RouteOptions>
 }
 
 /** The real server on a free port of loopback, in front of the given upstreams. */
@@ -86,6 +88,7 @@ export function gatewayApp(
       thinkingModel: 'GLM-4.5-Thinking',
       searchModel: 'GLM-4.5-Search',
       modelMap: [],
+      ...settings.routes,
       loopLimit: settings.loopLimit ?? 10_000,
       webSearch: settings.webSearch ?? 'auto',
       validate: settings.validate ?? validateHere,

@@ -250,7 +250,8 @@ function messagesFault(messages: unknown, model: string): Fault | undefined {
         break
       }
       case 'tool': {
-        if (!isText(content)) return illegal('needs text')
+        if (!isText(content) && !(/^glm-5\.3-flash/.test(model) && arePartsOf(content, model)))
+          return illegal('needs text')
         const id = fieldOf(message, 'tool_call_id')
         if (!awaited.includes(id)) return illegal('answers no call')
         awaited.splice(awaited.indexOf(id), 1)
@@ -264,14 +265,22 @@ function messagesFault(messages: unknown, model: string): Fault | undefined {
 }
 
 function arePartsOf(content: unknown, model: string): boolean {
-  const [, vision] = generationOf(model)
-  if (!vision || !Array.isArray(content) || content.length === 0) return false
+  if (!Array.isArray(content) || content.length === 0 || !sees.test(model)) return false
   return content.every((part) => {
-    if (fieldOf(part, 'type') === 'text') return isText(fieldOf(part, 'text'))
-    const url = fieldOf(fieldOf(part, 'image_url'), 'url')
-    return fieldOf(part, 'type') === 'image_url' && /^(https?:\/\/|data:image\/)/.test(String(url))
+    const type = String(fieldOf(part, 'type'))
+    if (type === 'text') return isText(fieldOf(part, 'text'))
+    const known = remoteParts.find((remote) => remote.type === type)
+    return known?.models.test(model) === true && known.url.test(String(fieldOf(fieldOf(part, type), 'url')))
   })
 }
+
+/** From the vendor's guides, model by model. */
+const sees = /^glm-(4\.1v|4\.5v|4\.6v|5v|5\.3-flash|5\.4)/
+const remoteParts = [
+  { type: 'image_url', models: sees, url: /^(https?:\/\/|data:image\/)/ },
+  { type: 'video_url', models: sees, url: /^(https?:\/\/|data:video\/)/ },
+  { type: 'file_url', models: /^glm-(4\.5v|4\.6v|5v|5\.4)/, url: /^https?:\/\// },
+]
 
 function isCall(call: unknown): boolean {
   const described = fieldOf(call, 'function')

@@ -9,6 +9,8 @@ const question = 'Say OK.'
 /** Thinking counts, too. */
 const enough = 64
 const answerTimeoutMs = 60_000
+/** A name of another vendor's large models, for which the primary model stands. */
+const anyLarge = 'claude'
 
 /** One small request in each dialect. */
 const requests = [
@@ -26,10 +28,11 @@ const Refusal = Type.Object({ error: Type.Object({ message: Type.String() }) })
 export async function answers(config: Config, version: string, edge: Edge): Promise<Finding[]> {
   // A busy account is a finding, nothing to wait for.
   const open = { ...config, authToken: undefined, anthropicApiKey: undefined, logLevel: 'off' as const, queueMs: 0 }
-  const { app } = await assemble(open, version, { write() {} }, edge.fetch)
+  const { app, gateway } = await assemble(open, version, { write() {} }, edge.fetch)
+  const asked = config.primaryModel ?? anyLarge
   const findings: Finding[] = []
   // One after the other: a guest may chat but once at a time.
-  for (const { path, body } of requests) findings.push(await answer(path, { model: config.primaryModel, ...body }))
+  for (const { path, body } of requests) findings.push(await answer(path, { model: asked, ...body }))
   return findings
 
   async function answer(path: string, body: object): Promise<Finding> {
@@ -41,7 +44,7 @@ export async function answers(config: Config, version: string, edge: Edge): Prom
     )
     const reply: unknown = await response.json()
     disarm()
-    if (response.ok) return pass(check, `${config.primaryModel} answers`)
+    if (response.ok) return pass(check, `${config.primaryModel ?? (await gateway.model(asked)).displayName} answers`)
     const says = Value.Check(Refusal, reply) ? reply.error.message : `HTTP ${response.status}`
     return fail(check, says, 'Mend what fails above; if nothing does, LOG_LEVEL=debug zai2api tells more.')
   }

@@ -122,8 +122,8 @@ function bytesOf(messages: readonly Message[]): number {
     if (message.role === 'system') bytes += Buffer.byteLength(message.text)
     else
       for (const part of message.parts) {
-        if (part.type === 'image' || part.type === 'document') bytes += imageBytes
-        else bytes += Buffer.byteLength(part.type === 'tool-call' ? part.name + part.arguments : part.text)
+        if (part.type === 'tool-call') bytes += Buffer.byteLength(part.name + part.arguments)
+        else bytes += part.type === 'text' || part.type === 'reasoning' ? Buffer.byteLength(part.text) : imageBytes
       }
   }
   return bytes

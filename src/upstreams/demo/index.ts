@@ -1,7 +1,8 @@
 import type { Clock } from '../../core/clock.ts'
 import type { ChatRequest } from '../../core/request.ts'
 import type { Upstream } from '../../core/upstream.ts'
-import { models } from './models.ts'
+import { type ModelTable, modelTable } from '../../models/table.ts'
+import { demoModels } from './models.ts'
 import { open } from './open.ts'
 import { script } from './script.ts'
 
@@ -13,6 +14,8 @@ export interface DemoOptions {
   paceMs?: number
   /** Tools are called; without, they are named as not honoured. */
   tools?: boolean
+  /** What is known of models. Default: what the program knows by itself. */
+  table?: ModelTable
 }
 
 /**
@@ -20,11 +23,12 @@ export interface DemoOptions {
  * It says what arrived, and does what the markers in the last user message ask; temperature and the like it takes
  * without a word, for there is nothing they could change.
  */
-export function demo({ clock, idleMs, paceMs = 45, tools = true }: DemoOptions): Upstream {
+export function demo({ clock, idleMs, paceMs = 45, tools = true, table = modelTable() }: DemoOptions): Upstream {
+  const models = demoModels(table)
   return {
     id: 'demo',
     searchesBesideTools: true,
-    models: async () => [...models],
+    models: async () => models,
     unsupported: (request) => (tools ? [] : lostTools(request)),
     open: ({ request, model, signal }) =>
       open(script(tools ? request : { ...request, tools: [], toolChoice: 'auto' }, model, paceMs), {

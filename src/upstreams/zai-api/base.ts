@@ -20,3 +20,8 @@ export function apiBase(value: string): string | undefined {
 export function searchEngineOf(baseUrl: string): string {
   return new URL(baseUrl).hostname.endsWith('bigmodel.cn') ? 'search_std' : 'search_pro_jina'
 }
+
+/** Keys of the coding plan work there alone. */
+export function isCodingPlan(baseUrl: string): boolean {
+  return new URL(baseUrl).pathname.includes('/coding/')
+}

@@ -9,6 +9,7 @@ import {
   textOf,
   type UserPart,
 } from '../../core/request.ts'
+import { effortWord } from '../../models/table.ts'
 import type { ApiModel } from './models.ts'
 import { normalise } from './normalise.ts'
 
@@ -24,7 +25,7 @@ export interface Head {
 }
 
 const maxTools = 128
-/** Of any model. */
+/** Of a model whose limit is not known. */
 const maxOutputTokens = 131_072
 
 /**
@@ -35,8 +36,7 @@ const maxOutputTokens = 131_072
 export function encode(request: ChatRequest, head: Head): object {
   const { model, tools, insist } = head
   const demands = demandsOf(request, tools)
-  const audience = { model: model.id, vision: model.vision }
-  const messages = normalise(request.messages, audience)
+  const messages = normalise(request.messages, model)
   const told = withRules(insist ? [...messages, insistence(demands)] : messages, [...demands, ...formatRules(request)])
   return {
     model: model.upstreamId,
@@ -88,26 +88,37 @@ function tell(message: Message, model: ApiModel): object {
     case 'system':
       return { role: 'system', content: message.text }
     case 'user':
-      return { role: 'user', content: userContent(message.parts) }
+      return { role: 'user', content: contentOf(message.parts) }
     case 'assistant':
       return assistantTurn(message.parts, model)
     case 'tool':
-      return { role: 'tool', tool_call_id: message.callId, content: textOf(message.parts) }
+      return { role: 'tool', tool_call_id: message.callId, content: contentOf(message.parts) }
     default:
       return message satisfies never
   }
 }
 
-/** Models without eyes take text alone, as one string. */
-function userContent(parts: readonly UserPart[]): string | object[] {
-  if (!parts.some(({ type }) => type === 'image')) return textOf(parts)
-  return parts.flatMap((part): object[] => {
-    if (part.type === 'text') return [{ type: 'text', text: part.text }]
-    return part.type === 'image' ? [{ type: 'image_url', image_url: { url: urlOf(part) } }] : []
-  })
+/** Text alone is told as one string, for models that take nothing else take no parts either. */
+function contentOf(parts: readonly UserPart[]): string | object[] {
+  return parts.every(({ type }) => type === 'text') ? textOf(parts) : parts.map(contentPart)
 }
 
-function urlOf({ source }: ImagePart): string {
+function contentPart(part: UserPart): object {
+  switch (part.type) {
+    case 'text':
+      return { type: 'text', text: part.text }
+    case 'image':
+      return { type: 'image_url', image_url: { url: urlOf(part) } }
+    case 'video':
+      return { type: 'video_url', video_url: { url: urlOf(part) } }
+    case 'document':
+      return { type: 'file_url', file_url: { url: urlOf(part) } }
+    default:
+      return part satisfies never
+  }
+}
+
+function urlOf({ source }: Pick<ImagePart, 'source'>): string {
   return source.type === 'url' ? source.url : `data:${source.mediaType};base64,${source.data}`
 }
 
@@ -159,15 +170,16 @@ function thinkingOf({ reasoning }: ChatRequest, { thinking, efforts }: ApiModel)
   if (thinking === 'none') return {}
   if (mode === 'off' && thinking === 'switch') return { thinking: { type: 'disabled' } }
   const wanted = mode === 'off' ? 'low' : (effort ?? (budgetTokens <= smallBudget ? 'low' : undefined))
+  const word = wanted === undefined ? undefined : effortWord(wanted, efforts)
   return {
     thinking: { type: 'enabled', clear_thinking: false },
-    ...(wanted === undefined || efforts === undefined ? {} : { reasoning_effort: efforts[wanted] }),
+    ...(word === undefined ? {} : { reasoning_effort: word }),
   }
 }
 
 /** Stop sequences stay here: the API would not tell which one it met, and could stop inside the thinking. */
 function samplingOf({ sampling: { temperature, topP, maxTokens } }: ChatRequest, model: ApiModel): object {
-  const longest = Math.min(model.maxOutputTokens ?? maxOutputTokens, maxOutputTokens)
+  const longest = model.maxOutputTokens ?? maxOutputTokens
   return {
     ...(temperature === undefined ? {} : { temperature: twoDecimals(clamp(temperature, 0, 1)) }),
     ...(topP === undefined ? {} : { top_p: twoDecimals(clamp(topP, 0.01, 1)) }),

@@ -1,16 +1,18 @@
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError } from '../../core/errors.ts'
 import { type Pool, poolGauges } from '../../core/pool.ts'
-import type { ChatRequest } from '../../core/request.ts'
+import type { ChatRequest, UserPart } from '../../core/request.ts'
 import { withLegalToolNames } from '../../core/tool-names.ts'
 import type { Upstream } from '../../core/upstream.ts'
+import { type ModelTable, modelTable } from '../../models/table.ts'
 import type { Fetch } from '../../wire/http.ts'
 import { api } from './api.ts'
-import { searchEngineOf } from './base.ts'
+import { isCodingPlan, searchEngineOf } from './base.ts'
 import { onlyDomain } from './encode.ts'
 import { answerError, noKey } from './errors.ts'
-import { alwaysThinks, catalogue, modelsIn, traitsOf } from './models.ts'
+import { type ApiModel, alwaysThinks, catalogue, entriesIn } from './models.ts'
 import { opener } from './open.ts'
+import { preferred } from './preferred.ts'
 
 export { apiBase } from './base.ts'
 
@@ -19,6 +21,8 @@ export interface ZaiApiOptions {
   keys: string[]
   /** Ends in `/v4`, without a slash behind it. */
   baseUrl: string
+  /** What is known of models. Default: what the program knows by itself. */
+  table?: ModelTable
   idleMs: number
   headersTimeoutMs: number
   modelsTtlMs: number
@@ -40,13 +44,11 @@ export interface ZaiApiDeps {
 
 /** The vendor's official API, which speaks a narrower dialect of chat completions. */
 export function zaiApi(options: ZaiApiOptions, deps: ZaiApiDeps): Upstream {
-  const parts = {
-    ...options,
-    ...deps,
-    api: api({ ...options, ...deps }),
-    searchEngine: searchEngineOf(options.baseUrl),
-  }
-  const models = catalogue(parts)
+  const codingPlan = isCodingPlan(options.baseUrl)
+  const table = options.table ?? modelTable()
+  const edge = { ...options, ...deps, table, api: api({ ...options, ...deps }) }
+  const models = catalogue({ ...edge, codingPlan })
+  const parts = { ...edge, catalogue: models, searchEngine: searchEngineOf(options.baseUrl) }
   deps.pool.admit(
     options.keys.map((key, place) => ({
       id: `key ${place + 1}`,
@@ -61,7 +63,9 @@ export function zaiApi(options: ZaiApiOptions, deps: ZaiApiDeps): Upstream {
     enforcesMaxTokens: true,
     searchesBesideTools: true,
     models: models.list,
-    unsupported: (request) => unsupported(request, options.tools),
+    unlisted: models.unlisted,
+    preferred: codingPlan ? preferred.codingPlan : preferred.general,
+    unsupported: (request, model) => unsupported(request, models.traitsOf(model), options.tools),
     open: withLegalToolNames(opener(parts)),
     check,
     gauges: () => poolGauges(deps.pool.snapshot()),
@@ -75,7 +79,7 @@ export function zaiApi(options: ZaiApiOptions, deps: ZaiApiDeps): Upstream {
     for (const [place, key] of options.keys.entries()) {
       try {
         const answer = await parts.api.ask('/models', { key, signal })
-        if (modelsIn(answer) !== undefined) return
+        if (entriesIn(answer) !== undefined) return
         throw answerError(answer, deps.clock.now())
       } catch (thrown) {
         if (place === 0) reason = asGatewayError(thrown)
@@ -85,16 +89,22 @@ export function zaiApi(options: ZaiApiOptions, deps: ZaiApiDeps): Upstream {
   }
 }
 
-function unsupported(request: ChatRequest, tools: boolean): string[] {
+function unsupported(request: ChatRequest, model: ApiModel, tools: boolean): string[] {
   const toolsLost = !tools && request.tools.length > 0
-  const always = request.reasoning.mode === 'off' && alwaysThinks(traitsOf(request.model.replace(/^.*\//, '')))
   return [
     ...(toolsLost ? ['tools'] : []),
     ...(toolsLost && request.toolChoice !== 'auto' ? ['tool_choice'] : []),
-    ...(always ? ['thinking'] : []),
-    ...(request.messages.some(hasDocument) ? ['documents'] : []),
+    ...reasoningLost(request, model),
+    ...(request.messages.some((message) => hasPart(message, 'document')) && !model.files ? ['documents'] : []),
+    ...(request.messages.some((message) => hasPart(message, 'video')) && !model.video ? ['videos'] : []),
     ...searchLimits(request),
   ]
+}
+
+function reasoningLost({ reasoning: { mode, effort } }: ChatRequest, model: ApiModel): string[] {
+  if (mode === 'off') return alwaysThinks(model) ? ['thinking'] : []
+  if (model.reasoning === 'never') return mode === 'on' ? ['thinking'] : []
+  return effort !== undefined && model.efforts.length === 0 ? ['reasoning_effort'] : []
 }
 
 function searchLimits({ search, searchRules }: ChatRequest): string[] {
@@ -106,6 +116,6 @@ function searchLimits({ search, searchRules }: ChatRequest): string[] {
   ]
 }
 
-function hasDocument(message: ChatRequest['messages'][number]): boolean {
-  return message.role !== 'system' && message.parts.some((part) => part.type === 'document')
+function hasPart(message: ChatRequest['messages'][number], type: UserPart['type']): boolean {
+  return (message.role === 'user' || message.role === 'tool') && message.parts.some((part) => part.type === type)
 }

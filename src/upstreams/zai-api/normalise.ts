@@ -1,28 +1,26 @@
 import type { AssistantPart, Message, TextPart, UserPart } from '../../core/request.ts'
+import type { ApiModel } from './models.ts'
 
 type ToolMessage = Extract<Message, { role: 'tool' }>
 type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
 
-export interface Audience {
-  /** The model's name, for what it is told about pictures it cannot see. */
-  model: string
-  vision: boolean
-}
+/** What the model is called, for what it is told about what it cannot see, and what it takes. */
+export type Audience = Pick<ApiModel, 'id' | 'vision' | 'video' | 'files' | 'imagesInToolResults'>
 
 /**
  * The conversation as the API takes it, which answers anything else with 1210, 1213 or 1214.
  *
- * Keeps: every call is followed by exactly one result and every result belongs to a call; results are text, their
- * pictures stand in the user turn behind them; nothing is empty; there is a user turn; models without eyes get a
- * word in place of each picture. Order is kept otherwise, and nothing that has words is lost.
+ * Keeps: every call is followed by exactly one result and every result belongs to a call; results are text, and
+ * pictures where the model takes them there; what else they hold stands in the user turn behind them; nothing is empty;
+ * there is a user turn; a model gets a word in place of what it cannot see. Order is kept otherwise, and nothing that has words is lost.
  */
 export function normalise(messages: readonly Message[], audience: Audience): Message[] {
   const readable = messages.map((message) => withReadableParts(message, audience))
-  return withUser(withPicturesAside(paired(readable)).flatMap(worthSaying))
+  return withUser(withMediaAside(paired(readable), audience).flatMap(worthSaying))
 }
 
 /** How many pictures of a conversation the model will not see. */
-export function unseenPictures(messages: readonly Message[], { vision }: Audience): number {
+export function unseenPictures(messages: readonly Message[], { vision }: Pick<Audience, 'vision'>): number {
   if (vision) return 0
   return messages.flatMap((message) => (hasUserParts(message) ? message.parts.filter(isPicture) : [])).length
 }
@@ -32,13 +30,16 @@ function withReadableParts(message: Message, audience: Audience): Message {
   return { ...message, parts: message.parts.map((part) => readable(part, audience)) }
 }
 
-function readable(part: UserPart, { model, vision }: Audience): UserPart {
+function readable(part: UserPart, { id, vision, video, files }: Audience): UserPart {
   switch (part.type) {
     case 'text':
       return part
     case 'image':
-      return vision ? part : text(`[image omitted: ${model} cannot see images]`)
+      return vision ? part : text(`[image omitted: ${id} cannot see images]`)
+    case 'video':
+      return video ? part : text(`[video omitted: ${id} cannot see videos]`)
     case 'document': {
+      if (files && part.source.type === 'url') return part
       const name = part.title === undefined ? 'A file' : `The file "${part.title}"`
       return text(`[${name} was attached here, but it could not be read.]`)
     }
@@ -89,13 +90,14 @@ function withoutResult({ id }: ToolCall): ToolMessage {
   return { role: 'tool', callId: id, parts: [text('[No result was given for this call.]')], isError: false }
 }
 
-function withPicturesAside(messages: readonly Message[]): Message[] {
+function withMediaAside(messages: readonly Message[], audience: Audience): Message[] {
   const told: Message[] = []
   let aside: UserPart[] = []
   for (const message of messages) {
     if (message.role === 'tool') {
-      told.push({ ...message, parts: [text(resultText(message))] })
-      aside.push(...picturesOf(message))
+      const kept = audience.imagesInToolResults ? message.parts.filter(isPicture) : []
+      told.push({ ...message, parts: [text(resultText(message, kept.length > 0)), ...kept] })
+      aside.push(...asideOf(message, kept))
       continue
     }
     if (aside.length === 0) told.push(message)
@@ -107,16 +109,24 @@ function withPicturesAside(messages: readonly Message[]): Message[] {
 }
 
 /** There is no field for failure, so the words have to say it. */
-function resultText({ parts, isError }: ToolMessage): string {
+function resultText({ parts, isError }: ToolMessage, showsPicture: boolean): string {
   const words = parts.flatMap((part) => (part.type === 'text' && part.text !== '' ? [part.text] : []))
-  const empty = parts.some(isPicture) ? '[The result is a picture; it is in the next user message.]' : '[no output]'
+  const aside = parts.every(isText)
+    ? '[no output]'
+    : `[The result is ${nameOf(parts)}; it is in the next user message.]`
+  const empty = showsPicture ? '[The result is a picture.]' : aside
   const result = words.join('\n').trim() === '' ? empty : words.join('\n')
   return isError ? `[The tool failed.]\n${result}` : result
 }
 
-function picturesOf({ callId, parts }: ToolMessage): UserPart[] {
-  const pictures = parts.filter(isPicture)
-  return pictures.length === 0 ? [] : [text(`[From the result of the tool call ${callId}:]`), ...pictures]
+function nameOf(parts: readonly UserPart[]): string {
+  return parts.some(isPicture) ? 'a picture' : parts.some(({ type }) => type === 'video') ? 'a video' : 'a file'
+}
+
+/** What of a result cannot stand in it. */
+function asideOf({ callId, parts }: ToolMessage, kept: readonly UserPart[]): UserPart[] {
+  const media = parts.filter((part) => !isText(part) && !kept.includes(part))
+  return media.length === 0 ? [] : [text(`[From the result of the tool call ${callId}:]`), ...media]
 }
 
 function worthSaying(message: Message): Message[] {

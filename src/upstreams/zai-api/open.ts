@@ -14,13 +14,14 @@ import type { Api } from './api.ts'
 import { decoder } from './decode.ts'
 import { encode } from './encode.ts'
 import { answerError, type Remedy as ErrorRemedy, goodAgainAfterMs, noKey, remedyOf } from './errors.ts'
-import { type ApiModel, alwaysThinks, withTraits } from './models.ts'
+import { type ApiModel, alwaysThinks, type Catalogue } from './models.ts'
 import { unseenPictures } from './normalise.ts'
 
 const maxRetries = 2
 
 export interface OpenerOptions {
   api: Api
+  catalogue: Catalogue
   pool: Pool<string>
   clock: Clock
   random: () => number
@@ -49,11 +50,22 @@ type Remedy = ErrorRemedy | 'insist'
  * before that delta is tried again, each remedy once; what fails after it is the reply's last delta.
  */
 export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<Source<Delta[]>> {
-  const { api, pool, clock, newUuid } = options
+  const { api, catalogue, pool, clock, newUuid } = options
 
   return async (call) => {
     const job = jobOf(call)
-    const { signal, note } = call
+    try {
+      const deltas = await opened(job)
+      catalogue.learn(job.model, undefined)
+      return deltas
+    } catch (thrown) {
+      catalogue.learn(job.model, asGatewayError(thrown))
+      throw thrown
+    }
+  }
+
+  async function opened(job: Job): Promise<Source<Delta[]>> {
+    const { signal, note } = job.call
     tellLimits(job)
     const turn = pool.turn({ model: job.model.upstreamId, fits: () => true, signal, nobody: noKey, note })
     const tried = new Set<Remedy>()
@@ -91,7 +103,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   function jobOf(call: UpstreamCall): Job {
     const { tools, toolChoice } = call.request
     const callable = options.tools && toolChoice !== 'none' ? tools : []
-    const model = withTraits(call.model)
+    const model = catalogue.traitsOf(call.model)
     return {
       call,
       model,
@@ -129,7 +141,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
 
 /** What the client will not get, for the log. */
 function tellLimits({ call, model }: Job): void {
-  const unseen = unseenPictures(call.request.messages, { model: model.id, vision: model.vision })
+  const unseen = unseenPictures(call.request.messages, model)
   if (unseen > 0) call.note(`${unseen} image(s) omitted: ${model.id} cannot see them`)
   if (call.request.reasoning.mode === 'off' && alwaysThinks(model)) call.note(`${model.id} always thinks`)
 }

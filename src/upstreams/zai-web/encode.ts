@@ -128,6 +128,7 @@ function beforeLastWords(turns: Turn[]): number {
 }
 
 function readable(part: UserPart): TextPart | ImagePart {
+  if (part.type === 'video') return { type: 'text', text: '[A video was here; it cannot be shown to this model.]' }
   if (part.type !== 'document') return part
   const name = part.title === undefined ? 'A file' : `The file "${part.title}"`
   return { type: 'text', text: `[${name} was attached here, but it could not be read.]` }

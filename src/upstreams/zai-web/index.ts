@@ -1,13 +1,14 @@
 import type { Clock } from '../../core/clock.ts'
 import { type Pool, poolGauges } from '../../core/pool.ts'
-import type { ChatRequest } from '../../core/request.ts'
+import type { ChatRequest, UserPart } from '../../core/request.ts'
 import { withLegalToolNames } from '../../core/tool-names.ts'
 import type { Upstream } from '../../core/upstream.ts'
+import { type ModelTable, modelTable } from '../../models/table.ts'
 import type { Fetch } from '../../wire/http.ts'
 import { systemLookup } from '../../wire/names.ts'
 import { fetchRemoteFile } from '../../wire/remote-file.ts'
 import type { MessagesMode } from './encode.ts'
-import { catalogue, thinksByItself } from './models.ts'
+import { catalogue, type WebModel } from './models.ts'
 import { opener } from './open.ts'
 import { type Place, sessions } from './session.ts'
 import { site } from './site.ts'
@@ -20,6 +21,8 @@ export interface ZaiWebOptions {
   baseUrl: string
   /** `/api/v2/chat/completions` */
   completionPath: string
+  /** What is known of models. Default: what the program knows by itself. */
+  table?: ModelTable
   /** The user's own web tokens, used in turn. */
   tokens: string[]
   /** Used when neither a user token nor a guest can be had. */
@@ -61,7 +64,8 @@ const imageTimeoutMs = 15_000
 /** The chat web backend. Undocumented: what is known of it stands in this folder, each fact in one file. */
 export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
   const { fetch, clock } = deps
-  const parts = { ...options, ...deps, site: site({ ...options, fetch, clock }) }
+  const table = options.table ?? modelTable()
+  const parts = { ...options, ...deps, table, site: site({ ...options, fetch, clock }) }
   const version = frontEndVersion({ ...parts, fallback: options.frontEndVersion })
   const rooms = sessions({ ...parts, version })
   const models = catalogue({ ...parts, version, sessions: rooms })
@@ -70,7 +74,8 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
     id: 'zai-web',
     refusesUnseenPictures: true,
     models: models.list,
-    unsupported: (request) => unsupported(request, options.tools),
+    unlisted: models.unlisted,
+    unsupported: (request, model) => unsupported(request, models.traitsOf(model), options.tools),
     open: withLegalToolNames(
       opener({
         ...parts,
@@ -97,15 +102,22 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
   }
 }
 
-function unsupported(request: ChatRequest, tools: boolean): string[] {
+function unsupported(request: ChatRequest, model: WebModel, tools: boolean): string[] {
   const toolsLost = !tools && request.tools.length > 0
   return [
     ...(toolsLost ? ['tools'] : []),
     ...(toolsLost && request.toolChoice !== 'auto' ? ['tool_choice'] : []),
-    ...(request.reasoning.mode === 'off' && thinksByItself(request.model) ? ['thinking'] : []),
-    ...(request.messages.some(hasDocument) ? ['documents'] : []),
+    ...reasoningLost(request, model),
+    ...(request.messages.some((message) => hasPart(message, 'document')) ? ['documents'] : []),
+    ...(request.messages.some((message) => hasPart(message, 'video')) ? ['videos'] : []),
     ...searchLimits(request),
   ]
+}
+
+function reasoningLost({ reasoning: { mode, effort } }: ChatRequest, model: WebModel): string[] {
+  if (mode === 'off') return model.reasoning === 'by-default' ? ['thinking'] : []
+  if (model.reasoning === 'never') return mode === 'on' ? ['thinking'] : []
+  return effort !== undefined && !model.reasoningEffort ? ['reasoning_effort'] : []
 }
 
 /** The site searches where it likes. */
@@ -117,6 +129,6 @@ function searchLimits({ search, searchRules }: ChatRequest): string[] {
   ]
 }
 
-function hasDocument(message: ChatRequest['messages'][number]): boolean {
-  return message.role !== 'system' && message.parts.some((part) => part.type === 'document')
+function hasPart(message: ChatRequest['messages'][number], type: UserPart['type']): boolean {
+  return (message.role === 'user' || message.role === 'tool') && message.parts.some((part) => part.type === type)
 }

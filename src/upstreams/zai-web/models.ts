@@ -2,6 +2,8 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { Clock } from '../../core/clock.ts'
 import type { Model } from '../../core/upstream.ts'
+import { modelOf } from '../../models/model.ts'
+import type { ModelTable } from '../../models/table.ts'
 import { shared } from '../../wire/shared.ts'
 import type { Sessions } from './session.ts'
 import type { Site } from './site.ts'
@@ -21,8 +23,9 @@ export interface WebModel extends Model {
 }
 
 export interface Catalogue {
-  /** The live list, else the last one seen, else the table. Never rejects. */
+  /** The live list, else the last one seen, else the names below. Never rejects. */
   list(): Promise<WebModel[]>
+  unlisted(name: string, named: boolean): WebModel | undefined
   /** Without waiting: the model as last seen, its upstream name given. */
   traitsOf(model: Model): WebModel
 }
@@ -32,12 +35,16 @@ export interface CatalogueOptions {
   clock: Clock
   version: FrontEndVersion
   sessions: Sessions
+  table: ModelTable
   modelsTtlMs: number
   log: (level: 'info' | 'warn', message: string) => void
 }
 
-export function catalogue({ site, clock, version, sessions, modelsTtlMs, log }: CatalogueOptions): Catalogue {
-  let known = table
+export function catalogue(options: CatalogueOptions): Catalogue {
+  const { site, clock, version, sessions, table, modelsTtlMs, log } = options
+  const namedHere = wireNames.map(([id, upstreamId]) => webModel(id, upstreamId, table))
+  let known = namedHere
+  let isLive = false
   let goodUntil = Number.NEGATIVE_INFINITY
 
   const refresh = shared(async () => {
@@ -45,6 +52,7 @@ export function catalogue({ site, clock, version, sessions, modelsTtlMs, log }: 
     const stop = clock.after(waitMs, () => deadline.abort())
     try {
       known = merge(await live(deadline.signal))
+      isLive = true
       goodUntil = clock.monotonic() + modelsTtlMs
     } catch {
       goodUntil = clock.monotonic() + keepAfterFailureMs
@@ -59,12 +67,10 @@ export function catalogue({ site, clock, version, sessions, modelsTtlMs, log }: 
     async list() {
       return clock.monotonic() < goodUntil ? known : refresh(new AbortController().signal)
     },
+    // The live list is the truth: only what the operator or the client names this upstream for is tried against it.
+    unlisted: (name, named) => (named || (!isLive && /^glm-/i.test(name)) ? webModel(name, name, table) : undefined),
     traitsOf: (model) =>
-      known.find(({ upstreamId }) => upstreamId === model.upstreamId) ?? {
-        ...model,
-        reasoningEffort: false,
-        searchServer: 'deep-web-search',
-      },
+      known.find(({ upstreamId }) => upstreamId === model.upstreamId) ?? { ...model, ...plainTraits },
   }
 
   async function live(signal: AbortSignal): Promise<LiveModel[]> {
@@ -75,36 +81,34 @@ export function catalogue({ site, clock, version, sessions, modelsTtlMs, log }: 
     if (entries.length === 0) throw new Error('an empty list')
     return entries
   }
-}
 
-/** The live list is the truth, except that the models every client asks for are always offered. */
-function merge(entries: LiveModel[]): WebModel[] {
-  const models = new Map<string, WebModel>()
-  for (const entry of entries) {
-    if (entry.info?.is_active === false) continue
-    const model = fromLive(entry)
-    if (!models.has(model.id)) models.set(model.id, model)
+  /** The live list is the truth, except that the models every client asks for are always offered. */
+  function merge(entries: LiveModel[]): WebModel[] {
+    const models = new Map<string, WebModel>()
+    for (const entry of entries) {
+      if (entry.info?.is_active === false) continue
+      const model = fromLive(entry)
+      if (!models.has(model.id)) models.set(model.id, model)
+    }
+    for (const model of namedHere) if (alwaysOffered.has(model.id) && !models.has(model.id)) models.set(model.id, model)
+    return [...models.values()]
   }
-  for (const model of table) if (alwaysOffered.has(model.id) && !models.has(model.id)) models.set(model.id, model)
-  return [...models.values()]
-}
 
-function fromLive({ id, name, created, info }: LiveModel): WebModel {
-  const listed = table.find(({ upstreamId }) => upstreamId === id)
-  const capabilities = info?.meta?.capabilities ?? {}
-  const publicName = listed?.id ?? (info?.name || name || id).trim().replace(/\s+/g, '-')
-  const maxOutputTokens = info?.params?.max_tokens ?? undefined
-  return {
-    id: publicName,
-    upstreamId: id,
-    createdAtSeconds: created ?? listed?.createdAtSeconds ?? 0,
-    vision: capabilities.vision ?? listed?.vision ?? false,
-    reasoning: (capabilities.think ?? true) ? reasoningOf(publicName) : 'never',
-    search: capabilities.web_search ?? listed?.search ?? false,
-    ...(listed?.contextTokens === undefined ? {} : { contextTokens: listed.contextTokens }),
-    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
-    reasoningEffort: capabilities.reasoning_effort ?? false,
-    searchServer: info?.meta?.mcpServerIds?.includes('advanced-search') ? 'advanced-search' : 'deep-web-search',
+  function fromLive({ id, name, created, info }: LiveModel): WebModel {
+    const listed = namedHere.find(({ upstreamId }) => upstreamId === id)
+    const capabilities = info?.meta?.capabilities ?? {}
+    const model = listed ?? webModel((info?.name || name || id).trim().replace(/\s+/g, '-'), id, table)
+    const maxOutputTokens = info?.params?.max_tokens ?? undefined
+    return {
+      ...model,
+      createdAtSeconds: created ?? model.createdAtSeconds,
+      vision: capabilities.vision ?? model.vision,
+      reasoning: (capabilities.think ?? true) ? reasoningOf(model.id) : 'never',
+      search: capabilities.web_search ?? model.search,
+      ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
+      reasoningEffort: capabilities.reasoning_effort ?? false,
+      searchServer: info?.meta?.mcpServerIds?.includes('advanced-search') ? 'advanced-search' : 'deep-web-search',
+    }
   }
 }
 
@@ -120,38 +124,31 @@ export function thinksByItself(publicName: string): boolean {
 const alwaysOffered: ReadonlySet<string> = new Set(['GLM-4.5', 'GLM-4.5-Air'])
 
 /**
- * What the site has been seen to offer, newest first: public name, wire name, first seen, context length.
- * Sources: public clients of the site; context lengths from the vendor's model pages.
+ * What the site has been seen to offer, newest first: public name and wire name. What the models can do says the table
+ * of all models. Source: public clients of the site.
  */
-const table: WebModel[] = [
-  row('GLM-5.3', 'glm-5.3', '2026-08-01', undefined),
-  row('GLM-5.3-Flash', 'x-preview-l', '2026-09-01', undefined),
-  row('GLM-5.2', 'glm-5.2', '2026-06-01', 1_000_000),
-  row('GLM-5.1', 'GLM-5.1', '2026-04-01', 200_000),
-  row('GLM-5-Turbo', 'GLM-5-Turbo', '2026-03-01', 200_000),
-  row('GLM-5V-Turbo', 'GLM-5v-Turbo', '2026-04-01', 200_000),
-  row('GLM-5', 'glm-5', '2026-02-01', 200_000),
-  row('GLM-4.7', 'glm-4.7', '2025-12-01', 200_000),
-  row('GLM-4.6V', 'glm-4.6v', '2025-12-01', 128_000),
-  row('GLM-4.6', 'GLM-4-6-API-V1', '2025-10-01', 200_000),
-  row('GLM-4.5V', 'glm-4.5v', '2025-08-01', 64_000),
-  row('GLM-4.5', '0727-360B-API', '2025-08-01', 128_000),
-  row('GLM-4.5-Air', '0727-106B-API', '2025-08-01', 128_000),
-]
+const wireNames = [
+  ['GLM-5.3', 'glm-5.3'],
+  ['GLM-5.3-Flash', 'x-preview-l'],
+  ['GLM-5.2', 'glm-5.2'],
+  ['GLM-5.1', 'GLM-5.1'],
+  ['GLM-5-Turbo', 'GLM-5-Turbo'],
+  ['GLM-5V-Turbo', 'GLM-5v-Turbo'],
+  ['GLM-5', 'glm-5'],
+  ['GLM-4.7', 'glm-4.7'],
+  ['GLM-4.6V', 'glm-4.6v'],
+  ['GLM-4.6', 'GLM-4-6-API-V1'],
+  ['GLM-4.5V', 'glm-4.5v'],
+  ['GLM-4.5', '0727-360B-API'],
+  ['GLM-4.5-Air', '0727-106B-API'],
+] as const
 
-function row(id: string, upstreamId: string, firstSeen: string, contextTokens: number | undefined): WebModel {
-  const vision = /^GLM-[\d.]+V/.test(id)
-  return {
-    id,
-    upstreamId,
-    createdAtSeconds: Date.parse(firstSeen) / 1000,
-    vision,
-    reasoning: reasoningOf(id),
-    search: !vision,
-    ...(contextTokens === undefined ? {} : { contextTokens }),
-    reasoningEffort: false,
-    searchServer: 'deep-web-search',
-  }
+const plainTraits = { reasoningEffort: false, searchServer: 'deep-web-search' } as const
+
+/** The site bounds answers by itself, and has been seen to take pictures alone. */
+function webModel(name: string, upstreamId: string, table: ModelTable): WebModel {
+  const { maxOutputTokens: _, price: _free, ...model } = modelOf(table.of(name), upstreamId)
+  return { ...model, video: false, files: false, reasoning: reasoningOf(model.id), ...plainTraits }
 }
 
 const optional = <T extends Parameters<typeof Type.Optional>[0]>(schema: T) =>

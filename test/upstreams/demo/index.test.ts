@@ -210,13 +210,18 @@ describe('cancel', () => {
   })
 })
 
-test('the models carry the public names, and the ones with a V see', async () => {
+test('the models carry the public names, and see as the real ones do', async () => {
   const upstream = demo({ clock: manualClock(), idleMs })
   const models = await upstream.models()
   expect(models.map((model) => model.id)).toContainValues(['GLM-4.5', 'GLM-4.5-Air', 'GLM-4.6', 'GLM-4.7', 'GLM-5'])
   expect(models.filter((model) => model.vision).map((model) => model.id)).toEqual([
+    'GLM-5.4',
+    'GLM-5.3-Flash',
+    'GLM-5.3-FlashX',
     'GLM-5V-Turbo',
     'GLM-4.6V',
+    'GLM-4.6V-Flash',
+    'GLM-4.6V-FlashX',
     'GLM-4.5V',
   ])
   expect(models.every((model) => model.createdAtSeconds > 1_700_000_000)).toBe(true)
@@ -225,5 +230,7 @@ test('the models carry the public names, and the ones with a V see', async () =>
 test('it is always ready and refuses no wish', async () => {
   const upstream = demo({ clock: manualClock(), idleMs })
   expect(await upstream.check(new AbortController().signal)).toBeUndefined()
-  expect(upstream.unsupported({ ...request, search: true, sampling: { temperature: 2 } })).toEqual([])
+  const [model] = await upstream.models()
+  if (!model) throw new Error('the demo has no models')
+  expect(upstream.unsupported({ ...request, search: true, sampling: { temperature: 2 } }, model)).toEqual([])
 })

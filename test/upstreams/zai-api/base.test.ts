@@ -3,7 +3,7 @@ import { apiBase, zaiApi } from '../../../src/upstreams/zai-api/index.ts'
 import { manualClock } from '../../support/clock.ts'
 import { lending } from '../../support/pool.ts'
 import { baseUrl } from '../../support/zai-api.ts'
-import { request } from './support.ts'
+import { modelNamed, request } from './support.ts'
 
 test.each([
   ['general', 'https://api.z.ai/api/paas/v4'],
@@ -26,7 +26,10 @@ test.each([
 
 test.each<[string, Partial<typeof request>, string[]]>([
   ['nothing of a plain request', {}, []],
-  ['thinking that cannot be switched off', { model: 'z-ai/GLM-5.3', reasoning: { mode: 'off' } }, ['thinking']],
+  ['thinking that cannot be switched off', { model: 'glm-5.3', reasoning: { mode: 'off' } }, ['thinking']],
+  ['thinking of a model that has none', { model: 'glm-4-flash-250414', reasoning: { mode: 'on' } }, ['thinking']],
+  ['an effort of a model that knows none', { reasoning: { mode: 'on', effort: 'low' } }, ['reasoning_effort']],
+  ['no effort that is mapped', { model: 'glm-5.3', reasoning: { mode: 'on', effort: 'medium' } }, []],
   ['nothing where it can', { model: 'glm-4.7', reasoning: { mode: 'off' } }, []],
   [
     'documents',
@@ -52,5 +55,5 @@ test.each<[string, Partial<typeof request>, string[]]>([
   const options = { keys: [], baseUrl, idleMs: 1, headersTimeoutMs: 1, modelsTtlMs: 1, scanLimit: 1, tools: true }
   const clock = manualClock()
   const upstream = zaiApi(options, { ...lending(clock), fetch, clock, newUuid: () => '', log: () => {} })
-  expect(upstream.unsupported({ ...request, ...more })).toEqual(expected)
+  expect(upstream.unsupported({ ...request, ...more }, modelNamed(more.model ?? request.model))).toEqual(expected)
 })

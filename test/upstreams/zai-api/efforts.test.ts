@@ -4,9 +4,8 @@ import { anthropicMessages } from '../../../src/dialects/anthropic-messages/inde
 import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
 import { encode } from '../../../src/upstreams/zai-api/encode.ts'
-import { traitsOf } from '../../../src/upstreams/zai-api/models.ts'
 import { fieldOf } from '../../support/chat-zai.ts'
-import { request } from './support.ts'
+import { modelNamed, request } from './support.ts'
 
 // What a client says of thinking, and what each kind of model hears: `on`, `off`, or `on` with an effort.
 const models = ['glm-4.7', 'glm-5.2', 'glm-5.3', 'glm-4-flash-250414'] as const
@@ -35,7 +34,7 @@ function heard(reasoning: Reasoning): string[] {
     const body = encode(
       { ...request, reasoning },
       {
-        model: { id: model, upstreamId: model, createdAtSeconds: 0, ...traitsOf(model) },
+        model: modelNamed(model),
         requestId: 'request-1',
         searchEngine: 'search_std',
         tools: [],

@@ -3,12 +3,13 @@ import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import type { AssistantPart, ChatRequest, Message, SearchRules, Tool, UserPart } from '../../../src/core/request.ts'
 import { encode } from '../../../src/upstreams/zai-api/encode.ts'
-import { traitsOf } from '../../../src/upstreams/zai-api/models.ts'
 import { fieldOf } from '../../support/chat-zai.ts'
 import { fault } from '../../support/zai-api.ts'
-import { request, weather } from './support.ts'
+import { modelNamed, request, weather } from './support.ts'
 
 const names = [
+  'glm-5.4',
+  'glm-5.3-flash',
   'glm-5.3',
   'glm-5.2',
   'glm-4.7',
@@ -22,20 +23,12 @@ const names = [
 function encoded(more: Partial<ChatRequest>, model = 'glm-4.7', insist = false) {
   const asked = { ...request, ...more }
   return encode(asked, {
-    model: { id: model, upstreamId: model, createdAtSeconds: 0, ...limitsOf[model], ...traitsOf(model) },
+    model: modelNamed(model),
     requestId: '00000000-0000-4000-8000-000000000001',
     searchEngine: 'search_std',
     tools: asked.toolChoice === 'none' ? [] : asked.tools,
     insist,
   })
-}
-
-const limitsOf: Record<string, { maxOutputTokens: number }> = {
-  'glm-4.6v': { maxOutputTokens: 32_768 },
-  'glm-4.5': { maxOutputTokens: 98_304 },
-  'glm-4.5v': { maxOutputTokens: 16_384 },
-  'glm-4.1v-thinking-flash': { maxOutputTokens: 16_384 },
-  'glm-4-flash-250414': { maxOutputTokens: 16_384 },
 }
 
 async function complaintOf(body: object): Promise<string | undefined> {
@@ -69,6 +62,7 @@ test('the API takes whatever can be said', async () => {
   const userPart = fc.oneof(
     text.map((value): UserPart => ({ type: 'text', text: value })),
     fc.constant(picture),
+    fc.constant<UserPart>({ type: 'video', source: { type: 'url', url: 'https://example.com/a.mp4' } }),
     fc.constant<UserPart>({ type: 'document', source: { type: 'url', url: 'https://example.com/a.pdf' } }),
   )
   const assistantPart = fc.oneof(

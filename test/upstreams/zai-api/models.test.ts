@@ -1,12 +1,14 @@
 import { describe, expect, test } from 'bun:test'
+import type { Model } from '../../../src/core/upstream.ts'
 import { type ZaiApiOptions, zaiApi } from '../../../src/upstreams/zai-api/index.ts'
-import { traitsOf } from '../../../src/upstreams/zai-api/models.ts'
+import type { ApiModel } from '../../../src/upstreams/zai-api/models.ts'
 import { json } from '../../support/chat-zai.ts'
 import { manualClock } from '../../support/clock.ts'
 import { lending } from '../../support/pool.ts'
 import { plainRequest } from '../../support/request.ts'
-import { baseUrl, modelsRoute, scriptedApi } from '../../support/zai-api.ts'
+import { baseUrl, chatRoute, modelsRoute, scriptedApi } from '../../support/zai-api.ts'
 import recorded from './models.json'
+import { modelNamed } from './support.ts'
 
 /** Rows of the vendor's model pages. */
 const tableSize = 27
@@ -33,9 +35,9 @@ describe('the list', () => {
   test('holds the table and what the API adds to it, chat models alone', async () => {
     const { ids } = setUp()
     const known = await ids()
-    expect(known).toContain('glm-5.3')
-    expect(known).toContain('glm-5.9-next')
-    expect(known.filter((id) => id === 'glm-4.6')).toHaveLength(1)
+    expect(known).toContain('GLM-5.3')
+    expect(known).toContain('GLM-5.9-Next')
+    expect(known.filter((id) => id === 'GLM-4.6')).toHaveLength(1)
     expect(known).not.toContain('cogview-4')
     expect(known).not.toContain('glm-asr')
   })
@@ -45,12 +47,12 @@ describe('the list', () => {
     api.script(modelsRoute, json(recorded))
     const known = await ids()
     expect(known).toHaveLength(tableSize)
-    for (const { id } of recorded.data) expect(known).toContain(id)
+    for (const { id } of recorded.data) expect(known.map((name) => name.toLowerCase())).toContain(id)
   })
 
   test('adds nothing to a model of the table, whose limits it does not know', async () => {
     const models = await setUp().upstream.models()
-    expect(models.find(({ id }) => id === 'glm-4.6')).toMatchObject({
+    expect(models.find(({ id }) => id === 'GLM-4.6')).toMatchObject({
       contextTokens: 200_000,
       maxOutputTokens: 131_072,
     })
@@ -76,7 +78,7 @@ describe('the list', () => {
     expect(await ids()).toHaveLength(tableSize)
     expect(logged).toEqual(['api.z.ai did not tell its models; going by the ones known before.'])
     clock.advance(60_000)
-    expect(await ids()).toContain('glm-5.9-next')
+    expect(await ids()).toContain('GLM-5.9-Next')
   })
 
   test('loses nothing it knew when a later call fails', async () => {
@@ -84,7 +86,7 @@ describe('the list', () => {
     await ids()
     clock.advance(600_000)
     api.script(modelsRoute, json({}, 500))
-    expect(await ids()).toContain('glm-5.9-next')
+    expect(await ids()).toContain('GLM-5.9-Next')
   })
 
   test('needs no key for the table', async () => {
@@ -96,13 +98,13 @@ describe('the list', () => {
   test('tells the limits the vendor publishes', async () => {
     const models = await setUp([]).upstream.models()
     const limits = (id: string) =>
-      models.flatMap((model) => (model.id === id ? [model.contextTokens, model.maxOutputTokens] : []))
+      models.flatMap((model) => (model.id.toLowerCase() === id ? [model.contextTokens, model.maxOutputTokens] : []))
     expect(limits('glm-5.2')).toEqual([1_000_000, 131_072])
     expect(limits('glm-4.6')).toEqual([200_000, 131_072])
     expect(limits('glm-4.5-air')).toEqual([128_000, 98_304])
     expect(limits('glm-4.5v')).toEqual([64_000, 16_384])
-    expect(limits('glm-5.3')).toEqual(limits('glm-5.2'))
-    expect(limits('glm-5.3-flash')).toEqual(limits('glm-4.7-flash'))
+    expect(limits('glm-5.3')).toEqual([1_048_576, 131_072])
+    expect(limits('glm-5.3-flash')).toEqual([1_048_576, 131_072])
   })
 
   test('takes the limits of a live list over its own', async () => {
@@ -115,34 +117,90 @@ describe('the list', () => {
     api.script(modelsRoute, json({ data }))
     const models = await upstream.models()
     const limits = (id: string) =>
-      models.flatMap((model) => (model.id === id ? [model.contextTokens, model.maxOutputTokens] : []))
+      models.flatMap((model) => (model.id.toLowerCase() === id ? [model.contextTokens, model.maxOutputTokens] : []))
     expect(limits('glm-5.3')).toEqual([400_000, 65_536])
-    expect(limits('glm-5.9-next')).toEqual([300_000, undefined])
+    expect(limits('glm-5.9-next')).toEqual([300_000, 131_072])
     expect(limits('glm-4.6')).toEqual([200_000, 131_072])
   })
 })
 
 test.each<[string, string[]]>([
   ['glm-5.3', ['thinking']],
+  ['glm-5.4', ['thinking']],
   ['glm-4.1v-thinking-flash', ['thinking']],
-  ['z-ai/glm-5.2', []],
+  ['glm-5.2', []],
   ['glm-4-flash-250414', []],
-])('not to think is a wish %s honours, but for %j', (model, ignored) => {
-  const asked = plainRequest({ model, reasoning: { mode: 'off' } })
-  expect(setUp().upstream.unsupported(asked)).toEqual(ignored)
+])('not to think is a wish %s honours, but for %j, whatever the client calls it', (model, ignored) => {
+  const asked = plainRequest({ model: 'mine', reasoning: { mode: 'off' } })
+  expect(setUp().upstream.unsupported(asked, modelNamed(model))).toEqual(ignored)
 })
 
-test.each<[string, Partial<ReturnType<typeof traitsOf>>]>([
+test.each<[string, Partial<ApiModel>]>([
+  ['glm-5.4', { vision: true, video: true, files: true, thinking: 'always', efforts: ['low', 'high', 'max'] }],
   ['glm-5.3', { vision: false, reasoning: 'by-default', thinking: 'always', toolStream: true, search: true }],
-  ['GLM-5.2', { thinking: 'switch', efforts: { low: 'low', medium: 'medium', high: 'high', max: 'max' } }],
-  ['glm-5.1-highspeed', { thinking: 'switch', efforts: undefined }],
+  ['glm-5.3-flashx', { vision: true, video: true, files: false, imagesInToolResults: true, thinking: 'always' }],
+  ['GLM-5.2', { thinking: 'switch', efforts: ['low', 'medium', 'high', 'max'] }],
+  ['glm-5.1-highspeed', { thinking: 'switch', efforts: [] }],
   ['glm-5v-turbo', { vision: true, thinking: 'switch', toolStream: true, search: false }],
   ['glm-4.6v-flash', { vision: true, toolStream: true }],
   ['glm-4.5v', { vision: true, toolStream: false, reasoning: 'by-default' }],
   ['glm-4.1v-thinking-flash', { vision: true, thinking: 'none', reasoning: 'by-default' }],
   ['glm-4-32b-0414-128k', { thinking: 'none', reasoning: 'never', toolStream: false }],
-  ['glm-6', { thinking: 'always' }],
-])('the name %s tells what the model takes', (id, expected) => expect(traitsOf(id)).toMatchObject(expected))
+  ['glm-6', { thinking: 'always', vision: true, contextTokens: 1_048_576 }],
+])('the API is asked for %s by what is known of it', (id, expected) => expect(modelNamed(id)).toMatchObject(expected))
+
+describe('a name that no list has', () => {
+  const found = (name: string, named = false) => setUp().upstream.unlisted?.(name, named)
+
+  test.each([
+    ['one that looks like a model', 'GLM-5.5-Air', false, 'glm-5.5-air'],
+    ['one without a number', 'glm-next', false, 'glm-next'],
+    ['any other, where it is named for this API', 'Foo-2', true, 'Foo-2'],
+  ])('%s goes up', (_name, asked, named, upstreamId) => expect(found(asked, named)).toMatchObject({ upstreamId }))
+
+  test.each(['llama-3', 'gpt-4o', ''])('%p does not by itself', (name) => expect(found(name)).toBeUndefined())
+})
+
+describe('what the key was refused', () => {
+  const refusal = (code: string) => json({ error: { code, message: 'no' } }, code === '1311' ? 429 : 400)
+  const call = (model: Model) => ({
+    request: plainRequest({ messages: [{ role: 'user', parts: [{ type: 'text', text: 'Hi' }] }] }),
+    model,
+    signal: new AbortController().signal,
+    whole: false,
+    note: () => {},
+  })
+
+  test.each(['1211', '1220', '1311'])('by %s is marked for an hour', async (code) => {
+    const { api, clock, upstream } = setUp()
+    const marked = async () => (await upstream.models()).flatMap(({ id, refused }) => (refused ? [id] : []))
+    const model = (await upstream.models()).find(({ id }) => id === 'GLM-5.3')
+    if (!model) throw new Error('the table has no GLM-5.3')
+    api.script(chatRoute, refusal(code))
+    await expect(upstream.open(call(model))).rejects.toMatchObject({ code: expect.stringMatching(/^model_not_/) })
+    expect(await marked()).toEqual(['GLM-5.3'])
+    clock.advance(60 * 60_000)
+    expect(await marked()).toEqual([])
+  })
+
+  test('for another reason is not, and neither is a name that clients make up', async () => {
+    const { api, upstream } = setUp()
+    const [model] = await upstream.models()
+    const madeUp = upstream.unlisted?.('glm-made-up', false)
+    if (!model || !madeUp) throw new Error('no model')
+    api.script(chatRoute, refusal('1261'), refusal('1211'))
+    await upstream.open(call(model)).catch(() => {})
+    await upstream.open(call(madeUp)).catch(() => {})
+    expect((await upstream.models()).filter(({ refused }) => refused)).toEqual([])
+  })
+})
+
+test.each([
+  ['general', baseUrl, false],
+  ['coding plan', 'https://api.z.ai/api/coding/paas/v4', true],
+])('the %s has GLM-5.4 in its list: %p', async (_name, baseUrl, expected) => {
+  expect((await setUp([], { baseUrl }).ids()).includes('GLM-5.4')).toBe(expected)
+})
 
 describe('check', () => {
   const signal = new AbortController().signal

@@ -4,7 +4,6 @@ import type { ChatRequest } from '../../../src/core/request.ts'
 import { read } from '../../../src/core/source.ts'
 import type { UpstreamCall } from '../../../src/core/upstream.ts'
 import { type ZaiApiOptions, zaiApi } from '../../../src/upstreams/zai-api/index.ts'
-import { traitsOf } from '../../../src/upstreams/zai-api/models.ts'
 import { eventStream, fieldOf, json } from '../../support/chat-zai.ts'
 import { manualClock } from '../../support/clock.ts'
 import { lending } from '../../support/pool.ts'
@@ -18,7 +17,7 @@ import {
   type ScriptedApi,
   scriptedApi,
 } from '../../support/zai-api.ts'
-import { request, weather } from './support.ts'
+import { modelNamed, request, weather } from './support.ts'
 
 const stops: (() => void)[] = []
 afterEach(() => {
@@ -57,7 +56,7 @@ function setUp(keys: string[] = ['key-1'], options: Partial<ZaiApiOptions> = {},
     model = 'glm-4.7',
   ): UpstreamCall => ({
     request: { ...request, ...more },
-    model: { id: model, upstreamId: model, createdAtSeconds: 0, ...traitsOf(model) },
+    model: modelNamed(model),
     signal: new AbortController().signal,
     whole: false,
     note: (note) => void notes.push(note),
@@ -387,10 +386,9 @@ describe('tools', () => {
     const { api, upstream, call } = setUp(['key-1'], { tools: false })
     await all(upstream().open(call({ tools: [weather] })))
     expect(api.to(chatRoute)[0]?.body).not.toHaveProperty('tools')
-    expect(upstream().unsupported({ ...request, tools: [weather], toolChoice: 'required' })).toEqual([
-      'tools',
-      'tool_choice',
-    ])
+    expect(
+      upstream().unsupported({ ...request, tools: [weather], toolChoice: 'required' }, modelNamed('glm-4.7')),
+    ).toEqual(['tools', 'tool_choice'])
   })
 })
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { modelTable } from '../../../src/models/table.ts'
 import { catalogue } from '../../../src/upstreams/zai-web/models.ts'
 import { json, webModel } from '../../support/chat-zai.ts'
 import recorded from './models.json'
@@ -8,7 +9,7 @@ const route = 'GET /api/models'
 
 function setUp() {
   const base = pool()
-  return { ...base, models: catalogue({ ...base, sessions: base.open(), modelsTtlMs: 600_000 }) }
+  return { ...base, models: catalogue({ ...base, sessions: base.open(), table: modelTable(), modelsTtlMs: 600_000 }) }
 }
 
 test('the live list is offered under public names, without what is switched off', async () => {
@@ -31,8 +32,11 @@ test('the live list is offered under public names, without what is switched off'
     upstreamId: 'glm-5.3',
     createdAtSeconds: 1_760_000_000,
     vision: false,
+    video: false,
+    files: false,
     reasoning: 'by-default',
     search: true,
+    contextTokens: 1_048_576,
     maxOutputTokens: 64_064,
     reasoningEffort: true,
     searchServer: 'advanced-search',

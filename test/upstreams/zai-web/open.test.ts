@@ -539,7 +539,7 @@ test.each([
   ],
 ])('what cannot be honoured: %s', (_name, tools, asked, expected) => {
   const { make } = setUp()
-  expect(make({ tools }).unsupported({ ...request, ...asked })).toEqual(expected)
+  expect(make({ tools }).unsupported({ ...request, ...asked }, model)).toEqual(expected)
 })
 
 test('readiness is a session that can be had', async () => {

@@ -1,0 +1,20 @@
+import type { Model } from '../core/upstream.ts'
+import type { ModelFacts } from './table.ts'
+
+/** A model as the gateway offers it, with what is known of it. */
+export function modelOf(facts: ModelFacts, upstreamId: string): Model {
+  const { id, releasedAtSeconds, contextTokens, maxOutputTokens, input, reasoning, webSearch, price } = facts
+  return {
+    id,
+    upstreamId,
+    createdAtSeconds: releasedAtSeconds,
+    vision: input.has('image'),
+    video: input.has('video'),
+    files: input.has('file'),
+    reasoning: reasoning === 'never' ? 'never' : 'by-default',
+    search: webSearch,
+    ...(contextTokens === undefined ? {} : { contextTokens }),
+    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
+    ...(price === undefined ? {} : { price }),
+  }
+}

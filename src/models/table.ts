@@ -1,0 +1,157 @@
+import file from './models.toml'
+import { type EffortWord, effortWords, type Modality, type ModelFields, type ModelRow } from './row.ts'
+
+/** Dollars for a million tokens. */
+export type Price = NonNullable<ModelRow['price']>
+
+/** What is known of one model. */
+export interface ModelFacts {
+  /** Public name: `GLM-4.5-Air`. */
+  id: string
+  releasedAtSeconds: number
+  contextTokens: number | undefined
+  maxOutputTokens: number | undefined
+  input: ReadonlySet<Modality>
+  imagesInToolResults: boolean
+  reasoning: 'never' | 'switchable' | 'always' | 'built-in'
+  /** Least first. */
+  efforts: readonly EffortWord[]
+  toolStream: boolean
+  webSearch: boolean
+  price: Price | undefined
+  plan: 'coding' | undefined
+}
+
+export interface ModelTable {
+  /** The models that have a row under their own name, newest first. */
+  named: readonly ModelFacts[]
+  /** Of any name: by its row, else by those of its relatives. */
+  of(name: string): ModelFacts
+}
+
+/**
+ * The built-in rows with the user's behind them.
+ *
+ * A name without a row takes what its family has (`glm-4.6v-flash-1201` that of `glm-4.6v-flash`), else, from 5.4 on,
+ * what is assumed of every model, else the abilities of the newest model before it. Of a name that tells no generation
+ * nothing is known: it may be sent pictures, and its server judges.
+ */
+export function modelTable(own: readonly ModelRow[] = []): ModelTable {
+  const rows = new Map<string, { id: string; facts: ModelFields }>()
+  for (const row of [...file.models, ...own])
+    for (const id of namesOf(row)) {
+      if (isPattern(id)) continue
+      const known = rows.get(id.toLowerCase())
+      rows.set(id.toLowerCase(), {
+        id: known?.id ?? id,
+        facts: { ...(known?.facts ?? inherited(id)), ...factsIn(row) },
+      })
+    }
+  const named = [...rows.values()]
+    .map(({ id, facts }) => factsOf(id, corrected(id, facts)))
+    .sort((one, other) => other.releasedAtSeconds - one.releasedAtSeconds)
+  const byName = new Map(named.map((facts) => [facts.id.toLowerCase(), facts]))
+  return {
+    named,
+    of: (name) => byName.get(name.toLowerCase()) ?? factsOf(publicNameOf(name), corrected(name, inherited(name))),
+  }
+
+  /** What holds of a name without a row of its own. */
+  function inherited(name: string): ModelFields {
+    const family = longestFamily(name.toLowerCase(), [...rows.keys()])
+    const facts = family === undefined ? undefined : rows.get(family)?.facts
+    if (facts === undefined) return byGeneration(name)
+    const { price: _price, plan: _plan, ...abilities } = facts
+    return abilities
+  }
+
+  /** Patterns of the user say it of every name they match, those with a row too. */
+  function corrected(name: string, facts: ModelFields): ModelFields {
+    const matching = own.filter((row) => namesOf(row).some((id) => isPattern(id) && matchesPattern(id, name)))
+    return Object.assign({}, facts, ...matching.map(factsIn))
+  }
+
+  function byGeneration(name: string): ModelFields {
+    const asked = generationOf(name)
+    if (asked === undefined) return unknown
+    if (asked.version >= assumedFrom) return file.assumed
+    const [nearest] = [...rows.values()]
+      .filter(({ id }) => generationOf(id)?.letter === asked.letter && versionOf(id) <= asked.version)
+      .sort((one, other) => versionOf(other.id) - versionOf(one.id))
+    if (nearest === undefined) return asked.letter === 'v' ? unknown : { ...unknown, input: ['text'] }
+    const { input, reasoning, efforts, tool_stream, web_search } = nearest.facts
+    // Nothing of its size: a wrong limit would refuse what fits.
+    return { input, reasoning, efforts, tool_stream, web_search }
+  }
+}
+
+/** GLM-5.4; before it, a `v` behind the version tells who sees. */
+const assumedFrom = 504
+
+const unknown: ModelFields = { input: ['text', 'image'], reasoning: 'never', web_search: true }
+
+/** `glm-5.4v` → 504 and its letter: major times 100 and minor. */
+function generationOf(name: string): { version: number; letter: string } | undefined {
+  const [found, major, minor = '0', letter = ''] = /^glm-(\d{1,2})(?:\.(\d{1,2}))?(v)?(?![\d.])/i.exec(name) ?? []
+  return found === undefined
+    ? undefined
+    : { version: Number(major) * 100 + Number(minor), letter: letter.toLowerCase() }
+}
+
+function versionOf(name: string): number {
+  return generationOf(name)?.version ?? 0
+}
+
+function longestFamily(name: string, known: readonly string[]): string | undefined {
+  return known
+    .filter((id) => name.startsWith(`${id}-`) && generationOf(id)?.version === generationOf(name)?.version)
+    .sort((one, other) => other.length - one.length)[0]
+}
+
+function namesOf({ id }: ModelRow): readonly string[] {
+  return typeof id === 'string' ? [id] : id
+}
+
+function factsIn({ id: _, ...facts }: ModelRow): ModelFields {
+  return facts
+}
+
+function isPattern(id: string): boolean {
+  return id.includes('*')
+}
+
+function matchesPattern(pattern: string, name: string): boolean {
+  return new RegExp(`^${pattern.split('*').map(RegExp.escape).join('.*')}$`, 'i').test(name)
+}
+
+function factsOf(id: string, facts: ModelFields): ModelFacts {
+  return {
+    id,
+    releasedAtSeconds: facts.released === undefined ? 0 : Date.parse(facts.released) / 1000,
+    contextTokens: facts.context_tokens,
+    maxOutputTokens: facts.max_output_tokens,
+    input: new Set(facts.input ?? ['text']),
+    imagesInToolResults: facts.images_in_tool_results ?? false,
+    reasoning: facts.reasoning ?? 'never',
+    efforts: effortWords.filter((word) => facts.efforts?.includes(word)),
+    toolStream: facts.tool_stream ?? false,
+    webSearch: facts.web_search ?? false,
+    price: facts.price,
+    plan: facts.plan,
+  }
+}
+
+/** `glm-5.9-air-2` → `GLM-5.9-Air-2`, as the vendor writes its names. */
+function publicNameOf(name: string): string {
+  if (!/^glm-/i.test(name)) return name
+  return name.toLowerCase().replace(/^glm|-[a-z]|(?<=^glm-[\d.]+)v/g, (letters) => letters.toUpperCase())
+}
+
+/**
+ * The word for an effort among those a model takes: itself, else the next higher, else the highest; `undefined` where
+ * it takes none.
+ */
+export function effortWord(effort: EffortWord, taken: readonly EffortWord[]): EffortWord | undefined {
+  const wanted = effortWords.indexOf(effort)
+  return taken.find((word) => effortWords.indexOf(word) >= wanted) ?? taken.at(-1)
+}

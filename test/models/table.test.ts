@@ -1,0 +1,97 @@
+import { describe, expect, test } from 'bun:test'
+import { Value } from '@sinclair/typebox/value'
+import file from '../../src/models/models.toml'
+import { type EffortWord, modelFields, modelRow } from '../../src/models/row.ts'
+import { effortWord, type ModelFacts, modelTable } from '../../src/models/table.ts'
+
+const table = modelTable()
+/** `1048576 131072 text,image always` */
+const told = ({ contextTokens, maxOutputTokens, input, reasoning }: ModelFacts) =>
+  [contextTokens, maxOutputTokens, [...input], reasoning].join(' ')
+
+test('every row of the file fits the schema that rows of users have to fit', () => {
+  const faults = file.models.flatMap((row) => [...Value.Errors(modelRow, row)].map(({ path }) => `${row.id}${path}`))
+  expect(faults).toEqual([])
+  expect([...Value.Errors(modelFields, file.assumed)]).toEqual([])
+})
+
+test('every model says where its facts come from, and when they were compared with it', () => {
+  const ids = (has: (row: (typeof file.models)[number]) => boolean) =>
+    new Set(file.models.filter(has).flatMap(({ id }) => id))
+  expect([...ids(({ source, checked, released }) => Boolean(source && checked && released))].sort()).toEqual(
+    [...ids(() => true)].sort(),
+  )
+})
+
+describe('what is known of', () => {
+  const all = 'text,image,video,file'
+  test.each([
+    ['GLM-5.4', `1048576 131072 ${all} always`],
+    ['glm-5.3-flash', '1048576 131072 text,image,video always'],
+    ['GLM-5.3-FlashX', '1048576 131072 text,image,video always'],
+    ['glm-5.3', '1048576 131072 text always'],
+    ['glm-4.6v', `128000 32768 ${all} switchable`],
+    ['glm-4.5-air', '128000 98304 text switchable'],
+    ['a member of a family, glm-5.3-flash-1201', '1048576 131072 text,image,video always'],
+    ['a new one, glm-5.4-air', `1048576 131072 ${all} always`],
+    ['a new one, glm-5.10', `1048576 131072 ${all} always`],
+    ['a new one, glm-6', `1048576 131072 ${all} always`],
+    ['a new one, glm-6v-flash', `1048576 131072 ${all} always`],
+    ['an old one, glm-4.8', '  text switchable'],
+    ['an old one that sees, glm-4.8v', `  ${all} switchable`],
+    ['an old one, glm-4-plus', '  text never'],
+    ['one without a number, glm-next', '  text,image never'],
+    ['anything, llama-3', '  text,image never'],
+  ])('%s', (name, expected) => expect(told(table.of(name.split(' ').at(-1) ?? ''))).toBe(expected))
+})
+
+test.each([
+  ['glm-4.6', 'GLM-4.6'],
+  ['GLM-4.5-AIR', 'GLM-4.5-Air'],
+  ['glm-5.1-highspeed', 'GLM-5.1-HighSpeed'],
+  ['glm-6v-mini', 'GLM-6V-Mini'],
+  ['Foo-2', 'Foo-2'],
+])('%s is called %s', (name, expected) => expect(table.of(name).id).toBe(expected))
+
+test('prices are told where one is established', () => {
+  expect(table.of('glm-5.3').price).toEqual({ input: 1.4, cached: 0.26, output: 4.4 })
+  expect(table.of('glm-5.3-flash').price).toEqual({ input: 0.15, cached: 0.03, output: 0.5 })
+  expect(table.of('glm-4.7').price).toBeUndefined()
+  expect(table.of('glm-5.3-flash-1201').price).toBeUndefined()
+})
+
+describe('a row of the user', () => {
+  test('corrects what it says and leaves the rest', () => {
+    const facts = modelTable([{ id: 'glm-5.3', context_tokens: 400_000, price: { input: 1 } }]).of('GLM-5.3')
+    expect([told(facts), facts.id, facts.price]).toEqual(['400000 131072 text always', 'GLM-5.3', { input: 1 }])
+  })
+
+  test('adds a model, which is listed, with what is assumed of its kind', () => {
+    const own = modelTable([{ id: 'GLM-5.5', input: ['text'], released: '2027-01-02' }])
+    expect(own.named[0]?.id).toBe('GLM-5.5')
+    expect(told(own.of('glm-5.5'))).toBe('1048576 131072 text always')
+    expect(told(own.of('glm-5.5-air'))).toBe('1048576 131072 text always')
+  })
+
+  test('may be about several, and about all that match a pattern', () => {
+    const own = modelTable([
+      { id: ['glm-5.3', 'house'], context_tokens: 1 },
+      { id: 'glm-5*', max_output_tokens: 2 },
+    ])
+    expect(['glm-5.3', 'house', 'GLM-5.9', 'glm-4.7'].map((name) => told(own.of(name)))).toEqual([
+      '1 2 text always',
+      '1  text,image never',
+      '1048576 2 text,image,video,file always',
+      '200000 131072 text switchable',
+    ])
+    expect(own.named.map(({ id }) => id)).not.toContain('glm-5*')
+  })
+})
+
+test.each<[EffortWord, EffortWord[], EffortWord | undefined]>([
+  ['low', ['low', 'high', 'max'], 'low'],
+  ['medium', ['low', 'high', 'max'], 'high'],
+  ['max', ['low', 'high'], 'high'],
+  ['low', ['high'], 'high'],
+  ['high', [], undefined],
+])('an effort of %s among %j is %s', (effort, taken, expected) => expect(effortWord(effort, taken)).toBe(expected))

@@ -29,6 +29,8 @@ export interface LoadedConfig {
   origins: ReadonlyMap<SettingName, string>
   /** The same, for those who judge how far it is trusted. */
   sources: ReadonlyMap<SettingName, Source>
+  /** Every source there is, the strongest first. */
+  all: readonly Source[]
   doubts: readonly Doubt[]
 }
 
@@ -61,7 +63,7 @@ export function loadFrom(list: readonly Source[], told: readonly string[] = []):
     doubts.push(...asked.flatMap((candidate) => placeholderIn(setting, candidate)))
   }
   if (!areSettings(values)) throw new Error('A setting passed its check and then failed it.')
-  return { ...settled(values, sources), doubts }
+  return { ...settled(values, sources), all: list, doubts }
 }
 
 /** A placeholder for a key of this gateway protects nothing, and is none. */
@@ -99,7 +101,7 @@ function areSettings(values: Partial<Record<SettingName, unknown>>): values is S
 }
 
 /** Fills in what follows from other settings. */
-function settled(values: Settings, given: ReadonlyMap<SettingName, Source>): Omit<LoadedConfig, 'doubts'> {
+function settled(values: Settings, given: ReadonlyMap<SettingName, Source>): Omit<LoadedConfig, 'all' | 'doubts'> {
   const endpoint = new URL(values.apiEndpoint)
   const config: Config = {
     ...values,

@@ -4,7 +4,16 @@ import { configurationTable, envExample } from '../src/config/documents.ts'
 import { doubtsAbout, listenPolicy } from '../src/config/policy.ts'
 import { proxyProblem } from '../src/config/proxy.ts'
 import type { Surroundings } from '../src/config/sources.ts'
-import { flagOf, type SettingName, settingList, settings, tomlKeyOf } from '../src/config/table.ts'
+import {
+  addressOf,
+  credentialOf,
+  flagOf,
+  type Setting,
+  type SettingName,
+  settingList,
+  settings,
+  tomlKeyOf,
+} from '../src/config/table.ts'
 import { didYouMean, UsageError } from '../src/config/usage-error.ts'
 import { type Config, loadConfig } from '../src/config.ts'
 
@@ -570,6 +579,42 @@ describe('a slip of the finger', () => {
     ['', ''],
   ])('%s: %j', (word, expected) => {
     expect(didYouMean(word, words)).toBe(expected)
+  })
+})
+
+describe('what a setting has to do with secrets', () => {
+  const roles = (setting: Setting) => [credentialOf(setting), addressOf(setting)]
+
+  test('is said by each: secrets are credentials, and nothing else is', () => {
+    expect(settingList.filter((setting) => setting.role === undefined)).toEqual([])
+    const credentials = settingList.filter((setting) => credentialOf(setting) !== undefined)
+    expect(credentials.map(({ env }) => env)).toEqual(settingList.filter(({ secret }) => secret).map(({ env }) => env))
+  })
+
+  test('is something for whatever holds an address, a host, a path or a secret', () => {
+    const telling = /url|host|where|key|http/i
+    const known = ['CORS_ORIGINS', 'ZAI_SIGNING_KEY']
+    const silent = settingList.filter(
+      ({ env, kind, role }) =>
+        role === 'plain' &&
+        !known.includes(env) &&
+        (telling.test(`${kind.placeholder} ${kind.allowed}`) ||
+          /(KEY|TOKEN|SECRET|URL|BASE|ENDPOINT|HOST|_PORT)S?$/.test(env)),
+    )
+    // A port of this machine, where nothing is sent to.
+    expect(silent.map(({ env }) => env)).toEqual(['METRICS_PORT'])
+  })
+
+  test('is an address for every destination that has a credential', () => {
+    const destinations = new Set(settingList.flatMap((setting) => credentialOf(setting) ?? []))
+    const addressed = new Set<unknown>(settingList.flatMap((setting) => addressOf(setting) ?? []))
+    expect([...destinations].filter((destination) => !addressed.has(destination))).toEqual([])
+  })
+
+  test('is plain for most', () => {
+    expect(roles(settings.logLevel)).toEqual([undefined, undefined])
+    expect(roles(settings.zaiApiKeys)).toEqual(['zai-api', undefined])
+    expect(roles(settings.upstreams)).toEqual([undefined, 'prompts'])
   })
 })
 

@@ -1,19 +1,21 @@
+import type { Destination } from '../config/table.ts'
 import type { Config } from '../config.ts'
 import { apiBaseOf } from './gateway.ts'
+import { urlOf } from './target.ts'
 
-type UpstreamId = Config['upstreams'][number]
-
-const originOf: Record<UpstreamId, (config: Config) => string> = {
+/** Who gets what is sent to a destination. Another path at the same host is the same somebody. */
+export const placeOf: Record<Destination, (config: Config) => string> = {
+  gateway: urlOf,
   'zai-web': ({ webBaseUrl }) => webBaseUrl,
   'zai-api': (config) => new URL(apiBaseOf(config)).origin,
-  demo: () => 'this machine',
+  collector: ({ otlpEndpoint }) => (otlpEndpoint === undefined ? 'nobody' : new URL(otlpEndpoint).origin),
 }
 
 /**
- * Who is given prompts, in order: `zai-api at https://api.z.ai`. Another path at the same host is the same somebody.
+ * Who is given prompts, in order: `zai-api at https://api.z.ai`.
  *
  * Errors: UsageError for an address that is none.
  */
 export function promptReaders(config: Config): string[] {
-  return config.upstreams.map((id) => `${id} at ${originOf[id](config)}`)
+  return config.upstreams.map((id) => (id === 'demo' ? 'demo on this machine' : `${id} at ${placeOf[id](config)}`))
 }

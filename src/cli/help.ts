@@ -78,8 +78,10 @@ const markerSection = [
 function settingSections(): string[][] {
   const precedence = [
     'Settings come from flags, then environment variables, then .env in the working directory, then a',
-    'TOML file (variable names in lower case), then defaults. Each entry below ends in its variable and',
-    'default. Secrets have no flag, since other users of the machine can read a command line.',
+    'TOML file (variable names in lower case), then ~/.config/zai2api/zai2api.toml, then defaults. Each',
+    'entry below ends in its variable and default. Secrets have no flag, since other users of this',
+    'machine can read a command line. A key goes to no address that is named in a place trusted',
+    'less than its own: flags and environment most, then --config, then ~/.config, then this folder.',
     '',
   ]
   const file = row('--config PATH', 'The TOML file; ./zai2api.toml is read where it exists. [ZAI2API_CONFIG]')

@@ -1,6 +1,7 @@
 import { doubtsAbout, listenPolicy } from '../config/policy.ts'
 import { proxyProblem } from '../config/proxy.ts'
 import { sourcesOf } from '../config/sources.ts'
+import type { Destination } from '../config/table.ts'
 import { UsageError } from '../config/usage-error.ts'
 import { type Config, type LoadedConfig, loadConfig } from '../config.ts'
 import { clientOf, type Invocation, parseCommandLine } from './arguments.ts'
@@ -9,6 +10,7 @@ import type { EnvOptions } from './env.ts'
 import { commandHelp, programHelp } from './help.ts'
 import type { Io } from './io.ts'
 import type { Program } from './launch.ts'
+import { type Sending, sendingTo, strayOf, trusted } from './trust.ts'
 
 /** How a command that runs for long gets at what has changed meanwhile. */
 export interface Reread {
@@ -46,6 +48,10 @@ export async function runCli(argv: readonly string[], io: Io, commands: Commands
 
 async function run(invocation: Invocation, io: Io, commands: Commands): Promise<number> {
   const { command, json, offline, shell, rest, flags } = invocation
+  const sent = (others: readonly Destination[], prompts: Sending['prompts']) => {
+    const loaded = loadConfig(flags, io)
+    return trusted(loaded, io, sendingTo(loaded.config, others, prompts))
+  }
   switch (command) {
     case 'version':
       io.stdout(`zai2api ${io.version}\n`)
@@ -53,29 +59,36 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
     case 'config': {
       const loaded = loadConfig(flags, io)
       io.stdout(describeConfig(loaded, { json }))
-      for (const { says } of doubtsAbout(loaded)) io.stderr(`zai2api: ${says}\n`)
+      const stray = strayOf(loaded, io, sendingTo(loaded.config, ['collector'], 'passed on'))
+      const doubts = [...doubtsAbout(loaded).map(({ says }) => says), ...(stray === undefined ? [] : [stray])]
+      for (const says of doubts) io.stderr(`zai2api: ${says}\n`)
       return 0
     }
-    case 'demo':
-      return await commands.demo(admitted(loadConfig(flags, io)), io)
+    case 'demo': {
+      const loaded = loadConfig(flags, io)
+      const alone: LoadedConfig = { ...loaded, config: { ...loaded.config, upstreams: ['demo'] } }
+      return await commands.demo(admitted(trusted(alone, io, sendingTo(alone.config, ['collector'], 'passed on'))), io)
+    }
     case 'serve': {
-      const load = () => connected(loadConfig(flags, io), io)
+      const load = () => connected(sent(['collector'], 'passed on'), io)
       return await commands.serve(admitted(load()), io, { load, files: sourcesOf(flags, io).files })
     }
     case 'models':
-      return await commands.models(connected(loadConfig(flags, io), io).config, io, { json })
-    case 'quota':
-      return await commands.quota(connected(loadConfig(flags, io), io).config, io, { json })
+      return await commands.models(connected(sent([], 'none'), io).config, io, { json })
+    case 'quota': {
+      const loaded = trusted(loadConfig(flags, io), io, { credentialsOf: ['zai-api'], prompts: 'none' })
+      return await commands.quota(connected(loaded, io).config, io, { json })
+    }
     case 'claude':
     case 'codex':
     case 'opencode':
-      return await commands.launch(command, rest, reachable(loadConfig(flags, io), io), io)
+      return await commands.launch(command, rest, reachable(sent(['gateway', 'collector'], 'typed'), io), io)
     case 'env': {
       const client = clientOf(rest)
-      return await commands.env(reachable(loadConfig(flags, io), io), io, { client, shell })
+      return await commands.env(reachable(sent(['gateway'], 'typed'), io), io, { client, shell })
     }
     case 'doctor':
-      return await commands.doctor(() => loadConfig(flags, io), io, { json, offline })
+      return await commands.doctor(() => sent([], 'passed on'), io, { json, offline })
     default:
       return command satisfies never
   }

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { parseEnv } from 'node:util'
 import type { Surroundings } from '../config/sources.ts'
 import { systemClock } from '../wire/clock.ts'
 import { gathered, type Text } from './gathered.ts'
@@ -20,13 +22,53 @@ export function systemIo(version: string): Io {
   const stderr = gathered(lossy.write, systemClock)
   process.on('exit', stderr.flush)
   return {
-    env: process.env,
+    env: ownEnvironment(process.cwd()),
     cwd: process.cwd(),
     readFile,
+    realPath,
     stdout: (text) => void process.stdout.write(text),
     stderr: stderr.write,
     stderrLosses: lossy.losses,
     version,
+  }
+}
+
+/**
+ * The environment the process was started with. Run from source, Bun has added what the `.env` files of the working
+ * directory say, where nobody could tell it from the user's own words any more, and its requests would go by a proxy
+ * that is named there: it is taken out again. The executable is built so that it does not happen.
+ */
+function ownEnvironment(cwd: string): Record<string, string | undefined> {
+  const added = isCompiled ? [] : namesAddedTo(process.env, cwd)
+  for (const name of added) delete process.env[name]
+  return process.env
+}
+
+const isCompiled = /^\/\$bunfs\/|[\\/]~BUN[\\/]/.test(import.meta.path)
+
+function namesAddedTo(env: Record<string, string | undefined>, cwd: string): string[] {
+  const modes = ['', '.development', '.production', '.test']
+  const files = modes.flatMap((mode) => [`.env${mode}`, `.env${mode}.local`])
+  const texts = files.flatMap((file) => readFileOr(join(cwd, file), '') || [])
+  if (texts.length === 0) return []
+  const started = startEnvironment()
+  if (started) return Object.keys(env).filter((name) => !started.has(name))
+  // Where the system does not tell, what stands in both is taken for the file's, as is what Bun may have expanded.
+  const said = texts.flatMap((text) => Object.entries(parseEnv(text)))
+  return said.flatMap(([name, value = '']) => (env[name] === value || value.includes('$') ? [name] : []))
+}
+
+/** The names of the variables at the start, as Linux keeps them. */
+function startEnvironment(): Set<string> | undefined {
+  const text = readFileOr('/proc/self/environ', undefined)
+  return text === undefined ? undefined : new Set(text.split('\0').map((entry) => entry.split('=', 1)[0] ?? ''))
+}
+
+function readFileOr<Other>(path: string, other: Other): string | Other {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return other
   }
 }
 
@@ -37,5 +79,25 @@ function readFile(path: string): string | undefined {
   } catch (cause) {
     if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined
     throw cause
+  }
+}
+
+/** Of a file that is not there, where it would be. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    const folder = dirname(path)
+    if (folder === path) return path
+    const target = linkTarget(path)
+    return target === undefined ? join(realPath(folder), basename(path)) : resolve(realPath(folder), target)
+  }
+}
+
+function linkTarget(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
   }
 }

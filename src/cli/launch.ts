@@ -1,5 +1,6 @@
 import { constants } from 'node:os'
 import { newKey } from '../config/policy.ts'
+import { credentialOf, settingList } from '../config/table.ts'
 import type { Config, LoadedConfig } from '../config.ts'
 import { listen } from '../server.ts'
 import { assemble } from './gateway.ts'
@@ -7,6 +8,7 @@ import type { Io } from './io.ts'
 import { type Recipe, recipes, type Target, type Variable } from './recipes.ts'
 import { logUncaught } from './serve.ts'
 import { keysOf, type Place, targetOf, urlOf, whoListens } from './target.ts'
+import { promptNotice } from './trust.ts'
 
 /** Clients that can be run; the other recipes are libraries. */
 export type Program = 'claude' | 'codex' | 'opencode'
@@ -31,12 +33,15 @@ export async function launch(program: Program, args: readonly string[], loaded: 
     io.stderr(`zai2api: ${title} is not installed: there is no ${program} on the PATH; npm install -g ${name}\n`)
     return notFound
   }
+  const notice = promptNotice(loaded)
+  if (notice !== undefined) io.stderr(`zai2api: ${notice}\n`)
   const gateway = (await running(loaded, io)) ?? (await started(loaded, io))
   try {
     const recipe: Recipe = recipes[program]
     const target = await targetOf(program, gateway, loaded)
     const command = [executable, ...(recipe.args?.(target) ?? []), ...args]
-    return await run(command, environment(io.env, recipe.variables(target), target))
+    const inherited = withoutCredentials(io.env, loaded)
+    return await run(command, environment(inherited, recipe.variables(target), target))
   } finally {
     await gateway.stop()
   }
@@ -78,6 +83,24 @@ async function started({ config }: LoadedConfig, io: Io): Promise<Gateway> {
     },
   }
 }
+
+/**
+ * A client runs commands that a model asks for, and has no use for what the gateway has: neither the variables of its
+ * credentials, nor an upstream's under any other name, as where the client went straight to Z.AI before.
+ */
+function withoutCredentials(inherited: Io['env'], { config }: LoadedConfig): Io['env'] {
+  const names = new Set(settingList.flatMap((setting) => (credentialOf(setting) === undefined ? [] : [setting.env])))
+  const { zaiApiKeys, zaiTokens, backupToken = [] } = config
+  const secrets = [zaiApiKeys, zaiTokens, backupToken].flat().filter(({ length }) => length >= shortestSecret)
+  const kept = Object.entries(inherited).filter(
+    // Windows does not tell upper from lower case.
+    ([name, value = '']) => !names.has(name.toUpperCase()) && !secrets.some((secret) => value.includes(secret)),
+  )
+  return Object.fromEntries(kept)
+}
+
+/** In characters: what is shorter may stand in a variable by chance. */
+const shortestSecret = 8
 
 function environment(inherited: Io['env'], variables: readonly Variable[], { url }: Target): Record<string, string> {
   const environment = new Map<string, string | undefined>(Object.entries(inherited))

@@ -27,7 +27,7 @@ export function listenPolicy({ config, doubts }: Judged, random: RandomBytes): L
   }
 }
 
-function isLoopback(host: string): boolean {
+export function isLoopback(host: string): boolean {
   const loopback = new BlockList()
   loopback.addSubnet('127.0.0.0', 8, 'ipv4')
   loopback.addAddress('::1', 'ipv6')

@@ -157,9 +157,9 @@ function userFile(env: Variables): ConfigFile | undefined {
   return { path: join(folder, defaultConfigPath), mustExist: false, trust: 'user folder', demands: 'user folder' }
 }
 
-/** Whether what seems to be a file of the working directory lies elsewhere. */
-function leavesFolder(path: string, { cwd, realPath = (same) => same }: Surroundings): boolean {
-  const inside = relative(realPath(cwd), realPath(path))
+/** Whether a file lies elsewhere than in the working directory, be it by its path or by a link. */
+export function leavesFolder(path: string, { cwd, realPath = (same) => same }: Surroundings): boolean {
+  const inside = relative(realPath(cwd), realPath(resolve(cwd, path)))
   return inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)
 }
 

@@ -49,8 +49,10 @@ export type Destination = 'gateway' | 'zai-web' | 'zai-api' | 'collector'
 export type Role =
   | 'plain'
   | { credentialOf: Destination }
-  /** It has a say in the address of that destination, or, for `prompts`, in who is given them. */
-  | { addressOf: Destination | 'prompts' }
+  /** It has a say in the address of that destination, in who is given prompts, or in where conversations are kept. */
+  | { addressOf: Addressed }
+
+export type Addressed = Destination | 'prompts' | 'conversations'
 
 export const groups = {
   server: 'Server',
@@ -354,7 +356,7 @@ export const settings = {
     default: 'memory',
     about:
       'Where replies of /v1/responses are kept for previous_response_id: memory (gone with the process), off, or a SQLite file, which then holds conversations.',
-    role: { addressOf: 'prompts' },
+    role: { addressOf: 'conversations' },
   },
   upstreams: {
     env: 'UPSTREAMS',
@@ -556,4 +558,9 @@ export function tomlKeyOf(setting: Setting): string {
 /** Where a credential is sent; `undefined` for what is none. */
 export function credentialOf({ role }: Setting): Destination | undefined {
   return typeof role === 'object' && 'credentialOf' in role ? role.credentialOf : undefined
+}
+
+/** Whose address depends on a setting; `undefined` for one that has no say in any. */
+export function addressOf({ role }: Setting): Addressed | undefined {
+  return typeof role === 'object' && 'addressOf' in role ? role.addressOf : undefined
 }

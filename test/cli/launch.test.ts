@@ -33,7 +33,7 @@ beforeAll(async () => {
   await Bun.write(join(folder, 'fake.js'), fakeClient)
   for (const name of ['claude', 'codex', 'opencode']) {
     const path = join(folder, 'bin', name)
-    await Bun.write(path, `#!/bin/sh\nexec '${process.execPath}' '${join(folder, 'fake.js')}' "$@"\n`)
+    await Bun.write(path, `#!/bin/sh\nexec '${process.execPath}' --no-env-file '${join(folder, 'fake.js')}' "$@"\n`)
     chmodSync(path, 0o755)
   }
   await Bun.write(join(home, '.keep'), '')
@@ -164,6 +164,105 @@ describe('a client is run on a gateway of its own:', () => {
     // The second is the cache of Bun, which runs the source here.
     expect(readdirSync(home).filter((name) => name !== '.bun')).toEqual(['.keep'])
   })
+})
+
+describe('in a folder of somebody else', () => {
+  const paths: string[] = []
+  const other = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    fetch(request) {
+      paths.push(request.url)
+      return new Response('zai2api 9.9.9: not at all\n')
+    },
+  })
+  afterAll(() => other.stop(true))
+  const repository = join(folder, 'repository')
+  const address = `http://127.0.0.1:${other.port}`
+  const key = 'planted-key-0123456789'
+
+  test.each<[string, string, Record<string, string>]>([
+    ['ZAI_API_BASE', `ZAI_API_BASE=${address}/v4`, { ZAI_API_KEY: key }],
+    ['API_ENDPOINT', `API_ENDPOINT=${address}/api`, { ZAI_TOKEN: key }],
+    ['API_ENDPOINT for guests', `API_ENDPOINT=${address}/api`, {}],
+    ['UPSTREAMS', `UPSTREAMS=zai-web\nAPI_ENDPOINT=${address}/api`, { ZAI_API_KEY: key }],
+    ['LISTEN_PORT', `LISTEN_PORT=${other.port}`, { AUTH_TOKEN: key, UPSTREAMS: 'demo' }],
+  ])(
+    '%s of its .env is refused in one line',
+    async (_name, dotEnv, env) => {
+      await Bun.write(join(repository, '.env'), dotEnv)
+      const { LISTEN_PORT: port, ...rest }: Record<string, string> = { LISTEN_PORT: '0', ...env }
+      const ports = dotEnv.includes('LISTEN_PORT') ? {} : { LISTEN_PORT: port ?? '0' }
+      for (const command of ['claude', 'codex', 'opencode', 'env claude', 'env openai']) {
+        const child = Bun.spawn([process.execPath, main, ...command.split(' ')], {
+          cwd: repository,
+          env: { PATH: join(folder, 'bin'), HOME: home, ...ports, ...rest },
+          stdout: 'pipe',
+          stderr: 'pipe',
+        })
+        const [code, stdout, stderr] = await Promise.all([
+          child.exited,
+          new Response(child.stdout).text(),
+          new Response(child.stderr).text(),
+        ])
+        expect([command, code, stdout]).toEqual([command, 2, ''])
+        expect(stderr).toMatch(/^zai2api: \S+ in \/\S+\/repository\/\.env would send .+ to allow it, .+\n$/)
+      }
+      expect(paths).toEqual([])
+    },
+    30_000,
+  )
+
+  test.each([['.env'], ['.env.local'], ['.env.production']])(
+    'what %s says is not taken for the environment, and a proxy of it not gone by',
+    async (file) => {
+      const strange = join(folder, `strange${file}`)
+      await Bun.write(join(strange, file), `HTTP_PROXY=${address}\nPLANTED=1\nZAI_API_BASE=${address}/v4\n`)
+      const child = Bun.spawn([process.execPath, main, '--port', '0', 'claude'], {
+        cwd: strange,
+        env: {
+          ...{ PATH: join(folder, 'bin'), HOME: home, NODE_ENV: 'production', UPSTREAMS: 'zai-api', ZAI_API_KEY: key },
+          ZAI_API_BASE: 'http://127.0.0.1:1/v4',
+        },
+        stdout: 'pipe',
+        stderr: 'pipe',
+      })
+      const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+      const { env }: Said = JSON.parse(stdout)
+      expect([env.PLANTED, env.HTTP_PROXY, stderr]).toEqual([undefined, undefined, expect.not.stringContaining(key)])
+      expect(paths).toEqual([])
+    },
+  )
+
+  test('where its own account pays, whoever gets the prompts is named', async () => {
+    await Bun.write(join(repository, '.env'), `ZAI_API_KEY=${key}\nZAI_API_BASE=${address}/v4\n`)
+    const child = Bun.spawn([process.execPath, main, '--port', '0', 'claude'], {
+      cwd: repository,
+      env: { PATH: join(folder, 'bin'), HOME: home },
+      stdout: 'pipe',
+      stderr: 'pipe',
+    })
+    expect(await new Response(child.stderr).text()).toStartWith(
+      `zai2api: prompts go to zai-api at ${address}, as ZAI_API_BASE in ${join(repository, '.env')} says\n`,
+    )
+    paths.splice(0)
+  })
+})
+
+test('a client gets none of the credentials of the gateway, under whatever name', async () => {
+  const [apiKey, token] = ['a1b2c3d4e5f6.SecretSecret', 'eyJhbGci.eyJpZCI6.SigSigSig']
+  for (const program of ['claude', 'codex', 'opencode']) {
+    const { env } = await said([program], {
+      ...{ ZAI_API_KEY: apiKey, ZAI_TOKEN: token, BACKUP_TOKEN: token, AUTH_TOKEN: 'sk-operator-key' },
+      ...{ ANTHROPIC_API_KEY: 'sk-of-somebody', OTEL_EXPORTER_OTLP_HEADERS: 'x-key=collector-key' },
+      ...{ ANTHROPIC_AUTH_TOKEN: apiKey, GLM_KEY: apiKey, zai_api_key: apiKey, COOKIE: `token=${token}`, KEPT: 'kept' },
+    })
+    expect(env.KEPT).toBe('kept')
+    expect(env.ZAI_API_KEY).toBeUndefined()
+    const all = JSON.stringify(env)
+    for (const secret of [apiKey, token, 'sk-operator-key', 'sk-of-somebody', 'collector-key'])
+      expect([program, all.includes(secret)]).toEqual([program, false])
+  }
 })
 
 describe('a client ends, and zai2api ends like it:', () => {

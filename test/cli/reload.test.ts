@@ -119,7 +119,7 @@ describe('a reload takes nothing back that holds a door or a prompt:', () => {
       'the demo',
       { UPSTREAMS: 'demo' },
       {},
-      'prompts for demo at this machine would go to zai-web at https://chat.z.ai',
+      'prompts for demo on this machine would go to zai-web at https://chat.z.ai',
     ],
     [
       'an address of one’s own',

@@ -1,0 +1,262 @@
+import { describe, expect, test } from 'bun:test'
+import { type Commands, runCli } from '../../src/cli/index.ts'
+import { type SettingName, settings, tomlKeyOf } from '../../src/config/table.ts'
+
+/** Where something can be written, and how far that is trusted. */
+const places = { flag: 3, env: 3, named: 2, user: 1, dotEnv: 0, toml: 0 } as const
+type Place = keyof typeof places
+const placeNames = ['flag', 'env', 'named', 'user', 'dotEnv', 'toml'] as const
+
+interface Written {
+  setting: SettingName
+  place: Place
+  value: string
+}
+
+interface World {
+  env: Record<string, string>
+  files: Record<string, string>
+  flags: string[]
+}
+
+const fileOf = { named: '/etc/named.toml', user: '/home/me/.config/zai2api/zai2api.toml', toml: '/repo/zai2api.toml' }
+
+function worldOf(written: readonly Written[]): World {
+  const world: World = { env: { HOME: '/home/me' }, files: {}, flags: [] }
+  for (const { setting, place, value } of written) {
+    const row = settings[setting]
+    const line = `${tomlKeyOf(row)} = ${JSON.stringify(value)}\n`
+    if (place === 'flag') world.flags.push(`--${row.env.toLowerCase().replaceAll('_', '-')}=${value}`)
+    else if (place === 'env') world.env[row.env] = value
+    else if (place === 'dotEnv') world.files['/repo/.env'] = `${world.files['/repo/.env'] ?? ''}${row.env}=${value}\n`
+    else world.files[fileOf[place]] = (world.files[fileOf[place]] ?? '') + line
+  }
+  if (world.files[fileOf.named] !== undefined) world.flags.push(`--config=${fileOf.named}`)
+  return world
+}
+
+interface Links {
+  [path: string]: string
+}
+
+async function run(command: string, { env, files, flags }: World, links: Links = {}) {
+  const said = { stderr: '', started: false }
+  const start = async () => {
+    said.started = true
+    return 0
+  }
+  const commands: Commands = {
+    ...{ serve: start, demo: start, models: start, quota: start, launch: start, env: start },
+    doctor: async (load) => {
+      load()
+      return start()
+    },
+  }
+  const io = {
+    env,
+    cwd: '/repo',
+    readFile: (path: string) => files[links[path] ?? path],
+    realPath: (path: string) => links[path] ?? path,
+    stdout: () => {},
+    stderr: (text: string | (() => string)) => {
+      said.stderr += typeof text === 'string' ? text : text()
+    },
+    version: 'test',
+  }
+  const code = await runCli([...flags, ...command.split(' ')], io, commands)
+  return { ...said, code }
+}
+
+const pairs: [credential: SettingName, address: SettingName, value: string, commands: string[], more: Written[]][] = [
+  [
+    'zaiApiKeys',
+    'zaiApiBase',
+    'https://evil.example/v4',
+    ['serve', 'models', 'quota', 'doctor', 'claude', 'env codex'],
+    [],
+  ],
+  // The vendor's other house is another house.
+  ['zaiApiKeys', 'zaiApiBase', 'bigmodel', ['serve', 'opencode'], []],
+  ['zaiTokens', 'apiEndpoint', 'http://evil.example/api', ['serve', 'models', 'doctor', 'codex', 'env claude'], []],
+  ['backupToken', 'apiEndpoint', 'https://evil.example/api', ['serve', 'claude'], []],
+  ['otlpHeaders', 'otlpEndpoint', 'http://evil.example:4318', ['serve', 'demo', 'claude'], []],
+  ['authToken', 'listenPort', '9999', ['claude', 'env openai'], []],
+  ['authToken', 'host', 'evil.example', ['claude', 'env openai'], []],
+  ['anthropicApiKey', 'listenPort', '9999', ['claude', 'env anthropic'], []],
+]
+
+describe('a credential goes to no address that is trusted less than it:', () => {
+  for (const [credential, address, value, commands, more] of pairs)
+    for (const command of commands)
+      test(`${settings[credential].env} and ${settings[address].env}=${value} for ${command}`, async () => {
+        for (const from of placeNames.filter((place) => place !== 'flag'))
+          for (const to of placeNames) {
+            // --config takes the place of the file in the working directory.
+            if ([from, to].includes('named') && [from, to].includes('toml')) continue
+            const key = { setting: credential, place: from, value: 'x=secret-1234' }
+            const flag = address === 'listenPort' && to === 'flag' ? `--port=${value}` : undefined
+            const world = worldOf([key, ...(flag ? [] : [{ setting: address, place: to, value }]), ...more])
+            if (flag) world.flags.push(flag)
+            const { code, started, stderr } = await run(command, world)
+            const allowed = places[to] >= places[from]
+            expect([from, to, code, started]).toEqual([from, to, allowed ? 0 : 2, allowed])
+            expect(stderr.split('\n')).toHaveLength(allowed ? 1 : 2)
+            expect(stderr).not.toContain('secret-1234')
+          }
+      })
+
+  test('the line names file, setting, key and address, and how to allow it', async () => {
+    const world = worldOf([
+      { setting: 'zaiApiKeys', place: 'env', value: 'a.b' },
+      { setting: 'zaiApiBase', place: 'toml', value: 'https://evil.example/v4' },
+    ])
+    expect((await run('claude', world)).stderr).toBe(
+      'zai2api: zai_api_base in /repo/zai2api.toml would send environment variable ZAI_API_KEY to https://evil.example, and is trusted less than that; to allow it, pass --zai-api-base or set ZAI_API_BASE in the environment\n',
+    )
+  })
+
+  test.each<[string, Written[]]>([
+    ['another service of the same host', [{ setting: 'zaiApiBase', place: 'dotEnv', value: 'coding' }]],
+    ['the same address in other words', [{ setting: 'zaiApiBase', place: 'toml', value: 'https://api.z.ai/x/v4' }]],
+    ['another path of the site', [{ setting: 'apiEndpoint', place: 'dotEnv', value: 'https://chat.z.ai/api/v3' }]],
+    ['an address nobody goes to', [{ setting: 'apiEndpoint', place: 'dotEnv', value: 'https://evil.example/api' }]],
+    [
+      'one that is overruled',
+      [
+        { setting: 'zaiApiBase', place: 'dotEnv', value: 'https://evil.example/v4' },
+        { setting: 'zaiApiBase', place: 'env', value: 'general' },
+      ],
+    ],
+    [
+      'the same as is said where it counts',
+      [
+        { setting: 'zaiApiBase', place: 'toml', value: 'https://mine.example/v4' },
+        { setting: 'zaiApiBase', place: 'user', value: 'https://mine.example/v4' },
+      ],
+    ],
+    ['what has no say in it', [{ setting: 'primaryModel', place: 'dotEnv', value: 'glm-4.6' }]],
+  ])('%s is fine', async (_name, written) => {
+    const place = written.some((one) => one.place === 'user') ? 'user' : 'env'
+    const world = worldOf([{ setting: 'zaiApiKeys', place, value: 'a.b' }, ...written])
+    for (const command of ['serve', 'claude', 'models', 'doctor'])
+      expect(await run(command, world)).toEqual({ code: 0, started: true, stderr: '' })
+  })
+
+  test('a key that is overruled does not count, and neither does the demo', async () => {
+    const evil: Written = { setting: 'zaiApiBase', place: 'dotEnv', value: 'https://evil.example/v4' }
+    const world = worldOf([{ setting: 'zaiApiKeys', place: 'env', value: 'a.b' }, evil])
+    expect((await run('demo', world)).started).toBe(true)
+    expect((await run('--upstreams demo serve', world)).started).toBe(true)
+  })
+
+  test('where the own file is made to look like one of the folder', async () => {
+    const files = {
+      '/home/me/keys.toml': 'zai_api_key = "a.b"',
+      '/repo/.env': 'ZAI_API_BASE=https://evil.example/v4\n',
+    }
+    const links = { '/repo/zai2api.toml': '/home/me/keys.toml' }
+    expect(await run('serve', { env: {}, files, flags: [] }, links)).toMatchObject({ code: 2, started: false })
+    const named = { ...files, '/repo/.env': `${files['/repo/.env']}ZAI2API_CONFIG=/home/me/keys.toml\n` }
+    expect(await run('serve', { env: {}, files: named, flags: [] })).toMatchObject({ code: 2, started: false })
+  })
+
+  test('a file may say both, wherever it lies', async () => {
+    const text = 'zai_api_key = "a.b"\nzai_api_base = "https://mine.example/v4"\n'
+    const links = { '/repo/zai2api.toml': '/data/zai2api.toml' }
+    expect((await run('serve', { env: {}, files: { '/data/zai2api.toml': text }, flags: [] }, links)).started).toBe(
+      true,
+    )
+  })
+
+  test('config sends nothing: it shows everything, and tells', async () => {
+    const world = worldOf([
+      { setting: 'zaiTokens', place: 'env', value: 'eyJ.a.b' },
+      { setting: 'apiEndpoint', place: 'dotEnv', value: 'https://evil.example/api' },
+    ])
+    expect(await run('config', world)).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^zai2api: API_ENDPOINT in \/repo\/\.env would send .+\n$/),
+    })
+  })
+})
+
+describe('prompts go to nobody that only the folder names', () => {
+  const key: Written = { setting: 'zaiApiKeys', place: 'env', value: 'a.b' }
+  const token: Written = { setting: 'zaiTokens', place: 'user', value: 'eyJ.a.b' }
+  const evil: Written = { setting: 'apiEndpoint', place: 'dotEnv', value: 'https://evil.example/api' }
+  const readers = (value: string): Written => ({ setting: 'upstreams', place: 'toml', value })
+
+  test.each<[string, string, Written[], string]>([
+    [
+      'guests instead of the account',
+      'serve',
+      [key, readers('zai-web')],
+      'upstreams in /repo/zai2api.toml would send prompts to zai-web at https://chat.z.ai',
+    ],
+    [
+      'guests after the account',
+      'claude',
+      [key, readers('zai-api,zai-web')],
+      'upstreams in /repo/zai2api.toml would send prompts to zai-web at',
+    ],
+    [
+      'somebody else’s account',
+      'claude',
+      [token, { setting: 'zaiApiKeys', place: 'dotEnv', value: 'a.b' }],
+      'ZAI_API_KEY in /repo/.env would send prompts to zai-api at',
+    ],
+    [
+      'a page after the account',
+      'serve',
+      [{ ...key, place: 'user' }, readers('zai-api,zai-web'), evil],
+      'API_ENDPOINT in /repo/.env would send prompts to zai-web at https://evil.example',
+    ],
+    [
+      'a page where guests are typing',
+      'claude',
+      [evil],
+      'API_ENDPOINT in /repo/.env would send prompts to zai-web at https://evil.example',
+    ],
+    [
+      'a gateway elsewhere',
+      'env openai',
+      [{ setting: 'host', place: 'dotEnv', value: 'evil.example' }],
+      'HOST in /repo/.env would send prompts to http://evil.example:8080',
+    ],
+    [
+      'a file elsewhere',
+      'serve',
+      [key, { setting: 'store', place: 'dotEnv', value: '../x.sqlite' }],
+      'STORE in /repo/.env would keep conversations outside of the working directory',
+    ],
+    [
+      'a file by its address',
+      'serve',
+      [key, { setting: 'store', place: 'toml', value: 'file:/tmp/x' }],
+      'store in /repo/zai2api.toml would keep',
+    ],
+  ])('%s', async (_name, command, written, says) => {
+    const { code, started, stderr } = await run(command, worldOf(written))
+    expect([code, started]).toEqual([2, false])
+    expect(stderr).toStartWith(`zai2api: ${says}`)
+    expect(stderr.split('\n')).toHaveLength(2)
+  })
+
+  test.each<[string, string, Written[]]>([
+    ['the demo', 'serve', [key, readers('demo')]],
+    ['what is asked anyway', 'serve', [key, readers('zai-api')]],
+    [
+      'an account of the folder',
+      'claude',
+      [
+        { ...key, place: 'dotEnv' },
+        { setting: 'zaiApiBase', place: 'toml', value: 'https://x.example/v4' },
+      ],
+    ],
+    ['a page, for the clients of a server', 'serve', [evil]],
+    ['a file of the folder', 'serve', [key, { setting: 'store', place: 'dotEnv', value: 'data/x.sqlite' }]],
+    ['a gateway on this machine', 'env openai', [{ setting: 'host', place: 'dotEnv', value: '0.0.0.0' }]],
+  ])('but to %s', async (_name, command, written) => {
+    expect(await run(command, worldOf(written))).toEqual({ code: 0, started: true, stderr: '' })
+  })
+})

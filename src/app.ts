@@ -10,17 +10,18 @@ import { openaiCompletions } from './dialects/openai-completions/index.ts'
 import { openaiResponses } from './dialects/openai-responses/index.ts'
 import type { Gateway } from './gateway/run.ts'
 import type { ThinkingMode } from './gateway/thinking.ts'
-import { type AccessOptions, createAccess, type Surface } from './http/access.ts'
-import { joinSlashes } from './http/base-paths.ts'
+import { type AccessOptions, createAccess } from './http/access.ts'
 import { leavesBodyUnread, readJson } from './http/body.ts'
 import { countRoutes } from './http/count-tokens.ts'
 import { type Connection, dialectRoutes, identify, type TakeBody } from './http/dialect-routes.ts'
 import { docsRoutes } from './http/docs.ts'
 import { healthRoutes } from './http/health.ts'
 import type { Limits } from './http/limits.ts'
-import { metricsRoute } from './http/metrics.ts'
+import { metricsRoutes } from './http/metrics.ts'
 import { modelRoutes, speaksAnthropic } from './http/models.ts'
 import { responseRoutes } from './http/responses.ts'
+import { mount, type Route } from './http/route.ts'
+import { checkHost, readTarget } from './http/target.ts'
 import type { Log } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { closeRecord, elapsedMs, openRecord, type RequestRecord } from './observe/record.ts'
@@ -51,20 +52,19 @@ export interface AppOptions {
 
 const dialects: readonly Dialect[] = [openaiChat, openaiResponses, anthropicMessages, openaiCompletions]
 
-/** The whole HTTP surface; it does not listen. */
+/** Routes, keys and records of requests, put together; it does not listen. */
 export function createApp(options: AppOptions) {
   const { gateway, store, clock, log, newId, version, limits, metrics } = options
   let { access } = options
-  let admit = createAccess(access)
+  let checkAccess = createAccess(access)
   const records = new WeakMap<Request, RequestRecord>()
   const recordOf = (request: Request): RequestRecord => {
-    const known = records.get(request)
-    if (known) return known
-    const record = openRecord(newId('req_'), request.method, pathOf(request), clock)
-    if (options.trace) record.traceparent = request.headers.get('traceparent') ?? undefined
-    records.set(request, record)
+    const record = records.get(request)
+    if (!record) throw new Error('a request without a record')
     return record
   }
+  /** Which route the router found for a request that was let in, or is being refused. */
+  const matched = new WeakMap<Request, Route>()
   const done = (record: RequestRecord) => {
     limits.leave(record)
     metrics?.closed(record, elapsedMs(record, clock))
@@ -77,45 +77,47 @@ export function createApp(options: AppOptions) {
     settle: (request) => idleAfter(request, Math.min(Math.ceil(options.stallMs / 1000), 60)),
     hangUp: (request) => idleAfter(request, 1),
   }
-  const takeBody: TakeBody = async (request, check, paid) => {
+  const takeBody: TakeBody = async (request, check, payer) => {
     const record = recordOf(request)
     // Bun would end a long upload, however lively, and thinking models are silent for longer than any idle timeout:
     // the deadlines for both are our own.
-    idleAfter(request, paid ? 0 : longestIdleSeconds)
+    idleAfter(request, payer ? 0 : longestIdleSeconds)
     limits.enter(record)
-    if (paid) limits.spend(record, surfaceOf(request, record.path))
+    if (payer) limits.spend(record, payer)
     const body = await readJson(request, { maxBytes: options.maxBodyBytes, timeoutMs: options.bodyTimeoutMs, clock })
     limits.count(body)
     check(body)
     return body
   }
 
-  const app = new Elysia({ normalize: false, aot: true })
+  const app = new Elysia({
+    normalize: false,
+    aot: true,
+    // Bun's router would match by its own reading of the path, beside the one of readTarget.
+    systemRouter: false,
+  })
     .wrap((answer, request) => {
-      joinSlashes(request)
-      return answer
+      const record = openRecord(newId('req_'), request.method, readTarget(request), clock)
+      if (options.trace) record.traceparent = request.headers.get('traceparent') ?? undefined
+      records.set(request, record)
+      try {
+        checkHost(request.headers)
+        return answer
+      } catch (thrown) {
+        return () => refuse(request, thrown)
+      }
+    })
+    .onBeforeHandle(({ request }) => {
+      // Whatever else put a route here did not say who may use it, so nobody may.
+      if (!matched.has(request)) throw new Error('a route without an access of its own')
     })
     // First of all, so that a page that may call also may read why it was refused.
     .use(crossOrigin(options.access.corsOrigins))
     .onRequest(({ request, set }) => {
-      const path = pathOf(request)
       // Pages answer with plain values; the dialects put it on their own responses.
       if (request.method !== 'POST') set.headers['x-request-id'] = recordOf(request).id
-      if (access !== options.access) {
-        access = options.access
-        admit = createAccess(access)
-      }
-      try {
-        admit(request, path, surfaceOf(request, path))
-      } catch (thrown) {
-        return refuse(request, thrown)
-      }
     })
-    .onError(({ request, error, code, path }) => {
-      if (code !== 'NOT_FOUND') return refuse(request, error)
-      if (isProbe(request, path)) return new Response(null, { headers: identify(recordOf(request)) })
-      return refuse(request, notFound(request, path))
-    })
+    .onError(({ request, error }) => refuse(request, error))
   const answering = {
     ...{ gateway, store, clock, newId, recordOf, takeBody, connection, pulseOf: metrics?.pulseOf, done },
     get keepAliveMs() {
@@ -134,26 +136,38 @@ export function createApp(options: AppOptions) {
       return options.reasoningField
     },
   }
-  for (const dialect of dialects) app.use(dialectRoutes(dialect, answering))
+  const apiRoutes = dialects.flatMap((dialect) => dialectRoutes(dialect, answering))
+  const pages = [
+    ...healthRoutes(gateway, version),
+    ...modelRoutes(gateway),
+    ...(metrics ? metricsRoutes(metrics) : []),
+    ...responseRoutes(openaiResponses, store),
+    ...dialects.flatMap((dialect) => countRoutes(dialect, { gateway, store, recordOf, takeBody })),
+  ]
+  app.use(mount(apiRoutes, admit))
   // The dialect routes close their own records, after the last byte; these are the small pages.
-  app
-    .onAfterResponse(({ request, set }) => {
-      const record = recordOf(request)
-      if (record.status !== undefined) return
-      record.status = typeof set.status === 'number' ? set.status : 200
-      done(record)
-    })
-    .use(healthRoutes(gateway, version))
-    .use(modelRoutes(gateway))
-    .use(metricsRoute(metrics))
-    .use(responseRoutes(store))
-  for (const dialect of dialects) app.use(countRoutes(dialect, { ...options, recordOf, takeBody }))
-  return app.use(docsRoutes({ version, dialects, routes: app.routes }))
+  app.onAfterResponse(({ request, set }) => {
+    const record = recordOf(request)
+    if (record.status !== undefined) return
+    record.status = typeof set.status === 'number' ? set.status : 200
+    done(record)
+  })
+  const docs = docsRoutes({ version, dialects, routes: [...apiRoutes, ...pages] })
+  return app.use(mount([...pages, ...docs, unknownRoute], admit))
+
+  function admit(request: Request, route: Route): void {
+    matched.set(request, route)
+    if (access !== options.access) {
+      access = options.access
+      checkAccess = createAccess(access)
+    }
+    checkAccess(request, { access: route.access, credentials: route.dialect?.credentials })
+  }
 
   function refuse(request: Request, thrown: unknown): Response {
     const error = asGatewayError(thrown)
     const record = recordOf(request)
-    const dialect = dialectOf(request)
+    const dialect = matched.get(request)?.dialect ?? likelyDialect(record.path, request.headers)
     const { status, body } = dialect.encodeError(error, record.id)
     connection.settle(request)
     record.error = error
@@ -187,42 +201,23 @@ const exposed = [
   'retry-after',
 ]
 
-/** Elysia reads the path the same way: whatever follows the host, without the query. */
-function pathOf(request: Request): string {
-  const start = request.url.indexOf('/', 11)
-  const query = request.url.indexOf('?', start)
-  return query < 0 ? request.url.slice(start) : request.url.slice(start, query)
+/** Whose words a refusal is in, where no API was asked: only its shape depends on it. */
+function likelyDialect(path: string, headers: Headers): Dialect {
+  const isAsked = (dialect: Dialect) => path.endsWith(dialect.path) || path.includes(`${dialect.path}/`)
+  const isAnthropic = speaksAnthropic(headers) || path.includes('/anthropic')
+  return dialects.find(isAsked) ?? (isAnthropic ? anthropicMessages : openaiChat)
 }
 
-/** Whose language a request speaks, also where it is nobody's route. */
-function surfaceOf(request: Request, path: string): Surface {
-  if (openaiDialects.some((dialect) => isUnder(dialect, path))) return 'openai'
-  if (isUnder(anthropicMessages, path) || path.startsWith('/anthropic')) return 'anthropic'
-  return speaksAnthropic(request.headers) ? 'anthropic' : 'openai'
-}
-
-function dialectOf(request: Request): Dialect {
-  const path = pathOf(request)
-  if (surfaceOf(request, path) === 'anthropic') return anthropicMessages
-  return openaiDialects.find((dialect) => isUnder(dialect, path)) ?? openaiChat
-}
-
-/** `/chat/completions` ends in `/completions` too, so it comes before. */
-const openaiDialects: readonly Dialect[] = [openaiResponses, openaiChat, openaiCompletions]
-
-function isUnder(dialect: Dialect, path: string): boolean {
-  return path.endsWith(dialect.path) || path.includes(`${dialect.path}/`)
-}
-
-/** Claude Code asks its base URL for a sign of life, and takes any answer. */
-function isProbe(request: Request, path: string): boolean {
-  return request.method === 'HEAD' && /^\/(?:v1|anthropic|openai|anthropic\/v1|openai\/v1|api\/hello)?\/?$/.test(path)
-}
-
-function notFound(request: Request, path: string): GatewayError {
-  return new GatewayError(
-    'not-found',
-    `${request.method} ${brief(path)} does not exist here. There is POST /v1/chat/completions, POST /v1/responses, POST /v1/messages, GET /v1/models and GET /docs.`,
-    { code: 'unknown_url' },
-  )
+/** Only who may call this gateway learns what it has not. */
+const unknownRoute: Route = {
+  method: 'ALL',
+  path: '/*',
+  access: 'client',
+  handle({ request, path }) {
+    throw new GatewayError(
+      'not-found',
+      `${request.method} ${brief(path)} does not exist here. There is POST /v1/chat/completions, POST /v1/responses, POST /v1/messages, GET /v1/models and GET /docs.`,
+      { code: 'unknown_url' },
+    )
+  },
 }

@@ -1,6 +1,8 @@
 import type { AnyElysia } from 'elysia'
-import { isLoopbackHost } from './http/access.ts'
+import { asGatewayError } from './core/errors.ts'
+import { refuseOthers } from './http/access.ts'
 import { metricsPage } from './http/metrics.ts'
+import { checkHost, readTarget } from './http/target.ts'
 import type { Metrics } from './observe/metrics.ts'
 
 export interface Listening {
@@ -57,10 +59,15 @@ export function listenForMetrics(metrics: Metrics, port: number): { url: string;
     hostname: '127.0.0.1',
     port,
     fetch(request) {
-      // A name that a web page made resolve here is not this machine.
-      if (!isLoopbackHost(new URL(request.url).hostname)) return new Response('Forbidden\n', { status: 403 })
-      const { pathname } = new URL(request.url)
-      return pathname === '/metrics' ? metricsPage(metrics) : new Response('Only /metrics is here.\n', { status: 404 })
+      try {
+        const path = readTarget(request)
+        checkHost(request.headers)
+        refuseOthers(request, [], false)
+        return path === '/metrics' ? metricsPage(metrics) : new Response('Only /metrics is here.\n', { status: 404 })
+      } catch (thrown) {
+        const { status, message } = asGatewayError(thrown)
+        return new Response(`${message}\n`, { status })
+      }
     },
     error: () => new Response('The metrics could not be gathered.\n', { status: 500 }),
   })

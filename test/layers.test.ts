@@ -41,7 +41,7 @@ const mayImport: Record<string, string[]> = {
   'pdf-worker.ts': ['attachments', 'wire'],
   'schema-thread.ts': [],
   'schema-worker.ts': ['gateway'],
-  'server.ts': ['elysia', 'http', 'observe'],
+  'server.ts': ['core', 'elysia', 'http', 'observe'],
   'app.ts': ['**'],
   cli: ['**'],
   'main.ts': ['**'],

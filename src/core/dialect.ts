@@ -11,6 +11,8 @@ export interface Dialect<Options = unknown> {
   summary: string
   /** Behind every base URL people paste: `/chat/completions`. */
   path: string
+  /** Whose key opens it, and whose allowance it draws on. */
+  credentials: CredentialScope
   body: TSchema
   /** `anthropic-beta` and the like; names are lower case. */
   decode(body: unknown, headers: Headers): Decoded<Options>
@@ -30,6 +32,9 @@ export interface Dialect<Options = unknown> {
   /** Only where clients may refer to earlier replies instead of sending them again. */
   memory?: DialectMemory<Options>
 }
+
+/** An operator may give the clients of Anthropic's API a key of their own. */
+export type CredentialScope = 'openai' | 'anthropic'
 
 /** Writes events. Text is `told` only where `prose` was offered for it; of that it takes note, and writes nothing. */
 export interface Encoder extends Machine<StreamEvent, string> {

@@ -1,61 +1,72 @@
 import { timingSafeEqual } from 'node:crypto'
+import { brief } from '../core/brief.ts'
+import type { CredentialScope } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 
 export interface AccessOptions {
-  /** Key for the OpenAI surface and everything that is nobody's; `undefined` accepts any key, from this machine only. */
+  /** `AUTH_TOKEN`; `undefined` accepts any key, from this machine only. */
   openaiKey: string | undefined
+  /** Opens the Anthropic API instead. */
   anthropicKey: string | undefined
   /** Browser origins the operator trusts. */
   corsOrigins: readonly string[]
 }
 
-export type Surface = 'openai' | 'anthropic'
+/**
+ * Who may use a route:
+ *
+ * - `health`: anybody, by whatever name. It says that the process lives, and nothing else.
+ * - `open`: anybody who may speak to this gateway at all. It says nothing about anybody.
+ * - `client`: who has the key of the API it belongs to, or any key of a client where it belongs to none.
+ * - `operator`: who has `AUTH_TOKEN`.
+ */
+export type Access = 'health' | 'open' | 'client' | 'operator'
 
-/** Pages that need no key: they say nothing about anybody. */
-const openPaths = /^\/(?:healthz|readyz|openapi\.json|docs(?:\/.*)?|favicon\.ico)?$/
+/** What a route asks of whoever calls it. */
+export interface Requirement {
+  access: Access
+  /** Whose key it takes; a route without one belongs to no API. */
+  credentials?: CredentialScope | undefined
+}
 
 /**
- * Decides whether a request may come in.
+ * Decides whether a request may use the route it was matched with.
  *
- * Without a key the gateway serves this machine only: a `Host` or `Origin` that is not loopback is a web page
- * trying its luck (DNS rebinding) and is refused. Keys come in `Authorization: Bearer` or `x-api-key`, never in
- * the query string. Errors: `unauthorized`, `forbidden`.
+ * Without a key the gateway serves this machine only: see `refuseOthers`. Keys come in `Authorization: Bearer`,
+ * `x-api-key` or `api-key`, never in the query string. Errors: `unauthorized`, `forbidden`.
  */
-export function createAccess(options: AccessOptions): (request: Request, path: string, surface: Surface) => void {
-  const digestOf = (key: string | undefined) => (key === undefined ? undefined : digest(key))
-  const digests = { openai: digestOf(options.openaiKey), anthropic: digestOf(options.anthropicKey) }
-  const keyless = options.openaiKey === undefined
-  return (request, path, surface) => {
-    if (keyless) localOnly(request, options.corsOrigins)
-    const expected = digests[surface]
-    if (!expected || request.method === 'HEAD' || request.method === 'OPTIONS' || openPaths.test(path)) return
-    const given = presentedKeys(request.headers)
+export function createAccess(options: AccessOptions): (request: Request, requirement: Requirement) => void {
+  const { openaiKey, anthropicKey, corsOrigins } = options
+  if (openaiKey === undefined) return (request, { access }) => refuseOthers(request, corsOrigins, access === 'health')
+  const openai = { digest: digest(openaiKey), variable: 'AUTH_TOKEN' }
+  const anthropic =
+    anthropicKey === undefined ? openai : { digest: digest(anthropicKey), variable: 'ANTHROPIC_API_KEY or AUTH_TOKEN' }
+  const byScope = { openai: [openai], anthropic: [anthropic] } satisfies Record<CredentialScope, unknown>
+  return (request, { access, credentials }) => {
+    if (access === 'health' || access === 'open') return
+    const accepted = access === 'operator' ? [openai] : credentials ? byScope[credentials] : [openai, anthropic]
+    const given = presentedKeys(request.headers).map(digest)
     if (given.length === 0)
       throw new GatewayError(
         'unauthorized',
         'This gateway needs its key: send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.',
         { code: 'missing_api_key' },
       )
-    if (!given.some((key) => timingSafeEqual(digest(key), expected)))
-      throw new GatewayError(
-        'unauthorized',
-        `The key is not the one this gateway was given (${variableOf[surface]}).`,
-        {
-          code: 'invalid_api_key',
-        },
-      )
+    if (given.some((key) => accepted.some(({ digest }) => timingSafeEqual(key, digest)))) return
+    const variables = [...new Set(accepted.map(({ variable }) => variable))]
+    throw new GatewayError(
+      'unauthorized',
+      `The key is not the one this gateway was given (${variables.join(' or ')}).`,
+      { code: 'invalid_api_key' },
+    )
   }
 }
-
-const variableOf = { openai: 'AUTH_TOKEN', anthropic: 'ANTHROPIC_API_KEY or AUTH_TOKEN' } satisfies Record<
-  Surface,
-  string
->
 
 /** Some clients send a key of another house along with ours. */
 function presentedKeys(headers: Headers): string[] {
   const bearer = /^bearer\s+(.+)$/i.exec(headers.get('authorization') ?? '')?.[1]
-  return [bearer, headers.get('x-api-key')].filter((key) => typeof key === 'string')
+  // `api-key` is Azure's.
+  return [bearer, headers.get('x-api-key'), headers.get('api-key')].filter((key) => typeof key === 'string')
 }
 
 /** Equal lengths for the constant-time compare. */
@@ -63,7 +74,22 @@ function digest(key: string): Uint8Array {
   return Bun.CryptoHasher.hash('sha256', key)
 }
 
-function localOnly(request: Request, corsOrigins: readonly string[]): void {
+/** What proxies add: behind one, everybody comes from this machine. */
+const proxyHeaders = /^(?:forwarded|via|x-real-ip|x-forwarded-.*)$/
+
+/**
+ * Refuses whatever may come from elsewhere. A `Host` or `Origin` that is not loopback is a web page trying its luck (DNS
+ * rebinding), and a request that came through a proxy may come from anywhere. Errors: `forbidden`.
+ */
+export function refuseOthers(request: Request, corsOrigins: readonly string[], anyHost: boolean): void {
+  for (const name of request.headers.keys())
+    if (proxyHeaders.test(name))
+      throw new GatewayError(
+        'forbidden',
+        `Without AUTH_TOKEN this gateway answers to this machine only, and this request came through a proxy (${brief(name)}). Set AUTH_TOKEN, and give clients that key.`,
+        { code: 'proxy_not_allowed' },
+      )
+  if (anyHost) return
   const host = request.headers.get('host')
   if (host !== null && !isLoopbackHost(hostnameOf(`http://${host}`)))
     throw new GatewayError(
@@ -88,6 +114,6 @@ function hostnameOf(url: string): string {
   }
 }
 
-export function isLoopbackHost(hostname: string): boolean {
+function isLoopbackHost(hostname: string): boolean {
   return /^(?:localhost|.+\.localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i.test(hostname)
 }

@@ -1,29 +1,20 @@
-/** Base URLs people really paste, each in front of a path like `/models`. The first one is the documented one. */
-export const basePaths = [
-  '/v1',
-  '',
-  '/v1/v1',
-  '/openai',
-  '/openai/v1',
-  '/anthropic',
-  '/anthropic/v1',
-  '/anthropic/v1/v1',
-]
-
-/** The documented spelling is the only one the documentation page lists. */
-export function isDocumented(basePath: string): boolean {
-  return basePath === '/v1'
-}
+import type { Route } from './route.ts'
 
 /**
- * Takes doubled slashes out of the path of a request: a base URL that ends in one leaves them behind. The request
- * itself is changed, before anybody has read its URL, so that keys, routes and the log all go by the same path.
+ * Base URLs people really paste, each in front of a path like `/models`: with and without `/v1`, below the name of a
+ * vendor, and as OpenRouter and Z.AI write theirs. Anthropic's SDK adds a `/v1` of its own to whatever it is given.
  */
-export function joinSlashes(request: Request): void {
-  const { url } = request
-  if (!url.includes('//', schemeLength)) return
-  const [, host = '', path = '', query = ''] = /^(\w+:\/\/[^/]*)([^?]*)(.*)$/s.exec(url) ?? []
-  Object.defineProperty(request, 'url', { value: host + path.replace(/\/{2,}/g, '/') + query })
-}
+export const basePaths = [
+  ...['', '/v1', '/v1/v1'],
+  ...['/openai', '/openai/v1'],
+  ...['/anthropic', '/anthropic/v1', '/anthropic/v1/v1'],
+  ...['/api', '/api/v1', '/api/v1/v1'],
+  ...['/api/anthropic', '/api/anthropic/v1', '/api/anthropic/v1/v1'],
+  ...['/api/paas/v4', '/api/paas/v4/v1'],
+  ...['/api/coding/paas/v4', '/api/coding/paas/v4/v1'],
+]
 
-const schemeLength = 'https://'.length
+/** `/v1` is the only one that the documentation page lists. */
+export function documented(basePath: string, tag: string, summary: string): Route['docs'] {
+  return basePath === '/v1' ? { tags: [tag], summary } : undefined
+}

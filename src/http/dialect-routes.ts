@@ -1,17 +1,17 @@
-import { Elysia } from 'elysia'
 import { listed } from '../core/brief.ts'
 import type { Clock } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
-import type { Dialect, Encoder, KeepAliveStyle, ReasoningField } from '../core/dialect.ts'
+import type { CredentialScope, Dialect, Encoder, KeepAliveStyle, ReasoningField } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Reply } from '../core/events.ts'
 import type { Gateway } from '../gateway/run.ts'
 import { type ThinkingMode, thinkingModes } from '../gateway/thinking.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
-import { basePaths, isDocumented } from './base-paths.ts'
+import { basePaths, documented } from './base-paths.ts'
 import { streamReply, wholeReply } from './deliver.ts'
 import { type BodyCheck, bodyCheck } from './invalid.ts'
+import type { Route, RouteContext } from './route.ts'
 import { endable, unlessEnded } from './shutdown.ts'
 
 export interface DialectRouteOptions {
@@ -32,8 +32,11 @@ export interface DialectRouteOptions {
   done: (record: RequestRecord) => void
 }
 
-/** Lets a request in, or refuses it, and reads and checks its body; `paid` is for those that make a model answer. */
-export type TakeBody = (request: Request, check: BodyCheck, paid: boolean) => Promise<unknown>
+/**
+ * Gives a request its place, or refuses it, and reads and checks its body. Those that make a model answer draw on the
+ * allowance of `payer`.
+ */
+export type TakeBody = (request: Request, check: BodyCheck, payer: CredentialScope | undefined) => Promise<unknown>
 
 /** The connection a request came on. */
 export interface Connection {
@@ -43,19 +46,19 @@ export interface Connection {
   hangUp(request: Request): void
 }
 
-/** Mounts one dialect: the same code for every dialect there is. */
-export function dialectRoutes(dialect: Dialect, options: DialectRouteOptions) {
-  const app = new Elysia()
+/** Where one dialect is spoken: the same code for every dialect there is. */
+export function dialectRoutes(dialect: Dialect, options: DialectRouteOptions): Route[] {
   const check = bodyCheck(dialect.body)
-  const reply = async ({ request }: { request: Request }) =>
-    answer(dialect, request, await options.takeBody(request, check, true), options)
-  for (const basePath of basePaths)
-    app.post(basePath + dialect.path, reply, {
-      // Elysia would make a stream of each body before it asks anybody to read it.
-      parse: 'none',
-      detail: { hide: !isDocumented(basePath), tags: [dialect.id], summary: dialect.summary },
-    })
-  return app
+  const handle = async ({ request }: RouteContext) =>
+    answer(dialect, request, await options.takeBody(request, check, dialect.credentials), options)
+  return basePaths.map((basePath) => ({
+    method: 'POST',
+    path: basePath + dialect.path,
+    access: 'client',
+    dialect,
+    docs: documented(basePath, dialect.id, dialect.summary),
+    handle,
+  }))
 }
 
 async function answer(dialect: Dialect, request: Request, body: unknown, options: DialectRouteOptions) {

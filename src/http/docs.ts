@@ -1,4 +1,3 @@
-import { Elysia } from 'elysia'
 import uiLicense from 'swagger-ui-dist/LICENSE' with { type: 'text' }
 import uiNotice from 'swagger-ui-dist/NOTICE' with { type: 'text' }
 import { version as uiVersion } from 'swagger-ui-dist/package.json' with { type: 'json' }
@@ -8,6 +7,7 @@ import uiPartsLicense from 'swagger-ui-dist/swagger-ui-bundle.js.LICENSE.txt' wi
 import { type DocumentOptions, openapiDocument } from './docs/document.ts'
 import pageStyle from './docs/page.css' with { type: 'file' }
 import startScript from './docs/start.js' with { type: 'file' }
+import type { Route } from './route.ts'
 
 // All addresses are relative: a proxy may put a prefix before them.
 const page = `<!doctype html>
@@ -44,37 +44,28 @@ const untilChecked = 'no-cache'
 /** For addresses that name their version. */
 const forEver = 'public, max-age=31536000, immutable'
 
-const hidden = { detail: { hide: true } }
-
 /** The documentation page and the document it shows. All of it is in the executable: no other server is asked. */
-export function docsRoutes(options: DocumentOptions) {
+export function docsRoutes(options: DocumentOptions): Route[] {
   let document: string | undefined
-  return new Elysia()
-    .get(
-      '/openapi.json',
-      () => {
-        document ??= JSON.stringify(openapiDocument(options))
-        return reply(document, 'application/json', untilChecked)
-      },
-      hidden,
-    )
-    .get(
-      '/docs',
-      ({ path }) =>
-        path.endsWith('/')
-          ? new Response(null, { status: 308, headers: { location: '../docs' } })
-          : reply(page, 'text/html; charset=utf-8', untilChecked),
-      hidden,
-    )
-    .get('/docs/ui.js', () => reply(Bun.file(uiScript), 'text/javascript; charset=utf-8', forEver), hidden)
-    .get('/docs/ui.css', () => reply(Bun.file(uiStyle), 'text/css; charset=utf-8', forEver), hidden)
-    .get('/docs/start.js', () => reply(Bun.file(startScript), 'text/javascript; charset=utf-8', untilChecked), hidden)
-    .get('/docs/page.css', () => reply(Bun.file(pageStyle), 'text/css; charset=utf-8', untilChecked), hidden)
-    .get(
-      '/docs/ui.license.txt',
-      () => reply([uiNotice, uiLicense, uiPartsLicense].join('\n\n'), 'text/plain; charset=utf-8', untilChecked),
-      hidden,
-    )
+  const open = (path: string, handle: Route['handle']): Route => ({ method: 'GET', path, access: 'open', handle })
+  return [
+    open('/openapi.json', () => {
+      document ??= JSON.stringify(openapiDocument(options))
+      return reply(document, 'application/json', untilChecked)
+    }),
+    open('/docs', ({ path }) =>
+      path.endsWith('/')
+        ? new Response(null, { status: 308, headers: { location: '../docs' } })
+        : reply(page, 'text/html; charset=utf-8', untilChecked),
+    ),
+    open('/docs/ui.js', () => reply(Bun.file(uiScript), 'text/javascript; charset=utf-8', forEver)),
+    open('/docs/ui.css', () => reply(Bun.file(uiStyle), 'text/css; charset=utf-8', forEver)),
+    open('/docs/start.js', () => reply(Bun.file(startScript), 'text/javascript; charset=utf-8', untilChecked)),
+    open('/docs/page.css', () => reply(Bun.file(pageStyle), 'text/css; charset=utf-8', untilChecked)),
+    open('/docs/ui.license.txt', () =>
+      reply([uiNotice, uiLicense, uiPartsLicense].join('\n\n'), 'text/plain; charset=utf-8', untilChecked),
+    ),
+  ]
 }
 
 function reply(body: string | Blob, type: string, cacheControl: string): Response {

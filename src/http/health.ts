@@ -1,21 +1,31 @@
-import { Elysia } from 'elysia'
 import { asGatewayError } from '../core/errors.ts'
 import type { Gateway } from '../gateway/run.ts'
+import { basePaths } from './base-paths.ts'
+import type { Route } from './route.ts'
 
 /** `/healthz`: the process lives. `/readyz`: a request could succeed now. `/`: what this is. */
-export function healthRoutes(gateway: Gateway, version: string) {
-  return new Elysia()
-    .get(
-      '/',
-      () => `zai2api ${version}: OpenAI API at /v1/chat/completions, Anthropic API at /v1/messages, docs at /docs\n`,
-      {
-        detail: { hide: true },
-      },
-    )
-    .get('/healthz', () => ({ status: 'ok' }), { detail: { tags: ['health'], summary: 'The process lives' } })
-    .get(
-      '/readyz',
-      async ({ request }) => {
+export function healthRoutes(gateway: Gateway, version: string): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/',
+      access: 'open',
+      handle: () =>
+        `zai2api ${version}: OpenAI API at /v1/chat/completions, Anthropic API at /v1/messages, docs at /docs\n`,
+    },
+    {
+      method: 'GET',
+      path: '/healthz',
+      access: 'health',
+      docs: { tags: ['health'], summary: 'The process lives' },
+      handle: () => ({ status: 'ok' }),
+    },
+    {
+      method: 'GET',
+      path: '/readyz',
+      access: 'health',
+      docs: { tags: ['health'], summary: 'A request could succeed now' },
+      async handle({ request }) {
         try {
           await gateway.check(request.signal)
           return { status: 'ready' }
@@ -24,6 +34,12 @@ export function healthRoutes(gateway: Gateway, version: string) {
           return Response.json({ status: 'not ready', code: error.code, reason: error.message }, { status: 503 })
         }
       },
-      { detail: { tags: ['health'], summary: 'A request could succeed now' } },
-    )
+    },
+    ...[...basePaths, '/api/hello'].filter((path) => path !== '').map(probe),
+  ]
+}
+
+/** Claude Code asks its base URL for a sign of life, and takes any answer. */
+function probe(path: string): Route {
+  return { method: 'HEAD', path, access: 'open', handle: () => new Response(null) }
 }

@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.ts'
+import type { CredentialScope } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Usage } from '../core/events.ts'
 import type { RequestRecord } from '../observe/record.ts'
-import type { Surface } from './access.ts'
 
 /** Read for every request: they may change under way. */
 export interface LimitOptions {
@@ -24,7 +24,7 @@ export interface Limits {
   /** Takes no request any more: whoever comes is told `error`. */
   close(error: GatewayError): void
   /** Takes one request from the allowance of the key. Errors: `rate-limited`, with the time until there is one. */
-  spend(record: RequestRecord, surface: Surface): void
+  spend(record: RequestRecord, scope: CredentialScope): void
   /** Gives the place back, and takes what the reply cost from the allowance. A record without a place is ignored. */
   leave(record: RequestRecord): void
   /** Errors: `invalid-request`, naming the field. */
@@ -60,12 +60,12 @@ export function createLimits(options: LimitOptions, oneKey: boolean, clock: Cloc
     close(error) {
       closed = error
     },
-    spend(record, surface) {
-      const { requests, tokens } = allowances[surface]
+    spend(record, scope) {
+      const { requests, tokens } = allowances[scope]
       refuseUnless(requests, `requests (RATE_LIMIT_RPM is ${options.requestsPerMinute})`)
       refuseUnless(tokens, `tokens (RATE_LIMIT_TPM is ${options.tokensPerMinute})`)
       requests.take(1)
-      payers.set(record, allowances[surface])
+      payers.set(record, allowances[scope])
     },
     leave(record) {
       if (!running.delete(record)) return

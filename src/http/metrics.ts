@@ -1,11 +1,9 @@
-import { Elysia } from 'elysia'
 import type { Metrics } from '../observe/metrics.ts'
+import type { Route } from './route.ts'
 
-/** `GET /metrics` for Prometheus, behind the key where there is one. */
-export function metricsRoute(metrics: Metrics | undefined) {
-  const app = new Elysia()
-  if (metrics) app.get('/metrics', () => metricsPage(metrics), { detail: { hide: true } })
-  return app
+/** `GET /metrics` for Prometheus, for whoever runs this gateway. */
+export function metricsRoutes(metrics: Metrics): Route[] {
+  return [{ method: 'GET', path: '/metrics', access: 'operator', handle: () => metricsPage(metrics) }]
 }
 
 export async function metricsPage(metrics: Metrics): Promise<Response> {

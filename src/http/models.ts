@@ -1,34 +1,36 @@
-import { Elysia } from 'elysia'
 import { GatewayError } from '../core/errors.ts'
 import type { ListedModel } from '../gateway/route.ts'
 import type { Gateway } from '../gateway/run.ts'
-import { basePaths, isDocumented } from './base-paths.ts'
+import { basePaths, documented } from './base-paths.ts'
+import type { Route, RouteContext } from './route.ts'
 
 /** `GET /v1/models` and `GET /v1/models/:id`, in Anthropic's shape for whoever names a version of it. */
-export function modelRoutes(gateway: Gateway) {
-  const app = new Elysia()
-  for (const basePath of basePaths) {
-    const detail = { hide: !isDocumented(basePath), tags: ['models'] }
-    app
-      .get(
-        `${basePath}/models`,
-        async ({ request, query }) => {
-          const models = await gateway.models()
-          if (isDiscovery(request.headers)) return anthropicPage(models.map(asClaude), query)
-          return speaksAnthropic(request.headers) ? anthropicPage(models, query) : openaiList(models)
-        },
-        { detail: { ...detail, summary: 'Models, in the shape of OpenAI or, with `anthropic-version`, of Anthropic' } },
-      )
-      .get(
-        `${basePath}/models/*`,
-        async ({ request, params }) => {
-          const model = await gateway.model(unescaped(params['*']))
-          return speaksAnthropic(request.headers) ? anthropicModel(model) : openaiModel(model)
-        },
-        { detail: { ...detail, summary: 'One model, by any name a request may ask for' } },
-      )
+export function modelRoutes(gateway: Gateway): Route[] {
+  const list = async ({ request, query }: RouteContext) => {
+    const models = await gateway.models()
+    if (isDiscovery(request.headers)) return anthropicPage(models.map(asClaude), query)
+    return speaksAnthropic(request.headers) ? anthropicPage(models, query) : openaiList(models)
   }
-  return app
+  const one = async ({ request, params }: RouteContext) => {
+    const model = await gateway.model(unescaped(params['*'] ?? ''))
+    return speaksAnthropic(request.headers) ? anthropicModel(model) : openaiModel(model)
+  }
+  return basePaths.flatMap((basePath): Route[] => [
+    {
+      method: 'GET',
+      path: `${basePath}/models`,
+      access: 'client',
+      docs: documented(basePath, 'models', 'Models, in the shape of OpenAI or, with `anthropic-version`, of Anthropic'),
+      handle: list,
+    },
+    {
+      method: 'GET',
+      path: `${basePath}/models/*`,
+      access: 'client',
+      docs: documented(basePath, 'models', 'One model, by any name a request may ask for'),
+      handle: one,
+    },
+  ])
 }
 
 export function speaksAnthropic(headers: Headers): boolean {

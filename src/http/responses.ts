@@ -1,49 +1,59 @@
-import { Elysia } from 'elysia'
 import { brief } from '../core/brief.ts'
-import type { KeptReply } from '../core/dialect.ts'
+import type { Dialect, KeptReply } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ResponseStore } from '../store/responses.ts'
-import { basePaths, isDocumented } from './base-paths.ts'
+import { basePaths, documented } from './base-paths.ts'
+import type { Route } from './route.ts'
 
 /** What OpenAI's Responses API does with a response once it is there: read it, list its input, delete it. */
-export function responseRoutes(store: ResponseStore) {
-  const app = new Elysia()
-  for (const basePath of basePaths) {
-    const path = `${basePath}/responses/:id` as const
-    const detail = { hide: !isDocumented(basePath), tags: ['openai-responses'] }
-    app
-      .get(
+export function responseRoutes(dialect: Dialect, store: ResponseStore): Route[] {
+  return basePaths.flatMap((basePath) => {
+    const path = `${basePath}${dialect.path}/:id`
+    const common = { access: 'client', dialect } satisfies Partial<Route>
+    const docs = (summary: string) => documented(basePath, dialect.id, summary)
+    return [
+      {
+        ...common,
+        method: 'GET',
         path,
-        ({ params, query }) => {
+        docs: docs('A stored response'),
+        handle({ params: { id = '' }, query }) {
           if (query.stream === 'true')
             throw new GatewayError('invalid-request', 'stream: responses are kept whole, without their events.', {
               param: 'stream',
             })
-          return keptOr404(store, params.id).reply
+          return keptOr404(store, id).reply
         },
-        { detail: { ...detail, summary: 'A stored response' } },
-      )
-      .delete(
+      },
+      {
+        ...common,
+        method: 'DELETE',
         path,
-        ({ params }) => {
-          if (!store.delete(params.id)) throw unknownResponse(params.id)
-          return { id: params.id, object: 'response', deleted: true }
+        docs: docs('Forget a stored response'),
+        handle({ params: { id = '' } }) {
+          if (!store.delete(id)) throw unknownResponse(id)
+          return { id, object: 'response', deleted: true }
         },
-        { detail: { ...detail, summary: 'Forget a stored response' } },
-      )
-      .get(`${path}/input_items`, ({ params, query }) => page(keptOr404(store, params.id).input, query), {
-        detail: { ...detail, summary: 'The conversation a stored response answered' },
-      })
-      .post(
-        `${path}/cancel`,
-        ({ params }) => {
-          keptOr404(store, params.id)
+      },
+      {
+        ...common,
+        method: 'GET',
+        path: `${path}/input_items`,
+        docs: docs('The conversation a stored response answered'),
+        handle: ({ params: { id = '' }, query }) => page(keptOr404(store, id).input, query),
+      },
+      {
+        ...common,
+        method: 'POST',
+        path: `${path}/cancel`,
+        docs: docs('Refused: nothing runs in the background here'),
+        handle({ params: { id = '' } }) {
+          keptOr404(store, id)
           throw new GatewayError('invalid-request', 'Cannot cancel a synchronous response: this one is over.')
         },
-        { detail: { ...detail, summary: 'Refused: nothing runs in the background here' } },
-      )
-  }
-  return app
+      },
+    ] satisfies Route[]
+  })
 }
 
 function keptOr404(store: ResponseStore, id: string): KeptReply {

@@ -1,21 +1,22 @@
 import { describe, expect, test } from 'bun:test'
-import { type AccessOptions, createAccess, type Surface } from '../../src/http/access.ts'
+import { type AccessOptions, createAccess, type Requirement } from '../../src/http/access.ts'
 
 const keyed: AccessOptions = { openaiKey: 'sk-open', anthropicKey: 'sk-anth', corsOrigins: [] }
 const keyless: AccessOptions = { openaiKey: undefined, anthropicKey: undefined, corsOrigins: ['https://ui.example'] }
 
+const chat: Requirement = { access: 'client', credentials: 'openai' }
+const messages: Requirement = { access: 'client', credentials: 'anthropic' }
+const models: Requirement = { access: 'client' }
+
 /** `in`, or the code of the refusal. */
 function verdict(
   options: AccessOptions,
-  init: { path?: string; method?: string; surface?: Surface; headers?: Record<string, string> },
+  requirement: Requirement,
+  headers: Record<string, string> = {},
+  path = '/v1/chat/completions',
 ) {
-  const { path = '/v1/chat/completions', method = 'POST', surface = 'openai', headers = {} } = init
   try {
-    createAccess(options)(
-      new Request(`http://localhost${path}`, { method, headers }),
-      path.split('?')[0] ?? path,
-      surface,
-    )
+    createAccess(options)(new Request(`http://localhost${path}`, { headers }), requirement)
     return 'in'
   } catch (error) {
     return error instanceof Error && 'code' in error ? `${'status' in error ? error.status : ''} ${error.code}` : error
@@ -23,33 +24,43 @@ function verdict(
 }
 
 describe('with a key', () => {
-  test.each<[string, Parameters<typeof verdict>[1], string]>([
-    ['a bearer key opens', { headers: { authorization: 'Bearer sk-open' } }, 'in'],
-    ['the scheme is read in any case', { headers: { authorization: 'bearer sk-open' } }, 'in'],
-    ['x-api-key opens', { headers: { 'x-api-key': 'sk-open' } }, 'in'],
-    ['no key does not', {}, '401 missing_api_key'],
-    ['a wrong key does not', { headers: { authorization: 'Bearer sk-wrong' } }, '401 invalid_api_key'],
-    ['a longer key does not', { headers: { authorization: 'Bearer sk-open2' } }, '401 invalid_api_key'],
-    ['an empty key does not', { headers: { 'x-api-key': '' } }, '401 invalid_api_key'],
-    [
-      'the query string is not looked at',
-      { path: '/v1/models?key=sk-open&api_key=sk-open', method: 'GET' },
-      '401 missing_api_key',
-    ],
-    ['the Anthropic surface has its own', { surface: 'anthropic', headers: { 'x-api-key': 'sk-anth' } }, 'in'],
-    ['and refuses the other', { surface: 'anthropic', headers: { 'x-api-key': 'sk-open' } }, '401 invalid_api_key'],
-    ['models need it', { path: '/v1/models', method: 'GET' }, '401 missing_api_key'],
-    ['a probe by HEAD does not', { path: '/api/hello', method: 'HEAD' }, 'in'],
-    ['a preflight does not', { method: 'OPTIONS' }, 'in'],
-    ['the root page does not', { path: '/', method: 'GET' }, 'in'],
-    ['health does not', { path: '/healthz', method: 'GET' }, 'in'],
-    ['readiness does not', { path: '/readyz', method: 'GET' }, 'in'],
-    ['the docs do not', { path: '/docs/ui.js', method: 'GET' }, 'in'],
-    ['the schema does not', { path: '/openapi.json', method: 'GET' }, 'in'],
-    ['something like the docs does', { path: '/docsecret', method: 'GET' }, '401 missing_api_key'],
-    ['any host will do', { headers: { host: 'api.example', authorization: 'Bearer sk-open' } }, 'in'],
-  ])('%s', (_name, init, expected) => {
-    expect(verdict(keyed, init)).toBe(expected)
+  test.each<[string, Requirement, Record<string, string>, string]>([
+    ['a bearer key opens', chat, { authorization: 'Bearer sk-open' }, 'in'],
+    ['the scheme is read in any case', chat, { authorization: 'bearer sk-open' }, 'in'],
+    ['x-api-key opens', chat, { 'x-api-key': 'sk-open' }, 'in'],
+    ['api-key opens', chat, { 'api-key': 'sk-open' }, 'in'],
+    ['a key of another house does not shut', chat, { authorization: 'Bearer sk-ant', 'api-key': 'sk-open' }, 'in'],
+    ['no key does not', chat, {}, '401 missing_api_key'],
+    ['a wrong key does not', chat, { authorization: 'Bearer sk-wrong' }, '401 invalid_api_key'],
+    ['a wrong api-key does not', chat, { 'api-key': 'sk-wrong' }, '401 invalid_api_key'],
+    ['a longer key does not', chat, { authorization: 'Bearer sk-open2' }, '401 invalid_api_key'],
+    ['an empty key does not', chat, { 'x-api-key': '' }, '401 invalid_api_key'],
+    ['a bare key does not', chat, { authorization: 'sk-open' }, '401 missing_api_key'],
+    ['the Anthropic API has its own', messages, { 'x-api-key': 'sk-anth' }, 'in'],
+    ['and refuses the other', messages, { 'x-api-key': 'sk-open' }, '401 invalid_api_key'],
+    ['as the OpenAI API does', chat, { 'x-api-key': 'sk-anth' }, '401 invalid_api_key'],
+    ['what is of both takes either', models, { 'x-api-key': 'sk-open' }, 'in'],
+    ['of the two', models, { 'x-api-key': 'sk-anth' }, 'in'],
+    ['but needs one', models, {}, '401 missing_api_key'],
+    ['the operator has AUTH_TOKEN', { access: 'operator' }, { authorization: 'Bearer sk-open' }, 'in'],
+    ['and no other', { access: 'operator' }, { authorization: 'Bearer sk-anth' }, '401 invalid_api_key'],
+    ['an open page needs none', { access: 'open' }, {}, 'in'],
+    ['health needs none', { access: 'health' }, {}, 'in'],
+    ['any host will do', chat, { host: 'api.example', authorization: 'Bearer sk-open' }, 'in'],
+    ['and any proxy', chat, { 'x-forwarded-for': '10.0.0.1', authorization: 'Bearer sk-open' }, 'in'],
+  ])('%s', (_name, requirement, headers, expected) => {
+    expect(verdict(keyed, requirement, headers)).toBe(expected)
+  })
+
+  test('the query string is not looked at', () => {
+    const path = '/v1/chat/completions?key=sk-open&api_key=sk-open&api-key=sk-open'
+    expect(verdict(keyed, chat, {}, path)).toBe('401 missing_api_key')
+  })
+
+  test('the one key there is opens both APIs', () => {
+    const oneKey = { ...keyed, anthropicKey: undefined }
+    expect(verdict(oneKey, messages, { 'x-api-key': 'sk-open' })).toBe('in')
+    expect(verdict(oneKey, messages)).toBe('401 missing_api_key')
   })
 })
 
@@ -67,6 +78,35 @@ describe('without a key', () => {
     ['a sandboxed page may not', { host: 'localhost:8080', origin: 'null' }, '403 origin_not_allowed'],
     ['a page the operator named may', { host: 'localhost:8080', origin: 'https://ui.example' }, 'in'],
   ])('%s', (_name, headers, expected) => {
-    expect(verdict(keyless, { headers })).toBe(expected)
+    expect(verdict(keyless, chat, headers)).toBe(expected)
+    expect(verdict(keyless, { access: 'open' }, headers)).toBe(expected)
+    expect(verdict(keyless, { access: 'operator' }, headers)).toBe(expected)
+  })
+
+  test('health answers whatever the Host', () => {
+    expect(verdict(keyless, { access: 'health' }, { host: 'rebound.example:8080' })).toBe('in')
+    expect(verdict(keyless, { access: 'health' }, { origin: 'https://evil.example' })).toBe('in')
+  })
+
+  test.each([
+    ['Forwarded', 'for=10.0.0.1'],
+    ['X-Forwarded-For', '10.0.0.1'],
+    ['X-Forwarded-For', '127.0.0.1'],
+    ['X-Forwarded-Host', 'localhost'],
+    ['X-Forwarded-Proto', 'https'],
+    ['X-Forwarded-Port', ''],
+    ['X-Forwarded-Something-New', 'x'],
+    ['X-Real-IP', '::1'],
+    ['Via', '1.1 proxy'],
+  ])('nobody who comes through a proxy comes in: %s: %s', (name, value) => {
+    for (const access of ['client', 'operator', 'open', 'health'] as const)
+      expect(verdict(keyless, { access }, { host: 'localhost:8080', [name]: value })).toBe('403 proxy_not_allowed')
+  })
+
+  test('whoever does hears what to do', () => {
+    const request = new Request('http://localhost/v1/models', { headers: { 'x-forwarded-for': '10.0.0.1' } })
+    expect(() => createAccess(keyless)(request, models)).toThrow(
+      'Without AUTH_TOKEN this gateway answers to this machine only, and this request came through a proxy (x-forwarded-for). Set AUTH_TOKEN, and give clients that key.',
+    )
   })
 })

@@ -25,6 +25,7 @@ describe('a base URL that ends in a slash works:', () => {
     ['//v1/chat/completions', chatKey],
     ['/v1//chat/completions?api-version=1//2', chatKey],
     ['///openai/v1//chat/completions', chatKey],
+    ['/api/paas/v4//chat/completions', chatKey],
   ])('POST %s', async (path, headers) => {
     const reply = await post(path, headers)
     expect([reply.status, (await reply.text()).startsWith('{"')]).toEqual([200, true])
@@ -38,6 +39,28 @@ describe('a base URL that ends in a slash works:', () => {
   ])('GET %s', async (path, expected) => {
     const reply = await fetch(`${gateway.url}${path}`, { headers: chatKey })
     expect([reply.status, (await reply.text()).includes(expected)]).toEqual([200, true])
+  })
+})
+
+describe('base URLs of other hosts work:', () => {
+  test.each([
+    ['/api/v1/chat/completions', { 'api-key': 'sk-open' }],
+    ['/api/v1/messages', { 'api-key': 'sk-anth' }],
+    ['/api/paas/v4/chat/completions', chatKey],
+    ['/api/paas/v4/v1/messages', messagesKey],
+    ['/api/coding/paas/v4/chat/completions', chatKey],
+    ['/api/anthropic/v1/messages', messagesKey],
+    ['/api/anthropic/v1/messages/count_tokens', messagesKey],
+    ['/api/anthropic/v1/v1/messages', messagesKey],
+  ])('POST %s', async (path, headers) => {
+    const reply = await post(path, headers)
+    expect([reply.status, (await reply.text()).startsWith('{"')]).toEqual([200, true])
+    expect((await post(path, {})).status).toBe(401)
+  })
+
+  test.each(['/api/v1', '/api/paas/v4', '/api/anthropic/v1'])('GET %s/models', async (basePath) => {
+    for (const headers of [chatKey, messagesKey])
+      expect((await fetch(`${gateway.url}${basePath}/models`, { headers })).status).toBe(200)
   })
 })
 

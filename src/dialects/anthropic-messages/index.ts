@@ -9,6 +9,7 @@ export const anthropicMessages: Dialect<MessagesOptions> = {
   id: 'anthropic-messages',
   summary: 'Anthropic Messages',
   path: '/messages',
+  credentials: 'anthropic',
   body: messagesBody,
   decode,
   encoder,

@@ -9,6 +9,7 @@ export const openaiChat: Dialect<ChatOptions> = {
   id: 'openai-chat',
   summary: 'OpenAI Chat Completions',
   path: '/chat/completions',
+  credentials: 'openai',
   body: chatBody,
   decode,
   encoder,

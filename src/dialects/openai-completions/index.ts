@@ -9,6 +9,7 @@ export const openaiCompletions: Dialect<CompletionOptions> = {
   id: 'openai-completions',
   summary: 'OpenAI Completions (legacy)',
   path: '/completions',
+  credentials: 'openai',
   body: completionBody,
   decode,
   encoder,

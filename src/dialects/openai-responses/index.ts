@@ -10,6 +10,7 @@ export const openaiResponses: Dialect<ResponsesOptions> = {
   id: 'openai-responses',
   summary: 'OpenAI Responses',
   path: '/responses',
+  credentials: 'openai',
   body: responsesBody,
   decode,
   encoder,

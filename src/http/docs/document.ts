@@ -1,4 +1,5 @@
 import type { Dialect } from '../../core/dialect.ts'
+import type { Route } from '../route.ts'
 import { countOperation } from './count-operation.ts'
 import { dialectOperation, schemasOf } from './dialect-operation.ts'
 import { memoryOperations } from './memory-operations.ts'
@@ -8,13 +9,6 @@ export interface DocumentOptions {
   version: string
   dialects: readonly Dialect[]
   routes: readonly Route[]
-}
-
-/** What a route says of itself; one that says `hide`, or nothing, is not for the document. */
-interface Route {
-  method: string
-  path: string
-  hooks: { detail?: { hide?: boolean; tags?: string[]; summary?: string } }
 }
 
 const description = `The OpenAI and Anthropic APIs for Z.AI's GLM models.
@@ -60,18 +54,17 @@ function paths(dialects: readonly Dialect[], routes: readonly Route[]): object {
     ...dialects.map(memoryOperations),
   )
   const listed: Record<string, Record<string, object>> = {}
-  for (const { method, path, detail } of documented(routes))
-    listed[path] = { ...listed[path], [method.toLowerCase()]: { ...detail, ...operations[`${method} ${path}`] } }
+  for (const { method, path, docs } of documented(routes))
+    listed[path] = { ...listed[path], [method.toLowerCase()]: { ...docs, ...operations[`${method} ${path}`] } }
   return listed
 }
 
 /** In the spelling of OpenAPI and in the order of the paths. */
 function documented(routes: readonly Route[]) {
-  const found = routes.flatMap(({ method, path, hooks }) => {
-    if (!hooks.detail || hooks.detail.hide) return []
-    const { hide: _, ...detail } = hooks.detail
+  const found = routes.flatMap(({ method, path, docs }) => {
+    if (!docs) return []
     // Model ids may hold slashes, which only a wildcard matches.
-    return [{ method, path: path.replace('*', '{id}').replace(/:(\w+)/g, '{$1}'), detail }]
+    return [{ method, path: path.replace('*', '{id}').replace(/:(\w+)/g, '{$1}'), docs }]
   })
   return found.sort((a, b) => (a.path < b.path ? -1 : Number(a.path > b.path)))
 }

@@ -1,0 +1,68 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const program = Bun.which('nginx', { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/local/sbin` })
+
+/** Why there is none to be tried; nothing where there is one. */
+export const nginxMissing = program === null ? 'nginx is not installed (Debian: apt-get install nginx-light)' : ''
+
+export interface Nginx {
+  /** Passes requests on as HTTP/1.0 and HTTP/1.1. */
+  ports: readonly number[]
+  stop(): Promise<void>
+}
+
+/** An nginx of its own in front of a gateway, which passes the client's `Host` on as it came. */
+export async function startNginx(gatewayPort: number): Promise<Nginx> {
+  const folder = mkdtempSync(join(tmpdir(), 'zai2api-nginx-'))
+  const ports = [await freePort(), await freePort()]
+  const servers = ports.map(
+    (port, at) => `server {
+      listen 127.0.0.1:${port};
+      location / {
+        proxy_pass http://127.0.0.1:${gatewayPort};
+        proxy_http_version 1.${at};
+        proxy_set_header Host $http_host;
+      }
+    }`,
+  )
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder};`)
+  await Bun.write(
+    join(folder, 'nginx.conf'),
+    `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log;
+    events { worker_connections 512; }
+    http { access_log off; keepalive_timeout 0; ${temporary.join(' ')} ${servers.join('\n')} }`,
+  )
+  const child = Bun.spawn([program ?? 'nginx', '-p', folder, '-c', 'nginx.conf'], {
+    stdout: 'ignore',
+    stderr: 'ignore',
+  })
+  for (const port of ports) while (!(await answers(port))) if (child.exitCode !== null) throw new Error('nginx ended')
+  return {
+    ports,
+    async stop() {
+      child.kill()
+      await child.exited
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(true))
+    socket.on('connect', () => socket.destroy())
+    socket.on('error', () => resolve(false))
+  })
+}

@@ -1,0 +1,90 @@
+// What the first lines of a request may look like on the socket, beside what HTTP clients write.
+
+const hostLine = (value: string) => `Host: ${value}\r\n`
+
+export const plainHost = hostLine('gateway.example')
+
+/** `Host` lines of which one server is meant; none at all is HTTP/1.0's. */
+export const usableHosts = [
+  ...['gateway.example', 'gateway.example:8080', 'a', 'ab', 'abc', 'ABC', 'a:1', 'my_host.', '10.0.0.1:80'],
+  ...['[::1]', '[::1]:80', '[fe80::1%eth0]:80', ''],
+].map(hostLine)
+
+/** And those of which none is, or more than one. */
+export const unusableHosts = [
+  ...['a@b', 'user:word@a', 'a b', 'a/b', '/healthz', 'a/healthz', 'a?b', 'a?/healthz', 'a#b', 'a\\b', 'a,b', 'a%2fb'],
+  ...[
+    '[::1',
+    '::1]',
+    '::1',
+    '[]',
+    '[::1]x',
+    'http://a',
+    'a:b',
+    'a:1:2',
+    '\xe4',
+    'a\tb',
+    'a\x01b',
+    'a\x7fb',
+    '<a>',
+    '"',
+  ],
+]
+  .map(hostLine)
+  .concat(
+    hostLine('a') + hostLine('b'),
+    hostLine('a') + hostLine('a'),
+    hostLine('localhost') + hostLine('a/healthz'),
+    hostLine('') + hostLine('a'),
+  )
+
+/** Other ways to write the same path. */
+export const sameTarget: ((path: string) => string)[] = [
+  (path) => path,
+  (path) => `http://other.example${path}`,
+  (path) => `HTTPS://o${path}`,
+  (path) => `http://a@b${path}`,
+  (path) => `http://a${path}?x=/`,
+  (path) => `/${path}`,
+  (path) => path.replaceAll('/', '///'),
+  (path) => `/.${path}`,
+  (path) => `/x/..${path}`,
+  (path) => `/%2e${path}`,
+  (path) => `/x/%2E%2e${path}`,
+  (path) => `/healthz/..${path}`,
+  (path) => `/docs/%2e%2e${path}`,
+  (path) => `/\\healthz\\..${path}`,
+  (path) => `/${path.slice(1).replaceAll('/', '\\')}`,
+  (path) => `${path}?x=/`,
+  (path) => `${path}?/healthz`,
+  (path) => `${path}?x=/docs/ui.js`,
+  (path) => `${path}?//healthz`,
+  (path) => `${path}?x=http://a/healthz`,
+  (path) => `${path}?a=1?/healthz`,
+  (path) => `${path}#/healthz`,
+  (path) => `${path}#?/healthz`,
+  (path) => `${path}?#/healthz`,
+]
+
+/** Writings that lead elsewhere, or nowhere, and that a careless reader takes for the same or for an open page. */
+export const otherTarget: ((path: string) => string)[] = [
+  (path) => `${path}//`,
+  (path) => `/docs/..%2f${path.slice(1)}`,
+  (path) => `/healthz%2f..${path}`,
+  (path) => `/healthz;${path}`,
+  (path) => `/healthz${path}`,
+  (path) => `/docs${path}`,
+  (path) => `/healthz#${path}`,
+  (path) => `/healthz?${path}`,
+  (path) => `${path}/../healthz`,
+  (path) => `/${path.slice(1).replaceAll('/', '%2f')}`,
+  (path) => `/${path.slice(1).replaceAll('/', '%5c')}`,
+  (path) => path.toUpperCase(),
+  (path) => path.replace(/[a-z]/, (letter) => `%${letter.charCodeAt(0).toString(16)}`),
+  (path) => `${path}%3f/healthz`,
+  (path) => `${path}%23/healthz`,
+  (path) => `${path};/healthz`,
+  (path) => `${path}%00/healthz`,
+  () => 'http://other.example?x=/healthz',
+  () => 'http://other.example',
+]

@@ -71,7 +71,8 @@ function formatOf(format: TextFormat): object {
   }
 }
 
-function echoedTool(tool: ToolBody): object {
+/** A tool with the members that the types of clients insist on. */
+export function echoedTool(tool: ToolBody): object {
   const known = isClientTool(tool) ? tool : undefined
   if (known?.type === 'function') {
     const { description = null, parameters = null, strict } = known

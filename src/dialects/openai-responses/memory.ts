@@ -5,6 +5,7 @@ import type { Reply } from '../../core/events.ts'
 import { textOr } from '../openai/fields.ts'
 import { encodeReply, type ResponsesOptions } from './encode.ts'
 import { itemKey, replyIdOf } from './items.ts'
+import { listedItem } from './listed-item.ts'
 import { ownBody } from './other-shapes.ts'
 import type { ItemBody, ResponsesBody } from './schema.ts'
 
@@ -52,33 +53,6 @@ export function keep(head: ReplyHead, reply: Reply, options: ResponsesOptions): 
   return {
     id: head.id,
     reply: encodeReply(head, reply, options),
-    input: options.input.map((item, index) => normalised(item, itemKey(head.id, `i${index}`))),
+    input: options.input.map((item, index) => listedItem(item, itemKey(head.id, `i${index}`))),
   }
-}
-
-const itemPrefixOf: Record<string, string> = {
-  message: 'msg_',
-  reasoning: 'rs_',
-  function_call: 'fc_',
-  custom_tool_call: 'ctc_',
-  local_shell_call: 'lsh_',
-  shell_call: 'sh_',
-  apply_patch_call: 'apc_',
-  tool_search_call: 'tsc_',
-  web_search_call: 'ws_',
-}
-
-/** Listed items have a type, an id and parts, however briefly the client wrote them. */
-function normalised(item: ItemBody, key: string): Record<string, unknown> {
-  const type = textOr(item.type, 'message')
-  const id = textOr(item.id, `${itemPrefixOf[type] ?? 'item_'}${key}`)
-  if (type !== 'message') return { ...item, type, id }
-  return { ...item, type, id, status: 'completed', content: contentParts(item.content, item.role) }
-}
-
-function contentParts(content: unknown, role: unknown): unknown {
-  if (typeof content !== 'string') return content ?? []
-  return role === 'assistant'
-    ? [{ type: 'output_text', annotations: [], text: content }]
-    : [{ type: 'input_text', text: content }]
 }

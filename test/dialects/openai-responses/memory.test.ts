@@ -27,6 +27,58 @@ test('a stored response holds its conversation, each item with its type, id and 
   expect(kept).toMatchObject({ id: 'resp_A1', input: [question], reply: { id: 'resp_A1', output: [thought, {}] } })
 })
 
+test.each<[string, object, Record<string, unknown>]>([
+  [
+    'a call',
+    { type: 'function_call', call_id: 'c', name: 'f', arguments: '{}' },
+    { type: 'function_call', id: 'fc_A1_i0', status: 'completed', call_id: 'c', name: 'f', arguments: '{}' },
+  ],
+  [
+    'what a client has called otherwise',
+    { type: 'shell_call_output', id: 'x', status: 'incomplete', call_id: 'c', output: [] },
+    { type: 'shell_call_output', id: 'x', status: 'incomplete', call_id: 'c', output: [] },
+  ],
+  [
+    'reasoning without content',
+    { type: 'reasoning', id: 'rs_9', summary: [], content: null, encrypted_content: 'x' },
+    { type: 'reasoning', id: 'rs_9', status: 'completed', summary: [], encrypted_content: 'x' },
+  ],
+  [
+    'an image and an answer',
+    {
+      role: 'assistant',
+      content: [
+        { type: 'output_text', text: 'a' },
+        { type: 'input_image', image_url: 'b' },
+      ],
+    },
+    {
+      type: 'message',
+      id: 'msg_A1_i0',
+      status: 'completed',
+      role: 'assistant',
+      content: [
+        { type: 'output_text', annotations: [], text: 'a' },
+        { type: 'input_image', detail: 'auto', image_url: 'b' },
+      ],
+    },
+  ],
+  [
+    'tools',
+    { type: 'additional_tools', role: 'developer', tools: [{ type: 'function', name: 'f' }] },
+    {
+      type: 'additional_tools',
+      id: 'item_A1_i0',
+      status: 'completed',
+      role: 'developer',
+      tools: [{ type: 'function', name: 'f', description: null, parameters: null, strict: false }],
+    },
+  ],
+])('a stored item has the members clients insist on: %s', (_name, item, expected) => {
+  const { options } = decode({ model: 'm', input: [item, 'a'] })
+  expect(keep(first, reply(say('a'), finish()), options)?.input[0]).toEqual(expected)
+})
+
 test('nothing is stored for a client that says store: false', () => {
   const { options } = decode({ model: 'm', input: 'Hi', store: false })
   expect(keep(first, reply(say('a'), finish()), options)).toBeUndefined()

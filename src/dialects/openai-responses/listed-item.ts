@@ -1,0 +1,45 @@
+import { type Fields, isFields, listOf, textOr } from '../openai/fields.ts'
+import { echoedTool } from './echo.ts'
+import { type ItemBody, isTool } from './schema.ts'
+
+const prefixOf: Record<string, string> = {
+  message: 'msg_',
+  reasoning: 'rs_',
+  function_call: 'fc_',
+  custom_tool_call: 'ctc_',
+  local_shell_call: 'lsh_',
+  shell_call: 'sh_',
+  apply_patch_call: 'apc_',
+  tool_search_call: 'tsc_',
+  web_search_call: 'ws_',
+}
+
+/**
+ * An item of the input as it is stored and listed: with its type, an id, a status and parts, however briefly the client
+ * wrote it. `key` is what follows the prefix of the id.
+ */
+export function listedItem({ content, status, ...item }: ItemBody, key: string): Fields {
+  const type = textOr(item.type, 'message')
+  const listed = {
+    ...item,
+    type,
+    id: textOr(item.id, `${prefixOf[type] ?? 'item_'}${key}`),
+    status: textOr(status, 'completed'),
+  }
+  if (type === 'message') return { ...listed, content: messageParts(content, item.role) }
+  if ('tools' in item)
+    return { ...listed, tools: listOf(item.tools).map((tool) => (isTool(tool) ? echoedTool(tool) : tool)) }
+  return content === undefined || content === null ? listed : { ...listed, content }
+}
+
+function messageParts(content: unknown, role: unknown): unknown[] {
+  const type = role === 'assistant' ? 'output_text' : 'input_text'
+  const parts = Array.isArray(content) ? content : [content ?? []].flat()
+  return parts.map((part) => withMembers(isFields(part) ? part : { type, text: String(part) }))
+}
+
+/** The members that the types of clients insist on. */
+function withMembers(part: Fields): Fields {
+  if (part.type === 'output_text') return { annotations: [], ...part }
+  return part.type === 'input_image' ? { detail: 'auto', ...part } : part
+}

@@ -1,9 +1,10 @@
 import type { Decoded } from '../../core/dialect.ts'
 import type { OutputFormat, SearchRules, Tool, ToolChoice } from '../../core/request.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'
+import { invalid } from '../openai/content.ts'
 import { decodeEffort } from '../openai/effort.ts'
 import { listOf } from '../openai/fields.ts'
-import { invalid } from './content.ts'
+import { decodeVerbosity } from '../openai/verbosity.ts'
 import { echoOf, summaryOf } from './echo.ts'
 import type { ResponsesOptions } from './encode.ts'
 import { decodeItems, type PlacedItem } from './history.ts'
@@ -33,8 +34,10 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
   const { messages, unheard } = decodeItems(items, lowered)
   const searchRules = decodeSearchRules(body, tools)
   const effort = decodeEffort(body.reasoning?.effort, 'reasoning.effort')
-  const system = body.instructions ? [{ role: 'system' as const, text: body.instructions }] : []
-  if (messages.length + system.length === 0) throw invalid('input', 'at least one message is required.')
+  const verbosity = decodeVerbosity(body.text.verbosity, 'text.verbosity')
+  const rules = [body.instructions, verbosity.rule].filter((rule) => typeof rule === 'string' && rule !== '')
+  const system = rules.length > 0 ? [{ role: 'system' as const, text: rules.join('\n\n') }] : []
+  if (messages.length === 0 && !body.instructions) throw invalid('input', 'at least one message is required.')
   return {
     request: {
       model: body.model,
@@ -59,6 +62,7 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
         ...unheard,
         ...unsupportedOptions(body),
         ...effort.ignored,
+        ...verbosity.ignored,
       ],
     },
     options: {
@@ -135,7 +139,12 @@ function decodeOutput(format: TextFormat): OutputFormat {
     case 'json_object':
       return { type: 'json' }
     case 'json_schema':
-      return { type: 'json', schema: format.schema ?? undefined, name: format.name ?? undefined }
+      return {
+        type: 'json',
+        schema: format.schema ?? undefined,
+        name: format.name ?? undefined,
+        description: format.description || undefined,
+      }
     default:
       return format satisfies never
   }
@@ -154,5 +163,7 @@ function decodeSearchRules({ tool_choice, max_tool_calls }: OwnBody, tools: Tool
     maxUses: max_tool_calls ?? undefined,
     allowedDomains: tool.filters?.allowed_domains ?? undefined,
     blockedDomains: tool.filters?.blocked_domains ?? undefined,
+    // Z.AI knows no less than `medium`.
+    options: tool.search_context_size === 'high' ? { contentSize: 'high' } : undefined,
   }
 }

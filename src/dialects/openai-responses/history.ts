@@ -1,10 +1,10 @@
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
+import { invalid, outputParts, partsOf, textPart } from '../openai/content.ts'
 import { type Fields, fieldsOf, jsonText, listOf, textOr } from '../openai/fields.ts'
-import { invalid, partsOf, shellOutput, text } from './content.ts'
+import { tagged } from '../openai/tagged.ts'
 import { reasoningOf } from './items.ts'
 import { type LoweredTool, loweredName, lowerTools, type ToolOrigin } from './lowering.ts'
 import { type ItemBody, isClientTool, isTool } from './schema.ts'
-import { tagged } from './tagged.ts'
 
 /** An item, and where the client wrote it. */
 export interface PlacedItem {
@@ -101,24 +101,24 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
         return
       }
       case 'shell_call_output':
-        answer(callId, Array.isArray(item.output) ? text(shellOutput(item.output)) : outputOf(item, path), item)
+        answer(callId, Array.isArray(item.output) ? textPart(shellOutput(item.output)) : outputOf(item, path), item)
         return
       case 'apply_patch_call_output': {
         const failed = item.status === 'failed'
         const output = jsonText(item.output) || (failed ? 'The patch could not be applied.' : 'Done.')
-        answer(callId, text(output), item, failed)
+        answer(callId, textPart(output), item, failed)
         return
       }
       case 'tool_search_output': {
         const found = lowerTools(listOf(item.tools).filter(isTool).filter(isClientTool)).map(({ origin }) =>
           loweredName(origin, lowered),
         )
-        answer(callId || textOr(item.id), text(`Tools available now: ${found.join(', ') || 'none'}.`), item)
+        answer(callId || textOr(item.id), textPart(`Tools available now: ${found.join(', ') || 'none'}.`), item)
         return
       }
       case 'web_search_call': {
         const found = { ...fieldsOf(item.action), results: item.results }
-        say(...text(`<web_search_call>\n${JSON.stringify(found)}\n</web_search_call>`))
+        say(...textPart(`<web_search_call>\n${JSON.stringify(found)}\n</web_search_call>`))
         return
       }
       case 'additional_tools':
@@ -146,8 +146,8 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
     aside.push(...pictures)
     const told = tagged(pictures.length === 0 ? item : others)
     if (told === '' && pictures.length === 0) leaveOut(item, path)
-    else if (isByAssistant(item)) say(...text(told))
-    else if (told !== '') messages.push({ role: 'user', parts: text(told) })
+    else if (isByAssistant(item)) say(...textPart(told))
+    else if (told !== '') messages.push({ role: 'user', parts: textPart(told) })
   }
 
   function hear({ role, content }: Fields, path: string, isNew: boolean): void {
@@ -172,7 +172,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
   /** Behind the turn they came with, which is not cut in two for them. */
   function showAside(): void {
     if (aside.length > 0)
-      messages.push({ role: 'user', parts: [...text('[Shown with the messages before:]'), ...aside] })
+      messages.push({ role: 'user', parts: [...textPart('[Shown with the messages before:]'), ...aside] })
     aside = []
   }
 
@@ -191,15 +191,13 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
   function answer(callId: string, parts: UserPart[], item: Fields, isError = false): void {
     const name = textOr(item.name)
     const isOrphan = callId === '' && name !== '' && !calledNames.has(name)
-    if (isOrphan) messages.push({ role: 'user', parts: [...text(`[Result of an earlier call of ${name}]`), ...parts] })
+    if (isOrphan)
+      messages.push({ role: 'user', parts: [...textPart(`[Result of an earlier call of ${name}]`), ...parts] })
     else messages.push({ role: 'tool', callId, parts, isError })
   }
 
   function outputOf({ output }: Fields, path: string): UserPart[] {
-    if (!Array.isArray(output)) return text(jsonText(output))
-    // A list of parts, or a list a tool has returned.
-    const isParts = output.every((part) => typeof fieldsOf(part).type === 'string')
-    return isParts ? partsOf(output, `${path}.output`, { unheard, refuses: false }) : text(JSON.stringify(output))
+    return outputParts(output, `${path}.output`, { unheard, refuses: false })
   }
 
   function shown(output: unknown, path: string): UserPart[] {
@@ -214,7 +212,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
   function missing(): void {
     const note = '[Something that was said here is not stored on this server.]'
     const last = messages.at(-1)
-    if (last?.role !== 'user' || textOf(last.parts) !== note) messages.push({ role: 'user', parts: text(note) })
+    if (last?.role !== 'user' || textOf(last.parts) !== note) messages.push({ role: 'user', parts: textPart(note) })
   }
 
   function nameOf(type: ToolOrigin['type'], { name, namespace }: Fields = {}): string {
@@ -222,6 +220,19 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
     const called = type === 'function' || type === 'custom' ? textOr(name) : undefined
     return loweredName({ type, name: called, namespace: textOr(namespace) }, lowered)
   }
+}
+
+/** What each command said and how it ended. */
+function shellOutput(output: readonly unknown[]): string {
+  return output
+    .map(fieldsOf)
+    .flatMap(({ stdout, stderr, outcome }) => [textOr(stdout), textOr(stderr), ending(fieldsOf(outcome))])
+    .filter((part) => part !== '')
+    .join('\n')
+}
+
+function ending({ type, exit_code }: Fields): string {
+  return type === 'timeout' ? '[timed out]' : `[exit code ${exit_code ?? 'unknown'}]`
 }
 
 /** The image a hosted tool has made. */

@@ -1,6 +1,6 @@
 import { Value } from '@sinclair/typebox/value'
+import { invalid } from '../openai/content.ts'
 import { type Fields, fieldsOf, isFields, jsonText, listOf, textOr } from '../openai/fields.ts'
-import { invalid } from './content.ts'
 import {
   type FlatChoice,
   type ItemBody,

@@ -89,6 +89,7 @@ const otherTool = open({
   filters: maybe(
     open({ allowed_domains: maybe(Type.Array(Type.String())), blocked_domains: maybe(Type.Array(Type.String())) }),
   ),
+  search_context_size: maybe(Type.String()),
 })
 const tool = Type.Union([...clientTool.anyOf, otherTool])
 const tools = Type.Array(tool)

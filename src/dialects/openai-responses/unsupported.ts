@@ -32,7 +32,6 @@ const optionsBeyond: readonly [name: string, asks: (body: OwnBody & Record<strin
   ['reasoning.summary', ({ reasoning }) => asksOtherThan(reasoning?.summary, 'auto', 'concise', 'detailed', 'none')],
   ['service_tier', ({ service_tier }) => asksOtherThan(service_tier, 'auto', 'default')],
   ['stream_options.include_obfuscation', ({ stream_options }) => fieldsOf(stream_options).include_obfuscation === true],
-  ['text.verbosity', ({ text }) => asksOtherThan(text.verbosity, 'medium')],
   ['top_logprobs', ({ top_logprobs }) => top_logprobs],
   ['truncation', ({ truncation }) => asksOtherThan(truncation, 'disabled')],
   ['frequency_penalty', ({ frequency_penalty }) => frequency_penalty],
@@ -60,7 +59,7 @@ export function unsupportedTool(tool: ToolBody, path: string): string[] {
       'search_content_types',
       Array.isArray(options.search_content_types) && options.search_content_types.some((type) => type !== 'text'),
     ),
-    ...beyond('search_context_size', asksOtherThan(options.search_context_size, 'medium')),
+    ...beyond('search_context_size', asksOtherThan(options.search_context_size, 'medium', 'high')),
     ...beyond(
       'user_location',
       Object.entries(fieldsOf(options.user_location)).some(([key, value]) => key !== 'type' && textOr(value) !== ''),

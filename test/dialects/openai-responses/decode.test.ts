@@ -72,7 +72,7 @@ test.each<[string, object, string[]]>([
     {
       top_logprobs: 1,
       truncation: 'auto',
-      text: { verbosity: 'low' },
+      text: { verbosity: 'chatty' },
       service_tier: 'flex',
       stream_options: { include_obfuscation: true },
       prompt_cache_retention: '24h',
@@ -98,11 +98,11 @@ test.each<[string, object, string[]]>([
       'reasoning.summary',
       'service_tier',
       'stream_options.include_obfuscation',
-      'text.verbosity',
       'top_logprobs',
       'truncation',
       'include (file_search_call.results)',
       'reasoning.effort (ultra)',
+      'text.verbosity (chatty)',
     ],
   ],
   [
@@ -112,7 +112,7 @@ test.each<[string, object, string[]]>([
         { type: 'function', name: 'f', async: true, output_schema: {} },
         {
           type: 'web_search',
-          search_context_size: 'high',
+          search_context_size: 'low',
           external_web_access: false,
           search_content_types: ['text', 'image'],
           user_location: { type: 'approximate', city: 'Riga' },
@@ -149,6 +149,31 @@ test.each<[string, object, string[]]>([
   ],
 ])('unsupported: %s', (_name, fields, expected) => {
   expect(decode(ask(fields)).request.unsupported).toEqual(expected)
+})
+
+test.each<[string, string | undefined, string]>([
+  ['low', undefined, 'Keep the answer short: what was asked for and nothing else.'],
+  ['high', 'Be kind.', 'Be kind.\n\nAnswer in detail and at length.'],
+  ['medium', 'Be kind.', 'Be kind.'],
+])('the model is told how much to say: %s', (verbosity, instructions, told) => {
+  const { messages } = decode(ask({ text: { verbosity }, instructions })).request
+  expect(messages[0]).toEqual({ role: 'system', text: told })
+})
+
+test('a schema keeps what is said of it', () => {
+  const format = { type: 'json_schema', name: 'n', description: 'A number.', schema: { type: 'object' } }
+  expect(decode(ask({ text: { format } })).request.output).toEqual({
+    type: 'json',
+    name: 'n',
+    description: 'A number.',
+    schema: { type: 'object' },
+  })
+})
+
+test('a search that shall tell more is asked for more', () => {
+  const { request } = decode(ask({ tools: [{ type: 'web_search', search_context_size: 'high' }] }))
+  expect(request.searchRules).toEqual({ chosen: false, options: { contentSize: 'high' } })
+  expect(request.unsupported).toEqual([])
 })
 
 test('as many searches as calls of hosted tools, for there is no other such tool', () => {
@@ -201,7 +226,7 @@ test('a tool that is found twice is offered once', () => {
 
 describe('refused by decode', () => {
   const image = 'expected an http(s) URL or a base64 data URL.'
-  const byId = 'files by id are not stored here; send the content.'
+  const byId = (type: string) => `files by id are not stored here (${type}); send the content.`
   test.each<[string, object, string, string]>([
     ['an empty conversation', ask({ input: [] }), 'input', 'at least one message is required.'],
     ['no input', { model: 'glm-5' }, 'input', 'at least one message is required.'],
@@ -230,9 +255,19 @@ describe('refused by decode', () => {
       'input.0.content.0.image_url',
       image,
     ],
-    ['an image by id', user({ type: 'input_image', file_id: 'file_1' }), 'input.0.content.0.file_id', byId],
-    ['a file by id', user({ type: 'input_file', file_id: 'file_1' }), 'input.0.content.0.file_id', byId],
-    ['a file of nothing', user({ type: 'input_file', filename: 'a' }), 'input.0.content.0.file_data', byId],
+    [
+      'an image by id',
+      user({ type: 'input_image', file_id: 'file_1' }),
+      'input.0.content.0.file_id',
+      byId('input_image'),
+    ],
+    ['a file by id', user({ type: 'input_file', file_id: 'file_1' }), 'input.0.content.0.file_id', byId('input_file')],
+    [
+      'a file of nothing',
+      user({ type: 'input_file', filename: 'a' }),
+      'input.0.content.0.file_data',
+      byId('input_file'),
+    ],
     [
       'a file of this machine',
       user({ type: 'input_file', file_url: 'file:///etc/passwd' }),

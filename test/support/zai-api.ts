@@ -275,11 +275,11 @@ function arePartsOf(content: unknown, model: string): boolean {
 }
 
 /** From the vendor's guides, model by model. */
-const sees = /^glm-(4\.1v|4\.5v|4\.6v|5v|5\.3-flash|5\.4)/
+const sees = /^glm-(4\.1v|4\.5v|4\.6v|5v|5\.3-flash|5\.4|6)/
 const remoteParts = [
   { type: 'image_url', models: sees, url: /^(https?:\/\/|data:image\/)/ },
   { type: 'video_url', models: sees, url: /^(https?:\/\/|data:video\/)/ },
-  { type: 'file_url', models: /^glm-(4\.5v|4\.6v|5v|5\.4)/, url: /^https?:\/\// },
+  { type: 'file_url', models: /^glm-(4\.5v|4\.6v|5v|5\.4|6)/, url: /^https?:\/\// },
 ]
 
 function isCall(call: unknown): boolean {

@@ -1,5 +1,6 @@
 import { GatewayError } from '../../core/errors.ts'
 import { type AssistantPart, type Message, type TextPart, textOf, type UserPart } from '../../core/request.ts'
+import { videoPart, videoTypes } from '../openai/video.ts'
 import {
   type Block,
   type Content,
@@ -176,7 +177,10 @@ type ToolMessage = Extract<Message, { role: 'tool' }>
 /** What a block says or shows, whoever it is from. */
 function partsOf(told: Block, path: string, place: Place): UserPart[] {
   const block = isKnown(told) ? told : asOwnBlock(told, path)
-  if (!isKnown(block)) return otherParts(block, path, place)
+  if (!isKnown(block)) {
+    const video = videoTypes.some((type) => type === block.type) ? videoPart({ ...block }) : undefined
+    return video ? [video] : otherParts(block, path, place)
+  }
   switch (block.type) {
     case 'text':
       return text(block.text)

@@ -64,9 +64,11 @@ export function asOwnBlock(block: OtherBlock, path: string): Block {
       return member(block, 'file_id') === undefined ? block : storedFile(`${path}.file_id`)
     }
     case 'file':
+    case 'file_url':
     case 'input_file': {
       const file: unknown = block.type === 'file' ? Reflect.get(block, 'file') : block
-      const data = member(file, 'file_data') ?? member(file, 'file_url')
+      const data =
+        member(file, 'file_data') ?? member(file, 'file_url') ?? member(Reflect.get(block, 'file_url'), 'url')
       const title = member(file, 'filename')
       if (data !== undefined) return { type: 'document', title, source: sourceOf(data, `${path}.file_data`) }
       return member(file, 'file_id') === undefined ? block : storedFile(`${path}.file_id`)

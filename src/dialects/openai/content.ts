@@ -3,6 +3,7 @@ import type { TextPart, UserPart } from '../../core/request.ts'
 import { bytesOf, dataOf } from './data-url.ts'
 import { type Fields, fieldsOf, isFields, textOr } from './fields.ts'
 import { tagged } from './tagged.ts'
+import { videoPart } from './video.ts'
 
 /** How content is read. */
 export interface Reading {
@@ -47,9 +48,14 @@ export function partOf(part: unknown, path: string, reading: Reading): UserPart[
     case 'image':
     case 'computer_screenshot':
       return imageParts(part, path, reading)
+    case 'video_url':
+    case 'input_video':
+    case 'video':
+      return videoParts(part, path, reading)
     case 'file':
     case 'input_file':
     case 'document':
+    case 'file_url':
       return fileParts(part, path, reading)
     case 'input_audio':
       // Left out in silence, the model would invent what was said.
@@ -90,6 +96,13 @@ function imageParts(part: Fields, path: string, reading: Reading): UserPart[] {
   return unreadable(error, 'An image', path, part, reading)
 }
 
+function videoParts(part: Fields, path: string, reading: Reading): UserPart[] {
+  const video = videoPart(part)
+  if (video) return [video]
+  const error = invalid(`${path}.video_url`, 'expected an http(s) URL or a base64 data URL.')
+  return unreadable(error, 'A video', path, part, reading)
+}
+
 function sourceUrl({ type, url, media_type, data }: Fields): string {
   return type === 'base64' ? `data:${textOr(media_type)};base64,${textOr(data)}` : textOr(url)
 }
@@ -104,7 +117,9 @@ function fileParts(part: Fields, path: string, reading: Reading): UserPart[] {
   const refused = (error: GatewayError) => unreadable(error, 'A file', path, part, reading)
   if (source.type === 'text') return textPart(document(textOr(source.data), name))
   if (source.type === 'content') return partsOf(source.content, `${path}.source.content`, reading)
-  const url = textOr(file_url) || (source.type === 'url' ? textOr(source.url) : '')
+  // Some hosts take an address where the content would stand.
+  const remote = [file_url, fieldsOf(file_url).url, file_data].find((found) => isRemote(textOr(found)))
+  const url = textOr(remote) || textOr(file_url) || (source.type === 'url' ? textOr(source.url) : '')
   if (url !== '') {
     if (!isRemote(url)) return refused(invalid(`${at}.file_url`, 'expected an http(s) URL.'))
     return [{ type: 'document', title: name, source: { type: 'url', url } }]

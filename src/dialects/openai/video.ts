@@ -1,0 +1,24 @@
+import type { VideoPart } from '../../core/request.ts'
+import { dataOf } from './data-url.ts'
+import { type Fields, fieldsOf, textOr } from './fields.ts'
+
+/** Z.AI's own name of a part that is a video, that of servers which speak Responses, and that of Messages. */
+export const videoTypes = ['video_url', 'input_video', 'video'] as const
+
+/**
+ * A video by its http(s) address or as a base64 data URL: a text or an object with one, or a `source`; `undefined` for
+ * anything else.
+ */
+export function videoPart({ video_url, video, url: plain, source }: Fields): VideoPart | undefined {
+  const url = [video_url, fieldsOf(video_url).url, video, fieldsOf(video).url, plain, sourceUrl(fieldsOf(source))]
+    .map((found) => textOr(found))
+    .find((found) => found !== '')
+  if (url === undefined) return undefined
+  const data = dataOf(url)
+  if (data) return { type: 'video', source: data }
+  return /^https?:\/\//i.test(url) ? { type: 'video', source: { type: 'url', url } } : undefined
+}
+
+function sourceUrl({ type, url, media_type, data }: Fields): string {
+  return type === 'base64' ? `data:${textOr(media_type)};base64,${textOr(data)}` : textOr(url)
+}

@@ -1,4 +1,5 @@
 import { GatewayError } from '../../core/errors.ts'
+import { outputRule } from '../../core/output-rule.ts'
 import {
   type AssistantPart,
   type ChatRequest,
@@ -36,8 +37,12 @@ const maxOutputTokens = 131_072
 export function encode(request: ChatRequest, head: Head): object {
   const { model, tools, insist } = head
   const demands = demandsOf(request, tools)
+  const format = outputRule(request, tools.length > 0)
   const messages = normalise(request.messages, model)
-  const told = withRules(insist ? [...messages, insistence(demands)] : messages, [...demands, ...formatRules(request)])
+  const told = withRules(insist ? [...messages, insistence(demands)] : messages, [
+    ...demands,
+    ...(format === undefined ? [] : [format]),
+  ])
   return {
     model: model.upstreamId,
     messages: told.map((message) => tell(message, model)),
@@ -45,9 +50,17 @@ export function encode(request: ChatRequest, head: Head): object {
     stream: true,
     ...thinkingOf(request, model),
     ...samplingOf(request, model),
-    ...(request.output.type === 'json' ? { response_format: { type: 'json_object' } } : {}),
+    ...formatOf(request, tools),
     ...toolsOf(request, head),
   }
+}
+
+/**
+ * There is no `json_schema`: the schema stands in the prompt, beside `json_object`. Held to that, a model with tools
+ * would write its calls as an answer.
+ */
+function formatOf({ output }: ChatRequest, tools: readonly Tool[]): object {
+  return output.type === 'json' && tools.length === 0 ? { response_format: { type: 'json_object' } } : {}
 }
 
 /** `tool_choice` takes nothing but `auto`, so the rest is said in words. */
@@ -65,14 +78,6 @@ function demandsOf({ toolChoice, parallelToolCalls }: ChatRequest, tools: readon
 function insistence(demands: readonly string[]): Message {
   const words = `Your reply held no tool call, so it was thrown away. ${demands.join(' ')} Make the call now, without any words before it.`
   return { role: 'user', parts: [{ type: 'text', text: words }] }
-}
-
-/** There is no `json_schema`: the schema goes into the prompt, beside `json_object`. */
-function formatRules({ output }: ChatRequest): string[] {
-  if (output.type === 'text') return []
-  const rule = 'Answer with one JSON value and nothing else: no words before or after it, no code fence.'
-  if (output.schema === undefined) return [rule]
-  return [`${rule} It must be valid against this JSON schema:\n${JSON.stringify(output.schema)}`]
 }
 
 function withRules(messages: readonly Message[], rules: readonly string[]): readonly Message[] {
@@ -209,15 +214,22 @@ function functionOf({ name, description, parameters }: Tool): object {
 
 /** The results come back before the text, so that the marks in it can be turned into links. */
 function webSearch(engine: string, rules: SearchRules | undefined): object {
-  const domain = onlyDomain(rules)
+  const { options = {} } = rules ?? {}
   return {
     type: 'web_search',
     web_search: {
       enable: true,
-      search_engine: engine,
+      search_engine: options.engine ?? engine,
       search_result: true,
       result_sequence: 'before',
-      ...(domain === undefined ? {} : { search_domain_filter: domain }),
+      // What is not asked for is left out of the JSON.
+      search_domain_filter: onlyDomain(rules),
+      search_query: options.query,
+      search_prompt: options.prompt,
+      search_recency_filter: options.recency,
+      content_size: options.contentSize,
+      count: options.count === undefined ? undefined : clamp(Math.floor(options.count), 1, 50),
+      require_search: options.required,
     },
   }
 }

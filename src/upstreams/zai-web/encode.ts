@@ -1,3 +1,4 @@
+import { outputRule } from '../../core/output-rule.ts'
 import {
   type ChatRequest,
   type ImagePart,
@@ -19,6 +20,8 @@ export interface Head {
   now: number
   ids: { message: string; userMessage: string }
   mode: MessagesMode
+  /** The prompt offers tools that may be called. */
+  callsTools: boolean
   /** Pictures already with the site. */
   files: ReadonlyMap<ImagePart, WebFile>
 }
@@ -51,7 +54,7 @@ interface Turn {
  */
 export function encode(request: ChatRequest, head: Head): Encoded {
   const { model, ids, now } = head
-  const turns = turnsOf(request)
+  const turns = withRule(turnsOf(request), outputRule(request, head.callsTools))
   const messages = head.mode === 'flatten' ? [flatten(turns, head.files)] : turns.map((turn) => tell(turn, head.files))
   const prompt = promptOf(messages)
   const { search } = request
@@ -100,11 +103,15 @@ function turnsOf(request: ChatRequest): Turn[] {
     if (turn.parts.every((part) => part.type === 'text' && part.text === '')) continue
     turns.splice(turn.role === 'system' ? beforeLastWords(turns) : turns.length, 0, turn)
   }
-  const format = formatRule(request)
-  if (format === undefined) return turns
+  return turns
+}
+
+/** Behind the system prompt. */
+function withRule(turns: Turn[], rule: string | undefined): Turn[] {
+  if (rule === undefined) return turns
   const [first, ...rest] = turns
-  if (first?.role !== 'system') return [{ role: 'system', parts: [{ type: 'text', text: format }] }, ...turns]
-  return [{ role: 'system', parts: [...first.parts, { type: 'text', text: `\n${format}` }] }, ...rest]
+  if (first?.role !== 'system') return [{ role: 'system', parts: [{ type: 'text', text: rule }] }, ...turns]
+  return [{ role: 'system', parts: [...first.parts, { type: 'text', text: `\n${rule}` }] }, ...rest]
 }
 
 function turnOf(message: Message): Turn {
@@ -136,13 +143,6 @@ function readable(part: UserPart): TextPart | ImagePart {
 
 function isImage(part: TextPart | ImagePart): part is ImagePart {
   return part.type === 'image'
-}
-
-function formatRule({ output }: ChatRequest): string | undefined {
-  if (output.type === 'text') return undefined
-  const rule = 'Answer with one JSON value and nothing else: no words before or after it, no code fence.'
-  if (output.schema === undefined) return rule
-  return `${rule} It must be valid against this JSON schema:\n${JSON.stringify(output.schema)}`
 }
 
 const labels = { system: '[System]', user: '[User]', assistant: '[Assistant]' } satisfies Record<Turn['role'], string>

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { type Pool, poolGauges } from '../../core/pool.ts'
-import type { ChatRequest, UserPart } from '../../core/request.ts'
+import type { ChatRequest, SearchOptions, UserPart } from '../../core/request.ts'
 import { withLegalToolNames } from '../../core/tool-names.ts'
 import type { Upstream } from '../../core/upstream.ts'
 import { type ModelTable, modelTable } from '../../models/table.ts'
@@ -120,12 +120,24 @@ function reasoningLost({ reasoning: { mode, effort } }: ChatRequest, model: WebM
   return effort !== undefined && !model.reasoningEffort ? ['reasoning_effort'] : []
 }
 
+/** By the names clients give them. */
+const searchOptions: readonly [keyof SearchOptions, string][] = [
+  ['engine', 'web_search.search_engine'],
+  ['query', 'web_search.search_query'],
+  ['prompt', 'web_search.search_prompt'],
+  ['recency', 'web_search.search_recency_filter'],
+  ['contentSize', 'web_search.content_size'],
+  ['count', 'web_search.count'],
+  ['required', 'web_search.require_search'],
+]
+
 /** The site searches where it likes. */
 function searchLimits({ search, searchRules }: ChatRequest): string[] {
   if (!search) return []
   return [
     ...(searchRules?.allowedDomains?.length ? ['web_search.allowed_domains'] : []),
     ...(searchRules?.blockedDomains?.length ? ['web_search.blocked_domains'] : []),
+    ...searchOptions.flatMap(([option, name]) => (searchRules?.options?.[option] === undefined ? [] : [name])),
   ]
 }
 

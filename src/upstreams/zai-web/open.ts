@@ -141,6 +141,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       now: clock.now(),
       ids: { message: newUuid(), userMessage: newUuid() },
       mode: options.messagesMode,
+      callsTools: job.tools.length > 0,
       files,
     })
     const chatId = options.createChat ? await newChat(encoded.chat, session, known, signal) : newUuid()

@@ -396,7 +396,21 @@ describe('tools', () => {
     ['one site is kept to', { chosen: false, allowedDomains: ['a.example'] }, { search_domain_filter: 'a.example' }],
     ['of several sites none is', { chosen: false, allowedDomains: ['a.example', 'b.example'] }, {}],
     ['sites to leave out are not told', { chosen: false, blockedDomains: ['a.example'] }, {}],
-  ])('of the sites to search, %s', (_name, searchRules, expected) => {
+    [
+      'the rest is told in the words of the API',
+      {
+        chosen: true,
+        options: {
+          ...{ engine: 'search_pro', query: 'q', prompt: 'p', recency: 'oneDay', contentSize: 'high' },
+          ...{ count: 80, required: true },
+        },
+      },
+      {
+        ...{ search_engine: 'search_pro', search_query: 'q', search_prompt: 'p', search_recency_filter: 'oneDay' },
+        ...{ content_size: 'high', count: 50, require_search: true },
+      },
+    ],
+  ])('of the search, %s', (_name, searchRules, expected) => {
     expect(encoded({ search: true, searchRules })).toMatchObject({
       tools: [
         {
@@ -417,6 +431,17 @@ describe('tools', () => {
     const tools = Array.from({ length: 129 }, (_, place) => ({ ...weather, name: `tool_${place}` }))
     expect(() => encoded({ tools })).toThrow(expect.objectContaining({ kind: 'invalid-request', param: 'tools' }))
   })
+})
+
+test('beside tools a JSON answer is asked for in words about the final answer alone', () => {
+  const output = { type: 'json', schema: { type: 'object' }, description: 'A city.' } as const
+  const rule =
+    'Call tools as they are needed. The final answer, when no call is needed any more, is one JSON value and nothing else: no words before or after it, no code fence. It is this: A city. It must be valid against this JSON schema:\n{"type":"object"}'
+  const body = encoded({ output, tools: [weather] })
+  expect(body).not.toHaveProperty('response_format')
+  expect(fieldOf(body, 'messages')).toMatchObject([{ role: 'system', content: rule }, {}])
+  // What may not be called is no step on the way.
+  expect(encoded({ output, tools: [weather], toolChoice: 'none' })).toHaveProperty('response_format')
 })
 
 test('a JSON answer is asked for in both ways', () => {

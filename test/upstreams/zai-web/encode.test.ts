@@ -24,6 +24,7 @@ const head: Head = {
   now: 1_760_000_000_000,
   ids: { message: '0b0b0b0b-1111-4222-8333-444444444444', userMessage },
   mode: 'flatten',
+  callsTools: false,
   files: new Map(),
 }
 const chatId = '0c0c0c0c-1111-4222-8333-444444444444'
@@ -132,6 +133,15 @@ test('a JSON answer is asked for in the system text, with its schema', () => {
   expect(prompt).toStartWith('[System]\nCount.\n\nAnswer with one JSON value')
   expect(prompt).toContain(JSON.stringify(schema))
   expect(prompt).toEndWith('[User]\nGo')
+})
+
+test('beside tools a JSON answer is asked for in words about the final answer alone', () => {
+  const output = { type: 'json', description: 'A city.' } as const
+  const { prompt } = encode(request([user('Go')], { output }), { ...head, callsTools: true })
+  expect(prompt).toStartWith(
+    '[System]\nCall tools as they are needed. The final answer, when no call is needed any more,',
+  )
+  expect(prompt).toContain('It is this: A city.')
 })
 
 test('a document is named in the place where it could not be read', () => {

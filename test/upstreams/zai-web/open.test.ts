@@ -534,8 +534,14 @@ test.each([
   [
     'where to search',
     true,
-    { search: true, searchRules: { chosen: false, allowedDomains: ['a.example'], blockedDomains: ['b.example'] } },
-    ['web_search.allowed_domains', 'web_search.blocked_domains'],
+    {
+      search: true,
+      searchRules: {
+        ...{ chosen: false, allowedDomains: ['a.example'], blockedDomains: ['b.example'] },
+        options: { count: 5, engine: 'search_pro' },
+      },
+    },
+    ['web_search.allowed_domains', 'web_search.blocked_domains', 'web_search.search_engine', 'web_search.count'],
   ],
 ])('what cannot be honoured: %s', (_name, tools, asked, expected) => {
   const { make } = setUp()

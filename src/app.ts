@@ -50,6 +50,7 @@ export interface AppOptions {
   trace?: ((record: RequestRecord) => void) | undefined
 }
 
+/** `/chat/completions` ends in `/completions` too, so chat comes first. */
 const dialects: readonly Dialect[] = [openaiChat, openaiResponses, anthropicMessages, openaiCompletions]
 
 /** Routes, keys and records of requests, put together; it does not listen. */

@@ -16,6 +16,8 @@ import { apiUpstream } from '../support/api-upstream.ts'
 import { chatZai, eventStream, fieldOf } from '../support/chat-zai.ts'
 import { type SpeechName, speeches, speechNames, viewOf } from '../support/client-view.ts'
 import { gatewayApp, startGateway } from '../support/gateway.ts'
+import { lockedGateway } from '../support/locked-gateway.ts'
+import { anyRequest } from '../support/request-shapes.ts'
 import { casesOf, inPieces, recording } from '../support/transcripts.ts'
 import { webUpstream } from '../support/web-gateway.ts'
 import { scriptedApi } from '../support/zai-api.ts'
@@ -33,6 +35,7 @@ export function targets(): Target[] {
   return [
     ...Object.keys(paths).map(bodies),
     requestText(),
+    callersWithoutKey(),
     ...Object.keys(replaying).map(recordings),
     toolCallText(),
     configuration(),
@@ -128,6 +131,18 @@ function requestText(): Target {
       await health.text()
     }),
     close: () => gateway.stop(),
+  }
+}
+
+/** Requests without a key, however they are written: a refusal, or a page that anybody may see. */
+function callersWithoutKey(): Target {
+  const { isHarmless, stop } = lockedGateway()
+  return {
+    name: 'callers without a key',
+    property: fc.asyncProperty(anyRequest(), async (asked) => {
+      if (!(await inTime(isHarmless(asked)))) throw new Error('was let in')
+    }),
+    close: stop,
   }
 }
 

@@ -1,3 +1,5 @@
+import fc from 'fast-check'
+
 // What the first lines of a request may look like on the socket, beside what HTTP clients write.
 
 const hostLine = (value: string) => `Host: ${value}\r\n`
@@ -88,3 +90,48 @@ export const otherTarget: ((path: string) => string)[] = [
   () => 'http://other.example?x=/healthz',
   () => 'http://other.example',
 ]
+
+export interface Shaped {
+  method: string
+  target: string
+  /** Ready lines. */
+  host: string
+  version: string
+}
+
+/** Pieces of paths, hosts and their delimiters in any order. */
+export function anyRequest(): fc.Arbitrary<Shaped> {
+  const piece = fc.constantFrom(
+    ...[
+      '/',
+      '/',
+      '//',
+      '/.',
+      '/..',
+      '/%2e%2e',
+      '%2f',
+      '%5c',
+      '\\',
+      '?',
+      '#',
+      ';',
+      '@',
+      ':',
+      '%00',
+      '.',
+      'a',
+      'http://a',
+    ],
+    ...['/healthz', '/docs', '/docs/ui.js', '/v1/models', '/v1/chat/completions', '/v1/messages', '/metrics', '/v1'],
+  )
+  const text = fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join(''))
+  return fc.record({
+    method: fc.constantFrom('GET', 'POST', 'HEAD', 'OPTIONS', 'DELETE', 'PUT'),
+    target: text.map((text) => `/${text}`),
+    host: fc.oneof(
+      fc.constantFrom('', ...usableHosts, ...unusableHosts),
+      text.map((text) => `Host: ${text}\r\n`),
+    ),
+    version: fc.constantFrom('1.0', '1.1'),
+  })
+}

@@ -171,6 +171,40 @@ describe('a body that goes deeper than anybody means', () => {
   })
 })
 
+describe('a body of more values than anybody means', () => {
+  const hi = [{ role: 'user', content: 'Hi' }]
+  const lists: [string, unknown][] = [
+    ['numbers', Array(300_000).fill(0)],
+    ['small lists', Array(130_000).fill([0])],
+    ['objects behind quotes in quotes', [...Array(10).fill('\\"[,{'), ...Array(100_000).fill({ a: '"', b: '\\' })]],
+  ]
+  test.each(lists)('is refused before it is read: %s', async (_name, extra) => {
+    const gateway = gatewayOf({ maxBodyBytes: 10_000_000 })
+    const startedAt = performance.now()
+    const refused = await post(gateway, chat, { ...says('Hi'), messages: hi, extra })
+    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    expect(refused.status).toBe(400)
+    expect(await refused.json()).toMatchObject({
+      error: { message: 'The request body holds more than 250000 JSON values.', code: 'too_many_values' },
+    })
+  })
+
+  test.each<[string, unknown]>([
+    ['text that holds as many brackets', `"[{\\,\n${'[{,"\\'.repeat(300_000)}`],
+    ['as many numbers as is allowed', Array(240_000).fill(0)],
+  ])('is not: %s', async (_name, extra) => {
+    const taken = await post(gatewayOf({ maxBodyBytes: 10_000_000 }), chat, { ...says('Hi'), messages: hi, extra })
+    expect(taken.status).toBe(200)
+    await taken.text()
+  })
+
+  test('and one that is no JSON is told as such', async () => {
+    const body = `{"a":"${','.repeat(600_000)}`
+    const refused = await post(gatewayOf(), chat, {}, { body })
+    expect(await refused.json()).toMatchObject({ error: { code: 'invalid_json' } })
+  })
+})
+
 describe('the allowance of a key', () => {
   test('of requests is one for all dialects, and 429 says when there is more', async () => {
     const gateway = gatewayOf({ limits: { requestsPerMinute: 1 } })

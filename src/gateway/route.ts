@@ -43,6 +43,9 @@ interface Wish {
   alternatives?: readonly Model[]
 }
 
+/** Of a model, with all its suffixes; each of them is looked up. */
+const longestName = 500
+
 /** What stands for other vendors' models at an upstream that prefers none, where the configured one is not in the catalogue. */
 const fallbackPrimary = 'GLM-4.5'
 
@@ -136,6 +139,7 @@ function ours(asked: string, offers: readonly Offer[], options: RouteOptions): W
 }
 
 function inCatalogue(name: string, offers: readonly Offer[]): Wish | undefined {
+  if (name.length > longestName) return undefined
   for (const { upstream, models } of offers) {
     const model = byName(models).get(name)
     if (model) return { model, upstream }

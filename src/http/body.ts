@@ -1,5 +1,6 @@
 import { type Clock, within } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
+import { refuseCrowd } from './crowd.ts'
 import { refuseDeep } from './depth.ts'
 
 export interface BodyLimits {
@@ -36,11 +37,14 @@ export function leavesBodyUnread(error: GatewayError): boolean {
  * Reads a JSON body of at most `maxBytes`, whether its length was announced or not, packed or not.
  *
  * Errors: `too-large`; `cancelled` for a client that left; `invalid-request` for a body that does not arrive in time,
- * is packed in a way nobody here can unpack, is empty, is not JSON or is nested too deep. None repeats what the body
+ * is packed in a way nobody here can unpack, is empty, is not JSON, holds too
+ * many values or is nested too deep. None repeats what the body
  * says.
  */
 export async function readJson(request: Request, limits: BodyLimits): Promise<unknown> {
-  const body = parse(await readText(request, limits))
+  const text = await readText(request, limits)
+  refuseCrowd(text)
+  const body = parse(text)
   refuseDeep(body)
   return body
 }

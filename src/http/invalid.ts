@@ -27,7 +27,7 @@ export function invalidBody(schema: TSchema, body: unknown): GatewayError {
 /** A union fails as a whole; the branch that got furthest is the one the client meant. */
 function deepest(error: ValueError): ValueError {
   if (error.type !== ValueErrorType.Union) return error
-  const branches = error.errors.map((branch) => [...branch])
+  const branches = error.errors.map(firstErrors)
   // A branch whose tag (`type`, `role`) is another constant was not meant, however deep its other errors lie.
   const untagged = branches.filter((errors) => !errors.some((inner) => isTag(inner, error.path)))
   // Beside those with tags, a branch for a value of another kind (a word) was not meant, either.
@@ -44,6 +44,15 @@ function deepest(error: ValueError): ValueError {
   if (best !== error) return best
   const expected = new Set(firsts.map(({ message }) => message.replace(/^Expected /, '')))
   return { ...error, message: `Expected ${[...expected].join(' or ')}` }
+}
+
+/** A list of a hundred thousand parts has as many errors; the first ones tell which branch was meant. */
+const mostErrors = 100
+
+function firstErrors(branch: Iterable<ValueError>): ValueError[] {
+  const errors: ValueError[] = []
+  for (const error of branch) if (errors.push(error) === mostErrors) break
+  return errors
 }
 
 /** Another constant, none of some, one that is excluded (the branch for all others), or no tag at all. */

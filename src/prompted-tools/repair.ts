@@ -15,7 +15,7 @@ export type Repaired = { ok: true; value: Record<string, unknown> } | { ok: fals
  * model more than ours would.
  */
 export function repairArguments(raw: unknown, schema: Record<string, unknown>): Repaired {
-  const value = fit(unwrap(raw), schema, schema, 0)
+  const value = fit(unwrap(raw), schema, { root: schema, left: mostWork }, 0)
   return isRecord(value) ? { ok: true, value } : { ok: false }
 }
 
@@ -145,57 +145,91 @@ function strictly(text: string): unknown {
 
 type Schema = Record<string, unknown>
 
-/** Deeper values are taken as they are: alternatives within alternatives multiply the cost. */
+/** Deeper values are taken as they are. */
 const maxDepth = 10
 
-function fit(value: unknown, schema: unknown, root: Schema, depth: number): unknown {
-  const rules = resolve(schema, root)
-  if (!rules || depth > maxDepth) return value
-  const chosen = choose(value, rules, root, depth + 1)
-  const converted = hasType(chosen, rules) ? chosen : convert(chosen, rules)
+/**
+ * Alternatives within alternatives multiply the cost, and nobody else is answered meanwhile: beyond so many steps, about
+ * 50 ms, all that is left is taken as it is.
+ */
+const mostWork = 50_000
+
+interface Work {
+  root: Schema
+  /** Steps. */
+  left: number
+}
+
+/** Pays for the members of lists that are looked through by the engine, or for so many characters. */
+function spend(work: Work, members = 0): boolean {
+  work.left -= 1 + members / 16
+  return work.left > 0
+}
+
+/** Everything in a schema that is looked through for one value. */
+function sizeOf({ type, enum: values, required, anyOf, oneOf, $ref }: Schema): number {
+  return lengthOf(type) + lengthOf(values) + lengthOf(required) + lengthOf(anyOf) + lengthOf(oneOf) + lengthOf($ref)
+}
+
+function lengthOf(value: unknown): number {
+  return Array.isArray(value) || typeof value === 'string' ? value.length : 0
+}
+
+function fit(value: unknown, schema: unknown, work: Work, depth: number): unknown {
+  const rules = resolve(schema, work.root)
+  if (!rules || depth > maxDepth || !spend(work, sizeOf(rules))) return value
+  const chosen = choose(value, rules, work, depth + 1)
+  const converted = hasType(chosen, rules) ? chosen : convert(chosen, rules, work)
   if (Array.isArray(converted))
-    return converted.map((item, index) => fit(item, itemRules(rules, index), root, depth + 1))
+    return converted.map((item, index) => fit(item, itemRules(rules, index), work, depth + 1))
   if (!isRecord(converted)) return converted
   return Object.fromEntries(
-    Object.entries(converted).map(([key, item]) => [key, fit(item, memberRules(rules, key), root, depth + 1)]),
+    Object.entries(converted).map(([key, item]) => [key, fit(item, memberRules(rules, key), work, depth + 1)]),
   )
 }
 
 /** Fits every schema of `allOf`, and of the alternatives the first that accepts the value as it is or once fitted. */
-function choose(value: unknown, rules: Schema, root: Schema, depth: number): unknown {
-  const base = listOf(rules.allOf).reduce((current, schema) => fit(current, schema, root, depth), value)
+function choose(value: unknown, rules: Schema, work: Work, depth: number): unknown {
+  let base = value
+  for (const schema of listOf(rules.allOf)) if (work.left > 0) base = fit(base, schema, work, depth)
   const choices = alternatives(rules)
-  const fitting = choices.find((schema) => accepts(base, schema, root, 1))
-  if (fitting !== undefined) return fit(base, fitting, root, depth)
+  const fitting = choices.find((schema) => accepts(base, schema, work, 1))
+  if (fitting !== undefined) return fit(base, fitting, work, depth)
   for (const schema of choices) {
-    const fitted = fit(base, schema, root, depth)
-    if (accepts(fitted, schema, root, 1)) return fitted
+    if (work.left <= 0) break
+    const fitted = fit(base, schema, work, depth)
+    if (accepts(fitted, schema, work, 1)) return fitted
   }
   return base
 }
 
 /** Looks `levels` deep, which is where alternatives tell themselves apart. */
-function accepts(value: unknown, schema: unknown, root: Schema, levels: number): boolean {
-  const rules = resolve(schema, root)
+function accepts(value: unknown, schema: unknown, work: Work, levels: number): boolean {
+  const rules = resolve(schema, work.root)
   if (!rules) return true
-  if (!hasType(value, rules)) return false
+  // Without an answer none is the right one.
+  if (!spend(work, sizeOf(rules)) || !hasType(value, rules)) return false
   if (Object.hasOwn(rules, 'const') && rules.const !== value) return false
   if (Array.isArray(rules.enum) && !rules.enum.includes(value)) return false
   if (!isRecord(value) || levels === 0) return true
   return (
     listOf(rules.required).every((key) => typeof key === 'string' && Object.hasOwn(value, key)) &&
-    Object.entries(value).every(([key, item]) => accepts(item, memberRules(rules, key), root, levels - 1))
+    Object.entries(value).every(([key, item]) => accepts(item, memberRules(rules, key), work, levels - 1))
   )
 }
 
 /** One type to another; a value that cannot be converted is returned as it is. */
-function convert(value: unknown, rules: Schema): unknown {
+function convert(value: unknown, rules: Schema, work: Work): unknown {
   if (typeof value === 'string') {
+    spend(work, value.length)
     const read = parsed(value.trim())
     return read !== undefined && hasType(read, rules) ? read : value
   }
   if (value === null || value === undefined || !typesOf(rules)?.includes('string')) return value
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  if (typeof value !== 'object') return String(value)
+  const text = JSON.stringify(value)
+  spend(work, text.length)
+  return text
 }
 
 function hasType(value: unknown, rules: Schema): boolean {

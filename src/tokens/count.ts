@@ -1,3 +1,4 @@
+import { tooDeep } from '../core/depth.ts'
 import type { AssistantPart, ChatRequest, Message, Tool, UserPart } from '../core/request.ts'
 import { imageTokens } from './image.ts'
 import { createTextCounter } from './text.ts'
@@ -116,8 +117,12 @@ function toolText({ name, description, parameters }: Tool): string {
   return templateJson({ type: 'function', function: { name, description, parameters } })
 }
 
+/** Deeper ones are nobody's: their indentation, which is made first, would be a hundred times as long as they are. */
+const mostLevels = 40
+
 /** JSON as the template's Python prints it: on one line, a space behind every comma and colon. */
 function templateJson(value: object): string {
+  if (tooDeep(value, mostLevels)) return JSON.stringify(value)
   // Line breaks within strings are escaped, so those that are left are the printer's own.
   return JSON.stringify(value, undefined, 1).replace(/,\n */g, ', ').replace(/\n */g, '')
 }

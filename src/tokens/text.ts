@@ -6,8 +6,8 @@ const budget = 16_384
 const pieceLength = 512
 /** Characters looked at, without the vocabulary, to tell the rest from the samples; under a millisecond. */
 const looks = 65_536
-/** Texts whose counts are kept, about 100 bytes each: agents resend the same history on every turn. */
-const remembered = 20_000
+/** Texts whose counts are kept, about 100 bytes each, and as many older ones: agents resend the same history every turn. */
+const remembered = 10_000
 
 /**
  * Counts texts without holding up anybody else.
@@ -17,7 +17,9 @@ const remembered = 20_000
  * under the text's hash, the text itself is not.
  */
 export function createTextCounter(vocabulary: Vocabulary): (texts: readonly string[]) => number {
-  const known = new Map<number | bigint, number>()
+  // Two generations: taking the oldest out of one map would look past all that were taken out before, each time.
+  let known = new Map<number | bigint, number>()
+  let older = new Map<number | bigint, number>()
 
   return (texts) => {
     let tokens = 0
@@ -25,7 +27,7 @@ export function createTextCounter(vocabulary: Vocabulary): (texts: readonly stri
     const fresh: { key: number | bigint; text: string }[] = []
     for (const text of texts) {
       const key = Bun.hash(text)
-      const count = known.get(key)
+      const count = known.get(key) ?? older.get(key)
       if (count === undefined) {
         freshLength += text.length
         fresh.push({ key, text })
@@ -44,11 +46,10 @@ export function createTextCounter(vocabulary: Vocabulary): (texts: readonly stri
   }
 
   function keep(key: number | bigint, count: number): void {
-    known.delete(key)
     known.set(key, count)
-    if (known.size <= remembered) return
-    const [oldest] = known.keys()
-    if (oldest !== undefined) known.delete(oldest)
+    if (known.size < remembered) return
+    older = known
+    known = new Map()
   }
 }
 

@@ -151,6 +151,40 @@ describe('arguments are an object', () => {
   })
 })
 
+describe('what multiplies is taken as it is beyond some work', () => {
+  const itself = (count: number) => Array.from({ length: count }, () => ({ $ref: '#/$defs/a' }))
+  const words = Array.from({ length: 100_000 }, (_, place) => `word ${place}`)
+  test.each<[string, Record<string, unknown>, Record<string, unknown>]>([
+    [
+      'all of itself, many times over',
+      { $defs: { a: { allOf: itself(20) } }, properties: { a: { $ref: '#/$defs/a' } } },
+      { a: { b: 1 } },
+    ],
+    [
+      'one of itself, many times over',
+      {
+        $defs: { a: { type: 'object', properties: { a: { anyOf: itself(20) } }, required: ['x'] } },
+        properties: { a: { anyOf: itself(20) } },
+      },
+      { a: { a: { a: { a: { a: { a: {} } } } } } },
+    ],
+    [
+      'a hundred thousand words for each item',
+      { properties: { a: { items: { enum: words } } } },
+      { a: Array(20_000).fill('no word') },
+    ],
+    [
+      'a thousand readings of a long text',
+      { properties: { a: { anyOf: Array.from({ length: 1_000 }, () => ({ type: 'object' })) } } },
+      { a: `[${'1,'.repeat(200_000)}1]` },
+    ],
+  ])('%s', (_name, schema, value) => {
+    const startedAt = performance.now()
+    expect(repairArguments(value, { type: 'object', ...schema })).toEqual({ ok: true, value })
+    expect(performance.now() - startedAt).toBeLessThan(1_000)
+  })
+})
+
 test('plain texts are typed by the schema, and are JSON where it is silent', () => {
   const schema = {
     properties: {

@@ -101,3 +101,11 @@ describe('what was counted once', () => {
     expect(pieces).toEqual(['old'])
   })
 })
+
+test('very many texts cost as much each as few do', () => {
+  const count = createTextCounter(() => 1)
+  const startedAt = performance.now()
+  for (let text = 0; text < 200_000; text += 20_000)
+    count(Array.from({ length: 20_000 }, (_, at) => `text ${text + at}`))
+  expect(performance.now() - startedAt).toBeLessThan(2_000)
+})

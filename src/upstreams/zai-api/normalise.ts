@@ -52,16 +52,18 @@ function readable(part: UserPart, { id, vision, video, files }: Audience): UserP
 function paired(messages: readonly Message[]): Message[] {
   const told: Message[] = []
   const placed = new Set<Message>()
+  let waiting = new Map<string, ToolMessage[]>()
   for (const [place, message] of messages.entries()) {
     if (message.role === 'tool') {
       if (!placed.has(message)) told.push(withoutCall(message))
       continue
     }
     told.push(message)
-    const calls = message.role === 'assistant' ? message.parts.filter(isToolCall) : []
-    const results = calls.length > 0 ? resultsBehind(messages, place) : []
-    for (const call of calls) {
-      const result = results.find((candidate) => candidate.callId === call.id && !placed.has(candidate))
+    if (message.role !== 'assistant') continue
+    // Parallel calls may come as assistant messages in a row: the results behind the last are those of all.
+    if (messages[place - 1]?.role !== 'assistant') waiting = resultsBehind(messages, place)
+    for (const call of message.parts.filter(isToolCall)) {
+      const result = waiting.get(call.id)?.pop()
       if (result) placed.add(result)
       told.push(result ?? withoutResult(call))
     }
@@ -69,17 +71,14 @@ function paired(messages: readonly Message[]): Message[] {
   return told
 }
 
-/** Up to the next answer. Parallel calls may come as assistant messages in a row, so those are stepped over first. */
-function resultsBehind(messages: readonly Message[], place: number): ToolMessage[] {
+/** The results between this row of answers and the next one, by the ids of their calls; the first of an id comes last. */
+function resultsBehind(messages: readonly Message[], place: number): Map<string, ToolMessage[]> {
+  let end = place
+  while (messages[end]?.role === 'assistant') end++
   const results: ToolMessage[] = []
-  let answered = false
-  for (let at = place + 1; at < messages.length; at++) {
-    const message = messages[at]
-    if (message === undefined || (message.role === 'assistant' && answered)) break
-    answered ||= message.role !== 'assistant'
+  for (let message = messages[end]; message && message.role !== 'assistant'; message = messages[++end])
     if (message.role === 'tool') results.push(message)
-  }
-  return results
+  return Map.groupBy(results.reverse(), ({ callId }) => callId)
 }
 
 function withoutCall({ callId, parts }: ToolMessage): Message {

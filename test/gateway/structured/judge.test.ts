@@ -159,10 +159,31 @@ test('a pattern that takes too long is not held against the answer, nor looked f
   })
 })
 
-test('a text full of brackets is given up quickly', async () => {
-  const started = performance.now()
-  expect(await verdict('{['.repeat(50_000), city)).toEqual({ violations: ['the answer is not JSON'] })
-  expect(performance.now() - started).toBeLessThan(1_000)
+describe('an answer is read in a time in proportion to its length', () => {
+  const times = (count: number, make: (place: number) => string) => Array.from({ length: count }, (_, at) => make(at))
+  test.each([
+    ['brackets', '{['.repeat(250_000)],
+    ['brackets that are closed', `${'[1,,'.repeat(100_000)}${']'.repeat(100_000)}`],
+    ['broken objects', times(25_000, (place) => `{"a${place}":[1,{"b":"c`).join('')],
+    ['quotes and brackets', '{"["'.repeat(100_000)],
+    ['spaces in a fence', `\`\`\`json\n${' '.repeat(500_000)}x`],
+    ['spaces behind a fence', `\`\`\`json${' '.repeat(500_000)}x`],
+    ['fences', '```a\n{'.repeat(70_000)],
+    ['backticks', '`'.repeat(500_000)],
+  ])('%s', async (_name, answer) => {
+    const startedAt = performance.now()
+    expect(await verdict(answer, city)).toEqual({ violations: ['the answer is not JSON'] })
+    expect(performance.now() - startedAt).toBeLessThan(2_000)
+  })
+
+  test.each([
+    ['a thousand brackets', `${'[ '.repeat(1_000)}${oslo}`],
+    ['a thousand brackets that are closed', `${'[1,,'.repeat(300)}${']'.repeat(300)} ${oslo}`],
+    ['a single quote among brackets', `[Note: 5" of rain] [and 3" more {than} ever: ${oslo}`],
+    ['an open fence', `\`\`\`json\n{"name": \n${oslo}`],
+  ])('and a good value is found behind %s', async (_name, answer) => {
+    expect(await verdict(answer, city)).toEqual({ text: oslo })
+  })
 })
 
 describe('an answer that goes deeper than anybody means', () => {

@@ -15,7 +15,7 @@ export type Repaired = { ok: true; value: Record<string, unknown> } | { ok: fals
  * model more than ours would.
  */
 export function repairArguments(raw: unknown, schema: Record<string, unknown>): Repaired {
-  const value = fit(unwrap(raw), schema, { root: schema, left: mostWork }, 0)
+  const value = fit(unwrap(raw), schema, workBy(schema), 0)
   return isRecord(value) ? { ok: true, value } : { ok: false }
 }
 
@@ -24,11 +24,12 @@ export function repairArguments(raw: unknown, schema: Record<string, unknown>): 
  * `null` is no string where the schema knows null as well.
  */
 export function typedArguments(texts: ReadonlyMap<string, string>, schema: Record<string, unknown>) {
+  const work = workBy(schema)
   return Object.fromEntries(
     [...texts].map(([key, text]): [string, unknown] => {
       const rules = memberRules(resolve(schema, schema) ?? {}, key)
-      if (text.trim() === 'null' && admits('null', rules, schema, 0)) return [key, null]
-      return [key, admits('string', rules, schema, 0) ? text : (parsed(text) ?? text)]
+      if (text.trim() === 'null' && admits('null', rules, work, 0)) return [key, null]
+      return [key, admits('string', rules, work, 0) ? text : (parsed(text) ?? text)]
     }),
   )
 }
@@ -45,8 +46,9 @@ export function repairedText(text: string, schema: Record<string, unknown>): str
 /** Whether what stands behind whole arguments only says them again, or nothing. */
 export function restatesArguments(text: string, value: unknown, schema: Record<string, unknown>): boolean {
   if (/^[\s}\]]*$/.test(text)) return true
+  const work = workBy(schema)
   const again = readJson(text)?.map(unwrap)
-  return again?.every((one) => isPlaceholder(one) || sameValue(fit(one, schema, schema, 0), value)) ?? false
+  return again?.every((one) => isPlaceholder(one) || sameValue(fit(one, schema, work, 0), value)) ?? false
 }
 
 /** What a schema says of one member of the arguments. */
@@ -60,13 +62,14 @@ export interface MemberRule {
 export function memberRulesOf(schema: Record<string, unknown>): ((key: string) => MemberRule) | undefined {
   const root = resolve(schema, schema) ?? {}
   if (alternatives(root).length > 0 || root.allOf !== undefined) return undefined
+  const work = workBy(schema)
   return (key) => {
     const member = memberRules(root, key)
     const rules = resolve(member, schema)
     const isPlain = rules === undefined || (alternatives(rules).length === 0 && rules.allOf === undefined)
     return {
       takesString: isPlain && (rules === undefined || hasType('', rules)),
-      mend: (value) => fit(value, member, schema, 1),
+      mend: (value) => fit(value, member, work, 1),
     }
   }
 }
@@ -158,6 +161,10 @@ interface Work {
   root: Schema
   /** Steps. */
   left: number
+}
+
+function workBy(root: Schema): Work {
+  return { root, left: mostWork }
 }
 
 /** Pays for the members of lists that are looked through by the engine, or for so many characters. */
@@ -254,11 +261,11 @@ function typeOf(value: unknown): string {
 }
 
 /** Whether a schema says of itself or in one of its parts that a value may have the type. */
-function admits(type: 'string' | 'null', schema: unknown, root: Schema, depth: number): boolean {
-  const rules = resolve(schema, root)
-  if (!rules || depth > maxDepth) return false
+function admits(type: 'string' | 'null', schema: unknown, work: Work, depth: number): boolean {
+  const rules = resolve(schema, work.root)
+  if (!rules || depth > maxDepth || !spend(work, sizeOf(rules))) return false
   if (typesOf(rules)?.includes(type)) return true
-  return [...alternatives(rules), ...listOf(rules.allOf)].some((part) => admits(type, part, root, depth + 1))
+  return [...alternatives(rules), ...listOf(rules.allOf)].some((part) => admits(type, part, work, depth + 1))
 }
 
 function alternatives(rules: Schema): unknown[] {

@@ -185,6 +185,14 @@ describe('what multiplies is taken as it is beyond some work', () => {
   })
 })
 
+test('plain texts are typed without looking at the same schema for ever', () => {
+  const itself = Array.from({ length: 20 }, () => ({ $ref: '#/$defs/a' }))
+  const schema = { $defs: { a: { anyOf: itself } }, properties: { a: { $ref: '#/$defs/a' } } }
+  const startedAt = performance.now()
+  expect(typedArguments(new Map([['a', '1']]), schema)).toEqual({ a: 1 })
+  expect(performance.now() - startedAt).toBeLessThan(1_000)
+})
+
 test('plain texts are typed by the schema, and are JSON where it is silent', () => {
   const schema = {
     properties: {

@@ -181,7 +181,7 @@ describe('what multiplies is taken as it is beyond some work', () => {
   ])('%s', (_name, schema, value) => {
     const startedAt = performance.now()
     expect(repairArguments(value, { type: 'object', ...schema })).toEqual({ ok: true, value })
-    expect(performance.now() - startedAt).toBeLessThan(1_000)
+    expect(performance.now() - startedAt).toBeLessThan(4_000)
   })
 })
 
@@ -190,7 +190,7 @@ test('plain texts are typed without looking at the same schema for ever', () => 
   const schema = { $defs: { a: { anyOf: itself } }, properties: { a: { $ref: '#/$defs/a' } } }
   const startedAt = performance.now()
   expect(typedArguments(new Map([['a', '1']]), schema)).toEqual({ a: 1 })
-  expect(performance.now() - startedAt).toBeLessThan(1_000)
+  expect(performance.now() - startedAt).toBeLessThan(4_000)
 })
 
 test('plain texts are typed by the schema, and are JSON where it is silent', () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import type { Message } from '../../../src/core/request.ts'
 import { normalise } from '../../../src/upstreams/zai-api/normalise.ts'
 
-const audience = { model: 'glm-5', vision: false }
+const audience = { id: 'glm-5', model: 'glm-5', vision: false, imagesInToolResults: false }
 const call = (id: string) => ({ type: 'tool-call' as const, id, name: 'f', arguments: '{}' })
 const turn = (...ids: string[]): Message => ({ role: 'assistant', parts: ids.map(call) })
 const result = (callId: string, text = `result of ${callId}`): Message => ({

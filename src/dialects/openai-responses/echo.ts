@@ -6,6 +6,8 @@ export type Echo = { store: boolean } & Record<string, unknown>
 
 /** What GLM uses where nothing is asked. Source: Z.AI's API reference, for models from 4.6 on. */
 const defaultTemperature = 1
+/** What lies above is used as this. */
+const mostTemperature = 1
 const defaultTopP = 0.95
 
 /**
@@ -32,7 +34,7 @@ export function echoOf(body: OwnBody): Echo {
     safety_identifier: body.safety_identifier ?? null,
     service_tier: 'default',
     store: body.store ?? true,
-    temperature: body.temperature ?? defaultTemperature,
+    temperature: Math.min(body.temperature ?? defaultTemperature, mostTemperature),
     text: { format: formatOf(body.text.format), verbosity: oneOf(verbosities, body.text.verbosity) ?? 'medium' },
     tool_choice: body.tool_choice ?? 'auto',
     tools: body.tools.map(echoedTool),

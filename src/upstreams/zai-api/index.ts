@@ -95,6 +95,8 @@ function unsupported(request: ChatRequest, model: ApiModel, tools: boolean): str
     ...(toolsLost ? ['tools'] : []),
     ...(toolsLost && request.toolChoice !== 'auto' ? ['tool_choice'] : []),
     ...reasoningLost(request, model),
+    // It is sent as 1, the API's most.
+    ...((request.sampling.temperature ?? 0) > 1 ? ['temperature'] : []),
     ...(request.messages.some((message) => hasPart(message, 'document')) && !model.files ? ['documents'] : []),
     ...(request.messages.some((message) => hasPart(message, 'video')) && !model.video ? ['videos'] : []),
     ...searchLimits(request),

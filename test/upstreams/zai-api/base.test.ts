@@ -50,6 +50,8 @@ test.each<[string, Partial<typeof request>, string[]]>([
     { search: true, searchRules: { chosen: false, allowedDomains: ['a.example', 'b.example'] } },
     ['web_search.allowed_domains'],
   ],
+  ['a temperature over 1', { sampling: { temperature: 1.1 } }, ['temperature']],
+  ['no temperature up to 1', { sampling: { temperature: 1 } }, []],
   ['nothing of a search that does not happen', { searchRules: { chosen: false, blockedDomains: ['b.example'] } }, []],
 ])('unsupported is %s', (_name, more, expected) => {
   const options = { keys: [], baseUrl, idleMs: 1, headersTimeoutMs: 1, modelsTtlMs: 1, scanLimit: 1, tools: true }

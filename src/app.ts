@@ -16,6 +16,7 @@ import { countRoutes } from './http/count-tokens.ts'
 import { type Connection, dialectRoutes, identify, type TakeBody } from './http/dialect-routes.ts'
 import { docsRoutes } from './http/docs.ts'
 import { healthRoutes } from './http/health.ts'
+import { type Ends, identityRoutes } from './http/identity.ts'
 import type { Limits } from './http/limits.ts'
 import { metricsRoutes } from './http/metrics.ts'
 import { modelRoutes, speaksAnthropic } from './http/models.ts'
@@ -45,6 +46,8 @@ export interface AppOptions {
   stallMs: number
   thinking: ThinkingMode
   reasoningField: ReasoningField
+  /** The secret of this gateway's user; without one it cannot prove whose it is. */
+  identity?: string | undefined
   metrics?: Metrics | undefined
   /** Hears of every request once it is over. */
   trace?: ((record: RequestRecord) => void) | undefined
@@ -142,6 +145,7 @@ export function createApp(options: AppOptions) {
     ...healthRoutes(gateway, version),
     ...modelRoutes(gateway),
     ...(metrics ? metricsRoutes(metrics) : []),
+    ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
     ...responseRoutes(openaiResponses, store),
     ...dialects.flatMap((dialect) => countRoutes(dialect, { gateway, store, recordOf, takeBody })),
   ]
@@ -155,6 +159,12 @@ export function createApp(options: AppOptions) {
   })
   const docs = docsRoutes({ version, dialects, routes: [...apiRoutes, ...pages] })
   return app.use(mount([...pages, ...docs, unknownRoute], admit))
+
+  function endsOf(request: Request): Ends | undefined {
+    const { server } = app
+    const peer = server?.requestIP(request)
+    return server?.port && peer ? { port: server.port, peer } : undefined
+  }
 
   function admit(request: Request, route: Route): void {
     matched.set(request, route)

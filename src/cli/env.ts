@@ -3,7 +3,7 @@ import { assemble } from './gateway.ts'
 import type { Io } from './io.ts'
 import { type Client, type Recipe, recipes, type Target } from './recipes.ts'
 import { type Shell, shellOf, shells } from './shells.ts'
-import { keysOf, targetOf, urlOf, whoListens } from './target.ts'
+import { keysOf, provesBy, targetOf, urlOf, whoListens } from './target.ts'
 
 export interface EnvOptions {
   client: Client
@@ -33,8 +33,10 @@ export async function env(loaded: LoadedConfig, io: Io, { client, shell }: EnvOp
 async function configured(client: Client, loaded: LoadedConfig, io: Io): Promise<Target> {
   const { config } = loaded
   const place = { url: urlOf(config), ...keysOf(config) }
-  if (config.listenPort !== 0 && (await whoListens(place.url, fetch)) === 'zai2api')
-    return targetOf(client, { ...place, fetch }, loaded)
+  const listener = config.listenPort === 0 ? 'nobody' : await whoListens(place.url, fetch, provesBy(io))
+  if (listener === 'own') return targetOf(client, { ...place, fetch }, loaded)
+  if (listener !== 'nobody')
+    io.stderr(`zai2api: what listens at ${place.url} does not prove to be your gateway; do not use this before it is\n`)
   const { app } = await assemble({ ...config, logLevel: 'off' }, io.version, { write: io.stderr })
   return targetOf(client, { ...place, fetch: (url, init) => app.handle(new Request(url, init)) }, loaded)
 }

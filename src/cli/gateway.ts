@@ -54,12 +54,16 @@ export interface Assembled {
   close(): Promise<void>
 }
 
-/** Puts the program together: the registry of upstreams stands here, that of dialects in `app.ts`. */
+/**
+ * Puts the program together: the registry of upstreams stands here, that of dialects in `app.ts`. `identity` is the secret
+ * of the user, for a gateway that others of the user's commands are to find.
+ */
 export async function assemble(
   config: Config,
   version: string,
   logLines: LogLines,
   outgoing: Fetch = fetch,
+  identity?: string,
 ): Promise<Assembled> {
   let current = config
   const clock = systemClock
@@ -116,6 +120,7 @@ export async function assemble(
     get reasoningField() {
       return current.reasoningField
     },
+    identity,
     metrics,
     trace: tracer?.trace,
   })

@@ -7,7 +7,7 @@ import { assemble } from './gateway.ts'
 import type { Io } from './io.ts'
 import { type Recipe, recipes, type Target, type Variable } from './recipes.ts'
 import { logUncaught } from './serve.ts'
-import { keysOf, type Place, targetOf, urlOf, whoListens } from './target.ts'
+import { keysOf, type Place, provesBy, targetOf, urlOf, whoListens } from './target.ts'
 import { promptNotice } from './trust.ts'
 
 /** Clients that can be run; the other recipes are libraries. */
@@ -54,7 +54,11 @@ interface Gateway extends Place {
 /** The gateway that already listens where this configuration says. */
 async function running({ config }: LoadedConfig, io: Io): Promise<Gateway | undefined> {
   const url = urlOf(config)
-  if (config.listenPort === 0 || (await whoListens(url, fetch)) !== 'zai2api') return undefined
+  if (config.listenPort === 0) return undefined
+  const listener = await whoListens(url, fetch, provesBy(io))
+  if (listener === 'stranger')
+    io.stderr(`zai2api: what listens at ${url} does not prove to be your gateway; starting one for this run\n`)
+  if (listener !== 'own') return undefined
   io.stderr(`zai2api: using the gateway that runs at ${url}\n`)
   return { url, ...keysOf(config), fetch, stop: async () => {} }
 }

@@ -1,4 +1,5 @@
 import { gcAndSweep } from 'bun:jsc'
+import { stateFolder } from '../config/folders.ts'
 import { doubtsAbout } from '../config/policy.ts'
 import { isProxied } from '../config/proxy.ts'
 import type { Config, LoadedConfig } from '../config.ts'
@@ -11,6 +12,7 @@ import { remembered, systemLookup } from '../wire/names.ts'
 import { postFetch } from '../wire/post-fetch.ts'
 import { afterRush } from './ebb.ts'
 import { assemble } from './gateway.ts'
+import { ensureSecret } from './identity.ts'
 import type { Reread } from './index.ts'
 import type { Io } from './io.ts'
 import { quotaLines } from './quota.ts'
@@ -28,7 +30,8 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
   // Only Bun's own fetch knows proxies.
   const outgoing = isProxied(io.env) ? fetch : postFetch(fetch, remembered(systemLookup, systemClock))
   const logLines = { write: io.stderr, ...(io.stderrLosses ? { losses: io.stderrLosses } : {}) }
-  const assembled = await assemble(config, io.version, logLines, outgoing)
+  const identity = identityOf(io)
+  const assembled = await assemble(config, io.version, logLines, outgoing, identity.secret)
   const { app, gateway, log, metrics, running, apply } = assembled
   const stopped = stopRequested(log)
   try {
@@ -49,6 +52,8 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
       collect: gcAndSweep,
     })
     doubted(loaded)
+    if (identity.problem)
+      log.info('zai2api claude and its kin will not know this gateway', { because: identity.problem })
     void announceReadiness(gateway, config, log)
     const { reason, exitCode } = await stopped
     log.info('stopping: running answers may finish', { reason, deadlineMs: config.shutdownMs })
@@ -61,6 +66,17 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
   } catch (thrown) {
     io.stderr(`zai2api: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`)
     return 1
+  }
+}
+
+/** What proves to this user's commands that the gateway is this user's, or why nothing does. */
+function identityOf({ env }: Io): { secret?: string; problem?: string } {
+  const folder = stateFolder(env)
+  if (folder === undefined) return { problem: 'neither HOME nor STATE_DIRECTORY is set' }
+  try {
+    return { secret: ensureSecret(folder) }
+  } catch (cause) {
+    return { problem: String(cause) }
   }
 }
 

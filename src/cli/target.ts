@@ -1,8 +1,11 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { stateFolder } from '../config/folders.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { LoadedConfig } from '../config.ts'
 import type { Fetch, Outgoing } from '../wire/http.ts'
+import { hasSecret, readSecret } from './identity.ts'
+import type { Io } from './io.ts'
 import type { Client, OfferedModel, Target } from './recipes.ts'
 
 const probeTimeoutMs = 1_500
@@ -16,14 +19,30 @@ export function urlOf({ host, listenPort }: { host: string; listenPort: number }
   return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${listenPort}`
 }
 
-/** Who listens there: one of ours says so on its first page. */
-export async function whoListens(url: string, fetch: Fetch): Promise<'zai2api' | 'another' | 'nobody'> {
+/**
+ * Who listens there. The user's own gateway proves that it is; `stranger` only says that it is a gateway, as anybody
+ * can, and gets no key.
+ */
+export async function whoListens(
+  url: string,
+  fetch: Fetch,
+  proves: Proves,
+): Promise<'own' | 'stranger' | 'another' | 'nobody'> {
+  if (await proves(url)) return 'own'
   try {
     const response = await fetch(`${url}/`, local(probeTimeoutMs))
-    return (await response.text()).startsWith('zai2api ') ? 'zai2api' : 'another'
+    return (await response.text()).startsWith('zai2api ') ? 'stranger' : 'another'
   } catch {
     return 'nobody'
   }
+}
+
+/** Whether what listens there is a gateway of the same user. */
+export type Proves = (url: string) => Promise<boolean>
+
+export function provesBy({ env }: Io): Proves {
+  const secret = readSecret(stateFolder(env))
+  return async (url) => secret !== undefined && hasSecret(url, secret)
 }
 
 /** The keys of the two surfaces. */

@@ -7,6 +7,13 @@ export function configFolder(env: Env): string | undefined {
   return userFolder(env, env.XDG_CONFIG_HOME, 'APPDATA', '.config')
 }
 
+/** What is remembered between runs: systemd's folder for the service, else `~/.local/state/zai2api`. */
+export function stateFolder(env: Env): string | undefined {
+  // systemd gives several, separated by colons, where several are configured.
+  const service = absolute(env.STATE_DIRECTORY?.split(':', 1)[0])
+  return service ?? userFolder(env, env.XDG_STATE_HOME, 'LOCALAPPDATA', join('.local', 'state'))
+}
+
 function userFolder(env: Env, xdg: string | undefined, windows: string, underHome: string): string | undefined {
   const home = absolute(env.HOME)
   const base =

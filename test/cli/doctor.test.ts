@@ -11,6 +11,7 @@ const now = 1_760_000_000_000
 interface World {
   env?: Record<string, string>
   fetch?: Fetch
+  proves?: boolean
   /** `ENOTFOUND`, an address, or `silence`, and then every deadline passes at once. */
   name?: string
   port?: string
@@ -50,6 +51,7 @@ async function run(world: World) {
       return [name]
     },
     tryPort: async () => port,
+    proves: async () => world.proves ?? false,
   }
   const { json = false, offline = false } = world
   result.code = await doctor(() => loadConfig(new Map(), io), io, { json, offline }, edge)
@@ -426,9 +428,16 @@ describe('the machine', () => {
     ],
     [
       'a port that is ours already',
-      { port: 'EADDRINUSE', fetch: async () => new Response('zai2api 1.2.3: …'), offline: true },
+      { port: 'EADDRINUSE', proves: true, offline: true },
       'port',
       'pass  port                       8080 on 127.0.0.1: zai2api already runs there',
+    ],
+    [
+      'a port of one that only says to be ours',
+      { port: 'EADDRINUSE', fetch: async () => new Response('zai2api 1.2.3: …'), offline: true },
+      'port',
+      `warn  port                       8080 on 127.0.0.1: a gateway that does not prove to be yours
+      → If it is one of another user, of a container or of an older version, choose another port with --port.`,
     ],
     [
       'any port',

@@ -1,5 +1,9 @@
 import { describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { env } from '../../src/cli/env.ts'
+import { ensureSecret } from '../../src/cli/identity.ts'
 import type { Client } from '../../src/cli/recipes.ts'
 import { type Shell, shellOf, shells } from '../../src/cli/shells.ts'
 import type { SettingName } from '../../src/config/table.ts'
@@ -184,10 +188,18 @@ describe('what is printed', () => {
     const [first] = await only.models()
     if (!first) throw new Error('the demo has no models')
     only.models = async () => [{ ...first, id: 'GLM-4.5', upstreamId: 'GLM-4.5', contextTokens: 77_000 }]
-    const gateway = startGateway([only], { access: { openaiKey: 'sk-one', anthropicKey: 'sk-one' } })
+    const state = mkdtempSync(join(tmpdir(), 'zai2api-env-'))
+    const identity = ensureSecret(join(state, 'zai2api'))
+    const gateway = startGateway([only], { access: { openaiKey: 'sk-one', anthropicKey: 'sk-one' }, identity })
     const flags: [SettingName, string][] = [['listenPort', new URL(gateway.url).port]]
-    const text = await printed({ client: 'claude', shell: 'bash', flags, set: { AUTH_TOKEN: 'sk-one' } })
+    const text = await printed({
+      client: 'claude',
+      shell: 'bash',
+      flags,
+      set: { AUTH_TOKEN: 'sk-one', XDG_STATE_HOME: state },
+    })
     await gateway.stop()
+    rmSync(state, { recursive: true })
     expect(text).toContain("CLAUDE_CODE_MAX_CONTEXT_TOKENS='77000'\n")
     expect(text).toContain("ANTHROPIC_DEFAULT_HAIKU_MODEL='GLM-4.5'\n")
   })

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { ensureSecret } from '../../src/cli/identity.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { systemClock } from '../../src/wire/clock.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
@@ -292,28 +293,68 @@ describe('a client ends, and zai2api ends like it:', () => {
 
 describe('a gateway that already runs', () => {
   const key = 'sk-of-the-gateway'
+  const state = join(folder, 'state')
   let gateway: RunningGateway
+  let foreign: RunningGateway
   beforeAll(() => {
-    gateway = startGateway([demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })], {
-      access: { openaiKey: key, anthropicKey: key },
-    })
+    const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
+    const access = { openaiKey: key, anthropicKey: key }
+    gateway = startGateway([upstream], { access, identity: ensureSecret(join(state, 'zai2api')) })
+    foreign = startGateway([upstream], { access, identity: ensureSecret(join(folder, 'elsewhere')) })
   })
-  afterAll(() => gateway.stop())
+  afterAll(() => Promise.all([gateway.stop(), foreign.stop()]))
 
   test('is used, with the key of the configuration', async () => {
-    const { stdout, stderr } = await run(['--port', new URL(gateway.url).port, 'claude'], { AUTH_TOKEN: key })
+    const env = { AUTH_TOKEN: key, XDG_STATE_HOME: state }
+    const { stdout, stderr } = await run(['--port', new URL(gateway.url).port, 'claude'], env)
     expect(stderr).toBe(`zai2api: using the gateway that runs at ${gateway.url}\n`)
-    const { env, status }: Said = JSON.parse(stdout)
-    expect(env).toMatchObject({ ANTHROPIC_BASE_URL: gateway.url, ANTHROPIC_AUTH_TOKEN: key })
-    expect(status).toBe(200)
+    const said: Said = JSON.parse(stdout)
+    expect(said.env).toMatchObject({ ANTHROPIC_BASE_URL: gateway.url, ANTHROPIC_AUTH_TOKEN: key })
+    expect(said.status).toBe(200)
   })
 
   test('that takes another key is told of in one line', async () => {
-    expect(await run(['--port', new URL(gateway.url).port, 'claude'])).toEqual({
+    expect(await run(['--port', new URL(gateway.url).port, 'claude'], { XDG_STATE_HOME: state })).toEqual({
       code: 2,
       stdout: '',
       stderr: `zai2api: using the gateway that runs at ${gateway.url}\nzai2api: the gateway at ${gateway.url} does not accept the key of this configuration; set its AUTH_TOKEN here\n`,
     })
+  })
+
+  test.each([
+    ['of somebody else', () => foreign, { XDG_STATE_HOME: state }],
+    ['where there is no secret to know it by', () => gateway, {}],
+  ])('%s gets no key', async (_name, other, env) => {
+    const port = new URL(other().url).port
+    const { stdout, stderr } = await run(['--port', port, 'claude'], { AUTH_TOKEN: key, ...env })
+    expect(stderr).toBe(
+      `zai2api: what listens at ${other().url} does not prove to be your gateway; starting one for this run\n`,
+    )
+    const { env: given, status }: Said = JSON.parse(stdout)
+    expect([given.ANTHROPIC_BASE_URL === other().url, given.ANTHROPIC_AUTH_TOKEN === key, status]).toEqual([
+      ...[false, false, 200],
+    ])
+  })
+
+  test('is known without more ado where the same user has started it', async () => {
+    const own = { HOME: join(folder, 'own'), UPSTREAMS: 'demo', PATH: join(folder, 'bin'), AUTH_TOKEN: key }
+    const serving = Bun.spawn([process.execPath, '--no-env-file', main, '--port', '0'], {
+      cwd: home,
+      env: own,
+      stdout: 'pipe',
+      stderr: 'ignore',
+    })
+    let ready = ''
+    for await (const piece of serving.stdout) {
+      ready += new TextDecoder().decode(piece)
+      if (ready.includes('listening')) break
+    }
+    const url = /http:\S+\d/.exec(ready)?.[0] ?? ''
+    const { stdout, stderr } = await run(['--port', new URL(url).port, 'claude'], own)
+    serving.kill()
+    await serving.exited
+    expect(stderr).toBe(`zai2api: using the gateway that runs at ${url}\n`)
+    expect(JSON.parse(stdout).env.ANTHROPIC_BASE_URL).toBe(url)
   })
 })
 

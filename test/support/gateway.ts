@@ -49,6 +49,7 @@ export interface GatewaySettings {
   store?: ResponseStore
   validate?: Validate
   routes?: Partial<RouteOptions>
+  identity?: string
 }
 
 /** The real server on a free port of loopback, in front of the given upstreams. */
@@ -127,6 +128,7 @@ export function gatewayApp(
       version: 'test',
     }),
     trace: settings.trace,
+    identity: settings.identity,
   })
 }
 

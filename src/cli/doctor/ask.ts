@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import { asGatewayError } from '../../core/errors.ts'
 import { type Answer, readAnswer } from '../../wire/answer.ts'
 import { type Fetch, type Outgoing, send } from '../../wire/http.ts'
+import type { Proves } from '../target.ts'
 
 /** The doors a check may use. */
 export interface Edge {
@@ -11,6 +12,8 @@ export interface Edge {
   lookup(host: string): Promise<string[]>
   /** `free`, or the code of what keeps us from listening: `EADDRINUSE`. */
   tryPort(host: string, port: number): Promise<string>
+  /** Whether the user's own gateway listens there. */
+  proves: Proves
 }
 
 /** No single question is waited for longer. */

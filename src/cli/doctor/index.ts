@@ -5,6 +5,7 @@ import type { Config, LoadedConfig } from '../../config.ts'
 import { systemClock } from '../../wire/clock.ts'
 import { apiBaseOf } from '../gateway.ts'
 import type { Io } from '../io.ts'
+import { provesBy } from '../target.ts'
 import { answers } from './answers.ts'
 import { api } from './api.ts'
 import type { Edge } from './ask.ts'
@@ -23,7 +24,7 @@ export async function doctor(
   load: () => LoadedConfig,
   io: Io,
   { json, offline }: DoctorOptions,
-  edge: Edge = systemEdge,
+  edge: Edge = systemEdge(io),
 ): Promise<number> {
   const told: Finding[] = []
   for await (const finding of examine(load, io, offline, edge)) {
@@ -105,11 +106,14 @@ function countOf(told: readonly Finding[]): string {
   return `\n${told.length} checks: ${counts.join(', ')}\n`
 }
 
-const systemEdge: Edge = {
-  fetch,
-  clock: systemClock,
-  lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
-  tryPort,
+function systemEdge(io: Io): Edge {
+  return {
+    fetch,
+    clock: systemClock,
+    lookup: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+    tryPort,
+    proves: provesBy(io),
+  }
 }
 
 function tryPort(host: string, port: number): Promise<string> {

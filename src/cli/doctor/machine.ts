@@ -83,8 +83,14 @@ export async function port(config: Config, edge: Edge): Promise<Finding> {
   if (outcome === 'free') return pass('port', `${listenPort} on ${host} is free`)
   if (outcome !== 'EADDRINUSE')
     return fail('port', `${listenPort} on ${host} cannot be used (${outcome})`, 'Choose another with --port.')
-  if ((await whoListens(urlOf(config), edge.fetch)) === 'zai2api')
-    return pass('port', `${listenPort} on ${host}: zai2api already runs there`)
+  const listener = await whoListens(urlOf(config), edge.fetch, edge.proves)
+  if (listener === 'own') return pass('port', `${listenPort} on ${host}: zai2api already runs there`)
+  if (listener === 'stranger')
+    return warn(
+      'port',
+      `${listenPort} on ${host}: a gateway that does not prove to be yours`,
+      'If it is one of another user, of a container or of an older version, choose another port with --port.',
+    )
   return fail(
     'port',
     `${listenPort} on ${host} is taken by another program`,

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto'
+import { chmodSync, linkSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { proofOf, proofPath } from '../http/identity.ts'
+
+/** The secret of 64 hexadecimal digits that gateways and commands of one user share. */
+const fileName = 'gateway-secret'
+
+/** What is in the user's state folder; `undefined` where nothing is, or where somebody else could have put or read it. */
+export function readSecret(folder: string | undefined): string | undefined {
+  if (folder === undefined) return undefined
+  try {
+    const path = join(folder, fileName)
+    const stat = lstatSync(path)
+    const ours = process.getuid === undefined || (stat.uid === process.getuid() && (stat.mode & 0o077) === 0)
+    if (!stat.isFile() || !ours) return undefined
+    return /^[0-9a-f]{64}$/.exec(readFileSync(path, 'utf8').trim())?.[0]
+  } catch {
+    return undefined
+  }
+}
+
+/** The same, made where there is none. Errors: what the file system says where none can be made. */
+export function ensureSecret(folder: string): string {
+  const known = readSecret(folder)
+  if (known !== undefined) return known
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const path = join(folder, fileName)
+  const fresh = `${path}.${process.pid}`
+  try {
+    writeFileSync(fresh, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'wx' })
+    // Whatever the umask says.
+    chmodSync(fresh, 0o600)
+    // Unlike a rename it leaves alone what another gateway, which starts at the same moment, has made meanwhile.
+    if (!linked(fresh, path) && readSecret(folder) === undefined) {
+      rmSync(path, { force: true })
+      linked(fresh, path)
+    }
+  } finally {
+    rmSync(fresh, { force: true })
+  }
+  const made = readSecret(folder)
+  if (made === undefined) throw new Error(`${path} is not private`)
+  return made
+}
+
+/** Whether there was nothing at that path yet. */
+function linked(file: string, path: string): boolean {
+  try {
+    linkSync(file, path)
+    return true
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return false
+    throw cause
+  }
+}
+
+const patienceMs = 1_500
+/** Characters: a proof has 64, and its head some hundred more. */
+const longestReply = 8_192
+
+/**
+ * Whether what listens there has the secret. It is asked on a bare socket, since the proof is about the very connection
+ * (see `identityRoutes`), and no proxy has a say in the way to this machine.
+ */
+export function hasSecret(url: string, secret: string): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>()
+  const { hostname, host, port } = new URL(url)
+  const nonce = randomBytes(32).toString('hex')
+  const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) })
+  let reply = ''
+  socket.setEncoding('latin1')
+  const deadline = setTimeout(() => socket.destroy(), patienceMs)
+  const peer = { address: '', port: 0 }
+  socket.on('connect', () => {
+    peer.address = socket.localAddress ?? ''
+    peer.port = socket.localPort ?? 0
+    socket.write(`GET ${proofPath}?nonce=${nonce} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+  })
+  socket.on('data', (text) => {
+    reply += text
+    if (reply.length > longestReply) socket.destroy()
+  })
+  socket.on('error', () => socket.destroy())
+  socket.on('close', () => {
+    clearTimeout(deadline)
+    const said = /^HTTP\/1\.1 200 .*\r\n\r\n([0-9a-f]{64})$/s.exec(reply)?.[1]
+    resolve(said === proofOf(secret, { port: Number(port || 80), peer }, nonce))
+  })
+  return promise
+}

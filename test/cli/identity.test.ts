@@ -1,0 +1,191 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ensureSecret, hasSecret, readSecret } from '../../src/cli/identity.ts'
+import { stateFolder } from '../../src/config/folders.ts'
+import { listen } from '../../src/server.ts'
+import { demo } from '../../src/upstreams/demo/index.ts'
+import { systemClock } from '../../src/wire/clock.ts'
+import { gatewayApp, type RunningGateway, startGateway } from '../support/gateway.ts'
+
+const secret = 'a1'.repeat(32)
+const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).reverse()) await clean()
+})
+
+/** Something that listens where it is told, and its URL. */
+async function listener(heard: (socket: Socket) => void, host = '127.0.0.1', port = 0): Promise<string> {
+  const sockets = new Set<Socket>()
+  const server: Server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    heard(socket)
+  })
+  const { promise, resolve } = Promise.withResolvers<void>()
+  server.listen({ host, port }, resolve)
+  await promise
+  cleanups.push(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`
+}
+
+describe('a gateway is known', () => {
+  let gateway: RunningGateway
+  beforeAll(() => {
+    gateway = startGateway([upstream], { identity: secret, access: { openaiKey: 'sk-one', anthropicKey: 'sk-one' } })
+  })
+  afterAll(() => gateway.stop())
+  const port = () => Number(new URL(gateway.url).port)
+
+  /** Passes every byte on to the gateway, and back. */
+  const relay = (socket: Socket) => {
+    const onward = connect(port(), '127.0.0.1')
+    onward.on('error', () => socket.destroy())
+    socket.pipe(onward).pipe(socket)
+  }
+
+  test('by its secret, without a key', async () => {
+    expect(await hasSecret(gateway.url, secret)).toBe(true)
+  })
+
+  test.each([['127.0.0.1'], ['[::1]']])('by all its addresses: %s', async (host) => {
+    const server = listen(gatewayApp([upstream], { identity: secret, access: { openaiKey: 'sk-one' } }), '::', 0)
+    cleanups.push(() => server.stop(0))
+    expect(await hasSecret(`http://${host}:${new URL(server.url).port}`, secret)).toBe(true)
+  })
+
+  test('by no other secret', async () => {
+    expect(await hasSecret(gateway.url, 'b2'.repeat(32))).toBe(false)
+  })
+
+  test('not where it has none', async () => {
+    const other = startGateway([upstream])
+    cleanups.push(() => other.stop())
+    expect(await hasSecret(other.url, secret)).toBe(false)
+  })
+
+  test('not by somebody in between, on another port', async () => {
+    expect(await hasSecret(await listener(relay), secret)).toBe(false)
+  })
+
+  test('not by somebody in between, on the same port of another address', async () => {
+    expect(await hasSecret(await listener(relay, '::1', port()), secret)).toBe(false)
+  })
+
+  test('not by an answer of another time', async () => {
+    const nonce = '0'.repeat(64)
+    const answer = await (await fetch(`${gateway.url}/proof?nonce=${nonce}`)).text()
+    expect(answer).toMatch(/^[0-9a-f]{64}$/)
+    const replay = (socket: Socket) => socket.end(`HTTP/1.1 200 OK\r\n\r\n${answer}`)
+    expect(await hasSecret(await listener(replay), secret)).toBe(false)
+  })
+
+  test.each<[string, (socket: Socket) => void]>([
+    ['says nothing', () => {}],
+    ['hangs up', (socket) => socket.destroy()],
+    ['never ends', (socket) => void socket.write('x'.repeat(100_000))],
+    ['speaks no HTTP', (socket) => socket.end('hello\r\n\r\n')],
+    ['sends the question back', (socket) => socket.on('data', (text) => socket.end(text))],
+  ])('not where somebody %s', async (_name, deed) => {
+    expect(await hasSecret(await listener(deed), secret)).toBe(false)
+  })
+
+  test('not where nobody is', async () => {
+    expect(await hasSecret('http://127.0.0.1:1', secret)).toBe(false)
+  })
+
+  test.each([[''], ['?nonce='], ['?nonce=xyz'], [`?nonce=${'A'.repeat(64)}`], [`?nonce=${'0'.repeat(65)}`]])(
+    'and asked with %j it says what to ask',
+    async (query) => {
+      const response = await fetch(`${gateway.url}/proof${query}`)
+      expect([response.status, await response.text()]).toEqual([400, expect.stringContaining('nonce')])
+    },
+  )
+})
+
+describe('the secret', () => {
+  function folder(): string {
+    const path = mkdtempSync(join(tmpdir(), 'zai2api-identity-'))
+    cleanups.push(() => rmSync(path, { recursive: true, force: true }))
+    return join(path, 'state', 'zai2api')
+  }
+  const modeOf = (path: string) => lstatSync(path).mode & 0o777
+
+  test('is made once, and nobody else may read it', () => {
+    const state = folder()
+    expect(readSecret(state)).toBeUndefined()
+    const made = ensureSecret(state)
+    expect([made, ensureSecret(state), readSecret(state)]).toEqual([
+      expect.stringMatching(/^[0-9a-f]{64}$/),
+      made,
+      made,
+    ])
+    expect(readdirSync(state)).toEqual(['gateway-secret'])
+    expect([modeOf(state), modeOf(join(state, 'gateway-secret'))]).toEqual([0o700, 0o600])
+  })
+
+  test.each<[string, (path: string, other: string) => void]>([
+    ['that others could read', (path) => chmodSync(path, 0o644)],
+    ['that others could write', (path) => chmodSync(path, 0o620)],
+    [
+      'that leads elsewhere',
+      (path, other) => {
+        rmSync(path)
+        symlinkSync(other, path)
+      },
+    ],
+    [
+      'that is none',
+      async (path) => {
+        await Bun.write(path, 'hello')
+      },
+    ],
+  ])('%s is not taken, and made anew', async (_name, spoil) => {
+    const [state, elsewhere] = [folder(), folder()]
+    const [first, other] = [ensureSecret(state), ensureSecret(elsewhere)]
+    await spoil(join(state, 'gateway-secret'), join(elsewhere, 'gateway-secret'))
+    expect(readSecret(state)).toBeUndefined()
+    const second = ensureSecret(state)
+    expect([first, other]).not.toContain(second)
+    expect([readSecret(state), readSecret(elsewhere)]).toEqual([second, other])
+    expect(modeOf(join(state, 'gateway-secret'))).toBe(0o600)
+  })
+
+  test('is the same for gateways that start at the same moment', async () => {
+    const state = folder()
+    const script = `import { ensureSecret } from '${join(import.meta.dir, '../../src/cli/identity.ts')}'
+console.log(ensureSecret('${state}'))`
+    const children = Array.from({ length: 4 }, () => Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe' }))
+    const said = await Promise.all(children.map((child) => new Response(child.stdout).text()))
+    expect(new Set(said)).toEqual(new Set([readFileSync(join(state, 'gateway-secret'), 'utf8')]))
+  }, 20_000)
+
+  test('cannot be made where a folder cannot', () => {
+    const state = folder()
+    mkdirSync(join(state, '..'), { recursive: true })
+    symlinkSync('/dev/null', state)
+    expect(() => ensureSecret(state)).toThrow()
+    expect(readSecret(state)).toBeUndefined()
+  })
+
+  test.each<[string, Record<string, string>, string | undefined]>([
+    ['of the service', { STATE_DIRECTORY: '/var/lib/zai2api:/x', HOME: '/root' }, '/var/lib/zai2api'],
+    ['of the user', { HOME: '/home/me' }, '/home/me/.local/state/zai2api'],
+    ['where the user wants it', { HOME: '/home/me', XDG_STATE_HOME: '/state' }, '/state/zai2api'],
+    ['of nobody', {}, undefined],
+    // It would lie in the working directory.
+    ['not in a relative place', { HOME: 'home', XDG_STATE_HOME: '.', STATE_DIRECTORY: 'x' }, undefined],
+    ['of a user of Windows', { OS: 'Windows_NT', LOCALAPPDATA: '/c/Local' }, '/c/Local/zai2api'],
+  ])('lies in the folder %s', (_name, env, expected) => {
+    expect(stateFolder(env)).toBe(expected)
+  })
+})

@@ -53,6 +53,7 @@ export function decode(checked: unknown, headers: Headers): Decoded<MessagesOpti
     },
     options: {
       thinking: displayOf(body, reasoning),
+      ...(hasBeta(headers, 'thinking-token-count') ? { countsThinking: true } : {}),
       ...(toolsets.length > 0 ? { toolsets } : {}),
       ...(edits ? { appliedEdits } : {}),
     },
@@ -92,10 +93,14 @@ const leastBudget = 1024
 function refuseBudget({ thinking, max_tokens }: MessagesBody, headers: Headers): void {
   const budget = thinking?.type === 'enabled' ? thinking.budget_tokens : undefined
   if (budget === undefined || budget === null) return
-  const isInterleaved = headers.get('anthropic-beta')?.includes('interleaved-thinking') ?? false
   if (budget < leastBudget) throw badBudget(`at least ${leastBudget} tokens are expected, got ${budget}.`)
-  if (max_tokens && budget >= max_tokens && !isInterleaved)
+  if (max_tokens && budget >= max_tokens && !hasBeta(headers, 'interleaved-thinking'))
     throw badBudget(`${budget} tokens leave no room for an answer in the ${max_tokens} of max_tokens.`)
+}
+
+/** A feature is named with a date behind it. */
+function hasBeta(headers: Headers, feature: string): boolean {
+  return headers.get('anthropic-beta')?.includes(`${feature}-2`) ?? false
 }
 
 function badBudget(reason: string): GatewayError {

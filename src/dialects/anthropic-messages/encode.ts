@@ -3,12 +3,15 @@ import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
 import type { FinishReason, ProseKind, Reply, Usage, WebSource } from '../../core/events.ts'
 import { around, sseMessage, unquoted } from '../../core/sse.ts'
 import { errorBody } from './errors.ts'
+import { thinkingProgress } from './thinking-progress.ts'
 import { clientName, type Toolset } from './toolsets.ts'
 import { citationOf, searchBlocks } from './web-search.ts'
 
 export interface MessagesOptions {
   /** What the client sees of the reasoning: nothing, a signed block without its text, or all of it. */
   thinking: 'hidden' | 'omitted' | 'shown'
+  /** The client wants to see how far thinking has come that it does not see. */
+  countsThinking?: true
   /** Families whose members were offered, and which the client tells apart from other tools. */
   toolsets?: Toolset[]
   /** What was taken out of the conversation, where the client asked for that. */
@@ -30,6 +33,7 @@ const stopReasonOf = {
  */
 export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
   const thinking = displayOf(head, options)
+  const progress = thinkingProgress()
   const pages = citationFinder()
   let searches = 0
   // Each page is cited once a block.
@@ -58,14 +62,20 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
           break
         case 'reasoning-start':
           // The signature has to be there from the start: one SDK crashes without it.
-          if (thinking !== 'hidden')
-            start(out, { type: 'thinking', thinking: '', signature: '' }, 'thinking_delta', 'thinking')
+          if (thinking !== 'hidden') {
+            const block = { type: 'thinking', thinking: '', signature: '' }
+            start(out, block, 'thinking_delta', 'thinking', options.countsThinking && ',"estimated_tokens":null')
+          }
           break
         case 'tool-call-start':
           start(out, toolUse(event, {}, options), 'input_json_delta', 'partial_json')
           break
         case 'reasoning-delta':
           if (thinking === 'shown' && !event.told) out.push(write([unquoted(event.text)]))
+          if (thinking === 'omitted' && options.countsThinking) {
+            const tokens = progress(event.text)
+            if (tokens > 0) out.push(thinkingStep(index, tokens))
+          }
           writer = deltas.reasoning
           break
         case 'text-delta':
@@ -124,10 +134,10 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
     prose: () => writer,
   }
 
-  function start(out: string[], block: object, deltaType: string, field: string): void {
+  function start(out: string[], block: object, deltaType: string, field: string, rest = ''): void {
     index++
     const before = `event: content_block_delta\ndata: {"type":"content_block_delta","index":${index},"delta":{"type":"${deltaType}","${field}":"`
-    write = around(before, '"}}\n\n')
+    write = around(before, `"${rest}}}\n\n`)
     out.push(named('content_block_start', { index, content_block: block }))
   }
 
@@ -200,6 +210,13 @@ function message(head: ReplyHead, content: object[], usage: object): object {
       speed: 'standard',
     },
   }
+}
+
+function thinkingStep(index: number, tokens: number): string {
+  return named('content_block_delta', {
+    index,
+    delta: { type: 'thinking_delta', thinking: '', estimated_tokens: tokens },
+  })
 }
 
 function toolUse({ id, name }: { id: string; name: string }, input: unknown, { toolsets }: MessagesOptions): object {

@@ -166,6 +166,25 @@ describe('encoder', () => {
     expect(stream(deltas, options)).toEqual([...opening, ...expected])
   })
 
+  test('tells how far omitted thinking has come, to whoever asks', () => {
+    const deltas = [think('x'.repeat(150)), think('x'.repeat(450)), think('x'), say('a'), usage, finish()]
+    const step = (estimated_tokens: number) => delta(0, { type: 'thinking_delta', thinking: '', estimated_tokens })
+    const asked = stream(deltas, { ...omitted, countsThinking: true })
+    expect(asked.slice(2, 6)).toEqual([
+      start(0, { type: 'thinking', thinking: '', signature: '' }),
+      step(150),
+      delta(0, { type: 'signature_delta', signature }),
+      stop(0),
+    ])
+    expect(stream(deltas, omitted)).toEqual(asked.filter((told) => told !== step(150)))
+  })
+
+  test('says of thinking that is shown that nothing is counted', () => {
+    expect(stream([think('Hm'), finish()], { ...shown, countsThinking: true })[3]).toBe(
+      delta(0, { type: 'thinking_delta', thinking: 'Hm', estimated_tokens: null }),
+    )
+  })
+
   test('shows thinking to whoever asked for it by the model name', () => {
     const encoder = anthropicMessages.encoder({ ...head, reasoningByName: true }, hidden)
     expect(run(encoder, events(think('Hm'), finish()))[2]).toBe(

@@ -61,6 +61,8 @@ export interface Model {
   /** Can reason, and whether it does unless told otherwise. */
   reasoning: 'never' | 'on-request' | 'by-default'
   search: boolean
+  /** Words for the effort of its reasoning, least first; none where there is no choice. */
+  efforts?: readonly ('minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max')[]
   contextTokens?: number
   maxOutputTokens?: number
   /** Dollars for a million tokens. */

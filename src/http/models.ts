@@ -1,6 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
 import type { ListedModel } from '../gateway/route.ts'
 import type { Gateway } from '../gateway/run.ts'
+import { anthropicModel } from './anthropic-model.ts'
 import { basePaths, documented } from './base-paths.ts'
 import type { Route, RouteContext } from './route.ts'
 
@@ -87,17 +88,6 @@ function pricingOf({ input, cached, output }: NonNullable<ListedModel['price']>)
   const each = (perMillion: number | undefined) =>
     perMillion === undefined ? undefined : (perMillion / 1e6).toFixed(12).replace(/\.?0+$/, '')
   return { prompt: each(input), completion: each(output), input_cache_read: each(cached) }
-}
-
-function anthropicModel(model: ListedModel) {
-  return {
-    type: 'model',
-    id: model.id,
-    display_name: model.displayName,
-    created_at: new Date(model.createdAtSeconds * 1000).toISOString(),
-    ...(model.contextTokens === undefined ? {} : { max_input_tokens: model.contextTokens }),
-    ...(model.maxOutputTokens === undefined ? {} : { max_tokens: model.maxOutputTokens }),
-  }
 }
 
 /** Anthropic pages by id: `after_id`, `before_id`, and `limit` of 1 to 1000, 20 unless told. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import type Anthropic from '@anthropic-ai/sdk'
 import type { Model, Upstream } from '../../src/core/upstream.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { systemClock } from '../../src/wire/clock.ts'
@@ -18,6 +19,8 @@ async function get(path: string, headers: Record<string, string> = {}) {
   return { status: response.status, body: await response.json() }
 }
 
+const yes = { supported: true }
+const no = { supported: false }
 const anthropic = { 'anthropic-version': '2023-06-01' }
 const names = (body: { data: { id: string }[] }) => body.data.map(({ id }) => id)
 
@@ -46,6 +49,46 @@ describe('the list of models', () => {
       created_at: '2026-05-28T20:26:40.000Z',
       max_input_tokens: 128_000,
       max_tokens: 98_304,
+      lifecycle: 'active',
+      deprecated_at: null,
+      retires_at: null,
+      line: null,
+      capabilities: {
+        batch: no,
+        citations: no,
+        code_execution: no,
+        context_management: {
+          supported: true,
+          clear_thinking_20251015: yes,
+          clear_tool_uses_20250919: yes,
+          compact_20260112: no,
+        },
+        effort: { supported: false, low: no, medium: no, high: no, xhigh: no, max: no },
+        image_input: no,
+        pdf_input: yes,
+        server_tools: { supported: false, web_search: no, code_execution: no },
+        structured_outputs: yes,
+        thinking: { supported: false, types: { adaptive: no, between_tools: no, enabled: no, disabled: yes } },
+      },
+    } satisfies Anthropic.ModelInfo)
+    expect(body.data[1]).toMatchObject({ max_input_tokens: null, max_tokens: null })
+  })
+
+  test('says what a model can do', async () => {
+    const able: Model = {
+      ...facts,
+      ...{ id: 'A', upstreamId: 'a' },
+      reasoning: 'by-default',
+      vision: true,
+      search: true,
+    }
+    const one = gatewayApp([{ ...upstream, models: async () => [{ ...able, efforts: ['low', 'high', 'max'] }] }])
+    const response = await one.handle(new Request('http://localhost/v1/models/A', { headers: anthropic }))
+    expect((await response.json()).capabilities).toMatchObject({
+      effort: { supported: true, low: yes, medium: no, high: yes, xhigh: no, max: yes },
+      image_input: yes,
+      server_tools: { supported: true, web_search: yes },
+      thinking: { supported: true, types: { adaptive: yes, between_tools: yes, enabled: yes, disabled: yes } },
     })
   })
 
@@ -95,6 +138,20 @@ test('what a model takes besides text and what it costs are told where they are 
     pricing: { prompt: '0.00000015', completion: '0.0000005', input_cache_read: '0' },
   })
 })
+
+test.each(['CLAUDE-opus-4-7[1m]', 'gpt-5', 'mine', 'glm-4.5-thinking', 'anthropic/GLM-5.2[1m]', 'z-ai/glm-4.5-air'])(
+  'what a request may ask for can be looked up: %s',
+  async (model) => {
+    const mapped = gatewayApp([upstream], { routes: { modelMap: [['mine', 'GLM-4.5-Air']] } })
+    const ask = { model, max_tokens: 50, messages: [{ role: 'user', content: 'Hi' }] }
+    const headers = { ...anthropic, 'content-type': 'application/json' }
+    const post = new Request('http://localhost/v1/messages', { method: 'POST', headers, body: JSON.stringify(ask) })
+    expect((await mapped.handle(post)).status).toBe(200)
+    const path = `http://localhost/v1/models/${encodeURIComponent(model)}`
+    const found = await mapped.handle(new Request(path, { headers: anthropic }))
+    expect([found.status, await found.json()]).toMatchObject([200, { type: 'model', id: model }])
+  },
+)
 
 test.each([
   ['in any case', '/v1/models/glm-4.5', 200],

@@ -1,24 +1,30 @@
 import type { Dialect } from '../../core/dialect.ts'
+import type { ListedModel } from '../../gateway/route.ts'
+import { anthropicModel } from '../anthropic-model.ts'
 import { errorResponses, failures } from './error-responses.ts'
 import { jsonResponse } from './json-response.ts'
 import { shapeOf } from './shape.ts'
 
+const model: ListedModel = {
+  id: 'GLM-4.5',
+  upstreamId: 'GLM-4.5',
+  displayName: 'GLM-4.5',
+  createdAtSeconds: 1754006400,
+  vision: false,
+  reasoning: 'by-default',
+  search: true,
+  contextTokens: 128_000,
+  maxOutputTokens: 98_304,
+}
 const openaiModel = {
-  id: 'GLM-4.5',
+  id: model.id,
   object: 'model',
-  created: 1754006400,
+  created: model.createdAtSeconds,
   owned_by: 'z-ai',
-  context_length: 128_000,
-  max_output_tokens: 98_304,
+  context_length: model.contextTokens,
+  max_output_tokens: model.maxOutputTokens,
 }
-const anthropicModel = {
-  type: 'model',
-  id: 'GLM-4.5',
-  display_name: 'GLM-4.5',
-  created_at: '2025-08-01T00:00:00.000Z',
-  max_input_tokens: 128_000,
-  max_tokens: 98_304,
-}
+const listedByAnthropic = anthropicModel(model)
 
 const text = { type: 'string' }
 const anthropicVersion = {
@@ -44,7 +50,7 @@ export function pageOperations(dialects: readonly Dialect[]): Record<string, obj
       responses: {
         200: eitherShape(
           { object: 'list', data: [openaiModel] },
-          { data: [anthropicModel], has_more: false, first_id: anthropicModel.id, last_id: anthropicModel.id },
+          { data: [listedByAnthropic], has_more: false, first_id: model.id, last_id: model.id },
         ),
         ...errorResponses(dialects, [failures.unauthorized]),
       },
@@ -52,7 +58,7 @@ export function pageOperations(dialects: readonly Dialect[]): Record<string, obj
     'GET /v1/models/{id}': {
       parameters: [id, anthropicVersion],
       responses: {
-        200: eitherShape(openaiModel, anthropicModel),
+        200: eitherShape(openaiModel, listedByAnthropic),
         ...errorResponses(dialects, [failures.unauthorized, failures.noModel]),
       },
     },

@@ -92,6 +92,8 @@ function checked(setting: NamedSetting, source: Source): unknown {
   const given = source.given(setting)
   const value = typeof given === 'string' ? setting.kind.read(given.trim()) : given
   if (Value.Check(setting.kind.schema, value)) return value
+  const complaint = setting.kind.complaint?.(value)
+  if (complaint !== undefined) throw new UsageError(`${source.origin(setting)}: ${complaint}`)
   const shown = setting.secret ? '' : ` is ${JSON.stringify(given)} but`
   throw new UsageError(`${source.origin(setting)}${shown} must be ${setting.kind.allowed}`)
 }

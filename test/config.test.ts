@@ -16,6 +16,7 @@ import {
 } from '../src/config/table.ts'
 import { didYouMean, UsageError } from '../src/config/usage-error.ts'
 import { type Config, loadConfig } from '../src/config.ts'
+import type { ModelRow } from '../src/models/row.ts'
 
 interface World {
   flags?: Partial<Record<SettingName | 'config', string>>
@@ -67,6 +68,7 @@ describe('without any source', () => {
       stallMs: 300_000,
       keepaliveMs: 10_000,
       keepaliveStyle: 'comment',
+      models: [],
       shutdownMs: 30_000,
       authToken: undefined,
       anthropicApiKey: undefined,
@@ -322,6 +324,47 @@ describe('a value is understood:', () => {
     const toml = 'zai_token = ["a", "b"]\nupstreams = "demo"\nkeepalive_ms = 500\nzai_sign = "no"'
     const { zaiTokens, upstreams, keepaliveMs, zaiSign } = config({ toml })
     expect([zaiTokens, upstreams, keepaliveMs, zaiSign]).toEqual([['a', 'b'], ['demo'], 500, false])
+  })
+})
+
+describe('[[models]]', () => {
+  const row: ModelRow = { id: 'glm-5.5', context_tokens: 400_000, input: ['text', 'image'], price: { input: 0.5 } }
+
+  test('adds rows, in the file or as JSON', () => {
+    const toml =
+      '[[models]]\nid = "glm-5.5"\ncontext_tokens = 400_000\ninput = ["text", "image"]\nprice = { input = 0.5 }\n'
+    expect(config({ toml }).models).toEqual([row])
+    expect(config({ env: { ZAI_MODELS: JSON.stringify([row]) } }).models).toEqual([row])
+  })
+
+  test.each([
+    ['id = "a b"', 'models[0].id must be a name or a list of names'],
+    ['context_tokens = 1', 'models[0].id must be a name or a list of names'],
+    ['id = "a"\ncontext_tokens = 0', 'models[0].context_tokens must be a whole number, 1 or more'],
+    ['id = "a"\ncontext_tokens = "1M"', 'models[0].context_tokens must be a whole number, 1 or more'],
+    [
+      'id = "a"\n[[models]]\nid = "b"\nreasoning = "yes"',
+      'models[1].reasoning must be one of never, switchable, always, built-in',
+    ],
+    ['id = "a"\ninput = ["pictures"]', 'models[0].input[0] must be one of text, image, video, file'],
+    ['id = "a"\nprice = { input = -1 }', 'models[0].price.input must be dollars for a million tokens, 0 or more'],
+    [
+      'id = "a"\nprice = { inptu = 1 }',
+      'models[0].price.inptu is not known; did you mean input? allowed: input, cached, output',
+    ],
+    ['id = "a"\nreleased = "soon"', 'models[0].released must be a day such as "2026-11-24"'],
+  ])('names what is wrong: %j', (toml, said) => {
+    expect(complaint({ toml: `[[models]]\n${toml}\n` })).toBe(`models in /srv/zai2api.toml: ${said}`)
+  })
+
+  test('suggests the word for one that is not known', () => {
+    expect(complaint({ toml: '[[models]]\nid = "a"\ncontxt_tokens = 1' })).toStartWith(
+      'models in /srv/zai2api.toml: models[0].contxt_tokens is not known; did you mean context_tokens? allowed: id, ',
+    )
+  })
+
+  test('that is no list of rows is told what one looks like', () => {
+    expect(complaint({ env: { ZAI_MODELS: '{"id":"a"}' } })).toContain('must be rows such as [{"id":"glm-5.5"')
   })
 })
 

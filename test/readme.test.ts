@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
 import { configurationTable } from '../src/config/documents.ts'
+import { modelsTable } from '../src/models/document.ts'
 import { demo } from '../src/upstreams/demo/index.ts'
 import { markers } from '../src/upstreams/demo/markers.ts'
 import { systemClock } from '../src/wire/clock.ts'
@@ -15,6 +16,7 @@ const root = join(import.meta.dir, '..')
 /** Parts that need nothing but the program; what tests have found is told by test/conformance.test.ts. */
 const generated: Record<string, () => string> = {
   configuration: configurationTable,
+  models: modelsTable,
   'demo markers': () =>
     [
       '| Marker | Effect |',

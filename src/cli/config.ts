@@ -36,9 +36,13 @@ function columns(effective: ReadonlyMap<string, Effective>): string {
     .join('')
 }
 
+function item(value: unknown): string {
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
 function text(value: unknown): string {
   if (value === null) return '-'
-  if (Array.isArray(value)) return value.join(',') || '-'
+  if (Array.isArray(value)) return value.map(item).join(',') || '-'
   if (typeof value !== 'object') return String(value)
   const pairs = Object.entries(value).map(([from, to]) => `${from}=${to}`)
   return pairs.join(',') || '-'

@@ -15,6 +15,7 @@ import { createValidator } from '../gateway/structured/validator.ts'
 import type { AccessOptions } from '../http/access.ts'
 import { createLimits, type Limits } from '../http/limits.ts'
 import { cutShort, shuttingDown } from '../http/shutdown.ts'
+import { type ModelTable, modelTable } from '../models/table.ts'
 import { createLog, type Log, type LogOptions } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Tracer } from '../observe/trace.ts'
@@ -227,7 +228,8 @@ interface Edge {
 }
 
 function upstreamsOf(config: Config, edge: Edge): Upstream[] {
-  return config.upstreams.map((id) => upstreams[id](config, edge))
+  const table = modelTable(config.models)
+  return config.upstreams.map((id) => upstreams[id](config, { ...edge, table }))
 }
 
 function gatewayOptions(config: Config, { fetch, clock, readPdf, validate }: Edge): GatewayOptions {
@@ -258,11 +260,14 @@ function accessOf({ authToken, anthropicApiKey, corsOrigins }: Config): AccessOp
 const modelsTtlMs = 600_000
 const remoteFileTimeoutMs = 15_000
 
-const upstreams: Record<Config['upstreams'][number], (config: Config, edge: Edge) => Upstream> = {
+type Create = (config: Config, edge: Edge & { table: ModelTable }) => Upstream
+
+const upstreams: Record<Config['upstreams'][number], Create> = {
   'zai-web': (config, edge) =>
     zaiWeb(
       {
         baseUrl: config.webBaseUrl,
+        table: edge.table,
         completionPath: config.completionPath,
         tokens: config.zaiTokens,
         backupToken: config.backupToken,
@@ -287,6 +292,7 @@ const upstreams: Record<Config['upstreams'][number], (config: Config, edge: Edge
       {
         keys: config.zaiApiKeys,
         baseUrl: apiBaseOf(config),
+        table: edge.table,
         tools: config.toolSupport,
         scanLimit: config.scanLimit,
         modelsTtlMs,
@@ -295,7 +301,7 @@ const upstreams: Record<Config['upstreams'][number], (config: Config, edge: Edge
       },
       { ...depsOf(edge), pool: edge.pools.api },
     ),
-  demo: (config, { clock }) => demo({ clock, idleMs: config.upstreamIdleMs, tools: config.toolSupport }),
+  demo: (config, { clock, table }) => demo({ clock, idleMs: config.upstreamIdleMs, tools: config.toolSupport, table }),
 }
 
 function depsOf({ fetch, clock, log }: Edge) {

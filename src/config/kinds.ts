@@ -10,6 +10,8 @@ export interface Kind<S extends TSchema = TSchema> {
   allowed: string
   /** Stands for the value in help: `--port NUMBER`. */
   placeholder: string
+  /** What is wrong where in a value of many parts; `undefined` where `allowed` says it all. */
+  complaint?(value: unknown): string | undefined
 }
 
 /** One printable word; `allowed` says which. */
@@ -110,7 +112,7 @@ function pairs(text: string): Record<string, string> | undefined {
   return split.length === entries.length ? Object.fromEntries(split) : undefined
 }
 
-function parsedJson(text: string): unknown {
+export function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -18,6 +18,7 @@ import {
   wholeNumber,
   word,
 } from './kinds.ts'
+import { modelRows } from './model-rows.ts'
 
 /** One thing to set. Everything a person reads about it, here or in a document, comes from this row. */
 export interface Setting {
@@ -25,6 +26,8 @@ export interface Setting {
   env: string
   /** Where the flag is not the variable in kebab-case. */
   flag?: string
+  /** Where the TOML key is not the variable in lower case. */
+  toml?: string
   group: keyof typeof groups
   kind: Kind
   /** As text, read like any other source's; '' is the kind's own nothing. */
@@ -298,6 +301,15 @@ export const settings = {
     about: 'Models for names of your own choice, first match wins, such as gpt-4o=GLM-4.5,claude-opus-*=GLM-4.7.',
     role: 'plain',
   },
+  models: {
+    env: 'ZAI_MODELS',
+    toml: 'models',
+    group: 'models',
+    kind: modelRows,
+    default: '',
+    about: 'What is known of models, in front of the built-in table: [[models]] in the TOML file, or the same as JSON.',
+    role: 'plain',
+  },
   thinkingProcessing: {
     env: 'THINKING_PROCESSING',
     group: 'answers',
@@ -552,7 +564,7 @@ export function flagOf(setting: Setting): string | undefined {
 }
 
 export function tomlKeyOf(setting: Setting): string {
-  return setting.env.toLowerCase()
+  return setting.toml ?? setting.env.toLowerCase()
 }
 
 /** Where a credential is sent; `undefined` for what is none. */

@@ -20,6 +20,8 @@ export interface ModelFacts {
   webSearch: boolean
   price: Price | undefined
   plan: 'coding' | undefined
+  /** The day they were last compared with their source: `2026-11-29`. */
+  checked: string | undefined
 }
 
 export interface ModelTable {
@@ -61,7 +63,7 @@ export function modelTable(own: readonly ModelRow[] = []): ModelTable {
     const family = longestFamily(name.toLowerCase(), [...rows.keys()])
     const facts = family === undefined ? undefined : rows.get(family)?.facts
     if (facts === undefined) return byGeneration(name)
-    const { price: _price, plan: _plan, ...abilities } = facts
+    const { price: _price, plan: _plan, checked: _checked, ...abilities } = facts
     return abilities
   }
 
@@ -138,6 +140,7 @@ function factsOf(id: string, facts: ModelFields): ModelFacts {
     webSearch: facts.web_search ?? false,
     price: facts.price,
     plan: facts.plan,
+    checked: facts.checked,
   }
 }
 

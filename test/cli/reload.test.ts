@@ -231,6 +231,26 @@ test('a running stream goes on under the old key, and the next request goes unde
   ])
 })
 
+test('rows about models hold from the next request on', async () => {
+  const env = { UPSTREAMS: 'demo', LOG_LEVEL: 'off' }
+  const { app, apply, close } = await assemble(configOf(env), 'test', { write() {} })
+  cleanups.push(close)
+  const window = async (name: string) => {
+    const response = await app.handle(new Request(`http://localhost/v1/models/${name}`))
+    const body: unknown = await response.json()
+    return [response.status, Reflect.get(Object(body), 'context_length')]
+  }
+  expect(await window('glm-5.3')).toEqual([200, 1_048_576])
+  expect(await window('glm-5.5')).toEqual([404, undefined])
+  const rows = [
+    { id: 'glm-5.3', context_tokens: 5 },
+    { id: 'glm-5.5', context_tokens: 6 },
+  ]
+  apply(configOf({ ...env, ZAI_MODELS: JSON.stringify(rows) }))
+  expect(await window('glm-5.3')).toEqual([200, 5])
+  expect(await window('glm-5.5')).toEqual([200, 6])
+})
+
 test('the real process: a changed file and a signal, while an answer runs', async () => {
   const api = scriptedApi(['old-key', 'new-key', 'third-key'])
   const upstream = api.listen()

@@ -19,7 +19,7 @@ export interface Route {
 
 export interface RouteContext {
   request: Request
-  /** Decoded, without a wildcard's: that is as the client wrote it. */
+  /** Percent-decoded, but for a wildcard's. */
   params: Record<string, string>
   query: Record<string, string | undefined>
   /** Without the query. */

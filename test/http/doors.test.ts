@@ -4,7 +4,7 @@ import { createMetrics } from '../../src/observe/metrics.ts'
 import { listenForMetrics } from '../../src/server.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { systemClock } from '../../src/wire/clock.ts'
-import { gatewayApp } from '../support/gateway.ts'
+import { gatewayApp, startGateway } from '../support/gateway.ts'
 import {
   type Asked,
   anthropicKey,
@@ -108,6 +108,23 @@ describe('each route', () => {
         const reply = await app.handle(new Request('http://localhost/forgotten', init))
         expect([method, reply.status, await reply.text()]).toEqual([method, 500, expect.not.stringContaining('secret')])
       }
+  })
+})
+
+describe('pages of other origins', () => {
+  test('may ask whether they may call, of every route, and learn no more', async () => {
+    const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
+    const corsOrigins = ['https://page.example']
+    const app = gatewayApp([upstream], { access: { openaiKey, anthropicKey, corsOrigins } })
+    const undeclared = app.routes.filter(({ hooks }) => hooks.detail?.['x-access'] === undefined)
+    expect(undeclared.map(({ method, path }) => `${method} ${path}`)).toEqual(['OPTIONS /', 'OPTIONS /*'])
+    const headers = { origin: 'https://page.example', 'access-control-request-method': 'GET' }
+    for (const { path } of doors()) {
+      const asked = await app.handle(new Request(`http://localhost${path}`, { method: 'OPTIONS', headers }))
+      expect([asked.status, await asked.text()]).toEqual([204, ''])
+    }
+    const called = await app.handle(new Request('http://localhost/v1/models', { headers }))
+    expect(called.status).toBe(401)
   })
 })
 
@@ -231,6 +248,35 @@ test('HEAD needs the key wherever GET does, and signs of life do not', async () 
   expect(heads.filter((door, at) => (replies[at]?.status === 200) !== isOpen(door))).toEqual([])
   for (const target of ['/', '/v1', '/anthropic', '/anthropic/v1/', '/openai', '/api/hello', '/api/anthropic'])
     expect([target, (await ask({ method: 'HEAD', target })).status]).toEqual([target, 200])
+})
+
+describe('without a key,', () => {
+  const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
+  const gateway = startGateway([upstream])
+  const at = Number(new URL(gateway.url).port)
+  afterAll(() => gateway.stop())
+
+  test.each<[string, string, string, number]>([
+    ['GET', '/healthz', line('rebound.example'), 200],
+    ['GET', '/healthz', line(''), 200],
+    ['GET', '/readyz', line('abc'), 200],
+    ['GET', '/v1/models', line('localhost:8080'), 200],
+    ['GET', '/v1/models', line('[::1]'), 200],
+    ['GET', '/v1/models?x=/healthz', line('rebound.example'), 403],
+    ['GET', '/healthz/../v1/models', line('abc'), 403],
+    ['HEAD', '/v1/models', line('rebound.example'), 403],
+    ['GET', '/docs', line('rebound.example'), 403],
+    ['GET', '/nowhere', line('rebound.example'), 403],
+    ['GET', '/nowhere', line('localhost'), 404],
+    ['POST', '/v1/messages', line('localhost'), 200],
+    ['POST', '/v1/messages', `${line('localhost')}X-Forwarded-For: 10.0.0.1\r\n`, 403],
+    ['POST', '/v1/chat/completions', `${line('localhost')}Forwarded: for=10.0.0.1\r\n`, 403],
+    ['GET', '/metrics', `${line('localhost')}Via: 1.1 proxy\r\n`, 403],
+    ['GET', '/healthz', `${line('localhost')}X-Real-IP: 10.0.0.1\r\n`, 403],
+  ])('%s %s with %j is %i', async (method, target, host, expected) => {
+    const { status, body } = await ask({ method, target, host }, at)
+    expect([status, body.includes('AUTH_TOKEN')]).toEqual([expected, expected === 403 && method !== 'HEAD'])
+  })
 })
 
 describe('the metrics on a port of their own', () => {

@@ -38,6 +38,8 @@ export const unusableHosts = [
     hostLine('a') + hostLine('a'),
     hostLine('localhost') + hostLine('a/healthz'),
     hostLine('') + hostLine('a'),
+    hostLine('a') + hostLine(''),
+    hostLine('') + hostLine(''),
   )
 
 /** Other ways to write the same path. */

@@ -117,12 +117,15 @@ function toolText({ name, description, parameters }: Tool): string {
   return templateJson({ type: 'function', function: { name, description, parameters } })
 }
 
+/** Longer ones are told from samples, for which a few spaces make no difference. */
+const longestExact = 65_536
 /** Deeper ones are nobody's: their indentation, which is made first, would be a hundred times as long as they are. */
 const mostLevels = 40
 
 /** JSON as the template's Python prints it: on one line, a space behind every comma and colon. */
 function templateJson(value: object): string {
-  if (tooDeep(value, mostLevels)) return JSON.stringify(value)
+  const compact = JSON.stringify(value)
+  if (compact.length > longestExact || tooDeep(value, mostLevels)) return compact
   // Line breaks within strings are escaped, so those that are left are the printer's own.
   return JSON.stringify(value, undefined, 1).replace(/,\n */g, ', ').replace(/\n */g, '')
 }

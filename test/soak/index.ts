@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { costlyCases } from '../support/costly.ts'
 import type { Load, Outcome } from './client.ts'
 
 // make soak: the gateway, an upstream and the clients in processes of their own, on loopback, for SOAK_SECONDS.
@@ -162,6 +163,30 @@ row(
 )
 row('  characters, each in its place', streams.characters.toLocaleString('en'))
 row('  memory at the end', `${rssMb(pid).toFixed(0)} MB`)
+
+// Schemas and answers that take long to judge: everybody else is answered meanwhile.
+const longestGapMs = 50
+for (const [costly, { name, schema }] of costlyCases.entries()) {
+  const body = JSON.stringify({
+    model: 'glm-4.7',
+    messages: [{ role: 'user', content: JSON.stringify({ costly }) }],
+    response_format: { type: 'json_schema', json_schema: { name: 'it', schema } },
+  })
+  let over = false
+  const asked = fetch(`${url}/v1/chat/completions`, { method: 'POST', body }).then(async (response) => {
+    await response.text()
+    over = true
+  })
+  let longest = 0
+  while (!over) {
+    const startedAt = performance.now()
+    await (await fetch(`${url}/healthz`)).text()
+    longest = Math.max(longest, performance.now() - startedAt)
+    await Bun.sleep(1)
+  }
+  await asked
+  row(`beside ${name}: longest /healthz`, `${longest.toFixed(0)} ms`, longest <= longestGapMs)
+}
 
 // The upstream is killed.
 const killed = load(url, { clients: 100, concurrency: 100, recital: { numbers: 1_000, everyMs: 20 } })

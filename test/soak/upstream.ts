@@ -1,8 +1,14 @@
 import { fieldOf } from '../support/chat-zai.ts'
+import { costlyCases } from '../support/costly.ts'
 import { chunkText } from '../support/zai-api.ts'
 
 // A process of its own: the official API on the port it is given, speaking numbers at the pace it is asked for.
 // `GET /open` says how many answers are under way.
+
+/** The prompt of a client whose schema takes long to judge: which of the cases. */
+export interface Costly {
+  costly: number
+}
 
 /** The prompt: how many numbers, and how long between two. */
 export interface Recital {
@@ -38,6 +44,21 @@ function recital({ numbers, everyMs }: Recital): ReadableStream<Uint8Array> {
   })
 }
 
+function isPrompt(message: unknown): boolean {
+  const content = fieldOf(message, 'content')
+  return fieldOf(message, 'role') === 'user' && typeof content === 'string' && content.startsWith('{')
+}
+
+function answerTo({ costly }: Costly): Blob {
+  const said = event({ delta: { content: costlyCases[costly]?.answer ?? '' } })
+  const end = event({ finish_reason: 'stop', usage: { prompt_tokens: 9, completion_tokens: 9 } })
+  return new Blob([said, end, 'data: [DONE]\n\n'])
+}
+
+function replyTo(prompt: Recital | Costly): ReadableStream<Uint8Array> | Blob {
+  return 'costly' in prompt ? answerTo(prompt) : recital(prompt)
+}
+
 if (import.meta.main) {
   const server = Bun.serve({
     port: Number(process.argv[2]),
@@ -47,8 +68,11 @@ if (import.meta.main) {
       if (request.url.endsWith('/open')) return Response.json(open)
       if (request.method !== 'POST') return Response.json({ object: 'list', data: [{ id: 'glm-4.7' }] })
       const messages = fieldOf(await request.json(), 'messages')
-      const asked = Array.isArray(messages) ? fieldOf(messages.at(-1), 'content') : undefined
-      return new Response(recital(JSON.parse(String(asked))), { headers: { 'content-type': 'text/event-stream' } })
+      // Rules about the form of the answer stand in front of it, and a second try asks for the same again.
+      const asked = Array.isArray(messages) ? messages.findLast(isPrompt) : undefined
+      return new Response(replyTo(JSON.parse(String(fieldOf(asked, 'content')))), {
+        headers: { 'content-type': 'text/event-stream' },
+      })
     },
   })
   console.log(server.port)

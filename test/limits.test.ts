@@ -203,6 +203,27 @@ describe('a body of more values than anybody means', () => {
   })
 })
 
+test.each([
+  ['many', Array.from({ length: 1_000 }, (_, place) => `stop ${place}`)],
+  ['long', ['a'.repeat(5_000)]],
+])(
+  'stop sequences that are too %s are refused, for every piece of the answer is searched for them',
+  async (_name, stop) => {
+    const gateway = gatewayOf()
+    for (const [path, field] of [
+      [chat, 'stop'],
+      ['/v1/messages', 'stop_sequences'],
+    ] as const) {
+      const refused = await post(gateway, path, { ...says('Hi'), max_tokens: 9, [field]: stop })
+      expect(refused.status).toBe(400)
+      expect(JSON.stringify(await refused.json())).toContain('at most 4000 are looked for')
+    }
+    const taken = await post(gateway, chat, { ...says('Hi'), stop: stop.slice(0, 50).map((one) => one.slice(0, 50)) })
+    expect(taken.status).toBe(200)
+    await taken.text()
+  },
+)
+
 describe('the allowance of a key', () => {
   test('of requests is one for all dialects, and 429 says when there is more', async () => {
     const gateway = gatewayOf({ limits: { requestsPerMinute: 1 } })

@@ -22,6 +22,7 @@ import {
   unknownModel,
 } from './route.ts'
 import { type SearchPolicy, settleSearch, shownSearches } from './search.ts'
+import { refuseVastStop } from './stop.ts'
 import { jsonReply } from './structured/index.ts'
 import type { Validate } from './structured/validate.ts'
 import { type ThinkingMode, thinking } from './thinking.ts'
@@ -83,6 +84,7 @@ export function createGateway(upstreams: readonly Upstream[], settings: GatewayO
 
     async start(asked, options) {
       refuseUnknownChoice(asked)
+      refuseVastStop(asked)
       const { loopLimit, validate } = settings
       const prepare = preparing(settings, { signal: options.signal, note: options.note, counting: false })
       const offered = await offers()

@@ -1,5 +1,21 @@
+import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
+import type { ChatRequest } from '../core/request.ts'
+
+/** Of all sequences together: each is looked for in every piece of the answer. */
+const mostCharacters = 4_000
+
+/** Errors: `invalid-request` for more to look for than every piece of a stream has time for. */
+export function refuseVastStop({ sampling: { stop = [] } }: ChatRequest): void {
+  const characters = stop.reduce((sum, sequence) => sum + sequence.length, 0)
+  if (characters <= mostCharacters) return
+  throw new GatewayError(
+    'invalid-request',
+    `The stop sequences have ${characters} characters in all; at most ${mostCharacters} are looked for. Send fewer or shorter ones.`,
+    { code: 'stop_too_long', param: 'stop' },
+  )
+}
 
 /**
  * Ends the answer in front of the stop sequence that is met first, as the official APIs do; the sequence itself is not shown.

@@ -1,5 +1,5 @@
 import { Database } from 'bun:sqlite'
-import { closeSync, openSync } from 'node:fs'
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
 import type { KeptReply } from '../core/dialect.ts'
 
 /** Replies that clients may ask for again or continue. Never throws: without its database it forgets. */
@@ -40,7 +40,7 @@ type Row = { reply: string; input: string }
 export function createResponseStore(options: ResponseStoreOptions): ResponseStore {
   const { path, maxBytes, maxRows, maxAgeMs, now, warn } = options
   const failing = new Set<string>()
-  const statements = attempt('opened', undefined, () => prepare(path))
+  const statements = attempt('opened', undefined, () => prepare(path, warn))
   if (!statements) return noResponseStore
   const { database, insert, select, remove, forgetOld, forgetOldest, size } = statements
   const oldest = () => now() - maxAgeMs
@@ -97,9 +97,23 @@ export function createResponseStore(options: ResponseStoreOptions): ResponseStor
 /** How long to wait for another process that writes. Everything here blocks the gateway, so: not long. */
 const lockWaitMs = 100
 
-function prepare(path: string) {
+/** A file that was here before may have any mode; on Windows the folder decides who reads it. */
+function makePrivate(file: string, warn: ResponseStoreOptions['warn']): void {
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0
+  if ((mode & 0o077) === 0 || process.platform === 'win32') return
+  try {
+    chmodSync(file, 0o600)
+  } catch (cause) {
+    warn(`${file} can be read by others on this machine; make it private with chmod 600`, cause)
+  }
+}
+
+function prepare(path: string, warn: ResponseStoreOptions['warn']) {
   // Conversations are nobody else's business; SQLite's side files take the mode of this one.
-  if (path !== ':memory:') closeSync(openSync(path, 'a', 0o600))
+  if (path !== ':memory:') {
+    closeSync(openSync(path, 'a', 0o600))
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) makePrivate(file, warn)
+  }
   const database = new Database(path, { create: true, strict: true })
   try {
     for (const statement of [

@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite'
 import { afterAll, describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createResponseStore, type ResponseStoreOptions } from '../../src/store/responses.ts'
@@ -98,6 +98,17 @@ test.skipIf(process.platform === 'win32')('nobody else may read the files', () =
   store.put(kept('a'))
   const modes = ['', '-wal', '-shm'].map((suffix) => statSync(path + suffix).mode & 0o777)
   expect(modes).toEqual([0o600, 0o600, 0o600])
+})
+
+test.each([0o644, 0o666, 0o640])('a file that is there with mode %o is made private', (mode) => {
+  const path = newPath()
+  setUp({ path }).store.put(kept('a'))
+  const files = ['', '-wal', '-shm'].map((suffix) => path + suffix)
+  for (const file of files) chmodSync(file, mode)
+  const { store, warnings } = setUp({ path })
+  expect(files.map((file) => statSync(file).mode & 0o777)).toEqual([0o600, 0o600, 0o600])
+  expect(store.get('a')).toBeDefined()
+  expect(warnings).toEqual([])
 })
 
 describe('a database that cannot be used is reported once for each thing it cannot do, and nothing throws:', () => {

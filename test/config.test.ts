@@ -592,6 +592,39 @@ describe('any page may call', () => {
   })
 })
 
+describe('an address without TLS', () => {
+  const api = { ZAI_API_KEY: 'a.b', UPSTREAMS: 'zai-api' }
+  test.each<[string, Record<string, string>, string[]]>([
+    [
+      'of an upstream',
+      { ...api, ZAI_API_BASE: 'http://api.example/v4' },
+      ['ZAI_API_BASE is plain http to api.example'],
+    ],
+    [
+      'in a private network',
+      { ...api, ZAI_API_BASE: 'http://10.0.0.9:8000/v4' },
+      ['ZAI_API_BASE is plain http to 10.0.0.9'],
+    ],
+    [
+      'of the web chat',
+      { UPSTREAMS: 'zai-web', API_ENDPOINT: 'http://chat.example/c' },
+      ['API_ENDPOINT is plain http'],
+    ],
+    [
+      'of the collector',
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://otel.example' },
+      ['OTEL_EXPORTER_OTLP_ENDPOINT is plain'],
+    ],
+    ['of this machine', { ...api, ZAI_API_BASE: 'http://127.0.0.1:8000/v4' }, []],
+    ['of this machine by name', { ...api, ZAI_API_BASE: 'http://localhost:8000/v4' }, []],
+    ['of this machine, IPv6', { ...api, ZAI_API_BASE: 'http://[::1]:8000/v4' }, []],
+    ['with TLS', { ...api, ZAI_API_BASE: 'https://api.example/v4' }, []],
+    ['that nobody uses', { UPSTREAMS: 'demo', ZAI_API_BASE: 'http://api.example/v4' }, []],
+  ])('%s', (_what, env, expected) => {
+    expect(doubts({ env })).toEqual(expected.map((begin) => expect.stringContaining(begin)))
+  })
+})
+
 describe('a proxy that would be bypassed:', () => {
   test.each([['ALL_PROXY'], ['all_proxy'], ['HTTPS_PROXY'], ['https_proxy'], ['HTTP_PROXY'], ['http_proxy']])(
     '%s naming SOCKS is a problem',

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net'
-import type { Doubt, LoadedConfig } from '../config.ts'
+import type { Config, Doubt, LoadedConfig } from '../config.ts'
+import { settingList } from './table.ts'
 
 /** Fills `bytes` with randomness and returns them. */
 export type RandomBytes = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array
@@ -50,17 +51,29 @@ export function newKey(random: RandomBytes): string {
 }
 
 /** What works otherwise than the operator may think, one line each; nothing of it stops the start. */
-export function doubtsAbout({ config: { corsOrigins, authToken }, doubts }: LoadedConfig): Doubt[] {
-  const anyPage = corsOrigins.includes('*') && authToken === undefined
+export function doubtsAbout({ config, doubts }: LoadedConfig): Doubt[] {
+  const found = [...anyPage(config), ...readableOnTheWay(config)]
+  return [...doubts, ...found.map((says) => ({ says, loud: false }))]
+}
+
+function anyPage({ corsOrigins, authToken }: Config): string[] {
+  if (!corsOrigins.includes('*') || authToken !== undefined) return []
   return [
-    ...doubts,
-    ...(anyPage
-      ? [
-          {
-            says: 'CORS_ORIGINS=* needs AUTH_TOKEN: without a key only pages of this machine may call, and origins that are named',
-            loud: false,
-          },
-        ]
-      : []),
+    'CORS_ORIGINS=* needs AUTH_TOKEN: without a key only pages of this machine may call, and origins that are named',
   ]
+}
+
+/** Addresses to which keys and prompts go in the clear, over more than this machine. */
+function readableOnTheWay(config: Config): string[] {
+  return settingList.flatMap(({ name, env, role }) => {
+    const destination = typeof role === 'object' && 'addressOf' in role ? role.addressOf : undefined
+    const isUsed = destination === 'collector' || config.upstreams.some((upstream) => upstream === destination)
+    const address = config[name]
+    if (!isUsed || typeof address !== 'string' || !URL.canParse(address)) return []
+    const { protocol, hostname } = new URL(address)
+    if (protocol !== 'http:' || isLoopback(hostname.replace(/^\[|\]$/g, ''))) return []
+    return [
+      `${env} is plain http to ${hostname}: whoever is on the way reads the ${destination === 'collector' ? 'headers and traces' : 'key and the prompts'}; use https`,
+    ]
+  })
 }

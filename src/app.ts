@@ -4,6 +4,7 @@ import { brief } from './core/brief.ts'
 import type { Clock } from './core/clock.ts'
 import type { Dialect, KeepAliveStyle, ReasoningField } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, GatewayError } from './core/errors.ts'
+import { type Redact, redactError } from './core/redact.ts'
 import { anthropicMessages } from './dialects/anthropic-messages/index.ts'
 import { openaiChat } from './dialects/openai-chat/index.ts'
 import { openaiCompletions } from './dialects/openai-completions/index.ts'
@@ -45,6 +46,8 @@ export interface AppOptions {
   keepAliveStyle: KeepAliveStyle
   stallMs: number
   thinking: ThinkingMode
+  /** Takes out of errors whatever secret of the operator's they hold. */
+  redact: Redact
   reasoningField: ReasoningField
   /** The secret of this gateway's user; without one it cannot prove whose it is. */
   identity?: string | undefined
@@ -124,6 +127,7 @@ export function createApp(options: AppOptions) {
     .onError(({ request, error }) => refuse(request, error))
   const answering = {
     ...{ gateway, store, clock, newId, recordOf, takeBody, connection, pulseOf: metrics?.pulseOf, done },
+    redact: options.redact,
     get keepAliveMs() {
       return options.keepAliveMs
     },
@@ -176,7 +180,7 @@ export function createApp(options: AppOptions) {
   }
 
   function refuse(request: Request, thrown: unknown): Response {
-    const error = asGatewayError(thrown)
+    const error = redactError(asGatewayError(thrown), options.redact)
     const record = recordOf(request)
     const dialect = matched.get(request)?.dialect ?? likelyDialect(record.path, request.headers)
     const { status, body } = dialect.encodeError(error, record.id)

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chatZai, completionRoute, json as siteJson } from './support/chat-zai.ts'
+import { chatZai, completionRoute, eventStream, json as siteJson } from './support/chat-zai.ts'
 import { answer, scriptedApi } from './support/zai-api.ts'
 
 // The real program, given secrets and prompts, made to succeed and fail in many ways; then everything it ever wrote
@@ -29,7 +29,18 @@ afterAll(() => {
   rmSync(folder, { recursive: true })
 })
 
-const secrets = [clientKey, apiKey, webToken, collectorKey, wrongKey, prompt, 'PlantedApiKey', 'lanted-']
+const secrets = [
+  clientKey,
+  clientKey.slice(3),
+  btoa(clientKey).slice(0, 20),
+  apiKey,
+  webToken,
+  collectorKey,
+  wrongKey,
+  prompt,
+  'PlantedApiKey',
+  'lanted-',
+]
 
 const env = {
   PATH: process.env.PATH ?? '',
@@ -62,13 +73,16 @@ function start(args: string[], more: Record<string, string>) {
   return { child, said, finished }
 }
 
+const beginning =
+  'data: {"choices":[{"index":0,"delta":{"content":"Hello"}}],"type":"chat:completion","data":{"delta_content":"Hello","phase":"answer"}}\n\n'
+
 /** Which of the secrets stand in a text. */
 function leaks(text: string): string[] {
   return secrets.filter((secret) => text.includes(secret))
 }
 
 test('the search itself finds what is there', () => {
-  expect(leaks(`key=${clientKey} ${prompt}`)).toEqual([clientKey, prompt, 'lanted-'])
+  expect(leaks(`key=${clientKey} ${prompt}`)).toEqual([clientKey, clientKey.slice(3), prompt, 'lanted-'])
 })
 
 const says = (content: unknown, more: object = {}) =>
@@ -144,7 +158,18 @@ describe.each(['zai-api', 'zai-web'] as const)('with %s the server writes no sec
   })
 
   // A credential that was refused is not used again: it comes last.
+  const echo = `Authorization: Bearer ${apiKey}; x-key: ${collectorKey} ${clientKey} ${webToken} ${'y '.repeat(40)}${collectorKey} ${clientKey.slice(3)}`
   const refusals: [string, () => Response][] = [
+    ['what it was sent', () => siteJson({ error: { code: '1210', message: echo } }, 400)],
+    ['what it was sent, in base64', () => siteJson({ error: { code: '1210', message: btoa(clientKey) } }, 400)],
+    [
+      'what it was sent, in a frame',
+      () => eventStream(`data: ${JSON.stringify({ error: { code: '1210', message: echo } })}\n\n`),
+    ],
+    [
+      'what it was sent, in the middle of a reply',
+      () => eventStream(`${beginning}data: ${JSON.stringify({ error: { code: '1210', message: echo } })}\n\n`),
+    ],
     ['nonsense', () => new Response(`<html>${apiKey} ${webToken} ${prompt}</html>`, { status: 200 })],
     ['an error page', () => new Response(`oops ${apiKey} ${webToken} ${prompt}`, { status: 500 })],
     ['an error in JSON', () => siteJson({ error: { code: '1234', message: `no: ${apiKey} ${webToken}` } }, 500)],
@@ -155,7 +180,10 @@ describe.each(['zai-api', 'zai-web'] as const)('with %s the server writes no sec
     async (_name, refuse) => {
       refusal = refuse
       if (upstream === 'zai-web') site.script(completionRoute, ...Array.from({ length: 8 }, () => refuse))
-      expect(await post(chat, says('Hi', { model }))).toBeGreaterThanOrEqual(400)
+      for (const stream of [false, true]) await post(chat, says('Hi', { model, stream }))
+      await post('/v1/messages', says('Hi', { model, stream: true }))
+      await ask('/readyz')
+      expect(replies.length).toBeGreaterThan(0)
       site.clear(completionRoute)
       refusal = undefined
       expect(replies.flatMap(leaks)).toEqual([])

@@ -2,11 +2,13 @@ import { createApp } from '../app.ts'
 import { createAttachments } from '../attachments/index.ts'
 import { limitsWith } from '../attachments/limits.ts'
 import { createPdfReader, type ReadPdf } from '../attachments/pdf-reader.ts'
+import { secretsIn } from '../config/secrets.ts'
 import { settings } from '../config/table.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { Config } from '../config.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Pool } from '../core/pool.ts'
+import { createRedactor, type Redact } from '../core/redact.ts'
 import type { Upstream } from '../core/upstream.ts'
 import { createPool, type Wait } from '../gateway/pool.ts'
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway/run.ts'
@@ -69,7 +71,11 @@ export async function assemble(
   let current = config
   const clock = systemClock
   const { logFormat: format } = config
-  const log = createLog({ level: () => current.logLevel, format, now: clock.now, write: logLines.write })
+  // Old ones stay: calls that were made with them still run.
+  const secrets = new Set(secretsIn(config))
+  let redactKnown = createRedactor([...secrets])
+  const redact: Redact = (text) => redactKnown(text)
+  const log = createLog({ level: () => current.logLevel, format, now: clock.now, redact, write: logLines.write })
   const lending = { clock, random: Math.random, limits: () => current }
   // They outlive a change of the configuration: what is lent stays counted, and what was learned stays known.
   const pools = {
@@ -122,6 +128,7 @@ export async function assemble(
       return current.reasoningField
     },
     identity,
+    redact,
     metrics,
     trace: tracer?.trace,
   })
@@ -130,6 +137,8 @@ export async function assemble(
     const options = gatewayOptions(changed, edge)
     const upstreams = upstreamsOf(changed, edge)
     current = changed
+    for (const secret of secretsIn(changed)) secrets.add(secret)
+    redactKnown = createRedactor([...secrets])
     behind = upstreams
     access = accessOf(changed)
     gateway.replace(behind, options)

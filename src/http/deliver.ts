@@ -3,6 +3,7 @@ import { collector } from '../core/collect.ts'
 import type { Encoder, ProseWriter } from '../core/dialect.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
 import type { Reply, StreamEvent } from '../core/events.ts'
+import { type Redact, redactError } from '../core/redact.ts'
 import { type FastPath, read, type Source } from '../core/source.ts'
 import type { RequestRecord } from '../observe/record.ts'
 
@@ -15,6 +16,7 @@ export interface StreamOptions {
   keepAliveMs: number
   clock: Clock
   record: RequestRecord
+  redact: Redact
   /** Asked for when they leave. */
   headers: () => Record<string, string>
   /** Longest time in which the client reads nothing. */
@@ -54,7 +56,8 @@ export async function streamReply(options: StreamOptions): Promise<Response> {
  * all that is done with an event.
  */
 function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined): ReadableStream<Uint8Array> {
-  const { events, encoder, keepAlive, keepAliveMs, stallMs, clock, record, onLeave, abort, hangUp, done } = options
+  const { events, encoder, keepAlive, keepAliveMs, stallMs, clock, record, redact, onLeave, abort, hangUp, done } =
+    options
   const ended = Promise.withResolvers<void>()
   let controller: ReadableStreamDirectController | undefined
   let source: Source<StreamEvent[]> | undefined
@@ -141,10 +144,14 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
   function encode(batch: StreamEvent[]): string {
     const out: string[] = []
     for (const event of batch) {
-      encoder.push(event, out)
+      encoder.push(event.type === 'error' ? redacted(event.error) : event, out)
       note(event, record, clock)
     }
     return out.length === 1 ? (out[0] ?? '') : out.join('')
+  }
+
+  function redacted(error: GatewayError): StreamEvent {
+    return { type: 'error', error: redactError(error, redact) }
   }
 
   function tell(text: string | Uint8Array): void {

@@ -4,6 +4,7 @@ import { collector } from '../core/collect.ts'
 import type { CredentialScope, Dialect, Encoder, KeepAliveStyle, ReasoningField } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Reply } from '../core/events.ts'
+import type { Redact } from '../core/redact.ts'
 import type { Gateway } from '../gateway/run.ts'
 import { type ThinkingMode, thinkingModes } from '../gateway/thinking.ts'
 import type { RequestRecord } from '../observe/record.ts'
@@ -23,6 +24,7 @@ export interface DialectRouteOptions {
   keepAliveStyle: KeepAliveStyle
   stallMs: number
   thinking: ThinkingMode
+  redact: Redact
   reasoningField: ReasoningField
   recordOf: (request: Request) => RequestRecord
   takeBody: TakeBody
@@ -127,6 +129,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
       keepAliveMs,
       clock,
       record,
+      redact: options.redact,
       headers,
       stallMs,
       onLeave: (listener) => {

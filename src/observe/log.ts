@@ -1,5 +1,6 @@
 import { jsonLinesFormatter, type LogRecord } from '@logtape/logtape'
 import { redactByPattern } from '@logtape/redaction'
+import type { Redact } from '../core/redact.ts'
 
 /** Each says what those behind it say, too. */
 export const logLevels = ['debug', 'info', 'warn', 'error', 'off'] as const
@@ -20,6 +21,8 @@ export interface LogOptions {
   format: 'text' | 'json'
   /** Milliseconds since 1970. */
   now: () => number
+  /** Takes the operator's own secrets out of a line. */
+  redact: Redact
   /**
    * Where lines go; each is written when it is asked for, and ends in a line break. What warns does not wait; all else
    * may, for a moment: with many in a row, what writes them is in the processor's caches (6 % of a short request).
@@ -44,7 +47,7 @@ const secrets = [
  *
  * Lines are LogTape's; its loggers are left out, for they take as long as all that is done with a line here.
  */
-export function createLog({ level, format, now, write }: LogOptions): Log {
+export function createLog({ level, format, now, redact, write }: LogOptions): Log {
   const formatted = redactByPattern(format === 'json' ? jsonLinesFormatter : textLines(), secrets)
   return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
 
@@ -62,11 +65,32 @@ export function createLog({ level, format, now, write }: LogOptions): Log {
   /** Whatever its facts are, a line takes none of those beside it along. */
   function written(record: LogRecord): string {
     try {
-      return formatted(record)
+      return printable(redact(formatted(record)))
     } catch {
-      return formatted({ ...record, properties: { unreadable: Object.keys(record.properties).join() } })
+      return printable(formatted({ ...record, properties: { unreadable: Object.keys(record.properties).join() } }))
     }
   }
+}
+
+/**
+ * What a terminal would obey instead of showing it, as `\u001b`: clients name models and paths, and nobody who reads
+ * the log shall see their colours, lines or letters in another order.
+ */
+function printable(line: string): string {
+  const end = line.endsWith('\n') ? line.length - 1 : line.length
+  const text = line.slice(0, end)
+  if (!unprintable.test(text)) return line
+  return text.replace(eachUnprintable, escaped) + line.slice(end)
+}
+
+/** Controls, formats (reading direction among them), half characters, separators of lines. */
+const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
+const eachUnprintable = new RegExp(unprintable, 'gu')
+
+function escaped(character: string): string {
+  return [...Array(character.length).keys()]
+    .map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`)
+    .join('')
 }
 
 /** `2026-11-22 08:30:00 info  POST /v1/messages status=200 ms=840` */

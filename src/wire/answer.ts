@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import { cancelled, type HttpResponse, piecesOf, textOf } from './http.ts'
+import { cancelled, type HttpResponse, piecesOf, textOf, toldNameOf } from './http.ts'
 
 /** A whole answer, whatever its status. */
 export interface Answer {
@@ -40,14 +40,26 @@ export async function readAnswer(response: HttpResponse, options: AnswerOptions)
   try {
     const text = pieces ? await textOf(pieces) : ''
     if (signal.aborted) throw cancelled()
-    if (isLate) throw new GatewayError('timeout', `${host} did not finish its answer within ${timeoutMs / 1000} s.`)
+    if (isLate)
+      throw new GatewayError(
+        'timeout',
+        `${toldNameOf(host, 'The upstream')} did not finish its answer within ${timeoutMs / 1000} s.`,
+        {
+          detail: { host },
+        },
+      )
     return { status, ok, headers, text }
   } catch (cause) {
     if (signal.aborted) throw cancelled()
     if (cause instanceof GatewayError) throw cause
-    throw new GatewayError('upstream-unavailable', `The connection to ${host} broke before its answer was complete.`, {
-      cause,
-    })
+    throw new GatewayError(
+      'upstream-unavailable',
+      `The connection to ${toldNameOf(host, 'the upstream')} broke before its answer was complete.`,
+      {
+        cause,
+        detail: { host },
+      },
+    )
   } finally {
     stop()
     signal.removeEventListener('abort', leave)

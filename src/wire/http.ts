@@ -96,11 +96,26 @@ export async function send(url: string, init: Outgoing, options: SendOptions): P
     if (signal.aborted) throw cancelled(cause)
     const { host } = new URL(url)
     if (isLate)
-      throw new GatewayError('timeout', `${host} did not answer within ${headersTimeoutMs / 1000} s.`, { cause })
+      throw new GatewayError(
+        'timeout',
+        `${toldNameOf(host, 'The upstream')} did not answer within ${headersTimeoutMs / 1000} s.`,
+        {
+          cause,
+          detail: { host },
+        },
+      )
     throw unreachable(host, cause)
   } finally {
     stop()
   }
+}
+
+/**
+ * What a client may be told of an address: Z.AI's own are public, while those an operator has set up say something
+ * about a private network. The log has them all, as `detail.host`.
+ */
+export function toldNameOf(host: string, otherwise: string): string {
+  return /(?:^|\.)(?:z\.ai|bigmodel\.cn|chatglm\.cn)(?::\d+)?$/.test(host) ? host : otherwise
 }
 
 export function cancelled(cause?: unknown): GatewayError {
@@ -111,8 +126,8 @@ function unreachable(host: string, cause: unknown): GatewayError {
   const code = causeCode(cause)
   return new GatewayError(
     'upstream-unavailable',
-    `${host} could not be reached (${code}). Check the network, the proxy settings and whether ${host} is up.`,
-    { cause, detail: { code } },
+    `${toldNameOf(host, 'The upstream')} could not be reached (${code}). Check the network, the proxy settings and whether it is up.`,
+    { cause, detail: { code, host } },
   )
 }
 

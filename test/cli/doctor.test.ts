@@ -180,7 +180,7 @@ skip  answers                    there is nobody to ask
       'a connection that breaks',
       'ECONNRESET',
       {},
-      `chat.z.ai could not be reached (ECONNRESET). Check the network, the proxy settings and whether chat.z.ai is up.
+      `chat.z.ai could not be reached (ECONNRESET). Check the network, the proxy settings and whether it is up.
       → Check the network, and whether a firewall or a proxy stands in between.`,
     ],
     [

@@ -52,6 +52,7 @@ function setUp(events: Promise<Source<StreamEvent[]>>, encode: (event: StreamEve
       push: (event, out) => void out.push(encode(event)),
       end() {},
     },
+    redact: (text) => text,
     keepAlive: '<ping>',
     keepAliveMs: 10_000,
     clock,

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
+import { createRedactor } from '../../src/core/redact.ts'
 import { createLog, type Facts, type LogLevel, type LogOptions, logLevels } from '../../src/observe/log.ts'
 import { closeRecord, openRecord, type RequestRecord } from '../../src/observe/record.ts'
 import { manualClock } from '../support/clock.ts'
@@ -11,6 +12,7 @@ function logOf(format: LogOptions['format'], level: () => LogLevel = () => 'debu
     level,
     format,
     now: manualClock().now,
+    redact: createRedactor(['known-secret']),
     write(line, mayWait) {
       lines.push(line())
       waits.push(mayWait)
@@ -99,6 +101,22 @@ test('the level may change under way', () => {
     ...['warn at warn', 'error at warn'],
     'error at error',
   ])
+})
+
+test.each(['text', 'json'] as const)('what a terminal would obey is shown, as %s', (format) => {
+  const { log, lines } = logOf(format)
+  const model = `a\u001b[31m\u202ered\u0007\u009b2J\ud800\u2028\u200f`
+  log.info(`GET /\u001b[2J`, { model })
+  expect(lines).toHaveLength(1)
+  expect(lines[0]?.trimEnd()).not.toMatch(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u)
+  for (const shown of ['\\u001b[31m', '\\u202ered', '\\u0007', '\\u009b2J', '\\ud800', '\\u2028', '\\u200f'])
+    expect(lines[0]).toContain(shown)
+})
+
+test('secrets that are known never reach a line', () => {
+  const { log, lines } = logOf('text')
+  log.warn('says known-secret', { reason: 'known-secret' })
+  expect(lines[0]?.slice(20)).toBe('warn  says [redacted] reason=[redacted]\n')
 })
 
 test.each<[string, Partial<RequestRecord>, string[]]>([

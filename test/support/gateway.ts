@@ -2,6 +2,7 @@ import { createApp } from '../../src/app.ts'
 import { createAttachments } from '../../src/attachments/index.ts'
 import { limitsWith } from '../../src/attachments/limits.ts'
 import type { KeepAliveStyle, ReasoningField } from '../../src/core/dialect.ts'
+import { createRedactor } from '../../src/core/redact.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import type { RouteOptions } from '../../src/gateway/route.ts'
 import { createGateway } from '../../src/gateway/run.ts'
@@ -47,6 +48,8 @@ export interface GatewaySettings {
   loopLimit?: number
   webSearch?: SearchPolicy
   store?: ResponseStore
+  /** Taken out of every error. */
+  secrets?: readonly string[]
   validate?: Validate
   routes?: Partial<RouteOptions>
   identity?: string
@@ -122,6 +125,7 @@ export function gatewayApp(
     reasoningField: settings.reasoningField ?? 'reasoning_content',
     stallMs: settings.stallMs ?? 60_000,
     thinking: settings.thinking ?? 'think',
+    redact: createRedactor(settings.secrets ?? []),
     metrics: createMetrics({
       running: () => limits.running,
       gauges: () => Object.fromEntries(upstreams.flatMap(({ id, gauges }) => (gauges ? [[id, gauges()]] : []))),

@@ -11,6 +11,7 @@ const log = createLog({
   level: () => 'info',
   format: 'text',
   now: systemClock.now,
+  redact: (text) => text,
   write: (line) => void process.stderr.write(line()),
 })
 const leaveBehind = {

@@ -19,7 +19,11 @@ test('an answer is read whatever its status', async () => {
 test('a body that takes too long is a timeout that names the host', async () => {
   const { clock, answer } = read(endless())
   clock.advance(5_000)
-  await expect(answer).rejects.toMatchObject({ kind: 'timeout', message: expect.stringContaining('api.example.com') })
+  await expect(answer).rejects.toMatchObject({
+    kind: 'timeout',
+    message: 'The upstream did not finish its answer within 5 s.',
+    detail: { host: 'api.example.com' },
+  })
 })
 
 test('a client that leaves waits for nothing', async () => {

@@ -1,5 +1,6 @@
 import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors.ts'
 import type { Refusal } from '../../core/pool.ts'
+import { quote } from '../../core/redact.ts'
 import type { Answer } from '../../wire/answer.ts'
 
 /** What may be done as long as nothing was sent to the client: try once more, or have the pool find room. */
@@ -247,7 +248,7 @@ function errorOf(complaint: Complaint, now: number): GatewayError {
     code: known.code,
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(param === undefined ? {} : { param }),
-    detail: { code, status, text: shortened(text) },
+    detail: { code, status, text: quote(text) },
   })
 }
 
@@ -271,7 +272,7 @@ function messageOf({ message, quoted }: Failure, { text }: Complaint, resetsAt: 
     const time = new Date(resetsAt).toISOString().slice(0, 16).replace('T', ' ')
     return `${message} It resets at ${time} UTC; until then use another key.`
   }
-  const said = shortened(text)
+  const said = quote(text)
   return quoted && said !== '' ? `${message} It says: ${said}` : message
 }
 
@@ -332,15 +333,6 @@ function codeOf({ code }: Record<string, unknown>): string {
 function textOf({ message, msg }: Record<string, unknown>): string {
   const text = message ?? msg
   return typeof text === 'string' ? text : ''
-}
-
-/** One line, without anything that could be a key (`<id>.<secret>`). */
-function shortened(text: string): string {
-  const line = text
-    .replace(/\s+/g, ' ')
-    .trim()
-    .replace(/[\w-]{16,}\.[\w-]{8,}/g, '…')
-  return line.length <= 300 ? line : `${line.slice(0, 299).toWellFormed()}…`
 }
 
 function isMarkup(text: string): boolean {

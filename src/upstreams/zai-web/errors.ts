@@ -1,5 +1,6 @@
 import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors.ts'
 import type { Refusal } from '../../core/pool.ts'
+import { quote } from '../../core/redact.ts'
 
 /** What may be done as long as nothing was sent to the client: try once more, or have the pool find a session. */
 export type Remedy = Extract<Refusal, 'busy' | 'dead'> | 'new-version' | 'again' | 'none'
@@ -139,7 +140,7 @@ export function emptyResponse(): GatewayError {
 
 function errorOf(complaint: Complaint): GatewayError {
   const { code, text, status } = complaint
-  const detail = { code, status, text: shortened(text) }
+  const detail = { code, status, text: quoteWithoutStop(text) }
   const known =
     failures.find(({ codes }) => code !== '' && codes?.test(code)) ??
     failures.find(({ texts }) => texts?.test(text)) ??
@@ -149,7 +150,7 @@ function errorOf(complaint: Complaint): GatewayError {
 }
 
 function unknownMessage({ code, text, status }: Complaint): string {
-  const said = shortened(text) || code || (status === undefined ? 'nothing more' : `HTTP ${status}`)
+  const said = quoteWithoutStop(text) || code || (status === undefined ? 'nothing more' : `HTTP ${status}`)
   return `Z.AI could not answer and says: ${said}. Try again, or choose another model.`
 }
 
@@ -193,12 +194,9 @@ function markup(page: string): string {
   return /<title>([^<]*)<\/title>/i.exec(page)?.[1] ?? ''
 }
 
-function shortened(text: string): string {
-  const line = text
-    .replace(/\s+/g, ' ')
-    .trim()
-    .replace(/[.。]$/, '')
-  return line.length <= 300 ? line : `${line.slice(0, 299).toWellFormed()}…`
+/** It goes on in a sentence of ours. */
+function quoteWithoutStop(text: string): string {
+  return quote(text).replace(/[.。]$/, '')
 }
 
 function parse(text: string): unknown {

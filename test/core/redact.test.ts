@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'bun:test'
+import { GatewayError } from '../../src/core/errors.ts'
+import { createRedactor, quote, redactError } from '../../src/core/redact.ts'
+
+const key = `${'5ec2e7'.repeat(5)}ab.PlantedApiKey1`
+
+describe('a quotation holds no credential', () => {
+  test.each<[string, string, string]>([
+    ['a header', `Bad header Authorization: Bearer ${key} was sent`, 'Bad header Authorization: [redacted] was sent'],
+    ['a header in JSON', '{"authorization":"Bearer abcdef123"}', '{"authorization":"[redacted]"}'],
+    [
+      'a header in JSON in JSON',
+      '{\\"authorization\\":\\"Bearer abcdef123\\"}',
+      '{\\"authorization\\":\\"[redacted]\\"}',
+    ],
+    [
+      'headers in a list',
+      "headers={'x-api-key': 'plainword9', 'accept': '*/*'}",
+      "headers={'x-api-key': '[redacted]', 'accept': '*/*'}",
+    ],
+    ['basic credentials', 'Proxy-Authorization=Basic dXNlcjpwYXNz', 'Proxy-Authorization=[redacted]'],
+    ['a cookie', 'Cookie: token=abcdefgh; path=/', 'Cookie: [redacted]; path=/'],
+    ['a query', 'GET /v1?token=abcdefgh&x=1', 'GET /v1?token=[redacted]&x=1'],
+    ['a web token alone', 'no such user eyJhbGciOi.eyJpZCI6.c2ln', 'no such user [redacted]'],
+    ['a vendor’s key', 'Incorrect API key provided: sk-abcdefghijkl.', 'Incorrect API key provided: [redacted].'],
+    ['a bearer without a name', 'got "Bearer secretvalue1"', 'got "[redacted]"'],
+    ['a key alone', `cannot use ${key}`, 'cannot use [redacted]'],
+    ['several lines', 'one\n two\tthree', 'one two three'],
+  ])('%s', (_what, text, quoted) => {
+    expect(quote(text)).toBe(quoted)
+  })
+
+  test.each([
+    'The token limit is 8192 tokens.',
+    'Authorization failed: try again',
+    'max_tokens: expected a number, got "12"',
+    'Invalid parameter temperature=2.5',
+    '余额不足或无可用资源包,请充值。',
+  ])('%s stays as it is', (text) => {
+    expect(quote(text)).toBe(text)
+  })
+
+  test('a long one ends between words, so that no half of a secret is left', () => {
+    const secret = 'Zq9'.repeat(40)
+    const text = `${'word '.repeat(50)}${secret} and more ${'word '.repeat(20)}`
+    expect(quote(text)).toBe(`${'word '.repeat(50).trim()}…`)
+    expect(quote('错'.repeat(400))).toBe(`${'错'.repeat(299)}…`)
+  })
+})
+
+describe('known secrets', () => {
+  const secret = 'p"ss wörd/1'
+  const redact = createRedactor([secret, 'longer-secret', 'longer-secret-still', 'abc'])
+
+  test.each([
+    ['as they are', `x ${secret} y`, 'x [redacted] y'],
+    ['in a URL', `x?${encodeURIComponent(secret)}`, 'x?[redacted]'],
+    ['in JSON', JSON.stringify({ a: secret }), '{"a":"[redacted]"}'],
+    ['in base64', Buffer.from(secret).toString('base64'), '[redacted]'],
+    ['inside one another', 'longer-secret-still', '[redacted]'],
+    ['more than once', 'longer-secret longer-secret', '[redacted] [redacted]'],
+    ['that are too short to be one stay', 'abc', 'abc'],
+  ])('%s', (_where, text, clean) => {
+    expect(redact(text)).toBe(clean)
+  })
+
+  test('leave the message of an error, and nothing else of it', () => {
+    const facts = {
+      code: 'c',
+      param: 'p',
+      retryAfterMs: 5,
+      retry: false,
+      status: 418,
+      details: { d: 1 },
+      overflow: { tokens: 2, maximum: 1 },
+    }
+    const error = redactError(new GatewayError('rate-limited', 'says longer-secret', facts), redact)
+    expect(error).toMatchObject({ kind: 'rate-limited', message: 'says [redacted]', ...facts })
+    const harmless = new GatewayError('internal', 'nothing')
+    expect(redactError(harmless, redact)).toBe(harmless)
+  })
+})

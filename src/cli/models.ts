@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts'
+import type { ListedModel } from '../gateway/route.ts'
 import { assemble } from './gateway.ts'
 import type { Io } from './io.ts'
 
@@ -11,9 +12,20 @@ export async function models(config: Config, io: Io, { json }: { json: boolean }
     return 0
   }
   const width = Math.max(...listed.map(({ id }) => id.length))
-  for (const { id, contextTokens, vision } of listed) {
-    const context = contextTokens === undefined ? '' : `${Math.round(contextTokens / 1000)}K context`
-    io.stdout(`${`${id.padEnd(width)}  ${[context, vision ? 'vision' : ''].filter(Boolean).join(', ')}`.trimEnd()}\n`)
-  }
+  for (const model of listed)
+    io.stdout(`${`${model.id.padEnd(width)}  ${factsOf(model).filter(Boolean).join(', ')}`.trimEnd()}\n`)
   return 0
+}
+
+function factsOf({ contextTokens, vision, video, files, price, refused }: ListedModel): string[] {
+  const context = contextTokens === undefined ? '' : `${Math.round(contextTokens / 1000)}K context`
+  const dollars = price && [price.input, price.cached, price.output].map((each) => each ?? '–').join('/')
+  return [
+    context,
+    vision ? 'vision' : '',
+    video ? 'video' : '',
+    files ? 'files' : '',
+    dollars === undefined ? '' : `$${dollars} a million tokens`,
+    refused ? 'refused to this key' : '',
+  ]
 }

@@ -36,10 +36,11 @@ export function createMetrics(watched: Watched): Metrics {
   const registry = new Registry()
   const registers = [registry]
   const models = new Set<string>()
-  const modelOf = ({ upstream, model }: RequestRecord): string => {
+  const modelOf = ({ upstream, model, error, status = error?.status }: RequestRecord): string => {
     // Before its route is found a request names whatever it likes.
     if (upstream === undefined || model === undefined) return 'other'
-    if (models.size < mostModels) models.add(model)
+    // A name that its upstream does not know is a client's own word, too.
+    if (models.size < mostModels && status !== 404) models.add(model)
     return models.has(model) ? model : 'other'
   }
 

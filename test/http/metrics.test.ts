@@ -117,6 +117,15 @@ describe('labels', () => {
     expect(page).toContain('model="other",upstream="demo",status="2xx"} 400')
   })
 
+  test('are no names that an upstream does not know', async () => {
+    const metrics = createMetrics({ running: () => new Set(), gauges: () => ({}), version: 'test' })
+    metrics.closed(closed({ upstream: 'zai-api', model: 'made-up', status: 404 }), 0)
+    metrics.closed(closed({ upstream: 'zai-api', model: 'new' }), 0)
+    metrics.closed(closed({ upstream: 'zai-api', model: 'new', status: 404 }), 0)
+    const told = [...(await metrics.text()).matchAll(/^zai2api_requests_total.*model="([^"]+)".*status="([^"]+)"/gm)]
+    expect(told.map(([, model, status]) => `${model} ${status}`)).toEqual(['other 4xx', 'new 2xx', 'new 4xx'])
+  })
+
   test('cost little: an event under 5 µs, one in a hundred of what relaying it costs', () => {
     const metrics = createMetrics({ running: () => new Set(), gauges: () => ({}), version: 'test' })
     const pulse = metrics.pulseOf(closed({ upstream: 'demo' }))

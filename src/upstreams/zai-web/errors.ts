@@ -81,6 +81,13 @@ const failures: Failure[] = [
     message: 'Z.AI does not accept the token of this session. Take a fresh one from chat.z.ai (ZAI_TOKEN).',
   },
   {
+    code: 'model_not_found',
+    texts: /model (?:is )?(?:not found|does not exist)|模型不存在/i,
+    kind: 'not-found',
+    message: 'chat.z.ai does not know this model. Choose another one; GET /v1/models lists them.',
+    facts: { param: 'model' },
+  },
+  {
     code: 'model_not_available',
     codes: /^403$/,
     texts: /not available for (?:the )?current user level/i,

@@ -57,6 +57,7 @@ describe('a plain HTTP answer', () => {
       'upstream_signature_rejected',
       502,
     ],
+    ['404 about the model', [404, json, '{"detail":"Model not found"}'], 'model_not_found', 404],
     [
       '403 about the signature',
       [403, json, '{"detail":"Signature validation failed"}'],

@@ -117,6 +117,7 @@ function decodeToolChoice(choice: FlatChoice | undefined, lowered: LoweredTool[]
   if ('name' in choice && isNameable(choice.type)) return { name: loweredName(choice, lowered) }
   const named = lowered.find(({ origin }) => origin.type === choice.type)
   if (named) return { name: named.tool.name }
+  if (isWebSearch(choice)) throw invalid('tool_choice', `the request offers no tool of the type ${choice.type}.`)
   throw unavailableChoice(choice.type)
 }
 

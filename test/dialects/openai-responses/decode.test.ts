@@ -238,6 +238,12 @@ describe('refused by decode', () => {
       'no conversations are kept here; continue with previous_response_id.',
     ],
     [
+      'a choice of a search that is not offered',
+      ask({ tool_choice: { type: 'web_search' } }),
+      'tool_choice',
+      'the request offers no tool of the type web_search.',
+    ],
+    [
       'a stored template',
       ask({ prompt: { id: 'pmpt_1' } }),
       'prompt',

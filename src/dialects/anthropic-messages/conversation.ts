@@ -25,10 +25,17 @@ export type Ignore = (name: string) => void
  * words, and named where it has none, so that no history locks its user out.
  *
  * Pictures and files of turns that are not the user's stand in a user turn of their own, before the next one.
- * Errors: `invalid-request` for files by id: nothing is stored here.
+ * Errors: `invalid-request` for files by id in the newest words of the user: nothing is stored here. In older ones,
+ * which nobody can send in another way, they become a sentence.
  */
 export function decodeConversation({ system, messages: bodies }: MessagesBody, ignore: Ignore): Message[] {
-  const instructions = systemTurn(system, { path: 'system', speaker: 'system', legacyCallId: '', ignore })
+  const instructions = systemTurn(system, {
+    path: 'system',
+    speaker: 'system',
+    refuses: false,
+    legacyCallId: '',
+    ignore,
+  })
   const { messages } = instructions
   let { aside } = instructions
   const newestUser = bodies.findLastIndex(({ role }) => role === 'user')
@@ -38,7 +45,13 @@ export function decodeConversation({ system, messages: bodies }: MessagesBody, i
     if (body.clear_at === 'next_user_message' && index < newestUser) continue
     if (body.output_config) ignore(`messages.${index}.output_config`)
     if (body.function_call) legacyCallId = `function_call_${index}`
-    const turn = decodeTurn(body, { path: `messages.${index}.content`, speaker: body.role, legacyCallId, ignore })
+    const turn = decodeTurn(body, {
+      path: `messages.${index}.content`,
+      speaker: body.role,
+      refuses: index === newestUser,
+      legacyCallId,
+      ignore,
+    })
     if (aside.length > 0 && turn.messages.some(({ role }) => role === 'user')) {
       messages.push({ role: 'user', parts: aside })
       aside = []
@@ -52,6 +65,8 @@ export function decodeConversation({ system, messages: bodies }: MessagesBody, i
 interface Place {
   path: string
   speaker: MessageBody['role']
+  /** What cannot be read is refused. */
+  refuses: boolean
   legacyCallId: string
   ignore: Ignore
 }
@@ -177,6 +192,7 @@ type ToolMessage = Extract<Message, { role: 'tool' }>
 /** What a block says or shows, whoever it is from. */
 function partsOf(told: Block, path: string, place: Place): UserPart[] {
   const block = isKnown(told) ? told : asOwnBlock(told, path)
+  if (block instanceof GatewayError) return unreadable(block, told.type, path, place)
   if (!isKnown(block)) {
     const video = videoTypes.some((type) => type === block.type) ? videoPart({ ...block }) : undefined
     return video ? [video] : otherParts(block, path, place)
@@ -185,7 +201,7 @@ function partsOf(told: Block, path: string, place: Place): UserPart[] {
     case 'text':
       return text(block.text)
     case 'image':
-      return [imagePart(block, path, place)]
+      return imageParts(block, path, place)
     case 'document':
       return documentParts(block, path, place)
     case 'search_result':
@@ -208,9 +224,7 @@ function partsOf(told: Block, path: string, place: Place): UserPart[] {
       place.ignore('messages (thinking of another model)')
       return []
     case 'container_upload':
-      if (place.speaker === 'assistant') place.ignore(`${path} (${block.type})`)
-      else throw storedUpload(path)
-      return []
+      return unreadable(storedUpload(path), block.type, path, place)
     default:
       return block satisfies never
   }
@@ -225,8 +239,18 @@ function otherParts(block: Extract<Block, { type: string }>, path: string, { spe
   if ('words' in content) return text(content.words)
   if ('members' in content && (speaker === 'user' || speaker === 'tool')) return text(content.members)
   ignore(`${path} (${block.type})`)
-  if ('members' in content || speaker === 'assistant') return []
-  return text(`[${block.type} was attached here; it cannot be read.]`)
+  return 'members' in content ? [] : attached(block.type, speaker)
+}
+
+/** An error where somebody can send the right thing instead. */
+function unreadable(error: GatewayError, type: string, path: string, place: Place): TextPart[] {
+  if (place.refuses) throw error
+  place.ignore(`${path} (${type})`)
+  return attached(type, place.speaker)
+}
+
+function attached(type: string, speaker: Place['speaker']): TextPart[] {
+  return speaker === 'assistant' ? [] : text(`[${type} was attached here; it cannot be read.]`)
 }
 
 function searchResult(
@@ -238,15 +262,15 @@ function searchResult(
   return text(tagged('search_result', { title, source }, textOf(content.flatMap((block) => text(block.text)))))
 }
 
-function imagePart({ source, transformations }: ImageBlock, path: string, { ignore }: Place): UserPart {
-  if (transformations?.oversized_image === 'error') ignore(`${path}.transformations`)
+function imageParts({ source, transformations }: ImageBlock, path: string, place: Place): UserPart[] {
+  if (transformations?.oversized_image === 'error') place.ignore(`${path}.transformations`)
   switch (source.type) {
     case 'base64':
-      return { type: 'image', source: { type: 'base64', mediaType: source.media_type, data: source.data } }
+      return [{ type: 'image', source: { type: 'base64', mediaType: source.media_type, data: source.data } }]
     case 'url':
-      return { type: 'image', source: { type: 'url', url: source.url } }
+      return [{ type: 'image', source: { type: 'url', url: source.url } }]
     case 'file':
-      return storedFile(`${path}.source`)
+      return unreadable(storedFile(`${path}.source`), 'image', path, place)
     default:
       return source satisfies never
   }
@@ -268,12 +292,12 @@ function documentParts({ source, title, context, citations }: DocumentBlock, pat
       if (typeof content === 'string') return asText(content)
       const words = content.flatMap((block) => (block.type === 'text' ? text(block.text) : []))
       const images = content.flatMap((block, n) =>
-        block.type === 'image' ? [imagePart(block, `${path}.source.content.${n}`, place)] : [],
+        block.type === 'image' ? imageParts(block, `${path}.source.content.${n}`, place) : [],
       )
       return [...asText(textOf(words)), ...images]
     }
     case 'file':
-      return storedFile(`${path}.source`)
+      return unreadable(storedFile(`${path}.source`), 'document', path, place)
     default:
       return source satisfies never
   }

@@ -45,10 +45,10 @@ function isEmpty(value: unknown): boolean {
 }
 
 /**
- * A part as OpenAI's APIs have it, as the block it would be here; any other block as it is.
- * Errors: `invalid-request` for files by id, and for images that are neither http(s) nor base64 data URLs.
+ * A part as OpenAI's APIs have it, as the block it would be here; any other block as it is. The error is for files by
+ * id, and for images that are neither http(s) nor base64 data URLs.
  */
-export function asOwnBlock(block: OtherBlock, path: string): Block {
+export function asOwnBlock(block: OtherBlock, path: string): Block | GatewayError {
   switch (block.type) {
     case 'input_text':
     case 'output_text':
@@ -60,7 +60,10 @@ export function asOwnBlock(block: OtherBlock, path: string): Block {
     case 'input_image': {
       const image: unknown = Reflect.get(block, 'image_url')
       const url = typeof image === 'string' ? image : member(image, 'url')
-      if (url !== undefined) return { type: 'image', source: sourceOf(url, `${path}.image_url`) }
+      if (url !== undefined) {
+        const source = sourceOf(url)
+        return source ? { type: 'image', source } : notReadable(`${path}.image_url`)
+      }
       return member(block, 'file_id') === undefined ? block : storedFile(`${path}.file_id`)
     }
     case 'file':
@@ -70,7 +73,10 @@ export function asOwnBlock(block: OtherBlock, path: string): Block {
       const data =
         member(file, 'file_data') ?? member(file, 'file_url') ?? member(Reflect.get(block, 'file_url'), 'url')
       const title = member(file, 'filename')
-      if (data !== undefined) return { type: 'document', title, source: sourceOf(data, `${path}.file_data`) }
+      if (data !== undefined) {
+        const source = sourceOf(data)
+        return source ? { type: 'document', title, source } : notReadable(`${path}.file_data`)
+      }
       return member(file, 'file_id') === undefined ? block : storedFile(`${path}.file_id`)
     }
     default:
@@ -78,16 +84,18 @@ export function asOwnBlock(block: OtherBlock, path: string): Block {
   }
 }
 
-function sourceOf(url: string, param: string) {
+function sourceOf(url: string) {
   const data = dataOf(url)
   if (data) return { type: 'base64' as const, media_type: data.mediaType, data: data.data }
-  if (/^https?:\/\//i.test(url)) return { type: 'url' as const, url }
-  throw new GatewayError('invalid-request', `${param}: expected an http(s) URL or a base64 data URL.`, { param })
+  return /^https?:\/\//i.test(url) ? { type: 'url' as const, url } : undefined
 }
 
-/** Errors: always. */
-export function storedFile(param: string): never {
-  throw new GatewayError(
+function notReadable(param: string): GatewayError {
+  return new GatewayError('invalid-request', `${param}: expected an http(s) URL or a base64 data URL.`, { param })
+}
+
+export function storedFile(param: string): GatewayError {
+  return new GatewayError(
     'invalid-request',
     `${param}: files by id are not stored here; send the content as base64, text or a URL.`,
     { param },

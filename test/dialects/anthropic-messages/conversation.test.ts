@@ -324,7 +324,40 @@ describe('what OpenAI’s APIs call', () => {
   })
 })
 
-describe('files by their ids are refused', () => {
+test('files by their ids in older turns are a sentence, and named', () => {
+  const stored = { type: 'file', file_id: 'f' }
+  const request = decode(
+    {
+      role: 'user',
+      content: [
+        { type: 'image', source: stored },
+        { type: 'document', source: stored },
+        { type: 'container_upload', file_id: 'f' },
+        { type: 'tool_result', tool_use_id: 't', content: [{ type: 'image', source: stored }] },
+        { type: 'image_url', image_url: { url: 'a.png' } },
+      ],
+    },
+    { role: 'assistant', content: [words('Well'), { type: 'container_upload', file_id: 'f' }] },
+    { role: 'user', content: 'So?' },
+  )
+  const attached = (type: string) => words(`[${type} was attached here; it cannot be read.]`)
+  expect(request.messages).toEqual([
+    result('t', attached('image')),
+    user(attached('image'), attached('document'), attached('container_upload'), attached('image_url')),
+    assistant(words('Well')),
+    user(words('So?')),
+  ])
+  expect(request.unsupported).toEqual([
+    'messages.0.content.0 (image)',
+    'messages.0.content.1 (document)',
+    'messages.0.content.2 (container_upload)',
+    'messages.0.content.3.content.0 (image)',
+    'messages.0.content.4 (image_url)',
+    'messages.1.content.1 (container_upload)',
+  ])
+})
+
+describe('files by their ids are refused where the user has just sent them', () => {
   const stored = 'files by id are not stored here; send the content as base64, text or a URL.'
   const upload =
     'container_upload names a file by its id, and files are not stored here; send its content as a document.'

@@ -2,10 +2,11 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { collector } from '../src/core/collect.ts'
 import type { Encoder } from '../src/core/dialect.ts'
+import { GatewayError } from '../src/core/errors.ts'
 import type { Delta, StreamEvent } from '../src/core/events.ts'
 import { isFinal } from '../src/core/events.ts'
 import { grammar } from '../src/core/grammar.ts'
-import type { Machine } from '../src/core/machine.ts'
+import { chain, type Machine } from '../src/core/machine.ts'
 import { type FastPath, piped } from '../src/core/source.ts'
 import { anthropicMessages } from '../src/dialects/anthropic-messages/index.ts'
 import { openaiChat } from '../src/dialects/openai-chat/index.ts'
@@ -15,6 +16,7 @@ import { loopGuard } from '../src/gateway/loop-guard.ts'
 import { stopAt } from '../src/gateway/stop.ts'
 import { thinking } from '../src/gateway/thinking.ts'
 import { toolRules } from '../src/gateway/tool-rules.ts'
+import { channels } from '../src/prompted-tools/channels.ts'
 import { toolCallParser } from '../src/prompted-tools/parse.ts'
 import { decoder } from '../src/upstreams/zai-api/decode.ts'
 import { type Piece, pieceOf } from '../src/wire/piece.ts'
@@ -53,6 +55,13 @@ function encoderOf<Options>(
 
 const tool = { name: 'look', description: '', parameters: { type: 'object', properties: {} } }
 
+const inChannels = {
+  scanLimit: 1_000,
+  frames: false,
+  empty: () => new GatewayError('upstream-malformed', 'empty'),
+  note() {},
+}
+
 const rules: Record<string, () => Machine<Delta, Delta>> = {
   'no rule': () => thinking('think'),
   'the guard against loops': () => loopGuard(200),
@@ -61,6 +70,9 @@ const rules: Record<string, () => Machine<Delta, Delta>> = {
   'no thinking': () => thinking('strip'),
   'a tool that must be called': () => toolRules({ choice: 'required', parallel: true, mustCall: true, note() {} }),
   'calls written as text': () => toolCallParser([tool], { scanLimit: 1_000 }),
+  'tags of thinking': () => channels({ ...inChannels, tools: [] }),
+  'tags of thinking and calls written as text': () =>
+    chain(channels({ ...inChannels, tools: [tool] }), toolCallParser([tool], { scanLimit: 1_000 })),
 }
 
 interface Told {
@@ -90,7 +102,7 @@ async function tell(bytes: Buffer, rule: Machine<Delta, Delta>, encoder: Encoder
     },
     cancel() {},
   }
-  const reader = decoder({ tools: [], vision: false, now: () => 0, note() {} })
+  const reader = decoder({ tools: [], now: () => 0, note() {} })
   const options = { decoder: reader, clock: manualClock(), signal: new AbortController().signal, idleMs: 1_000 }
   const rest = grammar({ newToolCallId: () => 'call_1', inputTokens: 1, countTokens: (text) => text.length })
   const events = piped(piped(sseDeltas(pieces, options), rule, isFinal), rest, isLast)
@@ -159,6 +171,12 @@ const anyText = fc.oneof(
     'EN',
     '\n\n',
     '<tool_call>look',
+    '<think>',
+    '</think>',
+    '</thi',
+    'nk>',
+    '<',
+    '`',
     '</tool_call>',
     '```',
     '\u2028',
@@ -238,6 +256,9 @@ describe('takes the fast path:', () => {
     ['the thinking in two fields', thoughts, 'the guard against loops', 'chat with reasoning in two fields', 290],
     ['the answer in front of calls', speech, 'calls written as text', 'messages', 290],
     ['the thinking in front of calls', thoughts, 'calls written as text', 'messages', 290],
+    ['the answer without tags', speech, 'tags of thinking', 'chat', 290],
+    ['the thinking without tags', thoughts, 'tags of thinking', 'messages', 290],
+    ['the answer without tags or calls', speech, 'tags of thinking and calls written as text', 'responses', 290],
     ['the thinking where an answer has to stop', thoughts, 'stop sequences', 'chat', 290],
   ])('%s', async (_name, bytes, rule, dialect, least) => {
     for (const size of [150, bytes.length]) {

@@ -21,7 +21,7 @@ export type Passage = boolean | RegExp
 
 /** What passes two machines. Two patterns are one too many: nothing here has them. */
 export function bothPass(first: Passage | undefined, second: Passage | undefined): Passage {
-  if (first === true) return second ?? false
+  if (first === true || first === second) return second ?? false
   return second === true ? (first ?? false) : false
 }
 

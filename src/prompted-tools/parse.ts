@@ -25,7 +25,7 @@ export interface ParserOptions {
 const leadLength = 4
 
 /** Begins a tag or a fence. */
-const anyMark = /[<`~]/
+export const anyMark = /[<`~]/
 
 /** A piece of the answer that may be a call: its beginning is held back until it is known. */
 interface Candidate {

@@ -120,7 +120,7 @@ function cut(bytes: Buffer, size: number): Pieces {
 }
 
 async function deltasOf(bytes: Buffer, size: number, whole = false): Promise<Delta[]> {
-  const reader = decoder({ tools: [], vision: false, now: () => 0, note() {} })
+  const reader = decoder({ tools: [], now: () => 0, note() {} })
   const options = { decoder: reader, clock: manualClock(), signal: new AbortController().signal, idleMs: 1_000, whole }
   const source = sseDeltas(cut(bytes, size), options)
   const said: Delta[] = []

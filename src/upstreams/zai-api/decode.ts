@@ -7,14 +7,11 @@ import type { PayloadReader } from '../../wire/sse.ts'
 import { calls } from './calls.ts'
 import { citations } from './citations.ts'
 import { emptyResponse, frameError, windowExceeded } from './errors.ts'
-import { markup, type Piece } from './markup.ts'
 import { type CallPiece, type Chunk, chunk as chunks, searchResult, type UsageCounts } from './schema.ts'
 
 export interface DecodeOptions {
   /** What may be called. */
   tools: readonly Tool[]
-  /** Vision models write marks into their answers. */
-  vision: boolean
   /** Epoch milliseconds; an error may name the time it ends. */
   now: () => number
   note: (note: string) => void
@@ -33,13 +30,12 @@ const reasonOf: Record<string, FinishReason> = {
  *
  * The end is told once the upstream has named its reason and counted, or has said `[DONE]`, or has closed after
  * naming its reason. Errors: an `error` delta for what the upstream complains of, for generation that failed
- * (`network_error`), and for an end without an answer. A stream that just stops gets no `finish`.
+ * (`network_error`), and for an end without a word. A stream that just stops gets no `finish`.
  */
 export function decoder(options: DecodeOptions): PayloadReader {
   const notes = new Set<string>()
   const toolCalls = calls(options.tools)
   const marks = citations()
-  const content = options.vision ? markup() : undefined
   let likeness: Likeness | undefined
   let likenessesLeft = mostLikenesses
   // The newest chunk that held nothing but text since one was learned from, and how many there were.
@@ -48,6 +44,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
   let searches = 0
   let usage: Usage | undefined
   let reason: FinishReason | undefined
+  let reasoned = false
   let answered = false
   let over = false
 
@@ -80,9 +77,10 @@ export function decoder(options: DecodeOptions): PayloadReader {
 
   function say(field: TextField, text: string, out: Delta[]): void {
     if (text === '') return
-    if (field === 'reasoning_content') out.push({ type: 'reasoning', text })
-    else if (content) send(content.push(text), out)
-    else sendText(marks.push(text), out)
+    if (field === 'reasoning_content') {
+      reasoned = true
+      out.push({ type: 'reasoning', text })
+    } else sendText(marks.push(text), out)
   }
 
   function learnLikeness(payload: string, field: TextField): void {
@@ -95,7 +93,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
         return chunks.Check(value) && onlyField(value) === field ? textIn(value, field) : undefined
       },
       hear: (text, out) => say(field, text, out),
-      kind: () => (field === 'reasoning_content' ? 'reasoning' : content || marks.any ? undefined : 'text'),
+      kind: () => (field === 'reasoning_content' ? 'reasoning' : marks.any ? undefined : 'text'),
     })
   }
 
@@ -131,13 +129,6 @@ export function decoder(options: DecodeOptions): PayloadReader {
     toolCalls.push(piece, out)
   }
 
-  function send(pieces: readonly Piece[], out: Delta[]): void {
-    for (const { type, text } of pieces) {
-      if (type === 'reasoning') out.push({ type, text })
-      else sendText(marks.push(text), out)
-    }
-  }
-
   function sendText(text: string, out: Delta[]): void {
     if (text === '') return
     answered ||= text.trim() !== ''
@@ -146,7 +137,6 @@ export function decoder(options: DecodeOptions): PayloadReader {
 
   /** What was held in case it became a mark. */
   function flush(out: Delta[]): void {
-    if (content) send(content.end(), out)
     sendText(marks.end(), out)
   }
 
@@ -170,10 +160,10 @@ export function decoder(options: DecodeOptions): PayloadReader {
     out.push({ type: 'finish', reason: reason === 'tool-calls' && !toolCalls.any ? 'stop' : reason })
   }
 
-  /** Cut or refused before the first word is an answer of its own. */
+  /** Cut or refused before the first word is an answer of its own; what becomes of thoughts alone is settled later. */
   function isEmpty(): boolean {
     const saidAll = reason === 'stop' || reason === 'tool-calls'
-    return saidAll && !answered && !toolCalls.any
+    return saidAll && !answered && !reasoned && !toolCalls.any
   }
 
   function fail(error: GatewayError, out: Delta[]): void {

@@ -2,18 +2,20 @@ import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, GatewayError } from '../../core/errors.ts'
 import { type Delta, isFinal } from '../../core/events.ts'
 import type { Pool, Refusal } from '../../core/pool.ts'
-import { demandsCall, type Tool } from '../../core/request.ts'
+import { type ChatRequest, demandsCall, type Tool } from '../../core/request.ts'
 import { piped, type Source } from '../../core/source.ts'
 import type { UpstreamCall } from '../../core/upstream.ts'
+import { channels } from '../../prompted-tools/channels.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
 import { cancelled, type HttpResponse } from '../../wire/http.ts'
 import { lasting, type Opening, openingOf, replay } from '../../wire/opening.ts'
 import { pause, retryNote } from '../../wire/retry.ts'
-import { type PayloadReader, sseDeltas } from '../../wire/sse.ts'
+import { withSecondAnswer } from '../../wire/second-answer.ts'
+import { sseDeltas } from '../../wire/sse.ts'
 import type { Api } from './api.ts'
 import { decoder } from './decode.ts'
 import { encode } from './encode.ts'
-import { answerError, type Remedy as ErrorRemedy, goodAgainAfterMs, noKey, remedyOf } from './errors.ts'
+import { answerError, type Remedy as ErrorRemedy, emptyResponse, goodAgainAfterMs, noKey, remedyOf } from './errors.ts'
 import { type ApiModel, alwaysThinks, type Catalogue } from './models.ts'
 import { unseenPictures } from './normalise.ts'
 
@@ -112,30 +114,34 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     }
   }
 
-  async function run({ call, model, tools, mustCallTool }: Job, key: string, insist: boolean): Promise<Opening> {
-    const { request, signal } = call
+  async function run(job: Job, key: string, insist: boolean): Promise<Opening> {
+    const { call, model, mustCallTool } = job
+    const { request, note } = call
+    const again =
+      request.reasoning.mode !== 'off' && model.thinking === 'switch'
+        ? () => replyTo({ ...request, reasoning: { mode: 'off' } }, job, key, insist)
+        : undefined
+    return openingOf(withSecondAnswer(await replyTo(request, job, key, insist), { again, note }), mustCallTool)
+  }
+
+  async function replyTo(request: ChatRequest, job: Job, key: string, insist: boolean): Promise<Source<Delta[]>> {
+    const { call, model, tools } = job
+    const { signal, whole, note } = call
     const requestId = newUuid()
     const body = encode(request, { model, requestId, searchEngine: options.searchEngine, tools, insist })
     const response = await api.open('/chat/completions', { key, body, signal })
     if (!response.ok || response.body === null || !isEventStream(response))
       throw answerError(await api.read(response, signal), clock.now())
-    const stream = { clock, signal, idleMs: options.idleMs, whole: call.whole }
-    const heard = sseDeltas(response.body, { ...stream, decoder: listener({ call, model, tools }) })
-    return openingOf(withCallsIn(heard, tools), mustCallTool)
-  }
-
-  function listener({ call, model, tools }: Pick<Job, 'call' | 'model' | 'tools'>): PayloadReader {
-    return decoder({
-      tools,
-      vision: model.vision,
-      now: clock.now,
-      note: call.note,
-    })
-  }
-
-  /** Models now and then write a call into the text instead of making it. */
-  function withCallsIn(deltas: Source<Delta[]>, tools: Tool[]): Source<Delta[]> {
-    return tools.length === 0 ? deltas : piped(deltas, toolCallParser(tools, { scanLimit: options.scanLimit }), isFinal)
+    const reader = decoder({ tools, now: clock.now, note })
+    const deltas = sseDeltas(response.body, { decoder: reader, clock, signal, idleMs: options.idleMs, whole })
+    const { scanLimit } = options
+    const sorted = piped(
+      deltas,
+      channels({ tools, scanLimit, frames: model.vision, empty: emptyResponse, note }),
+      isFinal,
+    )
+    // Models now and then write a call into the text instead of making it.
+    return tools.length === 0 ? sorted : piped(sorted, toolCallParser(tools, { scanLimit }), isFinal)
   }
 }
 

@@ -25,7 +25,7 @@ export interface DecodeOptions {
  * The backend edits one text per message, thoughts, tool blocks and answer alike. So every frame is applied to that
  * text first (buffer), what the text now says is told apart (sections), and what will not change any more is sent
  * (outbox), its citation marks turned into links.
- * Errors: an `error` delta for what the backend complains of, and for an end without an answer. A stream that just
+ * Errors: an `error` delta for what the backend complains of, and for an end without a word. A stream that just
  * stops gets no `finish`.
  */
 export function decoder(options: DecodeOptions): Machine<string, Delta> {
@@ -47,6 +47,7 @@ export function decoder(options: DecodeOptions): Machine<string, Delta> {
   const toolIds = new Set<string>()
   let usage: Usage | undefined
   let reason: FinishReason = 'stop'
+  let reasoned = false
   let answered = false
   let over = false
 
@@ -132,6 +133,7 @@ export function decoder(options: DecodeOptions): Machine<string, Delta> {
           sendText(marks.push(piece.text), out)
           break
         case 'reasoning':
+          reasoned = true
           out.push(piece)
           break
         case 'block':
@@ -183,7 +185,8 @@ export function decoder(options: DecodeOptions): Machine<string, Delta> {
     over = true
     flush(out)
     for (const call of calls) sendTool(call, out)
-    if (!answered) {
+    // What becomes of thoughts alone is settled later.
+    if (!answered && !reasoned) {
       out.push({ type: 'error', error: emptyResponse() })
       return
     }

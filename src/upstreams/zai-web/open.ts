@@ -7,15 +7,17 @@ import { chain, type Machine } from '../../core/machine.ts'
 import { type ChatRequest, demandsCall, type ImagePart, type Tool } from '../../core/request.ts'
 import type { Source } from '../../core/source.ts'
 import type { UpstreamCall } from '../../core/upstream.ts'
+import { channels } from '../../prompted-tools/channels.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
 import { promptTools } from '../../prompted-tools/prompt.ts'
 import { cancelled, type HttpResponse } from '../../wire/http.ts'
 import { lasting, openingOf, replay } from '../../wire/opening.ts'
 import { pause, retryNote } from '../../wire/retry.ts'
+import { withSecondAnswer } from '../../wire/second-answer.ts'
 import { sseDeltas } from '../../wire/sse.ts'
 import { decoder } from './decode.ts'
 import { type Encoded, encode, imagesOf, type MessagesMode } from './encode.ts'
-import { bodyError, remedyOf, type Remedy as WebRemedy } from './errors.ts'
+import { bodyError, emptyResponse, remedyOf, type Remedy as WebRemedy } from './errors.ts'
 import type { Catalogue } from './models.ts'
 import { type SearchedOpening, searchCall } from './opening-call.ts'
 import type { Session, Sessions } from './session.ts'
@@ -132,10 +134,22 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   }
 
   async function attempt(job: Job, session: Session): Promise<SearchedOpening> {
+    const { call, request } = job
+    const { reasoning } = catalogue.traitsOf(call.model)
+    const again =
+      request.reasoning.mode === 'on' && reasoning === 'on-request'
+        ? () => replyTo({ ...request, reasoning: { mode: 'off' } }, job, session)
+        : undefined
+    const reply = withSecondAnswer(await replyTo(request, job, session), { again, note: call.note })
+    const opening = await openingOf(reply, false)
+    return job.mustCallTool ? searchCall(opening, call.request.toolChoice, call) : { ...opening, lacksCall: false }
+  }
+
+  async function replyTo(request: ChatRequest, job: Job, session: Session): Promise<Source<Delta[]>> {
     const { signal } = job.call
     const known = await version.current(signal)
     const files = await uploadImages(job.images, { ...options, uploads, session, version: known, signal })
-    const encoded = encode(job.request, {
+    const encoded = encode(request, {
       model: catalogue.traitsOf(job.call.model),
       userName: session.userName,
       now: clock.now(),
@@ -148,11 +162,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const response = await complete(encoded, chatId, session, known, signal)
     if (!response.ok || response.body === null || !isEventStream(response))
       throw errorOf(await site.read(response, signal))
-    const stream = { clock, signal, idleMs: options.idleMs }
-    const opening = await openingOf(sseDeltas(response.body, { ...stream, decoder: listener(job) }), false)
-    return job.mustCallTool
-      ? searchCall(opening, job.call.request.toolChoice, job.call)
-      : { ...opening, lacksCall: false }
+    return sseDeltas(response.body, { decoder: listener(job), clock, signal, idleMs: options.idleMs })
   }
 
   async function newChat(chat: object, { token }: Session, known: string, signal: AbortSignal): Promise<string> {
@@ -197,13 +207,13 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   }
 
   function listener({ call, tools }: Job): Machine<string, Delta> {
-    const { whole, note } = call
+    const { whole, note, model } = call
     const declaredTools = new Set(tools.map((tool) => tool.name))
-    if (tools.length === 0) return decoder({ whole, declaredTools, note })
-    return chain(
-      decoder({ whole, declaredTools, note, holdFrom: '<tool_call' }),
-      toolCallParser(tools, { scanLimit: options.scanLimit }),
-    )
+    const { scanLimit } = options
+    const sorted = channels({ tools, scanLimit, frames: model.vision, empty: emptyResponse, note })
+    if (tools.length === 0) return chain(decoder({ whole, declaredTools, note }), sorted)
+    const reader = decoder({ whole, declaredTools, note, holdFrom: '<tool_call' })
+    return chain(chain(reader, sorted), toolCallParser(tools, { scanLimit }))
   }
 }
 

@@ -141,7 +141,7 @@ function tool(name: string, properties: object): Tool {
 }
 
 function optionsWith(options: Partial<DecodeOptions>): DecodeOptions {
-  return { tools, vision: false, now: () => 0, note: () => {}, ...options }
+  return { tools, now: () => 0, note: () => {}, ...options }
 }
 
 function decode(facts: (ChunkFacts | string)[], options: Partial<DecodeOptions> = {}): Delta[] {
@@ -202,10 +202,10 @@ describe('the end', () => {
     ['without a word is an error', [{ finish_reason: 'stop', usage }], {}, 'upstream_empty_response'],
     ['of blanks alone is an error', [said('\n'), { finish_reason: 'stop', usage }], {}, 'upstream_empty_response'],
     [
-      'after thoughts alone is an error',
+      'after thoughts alone is for others to judge',
       [{ delta: { reasoning_content: 'Hm' } }, { finish_reason: 'stop', usage }],
       {},
-      'upstream_empty_response',
+      'stop',
     ],
     ['without a word is fine when cut', [{ finish_reason: 'length', usage }], {}, 'length'],
     ['without a word is fine when refused', [{ finish_reason: 'sensitive', usage }], {}, 'content-filter'],
@@ -309,30 +309,6 @@ describe('search results', () => {
   test('only what may become a mark is held', () => {
     expect(decode([results, said('a [x'), said(' b')])).toMatchObject([{}, text('a [x'), text(' b')])
     expect(decode([results, said(`[ref_${'1'.repeat(30)}`)])).toMatchObject([{}, text(`[ref_${'1'.repeat(30)}`)])
-  })
-})
-
-describe('marks of vision models', () => {
-  const ended: ChunkFacts = { finish_reason: 'stop', usage }
-  test.each([
-    ['thoughts at the beginning are reasoning', '\n<think>Hm</think>\nA cat', 'Hm', '\nA cat'],
-    ['the frame of the answer is dropped', 'It is <|begin_of_box|>42<|end_of_box|>.', '', 'It is 42.'],
-    ['thoughts further on are text', 'Write <think>x</think>', '', 'Write <think>x</think>'],
-    ['half a mark is text', 'a <|begin_of', '', 'a <|begin_of'],
-    ['half a mark at the beginning is text', '<thin', '', '<thin'],
-    ['a thought nobody closes is reasoning', '<think>Hm</th', 'Hm</th', ''],
-  ])('%s, however it is cut', (_name, words, reasoning, answer) => {
-    for (const size of [1, 2, 5, 100]) {
-      const facts = (words.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? []).map(said)
-      expect(heardOf(decode([...facts, ended], { vision: true }))).toMatchObject({
-        reasoning,
-        text: answer,
-      })
-    }
-  })
-
-  test('other models may write them as text', () => {
-    expect(textOf(decode([said('<think>x</think><|end_of_box|>'), ended]))).toBe('<think>x</think><|end_of_box|>')
   })
 })
 

@@ -205,11 +205,11 @@ describe('frames', () => {
     ])
   })
 
-  test('reasoning alone is no answer', () => {
+  test('reasoning alone is for others to judge', () => {
     expect(heardOf(run(decoder(optionsWith({})), [thinking('Hm'), done()]))).toMatchObject({
       reasoning: 'Hm',
-      error: 'upstream_empty_response',
-      finish: undefined,
+      error: undefined,
+      finish: 'stop',
     })
   })
 

@@ -1,0 +1,12 @@
+import { GatewayError } from './errors.ts'
+
+/** A reply that ended well and held thoughts alone. `text` is what comes nearest to an answer. */
+export class OnlyReasoning extends GatewayError {
+  readonly text: string
+
+  constructor(text: string) {
+    super('upstream-malformed', 'The model thought and did not answer. Try again.', { code: 'upstream_empty_response' })
+    this.name = 'OnlyReasoning'
+    this.text = text
+  }
+}

@@ -1,0 +1,124 @@
+import type { GatewayError } from '../core/errors.ts'
+import type { Delta, FinishReason, ProseKind } from '../core/events.ts'
+import { type Machine, run } from '../core/machine.ts'
+import { OnlyReasoning } from '../core/only-reasoning.ts'
+import type { Tool } from '../core/request.ts'
+import { anyMark, toolCallParser } from './parse.ts'
+import { type TaggedPiece, tagReader } from './think-tags.ts'
+
+export interface ChannelOptions {
+  /** What may be called. */
+  tools: readonly Tool[]
+  scanLimit: number
+  /** Vision models put the final answer into a frame. */
+  frames: boolean
+  /** The error for a reply without a word. */
+  empty: () => GatewayError
+  note: (note: string) => void
+}
+
+/** Begins a tag. */
+const anyTag = /</
+
+/**
+ * Puts what the model wrote into the channel in which it belongs: thoughts in tags become reasoning, and tags that were
+ * left over are dropped (think-tags.ts).
+ *
+ * A reply that ends well and says nothing but thoughts is a call where the thoughts hold a whole one of a declared tool,
+ * else the error `OnlyReasoning`; whoever opened the call knows whether to ask again.
+ */
+export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptions): Machine<Delta, Delta> {
+  const readers = {
+    text: tagReader({ channel: 'text', frames }),
+    reasoning: tagReader({ channel: 'reasoning', frames: false }),
+  }
+  // All thoughts, and those behind a tag that ends them; kept as long as there is no answer.
+  let thoughts = ''
+  let behind = ''
+  let answered = false
+  const pattern = tools.length > 0 ? anyMark : anyTag
+
+  return {
+    push(delta, out) {
+      switch (delta.type) {
+        case 'text':
+          send(readers.reasoning.pause(), out)
+          send(readers.text.push(delta.text), out, delta.told)
+          break
+        case 'reasoning':
+          send(readers.text.pause(), out)
+          send(readers.reasoning.push(delta.text), out, delta.told)
+          break
+        case 'tool-call':
+          answered = true
+          pause(out)
+          out.push(delta)
+          break
+        case 'server-tool':
+          pause(out)
+          out.push(delta)
+          break
+        case 'finish':
+          end(out)
+          if (answered || !isWhole(delta.reason)) out.push(delta)
+          else salvage(out)
+          break
+        case 'error':
+          end(out)
+          out.push(delta)
+          break
+        case 'usage':
+          out.push(delta)
+          break
+        default:
+          delta satisfies never
+      }
+    },
+    end,
+    passes: (kind: ProseKind) => readers[kind].open && pattern,
+  }
+
+  function send(pieces: readonly TaggedPiece[], out: Delta[], told?: true): void {
+    for (const { type, text, behindThought } of pieces) {
+      if (!answered && type === 'reasoning') {
+        thoughts += text
+        behind = behindThought ? text : behind + text
+      }
+      if (type === 'text') answered ||= text.trim() !== ''
+      out.push({ type, text, ...(told && { told }) })
+    }
+  }
+
+  function pause(out: Delta[]): void {
+    send(readers.reasoning.pause(), out)
+    send(readers.text.pause(), out)
+  }
+
+  function end(out: Delta[]): void {
+    send(readers.reasoning.end(), out)
+    send(readers.text.end(), out)
+  }
+
+  function salvage(out: Delta[]): void {
+    const calls = tools.length > 0 ? callsIn(thoughts) : []
+    if (calls.length > 0) {
+      note('took a call out of the thinking, which held it instead of the answer')
+      out.push(...calls, { type: 'finish', reason: 'tool-calls' })
+    } else if (thoughts.trim() === '') out.push({ type: 'error', error: empty() })
+    else out.push({ type: 'error', error: new OnlyReasoning(behind.trim() || thoughts.trim()) })
+  }
+
+  function callsIn(text: string): Delta[] {
+    const found = run(toolCallParser(tools, { scanLimit }), [
+      { type: 'text', text },
+      { type: 'finish', reason: 'stop' },
+    ])
+    // Of several, one that cannot be read makes all of them doubtful.
+    return found.some(({ type }) => type === 'error') ? [] : found.filter(({ type }) => type === 'tool-call')
+  }
+}
+
+/** Cut or refused before the first word is an answer of its own. */
+function isWhole(reason: FinishReason): boolean {
+  return reason === 'stop' || reason === 'tool-calls'
+}

@@ -1,0 +1,260 @@
+import type { ProseKind } from '../core/events.ts'
+import { codePlaces } from './code-places.ts'
+
+/** A stretch of what the model wrote, and the channel in which it belongs. */
+export interface TaggedPiece {
+  type: ProseKind
+  text: string
+  /** A thought that began elsewhere ends in front of it. */
+  behindThought?: true
+}
+
+export interface TagReader {
+  push(text: string): TaggedPiece[]
+  /** Something else comes now: what waited for its end has none. */
+  pause(): TaggedPiece[]
+  end(): TaggedPiece[]
+  /** Text without a tag comes out as it goes in. */
+  readonly open: boolean
+}
+
+export interface TagReaderOptions {
+  /** The channel in which the model wrote it. */
+  channel: ProseKind
+  /** Vision models put the final answer into a frame. */
+  frames: boolean
+}
+
+type Place =
+  /** In front of the first word. */
+  | 'beginning'
+  | 'words'
+  /** In `<think>` in front of the answer: sent on as it comes. */
+  | 'thought'
+  /** In `<think>` in the middle of the answer: it waits, for nobody knows yet whether it ends. */
+  | 'inset'
+  /** In a call written as text, whose arguments may hold any tag. */
+  | 'call'
+  /** JSON, whose strings may hold any tag. */
+  | 'json'
+
+const opening = '<think>'
+const closing = '</think>'
+const calls = ['<tool_call>', '<tool_calls>', '<function_calls>']
+const frame = ['<|begin_of_box|>', '<|end_of_box|>']
+/** Longest thought in the middle of an answer, in UTF-16 units. */
+const longestInset = 100_000
+
+const quotes = /["'“‘«(]$/
+const endQuotes = /^["'”’»)]/
+/** Behind a tag that words tell about. */
+const behindMention = /^[ \t.,;:!?)"'”’»]/
+
+/**
+ * Takes the tags of thinking out of a text, and the thoughts in them out of the answer.
+ *
+ * Text about the tags stays: what stands in code or in quotes, and `<think>` in a sentence with the `</think>` that
+ * follows it. Any other `</think>` is left over from a thought, and dropped; so is `<think>` that nobody closes.
+ * What may still become a tag is held back, so that the output does not depend on how the text is cut.
+ */
+export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
+  const tags = [opening, closing, ...calls, ...(frames ? frame : [])]
+  let place: Place = 'beginning'
+  let held = ''
+  let inset = ''
+  // A tag stood in front of the first word, so that the white space before that word is worth nothing.
+  let cleared = false
+  // What ends the call that is being read.
+  let callEnd = ''
+  // Tags in sentences whose other half is still to come.
+  let mentions = 0
+  const code = codePlaces()
+  // The next piece stands behind a tag that was left over.
+  let left = false
+  let out: TaggedPiece[] = []
+
+  return {
+    push(text) {
+      out = []
+      const input = held + text
+      held = ''
+      let at = 0
+      while (at < input.length) {
+        const next = step(input, at)
+        if (next === undefined) {
+          held = input.slice(at)
+          break
+        }
+        at = next
+      }
+      return out
+    },
+    pause() {
+      out = []
+      if (held.trim() !== '' || place === 'inset') release('reasoning')
+      return out
+    },
+    end() {
+      out = []
+      release('text')
+      return out
+    },
+    get open() {
+      return held === '' && (place === 'words' || place === 'json')
+    },
+  }
+
+  /** Reads from `at`, and says how far; `undefined` where it takes more to know. */
+  function step(input: string, at: number): number | undefined {
+    switch (place) {
+      case 'beginning':
+        return beginning(input, at)
+      case 'words':
+        return words(input, at)
+      case 'thought':
+      case 'inset':
+        return thought(input, at)
+      case 'call':
+        return until(callEnd, input, at, (text, ended) => {
+          add(channel, text + (ended ? callEnd : ''))
+          if (ended) place = 'words'
+        })
+      case 'json':
+        add(channel, input.slice(at))
+        return input.length
+      default:
+        return place satisfies never
+    }
+  }
+
+  function beginning(input: string, at: number): number | undefined {
+    const first = at + input.slice(at).search(/\S/)
+    if (first < at) return undefined
+    const tag = tags.find((one) => input.startsWith(one, first))
+    if (tag === undefined && mayBecomeTag(input, first)) return undefined
+    if (tag === undefined || calls.includes(tag)) {
+      place = channel === 'text' && /[{[]/.test(input.charAt(first)) ? 'json' : 'words'
+      return cleared ? first : at
+    }
+    cleared = true
+    if (tag === opening && channel === 'text') place = 'thought'
+    if (tag === closing) left = true
+    return first + tag.length
+  }
+
+  function words(input: string, at: number): number | undefined {
+    const found = input.indexOf('<', at)
+    const start = found < 0 ? input.length : found
+    if (start > at) {
+      write(input.slice(at, start))
+      return start
+    }
+    if (!code.inside) {
+      const tag = tags.find((one) => input.startsWith(one, start))
+      if (tag !== undefined) return tagAt(tag, input, start)
+      if (mayBecomeTag(input, start)) return undefined
+    }
+    write('<')
+    return start + 1
+  }
+
+  function tagAt(tag: string, input: string, at: number): number | undefined {
+    const next = at + tag.length
+    if (calls.includes(tag)) {
+      place = 'call'
+      callEnd = tag.replace('<', '</')
+      write(tag)
+      return next
+    }
+    const isQuoted = quotes.test(code.before)
+    if (next === input.length && (tag === opening || (tag === closing && isQuoted))) return undefined
+    if (tag === opening) {
+      if (behindMention.test(input.charAt(next))) {
+        mentions++
+        write(tag)
+      } else if (channel === 'text') {
+        place = 'inset'
+        inset = ''
+      }
+      return next
+    }
+    if (tag === closing) {
+      const isMentioned = mentions > 0 || (isQuoted && endQuotes.test(input.charAt(next)))
+      mentions = Math.max(0, mentions - 1)
+      if (isMentioned) write(tag)
+      else left = true
+    }
+    return next
+  }
+
+  function thought(input: string, at: number): number | undefined {
+    return until(closing, input, at, (text, ended) => {
+      if (place === 'thought') add('reasoning', text)
+      else inset += text
+      if (!ended && (place === 'thought' || inset.length <= longestInset)) return
+      if (place === 'inset') {
+        if (ended) add('reasoning', inset)
+        else write(inset)
+      }
+      place = place === 'thought' ? 'beginning' : 'words'
+      inset = ''
+    })
+  }
+
+  /** Hands on all in front of `end`, and whether it came; what may become it is held. */
+  function until(
+    end: string,
+    input: string,
+    at: number,
+    read: (text: string, ended: boolean) => void,
+  ): number | undefined {
+    const found = input.indexOf(end, at)
+    if (found >= 0) {
+      read(input.slice(at, found), true)
+      return found + end.length
+    }
+    const safe = input.length - halfLength(input.slice(at), end)
+    if (safe > at) read(input.slice(at, safe), false)
+    return safe > at ? safe : undefined
+  }
+
+  function release(insetAs: ProseKind): void {
+    const rest = held === opening ? '' : held
+    held = ''
+    if (place === 'thought') add('reasoning', rest)
+    else if (place === 'inset') {
+      if (insetAs === 'text') write(inset + rest)
+      else add('reasoning', inset + rest)
+      inset = ''
+      place = 'words'
+    } else {
+      write(rest)
+      if (rest.trim() !== '') place = 'words'
+    }
+  }
+
+  function write(text: string): void {
+    code.read(text)
+    add(channel, text)
+  }
+
+  function add(type: ProseKind, text: string): void {
+    const last = out.at(-1)
+    if (text === '') return
+    if (last?.type === type && !left) last.text += text
+    else out.push({ type, text, ...(left && { behindThought: true }) })
+    left = false
+  }
+
+  function mayBecomeTag(input: string, at: number): boolean {
+    const rest = input.slice(at, at + 20)
+    return tags.some((tag) => rest.length < tag.length && tag.startsWith(rest))
+  }
+}
+
+/** Length of the longest end of `text` with which `word` begins. */
+function halfLength(text: string, word: string): number {
+  for (let length = Math.min(word.length - 1, text.length); length > 0; length--)
+    if (text.endsWith(word.slice(0, length))) return length
+  return 0
+}

@@ -1,0 +1,126 @@
+import { describe, expect, test } from 'bun:test'
+import { GatewayError } from '../../src/core/errors.ts'
+import type { Delta } from '../../src/core/events.ts'
+import { run } from '../../src/core/machine.ts'
+import { OnlyReasoning } from '../../src/core/only-reasoning.ts'
+import type { Tool } from '../../src/core/request.ts'
+import { channels } from '../../src/prompted-tools/channels.ts'
+
+const look: Tool = {
+  name: 'look',
+  description: '',
+  parameters: { type: 'object', properties: { at: { type: 'string' }, days: { type: 'integer' } } },
+}
+
+const text = (words: string): Delta => ({ type: 'text', text: words })
+const thought = (words: string): Delta => ({ type: 'reasoning', text: words })
+const stop: Delta = { type: 'finish', reason: 'stop' }
+const call: Delta = { type: 'tool-call', key: 'call-0', id: 'c1', name: 'look', arguments: '{}' }
+
+function sorted(deltas: Delta[], notes: string[] = [], tools: Tool[] = [look]): Delta[] {
+  const empty = () => new GatewayError('upstream-malformed', 'empty', { code: 'empty' })
+  return run(
+    channels({ tools, scanLimit: 10_000, frames: false, empty, note: (note) => void notes.push(note) }),
+    deltas,
+  )
+}
+
+/** What the reply ends in. */
+function ending(deltas: Delta[], tools?: Tool[]): unknown {
+  const last = sorted(deltas, [], tools).at(-1)
+  if (last?.type !== 'error') return last?.type === 'finish' ? last.reason : last?.type
+  return last.error instanceof OnlyReasoning ? { thoughts: last.error.text } : last.error.code
+}
+
+describe('a reply of thoughts alone', () => {
+  const written =
+    '<tool_call>look\n<arg_key>at</arg_key>\n<arg_value>a</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>'
+  test.each<[string, Delta[], unknown]>([
+    ['has its thoughts to offer', [thought('Hm'), thought(' hm.\n'), stop], { thoughts: 'Hm hm.' }],
+    [
+      'offers what stands behind the end of the thoughts',
+      [thought('Hm.</th'), thought('ink>\n\nA cat.'), stop],
+      { thoughts: 'A cat.' },
+    ],
+    ['offers its thoughts where nothing stands behind them', [thought('Hm.</think>\n'), stop], { thoughts: 'Hm.' }],
+    ['in tags has them to offer', [text('<think>Hm'), text('.'), stop], { thoughts: 'Hm.' }],
+    ['and a tag has them to offer', [thought('Hm.'), text('\n</think>\n'), stop], { thoughts: 'Hm.' }],
+    [
+      'with calls announced has them to offer',
+      [thought('Hm.'), { type: 'finish', reason: 'tool-calls' }],
+      { thoughts: 'Hm.' },
+    ],
+    ['and blanks is empty', [thought(' \n'), text('\n'), stop], 'empty'],
+    ['and no thoughts either is empty', [text('</think>'), stop], 'empty'],
+    ['that was cut is cut', [thought('Hm'), { type: 'finish', reason: 'length' }], 'length'],
+    ['that was refused is refused', [thought('Hm'), { type: 'finish', reason: 'content-filter' }], 'content-filter'],
+    ['that breaks off has no end', [thought('Hm')], 'reasoning'],
+    ['with a call is a call', [thought(`I look. ${written}`), stop], 'tool-calls'],
+    [
+      'with half a call has them to offer',
+      [thought('<tool_call>look\n<arg_key>at'), stop],
+      { thoughts: '<tool_call>look\n<arg_key>at' },
+    ],
+    [
+      'with a call of no tool has them to offer',
+      [thought('<tool_call>{"name":"fly","arguments":{}}</tool_call>'), stop],
+      { thoughts: '<tool_call>{"name":"fly","arguments":{}}</tool_call>' },
+    ],
+    [
+      'with a call told about has them to offer',
+      [thought('`<tool_call>{"name":"look","arguments":{}}</tool_call>` no'), stop],
+      { thoughts: '`<tool_call>{"name":"look","arguments":{}}</tool_call>` no' },
+    ],
+    [
+      'with a call that cannot be read has them to offer',
+      [thought('<tool_call>{"name":"look","arguments":{"at":x}}</tool_call>'), stop],
+      { thoughts: '<tool_call>{"name":"look","arguments":{"at":x}}</tool_call>' },
+    ],
+  ])('%s', (_name, deltas, expected) => expect(ending(deltas)).toEqual(expected))
+
+  test('gives the call in place of the answer, its types mended', () => {
+    const notes: string[] = []
+    expect(
+      sorted([thought('I look. '), thought(written.slice(0, 20)), thought(written.slice(20)), stop], notes).slice(-2),
+    ).toEqual([
+      { type: 'tool-call', key: 'text-0', name: 'look', arguments: '{"at":"a","days":3}' },
+      { type: 'finish', reason: 'tool-calls' },
+    ])
+    expect(notes).toEqual(['took a call out of the thinking, which held it instead of the answer'])
+  })
+
+  test('has no calls where there are no tools', () =>
+    expect(ending([thought(written), stop], [])).toEqual({ thoughts: written }))
+})
+
+describe('a reply with an answer', () => {
+  test.each<[string, Delta[], Delta[]]>([
+    ['keeps its channels', [thought('Hm'), text('A cat'), stop], [thought('Hm'), text('A cat'), stop]],
+    [
+      'keeps calls out of the thinking',
+      [thought('<tool_call>{"name":"look","arguments":{}}</tool_call>'), text('A cat'), stop],
+      [thought('<tool_call>{"name":"look","arguments":{}}</tool_call>'), text('A cat'), stop],
+    ],
+    ['may be a call', [thought('Hm'), call, stop], [thought('Hm'), call, stop]],
+    [
+      'loses tags in both',
+      [thought('<think>Hm'), text('</think>\n\n'), text('A cat'), stop],
+      [thought('Hm'), text('A cat'), stop],
+    ],
+    ['keeps half a tag in front of a call', [text('a <thi'), call, stop], [text('a '), text('<thi'), call, stop]],
+    [
+      'takes an open thought in front of a call for one',
+      [text('a\n<think>b'), call, stop],
+      [text('a\n'), thought('b'), call, stop],
+    ],
+    [
+      'keeps white space for its first word',
+      [text('\n'), thought('Hm'), text('A'), stop],
+      [thought('Hm'), text('\nA'), stop],
+    ],
+  ])('%s', (_name, deltas, expected) => {
+    const joined: Delta[] = []
+    for (const delta of sorted(deltas)) joined.push(delta)
+    expect(joined).toEqual(expected)
+  })
+})

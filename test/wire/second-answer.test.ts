@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'bun:test'
+import { GatewayError } from '../../src/core/errors.ts'
+import type { Delta } from '../../src/core/events.ts'
+import { OnlyReasoning } from '../../src/core/only-reasoning.ts'
+import { read, type Source } from '../../src/core/source.ts'
+import { withSecondAnswer } from '../../src/wire/second-answer.ts'
+
+const text = (words: string): Delta => ({ type: 'text', text: words })
+const thought = (words: string): Delta => ({ type: 'reasoning', text: words })
+const counted = (outputTokens: number): Delta => ({ type: 'usage', usage: { inputTokens: 10, outputTokens } })
+const stop: Delta = { type: 'finish', reason: 'stop' }
+const only = (words: string): Delta => ({ type: 'error', error: new OnlyReasoning(words) })
+const failed: Delta = { type: 'error', error: new GatewayError('timeout', 'late') }
+
+function sourceOf(batches: Delta[][], onCancel = () => {}): Source<Delta[]> {
+  const left = [...batches]
+  return {
+    next: (onBatch) => queueMicrotask(() => onBatch(left.shift())),
+    cancel: onCancel,
+  }
+}
+
+async function deltasOf(source: Source<Delta[]>): Promise<Delta[]> {
+  const all: Delta[] = []
+  for (let batch = await read(source); batch; batch = await read(source)) all.push(...batch)
+  return all
+}
+
+const first = [[thought('Hm')], [thought(' hm'), counted(7), only('Hm hm')]]
+const shown = [thought('Hm'), thought(' hm'), counted(7)]
+const asAnswer = [text('Hm hm'), stop]
+
+describe('a reply of thoughts alone', () => {
+  test.each<[string, Delta[][], Delta[]]>([
+    [
+      'goes on with the second answer',
+      [[text('A')], [text(' cat'), counted(3), stop]],
+      [text('A'), text(' cat'), counted(10), stop],
+    ],
+    [
+      'goes on with a call',
+      [[{ type: 'tool-call', key: 'a', name: 'b' }, stop]],
+      [{ type: 'tool-call', key: 'a', name: 'b' }, stop],
+    ],
+    ['hears no more thoughts', [[thought('Again')], [text('A'), stop]], [text('A'), stop]],
+    ['takes what the second says in the wrong channel', [[thought('A cat')], [only('A cat')]], [text('A cat'), stop]],
+    ['is the answer where the second fails', [[failed]], asAnswer],
+    ['is the answer where the second breaks off', [], asAnswer],
+    [
+      'is the answer where the second ends without a word',
+      [[text('\n'), { type: 'finish', reason: 'length' }]],
+      [text('\n'), ...asAnswer],
+    ],
+    ['fails where the second fails in the middle', [[text('A')], [failed]], [text('A'), failed]],
+  ])('%s', async (_name, second, expected) => {
+    const notes: string[] = []
+    const again = () => Promise.resolve(sourceOf(second))
+    const source = withSecondAnswer(sourceOf(first), { again, note: (note) => void notes.push(note) })
+    expect(await deltasOf(source)).toEqual([...shown, ...expected])
+    expect(notes[0]).toBe('asking again without thinking: the reply held thoughts alone')
+  })
+
+  test('is the answer where nobody can be asked again', async () => {
+    const notes: string[] = []
+    const source = withSecondAnswer(sourceOf(first), { again: undefined, note: (note) => void notes.push(note) })
+    expect(await deltasOf(source)).toEqual([...shown, ...asAnswer])
+    expect(notes).toEqual(['handed the thoughts out as the answer: the reply held nothing else'])
+  })
+
+  test('is the answer where the second call is refused', async () => {
+    const again = () => Promise.reject(new GatewayError('rate-limited', 'busy'))
+    expect(await deltasOf(withSecondAnswer(sourceOf(first), { again, note() {} }))).toEqual([...shown, ...asAnswer])
+  })
+
+  test('asks nobody once nobody listens', async () => {
+    let cancelled = 0
+    const { promise, resolve } = Promise.withResolvers<Source<Delta[]>>()
+    const source = withSecondAnswer(sourceOf(first), { again: () => promise, note() {} })
+    await read(source)
+    await read(source)
+    const rest = read(source)
+    source.cancel()
+    resolve(sourceOf([[text('A')]], () => cancelled++))
+    expect(await rest).toBeUndefined()
+    expect(cancelled).toBe(1)
+  })
+})
+
+test('any other reply stays as it is', async () => {
+  const again = () => Promise.reject(new Error('nobody asks'))
+  for (const batches of [[[thought('Hm')], [text('A'), stop]], [[failed]], [[text('A')]]])
+    expect(await deltasOf(withSecondAnswer(sourceOf(batches), { again, note() {} }))).toEqual(batches.flat())
+})

@@ -1,5 +1,6 @@
 import { type Delta, isFinal } from '../core/events.ts'
 import { piped, type Source } from '../core/source.ts'
+import { wellFormed, wellFormedRequest } from '../core/well-formed.ts'
 import { heard } from './heard.ts'
 import type { Measured, Meter } from './meter.ts'
 import type { Route } from './route.ts'
@@ -19,9 +20,11 @@ export interface Asked {
 }
 
 /** Errors: whatever `Upstream.open` rejects with, and `context-overflow` for a prompt that surely leaves no room. */
-export async function ask(found: Route, options: AskOptions): Promise<Asked> {
-  const { upstream, model } = found
+export async function ask(asked: Route, options: AskOptions): Promise<Asked> {
   const { meter, signal, whole, loopLimit, note } = options
+  // The door to every upstream: what was said on the way here, by clients, files and models, has no halves of characters.
+  const found = { ...asked, model: wellFormed(asked.model), request: wellFormedRequest(asked.request) }
+  const { upstream, model } = found
   const measured = await meter.measure(found)
   const request = measured.fitted(note)
   const deltas = await upstream.open({ request, model, signal, whole, note })

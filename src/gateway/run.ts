@@ -5,6 +5,7 @@ import type { Delta, StreamEvent, Usage } from '../core/events.ts'
 import { grammar } from '../core/grammar.ts'
 import { chain, type Machine } from '../core/machine.ts'
 import type { ChatRequest } from '../core/request.ts'
+import { withCleanSchemas } from '../core/schema-keywords.ts'
 import { piped, type Source } from '../core/source.ts'
 import { refuseUnknownChoice } from '../core/tool-choice.ts'
 import type { Upstream } from '../core/upstream.ts'
@@ -155,8 +156,9 @@ function preparing({ webSearch, prepareAttachments }: GatewayOptions, options: P
   return async (found: Route): Promise<Prepared> => {
     const settled = settleSearch(found, webSearch)
     const { upstream, model } = settled
-    const messages = withCallIds(settled.request.messages)
-    const request = await prepareAttachments({ ...settled.request, messages }, settled, options)
+    const clean = withCleanSchemas(settled.request)
+    const messages = withCallIds(clean.messages)
+    const request = await prepareAttachments({ ...clean, messages }, settled, options)
     return { ...settled, request, unsupported: [...request.unsupported, ...upstream.unsupported(request, model)] }
   }
 }

@@ -1,0 +1,57 @@
+import type { ChatRequest } from './request.ts'
+
+/** Keywords whose value is a value of the kind that is described, which null is like any other. */
+const isValue = new Set(['const', 'default', 'example'])
+/** Keywords whose value is a list of such. */
+const listsValues = new Set(['enum', 'examples'])
+/** Keywords whose value is an object of schemas under names of the client's own. */
+const holdsNamedSchemas = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'])
+
+/**
+ * A JSON schema without keywords that say null: generators write `"required": null` for what they have no word for,
+ * and servers refuse it. A schema that is null itself allows anything; a type that is null is the type of null.
+ * What has none stays the same object.
+ */
+export function withoutNullKeywords<Schema extends Record<string, unknown>>(schema: Schema): Schema
+export function withoutNullKeywords(schema: Record<string, unknown>): Record<string, unknown> {
+  const entries = Object.entries(schema)
+  const said = entries.filter(([key, value]) => value !== null || isValue.has(key))
+  const whole = said.map(([key, value]): [string, unknown] => [key, cleaned(key, value)])
+  const isSame = said.length === entries.length && whole.every(([, value], index) => value === entries[index]?.[1])
+  return isSame ? schema : Object.fromEntries(whole)
+}
+
+function cleaned(key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || isValue.has(key) || listsValues.has(key)) return value
+  if (Array.isArray(value)) return cleanedList(key, value)
+  if (!isRecord(value)) return value
+  if (!holdsNamedSchemas.has(key)) return withoutNullKeywords(value)
+  const entries = Object.entries(value)
+  const whole = entries.map(([name, schema]): [string, unknown] => [name, schema === null ? {} : cleaned('', schema)])
+  return whole.every(([, schema], index) => schema === entries[index]?.[1]) ? value : Object.fromEntries(whole)
+}
+
+/** `anyOf`, `required`, `type` and the like. */
+function cleanedList(key: string, list: readonly unknown[]): readonly unknown[] {
+  const said = key === 'type' ? list.map((type) => type ?? 'null') : list.filter((item) => item !== null)
+  const whole = said.map((item) => cleaned('', item))
+  return whole.length === list.length && whole.every((item, index) => item === list[index]) ? list : whole
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A request whose tools and wanted format have no such keywords. */
+export function withCleanSchemas(request: ChatRequest): ChatRequest {
+  const { tools, output } = request
+  const clean = tools.map((tool) => {
+    const parameters = withoutNullKeywords(tool.parameters)
+    return parameters === tool.parameters ? tool : { ...tool, parameters }
+  })
+  const schema = output.type === 'json' && output.schema ? withoutNullKeywords(output.schema) : undefined
+  const isSame = clean.every((tool, index) => tool === tools[index])
+  if (output.type !== 'json' || schema === undefined || schema === output.schema)
+    return isSame ? request : { ...request, tools: clean }
+  return { ...request, tools: clean, output: { ...output, schema } }
+}

@@ -1,0 +1,76 @@
+import type { ChatRequest } from './request.ts'
+
+/**
+ * The same value with the sign for what is no character in place of every half of one: clients cut texts in the middle
+ * of an emoji, and no server can read what comes of it. Keys of objects, too. What is whole stays the same object.
+ */
+export function wellFormed<Value>(value: Value): Value
+export function wellFormed(value: unknown): unknown {
+  if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed()
+  if (Array.isArray(value)) return changed(value, value.map(wellFormed)) ?? value
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value)
+  const keys = entries.map(([key]) => wellFormed(key))
+  const members = entries.map(([, member]) => wellFormed(member))
+  if (entries.every(([key, member], index) => keys[index] === key && members[index] === member)) return value
+  return Object.fromEntries(keys.map((key, index) => [key, members[index]]))
+}
+
+/** JSON text, in which half a character may also be written by its number. */
+export function wellFormedJson(text: string): string {
+  const whole = wellFormed(text)
+  return /\\u[dD][89a-fA-F]/.test(whole) ? whole.replace(numbered, wholePair) : whole
+}
+
+/** Any escape, so that a backslash which is itself escaped begins none; both halves of a character as one. */
+const numbered = /\\(?:u([dD][89abAB][\da-fA-F]{2})(\\u[dD][c-fC-F][\da-fA-F]{2})?|u([dD][c-fC-F][\da-fA-F]{2})|.)/gs
+
+function wholePair(written: string, high?: string, low?: string, loneLow?: string): string {
+  const isHalf = loneLow !== undefined || (high !== undefined && low === undefined)
+  return isHalf ? '\ufffd' : written
+}
+
+/**
+ * A request whose texts any server can read: its words, descriptions, schemas, results, and the arguments of its calls.
+ * Names of tools stay, for calls come back under them; upstreams that mind their characters rename them.
+ */
+export function wellFormedRequest(request: ChatRequest): ChatRequest {
+  const { messages, tools, toolChoice, ...rest } = request
+  const whole = {
+    ...wellFormed(rest),
+    messages: kept(messages, messages.map(wellFormedMessage)),
+    tools: kept(
+      tools,
+      tools.map((tool) => renamed(wellFormed(tool), tool.name)),
+    ),
+    toolChoice,
+  }
+  const isSame = whole.messages === messages && whole.tools === tools && wellFormed(rest) === rest
+  return isSame ? request : whole
+}
+
+type Message = ChatRequest['messages'][number]
+
+function wellFormedMessage(message: Message): Message {
+  if (message.role !== 'assistant') return wellFormed(message)
+  const parts = message.parts.map((part) => {
+    if (part.type !== 'tool-call') return wellFormed(part)
+    const { id, name, arguments: args } = part
+    const whole = { ...part, id: wellFormed(id), arguments: wellFormedJson(args) }
+    return whole.id === id && whole.arguments === args ? part : { ...whole, name }
+  })
+  const all = kept(message.parts, parts)
+  return all === message.parts ? message : { ...message, parts: all }
+}
+
+function renamed<Named extends { name: string }>(value: Named, name: string): Named {
+  return value.name === name ? value : { ...value, name }
+}
+
+function changed<Item>(before: readonly Item[], after: Item[]): Item[] | undefined {
+  return after.some((item, index) => item !== before[index]) ? after : undefined
+}
+
+function kept<Item>(before: Item[], after: Item[]): Item[] {
+  return changed(before, after) ?? before
+}

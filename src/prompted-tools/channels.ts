@@ -75,7 +75,10 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
       }
     },
     end,
-    passes: (kind: ProseKind) => readers[kind].open && pattern,
+    passes(kind: ProseKind) {
+      const other = readers[kind === 'text' ? 'reasoning' : 'text']
+      return readers[kind].open && !other.waiting && pattern
+    },
   }
 
   function send(pieces: readonly TaggedPiece[], out: Delta[], told?: true): void {

@@ -16,6 +16,8 @@ export interface TagReader {
   end(): TaggedPiece[]
   /** Text without a tag comes out as it goes in. */
   readonly open: boolean
+  /** Words are held back, which come out before anything of another channel. */
+  readonly waiting: boolean
 }
 
 export interface TagReaderOptions {
@@ -91,7 +93,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     },
     pause() {
       out = []
-      if (held.trim() !== '' || place === 'inset') release('reasoning')
+      if (isWaiting()) release('reasoning')
       return out
     },
     end() {
@@ -102,6 +104,13 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     get open() {
       return held === '' && (place === 'words' || place === 'json')
     },
+    get waiting() {
+      return isWaiting()
+    },
+  }
+
+  function isWaiting(): boolean {
+    return held.trim() !== '' || place === 'inset'
   }
 
   /** Reads from `at`, and says how far; `undefined` where it takes more to know. */

@@ -5,26 +5,27 @@ const open = <P extends TProperties>(properties: P) => Type.Object(properties, {
 const maybe = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
 
 const tokens = Type.Array(Type.Integer())
+const penalty = maybe(Type.Number({ minimum: -2, maximum: 2 }))
 
-/** The body of `POST /completions`. Token prompts are let in so that their refusal can say why. */
+/** The body of `POST /completions`. Token prompts are let in so that their refusal can say why; numbers keep to OpenAI's ranges. */
 export const completionBody = open({
   model: Type.String({ minLength: 1 }),
   prompt: Type.Union([Type.String(), Type.Array(Type.String()), tokens, Type.Array(tokens)]),
   suffix: maybe(Type.String()),
   max_tokens: maybe(Type.Integer({ minimum: 1 })),
-  temperature: maybe(Type.Number()),
-  top_p: maybe(Type.Number()),
-  n: maybe(Type.Integer({ minimum: 1 })),
-  best_of: maybe(Type.Integer({ minimum: 1 })),
+  temperature: maybe(Type.Number({ minimum: 0, maximum: 2 })),
+  top_p: maybe(Type.Number({ minimum: 0, maximum: 1 })),
+  n: maybe(Type.Integer({ minimum: 1, maximum: 128 })),
+  best_of: maybe(Type.Integer({ minimum: 1, maximum: 20 })),
   echo: maybe(Type.Boolean()),
-  logprobs: maybe(Type.Integer({ minimum: 0 })),
+  logprobs: maybe(Type.Integer({ minimum: 0, maximum: 5 })),
   stop: maybe(Type.Union([Type.String(), Type.Array(Type.String())])),
   stream: maybe(Type.Boolean()),
   stream_options: maybe(open({ include_usage: maybe(Type.Boolean()) })),
   seed: maybe(Type.Number()),
   logit_bias: maybe(open({})),
-  frequency_penalty: maybe(Type.Number()),
-  presence_penalty: maybe(Type.Number()),
+  frequency_penalty: penalty,
+  presence_penalty: penalty,
 })
 
 export type CompletionBody = Static<typeof completionBody>

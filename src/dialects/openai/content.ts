@@ -61,6 +61,10 @@ export function partOf(part: unknown, path: string, reading: Reading): UserPart[
       // Left out in silence, the model would invent what was said.
       reading.unheard.push(`${path} (input_audio)`)
       return textPart('[Audio was attached here; it cannot be heard.]')
+    case 'redacted_thinking':
+      // Sealed by another server: nothing anybody here can read.
+      reading.unheard.push(`${path} (redacted_thinking)`)
+      return []
     case 'tool_reference':
       return textPart(`Tool ${textOr(part.tool_name, 'of no name')} is now available.`)
     default:

@@ -253,7 +253,7 @@ describe('a conversation', () => {
           role: 'assistant',
           content: [
             { type: 'fallback', from: { model: 'x' } },
-            { type: 'redacted_thinking', data: '' },
+            { type: 'redacted_thinking', data: 'sealed' },
           ],
         },
         { role: 'user', content: [{ type: 'of_tomorrow', deep: { text: 'b' } }] },

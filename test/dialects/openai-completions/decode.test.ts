@@ -1,5 +1,7 @@
 import { expect, test } from 'bun:test'
+import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { openaiCompletions } from '../../../src/dialects/openai-completions/index.ts'
+import { invalidBody } from '../../../src/http/invalid.ts'
 import { thrownBy } from '../stream.ts'
 
 const decode = (more: object) => openaiCompletions.decode({ model: 'GLM-4.5', prompt: 'Hi', ...more }, new Headers())
@@ -21,4 +23,21 @@ test.each<[string, object, string]>([
     param,
     message: expect.stringMatching(new RegExp(`^${param}: `)),
   })
+})
+
+const door = TypeCompiler.Compile(openaiCompletions.body)
+
+test.each<[string, number]>([
+  ['temperature', 2.1],
+  ['top_p', -0.1],
+  ['n', 129],
+  ['best_of', 21],
+  ['max_tokens', 0],
+  ['frequency_penalty', 2.5],
+  ['presence_penalty', -2.5],
+  ['logprobs', 6],
+])('%s of %d is out of its range', (field, value) => {
+  const body = { model: 'GLM-4.5', prompt: 'Hi', [field]: value }
+  expect(door.Check(body)).toBe(false)
+  expect(invalidBody(openaiCompletions.body, body).param).toBe(field)
 })

@@ -68,9 +68,7 @@ export function reasoningPart(text: string): AssistantPart[] {
   return text === '' ? [] : [{ type: 'reasoning', text }]
 }
 
-/** Whether one was written twice: a call needs its id for that. */
-export function isSame(part: AssistantPart, other: AssistantPart): boolean {
-  if (part.type === 'reasoning' && other.type === 'reasoning') return part.text === other.text
-  if (part.type !== 'tool-call' || other.type !== 'tool-call') return false
-  return part.id !== '' && part.id === other.id && part.name === other.name && part.arguments === other.arguments
+/** What makes two calls the same one, written twice. */
+export function callKey(part: AssistantPart): string {
+  return part.type === 'tool-call' ? JSON.stringify([part.id, part.name, part.arguments]) : ''
 }

@@ -2,7 +2,7 @@ import { type AssistantPart, type Message, textOf, type UserPart } from '../../c
 import { outputParts, partOf, partsOf, textPart } from '../openai/content.ts'
 import { type Fields, fieldsOf, isFields, jsonText, listOf, textOr } from '../openai/fields.ts'
 import { tagged } from '../openai/tagged.ts'
-import { blockOf, type CustomName, isSame, reasoningPart, type ToolCall, type ToolResult, toolCall } from './blocks.ts'
+import { blockOf, type CustomName, callKey, reasoningPart, type ToolResult, toolCall } from './blocks.ts'
 
 export interface Conversation {
   messages: Message[]
@@ -44,7 +44,7 @@ export function decodeConversation(entries: readonly unknown[], path: string, cu
         break
       case 'assistant':
         functionCallId = `call_${index}`
-        assistant(message, content)
+        assistant(message, at)
         break
       case 'tool':
         answer(textOr(message.tool_call_id), outputParts(message.content, content, old()))
@@ -95,7 +95,7 @@ export function decodeConversation(entries: readonly unknown[], path: string, cu
   function system(message: Fields, at: string): void {
     const parts = partsOf(message.content, at, old())
     const told = parts.filter((part) => part.type === 'text' && !part.text.startsWith(billingHeader))
-    aside.push(...parts.filter(({ type }) => type !== 'text'))
+    for (const part of parts) if (part.type !== 'text') aside.push(part)
     if (told.length > 0) messages.push({ role: 'system', text: spokenBy(message, textOf(told)) })
   }
 
@@ -118,16 +118,20 @@ export function decodeConversation(entries: readonly unknown[], path: string, cu
     if (parts.length > 0 || blocks === 0) listen(named(message, parts))
   }
 
-  function assistant(message: Fields, at: string): void {
-    const parts: AssistantPart[] = reasoningPart(textOr(message.reasoning_content) || textOr(message.reasoning))
+  function assistant(message: Fields, path: string): void {
+    const at = `${path}.content`
+    const thought = textOr(message.reasoning_content) || textOr(message.reasoning)
+    let parts: AssistantPart[] = reasoningPart(thought)
     const shown: UserPart[] = []
     for (const [place, part] of listed(message.content)) {
       const block = blockOf(part, customName)
       if (block?.type === 'result') {
-        if (parts.length > 0) say(parts.splice(0))
+        if (parts.length > 0) say(parts)
+        parts = []
         answer(block.callId, resultParts(block, `${at}.${place}`), block.isError)
       } else if (block) {
-        if (!parts.some((known) => isSame(known, block))) parts.push(block)
+        // Some clients keep the thinking as a block and in its field.
+        if (block.type !== 'reasoning' || block.text !== thought) parts.push(block)
       } else {
         for (const told of partOf(part, place === undefined ? at : `${at}.${place}`, old()))
           if (told.type === 'text') parts.push(told)
@@ -135,17 +139,19 @@ export function decodeConversation(entries: readonly unknown[], path: string, cu
       }
     }
     parts.push(...textPart(textOr(message.refusal)))
-    const known = parts.filter(isCall)
+    const known = new Set(parts.map(callKey))
     for (const called of listOf(message.tool_calls).filter(isFields)) {
       const call = toolCall(called, customName)
-      // Some clients keep a call as a block and among the calls.
-      if (!known.some((block) => isSame(block, call))) parts.push(call)
+      // And a call as a block and among the calls.
+      if (call.id === '' || !known.has(callKey(call))) parts.push(call)
     }
     if (isFields(message.function_call))
       parts.push({ ...toolCall(message.function_call, customName), id: functionCallId })
     if (message.type === 'message' || hasOnlyThought(messages.at(-1))) continueAssistant(parts)
     else if (parts.length > 0) say(parts)
-    aside.push(...shown)
+    for (const part of shown) aside.push(part)
+    // An answer that was spoken lies at the server it came from.
+    if (isFields(message.audio)) unheard.push(`${path}.audio`)
     // Said aloud by the model, a name would be repeated in front of its answers.
     if (speakerOf(message) !== '' && !unheard.includes(assistantName)) unheard.push(assistantName)
   }
@@ -162,7 +168,7 @@ export function decodeConversation(entries: readonly unknown[], path: string, cu
   /** One turn of the assistant comes as many items. */
   function continueAssistant(parts: AssistantPart[]): void {
     const last = messages.at(-1)
-    if (last?.role === 'assistant') last.parts.push(...parts)
+    if (last?.role === 'assistant') for (const part of parts) last.parts.push(part)
     else if (parts.length > 0) say(parts)
   }
 
@@ -188,10 +194,6 @@ const assistantName = 'messages.name (assistant)'
 
 /** Claude Code's first block, changed with every request: routers pass it on, and it would defeat prompt caches. */
 const billingHeader = 'x-anthropic-billing-header:'
-
-function isCall(part: AssistantPart): part is ToolCall {
-  return part.type === 'tool-call'
-}
 
 /** What Responses tell in an item of its own, in front of the words. */
 function hasOnlyThought(message: Message | undefined): boolean {

@@ -1,7 +1,7 @@
 import type { Decoded } from '../../core/dialect.ts'
 import type { Message, OutputFormat } from '../../core/request.ts'
 import { invalid } from '../openai/content.ts'
-import { isFields, listOf, textOr } from '../openai/fields.ts'
+import { fieldsOf, isFields, listOf, textOr } from '../openai/fields.ts'
 import { decodeVerbosity } from '../openai/verbosity.ts'
 import { decodeConversation } from './conversation.ts'
 import type { ChatOptions } from './encode.ts'
@@ -144,4 +144,10 @@ const optionsBeyond: readonly [name: string, asks: (body: ChatBody) => unknown][
   ['truncation', ({ truncation }) => truncation === 'auto'],
   ['mcp_servers', ({ mcp_servers }) => listOf(mcp_servers).length > 0],
   ['container', ({ container }) => container],
+  ['include', ({ include }) => include?.length],
+  // OpenRouter's: the reply is to hold no reasoning.
+  ['include_reasoning', ({ include_reasoning }) => include_reasoning === false],
+  ['reasoning.exclude', ({ reasoning }) => fieldsOf(reasoning).exclude === true],
+  // The Python package takes these out of it; in the body itself they are nowhere.
+  ['extra_body', ({ extra_body }) => extra_body],
 ]

@@ -125,6 +125,9 @@ export const chatBody = open({
   truncation: anything,
   mcp_servers: anything,
   container: anything,
+  include: maybe(Type.Array(Type.String())),
+  include_reasoning: anything,
+  extra_body: anything,
 })
 
 export type ChatBody = Static<typeof chatBody>

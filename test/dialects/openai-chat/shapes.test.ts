@@ -311,6 +311,28 @@ describe('a conversation', () => {
       [],
     ],
     [
+      'an answer that was spoken, and calls told twice',
+      [
+        { role: 'user', content: 'Go' },
+        { role: 'assistant', content: null, audio: { id: 'audio_1' } },
+        {
+          role: 'assistant',
+          reasoning_content: 'Hm.',
+          content: [
+            { type: 'thinking', thinking: 'Hm.' },
+            { type: 'tool_use', id: 'c', name: 'f', input: {} },
+            { type: 'tool_use', id: 'c', name: 'f', input: {} },
+          ],
+          tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }],
+        },
+      ],
+      [
+        user('Go'),
+        { role: 'assistant', parts: [{ type: 'reasoning', text: 'Hm.' }, call('c', 'f', '{}'), call('c', 'f', '{}')] },
+      ],
+      ['messages.1.audio'],
+    ],
+    [
       'names of assistants',
       [
         { role: 'assistant', name: 'bob', content: 'a' },
@@ -460,8 +482,16 @@ describe('options', () => {
     ['answers nobody knows', { verbosity: 'loud' }, { unsupported: ['verbosity (loud)'] }],
     [
       'what nobody here has',
-      { top_k: 5, background: true, truncation: 'auto', max_tool_calls: 1, mcp_servers: [{}], input: 'Ho' },
-      { unsupported: ['input', 'top_k', 'background', 'max_tool_calls', 'truncation', 'mcp_servers'] },
+      {
+        ...{ top_k: 5, background: true, truncation: 'auto', max_tool_calls: 1, mcp_servers: [{}], input: 'Ho' },
+        ...{ include: ['reasoning.encrypted_content'], include_reasoning: false, extra_body: { a: 1 } },
+      },
+      {
+        unsupported: [
+          ...['input', 'top_k', 'background', 'max_tool_calls', 'truncation', 'mcp_servers'],
+          ...['include', 'include_reasoning', 'extra_body'],
+        ],
+      },
     ],
   ])('%s', (_name, fields, expected) => {
     expect(decode({ messages, ...fields }).request).toMatchObject(expected)

@@ -1,6 +1,7 @@
 import type { ErrorKind, GatewayError } from '../core/errors.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { ChatRequest } from '../core/request.ts'
+import type { Model } from '../core/upstream.ts'
 import { type Offer, type Route, type RouteOptions, route } from './route.ts'
 
 /** Whether a request that fails so, before anything of a reply was sent, may fare better with another upstream. */
@@ -46,7 +47,7 @@ export function ladder(
   const first = { ...route(request, offers, options), isAlternative: false }
   const instead = (first.alternatives ?? []).map((model) => ({ ...first, model, isAlternative: true }))
   const behind = offers.slice(offers.findIndex(({ upstream }) => upstream === first.upstream) + 1)
-  return [first, ...instead, ...behind.flatMap((offer) => sameModel(first, routeIn(offer)))]
+  return [first, ...instead, ...behind.flatMap((offer) => sameModel(first, routeIn(offer)) ?? listedIn(offer))]
 
   function routeIn(offer: Offer): Route | undefined {
     try {
@@ -55,16 +56,29 @@ export function ladder(
       return undefined // it has nothing of that name
     }
   }
+
+  /** Where nobody named the model, the first of those preferred that the upstream has. */
+  function listedIn({ upstream, models }: Offer): Rung[] {
+    if (first.alternatives === undefined) return []
+    const preferred = [first.model, ...first.alternatives]
+    const found = preferred.flatMap((wanted) => models.filter((model) => isSame(model, wanted)))
+    return found.slice(0, 1).map((model) => ({ ...first, upstream, model }))
+  }
 }
 
 /** The fallbacks of `route` may end at another model, which the client has not asked for. */
-function sameModel(first: Route, other: Route | undefined): Rung[] {
-  return other?.model.id.toLowerCase() === first.model.id.toLowerCase() ? [{ ...other, isAlternative: false }] : []
+function sameModel(first: Route, other: Route | undefined): Rung[] | undefined {
+  return other && isSame(other.model, first.model) ? [{ ...other, isAlternative: false }] : undefined
+}
+
+function isSame(one: Model, other: Model): boolean {
+  return one.id.toLowerCase() === other.id.toLowerCase()
 }
 
 /**
  * Tries one rung after the other. Errors: that of the first rung, or of the first for which a client does well to try
- * again, once no rung is left or one fails for a reason that is the request's own.
+ * again, once no rung is left or one fails for a reason that is the request's own; refusals of the model alone are told
+ * where there is nothing else.
  */
 export async function climb<Step extends Pick<Rung, 'isAlternative'>, Result>(
   rungs: readonly Step[],
@@ -89,6 +103,6 @@ export async function climb<Step extends Pick<Rung, 'isAlternative'>, Result>(
   }
   const last = errors.at(-1)
   if (last?.kind === 'cancelled') throw last
-  const known = errors.filter(({ kind }) => kind !== 'not-found')
-  throw known.find(({ retry }) => retry) ?? known[0] ?? errors[0] ?? new Error('nobody to ask')
+  const others = errors.filter(({ code }) => !modelRefusals.has(code))
+  throw others.find(({ retry }) => retry) ?? others[0] ?? errors[0] ?? new Error('nobody to ask')
 }

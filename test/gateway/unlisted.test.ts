@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
+import type { Upstream } from '../../src/core/upstream.ts'
 import type { GatewayOptions } from '../../src/gateway/run.ts'
+import { demo } from '../../src/upstreams/demo/index.ts'
 import { type ZaiApiOptions, zaiApi } from '../../src/upstreams/zai-api/index.ts'
 import { systemClock } from '../../src/wire/clock.ts'
 import { fieldOf, json } from '../support/chat-zai.ts'
@@ -19,6 +21,7 @@ function setUp(
   refused: Record<string, string> = {},
   settings: Partial<GatewayOptions> = {},
   more: Partial<ZaiApiOptions> = {},
+  behind: Upstream[] = [],
 ) {
   const api: ScriptedApi = scriptedApi(['key-1'], (seen) => {
     const code = refused[String(fieldOf(seen.body, 'model'))]
@@ -44,7 +47,9 @@ function setUp(
       log: () => {},
     },
   )
-  const gateway = startGateway([upstream], { routes: { primaryModel: undefined, smallModel: undefined, ...settings } })
+  const gateway = startGateway([upstream, ...behind], {
+    routes: { primaryModel: undefined, smallModel: undefined, ...settings },
+  })
   running.push(gateway)
   return {
     gateway,
@@ -163,6 +168,36 @@ describe('where no primary model is named', () => {
     const { ask, sent } = setUp({ 'glm-5.3': '1113' })
     expect(await ask('claude-opus-4-7')).toMatchObject({ status: 402 })
     expect(sent()).toEqual(['glm-5.3'])
+  })
+
+  test('the same model of the next upstream steps in where the account cannot pay', async () => {
+    const second = { ...demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 }), id: 'second' }
+    const { gateway, ask } = setUp({ 'glm-5.3': '1113' }, {}, {}, [second])
+    expect(await ask('claude-opus-4-7')).toMatchObject({ status: 200 })
+    expect(gateway.lines.join()).toContain('insufficient_quota; going on with second')
+    expect(gateway.lines.join()).toContain('"model":"GLM-5.3"')
+  })
+
+  test('or the newest that it has', async () => {
+    const scripted = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
+    const old = (await scripted.models()).filter(({ id }) => id === 'GLM-4.7' || id === 'GLM-4.6')
+    const { gateway, ask } = setUp({ 'glm-5.3': '1113' }, {}, {}, [
+      { ...scripted, id: 'second', models: async () => old },
+    ])
+    expect(await ask('claude-opus-4-7')).toMatchObject({ status: 200 })
+    expect(gateway.lines.join()).toContain('"model":"GLM-4.7"')
+  })
+
+  test('but nobody for a name that is bound to its upstream', async () => {
+    const second = { ...demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 }), id: 'second' }
+    const { ask } = setUp({ 'glm-5.3': '1113' }, {}, {}, [second])
+    expect(await ask('zai-api/glm-5.3')).toMatchObject({ status: 402 })
+  })
+
+  test('of several failures the one that is not the model’s is told', async () => {
+    const { ask, sent } = setUp({ 'glm-5.3': '1311', 'glm-5.2': '1113' })
+    expect(await ask('claude-opus-4-7')).toMatchObject({ status: 402 })
+    expect(sent()).toEqual(['glm-5.3', 'glm-5.2'])
   })
 
   test('where every model is refused, that is told', async () => {

@@ -112,13 +112,9 @@ export function catalogue(options: CatalogueOptions): Catalogue {
   }
 }
 
+/** From the fifth generation on they think whatever they are told; asking for it keeps the thinking out of the answer. */
 function reasoningOf(publicName: string): Model['reasoning'] {
-  return thinksByItself(publicName) ? 'by-default' : 'on-request'
-}
-
-/** The fifth generation thinks whatever it is told; asking for it keeps the thinking out of the answer. */
-export function thinksByItself(publicName: string): boolean {
-  return /^(.*\/)?glm-5/i.test(publicName)
+  return /^glm-([5-9]|\d\d)/i.test(publicName) ? 'by-default' : 'on-request'
 }
 
 const alwaysOffered: ReadonlySet<string> = new Set(['GLM-4.5', 'GLM-4.5-Air'])

@@ -9,7 +9,10 @@ const fileSource = open({ type: Type.Literal('file'), file_id: Type.String() })
 export const textBlock = open({ type: Type.Literal('text'), text: maybe(Type.String()) })
 const imageBlock = open({
   type: Type.Literal('image'),
-  source: Type.Union([base64Source, urlSource, fileSource]),
+  source: maybe(Type.Union([base64Source, urlSource, fileSource])),
+  // As MCP servers have them, whose results some programs hand on unread.
+  data: maybe(Type.String()),
+  mimeType: maybe(Type.String()),
   transformations: maybe(open({ oversized_image: maybe(Type.String()) })),
 })
 const documentBlock = open({

@@ -262,9 +262,12 @@ function searchResult(
   return text(tagged('search_result', { title, source }, textOf(content.flatMap((block) => text(block.text)))))
 }
 
-function imageParts({ source, transformations }: ImageBlock, path: string, place: Place): UserPart[] {
+function imageParts({ source, data, mimeType, transformations }: ImageBlock, path: string, place: Place): UserPart[] {
   if (transformations?.oversized_image === 'error') place.ignore(`${path}.transformations`)
-  switch (source.type) {
+  if (data && mimeType) return [{ type: 'image', source: { type: 'base64', mediaType: mimeType, data } }]
+  switch (source?.type) {
+    case undefined:
+      return unreadable(noSource(path), 'image', path, place)
     case 'base64':
       return [{ type: 'image', source: { type: 'base64', mediaType: source.media_type, data: source.data } }]
     case 'url':
@@ -301,6 +304,11 @@ function documentParts({ source, title, context, citations }: DocumentBlock, pat
     default:
       return source satisfies never
   }
+}
+
+function noSource(path: string): GatewayError {
+  const param = `${path}.source`
+  return new GatewayError('invalid-request', `${param}: this field is required`, { param })
 }
 
 function availableNow(tool: string): string {

@@ -1,5 +1,6 @@
 import { GatewayError } from '../../core/errors.ts'
 import { dataOf } from '../openai/data-url.ts'
+import { isData, tagOf, withoutData } from '../openai/tagged.ts'
 import type { Block, OtherBlock } from './blocks.ts'
 import { member, tagged } from './words.ts'
 
@@ -16,10 +17,12 @@ const silentMembers = new Set(['type', 'id', 'cache_control', 'caller', 'signatu
  */
 export function contentOf(block: OtherBlock): { words: string } | { file: true } | { members: string } {
   const words = wordsOf(block)
-  if (words !== undefined) return { words: tagged(block.type, attributesOf(block), words) }
+  const tag = tagOf(block.type)
+  if (words !== undefined && isData(words)) return { file: true }
+  if (words !== undefined) return { words: tagged(tag, attributesOf(block), words) }
   if (fileMembers.some((name) => !isEmpty(Reflect.get(block, name)))) return { file: true }
   const members = Object.entries(block).filter(([name, value]) => !silentMembers.has(name) && !isEmpty(value))
-  return { members: tagged(block.type, {}, JSON.stringify(Object.fromEntries(members))) }
+  return { members: tagged(tag, {}, JSON.stringify(Object.fromEntries(members), withoutData)) }
 }
 
 function wordsOf(block: OtherBlock): string | undefined {
@@ -27,7 +30,7 @@ function wordsOf(block: OtherBlock): string | undefined {
   if (value === undefined || typeof value === 'string') return value
   if (block.type === 'web_search_tool_result') return pagesOf(value)
   const texts = Array.isArray(value) ? value.map((part) => member(part, 'text')) : [undefined]
-  return texts.includes(undefined) ? JSON.stringify(value) : texts.join('\n')
+  return texts.includes(undefined) ? JSON.stringify(value, withoutData) : texts.join('\n')
 }
 
 /** What a search has found; the rest of it is sealed. */

@@ -26,8 +26,13 @@ const bookkeeping = new Set([
 export function tagged(item: Fields): string {
   const content = Object.entries(item).filter(([key, value]) => !bookkeeping.has(key) && hasWords(value))
   if (content.length === 0) return ''
-  const tag = textOr(item.type, 'item').replaceAll(/[^\w.:-]/g, '_')
+  const tag = tagOf(textOr(item.type, 'item'))
   return `<${tag}>\n${JSON.stringify(Object.fromEntries(content), withoutData)}\n</${tag}>`
+}
+
+/** A type as the name of a tag, whatever it is made of. */
+export function tagOf(type: string): string {
+  return type.replaceAll(/[^\w.:-]/g, '_')
 }
 
 function hasWords(value: unknown): boolean {
@@ -37,11 +42,12 @@ function hasWords(value: unknown): boolean {
   return value !== undefined && value !== null
 }
 
-function withoutData(_key: string, value: unknown): unknown {
+/** For `JSON.stringify`: what no model can read is not worth its tokens. */
+export function withoutData(_key: string, value: unknown): unknown {
   return typeof value === 'string' && isData(value) ? '[data]' : value
 }
 
 /** An image or a sound as text: thousands of tokens without a meaning. */
-function isData(text: string): boolean {
+export function isData(text: string): boolean {
   return /^data:[^,]{0,200};base64,/.test(text) || (text.length > 500 && /^[A-Za-z0-9+/_-]+={0,2}$/.test(text))
 }

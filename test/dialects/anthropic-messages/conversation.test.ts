@@ -163,6 +163,46 @@ describe('a history made elsewhere', () => {
       ['messages.0.content.0 (smell)'],
     ],
     [
+      'a picture as MCP has it',
+      [
+        {
+          role: 'user',
+          content: [
+            {
+              type: 'tool_result',
+              tool_use_id: 't',
+              content: [
+                { type: 'image', data: 'AA', mimeType: 'image/png' },
+                { type: 'resource', resource: { uri: 'file:///a', text: 'b' } },
+              ],
+            },
+          ],
+        },
+      ],
+      [result('t', seen, words('<resource>\n{"resource":{"uri":"file:///a","text":"b"}}\n</resource>'))],
+      [],
+    ],
+    [
+      'bytes inside of words, and in the place of words',
+      [
+        {
+          role: 'assistant',
+          content: [
+            { type: 'web_fetch_tool_result', content: { url: 'https://example.org', data: 'QUJD'.repeat(200) } },
+            { type: 'song', content: 'QUJD'.repeat(200) },
+            { type: 'a>\nb', content: 'c' },
+          ],
+        },
+      ],
+      [
+        assistant(
+          words('<web_fetch_tool_result>\n{"url":"https://example.org","data":"[data]"}\n</web_fetch_tool_result>'),
+          words('<a__b>\nc\n</a__b>'),
+        ),
+      ],
+      ['messages.0.content.1 (song)'],
+    ],
+    [
       'thinking of another model, once',
       [
         {
@@ -371,6 +411,7 @@ describe('files by their ids are refused where the user has just sent them', () 
     ],
     ['OpenAI’s picture', { type: 'input_image', file_id: 'f' }, '.file_id', `: ${stored}`],
     ['OpenAI’s file', { type: 'file', file: { file_id: 'f' } }, '.file_id', `: ${stored}`],
+    ['a picture of nothing', { type: 'image' }, '.source', ': this field is required'],
     [
       'a picture from nowhere',
       { type: 'image_url', image_url: { url: 'a.png' } },
@@ -415,7 +456,9 @@ test('a block nobody knows is told or named, whatever it holds and wherever it s
   fc.assert(
     fc.property(block, fc.constantFrom(...places), (told, place) => {
       const request = decode({ role: 'user', content: 'Hello' }, place(told))
-      const isTold = JSON.stringify(request.messages.slice(1)).includes(JSON.stringify(told.type).slice(1, -1))
+      const tag = told.type.replaceAll(/[^\w.:-]/g, '_')
+      const words = JSON.stringify(request.messages.slice(1))
+      const isTold = words.includes(tag) || words.includes(JSON.stringify(told.type).slice(1, -1))
       expect(isTold || request.unsupported.some((name) => name.includes(told.type))).toBe(true)
     }),
   )

@@ -1,6 +1,7 @@
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
 import { outputParts, partOf, partsOf, textPart } from '../openai/content.ts'
 import { type Fields, fieldsOf, isFields, jsonText, listOf, textOr } from '../openai/fields.ts'
+import { named, speakerOf, spokenBy } from '../openai/speaker.ts'
 import { tagged } from '../openai/tagged.ts'
 import { blockOf, type CustomName, callKey, reasoningPart, type ToolResult, toolCall } from './blocks.ts'
 
@@ -203,26 +204,6 @@ function hasOnlyThought(message: Message | undefined): boolean {
 /** The parts of a content with their places; a text alone is one, without a place. */
 function listed(content: unknown): [place: number | undefined, part: unknown][] {
   return Array.isArray(content) ? [...content.entries()] : [[undefined, content]]
-}
-
-/** Where several speak in one role the model can tell them apart by nothing else. */
-function named(message: Fields, parts: UserPart[]): UserPart[] {
-  const [first, ...rest] = parts
-  if (speakerOf(message) === '') return parts
-  return first?.type === 'text'
-    ? [{ type: 'text', text: spokenBy(message, first.text) }, ...rest]
-    : [...textPart(spokenBy(message, '')), ...parts]
-}
-
-function spokenBy(message: Fields, text: string): string {
-  const speaker = speakerOf(message)
-  return speaker === '' ? text : `${speaker}: ${text}`.trimEnd()
-}
-
-/** A name that says no more than the role is none. */
-function speakerOf({ name, role }: Fields): string {
-  const speaker = textOr(name).trim()
-  return speaker.toLowerCase() === role ? '' : speaker
 }
 
 function isByAssistant(entry: unknown): boolean {

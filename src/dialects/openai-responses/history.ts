@@ -1,6 +1,7 @@
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
 import { invalid, outputParts, partsOf, textPart } from '../openai/content.ts'
 import { type Fields, fieldsOf, jsonText, listOf, textOr } from '../openai/fields.ts'
+import { named, speakerOf } from '../openai/speaker.ts'
 import { tagged } from '../openai/tagged.ts'
 import { reasoningOf } from './items.ts'
 import { type LoweredTool, loweredName, lowerTools, type ToolOrigin } from './lowering.ts'
@@ -47,6 +48,8 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
       case null:
       case 'message':
         hear(item, `${path}.content`, isNew)
+        // Said aloud by the model, a name would be repeated in front of its answers.
+        if (item.role === 'assistant' && speakerOf(item) !== '') unheard.push(`${path}.name`)
         return
       case 'reasoning': {
         const thought = reasoningOf(item)
@@ -150,8 +153,11 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
     else if (told !== '') messages.push({ role: 'user', parts: textPart(told) })
   }
 
-  function hear({ role, content }: Fields, path: string, isNew: boolean): void {
-    const parts = partsOf(content, path, { unheard, refuses: isNew && role === 'user' })
+  function hear(message: Fields, path: string, isNew: boolean): void {
+    const { role, content } = message
+    const read = partsOf(content, path, { unheard, refuses: isNew && role === 'user' })
+    // Only Chat Completions have a name for who speaks.
+    const parts = role === 'assistant' ? read : named(message, read)
     const words = parts.filter((part) => part.type === 'text')
     switch (role) {
       case 'system':

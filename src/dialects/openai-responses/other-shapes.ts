@@ -127,7 +127,9 @@ export function ownItems(item: ItemBody): ItemBody[] {
   const spoken = isEmpty ? [] : [{ ...message, content }]
   const before = inside.filter(({ type }) => type !== 'function_call')
   const after = inside.filter(({ type }) => type === 'function_call')
-  return [...(thought === '' ? [] : [reasoningItem(thought)]), ...before, ...spoken, ...after, ...calls.map(callItem)]
+  // Some clients keep a call as a block and among the calls.
+  const others = calls.map(callItem).filter((call) => !after.some(({ call_id }) => call_id === call.call_id))
+  return [...(thought === '' ? [] : [reasoningItem(thought)]), ...before, ...spoken, ...after, ...others]
 }
 
 function itemInside(part: unknown): ItemBody[] | undefined {

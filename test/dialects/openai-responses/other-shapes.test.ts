@@ -158,3 +158,29 @@ test.each<[string, object]>([
     },
   ])
 })
+
+test('the model is told who speaks, where Chat Completions name the speaker', () => {
+  const messages = [
+    { role: 'system', name: 'rules', content: 'Be kind.' },
+    { role: 'user', name: 'ana', content: 'Hi.' },
+    { role: 'assistant', name: 'bot', content: 'Ho.' },
+  ]
+  const { request } = decode({ input: undefined, messages })
+  expect(request.messages).toEqual([
+    { role: 'system', text: 'rules: Be kind.' },
+    { role: 'user', parts: [{ type: 'text', text: 'ana: Hi.' }] },
+    { role: 'assistant', parts: [{ type: 'text', text: 'Ho.' }] },
+  ])
+  expect(request.unsupported).toEqual(['input.2.name'])
+})
+
+test('a call that stands as a block and among the calls is one call', () => {
+  const message = {
+    role: 'assistant',
+    content: [{ type: 'tool_use', id: 'c', name: 'f', input: {} }],
+    tool_calls: [{ id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }],
+  }
+  expect(decode({ input: [message] }).request.messages).toEqual([
+    { role: 'assistant', parts: [{ type: 'tool-call', id: 'c', name: 'f', arguments: '{}' }] },
+  ])
+})

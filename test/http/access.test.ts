@@ -106,7 +106,7 @@ describe('without a key', () => {
   test('whoever does hears what to do', () => {
     const request = new Request('http://localhost/v1/models', { headers: { 'x-forwarded-for': '10.0.0.1' } })
     expect(() => createAccess(keyless)(request, models)).toThrow(
-      'Without AUTH_TOKEN this gateway answers to this machine only, and this request came through a proxy (x-forwarded-for). Set AUTH_TOKEN, and give clients that key.',
+      'Without AUTH_TOKEN this gateway answers to this machine only, and this request came through a proxy (x-forwarded-for): set AUTH_TOKEN, and give clients that key.',
     )
   })
 })

@@ -4,8 +4,10 @@ import type { Delta } from '../../../src/core/events.ts'
 import { chain, run } from '../../../src/core/machine.ts'
 import type { Tool } from '../../../src/core/request.ts'
 import { read } from '../../../src/core/source.ts'
+import { channels } from '../../../src/prompted-tools/channels.ts'
 import { toolCallParser } from '../../../src/prompted-tools/parse.ts'
 import { type DecodeOptions, decoder } from '../../../src/upstreams/zai-api/decode.ts'
+import { emptyResponse } from '../../../src/upstreams/zai-api/errors.ts'
 import { sseDeltas } from '../../../src/wire/sse.ts'
 import { manualClock } from '../../support/clock.ts'
 import { type ChunkFacts, chunkText } from '../../support/zai-api.ts'
@@ -119,7 +121,13 @@ async function decoded(bytes: Uint8Array, size: number): Promise<Delta[]> {
     },
   })
   const source = sseDeltas(body, {
-    decoder: chain(decoder(optionsWith({})), toolCallParser(tools, { scanLimit: 200_000 })),
+    decoder: chain(
+      chain(
+        decoder(optionsWith({})),
+        channels({ tools, scanLimit: 200_000, frames: false, empty: emptyResponse, note() {} }),
+      ),
+      toolCallParser(tools, { scanLimit: 200_000 }),
+    ),
     clock: manualClock(),
     signal: new AbortController().signal,
     idleMs: 1000,
@@ -132,6 +140,7 @@ async function decoded(bytes: Uint8Array, size: number): Promise<Delta[]> {
 const tools: Tool[] = [
   tool('get_weather', { city: { type: 'string' }, unit: { type: 'string' } }),
   tool('bash', { command: { type: 'string' } }),
+  tool('search_docs', { query: { type: 'string' } }),
   tool('set_level', { level: { type: 'integer' } }),
   tool('find', { where: { anyOf: [{ type: 'object', properties: { path: { type: 'string' } } }, { type: 'null' }] } }),
 ]

@@ -3,9 +3,11 @@ import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { asGatewayError } from '../../../src/core/errors.ts'
 import type { Delta, WebSource } from '../../../src/core/events.ts'
-import { run } from '../../../src/core/machine.ts'
+import { chain, run } from '../../../src/core/machine.ts'
 import { read } from '../../../src/core/source.ts'
+import { channels } from '../../../src/prompted-tools/channels.ts'
 import { type DecodeOptions, decoder } from '../../../src/upstreams/zai-web/decode.ts'
+import { emptyResponse } from '../../../src/upstreams/zai-web/errors.ts'
 import { sseDeltas } from '../../../src/wire/sse.ts'
 import { manualClock } from '../../support/clock.ts'
 
@@ -527,7 +529,10 @@ async function decoded(bytes: Uint8Array, size: number, options: Partial<DecodeO
     },
   })
   const source = sseDeltas(body, {
-    decoder: decoder(optionsWith(options)),
+    decoder: chain(
+      decoder(optionsWith(options)),
+      channels({ tools: [], scanLimit: 0, frames: false, empty: emptyResponse, note() {} }),
+    ),
     clock: manualClock(),
     signal: new AbortController().signal,
     idleMs: 1000,

@@ -63,6 +63,10 @@ function refusalOf(current: Config, wanted: Config): string | undefined {
         credentialOf(setting) === destination && isGiven(current[setting.name]) && !isGiven(wanted[setting.name]),
     )?.env
   const key = lost('gateway')
+  const cut = settingList.find(
+    (setting) => credentialOf(setting) !== undefined && isCutOff(current[setting.name], wanted[setting.name]),
+  )
+  if (cut !== undefined) return `${cut.env} is the beginning of what it was, as in a file that is cut off`
   // Whatever the address: it is bound, and the one that is wanted now is for the next start.
   if (key !== undefined) return `${key} is gone, and a server with a key does not go on without it`
   const readers = promptReaders(wanted)
@@ -70,6 +74,13 @@ function refusalOf(current: Config, wanted: Config): string | undefined {
   if (gone !== undefined) return `prompts for ${gone} would go to ${readers.join(', ')}`
   const account = current.upstreams.map((id) => id !== 'demo' && lost(id)).find(Boolean)
   return account ? `${account} is gone, and others would get the prompts that went by it` : undefined
+}
+
+/** The beginning of a key opens the door to whoever guesses so much, and shuts out everybody who has all of it. */
+function isCutOff(before: unknown, after: unknown): boolean {
+  const [old, fresh] = [new Set([before].flat()), new Set([after].flat())]
+  const gone = [...old].filter((value) => typeof value === 'string' && !fresh.has(value))
+  return [...fresh].some((value) => !old.has(value) && gone.some((whole) => String(whole).startsWith(String(value))))
 }
 
 function isGiven(value: unknown): boolean {

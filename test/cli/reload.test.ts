@@ -98,6 +98,18 @@ describe('a reload takes nothing back that holds a door or a prompt:', () => {
       'AUTH_TOKEN is gone, and a server with a key does not go on without it',
     ],
     [
+      'most of the key',
+      { AUTH_TOKEN: 'sk-one-and-two' },
+      { AUTH_TOKEN: 'sk-o' },
+      'AUTH_TOKEN is the beginning of what it was, as in a file that is cut off',
+    ],
+    [
+      'most of one key of two',
+      { ZAI_API_KEY: 'ab.cd,ef.gh' },
+      { ZAI_API_KEY: 'ab.cd,ef.' },
+      'ZAI_API_KEY is the beginning of what it was, as in a file that is cut off',
+    ],
+    [
       'the key, for a placeholder',
       { AUTH_TOKEN: 'sk-one' },
       { AUTH_TOKEN: 'changeme' },
@@ -161,6 +173,8 @@ describe('a reload takes nothing back that holds a door or a prompt:', () => {
   test.each<[string, Record<string, string>, Record<string, string>]>([
     ['another key', { AUTH_TOKEN: 'sk-one' }, { AUTH_TOKEN: 'sk-two' }],
     ['a first key', {}, { AUTH_TOKEN: 'sk-two' }],
+    ['a longer key', { AUTH_TOKEN: 'sk-one' }, { AUTH_TOKEN: 'sk-one-and-two' }],
+    ['one key of the API less', { ZAI_API_KEY: 'ab.cd,ab' }, { ZAI_API_KEY: 'ab' }],
     ['another key of the API', { ZAI_API_KEY: 'a.b,c.d' }, { ZAI_API_KEY: 'e.f' }],
     ['one more upstream', { ZAI_API_KEY: 'a.b' }, { ZAI_API_KEY: 'a.b', UPSTREAMS: 'zai-api,zai-web' }],
     ['another order', both, { ...both, UPSTREAMS: 'zai-web,zai-api' }],

@@ -31,13 +31,13 @@ export interface LoadedConfig {
   sources: ReadonlyMap<SettingName, Source>
   /** Every source there is, the strongest first. */
   all: readonly Source[]
-  doubts: readonly Doubt[]
+  warnings: readonly ConfigWarning[]
 }
 
-/** Something that works otherwise than its writer may think; `loud` where it leaves a door open. */
-export interface Doubt {
-  says: string
-  loud: boolean
+/** A setting that works differently from what its author may expect; `serious` where it leaves the gateway open. */
+export interface ConfigWarning {
+  message: string
+  serious: boolean
 }
 
 /**
@@ -46,24 +46,24 @@ export interface Doubt {
  * Errors: UsageError, one line that names the key, where it is written and what is allowed, and never shows a secret.
  */
 export function loadConfig(flags: Flags, surroundings: Surroundings): LoadedConfig {
-  const { list, doubts } = sourcesOf(flags, surroundings)
-  return loadFrom(list, doubts)
+  const { list, warnings } = sourcesOf(flags, surroundings)
+  return loadFrom(list, warnings)
 }
 
 /** The same from these sources alone. */
-export function loadFrom(list: readonly Source[], told: readonly string[] = []): LoadedConfig {
+export function loadFrom(list: readonly Source[], messages: readonly string[] = []): LoadedConfig {
   const values: Partial<Record<SettingName, unknown>> = {}
   const sources = new Map<SettingName, Source>()
-  const doubts: Doubt[] = told.map((says) => ({ says, loud: false }))
+  const warnings: ConfigWarning[] = messages.map((message) => ({ message, serious: false }))
   for (const setting of settingList) {
     const source = list.find((candidate) => isSet(setting, candidate)) ?? defaults
     values[setting.name] = checked(setting, source)
     sources.set(setting.name, source)
     const asked = source === defaults ? list : list.slice(0, list.indexOf(source) + 1)
-    doubts.push(...asked.flatMap((candidate) => placeholderIn(setting, candidate)))
+    warnings.push(...asked.flatMap((candidate) => placeholderIn(setting, candidate)))
   }
   if (!areSettings(values)) throw new Error('A setting passed its check and then failed it.')
-  return { ...settled(values, sources), all: list, doubts }
+  return { ...settled(values, sources), all: list, warnings }
 }
 
 /** A placeholder for a key of this gateway protects nothing, and is none. */
@@ -74,14 +74,14 @@ function isSet(setting: NamedSetting, source: Source): boolean {
   return text !== '' && !(opensGateway(setting) && isPlaceholder(text))
 }
 
-function placeholderIn(setting: NamedSetting, source: Source): Doubt[] {
+function placeholderIn(setting: NamedSetting, source: Source): ConfigWarning[] {
   if (credentialOf(setting) === undefined) return []
   const given = source.given(setting)
   const value: unknown = typeof given === 'string' ? setting.kind.read(given.trim()) : given
   if (![value].flat().some((text) => typeof text === 'string' && isPlaceholder(text))) return []
-  const loud = opensGateway(setting)
-  const effect = loud ? 'counts as no key' : 'nobody accepts'
-  return [{ says: `${source.origin(setting)} is a placeholder, which ${effect}: put a real key there`, loud }]
+  const serious = opensGateway(setting)
+  const effect = serious ? 'counts as no key' : 'nobody accepts'
+  return [{ message: `${source.origin(setting)} is a placeholder, which ${effect}: put a real key there`, serious }]
 }
 
 function opensGateway(setting: Setting): boolean {
@@ -103,7 +103,7 @@ function areSettings(values: Partial<Record<SettingName, unknown>>): values is S
 }
 
 /** Fills in what follows from other settings. */
-function settled(values: Settings, given: ReadonlyMap<SettingName, Source>): Omit<LoadedConfig, 'all' | 'doubts'> {
+function settled(values: Settings, given: ReadonlyMap<SettingName, Source>): Omit<LoadedConfig, 'all' | 'warnings'> {
   const endpoint = new URL(values.apiEndpoint)
   const config: Config = {
     ...values,

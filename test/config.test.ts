@@ -539,7 +539,7 @@ describe('who may be listened to:', () => {
 })
 
 function doubts(world: World): string[] {
-  return doubtsAbout(load(world)).map(({ says }) => says)
+  return doubtsAbout(load(world)).map(({ message }) => message)
 }
 
 describe('a name in .env that is no setting', () => {

@@ -3,8 +3,8 @@ import type { Config } from '../config.ts'
 import { apiBaseOf } from './gateway.ts'
 import { urlOf } from './target.ts'
 
-/** Who gets what is sent to a destination. Another path at the same host is the same somebody. */
-export const placeOf: Record<Destination, (config: Config) => string> = {
+/** The address of each destination, without its path: another path of the same host belongs to the same owner. */
+export const addressIn: Record<Destination, (config: Config) => string> = {
   gateway: urlOf,
   'zai-web': ({ webBaseUrl }) => webBaseUrl,
   'zai-api': (config) => new URL(apiBaseOf(config)).origin,
@@ -12,10 +12,10 @@ export const placeOf: Record<Destination, (config: Config) => string> = {
 }
 
 /**
- * Who is given prompts, in order: `zai-api at https://api.z.ai`.
+ * Who receives prompts, in the order of UPSTREAMS: `zai-api at https://api.z.ai`.
  *
  * Errors: UsageError for an address that is none.
  */
 export function promptReaders(config: Config): string[] {
-  return config.upstreams.map((id) => (id === 'demo' ? 'demo on this machine' : `${id} at ${placeOf[id](config)}`))
+  return config.upstreams.map((id) => (id === 'demo' ? 'demo on this machine' : `${id} at ${addressIn[id](config)}`))
 }

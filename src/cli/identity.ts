@@ -7,7 +7,7 @@ import { proofOf, proofPath } from '../http/identity.ts'
 /** The secret of 64 hexadecimal digits that gateways and commands of one user share. */
 const fileName = 'gateway-secret'
 
-/** What is in the user's state folder; `undefined` where nothing is, or where somebody else could have put or read it. */
+/** The secret in the user's state folder; `undefined` where it is missing or another user could have read or written it. */
 export function readSecret(folder: string | undefined): string | undefined {
   if (folder === undefined) return undefined
   try {
@@ -21,7 +21,7 @@ export function readSecret(folder: string | undefined): string | undefined {
   }
 }
 
-/** The same, made where there is none. Errors: what the file system says where none can be made. */
+/** The same, created where it is missing. Errors: those of the file system. */
 export function ensureSecret(folder: string): string {
   const known = readSecret(folder)
   if (known !== undefined) return known
@@ -30,9 +30,9 @@ export function ensureSecret(folder: string): string {
   const fresh = `${path}.${process.pid}`
   try {
     writeFileSync(fresh, `${randomBytes(32).toString('hex')}\n`, { mode: 0o600, flag: 'wx' })
-    // Whatever the umask says.
+    // The umask may have removed bits of the mode.
     chmodSync(fresh, 0o600)
-    // Unlike a rename it leaves alone what another gateway, which starts at the same moment, has made meanwhile.
+    // Unlike a rename, a link does not replace the file of another gateway that starts at the same moment.
     if (!linked(fresh, path) && readSecret(folder) === undefined) {
       rmSync(path, { force: true })
       linked(fresh, path)
@@ -45,7 +45,7 @@ export function ensureSecret(folder: string): string {
   return made
 }
 
-/** Whether there was nothing at that path yet. */
+/** False where the path exists already. */
 function linked(file: string, path: string): boolean {
   try {
     linkSync(file, path)
@@ -57,12 +57,12 @@ function linked(file: string, path: string): boolean {
 }
 
 const patienceMs = 1_500
-/** Characters: a proof has 64, and its head some hundred more. */
+/** In characters. A proof has 64, its head some hundred. */
 const longestReply = 8_192
 
 /**
- * Whether what listens there has the secret. It is asked on a bare socket, since the proof is about the very connection
- * (see `identityRoutes`), and no proxy has a say in the way to this machine.
+ * Whether the server at `url` has the secret. The question goes over a socket of its own, because the proof depends on
+ * the ports of the connection (see `identityRoutes`), and so that it never passes a proxy.
  */
 export function hasSecret(url: string, secret: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()

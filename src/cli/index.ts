@@ -60,8 +60,8 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
       const loaded = loadConfig(flags, io)
       io.stdout(describeConfig(loaded, { json }))
       const stray = strayOf(loaded, io, sendingTo(loaded.config, ['collector'], 'passed on'))
-      const doubts = [...doubtsAbout(loaded).map(({ says }) => says), ...(stray === undefined ? [] : [stray])]
-      for (const says of doubts) io.stderr(`zai2api: ${says}\n`)
+      const warnings = [...doubtsAbout(loaded).map(({ message }) => message), ...(stray === undefined ? [] : [stray])]
+      for (const message of warnings) io.stderr(`zai2api: ${message}\n`)
       return 0
     }
     case 'demo': {

@@ -34,9 +34,9 @@ export function systemIo(version: string): Io {
 }
 
 /**
- * The environment the process was started with. Run from source, Bun has added what the `.env` files of the working
- * directory say, where nobody could tell it from the user's own words any more, and its requests would go by a proxy
- * that is named there: it is taken out again. The executable is built so that it does not happen.
+ * The environment the process was started with. When run from source, Bun adds the variables of the `.env` files in the
+ * working directory. They are removed again, because they would pass for the user's own, and Bun's requests would use a
+ * proxy named there. The executable is built without that feature.
  */
 function ownEnvironment(cwd: string): Record<string, string | undefined> {
   const added = isCompiled ? [] : namesAddedTo(process.env, cwd)
@@ -53,12 +53,12 @@ function namesAddedTo(env: Record<string, string | undefined>, cwd: string): str
   if (texts.length === 0) return []
   const started = startEnvironment()
   if (started) return Object.keys(env).filter((name) => !started.has(name))
-  // Where the system does not tell, what stands in both is taken for the file's, as is what Bun may have expanded.
+  // Without that list, a variable with the value of the file counts as the file's, and so does one Bun may have expanded.
   const said = texts.flatMap((text) => Object.entries(parseEnv(text)))
   return said.flatMap(([name, value = '']) => (env[name] === value || value.includes('$') ? [name] : []))
 }
 
-/** The names of the variables at the start, as Linux keeps them. */
+/** The names of the variables at the start. Only Linux keeps them. */
 function startEnvironment(): Set<string> | undefined {
   const text = readFileOr('/proc/self/environ', undefined)
   return text === undefined ? undefined : new Set(text.split('\0').map((entry) => entry.split('=', 1)[0] ?? ''))
@@ -82,7 +82,7 @@ function readFile(path: string): string | undefined {
   }
 }
 
-/** Of a file that is not there, where it would be. */
+/** For a missing file, the path it would have. */
 function realPath(path: string): string {
   try {
     return realpathSync(path)

@@ -89,21 +89,22 @@ async function started({ config }: LoadedConfig, io: Io): Promise<Gateway> {
 }
 
 /**
- * A client runs commands that a model asks for, and has no use for what the gateway has: neither the variables of its
- * credentials, nor an upstream's under any other name, as where the client went straight to Z.AI before.
+ * Removes the variables of all credential settings, and every variable whose value contains a credential of an upstream:
+ * the client runs commands that a model chooses and needs none of them. ANTHROPIC_AUTH_TOKEN, for example, often holds
+ * the key of a user who ran the client on Z.AI without a gateway.
  */
 function withoutCredentials(inherited: Io['env'], { config }: LoadedConfig): Io['env'] {
   const names = new Set(settingList.flatMap((setting) => (credentialOf(setting) === undefined ? [] : [setting.env])))
   const { zaiApiKeys, zaiTokens, backupToken = [] } = config
   const secrets = [zaiApiKeys, zaiTokens, backupToken].flat().filter(({ length }) => length >= shortestSecret)
   const kept = Object.entries(inherited).filter(
-    // Windows does not tell upper from lower case.
+    // Names are case-insensitive on Windows.
     ([name, value = '']) => !names.has(name.toUpperCase()) && !secrets.some((secret) => value.includes(secret)),
   )
   return Object.fromEntries(kept)
 }
 
-/** In characters: what is shorter may stand in a variable by chance. */
+/** In characters. A shorter text may be part of another variable by chance. */
 const shortestSecret = 8
 
 function environment(inherited: Io['env'], variables: readonly Variable[], { url }: Target): Record<string, string> {

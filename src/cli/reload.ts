@@ -53,8 +53,8 @@ export function reloader({ loaded, load, apply, log }: ReloadOptions): (quietly:
 }
 
 /**
- * Why a running server must not become this, `undefined` where it may. A file that is half written or cut off looks
- * like one that takes things back, and would open a locked server to everybody, or hand prompts to somebody else.
+ * Why a running server must not take over this configuration, `undefined` where it may. A half-written file looks like
+ * one from which settings were removed: it would open a server with a key to everybody, or send prompts elsewhere.
  */
 function refusalOf(current: Config, wanted: Config): string | undefined {
   const lost = (destination: Destination) =>
@@ -67,7 +67,7 @@ function refusalOf(current: Config, wanted: Config): string | undefined {
     (setting) => credentialOf(setting) !== undefined && isCutOff(current[setting.name], wanted[setting.name]),
   )
   if (cut !== undefined) return `${cut.env} is the beginning of what it was, as in a file that is cut off`
-  // Whatever the address: it is bound, and the one that is wanted now is for the next start.
+  // The wanted address does not matter: the server stays on the one that it is bound to.
   if (key !== undefined) return `${key} is gone, and a server with a key does not go on without it`
   const readers = promptReaders(wanted)
   const gone = promptReaders(current).find((reader) => !readers.includes(reader))
@@ -76,7 +76,7 @@ function refusalOf(current: Config, wanted: Config): string | undefined {
   return account ? `${account} is gone, and others would get the prompts that went by it` : undefined
 }
 
-/** The beginning of a key opens the door to whoever guesses so much, and shuts out everybody who has all of it. */
+/** Whether a value was replaced by its own beginning, which is easier to guess and locks out every client. */
 function isCutOff(before: unknown, after: unknown): boolean {
   const [old, fresh] = [new Set([before].flat()), new Set([after].flat())]
   const gone = [...old].filter((value) => typeof value === 'string' && !fresh.has(value))

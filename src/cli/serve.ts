@@ -98,9 +98,9 @@ function keepUp({ load, files }: Reread, options: Omit<ReloadOptions, 'load'>): 
 function doubter(log: Log): (loaded: LoadedConfig) => LoadedConfig {
   const told = new Set<string>()
   return (loaded) => {
-    for (const { says, loud } of doubtsAbout(loaded).filter((doubt) => !told.has(doubt.says))) {
-      told.add(says)
-      log[loud ? 'error' : 'warn'](says)
+    for (const { message, serious } of doubtsAbout(loaded).filter((warning) => !told.has(warning.message))) {
+      told.add(message)
+      log[serious ? 'error' : 'warn'](message)
     }
     return loaded
   }

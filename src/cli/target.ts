@@ -20,8 +20,8 @@ export function urlOf({ host, listenPort }: { host: string; listenPort: number }
 }
 
 /**
- * Who listens there. The user's own gateway proves that it is; `stranger` only says that it is a gateway, as anybody
- * can, and gets no key.
+ * Who listens at `url`. `own` has proved to be the user's gateway. `stranger` only has the front page of one, which
+ * anybody can copy, and must not get a key.
  */
 export async function whoListens(
   url: string,
@@ -37,7 +37,7 @@ export async function whoListens(
   }
 }
 
-/** Whether what listens there is a gateway of the same user. */
+/** Whether the user's own gateway listens at that URL. */
 export type Proves = (url: string) => Promise<boolean>
 
 export function provesBy({ env }: Io): Proves {

@@ -11,27 +11,27 @@ import {
 } from '../config/table.ts'
 import { printable, UsageError } from '../config/usage-error.ts'
 import { type Config, type LoadedConfig, loadFrom } from '../config.ts'
-import { placeOf, promptReaders } from './destinations.ts'
+import { addressIn, promptReaders } from './destinations.ts'
 import { urlOf } from './target.ts'
 
-/** What a command is about to send. */
+/** What a command sends. */
 export interface Sending {
-  /** Whose credentials. */
+  /** The destinations whose credentials are sent. */
   credentialsOf: readonly Destination[]
-  /** `passed on` by a server for its clients, `typed` by a user in whatever folder the work is done. */
+  /** `passed on`: a server's clients send them. `typed`: the user types them in any folder, such as a cloned one. */
   prompts: 'none' | 'passed on' | 'typed'
 }
 
-/** Credentials of the upstreams that are in use, and what else the command says. */
+/** The credentials of the upstreams in use and of `others`. */
 export function sendingTo({ upstreams }: Config, others: readonly Destination[], prompts: Sending['prompts']): Sending {
   return { credentialsOf: [...upstreams.filter((id) => id !== 'demo'), ...others], prompts }
 }
 
 /**
- * The configuration, once no credential and no prompt would go to an address that is named by a source which is
- * trusted less than they are: whoever cloned a repository did not write the `.env` in it.
+ * Returns the configuration if every credential and prompt goes to an address whose source is trusted as much as the
+ * source of the credential. Otherwise a cloned repository could send the user's key anywhere by its own `.env`.
  *
- * Errors: UsageError, one line: which file and setting, and how to allow it.
+ * Errors: UsageError, one line with the file, the setting and how to allow it.
  */
 export function trusted(loaded: LoadedConfig, surroundings: Surroundings, sending: Sending): LoadedConfig {
   const stray = strayOf(loaded, surroundings, sending)
@@ -39,7 +39,7 @@ export function trusted(loaded: LoadedConfig, surroundings: Surroundings, sendin
   throw new UsageError(stray)
 }
 
-/** The same as a line to tell, `undefined` where all is well. */
+/** The message of that error, `undefined` where there is none. */
 export function strayOf(loaded: LoadedConfig, surroundings: Surroundings, sending: Sending): string | undefined {
   for (const destination of sending.credentialsOf) {
     const stray = strayCredential(loaded, destination)
@@ -47,20 +47,20 @@ export function strayOf(loaded: LoadedConfig, surroundings: Surroundings, sendin
   }
   if (sending.prompts === 'none') return undefined
   const typed = sending.prompts === 'typed'
-  // Guests have no account that would tell whose prompts they are.
+  // Guests have no credential, so the prompts of a typing user count as those of the user folder.
   const owner = ownerOf(loaded, ['zai-web', 'zai-api']) ?? (typed ? user : undefined)
   if (owner === undefined) return undefined
   const elsewhere = typed && sending.credentialsOf.includes('gateway') ? strayGateway(loaded) : undefined
   return elsewhere ?? strayPrompts(loaded, owner) ?? strayStore(loaded, surroundings, owner)
 }
 
-/** What to tell of prompts that go where only the working directory says, although nothing forbids it. */
+/** A notice for prompts that go, allowed, to an address that only the working directory names. */
 export function promptNotice(loaded: LoadedConfig): string | undefined {
   const stray = strayReader(loaded, user)
   return stray && `prompts go to ${stray.reader}, as ${printable(loaded.origins.get(stray.culprit.name) ?? '')} says`
 }
 
-/** Whose credentials or prompts they are: how far an address must be trusted, and the file that may name one itself. */
+/** The trust an address needs, and the source that may name the address itself because the credential stands in it. */
 type Owner = Pick<Source, 'demands'> & { source?: Source }
 
 const user: Owner = { demands: 'user folder' }
@@ -72,8 +72,8 @@ function strayCredential(loaded: LoadedConfig, destination: Destination): string
     if (source === undefined || !isGiven(config[credential.name])) continue
     const owner = { demands: source.demands, source }
     const known = asTrusted(loaded, owner)
-    const address = placeOf[destination](config)
-    if (address === placeOf[destination](known)) continue
+    const address = addressIn[destination](config)
+    if (address === addressIn[destination](known)) continue
     const culprit = culpritOf(loaded, owner, [destination])
     if (culprit === undefined) continue
     return refusal(loaded, culprit, `would send ${origins.get(credential.name)} to ${address}`)
@@ -81,7 +81,7 @@ function strayCredential(loaded: LoadedConfig, destination: Destination): string
   return undefined
 }
 
-/** Whose prompts they are shows in the credentials: those of a user who has one are trusted as much as it is. */
+/** The most trusted source that holds a credential for one of the destinations. Prompts are trusted as much as it. */
 function ownerOf({ all }: LoadedConfig, destinations: readonly Destination[]): Owner | undefined {
   const accounts = settingList.filter((setting) => destinations.some((one) => one === credentialOf(setting)))
   const owners = all.filter((source) => accounts.some((setting) => isWritten(source.given(setting))))
@@ -94,7 +94,7 @@ function strayPrompts(loaded: LoadedConfig, owner: Owner): string | undefined {
   return stray && refusal(loaded, stray.culprit, `would send prompts to ${stray.reader}`)
 }
 
-/** The first who would get prompts and would not by what is trusted, and the setting that says so. */
+/** The first receiver of prompts that the trusted sources alone do not name, and the setting that names it. */
 function strayReader(loaded: LoadedConfig, owner: Owner): { reader: string; culprit: NamedSetting } | undefined {
   const { config } = loaded
   const known = asTrusted(loaded, owner)
@@ -102,14 +102,14 @@ function strayReader(loaded: LoadedConfig, owner: Owner): { reader: string; culp
   for (const [index, reader] of promptReaders(config).entries()) {
     const id = config.upstreams[index]
     if (id === undefined || id === 'demo' || readers.includes(reader)) continue
-    const moved = placeOf[id](config) !== placeOf[id](known)
+    const moved = addressIn[id](config) !== addressIn[id](known)
     const culprit = (moved ? culpritOf(loaded, owner, [id]) : undefined) ?? culpritOf(loaded, owner, ['prompts'])
     if (culprit) return { reader, culprit }
   }
   return undefined
 }
 
-/** A gateway on this machine proves that it is the user's; one elsewhere cannot. */
+/** A gateway on this machine can prove that it is the user's. One on another machine cannot. */
 function strayGateway(loaded: LoadedConfig): string | undefined {
   const address = urlOf(loaded.config)
   const owner = ownerOf(loaded, ['gateway']) ?? user
@@ -123,24 +123,24 @@ function hostnameOf(url: string): string {
   return (URL.canParse(url) ? new URL(url).hostname : '').replace(/^\[|\]$/g, '')
 }
 
-/** A folder may keep in itself what is said in it, but not put it elsewhere. */
+/** A working directory may name a store inside itself, but none elsewhere. */
 function strayStore(loaded: LoadedConfig, surroundings: Surroundings, owner: Owner): string | undefined {
   const { config, sources } = loaded
   const source = sources.get('store')
   if (source === undefined || isTrusted(source, owner)) return undefined
   if (config.store === 'memory' || config.store === 'off') return undefined
-  // SQLite takes addresses of its own as well as paths.
+  // SQLite also accepts `file:` URIs.
   if (!config.store.startsWith('file:') && !leavesFolder(config.store, surroundings)) return undefined
   const culprit = culpritOf(loaded, owner, ['conversations'])
   return culprit && refusal(loaded, culprit, `would keep conversations outside of the working directory`)
 }
 
-/** The configuration as those sources make it that are trusted enough. */
+/** The configuration made of the sources that are trusted enough. */
 function asTrusted({ all }: LoadedConfig, owner: Owner): Config {
   return loadFrom(all.filter((source) => isTrusted(source, owner))).config
 }
 
-/** The setting by which it goes astray: the first that a source says which would have to be trusted more. */
+/** The first setting of these roles whose source is not trusted enough. */
 function culpritOf({ sources }: LoadedConfig, owner: Owner, roles: readonly Addressed[]): NamedSetting | undefined {
   return settingList.find((setting) => {
     const role = addressOf(setting)
@@ -149,7 +149,7 @@ function culpritOf({ sources }: LoadedConfig, owner: Owner, roles: readonly Addr
   })
 }
 
-/** The file a key stands in may say where it goes. */
+/** A credential may go to an address that its own file names. */
 function isTrusted(source: Source, owner: Owner): boolean {
   return source === owner.source || rankOf(source.trust) >= rankOf(owner.demands)
 }

@@ -3,7 +3,7 @@ import { basename, dirname, resolve, sep } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../observe/log.ts'
 
-/** Editors write a file in several steps, or put another one in its place: quiet for this long, it is done. */
+/** Editors write a file in several steps, or replace it. After this long without an event it counts as written. */
 const settledMs = 300
 
 interface Watcher {
@@ -17,15 +17,15 @@ export interface WatchOptions {
   log: Log
   changed: () => void
   /** `name` is that of the entry something happened to, `null` where the system does not say. */
-  watch?: (folder: string, heard: (name: string | null) => void) => Watcher
+  watch?: (folder: string, onEvent: (name: string | null) => void) => Watcher
 }
 
 /**
- * Calls `changed` once the last of a row of changes to the files is a moment ago; the returned function ends it.
+ * Calls `changed` 300 ms after the last event of one of the files; the returned function stops watching.
  *
- * Folders are watched, because a file that is replaced takes its watcher along, and one that is not there yet has none;
- * but only the files' own entries count, and those of symbolic links on the way to them: a log that grows in the same
- * folder is nobody's concern, least of all when each line is about having read the files anew.
+ * The folders are watched, because the watcher of a file is lost when the file is replaced, and a file that does not
+ * exist cannot be watched. Events count only for the files' own names and for symbolic links on the way to them: a log
+ * file in the same folder would otherwise cause a reload, and the log line of the reload the next one.
  */
 export function watchFiles({ files, clock, log, changed, watch = watchFolder }: WatchOptions): () => void {
   const watched = new Map<string, { names: ReadonlySet<string>; close: () => void }>()
@@ -37,11 +37,11 @@ export function watchFiles({ files, clock, log, changed, watch = watchFolder }: 
     for (const { close } of watched.values()) close()
   }
 
-  function heard(folder: string, name: string | null): void {
+  function onEvent(folder: string, name: string | null): void {
     if (name !== null && !watched.get(folder)?.names.has(name)) return
     stopTimer()
     stopTimer = clock.after(settledMs, () => {
-      // First, so that what happens from now on is heard, too; a link may lead elsewhere now.
+      // A link may lead elsewhere now. Watching begins before the files are read, so that no change is missed.
       follow()
       changed()
     })
@@ -62,7 +62,7 @@ export function watchFiles({ files, clock, log, changed, watch = watchFolder }: 
 
   function start(folder: string): (() => void) | undefined {
     try {
-      const watcher = watch(folder, (name) => heard(folder, name))
+      const watcher = watch(folder, (name) => onEvent(folder, name))
       watcher.on('error', (cause) =>
         log.warn('changes of the configuration are not noticed any more', { folder, cause: String(cause) }),
       )
@@ -79,11 +79,11 @@ export function watchFiles({ files, clock, log, changed, watch = watchFolder }: 
   }
 }
 
-function watchFolder(folder: string, heard: (name: string | null) => void): Watcher {
-  return fsWatch(folder, { persistent: false }, (_event, name) => heard(name))
+function watchFolder(folder: string, onEvent: (name: string | null) => void): Watcher {
+  return fsWatch(folder, { persistent: false }, (_event, name) => onEvent(name))
 }
 
-/** Folder to the names in it whose change may change one of the files. */
+/** Maps each folder to the names in it that lead to one of the files. */
 function entriesOf(files: readonly string[]): Map<string, Set<string>> {
   const entries = new Map<string, Set<string>>()
   for (const [folder, name] of files.flatMap((file) => [...entriesTo(file, mostLinks)])) {
@@ -93,7 +93,7 @@ function entriesOf(files: readonly string[]): Map<string, Set<string>> {
   return entries
 }
 
-/** As many as Linux follows; more are a circle. */
+/** The limit of Linux; a longer chain is a loop. */
 const mostLinks = 40
 
 /**

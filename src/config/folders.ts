@@ -2,14 +2,14 @@ import { isAbsolute, join } from 'node:path'
 
 type Env = Record<string, string | undefined>
 
-/** Where the user keeps settings for every folder: `~/.config/zai2api`; `undefined` where there is no home. */
+/** The folder of the user's own settings, `~/.config/zai2api`; `undefined` without a home folder. */
 export function configFolder(env: Env): string | undefined {
   return userFolder(env, env.XDG_CONFIG_HOME, 'APPDATA', '.config')
 }
 
-/** What is remembered between runs: systemd's folder for the service, else `~/.local/state/zai2api`. */
+/** The folder for files that outlive a run: systemd's for a service, else `~/.local/state/zai2api`. */
 export function stateFolder(env: Env): string | undefined {
-  // systemd gives several, separated by colons, where several are configured.
+  // systemd separates several folders by colons.
   const service = absolute(env.STATE_DIRECTORY?.split(':', 1)[0])
   return service ?? userFolder(env, env.XDG_STATE_HOME, 'LOCALAPPDATA', join('.local', 'state'))
 }
@@ -23,7 +23,7 @@ function userFolder(env: Env, xdg: string | undefined, windows: string, underHom
   return base === undefined ? undefined : join(base, 'zai2api')
 }
 
-/** A relative one would lead into the working directory, which is anybody's; the XDG specification has it ignored, too. */
+/** A relative path would lead into the working directory. The XDG specification also says to ignore it. */
 function absolute(path: string | undefined): string | undefined {
   return path !== undefined && isAbsolute(path) ? path : undefined
 }

@@ -20,13 +20,13 @@ export function isPlaceholder(text: string): boolean {
   )
 }
 
-/** A variable that nobody put a value for, and what stands in brackets. */
+/** Variables that were not replaced by their value, and text in brackets. */
 const shapes = [/^\$\{?\w+\}?$/, /^\$env:\w+$/i, /^%\w+%$/, /^(<.*>|\[.*\]|\{.*\}|\(.*\))$/]
 
 /** `xxx`, `***`, `...`, `000000`, `xxxx-xxxx.xxxx`: three of the same, or nothing but x and what separates. */
 const blank = /^(?:(.)\1{2,}|[x*._…-]{3,})$/iu
 
-/** Whole values, without what separates their words. */
+/** Whole values, without separators. */
 const wholes = new Set([
   ...['apikey', 'apitoken', 'authtoken', 'accesstoken', 'secretkey', 'myapikey', 'yourkey', 'keyhere', 'tokenhere'],
   ...[
@@ -47,8 +47,8 @@ const wholes = new Set([
   ...['examplekey', 'exampletoken', 'dummykey', 'dummytoken', 'samplekey', 'sampletoken', 'defaultkey'],
 ])
 
-/** Words that stand in no key of one's own. */
+/** Words that mark a placeholder wherever they stand in it. */
 const telling = new Set(['changeme', 'changethis', 'changeit', 'replaceme', 'replacethis', 'placeholder', 'fillme'])
 
-/** First words of what is an order to the reader: `replace-with-a-real-key`. */
+/** First words of an instruction to the reader: `replace-with-a-real-key`. */
 const orders = new Set(['change', 'replace', 'insert', 'paste', 'put', 'enter', 'add', 'set', 'fill', 'generate'])

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import type { Config, Doubt, LoadedConfig } from '../config.ts'
+import type { Config, ConfigWarning, LoadedConfig } from '../config.ts'
 import { settingList } from './table.ts'
 
 /** Fills `bytes` with randomness and returns them. */
@@ -9,18 +9,18 @@ export type ListenPolicy =
   | { ok: true /** Anybody who reaches the port may call. */; open: boolean }
   | { ok: false; message: string }
 
-/** What decides who may listen, and why there may be no key. */
-type Judged = Pick<LoadedConfig, 'config' | 'doubts'>
+/** The address and the key, and the warnings that explain a missing key. */
+type Listener = Pick<LoadedConfig, 'config' | 'warnings'>
 
 /** Without a key the gateway spends its owner's accounts for everybody who can reach it: then only for this machine. */
-export function listenPolicy({ config, doubts }: Judged, random: RandomBytes): ListenPolicy {
+export function listenPolicy({ config, warnings }: Listener, random: RandomBytes): ListenPolicy {
   const { host, authToken } = config
   if (authToken !== undefined) return { ok: true, open: false }
   if (isLoopback(host)) return { ok: true, open: true }
   return {
     ok: false,
     message: [
-      ...doubts.filter(({ loud }) => loud).map(({ says }) => `${says}.`),
+      ...warnings.filter(({ serious }) => serious).map(({ message }) => `${message}.`),
       `will not listen on ${host} without a key: everybody who can reach it could use your accounts.`,
       'Listen on 127.0.0.1, or put this freshly made key into .env and give it to your clients:',
       `AUTH_TOKEN=${newKey(random)}`,
@@ -51,9 +51,9 @@ export function newKey(random: RandomBytes): string {
 }
 
 /** What works otherwise than the operator may think, one line each; nothing of it stops the start. */
-export function doubtsAbout({ config, doubts }: LoadedConfig): Doubt[] {
+export function doubtsAbout({ config, warnings }: LoadedConfig): ConfigWarning[] {
   const found = [...anyPage(config), ...readableOnTheWay(config)]
-  return [...doubts, ...found.map((says) => ({ says, loud: false }))]
+  return [...warnings, ...found.map((message) => ({ message, serious: false }))]
 }
 
 function anyPage({ corsOrigins, authToken }: Config): string[] {

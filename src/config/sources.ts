@@ -19,8 +19,8 @@ export interface Surroundings {
 export type Flags = ReadonlyMap<SettingName | 'config', string>
 
 /**
- * How far a source is trusted, the least first. Whoever cloned a repository has not written what lies in its folder;
- * what stands in the environment or on the command line, the user has.
+ * How far a source is trusted, the least first. The files of the working directory may come from a cloned repository;
+ * the environment and the command line come from the user.
  */
 export const trustLevels = ['working directory', 'user folder', 'named file', 'invocation'] as const
 export type Trust = (typeof trustLevels)[number]
@@ -31,13 +31,13 @@ export interface Source {
   given(setting: NamedSetting): unknown
   /** Where it is written, as a person would say it. */
   origin(setting: Setting): string
-  /** How far an address is believed that stands here. */
+  /** How far an address of this source is trusted. */
   trust: Trust
-  /** How far the source of an address must be trusted to be sent a secret that stands here. */
+  /** The trust an address needs before a secret of this source is sent to it. */
   demands: Trust
 }
 
-/** What holds where nobody says otherwise; it has no secrets. */
+/** The values of the table, where no other source has one. They contain no secrets. */
 export const defaults: Source = {
   given: (setting) => setting.default,
   origin: () => 'default',
@@ -50,8 +50,8 @@ export interface Sources {
   list: readonly Source[]
   /** The files that are read, whether they are there or not. */
   files: readonly string[]
-  /** What stands in `.env` and does not do what its writer may think, one line each. */
-  doubts: readonly string[]
+  /** Lines and names of `.env` that do not do what their author may expect, one sentence each. */
+  warnings: readonly string[]
 }
 
 /** Errors: UsageError for a file that is missing, unreadable or holds what is not known. */
@@ -85,12 +85,12 @@ export function sourcesOf(flags: Flags, surroundings: Surroundings): Sources {
   return {
     list: [...own, folder, ...files.map((file) => fileSource(file, surroundings))],
     files: [dotEnvPath, ...files.map(({ path }) => path)],
-    doubts: [...faults.map((fault) => faultIn(dotEnvPath, fault)), ...strangersIn(dotEnv, dotEnvPath)],
+    warnings: [...faults.map((fault) => faultIn(dotEnvPath, fault)), ...strangersIn(dotEnv, dotEnvPath)],
   }
 }
 
-function faultIn(path: string, { line, says }: DotEnvFault): string {
-  return `${printable(path)} line ${line} ${says}`
+function faultIn(path: string, { line, message }: DotEnvFault): string {
+  return `${printable(path)} line ${line} ${message}`
 }
 
 /**
@@ -132,7 +132,7 @@ const defaultConfigPath = 'zai2api.toml'
 
 interface ConfigFile {
   path: string
-  /** It was asked for by name. */
+  /** The user named it. */
   mustExist: boolean
   trust: Trust
   demands: Trust
@@ -146,7 +146,7 @@ function namedFile(flags: Flags, surroundings: Surroundings, dotEnv: Variables):
   const path = resolve(cwd, asked || defaultConfigPath)
   const mustExist = Boolean(asked)
   if (byUser) return { path, mustExist, trust: 'named file', demands: 'named file' }
-  // A `.env` may name the user's own file, or a link may lead there: its keys are the user's all the same.
+  // `.env` may name a file of the user, or a link may lead to one. Its keys are the user's, whoever named it.
   const demands = leavesFolder(path, surroundings) ? 'named file' : 'working directory'
   return { path, mustExist, trust: 'working directory', demands }
 }

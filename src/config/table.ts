@@ -40,19 +40,19 @@ export interface Setting {
   example?: string
 }
 
-/** Where secrets and prompts go: this gateway (a client's view), an upstream, the collector of traces. */
+/** Where credentials and prompts are sent: to the gateway (by its clients), an upstream or the collector of traces. */
 export type Destination = 'gateway' | 'zai-web' | 'zai-api' | 'collector'
 
 /**
- * What a setting has to do with secrets; every one has to say, since nobody else can know.
+ * What a setting has to do with secrets. Every row must state it.
  *
- * A credential is only ever sent to an address that is named by a source which is trusted as much as its own, and the
- * same holds for prompts, whose sources are those of the upstreams' credentials.
+ * A credential is sent only to an address whose source is trusted as much as the credential's. Prompts are trusted as
+ * much as the credentials of the upstreams. `cli/trust.ts` enforces both.
  */
 export type Role =
   | 'plain'
   | { credentialOf: Destination }
-  /** It has a say in the address of that destination, in who is given prompts, or in where conversations are kept. */
+  /** Part of the address of a destination, of the choice of who receives prompts, or of where conversations are kept. */
   | { addressOf: Addressed }
 
 export type Addressed = Destination | 'prompts' | 'conversations'

@@ -15,11 +15,11 @@ export const proofPath = '/proof'
 const noncePattern = /^[0-9a-f]{64}$/
 
 /**
- * `GET /proof?nonce=…`: shows that this gateway has the secret of its user, without telling it, so that a command of the
- * same user knows whom it would give a key to. Nonce and proof are 32 bytes in lower-case hexadecimal digits.
+ * `GET /proof?nonce=…` proves that this gateway has the secret of its user without revealing it. The user's commands ask
+ * for the proof before they send a key. Nonce and proof are 32 bytes as lower-case hexadecimal digits.
  *
- * The proof holds for the connection it is asked on alone: somebody in between, who passes the question on and the
- * answer back, has connections of his own, whose ports are others.
+ * The proof is valid only for the connection it is requested on, whose ports are part of it: a relay has connections
+ * with other ports.
  */
 export function identityRoutes(secret: string, endsOf: (request: Request) => Ends | undefined): Route[] {
   return [
@@ -39,7 +39,7 @@ export function identityRoutes(secret: string, endsOf: (request: Request) => End
 }
 
 export function proofOf(secret: string, { port, peer }: Ends, nonce: string): string {
-  // A socket for both families writes IPv4 addresses as IPv6 ones.
+  // A socket for both families writes IPv4 addresses in IPv6 form.
   const address = peer.address.replace(/^::ffff:/i, '')
   const said = ['zai2api gateway', port, address, peer.port, nonce].join('\n')
   return createHmac('sha256', secret).update(said).digest('hex')

@@ -114,9 +114,9 @@ test('a folder that cannot be watched is told once, and no harm', () => {
   const lines: string[] = []
   const clock = manualClock()
   let happen = () => {}
-  const watch: WatchOptions['watch'] = (path, heard) => {
+  const watch: WatchOptions['watch'] = (path, onEvent) => {
     if (path === '/etc') throw new Error('ENOSPC: no more watches')
-    happen = () => heard('.env')
+    happen = () => onEvent('.env')
     return { on: () => {}, close: () => {} }
   }
   let changes = 0
@@ -134,8 +134,8 @@ describe('of what happens in the folder', () => {
   function scripted() {
     const clock = manualClock()
     const happens = new Map<string, (name: string | null) => void>()
-    const watch: WatchOptions['watch'] = (folder, heard) => {
-      happens.set(folder, heard)
+    const watch: WatchOptions['watch'] = (folder, onEvent) => {
+      happens.set(folder, onEvent)
       return { on: () => {}, close: () => void happens.delete(folder) }
     }
     let changes = 0

@@ -31,7 +31,7 @@ describe('a line that would not do what it says', () => {
     ['is UTF-16', '\uFFFD\uFFFDK\0E\0Y\0', [[1, 'is not UTF-8 text', true]]],
   ])('%s', (_name, text, expected) => {
     const { faults } = readDotEnv(text, names)
-    expect(faults.map(({ line, says, fatal }): unknown => [line, says, fatal])).toEqual(
+    expect(faults.map(({ line, message, fatal }): unknown => [line, message, fatal])).toEqual(
       expected.map(([line, says, fatal]) => [line, expect.stringContaining(says), fatal]),
     )
     expect(JSON.stringify(faults)).not.toMatch(/abc|def/)
@@ -98,9 +98,9 @@ describe('the configuration', () => {
   })
 
   test('goes by a file of several programs, and says what is odd in it', () => {
-    const { config, doubts } = load('source ./other.sh\nHOST=::1\nHOST=127.0.0.2\nHTTPS_PROXY=http://x\n')
+    const { config, warnings } = load('source ./other.sh\nHOST=::1\nHOST=127.0.0.2\nHTTPS_PROXY=http://x\n')
     expect(config.host).toBe('127.0.0.2')
-    expect(doubts.map(({ says }) => says)).toEqual([
+    expect(warnings.map(({ message }) => message)).toEqual([
       '/srv/.env line 1 has no NAME=value, so it sets nothing: write NAME=value, or put # in front of it',
       '/srv/.env line 3 sets HOST again, after line 2: the last one holds',
       'HTTPS_PROXY in /srv/.env has no effect: a proxy is named in the environment alone',

@@ -81,10 +81,10 @@ describe('a placeholder', () => {
     ['.env', [{}, 'AUTH_TOKEN=sk-your-api-key'], 'AUTH_TOKEN in /srv/.env'],
     ['TOML', [{}, '', 'auth_token = "xxx"'], 'auth_token in /srv/zai2api.toml'],
   ])('in %s is no key, loudly', (_name, world, origin) => {
-    const { config, doubts } = load(...world)
+    const { config, warnings } = load(...world)
     expect(config.authToken).toBeUndefined()
-    expect(doubts).toEqual([
-      { says: `${origin} is a placeholder, which counts as no key: put a real key there`, loud: true },
+    expect(warnings).toEqual([
+      { message: `${origin} is a placeholder, which counts as no key: put a real key there`, serious: true },
     ])
   })
 
@@ -98,17 +98,17 @@ describe('a placeholder', () => {
 
   test('leaves the word to a weaker source, and a stronger one leaves nothing to say', () => {
     expect(load({ AUTH_TOKEN: 'xxx' }, 'AUTH_TOKEN=sk-real').config.authToken).toBe('sk-real')
-    expect(load({ AUTH_TOKEN: 'sk-real' }, 'AUTH_TOKEN=xxx').doubts).toEqual([])
+    expect(load({ AUTH_TOKEN: 'sk-real' }, 'AUTH_TOKEN=xxx').warnings).toEqual([])
   })
 
   // Counted as unset, it would hand the prompts to another upstream.
   test('for a key of an upstream stays, so that the upstream does, and is told', () => {
-    const { config, doubts } = load({ ZAI_API_KEY: 'real.key,your-api-key' })
+    const { config, warnings } = load({ ZAI_API_KEY: 'real.key,your-api-key' })
     expect([config.upstreams, config.zaiApiKeys]).toEqual([['zai-api'], ['real.key', 'your-api-key']])
-    expect(doubts).toEqual([
+    expect(warnings).toEqual([
       {
-        says: 'environment variable ZAI_API_KEY is a placeholder, which nobody accepts: put a real key there',
-        loud: false,
+        message: 'environment variable ZAI_API_KEY is a placeholder, which nobody accepts: put a real key there',
+        serious: false,
       },
     ])
   })

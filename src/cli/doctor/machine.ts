@@ -23,8 +23,8 @@ function placeOf(origin: string): string {
 }
 
 export function doubts(loaded: LoadedConfig): Finding[] {
-  return doubtsAbout(loaded).map(({ says }) =>
-    warn('configuration', says, 'Correct it, or leave it where it is meant so.'),
+  return doubtsAbout(loaded).map(({ message }) =>
+    warn('configuration', message, 'Correct it, or leave it where it is meant so.'),
   )
 }
 

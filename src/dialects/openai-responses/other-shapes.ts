@@ -128,7 +128,7 @@ export function ownItems(item: ItemBody): ItemBody[] {
   const before = inside.filter(({ type }) => type !== 'function_call')
   const after = inside.filter(({ type }) => type === 'function_call')
   // Some clients keep a call as a block and among the calls.
-  const others = calls.map(callItem).filter((call) => !after.some(({ call_id }) => call_id === call.call_id))
+  const others = calls.map(callItem).filter((call) => !after.some(({ call_id }) => call_id && call_id === call.call_id))
   return [...(thought === '' ? [] : [reasoningItem(thought)]), ...before, ...spoken, ...after, ...others]
 }
 

@@ -44,3 +44,16 @@ test('a header nobody knows is refused by name', async () => {
     body: { error: { param: 'x-thinking-processing', message: expect.stringContaining('think, tags, strip, raw') } },
   })
 })
+
+test.each([
+  ['reasoning_content', ['reasoning_content']],
+  ['reasoning', ['reasoning']],
+  ['both', ['reasoning_content', 'reasoning']],
+] as const)('REASONING_FIELD=%s puts reasoning into %p', async (reasoningField, expected) => {
+  const app = gatewayApp([upstream], { reasoningField })
+  const body = JSON.stringify({ model: 'GLM-4.5-Thinking', messages: [{ role: 'user', content: 'Why?' }] })
+  const response = await app.handle(new Request('http://localhost/v1/chat/completions', { method: 'POST', body }))
+  const { message } = (await response.json()).choices[0]
+  const found = ['reasoning_content', 'reasoning'].filter((field) => typeof message[field] === 'string')
+  expect(found).toEqual([...expected])
+})

@@ -16,6 +16,8 @@ export interface DecodeOptions {
   holdFrom?: string
   /** A tool of the client that the backend calls by itself is handed to the client. */
   declaredTools: ReadonlySet<string>
+  /** What the client gets of the arguments of such a call, which are JSON text as a rule. */
+  mendArguments?: (name: string, text: string) => string
   note: (note: string) => void
 }
 
@@ -172,7 +174,9 @@ export function decoder(options: DecodeOptions): Machine<string, Delta> {
       return
     }
     answered = true
-    out.push({ type: 'tool-call', key, id: key, name: tool.name, arguments: tool.arguments })
+    const { mendArguments = (_name: string, text: string) => text } = options
+    const text = mendArguments(tool.name, tool.arguments)
+    out.push({ type: 'tool-call', key, id: key, name: tool.name, arguments: text })
   }
 
   function flush(out: Delta[]): void {

@@ -10,6 +10,7 @@ import type { UpstreamCall } from '../../core/upstream.ts'
 import { channels } from '../../prompted-tools/channels.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
 import { promptTools } from '../../prompted-tools/prompt.ts'
+import { repairedText } from '../../prompted-tools/repair.ts'
 import { cancelled, type HttpResponse } from '../../wire/http.ts'
 import { lasting, openingOf, replay } from '../../wire/opening.ts'
 import { pause, retryNote } from '../../wire/retry.ts'
@@ -212,7 +213,9 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const { scanLimit } = options
     const sorted = channels({ tools, scanLimit, frames: model.vision, empty: emptyResponse, note })
     if (tools.length === 0) return chain(decoder({ whole, declaredTools, note }), sorted)
-    const reader = decoder({ whole, declaredTools, note, holdFrom: '<tool_call' })
+    const mendArguments = (name: string, text: string) =>
+      repairedText(text, tools.find((tool) => tool.name === name)?.parameters ?? {})
+    const reader = decoder({ whole, declaredTools, mendArguments, note, holdFrom: '<tool_call' })
     return chain(chain(reader, sorted), toolCallParser(tools, { scanLimit }))
   }
 }

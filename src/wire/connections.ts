@@ -1,17 +1,20 @@
+import { closeSync, openSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { devNull } from 'node:os'
 import type { Socket, SocketHandler } from 'bun'
 import { HTTPParser } from 'http-parser-js'
-import { chunkReader } from './chunked.ts'
+import type { Clock } from '../core/clock.ts'
+import { dial } from './dial.ts'
+import { bodyReader, framingOf, malformed } from './framing.ts'
 import type { Flow, Sink } from './inbox.ts'
 import type { Lookup } from './names.ts'
-import { pieceOf } from './piece.ts'
 
 /** Hears the answer to one request. */
 export interface Listener {
   /** Names and values in turn, as they came. What is returned hears the body. */
   head(status: number, headers: readonly string[]): Sink
-  /** There is no answer. */
-  fail(cause: unknown): void
+  /** There is no answer; `began` where some of one had come. */
+  fail(cause: unknown, began: boolean): void
 }
 
 export interface Connections {
@@ -25,12 +28,12 @@ interface Connection {
 }
 
 /** What a socket tells its connection. */
-interface Ears {
+interface SocketEvents {
   secure: boolean
-  ready(socket: Socket<Ears>): void
-  heard(bytes: Buffer): void
-  flush(): void
-  gone(cause?: unknown): void
+  ready(socket: Socket<SocketEvents>): void
+  received(bytes: Buffer): void
+  drained(): void
+  ended(cause?: unknown): void
 }
 
 /** How long a connection waits for its next request. Servers usually close theirs after a minute or more. */
@@ -43,14 +46,38 @@ const idleSeconds = 30
  * Names are not left to `Bun.connect`: it may wait for ever for one that `fetch` looks up at the same moment (Bun
  * 1.4.5, one in fifteen such pairs).
  */
-export function createConnections(lookup: Lookup): Connections {
+export function createConnections(lookup: Lookup, clock: Clock): Connections {
   const idle = new Map<string, Connection[]>()
 
   return {
     ask(to, request, listener) {
-      const connection = idle.get(to.origin)?.pop() ?? connect(to, lookup, (one) => shelve(to.origin, one))
-      return connection.send(request, listener)
+      const kept = idle.get(to.origin)?.pop()
+      return kept ? askAgain(kept, to, request, listener) : fresh(to).send(request, listener)
     },
+  }
+
+  function fresh(to: URL): Connection {
+    return connect(to, { lookup, clock, shelve: (one) => shelve(to.origin, one) })
+  }
+
+  /** A connection that was kept may have died without a word: then the request goes out once more, on a fresh one. */
+  function askAgain(kept: Connection, to: URL, request: Uint8Array, listener: Listener): Flow {
+    let isClosed = false
+    let flow: Flow = kept.send(request, {
+      head: listener.head,
+      fail(cause, began) {
+        if (began || isClosed) listener.fail(cause, began)
+        else flow = fresh(to).send(request, listener)
+      },
+    })
+    return {
+      pause: () => flow.pause(),
+      resume: () => flow.resume(),
+      close() {
+        isClosed = true
+        flow.close()
+      },
+    }
   }
 
   function shelve(origin: string, connection: Connection): () => void {
@@ -64,43 +91,57 @@ export function createConnections(lookup: Lookup): Connections {
   }
 }
 
-/** `shelve` keeps it for the next request, and returns what takes it down again. */
-function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => () => void): Connection {
+interface ConnectOptions {
+  lookup: Lookup
+  clock: Clock
+  /** Keeps it for the next request, and returns what takes it down again. */
+  shelve(connection: Connection): () => void
+}
+
+function connect(to: URL, { lookup, clock, shelve }: ConnectOptions): Connection {
   const secure = to.protocol === 'https:'
+  // For heads alone: it would hand over a chunked body chunk by chunk, and does not tell what follows an answer.
   const parser = new HTTPParser(HTTPParser.RESPONSE)
-  let socket: Socket<Ears> | undefined
+  let socket: Socket<SocketEvents> | undefined
+  let stopDialling = () => {}
   let closed = false
   let unsent: Uint8Array | undefined
   let listener: Listener | undefined
   let sink: Sink | undefined
-  // A 100 or 103 before the answer is not the answer.
-  let isInterim = false
+  // Some of the answer has come.
+  let began = false
   let keepsAlive = false
-  // For a body that comes in chunks, which the parser would hand over one by one.
-  let readChunks: ((bytes: Buffer) => void) | undefined
+  let readBody: ((bytes: Buffer) => void) | undefined
+  // The end of the connection is the end of the body.
+  let endsWithConnection = false
+  let problem: Error | undefined
   let unshelve = () => {}
 
   parser[HTTPParser.kOnHeadersComplete] = ({ statusCode, headers, shouldKeepAlive }) => {
-    isInterim = statusCode < 200
+    if (statusCode === 101) problem = malformed('HPE_UPGRADE', 'The answer changes to another protocol.')
+    if (statusCode > 599) problem = malformed('HPE_INVALID_STATUS', 'The answer has a status that does not exist.')
+    // A 100 or 103 before the answer is not the answer.
+    if (statusCode < 200 && problem === undefined) return undefined
+    const framing = framingOf(statusCode, headers)
+    if (framing instanceof Error) problem = framing
+    if (framing instanceof Error || problem !== undefined) return leaveBody
     keepsAlive = shouldKeepAlive
-    if (!isInterim) sink = listener?.head(statusCode, headers)
-    if (sink === undefined || !hasChunks(statusCode, headers)) return undefined
-    readChunks = chunkReader({ push: sink.push, end: endChunks, fail: gone })
+    endsWithConnection = framing.ends === 'with the connection'
+    sink = listener?.head(statusCode, headers)
+    readBody = bodyReader(framing, { push: (piece) => sink?.push(piece), end: endBody, fail: lose })
     return leaveBody
   }
-  parser[HTTPParser.kOnBody] = (bytes) => sink?.push(pieceOf(bytes))
-  parser[HTTPParser.kOnMessageComplete] = () => {
-    if (!isInterim && readChunks === undefined) end()
-  }
+  parser[HTTPParser.kOnMessageComplete] = () => {}
 
   const connection: Connection = {
-    send(request, hearing) {
+    send(request, receiver) {
       unsent = request
-      listener = hearing
+      listener = receiver
+      began = false
       unshelve()
       socket?.timeout(0)
       flush()
-      const isUnderWay = () => listener === hearing
+      const isUnderWay = () => listener === receiver
       return {
         pause: () => isUnderWay() && socket?.pause(),
         resume: () => isUnderWay() && socket?.resume(),
@@ -113,35 +154,57 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
 
   async function open(): Promise<void> {
     const host = to.hostname.replace(/^\[|\]$/g, '')
+    try {
+      const addresses = isIP(host) ? [host] : (await lookup(host)).map(({ address }) => address)
+      if (closed) return
+      stopDialling = dial({
+        addresses,
+        clock,
+        attempt: (address, opened, failed) => attempt(host, address, opened, failed),
+        failed: lose,
+      })
+    } catch (cause) {
+      lose(cause)
+    }
+  }
+
+  /** One of several, of which the first that opens becomes the socket. */
+  function attempt(host: string, address: string, opened: () => void, failed: (cause: unknown) => void): () => void {
     const port = Number(to.port || (secure ? 443 : 80))
     const tls = secure ? { tls: { serverName: host, rejectUnauthorized: true } } : {}
-    const data: Ears = { secure, ready, heard, flush, gone }
-    let failure: unknown
-    try {
-      for (const { address } of isIP(host) ? [{ address: host }] : await lookup(host)) {
-        if (closed) return
-        try {
-          await Bun.connect({ hostname: address, port, ...tls, data, socket: handler })
+    let isGivenUp = false
+    let own: Socket<SocketEvents> | undefined
+    const isChosen = () => own !== undefined && own === socket
+    const data: SocketEvents = {
+      secure,
+      ready(ready) {
+        own = ready
+        if (isGivenUp || closed) {
+          ready.terminate()
           return
-        } catch (cause) {
-          failure = cause
         }
-      }
-    } catch (cause) {
-      failure = cause
+        socket = ready
+        opened()
+        flush()
+      },
+      received: (bytes) => isChosen() && receive(bytes),
+      drained: () => isChosen() && flush(),
+      ended(cause) {
+        if (isChosen()) lose(cause)
+        else failed(cause ?? brokenOff())
+      },
     }
-    gone(failure)
+    Bun.connect({ hostname: address, port, ...tls, data, socket: handler }).catch((cause) => failed(explained(cause)))
+    return () => {
+      isGivenUp = true
+      own?.terminate()
+    }
   }
 
   function close(): void {
     closed = true
+    stopDialling()
     socket?.terminate()
-  }
-
-  function ready(opened: Socket<Ears>): void {
-    socket = opened
-    if (closed) opened.terminate()
-    else flush()
   }
 
   function flush(): void {
@@ -150,50 +213,62 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
     unsent = written < unsent.length ? unsent.subarray(written) : undefined
   }
 
-  function heard(bytes: Buffer): void {
+  function receive(bytes: Buffer): void {
     const wasAsked = listener !== undefined
+    began = true
     if (wasAsked) read(bytes)
     if (listener !== undefined) return
     // An answer before the whole question, or to none: nobody knows what would come next.
     if (closed || !wasAsked || !keepsAlive || unsent !== undefined) close()
-    else rest()
+    // What the server has sent behind the answer may be here already: then this is no connection for another call.
+    else setImmediate(keep)
   }
 
   function read(bytes: Buffer): void {
-    const parsed = readChunks ? 0 : parser.execute(bytes)
-    if (parsed instanceof Error) gone(parsed)
-    else if (parsed < bytes.length) readChunks?.(parsed === 0 ? bytes : bytes.subarray(parsed))
+    if (readBody) {
+      readBody(bytes)
+      return
+    }
+    const parsed = parser.execute(bytes)
+    if (parsed instanceof Error) lose(parsed)
+    else if (problem) lose(problem)
+    else startBody(bytes.subarray(parsed))
   }
 
-  function endChunks(surplus: number): void {
-    readChunks = undefined
+  /** Also with nothing: that is where an empty body ends. */
+  function startBody(bytes: Buffer): void {
+    readBody?.(bytes)
+  }
+
+  function endBody(surplus: number): void {
+    readBody = undefined
     // What would it be the answer to?
     if (surplus > 0) keepsAlive = false
-    end()
-  }
-
-  function end(): void {
-    const heard = sink
+    const whole = sink
     sink = undefined
     listener = undefined
-    heard?.end()
+    whole?.end()
   }
 
-  function rest(): void {
+  function keep(): void {
+    if (closed || listener !== undefined) return
     socket?.resume() // it may have been held back when its end came
     socket?.timeout(idleSeconds)
     unshelve = shelve(connection)
   }
 
-  function gone(cause?: unknown): void {
+  /** The connection is over; so is the answer under way. */
+  function lose(cause?: unknown): void {
     unshelve()
-    // The end of the connection is the end of a body that has no length.
-    if (cause === undefined && !closed) parser.finish()
+    if (cause === undefined && !closed && endsWithConnection && readBody) endBody(0)
     closed = true
-    const hearing = sink ?? listener
+    stopDialling()
+    const receiver = sink
+    const asking = listener
     sink = undefined
     listener = undefined
-    hearing?.fail(cause ?? brokenOff())
+    if (receiver) receiver.fail(cause ?? brokenOff())
+    else asking?.fail(cause ?? brokenOff(), began)
     socket?.terminate()
   }
 }
@@ -201,17 +276,8 @@ function connect(to: URL, lookup: Lookup, shelve: (connection: Connection) => ()
 /** Tells the parser that somebody else reads on. */
 const leaveBody = 2
 
-function hasChunks(status: number, headers: readonly string[]): boolean {
-  if (status < 200 || status === 204 || status === 304) return false
-  return headers.some((name, at) => at % 2 === 0 && isChunked(name, headers[at + 1] ?? ''))
-}
-
-function isChunked(name: string, value: string): boolean {
-  return name.toLowerCase() === 'transfer-encoding' && value.toLowerCase() === 'chunked'
-}
-
 // One for all sockets: Bun keeps a context for each.
-const handler: SocketHandler<Ears> = {
+const handler: SocketHandler<SocketEvents> = {
   open(socket) {
     if (!socket.data.secure) socket.data.ready(socket)
   },
@@ -219,20 +285,34 @@ const handler: SocketHandler<Ears> = {
     // Not a byte goes to a server that could not show who it is.
     if (trusted && !problem) socket.data.ready(socket)
     else {
-      socket.data.gone(problem)
+      socket.data.ended(problem)
       socket.terminate()
     }
   },
   data(socket, bytes) {
     // Nor is one heard from it: what comes before the handshake is over may be anybody's.
-    const ears = socket.data
-    if (!ears.secure || socket.authorized) ears.heard(bytes)
+    const { secure, received } = socket.data
+    if (!secure || socket.authorized) received(bytes)
   },
-  drain: (socket) => socket.data.flush(),
+  drain: (socket) => socket.data.drained(),
   timeout: (socket) => void socket.terminate(),
-  close: (socket, error) => socket.data.gone(error),
-  error: (socket, error) => socket.data.gone(error),
+  close: (socket, error) => socket.data.ended(error),
+  error: (socket, error) => socket.data.ended(error),
   connectError() {}, // the promise of the connection tells
+}
+
+/**
+ * Bun says "refused" of a connection for which there is no file descriptor left (1.4.5), and somebody would look for
+ * the fault at the other end.
+ */
+function explained(cause: unknown): unknown {
+  if (!(cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED')) return cause
+  try {
+    closeSync(openSync(devNull, 'r'))
+    return cause
+  } catch (thrown) {
+    return thrown
+  }
 }
 
 function brokenOff(): Error {

@@ -51,12 +51,28 @@ export function readPiece(pieces: Pieces): Promise<Uint8Array | undefined> {
   )
 }
 
-/** A whole body as text. Rejects where it broke off. */
+/** Bytes of a body that is read as a whole: an error, a list of models, a chat's record. */
+const mostInText = 16 * 1024 * 1024
+
+/** A whole body as text. Rejects where it broke off or has no end. */
 export async function textOf(pieces: Pieces): Promise<string> {
   const utf8 = new TextDecoder()
   let text = ''
-  for (let piece = await readPiece(pieces); piece; piece = await readPiece(pieces))
+  let size = 0
+  for (let piece = await readPiece(pieces); piece; piece = await readPiece(pieces)) {
     text += utf8.decode(piece, { stream: true })
+    size += piece.length
+    if (size <= mostInText) continue
+    pieces.cancel()
+    throw new GatewayError(
+      'upstream-malformed',
+      `The upstream sent an answer of more than ${mostInText / 1024 / 1024} MB.`,
+      {
+        code: 'upstream_answer_too_large',
+        retry: false,
+      },
+    )
+  }
   return text + utf8.decode()
 }
 
@@ -104,7 +120,7 @@ export async function send(url: string, init: Outgoing, options: SendOptions): P
           detail: { host },
         },
       )
-    throw unreachable(host, cause)
+    throw isOutOfDescriptors(cause) ? outOfDescriptors(cause) : unreachable(host, cause)
   } finally {
     stop()
   }
@@ -120,6 +136,18 @@ export function toldNameOf(host: string, otherwise: string): string {
 
 export function cancelled(cause?: unknown): GatewayError {
   return new GatewayError('cancelled', 'The client closed the request.', { cause })
+}
+
+function isOutOfDescriptors(cause: unknown): boolean {
+  return ['EMFILE', 'ENFILE'].includes(causeCode(cause))
+}
+
+function outOfDescriptors(cause: unknown): GatewayError {
+  return new GatewayError(
+    'overloaded',
+    'This gateway has no file descriptor left for another connection. Raise its limit (ulimit -n; LimitNOFILE in systemd), or send fewer requests at a time.',
+    { code: 'out_of_file_descriptors', retryAfterMs: 2_000, cause, detail: { code: causeCode(cause) } },
+  )
 }
 
 function unreachable(host: string, cause: unknown): GatewayError {

@@ -1,3 +1,5 @@
+import type { Clock } from '../core/clock.ts'
+import { systemClock } from './clock.ts'
 import { createConnections } from './connections.ts'
 import { type Fetch, type HttpResponse, type Outgoing, type Pieces, textOf } from './http.ts'
 import { inbox, type Sink } from './inbox.ts'
@@ -12,8 +14,8 @@ import { encodings, unpacked } from './unpack.ts'
  * This one hands over every byte first, has no limit, and costs about a fifth less for each event. Redirects are not
  * followed: whoever answers a POST so has not understood it.
  */
-export function postFetch(fetch: Fetch, lookup: Lookup): Fetch {
-  const connections = createConnections(lookup)
+export function postFetch(fetch: Fetch, lookup: Lookup, clock: Clock = systemClock): Fetch {
+  const connections = createConnections(lookup, clock)
   // Most go to one address, and many of them with the same headers.
   let last: { url: string; to: URL; heads: WeakMap<object, string> } | undefined
   return (url, init) =>

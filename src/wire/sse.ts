@@ -18,6 +18,8 @@ const nothing = Buffer.alloc(0)
 const mostUntold = 2_048
 /** Bytes of events that go through the parser together. */
 const mostParsed = 2_048
+/** Characters of one event; an upstream that never ends one would fill the memory. */
+const mostInEvent = 16 * 1024 * 1024
 /** Bytes of half an event that wait for the other half; longer ones are read as they come. */
 const mostHalf = 16_384
 
@@ -59,7 +61,14 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   let finished = false
   let lastReadAt = clock.monotonic()
   let stopTimer = clock.after(idleMs, watch)
-  const parser = createParser({ onEvent: (event) => decoder.push(event.data, batch) })
+  let isTooLarge = false
+  const parser = createParser({
+    maxBufferSize: mostInEvent,
+    onEvent: (event) => decoder.push(event.data, batch),
+    onError: ({ type }) => {
+      isTooLarge ||= type === 'max-buffer-size-exceeded'
+    },
+  })
   let fast: FastPath | undefined
   // Of the events that may take it.
   let alike: Likeness | undefined
@@ -185,6 +194,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     betweenEvents = found >= start && next <= limit
     const end = betweenEvents ? next : limit
     parser.feed(textIn(bytes, start, end))
+    if (isTooLarge) throw tooLarge()
     return end
   }
 
@@ -243,6 +253,14 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     }
     pieces.next(drop)
   }
+}
+
+function tooLarge(): GatewayError {
+  return new GatewayError(
+    'upstream-malformed',
+    `The upstream sent an event of more than ${mostInEvent / 1024 / 1024} MB.`,
+    { code: 'upstream_event_too_large', retry: false },
+  )
 }
 
 function fellSilent(idleMs: number): GatewayError {

@@ -41,3 +41,16 @@ test('a body that breaks is an upstream that is not available', async () => {
   const broken = new ReadableStream({ pull: (controller) => controller.error(new Error('reset')) })
   await expect(read(broken).answer).rejects.toMatchObject({ kind: 'upstream-unavailable' })
 })
+
+test('an answer without an end is an error before it fills the memory', async () => {
+  let sent = 0
+  const piece = new Uint8Array(65_536).fill(0x78)
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      controller.enqueue(piece)
+      sent += piece.length
+    },
+  })
+  await expect(read(body).answer).rejects.toMatchObject({ code: 'upstream_answer_too_large' })
+  expect(sent).toBeLessThan(20 * 1024 * 1024)
+})

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import { systemClock } from '../../src/wire/clock.ts'
 import { createConnections } from '../../src/wire/connections.ts'
 import { type Fetch, type HttpResponse, type Outgoing, piecesOf, readPiece } from '../../src/wire/http.ts'
 import { systemLookup } from '../../src/wire/names.ts'
@@ -30,6 +31,9 @@ async function playing(play: Play): Promise<RawUpstream> {
 
 const ask = (upstream: RawUpstream, init: Outgoing = {}) =>
   postFetch(others, systemLookup)(`${upstream.origin}/`, { method: 'POST', body: '{"grüß":"dich"}', ...init })
+
+/** A connection is kept for the next call a turn of the event loop after the end of an answer. */
+const nextTurn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
 
 /** What arrives of a body, and how it ends. */
 async function read({ body }: HttpResponse): Promise<{ text: string; code: unknown }> {
@@ -245,8 +249,128 @@ test('a connection is used again', async () => {
   for (let round = 0; round < 5; round++) {
     expect(await (await fetch(`${upstream.origin}/`, { method: 'POST', body: '{}' })).text()).toBe('ok')
     expect(upstream.open()).toBe(1)
+    await nextTurn()
   }
 })
+
+describe('a connection that was kept and has died', () => {
+  const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
+  const ways: [string, Play][] = [
+    ['is reset', (line) => line.reset()],
+    ['is closed', (line) => line.close()],
+  ]
+
+  /** Makes so many connections, which die at their next request. */
+  async function dying(count: number, die: Play) {
+    const answered = new Map<Parameters<Play>[0]['gone'], number>()
+    const upstream = await playing(async (line) => {
+      const before = answered.get(line.gone) ?? 0
+      answered.set(line.gone, before + 1)
+      if (asked++ < count) await line.write(ok)
+      else if (asked <= 2 * count) await die(line)
+      else await line.write(ok)
+    })
+    let asked = 0
+    const post = postFetch(others, systemLookup)
+    const all = () =>
+      Promise.all(
+        Array.from({ length: count }, async () =>
+          (await post(`${upstream.origin}/`, { method: 'POST', body: '{}' })).text(),
+        ),
+      )
+    expect(await all()).toEqual(Array.from({ length: count }, () => 'ok'))
+    await nextTurn()
+    return { upstream, all }
+  }
+
+  test.each(ways)('and %s costs no call: it goes out again on a fresh one', async (_how, die) => {
+    const { upstream, all } = await dying(6, die)
+    expect(await all()).toEqual(['ok', 'ok', 'ok', 'ok', 'ok', 'ok'])
+    expect(upstream.asked()).toBe(18)
+  })
+
+  test('is not asked again once a byte of the answer has come', async () => {
+    const { upstream, all } = await dying(1, async (line) => {
+      await line.write('HTTP/1.1 2')
+      line.reset()
+    })
+    await expect(all()).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(upstream.asked()).toBe(2)
+  })
+
+  test('is not asked again for a client that has left', async () => {
+    const leaving = new AbortController()
+    const upstream = await playing((line) => (upstream.asked() === 1 ? line.write(ok) : leaving.abort()))
+    const post = postFetch(others, systemLookup)
+    const init = { method: 'POST', body: '{}' }
+    await (await post(`${upstream.origin}/`, init)).text()
+    await nextTurn()
+    await expect(post(`${upstream.origin}/`, { ...init, signal: leaving.signal })).rejects.toMatchObject({
+      name: 'AbortError',
+    })
+    await until(() => upstream.open() === 0, 'the connection to be closed')
+    expect(upstream.asked()).toBe(2)
+  })
+})
+
+describe('what follows an answer is nobody’s', () => {
+  const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
+  const chunked = `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${chunk('ok')}${lastChunk}`
+  test.each([
+    ['half a second answer', ok, 'HTTP/1.1 500 Wrong\r\ncontent-le'],
+    ['half a second answer, behind chunks', chunked, 'HTTP/1.1 500 Wrong\r\ncontent-le'],
+    ['a whole second answer', ok, 'HTTP/1.1 500 Wrong\r\ncontent-length: 5\r\n\r\nwrong'],
+    ['half of one behind an answer without a body', 'HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n', 'HTTP/1.1 5'],
+    ['a byte', ok, '\n'],
+  ])('%s', async (_what, answer, surplus) => {
+    for (const apart of [false, true]) {
+      const upstream = await playing(async (line) => {
+        if (upstream.asked() > 1) return line.write('HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nnext')
+        await line.write(apart ? answer : answer + surplus)
+        if (apart) await line.write(surplus)
+      })
+      const post = postFetch(others, systemLookup)
+      const call = async () => (await post(`${upstream.origin}/`, { method: 'POST', body: '{}' })).text()
+      await call()
+      await until(() => upstream.open() === 0, 'the connection to be closed')
+      expect(await call()).toBe('next')
+    }
+  })
+})
+
+test.each([
+  ['101', 'HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n', 'HPE_UPGRADE'],
+  [
+    'packed and then chunked',
+    'HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n',
+    'HPE_INVALID_TRANSFER_ENCODING',
+  ],
+  ['packed as a whole', 'HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\n', 'HPE_INVALID_TRANSFER_ENCODING'],
+  [
+    'chunked in two ways',
+    'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n',
+    'HPE_INVALID_TRANSFER_ENCODING',
+  ],
+  [
+    'of two lengths',
+    'HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\nok',
+    undefined, // the parser's own refusal
+  ],
+  ['of no length', 'HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\nok', 'HPE_INVALID_CONTENT_LENGTH'],
+])('an answer that is %s is an error at once', async (_what, said, code) => {
+  const upstream = await playing((line) => line.write(said))
+  await expect(ask(upstream)).rejects.toMatchObject(code === undefined ? { message: 'Parse Error' } : { code })
+  await until(() => upstream.open() === 0, 'the connection to be closed')
+})
+
+test('a process without a file descriptor left says so, and not that it was refused', async () => {
+  const upstream = await playing((line) => line.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'))
+  const script = join(import.meta.dir, '../support/posting-without-descriptors.ts')
+  const child = Bun.spawn(['sh', '-c', `ulimit -n 100; exec "$0" "$@"`, process.execPath, script, upstream.origin], {
+    stderr: 'inherit',
+  })
+  expect((await new Response(child.stdout).text()).trim()).toMatch(/^503 out_of_file_descriptors .*LimitNOFILE/)
+}, 20_000)
 
 describe('a connection that is used again hears nothing of whoever had it before:', () => {
   /** The first answer is whole at once, the second begins and waits to be finished. */
@@ -275,7 +399,7 @@ describe('a connection that is used again hears nothing of whoever had it before
 
   test('of one that was held back when its end came', async () => {
     const upstream = await playing((line) => line.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'))
-    const connections = createConnections(systemLookup)
+    const connections = createConnections(systemLookup, systemClock)
     const request = Buffer.from('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n')
     const ask = () => {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -286,6 +410,7 @@ describe('a connection that is used again hears nothing of whoever had it before
       return promise
     }
     await ask()
+    await nextTurn()
     await ask()
     expect(upstream.open()).toBe(1)
   })

@@ -193,3 +193,42 @@ describe('server-sent events', () => {
     expect(await read(source)).toBeUndefined()
   })
 })
+
+/** The next batch that holds something: a read of half an event brings none. */
+async function readSome(source: ReturnType<typeof setUp>['source']): Promise<Delta[] | undefined> {
+  let batch = await read(source)
+  while (batch?.length === 0) batch = await read(source)
+  return batch
+}
+
+test.each([
+  ['on one line', 'x'.repeat(65_536), 'data: ', 20],
+  // Of nine bytes of a line three are kept.
+  ['on lines without an end', 'data: xx\n'.repeat(8_192), '', 60],
+])(
+  'an event %s that never ends is an error before it fills the memory',
+  async (_how, piece, beginning, mostMegabytes) => {
+    let sent = 0
+    const bytes = new TextEncoder().encode(piece)
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        controller.enqueue(sent === 0 ? new TextEncoder().encode(`data: first\n\n${beginning}`) : bytes)
+        sent += bytes.length
+      },
+    })
+    const { source, seen } = setUp(body)
+    expect(await read(source)).toEqual([{ type: 'text', text: 'first' }])
+    expect(await readSome(source)).toMatchObject([{ type: 'error', error: { code: 'upstream_event_too_large' } }])
+    expect(await read(source)).toBeUndefined()
+    expect(seen.cancels).toBeGreaterThan(0)
+    expect(sent).toBeLessThan(mostMegabytes * 1024 * 1024)
+  },
+  20_000,
+)
+
+test('an event of ten million characters is read', async () => {
+  const text = 'y'.repeat(10_000_000)
+  const { source } = setUp(new Response(`data: ${text}\n\n`).body ?? new ReadableStream())
+  const [delta] = (await readSome(source)) ?? []
+  expect(delta).toEqual({ type: 'text', text })
+}, 20_000)

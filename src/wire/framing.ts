@@ -1,0 +1,44 @@
+import { type ChunkListener, chunkReader } from './chunked.ts'
+import { pieceOf } from './piece.ts'
+
+/** Where the body of an answer ends (RFC 9112, 6.3). */
+export type Framing = { ends: 'with the connection' } | { ends: 'by chunks' } | { ends: 'by length'; length: number }
+
+/** Errors: one for a body whose end nobody here can find. */
+export function framingOf(status: number, headers: readonly string[]): Framing | Error {
+  if (status === 204 || status === 304) return { ends: 'by length', length: 0 }
+  const encodings = valuesOf('transfer-encoding', headers)
+  if (encodings.length > 0) {
+    if (encodings.join(', ').toLowerCase() === 'chunked') return { ends: 'by chunks' }
+    return malformed('HPE_INVALID_TRANSFER_ENCODING', 'The body of the answer is transferred in an unknown encoding.')
+  }
+  const [length, ...others] = valuesOf('content-length', headers)
+  if (length === undefined) return { ends: 'with the connection' }
+  if (/^\d{1,15}$/.test(length) && others.every((other) => other === length))
+    return { ends: 'by length', length: Number(length) }
+  return malformed('HPE_INVALID_CONTENT_LENGTH', 'The answer does not say how long it is.')
+}
+
+/** Reads a body, a network read at a time; `listener` is told of its end, with the bytes that follow it. */
+export function bodyReader(framing: Framing, listener: ChunkListener): (bytes: Buffer) => void {
+  if (framing.ends === 'by chunks') return chunkReader(listener)
+  let left = framing.ends === 'by length' ? framing.length : Number.POSITIVE_INFINITY
+  return (bytes) => {
+    const content = bytes.length <= left ? bytes : bytes.subarray(0, left)
+    left -= content.length
+    if (content.length > 0) listener.push(pieceOf(content))
+    if (left === 0) listener.end(bytes.length - content.length)
+  }
+}
+
+/** An answer that is not HTTP as it is spoken here. */
+export function malformed(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code })
+}
+
+function valuesOf(name: string, headers: readonly string[]): string[] {
+  return headers
+    .filter((_, at) => at % 2 === 1 && headers[at - 1]?.toLowerCase() === name)
+    .flatMap((value) => value.split(','))
+    .map((value) => value.trim())
+}

@@ -176,7 +176,8 @@ export function createApp(options: AppOptions) {
       access = options.access
       checkAccess = createAccess(access)
     }
-    checkAccess(request, { access: route.access, credentials: route.dialect?.credentials })
+    const caller = checkAccess(request, { access: route.access, credentials: route.dialect?.credentials })
+    recordOf(request).caller = caller.keyId
   }
 
   function refuse(request: Request, thrown: unknown): Response {

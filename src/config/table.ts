@@ -401,7 +401,8 @@ export const settings = {
     group: 'upstream',
     kind: wholeNumber(0),
     default: '100',
-    about: 'Requests that may wait for a free key or account of one upstream; one more is refused.',
+    about:
+      "Requests that may wait for a free key or account of one upstream; one more is refused, unless its client's key has less than an equal share of them.",
     role: 'plain',
   },
   queueMs: {

@@ -28,8 +28,10 @@ export interface Member<Credential> {
 }
 
 export interface TurnOptions<Credential> {
-  /** What the call is for: a model that is overloaded, or not in a plan, says nothing about the others. */
+  /** What the call is for: a model that is overloaded, busy or not in a plan says nothing about the others. */
   model: string
+  /** Whose call it is: those that wait are served in turn. */
+  caller: string
   fits: (credential: Credential) => boolean
   signal: AbortSignal
   /** Why nobody fits, where nobody does. */
@@ -39,7 +41,7 @@ export interface TurnOptions<Credential> {
 
 export interface Turn<Credential> {
   /**
-   * The next credential with room, first come, first served.
+   * The next credential with room: callers take turns, and among the calls of one it is first come, first served.
    *
    * Errors: `cancelled`; what the parked ones were refused with when all are; the last refusal, or `overloaded`, when
    * the wait is over; `overloaded` at once when too many wait.
@@ -58,8 +60,16 @@ export interface Lease<Credential> {
   release(): void
 }
 
-/** `busy`: too many calls at a time under it. `overloaded`: the model is, whoever asks. `unfit`: not for this model. */
-export type Refusal = 'busy' | 'overloaded' | 'dead' | 'unfit'
+/**
+ * What a refusal is about.
+ *
+ * - `busy`: too many calls of this model at a time under this credential.
+ * - `account-busy`: too many calls at a time under this credential, of whatever model.
+ * - `overloaded`: the model is, whoever asks.
+ * - `dead`: the credential serves nobody.
+ * - `unfit`: the credential does not serve this model.
+ */
+export type Refusal = 'busy' | 'account-busy' | 'overloaded' | 'dead' | 'unfit'
 
 export interface PoolSnapshot {
   credentials: CredentialSnapshot[]
@@ -71,26 +81,43 @@ export interface CredentialSnapshot {
   /** `trial`: its time is over, and one call finds out. */
   state: 'ready' | 'cooling' | 'parked' | 'trial'
   inFlight: number
-  /** How many calls at a time are tried, as far as it is learned: `Infinity` until a first refusal where none is assumed. */
+  /** How many calls at a time are tried in all: `Infinity` until a first refusal where none is assumed. */
   limit: number
+  /** And of one model, by the upstream's name of it, where that is learned. */
+  limits: Record<string, number>
   /** Until it is tried again. */
   waitingMs?: number
   /** The upstream's names of models that it is parked for. */
   withoutModels: string[]
+  /** Those that rest under it, and for how many milliseconds more. */
+  coolingModels: Record<string, number>
 }
 
-/** The snapshot in numbers, for `Upstream.gauges`. `limit` stands there once every credential has one. */
+/**
+ * The snapshot in numbers, for `Upstream.gauges`. `limit` stands there once every credential has one: its own, or those of
+ * its models, of which only the ones that were refused count.
+ */
 export function poolGauges({ credentials, queue }: PoolSnapshot): Record<string, number> {
-  const limit = credentials.reduce((sum, { limit }) => sum + limit, 0)
+  const limit = sum(credentials.map(knownLimit))
   const count = (state: CredentialSnapshot['state']) => credentials.filter((one) => one.state === state).length
   return {
     queued: queue.length,
     queue_oldest_seconds: queue.oldestMs / 1000,
-    in_flight: credentials.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    in_flight: sum(credentials.map(({ inFlight }) => inFlight)),
     ...(Number.isFinite(limit) ? { limit } : {}),
     credentials_ready: count('ready'),
     credentials_cooling: count('cooling'),
     credentials_parked: count('parked'),
     credentials_trial: count('trial'),
+    models_cooling: sum(credentials.map(({ coolingModels }) => Object.keys(coolingModels).length)),
   }
+}
+
+function knownLimit({ limit, limits }: CredentialSnapshot): number {
+  const each = Object.values(limits)
+  return each.length === 0 ? limit : Math.min(limit, sum(each))
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
 }

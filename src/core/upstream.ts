@@ -40,6 +40,8 @@ export interface UpstreamCall {
   request: ChatRequest
   model: Model
   signal: AbortSignal
+  /** Id of the client's key: where calls wait, keys take turns. */
+  caller: string
   /** Nothing is shown before the end, so text that may still change can be held back until it is exact. */
   whole: boolean
   /** Tells the request's log line something worth knowing: a retry and its cause, a rewritten text. */

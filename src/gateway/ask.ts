@@ -8,6 +8,7 @@ import type { Route } from './route.ts'
 export interface AskOptions {
   meter: Meter
   signal: AbortSignal
+  caller: string
   whole: boolean
   loopLimit: number
   note: (note: string) => void
@@ -21,13 +22,13 @@ export interface Asked {
 
 /** Errors: whatever `Upstream.open` rejects with, and `context-overflow` for a prompt that surely leaves no room. */
 export async function ask(asked: Route, options: AskOptions): Promise<Asked> {
-  const { meter, signal, whole, loopLimit, note } = options
+  const { meter, signal, caller, whole, loopLimit, note } = options
   // The door to every upstream: what was said on the way here, by clients, files and models, has no halves of characters.
   const found = { ...asked, model: wellFormed(asked.model), request: wellFormedRequest(asked.request) }
   const { upstream, model } = found
   const measured = await meter.measure(found)
   const request = measured.fitted(note)
-  const deltas = await upstream.open({ request, model, signal, whole, note })
+  const deltas = await upstream.open({ request, model, signal, caller, whole, note })
   const rules = heard({ upstream, model, request }, { loopLimit, countTokens: measured.countText, note })
   return { deltas: piped(deltas, rules, isFinal), measured }
 }

@@ -37,13 +37,28 @@ export function putUp(
   { now, date, random }: { now: number; date: number; random: () => number },
 ): void {
   const before = bars.get(name)
+  const isUp = before !== undefined && !before.trial && before.until > now
   // Calls that left together come back together: that is one refusal, not many.
-  const isTold = before !== undefined && !before.trial && before.until > now && (before.parked || !how.parked)
-  if (isTold && forMs === undefined) return
+  if (isUp && forMs === undefined && (before.parked || !how.parked)) return
   const strikes = (before?.strikes ?? 0) + 1
   const ms = Math.min(how.longestMs, how.shortestMs * 2 ** (strikes - 1)) * (1 + random() / 2)
+  const until = now + (forMs ?? ms)
   const overAt = forMs === undefined ? undefined : date + forMs
-  bars.set(name, { parked: how.parked, error, until: now + (forMs ?? ms), overAt, strikes, trial: false })
+  const { parked } = how
+  // What is known to last longer is not over sooner because something else is.
+  if (isUp && before.until >= until) bars.set(name, before.parked ? before : { ...before, parked, error })
+  else bars.set(name, { parked, error, until, overAt, strikes, trial: false })
+  forgetOver(bars, now)
+}
+
+/** Models that something is kept of: names that clients make up must not fill the memory. */
+const mostModels = 100
+
+function forgetOver(bars: Bars, now: number): void {
+  if (bars.size <= mostModels) return
+  for (const [name, { until, trial }] of bars) if (until <= now && !trial) bars.delete(name)
+  const oldest = [...bars.keys()].find((name) => name !== everything)
+  if (bars.size > mostModels && oldest !== undefined) bars.delete(oldest)
 }
 
 export function isParking({ parked, until }: Bar, now: number): boolean {

@@ -14,7 +14,9 @@ import {
   type Reason,
   resting,
 } from './bars.ts'
-import { createHeap, type Heap } from './heap.ts'
+import { type Concurrency, createConcurrency, hasRoom, lowerLimit, raiseLimit } from './concurrency.ts'
+import { createFairQueue, type Queued } from './fair-queue.ts'
+import { createHeap } from './heap.ts'
 
 export interface PoolOptions {
   clock: Clock
@@ -22,8 +24,8 @@ export interface PoolOptions {
   random: () => number
   limits: () => QueueLimits
   /**
-   * Calls at a time that are tried under a new credential, before a refusal has taught how many it allows. `Infinity`
-   * where a refusal does no harm: then the first one sets it.
+   * Calls at a time that are tried under a new credential, for all models together, before a refusal has taught how many
+   * it allows. `Infinity` where a refusal does no harm: then the first one sets it, for what it is about.
    */
   startLimit: number
   /** Hears of each call that waits for long, once. */
@@ -39,7 +41,7 @@ export interface QueueLimits {
 
 /** A call that has waited for `tellMs` in all. */
 export interface Wait {
-  /** Of all that wait, 1 for the next. */
+  /** 1 for the next. */
   position: number
   /** The code of the refusal that holds it up, or that everybody is busy. */
   because: string
@@ -49,15 +51,16 @@ export interface Wait {
 
 const never = Number.POSITIVE_INFINITY
 const tellMs = 3_000
-/** After a refusal one more call at a time is tried this seldom. */
-const growMs = 60_000
+/** Models of a credential whose limits are remembered: names that clients make up must not fill the memory. */
+const mostModels = 100
+
 interface Seat<Credential> {
   member: Member<Credential>
   credential: Credential
-  inFlight: number
-  limit: number
-  /** When the limit last changed; `undefined` while it only has grown. */
-  limitedAt: number | undefined
+  /** All its calls. */
+  total: Concurrency
+  /** By model: those under way, and those with a limit of their own. */
+  models: Map<string, Concurrency>
   /** Number of its last lease: who has rested longest is next. */
   lastLease: number
   bars: Bars
@@ -65,8 +68,10 @@ interface Seat<Credential> {
 
 /** One call, over all its attempts. */
 interface Call<Credential> {
-  /** Its place in line. */
+  /** Its place among the calls of its caller. */
   number: number
+  /** The turn of its caller that it was served in last. */
+  turn: number | undefined
   options: TurnOptions<Credential>
   waitedMs: number
   /** Has asked before: nobody finds the line too long who was in it. */
@@ -76,9 +81,8 @@ interface Call<Credential> {
   refusal: GatewayError | undefined
 }
 
-interface Waiter<Credential> {
+interface Waiter<Credential> extends Queued {
   call: Call<Credential>
-  line: Line<Credential>
   since: number
   deadline: number
   /** When time changes something for it: it is told of, or it gives up. */
@@ -86,32 +90,29 @@ interface Waiter<Credential> {
   settle(outcome: Lease<Credential> | GatewayError): void
 }
 
-/** Calls that the same seats can serve: what holds for the first holds for all. */
-interface Line<Credential> {
-  name: string
-  calls: Heap<Waiter<Credential>>
-}
-
 /**
- * Lends credentials to calls: never more at a time than the upstream allows each, first come, first served.
+ * Lends credentials to calls: never more at a time than the upstream allows each, in turn among callers, and first come,
+ * first served among the calls of one.
  *
- * How many that is nobody publishes, so it is learned: it grows while answers come, and a refusal sets it to the calls
- * that were not refused (additive increase, as in congestion control). What is refused although alone rests and is
- * then tried by one call; what is parked turns calls away at once instead of making them wait.
+ * How many that is nobody publishes, so it is learned, for each credential and model, and for each credential as a whole:
+ * it grows while answers come, and a refusal sets it to the calls that were not refused (additive increase, as in
+ * congestion control). What is refused although alone rests and is then tried by one call; what is parked turns calls
+ * away at once instead of making them wait.
  *
- * Every call that comes or goes looks at the first of each line only, for thousands may wait; and where nobody waits,
+ * Every call that comes or goes looks at the first of each group only, for thousands may wait; and where nobody waits,
  * it costs a look at each seat.
  *
  * Own code, because libraries queue for one fixed limit (p-queue, bottleneck) or break one circuit (cockatiel): here
- * one line waits for several credentials whose limits move, and a refused call keeps its place in it.
+ * calls wait for several credentials whose limits move, and a refused call keeps its place.
  */
 export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
   const { clock, random, limits, startLimit, tell } = options
   let seats: Seat<Credential>[] = []
   // A model that is overloaded is so for every credential.
   const overloads: Bars = new Map()
-  const lines = new Map<string, Line<Credential>>()
-  const waiting = createHeap<Waiter<Credential>>((left, right) => left.due - right.due || inTurn(left, right))
+  const queue = createFairQueue<Waiter<Credential>>()
+  // The same calls, by when time changes something for them.
+  const waiting = createHeap<Waiter<Credential>>((left, right) => left.due - right.due || left.number - right.number)
   let turns = 0
   let leases = 0
   let stopTimer = () => {}
@@ -128,17 +129,14 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
         for (const bar of seat.bars.values()) bar.until = clock.monotonic()
         return seat
       })
-      lines.clear()
-      for (const waiter of waiting.all()) {
-        waiter.line = lineFor(waiter.call.options)
-        waiter.line.calls.add(waiter)
-      }
+      queue.regroup(({ call }) => groupOf(call.options))
       pump()
       return seats.map(({ credential }) => credential)
     },
     turn(options) {
       const number = ++turns
-      const call = { number, options, waitedMs: 0, admitted: false, told: tell === undefined, refusal: undefined }
+      const told = tell === undefined
+      const call = { number, turn: undefined, options, waitedMs: 0, admitted: false, told, refusal: undefined }
       return { lease: () => lease(call) }
     },
     close(error) {
@@ -171,12 +169,12 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     if (chosen !== undefined) return Promise.resolve(lend(chosen, call))
     const { queueLimit, queueMs } = limits()
     if (call.waitedMs >= queueMs) return Promise.reject(tookTooLong(call))
-    if (isNew && waiting.all().length >= queueLimit) return Promise.reject(tooMany())
+    if (isNew && !queue.admits(call.options.caller, queueLimit)) return Promise.reject(tooMany())
     return wait(call, now, queueMs - call.waitedMs)
   }
 
   function wait(call: Call<Credential>, since: number, patienceMs: number): Promise<Lease<Credential>> {
-    const { signal, note } = call.options
+    const { signal, note, caller } = call.options
     const deadline = since + patienceMs
     const toldAt = since + Math.max(0, tellMs - call.waitedMs)
     return new Promise((resolve, reject) => {
@@ -186,36 +184,37 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       }
       const waiter: Waiter<Credential> = {
         call,
-        line: lineFor(call.options),
+        caller,
+        group: groupOf(call.options),
+        number: call.number,
+        turn: call.turn,
         since,
         deadline,
         due: call.told ? deadline : Math.min(deadline, toldAt),
         settle(outcome) {
           signal.removeEventListener('abort', leave)
           waiting.remove(waiter)
-          waiter.line.calls.remove(waiter)
-          if (waiter.line.calls.first() === undefined) lines.delete(waiter.line.name)
           const ms = clock.monotonic() - since
           call.waitedMs += ms
-          if (outcome instanceof GatewayError) return reject(outcome)
+          if (outcome instanceof GatewayError) {
+            queue.remove(waiter)
+            return reject(outcome)
+          }
+          queue.serve(waiter)
+          call.turn = waiter.turn
           if (ms >= 1_000) note(`waited ${Math.round(ms / 1000)} s for ${outcome.id}`)
           resolve(outcome)
         },
       }
       signal.addEventListener('abort', leave, { once: true })
-      waiter.line.calls.add(waiter)
+      queue.add(waiter)
       waiting.add(waiter)
       setTimer(since)
     })
   }
 
-  function lineFor({ model, fits }: TurnOptions<Credential>): Line<Credential> {
-    const name = `${seats.map(({ credential }) => (fits(credential) ? '+' : '-')).join('')} ${model}`
-    const known = lines.get(name)
-    if (known !== undefined) return known
-    const line = { name, calls: createHeap<Waiter<Credential>>(inTurn) }
-    lines.set(name, line)
-    return line
+  function groupOf({ model, fits }: TurnOptions<Credential>): string {
+    return `${seats.map(({ credential }) => (fits(credential) ? '+' : '-')).join('')} ${model}`
   }
 
   /** Serves whoever can be served, in their order, and sends away whom nothing can help. */
@@ -235,9 +234,8 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
 
   function nextServed(now: number) {
     let next: { waiter: Waiter<Credential>; chosen: Seat<Credential> | GatewayError } | undefined
-    for (const { calls } of lines.values()) {
-      const waiter = calls.first()
-      if (waiter === undefined || (next !== undefined && inTurn(next.waiter, waiter) < 0)) continue
+    for (const waiter of queue.heads()) {
+      if (next !== undefined && queue.precedes(next.waiter, waiter)) continue
       const chosen = choose(waiter.call.options, now)
       if (chosen !== undefined) next = { waiter, chosen }
     }
@@ -250,8 +248,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     waiter.due = deadline
     waiting.add(waiter)
     call.told = true
-    const before = waiting.all().reduce((count, other) => (inTurn(other, waiter) < 0 ? count + 1 : count), 0)
-    tell?.({ position: before + 1, because: holdUp(call), leftMs: deadline - clock.monotonic() })
+    tell?.({ position: queue.position(waiter), because: holdUp(call), leftMs: deadline - clock.monotonic() })
   }
 
   function holdUp({ refusal, options }: Call<Credential>): string {
@@ -297,8 +294,8 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       if (isParked(seat, model, now) || (rank !== undefined && seat.member.rank > rank)) continue
       if (seat.member.rank !== rank) chosen = undefined
       rank = seat.member.rank
-      if (seat.inFlight >= seat.limit || isClosed(seat.bars, model, now)) continue
-      if (chosen === undefined || isNext(seat, chosen)) chosen = seat
+      if (!hasRoomFor(seat, model) || isClosed(seat.bars, model, now)) continue
+      if (chosen === undefined || isNext(seat, chosen, model)) chosen = seat
     }
     if (!isFit) return nobody()
     if (rank === undefined) return reasonToGo(fitting(fits), model, now)
@@ -319,7 +316,10 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
 
   function lend(seat: Seat<Credential>, call: Call<Credential>): Lease<Credential> {
     const { model } = call.options
-    seat.inFlight++
+    const ofModel = seat.models.get(model) ?? createConcurrency(never)
+    seat.models.set(model, ofModel)
+    seat.total.inFlight++
+    ofModel.inFlight++
     seat.lastLease = ++leases
     // Bars that are still here are over in time: this call is their trial.
     const trials =
@@ -333,13 +333,13 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       works() {
         lift(overloads)
         lift(seat.bars)
-        if (out && seat.inFlight >= seat.limit) grow(seat)
+        if (out) for (const concurrency of [seat.total, ofModel]) raiseLimit(concurrency, clock.monotonic())
         pump()
       },
       refuse(refusal, error, forMs) {
-        if (refusal === 'busy' || refusal === 'overloaded') call.refusal = error
+        if (refusal !== 'dead' && refusal !== 'unfit') call.refusal = error
         if (!out) return
-        judge(seat, model, refusal, error, forMs)
+        judge(seat, ofModel, model, { refusal, error, forMs })
         giveBack()
       },
       release: giveBack,
@@ -356,21 +356,35 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     function giveBack(): void {
       if (!out) return
       out = false
-      seat.inFlight--
+      seat.total.inFlight--
+      ofModel.inFlight--
+      if (ofModel.inFlight === 0 && ofModel.limit === never) seat.models.delete(model)
       for (const bar of trials) bar.trial = false
       pump()
     }
   }
 
-  function judge(seat: Seat<Credential>, model: string, refusal: Refusal, error: GatewayError, forMs?: number): void {
+  function judge(
+    seat: Seat<Credential>,
+    ofModel: Concurrency,
+    model: string,
+    { refusal, error, forMs }: { refusal: Refusal; error: GatewayError; forMs: number | undefined },
+  ): void {
+    const now = clock.monotonic()
     switch (refusal) {
       case 'busy':
-        shrink(seat)
+        lowerLimit(ofModel, now)
+        forgetOne(seat.models)
         // Where others are under way, one of them has to end first; alone, only time helps.
-        if (seat.inFlight === 1) bar(seat.bars, everything, { error, how: resting })
+        if (ofModel.inFlight === 1) bar(seat.bars, model, { error, how: resting })
+        return
+      case 'account-busy':
+        lowerLimit(seat.total, now)
+        if (seat.total.inFlight === 1) bar(seat.bars, everything, { error, how: resting })
         return
       case 'overloaded':
-        shrink(seat)
+        lowerLimit(ofModel, now)
+        forgetOne(seat.models)
         bar(overloads, model, { error, how: resting })
         return
       case 'dead':
@@ -382,17 +396,6 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       default:
         refusal satisfies never
     }
-  }
-
-  function shrink(seat: Seat<Credential>): void {
-    seat.limit = Math.max(1, Math.min(seat.limit, seat.inFlight - 1))
-    seat.limitedAt = clock.monotonic()
-  }
-
-  function grow(seat: Seat<Credential>): void {
-    if (seat.limitedAt !== undefined && clock.monotonic() - seat.limitedAt < growMs) return
-    seat.limit++
-    if (seat.limitedAt !== undefined) seat.limitedAt = clock.monotonic()
   }
 
   function bar(bars: Bars, name: string, reason: Reason): void {
@@ -412,21 +415,33 @@ function newSeat<Credential>(member: Member<Credential>, limit: number): Seat<Cr
   return {
     member,
     credential: member.create(),
-    inFlight: 0,
-    limit,
-    limitedAt: undefined,
+    total: createConcurrency(limit),
+    models: new Map(),
     lastLease: 0,
     bars: new Map(),
   }
 }
 
-function inTurn<Credential>(left: Waiter<Credential>, right: Waiter<Credential>): number {
-  return left.call.number - right.call.number
+function hasRoomFor<Credential>({ total, models }: Seat<Credential>, model: string): boolean {
+  const ofModel = models.get(model)
+  return hasRoom(total) && (ofModel === undefined || hasRoom(ofModel))
 }
 
-/** Fewer calls under way, then the longer rest. */
-function isNext<Credential>(seat: Seat<Credential>, other: Seat<Credential>): boolean {
-  return (seat.inFlight - other.inFlight || seat.lastLease - other.lastLease) < 0
+/** Fewer calls of the model under way, then fewer in all, then the longer rest. */
+function isNext<Credential>(seat: Seat<Credential>, other: Seat<Credential>, model: string): boolean {
+  const order =
+    (seat.models.get(model)?.inFlight ?? 0) - (other.models.get(model)?.inFlight ?? 0) ||
+    seat.total.inFlight - other.total.inFlight ||
+    seat.lastLease - other.lastLease
+  return order < 0
+}
+
+/** Beyond `mostModels`, the model whose limit was learned longest ago and that nobody uses. */
+function forgetOne(models: Map<string, Concurrency>): void {
+  if (models.size <= mostModels) return
+  const idle = [...models].filter(([, { inFlight }]) => inFlight === 0)
+  const [oldest] = idle.toSorted(([, left], [, right]) => (left.limitedAt ?? 0) - (right.limitedAt ?? 0))
+  if (oldest !== undefined) models.delete(oldest[0])
 }
 
 function isParked<Credential>({ bars }: Seat<Credential>, model: string, now: number): boolean {
@@ -434,15 +449,22 @@ function isParked<Credential>({ bars }: Seat<Credential>, model: string, now: nu
 }
 
 function snapshotOf<Credential>(seat: Seat<Credential>, now: number): CredentialSnapshot {
-  const { member, inFlight, limit, bars } = seat
+  const { member, total, models, bars } = seat
   const bar = bars.get(everything)
+  const barred = [...bars].filter(([name, { until }]) => name !== everything && until > now)
   return {
     id: member.id,
     state: bar === undefined ? 'ready' : bar.until <= now ? 'trial' : bar.parked ? 'parked' : 'cooling',
-    inFlight,
-    limit,
+    inFlight: total.inFlight,
+    limit: total.limit,
+    limits: Object.fromEntries(
+      [...models].flatMap(([name, { limit }]) => (limit === never ? [] : [[name, limit] as const])),
+    ),
     ...(bar !== undefined && bar.until > now ? { waitingMs: bar.until - now } : {}),
-    withoutModels: [...bars].flatMap(([name, { until }]) => (name !== everything && until > now ? [name] : [])),
+    withoutModels: barred.flatMap(([name, { parked }]) => (parked ? [name] : [])),
+    coolingModels: Object.fromEntries(
+      barred.flatMap(([name, { parked, until }]) => (parked ? [] : [[name, until - now] as const])),
+    ),
   }
 }
 

@@ -58,6 +58,8 @@ export interface CountOptions {
 }
 
 export interface CallOptions extends CountOptions {
+  /** Id of the client's key. */
+  caller: string
   whole: boolean
   thinking: ThinkingMode
   newToolCallId: () => string
@@ -173,9 +175,9 @@ interface OpenOptions extends CallOptions {
 async function open(found: Route, options: OpenOptions): Promise<Source<StreamEvent[]>> {
   const { request } = found
   const { output, tools } = request
-  const { meter, loopLimit, validate, signal, note } = options
+  const { meter, loopLimit, validate, signal, caller, note } = options
   // Text that has to be JSON is held until its end anyway.
-  const call = { meter, loopLimit, signal, note, whole: options.whole || output.type === 'json' }
+  const call = { meter, loopLimit, signal, caller, note, whole: options.whole || output.type === 'json' }
   const asked = await ask(found, call)
   // Tags around the thinking would spoil the JSON.
   const placed = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking

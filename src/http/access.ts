@@ -29,21 +29,38 @@ export interface Requirement {
   credentials?: CredentialScope | undefined
 }
 
+/** Who sent a request. */
+export interface Caller {
+  /** Tells keys apart, and is none: `AUTH_TOKEN`. */
+  keyId: string
+}
+
+/** Whoever needs no key. */
+const anybody: Caller = { keyId: 'anybody' }
+
 /**
- * Decides whether a request may use the route it was matched with.
+ * Decides whether a request may use the route it was matched with, and says whose it is.
  *
  * Without a key the gateway serves this machine only: see `refuseOthers`. Keys come in `Authorization: Bearer`,
  * `x-api-key` or `api-key`, never in the query string. Errors: `unauthorized`, `forbidden`.
  */
-export function createAccess(options: AccessOptions): (request: Request, requirement: Requirement) => void {
+export function createAccess(options: AccessOptions): (request: Request, requirement: Requirement) => Caller {
   const { openaiKey, anthropicKey, corsOrigins } = options
-  if (openaiKey === undefined) return (request, { access }) => refuseOthers(request, corsOrigins, access === 'health')
-  const openai = { digest: digest(openaiKey), variable: 'AUTH_TOKEN' }
+  if (openaiKey === undefined)
+    return (request, { access }) => {
+      refuseOthers(request, corsOrigins, access === 'health')
+      return anybody
+    }
+  const openai = { digest: digest(openaiKey), keyId: 'AUTH_TOKEN', variable: 'AUTH_TOKEN' }
+  // The same key in both variables is one caller.
+  const keyId = anthropicKey === openaiKey ? openai.keyId : 'ANTHROPIC_API_KEY'
   const anthropic =
-    anthropicKey === undefined ? openai : { digest: digest(anthropicKey), variable: 'ANTHROPIC_API_KEY or AUTH_TOKEN' }
+    anthropicKey === undefined
+      ? openai
+      : { digest: digest(anthropicKey), keyId, variable: 'ANTHROPIC_API_KEY or AUTH_TOKEN' }
   const byScope = { openai: [openai], anthropic: [anthropic] } satisfies Record<CredentialScope, unknown>
   return (request, { access, credentials }) => {
-    if (access === 'health' || access === 'open') return
+    if (access === 'health' || access === 'open') return anybody
     const accepted = access === 'operator' ? [openai] : credentials ? byScope[credentials] : [openai, anthropic]
     const given = presentedKeys(request.headers).map(digest)
     if (given.length === 0)
@@ -52,7 +69,8 @@ export function createAccess(options: AccessOptions): (request: Request, require
         'This gateway needs its key: send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.',
         { code: 'missing_api_key' },
       )
-    if (given.some((key) => accepted.some(({ digest }) => timingSafeEqual(key, digest)))) return
+    const matched = accepted.find(({ digest }) => given.some((key) => timingSafeEqual(key, digest)))
+    if (matched !== undefined) return { keyId: matched.keyId }
     const variables = [...new Set(accepted.map(({ variable }) => variable))]
     throw new GatewayError(
       'unauthorized',

@@ -82,6 +82,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
   request.signal.addEventListener('abort', left, { once: true })
   const starting = gateway.start(decoded.request, {
     signal: upstream.signal,
+    caller: record.caller,
     whole: !decoded.stream,
     thinking: thinkingMode(request.headers, options.thinking),
     newToolCallId: () => newId(dialect.ids.toolCall),

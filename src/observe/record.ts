@@ -9,6 +9,8 @@ export interface RequestRecord {
   readonly id: string
   readonly method: string
   readonly path: string
+  /** Id of the key it came with, as `Caller` has it; empty until it is let in. */
+  caller: string
   /** Epoch milliseconds. */
   readonly startedAt: number
   /** The same moment on the clock that measures durations. */
@@ -42,7 +44,8 @@ const longestNotes = 2_000
 const quietPaths = new Set(['/', '/healthz', '/readyz', '/metrics', '/favicon.ico'])
 
 export function openRecord(id: string, method: string, path: string, clock: Clock): RequestRecord {
-  return { id, method, path, startedAt: clock.now(), startedMonotonic: clock.monotonic(), notes: [], ignored: [] }
+  const startedAt = clock.now()
+  return { id, method, path, caller: '', startedAt, startedMonotonic: clock.monotonic(), notes: [], ignored: [] }
 }
 
 /** How long the request has taken so far. */

@@ -61,6 +61,7 @@ async function through(request: ChatRequest, reply: (seen: ChatRequest) => Delta
 const call: Omit<UpstreamCall, 'request'> = {
   model: { id: 'm', upstreamId: 'm', createdAtSeconds: 0, vision: false, reasoning: 'never', search: false },
   signal: new AbortController().signal,
+  caller: 'key',
   whole: false,
   note() {},
 }

@@ -26,7 +26,7 @@ async function burst(answerMs: number, refusalMs: (nth: number) => number) {
   const run = async (number: number) => {
     const signal = new AbortController().signal
     const nobody = () => new GatewayError('upstream-auth', 'no key')
-    const turn = pool.turn({ model: 'glm-4.7', fits: () => true, signal, nobody, note: () => {} })
+    const turn = pool.turn({ model: 'glm-4.7', caller: 'key', fits: () => true, signal, nobody, note: () => {} })
     for (;;) {
       const lease = await turn.lease()
       if (running === room) {
@@ -53,7 +53,7 @@ async function burst(answerMs: number, refusalMs: (nth: number) => number) {
     clock.advance(1)
   }
   await all
-  return { answered, refusals, limit: pool.snapshot().credentials[0]?.limit }
+  return { answered, refusals, limit: pool.snapshot().credentials[0]?.limits['glm-4.7'] }
 }
 
 test('a burst settles at what the upstream takes: nobody is refused twice, and all are answered in turn', async () => {

@@ -2,7 +2,14 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Clock } from '../../src/core/clock.ts'
 import { GatewayError } from '../../src/core/errors.ts'
-import { type Lease, poolGauges, type Refusal, type TurnOptions } from '../../src/core/pool.ts'
+import {
+  type CredentialSnapshot,
+  type Lease,
+  poolGauges,
+  type Refusal,
+  type Turn,
+  type TurnOptions,
+} from '../../src/core/pool.ts'
 import { createPool, type QueueLimits, type Wait } from '../../src/gateway/pool.ts'
 import { type ManualClock, manualClock } from '../support/clock.ts'
 import { lending } from '../support/pool.ts'
@@ -28,6 +35,7 @@ function setUp(keys: string[] = ['a'], limits: Partial<QueueLimits> = {}, random
   const turn = (more: Partial<TurnOptions<string>> = {}) =>
     pool.turn({
       model: 'glm-4.7',
+      caller: 'alice',
       fits: () => true,
       signal: new AbortController().signal,
       nobody: () => new GatewayError('upstream-auth', 'no key', { code: 'no_api_key' }),
@@ -97,7 +105,7 @@ describe('the limit', () => {
     expect(poolGauges(pool.snapshot())).not.toHaveProperty('limit')
     leases[0]?.works()
     leases[1]?.refuse('busy', busy)
-    expect(stateOf()).toMatchObject({ inFlight: 499, limit: 499 })
+    expect(stateOf()).toMatchObject({ inFlight: 499, limit: Number.POSITIVE_INFINITY, limits: { 'glm-4.7': 499 } })
     expect(poolGauges(pool.snapshot())).toMatchObject({ limit: 499 })
   })
 
@@ -115,12 +123,12 @@ describe('the limit', () => {
     const { clock, lease, stateOf } = setUp()
     const [one, two, three] = [await lease(), await lease(), await lease()]
     three.refuse('busy', busy)
-    expect(stateOf()).toMatchObject({ inFlight: 2, limit: 2, state: 'ready' })
+    expect(stateOf()).toMatchObject({ inFlight: 2, limit: 8, limits: { 'glm-4.7': 2 }, state: 'ready' })
     one.works()
-    expect(stateOf()?.limit).toBe(2)
+    expect(stateOf()?.limits).toEqual({ 'glm-4.7': 2 })
     clock.advance(60_000)
     two.works()
-    expect(stateOf()?.limit).toBe(3)
+    expect(stateOf()?.limits).toEqual({ 'glm-4.7': 3 })
   })
 
   test('never falls below one; what is refused alone rests, twice as long each time, a minute at most', async () => {
@@ -128,19 +136,88 @@ describe('the limit', () => {
     for (const seconds of [10, 20, 40, 60, 60]) {
       const alone = await lease()
       alone.refuse('busy', busy)
-      expect(stateOf()).toMatchObject({ limit: 1, state: 'cooling', waitingMs: seconds * 1000 })
+      const coolingModels = { 'glm-4.7': seconds * 1000 }
+      expect(stateOf()).toMatchObject({ limits: { 'glm-4.7': 1 }, state: 'ready', coolingModels })
       clock.advance(seconds * 1000)
     }
     const works = await lease()
     works.works()
+    expect(stateOf()).toMatchObject({ state: 'ready', coolingModels: {} })
+  })
+
+  test('of a whole account that is refused alone has all its models rest', async () => {
+    const { clock, lease, stateOf } = setUp()
+    const alone = await lease()
+    alone.refuse('account-busy', busy)
+    expect(stateOf()).toMatchObject({ limit: 1, limits: {}, state: 'cooling', waitingMs: 10_000 })
+    const other = lease({ model: 'glm-4.6' })
+    expect(await now(other)).toBe('waiting')
+    clock.advance(10_000)
+    const trial = await other
+    trial.works()
     expect(stateOf()?.state).toBe('ready')
+    expect(await now(lease())).toBe('waiting') // one at a time, whatever the model
+  })
+
+  test('is learned for each model: what one is refused says nothing about another', async () => {
+    const { lease, stateOf } = setUp(['a'], {}, () => 0, Number.POSITIVE_INFINITY)
+    const many = await Promise.all(Array.from({ length: 3 }, () => lease()))
+    const other = await lease({ model: 'glm-4.6' })
+    many[2]?.refuse('busy', busy)
+    expect(stateOf()?.limits).toEqual({ 'glm-4.7': 2 })
+    const waiting = lease()
+    expect(await now(waiting)).toBe('waiting')
+    const others = await Promise.all(Array.from({ length: 5 }, () => lease({ model: 'glm-4.6' })))
+    // It was refused alone, though other models are under way.
+    const lone = await lease({ model: 'glm-5' })
+    lone.refuse('busy', busy)
+    expect(stateOf()).toMatchObject({ inFlight: 8, state: 'ready', coolingModels: { 'glm-5': 10_000 } })
+    expect(await now(lease({ model: 'glm-5' }))).toBe('waiting')
+    for (const one of [other, ...others]) one.release()
+    expect(await now(waiting)).toBe('waiting')
+    many[0]?.release()
+    await waiting
+  })
+
+  test('of the account and of the model hold together', async () => {
+    const { lease, stateOf } = setUp(['a'], {}, () => 0, 3)
+    const [one, two] = [await lease(), await lease()]
+    two.refuse('busy', busy)
+    await lease({ model: 'glm-4.6' })
+    await lease({ model: 'glm-4.6' })
+    expect(stateOf()).toMatchObject({ inFlight: 3, limit: 3, limits: { 'glm-4.7': 1 } })
+    const [waiting, other] = [lease(), lease({ model: 'glm-5' })]
+    one.release()
+    await waiting
+    expect(await now(other)).toBe('waiting')
+  })
+
+  test('goes to the key with the fewest calls of the model', async () => {
+    const { lease } = setUp(['a', 'b'])
+    expect(await credentialOf(lease())).toBe('a')
+    expect(await credentialOf(lease({ model: 'glm-4.6' }))).toBe('b')
+    expect(await credentialOf(lease({ model: 'glm-4.6' }))).toBe('a')
+    expect(await credentialOf(lease())).toBe('b')
+  })
+
+  test('is remembered of a hundred models at most', async () => {
+    const { clock, lease, stateOf } = setUp()
+    for (let number = 0; number < 250; number++) {
+      const made = await lease({ model: `glm-${number}` })
+      made.refuse(number % 2 ? 'busy' : 'unfit', busy)
+      clock.advance(1)
+    }
+    const { limits = {}, coolingModels = {}, withoutModels = [] } = stateOf() ?? {}
+    expect(Object.keys(limits).length).toBeLessThanOrEqual(100)
+    expect(Object.keys(coolingModels).length + withoutModels.length).toBeLessThanOrEqual(100)
+    expect(coolingModels).toHaveProperty(['glm-249'])
   })
 
   test('chance draws the rests out, by half at most', async () => {
     const { lease, stateOf } = setUp(['a'], {}, () => 1)
     const alone = await lease()
     alone.refuse('busy', busy)
-    expect(stateOf()?.waitingMs).toBe(15_000)
+    expect(stateOf()?.coolingModels).toEqual({ 'glm-4.7': 15_000 })
   })
 
   test('after a rest one call finds out, and the others wait for it', async () => {
@@ -227,6 +304,37 @@ describe('parked', () => {
     expect(await credentialOf(lease())).toBe('a')
   })
 
+  test.each([
+    ['for a shorter time', 60_000],
+    ['without a time', undefined],
+  ])('no sooner back for what a call of before is refused %s', async (_how, forMs) => {
+    const { clock, lease, stateOf } = setUp()
+    const [one, two] = [await lease(), await lease()]
+    one.refuse('dead', spent, 3_600_000)
+    clock.advance(1_000)
+    two.refuse('dead', refused, forMs)
+    expect(stateOf()).toMatchObject({ state: 'parked', waitingMs: 3_599_000 })
+  })
+
+  test('later back where a call of before is told a longer time', async () => {
+    const { lease, stateOf } = setUp()
+    const [one, two] = [await lease(), await lease()]
+    one.refuse('dead', refused)
+    two.refuse('dead', spent, 3_600_000)
+    expect(stateOf()).toMatchObject({ state: 'parked', waitingMs: 3_600_000 })
+  })
+
+  test('no sooner than a rest that had begun would have been over', async () => {
+    const { lease, pool, stateOf } = setUp()
+    const [one, two, three] = [await lease(), await lease(), await lease()]
+    one.release()
+    two.refuse('account-busy', busy)
+    // The last one under way, and refused at once for the same reason.
+    three.refuse('account-busy', busy)
+    expect(stateOf()).toMatchObject({ state: 'cooling', waitingMs: 10_000 })
+    expect(pool.verdict()).toBeUndefined()
+  })
+
   test('for one model only, where only that is refused', async () => {
     const { lease, stateOf } = setUp()
     const first = await lease()
@@ -251,6 +359,103 @@ describe('parked', () => {
     one.refuse('dead', refused)
     two.refuse('dead', spent, 3_600_000)
     await expect(lease()).rejects.toMatchObject({ kind: 'quota-exhausted' })
+  })
+})
+
+describe('callers', () => {
+  /** Who is served next, each of them done at once. */
+  async function order(first: Lease<string>, waiting: Record<string, Promise<Lease<string>>[]>): Promise<string[]> {
+    const served: string[] = []
+    for (const [caller, calls] of Object.entries(waiting))
+      calls.forEach((call, place) => {
+        call.then((lease) => {
+          served.push(`${caller} ${place + 1}`)
+          lease.release()
+        })
+      })
+    first.release()
+    await Promise.all(Object.values(waiting).flat())
+    return served
+  }
+
+  test('take turns, however many calls one of them has waiting', async () => {
+    const { lease } = setUp(['a'], {}, () => 0, 1)
+    const first = await lease()
+    const alice = Array.from({ length: 50 }, () => lease({ caller: 'alice' }))
+    const bob = [lease({ caller: 'bob' }), lease({ caller: 'bob' })]
+    const carol = [lease({ caller: 'carol' })]
+    const served = await order(first, { alice, bob, carol })
+    expect(served.slice(0, 6)).toEqual(['alice 1', 'bob 1', 'carol 1', 'alice 2', 'bob 2', 'alice 3'])
+    expect(served).toHaveLength(53)
+  })
+
+  test('take turns over all models, of which each has its own place', async () => {
+    const { lease } = setUp(['a'], {}, () => 0, 1)
+    const first = await lease()
+    const alice = ['glm-4.7', 'glm-4.6', 'glm-4.7'].map((model) => lease({ caller: 'alice', model }))
+    const bob = ['glm-4.6', 'glm-4.7'].map((model) => lease({ caller: 'bob', model }))
+    expect(await order(first, { alice, bob })).toEqual(['alice 1', 'bob 1', 'alice 2', 'bob 2', 'alice 3'])
+  })
+
+  test('take turns where each waits for another model', async () => {
+    const { lease } = setUp(['a'], {}, () => 0, 1)
+    const first = await lease()
+    const alice = Array.from({ length: 3 }, () => lease({ caller: 'alice', model: 'glm-4.6' }))
+    const bob = Array.from({ length: 2 }, () => lease({ caller: 'bob', model: 'glm-4.7' }))
+    expect(await order(first, { alice, bob })).toEqual(['alice 1', 'bob 1', 'alice 2', 'bob 2', 'alice 3'])
+  })
+
+  test('do not wait for a model that another one waits for', async () => {
+    const { lease } = setUp(['a'], {}, () => 0, Number.POSITIVE_INFINITY)
+    const [held, refusedOne] = [await lease({ caller: 'alice' }), await lease({ caller: 'alice' })]
+    refusedOne.refuse('busy', busy)
+    const alice = lease({ caller: 'alice' })
+    await lease({ caller: 'bob', model: 'glm-4.6' })
+    expect(await now(alice)).toBe('waiting')
+    held.release()
+    await alice
+  })
+
+  test('do not lose their turn to a refusal, and a refused call keeps its place among theirs', async () => {
+    const { lease, turn } = setUp(['a'], {}, () => 0, 2)
+    const [one, two] = [await lease(), await lease()]
+    const place = turn({ caller: 'alice' })
+    const [first, second] = [place.lease(), lease({ caller: 'alice' })]
+    const bob = lease({ caller: 'bob' })
+    one.release()
+    const refusedOne = await first
+    refusedOne.refuse('busy', busy)
+    const again = place.lease()
+    expect(await Promise.all([again, second, bob].map((call) => now(call)))).toEqual(['waiting', 'waiting', 'waiting'])
+    two.release()
+    const served = await again
+    expect(await now(bob)).toBe('waiting')
+    served.release()
+    const other = await bob
+    expect(await now(second)).toBe('waiting')
+    other.release()
+    await second
+  })
+
+  test('find room in a full queue as long as they have less than their share of it', async () => {
+    const { lease } = setUp(['a'], { queueLimit: 4 }, () => 0, 1)
+    await lease()
+    const come = async (caller: string, calls: number) => {
+      const waiting = Array.from({ length: calls }, () => lease({ caller }))
+      return Promise.all(waiting.map((call) => now(call)))
+    }
+    expect(await come('alice', 5)).toEqual(['waiting', 'waiting', 'waiting', 'waiting', 'queue_full'])
+    expect(await come('bob', 3)).toEqual(['waiting', 'waiting', 'queue_full'])
+    expect(await come('carol', 3)).toEqual(['waiting', 'waiting', 'queue_full'])
+    expect(await come('alice', 1)).toEqual(['queue_full'])
+  })
+
+  test('are told their place as they will be served', async () => {
+    const { clock, told, lease } = setUp(['a'], {}, () => 0, 1)
+    await lease()
+    for (const caller of ['alice', 'alice', 'alice', 'bob', 'bob', 'carol']) void lease({ caller })
+    clock.advance(3_000)
+    expect(told.map(({ position }) => position)).toEqual([1, 4, 6, 2, 5, 3])
   })
 })
 
@@ -440,8 +645,8 @@ describe('the cost', () => {
     const { pool } = lending<string>(watched, { queueLimit: 5_000, queueMs: 120_000 }, startLimit)
     pool.admit([{ id: 'key 1', secret: 'a', rank: 0, create: () => 'a' }])
     const fits = () => ++count.fits > 0
-    const come = (signal = new AbortController().signal) =>
-      pool.turn({ model: 'glm-4.7', fits, signal, nobody: () => refused, note: () => {} }).lease()
+    const come = (signal = new AbortController().signal, caller = 'alice') =>
+      pool.turn({ model: 'glm-4.7', caller, fits, signal, nobody: () => refused, note: () => {} }).lease()
     const cost = async (act: () => Promise<unknown>) => {
       Object.assign(count, { fits: 0, timers: 0 })
       await act()
@@ -459,6 +664,19 @@ describe('the cost', () => {
         lease.release()
       }),
     ).toEqual({ fits: 1, timers: 0 })
+  })
+
+  test.each([1, 200])('of a call does not depend on how many callers wait: %i', async (callers) => {
+    const { come, cost, pool } = counted(1)
+    let held = await come()
+    const served: Lease<string>[] = []
+    for (let call = 0; call < 2_000; call++)
+      void come(undefined, `caller ${call % callers}`).then((lease) => served.push(lease))
+    for (let round = 0; round < 5; round++) {
+      expect(await cost(async () => held.release())).toEqual({ fits: 2, timers: 0 })
+      held = served[round] ?? held
+    }
+    expect(pool.snapshot().queue.length).toBe(1_995)
   })
 
   test.each([20, 2_000])('of a call that comes or goes does not depend on how many wait: %i', async (waiting) => {
@@ -538,44 +756,57 @@ test('the gauges are numbers under fixed names', async () => {
     credentials_cooling: 0,
     credentials_parked: 1,
     credentials_trial: 0,
+    models_cooling: 0,
   })
 })
 
 type Step =
-  | { do: 'come' | 'works' | 'release' | 'leave'; nth: number; model: string }
-  | { do: 'refuse'; nth: number; refusal: Refusal; model: string }
+  | { do: 'come'; model: string; name: string }
+  | { do: 'works' | 'release' | 'leave'; nth: number }
+  | { do: 'refuse'; nth: number; refusal: Refusal; again: boolean }
   | { do: 'pass'; ms: number }
 
-const model = fc.constantFrom('glm-4.7', 'glm-4.6')
+const model = fc.constantFrom('glm-4.7', 'glm-4.7', 'glm-4.6')
+const name = fc.constantFrom('alice', 'bob', 'carol')
 const nth = fc.nat(9)
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 5, arbitrary: fc.record({ do: fc.constant('come' as const), nth, model }) },
-  fc.record({ do: fc.constantFrom('works' as const, 'release' as const, 'leave' as const), nth, model }),
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('come' as const), model, name }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('works' as const, 'release' as const), nth }) },
+  fc.record({ do: fc.constant('leave' as const), nth: fc.nat(40) }),
   {
     weight: 2,
     arbitrary: fc.record({
       do: fc.constant('refuse' as const),
       nth,
-      model,
-      refusal: fc.constantFrom<Refusal>('busy', 'overloaded', 'dead', 'unfit'),
+      refusal: fc.constantFrom<Refusal>('busy', 'account-busy', 'overloaded', 'dead', 'unfit'),
+      again: fc.boolean(),
     }),
   },
   fc.record({ do: fc.constant('pass' as const), ms: fc.constantFrom(1, 5_000, 30_000, 120_000) }),
 )
 
 interface Caller {
+  name: string
   model: string
+  place: Turn<string>
   leaving: AbortController
   state: 'waiting' | 'holding' | 'gone'
   lease?: Lease<string>
+  /** By name, what others were lent of the same model less what of it was refused, since this name was last served. */
+  passedBy: Map<string, number>
 }
 
-test('whatever happens: no more leases than the limit, no overtaking, nobody parked is lent, and everybody settles', async () => {
+const limitsOf =
+  ({ limit, limits }: CredentialSnapshot) =>
+  (model: string) =>
+    limits[model] ?? limit
+
+test('whatever happens: no more leases than the limits, which no refusal raises; names take turns, the calls of each in order; nobody parked is lent, and everybody settles', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { maxLength: 60 }),
       fc.integer({ min: 1, max: 3 }),
-      fc.constantFrom(1, 8, Number.POSITIVE_INFINITY),
+      fc.constantFrom(1, 2, 8, Number.POSITIVE_INFINITY),
       async (steps, size, startLimit) => {
         const keys = ['a', 'b', 'c'].slice(0, size)
         const { clock, pool, turn } = setUp(keys, { queueLimit: 20 }, () => 0.5, startLimit)
@@ -584,7 +815,7 @@ test('whatever happens: no more leases than the limit, no overtaking, nobody par
 
         const act = (taken: Step) => {
           if (taken.do === 'pass') return clock.advance(taken.ms)
-          if (taken.do === 'come') return come(taken.model)
+          if (taken.do === 'come') return come(taken)
           if (taken.do === 'leave') return callers[taken.nth]?.leaving.abort()
           const holding = callers.filter(({ state }) => state === 'holding')
           const caller = holding[taken.nth % Math.max(1, holding.length)]
@@ -594,23 +825,49 @@ test('whatever happens: no more leases than the limit, no overtaking, nobody par
           caller.state = 'gone'
           if (taken.do !== 'refuse') return lease.release()
           const until = clock.monotonic() + 45_000
+          const before = pool.snapshot().credentials
+          for (const { passedBy } of callers) passedBy.set(caller.name, (passedBy.get(caller.name) ?? 0) - 1)
           lease.refuse(taken.refusal, busy, 45_000)
+          for (const [place, after] of pool.snapshot().credentials.entries()) {
+            const known = before[place] ?? after
+            expect(after.limit).toBeLessThanOrEqual(known.limit)
+            for (const name of ['glm-4.7', 'glm-4.6'])
+              expect(limitsOf(after)(name)).toBeLessThanOrEqual(limitsOf(known)(name))
+          }
           if (taken.refusal === 'dead') parkedUntil.set(lease.credential, until)
           if (taken.refusal === 'unfit') parkedUntil.set(`${lease.credential} ${caller.model}`, until)
+          if (taken.again) ask(caller)
         }
 
-        const come = (model: string) => {
-          const caller: Caller = { model, leaving: new AbortController(), state: 'waiting' }
-          const number = callers.push(caller)
-          turn({ model, signal: caller.leaving.signal })
+        const come = ({ model, name }: { model: string; name: string }) => {
+          const leaving = new AbortController()
+          const place = turn({ model, caller: name, signal: leaving.signal })
+          const caller: Caller = { name, model, place, leaving, state: 'waiting', passedBy: new Map() }
+          callers.push(caller)
+          ask(caller)
+        }
+
+        const ask = (caller: Caller) => {
+          const { name, model } = caller
+          caller.state = 'waiting'
+          caller.passedBy.clear()
+          caller.place
             .lease()
             .then(
               (lease) => {
                 Object.assign(caller, { lease, state: 'holding' })
-                for (const name of [lease.credential, `${lease.credential} ${model}`])
-                  expect(parkedUntil.get(name) ?? 0).toBeLessThanOrEqual(clock.now())
-                const before = callers.slice(0, number - 1).filter((other) => other.model === model)
-                expect(before.filter(({ state }) => state === 'waiting')).toEqual([])
+                for (const key of [lease.credential, `${lease.credential} ${model}`])
+                  expect(parkedUntil.get(key) ?? 0).toBeLessThanOrEqual(clock.monotonic())
+                const waiting = callers.filter((other) => other.state === 'waiting')
+                const before = waiting.filter((other) => callers.indexOf(other) < callers.indexOf(caller))
+                expect(before.filter((other) => other.name === name && other.model === model)).toEqual([])
+                for (const other of waiting) {
+                  if (other.name === name) other.passedBy.clear()
+                  if (other.name === name || other.model !== model) continue
+                  const passed = (other.passedBy.get(name) ?? 0) + 1
+                  expect(passed).toBeLessThanOrEqual(1)
+                  other.passedBy.set(name, passed)
+                }
               },
               () => {
                 caller.state = 'gone'
@@ -623,8 +880,15 @@ test('whatever happens: no more leases than the limit, no overtaking, nobody par
         for (const taken of steps) {
           act(taken)
           for (let turn = 0; turn < 8; turn++) await Promise.resolve()
-          for (const { inFlight, limit } of pool.snapshot().credentials) expect(inFlight).toBeLessThanOrEqual(limit)
-          const held = callers.filter(({ state }) => state === 'holding').length
+          const holding = callers.filter(({ state }) => state === 'holding')
+          for (const [place, { inFlight, limit, limits }] of pool.snapshot().credentials.entries()) {
+            expect(inFlight).toBeLessThanOrEqual(limit)
+            for (const [model, most] of Object.entries(limits)) {
+              const under = holding.filter((other) => other.model === model && other.lease?.credential === keys[place])
+              expect(under.length).toBeLessThanOrEqual(most)
+            }
+          }
+          const held = holding.length
           expect(pool.snapshot().credentials.reduce((sum, { inFlight }) => sum + inFlight, 0)).toBe(held)
           expect(pool.snapshot().queue.length).toBe(callers.filter(({ state }) => state === 'waiting').length)
         }

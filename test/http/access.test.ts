@@ -23,6 +23,17 @@ function verdict(
   }
 }
 
+test.each<[string, AccessOptions, Requirement, Record<string, string>, string]>([
+  ['by AUTH_TOKEN', keyed, chat, { authorization: 'Bearer sk-open' }, 'AUTH_TOKEN'],
+  ['by ANTHROPIC_API_KEY', keyed, messages, { 'x-api-key': 'sk-anth' }, 'ANTHROPIC_API_KEY'],
+  ['where either will do', keyed, models, { 'x-api-key': 'sk-anth' }, 'ANTHROPIC_API_KEY'],
+  ['the same key in both', { ...keyed, anthropicKey: 'sk-open' }, messages, { 'x-api-key': 'sk-open' }, 'AUTH_TOKEN'],
+  ['where no key is needed', keyless, chat, { authorization: 'Bearer whatever' }, 'anybody'],
+])('a caller is known %s, and never by the key itself', (_name, options, requirement, headers, keyId) => {
+  const request = new Request('http://localhost/v1/chat/completions', { headers })
+  expect(createAccess(options)(request, requirement)).toEqual({ keyId })
+})
+
 describe('with a key', () => {
   test.each<[string, Requirement, Record<string, string>, string]>([
     ['a bearer key opens', chat, { authorization: 'Bearer sk-open' }, 'in'],

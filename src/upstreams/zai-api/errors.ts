@@ -116,7 +116,8 @@ const failures: Failure[] = [
     codes: ['1302', '1303'],
     statuses: [429],
     kind: 'rate-limited',
-    message: 'Z.AI allows no more calls at a time with this key. Wait a moment, send fewer at a time, or add keys.',
+    message:
+      'Z.AI allows no more calls of this model at a time with this key. Wait a moment, send fewer at a time, or add keys.',
     remedy: 'busy',
     facts: { retryAfterMs: 15_000 },
   },
@@ -152,8 +153,16 @@ const failures: Failure[] = [
     remedy: 'dead',
   },
   {
+    code: 'quota_used_up',
+    codes: ['1316', '1317'],
+    kind: 'quota-exhausted',
+    message:
+      'A package or quota of this Z.AI account is used up. Add to it in its console, or use another key (ZAI_API_KEY).',
+    remedy: 'dead',
+  },
+  {
     code: 'account_limit_reached',
-    codes: ['1314', '1315', '1316', '1317', '1318', '1319', '1320', '1321'],
+    codes: ['1314', '1315', '1318', '1319', '1320', '1321'],
     kind: 'quota-exhausted',
     message: 'A limit that the owner of this Z.AI account has set is reached. Ask the owner, or use another key.',
     remedy: 'dead',

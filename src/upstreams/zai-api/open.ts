@@ -67,9 +67,10 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   }
 
   async function opened(job: Job): Promise<Source<Delta[]>> {
-    const { signal, note } = job.call
+    const { signal, note, caller } = job.call
     tellLimits(job)
-    const turn = pool.turn({ model: job.model.upstreamId, fits: () => true, signal, nobody: noKey, note })
+    const model = job.model.upstreamId
+    const turn = pool.turn({ model, caller, fits: () => true, signal, nobody: noKey, note })
     const tried = new Set<Remedy>()
 
     for (;;) {
@@ -154,7 +155,9 @@ function tellLimits({ call, model }: Job): void {
 
 /** What the pool deals with; it costs no retry, for nothing has been carried out. */
 function isRefusal(remedy: Remedy): remedy is Refusal {
-  return remedy === 'busy' || remedy === 'overloaded' || remedy === 'dead' || remedy === 'unfit'
+  return (
+    remedy === 'busy' || remedy === 'account-busy' || remedy === 'overloaded' || remedy === 'dead' || remedy === 'unfit'
+  )
 }
 
 function remedyFor(outcome: Opening | GatewayError, { mustCallTool }: Job): Remedy {

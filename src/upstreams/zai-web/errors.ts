@@ -3,7 +3,7 @@ import type { Refusal } from '../../core/pool.ts'
 import { quote } from '../../core/redact.ts'
 
 /** What may be done as long as nothing was sent to the client: try once more, or have the pool find a session. */
-export type Remedy = Extract<Refusal, 'busy' | 'dead'> | 'new-version' | 'again' | 'none'
+export type Remedy = Extract<Refusal, 'busy' | 'account-busy' | 'dead'> | 'new-version' | 'again' | 'none'
 
 /** What the backend said went wrong: its code where it gave one, its words, and the status of a plain HTTP answer. */
 interface Complaint {
@@ -21,6 +21,8 @@ interface Failure {
   kind: ErrorKind
   message: string
   facts?: ErrorFacts
+  /** Another model may fare better. */
+  about?: 'model'
 }
 
 /**
@@ -66,8 +68,19 @@ const failures: Failure[] = [
   },
   {
     code: 'rate_limit_exceeded',
+    codes: /MODEL_CONCURRENCY/,
+    texts: /currently at capacity/i,
+    kind: 'rate-limited',
+    message:
+      'Z.AI allows no more parallel chats with this model right now. Wait a moment, send fewer requests at a time, or choose another model.',
+    facts: { retryAfterMs: 10_000 },
+    about: 'model',
+  },
+  {
+    // A guest may have one chat at a time, whatever the model.
+    code: 'rate_limit_exceeded',
     codes: /^429$|CONCURRENCY|RATE_LIMIT/,
-    texts: /concurrent conversation|currently at capacity|too many requests|rate limit/i,
+    texts: /concurrent conversation|too many requests|rate limit/i,
     kind: 'rate-limited',
     message:
       'Z.AI allows no more parallel chats right now. Wait a moment, send fewer requests at a time, or add accounts.',
@@ -99,7 +112,7 @@ const failures: Failure[] = [
 
 /** By the code of a GatewayError; what is not listed is not worth another try. */
 const remedies: Record<string, Remedy> = {
-  rate_limit_exceeded: 'busy',
+  rate_limit_exceeded: 'account-busy',
   upstream_auth_failed: 'dead',
   upstream_client_outdated: 'new-version',
   // A stale version brings these two as well.
@@ -113,7 +126,8 @@ const remedies: Record<string, Remedy> = {
 }
 
 export function remedyOf(error: GatewayError): Remedy {
-  return remedies[error.code] ?? 'none'
+  const remedy = remedies[error.code] ?? 'none'
+  return remedy === 'account-busy' && isAboutModel(error.detail) ? 'busy' : remedy
 }
 
 /** The error a frame of the stream carries. It may stand at four depths, as text or as an object. */
@@ -148,17 +162,31 @@ export function emptyResponse(): GatewayError {
 function errorOf(complaint: Complaint): GatewayError {
   const { code, text, status } = complaint
   const detail = { code, status, text: quoteWithoutStop(text) }
-  const known =
+  const meant =
     failures.find(({ codes }) => code !== '' && codes?.test(code)) ??
     failures.find(({ texts }) => texts?.test(text)) ??
     failures.find(({ codes }) => status !== undefined && codes?.test(String(status)))
-  if (known) return new GatewayError(known.kind, known.message, { ...known.facts, code: known.code, detail })
+  // 429 is too much of something; the text says of what.
+  const finer = code === '429' && failures.find((row) => row.code === meant?.code && row.texts?.test(text))
+  const known = finer || meant
+  if (known) {
+    const { kind, message, facts, about } = known
+    return new GatewayError(kind, message, {
+      ...facts,
+      code: known.code,
+      detail: about ? { ...detail, about } : detail,
+    })
+  }
   return new GatewayError('upstream-unavailable', unknownMessage(complaint), { code: 'upstream_error', detail })
 }
 
 function unknownMessage({ code, text, status }: Complaint): string {
   const said = quoteWithoutStop(text) || code || (status === undefined ? 'nothing more' : `HTTP ${status}`)
   return `Z.AI could not answer and says: ${said}. Try again, or choose another model.`
+}
+
+function isAboutModel(detail: unknown): boolean {
+  return isRecord(detail) && detail.about === 'model'
 }
 
 function complaintIn(value: unknown): Complaint | undefined {

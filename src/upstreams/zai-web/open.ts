@@ -81,7 +81,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
 
     const { signal, note } = call
     const guests = job.images.length === 0
-    const visit = sessions.visit({ model: call.model.upstreamId, guests, signal, note })
+    const visit = sessions.visit({ model: call.model.upstreamId, caller: call.caller, guests, signal, note })
     const tried = new Set<Remedy>()
     let stay = await visit.enter()
     try {
@@ -93,8 +93,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
         }
         const remedy = remedyFor(outcome)
         // A picture the site no longer has may be what it stumbled over, whatever it says.
-        if (outcome instanceof GatewayError && remedy !== 'busy') uploads.forget(stay.session)
-        if (outcome instanceof GatewayError && (remedy === 'busy' || remedy === 'dead')) {
+        if (outcome instanceof GatewayError && !isBusy(remedy)) uploads.forget(stay.session)
+        if (outcome instanceof GatewayError && (isBusy(remedy) || remedy === 'dead')) {
           // A guest is made for the asking, so that only one is asked for.
           if (remedy === 'dead' && stay.session.kind === 'guest') {
             if (isEnough(remedy, tried)) throw outcome
@@ -218,6 +218,10 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const reader = decoder({ whole, declaredTools, mendArguments, note, holdFrom: '<tool_call' })
     return chain(chain(reader, sorted), toolCallParser(tools, { scanLimit }))
   }
+}
+
+function isBusy(remedy: Remedy): remedy is 'busy' | 'account-busy' {
+  return remedy === 'busy' || remedy === 'account-busy'
 }
 
 function isEnough(remedy: Remedy, tried: ReadonlySet<Remedy>): boolean {

@@ -27,6 +27,8 @@ export interface Session {
 export interface Wanted {
   /** Its upstream name. */
   model: string
+  /** Id of the client's key. */
+  caller: string
   signal: AbortSignal
   /** Guests may not do everything: upload a picture, for one. */
   guests: boolean
@@ -53,7 +55,7 @@ export interface Stay {
   session: Session
   /** The site answers. */
   works(): void
-  refuse(refusal: 'busy' | 'dead', error: GatewayError): void
+  refuse(refusal: 'busy' | 'account-busy' | 'dead', error: GatewayError): void
   /** The chat is over. The last to leave a guest has its chats deleted, which frees the guest's slots. */
   leave(): void
 }
@@ -133,12 +135,13 @@ export function sessions(options: SessionOptions): Sessions {
     return member(2, 'backup token', token, () => account('backup', token))
   }
 
-  function visit({ model, guests, signal, note }: Wanted): Visit {
+  function visit({ model, caller, guests, signal, note }: Wanted): Visit {
     // Places that could not say who they are; the next call may ask them again.
     const failed = new Set<Place>()
     let failure: GatewayError | undefined
     const line = pool.turn({
       model,
+      caller,
       signal,
       note,
       fits: (place) => !failed.has(place) && (guests || place.kind !== 'guest'),

@@ -75,6 +75,7 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
   const call = await gateway.start(
     { ...request, ...asked },
     {
+      caller: 'key',
       signal: new AbortController().signal,
       whole: false,
       thinking: 'think',

@@ -35,6 +35,7 @@ async function call(text: string, paceMs = 0) {
     request: { ...request, messages: [{ role: 'user', parts: [{ type: 'text', text }] }] },
     model: await firstModel(),
     signal: controller.signal,
+    caller: 'key',
     whole: false,
     note: () => {},
   })
@@ -165,6 +166,7 @@ describe('an abort', () => {
       request,
       model: await firstModel(),
       signal: AbortSignal.abort(),
+      caller: 'key',
       whole: false,
       note: () => {},
     })

@@ -54,6 +54,12 @@ function codeIn({ status, body }: (typeof rows)[number]): string {
   return typeof error === 'object' ? String(error.code) : String(status)
 }
 
+test.each([['1316'], ['1317']])('a package or quota that is used up (%s) is told as that, with its reset', (code) => {
+  const error = coded(429, code, 'Your quota is used up and resets at 2026-03-20 18:00:00.')
+  expect([error.status, error.code, error.retry, error.retryAfterMs]).toEqual([402, 'quota_used_up', false, 3_600_000])
+  expect(error.message).toContain('used up')
+})
+
 describe('codes without a recording', () => {
   test.each([
     [401, '1000', 403],
@@ -159,10 +165,16 @@ test.each([
   ['1302', 'busy'],
   ['1303', 'busy'],
   ['1305', 'overloaded'],
+  ['1304', 'dead'],
   ['1308', 'dead'],
   ['1309', 'dead'],
   ['1310', 'dead'],
   ['1311', 'unfit'],
+  ['1312', 'overloaded'],
+  ['1313', 'dead'],
+  ['1316', 'dead'],
+  ['1317', 'dead'],
+  ['1321', 'dead'],
   ['1210', 'none'],
   ['1234', 'again'],
 ])('after %s the remedy is %s', (code, remedy) => expect(remedyOf(coded(400, code, 'x'))).toBe(remedy as never))

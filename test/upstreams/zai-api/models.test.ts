@@ -167,6 +167,7 @@ describe('what the key was refused', () => {
     request: plainRequest({ messages: [{ role: 'user', parts: [{ type: 'text', text: 'Hi' }] }] }),
     model,
     signal: new AbortController().signal,
+    caller: 'key',
     whole: false,
     note: () => {},
   })

@@ -33,6 +33,7 @@ describe('a frame', () => {
     ['has a numeric code of concurrency', wrapped({ code: 429, detail: refresh }), 'rate_limit_exceeded'],
     ['has a named code of concurrency', wrapped({ code: 'MODEL_CONCURRENCY_LIMIT' }), 'rate_limit_exceeded'],
     ['tells of capacity in words', { error: 'The model is currently at capacity.' }, 'rate_limit_exceeded'],
+    ['tells of capacity beside 429', { error: { code: 429, detail: 'Currently at capacity.' } }, 'rate_limit_exceeded'],
     ['closes a model to an account', wrapped({ code: 403, detail: 'no' }), 'model_not_available'],
     ['says that a token is dead', wrapped({ code: '401', detail: 'no' }), 'upstream_auth_failed'],
     ['fails inside', wrapped({ code: 'INTERNAL_ERROR', detail: 'Something went wrong.' }), 'upstream_error'],
@@ -130,7 +131,9 @@ test.each<[string, GatewayError | undefined, ReturnType<typeof remedyOf>]>([
   ['a failed connection', new GatewayError('upstream-unavailable', 'x'), 'again'],
   ['a captcha', frameError({ error: { code: 'FRONTEND_CAPTCHA_REQUIRED' } }), 'none'],
   ['a closed model', frameError({ error: { code: 403 } }), 'none'],
-  ['too many chats', frameError({ error: { code: 429 } }), 'busy'],
+  ['too many chats', frameError({ error: { code: 429 } }), 'account-busy'],
+  ['too many chats with the model', frameError({ error: { code: 'MODEL_CONCURRENCY_LIMIT' } }), 'busy'],
+  ['a model at capacity', frameError({ error: { code: 429, detail: 'It is currently at capacity.' } }), 'busy'],
   ['a long silence', new GatewayError('timeout', 'x'), 'none'],
 ])('%s has its remedy', (_name, error, remedy) => {
   expect(error && remedyOf(error)).toBe(remedy)

@@ -71,6 +71,7 @@ function setUp({ options = {}, site = {}, uuids = [] }: SetUp = {}) {
     request: { ...request, ...more },
     model,
     signal: new AbortController().signal,
+    caller: 'key',
     whole: false,
     note: (note) => void notes.push(note),
     ...callMore,

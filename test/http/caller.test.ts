@@ -1,0 +1,34 @@
+import { expect, test } from 'bun:test'
+import { demo } from '../../src/upstreams/demo/index.ts'
+import { systemClock } from '../../src/wire/clock.ts'
+import { startGateway } from '../support/gateway.ts'
+
+const keys = { openaiKey: 'sk-open', anthropicKey: 'sk-anth' }
+const messages = [{ role: 'user', content: 'Hello' }]
+const chat = { model: 'GLM-4.5', messages }
+const schema = { type: 'object', properties: { a: { type: 'string' } }, required: ['a'] }
+const structured = { ...chat, response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } }
+
+test.each<[string, typeof keys | undefined, string, object, string]>([
+  ['chat', keys, '/v1/chat/completions', chat, 'AUTH_TOKEN'],
+  ['chat that is asked again for its schema', keys, '/v1/chat/completions', structured, 'AUTH_TOKEN'],
+  ['completions', keys, '/v1/completions', { model: 'GLM-4.5', prompt: 'Hello' }, 'AUTH_TOKEN'],
+  ['responses', keys, '/v1/responses', { model: 'GLM-4.5', input: 'Hello' }, 'AUTH_TOKEN'],
+  ['messages', keys, '/v1/messages', { model: 'GLM-4.5', max_tokens: 9, messages }, 'ANTHROPIC_API_KEY'],
+  ['chat without any key', undefined, '/v1/chat/completions', chat, 'anybody'],
+])('the upstream knows whose call it is: %s', async (_name, access, path, body, keyId) => {
+  const scripted = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
+  const callers: string[] = []
+  const open: typeof scripted.open = (call) => {
+    callers.push(call.caller)
+    return scripted.open(call)
+  }
+  const gateway = startGateway([{ ...scripted, open }], access ? { access } : {})
+  const key = path.endsWith('messages') ? 'sk-anth' : 'sk-open'
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+  const reply = await fetch(gateway.url + path, { method: 'POST', headers, body: JSON.stringify(body) })
+  await reply.text()
+  expect(new Set(callers)).toEqual(new Set([keyId]))
+  expect(gateway.lines.join()).not.toContain(key)
+  await gateway.stop()
+})

@@ -3,7 +3,6 @@ import { Value } from '@sinclair/typebox/value'
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, GatewayError } from '../../core/errors.ts'
 import type { Lease, Member, Pool } from '../../core/pool.ts'
-import { unlessAborted } from '../../wire/abort.ts'
 import { cancelled } from '../../wire/http.ts'
 import { shared } from '../../wire/shared.ts'
 import { bodyError } from './errors.ts'
@@ -56,7 +55,7 @@ export interface Stay {
   /** The site answers. */
   works(): void
   refuse(refusal: 'busy' | 'account-busy' | 'dead', error: GatewayError): void
-  /** The chat is over. The last to leave a guest has its chats deleted, which frees the guest's slots. */
+  /** The chat is over. When the last one leaves a guest, its chats are deleted, which frees the guest's slots. */
   leave(): void
 }
 
@@ -88,19 +87,27 @@ interface Account {
   check: (signal: AbortSignal) => Promise<void>
 }
 
-/** Guests, one after the other. */
+/**
+ * Guests: one that new chats go to, and one more while the chats of the first are deleted. No third is made for that: as
+ * long as one deletion runs, the other guest keeps its chats.
+ */
 interface Guests {
   kind: 'guest'
-  current: { session: Session; mintedAt: number } | undefined
-  mint: (signal: AbortSignal) => Promise<Session>
-  rooms: WeakMap<Session, Room>
+  current: Guest | undefined
+  /** Used before, and current again when the chats of the other one are deleted. */
+  spare: Guest | undefined
+  mint: (signal: AbortSignal) => Promise<Guest>
 }
 
-/** Chats of one guest. */
-interface Room {
+interface Guest {
+  session: Session
+  mintedAt: number
+  /** Under way. */
   chats: number
-  /** Nobody enters meanwhile: the deletion would take the new chat with it. */
-  cleaning?: Promise<void>
+  /** Has chats to delete. */
+  used: boolean
+  /** No chat may begin meanwhile: the deletion would take it along. */
+  cleaning: boolean
 }
 
 /**
@@ -155,14 +162,10 @@ export function sessions(options: SessionOptions): Sessions {
           })
           const place = lease.credential
           try {
-            const session = await sessionIn(place, signal)
-            if (session !== undefined)
-              return place.kind === 'guest' ? guestStay(session, place, lease) : accountStay(session, place, lease)
-            lease.refuse(
-              'dead',
-              nothingUsable(),
-              place.kind === 'guest' ? undefined : place.checkAt - clock.monotonic(),
-            )
+            if (place.kind === 'guest') return guestStay(await enterGuest(place, signal), place, lease)
+            const session = await sessionOfAccount(place, signal)
+            if (session !== undefined) return accountStay(session, place, lease)
+            lease.refuse('dead', nothingUsable(), place.checkAt - clock.monotonic())
           } catch (thrown) {
             lease.release()
             if (signal.aborted) throw cancelled()
@@ -175,18 +178,20 @@ export function sessions(options: SessionOptions): Sessions {
   }
 
   /** A session of the place, or `undefined` when its token is dead. */
-  async function sessionIn(place: Place, signal: AbortSignal): Promise<Session | undefined> {
-    if (place.kind === 'user') warnedOfGuests = false
-    if (place.kind !== 'guest') return (await isUsable(place, signal)) ? place.session : undefined
+  async function sessionOfAccount(account: Account, signal: AbortSignal): Promise<Session | undefined> {
+    if (account.kind === 'user') warnedOfGuests = false
+    return (await isUsable(account, signal)) ? account.session : undefined
+  }
+
+  /** A guest, with the chat counted. */
+  async function enterGuest(place: Guests, signal: AbortSignal): Promise<Guest> {
     warnOfGuests()
     for (;;) {
-      const session = await guestSession(place, signal)
-      const room = roomOf(session, place)
-      if (room.cleaning === undefined) {
-        room.chats++
-        return session
-      }
-      await unlessAborted(room.cleaning, signal)
+      const guest = await guestIn(place, signal)
+      if (guest.cleaning) continue // its last chat ended meanwhile
+      guest.chats++
+      guest.used = true
+      return guest
     }
   }
 
@@ -209,21 +214,17 @@ export function sessions(options: SessionOptions): Sessions {
     }
   }
 
-  function guestStay(session: Session, place: Guests, lease: Lease<Place>): Stay {
+  function guestStay(guest: Guest, place: Guests, lease: Lease<Place>): Stay {
     let here = true
     const vacate = () => {
       if (!here) return
       here = false
-      const room = roomOf(session, place)
-      room.chats--
-      if (room.chats === 0)
-        room.cleaning = deleteGuestChats(session).finally(() => {
-          delete room.cleaning
-        })
+      guest.chats--
+      tidyUp(guest, place)
     }
     return {
       id: lease.id,
-      session,
+      session: guest.session,
       works: lease.works,
       leave() {
         vacate()
@@ -232,17 +233,29 @@ export function sessions(options: SessionOptions): Sessions {
       refuse(refusal, error) {
         vacate()
         // There are more guests where this one came from.
-        if (refusal === 'dead' && place.current?.session === session) place.current = undefined
+        if (refusal === 'dead' && place.current === guest) place.current = undefined
+        if (refusal === 'dead' && place.spare === guest) place.spare = undefined
         if (refusal === 'dead') lease.release()
         else lease.refuse(refusal, error)
       },
     }
   }
 
-  function roomOf(session: Session, { rooms }: Guests): Room {
-    const room = rooms.get(session) ?? { chats: 0 }
-    rooms.set(session, room)
-    return room
+  /** Deletes the chats of a guest who has none under way, in the background; meanwhile chats go to the other one. */
+  function tidyUp(guest: Guest, place: Guests): void {
+    if (guest.chats > 0 || !guest.used || guest.cleaning) return
+    if (place.current === guest) {
+      if (place.spare?.cleaning) return
+      place.current = place.spare
+      place.spare = guest
+    }
+    guest.cleaning = true
+    void deleteGuestChats(guest.session).then(() => {
+      guest.cleaning = false
+      guest.used = false
+      // Its chats were kept while this deletion ran.
+      if (place.current !== undefined) tidyUp(place.current, place)
+    })
   }
 
   async function peek(signal: AbortSignal): Promise<Session> {
@@ -252,7 +265,7 @@ export function sessions(options: SessionOptions): Sessions {
     if (guest !== undefined) {
       warnOfGuests()
       try {
-        return await guestSession(guest, signal)
+        return (await guestIn(guest, signal)).session
       } catch (thrown) {
         failure = thrown
       }
@@ -283,20 +296,35 @@ export function sessions(options: SessionOptions): Sessions {
     return !account.dead
   }
 
-  async function guestSession({ current, mint }: Guests, signal: AbortSignal): Promise<Session> {
-    if (current !== undefined && clock.monotonic() - current.mintedAt < guestTtlMs) return current.session
-    return mint(signal)
+  async function guestIn(place: Guests, signal: AbortSignal): Promise<Guest> {
+    const { current, spare } = place
+    if (current !== undefined && isFresh(current)) return current
+    // Whoever had become too old has its chats deleted once they are over.
+    place.current = undefined
+    if (current !== undefined) tidyUp(current, place)
+    if (spare !== undefined && !spare.cleaning) {
+      place.spare = undefined
+      if (isFresh(spare)) {
+        place.current = spare
+        return spare
+      }
+    }
+    return place.mint(signal)
+  }
+
+  function isFresh({ mintedAt }: Guest): boolean {
+    return clock.monotonic() - mintedAt < guestTtlMs
   }
 
   function guests(): Guests {
     const place: Guests = {
       kind: 'guest',
       current: undefined,
-      rooms: new WeakMap(),
+      spare: undefined,
       mint: shared(async () => {
         const session = sessionOf('guest', sessionAnswer(await auths(undefined)))
-        place.current = { session, mintedAt: clock.monotonic() }
-        return session
+        place.current = { session, mintedAt: clock.monotonic(), chats: 0, used: false, cleaning: false }
+        return place.current
       }),
     }
     return place

@@ -1,7 +1,8 @@
 import { expect, test } from 'bun:test'
+import fc from 'fast-check'
 import { GatewayError } from '../../../src/core/errors.ts'
-import type { Sessions } from '../../../src/upstreams/zai-web/session.ts'
-import { json, jwt } from '../../support/chat-zai.ts'
+import type { Sessions, Stay } from '../../../src/upstreams/zai-web/session.ts'
+import { json, jwt, type Seen } from '../../support/chat-zai.ts'
 import { pool, settle, signal, wanted } from './support.ts'
 
 const auths = 'GET /api/v1/auths/'
@@ -217,22 +218,126 @@ test("a guest's chats are deleted when the last of its calls is over", async () 
   expect(zai.to(cleanup).map(({ token }) => token)).toEqual([guest.session.token])
 })
 
-test('nobody enters a guest whose chats are being deleted', async () => {
+test('a request does not wait for a deletion: another guest takes it, and the two take turns', async () => {
   const { zai, open } = pool()
   const sessions = open()
-  const deleted = Promise.withResolvers<Response>()
-  zai.script(cleanup, () => deleted.promise)
+  const deletions = [Promise.withResolvers<Response>(), Promise.withResolvers<Response>()] as const
+  zai.script(
+    cleanup,
+    ...deletions.map(
+      ({ promise }) =>
+        () =>
+          promise,
+    ),
+  )
   const first = await enter(sessions)
   first.leave()
-  let entered = false
-  const next = enter(sessions).then(() => {
-    entered = true
-  })
+  const second = await enter(sessions)
+  expect(second.session.token).not.toBe(first.session.token)
+  deletions[0].resolve(json({ detail: 'failed, and nobody minds' }, 500))
   await settle()
-  expect(entered).toBe(false)
-  deleted.resolve(json({ detail: 'failed, and nobody minds' }, 500))
-  await next
-  expect(entered).toBe(true)
+  second.leave()
+  await settle()
+  expect((await enter(sessions)).session).toBe(first.session)
+  expect(zai.to(cleanup).map(({ token }) => token)).toEqual([first.session.token, second.session.token])
+  expect(zai.to(auths)).toHaveLength(2)
+})
+
+test('while a deletion hangs one other guest takes all requests, and has its chats deleted next', async () => {
+  const { zai, clock, open } = pool()
+  const sessions = open()
+  zai.script(cleanup, () => new Promise(() => {}))
+  const first = await enter(sessions)
+  first.leave()
+  const tokens = new Set<string>()
+  for (let request = 0; request < 20; request++) {
+    const stay = await enter(sessions)
+    tokens.add(stay.session.token)
+    stay.leave()
+    await settle()
+  }
+  const [second = ''] = tokens
+  expect(tokens).toEqual(new Set([second]))
+  expect(zai.to(auths)).toHaveLength(2)
+  expect(zai.to(cleanup)).toHaveLength(1)
+  clock.advance(5_000)
+  await settle()
+  expect(zai.to(cleanup).map(({ token }) => token)).toEqual([first.session.token, second])
+  expect((await enter(sessions)).session).toBe(first.session)
+})
+
+test('a guest whose time is over has its chats deleted, too, once they have ended', async () => {
+  const { zai, clock, open } = pool()
+  const sessions = open()
+  const old = await enter(sessions)
+  clock.advance(480_000)
+  const fresh = await enter(sessions)
+  expect(zai.to(cleanup)).toHaveLength(0)
+  old.leave()
+  await settle()
+  expect(zai.to(cleanup).map(({ token }) => token)).toEqual([old.session.token])
+  expect((await enter(sessions)).session).toBe(fresh.session)
+})
+
+test('a guest that is refused by the last of its calls is not used again', async () => {
+  const { zai, open } = pool()
+  const sessions = open()
+  const refused = await enter(sessions)
+  refused.refuse('dead', notAccepted)
+  await settle()
+  const next = await enter(sessions)
+  next.leave()
+  await settle()
+  const sessionsSeen = [await session(sessions), await session(sessions)]
+  expect(sessionsSeen).not.toContain(refused.session)
+  expect(zai.to(auths).length).toBeLessThanOrEqual(3)
+})
+
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.constant({ do: 'enter' as const, nth: 0 }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('leave' as const), nth: fc.nat(5) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('deleted' as const), nth: fc.nat(2) }) },
+  fc.constant({ do: 'late' as const, nth: 0 }),
+)
+
+test('whatever happens: nobody waits for a deletion, none takes a chat that runs, and guests are few', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+      const { zai, clock, open } = pool()
+      const sessions = open()
+      const running = new Map<Stay, string>()
+      const deleting: { token: string | undefined; done: () => void }[] = []
+      const faults: string[] = []
+      const deletion = (seen: Seen) => {
+        if ([...running.values()].includes(seen.token ?? '')) faults.push('a chat under way was deleted')
+        const { promise, resolve } = Promise.withResolvers<Response>()
+        deleting.push({ token: seen.token, done: () => resolve(json(true)) })
+        return promise
+      }
+      zai.script(cleanup, ...steps.map(() => deletion))
+      for (const { do: act, nth } of steps) {
+        if (act === 'enter') {
+          const stay = await enter(sessions)
+          if (deleting.some(({ token }) => token === stay.session.token)) faults.push('a chat began under a deletion')
+          running.set(stay, stay.session.token)
+        }
+        const stay = [...running.keys()][nth % Math.max(1, running.size)]
+        if (act === 'leave' && stay !== undefined) {
+          running.delete(stay)
+          stay.leave()
+        }
+        if (act === 'deleted') deleting.splice(nth % Math.max(1, deleting.length), 1)[0]?.done()
+        if (act === 'late') {
+          deleting.splice(0)
+          clock.advance(5_000)
+        }
+        await settle()
+      }
+      expect(faults).toEqual([])
+      expect(zai.to(auths).length).toBeLessThanOrEqual(2)
+    }),
+    { numRuns: 60 },
+  )
 })
 
 test.each([['user'], ['backup']])("the chats of a %s's account are never deleted", async (kind) => {

@@ -14,6 +14,7 @@ import { createPool, type Wait } from '../gateway/pool.ts'
 import { createGateway, type Gateway, type GatewayOptions } from '../gateway/run.ts'
 import type { Validate } from '../gateway/structured/validate.ts'
 import { createValidator } from '../gateway/structured/validator.ts'
+import { createUpstreamHealth, type HealthChange } from '../gateway/upstream-health.ts'
 import type { AccessOptions } from '../http/access.ts'
 import { createLimits, type Limits } from '../http/limits.ts'
 import { cutShort, shuttingDown } from '../http/shutdown.ts'
@@ -88,11 +89,11 @@ export async function assemble(
   const validate = createValidator({ startThread: startSchemaThread, clock, memory })
   const edge = { fetch: outgoing, clock, log, pools, readPdf, validate }
   logLines.losses?.watch((lines) => log.warn('lines of this log could not be written', { lines }))
-  let behind = upstreamsOf(config, edge)
-  const gateway = createGateway(behind, gatewayOptions(config, edge))
+  const health = createUpstreamHealth({ clock, random: Math.random, tell: healthTold(log) })
+  const gateway = createGateway(upstreamsOf(config, edge), gatewayOptions(config, edge), health)
   const store = responseStore(config.store, clock, log)
   const limits = limitsOf(() => current, clock)
-  const metrics = config.metrics ? await metricsOf(() => behind, limits, version, logLines.losses?.count) : undefined
+  const metrics = config.metrics ? await metricsOf(gateway, limits, version, logLines.losses?.count) : undefined
   const tracer = await tracerOf(config, edge, version)
   let access = accessOf(config)
   const app = createApp({
@@ -139,9 +140,8 @@ export async function assemble(
     current = changed
     for (const secret of secretsIn(changed)) secrets.add(secret)
     redactKnown = createRedactor([...secrets])
-    behind = upstreams
     access = accessOf(changed)
-    gateway.replace(behind, options)
+    gateway.replace(upstreams, options)
   }
   const drain = () => {
     const error = shuttingDown()
@@ -180,7 +180,7 @@ function limitsOf(current: () => Config, clock: Clock): Limits {
 
 /** Loaded only where it is wanted, like the tracer: either has its share in the time the start takes. */
 async function metricsOf(
-  behind: () => readonly Upstream[],
+  gateway: Gateway,
   limits: Limits,
   version: string,
   lostLogLines: (() => number) | undefined,
@@ -188,7 +188,7 @@ async function metricsOf(
   const { createMetrics } = await import('../observe/metrics.ts')
   return createMetrics({
     running: () => limits.running,
-    gauges: () => Object.fromEntries(behind().flatMap(({ id, gauges }) => (gauges ? [[id, gauges()]] : []))),
+    gauges: gateway.gauges,
     version,
     ...(lostLogLines ? { lostLogLines } : {}),
   })
@@ -321,6 +321,16 @@ function depsOf({ fetch, clock, log }: Edge) {
 function waitTold(log: Log, upstream: string): (wait: Wait) => void {
   return ({ position, because, leftMs }) =>
     log.info('waiting for Z.AI', { upstream, position, because, forSeconds: Math.round(leftMs / 1000) })
+}
+
+function healthTold(log: Log): (change: HealthChange) => void {
+  return (change) => {
+    const { upstream } = change
+    if (change.state === 'up')
+      return log.info('the upstream answers again', { upstream, afterSeconds: Math.round(change.afterMs / 1000) })
+    const { code, message } = change.error
+    log.warn('the upstream does not answer', { upstream, error: code, reason: message })
+  }
 }
 
 const alphabet = Buffer.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz')

@@ -1,12 +1,15 @@
+import { asGatewayError } from '../core/errors.ts'
 import { type Delta, isFinal } from '../core/events.ts'
 import { piped, type Source } from '../core/source.ts'
 import { wellFormed, wellFormedRequest } from '../core/well-formed.ts'
 import { heard } from './heard.ts'
 import type { Measured, Meter } from './meter.ts'
 import type { Route } from './route.ts'
+import type { UpstreamHealth } from './upstream-health.ts'
 
 export interface AskOptions {
   meter: Meter
+  health: UpstreamHealth
   signal: AbortSignal
   caller: string
   whole: boolean
@@ -22,13 +25,18 @@ export interface Asked {
 
 /** Errors: whatever `Upstream.open` rejects with, and `context-overflow` for a prompt that surely leaves no room. */
 export async function ask(asked: Route, options: AskOptions): Promise<Asked> {
-  const { meter, signal, caller, whole, loopLimit, note } = options
+  const { meter, health, signal, caller, whole, loopLimit, note } = options
   // The door to every upstream: what was said on the way here, by clients, files and models, has no halves of characters.
   const found = { ...asked, model: wellFormed(asked.model), request: wellFormedRequest(asked.request) }
   const { upstream, model } = found
   const measured = await meter.measure(found)
   const request = measured.fitted(note)
-  const deltas = await upstream.open({ request, model, signal, caller, whole, note })
+  const startedAt = health.now()
+  const deltas = await upstream.open({ request, model, signal, caller, whole, note }).catch((thrown) => {
+    health.failed(upstream.id, asGatewayError(thrown), startedAt)
+    throw thrown
+  })
+  health.answered(upstream.id)
   const rules = heard({ upstream, model, request }, { loopLimit, countTokens: measured.countText, note })
   return { deltas: piped(deltas, rules, isFinal), measured }
 }

@@ -3,6 +3,7 @@ import { asGatewayError } from '../core/errors.ts'
 import type { ChatRequest } from '../core/request.ts'
 import type { Model } from '../core/upstream.ts'
 import { type Offer, type Route, type RouteOptions, route } from './route.ts'
+import type { UpstreamHealth } from './upstream-health.ts'
 
 /** Whether a request that fails so, before anything of a reply was sent, may fare better with another upstream. */
 const worthAnother = {
@@ -75,30 +76,60 @@ function isSame(one: Model, other: Model): boolean {
   return one.id.toLowerCase() === other.id.toLowerCase()
 }
 
+/** A candidate that a request is about to use. */
+export interface Entry<Candidate> {
+  candidate: Candidate
+  /** The request is done with it. */
+  leave: () => void
+}
+
+/** The first that has not been found silent lately; where all have, the first. */
+export function enterNext<Candidate extends Pick<Rung, 'upstream'>>(
+  candidates: readonly Candidate[],
+  health: UpstreamHealth,
+): Entry<Candidate> | undefined {
+  const candidate = candidates.find(({ upstream }) => !health.isResting(upstream.id)) ?? candidates[0]
+  return candidate && { candidate, leave: health.enter(candidate.upstream.id) }
+}
+
+export interface ClimbOptions<Candidate, Result> {
+  attempt: (candidate: Candidate) => Promise<Result>
+  fell: (error: GatewayError, next: Candidate) => void
+  health: UpstreamHealth
+}
+
 /**
- * Tries one rung after the other. Errors: that of the first rung, or of the first for which a client does well to try
- * again, once no rung is left or one fails for a reason that is the request's own; refusals of the model alone are told
- * where there is nothing else.
+ * Tries one candidate after the other, beginning with `first`; those that rest come last. Errors: that of the first one
+ * tried, or of the first for which a client does well to try again, once nobody is left or one fails for a reason that is
+ * the request's own; refusals of the model alone are told where there is nothing else.
  */
-export async function climb<Step extends Pick<Rung, 'isAlternative'>, Result>(
-  rungs: readonly Step[],
-  attempt: (rung: Step) => Promise<Result>,
-  fell: (error: GatewayError, next: Step) => void,
+export async function climb<Candidate extends Pick<Rung, 'isAlternative' | 'upstream'>, Result>(
+  candidates: readonly Candidate[],
+  first: Entry<Candidate>,
+  { attempt, fell, health }: ClimbOptions<Candidate, Result>,
 ): Promise<Result> {
   const errors: GatewayError[] = []
-  let [rung, ...left] = rungs
-  while (rung !== undefined) {
+  let left = candidates.filter((candidate) => candidate !== first.candidate)
+  let entry: Entry<Candidate> | undefined = first
+  while (entry !== undefined) {
+    const { candidate, leave }: Entry<Candidate> = entry
+    const isOther = ({ isAlternative, upstream }: Candidate): boolean =>
+      !isAlternative || upstream !== candidate.upstream
     try {
-      return await attempt(rung)
+      return await attempt(candidate).finally(leave)
     } catch (thrown) {
       const error = asGatewayError(thrown)
       errors.push(error)
       if (!worthAnother[error.kind]) break
-      const refused = modelRefusals.has(error.code)
-      const at = left.findIndex(({ isAlternative }) => refused || !isAlternative)
-      rung = left[at]
-      left = left.slice(at + 1)
-      if (rung !== undefined) fell(error, rung)
+      const isRefused = modelRefusals.has(error.code)
+      if (!isRefused) left = left.filter(isOther)
+      entry = enterNext(
+        left.filter((other) => !other.isAlternative || (isRefused && !isOther(other))),
+        health,
+      )
+      const next = entry?.candidate
+      left = left.filter((other) => other !== next)
+      if (next !== undefined) fell(error, next)
     }
   }
   const last = errors.at(-1)

@@ -10,7 +10,7 @@ import { piped, type Source } from '../core/source.ts'
 import { refuseUnknownChoice } from '../core/tool-choice.ts'
 import type { Upstream } from '../core/upstream.ts'
 import { ask } from './ask.ts'
-import { climb, ladder, type Rung } from './ladder.ts'
+import { climb, enterNext, ladder, type Rung } from './ladder.ts'
 import { createMeter, type Measured, type Meter } from './meter.ts'
 import {
   findModel,
@@ -28,6 +28,7 @@ import { jsonReply } from './structured/index.ts'
 import type { Validate } from './structured/validate.ts'
 import { type ThinkingMode, thinking } from './thinking.ts'
 import { toolArguments } from './tool-arguments.ts'
+import type { UpstreamHealth } from './upstream-health.ts'
 
 export interface Gateway {
   models(): Promise<ListedModel[]>
@@ -39,6 +40,10 @@ export interface Gateway {
   count(request: ChatRequest, options: CountOptions): Promise<number>
   /** Resolves when at least one upstream could take a request now; rejects with the first one's reason. */
   check(signal: AbortSignal): Promise<void>
+  /** Ids of upstreams that do not answer: requests ask the others first. */
+  resting(): string[]
+  /** What the upstreams say of themselves, and whether each is resting, by id and measure. */
+  gauges(): Record<string, Record<string, number>>
   /** From the next request on; those under way keep what they began with. */
   replace(upstreams: readonly Upstream[], settings: GatewayOptions): void
 }
@@ -79,7 +84,11 @@ export interface Call {
 }
 
 /** The policy between the two sides: who answers, and what happens to the deltas on their way. */
-export function createGateway(upstreams: readonly Upstream[], settings: GatewayOptions): Gateway {
+export function createGateway(
+  upstreams: readonly Upstream[],
+  settings: GatewayOptions,
+  health: UpstreamHealth,
+): Gateway {
   const meter = createMeter()
   return {
     models: async () => listModels(await offers(), settings),
@@ -92,11 +101,24 @@ export function createGateway(upstreams: readonly Upstream[], settings: GatewayO
       const prepare = preparing(settings, { signal: options.signal, note: options.note, counting: false })
       const offered = await offers()
       const rungs = ladder(asked, offered, settings)
-      let found = await prepare(rungs[0])
+      const first = enterNext(rungs, health) ?? { candidate: rungs[0], leave() {} }
+      if (first.candidate.upstream !== rungs[0].upstream)
+        options.note(`${rungs[0].upstream.id}: resting; asking ${first.candidate.upstream.id}`)
+      let found = await prepare(first.candidate).catch((thrown) => {
+        first.leave()
+        throw thrown
+      })
       let certain = rungs.length === 1
       const attempt = async (rung: Rung) => {
-        if (rung !== rungs[0]) found = await prepare(rung)
-        const events = await open(found, { ...options, meter, loopLimit, validate, shown: shownSearches(asked) })
+        if (rung !== first.candidate) found = await prepare(rung)
+        const events = await open(found, {
+          ...options,
+          meter,
+          health,
+          loopLimit,
+          validate,
+          shown: shownSearches(asked),
+        })
         certain = true
         return events
       }
@@ -118,7 +140,7 @@ export function createGateway(upstreams: readonly Upstream[], settings: GatewayO
           return certain
         },
         reasoningByName: found.reasoningByName,
-        events: climb(rungs, attempt, fell).catch((thrown) => {
+        events: climb(rungs, first, { attempt, fell, health }).catch((thrown) => {
           // The upstream says only that it does not know the name.
           throw isUnknownModel(thrown) ? unknownModel(asked.model, offered, rungs[0].mappedTo, thrown) : thrown
         }),
@@ -132,16 +154,29 @@ export function createGateway(upstreams: readonly Upstream[], settings: GatewayO
     },
 
     async check(signal) {
-      const checks = await Promise.allSettled(upstreams.map((upstream) => upstream.check(signal)))
-      if (checks.some(({ status }) => status === 'fulfilled')) return
-      const [first] = checks
-      throw asGatewayError(first?.status === 'rejected' ? first.reason : new Error('no upstream is configured'))
+      // One that does not answer holds up nobody who can.
+      await Promise.any(upstreams.map((upstream) => upstream.check(signal))).catch((thrown) => {
+        const [first = new Error('no upstream is configured')] = thrown instanceof AggregateError ? thrown.errors : []
+        throw asGatewayError(first)
+      })
     },
+
+    resting: () => [...health.outages().keys()].filter(isBehind),
+    gauges: () => Object.fromEntries(upstreams.map((upstream) => [upstream.id, gaugesOf(upstream)])),
 
     replace(others, changed) {
       upstreams = others
       settings = changed
+      health.endRests()
     },
+  }
+
+  function isBehind(id: string): boolean {
+    return upstreams.some((upstream) => upstream.id === id)
+  }
+
+  function gaugesOf({ id, gauges }: Upstream): Record<string, number> {
+    return { ...gauges?.(), resting: health.outages().has(id) ? 1 : 0 }
   }
 
   async function offers(): Promise<Offer[]> {
@@ -167,6 +202,7 @@ function preparing({ webSearch, prepareAttachments }: GatewayOptions, options: P
 
 interface OpenOptions extends CallOptions {
   meter: Meter
+  health: UpstreamHealth
   loopLimit: number
   validate: Validate
   shown: Machine<Delta, Delta>
@@ -175,9 +211,9 @@ interface OpenOptions extends CallOptions {
 async function open(found: Route, options: OpenOptions): Promise<Source<StreamEvent[]>> {
   const { request } = found
   const { output, tools } = request
-  const { meter, loopLimit, validate, signal, caller, note } = options
+  const { meter, health, loopLimit, validate, signal, caller, note } = options
   // Text that has to be JSON is held until its end anyway.
-  const call = { meter, loopLimit, signal, caller, note, whole: options.whole || output.type === 'json' }
+  const call = { meter, health, loopLimit, signal, caller, note, whole: options.whole || output.type === 'json' }
   const asked = await ask(found, call)
   // Tags around the thinking would spoil the JSON.
   const placed = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking

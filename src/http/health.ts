@@ -28,7 +28,8 @@ export function healthRoutes(gateway: Gateway, version: string): Route[] {
       async handle({ request }) {
         try {
           await gateway.check(request.signal)
-          return { status: 'ready' }
+          const resting = gateway.resting()
+          return { status: 'ready', ...(resting.length > 0 ? { resting } : {}) }
         } catch (thrown) {
           const error = asGatewayError(thrown)
           return Response.json({ status: 'not ready', code: error.code, reason: error.message }, { status: 503 })

@@ -1,6 +1,7 @@
 import { createApp } from '../../src/app.ts'
 import { createAttachments } from '../../src/attachments/index.ts'
 import { limitsWith } from '../../src/attachments/limits.ts'
+import type { Clock } from '../../src/core/clock.ts'
 import type { KeepAliveStyle, ReasoningField } from '../../src/core/dialect.ts'
 import { createRedactor } from '../../src/core/redact.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
@@ -9,6 +10,7 @@ import { createGateway } from '../../src/gateway/run.ts'
 import type { SearchPolicy } from '../../src/gateway/search.ts'
 import type { Validate } from '../../src/gateway/structured/validate.ts'
 import type { ThinkingMode } from '../../src/gateway/thinking.ts'
+import { createUpstreamHealth } from '../../src/gateway/upstream-health.ts'
 import type { AccessOptions } from '../../src/http/access.ts'
 import { createLimits, type LimitOptions, type Limits } from '../../src/http/limits.ts'
 import { cutShort, shuttingDown } from '../../src/http/shutdown.ts'
@@ -53,6 +55,8 @@ export interface GatewaySettings {
   validate?: Validate
   routes?: Partial<RouteOptions>
   identity?: string
+  /** Of what is remembered of upstreams; all else goes by the machine's. */
+  clock?: Clock
 }
 
 /** The real server on a free port of loopback, in front of the given upstreams. */
@@ -85,8 +89,15 @@ export function gatewayApp(
   const write = (message: string, facts: object = {}) => void lines.push(`${message} ${JSON.stringify(facts)}`)
   const log: Log = { debug: write, info: write, warn: write, error: write }
   const access = accessFor(settings)
-  return createApp({
-    gateway: createGateway(upstreams, {
+  const clock = settings.clock ?? systemClock
+  const health = createUpstreamHealth({
+    clock,
+    random: () => 0,
+    tell: ({ state, upstream }) => write(`${upstream} is ${state}`),
+  })
+  const gateway = createGateway(
+    upstreams,
+    {
       primaryModel: 'GLM-4.5',
       smallModel: 'GLM-4.5-Air',
       thinkingModel: 'GLM-4.5-Thinking',
@@ -110,7 +121,11 @@ export function gatewayApp(
             timeoutMs: 1_000,
           }),
       }),
-    }),
+    },
+    health,
+  )
+  return createApp({
+    gateway,
     store: settings.store ?? memoryStore(write),
     clock: systemClock,
     log,
@@ -128,7 +143,7 @@ export function gatewayApp(
     redact: createRedactor(settings.secrets ?? []),
     metrics: createMetrics({
       running: () => limits.running,
-      gauges: () => Object.fromEntries(upstreams.flatMap(({ id, gauges }) => (gauges ? [[id, gauges()]] : []))),
+      gauges: gateway.gauges,
       version: 'test',
     }),
     trace: settings.trace,

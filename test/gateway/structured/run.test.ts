@@ -6,6 +6,8 @@ import type { ChatRequest } from '../../../src/core/request.ts'
 import { read } from '../../../src/core/source.ts'
 import type { Upstream, UpstreamCall } from '../../../src/core/upstream.ts'
 import { createGateway } from '../../../src/gateway/run.ts'
+import { createUpstreamHealth } from '../../../src/gateway/upstream-health.ts'
+import { manualClock } from '../../support/clock.ts'
 import { plainRequest } from '../../support/request.ts'
 import { validateHere } from '../../support/schema.ts'
 
@@ -60,17 +62,17 @@ function scripted(rounds: (Delta[] | GatewayError)[]) {
 
 async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatRequest> = {}) {
   const { upstream, calls, stillOpen } = scripted(rounds)
-  const gateway = createGateway([upstream], {
+  const health = createUpstreamHealth({ clock: manualClock(), random: () => 0, tell() {} })
+  const policy = {
     primaryModel: 'GLM-4.5',
     smallModel: 'GLM-4.5-Air',
     thinkingModel: 'T',
     searchModel: 'S',
-    modelMap: [],
     loopLimit: 10_000,
-    webSearch: 'auto',
     validate: validateHere,
-    prepareAttachments: async (asked) => asked,
-  })
+    prepareAttachments: async (asked: ChatRequest) => asked,
+  }
+  const gateway = createGateway([upstream], { ...policy, webSearch: 'auto', modelMap: [] }, health)
   const notes: string[] = []
   const call = await gateway.start(
     { ...request, ...asked },

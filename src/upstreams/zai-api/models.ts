@@ -58,6 +58,8 @@ export function catalogue({ api, keys, table, codingPlan, clock, modelsTtlMs, lo
   let known = rows
   let asked = 0
   let goodUntil = Number.NEGATIVE_INFINITY
+  // The last question hung: no request waits for the next one.
+  let hangs = false
   // By the API's own name, the time until which the model counts as refused; and the list with these marks.
   const refusedUntil = new Map<string, number>()
   let marked: ApiModel[] | undefined
@@ -69,8 +71,10 @@ export function catalogue({ api, keys, table, codingPlan, clock, modelsTtlMs, lo
       known = merge(rows, await live(deadline.signal))
       marked = undefined
       goodUntil = clock.monotonic() + modelsTtlMs
+      hangs = false
     } catch {
       goodUntil = clock.monotonic() + keepAfterFailureMs
+      hangs = deadline.signal.aborted
       log('warn', `${api.host} did not tell its models; going by the ones known before.`)
     } finally {
       stop()
@@ -79,7 +83,11 @@ export function catalogue({ api, keys, table, codingPlan, clock, modelsTtlMs, lo
 
   return {
     async list() {
-      if (clock.monotonic() >= goodUntil) await refresh(new AbortController().signal)
+      if (clock.monotonic() >= goodUntil) {
+        const goesOn = hangs
+        const asked = refresh(new AbortController().signal)
+        if (!goesOn) await asked
+      }
       return withRefusals()
     },
     unlisted(name, named) {

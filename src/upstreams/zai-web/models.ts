@@ -46,6 +46,8 @@ export function catalogue(options: CatalogueOptions): Catalogue {
   let known = namedHere
   let isLive = false
   let goodUntil = Number.NEGATIVE_INFINITY
+  // The last question hung: no request waits for the next one.
+  let hangs = false
 
   const refresh = shared(async () => {
     const deadline = new AbortController()
@@ -54,8 +56,10 @@ export function catalogue(options: CatalogueOptions): Catalogue {
       known = merge(await live(deadline.signal))
       isLive = true
       goodUntil = clock.monotonic() + modelsTtlMs
+      hangs = false
     } catch {
       goodUntil = clock.monotonic() + keepAfterFailureMs
+      hangs = deadline.signal.aborted
       log('warn', `${new URL(site.origin).host} did not tell its models; going by the ones known before.`)
     } finally {
       stop()
@@ -65,7 +69,10 @@ export function catalogue(options: CatalogueOptions): Catalogue {
 
   return {
     async list() {
-      return clock.monotonic() < goodUntil ? known : refresh(new AbortController().signal)
+      if (clock.monotonic() < goodUntil) return known
+      const goesOn = hangs
+      const asked = refresh(new AbortController().signal)
+      return goesOn ? known : asked
     },
     // The live list is the truth: only what the operator or the client names this upstream for is tried against it.
     unlisted: (name, named) => (named || (!isLive && /^glm-/i.test(name)) ? webModel(name, name, table) : undefined),

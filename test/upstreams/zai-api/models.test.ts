@@ -4,9 +4,10 @@ import { type ZaiApiOptions, zaiApi } from '../../../src/upstreams/zai-api/index
 import type { ApiModel } from '../../../src/upstreams/zai-api/models.ts'
 import { json } from '../../support/chat-zai.ts'
 import { manualClock } from '../../support/clock.ts'
+import { until } from '../../support/gateway.ts'
 import { lending } from '../../support/pool.ts'
 import { plainRequest } from '../../support/request.ts'
-import { baseUrl, chatRoute, modelsRoute, scriptedApi } from '../../support/zai-api.ts'
+import { baseUrl, chatRoute, modelsRoute, type Seen, scriptedApi } from '../../support/zai-api.ts'
 import recorded from './models.json'
 import { modelNamed } from './support.ts'
 
@@ -78,6 +79,26 @@ describe('the list', () => {
     expect(await ids()).toHaveLength(tableSize)
     expect(logged).toEqual(['api.z.ai did not tell its models; going by the ones known before.'])
     clock.advance(60_000)
+    expect(await ids()).toContain('GLM-5.9-Next')
+  })
+
+  test('is asked for in the background after a call that hung', async () => {
+    const { api, clock, ids } = setUp()
+    const hang = ({ signal }: Seen) =>
+      new Promise<Response>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    api.script(modelsRoute, hang, hang)
+    const first = ids()
+    await until(() => api.to(modelsRoute).length === 1, 'the first question')
+    clock.advance(5_000)
+    expect(await first).toHaveLength(tableSize)
+    clock.advance(60_000)
+    expect(await ids()).toHaveLength(tableSize)
+    expect(api.to(modelsRoute)).toHaveLength(2)
+    clock.advance(5_000)
+    await until(() => clock.pending() === 0, 'the end of the second')
+    clock.advance(60_000)
+    await ids()
+    await until(() => api.to(modelsRoute).length === 3 && clock.pending() === 0, 'the answer to the third')
     expect(await ids()).toContain('GLM-5.9-Next')
   })
 

@@ -82,6 +82,26 @@ test.each([
   expect((await models.list()).map(({ id }) => id)).not.toContain('GLM-5.1')
 })
 
+test('a site that hung is asked again in the background, and the list is there once it answers', async () => {
+  const { zai, clock, models } = setUp()
+  const late = Promise.withResolvers<Response>()
+  zai.script(
+    route,
+    () => new Promise<Response>(() => {}),
+    () => late.promise,
+  )
+  const first = models.list()
+  await settle()
+  clock.advance(5_000)
+  await first
+  clock.advance(60_000)
+  expect((await models.list()).map(({ id }) => id)).toContain('GLM-5.1')
+  late.resolve(json({ data: [{ id: 'glm-9', name: 'GLM-9' }] }))
+  await settle()
+  expect((await models.list()).map(({ id }) => id)).not.toContain('GLM-5.1')
+  expect(zai.to(route)).toHaveLength(2)
+})
+
 test('a site that hangs is waited for five seconds', async () => {
   const { zai, clock, models } = setUp()
   zai.script(route, () => new Promise<Response>(() => {}))

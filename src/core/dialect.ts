@@ -28,7 +28,7 @@ export interface Dialect<Options = unknown> {
   /** Prefixes of the ids this dialect hands out: `chatcmpl-`, `call_`. */
   ids: { reply: string; toolCall: string }
   /** Only where clients may ask what a request would cost: the path behind `path`, and the answer. */
-  count?: { path: string; encode(inputTokens: number): object }
+  count?: { path: string; encode(inputTokens: number, options?: Options): object }
   /** Only where clients may refer to earlier replies instead of sending them again. */
   memory?: DialectMemory<Options>
 }
@@ -84,6 +84,8 @@ export interface Decoded<Options> {
 
 export interface ReplyHead {
   id: string
+  /** Finds the request in the log; the response header tells it, too. */
+  requestId?: string
   /** As the client wrote it. */
   model: string
   createdAtSeconds: number

@@ -14,6 +14,7 @@ export function anthropicModel(model: ListedModel) {
     retires_at: null,
     // Of Claude's.
     line: null,
+    allowed_fallback_models: [],
     capabilities: capabilitiesOf(model),
   }
 }
@@ -29,6 +30,7 @@ function capabilitiesOf({ vision, reasoning, search, efforts = [] }: ListedModel
     batch: no,
     citations: no,
     code_execution: no,
+    compaction: { supported: false, summarize: no },
     context_management: {
       supported: true,
       clear_thinking_20251015: yes,

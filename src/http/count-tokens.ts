@@ -26,11 +26,12 @@ export function countRoutes(dialect: Dialect, options: CountRouteOptions): Route
   const handle = async ({ request }: RouteContext) => {
     const body = await takeBody(request, check, undefined)
     const complete = dialect.memory ? dialect.memory.recall(body, store.get) : body
-    const asked = dialect.decode(complete, request.headers).request
+    const { request: asked, options: details } = dialect.decode(complete, request.headers)
     const record = recordOf(request)
     record.model = asked.model
     const { signal } = request
-    return count.encode(await gateway.count(asked, { signal, note: (note) => record.notes.push(note) }))
+    const tokens = await gateway.count(asked, { signal, note: (note) => record.notes.push(note) })
+    return count.encode(tokens, details)
   }
   return basePaths.map((basePath) => ({
     method: 'POST',

@@ -103,6 +103,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
   let completedAt: number | undefined
   const head = {
     id: newId(dialect.ids.reply),
+    requestId: record.id,
     model: decoded.request.model,
     createdAtSeconds,
     completedAtSeconds() {

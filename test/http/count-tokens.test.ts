@@ -99,7 +99,7 @@ describe('the route', () => {
     for (const query of ['', '?beta=true']) {
       const reply = await post(`${basePath}/messages/count_tokens${query}`, bare)
       expect(reply.status).toBe(200)
-      expect(await reply.json()).toEqual({ input_tokens: expect.any(Number) })
+      expect(await reply.json()).toEqual({ input_tokens: expect.any(Number), context_management: null })
     }
   })
 

@@ -53,10 +53,12 @@ describe('the list of models', () => {
       deprecated_at: null,
       retires_at: null,
       line: null,
+      allowed_fallback_models: [],
       capabilities: {
         batch: no,
         citations: no,
         code_execution: no,
+        compaction: { supported: false, summarize: no },
         context_management: {
           supported: true,
           clear_thinking_20251015: yes,
@@ -70,7 +72,7 @@ describe('the list of models', () => {
         structured_outputs: yes,
         thinking: { supported: false, types: { adaptive: no, between_tools: no, enabled: no, disabled: yes } },
       },
-    } satisfies Anthropic.ModelInfo)
+    } satisfies Anthropic.Beta.BetaModelInfo)
     expect(body.data[1]).toMatchObject({ max_input_tokens: null, max_tokens: null })
   })
 

@@ -5,7 +5,18 @@ import type { MessagesBody } from './schema.ts'
 /** A conversation with less in it, and what was taken out, as the reply tells it. */
 export interface ManagedContext {
   messages: Message[]
-  appliedEdits: object[]
+  appliedEdits: AppliedEdit[]
+}
+
+export interface AppliedEdit {
+  type: string
+  cleared_input_tokens: number
+  /** How many turns or uses that were. */
+  [counted: string]: string | number
+}
+
+export function clearedTokens(edits: readonly AppliedEdit[]): number {
+  return edits.reduce((sum, edit) => sum + edit.cleared_input_tokens, 0)
 }
 
 type Edit = NonNullable<NonNullable<MessagesBody['context_management']>['edits']>[number]
@@ -21,7 +32,7 @@ export function manageContext(
   { toolBytes, ignore }: { toolBytes: number; ignore: Ignore },
 ): ManagedContext {
   let left = [...messages]
-  const appliedEdits: object[] = []
+  const appliedEdits: AppliedEdit[] = []
   for (const [index, edit] of edits.entries()) {
     const applied = applyEdit(left, edit, toolBytes)
     if (applied === undefined) ignore(`context_management.edits.${index} (${edit.type})`)

@@ -2,6 +2,7 @@ import { citationFinder } from '../../core/citations.ts'
 import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
 import type { FinishReason, ProseKind, Reply, Usage, WebSource } from '../../core/events.ts'
 import { around, sseMessage, unquoted } from '../../core/sse.ts'
+import type { AppliedEdit } from './context-management.ts'
 import { errorBody } from './errors.ts'
 import { thinkingProgress } from './thinking-progress.ts'
 import { clientName, type Toolset } from './toolsets.ts'
@@ -15,7 +16,7 @@ export interface MessagesOptions {
   /** Families whose members were offered, and which the client tells apart from other tools. */
   toolsets?: Toolset[]
   /** What was taken out of the conversation, where the client asked for that. */
-  appliedEdits?: object[]
+  appliedEdits?: AppliedEdit[]
 }
 
 const stopReasonOf = {
@@ -124,7 +125,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
           )
           break
         case 'error':
-          out.push(sseMessage(JSON.stringify(errorBody(event.error)), 'error'))
+          out.push(sseMessage(JSON.stringify(errorBody(event.error, head.requestId)), 'error'))
           break
         default:
           event satisfies never

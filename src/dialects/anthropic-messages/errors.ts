@@ -27,11 +27,11 @@ const overflowWords = 'prompt is too long'
 
 export function encodeError(error: GatewayError, requestId: string): { status: number; body: object } {
   const { status = error.status } = errorTypes[error.kind]
-  return { status, body: { ...errorBody(error), request_id: requestId } }
+  return { status, body: errorBody(error, requestId) }
 }
 
-/** The `error` event inside a stream is the same body without its request id. */
-export function errorBody(error: GatewayError): object {
+/** The `error` event inside a stream is the same. */
+export function errorBody(error: GatewayError, requestId?: string): object {
   return {
     type: 'error',
     error: {
@@ -39,6 +39,7 @@ export function errorBody(error: GatewayError): object {
       message: messageOf(error),
       ...(error.details ? { details: error.details } : {}),
     },
+    request_id: requestId ?? null,
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Dialect } from '../../core/dialect.ts'
+import { clearedTokens } from './context-management.ts'
 import { decode } from './decode.ts'
 import { encodeReply, encoder, type MessagesOptions } from './encode.ts'
 import { encodeError } from './errors.ts'
@@ -17,5 +18,11 @@ export const anthropicMessages: Dialect<MessagesOptions> = {
   encodeError,
   keepAlive: 'event: ping\ndata: {"type": "ping"}\n\n',
   ids: { reply: 'msg_', toolCall: 'toolu_' },
-  count: { path: '/count_tokens', encode: (inputTokens) => ({ input_tokens: inputTokens }) },
+  count: {
+    path: '/count_tokens',
+    encode: (inputTokens, { appliedEdits } = { thinking: 'hidden' }) => ({
+      input_tokens: inputTokens,
+      context_management: appliedEdits ? { original_input_tokens: inputTokens + clearedTokens(appliedEdits) } : null,
+    }),
+  },
 }

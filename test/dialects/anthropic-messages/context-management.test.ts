@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
+import type { AppliedEdit } from '../../../src/dialects/anthropic-messages/context-management.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
 import { call, finish, head, reply, say, usage } from '../stream.ts'
 
@@ -47,7 +48,7 @@ const whole = '? ~f! =f ~g! =g ? ~f! =f ~f! =f ~f! =f'
 describe('clear_tool_uses', () => {
   const edit = { type: 'clear_tool_uses_20250919', trigger: { type: 'tool_uses', value: 4 } }
 
-  test.each<[string, object, string, object[]]>([
+  test.each<[string, object, string, AppliedEdit[]]>([
     [
       'keeps the three newest, and the calls',
       edit,
@@ -98,7 +99,7 @@ describe('clear_thinking', () => {
   const last = '? f! =f g! =g ? ~f! =f ~f! =f ~f! =f'
   const told = [{ type: edit.type, cleared_input_tokens: 4, cleared_thinking_turns: 1 }]
 
-  test.each<[string, object, string, object[]]>([
+  test.each<[string, object, string, AppliedEdit[]]>([
     ['keeps that of the last turn, with all its calls', edit, last, told],
     ['keeps that of as many turns as it is told', { ...edit, keep: { type: 'thinking_turns', value: 2 } }, whole, []],
     ['keeps all where it is told so', { ...edit, keep: 'all' }, whole, []],
@@ -126,7 +127,7 @@ test('edits go one after the other, and others are named', () => {
 
 test('the reply tells what was taken out', () => {
   const edit = { type: 'clear_thinking_20251015', cleared_input_tokens: 4, cleared_thinking_turns: 1 }
-  const whole = (appliedEdits?: object[]) =>
+  const whole = (appliedEdits?: (typeof edit)[]) =>
     anthropicMessages.encodeReply(head, reply(say('a'), ...call('x', 'f'), usage, finish()), {
       thinking: 'shown',
       ...(appliedEdits ? { appliedEdits } : {}),
@@ -134,4 +135,14 @@ test('the reply tells what was taken out', () => {
   expect(whole([edit])).toMatchObject({ context_management: { applied_edits: [edit] } })
   expect(whole([])).toMatchObject({ context_management: { applied_edits: [] } })
   expect(whole()).toMatchObject({ context_management: null })
+})
+
+test('a count tells what it would have been', () => {
+  const { count } = anthropicMessages
+  const edit = { type: 'clear_thinking_20251015', cleared_input_tokens: 4, cleared_thinking_turns: 1 }
+  const counted = (appliedEdits?: (typeof edit)[]) =>
+    count?.encode(10, { thinking: 'hidden', ...(appliedEdits ? { appliedEdits } : {}) })
+  expect(counted([edit, edit])).toEqual({ input_tokens: 10, context_management: { original_input_tokens: 18 } })
+  expect(counted([])).toEqual({ input_tokens: 10, context_management: { original_input_tokens: 10 } })
+  expect(counted()).toEqual({ input_tokens: 10, context_management: null })
 })

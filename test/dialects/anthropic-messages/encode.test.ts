@@ -198,7 +198,7 @@ describe('encoder', () => {
       ...opening,
       start(0, { type: 'text', text: '', citations: null }),
       delta(0, { type: 'text_delta', text: 'a' }),
-      event('error', { error: { type: 'api_error', message: 'Cut off.' } }),
+      event('error', { error: { type: 'api_error', message: 'Cut off.' }, request_id: null }),
     ])
   })
 

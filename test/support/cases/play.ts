@@ -1,4 +1,5 @@
 import { gatewayApp } from '../gateway.ts'
+import { replyFaults } from '../sdk-types/replies.ts'
 import type { Case, Mode, UpstreamName } from './case.ts'
 import { joinedReply } from './joined.ts'
 import { mismatches } from './match.ts'
@@ -39,6 +40,7 @@ export async function play({ path, headers, body, upstreamSays = [], expect }: C
   const ignored = response.headers.get('x-zai2api-ignored')
   const log = lines.join('\n')
   return [
+    ...replyFaults(new URL(request.url).pathname, text),
     ...mismatches(response.status, expect.status ?? 200, 'status'),
     ...mismatches(reply, expect.reply ?? '$any', 'reply'),
     ...(expect.ignored === undefined ? [] : mismatches(ignored ?? undefined, expect.ignored, 'x-zai2api-ignored')),

@@ -1,4 +1,6 @@
+import { expect } from 'bun:test'
 import { gatewayApp } from '../gateway.ts'
+import { replyFaults } from '../sdk-types/replies.ts'
 import type { Ask, Client, Fetch, Heard } from './ask.ts'
 import { type Backend, backends } from './backends.ts'
 import { chatClient } from './chat.ts'
@@ -34,6 +36,10 @@ export interface Cell extends Pick<Backend, 'say' | 'told' | 'asked'>, Place {
 export function cellAt({ dialect, upstream }: Place, stream: boolean): Cell {
   const backend = backends[upstream]()
   const app = gatewayApp([backend.upstream], { maxBodyBytes: 10_000_000 })
-  const client = clients[dialect](async (url, init) => app.handle(new Request(url, init)))
+  const client = clients[dialect](async (url, init) => {
+    const reply = await app.handle(new Request(url, init))
+    expect(replyFaults(new URL(String(url)).pathname, await reply.clone().text())).toEqual([])
+    return reply
+  })
   return { ...backend, dialect, upstream, stream, ask: (ask) => client.ask(ask, stream), count: client.count }
 }

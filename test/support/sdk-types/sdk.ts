@@ -1,0 +1,22 @@
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createReader, type Declaration } from './declarations.ts'
+import { createSchemas } from './schema.ts'
+
+// The types of the official packages as they are installed, read once for all tests of a process.
+const read = createReader()
+export const schemas = createSchemas()
+
+const roots = {
+  openai: dirname(fileURLToPath(import.meta.resolve('openai'))),
+  anthropic: dirname(fileURLToPath(import.meta.resolve('@anthropic-ai/sdk'))),
+}
+
+/** `openai chat/completions/completions ChatCompletion`. Errors: plain, where no such type is declared. */
+export function typeOf(name: string): Declaration {
+  const [sdk = '', file = '', type = ''] = name.split(' ')
+  const root = sdk === 'openai' ? roots.openai : roots.anthropic
+  const declaration = read(`${root}/resources/${file}.d.ts`).types.get(type)
+  if (!declaration) throw new Error(`the package declares no ${name}`)
+  return declaration
+}

@@ -23,8 +23,11 @@ export interface FairQueue<Item extends Queued> {
   heads(): Iterable<Item>
   /** Whether the turn of `item` comes before that of `other`. */
   precedes(item: Item, other: Item): boolean
-  /** How many calls are served until this one is, itself included, if no more come. */
-  position(item: Item): number
+  /**
+   * How many calls are served until one is, itself included, if no more come. The function answers for the queue as it is
+   * now; asked for many of them it sorts once.
+   */
+  positions(): (item: Item) => number
   /** Sorts everybody who waits into groups anew; turns stay as they are. */
   regroup(groupOf: (item: Item) => string): void
 }
@@ -87,21 +90,25 @@ export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
     precedes(item, other) {
       return (turnOf(item) - turnOf(other) || item.number - other.number) < 0
     },
-    position(item) {
-      const own = callers.get(item.caller)
-      if (own === undefined) return 0
-      const ahead = [...own.queues.values()].flatMap(({ calls }) => calls.all().filter(isBefore(item))).length
-      let before = ahead
-      for (const caller of callers.values()) {
-        if (caller === own) continue
-        before += Math.min(caller.waiting, caller.turn < own.turn ? ahead + 1 : ahead)
+    positions() {
+      const ranks = new Map<Item, number>()
+      return (item) => {
+        const own = callers.get(item.caller)
+        if (own === undefined) return 0
+        if (!ranks.has(item)) for (const [rank, each] of itemsOf(own).sort(byNumber).entries()) ranks.set(each, rank)
+        const ahead = ranks.get(item) ?? 0
+        let before = ahead
+        for (const caller of callers.values()) {
+          if (caller === own) continue
+          before += Math.min(caller.waiting, caller.turn < own.turn ? ahead + 1 : ahead)
+        }
+        return before + 1
       }
-      return before + 1
     },
     regroup(groupOf) {
       groups.clear()
       for (const caller of callers.values()) {
-        const items = [...caller.queues.values()].flatMap(({ calls }) => calls.all())
+        const items = itemsOf(caller)
         caller.queues.clear()
         for (const item of items) {
           item.group = groupOf(item)
@@ -118,7 +125,7 @@ export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
       known.calls.add(item)
       return
     }
-    const queue = { caller, calls: createHeap<Item>((left, right) => left.number - right.number) }
+    const queue = { caller, calls: createHeap<Item>(byNumber) }
     queue.calls.add(item)
     caller.queues.set(group, queue)
     const queues = groups.get(group) ?? createHeap(byTurn)
@@ -156,6 +163,10 @@ function byTurn<Item>(left: CallerQueue<Item>, right: CallerQueue<Item>): number
   return left.caller.turn - right.caller.turn
 }
 
-function isBefore(item: Queued): (other: Queued) => boolean {
-  return (other) => other.number < item.number
+function byNumber(left: Queued, right: Queued): number {
+  return left.number - right.number
+}
+
+function itemsOf<Item>({ queues }: Caller<Item>): Item[] {
+  return [...queues.values()].flatMap(({ calls }) => calls.all())
 }

@@ -225,10 +225,12 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       const { waiter, chosen } = next
       waiter.settle(chosen instanceof GatewayError ? chosen : lend(chosen, waiter.call))
     }
+    const long: Waiter<Credential>[] = []
     for (let next = waiting.first(); next !== undefined && next.due <= now; next = waiting.first()) {
       if (next.deadline <= now) next.settle(tookTooLong(next.call))
-      else tellOf(next)
+      else long.push(postponed(next))
     }
+    if (long.length > 0) tellOf(long, now)
     setTimer(now)
   }
 
@@ -242,13 +244,23 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     return next
   }
 
-  function tellOf(waiter: Waiter<Credential>): void {
-    const { call, deadline } = waiter
+  /** Nothing more happens to it before its deadline. */
+  function postponed(waiter: Waiter<Credential>): Waiter<Credential> {
     waiting.remove(waiter)
-    waiter.due = deadline
+    waiter.due = waiter.deadline
     waiting.add(waiter)
-    call.told = true
-    tell?.({ position: queue.position(waiter), because: holdUp(call), leftMs: deadline - clock.monotonic() })
+    waiter.call.told = true
+    return waiter
+  }
+
+  function tellOf(waiters: readonly Waiter<Credential>[], now: number): void {
+    const positionOf = queue.positions()
+    for (const waiter of waiters)
+      tell?.({
+        position: positionOf(waiter),
+        because: holdUp(waiter.call),
+        leftMs: waiter.deadline - now,
+      })
   }
 
   function holdUp({ refusal, options }: Call<Credential>): string {

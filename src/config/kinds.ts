@@ -1,4 +1,5 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { parseJson } from '../core/json.ts'
 
 /** What a value may be, and how it is written as text in a flag, a variable or a default. */
 export interface Kind<S extends TSchema = TSchema> {
@@ -98,7 +99,7 @@ export const httpUrl = {
 /** Name to name: `a=b,c=d`, a JSON object, or a TOML table. The order is kept. */
 export const nameMap = {
   schema: Type.Record(Type.String(), Type.String({ pattern: '^\\S+$' })),
-  read: (text) => (text.startsWith('{') ? parsedJson(text) : pairs(text)),
+  read: (text) => (text.startsWith('{') ? parseJson(text) : pairs(text)),
   allowed: 'name=model pairs separated by commas, or a JSON object of them',
   placeholder: 'PAIRS',
 } satisfies Kind
@@ -110,14 +111,6 @@ function pairs(text: string): Record<string, string> | undefined {
     return left === undefined || right === undefined ? [] : [[left, right] as const]
   })
   return split.length === entries.length ? Object.fromEntries(split) : undefined
-}
-
-export function parsedJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 function disjunction(words: readonly string[]): string {

@@ -1,13 +1,14 @@
 import { type TSchema, Type } from '@sinclair/typebox'
 import { Value, ValueErrorType } from '@sinclair/typebox/value'
+import { parseJson } from '../core/json.ts'
 import { modelRow } from '../models/row.ts'
-import { type Kind, parsedJson } from './kinds.ts'
+import type { Kind } from './kinds.ts'
 import { didYouMean, printable } from './usage-error.ts'
 
 /** `[[models]]` of the configuration file, or a JSON array of the same rows. */
 export const modelRows = {
   schema: Type.Array(modelRow),
-  read: (text) => (text === '' ? [] : parsedJson(text)),
+  read: (text) => (text === '' ? [] : parseJson(text)),
   allowed: 'rows such as [{"id":"glm-5.5","context_tokens":1048576}]',
   placeholder: 'ROWS',
   complaint,

@@ -9,6 +9,7 @@ import {
   type StreamEvent,
   type Usage,
 } from './events.ts'
+import { isRecord, parseJson } from './json.ts'
 import type { Machine } from './machine.ts'
 
 export interface GrammarOptions {
@@ -135,7 +136,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     call.arguments += piece
     waiting.set(delta.key, call)
     // Another call is still open: it keeps the floor until its arguments are a whole value.
-    if (open?.kind === 'tool-call' && !isObject(open.arguments)) return
+    if (open?.kind === 'tool-call' && !isRecord(parseJson(open.arguments))) return
     if (call.name === '') return
     close(out)
     begin(delta.key, call, out)
@@ -185,7 +186,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
         if (open.arguments === '') {
           open.arguments = '{}'
           out.push({ type: 'tool-call-delta', index, text: '{}' })
-        } else if (!cut && !isObject(open.arguments)) {
+        } else if (!cut && !isRecord(parseJson(open.arguments))) {
           fail(brokenCall(open.name), out)
           return
         }
@@ -241,13 +242,4 @@ function brokenCall(name: string): GatewayError {
     'upstream-malformed',
     `The model called the tool ${name} with arguments that are not a JSON object. Try again.`,
   )
-}
-
-function isObject(text: string): boolean {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-  } catch {
-    return false
-  }
 }

@@ -1,3 +1,4 @@
+import { isRecord } from './json.ts'
 import type { ChatRequest } from './request.ts'
 
 /** Keywords whose value is a value of the kind that is described, which null is like any other. */
@@ -36,10 +37,6 @@ function cleanedList(key: string, list: readonly unknown[]): readonly unknown[] 
   const said = key === 'type' ? list.map((type) => type ?? 'null') : list.filter((item) => item !== null)
   const whole = said.map((item) => cleaned('', item))
   return whole.length === list.length && whole.every((item, index) => item === list[index]) ? list : whole
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** A request whose tools and wanted format have no such keywords. */

@@ -1,3 +1,4 @@
+import { parseJson } from '../core/json.ts'
 import { readJson } from './json.ts'
 import { type MemberRule, memberRulesOf, repairedText, restatesArguments, sameValue } from './repair.ts'
 
@@ -160,7 +161,7 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
     if (escaped) escaped = false
     else if (char === '\\') escaped = true
     else if (char === '"') {
-      const read = parsed(name)
+      const read = parseJson(name)
       if (typeof read !== 'string') return fail(at)
       rule = ruleOf?.(read)
       state = 'colon'
@@ -217,7 +218,7 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
     if (values?.length !== 1) return fail(next)
     const [read] = values
     const mended = rule?.mend(read)
-    const strict = parsed(waiting)
+    const strict = parseJson(waiting)
     out += strict !== undefined && sameValue(mended, strict) ? waiting : JSON.stringify(mended)
     waiting = ''
     state = 'comma'
@@ -271,7 +272,7 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
   /** A cut may come in the middle of the second time. */
   function isRestated(): boolean {
     const before = raw.slice(0, raw.length - behind.length)
-    return before.startsWith(behind.trim()) || restatesArguments(behind, parsed(sent), parameters)
+    return before.startsWith(behind.trim()) || restatesArguments(behind, parseJson(sent), parameters)
   }
 }
 
@@ -281,14 +282,6 @@ export function isPlaceholder(text: string): boolean {
 }
 
 function isWhole(text: string): boolean {
-  const value = parsed(text.trim())
+  const value = parseJson(text.trim())
   return typeof value === 'object' && value !== null && !isPlaceholder(text)
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -1,3 +1,4 @@
+import { isRecord } from '../core/json.ts'
 import { readJson, readKeywords } from './json.ts'
 
 /** A call as the model wrote it: its name and types are still to be mended. */
@@ -183,8 +184,4 @@ function gather(
     calls.push(...found)
   }
   return calls
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

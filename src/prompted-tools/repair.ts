@@ -1,3 +1,4 @@
+import { isRecord, parseJson } from '../core/json.ts'
 import type { Tool } from '../core/request.ts'
 import { legalToolName } from '../core/tool-names.ts'
 import { readJson } from './json.ts'
@@ -39,7 +40,7 @@ export function repairedText(text: string, schema: Record<string, unknown>): str
   const repaired = repairArguments(text, schema)
   if (!repaired.ok) return text
   const written = innermost(text)
-  const value = strictly(written)
+  const value = parseJson(written)
   return isRecord(value) && sameValue(value, repaired.value) ? written.trim() : JSON.stringify(repaired.value)
 }
 
@@ -111,7 +112,7 @@ function unwrap(raw: unknown): unknown {
 function innermost(text: string): string {
   let inner = text
   for (let layer = 1; layer < maxLayers; layer++) {
-    const value = strictly(inner)
+    const value = parseJson(inner)
     if (typeof value !== 'string') break
     inner = value
   }
@@ -136,14 +137,6 @@ function isPlaceholder(value: unknown): boolean {
 function parsed(text: string): unknown {
   const values = readJson(text)
   return values?.length === 1 ? values[0] : undefined
-}
-
-function strictly(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 type Schema = Record<string, unknown>
@@ -296,8 +289,4 @@ function resolve(schema: unknown, root: Schema): Schema | undefined {
 function listOf(value: unknown): unknown[] {
   if (value === undefined) return []
   return Array.isArray(value) ? value : [value]
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
 import { type Answer, readAnswer } from '../../wire/answer.ts'
 import { type Fetch, type Outgoing, send } from '../../wire/http.ts'
 import type { Proves } from '../target.ts'
@@ -29,11 +30,7 @@ export async function ask(url: string, { fetch, clock }: Edge, init: Outgoing = 
 
 /** The JSON of an answer, `undefined` where it is none. */
 export function jsonOf({ text }: Answer): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  return parseJson(text)
 }
 
 export function reasonOf(thrown: unknown): string {

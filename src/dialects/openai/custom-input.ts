@@ -1,3 +1,5 @@
+import { isRecord, parseJson } from '../../core/json.ts'
+
 /** The start of what the model says to call a freeform tool: `{"input":"` with any spacing. */
 const opening = /^\s*\{\s*"input"\s*:\s*"/
 
@@ -61,14 +63,6 @@ export function customInput(args: string): string {
 
 /** The arguments of a call as an object; `undefined` for a call that was cut in the middle. */
 export function parsed(args: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(args)
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  const value = parseJson(args)
+  return isRecord(value) ? value : undefined
 }

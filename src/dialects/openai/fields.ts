@@ -1,9 +1,9 @@
+import { isRecord as isFields } from '../../core/json.ts'
+
 /** A JSON object nobody has checked. */
 export type Fields = Record<string, unknown>
 
-export function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
+export { isFields }
 
 /** No members where there is no object. */
 export function fieldsOf(value: unknown): Fields {

@@ -1,3 +1,4 @@
+import { isRecord } from '../../core/json.ts'
 import type { OutputFormat } from '../../core/request.ts'
 import { isShallow, maxDepth } from '../../prompted-tools/json.ts'
 import { repairArguments } from '../../prompted-tools/repair.ts'
@@ -27,11 +28,10 @@ export function judge(answer: string, { schema }: Extract<OutputFormat, { type: 
 }
 
 function convert({ value }: Found, schema: Record<string, unknown>): Found[] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return []
+  if (!isRecord(value)) return []
   const repaired = repairArguments(value, schema)
   return repaired.ok ? [{ value: repaired.value, text: JSON.stringify(repaired.value) }] : []
 }
 
 /** What `json_object` promises. */
-export const anyObject: Checker = (value) =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? [] : ['the value must be an object']
+export const anyObject: Checker = (value) => (isRecord(value) ? [] : ['the value must be an object'])

@@ -1,3 +1,4 @@
+import { isRecord, parseJson } from '../../core/json.ts'
 import { isShallow, maxDepth } from '../../prompted-tools/json.ts'
 import { repairArguments } from '../../prompted-tools/repair.ts'
 import { anyObject, judge, type Verdict } from './judge.ts'
@@ -87,8 +88,8 @@ function judgeArguments(
   readable: string | undefined,
   checkerFor: (schema: string) => Checker,
 ): Verdict {
-  const value = objectIn(text)
-  if (!value) return { violations: ['they are not a JSON object'] }
+  const value = parseJson(text)
+  if (!isRecord(value)) return { violations: ['they are not a JSON object'] }
   if (!isShallow(value)) return { violations: [`they are nested deeper than ${maxDepth} levels`] }
   const repaired =
     strict !== undefined && checkerFor(strict)(value).length > 0
@@ -99,13 +100,4 @@ function judgeArguments(
   if (violations.length > 0) return { violations }
   // Arguments that fit stay as they were written: reading and writing them anew would round long numbers.
   return { text: repaired?.ok ? JSON.stringify(repaired.value) : text }
-}
-
-function objectIn(text: string): object | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
-  } catch {
-    return undefined
-  }
 }

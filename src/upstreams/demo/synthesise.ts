@@ -1,3 +1,5 @@
+import { isRecord } from '../../core/json.ts'
+
 type Schema = Record<string, unknown>
 
 /** Where choosing the first of several gives way to choosing what ends soonest: recursive schemas must stop. */
@@ -19,7 +21,7 @@ export function synthesise(schema: unknown, text: string): unknown {
 
   function value(schema: unknown, depth: number): unknown {
     // Only a required endless recursion comes to either limit, and no finite value satisfies one.
-    if (!isSchema(schema) || depth > 40 || ++values > plenty) return text
+    if (!isRecord(schema) || depth > 40 || ++values > plenty) return text
     if ('const' in schema) return schema.const
     if (Array.isArray(schema.enum)) return schema.enum[0]
     if (typeof schema.$ref === 'string') return value(target(root, schema.$ref), depth + 1)
@@ -49,7 +51,7 @@ export function synthesise(schema: unknown, text: string): unknown {
   }
 
   function object(schema: Schema, depth: number): Schema {
-    const properties = isSchema(schema.properties) ? schema.properties : {}
+    const properties = isRecord(schema.properties) ? schema.properties : {}
     const required = Array.isArray(schema.required) ? schema.required.map(String) : []
     return Object.fromEntries(
       required.map((name) => [name, value(Object.hasOwn(properties, name) ? properties[name] : {}, depth + 1)]),
@@ -64,12 +66,8 @@ export function synthesise(schema: unknown, text: string): unknown {
   }
 
   function resolved(part: unknown): unknown {
-    return isSchema(part) && typeof part.$ref === 'string' ? target(root, part.$ref) : part
+    return isRecord(part) && typeof part.$ref === 'string' ? target(root, part.$ref) : part
   }
-}
-
-function isSchema(schema: unknown): schema is Schema {
-  return typeof schema === 'object' && schema !== null && !Array.isArray(schema)
 }
 
 /** What a local reference (`#/$defs/City`) points at; one that leads nowhere allows anything. */
@@ -78,15 +76,15 @@ function target(root: unknown, reference: string): unknown {
     .split('/')
     .slice(1)
     .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
-  return path.reduce<unknown>((at, step) => (isSchema(at) && Object.hasOwn(at, step) ? at[step] : undefined), root)
+  return path.reduce<unknown>((at, step) => (isRecord(at) && Object.hasOwn(at, step) ? at[step] : undefined), root)
 }
 
 /** All parts as one: their properties and required names together, the last word on everything else. */
 function merged(own: Schema, parts: readonly unknown[]): Schema {
   const all: Schema = {}
   for (const part of [own, ...parts]) {
-    if (!isSchema(part)) continue
-    const properties = [all.properties, part.properties].filter(isSchema)
+    if (!isRecord(part)) continue
+    const properties = [all.properties, part.properties].filter(isRecord)
     const required = [all.required, part.required].filter(Array.isArray)
     Object.assign(all, part)
     if (properties.length > 0) all.properties = Object.assign({}, ...properties)
@@ -97,7 +95,7 @@ function merged(own: Schema, parts: readonly unknown[]): Schema {
 
 function soonest(options: readonly unknown[]): unknown {
   const isNested = (option: unknown) =>
-    isSchema(option) && ('$ref' in option || ['object', 'array'].includes(typeOf(option)))
+    isRecord(option) && ('$ref' in option || ['object', 'array'].includes(typeOf(option)))
   return options.find((option) => !isNested(option)) ?? options.at(-1)
 }
 

@@ -1,6 +1,7 @@
 import { brief } from '../../core/brief.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage, WebSource } from '../../core/events.ts'
+import { parseJson } from '../../core/json.ts'
 import type { Tool } from '../../core/request.ts'
 import { type Likeness, likenessOf } from '../../wire/likeness.ts'
 import type { PayloadReader } from '../../wire/sse.ts'
@@ -55,7 +56,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
         close(out)
         return
       }
-      const value = parse(payload)
+      const value = parseJson(payload)
       const error = frameError(value, options.now())
       if (error) fail(error, out)
       else if (!chunks.Check(value)) noteOnce('skipped an unreadable chunk')
@@ -89,7 +90,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
     likenessesLeft--
     likeness = likenessOf(payload, {
       read(other) {
-        const value = parse(other)
+        const value = parseJson(other)
         return chunks.Check(value) && onlyField(value) === field ? textIn(value, field) : undefined
       },
       hear: (text, out) => say(field, text, out),
@@ -204,14 +205,6 @@ function onlyField({ choices, usage, web_search: results }: Chunk): TextField | 
 
 function textIn({ choices }: Chunk, field: TextField): string {
   return choices?.[0]?.delta?.[field] ?? ''
-}
-
-function parse(payload: string): unknown {
-  try {
-    return JSON.parse(payload)
-  } catch {
-    return undefined
-  }
 }
 
 function sourceOf(result: unknown): WebSource[] {

@@ -1,4 +1,5 @@
 import { GatewayError } from '../../core/errors.ts'
+import { isRecord, parseJson } from '../../core/json.ts'
 import { outputRule } from '../../core/output-rule.ts'
 import {
   type AssistantPart,
@@ -150,17 +151,8 @@ function assistantTurn(parts: readonly AssistantPart[], model: ApiModel): object
 /** The API's chat template reads the arguments as an object and fails on anything else. */
 function objectText(text: string): string {
   if (text.trim() === '') return '{}'
-  const value = parse(text)
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-  return isObject ? text : JSON.stringify({ arguments: value ?? text })
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  const value = parseJson(text)
+  return isRecord(value) ? text : JSON.stringify({ arguments: value ?? text })
 }
 
 /** Tokens of thinking up to which a client that names a budget means little of it: what Claude Code's "think" stood for. */

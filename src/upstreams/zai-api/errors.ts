@@ -1,4 +1,5 @@
 import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors.ts'
+import { isRecord, parseJson } from '../../core/json.ts'
 import type { Refusal } from '../../core/pool.ts'
 import { quote } from '../../core/redact.ts'
 import type { Answer } from '../../wire/answer.ts'
@@ -210,7 +211,7 @@ export function frameError(frame: unknown, now: number): GatewayError | undefine
 
 /** The error a whole answer is, in place of a stream. `now` in epoch milliseconds. */
 export function answerError({ status, ok, headers, text }: Answer, now: number): GatewayError {
-  const complaint = complaintIn(parse(text))
+  const complaint = complaintIn(parseJson(text))
   if (ok && !complaint)
     return new GatewayError(
       'upstream-malformed',
@@ -346,16 +347,4 @@ function textOf({ message, msg }: Record<string, unknown>): string {
 
 function isMarkup(text: string): boolean {
   return /^\s*</.test(text)
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import type { GatewayError } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
 import type { Model } from '../../core/upstream.ts'
 import { modelOf } from '../../models/model.ts'
 import type { EffortWord } from '../../models/row.ts'
@@ -125,7 +126,7 @@ export function catalogue({ api, keys, table, codingPlan, clock, modelsTtlMs, lo
 
 /** The chat models an answer lists, or `undefined` when it is no list. */
 export function entriesIn({ ok, text }: Answer): ModelEntry[] | undefined {
-  const body = ok ? parse(text) : undefined
+  const body = ok ? parseJson(text) : undefined
   if (!modelList.Check(body)) return undefined
   return body.data.flatMap((entry) => (modelEntry.Check(entry) && isChatModel(entry.id) ? [entry] : []))
 }
@@ -138,14 +139,6 @@ function listedModel({ id, created, context_length, max_output_tokens }: ModelEn
     createdAtSeconds: model.createdAtSeconds || (created ?? 0),
     ...(context_length ? { contextTokens: context_length } : {}),
     ...(max_output_tokens ? { maxOutputTokens: max_output_tokens } : {}),
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
 import { readAnswer } from '../../wire/answer.ts'
 import { type Fetch, send } from '../../wire/http.ts'
 import { answerError } from './errors.ts'
@@ -46,7 +47,7 @@ export async function readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs 
   const url = `${origin}/api/monitor/usage/quota/limit`
   const response = await send(url, { headers }, { fetch, clock, signal, headersTimeoutMs: timeoutMs })
   const answer = await readAnswer(response, { clock, signal, timeoutMs, host })
-  const body = parse(answer.text)
+  const body = parseJson(answer.text)
   if (!answer.ok || isRefusal(body)) throw answerError(answer, clock.now())
   if (!quotaBody.Check(body))
     throw new GatewayError('upstream-malformed', `${host} tells the usage in an unknown shape.`)
@@ -80,12 +81,4 @@ function limitOf(entry: unknown): QuotaLimit[] {
 /** Refusals come with status 200, too. */
 function isRefusal(body: unknown): boolean {
   return typeof body === 'object' && body !== null && 'success' in body && body.success === false
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

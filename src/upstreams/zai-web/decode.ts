@@ -1,5 +1,6 @@
 import type { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage } from '../../core/events.ts'
+import { parseJson } from '../../core/json.ts'
 import type { Machine } from '../../core/machine.ts'
 import { messageBuffer } from './buffer.ts'
 import { citations } from './citations.ts'
@@ -215,12 +216,7 @@ const done = '[DONE]'
 
 function parse(payload: string): unknown {
   const text = payload.trim()
-  if (text === done) return { data: done }
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
+  return text === done ? { data: done } : parseJson(text)
 }
 
 function isDone(value: unknown): boolean {

@@ -1,4 +1,5 @@
 import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors.ts'
+import { isRecord, parseJson } from '../../core/json.ts'
 import type { Refusal } from '../../core/pool.ts'
 import { quote } from '../../core/redact.ts'
 
@@ -138,7 +139,7 @@ export function frameError(frame: unknown): GatewayError | undefined {
 
 /** The error behind an HTTP answer that should have been something else, whatever its status. */
 export function bodyError(status: number, contentType: string, body: string): GatewayError {
-  const json = parse(body)
+  const json = parseJson(body)
   const complaint = complaintIn(json) ?? detailIn(json)
   if (complaint) return errorOf({ ...complaint, status })
   const isPage = /html/i.test(contentType) || /^\s*<(?:!doctype|html)/i.test(body)
@@ -232,16 +233,4 @@ function markup(page: string): string {
 /** It goes on in a sentence of ours. */
 function quoteWithoutStop(text: string): string {
   return quote(text).replace(/[.。]$/, '')
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

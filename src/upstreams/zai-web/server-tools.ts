@@ -1,4 +1,5 @@
 import type { ServerTool, WebSource } from '../../core/events.ts'
+import { parseJson } from '../../core/json.ts'
 import { searchArguments, searchResult, toolBlock } from './schema.ts'
 
 /** A tool the backend ran, before anybody asks what it is for. */
@@ -9,7 +10,7 @@ export type RanTool = Omit<ServerTool, 'kind' | 'query'>
  * `round` counts the results before it.
  */
 export function blockTool(json: string, round: number): RanTool | undefined {
-  const block = parse(json)
+  const block = parseJson(json)
   if (!toolBlock.Check(block)) return undefined
   const { metadata, browser } = block.data
   const listed = (browser?.search_result ?? []).flatMap((result) =>
@@ -44,7 +45,7 @@ const searchNames: ReadonlySet<string> = new Set(['search', 'web_search', 'searc
  * of one. Opening a page and searching for pictures tell no pages of their own.
  */
 export function meaningOf({ name, arguments: args, sources }: RanTool): Pick<ServerTool, 'kind' | 'query'> {
-  const query = queryIn(parse(args))
+  const query = queryIn(parseJson(args))
   const isSearch = sources.length > 0 || (searchNames.has(name) && query !== undefined)
   return { kind: isSearch ? 'web-search' : 'other', ...(query === undefined ? {} : { query }) }
 }
@@ -55,12 +56,4 @@ function queryIn(args: unknown): string | undefined {
   const { query, queries = [], search_query = [] } = args
   const asked = [...(query === undefined ? [] : [query]), ...queries, ...search_query.map(({ q }) => q)]
   return asked.length === 0 ? undefined : asked.join('; ')
-}
-
-function parse(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
 }

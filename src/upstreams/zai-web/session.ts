@@ -2,11 +2,12 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, GatewayError } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
 import type { Lease, Member, Pool } from '../../core/pool.ts'
 import { cancelled } from '../../wire/http.ts'
 import { shared } from '../../wire/shared.ts'
 import { bodyError } from './errors.ts'
-import { type Answer, parseJson, type Site } from './site.ts'
+import type { Answer, Site } from './site.ts'
 import type { FrontEndVersion } from './version.ts'
 
 /** How long the site's word about a user token counts. */

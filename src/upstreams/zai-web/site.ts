@@ -93,15 +93,6 @@ function bodyOf({ body }: SiteCall): { body?: FormData | string } {
   return { body: body instanceof FormData ? body : JSON.stringify(body) }
 }
 
-/** What the site sent, or `undefined` when it is no JSON; its shape is the reader's to check. */
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 /** Bun writes the whole URL into a failed fetch as `path`, and errors end up in logs. */
 export function forgetUrl(thrown: unknown): unknown {
   for (let error = thrown; error instanceof Error; error = error.cause)

@@ -2,10 +2,11 @@ import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { Clock } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
 import type { ImagePart } from '../../core/request.ts'
 import { bodyError } from './errors.ts'
 import type { Session } from './session.ts'
-import { parseJson, type Site } from './site.ts'
+import type { Site } from './site.ts'
 
 /** As `fetchRemoteFile` of wire/remote-file.ts, with its guard and limits filled in. */
 export type FetchImage = (url: string, signal: AbortSignal) => Promise<{ data: Uint8Array; mediaType: string }>

@@ -146,7 +146,7 @@ export function createApp(options: AppOptions) {
   }
   const apiRoutes = dialects.flatMap((dialect) => dialectRoutes(dialect, answering))
   const pages = [
-    ...healthRoutes(gateway, version),
+    ...healthRoutes(options),
     ...modelRoutes(gateway),
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),

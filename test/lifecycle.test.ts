@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { connect, type Socket } from 'node:net'
+import { GatewayError } from '../src/core/errors.ts'
 import { demo } from '../src/upstreams/demo/index.ts'
 import { systemClock } from '../src/wire/clock.ts'
 import { answer, completionRoute, eventStream } from './support/chat-zai.ts'
@@ -204,6 +205,17 @@ describe('stopping', () => {
     gateway.drain()
     const refused = await ask()
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5'])
+    const [ready, alive] = await Promise.all(['/readyz', '/healthz'].map((path) => fetch(gateway.url + path)))
+    expect([ready?.status, alive?.status]).toEqual([503, 200])
+    expect(await ready?.json()).toMatchObject({ status: 'not ready', code: 'shutting_down' })
+  })
+
+  test('says why it is not ready without the secrets that an upstream repeats', async () => {
+    const check = () => Promise.reject(new GatewayError('upstream-unavailable', 'It says: planted-secret'))
+    const upstream = { ...demo({ clock: systemClock, idleMs: 5_000 }), check }
+    const gateway = startGateway([upstream], { secrets: ['planted-secret'] })
+    running.push(gateway)
+    expect(await (await fetch(`${gateway.url}/readyz`)).json()).toMatchObject({ reason: 'It says: [redacted]' })
   })
 })
 

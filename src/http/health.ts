@@ -1,10 +1,19 @@
 import { asGatewayError } from '../core/errors.ts'
+import type { Redact } from '../core/redact.ts'
 import type { Gateway } from '../gateway/run.ts'
 import { basePaths } from './base-paths.ts'
+import type { Limits } from './limits.ts'
 import type { Route } from './route.ts'
 
+export interface HealthOptions {
+  gateway: Gateway
+  limits: Limits
+  redact: Redact
+  version: string
+}
+
 /** `/healthz`: the process lives. `/readyz`: a request could succeed now. `/`: what this is. */
-export function healthRoutes(gateway: Gateway, version: string): Route[] {
+export function healthRoutes({ gateway, limits, redact, version }: HealthOptions): Route[] {
   return [
     {
       method: 'GET',
@@ -27,12 +36,13 @@ export function healthRoutes(gateway: Gateway, version: string): Route[] {
       docs: { tags: ['health'], summary: 'A request could succeed now' },
       async handle({ request }) {
         try {
+          if (limits.closed) throw limits.closed
           await gateway.check(request.signal)
           const resting = gateway.resting()
           return { status: 'ready', ...(resting.length > 0 ? { resting } : {}) }
         } catch (thrown) {
-          const error = asGatewayError(thrown)
-          return Response.json({ status: 'not ready', code: error.code, reason: error.message }, { status: 503 })
+          const { code, message } = asGatewayError(thrown)
+          return Response.json({ status: 'not ready', code, reason: redact(message) }, { status: 503 })
         }
       },
     },

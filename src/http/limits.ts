@@ -21,7 +21,9 @@ export interface Limits {
   readonly running: ReadonlySet<RequestRecord>
   /** Takes a place. Errors: `overloaded`. */
   enter(record: RequestRecord): void
-  /** Takes no request any more: whoever comes is told `error`. */
+  /** What whoever comes is told, once no request is taken any more. */
+  readonly closed: GatewayError | undefined
+  /** Takes no request any more. */
   close(error: GatewayError): void
   /** Takes one request from the allowance of the key. Errors: `rate-limited`, with the time until there is one. */
   spend(record: RequestRecord, scope: CredentialScope): void
@@ -56,6 +58,9 @@ export function createLimits(options: LimitOptions, oneKey: boolean, clock: Cloc
           { code: 'too_many_requests_at_once', retryAfterMs: busyRetryMs },
         )
       running.add(record)
+    },
+    get closed() {
+      return closed
     },
     close(error) {
       closed = error

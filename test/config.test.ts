@@ -573,8 +573,17 @@ describe('a name in .env that is no setting', () => {
   })
 
   test('is not looked for in the environment, which is full of names', () => {
-    expect(doubts({ env: { AUTHTOKEN: 'sk-x', ZAI_NOTHING: '1' } })).toEqual([])
+    expect(doubts({ env: { AUTHTOKEN: 'sk-x', ZAI_NOTHING: '1', ZAI2API_KEY: 'k' } })).toEqual([])
   })
+
+  test.each(['ZAI_APIKEY', 'ZAI_API_KEYS', 'Z_AI_API_KEY'])(
+    '%s in the environment is told, unless the one it resembles is set',
+    (name) => {
+      const told = `environment variable ${name} is not a setting and has no effect; did you mean ZAI_API_KEY?`
+      expect(doubts({ env: { [name]: 'a.b' } })).toEqual([told])
+      expect(doubts({ env: { [name]: 'a.b', ZAI_API_KEY: 'a.b' } })).toEqual([])
+    },
+  )
 })
 
 describe('any page may call', () => {

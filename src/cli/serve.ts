@@ -106,8 +106,18 @@ function doubter(log: Log): (loaded: LoadedConfig) => LoadedConfig {
   }
 }
 
-function readyLine(url: string, config: Config, version: string): string {
-  return `zai2api ${version} listening on ${url} (upstream ${config.upstreams.join(', ')}; docs at ${url}/docs)\n`
+/** What `serve` prints once the port is open. */
+export function readyLine(url: string, config: Config, version: string): string {
+  const ready = `zai2api ${version} listening on ${url} (upstream ${config.upstreams.join(', ')}; docs at ${url}/docs)\n`
+  return isGuest(config) ? `${ready}${guestNote}\n` : ready
+}
+
+const guestNote =
+  'Without ZAI_API_KEY or ZAI_TOKEN you are a guest at chat.z.ai, which often asks guests for a captcha. With ZAI_API_KEY in .env answers come from the official API.'
+
+/** Nobody's account stands behind the answers. */
+function isGuest({ upstreams, zaiTokens, backupToken }: Config): boolean {
+  return upstreams[0] === 'zai-web' && zaiTokens.length === 0 && backupToken === undefined
 }
 
 /** The first request should not be the first to learn that nothing works. */

@@ -85,7 +85,11 @@ export function sourcesOf(flags: Flags, surroundings: Surroundings): Sources {
   return {
     list: [...own, folder, ...files.map((file) => fileSource(file, surroundings))],
     files: [dotEnvPath, ...files.map(({ path }) => path)],
-    warnings: [...faults.map((fault) => faultIn(dotEnvPath, fault)), ...strangersIn(dotEnv, dotEnvPath)],
+    warnings: [
+      ...faults.map((fault) => faultIn(dotEnvPath, fault)),
+      ...strangersIn(dotEnv, dotEnvPath),
+      ...slipsIn(env),
+    ],
   }
 }
 
@@ -106,6 +110,18 @@ function strangersIn(dotEnv: Variables, path: string): string[] {
     if (meant === undefined && !/^ZAI(2API)?_/i.test(name)) return []
     const hint = meant === undefined ? '' : `; did you mean ${meant}?`
     return [`${printable(name)} in ${printable(path)} is not a setting and has no effect${hint}`]
+  })
+}
+
+/**
+ * Variables of the environment that look like one of Z.AI's settings and miss it by a slip, a sentence each. Other names
+ * there are other programs' business, and so is a slip beside the setting that it resembles.
+ */
+function slipsIn(env: Variables): string[] {
+  return Object.keys(env).flatMap((name) => {
+    const meant = /^Z_?AI/.test(name) && !knownVariables.has(name) ? meantBy(name) : undefined
+    if (meant === undefined || env[meant] !== undefined) return []
+    return [`environment variable ${printable(name)} is not a setting and has no effect; did you mean ${meant}?`]
   })
 }
 

@@ -52,12 +52,11 @@ export function createAccess(options: AccessOptions): (request: Request, require
       return anybody
     }
   const openai = { digest: digest(openaiKey), keyId: 'AUTH_TOKEN', variable: 'AUTH_TOKEN' }
-  // The same key in both variables is one caller.
-  const keyId = anthropicKey === openaiKey ? openai.keyId : 'ANTHROPIC_API_KEY'
+  // The same key in both variables is one caller; a missing one of Anthropic's has the value of the other.
   const anthropic =
-    anthropicKey === undefined
+    anthropicKey === undefined || anthropicKey === openaiKey
       ? openai
-      : { digest: digest(anthropicKey), keyId, variable: 'ANTHROPIC_API_KEY or AUTH_TOKEN' }
+      : { digest: digest(anthropicKey), keyId: 'ANTHROPIC_API_KEY', variable: 'ANTHROPIC_API_KEY' }
   const byScope = { openai: [openai], anthropic: [anthropic] } satisfies Record<CredentialScope, unknown>
   return (request, { access, credentials }) => {
     if (access === 'health' || access === 'open') return anybody
@@ -74,7 +73,7 @@ export function createAccess(options: AccessOptions): (request: Request, require
     const variables = [...new Set(accepted.map(({ variable }) => variable))]
     throw new GatewayError(
       'unauthorized',
-      `The key is not the one this gateway was given (${variables.join(' or ')}).`,
+      `The key is not the one this gateway was given: send the value of ${variables.join(' or ')}.`,
       { code: 'invalid_api_key' },
     )
   }

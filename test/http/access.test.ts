@@ -34,6 +34,18 @@ test.each<[string, AccessOptions, Requirement, Record<string, string>, string]>(
   expect(createAccess(options)(request, requirement)).toEqual({ keyId })
 })
 
+test.each<[string, Partial<AccessOptions>, Requirement, string]>([
+  ['the one key there is', { anthropicKey: undefined }, models, 'AUTH_TOKEN'],
+  ['the one key in both variables', { anthropicKey: 'sk-open' }, models, 'AUTH_TOKEN'],
+  ['either of two', {}, models, 'AUTH_TOKEN or ANTHROPIC_API_KEY'],
+  ['the key of Anthropic’s API', {}, messages, 'ANTHROPIC_API_KEY'],
+])('a wrong key is told to be %s', (_name, options, requirement, variables) => {
+  const request = new Request('http://localhost/v1/models', { headers: { 'x-api-key': 'sk-wrong' } })
+  expect(() => createAccess({ ...keyed, ...options })(request, requirement)).toThrow(
+    new Error(`The key is not the one this gateway was given: send the value of ${variables}.`),
+  )
+})
+
 describe('with a key', () => {
   test.each<[string, Requirement, Record<string, string>, string]>([
     ['a bearer key opens', chat, { authorization: 'Bearer sk-open' }, 'in'],

@@ -2,7 +2,7 @@ import { type Citation, citationFinder } from '../../core/citations.ts'
 import type { Encoder, ProseWriter, ReasoningField, ReplyHead } from '../../core/dialect.ts'
 import type { FinishReason, Reply, Usage } from '../../core/events.ts'
 import { around, asciiJson, sseMessage, unquoted } from '../../core/sse.ts'
-import { customInput, inputReader } from '../openai/custom-input.ts'
+import { customInput, type RunningInput, runningInput } from '../openai/custom-input.ts'
 import { errorBody } from './errors.ts'
 
 export interface ChatOptions {
@@ -79,22 +79,18 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
         case 'tool-call-start': {
           call++
           const custom = customTools.get(event.name)
-          input = custom === undefined ? undefined : { read: inputReader(), said: '' }
+          input = custom === undefined ? undefined : runningInput()
           const called = input ? { name: custom, input: '' } : { name: event.name, arguments: '' }
           callDelta(called, out, event.id)
           break
         }
         case 'tool-call-delta':
-          if (input) sayInput(input, input.read(event.text), out)
+          if (input) inputDelta(input.push(event.text), out)
           else callDelta({ arguments: event.text }, out)
           break
-        case 'tool-call-end': {
-          if (!input) break
-          const whole = customInput(event.arguments)
-          // What could not be read on the way comes at the end.
-          if (whole.startsWith(input.said)) sayInput(input, whole.slice(input.said.length), out)
+        case 'tool-call-end':
+          if (input) inputDelta(input.end(event.arguments).rest, out)
           break
-        }
         case 'server-tool':
           pages.learn(event.tool.sources)
           break
@@ -135,17 +131,9 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
     out.push(`${before}{"tool_calls":[{"index":${call},${start}"${kind}":${text}}]${afterDelta}`)
   }
 
-  function sayInput(running: RunningInput, text: string, out: string[]): void {
-    if (text === '') return
-    running.said += text
-    callDelta({ input: text }, out)
+  function inputDelta(text: string, out: string[]): void {
+    if (text !== '') callDelta({ input: text }, out)
   }
-}
-
-/** The text of a freeform call, read out of its arguments while they arrive. */
-interface RunningInput {
-  read: (piece: string) => string
-  said: string
 }
 
 /** Clients of two hosts look in two places, each of which then has the whole of it. */

@@ -2,7 +2,7 @@ import { type Citation, citationFinder } from '../../core/citations.ts'
 import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
 import type { FinishReason, ProseKind, Reply, ReplyBlock, Usage } from '../../core/events.ts'
 import { sseMessage, unquoted } from '../../core/sse.ts'
-import { customInput, inputReader } from '../openai/custom-input.ts'
+import { type RunningInput, runningInput } from '../openai/custom-input.ts'
 import type { Echo } from './echo.ts'
 import { failure } from './errors.ts'
 import { annotation, type Item, outputItems, outputText, reasoningPart, summaryPart, textPart } from './items.ts'
@@ -104,7 +104,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           break
         case 'tool-call-delta':
           if (call.kind === 'function') out.push(delta(unquoted(event.text)))
-          if (call.kind === 'custom') say(call, call.read(event.text), out)
+          if (call.kind === 'custom') inputDelta(call.input.push(event.text), out)
           break
         case 'reasoning-end': {
           const at = place(event.index, 'reasoning')
@@ -204,9 +204,8 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
       out.push(named('response.function_call_arguments.done', { ...at, name: own, arguments: args }))
     }
     if (call.kind === 'custom') {
-      const input = customInput(args)
-      // What could not be read on the way comes at the end.
-      if (input.startsWith(call.said)) say(call, input.slice(call.said.length), out)
+      const { input, rest } = call.input.end(args)
+      inputDelta(rest, out)
       out.push(named('response.custom_tool_call_input.done', { ...at, input }))
     }
   }
@@ -217,10 +216,8 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
     out.push(named('response.output_text.annotation.added', { ...at, annotation: annotation(citation) }))
   }
 
-  function say(custom: Extract<RunningCall, { kind: 'custom' }>, text: string, out: string[]): void {
-    if (text === '') return
-    custom.said += text
-    out.push(delta(unquoted(text)))
+  function inputDelta(text: string, out: string[]): void {
+    if (text !== '') out.push(delta(unquoted(text)))
   }
 
   function place(index: number, type: ReplyBlock['type'], name?: string): object {
@@ -242,14 +239,14 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
 }
 
 /** How the arguments of the open call are told: as they come, as the text inside, or in an item that begins whole. */
-type RunningCall = { kind: 'function' | 'whole' } | { kind: 'custom'; read: (piece: string) => string; said: string }
+type RunningCall = { kind: 'function' | 'whole' } | { kind: 'custom'; input: RunningInput }
 
 function runningCall(origin: ToolOrigin): RunningCall {
   switch (origin.type) {
     case 'function':
       return { kind: 'function' }
     case 'custom':
-      return { kind: 'custom', read: inputReader(), said: '' }
+      return { kind: 'custom', input: runningInput() }
     case 'local_shell':
     case 'shell':
     case 'apply_patch':

@@ -12,7 +12,7 @@ const escapes: Record<string, string> = { b: '\b', f: '\f', n: '\n', r: '\r', t:
  * Reads the text of a freeform call out of its JSON arguments while they arrive: what each piece adds to the text.
  * Arguments of another shape add nothing; `customInput` says what becomes of them.
  */
-export function inputReader(): (piece: string) => string {
+function inputReader(): (piece: string) => string {
   let unread = ''
   // The first half of a surrogate pair is not text yet.
   let half = ''
@@ -41,6 +41,30 @@ function unescaped(raw: string): string {
   return raw.replace(/\\(?:u(.{4})|(.))/gs, (_, hex?: string, char = '') =>
     hex === undefined ? (escapes[char] ?? char) : String.fromCharCode(Number.parseInt(hex, 16)),
   )
+}
+
+/** The text of one freeform call, read while its arguments arrive. */
+export interface RunningInput {
+  /** What a piece of the arguments adds to the text. */
+  push(piece: string): string
+  /** The whole text, from the whole arguments, and what of it `push` could not read on the way. */
+  end(args: string): { input: string; rest: string }
+}
+
+export function runningInput(): RunningInput {
+  const read = inputReader()
+  let sent = ''
+  return {
+    push(piece) {
+      const text = read(piece)
+      sent += text
+      return text
+    },
+    end(args) {
+      const input = customInput(args)
+      return { input, rest: input.startsWith(sent) ? input.slice(sent.length) : '' }
+    },
+  }
 }
 
 /** The arguments of a freeform call that `customInput` can read: `input`, or one text under another name. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { customInput, inputReader } from '../../../src/dialects/openai/custom-input.ts'
+import { customInput, runningInput } from '../../../src/dialects/openai/custom-input.ts'
 
 const texts = [
   '',
@@ -26,13 +26,14 @@ test.each(spellings)('%s, cut anywhere, it is read as the same text', (_name, sp
   for (const text of texts)
     for (const size of [1, 2, 3, 5, 7, 1000]) {
       const args = spell(text)
-      const read = inputReader()
+      const input = runningInput()
       const pieces = Array.from({ length: Math.ceil(args.length / size) }, (_, n) =>
-        read(args.slice(n * size, (n + 1) * size)),
+        input.push(args.slice(n * size, (n + 1) * size)),
       )
       expect(pieces.join('')).toBe(text)
       // A lone half of a pair would break clients that keep text in UTF-8.
       expect(pieces.every((piece) => piece.isWellFormed())).toBe(true)
+      expect(input.end(args)).toEqual({ input: text, rest: '' })
       expect(customInput(args)).toBe(text)
     }
 })
@@ -48,4 +49,13 @@ test.each([
   ['a second place in the object', '{"why":"x","input":"a"}', 'a'],
 ])('arguments with %s', (_name, args, expected) => {
   expect(customInput(args)).toBe(expected)
+})
+
+test.each([
+  ['all of it, where nothing could be read', ['{"patch":', '"a"}'], { input: 'a', rest: 'a' }],
+  ['none of it, where the whole is another text', ['{"input":"a', '"', ',"input":"b"}'], { input: 'b', rest: '' }],
+])('what is read at the end: %s', (_name, pieces, expected) => {
+  const input = runningInput()
+  for (const piece of pieces) input.push(piece)
+  expect(input.end(pieces.join(''))).toEqual(expected)
 })

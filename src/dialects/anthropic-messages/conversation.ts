@@ -1,5 +1,9 @@
 import { GatewayError } from '../../core/errors.ts'
 import { type AssistantPart, type Message, type TextPart, textOf, type UserPart } from '../../core/request.ts'
+import { isBillingHeader } from '../openai/billing-header.ts'
+import { isFields, jsonText, listOf } from '../openai/fields.ts'
+import { element } from '../openai/tagged.ts'
+import { toolCall } from '../openai/tool-call.ts'
 import { videoPart, videoTypes } from '../openai/video.ts'
 import {
   type Block,
@@ -11,11 +15,10 @@ import {
   type ToolResultBlock,
 } from './blocks.ts'
 import { isOwnSignature } from './encode.ts'
-import { legacyCall, openaiCalls } from './openai-calls.ts'
 import { asOwnBlock, contentOf, storedFile } from './other-blocks.ts'
 import type { MessageBody, MessagesBody } from './schema.ts'
 import { offeredName } from './toolsets.ts'
-import { argumentsText, member, tagged, text } from './words.ts'
+import { member, text } from './words.ts'
 
 /** Takes the names of what cannot be told. */
 export type Ignore = (name: string) => void
@@ -124,7 +127,7 @@ function assistantTurn(body: MessageBody, place: Place): Turn {
       messages.push(toolResult(block, path, place))
     } else if (isKnown(block) && block.type === 'tool_use') {
       const name = offeredName(block.toolset_name, block.name ?? '')
-      parts.push({ type: 'tool-call', id: block.id ?? '', name, arguments: argumentsText(block.input) })
+      parts.push({ type: 'tool-call', id: block.id ?? '', name, arguments: jsonText(block.input) || '{}' })
     } else if (isKnown(block) && block.type === 'thinking' && isOwnSignature(block.signature)) {
       if (block.thinking) parts.push({ type: 'reasoning', text: block.thinking })
     } else {
@@ -133,18 +136,20 @@ function assistantTurn(body: MessageBody, place: Place): Turn {
       aside.push(...told.filter((part) => !isText(part)))
     }
   }
-  parts.push(...text(member(body, 'refusal')), ...openaiCalls(body.tool_calls))
-  if (body.function_call) parts.push(legacyCall(place.legacyCallId, body.function_call))
+  parts.push(
+    ...text(member(body, 'refusal')),
+    ...listOf(body.tool_calls)
+      .filter(isFields)
+      .map((call) => toolCall(call)),
+  )
+  if (isFields(body.function_call)) parts.push({ ...toolCall(body.function_call), id: place.legacyCallId })
   flush()
   return { messages, aside: labelled(aside, 'the answer') }
 }
 
-/** Changes with every request of Claude Code, and would defeat the upstream's prompt cache. */
-const billingHeader = 'x-anthropic-billing-header:'
-
 function systemTurn(content: Content, place: Place): Turn {
   const parts = blocksOf(content).flatMap((block, index) => partsOf(block, `${place.path}.${index}`, place))
-  const words = parts.filter(isText).filter((part) => !part.text.startsWith(billingHeader))
+  const words = parts.filter(isText).filter((part) => !isBillingHeader(part.text))
   const messages: Message[] = words.length === 0 ? [] : [{ role: 'system', text: textOf(words) }]
   return {
     messages,
@@ -215,7 +220,7 @@ function partsOf(told: Block, path: string, place: Place): UserPart[] {
     case 'tool_removal':
       return block.tool.name ? text(`Tool ${block.tool.name} is no longer available.`) : []
     case 'tool_use':
-      return text(tagged(block.type, { name: block.name }, JSON.stringify(block.input ?? {})))
+      return text(element(block.type, { name: block.name }, JSON.stringify(block.input ?? {})))
     case 'tool_result':
       return toolMessage('', block.content, `${path}.content`, place).parts
     case 'thinking':
@@ -259,7 +264,7 @@ function searchResult(
   { ignore }: Place,
 ): TextPart[] {
   if (citations?.enabled) ignore(`${path}.citations`)
-  return text(tagged('search_result', { title, source }, textOf(content.flatMap((block) => text(block.text)))))
+  return text(element('search_result', { title, source }, textOf(content.flatMap((block) => text(block.text)))))
 }
 
 function imageParts({ source, data, mimeType, transformations }: ImageBlock, path: string, place: Place): UserPart[] {
@@ -282,7 +287,7 @@ function imageParts({ source, data, mimeType, transformations }: ImageBlock, pat
 function documentParts({ source, title, context, citations }: DocumentBlock, path: string, place: Place): UserPart[] {
   if (citations?.enabled) place.ignore(`${path}.citations`)
   const document = { type: 'document' as const, title: title ?? undefined }
-  const asText = (inner: string) => text(tagged('document', { title, context }, inner))
+  const asText = (inner: string) => text(element('document', { title, context }, inner))
   switch (source.type) {
     case 'base64':
       return [{ ...document, source: { type: 'base64', mediaType: source.media_type, data: source.data } }]

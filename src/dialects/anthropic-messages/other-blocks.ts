@@ -1,8 +1,8 @@
 import { GatewayError } from '../../core/errors.ts'
-import { dataOf } from '../openai/data-url.ts'
-import { isData, tagOf, withoutData } from '../openai/tagged.ts'
+import { dataOf, isRemote } from '../openai/data-url.ts'
+import { element, isData, tagOf, withoutData } from '../openai/tagged.ts'
 import type { Block, OtherBlock } from './blocks.ts'
-import { member, tagged } from './words.ts'
+import { member } from './words.ts'
 
 /** Members that say what a block holds, in the words of many APIs; the first that is there counts. */
 const contentMembers = ['text', 'content', 'output', 'input', 'refusal', 'result', 'summary', 'arguments']
@@ -19,10 +19,10 @@ export function contentOf(block: OtherBlock): { words: string } | { file: true }
   const words = wordsOf(block)
   const tag = tagOf(block.type)
   if (words !== undefined && isData(words)) return { file: true }
-  if (words !== undefined) return { words: tagged(tag, attributesOf(block), words) }
+  if (words !== undefined) return { words: element(tag, attributesOf(block), words) }
   if (fileMembers.some((name) => !isEmpty(Reflect.get(block, name)))) return { file: true }
   const members = Object.entries(block).filter(([name, value]) => !silentMembers.has(name) && !isEmpty(value))
-  return { members: tagged(tag, {}, JSON.stringify(Object.fromEntries(members), withoutData)) }
+  return { members: element(tag, {}, JSON.stringify(Object.fromEntries(members), withoutData)) }
 }
 
 function wordsOf(block: OtherBlock): string | undefined {
@@ -90,7 +90,7 @@ export function asOwnBlock(block: OtherBlock, path: string): Block | GatewayErro
 function sourceOf(url: string) {
   const data = dataOf(url)
   if (data) return { type: 'base64' as const, media_type: data.mediaType, data: data.data }
-  return /^https?:\/\//i.test(url) ? { type: 'url' as const, url } : undefined
+  return isRemote(url) ? { type: 'url' as const, url } : undefined
 }
 
 function notReadable(param: string): GatewayError {

@@ -1,10 +1,6 @@
 import type { AssistantPart } from '../../core/request.ts'
-import { type Fields, isFields, jsonText, textOr } from '../openai/fields.ts'
-
-export type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
-
-/** The name by which the model knows a freeform tool of the client's. */
-export type CustomName = (name: string) => string
+import { isFields, textOr } from '../openai/fields.ts'
+import { type CustomName, type ToolCall, toolCall } from '../openai/tool-call.ts'
 
 /** A part of a content that is more than content: Messages have calls, results and thinking there. */
 export type Block = ToolCall | ReasoningPart | ToolResult
@@ -41,27 +37,6 @@ export function blockOf(part: unknown, customName: CustomName): Block | undefine
     default:
       return undefined
   }
-}
-
-/** A call nested in `function` or `custom`, or flat as in Responses and Messages. */
-export function toolCall(call: Fields, customName: CustomName): ToolCall {
-  const id = textOr(call.call_id) || textOr(call.id)
-  const isCustom = isFields(call.custom) ? !isFields(call.function) || call.type === 'custom' : isFlatCustom(call)
-  if (isCustom) {
-    const { name, input } = isFields(call.custom) ? call.custom : call
-    return {
-      type: 'tool-call',
-      id,
-      name: customName(textOr(name)),
-      arguments: JSON.stringify({ input: jsonText(input) }),
-    }
-  }
-  const { name, arguments: args, input } = isFields(call.function) ? call.function : call
-  return { type: 'tool-call', id, name: textOr(name), arguments: jsonText(args ?? input) || '{}' }
-}
-
-function isFlatCustom({ type, input }: Fields): boolean {
-  return type === 'custom_tool_call' || (type === 'custom' && typeof input === 'string')
 }
 
 export function reasoningPart(text: string): AssistantPart[] {

@@ -1,9 +1,11 @@
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
+import { isBillingHeader } from '../openai/billing-header.ts'
 import { outputParts, partOf, partsOf, textPart } from '../openai/content.ts'
 import { type Fields, fieldsOf, isFields, jsonText, listOf, textOr } from '../openai/fields.ts'
 import { named, speakerOf, spokenBy } from '../openai/speaker.ts'
 import { tagged } from '../openai/tagged.ts'
-import { blockOf, type CustomName, callKey, reasoningPart, type ToolResult, toolCall } from './blocks.ts'
+import { type CustomName, toolCall } from '../openai/tool-call.ts'
+import { blockOf, callKey, reasoningPart, type ToolResult } from './blocks.ts'
 
 export interface Conversation {
   messages: Message[]
@@ -95,7 +97,7 @@ export function decodeConversation(entries: readonly unknown[], path: string, cu
 
   function system(message: Fields, at: string): void {
     const parts = partsOf(message.content, at, old())
-    const told = parts.filter((part) => part.type === 'text' && !part.text.startsWith(billingHeader))
+    const told = parts.filter((part) => part.type === 'text' && !isBillingHeader(part.text))
     for (const part of parts) if (part.type !== 'text') aside.push(part)
     if (told.length > 0) messages.push({ role: 'system', text: spokenBy(message, textOf(told)) })
   }
@@ -192,9 +194,6 @@ export function decodeConversation(entries: readonly unknown[], path: string, cu
 }
 
 const assistantName = 'messages.name (assistant)'
-
-/** Claude Code's first block, changed with every request: routers pass it on, and it would defeat prompt caches. */
-const billingHeader = 'x-anthropic-billing-header:'
 
 /** What Responses tell in an item of its own, in front of the words. */
 function hasOnlyThought(message: Message | undefined): boolean {

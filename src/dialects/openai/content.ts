@@ -1,8 +1,8 @@
 import { GatewayError } from '../../core/errors.ts'
 import type { TextPart, UserPart } from '../../core/request.ts'
-import { bytesOf, dataOf } from './data-url.ts'
+import { bytesOf, dataOf, isRemote, sourceUrl } from './data-url.ts'
 import { type Fields, fieldsOf, isFields, textOr } from './fields.ts'
-import { tagged } from './tagged.ts'
+import { element, tagged } from './tagged.ts'
 import { videoPart } from './video.ts'
 
 /** How content is read. */
@@ -107,10 +107,6 @@ function videoParts(part: Fields, path: string, reading: Reading): UserPart[] {
   return unreadable(error, 'A video', path, part, reading)
 }
 
-function sourceUrl({ type, url, media_type, data }: Fields): string {
-  return type === 'base64' ? `data:${textOr(media_type)};base64,${textOr(data)}` : textOr(url)
-}
-
 /** The members stand beside the type or, in Chat Completions, in `file`; Messages have a `source`. */
 function fileParts(part: Fields, path: string, reading: Reading): UserPart[] {
   const isNested = isFields(part.file)
@@ -119,7 +115,7 @@ function fileParts(part: Fields, path: string, reading: Reading): UserPart[] {
   const name = textOr(filename) || textOr(title) || undefined
   const at = isNested ? `${path}.file` : path
   const refused = (error: GatewayError) => unreadable(error, 'A file', path, part, reading)
-  if (source.type === 'text') return textPart(document(textOr(source.data), name))
+  if (source.type === 'text') return textPart(element('document', { title: name }, textOr(source.data)))
   if (source.type === 'content') return partsOf(source.content, `${path}.source.content`, reading)
   // Some hosts take an address where the content would stand.
   const remote = [file_url, fieldsOf(file_url).url, file_data].find((found) => isRemote(textOr(found)))
@@ -136,11 +132,7 @@ function fileParts(part: Fields, path: string, reading: Reading): UserPart[] {
   if (!data.mediaType.startsWith('text/')) return [{ type: 'document', title: name, source: data }]
   const bytes = bytesOf(data.data)
   if (!bytes) return refused(invalid(`${at}.file_data`, 'the base64 data is broken.'))
-  return textPart(document(new TextDecoder().decode(bytes), name))
-}
-
-function document(content: string, title: string | undefined): string {
-  return `<document${title ? ` title="${title.replaceAll('"', '&quot;')}"` : ''}>\n${content}\n</document>`
+  return textPart(element('document', { title: name }, new TextDecoder().decode(bytes)))
 }
 
 /** An error where somebody can send the right thing instead, a sentence where it came with an older turn or a tool. */
@@ -152,10 +144,6 @@ function unreadable(error: GatewayError, what: string, path: string, part: Field
 
 function isText(value: unknown): value is string {
   return typeof value === 'string' && value !== ''
-}
-
-function isRemote(url: string): boolean {
-  return /^https?:\/\//i.test(url)
 }
 
 export function textPart(value: string): TextPart[] {

@@ -26,8 +26,15 @@ const bookkeeping = new Set([
 export function tagged(item: Fields): string {
   const content = Object.entries(item).filter(([key, value]) => !bookkeeping.has(key) && hasWords(value))
   if (content.length === 0) return ''
-  const tag = tagOf(textOr(item.type, 'item'))
-  return `<${tag}>\n${JSON.stringify(Object.fromEntries(content), withoutData)}\n</${tag}>`
+  return element(tagOf(textOr(item.type, 'item')), {}, JSON.stringify(Object.fromEntries(content), withoutData))
+}
+
+/** A text in the mark-up that models know from their prompts. */
+export function element(tag: string, attributes: Record<string, string | null | undefined>, content: string): string {
+  const pairs = Object.entries(attributes).flatMap(([name, value]) =>
+    value ? [` ${name}="${value.replaceAll('"', '&quot;')}"`] : [],
+  )
+  return `<${tag}${pairs.join('')}>\n${content}\n</${tag}>`
 }
 
 /** A type as the name of a tag, whatever it is made of. */

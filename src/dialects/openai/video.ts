@@ -1,5 +1,5 @@
 import type { VideoPart } from '../../core/request.ts'
-import { dataOf } from './data-url.ts'
+import { dataOf, isRemote, sourceUrl } from './data-url.ts'
 import { type Fields, fieldsOf, textOr } from './fields.ts'
 
 /** Z.AI's own name of a part that is a video, that of servers which speak Responses, and that of Messages. */
@@ -16,9 +16,5 @@ export function videoPart({ video_url, video, url: plain, source }: Fields): Vid
   if (url === undefined) return undefined
   const data = dataOf(url)
   if (data) return { type: 'video', source: data }
-  return /^https?:\/\//i.test(url) ? { type: 'video', source: { type: 'url', url } } : undefined
-}
-
-function sourceUrl({ type, url, media_type, data }: Fields): string {
-  return type === 'base64' ? `data:${textOr(media_type)};base64,${textOr(data)}` : textOr(url)
+  return isRemote(url) ? { type: 'video', source: { type: 'url', url } } : undefined
 }

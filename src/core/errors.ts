@@ -32,18 +32,18 @@ export type ErrorKind = keyof typeof kinds
 
 export interface ErrorFacts {
   /** Machine-readable and finer than the kind: `captcha_required`. Defaults to the kind in snake case. */
-  code?: string
+  code?: string | undefined
   /** Path of the field at fault: `messages.0.content`. */
-  param?: string
-  retryAfterMs?: number
+  param?: string | undefined
+  retryAfterMs?: number | undefined
   /** Overrides the kind's own, where HTTP has a finer one. */
-  status?: number
+  status?: number | undefined
   /** Overrides the kind's advice to the client. */
-  retry?: boolean
+  retry?: boolean | undefined
   /** Extra members of the error body that a client's program reads. */
-  details?: object
+  details?: object | undefined
   /** With `context-overflow`, where both are known: each dialect has its own words for them. */
-  overflow?: { tokens: number; maximum: number }
+  overflow?: { tokens: number; maximum: number } | undefined
   /** For the log only: never shown to a client. Must not hold secrets or prompts. */
   detail?: unknown
   cause?: unknown
@@ -75,6 +75,18 @@ export class GatewayError extends Error {
     this.detail = facts.detail
     this.status = facts.status ?? kinds[kind].status
   }
+
+  /** The same error with another message or other facts, and this one as its cause. */
+  with({ message = this.message, ...changes }: ErrorFacts & { message?: string }): GatewayError {
+    const { kind, code, param, retryAfterMs, status, retry, details, overflow, detail } = this
+    const facts = { code, param, retryAfterMs, status, retry, details, overflow, detail, cause: this }
+    return new GatewayError(kind, message, { ...facts, ...changes })
+  }
+}
+
+/** An error about one field of a body: `stop: expected …`. `param` is its path. */
+export function invalidField(param: string, reason: string, facts: Omit<ErrorFacts, 'param'> = {}): GatewayError {
+  return new GatewayError('invalid-request', `${param}: ${reason}`, { ...facts, param })
 }
 
 /** Whatever was thrown, as a GatewayError; an unknown throw is `internal` and keeps its cause for the log. */

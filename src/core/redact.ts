@@ -1,4 +1,4 @@
-import { GatewayError } from './errors.ts'
+import type { GatewayError } from './errors.ts'
 
 /** Characters of a quotation. */
 const longestQuote = 300
@@ -75,13 +75,5 @@ const shortestPart = 8
 /** The same error, with a message that any client may read. */
 export function redactError(error: GatewayError, redact: Redact): GatewayError {
   const message = redact(error.message)
-  if (message === error.message) return error
-  const { kind, code, param, retryAfterMs, retry, details, overflow, detail, status } = error
-  return new GatewayError(kind, message, {
-    ...{ code, retry, status, detail, cause: error },
-    ...(param === undefined ? {} : { param }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-    ...(details === undefined ? {} : { details }),
-    ...(overflow === undefined ? {} : { overflow }),
-  })
+  return message === error.message ? error : error.with({ message })
 }

@@ -1,5 +1,5 @@
 import { brief, listed } from './brief.ts'
-import { GatewayError } from './errors.ts'
+import { type GatewayError, invalidField } from './errors.ts'
 import type { ChatRequest } from './request.ts'
 
 /**
@@ -25,5 +25,5 @@ export function unavailableChoice(type: string): GatewayError {
 }
 
 function refusal(reason: string): GatewayError {
-  return new GatewayError('invalid-request', `tool_choice: ${reason}`, { param: 'tool_choice' })
+  return invalidField('tool_choice', reason)
 }

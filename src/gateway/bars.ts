@@ -1,4 +1,4 @@
-import { GatewayError } from '../core/errors.ts'
+import type { GatewayError } from '../core/errors.ts'
 
 /** What keeps calls away: everybody under `everything`, else those for one model. */
 export type Bars = Map<string, Bar>
@@ -82,15 +82,5 @@ export function firstEnd(bars: Bars, now: number): number {
 
 /** The error that parked it, with the wait that is left where the upstream had named one. */
 export function errorNow({ error, until }: Bar, now: number): GatewayError {
-  if (error.retryAfterMs === undefined) return error
-  const { kind, message, code, param, retry, details, detail } = error
-  return new GatewayError(kind, message, {
-    code,
-    retry,
-    detail,
-    cause: error,
-    retryAfterMs: until - now,
-    ...(param === undefined ? {} : { param }),
-    ...(details === undefined ? {} : { details }),
-  })
+  return error.retryAfterMs === undefined ? error : error.with({ retryAfterMs: until - now })
 }

@@ -1,6 +1,6 @@
 import { fieldPath } from '../core/brief.ts'
 import { tooDeep } from '../core/depth.ts'
-import { GatewayError } from '../core/errors.ts'
+import { invalidField } from '../core/errors.ts'
 
 /** Objects and lists inside each other. JSON schemas of real tools have 30 or so. */
 const mostLevels = 256
@@ -13,8 +13,5 @@ export function refuseDeep(body: unknown): void {
   const path = tooDeep(body, mostLevels)
   if (path === undefined) return
   const param = fieldPath(path.slice(0, 3))
-  throw new GatewayError('invalid-request', `${param}: nested deeper than ${mostLevels} levels`, {
-    param,
-    code: 'too_deep',
-  })
+  throw invalidField(param, `nested deeper than ${mostLevels} levels`, { code: 'too_deep' })
 }

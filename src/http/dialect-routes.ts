@@ -2,7 +2,7 @@ import { listed } from '../core/brief.ts'
 import type { Clock } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
 import type { CredentialScope, Dialect, Encoder, KeepAliveStyle, ReasoningField } from '../core/dialect.ts'
-import { GatewayError } from '../core/errors.ts'
+import { invalidField } from '../core/errors.ts'
 import type { Reply } from '../core/events.ts'
 import type { Redact } from '../core/redact.ts'
 import type { Gateway } from '../gateway/run.ts'
@@ -191,7 +191,5 @@ function thinkingMode(headers: Headers, fallback: ThinkingMode): ThinkingMode {
   if (asked === null) return fallback
   const mode = thinkingModes.find((known) => known === asked.trim().toLowerCase())
   if (mode) return mode
-  throw new GatewayError('invalid-request', `x-thinking-processing: expected one of ${thinkingModes.join(', ')}`, {
-    param: 'x-thinking-processing',
-  })
+  throw invalidField('x-thinking-processing', `expected one of ${thinkingModes.join(', ')}`)
 }

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { GatewayError } from '../core/errors.ts'
+import { GatewayError, invalidField } from '../core/errors.ts'
 import type { Route } from './route.ts'
 
 /** The two ends of one connection to this gateway. */
@@ -28,8 +28,7 @@ export function identityRoutes(secret: string, endsOf: (request: Request) => End
       path: proofPath,
       access: 'open',
       handle({ request, query: { nonce = '' } }) {
-        if (!noncePattern.test(nonce))
-          throw new GatewayError('invalid-request', 'nonce: expected 64 hexadecimal digits', { param: 'nonce' })
+        if (!noncePattern.test(nonce)) throw invalidField('nonce', 'expected 64 hexadecimal digits')
         const ends = endsOf(request)
         if (ends === undefined) throw new GatewayError('not-found', 'There is no connection to prove anything about.')
         return proofOf(secret, ends, nonce)

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { CredentialScope } from '../core/dialect.ts'
-import { GatewayError } from '../core/errors.ts'
+import { GatewayError, invalidField } from '../core/errors.ts'
 import type { Usage } from '../core/events.ts'
 import type { RequestRecord } from '../observe/record.ts'
 
@@ -81,10 +81,10 @@ export function createLimits(options: LimitOptions, oneKey: boolean, clock: Cloc
       for (const field of ['messages', 'input']) {
         const length = lengthOf(body, field)
         if (length > maxMessages)
-          throw new GatewayError(
-            'invalid-request',
-            `${field}: expected at most ${maxMessages} entries, got ${length}. MAX_MESSAGES sets the limit of this gateway.`,
-            { param: field, code: 'too_many_messages' },
+          throw invalidField(
+            field,
+            `expected at most ${maxMessages} entries, got ${length}. MAX_MESSAGES sets the limit of this gateway.`,
+            { code: 'too_many_messages' },
           )
       }
     },

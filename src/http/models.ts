@@ -1,4 +1,4 @@
-import { GatewayError } from '../core/errors.ts'
+import { invalidField } from '../core/errors.ts'
 import type { ListedModel } from '../gateway/route.ts'
 import type { Gateway } from '../gateway/run.ts'
 import { anthropicModel } from './anthropic-model.ts'
@@ -94,7 +94,7 @@ function pricingOf({ input, cached, output }: NonNullable<ListedModel['price']>)
 function anthropicPage(models: ListedModel[], query: Record<string, string | undefined>) {
   const limit = Number(query.limit ?? 20)
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
-    throw new GatewayError('invalid-request', 'limit: expected a whole number from 1 to 1000', { param: 'limit' })
+    throw invalidField('limit', 'expected a whole number from 1 to 1000')
   const after = models.findIndex(({ id }) => id === query.after_id) + 1
   const before = models.findIndex(({ id }) => id === query.before_id)
   const end = before < 0 ? models.length : before

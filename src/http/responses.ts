@@ -1,6 +1,6 @@
 import { brief } from '../core/brief.ts'
 import type { Dialect, KeptReply } from '../core/dialect.ts'
-import { GatewayError } from '../core/errors.ts'
+import { GatewayError, invalidField } from '../core/errors.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, documented } from './base-paths.ts'
 import type { Route } from './route.ts'
@@ -18,10 +18,7 @@ export function responseRoutes(dialect: Dialect, store: ResponseStore): Route[] 
         path,
         docs: docs('A stored response'),
         handle({ params: { id = '' }, query }) {
-          if (query.stream === 'true')
-            throw new GatewayError('invalid-request', 'stream: responses are kept whole, without their events.', {
-              param: 'stream',
-            })
+          if (query.stream === 'true') throw invalidField('stream', 'responses are kept whole, without their events.')
           return keptOr404(store, id).reply
         },
       },
@@ -74,7 +71,7 @@ function unknownResponse(id: string): GatewayError {
 function page(items: KeptReply['input'], query: Record<string, string | undefined>) {
   const limit = Number(query.limit ?? 20)
   if (!Number.isInteger(limit) || limit < 1 || limit > 100)
-    throw new GatewayError('invalid-request', 'limit: expected a whole number from 1 to 100', { param: 'limit' })
+    throw invalidField('limit', 'expected a whole number from 1 to 100')
   const inOrder = query.order === 'asc' ? items : items.toReversed()
   const start = query.after === undefined ? 0 : inOrder.findIndex(({ id }) => id === query.after) + 1
   const data = inOrder.slice(start, start + limit)

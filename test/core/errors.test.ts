@@ -5,3 +5,16 @@ test('a message is one line, whatever it quotes', () => {
   const { message } = new GatewayError('not-found', 'The model `a\r\n\tb\u2028c\u0000` does not exist here.')
   expect(message).toBe('The model `a b c ` does not exist here.')
 })
+
+test('an error with other facts keeps the rest of them, and the first one as its cause', () => {
+  const facts = {
+    ...{ code: 'a_code', param: 'a.field', retryAfterMs: 1_000, status: 418, retry: true, details: { a: 1 } },
+    ...{ overflow: { tokens: 2, maximum: 1 }, detail: { b: 2 } },
+  }
+  const error = new GatewayError('context-overflow', 'Too long.', facts)
+  const later = error.with({ retryAfterMs: 500 })
+  expect({ ...later }).toEqual({ ...error, retryAfterMs: 500 })
+  expect([later.message, later.cause]).toEqual(['Too long.', error])
+  expect({ ...error.with({ message: 'Other words.' }) }).toEqual({ ...error })
+  expect(error.with({ message: 'Other words.' }).message).toBe('Other words.')
+})

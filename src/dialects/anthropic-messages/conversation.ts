@@ -1,4 +1,4 @@
-import { GatewayError } from '../../core/errors.ts'
+import { GatewayError, invalidField } from '../../core/errors.ts'
 import { type AssistantPart, type Message, type TextPart, textOf, type UserPart } from '../../core/request.ts'
 import { isBillingHeader } from '../openai/billing-header.ts'
 import { isFields, jsonText, listOf } from '../openai/fields.ts'
@@ -272,7 +272,7 @@ function imageParts({ source, data, mimeType, transformations }: ImageBlock, pat
   if (data && mimeType) return [{ type: 'image', source: { type: 'base64', mediaType: mimeType, data } }]
   switch (source?.type) {
     case undefined:
-      return unreadable(noSource(path), 'image', path, place)
+      return unreadable(invalidField(`${path}.source`, 'this field is required'), 'image', path, place)
     case 'base64':
       return [{ type: 'image', source: { type: 'base64', mediaType: source.media_type, data: source.data } }]
     case 'url':
@@ -311,19 +311,13 @@ function documentParts({ source, title, context, citations }: DocumentBlock, pat
   }
 }
 
-function noSource(path: string): GatewayError {
-  const param = `${path}.source`
-  return new GatewayError('invalid-request', `${param}: this field is required`, { param })
-}
-
 function availableNow(tool: string): string {
   return `Tool ${tool} is now available.`
 }
 
 function storedUpload(path: string): GatewayError {
-  return new GatewayError(
-    'invalid-request',
-    `${path}: container_upload names a file by its id, and files are not stored here; send its content as a document.`,
-    { param: path },
+  return invalidField(
+    path,
+    'container_upload names a file by its id, and files are not stored here; send its content as a document.',
   )
 }

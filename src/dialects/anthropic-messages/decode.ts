@@ -1,5 +1,5 @@
 import type { Decoded } from '../../core/dialect.ts'
-import { GatewayError } from '../../core/errors.ts'
+import { type GatewayError, invalidField } from '../../core/errors.ts'
 import type { OutputFormat, Reasoning } from '../../core/request.ts'
 import { decodeEffort, ignoredValue } from '../openai/effort.ts'
 import { manageContext } from './context-management.ts'
@@ -21,8 +21,7 @@ export function decode(checked: unknown, headers: Headers): Decoded<MessagesOpti
   refuseThread(body)
   refuseCompaction(body)
   refuseBudget(body, headers)
-  if (body.messages.length === 0)
-    throw new GatewayError('invalid-request', 'messages: at least one message is required.', { param: 'messages' })
+  if (body.messages.length === 0) throw invalidField('messages', 'at least one message is required.')
   const ignored = new Set<string>()
   const ignore = (name: string) => void ignored.add(name)
   const { tools, toolsets, toolChoice, parallelToolCalls, search, searchRules } = decodeTools(body, ignore)
@@ -71,8 +70,7 @@ function stopSequences({ stop_sequences, stop }: MessagesBody): string[] | undef
 /** These words and details make the SDK drop `thread` and resend everything; a plain 400 is fatal to it. */
 function refuseThread({ thread }: MessagesBody): void {
   if (thread === undefined || thread === null) return
-  throw new GatewayError('invalid-request', 'thread: this server keeps no threads; send the whole conversation.', {
-    param: 'thread',
+  throw invalidField('thread', 'this server keeps no threads; send the whole conversation.', {
     details: { error_code: 'thread_unsupported_request', unsupported: ['thread'] },
   })
 }
@@ -80,11 +78,7 @@ function refuseThread({ thread }: MessagesBody): void {
 /** Who asks for a summary would take any other answer for one, and throw the conversation away. */
 function refuseCompaction({ compaction }: MessagesBody): void {
   if (compaction === undefined || compaction === null) return
-  throw new GatewayError(
-    'invalid-request',
-    'compaction: this server writes no summaries; ask the model for one in a message of your own.',
-    { param: 'compaction' },
-  )
+  throw invalidField('compaction', 'this server writes no summaries; ask the model for one in a message of your own.')
 }
 
 const leastBudget = 1024
@@ -104,8 +98,7 @@ function hasBeta(headers: Headers, feature: string): boolean {
 }
 
 function badBudget(reason: string): GatewayError {
-  const param = 'thinking.budget_tokens'
-  return new GatewayError('invalid-request', `${param}: ${reason}`, { param })
+  return invalidField('thinking.budget_tokens', reason)
 }
 
 const efforts = new Map<string, Reasoning['effort']>([

@@ -1,4 +1,4 @@
-import { GatewayError } from '../../core/errors.ts'
+import { type GatewayError, invalidField } from '../../core/errors.ts'
 import { dataOf, isRemote } from '../openai/data-url.ts'
 import { element, isData, tagOf, withoutData } from '../openai/tagged.ts'
 import type { Block, OtherBlock } from './blocks.ts'
@@ -65,7 +65,7 @@ export function asOwnBlock(block: OtherBlock, path: string): Block | GatewayErro
       const url = typeof image === 'string' ? image : member(image, 'url')
       if (url !== undefined) {
         const source = sourceOf(url)
-        return source ? { type: 'image', source } : notReadable(`${path}.image_url`)
+        return source ? { type: 'image', source } : invalidField(`${path}.image_url`, noAddress)
       }
       return member(block, 'file_id') === undefined ? block : storedFile(`${path}.file_id`)
     }
@@ -78,7 +78,7 @@ export function asOwnBlock(block: OtherBlock, path: string): Block | GatewayErro
       const title = member(file, 'filename')
       if (data !== undefined) {
         const source = sourceOf(data)
-        return source ? { type: 'document', title, source } : notReadable(`${path}.file_data`)
+        return source ? { type: 'document', title, source } : invalidField(`${path}.file_data`, noAddress)
       }
       return member(file, 'file_id') === undefined ? block : storedFile(`${path}.file_id`)
     }
@@ -87,20 +87,14 @@ export function asOwnBlock(block: OtherBlock, path: string): Block | GatewayErro
   }
 }
 
+const noAddress = 'expected an http(s) URL or a base64 data URL.'
+
 function sourceOf(url: string) {
   const data = dataOf(url)
   if (data) return { type: 'base64' as const, media_type: data.mediaType, data: data.data }
   return isRemote(url) ? { type: 'url' as const, url } : undefined
 }
 
-function notReadable(param: string): GatewayError {
-  return new GatewayError('invalid-request', `${param}: expected an http(s) URL or a base64 data URL.`, { param })
-}
-
 export function storedFile(param: string): GatewayError {
-  return new GatewayError(
-    'invalid-request',
-    `${param}: files by id are not stored here; send the content as base64, text or a URL.`,
-    { param },
-  )
+  return invalidField(param, 'files by id are not stored here; send the content as base64, text or a URL.')
 }

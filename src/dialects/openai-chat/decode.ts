@@ -1,6 +1,6 @@
 import type { Decoded } from '../../core/dialect.ts'
+import { invalidField } from '../../core/errors.ts'
 import type { Message, OutputFormat } from '../../core/request.ts'
-import { invalid } from '../openai/content.ts'
 import { fieldsOf, isFields, listOf, textOr } from '../openai/fields.ts'
 import { decodeVerbosity } from '../openai/verbosity.ts'
 import { decodeConversation } from './conversation.ts'
@@ -62,14 +62,14 @@ function refuse(body: ChatBody): void {
   // A text as a prompt is that of Completions, and refers to nothing.
   for (const field of ['previous_response_id', 'conversation', 'prompt'] as const)
     if (isFields(body[field]) || (field !== 'prompt' && textOr(body[field]) !== ''))
-      throw invalid(
+      throw invalidField(
         field,
         'this API keeps nothing between requests; send the whole conversation, or use /v1/responses.',
       )
-  if (entriesOf(body).entries.length === 0) throw invalid('messages', 'at least one message is required.')
-  if ((body.n ?? 1) > 1) throw invalid('n', 'this server gives one choice a request.')
+  if (entriesOf(body).entries.length === 0) throw invalidField('messages', 'at least one message is required.')
+  if ((body.n ?? 1) > 1) throw invalidField('n', 'this server gives one choice a request.')
   if (body.tool_choice === 'required' && !body.tools?.length && !body.functions?.length)
-    throw invalid('tool_choice', "'tool_choice' is only allowed when 'tools' are specified.")
+    throw invalidField('tool_choice', "'tool_choice' is only allowed when 'tools' are specified.")
 }
 
 /** Responses call the conversation `input`, where a text is one message of the user. */

@@ -1,5 +1,5 @@
 import type { Decoded } from '../../core/dialect.ts'
-import { GatewayError } from '../../core/errors.ts'
+import { invalidField } from '../../core/errors.ts'
 import type { CompletionOptions } from './encode.ts'
 import type { CompletionBody } from './schema.ts'
 
@@ -37,19 +37,19 @@ export function decode(checked: unknown): Decoded<CompletionOptions> {
 }
 
 function refuse({ n, best_of, suffix, logprobs }: CompletionBody): void {
-  if ((n ?? 1) > 1) throw invalid('n', 'this server gives one choice a request.')
-  if ((best_of ?? 1) > 1) throw invalid('best_of', 'this server writes one completion a request.')
-  if (suffix) throw invalid('suffix', 'chat models cannot write towards a given end; describe it in the prompt.')
-  if (logprobs) throw invalid('logprobs', 'Z.AI tells no log probabilities.')
+  if ((n ?? 1) > 1) throw invalidField('n', 'this server gives one choice a request.')
+  if ((best_of ?? 1) > 1) throw invalidField('best_of', 'this server writes one completion a request.')
+  if (suffix) throw invalidField('suffix', 'chat models cannot write towards a given end; describe it in the prompt.')
+  if (logprobs) throw invalidField('logprobs', 'Z.AI tells no log probabilities.')
 }
 
 function promptOf(prompt: CompletionBody['prompt']): string {
   const prompts = typeof prompt === 'string' ? [prompt] : prompt
   const [only, ...more] = prompts
   if (prompts.some((one) => typeof one !== 'string'))
-    throw invalid('prompt', 'prompts of tokens are not taken, for vocabularies differ; send the text.')
-  if (more.length > 0) throw invalid('prompt', 'one prompt a request; send several requests instead.')
-  if (typeof only !== 'string' || only === '') throw invalid('prompt', 'expected some text.')
+    throw invalidField('prompt', 'prompts of tokens are not taken, for vocabularies differ; send the text.')
+  if (more.length > 0) throw invalidField('prompt', 'one prompt a request; send several requests instead.')
+  if (typeof only !== 'string' || only === '') throw invalidField('prompt', 'expected some text.')
   return only
 }
 
@@ -67,8 +67,4 @@ function unsupportedOptions(body: CompletionBody): string[] {
     presence_penalty: body.presence_penalty,
   }
   return Object.entries(asks).flatMap(([name, asked]) => (asked ? [name] : []))
-}
-
-function invalid(param: string, reason: string): GatewayError {
-  return new GatewayError('invalid-request', `${param}: ${reason}`, { param })
 }

@@ -1,7 +1,7 @@
 import type { Decoded } from '../../core/dialect.ts'
+import { invalidField } from '../../core/errors.ts'
 import type { OutputFormat, SearchRules, Tool, ToolChoice } from '../../core/request.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'
-import { invalid } from '../openai/content.ts'
 import { decodeEffort } from '../openai/effort.ts'
 import { listOf } from '../openai/fields.ts'
 import { decodeVerbosity } from '../openai/verbosity.ts'
@@ -37,7 +37,7 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
   const verbosity = decodeVerbosity(body.text.verbosity, 'text.verbosity')
   const rules = [body.instructions, verbosity.rule].filter((rule) => typeof rule === 'string' && rule !== '')
   const system = rules.length > 0 ? [{ role: 'system' as const, text: rules.join('\n\n') }] : []
-  if (messages.length === 0 && !body.instructions) throw invalid('input', 'at least one message is required.')
+  if (messages.length === 0 && !body.instructions) throw invalidField('input', 'at least one message is required.')
   return {
     request: {
       model: body.model,
@@ -78,10 +78,10 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
 }
 
 function refuse(body: OwnBody): void {
-  if (body.background) throw invalid('background', 'this server answers while the client waits.')
+  if (body.background) throw invalidField('background', 'this server answers while the client waits.')
   if (isGiven(body.conversation))
-    throw invalid('conversation', 'no conversations are kept here; continue with previous_response_id.')
-  if (isGiven(body.prompt)) throw invalid('prompt', 'no templates are kept here; send instructions and input.')
+    throw invalidField('conversation', 'no conversations are kept here; continue with previous_response_id.')
+  if (isGiven(body.prompt)) throw invalidField('prompt', 'no templates are kept here; send instructions and input.')
 }
 
 function isGiven(value: unknown): boolean {
@@ -117,7 +117,7 @@ function decodeToolChoice(choice: FlatChoice | undefined, lowered: LoweredTool[]
   if ('name' in choice && isNameable(choice.type)) return { name: loweredName(choice, lowered) }
   const named = lowered.find(({ origin }) => origin.type === choice.type)
   if (named) return { name: named.tool.name }
-  if (isWebSearch(choice)) throw invalid('tool_choice', `the request offers no tool of the type ${choice.type}.`)
+  if (isWebSearch(choice)) throw invalidField('tool_choice', `the request offers no tool of the type ${choice.type}.`)
   throw unavailableChoice(choice.type)
 }
 

@@ -1,5 +1,6 @@
+import { invalidField } from '../../core/errors.ts'
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
-import { invalid, outputParts, partsOf, textPart } from '../openai/content.ts'
+import { outputParts, partsOf, textPart } from '../openai/content.ts'
 import { type Fields, fieldsOf, jsonText, listOf, textOr } from '../openai/fields.ts'
 import { named, speakerOf } from '../openai/speaker.ts'
 import { tagged } from '../openai/tagged.ts'
@@ -132,7 +133,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
         if (!textOr(item.id).startsWith('rs_')) missing()
         return
       case 'compaction_trigger':
-        throw invalid(path, 'conversations are not compacted here; send a summary in their place.')
+        throw invalidField(path, 'conversations are not compacted here; send a summary in their place.')
       case 'mcp_list_tools': // nobody can call them here
       case 'configuration_update':
         leaveOut(item, path)

@@ -1,5 +1,5 @@
 import { Value } from '@sinclair/typebox/value'
-import { invalid } from '../openai/content.ts'
+import { invalidField } from '../../core/errors.ts'
 import { type Fields, fieldsOf, isFields, jsonText, listOf, textOr } from '../openai/fields.ts'
 import {
   type FlatChoice,
@@ -73,7 +73,7 @@ function formatOf(format: unknown): TextFormat {
   if (!isFields(format)) return { type: 'text' }
   const { json_schema: schema, ...flat } = format
   const own = { ...flat, ...fieldsOf(schema) }
-  if (!Value.Check(textFormat, own)) throw invalid('response_format', 'expected text, json_object or json_schema.')
+  if (!Value.Check(textFormat, own)) throw invalidField('response_format', 'expected text, json_object or json_schema.')
   return own
 }
 
@@ -93,7 +93,8 @@ function grammarOf(format: unknown): unknown {
 function choiceOf(choice: unknown): FlatChoice | undefined {
   const own = ownChoice(choice)
   if (own === undefined || own === null) return undefined
-  if (!Value.Check(toolChoice, own)) throw invalid('tool_choice', 'expected a word, or the type and name of a tool.')
+  if (!Value.Check(toolChoice, own))
+    throw invalidField('tool_choice', 'expected a word, or the type and name of a tool.')
   return own
 }
 

@@ -1,4 +1,4 @@
-import { GatewayError } from '../../core/errors.ts'
+import { type GatewayError, invalidField } from '../../core/errors.ts'
 import type { TextPart, UserPart } from '../../core/request.ts'
 import { bytesOf, dataOf, isRemote, sourceUrl } from './data-url.ts'
 import { type Fields, fieldsOf, isFields, textOr } from './fields.ts'
@@ -96,14 +96,14 @@ function imageParts(part: Fields, path: string, reading: Reading): UserPart[] {
   if (data) return [{ type: 'image', source: data }]
   if (isRemote(url)) return [{ type: 'image', source: { type: 'url', url } }]
   const param = isFields(image_url) ? `${path}.image_url.url` : `${path}.${isFields(source) ? 'source' : 'image_url'}`
-  const error = invalid(param, 'expected an http(s) URL or a base64 data URL.')
+  const error = invalidField(param, 'expected an http(s) URL or a base64 data URL.')
   return unreadable(error, 'An image', path, part, reading)
 }
 
 function videoParts(part: Fields, path: string, reading: Reading): UserPart[] {
   const video = videoPart(part)
   if (video) return [video]
-  const error = invalid(`${path}.video_url`, 'expected an http(s) URL or a base64 data URL.')
+  const error = invalidField(`${path}.video_url`, 'expected an http(s) URL or a base64 data URL.')
   return unreadable(error, 'A video', path, part, reading)
 }
 
@@ -121,17 +121,17 @@ function fileParts(part: Fields, path: string, reading: Reading): UserPart[] {
   const remote = [file_url, fieldsOf(file_url).url, file_data].find((found) => isRemote(textOr(found)))
   const url = textOr(remote) || textOr(file_url) || (source.type === 'url' ? textOr(source.url) : '')
   if (url !== '') {
-    if (!isRemote(url)) return refused(invalid(`${at}.file_url`, 'expected an http(s) URL.'))
+    if (!isRemote(url)) return refused(invalidField(`${at}.file_url`, 'expected an http(s) URL.'))
     return [{ type: 'document', title: name, source: { type: 'url', url } }]
   }
   const dataUrl = textOr(file_data) || (source.type === 'base64' ? sourceUrl(source) : '')
   if (dataUrl === '')
     return refused(storedFile(isText(file_id) ? `${at}.file_id` : `${at}.file_data`, textOr(part.type)))
   const data = dataOf(dataUrl)
-  if (!data) return refused(invalid(`${at}.file_data`, 'expected a base64 data URL.'))
+  if (!data) return refused(invalidField(`${at}.file_data`, 'expected a base64 data URL.'))
   if (!data.mediaType.startsWith('text/')) return [{ type: 'document', title: name, source: data }]
   const bytes = bytesOf(data.data)
-  if (!bytes) return refused(invalid(`${at}.file_data`, 'the base64 data is broken.'))
+  if (!bytes) return refused(invalidField(`${at}.file_data`, 'the base64 data is broken.'))
   return textPart(element('document', { title: name }, new TextDecoder().decode(bytes)))
 }
 
@@ -151,9 +151,5 @@ export function textPart(value: string): TextPart[] {
 }
 
 function storedFile(param: string, type: string): GatewayError {
-  return invalid(param, `files by id are not stored here (${type}); send the content.`)
-}
-
-export function invalid(param: string, reason: string): GatewayError {
-  return new GatewayError('invalid-request', `${param}: ${reason}`, { param })
+  return invalidField(param, `files by id are not stored here (${type}); send the content.`)
 }

@@ -95,6 +95,8 @@ const rowOf = new Map(rows.map((row) => [/[^[\]:]+/.exec(row.marker)?.[0], row])
 
 /** Longest argument of a marker: a search for its end must not go through a whole book. */
 const longestArgument = 4_000
+/** Ends of arguments that are tried in one text, for each costs a look at the argument; nobody writes so many. */
+const mostEnds = 2_000
 
 /** Reads the markers out of a user's text. What is no marker stays what it is. */
 export function directions(text: string): Directions {
@@ -112,12 +114,13 @@ export function directions(text: string): Directions {
   }
   let said = ''
   let from = 0
+  let endsLeft = mostEnds
   for (const { 0: opening, 1: name, index } of text.matchAll(/\[([a-z0-9-]+)[:\]]/gi)) {
     const row = rowOf.get(name?.toLowerCase())
     if (row === undefined || index < from) continue
     const marker = opening.endsWith(']')
       ? { directed: row.read(''), end: index + opening.length }
-      : argued(row, text, index + opening.length)
+      : argued(row, index + opening.length)
     if (marker?.directed === undefined) continue
     calls.push(...(marker.directed.calls ?? []))
     found = { ...found, ...marker.directed, calls }
@@ -125,16 +128,17 @@ export function directions(text: string): Directions {
     from = marker.end
   }
   return { ...found, said: (said + text.slice(from)).trim() }
-}
 
-/** A marker with an argument ends at the first bracket that gives the argument a meaning: JSON has brackets too. */
-function argued(row: Marker, text: string, start: number): { directed: Partial<Directions>; end: number } | undefined {
-  const window = text.slice(start, start + longestArgument)
-  for (let end = window.indexOf(']'); end >= 0; end = window.indexOf(']', end + 1)) {
-    const directed = end === 0 ? undefined : row.read(window.slice(0, end))
-    if (directed) return { directed, end: start + end + 1 }
+  /** A marker with an argument ends at the first bracket that gives the argument a meaning: JSON has brackets too. */
+  function argued(row: Marker, start: number): { directed: Partial<Directions>; end: number } | undefined {
+    const window = text.slice(start, start + longestArgument)
+    for (let end = window.indexOf(']'); end >= 0 && endsLeft > 0; end = window.indexOf(']', end + 1)) {
+      endsLeft--
+      const directed = end === 0 ? undefined : row.read(window.slice(0, end))
+      if (directed) return { directed, end: start + end + 1 }
+    }
+    return undefined
   }
-  return undefined
 }
 
 function flag(marker: string, effect: string, directed: Partial<Directions>): Marker {

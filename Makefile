@@ -8,7 +8,7 @@ JUNIT :=
 REPORT := $(if $(JUNIT),--reporter=junit --reporter-outfile=$(JUNIT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo dev check fix test test-browser test-agents golden bench build smoke fuzz soak release ci clean
+.PHONY: help run demo dev check fix test test-browser test-agents golden outdated bench build smoke fuzz soak release ci clean
 
 help: ## show these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -50,7 +50,10 @@ test-agents: $(BINARY) ## run Claude Code, Codex and opencode on the compiled ex
 	@echo 'Left out: whatever needs a person at the keyboard, and the systems and versions not installed here.'
 
 golden: $(BUN) ## write the golden files anew; read the diff before you commit it
-	GOLDEN=write $(BUN) test test/golden.test.ts test/request-golden.test.ts test/readme.test.ts test/conformance.test.ts
+	GOLDEN=write $(BUN) test test/golden.test.ts test/request-golden.test.ts test/readme.test.ts test/conformance.test.ts test/parameters.test.ts
+
+outdated: $(BUN) ## list the packages and coding agents of which npm has a newer version
+	@$(BUN) test/support/outdated.ts
 
 bench: $(BUN) ## measure the speed beside other relays, in 6 minutes; QUICK=1 takes one round
 	@$(BUN) test/bench/index.ts

@@ -287,12 +287,14 @@ function imageParts({ source, data, mimeType, transformations }: ImageBlock, pat
 function documentParts({ source, title, context, citations }: DocumentBlock, path: string, place: Place): UserPart[] {
   if (citations?.enabled) place.ignore(`${path}.citations`)
   const document = { type: 'document' as const, title: title ?? undefined }
+  // A file is read apart, so that what is said of it stands in front.
+  const about = context ? text(element('document_context', { title }, context)) : []
   const asText = (inner: string) => text(element('document', { title, context }, inner))
   switch (source.type) {
     case 'base64':
-      return [{ ...document, source: { type: 'base64', mediaType: source.media_type, data: source.data } }]
+      return [...about, { ...document, source: { type: 'base64', mediaType: source.media_type, data: source.data } }]
     case 'url':
-      return [{ ...document, source: { type: 'url', url: source.url } }]
+      return [...about, { ...document, source: { type: 'url', url: source.url } }]
     case 'text':
       return asText(source.data)
     case 'content': {

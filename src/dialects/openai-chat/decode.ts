@@ -134,6 +134,7 @@ const optionsBeyond: readonly [name: string, asks: (body: ChatBody) => unknown][
   ['audio', ({ audio }) => audio],
   ['modalities', ({ modalities }) => modalities?.some((modality) => modality !== 'text')],
   ['prediction', ({ prediction }) => prediction],
+  ['moderation', ({ moderation }) => moderation],
   ['store', ({ store }) => store],
   ['service_tier', ({ service_tier }) => service_tier && !['auto', 'default'].includes(service_tier)],
   // What other APIs have.

@@ -117,6 +117,7 @@ export const chatBody = open({
   audio: maybe(open({})),
   modalities: maybe(Type.Array(Type.String())),
   prediction: maybe(open({})),
+  moderation: anything,
   previous_response_id: anything,
   conversation: anything,
   prompt: anything,

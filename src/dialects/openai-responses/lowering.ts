@@ -42,7 +42,8 @@ function lower(tool: ClientTool, taken: Set<string>): LoweredTool[] {
     case 'custom':
       return [named(tool, taken)]
     case 'namespace':
-      return tool.tools.map((inner) => named(inner, taken, tool.name))
+      // What is said of all of them is said once.
+      return tool.tools.map((inner, at) => named(inner, taken, tool.name, at === 0 ? tool.description : undefined))
     case 'local_shell':
     case 'shell':
     case 'apply_patch':
@@ -54,11 +55,18 @@ function lower(tool: ClientTool, taken: Set<string>): LoweredTool[] {
   }
 }
 
-function named(tool: FunctionTool | CustomTool, taken: Set<string>, namespace?: string): LoweredTool {
+function named(
+  tool: FunctionTool | CustomTool,
+  taken: Set<string>,
+  namespace?: string,
+  about?: string | null,
+): LoweredTool {
   const { type, name } = tool
+  const own = type === 'function' ? signature(tool) : freeform(tool)
+  const description = about ? `${about}\n\n${own.description}`.trimEnd() : own.description
   const offered = claim(offeredName(name, namespace), taken)
   return {
-    tool: { name: offered, ...(type === 'function' ? signature(tool) : freeform(tool)) },
+    tool: { name: offered, ...own, description },
     origin: { type, name, ...(namespace === undefined ? {} : { namespace }) },
   }
 }

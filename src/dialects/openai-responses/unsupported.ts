@@ -1,4 +1,4 @@
-import { fieldsOf, isFields, textOr } from '../openai/fields.ts'
+import { fieldsOf, isFields, listOf, textOr } from '../openai/fields.ts'
 import type { OwnBody } from './other-shapes.ts'
 import { isClientTool, type ToolBody } from './schema.ts'
 
@@ -25,6 +25,8 @@ const optionsBeyond: readonly [name: string, asks: (body: OwnBody & Record<strin
   ['context_management', ({ context_management }) => context_management?.length],
   ['image', ({ image }) => asksOtherThan(fieldsOf(image).context_compression, 'auto', 'disabled')],
   ['moderation', ({ moderation }) => moderation],
+  // Of bodies whose tokens are counted.
+  ['personality', ({ personality }) => personality],
   ['prompt_cache_options', ({ prompt_cache_options }) => prompt_cache_options],
   ['prompt_cache_retention', (body) => asksOtherThan(body.prompt_cache_retention, 'in_memory')],
   ['reasoning.context', ({ reasoning }) => asksOtherThan(fieldsOf(reasoning).context, 'auto')],
@@ -51,7 +53,12 @@ export function unsupportedTool(tool: ToolBody, path: string): string[] {
   const options: Record<string, unknown> = tool
   const beyond = (name: string, asks: boolean) => (asks ? [`${path}.${name}`] : [])
   if (isClientTool(tool))
-    return [...beyond('async', options.async === true), ...beyond('output_schema', isFields(options.output_schema))]
+    return [
+      ...beyond('async', options.async === true),
+      ...beyond('output_schema', isFields(options.output_schema)),
+      ...beyond('environment.skills', listOf(fieldsOf(options.environment).skills).length > 0),
+      ...(tool.type === 'namespace' ? tool.tools.flatMap((one, n) => unsupportedTool(one, `${path}.tools.${n}`)) : []),
+    ]
   if (!tool.type.startsWith('web_search')) return [`${path} (${tool.type})`]
   return [
     ...beyond('external_web_access', options.external_web_access === false),

@@ -84,13 +84,13 @@ export function createApp(options: AppOptions) {
     settle: (request) => idleAfter(request, Math.min(Math.ceil(options.stallMs / 1000), 60)),
     hangUp: (request) => idleAfter(request, 1),
   }
-  const takeBody: TakeBody = async (request, check, payer) => {
+  const takeBody: TakeBody = async (request, check, asksModel) => {
     const record = recordOf(request)
     // Bun would end a long upload, however lively, and thinking models are silent for longer than any idle timeout:
     // the deadlines for both are our own.
-    idleAfter(request, payer ? 0 : longestIdleSeconds)
+    idleAfter(request, asksModel ? 0 : longestIdleSeconds)
     limits.enter(record)
-    if (payer) limits.spend(record, payer)
+    if (asksModel) limits.spend(record)
     const body = await readJson(request, { maxBytes: options.maxBodyBytes, timeoutMs: options.bodyTimeoutMs, clock })
     limits.count(body)
     check(body)

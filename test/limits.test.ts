@@ -259,10 +259,10 @@ describe('the allowance of a key', () => {
   test('fills up evenly, and never beyond a minute’s worth', () => {
     const clock = manualClock()
     const none = { maxConcurrent: 10, maxMessages: 10, tokensPerMinute: 0 }
-    const limits = createLimits({ ...none, requestsPerMinute: 2 }, true, clock)
+    const limits = createLimits({ ...none, requestsPerMinute: 2 }, clock)
     const spent = () => {
       try {
-        limits.spend(openRecord('req', 'POST', chat, clock), 'openai')
+        limits.spend(openRecord('req', 'POST', chat, clock))
         return 'in'
       } catch (thrown) {
         return thrown instanceof Error && 'retryAfterMs' in thrown ? thrown.retryAfterMs : thrown
@@ -278,16 +278,14 @@ describe('the allowance of a key', () => {
   test('can be overdrawn by a long reply, and by a stream that was cut at least by its prompt', () => {
     const clock = manualClock()
     const none = { maxConcurrent: 10, maxMessages: 10, requestsPerMinute: 0 }
-    const limits = createLimits({ ...none, tokensPerMinute: 600 }, true, clock)
+    const limits = createLimits({ ...none, tokensPerMinute: 600 }, clock)
     const record = openRecord('req', 'POST', chat, clock)
     limits.enter(record)
-    limits.spend(record, 'openai')
+    limits.spend(record)
     record.promptTokens = 1_199
     limits.leave(record)
     const refused = { kind: 'rate-limited', retryAfterMs: 60_000 }
-    expect(() => limits.spend(openRecord('req', 'POST', chat, clock), 'anthropic')).toThrow(
-      expect.objectContaining(refused),
-    )
+    expect(() => limits.spend(openRecord('req', 'POST', chat, clock))).toThrow(expect.objectContaining(refused))
   })
 })
 

@@ -160,7 +160,6 @@ export async function assemble(
 }
 
 function limitsOf(current: () => Config, clock: Clock): Limits {
-  const { authToken, anthropicApiKey } = current()
   const each = {
     get maxConcurrent() {
       return current().maxConcurrent
@@ -175,7 +174,7 @@ function limitsOf(current: () => Config, clock: Clock): Limits {
       return current().rateLimitTpm
     },
   }
-  return createLimits(each, authToken === anthropicApiKey, clock)
+  return createLimits(each, clock)
 }
 
 /** Loaded only where it is wanted, like the tracer: either has its share in the time the start takes. */

@@ -24,7 +24,7 @@ export function countRoutes(dialect: Dialect, options: CountRouteOptions): Route
   if (!count) return []
   const check = bodyCheck(dialect.body)
   const handle = async ({ request }: RouteContext) => {
-    const body = await takeBody(request, check, undefined)
+    const body = await takeBody(request, check, false)
     const complete = dialect.memory ? dialect.memory.recall(body, store.get) : body
     const { request: asked, options: details } = dialect.decode(complete, request.headers)
     const record = recordOf(request)

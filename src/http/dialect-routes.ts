@@ -1,7 +1,7 @@
 import { listed } from '../core/brief.ts'
 import type { Clock } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
-import type { CredentialScope, Dialect, Encoder, KeepAliveStyle, ReasoningField } from '../core/dialect.ts'
+import type { Dialect, Encoder, KeepAliveStyle, ReasoningField } from '../core/dialect.ts'
 import { invalidField } from '../core/errors.ts'
 import type { Reply } from '../core/events.ts'
 import type { Redact } from '../core/redact.ts'
@@ -35,10 +35,10 @@ export interface DialectRouteOptions {
 }
 
 /**
- * Gives a request its place, or refuses it, and reads and checks its body. Those that make a model answer draw on the
- * allowance of `payer`.
+ * Gives a request its place, or refuses it, and reads and checks its body. Those that make a model answer draw on
+ * the allowance of their key.
  */
-export type TakeBody = (request: Request, check: BodyCheck, payer: CredentialScope | undefined) => Promise<unknown>
+export type TakeBody = (request: Request, check: BodyCheck, asksModel: boolean) => Promise<unknown>
 
 /** The connection a request came on. */
 export interface Connection {
@@ -52,7 +52,7 @@ export interface Connection {
 export function dialectRoutes(dialect: Dialect, options: DialectRouteOptions): Route[] {
   const check = bodyCheck(dialect.body)
   const handle = async ({ request }: RouteContext) =>
-    answer(dialect, request, await options.takeBody(request, check, dialect.credentials), options)
+    answer(dialect, request, await options.takeBody(request, check, true), options)
   return basePaths.map((basePath) => ({
     method: 'POST',
     path: basePath + dialect.path,

@@ -1,5 +1,4 @@
 import type { Clock } from '../core/clock.ts'
-import type { CredentialScope } from '../core/dialect.ts'
 import { GatewayError, invalidField } from '../core/errors.ts'
 import type { Usage } from '../core/events.ts'
 import type { RequestRecord } from '../observe/record.ts'
@@ -25,8 +24,8 @@ export interface Limits {
   readonly closed: GatewayError | undefined
   /** Takes no request any more. */
   close(error: GatewayError): void
-  /** Takes one request from the allowance of the key. Errors: `rate-limited`, with the time until there is one. */
-  spend(record: RequestRecord, scope: CredentialScope): void
+  /** Takes one request from the allowance of its key. Errors: `rate-limited`, with the time until there is one. */
+  spend(record: RequestRecord): void
   /** Gives the place back, and takes what the reply cost from the allowance. A record without a place is ignored. */
   leave(record: RequestRecord): void
   /** Errors: `invalid-request`, naming the field. */
@@ -36,16 +35,13 @@ export interface Limits {
 /** Where a place is free again after a second or two, or after minutes: nobody can know, and clients add their own. */
 const busyRetryMs = 2_000
 
-export function createLimits(options: LimitOptions, oneKey: boolean, clock: Clock): Limits {
+export function createLimits(options: LimitOptions, clock: Clock): Limits {
   const running = new Set<RequestRecord>()
   let closed: GatewayError | undefined
-  const payers = new WeakMap<RequestRecord, Allowance>()
-  const allowance = () => ({
-    requests: bucket(() => options.requestsPerMinute, clock),
-    tokens: bucket(() => options.tokensPerMinute, clock),
-  })
-  const openai = allowance()
-  const allowances = { openai, anthropic: oneKey ? openai : allowance() }
+  // By the id of the key.
+  const allowances = new Map<string, Allowance>()
+  // Those that pay for their reply.
+  const charged = new WeakMap<RequestRecord, Allowance>()
 
   return {
     running,
@@ -65,16 +61,17 @@ export function createLimits(options: LimitOptions, oneKey: boolean, clock: Cloc
     close(error) {
       closed = error
     },
-    spend(record, scope) {
-      const { requests, tokens } = allowances[scope]
+    spend(record) {
+      const allowance = allowanceOf(record.caller)
+      const { requests, tokens } = allowance
       refuseUnless(requests, `requests (RATE_LIMIT_RPM is ${options.requestsPerMinute})`)
       refuseUnless(tokens, `tokens (RATE_LIMIT_TPM is ${options.tokensPerMinute})`)
       requests.take(1)
-      payers.set(record, allowances[scope])
+      charged.set(record, allowance)
     },
     leave(record) {
       if (!running.delete(record)) return
-      payers.get(record)?.tokens.take(costOf(record))
+      charged.get(record)?.tokens.take(costOf(record))
     },
     count(body) {
       const { maxMessages } = options
@@ -88,6 +85,15 @@ export function createLimits(options: LimitOptions, oneKey: boolean, clock: Cloc
           )
       }
     },
+  }
+
+  function allowanceOf(keyId: string): Allowance {
+    const allowance = allowances.get(keyId) ?? {
+      requests: bucket(() => options.requestsPerMinute, clock),
+      tokens: bucket(() => options.tokensPerMinute, clock),
+    }
+    allowances.set(keyId, allowance)
+    return allowance
   }
 }
 

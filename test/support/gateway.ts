@@ -156,10 +156,8 @@ function accessFor(settings: GatewaySettings): AccessOptions {
 }
 
 function limitsFor(settings: GatewaySettings): Limits {
-  const { openaiKey, anthropicKey } = accessFor(settings)
   return createLimits(
     { maxConcurrent: 4_000, maxMessages: 10_000, requestsPerMinute: 0, tokensPerMinute: 0, ...settings.limits },
-    openaiKey === anthropicKey,
     systemClock,
   )
 }

@@ -94,7 +94,8 @@ function realPath(path: string): string {
   }
 }
 
-function linkTarget(path: string): string | undefined {
+/** Where a symbolic link leads; `undefined` for what is no link, or not there at all. */
+export function linkTarget(path: string): string | undefined {
   try {
     return readlinkSync(path)
   } catch {

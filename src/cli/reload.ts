@@ -1,4 +1,4 @@
-import { credentialOf, type Destination, settingList } from '../config/table.ts'
+import { credentialOf, type Destination, isGiven, settingList } from '../config/table.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { Config, LoadedConfig } from '../config.ts'
 import type { Log } from '../observe/log.ts'
@@ -81,8 +81,4 @@ function isCutOff(before: unknown, after: unknown): boolean {
   const [old, fresh] = [new Set([before].flat()), new Set([after].flat())]
   const gone = [...old].filter((value) => typeof value === 'string' && !fresh.has(value))
   return [...fresh].some((value) => !old.has(value) && gone.some((whole) => String(whole).startsWith(String(value))))
-}
-
-function isGiven(value: unknown): boolean {
-  return Array.isArray(value) ? value.length > 0 : value !== undefined
 }

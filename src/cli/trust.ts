@@ -6,6 +6,7 @@ import {
   credentialOf,
   type Destination,
   flagOf,
+  isGiven,
   type NamedSetting,
   settingList,
 } from '../config/table.ts'
@@ -166,8 +167,4 @@ function rankOf(trust: Trust): number {
 
 function isWritten(given: unknown): boolean {
   return typeof given === 'string' ? given.trim() !== '' : isGiven(given)
-}
-
-function isGiven(value: unknown): boolean {
-  return Array.isArray(value) ? value.length > 0 : value !== undefined
 }

@@ -1,7 +1,8 @@
-import { existsSync, watch as fsWatch, readlinkSync } from 'node:fs'
+import { existsSync, watch as fsWatch } from 'node:fs'
 import { basename, dirname, resolve, sep } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import type { Log } from '../observe/log.ts'
+import { linkTarget } from './io.ts'
 
 /** Editors write a file in several steps, or replace it. After this long without an event it counts as written. */
 const settledMs = 300
@@ -110,14 +111,5 @@ function* entriesTo(path: string, left: number): Generator<[folder: string, name
     if (target !== undefined && left > 0)
       yield* entriesTo(resolve(dirname(here), target, ...parts.slice(length)), left - 1)
     return
-  }
-}
-
-function linkTarget(path: string): string | undefined {
-  try {
-    return readlinkSync(path)
-  } catch {
-    // No link, or nothing there at all.
-    return undefined
   }
 }

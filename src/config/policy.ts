@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import type { Config, ConfigWarning, LoadedConfig } from '../config.ts'
-import { settingList } from './table.ts'
+import { addressOf, settingList } from './table.ts'
 
 /** Fills `bytes` with randomness and returns them. */
 export type RandomBytes = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array
@@ -65,8 +65,9 @@ function anyPage({ corsOrigins, authToken }: Config): string[] {
 
 /** Addresses to which keys and prompts go in the clear, over more than this machine. */
 function readableOnTheWay(config: Config): string[] {
-  return settingList.flatMap(({ name, env, role }) => {
-    const destination = typeof role === 'object' && 'addressOf' in role ? role.addressOf : undefined
+  return settingList.flatMap((setting) => {
+    const { name, env } = setting
+    const destination = addressOf(setting)
     const isUsed = destination === 'collector' || config.upstreams.some((upstream) => upstream === destination)
     const address = config[name]
     if (!isUsed || typeof address !== 'string' || !URL.canParse(address)) return []

@@ -577,3 +577,8 @@ export function credentialOf({ role }: Setting): Destination | undefined {
 export function addressOf({ role }: Setting): Addressed | undefined {
   return typeof role === 'object' && 'addressOf' in role ? role.addressOf : undefined
 }
+
+/** Whether a setting has a value; an empty list is none. */
+export function isGiven(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : value !== undefined
+}

@@ -10,18 +10,13 @@ export type Checker = (value: unknown) => string[]
 type Schema = Record<string, unknown>
 
 /**
- * A checker of one JSON schema, or why there is none: clients send schemas no validator accepts (references that lead
- * nowhere, foreign regular expressions), and a good answer is not to fail for that.
+ * Makes checkers of JSON schemas, or says why there is none: clients send schemas no validator accepts (references that
+ * lead nowhere, foreign regular expressions), and a good answer is not to fail for that.
  *
  * Formats are not looked at: none of the official APIs promises them. Draft 2020-12 where the schema says so, else
  * draft-07. The validator writes a program for each schema, so it is loaded when the first answer is checked.
  */
-export async function checkerOf(schema: Schema): Promise<Checker | Error> {
-  return (await checkers())(schema)
-}
-
-/** The same for one schema after the other, without waiting once the validator is there. */
-export async function checkers(): Promise<(schema: Schema) => Checker | Error> {
+export async function loadCheckers(): Promise<(schema: Schema) => Checker | Error> {
   const validators = await loadValidators()
   return (schema) => compiled(schema, validators)
 }

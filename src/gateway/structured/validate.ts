@@ -2,7 +2,7 @@ import { isRecord, parseJson } from '../../core/json.ts'
 import { isShallow, maxDepth } from '../../prompted-tools/json.ts'
 import { repairArguments } from '../../prompted-tools/repair.ts'
 import { anyObject, judge, type Verdict } from './judge.ts'
-import { type Checker, checkers, SlowPattern } from './schema.ts'
+import { type Checker, loadCheckers, SlowPattern } from './schema.ts'
 
 /** A text of the model's and the schemas it has to fit, as JSON text: what is sent to a thread, and cached there. */
 export type ValidationJob =
@@ -26,7 +26,7 @@ const mostCharacters = 2_000_000
 
 /** Judges one job after the other in this thread, for as long as that takes. Compiled schemas are kept by content. */
 export async function createValidation(): Promise<(job: ValidationJob) => Validated> {
-  const compile = await checkers()
+  const compile = await loadCheckers()
   const compiled = new Map<string, Checker | Error>()
   let characters = 0
 

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'bun:test'
 import { anyObject, judge } from '../../../src/gateway/structured/judge.ts'
-import { checkerOf } from '../../../src/gateway/structured/schema.ts'
+import { loadCheckers } from '../../../src/gateway/structured/schema.ts'
 import { createValidation } from '../../../src/gateway/structured/validate.ts'
 
 type Schema = Record<string, unknown>
+
+const checkerOf = await loadCheckers()
 
 const city: Schema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -22,7 +24,7 @@ const city: Schema = {
 }
 
 async function verdict(answer: string, schema?: Schema) {
-  const check = schema === undefined ? anyObject : await checkerOf(schema)
+  const check = schema === undefined ? anyObject : checkerOf(schema)
   if (check instanceof Error) throw check
   return judge(answer, { type: 'json', ...(schema === undefined ? {} : { schema }) }, check)
 }
@@ -129,12 +131,12 @@ describe('schemas', () => {
     ['two patterns', { properties: { a: { pattern: '^a$' }, b: { pattern: '^b$' } } }, { a: 'a', b: 'b' }, { a: 'b' }],
     ['nothing', {}, 1, undefined],
   ])('%s', async (_name, schema, good, bad) => {
-    const check = await checkerOf(schema)
+    const check = checkerOf(schema)
     if (check instanceof Error) throw check
     expect(check(good)).toEqual([])
     if (bad !== undefined) expect(check(bad)).not.toEqual([])
     // The same schema again must not remember the first one.
-    expect(await checkerOf(schema)).toBeFunction()
+    expect(checkerOf(schema)).toBeFunction()
   })
 
   test.each<[string, Schema]>([
@@ -143,7 +145,7 @@ describe('schemas', () => {
     ['a regular expression of another language', { type: 'string', pattern: '(?P<year>\\d+)' }],
     ['a type that does not exist', { type: 'text' }],
   ])('that cannot be used are named: %s', async (_name, schema) => {
-    expect(await checkerOf(schema)).toBeInstanceOf(Error)
+    expect(checkerOf(schema)).toBeInstanceOf(Error)
   })
 })
 

@@ -167,7 +167,8 @@ export function createApp(options: AppOptions) {
   function endsOf(request: Request): Ends | undefined {
     const { server } = app
     const peer = server?.requestIP(request)
-    return server?.port && peer ? { port: server.port, peer } : undefined
+    if (!server?.hostname || !server.port || !peer) return undefined
+    return { server: { address: server.hostname, port: server.port }, peer }
   }
 
   function admit(request: Request, route: Route): void {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, linkSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { proofOf, proofPath } from '../http/identity.ts'
+import { plainAddress, proofOf, proofPath } from '../http/identity.ts'
 
 /** The secret of 64 hexadecimal digits that gateways and commands of one user share. */
 const fileName = 'gateway-secret'
@@ -62,7 +62,7 @@ const longestReply = 8_192
 
 /**
  * Whether the server at `url` has the secret. The question goes over a socket of its own, because the proof depends on
- * the ports of the connection (see `identityRoutes`), and so that it never passes a proxy.
+ * both ends of the connection (see `identityRoutes`), and so that it never passes a proxy.
  */
 export function hasSecret(url: string, secret: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()
@@ -73,7 +73,9 @@ export function hasSecret(url: string, secret: string): Promise<boolean> {
   socket.setEncoding('latin1')
   const deadline = setTimeout(() => socket.destroy(), patienceMs)
   const peer = { address: '', port: 0 }
+  let listening: string[] = []
   socket.on('connect', () => {
+    listening = listeningAt(plainAddress(socket.remoteAddress ?? ''))
     peer.address = socket.localAddress ?? ''
     peer.port = socket.localPort ?? 0
     socket.write(`GET ${proofPath}?nonce=${nonce} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
@@ -86,7 +88,17 @@ export function hasSecret(url: string, secret: string): Promise<boolean> {
   socket.on('close', () => {
     clearTimeout(deadline)
     const said = /^HTTP\/1\.1 200 .*\r\n\r\n([0-9a-f]{64})$/s.exec(reply)?.[1]
-    resolve(said === proofOf(secret, { port: Number(port || 80), peer }, nonce))
+    const ends = listening.map((address) => ({ server: { address, port: Number(port || 80) }, peer }))
+    resolve(ends.some((each) => said === proofOf(secret, each, nonce)))
   })
   return promise
+}
+
+/**
+ * What a gateway that is reached at this address may have been told to listen on. Where it listens on all addresses,
+ * nobody else can have the same port of one of them.
+ */
+function listeningAt(address: string): string[] {
+  const name = address === '127.0.0.1' || address === '::1' ? ['localhost'] : []
+  return [address, ...name, '0.0.0.0', '::']
 }

@@ -4,8 +4,8 @@ import type { Route } from './route.ts'
 
 /** The two ends of one connection to this gateway. */
 export interface Ends {
-  /** The gateway's. */
-  port: number
+  /** The gateway's: the address is the one that it was told to listen on, which may be all of a machine. */
+  server: { address: string; port: number }
   /** Whoever asks, as the gateway sees it. */
   peer: { address: string; port: number }
 }
@@ -18,8 +18,9 @@ const noncePattern = /^[0-9a-f]{64}$/
  * `GET /proof?nonce=…` proves that this gateway has the secret of its user without revealing it. The user's commands ask
  * for the proof before they send a key. Nonce and proof are 32 bytes as lower-case hexadecimal digits.
  *
- * The proof is valid only for the connection it is requested on, whose ports are part of it: a relay has connections
- * with other ports.
+ * The proof is valid only for the connection it is requested on: both ends are part of it. The ports alone would not do,
+ * because a relay can listen on the same port of another address, such as 127.0.0.2, and keep so many connections to
+ * the gateway open that one of them comes from the port the question came from.
  */
 export function identityRoutes(secret: string, endsOf: (request: Request) => Ends | undefined): Route[] {
   return [
@@ -37,9 +38,13 @@ export function identityRoutes(secret: string, endsOf: (request: Request) => End
   ]
 }
 
-export function proofOf(secret: string, { port, peer }: Ends, nonce: string): string {
-  // A socket for both families writes IPv4 addresses in IPv6 form.
-  const address = peer.address.replace(/^::ffff:/i, '')
-  const said = ['zai2api gateway', port, address, peer.port, nonce].join('\n')
+export function proofOf(secret: string, { server, peer }: Ends, nonce: string): string {
+  const ends = [server, peer].flatMap(({ address, port }) => [plainAddress(address), port])
+  const said = ['zai2api gateway', ...ends, nonce].join('\n')
   return createHmac('sha256', secret).update(said).digest('hex')
+}
+
+/** A socket for both families writes IPv4 addresses in IPv6 form. */
+export function plainAddress(address: string): string {
+  return address.replace(/^::ffff:/i, '').toLowerCase()
 }

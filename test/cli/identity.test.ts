@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ensureSecret, hasSecret, readSecret } from '../../src/cli/identity.ts'
 import { stateFolder } from '../../src/config/folders.ts'
+import { proofOf } from '../../src/http/identity.ts'
 import { listen } from '../../src/server.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { systemClock } from '../../src/wire/clock.ts'
@@ -80,6 +81,32 @@ describe('a gateway is known', () => {
   test('not by somebody in between, on the same port of another address', async () => {
     expect(await hasSecret(await listener(relay, '::1', port()), secret)).toBe(false)
   })
+
+  // Somebody with many connections to the gateway soon has one from the very port that the question came from.
+  test.each([['127.0.0.1'], ['localhost'], ['192.0.2.1'], ['::1']])(
+    'not by the proof of a gateway on the same port of another address: %s',
+    async (address) => {
+      const answer = (socket: Socket) =>
+        socket.once('data', (text) => {
+          const [nonce = ''] = /[0-9a-f]{64}/.exec(String(text)) ?? []
+          const { localPort = 0, remoteAddress = '', remotePort = 0 } = socket
+          const ends = { server: { address, port: localPort }, peer: { address: remoteAddress, port: remotePort } }
+          socket.end(`HTTP/1.1 200 OK\r\n\r\n${proofOf(secret, ends, nonce)}`)
+        })
+      expect(await hasSecret(await listener(answer, '127.0.0.2'), secret)).toBe(false)
+    },
+  )
+
+  test.each([['localhost'], ['0.0.0.0'], ['127.0.0.2']])(
+    'whatever address it was told to listen on: %s',
+    async (host) => {
+      const server = listen(gatewayApp([upstream], { identity: secret, access: { openaiKey: 'sk-one' } }), host, 0)
+      cleanups.push(() => server.stop(0))
+      const address = host === '127.0.0.2' ? host : '127.0.0.1'
+      expect(await hasSecret(`http://${address}:${new URL(server.url).port}`, secret)).toBe(true)
+      expect(await hasSecret(`http://${host}:${new URL(server.url).port}`, secret)).toBe(true)
+    },
+  )
 
   test('not by an answer of another time', async () => {
     const nonce = '0'.repeat(64)

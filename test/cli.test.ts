@@ -165,7 +165,7 @@ describe('a wrong command line is told in one line, with exit code 2:', () => {
     expect(await run(line)).toEqual({ code: 2, stdout: '', stderr: `zai2api: ${message}\n`, started: [] })
   })
 
-  test.each(['a\nb', '--a\u001b[2J', '\u2028', '\r'])('%j', async (word) => {
+  test.each(['a\nb', '--a\u001b[2J', '\u2028', '\r', 'a\u202eb', '\u{e0001}'])('%j', async (word) => {
     const { code, stderr } = await run([word])
     expect(code).toBe(2)
     expect(stderr).toMatch(/^zai2api: [\x20-\x7e]+\n$/)

@@ -257,6 +257,12 @@ describe('the configuration file', () => {
   })
 })
 
+// It is printed, and handed to shells and clients.
+test.each(['a\u001b[2J', 'a\u009b2J', 'a\u202eb', 'a\u200b', 'a\u0007'])('%j is no name of a model', (name) => {
+  expect(complaint({ env: { PRIMARY_MODEL: name } })).toContain('must be a name without spaces')
+  expect(complaint({ env: { MODEL_MAP: JSON.stringify({ a: name }) } })).toContain('must be name=model pairs')
+})
+
 test('a complaint is one line, whatever was written', () => {
   expect(complaint({ toml: '"a\\nb\\u001b[2J" = 1' })).toStartWith(
     'unknown key a\\u000ab\\u001b[2J in /srv/zai2api.toml; allowed: host, ',

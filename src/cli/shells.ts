@@ -15,7 +15,8 @@ export const shells = {
     unset: (name) => `set -e ${name}`,
   },
   powershell: {
-    set: (name, value) => `$env:${name} = '${value.replaceAll("'", "''")}'`,
+    // It takes typographic quotes for plain ones.
+    set: (name, value) => `$env:${name} = '${value.replace(/['\u2018-\u201b]/g, '$&$&')}'`,
     unset: (name) => `Remove-Item Env:${name} -ErrorAction SilentlyContinue`,
   },
 } as const satisfies Record<string, Dialect>

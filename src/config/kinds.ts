@@ -21,8 +21,13 @@ export function word<S extends TSchema>(placeholder: string, allowed: string, sc
 }
 
 export function name(placeholder: string) {
-  return word(placeholder, 'a name without spaces', Type.String({ pattern: '^\\S+$' }))
+  return word(placeholder, 'a name without spaces', visible)
 }
+
+/** Without spaces, and without characters that a terminal obeys or nobody sees: names are printed and handed to clients. */
+const visible = Type.String({
+  pattern: '^[^\\s\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f]+$',
+})
 
 const printable = Type.String({ pattern: '^[\\x21-\\x7e]+$' })
 
@@ -98,7 +103,7 @@ export const httpUrl = {
 
 /** Name to name: `a=b,c=d`, a JSON object, or a TOML table. The order is kept. */
 export const nameMap = {
-  schema: Type.Record(Type.String(), Type.String({ pattern: '^\\S+$' })),
+  schema: Type.Record(Type.String(), visible),
   read: (text) => (text.startsWith('{') ? parseJson(text) : pairs(text)),
   allowed: 'name=model pairs separated by commas, or a JSON object of them',
   placeholder: 'PAIRS',

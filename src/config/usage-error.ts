@@ -3,11 +3,14 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** `text` on one line, whatever it holds: control characters, which could also command a terminal, as escapes. */
+/**
+ * `text` on one line, whatever it holds: control characters, which could also command a terminal, and those that are not
+ * seen or turn the order of reading around, as escapes.
+ */
 export function printable(text: string): string {
   return text.replace(
-    /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
   )
 }
 

@@ -62,8 +62,8 @@ export class GatewayError extends Error {
   readonly status: number
 
   constructor(kind: ErrorKind, message: string, facts: ErrorFacts = {}) {
-    // It may quote a client's own words, and is one line all the same.
-    super(message.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' '), { cause: facts.cause })
+    // It may quote the words of a client or an upstream, and is one line all the same, in the order of reading.
+    super(message.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_C}]+/gu, ' '), { cause: facts.cause })
     this.name = 'GatewayError'
     this.kind = kind
     this.code = facts.code ?? kind.replaceAll('-', '_')

@@ -217,6 +217,14 @@ describe('the shell is', () => {
   ])('%j: %s', (environment, shell) => expect(shellOf(environment)).toBe(shell))
 })
 
+// PowerShell takes typographic quotes for plain ones.
+test('no quote ends the text early in PowerShell', () => {
+  const value = 'a\u2018; b \u2019; c \u201a d \u201b e \u0027'
+  expect(shells.powershell.set('X', value)).toBe(
+    `$env:X = '${[...value].map((each) => (/[\u2018-\u201b']/.test(each) ? each + each : each)).join('')}'`,
+  )
+})
+
 test('a real shell reads back what was written', async () => {
   const value = `a'b"c $HOME \\ \`id\` é\n!`
   const child = Bun.spawn(['/bin/sh', '-c', `${shells.bash.set('X', value)}\nprintf %s "$X"`], { stdout: 'pipe' })

@@ -18,3 +18,8 @@ test('an error with other facts keeps the rest of them, and the first one as its
   expect({ ...error.with({ message: 'Other words.' }) }).toEqual({ ...error })
   expect(error.with({ message: 'Other words.' }).message).toBe('Other words.')
 })
+
+test('a message reads in the order in which it is written', () => {
+  const { message } = new GatewayError('not-found', 'No model `a\u202eb\u2066c\u200fd\u061ce`, but 👩\u200d💻.')
+  expect(message).toBe('No model `a b c d e`, but 👩\u200d💻.')
+})

@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import type { Surroundings } from '../config/sources.ts'
 import { systemClock } from '../wire/clock.ts'
+import { readConfigFile } from './config-files.ts'
 import { gathered, type Text } from './gathered.ts'
 import { type Losses, output } from './output.ts'
 
@@ -24,8 +25,8 @@ export function systemIo(version: string): Io {
   return {
     env: ownEnvironment(process.cwd()),
     cwd: process.cwd(),
-    readFile,
-    realPath,
+    readFile: readConfigFile,
+    realPath: (path) => realPath(path),
     stdout: (text) => void process.stdout.write(text),
     stderr: stderr.write,
     stderrLosses: lossy.losses,
@@ -72,25 +73,19 @@ function readFileOr<Other>(path: string, other: Other): string | Other {
   }
 }
 
-function readFile(path: string): string | undefined {
-  try {
-    // Decoding drops the byte order mark that some editors put in front.
-    return new TextDecoder().decode(readFileSync(path))
-  } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined
-    throw cause
-  }
-}
+/** The limit of Linux; a longer chain is a loop. */
+const mostLinks = 40
 
-/** For a missing file, the path it would have. */
-function realPath(path: string): string {
+/** For a missing file, the path it would have, behind however many links. */
+export function realPath(path: string, left = mostLinks): string {
   try {
     return realpathSync(path)
   } catch {
     const folder = dirname(path)
     if (folder === path) return path
     const target = linkTarget(path)
-    return target === undefined ? join(realPath(folder), basename(path)) : resolve(realPath(folder), target)
+    if (target === undefined || left === 0) return join(realPath(folder, left), basename(path))
+    return realPath(resolve(realPath(folder, left), target), left - 1)
   }
 }
 

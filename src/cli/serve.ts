@@ -10,6 +10,7 @@ import { listen, listenForMetrics } from '../server.ts'
 import { systemClock } from '../wire/clock.ts'
 import { remembered, systemLookup } from '../wire/names.ts'
 import { postFetch } from '../wire/post-fetch.ts'
+import { refuseEndless } from './config-files.ts'
 import { afterRush } from './ebb.ts'
 import { assemble } from './gateway.ts'
 import { ensureSecret } from './identity.ts'
@@ -42,7 +43,13 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
         : undefined
     if (watched) log.info('metrics without a key', { url: watched.url })
     const doubted = doubter(log)
-    const reading = reread && { ...reread, load: () => doubted(reread.load()) }
+    const reading = reread && {
+      ...reread,
+      load: () => {
+        refuseEndless(reread.files)
+        return doubted(reread.load())
+      },
+    }
     const stopReloading = reading ? keepUp(reading, { loaded, apply, log }) : () => {}
     // Who reads this may change the files at once.
     io.stdout(greeting(server.url, config, io.version))

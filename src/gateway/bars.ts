@@ -1,4 +1,5 @@
 import type { GatewayError } from '../core/errors.ts'
+import { backoffMs } from './backoff.ts'
 
 /** What keeps calls away: everybody under `everything`, else those for one model. */
 export type Bars = Map<string, Bar>
@@ -18,7 +19,7 @@ interface Bar {
   trial: boolean
 }
 
-/** How long calls are kept away: twice as long with every refusal in a row, and by chance up to half as long again. */
+/** How long calls are kept away after refusals in a row. */
 export const resting = { parked: false, shortestMs: 10_000, longestMs: 60_000 } as const
 export const parking = { parked: true, shortestMs: 60_000, longestMs: 30 * 60_000 } as const
 
@@ -41,8 +42,7 @@ export function putUp(
   // Calls that left together come back together: that is one refusal, not many.
   if (isUp && forMs === undefined && (before.parked || !how.parked)) return
   const strikes = (before?.strikes ?? 0) + 1
-  const ms = Math.min(how.longestMs, how.shortestMs * 2 ** (strikes - 1)) * (1 + random() / 2)
-  const until = now + (forMs ?? ms)
+  const until = now + (forMs ?? backoffMs(how, strikes, random))
   const overAt = forMs === undefined ? undefined : date + forMs
   const { parked } = how
   // What is known to last longer is not over sooner because something else is.

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import type { GatewayError } from '../core/errors.ts'
+import { backoffMs } from './backoff.ts'
 
 export interface UpstreamHealth {
   /** Whether a request does better with another upstream: this one did not answer lately, or is being probed. */
@@ -41,9 +42,8 @@ interface Outage {
   isProbed: boolean
 }
 
-/** Twice as long with every probe that fails, and by chance up to half as long again. */
-const shortestRestMs = 15_000
-const longestRestMs = 5 * 60_000
+/** How long it is not asked after probes that fail in a row. */
+const rest = { shortestMs: 15_000, longestMs: 5 * 60_000 }
 
 /**
  * Remembers which upstreams do not answer, so that not every request finds out by waiting. It refuses nobody: where there
@@ -73,9 +73,14 @@ export function createUpstreamHealth({ clock, random, tell }: UpstreamHealthOpti
       // Requests that left together come back together: that is one failure, not many.
       if (before !== undefined && before.until > now) return
       const consecutiveFailures = (before?.consecutiveFailures ?? 0) + 1
-      const restMs = Math.min(longestRestMs, shortestRestMs * 2 ** (consecutiveFailures - 1)) * (1 + random() / 2)
       const since = before?.since ?? now
-      outages.set(id, { error, since, until: now + restMs, consecutiveFailures, isProbed: false })
+      outages.set(id, {
+        error,
+        since,
+        until: now + backoffMs(rest, consecutiveFailures, random),
+        consecutiveFailures,
+        isProbed: false,
+      })
       if (before === undefined) tell({ state: 'down', upstream: id, error })
     },
     answered(id) {

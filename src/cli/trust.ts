@@ -1,4 +1,4 @@
-import { isLoopback } from '../config/policy.ts'
+import { isOnLoopback } from '../config/policy.ts'
 import { leavesFolder, type Source, type Surroundings, type Trust, trustLevels } from '../config/sources.ts'
 import {
   type Addressed,
@@ -114,14 +114,9 @@ function strayReader(loaded: LoadedConfig, owner: Owner): { reader: string; culp
 function strayGateway(loaded: LoadedConfig): string | undefined {
   const address = urlOf(loaded.config)
   const owner = ownerOf(loaded, ['gateway']) ?? user
-  if (isLoopback(hostnameOf(address)) || address === urlOf(asTrusted(loaded, owner))) return undefined
+  if (isOnLoopback(address) || address === urlOf(asTrusted(loaded, owner))) return undefined
   const culprit = culpritOf(loaded, owner, ['gateway'])
   return culprit && refusal(loaded, culprit, `would send prompts to ${address}`)
-}
-
-/** Without the brackets of IPv6. */
-function hostnameOf(url: string): string {
-  return (URL.canParse(url) ? new URL(url).hostname : '').replace(/^\[|\]$/g, '')
 }
 
 /** A working directory may name a store inside itself, but none elsewhere. */

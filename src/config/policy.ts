@@ -37,6 +37,12 @@ export function isLoopback(host: string): boolean {
   return loopback.check(host, family === 4 ? 'ipv4' : 'ipv6')
 }
 
+/** The same of an http(s) address; one that cannot be read is not. */
+export function isOnLoopback(url: string): boolean {
+  // Without the brackets of IPv6.
+  return URL.canParse(url) && isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ''))
+}
+
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
 /** `sk-` and 32 letters and digits, about 190 bits. */
@@ -72,7 +78,7 @@ function readableOnTheWay(config: Config): string[] {
     const address = config[name]
     if (!isUsed || typeof address !== 'string' || !URL.canParse(address)) return []
     const { protocol, hostname } = new URL(address)
-    if (protocol !== 'http:' || isLoopback(hostname.replace(/^\[|\]$/g, ''))) return []
+    if (protocol !== 'http:' || isOnLoopback(address)) return []
     return [
       `${env} is plain http to ${hostname}: whoever is on the way reads the ${destination === 'collector' ? 'headers and traces' : 'key and the prompts'}; use https`,
     ]

@@ -156,7 +156,12 @@ describe.each(fronts)('%s', (name, missing, start) => {
   }
 
   tried('no route lets anybody in without its key', async () => {
-    expect(await intruders(attemptsOf(lockedDoors(), asItIs, someHosts))).toEqual([])
+    // Every route with one kind of `Host` by turns; the usual ones are asked with all of them below.
+    const attempts = lockedDoors().flatMap((door, index) => {
+      const turn = index % someHosts.length
+      return attemptsOf([door], asItIs, someHosts.slice(turn, turn + 1))
+    })
+    expect(await intruders(attempts)).toEqual([])
   })
 
   tried('nor with any Host', async () => {

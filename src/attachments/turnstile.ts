@@ -1,4 +1,4 @@
-import { cancelled } from '../wire/http.ts'
+import { cancelled } from '../core/errors.ts'
 
 /** Lets so many tasks run at a time; the others wait for their turn. Rejects with `cancelled` for who left before it. */
 export type Turnstile = <Result>(task: () => Promise<Result>, signal: AbortSignal) => Promise<Result>

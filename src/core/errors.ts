@@ -89,6 +89,11 @@ export function invalidField(param: string, reason: string, facts: Omit<ErrorFac
   return new GatewayError('invalid-request', `${param}: ${reason}`, { ...facts, param })
 }
 
+/** What becomes of a request that its client has left. */
+export function cancelled(cause?: unknown): GatewayError {
+  return new GatewayError('cancelled', 'The client closed the request.', { cause })
+}
+
 /** Whatever was thrown, as a GatewayError; an unknown throw is `internal` and keeps its cause for the log. */
 export function asGatewayError(thrown: unknown): GatewayError {
   if (thrown instanceof GatewayError) return thrown

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import { GatewayError } from '../core/errors.ts'
+import { cancelled, GatewayError } from '../core/errors.ts'
 import type { CredentialSnapshot, Lease, Member, Pool, Refusal, TurnOptions } from '../core/pool.ts'
 import {
   type Bars,
@@ -156,7 +156,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
   }
 
   function lease(call: Call<Credential>): Promise<Lease<Credential>> {
-    if (call.options.signal.aborted) return Promise.reject(left())
+    if (call.options.signal.aborted) return Promise.reject(cancelled())
     if (closed !== undefined) return Promise.reject(closed)
     openDated()
     const isNew = !call.admitted
@@ -179,7 +179,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     const toldAt = since + Math.max(0, tellMs - call.waitedMs)
     return new Promise((resolve, reject) => {
       const leave = () => {
-        waiter.settle(left())
+        waiter.settle(cancelled())
         setTimer(clock.monotonic())
       }
       const waiter: Waiter<Credential> = {
@@ -482,10 +482,6 @@ function snapshotOf<Credential>(seat: Seat<Credential>, now: number): Credential
 
 function waitOf({ retryAfterMs }: GatewayError): number {
   return retryAfterMs ?? Number.POSITIVE_INFINITY
-}
-
-function left(): GatewayError {
-  return new GatewayError('cancelled', 'The client closed the request.')
 }
 
 function tooMany(): GatewayError {

@@ -37,9 +37,8 @@ export function leavesBodyUnread(error: GatewayError): boolean {
  * Reads a JSON body of at most `maxBytes`, whether its length was announced or not, packed or not.
  *
  * Errors: `too-large`; `cancelled` for a client that left; `invalid-request` for a body that does not arrive in time,
- * is packed in a way nobody here can unpack, is empty, is not JSON, holds too
- * many values or is nested too deep. None repeats what the body
- * says.
+ * is packed in a way nobody here can unpack, is empty, is not JSON, holds too many values or is nested too deep. None
+ * repeats what the body says.
  */
 export async function readJson(request: Request, limits: BodyLimits): Promise<unknown> {
   const text = await readText(request, limits)

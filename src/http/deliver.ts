@@ -1,7 +1,7 @@
 import { type Clock, within } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
 import type { Encoder, ProseWriter } from '../core/dialect.ts'
-import { asGatewayError, GatewayError } from '../core/errors.ts'
+import { asGatewayError, cancelled, GatewayError } from '../core/errors.ts'
 import type { Reply, StreamEvent } from '../core/events.ts'
 import { type Redact, redactError } from '../core/redact.ts'
 import { type FastPath, read, type Source } from '../core/source.ts'
@@ -193,7 +193,7 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
 
   function leave(): void {
     if (over) return
-    record.error = new GatewayError('cancelled', 'The client left.')
+    record.error = cancelled()
     close()
     ended.resolve()
   }

@@ -1,4 +1,4 @@
-import { cancelled } from './http.ts'
+import { cancelled } from '../core/errors.ts'
 
 /** Waits for work that cannot be called off, but no longer than `signal` allows; then rejects with `cancelled`. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

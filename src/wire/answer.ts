@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
-import { GatewayError } from '../core/errors.ts'
-import { cancelled, type HttpResponse, piecesOf, textOf, toldNameOf } from './http.ts'
+import { cancelled, GatewayError } from '../core/errors.ts'
+import { type HttpResponse, piecesOf, textOf, toldNameOf } from './http.ts'
 
 /** A whole answer, whatever its status. */
 export interface Answer {

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import { GatewayError } from '../core/errors.ts'
+import { cancelled, GatewayError } from '../core/errors.ts'
 import { bytesOf, type Piece, pieceOf } from './piece.ts'
 
 /** The one outgoing door: tests put a scripted one in its place. */
@@ -132,10 +132,6 @@ export async function send(url: string, init: Outgoing, options: SendOptions): P
  */
 export function toldNameOf(host: string, otherwise: string): string {
   return /(?:^|\.)(?:z\.ai|bigmodel\.cn|chatglm\.cn)(?::\d+)?$/.test(host) ? host : otherwise
-}
-
-export function cancelled(cause?: unknown): GatewayError {
-  return new GatewayError('cancelled', 'The client closed the request.', { cause })
 }
 
 function isOutOfDescriptors(cause: unknown): boolean {

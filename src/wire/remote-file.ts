@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net'
 import type { Clock } from '../core/clock.ts'
-import { GatewayError } from '../core/errors.ts'
+import { cancelled, GatewayError } from '../core/errors.ts'
 import { unlessAborted } from './abort.ts'
-import { cancelled, type Fetch, type HttpResponse, type Outgoing, piecesOf, readPiece } from './http.ts'
+import { type Fetch, type HttpResponse, type Outgoing, piecesOf, readPiece } from './http.ts'
 import type { Lookup } from './names.ts'
 
 export interface RemoteFileOptions {

@@ -1,6 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import type { GatewayError } from '../core/errors.ts'
-import { cancelled } from './http.ts'
+import { cancelled, type GatewayError } from '../core/errors.ts'
 
 const longestPauseMs = 1_000
 

@@ -1,10 +1,10 @@
 import { createParser } from 'eventsource-parser'
 import type { Clock } from '../core/clock.ts'
-import { asGatewayError, GatewayError } from '../core/errors.ts'
+import { asGatewayError, cancelled, GatewayError } from '../core/errors.ts'
 import type { Delta, ProseKind } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
 import type { FastPath, Source } from '../core/source.ts'
-import { cancelled, type Pieces, piecesOf } from './http.ts'
+import { type Pieces, piecesOf } from './http.ts'
 import { apart, joined, type Likeness, mayBecome, readAlike, readTogether, unescaped } from './likeness.ts'
 import { bytesOf, type Piece, pieceOf, restOf } from './piece.ts'
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import { GatewayError } from '../../core/errors.ts'
+import { cancelled } from '../../core/errors.ts'
 import type { Validated, ValidationJob } from './validate.ts'
 
 /** What a thread says of its job: that it has begun, its program loaded, and how it ended. */
@@ -68,7 +68,7 @@ export function createLane({ startThread, clock, memory, jobMs }: LaneOptions): 
       const leave = () => {
         entry.stopWaiting()
         waiting[place].delete(entry)
-        reject(new GatewayError('cancelled', 'The client left.'))
+        reject(cancelled())
         if (running === entry) abandon()
       }
       if (signal.aborted) {

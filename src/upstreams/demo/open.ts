@@ -1,8 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
-import { GatewayError } from '../../core/errors.ts'
+import { cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
 import { polled, read, type Source } from '../../core/source.ts'
-import { cancelled } from '../../wire/http.ts'
 import { replay } from '../../wire/opening.ts'
 import type { Step } from './script.ts'
 

@@ -49,6 +49,10 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
   let hasText = false
   const waiting = new Map<string, WaitingCall>()
   const closed = new Set<string>()
+  // What came between the pieces of calls: it follows the calls.
+  const between: { kind: ProseKind; text: string }[] = []
+  // Length of the arguments when they were last found unfinished.
+  let unfinishedAt = 0
 
   return {
     push(delta, out) {
@@ -101,6 +105,15 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
       out.push({ type: `${kind}-delta`, index: open.index, text, ...(told && { told }) })
       return
     }
+    if (areCallsUnfinished()) {
+      keepBetween(kind, text)
+      return
+    }
+    if (between.length > 0) {
+      keepBetween(kind, text)
+      proseBetween(out)
+      return
+    }
     if (leadingKind !== kind) {
       leading = ''
       leadingKind = kind
@@ -118,6 +131,27 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     open = { kind, index: nextIndex++, text: opening }
     if (kind === 'text') hasText = true
     out.push({ type: `${kind}-start`, index: open.index }, { type: `${kind}-delta`, index: open.index, text: opening })
+  }
+
+  /** Arguments have begun and have not ended. Those that have not grown are not read again. */
+  function areCallsUnfinished(): boolean {
+    if (open?.kind !== 'tool-call' && waiting.size === 0) return false
+    const begun = [...(open?.kind === 'tool-call' ? [open] : []), ...waiting.values()].map((call) => call.arguments)
+    const length = begun.reduce((sum, text) => sum + text.length, 0)
+    if (length === unfinishedAt) return length > 0
+    if (begun.every((text) => text === '' || isObject(text))) return false
+    unfinishedAt = length
+    return true
+  }
+
+  function keepBetween(kind: ProseKind, text: string): void {
+    const last = between.at(-1)
+    if (last?.kind === kind) last.text += text
+    else between.push({ kind, text })
+  }
+
+  function proseBetween(out: StreamEvent[]): void {
+    for (const { kind, text } of between.splice(0)) if (!over) prose(kind, { text }, out)
   }
 
   function toolCall(delta: Extract<Delta, { type: 'tool-call' }>, out: StreamEvent[]): void {
@@ -147,6 +181,8 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     start(out)
     close(out)
     flushWaiting(out)
+    proseBetween(out)
+    close(out)
     if (over) return
     out.push({ type: 'server-tool', index: nextIndex++, tool })
   }
@@ -170,7 +206,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
 
   /** A reply cut for length may end inside a call, and says so by its reason. */
   function close(out: StreamEvent[], cut = false): void {
-    if (!open) return
+    if (!open || over) return
     const { index } = open
     switch (open.kind) {
       case 'text':
@@ -212,6 +248,8 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     start(out)
     close(out, cut)
     flushWaiting(out, cut)
+    proseBetween(out)
+    close(out, cut)
     if (over) return
     if (waiting.size > 0 && !cut) {
       fail(new GatewayError('upstream-malformed', 'The model called a tool without naming it. Try again.'), out)

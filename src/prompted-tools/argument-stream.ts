@@ -36,9 +36,9 @@ type State =
   /** Part of it is sent and the rest cannot be read: it is sent as it is, so that the whole is no JSON. */
   | 'broken'
 
-const placeholders = /^\s*(?:(?:\{\s*\}|\[\s*\]|null|"")\s*)*/
+const placeholders = /^\s*(?:(?:\{\s*\}|\[\s*\]|null|"(?:\{\s*\}|\[\s*\]|null)?")\s*)*/
 /** May become a placeholder, or an object that has one member at least. */
-const undecided = /^(?:\{\s*|\[\s*|n|nu|nul|")$/
+const undecided = /^(?:\{\s*|\[\s*|n|nu|nul|"(?:\{\s*\}?|\[\s*\]?|n|nu|nul|null)?)$/
 const opening = /^\{\s*(?=")/
 const stringStop = /["\\]|\p{Cc}/gu
 const space = /\s/
@@ -47,7 +47,7 @@ const space = /\s/
  * Sends arguments on as they come, mended where `parameters` leaves one way to do it, and whatever they are cut into
  * comes out the same.
  *
- * Strings flow; a value of another type waits for its own end. A placeholder (`{}`, `null`, `[]`, `""`) is held back,
+ * Strings flow; a value of another type waits for its own end. A placeholder (`{}`, `null`, `[]`, `""`, `"{}"`) is held back,
  * because some deployments send one first and the real arguments after it. Arguments in a string, and those that are
  * not quite JSON from the first piece on, wait for their end. What follows the object is dropped if it only says the
  * same again.

@@ -119,10 +119,13 @@ function innermost(text: string): string {
   return inner
 }
 
+/** A code block and nothing beside it. */
+const fenced = /^\s*```\w*\n([\s\S]*)\n```\s*$/
+
 /** Of a text that says one value, maybe again and again, beside placeholders or not. A placeholder where it says no other. */
 function soleValue(text: string): unknown {
   if (text.trim() === '') return {}
-  const values = readJson(text)
+  const values = readJson(fenced.exec(text)?.[1] ?? text)
   if (values === undefined) return undefined
   const [first, ...others] = values.filter((value) => !isPlaceholder(value))
   if (first === undefined) return {}

@@ -166,6 +166,24 @@ describe('the grammar', () => {
     expect(events.filter((event) => event.startsWith('end') || event.startsWith('error'))).toHaveLength(1)
   })
 
+  test('what is said between the pieces of calls follows them', () => {
+    const pieces = [call('0', 'f', '{"a":'), text('x'), call('1', 'g', '{"b"'), text('y'), call('0', undefined, '1}')]
+    expect(brief(speak([...pieces, text('z'), call('1', undefined, ':2}'), text('!'), finish('stop')]))).toEqual([
+      'start',
+      'call 0 call_1 f',
+      '+call 0 {"a":',
+      '+call 0 1}',
+      '/call 0 {"a":1}',
+      'call 1 call_2 g',
+      '+call 1 {"b":2}',
+      '/call 1 {"b":2}',
+      'text 2',
+      '+xyz!',
+      '/xyz!',
+      'end tool-calls',
+    ])
+  })
+
   test('a broken call never ends: clients run what has ended', () => {
     const events = brief(speak([call('0', 'f', '{"a":'), text('x'), call('1', 'g', '{}'), finish('stop')]))
     expect(events).toEqual(['start', 'call 0 call_1 f', '+call 0 {"a":', 'error upstream-malformed'])

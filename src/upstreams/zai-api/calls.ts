@@ -66,6 +66,7 @@ export function calls(tools: readonly Tool[]): Calls {
         read(call)
         append(call, call.reader?.end() ?? '')
       }
+      for (const call of known) if (isNothing(call) || isPlaceholderOfAnother(call)) call.state = 'dropped'
       for (const call of known) if (call.suspect) settle(call)
       for (const call of known) if (call.state !== 'dropped') send(call, out)
     },
@@ -170,6 +171,17 @@ export function calls(tools: readonly Tool[]): Calls {
     return [...call.ids].find((id) => !before.some((other) => other.state !== 'dropped' && other.ids.has(id)))
   }
 
+  /** Announced under one id and made under another, at the same place, by a tool that cannot do without arguments. */
+  function isPlaceholderOfAnother(call: Call): boolean {
+    const required = tools.find(({ name }) => name === repairName(call.name, tools))?.parameters.required
+    if (call.state !== 'waiting' || call.text !== '{}' || !Array.isArray(required) || required.length === 0)
+      return false
+    return known.slice(known.indexOf(call) + 1).some(({ name, indexes, text }) => {
+      const isHere = [...indexes].some((index) => call.indexes.has(index))
+      return isHere && name === call.name && text !== '' && text !== '{}'
+    })
+  }
+
   /** Drops a call that says an earlier one once more, or the earlier one where that was only announced. */
   function settle(call: Call): void {
     for (const other of known) {
@@ -215,14 +227,25 @@ function isComplete({ reader }: Call): boolean {
   return reader?.whole ?? false
 }
 
+/** Neither a name nor arguments have come. */
+function isNothing({ name, text }: Call): boolean {
+  return name === '' && text === ''
+}
+
 function sameObject(left: string, right: string): boolean {
   return canonical(left) === canonical(right)
 }
 
 function canonical(text: string): string {
   try {
-    return JSON.stringify(JSON.parse(text || '{}'))
+    return JSON.stringify(JSON.parse(text || '{}'), inOrder)
   } catch {
     return text
   }
+}
+
+/** For `JSON.stringify`: members by name, so that their order makes no difference. */
+function inOrder(_key: string, value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)))
 }

@@ -139,7 +139,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     const begun = [...(open?.kind === 'tool-call' ? [open] : []), ...waiting.values()].map((call) => call.arguments)
     const length = begun.reduce((sum, text) => sum + text.length, 0)
     if (length === unfinishedAt) return length > 0
-    if (begun.every((text) => text === '' || isObject(text))) return false
+    if (begun.every((text) => text === '' || isRecord(parseJson(text)))) return false
     unfinishedAt = length
     return true
   }

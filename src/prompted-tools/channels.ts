@@ -108,14 +108,25 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
       note('took a call out of the thinking, which held it instead of the answer')
       out.push(...calls, { type: 'finish', reason: 'tool-calls' })
     } else if (thoughts.trim() === '') out.push({ type: 'error', error: empty() })
-    else out.push({ type: 'error', error: new OnlyReasoning(behind.trim() || thoughts.trim()) })
+    else out.push({ type: 'error', error: new OnlyReasoning(withoutCalls(behind.trim() || thoughts.trim())) })
   }
 
-  function callsIn(text: string): Delta[] {
-    const found = run(toolCallParser(tools, { scanLimit }), [
+  function parsed(text: string): Delta[] {
+    return run(toolCallParser(tools, { scanLimit }), [
       { type: 'text', text },
       { type: 'finish', reason: 'stop' },
     ])
+  }
+
+  /** What was begun as a call and not ended is no answer. */
+  function withoutCalls(text: string): string {
+    if (tools.length === 0) return text
+    const words = parsed(text).map((delta) => (delta.type === 'text' ? delta.text : ''))
+    return words.join('').trim() || text
+  }
+
+  function callsIn(text: string): Delta[] {
+    const found = parsed(text)
     // Of several, one that cannot be read makes all of them doubtful.
     return found.some(({ type }) => type === 'error') ? [] : found.filter(({ type }) => type === 'tool-call')
   }

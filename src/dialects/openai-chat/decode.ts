@@ -104,7 +104,7 @@ function decodeOutput(format: FormatBody | null | undefined): OutputFormat {
     case 'text':
       return { type: 'text' }
     case 'json_object':
-      return { type: 'json' }
+      return { type: 'json', schema: format.schema ?? undefined }
     case 'json_schema': {
       const { schema, name, description } = format.json_schema ?? ('schema' in format ? format : {})
       return {

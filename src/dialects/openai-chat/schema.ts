@@ -31,7 +31,7 @@ const signature = {
 const functionDefinition = open(signature)
 const customDefinition = open({ name, description: maybe(Type.String()), format: maybe(open({})) })
 const tool = Type.Union([
-  open({ type: Type.Optional(Type.Literal('function')), function: functionDefinition }),
+  open({ type: maybe(Type.Literal('function')), function: functionDefinition }),
   open({ type: maybe(Type.Literal('function')), ...signature }),
   open({ type: Type.Literal('custom'), custom: customDefinition }),
   open({ type: Type.Literal('custom'), name, description: maybe(Type.String()), input_schema: maybe(jsonSchema) }),
@@ -51,7 +51,8 @@ const toolChoice = Type.Union([
 ])
 
 const responseFormat = Type.Union([
-  open({ type: Type.Union(words('text', 'json_object')) }),
+  /** Other hosts take a schema here as well. */
+  open({ type: Type.Union(words('text', 'json_object')), schema: maybe(jsonSchema) }),
   open({
     type: Type.Literal('json_schema'),
     json_schema: open({ name: maybe(Type.String()), description: maybe(Type.String()), schema: maybe(jsonSchema) }),

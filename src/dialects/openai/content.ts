@@ -1,7 +1,7 @@
 import { type GatewayError, invalidField } from '../../core/errors.ts'
 import type { TextPart, UserPart } from '../../core/request.ts'
 import { bytesOf, dataOf, isRemote, sourceUrl } from './data-url.ts'
-import { type Fields, fieldsOf, isFields, textOr } from './fields.ts'
+import { type Fields, fieldsOf, isFields, jsonText, textOr } from './fields.ts'
 import { element, tagged } from './tagged.ts'
 import { videoPart } from './video.ts'
 
@@ -33,14 +33,15 @@ export function outputParts(output: unknown, path: string, reading: Reading): Us
 }
 
 export function partOf(part: unknown, path: string, reading: Reading): UserPart[] {
-  if (!isFields(part)) return part === undefined || part === null ? [] : textPart(String(part))
+  if (Array.isArray(part)) return partsOf(part, path, reading)
+  if (!isFields(part)) return textPart(jsonText(part))
   switch (part.type) {
     case 'text':
     case 'input_text':
     case 'output_text':
     case 'summary_text':
     case 'reasoning_text':
-      return textPart(textOr(part.text))
+      return textPart(wordsOf(part.text))
     case 'refusal':
       return textPart(textOr(part.refusal))
     case 'image_url':
@@ -70,6 +71,11 @@ export function partOf(part: unknown, path: string, reading: Reading): UserPart[
     default:
       return otherParts(part, path, reading)
   }
+}
+
+/** Assistants keep a text in an object, with its annotations beside it. */
+function wordsOf(text: unknown): string {
+  return jsonText(isFields(text) && typeof text.value === 'string' ? text.value : text)
 }
 
 function otherParts(part: Fields, path: string, reading: Reading): UserPart[] {

@@ -6,8 +6,8 @@ import { launchChromium } from '../support/chromium.ts'
 import { type GatewaySettings, startGateway } from '../support/gateway.ts'
 
 // `make test-browser` runs this file; it needs an installed Chromium.
-// A page takes seconds where two tests share one core.
-setDefaultTimeout(60_000)
+// A page takes seconds where two tests share one core, and one that runs out of time takes the browser with it.
+setDefaultTimeout(180_000)
 
 let browser: Browser
 /** One for all pages, so that they share a cache. */

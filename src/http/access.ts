@@ -91,8 +91,12 @@ function digest(key: string): Uint8Array {
   return Bun.CryptoHasher.hash('sha256', key)
 }
 
-/** What proxies add: behind one, everybody comes from this machine. */
-const proxyHeaders = /^(?:forwarded|via|x-real-ip|x-forwarded-.*)$/
+/**
+ * What proxies, tunnels and content networks add to say who asks: behind one, everybody comes from this machine. Sources:
+ * RFC 7239, RFC 9110 (7.6.3), RFC 8586, and what nginx, Envoy, Cloudflare, Akamai, Fastly, Azure, Fly and Tailscale document.
+ */
+const proxyHeaders =
+  /^(?:forwarded|via|cdn-loop|x-real-ip|x-forwarded|(?:x-(?:original-)?)?forwarded-.*|x-original-(?:for|host|proto)|x-envoy-.*|(?:.*-)?client-?ip|.*-connecting-ip|tailscale-.*)$/
 
 /**
  * Refuses whatever may come from elsewhere. A `Host` or `Origin` that is not loopback is a web page trying its luck (DNS

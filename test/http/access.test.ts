@@ -121,6 +121,19 @@ describe('without a key', () => {
     ['X-Forwarded-Something-New', 'x'],
     ['X-Real-IP', '::1'],
     ['Via', '1.1 proxy'],
+    ['X-Forwarded', 'for=10.0.0.1'],
+    ['X-Original-Forwarded-For', '10.0.0.1'],
+    ['X-Original-For', '10.0.0.1'],
+    ['CF-Connecting-IP', '10.0.0.1'],
+    ['True-Client-IP', '10.0.0.1'],
+    ['X-Client-IP', '10.0.0.1'],
+    ['X-Cluster-Client-IP', '10.0.0.1'],
+    ['Fastly-Client-IP', '10.0.0.1'],
+    ['X-Envoy-External-Address', '10.0.0.1'],
+    ['X-Azure-ClientIP', '10.0.0.1'],
+    ['CDN-Loop', 'cdn.example'],
+    ['Client-IP', '10.0.0.1'],
+    ['Tailscale-User-Login', 'me@example.com'],
   ])('nobody who comes through a proxy comes in: %s: %s', (name, value) => {
     for (const access of ['client', 'operator', 'open', 'health'] as const)
       expect(verdict(keyless, { access }, { host: 'localhost:8080', [name]: value })).toBe('403 proxy_not_allowed')

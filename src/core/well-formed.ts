@@ -36,8 +36,9 @@ function wholePair(written: string, high?: string, low?: string, loneLow?: strin
  */
 export function wellFormedRequest(request: ChatRequest): ChatRequest {
   const { messages, tools, toolChoice, ...rest } = request
+  const wholeRest = wellFormed(rest)
   const whole = {
-    ...wellFormed(rest),
+    ...wholeRest,
     messages: kept(messages, messages.map(wellFormedMessage)),
     tools: kept(
       tools,
@@ -45,7 +46,7 @@ export function wellFormedRequest(request: ChatRequest): ChatRequest {
     ),
     toolChoice,
   }
-  const isSame = whole.messages === messages && whole.tools === tools && wellFormed(rest) === rest
+  const isSame = whole.messages === messages && whole.tools === tools && wholeRest === rest
   return isSame ? request : whole
 }
 

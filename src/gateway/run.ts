@@ -100,7 +100,7 @@ export function createGateway(
       const { loopLimit, validate } = settings
       const prepare = preparing(settings, { signal: options.signal, note: options.note, counting: false })
       const offered = await offers()
-      const rungs = ladder(asked, offered, settings)
+      const rungs = ladder(cleaned(asked), offered, settings)
       const first = enterNext(rungs, health) ?? { candidate: rungs[0], leave() {} }
       if (first.candidate.upstream !== rungs[0].upstream)
         options.note(`${rungs[0].upstream.id}: resting; asking ${first.candidate.upstream.id}`)
@@ -149,7 +149,7 @@ export function createGateway(
 
     async count(asked, options) {
       const prepare = preparing(settings, { ...options, counting: true })
-      const { inputTokens } = await meter.measure(await prepare(route(asked, await offers(), settings)))
+      const { inputTokens } = await meter.measure(await prepare(route(cleaned(asked), await offers(), settings)))
       return inputTokens
     },
 
@@ -188,14 +188,18 @@ interface Prepared extends Route {
   unsupported: string[]
 }
 
-/** What a request becomes before anybody counts or answers it. */
+/** The request as any upstream can take it: calls have ids and names, schemas no keywords that say null. */
+function cleaned(asked: ChatRequest): ChatRequest {
+  const request = withCleanSchemas(asked)
+  return { ...request, messages: withCallIds(request.messages) }
+}
+
+/** What a request becomes before one upstream counts or answers it. */
 function preparing({ webSearch, prepareAttachments }: GatewayOptions, options: PrepareOptions) {
   return async (found: Route): Promise<Prepared> => {
     const settled = settleSearch(found, webSearch)
     const { upstream, model } = settled
-    const clean = withCleanSchemas(settled.request)
-    const messages = withCallIds(clean.messages)
-    const request = await prepareAttachments({ ...clean, messages }, settled, options)
+    const request = await prepareAttachments(settled.request, settled, options)
     return { ...settled, request, unsupported: [...request.unsupported, ...upstream.unsupported(request, model)] }
   }
 }

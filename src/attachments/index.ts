@@ -1,3 +1,4 @@
+import { dataOf } from '../core/data-url.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ChatRequest, DocumentPart, ImagePart, Message, TextPart, UserPart, VideoPart } from '../core/request.ts'
 import type { Model, Upstream } from '../core/upstream.ts'
@@ -169,11 +170,8 @@ function freshStart(messages: readonly Message[]): number {
 
 /** A data URL as what it is. */
 function embedded<Part extends Attachment>(part: Part): Part {
-  if (part.source.type !== 'url' || !part.source.url.startsWith('data:')) return part
-  const comma = part.source.url.indexOf(',')
-  const [mediaType = '', ...attributes] = part.source.url.slice('data:'.length, comma).split(';')
-  if (attributes.at(-1) !== 'base64') return part
-  return { ...part, source: { type: 'base64', mediaType, data: part.source.url.slice(comma + 1) } }
+  const source = part.source.type === 'url' ? dataOf(part.source.url) : undefined
+  return source ? { ...part, source } : part
 }
 
 /** Said to the model. Only what it is asked about now is worth a word to the user. */

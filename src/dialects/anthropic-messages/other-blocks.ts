@@ -1,5 +1,6 @@
+import { dataOf } from '../../core/data-url.ts'
 import { type GatewayError, invalidField } from '../../core/errors.ts'
-import { dataOf, isRemote } from '../openai/data-url.ts'
+import { isRemote } from '../openai/data-url.ts'
 import { element, isData, tagOf, withoutData } from '../openai/tagged.ts'
 import type { Block, OtherBlock } from './blocks.ts'
 import { member } from './words.ts'

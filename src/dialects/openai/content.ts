@@ -1,6 +1,7 @@
+import { dataOf } from '../../core/data-url.ts'
 import { type GatewayError, invalidField } from '../../core/errors.ts'
 import type { TextPart, UserPart } from '../../core/request.ts'
-import { bytesOf, dataOf, isRemote, sourceUrl } from './data-url.ts'
+import { bytesOf, isRemote, sourceUrl } from './data-url.ts'
 import { type Fields, fieldsOf, isFields, jsonText, textOr } from './fields.ts'
 import { element, tagged } from './tagged.ts'
 import { videoPart } from './video.ts'

@@ -1,5 +1,6 @@
+import { dataOf } from '../../core/data-url.ts'
 import type { VideoPart } from '../../core/request.ts'
-import { dataOf, isRemote, sourceUrl } from './data-url.ts'
+import { isRemote, sourceUrl } from './data-url.ts'
 import { type Fields, fieldsOf, textOr } from './fields.ts'
 
 /** Z.AI's own name of a part that is a video, that of servers which speak Responses, and that of Messages. */

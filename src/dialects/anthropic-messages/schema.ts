@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { longestModelName } from '../../core/model-name.ts'
 import { content } from './blocks.ts'
 import { maybe, open } from './open.ts'
 import { legacyFunction, toolBody, toolChoice } from './tool-schema.ts'
@@ -53,7 +54,7 @@ const contextEdit = open({
 
 /** The body of `POST /messages` and of `/messages/count_tokens`, which has no `max_tokens`. */
 export const messagesBody = open({
-  model: Type.String({ minLength: 1 }),
+  model: Type.String({ minLength: 1, maxLength: longestModelName }),
   messages: Type.Array(message),
   system: Type.Optional(content),
   max_tokens: maybe(Type.Integer({ minimum: 1 })),

@@ -1,4 +1,5 @@
 import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { longestModelName } from '../../core/model-name.ts'
 
 /** Clients send fields we have never heard of, and nothing in there may produce a 400. */
 const open = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: true })
@@ -75,7 +76,7 @@ const penalty = maybe(Type.Number({ minimum: -2, maximum: 2 }))
  * for Responses and for Messages post here. Numbers keep to the ranges of OpenAI's API reference.
  */
 export const chatBody = open({
-  model: name,
+  model: Type.String({ minLength: 1, maxLength: longestModelName }),
   messages: maybe(entries),
   input: maybe(Type.Union([Type.String(), entries])),
   instructions: maybe(Type.String()),

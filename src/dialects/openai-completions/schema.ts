@@ -1,4 +1,5 @@
 import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { longestModelName } from '../../core/model-name.ts'
 
 /** Clients send fields we have never heard of, and nothing in there may produce a 400. */
 const open = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: true })
@@ -9,7 +10,7 @@ const penalty = maybe(Type.Number({ minimum: -2, maximum: 2 }))
 
 /** The body of `POST /completions`. Token prompts are let in so that their refusal can say why; numbers keep to OpenAI's ranges. */
 export const completionBody = open({
-  model: Type.String({ minLength: 1 }),
+  model: Type.String({ minLength: 1, maxLength: longestModelName }),
   prompt: Type.Union([Type.String(), Type.Array(Type.String()), tokens, Type.Array(tokens)]),
   suffix: maybe(Type.String()),
   max_tokens: maybe(Type.Integer({ minimum: 1 })),

@@ -1,5 +1,6 @@
 import { type Static, type TObject, type TProperties, type TSchema, type TUnion, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { longestModelName } from '../../core/model-name.ts'
 import type { Fields } from '../openai/fields.ts'
 
 /** Clients send fields we have never heard of, and nothing in there may produce a 400. */
@@ -259,7 +260,7 @@ export const textFormat = Type.Union([
 
 /** The body of `POST /responses`. */
 export const responsesBody = open({
-  model: name,
+  model: Type.String({ minLength: 1, maxLength: longestModelName }),
   input: maybe(Type.Union([Type.String(), Type.Array(Type.Union([...knownItem.anyOf, open({}), Type.String()]))])),
   instructions: maybe(Type.String()),
   previous_response_id: maybe(Type.String()),

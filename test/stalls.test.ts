@@ -33,8 +33,8 @@ const gateway = startGateway([upstream], { validate, loopLimit: 0, maxBodyBytes:
 afterAll(() => gateway.stop())
 
 /** The answer to a request, and the longest that `/healthz` took meanwhile. */
-async function besides(body: object): Promise<{ status: number; longestMs: number }> {
-  const asking = fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', body: JSON.stringify(body) })
+async function besides(body: object, path = 'chat/completions'): Promise<{ status: number; longestMs: number }> {
+  const asking = fetch(`${gateway.url}/v1/${path}`, { method: 'POST', body: JSON.stringify(body) })
   let over = false
   const answered = asking.then(async (response) => {
     await response.text()
@@ -80,3 +80,89 @@ test.each(costlyCases)(
   },
   60_000,
 )
+
+const times = <Item>(count: number, make: (place: number) => Item) =>
+  Array.from({ length: count }, (_, place) => make(place))
+const named = (name: string) => ({ type: 'function', name, parameters: {} })
+const longest = 'm'.repeat(8_000_000)
+
+/** Requests whose cost was the square of their length, or which every event repeats. */
+const crowds: [what: string, path: string, body: object][] = [
+  ['tools of one name', 'responses', { model, input: 'Hello!', tools: times(3_000, () => named('it')) }],
+  [
+    'tools of namespaces that are called alike',
+    'responses',
+    {
+      model,
+      input: 'Hello!',
+      tools: [{ type: 'namespace', name: 'n', description: '', tools: times(3_000, (place) => named(odd(place))) }],
+    },
+  ],
+  ...['chat/completions', 'responses'].flatMap((path): [string, string, object][] => [
+    [
+      'tools and those that are allowed',
+      path,
+      {
+        model,
+        ...(path === 'responses' ? { input: 'Hello!' } : { messages }),
+        tools: times(4_000, (place) => named(`tool${place}`)),
+        tool_choice: {
+          type: 'allowed_tools',
+          mode: 'auto',
+          tools: times(8_000, (place) => ({ type: 'function', name: `other${place}` })),
+        },
+      },
+    ],
+    [
+      'a name of a model',
+      path,
+      { model: longest, ...(path === 'responses' ? { input: 'Hello!' } : { messages }), stream: true },
+    ],
+  ]),
+  [
+    'freeform tools of one name',
+    'chat/completions',
+    { model, messages, tools: times(3_000, () => ({ type: 'custom', custom: { name: 'it' } })) },
+  ],
+  [
+    'a data URL of attributes',
+    'chat/completions',
+    {
+      model,
+      messages: [
+        { role: 'user', content: [{ type: 'image_url', image_url: { url: `data:${';a=b'.repeat(2_000_000)},x` } }] },
+      ],
+    },
+  ],
+]
+
+/** Different names that are the same once they are made legal. */
+function odd(place: number): string {
+  const signs = ['\u{e9}', '!', '?', '.', ':', '/', ',', ';']
+  return `${times(6, (digit) => signs[(place >> (3 * digit)) & 7]).join('')}${'x'.repeat(55)}`
+}
+
+test.each(crowds)(
+  '%s (%s)',
+  async (_what, path, body) => {
+    answer = [say('Hello!'), usage, finish()]
+    expect((await besides(body, path)).longestMs).toBeLessThan(longestGapMs)
+  },
+  60_000,
+)
+
+test('a model is named in at most 256 characters', async () => {
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    body: JSON.stringify({ model: 'm'.repeat(257), messages }),
+  })
+  expect(response.status).toBe(400)
+  expect(await response.json()).toEqual({
+    error: {
+      message: 'model: expected string length less or equal to 256, got a string',
+      type: 'invalid_request_error',
+      param: 'model',
+      code: 'invalid_request',
+    },
+  })
+})

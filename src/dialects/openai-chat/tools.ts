@@ -30,8 +30,8 @@ export function decodeTools(body: ChatBody): DecodedTools {
   const legacy = declared.length === 0 ? (body.functions ?? []).map(declaredFunction) : []
   const all = [...declared, ...legacy]
   const choice = choiceAmong(all, decodeChoice(body.tool_choice ?? body.function_call))
-  const isAllowed = (kind: Declared['kind'], name?: string) =>
-    choice.allowed?.some((one) => one.kind === kind && one.name === name) ?? true
+  const allowed = choice.allowed && new Set(choice.allowed.map(({ kind, name }) => allowanceKey(kind, name)))
+  const isAllowed = (kind: Declared['kind'], name?: string) => allowed?.has(allowanceKey(kind, name)) ?? true
 
   const names = offeredNames(all)
   const tools: Tool[] = []
@@ -59,6 +59,10 @@ export function decodeTools(body: ChatBody): DecodedTools {
       ...search.ignored,
     ],
   }
+}
+
+function allowanceKey(kind: Declared['kind'], name: string | undefined): string {
+  return `${kind} ${name ?? ''}`
 }
 
 function declaredTool(tool: ToolBody, path: string): Declared {
@@ -104,7 +108,7 @@ function offeredNames(all: readonly Declared[]): Map<string, string> {
   const taken = new Set(all.flatMap((tool) => (tool.kind === 'function' ? [tool.name] : [])))
   const names = new Map<string, string>()
   for (const tool of all) {
-    if (tool.kind !== 'custom') continue
+    if (tool.kind !== 'custom' || names.has(tool.name)) continue
     let free = tool.name
     for (let n = 2; taken.has(free); n++) free = `${tool.name}_${n}`
     taken.add(free)

@@ -8,7 +8,7 @@ import { decodeVerbosity } from '../openai/verbosity.ts'
 import { echoOf, summaryOf } from './echo.ts'
 import type { ResponsesOptions } from './encode.ts'
 import { decodeItems, type PlacedItem } from './history.ts'
-import { type LoweredTool, loweredName, lowerTools } from './lowering.ts'
+import { type LoweredTool, loweredNames, lowerTools } from './lowering.ts'
 import type { Recalled } from './memory.ts'
 import { type OwnBody, ownBody, ownItems } from './other-shapes.ts'
 import { type FlatChoice, type ItemBody, isClientTool, isTool, type TextFormat, type ToolBody } from './schema.ts'
@@ -102,19 +102,23 @@ function allowance(
   choice: FlatChoice | undefined,
 ): (tool: { type: string; name?: string; namespace?: string }) => boolean {
   if (!choice || typeof choice === 'string' || !isAllowance(choice)) return () => true
-  return (tool) =>
-    choice.tools.some(({ type, name }) => {
-      if (isWebSearch(tool)) return isWebSearch({ type })
-      if (type === 'namespace') return tool.namespace === name
-      return type === tool.type && (name ?? undefined) === tool.name
-    })
+  const allowed = new Set(choice.tools.map(({ type, name }) => allowanceKey(type, name)))
+  const allowsSearch = choice.tools.some(isWebSearch)
+  return (tool) => {
+    if (isWebSearch(tool)) return allowsSearch
+    return allowed.has(allowanceKey(tool.type, tool.name)) || allowed.has(allowanceKey('namespace', tool.namespace))
+  }
+}
+
+function allowanceKey(type: string, name: string | null | undefined): string {
+  return JSON.stringify([type, name])
 }
 
 function decodeToolChoice(choice: FlatChoice | undefined, lowered: LoweredTool[]): ToolChoice {
   if (!choice) return 'auto'
   if (typeof choice === 'string') return choice
   if (isAllowance(choice)) return choice.mode
-  if ('name' in choice && isNameable(choice.type)) return { name: loweredName(choice, lowered) }
+  if ('name' in choice && isNameable(choice.type)) return { name: loweredNames(lowered)(choice) }
   const named = lowered.find(({ origin }) => origin.type === choice.type)
   if (named) return { name: named.tool.name }
   if (isWebSearch(choice)) throw invalidField('tool_choice', `the request offers no tool of the type ${choice.type}.`)

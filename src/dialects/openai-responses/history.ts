@@ -5,7 +5,7 @@ import { type Fields, fieldsOf, jsonText, listOf, textOr } from '../openai/field
 import { named, speakerOf } from '../openai/speaker.ts'
 import { tagged } from '../openai/tagged.ts'
 import { reasoningOf } from './items.ts'
-import { type LoweredTool, loweredName, lowerTools, type ToolOrigin } from './lowering.ts'
+import { type LoweredTool, loweredNames, lowerTools, type ToolOrigin } from './lowering.ts'
 import { type ItemBody, isClientTool, isTool } from './schema.ts'
 
 /** An item, and where the client wrote it. */
@@ -32,6 +32,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
   const messages: Message[] = []
   const unheard: string[] = []
   const calledNames = new Set<string>()
+  const loweredName = loweredNames(lowered)
   // OpenAI's local_shell_call_output names the item of the call instead of the call.
   const callOfItem = new Map<string, string>()
   const justSent = items.findLastIndex(({ item }) => isByAssistant(item)) + 1
@@ -115,7 +116,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
       }
       case 'tool_search_output': {
         const found = lowerTools(listOf(item.tools).filter(isTool).filter(isClientTool)).map(({ origin }) =>
-          loweredName(origin, lowered),
+          loweredName(origin),
         )
         answer(callId || textOr(item.id), textPart(`Tools available now: ${found.join(', ') || 'none'}.`), item)
         return
@@ -225,7 +226,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
   function nameOf(type: ToolOrigin['type'], { name, namespace }: Fields = {}): string {
     calledNames.add(textOr(name))
     const called = type === 'function' || type === 'custom' ? textOr(name) : undefined
-    return loweredName({ type, name: called, namespace: textOr(namespace) }, lowered)
+    return loweredName({ type, name: called, namespace: textOr(namespace) })
   }
 }
 

@@ -22,7 +22,7 @@ export type ToolOrigin =
 export function lowerTools(tools: ClientTool[]): LoweredTool[] {
   // Functions come first: nobody else may take their names.
   const inOrder = tools.toSorted((a, b) => Number(b.type === 'function') - Number(a.type === 'function'))
-  const taken = new Set<string>()
+  const taken: TakenNames = { names: new Set(), nextNumbers: new Map() }
   const lowered = new Map(inOrder.map((tool) => [tool, lower(tool, taken)]))
   return onceEach(tools.flatMap((tool) => lowered.get(tool) ?? []))
 }
@@ -36,7 +36,7 @@ function onceEach(lowered: LoweredTool[]): LoweredTool[] {
   })
 }
 
-function lower(tool: ClientTool, taken: Set<string>): LoweredTool[] {
+function lower(tool: ClientTool, taken: TakenNames): LoweredTool[] {
   switch (tool.type) {
     case 'function':
     case 'custom':
@@ -57,7 +57,7 @@ function lower(tool: ClientTool, taken: Set<string>): LoweredTool[] {
 
 function named(
   tool: FunctionTool | CustomTool,
-  taken: Set<string>,
+  taken: TakenNames,
   namespace?: string,
   about?: string | null,
 ): LoweredTool {
@@ -78,15 +78,22 @@ interface Origin {
   namespace?: string | null
 }
 
-/** What the model knows the tool as; one that is not offered any more goes by the name it had. */
-export function loweredName(origin: Origin, lowered: LoweredTool[]): string {
-  const found = lowered.find((candidate) => isSame(candidate.origin, origin))
-  return found?.tool.name ?? offeredName(origin.name ?? origin.type, origin.namespace)
+/** What the model knows a tool as; one that is not offered any more goes by the name it had. */
+export function loweredNames(lowered: readonly LoweredTool[]): (origin: Origin) => string {
+  const names = new Map<string, string>()
+  for (const { tool, origin } of lowered) {
+    const key = originKey(origin)
+    if (!names.has(key)) names.set(key, tool.name)
+  }
+  return (origin) =>
+    names.get(originKey(origin)) ??
+    names.get(originKey({ type: origin.type })) ??
+    offeredName(origin.name ?? origin.type, origin.namespace)
 }
 
-function isSame(one: ToolOrigin, other: Origin): boolean {
-  if (!('name' in one)) return one.type === other.type
-  return one.type === other.type && one.name === other.name && (one.namespace ?? '') === (other.namespace ?? '')
+/** Tools of OpenAI's own have a type and nothing else. */
+function originKey({ type, name, namespace }: Origin): string {
+  return JSON.stringify([type, name, namespace ?? ''])
 }
 
 /** What a tool is called when nobody else is called so. */
@@ -103,10 +110,20 @@ function legal(name: string): string {
   return name.replace(/[^\w-]/g, '_').slice(-longestName)
 }
 
-function claim(name: string, taken: Set<string>): string {
+interface TakenNames {
+  names: Set<string>
+  /** Where the search for a free number goes on behind each name: from 2 again for each, it is quadratic. */
+  nextNumbers: Map<string, number>
+}
+
+function claim(name: string, { names, nextNumbers }: TakenNames): string {
   let free = name
-  for (let n = 2; taken.has(free); n++) free = `${name.slice(0, longestName - 4)}_${n}`
-  taken.add(free)
+  const head = name.slice(0, longestName - 4)
+  for (let n = nextNumbers.get(head) ?? 2; names.has(free); n++) {
+    free = `${head}_${n}`
+    nextNumbers.set(head, n + 1)
+  }
+  names.add(free)
   return free
 }
 
@@ -120,7 +137,7 @@ function signature({ description, parameters, strict }: FunctionTool): Omit<Tool
 }
 
 /** OpenAI's own search cannot run here; it needs none, because deferred tools are offered outright. */
-function toolSearch({ execution, description, parameters }: ToolSearchTool, taken: Set<string>): LoweredTool[] {
+function toolSearch({ execution, description, parameters }: ToolSearchTool, taken: TakenNames): LoweredTool[] {
   if (execution !== 'client') return []
   const fallback = { type: 'object', properties: { query: { type: 'string' } }, required: ['query'] }
   const tool = {

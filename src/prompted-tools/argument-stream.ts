@@ -39,6 +39,8 @@ type State =
 const placeholders = /^\s*(?:(?:\{\s*\}|\[\s*\]|null|"(?:\{\s*\}|\[\s*\]|null)?")\s*)*/
 /** May become a placeholder, or an object that has one member at least. */
 const undecided = /^(?:\{\s*|\[\s*|n|nu|nul|"(?:\{\s*\}?|\[\s*\]?|n|nu|nul|null)?)$/
+/** Longest stretch of placeholders that is looked through, in UTF-16 units: it is read anew with each piece. */
+const longestLead = 2_000
 const opening = /^\{\s*(?=")/
 const stringStop = /["\\]|\p{Cc}/gu
 const space = /\s/
@@ -136,7 +138,10 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
     waiting += input.slice(at)
     const said = placeholders.exec(waiting)?.[0].length ?? 0
     const rest = waiting.slice(said)
-    if (rest === '' || undecided.test(rest)) return input.length
+    if (rest === '' || undecided.test(rest)) {
+      if (waiting.length > longestLead) state = 'held'
+      return input.length
+    }
     const brace = opening.exec(rest)?.[0]
     if (brace === undefined) {
       state = 'held'

@@ -46,6 +46,8 @@ const calls = ['<tool_call>', '<tool_calls>', '<function_calls>']
 const frame = ['<|begin_of_box|>', '<|end_of_box|>']
 /** Longest thought in the middle of an answer, in UTF-16 units. */
 const longestInset = 100_000
+/** Longest white space in front of the first word, in UTF-16 units: it is read anew with each piece. */
+const longestLead = 2_000
 
 const quotes = /["'“‘«(]$/
 const endQuotes = /^["'”’»)]/
@@ -137,8 +139,14 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   }
 
   function beginning(input: string, at: number): number | undefined {
-    const first = at + input.slice(at).search(/\S/)
-    if (first < at) return undefined
+    const word = input.slice(at).search(/\S/)
+    if (word > longestLead || (word < 0 && input.length - at > longestLead)) {
+      // What comes behind so much of nothing is no answer: it is not to be held back without end.
+      place = 'words'
+      return at
+    }
+    if (word < 0) return undefined
+    const first = at + word
     const tag = tags.find((one) => input.startsWith(one, first))
     if (tag === undefined && mayBecomeTag(input, first)) return undefined
     if (tag === undefined || calls.includes(tag)) {

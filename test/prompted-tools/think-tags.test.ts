@@ -148,3 +148,14 @@ test('the output does not depend on the cuts', () => {
     { numRuns: 2_000 },
   )
 })
+
+test('white space without end is not held back: what stops endless replies has to see it', () => {
+  const reader = tagReader({ channel: 'text', frames: false })
+  const pieces = Array.from({ length: 1_200 }, () => reader.push('\n\n'))
+  expect(pieces.flat().map(({ text }) => text.length)).toEqual([2_002, ...Array.from({ length: 199 }, () => 2)])
+})
+
+test('what stands behind a long stretch of white space is no thought, however it is cut', () => {
+  const words = `${' '.repeat(2_001)}A cat`
+  for (const size of [1, 7, 3_000]) expect(sorted(cut(words, size))).toEqual({ text: words, reasoning: '' })
+})

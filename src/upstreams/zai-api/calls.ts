@@ -11,6 +11,8 @@ export interface Calls {
   /** Sends the calls that waited for their end. */
   end(out: Delta[]): void
   readonly any: boolean
+  /** The model calls without end: each piece is held against all calls before it. */
+  readonly tooMany: boolean
 }
 
 interface Call {
@@ -25,10 +27,15 @@ interface Call {
   /** Mended arguments: all of them, and those that are not sent yet. */
   text: string
   unsent: string
+  /** Of a call that is over: its arguments in one spelling. */
+  canonical: string | undefined
   /** It may be an earlier call once more, so that nothing of it is sent before the end. */
   suspect: boolean
   state: 'waiting' | 'flowing' | 'dropped'
 }
+
+/** Several times what agents run side by side. */
+export const mostCalls = 500
 
 /** A piece with its fields as they should be. */
 interface Fragment {
@@ -72,6 +79,9 @@ export function calls(tools: readonly Tool[]): Calls {
     },
     get any() {
       return known.some(({ state }) => state !== 'dropped')
+    },
+    get tooMany() {
+      return known.length > mostCalls
     },
   }
 
@@ -118,6 +128,7 @@ export function calls(tools: readonly Tool[]): Calls {
       reader: undefined,
       text: '',
       unsent: '',
+      canonical: undefined,
       suspect: known.some(
         (other) =>
           (name === '' || names.joined(other.name, name) !== undefined) &&
@@ -190,7 +201,7 @@ export function calls(tools: readonly Tool[]): Calls {
       const shares = [...call.ids].some((id) => other.ids.has(id))
       if (!shares && call.ids.size > 0 && other.ids.size > 0) continue
       const isEmpty = ({ text }: Call) => text === '' || (shares && text === '{}')
-      if (isEmpty(call) || sameObject(call.text, other.text)) {
+      if (isEmpty(call) || sameObject(call, other)) {
         call.state = 'dropped'
         return
       }
@@ -232,8 +243,10 @@ function isNothing({ name, text }: Call): boolean {
   return name === '' && text === ''
 }
 
-function sameObject(left: string, right: string): boolean {
-  return canonical(left) === canonical(right)
+function sameObject(left: Call, right: Call): boolean {
+  left.canonical ??= canonical(left.text)
+  right.canonical ??= canonical(right.text)
+  return left.canonical === right.canonical
 }
 
 function canonical(text: string): string {

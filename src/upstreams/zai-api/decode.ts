@@ -5,7 +5,7 @@ import { parseJson } from '../../core/json.ts'
 import type { Tool } from '../../core/request.ts'
 import { type Likeness, likenessOf } from '../../wire/likeness.ts'
 import type { PayloadReader } from '../../wire/sse.ts'
-import { calls } from './calls.ts'
+import { calls, mostCalls } from './calls.ts'
 import { citations } from './citations.ts'
 import { emptyResponse, frameError, windowExceeded } from './errors.ts'
 import { type CallPiece, type Chunk, chunk as chunks, searchResult, type UsageCounts } from './schema.ts'
@@ -105,7 +105,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
       const { reasoning_content: thought, content: text, tool_calls: pieces } = choice.delta
       if (thought) say('reasoning_content', thought, out)
       if (text) say('content', text, out)
-      for (const piece of pieces ?? []) hearCall(piece, out)
+      for (const piece of pieces ?? []) if (!over) hearCall(piece, out)
     }
     const counted = usageOf(counts)
     usage = counted ?? usage
@@ -128,6 +128,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
   function hearCall(piece: CallPiece, out: Delta[]): void {
     flush(out)
     toolCalls.push(piece, out)
+    if (toolCalls.tooMany) fail(tooManyCalls(), out)
   }
 
   function sendText(text: string, out: Delta[]): void {
@@ -224,6 +225,14 @@ function usageOf(counts: UsageCounts | null | undefined): Usage | undefined {
     ...(typeof cachedInputTokens === 'number' ? { cachedInputTokens } : {}),
     ...(typeof reasoningTokens === 'number' ? { reasoningTokens } : {}),
   }
+}
+
+function tooManyCalls(): GatewayError {
+  return new GatewayError(
+    'upstream-malformed',
+    `The model began more than ${mostCalls} tool calls in one reply, so it was stopped. Ask again, or in other words.`,
+    { code: 'repetition_loop' },
+  )
 }
 
 function brokenOff(): GatewayError {

@@ -341,3 +341,21 @@ test('a window that was full before the first word is the error clients compact 
   const cut = decode([said('Half'), { finish_reason: 'model_context_window_exceeded', usage }]).at(-1)
   expect(cut).toEqual({ type: 'finish', reason: 'context-window' })
 })
+
+test('a model that calls without end is stopped', () => {
+  const machine = decoder({ tools: [], now: () => 0, note: () => {} })
+  const out: Delta[] = []
+  for (let index = 0; index < 600; index++) {
+    const call = { index, id: `call_${index}`, function: { name: 'it', arguments: `{"at":${index}}` } }
+    machine.push(chunkText({ delta: { tool_calls: [call] } }), out)
+  }
+  expect(out.filter(({ type }) => type === 'tool-call').length).toBe(501)
+  expect(out.at(-1)).toEqual({
+    type: 'error',
+    error: expect.objectContaining({
+      code: 'repetition_loop',
+      message:
+        'The model began more than 500 tool calls in one reply, so it was stopped. Ask again, or in other words.',
+    }),
+  })
+})

@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import { newKey } from '../config/policy.ts'
 import { credentialOf, settingList } from '../config/table.ts'
 import type { Config, LoadedConfig } from '../config.ts'
+import { createRedactor } from '../core/redact.ts'
 import { listen } from '../server.ts'
 import { assemble } from './gateway.ts'
 import type { Io } from './io.ts'
@@ -89,17 +90,18 @@ async function started({ config }: LoadedConfig, io: Io): Promise<Gateway> {
 }
 
 /**
- * Removes the variables of all credential settings, and every variable whose value contains a credential of an upstream:
- * the client runs commands that a model chooses and needs none of them. ANTHROPIC_AUTH_TOKEN, for example, often holds
- * the key of a user who ran the client on Z.AI without a gateway.
+ * Removes the variables of all credential settings, and every variable whose value contains a credential of an upstream,
+ * be it in base64 or its secret half alone: the client runs commands that a model chooses and needs none of them.
+ * ANTHROPIC_AUTH_TOKEN, for example, often holds the key of a user who ran the client on Z.AI without a gateway.
  */
 function withoutCredentials(inherited: Io['env'], { config }: LoadedConfig): Io['env'] {
   const names = new Set(settingList.flatMap((setting) => (credentialOf(setting) === undefined ? [] : [setting.env])))
   const { zaiApiKeys, zaiTokens, backupToken = [] } = config
   const secrets = [zaiApiKeys, zaiTokens, backupToken].flat().filter(({ length }) => length >= shortestSecret)
+  const redact = createRedactor(secrets)
   const kept = Object.entries(inherited).filter(
     // Names are case-insensitive on Windows.
-    ([name, value = '']) => !names.has(name.toUpperCase()) && !secrets.some((secret) => value.includes(secret)),
+    ([name, value = '']) => !names.has(name.toUpperCase()) && redact(value) === value,
   )
   return Object.fromEntries(kept)
 }

@@ -257,11 +257,20 @@ test('a client gets none of the credentials of the gateway, under whatever name'
       ...{ ZAI_API_KEY: apiKey, ZAI_TOKEN: token, BACKUP_TOKEN: token, AUTH_TOKEN: 'sk-operator-key' },
       ...{ ANTHROPIC_API_KEY: 'sk-of-somebody', OTEL_EXPORTER_OTLP_HEADERS: 'x-key=collector-key' },
       ...{ ANTHROPIC_AUTH_TOKEN: apiKey, GLM_KEY: apiKey, zai_api_key: apiKey, COOKIE: `token=${token}`, KEPT: 'kept' },
+      ...{ IN_BASE64: btoa(apiKey), HALF_OF_IT: 'SecretSecret' },
     })
     expect(env.KEPT).toBe('kept')
     expect(env.ZAI_API_KEY).toBeUndefined()
     const all = JSON.stringify(env)
-    for (const secret of [apiKey, token, 'sk-operator-key', 'sk-of-somebody', 'collector-key'])
+    for (const secret of [
+      apiKey,
+      btoa(apiKey),
+      'SecretSecret',
+      token,
+      'sk-operator-key',
+      'sk-of-somebody',
+      'collector-key',
+    ])
       expect([program, all.includes(secret)]).toEqual([program, false])
   }
 })

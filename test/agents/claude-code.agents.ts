@@ -17,7 +17,7 @@ function prompt(words: string, ...args: string[]): string[] {
 const bash = (command: string) => ({ name: 'Bash', input: { command, description: 'Run it' } })
 const readFile = (path: string) => ({ name: 'Read', input: { file_path: path } })
 
-const versions: Agent[] = ['Claude Code 2.1.330', 'Claude Code 2.1.197']
+const versions: Agent[] = ['Claude Code 2.1.332', 'Claude Code 2.1.197']
 
 for (const agent of versions) {
   const onStage = (setting: Omit<Setting, 'agent'>) => stage({ agent, ...setting })

@@ -14,7 +14,7 @@ import {
 // `make test-agents` installs Codex and runs this file.
 setDefaultTimeout(180_000)
 
-const agent: Agent = 'Codex 0.169.0'
+const agent: Agent = 'Codex 0.171.0'
 const onStage = (setting: Omit<Setting, 'agent'>) => stage({ agent, ...setting })
 
 /** As a script would run it. Its own sandbox does not work inside every container. */

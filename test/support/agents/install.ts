@@ -4,10 +4,10 @@ import { join, resolve } from 'node:path'
 
 /** The agents as npm has them, pinned: what they send changes from week to week. */
 export const agents = {
-  'Claude Code 2.1.330': { name: '@anthropic-ai/claude-code', version: '2.1.330', program: 'claude' },
+  'Claude Code 2.1.332': { name: '@anthropic-ai/claude-code', version: '2.1.332', program: 'claude' },
   /** What npm picks for node 20. */
   'Claude Code 2.1.197': { name: '@anthropic-ai/claude-code', version: '2.1.197', program: 'claude' },
-  'Codex 0.169.0': { name: '@openai/codex', version: '0.169.0', program: 'codex' },
+  'Codex 0.171.0': { name: '@openai/codex', version: '0.171.0', program: 'codex' },
   'opencode 1.18.33': { name: 'opencode-ai', version: '1.18.33', program: 'opencode' },
 } as const satisfies Record<string, Package>
 

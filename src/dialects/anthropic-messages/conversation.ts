@@ -14,7 +14,7 @@ import {
   type SearchResultBlock,
   type ToolResultBlock,
 } from './blocks.ts'
-import { isOwnSignature } from './encode.ts'
+import { thoughtsOf } from './encode.ts'
 import { asOwnBlock, contentOf, storedFile } from './other-blocks.ts'
 import type { MessageBody, MessagesBody } from './schema.ts'
 import { offeredName } from './toolsets.ts'
@@ -128,8 +128,9 @@ function assistantTurn(body: MessageBody, place: Place): Turn {
     } else if (isKnown(block) && block.type === 'tool_use') {
       const name = offeredName(block.toolset_name, block.name ?? '')
       parts.push({ type: 'tool-call', id: block.id ?? '', name, arguments: jsonText(block.input) || '{}' })
-    } else if (isKnown(block) && block.type === 'thinking' && isOwnSignature(block.signature)) {
-      if (block.thinking) parts.push({ type: 'reasoning', text: block.thinking })
+    } else if (isKnown(block) && block.type === 'thinking' && thoughtsOf(block) !== undefined) {
+      const thoughts = thoughtsOf(block)
+      if (thoughts) parts.push({ type: 'reasoning', text: thoughts })
     } else {
       const told = partsOf(block, path, place)
       parts.push(...told.filter(isText))

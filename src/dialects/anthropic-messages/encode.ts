@@ -1,6 +1,7 @@
 import { citationFinder } from '../../core/citations.ts'
 import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
 import type { FinishReason, ProseKind, Reply, Usage, WebSource } from '../../core/events.ts'
+import { seal, unseal } from '../../core/seal.ts'
 import { around, sseMessage, unquoted } from '../../core/sse.ts'
 import type { AppliedEdit } from './context-management.ts'
 import { errorBody } from './errors.ts'
@@ -93,7 +94,10 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
           out.push(
             named('content_block_delta', {
               index,
-              delta: { type: 'signature_delta', signature: signatureOf(head.id) },
+              delta: {
+                type: 'signature_delta',
+                signature: signatureOf(head.id, thinking === 'omitted' ? event.text : ''),
+              },
             }),
             named('content_block_stop', { index }),
           )
@@ -164,7 +168,8 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: MessagesOpti
       }
       case 'reasoning': {
         const text = thinking === 'shown' ? block.text : ''
-        return [{ type: 'thinking', thinking: text, signature: signatureOf(head.id) }]
+        const sealed = text === '' ? block.text : ''
+        return [{ type: 'thinking', thinking: text, signature: signatureOf(head.id, sealed) }]
       }
       case 'tool-call':
         return [toolUse(block, inputOf(block.arguments), options)]
@@ -274,13 +279,24 @@ function named(type: string, rest: object = {}): string {
   return sseMessage(JSON.stringify({ type, ...rest }), type)
 }
 
-const signatureMark = btoa('zai2api/1')
-
-/** Clients send it back unread; it tells our own thinking from another model's. */
-function signatureOf(replyId: string): string {
-  return signatureMark + btoa(replyId)
+/**
+ * Clients send it back unread; it tells our own thinking from another model's. Thoughts that are not shown are in it,
+ * for the model goes on from them in its next turn.
+ */
+function signatureOf(replyId: string, unshown: string): string {
+  return seal(unshown === '' ? replyId : `${replyId}\n${unshown}`)
 }
 
-export function isOwnSignature(signature: string | null | undefined): boolean {
-  return signature?.startsWith(signatureMark) ?? false
+/** The thoughts in a block of ours, whether they were shown or not; `undefined` for a block of another model. */
+export function thoughtsOf({
+  thinking,
+  signature,
+}: {
+  thinking?: string | null
+  signature?: string | null
+}): string | undefined {
+  const sealed = unseal(signature ?? '')
+  if (sealed === undefined) return undefined
+  const end = sealed.indexOf('\n')
+  return thinking || (end < 0 ? '' : sealed.slice(end + 1))
 }

@@ -1,6 +1,7 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
 import type { ReplyHead } from '../../core/dialect.ts'
 import type { ReplyBlock, ServerTool } from '../../core/events.ts'
+import { seal, unseal } from '../../core/seal.ts'
 import { customInput, parsed } from '../openai/custom-input.ts'
 import { type Fields, fieldsOf, listOf, textOr } from '../openai/fields.ts'
 import type { ResponsesOptions } from './encode.ts'
@@ -186,20 +187,14 @@ export function replyIdOf(itemId: string): string | undefined {
   return key === undefined ? undefined : `resp_${key}`
 }
 
-const sealMark = btoa('zai2api/1')
-
-/** Clients send it back unread. It hides nothing: it only has to survive the way there and back. */
-function seal(text: string): string {
-  return sealMark + Buffer.from(text).toString('base64')
-}
-
 /**
  * What was thought before: by a model of ours, or told in plain text by another server. Not what another server has
  * sealed or summed up.
  */
 export function reasoningOf({ id, summary, content, encrypted_content }: Fields): string {
   const sealed = textOr(encrypted_content)
-  if (sealed.startsWith(sealMark)) return Buffer.from(sealed.slice(sealMark.length), 'base64').toString()
+  const own = unseal(sealed)
+  if (own !== undefined) return own
   const told = joined(content)
   if (told !== '' || sealed) return told
   return replyIdOf(textOr(id)) ? joined(summary) : ''

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import fc from 'fast-check'
 import type { AssistantPart, Message, UserPart } from '../../../src/core/request.ts'
+import { seal } from '../../../src/core/seal.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
 import { thrownBy } from '../stream.ts'
 
@@ -201,6 +202,22 @@ describe('a history made elsewhere', () => {
         ),
       ],
       ['messages.0.content.1 (song)'],
+    ],
+    [
+      'thinking of ours, shown or not',
+      [
+        {
+          role: 'assistant',
+          content: [
+            { type: 'thinking', thinking: 'Hm', signature: seal('msg_1') },
+            { type: 'thinking', thinking: '', signature: seal('msg_1\nunshown\nthoughts') },
+            { type: 'thinking', thinking: '', signature: seal('msg_1') },
+            { type: 'text', text: 'b' },
+          ],
+        },
+      ],
+      [assistant({ type: 'reasoning', text: 'Hm' }, { type: 'reasoning', text: 'unshown\nthoughts' }, words('b'))],
+      [],
     ],
     [
       'thinking of another model, once',

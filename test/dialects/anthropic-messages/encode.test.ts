@@ -4,11 +4,14 @@ import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta, FinishReason } from '../../../src/core/events.ts'
 import { run } from '../../../src/core/machine.ts'
 import type { AssistantPart } from '../../../src/core/request.ts'
+import { seal } from '../../../src/core/seal.ts'
 import type { MessagesOptions } from '../../../src/dialects/anthropic-messages/encode.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
 import { call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
 
-const signature = btoa('zai2api/1') + btoa('msg_1')
+const signature = seal('msg_1')
+/** Thoughts that are not shown travel in it. */
+const signatureWith = (thoughts: string) => seal(`msg_1\n${thoughts}`)
 type StopReason = Anthropic.StopReason
 type DeltaUsage = Anthropic.Beta.BetaMessageDeltaUsage
 
@@ -121,7 +124,7 @@ describe('encoder', () => {
       omitted,
       [
         start(0, { type: 'thinking', thinking: '', signature: '' }),
-        delta(0, { type: 'signature_delta', signature }),
+        delta(0, { type: 'signature_delta', signature: signatureWith('Hmm') }),
         stop(0),
         start(1, { type: 'text', text: '', citations: null }),
         delta(1, { type: 'text_delta', text: 'a' }),
@@ -173,7 +176,7 @@ describe('encoder', () => {
     expect(asked.slice(2, 6)).toEqual([
       start(0, { type: 'thinking', thinking: '', signature: '' }),
       step(150),
-      delta(0, { type: 'signature_delta', signature }),
+      delta(0, { type: 'signature_delta', signature: signatureWith('x'.repeat(601)) }),
       stop(0),
     ])
     expect(stream(deltas, omitted)).toEqual(asked.filter((told) => told !== step(150)))
@@ -243,7 +246,7 @@ describe('encodeReply', () => {
       omitted,
       {
         content: [
-          { type: 'thinking', thinking: '', signature },
+          { type: 'thinking', thinking: '', signature: signatureWith('Hm') },
           { type: 'text', text: 'a' },
         ],
       },

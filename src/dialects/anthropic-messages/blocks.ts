@@ -106,9 +106,12 @@ const knownBlocks = [
 /** Blocks of tools that another server ran, and of other APIs and times: other-blocks.ts makes of them what it can. */
 const otherBlock = open({ type: otherThan(...knownBlocks.map(({ properties }) => properties.type.const)) })
 
+/** Lossy programs leave a block null, or leave its type out. */
+const bareBlock = open({ type: Type.Optional(Type.Null()) })
+
 export const content = Type.Union([
   Type.String(),
-  Type.Array(Type.Union([...knownBlocks, otherBlock, Type.String()])),
+  Type.Array(Type.Union([...knownBlocks, otherBlock, Type.String(), Type.Null(), bareBlock])),
   Type.Null(),
 ])
 
@@ -122,6 +125,11 @@ export type ImageBlock = Static<typeof imageBlock>
 export type SearchResultBlock = Static<typeof searchResultBlock>
 
 const knownTypes = new Set<string>(knownBlocks.map(({ properties }) => properties.type.const))
+
+/** No text, nothing, and nothing without a type. */
+export function isBlock(value: string | { type?: string | null } | null): value is Block {
+  return typeof value === 'object' && typeof value?.type === 'string'
+}
 
 export function isKnown(block: Block): block is KnownBlock {
   return knownTypes.has(block.type)

@@ -10,6 +10,7 @@ import {
   type Content,
   type DocumentBlock,
   type ImageBlock,
+  isBlock,
   isKnown,
   type SearchResultBlock,
   type ToolResultBlock,
@@ -167,7 +168,12 @@ function labelled(parts: UserPart[], origin: string): UserPart[] {
 
 function blocksOf(content: Content): readonly Block[] {
   if (content === undefined || content === null) return []
-  if (Array.isArray(content)) return content.map((block) => (typeof block === 'string' ? textBlock(block) : block))
+  if (Array.isArray(content))
+    return content.flatMap((block): Block[] => {
+      if (block === null) return []
+      if (typeof block === 'string') return [textBlock(block)]
+      return isBlock(block) ? [block] : [textBlock(member(block, 'text') ?? JSON.stringify(block))]
+    })
   return [textBlock(typeof content === 'string' ? content : JSON.stringify(content))]
 }
 

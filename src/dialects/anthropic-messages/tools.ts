@@ -1,6 +1,6 @@
 import type { SearchRules, Tool, ToolChoice } from '../../core/request.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'
-import { isKnown } from './blocks.ts'
+import { isBlock, isKnown } from './blocks.ts'
 import { clientTool } from './client-tools.ts'
 import type { Ignore } from './conversation.ts'
 import type { MessageBody, MessagesBody } from './schema.ts'
@@ -59,7 +59,7 @@ function listedTools({ tools, functions, messages }: MessagesBody): Entry[] {
   const added = messages.flatMap(({ content }, turn) =>
     Array.isArray(content)
       ? content.flatMap((block, n) =>
-          typeof block === 'object' && isKnown(block) && block.type === 'tool_addition' && block.tool.definition
+          isBlock(block) && isKnown(block) && block.type === 'tool_addition' && block.tool.definition
             ? [{ tool: block.tool.definition, path: `messages.${turn}.content.${n}.tool`, isAdded: true }]
             : [],
         )
@@ -83,7 +83,7 @@ function offering(entries: Entry[], messages: MessageBody[], chosen: string | un
   for (const { content } of messages) {
     if (!Array.isArray(content)) continue
     for (const block of content) {
-      if (typeof block === 'string' || !isKnown(block)) continue
+      if (!isBlock(block) || !isKnown(block)) continue
       if (block.type === 'tool_result' && Array.isArray(block.content)) {
         for (const part of block.content)
           if (typeof part === 'object' && part.type === 'tool_reference' && 'tool_name' in part)

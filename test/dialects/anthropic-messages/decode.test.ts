@@ -134,7 +134,6 @@ describe('refused at the door', () => {
     ['no model', { max_tokens: 1, messages: hello }, 'model'],
     ['an unknown role', body({ messages: [{ role: 'robot', content: 'x' }] }), 'messages.0.role'],
     ['content of another type', body({ messages: [{ role: 'user', content: 7 }] }), 'messages.0.content'],
-    ['a block without a type', user({ text: 'a' }), 'messages.0.content.0.type'],
     ['a text block of something else', user({ type: 'text', text: 7 }), 'messages.0.content.0.text'],
     [
       'an image without its media type',

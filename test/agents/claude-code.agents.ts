@@ -91,9 +91,9 @@ for (const agent of versions) {
       await story.close(['context_length_exceeded'])
     })
 
-    // The window of GLM-4.7, the default of the official API, is 200,000 tokens, that of GLM-4.5 128,000.
+    // The window of GLM-5.3, the default of the official API, is 1,048,576 tokens, that of GLM-4.5 128,000.
     test.concurrent.each([
-      ['no model is named', {}, 199_000],
+      ['no model is named', {}, 1_047_000],
       ['a model is named', { PRIMARY_MODEL: 'GLM-4.5' }, 127_000],
     ])('compacts before the window is full when %s', async (_name, env, promptTokens) => {
       await using story = await onStage({

@@ -138,6 +138,7 @@ const midway: Failure[] = [
 ]
 
 const unreachable = { error: /could not be reached/, status: 502 }
+const notHttp = { error: /something that is not HTTP/, status: 502 }
 const nothing = { error: /closed the stream without an answer/, status: 502 }
 
 /** Nothing came that could be shown: the status tells. */
@@ -145,9 +146,9 @@ const beforehand: Failure[] = [
   { ...unreachable, name: 'a reset before the head', play: () => (line) => line.reset() },
   { ...unreachable, name: 'a close before the head', play: () => (line) => line.close() },
   { ...unreachable, name: 'half a head', play: () => raw('HTTP/1.1 200 OK\r\ncontent-ty') },
-  { ...unreachable, name: 'something that is not HTTP', play: () => raw('SSH-2.0-OpenSSH_9.2\r\n\r\n') },
+  { ...notHttp, name: 'something that is not HTTP', play: () => raw('SSH-2.0-OpenSSH_9.2\r\n\r\n') },
   {
-    ...unreachable,
+    ...notHttp,
     name: 'a status that does not exist',
     play: () => raw('HTTP/1.1 999 Eh\r\ncontent-length: 0\r\n\r\n'),
   },

@@ -262,6 +262,21 @@ describe('the front door', () => {
     expect((await fetch(`${gateway.url}/v1/models`)).status).toBe(401)
   })
 
+  test('reads no body of a caller without the key: the connection ends', async () => {
+    const gateway = startGateway([demo({ clock: systemClock, idleMs: 5_000 })], { access: { openaiKey: 'sk-a' } })
+    running.push(gateway)
+    const { hostname, port } = new URL(gateway.url)
+    const socket = connect(Number(port), hostname)
+    let said = ''
+    socket.on('data', (piece) => {
+      said += piece
+    })
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.write('POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{')
+    await closed
+    expect(said).toStartWith('HTTP/1.1 401')
+  })
+
   test('invites only the origins it was told to', async () => {
     const gateway = startGateway([demo({ clock: systemClock, idleMs: 5_000 })], {
       access: { openaiKey: 'sk-a', corsOrigins: ['https://ui.example'] },

@@ -30,7 +30,7 @@ const unreadCodes = new Set(['request_too_large', 'request_body_timeout', 'unsup
 
 /** The rest of the body may still be on its way, so the connection is of no use after the reply. */
 export function leavesBodyUnread(error: GatewayError): boolean {
-  return unreadCodes.has(error.code)
+  return unreadCodes.has(error.code) || error.kind === 'unauthorized' || error.kind === 'forbidden'
 }
 
 /**

@@ -105,6 +105,8 @@ export async function send(url: string, init: Outgoing, options: SendOptions): P
     return await fetch(url, {
       ...init,
       signal: connection.signal,
+      // An upstream has no say in where prompts and keys go; what redirects has not understood the request.
+      redirect: 'manual',
       // Bun's own five minutes fire in the middle of long thinking; the deadlines here are ours.
       timeout: false,
     } as Outgoing)
@@ -120,7 +122,8 @@ export async function send(url: string, init: Outgoing, options: SendOptions): P
           detail: { host },
         },
       )
-    throw isOutOfDescriptors(cause) ? outOfDescriptors(cause) : unreachable(host, cause)
+    if (isOutOfDescriptors(cause)) throw outOfDescriptors(cause)
+    throw isMalformed(cause) ? malformedAnswer(host, cause) : unreachable(host, cause)
   } finally {
     stop()
   }
@@ -143,6 +146,20 @@ function outOfDescriptors(cause: unknown): GatewayError {
     'overloaded',
     'This gateway has no file descriptor left for another connection. Raise its limit (ulimit -n; LimitNOFILE in systemd), or send fewer requests at a time.',
     { code: 'out_of_file_descriptors', retryAfterMs: 2_000, cause, detail: { code: causeCode(cause) } },
+  )
+}
+
+/** The parser's own refusals have a code, or are named as what they are. */
+function isMalformed(cause: unknown): boolean {
+  return causeCode(cause).startsWith('HPE_') || (cause instanceof Error && cause.message === 'Parse Error')
+}
+
+function malformedAnswer(host: string, cause: unknown): GatewayError {
+  const name = toldNameOf(host, 'The upstream')
+  return new GatewayError(
+    'upstream-malformed',
+    `${name} answered with something that is not HTTP as it is spoken here. Check its address, and whatever stands between.`,
+    { code: 'upstream_not_http', cause, detail: { code: causeCode(cause), host } },
   )
 }
 

@@ -189,6 +189,7 @@ const failures: Failure[] = [
 /** Our own codes of errors that no row made. */
 const otherRemedies: Record<string, Remedy> = {
   upstream_unavailable: 'again',
+  upstream_not_http: 'again',
   upstream_malformed: 'again',
   upstream_truncated: 'again',
   upstream_empty_response: 'again',

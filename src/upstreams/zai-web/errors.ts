@@ -124,6 +124,7 @@ const remedies: Record<string, Remedy> = {
   upstream_malformed: 'again',
   upstream_truncated: 'again',
   upstream_unavailable: 'again',
+  upstream_not_http: 'again',
 }
 
 export function remedyOf(error: GatewayError): Remedy {

@@ -36,6 +36,8 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
   let thoughts = ''
   let behind = ''
   let answered = false
+  // Reasoning from what may be a call on: it is shown once an answer begins, and if it is the call, never.
+  let held = ''
   const pattern = tools.length > 0 ? anyMark : anyTag
 
   return {
@@ -52,6 +54,7 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
         case 'tool-call':
           answered = true
           pause(out)
+          showHeld(out)
           out.push(delta)
           break
         case 'server-tool':
@@ -60,11 +63,14 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
           break
         case 'finish':
           end(out)
-          if (answered || !isWhole(delta.reason)) out.push(delta)
-          else salvage(out)
+          if (answered || !isWhole(delta.reason)) {
+            showHeld(out)
+            out.push(delta)
+          } else salvage(out)
           break
         case 'error':
           end(out)
+          showHeld(out)
           out.push(delta)
           break
         case 'usage':
@@ -76,6 +82,7 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
     },
     end,
     passes(kind: ProseKind) {
+      if (held !== '') return false
       const other = readers[kind === 'text' ? 'reasoning' : 'text']
       return readers[kind].open && !other.waiting && pattern
     },
@@ -87,9 +94,30 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
         thoughts += text
         behind = behindThought ? text : behind + text
       }
-      if (type === 'text') answered ||= text.trim() !== ''
-      out.push({ type, text, ...(told && { told }) })
+      if (type === 'text') {
+        answered ||= text.trim() !== ''
+        showHeld(out)
+      }
+      const shown = type === 'reasoning' && !told && !answered && tools.length > 0 ? withoutCallBegun(text) : text
+      if (shown !== '') out.push({ type, text: shown, ...(told && { told }) })
     }
+  }
+
+  /** Thoughts up to where a call may begin; the rest is held. */
+  function withoutCallBegun(text: string): string {
+    if (isCallBegun(held)) {
+      held += text
+      return ''
+    }
+    const all = held + text
+    const at = callBeginsAt(all)
+    held = all.slice(at)
+    return all.slice(0, at)
+  }
+
+  function showHeld(out: Delta[]): void {
+    if (held !== '') out.push({ type: 'reasoning', text: held })
+    held = ''
   }
 
   function pause(out: Delta[]): void {
@@ -104,6 +132,8 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
 
   function salvage(out: Delta[]): void {
     const calls = tools.length > 0 ? callsIn(thoughts) : []
+    const words = held === '' ? '' : wordsIn(held)
+    if (words !== '') out.push({ type: 'reasoning', text: words })
     if (calls.length > 0) {
       note('took a call out of the thinking, which held it instead of the answer')
       out.push(...calls, { type: 'finish', reason: 'tool-calls' })
@@ -120,9 +150,12 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
 
   /** What was begun as a call and not ended is no answer. */
   function withoutCalls(text: string): string {
-    if (tools.length === 0) return text
+    return tools.length === 0 ? text : wordsIn(text) || text
+  }
+
+  function wordsIn(text: string): string {
     const words = parsed(text).map((delta) => (delta.type === 'text' ? delta.text : ''))
-    return words.join('').trim() || text
+    return words.join('').trim()
   }
 
   function callsIn(text: string): Delta[] {
@@ -130,6 +163,21 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
     // Of several, one that cannot be read makes all of them doubtful.
     return found.some(({ type }) => type === 'error') ? [] : found.filter(({ type }) => type === 'tool-call')
   }
+}
+
+/** How models write a call; the first is this family's own way. */
+const callTags = ['<tool_call', '<function_calls']
+
+function isCallBegun(text: string): boolean {
+  return callTags.some((tag) => text.startsWith(tag))
+}
+
+/** Where a call begins, or what may become its beginning; the length of the text where nothing does. */
+function callBeginsAt(text: string): number {
+  const begun = callTags.map((tag) => text.indexOf(tag)).filter((at) => at >= 0)
+  if (begun.length > 0) return Math.min(...begun)
+  const last = text.lastIndexOf('<')
+  return last >= 0 && callTags.some((tag) => tag.startsWith(text.slice(last))) ? last : text.length
 }
 
 /** Cut or refused before the first word is an answer of its own. */

@@ -29,7 +29,7 @@ function nested(key: string, levels: number): object {
 
 describe('what a client calls something', () => {
   test.each<[string, string, object]>([
-    ['its model', '/v1/messages', { ...asked, model: long }],
+    ['its model', '/v1/messages', { ...asked, model: long.slice(0, 250) }],
     ['a field that is nested too deep', '/v1/messages', { ...asked, ...nested(long, 300) }],
     ['a path', `/v1/${long.slice(0, 9_000)}`, {}],
   ])('makes neither the error nor the log long: %s', async (_name, path, body) => {
@@ -39,6 +39,11 @@ describe('what a client calls something', () => {
     expect(reply.length).toBeLessThan(1_000)
     expect(gateway.lines.join('')).toContain('kkkk')
     expect(gateway.lines.join('').length).toBeLessThan(1_500)
+  })
+
+  test('is refused where it is a model, as a name that no reply can repeat with each event', async () => {
+    const reply = await post(gatewayOf(), '/v1/messages', { ...asked, model: long })
+    expect((await reply.json()).error.message).toBe(`model: expected at most 256 characters, got ${long.length}`)
   })
 
   test('stands in quotes where it is no word', async () => {

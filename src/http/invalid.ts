@@ -82,6 +82,8 @@ function depth(error: ValueError): number {
 
 function explain(error: ValueError): string {
   if (error.type === ValueErrorType.ObjectRequiredProperty) return 'this field is required'
+  if (error.type === ValueErrorType.StringMaxLength)
+    return `expected at most ${error.schema.maxLength} characters, got ${String(error.value).length}`
   const message = error.message.charAt(0).toLowerCase() + error.message.slice(1)
   return `${message}, got ${kindOf(error.value, expectsWord(error.schema))}`
 }

@@ -146,6 +146,11 @@ const optionsBeyond: readonly [name: string, asks: (body: ChatBody) => unknown][
   ['mcp_servers', ({ mcp_servers }) => listOf(mcp_servers).length > 0],
   ['container', ({ container }) => container],
   ['include', ({ include }) => include?.length],
+  // What other hosts of open weights have.
+  ['repetition_penalty', ({ repetition_penalty: factor }) => typeof factor === 'number' && factor !== 1],
+  ['min_p', ({ min_p }) => typeof min_p === 'number' && min_p > 0],
+  ['top_a', ({ top_a }) => typeof top_a === 'number' && top_a > 0],
+  ['do_sample', ({ do_sample }) => do_sample === false],
   // OpenRouter's: the reply is to hold no reasoning.
   ['include_reasoning', ({ include_reasoning }) => include_reasoning === false],
   ['reasoning.exclude', ({ reasoning }) => fieldsOf(reasoning).exclude === true],

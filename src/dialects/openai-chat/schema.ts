@@ -130,6 +130,10 @@ export const chatBody = open({
   container: anything,
   include: maybe(Type.Array(Type.String())),
   include_reasoning: anything,
+  repetition_penalty: anything,
+  min_p: anything,
+  top_a: anything,
+  do_sample: anything,
   extra_body: anything,
 })
 

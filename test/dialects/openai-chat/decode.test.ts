@@ -80,6 +80,12 @@ test.each<[string, object, string[]]>([
     ['reasoning_effort (utmost)', 'reasoning.effort (7)'],
   ],
   ['values that would', { seed: 0, presence_penalty: -1, logprobs: true }, ['seed', 'logprobs', 'presence_penalty']],
+  [
+    'switches of other hosts',
+    { repetition_penalty: 1.1, min_p: 0.05, top_a: 0.2, do_sample: false },
+    ['repetition_penalty', 'min_p', 'top_a', 'do_sample'],
+  ],
+  ['nothing, where they say what is so anyway', { repetition_penalty: 1, min_p: 0, top_a: 0, do_sample: true }, []],
 ])('unsupported: %s', (_name, fields, expected) => {
   expect(decode(chat(fields)).request.unsupported).toEqual(expected)
 })

@@ -62,7 +62,7 @@ describe.skipIf(binOf(agent) === undefined)(agent, () => {
   test.concurrent('compacts before the window is full, and goes on', async () => {
     await using story = await onStage({
       script: () => [
-        { calls: [bash('seq 3000')], promptTokens: 199_000 },
+        { calls: [bash('seq 3000')], promptTokens: 1_047_000 },
         { say: 'So far: I have counted.' },
         { say: 'Where was I? Done.' },
       ],

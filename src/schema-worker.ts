@@ -7,13 +7,13 @@ const validation = createValidation()
 self.onmessage = async ({ data: job }: MessageEvent<ValidationJob>) => {
   try {
     const judge = await validation
-    tell({ type: 'begun' })
-    tell({ type: 'judged', validated: judge(job) })
+    post({ type: 'begun' })
+    post({ type: 'judged', validated: judge(job) })
   } catch {
-    tell({ type: 'failed' })
+    post({ type: 'failed' })
   }
 }
 
-function tell(message: ThreadMessage): void {
+function post(message: ThreadMessage): void {
   self.postMessage(message)
 }

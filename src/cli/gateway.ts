@@ -89,7 +89,7 @@ export async function assemble(
   const validate = createValidator({ startThread: startSchemaThread, clock, memory })
   const edge = { fetch: outgoing, clock, log, pools, readPdf, validate }
   logLines.losses?.watch((lines) => log.warn('lines of this log could not be written', { lines }))
-  const health = createUpstreamHealth({ clock, random: Math.random, tell: healthTold(log) })
+  const health = createUpstreamHealth({ clock, random: Math.random, onChange: healthTold(log) })
   const gateway = createGateway(upstreamsOf(config, edge), gatewayOptions(config, edge), health)
   const store = responseStore(config.store, clock, log)
   const limits = limitsOf(() => current, clock)

@@ -26,7 +26,7 @@ export interface UpstreamHealthOptions {
   /** From 0 to 1. */
   random: () => number
   /** Hears once that an upstream does not answer, and once that it does again. */
-  tell: (change: HealthChange) => void
+  onChange: (change: HealthChange) => void
 }
 
 export type HealthChange =
@@ -49,7 +49,7 @@ const rest = { shortestMs: 15_000, longestMs: 5 * 60_000 }
  * Remembers which upstreams do not answer, so that not every request finds out by waiting. It refuses nobody: where there
  * is no other upstream, one that rests is asked all the same.
  */
-export function createUpstreamHealth({ clock, random, tell }: UpstreamHealthOptions): UpstreamHealth {
+export function createUpstreamHealth({ clock, random, onChange }: UpstreamHealthOptions): UpstreamHealth {
   const outages = new Map<string, Outage>()
   const answeredAt = new Map<string, number>()
 
@@ -81,7 +81,7 @@ export function createUpstreamHealth({ clock, random, tell }: UpstreamHealthOpti
         consecutiveFailures,
         isProbed: false,
       })
-      if (before === undefined) tell({ state: 'down', upstream: id, error })
+      if (before === undefined) onChange({ state: 'down', upstream: id, error })
     },
     answered(id) {
       const now = clock.monotonic()
@@ -89,7 +89,7 @@ export function createUpstreamHealth({ clock, random, tell }: UpstreamHealthOpti
       const outage = outages.get(id)
       if (outage === undefined) return
       outages.delete(id)
-      tell({ state: 'up', upstream: id, afterMs: now - outage.since })
+      onChange({ state: 'up', upstream: id, afterMs: now - outage.since })
     },
     outages: () => new Map([...outages].map(([id, { error }]) => [id, error.code])),
     endRests() {

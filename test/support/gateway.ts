@@ -93,7 +93,7 @@ export function gatewayApp(
   const health = createUpstreamHealth({
     clock,
     random: () => 0,
-    tell: ({ state, upstream }) => write(`${upstream} is ${state}`),
+    onChange: ({ state, upstream }) => write(`${upstream} is ${state}`),
   })
   const gateway = createGateway(
     upstreams,

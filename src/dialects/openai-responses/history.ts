@@ -49,7 +49,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
       case undefined:
       case null:
       case 'message':
-        hear(item, `${path}.content`, isNew)
+        addMessage(item, `${path}.content`, isNew)
         // Said aloud by the model, a name would be repeated in front of its answers.
         if (item.role === 'assistant' && speakerOf(item) !== '') unheard.push(`${path}.name`)
         return
@@ -155,7 +155,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
     else if (told !== '') messages.push({ role: 'user', parts: textPart(told) })
   }
 
-  function hear(message: Fields, path: string, isNew: boolean): void {
+  function addMessage(message: Fields, path: string, isNew: boolean): void {
     const { role, content } = message
     const read = partsOf(content, path, { unheard, refuses: isNew && role === 'user' })
     // Only Chat Completions have a name for who speaks.

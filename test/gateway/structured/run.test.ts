@@ -62,7 +62,7 @@ function scripted(rounds: (Delta[] | GatewayError)[]) {
 
 async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatRequest> = {}) {
   const { upstream, calls, stillOpen } = scripted(rounds)
-  const health = createUpstreamHealth({ clock: manualClock(), random: () => 0, tell() {} })
+  const health = createUpstreamHealth({ clock: manualClock(), random: () => 0, onChange() {} })
   const policy = {
     primaryModel: 'GLM-4.5',
     smallModel: 'GLM-4.5-Air',

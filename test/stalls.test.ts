@@ -159,7 +159,7 @@ test('a model is named in at most 256 characters', async () => {
   expect(response.status).toBe(400)
   expect(await response.json()).toEqual({
     error: {
-      message: 'model: expected string length less or equal to 256, got a string',
+      message: 'model: expected at most 256 characters, got 257',
       type: 'invalid_request_error',
       param: 'model',
       code: 'invalid_request',

@@ -21,7 +21,7 @@ const namedCredential =
   /(\b(?:proxy-)?authorization|\b(?:x-)?(?:goog-)?api[-_ ]?key|\b(?:set-)?cookie|\b(?:access|refresh|id|auth)?[-_]?token|\b(?:client[-_])?secret|\bpassword)(\\?["']?\s*[:=]\s*\\?["']?)((?:bearer|basic|token)\s+)?([^\s"'\\,;&<>(){}[\]]{4,})/gi
 
 /** Whatever looks like a credential is taken out of somebody else's text. */
-export function withoutCredentials(text: string): string {
+function withoutCredentials(text: string): string {
   const named = text.replace(namedCredential, (_all, name: string, between: string) => `${name}${between}${removed}`)
   return credentials.reduce((rest, pattern) => rest.replace(pattern, removed), named)
 }

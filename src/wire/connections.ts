@@ -57,7 +57,7 @@ export function createConnections(lookup: Lookup, clock: Clock): Connections {
   }
 
   function fresh(to: URL): Connection {
-    return connect(to, { lookup, clock, shelve: (one) => shelve(to.origin, one) })
+    return connect(to, { lookup, clock, checkIn: (one) => checkIn(to.origin, one) })
   }
 
   /** A connection that was kept may have died without a word: then the request goes out once more, on a fresh one. */
@@ -80,7 +80,7 @@ export function createConnections(lookup: Lookup, clock: Clock): Connections {
     }
   }
 
-  function shelve(origin: string, connection: Connection): () => void {
+  function checkIn(origin: string, connection: Connection): () => void {
     const shelf = idle.get(origin) ?? []
     idle.set(origin, shelf)
     shelf.push(connection)
@@ -95,10 +95,10 @@ interface ConnectOptions {
   lookup: Lookup
   clock: Clock
   /** Keeps it for the next request, and returns what takes it down again. */
-  shelve(connection: Connection): () => void
+  checkIn(connection: Connection): () => void
 }
 
-function connect(to: URL, { lookup, clock, shelve }: ConnectOptions): Connection {
+function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): Connection {
   const secure = to.protocol === 'https:'
   // For heads alone: it would hand over a chunked body chunk by chunk, and does not tell what follows an answer.
   const parser = new HTTPParser(HTTPParser.RESPONSE)
@@ -115,7 +115,7 @@ function connect(to: URL, { lookup, clock, shelve }: ConnectOptions): Connection
   // The end of the connection is the end of the body.
   let endsWithConnection = false
   let problem: Error | undefined
-  let unshelve = () => {}
+  let checkOut = () => {}
 
   parser[HTTPParser.kOnHeadersComplete] = ({ statusCode, headers, shouldKeepAlive }) => {
     if (statusCode === 101) problem = malformed('HPE_UPGRADE', 'The answer changes to another protocol.')
@@ -138,7 +138,7 @@ function connect(to: URL, { lookup, clock, shelve }: ConnectOptions): Connection
       unsent = request
       listener = receiver
       began = false
-      unshelve()
+      checkOut()
       socket?.timeout(0)
       flush()
       const isUnderWay = () => listener === receiver
@@ -254,12 +254,12 @@ function connect(to: URL, { lookup, clock, shelve }: ConnectOptions): Connection
     if (closed || listener !== undefined) return
     socket?.resume() // it may have been held back when its end came
     socket?.timeout(idleSeconds)
-    unshelve = shelve(connection)
+    checkOut = checkIn(connection)
   }
 
   /** The connection is over; so is the answer under way. */
   function lose(cause?: unknown): void {
-    unshelve()
+    checkOut()
     if (cause === undefined && !closed && endsWithConnection && readBody) endBody(0)
     closed = true
     stopDialling()

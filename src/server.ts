@@ -26,6 +26,9 @@ export function listen(app: AnyElysia, hostname: string, port: number): Listenin
     idleTimeout: 60,
     // The limit is ours to enforce, so that its error speaks the client's dialect.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    // The page that developers see shows errors and source code to whoever asks.
+    development: false,
+    error: failed,
   })
   const { server } = app
   if (!server) throw new Error('the server did not start')
@@ -40,6 +43,11 @@ export function listen(app: AnyElysia, hostname: string, port: number): Listenin
       return 'cut'
     },
   }
+}
+
+/** For what the app itself has no answer to. */
+function failed(): Response {
+  return new Response('The gateway failed while answering.\n', { status: 500 })
 }
 
 /** For an error event to reach a client that reads. */

@@ -10,14 +10,26 @@ const origin = 'http://gateway.internal'
  * Bun makes a URL of the `Host` and the target, resolves dot segments in it, and gives the bare target where the `Host`
  * is of no use; a router that looks for the first slash behind a host finds another path then. Here every path begins
  * with one slash and has none doubled (base URLs that end in a slash leave them behind), dot segments are resolved
- * (encoded ones too), backslashes are slashes, and fragments are gone. An encoded slash is no slash.
+ * (encoded ones too), backslashes are slashes, and fragments are gone. An encoded slash is no slash, and an address to
+ * connect to (`CONNECT example:443`) is a path that leads nowhere.
  */
 export function readTarget(request: Request): string {
   const target = request.url.replace(/^https?:\/\/[^/?#]*/i, '')
-  const { pathname, search } = new URL(origin + target)
-  const path = pathname.replace(/\/{2,}/g, '/')
+  const { pathname, search } = new URL(target.startsWith('/') ? origin + target : `${origin}/${target}`)
+  const path = decodable(pathname.replace(/\/{2,}/g, '/'))
   Object.defineProperty(request, 'url', { value: origin + path + search })
   return path
+}
+
+/** The router decodes what stands between slashes; percent signs that do not encode text are text themselves. */
+function decodable(path: string): string {
+  if (!path.includes('%')) return path
+  try {
+    decodeURIComponent(path)
+    return path
+  } catch {
+    return path.replaceAll('%', '%25')
+  }
 }
 
 /**

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { Elysia } from 'elysia'
 import fc from 'fast-check'
 import { createMetrics } from '../../src/observe/metrics.ts'
-import { listenForMetrics } from '../../src/server.ts'
+import { listen, listenForMetrics } from '../../src/server.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { systemClock } from '../../src/wire/clock.ts'
 import { gatewayApp, startGateway } from '../support/gateway.ts'
@@ -238,6 +239,35 @@ describe('a Host', () => {
     expect((await ask({ ...asked, version: '1.0' })).body).toBe('{"status":"ok"}')
     expect((await ask({ ...asked, version: '1.1' })).status).toBe(400)
   })
+})
+
+describe('a target that is no path is refused as one that leads nowhere:', () => {
+  test.each([
+    ['CONNECT', '127.0.0.1:443', 404],
+    ['CONNECT', '[::1]:443', 404],
+    ['CONNECT', 'elsewhere.example:443', 404],
+    ['GET', '/v1/responses/%', 404],
+    ['GET', '/v1/responses/%ff', 404],
+    ['GET', '/v1/responses/resp_1%zz/input_items', 404],
+    ['DELETE', '/v1/responses/%E0%A4%A', 404],
+    ['POST', '/v1/responses/%/cancel', 404],
+    ['GET', '/%', 404],
+  ])('%s %s', async (method, target, status) => {
+    const replies = await Promise.all(['', openaiKey].map((key) => ask({ method, target, key })))
+    expect(replies.map((reply) => reply.status)).toEqual([401, status])
+    for (const { body } of replies) expect(JSON.parse(body)).toHaveProperty('error.message')
+  })
+})
+
+test('what fails before anybody can say it well is told without the reason', async () => {
+  const failing = new Elysia().wrap(() => () => {
+    throw new Error('a private detail')
+  })
+  const listening = listen(failing, '127.0.0.1', 0)
+  const response = await fetch(`${listening.url}/healthz`)
+  const body = await response.text()
+  await listening.stop(0)
+  expect([response.status, body]).toEqual([500, 'The gateway failed while answering.\n'])
 })
 
 test('the log has the path that was asked for, whatever the Host', async () => {

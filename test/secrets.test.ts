@@ -33,6 +33,8 @@ const secrets = [
   clientKey,
   clientKey.slice(3),
   btoa(clientKey).slice(0, 20),
+  btoa(`Bearer ${clientKey}`).slice(12, 40),
+  hexOf(clientKey).slice(0, 40),
   apiKey,
   webToken,
   collectorKey,
@@ -161,6 +163,10 @@ describe.each(['zai-api', 'zai-web'] as const)('with %s the server writes no sec
   const echo = `Authorization: Bearer ${apiKey}; x-key: ${collectorKey} ${clientKey} ${webToken} ${'y '.repeat(40)}${collectorKey} ${clientKey.slice(3)}`
   const refusals: [string, () => Response][] = [
     ['what it was sent', () => siteJson({ error: { code: '1210', message: echo } }, 400)],
+    [
+      'what it was sent, in base64 and in hex, as a header',
+      () => siteJson({ error: { code: '1210', message: `${btoa(`Bearer ${clientKey}`)} ${hexOf(clientKey)}` } }, 400),
+    ],
     ['what it was sent, in base64', () => siteJson({ error: { code: '1210', message: btoa(clientKey) } }, 400)],
     [
       'what it was sent, in a frame',
@@ -245,6 +251,10 @@ test.each([['config'], ['config --json'], ['doctor --offline'], ['doctor --offli
   },
   30_000,
 )
+
+function hexOf(text: string): string {
+  return Buffer.from(text).toString('hex')
+}
 
 function document(url: string): object {
   return { type: 'document', source: { type: 'url', url } }

@@ -4,7 +4,7 @@ import type { GatewayError } from './errors.ts'
 const longestQuote = 300
 
 /** What stands where a credential was. */
-const removed = '[redacted]'
+export const removed = '[redacted]'
 
 /**
  * What credentials look like, whoever they belong to: web tokens (also cut short), keys in the shapes vendors give
@@ -40,37 +40,8 @@ export function quote(text: string): string {
     .toWellFormed()}…`
 }
 
-/** Takes out secrets that are known, in the spellings in which a text may hold them. */
+/** Takes the secrets out of a text that are known to it. */
 export type Redact = (text: string) => string
-
-/** Shorter ones would also be found where nobody means them. */
-const shortestSecret = 4
-
-export function createRedactor(secrets: readonly string[]): Redact {
-  const spellings = new Set(
-    secrets
-      .flatMap(partsOf)
-      .filter((secret) => secret.length >= shortestSecret)
-      .flatMap((secret) => [
-        secret,
-        encodeURIComponent(secret),
-        JSON.stringify(secret).slice(1, -1),
-        Buffer.from(secret).toString('base64').replace(/=+$/, ''),
-      ]),
-  )
-  if (spellings.size === 0) return (text) => text
-  const longestFirst = [...spellings].toSorted((left, right) => right.length - left.length)
-  const pattern = new RegExp(longestFirst.map((spelling) => RegExp.escape(spelling)).join('|'), 'g')
-  return (text) => text.replace(pattern, removed)
-}
-
-/** Of `sk-…` and `<id>.<secret>`, what makes them secret is as good as the whole. */
-function partsOf(secret: string): string[] {
-  const parts = [secret.replace(/^[a-z0-9]{2,4}[-_]/, ''), secret.split('.').at(-1) ?? '']
-  return [secret, ...parts.filter((part) => part.length >= shortestPart)]
-}
-
-const shortestPart = 8
 
 /** The same error, with a message that any client may read. */
 export function redactError(error: GatewayError, redact: Redact): GatewayError {

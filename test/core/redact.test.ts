@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
-import { createRedactor, quote, redactError } from '../../src/core/redact.ts'
+import { createRedactor } from '../../src/core/known-secrets.ts'
+import { quote, redactError } from '../../src/core/redact.ts'
 
 const key = `${'5ec2e7'.repeat(5)}ab.PlantedApiKey1`
 
@@ -48,35 +49,19 @@ describe('a quotation holds no credential', () => {
   })
 })
 
-describe('known secrets', () => {
-  const secret = 'p"ss wörd/1'
-  const redact = createRedactor([secret, 'longer-secret', 'longer-secret-still', 'abc'])
-
-  test.each([
-    ['as they are', `x ${secret} y`, 'x [redacted] y'],
-    ['in a URL', `x?${encodeURIComponent(secret)}`, 'x?[redacted]'],
-    ['in JSON', JSON.stringify({ a: secret }), '{"a":"[redacted]"}'],
-    ['in base64', Buffer.from(secret).toString('base64'), '[redacted]'],
-    ['inside one another', 'longer-secret-still', '[redacted]'],
-    ['more than once', 'longer-secret longer-secret', '[redacted] [redacted]'],
-    ['that are too short to be one stay', 'abc', 'abc'],
-  ])('%s', (_where, text, clean) => {
-    expect(redact(text)).toBe(clean)
-  })
-
-  test('leave the message of an error, and nothing else of it', () => {
-    const facts = {
-      code: 'c',
-      param: 'p',
-      retryAfterMs: 5,
-      retry: false,
-      status: 418,
-      details: { d: 1 },
-      overflow: { tokens: 2, maximum: 1 },
-    }
-    const error = redactError(new GatewayError('rate-limited', 'says longer-secret', facts), redact)
-    expect(error).toMatchObject({ kind: 'rate-limited', message: 'says [redacted]', ...facts })
-    const harmless = new GatewayError('internal', 'nothing')
-    expect(redactError(harmless, redact)).toBe(harmless)
-  })
+test('known secrets leave the message of an error, and nothing else of it', () => {
+  const redact = createRedactor(['longer-secret'])
+  const facts = {
+    code: 'c',
+    param: 'p',
+    retryAfterMs: 5,
+    retry: false,
+    status: 418,
+    details: { d: 1 },
+    overflow: { tokens: 2, maximum: 1 },
+  }
+  const error = redactError(new GatewayError('rate-limited', 'says longer-secret', facts), redact)
+  expect(error).toMatchObject({ kind: 'rate-limited', message: 'says [redacted]', ...facts })
+  const harmless = new GatewayError('internal', 'nothing')
+  expect(redactError(harmless, redact)).toBe(harmless)
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
-import { createRedactor } from '../../src/core/redact.ts'
+import { createRedactor } from '../../src/core/known-secrets.ts'
 import { createLog, type Facts, type LogLevel, type LogOptions, logLevels } from '../../src/observe/log.ts'
 import { closeRecord, openRecord, type RequestRecord } from '../../src/observe/record.ts'
 import { manualClock } from '../support/clock.ts'

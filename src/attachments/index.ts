@@ -90,7 +90,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     try {
       return part.type === 'image' ? await image(part, place) : await document(part, place)
     } catch (thrown) {
-      if (!(thrown instanceof GatewayError) || thrown.kind === 'cancelled') throw thrown
+      if (!(thrown instanceof GatewayError) || !isOfFile(thrown)) throw thrown
       if (place.fresh) throw naming(part, thrown)
       place.options.note(`attachment left out: ${thrown.code}`)
       return {
@@ -180,6 +180,11 @@ function unseen({ id }: Model, what: 'picture' | 'video', fresh: boolean): strin
   return fresh
     ? `A ${what} was here. ${id} cannot see ${what}s: the answer has to say so; a vision model such as GLM-4.6V can.`
     : `${name} omitted: ${id} cannot see ${name}s; choose a vision model such as GLM-4.6V`
+}
+
+/** Whether another file would have fared better: not where the client has left, nor where there was no room here. */
+function isOfFile({ kind }: GatewayError): boolean {
+  return kind !== 'cancelled' && kind !== 'overloaded'
 }
 
 /** The same error, which says also which of the files it means. */

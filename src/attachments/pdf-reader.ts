@@ -11,13 +11,13 @@ export interface Pdf {
   cut: string | undefined
 }
 
-/** Errors: `invalid-request` for a file that is broken, protected or takes too much to read; `cancelled`. */
+/** Errors: `invalid-request` for a file that is broken, protected or takes too much to read; `cancelled`; those of `startThread`. */
 export type ReadPdf = (data: Uint8Array, options: PdfOptions, signal: AbortSignal) => Promise<Pdf>
 
 type Thread = Pick<Worker, 'postMessage' | 'terminate' | 'onmessage' | 'onerror'>
 
 export interface PdfReaderOptions {
-  /** A thread that takes one `PdfJob` and tells it in `PdfStep`s. */
+  /** A thread that takes one `PdfJob` and tells it in `PdfStep`s. Throws a GatewayError where there is no room for one. */
   startThread: () => Thread
   clock: Clock
   memory: {

@@ -21,6 +21,7 @@ import { createLimits, type Limits } from '../http/limits.ts'
 import { cutShort, shuttingDown } from '../http/shutdown.ts'
 import { type ModelTable, modelTable } from '../models/table.ts'
 import { createLog, type Log, type LogOptions } from '../observe/log.ts'
+import { memoryReadings } from '../observe/memory.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Tracer } from '../observe/trace.ts'
 import { startPdfThread } from '../pdf-thread.ts'
@@ -85,7 +86,8 @@ export async function assemble(
     web: createPool<Place>({ ...lending, startLimit: 8, tell: waitTold(log, 'zai-web') }),
     api: createPool<string>({ ...lending, startLimit: Number.POSITIVE_INFINITY, tell: waitTold(log, 'zai-api') }),
   }
-  const memory = { held: process.memoryUsage.rss, left: process.availableMemory }
+  const readings = memoryReadings(process)
+  const memory = { held: readings.resident, left: readings.available }
   const readPdf = createPdfReader({ startThread: startPdfThread, clock, memory })
   const validate = createValidator({ startThread: startSchemaThread, clock, memory })
   const edge = { fetch: outgoing, clock, log, pools, readPdf, validate }

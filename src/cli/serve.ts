@@ -6,6 +6,7 @@ import type { Config, LoadedConfig } from '../config.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { Gateway } from '../gateway/run.ts'
 import type { Log } from '../observe/log.ts'
+import { memoryReadings } from '../observe/memory.ts'
 import { listen, listenForMetrics } from '../server.ts'
 import { systemClock } from '../wire/clock.ts'
 import { remembered, systemLookup } from '../wire/names.ts'
@@ -54,7 +55,7 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
     // Who reads this may change the files at once.
     io.stdout(greeting(server.url, config, io.version))
     const stopEbbing = afterRush({
-      ...{ running, resident: process.memoryUsage.rss, clock: systemClock },
+      ...{ running, resident: memoryReadings(process).resident, clock: systemClock },
       // Not `Bun.gc(true)`: that also throws away compiled code.
       collect: gcAndSweep,
     })

@@ -2,6 +2,7 @@ import Counter from 'prom-client/lib/counter'
 import Gauge from 'prom-client/lib/gauge'
 import Registry from 'prom-client/lib/registry'
 import { createHistogram } from './histogram.ts'
+import { memoryReadings } from './memory.ts'
 import type { RequestRecord } from './record.ts'
 
 export interface Metrics {
@@ -211,9 +212,10 @@ function statusClass(status: number | undefined): string {
 /** The library's own ask the engine for what Bun does not have, and would report wrong numbers. */
 function processMetrics(registers: InstanceType<typeof Registry>[]): void {
   const startedAt = Date.now() / 1000 - process.uptime()
+  const readings = memoryReadings(process)
   const measures = [
-    ['process_resident_memory_bytes', 'Memory the process holds.', () => process.memoryUsage.rss()],
-    ['zai2api_heap_bytes', 'Memory the objects of the program hold.', () => process.memoryUsage().heapUsed],
+    ['process_resident_memory_bytes', 'Memory the process holds.', readings.resident],
+    ['zai2api_heap_bytes', 'Memory the objects of the program hold.', readings.heapUsed],
     ['process_start_time_seconds', 'Start of the process, in seconds since 1970.', () => startedAt],
   ] as const
   for (const [name, help, measure] of measures)

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
+import { outOfDescriptors } from './descriptors.ts'
 import { bytesOf, type Piece, pieceOf } from './piece.ts'
 
 /** The one outgoing door: tests put a scripted one in its place. */
@@ -122,7 +123,7 @@ export async function send(url: string, init: Outgoing, options: SendOptions): P
           detail: { host },
         },
       )
-    if (isOutOfDescriptors(cause)) throw outOfDescriptors(cause)
+    if (isOutOfDescriptors(cause)) throw outOfDescriptors(cause).with({ detail: { code: causeCode(cause) } })
     throw isMalformed(cause) ? malformedAnswer(host, cause) : unreachable(host, cause)
   } finally {
     stop()
@@ -139,14 +140,6 @@ export function toldNameOf(host: string, otherwise: string): string {
 
 function isOutOfDescriptors(cause: unknown): boolean {
   return ['EMFILE', 'ENFILE'].includes(causeCode(cause))
-}
-
-function outOfDescriptors(cause: unknown): GatewayError {
-  return new GatewayError(
-    'overloaded',
-    'This gateway has no file descriptor left for another connection. Raise its limit (ulimit -n; LimitNOFILE in systemd), or send fewer requests at a time.',
-    { code: 'out_of_file_descriptors', retryAfterMs: 2_000, cause, detail: { code: causeCode(cause) } },
-  )
 }
 
 /** The parser's own refusals have a code, or are named as what they are. */

@@ -9,6 +9,7 @@ export type ThreadMessage = { type: 'begun' } | { type: 'judged'; validated: Val
 export type Thread = Pick<Worker, 'postMessage' | 'terminate' | 'onmessage' | 'onerror'>
 
 export interface LaneOptions {
+  /** Throws where there is no room for one. */
   startThread: () => Thread
   clock: Clock
   memory: {
@@ -22,7 +23,7 @@ export interface LaneOptions {
 }
 
 /** Why a job was not judged. */
-export type Trouble = 'too slow' | 'too much memory' | 'too many' | 'broken'
+export type Trouble = 'too slow' | 'too much memory' | 'too many' | 'not started' | 'broken'
 
 export type Lane = (job: ValidationJob, place: 'first' | 'last', signal: AbortSignal) => Promise<Validated | Trouble>
 
@@ -81,18 +82,29 @@ export function createLane({ startThread, clock, memory, jobMs }: LaneOptions): 
     })
 
   function startNext(): void {
-    if (running) return
     stopIdling()
-    const next = take(waiting.first) ?? take(waiting.last)
-    if (next) start(next)
-    else if (thread) stopIdling = clock.after(idleMs, endThread)
+    while (running === undefined) {
+      const next = take(waiting.first) ?? take(waiting.last)
+      if (next === undefined) break
+      next.stopWaiting()
+      const used = usableThread()
+      if (used === undefined) next.settle('not started')
+      else start(next, used)
+    }
+    if (running === undefined && thread) stopIdling = clock.after(idleMs, endThread)
   }
 
-  function start(entry: Entry): void {
+  function usableThread(): Thread | undefined {
+    try {
+      thread ??= startThread()
+      return thread
+    } catch {
+      return undefined
+    }
+  }
+
+  function start(entry: Entry, used: Thread): void {
     running = entry
-    entry.stopWaiting()
-    const used = thread ?? startThread()
-    thread = used
     const ceiling = memory.held() + Math.min(mostMemory, memory.left() / 2)
     let deadline = clock.monotonic() + longestStartMs
     let stopLooking = clock.after(lookEveryMs, look)
@@ -102,7 +114,11 @@ export function createLane({ startThread, clock, memory, jobMs }: LaneOptions): 
       else if (data.type === 'judged') finish(data.validated)
       else finish('broken')
     }
-    used.onerror = () => end('broken')
+    used.onerror = () => {
+      // It may fail with nothing to do, and is of no use then.
+      if (running === undefined && thread === used) endThread()
+      end('broken')
+    }
     used.postMessage(entry.job)
 
     function look(): void {

@@ -32,6 +32,7 @@ export function createValidator({ quickMs = 250, patientMs = 5_000, ...shared }:
     'too large': `it has more than ${longestSchema} characters, or the answer more than ${longestText}`,
     'too much memory': 'judging by it took too much memory',
     'too many': 'too many others were to be judged',
+    'not started': 'no thread could be started to judge by it',
     broken: 'judging by it failed',
   } satisfies Record<Trouble | 'too large', string>
 

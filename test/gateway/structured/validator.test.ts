@@ -245,3 +245,15 @@ test('a real thread judges, is ended in the middle of a pattern, and another one
     verdict: { violations: ['the value must be object'] },
   })
 })
+
+test('a thread that fails with nothing to do is not used again', async () => {
+  const { threads, validate } = stage()
+  const first = validate(answer('{}', {}), anything)
+  threads[0]?.says(good)
+  await first
+  threads[0]?.fails()
+  const second = validate(answer('{}', {}), anything)
+  expect([threads.length, threads[0]?.ended]).toEqual([2, true])
+  threads[1]?.says(good)
+  expect(await second).toEqual({ verdict: { text: 'good' } })
+})

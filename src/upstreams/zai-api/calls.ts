@@ -1,5 +1,6 @@
 import type { Delta } from '../../core/events.ts'
 import type { Tool } from '../../core/request.ts'
+import { type ArgumentPieces, argumentPieces } from '../../prompted-tools/argument-pieces.ts'
 import { type ArgumentStream, argumentStream, isPlaceholder } from '../../prompted-tools/argument-stream.ts'
 import { repairName } from '../../prompted-tools/repair.ts'
 import { callNames } from './call-names.ts'
@@ -21,6 +22,7 @@ interface Call {
   indexes: Set<number>
   ids: Set<string>
   name: string
+  pieces: ArgumentPieces
   /** Pieces of arguments that came while the name, which tells their schema, was not whole. */
   early: string
   reader: ArgumentStream | undefined
@@ -42,6 +44,7 @@ interface Fragment {
   index: number | undefined
   id: string | undefined
   name: string
+  arguments: unknown
   text: string
 }
 
@@ -64,12 +67,13 @@ export function calls(tools: readonly Tool[]): Calls {
       const fragment = fragmentOf(piece)
       const call = callOf(fragment)
       call.name = names.joined(call.name, fragment.name) ?? call.name
-      call.early += fragment.text
+      call.early += call.pieces.push(fragment.arguments)
       if (call.reader || names.isWhole(call.name, call.early !== '')) read(call)
       sendBegun(out)
     },
     end(out) {
       for (const call of known) {
+        call.early += call.pieces.end()
         read(call)
         append(call, call.reader?.end() ?? '')
       }
@@ -108,13 +112,14 @@ export function calls(tools: readonly Tool[]): Calls {
   }
 
   /** Whether a piece begins another call than the one that its id, its index or its place names. */
-  function begins(here: Call, { index, id, name, text }: Fragment): boolean {
+  function begins(here: Call, { index, id, name, text, arguments: piece }: Fragment): boolean {
     if (name === '') return false
     if (names.joined(here.name, name) === undefined) return true
     const isRenumbered = index !== undefined && here.indexes.size > 0 && !here.indexes.has(index)
     if (isRenumbered) return opens(text) || isComplete(here)
     const isRenamed = id !== undefined && here.ids.size > 0 && !here.ids.has(id)
     if (isRenamed) return opens(text) && (here.early !== '' || here.reader !== undefined)
+    if (here.pieces.repeats(piece)) return false
     return isComplete(here) || (hasBegun(here) && /^\s*\{/.test(text))
   }
 
@@ -124,6 +129,7 @@ export function calls(tools: readonly Tool[]): Calls {
       indexes: new Set(),
       ids: new Set(),
       name: '',
+      pieces: argumentPieces(),
       early: '',
       reader: undefined,
       text: '',
@@ -216,6 +222,7 @@ function fragmentOf({ index, id, function: called }: CallPiece): Fragment {
     index: typeof number === 'number' && Number.isFinite(number) ? number : undefined,
     id: typeof id === 'number' ? String(id) : typeof id === 'string' && id !== '' ? id : undefined,
     name: called?.name ?? '',
+    arguments: called?.arguments,
     text: textOf(called?.arguments),
   }
 }
@@ -230,12 +237,12 @@ function opens(text: string): boolean {
   return text.trim() === '' || /^\s*(?:[{[]|null|"\s*\\?["{])/.test(text)
 }
 
-function hasBegun({ early, reader }: Call): boolean {
-  return reader ? reader.begun : !isPlaceholder(early)
+function hasBegun({ pieces, early, reader }: Call): boolean {
+  return pieces.holdsObject || (reader ? reader.begun : !isPlaceholder(early))
 }
 
-function isComplete({ reader }: Call): boolean {
-  return reader?.whole ?? false
+function isComplete({ pieces, reader }: Call): boolean {
+  return pieces.holdsObject || (reader?.whole ?? false)
 }
 
 /** Neither a name nor arguments have come. */

@@ -1,0 +1,98 @@
+/** Follows a text that comes in pieces, and knows whether it can be the beginning of one JSON value. */
+export interface JsonPrefix {
+  push(text: string): void
+  readonly isPossible: boolean
+  /** The value is an object, a list or a string, and its end has come. */
+  readonly isWhole: boolean
+}
+
+type Expected = 'value' | 'item' | 'key' | 'colon' | 'comma' | 'nothing'
+
+const scalar = /^(?:-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null)$/
+const scalarBegun =
+  /^(?:-?(?:\d+(?:\.\d*)?)?|-?\d+(?:\.\d+)?[eE][-+]?\d*|t(?:r(?:ue?)?)?|f(?:a(?:l(?:se?)?)?)?|n(?:u(?:ll?)?)?)$/
+const scalarPart = /[-+.\w]/
+const stringStop = /["\\]/g
+const space = /\s/
+
+/** As lenient as the readers of arguments are: line breaks in strings and a comma too many are no faults. */
+export function jsonPrefix(): JsonPrefix {
+  // The brackets that are open.
+  const open: ('{' | '[')[] = []
+  let expected: Expected = 'value'
+  let inString = false
+  let escaped = false
+  // A number or a word, so far.
+  let word = ''
+  let isPossible = true
+
+  return {
+    push(text) {
+      for (let at = 0; isPossible && at < text.length; at++) {
+        if (inString) at = string(text, at)
+        else if (scalarPart.test(text.charAt(at)) && (word !== '' || isValueNext())) word += text.charAt(at)
+        else {
+          if (word !== '') endWord()
+          if (isPossible) mark(text.charAt(at))
+        }
+      }
+      if (word !== '') isPossible &&= scalarBegun.test(word)
+    },
+    get isPossible() {
+      return isPossible
+    },
+    get isWhole() {
+      return isPossible && expected === 'nothing'
+    },
+  }
+
+  function isValueNext(): boolean {
+    return expected === 'value' || expected === 'item'
+  }
+
+  /** Steps to the end of the string or of the text. */
+  function string(text: string, at: number): number {
+    if (escaped) {
+      escaped = false
+      return at
+    }
+    stringStop.lastIndex = at
+    const stop = stringStop.exec(text)?.index
+    if (stop === undefined) return text.length
+    if (text.charAt(stop) === '\\') escaped = true
+    else {
+      inString = false
+      if (expected === 'key') expected = 'colon'
+      else endValue()
+    }
+    return stop
+  }
+
+  function mark(char: string): void {
+    if (space.test(char)) return
+    if (char === '"' && (isValueNext() || expected === 'key')) inString = true
+    else if ((char === '{' || char === '[') && isValueNext()) {
+      open.push(char)
+      expected = char === '{' ? 'key' : 'item'
+    } else if (char === '}' && open.at(-1) === '{' && (expected === 'key' || expected === 'comma')) close()
+    else if (char === ']' && open.at(-1) === '[' && (expected === 'item' || expected === 'comma')) close()
+    else if (char === ':' && expected === 'colon') expected = 'value'
+    else if (char === ',' && expected === 'comma') expected = open.at(-1) === '{' ? 'key' : 'item'
+    else isPossible = false
+  }
+
+  function endWord(): void {
+    isPossible = scalar.test(word)
+    word = ''
+    endValue()
+  }
+
+  function close(): void {
+    open.pop()
+    endValue()
+  }
+
+  function endValue(): void {
+    expected = open.length === 0 ? 'nothing' : 'comma'
+  }
+}

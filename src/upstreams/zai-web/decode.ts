@@ -1,7 +1,8 @@
 import type { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage } from '../../core/events.ts'
-import { parseJson } from '../../core/json.ts'
+import { isRecord, parseJson } from '../../core/json.ts'
 import type { Machine } from '../../core/machine.ts'
+import { type ArgumentPieces, argumentPieces } from '../../prompted-tools/argument-pieces.ts'
 import { messageBuffer } from './buffer.ts'
 import { citations } from './citations.ts'
 import { emptyResponse, frameError } from './errors.ts'
@@ -21,6 +22,9 @@ export interface DecodeOptions {
   mendArguments?: (name: string, text: string) => string
   note: (note: string) => void
 }
+
+/** A call told by fields of its own. Its arguments grow by what its pieces make of each frame. */
+type Call = RanTool & { pieces: ArgumentPieces }
 
 /**
  * Reads a reply of the chat backend: the `data` of one event in, deltas out.
@@ -44,8 +48,8 @@ export function decoder(options: DecodeOptions): Machine<string, Delta> {
     },
   })
   const marks = citations()
-  // Calls told by fields of their own; sent once their result is there, or at the end.
-  const calls: RanTool[] = []
+  // Sent once their result is there, or at the end.
+  const calls: Call[] = []
   let rounds = 0
   const toolIds = new Set<string>()
   let usage: Usage | undefined
@@ -106,27 +110,38 @@ export function decoder(options: DecodeOptions): Machine<string, Delta> {
 
   function hearCall({ delta_name, delta_arguments, metadata }: MessagePart): void {
     const id = metadata?.tool_call_id ?? ''
-    if (delta_name) calls.push({ id, name: delta_name, arguments: delta_arguments ?? '', sources: [] })
-    else {
-      const call = callOf(id)
-      if (call) call.arguments += delta_arguments ?? ''
-    }
+    const here = callOf(id)
+    const call = here && !begins(here, delta_name, delta_arguments) ? here : begin(id)
+    call.name ||= delta_name ?? ''
+    call.arguments += call.pieces.push(delta_arguments)
+  }
+
+  function begin(id: string, name = ''): Call {
+    const call = { id, name, arguments: '', sources: [], pieces: argumentPieces() }
+    calls.push(call)
+    return call
+  }
+
+  /** Whether a frame begins another call than the one that its id or its place names: names may be repeated. */
+  function begins(here: Call, name: string | null | undefined, piece: unknown): boolean {
+    if (!name || here.name === '' || here.pieces.repeats(piece)) return false
+    return name !== here.name || here.pieces.holdsObject || isRecord(parseJson(here.arguments))
   }
 
   function hearResult({ tool_name, delta_content, metadata }: MessagePart, out: Delta[]): void {
     if (!delta_content) return // the result of a block, written into the text
     const id = metadata?.tool_call_id ?? ''
-    const call = callOf(id) ?? { id, name: tool_name ?? '', arguments: '', sources: [] }
+    const call = callOf(id) ?? begin(id, tool_name ?? '')
     call.sources = sourcesIn(delta_content, rounds++)
     marks.learn(call.sources)
     // A call the client is to answer waits for the end: text before it may still be held.
     if (options.declaredTools.has(call.name)) return
-    if (calls.includes(call)) calls.splice(calls.indexOf(call), 1)
-    sendTool(call, out)
+    calls.splice(calls.indexOf(call), 1)
+    sendCall(call, out)
   }
 
-  function callOf(id: string): RanTool | undefined {
-    return id === '' ? calls.at(-1) : calls.find((call) => call.id === id)
+  function callOf(id: string): Call | undefined {
+    return id === '' ? calls.at(-1) : calls.findLast((call) => call.id === id)
   }
 
   function send(pieces: readonly Piece[], out: Delta[]): void {
@@ -165,6 +180,12 @@ export function decoder(options: DecodeOptions): Machine<string, Delta> {
     sendTool(tool, out)
   }
 
+  /** An id that came with another call is left out. */
+  function sendCall({ pieces, ...call }: Call, out: Delta[]): void {
+    const id = toolIds.has(call.id) ? '' : call.id
+    sendTool({ ...call, id, arguments: call.arguments + pieces.end() }, out)
+  }
+
   function sendTool(tool: RanTool, out: Delta[]): void {
     // An edit behind a block that was sent brings it again.
     if (tool.id !== '' && toolIds.has(tool.id)) return
@@ -189,7 +210,7 @@ export function decoder(options: DecodeOptions): Machine<string, Delta> {
   function finish(out: Delta[]): void {
     over = true
     flush(out)
-    for (const call of calls) sendTool(call, out)
+    for (const call of calls) if (call.name !== '') sendCall(call, out)
     // What becomes of thoughts alone is settled later.
     if (!answered && !reasoned) {
       out.push({ type: 'error', error: emptyResponse() })

@@ -33,8 +33,8 @@ const MessagePart = open({
   edit_content: maybe(Type.String()),
   content: maybe(Type.String()),
   delta_name: maybe(Type.String()),
-  /** A piece of raw JSON text. */
-  delta_arguments: maybe(Type.String()),
+  /** A piece of raw JSON text, or an object. */
+  delta_arguments: Type.Optional(Type.Unknown()),
   tool_name: maybe(Type.String()),
   metadata: maybe(open({ tool_call_id: maybe(Type.String()) })),
   usage: maybe(UsageCounts),

@@ -2,10 +2,10 @@ import { closeSync, openSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { devNull } from 'node:os'
 import type { Socket, SocketHandler } from 'bun'
-import { HTTPParser } from 'http-parser-js'
 import type { Clock } from '../core/clock.ts'
 import { dial } from './dial.ts'
-import { bodyReader, framingOf, malformed } from './framing.ts'
+import { bodyReader } from './framing.ts'
+import { type Head, headReader } from './head.ts'
 import type { Flow, Sink } from './inbox.ts'
 import type { Lookup } from './names.ts'
 
@@ -40,8 +40,8 @@ interface SocketEvents {
 const idleSeconds = 30
 
 /**
- * HTTP/1.1 over Bun's own sockets, one request at a time on each; answers are read by http-parser-js, but for their
- * chunks.
+ * HTTP/1.1 over Bun's own sockets, one request at a time on each; the heads of answers are read by
+ * http-parser-js.
  *
  * Names are not left to `Bun.connect`: it may wait for ever for one that `fetch` looks up at the same moment (Bun
  * 1.4.5, one in fifteen such pairs).
@@ -100,8 +100,7 @@ interface ConnectOptions {
 
 function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): Connection {
   const secure = to.protocol === 'https:'
-  // For heads alone: it would hand over a chunked body chunk by chunk, and does not tell what follows an answer.
-  const parser = new HTTPParser(HTTPParser.RESPONSE)
+  const readHead = headReader()
   let socket: Socket<SocketEvents> | undefined
   let stopDialling = () => {}
   let closed = false
@@ -114,24 +113,7 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): Connectio
   let readBody: ((bytes: Buffer) => void) | undefined
   // The end of the connection is the end of the body.
   let endsWithConnection = false
-  let problem: Error | undefined
   let checkOut = () => {}
-
-  parser[HTTPParser.kOnHeadersComplete] = ({ statusCode, headers, shouldKeepAlive }) => {
-    if (statusCode === 101) problem = malformed('HPE_UPGRADE', 'The answer changes to another protocol.')
-    if (statusCode > 599) problem = malformed('HPE_INVALID_STATUS', 'The answer has a status that does not exist.')
-    // A 100 or 103 before the answer is not the answer.
-    if (statusCode < 200 && problem === undefined) return undefined
-    const framing = framingOf(statusCode, headers)
-    if (framing instanceof Error) problem = framing
-    if (framing instanceof Error || problem !== undefined) return leaveBody
-    keepsAlive = shouldKeepAlive
-    endsWithConnection = framing.ends === 'with the connection'
-    sink = listener?.head(statusCode, headers)
-    readBody = bodyReader(framing, { push: (piece) => sink?.push(piece), end: endBody, fail: lose })
-    return leaveBody
-  }
-  parser[HTTPParser.kOnMessageComplete] = () => {}
 
   const connection: Connection = {
     send(request, receiver) {
@@ -229,15 +211,18 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): Connectio
       readBody(bytes)
       return
     }
-    const parsed = parser.execute(bytes)
-    if (parsed instanceof Error) lose(parsed)
-    else if (problem) lose(problem)
-    else startBody(bytes.subarray(parsed))
+    const head = readHead(bytes)
+    if (head instanceof Error) lose(head)
+    else if (head) startBody(head)
   }
 
-  /** Also with nothing: that is where an empty body ends. */
-  function startBody(bytes: Buffer): void {
-    readBody?.(bytes)
+  function startBody({ status, headers, framing, keepsAlive: mayBeAskedAgain, rest }: Head): void {
+    keepsAlive = mayBeAskedAgain
+    endsWithConnection = framing.ends === 'with the connection'
+    sink = listener?.head(status, headers)
+    readBody = bodyReader(framing, { push: (piece) => sink?.push(piece), end: endBody, fail: lose })
+    // Also with nothing: that is where an empty body ends.
+    readBody(rest)
   }
 
   function endBody(surplus: number): void {
@@ -272,9 +257,6 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): Connectio
     socket?.terminate()
   }
 }
-
-/** Tells the parser that somebody else reads on. */
-const leaveBody = 2
 
 // One for all sockets: Bun keeps a context for each.
 const handler: SocketHandler<SocketEvents> = {

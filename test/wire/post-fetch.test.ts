@@ -416,6 +416,50 @@ describe('a connection that is used again hears nothing of whoever had it before
   })
 })
 
+describe('what is no answer ends the call at once, and the connection with it:', () => {
+  const noHttp = 'HPE_INVALID_CONSTANT'
+  test.each<[string, string[], string]>([
+    ['status 000', ['HTTP/1.1 000 Nothing\r\n\r\n'], 'HPE_INVALID_STATUS'],
+    ['status 099', ['HTTP/1.1 099 Nothing\r\ncontent-length: 0\r\n\r\n'], 'HPE_INVALID_STATUS'],
+    ['status 600', ['HTTP/1.1 600 Much\r\ncontent-length: 0\r\n\r\n'], 'HPE_INVALID_STATUS'],
+    ['HTTP/2.0', ['HTTP/2.0 200 OK\r\ncontent-length: 2\r\n\r\nok'], noHttp],
+    ['HTTP/0.9', ['HTTP/0.9 200 OK\r\ncontent-length: 2\r\n\r\nok'], noHttp],
+    ['another protocol without a line break', ['\x00\x00\x12\x04\x00\x00\x00\x00\x00'], noHttp],
+    ['TLS where none is expected', ['\x15\x03\x01\x00\x02\x02\x46'], noHttp],
+    ['a body without a head', ['data: {}'], noHttp],
+    ['something else after an interim answer', ['HTTP/1.1 103 Early Hints\r\n\r\n', '\x00\x00'], noHttp],
+    ['something else behind a piece of a version', ['HTT', 'Q'], noHttp],
+    ['interim answers without end, at once', ['HTTP/1.1 100 Continue\r\n\r\n'.repeat(1_000)], 'HPE_INTERIM_ANSWERS'],
+    [
+      'interim answers without end, one by one',
+      Array.from({ length: 100 }, () => 'HTTP/1.1 102 Processing\r\n\r\n'),
+      'HPE_INTERIM_ANSWERS',
+    ],
+  ])('%s', async (_what, pieces, code) => {
+    const upstream = await playing(async (line) => {
+      for (const piece of pieces) await line.write(Buffer.from(piece, 'latin1'))
+      await line.gone
+    })
+    await expect(ask(upstream)).rejects.toMatchObject({ code })
+    await until(() => upstream.open() === 0, 'the connection to be closed')
+  })
+})
+
+test.each([
+  ['', ''],
+  ['with the head of a body that it cannot have', 'content-length: 5\r\n'],
+  ['with the head of chunks that it cannot have', 'transfer-encoding: chunked\r\n'],
+])('an interim answer %s is skipped, however it is cut', async (_how, header) => {
+  const interim = `HTTP/1.1 103 Early Hints\r\n${header}\r\n`
+  const whole = `${interim}\r\n${interim}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok`
+  for (const size of [1, 7, whole.length]) {
+    const upstream = await playing(async (line) => {
+      for (let at = 0; at < whole.length; at += size) await line.write(whole.slice(at, at + size))
+    })
+    expect(await read(await ask(upstream))).toEqual({ text: 'ok', code: undefined })
+  }
+})
+
 test.each([204, 304])('status %d has no body', async (status) => {
   const upstream = await playing((line) => line.write(`HTTP/1.1 ${status} Nothing\r\n\r\n`))
   const answer = await ask(upstream)

@@ -23,6 +23,7 @@ import { metricsRoutes } from './http/metrics.ts'
 import { modelRoutes, speaksAnthropic } from './http/models.ts'
 import { responseRoutes } from './http/responses.ts'
 import { mount, type Route } from './http/route.ts'
+import { unlessEnded } from './http/shutdown.ts'
 import { checkHost, readTarget } from './http/target.ts'
 import type { Log } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
@@ -91,7 +92,10 @@ export function createApp(options: AppOptions) {
     idleAfter(request, asksModel ? 0 : longestIdleSeconds)
     limits.enter(record)
     if (asksModel) limits.spend(record)
-    const body = await readJson(request, { maxBytes: options.maxBodyBytes, timeoutMs: options.bodyTimeoutMs, clock })
+    const reading = readJson(request, { maxBytes: options.maxBodyBytes, timeoutMs: options.bodyTimeoutMs, clock })
+    record.isArriving = true
+    const body = await unlessEnded(record, reading)
+    record.isArriving = false
     limits.count(body)
     check(body)
     return body

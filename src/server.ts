@@ -9,8 +9,8 @@ export interface Listening {
   /** Where clients find it: `http://127.0.0.1:8080`. */
   url: string
   /**
-   * Refuses new connections and lets running answers finish. `endReplies` is called for those that still run after
-   * `deadlineMs`; what does not end then either is cut.
+   * Refuses new connections, lets running answers finish, and closes connections on which nothing is answered.
+   * `endReplies` is called for answers that still run after `deadlineMs`; what does not end then either is cut.
    */
   stop(deadlineMs: number, endReplies?: () => void): Promise<'drained' | 'cut'>
 }
@@ -35,12 +35,14 @@ export function listen(app: AnyElysia, hostname: string, port: number): Listenin
   return {
     url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${server.port}`,
     async stop(deadlineMs, endReplies) {
-      const drained = server.stop()
-      if (await isOverIn(deadlineMs, drained)) return 'drained'
-      endReplies?.()
-      if (endReplies) await isOverIn(lastWordsMs, drained)
+      const closed = server.stop()
+      const isAnswered = await areAnsweredIn(deadlineMs, server)
+      if (!isAnswered) endReplies?.()
+      // What is left now are connections on which a last piece of an answer waits for its reader, and those on which no
+      // whole request has come: Bun would wait for these, too.
+      if (deadlineMs > 0 || endReplies) await isOverIn(lastWordsMs, closed)
       await server.stop(true)
-      return 'cut'
+      return isAnswered ? 'drained' : 'cut'
     },
   }
 }
@@ -50,15 +52,27 @@ function failed(): Response {
   return new Response('The gateway failed while answering.\n', { status: 500 })
 }
 
-/** For an error event to reach a client that reads. */
+/** For the last bytes of an answer to reach a client that reads. */
 const lastWordsMs = 1_000
 
-async function isOverIn(ms: number, ending: Promise<void>): Promise<boolean> {
-  const deadline = Promise.withResolvers<false>()
-  const timer = setTimeout(() => deadline.resolve(false), ms)
-  const isOver = await Promise.race([ending.then(() => true), deadline.promise])
+/** How often it is looked whether all requests are answered: Bun has no event for that. */
+const lookEveryMs = 20
+
+async function areAnsweredIn(ms: number, server: { readonly pendingRequests: number }): Promise<boolean> {
+  const deadline = performance.now() + ms
+  while (server.pendingRequests > 0) {
+    const leftMs = deadline - performance.now()
+    if (leftMs <= 0) return false
+    await Bun.sleep(Math.min(leftMs, lookEveryMs))
+  }
+  return true
+}
+
+async function isOverIn(ms: number, ending: Promise<void>): Promise<void> {
+  const deadline = Promise.withResolvers<void>()
+  const timer = setTimeout(deadline.resolve, ms)
+  await Promise.race([ending, deadline.promise])
   clearTimeout(timer)
-  return isOver
 }
 
 /** `GET /metrics` on a port of its own, for this machine only and without a key. Errors: Bun's own. */

@@ -210,6 +210,65 @@ describe('stopping', () => {
     expect(await ready?.json()).toMatchObject({ status: 'not ready', code: 'shutting_down' })
   })
 
+  test('waits for no connection on which no whole head of a request has come', async () => {
+    const gateway = demoGateway()
+    const heads = ['POST /v1/chat', 'POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nX-Half: ']
+    const sockets = await Promise.all(heads.map((head) => rawText(gateway, head)))
+    expect((await post(gateway, { messages: [{ role: 'user', content: 'Hi' }] })).status).toBe(200)
+    const stoppedAt = performance.now()
+    expect(await gateway.stop(30_000)).toBe('drained')
+    expect(performance.now() - stoppedAt).toBeLessThan(5_000)
+    await Promise.all(sockets.map(({ closed }) => closed))
+  })
+
+  test('sends away at once whose body has not come whole', async () => {
+    const gateway = demoGateway()
+    const head = (path: string, length: number) =>
+      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n{"model":`
+    const requests = [
+      head('/v1/chat/completions', 100),
+      head('/v1/messages', 500_000),
+      head('/v1/messages/count_tokens', 100),
+    ]
+    const sockets = await Promise.all(requests.map((text) => rawText(gateway, text)))
+    await until(() => gateway.pendingRequests() === 3, 'the requests')
+    gateway.drain()
+    const stoppedAt = performance.now()
+    expect(await gateway.stop(30_000)).toBe('drained')
+    expect(performance.now() - stoppedAt).toBeLessThan(5_000)
+    for (const { closed, said } of sockets) {
+      await closed
+      expect(said()).toMatch(/^HTTP\/1\.1 (?:503|529) .*\r\n/)
+      expect(said()).toMatch(/\r\nretry-after: 5\r\n/i)
+      expect(said()).toMatch(/\r\nconnection: close\r\n/i)
+      expect(said()).toContain('This gateway is shutting down. Try again in a few seconds.')
+    }
+  })
+
+  test.each([
+    ['a stream', true],
+    ['a whole reply', false],
+  ])('aborts the call of %s that is still being started', async (_what, stream) => {
+    const signals: AbortSignal[] = []
+    const never = (call: { signal: AbortSignal }) => {
+      signals.push(call.signal)
+      return new Promise<never>(() => {})
+    }
+    const models = () => demo({ clock: systemClock, idleMs: 5_000 }).models()
+    for (const slow of [{ open: never }, { models: () => never({ signal: new AbortController().signal }) }]) {
+      signals.length = 0
+      const gateway = startGateway([{ ...demo({ clock: systemClock, idleMs: 5_000 }), models, ...slow }])
+      running.push(gateway)
+      const asking = post(gateway, { stream })
+      await until(() => signals.length === 1, 'the call')
+      const stopped = gateway.stop(50)
+      const response = await asking
+      expect([response.status, response.headers.get('retry-after')]).toEqual([503, '5'])
+      if ('open' in slow) expect(signals.map(({ aborted }) => aborted)).toEqual([true])
+      expect(await stopped).toBe('cut')
+    }
+  })
+
   test('says why it is not ready without the secrets that an upstream repeats', async () => {
     const check = () => Promise.reject(new GatewayError('upstream-unavailable', 'It says: planted-secret'))
     const upstream = { ...demo({ clock: systemClock, idleMs: 5_000 }), check }
@@ -218,6 +277,21 @@ describe('stopping', () => {
     expect(await (await fetch(`${gateway.url}/readyz`)).json()).toMatchObject({ reason: 'It says: [redacted]' })
   })
 })
+
+/** A socket that has sent this text and no more. */
+async function rawText(gateway: RunningGateway, text: string) {
+  const { hostname, port } = new URL(gateway.url)
+  const socket = connect(Number(port), hostname)
+  let said = ''
+  socket.on('data', (piece) => {
+    said += piece
+  })
+  socket.on('error', () => {})
+  const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+  await new Promise<void>((resolve) => socket.once('connect', resolve))
+  await new Promise<void>((resolve) => socket.write(text, () => resolve()))
+  return { closed, said: () => said }
+}
 
 describe('the front door', () => {
   test('refuses a body over the limit in the dialect, announced or not', async () => {

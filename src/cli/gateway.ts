@@ -6,7 +6,7 @@ import { secretsIn } from '../config/secrets.ts'
 import { settings } from '../config/table.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { Config } from '../config.ts'
-import type { Clock } from '../core/clock.ts'
+import { type Clock, within } from '../core/clock.ts'
 import { createRedactor } from '../core/known-secrets.ts'
 import type { Pool } from '../core/pool.ts'
 import type { Redact } from '../core/redact.ts'
@@ -157,7 +157,8 @@ export async function assemble(
   }
   const close = async () => {
     store.close()
-    await tracer?.flush()
+    // A collector that does not answer is not waited for.
+    if (tracer) await within(tracer.flush(), lastTracesMs, () => {}, clock)
   }
   return { app, gateway, log, metrics, running: () => limits.running.size, apply, drain, endReplies, close }
 }
@@ -269,6 +270,7 @@ function accessOf({ authToken, anthropicApiKey, corsOrigins }: Config): AccessOp
 }
 
 const modelsTtlMs = 600_000
+const lastTracesMs = 2_000
 const remoteFileTimeoutMs = 15_000
 
 type Create = (config: Config, edge: Edge & { table: ModelTable }) => Upstream

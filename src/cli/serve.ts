@@ -14,14 +14,18 @@ import { postFetch } from '../wire/post-fetch.ts'
 import { refuseEndless } from './config-files.ts'
 import { afterRush } from './ebb.ts'
 import { assemble } from './gateway.ts'
+import { terminalGone } from './hangup.ts'
 import { ensureSecret } from './identity.ts'
 import type { Reread } from './index.ts'
 import type { Io } from './io.ts'
 import { quotaLines } from './quota.ts'
-import { type ReloadOptions, reloader } from './reload.ts'
+import { reloader } from './reload.ts'
 import { watchFiles } from './watch.ts'
 
-/** Serves until SIGTERM or SIGINT, and reads its configuration anew on SIGHUP and when its files change. */
+/**
+ * Serves until SIGTERM, SIGINT or the end of its terminal, and reads its configuration anew when its files change, and
+ * on SIGHUP where there is no terminal.
+ */
 export function serve(loaded: LoadedConfig, io: Io, reread: Reread): Promise<number> {
   return serveWith(loaded, io, readyLine, reread)
 }
@@ -51,7 +55,12 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
         return doubted(reread.load())
       },
     }
-    const stopReloading = reading ? keepUp(reading, { loaded, apply, log }) : () => {}
+    const reload = reading && reloader({ loaded, apply, log, load: reading.load })
+    const gone = terminalGone(reload && (() => reload(false)))
+    const stopWatching =
+      reading && reload
+        ? watchFiles({ files: reading.files, clock: systemClock, log, changed: () => reload(true) })
+        : () => {}
     // Who reads this may change the files at once.
     io.stdout(greeting(server.url, config, io.version))
     const stopEbbing = afterRush({
@@ -63,9 +72,9 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
     if (identity.problem)
       log.info('zai2api claude and its kin will not know this gateway', { because: identity.problem })
     void announceReadiness(gateway, config, log)
-    const { reason, exitCode } = await stopped
+    const { reason, exitCode } = await Promise.race([stopped, gone.then(() => ({ reason: 'SIGHUP', exitCode: 0 }))])
     log.info('stopping: running answers may finish', { reason, deadlineMs: config.shutdownMs })
-    stopReloading()
+    stopWatching()
     stopEbbing()
     assembled.drain()
     log.info('stopped', { answers: await server.stop(config.shutdownMs, assembled.endReplies) })
@@ -89,18 +98,6 @@ function identityOf({ env }: Io): { secret?: string; problem?: string } {
 }
 
 type Greeting = (url: string, config: Config, version: string) => string
-
-function keepUp({ load, files }: Reread, options: Omit<ReloadOptions, 'load'>): () => void {
-  const reload = reloader({ ...options, load })
-  const onSignal = () => reload(false)
-  // In a terminal it says that the terminal is gone, and so should the server.
-  if (!process.stdout.isTTY) process.on('SIGHUP', onSignal)
-  const stopWatching = watchFiles({ files, clock: systemClock, log: options.log, changed: () => reload(true) })
-  return () => {
-    stopWatching()
-    process.off('SIGHUP', onSignal)
-  }
-}
 
 /** Passes a configuration on and tells what is doubtful about it, each thing once, however often it is read. */
 function doubter(log: Log): (loaded: LoadedConfig) => LoadedConfig {

@@ -26,7 +26,13 @@ const unpackers = new Map<string, Bun.CompressionFormat>([
   ['zstd', 'zstd'],
 ])
 
-const unreadCodes = new Set(['request_too_large', 'request_body_timeout', 'unsupported_encoding', 'invalid_host'])
+const unreadCodes = new Set([
+  'request_too_large',
+  'request_body_timeout',
+  'unsupported_encoding',
+  'invalid_host',
+  'shutting_down',
+])
 
 /** The rest of the body may still be on its way, so the connection is of no use after the reply. */
 export function leavesBodyUnread(error: GatewayError): boolean {

@@ -88,7 +88,14 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     newToolCallId: () => newId(dialect.ids.toolCall),
     note: (note) => record.notes.push(note),
   })
-  const call = await unlessEnded(record, starting)
+  const call = await unlessEnded(record, starting, () => {
+    abort()
+    // Nobody is left to hear how it went.
+    starting.then(
+      ({ events }) => events.catch(() => {}),
+      () => {},
+    )
+  })
   const tellWho = () => {
     record.model = call.model
     record.upstream = call.upstream
@@ -97,7 +104,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
   }
   tellWho()
   const told = call.certain ? call.events : call.events.finally(tellWho)
-  const events = unlessEnded(record, told).then((source) => endable(record, source))
+  const events = unlessEnded(record, told, abort).then((source) => endable(record, source))
 
   const createdAtSeconds = seconds(clock)
   let completedAt: number | undefined

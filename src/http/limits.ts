@@ -22,7 +22,7 @@ export interface Limits {
   enter(record: RequestRecord): void
   /** What whoever comes is told, once no request is taken any more. */
   readonly closed: GatewayError | undefined
-  /** Takes no request any more. */
+  /** Takes no request any more, nor what is still missing of one whose body has not come whole. */
   close(error: GatewayError): void
   /** Takes one request from the allowance of its key. Errors: `rate-limited`, with the time until there is one. */
   spend(record: RequestRecord): void
@@ -60,6 +60,7 @@ export function createLimits(options: LimitOptions, clock: Clock): Limits {
     },
     close(error) {
       closed = error
+      for (const record of [...running]) if (record.isArriving) record.end?.(error)
     },
     spend(record) {
       const allowance = allowanceOf(record.caller)

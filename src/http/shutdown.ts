@@ -19,10 +19,17 @@ export function cutShort(): GatewayError {
   })
 }
 
-/** Settles as `waiting` does, or rejects as soon as the reply of `record` has to end. */
-export function unlessEnded<Value>(record: RequestRecord, waiting: Promise<Value>): Promise<Value> {
+/** Settles as `waiting` does, or rejects as soon as the reply of `record` has to end: then `abort` stops the work. */
+export function unlessEnded<Value>(
+  record: RequestRecord,
+  waiting: Promise<Value>,
+  abort: () => void = () => {},
+): Promise<Value> {
   return new Promise((resolve, reject) => {
-    record.end = reject
+    record.end = (error) => {
+      reject(error)
+      abort()
+    }
     waiting.then(resolve, reject)
   })
 }

@@ -33,6 +33,8 @@ export interface RequestRecord {
   ignored: string[]
   /** Ends the reply with this error, where it has not ended yet. */
   end?: (error: GatewayError) => void
+  /** Its body is still on its way. */
+  isArriving?: boolean
   /** Hears how many milliseconds lay between two writes of the reply. */
   pulse?: (gapMs: number) => void
 }

@@ -197,10 +197,15 @@ export function createApp(options: AppOptions) {
     const headers = {
       ...identify(record),
       ...errorHeaders(error),
-      ...(leavesBodyUnread(error) ? { connection: 'close' } : {}),
+      ...(endsConnection(error) ? { connection: 'close' } : {}),
     }
     return Response.json(body, { status, headers })
   }
+}
+
+/** Where no file descriptor is left, connections kept for later hold those that requests need now. */
+function endsConnection(error: GatewayError): boolean {
+  return leavesBodyUnread(error) || error.code === 'out_of_file_descriptors'
 }
 
 /** Browsers of the origins the operator named; without any, no header invites one. */

@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { GatewayError } from '../src/core/errors.ts'
 import { demo } from '../src/upstreams/demo/index.ts'
 import { systemClock } from '../src/wire/clock.ts'
+import { outOfDescriptors } from '../src/wire/descriptors.ts'
 import { answer, completionRoute, eventStream } from './support/chat-zai.ts'
 import { type RunningGateway, startGateway, until } from './support/gateway.ts'
 import { startWebGateway, type WebGateway } from './support/web-gateway.ts'
@@ -309,6 +310,18 @@ describe('the front door', () => {
     const chunked = await fetch(`${url}/v1/chat/completions`, { method: 'POST', body: pieces })
     expect(chunked.status).toBe(413)
     expect(await chunked.json()).toMatchObject({ error: { code: 'request_too_large' } })
+  })
+
+  test('closes the connection of a refusal for want of file descriptors, which frees one, and no other', async () => {
+    const scripted = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
+    const errors = [outOfDescriptors(new Error('EMFILE')), new GatewayError('overloaded', 'Full.')]
+    const gateway = startGateway([{ ...scripted, open: () => Promise.reject(errors.shift()) }])
+    running.push(gateway)
+    const refusals = [await post(gateway, {}), await post(gateway, {})]
+    expect(refusals.map(({ status, headers }) => [status, headers.get('connection')])).toEqual([
+      [503, 'close'],
+      [503, null],
+    ])
   })
 
   test('names itself on every reply', async () => {

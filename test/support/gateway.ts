@@ -6,7 +6,7 @@ import type { KeepAliveStyle, ReasoningField } from '../../src/core/dialect.ts'
 import { createRedactor } from '../../src/core/known-secrets.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import type { RouteOptions } from '../../src/gateway/route.ts'
-import { createGateway } from '../../src/gateway/run.ts'
+import { createGateway, type Gateway } from '../../src/gateway/run.ts'
 import type { SearchPolicy } from '../../src/gateway/search.ts'
 import type { Validate } from '../../src/gateway/structured/validate.ts'
 import type { ThinkingMode } from '../../src/gateway/thinking.ts'
@@ -14,7 +14,6 @@ import { createUpstreamHealth } from '../../src/gateway/upstream-health.ts'
 import type { AccessOptions } from '../../src/http/access.ts'
 import { createLimits, type LimitOptions, type Limits } from '../../src/http/limits.ts'
 import { cutShort, shuttingDown } from '../../src/http/shutdown.ts'
-import type { Log } from '../../src/observe/log.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import type { RequestRecord } from '../../src/observe/record.ts'
 import { listen } from '../../src/server.ts'
@@ -85,10 +84,56 @@ export function gatewayApp(
   lines: string[] = [],
   limits = limitsFor(settings),
 ) {
+  return appInFront(partsOf(upstreams, settings, lines), settings, limits)
+}
+
+/**
+ * One app for many gateways, one after the other: to put an app together costs more than to answer a request. Each
+ * `inFrontOf` is a gateway of its own: neither its ids nor what it remembers of its upstreams come from those before.
+ */
+export function reusableApp(settings: GatewaySettings = {}) {
+  let current = partsOf([], settings, [])
+  const app = appInFront(
+    {
+      gateway: {
+        models: () => current.gateway.models(),
+        model: (name) => current.gateway.model(name),
+        start: (request, options) => current.gateway.start(request, options),
+        count: (request, options) => current.gateway.count(request, options),
+        check: (signal) => current.gateway.check(signal),
+        resting: () => current.gateway.resting(),
+        gauges: () => current.gateway.gauges(),
+        replace: (upstreams, options) => current.gateway.replace(upstreams, options),
+      },
+      write: (message, facts) => current.write(message, facts),
+      newId: (prefix) => current.newId(prefix),
+    },
+    settings,
+    limitsFor(settings),
+  )
+  return {
+    inFrontOf(upstreams: readonly Upstream[], lines: string[] = []) {
+      const parts = partsOf(upstreams, settings, lines)
+      return {
+        handle(request: Request): Promise<Response> {
+          current = parts
+          return app.handle(request)
+        },
+      }
+    },
+  }
+}
+
+interface Parts {
+  gateway: Gateway
+  write: (message: string, facts?: object) => void
+  newId: (prefix: string) => string
+}
+
+/** What lies behind an app, and remembers. */
+function partsOf(upstreams: readonly Upstream[], settings: GatewaySettings, lines: string[]): Parts {
   let ids = 0
   const write = (message: string, facts: object = {}) => void lines.push(`${message} ${JSON.stringify(facts)}`)
-  const log: Log = { debug: write, info: write, warn: write, error: write }
-  const access = accessFor(settings)
   const clock = settings.clock ?? systemClock
   const health = createUpstreamHealth({
     clock,
@@ -124,14 +169,18 @@ export function gatewayApp(
     },
     health,
   )
+  return { gateway, write, newId: (prefix) => `${prefix}${String(++ids).padStart(24, '0')}` }
+}
+
+function appInFront({ gateway, write, newId }: Parts, settings: GatewaySettings, limits: Limits) {
   return createApp({
     gateway,
     store: settings.store ?? memoryStore(write),
     clock: systemClock,
-    log,
-    newId: (prefix) => `${prefix}${String(++ids).padStart(24, '0')}`,
+    log: { debug: write, info: write, warn: write, error: write },
+    newId,
     version: 'test',
-    access,
+    access: accessFor(settings),
     limits,
     maxBodyBytes: settings.maxBodyBytes ?? 1_000_000,
     bodyTimeoutMs: settings.bodyTimeoutMs ?? 5_000,

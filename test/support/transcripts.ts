@@ -4,12 +4,13 @@ import type { Dialect } from '../../src/core/dialect.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { anthropicMessages } from '../../src/dialects/anthropic-messages/index.ts'
 import { openaiChat } from '../../src/dialects/openai-chat/index.ts'
+import { openaiCompletions } from '../../src/dialects/openai-completions/index.ts'
 import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
 import { zaiApi } from '../../src/upstreams/zai-api/index.ts'
 import { type Place, zaiWeb } from '../../src/upstreams/zai-web/index.ts'
 import { chatZai, completionRoute, eventStream, webDefaults } from './chat-zai.ts'
 import { manualClock } from './clock.ts'
-import { gatewayApp } from './gateway.ts'
+import { reusableApp } from './gateway.ts'
 import { lending } from './pool.ts'
 import { baseUrl, scriptedApi } from './zai-api.ts'
 
@@ -136,6 +137,11 @@ export const askings: Record<string, (tools: boolean, search: boolean) => Asking
       ...(search ? { tools: [{ type: 'web_search_20250305', name: 'web_search' }] } : {}),
     },
   }),
+  // Has no place for thinking, tools and searches: what a recording holds of them must not get into its text.
+  'openai-completions': () => ({
+    dialect: openaiCompletions,
+    body: { model: 'glm-4.7', prompt: 'Hello, GLM!', stream_options: { include_usage: true } },
+  }),
   'openai-responses': (tools, search) => ({
     dialect: openaiResponses,
     body: {
@@ -157,6 +163,8 @@ export const askings: Record<string, (tools: boolean, search: boolean) => Asking
   }),
 }
 
+const apps = reusableApp()
+
 /**
  * What a client of the dialect gets for a recording: the whole HTTP answer as text, a status line in front when it
  * is not 200. Ids count up, and the clock in the reply is written as 0.
@@ -171,8 +179,7 @@ export async function transcript(
   const asking = askings[dialectId]?.(/tool/.test(name), /search/.test(name))
   const replay = replayed[upstream]
   if (!asking || !replay) throw new Error(`no golden asking for ${dialectId} on ${upstream}`)
-  const app = gatewayApp([replay(recording(upstream, name), pieceSize)])
-  const response = await app.handle(
+  const response = await apps.inFrontOf([replay(recording(upstream, name), pieceSize)]).handle(
     new Request(`http://localhost/v1${asking.dialect.path}`, {
       method: 'POST',
       body: JSON.stringify({ ...asking.body, stream }),

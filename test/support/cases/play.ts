@@ -1,4 +1,4 @@
-import { gatewayApp } from '../gateway.ts'
+import { reusableApp } from '../gateway.ts'
 import { replyFaults } from '../sdk-types/replies.ts'
 import type { Case, Mode, UpstreamName } from './case.ts'
 import { joinedReply } from './joined.ts'
@@ -22,6 +22,8 @@ export function waysOf({ upstreams = ['zai-api', 'zai-web'], modes = ['whole', '
   )
 }
 
+const apps = reusableApp()
+
 /** Sends the request of a case through the whole gateway, and says what is not as it has to be. */
 export async function play({ path, headers, body, upstreamSays = [], expect }: Case, way: Way): Promise<string[]> {
   const lines: string[] = []
@@ -31,7 +33,7 @@ export async function play({ path, headers, body, upstreamSays = [], expect }: C
     headers: { 'content-type': 'application/json', ...headers },
     body: asciiText({ ...body, ...(way.mode === 'stream' ? { stream: true } : {}) }),
   })
-  const response = await gatewayApp([upstream], {}, lines).handle(request)
+  const response = await apps.inFrontOf([upstream], lines).handle(request)
   const text = await response.text()
   const isStream = (response.headers.get('content-type') ?? '').startsWith('text/event-stream')
   const reply = isStream ? joinedReply(path.replace(/\?.*/, ''), text) : JSON.parse(text)

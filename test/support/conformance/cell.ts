@@ -1,5 +1,5 @@
 import { expect } from 'bun:test'
-import { gatewayApp } from '../gateway.ts'
+import { reusableApp } from '../gateway.ts'
 import { replyFaults } from '../sdk-types/replies.ts'
 import type { Ask, Client, Fetch, Heard } from './ask.ts'
 import { type Backend, backends } from './backends.ts'
@@ -32,10 +32,12 @@ export interface Cell extends Pick<Backend, 'say' | 'told' | 'asked'>, Place {
   count(ask: Ask): Promise<number>
 }
 
+const apps = reusableApp({ maxBodyBytes: 10_000_000 })
+
 /** The whole gateway between the client and the upstream, new for every try, without a socket. */
 export function cellAt({ dialect, upstream }: Place, stream: boolean): Cell {
   const backend = backends[upstream]()
-  const app = gatewayApp([backend.upstream], { maxBodyBytes: 10_000_000 })
+  const app = apps.inFrontOf([backend.upstream])
   const client = clients[dialect](async (url, init) => {
     const reply = await app.handle(new Request(url, init))
     expect(replyFaults(new URL(String(url)).pathname, await reply.clone().text())).toEqual([])

@@ -184,6 +184,36 @@ describe('the grammar', () => {
     ])
   })
 
+  test.each<[string, Delta]>([
+    ['more arguments', call('0', undefined, '{"more":1}')],
+    ['its name again', call('0', 'f')],
+    ['its name and arguments again', call('0', 'f', '{"a":1}')],
+  ])('a call that has ended takes no more pieces: %s', (_name, late) => {
+    const begun = [call('0', 'f', '{"a":1}'), call('1', 'g', '{"b"')]
+    const whole = [call('1', undefined, ':2}'), finish('stop')]
+    const expected = [
+      'start',
+      'call 0 call_1 f',
+      '+call 0 {"a":1}',
+      '/call 0 {"a":1}',
+      'call 1 call_2 g',
+      '+call 1 {"b"',
+      '+call 1 :2}',
+      '/call 1 {"b":2}',
+      'end tool-calls',
+    ]
+    expect(brief(speak([...begun, late, ...whole]))).toEqual(expected)
+    // Nor when text has closed it.
+    expect(brief(speak([call('0', 'f', '{"a":1}'), text('x'), late, text('y'), finish('stop')]))).toEqual([
+      ...expected.slice(0, 4),
+      'text 1',
+      '+x',
+      '+y',
+      '/xy',
+      'end tool-calls',
+    ])
+  })
+
   test('a broken call never ends: clients run what has ended', () => {
     const events = brief(speak([call('0', 'f', '{"a":'), text('x'), call('1', 'g', '{}'), finish('stop')]))
     expect(events).toEqual(['start', 'call 0 call_1 f', '+call 0 {"a":', 'error upstream-malformed'])
@@ -195,6 +225,15 @@ describe('the grammar', () => {
       type: 'message-end',
       reason: 'stop',
       usage,
+    })
+  })
+
+  test('of several counts the last one wins, for it covers the most', () => {
+    const counted = (outputTokens: number): Delta => ({ type: 'usage', usage: { inputTokens: 100, outputTokens } })
+    expect(speak([counted(1), text('a'), counted(2), text('b'), counted(3), finish('stop')]).at(-1)).toEqual({
+      type: 'message-end',
+      reason: 'stop',
+      usage: { inputTokens: 100, outputTokens: 3 },
     })
   })
 

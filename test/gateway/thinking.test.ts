@@ -47,6 +47,23 @@ test('a tag is closed in front of what becomes a block of its own', () => {
   ])
 })
 
+test.each<[ThinkingMode, string]>([
+  ['tags', '<thinking>\na\nb\n</thinking>\n\nc'],
+  ['raw', '<details type="reasoning" done="true">\n> a\n> b\n</details>\nc'],
+])('%s: a count of tokens in the middle of the reasoning does not close it', (mode, expected) => {
+  const usage: Delta = { type: 'usage', usage: { inputTokens: 1, outputTokens: 2 } }
+  const deltas: Delta[] = [
+    { type: 'reasoning', text: 'a\n' },
+    usage,
+    { type: 'reasoning', text: 'b' },
+    usage,
+    { type: 'text', text: 'c' },
+  ]
+  const shown = run(thinking(mode), deltas)
+  expect(shown.map((delta) => (delta.type === 'text' ? delta.text : '')).join('')).toBe(expected)
+  expect(shown.filter(({ type }) => type === 'usage')).toEqual([usage, usage])
+})
+
 test('a cut stream still closes its tag', () => {
   expect(run(thinking('tags'), [{ type: 'reasoning', text: 'a' }])).toEqual([
     { type: 'text', text: '<thinking>\na' },

@@ -96,8 +96,8 @@ const datesIn: Record<string, string> = {
   'gateway/pool.ts': 'a refusal names the date of its end',
   'http/dialect-routes.ts': 'replies carry the date they were made',
   'observe/record.ts': 'traces carry the date of their start',
-  'upstreams/zai-api/index.ts': 'an error names the date of its end',
-  'upstreams/zai-api/open.ts': 'an error names the date of its end',
+  'upstreams/chat-completions/index.ts': 'an error names the date of its end',
+  'upstreams/chat-completions/open.ts': 'an error names the date of its end',
   'upstreams/zai-api/quota.ts': 'an error names the date of its end',
   'upstreams/zai-web/open.ts': 'requests are signed with their date',
 }

@@ -18,7 +18,8 @@ import { thinking } from '../src/gateway/thinking.ts'
 import { toolRules } from '../src/gateway/tool-rules.ts'
 import { channels } from '../src/prompted-tools/channels.ts'
 import { toolCallParser } from '../src/prompted-tools/parse.ts'
-import { decoder } from '../src/upstreams/zai-api/decode.ts'
+import { decoder } from '../src/upstreams/chat-completions/decode.ts'
+import { usualSettings, zaiErrors } from '../src/upstreams/zai-api/errors.ts'
 import { type Piece, pieceOf } from '../src/wire/piece.ts'
 import { sseDeltas } from '../src/wire/sse.ts'
 import { manualClock } from './support/clock.ts'
@@ -102,7 +103,7 @@ async function tell(bytes: Buffer, rule: Machine<Delta, Delta>, encoder: Encoder
     },
     cancel() {},
   }
-  const reader = decoder({ tools: [], now: () => 0, note() {} })
+  const reader = decoder({ tools: [], errors: zaiErrors(usualSettings), now: () => 0, note() {} })
   const options = { decoder: reader, clock: manualClock(), signal: new AbortController().signal, idleMs: 1_000 }
   const rest = grammar({ newToolCallId: () => 'call_1', inputTokens: 1, countTokens: (text) => text.length })
   const events = piped(piped(sseDeltas(pieces, options), rule, isFinal), rest, isLast)

@@ -17,6 +17,8 @@ const mayImport: Record<string, string[]> = {
   'prompted-tools': ['core'],
   tokens: ['core', 'gpt-tokenizer'],
   'upstreams/*': ['core', 'models', 'wire', 'prompted-tools', '@sinclair/typebox', 'node:crypto'],
+  // Vendors of the same protocol.
+  'upstreams/zai-api': ['core', 'models', 'wire', 'upstreams/chat-completions', '@sinclair/typebox'],
   attachments: ['core', 'wire', 'unpdf', 'node:zlib'],
   gateway: ['core', 'type attachments', 'tokens', 'prompted-tools', 'ajv'],
   observe: ['core', '@logtape/*', 'prom-client'],

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Delta } from '../../src/core/events.ts'
 import { read as nextBatch } from '../../src/core/source.ts'
-import { decoder } from '../../src/upstreams/zai-api/decode.ts'
+import { decoder } from '../../src/upstreams/chat-completions/decode.ts'
+import { usualSettings, zaiErrors } from '../../src/upstreams/zai-api/errors.ts'
 import type { Pieces } from '../../src/wire/http.ts'
 import { apart, likenessOf, readAlike, readTogether, unescaped } from '../../src/wire/likeness.ts'
 import { pieceOf } from '../../src/wire/piece.ts'
@@ -120,7 +121,7 @@ function cut(bytes: Buffer, size: number): Pieces {
 }
 
 async function deltasOf(bytes: Buffer, size: number, whole = false): Promise<Delta[]> {
-  const reader = decoder({ tools: [], now: () => 0, note() {} })
+  const reader = decoder({ tools: [], errors: zaiErrors(usualSettings), now: () => 0, note() {} })
   const options = { decoder: reader, clock: manualClock(), signal: new AbortController().signal, idleMs: 1_000, whole }
   const source = sseDeltas(cut(bytes, size), options)
   const said: Delta[] = []

@@ -3,7 +3,7 @@ import { GatewayError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
 import { readAnswer } from '../../wire/answer.ts'
 import { type Fetch, send } from '../../wire/http.ts'
-import { answerError } from './errors.ts'
+import { usualSettings, zaiErrors } from './errors.ts'
 import { quotaBody, quotaEntry } from './schema.ts'
 
 /** What is left of a plan. */
@@ -48,7 +48,7 @@ export async function readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs 
   const response = await send(url, { headers }, { fetch, clock, signal, headersTimeoutMs: timeoutMs })
   const answer = await readAnswer(response, { clock, signal, timeoutMs, host })
   const body = parseJson(answer.text)
-  if (!answer.ok || isRefusal(body)) throw answerError(answer, clock.now())
+  if (!answer.ok || isRefusal(body)) throw zaiErrors(usualSettings).ofAnswer(answer, clock.now())
   if (!quotaBody.Check(body))
     throw new GatewayError('upstream-malformed', `${host} tells the usage in an unknown shape.`)
   return { plan: body.data.level ?? undefined, limits: (body.data.limits ?? []).flatMap(limitOf) }

@@ -1,74 +1,9 @@
-import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 
-/**
- * What the official API answers, as far as it is read here. The documents leave fields out and the fields change, so
- * every object is open to keys we do not know and every field may be missing or null.
- * Source: the vendor's API reference of 2026-07 and captures of 2026-03; `test/golden/zai-api` has their shapes.
- */
 const open = <Properties extends TProperties>(properties: Properties) =>
   Type.Object(properties, { additionalProperties: true })
 const maybe = <Schema extends TSchema>(schema: Schema) => Type.Optional(Type.Union([schema, Type.Null()]))
-
-const UsageCounts = open({
-  prompt_tokens: maybe(Type.Number()),
-  completion_tokens: maybe(Type.Number()),
-  prompt_tokens_details: maybe(open({ cached_tokens: maybe(Type.Number()) })),
-  completion_tokens_details: maybe(open({ reasoning_tokens: maybe(Type.Number()) })),
-})
-export type UsageCounts = Static<typeof UsageCounts>
-
-/** A whole call, or a fragment: `id` and `name` come in the first one. */
-const CallPiece = open({
-  /** A text and a number, as a rule. */
-  id: Type.Optional(Type.Unknown()),
-  index: Type.Optional(Type.Unknown()),
-  function: maybe(
-    open({
-      name: maybe(Type.String()),
-      /** Raw JSON text, or the object itself. */
-      arguments: Type.Optional(Type.Unknown()),
-    }),
-  ),
-})
-export type CallPiece = Static<typeof CallPiece>
-
-const Chunk = open({
-  choices: maybe(
-    Type.Array(
-      open({
-        finish_reason: maybe(Type.String()),
-        delta: maybe(
-          open({
-            content: maybe(Type.String()),
-            reasoning_content: maybe(Type.String()),
-            tool_calls: maybe(Type.Array(CallPiece)),
-          }),
-        ),
-      }),
-    ),
-  ),
-  usage: maybe(UsageCounts),
-  web_search: maybe(Type.Array(Type.Unknown())),
-})
-export type Chunk = Static<typeof Chunk>
-export const chunk = TypeCompiler.Compile(Chunk)
-
-/** One page of `web_search`; `refer` is its mark in the text. */
-export const searchResult = TypeCompiler.Compile(
-  open({ refer: Type.String(), title: maybe(Type.String()), link: Type.String() }),
-)
-
-/** `GET {base}/models` */
-export const modelList = TypeCompiler.Compile(open({ data: Type.Array(Type.Unknown()) }))
-const ModelEntry = open({
-  id: Type.String({ minLength: 1 }),
-  created: maybe(Type.Number()),
-  context_length: maybe(Type.Number({ minimum: 0 })),
-  max_output_tokens: maybe(Type.Number({ minimum: 0 })),
-})
-export type ModelEntry = Static<typeof ModelEntry>
-export const modelEntry = TypeCompiler.Compile(ModelEntry)
 
 /** `GET {origin}/api/monitor/usage/quota/limit` */
 export const quotaBody = TypeCompiler.Compile(

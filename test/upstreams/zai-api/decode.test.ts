@@ -6,11 +6,13 @@ import type { Tool } from '../../../src/core/request.ts'
 import { read } from '../../../src/core/source.ts'
 import { channels } from '../../../src/prompted-tools/channels.ts'
 import { toolCallParser } from '../../../src/prompted-tools/parse.ts'
-import { type DecodeOptions, decoder } from '../../../src/upstreams/zai-api/decode.ts'
-import { emptyResponse } from '../../../src/upstreams/zai-api/errors.ts'
+import { type DecodeOptions, decoder } from '../../../src/upstreams/chat-completions/decode.ts'
+import { usualSettings, zaiErrors } from '../../../src/upstreams/zai-api/errors.ts'
 import { sseDeltas } from '../../../src/wire/sse.ts'
 import { manualClock } from '../../support/clock.ts'
 import { type ChunkFacts, chunkText } from '../../support/zai-api.ts'
+
+const errors = zaiErrors(usualSettings)
 
 const folder = new URL('../../golden/zai-api/', import.meta.url)
 
@@ -124,7 +126,7 @@ async function decoded(bytes: Uint8Array, size: number): Promise<Delta[]> {
     decoder: chain(
       chain(
         decoder(optionsWith({})),
-        channels({ tools, scanLimit: 200_000, frames: false, empty: emptyResponse, note() {} }),
+        channels({ tools, scanLimit: 200_000, frames: false, empty: errors.empty, note() {} }),
       ),
       toolCallParser(tools, { scanLimit: 200_000 }),
     ),
@@ -150,7 +152,7 @@ function tool(name: string, properties: object): Tool {
 }
 
 function optionsWith(options: Partial<DecodeOptions>): DecodeOptions {
-  return { tools, now: () => 0, note: () => {}, ...options }
+  return { tools, errors, now: () => 0, note: () => {}, ...options }
 }
 
 function decode(facts: (ChunkFacts | string)[], options: Partial<DecodeOptions> = {}): Delta[] {
@@ -343,7 +345,7 @@ test('a window that was full before the first word is the error clients compact 
 })
 
 test('a model that calls without end is stopped', () => {
-  const machine = decoder({ tools: [], now: () => 0, note: () => {} })
+  const machine = decoder({ tools: [], errors, now: () => 0, note: () => {} })
   const out: Delta[] = []
   for (let index = 0; index < 600; index++) {
     const call = { index, id: `call_${index}`, function: { name: 'it', arguments: `{"at":${index}}` } }

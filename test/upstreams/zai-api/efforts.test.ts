@@ -3,9 +3,9 @@ import type { Reasoning } from '../../../src/core/request.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
 import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
-import { encode } from '../../../src/upstreams/zai-api/encode.ts'
+import { encode } from '../../../src/upstreams/chat-completions/encode.ts'
 import { fieldOf } from '../../support/chat-zai.ts'
-import { modelNamed, request } from './support.ts'
+import { modelNamed, profile, request } from './support.ts'
 
 // What a client says of thinking, and what each kind of model hears: `on`, `off`, or `on` with an effort.
 const models = ['glm-4.7', 'glm-5.2', 'glm-5.3', 'glm-4-flash-250414'] as const
@@ -36,7 +36,8 @@ function heard(reasoning: Reasoning): string[] {
       {
         model: modelNamed(model),
         requestId: 'request-1',
-        searchEngine: 'search_std',
+        rules: profile.request,
+        label: profile.errors.label,
         tools: [],
         insist: false,
       },

@@ -3,10 +3,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { withCallIds } from '../../../src/core/call-ids.ts'
 import type { AssistantPart, ChatRequest, Message, SearchRules, Tool, UserPart } from '../../../src/core/request.ts'
-import { encode } from '../../../src/upstreams/zai-api/encode.ts'
+import { encode } from '../../../src/upstreams/chat-completions/encode.ts'
 import { fieldOf } from '../../support/chat-zai.ts'
 import { fault } from '../../support/zai-api.ts'
-import { modelNamed, request, weather } from './support.ts'
+import { modelNamed, profile, request, weather } from './support.ts'
 
 const names = [
   'glm-5.4',
@@ -26,7 +26,8 @@ function encoded(more: Partial<ChatRequest>, model = 'glm-4.7', insist = false) 
   return encode(asked, {
     model: modelNamed(model),
     requestId: '00000000-0000-4000-8000-000000000001',
-    searchEngine: 'search_std',
+    rules: profile.request,
+    label: profile.errors.label,
     tools: asked.toolChoice === 'none' ? [] : asked.tools,
     insist,
   })

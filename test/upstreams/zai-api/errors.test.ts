@@ -1,14 +1,16 @@
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../../src/core/errors.ts'
-import { answerError, frameError, remedyOf } from '../../../src/upstreams/zai-api/errors.ts'
+import { usualSettings, zaiErrors } from '../../../src/upstreams/zai-api/errors.ts'
 import rows from './errors.json'
+
+const errors = zaiErrors(usualSettings)
 
 /** 2026-03-20 17:00 in Beijing. */
 const now = Date.parse('2026-03-20T09:00:00Z')
 
 function errorFor(status: number, body: unknown, headers: Record<string, string> = {}): GatewayError {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
-  return answerError({ status, ok: status < 300, headers: new Headers(headers), text }, now)
+  return errors.ofAnswer({ status, ok: status < 300, headers: new Headers(headers), text }, now)
 }
 
 const coded = (status: number, code: string | number, message: string) => errorFor(status, { error: { code, message } })
@@ -156,7 +158,7 @@ describe('messages', () => {
 
 test('what is no complaint is no error', () => {
   for (const frame of [undefined, 'text', [], {}, { choices: [] }, { error: null }, { code: 200, success: true }])
-    expect(frameError(frame, now)).toBeUndefined()
+    expect(errors.ofFrame(frame, now)).toBeUndefined()
 })
 
 test.each([
@@ -177,8 +179,8 @@ test.each([
   ['1321', 'dead'],
   ['1210', 'none'],
   ['1234', 'again'],
-])('after %s the remedy is %s', (code, remedy) => expect(remedyOf(coded(400, code, 'x'))).toBe(remedy as never))
+])('after %s the remedy is %s', (code, remedy) => expect(errors.remedyOf(coded(400, code, 'x'))).toBe(remedy as never))
 
 test('what has no row and no name is not tried again', () => {
-  expect(remedyOf(new GatewayError('timeout', 'late'))).toBe('none')
+  expect(errors.remedyOf(new GatewayError('timeout', 'late'))).toBe('none')
 })

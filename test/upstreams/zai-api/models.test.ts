@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Model } from '../../../src/core/upstream.ts'
+import type { ChatModel } from '../../../src/upstreams/chat-completions/models.ts'
 import { type ZaiApiOptions, zaiApi } from '../../../src/upstreams/zai-api/index.ts'
-import type { ApiModel } from '../../../src/upstreams/zai-api/models.ts'
 import { json } from '../../support/chat-zai.ts'
 import { manualClock } from '../../support/clock.ts'
 import { until } from '../../support/gateway.ts'
@@ -156,7 +156,7 @@ test.each<[string, string[]]>([
   expect(setUp().upstream.unsupported(asked, modelNamed(model))).toEqual(ignored)
 })
 
-test.each<[string, Partial<ApiModel>]>([
+test.each<[string, Partial<ChatModel>]>([
   ['glm-5.4', { vision: true, video: true, files: true, thinking: 'always', efforts: ['low', 'high', 'max'] }],
   ['glm-5.3', { vision: false, reasoning: 'by-default', thinking: 'always', toolStream: true, search: true }],
   ['glm-5.3-flashx', { vision: true, video: true, files: false, imagesInToolResults: true, thinking: 'always' }],

@@ -2,41 +2,43 @@ import type { Clock } from '../../core/clock.ts'
 import { type Answer, readAnswer } from '../../wire/answer.ts'
 import { type Fetch, type HttpResponse, type Outgoing, send } from '../../wire/http.ts'
 
-/** The one door to the API: its address, the headers every call carries, and the deadlines. */
-export interface Api {
+/** An API of one vendor: its address, the headers every call carries, and the deadlines. */
+export interface Client {
   /** `api.z.ai` */
   host: string
   /** Sends and waits for the headers; for answers that stream. */
-  open(path: string, call: ApiCall): Promise<HttpResponse>
+  open(path: string, call: ClientCall): Promise<HttpResponse>
   /** Sends and waits for the whole answer, whatever its status. */
-  ask(path: string, call: ApiCall): Promise<Answer>
+  ask(path: string, call: ClientCall): Promise<Answer>
   /** The body of an opened answer that turned out not to stream. */
   read(response: HttpResponse, signal: AbortSignal): Promise<Answer>
 }
 
-export interface ApiCall {
+export interface ClientCall {
+  /** '' where the server asks for none. */
   key: string
   /** Makes it a POST. */
   body?: object
   signal: AbortSignal
 }
 
-export interface ApiOptions {
+export interface ClientOptions {
   /** Without a slash at the end. */
   baseUrl: string
+  headers: (key: string) => Record<string, string>
   fetch: Fetch
   clock: Clock
   headersTimeoutMs: number
 }
 
 /** Errors of every call: `cancelled`, `timeout`, `upstream-unavailable`. */
-export function api({ baseUrl, fetch, clock, headersTimeoutMs }: ApiOptions): Api {
+export function client({ baseUrl, headers: headersOf, fetch, clock, headersTimeoutMs }: ClientOptions): Client {
   const { host } = new URL(baseUrl)
-  // One object for each key: the door need not look at the same headers again and again.
+  // One object for each key: the transport need not look at the same headers again and again.
   const known = new Map<string, Outgoing['headers']>()
   return { host, open, ask, read }
 
-  function open(path: string, { key, body, signal }: ApiCall): Promise<HttpResponse> {
+  function open(path: string, { key, body, signal }: ClientCall): Promise<HttpResponse> {
     const init =
       body === undefined
         ? { method: 'GET', headers: { ...headersOf(key), accept: 'application/json' } }
@@ -52,20 +54,11 @@ export function api({ baseUrl, fetch, clock, headersTimeoutMs }: ApiOptions): Ap
     return headers
   }
 
-  async function ask(path: string, call: ApiCall): Promise<Answer> {
+  async function ask(path: string, call: ClientCall): Promise<Answer> {
     return read(await open(path, call), call.signal)
   }
 
   function read(response: HttpResponse, signal: AbortSignal): Promise<Answer> {
     return readAnswer(response, { clock, signal, timeoutMs: headersTimeoutMs, host })
-  }
-}
-
-function headersOf(key: string): Record<string, string> {
-  return {
-    authorization: `Bearer ${key}`,
-    // The language of its error messages.
-    'accept-language': 'en-US,en',
-    'user-agent': 'zai2api',
   }
 }

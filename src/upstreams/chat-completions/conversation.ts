@@ -1,11 +1,11 @@
 import type { AssistantPart, Message, TextPart, UserPart } from '../../core/request.ts'
-import type { ApiModel } from './models.ts'
+import type { ChatModel } from './models.ts'
 
 type ToolMessage = Extract<Message, { role: 'tool' }>
 type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
 
 /** What the model is called, for what it is told about what it cannot see, and what it takes. */
-export type Audience = Pick<ApiModel, 'id' | 'vision' | 'video' | 'files' | 'imagesInToolResults'>
+export type Audience = Pick<ChatModel, 'id' | 'vision' | 'video' | 'files' | 'imagesInToolResults'>
 
 /**
  * The conversation as the API takes it, which answers anything else with 1210, 1213 or 1214.

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Delta } from '../../../src/core/events.ts'
 import type { Tool } from '../../../src/core/request.ts'
-import { calls } from '../../../src/upstreams/zai-api/calls.ts'
+import { calls } from '../../../src/upstreams/chat-completions/tool-calls.ts'
 
 interface Piece {
   index?: unknown

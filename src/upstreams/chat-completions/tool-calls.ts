@@ -3,8 +3,8 @@ import type { Tool } from '../../core/request.ts'
 import { type ArgumentPieces, argumentPieces } from '../../prompted-tools/argument-pieces.ts'
 import { type ArgumentStream, argumentStream, isPlaceholder } from '../../prompted-tools/argument-stream.ts'
 import { repairName } from '../../prompted-tools/repair.ts'
-import { callNames } from './call-names.ts'
 import type { CallPiece } from './schema.ts'
+import { callNames } from './tool-call-names.ts'
 
 /** The native tool calls of a reply. */
 export interface Calls {

@@ -5,14 +5,15 @@ import { parseJson } from '../../core/json.ts'
 import type { Tool } from '../../core/request.ts'
 import { type Likeness, likenessOf } from '../../wire/likeness.ts'
 import type { PayloadReader } from '../../wire/sse.ts'
-import { calls, mostCalls } from './calls.ts'
 import { citations } from './citations.ts'
-import { emptyResponse, frameError, windowExceeded } from './errors.ts'
+import { type VendorErrors, windowExceeded } from './errors.ts'
 import { type CallPiece, type Chunk, chunk as chunks, searchResult, type UsageCounts } from './schema.ts'
+import { calls, mostCalls } from './tool-calls.ts'
 
 export interface DecodeOptions {
   /** What may be called. */
   tools: readonly Tool[]
+  errors: VendorErrors
   /** Epoch milliseconds; an error may name the time it ends. */
   now: () => number
   note: (note: string) => void
@@ -27,7 +28,7 @@ const reasonOf: Record<string, FinishReason> = {
 }
 
 /**
- * Reads a reply of the official API: the `data` of one event in, deltas out.
+ * Reads a reply: the `data` of one event in, deltas out.
  *
  * The end is told once the upstream has named its reason and counted, or has said `[DONE]`, or has closed after
  * naming its reason. Errors: an `error` delta for what the upstream complains of, for generation that failed
@@ -57,7 +58,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
         return
       }
       const value = parseJson(payload)
-      const error = frameError(value, options.now())
+      const error = options.errors.ofFrame(value, options.now())
       if (error) fail(error, out)
       else if (!chunks.Check(value)) noteOnce('skipped an unreadable chunk')
       else {
@@ -78,10 +79,11 @@ export function decoder(options: DecodeOptions): PayloadReader {
 
   function say(field: TextField, text: string, out: Delta[]): void {
     if (text === '') return
-    if (field === 'reasoning_content') {
+    if (field === 'content') sendText(marks.push(text), out)
+    else {
       reasoned = true
       out.push({ type: 'reasoning', text })
-    } else sendText(marks.push(text), out)
+    }
   }
 
   function learnLikeness(payload: string, field: TextField): void {
@@ -94,7 +96,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
         return chunks.Check(value) && onlyField(value) === field ? textIn(value, field) : undefined
       },
       hear: (text, out) => say(field, text, out),
-      kind: () => (field === 'reasoning_content' ? 'reasoning' : marks.any ? undefined : 'text'),
+      kind: () => (field !== 'content' ? 'reasoning' : marks.any ? undefined : 'text'),
     })
   }
 
@@ -102,7 +104,9 @@ export function decoder(options: DecodeOptions): PayloadReader {
     if (results) learn(results, out)
     const choice = choices?.[0]
     if (choice?.delta) {
-      const { reasoning_content: thought, content: text, tool_calls: pieces } = choice.delta
+      const { content: text, tool_calls: pieces } = choice.delta
+      // Servers that are on the way from one name to the other send both.
+      const thought = choice.delta.reasoning_content || choice.delta.reasoning
       if (thought) say('reasoning_content', thought, out)
       if (text) say('content', text, out)
       for (const piece of pieces ?? []) if (!over) hearCall(piece, out)
@@ -111,7 +115,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
     usage = counted ?? usage
     const why = choice?.finish_reason
     if (why === 'network_error') {
-      fail(brokenOff(), out)
+      fail(options.errors.brokenOff(), out)
       return
     }
     if (why) reason = reasonOf[why] ?? unknownReason(why)
@@ -155,7 +159,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
       return
     }
     if (isEmpty()) {
-      out.push({ type: 'error', error: emptyResponse() })
+      out.push({ type: 'error', error: options.errors.empty() })
       return
     }
     if (usage) out.push({ type: 'usage', usage })
@@ -186,7 +190,8 @@ export function decoder(options: DecodeOptions): PayloadReader {
   }
 }
 
-type TextField = 'content' | 'reasoning_content'
+const textFields = ['content', 'reasoning_content', 'reasoning'] as const
+type TextField = (typeof textFields)[number]
 
 /** Chunks of text before one is looked at so, for short replies end sooner, */
 const patience = 4
@@ -199,9 +204,10 @@ const mostLikenesses = 8
 function onlyField({ choices, usage, web_search: results }: Chunk): TextField | undefined {
   const [choice, ...others] = choices ?? []
   if (!choice?.delta || choice.finish_reason || others.length > 0 || usage || results) return undefined
-  const { content, reasoning_content: thought, tool_calls: pieces } = choice.delta
-  if (pieces || (content && thought)) return undefined
-  return content ? 'content' : thought ? 'reasoning_content' : undefined
+  const { tool_calls: pieces, ...texts } = choice.delta
+  if (pieces) return undefined
+  const [field, ...more] = textFields.filter((name) => texts[name])
+  return more.length === 0 ? field : undefined
 }
 
 function textIn({ choices }: Chunk, field: TextField): string {
@@ -233,8 +239,4 @@ function tooManyCalls(): GatewayError {
     `The model began more than ${mostCalls} tool calls in one reply, so it was stopped. Ask again, or in other words.`,
     { code: 'repetition_loop' },
   )
-}
-
-function brokenOff(): GatewayError {
-  return new GatewayError('upstream-unavailable', 'Z.AI lost the model in the middle of the answer. Try again.')
 }

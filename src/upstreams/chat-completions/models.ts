@@ -7,7 +7,8 @@ import type { EffortWord } from '../../models/row.ts'
 import type { ModelFacts, ModelTable } from '../../models/table.ts'
 import type { Answer } from '../../wire/answer.ts'
 import { shared } from '../../wire/shared.ts'
-import type { Api } from './api.ts'
+import type { Client } from './client.ts'
+import type { ModelRules } from './profile.ts'
 import { type ModelEntry, modelEntry, modelList } from './schema.ts'
 
 /** Longest wait for the live list. */
@@ -18,7 +19,7 @@ const keepAfterFailureMs = 60_000
 const refusedForMs = 60 * 60_000
 
 /** A model with what only this upstream's requests need to know. */
-export interface ApiModel extends Model {
+export interface ChatModel extends Model {
   /** How it takes `thinking`: not at all, on and off, or on alone. */
   thinking: 'none' | 'switch' | 'always'
   /** The words of `reasoning_effort` it takes. */
@@ -31,20 +32,23 @@ export interface ApiModel extends Model {
 
 export interface Catalogue {
   /** The table and what the live list adds to it. Never rejects. */
-  list(): Promise<ApiModel[]>
-  unlisted(name: string, named: boolean): ApiModel | undefined
+  list(): Promise<ChatModel[]>
+  unlisted(name: string, named: boolean): ChatModel | undefined
   /** A model as requests need it, of this catalogue or not. */
-  traitsOf(model: Model): ApiModel
+  traitsOf(model: Model): ChatModel
+  /** The offered models for large and small ones of other vendors, where the vendor has no preference of its own. */
+  newestFirst(): Readonly<Record<'primary' | 'small', readonly string[]>>
   /** Learns from how a call of the model ended, `undefined` for well, which models the credentials may use. */
-  learn(model: ApiModel, error: GatewayError | undefined): void
+  learn(model: ChatModel, error: GatewayError | undefined): void
 }
 
 export interface CatalogueOptions {
-  api: Api
+  client: Client
+  rules: ModelRules
   keys: readonly string[]
+  /** The only models to offer, whether the server lists them or not; without it, all of the table and the list. */
+  only?: readonly string[] | undefined
   table: ModelTable
-  /** The keys are of the coding plan. */
-  codingPlan: boolean
   clock: Clock
   modelsTtlMs: number
   log: (level: 'info' | 'warn', message: string) => void
@@ -54,8 +58,10 @@ export interface CatalogueOptions {
  * The list is undocumented and leaves models out that work, so it only ever adds to the table, or mends a length. What
  * a key may use only a refusal tells: a refused model is marked for an hour.
  */
-export function catalogue({ api, keys, table, codingPlan, clock, modelsTtlMs, log }: CatalogueOptions): Catalogue {
-  const rows = table.named.filter(({ plan }) => plan !== 'coding' || codingPlan).map((facts) => apiModel(facts))
+export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs, log }: CatalogueOptions): Catalogue {
+  const rows = only
+    ? only.map((id) => chatModel(factsOf(id), id))
+    : table.named.filter(rules.offers).map((facts) => chatModel(rules.facts(facts)))
   let known = rows
   let asked = 0
   let goodUntil = Number.NEGATIVE_INFINITY
@@ -63,7 +69,7 @@ export function catalogue({ api, keys, table, codingPlan, clock, modelsTtlMs, lo
   let hangs = false
   // By the API's own name, the time until which the model counts as refused; and the list with these marks.
   const refusedUntil = new Map<string, number>()
-  let marked: ApiModel[] | undefined
+  let marked: ChatModel[] | undefined
 
   const refresh = shared(async () => {
     const deadline = new AbortController()
@@ -76,7 +82,7 @@ export function catalogue({ api, keys, table, codingPlan, clock, modelsTtlMs, lo
     } catch {
       goodUntil = clock.monotonic() + keepAfterFailureMs
       hangs = deadline.signal.aborted
-      log('warn', `${api.host} did not tell its models; going by the ones known before.`)
+      log('warn', `${client.host} did not tell its models; going by the ones known before.`)
     } finally {
       stop()
     }
@@ -92,10 +98,14 @@ export function catalogue({ api, keys, table, codingPlan, clock, modelsTtlMs, lo
       return withRefusals()
     },
     unlisted(name, named) {
-      if (isFamiliar(name)) return apiModel(table.of(name))
-      return named ? apiModel(table.of(name), name) : undefined
+      if (rules.isFamiliar(name)) return chatModel(factsOf(name))
+      return named ? chatModel(factsOf(name), name) : undefined
     },
-    traitsOf: (model) => (isApiModel(model) ? model : { ...apiModel(table.of(model.upstreamId)), ...model }),
+    newestFirst() {
+      const ids = known.toSorted((one, other) => other.createdAtSeconds - one.createdAtSeconds).map(({ id }) => id)
+      return { primary: ids, small: ids.filter((id) => /air|flash|mini|small/i.test(id)) }
+    },
+    traitsOf: (model) => (hasTraits(model) ? model : { ...chatModel(factsOf(model.upstreamId)), ...model }),
     learn({ upstreamId }, error) {
       // Of names that clients make up nothing is kept.
       if (!known.some((model) => model.upstreamId === upstreamId)) return
@@ -105,7 +115,7 @@ export function catalogue({ api, keys, table, codingPlan, clock, modelsTtlMs, lo
     },
   }
 
-  function withRefusals(): ApiModel[] {
+  function withRefusals(): ChatModel[] {
     for (const [name, until] of refusedUntil)
       if (clock.monotonic() >= until) {
         refusedUntil.delete(name)
@@ -115,65 +125,64 @@ export function catalogue({ api, keys, table, codingPlan, clock, modelsTtlMs, lo
     return marked
   }
 
-  async function live(signal: AbortSignal): Promise<ApiModel[]> {
+  async function live(signal: AbortSignal): Promise<ChatModel[]> {
     const key = keys[asked++ % keys.length]
     if (key === undefined) throw new Error('no key')
-    const listed = entriesIn(await api.ask('/models', { key, signal }))
+    const listed = entriesIn(await client.ask('/models', { key, signal }), rules)
     if (listed === undefined) throw new Error('no list')
-    return listed.map((entry) => listedModel(entry, table))
+    const offered = only ? listed.filter(({ id }) => only.includes(id)) : listed
+    return offered.map((entry) => listedModel(entry, chatModel(factsOf(entry.id), entry.id)))
+  }
+
+  function factsOf(id: string): ModelFacts {
+    const name = rules.tableName(id)
+    const facts = rules.facts(table.of(name))
+    return name === id ? facts : { ...facts, id }
   }
 }
 
 /** The chat models an answer lists, or `undefined` when it is no list. */
-export function entriesIn({ ok, text }: Answer): ModelEntry[] | undefined {
+export function entriesIn({ ok, text }: Answer, { isChatModel }: ModelRules): ModelEntry[] | undefined {
   const body = ok ? parseJson(text) : undefined
   if (!modelList.Check(body)) return undefined
   return body.data.flatMap((entry) => (modelEntry.Check(entry) && isChatModel(entry.id) ? [entry] : []))
 }
 
 /** The vendor's own list tells no lengths; those of servers that speak its language do. */
-function listedModel({ id, created, context_length, max_output_tokens }: ModelEntry, table: ModelTable): ApiModel {
-  const model = apiModel(table.of(id), id)
+function listedModel(entry: ModelEntry, model: ChatModel): ChatModel {
+  const { created, max_output_tokens } = entry
+  // OpenRouter's name, and that of vLLM and SGLang.
+  const contextTokens = entry.context_length ?? entry.max_model_len
   return {
     ...model,
     createdAtSeconds: model.createdAtSeconds || (created ?? 0),
-    ...(context_length ? { contextTokens: context_length } : {}),
+    ...(contextTokens ? { contextTokens } : {}),
     ...(max_output_tokens ? { maxOutputTokens: max_output_tokens } : {}),
   }
 }
 
-function merge(rows: readonly ApiModel[], listed: readonly ApiModel[]): ApiModel[] {
+function merge(rows: readonly ChatModel[], listed: readonly ChatModel[]): ChatModel[] {
   const models = new Map(rows.map((model) => [model.id.toLowerCase(), model]))
   for (const model of listed) models.set(model.id.toLowerCase(), model)
   return [...models.values()]
 }
 
-/** The list also has pictures, speech and embeddings: `cogview-4`, `glm-asr`, `embedding-3`. */
-function isChatModel(id: string): boolean {
-  return /^glm-\d/i.test(id)
-}
-
-/** `glm-…` and its kin: what no list has may still be a model of the API. */
-function isFamiliar(name: string): boolean {
-  return /^(glm|chatglm|charglm|autoglm|codegeex)-/i.test(name)
-}
-
 /** Told not to think, it thinks as little as it can. */
-export function alwaysThinks({ reasoning, thinking }: Pick<ApiModel, 'reasoning' | 'thinking'>): boolean {
+export function alwaysThinks({ reasoning, thinking }: Pick<ChatModel, 'reasoning' | 'thinking'>): boolean {
   return reasoning !== 'never' && thinking !== 'switch'
 }
 
 const thinkingOf = { never: 'none', 'built-in': 'none', switchable: 'switch', always: 'always' } satisfies Record<
   ModelFacts['reasoning'],
-  ApiModel['thinking']
+  ChatModel['thinking']
 >
 
 /** The API writes its names in lower case. */
-export function apiModel(facts: ModelFacts, upstreamId = facts.id.toLowerCase()): ApiModel {
+export function chatModel(facts: ModelFacts, upstreamId = facts.id.toLowerCase()): ChatModel {
   const { reasoning, efforts, toolStream, imagesInToolResults } = facts
   return { ...modelOf(facts, upstreamId), thinking: thinkingOf[reasoning], efforts, toolStream, imagesInToolResults }
 }
 
-function isApiModel(model: Model): model is ApiModel {
+function hasTraits(model: Model): model is ChatModel {
   return 'thinking' in model
 }

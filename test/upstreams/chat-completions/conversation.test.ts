@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { Message } from '../../../src/core/request.ts'
-import { normalise } from '../../../src/upstreams/zai-api/normalise.ts'
+import { normalise } from '../../../src/upstreams/chat-completions/conversation.ts'
 
 const audience = { id: 'glm-5', model: 'glm-5', vision: false, imagesInToolResults: false }
 const call = (id: string) => ({ type: 'tool-call' as const, id, name: 'f', arguments: '{}' })

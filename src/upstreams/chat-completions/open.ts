@@ -12,23 +12,25 @@ import { lasting, type Opening, openingOf, replay } from '../../wire/opening.ts'
 import { pause, retryNote } from '../../wire/retry.ts'
 import { withSecondAnswer } from '../../wire/second-answer.ts'
 import { sseDeltas } from '../../wire/sse.ts'
-import type { Api } from './api.ts'
+import type { Client } from './client.ts'
+import { unseenPictures } from './conversation.ts'
 import { decoder } from './decode.ts'
 import { encode } from './encode.ts'
-import { answerError, type Remedy as ErrorRemedy, emptyResponse, goodAgainAfterMs, noKey, remedyOf } from './errors.ts'
-import { type ApiModel, alwaysThinks, type Catalogue } from './models.ts'
-import { unseenPictures } from './normalise.ts'
+import { type Remedy as ErrorRemedy, goodAgainAfterMs, type VendorErrors } from './errors.ts'
+import { alwaysThinks, type Catalogue, type ChatModel } from './models.ts'
+import type { RequestRules } from './profile.ts'
 
 const maxRetries = 2
 
 export interface OpenerOptions {
-  api: Api
+  client: Client
+  errors: VendorErrors
+  rules: RequestRules
   catalogue: Catalogue
   pool: Pool<string>
   clock: Clock
   random: () => number
   newUuid: () => string
-  searchEngine: string
   tools: boolean
   scanLimit: number
   idleMs: number
@@ -37,7 +39,7 @@ export interface OpenerOptions {
 /** What every attempt at one call shares. */
 interface Job {
   call: UpstreamCall
-  model: ApiModel
+  model: ChatModel
   /** What a reply may call; empty when the client forbade calls. */
   tools: Tool[]
   /** A reply without a call is worth another try: none of it has been shown. */
@@ -52,7 +54,7 @@ type Remedy = ErrorRemedy | 'insist'
  * before that delta is tried again, each remedy once; what fails after it is the reply's last delta.
  */
 export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<Source<Delta[]>> {
-  const { api, catalogue, pool, clock, newUuid } = options
+  const { client, errors, rules, catalogue, pool, clock, newUuid } = options
 
   return async (call) => {
     const job = jobOf(call)
@@ -70,7 +72,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const { signal, note, caller } = job.call
     tellLimits(job)
     const model = job.model.upstreamId
-    const turn = pool.turn({ model, caller, fits: () => true, signal, nobody: noKey, note })
+    const turn = pool.turn({ model, caller, fits: () => true, signal, nobody: errors.noKey, note })
     const tried = new Set<Remedy>()
 
     for (;;) {
@@ -81,7 +83,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
         lease.release()
         throw cancelled()
       }
-      const remedy = remedyFor(outcome, job)
+      const remedy = remedyFor(outcome, job, errors)
       if (outcome instanceof GatewayError && isRefusal(remedy)) {
         lease.refuse(remedy, outcome, goodAgainAfterMs(outcome))
         note(`${lease.id}: ${outcome.code}`)
@@ -129,16 +131,16 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const { call, model, tools } = job
     const { signal, whole, note } = call
     const requestId = newUuid()
-    const body = encode(request, { model, requestId, searchEngine: options.searchEngine, tools, insist })
-    const response = await api.open('/chat/completions', { key, body, signal })
+    const body = encode(request, { model, requestId, rules, label: errors.label, tools, insist })
+    const response = await client.open('/chat/completions', { key, body, signal })
     if (!response.ok || response.body === null || !isEventStream(response))
-      throw answerError(await api.read(response, signal), clock.now())
-    const reader = decoder({ tools, now: clock.now, note })
+      throw errors.ofAnswer(await client.read(response, signal), clock.now())
+    const reader = decoder({ tools, errors, now: clock.now, note })
     const deltas = sseDeltas(response.body, { decoder: reader, clock, signal, idleMs: options.idleMs, whole })
     const { scanLimit } = options
     const sorted = piped(
       deltas,
-      channels({ tools, scanLimit, frames: model.vision, empty: emptyResponse, note }),
+      channels({ tools, scanLimit, frames: model.vision, empty: errors.empty, note }),
       isFinal,
     )
     // Models now and then write a call into the text instead of making it.
@@ -160,8 +162,8 @@ function isRefusal(remedy: Remedy): remedy is Refusal {
   )
 }
 
-function remedyFor(outcome: Opening | GatewayError, { mustCallTool }: Job): Remedy {
-  if (outcome instanceof GatewayError) return remedyOf(outcome)
+function remedyFor(outcome: Opening | GatewayError, { mustCallTool }: Job, errors: VendorErrors): Remedy {
+  if (outcome instanceof GatewayError) return errors.remedyOf(outcome)
   const wanting = mustCallTool && !outcome.first.some(({ type }) => type === 'tool-call' || type === 'error')
   return wanting ? 'insist' : 'none'
 }

@@ -1,0 +1,217 @@
+import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors.ts'
+import { isRecord, parseJson } from '../../core/json.ts'
+import type { Refusal } from '../../core/pool.ts'
+import { quote } from '../../core/redact.ts'
+import type { Answer } from '../../wire/answer.ts'
+
+/** What may be done as long as nothing was sent to the client: try once more, or have the pool find room. */
+export type Remedy = Refusal | 'again' | 'none'
+
+/** One way a vendor's API fails, and what it means. */
+export interface Failure {
+  /** Ours, which clients see. */
+  code: string
+  /** The vendor's own codes that mean it. */
+  codes?: readonly string[]
+  /** HTTP statuses that mean it where no code is known. */
+  statuses?: readonly number[]
+  /** The vendor's words that mean it, whatever the code and the status. */
+  words?: RegExp
+  kind: ErrorKind
+  message: string
+  /** The API's own words say which field is at fault, so they follow the message. */
+  quoted?: true
+  remedy: Remedy
+  facts?: ErrorFacts
+}
+
+/** What an answer says of its failure, in the vendor's words. */
+export interface UpstreamFailure {
+  code: string
+  text: string
+}
+
+export interface VendorErrorOptions {
+  /** Who is to blame, at the beginning of a sentence: `Z.AI`. */
+  label: string
+  /** Words first, then codes, then HTTP statuses. */
+  failures: readonly Failure[]
+  /** What to do where there is no credential at all. */
+  noKey: string
+  /** What to check where something answers that is no such API. */
+  notAnApi: string
+  /** Reads the failure that a JSON body tells; `undefined` for one that tells none. Default: `failureIn`. */
+  failureIn?: (body: unknown) => UpstreamFailure | undefined
+  /** When a used-up quota is whole again, in epoch milliseconds, where the words say so. */
+  resetTimeIn?: (text: string) => number | undefined
+}
+
+/** The errors of one vendor. `now` is in epoch milliseconds. */
+export interface VendorErrors {
+  label: string
+  /** The error a frame of the stream carries. */
+  ofFrame(frame: unknown, now: number): GatewayError | undefined
+  /** The error a whole answer is, in place of a stream. */
+  ofAnswer(answer: Answer, now: number): GatewayError
+  remedyOf(error: GatewayError): Remedy
+  noKey(): GatewayError
+  /** A reply that ends well without a word of an answer. */
+  empty(): GatewayError
+  /** Generation failed in the middle of the reply. */
+  brokenOff(): GatewayError
+}
+
+/** Our own codes of errors that no row makes. */
+const otherRemedies: Record<string, Remedy> = {
+  upstream_unavailable: 'again',
+  upstream_not_http: 'again',
+  upstream_malformed: 'again',
+  upstream_truncated: 'again',
+  upstream_empty_response: 'again',
+}
+
+export function vendorErrors(options: VendorErrorOptions): VendorErrors {
+  const { label, failures } = options
+  const read = options.failureIn ?? failureIn
+  const unknownRefusal: Failure = {
+    code: 'upstream_refused',
+    kind: 'invalid-request',
+    message: `${label} refuses this request.`,
+    quoted: true,
+    remedy: 'none',
+  }
+  const unknownFailure: Failure = {
+    code: 'upstream_error',
+    kind: 'upstream-unavailable',
+    message: `${label} could not answer the call. Try again in a moment.`,
+    remedy: 'again',
+  }
+
+  return {
+    label,
+    ofFrame(frame, now) {
+      const failure = read(frame)
+      return failure && errorOf(failure, undefined, undefined, now)
+    },
+    ofAnswer({ status, ok, headers, text }, now) {
+      const failure = read(parseJson(text))
+      if (ok && !failure)
+        return new GatewayError(
+          'upstream-malformed',
+          `${label} answered with something that is not a reply. ${options.notAnApi}`,
+          {
+            detail: { status, contentType: headers.get('content-type') },
+          },
+        )
+      return errorOf(failure ?? { code: '', text: isMarkup(text) ? '' : text }, status, retryAfterOf(headers), now)
+    },
+    remedyOf: ({ code }) =>
+      failures.find((failure) => failure.code === code)?.remedy ??
+      (code === unknownFailure.code ? unknownFailure.remedy : (otherRemedies[code] ?? 'none')),
+    noKey: () => new GatewayError('upstream-auth', options.noKey, { code: 'no_api_key' }),
+    empty: () =>
+      new GatewayError('upstream-malformed', `${label} ended its reply without an answer. Try again.`, {
+        code: 'upstream_empty_response',
+      }),
+    brokenOff: () =>
+      new GatewayError('upstream-unavailable', `${label} lost the model in the middle of the answer. Try again.`),
+  }
+
+  function errorOf(
+    { code, text }: UpstreamFailure,
+    status: number | undefined,
+    waitMs: number | undefined,
+    now: number,
+  ): GatewayError {
+    const known =
+      failures.find(({ words }) => words?.test(text)) ??
+      failures.find(({ codes }) => codes?.includes(code)) ??
+      failures.find(({ statuses }) => status !== undefined && statuses?.includes(status)) ??
+      (status !== undefined && status >= 400 && status < 500 ? unknownRefusal : unknownFailure)
+    const resetsAt = known.kind === 'quota-exhausted' ? options.resetTimeIn?.(text) : undefined
+    const retryAfterMs = resetsAt === undefined ? waitMs : Math.max(0, resetsAt - now)
+    const param = known.quoted && fieldIn(text)
+    return new GatewayError(known.kind, messageOf(known, text, resetsAt), {
+      ...known.facts,
+      code: known.code,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(param === undefined ? {} : { param }),
+      detail: { code, status, text: quote(text) },
+    })
+  }
+
+  function messageOf({ message, quoted }: Failure, text: string, resetsAt: number | undefined): string {
+    if (resetsAt !== undefined) {
+      const time = new Date(resetsAt).toISOString().slice(0, 16).replace('T', ' ')
+      return `${message} It resets at ${time} UTC; until then use another key.`
+    }
+    const words = quote(text)
+    return quoted && words !== '' ? `${message} It says: ${words}` : message
+  }
+}
+
+/** How long until a credential that was refused is good again, where the API says so. */
+export function goodAgainAfterMs({ kind, retryAfterMs = 0 }: GatewayError): number | undefined {
+  return kind === 'quota-exhausted' && retryAfterMs > 0 ? retryAfterMs : undefined
+}
+
+/** The window was full before the first word of the answer. */
+export function windowExceeded(): GatewayError {
+  return new GatewayError(
+    'context-overflow',
+    'The conversation is longer than the model can take. Shorten or compact it.',
+    { param: 'messages' },
+  )
+}
+
+/**
+ * `{"error":{"code":"1001","message":"…"}}`, with the code as a number or the error as text; and, as some servers have
+ * it, `{"object":"error","code":400,"message":"…"}` and `{"detail":"…"}`.
+ */
+export function failureIn(body: unknown): UpstreamFailure | undefined {
+  if (!isRecord(body)) return undefined
+  const { error, detail } = body
+  if (typeof error === 'string' && error !== '') return { code: codeOf(body), text: error }
+  if (isRecord(error)) return { code: codeOf(error), text: textOf(error) }
+  if (body.object === 'error') return { code: codeOf(body), text: textOf(body) }
+  if (typeof detail === 'string' && !('choices' in body)) return { code: '', text: detail }
+  return undefined
+}
+
+export function codeOf({ code }: Record<string, unknown>): string {
+  return typeof code === 'string' || typeof code === 'number' ? String(code) : ''
+}
+
+export function textOf({ message, msg }: Record<string, unknown>): string {
+  const text = message ?? msg
+  return typeof text === 'string' ? text : ''
+}
+
+const fields: readonly (readonly [pattern: RegExp, param: string])[] = [
+  [/tool.?choice/i, 'tool_choice'],
+  [/tool_call/i, 'messages'],
+  [/\btools?\b/i, 'tools'],
+  [/\btemperature\b/i, 'temperature'],
+  [/\btop_p\b/i, 'top_p'],
+  [/\bmax_tokens\b/i, 'max_tokens'],
+  [/\bstop\b/i, 'stop'],
+  [/\bresponse_format\b/i, 'response_format'],
+  [/\bthinking\b|\breasoning/i, 'reasoning'],
+  [/\bmodel\b/i, 'model'],
+  [/\bmessages?\b|\bprompt\b|\brole\b|\bimage/i, 'messages'],
+]
+
+/** The field the API's words name, in the client's language. */
+function fieldIn(text: string): string | undefined {
+  return fields.find(([pattern]) => pattern.test(text))?.[1]
+}
+
+/** Whole seconds; a date is not sent. */
+function retryAfterOf(headers: Answer['headers']): number | undefined {
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+  return seconds > 0 ? seconds * 1000 : undefined
+}
+
+function isMarkup(text: string): boolean {
+  return /^\s*</.test(text)
+}

@@ -1,0 +1,93 @@
+import type { Clock } from '../../core/clock.ts'
+import { asGatewayError } from '../../core/errors.ts'
+import { type Pool, poolGauges } from '../../core/pool.ts'
+import { withLegalToolNames } from '../../core/tool-names.ts'
+import type { Upstream } from '../../core/upstream.ts'
+import { type ModelTable, modelTable } from '../../models/table.ts'
+import type { Fetch } from '../../wire/http.ts'
+import { client } from './client.ts'
+import { catalogue, entriesIn } from './models.ts'
+import { opener } from './open.ts'
+import type { Profile } from './profile.ts'
+import { unsupported } from './unsupported.ts'
+
+export interface ChatCompletionsOptions {
+  /** Of this instance, as the configuration has it: `zai-api`. */
+  id: string
+  profile: Profile
+  /** Used in turn; '' is the key of a server that asks for none. */
+  keys: readonly string[]
+  /** In front of `/chat/completions` and `/models`, without a slash at the end. */
+  baseUrl: string
+  /** The only models to offer; without it, all that the profile and the server's list have. */
+  models?: readonly string[] | undefined
+  /** What is known of models. Default: what the program knows by itself. */
+  table?: ModelTable
+  idleMs: number
+  headersTimeoutMs: number
+  modelsTtlMs: number
+  /** How many characters of a reply are searched for one tool call written as text. */
+  scanLimit: number
+  tools: boolean
+}
+
+export interface ChatCompletionsDeps {
+  fetch: Fetch
+  clock: Clock
+  /** Outlives this upstream: one that takes its place goes on with what is known of the keys. */
+  pool: Pool<string>
+  /** From 0 to 1. */
+  random: () => number
+  newUuid: () => string
+  log: (level: 'info' | 'warn', message: string) => void
+}
+
+/** An upstream that speaks OpenAI's Chat Completions in the words of its profile. */
+export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompletionsDeps): Upstream {
+  const { id, profile, keys, baseUrl } = options
+  const { errors, request: rules } = profile
+  const table = options.table ?? modelTable()
+  const edge = { ...options, ...deps, table, errors, client: client({ ...options, ...deps, headers: profile.headers }) }
+  const models = catalogue({ ...edge, rules: profile.models, only: options.models })
+  const open = opener({ ...edge, catalogue: models, rules })
+  deps.pool.admit(
+    keys.map((key, place) => ({
+      id: key === '' ? id : `key ${place + 1}`,
+      secret: `${baseUrl} ${key}`,
+      rank: 0,
+      create: () => key,
+    })),
+  )
+
+  return {
+    id,
+    ...(profile.enforcesMaxTokens ? { enforcesMaxTokens: true } : {}),
+    ...(profile.searchesBesideTools ? { searchesBesideTools: true } : {}),
+    models: models.list,
+    unlisted: models.unlisted,
+    get preferred() {
+      return profile.preferred ?? models.newestFirst()
+    },
+    unsupported: (request, model) => unsupported(request, models.traitsOf(model), { rules, tools: options.tools }),
+    open: profile.takesAnyToolName ? open : withLegalToolNames(open),
+    check,
+    gauges: () => poolGauges(deps.pool.snapshot()),
+  }
+
+  /** One key that works is enough; else the first one's reason. */
+  async function check(signal: AbortSignal): Promise<void> {
+    const parked = deps.pool.verdict()
+    if (parked !== undefined) throw parked
+    let reason = errors.noKey()
+    for (const [place, key] of keys.entries()) {
+      try {
+        const answer = await edge.client.ask('/models', { key, signal })
+        if (entriesIn(answer, profile.models) !== undefined) return
+        throw errors.ofAnswer(answer, deps.clock.now())
+      } catch (thrown) {
+        if (place === 0) reason = asGatewayError(thrown)
+      }
+    }
+    throw reason
+  }
+}

@@ -1,0 +1,98 @@
+import type { Reasoning, SearchRules } from '../../core/request.ts'
+import { effortWord, type ModelFacts } from '../../models/table.ts'
+import type { ChatModel } from '../chat-completions/models.ts'
+import type { Profile } from '../chat-completions/profile.ts'
+import { isCodingPlan, searchEngineOf } from './base.ts'
+import { type SettingNames, usualSettings, zaiErrors } from './errors.ts'
+import { preferred } from './preferred.ts'
+
+/**
+ * The vendor's official API, which speaks a narrower dialect of Chat Completions.
+ * Source: the vendor's API reference of 2026-07, and what its users report of refusals.
+ */
+export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettings): Profile {
+  const codingPlan = isCodingPlan(baseUrl)
+  return {
+    errors: zaiErrors(names),
+    headers: (key) => ({
+      authorization: `Bearer ${key}`,
+      // The language of its error messages.
+      'accept-language': 'en-US,en',
+      'user-agent': 'zai2api',
+    }),
+    models: {
+      offers: ({ plan }: ModelFacts) => plan !== 'coding' || codingPlan,
+      // The list also has pictures, speech and embeddings: `cogview-4`, `glm-asr`, `embedding-3`.
+      isChatModel: (id) => /^glm-\d/i.test(id),
+      // What no list has may still be a model of the API.
+      isFamiliar: (name) => /^(glm|chatglm|charglm|autoglm|codegeex)-/i.test(name),
+      tableName: (id) => id,
+      facts: (facts) => facts,
+    },
+    request: {
+      always: (requestId) => ({ request_id: requestId }),
+      maxTools: 128,
+      maxTemperature: 1,
+      minTopP: 0.01,
+      maxOutputTokens: 131_072,
+      // There is no `json_schema`: the schema stands in the prompt, beside `json_object`.
+      responseFormat: () => ({ response_format: { type: 'json_object' } }),
+      schemaInWords: true,
+      reasoning: reasoningFields,
+      reasoningField: 'reasoning_content',
+      webSearch: (rules) => webSearch(searchEngineOf(baseUrl), rules),
+    },
+    enforcesMaxTokens: true,
+    searchesBesideTools: true,
+    preferred: codingPlan ? preferred.codingPlan : preferred.general,
+  }
+}
+
+/** Tokens of reasoning up to which a client that names a budget means little of it: what Claude Code's "think" stood for. */
+const smallBudget = 4_096
+
+/**
+ * A client that says nothing leaves it to the model, and all that can reason do so by default. There is no budget: a
+ * small one becomes the least effort, any other none in particular.
+ */
+function reasoningFields(
+  { mode, effort, budgetTokens = Number.POSITIVE_INFINITY }: Reasoning,
+  { thinking, efforts }: ChatModel,
+): object {
+  if (thinking === 'none') return {}
+  if (mode === 'off' && thinking === 'switch') return { thinking: { type: 'disabled' } }
+  const wanted = mode === 'off' ? 'low' : (effort ?? (budgetTokens <= smallBudget ? 'low' : undefined))
+  const word = wanted === undefined ? undefined : effortWord(wanted, efforts)
+  return {
+    thinking: { type: 'enabled', clear_thinking: false },
+    ...(word === undefined ? {} : { reasoning_effort: word }),
+  }
+}
+
+/** The results come back before the text, so that the marks in it can be turned into links. */
+function webSearch(engine: string, rules: SearchRules | undefined): object {
+  const { options = {} } = rules ?? {}
+  return {
+    type: 'web_search',
+    web_search: {
+      enable: true,
+      search_engine: options.engine ?? engine,
+      search_result: true,
+      result_sequence: 'before',
+      // What is not asked for is left out of the JSON.
+      search_domain_filter: onlyDomain(rules),
+      search_query: options.query,
+      search_prompt: options.prompt,
+      search_recency_filter: options.recency,
+      content_size: options.contentSize,
+      count: options.count === undefined ? undefined : Math.min(50, Math.max(1, Math.floor(options.count))),
+      require_search: options.required,
+    },
+  }
+}
+
+/** The API can keep to one site; which sites to look at of several, or to leave out, it takes no word about. */
+export function onlyDomain(rules: SearchRules | undefined): string | undefined {
+  const [domain, ...others] = rules?.allowedDomains ?? []
+  return others.length === 0 ? domain : undefined
+}

@@ -7,7 +7,7 @@ export interface Clock {
   now(): number
   /** Milliseconds since some moment, for durations: never set, so a difference is what really went by. */
   monotonic(): number
-  /** Calls `run` once after `ms` milliseconds; the returned function calls it off. */
+  /** Calls `run` once after `ms` milliseconds, 0 being the next turn of the event loop; the returned function calls it off. */
   after(ms: number, run: () => void): () => void
 }
 

@@ -36,9 +36,12 @@ const opaque = {
 } as const satisfies Record<string, Record<string, string>>
 type Body = keyof typeof opaque
 
+/** What `tagged` begins with. */
+export const taggedOpenings = [...openings, '<tool_response>']
+
 /** `<tool_call>…</tool_call>` and its relatives. */
 export function* tagged(): Form {
-  const opening = yield* oneOf([...openings, '<tool_response>'], 'text')
+  const opening = yield* oneOf(taggedOpenings, 'text')
   if (opening === undefined) return 'no'
   if (opening === '<tool_response>') return 'result'
   const body = yield* bodyOf(opening)

@@ -8,6 +8,7 @@ import {
   fenceOpening,
   type Progress,
   tagged,
+  taggedOpenings,
   type Verdict,
   wholeCode,
   wholeFence,
@@ -216,7 +217,8 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
       at = indexOf(fence === undefined ? /[<`~]/g : /[`~]/g, input, at)
       if (at === input.length) return at
       const isTag = input.charAt(at) === '<'
-      if (isTag ? !lead(at).endsWith('`') : /\n {0,3}$/.test(lead(at))) return at
+      // Most tags are none of a call's, and to follow one costs a hundred times as much as to look.
+      if (isTag ? mayOpen(input, at) && !lead(at).endsWith('`') : /\n {0,3}$/.test(lead(at))) return at
     }
   }
 
@@ -325,6 +327,11 @@ function unreadable(name: string): GatewayError {
     `The model called the tool ${name} with arguments that could not be read. Try again.`,
     { code: 'tool_arguments_unreadable' },
   )
+}
+
+/** Whether what stands here is a tag that opens a call or a result, or as much of one as is known. */
+function mayOpen(input: string, at: number): boolean {
+  return taggedOpenings.some((tag) => input.startsWith(tag.slice(0, input.length - at), at))
 }
 
 /** Where a global pattern first matches at or after `from`, or the length. */

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { asGatewayError, cancelled, GatewayError } from '../core/errors.ts'
 import type { Delta, ProseKind } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
+import { inPortions } from '../core/portions.ts'
 import type { FastPath, Source } from '../core/source.ts'
 import { type Pieces, piecesOf } from './http.ts'
 import { apart, joined, type Likeness, mayBecome, readAlike, readTogether, unescaped } from './likeness.ts'
@@ -18,6 +19,10 @@ const nothing = Buffer.alloc(0)
 const mostUntold = 2_048
 /** Bytes of events that go through the parser together. */
 const mostParsed = 2_048
+/** Bytes of one read that may be dealt with in the turn of the event loop in which it came, */
+const mostInTurn = 65_536
+/** and how long that may take before the rest waits for the next turn. */
+const longestTurnMs = 4
 /** Characters of one event; an upstream that never ends one would fill the memory. */
 const mostInEvent = 16 * 1024 * 1024
 /** Bytes of half an event that wait for the other half; longer ones are read as they come. */
@@ -43,9 +48,14 @@ export interface SseOptions {
  * A response body of server-sent events as batches of deltas, one batch a network read.
  *
  * Liberal in what it reads: a BOM, CRLF, comments, `event:` and `id:` lines, a last event without its blank line.
- * A body that fails or falls silent ends in an `error` delta; what came before it is delivered first.
+ * A body that fails or falls silent ends in an `error` delta; what came before it is delivered first. Much at once is
+ * read bit by bit, so that others have their turn meanwhile.
  */
 export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions): Source<Delta[]> {
+  return inPortions(reader(body, options), options.clock)
+}
+
+function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions): Source<Delta[]> {
   const { decoder, clock, signal, idleMs, whole = false } = options
   const pieces = piecesOf(body)
   // Only bytes that end inside a character need one that remembers, and to make it costs as much as twenty events.
@@ -79,6 +89,8 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   // What is left of a read when the first text of its kind is told: whoever hears it may offer the path for the rest.
   let held: Piece | undefined
   let heldAfter: ProseKind | undefined
+  // What was read last is enough for one turn.
+  let tired = false
 
   return {
     next(hear, fastPath) {
@@ -87,13 +99,18 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
       alike = fastPath && betweenEvents ? decoder.likeness?.(0) : undefined
       if (alike?.kind() !== fastPath?.kind) alike = undefined
       if (over) hear(undefined)
-      else if (held) {
-        const rest = held
-        held = undefined
-        heard(rest)
-      } else pieces.next(heard)
+      else if (tired) clock.after(0, goOn)
+      else goOn()
     },
     cancel: close,
+  }
+
+  function goOn(): void {
+    tired = false
+    const rest = held
+    held = undefined
+    if (rest) heard(rest)
+    else pieces.next(heard)
   }
 
   function heard(piece: Piece | undefined, failure?: { cause: unknown }): void {
@@ -104,9 +121,11 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
       return
     }
     try {
+      tired = piece !== undefined && piece.end - piece.start > mostInTurn
       const rest = piece && passOn(piece)
       if (piece && rest === undefined) {
-        pieces.next(heard)
+        if (tired) clock.after(0, goOn)
+        else goOn()
         return
       }
       catchUp()
@@ -156,6 +175,8 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
   }
 
   function read(piece: Piece): void {
+    // Comments and events without a word come in crowds, and long events in parts.
+    let many = false
     for (let rest = piece; rest.start < rest.end; ) {
       const likeness = betweenEvents ? decoder.likeness?.(rest.end - rest.start) : undefined
       if (likeness && holds(likeness.kind())) {
@@ -164,7 +185,13 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
       }
       if (likeness) rest = restOf(rest, readPieces(rest, likeness))
       if (likeness && waits(rest, likeness)) break
-      rest = restOf(rest, parse(rest))
+      const said = batch.length
+      rest = restOf(rest, parse(rest, many))
+      many = batch.length === said || !betweenEvents
+      if (clock.monotonic() - lastReadAt < longestTurnMs || rest.start === rest.end) continue
+      held = rest
+      tired = true
+      break
     }
     finished = batch.at(-1)?.type === 'finish'
   }
@@ -186,16 +213,23 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
     return found.end
   }
 
-  /** Whole events: where many are at hand, one, for then those behind it may be known to be alike. */
-  function parse({ bytes, start, end: limit }: Piece): number {
-    const isLong = decoder.likeness !== undefined && limit - start > mostParsed
-    const found = isLong ? bytes.indexOf(blankLine, start) : bytes.lastIndexOf(blankLine, limit - blankLine.length)
+  /** Whole events: where many are at hand, one, for then those behind it may be known to be alike; else a few. */
+  function parse({ bytes, start, end: limit }: Piece, many: boolean): number {
+    const few = Math.min(limit, start + mostParsed)
+    const isOne = decoder.likeness !== undefined && !many && few < limit
+    const found = isOne ? bytes.indexOf(blankLine, start) : lastBlankLine(bytes, start, few)
     const next = found + blankLine.length
     betweenEvents = found >= start && next <= limit
-    const end = betweenEvents ? next : limit
+    const end = betweenEvents ? next : few
     parser.feed(textIn(bytes, start, end))
     if (isTooLarge) throw tooLarge()
     return end
+  }
+
+  function lastBlankLine(bytes: Buffer, start: number, end: number): number {
+    // A view is dear, but it keeps the search from going back to the beginning time after time.
+    if (end < bytes.length) return start + bytes.subarray(start, end).lastIndexOf(blankLine)
+    return bytes.lastIndexOf(blankLine, end - blankLine.length)
   }
 
   function textIn(bytes: Buffer, start: number, end: number): string {

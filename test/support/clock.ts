@@ -22,6 +22,11 @@ export function manualClock(startAt = 1_760_000_000_000): ManualClock {
       dateOffset = epochMs - now
     },
     after(ms, run) {
+      // The next turn of the event loop comes whatever the time.
+      if (ms === 0) {
+        const next = setImmediate(run)
+        return () => clearImmediate(next)
+      }
       const timer = { at: now + ms, run }
       timers.add(timer)
       return () => timers.delete(timer)

@@ -229,6 +229,37 @@ test.each([
 test('an event of ten million characters is read', async () => {
   const text = 'y'.repeat(10_000_000)
   const { source } = setUp(new Response(`data: ${text}\n\n`).body ?? new ReadableStream())
-  const [delta] = (await readSome(source)) ?? []
-  expect(delta).toEqual({ type: 'text', text })
+  expect((await readAll(source)).join('') === text).toBe(true)
 }, 20_000)
+
+test.each([
+  ['comments', ': hello\n\n'],
+  ['comments on end', ': hello\n'],
+  ['blank lines', '\n'],
+  ['events without a word', 'data: \n\n'],
+  ['events with carriage returns', 'data: x\r\n\r\n'],
+  ['events that are alike', 'data: {"t":"x"}\n\n'],
+])('a flood of %s leaves others their turn', async (_what, unit) => {
+  const flood = Buffer.from(unit.repeat(Math.ceil(70_000 / unit.length)))
+  const pieces = Array.from({ length: 8 }, () => pieceOf(flood))
+  const body: Pieces = { next: (hear) => hear(pieces.shift()), cancel() {} }
+  const options = { clock: manualClock(), signal: new AbortController().signal, idleMs: 5_000 }
+  const source = sseDeltas(body, { ...options, decoder: alike })
+  let turns = 0
+  let over = false
+  const others = () => {
+    turns++
+    if (!over) setImmediate(others)
+  }
+  setImmediate(others)
+  for (let batch = await read(source); batch; batch = await read(source));
+  over = true
+  expect(turns).toBeGreaterThanOrEqual(7)
+})
+
+test('what is read bit by bit is read to the last', async () => {
+  const words = Array.from({ length: 50_000 }, (_, place) => `word ${place}`)
+  const all = words.map((text, place) => `${place % 3 === 0 ? ': ping\n\n' : ''}data: ${text}\n\n`).join('')
+  const { source } = setUp(new Response(all).body ?? new ReadableStream())
+  expect(await readAll(source)).toEqual(words)
+})

@@ -2,11 +2,11 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
-import type { Delta } from '../../core/events.ts'
+import { type Delta, isFinal } from '../../core/events.ts'
 import { parseJson } from '../../core/json.ts'
 import { chain, type Machine } from '../../core/machine.ts'
 import { type ChatRequest, demandsCall, type ImagePart, type Tool } from '../../core/request.ts'
-import type { Source } from '../../core/source.ts'
+import { piped, type Source } from '../../core/source.ts'
 import type { UpstreamCall } from '../../core/upstream.ts'
 import { channels } from '../../prompted-tools/channels.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
@@ -164,7 +164,9 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const response = await complete(encoded, chatId, session, known, signal)
     if (!response.ok || response.body === null || !isEventStream(response))
       throw errorOf(await site.read(response, signal))
-    return sseDeltas(response.body, { decoder: listener(job), clock, signal, idleMs: options.idleMs })
+    const { reader, sorter } = listener(job)
+    const deltas = sseDeltas(response.body, { decoder: reader, clock, signal, idleMs: options.idleMs })
+    return piped(deltas, sorter, isFinal)
   }
 
   async function newChat(chat: object, { token }: Session, known: string, signal: AbortSignal): Promise<string> {
@@ -208,16 +210,17 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     })
   }
 
-  function listener({ call, tools }: Job): Machine<string, Delta> {
+  /** What the frames say, and where it belongs. */
+  function listener({ call, tools }: Job): { reader: Machine<string, Delta>; sorter: Machine<Delta, Delta> } {
     const { whole, note, model } = call
     const declaredTools = new Set(tools.map((tool) => tool.name))
     const { scanLimit } = options
     const sorted = channels({ tools, scanLimit, frames: model.vision, empty: emptyResponse, note })
-    if (tools.length === 0) return chain(decoder({ whole, declaredTools, note }), sorted)
+    if (tools.length === 0) return { reader: decoder({ whole, declaredTools, note }), sorter: sorted }
     const mendArguments = (name: string, text: string) =>
       repairedText(text, tools.find((tool) => tool.name === name)?.parameters ?? {})
     const reader = decoder({ whole, declaredTools, mendArguments, note, holdFrom: '<tool_call' })
-    return chain(chain(reader, sorted), toolCallParser(tools, { scanLimit }))
+    return { reader, sorter: chain(sorted, toolCallParser(tools, { scanLimit })) }
   }
 }
 

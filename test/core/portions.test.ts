@@ -1,0 +1,65 @@
+import { expect, test } from 'bun:test'
+import type { Delta } from '../../src/core/events.ts'
+import { inPortions } from '../../src/core/portions.ts'
+import { read, type Source } from '../../src/core/source.ts'
+import { systemClock } from '../../src/wire/clock.ts'
+import { manualClock } from '../support/clock.ts'
+
+function sourceOf(...batches: Delta[][]): Source<Delta[]> {
+  return { next: (hear) => hear(batches.shift()), cancel() {} }
+}
+
+async function readAll(source: Source<Delta[]>): Promise<Delta[][]> {
+  const all: Delta[][] = []
+  for (let batch = await read(source); batch; batch = await read(source)) all.push(batch)
+  return all
+}
+
+const text = (words: string): Delta => ({ type: 'text', text: words })
+const finish: Delta = { type: 'finish', reason: 'stop' }
+
+test('what is short stays as it came', async () => {
+  const batches = [[text('a'), text('b')], [], [text('c'.repeat(4_096))], [finish]]
+  expect(await readAll(inPortions(sourceOf(...batches), manualClock()))).toEqual(batches)
+})
+
+test('a long text comes in portions, all else in its place, and no character in halves', async () => {
+  const long = `${'x'.repeat(4_095)}${'😀'.repeat(3_000)}`
+  const calls: Delta = { type: 'tool-call', key: 'a', name: 'it', arguments: '{}' }
+  const source = sourceOf([text('a'), { type: 'reasoning', text: long, told: true }, calls, finish], [text('b')])
+  const heard = await readAll(inPortions(source, manualClock()))
+  expect(heard.map((batch) => batch.map((delta) => ('text' in delta ? delta.text.length : delta.type)))).toEqual([
+    [1, 4_095],
+    [4_096],
+    [1_904, 'tool-call', 'finish'],
+    [1],
+  ])
+  const thoughts = heard.flat().flatMap((delta) => (delta.type === 'reasoning' ? [delta] : []))
+  expect(thoughts.map((thought) => thought.text).join('')).toBe(long)
+  expect(thoughts.every((thought) => thought.told && thought.text.isWellFormed())).toBe(true)
+})
+
+test('others have their turn between two portions that take long', async () => {
+  const source = inPortions(sourceOf([text('x'.repeat(10 * 4_096))]), systemClock)
+  const order: string[] = []
+  const others = () => {
+    if (order.push('others') < 100) setImmediate(others)
+  }
+  setImmediate(others)
+  for (let batch = await read(source); batch; batch = await read(source)) {
+    order.push('portion')
+    const startedAt = performance.now()
+    while (performance.now() - startedAt < 5);
+  }
+  expect(order.slice(order.indexOf('portion'), order.lastIndexOf('portion')).join(' ')).not.toContain('portion portion')
+})
+
+test('who leaves in the middle hears no more', async () => {
+  const clock = manualClock()
+  const source = inPortions(sourceOf([text('x'.repeat(10 * 4_096))]), clock)
+  await read(source)
+  clock.advance(100)
+  const next = read(source)
+  source.cancel()
+  expect(await next).toBeUndefined()
+})

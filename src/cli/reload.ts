@@ -1,3 +1,5 @@
+import { lossOf } from '../config/protection.ts'
+import { defaults } from '../config/sources.ts'
 import { credentialOf, type Destination, isGiven, settingList } from '../config/table.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { Config, LoadedConfig } from '../config.ts'
@@ -33,10 +35,11 @@ export function reloader({ loaded, load, apply, log }: ReloadOptions): (quietly:
   let current = loaded.config
   return (quietly) => {
     try {
-      const wanted = load().config
+      const read = load()
+      const wanted = read.config
       const changed = settingList.filter(({ name }) => !Bun.deepEquals(current[name], wanted[name]))
       if (quietly && changed.length === 0) return
-      const refusal = refusalOf(current, wanted)
+      const refusal = refusalOf(current, wanted) ?? lostProtection(current, read)
       if (refusal !== undefined) throw new UsageError(`${refusal}; if that is meant, restart zai2api`)
       const late = changed.filter(({ name }) => needRestart.has(name))
       apply(wanted)
@@ -64,7 +67,9 @@ function refusalOf(current: Config, wanted: Config): string | undefined {
     )?.env
   const key = lost('gateway')
   const cut = settingList.find(
-    (setting) => credentialOf(setting) !== undefined && isCutOff(current[setting.name], wanted[setting.name]),
+    (setting) =>
+      (credentialOf(setting) !== undefined || setting.protects === 'origins') &&
+      isCutOff(current[setting.name], wanted[setting.name]),
   )
   if (cut !== undefined) return `${cut.env} is the beginning of what it was, as in a file that is cut off`
   // The wanted address does not matter: the server stays on the one that it is bound to.
@@ -74,6 +79,21 @@ function refusalOf(current: Config, wanted: Config): string | undefined {
   if (gone !== undefined) return `prompts for ${gone} would go to ${readers.join(', ')}`
   const account = current.upstreams.map((id) => id !== 'demo' && lost(id)).find(Boolean)
   return account ? `${account} is gone, and others would get the prompts that went by it` : undefined
+}
+
+/**
+ * The same of what holds back clients and the spending of accounts. A limit may be raised by one that is said, but not by
+ * one that is missing; whatever is lifted waits for a restart.
+ */
+function lostProtection(current: Config, { config: wanted, sources }: LoadedConfig): string | undefined {
+  for (const { name, env, protects } of settingList) {
+    // What needs a restart is as it was until then.
+    if (protects === undefined || needRestart.has(name)) continue
+    const loss = lossOf(protects, current[name], wanted[name])
+    if (loss === 'lifted' || (loss === 'lowered' && sources.get(name) === defaults))
+      return `${env} would go from ${current[name]} to ${wanted[name]}, and a running server gives up no protection`
+  }
+  return undefined
 }
 
 /** Whether a value was replaced by its own beginning, which is easier to guess and locks out every client. */

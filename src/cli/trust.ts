@@ -1,18 +1,19 @@
 import { isOnLoopback } from '../config/policy.ts'
-import { leavesFolder, type Source, type Surroundings, type Trust, trustLevels } from '../config/sources.ts'
+import { leavesFolder, type Surroundings } from '../config/sources.ts'
 import {
   type Addressed,
   addressOf,
   credentialOf,
   type Destination,
-  flagOf,
   isGiven,
   type NamedSetting,
   settingList,
 } from '../config/table.ts'
 import { printable, UsageError } from '../config/usage-error.ts'
-import { type Config, type LoadedConfig, loadFrom } from '../config.ts'
+import type { Config, LoadedConfig } from '../config.ts'
 import { addressIn, promptReaders } from './destinations.ts'
+import { exposure } from './exposure.ts'
+import { asTrusted, isTrusted, type Owner, ownerOf, refusal, user } from './owner.ts'
 import { urlOf } from './target.ts'
 
 /** What a command sends. */
@@ -50,9 +51,14 @@ export function strayOf(loaded: LoadedConfig, surroundings: Surroundings, sendin
   const typed = sending.prompts === 'typed'
   // Guests have no credential, so the prompts of a typing user count as those of the user folder.
   const owner = ownerOf(loaded, ['zai-web', 'zai-api']) ?? (typed ? user : undefined)
-  if (owner === undefined) return undefined
   const elsewhere = typed && sending.credentialsOf.includes('gateway') ? strayGateway(loaded) : undefined
-  return elsewhere ?? strayPrompts(loaded, owner) ?? strayStore(loaded, surroundings, owner)
+  return (
+    elsewhere ??
+    (typed ? undefined : exposure(loaded)) ??
+    (owner && strayPrompts(loaded, owner)) ??
+    // It would be the user's file that is written, whoever is served.
+    strayStore(loaded, surroundings, owner ?? user)
+  )
 }
 
 /** A notice for prompts that go, allowed, to an address that only the working directory names. */
@@ -61,18 +67,13 @@ export function promptNotice(loaded: LoadedConfig): string | undefined {
   return stray && `prompts go to ${stray.reader}, as ${printable(loaded.origins.get(stray.culprit.name) ?? '')} says`
 }
 
-/** The trust an address needs, and the source that may name the address itself because the credential stands in it. */
-type Owner = Pick<Source, 'demands'> & { source?: Source }
-
-const user: Owner = { demands: 'user folder' }
-
 function strayCredential(loaded: LoadedConfig, destination: Destination): string | undefined {
   const { config, sources, origins } = loaded
   for (const credential of settingList.filter((setting) => credentialOf(setting) === destination)) {
     const source = sources.get(credential.name)
     if (source === undefined || !isGiven(config[credential.name])) continue
     const owner = { demands: source.demands, source }
-    const known = asTrusted(loaded, owner)
+    const { config: known } = asTrusted(loaded, owner)
     const address = addressIn[destination](config)
     if (address === addressIn[destination](known)) continue
     const culprit = culpritOf(loaded, owner, [destination])
@@ -80,14 +81,6 @@ function strayCredential(loaded: LoadedConfig, destination: Destination): string
     return refusal(loaded, culprit, `would send ${origins.get(credential.name)} to ${address}`)
   }
   return undefined
-}
-
-/** The most trusted source that holds a credential for one of the destinations. Prompts are trusted as much as it. */
-function ownerOf({ all }: LoadedConfig, destinations: readonly Destination[]): Owner | undefined {
-  const accounts = settingList.filter((setting) => destinations.some((one) => one === credentialOf(setting)))
-  const owners = all.filter((source) => accounts.some((setting) => isWritten(source.given(setting))))
-  const [source] = owners.toSorted((a, b) => rankOf(b.demands) - rankOf(a.demands))
-  return source && { demands: source.demands, source }
 }
 
 function strayPrompts(loaded: LoadedConfig, owner: Owner): string | undefined {
@@ -98,7 +91,7 @@ function strayPrompts(loaded: LoadedConfig, owner: Owner): string | undefined {
 /** The first receiver of prompts that the trusted sources alone do not name, and the setting that names it. */
 function strayReader(loaded: LoadedConfig, owner: Owner): { reader: string; culprit: NamedSetting } | undefined {
   const { config } = loaded
-  const known = asTrusted(loaded, owner)
+  const { config: known } = asTrusted(loaded, owner)
   const readers = promptReaders(known)
   for (const [index, reader] of promptReaders(config).entries()) {
     const id = config.upstreams[index]
@@ -114,7 +107,7 @@ function strayReader(loaded: LoadedConfig, owner: Owner): { reader: string; culp
 function strayGateway(loaded: LoadedConfig): string | undefined {
   const address = urlOf(loaded.config)
   const owner = ownerOf(loaded, ['gateway']) ?? user
-  if (isOnLoopback(address) || address === urlOf(asTrusted(loaded, owner))) return undefined
+  if (isOnLoopback(address) || address === urlOf(asTrusted(loaded, owner).config)) return undefined
   const culprit = culpritOf(loaded, owner, ['gateway'])
   return culprit && refusal(loaded, culprit, `would send prompts to ${address}`)
 }
@@ -131,11 +124,6 @@ function strayStore(loaded: LoadedConfig, surroundings: Surroundings, owner: Own
   return culprit && refusal(loaded, culprit, `would keep conversations outside of the working directory`)
 }
 
-/** The configuration made of the sources that are trusted enough. */
-function asTrusted({ all }: LoadedConfig, owner: Owner): Config {
-  return loadFrom(all.filter((source) => isTrusted(source, owner))).config
-}
-
 /** The first setting of these roles whose source is not trusted enough. */
 function culpritOf({ sources }: LoadedConfig, owner: Owner, roles: readonly Addressed[]): NamedSetting | undefined {
   return settingList.find((setting) => {
@@ -143,23 +131,4 @@ function culpritOf({ sources }: LoadedConfig, owner: Owner, roles: readonly Addr
     const source = sources.get(setting.name)
     return role !== undefined && roles.includes(role) && source !== undefined && !isTrusted(source, owner)
   })
-}
-
-/** A credential may go to an address that its own file names. */
-function isTrusted(source: Source, owner: Owner): boolean {
-  return source === owner.source || rankOf(source.trust) >= rankOf(owner.demands)
-}
-
-function refusal({ origins }: LoadedConfig, culprit: NamedSetting, deed: string): string {
-  const where = origins.get(culprit.name) ?? ''
-  const allow = `to allow it, pass --${flagOf(culprit)} or set ${culprit.env} in the environment`
-  return printable(`${where} ${deed}, and is trusted less than that; ${allow}`)
-}
-
-function rankOf(trust: Trust): number {
-  return trustLevels.indexOf(trust)
-}
-
-function isWritten(given: unknown): boolean {
-  return typeof given === 'string' ? given.trim() !== '' : isGiven(given)
 }

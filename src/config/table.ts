@@ -34,11 +34,19 @@ export interface Setting {
   default: string
   about: string
   role: Role
+  /** What it keeps back; without this, nothing. */
+  protects?: Protection
   /** No flag, since other users of the machine can read a command line, and never shown in full. */
   secret?: true
   /** What `.env.example` shows where there is no default. */
   example?: string
 }
+
+/**
+ * How a setting protects the gateway or its owner's accounts, and so which values protect less: a larger `limit` (0 is
+ * none where it says so), any value but the one that `refuses`, more `origins`, and an address that is not `loopback`.
+ */
+export type Protection = 'limit' | 'limit, 0 for none' | 'origins' | 'loopback' | { refuses: boolean | string }
 
 /** Where credentials and prompts are sent: to the gateway (by its clients), an upstream or the collector of traces. */
 export type Destination = 'gateway' | 'zai-web' | 'zai-api' | 'collector'
@@ -104,6 +112,7 @@ export const settings = {
     default: '127.0.0.1',
     about: 'Address to listen on; any other than loopback needs AUTH_TOKEN.',
     role: { addressOf: 'gateway' },
+    protects: 'loopback',
   },
   listenPort: {
     env: 'LISTEN_PORT',
@@ -121,6 +130,7 @@ export const settings = {
     default: '',
     about: 'Web origins that may call from a browser; * allows all.',
     role: 'plain',
+    protects: 'origins',
   },
   maxBodyBytes: {
     env: 'MAX_BODY_BYTES',
@@ -129,6 +139,7 @@ export const settings = {
     default: '33554432',
     about: 'Largest request body.',
     role: 'plain',
+    protects: 'limit',
   },
   maxMessages: {
     env: 'MAX_MESSAGES',
@@ -137,6 +148,7 @@ export const settings = {
     default: '10000',
     about: 'Most messages in one request.',
     role: 'plain',
+    protects: 'limit',
   },
   maxConcurrent: {
     env: 'MAX_CONCURRENT',
@@ -145,6 +157,7 @@ export const settings = {
     default: '4000',
     about: 'Requests answered at the same time; more are refused with 503 until one ends.',
     role: 'plain',
+    protects: 'limit',
   },
   rateLimitRpm: {
     env: 'RATE_LIMIT_RPM',
@@ -153,6 +166,7 @@ export const settings = {
     default: '0',
     about: 'Requests a minute for each key; 0 for no limit.',
     role: 'plain',
+    protects: 'limit, 0 for none',
   },
   rateLimitTpm: {
     env: 'RATE_LIMIT_TPM',
@@ -161,6 +175,7 @@ export const settings = {
     default: '0',
     about: 'Tokens a minute for each key, prompts and answers together; 0 for no limit.',
     role: 'plain',
+    protects: 'limit, 0 for none',
   },
   bodyTimeoutMs: {
     env: 'BODY_TIMEOUT_MS',
@@ -169,6 +184,7 @@ export const settings = {
     default: '30000',
     about: 'Longest wait for the next piece of a request body.',
     role: 'plain',
+    protects: 'limit',
   },
   stallMs: {
     env: 'STALL_MS',
@@ -177,6 +193,7 @@ export const settings = {
     default: '300000',
     about: 'Longest time in which a client reads nothing of its answer before it is cut off.',
     role: 'plain',
+    protects: 'limit',
   },
   keepaliveMs: {
     env: 'KEEPALIVE_MS',
@@ -258,6 +275,7 @@ export const settings = {
     default: 'true',
     about: 'Use guest sessions where no token of your own works.',
     role: 'plain',
+    protects: { refuses: false },
   },
   primaryModel: {
     env: 'PRIMARY_MODEL',
@@ -344,6 +362,7 @@ export const settings = {
     about:
       'When Z.AI searches the web for a client that asks it to: auto not beside tools of the client, on always (zai-web never beside tools), off never.',
     role: 'plain',
+    protects: { refuses: 'off' },
   },
   scanLimit: {
     env: 'SCAN_LIMIT',
@@ -360,6 +379,7 @@ export const settings = {
     default: '10000',
     about: 'Characters of one passage repeated over and over that end an answer in an error; 0 never does.',
     role: 'plain',
+    protects: 'limit, 0 for none',
   },
   store: {
     env: 'STORE',
@@ -404,6 +424,7 @@ export const settings = {
     about:
       "Requests that may wait for a free key or account of one upstream; one more is refused, unless its client's key has less than an equal share of them.",
     role: 'plain',
+    protects: 'limit',
   },
   queueMs: {
     env: 'QUEUE_MS',
@@ -412,6 +433,7 @@ export const settings = {
     default: '120000',
     about: 'Longest wait of a request for a free key or account, retries after rate limits included.',
     role: 'plain',
+    protects: 'limit',
   },
   upstreamHeadersMs: {
     env: 'UPSTREAM_HEADERS_MS',
@@ -436,6 +458,7 @@ export const settings = {
     default: '20971520',
     about: 'Largest picture that is uploaded.',
     role: 'plain',
+    protects: 'limit',
   },
   zaiGuestTtlMs: {
     env: 'ZAI_GUEST_TTL_MS',

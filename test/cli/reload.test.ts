@@ -157,6 +157,33 @@ describe('a reload takes nothing back that holds a door or a prompt:', () => {
       {},
       'ZAI_TOKEN is gone, and others would get the prompts that went by it',
     ],
+    [
+      'most of an origin',
+      { CORS_ORIGINS: 'https://chat.example.org' },
+      { CORS_ORIGINS: 'https://chat.example' },
+      'CORS_ORIGINS is the beginning of what it was, as in a file that is cut off',
+    ],
+    ...[
+      ['RATE_LIMIT_RPM', '60', '0'],
+      ['RATE_LIMIT_TPM', '60000', '0'],
+      ['LOOP_LIMIT', '500', '10000'],
+      ['MAX_CONCURRENT', '5', '4000'],
+      ['MAX_BODY_BYTES', '1000', '33554432'],
+      ['QUEUE_LIMIT', '0', '100'],
+      ['ANONYMOUS_MODE', 'false', 'true'],
+      ['WEB_SEARCH', 'off', 'auto'],
+    ].map(([name = '', before = '', after]): [string, Record<string, string>, Record<string, string>, string] => [
+      name,
+      { [name]: before },
+      {},
+      `${name} would go from ${before} to ${after}, and a running server gives up no protection`,
+    ]),
+    [
+      'a limit, by a word',
+      { RATE_LIMIT_RPM: '60' },
+      { RATE_LIMIT_RPM: '0' },
+      'RATE_LIMIT_RPM would go from 60 to 0, and a running server gives up no protection',
+    ],
   ])('%s', (_name, first, next, reason) => {
     for (const quietly of [true, false]) {
       const { lines, applied, reload } = setUp(first, () => loadedFrom(next))
@@ -181,6 +208,10 @@ describe('a reload takes nothing back that holds a door or a prompt:', () => {
     ['another service of the same host', { ZAI_API_KEY: 'a.b' }, { ZAI_API_KEY: 'a.b', ZAI_API_BASE: 'coding' }],
     ['the loss of a token nobody used', { ...both, UPSTREAMS: 'zai-api' }, { ZAI_API_KEY: 'a.b' }],
     // The address is bound: a new one is for the next start, which will ask for a key.
+    ['a higher limit', { RATE_LIMIT_RPM: '60' }, { RATE_LIMIT_RPM: '90' }],
+    ['a lower limit', { RATE_LIMIT_RPM: '60', MAX_CONCURRENT: '9000' }, { RATE_LIMIT_RPM: '6' }],
+    ['a first limit', {}, { RATE_LIMIT_RPM: '60', ANONYMOUS_MODE: 'false', WEB_SEARCH: 'off', LOOP_LIMIT: '100' }],
+    ['one more origin', { CORS_ORIGINS: 'https://a.example' }, { CORS_ORIGINS: 'https://a.example,https://b.example' }],
     ['an address for the next start', {}, { HOST: '0.0.0.0' }],
   ])('but gives %s', (_name, first, next) => {
     const { lines, applied, reload } = setUp(first, () => loadedFrom(next))

@@ -260,3 +260,108 @@ describe('prompts go to nobody that only the folder names', () => {
     expect(await run(command, worldOf(written))).toEqual({ code: 0, started: true, stderr: '' })
   })
 })
+
+describe('an account is opened to nobody by the folder alone', () => {
+  const key: Written = { setting: 'zaiApiKeys', place: 'env', value: 'a.b' }
+  const authToken = (place: Place): Written => ({ setting: 'authToken', place, value: 'sk-of-the-folder' })
+  const others = 'would let others use the account of environment variable ZAI_API_KEY, and is trusted less than that'
+
+  test.each<[string, Written[], string, string]>([
+    [
+      'another address',
+      [{ setting: 'host', place: 'dotEnv', value: '0.0.0.0' }, authToken('env')],
+      `HOST in /repo/.env ${others}`,
+      'pass --host or set HOST in the environment',
+    ],
+    [
+      'pages of an origin',
+      [{ setting: 'corsOrigins', place: 'toml', value: 'https://evil.example' }],
+      `cors_origins in /repo/zai2api.toml ${others}`,
+      'pass --cors-origins or set CORS_ORIGINS in the environment',
+    ],
+    [
+      'all pages, besides one of the user’s',
+      [
+        { setting: 'corsOrigins', place: 'dotEnv', value: 'https://mine.example,*' },
+        { setting: 'corsOrigins', place: 'user', value: 'https://mine.example' },
+      ],
+      `CORS_ORIGINS in /repo/.env ${others}`,
+      'pass --cors-origins or set CORS_ORIGINS in the environment',
+    ],
+    [
+      'a key that its author knows',
+      [authToken('dotEnv')],
+      `AUTH_TOKEN in /repo/.env ${others}`,
+      'set AUTH_TOKEN in the environment',
+    ],
+    [
+      'such a key instead of the user’s',
+      [authToken('dotEnv'), { ...authToken('user'), value: 'sk-mine' }],
+      `AUTH_TOKEN in /repo/.env ${others}`,
+      'set AUTH_TOKEN in the environment',
+    ],
+    [
+      'such a key beside the user’s',
+      [{ setting: 'anthropicApiKey', place: 'dotEnv', value: 'sk-other' }, authToken('env')],
+      `ANTHROPIC_API_KEY in /repo/.env ${others}`,
+      'set ANTHROPIC_API_KEY in the environment',
+    ],
+  ])('%s', async (_what, written, says, allow) => {
+    for (const command of ['serve', 'doctor'])
+      expect(await run(command, worldOf([key, ...written]))).toEqual({
+        code: 2,
+        started: false,
+        stderr: `zai2api: ${says}; to allow it, ${allow}\n`,
+      })
+  })
+
+  test.each<[string, Written[]]>([
+    ['where the account is of the folder, too', [{ ...key, place: 'dotEnv' }, authToken('dotEnv'), at0('dotEnv')]],
+    ['where the user says so', [key, authToken('env'), at0('env')]],
+    ['where there is no account', [authToken('dotEnv'), at0('dotEnv')]],
+    ['where nobody is let in by it', [key, { setting: 'host', place: 'dotEnv', value: '127.0.0.2' }]],
+    ['where it is ignored', [key, { setting: 'anthropicApiKey', place: 'dotEnv', value: 'sk-x' }]],
+    ['where it lets in less', [key, { setting: 'rateLimitRpm', place: 'dotEnv', value: '5' }]],
+    ['where it is the machine’s', [key, { setting: 'maxConcurrent', place: 'dotEnv', value: '9000' }]],
+    ['for the demo', [key, { setting: 'upstreams', place: 'env', value: 'demo' }, authToken('dotEnv'), at0('dotEnv')]],
+  ])('but %s', async (_what, written) => {
+    expect(await run('serve', worldOf(written))).toEqual({ code: 0, started: true, stderr: '' })
+  })
+
+  test.each<[SettingName, string, string]>([
+    ['rateLimitRpm', '5', '0'],
+    ['rateLimitTpm', '5', '6'],
+    ['maxConcurrent', '5', '6'],
+    ['anonymousMode', 'false', 'true'],
+    ['webSearch', 'off', 'on'],
+  ])('nor is %s taken back from the user’s own file', async (setting, value, weaker) => {
+    const { env } = settings[setting]
+    const world = worldOf([
+      { setting, place: 'user', value },
+      { setting, place: 'dotEnv', value: weaker },
+    ])
+    expect(await run('serve', world)).toEqual({
+      code: 2,
+      started: false,
+      stderr: `zai2api: ${env} in /repo/.env would give up the protection of ${env.toLowerCase()} in /home/me/.config/zai2api/zai2api.toml, and is trusted less than that; to allow it, pass --${env.toLowerCase().replaceAll('_', '-')} or set ${env} in the environment\n`,
+    })
+  })
+
+  test('clients that are run have a gateway of their own', async () => {
+    expect((await run('claude', worldOf([key, authToken('dotEnv'), at0('dotEnv')]))).started).toBe(true)
+  })
+
+  test('nor is a file written elsewhere for a server without an account', async () => {
+    for (const command of ['serve', 'demo'])
+      expect(await run(command, worldOf([{ setting: 'store', place: 'dotEnv', value: '/home/me/x.sqlite' }]))).toEqual({
+        code: 2,
+        started: false,
+        stderr:
+          'zai2api: STORE in /repo/.env would keep conversations outside of the working directory, and is trusted less than that; to allow it, pass --store or set STORE in the environment\n',
+      })
+  })
+})
+
+function at0(place: Place): Written {
+  return { setting: 'host', place, value: '0.0.0.0' }
+}

@@ -1,6 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { maybe, open, otherThan } from './open.ts'
+import { Value } from '@sinclair/typebox/value'
+import { isFields, jsonText } from '../openai/fields.ts'
+import { maybe, open, orElse, otherThan } from './open.ts'
 import { toolBody } from './tool-schema.ts'
+import { member } from './words.ts'
 
 const base64Source = open({ type: Type.Literal('base64'), media_type: Type.String(), data: Type.String() })
 const urlSource = open({ type: Type.Literal('url'), url: Type.String() })
@@ -17,16 +20,18 @@ const imageBlock = open({
 })
 const documentBlock = open({
   type: Type.Literal('document'),
-  source: Type.Union([
-    base64Source,
-    urlSource,
-    fileSource,
-    open({ type: Type.Literal('text'), data: Type.String() }),
-    open({
-      type: Type.Literal('content'),
-      content: Type.Union([Type.String(), Type.Array(Type.Union([textBlock, imageBlock]))]),
-    }),
-  ]),
+  source: maybe(
+    Type.Union([
+      base64Source,
+      urlSource,
+      fileSource,
+      open({ type: Type.Literal('text'), data: Type.String() }),
+      open({
+        type: Type.Literal('content'),
+        content: Type.Union([Type.String(), Type.Array(Type.Union([textBlock, imageBlock]))]),
+      }),
+    ]),
+  ),
   title: maybe(Type.String()),
   context: maybe(Type.String()),
   citations: maybe(open({ enabled: maybe(Type.Boolean()) })),
@@ -55,18 +60,12 @@ const resultBlock = Type.Union([
   }),
 ])
 /** Lossy programs send the bare value a tool has given, or texts in place of blocks. */
-const resultContent = Type.Union([
-  Type.String(),
-  Type.Array(Type.Union([resultBlock, Type.String()])),
-  open({}),
-  Type.Number(),
-  Type.Boolean(),
-])
+const resultContent = orElse(Type.String(), Type.Array(resultBlock))
 /** Other servers and lossy clients leave ids out, or leave them empty. */
 const toolResultBlock = open({
   type: Type.Literal('tool_result'),
   tool_use_id: maybe(Type.String()),
-  content: maybe(resultContent),
+  content: Type.Optional(resultContent),
   is_error: maybe(Type.Boolean()),
 })
 const toolUseBlock = open({
@@ -106,16 +105,9 @@ const knownBlocks = [
 /** Blocks of tools that another server ran, and of other APIs and times: other-blocks.ts makes of them what it can. */
 const otherBlock = open({ type: otherThan(...knownBlocks.map(({ properties }) => properties.type.const)) })
 
-/** Lossy programs leave a block null, or leave its type out. */
-const bareBlock = open({ type: Type.Optional(Type.Null()) })
+/** A text or blocks. Whatever else stands there is read, too: see `readBlocks`. */
+export const content = orElse(Type.String(), Type.Array(Type.Union([...knownBlocks, otherBlock])))
 
-export const content = Type.Union([
-  Type.String(),
-  Type.Array(Type.Union([...knownBlocks, otherBlock, Type.String(), Type.Null(), bareBlock])),
-  Type.Null(),
-])
-
-export type Content = Static<typeof content | typeof resultContent> | undefined
 export type KnownBlock = Static<(typeof knownBlocks)[number]>
 export type OtherBlock = Static<typeof otherBlock>
 export type Block = KnownBlock | OtherBlock
@@ -124,13 +116,47 @@ export type DocumentBlock = Static<typeof documentBlock>
 export type ImageBlock = Static<typeof imageBlock>
 export type SearchResultBlock = Static<typeof searchResultBlock>
 
-const knownTypes = new Set<string>(knownBlocks.map(({ properties }) => properties.type.const))
+const schemaOf = new Map<string, (typeof knownBlocks)[number]>(
+  knownBlocks.map((schema) => [schema.properties.type.const, schema]),
+)
 
-/** No text, nothing, and nothing without a type. */
-export function isBlock(value: string | { type?: string | null } | null): value is Block {
-  return typeof value === 'object' && typeof value?.type === 'string'
+/** A block, and where the client wrote it: `messages.3.content.0`. */
+export interface PlacedBlock {
+  block: Block
+  path: string
+}
+
+/**
+ * The blocks of a content, whatever it is: lossy programs leave blocks null or without a type, send texts in place of
+ * them, one block in place of many, or the bare value that a tool has given.
+ */
+export function readBlocks(content: unknown, path: string, ignore: (name: string) => void): PlacedBlock[] {
+  if (Array.isArray(content)) return content.flatMap((one, index) => readBlocks(one, `${path}.${index}`, ignore))
+  if (!isFields(content)) return jsonText(content) === '' ? [] : [{ block: textOf(jsonText(content)), path }]
+  if (typeof content.type === 'string')
+    return [{ block: readBlock({ ...content, type: content.type }, path, ignore), path }]
+  const text = member(content, 'text') ?? JSON.stringify(content)
+  return [{ block: textOf(text), path }]
+}
+
+function textOf(text: string): Block {
+  return { type: 'text', text }
+}
+
+/** Members that cannot be read are left out by name; without those it has to have, a block is of no type that is known. */
+function readBlock(block: OtherBlock, path: string, ignore: (name: string) => void): Block {
+  const schema = schemaOf.get(block.type)
+  if (schema === undefined || Value.Check(schema, block)) return block
+  if (block.type === 'text') return textOf(jsonText(Reflect.get(block, 'text')))
+  const faults = Object.entries(schema.properties).filter(
+    ([name, property]) => name in block && !Value.Check(property, Reflect.get(block, name)),
+  )
+  const names = faults.map(([name]) => name)
+  for (const name of names) ignore(`${path}.${name}`)
+  return { ...Object.fromEntries(Object.entries(block).filter(([name]) => !names.includes(name))), type: block.type }
 }
 
 export function isKnown(block: Block): block is KnownBlock {
-  return knownTypes.has(block.type)
+  const schema = schemaOf.get(block.type)
+  return schema !== undefined && Value.Check(schema, block)
 }

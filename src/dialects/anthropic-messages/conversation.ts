@@ -2,23 +2,23 @@ import { GatewayError, invalidField } from '../../core/errors.ts'
 import { type AssistantPart, type Message, type TextPart, textOf, type UserPart } from '../../core/request.ts'
 import { isBillingHeader } from '../openai/billing-header.ts'
 import { isFields, jsonText, listOf } from '../openai/fields.ts'
+import { named } from '../openai/speaker.ts'
 import { element } from '../openai/tagged.ts'
 import { toolCall } from '../openai/tool-call.ts'
 import { videoPart, videoTypes } from '../openai/video.ts'
 import {
   type Block,
-  type Content,
   type DocumentBlock,
   type ImageBlock,
-  isBlock,
   isKnown,
+  readBlocks,
   type SearchResultBlock,
   type ToolResultBlock,
 } from './blocks.ts'
 import { thoughtsOf } from './encode.ts'
 import { asOwnBlock, contentOf, storedFile } from './other-blocks.ts'
-import type { MessageBody, MessagesBody } from './schema.ts'
 import { offeredName } from './toolsets.ts'
+import type { Turn } from './turns.ts'
 import { member, text } from './words.ts'
 
 /** Takes the names of what cannot be told. */
@@ -32,9 +32,8 @@ export type Ignore = (name: string) => void
  * Errors: `invalid-request` for files by id in the newest words of the user: nothing is stored here. In older ones,
  * which nobody can send in another way, they become a sentence.
  */
-export function decodeConversation({ system, messages: bodies }: MessagesBody, ignore: Ignore): Message[] {
-  const instructions = systemTurn(system, {
-    path: 'system',
+export function decodeConversation(system: unknown, turns: readonly Turn[], ignore: Ignore): Message[] {
+  const instructions = systemTurn(readBlocks(system, 'system', ignore), {
     speaker: 'system',
     refuses: false,
     legacyCallId: '',
@@ -42,87 +41,84 @@ export function decodeConversation({ system, messages: bodies }: MessagesBody, i
   })
   const { messages } = instructions
   let { aside } = instructions
-  const newestUser = bodies.findLastIndex(({ role }) => role === 'user')
+  const newestUser = turns.findLastIndex(({ role }) => role === 'user')
   // Results of OpenAI's oldest calls carry no id: they follow their call.
   let legacyCallId = ''
-  for (const [index, body] of bodies.entries()) {
-    if (body.clear_at === 'next_user_message' && index < newestUser) continue
-    if (body.output_config) ignore(`messages.${index}.output_config`)
-    if (body.function_call) legacyCallId = `function_call_${index}`
-    const turn = decodeTurn(body, {
-      path: `messages.${index}.content`,
-      speaker: body.role,
-      refuses: index === newestUser,
+  for (const [place, turn] of turns.entries()) {
+    const { role, index, fields } = turn
+    if (fields.clear_at === 'next_user_message' && place < newestUser) continue
+    if (fields.output_config) ignore(`messages.${index}.output_config`)
+    if (fields.function_call) legacyCallId = `function_call_${index}`
+    const told = decodeTurn(turn, {
+      speaker: role,
+      refuses: place === newestUser,
       legacyCallId,
       ignore,
     })
-    if (aside.length > 0 && turn.messages.some(({ role }) => role === 'user')) {
+    if (aside.length > 0 && told.messages.some(({ role }) => role === 'user')) {
       messages.push({ role: 'user', parts: aside })
       aside = []
     }
-    messages.push(...turn.messages)
-    aside.push(...turn.aside)
+    messages.push(...told.messages)
+    aside.push(...told.aside)
   }
   return aside.length === 0 ? messages : [...messages, { role: 'user', parts: aside }]
 }
 
 interface Place {
-  path: string
-  speaker: MessageBody['role']
+  speaker: Turn['role']
   /** What cannot be read is refused. */
   refuses: boolean
   legacyCallId: string
   ignore: Ignore
 }
 
-interface Turn {
+interface ToldTurn {
   messages: Message[]
   /** What only a user can show. */
   aside: UserPart[]
 }
 
-function decodeTurn(body: MessageBody, place: Place): Turn {
-  switch (body.role) {
+function decodeTurn(turn: Turn, place: Place): ToldTurn {
+  const { role, blocks, fields } = turn
+  switch (role) {
     case 'user':
-      return { messages: userMessages(body.content, place), aside: [] }
+      return { messages: userMessages(turn, place), aside: [] }
     case 'assistant':
-      return assistantTurn(body, place)
+      return assistantTurn(turn, place)
     case 'system':
-    case 'developer':
-      return systemTurn(body.content, place)
+      return systemTurn(blocks, place)
     case 'tool':
-    case 'function': {
-      const callId = body.role === 'tool' ? member(body, 'tool_call_id') : place.legacyCallId
-      return { messages: [toolMessage(callId, body.content, place.path, place)], aside: [] }
-    }
+      return { messages: [toolMessage(member(fields, 'tool_call_id'), blocks, place)], aside: [] }
+    case 'function':
+      return { messages: [toolMessage(place.legacyCallId, blocks, place)], aside: [] }
     default:
-      return body.role satisfies never
+      return role satisfies never
   }
 }
 
 /** One user turn answers all parallel calls: each result is a message of its own, the rest follows them. */
-function userMessages(content: Content, place: Place): Message[] {
+function userMessages({ blocks, fields }: Turn, place: Place): Message[] {
   const results: Message[] = []
-  const parts: UserPart[] = []
-  for (const [index, block] of blocksOf(content).entries()) {
-    const path = `${place.path}.${index}`
+  const told: UserPart[] = []
+  for (const { block, path } of blocks) {
     if (isResult(block)) results.push(toolResult(block, path, place))
-    else parts.push(...partsOf(block, path, place))
+    else told.push(...partsOf(block, path, place))
   }
+  const parts = told.length > 0 || results.length === 0 ? named(fields, told) : told
   return parts.length > 0 || results.length === 0 ? [...results, { role: 'user', parts }] : results
 }
 
-function assistantTurn(body: MessageBody, place: Place): Turn {
+function assistantTurn({ blocks, fields }: Turn, place: Place): ToldTurn {
   const messages: Message[] = []
   const aside: UserPart[] = []
-  let parts: AssistantPart[] = text(member(body, 'reasoning_content')).map((told) => ({ ...told, type: 'reasoning' }))
+  let parts: AssistantPart[] = text(member(fields, 'reasoning_content')).map((told) => ({ ...told, type: 'reasoning' }))
   const flush = () => {
     // Nothing but another model's thinking: no turn is left to tell.
     if (parts.length > 0) messages.push({ role: 'assistant', parts })
     parts = []
   }
-  for (const [index, block] of blocksOf(body.content).entries()) {
-    const path = `${place.path}.${index}`
+  for (const { block, path } of blocks) {
     if (isResult(block)) {
       flush()
       messages.push(toolResult(block, path, place))
@@ -139,18 +135,18 @@ function assistantTurn(body: MessageBody, place: Place): Turn {
     }
   }
   parts.push(
-    ...text(member(body, 'refusal')),
-    ...listOf(body.tool_calls)
+    ...text(member(fields, 'refusal')),
+    ...listOf(fields.tool_calls)
       .filter(isFields)
       .map((call) => toolCall(call)),
   )
-  if (isFields(body.function_call)) parts.push({ ...toolCall(body.function_call), id: place.legacyCallId })
+  if (isFields(fields.function_call)) parts.push({ ...toolCall(fields.function_call), id: place.legacyCallId })
   flush()
   return { messages, aside: labelled(aside, 'the answer') }
 }
 
-function systemTurn(content: Content, place: Place): Turn {
-  const parts = blocksOf(content).flatMap((block, index) => partsOf(block, `${place.path}.${index}`, place))
+function systemTurn(blocks: Turn['blocks'], place: Place): ToldTurn {
+  const parts = blocks.flatMap(({ block, path }) => partsOf(block, path, place))
   const words = parts.filter(isText).filter((part) => !isBillingHeader(part.text))
   const messages: Message[] = words.length === 0 ? [] : [{ role: 'system', text: textOf(words) }]
   return {
@@ -166,21 +162,6 @@ function labelled(parts: UserPart[], origin: string): UserPart[] {
   return parts.length === 0 ? [] : [...text(`[This belongs to ${origin} above:]`), ...parts]
 }
 
-function blocksOf(content: Content): readonly Block[] {
-  if (content === undefined || content === null) return []
-  if (Array.isArray(content))
-    return content.flatMap((block): Block[] => {
-      if (block === null) return []
-      if (typeof block === 'string') return [textBlock(block)]
-      return isBlock(block) ? [block] : [textBlock(member(block, 'text') ?? JSON.stringify(block))]
-    })
-  return [textBlock(typeof content === 'string' ? content : JSON.stringify(content))]
-}
-
-function textBlock(words: string): Block {
-  return { type: 'text', text: words }
-}
-
 function isResult(block: Block): block is ToolResultBlock {
   return block.type === 'tool_result'
 }
@@ -190,12 +171,13 @@ function isText(part: UserPart): part is TextPart {
 }
 
 function toolResult({ tool_use_id, content, is_error }: ToolResultBlock, path: string, place: Place): Message {
-  return { ...toolMessage(tool_use_id, content, `${path}.content`, place), isError: is_error ?? false }
+  const blocks = readBlocks(content, `${path}.content`, place.ignore)
+  return { ...toolMessage(tool_use_id, blocks, place), isError: is_error ?? false }
 }
 
-function toolMessage(callId: string | null | undefined, content: Content, path: string, place: Place): ToolMessage {
+function toolMessage(callId: string | null | undefined, blocks: Turn['blocks'], place: Place): ToolMessage {
   const result: Place = { ...place, speaker: 'tool' }
-  const parts = blocksOf(content).flatMap((block, index) => partsOf(block, `${path}.${index}`, result))
+  const parts = blocks.flatMap(({ block, path }) => partsOf(block, path, result))
   return { role: 'tool', callId: callId ?? '', parts, isError: false }
 }
 
@@ -229,7 +211,7 @@ function partsOf(told: Block, path: string, place: Place): UserPart[] {
     case 'tool_use':
       return text(element(block.type, { name: block.name }, JSON.stringify(block.input ?? {})))
     case 'tool_result':
-      return toolMessage('', block.content, `${path}.content`, place).parts
+      return toolMessage('', readBlocks(block.content, `${path}.content`, place.ignore), place).parts
     case 'thinking':
     case 'redacted_thinking':
       // Sealed by another server.
@@ -279,7 +261,7 @@ function imageParts({ source, data, mimeType, transformations }: ImageBlock, pat
   if (data && mimeType) return [{ type: 'image', source: { type: 'base64', mediaType: mimeType, data } }]
   switch (source?.type) {
     case undefined:
-      return unreadable(invalidField(`${path}.source`, 'this field is required'), 'image', path, place)
+      return unreadable(invalidField(`${path}.source`, unreadableSource), 'image', path, place)
     case 'base64':
       return [{ type: 'image', source: { type: 'base64', mediaType: source.media_type, data: source.data } }]
     case 'url':
@@ -297,7 +279,9 @@ function documentParts({ source, title, context, citations }: DocumentBlock, pat
   // A file is read apart, so that what is said of it stands in front.
   const about = context ? text(element('document_context', { title }, context)) : []
   const asText = (inner: string) => text(element('document', { title, context }, inner))
-  switch (source.type) {
+  switch (source?.type) {
+    case undefined:
+      return unreadable(invalidField(`${path}.source`, unreadableSource), 'document', path, place)
     case 'base64':
       return [...about, { ...document, source: { type: 'base64', mediaType: source.media_type, data: source.data } }]
     case 'url':
@@ -319,6 +303,8 @@ function documentParts({ source, title, context, citations }: DocumentBlock, pat
       return source satisfies never
   }
 }
+
+const unreadableSource = 'a source is required, of the type base64 with media_type and data, or url with url.'
 
 function availableNow(tool: string): string {
   return `Tool ${tool} is now available.`

@@ -8,6 +8,7 @@ import type { MessagesOptions } from './encode.ts'
 import { ignoredOptions } from './ignored.ts'
 import type { MessagesBody } from './schema.ts'
 import { decodeTools } from './tools.ts'
+import { readTurns } from './turns.ts'
 
 /**
  * A Messages body in our language. Words of OpenAI's APIs are taken for what they mean, because programs send them.
@@ -21,11 +22,12 @@ export function decode(checked: unknown, headers: Headers): Decoded<MessagesOpti
   refuseThread(body)
   refuseCompaction(body)
   refuseBudget(body, headers)
-  if (body.messages.length === 0) throw invalidField('messages', 'at least one message is required.')
   const ignored = new Set<string>()
   const ignore = (name: string) => void ignored.add(name)
-  const { tools, toolsets, toolChoice, parallelToolCalls, search, searchRules } = decodeTools(body, ignore)
-  const told = decodeConversation(body, ignore)
+  const turns = readTurns(body.messages, ignore)
+  if (turns.length === 0) throw invalidField('messages', 'at least one message is required.')
+  const { tools, toolsets, toolChoice, parallelToolCalls, search, searchRules } = decodeTools(body, turns, ignore)
+  const told = decodeConversation(body.system, turns, ignore)
   const edits = body.context_management?.edits
   const toolBytes = edits?.length ? Buffer.byteLength(JSON.stringify(tools)) : 0
   const { messages, appliedEdits } = manageContext(told, edits ?? [], { toolBytes, ignore })

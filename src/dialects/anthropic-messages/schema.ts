@@ -1,12 +1,13 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { longestModelName } from '../../core/model-name.ts'
 import { content } from './blocks.ts'
-import { maybe, open } from './open.ts'
+import { maybe, open, orElse } from './open.ts'
 import { legacyFunction, toolBody, toolChoice } from './tool-schema.ts'
 
 const strings = Type.Array(Type.String())
 const anything = Type.Optional(Type.Unknown())
 
+/** Whatever else stands in a conversation is read, too: see ../openai/entries.ts. */
 const message = open({
   /** Claude Code puts its environment behind the first prompt as `system`; the last three are of OpenAI's Chat API. */
   role: Type.Union([
@@ -55,7 +56,7 @@ const contextEdit = open({
 /** The body of `POST /messages` and of `/messages/count_tokens`, which has no `max_tokens`. */
 export const messagesBody = open({
   model: Type.String({ minLength: 1, maxLength: longestModelName }),
-  messages: Type.Array(message),
+  messages: Type.Union([Type.Array(orElse(message)), Type.String(), open({})]),
   system: Type.Optional(content),
   max_tokens: maybe(Type.Integer({ minimum: 1 })),
   tools: maybe(Type.Array(toolBody)),
@@ -100,4 +101,3 @@ export const messagesBody = open({
 })
 
 export type MessagesBody = Static<typeof messagesBody>
-export type MessageBody = MessagesBody['messages'][number]

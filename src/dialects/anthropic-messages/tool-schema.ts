@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { maybe, open, otherThan } from './open.ts'
+import { maybe, open, orNull, otherThan } from './open.ts'
 
 const strings = Type.Array(Type.String())
 const anySchema = Type.Record(Type.String(), Type.Unknown())
@@ -14,7 +14,8 @@ const customTool = open({
   type: maybe(Type.Literal('custom')),
   name: Type.String({ minLength: 1 }),
   description: maybe(Type.String()),
-  input_schema: anySchema,
+  // Left null it means no arguments; left out it is a mistake.
+  input_schema: orNull(anySchema),
   ...inAnyTool,
 })
 /** OpenAI's tools, flat as in its Responses API, */
@@ -30,7 +31,7 @@ const bareFunction = open({
   type: Type.Optional(Type.Null()),
   name: Type.String({ minLength: 1 }),
   description: maybe(Type.String()),
-  parameters: anySchema,
+  parameters: orNull(anySchema),
   ...inAnyTool,
 })
 /** and nested as in its Chat API. */

@@ -1,11 +1,13 @@
 import type { SearchRules, Tool, ToolChoice } from '../../core/request.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'
-import { isBlock, isKnown } from './blocks.ts'
+import { fieldsOf, listOf } from '../openai/fields.ts'
+import { isKnown } from './blocks.ts'
 import { clientTool } from './client-tools.ts'
 import type { Ignore } from './conversation.ts'
-import type { MessageBody, MessagesBody } from './schema.ts'
+import type { MessagesBody } from './schema.ts'
 import type { NestedFunction, OwnTool, ToolBody, ToolChoiceBody, TypedTool } from './tool-schema.ts'
 import { offeredName, type Toolset, toolsetOf, toolsetTools } from './toolsets.ts'
+import type { Turn } from './turns.ts'
 
 export interface DecodedTools {
   tools: Tool[]
@@ -21,11 +23,11 @@ export interface DecodedTools {
  * servers would run is named, but for the web search.
  * Errors: `invalid-request` for a choice of a tool that does not run here.
  */
-export function decodeTools(body: MessagesBody, ignore: Ignore): DecodedTools {
+export function decodeTools(body: MessagesBody, turns: readonly Turn[], ignore: Ignore): DecodedTools {
   const { tool_choice, parallel_tool_calls } = body
-  const entries = listedTools(body)
+  const entries = listedTools(body, turns)
   const chosen = nameOf(tool_choice)
-  const isOffered = offering(entries, body.messages, chosen)
+  const isOffered = offering(entries, turns, chosen)
   const tools = firstOfEachName(entries.flatMap((entry) => offeredTools(entry, isOffered, ignore)))
   const typed = entries.map(({ tool }) => tool).filter(isTyped)
   const toolsets = typed.flatMap((tool) => toolsetOf(tool) ?? [])
@@ -54,16 +56,14 @@ interface Entry {
   isAdded: boolean
 }
 
-function listedTools({ tools, functions, messages }: MessagesBody): Entry[] {
+function listedTools({ tools, functions }: MessagesBody, turns: readonly Turn[]): Entry[] {
   const [listed, name] = tools?.length ? [tools, 'tools'] : [functions ?? [], 'functions']
-  const added = messages.flatMap(({ content }, turn) =>
-    Array.isArray(content)
-      ? content.flatMap((block, n) =>
-          isBlock(block) && isKnown(block) && block.type === 'tool_addition' && block.tool.definition
-            ? [{ tool: block.tool.definition, path: `messages.${turn}.content.${n}.tool`, isAdded: true }]
-            : [],
-        )
-      : [],
+  const added = turns.flatMap(({ blocks }) =>
+    blocks.flatMap(({ block, path }) =>
+      isKnown(block) && block.type === 'tool_addition' && block.tool.definition
+        ? [{ tool: block.tool.definition, path: `${path}.tool`, isAdded: true }]
+        : [],
+    ),
   )
   return [...listed.map((tool, index) => ({ tool, path: `${name}.${index}`, isAdded: false })), ...added]
 }
@@ -77,18 +77,15 @@ type IsOffered = (name: string, isDeferred: boolean) => boolean
  * Which tools are there at the end of the conversation. A deferred one is once a search has found it, a message has
  * added it, or the request chooses it; none is that a message has taken away.
  */
-function offering(entries: Entry[], messages: MessageBody[], chosen: string | undefined): IsOffered {
+function offering(entries: Entry[], turns: readonly Turn[], chosen: string | undefined): IsOffered {
   const found = new Set<string>(chosen === undefined ? [] : [chosen])
   const removed = new Set<string>()
-  for (const { content } of messages) {
-    if (!Array.isArray(content)) continue
-    for (const block of content) {
-      if (!isBlock(block) || !isKnown(block)) continue
-      if (block.type === 'tool_result' && Array.isArray(block.content)) {
-        for (const part of block.content)
-          if (typeof part === 'object' && part.type === 'tool_reference' && 'tool_name' in part)
-            found.add(part.tool_name)
-      }
+  for (const { blocks } of turns) {
+    for (const { block } of blocks) {
+      if (!isKnown(block)) continue
+      if (block.type === 'tool_result')
+        for (const { type, tool_name } of listOf(block.content).map(fieldsOf))
+          if (type === 'tool_reference' && typeof tool_name === 'string') found.add(tool_name)
       if (block.type === 'tool_addition') {
         const name = block.tool.name ?? definedName(block.tool.definition)
         if (name) found.add(name)

@@ -1,7 +1,8 @@
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
 import { isBillingHeader } from '../openai/billing-header.ts'
 import { outputParts, partOf, partsOf, textPart } from '../openai/content.ts'
-import { type Fields, fieldsOf, isFields, jsonText, listOf, textOr } from '../openai/fields.ts'
+import type { Entry } from '../openai/entries.ts'
+import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/fields.ts'
 import { named, speakerOf, spokenBy } from '../openai/speaker.ts'
 import { tagged } from '../openai/tagged.ts'
 import { type CustomName, toolCall } from '../openai/tool-call.ts'
@@ -20,18 +21,17 @@ export interface Conversation {
  *
  * Errors: `invalid-request` for a file in what the user has sent last that cannot be read.
  */
-export function decodeConversation(entries: readonly unknown[], path: string, customName: CustomName): Conversation {
+export function decodeConversation(entries: readonly Entry[], path: string, customName: CustomName): Conversation {
   const messages: Message[] = []
   const unheard: string[] = []
-  const justSent = entries.findLastIndex(isByAssistant) + 1
+  const justSent = (entries.findLast(({ fields }) => isByAssistant(fields))?.index ?? -1) + 1
   // Images and files of a system or an assistant: only users can show any, so they follow in a turn of their own.
   let aside: UserPart[] = []
   // Legacy functions know no ids: a result belongs to the call before it.
   let functionCallId = ''
 
-  for (const [index, entry] of entries.entries()) {
+  for (const { fields, index } of entries) {
     const at = `${path}.${index}`
-    const fields = isFields(entry) ? entry : { role: 'user', content: jsonText(entry) }
     if (typeof fields.role === 'string') readMessage(fields, at, index)
     else readItem(fields, at, index)
   }
@@ -205,7 +205,6 @@ function listed(content: unknown): [place: number | undefined, part: unknown][] 
   return Array.isArray(content) ? [...content.entries()] : [[undefined, content]]
 }
 
-function isByAssistant(entry: unknown): boolean {
-  const { role, type } = fieldsOf(entry)
+function isByAssistant({ role, type }: Fields): boolean {
   return role === 'assistant' || (role === undefined && /_call$|^reasoning$/.test(textOr(type)))
 }

@@ -1,6 +1,7 @@
 import type { Decoded } from '../../core/dialect.ts'
 import { invalidField } from '../../core/errors.ts'
 import type { Message, OutputFormat } from '../../core/request.ts'
+import { type Entry, readEntries } from '../openai/entries.ts'
 import { fieldsOf, isFields, listOf, textOr } from '../openai/fields.ts'
 import { decodeVerbosity } from '../openai/verbosity.ts'
 import { decodeConversation } from './conversation.ts'
@@ -19,9 +20,9 @@ import { decodeTools } from './tools.ts'
 export function decode(checked: unknown): Decoded<ChatOptions> {
   const body = checked as ChatBody // the door has checked it against the schema
   refuse(body)
+  const { entries, path, ignoredRoles } = conversationOf(body)
   const { tools, customTools, toolChoice, parallelToolCalls, search, searchRules, ignored } = decodeTools(body)
   const offered = new Map(customTools.map(([name, own]) => [own, name]))
-  const { entries, path } = entriesOf(body)
   const { messages, unheard } = decodeConversation(entries, path, (name) => offered.get(name) ?? name)
   const thinking = decodeReasoning(body)
   const verbosity = decodeVerbosity(
@@ -47,7 +48,14 @@ export function decode(checked: unknown): Decoded<ChatOptions> {
       output: decodeOutput(body.response_format ?? body.text?.format ?? body.output_config?.format),
       search,
       searchRules,
-      unsupported: [...ignored, ...unheard, ...unsupportedOptions(body), ...thinking.ignored, ...verbosity.ignored],
+      unsupported: [
+        ...ignored,
+        ...ignoredRoles,
+        ...unheard,
+        ...unsupportedOptions(body),
+        ...thinking.ignored,
+        ...verbosity.ignored,
+      ],
     },
     options: {
       includeUsage: body.stream_options?.include_usage ?? false,
@@ -66,21 +74,35 @@ function refuse(body: ChatBody): void {
         field,
         'this API keeps nothing between requests; send the whole conversation, or use /v1/responses.',
       )
-  if (entriesOf(body).entries.length === 0) throw invalidField('messages', 'at least one message is required.')
   if ((body.n ?? 1) > 1) throw invalidField('n', 'this server gives one choice a request.')
   if (body.tool_choice === 'required' && !body.tools?.length && !body.functions?.length)
     throw invalidField('tool_choice', "'tool_choice' is only allowed when 'tools' are specified.")
 }
 
-/** Responses call the conversation `input`, where a text is one message of the user. */
-function entriesOf({ messages, input }: ChatBody): { entries: readonly unknown[]; path: string } {
-  if (messages?.length || !input) return { entries: messages ?? [], path: 'messages' }
-  return { entries: typeof input === 'string' ? [input] : input, path: 'input' }
+interface Conversation {
+  entries: Entry[]
+  /** The field it stands in. */
+  path: string
+  ignoredRoles: string[]
+}
+
+/** Responses call it `input`. */
+function conversationOf({ messages, input }: ChatBody): Conversation {
+  const path = isGiven(messages) || input === undefined || input === null ? 'messages' : 'input'
+  const ignoredRoles: string[] = []
+  const entries = readEntries(path === 'messages' ? messages : input, path, (name) => ignoredRoles.push(name))
+  if (entries.length === 0) throw invalidField(path, 'at least one message is required.')
+  return { entries, path, ignoredRoles }
+}
+
+/** An empty list is none. */
+function isGiven(entries: unknown): boolean {
+  return Array.isArray(entries) ? entries.length > 0 : entries !== undefined && entries !== null
 }
 
 /** What Responses and Messages say in front of the conversation. */
 function systemMessages({ instructions, system }: ChatBody): Message[] {
-  const systems = system ? [{ role: 'system', content: system }] : []
+  const systems = system ? [{ fields: { role: 'system', content: system }, index: 0 }] : []
   const { messages } = decodeConversation(systems, 'system', (name) => name)
   return [...(instructions ? [{ role: 'system' as const, text: instructions }] : []), ...messages]
 }
@@ -138,7 +160,7 @@ const optionsBeyond: readonly [name: string, asks: (body: ChatBody) => unknown][
   ['store', ({ store }) => store],
   ['service_tier', ({ service_tier }) => service_tier && !['auto', 'default'].includes(service_tier)],
   // What other APIs have.
-  ['input', ({ messages, input }) => messages?.length && input?.length],
+  ['input', ({ messages, input }) => isGiven(messages) && isGiven(input)],
   ['top_k', ({ top_k }) => typeof top_k === 'number' && top_k > 0],
   ['background', ({ background }) => background === true],
   ['max_tool_calls', ({ max_tool_calls }) => typeof max_tool_calls === 'number'],

@@ -19,7 +19,8 @@ const message = open({
 })
 /** An item of Responses: calls, results and reasoning stand beside the messages. */
 const item = open({ role: Type.Optional(Type.Null()), type: Type.String({ minLength: 1 }) })
-const entries = Type.Array(Type.Union([message, item]))
+/** What conversations are made of; whatever else stands in one is read, too: see ../openai/entries.ts. */
+const entries = Type.Union([Type.Array(Type.Union([Type.Unknown(), message, item])), Type.String(), open({})])
 
 const signature = {
   name,
@@ -78,7 +79,7 @@ const penalty = maybe(Type.Number({ minimum: -2, maximum: 2 }))
 export const chatBody = open({
   model: Type.String({ minLength: 1, maxLength: longestModelName }),
   messages: maybe(entries),
-  input: maybe(Type.Union([Type.String(), entries])),
+  input: maybe(entries),
   instructions: maybe(Type.String()),
   system: maybe(Type.Union([Type.String(), Type.Array(Type.Unknown())])),
   tools: maybe(Type.Array(tool)),

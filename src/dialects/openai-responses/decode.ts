@@ -3,6 +3,7 @@ import { invalidField } from '../../core/errors.ts'
 import type { OutputFormat, SearchRules, Tool, ToolChoice } from '../../core/request.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'
 import { decodeEffort } from '../openai/effort.ts'
+import { readEntries } from '../openai/entries.ts'
 import { listOf } from '../openai/fields.ts'
 import { decodeVerbosity } from '../openai/verbosity.ts'
 import { echoOf, summaryOf } from './echo.ts'
@@ -26,6 +27,11 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
   const { history = [], ...rest } = checked as Recalled // the door has checked it against the schema
   const body = ownBody(rest)
   refuse(body)
+  const ignoredRoles: string[] = []
+  const placed = (list: ItemBody[], path: string) =>
+    readEntries(list, path, (name) => ignoredRoles.push(name)).flatMap(({ fields, index }): PlacedItem[] =>
+      ownItems(fields).map((item) => ({ item, path: `${path}.${index}` })),
+    )
   const items = [...placed(history, 'previous_response'), ...placed(body.input, 'input')]
   const added = items.flatMap(toolsIn)
   const tools = [...body.tools, ...added.map(({ tool }) => tool)]
@@ -59,6 +65,7 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
       unsupported: [
         ...body.tools.flatMap((tool, index) => unsupportedTool(tool, `tools.${index}`)),
         ...added.flatMap(({ tool, path }) => unsupportedTool(tool, path)),
+        ...ignoredRoles,
         ...unheard,
         ...unsupportedOptions(body),
         ...effort.ignored,
@@ -86,10 +93,6 @@ function refuse(body: OwnBody): void {
 
 function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null
-}
-
-function placed(items: ItemBody[], list: string): PlacedItem[] {
-  return items.flatMap((item, index) => ownItems(item).map((own) => ({ item: own, path: `${list}.${index}` })))
 }
 
 /** Tools that came up on the way: found by the client's search, or added by its developer. */

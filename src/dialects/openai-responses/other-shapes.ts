@@ -1,5 +1,6 @@
 import { Value } from '@sinclair/typebox/value'
 import { invalidField } from '../../core/errors.ts'
+import { listed } from '../openai/entries.ts'
 import { type Fields, fieldsOf, isFields, jsonText, listOf, textOr } from '../openai/fields.ts'
 import {
   type FlatChoice,
@@ -47,10 +48,17 @@ export function ownBody(body: ResponsesBody): OwnBody {
   }
 }
 
-/** A text is one message of the user. */
+/** A text is one message of the user. What says nothing keeps its place: paths count by it. */
 function itemsOf(input: unknown): ItemBody[] {
-  const items = typeof input === 'string' ? [input] : listOf(input)
-  return items.map((item) => (isFields(item) ? item : { role: 'user', content: jsonText(item) }))
+  return listed(input).map((item) => {
+    if (isFields(item)) return isReference(item) ? { ...item, type: 'item_reference' } : item
+    return item === null ? {} : { role: 'user', content: Array.isArray(item) ? item : jsonText(item) }
+  })
+}
+
+/** The type of a reference may be left out. */
+function isReference({ id, type, ...others }: Fields): boolean {
+  return typeof id === 'string' && (type === undefined || type === null) && Object.keys(others).length === 0
 }
 
 function systemOf(system: unknown): string | undefined {
@@ -82,7 +90,8 @@ function ownTool(tool: Fields): Fields {
   const { function: inner, custom, input_schema: parameters, ...flat } = tool
   if (isFields(inner)) return { ...flat, type: 'function', ...inner }
   if (isFields(custom)) return { ...flat, type: 'custom', ...custom, format: grammarOf(custom.format) }
-  return isFields(parameters) ? { ...flat, type: 'function', parameters } : tool
+  if (isFields(parameters)) return { ...flat, type: 'function', parameters }
+  return parameters === null ? { type: 'function', ...flat } : tool
 }
 
 function grammarOf(format: unknown): unknown {

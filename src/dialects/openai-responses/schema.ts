@@ -102,7 +102,7 @@ const toolsOfOthers = [
     type: Type.Optional(Type.Literal('custom')),
     name,
     description: maybe(Type.String()),
-    input_schema: jsonSchema,
+    input_schema: orNull(jsonSchema),
   }),
 ]
 
@@ -261,7 +261,7 @@ export const textFormat = Type.Union([
 /** The body of `POST /responses`. */
 export const responsesBody = open({
   model: Type.String({ minLength: 1, maxLength: longestModelName }),
-  input: maybe(Type.Union([Type.String(), Type.Array(Type.Union([...knownItem.anyOf, open({}), Type.String()]))])),
+  input: maybe(Type.Union([Type.String(), Type.Array(Type.Union([Type.Unknown(), ...knownItem.anyOf])), open({})])),
   instructions: maybe(Type.String()),
   previous_response_id: maybe(Type.String()),
   tools: maybe(Type.Array(Type.Union([...tool.anyOf, ...toolsOfOthers]))),

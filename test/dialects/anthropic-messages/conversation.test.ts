@@ -428,7 +428,12 @@ describe('files by their ids are refused where the user has just sent them', () 
     ],
     ['OpenAI’s picture', { type: 'input_image', file_id: 'f' }, '.file_id', `: ${stored}`],
     ['OpenAI’s file', { type: 'file', file: { file_id: 'f' } }, '.file_id', `: ${stored}`],
-    ['a picture of nothing', { type: 'image' }, '.source', ': this field is required'],
+    [
+      'a picture of nothing',
+      { type: 'image' },
+      '.source',
+      ': a source is required, of the type base64 with media_type and data, or url with url.',
+    ],
     [
       'a picture from nowhere',
       { type: 'image_url', image_url: { url: 'a.png' } },

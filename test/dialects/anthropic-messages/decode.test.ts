@@ -102,6 +102,8 @@ describe('deferred tools', () => {
 
 describe('refused by decode', () => {
   const file = { type: 'file', file_id: 'file_1' }
+  const noSource = (path: string) =>
+    `${path}: a source is required, of the type base64 with media_type and data, or url with url.`
   const byId = (path: string) => `${path}: files by id are not stored here; send the content as base64, text or a URL.`
   test.each<[string, object, string, string]>([
     ['an empty conversation', body({ messages: [] }), 'messages', 'messages: at least one message is required.'],
@@ -116,6 +118,18 @@ describe('refused by decode', () => {
       user({ type: 'tool_result', tool_use_id: 't', content: [{ type: 'document', source: file }] }),
       'messages.0.content.0.content.0.source',
       byId('messages.0.content.0.content.0.source'),
+    ],
+    [
+      'an image without its media type',
+      user({ type: 'image', source: { type: 'base64', data: '' } }),
+      'messages.0.content.0.source',
+      noSource('messages.0.content.0.source'),
+    ],
+    [
+      'a document of an unknown source',
+      user({ type: 'document', source: { type: 'magic' } }),
+      'messages.0.content.0.source',
+      noSource('messages.0.content.0.source'),
     ],
   ])('%s', (_name, checked, param, message) => {
     expect(thrownBy(() => decode(checked))).toMatchObject({ kind: 'invalid-request', param, message })
@@ -132,15 +146,7 @@ describe('refused by decode', () => {
 describe('refused at the door', () => {
   test.each<[string, object, string]>([
     ['no model', { max_tokens: 1, messages: hello }, 'model'],
-    ['an unknown role', body({ messages: [{ role: 'robot', content: 'x' }] }), 'messages.0.role'],
-    ['content of another type', body({ messages: [{ role: 'user', content: 7 }] }), 'messages.0.content'],
-    ['a text block of something else', user({ type: 'text', text: 7 }), 'messages.0.content.0.text'],
-    [
-      'an image without its media type',
-      user({ type: 'image', source: { type: 'base64', data: '' } }),
-      'messages.0.content.0.source.media_type',
-    ],
-    ['an unknown image source', user({ type: 'image', source: { type: 'magic' } }), 'messages.0.content.0.source.type'],
+    ['messages as a number', body({ messages: 7 }), 'messages'],
     ['a tool without a schema', body({ tools: [{ name: 'f' }] }), 'tools.0.input_schema'],
     ['a custom tool without a schema', body({ tools: [{ type: 'custom', name: 'f' }] }), 'tools.0.input_schema'],
     ['an unknown tool choice', body({ tool_choice: { type: 'maybe' } }), 'tool_choice.type'],

@@ -244,8 +244,7 @@ describe('refused by decode', () => {
 describe('refused at the door', () => {
   test.each<[string, object, string]>([
     ['no model', { messages: hello }, 'model'],
-    ['messages as a string', chat({ messages: 'Hello' }), 'messages'],
-    ['an unknown role', chat({ messages: [{ role: 'robot', content: 'x' }] }), 'messages.0.role'],
+    ['messages as a number', chat({ messages: 7 }), 'messages'],
     ['a function without a name', chat({ tools: [{ type: 'function', function: {} }] }), 'tools.0.function.name'],
     ['an unknown tool choice', chat({ tool_choice: 'maybe' }), 'tool_choice'],
     ['an unknown output format', chat({ response_format: { type: 'yaml' } }), 'response_format.type'],

@@ -299,7 +299,6 @@ describe('refused at the door', () => {
   test.each<[string, object, string]>([
     ['no model', { input: 'Hello' }, 'model'],
     ['input as a number', ask({ input: 1 }), 'input'],
-    ['an item that is none', ask({ input: [7] }), 'input.0'],
     ['a function without a name', ask({ tools: [{ type: 'function' }] }), 'tools.0.name'],
     [
       'a namespace of something else',

@@ -99,7 +99,6 @@ describe('a history made elsewhere is told, whatever is wrong with it:', () => {
     ['content that is a number', [{ role: 'assistant', content: 7 }], [assistant('7')]],
     ['content of null', [{ role: 'assistant', content: null }], []],
     ['parts that are texts', [{ role: 'assistant', content: ['a'] }], [assistant('a')]],
-    ['a role nobody knows', [{ role: 'critic', content: 'a' }], [user(text('a'))]],
     [
       'parts beside what is not read',
       [

@@ -1,0 +1,92 @@
+import { ignoredValue } from './effort.ts'
+import { type Fields, isFields, jsonText, textOr } from './fields.ts'
+
+/** A message of a conversation, or an item that stands in place of one, and its index in the list the client sent. */
+export interface Entry {
+  fields: Fields
+  index: number
+}
+
+/** The roles of the APIs served here. */
+const ownRoles = new Set(['user', 'assistant', 'system', 'developer', 'tool', 'function'])
+
+/** What other servers, datasets and programs call them. */
+const rolesOfOthers = new Map([
+  ['human', 'user'],
+  ['customer', 'user'],
+  ['ai', 'assistant'],
+  ['bot', 'assistant'],
+  ['chatbot', 'assistant'],
+  ['gpt', 'assistant'],
+  ['model', 'assistant'],
+  ['platform', 'system'],
+  ['root', 'system'],
+  ['ipython', 'tool'],
+  ['observation', 'tool'],
+  ['tool_response', 'tool'],
+  ['tool_result', 'tool'],
+])
+
+/**
+ * The entries of a conversation, wherever it was made, with roles of the APIs served here. A value alone is a list of
+ * one, a text is a message of the user, and what says nothing (`null`, `{}`) is left out. An entry whose type is that
+ * of an item or a block has no role. A role nobody knows is a user under that name, so that the model can tell who
+ * spoke. Each role that had to be translated or guessed is ignored by name, once.
+ *
+ * Content may stand where others have it, in `parts`, `text` or `value`.
+ */
+export function readEntries(list: unknown, path: string, ignore: (name: string) => void): Entry[] {
+  const named = new Set<string>()
+  const ignoreOnce = (role: unknown) => {
+    const name = ignoredValue(`${path}.role`, role)
+    if (!named.has(name)) ignore(name)
+    named.add(name)
+  }
+  return listed(list).flatMap((entry, index): Entry[] => {
+    if (!isFields(entry)) {
+      const content = Array.isArray(entry) ? entry : jsonText(entry)
+      return content.length === 0 ? [] : [{ fields: { role: 'user', content }, index }]
+    }
+    if (Object.keys(entry).length === 0) return []
+    return [{ fields: isItem(entry) ? withoutRole(entry) : readMessage(entry, ignoreOnce), index }]
+  })
+}
+
+/** A value alone is a list of one. */
+export function listed(list: unknown): readonly unknown[] {
+  if (Array.isArray(list)) return list
+  return list === null || list === undefined ? [] : [list]
+}
+
+/** Items are told by their type; some servers write a role beside it. */
+function isItem({ role, type }: Fields): boolean {
+  if (typeof type !== 'string' || type === '' || type === 'message') return false
+  return role === undefined || role === null || /_call$|_output$|^reasoning$/.test(type)
+}
+
+function withoutRole(item: Fields): Fields {
+  return 'role' in item ? { ...item, role: undefined } : item
+}
+
+function readMessage(message: Fields, ignoreRole: (role: unknown) => void): Fields {
+  const asked = message.role ?? message.from
+  const word = textOr(asked).trim().toLowerCase()
+  if (ownRoles.has(word)) return word === message.role && 'content' in message ? message : withRole(message, word)
+  const isMissing = asked === undefined || asked === null || asked === ''
+  ignoreRole(isMissing ? 'missing' : asked)
+  if (isMissing) return withRole(message, likelyRole(message))
+  const known = rolesOfOthers.get(word)
+  if (known !== undefined) return withRole(message, known)
+  return withRole(textOr(message.name) === '' ? { ...message, name: textOr(asked) } : message, 'user')
+}
+
+/** What only one role has. */
+function likelyRole({ tool_calls, function_call, tool_call_id }: Fields): string {
+  if (Array.isArray(tool_calls) || isFields(function_call)) return 'assistant'
+  return textOr(tool_call_id) === '' ? 'user' : 'tool'
+}
+
+function withRole(message: Fields, role: string): Fields {
+  const { content, parts, text, value } = message
+  return { ...message, role, content: content ?? parts ?? text ?? value }
+}

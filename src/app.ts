@@ -5,6 +5,7 @@ import type { Clock } from './core/clock.ts'
 import type { Dialect, KeepAliveStyle, ReasoningField } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, GatewayError } from './core/errors.ts'
 import { type Redact, redactError } from './core/redact.ts'
+import { restBetween } from './core/rest.ts'
 import { anthropicMessages } from './dialects/anthropic-messages/index.ts'
 import { openaiChat } from './dialects/openai-chat/index.ts'
 import { openaiCompletions } from './dialects/openai-completions/index.ts'
@@ -96,8 +97,10 @@ export function createApp(options: AppOptions) {
     record.isArriving = true
     const body = await unlessEnded(record, reading)
     record.isArriving = false
+    const rest = restBetween(clock)
     limits.count(body)
     check(body)
+    await rest()
     return body
   }
 

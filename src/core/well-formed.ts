@@ -9,11 +9,18 @@ export function wellFormed(value: unknown): unknown {
   if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed()
   if (Array.isArray(value)) return changed(value, value.map(wellFormed)) ?? value
   if (typeof value !== 'object' || value === null) return value
-  const entries = Object.entries(value)
-  const keys = entries.map(([key]) => wellFormed(key))
-  const members = entries.map(([, member]) => wellFormed(member))
-  if (entries.every(([key, member], index) => keys[index] === key && members[index] === member)) return value
-  return Object.fromEntries(keys.map((key, index) => [key, members[index]]))
+  // Most have nothing to mend, and are looked at without a copy.
+  let mended: [string, unknown][] | undefined
+  const keys = Object.keys(value)
+  for (const [index, key] of keys.entries()) {
+    const member: unknown = Reflect.get(value, key)
+    const name = wellFormed(key)
+    const whole: unknown = wellFormed(member)
+    if (!mended && (name !== key || whole !== member))
+      mended = keys.slice(0, index).map((before) => [before, Reflect.get(value, before)])
+    mended?.push([name, whole])
+  }
+  return mended ? Object.fromEntries(mended) : value
 }
 
 /** JSON text, in which half a character may also be written by its number. */

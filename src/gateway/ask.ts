@@ -1,5 +1,6 @@
 import { asGatewayError } from '../core/errors.ts'
 import { type Delta, isFinal } from '../core/events.ts'
+import type { Rest } from '../core/rest.ts'
 import { piped, type Source } from '../core/source.ts'
 import { wellFormed, wellFormedRequest } from '../core/well-formed.ts'
 import { heard } from './heard.ts'
@@ -15,6 +16,7 @@ export interface AskOptions {
   whole: boolean
   loopLimit: number
   note: (note: string) => void
+  rest: Rest
 }
 
 /** One call to the upstream, its reply kept to the gateway's rules. */
@@ -25,12 +27,14 @@ export interface Asked {
 
 /** Errors: whatever `Upstream.open` rejects with, and `context-overflow` for a prompt that surely leaves no room. */
 export async function ask(asked: Route, options: AskOptions): Promise<Asked> {
-  const { meter, health, signal, caller, whole, loopLimit, note } = options
+  const { meter, health, signal, caller, whole, loopLimit, note, rest } = options
   // The door to every upstream: what was said on the way here, by clients, files and models, has no halves of characters.
   const found = { ...asked, model: wellFormed(asked.model), request: wellFormedRequest(asked.request) }
   const { upstream, model } = found
+  await rest()
   const measured = await meter.measure(found)
   const request = measured.fitted(note)
+  await rest()
   const startedAt = health.now()
   const deltas = await upstream.open({ request, model, signal, caller, whole, note }).catch((thrown) => {
     health.failed(upstream.id, asGatewayError(thrown), startedAt)

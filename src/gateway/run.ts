@@ -5,6 +5,7 @@ import type { Delta, StreamEvent, Usage } from '../core/events.ts'
 import { grammar } from '../core/grammar.ts'
 import { chain, type Machine } from '../core/machine.ts'
 import type { ChatRequest } from '../core/request.ts'
+import type { Rest } from '../core/rest.ts'
 import { withCleanSchemas } from '../core/schema-keywords.ts'
 import { piped, type Source } from '../core/source.ts'
 import { refuseUnknownChoice } from '../core/tool-choice.ts'
@@ -68,6 +69,8 @@ export interface CallOptions extends CountOptions {
   whole: boolean
   thinking: ThinkingMode
   newToolCallId: () => string
+  /** Between the steps that take their time. */
+  rest: Rest
 }
 
 export interface Call {
@@ -101,6 +104,7 @@ export function createGateway(
       const prepare = preparing(settings, { signal: options.signal, note: options.note, counting: false })
       const offered = await offers()
       const rungs = ladder(cleaned(asked), offered, settings)
+      await options.rest()
       const first = enterNext(rungs, health) ?? { candidate: rungs[0], leave() {} }
       if (first.candidate.upstream !== rungs[0].upstream)
         options.note(`${rungs[0].upstream.id}: resting; asking ${first.candidate.upstream.id}`)
@@ -215,9 +219,9 @@ interface OpenOptions extends CallOptions {
 async function open(found: Route, options: OpenOptions): Promise<Source<StreamEvent[]>> {
   const { request } = found
   const { output, tools } = request
-  const { meter, health, loopLimit, validate, signal, caller, note } = options
+  const { meter, health, loopLimit, validate, signal, caller, note, rest } = options
   // Text that has to be JSON is held until its end anyway.
-  const call = { meter, health, loopLimit, signal, caller, note, whole: options.whole || output.type === 'json' }
+  const call = { meter, health, loopLimit, signal, caller, note, rest, whole: options.whole || output.type === 'json' }
   const asked = await ask(found, call)
   // Tags around the thinking would spoil the JSON.
   const placed = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking

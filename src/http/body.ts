@@ -1,5 +1,6 @@
 import { type Clock, within } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
+import { restBetween } from '../core/rest.ts'
 import { refuseCrowd } from './crowd.ts'
 import { refuseDeep } from './depth.ts'
 
@@ -44,13 +45,17 @@ export function leavesBodyUnread(error: GatewayError): boolean {
  *
  * Errors: `too-large`; `cancelled` for a client that left; `invalid-request` for a body that does not arrive in time,
  * is packed in a way nobody here can unpack, is empty, is not JSON, holds too many values or is nested too deep. None
- * repeats what the body says.
+ * repeats what the body says. Others have their turn between the steps a large body takes.
  */
 export async function readJson(request: Request, limits: BodyLimits): Promise<unknown> {
   const text = await readText(request, limits)
+  const rest = restBetween(limits.clock)
   refuseCrowd(text)
+  await rest()
   const body = parse(text)
+  await rest()
   refuseDeep(body)
+  await rest()
   return body
 }
 

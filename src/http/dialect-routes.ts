@@ -5,6 +5,7 @@ import type { Dialect, Encoder, KeepAliveStyle, ReasoningField } from '../core/d
 import { invalidField } from '../core/errors.ts'
 import type { Reply } from '../core/events.ts'
 import type { Redact } from '../core/redact.ts'
+import { restBetween } from '../core/rest.ts'
 import type { Gateway } from '../gateway/run.ts'
 import { type ThinkingMode, thinkingModes } from '../gateway/thinking.ts'
 import type { RequestRecord } from '../observe/record.ts'
@@ -67,10 +68,13 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
   const { gateway, store, clock, newId, keepAliveMs, stallMs, recordOf, pulseOf, connection, done } = options
   const record = recordOf(request)
   record.dialect = dialect.id
+  const rest = restBetween(clock)
   const complete = dialect.memory ? dialect.memory.recall(body, store.get) : body
+  await rest()
   const decoded = dialect.decode(complete, request.headers)
   record.model = decoded.request.model
   record.stream = decoded.stream
+  await rest()
 
   const upstream = new AbortController()
   const abort = () => upstream.abort()
@@ -79,7 +83,9 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     abort()
     leave()
   }
-  request.signal.addEventListener('abort', left, { once: true })
+  // It may have left while others had their turn.
+  if (request.signal.aborted) left()
+  else request.signal.addEventListener('abort', left, { once: true })
   const starting = gateway.start(decoded.request, {
     signal: upstream.signal,
     caller: record.caller,
@@ -87,6 +93,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     thinking: thinkingMode(request.headers, options.thinking),
     newToolCallId: () => newId(dialect.ids.toolCall),
     note: (note) => record.notes.push(note),
+    rest,
   })
   const call = await unlessEnded(record, starting, () => {
     abort()

@@ -146,11 +146,17 @@ function unsupportedOptions(body: ChatBody): string[] {
   return optionsBeyond.filter(([, asks]) => asks(body)).map(([name]) => name)
 }
 
+/** Without a list of all its keys. */
+function isEmpty(value: object): boolean {
+  for (const _ in value) return false
+  return true
+}
+
 const optionsBeyond: readonly [name: string, asks: (body: ChatBody) => unknown][] = [
   ['seed', ({ seed }) => typeof seed === 'number'],
   ['logprobs', ({ logprobs }) => logprobs],
   ['top_logprobs', ({ top_logprobs }) => top_logprobs],
-  ['logit_bias', ({ logit_bias }) => logit_bias && Object.keys(logit_bias).length > 0],
+  ['logit_bias', ({ logit_bias }) => logit_bias && !isEmpty(logit_bias)],
   ['frequency_penalty', ({ frequency_penalty }) => frequency_penalty],
   ['presence_penalty', ({ presence_penalty }) => presence_penalty],
   ['audio', ({ audio }) => audio],

@@ -83,6 +83,7 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
       thinking: 'think',
       newToolCallId: () => 'call_1',
       note: (note) => void notes.push(note),
+      rest: () => undefined,
     },
   )
   const source = await call.events

@@ -1,0 +1,21 @@
+import { expect, test } from 'bun:test'
+import { restBetween } from '../../src/core/rest.ts'
+import { manualClock } from '../support/clock.ts'
+
+test('short work goes on at once', () => {
+  const clock = manualClock()
+  const rest = restBetween(clock)
+  clock.advance(3)
+  expect(rest()).toBeUndefined()
+})
+
+test('long work lets others have their turn, and counts anew', async () => {
+  const clock = manualClock()
+  const rest = restBetween(clock)
+  clock.advance(10)
+  const order: string[] = []
+  setImmediate(() => order.push('others'))
+  await rest()
+  expect(order).toEqual(['others'])
+  expect(rest()).toBeUndefined()
+})

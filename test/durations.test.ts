@@ -1,14 +1,20 @@
 import { expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Glob } from 'bun'
 import type { Delta } from '../src/core/events.ts'
 import { read } from '../src/core/source.ts'
 import { readJson } from '../src/http/body.ts'
 import { createLimits } from '../src/http/limits.ts'
 import { elapsedMs, openRecord } from '../src/observe/record.ts'
+import { createResponseStore } from '../src/store/responses.ts'
 import { remembered } from '../src/wire/names.ts'
 import { sseDeltas } from '../src/wire/sse.ts'
+import { eventStream } from './support/chat-zai.ts'
 import { manualClock } from './support/clock.ts'
+import { until } from './support/gateway.ts'
+import { chatRoute, chunkText, scriptedApi } from './support/zai-api.ts'
 
 // Time servers set a machine's date back or forward while it serves; nothing waits longer or shorter for it.
 const tenMinutes = 600_000
@@ -88,10 +94,104 @@ test.each(shifts)('a request takes as long when the date is %s', (_how, shift) =
   expect(elapsedMs(record, clock)).toBe(40)
 })
 
+test.each(shifts)('replies are kept as long, and the oldest goes first, when the date is %s', (_how, shift) => {
+  const clock = manualClock()
+  const replies = createResponseStore({
+    ...{ path: ':memory:', maxBytes: 1_000_000, maxRows: 2, maxAgeMs: 2 * tenMinutes },
+    ...{ now: clock.now, warn: () => {} },
+  })
+  const put = (id: string) => replies.put({ id, reply: { id }, input: [] })
+  put('first')
+  put('second')
+  clock.setDate(clock.now() + shift)
+  put('third')
+  expect(['first', 'second', 'third'].map((id) => replies.get(id) !== undefined)).toEqual([false, true, true])
+})
+
+test.skipIf(process.platform === 'win32').each([
+  ['set back by ten minutes', -tenMinutes],
+  ['set forward by a year', 365 * 24 * 6 * tenMinutes],
+])(
+  'the real program: its date is %s while it serves',
+  async (_how, shift) => {
+    const folder = mkdtempSync(join(tmpdir(), 'zai2api-durations-'))
+    const api = scriptedApi(['the-key'])
+    const upstream = api.listen()
+    // Sets the date of the program as a time server would; the clock for durations is not its business.
+    const preload = join(folder, 'date.ts')
+    writeFileSync(
+      preload,
+      `const { now } = Date; let shift = 0; Date.now = () => now() + shift; process.on('SIGUSR2', () => { shift = ${shift} })`,
+    )
+    const main = join(import.meta.dir, '../src/main.ts')
+    const child = Bun.spawn([process.execPath, '--no-env-file', '--preload', preload, main, 'serve', '--port', '0'], {
+      cwd: folder,
+      env: {
+        ...{ PATH: process.env.PATH ?? '', HOME: folder, ZAI_API_KEY: 'the-key', ZAI_API_BASE: upstream.baseUrl },
+        ...{ KEEPALIVE_MS: '200', UPSTREAM_IDLE_MS: '1500', RATE_LIMIT_RPM: '30' },
+      },
+      stdout: 'pipe',
+      stderr: Bun.file(join(folder, 'log')),
+    })
+    try {
+      const url = /http:\/\/[\d.]+:\d+/.exec(await firstLine(child.stdout))?.[0] ?? ''
+      const post = (path: string, body: object) =>
+        fetch(url + path, { method: 'POST', body: JSON.stringify({ model: 'glm-4.6', ...body }) })
+      const chat = { messages: [{ role: 'user', content: 'Hello' }], stream: true }
+      const before = await (await post('/v1/responses', { input: 'Hello' })).json()
+      // A call that is silent, and one that waits for its key, while the date changes.
+      const word = `data: ${chunkText({ delta: { content: 'A beginning, and then nothing.' } })}\n\n`
+      api.script(chatRoute, () => eventStream(new ReadableStream({ start: (opened) => opened.enqueue(word) })))
+      const silent = post('/v1/chat/completions', chat)
+      await until(() => api.to(chatRoute).length === 2, 'the silent call')
+      const tooMany = { error: { code: '1302', message: 'Too many requests' } }
+      api.script(chatRoute, () => Response.json(tooMany, { status: 429, headers: { 'retry-after': '1' } }))
+      const waiting = post('/v1/chat/completions', chat)
+      await until(() => api.to(chatRoute).length === 3, 'the call that is refused')
+      child.kill('SIGUSR2')
+
+      expect(await (await waiting).text()).toEndWith('data: [DONE]\n\n')
+      const text = await (await silent).text()
+      expect(text.match(/^: /gm)?.length).toBeGreaterThan(2)
+      expect(text).toContain('"code":"upstream_idle"')
+      // The date is another one now, and all goes on: the line of the log says so.
+      const previous: unknown = Reflect.get(Object(before), 'id')
+      expect((await post('/v1/responses', { input: 'And?', previous_response_id: previous })).status).toBe(200)
+      const statuses: number[] = []
+      for (let call = 0; call < 40; call++) statuses.push((await post('/v1/chat/completions', chat)).status)
+      expect(statuses.slice(0, 20)).toEqual(statuses.slice(0, 20).map(() => 200))
+      expect(statuses).toContain(429)
+      const refused = await post('/v1/chat/completions', chat)
+      expect(Number(refused.headers.get('retry-after'))).toBeLessThan(5)
+      child.kill('SIGTERM')
+      expect(await child.exited).toBe(0)
+      const years = [...(await Bun.file(join(folder, 'log')).text()).matchAll(/^(?:\S*?)(\d{4}-\d\d-\d\d \d\d:\d\d)/gm)]
+      const minutes = years.map(([, date]) => Date.parse(`${date}Z`) / 60_000)
+      expect(Math.abs((minutes.at(-1) ?? 0) - (minutes[0] ?? 0))).toBeGreaterThan(5)
+    } finally {
+      child.kill('SIGKILL')
+      await child.exited
+      upstream.stop()
+      rmSync(folder, { recursive: true })
+    }
+  },
+  60_000,
+)
+
+async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const piece of stream) {
+    text += decoder.decode(piece, { stream: true })
+    if (text.includes('\n')) break
+  }
+  return text
+}
+
 /** What needs a date, each with the reason. A duration that is counted in dates is a stall waiting for a time server. */
 const datesIn: Record<string, string> = {
   'cli/doctor/network.ts': 'compares the clock of this machine with that of the site',
-  'cli/gateway.ts': 'log lines carry dates',
+  'cli/gateway.ts': 'log lines carry dates, and so do replies in a file',
   'cli/quota.ts': 'the quota is reset at a date',
   'gateway/pool.ts': 'a refusal names the date of its end',
   'http/dialect-routes.ts': 'replies carry the date they were made',

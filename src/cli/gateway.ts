@@ -213,12 +213,14 @@ async function tracerOf(config: Config, { fetch, clock, log }: Edge, version: st
 
 function responseStore(where: string, clock: Clock, log: Log): ResponseStore {
   if (where === 'off') return noResponseStore
+  const isInMemory = where === 'memory'
   return createResponseStore({
-    path: where === 'memory' ? ':memory:' : where,
+    path: isInMemory ? ':memory:' : where,
     maxBytes: 64 * 1024 * 1024,
     maxRows: 2_000,
     maxAgeMs: 30 * 24 * 60 * 60 * 1000,
-    now: clock.now,
+    // A file outlives the clock for durations, which begins anew with each process.
+    now: isInMemory ? clock.monotonic : clock.now,
     warn: (message, cause) => log.warn(message, { cause }),
   })
 }

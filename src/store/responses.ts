@@ -18,7 +18,7 @@ export interface ResponseStoreOptions {
   maxBytes: number
   maxRows: number
   maxAgeMs: number
-  /** Epoch milliseconds. */
+  /** Milliseconds on a clock that lasts as long as the store: for a file, epoch milliseconds. */
   now: () => number
   /** Hears once what cannot be done, and again only after it could be in between. */
   warn: (message: string, cause: unknown) => void
@@ -137,8 +137,9 @@ function prepare(path: string, warn: ResponseStoreOptions['warn']) {
         'INSERT OR REPLACE INTO responses (id, at, bytes, reply, input) VALUES ($id, $at, $bytes, $reply, $input)',
       ),
       forgetOld: database.query<unknown, { oldest: number }>('DELETE FROM responses WHERE at < $oldest'),
+      // By their order and not by their dates: where the date was set back, the newest would be the oldest.
       forgetOldest: database.query<{ bytes: number }, []>(
-        'DELETE FROM responses WHERE rowid = (SELECT rowid FROM responses ORDER BY at, rowid LIMIT 1) RETURNING bytes',
+        'DELETE FROM responses WHERE rowid = (SELECT min(rowid) FROM responses) RETURNING bytes',
       ),
       size: database.query<{ rows: number; bytes: number }, []>(
         'SELECT count(*) AS rows, total(bytes) AS bytes FROM responses',

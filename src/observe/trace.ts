@@ -95,7 +95,7 @@ export function createTracer(options: TraceOptions): Tracer {
       await response.text() // so that the connection is free again
       return response.ok ? undefined : `HTTP ${response.status}`
     } catch (thrown) {
-      return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'failed'
+      return reasonOf(thrown)
     }
   }
 
@@ -131,6 +131,13 @@ export function createTracer(options: TraceOptions): Tracer {
   function hex(length: number): string {
     return Buffer.from(options.random(new Uint8Array(length))).toString('hex')
   }
+}
+
+/** The code of an error that has a name for one: those of the platform have numbers. */
+function reasonOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return 'failed'
+  if (thrown.name === 'TimeoutError') return `no answer within ${exportTimeoutMs / 1000} s`
+  return 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : 'failed'
 }
 
 const serverKind = 2

@@ -132,6 +132,17 @@ describe('the buffer', () => {
     expect(warnings).toEqual(['traces are lost: the collector does not take them {"reason":"HTTP 503"}'])
   })
 
+  test.each([
+    ['a name', Object.assign(new Error('no'), { code: 'ECONNREFUSED' }), 'ECONNREFUSED'],
+    ['no time left', new DOMException('The operation timed out.', 'TimeoutError'), 'no answer within 10 s'],
+    ['neither', new Error('no'), 'failed'],
+  ])('says why it was lost where the error has %s', async (_name, error, reason) => {
+    const { warnings, tracer, over } = setUp(() => Promise.reject(error))
+    tracer.trace(over())
+    await tracer.flush()
+    expect(warnings).toEqual([`traces are lost: the collector does not take them {"reason":"${reason}"}`])
+  })
+
   test('recovers, and says so', async () => {
     let up = false
     const { warnings, tracer, over } = setUp(async () => {

@@ -140,15 +140,20 @@ function ours(asked: string, offers: readonly Offer[], options: RouteOptions): W
 
 function inCatalogue(name: string, offers: readonly Offer[]): Wish | undefined {
   if (name.length > longestName) return undefined
+  return exactly(name, offers) ?? withSuffix(name, (base) => exactly(base, offers))
+}
+
+function exactly(name: string, offers: readonly Offer[]): Wish | undefined {
   for (const { upstream, models } of offers) {
     const model = byName(models).get(name)
     if (model) return { model, upstream }
   }
-  return withSuffix(name, (base) => inCatalogue(base, offers))
+  return undefined
 }
 
-/** What the suffix of a name asks for of the model before it. */
+/** What the suffixes of a name ask for of the model before them. `find` is asked once for each, the shortest name first. */
 function withSuffix(name: string, find: (base: string) => Wish | undefined): Wish | undefined {
+  if (name.length > longestName) return undefined
   const [, base, suffix] = /^(.+)-(thinking|nothinking|search)$/i.exec(name) ?? []
   const wish = base === undefined ? undefined : (withSuffix(base, find) ?? find(base))
   if (!wish) return undefined

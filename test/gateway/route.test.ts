@@ -38,6 +38,26 @@ function found(name: string, options: Partial<RouteOptions> = {}): string {
   return `${model.id}${reasoning}${routed.search ? ' search' : ''}`
 }
 
+describe('a name of many suffixes takes a time in proportion to its length', () => {
+  const suffixes = (count: number) => '-thinking-search'.repeat(count)
+
+  test('where there is such a model', () => {
+    expect(found(`glm-4.5${suffixes(11)}`)).toBe('GLM-4.5 reasoning=on search')
+  })
+
+  test.each([11, 15, 1_000])('where there is none: %i', (count) => {
+    expect(() => found(`nobody${suffixes(count)}`)).toThrow('does not exist here')
+  })
+
+  test('where the server judges names', () => {
+    const asked: string[] = []
+    const judging = { ...upstream, unlisted: (id: string) => void asked.push(id) } as Upstream
+    const name = `nobody${suffixes(11)}`
+    expect(() => route(request(name), [{ upstream: judging, models }], defaults)).toThrow('does not exist here')
+    expect([asked.length, asked[0], asked.at(-1)]).toEqual([23, 'nobody', name])
+  })
+})
+
 describe('a model name finds its model', () => {
   test.each([
     ['as listed', 'GLM-4.5-Air', 'GLM-4.5-Air'],

@@ -57,7 +57,7 @@ golden: $(BUN) ## write the golden files anew; read the diff before you commit i
 outdated: $(BUN) ## list the packages and coding agents of which npm has a newer version
 	@$(BUN) test/support/outdated.ts
 
-bench: $(BUN) ## measure the speed beside other relays, in 6 minutes; QUICK=1 takes one round
+bench: $(BUN) ## measure the speed beside other relays, in 7 minutes; QUICK=1 takes one round, BASELINE=dist/other compares
 	@$(BUN) test/bench/index.ts
 
 build: $(BINARY) ## compile dist/zai2api for this machine

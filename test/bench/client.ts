@@ -2,6 +2,7 @@ import type { Socket } from 'bun'
 import { messageReader } from './framing.ts'
 import { replyCheck, type Speech } from './reply-check.ts'
 import { nowMicros, type Script, scriptText } from './script.ts'
+import { sessionAt } from './session.ts'
 
 /**
  * Many clients in one process, on bare sockets. It is told one load after the other and reports each one back over the
@@ -19,6 +20,8 @@ export interface Load {
   pauseMs: number
   /** Of history in front of the last message, in 500 messages beside 60 tools; 0 for a short question. */
   historyBytes: number
+  /** Each request of a client is a turn of one session, with all that was before in it. */
+  isSession: boolean
   /** How long to watch once every client has its first event; 0 watches all the time. */
   windowMs: number
 }
@@ -53,7 +56,10 @@ function tell(told: Told): void {
 }
 
 async function run(load: Load): Promise<Report> {
-  const request = requestBytes(load)
+  const requests = load.isSession
+    ? Array.from({ length: load.requestsEach }, (_, turn) => requestBytes(load, turn))
+    : [requestBytes(load)]
+  const requestFor = (left: number) => requests[(load.requestsEach - left) % requests.length] ?? Buffer.of()
   const startedAt = nowMicros()
   const first: number[] = []
   const latency: number[] = []
@@ -82,7 +88,7 @@ async function run(load: Load): Promise<Report> {
   /** Resolves with the requests that are still to do once the connection has ended. */
   function connection(left: number): Promise<number> {
     const { promise, resolve } = Promise.withResolvers<number>()
-    let unsent = request
+    let unsent = requestFor(left)
     let sentAt = 0
     let lastAt = 0
     let started = false
@@ -116,7 +122,7 @@ async function run(load: Load): Promise<Report> {
     function ask(): void {
       sentAt = nowMicros()
       lastAt = 0
-      unsent = request
+      unsent = requestFor(left)
       check = newCheck()
       flush()
     }
@@ -178,7 +184,7 @@ function quantiles(times: number[]): Quantiles {
   return { p50: sorted[Math.floor(sorted.length * 0.5)] ?? 0, p99: sorted[Math.floor(sorted.length * 0.99)] ?? 0 }
 }
 
-function requestBytes({ speech, streams, script, historyBytes }: Load): Buffer {
+function requestBytes({ speech, streams, script, historyBytes, isSession }: Load, turn = 0): Buffer {
   const path = speech === 'messages' ? '/v1/messages' : speech === 'chat' ? '/v1/chat/completions' : '/chat/completions'
   const body = Buffer.from(
     JSON.stringify({
@@ -186,8 +192,12 @@ function requestBytes({ speech, streams, script, historyBytes }: Load): Buffer {
       model: 'glm-9',
       max_tokens: 4096,
       stream: streams,
-      ...history(historyBytes, speech),
-      messages: [...turns(historyBytes), { role: 'user', content: scriptText(script) }],
+      ...(isSession
+        ? sessionAt(turn, speech, scriptText(script))
+        : {
+            ...history(historyBytes, speech),
+            messages: [...turns(historyBytes), { role: 'user', content: scriptText(script) }],
+          }),
     }),
   )
   const headers = Object.entries({

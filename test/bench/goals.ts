@@ -1,4 +1,4 @@
-import type { Measured } from './rounds.ts'
+import { baselineOf, type Measured } from './rounds.ts'
 
 /** One row of the table. */
 interface Goal {
@@ -54,7 +54,7 @@ export const goals: readonly Goal[] = [
   added('event, 100 paced streams, p50, added', 'paced100.gateway.latency50', { must: 0.25, aim: 0.15 }),
   added('event, 100 paced streams, p99, added', 'paced100.gateway.latency99', { must: 2, aim: 1 }),
   { ...plain('streams complete, 2000 at 20 events/s', '', 2000, 2000, 'paced2000.gateway.complete'), more: true },
-  plain('memory when idle', 'MB', 100, 75, 'rss.idle'),
+  plain('memory when idle', 'MB', 100, 75, 'idle.gateway.mb'),
   plain('memory added by a stream, at 1000', 'KB', 60, 42, 'paced1000.gateway.kbPerStream'),
   ratio('CPU per whole reply, to tight', 'whole.gateway.cpu', 'tight', { must: 2, aim: 1.5 }),
   { ...ratio('whole replies a second, to tight', 'whole.gateway.rps', 'tight', { must: 0.5, aim: 0.7 }), more: true },
@@ -70,7 +70,9 @@ export const goals: readonly Goal[] = [
     aim: 30,
     of: (figure) => figure('beside.gateway.gap99') - figure('alone.gateway.gap99'),
   },
-  plain('start to the first 200', 'ms', 120, 70, 'start'),
+  ratio("CPU of an agent's hour, chat, to tight", 'agent.gateway.cpu', 'tight'),
+  ratio("CPU of an agent's hour, messages, to tight", 'agent.messages.cpu', 'tight'),
+  plain('start to the first 200', 'ms', 120, 70, 'start.gateway.ms'),
   {
     name: 'replies that lost a byte',
     unit: '',
@@ -94,7 +96,9 @@ export const goals: readonly Goal[] = [
         'large1.gateway',
         'large8.gateway',
         'beside.gateway',
-      ].reduce((lost, load) => lost + figure(`${load}.lost`), 0),
+        'agent.gateway',
+        'agent.messages',
+      ].reduce((lost, load) => lost + (figure(`${load}.lost`) || 0), 0),
   },
   {
     name: 'cut upstreams that end in an error event, of 80',
@@ -124,19 +128,50 @@ function other(figure: string, target: string): string {
   return figure.replace(/\.\w+\./, `.${target}.`)
 }
 
-/** The table, one line a goal: the median of the rounds and their range. */
+/**
+ * The table, one line a goal: the median of the rounds and their range. Where another executable was measured as well, it
+ * has a column, and the last one tells ours to it: the median of what each round says of the two.
+ */
 export function table(rounds: readonly Measured[]): string {
+  const compared = rounds.some((measured) => measured.has(`start.${baselineOf('gateway')}.ms`))
   const lines = goals.flatMap((goal) => {
-    const values = rounds
-      .map((measured) => goal.of((name) => measured.get(name) ?? Number.NaN))
-      .filter((value) => !Number.isNaN(value))
-      .sort((a, b) => a - b)
-    const median = values[values.length >> 1]
-    if (median === undefined) return [`| ${goal.name} | not measured | | | | |`]
-    const range = `${shown(values[0] ?? median, goal)} to ${shown(values.at(-1) ?? median, goal)}`
-    return [`| ${goal.name} | ${shown(median, goal)} | ${range} | ${verdict(goal, median)} |`]
+    const ours = rounds.map((measured) => goal.of((name) => measured.get(name) ?? Number.NaN))
+    const values = sorted(ours)
+    const median = middle(values)
+    if (median === undefined) return []
+    const theirs = rounds.map((measured) => goal.of((name) => measured.get(inBaseline(name)) ?? Number.NaN))
+    const cells = [
+      goal.name,
+      shown(median, goal),
+      `${shown(values[0] ?? median, goal)} to ${shown(values.at(-1) ?? median, goal)}`,
+      verdict(goal, median),
+      ...(compared ? comparison(goal, ours, theirs) : []),
+    ]
+    return [`| ${cells.join(' | ')} |`]
   })
-  return ['| | median | range | must | aim | reached |', '|---|--:|--:|--:|--:|---|', ...lines].join('\n')
+  const columns = ['', 'median', 'range', 'must', 'aim', 'reached', ...(compared ? ['baseline', 'to baseline'] : [])]
+  return [`| ${columns.join(' | ')} |`, `|---|--:|--:|--:|--:|---|${compared ? '--:|--:|' : ''}`, ...lines].join('\n')
+}
+
+function comparison(goal: Goal, ours: number[], theirs: number[]): string[] {
+  const median = middle(sorted(theirs))
+  const ratio = middle(sorted(ours.map((value, round) => value / (theirs[round] ?? Number.NaN))))
+  if (median === undefined) return ['–', '–']
+  // To nothing there is no ratio.
+  return [shown(median, goal), ratio === undefined || !Number.isFinite(ratio) ? '–' : `${ratio.toFixed(2)}×`]
+}
+
+/** The same figure of the other executable; those of relays and of the upstream are of neither. */
+function inBaseline(figure: string): string {
+  return figure.replace(/\.(gateway|messages)\./, (_, target: string) => `.${baselineOf(target)}.`)
+}
+
+function sorted(values: number[]): number[] {
+  return values.filter((value) => !Number.isNaN(value)).sort((a, b) => a - b)
+}
+
+function middle(sorted: number[]): number | undefined {
+  return sorted[sorted.length >> 1]
 }
 
 /** The last three columns. */
@@ -156,9 +191,9 @@ function shown(value: number, { unit }: Goal): string {
 export function absolutes(rounds: readonly Measured[]): string {
   const names = [...(rounds[0]?.keys() ?? [])].filter((name) => name.endsWith('.cpu'))
   const lines = names.map((name) => {
-    const values = rounds.map((measured) => measured.get(name) ?? Number.NaN).sort((a, b) => a - b)
+    const values = sorted(rounds.map((measured) => measured.get(name) ?? Number.NaN))
     const [load, target] = name.split('.')
-    return `| ${load} | ${target} | ${(values[values.length >> 1] ?? Number.NaN).toFixed(2)} µs |`
+    return `| ${load} | ${target} | ${(middle(values) ?? Number.NaN).toFixed(2)} µs |`
   })
   return ['| load | target | CPU per event or request |', '|---|---|--:|', ...lines].join('\n')
 }

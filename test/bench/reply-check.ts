@@ -1,4 +1,4 @@
-import { nowMicros, readUnit, type Script, unitLength } from './script.ts'
+import { callPieces, nowMicros, readUnit, type Script, unitLength } from './script.ts'
 
 /** What a client reads: `reference` is what the upstream itself says, `chat` and `messages` are the gateway's dialects. */
 export type Speech = 'reference' | 'chat' | 'messages'
@@ -23,6 +23,11 @@ const textMarks = { reference: '"content":"', chat: '"content":"', messages: '"t
   Speech,
   string
 >
+const callMarks = {
+  reference: /"arguments":"((?:[^"\\]|\\.)+)"/,
+  chat: /"arguments":"((?:[^"\\]|\\.)+)"/,
+  messages: /"partial_json":"((?:[^"\\]|\\.)+)"/,
+} satisfies Record<Speech, RegExp>
 const lastEvents = {
   reference: 'data: [DONE]',
   chat: 'data: [DONE]',
@@ -36,12 +41,15 @@ const errorEvents = { reference: 'no error', chat: 'data: {"error"', messages: '
 /** Holds a reply against its script while it comes in. Bytes are compared as bytes: nothing is decoded. */
 export function replyCheck({ script, speech, streams, onEvent }: ReplyCheckOptions): ReplyCheck {
   const textMark = textMarks[speech]
+  const callMark = callMarks[speech]
+  const wantedCall = script.mode === 'call' ? callPieces.join('') : ''
   const lastEvent = lastEvents[speech]
   const errorEvent = errorEvents[speech]
   let held = ''
   // Text of an event that is not whole yet: a relay may cut it where it likes.
   let text = ''
   let events = 0
+  let call = ''
   let wrong = false
   let end: 'none' | 'last' | 'error' = 'none'
 
@@ -61,7 +69,7 @@ export function replyCheck({ script, speech, streams, onEvent }: ReplyCheckOptio
         addText(held)
         end = 'last'
       }
-      const whole = !wrong && text === '' && events === script.events
+      const whole = !wrong && text === '' && events === script.events && call === wantedCall
       if (whole && end === 'last' && (held === '' || !streams)) return 'complete'
       return whole && end === 'error' && script.mode === 'cut' ? 'failed-politely' : 'broken'
     },
@@ -76,7 +84,10 @@ export function replyCheck({ script, speech, streams, onEvent }: ReplyCheckOptio
 
   function addText(json: string): void {
     const mark = json.indexOf(textMark)
-    if (mark < 0) return
+    if (mark < 0) {
+      if (wantedCall !== '') call += callMark.exec(json)?.[1] ?? ''
+      return
+    }
     const start = mark + textMark.length
     text += json.slice(start, json.indexOf('"', start))
     const readAt = nowMicros()

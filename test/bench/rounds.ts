@@ -10,10 +10,15 @@ import {
 } from './processes.ts'
 import type { Speech } from './reply-check.ts'
 import { gapMs } from './script.ts'
+import { session } from './session.ts'
 
 /** What runs all the time; what is measured is started anew for each round. */
 export interface Stage {
   binary: string
+  /** Another executable, which everything the gateway does is measured of as well. */
+  baseline: string | undefined
+  /** Loads to take, all where there are none. */
+  only: readonly string[]
   upstream: Running
   clients: Clients
   /** For one load beside another. */
@@ -38,16 +43,20 @@ interface Target {
 
 const megabyte = 1024 * 1024
 
-const question = { streams: true, requestsEach: 1, pauseMs: 0, historyBytes: 0, windowMs: 0 }
+const question = { streams: true, requestsEach: 1, pauseMs: 0, historyBytes: 0, isSession: false, windowMs: 0 }
 
 /** One round: every target in turn for each load, so that whatever else the machine does falls on all alike. */
 export async function round(stage: Stage, { windowMs, share }: Pace, log: (line: string) => void): Promise<Measured> {
   const measured: Measured = new Map()
-  const gateway = await startGateway(stage.binary, stage.upstream.port)
-  measured.set('start', gateway.startMs)
-  await Bun.sleep(300) // until it has said hello to its upstream
-  measured.set('rss.idle', residentKb(gateway.pid) / 1024)
-
+  const executable = async (binary: string, name: string) => {
+    const started = await startGateway(binary, stage.upstream.port)
+    measured.set(`start.${name}.ms`, started.startMs)
+    await Bun.sleep(300) // until it has said hello to its upstream
+    measured.set(`idle.${name}.mb`, residentKb(started.pid) / 1024)
+    return started
+  }
+  const gateway = await executable(stage.binary, 'gateway')
+  const baseline = stage.baseline === undefined ? undefined : await executable(stage.baseline, baselineOf('gateway'))
   const { upstream } = stage
   const relay = (kind: string) => startScript('relay.ts', kind, String(upstream.port))
   const reference = (name: string, running: Running): Target => ({ name, running, speech: 'reference' })
@@ -57,26 +66,41 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
   const started = await startNginx(upstream.port)
   const nginx = started ? [reference('nginx', started)] : []
   if (!started) log('  nginx is not installed: its column stays empty')
-  const chat: Target = { name: 'gateway', running: gateway, speech: 'chat' }
-  const messages: Target = { name: 'messages', running: gateway, speech: 'messages' }
+  const dialect = (name: string, speech: Speech): Target[] => [
+    { name, running: gateway, speech },
+    ...(baseline ? [{ name: baselineOf(name), running: baseline, speech }] : []),
+  ]
+  const chat = dialect('gateway', 'chat')
+  const messages = dialect('messages', 'messages')
+  const stream = { script: { mode: 'paced', events: 10 }, requestsEach: Math.ceil(20 * share) } as const
+  const loads: [name: string, targets: Target[], run: (target: Target) => Promise<void>][] = [
+    ['paced1000', [tight, ...nginx, ...chat, direct], (target) => paced(target, 1000)],
+    ['paced300', [tight, parse, ...nginx, ...chat, ...messages], (target) => paced(target, 300)],
+    ['paced100', [direct, tight, ...chat], (target) => paced(target, 100)],
+    ['paced2000', [direct, tight, ...chat], flood],
+    ['opened1000', [direct, tight, ...chat], (target) => opened(target, 1000)],
+    ['opened2000', [direct, tight, ...chat], (target) => opened(target, 2000)],
+    ['burst', [tight, parse, ...nginx, ...chat, ...messages], burst],
+    ['first20', [direct, tight, ...chat], (target) => firstEvent(target, 'first20', {})],
+    ['first20 paused', [direct, tight, ...chat], (target) => firstEvent(target, 'first20 paused', { pauseMs: 50 })],
+    ['first20 streams', [direct, tight, ...chat], (target) => firstEvent(target, 'first20 streams', stream)],
+    ['whole', [tight, ...chat], whole],
+    ['large1', [direct, tight, ...chat], (target) => large(target, 1)],
+    ['large8', [direct, tight, ...chat], (target) => large(target, 8)],
+    ['beside', chat, beside],
+    ['cut', [...chat, ...messages], cut],
+    ...Array.from({ length: Math.ceil(5 * share) }, (): (typeof loads)[number] => [
+      'agent',
+      [tight, ...chat, ...messages],
+      agent,
+    ]),
+  ]
+  const wanted = loads.filter(([name]) => stage.only.length === 0 || stage.only.includes(name))
   try {
-    for (const target of [direct, tight, parse, ...nginx, chat, messages]) await warmUp(target)
-    for (const target of [tight, ...nginx, chat, direct]) await paced(target, 1000)
-    for (const target of [tight, parse, ...nginx, chat, messages]) await paced(target, 300)
-    for (const target of [direct, tight, chat]) await paced(target, 100)
-    for (const target of [direct, tight, chat]) await flood(target)
-    for (const target of [direct, tight, chat]) for (const clients of [1000, 2000]) await opened(target, clients)
-    for (const target of [tight, parse, ...nginx, chat, messages]) await burst(target)
-    for (const target of [direct, tight, chat]) await firstEvent(target, 'first20', {})
-    for (const target of [direct, tight, chat]) await firstEvent(target, 'first20 paused', { pauseMs: 50 })
-    const stream = { script: { mode: 'paced', events: 10 }, requestsEach: Math.ceil(20 * share) } as const
-    for (const target of [direct, tight, chat]) await firstEvent(target, 'first20 streams', stream)
-    for (const target of [tight, chat]) await whole(target)
-    for (const target of [direct, tight, chat]) for (const size of [1, 8]) await large(target, size)
-    await beside(chat)
-    for (const target of [chat, messages]) await cut(target)
+    for (const target of new Set(wanted.flatMap(([, targets]) => targets))) await warmUp(target)
+    for (const [, targets, run] of wanted) for (const target of targets) await run(target)
   } finally {
-    await Promise.all([gateway, tight.running, parse.running, started].map((running) => running?.stop()))
+    await Promise.all([gateway, baseline, tight.running, parse.running, started].map((running) => running?.stop()))
   }
   return measured
 
@@ -198,11 +222,31 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     put(target, 'cut', { told: report.failedPolitely, asked: 40 })
   }
 
+  /** A whole session, one turn after the other; its figures are of all the sessions of the round. */
+  async function agent(target: Target): Promise<void> {
+    const script = { mode: 'call', events: 100 } as const
+    const load = loadOf(target, { script, clients: 1, requestsEach: session.turns, isSession: true })
+    const { used, report } = await using(target, load)
+    const sofar = (figure: string) => measured.get(`agent.${target.name}.${figure}`) ?? 0
+    const sessions = sofar('sessions') + 1
+    put(target, 'agent', {
+      sessions,
+      cpu: (sofar('cpu') * (sessions - 1) + used / session.turns) / sessions,
+      first50: report.first.p50,
+      lost: sofar('lost') + lossOf(report, session.turns).lost,
+    })
+  }
+
   async function using(target: Target, load: Load): Promise<{ used: number; report: Report }> {
     const before = cpuMicros(target.running.pid)
     const report = await stage.clients.run(load)
     return { used: cpuMicros(target.running.pid) - before, report }
   }
+}
+
+/** The name of the same target in front of the other executable. */
+export function baselineOf(target: string): string {
+  return `${target}Baseline`
 }
 
 /** A relay has no replies but streams. */
@@ -222,6 +266,6 @@ function figuresOf(report: Report, requests: number): Record<string, number> {
   }
 }
 
-function lossOf({ complete }: Report, requests: number): Record<string, number> {
+function lossOf({ complete }: Report, requests: number): { lost: number } {
   return { lost: requests - complete }
 }

@@ -1,7 +1,10 @@
 /** How the scripted upstream answers; it stands in the last user message, so it passes through whatever lies between. */
 export interface Script {
-  /** One event every `gapMs`; as fast as the socket takes them; all in one write; the same, then a closed socket. */
-  mode: 'paced' | 'burst' | 'whole' | 'cut'
+  /**
+   * One event every `gapMs`; as fast as the socket takes them; the same, and then a call of a tool in as many events as
+   * `callPieces`; all in one write; the same, then a closed socket.
+   */
+  mode: 'paced' | 'burst' | 'call' | 'whole' | 'cut'
   events: number
 }
 
@@ -15,10 +18,12 @@ export function scriptText({ mode, events }: Script): string {
 /** The script of a request body, searched from its end: the history before it may be megabytes. */
 export function scriptIn(body: Buffer): Script {
   const from = Math.max(0, body.lastIndexOf('bench:'))
-  const [, mode, events] = /^bench:(paced|burst|whole|cut):(\d+);/.exec(body.toString('latin1', from, from + 60)) ?? []
+  const [, mode, events] =
+    /^bench:(paced|burst|call|whole|cut):(\d+);/.exec(body.toString('latin1', from, from + 60)) ?? []
   switch (mode) {
     case 'paced':
     case 'burst':
+    case 'call':
     case 'whole':
     case 'cut':
       return { mode, events: Number(events) }
@@ -35,6 +40,13 @@ export function scriptIn(body: Buffer): Script {
 export function unit(number: number, sentAtMicros: number): string {
   return `${String(number).padStart(6, '0')} ${String(sentAtMicros).padStart(16, '0')} ${tail}`
 }
+
+/** The arguments of the call, as they stand in JSON: a string in a string. */
+export const callPieces: readonly string[] = [
+  '{\\"path\\":\\"',
+  ...Array.from({ length: 48 }, () => 'src/part/'),
+  '\\"}',
+]
 
 const tail = Buffer.from('né—\\n').toString('latin1')
 export const unitLength = unit(0, 0).length

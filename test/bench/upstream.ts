@@ -1,6 +1,7 @@
 import type { Socket } from 'bun'
 import { type MessageReader, messageReader } from './framing.ts'
-import { gapMs, nowMicros, type Script, scriptIn, unit } from './script.ts'
+import { callPieces, gapMs, nowMicros, type Script, scriptIn, unit } from './script.ts'
+import { calledTool } from './session.ts'
 
 /**
  * The official API in front of nothing, on bare sockets so that it costs little beside what is measured. Each event is
@@ -30,6 +31,14 @@ const ending = chunk(
   `data: ${envelope}"finish_reason":"stop","delta":{"role":"assistant","content":""}}],${usage}}\n\n` +
     'data: [DONE]\n\n',
 )
+const callEvents = [
+  `"id":"call_1","type":"function","function":{"name":"${calledTool}","arguments":""}`,
+  ...callPieces.map((piece) => `"function":{"arguments":"${piece}"}`),
+].map((call) => `data: ${envelope}"delta":{"tool_calls":[{"index":0,${call}}]}}]}\n\n`)
+const endOfCall = chunk(
+  `${callEvents.pop()}data: ${envelope}"finish_reason":"tool_calls","delta":{}}],${usage}}\n\ndata: [DONE]\n\n`,
+)
+const callText = callEvents.map((event) => `${event.length.toString(16)}\r\n${event}\r\n`).join('')
 const sizeLine = `${(beforeText.length + unit(0, 0).length + afterText.length).toString(16)}\r\n`
 const models = JSON.stringify({ data: ['glm-4.6', 'glm-9'].map((id) => ({ id, object: 'model' })) })
 
@@ -61,7 +70,7 @@ const server = Bun.listen<Connection>({
       const { unsent } = peer.data
       peer.data.unsent = undefined
       if (unsent) send(peer, unsent)
-      if (!peer.data.unsent && peer.data.reply?.script.mode === 'burst') burst(peer)
+      if (!peer.data.unsent && isBurst(peer.data.reply)) burst(peer)
     },
     close: forget,
     error: forget,
@@ -99,6 +108,7 @@ function begin(peer: Peer, script: Script): void {
       wheel[nextPhase++ % phases]?.add(peer)
       break
     case 'burst':
+    case 'call':
       send(peer, head)
       burst(peer)
       break
@@ -132,7 +142,11 @@ function burst(peer: Peer): void {
     return
   }
   peer.data.reply = undefined
-  send(peer, ending)
+  send(peer, reply.script.mode === 'call' ? callText + endOfCall : ending)
+}
+
+function isBurst(reply: Reply | undefined): boolean {
+  return reply?.script.mode === 'burst' || reply?.script.mode === 'call'
 }
 
 function events(reply: Reply, count: number): string {

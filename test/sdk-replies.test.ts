@@ -52,7 +52,7 @@ describe.each(Object.keys(replayed))('recordings of %s', (upstream) => {
   const folder = join(goldenRoot, upstream)
   test.each(readdirSync(folder))('%s', (name) => {
     const files = readdirSync(join(folder, name)).filter((file) => /^(openai|anthropic)-/.test(file))
-    expect(files.length).toBe(6)
+    expect(files.length).toBe(8)
     const faults = files.flatMap((file) => {
       const text = readFileSync(join(folder, name, file), 'utf8').replace(/^HTTP \d+\n/, '')
       return replyFaults(paths[file.replace(/\..*/, '')] ?? file, text).map((fault) => `${file}: ${fault}`)

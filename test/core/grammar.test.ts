@@ -214,6 +214,14 @@ describe('the grammar', () => {
     ])
   })
 
+  test('text behind a call without arguments does not wait for the end', () => {
+    const rules = grammar({ newToolCallId: () => 'call_1', inputTokens: 7, countTokens: (value) => value.length })
+    const out: StreamEvent[] = []
+    rules.push(call('0', 'f'), out)
+    rules.push(text('x'), out)
+    expect(brief(out)).toEqual(['start', 'call 0 call_1 f', '+call 0 {}', '/call 0 {}', 'text 1', '+x'])
+  })
+
   test('a broken call never ends: clients run what has ended', () => {
     const events = brief(speak([call('0', 'f', '{"a":'), text('x'), call('1', 'g', '{}'), finish('stop')]))
     expect(events).toEqual(['start', 'call 0 call_1 f', '+call 0 {"a":', 'error upstream-malformed'])

@@ -267,6 +267,16 @@ describe('parked', () => {
     const { clock, lease } = setUp()
     const first = await lease()
     first.refuse('dead', spent, 3_600_000)
+    clock.setDate(clock.now() + 3_600_000 - 1)
+    expect(await now(lease())).toBe('quota_exhausted')
+    clock.setDate(clock.now() + 1)
+    expect(await credentialOf(lease())).toBe('a')
+  })
+
+  test('until that date where it slept far beyond it', async () => {
+    const { clock, lease } = setUp()
+    const first = await lease()
+    first.refuse('dead', spent, 3_600_000)
     clock.setDate(clock.now() + 8 * 3_600_000)
     expect(await credentialOf(lease())).toBe('a')
   })
@@ -448,6 +458,19 @@ describe('callers', () => {
     expect(await come('bob', 3)).toEqual(['waiting', 'waiting', 'queue_full'])
     expect(await come('carol', 3)).toEqual(['waiting', 'waiting', 'queue_full'])
     expect(await come('alice', 1)).toEqual(['queue_full'])
+  })
+
+  test('count as one that waits for as long as they do: a client that leaves once it is served gives no second place back', async () => {
+    const { lease } = setUp(['a'], { queueLimit: 1 }, () => 0, 1)
+    const running = await lease()
+    const leaving = new AbortController()
+    const served = lease({ signal: leaving.signal })
+    running.release()
+    await served
+    const waiting = lease()
+    expect(await now(waiting)).toBe('waiting')
+    leaving.abort()
+    expect(await now(lease())).toBe('queue_full')
   })
 
   test('are told their place as they will be served', async () => {

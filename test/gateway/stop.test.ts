@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
 import { run } from '../../src/core/machine.ts'
 import { stopAt } from '../../src/gateway/stop.ts'
@@ -53,4 +54,16 @@ test('every cut of a text gives the answer of the whole', () => {
     ),
     { numRuns: 2_000 },
   )
+})
+
+test('what was held back comes in front of an error, of a call and of the end, for nothing that follows could make it a stop', () => {
+  const error: Delta = { type: 'error', error: new GatewayError('timeout', 'slow') }
+  const call: Delta = { type: 'tool-call', key: '0', name: 'f', arguments: '{}' }
+  const finish: Delta = { type: 'finish', reason: 'stop' }
+  for (const last of [error, call, finish])
+    expect(run(stopAt(['END']), [{ type: 'text', text: 'the EN' }, last])).toEqual([
+      { type: 'text', text: 'the ' },
+      { type: 'text', text: 'EN' },
+      last,
+    ])
 })

@@ -109,6 +109,21 @@ describe('a streaming reply', () => {
     expect(seen.dones).toBe(0)
   })
 
+  test('whose client leaves while it waits cancels what comes too late', async () => {
+    const events = Promise.withResolvers<Source<StreamEvent[]>>()
+    const { reply, clock, seen, client } = setUp(events.promise)
+    clock.advance(10_000)
+    const reader = readerOf(await reply)
+    expect(await readText(reader)).toBe('<ping>')
+    client.abort()
+    expect(seen).toEqual({ aborts: 1, dones: 1, hangUps: 0 })
+    const { source, feed, state } = handFed()
+    feed([start, end])
+    events.resolve(source)
+    await until(() => state.cancelled, 'the end of the source')
+    expect(clock.pending()).toBe(0)
+  })
+
   test('that waits too long commits to 200, keeps the client company and fails inside the stream', async () => {
     const events = Promise.withResolvers<Source<StreamEvent[]>>()
     const { reply, clock, seen, record } = setUp(events.promise)

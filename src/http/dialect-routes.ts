@@ -15,6 +15,7 @@ import { streamReply, wholeReply } from './deliver.ts'
 import { type BodyCheck, bodyCheck } from './invalid.ts'
 import type { Route, RouteContext } from './route.ts'
 import { endable, unlessEnded } from './shutdown.ts'
+import { unknownFields } from './unknown-fields.ts'
 
 export interface DialectRouteOptions {
   gateway: Gateway
@@ -72,6 +73,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
   const complete = dialect.memory ? dialect.memory.recall(body, store.get) : body
   await rest()
   const decoded = dialect.decode(complete, request.headers)
+  decoded.request.unsupported.push(...unknownFields(body, dialect.body))
   record.model = decoded.request.model
   record.stream = decoded.stream
   await rest()

@@ -69,6 +69,9 @@ export const messagesBody = open({
   output_config: maybe(open({ effort: maybe(Type.String()), format: maybe(format), task_budget: anything })),
   output_format: maybe(format),
   stream: maybe(Type.Boolean()),
+  // Who asks is handed on to nobody, and what is cached is decided by Z.AI.
+  metadata: anything,
+  cache_control: anything,
   thread: anything,
   compaction: anything,
   context_management: maybe(open({ edits: maybe(Type.Array(contextEdit)) })),

@@ -136,6 +136,16 @@ export const chatBody = open({
   top_a: anything,
   do_sample: anything,
   extra_body: anything,
+  // They change no answer: labels, caches, who asks, and arguments in fragments, which are asked for anyway.
+  client_metadata: anything,
+  metadata: anything,
+  prompt_cache_key: anything,
+  prompt_cache_options: anything,
+  prompt_cache_retention: anything,
+  safety_identifier: anything,
+  tool_stream: anything,
+  user: anything,
+  user_id: anything,
 })
 
 export type ChatBody = Static<typeof chatBody>

@@ -27,6 +27,8 @@ export const completionBody = open({
   logit_bias: maybe(open({})),
   frequency_penalty: penalty,
   presence_penalty: penalty,
+  // Who asks is handed on to nobody.
+  user: Type.Optional(Type.Unknown()),
 })
 
 export type CompletionBody = Static<typeof completionBody>

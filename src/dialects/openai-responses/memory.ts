@@ -21,7 +21,8 @@ export type Recalled = ResponsesBody & { history?: ItemBody[] }
  */
 export function recall(checked: unknown, find: Find): Recalled {
   const asked = checked as ResponsesBody // the door has checked it against the schema
-  const body = { ...asked, input: ownBody(asked).input.map((item) => resolved(item, find)) }
+  // A field of that name is none of this API's.
+  const body = { ...asked, history: undefined, input: ownBody(asked).input.map((item) => resolved(item, find)) }
   const { previous_response_id: previousId } = body
   if (!previousId) return body
   const previous = find(previousId)

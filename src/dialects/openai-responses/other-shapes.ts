@@ -71,10 +71,9 @@ function limitOf(value: unknown): number | undefined {
 }
 
 /** Whether to think at all, as GLM's other servers have it. */
-function switchOf({ thinking, enable_thinking }: Fields): string | undefined {
-  const { type } = fieldsOf(thinking)
-  if (type === 'disabled' || enable_thinking === false) return 'none'
-  return type === 'enabled' || enable_thinking === true ? 'on' : undefined
+function switchOf({ thinking, enable_thinking }: Fields): unknown {
+  const type = isFields(thinking) ? thinking.type : thinking
+  return type === 'adaptive' ? 'on' : (type ?? enable_thinking)
 }
 
 function formatOf(format: unknown): TextFormat {

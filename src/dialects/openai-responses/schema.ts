@@ -12,6 +12,7 @@ const words = <T extends string>(...values: T[]) => values.map((value) => Type.L
 const typeBesides = (known: Set<string>) => Type.String({ pattern: `^(?!(?:${[...known].join('|')})$)` })
 const jsonSchema = Type.Record(Type.String(), Type.Unknown())
 const name = Type.String({ minLength: 1 })
+const anything = Type.Optional(Type.Unknown())
 
 const textPart = open({
   type: Type.Union(words('input_text', 'output_text', 'summary_text', 'text')),
@@ -293,7 +294,36 @@ export const responsesBody = open({
   max_tool_calls: maybe(Type.Integer({ minimum: 1 })),
   top_logprobs: maybe(Type.Integer({ minimum: 0, maximum: 20 })),
   context_management: maybe(Type.Array(Type.Unknown())),
-  moderation: Type.Optional(Type.Unknown()),
+  moderation: anything,
+  // Named among what is ignored, where they ask for something: see unsupported.ts.
+  access_programs: anything,
+  background_options: anything,
+  image: anything,
+  personality: anything,
+  prompt_cache_options: anything,
+  service_tier: anything,
+  stream_options: anything,
+  frequency_penalty: anything,
+  logit_bias: anything,
+  logprobs: anything,
+  n: anything,
+  presence_penalty: anything,
+  seed: anything,
+  // The words of Chat Completions and of Messages for what stands above: see other-shapes.ts.
+  messages: anything,
+  system: anything,
+  functions: anything,
+  function_call: anything,
+  max_tokens: anything,
+  max_completion_tokens: anything,
+  response_format: anything,
+  verbosity: anything,
+  reasoning_effort: anything,
+  thinking: anything,
+  enable_thinking: anything,
+  stop: anything,
+  // Codex' notes about the program itself.
+  client_metadata: anything,
 })
 
 export type ResponsesBody = Static<typeof responsesBody>

@@ -4,6 +4,7 @@ import type { Dialect } from '../../../src/core/dialect.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { fieldsOf } from '../../../src/dialects/openai/fields.ts'
 import { invalidBody } from '../../../src/http/invalid.ts'
+import { unknownFields } from '../../../src/http/unknown-fields.ts'
 import type { Probe } from './probe.ts'
 
 /**
@@ -35,7 +36,7 @@ export function createJudge({ body: schema, decode }: Dialect): (probe: Probe) =
       const told = Object.entries(fieldsOf(options)).filter(
         ([name, value]) => !given.has(name) || typeof value !== 'object',
       )
-      return { effect: JSON.stringify({ rest, told, stream }), named: unsupported }
+      return { effect: JSON.stringify({ rest, told, stream }), named: [...unsupported, ...unknownFields(body, schema)] }
     } catch (error) {
       if (error instanceof GatewayError && error.kind === 'invalid-request') return error
       throw error

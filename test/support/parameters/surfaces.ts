@@ -144,7 +144,6 @@ export const surfaces: Surface[] = [
       ['tools[][web_search_*].defer_loading', 'a search is no tool of the model'],
       ['tools[][web_search_*].strict', 'a search is no tool of the model'],
       ['*.response_inclusion', 'results that the model asked for itself are always told in full'],
-      ['betas[]', 'the package sends it as a header: anthropic-messages/decode.test.ts'],
     ],
   },
 ]

@@ -1,0 +1,19 @@
+import type { TSchema } from '@sinclair/typebox'
+import { fieldPath } from '../core/brief.ts'
+import { isRecord } from '../core/json.ts'
+
+/** Fields that are named one by one: a header has no room for more. */
+const mostNames = 20
+
+/**
+ * Names of the top-level fields that a dialect does not read, so that none is dropped silently: keys that are no words
+ * stand in quotes. Null asks for nothing.
+ */
+export function unknownFields(body: unknown, schema: TSchema): string[] {
+  const { properties } = schema
+  if (!isRecord(body) || !isRecord(properties)) return []
+  const unknown = Object.keys(body).filter((name) => !Object.hasOwn(properties, name) && body[name] !== null)
+  const names = unknown.slice(0, mostNames).map((name) => fieldPath([name]))
+  const more = unknown.length - names.length
+  return more === 0 ? names : [...names, `${more} more unknown fields`]
+}

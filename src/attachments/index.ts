@@ -1,6 +1,15 @@
 import { dataOf } from '../core/data-url.ts'
 import { GatewayError } from '../core/errors.ts'
-import type { ChatRequest, DocumentPart, ImagePart, Message, TextPart, UserPart, VideoPart } from '../core/request.ts'
+import {
+  type ChatRequest,
+  type DocumentPart,
+  type ImagePart,
+  lastUserTurn,
+  type Message,
+  type TextPart,
+  type UserPart,
+  type VideoPart,
+} from '../core/request.ts'
 import type { Model, Upstream } from '../core/upstream.ts'
 import { readDocument } from './document.ts'
 import { fitImage, imageTypeOf } from './image.ts'
@@ -70,7 +79,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
 
   return async (request, reader, options) => {
     if (!request.messages.some(hasAttachment)) return request
-    const freshFrom = freshStart(request.messages)
+    const freshFrom = lastUserTurn(request.messages)
     const ignored = new Set<string>()
     const messages = await Promise.all(
       request.messages.map(async (message, index) => {
@@ -157,15 +166,6 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
 
 function hasAttachment(message: Message): message is Extract<Message, { role: 'user' | 'tool' }> {
   return (message.role === 'user' || message.role === 'tool') && message.parts.some(({ type }) => type !== 'text')
-}
-
-/**
- * Where the words begin that the user has just written; past the end when the newest turn answers tool calls, for then
- * agents speak in the user's name.
- */
-function freshStart(messages: readonly Message[]): number {
-  const start = messages.findLastIndex(({ role }) => role === 'assistant') + 1
-  return messages.slice(start).some(({ role }) => role === 'tool') ? messages.length : start
 }
 
 /** A data URL as what it is. */

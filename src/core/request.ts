@@ -111,6 +111,15 @@ export type OutputFormat =
   | { type: 'text' }
   | { type: 'json'; schema?: Record<string, unknown>; name?: string; description?: string }
 
+/**
+ * Where the words begin that the user has just written; past the end when the newest turn answers tool calls, for then
+ * agents speak in the user's name.
+ */
+export function lastUserTurn(messages: readonly Message[]): number {
+  const start = messages.findLastIndex(({ role }) => role === 'assistant') + 1
+  return messages.slice(start).some(({ role }) => role === 'tool') ? messages.length : start
+}
+
 /** The text parts of a message joined by line breaks; other parts are left out. */
 export function textOf(parts: readonly { type: string; text?: string }[]): string {
   return parts.flatMap((part) => (part.type === 'text' && part.text !== undefined ? [part.text] : [])).join('\n')

@@ -192,10 +192,14 @@ function isThinking({ reasoning }: ChatRequest, model: WebModel): boolean {
   }
 }
 
-/** The site knows two efforts; the lesser ones are its default. */
 function effortOf({ reasoning: { effort } }: ChatRequest, model: WebModel, thinking: boolean): object {
-  if (!thinking || !model.reasoningEffort || (effort !== 'high' && effort !== 'max')) return {}
+  if (!thinking || effort === undefined || !takesEffort(effort, model)) return {}
   return { reasoning_effort: effort }
+}
+
+/** The site knows two efforts; for lesser ones it has no word, and does what it does by default. */
+export function takesEffort(effort: string, model: WebModel): boolean {
+  return model.reasoningEffort && (effort === 'high' || effort === 'max')
 }
 
 function paramsOf({ sampling: { temperature, topP, maxTokens } }: ChatRequest): object {

@@ -7,7 +7,7 @@ import { type ModelTable, modelTable } from '../../models/table.ts'
 import type { Fetch } from '../../wire/http.ts'
 import { systemLookup } from '../../wire/names.ts'
 import { fetchRemoteFile } from '../../wire/remote-file.ts'
-import type { MessagesMode } from './encode.ts'
+import { type MessagesMode, takesEffort } from './encode.ts'
 import { catalogue, type WebModel } from './models.ts'
 import { opener } from './open.ts'
 import { type Place, sessions } from './session.ts'
@@ -75,7 +75,11 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
     refusesUnseenPictures: true,
     models: models.list,
     unlisted: models.unlisted,
-    unsupported: (request, model) => unsupported(request, models.traitsOf(model), options.tools),
+    unsupported: (request, model) => [
+      ...unsupported(request, models.traitsOf(model), options.tools),
+      // Guests cannot send any.
+      ...(!rooms.hasAccounts && request.messages.some((message) => hasPart(message, 'image')) ? ['images'] : []),
+    ],
     open: withLegalToolNames(
       opener({
         ...parts,
@@ -114,10 +118,13 @@ function unsupported(request: ChatRequest, model: WebModel, tools: boolean): str
   ]
 }
 
-function reasoningLost({ reasoning: { mode, effort } }: ChatRequest, model: WebModel): string[] {
+function reasoningLost({ reasoning: { mode, effort, budgetTokens } }: ChatRequest, model: WebModel): string[] {
   if (mode === 'off') return model.reasoning === 'by-default' ? ['thinking'] : []
   if (model.reasoning === 'never') return mode === 'on' ? ['thinking'] : []
-  return effort !== undefined && !model.reasoningEffort ? ['reasoning_effort'] : []
+  return [
+    ...(effort !== undefined && !takesEffort(effort, model) ? ['reasoning_effort'] : []),
+    ...(budgetTokens === undefined ? [] : ['thinking.budget_tokens']),
+  ]
 }
 
 /** By the names clients give them. */

@@ -21,6 +21,7 @@ import { decoder } from './decode.ts'
 import { type Encoded, encode, imagesOf, type MessagesMode } from './encode.ts'
 import { bodyError, emptyResponse, remedyOf, type Remedy as WebRemedy } from './errors.ts'
 import type { Catalogue } from './models.ts'
+import { withoutUnsendable } from './old-images.ts'
 import { type SearchedOpening, searchCall } from './opening-call.ts'
 import type { Session, Sessions } from './session.ts'
 import { sign } from './signature.ts'
@@ -76,10 +77,10 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   const uploads = createUploads(clock)
 
   return async (call) => {
-    const job = jobOf(call)
-    const unable = job.images.length > 0 ? imageRefusal(call.model, sessions.hasAccounts) : undefined
-    if (unable !== undefined) throw unable
-
+    const job = jobOf({
+      ...call,
+      request: withoutUnsendable(call.request, imageRefusal(call.model, sessions.hasAccounts)),
+    })
     const { signal, note } = call
     const guests = job.images.length === 0
     const visit = sessions.visit({ model: call.model.upstreamId, caller: call.caller, guests, signal, note })

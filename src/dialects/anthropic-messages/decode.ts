@@ -32,6 +32,7 @@ export function decode(checked: unknown, headers: Headers): Decoded<MessagesOpti
   const toolBytes = edits?.length ? Buffer.byteLength(JSON.stringify(tools)) : 0
   const { messages, appliedEdits } = manageContext(told, edits ?? [], { toolBytes, ignore })
   const reasoning = decodeReasoning(body, ignore)
+  const thinking = displayOf(body, reasoning, ignore)
   for (const name of ignoredOptions(body)) ignore(name)
   return {
     request: {
@@ -53,7 +54,7 @@ export function decode(checked: unknown, headers: Headers): Decoded<MessagesOpti
       unsupported: [...ignored],
     },
     options: {
-      thinking: displayOf(body, reasoning),
+      thinking,
       ...(hasBeta(headers, 'thinking-token-count') ? { countsThinking: true } : {}),
       ...(toolsets.length > 0 ? { toolsets } : {}),
       ...(edits ? { appliedEdits } : {}),
@@ -128,7 +129,7 @@ function decodeReasoning(body: MessagesBody, ignore: (name: string) => void): Re
     for (const name of told.ignored) ignore(name)
     if (told.asked) return told.asked
   }
-  const isOff = !thinking || thinking.type === 'disabled'
+  const isOff = !thinking || isSwitchedOff(thinking.type, ignore)
   if (word && (effort === undefined || (isOff && word !== usualEffort)))
     ignore(ignoredValue('output_config.effort', word))
   if (isOff) return { mode: 'off' }
@@ -139,10 +140,26 @@ function decodeReasoning(body: MessagesBody, ignore: (name: string) => void): Re
   }
 }
 
+/** Words of other APIs are taken for what they mean; one that nobody knows is named, and thinks. */
+function isSwitchedOff(type: string, ignore: (name: string) => void): boolean {
+  if (type === 'adaptive') return false
+  const { asked, ignored } = decodeEffort(type, 'thinking.type')
+  for (const name of ignored) ignore(name)
+  return asked?.mode === 'off'
+}
+
+const displays = ['summarized', 'omitted', 'updates']
+
 /** `updates`, an outline of the thinking as it goes on, is all of it here, and so is a word nobody knows. */
-function displayOf({ thinking }: MessagesBody, { mode }: Reasoning): MessagesOptions['thinking'] {
+function displayOf(
+  { thinking }: MessagesBody,
+  { mode }: Reasoning,
+  ignore: (name: string) => void,
+): MessagesOptions['thinking'] {
+  const display = thinking?.display
+  if (display && !displays.includes(display)) ignore(ignoredValue('thinking.display', display))
   if (mode !== 'on') return 'hidden'
-  return thinking?.display === 'omitted' ? 'omitted' : 'shown'
+  return display === 'omitted' ? 'omitted' : 'shown'
 }
 
 function decodeOutput({ output_config, output_format, response_format }: MessagesBody): OutputFormat {

@@ -47,7 +47,7 @@ export function encode(request: ChatRequest, head: Head): object {
     ...rules.always(head.requestId),
     stream: true,
     ...rules.reasoning(request.reasoning, model),
-    ...samplingOf(request, head),
+    ...sentSampling(request, head),
     ...formatOf(request, head),
     ...toolsOf(request, head),
   }
@@ -149,8 +149,20 @@ function objectText(text: string): string {
   return isRecord(value) ? text : JSON.stringify({ arguments: value ?? text })
 }
 
-/** Stop sequences stay here: the API would not tell which one it met, and could stop inside the thinking. */
-function samplingOf({ sampling: { temperature, topP, maxTokens } }: ChatRequest, { model, rules }: Head): object {
+export interface SentSampling {
+  temperature?: number
+  top_p?: number
+  max_tokens?: number
+}
+
+/**
+ * Sampling as it is sent: what the server would refuse becomes the nearest that it takes.
+ * Stop sequences stay here: the API would not tell which one it met, and could stop inside the thinking.
+ */
+export function sentSampling(
+  { sampling: { temperature, topP, maxTokens } }: ChatRequest,
+  { model, rules }: Pick<Head, 'model' | 'rules'>,
+): SentSampling {
   const { maxTemperature, minTopP, maxOutputTokens = Number.POSITIVE_INFINITY } = rules
   const longest = model.maxOutputTokens ?? maxOutputTokens
   return {

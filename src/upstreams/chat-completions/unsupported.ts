@@ -1,4 +1,5 @@
 import type { ChatRequest, UserPart } from '../../core/request.ts'
+import { sentSampling } from './encode.ts'
 import { alwaysThinks, type ChatModel } from './models.ts'
 import type { RequestRules } from './profile.ts'
 
@@ -11,13 +12,12 @@ export interface UnsupportedOptions {
 /** Names of what a request asks that the server or the model does not do. */
 export function unsupported(request: ChatRequest, model: ChatModel, { rules, tools }: UnsupportedOptions): string[] {
   const toolsLost = !tools && request.tools.length > 0
-  const { temperature = 0 } = request.sampling
   return [
     ...(toolsLost ? ['tools'] : []),
     ...(toolsLost && request.toolChoice !== 'auto' ? ['tool_choice'] : []),
     ...reasoningLost(request, model),
-    // It is sent as the most that the server takes.
-    ...(temperature > rules.maxTemperature ? ['temperature'] : []),
+    ...budgetLost(request, model, rules),
+    ...changedSampling(request, model, rules),
     ...(request.messages.some((message) => hasPart(message, 'document')) && !model.files ? ['documents'] : []),
     ...(request.messages.some((message) => hasPart(message, 'video')) && !model.video ? ['videos'] : []),
     ...searchLimits(request, rules),
@@ -28,6 +28,25 @@ function reasoningLost({ reasoning: { mode, effort } }: ChatRequest, model: Chat
   if (mode === 'off') return alwaysThinks(model) ? ['thinking'] : []
   if (model.reasoning === 'never') return mode === 'on' ? ['thinking'] : []
   return effort !== undefined && model.efforts.length === 0 ? ['reasoning_effort'] : []
+}
+
+/** A budget may become an effort; of the others nothing is left. */
+function budgetLost({ reasoning }: ChatRequest, model: ChatModel, rules: RequestRules): string[] {
+  const { budgetTokens, ...others } = reasoning
+  if (budgetTokens === undefined || reasoning.mode === 'off' || model.reasoning === 'never') return []
+  const isTold = JSON.stringify(rules.reasoning(reasoning, model)) !== JSON.stringify(rules.reasoning(others, model))
+  return isTold ? [] : ['thinking.budget_tokens']
+}
+
+/** What is sent as another value than the one that was asked for. */
+function changedSampling(request: ChatRequest, model: ChatModel, rules: RequestRules): string[] {
+  const { temperature, topP, maxTokens } = request.sampling
+  const sent = sentSampling(request, { model, rules })
+  return [
+    ...(sent.temperature === temperature ? [] : ['temperature']),
+    ...(sent.top_p === topP ? [] : ['top_p']),
+    ...(sent.max_tokens === maxTokens ? [] : ['max_tokens']),
+  ]
 }
 
 function searchLimits({ search, searchRules }: ChatRequest, rules: RequestRules): string[] {

@@ -5,7 +5,7 @@ import { createValidator } from '../src/gateway/structured/validator.ts'
 import { startSchemaThread } from '../src/schema-thread.ts'
 import { systemClock } from '../src/wire/clock.ts'
 import { call, finish, say, usage } from './dialects/stream.ts'
-import { type CostlyCase, costlyCases } from './support/costly.ts'
+import { type CostlyCase, costlyCases, costlyRequests } from './support/costly.ts'
 import { startGateway } from './support/gateway.ts'
 
 // No request of one client holds up those of others: while it is dealt with the gateway answers everybody else.
@@ -166,3 +166,17 @@ test('a model is named in at most 256 characters', async () => {
     },
   })
 })
+
+/** Linear work in many steps, of which a slow machine may take a second; `make soak` has the narrow bound. */
+const longestStepMs = 2_000
+
+test.each(costlyRequests)(
+  'a large request: $name',
+  async ({ body }) => {
+    answer = [say('Hello!'), usage, finish()]
+    const { status, longestMs } = await besides({ model, ...body })
+    expect(status).toBe(200)
+    expect(longestMs).toBeLessThan(longestStepMs)
+  },
+  60_000,
+)

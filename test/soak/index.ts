@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { costlyCases } from '../support/costly.ts'
+import { costlyCases, costlyReplies, costlyRequests } from '../support/costly.ts'
 import type { Load, Outcome } from './client.ts'
 
 // make soak: the gateway, an upstream and the clients in processes of their own, on loopback, for SOAK_SECONDS.
@@ -164,16 +164,31 @@ row(
 row('  characters, each in its place', streams.characters.toLocaleString('en'))
 row('  memory at the end', `${rssMb(pid).toFixed(0)} MB`)
 
-// Schemas and answers that take long to judge: everybody else is answered meanwhile.
+// Requests and replies that take long to deal with: everybody else is answered meanwhile.
 const longestGapMs = 50
-for (const [costly, { name, schema }] of costlyCases.entries()) {
-  const body = JSON.stringify({
-    model: 'glm-4.7',
-    messages: [{ role: 'user', content: JSON.stringify({ costly }) }],
-    response_format: { type: 'json_schema', json_schema: { name: 'it', schema } },
-  })
+const prompting = (prompt: object) => [{ role: 'user', content: JSON.stringify(prompt) }]
+const costly: { name: string; body: object }[] = [
+  ...costlyCases.map(({ name, schema }, place) => ({
+    name,
+    body: {
+      messages: prompting({ costly: place }),
+      response_format: { type: 'json_schema', json_schema: { name: 'it', schema } },
+    },
+  })),
+  ...costlyRequests,
+  ...costlyReplies.map(({ name }, place) => ({
+    name,
+    body: {
+      messages: prompting({ reply: place }),
+      tools: [{ type: 'function', function: { name: 'it', parameters: { type: 'object' } } }],
+      stream: true,
+    },
+  })),
+]
+for (const { name, body } of costly) {
   let over = false
-  const asked = fetch(`${url}/v1/chat/completions`, { method: 'POST', body }).then(async (response) => {
+  const text = JSON.stringify({ model: 'glm-4.7', ...body })
+  const asked = fetch(`${url}/v1/chat/completions`, { method: 'POST', body: text }).then(async (response) => {
     await response.text()
     over = true
   })

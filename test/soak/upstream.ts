@@ -1,5 +1,5 @@
 import { fieldOf } from '../support/chat-zai.ts'
-import { costlyCases } from '../support/costly.ts'
+import { costlyCases, costlyReplies } from '../support/costly.ts'
 import { chunkText } from '../support/zai-api.ts'
 
 // A process of its own: the official API on the port it is given, speaking numbers at the pace it is asked for.
@@ -8,6 +8,11 @@ import { chunkText } from '../support/zai-api.ts'
 /** The prompt of a client whose schema takes long to judge: which of the cases. */
 export interface Costly {
   costly: number
+}
+
+/** The prompt of a client whose reply is much to read: which of them. */
+export interface Flood {
+  reply: number
 }
 
 /** The prompt: how many numbers, and how long between two. */
@@ -55,7 +60,14 @@ function answerTo({ costly }: Costly): Blob {
   return new Blob([said, end, 'data: [DONE]\n\n'])
 }
 
-function replyTo(prompt: Recital | Costly): ReadableStream<Uint8Array> | Blob {
+function floodOf({ reply }: Flood): Blob {
+  const { events = '', text = '' } = costlyReplies[reply] ?? {}
+  const said = event({ delta: { content: `Hello! ${text}` } })
+  return new Blob([events, said, event({ finish_reason: 'stop' }), 'data: [DONE]\n\n'])
+}
+
+function replyTo(prompt: Recital | Costly | Flood): ReadableStream<Uint8Array> | Blob {
+  if ('reply' in prompt) return floodOf(prompt)
   return 'costly' in prompt ? answerTo(prompt) : recital(prompt)
 }
 
@@ -70,7 +82,8 @@ if (import.meta.main) {
       const messages = fieldOf(await request.json(), 'messages')
       // Rules about the form of the answer stand in front of it, and a second try asks for the same again.
       const asked = Array.isArray(messages) ? messages.findLast(isPrompt) : undefined
-      return new Response(replyTo(JSON.parse(String(fieldOf(asked, 'content')))), {
+      const prompt = asked === undefined ? { numbers: 1, everyMs: 1 } : JSON.parse(String(fieldOf(asked, 'content')))
+      return new Response(replyTo(prompt), {
         headers: { 'content-type': 'text/event-stream' },
       })
     },

@@ -73,3 +73,65 @@ export const costlyCases: readonly CostlyCase[] = [
   { name: 'half a megabyte of spaces in a fence', schema: {}, answer: `\`\`\`json\n${' '.repeat(500_000)}x` },
   { name: 'a long answer of brackets', schema: { type: 'object' }, answer: '[{'.repeat(250_000) },
 ]
+
+/** A request that is large in a way of its own, whatever is answered. */
+export interface CostlyRequest {
+  name: string
+  /** All of the body but the model. */
+  body: object
+}
+
+const functionTool = (place: number) => ({
+  type: 'function',
+  function: {
+    name: `tool_${place}`,
+    parameters: { type: 'object', properties: { path: { type: 'string', description: 'where' } }, required: ['path'] },
+  },
+})
+const callAndResult = (place: number) => [
+  {
+    role: 'assistant',
+    content: null,
+    tool_calls: [{ id: `call${place}`, type: 'function', function: { name: 'it', arguments: '{"path":"a/b"}' } }],
+  },
+  { role: 'tool', tool_call_id: `call${place}`, content: `result ${place}` },
+]
+const question = { role: 'user', content: 'Hello!' }
+
+export const costlyRequests: readonly CostlyRequest[] = [
+  { name: '8,000 tools', body: { messages: [question], tools: times(8_000, functionTool) } },
+  {
+    name: '10,000 messages',
+    body: {
+      messages: times(9_999, (place) => ({ role: place % 2 ? 'assistant' : 'user', content: `${place} words` })),
+    },
+  },
+  {
+    name: '4,000 calls and their results',
+    body: { messages: [question, ...times(4_000, callAndResult).flat()], tools: [functionTool(0)] },
+  },
+  {
+    name: '30,000 parts of one message',
+    body: { messages: [{ role: 'user', content: times(30_000, (place) => ({ type: 'text', text: `${place}` })) }] },
+  },
+]
+
+/** What an upstream sends that is much to read: events as they are, or the text of a single one. */
+export interface CostlyReply {
+  name: string
+  events?: string
+  text?: string
+}
+
+const megabyte = (unit: string) => unit.repeat(Math.ceil(1_000_000 / unit.length))
+const oneEvent = (unit: string) => unit.repeat(Math.ceil(300_000 / unit.length))
+
+export const costlyReplies: readonly CostlyReply[] = [
+  { name: 'a megabyte of comments', events: megabyte(': hello\n\n') },
+  { name: 'a megabyte of blank lines', events: megabyte('\n') },
+  { name: 'a megabyte of events without data', events: megabyte('data: \n\n') },
+  { name: 'calls that are none in one event', text: oneEvent('<tool_call>x ') },
+  { name: 'thoughts that are none in one event', text: oneEvent('<think ') },
+  { name: 'signs of less in one event', text: oneEvent('a < b ') },
+  { name: 'code fences in one event', text: oneEvent('```\n') },
+]

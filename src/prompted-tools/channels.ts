@@ -141,10 +141,10 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
     else out.push({ type: 'error', error: new OnlyReasoning(withoutCalls(behind.trim() || thoughts.trim())) })
   }
 
-  function parsed(text: string): Delta[] {
+  function parsed(text: string, reason: FinishReason): Delta[] {
     return run(toolCallParser(tools, { scanLimit }), [
       { type: 'text', text },
-      { type: 'finish', reason: 'stop' },
+      { type: 'finish', reason },
     ])
   }
 
@@ -154,12 +154,13 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
   }
 
   function wordsIn(text: string): string {
-    const words = parsed(text).map((delta) => (delta.type === 'text' ? delta.text : ''))
+    // As in a reply that is cut, what was begun as a call is none of them.
+    const words = parsed(text, 'length').map((delta) => (delta.type === 'text' ? delta.text : ''))
     return words.join('').trim()
   }
 
   function callsIn(text: string): Delta[] {
-    const found = parsed(text)
+    const found = parsed(text, 'stop')
     // Of several, one that cannot be read makes all of them doubtful.
     return found.some(({ type }) => type === 'error') ? [] : found.filter(({ type }) => type === 'tool-call')
   }

@@ -14,7 +14,7 @@ import {
   wholeFence,
   wholeJson,
 } from './forms.ts'
-import { calledName, readCalls, type WrittenCall } from './read.ts'
+import { calledName, closedForms, readCalls, type WrittenCall } from './read.ts'
 import { repairArguments, repairName, typedArguments } from './repair.ts'
 
 export interface ParserOptions {
@@ -40,6 +40,13 @@ interface Candidate {
   progress: Progress
 }
 
+/** Keys of calls that were found in the text; no upstream's own slot is called so. */
+const writtenKey = /^text-\d+$/
+
+export function isWrittenCall(delta: Extract<Delta, { type: 'tool-call' }>): boolean {
+  return writtenKey.test(delta.key)
+}
+
 /**
  * Finds tool calls written as text in the answer; reasoning is never searched.
  *
@@ -49,7 +56,9 @@ interface Candidate {
  *   the fence is the whole message: documentation.
  * - After the first call only further calls count: prose is dropped, and once the model writes a `<tool_response>`
  *   of its own everything after it is dropped, calls included, because they rest on an invented result.
- * - A call cut short is dropped, and `stop` becomes `length`.
+ * - Where the model ends its turn, a call that lacks its closing tags alone is a call. One that lacks more is text, for
+ *   an answer of nothing would tell less, and `stop` becomes `length`.
+ * - A call cut short in any other way is dropped, and `stop` becomes `length`.
  * - A complete call of a declared tool that cannot be read ends the stream in an error: neither its text nor a
  *   guess nor a polite end would tell the client the truth.
  *
@@ -99,7 +108,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
           out.push(delta)
           break
         case 'finish':
-          settle(out)
+          settle(out, delta.reason === 'stop' || delta.reason === 'tool-calls')
           if (!over) out.push(unfinished && delta.reason === 'stop' ? { ...delta, reason: 'length' } : delta)
           over = true
           break
@@ -236,8 +245,8 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     ready = ''
   }
 
-  /** The answer pauses or is over: what is held back is a call now or never. */
-  function settle(out: Delta[]): void {
+  /** The answer pauses or is over: what is held back is a call now or never. `isEnd`: the model itself ended it. */
+  function settle(out: Delta[], isEnd = false): void {
     const last = candidate
     candidate = undefined
     opening = false
@@ -245,30 +254,55 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
       if (calls === 0) ready += blank
       blank = ''
     } else if (last.progress === 'text') pass(last.held)
-    else if (last.kind === 'fenced') resolveFence(last.held, out)
+    else if (last.kind === 'fenced') resolveFence(last.held, out, isEnd)
     // A stray quote may have hidden the closing tag.
     else if (last.progress === 'complete' || /<\/(?:tool_calls?|function_calls)>\s*$/.test(last.held))
       resolve(last.held, out)
+    else if (isEnd) resolveUnclosed(last.held, out)
     else unfinished = true
     release(out)
   }
 
+  function resolveUnclosed(written: string, out: Delta[]): void {
+    const call = closedForms(written).find(isCallable)
+    if (call !== undefined) resolve(call, out)
+    else {
+      pass(written)
+      unfinished = true
+    }
+  }
+
+  /** Whether it is calls of declared tools alone, with all that they need. */
+  function isCallable(written: string): boolean {
+    const read = readCalls(written) ?? []
+    return (
+      read.length > 0 &&
+      read.every((call) => {
+        const tool = tools.find(({ name }) => name === repairName(call.name, tools))
+        if (!tool || !repairArguments(argumentsOf(call, tool), tool.parameters).ok) return false
+        // A name alone may lack its arguments.
+        return !('texts' in call) || call.texts.size > 0 || Object.keys(tool.parameters.properties ?? {}).length === 0
+      })
+    )
+  }
+
   /** A fence that is the whole message is read as if the fence were not there. */
-  function resolveFence(written: string, out: Delta[]): void {
+  function resolveFence(written: string, out: Delta[], isEnd: boolean): void {
     const marks = /^[`~]+/.exec(written)?.[0] ?? ''
     const inside = written.slice(written.indexOf('\n') + 1).trimEnd()
     const text = inside.endsWith(marks) ? inside.slice(0, inside.lastIndexOf('\n')) : inside
     const found = run(toolCallParser(tools, options), [
       { type: 'text', text },
-      { type: 'finish', reason: 'stop' },
+      { type: 'finish', reason: isEnd ? 'stop' : 'length' },
     ])
     if (found.some((delta) => delta.type === 'text')) {
       pass(written)
+      unfinished = found.some((delta) => delta.type === 'finish' && delta.reason === 'length')
       return
     }
     for (const delta of found) {
       if (delta.type === 'tool-call') out.push({ ...delta, key: newKey() })
-      else if (delta.type === 'finish') unfinished = delta.reason === 'length'
+      else if (delta.type === 'finish') unfinished = delta.reason === 'length' && calls === 0
       else {
         over = true
         out.push(delta)

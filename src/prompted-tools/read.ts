@@ -16,9 +16,22 @@ export function readCalls(written: string): WrittenCall[] | undefined {
   const opening = /^<\w+>/.exec(text)?.[0]
   if (opening !== undefined) {
     const body = text.slice(opening.length, text.lastIndexOf('</'))
-    return opening === '<tool_call>' ? tagBody(body.trim()) : elements(body)
+    return opening === '<tool_call>' ? (tagBody(body.trim()) ?? tagBodies(body)) : elements(body)
   }
   return text.startsWith('{') ? wholeObjects(text) : code(text)
+}
+
+const closings: Record<string, readonly string[]> = {
+  '<tool_call>': ['</tool_call>'],
+  '<tool_calls>': ['</tool_calls>', '</tool_call></tool_calls>'],
+  '<function_calls>': ['</function_calls>', '</invoke></function_calls>', '</function_call></function_calls>'],
+}
+
+/** What a form may have been meant to be that lacks closing tags at its end, or the second half of one. */
+export function closedForms(written: string): string[] {
+  const opening = /^<\w+>/.exec(written)?.[0] ?? ''
+  const whole = written.replace(/<(?:\/\w*)?$/, '')
+  return (closings[opening] ?? []).map((closing) => whole + closing)
 }
 
 /** The name a form seems to call, for one that cannot be read. */
@@ -42,6 +55,12 @@ function tagBody(body: string): WrittenCall[] | undefined {
   if (rest.startsWith('{')) return [{ name, arguments: rest }]
   const texts = pairs(cursor(rest))
   return texts && [{ name, texts }]
+}
+
+/** Calls of which all but the last lack their closing tag. */
+function tagBodies(body: string): WrittenCall[] | undefined {
+  const bodies = body.split('<tool_call>')
+  return bodies.length > 1 ? gather(bodies, (one) => tagBody(one.trim())) : undefined
 }
 
 function pairs(at: Cursor): Map<string, string> | undefined {
@@ -172,9 +191,9 @@ function cursor(text: string) {
 type Cursor = ReturnType<typeof cursor>
 
 /** One list of all, or `undefined` as soon as one cannot be read. */
-function gather(
-  values: readonly unknown[] | undefined,
-  read: (value: unknown) => WrittenCall[] | undefined,
+function gather<Value>(
+  values: readonly Value[] | undefined,
+  read: (value: Value) => WrittenCall[] | undefined,
 ): WrittenCall[] | undefined {
   if (!values) return undefined
   const calls: WrittenCall[] = []

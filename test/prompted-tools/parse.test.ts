@@ -56,7 +56,7 @@ const recorded: Recorded[] = [
   [
     'a truncated call',
     'Running it.\n<tool_call>{"name":"bash","arguments":{"command":"rm -rf /tmp/bu',
-    'Running it.\n',
+    'Running it.\n<tool_call>{"name":"bash","arguments":{"command":"rm -rf /tmp/bu',
     [],
     'length',
   ],
@@ -323,19 +323,29 @@ describe('text around calls', () => {
 describe('a call that is not whole is not executed', () => {
   const cut = 'Running it.\n<tool_call>{"name":"bash","arguments":{"command":"rm -rf /tmp/bu'
   test.each([
-    ['in the recommended form', cut, 'Running it.\n', []],
-    ['behind its tag', 'Running it.\n<tool_call>', 'Running it.\n', []],
-    ['in the native template', '<tool_call>bash\n<arg_key>command</arg_key>\n<arg_value>rm', '', []],
-    ['in an element', '<function_calls><invoke name="bash"><parameter name="command">rm', '', []],
-    ['in a whole-message object', '{"tool_calls":[{"name":"bash","arguments":{"command":"rm"}', '', []],
-    ['in a fence', '```json\n{"name":"bash","arguments":{"command":"rm', '', []],
-    ['after a whole call', `${bash}\n<tool_call>{"name":"bash"`, '', [ls]],
-  ])('%s, and stop becomes length', (_name, text, before, calls) => {
-    expect(parse(text)).toEqual({ text: before, calls, end: 'length' })
+    ['in the recommended form', cut],
+    ['behind its tag', 'Running it.\n<tool_call>'],
+    ['in the native template', '<tool_call>bash\n<arg_key>command</arg_key>\n<arg_value>rm'],
+    ['behind a name that may be half of one', '<tool_call>bash'],
+    ['in its closing tag and its arguments', '<tool_call>{"name":"bash","arguments":{"command":"ls"}</tool_'],
+    ['of no tool', '<tool_call>unknown\n<arg_key>command</arg_key>\n<arg_value>rm</arg_value>'],
+    ['in an element', '<function_calls><invoke name="bash"><parameter name="command">rm'],
+    ['in a whole-message object', '{"tool_calls":[{"name":"bash","arguments":{"command":"rm"}'],
+    ['in a fence', '```json\n{"name":"bash","arguments":{"command":"rm'],
+  ])('%s, and is shown where the model ended its turn', (_name, written) => {
+    expect(parse(written)).toEqual({ text: written, calls: [], end: 'length' })
+    const shown = run(parser(), [text(written), { type: 'finish', reason: 'length' }])
+    const [before = ''] = written.split(/[<{`]/)
+    expect(shown).toEqual([...(before === '' ? [] : [text(before)]), { type: 'finish', reason: 'length' }])
   })
 
-  test('as code right after reasoning, and stop becomes length', () => {
-    expect(parse('bash(command="rm -rf /', [thought])).toEqual({ text: '', calls: [], end: 'length' })
+  test('after a whole call, and stop becomes length', () => {
+    expect(parse(`${bash}\n<tool_call>{"name":"bash"`)).toEqual({ text: '', calls: [ls], end: 'length' })
+  })
+
+  test('as code right after reasoning, and is shown where the model ended its turn', () => {
+    const written = 'bash(command="rm -rf /'
+    expect(parse(written, [thought])).toEqual({ text: written, calls: [], end: 'length' })
   })
 
   test('when the upstream gave another reason, which stays', () => {

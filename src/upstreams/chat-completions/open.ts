@@ -1,11 +1,13 @@
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import { type Delta, isFinal } from '../../core/events.ts'
+import { chain } from '../../core/machine.ts'
 import type { Pool, Refusal } from '../../core/pool.ts'
 import { type ChatRequest, demandsCall, type Tool } from '../../core/request.ts'
 import { piped, type Source } from '../../core/source.ts'
 import type { UpstreamCall } from '../../core/upstream.ts'
 import { channels } from '../../prompted-tools/channels.ts'
+import { withoutDoubledCalls } from '../../prompted-tools/doubled-calls.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
 import type { HttpResponse } from '../../wire/http.ts'
 import { lasting, type Opening, openingOf, replay } from '../../wire/opening.ts'
@@ -144,7 +146,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       isFinal,
     )
     // Models now and then write a call into the text instead of making it.
-    return tools.length === 0 ? sorted : piped(sorted, toolCallParser(tools, { scanLimit }), isFinal)
+    if (tools.length === 0) return sorted
+    return piped(sorted, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()), isFinal)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Delta } from '../../core/events.ts'
+import { canonicalJson } from '../../core/json.ts'
 import type { Tool } from '../../core/request.ts'
 import { type ArgumentPieces, argumentPieces } from '../../prompted-tools/argument-pieces.ts'
 import { type ArgumentStream, argumentStream, isPlaceholder } from '../../prompted-tools/argument-stream.ts'
@@ -51,11 +52,26 @@ interface Fragment {
 /**
  * Puts calls together from their pieces, and sends each as soon as its name is whole and its arguments have begun.
  *
- * - Pieces belong together by id, else by index, else by their order: some deployments leave either out, number every
- *   call 0, count pieces instead of calls, or make up an id for each piece.
- * - A call that comes again, under another index or without an id of its own, is one call. An id that comes again with
- *   another call is left out, and the client gets one of ours.
- * - Names may come in fragments or be repeated. Arguments are read as argument-stream.ts says.
+ * What deltas look like, and what becomes of them:
+ *
+ * | index, id                               | one call                                                            |
+ * |-----------------------------------------|---------------------------------------------------------------------|
+ * | both, the id in the first delta alone   | by index                                                            |
+ * | an id alone, or every call numbered 0   | by id                                                               |
+ * | neither                                 | by order: a name begins a call once the one before is whole         |
+ * | an index for each delta                 | by id, else what goes on where the last delta stopped               |
+ * | an id for each delta                    | by index, as long as the arguments go on                            |
+ * | a call again under another index        | once: it is held until its arguments tell that they are the same    |
+ * | the id of another call                  | its own, without that id: the client gets one of ours               |
+ *
+ * | name, arguments                         | read                                                                |
+ * |-----------------------------------------|---------------------------------------------------------------------|
+ * | a name in fragments, or in every delta  | as call-names.ts says                                               |
+ * | a name behind its arguments             | they wait, for the name tells their schema                          |
+ * | neither                                 | no call                                                             |
+ * | all arguments so far in every delta     | as argument-pieces.ts says, and so are objects in place of text     |
+ * | `{}` or `null` in front, JSON in a text | as argument-stream.ts says                                          |
+ *
  * - Calls are sent in the order in which they began.
  */
 export function calls(tools: readonly Tool[]): Calls {
@@ -251,21 +267,7 @@ function isNothing({ name, text }: Call): boolean {
 }
 
 function sameObject(left: Call, right: Call): boolean {
-  left.canonical ??= canonical(left.text)
-  right.canonical ??= canonical(right.text)
+  left.canonical ??= canonicalJson(left.text)
+  right.canonical ??= canonicalJson(right.text)
   return left.canonical === right.canonical
-}
-
-function canonical(text: string): string {
-  try {
-    return JSON.stringify(JSON.parse(text || '{}'), inOrder)
-  } catch {
-    return text
-  }
-}
-
-/** For `JSON.stringify`: members by name, so that their order makes no difference. */
-function inOrder(_key: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
-  return Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)))
 }

@@ -9,6 +9,7 @@ import { type ChatRequest, demandsCall, type ImagePart, type Tool } from '../../
 import { piped, type Source } from '../../core/source.ts'
 import type { UpstreamCall } from '../../core/upstream.ts'
 import { channels } from '../../prompted-tools/channels.ts'
+import { withoutDoubledCalls } from '../../prompted-tools/doubled-calls.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
 import { promptTools } from '../../prompted-tools/prompt.ts'
 import { repairedText } from '../../prompted-tools/repair.ts'
@@ -221,7 +222,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const mendArguments = (name: string, text: string) =>
       repairedText(text, tools.find((tool) => tool.name === name)?.parameters ?? {})
     const reader = decoder({ whole, declaredTools, mendArguments, note, holdFrom: '<tool_call' })
-    return { reader, sorter: chain(sorted, toolCallParser(tools, { scanLimit })) }
+    const parser = chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls())
+    return { reader, sorter: chain(sorted, parser) }
   }
 }
 

@@ -1,0 +1,85 @@
+import type { Delta } from '../core/events.ts'
+import { sameJson } from '../core/json.ts'
+import type { Machine } from '../core/machine.ts'
+import { isWrittenCall } from './parse.ts'
+
+type CallDelta = Extract<Delta, { type: 'tool-call' }>
+
+interface Call {
+  name: string
+  arguments: string
+  /** What is not sent until the end tells whether the call is one of its own. */
+  held: CallDelta[]
+  /** The other way in which it came was left out. */
+  isDoubled: boolean
+}
+
+/**
+ * Takes a call that the model writes into the text and makes natively as well for one; the first one that came is kept.
+ * Calls with other arguments are calls of their own, and so is each of several in the same way.
+ *
+ * A native call flows, unless one of its name was written before; a written one goes on at once, unless a native one of
+ * its name is still being made.
+ */
+export function withoutDoubledCalls(): Machine<Delta, Delta> {
+  const written: Call[] = []
+  const native = new Map<string, Call>()
+
+  return {
+    push(delta, out) {
+      if (delta.type === 'tool-call') (isWrittenCall(delta) ? hearWritten : hearNative)(delta, out)
+      else {
+        if (delta.type === 'finish' || delta.type === 'error') settle(out)
+        out.push(delta)
+      }
+    },
+    end: settle,
+    passes: () => true,
+  }
+
+  function hearWritten(delta: CallDelta, out: Delta[]): void {
+    const call = callOf(delta)
+    if (isDouble(call, native.values())) return
+    written.push(call)
+    const mayBecomeDouble = [...native.values()].some((other) => other.name === call.name && !other.isDoubled)
+    if (mayBecomeDouble) call.held.push(delta)
+    else out.push(delta)
+  }
+
+  function hearNative(delta: CallDelta, out: Delta[]): void {
+    const known = native.get(delta.key)
+    const call = known ?? callOf(delta)
+    if (known) known.arguments += delta.arguments ?? ''
+    else native.set(delta.key, call)
+    const mayBeDouble = known ? known.held.length > 0 : written.some(({ name }) => name === call.name)
+    if (mayBeDouble) call.held.push(delta)
+    else out.push(delta)
+  }
+
+  function settle(out: Delta[]): void {
+    for (const call of native.values()) release(call, written.filter(isSent), out)
+    for (const call of written) release(call, native.values(), out)
+  }
+
+  function release(call: Call, others: Iterable<Call>, out: Delta[]): void {
+    if (!isSent(call) && !isDouble(call, others)) out.push(...call.held)
+    call.held = []
+  }
+}
+
+function callOf({ name = '', arguments: text = '' }: CallDelta): Call {
+  return { name, arguments: text, held: [], isDoubled: false }
+}
+
+function isSent({ held }: Call): boolean {
+  return held.length === 0
+}
+
+function isDouble(call: Call, others: Iterable<Call>): boolean {
+  for (const other of others) {
+    if (other.isDoubled || other.name !== call.name || !sameJson(other.arguments, call.arguments)) continue
+    other.isDoubled = true
+    return true
+  }
+  return false
+}

@@ -7,6 +7,7 @@ import { systemClock } from '../src/wire/clock.ts'
 import { call, finish, say, usage } from './dialects/stream.ts'
 import { type CostlyCase, costlyCases, costlyRequests } from './support/costly.ts'
 import { startGateway } from './support/gateway.ts'
+import { replyOf } from './support/replies.ts'
 
 // No request of one client holds up those of others: while it is dealt with the gateway answers everybody else.
 
@@ -23,8 +24,7 @@ const upstream: Upstream = {
   unsupported: () => [],
   check: async () => {},
   async open() {
-    const batches = answer.map((delta) => [delta])
-    return { next: (hear) => hear(batches.shift()), cancel() {} }
+    return replyOf(answer.map((delta) => [delta]))
   },
 }
 const memory = { held: process.memoryUsage.rss, left: process.availableMemory }

@@ -5,6 +5,7 @@ import type { Delta } from '../src/core/events.ts'
 import type { Upstream } from '../src/core/upstream.ts'
 import { call, finish, usage } from './dialects/stream.ts'
 import { gatewayApp } from './support/gateway.ts'
+import { replyOf } from './support/replies.ts'
 
 // What the vendors' own packages get of calls whose arguments are not what was promised.
 const model = 'GLM-4.5'
@@ -25,8 +26,7 @@ function clients(...deltas: Delta[]) {
     unsupported: () => [],
     check: async () => {},
     async open() {
-      const batches = [...deltas, usage, finish('tool-calls')].map((delta) => [delta])
-      return { next: (hear) => hear(batches.shift()), cancel() {} }
+      return replyOf([...deltas, usage, finish('tool-calls')].map((delta) => [delta]))
     },
   }
   const app = gatewayApp([upstream])

@@ -36,10 +36,10 @@ export interface Dialect<Options = unknown> {
 /** An operator may give the clients of Anthropic's API a key of their own. */
 export type CredentialScope = 'openai' | 'anthropic'
 
-/** Writes events. Text is `told` only where `prose` was offered for it; of that it takes note, and writes nothing. */
+/** Writes events. */
 export interface Encoder extends Machine<StreamEvent, string> {
   /** How further text of the open block is written now, where all of it is written alike. */
-  prose?(): ProseWriter | undefined
+  textWriter?(): TextWriter | undefined
   /** An event that says nothing, for clients that need one to know that the stream lives. */
   keepAlive?: string
 }
@@ -52,10 +52,13 @@ export type KeepAliveStyle = (typeof keepAliveStyles)[number]
 export const reasoningFields = ['reasoning_content', 'reasoning', 'both'] as const
 export type ReasoningField = (typeof reasoningFields)[number]
 
-export interface ProseWriter {
+/** Writes text of the open block without an event for each piece. */
+export interface TextWriter {
   kind: ProseKind
-  /** Events for JSON strings without their quotes, one each: all around them is ASCII. */
+  /** Messages for JSON strings without their quotes, one each: all around them is ASCII. */
   write(pieces: readonly string[]): string
+  /** Takes note of what `write` has written since the last time, and says what follows from it. */
+  account(text: string, out: string[]): void
 }
 
 /** How a dialect refers to stored replies, and what it stores. */

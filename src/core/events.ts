@@ -2,7 +2,7 @@ import type { GatewayError } from './errors.ts'
 
 /** What an upstream decoder may say. Loose: no starts, no ends, no indexes. */
 export type Delta =
-  | ({ type: ProseKind } & Prose)
+  | { type: ProseKind; text: string }
   /** `key` is the upstream's own slot; `id` and `name` come once, `arguments` in pieces of raw JSON text. */
   | { type: 'tool-call'; key: string; id?: string; name?: string; arguments?: string }
   | { type: 'server-tool'; tool: ServerTool }
@@ -15,7 +15,7 @@ export type Delta =
 export type StreamEvent =
   | { type: 'message-start'; inputTokens: number }
   | { type: 'text-start' | 'reasoning-start'; index: number }
-  | ({ type: 'text-delta' | 'reasoning-delta'; index: number } & Prose)
+  | { type: 'text-delta' | 'reasoning-delta'; index: number; text: string }
   | { type: 'text-end' | 'reasoning-end'; index: number; text: string }
   | { type: 'tool-call-start'; index: number; id: string; name: string }
   /** A piece of raw JSON text, never parsed on the way. */
@@ -27,12 +27,6 @@ export type StreamEvent =
   | { type: 'error'; error: GatewayError }
 
 export type ProseKind = 'text' | 'reasoning'
-
-export interface Prose {
-  text: string
-  /** The client has it already, by the fast path (source.ts): it comes to be counted, not to be written. */
-  told?: true
-}
 
 /** `length` is the end of what the client allowed, `context-window` of what the model can hold. */
 export type FinishReason = 'stop' | 'stop-sequence' | 'length' | 'context-window' | 'tool-calls' | 'content-filter'

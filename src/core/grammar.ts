@@ -3,7 +3,6 @@ import {
   type Delta,
   type FinishReason,
   isCut,
-  type Prose,
   type ProseKind,
   type ServerTool,
   type StreamEvent,
@@ -60,7 +59,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
       switch (delta.type) {
         case 'text':
         case 'reasoning':
-          prose(delta.type, delta, out)
+          prose(delta.type, delta.text, out)
           break
         case 'tool-call':
           toolCall(delta, out)
@@ -97,12 +96,12 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     out.push({ type: 'message-start', inputTokens: options.inputTokens })
   }
 
-  function prose(kind: ProseKind, { text, told }: Prose, out: StreamEvent[]): void {
+  function prose(kind: ProseKind, text: string, out: StreamEvent[]): void {
     if (text === '') return
     start(out)
     if (open?.kind === kind) {
       open.text += text
-      out.push({ type: `${kind}-delta`, index: open.index, text, ...(told && { told }) })
+      out.push({ type: `${kind}-delta`, index: open.index, text })
       return
     }
     if (areCallsUnfinished()) {
@@ -151,7 +150,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
   }
 
   function proseBetween(out: StreamEvent[]): void {
-    for (const { kind, text } of between.splice(0)) if (!over) prose(kind, { text }, out)
+    for (const { kind, text } of between.splice(0)) if (!over) prose(kind, text, out)
   }
 
   function toolCall(delta: Extract<Delta, { type: 'tool-call' }>, out: StreamEvent[]): void {

@@ -10,10 +10,16 @@ export interface Machine<In, Out> {
   /** Called once, after the last input. */
   end(out: Out[]): void
   /**
-   * Whether pieces of such text now come out one by one as they go in, and will until anything else goes in. That they
-   * do may be told later, in one piece. A machine that does not say so has to see each piece.
+   * Whether pieces of such text now come out one by one as they go in, and will until anything else goes in. The
+   * pieces may then be written before they go in, joined. A machine that does not say so has to see each piece.
    */
   passes?(kind: ProseKind): Passage
+  /**
+   * Settles once a question to somebody else is answered. Until then the machine keeps what is pushed; then `resume`
+   * makes it go on. It never rejects. Only the last machine of a chain may ask.
+   */
+  pending?(): Promise<void> | undefined
+  resume?(out: Out[]): void
 }
 
 /** All pieces pass, none, or those in which a pattern of ASCII is not found. */
@@ -43,6 +49,7 @@ export function chain<In, Mid, Out>(first: Machine<In, Mid>, second: Machine<Mid
       second.end(out)
     },
     passes: (kind) => bothPass(first.passes?.(kind), second.passes?.(kind)),
+    ...(second.pending && second.resume ? { pending: second.pending, resume: second.resume } : {}),
   }
 }
 

@@ -19,9 +19,9 @@ export function inPortions(source: Source<Delta[]>, clock: Clock): Source<Delta[
   let turnBeganAt = 0
 
   return {
-    next(hear, fast) {
+    next(hear, direct) {
       waiting = hear
-      if (left.length === 0) source.next(heard, fast)
+      if (left.length === 0) source.next(heard, direct)
       else if (clock.monotonic() - turnBeganAt < longestTurnMs) give()
       else
         clock.after(0, () => {

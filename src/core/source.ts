@@ -1,6 +1,6 @@
 import { asGatewayError, type GatewayError } from './errors.ts'
-import type { ProseKind } from './events.ts'
-import { bothPass, type Machine, type Passage } from './machine.ts'
+import { type Delta, isFinal, type ProseKind } from './events.ts'
+import { bothPass, type Machine } from './machine.ts'
 
 /**
  * A stream of batches that come when they are asked for: one batch a network read, however many items it brought.
@@ -10,27 +10,29 @@ export interface Source<Batch> {
   /**
    * Asks for the next batch. `hear` is called once, maybe before `next` returns; with `undefined` once the stream is
    * over. Failure is an item of the stream. Ask again only when you have heard, and throw nothing from `hear`.
-   * Until then text may take the `fast` path.
+   * Until then text may be written by `direct`.
    */
-  next(hear: (batch: Batch | undefined) => void, fast?: FastPath): void
+  next(hear: (batch: Batch | undefined) => void, direct?: DirectWriter): void
   /** Gives up: closes whatever stands behind. Safe to call at any time, more than once. */
   cancel(): void
 }
 
 /**
- * A way around all that lies between the bytes of the upstream and those of the client, for text that would come out
- * as it went in: most of a reply. What lies between hears of it later, as `told`, once for dozens of events: with
- * hundreds of streams nothing of it is in the processor's caches any more, and it would cost half of each event.
+ * Writes text to the client on a way around all that lies between, for text that would come out as it went in: most of
+ * a reply. What lies between hears of it later, once for dozens of events: with hundreds of streams nothing of it is in
+ * the processor's caches any more, and it would cost half of each event. Made by pipeline.ts alone.
  */
-export interface FastPath {
+export interface DirectWriter {
   kind: ProseKind
   /** Pieces in which it is found go the long way. */
   except?: RegExp | undefined
   /**
    * Writes pieces of the open block, each an event: JSON strings without their quotes, as `JSON.stringify` has them.
-   * With `areBytes` each of their characters stands for a byte of UTF-8.
+   * With `areBytes` each of their characters stands for a byte of UTF-8. After 'catch up', account and deliver.
    */
   write(pieces: readonly string[], areBytes: boolean): 'go on' | 'catch up'
+  /** Called with all that was written since the last time, in front of the batch that follows it. */
+  account(text: string): void
 }
 
 /** What every kind of item has a word for. */
@@ -60,19 +62,17 @@ export function polled<Item>(read: () => Promise<Item[] | undefined>, cancel: ()
   }
 }
 
-/** `source` through `machine`, a batch for a batch; over, and `source` given up, with an item that `isLast`. */
-export function piped<In, Out extends { type: string }>(
-  source: Source<In[]>,
-  machine: Machine<In, Out>,
-  isLast: (item: Out | Failure) => boolean,
-): Source<(Out | Failure)[]> {
+/** The deltas of `source` through `transform`, a batch for a batch; over, and `source` given up, with the last one. */
+export function piped(source: Source<Delta[]>, transform: Machine<Delta, Delta>): Source<Delta[]> {
   let over = false
-  let waiting: (batch: (Out | Failure)[] | undefined) => void = () => {}
+  let waiting: (batch: Delta[] | undefined) => void = () => {}
+  let out: Delta[] = []
+  let direct: { of: DirectWriter; narrowed: DirectWriter } | undefined
   return {
-    next(hear, fast) {
-      waiting = hear
-      if (over) hear(undefined)
-      else source.next(heard, fast && narrowed(fast, machine.passes?.(fast.kind)))
+    next(onBatch, writer) {
+      waiting = onBatch
+      if (over) onBatch(undefined)
+      else source.next(take, writer && narrowed(writer))
     },
     cancel() {
       over = true
@@ -80,35 +80,50 @@ export function piped<In, Out extends { type: string }>(
     },
   }
 
-  function heard(batch: In[] | undefined): void {
-    const out: Out[] = []
-    const failure = through(batch, out)
-    const all: (Out | Failure)[] = failure ? [...out, failure] : out
+  function take(batch: Delta[] | undefined): void {
+    push(batch, out)
+    const all = out
+    out = []
     const last = all.at(-1)
-    if (batch === undefined || (last !== undefined && isLast(last))) {
+    if (batch === undefined || (last !== undefined && isFinal(last))) {
       over = true
       source.cancel()
     }
     if (last !== undefined) waiting(all)
     else if (over) waiting(undefined)
-    else source.next(heard)
+    else source.next(take)
   }
 
-  /** Whatever a machine throws, its stream ends and says so. */
-  function through(batch: In[] | undefined, out: Out[]): Failure | undefined {
+  /** Whatever a transform throws, its stream ends and says so. */
+  function push(batch: readonly Delta[] | undefined, to: Delta[]): void {
     try {
-      if (batch === undefined) machine.end(out)
-      else for (const item of batch) machine.push(item, out)
-      return undefined
+      if (batch === undefined) transform.end(to)
+      else for (const delta of batch) transform.push(delta, to)
     } catch (thrown) {
-      return { type: 'error', error: asGatewayError(thrown) }
+      to.push({ type: 'error', error: asGatewayError(thrown) })
     }
   }
-}
 
-/** The path for what `passage` lets by as well. */
-function narrowed(fast: FastPath, passage: Passage | undefined): FastPath | undefined {
-  const open = bothPass(fast.except ?? true, passage)
-  if (open === true || open === fast.except) return fast
-  return open === false ? undefined : { ...fast, except: open }
+  /** The writer for what the transform lets pass as well. */
+  function narrowed(writer: DirectWriter): DirectWriter | undefined {
+    const except = bothPass(writer.except ?? true, transform.passes?.(writer.kind))
+    if (except === false) return undefined
+    if (direct?.of !== writer || direct.narrowed.except !== (except === true ? undefined : except))
+      direct = {
+        of: writer,
+        narrowed: {
+          kind: writer.kind,
+          except: except === true ? undefined : except,
+          write: writer.write,
+          account(text) {
+            const heard: Delta[] = []
+            push([{ type: writer.kind, text }], heard)
+            for (const delta of heard)
+              if (delta.type === writer.kind && 'text' in delta) writer.account(delta.text)
+              else out.push(delta)
+          },
+        },
+      }
+    return direct.narrowed
+  }
 }

@@ -1,9 +1,6 @@
 import type { Delta } from './events.ts'
-import { isFinal } from './events.ts'
 import type { Machine } from './machine.ts'
 import type { AssistantPart, ChatRequest, Message } from './request.ts'
-import { piped } from './source.ts'
-import type { Upstream } from './upstream.ts'
 
 /** What Z.AI takes; OpenAI's and Anthropic's clients have dots and slashes in names, and up to 128 characters. */
 const legal = /^[A-Za-z0-9_-]{1,64}$/
@@ -25,18 +22,14 @@ export function legalToolName(name: string, attempt = 0): string {
 }
 
 /**
- * Opens calls under names of tools that Z.AI takes, in definitions, history and tool choice alike, and gives the client
- * its own names back in what it sees.
+ * The request with names of tools that Z.AI takes, in definitions, history and tool choice alike, and what gives the
+ * client its own names back in the reply; that machine has no state. The request itself where all names are legal.
  */
-export function withLegalToolNames(open: Upstream['open']): Upstream['open'] {
-  return (call) => {
-    const names = legalNames(call.request)
-    if (names.size === 0) return open(call)
-    const own = new Map([...names].map(([name, sent]) => [sent, name]))
-    return open({ ...call, request: renamed(call.request, names) }).then((source) =>
-      piped(source, restoring(own), isFinal),
-    )
-  }
+export function withLegalToolNames(request: ChatRequest): { request: ChatRequest; restore?: Machine<Delta, Delta> } {
+  const names = legalNames(request)
+  if (names.size === 0) return { request }
+  const own = new Map([...names].map(([name, sent]) => [sent, name]))
+  return { request: renamed(request, names), restore: restoring(own) }
 }
 
 /** A legal name for each that is none; no two are the same. */

@@ -29,11 +29,19 @@ export interface Upstream {
    * Resolves when the first delta is in hand, so status codes are honest and a retry is still possible.
    * Rejects with GatewayError before that; afterwards failure is the last delta.
    */
-  open(call: UpstreamCall): Promise<Source<Delta[]>>
+  open(call: UpstreamCall): Promise<OpenedReply>
+  /** The model can be kept from thinking about this request, where it would think otherwise. */
+  answersWithoutThinking?(request: ChatRequest, model: Model): boolean
   /** What `GET /readyz` and the ready line say: rejects with GatewayError when no request could succeed now. */
   check(signal: AbortSignal): Promise<void>
   /** What it holds now, for monitoring, under short fixed names: `{ queued: 2, credentials_ready: 1 }`. */
   gauges?(): Record<string, number>
+}
+
+/** A reply that has begun: what was read to know so, and what follows. */
+export interface OpenedReply {
+  first: Delta[]
+  rest: Source<Delta[]>
 }
 
 export interface UpstreamCall {

@@ -1,11 +1,13 @@
 import { asGatewayError } from '../core/errors.ts'
-import { type Delta, isFinal } from '../core/events.ts'
+import type { Delta } from '../core/events.ts'
+import type { Machine } from '../core/machine.ts'
 import type { Rest } from '../core/rest.ts'
-import { piped, type Source } from '../core/source.ts'
+import type { OpenedReply } from '../core/upstream.ts'
 import { wellFormed, wellFormedRequest } from '../core/well-formed.ts'
 import { heard } from './heard.ts'
 import type { Measured, Meter } from './meter.ts'
 import type { Route } from './route.ts'
+import { withSecondAnswer } from './second-answer.ts'
 import type { UpstreamHealth } from './upstream-health.ts'
 
 export interface AskOptions {
@@ -19,9 +21,9 @@ export interface AskOptions {
   rest: Rest
 }
 
-/** One call to the upstream, its reply kept to the gateway's rules. */
-export interface Asked {
-  deltas: Source<Delta[]>
+/** One call to the upstream, and what keeps its reply to the gateway's rules. */
+export interface Asked extends OpenedReply {
+  rules: Machine<Delta, Delta>
   measured: Measured
 }
 
@@ -36,11 +38,15 @@ export async function ask(asked: Route, options: AskOptions): Promise<Asked> {
   const request = measured.fitted(note)
   await rest()
   const startedAt = health.now()
-  const deltas = await upstream.open({ request, model, signal, caller, whole, note }).catch((thrown) => {
+  const call = { request, model, signal, caller, whole, note }
+  const reply = await upstream.open(call).catch((thrown) => {
     health.failed(upstream.id, asGatewayError(thrown), startedAt)
     throw thrown
   })
   health.answered(upstream.id)
+  const again = upstream.answersWithoutThinking?.(request, model)
+    ? () => upstream.open({ ...call, request: { ...request, reasoning: { mode: 'off' } } })
+    : undefined
   const rules = heard({ upstream, model, request }, { loopLimit, countTokens: measured.countText, note })
-  return { deltas: piped(deltas, rules, isFinal), measured }
+  return { ...withSecondAnswer(reply, { again, note }), rules, measured }
 }

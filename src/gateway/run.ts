@@ -1,17 +1,18 @@
 import type { PrepareAttachments, PrepareOptions } from '../attachments/index.ts'
 import { withCallIds } from '../core/call-ids.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
-import type { Delta, StreamEvent, Usage } from '../core/events.ts'
+import type { Delta, StreamEvent } from '../core/events.ts'
 import { grammar } from '../core/grammar.ts'
 import { chain, type Machine } from '../core/machine.ts'
+import type { ReplyStream } from '../core/pipeline.ts'
 import type { ChatRequest } from '../core/request.ts'
 import type { Rest } from '../core/rest.ts'
 import { withCleanSchemas } from '../core/schema-keywords.ts'
-import { piped, type Source } from '../core/source.ts'
 import { refuseUnknownChoice } from '../core/tool-choice.ts'
 import type { Upstream } from '../core/upstream.ts'
 import { ask } from './ask.ts'
 import { climb, enterNext, ladder, type Rung } from './ladder.ts'
+import { learnUsage } from './learn-usage.ts'
 import { createMeter, type Measured, type Meter } from './meter.ts'
 import {
   findModel,
@@ -82,8 +83,8 @@ export interface Call {
   /** Nobody else steps in any more. */
   readonly certain: boolean
   reasoningByName: boolean
-  /** Settles when the first event is in hand, or rejects with GatewayError while a status can still tell. */
-  events: Promise<Source<StreamEvent[]>>
+  /** Settles when the reply has begun, or rejects with GatewayError while a status can still tell. */
+  reply: Promise<ReplyStream>
 }
 
 /** The policy between the two sides: who answers, and what happens to the deltas on their way. */
@@ -115,7 +116,7 @@ export function createGateway(
       let certain = rungs.length === 1
       const attempt = async (rung: Rung) => {
         if (rung !== first.candidate) found = await prepare(rung)
-        const events = await open(found, {
+        const reply = await open(found, {
           ...options,
           meter,
           health,
@@ -124,7 +125,7 @@ export function createGateway(
           shown: shownSearches(asked),
         })
         certain = true
-        return events
+        return reply
       }
       const fell = ({ code }: GatewayError, next: Rung) =>
         options.note(
@@ -144,7 +145,7 @@ export function createGateway(
           return certain
         },
         reasoningByName: found.reasoningByName,
-        events: climb(rungs, first, { attempt, fell, health }).catch((thrown) => {
+        reply: climb(rungs, first, { attempt, fell, health }).catch((thrown) => {
           // The upstream says only that it does not know the name.
           throw isUnknownModel(thrown) ? unknownModel(asked.model, offered, rungs[0].mappedTo, thrown) : thrown
         }),
@@ -216,7 +217,8 @@ interface OpenOptions extends CallOptions {
   shown: Machine<Delta, Delta>
 }
 
-async function open(found: Route, options: OpenOptions): Promise<Source<StreamEvent[]>> {
+/** Errors: as `ask`. */
+async function open(found: Route, options: OpenOptions): Promise<ReplyStream> {
   const { request } = found
   const { output, tools } = request
   const { meter, health, loopLimit, validate, signal, caller, note, rest } = options
@@ -226,13 +228,16 @@ async function open(found: Route, options: OpenOptions): Promise<Source<StreamEv
   // Tags around the thinking would spoil the JSON.
   const placed = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking
   const told = chain(options.shown, teller(asked.measured, placed, options.newToolCallId))
+  const checked = toolArguments({ tools, validate, signal, note })
+  const withChecks = (events: Machine<Delta, StreamEvent>) => (checked ? chain(events, checked) : events)
+  if (output.type === 'text') {
+    const { first, rules, measured } = asked
+    return { first, rest: asked.rest, transform: withChecks(chain(rules, learnUsage(told, measured.learn))) }
+  }
   const again = (repaired: ChatRequest) => ask({ ...found, request: repaired }, call)
-  const events =
-    output.type === 'text'
-      ? piped(asked.deltas, learning(told, asked.measured.learn), isLast)
-      : // The usage may be that of two prompts, from which nothing can be learned about either.
-        piped(jsonReply(asked, { request, output, ask: again, validate, signal, note }), told, isLast)
-  return toolArguments(events, { tools, validate, signal, note })
+  // The usage may be that of two prompts, from which nothing can be learned about either.
+  const kept = jsonReply(asked, { request, output, ask: again, validate, signal, note })
+  return { first: [], rest: kept, transform: withChecks(told) }
 }
 
 function teller(measured: Measured, placed: ThinkingMode, newToolCallId: () => string): Machine<Delta, StreamEvent> {
@@ -242,22 +247,4 @@ function teller(measured: Measured, placed: ThinkingMode, newToolCallId: () => s
 
 function isUnknownModel(thrown: unknown): thrown is GatewayError {
   return thrown instanceof GatewayError && thrown.kind === 'not-found'
-}
-
-function isLast({ type }: StreamEvent): boolean {
-  return type === 'message-end' || type === 'error'
-}
-
-/** The upstream's own usage, once the reply is whole: that of `message-end` may be our estimate. */
-function learning(machine: Machine<Delta, StreamEvent>, learn: (usage: Usage) => void): Machine<Delta, StreamEvent> {
-  let usage: Usage | undefined
-  return {
-    push(delta, out) {
-      if (delta.type === 'usage') usage = delta.usage
-      machine.push(delta, out)
-      if (delta.type === 'finish' && usage && out.at(-1)?.type === 'message-end') learn(usage)
-    },
-    end: machine.end,
-    passes: (kind) => machine.passes?.(kind) ?? false,
-  }
 }

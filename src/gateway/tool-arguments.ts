@@ -1,7 +1,7 @@
 import { asGatewayError, GatewayError } from '../core/errors.ts'
 import { isCut, type StreamEvent } from '../core/events.ts'
+import type { Machine } from '../core/machine.ts'
 import type { Tool } from '../core/request.ts'
-import type { Source } from '../core/source.ts'
 import type { Verdict } from './structured/judge.ts'
 import type { Validate } from './structured/validate.ts'
 
@@ -16,62 +16,65 @@ export interface ToolArgumentsOptions {
 
 /**
  * Keeps calls of strict tools to their schema, and those of tools a dialect reads for its client to what it can read;
- * calls of all other tools pass as they are. The source itself where no tool promises anything.
+ * calls of all other tools pass as they are. `undefined` where no tool promises anything.
  *
  * A call of a strict tool is held until it is whole, for what was streamed cannot be taken back; values of the wrong
  * type are converted where the schema leaves one way to do it. Arguments that do not fit are the error
  * `tool_arguments_invalid` in place of the call's end; only a reply that was cut says by its reason why they do not.
  */
-export function toolArguments(source: Source<StreamEvent[]>, options: ToolArgumentsOptions): Source<StreamEvent[]> {
+export function toolArguments(options: ToolArgumentsOptions): Machine<StreamEvent, StreamEvent> | undefined {
   const { tools, validate, signal, note } = options
   const checked = new Map(tools.filter(({ strict, readable }) => strict || readable).map((tool) => [tool.name, tool]))
-  if (checked.size === 0) return source
+  if (checked.size === 0) return undefined
   // The start of the call that is held.
   let held: StreamEvent[] | undefined
   // A call that does not fit: the next event tells whether the reply was cut in it.
   let unfit: { events: StreamEvent[]; error: GatewayError } | undefined
   let over = false
+  // The call whose arguments are looked at elsewhere, and what has come since.
+  let asking: { event: CallEnd; answer: Verdict | GatewayError; settled: Promise<void> } | undefined
+  const queue: StreamEvent[] = []
 
   return {
-    next(onBatch, fast) {
-      if (over) onBatch(undefined)
-      else source.next((batch) => pass(batch, onBatch), unfit ? undefined : fast)
+    push(event, out) {
+      if (over) return
+      if (asking) queue.push(event)
+      else if (isChecked(event)) ask(event)
+      else pass(event, out)
     },
-    cancel() {
-      over = true
-      source.cancel()
-    },
+    end() {},
+    passes: () => !over && !unfit && !asking,
+    pending: () => asking?.settled,
+    resume,
   }
 
-  function pass(batch: StreamEvent[] | undefined, onBatch: (batch: StreamEvent[] | undefined) => void): void {
-    if (batch === undefined) onBatch(undefined)
-    else if (batch.some(isChecked)) void judged(batch).then((out) => deliver(out, onBatch))
-    else {
-      const out: StreamEvent[] = []
-      for (const event of batch) push(event, { text: '' }, out)
-      deliver(out, onBatch)
+  function ask(event: CallEnd): void {
+    const call: NonNullable<typeof asking> = { event, answer: { text: event.arguments }, settled: Promise.resolve() }
+    call.settled = verdictOn(event).then(
+      (verdict) => {
+        call.answer = verdict
+      },
+      (thrown) => {
+        call.answer = asGatewayError(thrown)
+      },
+    )
+    asking = call
+  }
+
+  function resume(out: StreamEvent[]): void {
+    const call = asking
+    asking = undefined
+    if (call?.answer instanceof GatewayError) fail(call.answer, out)
+    else if (call) end(call.event, call.answer, out)
+    while (queue.length > 0 && !asking && !over) {
+      const event = queue.shift()
+      if (event && isChecked(event)) ask(event)
+      else if (event) pass(event, out)
     }
-  }
-
-  function deliver(out: StreamEvent[], onBatch: (batch: StreamEvent[] | undefined) => void): void {
-    if (out.length > 0) onBatch(out)
-    else if (over) onBatch(undefined)
-    else source.next((batch) => pass(batch, onBatch))
   }
 
   function isChecked(event: StreamEvent): event is CallEnd {
     return event.type === 'tool-call-end' && checked.has(event.name)
-  }
-
-  /** What becomes of a batch that ends a call. Never rejects. */
-  async function judged(batch: readonly StreamEvent[]): Promise<StreamEvent[]> {
-    const out: StreamEvent[] = []
-    try {
-      for (const event of batch) push(event, isChecked(event) && !over ? await verdictOn(event) : { text: '' }, out)
-    } catch (thrown) {
-      fail(asGatewayError(thrown), out)
-    }
-    return out
   }
 
   async function verdictOn({ name, arguments: text }: CallEnd): Promise<Verdict> {
@@ -89,9 +92,7 @@ export function toolArguments(source: Source<StreamEvent[]>, options: ToolArgume
     return verdict
   }
 
-  /** `verdict` is about the end of a call that is checked. */
-  function push(event: StreamEvent, verdict: Verdict, out: StreamEvent[]): void {
-    if (over) return
+  function pass(event: StreamEvent, out: StreamEvent[]): void {
     if (unfit) {
       const { events, error } = unfit
       unfit = undefined
@@ -102,10 +103,7 @@ export function toolArguments(source: Source<StreamEvent[]>, options: ToolArgume
       if (event.type === 'message-end') out.push(...events)
     }
     if (event.type === 'tool-call-start' && checked.get(event.name)?.strict) held = [event]
-    else if (event.type === 'tool-call-end') {
-      end(event, checked.has(event.name) ? verdict : { text: event.arguments }, out)
-      held = undefined
-    } else if (event.type !== 'tool-call-delta' || !held) out.push(event)
+    else if (event.type !== 'tool-call-delta' || !held) out.push(event)
   }
 
   function end(event: CallEnd, verdict: Verdict, out: StreamEvent[]): void {
@@ -114,6 +112,7 @@ export function toolArguments(source: Source<StreamEvent[]>, options: ToolArgume
       ...(held ? [...held, { type: 'tool-call-delta' as const, index: event.index, text }] : []),
       { ...event, arguments: text },
     ]
+    held = undefined
     if ('text' in verdict) out.push(...events)
     else unfit = { events, error: invalid(event.name, verdict.violations[0]) }
   }
@@ -121,7 +120,6 @@ export function toolArguments(source: Source<StreamEvent[]>, options: ToolArgume
   function fail(error: GatewayError, out: StreamEvent[]): void {
     out.push({ type: 'error', error })
     over = true
-    source.cancel()
   }
 }
 

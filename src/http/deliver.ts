@@ -1,15 +1,17 @@
 import { type Clock, within } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
-import type { Encoder, ProseWriter } from '../core/dialect.ts'
+import type { Encoder } from '../core/dialect.ts'
 import { asGatewayError, cancelled, GatewayError } from '../core/errors.ts'
 import type { Reply, StreamEvent } from '../core/events.ts'
+import { pipeline, type ReplyStream } from '../core/pipeline.ts'
 import { type Redact, redactError } from '../core/redact.ts'
-import { type FastPath, read, type Source } from '../core/source.ts'
 import type { RequestRecord } from '../observe/record.ts'
+import { clientWriter } from './client-writer.ts'
+import { keepAlive } from './keep-alive.ts'
 
 export interface StreamOptions {
-  /** Settles with the events, or rejects with what went wrong before the first. */
-  events: Promise<Source<StreamEvent[]>>
+  /** Settles once it has begun, or rejects with what went wrong before. */
+  reply: Promise<ReplyStream>
   encoder: Encoder
   /** Said while the upstream is silent. */
   keepAlive: string
@@ -45,48 +47,46 @@ const streamHeaders = {
  * Errors: rejects with GatewayError while a status can still tell; afterwards failure is the dialect's error event.
  */
 export async function streamReply(options: StreamOptions): Promise<Response> {
-  const { events, keepAliveMs, clock, record, headers } = options
-  const early = await within(events, keepAliveMs, () => undefined, clock)
+  const { reply, keepAliveMs, clock, record, headers } = options
+  const early = await within(reply, keepAliveMs, () => undefined, clock)
   record.status = 200
   return new Response(body(options, early), { headers: { ...streamHeaders, ...headers() } })
 }
 
-/**
- * Written straight into the connection, one write a batch: a queue and a promise between them would cost as much as
- * all that is done with an event.
- */
-function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined): ReadableStream<Uint8Array> {
-  const { events, encoder, keepAlive, keepAliveMs, stallMs, clock, record, redact, onLeave, abort, hangUp, done } =
-    options
+/** The reply as it is written, one write a batch. */
+function body(options: StreamOptions, early: ReplyStream | undefined): ReadableStream<Uint8Array> {
+  const { reply, encoder, stallMs, clock, record, redact } = options
   const ended = Promise.withResolvers<void>()
-  let controller: ReadableStreamDirectController | undefined
-  let source: Source<StreamEvent[]> | undefined
+  const client = clientWriter({ clock, onDrain: ask, onGone: leave })
+  const pipe = pipeline({ encoder, onEvent, writeDirectly, onBroken: breakOff })
+  const measureGap = gapMeter(record)
+  let begun = false
   let asking = false
   let over = false
-  let lastSentAt = clock.monotonic()
-  let lastTextAt: number | undefined
-  // The record lies elsewhere in memory: with many streams a look at it would cost each event.
-  let hearGap: RequestRecord['pulse']
-  let writer: ProseWriter | undefined
-  let path: FastPath | undefined
-  // Since when something waits here for a client that does not read; `undefined` while it reads.
-  let unreadSince: number | undefined
-  let stopTimer = () => {}
+  let stopPings = () => {}
+  // What has ended the reply before anything of it could be written.
+  let cutBy: GatewayError | undefined
 
-  onLeave(leave)
+  options.onLeave(leave)
+  record.end = (error) => {
+    if (client.isOpen()) fail(error)
+    else cutBy = error
+  }
   const direct: Bun.DirectUnderlyingSource<Uint8Array> = {
     type: 'direct',
-    pull(opened) {
-      controller = opened
-      // What is written before this returns leaves together with the headers.
-      if (early) begin(early)
+    pull(controller) {
+      client.open(controller)
+      if (cutBy) {
+        early?.rest.cancel()
+        fail(cutBy)
+      } else if (early) begin(early)
       else {
-        // They leave with the first byte, and the client has waited long enough for them.
-        send(keepAlive)
-        events.then(begin, (thrown) => fail(asGatewayError(thrown)))
+        // The headers leave with the first byte, and the client has waited long enough for them.
+        client.write(options.keepAlive)
+        reply.then(begin, (thrown) => fail(asGatewayError(thrown)))
       }
       // Short replies are over by now.
-      if (!over) keepCompany()
+      if (!over) stopPings = keepAlive({ client, clock, everyMs: options.keepAliveMs, stallMs, ping, onStall })
       return ended.promise
     },
     cancel: leave,
@@ -94,101 +94,52 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
   // Bun's own kind of source, which the types of browsers do not know.
   return Reflect.construct(ReadableStream, [direct])
 
-  function begin(begun: Source<StreamEvent[]>): void {
-    source = begun
-    if (over) begun.cancel()
-    else ask()
+  function begin(stream: ReplyStream): void {
+    begun = true
+    pipe.begin(stream)
+    ask()
   }
 
   function ask(): void {
-    if (over || asking || unreadSince !== undefined || source === undefined) return
+    if (over || asking || !begun || client.unreadSince() !== undefined) return
     asking = true
-    source.next(hear, fastPath())
+    pipe.next(onText)
   }
 
-  function fastPath(): FastPath | undefined {
-    const prose = encoder.prose?.()
-    if (prose !== writer) {
-      writer = prose
-      path = prose && pathBy(prose)
-    }
-    return path
-  }
-
-  function pathBy(prose: ProseWriter): FastPath {
-    return {
-      kind: prose.kind,
-      write(pieces, areBytes) {
-        const text = prose.write(pieces)
-        if (!over) tell(areBytes ? Buffer.from(text, 'latin1') : text)
-        return over || unreadSince !== undefined ? 'catch up' : 'go on'
-      },
-    }
-  }
-
-  function hear(batch: StreamEvent[] | undefined): void {
+  function onText(text: string, isLast: boolean): void {
     asking = false
     if (over) return
-    try {
-      const text = encode(batch ?? [])
-      if (isLast(batch)) end(text)
-      else {
-        tell(text)
-        ask()
-      }
-    } catch (thrown) {
-      fail(asGatewayError(thrown))
+    if (isLast) {
+      end(text)
+      return
     }
-  }
-
-  function encode(batch: StreamEvent[]): string {
-    const out: string[] = []
-    for (const event of batch) {
-      encoder.push(event.type === 'error' ? redacted(event.error) : event, out)
-      note(event, record, clock)
-    }
-    return out.length === 1 ? (out[0] ?? '') : out.join('')
-  }
-
-  function redacted(error: GatewayError): StreamEvent {
-    return { type: 'error', error: redactError(error, redact) }
-  }
-
-  function tell(text: string | Uint8Array): void {
-    if (text.length > 0) send(text, pulse())
-  }
-
-  function pulse(): number {
-    const now = clock.monotonic()
-    if (lastTextAt === undefined) hearGap = record.pulse
-    else hearGap?.(now - lastTextAt)
-    lastTextAt = now
-    return now
-  }
-
-  function send(text: string | Uint8Array, now = clock.monotonic()): void {
-    lastSentAt = now
-    const written = controller?.write(text)
-    const flushed = controller?.flush()
-    // A promise is what a client that does not keep up looks like.
-    if (typeof written === 'number' && typeof flushed !== 'object') return
-    unreadSince ??= lastSentAt
-    Promise.all([written, flushed]).then(readAgain, leave)
-  }
-
-  function readAgain(): void {
-    unreadSince = undefined
+    client.write(text, measureGap(clock.monotonic()))
     ask()
+  }
+
+  function writeDirectly(text: string | Uint8Array): 'go on' | 'catch up' {
+    if (text.length > 0) client.write(text, measureGap(clock.monotonic()))
+    return over || client.unreadSince() !== undefined ? 'catch up' : 'go on'
+  }
+
+  function onEvent(event: StreamEvent): StreamEvent {
+    const shown: StreamEvent =
+      event.type === 'error' ? { type: 'error', error: redactError(event.error, redact) } : event
+    note(event, record, clock)
+    return shown
   }
 
   function fail(error: GatewayError): void {
     if (over) return
+    let text: string
     try {
-      end(encode([{ type: 'error', error }]))
+      text = pipe.fail(error)
     } catch {
       // The encoder is what failed: then the reply has no end, and the client sees that.
       breakOff(error)
+      return
     }
+    end(text)
   }
 
   function leave(): void {
@@ -198,57 +149,54 @@ function body(options: StreamOptions, early: Source<StreamEvent[]> | undefined):
     ended.resolve()
   }
 
+  function onStall(): void {
+    breakOff(stalled(stallMs))
+  }
+
   function breakOff(error: GatewayError): void {
     record.error = error
     close()
-    hangUp()
+    options.hangUp()
   }
 
   /** The last words leave together with the end of the reply. */
   function end(text: string): void {
-    const out = [text]
-    encoder.end(out)
-    const last = out.join('')
-    if (last !== '') {
-      pulse()
-      controller?.write(last)
+    if (text !== '') {
+      measureGap(clock.monotonic())
+      client.writeLast(text)
     }
     // What is to be said of the connection has to be said while the reply is not over.
     close()
-    controller?.end()
+    client.end()
     ended.resolve()
   }
 
   function close(): void {
     if (over) return
     over = true
-    stopTimer()
-    source?.cancel()
+    stopPings()
+    pipe.cancel()
     // A reply that was told to its end leaves its connection fit for the next call.
-    if (record.error) abort()
-    done()
+    if (record.error) options.abort()
+    options.done()
   }
 
-  function keepCompany(): void {
-    const now = clock.monotonic()
-    if (unreadSince !== undefined && now - unreadSince >= stallMs) {
-      breakOff(stalled(stallMs))
-      return
-    }
-    const quietMs = now - lastSentAt
-    // A client that does not read gets no pings either: they would only pile up.
-    if (quietMs >= keepAliveMs && unreadSince === undefined) send(keepAlive)
-    const nextMs = keepAliveMs - (clock.monotonic() - lastSentAt)
-    stopTimer = clock.after(nextMs > 0 ? nextMs : keepAliveMs, () => {
-      if (!over) keepCompany()
-    })
+  function ping(): void {
+    client.write(options.keepAlive)
   }
 }
 
-/** Nothing follows: the client need not wait for the source to say so. */
-function isLast(batch: StreamEvent[] | undefined): boolean {
-  const type = batch?.at(-1)?.type
-  return batch === undefined || type === 'message-end' || type === 'error'
+/** Hears when text is written, and hands the moment on. */
+function gapMeter(record: RequestRecord): (now: number) => number {
+  let lastAt: number | undefined
+  // The record lies elsewhere in memory: with many streams a look at it would cost each event.
+  let onGap: RequestRecord['pulse']
+  return (now) => {
+    if (lastAt === undefined) onGap = record.pulse
+    else onGap?.(now - lastAt)
+    lastAt = now
+    return now
+  }
 }
 
 function stalled(stallMs: number): GatewayError {
@@ -256,18 +204,26 @@ function stalled(stallMs: number): GatewayError {
 }
 
 /** A whole reply: the same stream, collected. Errors: whatever ended the stream, as GatewayError. */
-export async function wholeReply(
-  events: Promise<Source<StreamEvent[]>>,
-  clock: Clock,
-  record: RequestRecord,
-): Promise<Reply> {
-  const source = await events
+export async function wholeReply(reply: Promise<ReplyStream>, clock: Clock, record: RequestRecord): Promise<Reply> {
+  const stream = await reply
   const gathered = collector()
-  for (let batch = await read(source); batch; batch = await read(source))
-    for (const event of batch) {
-      gathered.push(event)
-      note(event, record, clock)
+  await new Promise<void>((resolve, reject) => {
+    const pipe = pipeline({
+      encoder: { push: gathered.push, end() {} },
+      onEvent(event) {
+        note(event, record, clock)
+        return event
+      },
+      writeDirectly: () => 'catch up',
+      onBroken: reject,
+    })
+    record.end = (error) => {
+      pipe.fail(error)
+      resolve()
     }
+    pipe.begin(stream)
+    pipe.next(() => resolve())
+  })
   const result = gathered.result()
   if (result === undefined || result instanceof Error)
     throw (

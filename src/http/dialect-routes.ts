@@ -14,7 +14,7 @@ import { basePaths, documented } from './base-paths.ts'
 import { streamReply, wholeReply } from './deliver.ts'
 import { type BodyCheck, bodyCheck } from './invalid.ts'
 import type { Route, RouteContext } from './route.ts'
-import { endable, unlessEnded } from './shutdown.ts'
+import { unlessEnded } from './shutdown.ts'
 import { unknownFields } from './unknown-fields.ts'
 
 export interface DialectRouteOptions {
@@ -101,7 +101,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     abort()
     // Nobody is left to hear how it went.
     starting.then(
-      ({ events }) => events.catch(() => {}),
+      ({ reply }) => reply.catch(() => {}),
       () => {},
     )
   })
@@ -112,8 +112,8 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     if (decoded.stream) record.pulse = pulseOf?.(record)
   }
   tellWho()
-  const told = call.certain ? call.events : call.events.finally(tellWho)
-  const events = unlessEnded(record, told, abort).then((source) => endable(record, source))
+  const begun = call.certain ? call.reply : call.reply.finally(tellWho)
+  const reply = unlessEnded(record, begun, abort)
 
   const createdAtSeconds = seconds(clock)
   let completedAt: number | undefined
@@ -141,7 +141,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
   if (decoded.stream) {
     const encoder = dialect.encoder(head, decoded.options)
     return streamReply({
-      events,
+      reply,
       encoder: dialect.memory ? keeping(encoder, keep) : encoder,
       keepAlive: (options.keepAliveStyle === 'chunk' && encoder.keepAlive) || dialect.keepAlive,
       keepAliveMs,
@@ -161,12 +161,12 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
       },
     })
   }
-  const reply = await wholeReply(events, clock, record)
-  keep(reply)
+  const whole = await wholeReply(reply, clock, record)
+  keep(whole)
   record.status = 200
   done(record)
   connection.settle(request)
-  return Response.json(dialect.encodeReply(head, reply, decoded.options), { headers: headers() })
+  return Response.json(dialect.encodeReply(head, whole, decoded.options), { headers: headers() })
 }
 
 function seconds(clock: Clock): number {
@@ -186,7 +186,7 @@ function keeping(encoder: Encoder, keep: (reply: Reply) => void): Encoder {
       encoder.push(event, out)
     },
     end: (out) => encoder.end(out),
-    prose: () => encoder.prose?.(),
+    textWriter: () => encoder.textWriter?.(),
   }
 }
 

@@ -45,11 +45,11 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
       switch (delta.type) {
         case 'text':
           send(readers.reasoning.pause(), out)
-          send(readers.text.push(delta.text), out, delta.told)
+          send(readers.text.push(delta.text), out)
           break
         case 'reasoning':
           send(readers.text.pause(), out)
-          send(readers.reasoning.push(delta.text), out, delta.told)
+          send(readers.reasoning.push(delta.text), out)
           break
         case 'tool-call':
           answered = true
@@ -88,7 +88,7 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
     },
   }
 
-  function send(pieces: readonly TaggedPiece[], out: Delta[], told?: true): void {
+  function send(pieces: readonly TaggedPiece[], out: Delta[]): void {
     for (const { type, text, behindThought } of pieces) {
       if (!answered && type === 'reasoning') {
         thoughts += text
@@ -98,8 +98,8 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
         answered ||= text.trim() !== ''
         showHeld(out)
       }
-      const shown = type === 'reasoning' && !told && !answered && tools.length > 0 ? withoutCallBegun(text) : text
-      if (shown !== '') out.push({ type, text: shown, ...(told && { told }) })
+      const shown = type === 'reasoning' && !answered && tools.length > 0 ? withoutCallBegun(text) : text
+      if (shown !== '') out.push({ type, text: shown })
     }
   }
 

@@ -91,7 +91,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
       switch (delta.type) {
         case 'text':
           scan(delta.text, out)
-          release(out, delta.told)
+          release(out)
           break
         case 'reasoning':
           reasoned ||= delta.text !== ''
@@ -240,8 +240,8 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     blank = ''
   }
 
-  function release(out: Delta[], told?: true): void {
-    if (ready !== '') out.push({ type: 'text', text: ready, ...(told && { told }) })
+  function release(out: Delta[]): void {
+    if (ready !== '') out.push({ type: 'text', text: ready })
     ready = ''
   }
 

@@ -4,7 +4,7 @@ import { asGatewayError, cancelled, GatewayError } from '../core/errors.ts'
 import type { Delta, ProseKind } from '../core/events.ts'
 import type { Machine } from '../core/machine.ts'
 import { inPortions } from '../core/portions.ts'
-import type { FastPath, Source } from '../core/source.ts'
+import type { DirectWriter, Source } from '../core/source.ts'
 import { type Pieces, piecesOf } from './http.ts'
 import { apart, joined, type Likeness, mayBecome, readAlike, readTogether, unescaped } from './likeness.ts'
 import { bytesOf, type Piece, pieceOf, restOf } from './piece.ts'
@@ -15,8 +15,8 @@ const lingerMs = 1_000
 const blankLine = Buffer.from('\n\n')
 const nothing = Buffer.alloc(0)
 
-/** Characters that may have taken the fast path before those who count them are told. */
-const mostUntold = 2_048
+/** Characters that may have been written directly before those who count them hear of it. */
+const mostUnaccounted = 2_048
 /** Bytes of events that go through the parser together. */
 const mostParsed = 2_048
 /** Bytes of one read that may be dealt with in the turn of the event loop in which it came, */
@@ -42,6 +42,8 @@ export interface SseOptions {
   idleMs: number
   /** Nobody will see the pieces of a whole reply: those of one read may come as one. */
   whole?: boolean
+  /** Called when all was read, nobody wants more of it, or `signal` has fired; maybe more than once. */
+  onClose?: () => void
 }
 
 /**
@@ -56,7 +58,8 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
 }
 
 function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions): Source<Delta[]> {
-  const { decoder, clock, signal, idleMs, whole = false } = options
+  const { decoder, clock, signal, idleMs, whole = false, onClose } = options
+  if (onClose) signal.addEventListener('abort', onClose, { once: true })
   const pieces = piecesOf(body)
   // Only bytes that end inside a character need one that remembers, and to make it costs as much as twenty events.
   let text: TextDecoder | undefined
@@ -79,25 +82,25 @@ function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions):
       isTooLarge ||= type === 'max-buffer-size-exceeded'
     },
   })
-  let fast: FastPath | undefined
-  // Of the events that may take it.
+  let direct: DirectWriter | undefined
+  // Of the events whose text it may write.
   let alike: Likeness | undefined
-  // What took it and is not told yet, as it stands in JSON.
-  let untold = ''
+  // What it has written and nobody has heard of yet, as it stands in JSON.
+  let unaccounted = ''
   // The beginning of an event that may be alike, too.
   let half: Buffer = nothing
-  // What is left of a read when the first text of its kind is told: whoever hears it may offer the path for the rest.
+  // What is left of a read when the first text of its kind is told: whoever hears it may offer to write the rest directly.
   let held: Piece | undefined
   let heldAfter: ProseKind | undefined
   // What was read last is enough for one turn.
   let tired = false
 
   return {
-    next(hear, fastPath) {
+    next(hear, directWriter) {
       waiting = hear
-      fast = fastPath
-      alike = fastPath && betweenEvents ? decoder.likeness?.(0) : undefined
-      if (alike?.kind() !== fastPath?.kind) alike = undefined
+      direct = directWriter
+      alike = directWriter && betweenEvents ? decoder.likeness?.(0) : undefined
+      if (alike?.kind() !== directWriter?.kind) alike = undefined
       if (over) hear(undefined)
       else if (tired) clock.after(0, goOn)
       else goOn()
@@ -139,15 +142,15 @@ function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions):
     waiting(batch)
   }
 
-  /** What cannot take the fast path, and `undefined` where nothing is left and more of the same may come. */
+  /** What cannot be written directly, and `undefined` where nothing is left and more of the same may come. */
   function passOn(piece: Piece): Piece | undefined {
     const all = half.length === 0 ? piece : pieceOf(withHalf(piece))
-    if (fast === undefined || alike === undefined) return all
-    const found = readAlike(all, alike, fast.except)
+    if (direct === undefined || alike === undefined) return all
+    const found = readAlike(all, alike, direct.except)
     const rest = restOf(all, found.end)
-    untold += joined(found)
-    const next = found.texts.length > 0 ? fast.write(found.texts, found.areBytes) : 'go on'
-    const more = next === 'go on' && untold.length <= mostUntold
+    unaccounted += joined(found)
+    const next = found.texts.length > 0 ? direct.write(found.texts, found.areBytes) : 'go on'
+    const more = next === 'go on' && unaccounted.length <= mostUnaccounted
     return more && waits(rest, alike) ? undefined : rest
   }
 
@@ -166,12 +169,15 @@ function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions):
     return all
   }
 
-  /** What took the fast path, for those it went around. */
+  /** What was written directly, for those it went around. */
   function catchUp(): void {
-    if (untold === '') return
-    alike?.hear(unescaped(untold), batch)
-    untold = ''
-    for (const delta of batch) if (delta.type === 'text' || delta.type === 'reasoning') delta.told = true
+    if (unaccounted === '') return
+    const deltas: Delta[] = []
+    alike?.hear(unescaped(unaccounted), deltas)
+    unaccounted = ''
+    for (const delta of deltas)
+      if (delta.type === direct?.kind && 'text' in delta) direct.account(delta.text)
+      else batch.push(delta)
   }
 
   function read(piece: Piece): void {
@@ -276,6 +282,7 @@ function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions):
     stopTimer()
     if (finished) linger()
     else pieces.cancel()
+    onClose?.()
   }
 
   function linger(): void {

@@ -26,7 +26,7 @@ test('what is short stays as it came', async () => {
 test('a long text comes in portions, all else in its place, and no character in halves', async () => {
   const long = `${'x'.repeat(4_095)}${'😀'.repeat(3_000)}`
   const calls: Delta = { type: 'tool-call', key: 'a', name: 'it', arguments: '{}' }
-  const source = sourceOf([text('a'), { type: 'reasoning', text: long, told: true }, calls, finish], [text('b')])
+  const source = sourceOf([text('a'), { type: 'reasoning', text: long }, calls, finish], [text('b')])
   const heard = await readAll(inPortions(source, manualClock()))
   expect(heard.map((batch) => batch.map((delta) => ('text' in delta ? delta.text.length : delta.type)))).toEqual([
     [1, 4_095],
@@ -36,7 +36,7 @@ test('a long text comes in portions, all else in its place, and no character in 
   ])
   const thoughts = heard.flat().flatMap((delta) => (delta.type === 'reasoning' ? [delta] : []))
   expect(thoughts.map((thought) => thought.text).join('')).toBe(long)
-  expect(thoughts.every((thought) => thought.told && thought.text.isWellFormed())).toBe(true)
+  expect(thoughts.every((thought) => thought.text.isWellFormed())).toBe(true)
 })
 
 test('others have their turn between two portions that take long', async () => {

@@ -2,10 +2,9 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
+import { run } from '../../src/core/machine.ts'
 import type { ChatRequest, Tool } from '../../src/core/request.ts'
-import { read } from '../../src/core/source.ts'
 import { legalToolName, withLegalToolNames } from '../../src/core/tool-names.ts'
-import type { UpstreamCall } from '../../src/core/upstream.ts'
 import { plainRequest } from '../support/request.ts'
 
 const long = `mcp__plugin_${'a'.repeat(80)}__read_the_calendar_of_a_day`
@@ -40,33 +39,12 @@ describe('a name', () => {
 const tool = (name: string): Tool => ({ name, description: '', parameters: {} })
 
 /** What the upstream sees of a request, and what the client sees of its reply. */
-async function through(request: ChatRequest, reply: (seen: ChatRequest) => Delta[]) {
-  let seen = request
-  const open = withLegalToolNames((call) => {
-    seen = call.request
-    let batch: Delta[] | undefined = reply(call.request)
-    return Promise.resolve({
-      next(hear) {
-        const now = batch
-        batch = undefined
-        hear(now)
-      },
-      cancel() {},
-    })
-  })
-  const source = await open({ ...call, request })
-  return { seen, deltas: (await read(source)) ?? [] }
+function through(request: ChatRequest, reply: (seen: ChatRequest) => Delta[]) {
+  const { request: seen, restore } = withLegalToolNames(request)
+  return { seen, deltas: restore ? run(restore, reply(seen)) : reply(seen) }
 }
 
-const call: Omit<UpstreamCall, 'request'> = {
-  model: { id: 'm', upstreamId: 'm', createdAtSeconds: 0, vision: false, reasoning: 'never', search: false },
-  signal: new AbortController().signal,
-  caller: 'key',
-  whole: false,
-  note() {},
-}
-
-test('names are the same everywhere in a request, and the client gets its own back', async () => {
+test('names are the same everywhere in a request, and the client gets its own back', () => {
   const sent = legalToolName(long)
   const request = plainRequest({
     tools: [tool(long), tool('short')],
@@ -81,7 +59,7 @@ test('names are the same everywhere in a request, and the client gets its own ba
       },
     ],
   })
-  const { seen, deltas } = await through(request, () => [
+  const { seen, deltas } = through(request, () => [
     { type: 'tool-call', key: 'a', name: sent, arguments: '{' },
     { type: 'tool-call', key: 'a', arguments: '}' },
     { type: 'tool-call', key: 'b', name: 'short' },
@@ -106,23 +84,23 @@ test('names are the same everywhere in a request, and the client gets its own ba
   ])
 })
 
-test('a name that is taken is not given twice', async () => {
+test('a name that is taken is not given twice', () => {
   const taken = legalToolName('a/b')
-  const { seen, deltas } = await through(plainRequest({ tools: [tool('a/b'), tool(taken)] }), ({ tools }) =>
+  const { seen, deltas } = through(plainRequest({ tools: [tool('a/b'), tool(taken)] }), ({ tools }) =>
     tools.map(({ name }): Delta => ({ type: 'tool-call', key: name, name })),
   )
   expect(seen.tools.map(({ name }) => name)).toEqual([legalToolName('a/b', 1), taken])
   expect(deltas.map((delta) => delta.type === 'tool-call' && delta.name)).toEqual(['a/b', taken])
 })
 
-test('an error speaks of the name that the client knows', async () => {
-  const { deltas } = await through(plainRequest({ tools: [tool('a/b')] }), () => [
+test('an error speaks of the name that the client knows', () => {
+  const { deltas } = through(plainRequest({ tools: [tool('a/b')] }), () => [
     { type: 'error', error: new GatewayError('upstream-malformed', `The tool ${legalToolName('a/b')} is broken.`) },
   ])
   expect(deltas).toMatchObject([{ type: 'error', error: { message: 'The tool a/b is broken.' } }])
 })
 
-test('a request whose names are legal is the same object', async () => {
+test('a request whose names are legal is the same object', () => {
   const request = plainRequest({ tools: [tool('a')] })
-  expect((await through(request, () => [])).seen).toBe(request)
+  expect(through(request, () => []).seen).toBe(request)
 })

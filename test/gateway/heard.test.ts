@@ -4,6 +4,7 @@ import { run } from '../../src/core/machine.ts'
 import type { ChatRequest, Message } from '../../src/core/request.ts'
 import type { Model, Upstream } from '../../src/core/upstream.ts'
 import { heard } from '../../src/gateway/heard.ts'
+import { replyOf } from '../support/replies.ts'
 import { plainRequest } from '../support/request.ts'
 
 const anyModel: Model = {
@@ -28,7 +29,7 @@ function ends(asked: Partial<ChatRequest>, deltas: Delta[], traits: Partial<Upst
     id: 'u',
     models: async () => [],
     unsupported: () => [],
-    open: async () => ({ next: (hear) => hear(undefined), cancel() {} }),
+    open: async () => replyOf([]),
     check: async () => {},
     ...traits,
   }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { gatewayApp } from '../support/gateway.ts'
+import { replyOf } from '../support/replies.ts'
 
 const contextTokens = 2_000
 
@@ -31,7 +32,7 @@ function upstream(charged: () => number | undefined) {
       const usage: Delta[] =
         inputTokens === undefined ? [] : [{ type: 'usage', usage: { inputTokens, outputTokens: 1 } }]
       const batches: Delta[][] = [[{ type: 'text', text: 'Yes.' }, ...usage, { type: 'finish', reason: 'stop' }]]
-      return { next: (hear) => hear(batches.shift()), cancel() {} }
+      return replyOf(batches)
     },
   }
   return { site, opened: () => opened, maxTokens: () => maxTokens }

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'bun:test'
 import type { Delta, StreamEvent } from '../../src/core/events.ts'
+import { grammar } from '../../src/core/grammar.ts'
+import { chain, type Machine } from '../../src/core/machine.ts'
 import type { Tool } from '../../src/core/request.ts'
-import { read, type Source } from '../../src/core/source.ts'
 import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
 import { toolArguments } from '../../src/gateway/tool-arguments.ts'
-import { call, events, finish, say } from '../dialects/stream.ts'
+import { call, finish, say } from '../dialects/stream.ts'
+import { eventsIn, replyOf } from '../support/replies.ts'
 import { validateHere } from '../support/schema.ts'
 
 const parameters = {
@@ -32,17 +34,15 @@ const { tools: lowered } = openaiResponses.decode(
 ).request
 
 async function kept(deltas: Delta[], tools: readonly Tool[] = [...declared, ...lowered], notes: string[] = []) {
-  const said: StreamEvent[] = []
-  const source = keep(events(...deltas), tools, notes)
-  for (let batch = await read(source); batch; batch = await read(source)) said.push(...batch)
-  return said
+  const { signal } = new AbortController()
+  const checked = toolArguments({ tools, validate: validateHere, signal, note: (note) => notes.push(note) })
+  const transform = checked ? chain(grammarOfTest(), checked) : grammarOfTest()
+  return eventsIn({ ...replyOf(deltas.map((delta) => [delta])), transform })
 }
 
-function keep(said: readonly StreamEvent[], tools: readonly Tool[], notes: string[] = []) {
-  const batches = said.map((event) => [event])
-  const source: Source<StreamEvent[]> = { next: (onBatch) => onBatch(batches.shift()), cancel() {} }
-  const { signal } = new AbortController()
-  return toolArguments(source, { tools, validate: validateHere, signal, note: (note) => notes.push(note) })
+function grammarOfTest(): Machine<Delta, StreamEvent> {
+  let id = 0
+  return grammar({ newToolCallId: () => `new_${++id}`, inputTokens: 25, countTokens: (text) => text.length })
 }
 
 /** `text-start`, `tool-call-delta {"a":1}`, `error …` */
@@ -58,9 +58,8 @@ const unfit = (name: string, violation: string) =>
   `error The model called the tool ${name} with arguments that do not fit: ${violation}. Try again.`
 
 test('without a tool that promises anything there is nothing to keep', () => {
-  const source: Source<StreamEvent[]> = { next() {}, cancel() {} }
   const { signal } = new AbortController()
-  expect(toolArguments(source, { tools: [tool('loose')], validate: validateHere, signal, note() {} })).toBe(source)
+  expect(toolArguments({ tools: [tool('loose')], validate: validateHere, signal, note() {} })).toBeUndefined()
 })
 
 test('a tool that promises nothing passes in its pieces, whatever they say', async () => {

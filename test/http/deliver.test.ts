@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
-import type { StreamEvent } from '../../src/core/events.ts'
-import { polled, type Source } from '../../src/core/source.ts'
+import type { Delta, StreamEvent } from '../../src/core/events.ts'
+import type { Machine } from '../../src/core/machine.ts'
+import type { ReplyStream } from '../../src/core/pipeline.ts'
+import { polled } from '../../src/core/source.ts'
 import { streamReply, wholeReply } from '../../src/http/deliver.ts'
 import { openRecord } from '../../src/observe/record.ts'
 import { manualClock } from '../support/clock.ts'
@@ -16,12 +18,13 @@ const usage = { inputTokens: 1, outputTokens: 2 }
 const start: StreamEvent = { type: 'message-start', inputTokens: 1 }
 const end: StreamEvent = { type: 'message-end', reason: 'stop', usage }
 
-/** A source the test feeds by hand. */
+/** A reply the test feeds by hand: one batch of events a time. */
 function handFed() {
-  const waiting: ((batch: StreamEvent[] | undefined) => void)[] = []
-  const batches: (StreamEvent[] | undefined)[] = []
+  const waiting: ((batch: Delta[] | undefined) => void)[] = []
+  const batches: (Delta[] | undefined)[] = []
+  const events: StreamEvent[][] = []
   const state = { cancelled: false }
-  const source = polled<StreamEvent>(
+  const rest = polled<Delta>(
     () =>
       new Promise((resolve) => {
         if (batches.length > 0) resolve(batches.shift())
@@ -31,23 +34,29 @@ function handFed() {
       state.cancelled = true
     },
   )
-  const feed = (batch: StreamEvent[] | undefined) => {
-    const resolve = waiting.shift()
-    if (resolve) resolve(batch)
-    else batches.push(batch)
+  const transform: Machine<Delta, StreamEvent> = {
+    push: (_delta, out) => void out.push(...(events.shift() ?? [])),
+    end() {},
   }
-  return { source, feed, state }
+  const feed = (batch: StreamEvent[] | undefined) => {
+    if (batch) events.push(batch)
+    const deltas: Delta[] | undefined = batch && [{ type: 'text', text: '' }]
+    const resolve = waiting.shift()
+    if (resolve) resolve(deltas)
+    else batches.push(deltas)
+  }
+  return { reply: { first: [], rest, transform }, feed, state }
 }
 
 const inBrackets = (event: StreamEvent) => (event.type === 'error' ? `<error ${event.error.kind}>` : `<${event.type}>`)
 
-function setUp(events: Promise<Source<StreamEvent[]>>, encode: (event: StreamEvent) => string = inBrackets) {
+function setUp(begun: Promise<ReplyStream>, encode: (event: StreamEvent) => string = inBrackets) {
   const clock = manualClock()
   const record = openRecord('req_1', 'POST', '/x', clock)
   const seen = { aborts: 0, dones: 0, hangUps: 0 }
   const client = new AbortController()
   const reply = streamReply({
-    events,
+    reply: begun,
     encoder: {
       push: (event, out) => void out.push(encode(event)),
       end() {},
@@ -79,8 +88,8 @@ function readerOf(response: Response) {
 
 describe('a streaming reply', () => {
   test('is one write a batch, and ends once', async () => {
-    const { source, feed, state } = handFed()
-    const { reply, seen, record, clock } = setUp(Promise.resolve(source))
+    const { reply: begun, feed, state } = handFed()
+    const { reply, seen, record, clock } = setUp(Promise.resolve(begun))
     feed([start, { type: 'text-start', index: 0 }])
     feed([end])
     feed(undefined)
@@ -95,9 +104,9 @@ describe('a streaming reply', () => {
   })
 
   test('carries the headers that keep proxies from buffering', async () => {
-    const { source, feed } = handFed()
+    const { reply: begun, feed } = handFed()
     feed([start])
-    const response = await setUp(Promise.resolve(source)).reply
+    const response = await setUp(Promise.resolve(begun)).reply
     expect(response.headers.get('x-accel-buffering')).toBe('no')
     expect(response.headers.get('cache-control')).toBe('no-cache, no-transform')
     expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
@@ -110,23 +119,23 @@ describe('a streaming reply', () => {
   })
 
   test('whose client leaves while it waits cancels what comes too late', async () => {
-    const events = Promise.withResolvers<Source<StreamEvent[]>>()
-    const { reply, clock, seen, client } = setUp(events.promise)
+    const late = Promise.withResolvers<ReplyStream>()
+    const { reply, clock, seen, client } = setUp(late.promise)
     clock.advance(10_000)
     const reader = readerOf(await reply)
     expect(await readText(reader)).toBe('<ping>')
     client.abort()
     expect(seen).toEqual({ aborts: 1, dones: 1, hangUps: 0 })
-    const { source, feed, state } = handFed()
+    const { reply: begun, feed, state } = handFed()
     feed([start, end])
-    events.resolve(source)
+    late.resolve(begun)
     await until(() => state.cancelled, 'the end of the source')
     expect(clock.pending()).toBe(0)
   })
 
   test('that waits too long commits to 200, keeps the client company and fails inside the stream', async () => {
-    const events = Promise.withResolvers<Source<StreamEvent[]>>()
-    const { reply, clock, seen, record } = setUp(events.promise)
+    const begun = Promise.withResolvers<ReplyStream>()
+    const { reply, clock, seen, record } = setUp(begun.promise)
     clock.advance(10_000)
     const response = await reply
     expect(response.status).toBe(200)
@@ -136,7 +145,7 @@ describe('a streaming reply', () => {
     clock.advance(10_000)
     expect(await second).toBe('<ping>')
     const third = readText(reader)
-    events.reject(new GatewayError('rate-limited', 'slow down'))
+    begun.reject(new GatewayError('rate-limited', 'slow down'))
     expect(await third).toBe('<error rate-limited>')
     expect(await readText(reader)).toBeUndefined()
     expect(seen).toEqual({ aborts: 1, dones: 1, hangUps: 0 })
@@ -144,8 +153,8 @@ describe('a streaming reply', () => {
   })
 
   test('pings while the upstream is silent, and not while it talks', async () => {
-    const { source, feed } = handFed()
-    const { reply, clock } = setUp(Promise.resolve(source))
+    const { reply: begun, feed } = handFed()
+    const { reply, clock } = setUp(Promise.resolve(begun))
     feed([start])
     const reader = readerOf(await reply)
     expect(await readText(reader)).toBe('<message-start>')
@@ -160,8 +169,8 @@ describe('a streaming reply', () => {
   })
 
   test('whose client leaves closes what stands behind it', async () => {
-    const { source, feed, state } = handFed()
-    const { reply, seen, clock, record } = setUp(Promise.resolve(source))
+    const { reply: begun, feed, state } = handFed()
+    const { reply, seen, clock, record } = setUp(Promise.resolve(begun))
     feed([start])
     const reader = readerOf(await reply)
     await reader.read()
@@ -173,10 +182,51 @@ describe('a streaming reply', () => {
   })
 })
 
+describe('a reply that has to end before its time', () => {
+  const cut = () => new GatewayError('overloaded', 'shut down')
+
+  test('ends with an error, and what stands behind it is closed', async () => {
+    const { reply: begun, feed, state } = handFed()
+    const { reply, record, seen, clock } = setUp(Promise.resolve(begun))
+    feed([start])
+    const reader = readerOf(await reply)
+    expect(await readText(reader)).toBe('<message-start>')
+    const second = readText(reader)
+    record.end?.(cut())
+    expect(await second).toBe('<error overloaded>')
+    expect(await readText(reader)).toBeUndefined()
+    expect(state.cancelled).toBe(true)
+    expect(seen).toEqual({ aborts: 1, dones: 1, hangUps: 0 })
+    expect(clock.pending()).toBe(0)
+  })
+
+  test('says so as well where nobody had begun to read it', async () => {
+    const { reply: begun, state } = handFed()
+    const { reply, record } = setUp(Promise.resolve(begun))
+    const response = await reply
+    record.end?.(cut())
+    expect(await response.text()).toBe('<error overloaded>')
+    expect(record.error?.kind).toBe('overloaded')
+    expect(state.cancelled).toBe(true)
+  })
+
+  test('is the error of a whole one', async () => {
+    const { reply: begun, feed, state } = handFed()
+    const clock = manualClock()
+    const record = openRecord('r', 'POST', '/', clock)
+    feed([start])
+    const reply = wholeReply(Promise.resolve(begun), clock, record)
+    await new Promise((resolve) => setImmediate(resolve))
+    record.end?.(cut())
+    await expect(reply).rejects.toMatchObject({ kind: 'overloaded' })
+    expect(state.cancelled).toBe(true)
+  })
+})
+
 describe('a reply without a polite end', () => {
   test('is what a client gets that reads nothing for too long', async () => {
-    const { source, feed, state } = handFed()
-    const { reply, seen, clock, record } = setUp(Promise.resolve(source), () => 'x'.repeat(32_000_000))
+    const { reply: begun, feed, state } = handFed()
+    const { reply, seen, clock, record } = setUp(Promise.resolve(begun), () => 'x'.repeat(32_000_000))
     feed([start])
     const heard = await hangsOn(await reply)
     await until(() => heard() > 0, 'the first bytes')
@@ -190,8 +240,8 @@ describe('a reply without a polite end', () => {
   })
 
   test('is not what a slow reader gets', async () => {
-    const { source, feed } = handFed()
-    const { reply, seen, clock } = setUp(Promise.resolve(source))
+    const { reply: begun, feed } = handFed()
+    const { reply, seen, clock } = setUp(Promise.resolve(begun))
     feed([start])
     const reader = readerOf(await reply)
     for (let at = 0; at < 10; at++) {
@@ -204,8 +254,8 @@ describe('a reply without a polite end', () => {
   })
 
   test('is what a broken encoder leaves, once', async () => {
-    const { source, feed, state } = handFed()
-    const { reply, seen, clock, record } = setUp(Promise.resolve(source), () => {
+    const { reply: begun, feed, state } = handFed()
+    const { reply, seen, clock, record } = setUp(Promise.resolve(begun), () => {
       throw new TypeError('no words for this')
     })
     feed([start])
@@ -243,21 +293,21 @@ async function hangsOn(response: Response): Promise<() => number> {
 
 describe('a whole reply', () => {
   test('is the stream, collected', async () => {
-    const { source, feed } = handFed()
+    const { reply: begun, feed } = handFed()
     const clock = manualClock()
     feed([start, { type: 'text-start', index: 0 }])
     feed([{ type: 'text-end', index: 0, text: 'hi' }, end])
     feed(undefined)
-    const reply = await wholeReply(Promise.resolve(source), clock, openRecord('r', 'POST', '/', clock))
+    const reply = await wholeReply(Promise.resolve(begun), clock, openRecord('r', 'POST', '/', clock))
     expect(reply).toEqual({ blocks: [{ type: 'text', text: 'hi' }], reason: 'stop', usage })
   })
 
   test('is never half a reply', async () => {
-    const { source, feed } = handFed()
+    const { reply: begun, feed } = handFed()
     const clock = manualClock()
     feed([start, { type: 'error', error: new GatewayError('upstream-truncated', 'cut') }])
     feed(undefined)
-    const reply = wholeReply(Promise.resolve(source), clock, openRecord('r', 'POST', '/', clock))
+    const reply = wholeReply(Promise.resolve(begun), clock, openRecord('r', 'POST', '/', clock))
     await expect(reply).rejects.toMatchObject({ kind: 'upstream-truncated' })
   })
 })

@@ -1,6 +1,6 @@
 import type { Delta } from '../../src/core/events.ts'
-import { polled, type Source } from '../../src/core/source.ts'
-import type { Upstream } from '../../src/core/upstream.ts'
+import { polled } from '../../src/core/source.ts'
+import type { OpenedReply, Upstream } from '../../src/core/upstream.ts'
 
 const megabyte = 'x'.repeat(1_000_000)
 
@@ -38,16 +38,16 @@ export function misbehaving(manner: 'flood' | 'huge' | 'throws' | 'rejects' | 'b
       },
     ],
     unsupported: () => [],
-    open(): Promise<Source<Delta[]>> {
+    open(): Promise<OpenedReply> {
       switch (manner) {
         case 'throws':
           throw new TypeError('a private detail')
         case 'rejects':
           return Promise.reject(new TypeError('a private detail'))
         case 'breaks its word':
-          return Promise.resolve(broken())
+          return Promise.resolve({ first: [], rest: broken() })
         default:
-          return Promise.resolve(source)
+          return Promise.resolve({ first: [], rest: source })
       }
     },
     check: async () => {},

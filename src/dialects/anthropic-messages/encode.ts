@@ -1,5 +1,5 @@
 import { citationFinder } from '../../core/citations.ts'
-import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
+import type { Encoder, ReplyHead, TextWriter } from '../../core/dialect.ts'
 import type { FinishReason, ProseKind, Reply, Usage, WebSource } from '../../core/events.ts'
 import { seal, unseal } from '../../core/seal.ts'
 import { around, sseMessage, unquoted } from '../../core/sse.ts'
@@ -43,11 +43,24 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
   let index = -1
   // A delta costs one JSON.stringify of its text: all around it is the same for the whole block.
   let write = around('', '')
-  const deltas: Record<ProseKind, ProseWriter> = {
-    text: { kind: 'text', write: (pieces) => write(pieces) },
-    reasoning: { kind: 'reasoning', write: thinking === 'shown' ? (pieces) => write(pieces) : () => '' },
+  const deltas: Record<ProseKind, TextWriter> = {
+    text: {
+      kind: 'text',
+      write: (pieces) => write(pieces),
+      account(text, out) {
+        for (const { source } of pages.push(text)) cite(source, out)
+      },
+    },
+    reasoning: {
+      kind: 'reasoning',
+      write: thinking === 'shown' ? (pieces) => write(pieces) : () => '',
+      account(text, out) {
+        const tokens = thinking === 'omitted' && options.countsThinking ? progress(text) : 0
+        if (tokens > 0) out.push(thinkingStep(index, tokens))
+      },
+    },
   }
-  let writer: ProseWriter | undefined
+  let writer: TextWriter | undefined
 
   return {
     push(event, out) {
@@ -73,18 +86,15 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
           start(out, toolUse(event, {}, options), 'input_json_delta', 'partial_json')
           break
         case 'reasoning-delta':
-          if (thinking === 'shown' && !event.told) out.push(write([unquoted(event.text)]))
-          if (thinking === 'omitted' && options.countsThinking) {
-            const tokens = progress(event.text)
-            if (tokens > 0) out.push(thinkingStep(index, tokens))
-          }
+          if (thinking === 'shown') out.push(write([unquoted(event.text)]))
+          deltas.reasoning.account(event.text, out)
           writer = deltas.reasoning
           break
         case 'text-delta':
-          if (!event.told) out.push(write([unquoted(event.text)]))
+          out.push(write([unquoted(event.text)]))
           // Citations follow the very piece they are found in.
           writer = searches === 0 ? deltas.text : undefined
-          for (const { source } of pages.push(event.text)) cite(source, out)
+          deltas.text.account(event.text, out)
           break
         case 'tool-call-delta':
           out.push(write([unquoted(event.text)]))
@@ -136,7 +146,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
       }
     },
     end() {}, // the stream's last event says it all
-    prose: () => writer,
+    textWriter: () => writer,
   }
 
   function start(out: string[], block: object, deltaType: string, field: string, rest = ''): void {

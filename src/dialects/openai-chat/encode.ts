@@ -1,5 +1,5 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
-import type { Encoder, ProseWriter, ReasoningField, ReplyHead } from '../../core/dialect.ts'
+import type { Encoder, ReasoningField, ReplyHead, TextWriter } from '../../core/dialect.ts'
 import type { FinishReason, Reply, Usage } from '../../core/events.ts'
 import { around, asciiJson, sseMessage, unquoted } from '../../core/sse.ts'
 import { customInput, type RunningInput, runningInput } from '../openai/custom-input.ts'
@@ -53,9 +53,19 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
   const customTools = new Map(options.customTools)
   const pages = citationFinder()
   const cited: Citation[] = []
-  const thought: ProseWriter = { kind: 'reasoning', write: reasoningWriter(fields, `${before}{`, `}${after}`) }
-  const answer: ProseWriter = { kind: 'text', write: around(`${before}{"content":"`, `"${afterDelta}`) }
-  let writer: ProseWriter | undefined
+  const thought: TextWriter = {
+    kind: 'reasoning',
+    write: reasoningWriter(fields, `${before}{`, `}${after}`),
+    account() {},
+  }
+  const answer: TextWriter = {
+    kind: 'text',
+    write: around(`${before}{"content":"`, `"${afterDelta}`),
+    account(text) {
+      for (const citation of pages.push(text)) cited.push(citation)
+    },
+  }
+  let writer: TextWriter | undefined
 
   return {
     push(event, out) {
@@ -67,14 +77,14 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
           if (thoughts++ > 0) gap = betweenThoughts
           break
         case 'reasoning-delta':
-          if (!event.told) out.push(thought.write([unquoted(gap + event.text)]))
+          out.push(thought.write([unquoted(gap + event.text)]))
           gap = ''
           writer = thought
           break
         case 'text-delta':
-          if (!event.told) out.push(answer.write([unquoted(event.text)]))
+          out.push(answer.write([unquoted(event.text)]))
+          answer.account(event.text, out)
           writer = answer
-          for (const citation of pages.push(event.text)) cited.push(citation)
           break
         case 'tool-call-start': {
           call++
@@ -116,7 +126,7 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
       }
     },
     end() {}, // the stream's last event says it all
-    prose: () => writer,
+    textWriter: () => writer,
     keepAlive: `${before}{${noReasoning}}${after}`,
   }
 
@@ -137,7 +147,7 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
 }
 
 /** Clients of two hosts look in two places, each of which then has the whole of it. */
-function reasoningWriter(fields: readonly string[], before: string, after: string): ProseWriter['write'] {
+function reasoningWriter(fields: readonly string[], before: string, after: string): TextWriter['write'] {
   const [field, ...others] = fields
   if (others.length === 0) return around(`${before}"${field}":"`, `"${after}`)
   return (pieces) =>

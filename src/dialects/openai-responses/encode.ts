@@ -1,5 +1,5 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
-import type { Encoder, ProseWriter, ReplyHead } from '../../core/dialect.ts'
+import type { Encoder, ReplyHead, TextWriter } from '../../core/dialect.ts'
 import type { FinishReason, ProseKind, Reply, ReplyBlock, Usage } from '../../core/events.ts'
 import { sseMessage, unquoted } from '../../core/sse.ts'
 import { type RunningInput, runningInput } from '../openai/custom-input.ts'
@@ -52,12 +52,20 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
   let call: RunningCall = { kind: 'whole' }
   const pages = citationFinder()
   let cited: Citation[] = []
-  const writers: Record<ProseKind, ProseWriter> = {
-    text: { kind: 'text', write: (pieces) => pieces.map(delta).join('') },
-    reasoning: { kind: 'reasoning', write: (pieces) => pieces.map(delta).join('') },
+  let textIndex = 0
+  const write = (pieces: readonly string[]) => pieces.map(delta).join('')
+  const writers: Record<ProseKind, TextWriter> = {
+    text: {
+      kind: 'text',
+      write,
+      account(text, out) {
+        for (const citation of pages.push(text)) cite(textIndex, citation, out)
+      },
+    },
+    reasoning: { kind: 'reasoning', write, account() {} },
   }
   let searched = false
-  let writer: ProseWriter | undefined
+  let writer: TextWriter | undefined
 
   return {
     push(event, out) {
@@ -82,6 +90,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           deltas('response.output_text.delta', { ...at, content_index: 0, logprobs: [] })
           pages.restart()
           cited = []
+          textIndex = event.index
           break
         }
         case 'tool-call-start': {
@@ -93,14 +102,14 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           break
         }
         case 'reasoning-delta':
-          if (!event.told) out.push(delta(unquoted(event.text)))
+          out.push(delta(unquoted(event.text)))
           writer = writers.reasoning
           break
         case 'text-delta':
-          if (!event.told) out.push(delta(unquoted(event.text)))
+          out.push(delta(unquoted(event.text)))
           // Citations follow the very piece they are found in.
           writer = searched ? undefined : writers.text
-          for (const citation of pages.push(event.text)) cite(event.index, citation, out)
+          writers.text.account(event.text, out)
           break
         case 'tool-call-delta':
           if (call.kind === 'function') out.push(delta(unquoted(event.text)))
@@ -172,7 +181,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
       }
     },
     end() {}, // the stream's last event says it all
-    prose: () => writer,
+    textWriter: () => writer,
   }
 
   function start(out: string[]): void {

@@ -1,6 +1,6 @@
-import type { Delta, Usage } from '../../core/events.ts'
+import { type Delta, isFinal, type Usage } from '../../core/events.ts'
 import type { ChatRequest, OutputFormat } from '../../core/request.ts'
-import type { Source } from '../../core/source.ts'
+import { polled, read, type Source } from '../../core/source.ts'
 import type { Asked } from '../ask.ts'
 import { repairRequest } from './repair.ts'
 import { structured } from './source.ts'
@@ -18,7 +18,7 @@ export interface JsonReplyOptions {
 /** The reply to a request for JSON, kept to its schema. */
 export function jsonReply(first: Asked, options: JsonReplyOptions): Source<Delta[]> {
   const { request, output, ask, validate, signal, note } = options
-  return structured(first.deltas, {
+  return structured(keptToRules(first), {
     async judge(text) {
       const schema = output.schema && JSON.stringify(output.schema)
       const { verdict, unchecked } = await validate({ type: 'answer', text, schema }, signal)
@@ -27,11 +27,33 @@ export function jsonReply(first: Asked, options: JsonReplyOptions): Source<Delta
     },
     async again(answer, violations) {
       const second = await ask(repairRequest(request, answer, violations))
-      return { deltas: second.deltas, estimate: estimateOf(second) }
+      return { deltas: keptToRules(second), estimate: estimateOf(second) }
     },
     estimate: estimateOf(first),
     note,
   })
+}
+
+/** All of it, the gateway's rules applied. */
+function keptToRules({ first, rest, rules }: Asked): Source<Delta[]> {
+  let unread: Delta[] | undefined = first
+  let over = false
+  const cancel = () => {
+    over = true
+    rest.cancel()
+  }
+  return polled<Delta>(async () => {
+    while (!over) {
+      const batch = unread ?? (await read(rest))
+      unread = undefined
+      const out: Delta[] = []
+      if (batch === undefined) rules.end(out)
+      else for (const delta of batch) rules.push(delta, out)
+      if (batch === undefined || out.some(isFinal)) cancel()
+      if (out.length > 0) return out
+    }
+    return undefined
+  }, cancel)
 }
 
 function estimateOf({ measured }: Asked): (said: string) => Usage {

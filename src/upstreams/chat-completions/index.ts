@@ -1,7 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError } from '../../core/errors.ts'
 import { type Pool, poolGauges } from '../../core/pool.ts'
-import { withLegalToolNames } from '../../core/tool-names.ts'
 import type { Upstream } from '../../core/upstream.ts'
 import { type ModelTable, modelTable } from '../../models/table.ts'
 import type { Fetch } from '../../wire/http.ts'
@@ -49,7 +48,12 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
   const table = options.table ?? modelTable()
   const edge = { ...options, ...deps, table, errors, client: client({ ...options, ...deps, headers: profile.headers }) }
   const models = catalogue({ ...edge, rules: profile.models, only: options.models })
-  const open = opener({ ...edge, catalogue: models, rules })
+  const open = opener({
+    ...edge,
+    catalogue: models,
+    rules,
+    ...(profile.takesAnyToolName ? { takesAnyToolName: true } : {}),
+  })
   deps.pool.admit(
     keys.map((key, place) => ({
       id: key === '' ? id : `key ${place + 1}`,
@@ -69,7 +73,9 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
       return profile.preferred ?? models.newestFirst()
     },
     unsupported: (request, model) => unsupported(request, models.traitsOf(model), { rules, tools: options.tools }),
-    open: profile.takesAnyToolName ? open : withLegalToolNames(open),
+    open,
+    answersWithoutThinking: (request, model) =>
+      request.reasoning.mode !== 'off' && models.traitsOf(model).thinking === 'switch',
     check,
     gauges: () => poolGauges(deps.pool.snapshot()),
   }

@@ -1,18 +1,18 @@
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
-import { type Delta, isFinal } from '../../core/events.ts'
-import { chain } from '../../core/machine.ts'
+import type { Delta } from '../../core/events.ts'
+import { chain, type Machine } from '../../core/machine.ts'
 import type { Pool, Refusal } from '../../core/pool.ts'
 import { type ChatRequest, demandsCall, type Tool } from '../../core/request.ts'
-import { piped, type Source } from '../../core/source.ts'
-import type { UpstreamCall } from '../../core/upstream.ts'
+import { piped } from '../../core/source.ts'
+import { withLegalToolNames } from '../../core/tool-names.ts'
+import type { OpenedReply, UpstreamCall } from '../../core/upstream.ts'
 import { channels } from '../../prompted-tools/channels.ts'
 import { withoutDoubledCalls } from '../../prompted-tools/doubled-calls.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
+import { awaitFirstDelta } from '../../wire/first-delta.ts'
 import type { HttpResponse } from '../../wire/http.ts'
-import { lasting, type Opening, openingOf, replay } from '../../wire/opening.ts'
 import { pause, retryNote } from '../../wire/retry.ts'
-import { withSecondAnswer } from '../../wire/second-answer.ts'
 import { sseDeltas } from '../../wire/sse.ts'
 import type { Client } from './client.ts'
 import { unseenPictures } from './conversation.ts'
@@ -29,6 +29,7 @@ export interface OpenerOptions {
   errors: VendorErrors
   rules: RequestRules
   catalogue: Catalogue
+  takesAnyToolName?: boolean
   pool: Pool<string>
   clock: Clock
   random: () => number
@@ -46,6 +47,13 @@ interface Job {
   tools: Tool[]
   /** A reply without a call is worth another try: none of it has been shown. */
   mustCallTool: boolean
+  /** Gives the client its own names of tools back. */
+  restoreNames: Machine<Delta, Delta> | undefined
+}
+
+interface Opening extends OpenedReply {
+  /** Settles when its stream has come to an end, or nobody wants more of it. */
+  closed: Promise<void>
 }
 
 /** `insist`: ask again for the tool call the client demands. */
@@ -55,22 +63,22 @@ type Remedy = ErrorRemedy | 'insist'
  * Opens calls: key, request, first delta. A key that is refused is changed for another, or waited for; what else fails
  * before that delta is tried again, each remedy once; what fails after it is the reply's last delta.
  */
-export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<Source<Delta[]>> {
+export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<OpenedReply> {
   const { client, errors, rules, catalogue, pool, clock, newUuid } = options
 
   return async (call) => {
     const job = jobOf(call)
     try {
-      const deltas = await opened(job)
+      const reply = await opened(job)
       catalogue.learn(job.model, undefined)
-      return deltas
+      return reply
     } catch (thrown) {
       catalogue.learn(job.model, asGatewayError(thrown))
       throw thrown
     }
   }
 
-  async function opened(job: Job): Promise<Source<Delta[]>> {
+  async function opened(job: Job): Promise<OpenedReply> {
     const { signal, note, caller } = job.call
     tellLimits(job)
     const model = job.model.upstreamId
@@ -94,7 +102,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       const isLast = remedy === 'none' || tried.has(remedy) || tried.size === maxRetries
       if (!(outcome instanceof GatewayError) && isLast) {
         lease.works()
-        return lasting(replay(outcome), lease.release, signal)
+        void outcome.closed.then(lease.release)
+        return outcome
       }
       if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
       lease.release()
@@ -107,7 +116,9 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     }
   }
 
-  function jobOf(call: UpstreamCall): Job {
+  function jobOf(asked: UpstreamCall): Job {
+    const { request, restore } = legalised(asked.request)
+    const call = { ...asked, request }
     const { tools, toolChoice } = call.request
     const callable = options.tools && toolChoice !== 'none' ? tools : []
     const model = catalogue.traitsOf(call.model)
@@ -116,38 +127,35 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       model,
       tools: callable,
       mustCallTool: call.whole && callable.length > 0 && demandsCall(call.request),
+      restoreNames: restore,
     }
   }
 
-  async function run(job: Job, key: string, insist: boolean): Promise<Opening> {
-    const { call, model, mustCallTool } = job
-    const { request, note } = call
-    const again =
-      request.reasoning.mode !== 'off' && model.thinking === 'switch'
-        ? () => replyTo({ ...request, reasoning: { mode: 'off' } }, job, key, insist)
-        : undefined
-    return openingOf(withSecondAnswer(await replyTo(request, job, key, insist), { again, note }), mustCallTool)
+  function legalised(request: ChatRequest): ReturnType<typeof withLegalToolNames> {
+    return options.takesAnyToolName ? { request } : withLegalToolNames(request)
   }
 
-  async function replyTo(request: ChatRequest, job: Job, key: string, insist: boolean): Promise<Source<Delta[]>> {
-    const { call, model, tools } = job
-    const { signal, whole, note } = call
+  async function run(job: Job, key: string, insist: boolean): Promise<Opening> {
+    const { call, model, tools, mustCallTool } = job
+    const { request, signal, whole, note } = call
     const requestId = newUuid()
     const body = encode(request, { model, requestId, rules, label: errors.label, tools, insist })
     const response = await client.open('/chat/completions', { key, body, signal })
     if (!response.ok || response.body === null || !isEventStream(response))
       throw errors.ofAnswer(await client.read(response, signal), clock.now())
+    const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()
     const reader = decoder({ tools, errors, now: clock.now, note })
-    const deltas = sseDeltas(response.body, { decoder: reader, clock, signal, idleMs: options.idleMs, whole })
+    const deltas = sseDeltas(response.body, { decoder: reader, clock, signal, idleMs: options.idleMs, whole, onClose })
+    return { ...(await awaitFirstDelta(piped(deltas, sorting(job)), mustCallTool)), closed }
+  }
+
+  function sorting({ call, model, tools, restoreNames }: Job): Machine<Delta, Delta> {
     const { scanLimit } = options
-    const sorted = piped(
-      deltas,
-      channels({ tools, scanLimit, frames: model.vision, empty: errors.empty, note }),
-      isFinal,
-    )
+    const sorted = channels({ tools, scanLimit, frames: model.vision, empty: errors.empty, note: call.note })
     // Models now and then write a call into the text instead of making it.
-    if (tools.length === 0) return sorted
-    return piped(sorted, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()), isFinal)
+    if (tools.length === 0) return restoreNames ? chain(sorted, restoreNames) : sorted
+    const parsed = chain(sorted, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()))
+    return restoreNames ? chain(parsed, restoreNames) : parsed
   }
 }
 

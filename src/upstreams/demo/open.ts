@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import { cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
 import { polled, read, type Source } from '../../core/source.ts'
-import { replay } from '../../wire/opening.ts'
+import type { OpenedReply } from '../../core/upstream.ts'
 import type { Step } from './script.ts'
 
 export interface PlayOptions {
@@ -13,14 +13,14 @@ export interface PlayOptions {
 }
 
 /** Plays the timeline; resolves and rejects as `Upstream.open` promises. */
-export async function open(steps: readonly Step[], options: PlayOptions): Promise<Source<Delta[]>> {
+export async function open(steps: readonly Step[], options: PlayOptions): Promise<OpenedReply> {
   const source = timeline(steps, options)
   const first = await read(source)
   if (first === undefined)
     throw new GatewayError('upstream-truncated', 'The demo broke off before it said anything, as your message asks.')
   const [delta] = first
   if (delta?.type === 'error') throw delta.error
-  return replay({ first, rest: source })
+  return { first, rest: source }
 }
 
 /** One batch a step. A wait of 0 needs no timer; a longer one ends at once when the signal fires or the reader leaves. */

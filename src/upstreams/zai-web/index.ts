@@ -1,7 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { type Pool, poolGauges } from '../../core/pool.ts'
 import type { ChatRequest, SearchOptions, UserPart } from '../../core/request.ts'
-import { withLegalToolNames } from '../../core/tool-names.ts'
 import type { Upstream } from '../../core/upstream.ts'
 import { type ModelTable, modelTable } from '../../models/table.ts'
 import type { Fetch } from '../../wire/http.ts'
@@ -80,23 +79,23 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
       // Guests cannot send any.
       ...(!rooms.hasAccounts && request.messages.some((message) => hasPart(message, 'image')) ? ['images'] : []),
     ],
-    open: withLegalToolNames(
-      opener({
-        ...parts,
-        version,
-        sessions: rooms,
-        catalogue: models,
-        fetchImage: (url, signal) =>
-          fetchRemoteFile(url, {
-            maxBytes: options.maxImageBytes,
-            timeoutMs: imageTimeoutMs,
-            fetch,
-            clock,
-            signal,
-            lookup: systemLookup,
-          }),
-      }),
-    ),
+    answersWithoutThinking: (request, model) =>
+      request.reasoning.mode === 'on' && models.traitsOf(model).reasoning === 'on-request',
+    open: opener({
+      ...parts,
+      version,
+      sessions: rooms,
+      catalogue: models,
+      fetchImage: (url, signal) =>
+        fetchRemoteFile(url, {
+          maxBytes: options.maxImageBytes,
+          timeoutMs: imageTimeoutMs,
+          fetch,
+          clock,
+          signal,
+          lookup: systemLookup,
+        }),
+    }),
     async check(signal) {
       const parked = deps.pool.verdict()
       if (parked !== undefined) throw parked

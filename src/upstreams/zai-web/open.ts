@@ -2,21 +2,21 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
-import { type Delta, isFinal } from '../../core/events.ts'
+import type { Delta } from '../../core/events.ts'
 import { parseJson } from '../../core/json.ts'
 import { chain, type Machine } from '../../core/machine.ts'
-import { type ChatRequest, demandsCall, type ImagePart, type Tool } from '../../core/request.ts'
+import { type ChatRequest, demandsCall, type ImagePart, type Tool, type ToolChoice } from '../../core/request.ts'
 import { piped, type Source } from '../../core/source.ts'
-import type { UpstreamCall } from '../../core/upstream.ts'
+import { withLegalToolNames } from '../../core/tool-names.ts'
+import type { OpenedReply, UpstreamCall } from '../../core/upstream.ts'
 import { channels } from '../../prompted-tools/channels.ts'
 import { withoutDoubledCalls } from '../../prompted-tools/doubled-calls.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
 import { promptTools } from '../../prompted-tools/prompt.ts'
 import { repairedText } from '../../prompted-tools/repair.ts'
+import { awaitFirstDelta } from '../../wire/first-delta.ts'
 import type { HttpResponse } from '../../wire/http.ts'
-import { lasting, openingOf, replay } from '../../wire/opening.ts'
 import { pause, retryNote } from '../../wire/retry.ts'
-import { withSecondAnswer } from '../../wire/second-answer.ts'
 import { sseDeltas } from '../../wire/sse.ts'
 import { decoder } from './decode.ts'
 import { type Encoded, encode, imagesOf, type MessagesMode } from './encode.ts'
@@ -63,6 +63,15 @@ interface Job {
   tools: Tool[]
   /** A reply without a call is worth another try, as long as none of it has been shown. */
   mustCallTool: boolean
+  /** As the client names it. */
+  toolChoice: ToolChoice
+  /** Gives the client its own names of tools back. */
+  restoreNames: Machine<Delta, Delta> | undefined
+}
+
+interface Opening extends SearchedOpening {
+  /** Settles when its stream has come to an end, or nobody wants more of it. */
+  closed: Promise<void>
 }
 
 /** `insist`: ask again for the tool call the client demands. */
@@ -73,15 +82,16 @@ type Remedy = WebRemedy | 'insist'
  * is tried again, each remedy once and two in all; a session that is refused is changed for another, or waited for;
  * what fails after that delta is the reply's last one.
  */
-export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<Source<Delta[]>> {
+export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<OpenedReply> {
   const { site, clock, version, sessions, catalogue, newUuid } = options
   const uploads = createUploads(clock)
 
-  return async (call) => {
+  return async (asked) => {
     const job = jobOf({
-      ...call,
-      request: withoutUnsendable(call.request, imageRefusal(call.model, sessions.hasAccounts)),
+      ...asked,
+      request: withoutUnsendable(asked.request, imageRefusal(asked.model, sessions.hasAccounts)),
     })
+    const { call } = job
     const { signal, note } = call
     const guests = job.images.length === 0
     const visit = sessions.visit({ model: call.model.upstreamId, caller: call.caller, guests, signal, note })
@@ -111,7 +121,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
         if (remedy === 'none' || isEnough(remedy, tried)) {
           if (outcome instanceof GatewayError) throw outcome
           stay.works()
-          return lasting(discreet(replay(outcome)), stay.leave, signal)
+          void outcome.closed.then(stay.leave)
+          return { first: outcome.first.map(withoutUrl), rest: discreet(outcome.rest) }
         }
         if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
         tried.add(remedy)
@@ -129,27 +140,33 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     }
   }
 
-  function jobOf(call: UpstreamCall): Job {
-    const { tools, toolChoice } = call.request
+  function jobOf(asked: UpstreamCall): Job {
+    const { request: named, restore } = withLegalToolNames(asked.request)
+    const call = { ...asked, request: named }
+    const { tools, toolChoice } = named
     const callable = options.tools && toolChoice !== 'none' ? tools : []
     const request = promptTools(options.tools ? call.request : { ...call.request, tools: [], toolChoice: 'auto' })
     const mustCallTool = options.tools && demandsCall(call.request)
-    return { call, request, images: imagesOf(request), tools: callable, mustCallTool }
+    return {
+      call,
+      request,
+      images: imagesOf(request),
+      tools: callable,
+      mustCallTool,
+      toolChoice: asked.request.toolChoice,
+      restoreNames: restore,
+    }
   }
 
-  async function attempt(job: Job, session: Session): Promise<SearchedOpening> {
-    const { call, request } = job
-    const { reasoning } = catalogue.traitsOf(call.model)
-    const again =
-      request.reasoning.mode === 'on' && reasoning === 'on-request'
-        ? () => replyTo({ ...request, reasoning: { mode: 'off' } }, job, session)
-        : undefined
-    const reply = withSecondAnswer(await replyTo(request, job, session), { again, note: call.note })
-    const opening = await openingOf(reply, false)
-    return job.mustCallTool ? searchCall(opening, call.request.toolChoice, call) : { ...opening, lacksCall: false }
+  async function attempt(job: Job, session: Session): Promise<Opening> {
+    const { source, closed } = await replyTo(job, session)
+    const opening = await awaitFirstDelta(source, false)
+    const found = job.mustCallTool && (await searchCall(opening, job.toolChoice, job.call))
+    return { ...(found || { ...opening, lacksCall: false }), closed }
   }
 
-  async function replyTo(request: ChatRequest, job: Job, session: Session): Promise<Source<Delta[]>> {
+  async function replyTo(job: Job, session: Session): Promise<{ source: Source<Delta[]>; closed: Promise<void> }> {
+    const { request } = job
     const { signal } = job.call
     const known = await version.current(signal)
     const files = await uploadImages(job.images, { ...options, uploads, session, version: known, signal })
@@ -166,9 +183,9 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const response = await complete(encoded, chatId, session, known, signal)
     if (!response.ok || response.body === null || !isEventStream(response))
       throw errorOf(await site.read(response, signal))
-    const { reader, sorter } = listener(job)
-    const deltas = sseDeltas(response.body, { decoder: reader, clock, signal, idleMs: options.idleMs })
-    return piped(deltas, sorter, isFinal)
+    const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()
+    const deltas = sseDeltas(response.body, { decoder: reader(job), clock, signal, idleMs: options.idleMs, onClose })
+    return { source: piped(deltas, sorting(job)), closed }
   }
 
   async function newChat(chat: object, { token }: Session, known: string, signal: AbortSignal): Promise<string> {
@@ -212,18 +229,22 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     })
   }
 
-  /** What the frames say, and where it belongs. */
-  function listener({ call, tools }: Job): { reader: Machine<string, Delta>; sorter: Machine<Delta, Delta> } {
-    const { whole, note, model } = call
+  function reader({ call, tools }: Job): Machine<string, Delta> {
+    const { whole, note } = call
     const declaredTools = new Set(tools.map((tool) => tool.name))
-    const { scanLimit } = options
-    const sorted = channels({ tools, scanLimit, frames: model.vision, empty: emptyResponse, note })
-    if (tools.length === 0) return { reader: decoder({ whole, declaredTools, note }), sorter: sorted }
+    if (tools.length === 0) return decoder({ whole, declaredTools, note })
     const mendArguments = (name: string, text: string) =>
       repairedText(text, tools.find((tool) => tool.name === name)?.parameters ?? {})
-    const reader = decoder({ whole, declaredTools, mendArguments, note, holdFrom: '<tool_call' })
-    const parser = chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls())
-    return { reader, sorter: chain(sorted, parser) }
+    return decoder({ whole, declaredTools, mendArguments, note, holdFrom: '<tool_call' })
+  }
+
+  /** Puts what the frames say where it belongs. */
+  function sorting({ call: { note, model }, tools, restoreNames }: Job): Machine<Delta, Delta> {
+    const { scanLimit } = options
+    const sorted = channels({ tools, scanLimit, frames: model.vision, empty: emptyResponse, note })
+    if (tools.length === 0) return restoreNames ? chain(sorted, restoreNames) : sorted
+    const parsed = chain(sorted, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()))
+    return restoreNames ? chain(parsed, restoreNames) : parsed
   }
 }
 
@@ -235,7 +256,7 @@ function isEnough(remedy: Remedy, tried: ReadonlySet<Remedy>): boolean {
   return tried.has(remedy) || tried.size === maxRetries
 }
 
-function remedyFor(outcome: SearchedOpening | GatewayError): Remedy {
+function remedyFor(outcome: Opening | GatewayError): Remedy {
   if (outcome instanceof GatewayError) return remedyOf(outcome)
   return outcome.lacksCall ? 'insist' : 'none'
 }
@@ -245,11 +266,15 @@ function discreet(source: Source<Delta[]>): Source<Delta[]> {
   return {
     next: (hear) =>
       source.next((batch) => {
-        for (const delta of batch ?? []) if (delta.type === 'error') forgetUrl(delta.error)
-        hear(batch)
+        hear(batch?.map(withoutUrl))
       }),
     cancel: source.cancel,
   }
+}
+
+function withoutUrl(delta: Delta): Delta {
+  if (delta.type === 'error') forgetUrl(delta.error)
+  return delta
 }
 
 const id = Type.String({ minLength: 1 })

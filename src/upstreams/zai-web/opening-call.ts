@@ -1,10 +1,10 @@
 import type { Delta } from '../../core/events.ts'
 import type { ToolChoice } from '../../core/request.ts'
 import { read } from '../../core/source.ts'
-import type { Opening } from '../../wire/opening.ts'
+import type { OpenedReply } from '../../core/upstream.ts'
 
 /** A beginning in which a tool call was looked for. */
-export interface SearchedOpening extends Opening {
+export interface SearchedOpening extends OpenedReply {
   /** The reply is over and holds no such call. */
   lacksCall: boolean
 }
@@ -17,7 +17,7 @@ const longestWait = 4_000
  * nothing of it has been shown, a reply without the call can be asked for again.
  */
 export async function searchCall(
-  { first, rest }: Opening,
+  { first, rest }: OpenedReply,
   choice: ToolChoice,
   { whole }: { whole: boolean },
 ): Promise<SearchedOpening> {

@@ -3,11 +3,11 @@ import { collector } from '../../../src/core/collect.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta } from '../../../src/core/events.ts'
 import type { ChatRequest } from '../../../src/core/request.ts'
-import { read } from '../../../src/core/source.ts'
 import type { Upstream, UpstreamCall } from '../../../src/core/upstream.ts'
 import { createGateway } from '../../../src/gateway/run.ts'
 import { createUpstreamHealth } from '../../../src/gateway/upstream-health.ts'
 import { manualClock } from '../../support/clock.ts'
+import { eventsIn } from '../../support/replies.ts'
 import { plainRequest } from '../../support/request.ts'
 import { validateHere } from '../../support/schema.ts'
 
@@ -46,13 +46,16 @@ function scripted(rounds: (Delta[] | GatewayError)[]) {
       open++
       let closed = false
       return {
-        next(hear) {
-          const delta = left.shift()
-          hear(delta === undefined ? undefined : [delta])
-        },
-        cancel() {
-          if (!closed) open--
-          closed = true
+        first: [],
+        rest: {
+          next(hear) {
+            const delta = left.shift()
+            hear(delta === undefined ? undefined : [delta])
+          },
+          cancel() {
+            if (!closed) open--
+            closed = true
+          },
         },
       }
     },
@@ -86,9 +89,8 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
       rest: () => undefined,
     },
   )
-  const source = await call.events
   const whole = collector()
-  for (let batch = await read(source); batch; batch = await read(source)) for (const event of batch) whole.push(event)
+  for (const event of await eventsIn(await call.reply)) whole.push(event)
   return { reply: whole.result(), calls, notes, stillOpen: stillOpen() }
 }
 

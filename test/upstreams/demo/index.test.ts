@@ -6,6 +6,7 @@ import { demo } from '../../../src/upstreams/demo/index.ts'
 import { systemClock } from '../../../src/wire/clock.ts'
 import { type ManualClock, manualClock } from '../../support/clock.ts'
 import { gatewayApp } from '../../support/gateway.ts'
+import { fromTheStart } from '../../support/replies.ts'
 import { plainRequest } from '../../support/request.ts'
 
 /** Moves time on and lets everything that waited for it run. */
@@ -70,7 +71,7 @@ function textOf(deltas: readonly Delta[]): string {
 
 test('without a pace it is read to the end without a timer', async () => {
   const { clock, opening } = await call('hello')
-  const all = await readAll(await opening)
+  const all = await readAll(fromTheStart(await opening))
   expect(textOf(all)).toContain('> hello')
   expect(all.at(-1)).toEqual({ type: 'finish', reason: 'stop' })
   expect(clock.pending()).toBe(0)
@@ -80,7 +81,7 @@ test('with a pace every delta waits for its time', async () => {
   const { clock, opening } = await call('hello', 45)
   expect(clock.pending()).toBe(1)
   await pass(clock, 60)
-  const source = await opening
+  const source = fromTheStart(await opening)
   expect(await read(source)).toHaveLength(1) // the first one was in hand
   let batch: Delta[] | undefined
   read(source).then((next) => {
@@ -138,7 +139,7 @@ describe('silence', () => {
 
   test('in the middle ends the stream at the idle limit', async () => {
     const { clock, opening } = await call('[stall]')
-    const all = readAll(await opening)
+    const all = readAll(fromTheStart(await opening))
     await settled()
     expect(clock.pending()).toBe(1)
     await pass(clock, idleMs)
@@ -174,7 +175,7 @@ describe('an abort', () => {
 
   test('during a wait ends the stream at once', async () => {
     const { clock, controller, opening } = await call('[stall]')
-    const all = readAll(await opening)
+    const all = readAll(fromTheStart(await opening))
     await settled()
     controller.abort()
     expect((await all).at(-1)).toMatchObject({ type: 'error', error: { kind: 'cancelled' } })
@@ -183,7 +184,7 @@ describe('an abort', () => {
 
   test('between two reads is the next delta and the last', async () => {
     const { controller, opening } = await call('hello')
-    const source = await opening
+    const source = fromTheStart(await opening)
     await read(source)
     controller.abort()
     expect(await read(source)).toMatchObject([{ type: 'error', error: { kind: 'cancelled' } }])
@@ -194,7 +195,7 @@ describe('an abort', () => {
 describe('cancel', () => {
   test('ends a waiting read and its timer', async () => {
     const { clock, opening } = await call('[stall]')
-    const source = await opening
+    const source = fromTheStart(await opening)
     const all = readAll(source)
     await settled()
     source.cancel()
@@ -205,7 +206,7 @@ describe('cancel', () => {
 
   test('leaves nothing to read', async () => {
     const { opening } = await call('hello')
-    const source = await opening
+    const source = fromTheStart(await opening)
     source.cancel()
     expect(await read(source)).toBeUndefined()
   })

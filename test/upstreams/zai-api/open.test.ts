@@ -7,6 +7,7 @@ import { type ZaiApiOptions, zaiApi } from '../../../src/upstreams/zai-api/index
 import { eventStream, fieldOf, json } from '../../support/chat-zai.ts'
 import { manualClock } from '../../support/clock.ts'
 import { lending } from '../../support/pool.ts'
+import { fromTheStart } from '../../support/replies.ts'
 import {
   answer,
   baseUrl,
@@ -69,7 +70,7 @@ function setUp(keys: string[] = ['key-1'], options: Partial<ZaiApiOptions> = {},
 type Opening = ReturnType<ReturnType<typeof zaiApi>['open']>
 
 async function all(opening: Opening): Promise<Delta[]> {
-  const source = await opening
+  const source = fromTheStart(await opening)
   const deltas: Delta[] = []
   for (let batch = await read(source); batch; batch = await read(source)) deltas.push(...batch)
   return deltas
@@ -448,7 +449,7 @@ describe('a client that leaves', () => {
         }),
       ),
     )
-    const source = await upstream({ baseUrl: url }, fetch).open(call())
+    const source = fromTheStart(await upstream({ baseUrl: url }, fetch).open(call()))
     expect(await read(source)).toEqual([{ type: 'text', text: 'Hi' }])
     source.cancel()
     await closed.promise

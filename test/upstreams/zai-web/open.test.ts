@@ -20,6 +20,7 @@ import {
 } from '../../support/chat-zai.ts'
 import { manualClock } from '../../support/clock.ts'
 import { lending } from '../../support/pool.ts'
+import { fromTheStart } from '../../support/replies.ts'
 import { plainRequest } from '../../support/request.ts'
 import recorded from './completion_request.json'
 import { settle } from './support.ts'
@@ -92,7 +93,7 @@ const withPicture = { messages: [{ role: 'user' as const, parts: [picture] }] }
 type Opening = ReturnType<ReturnType<typeof zaiWeb>['open']>
 
 async function all(opening: Opening): Promise<Delta[]> {
-  const source = await opening
+  const source = fromTheStart(await opening)
   const deltas: Delta[] = []
   for (let batch = await read(source); batch; batch = await read(source)) deltas.push(...batch)
   return deltas
@@ -335,7 +336,7 @@ test.each([
   [
     'cancelled',
     async (opening: Opening) => {
-      const source = await opening
+      const source = fromTheStart(await opening)
       source.cancel()
       source.cancel()
     },
@@ -350,11 +351,18 @@ test.each([
 test("a guest's chats stay while another of its calls is under way", async () => {
   const { zai, make, call } = setUp()
   const web = make()
+  const goingOn = () => {
+    const frame = { type: 'chat:completion', data: { delta_content: 'A long beginning. '.repeat(5), phase: 'answer' } }
+    return eventStream(
+      new ReadableStream({ start: (c) => c.enqueue(Buffer.from(`data: ${JSON.stringify(frame)}\n\n`)) }),
+    )
+  }
+  zai.script(completionRoute, goingOn, goingOn)
   const [one, two] = await Promise.all([web.open(call()), web.open(call())])
-  one.cancel()
+  one.rest.cancel()
   await settle()
   expect(zai.to(cleanup)).toHaveLength(0)
-  two.cancel()
+  two.rest.cancel()
   await settle()
   expect(zai.to(cleanup)).toHaveLength(1)
 })
@@ -595,7 +603,7 @@ test('giving up a reply closes the connection to the site', async () => {
     const frame = { type: 'chat:completion', data: { delta_content: 'A long beginning. '.repeat(5), phase: 'answer' } }
     return eventStream(new ReadableStream({ start: (c) => c.enqueue(`data: ${JSON.stringify(frame)}\n\n`) }))
   })
-  const source = await make({ baseUrl: server.url }, fetch).open(call())
+  const source = fromTheStart(await make({ baseUrl: server.url }, fetch).open(call()))
   expect((await read(source))?.[0]?.type).toBe('text')
   source.cancel()
   expect(await read(source)).toBeUndefined()

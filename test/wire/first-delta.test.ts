@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { read, type Source } from '../../src/core/source.ts'
-import { openingOf, replay } from '../../src/wire/opening.ts'
+import { OnlyReasoning } from '../../src/core/only-reasoning.ts'
+import type { Source } from '../../src/core/source.ts'
+import { awaitFirstDelta } from '../../src/wire/first-delta.ts'
 
 const text = (words: string): Delta => ({ type: 'text', text: words })
 const usage: Delta = { type: 'usage', usage: { inputTokens: 1, outputTokens: 1 } }
@@ -31,7 +32,7 @@ describe('a reply has begun', () => {
     ['when it breaks off', [[text('a')], [text('b')]], true, 3],
   ])('%s', async (_name, batches, toTheEnd, reads) => {
     const source = sourceOf(...batches)
-    expect((await openingOf(source, toTheEnd)).first).toEqual(batches.slice(0, reads).flat())
+    expect((await awaitFirstDelta(source, toTheEnd)).first).toEqual(batches.slice(0, reads).flat())
     expect([source.reads, source.cancelled]).toEqual([reads, false])
   })
 
@@ -40,19 +41,13 @@ describe('a reply has begun', () => {
     ['a stream that tells nothing', [[text('\n')], [usage]], 'upstream_truncated'],
   ])('not with %s', async (_name, batches, code) => {
     const source = sourceOf(...batches)
-    await expect(openingOf(source, false)).rejects.toMatchObject({ code })
+    await expect(awaitFirstDelta(source, false)).rejects.toMatchObject({ code })
     expect(source.cancelled).toBe(true)
   })
 })
 
-test('a replay tells the beginning once, then the rest', async () => {
-  const source = replay(await openingOf(sourceOf([], [text('a')], [text('b')]), false))
-  expect([await read(source), await read(source), await read(source)]).toEqual([[text('a')], [text('b')], undefined])
-})
-
-test('a replay that is given up tells nothing of the beginning', async () => {
-  const rest = sourceOf([text('a')])
-  const source = replay(await openingOf(rest, false))
-  source.cancel()
-  expect([await read(source), rest.cancelled]).toEqual([undefined, true])
+test('a reply of thoughts alone has begun: whoever asked may ask again', async () => {
+  const only: Delta = { type: 'error', error: new OnlyReasoning('Hm') }
+  const source = sourceOf([only])
+  expect(await awaitFirstDelta(source, false)).toEqual({ first: [only], rest: source })
 })

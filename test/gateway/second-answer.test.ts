@@ -2,8 +2,10 @@ import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
 import { OnlyReasoning } from '../../src/core/only-reasoning.ts'
-import { read, type Source } from '../../src/core/source.ts'
-import { withSecondAnswer } from '../../src/wire/second-answer.ts'
+import { read } from '../../src/core/source.ts'
+import type { OpenedReply } from '../../src/core/upstream.ts'
+import { withSecondAnswer } from '../../src/gateway/second-answer.ts'
+import { fromTheStart } from '../support/replies.ts'
 
 const text = (words: string): Delta => ({ type: 'text', text: words })
 const thought = (words: string): Delta => ({ type: 'reasoning', text: words })
@@ -12,15 +14,16 @@ const stop: Delta = { type: 'finish', reason: 'stop' }
 const only = (words: string): Delta => ({ type: 'error', error: new OnlyReasoning(words) })
 const failed: Delta = { type: 'error', error: new GatewayError('timeout', 'late') }
 
-function sourceOf(batches: Delta[][], onCancel = () => {}): Source<Delta[]> {
+function sourceOf(batches: Delta[][], onCancel = () => {}): OpenedReply {
   const left = [...batches]
   return {
-    next: (onBatch) => queueMicrotask(() => onBatch(left.shift())),
-    cancel: onCancel,
+    first: left.shift() ?? [],
+    rest: { next: (onBatch) => queueMicrotask(() => onBatch(left.shift())), cancel: onCancel },
   }
 }
 
-async function deltasOf(source: Source<Delta[]>): Promise<Delta[]> {
+async function deltasOf(reply: OpenedReply): Promise<Delta[]> {
+  const source = fromTheStart(reply)
   const all: Delta[] = []
   for (let batch = await read(source); batch; batch = await read(source)) all.push(...batch)
   return all
@@ -74,8 +77,8 @@ describe('a reply of thoughts alone', () => {
 
   test('asks nobody once nobody listens', async () => {
     let cancelled = 0
-    const { promise, resolve } = Promise.withResolvers<Source<Delta[]>>()
-    const source = withSecondAnswer(sourceOf(first), { again: () => promise, note() {} })
+    const { promise, resolve } = Promise.withResolvers<OpenedReply>()
+    const source = fromTheStart(withSecondAnswer(sourceOf(first), { again: () => promise, note() {} }))
     await read(source)
     await read(source)
     const rest = read(source)

@@ -1,0 +1,45 @@
+import { GatewayError } from '../core/errors.ts'
+import { type Delta, isFinal } from '../core/events.ts'
+import { OnlyReasoning } from '../core/only-reasoning.ts'
+import { read, type Source } from '../core/source.ts'
+import type { OpenedReply } from '../core/upstream.ts'
+
+/**
+ * Reads until there is something to tell, or to the end of the reply when all of it decides what becomes of it.
+ *
+ * Errors: the reply's own when that is the first thing it tells, other than that it held thoughts alone: whoever asked
+ * may ask again. `upstream-truncated` when it tells nothing.
+ */
+export async function awaitFirstDelta(source: Source<Delta[]>, toTheEnd: boolean): Promise<OpenedReply> {
+  const first: Delta[] = []
+  for (;;) {
+    const batch = await read(source)
+    if (batch !== undefined) first.push(...batch)
+    const telling = first.find(isTelling)
+    if (telling === undefined && batch !== undefined) continue
+    if (telling === undefined || (telling.type === 'error' && !(telling.error instanceof OnlyReasoning))) {
+      source.cancel()
+      throw (
+        telling?.error ?? new GatewayError('upstream-truncated', 'Z.AI closed the stream without an answer. Try again.')
+      )
+    }
+    if (!toTheEnd || batch === undefined || first.some(isFinal)) return { first, rest: source }
+  }
+}
+
+function isTelling(delta: Delta): boolean {
+  switch (delta.type) {
+    case 'text':
+    case 'reasoning':
+      return delta.text.trim() !== ''
+    case 'tool-call':
+    case 'finish':
+    case 'error':
+      return true
+    case 'server-tool':
+    case 'usage':
+      return false
+    default:
+      return delta satisfies never
+  }
+}

@@ -10,10 +10,13 @@ import {
   settingList,
   settings,
 } from './config/table.ts'
+import { doubledId, instanceOf, type UpstreamInstance } from './config/upstream-rows.ts'
 import { UsageError } from './config/usage-error.ts'
 
 /** Everything that can be set, checked, defaults filled in. */
-export interface Config extends Omit<Settings, 'primaryModel' | 'smallModel'> {
+export interface Config extends Omit<Settings, 'primaryModel' | 'smallModel' | 'upstreams'> {
+  /** In the order in which they are asked. */
+  upstreams: readonly UpstreamInstance[]
   /** `undefined`: the newest that the first upstream prefers and its credentials may use. */
   primaryModel: string | undefined
   smallModel: string | undefined
@@ -109,6 +112,7 @@ function settled(values: Settings, given: ReadonlyMap<SettingName, Source>): Omi
     ...values,
     webBaseUrl: endpoint.origin,
     completionPath: endpoint.pathname + endpoint.search,
+    upstreams: values.upstreams.map(instanceOf),
   }
   const sources = new Map(given)
   const origins = new Map(
@@ -128,11 +132,15 @@ function settled(values: Settings, given: ReadonlyMap<SettingName, Source>): Omi
     follow('anthropicApiKey', 'authToken')
   }
   if (values.zaiApiKeys.length > 0 && isDefault('upstreams')) {
-    config.upstreams = ['zai-api']
+    config.upstreams = [{ id: 'zai-api' }]
     follow('upstreams', 'zaiApiKeys')
   }
+  const doubled = doubledId(config.upstreams)
+  if (doubled !== undefined)
+    throw new UsageError(`${origins.get('upstreams')} names ${doubled} twice; each upstream needs an id of its own`)
   // Nobody has named one, so its origin stays the default.
-  if (config.upstreams[0] === 'zai-api') {
+  const [first] = config.upstreams
+  if (first?.id === 'zai-api' || first?.row) {
     if (isDefault('primaryModel')) config.primaryModel = undefined
     if (isDefault('smallModel')) config.smallModel = undefined
   }

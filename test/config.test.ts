@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import { parseEnv } from 'node:util'
+import { describeConfig } from '../src/cli/config.ts'
 import { configurationTable, envExample } from '../src/config/documents.ts'
 import { doubtsAbout, listenPolicy } from '../src/config/policy.ts'
 import { proxyProblem } from '../src/config/proxy.ts'
+import { secretsIn } from '../src/config/secrets.ts'
 import type { Surroundings } from '../src/config/sources.ts'
 import {
   addressOf,
@@ -88,7 +90,7 @@ describe('without any source', () => {
       scanLimit: 200_000,
       loopLimit: 10_000,
       store: 'memory',
-      upstreams: ['zai-web'],
+      upstreams: [{ id: 'zai-web' }],
       apiEndpoint: 'https://chat.z.ai/api/v2/chat/completions',
       zaiApiBase: 'general',
       queueLimit: 100,
@@ -308,7 +310,7 @@ describe('a value is understood:', () => {
     ['ZAI_TOKEN', 'a, b\nc\td,,a', 'zaiTokens', ['a', 'b', 'c', 'd']],
     ['CORS_ORIGINS', '*', 'corsOrigins', ['*']],
     ['CORS_ORIGINS', 'https://a.example, tauri://localhost', 'corsOrigins', ['https://a.example', 'tauri://localhost']],
-    ['UPSTREAMS', 'demo,zai-web', 'upstreams', ['demo', 'zai-web']],
+    ['UPSTREAMS', 'demo,zai-web', 'upstreams', [{ id: 'demo' }, { id: 'zai-web' }]],
     [
       'MODEL_MAP',
       'claude-opus-*=GLM-4.7, gpt-4o=GLM-4.5',
@@ -329,7 +331,71 @@ describe('a value is understood:', () => {
   test('TOML says values in its own types', () => {
     const toml = 'zai_token = ["a", "b"]\nupstreams = "demo"\nkeepalive_ms = 500\nzai_sign = "no"'
     const { zaiTokens, upstreams, keepaliveMs, zaiSign } = config({ toml })
-    expect([zaiTokens, upstreams, keepaliveMs, zaiSign]).toEqual([['a', 'b'], ['demo'], 500, false])
+    expect([zaiTokens, upstreams, keepaliveMs, zaiSign]).toEqual([['a', 'b'], [{ id: 'demo' }], 500, false])
+  })
+})
+
+describe('[[upstreams]]', () => {
+  const row = {
+    id: 'home',
+    kind: 'openai-compatible' as const,
+    base: 'http://127.0.0.1:8000/v1',
+    keys: ['k-secret-1234'],
+  }
+  const toml =
+    '[[upstreams]]\nid = "home"\nkind = "openai-compatible"\nbase = "http://127.0.0.1:8000/v1"\nkeys = ["k-secret-1234"]\n'
+
+  test('are asked in their order, in the file or as JSON, the usual ones by name', () => {
+    const upstreams: Config['upstreams'] = [{ id: 'home', row }, { id: 'zai-web' }]
+    expect(config({ toml: `${toml}[[upstreams]]\nid = "zai-web"\n` }).upstreams).toEqual(upstreams)
+    expect(config({ env: { UPSTREAMS: JSON.stringify([row, 'zai-web']) } }).upstreams).toEqual(upstreams)
+  })
+
+  test('have models of their own, so none is configured for others', () => {
+    expect(config({ toml }).primaryModel).toBeUndefined()
+  })
+
+  test('show no key', () => {
+    const shown = describeConfig(load({ toml }), { json: false })
+    expect(shown).toContain('home')
+    expect(shown).not.toContain('k-secret-1234')
+    expect(secretsIn(config({ toml }))).toContain('k-secret-1234')
+  })
+
+  test('say what is sent in the clear', () => {
+    const far = toml.replace('127.0.0.1', 'box.example')
+    expect(doubtsAbout(load({ toml: far })).map(({ message }) => message)).toEqual([
+      'base of home in [[upstreams]] is plain http to box.example: whoever is on the way reads the key and the prompts; use https',
+    ])
+  })
+
+  test.each([
+    ['id = "home"', 'upstreams[0].kind must be openai-compatible or zai-api'],
+    ['id = "home"\nkind = "openai-compatible"', 'upstreams[0].base must be an http(s) URL'],
+    ['id = "Home"\nkind = "zai-api"\nkeys = ["a.b"]', 'upstreams[0].id must be a name of lower-case letters'],
+    ['id = "zai-api"\nkind = "zai-api"\nkeys = ["a.b"]', 'upstreams[0]: zai-api is set up by settings of its own'],
+    ['id = "plan"\nkind = "zai-api"', 'upstreams[0].keys must be a list of keys'],
+    ['id = "plan"\nkind = "zai-api"\nkeys = ["a.b"]\nbase = "codng"', 'upstreams[0].base must be general, coding'],
+    [
+      'id = "home"\nkind = "openai-compatible"\nbase = "http://h/v1"\nkey = "a"',
+      'upstreams[0].key is not known; did you mean keys?',
+    ],
+    [
+      'id = "home"\nkind = "openai-compatible"\nbase = "http://user:pass@h/v1"',
+      'upstreams[0].base must be an http(s) URL',
+    ],
+    [
+      'id = "home"\nkind = "openai-compatible"\nbase = "http://h/v1"\nreasoning = "yes"',
+      'upstreams[0].reasoning must be one of template, effort and none',
+    ],
+  ])('say where they are wrong: %s', (written, said) => {
+    expect(complaint({ toml: `[[upstreams]]\n${written}\n` })).toContain(said)
+  })
+
+  test('have ids of their own', () => {
+    expect(complaint({ toml: toml + toml })).toBe(
+      'upstreams in /srv/zai2api.toml names home twice; each upstream needs an id of its own',
+    )
   })
 })
 
@@ -448,7 +514,7 @@ describe('one setting follows from another:', () => {
     expect(load({ env: { AUTH_TOKEN: 'sk-one', ANTHROPIC_API_KEY: 'sk-two' } }).config.anthropicApiKey).toBe('sk-two')
   })
 
-  test.each<[string, World, Config['upstreams'], string]>([
+  test.each<[string, World, string[], string]>([
     ['no key', {}, ['zai-web'], 'default'],
     ['a key of the official API', { env: { ZAI_API_KEY: 'a.b' } }, ['zai-api'], 'environment variable ZAI_API_KEY'],
     [
@@ -459,7 +525,7 @@ describe('one setting follows from another:', () => {
     ],
   ])('the upstreams follow the keys: %s', (_name, world, upstreams, origin) => {
     const { config, origins } = load(world)
-    expect([config.upstreams, origins.get('upstreams')]).toEqual([upstreams, origin])
+    expect([config.upstreams.map(({ id }) => id), origins.get('upstreams')]).toEqual([upstreams, origin])
   })
 
   test.each<[string, World, string | undefined, string]>([

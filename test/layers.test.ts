@@ -19,6 +19,7 @@ const mayImport: Record<string, string[]> = {
   'upstreams/*': ['core', 'models', 'wire', 'prompted-tools', '@sinclair/typebox', 'node:crypto'],
   // Vendors of the same protocol.
   'upstreams/zai-api': ['core', 'models', 'wire', 'upstreams/chat-completions', '@sinclair/typebox'],
+  'upstreams/openai-compatible': ['core', 'models', 'upstreams/chat-completions'],
   attachments: ['core', 'wire', 'unpdf', 'node:zlib'],
   gateway: ['core', 'type attachments', 'tokens', 'prompted-tools', 'ajv'],
   observe: ['core', '@logtape/*', 'prom-client'],

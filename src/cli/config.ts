@@ -1,4 +1,5 @@
 import { settingList } from '../config/table.ts'
+import type { UpstreamInstance } from '../config/upstream-rows.ts'
 import type { LoadedConfig } from '../config.ts'
 
 interface Effective {
@@ -16,8 +17,13 @@ function effectiveValue(
   { name, secret }: Pick<(typeof settingList)[number], 'name' | 'secret'>,
   { config, origins }: LoadedConfig,
 ): Effective {
-  const value = config[name] ?? null
+  const value = name === 'upstreams' ? config.upstreams.map(shown) : (config[name] ?? null)
   return { value: secret ? masked(value) : value, source: origins.get(name) ?? 'default' }
+}
+
+function shown({ id, row }: UpstreamInstance): unknown {
+  if (row === undefined) return id
+  return row.keys === undefined ? row : { ...row, keys: masked(row.keys) }
 }
 
 /** Enough to tell two keys apart, too little to use one. */

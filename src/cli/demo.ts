@@ -4,7 +4,7 @@ import { serveWith } from './serve.ts'
 
 /** The same server on the scripted model: no network, no account. */
 export function demo(loaded: LoadedConfig, io: Io): Promise<number> {
-  return serveWith({ ...loaded, config: { ...loaded.config, upstreams: ['demo'] } }, io, greeting)
+  return serveWith({ ...loaded, config: { ...loaded.config, upstreams: [{ id: 'demo' }] } }, io, greeting)
 }
 
 function greeting(url: string, config: Config, version: string): string {

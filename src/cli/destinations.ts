@@ -1,6 +1,7 @@
 import type { Destination } from '../config/table.ts'
+import type { UpstreamInstance } from '../config/upstream-rows.ts'
 import type { Config } from '../config.ts'
-import { apiBaseOf } from './gateway.ts'
+import { apiAccount, apiBaseOf } from './api-accounts.ts'
 import { urlOf } from './target.ts'
 
 /** The address of each destination, without its path: another path of the same host belongs to the same owner. */
@@ -17,5 +18,15 @@ export const addressIn: Record<Destination, (config: Config) => string> = {
  * Errors: UsageError for an address that is none.
  */
 export function promptReaders(config: Config): string[] {
-  return config.upstreams.map((id) => (id === 'demo' ? 'demo on this machine' : `${id} at ${addressIn[id](config)}`))
+  return config.upstreams.map((instance) => {
+    const address = upstreamAddress(instance, config)
+    return `${instance.id} ${address === undefined ? 'on this machine' : `at ${address}`}`
+  })
+}
+
+/** Without its path; `undefined` for the one that asks nobody. */
+export function upstreamAddress(instance: UpstreamInstance, config: Config): string | undefined {
+  const { id, row } = instance
+  if (row) return new URL(apiAccount(instance, config)?.baseUrl ?? row.base ?? '').origin
+  return id === 'demo' ? undefined : addressIn[id](config)
 }

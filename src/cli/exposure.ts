@@ -1,6 +1,6 @@
 import { lossOf } from '../config/protection.ts'
 import { defaults } from '../config/sources.ts'
-import { credentialOf, type NamedSetting, settingList } from '../config/table.ts'
+import { credentialOf, type NamedSetting, settingList, settings } from '../config/table.ts'
 import { type LoadedConfig, loadFrom } from '../config.ts'
 import { asTrusted, isTrusted, type Owner, ownerOf, rankOf, refusal } from './owner.ts'
 
@@ -14,8 +14,12 @@ export function exposure(loaded: LoadedConfig): string | undefined {
 }
 
 function openedAccount(loaded: LoadedConfig): string | undefined {
-  const accounts = loaded.config.upstreams.filter((id) => id !== 'demo')
-  const owner = ownerOf(loaded, accounts)
+  const accounts = loaded.config.upstreams.flatMap(({ id, row }) => (row === undefined && id !== 'demo' ? [id] : []))
+  const owner = ownerOf(
+    loaded,
+    accounts,
+    loaded.config.upstreams.some(({ row }) => row?.keys?.length),
+  )
   if (owner === undefined) return undefined
   const known = asTrusted(loaded, owner)
   const culprit = settingList.find((setting) => {
@@ -38,7 +42,7 @@ function accountOf({ source }: Owner, accounts: readonly string[]): string {
   const credential = settingList.find(
     (setting) => accounts.some((id) => id === credentialOf(setting)) && source?.given(setting) !== undefined,
   )
-  return (credential && source?.origin(credential)) ?? 'another source'
+  return (credential && source?.origin(credential)) ?? source?.origin(settings.upstreams) ?? 'another source'
 }
 
 /** One that nobody has set is there for the machine's sake, and any source may change it. */

@@ -3,8 +3,7 @@ import { createAttachments } from '../attachments/index.ts'
 import { limitsWith } from '../attachments/limits.ts'
 import { createPdfReader, type ReadPdf } from '../attachments/pdf-reader.ts'
 import { secretsIn } from '../config/secrets.ts'
-import { settings } from '../config/table.ts'
-import { UsageError } from '../config/usage-error.ts'
+import type { UpstreamInstance, UpstreamRow, UsualUpstream } from '../config/upstream-rows.ts'
 import type { Config } from '../config.ts'
 import { type Clock, within } from '../core/clock.ts'
 import { createRedactor } from '../core/known-secrets.ts'
@@ -28,12 +27,14 @@ import { startPdfThread } from '../pdf-thread.ts'
 import { startSchemaThread } from '../schema-thread.ts'
 import { createResponseStore, noResponseStore, type ResponseStore } from '../store/responses.ts'
 import { demo } from '../upstreams/demo/index.ts'
-import { apiBase, zaiApi } from '../upstreams/zai-api/index.ts'
+import { openaiCompatible } from '../upstreams/openai-compatible/index.ts'
+import { zaiApi } from '../upstreams/zai-api/index.ts'
 import { type Place, zaiWeb } from '../upstreams/zai-web/index.ts'
 import { systemClock } from '../wire/clock.ts'
 import type { Fetch } from '../wire/http.ts'
 import { systemLookup } from '../wire/names.ts'
 import { fetchRemoteFile } from '../wire/remote-file.ts'
+import { apiAccount } from './api-accounts.ts'
 import type { Losses } from './output.ts'
 
 /** Where the lines of the log go. */
@@ -83,8 +84,15 @@ export async function assemble(
   // They outlive a change of the configuration: what is lent stays counted, and what was learned stays known.
   const pools = {
     // What the site thinks of many calls at once is not known; the API refuses what is too much, and forgets it.
-    web: createPool<Place>({ ...lending, startLimit: 8, tell: waitTold(log, 'zai-web') }),
-    api: createPool<string>({ ...lending, startLimit: Number.POSITIVE_INFINITY, tell: waitTold(log, 'zai-api') }),
+    web: createPool<Place>({ ...lending, name: 'Z.AI', startLimit: 8, tell: waitTold(log, 'zai-web') }),
+    api: apiPools((id) =>
+      createPool<string>({
+        ...lending,
+        name: id === 'zai-api' ? 'Z.AI' : id,
+        startLimit: Number.POSITIVE_INFINITY,
+        tell: waitTold(log, id),
+      }),
+    ),
   }
   const readings = memoryReadings(process)
   const memory = { held: readings.resident, left: readings.available }
@@ -149,7 +157,7 @@ export async function assemble(
   const drain = () => {
     const error = shuttingDown()
     limits.close(error)
-    for (const pool of Object.values(pools)) pool.close(error)
+    for (const pool of [pools.web, ...pools.api.all()]) pool.close(error)
   }
   const endReplies = () => {
     const error = cutShort()
@@ -225,25 +233,21 @@ function responseStore(where: string, clock: Clock, log: Log): ResponseStore {
   })
 }
 
-/** The official API's address. Errors: UsageError for a URL that ends otherwise than its services do. */
-export function apiBaseOf({ zaiApiBase }: Config): string {
-  const base = apiBase(zaiApiBase)
-  if (base === undefined) throw new UsageError(`ZAI_API_BASE must be ${settings.zaiApiBase.kind.allowed}`)
-  return base
-}
-
 interface Edge {
   fetch: Fetch
   clock: Clock
   log: Log
-  pools: { web: Pool<Place>; api: Pool<string> }
+  pools: { web: Pool<Place>; api: ApiPools }
   readPdf: ReadPdf
   validate: Validate
 }
 
 function upstreamsOf(config: Config, edge: Edge): Upstream[] {
   const table = modelTable(config.models)
-  return config.upstreams.map((id) => upstreams[id](config, { ...edge, table }))
+  return config.upstreams.map((instance) => {
+    const create = instance.row ? rows[instance.row.kind] : usual[instance.id]
+    return create(instance, config, { ...edge, table })
+  })
 }
 
 function gatewayOptions(config: Config, { fetch, clock, readPdf, validate }: Edge): GatewayOptions {
@@ -275,10 +279,10 @@ const modelsTtlMs = 600_000
 const lastTracesMs = 2_000
 const remoteFileTimeoutMs = 15_000
 
-type Create = (config: Config, edge: Edge & { table: ModelTable }) => Upstream
+type Create = (instance: UpstreamInstance, config: Config, edge: Edge & { table: ModelTable }) => Upstream
 
-const upstreams: Record<Config['upstreams'][number], Create> = {
-  'zai-web': (config, edge) =>
+const usual: Record<UsualUpstream, Create> = {
+  'zai-web': (_instance, config, edge) =>
     zaiWeb(
       {
         baseUrl: config.webBaseUrl,
@@ -302,21 +306,55 @@ const upstreams: Record<Config['upstreams'][number], Create> = {
       },
       { ...depsOf(edge), pool: edge.pools.web },
     ),
-  'zai-api': (config, edge) =>
-    zaiApi(
-      {
-        keys: config.zaiApiKeys,
-        baseUrl: apiBaseOf(config),
-        table: edge.table,
-        tools: config.toolSupport,
-        scanLimit: config.scanLimit,
-        modelsTtlMs,
-        idleMs: config.upstreamIdleMs,
-        headersTimeoutMs: config.upstreamHeadersMs,
-      },
-      { ...depsOf(edge), pool: edge.pools.api },
-    ),
-  demo: (config, { clock, table }) => demo({ clock, idleMs: config.upstreamIdleMs, tools: config.toolSupport, table }),
+  'zai-api': official,
+  demo: (_instance, config, { clock, table }) =>
+    demo({ clock, idleMs: config.upstreamIdleMs, tools: config.toolSupport, table }),
+}
+
+const rows: Record<UpstreamRow['kind'], Create> = {
+  'zai-api': official,
+  'openai-compatible': ({ id, row }, config, edge) => {
+    if (row?.kind !== 'openai-compatible') throw new Error(`${id} has no address`)
+    const { base, keys = [], models, reasoning = 'template' } = row
+    const options = { id, baseUrl: base.replace(/\/+$/, ''), keys, models, reasoning, ...callOptions(config, edge) }
+    return openaiCompatible(options, { ...depsOf(edge), pool: edge.pools.api.of(id) })
+  },
+}
+
+function official(instance: UpstreamInstance, config: Config, edge: Edge & { table: ModelTable }): Upstream {
+  const account = apiAccount(instance, config)
+  if (account === undefined) throw new Error(`${instance.id} is no account of the official API`)
+  const options = { ...account, id: instance.id, models: instance.row?.models, ...callOptions(config, edge) }
+  return zaiApi(options, { ...depsOf(edge), pool: edge.pools.api.of(instance.id) })
+}
+
+function callOptions(config: Config, { table }: { table: ModelTable }) {
+  return {
+    table,
+    modelsTtlMs,
+    tools: config.toolSupport,
+    scanLimit: config.scanLimit,
+    idleMs: config.upstreamIdleMs,
+    headersTimeoutMs: config.upstreamHeadersMs,
+  }
+}
+
+interface ApiPools {
+  of(id: string): Pool<string>
+  all(): Iterable<Pool<string>>
+}
+
+/** One for each upstream that goes by keys, made when it is first asked for. */
+function apiPools(create: (id: string) => Pool<string>): ApiPools {
+  const pools = new Map<string, Pool<string>>()
+  return {
+    of(id) {
+      const pool = pools.get(id) ?? create(id)
+      pools.set(id, pool)
+      return pool
+    },
+    all: () => pools.values(),
+  }
 }
 
 function depsOf({ fetch, clock, log }: Edge) {

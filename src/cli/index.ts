@@ -66,7 +66,7 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
     }
     case 'demo': {
       const loaded = loadConfig(flags, io)
-      const alone: LoadedConfig = { ...loaded, config: { ...loaded.config, upstreams: ['demo'] } }
+      const alone: LoadedConfig = { ...loaded, config: { ...loaded.config, upstreams: [{ id: 'demo' }] } }
       return await commands.demo(admitted(trusted(alone, io, sendingTo(alone.config, ['collector'], 'passed on'))), io)
     }
     case 'serve': {
@@ -110,6 +110,6 @@ function connected(loaded: LoadedConfig, io: Io): LoadedConfig {
 
 /** The same, where the demo is no traffic. */
 function reachable(loaded: LoadedConfig, io: Io): LoadedConfig {
-  if (loaded.config.upstreams.some((upstream) => upstream !== 'demo')) connected(loaded, io)
+  if (loaded.config.upstreams.some(({ id }) => id !== 'demo')) connected(loaded, io)
   return loaded
 }

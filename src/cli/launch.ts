@@ -96,8 +96,9 @@ async function started({ config }: LoadedConfig, io: Io): Promise<Gateway> {
  */
 function withoutCredentials(inherited: Io['env'], { config }: LoadedConfig): Io['env'] {
   const names = new Set(settingList.flatMap((setting) => (credentialOf(setting) === undefined ? [] : [setting.env])))
-  const { zaiApiKeys, zaiTokens, backupToken = [] } = config
-  const secrets = [zaiApiKeys, zaiTokens, backupToken].flat().filter(({ length }) => length >= shortestSecret)
+  const { zaiApiKeys, zaiTokens, backupToken = [], upstreams } = config
+  const ofRows = upstreams.flatMap(({ row }) => row?.keys ?? [])
+  const secrets = [zaiApiKeys, zaiTokens, backupToken, ofRows].flat().filter(({ length }) => length >= shortestSecret)
   const redact = createRedactor(secrets)
   const kept = Object.entries(inherited).filter(
     // Names are case-insensitive on Windows.

@@ -1,5 +1,14 @@
 import { type Source, type Trust, trustLevels } from '../config/sources.ts'
-import { credentialOf, type Destination, flagOf, isGiven, type NamedSetting, settingList } from '../config/table.ts'
+import {
+  credentialOf,
+  type Destination,
+  flagOf,
+  isGiven,
+  type NamedSetting,
+  settingList,
+  settings,
+} from '../config/table.ts'
+import { holdsKeys } from '../config/upstream-rows.ts'
 import { printable } from '../config/usage-error.ts'
 import { type LoadedConfig, loadFrom } from '../config.ts'
 
@@ -9,10 +18,21 @@ export type Owner = Pick<Source, 'demands'> & { source?: Source }
 /** Of a user without any credential. */
 export const user: Owner = { demands: 'user folder' }
 
-/** The most trusted source that holds a credential for one of the destinations. Prompts are trusted as much as it. */
-export function ownerOf({ all }: LoadedConfig, destinations: readonly Destination[]): Owner | undefined {
+/**
+ * The most trusted source that holds a credential for one of the destinations, or `withRows` a row of [[upstreams]] with
+ * keys. Prompts are trusted as much as it.
+ */
+export function ownerOf(
+  { all }: LoadedConfig,
+  destinations: readonly Destination[],
+  withRows: boolean,
+): Owner | undefined {
   const accounts = settingList.filter((setting) => destinations.some((one) => one === credentialOf(setting)))
-  const owners = all.filter((source) => accounts.some((setting) => isWritten(source.given(setting))))
+  const upstreams = { ...settings.upstreams, name: 'upstreams' as const }
+  const owners = all.filter(
+    (source) =>
+      accounts.some((setting) => isWritten(source.given(setting))) || (withRows && holdsKeys(source.given(upstreams))),
+  )
   const [source] = owners.toSorted((a, b) => rankOf(b.demands) - rankOf(a.demands))
   return source && { demands: source.demands, source }
 }

@@ -4,7 +4,7 @@ import { asGatewayError } from '../core/errors.ts'
 import { type Quota, type QuotaLimit, readQuota } from '../upstreams/zai-api/quota.ts'
 import { systemClock } from '../wire/clock.ts'
 import type { Fetch } from '../wire/http.ts'
-import { apiBaseOf } from './gateway.ts'
+import { apiAccounts } from './api-accounts.ts'
 import type { Io } from './io.ts'
 
 export interface QuotaDeps {
@@ -17,7 +17,13 @@ export interface QuotaDeps {
 const timeoutMs = 10_000
 
 /** What the API says of one key, or why it says nothing. */
-type Told = { place: number; quota: Quota } | { place: number; reason: string }
+type Told = Which & ({ quota: Quota } | { reason: string })
+
+interface Which {
+  /** Of several, the name of one that is not the usual one. */
+  upstream?: string
+  place: number
+}
 
 /** Prints how much of the plan behind each key is used. Resolves with 1 when no key could tell. */
 export async function quota(
@@ -26,7 +32,7 @@ export async function quota(
   { json }: { json: boolean },
   deps: QuotaDeps = { fetch, clock: systemClock },
 ): Promise<number> {
-  if (config.zaiApiKeys.length === 0) {
+  if (apiAccounts(config).every(({ keys }) => keys.length === 0)) {
     io.stderr('zai2api: there is no key whose plan could be shown; set ZAI_API_KEY\n')
     return 1
   }
@@ -49,22 +55,24 @@ export function summary({ plan, limits }: Quota): string {
 }
 
 function askAll(config: Config, { fetch, clock }: QuotaDeps): Promise<Told[]> {
-  const baseUrl = apiBaseOf(config)
   const { signal } = new AbortController()
+  const keys = apiAccounts(config).flatMap(({ upstream, keys, baseUrl }) =>
+    keys.map((key, index) => ({ key, baseUrl, place: index + 1, ...(upstream === 'zai-api' ? {} : { upstream }) })),
+  )
   return Promise.all(
-    config.zaiApiKeys.map(async (key, index) => {
-      const place = index + 1
+    keys.map(async ({ key, baseUrl, ...which }) => {
       try {
-        return { place, quota: await readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs }) }
+        return { ...which, quota: await readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs }) }
       } catch (thrown) {
-        return { place, reason: asGatewayError(thrown).message }
+        return { ...which, reason: asGatewayError(thrown).message }
       }
     }),
   )
 }
 
 function page(told: Told, keys: number, { clock, timeZone }: QuotaDeps): string {
-  const name = keys === 1 ? 'ZAI_API_KEY' : `Key ${told.place} of ZAI_API_KEY`
+  const owner = told.upstream ?? 'ZAI_API_KEY'
+  const name = keys === 1 ? owner : `Key ${told.place} of ${owner}`
   if ('reason' in told) return `${name}: ${told.reason}\n`
   const { plan, limits } = told.quota
   const head = `${name}: ${plan === undefined ? 'no plan' : `plan ${plan}`}\n`

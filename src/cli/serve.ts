@@ -113,7 +113,7 @@ function doubter(log: Log): (loaded: LoadedConfig) => LoadedConfig {
 
 /** What `serve` prints once the port is open. */
 export function readyLine(url: string, config: Config, version: string): string {
-  const ready = `zai2api ${version} listening on ${url} (upstream ${config.upstreams.join(', ')}; docs at ${url}/docs)\n`
+  const ready = `zai2api ${version} listening on ${url} (upstream ${config.upstreams.map(({ id }) => id).join(', ')}; docs at ${url}/docs)\n`
   return isGuest(config) ? `${ready}${guestNote}\n` : ready
 }
 
@@ -122,7 +122,7 @@ const guestNote =
 
 /** Nobody's account stands behind the answers. */
 function isGuest({ upstreams, zaiTokens, backupToken }: Config): boolean {
-  return upstreams[0] === 'zai-web' && zaiTokens.length === 0 && backupToken === undefined
+  return upstreams[0]?.id === 'zai-web' && zaiTokens.length === 0 && backupToken === undefined
 }
 
 /** The first request should not be the first to learn that nothing works. */
@@ -138,7 +138,6 @@ async function announceReadiness(gateway: Gateway, config: Config, log: Log): Pr
 
 /** How much of the plan is used is worth knowing before the work begins; `undefined` where no key tells. */
 async function quotaLeft(config: Config): Promise<string | undefined> {
-  if (!config.upstreams.includes('zai-api') || config.zaiApiKeys.length === 0) return undefined
   const lines = await quotaLines(config)
   return lines.length === 0 ? undefined : lines.join('; ')
 }

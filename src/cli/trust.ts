@@ -9,6 +9,7 @@ import {
   type NamedSetting,
   settingList,
 } from '../config/table.ts'
+import type { UpstreamInstance } from '../config/upstream-rows.ts'
 import { printable, UsageError } from '../config/usage-error.ts'
 import type { Config, LoadedConfig } from '../config.ts'
 import { addressIn, promptReaders } from './destinations.ts'
@@ -26,7 +27,9 @@ export interface Sending {
 
 /** The credentials of the upstreams in use and of `others`. */
 export function sendingTo({ upstreams }: Config, others: readonly Destination[], prompts: Sending['prompts']): Sending {
-  return { credentialsOf: [...upstreams.filter((id) => id !== 'demo'), ...others], prompts }
+  // A row holds the keys beside the address they are for.
+  const usual = upstreams.flatMap(({ id, row }) => (row === undefined && id !== 'demo' ? [id] : []))
+  return { credentialsOf: [...usual, ...others], prompts }
 }
 
 /**
@@ -50,7 +53,7 @@ export function strayOf(loaded: LoadedConfig, surroundings: Surroundings, sendin
   if (sending.prompts === 'none') return undefined
   const typed = sending.prompts === 'typed'
   // Guests have no credential, so the prompts of a typing user count as those of the user folder.
-  const owner = ownerOf(loaded, ['zai-web', 'zai-api']) ?? (typed ? user : undefined)
+  const owner = ownerOf(loaded, ['zai-web', 'zai-api'], true) ?? (typed ? user : undefined)
   const elsewhere = typed && sending.credentialsOf.includes('gateway') ? strayGateway(loaded) : undefined
   return (
     elsewhere ??
@@ -94,19 +97,24 @@ function strayReader(loaded: LoadedConfig, owner: Owner): { reader: string; culp
   const { config: known } = asTrusted(loaded, owner)
   const readers = promptReaders(known)
   for (const [index, reader] of promptReaders(config).entries()) {
-    const id = config.upstreams[index]
-    if (id === undefined || id === 'demo' || readers.includes(reader)) continue
-    const moved = addressIn[id](config) !== addressIn[id](known)
-    const culprit = (moved ? culpritOf(loaded, owner, [id]) : undefined) ?? culpritOf(loaded, owner, ['prompts'])
+    const instance = config.upstreams[index]
+    if (instance === undefined || instance.id === 'demo' || readers.includes(reader)) continue
+    const culprit = movedBy(instance) ?? culpritOf(loaded, owner, ['prompts'])
     if (culprit) return { reader, culprit }
   }
   return undefined
+
+  /** The address itself, where a setting of its own names another than the trusted sources do. */
+  function movedBy({ id, row }: UpstreamInstance): NamedSetting | undefined {
+    if (row !== undefined || id === 'demo' || addressIn[id](config) === addressIn[id](known)) return undefined
+    return culpritOf(loaded, owner, [id])
+  }
 }
 
 /** A gateway on this machine can prove that it is the user's. One on another machine cannot. */
 function strayGateway(loaded: LoadedConfig): string | undefined {
   const address = urlOf(loaded.config)
-  const owner = ownerOf(loaded, ['gateway']) ?? user
+  const owner = ownerOf(loaded, ['gateway'], false) ?? user
   if (isOnLoopback(address) || address === urlOf(asTrusted(loaded, owner).config)) return undefined
   const culprit = culpritOf(loaded, owner, ['gateway'])
   return culprit && refusal(loaded, culprit, `would send prompts to ${address}`)

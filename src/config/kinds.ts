@@ -83,15 +83,6 @@ export function list<Item extends TSchema>(placeholder: string, allowed: string,
   } satisfies Kind
 }
 
-/** One or more of `words`, in the order of preference. */
-export function choices<const Words extends readonly string[]>(words: Words) {
-  const one = choice(words)
-  return {
-    ...list('NAMES', `one or more of ${words.join(', ')}, separated by commas`, one.schema),
-    schema: Type.Array(one.schema, { uniqueItems: true, minItems: 1 }),
-  } satisfies Kind
-}
-
 export const httpUrl = {
   ...word(
     'URL',

@@ -71,16 +71,23 @@ function anyPage({ corsOrigins, authToken }: Config): string[] {
 
 /** Addresses to which keys and prompts go in the clear, over more than this machine. */
 function readableOnTheWay(config: Config): string[] {
-  return settingList.flatMap((setting) => {
+  const rows = config.upstreams.flatMap(({ id, row: { base } = {} }) =>
+    base === undefined ? [] : readable(`base of ${id} in [[upstreams]]`, base),
+  )
+  const found = settingList.flatMap((setting) => {
     const { name, env } = setting
     const destination = addressOf(setting)
-    const isUsed = destination === 'collector' || config.upstreams.some((upstream) => upstream === destination)
+    const isUsed = destination === 'collector' || config.upstreams.some(({ id }) => id === destination)
     const address = config[name]
-    if (!isUsed || typeof address !== 'string' || !URL.canParse(address)) return []
-    const { protocol, hostname } = new URL(address)
-    if (protocol !== 'http:' || isOnLoopback(address)) return []
-    return [
-      `${env} is plain http to ${hostname}: whoever is on the way reads the ${destination === 'collector' ? 'headers and traces' : 'key and the prompts'}; use https`,
-    ]
+    if (!isUsed || typeof address !== 'string') return []
+    return readable(env, address, destination === 'collector' ? 'headers and traces' : undefined)
   })
+  return [...found, ...rows]
+}
+
+function readable(setting: string, address: string, what = 'key and the prompts'): string[] {
+  if (!URL.canParse(address)) return []
+  const { protocol, hostname } = new URL(address)
+  if (protocol !== 'http:' || isOnLoopback(address)) return []
+  return [`${setting} is plain http to ${hostname}: whoever is on the way reads the ${what}; use https`]
 }

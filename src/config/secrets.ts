@@ -3,11 +3,12 @@ import { settingList } from './table.ts'
 
 /** Every secret of a configuration, so that it can be taken out of what others read. */
 export function secretsIn(config: Config): string[] {
-  return settingList.flatMap(({ name, secret }) => {
+  const ofSettings = settingList.flatMap(({ name, secret }) => {
     const value = config[name]
-    const texts = (Array.isArray(value) ? value : [value]).filter((one) => typeof one === 'string')
+    const texts = [value].flat().filter((one) => typeof one === 'string')
     return secret ? texts.flatMap(partsOf) : texts.flatMap(passwordIn)
   })
+  return [...ofSettings, ...config.upstreams.flatMap(({ row }) => row?.keys ?? [])]
 }
 
 /** A key as it is; of `name=value`, as headers are written, the value. */

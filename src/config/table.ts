@@ -5,7 +5,6 @@ import { thinkingModes } from '../gateway/thinking.ts'
 import { logLevels } from '../observe/log.ts'
 import {
   choice,
-  choices,
   httpUrl,
   type Kind,
   list,
@@ -19,6 +18,7 @@ import {
   word,
 } from './kinds.ts'
 import { modelRows } from './model-rows.ts'
+import { upstreamRows } from './upstream-rows.ts'
 
 /** One thing to set. Everything a person reads about it, here or in a document, comes from this row. */
 export interface Setting {
@@ -393,10 +393,10 @@ export const settings = {
   upstreams: {
     env: 'UPSTREAMS',
     group: 'upstream',
-    kind: choices(['zai-web', 'zai-api', 'demo']),
+    kind: upstreamRows,
     default: 'zai-web',
     about:
-      'Where answers come from, in this order: zai-web is chat.z.ai, zai-api the official API, demo a scripted model without network. Where one cannot answer, the next that has the model does.',
+      'Where answers come from, in this order: zai-web is chat.z.ai, zai-api the official API, demo a scripted model without network, [[upstreams]] in the TOML file a server of your own. Where one cannot answer, the next that has the model does.',
     role: { addressOf: 'prompts' },
   },
   apiEndpoint: {

@@ -19,6 +19,8 @@ import { createFairQueue, type Queued } from './fair-queue.ts'
 import { createHeap } from './heap.ts'
 
 export interface PoolOptions {
+  /** Who is waited for, in errors: `Z.AI`. */
+  name: string
   clock: Clock
   /** From 0 to 1. */
   random: () => number
@@ -106,7 +108,7 @@ interface Waiter<Credential> extends Queued {
  * calls wait for several credentials whose limits move, and a refused call keeps its place.
  */
 export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
-  const { clock, random, limits, startLimit, tell } = options
+  const { name, clock, random, limits, startLimit, tell } = options
   let seats: Seat<Credential>[] = []
   // A model that is overloaded is so for every credential.
   const overloads: Bars = new Map()
@@ -168,8 +170,8 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     if (chosen instanceof GatewayError) return Promise.reject(chosen)
     if (chosen !== undefined) return Promise.resolve(lend(chosen, call))
     const { queueLimit, queueMs } = limits()
-    if (call.waitedMs >= queueMs) return Promise.reject(tookTooLong(call))
-    if (isNew && !queue.admits(call.options.caller, queueLimit)) return Promise.reject(tooMany())
+    if (call.waitedMs >= queueMs) return Promise.reject(tookTooLong(call, name))
+    if (isNew && !queue.admits(call.options.caller, queueLimit)) return Promise.reject(tooMany(name))
     return wait(call, now, queueMs - call.waitedMs)
   }
 
@@ -227,7 +229,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     }
     const long: Waiter<Credential>[] = []
     for (let next = waiting.first(); next !== undefined && next.due <= now; next = waiting.first()) {
-      if (next.deadline <= now) next.settle(tookTooLong(next.call))
+      if (next.deadline <= now) next.settle(tookTooLong(next.call, name))
       else long.push(postponed(next))
     }
     if (long.length > 0) tellOf(long, now)
@@ -484,19 +486,19 @@ function waitOf({ retryAfterMs }: GatewayError): number {
   return retryAfterMs ?? Number.POSITIVE_INFINITY
 }
 
-function tooMany(): GatewayError {
+function tooMany(name: string): GatewayError {
   return new GatewayError(
     'overloaded',
-    'Too many requests wait for Z.AI already. Try again in a moment, add keys, or raise QUEUE_LIMIT.',
+    `Too many requests wait for ${name} already. Try again in a moment, add keys, or raise QUEUE_LIMIT.`,
     { code: 'queue_full', retryAfterMs: 15_000 },
   )
 }
 
-function tookTooLong<Credential>({ refusal }: Call<Credential>): GatewayError {
+function tookTooLong<Credential>({ refusal }: Call<Credential>, name: string): GatewayError {
   if (refusal !== undefined) return refusal
   return new GatewayError(
     'overloaded',
-    'Z.AI had no room for this request in time. Send fewer at a time, add keys, or raise QUEUE_MS.',
+    `${name} had no room for this request in time. Send fewer at a time, add keys, or raise QUEUE_MS.`,
     { code: 'queue_timeout', retryAfterMs: 15_000 },
   )
 }

@@ -167,14 +167,19 @@ function withSuffix(name: string, find: (base: string) => Wish | undefined): Wis
   }
 }
 
-/** The models of a list under both of their names, in lower case; the first of a name has it. */
+/**
+ * The models of a list under both of their names, in lower case, and behind these without what stands before a slash,
+ * such as who published the weights; the first of a name has it.
+ */
 function byName(models: readonly Model[]): ReadonlyMap<string, Model> {
   const known = named.get(models)
   if (known) return known
   const found = new Map<string, Model>()
-  for (const model of models)
-    for (const name of [model.id.toLowerCase(), model.upstreamId.toLowerCase()])
-      if (!found.has(name)) found.set(name, model)
+  const add = (name: string, model: Model) => {
+    if (!found.has(name.toLowerCase())) found.set(name.toLowerCase(), model)
+  }
+  for (const model of models) for (const name of [model.id, model.upstreamId]) add(name, model)
+  for (const model of models) add(model.id.slice(model.id.lastIndexOf('/') + 1), model)
   named.set(models, found)
   return found
 }

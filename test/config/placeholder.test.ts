@@ -104,7 +104,10 @@ describe('a placeholder', () => {
   // Counted as unset, it would hand the prompts to another upstream.
   test('for a key of an upstream stays, so that the upstream does, and is told', () => {
     const { config, warnings } = load({ ZAI_API_KEY: 'real.key,your-api-key' })
-    expect([config.upstreams, config.zaiApiKeys]).toEqual([['zai-api'], ['real.key', 'your-api-key']])
+    expect([config.upstreams.map(({ id }) => id), config.zaiApiKeys]).toEqual([
+      ['zai-api'],
+      ['real.key', 'your-api-key'],
+    ])
     expect(warnings).toEqual([
       {
         message: 'environment variable ZAI_API_KEY is a placeholder, which nobody accepts: put a real key there',

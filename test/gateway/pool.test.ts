@@ -22,6 +22,7 @@ function setUp(keys: string[] = ['a'], limits: Partial<QueueLimits> = {}, random
   const clock = manualClock()
   const told: Wait[] = []
   const pool = createPool<string>({
+    name: 'Z.AI',
     clock,
     random,
     limits: () => ({ queueLimit: 100, queueMs: 120_000, ...limits }),

@@ -9,5 +9,5 @@ export function lending<Credential>(
   startLimit = 8,
 ): { pool: Pool<Credential>; random: () => number } {
   const random = () => 0
-  return { pool: createPool({ clock, random, limits: () => limits, startLimit }), random }
+  return { pool: createPool({ name: 'Z.AI', clock, random, limits: () => limits, startLimit }), random }
 }

@@ -1,39 +1,48 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { Config } from '../../config.ts'
+import { usualSettings } from '../../upstreams/zai-api/errors.ts'
 import { apiBase } from '../../upstreams/zai-api/index.ts'
 import { readQuota } from '../../upstreams/zai-api/quota.ts'
-import { apiBaseOf } from '../gateway.ts'
+import type { ApiAccount } from '../api-accounts.ts'
 import { summary } from '../quota.ts'
 import { ask, type Edge, jsonOf, patienceMs, reasonOf } from './ask.ts'
 import { type Examined, type Finding, fail, pass, passed, skip, warn } from './finding.ts'
 
 /** Every key asks for one token, which is the only honest way to learn whether its service takes it. */
-export async function api(config: Config, edge: Edge): Promise<Examined> {
-  const { zaiApiKeys } = config
-  if (zaiApiKeys.length === 0)
+export async function api(account: ApiAccount, edge: Edge): Promise<Examined> {
+  const { keys, names, upstream } = account
+  if (keys.length === 0)
     return {
-      findings: [fail('api key', 'there is none', 'Set ZAI_API_KEY to a key of the official API.')],
+      findings: [fail('api key', 'there is none', `Set ${names.keys} to a key of the official API.`)],
       usable: false,
     }
-  const examined = zaiApiKeys.map((key, index) => {
-    const number = zaiApiKeys.length === 1 ? '' : ` ${index + 1}`
-    return Promise.all([accepted(`api key${number}`, key, config, edge), plan(`plan${number}`, key, config, edge)])
+  const whose = upstream === 'zai-api' ? '' : `${upstream} `
+  const examined = keys.map((key, index) => {
+    const number = keys.length === 1 ? '' : ` ${index + 1}`
+    return Promise.all([
+      accepted(`${whose}api key${number}`, key, account, edge),
+      plan(`${whose}plan${number}`, key, account, edge),
+    ])
   })
   const pairs = await Promise.all(examined)
   return { findings: pairs.flat(), usable: pairs.some(([key]) => passed(key)) }
 }
 
-async function accepted(check: string, key: string, config: Config, edge: Edge): Promise<Finding> {
+async function accepted(check: string, key: string, account: ApiAccount, edge: Edge): Promise<Finding> {
+  const { baseUrl, service, names } = account
   try {
-    const verdict = await tryKey(apiBaseOf(config), key, edge)
-    if (verdict.takes) return pass(check, `accepted at ${config.zaiApiBase}`)
+    const verdict = await tryKey(baseUrl, key, edge)
+    if (verdict.takes) return pass(check, `accepted at ${service}`)
     if (!verdict.elsewhere) return warn(check, verdict.says, verdict.next)
-    const place = await rightPlace(key, config, edge)
+    const place = await rightPlace(key, baseUrl, edge)
     if (place === undefined) return fail(check, verdict.says, verdict.next)
-    return fail(check, `${verdict.says}; it works at ${place}`, `Set ZAI_API_BASE=${place}.`)
+    return fail(
+      check,
+      `${verdict.says}; it works at ${place}`,
+      names === usualSettings ? `Set ZAI_API_BASE=${place}.` : `Set ${names.base} to ${place}.`,
+    )
   } catch (thrown) {
-    return fail(check, reasonOf(thrown), 'Check the network and ZAI_API_BASE.')
+    return fail(check, reasonOf(thrown), `Check the network and ${names.base}.`)
   }
 }
 
@@ -128,8 +137,7 @@ const unknown = { says: 'the API could not say', next: 'Try again in a minute.',
 const services = ['general', 'coding', 'bigmodel', 'bigmodel-coding']
 
 /** The service that takes the key after all. */
-async function rightPlace(key: string, config: Config, edge: Edge): Promise<string | undefined> {
-  const wrong = apiBaseOf(config)
+async function rightPlace(key: string, wrong: string, edge: Edge): Promise<string | undefined> {
   // A key never leaves for another house than the vendor's own.
   if (!services.some((name) => apiBase(name) === wrong)) return undefined
   const takes = await Promise.all(
@@ -145,10 +153,10 @@ async function rightPlace(key: string, config: Config, edge: Edge): Promise<stri
   return services.find((_name, index) => takes[index])
 }
 
-async function plan(check: string, key: string, config: Config, { fetch, clock }: Edge): Promise<Finding> {
+async function plan(check: string, key: string, { baseUrl }: ApiAccount, { fetch, clock }: Edge): Promise<Finding> {
   const { signal } = new AbortController()
   try {
-    const quota = await readQuota({ baseUrl: apiBaseOf(config), key, fetch, clock, signal, timeoutMs: patienceMs })
+    const quota = await readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs: patienceMs })
     const full = quota.limits.some(({ kind, usedPercent }) => kind === 'tokens' && (usedPercent ?? 0) >= 100)
     if (!full) return pass(check, summary(quota))
     return warn(check, summary(quota), 'Wait for the reset (zai2api quota says when), or add a key.')

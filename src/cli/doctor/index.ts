@@ -1,14 +1,16 @@
 import { lookup } from 'node:dns/promises'
 import { createServer } from 'node:net'
+import type { UpstreamInstance } from '../../config/upstream-rows.ts'
 import { UsageError } from '../../config/usage-error.ts'
 import type { Config, LoadedConfig } from '../../config.ts'
 import { systemClock } from '../../wire/clock.ts'
-import { apiBaseOf } from '../gateway.ts'
+import { apiAccount, apiAccounts } from '../api-accounts.ts'
 import type { Io } from '../io.ts'
 import { provesBy } from '../target.ts'
 import { answers } from './answers.ts'
 import { api } from './api.ts'
 import type { Edge } from './ask.ts'
+import { compatible } from './compatible.ts'
 import { type Examined, type Finding, fail, failed, pass, skip } from './finding.ts'
 import { access, configuration, doubts, port, proxy, proxyFor } from './machine.ts'
 import { network } from './network.ts'
@@ -49,7 +51,7 @@ async function* examine(load: () => LoadedConfig, io: Io, offline: boolean, edge
   // Behind a proxy that cannot be used nothing else would tell the truth.
   if (failed(proxied)) return
   let usable = false
-  for (const examined of config.upstreams.map((id) => upstream(id, config, io, edge))) {
+  for (const examined of config.upstreams.map((instance) => upstream(instance, config, io, edge))) {
     const { findings, ...rest } = await examined
     yield* findings
     usable ||= rest.usable
@@ -61,7 +63,7 @@ async function* examine(load: () => LoadedConfig, io: Io, offline: boolean, edge
 function loadedOr(load: () => LoadedConfig): LoadedConfig | Finding {
   try {
     const loaded = load()
-    apiBaseOf(loaded.config)
+    apiAccounts(loaded.config)
     return loaded
   } catch (thrown) {
     if (!(thrown instanceof UsageError)) throw thrown
@@ -69,17 +71,13 @@ function loadedOr(load: () => LoadedConfig): LoadedConfig | Finding {
   }
 }
 
-async function upstream(id: Config['upstreams'][number], config: Config, io: Io, edge: Edge): Promise<Examined> {
-  switch (id) {
-    case 'demo':
-      return { findings: [pass('demo', 'needs neither network nor account')], usable: true }
-    case 'zai-web':
-      return behind(config.webBaseUrl, io, edge, () => web(config, edge))
-    case 'zai-api':
-      return behind(new URL(apiBaseOf(config)).origin, io, edge, () => api(config, edge))
-    default:
-      return id satisfies never
-  }
+async function upstream(instance: UpstreamInstance, config: Config, io: Io, edge: Edge): Promise<Examined> {
+  const { id, row } = instance
+  const account = apiAccount(instance, config)
+  if (account) return behind(new URL(account.baseUrl).origin, io, edge, () => api(account, edge))
+  if (row?.kind === 'openai-compatible') return behind(new URL(row.base).origin, io, edge, () => compatible(row, edge))
+  if (id === 'demo') return { findings: [pass('demo', 'needs neither network nor account')], usable: true }
+  return behind(config.webBaseUrl, io, edge, () => web(config, edge))
 }
 
 /** What can be said only once the way there is known to be open. */

@@ -1,0 +1,50 @@
+import { Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import type { UpstreamRow } from '../../config/upstream-rows.ts'
+import { ask, type Edge, jsonOf, reasonOf } from './ask.ts'
+import { type Examined, fail, pass, passed, warn } from './finding.ts'
+
+type CompatibleRow = Extract<UpstreamRow, { kind: 'openai-compatible' }>
+
+const ModelList = Type.Object({ data: Type.Array(Type.Object({ id: Type.String() })) })
+
+/** Whether a server of the user's own lists models with each of its keys, and has those that are to be offered. */
+export async function compatible(row: CompatibleRow, edge: Edge): Promise<Examined> {
+  const { id, keys = [] } = row
+  const examined = keys.length === 0 ? [''] : keys
+  const findings = await Promise.all(
+    examined.map((key, index) => listed(keys.length < 2 ? id : `${id} key ${index + 1}`, key, row, edge)),
+  )
+  return { findings, usable: findings.some(passed) }
+}
+
+async function listed(check: string, key: string, { id, base, models = [] }: CompatibleRow, edge: Edge) {
+  const headers = { ...(key === '' ? {} : { authorization: `Bearer ${key}` }), 'user-agent': 'zai2api' }
+  try {
+    const answer = await ask(`${base.replace(/\/+$/, '')}/models`, edge, { headers })
+    const body = jsonOf(answer)
+    if (answer.status === 401 || answer.status === 403)
+      return fail(
+        check,
+        key === '' ? 'it asks for a key' : 'it does not accept the key',
+        `Check keys of ${id} in [[upstreams]].`,
+      )
+    if (!answer.ok || !Value.Check(ModelList, body))
+      return fail(
+        check,
+        `it has no list of models (HTTP ${answer.status})`,
+        `Check base of ${id} in [[upstreams]]: there is /models under it, and it ends in /v1, as a rule.`,
+      )
+    const offered = body.data.map((model) => model.id)
+    const missing = models.filter((model) => !offered.includes(model))
+    if (missing.length > 0)
+      return warn(
+        check,
+        `it does not list ${missing.join(', ')}`,
+        `Check models of ${id} in [[upstreams]]; it lists ${offered.slice(0, 5).join(', ') || 'none'}.`,
+      )
+    return pass(check, `lists ${offered.length} ${offered.length === 1 ? 'model' : 'models'}`)
+  } catch (thrown) {
+    return fail(check, reasonOf(thrown), `Check that ${id} is running, and its base in [[upstreams]].`)
+  }
+}

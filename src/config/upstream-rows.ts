@@ -1,0 +1,126 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { isRecord, parseJson } from '../core/json.ts'
+import { type Kind, list } from './kinds.ts'
+import { rowError } from './row-error.ts'
+
+/** The upstreams that other settings describe: they are asked for by name. */
+export const usualUpstreams = ['zai-web', 'zai-api', 'demo'] as const
+export type UsualUpstream = (typeof usualUpstreams)[number]
+
+/** How a server of the user's own is told to reason or not. */
+const reasoningStyles = ['template', 'effort', 'none'] as const
+
+const id = Type.String({
+  pattern: `^(?!(?:${usualUpstreams.join('|')})$)[a-z0-9][a-z0-9-]{0,39}$`,
+  description: 'a name of lower-case letters, digits and -, and none of zai-web, zai-api and demo',
+})
+const keys = Type.Array(Type.String({ pattern: '^[\\x21-\\x7e]+$', description: 'printable ASCII without spaces' }), {
+  uniqueItems: true,
+  description: 'a list of keys',
+})
+const models = Type.Array(Type.String({ pattern: '^\\S+$', description: 'a name without spaces' }), {
+  uniqueItems: true,
+  minItems: 1,
+  description: 'a list of names of models',
+})
+const base = Type.String({
+  pattern: '^https?://[^/@\\s]+(/[^?#\\s]*)?$',
+  description: 'an http(s) URL in front of /chat/completions, without user name, such as http://127.0.0.1:8000/v1',
+})
+
+/** A server that speaks OpenAI's Chat Completions. */
+const compatible = Type.Object(
+  {
+    id,
+    kind: Type.Literal('openai-compatible'),
+    base,
+    /** None: it asks for none. */
+    keys: Type.Optional(keys),
+    /** The only ones to offer; without it, those the server lists. */
+    models: Type.Optional(models),
+    reasoning: Type.Optional(
+      Type.Union(
+        reasoningStyles.map((style) => Type.Literal(style)),
+        { description: 'one of template, effort and none' },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+/** Further keys of the official API, or another of its services. */
+const official = Type.Object(
+  {
+    id,
+    kind: Type.Literal('zai-api'),
+    base: Type.Optional(
+      Type.String({
+        pattern: '^(general|coding|bigmodel|bigmodel-coding|https?://[^/@\\s]+/\\S*v4/?)$',
+        description: 'general, coding, bigmodel, bigmodel-coding or an http(s) URL that ends in /v4',
+      }),
+    ),
+    keys: Type.Array(keys.items, { ...keys, minItems: 1 }),
+    models: Type.Optional(models),
+  },
+  { additionalProperties: false },
+)
+
+const row = Type.Union([compatible, official])
+export type UpstreamRow = Static<typeof row>
+
+const usual = Type.Union(usualUpstreams.map((name) => Type.Literal(name)))
+/** As `[[upstreams]]` has to write a name. */
+const named = Type.Object({ id: usual }, { additionalProperties: false })
+const schema = Type.Array(Type.Union([usual, named, row]), { minItems: 1 })
+type Written = Static<typeof schema>[number]
+
+/** One place that answers come from. */
+export type UpstreamInstance = { id: UsualUpstream; row?: undefined } | { id: string; row: UpstreamRow }
+
+const names = list('NAMES', `one or more of ${usualUpstreams.join(', ')}, separated by commas`, usual)
+
+/** Names, and rows of upstreams of the user's own: `[[upstreams]]` of the configuration file, or the same as JSON. */
+export const upstreamRows = {
+  schema,
+  read: (text) => (text.startsWith('[') ? parseJson(text) : names.read(text.toLowerCase())),
+  allowed: names.allowed,
+  placeholder: names.placeholder,
+  complaint,
+} satisfies Kind
+
+export function instanceOf(written: Written): UpstreamInstance {
+  if (typeof written === 'string') return { id: written }
+  return 'kind' in written ? { id: written.id, row: written } : { id: written.id }
+}
+
+/** Whether rows hold keys, as they are written. */
+export function holdsKeys(written: unknown): boolean {
+  const rows = typeof written === 'string' ? parseJson(written) : written
+  return Array.isArray(rows) && rows.some((one) => isRecord(one) && Array.isArray(one.keys) && one.keys.length > 0)
+}
+
+/** The id of two instances, `undefined` where all differ. */
+export function doubledId(instances: readonly UpstreamInstance[]): string | undefined {
+  return instances.find(({ id: one }, index) => instances.findIndex(({ id: other }) => other === one) !== index)?.id
+}
+
+function complaint(rows: unknown): string | undefined {
+  if (!Array.isArray(rows) || !rows.some(isRecord)) return undefined
+  const index = rows.findIndex((one) => !isRecord(one) && !usualUpstreams.some((name) => name === one))
+  if (index >= 0)
+    return `upstreams[${index}] must be a row with id, kind and base, or one of ${usualUpstreams.join(', ')}`
+  for (const [at, one] of rows.entries()) {
+    if (!isRecord(one) || Value.Check(named, one)) continue
+    if (usualUpstreams.some((name) => name === one.id))
+      return `upstreams[${at}]: ${one.id} is set up by settings of its own, so its row is an id and nothing else`
+    const kind = rowKinds.find((known) => known.properties.kind.const === one.kind)
+    if (kind === undefined) return `upstreams[${at}].kind must be openai-compatible or zai-api`
+    // The place of the row among all, without a complaint about its kind.
+    const error = rowError([one], { name: 'upstreams', schema: Type.Array(kind), partAt: () => kind })
+    if (error !== undefined) return error.replace('upstreams[0]', `upstreams[${at}]`)
+  }
+  return undefined
+}
+
+const rowKinds = [compatible, official] as const

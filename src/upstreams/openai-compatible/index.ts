@@ -1,0 +1,15 @@
+import type { Upstream } from '../../core/upstream.ts'
+import { type ChatCompletionsDeps, type ChatCompletionsOptions, chatCompletions } from '../chat-completions/index.ts'
+import { compatibleProfile, type ReasoningStyle } from './profile.ts'
+
+export interface CompatibleUpstreamOptions extends Omit<ChatCompletionsOptions, 'profile' | 'keys'> {
+  /** Used in turn; none for a server that asks for none. */
+  keys: readonly string[]
+  reasoning: ReasoningStyle
+}
+
+/** A server of the user's own choice, by the name the configuration gives it. */
+export function openaiCompatible(options: CompatibleUpstreamOptions, deps: ChatCompletionsDeps): Upstream {
+  const keys = options.keys.length === 0 ? [''] : options.keys
+  return chatCompletions({ ...options, keys, profile: compatibleProfile(options) }, deps)
+}

@@ -1,0 +1,179 @@
+import type { Reasoning, ToolChoice } from '../../core/request.ts'
+import type { ModelFacts } from '../../models/table.ts'
+import { type Failure, vendorErrors } from '../chat-completions/errors.ts'
+import type { ChatModel } from '../chat-completions/models.ts'
+import type { Profile } from '../chat-completions/profile.ts'
+
+/**
+ * How a server is told to reason or not. `template`: the switch of GLM's own chat template, as vLLM, SGLang and llama.cpp take it. `effort`: OpenRouter's
+ * `reasoning` object. `none`: the server decides.
+ */
+export type ReasoningStyle = 'template' | 'effort' | 'none'
+
+export interface CompatibleOptions {
+  /** As the configuration names it, for errors. */
+  id: string
+  reasoning: ReasoningStyle
+}
+
+/**
+ * Any other server that speaks OpenAI's Chat Completions: GLM's open weights under vLLM, SGLang or llama.cpp, or a host
+ * of them. Source: the API references of these servers and of OpenRouter, read in 2026-11.
+ */
+export function compatibleProfile({ id, reasoning }: CompatibleOptions): Profile {
+  return {
+    errors: vendorErrors({
+      label: id,
+      noKey: `There is no key for ${id}. Give it one as keys in [[upstreams]].`,
+      notAnApi: `Check base of ${id} in [[upstreams]]: it is an address under which there is /chat/completions, such as http://127.0.0.1:8000/v1.`,
+      failures: failures(id),
+    }),
+    headers: (key) => ({ ...(key === '' ? {} : { authorization: `Bearer ${key}` }), 'user-agent': 'zai2api' }),
+    models: {
+      // What is there only the server knows.
+      offers: () => false,
+      isChatModel: (name) => !/embed|rerank|whisper|tts|moderation/i.test(name),
+      isFamiliar: () => false,
+      tableName,
+      facts: (facts) => asServed(facts, reasoning),
+    },
+    request: {
+      // Without it the end of the stream says nothing of tokens.
+      always: () => ({ stream_options: { include_usage: true } }),
+      maxTemperature: 2,
+      minTopP: 0,
+      toolChoice: (choice, parallel) => ({
+        tool_choice: toolChoice(choice),
+        ...(parallel ? {} : { parallel_tool_calls: false }),
+      }),
+      responseFormat: ({ schema, name = 'answer' }) =>
+        schema === undefined
+          ? { response_format: { type: 'json_object' } }
+          : { response_format: { type: 'json_schema', json_schema: { name, schema } } },
+      schemaInWords: false,
+      reasoning: (asked, model) => reasoningFields[reasoning](asked, model),
+      reasoningField: reasoning === 'effort' ? 'reasoning' : 'reasoning_content',
+    },
+    takesAnyToolName: true,
+    enforcesMaxTokens: true,
+  }
+}
+
+function toolChoice(choice: ToolChoice): unknown {
+  return typeof choice === 'object' ? { type: 'function', function: { name: choice.name } } : choice
+}
+
+const reasoningFields: Record<ReasoningStyle, (asked: Reasoning, model: ChatModel) => object> = {
+  template: ({ mode }, { thinking }) =>
+    mode === 'default' || thinking === 'none' ? {} : { chat_template_kwargs: { enable_thinking: mode === 'on' } },
+  effort({ mode, effort, budgetTokens }) {
+    if (mode === 'off') return { reasoning: { enabled: false } }
+    if (effort !== undefined) return { reasoning: { effort: effort === 'max' ? 'high' : effort } }
+    if (budgetTokens !== undefined) return { reasoning: { max_tokens: budgetTokens } }
+    return mode === 'on' ? { reasoning: { enabled: true } } : {}
+  },
+  none: () => ({}),
+}
+
+/** `zai-org/GLM-4.6-FP8` → `GLM-4.6-FP8`: who published the weights, or a folder, says nothing about the model. */
+function tableName(id: string): string {
+  return (id.split('/').at(-1) ?? id).replace(/:\w+$/, '')
+}
+
+/** What is a matter of the vendor's own service holds for no other. */
+function asServed(facts: ModelFacts, style: ReasoningStyle): ModelFacts {
+  return {
+    ...facts,
+    reasoning: facts.reasoning !== 'never' && style === 'none' ? 'always' : facts.reasoning,
+    efforts: style === 'effort' ? ['low', 'medium', 'high'] : [],
+    input: new Set([...facts.input].filter((kind) => kind !== 'file')),
+    imagesInToolResults: false,
+    toolStream: false,
+    webSearch: false,
+    price: undefined,
+    plan: undefined,
+  }
+}
+
+/** Servers tell failures by status; of the words only those about length are the same everywhere. */
+function failures(id: string) {
+  return [
+    {
+      code: 'context_length_exceeded',
+      words:
+        /maximum context length|context (?:size|window|length).{0,40}exceed|exceed.{0,60}context|longer than the model/i,
+      kind: 'context-overflow',
+      message: 'The conversation is longer than the model can take. Shorten or compact it.',
+      remedy: 'none',
+      facts: { param: 'messages' },
+    },
+    {
+      code: 'model_not_found',
+      words: /model\b.{0,80}(?:does not exist|not found)|no such model/i,
+      codes: ['model_not_found'],
+      kind: 'not-found',
+      message: `${id} does not have this model. Choose another one; GET /v1/models lists them.`,
+      remedy: 'none',
+      facts: { param: 'model' },
+    },
+    {
+      code: 'upstream_auth_failed',
+      statuses: [401, 403],
+      kind: 'upstream-auth',
+      message: `${id} does not accept the key. Check keys of ${id} in [[upstreams]].`,
+      remedy: 'dead',
+    },
+    {
+      code: 'insufficient_quota',
+      statuses: [402],
+      kind: 'quota-exhausted',
+      message: `The account behind this key has no balance at ${id}. Add to it, or use another key.`,
+      remedy: 'dead',
+    },
+    {
+      code: 'upstream_wrong_address',
+      statuses: [404, 405],
+      kind: 'upstream-blocked',
+      message: `There is no /chat/completions at the address of ${id}. Check base in [[upstreams]]: it ends in /v1, as a rule.`,
+      remedy: 'none',
+    },
+    {
+      code: 'request_too_large',
+      statuses: [413],
+      kind: 'too-large',
+      message: `The request is larger than ${id} takes. Send smaller or fewer files.`,
+      remedy: 'none',
+    },
+    {
+      code: 'rate_limit_exceeded',
+      statuses: [429],
+      kind: 'rate-limited',
+      message: `${id} takes no more calls of this model just now. Wait a moment, or send fewer at a time.`,
+      remedy: 'busy',
+      facts: { retryAfterMs: 5_000 },
+    },
+    {
+      code: 'model_overloaded',
+      statuses: [529],
+      kind: 'rate-limited',
+      message: `The model is overloaded at ${id}. Wait a minute, or choose another model.`,
+      remedy: 'overloaded',
+      facts: { retryAfterMs: 30_000 },
+    },
+    {
+      code: 'invalid_request',
+      statuses: [400, 422],
+      kind: 'invalid-request',
+      message: `${id} does not accept this request.`,
+      quoted: true,
+      remedy: 'none',
+    },
+    {
+      code: 'upstream_error',
+      statuses: [500, 502, 503, 504],
+      kind: 'upstream-unavailable',
+      message: `${id} could not answer the call. Try again in a moment.`,
+      remedy: 'again',
+    },
+  ] satisfies Failure[]
+}

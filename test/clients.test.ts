@@ -176,9 +176,9 @@ describe.each(openaiVersions)('the openai package, version %s', (_version, opena
 
   test('is told which field is wrong', async () => {
     const failure = openai.post('/chat/completions', {
-      body: { model: 'GLM-4.5', messages: [{ role: 'user', content: 7 }] },
+      body: { model: 'GLM-4.5', messages: [{ role: 'user', content: 'Hi' }], n: 'two' },
     })
-    await expect(settled(failure)).rejects.toMatchObject({ status: 400, param: 'messages.0.content' })
+    await expect(settled(failure)).rejects.toMatchObject({ status: 400, param: 'n' })
   })
 
   test('is told which models exist', async () => {

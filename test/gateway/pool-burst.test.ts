@@ -3,6 +3,7 @@ import { assemble } from '../../src/cli/gateway.ts'
 import { loadConfig } from '../../src/config.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { manualClock } from '../support/clock.ts'
+import { until } from '../support/gateway.ts'
 import { lending } from '../support/pool.ts'
 import { answer, chatRoute, refusal, scriptedApi } from '../support/zai-api.ts'
 
@@ -78,16 +79,20 @@ test('a key is tried without a limit: sixty requests at once are asked at once, 
   let running = 0
   const five = async () => {
     if (++asked === calls) everybodyAsked.resolve()
-    if (running === room) return refusal(429, '1302', 'Rate limit reached')
-    running++
+    const isFull = running === room
+    if (!isFull) running++
+    // The way there takes longer than all of them need to set out, and an answer longer than the refusals.
     await everybodyAsked.promise
+    if (isFull) return refusal(429, '1302', 'Rate limit reached')
+    await until(() => asked > calls || waiting() === calls - room, 'all refused calls wait')
     running--
     return answer('Hello')
   }
   api.script(chatRoute, ...Array.from({ length: 2 * calls }, () => five))
   const env = { ZAI_API_KEY: 'key-1', LOG_LEVEL: 'off', METRICS: 'off', QUEUE_LIMIT: '0' }
   const { config } = loadConfig(new Map(), { env, cwd: '/nowhere', readFile: () => undefined })
-  const { app, close } = await assemble(config, 'test', { write() {} }, api.fetch)
+  const { app, gateway, close } = await assemble(config, 'test', { write() {} }, api.fetch)
+  const waiting = () => gateway.gauges()['zai-api']?.queued
   const body = JSON.stringify({ model: 'glm-4.7', messages: [{ role: 'user', content: 'Hi' }] })
   const ask = async () => {
     const headers = { 'content-type': 'application/json' }

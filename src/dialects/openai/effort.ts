@@ -1,4 +1,3 @@
-import { brief } from '../../core/brief.ts'
 import type { Reasoning } from '../../core/request.ts'
 
 /**
@@ -41,7 +40,11 @@ export function decodeEffort(value: unknown, param: string): DecodedEffort {
   return { asked: efforts.get(word), ignored: [] }
 }
 
-/** How an option is named whose value is not known: `reasoning_effort (ultra)`. */
+/** Longer ones, or with spaces, may be a prompt, which no header and no log tells. */
+const wordAlone = /^[\p{L}\p{N}_.+-]{1,24}$/u
+
+/** How an option is named whose value is not known: `reasoning_effort (ultra)`, without the value where it is no word. */
 export function ignoredValue(param: string, value: unknown): string {
-  return typeof value === 'object' && value !== null ? param : `${param} (${brief(String(value), 40)})`
+  const word = typeof value === 'object' ? '' : String(value)
+  return wordAlone.test(word) ? `${param} (${word})` : param
 }

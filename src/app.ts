@@ -1,6 +1,6 @@
 import { cors } from '@elysiajs/cors'
 import { Elysia } from 'elysia'
-import { brief } from './core/brief.ts'
+import { truncate } from './core/brief.ts'
 import type { Clock } from './core/clock.ts'
 import type { Dialect, KeepAliveStyle, ReasoningField } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, GatewayError } from './core/errors.ts'
@@ -245,7 +245,7 @@ const unknownRoute: Route = {
   handle({ request, path }) {
     throw new GatewayError(
       'not-found',
-      `${request.method} ${brief(path)} does not exist here. There is POST /v1/chat/completions, POST /v1/responses, POST /v1/messages, GET /v1/models and GET /docs.`,
+      `${request.method} ${truncate(path)} does not exist here. There is POST /v1/chat/completions, POST /v1/responses, POST /v1/messages, GET /v1/models and GET /docs.`,
       { code: 'unknown_url' },
     )
   },

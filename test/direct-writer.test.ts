@@ -5,10 +5,10 @@ import { collector } from '../src/core/collect.ts'
 import type { Encoder, TextWriter } from '../src/core/dialect.ts'
 import { GatewayError } from '../src/core/errors.ts'
 import type { Delta, StreamEvent } from '../src/core/events.ts'
-import { grammar } from '../src/core/grammar.ts'
-import { chain, type Machine } from '../src/core/machine.ts'
+import { streamNormaliser } from '../src/core/grammar.ts'
+import { chain, type Transform } from '../src/core/machine.ts'
 import { pipeline } from '../src/core/pipeline.ts'
-import { piped } from '../src/core/source.ts'
+import { pipe } from '../src/core/source.ts'
 import { withLegalToolNames } from '../src/core/tool-names.ts'
 import type { Model, Upstream } from '../src/core/upstream.ts'
 import { anthropicMessages } from '../src/dialects/anthropic-messages/index.ts'
@@ -72,16 +72,16 @@ const inChannels = {
   scanLimit: 1_000,
   frames: false,
   empty: () => new GatewayError('upstream-malformed', 'empty'),
-  note() {},
+  annotate() {},
 }
 
 /** What a reply goes through in one of the cases, besides the decoder, the grammar and the encoder. */
 interface Transforms {
   /** Behind the decoder. */
-  sorting?: Machine<Delta, Delta>
+  sorting?: Transform<Delta, Delta>
   /** In front of the grammar, and behind it. */
-  rules?: Machine<Delta, Delta>
-  checks?: Machine<StreamEvent, StreamEvent>
+  rules?: Transform<Delta, Delta>
+  checks?: Transform<StreamEvent, StreamEvent>
   /** Counts usage. */
   learns?: true
 }
@@ -127,14 +127,14 @@ const transforms: Record<string, { file: string; make: () => Transforms }> = {
   },
   'a tool that must be called': {
     file: 'gateway/tool-rules.ts',
-    make: () => ({ rules: toolRules({ choice: 'required', parallel: true, mustCall: true, note() {} }) }),
+    make: () => ({ rules: toolRules({ choice: 'required', parallel: true, mustCall: true, annotate() {} }) }),
   },
   'all rules': {
     file: 'gateway/heard.ts',
     make: () => ({
       rules: heard(
         { upstream: anyUpstream, model: anyModel, request: plainRequest({ parallelToolCalls: false }) },
-        { loopLimit: 200, countTokens: (text) => text.length, note() {} },
+        { loopLimit: 200, countTokens: (text) => text.length, annotate() {} },
       ),
     }),
   },
@@ -142,7 +142,12 @@ const transforms: Record<string, { file: string; make: () => Transforms }> = {
     file: 'gateway/tool-arguments.ts',
     make: () => {
       const { signal } = new AbortController()
-      const checks = toolArguments({ tools: [{ ...tool, strict: true }], validate: validateHere, signal, note() {} })
+      const checks = toolArguments({
+        tools: [{ ...tool, strict: true }],
+        validate: validateHere,
+        signal,
+        annotate() {},
+      })
       return checks ? { checks } : {}
     },
   },
@@ -159,7 +164,7 @@ const anyModel: Model = {
 const anyUpstream: Upstream = {
   id: 'u',
   models: async () => [anyModel],
-  unsupported: () => [],
+  ignored: () => [],
   check: async () => {},
   open: async () => replyOf([]),
 }
@@ -196,12 +201,12 @@ function deliver(
     },
     cancel() {},
   }
-  const plain = decoder({ tools: [], errors: zaiErrors(usualSettings), now: () => 0, note() {} })
+  const plain = decoder({ tools: [], errors: zaiErrors(usualSettings), now: () => 0, annotate() {} })
   const { signal } = new AbortController()
   const options = { decoder: plain, clock: manualClock(), signal }
   const deltas = sseDeltas(pieces, { ...options, idleMs: 1_000 })
-  const rest = sorting ? piped(deltas, sorting) : deltas
-  const strict = grammar({ newToolCallId: () => 'call_1', inputTokens: 1, countTokens: (text) => text.length })
+  const rest = sorting ? pipe(deltas, sorting) : deltas
+  const strict = streamNormaliser({ newToolCallId: () => 'call_1', inputTokens: 1, countTokens: (text) => text.length })
   const events = learns ? learnUsage(strict, () => {}) : strict
   const ruled = rules ? chain(rules, events) : events
   const transform = checks ? chain(ruled, checks) : ruled

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Glob } from 'bun'
 import type { Delta } from '../src/core/events.ts'
-import { read } from '../src/core/source.ts'
+import { readBatch } from '../src/core/source.ts'
 import { readJson } from '../src/http/body.ts'
 import { createLimits } from '../src/http/limits.ts'
 import { elapsedMs, openRecord } from '../src/observe/record.ts'
@@ -41,7 +41,7 @@ test.each(shifts)('a silent upstream is given up after as long when the date is 
   const decoder = { push() {}, end: () => {} }
   const source = sseDeltas(body, { decoder, clock, signal: new AbortController().signal, idleMs: 60_000 })
   let batch: Delta[] | undefined
-  const first = read(source).then((deltas) => {
+  const first = readBatch(source).then((deltas) => {
     batch = deltas
   })
   clock.setDate(clock.now() + shift)

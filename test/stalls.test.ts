@@ -21,7 +21,7 @@ const upstream: Upstream = {
   models: async () => [
     { id: model, upstreamId: 'x', createdAtSeconds: 0, vision: false, reasoning: 'never', search: false },
   ],
-  unsupported: () => [],
+  ignored: () => [],
   check: async () => {},
   async open() {
     return replyOf(answer.map((delta) => [delta]))

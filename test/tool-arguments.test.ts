@@ -23,7 +23,7 @@ function clients(...deltas: Delta[]) {
     models: async () => [
       { id: model, upstreamId: 'x', createdAtSeconds: 0, vision: false, reasoning: 'never', search: false },
     ],
-    unsupported: () => [],
+    ignored: () => [],
     check: async () => {},
     async open() {
       return replyOf([...deltas, usage, finish('tool-calls')].map((delta) => [delta]))

@@ -27,7 +27,7 @@ export type PrepareAttachments = (
 /** Who gets to see the files. */
 export interface AttachmentReader {
   model: Model
-  upstream: Pick<Upstream, 'refusesUnseenPictures'>
+  upstream: Pick<Upstream, 'rejectsUnseenImages'>
 }
 
 export interface PrepareOptions {
@@ -90,7 +90,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
         return { ...message, parts: prepared.flatMap(({ parts }) => parts) }
       }),
     )
-    return { ...request, messages, unsupported: [...request.unsupported, ...ignored] }
+    return { ...request, messages, ignored: [...request.ignored, ...ignored] }
   }
 
   async function prepare(part: UserPart, place: Place): Promise<Prepared> {
@@ -111,7 +111,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
 
   async function image(part: ImagePart, { model, upstream, fresh, options }: Place): Promise<Prepared> {
     if (!model.vision) {
-      if (fresh && upstream.refusesUnseenPictures) return { parts: [part] }
+      if (fresh && upstream.rejectsUnseenImages) return { parts: [part] }
       options.note('image omitted')
       return { parts: [remark(unseen(model, 'picture', fresh))], ignored: 'images' }
     }

@@ -5,7 +5,7 @@ import { createPdfReader, type ReadPdf } from '../attachments/pdf-reader.ts'
 import { secretsIn } from '../config/secrets.ts'
 import type { UpstreamInstance, UpstreamRow, UsualUpstream } from '../config/upstream-rows.ts'
 import type { Config } from '../config.ts'
-import { type Clock, within } from '../core/clock.ts'
+import { type Clock, withTimeout } from '../core/clock.ts'
 import { createRedactor } from '../core/known-secrets.ts'
 import type { Pool } from '../core/pool.ts'
 import type { Redact } from '../core/redact.ts'
@@ -166,7 +166,7 @@ export async function assemble(
   const close = async () => {
     store.close()
     // A collector that does not answer is not waited for.
-    if (tracer) await within(tracer.flush(), lastTracesMs, () => {}, clock)
+    if (tracer) await withTimeout(tracer.flush(), lastTracesMs, () => {}, clock)
   }
   return { app, gateway, log, metrics, running: () => limits.running.size, apply, drain, endReplies, close }
 }

@@ -12,7 +12,7 @@ export interface Clock {
 }
 
 /** Settles as `promise` does, or after `ms` milliseconds as what `late` returns, whichever is first. */
-export function within<Value, Late>(
+export function withTimeout<Value, Late>(
   promise: Promise<Value>,
   ms: number,
   late: () => Late | Promise<Late>,

@@ -1,7 +1,7 @@
 import type { TSchema } from '@sinclair/typebox'
 import type { GatewayError } from './errors.ts'
-import type { ProseKind, Reply, StreamEvent } from './events.ts'
-import type { Machine } from './machine.ts'
+import type { Reply, StreamEvent, TextKind } from './events.ts'
+import type { Transform } from './machine.ts'
 import type { ChatRequest } from './request.ts'
 
 /** What a client speaks. Everything here is pure: ids, time and estimates come in `ReplyHead`. */
@@ -30,14 +30,14 @@ export interface Dialect<Options = unknown> {
   /** Only where clients may ask what a request would cost: the path behind `path`, and the answer. */
   count?: { path: string; encode(inputTokens: number, options?: Options): object }
   /** Only where clients may refer to earlier replies instead of sending them again. */
-  memory?: DialectMemory<Options>
+  storedConversation?: StoredConversation<Options>
 }
 
 /** An operator may give the clients of Anthropic's API a key of their own. */
 export type CredentialScope = 'openai' | 'anthropic'
 
 /** Writes events. */
-export interface Encoder extends Machine<StreamEvent, string> {
+export interface Encoder extends Transform<StreamEvent, string> {
   /** How further text of the open block is written now, where all of it is written alike. */
   textWriter?(): TextWriter | undefined
   /** An event that says nothing, for clients that need one to know that the stream lives. */
@@ -54,7 +54,7 @@ export type ReasoningField = (typeof reasoningFields)[number]
 
 /** Writes text of the open block without an event for each piece. */
 export interface TextWriter {
-  kind: ProseKind
+  kind: TextKind
   /** Messages for JSON strings without their quotes, one each: all around them is ASCII. */
   write(pieces: readonly string[]): string
   /** Takes note of what `write` has written since the last time, and says what follows from it. */
@@ -62,17 +62,17 @@ export interface TextWriter {
 }
 
 /** How a dialect refers to stored replies, and what it stores. */
-export interface DialectMemory<Options> {
+export interface StoredConversation<Options> {
   /** The body with everything it refers to in its place. Errors: `invalid-request` for what `find` does not find. */
-  recall(body: unknown, find: Find): unknown
+  resolve(body: unknown, find: FindStored): unknown
   /** What to store of a reply that ended well; nothing where the client wants none of it stored. */
-  keep(head: ReplyHead, reply: Reply, options: Options): KeptReply | undefined
+  save(head: ReplyHead, reply: Reply, options: Options): StoredResponse | undefined
 }
 
-export type Find = (replyId: string) => KeptReply | undefined
+export type FindStored = (replyId: string) => StoredResponse | undefined
 
 /** A stored reply, in its dialect's own words. */
-export interface KeptReply {
+export interface StoredResponse {
   id: string
   reply: Record<string, unknown>
   /** The conversation it answered, from the beginning. */

@@ -2,7 +2,7 @@ import type { GatewayError } from './errors.ts'
 
 /** What an upstream decoder may say. Loose: no starts, no ends, no indexes. */
 export type Delta =
-  | { type: ProseKind; text: string }
+  | { type: TextKind; text: string }
   /** `key` is the upstream's own slot; `id` and `name` come once, `arguments` in pieces of raw JSON text. */
   | { type: 'tool-call'; key: string; id?: string; name?: string; arguments?: string }
   | { type: 'server-tool'; tool: ServerTool }
@@ -26,7 +26,7 @@ export type StreamEvent =
   | { type: 'message-end'; reason: FinishReason; stopSequence?: string; usage: Usage }
   | { type: 'error'; error: GatewayError }
 
-export type ProseKind = 'text' | 'reasoning'
+export type TextKind = 'text' | 'reasoning'
 
 /** `length` is the end of what the client allowed, `context-window` of what the model can hold. */
 export type FinishReason = 'stop' | 'stop-sequence' | 'length' | 'context-window' | 'tool-calls' | 'content-filter'

@@ -3,23 +3,23 @@ import {
   type Delta,
   type FinishReason,
   isCut,
-  type ProseKind,
   type ServerTool,
   type StreamEvent,
+  type TextKind,
   type Usage,
 } from './events.ts'
 import { isRecord, parseJson } from './json.ts'
-import type { Machine } from './machine.ts'
+import type { Transform } from './machine.ts'
 
-export interface GrammarOptions {
+export interface NormaliserOptions {
   newToolCallId: () => string
   /** Estimate for the start of the message, and for its end where the upstream never counts. */
   inputTokens: number
   countTokens: (text: string) => number
 }
 
-type Block = { kind: ProseKind; index: number; text: string }
-type Call = { kind: 'tool-call'; key: string; index: number; id: string; name: string; arguments: string }
+type OpenBlock = { kind: TextKind; index: number; text: string }
+type OpenCall = { kind: 'tool-call'; key: string; index: number; id: string; name: string; arguments: string }
 /** A call that waits for its turn, or for its name. */
 type WaitingCall = { id: string | undefined; name: string; arguments: string }
 
@@ -32,10 +32,10 @@ type WaitingCall = { id: string | undefined; name: string; arguments: string }
  * socket closes; a stream that stops without `finish` ends in an error, never in a polite end; no call without a
  * name or with arguments that are no JSON object ends as success, or ends at all.
  */
-export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
+export function streamNormaliser(options: NormaliserOptions): Transform<Delta, StreamEvent> {
   let started = false
   let over = false
-  let open: Block | Call | undefined
+  let open: OpenBlock | OpenCall | undefined
   let nextIndex = 0
   let calls = 0
   let usage: Usage | undefined
@@ -44,12 +44,12 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
   let estimatedReasoning = 0
   // Line breaks before the first word of a block: kept back, because a block of line breaks is no block.
   let leading = ''
-  let leadingKind: ProseKind | undefined
+  let leadingKind: TextKind | undefined
   let hasText = false
   const waiting = new Map<string, WaitingCall>()
   const closed = new Set<string>()
   // What came between the pieces of calls: it follows the calls.
-  const between: { kind: ProseKind; text: string }[] = []
+  const between: { kind: TextKind; text: string }[] = []
   // Length of the arguments when they were last found unfinished.
   let unfinishedAt = 0
 
@@ -59,7 +59,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
       switch (delta.type) {
         case 'text':
         case 'reasoning':
-          prose(delta.type, delta.text, out)
+          textDelta(delta.type, delta.text, out)
           break
         case 'tool-call':
           toolCall(delta, out)
@@ -87,7 +87,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
           out,
         )
     },
-    passes: (kind) => !over && open?.kind === kind,
+    passthrough: (kind) => !over && open?.kind === kind,
   }
 
   function start(out: StreamEvent[]): void {
@@ -96,7 +96,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     out.push({ type: 'message-start', inputTokens: options.inputTokens })
   }
 
-  function prose(kind: ProseKind, text: string, out: StreamEvent[]): void {
+  function textDelta(kind: TextKind, text: string, out: StreamEvent[]): void {
     if (text === '') return
     start(out)
     if (open?.kind === kind) {
@@ -105,12 +105,12 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
       return
     }
     if (areCallsUnfinished()) {
-      keepBetween(kind, text)
+      holdBetween(kind, text)
       return
     }
     if (between.length > 0) {
-      keepBetween(kind, text)
-      proseBetween(out)
+      holdBetween(kind, text)
+      textBetween(out)
       return
     }
     if (leadingKind !== kind) {
@@ -121,15 +121,18 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     const first = leading.search(/[^\r\n]/)
     if (first < 0) return
     // Later text blocks keep their line breaks: clients that join blocks would lose a paragraph otherwise.
-    const opening = kind === 'reasoning' || !hasText ? leading.slice(first) : leading
+    const textStart = kind === 'reasoning' || !hasText ? leading.slice(first) : leading
     leading = ''
     leadingKind = undefined
     close(out)
     flushWaiting(out)
     if (over) return
-    open = { kind, index: nextIndex++, text: opening }
+    open = { kind, index: nextIndex++, text: textStart }
     if (kind === 'text') hasText = true
-    out.push({ type: `${kind}-start`, index: open.index }, { type: `${kind}-delta`, index: open.index, text: opening })
+    out.push(
+      { type: `${kind}-start`, index: open.index },
+      { type: `${kind}-delta`, index: open.index, text: textStart },
+    )
   }
 
   /** Arguments have begun and have not ended. Those that have not grown are not read again. */
@@ -143,14 +146,14 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     return true
   }
 
-  function keepBetween(kind: ProseKind, text: string): void {
+  function holdBetween(kind: TextKind, text: string): void {
     const last = between.at(-1)
     if (last?.kind === kind) last.text += text
     else between.push({ kind, text })
   }
 
-  function proseBetween(out: StreamEvent[]): void {
-    for (const { kind, text } of between.splice(0)) if (!over) prose(kind, text, out)
+  function textBetween(out: StreamEvent[]): void {
+    for (const { kind, text } of between.splice(0)) if (!over) textDelta(kind, text, out)
   }
 
   function toolCall(delta: Extract<Delta, { type: 'tool-call' }>, out: StreamEvent[]): void {
@@ -180,7 +183,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     start(out)
     close(out)
     flushWaiting(out)
-    proseBetween(out)
+    textBetween(out)
     close(out)
     if (over) return
     out.push({ type: 'server-tool', index: nextIndex++, tool })
@@ -247,7 +250,7 @@ export function grammar(options: GrammarOptions): Machine<Delta, StreamEvent> {
     start(out)
     close(out, cut)
     flushWaiting(out, cut)
-    proseBetween(out)
+    textBetween(out)
     close(out, cut)
     if (over) return
     if (waiting.size > 0 && !cut) {

@@ -81,12 +81,12 @@ const gramLength = 8
 const stride = 5
 
 /** Where in a spelling a gram begins. */
-interface Place extends Spelling {
+interface GramPosition extends Spelling {
   offset: number
 }
 
 interface Grams {
-  places: ReadonlyMap<string, Place[]>
+  places: ReadonlyMap<string, GramPosition[]>
   /** By hash: whether there may be one. */
   mayHold: Uint8Array
 }
@@ -96,7 +96,7 @@ interface Grams {
  * that counts may lie, five grams in a row are indexed, and again as far behind them as that run allows.
  */
 function indexOf(spellings: readonly Spelling[]): Grams {
-  const places = new Map<string, Place[]>()
+  const places = new Map<string, GramPosition[]>()
   const mayHold = new Uint8Array(hashes)
   const seen = new Set<string>()
   for (const spelling of spellings) {

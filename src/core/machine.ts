@@ -1,11 +1,11 @@
-import type { ProseKind } from './events.ts'
+import type { TextKind } from './events.ts'
 
 /**
  * One step of a stream: an input goes in, zero or more outputs are appended to `out`.
  * Synchronous; state is private. Appending to the caller's array keeps a network read at one array however many
  * events it held.
  */
-export interface Machine<In, Out> {
+export interface Transform<In, Out> {
   push(input: In, out: Out[]): void
   /** Called once, after the last input. */
   end(out: Out[]): void
@@ -13,7 +13,7 @@ export interface Machine<In, Out> {
    * Whether pieces of such text now come out one by one as they go in, and will until anything else goes in. The
    * pieces may then be written before they go in, joined. A machine that does not say so has to see each piece.
    */
-  passes?(kind: ProseKind): Passage
+  passthrough?(kind: TextKind): Passthrough
   /**
    * Settles once a question to somebody else is answered. Until then the machine keeps what is pushed; then `resume`
    * makes it go on. It never rejects. Only the last machine of a chain may ask.
@@ -23,16 +23,16 @@ export interface Machine<In, Out> {
 }
 
 /** All pieces pass, none, or those in which a pattern of ASCII is not found. */
-export type Passage = boolean | RegExp
+export type Passthrough = boolean | RegExp
 
 /** What passes two machines. Two patterns are one too many: nothing here has them. */
-export function bothPass(first: Passage | undefined, second: Passage | undefined): Passage {
+export function passthroughOfBoth(first: Passthrough | undefined, second: Passthrough | undefined): Passthrough {
   if (first === true || first === second) return second ?? false
   return second === true ? (first ?? false) : false
 }
 
 /** Two machines as one: what `first` says is what `second` hears. */
-export function chain<In, Mid, Out>(first: Machine<In, Mid>, second: Machine<Mid, Out>): Machine<In, Out> {
+export function chain<In, Mid, Out>(first: Transform<In, Mid>, second: Transform<Mid, Out>): Transform<In, Out> {
   const between: Mid[] = []
   const drain = (out: Out[]) => {
     for (const item of between) second.push(item, out)
@@ -48,15 +48,15 @@ export function chain<In, Mid, Out>(first: Machine<In, Mid>, second: Machine<Mid
       drain(out)
       second.end(out)
     },
-    passes: (kind) => bothPass(first.passes?.(kind), second.passes?.(kind)),
+    passthrough: (kind) => passthroughOfBoth(first.passthrough?.(kind), second.passthrough?.(kind)),
     ...(second.pending && second.resume ? { pending: second.pending, resume: second.resume } : {}),
   }
 }
 
 /** The whole output of a machine for a whole input. */
-export function run<In, Out>(machine: Machine<In, Out>, inputs: Iterable<In>): Out[] {
+export function runTransform<In, Out>(transform: Transform<In, Out>, inputs: Iterable<In>): Out[] {
   const out: Out[] = []
-  for (const input of inputs) machine.push(input, out)
-  machine.end(out)
+  for (const input of inputs) transform.push(input, out)
+  transform.end(out)
   return out
 }

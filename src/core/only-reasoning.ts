@@ -1,7 +1,7 @@
 import { GatewayError } from './errors.ts'
 
 /** A reply that ended well and held thoughts alone. `text` is what comes nearest to an answer. */
-export class OnlyReasoning extends GatewayError {
+export class ReasoningOnlyError extends GatewayError {
   readonly text: string
 
   constructor(text: string) {

@@ -1,17 +1,17 @@
 import type { ChatRequest } from './request.ts'
 
-const answer = 'no words before or after it, no code fence.'
+const formAlone = 'no words before or after it, no code fence.'
 
 /**
  * What a model is told of the form its answer has to have; nothing where any text will do. Beside tools a call is no
  * answer yet: a rule about every reply would keep the model from calling.
  */
-export function outputRule({ output }: Pick<ChatRequest, 'output'>, callsTools: boolean): string | undefined {
+export function outputInstruction({ output }: Pick<ChatRequest, 'output'>, callsTools: boolean): string | undefined {
   if (output.type === 'text') return undefined
-  const rule = callsTools
-    ? `Call tools as they are needed. The final answer, when no call is needed any more, is one JSON value and nothing else: ${answer}`
-    : `Answer with one JSON value and nothing else: ${answer}`
+  const instruction = callsTools
+    ? `Call tools as they are needed. The final answer, when no call is needed any more, is one JSON value and nothing else: ${formAlone}`
+    : `Answer with one JSON value and nothing else: ${formAlone}`
   const meaning = output.description === undefined ? '' : ` It is this: ${output.description}`
-  if (output.schema === undefined) return rule + meaning
-  return `${rule}${meaning} It must be valid against this JSON schema:\n${JSON.stringify(output.schema)}`
+  if (output.schema === undefined) return instruction + meaning
+  return `${instruction}${meaning} It must be valid against this JSON schema:\n${JSON.stringify(output.schema)}`
 }

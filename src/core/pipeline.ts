@@ -1,13 +1,13 @@
 import type { Encoder, TextWriter } from './dialect.ts'
 import { asGatewayError, type GatewayError } from './errors.ts'
 import type { Delta, StreamEvent } from './events.ts'
-import type { Machine, Passage } from './machine.ts'
+import type { Passthrough, Transform } from './machine.ts'
 import type { DirectWriter } from './source.ts'
 import type { OpenedReply } from './upstream.ts'
 
 /** A reply that has begun, and what has to become of its deltas. */
 export interface ReplyStream extends OpenedReply {
-  transform: Machine<Delta, StreamEvent>
+  transform: Transform<Delta, StreamEvent>
 }
 
 export interface PipelineOptions {
@@ -70,7 +70,7 @@ export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: Pipeline
   let isEnd = false
   // What follows from text that was written directly.
   let afterDirect: string[] = []
-  let direct: { writer: TextWriter; passage: Passage; to: DirectWriter } | undefined
+  let direct: { writer: TextWriter; passthrough: Passthrough; to: DirectWriter } | undefined
 
   return {
     begin(begun) {
@@ -175,27 +175,27 @@ export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: Pipeline
   /** The way around for more of the text that was written last, where everybody lets it pass. */
   function directWriter(of: ReplyStream): DirectWriter | undefined {
     const writer = encoder.textWriter?.()
-    const passage = writer !== undefined && of.transform.passes?.(writer.kind)
-    if (!passage) return undefined
-    if (direct?.writer !== writer || direct.passage !== passage)
-      direct = { writer, passage, to: writingDirectly(of, writer, passage) }
+    const passthrough = writer !== undefined && of.transform.passthrough?.(writer.kind)
+    if (!passthrough) return undefined
+    if (direct?.writer !== writer || direct.passthrough !== passthrough)
+      direct = { writer, passthrough, to: writingDirectly(of, writer, passthrough) }
     return direct.to
   }
 
-  function writingDirectly(of: ReplyStream, writer: TextWriter, passage: Passage): DirectWriter {
+  function writingDirectly(of: ReplyStream, writer: TextWriter, passthrough: Passthrough): DirectWriter {
     const { kind } = writer
     return {
       kind,
-      except: passage instanceof RegExp ? passage : undefined,
+      except: passthrough instanceof RegExp ? passthrough : undefined,
       write(pieces, areBytes) {
         const text = writer.write(pieces)
         if (over) return 'catch up'
         return writeDirectly(areBytes ? Buffer.from(text, 'latin1') : text)
       },
       account(text) {
-        const heard: StreamEvent[] = []
-        transform(of, [{ type: kind, text }], heard)
-        for (const event of heard)
+        const accounted: StreamEvent[] = []
+        transform(of, [{ type: kind, text }], accounted)
+        for (const event of accounted)
           if (event.type === `${kind}-delta` && 'text' in event) writer.account(event.text, afterDirect)
           else events.push(event)
       },

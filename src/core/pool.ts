@@ -36,7 +36,7 @@ export interface TurnOptions<Credential> {
   signal: AbortSignal
   /** Why nobody fits, where nobody does. */
   nobody: () => GatewayError
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 export interface Turn<Credential> {

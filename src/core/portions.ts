@@ -1,55 +1,59 @@
 import type { Clock } from './clock.ts'
 import type { Delta } from './events.ts'
-import type { Source } from './source.ts'
+import type { BatchStream } from './source.ts'
 
 /** UTF-16 units of text that are dealt with in a millisecond or a few, whatever they say. */
-const mostAtOnce = 4_096
+const maxPortionLength = 4_096
 
 /** Of one turn of the event loop. */
-const longestTurnMs = 4
+const maxTurnMs = 4
 
 /**
  * The same deltas, but that long texts come in portions, with others having their turn between two of them: what
  * stands behind looks at each character, and nobody else is answered meanwhile. No character is cut in two.
  */
-export function inPortions(source: Source<Delta[]>, clock: Clock): Source<Delta[]> {
+export function inPortions(stream: BatchStream<Delta[]>, clock: Clock): BatchStream<Delta[]> {
   let left: Delta[] = []
   let over = false
   let waiting: (batch: Delta[] | undefined) => void = () => {}
   let turnBeganAt = 0
 
   return {
-    next(hear, direct) {
-      waiting = hear
-      if (left.length === 0) source.next(heard, direct)
-      else if (clock.monotonic() - turnBeganAt < longestTurnMs) give()
+    next(onBatch, writer) {
+      waiting = onBatch
+      if (left.length === 0) stream.next(split, writer)
+      else if (clock.monotonic() - turnBeganAt < maxTurnMs) deliver()
       else
         clock.after(0, () => {
           turnBeganAt = clock.monotonic()
-          give()
+          deliver()
         })
     },
     cancel() {
       over = true
       left = []
-      source.cancel()
+      stream.cancel()
     },
   }
 
-  function heard(batch: Delta[] | undefined): void {
+  function split(batch: Delta[] | undefined): void {
     if (batch === undefined || isShort(batch)) {
       waiting(batch)
       return
     }
     left = batch.flatMap(portionsOf).reverse()
     turnBeganAt = clock.monotonic()
-    give()
+    deliver()
   }
 
-  function give(): void {
+  function deliver(): void {
     const batch: Delta[] = []
     let length = 0
-    for (let next = left.at(-1); next && (length === 0 || length + lengthOf(next) <= mostAtOnce); next = left.at(-1)) {
+    for (
+      let next = left.at(-1);
+      next && (length === 0 || length + lengthOf(next) <= maxPortionLength);
+      next = left.at(-1)
+    ) {
       batch.push(next)
       length += lengthOf(next)
       left.pop()
@@ -61,7 +65,7 @@ export function inPortions(source: Source<Delta[]>, clock: Clock): Source<Delta[
 function isShort(batch: readonly Delta[]): boolean {
   let length = 0
   for (const delta of batch) length += lengthOf(delta)
-  return length <= mostAtOnce
+  return length <= maxPortionLength
 }
 
 function lengthOf(delta: Delta): number {
@@ -69,10 +73,10 @@ function lengthOf(delta: Delta): number {
 }
 
 function portionsOf(delta: Delta): Delta[] {
-  if ((delta.type !== 'text' && delta.type !== 'reasoning') || delta.text.length <= mostAtOnce) return [delta]
+  if ((delta.type !== 'text' && delta.type !== 'reasoning') || delta.text.length <= maxPortionLength) return [delta]
   const portions: Delta[] = []
   for (let at = 0; at < delta.text.length; ) {
-    const end = characterEnd(delta.text, at + mostAtOnce)
+    const end = characterEnd(delta.text, at + maxPortionLength)
     portions.push({ ...delta, text: delta.text.slice(at, end) })
     at = end
   }

@@ -15,7 +15,7 @@ export interface ChatRequest {
   /** What the client said about that search. */
   searchRules?: SearchRules
   /** Names of what was asked and cannot be honoured: logged, and told in `x-zai2api-ignored`. */
-  unsupported: string[]
+  ignored: string[]
 }
 
 export type Message =

@@ -6,12 +6,12 @@ import type { Clock } from './clock.ts'
  */
 export type Rest = () => Promise<void> | undefined
 
-const longestTurnMs = 4
+const maxTurnMs = 4
 
 export function restBetween(clock: Clock): Rest {
   let beganAt = clock.monotonic()
   return () => {
-    if (clock.monotonic() - beganAt < longestTurnMs) return undefined
+    if (clock.monotonic() - beganAt < maxTurnMs) return undefined
     return new Promise((resolve) => {
       clock.after(0, () => {
         beganAt = clock.monotonic()

@@ -16,9 +16,9 @@ const holdsNamedSchemas = new Set(['properties', 'patternProperties', '$defs', '
 export function withoutNullKeywords<Schema extends Record<string, unknown>>(schema: Schema): Schema
 export function withoutNullKeywords(schema: Record<string, unknown>): Record<string, unknown> {
   const entries = Object.entries(schema)
-  const said = entries.filter(([key, value]) => value !== null || isValue.has(key))
-  const whole = said.map(([key, value]): [string, unknown] => [key, cleaned(key, value)])
-  const isSame = said.length === entries.length && whole.every(([, value], index) => value === entries[index]?.[1])
+  const used = entries.filter(([key, value]) => value !== null || isValue.has(key))
+  const whole = used.map(([key, value]): [string, unknown] => [key, cleaned(key, value)])
+  const isSame = used.length === entries.length && whole.every(([, value], index) => value === entries[index]?.[1])
   return isSame ? schema : Object.fromEntries(whole)
 }
 
@@ -34,8 +34,8 @@ function cleaned(key: string, value: unknown): unknown {
 
 /** `anyOf`, `required`, `type` and the like. */
 function cleanedList(key: string, list: readonly unknown[]): readonly unknown[] {
-  const said = key === 'type' ? list.map((type) => type ?? 'null') : list.filter((item) => item !== null)
-  const whole = said.map((item) => cleaned('', item))
+  const used = key === 'type' ? list.map((type) => type ?? 'null') : list.filter((item) => item !== null)
+  const whole = used.map((item) => cleaned('', item))
   return whole.length === list.length && whole.every((item, index) => item === list[index]) ? list : whole
 }
 

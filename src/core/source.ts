@@ -1,18 +1,18 @@
 import { asGatewayError, type GatewayError } from './errors.ts'
-import { type Delta, isFinal, type ProseKind } from './events.ts'
-import { bothPass, type Machine } from './machine.ts'
+import { type Delta, isFinal, type TextKind } from './events.ts'
+import { passthroughOfBoth, type Transform } from './machine.ts'
 
 /**
  * A stream of batches that come when they are asked for: one batch a network read, however many items it brought.
  * Heard by a callback, not by a promise, for this runs for every event of every stream.
  */
-export interface Source<Batch> {
+export interface BatchStream<Batch> {
   /**
-   * Asks for the next batch. `hear` is called once, maybe before `next` returns; with `undefined` once the stream is
-   * over. Failure is an item of the stream. Ask again only when you have heard, and throw nothing from `hear`.
+   * Asks for the next batch. `onBatch` is called once, maybe before `next` returns; with `undefined` once the stream is
+   * over. Failure is an item of the stream. Ask again only when you have heard, and throw nothing from `onBatch`.
    * Until then text may be written by `direct`.
    */
-  next(hear: (batch: Batch | undefined) => void, direct?: DirectWriter): void
+  next(onBatch: (batch: Batch | undefined) => void, direct?: DirectWriter): void
   /** Gives up: closes whatever stands behind. Safe to call at any time, more than once. */
   cancel(): void
 }
@@ -23,7 +23,7 @@ export interface Source<Batch> {
  * the processor's caches any more, and it would cost half of each event. Made by pipeline.ts alone.
  */
 export interface DirectWriter {
-  kind: ProseKind
+  kind: TextKind
   /** Pieces in which it is found go the long way. */
   except?: RegExp | undefined
   /**
@@ -36,34 +36,37 @@ export interface DirectWriter {
 }
 
 /** What every kind of item has a word for. */
-interface Failure {
+interface FailureItem {
   type: 'error'
   error: GatewayError
 }
 
 /** The next batch, for those who wait for few. */
-export function read<Batch>(source: Source<Batch>): Promise<Batch | undefined> {
-  return new Promise((resolve) => source.next(resolve))
+export function readBatch<Batch>(stream: BatchStream<Batch>): Promise<Batch | undefined> {
+  return new Promise((resolve) => stream.next(resolve))
 }
 
 /** A source whose batches are waited for. One that rejects has failed, and is over. */
-export function polled<Item>(read: () => Promise<Item[] | undefined>, cancel: () => void): Source<Item[] | Failure[]> {
+export function fromAsync<Item>(
+  readBatch: () => Promise<Item[] | undefined>,
+  cancel: () => void,
+): BatchStream<Item[] | FailureItem[]> {
   let failed = false
   return {
-    next(hear) {
-      if (failed) hear(undefined)
+    next(onBatch) {
+      if (failed) onBatch(undefined)
       else
-        read().then(hear, (thrown) => {
+        readBatch().then(onBatch, (thrown) => {
           failed = true
-          hear([{ type: 'error', error: asGatewayError(thrown) }])
+          onBatch([{ type: 'error', error: asGatewayError(thrown) }])
         })
     },
     cancel,
   }
 }
 
-/** The deltas of `source` through `transform`, a batch for a batch; over, and `source` given up, with the last one. */
-export function piped(source: Source<Delta[]>, transform: Machine<Delta, Delta>): Source<Delta[]> {
+/** The deltas of `stream` through `transform`, a batch for a batch; over, and `stream` given up, with the last one. */
+export function pipe(stream: BatchStream<Delta[]>, transform: Transform<Delta, Delta>): BatchStream<Delta[]> {
   let over = false
   let waiting: (batch: Delta[] | undefined) => void = () => {}
   let out: Delta[] = []
@@ -72,11 +75,11 @@ export function piped(source: Source<Delta[]>, transform: Machine<Delta, Delta>)
     next(onBatch, writer) {
       waiting = onBatch
       if (over) onBatch(undefined)
-      else source.next(take, writer && narrowed(writer))
+      else stream.next(take, writer && narrowed(writer))
     },
     cancel() {
       over = true
-      source.cancel()
+      stream.cancel()
     },
   }
 
@@ -87,11 +90,11 @@ export function piped(source: Source<Delta[]>, transform: Machine<Delta, Delta>)
     const last = all.at(-1)
     if (batch === undefined || (last !== undefined && isFinal(last))) {
       over = true
-      source.cancel()
+      stream.cancel()
     }
     if (last !== undefined) waiting(all)
     else if (over) waiting(undefined)
-    else source.next(take)
+    else stream.next(take)
   }
 
   /** Whatever a transform throws, its stream ends and says so. */
@@ -106,7 +109,7 @@ export function piped(source: Source<Delta[]>, transform: Machine<Delta, Delta>)
 
   /** The writer for what the transform lets pass as well. */
   function narrowed(writer: DirectWriter): DirectWriter | undefined {
-    const except = bothPass(writer.except ?? true, transform.passes?.(writer.kind))
+    const except = passthroughOfBoth(writer.except ?? true, transform.passthrough?.(writer.kind))
     if (except === false) return undefined
     if (direct?.of !== writer || direct.narrowed.except !== (except === true ? undefined : except))
       direct = {
@@ -116,9 +119,9 @@ export function piped(source: Source<Delta[]>, transform: Machine<Delta, Delta>)
           except: except === true ? undefined : except,
           write: writer.write,
           account(text) {
-            const heard: Delta[] = []
-            push([{ type: writer.kind, text }], heard)
-            for (const delta of heard)
+            const transformBatch: Delta[] = []
+            push([{ type: writer.kind, text }], transformBatch)
+            for (const delta of transformBatch)
               if (delta.type === writer.kind && 'text' in delta) writer.account(delta.text)
               else out.push(delta)
           },

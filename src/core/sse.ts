@@ -4,7 +4,7 @@ export function sseMessage(data: string, event?: string): string {
 }
 
 /** Writes events that differ in nothing but a string: all that is `before` and `after` it in each. */
-export function around(before: string, after: string): (pieces: readonly string[]) => string {
+export function templateWriter(before: string, after: string): (pieces: readonly string[]) => string {
   const between = after + before
   return (pieces) => before + (pieces.length === 1 ? pieces[0] : pieces.join(between)) + after
 }
@@ -18,6 +18,6 @@ export function asciiJson(value: object): string {
 }
 
 /** A text as it stands in JSON, without the quotes: what differs from one delta to the next. */
-export function unquoted(text: string): string {
+export function jsonEscape(text: string): string {
   return JSON.stringify(text).slice(1, -1)
 }

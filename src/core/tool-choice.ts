@@ -1,4 +1,4 @@
-import { brief, listed } from './brief.ts'
+import { truncate, truncateList } from './brief.ts'
 import { type GatewayError, invalidField } from './errors.ts'
 import type { ChatRequest } from './request.ts'
 
@@ -8,22 +8,22 @@ import type { ChatRequest } from './request.ts'
  * Errors: `invalid-request` for the name of a tool that is not offered, and for a call that has to come where every
  * tool of the request is one that does not run here.
  */
-export function refuseUnknownChoice({ tools, toolChoice, search, unsupported }: ChatRequest): void {
+export function rejectUnknownChoice({ tools, toolChoice, search, ignored }: ChatRequest): void {
   if (typeof toolChoice === 'object' && !tools.some(({ name }) => name === toolChoice.name))
-    throw refusal(`no tool is called \`${brief(toolChoice.name)}\``)
+    throw invalidChoice(`no tool is called \`${truncate(toolChoice.name)}\``)
   if (toolChoice !== 'required' || tools.length > 0 || search) return
-  const dropped = unsupported.filter((name) => name.startsWith('tools.'))
-  const why = dropped.length > 0 ? `these do not run here: ${listed(dropped)}` : 'the request offers no tool'
-  throw refusal(`a call has to come, and ${why}. Offer a function, or leave tool_choice at auto.`)
+  const dropped = ignored.filter((name) => name.startsWith('tools.'))
+  const why = dropped.length > 0 ? `these do not run here: ${truncateList(dropped)}` : 'the request offers no tool'
+  throw invalidChoice(`a call has to come, and ${why}. Offer a function, or leave tool_choice at auto.`)
 }
 
 /** A choice of a tool that the vendor would run itself (`image_generation`, `mcp`), by its type. */
 export function unavailableChoice(type: string): GatewayError {
-  return refusal(
-    `tools of the type \`${brief(type)}\` do not run here. Offer a function, or leave tool_choice at auto.`,
+  return invalidChoice(
+    `tools of the type \`${truncate(type)}\` do not run here. Offer a function, or leave tool_choice at auto.`,
   )
 }
 
-function refusal(reason: string): GatewayError {
+function invalidChoice(reason: string): GatewayError {
   return invalidField('tool_choice', reason)
 }

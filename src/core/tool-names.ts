@@ -1,5 +1,5 @@
 import type { Delta } from './events.ts'
-import type { Machine } from './machine.ts'
+import type { Transform } from './machine.ts'
 import type { AssistantPart, ChatRequest, Message } from './request.ts'
 
 /** What Z.AI takes; OpenAI's and Anthropic's clients have dots and slashes in names, and up to 128 characters. */
@@ -25,11 +25,11 @@ export function legalToolName(name: string, attempt = 0): string {
  * The request with names of tools that Z.AI takes, in definitions, history and tool choice alike, and what gives the
  * client its own names back in the reply; that machine has no state. The request itself where all names are legal.
  */
-export function withLegalToolNames(request: ChatRequest): { request: ChatRequest; restore?: Machine<Delta, Delta> } {
+export function withLegalToolNames(request: ChatRequest): { request: ChatRequest; restore?: Transform<Delta, Delta> } {
   const names = legalNames(request)
   if (names.size === 0) return { request }
   const own = new Map([...names].map(([name, sent]) => [sent, name]))
-  return { request: renamed(request, names), restore: restoring(own) }
+  return { request: renamed(request, names), restore: restoreToolNames(own) }
 }
 
 /** A legal name for each that is none; no two are the same. */
@@ -72,7 +72,7 @@ function renamed(request: ChatRequest, names: ReadonlyMap<string, string>): Chat
   }
 }
 
-function restoring(own: ReadonlyMap<string, string>): Machine<Delta, Delta> {
+function restoreToolNames(own: ReadonlyMap<string, string>): Transform<Delta, Delta> {
   return {
     push(delta, out) {
       if (delta.type === 'error') for (const [sent, name] of own) restoreIn(delta.error, sent, name)
@@ -81,7 +81,7 @@ function restoring(own: ReadonlyMap<string, string>): Machine<Delta, Delta> {
       else out.push(delta)
     },
     end() {},
-    passes: () => true,
+    passthrough: () => true,
   }
 }
 

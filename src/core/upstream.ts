@@ -1,6 +1,6 @@
 import type { Delta } from './events.ts'
 import type { ChatRequest } from './request.ts'
-import type { Source } from './source.ts'
+import type { BatchStream } from './source.ts'
 
 /** Where tokens come from. */
 export interface Upstream {
@@ -13,7 +13,7 @@ export interface Upstream {
    * Refuses the picture a user has just sent to a model that cannot see; where it does not, words take the picture's
    * place.
    */
-  refusesUnseenPictures?: true
+  rejectsUnseenImages?: true
   /** What can be asked for now. Never rejects: falls back to what is known without asking. */
   models(): Promise<Model[]>
   /**
@@ -24,7 +24,7 @@ export interface Upstream {
   /** Newest first: the models that stand for large and small ones of other vendors. */
   preferred?: Readonly<Record<'primary' | 'small', readonly string[]>>
   /** Names of what the request asks and the model it goes to cannot honour. */
-  unsupported(request: ChatRequest, model: Model): string[]
+  ignored(request: ChatRequest, model: Model): string[]
   /**
    * Resolves when the first delta is in hand, so status codes are honest and a retry is still possible.
    * Rejects with GatewayError before that; afterwards failure is the last delta.
@@ -41,7 +41,7 @@ export interface Upstream {
 /** A reply that has begun: what was read to know so, and what follows. */
 export interface OpenedReply {
   first: Delta[]
-  rest: Source<Delta[]>
+  rest: BatchStream<Delta[]>
 }
 
 export interface UpstreamCall {
@@ -53,7 +53,7 @@ export interface UpstreamCall {
   /** Nothing is shown before the end, so text that may still change can be held back until it is exact. */
   whole: boolean
   /** Tells the request's log line something worth knowing: a retry and its cause, a rewritten text. */
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 export interface Model {

@@ -1,6 +1,6 @@
 import { asGatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
-import type { Machine } from '../core/machine.ts'
+import type { Transform } from '../core/machine.ts'
 import type { Rest } from '../core/rest.ts'
 import type { OpenedReply } from '../core/upstream.ts'
 import { wellFormed, wellFormedRequest } from '../core/well-formed.ts'
@@ -23,7 +23,7 @@ export interface AskOptions {
 
 /** One call to the upstream, and what keeps its reply to the gateway's rules. */
 export interface Asked extends OpenedReply {
-  rules: Machine<Delta, Delta>
+  rules: Transform<Delta, Delta>
   measured: Measured
 }
 
@@ -47,6 +47,6 @@ export async function ask(asked: Route, options: AskOptions): Promise<Asked> {
   const again = upstream.answersWithoutThinking?.(request, model)
     ? () => upstream.open({ ...call, request: { ...request, reasoning: { mode: 'off' } } })
     : undefined
-  const rules = heard({ upstream, model, request }, { loopLimit, countTokens: measured.countText, note })
-  return { ...withSecondAnswer(reply, { again, note }), rules, measured }
+  const rules = heard({ upstream, model, request }, { loopLimit, countTokens: measured.countText, annotate: note })
+  return { ...withSecondAnswer(reply, { again, annotate: note }), rules, measured }
 }

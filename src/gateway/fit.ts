@@ -10,7 +10,7 @@ interface FitOptions {
   model: Model
   /** Tokens of the prompt. */
   prompt: Corrected
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 /**
@@ -20,7 +20,7 @@ interface FitOptions {
  * Errors: `context-overflow` for a prompt that surely leaves no room for an answer; one that may is sent with room for
  * the smallest, and the upstream's to judge.
  */
-export function fitted(request: ChatRequest, { model, prompt, note }: FitOptions): ChatRequest {
+export function fitted(request: ChatRequest, { model, prompt, annotate: note }: FitOptions): ChatRequest {
   const { contextTokens, maxOutputTokens = Number.POSITIVE_INFINITY } = model
   const { maxTokens } = request.sampling
   if (contextTokens === undefined) return request

@@ -1,5 +1,5 @@
 import type { Delta } from '../core/events.ts'
-import { chain, type Machine } from '../core/machine.ts'
+import { chain, type Transform } from '../core/machine.ts'
 import { demandsCall } from '../core/request.ts'
 import { budget } from './budget.ts'
 import { loopGuard } from './loop-guard.ts'
@@ -11,7 +11,7 @@ export interface HeardOptions {
   /** Characters of pure repetition that end a reply; 0 for none. */
   loopLimit: number
   countTokens: (text: string) => number
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 /**
@@ -21,15 +21,15 @@ export interface HeardOptions {
 export function heard(
   { upstream, model, request }: Pick<Route, 'upstream' | 'model' | 'request'>,
   options: HeardOptions,
-): Machine<Delta, Delta> {
+): Transform<Delta, Delta> {
   const { sampling, toolChoice, parallelToolCalls } = request
   const { maxTokens, stop = [] } = sampling
   // Where the upstream takes no choice, the client is told so, and an answer is better than an error.
-  const mustCall = demandsCall(request) && !upstream.unsupported(request, model).includes('tool_choice')
-  const rules: Machine<Delta, Delta>[] = []
+  const mustCall = demandsCall(request) && !upstream.ignored(request, model).includes('tool_choice')
+  const rules: Transform<Delta, Delta>[] = []
   if (maxTokens !== undefined && !upstream.enforcesMaxTokens) rules.push(budget(maxTokens, options.countTokens))
   if (toolChoice !== 'auto' || !parallelToolCalls)
-    rules.push(toolRules({ choice: toolChoice, parallel: parallelToolCalls, mustCall, note: options.note }))
+    rules.push(toolRules({ choice: toolChoice, parallel: parallelToolCalls, mustCall, annotate: options.annotate }))
   if (stop.length > 0) rules.push(stopAt(stop))
   return rules.reduce((before, rule) => chain(before, rule), loopGuard(options.loopLimit))
 }

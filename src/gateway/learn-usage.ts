@@ -1,11 +1,11 @@
 import type { Delta, StreamEvent, Usage } from '../core/events.ts'
-import type { Machine } from '../core/machine.ts'
+import type { Transform } from '../core/machine.ts'
 
 /** Hands on the upstream's own usage, once the reply is whole: that of `message-end` may be our estimate. */
 export function learnUsage(
-  machine: Machine<Delta, StreamEvent>,
+  machine: Transform<Delta, StreamEvent>,
   learn: (usage: Usage) => void,
-): Machine<Delta, StreamEvent> {
+): Transform<Delta, StreamEvent> {
   let usage: Usage | undefined
   return {
     push(delta, out) {
@@ -14,6 +14,6 @@ export function learnUsage(
       if (delta.type === 'finish' && usage && out.at(-1)?.type === 'message-end') learn(usage)
     },
     end: machine.end,
-    passes: (kind) => machine.passes?.(kind) ?? false,
+    passthrough: (kind) => machine.passthrough?.(kind) ?? false,
   }
 }

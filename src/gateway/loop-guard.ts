@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
-import type { Machine } from '../core/machine.ts'
+import type { Transform } from '../core/machine.ts'
 
 /** A passage is long from here on: what repeats after more than this is not looked for. */
 const longestPeriod = 2_048
@@ -19,7 +19,7 @@ const mostEqualCalls = 32
  * at least 50 times in a row and over `limit` characters, or the same call with the same arguments came more than 32
  * times. One differing character breaks a row: tables, rulers and lists are no loops. A `limit` of 0 looks for nothing.
  */
-export function loopGuard(limit: number): Machine<Delta, Delta> {
+export function loopGuard(limit: number): Transform<Delta, Delta> {
   const text = repetitions(limit)
   const reasoning = repetitions(limit)
   let calls: ReturnType<typeof equalCalls> | undefined
@@ -32,7 +32,7 @@ export function loopGuard(limit: number): Machine<Delta, Delta> {
       out.push(looped === undefined ? delta : { type: 'error', error: loopError(looped) })
     },
     end() {},
-    passes: () => !over,
+    passthrough: () => !over,
   }
 
   function hear(delta: Delta): string | undefined {

@@ -36,7 +36,7 @@ export function createMeter(): Meter {
         inputTokens: prompt.likely,
         countText,
         learn: ({ inputTokens }) => calibration.learn(key, counted, inputTokens),
-        fitted: (note) => fitted(request, { model, prompt, note }),
+        fitted: (note) => fitted(request, { model, prompt, annotate: note }),
       }
     },
   }

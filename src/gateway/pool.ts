@@ -176,7 +176,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
   }
 
   function wait(call: Call<Credential>, since: number, patienceMs: number): Promise<Lease<Credential>> {
-    const { signal, note, caller } = call.options
+    const { signal, annotate: note, caller } = call.options
     const deadline = since + patienceMs
     const toldAt = since + Math.max(0, tellMs - call.waitedMs)
     return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-import { brief } from '../core/brief.ts'
+import { truncate } from '../core/brief.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ChatRequest } from '../core/request.ts'
 import type { Model, Upstream } from '../core/upstream.ts'
@@ -255,10 +255,10 @@ export function unknownModel(
   const names = offers.flatMap(({ models }) =>
     models.flatMap((model) => (model.refused || (cause && byName([model]).has(refused)) ? [] : [model.id])),
   )
-  const origin = target === undefined ? '' : `, which MODEL_MAP makes \`${brief(target)}\`,`
+  const origin = target === undefined ? '' : `, which MODEL_MAP makes \`${truncate(target)}\`,`
   return new GatewayError(
     'not-found',
-    `The model \`${brief(name)}\`${origin} does not exist here. Available: ${[...new Set(names)].join(', ')}; GET /v1/models lists them with their variants.`,
+    `The model \`${truncate(name)}\`${origin} does not exist here. Available: ${[...new Set(names)].join(', ')}; GET /v1/models lists them with their variants.`,
     { code: 'model_not_found', param: 'model', ...(cause ? { detail: cause.detail, cause } : {}) },
   )
 }
@@ -305,10 +305,10 @@ const silent: ChatRequest = {
   reasoning: { mode: 'off' },
   output: { type: 'text' },
   search: false,
-  unsupported: [],
+  ignored: [],
 }
 
 /** A model that thinks whatever it is told is asked for under its own name; with `-NoThinking` it thinks as little as it can. */
 function canStopThinking(model: Model, upstream: Upstream): boolean {
-  return model.reasoning === 'by-default' && !upstream.unsupported(silent, model).includes('thinking')
+  return model.reasoning === 'by-default' && !upstream.ignored(silent, model).includes('thinking')
 }

@@ -2,13 +2,13 @@ import type { PrepareAttachments, PrepareOptions } from '../attachments/index.ts
 import { withCallIds } from '../core/call-ids.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
 import type { Delta, StreamEvent } from '../core/events.ts'
-import { grammar } from '../core/grammar.ts'
-import { chain, type Machine } from '../core/machine.ts'
+import { streamNormaliser } from '../core/grammar.ts'
+import { chain, type Transform } from '../core/machine.ts'
 import type { ReplyStream } from '../core/pipeline.ts'
 import type { ChatRequest } from '../core/request.ts'
 import type { Rest } from '../core/rest.ts'
 import { withCleanSchemas } from '../core/schema-keywords.ts'
-import { refuseUnknownChoice } from '../core/tool-choice.ts'
+import { rejectUnknownChoice } from '../core/tool-choice.ts'
 import type { Upstream } from '../core/upstream.ts'
 import { ask } from './ask.ts'
 import { climb, enterNext, ladder, type Rung } from './ladder.ts'
@@ -61,7 +61,7 @@ export interface GatewayOptions extends RouteOptions {
 
 export interface CountOptions {
   signal: AbortSignal
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 export interface CallOptions extends CountOptions {
@@ -99,16 +99,16 @@ export function createGateway(
     model: async (name) => findModel(name, await offers(), settings),
 
     async start(asked, options) {
-      refuseUnknownChoice(asked)
+      rejectUnknownChoice(asked)
       refuseVastStop(asked)
       const { loopLimit, validate } = settings
-      const prepare = preparing(settings, { signal: options.signal, note: options.note, counting: false })
+      const prepare = preparing(settings, { signal: options.signal, note: options.annotate, counting: false })
       const offered = await offers()
       const rungs = ladder(cleaned(asked), offered, settings)
       await options.rest()
       const first = enterNext(rungs, health) ?? { candidate: rungs[0], leave() {} }
       if (first.candidate.upstream !== rungs[0].upstream)
-        options.note(`${rungs[0].upstream.id}: resting; asking ${first.candidate.upstream.id}`)
+        options.annotate(`${rungs[0].upstream.id}: resting; asking ${first.candidate.upstream.id}`)
       let found = await prepare(first.candidate).catch((thrown) => {
         first.leave()
         throw thrown
@@ -128,7 +128,7 @@ export function createGateway(
         return reply
       }
       const fell = ({ code }: GatewayError, next: Rung) =>
-        options.note(
+        options.annotate(
           `${found.upstream.id}: ${code}; going on with ${next.isAlternative ? next.model.id : next.upstream.id}`,
         )
       return {
@@ -205,7 +205,7 @@ function preparing({ webSearch, prepareAttachments }: GatewayOptions, options: P
     const settled = settleSearch(found, webSearch)
     const { upstream, model } = settled
     const request = await prepareAttachments(settled.request, settled, options)
-    return { ...settled, request, unsupported: [...request.unsupported, ...upstream.unsupported(request, model)] }
+    return { ...settled, request, unsupported: [...request.ignored, ...upstream.ignored(request, model)] }
   }
 }
 
@@ -214,22 +214,22 @@ interface OpenOptions extends CallOptions {
   health: UpstreamHealth
   loopLimit: number
   validate: Validate
-  shown: Machine<Delta, Delta>
+  shown: Transform<Delta, Delta>
 }
 
 /** Errors: as `ask`. */
 async function open(found: Route, options: OpenOptions): Promise<ReplyStream> {
   const { request } = found
   const { output, tools } = request
-  const { meter, health, loopLimit, validate, signal, caller, note, rest } = options
+  const { meter, health, loopLimit, validate, signal, caller, annotate: note, rest } = options
   // Text that has to be JSON is held until its end anyway.
   const call = { meter, health, loopLimit, signal, caller, note, rest, whole: options.whole || output.type === 'json' }
   const asked = await ask(found, call)
   // Tags around the thinking would spoil the JSON.
   const placed = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking
   const told = chain(options.shown, teller(asked.measured, placed, options.newToolCallId))
-  const checked = toolArguments({ tools, validate, signal, note })
-  const withChecks = (events: Machine<Delta, StreamEvent>) => (checked ? chain(events, checked) : events)
+  const checked = toolArguments({ tools, validate, signal, annotate: note })
+  const withChecks = (events: Transform<Delta, StreamEvent>) => (checked ? chain(events, checked) : events)
   if (output.type === 'text') {
     const { first, rules, measured } = asked
     return { first, rest: asked.rest, transform: withChecks(chain(rules, learnUsage(told, measured.learn))) }
@@ -240,8 +240,8 @@ async function open(found: Route, options: OpenOptions): Promise<ReplyStream> {
   return { first: [], rest: kept, transform: withChecks(told) }
 }
 
-function teller(measured: Measured, placed: ThinkingMode, newToolCallId: () => string): Machine<Delta, StreamEvent> {
-  const rules = grammar({ newToolCallId, inputTokens: measured.inputTokens, countTokens: measured.countText })
+function teller(measured: Measured, placed: ThinkingMode, newToolCallId: () => string): Transform<Delta, StreamEvent> {
+  const rules = streamNormaliser({ newToolCallId, inputTokens: measured.inputTokens, countTokens: measured.countText })
   return placed === 'think' ? rules : chain(thinking(placed), rules)
 }
 

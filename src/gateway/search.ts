@@ -1,6 +1,6 @@
 import { isWebAddress } from '../core/citations.ts'
 import type { Delta } from '../core/events.ts'
-import type { Machine } from '../core/machine.ts'
+import type { Transform } from '../core/machine.ts'
 import { type ChatRequest, textOf } from '../core/request.ts'
 import type { Route } from './route.ts'
 
@@ -18,12 +18,12 @@ export type SearchPolicy = (typeof searchPolicies)[number]
 export function settleSearch(found: Route, policy: SearchPolicy): Route {
   const { request } = found
   if (!request.search || searches(found, policy)) return found
-  return { ...found, request: { ...request, search: false, unsupported: [...request.unsupported, 'web_search'] } }
+  return { ...found, request: { ...request, search: false, ignored: [...request.ignored, 'web_search'] } }
 }
 
 function searches({ upstream, model, request, searchByName }: Route, policy: SearchPolicy): boolean {
   if (policy === 'off' || !model.search) return false
-  const toolsLost = upstream.unsupported(request, model).includes('tools')
+  const toolsLost = upstream.ignored(request, model).includes('tools')
   const chosen = request.searchRules?.chosen === true
   if (request.tools.length === 0 || toolsLost || (chosen && request.toolChoice === 'none')) return true
   return upstream.searchesBesideTools === true && (policy === 'on' || searchByName || chosen)
@@ -36,7 +36,7 @@ const longestQuery = 200
  * Lets the client see the searches it asked for, as many as it allowed, and no other tool of the upstream's.
  * Where the upstream does not tell what it looked for, the user's last words stand in.
  */
-export function shownSearches(asked: ChatRequest): Machine<Delta, Delta> {
+export function shownSearches(asked: ChatRequest): Transform<Delta, Delta> {
   let left = asked.search ? (asked.searchRules?.maxUses ?? Number.POSITIVE_INFINITY) : 0
   return {
     push(delta, out) {
@@ -51,7 +51,7 @@ export function shownSearches(asked: ChatRequest): Machine<Delta, Delta> {
       out.push({ type: 'server-tool', tool: { ...tool, query: tool.query ?? lastWords(asked), sources } })
     },
     end() {},
-    passes: () => true,
+    passthrough: () => true,
   }
 }
 

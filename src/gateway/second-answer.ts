@@ -1,11 +1,11 @@
 import { type Delta, isFinal, type Usage } from '../core/events.ts'
-import { OnlyReasoning } from '../core/only-reasoning.ts'
+import { ReasoningOnlyError } from '../core/only-reasoning.ts'
 import type { OpenedReply } from '../core/upstream.ts'
 
 export interface SecondAnswerOptions {
   /** Asks once more, without thinking; `undefined` where the model cannot be kept from it. */
   again: (() => Promise<OpenedReply>) | undefined
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 type OnBatch = (batch: Delta[] | undefined) => void
@@ -16,7 +16,10 @@ type OnBatch = (batch: Delta[] | undefined) => void
  *
  * The tokens of both calls are counted as output; the prompt counts once, for it stands in the conversation once.
  */
-export function withSecondAnswer({ first, rest }: OpenedReply, { again, note }: SecondAnswerOptions): OpenedReply {
+export function withSecondAnswer(
+  { first, rest }: OpenedReply,
+  { again, annotate: note }: SecondAnswerOptions,
+): OpenedReply {
   let current = rest
   let state: 'first' | 'asking' | 'second' | 'over' = 'first'
   let waiting: OnBatch = () => {}
@@ -51,7 +54,7 @@ export function withSecondAnswer({ first, rest }: OpenedReply, { again, note }: 
   /** All of it, but for the error that asks for a second call. */
   function shownOfFirst(batch: Delta[]): Delta[] {
     const last = batch.at(-1)
-    if (last?.type !== 'error' || !(last.error instanceof OnlyReasoning)) return batch
+    if (last?.type !== 'error' || !(last.error instanceof ReasoningOnlyError)) return batch
     fallback = last.error.text
     const before = batch.slice(0, -1)
     for (const delta of before) if (delta.type === 'usage') usage = delta.usage
@@ -83,7 +86,7 @@ export function withSecondAnswer({ first, rest }: OpenedReply, { again, note }: 
     const out = (batch ?? []).flatMap(shownOfSecond)
     const last = batch?.at(-1)
     if (!answered && (last === undefined ? batch === undefined : isFinal(last))) {
-      if (last?.type === 'error' && last.error instanceof OnlyReasoning) fallback = last.error.text
+      if (last?.type === 'error' && last.error instanceof ReasoningOnlyError) fallback = last.error.text
       out.push(...thoughtsAsAnswer())
     }
     if (out.length > 0) waiting(out)

@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
-import type { Machine } from '../core/machine.ts'
+import type { Transform } from '../core/machine.ts'
 import type { ChatRequest } from '../core/request.ts'
 
 /** Of all sequences together: each is looked for in every piece of the answer. */
@@ -21,7 +21,7 @@ export function refuseVastStop({ sampling: { stop = [] } }: ChatRequest): void {
  * Ends the answer in front of the stop sequence that is met first, as the official APIs do; the sequence itself is not shown.
  * Holds back only what may still become one.
  */
-export function stopAt(sequences: readonly string[]): Machine<Delta, Delta> {
+export function stopAt(sequences: readonly string[]): Transform<Delta, Delta> {
   let held = ''
   let stopped = false
   return {
@@ -47,7 +47,7 @@ export function stopAt(sequences: readonly string[]): Machine<Delta, Delta> {
     end(out) {
       if (!stopped) release(out)
     },
-    passes: (kind) => kind === 'reasoning' && !stopped,
+    passthrough: (kind) => kind === 'reasoning' && !stopped,
   }
 
   function release(out: Delta[]): void {

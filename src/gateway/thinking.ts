@@ -1,5 +1,5 @@
 import type { Delta } from '../core/events.ts'
-import type { Machine } from '../core/machine.ts'
+import type { Transform } from '../core/machine.ts'
 
 /** Where reasoning goes: its own place in the dialect, tags in the text, nowhere, or the web backend's own markup. */
 export const thinkingModes = ['think', 'tags', 'strip', 'raw'] as const
@@ -19,17 +19,17 @@ const wrappings: Record<'tags' | 'raw', Wrapping> = {
 }
 
 /** Moves reasoning to where `mode` wants it. */
-export function thinking(mode: ThinkingMode): Machine<Delta, Delta> {
+export function thinking(mode: ThinkingMode): Transform<Delta, Delta> {
   switch (mode) {
     case 'think':
-      return { push: (delta, out) => void out.push(delta), end() {}, passes: () => true }
+      return { push: (delta, out) => void out.push(delta), end() {}, passthrough: () => true }
     case 'strip':
       return {
         push(delta, out) {
           if (delta.type !== 'reasoning') out.push(delta)
         },
         end() {},
-        passes: (kind) => kind === 'text',
+        passthrough: (kind) => kind === 'text',
       }
     case 'tags':
     case 'raw':
@@ -39,7 +39,7 @@ export function thinking(mode: ThinkingMode): Machine<Delta, Delta> {
   }
 }
 
-function wrapped({ open, close, quote }: Wrapping): Machine<Delta, Delta> {
+function wrapped({ open, close, quote }: Wrapping): Transform<Delta, Delta> {
   let inside = false
   // Line breaks at either edge of the reasoning would stand between the tags and the words.
   let breaks = ''
@@ -59,7 +59,7 @@ function wrapped({ open, close, quote }: Wrapping): Machine<Delta, Delta> {
       out.push(delta)
     },
     end: leave,
-    passes: (kind) => kind === 'text' && !inside,
+    passthrough: (kind) => kind === 'text' && !inside,
   }
 
   function leave(out: Delta[]): void {

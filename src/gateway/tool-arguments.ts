@@ -1,6 +1,6 @@
 import { asGatewayError, GatewayError } from '../core/errors.ts'
 import { isCut, type StreamEvent } from '../core/events.ts'
-import type { Machine } from '../core/machine.ts'
+import type { Transform } from '../core/machine.ts'
 import type { Tool } from '../core/request.ts'
 import type { Verdict } from './structured/judge.ts'
 import type { Validate } from './structured/validate.ts'
@@ -11,7 +11,7 @@ export interface ToolArgumentsOptions {
   tools: readonly Tool[]
   validate: Validate
   signal: AbortSignal
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 /**
@@ -22,8 +22,8 @@ export interface ToolArgumentsOptions {
  * type are converted where the schema leaves one way to do it. Arguments that do not fit are the error
  * `tool_arguments_invalid` in place of the call's end; only a reply that was cut says by its reason why they do not.
  */
-export function toolArguments(options: ToolArgumentsOptions): Machine<StreamEvent, StreamEvent> | undefined {
-  const { tools, validate, signal, note } = options
+export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEvent, StreamEvent> | undefined {
+  const { tools, validate, signal, annotate: note } = options
   const checked = new Map(tools.filter(({ strict, readable }) => strict || readable).map((tool) => [tool.name, tool]))
   if (checked.size === 0) return undefined
   // The start of the call that is held.
@@ -43,7 +43,7 @@ export function toolArguments(options: ToolArgumentsOptions): Machine<StreamEven
       else pass(event, out)
     },
     end() {},
-    passes: () => !over && !unfit && !asking,
+    passthrough: () => !over && !unfit && !asking,
     pending: () => asking?.settled,
     resume,
   }

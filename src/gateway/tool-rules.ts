@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts'
 import type { Delta, FinishReason } from '../core/events.ts'
-import type { Machine } from '../core/machine.ts'
+import type { Transform } from '../core/machine.ts'
 import type { ToolChoice } from '../core/request.ts'
 
 export interface ToolRules {
@@ -8,7 +8,7 @@ export interface ToolRules {
   parallel: boolean
   /** The reply has to hold a call. */
   mustCall: boolean
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 type CallDelta = Extract<Delta, { type: 'tool-call' }>
@@ -21,7 +21,7 @@ type CallDelta = Extract<Delta, { type: 'tool-call' }>
  * the error `tool_choice_not_honoured`, of which the client has seen nothing but thinking. A reply cut for length or
  * content says so by its reason and passes.
  */
-export function toolRules({ choice, parallel, mustCall, note }: ToolRules): Machine<Delta, Delta> {
+export function toolRules({ choice, parallel, mustCall, annotate: note }: ToolRules): Transform<Delta, Delta> {
   const verdicts = new Map<string, 'kept' | 'dropped'>()
   // Pieces of calls whose name has not come yet.
   const unnamed = new Map<string, CallDelta[]>()
@@ -52,7 +52,7 @@ export function toolRules({ choice, parallel, mustCall, note }: ToolRules): Mach
       }
     },
     end() {},
-    passes: (kind) => kind === 'reasoning' || !mustCall || kept > 0,
+    passthrough: (kind) => kind === 'reasoning' || !mustCall || kept > 0,
   }
 
   function call(delta: CallDelta, out: Delta[]): void {

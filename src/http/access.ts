@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import { brief } from '../core/brief.ts'
+import { truncate } from '../core/brief.ts'
 import type { CredentialScope } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 
@@ -107,7 +107,7 @@ export function refuseOthers(request: Request, corsOrigins: readonly string[], a
     if (proxyHeaders.test(name))
       throw new GatewayError(
         'forbidden',
-        `Without AUTH_TOKEN this gateway answers to this machine only, and this request came through a proxy (${brief(name)}): set AUTH_TOKEN, and give clients that key.`,
+        `Without AUTH_TOKEN this gateway answers to this machine only, and this request came through a proxy (${truncate(name)}): set AUTH_TOKEN, and give clients that key.`,
         { code: 'proxy_not_allowed' },
       )
   if (anyHost) return

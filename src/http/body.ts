@@ -1,4 +1,4 @@
-import { type Clock, within } from '../core/clock.ts'
+import { type Clock, withTimeout } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { restBetween } from '../core/rest.ts'
 import { refuseCrowd } from './crowd.ts'
@@ -104,7 +104,7 @@ async function readText(request: Request, limits: BodyLimits): Promise<string> {
   }
 
   function inTime<Read>(reading: Promise<Read>, ms: number): Promise<Read> {
-    return within(reading, ms, () => Promise.reject<Read>(tooSlow(timeoutMs)), clock)
+    return withTimeout(reading, ms, () => Promise.reject<Read>(tooSlow(timeoutMs)), clock)
   }
 
   function explained(thrown: unknown): never {

@@ -25,12 +25,12 @@ export function countRoutes(dialect: Dialect, options: CountRouteOptions): Route
   const check = bodyCheck(dialect.body)
   const handle = async ({ request }: RouteContext) => {
     const body = await takeBody(request, check, false)
-    const complete = dialect.memory ? dialect.memory.recall(body, store.get) : body
+    const complete = dialect.storedConversation ? dialect.storedConversation.resolve(body, store.get) : body
     const { request: asked, options: details } = dialect.decode(complete, request.headers)
     const record = recordOf(request)
     record.model = asked.model
     const { signal } = request
-    const tokens = await gateway.count(asked, { signal, note: (note) => record.notes.push(note) })
+    const tokens = await gateway.count(asked, { signal, annotate: (note) => record.notes.push(note) })
     return count.encode(tokens, details)
   }
   return basePaths.map((basePath) => ({

@@ -1,4 +1,4 @@
-import { type Clock, within } from '../core/clock.ts'
+import { type Clock, withTimeout } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
 import type { Encoder } from '../core/dialect.ts'
 import { asGatewayError, cancelled, GatewayError } from '../core/errors.ts'
@@ -48,7 +48,7 @@ const streamHeaders = {
  */
 export async function streamReply(options: StreamOptions): Promise<Response> {
   const { reply, keepAliveMs, clock, record, headers } = options
-  const early = await within(reply, keepAliveMs, () => undefined, clock)
+  const early = await withTimeout(reply, keepAliveMs, () => undefined, clock)
   record.status = 200
   return new Response(body(options, early), { headers: { ...streamHeaders, ...headers() } })
 }

@@ -1,4 +1,4 @@
-import { listed } from '../core/brief.ts'
+import { truncateList } from '../core/brief.ts'
 import type { Clock } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
 import type { Dialect, Encoder, KeepAliveStyle, ReasoningField } from '../core/dialect.ts'
@@ -70,10 +70,10 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
   const record = recordOf(request)
   record.dialect = dialect.id
   const rest = restBetween(clock)
-  const complete = dialect.memory ? dialect.memory.recall(body, store.get) : body
+  const complete = dialect.storedConversation ? dialect.storedConversation.resolve(body, store.get) : body
   await rest()
   const decoded = dialect.decode(complete, request.headers)
-  decoded.request.unsupported.push(...unknownFields(body, dialect.body))
+  decoded.request.ignored.push(...unknownFields(body, dialect.body))
   record.model = decoded.request.model
   record.stream = decoded.stream
   await rest()
@@ -94,7 +94,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     whole: !decoded.stream,
     thinking: thinkingMode(request.headers, options.thinking),
     newToolCallId: () => newId(dialect.ids.toolCall),
-    note: (note) => record.notes.push(note),
+    annotate: (note) => record.notes.push(note),
     rest,
   })
   const call = await unlessEnded(record, starting, () => {
@@ -130,7 +130,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     reasoningField: options.reasoningField,
   }
   const keep = (reply: Reply) => {
-    const kept = dialect.memory?.keep(head, reply, decoded.options)
+    const kept = dialect.storedConversation?.save(head, reply, decoded.options)
     if (kept) store.put(kept)
   }
   const headers = () => {
@@ -142,7 +142,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     const encoder = dialect.encoder(head, decoded.options)
     return streamReply({
       reply,
-      encoder: dialect.memory ? keeping(encoder, keep) : encoder,
+      encoder: dialect.storedConversation ? keeping(encoder, keep) : encoder,
       keepAlive: (options.keepAliveStyle === 'chunk' && encoder.keepAlive) || dialect.keepAlive,
       keepAliveMs,
       clock,
@@ -199,7 +199,9 @@ export function identify(record: Pick<RequestRecord, 'id' | 'upstream'>): Record
 
 function withIgnored(headers: Record<string, string>, names: string[]): Record<string, string> {
   // Header values are ASCII; names come from the client's own body.
-  return names.length === 0 ? headers : { ...headers, 'x-zai2api-ignored': listed(names).replace(/[^\x20-\x7e]/g, '?') }
+  return names.length === 0
+    ? headers
+    : { ...headers, 'x-zai2api-ignored': truncateList(names).replace(/[^\x20-\x7e]/g, '?') }
 }
 
 function thinkingMode(headers: Headers, fallback: ThinkingMode): ThinkingMode {

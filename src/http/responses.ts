@@ -1,5 +1,5 @@
-import { brief } from '../core/brief.ts'
-import type { Dialect, KeptReply } from '../core/dialect.ts'
+import { truncate } from '../core/brief.ts'
+import type { Dialect, StoredResponse } from '../core/dialect.ts'
 import { GatewayError, invalidField } from '../core/errors.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, documented } from './base-paths.ts'
@@ -53,7 +53,7 @@ export function responseRoutes(dialect: Dialect, store: ResponseStore): Route[] 
   })
 }
 
-function keptOr404(store: ResponseStore, id: string): KeptReply {
+function keptOr404(store: ResponseStore, id: string): StoredResponse {
   const kept = store.get(id)
   if (!kept) throw unknownResponse(id)
   return kept
@@ -62,13 +62,13 @@ function keptOr404(store: ResponseStore, id: string): KeptReply {
 function unknownResponse(id: string): GatewayError {
   return new GatewayError(
     'not-found',
-    `Response with id '${brief(id)}' not found. Responses are stored unless \`store\` is false, and not for ever.`,
+    `Response with id '${truncate(id)}' not found. Responses are stored unless \`store\` is false, and not for ever.`,
     { code: 'response_not_found', param: 'response_id' },
   )
 }
 
 /** OpenAI pages by id: `after`, `order` (newest first unless `asc`), and `limit` of 1 to 100, 20 unless told. */
-function page(items: KeptReply['input'], query: Record<string, string | undefined>) {
+function page(items: StoredResponse['input'], query: Record<string, string | undefined>) {
   const limit = Number(query.limit ?? 20)
   if (!Number.isInteger(limit) || limit < 1 || limit > 100)
     throw invalidField('limit', 'expected a whole number from 1 to 100')

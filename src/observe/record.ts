@@ -1,4 +1,4 @@
-import { brief, listed } from '../core/brief.ts'
+import { truncate, truncateList } from '../core/brief.ts'
 import type { Clock } from '../core/clock.ts'
 import type { GatewayError } from '../core/errors.ts'
 import type { Usage } from '../core/events.ts'
@@ -62,7 +62,7 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
   const facts = {
     id: record.id,
     dialect: record.dialect,
-    model: record.model && brief(record.model),
+    model: record.model && truncate(record.model),
     upstream: record.upstream,
     stream: record.stream,
     status,
@@ -70,14 +70,14 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
     firstTokenMs: record.firstTokenMs === undefined ? undefined : Math.round(record.firstTokenMs),
     inputTokens: usage?.inputTokens,
     outputTokens: usage?.outputTokens,
-    ignored: listed(record.ignored, '; ') || undefined,
-    notes: brief(record.notes.join('; '), longestNotes) || undefined,
+    ignored: truncateList(record.ignored, '; ') || undefined,
+    notes: truncate(record.notes.join('; '), longestNotes) || undefined,
     error: error?.code,
     reason: error?.message,
     detail,
     cause: error?.kind === 'internal' ? error.cause : undefined,
   }
-  const line = `${record.method} ${brief(record.path)}`
+  const line = `${record.method} ${truncate(record.path)}`
   if (error?.kind === 'internal') log.error(line, facts)
   else if (quietPaths.has(record.path) || record.method === 'HEAD') log.debug(line, facts)
   else if (error && error.kind !== 'cancelled') log.warn(line, facts)

@@ -1,4 +1,4 @@
-import { brief } from '../core/brief.ts'
+import { truncate } from '../core/brief.ts'
 import type { Clock } from '../core/clock.ts'
 import { elapsedMs, type RequestRecord } from './record.ts'
 
@@ -106,17 +106,17 @@ export function createTracer(options: TraceOptions): Tracer {
       traceId: parent?.traceId ?? hex(16),
       spanId: hex(8),
       ...(parent ? { parentSpanId: parent.spanId } : {}),
-      name: `${record.method} ${brief(record.path)}`,
+      name: `${record.method} ${truncate(record.path)}`,
       kind: serverKind,
       startTimeUnixNano: nanoseconds(startedAt),
       endTimeUnixNano: nanoseconds(startedAt + elapsedMs(record, clock)),
       attributes: attributes({
         'http.request.method': record.method,
-        'url.path': brief(record.path),
+        'url.path': truncate(record.path),
         'http.response.status_code': status,
         'error.type': error?.code,
         'gen_ai.provider.name': record.upstream,
-        'gen_ai.request.model': record.model && brief(record.model),
+        'gen_ai.request.model': record.model && truncate(record.model),
         'gen_ai.usage.input_tokens': usage?.inputTokens,
         'gen_ai.usage.output_tokens': usage?.outputTokens,
         'zai2api.dialect': record.dialect,

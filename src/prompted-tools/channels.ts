@@ -1,7 +1,7 @@
 import type { GatewayError } from '../core/errors.ts'
-import type { Delta, FinishReason, ProseKind } from '../core/events.ts'
-import { type Machine, run } from '../core/machine.ts'
-import { OnlyReasoning } from '../core/only-reasoning.ts'
+import type { Delta, FinishReason, TextKind } from '../core/events.ts'
+import { runTransform, type Transform } from '../core/machine.ts'
+import { ReasoningOnlyError } from '../core/only-reasoning.ts'
 import type { Tool } from '../core/request.ts'
 import { anyMark, toolCallParser } from './parse.ts'
 import { type TaggedPiece, tagReader } from './think-tags.ts'
@@ -14,7 +14,7 @@ export interface ChannelOptions {
   frames: boolean
   /** The error for a reply without a word. */
   empty: () => GatewayError
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 /** Begins a tag. */
@@ -25,9 +25,9 @@ const anyTag = /</
  * left over are dropped (think-tags.ts).
  *
  * A reply that ends well and says nothing but thoughts is a call where the thoughts hold a whole one of a declared tool,
- * else the error `OnlyReasoning`; whoever opened the call knows whether to ask again.
+ * else the error `ReasoningOnlyError`; whoever opened the call knows whether to ask again.
  */
-export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptions): Machine<Delta, Delta> {
+export function channels({ tools, scanLimit, frames, empty, annotate: note }: ChannelOptions): Transform<Delta, Delta> {
   const readers = {
     text: tagReader({ channel: 'text', frames }),
     reasoning: tagReader({ channel: 'reasoning', frames: false }),
@@ -81,7 +81,7 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
       }
     },
     end,
-    passes(kind: ProseKind) {
+    passthrough(kind: TextKind) {
       if (held !== '') return false
       const other = readers[kind === 'text' ? 'reasoning' : 'text']
       return readers[kind].open && !other.waiting && pattern
@@ -138,11 +138,11 @@ export function channels({ tools, scanLimit, frames, empty, note }: ChannelOptio
       note('took a call out of the thinking, which held it instead of the answer')
       out.push(...calls, { type: 'finish', reason: 'tool-calls' })
     } else if (thoughts.trim() === '') out.push({ type: 'error', error: empty() })
-    else out.push({ type: 'error', error: new OnlyReasoning(withoutCalls(behind.trim() || thoughts.trim())) })
+    else out.push({ type: 'error', error: new ReasoningOnlyError(withoutCalls(behind.trim() || thoughts.trim())) })
   }
 
   function parsed(text: string, reason: FinishReason): Delta[] {
-    return run(toolCallParser(tools, { scanLimit }), [
+    return runTransform(toolCallParser(tools, { scanLimit }), [
       { type: 'text', text },
       { type: 'finish', reason },
     ])

@@ -1,6 +1,6 @@
 import type { Delta } from '../core/events.ts'
 import { sameJson } from '../core/json.ts'
-import type { Machine } from '../core/machine.ts'
+import type { Transform } from '../core/machine.ts'
 import { isWrittenCall } from './parse.ts'
 
 type CallDelta = Extract<Delta, { type: 'tool-call' }>
@@ -21,7 +21,7 @@ interface Call {
  * A native call flows, unless one of its name was written before; a written one goes on at once, unless a native one of
  * its name is still being made.
  */
-export function withoutDoubledCalls(): Machine<Delta, Delta> {
+export function withoutDoubledCalls(): Transform<Delta, Delta> {
   const written: Call[] = []
   const native = new Map<string, Call>()
 
@@ -34,7 +34,7 @@ export function withoutDoubledCalls(): Machine<Delta, Delta> {
       }
     },
     end: settle,
-    passes: () => true,
+    passthrough: () => true,
   }
 
   function hearWritten(delta: CallDelta, out: Delta[]): void {

@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
-import { type Machine, run } from '../core/machine.ts'
+import { runTransform, type Transform } from '../core/machine.ts'
 import type { Tool } from '../core/request.ts'
 import {
   type Form,
@@ -64,7 +64,7 @@ export function isWrittenCall(delta: Extract<Delta, { type: 'tool-call' }>): boo
  *
  * The output does not depend on how the text is cut.
  */
-export function toolCallParser(tools: readonly Tool[], options: ParserOptions): Machine<Delta, Delta> {
+export function toolCallParser(tools: readonly Tool[], options: ParserOptions): Transform<Delta, Delta> {
   let candidate: Candidate | undefined
   // Text that is certain, until the end of this push.
   let ready = ''
@@ -124,7 +124,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     end(out) {
       if (!over) settle(out)
     },
-    passes(kind) {
+    passthrough(kind) {
       if (over || kind === 'reasoning') return !over
       // Text is being shown, so the answer has begun and nothing was called yet.
       return candidate || deaf ? false : anyMark
@@ -291,7 +291,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     const marks = /^[`~]+/.exec(written)?.[0] ?? ''
     const inside = written.slice(written.indexOf('\n') + 1).trimEnd()
     const text = inside.endsWith(marks) ? inside.slice(0, inside.lastIndexOf('\n')) : inside
-    const found = run(toolCallParser(tools, options), [
+    const found = runTransform(toolCallParser(tools, options), [
       { type: 'text', text },
       { type: 'finish', reason: isEnd ? 'stop' : 'length' },
     ])

@@ -1,9 +1,9 @@
-import type { ProseKind } from '../core/events.ts'
+import type { TextKind } from '../core/events.ts'
 import { codePlaces } from './code-places.ts'
 
 /** A stretch of what the model wrote, and the channel in which it belongs. */
 export interface TaggedPiece {
-  type: ProseKind
+  type: TextKind
   text: string
   /** A thought that began elsewhere ends in front of it. */
   behindThought?: true
@@ -22,7 +22,7 @@ export interface TagReader {
 
 export interface TagReaderOptions {
   /** The channel in which the model wrote it. */
-  channel: ProseKind
+  channel: TextKind
   /** Vision models put the final answer into a frame. */
   frames: boolean
 }
@@ -235,7 +235,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     return safe > at ? safe : undefined
   }
 
-  function release(insetAs: ProseKind): void {
+  function release(insetAs: TextKind): void {
     const rest = held === opening ? '' : held
     held = ''
     if (place === 'thought') add('reasoning', rest)
@@ -255,7 +255,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     add(channel, text)
   }
 
-  function add(type: ProseKind, text: string): void {
+  function add(type: TextKind, text: string): void {
     const last = out.at(-1)
     if (text === '') return
     if (last?.type === type && !left) last.text += text

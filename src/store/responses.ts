@@ -1,11 +1,11 @@
 import { Database } from 'bun:sqlite'
 import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
-import type { KeptReply } from '../core/dialect.ts'
+import type { StoredResponse } from '../core/dialect.ts'
 
 /** Replies that clients may ask for again or continue. Never throws: without its database it forgets. */
 export interface ResponseStore {
-  put(kept: KeptReply): void
-  get(id: string): KeptReply | undefined
+  put(kept: StoredResponse): void
+  get(id: string): StoredResponse | undefined
   /** Whether there was something to delete. */
   delete(id: string): boolean
   close(): void

@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
 import { type Delta, isFinal } from '../core/events.ts'
-import { OnlyReasoning } from '../core/only-reasoning.ts'
-import { read, type Source } from '../core/source.ts'
+import { ReasoningOnlyError } from '../core/only-reasoning.ts'
+import { type BatchStream, readBatch } from '../core/source.ts'
 import type { OpenedReply } from '../core/upstream.ts'
 
 /**
@@ -10,14 +10,14 @@ import type { OpenedReply } from '../core/upstream.ts'
  * Errors: the reply's own when that is the first thing it tells, other than that it held thoughts alone: whoever asked
  * may ask again. `upstream-truncated` when it tells nothing.
  */
-export async function awaitFirstDelta(source: Source<Delta[]>, toTheEnd: boolean): Promise<OpenedReply> {
+export async function awaitFirstDelta(source: BatchStream<Delta[]>, toTheEnd: boolean): Promise<OpenedReply> {
   const first: Delta[] = []
   for (;;) {
-    const batch = await read(source)
+    const batch = await readBatch(source)
     if (batch !== undefined) first.push(...batch)
     const telling = first.find(isTelling)
     if (telling === undefined && batch !== undefined) continue
-    if (telling === undefined || (telling.type === 'error' && !(telling.error instanceof OnlyReasoning))) {
+    if (telling === undefined || (telling.type === 'error' && !(telling.error instanceof ReasoningOnlyError))) {
       source.cancel()
       throw (
         telling?.error ?? new GatewayError('upstream-truncated', 'Z.AI closed the stream without an answer. Try again.')

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import type { Delta, ProseKind } from '../core/events.ts'
-import { unquoted } from '../core/sse.ts'
+import type { Delta, TextKind } from '../core/events.ts'
+import { jsonEscape } from '../core/sse.ts'
 import type { Piece } from './piece.ts'
 
 /** Events that differ from one that was read before in nothing but one JSON string, as most of a reply do. */
@@ -13,7 +13,7 @@ export interface Likeness {
   betweenText: string
   hear(text: string, out: Delta[]): void
   /** What such a string becomes, where each now becomes one delta as it is. */
-  kind(): ProseKind | undefined
+  kind(): TextKind | undefined
 }
 
 export interface LikenessOptions extends Pick<Likeness, 'hear' | 'kind'> {
@@ -207,7 +207,7 @@ function stringAt(written: string, start: number): { end: number; kind: 'ascii' 
 function rewritten(written: string): string | undefined {
   try {
     const text: unknown = JSON.parse(`"${byCharacters(written)}"`)
-    return typeof text === 'string' ? byBytes(unquoted(text)) : undefined
+    return typeof text === 'string' ? byBytes(jsonEscape(text)) : undefined
   } catch {
     return undefined
   }

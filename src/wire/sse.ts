@@ -1,10 +1,10 @@
 import { createParser } from 'eventsource-parser'
 import type { Clock } from '../core/clock.ts'
 import { asGatewayError, cancelled, GatewayError } from '../core/errors.ts'
-import type { Delta, ProseKind } from '../core/events.ts'
-import type { Machine } from '../core/machine.ts'
+import type { Delta, TextKind } from '../core/events.ts'
+import type { Transform } from '../core/machine.ts'
 import { inPortions } from '../core/portions.ts'
-import type { DirectWriter, Source } from '../core/source.ts'
+import type { BatchStream, DirectWriter } from '../core/source.ts'
 import { type Pieces, piecesOf } from './http.ts'
 import { apart, joined, type Likeness, mayBecome, readAlike, readTogether, unescaped } from './likeness.ts'
 import { bytesOf, type Piece, pieceOf, restOf } from './piece.ts'
@@ -29,7 +29,7 @@ const mostInEvent = 16 * 1024 * 1024
 const mostHalf = 16_384
 
 /** Hears the `data` of every event, one string an event. */
-export interface PayloadReader extends Machine<string, Delta> {
+export interface PayloadReader extends Transform<string, Delta> {
   /** Of the events to come, where it knows: those need no parser. So many bytes of them are here. */
   likeness?(ahead: number): Likeness | undefined
 }
@@ -53,11 +53,11 @@ export interface SseOptions {
  * A body that fails or falls silent ends in an `error` delta; what came before it is delivered first. Much at once is
  * read bit by bit, so that others have their turn meanwhile.
  */
-export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions): Source<Delta[]> {
+export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions): BatchStream<Delta[]> {
   return inPortions(reader(body, options), options.clock)
 }
 
-function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions): Source<Delta[]> {
+function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions): BatchStream<Delta[]> {
   const { decoder, clock, signal, idleMs, whole = false, onClose } = options
   if (onClose) signal.addEventListener('abort', onClose, { once: true })
   const pieces = piecesOf(body)
@@ -91,7 +91,7 @@ function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions):
   let half: Buffer = nothing
   // What is left of a read when the first text of its kind is told: whoever hears it may offer to write the rest directly.
   let held: Piece | undefined
-  let heldAfter: ProseKind | undefined
+  let heldAfter: TextKind | undefined
   // What was read last is enough for one turn.
   let tired = false
 
@@ -202,7 +202,7 @@ function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions):
     finished = batch.at(-1)?.type === 'finish'
   }
 
-  function holds(kind: ProseKind | undefined): boolean {
+  function holds(kind: TextKind | undefined): boolean {
     if (whole || kind === heldAfter || kind !== batch.at(-1)?.type) return false
     heldAfter = kind
     return true

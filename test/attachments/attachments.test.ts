@@ -70,8 +70,11 @@ function preparer(world: World = {}) {
     limits,
     ...more,
   })
-  const note = (words: string) => void notes.push(words)
-  return { notes, prepare: (request: ChatRequest) => prepare(request, { model, upstream }, { counting, signal, note }) }
+  const annotate = (words: string) => void notes.push(words)
+  return {
+    notes,
+    prepare: (request: ChatRequest) => prepare(request, { model, upstream }, { counting, signal, note: annotate }),
+  }
 }
 
 /** What becomes of one message at the end of a conversation. */
@@ -139,7 +142,7 @@ describe('documents', () => {
     const office = 'application/vnd.openxmlformats-officedocument.wordprocessingml.document'
     const { prepare } = preparer()
     expect(await prepare(requestOf(said(document('PK\x03\x04\0\xff', office, 'plan.docx'))))).toMatchObject({
-      unsupported: ['documents'],
+      ignored: ['documents'],
       messages: [
         said(
           text(`[The file "plan.docx" (${office}) was attached here, but only PDF, text and pictures can be read.]`),
@@ -382,7 +385,7 @@ describe('what cannot be done', () => {
     for (const messages of Object.values(places)) {
       const prepared = await preparer(world).prepare(requestOf(...messages))
       expect(JSON.stringify(prepared.messages)).toContain(JSON.stringify(text(remark)))
-      expect(prepared.unsupported).toEqual([part.type === 'image' ? 'images' : 'documents'])
+      expect(prepared.ignored).toEqual([part.type === 'image' ? 'images' : 'documents'])
     }
   })
 
@@ -417,14 +420,14 @@ describe('a picture for a model without eyes', () => {
   ]
   test.each(places)('%s becomes words, and is told as ignored', async (_name, part, messages, words) => {
     const prepared = await preparer().prepare(requestOf(...messages(part)))
-    expect(prepared.unsupported).toEqual(['images'])
+    expect(prepared.ignored).toEqual(['images'])
     expect(prepared.messages).toEqual(messages(text(words)))
   })
 
   test('is left to an upstream that refuses it, but only where it was just sent', async () => {
-    const { prepare } = preparer({ upstream: { refusesUnseenPictures: true } })
+    const { prepare } = preparer({ upstream: { rejectsUnseenImages: true } })
     expect(await prepare(requestOf(said(seen), answered, said(document(gif))))).toMatchObject({
-      unsupported: ['images'],
+      ignored: ['images'],
       messages: [said(text(before)), answered, said(seen)],
     })
   })

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { brief, fieldPath, listed } from '../../src/core/brief.ts'
+import { fieldPath, truncate, truncateList } from '../../src/core/brief.ts'
 
 test.each([
   ['a'.repeat(100), 'a'.repeat(100)],
@@ -7,7 +7,7 @@ test.each([
   [`a${'😀'.repeat(60)}`, `a${'😀'.repeat(49)}\ufffd...`],
   ['a\ud83d', 'a\ufffd'],
 ])('a long name is cut, and none has half a character', (name, expected) => {
-  expect(brief(name)).toBe(expected)
+  expect(truncate(name)).toBe(expected)
 })
 
 test.each([
@@ -23,5 +23,5 @@ test.each([
   [['top_k', 'container'], 'top_k, container'],
   [Array.from({ length: 12 }, () => 'x'.repeat(98)), `${Array(10).fill('x'.repeat(98)).join(', ')}, and 2 more`],
 ])('of many names as many are listed as there is room for', (names, list) => {
-  expect(listed(names)).toBe(list)
+  expect(truncateList(names)).toBe(list)
 })

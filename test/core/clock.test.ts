@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { within } from '../../src/core/clock.ts'
+import { withTimeout } from '../../src/core/clock.ts'
 import { manualClock } from '../support/clock.ts'
 
 type Ending = (settle: { resolve: (value: string) => void; reject: (reason: unknown) => void }) => void
@@ -14,7 +14,7 @@ const cases: [string, Ending | undefined, late: () => string | Promise<string>, 
 test.each(cases)('a promise within a time: %s', async (_name, ending, late, expected) => {
   const clock = manualClock()
   const promise = Promise.withResolvers<string>()
-  const settled = within(promise.promise, 1_000, late, clock).catch(String)
+  const settled = withTimeout(promise.promise, 1_000, late, clock).catch(String)
   ending?.(promise)
   // A timer that has been called off does not ring.
   if (ending) await settled

@@ -3,8 +3,8 @@ import fc from 'fast-check'
 import { collector } from '../../src/core/collect.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta, FinishReason, StreamEvent } from '../../src/core/events.ts'
-import { grammar } from '../../src/core/grammar.ts'
-import { run } from '../../src/core/machine.ts'
+import { streamNormaliser } from '../../src/core/grammar.ts'
+import { runTransform } from '../../src/core/machine.ts'
 
 const text = (value: string): Delta => ({ type: 'text', text: value })
 const think = (value: string): Delta => ({ type: 'reasoning', text: value })
@@ -24,8 +24,12 @@ const ran = (id: string): Delta => ({
 
 function speak(deltas: Delta[]): StreamEvent[] {
   let ids = 0
-  const rules = grammar({ newToolCallId: () => `call_${++ids}`, inputTokens: 7, countTokens: (value) => value.length })
-  return run(rules, deltas)
+  const rules = streamNormaliser({
+    newToolCallId: () => `call_${++ids}`,
+    inputTokens: 7,
+    countTokens: (value) => value.length,
+  })
+  return runTransform(rules, deltas)
 }
 
 /** `text-delta 0 "a"`: a stream at a glance. */
@@ -215,7 +219,11 @@ describe('the grammar', () => {
   })
 
   test('text behind a call without arguments does not wait for the end', () => {
-    const rules = grammar({ newToolCallId: () => 'call_1', inputTokens: 7, countTokens: (value) => value.length })
+    const rules = streamNormaliser({
+      newToolCallId: () => 'call_1',
+      inputTokens: 7,
+      countTokens: (value) => value.length,
+    })
     const out: StreamEvent[] = []
     rules.push(call('0', 'f'), out)
     rules.push(text('x'), out)

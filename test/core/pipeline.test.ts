@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta, StreamEvent } from '../../src/core/events.ts'
-import type { Machine } from '../../src/core/machine.ts'
+import type { Transform } from '../../src/core/machine.ts'
 import { type PipelineOptions, pipeline } from '../../src/core/pipeline.ts'
-import { polled, read, type Source } from '../../src/core/source.ts'
+import { type BatchStream, fromAsync, readBatch } from '../../src/core/source.ts'
 
 const text = (words: string): Delta => ({ type: 'text', text: words })
 const finish: Delta = { type: 'finish', reason: 'stop' }
 const end: StreamEvent = { type: 'message-end', reason: 'stop', usage: { inputTokens: 1, outputTokens: 1 } }
 
-function restOf(...batches: Delta[][]): Source<Delta[]> & { cancelled: number } {
+function restOf(...batches: Delta[][]): BatchStream<Delta[]> & { cancelled: number } {
   const source = {
     cancelled: 0,
     next: (onBatch: (batch: Delta[] | undefined) => void) => onBatch(batches.shift()),
@@ -19,7 +19,7 @@ function restOf(...batches: Delta[][]): Source<Delta[]> & { cancelled: number } 
 }
 
 /** Says every text twice, nothing for `-`, and fails at `!`. */
-const twice: Machine<Delta, StreamEvent> = {
+const twice: Transform<Delta, StreamEvent> = {
   push(delta, out) {
     if (delta.type === 'text' && delta.text === '!') throw new TypeError('no words for this')
     if (delta.type === 'finish') out.push(end)
@@ -35,7 +35,7 @@ const plain: PipelineOptions['encoder'] = {
   end: (out) => void out.push('.'),
 }
 
-function piped(first: Delta[], rest: Source<Delta[]>, options: Partial<PipelineOptions> = {}, transform = twice) {
+function piped(first: Delta[], rest: BatchStream<Delta[]>, options: Partial<PipelineOptions> = {}, transform = twice) {
   const broken: GatewayError[] = []
   const pipe = pipeline({
     encoder: plain,
@@ -132,7 +132,7 @@ test('a transform that asks somebody holds up the reply until it has an answer',
   const answer = Promise.withResolvers<void>()
   let pending: Promise<void> | undefined
   const held: StreamEvent[] = []
-  const asking: Machine<Delta, StreamEvent> = {
+  const asking: Transform<Delta, StreamEvent> = {
     push(delta) {
       if (delta.type === 'text') held.push({ type: 'text-delta', index: 0, text: delta.text })
       if (delta.type === 'finish') held.push(end)
@@ -152,10 +152,10 @@ test('a transform that asks somebody holds up the reply until it has an answer',
 })
 
 test('a source that is waited for and rejects has failed, once', async () => {
-  const source = polled<Delta>(
+  const source = fromAsync<Delta>(
     () => Promise.reject(new GatewayError('rate-limited', 'slow down')),
     () => {},
   )
-  expect(await read(source)).toMatchObject([{ type: 'error', error: { kind: 'rate-limited' } }])
-  expect(await read(source)).toBeUndefined()
+  expect(await readBatch(source)).toMatchObject([{ type: 'error', error: { kind: 'rate-limited' } }])
+  expect(await readBatch(source)).toBeUndefined()
 })

@@ -1,17 +1,17 @@
 import { expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
 import { inPortions } from '../../src/core/portions.ts'
-import { read, type Source } from '../../src/core/source.ts'
+import { type BatchStream, readBatch } from '../../src/core/source.ts'
 import { systemClock } from '../../src/wire/clock.ts'
 import { manualClock } from '../support/clock.ts'
 
-function sourceOf(...batches: Delta[][]): Source<Delta[]> {
+function sourceOf(...batches: Delta[][]): BatchStream<Delta[]> {
   return { next: (hear) => hear(batches.shift()), cancel() {} }
 }
 
-async function readAll(source: Source<Delta[]>): Promise<Delta[][]> {
+async function readAll(source: BatchStream<Delta[]>): Promise<Delta[][]> {
   const all: Delta[][] = []
-  for (let batch = await read(source); batch; batch = await read(source)) all.push(batch)
+  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) all.push(batch)
   return all
 }
 
@@ -46,7 +46,7 @@ test('others have their turn between two portions that take long', async () => {
     if (order.push('others') < 100) setImmediate(others)
   }
   setImmediate(others)
-  for (let batch = await read(source); batch; batch = await read(source)) {
+  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) {
     order.push('portion')
     const startedAt = performance.now()
     while (performance.now() - startedAt < 5);
@@ -57,9 +57,9 @@ test('others have their turn between two portions that take long', async () => {
 test('who leaves in the middle hears no more', async () => {
   const clock = manualClock()
   const source = inPortions(sourceOf([text('x'.repeat(10 * 4_096))]), clock)
-  await read(source)
+  await readBatch(source)
   clock.advance(100)
-  const next = read(source)
+  const next = readBatch(source)
   source.cancel()
   expect(await next).toBeUndefined()
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { ChatRequest } from '../../src/core/request.ts'
-import { refuseUnknownChoice } from '../../src/core/tool-choice.ts'
+import { rejectUnknownChoice } from '../../src/core/tool-choice.ts'
 import { anthropicMessages } from '../../src/dialects/anthropic-messages/index.ts'
 import { openaiChat } from '../../src/dialects/openai-chat/index.ts'
 import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
@@ -11,7 +11,7 @@ const f = { name: 'f', description: '', parameters: {} }
 
 /** What a client reads of its choice: at the dialect, or at the gateway behind it. */
 function refusal(request: () => ChatRequest): unknown {
-  return thrownBy(() => refuseUnknownChoice(request()))
+  return thrownBy(() => rejectUnknownChoice(request()))
 }
 
 const chat = (fields: object) => () => openaiChat.decode({ model: 'glm-5', messages, ...fields }, new Headers()).request
@@ -68,15 +68,15 @@ test.each<[string, () => ChatRequest, string]>([
 })
 
 const base: ChatRequest = {
-  ...{ model: 'm', messages: [], parallelToolCalls: true, sampling: {}, unsupported: [] },
+  ...{ model: 'm', messages: [], parallelToolCalls: true, sampling: {}, ignored: [] },
   ...{ reasoning: { mode: 'default' }, output: { type: 'text' }, search: false, tools: [], toolChoice: 'auto' },
 }
 
 test.each<[string, Partial<ChatRequest>]>([
   ['of a tool that is offered', { tools: [f], toolChoice: { name: 'f' } }],
-  ['of any, beside one that is dropped', { tools: [f], toolChoice: 'required', unsupported: ['tools.1 (mcp)'] }],
+  ['of any, beside one that is dropped', { tools: [f], toolChoice: 'required', ignored: ['tools.1 (mcp)'] }],
   ['of any, where the search is the call', { search: true, toolChoice: 'required' }],
-  ['of none', { toolChoice: 'none', unsupported: ['tools.0 (mcp)'] }],
+  ['of none', { toolChoice: 'none', ignored: ['tools.0 (mcp)'] }],
 ])('a choice stands: %s', (_name, fields) => {
   expect(refusal(() => ({ ...base, ...fields }))).toBeUndefined()
 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { run } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/machine.ts'
 import type { ChatRequest, Tool } from '../../src/core/request.ts'
 import { legalToolName, withLegalToolNames } from '../../src/core/tool-names.ts'
 import { plainRequest } from '../support/request.ts'
@@ -41,7 +41,7 @@ const tool = (name: string): Tool => ({ name, description: '', parameters: {} })
 /** What the upstream sees of a request, and what the client sees of its reply. */
 function through(request: ChatRequest, reply: (seen: ChatRequest) => Delta[]) {
   const { request: seen, restore } = withLegalToolNames(request)
-  return { seen, deltas: restore ? run(restore, reply(seen)) : reply(seen) }
+  return { seen, deltas: restore ? runTransform(restore, reply(seen)) : reply(seen) }
 }
 
 test('names are the same everywhere in a request, and the client gets its own back', () => {

@@ -2,8 +2,8 @@ import { collector } from '../../src/core/collect.ts'
 import type { ReplyHead } from '../../src/core/dialect.ts'
 import type { GatewayError } from '../../src/core/errors.ts'
 import type { Delta, FinishReason, Reply, StreamEvent } from '../../src/core/events.ts'
-import { grammar } from '../../src/core/grammar.ts'
-import { run } from '../../src/core/machine.ts'
+import { streamNormaliser } from '../../src/core/grammar.ts'
+import { runTransform } from '../../src/core/machine.ts'
 
 export const head: ReplyHead = {
   id: 'msg_1',
@@ -34,7 +34,7 @@ export const fail = (error: GatewayError): Delta => ({ type: 'error', error })
 export function events(...deltas: Delta[]): StreamEvent[] {
   let id = 0
   const options = { newToolCallId: () => `new_${++id}`, inputTokens: 25, countTokens: (text: string) => text.length }
-  return run(grammar(options), deltas)
+  return runTransform(streamNormaliser(options), deltas)
 }
 
 export function reply(...deltas: Delta[]): Reply {

@@ -4,7 +4,7 @@ import OpenAI from 'openai'
 import { numberedLink } from '../../src/core/citations.ts'
 import type { Dialect } from '../../src/core/dialect.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { run } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/machine.ts'
 import { anthropicMessages } from '../../src/dialects/anthropic-messages/index.ts'
 import { openaiChat } from '../../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../../src/dialects/openai-completions/index.ts'
@@ -43,7 +43,7 @@ describe('Messages', () => {
   const clientOf = (fetch: typeof globalThis.fetch) =>
     new Anthropic({ apiKey: 'k', baseURL: 'http://localhost', fetch, maxRetries: 0 })
   const stream = () =>
-    clientOf(answering(run(anthropicMessages.encoder(head, options), events(...turn)))).messages.stream(body)
+    clientOf(answering(runTransform(anthropicMessages.encoder(head, options), events(...turn)))).messages.stream(body)
   const whole = () => clientOf(answeringJson(200, anthropicMessages.encodeReply(head, reply(...turn), options)))
 
   const cites = (url: string, title: string) => ({
@@ -128,7 +128,7 @@ describe('Chat Completions', () => {
   ]
 
   test('the SDK finds every link of a stream where the annotations say', async () => {
-    const said = run(openaiChat.encoder(head, options), events(...turn))
+    const said = runTransform(openaiChat.encoder(head, options), events(...turn))
     const final = await clientOf(answering(said)).chat.completions.stream(body).finalChatCompletion()
     expect(final.choices[0]?.message.content).toBe(answer)
     expect(cited(final.choices[0]?.message)).toEqual(expected)
@@ -142,7 +142,7 @@ describe('Chat Completions', () => {
 
   test('without a cited page there are none', () => {
     const plain = [say(answer), finish()]
-    expect(run(openaiChat.encoder(head, options), events(...plain)).join('')).not.toContain('annotations')
+    expect(runTransform(openaiChat.encoder(head, options), events(...plain)).join('')).not.toContain('annotations')
     const whole = openaiChat.encodeReply(head, reply(...plain), options)
     expect(whole).toHaveProperty('choices.0.message.annotations', [])
   })
@@ -156,7 +156,7 @@ describe('Responses', () => {
   const clientOf = (fetch: typeof globalThis.fetch) =>
     new OpenAI({ apiKey: 'k', baseURL: 'http://localhost/v1', fetch, maxRetries: 0 })
   const streaming = () =>
-    clientOf(answering(run(openaiResponses.encoder(head, options), events(...turn)))).responses.stream(body)
+    clientOf(answering(runTransform(openaiResponses.encoder(head, options), events(...turn)))).responses.stream(body)
 
   const search = (id: string, query: string) => ({
     id,
@@ -217,7 +217,7 @@ describe('Responses', () => {
     const action = { type: 'search', query: 'first', queries: ['first'], sources: [{ type: 'url', url: one.url }] }
     const whole = openaiResponses.encodeReply(head, reply(...turn), listing)
     expect(whole).toMatchObject({ output: [{}, { action }, {}, {}, {}] })
-    const items = run(openaiResponses.encoder(head, listing), events(...turn)).filter((text) =>
+    const items = runTransform(openaiResponses.encoder(head, listing), events(...turn)).filter((text) =>
       text.startsWith('event: response.output_item.done'),
     )
     expect(items[1]).toContain(JSON.stringify(action))
@@ -231,7 +231,7 @@ describe('Responses', () => {
 
 test('Completions have no place for a search', () => {
   const options = optionsOf(openaiCompletions, { model: 'glm-5', prompt: 'Hi' })
-  const said = run(openaiCompletions.encoder(anyHead, options), events(...turn)).join('')
+  const said = runTransform(openaiCompletions.encoder(anyHead, options), events(...turn)).join('')
   expect(said).toContain(links.two)
   expect(said).not.toContain('second')
 })

@@ -5,8 +5,8 @@ import fc from 'fast-check'
 import { runCli } from '../../src/cli/index.ts'
 import { flagOf, settingList, tomlKeyOf } from '../../src/config/table.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { grammar } from '../../src/core/grammar.ts'
-import { chain, run } from '../../src/core/machine.ts'
+import { streamNormaliser } from '../../src/core/grammar.ts'
+import { chain, runTransform } from '../../src/core/machine.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { toolCallParser } from '../../src/prompted-tools/parse.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
@@ -249,9 +249,9 @@ function toolCallText(): Target {
 
 function heard(texts: readonly string[]): object[] {
   const known = [{ name: 'get_weather', description: '', parameters: weather }]
-  const rules = grammar({ newToolCallId: () => 'call', inputTokens: 1, countTokens: () => 1 })
+  const rules = streamNormaliser({ newToolCallId: () => 'call', inputTokens: 1, countTokens: () => 1 })
   const said = texts.map((text): Delta => ({ type: 'text', text }))
-  const events = run(chain(toolCallParser(known, { scanLimit: 100_000 }), rules), [
+  const events = runTransform(chain(toolCallParser(known, { scanLimit: 100_000 }), rules), [
     ...said,
     { type: 'finish', reason: 'stop' },
   ])

@@ -19,7 +19,11 @@ const prompt: Corrected = { least: 90_000, likely: 100_000, most: 110_000 }
 function fit(maxTokens: number | undefined, size = prompt, of: Partial<Model> = {}) {
   const notes: string[] = []
   const request = plainRequest(maxTokens === undefined ? {} : { sampling: { maxTokens, temperature: 1 } })
-  const { sampling } = fitted(request, { model: { ...model, ...of }, prompt: size, note: (note) => notes.push(note) })
+  const { sampling } = fitted(request, {
+    model: { ...model, ...of },
+    prompt: size,
+    annotate: (annotate) => notes.push(annotate),
+  })
   return { sampling, notes }
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
-import { run } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/machine.ts'
 import type { ChatRequest, Message } from '../../src/core/request.ts'
 import type { Model, Upstream } from '../../src/core/upstream.ts'
 import { heard } from '../../src/gateway/heard.ts'
@@ -28,7 +28,7 @@ function ends(asked: Partial<ChatRequest>, deltas: Delta[], traits: Partial<Upst
   const upstream: Upstream = {
     id: 'u',
     models: async () => [],
-    unsupported: () => [],
+    ignored: () => [],
     open: async () => replyOf([]),
     check: async () => {},
     ...traits,
@@ -39,8 +39,8 @@ function ends(asked: Partial<ChatRequest>, deltas: Delta[], traits: Partial<Upst
     tools: [look],
     ...asked,
   })
-  const options = { loopLimit: 10_000, countTokens: (text: string) => text.length / 4, note: () => {} }
-  const last = run(heard({ upstream, model: anyModel, request }, options), deltas).at(-1)
+  const options = { loopLimit: 10_000, countTokens: (text: string) => text.length / 4, annotate: () => {} }
+  const last = runTransform(heard({ upstream, model: anyModel, request }, options), deltas).at(-1)
   if (last?.type === 'finish') return last.reason
   return last?.type === 'error' ? last.error.code : (last?.type ?? 'nothing')
 }
@@ -69,7 +69,7 @@ test.each<[string, Partial<ChatRequest>, Delta[], Partial<Upstream>, string]>([
     'not where the client knows that nobody heeds it',
     { toolChoice: 'required' },
     [say('No.'), stop],
-    { unsupported: () => ['tool_choice'] },
+    { ignored: () => ['tool_choice'] },
     'stop',
   ],
   ['a cut reply stays a cut one', { toolChoice: 'required' }, [say('No'), cut], {}, 'length'],

@@ -135,7 +135,7 @@ test('a client that leaves takes nobody further down', async () => {
 test('what is not honoured is found out once for each upstream that is tried', async () => {
   const asked: string[] = []
   const telling = (id: string) => ({
-    unsupported: () => {
+    ignored: () => {
       asked.push(id)
       return [`${id} lacks it`]
     },

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
-import { run } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/machine.ts'
 import { loopGuard } from '../../src/gateway/loop-guard.ts'
 
 const characters = 200_000
@@ -38,13 +38,13 @@ const pieces = (said: string, size: number): Delta[] =>
 describe('thinking of 200,000 characters', () => {
   test.each([1, 2, 3, 4, 5, 6, 7, 8])('that goes on about other things is let through (%d)', (seed) => {
     const deltas = pieces(thinking(seed), 1 + seed * 5)
-    expect(run(loopGuard(limit), deltas)).toEqual(deltas)
+    expect(runTransform(loopGuard(limit), deltas)).toEqual(deltas)
   })
 
   test('that goes through a list is let through', () => {
     const list = Array.from({ length: 12_000 }, (_, at) => `Item ${at}: no.\n`).join('')
     const deltas = pieces(list, 11)
-    expect(run(loopGuard(limit), deltas)).toEqual(deltas)
+    expect(runTransform(loopGuard(limit), deltas)).toEqual(deltas)
   })
 
   test('whose every passage of 2,000 characters is said four times is let through', () => {
@@ -54,7 +54,7 @@ describe('thinking of 200,000 characters', () => {
         .repeat(4),
     )
     const deltas = pieces(passages.join(''), 13)
-    expect(run(loopGuard(limit), deltas)).toEqual(deltas)
+    expect(runTransform(loopGuard(limit), deltas)).toEqual(deltas)
   })
 
   test.each([
@@ -64,7 +64,7 @@ describe('thinking of 200,000 characters', () => {
     ['of a paragraph', thinking(3).slice(500, 2_000)],
   ])('that ends in a loop %s is stopped, however long it was before', (_name, passage) => {
     const deltas = pieces(thinking(1) + passage.repeat(Math.ceil(250_000 / passage.length)), 17)
-    const last = run(loopGuard(limit), deltas).at(-1)
+    const last = runTransform(loopGuard(limit), deltas).at(-1)
     expect(last).toMatchObject({ type: 'error', error: { code: 'repetition_loop' } })
   })
 })

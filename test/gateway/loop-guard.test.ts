@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Delta } from '../../src/core/events.ts'
-import { run } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/machine.ts'
 import { loopGuard } from '../../src/gateway/loop-guard.ts'
 
 const limit = 10_000
@@ -15,7 +15,7 @@ const call = (key: string, name: string, args: string): Delta[] => [
 ]
 
 function heard(deltas: Delta[], within = limit): { out: Delta[]; message: string | undefined } {
-  const out = run(loopGuard(within), deltas)
+  const out = runTransform(loopGuard(within), deltas)
   const last = out.at(-1)
   if (last?.type !== 'error') return { out, message: undefined }
   expect(last.error).toMatchObject({ kind: 'upstream-malformed', code: 'repetition_loop' })

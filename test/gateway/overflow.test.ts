@@ -23,7 +23,7 @@ function upstream(charged: () => number | undefined) {
         contextTokens,
       },
     ],
-    unsupported: () => [],
+    ignored: () => [],
     check: async () => {},
     async open({ request }) {
       opened++

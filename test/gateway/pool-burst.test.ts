@@ -27,7 +27,7 @@ async function burst(answerMs: number, refusalMs: (nth: number) => number) {
   const run = async (number: number) => {
     const signal = new AbortController().signal
     const nobody = () => new GatewayError('upstream-auth', 'no key')
-    const turn = pool.turn({ model: 'glm-4.7', caller: 'key', fits: () => true, signal, nobody, note: () => {} })
+    const turn = pool.turn({ model: 'glm-4.7', caller: 'key', fits: () => true, signal, nobody, annotate: () => {} })
     for (;;) {
       const lease = await turn.lease()
       if (running === room) {

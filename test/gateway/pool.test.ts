@@ -40,7 +40,7 @@ function setUp(keys: string[] = ['a'], limits: Partial<QueueLimits> = {}, random
       fits: () => true,
       signal: new AbortController().signal,
       nobody: () => new GatewayError('upstream-auth', 'no key', { code: 'no_api_key' }),
-      note: (note) => void notes.push(note),
+      annotate: (annotate) => void notes.push(annotate),
       ...more,
     })
   const lease = (more: Partial<TurnOptions<string>> = {}) => turn(more).lease()
@@ -670,7 +670,7 @@ describe('the cost', () => {
     pool.admit([{ id: 'key 1', secret: 'a', rank: 0, create: () => 'a' }])
     const fits = () => ++count.fits > 0
     const come = (signal = new AbortController().signal, caller = 'alice') =>
-      pool.turn({ model: 'glm-4.7', caller, fits, signal, nobody: () => refused, note: () => {} }).lease()
+      pool.turn({ model: 'glm-4.7', caller, fits, signal, nobody: () => refused, annotate: () => {} }).lease()
     const cost = async (act: () => Promise<unknown>) => {
       Object.assign(count, { fits: 0, timers: 0 })
       await act()

@@ -14,7 +14,7 @@ const models = [
   model('GLM-4.5-Air', '0727-106B-API'),
   model('Plain', 'plain', { reasoning: 'never', search: false }),
 ]
-const upstream = { id: 'fake', unsupported: () => [] as string[] } as Partial<Upstream> as Upstream
+const upstream = { id: 'fake', ignored: () => [] as string[] } as Partial<Upstream> as Upstream
 const offers = [{ upstream, models }]
 const defaults: RouteOptions = {
   primaryModel: 'GLM-4.5',
@@ -143,7 +143,7 @@ test('the list has every model once, with the variants it can do and the configu
 
 test('a model that cannot stop thinking is not listed as one that does not', () => {
   const thinks = (id: string) => id === 'GLM-5.3'
-  const restless = { ...upstream, unsupported: (_: ChatRequest, { id }: Model) => (thinks(id) ? ['thinking'] : []) }
+  const restless = { ...upstream, ignored: (_: ChatRequest, { id }: Model) => (thinks(id) ? ['thinking'] : []) }
   const offered = [{ upstream: restless, models: [...models, model('GLM-5', 'glm-5', { reasoning: 'by-default' })] }]
   const ids = listModels(offered, defaults).map(({ id }) => id)
   expect(ids.filter((id) => id.endsWith('-NoThinking'))).toEqual(['GLM-5-NoThinking'])

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Delta, ServerTool } from '../../src/core/events.ts'
-import { run } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/machine.ts'
 import type { ChatRequest, SearchRules } from '../../src/core/request.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import type { Route } from '../../src/gateway/route.ts'
@@ -12,7 +12,7 @@ const asking = plainRequest({
   model: 'GLM-4.5',
   messages: [{ role: 'user', parts: [{ type: 'text', text: 'news\nof  today' }] }],
   search: true,
-  unsupported: ['top_k'],
+  ignored: ['top_k'],
 })
 
 interface Circumstances {
@@ -33,7 +33,7 @@ function settled(facts: Circumstances, policy: SearchPolicy, asked: Partial<Chat
     id: 'fake',
     ...(facts.beside ? { searchesBesideTools: true } : {}),
     models: async () => [],
-    unsupported: () => (facts.toolsOff ? ['tools'] : []),
+    ignored: () => (facts.toolsOff ? ['tools'] : []),
     open: async () => {
       throw new Error('not here')
     },
@@ -89,20 +89,20 @@ describe('a search that is asked for', () => {
     ['of a model that cannot search', { modelCannot: true, chosen: 'option' }, { auto: false, on: false }],
   ])('%s', (_name, facts, expected) => {
     for (const policy of ['auto', 'on'] as const) {
-      const { search, unsupported } = settled(facts, policy)
-      expect({ search, unsupported }).toEqual({
+      const { search, ignored } = settled(facts, policy)
+      expect({ search, ignored }).toEqual({
         search: expected[policy],
-        unsupported: expected[policy] ? ['top_k'] : ['top_k', 'web_search'],
+        ignored: expected[policy] ? ['top_k'] : ['top_k', 'web_search'],
       })
     }
-    expect(settled(facts, 'off')).toMatchObject({ search: false, unsupported: ['top_k', 'web_search'] })
+    expect(settled(facts, 'off')).toMatchObject({ search: false, ignored: ['top_k', 'web_search'] })
   })
 
   test('by nobody is not missed', () => {
     for (const policy of ['auto', 'on', 'off'] as const)
       expect(settled({ tools: true }, policy, { search: false })).toMatchObject({
         search: false,
-        unsupported: ['top_k'],
+        ignored: ['top_k'],
       })
   })
 })
@@ -123,6 +123,6 @@ describe('a client', () => {
     ['reads its own words where no query is told', {}, [ran({ query: undefined })], [ran({ query: 'news of today' })]],
     ['gets no links but to web pages', {}, [ran({ sources: [{ ...page, url: 'file:///x' }, page] })], [ran()]],
   ])('%s', (_name, asked, deltas, expected) => {
-    expect(run(shownSearches({ ...asking, ...asked }), deltas)).toEqual(expected)
+    expect(runTransform(shownSearches({ ...asking, ...asked }), deltas)).toEqual(expected)
   })
 })

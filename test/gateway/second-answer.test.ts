@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { OnlyReasoning } from '../../src/core/only-reasoning.ts'
-import { read } from '../../src/core/source.ts'
+import { ReasoningOnlyError } from '../../src/core/only-reasoning.ts'
+import { readBatch } from '../../src/core/source.ts'
 import type { OpenedReply } from '../../src/core/upstream.ts'
 import { withSecondAnswer } from '../../src/gateway/second-answer.ts'
 import { fromTheStart } from '../support/replies.ts'
@@ -11,7 +11,7 @@ const text = (words: string): Delta => ({ type: 'text', text: words })
 const thought = (words: string): Delta => ({ type: 'reasoning', text: words })
 const counted = (outputTokens: number): Delta => ({ type: 'usage', usage: { inputTokens: 10, outputTokens } })
 const stop: Delta = { type: 'finish', reason: 'stop' }
-const only = (words: string): Delta => ({ type: 'error', error: new OnlyReasoning(words) })
+const only = (words: string): Delta => ({ type: 'error', error: new ReasoningOnlyError(words) })
 const failed: Delta = { type: 'error', error: new GatewayError('timeout', 'late') }
 
 function sourceOf(batches: Delta[][], onCancel = () => {}): OpenedReply {
@@ -25,7 +25,7 @@ function sourceOf(batches: Delta[][], onCancel = () => {}): OpenedReply {
 async function deltasOf(reply: OpenedReply): Promise<Delta[]> {
   const source = fromTheStart(reply)
   const all: Delta[] = []
-  for (let batch = await read(source); batch; batch = await read(source)) all.push(...batch)
+  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) all.push(...batch)
   return all
 }
 
@@ -58,30 +58,33 @@ describe('a reply of thoughts alone', () => {
   ])('%s', async (_name, second, expected) => {
     const notes: string[] = []
     const again = () => Promise.resolve(sourceOf(second))
-    const source = withSecondAnswer(sourceOf(first), { again, note: (note) => void notes.push(note) })
+    const source = withSecondAnswer(sourceOf(first), { again, annotate: (annotate) => void notes.push(annotate) })
     expect(await deltasOf(source)).toEqual([...shown, ...expected])
     expect(notes[0]).toBe('asking again without thinking: the reply held thoughts alone')
   })
 
   test('is the answer where nobody can be asked again', async () => {
     const notes: string[] = []
-    const source = withSecondAnswer(sourceOf(first), { again: undefined, note: (note) => void notes.push(note) })
+    const source = withSecondAnswer(sourceOf(first), {
+      again: undefined,
+      annotate: (annotate) => void notes.push(annotate),
+    })
     expect(await deltasOf(source)).toEqual([...shown, ...asAnswer])
     expect(notes).toEqual(['handed the thoughts out as the answer: the reply held nothing else'])
   })
 
   test('is the answer where the second call is refused', async () => {
     const again = () => Promise.reject(new GatewayError('rate-limited', 'busy'))
-    expect(await deltasOf(withSecondAnswer(sourceOf(first), { again, note() {} }))).toEqual([...shown, ...asAnswer])
+    expect(await deltasOf(withSecondAnswer(sourceOf(first), { again, annotate() {} }))).toEqual([...shown, ...asAnswer])
   })
 
   test('asks nobody once nobody listens', async () => {
     let cancelled = 0
     const { promise, resolve } = Promise.withResolvers<OpenedReply>()
-    const source = fromTheStart(withSecondAnswer(sourceOf(first), { again: () => promise, note() {} }))
-    await read(source)
-    await read(source)
-    const rest = read(source)
+    const source = fromTheStart(withSecondAnswer(sourceOf(first), { again: () => promise, annotate() {} }))
+    await readBatch(source)
+    await readBatch(source)
+    const rest = readBatch(source)
     source.cancel()
     resolve(sourceOf([[text('A')]], () => cancelled++))
     expect(await rest).toBeUndefined()
@@ -92,5 +95,5 @@ describe('a reply of thoughts alone', () => {
 test('any other reply stays as it is', async () => {
   const again = () => Promise.reject(new Error('nobody asks'))
   for (const batches of [[[thought('Hm')], [text('A'), stop]], [[failed]], [[text('A')]]])
-    expect(await deltasOf(withSecondAnswer(sourceOf(batches), { again, note() {} }))).toEqual(batches.flat())
+    expect(await deltasOf(withSecondAnswer(sourceOf(batches), { again, annotate() {} }))).toEqual(batches.flat())
 })

@@ -2,13 +2,13 @@ import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { run } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/machine.ts'
 import { stopAt } from '../../src/gateway/stop.ts'
 
 const finish: Delta = { type: 'finish', reason: 'stop' }
 
 function answer(sequences: string[], pieces: string[]): [text: string, stopSequence: string | undefined] {
-  const out = run(stopAt(sequences), [...pieces.map((text): Delta => ({ type: 'text', text })), finish])
+  const out = runTransform(stopAt(sequences), [...pieces.map((text): Delta => ({ type: 'text', text })), finish])
   const text = out.map((delta) => (delta.type === 'text' ? delta.text : '')).join('')
   const end = out.at(-1)
   return [text, end?.type === 'finish' ? end.stopSequence : 'no finish']
@@ -28,7 +28,7 @@ test.each<[string, string[], string[], [string, string | undefined]]>([
 })
 
 test('reasoning is not looked at', () => {
-  const out = run(stopAt(['END']), [{ type: 'reasoning', text: 'END' }, { type: 'text', text: 'x' }, finish])
+  const out = runTransform(stopAt(['END']), [{ type: 'reasoning', text: 'END' }, { type: 'text', text: 'x' }, finish])
   expect(out).toEqual([{ type: 'reasoning', text: 'END' }, { type: 'text', text: 'x' }, finish])
 })
 
@@ -61,7 +61,7 @@ test('what was held back comes in front of an error, of a call and of the end, f
   const call: Delta = { type: 'tool-call', key: '0', name: 'f', arguments: '{}' }
   const finish: Delta = { type: 'finish', reason: 'stop' }
   for (const last of [error, call, finish])
-    expect(run(stopAt(['END']), [{ type: 'text', text: 'the EN' }, last])).toEqual([
+    expect(runTransform(stopAt(['END']), [{ type: 'text', text: 'the EN' }, last])).toEqual([
       { type: 'text', text: 'the ' },
       { type: 'text', text: 'EN' },
       last,

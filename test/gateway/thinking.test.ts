@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
-import { run } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/machine.ts'
 import { type ThinkingMode, thinking } from '../../src/gateway/thinking.ts'
 
 const deltas: Delta[] = [
@@ -13,7 +13,7 @@ const deltas: Delta[] = [
 ]
 
 function textIn(mode: ThinkingMode): string {
-  return run(thinking(mode), deltas)
+  return runTransform(thinking(mode), deltas)
     .map((delta) => (delta.type === 'text' ? delta.text : `(${delta.type})`))
     .join('')
 }
@@ -40,7 +40,7 @@ test('a tag is closed in front of what becomes a block of its own', () => {
     type: 'server-tool',
     tool: { id: 's', name: 'search', arguments: '{}', kind: 'web-search', sources: [] },
   }
-  expect(run(thinking('tags'), [{ type: 'reasoning', text: 'a' }, search])).toEqual([
+  expect(runTransform(thinking('tags'), [{ type: 'reasoning', text: 'a' }, search])).toEqual([
     { type: 'text', text: '<thinking>\na' },
     { type: 'text', text: '\n</thinking>\n\n' },
     search,
@@ -59,13 +59,13 @@ test.each<[ThinkingMode, string]>([
     usage,
     { type: 'text', text: 'c' },
   ]
-  const shown = run(thinking(mode), deltas)
+  const shown = runTransform(thinking(mode), deltas)
   expect(shown.map((delta) => (delta.type === 'text' ? delta.text : '')).join('')).toBe(expected)
   expect(shown.filter(({ type }) => type === 'usage')).toEqual([usage, usage])
 })
 
 test('a cut stream still closes its tag', () => {
-  expect(run(thinking('tags'), [{ type: 'reasoning', text: 'a' }])).toEqual([
+  expect(runTransform(thinking('tags'), [{ type: 'reasoning', text: 'a' }])).toEqual([
     { type: 'text', text: '<thinking>\na' },
     { type: 'text', text: '\n</thinking>\n\n' },
   ])

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Delta, StreamEvent } from '../../src/core/events.ts'
-import { grammar } from '../../src/core/grammar.ts'
-import { chain, type Machine } from '../../src/core/machine.ts'
+import { streamNormaliser } from '../../src/core/grammar.ts'
+import { chain, type Transform } from '../../src/core/machine.ts'
 import type { Tool } from '../../src/core/request.ts'
 import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
 import { toolArguments } from '../../src/gateway/tool-arguments.ts'
@@ -35,14 +35,14 @@ const { tools: lowered } = openaiResponses.decode(
 
 async function kept(deltas: Delta[], tools: readonly Tool[] = [...declared, ...lowered], notes: string[] = []) {
   const { signal } = new AbortController()
-  const checked = toolArguments({ tools, validate: validateHere, signal, note: (note) => notes.push(note) })
+  const checked = toolArguments({ tools, validate: validateHere, signal, annotate: (annotate) => notes.push(annotate) })
   const transform = checked ? chain(grammarOfTest(), checked) : grammarOfTest()
   return eventsIn({ ...replyOf(deltas.map((delta) => [delta])), transform })
 }
 
-function grammarOfTest(): Machine<Delta, StreamEvent> {
+function grammarOfTest(): Transform<Delta, StreamEvent> {
   let id = 0
-  return grammar({ newToolCallId: () => `new_${++id}`, inputTokens: 25, countTokens: (text) => text.length })
+  return streamNormaliser({ newToolCallId: () => `new_${++id}`, inputTokens: 25, countTokens: (text) => text.length })
 }
 
 /** `text-start`, `tool-call-delta {"a":1}`, `error …` */
@@ -59,7 +59,7 @@ const unfit = (name: string, violation: string) =>
 
 test('without a tool that promises anything there is nothing to keep', () => {
   const { signal } = new AbortController()
-  expect(toolArguments({ tools: [tool('loose')], validate: validateHere, signal, note() {} })).toBeUndefined()
+  expect(toolArguments({ tools: [tool('loose')], validate: validateHere, signal, annotate() {} })).toBeUndefined()
 })
 
 test('a tool that promises nothing passes in its pieces, whatever they say', async () => {

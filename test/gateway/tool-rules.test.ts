@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Delta, FinishReason } from '../../src/core/events.ts'
-import { run } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/machine.ts'
 import { type ToolRules, toolRules } from '../../src/gateway/tool-rules.ts'
 
 const say = (text: string): Delta => ({ type: 'text', text })
@@ -13,8 +13,8 @@ const call = (key: string, name: string): Delta[] => [
 
 function heard(rules: Partial<ToolRules>, deltas: Delta[]) {
   const notes: string[] = []
-  const note = (text: string) => void notes.push(text)
-  const out = run(toolRules({ choice: 'auto', parallel: true, mustCall: false, note, ...rules }), deltas)
+  const annotate = (text: string) => void notes.push(text)
+  const out = runTransform(toolRules({ choice: 'auto', parallel: true, mustCall: false, annotate, ...rules }), deltas)
   return { out, notes }
 }
 

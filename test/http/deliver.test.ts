@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta, StreamEvent } from '../../src/core/events.ts'
-import type { Machine } from '../../src/core/machine.ts'
+import type { Transform } from '../../src/core/machine.ts'
 import type { ReplyStream } from '../../src/core/pipeline.ts'
-import { polled } from '../../src/core/source.ts'
+import { fromAsync } from '../../src/core/source.ts'
 import { streamReply, wholeReply } from '../../src/http/deliver.ts'
 import { openRecord } from '../../src/observe/record.ts'
 import { manualClock } from '../support/clock.ts'
@@ -24,7 +24,7 @@ function handFed() {
   const batches: (Delta[] | undefined)[] = []
   const events: StreamEvent[][] = []
   const state = { cancelled: false }
-  const rest = polled<Delta>(
+  const rest = fromAsync<Delta>(
     () =>
       new Promise((resolve) => {
         if (batches.length > 0) resolve(batches.shift())
@@ -34,7 +34,7 @@ function handFed() {
       state.cancelled = true
     },
   )
-  const transform: Machine<Delta, StreamEvent> = {
+  const transform: Transform<Delta, StreamEvent> = {
     push: (_delta, out) => void out.push(...(events.shift() ?? [])),
     end() {},
   }

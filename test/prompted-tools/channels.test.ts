@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { run } from '../../src/core/machine.ts'
-import { OnlyReasoning } from '../../src/core/only-reasoning.ts'
+import { runTransform } from '../../src/core/machine.ts'
+import { ReasoningOnlyError } from '../../src/core/only-reasoning.ts'
 import type { Tool } from '../../src/core/request.ts'
 import { channels } from '../../src/prompted-tools/channels.ts'
 
@@ -19,8 +19,8 @@ const call: Delta = { type: 'tool-call', key: 'call-0', id: 'c1', name: 'look', 
 
 function sorted(deltas: Delta[], notes: string[] = [], tools: Tool[] = [look]): Delta[] {
   const empty = () => new GatewayError('upstream-malformed', 'empty', { code: 'empty' })
-  return run(
-    channels({ tools, scanLimit: 10_000, frames: false, empty, note: (note) => void notes.push(note) }),
+  return runTransform(
+    channels({ tools, scanLimit: 10_000, frames: false, empty, annotate: (annotate) => void notes.push(annotate) }),
     deltas,
   )
 }
@@ -29,7 +29,7 @@ function sorted(deltas: Delta[], notes: string[] = [], tools: Tool[] = [look]): 
 function ending(deltas: Delta[], tools?: Tool[]): unknown {
   const last = sorted(deltas, [], tools).at(-1)
   if (last?.type !== 'error') return last?.type === 'finish' ? last.reason : last?.type
-  return last.error instanceof OnlyReasoning ? { thoughts: last.error.text } : last.error.code
+  return last.error instanceof ReasoningOnlyError ? { thoughts: last.error.text } : last.error.code
 }
 
 describe('a reply of thoughts alone', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Delta } from '../../src/core/events.ts'
-import { run } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/machine.ts'
 import type { Tool } from '../../src/core/request.ts'
 import { toolCallParser } from '../../src/prompted-tools/parse.ts'
 import { renderCall } from '../../src/prompted-tools/prompt.ts'
@@ -266,12 +266,12 @@ describe('text stays text', () => {
 
   test('when no tool is declared', () => {
     const deltas = [text(bash), stop]
-    expect(run(toolCallParser([], { scanLimit: 100 }), deltas)).toEqual(deltas)
+    expect(runTransform(toolCallParser([], { scanLimit: 100 }), deltas)).toEqual(deltas)
   })
 
   test('when it is reasoning', () => {
     const deltas: Delta[] = [{ type: 'reasoning', text: bash }, text('Nothing to run.'), stop]
-    expect(run(parser(), deltas)).toEqual(deltas)
+    expect(runTransform(parser(), deltas)).toEqual(deltas)
   })
 })
 
@@ -334,7 +334,7 @@ describe('a call that is not whole is not executed', () => {
     ['in a fence', '```json\n{"name":"bash","arguments":{"command":"rm'],
   ])('%s, and is shown where the model ended its turn', (_name, written) => {
     expect(parse(written)).toEqual({ text: written, calls: [], end: 'length' })
-    const shown = run(parser(), [text(written), { type: 'finish', reason: 'length' }])
+    const shown = runTransform(parser(), [text(written), { type: 'finish', reason: 'length' }])
     const [before = ''] = written.split(/[<{`]/)
     expect(shown).toEqual([...(before === '' ? [] : [text(before)]), { type: 'finish', reason: 'length' }])
   })
@@ -349,13 +349,13 @@ describe('a call that is not whole is not executed', () => {
   })
 
   test('when the upstream gave another reason, which stays', () => {
-    const out = run(parser(), [text(cut), { type: 'finish', reason: 'content-filter' }])
+    const out = runTransform(parser(), [text(cut), { type: 'finish', reason: 'content-filter' }])
     expect(out).toEqual([text('Running it.\n'), { type: 'finish', reason: 'content-filter' }])
   })
 
   test('when the stream is cut without an end', () => {
-    expect(run(parser(), [text(cut)])).toEqual([text('Running it.\n')])
-    expect(run(parser(), [text('Look: <tool')])).toEqual([text('Look: '), text('<tool')])
+    expect(runTransform(parser(), [text(cut)])).toEqual([text('Running it.\n')])
+    expect(runTransform(parser(), [text('Look: <tool')])).toEqual([text('Look: '), text('<tool')])
   })
 
   test.each([
@@ -379,7 +379,11 @@ describe('a call that is not whole is not executed', () => {
   })
 
   test('and nothing follows the error', () => {
-    const out = run(parser(), [text('<tool_call>{"name":"bash","arguments":[7]}</tool_call>'), text('more'), stop])
+    const out = runTransform(parser(), [
+      text('<tool_call>{"name":"bash","arguments":[7]}</tool_call>'),
+      text('more'),
+      stop,
+    ])
     expect(out.map((delta) => delta.type)).toEqual(['error'])
   })
 })
@@ -387,7 +391,7 @@ describe('a call that is not whole is not executed', () => {
 describe('other deltas', () => {
   test('pass at once while a call is held', () => {
     const usage: Delta = { type: 'usage', usage: { inputTokens: 1, outputTokens: 2 } }
-    expect(run(parser(), [text(bash.slice(0, 30)), usage, thought, text(bash.slice(30)), stop])).toEqual([
+    expect(runTransform(parser(), [text(bash.slice(0, 30)), usage, thought, text(bash.slice(30)), stop])).toEqual([
       usage,
       thought,
       { type: 'tool-call', key: 'text-0', name: 'bash', arguments: '{"command":"ls"}' },
@@ -396,7 +400,7 @@ describe('other deltas', () => {
   })
 
   test('of reasoning come after the text that was before them', () => {
-    expect(run(parser(), [text('a <'), thought, text('b'), stop])).toEqual([
+    expect(runTransform(parser(), [text('a <'), thought, text('b'), stop])).toEqual([
       text('a '),
       text('<'),
       thought,
@@ -407,7 +411,7 @@ describe('other deltas', () => {
 
   test('of native calls come after the text that was before them and share no key with written ones', () => {
     const native: Delta = { type: 'tool-call', key: '0', id: 'a', name: 'bash', arguments: '{}' }
-    const out = run(parser(), [text(`Hm\n${bash}`), native, text('{'), stop])
+    const out = runTransform(parser(), [text(`Hm\n${bash}`), native, text('{'), stop])
     expect(out).toEqual([
       text('Hm\n'),
       { type: 'tool-call', key: 'text-0', name: 'bash', arguments: '{"command":"ls"}' },
@@ -417,9 +421,13 @@ describe('other deltas', () => {
   })
 
   test('of errors end the stream', () => {
-    const error = run(parser(), [text('<tool_call>{"name":"bash","arguments":[7]}</tool_call>')])[0]
+    const error = runTransform(parser(), [text('<tool_call>{"name":"bash","arguments":[7]}</tool_call>')])[0]
     if (!error) throw new Error('no delta')
-    expect(run(parser(), [text('so '), text('<tool'), error, stop])).toEqual([text('so '), text('<tool'), error])
+    expect(runTransform(parser(), [text('so '), text('<tool'), error, stop])).toEqual([
+      text('so '),
+      text('<tool'),
+      error,
+    ])
   })
 })
 
@@ -430,19 +438,19 @@ describe('the scan limit', () => {
     ['JSON', `{"type":"${'x'.repeat(60)}"}`],
     ['fenced JSON', `\`\`\`json\n{"type":"${'x'.repeat(60)}"}\n\`\`\``],
   ])('gives up on %s that may be data', (_name, data) => {
-    expect(join(run(small(), [text(data), stop]))).toEqual({ text: data, calls: [], end: 'stop' })
+    expect(join(runTransform(small(), [text(data), stop]))).toEqual({ text: data, calls: [], end: 'stop' })
   })
 
   test('drops a call that does not end, with all its text', () => {
     const long = `a <tool_call>{"name":"bash","arguments":{"command":"${'x'.repeat(60)}"}}</tool_call> b`
-    expect(join(run(small(), [text(long), stop]))).toEqual({ text: 'a ', calls: [], end: 'length' })
+    expect(join(runTransform(small(), [text(long), stop]))).toEqual({ text: 'a ', calls: [], end: 'length' })
   })
 
   test('counts the same however the text is cut', () => {
     const long = `{"id":"${'<tool_call>bash</tool_call>'.repeat(3)}"}`
-    const whole = join(run(small(), [text(long), stop]))
+    const whole = join(runTransform(small(), [text(long), stop]))
     for (let cut = 0; cut < long.length; cut++)
-      expect(join(run(small(), [text(long.slice(0, cut)), text(long.slice(cut)), stop]))).toEqual(whole)
+      expect(join(runTransform(small(), [text(long.slice(0, cut)), text(long.slice(cut)), stop]))).toEqual(whole)
   })
 })
 
@@ -464,10 +472,10 @@ test('the same comes out wherever a text is cut', () => {
     for (const before of [[], [thought]]) {
       const whole = parse(sample, before)
       for (let cut = 1; cut < sample.length; cut++)
-        expect(join(run(parser(), [...before, text(sample.slice(0, cut)), text(sample.slice(cut)), stop]))).toEqual(
-          whole,
-        )
-      expect(join(run(parser(), [...before, ...Array.from(sample.split(''), text), stop]))).toEqual(whole)
+        expect(
+          join(runTransform(parser(), [...before, text(sample.slice(0, cut)), text(sample.slice(cut)), stop])),
+        ).toEqual(whole)
+      expect(join(runTransform(parser(), [...before, ...Array.from(sample.split(''), text), stop]))).toEqual(whole)
     }
 })
 
@@ -482,7 +490,7 @@ describe('for any input', () => {
     const plain = fc.string({ unit: 'binary' }).map((sample) => sample.replace(/[<`~{]/g, ''))
     fc.assert(
       fc.property(fc.array(plain), (pieces) => {
-        expect(join(run(parser(), [...pieces.map(text), stop]))).toEqual({
+        expect(join(runTransform(parser(), [...pieces.map(text), stop]))).toEqual({
           text: pieces.join(''),
           calls: [],
           end: 'stop',
@@ -528,7 +536,7 @@ describe('for any input', () => {
           const [first = 0, second = 0] = [a % (written.length + 1), b % (written.length + 1)].sort((x, y) => x - y)
           const pieces = [written.slice(0, first), written.slice(first, second), written.slice(second)]
           const machine = toolCallParser([{ name, description: '', parameters: {} }], { scanLimit: 100_000 })
-          expect(join(run(machine, [...pieces.map(text), stop]))).toEqual({
+          expect(join(runTransform(machine, [...pieces.map(text), stop]))).toEqual({
             text: '',
             calls: [{ name, arguments: JSON.parse(json) }],
             end: 'stop',
@@ -596,8 +604,8 @@ describe('for any input', () => {
     fc.assert(
       fc.property(fc.array(fragment, { maxLength: 30 }), fc.boolean(), (pieces, reasons) => {
         const before = reasons ? [thought] : []
-        const whole = join(run(parser(), [...before, text(pieces.join('')), stop]))
-        expect(join(run(parser(), [...before, ...pieces.map(text), stop]))).toEqual(whole)
+        const whole = join(runTransform(parser(), [...before, text(pieces.join('')), stop]))
+        expect(join(runTransform(parser(), [...before, ...pieces.map(text), stop]))).toEqual(whole)
       }),
       { numRuns: 3000 },
     )
@@ -621,7 +629,7 @@ function parser() {
 }
 
 function parse(answer: string, before: Delta[] = []) {
-  return join(run(parser(), [...before, text(answer), stop]))
+  return join(runTransform(parser(), [...before, text(answer), stop]))
 }
 
 /** What a client would make of the deltas. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { run } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/machine.ts'
 import type { ChatRequest, Message, UserPart } from '../../src/core/request.ts'
 import { toolCallParser } from '../../src/prompted-tools/parse.ts'
 import { promptTools } from '../../src/prompted-tools/prompt.ts'
@@ -182,7 +182,7 @@ describe('tool history becomes text', () => {
 
   test('a call as shown is a call as read', () => {
     const [message] = promptTools(request({ messages: [called('a', '{"city":"</tool_call>\\n"}')] })).messages
-    const out = run(toolCallParser([weather], { scanLimit: 1000 }), [
+    const out = runTransform(toolCallParser([weather], { scanLimit: 1000 }), [
       { type: 'text', text: lastText(message ? [message] : []) },
     ])
     expect(out).toEqual([

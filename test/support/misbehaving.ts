@@ -1,5 +1,5 @@
 import type { Delta } from '../../src/core/events.ts'
-import { polled } from '../../src/core/source.ts'
+import { fromAsync } from '../../src/core/source.ts'
 import type { OpenedReply, Upstream } from '../../src/core/upstream.ts'
 
 const megabyte = 'x'.repeat(1_000_000)
@@ -8,7 +8,7 @@ const megabyte = 'x'.repeat(1_000_000)
 export function misbehaving(manner: 'flood' | 'huge' | 'throws' | 'rejects' | 'breaks its word') {
   const state = { sentBytes: 0, cancelled: false }
   const limit = manner === 'flood' ? Number.POSITIVE_INFINITY : 50_000_000
-  const source = polled<Delta>(
+  const source = fromAsync<Delta>(
     async () => {
       await new Promise((resolve) => setImmediate(resolve))
       if (state.cancelled || state.sentBytes >= limit) return undefined
@@ -21,7 +21,7 @@ export function misbehaving(manner: 'flood' | 'huge' | 'throws' | 'rejects' | 'b
     },
   )
   const broken = () =>
-    polled<Delta>(
+    fromAsync<Delta>(
       () => Promise.reject(new TypeError('a private detail')),
       () => {},
     )
@@ -37,7 +37,7 @@ export function misbehaving(manner: 'flood' | 'huge' | 'throws' | 'rejects' | 'b
         search: false,
       },
     ],
-    unsupported: () => [],
+    ignored: () => [],
     open(): Promise<OpenedReply> {
       switch (manner) {
         case 'throws':

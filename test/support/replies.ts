@@ -1,6 +1,6 @@
 import type { Delta, StreamEvent } from '../../src/core/events.ts'
 import { pipeline, type ReplyStream } from '../../src/core/pipeline.ts'
-import type { Source } from '../../src/core/source.ts'
+import type { BatchStream } from '../../src/core/source.ts'
 import type { OpenedReply } from '../../src/core/upstream.ts'
 
 /** A reply of these batches, none of which has been read. */
@@ -10,7 +10,7 @@ export function replyOf(batches: readonly (readonly Delta[])[]): OpenedReply {
 }
 
 /** A reply from its first delta on. */
-export function fromTheStart({ first, rest }: OpenedReply): Source<Delta[]> {
+export function fromTheStart({ first, rest }: OpenedReply): BatchStream<Delta[]> {
   let held: Delta[] | undefined = first
   return {
     next(onBatch, direct) {

@@ -12,7 +12,7 @@ export function plainRequest(more: Partial<ChatRequest> = {}): ChatRequest {
     reasoning: { mode: 'default' },
     output: { type: 'text' },
     search: false,
-    unsupported: [],
+    ignored: [],
     ...more,
   }
 }

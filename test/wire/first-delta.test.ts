@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { OnlyReasoning } from '../../src/core/only-reasoning.ts'
-import type { Source } from '../../src/core/source.ts'
+import { ReasoningOnlyError } from '../../src/core/only-reasoning.ts'
+import type { BatchStream } from '../../src/core/source.ts'
 import { awaitFirstDelta } from '../../src/wire/first-delta.ts'
 
 const text = (words: string): Delta => ({ type: 'text', text: words })
@@ -10,7 +10,7 @@ const usage: Delta = { type: 'usage', usage: { inputTokens: 1, outputTokens: 1 }
 const finish: Delta = { type: 'finish', reason: 'stop' }
 const error: Delta = { type: 'error', error: new GatewayError('upstream-unavailable', 'down') }
 
-function sourceOf(...batches: Delta[][]): Source<Delta[]> & { reads: number; cancelled: boolean } {
+function sourceOf(...batches: Delta[][]): BatchStream<Delta[]> & { reads: number; cancelled: boolean } {
   const source = {
     reads: 0,
     cancelled: false,
@@ -47,7 +47,7 @@ describe('a reply has begun', () => {
 })
 
 test('a reply of thoughts alone has begun: whoever asked may ask again', async () => {
-  const only: Delta = { type: 'error', error: new OnlyReasoning('Hm') }
+  const only: Delta = { type: 'error', error: new ReasoningOnlyError('Hm') }
   const source = sourceOf([only])
   expect(await awaitFirstDelta(source, false)).toEqual({ first: [only], rest: source })
 })

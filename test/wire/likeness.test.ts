@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Delta } from '../../src/core/events.ts'
-import { read as nextBatch } from '../../src/core/source.ts'
+import { readBatch as nextBatch } from '../../src/core/source.ts'
 import { decoder } from '../../src/upstreams/chat-completions/decode.ts'
 import { usualSettings, zaiErrors } from '../../src/upstreams/zai-api/errors.ts'
 import type { Pieces } from '../../src/wire/http.ts'
@@ -121,7 +121,7 @@ function cut(bytes: Buffer, size: number): Pieces {
 }
 
 async function deltasOf(bytes: Buffer, size: number, whole = false): Promise<Delta[]> {
-  const reader = decoder({ tools: [], errors: zaiErrors(usualSettings), now: () => 0, note() {} })
+  const reader = decoder({ tools: [], errors: zaiErrors(usualSettings), now: () => 0, annotate() {} })
   const options = { decoder: reader, clock: manualClock(), signal: new AbortController().signal, idleMs: 1_000, whole }
   const source = sseDeltas(cut(bytes, size), options)
   const said: Delta[] = []

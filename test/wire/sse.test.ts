@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
-import type { Machine } from '../../src/core/machine.ts'
-import { read } from '../../src/core/source.ts'
+import type { Transform } from '../../src/core/machine.ts'
+import { readBatch } from '../../src/core/source.ts'
 import { type Pieces, piecesOf } from '../../src/wire/http.ts'
 import { likenessOf } from '../../src/wire/likeness.ts'
 import { pieceOf } from '../../src/wire/piece.ts'
@@ -10,7 +10,7 @@ import { manualClock } from '../support/clock.ts'
 import { until } from '../support/gateway.ts'
 
 /** Says every payload back as text, and `END` as the end of the reply. */
-const echo: Machine<string, Delta> = {
+const echo: Transform<string, Delta> = {
   push: (data, out) =>
     void out.push(data === 'END' ? { type: 'finish', reason: 'stop' } : { type: 'text', text: data }),
   end() {},
@@ -55,7 +55,7 @@ test('a client that cannot be written to directly hears nothing twice', async ()
     ...{ decoder: alike, clock: manualClock(), signal: new AbortController().signal },
     idleMs: 5_000,
   })
-  expect((await read(source))?.map(({ type }) => type)).toEqual(['text'])
+  expect((await readBatch(source))?.map(({ type }) => type)).toEqual(['text'])
   const write = () => {
     throw new Error('gone')
   }
@@ -67,7 +67,7 @@ test('a client that cannot be written to directly hears nothing twice', async ()
 /** Payloads, and `error <kind>` where the stream failed. */
 async function readAll(source: ReturnType<typeof setUp>['source']): Promise<string[]> {
   const all: string[] = []
-  for (let batch = await read(source); batch; batch = await read(source))
+  for (let batch = await readBatch(source); batch; batch = await readBatch(source))
     for (const delta of batch) {
       if (delta.type === 'text') all.push(delta.text)
       if (delta.type === 'error') all.push(`error ${delta.error.kind}`)
@@ -137,16 +137,16 @@ describe('server-sent events', () => {
         },
       }),
     )
-    const first = read(source)
+    const first = readBatch(source)
     clock.advance(4_000)
     feed?.enqueue(new TextEncoder().encode(': still here\n\n'))
     await first
-    const second = read(source)
+    const second = readBatch(source)
     clock.advance(4_999)
     expect(seen.cancels).toBe(0)
     clock.advance(1)
     expect(await second).toMatchObject([{ type: 'error', error: { kind: 'timeout', code: 'upstream_idle' } }])
-    expect(await read(source)).toBeUndefined()
+    expect(await readBatch(source)).toBeUndefined()
     expect(clock.pending()).toBe(0)
   })
 
@@ -162,7 +162,7 @@ describe('server-sent events', () => {
         },
       })
       const reply = setUp(body)
-      expect(await read(reply.source)).toHaveLength(2)
+      expect(await readBatch(reply.source)).toHaveLength(2)
       reply.source.cancel()
       return { ...reply, end }
     }
@@ -191,14 +191,14 @@ describe('server-sent events', () => {
     source.cancel()
     expect(seen.cancels).toBe(1)
     expect(clock.pending()).toBe(0)
-    expect(await read(source)).toBeUndefined()
+    expect(await readBatch(source)).toBeUndefined()
   })
 })
 
 /** The next batch that holds something: a read of half an event brings none. */
 async function readSome(source: ReturnType<typeof setUp>['source']): Promise<Delta[] | undefined> {
-  let batch = await read(source)
-  while (batch?.length === 0) batch = await read(source)
+  let batch = await readBatch(source)
+  while (batch?.length === 0) batch = await readBatch(source)
   return batch
 }
 
@@ -218,9 +218,9 @@ test.each([
       },
     })
     const { source, seen } = setUp(body)
-    expect(await read(source)).toEqual([{ type: 'text', text: 'first' }])
+    expect(await readBatch(source)).toEqual([{ type: 'text', text: 'first' }])
     expect(await readSome(source)).toMatchObject([{ type: 'error', error: { code: 'upstream_event_too_large' } }])
-    expect(await read(source)).toBeUndefined()
+    expect(await readBatch(source)).toBeUndefined()
     expect(seen.cancels).toBeGreaterThan(0)
     expect(sent).toBeLessThan(mostMegabytes * 1024 * 1024)
   },
@@ -253,7 +253,7 @@ test.each([
     if (!over) setImmediate(others)
   }
   setImmediate(others)
-  for (let batch = await read(source); batch; batch = await read(source));
+  for (let batch = await readBatch(source); batch; batch = await readBatch(source));
   over = true
   expect(turns).toBeGreaterThanOrEqual(7)
 })

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { within } from '../../core/clock.ts'
+import { withTimeout } from '../../core/clock.ts'
 import type { Answer } from '../../wire/answer.ts'
 import { ask, codeOf, type Edge, patienceMs, reasonOf } from './ask.ts'
 import { type Examined, type Finding, fail, pass, skip, warn } from './finding.ts'
@@ -35,7 +35,7 @@ async function resolve(check: string, hostname: string, through: string | undefi
   if (isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) return skip(check, 'an address needs none')
   const next = 'Check the network connection and the name server; behind a company proxy set HTTPS_PROXY.'
   try {
-    const addresses = await within(edge.lookup(hostname), patienceMs, () => undefined, edge.clock)
+    const addresses = await withTimeout(edge.lookup(hostname), patienceMs, () => undefined, edge.clock)
     if (addresses !== undefined) return pass(check, addresses.join(', '))
     return fail(check, `the name server did not answer within ${patienceMs / 1000} s`, next)
   } catch (thrown) {

@@ -51,7 +51,7 @@ export function decode(checked: unknown, headers: Headers): Decoded<MessagesOpti
       output: decodeOutput(body),
       search,
       searchRules,
-      unsupported: [...ignored],
+      ignored: [...ignored],
     },
     options: {
       thinking,

@@ -1,8 +1,8 @@
 import { citationFinder } from '../../core/citations.ts'
 import type { Encoder, ReplyHead, TextWriter } from '../../core/dialect.ts'
-import type { FinishReason, ProseKind, Reply, Usage, WebSource } from '../../core/events.ts'
+import type { FinishReason, Reply, TextKind, Usage, WebSource } from '../../core/events.ts'
 import { seal, unseal } from '../../core/seal.ts'
-import { around, sseMessage, unquoted } from '../../core/sse.ts'
+import { jsonEscape, sseMessage, templateWriter } from '../../core/sse.ts'
 import type { AppliedEdit } from './context-management.ts'
 import { errorBody } from './errors.ts'
 import { thinkingProgress } from './thinking-progress.ts'
@@ -42,8 +42,8 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
   let cited = new Set<WebSource>()
   let index = -1
   // A delta costs one JSON.stringify of its text: all around it is the same for the whole block.
-  let write = around('', '')
-  const deltas: Record<ProseKind, TextWriter> = {
+  let write = templateWriter('', '')
+  const deltas: Record<TextKind, TextWriter> = {
     text: {
       kind: 'text',
       write: (pieces) => write(pieces),
@@ -86,18 +86,18 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
           start(out, toolUse(event, {}, options), 'input_json_delta', 'partial_json')
           break
         case 'reasoning-delta':
-          if (thinking === 'shown') out.push(write([unquoted(event.text)]))
+          if (thinking === 'shown') out.push(write([jsonEscape(event.text)]))
           deltas.reasoning.account(event.text, out)
           writer = deltas.reasoning
           break
         case 'text-delta':
-          out.push(write([unquoted(event.text)]))
+          out.push(write([jsonEscape(event.text)]))
           // Citations follow the very piece they are found in.
           writer = searches === 0 ? deltas.text : undefined
           deltas.text.account(event.text, out)
           break
         case 'tool-call-delta':
-          out.push(write([unquoted(event.text)]))
+          out.push(write([jsonEscape(event.text)]))
           break
         case 'reasoning-end':
           if (thinking === 'hidden') break
@@ -119,7 +119,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
         case 'server-tool': {
           const { use, result } = searchBlocks(head, searches++, event.tool)
           start(out, { ...use, input: {} }, 'input_json_delta', 'partial_json')
-          out.push(write([unquoted(JSON.stringify(use.input))]), named('content_block_stop', { index }))
+          out.push(write([jsonEscape(JSON.stringify(use.input))]), named('content_block_stop', { index }))
           index++
           out.push(
             named('content_block_start', { index, content_block: result }),
@@ -152,7 +152,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
   function start(out: string[], block: object, deltaType: string, field: string, rest = ''): void {
     index++
     const before = `event: content_block_delta\ndata: {"type":"content_block_delta","index":${index},"delta":{"type":"${deltaType}","${field}":"`
-    write = around(before, `"${rest}}}\n\n`)
+    write = templateWriter(before, `"${rest}}}\n\n`)
     out.push(named('content_block_start', { index, content_block: block }))
   }
 

@@ -48,7 +48,7 @@ export function decode(checked: unknown): Decoded<ChatOptions> {
       output: decodeOutput(body.response_format ?? body.text?.format ?? body.output_config?.format),
       search,
       searchRules,
-      unsupported: [
+      ignored: [
         ...ignored,
         ...ignoredRoles,
         ...unheard,

@@ -1,7 +1,7 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
 import type { Encoder, ReasoningField, ReplyHead, TextWriter } from '../../core/dialect.ts'
 import type { FinishReason, Reply, Usage } from '../../core/events.ts'
-import { around, asciiJson, sseMessage, unquoted } from '../../core/sse.ts'
+import { asciiJson, jsonEscape, sseMessage, templateWriter } from '../../core/sse.ts'
 import { customInput, type RunningInput, runningInput } from '../openai/custom-input.ts'
 import { errorBody } from './errors.ts'
 
@@ -60,7 +60,7 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
   }
   const answer: TextWriter = {
     kind: 'text',
-    write: around(`${before}{"content":"`, `"${afterDelta}`),
+    write: templateWriter(`${before}{"content":"`, `"${afterDelta}`),
     account(text) {
       for (const citation of pages.push(text)) cited.push(citation)
     },
@@ -77,12 +77,12 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
           if (thoughts++ > 0) gap = betweenThoughts
           break
         case 'reasoning-delta':
-          out.push(thought.write([unquoted(gap + event.text)]))
+          out.push(thought.write([jsonEscape(gap + event.text)]))
           gap = ''
           writer = thought
           break
         case 'text-delta':
-          out.push(answer.write([unquoted(event.text)]))
+          out.push(answer.write([jsonEscape(event.text)]))
           answer.account(event.text, out)
           writer = answer
           break
@@ -149,7 +149,7 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
 /** Clients of two hosts look in two places, each of which then has the whole of it. */
 function reasoningWriter(fields: readonly string[], before: string, after: string): TextWriter['write'] {
   const [field, ...others] = fields
-  if (others.length === 0) return around(`${before}"${field}":"`, `"${after}`)
+  if (others.length === 0) return templateWriter(`${before}"${field}":"`, `"${after}`)
   return (pieces) =>
     pieces.map((piece) => before + fields.map((name) => `"${name}":"${piece}"`).join(',') + after).join('')
 }

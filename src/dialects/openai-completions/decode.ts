@@ -29,7 +29,7 @@ export function decode(checked: unknown): Decoded<CompletionOptions> {
       reasoning: { mode: 'default' },
       output: { type: 'text' },
       search: false,
-      unsupported: unsupportedOptions(body),
+      ignored: unsupportedOptions(body),
     },
     options: { includeUsage: body.stream_options?.include_usage ?? false, echo: body.echo ? prompt : '' },
     stream: body.stream ?? false,

@@ -62,7 +62,7 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
       output: decodeOutput(body.text.format),
       search: tools.some((tool) => isWebSearch(tool) && isAllowed(tool)),
       searchRules,
-      unsupported: [
+      ignored: [
         ...body.tools.flatMap((tool, index) => unsupportedTool(tool, `tools.${index}`)),
         ...added.flatMap(({ tool, path }) => unsupportedTool(tool, path)),
         ...ignoredRoles,

@@ -1,7 +1,7 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
 import type { Encoder, ReplyHead, TextWriter } from '../../core/dialect.ts'
-import type { FinishReason, ProseKind, Reply, ReplyBlock, Usage } from '../../core/events.ts'
-import { sseMessage, unquoted } from '../../core/sse.ts'
+import type { FinishReason, Reply, ReplyBlock, TextKind, Usage } from '../../core/events.ts'
+import { jsonEscape, sseMessage } from '../../core/sse.ts'
 import { type RunningInput, runningInput } from '../openai/custom-input.ts'
 import type { Echo } from './echo.ts'
 import { failure } from './errors.ts'
@@ -54,7 +54,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
   let cited: Citation[] = []
   let textIndex = 0
   const write = (pieces: readonly string[]) => pieces.map(delta).join('')
-  const writers: Record<ProseKind, TextWriter> = {
+  const writers: Record<TextKind, TextWriter> = {
     text: {
       kind: 'text',
       write,
@@ -102,17 +102,17 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           break
         }
         case 'reasoning-delta':
-          out.push(delta(unquoted(event.text)))
+          out.push(delta(jsonEscape(event.text)))
           writer = writers.reasoning
           break
         case 'text-delta':
-          out.push(delta(unquoted(event.text)))
+          out.push(delta(jsonEscape(event.text)))
           // Citations follow the very piece they are found in.
           writer = searched ? undefined : writers.text
           writers.text.account(event.text, out)
           break
         case 'tool-call-delta':
-          if (call.kind === 'function') out.push(delta(unquoted(event.text)))
+          if (call.kind === 'function') out.push(delta(jsonEscape(event.text)))
           if (call.kind === 'custom') inputDelta(call.input.push(event.text), out)
           break
         case 'reasoning-end': {
@@ -226,7 +226,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
   }
 
   function inputDelta(text: string, out: string[]): void {
-    if (text !== '') out.push(delta(unquoted(text)))
+    if (text !== '') out.push(delta(jsonEscape(text)))
   }
 
   function place(index: number, type: ReplyBlock['type'], name?: string): object {

@@ -22,5 +22,5 @@ export const openaiResponses: Dialect<ResponsesOptions> = {
     path: '/input_tokens',
     encode: (inputTokens) => ({ object: 'response.input_tokens', input_tokens: inputTokens }),
   },
-  memory: { recall, keep },
+  storedConversation: { resolve: recall, save: keep },
 }

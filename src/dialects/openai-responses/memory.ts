@@ -1,5 +1,5 @@
-import { brief } from '../../core/brief.ts'
-import type { Find, KeptReply, ReplyHead } from '../../core/dialect.ts'
+import { truncate } from '../../core/brief.ts'
+import type { FindStored, ReplyHead, StoredResponse } from '../../core/dialect.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Reply } from '../../core/events.ts'
 import { textOr } from '../openai/fields.ts'
@@ -19,7 +19,7 @@ export type Recalled = ResponsesBody & { history?: ItemBody[] }
  *
  * Errors: `invalid-request` naming a previous response nobody knows.
  */
-export function recall(checked: unknown, find: Find): Recalled {
+export function recall(checked: unknown, find: FindStored): Recalled {
   const asked = checked as ResponsesBody // the door has checked it against the schema
   // A field of that name is none of this API's.
   const body = { ...asked, history: undefined, input: ownBody(asked).input.map((item) => resolved(item, find)) }
@@ -29,13 +29,13 @@ export function recall(checked: unknown, find: Find): Recalled {
   if (!previous)
     throw new GatewayError(
       'invalid-request',
-      `Previous response with id '${brief(previousId)}' not found. Send the whole conversation as input instead.`,
+      `Previous response with id '${truncate(previousId)}' not found. Send the whole conversation as input instead.`,
       { code: 'previous_response_not_found', param: 'previous_response_id' },
     )
   return { ...body, history: conversation(previous) }
 }
 
-function resolved(item: ItemBody, find: Find): ItemBody {
+function resolved(item: ItemBody, find: FindStored): ItemBody {
   if (item.type !== 'item_reference') return item
   const reference = textOr(item.id)
   const replyId = replyIdOf(reference)
@@ -44,12 +44,12 @@ function resolved(item: ItemBody, find: Find): ItemBody {
 }
 
 /** All that was said up to the end of a stored response: each one holds its conversation from the beginning. */
-function conversation({ input, reply }: KeptReply): ItemBody[] {
+function conversation({ input, reply }: StoredResponse): ItemBody[] {
   return [...input, ...(Array.isArray(reply.output) ? reply.output : [])] as ItemBody[] // as `keep` wrote them
 }
 
 /** What is stored of a response: nothing when the client said `store: false`. */
-export function keep(head: ReplyHead, reply: Reply, options: ResponsesOptions): KeptReply | undefined {
+export function keep(head: ReplyHead, reply: Reply, options: ResponsesOptions): StoredResponse | undefined {
   if (!options.echo.store) return undefined
   return {
     id: head.id,

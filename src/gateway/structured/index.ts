@@ -1,6 +1,6 @@
 import { type Delta, isFinal, type Usage } from '../../core/events.ts'
 import type { ChatRequest, OutputFormat } from '../../core/request.ts'
-import { polled, read, type Source } from '../../core/source.ts'
+import { type BatchStream, fromAsync, readBatch } from '../../core/source.ts'
 import type { Asked } from '../ask.ts'
 import { repairRequest } from './repair.ts'
 import { structured } from './source.ts'
@@ -16,7 +16,7 @@ export interface JsonReplyOptions {
 }
 
 /** The reply to a request for JSON, kept to its schema. */
-export function jsonReply(first: Asked, options: JsonReplyOptions): Source<Delta[]> {
+export function jsonReply(first: Asked, options: JsonReplyOptions): BatchStream<Delta[]> {
   const { request, output, ask, validate, signal, note } = options
   return structured(keptToRules(first), {
     async judge(text) {
@@ -35,16 +35,16 @@ export function jsonReply(first: Asked, options: JsonReplyOptions): Source<Delta
 }
 
 /** All of it, the gateway's rules applied. */
-function keptToRules({ first, rest, rules }: Asked): Source<Delta[]> {
+function keptToRules({ first, rest, rules }: Asked): BatchStream<Delta[]> {
   let unread: Delta[] | undefined = first
   let over = false
   const cancel = () => {
     over = true
     rest.cancel()
   }
-  return polled<Delta>(async () => {
+  return fromAsync<Delta>(async () => {
     while (!over) {
-      const batch = unread ?? (await read(rest))
+      const batch = unread ?? (await readBatch(rest))
       unread = undefined
       const out: Delta[] = []
       if (batch === undefined) rules.end(out)

@@ -1,5 +1,5 @@
 import type { ErrorObject } from 'ajv'
-import { brief } from '../../core/brief.ts'
+import { truncate } from '../../core/brief.ts'
 
 /**
  * What is wrong with a value, worst first, each with its path: `items.0.price must be number`. Empty when it fits.
@@ -59,7 +59,7 @@ function impatient(pattern: string, flags: string) {
       const startedAt = performance.now()
       const fits = expression.test(text)
       if (performance.now() - startedAt > mostMs)
-        throw new SlowPattern(`a pattern took longer than ${mostMs} ms: ${brief(pattern)}`)
+        throw new SlowPattern(`a pattern took longer than ${mostMs} ms: ${truncate(pattern)}`)
       return fits
     },
     toString: () => String(expression),
@@ -85,6 +85,6 @@ const longestViolation = 400
 function violation({ instancePath, message = 'is not allowed', params }: ErrorObject): string {
   const path = instancePath.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
   const extra = typeof params.additionalProperty === 'string' ? `: ${params.additionalProperty}` : ''
-  const allowed = Array.isArray(params.allowedValues) ? `: ${brief(JSON.stringify(params.allowedValues), 200)}` : ''
-  return brief(`${path || 'the value'} ${message}${extra}${allowed}`, longestViolation)
+  const allowed = Array.isArray(params.allowedValues) ? `: ${truncate(JSON.stringify(params.allowedValues), 200)}` : ''
+  return truncate(`${path || 'the value'} ${message}${extra}${allowed}`, longestViolation)
 }

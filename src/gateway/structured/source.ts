@@ -1,6 +1,6 @@
 import { asGatewayError, GatewayError } from '../../core/errors.ts'
 import type { Delta, Usage } from '../../core/events.ts'
-import { polled, read, type Source } from '../../core/source.ts'
+import { type BatchStream, fromAsync, readBatch } from '../../core/source.ts'
 import type { Verdict } from './judge.ts'
 
 export interface StructuredOptions {
@@ -14,7 +14,7 @@ export interface StructuredOptions {
 
 /** A second call to the upstream. */
 export interface Round {
-  deltas: Source<Delta[]>
+  deltas: BatchStream<Delta[]>
   estimate(said: string): Usage
 }
 
@@ -35,27 +35,27 @@ interface Heard {
  * A reply with tool calls is a step on the way and passes untouched, and so does one that was cut: its reason tells.
  * Errors: `upstream-malformed`, `structured_output_invalid`, when the second answer is not good either.
  */
-export function structured(source: Source<Delta[]>, options: StructuredOptions): Source<Delta[]> {
+export function structured(source: BatchStream<Delta[]>, options: StructuredOptions): BatchStream<Delta[]> {
   const { judge, again, estimate, note } = options
   const first: Heard = { text: '', said: '', usage: undefined, end: undefined }
   let mode: 'holding' | 'passing' | 'over' = 'holding'
   let current = source
 
-  return polled<Delta>(next, () => {
+  return fromAsync<Delta>(next, () => {
     mode = 'over'
     current.cancel()
   })
 
   async function next(): Promise<Delta[] | undefined> {
     while (mode === 'holding') {
-      const batch = await read(current)
+      const batch = await readBatch(current)
       // Who stands behind this knows that a stream without a finish was cut.
       if (batch === undefined) return undefined
       const out = batch.flatMap(hold)
       if (first.end !== undefined && mode === 'holding') out.push(...(await settle(first.end)))
       if (out.length > 0) return out
     }
-    return mode === 'passing' ? read(current) : undefined
+    return mode === 'passing' ? readBatch(current) : undefined
   }
 
   function hold(delta: Delta): Delta[] {
@@ -113,7 +113,7 @@ export function structured(source: Source<Delta[]>, options: StructuredOptions):
       const round = await again(first.text, violations)
       current = round.deltas
       if (mode === 'over') current.cancel()
-      for (let batch = await read(current); batch && !second.end; batch = await read(current))
+      for (let batch = await readBatch(current); batch && !second.end; batch = await readBatch(current))
         for (const delta of batch) hear(second, delta)
       return { second, usage: sum(before, second.usage ?? round.estimate(second.said)) }
     } catch (thrown) {

@@ -1,5 +1,5 @@
 import type { Dialect } from '../../core/dialect.ts'
-import { run } from '../../core/machine.ts'
+import { runTransform } from '../../core/machine.ts'
 import { thinkingModes } from '../../gateway/thinking.ts'
 import { errorResponses, errorSchema } from './error-responses.ts'
 import { sampleEvents, sampleOf, sampleReplies, sampleReply } from './sample.ts'
@@ -55,7 +55,7 @@ export function dialectOperation(dialect: Dialect): Record<string, object> {
             },
             'text/event-stream': {
               schema: text,
-              example: run(dialect.encoder(head, options), sampleEvents).join(''),
+              example: runTransform(dialect.encoder(head, options), sampleEvents).join(''),
             },
           },
         },

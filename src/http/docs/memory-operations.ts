@@ -21,7 +21,7 @@ const paging = [
 /** What can be done with the replies a dialect remembers; nothing where it remembers none. */
 export function memoryOperations(dialect: Dialect): Record<string, object> {
   const { options, head } = sampleOf(dialect)
-  const kept = dialect.memory?.keep(head, sampleReply, options)
+  const kept = dialect.storedConversation?.save(head, sampleReply, options)
   if (!kept) return {}
   const id = { name: 'id', in: 'path', required: true, schema: text, example: kept.id }
   const parameters = [id]

@@ -1,4 +1,4 @@
-import { brief } from '../../core/brief.ts'
+import { truncate } from '../../core/brief.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage, WebSource } from '../../core/events.ts'
 import { parseJson } from '../../core/json.ts'
@@ -16,7 +16,7 @@ export interface DecodeOptions {
   errors: VendorErrors
   /** Epoch milliseconds; an error may name the time it ends. */
   now: () => number
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 const reasonOf: Record<string, FinishReason> = {
@@ -179,14 +179,14 @@ export function decoder(options: DecodeOptions): PayloadReader {
   }
 
   function unknownReason(why: string): FinishReason {
-    noteOnce(`unknown finish reason ${brief(why, 40)}`)
+    noteOnce(`unknown finish reason ${truncate(why, 40)}`)
     return 'stop'
   }
 
   function noteOnce(note: string): void {
     if (notes.has(note)) return
     notes.add(note)
-    options.note(note)
+    options.annotate(note)
   }
 }
 

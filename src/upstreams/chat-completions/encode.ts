@@ -1,6 +1,6 @@
 import { GatewayError } from '../../core/errors.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
-import { outputRule } from '../../core/output-rule.ts'
+import { outputInstruction } from '../../core/output-rule.ts'
 import {
   type AssistantPart,
   type ChatRequest,
@@ -35,7 +35,7 @@ export function encode(request: ChatRequest, head: Head): object {
   const demands = demandsOf(request, tools)
   const saidInWords = rules.toolChoice === undefined || insist ? demands : []
   // A server that holds an answer to its schema needs no words for it, but beside tools it could not call them any more.
-  const format = rules.schemaInWords || tools.length > 0 ? outputRule(request, tools.length > 0) : undefined
+  const format = rules.schemaInWords || tools.length > 0 ? outputInstruction(request, tools.length > 0) : undefined
   const messages = normalise(request.messages, model)
   const told = withRules(insist ? [...messages, insistence(demands)] : messages, [
     ...saidInWords,

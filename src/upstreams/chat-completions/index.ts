@@ -72,7 +72,7 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
     get preferred() {
       return profile.preferred ?? models.newestFirst()
     },
-    unsupported: (request, model) => unsupported(request, models.traitsOf(model), { rules, tools: options.tools }),
+    ignored: (request, model) => unsupported(request, models.traitsOf(model), { rules, tools: options.tools }),
     open,
     answersWithoutThinking: (request, model) =>
       request.reasoning.mode !== 'off' && models.traitsOf(model).thinking === 'switch',

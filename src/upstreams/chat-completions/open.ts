@@ -1,10 +1,10 @@
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
-import { chain, type Machine } from '../../core/machine.ts'
+import { chain, type Transform } from '../../core/machine.ts'
 import type { Pool, Refusal } from '../../core/pool.ts'
 import { type ChatRequest, demandsCall, type Tool } from '../../core/request.ts'
-import { piped } from '../../core/source.ts'
+import { pipe } from '../../core/source.ts'
 import { withLegalToolNames } from '../../core/tool-names.ts'
 import type { OpenedReply, UpstreamCall } from '../../core/upstream.ts'
 import { channels } from '../../prompted-tools/channels.ts'
@@ -48,7 +48,7 @@ interface Job {
   /** A reply without a call is worth another try: none of it has been shown. */
   mustCallTool: boolean
   /** Gives the client its own names of tools back. */
-  restoreNames: Machine<Delta, Delta> | undefined
+  restoreNames: Transform<Delta, Delta> | undefined
 }
 
 interface Opening extends OpenedReply {
@@ -79,10 +79,10 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   }
 
   async function opened(job: Job): Promise<OpenedReply> {
-    const { signal, note, caller } = job.call
+    const { signal, annotate: note, caller } = job.call
     tellLimits(job)
     const model = job.model.upstreamId
-    const turn = pool.turn({ model, caller, fits: () => true, signal, nobody: errors.noKey, note })
+    const turn = pool.turn({ model, caller, fits: () => true, signal, nobody: errors.noKey, annotate: note })
     const tried = new Set<Remedy>()
 
     for (;;) {
@@ -137,21 +137,21 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
 
   async function run(job: Job, key: string, insist: boolean): Promise<Opening> {
     const { call, model, tools, mustCallTool } = job
-    const { request, signal, whole, note } = call
+    const { request, signal, whole, annotate: note } = call
     const requestId = newUuid()
     const body = encode(request, { model, requestId, rules, label: errors.label, tools, insist })
     const response = await client.open('/chat/completions', { key, body, signal })
     if (!response.ok || response.body === null || !isEventStream(response))
       throw errors.ofAnswer(await client.read(response, signal), clock.now())
     const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()
-    const reader = decoder({ tools, errors, now: clock.now, note })
+    const reader = decoder({ tools, errors, now: clock.now, annotate: note })
     const deltas = sseDeltas(response.body, { decoder: reader, clock, signal, idleMs: options.idleMs, whole, onClose })
-    return { ...(await awaitFirstDelta(piped(deltas, sorting(job)), mustCallTool)), closed }
+    return { ...(await awaitFirstDelta(pipe(deltas, sorting(job)), mustCallTool)), closed }
   }
 
-  function sorting({ call, model, tools, restoreNames }: Job): Machine<Delta, Delta> {
+  function sorting({ call, model, tools, restoreNames }: Job): Transform<Delta, Delta> {
     const { scanLimit } = options
-    const sorted = channels({ tools, scanLimit, frames: model.vision, empty: errors.empty, note: call.note })
+    const sorted = channels({ tools, scanLimit, frames: model.vision, empty: errors.empty, annotate: call.annotate })
     // Models now and then write a call into the text instead of making it.
     if (tools.length === 0) return restoreNames ? chain(sorted, restoreNames) : sorted
     const parsed = chain(sorted, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()))
@@ -162,8 +162,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
 /** What the client will not get, for the log. */
 function tellLimits({ call, model }: Job): void {
   const unseen = unseenPictures(call.request.messages, model)
-  if (unseen > 0) call.note(`${unseen} image(s) omitted: ${model.id} cannot see them`)
-  if (call.request.reasoning.mode === 'off' && alwaysThinks(model)) call.note(`${model.id} always thinks`)
+  if (unseen > 0) call.annotate(`${unseen} image(s) omitted: ${model.id} cannot see them`)
+  if (call.request.reasoning.mode === 'off' && alwaysThinks(model)) call.annotate(`${model.id} always thinks`)
 }
 
 /** What the pool deals with; it costs no retry, for nothing has been carried out. */

@@ -29,7 +29,7 @@ export function demo({ clock, idleMs, paceMs = 45, tools = true, table = modelTa
     id: 'demo',
     searchesBesideTools: true,
     models: async () => models,
-    unsupported: (request) => (tools ? [] : lostTools(request)),
+    ignored: (request) => (tools ? [] : lostTools(request)),
     open: ({ request, model, signal }) =>
       open(script(tools ? request : { ...request, tools: [], toolChoice: 'auto' }, model, paceMs), {
         clock,

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
-import { polled, read, type Source } from '../../core/source.ts'
+import { type BatchStream, fromAsync, readBatch } from '../../core/source.ts'
 import type { OpenedReply } from '../../core/upstream.ts'
 import type { Step } from './script.ts'
 
@@ -15,7 +15,7 @@ export interface PlayOptions {
 /** Plays the timeline; resolves and rejects as `Upstream.open` promises. */
 export async function open(steps: readonly Step[], options: PlayOptions): Promise<OpenedReply> {
   const source = timeline(steps, options)
-  const first = await read(source)
+  const first = await readBatch(source)
   if (first === undefined)
     throw new GatewayError('upstream-truncated', 'The demo broke off before it said anything, as your message asks.')
   const [delta] = first
@@ -24,12 +24,12 @@ export async function open(steps: readonly Step[], options: PlayOptions): Promis
 }
 
 /** One batch a step. A wait of 0 needs no timer; a longer one ends at once when the signal fires or the reader leaves. */
-function timeline(steps: readonly Step[], { clock, signal, idleMs }: PlayOptions): Source<Delta[]> {
+function timeline(steps: readonly Step[], { clock, signal, idleMs }: PlayOptions): BatchStream<Delta[]> {
   let next = 0
   let over = false
   let wake: ((reason: 'due' | 'aborted' | 'left') => void) | undefined
 
-  return polled<Delta>(play, () => {
+  return fromAsync<Delta>(play, () => {
     over = true
     wake?.('left')
   })

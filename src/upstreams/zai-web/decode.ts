@@ -1,7 +1,7 @@
 import type { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage } from '../../core/events.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
-import type { Machine } from '../../core/machine.ts'
+import type { Transform } from '../../core/machine.ts'
 import { type ArgumentPieces, argumentPieces } from '../../prompted-tools/argument-pieces.ts'
 import { messageBuffer } from './buffer.ts'
 import { citations } from './citations.ts'
@@ -20,7 +20,7 @@ export interface DecodeOptions {
   declaredTools: ReadonlySet<string>
   /** What the client gets of the arguments of such a call, which are JSON text as a rule. */
   mendArguments?: (name: string, text: string) => string
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 /** A call told by fields of its own. Its arguments grow by what its pieces make of each frame. */
@@ -35,7 +35,7 @@ type Call = RanTool & { pieces: ArgumentPieces }
  * Errors: an `error` delta for what the backend complains of, and for an end without a word. A stream that just
  * stops gets no `finish`.
  */
-export function decoder(options: DecodeOptions): Machine<string, Delta> {
+export function decoder(options: DecodeOptions): Transform<string, Delta> {
   const notes = new Set<string>()
   const waiting = outbox({ ...options, onRewrite: () => noteOnce('rewrote sent text') })
   const reader = sections(waiting.add)
@@ -229,7 +229,7 @@ export function decoder(options: DecodeOptions): Machine<string, Delta> {
   function noteOnce(note: string): void {
     if (notes.has(note)) return
     notes.add(note)
-    options.note(note)
+    options.annotate(note)
   }
 }
 

@@ -1,4 +1,4 @@
-import { outputRule } from '../../core/output-rule.ts'
+import { outputInstruction } from '../../core/output-rule.ts'
 import {
   type ChatRequest,
   type ImagePart,
@@ -54,7 +54,7 @@ interface Turn {
  */
 export function encode(request: ChatRequest, head: Head): Encoded {
   const { model, ids, now } = head
-  const turns = withRule(turnsOf(request), outputRule(request, head.callsTools))
+  const turns = withRule(turnsOf(request), outputInstruction(request, head.callsTools))
   const messages = head.mode === 'flatten' ? [flatten(turns, head.files)] : turns.map((turn) => tell(turn, head.files))
   const prompt = promptOf(messages)
   const { search } = request

@@ -71,10 +71,10 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
 
   return {
     id: 'zai-web',
-    refusesUnseenPictures: true,
+    rejectsUnseenImages: true,
     models: models.list,
     unlisted: models.unlisted,
-    unsupported: (request, model) => [
+    ignored: (request, model) => [
       ...unsupported(request, models.traitsOf(model), options.tools),
       // Guests cannot send any.
       ...(!rooms.hasAccounts && request.messages.some((message) => hasPart(message, 'image')) ? ['images'] : []),

@@ -4,9 +4,9 @@ import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
 import { parseJson } from '../../core/json.ts'
-import { chain, type Machine } from '../../core/machine.ts'
+import { chain, type Transform } from '../../core/machine.ts'
 import { type ChatRequest, demandsCall, type ImagePart, type Tool, type ToolChoice } from '../../core/request.ts'
-import { piped, type Source } from '../../core/source.ts'
+import { type BatchStream, pipe } from '../../core/source.ts'
 import { withLegalToolNames } from '../../core/tool-names.ts'
 import type { OpenedReply, UpstreamCall } from '../../core/upstream.ts'
 import { channels } from '../../prompted-tools/channels.ts'
@@ -66,7 +66,7 @@ interface Job {
   /** As the client names it. */
   toolChoice: ToolChoice
   /** Gives the client its own names of tools back. */
-  restoreNames: Machine<Delta, Delta> | undefined
+  restoreNames: Transform<Delta, Delta> | undefined
 }
 
 interface Opening extends SearchedOpening {
@@ -92,7 +92,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       request: withoutUnsendable(asked.request, imageRefusal(asked.model, sessions.hasAccounts)),
     })
     const { call } = job
-    const { signal, note } = call
+    const { signal, annotate: note } = call
     const guests = job.images.length === 0
     const visit = sessions.visit({ model: call.model.upstreamId, caller: call.caller, guests, signal, note })
     const tried = new Set<Remedy>()
@@ -165,7 +165,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     return { ...(found || { ...opening, lacksCall: false }), closed }
   }
 
-  async function replyTo(job: Job, session: Session): Promise<{ source: Source<Delta[]>; closed: Promise<void> }> {
+  async function replyTo(job: Job, session: Session): Promise<{ source: BatchStream<Delta[]>; closed: Promise<void> }> {
     const { request } = job
     const { signal } = job.call
     const known = await version.current(signal)
@@ -185,7 +185,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       throw errorOf(await site.read(response, signal))
     const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()
     const deltas = sseDeltas(response.body, { decoder: reader(job), clock, signal, idleMs: options.idleMs, onClose })
-    return { source: piped(deltas, sorting(job)), closed }
+    return { source: pipe(deltas, sorting(job)), closed }
   }
 
   async function newChat(chat: object, { token }: Session, known: string, signal: AbortSignal): Promise<string> {
@@ -229,19 +229,19 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     })
   }
 
-  function reader({ call, tools }: Job): Machine<string, Delta> {
-    const { whole, note } = call
+  function reader({ call, tools }: Job): Transform<string, Delta> {
+    const { whole, annotate: note } = call
     const declaredTools = new Set(tools.map((tool) => tool.name))
-    if (tools.length === 0) return decoder({ whole, declaredTools, note })
+    if (tools.length === 0) return decoder({ whole, declaredTools, annotate: note })
     const mendArguments = (name: string, text: string) =>
       repairedText(text, tools.find((tool) => tool.name === name)?.parameters ?? {})
-    return decoder({ whole, declaredTools, mendArguments, note, holdFrom: '<tool_call' })
+    return decoder({ whole, declaredTools, mendArguments, annotate: note, holdFrom: '<tool_call' })
   }
 
   /** Puts what the frames say where it belongs. */
-  function sorting({ call: { note, model }, tools, restoreNames }: Job): Machine<Delta, Delta> {
+  function sorting({ call: { annotate: note, model }, tools, restoreNames }: Job): Transform<Delta, Delta> {
     const { scanLimit } = options
-    const sorted = channels({ tools, scanLimit, frames: model.vision, empty: emptyResponse, note })
+    const sorted = channels({ tools, scanLimit, frames: model.vision, empty: emptyResponse, annotate: note })
     if (tools.length === 0) return restoreNames ? chain(sorted, restoreNames) : sorted
     const parsed = chain(sorted, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()))
     return restoreNames ? chain(parsed, restoreNames) : parsed
@@ -262,7 +262,7 @@ function remedyFor(outcome: Opening | GatewayError): Remedy {
 }
 
 /** Errors on the way hold no URL: its query carries the token. */
-function discreet(source: Source<Delta[]>): Source<Delta[]> {
+function discreet(source: BatchStream<Delta[]>): BatchStream<Delta[]> {
   return {
     next: (hear) =>
       source.next((batch) => {

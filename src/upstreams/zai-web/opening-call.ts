@@ -1,6 +1,6 @@
 import type { Delta } from '../../core/events.ts'
 import type { ToolChoice } from '../../core/request.ts'
-import { read } from '../../core/source.ts'
+import { readBatch } from '../../core/source.ts'
 import type { OpenedReply } from '../../core/upstream.ts'
 
 /** A beginning in which a tool call was looked for. */
@@ -30,7 +30,7 @@ export async function searchCall(
     if (batch.some(({ type }) => type === 'finish')) return { first: all, rest, lacksCall: true }
     for (const delta of batch) if ('text' in delta) waiting += delta.text.length
     if (!whole && waiting > longestWait) break
-    batch = await read(rest)
+    batch = await readBatch(rest)
   }
   return { first: all, rest, lacksCall: batch === undefined }
 }

@@ -150,7 +150,7 @@ export function sessions(options: SessionOptions): Sessions {
       model,
       caller,
       signal,
-      note,
+      annotate: note,
       fits: (place) => !failed.has(place) && (guests || place.kind !== 'guest'),
       nobody: nothingUsable,
     })

@@ -28,7 +28,7 @@ function left(messages: object[], edits: object[], tools: object[] = []) {
     })
     return parts.join('')
   })
-  return { turns: turns.join(' '), applied: options.appliedEdits, unsupported: request.unsupported }
+  return { turns: turns.join(' '), applied: options.appliedEdits, ignored: request.ignored }
 }
 
 const ask = { role: 'user', content: 'a' }
@@ -83,7 +83,7 @@ describe('clear_tool_uses', () => {
     ['is not for short conversations', { type: edit.type }, whole, []],
     ['clears enough or nothing', { ...edit, clear_at_least: { type: 'input_tokens', value: 180 } }, whole, []],
   ])('%s', (_name, asked, turns, applied) => {
-    expect(left(long, [asked])).toEqual({ turns, applied, unsupported: [] })
+    expect(left(long, [asked])).toEqual({ turns, applied, ignored: [] })
   })
 
   test('tools count, too', () => {
@@ -105,7 +105,7 @@ describe('clear_thinking', () => {
     ['keeps all where it is told so', { ...edit, keep: 'all' }, whole, []],
     ['keeps all in other words', { ...edit, keep: { type: 'all' } }, whole, []],
   ])('%s', (_name, asked, turns, applied) => {
-    expect(left(long, [asked])).toEqual({ turns, applied, unsupported: [] })
+    expect(left(long, [asked])).toEqual({ turns, applied, ignored: [] })
   })
 })
 
@@ -121,7 +121,7 @@ test('edits go one after the other, and others are named', () => {
       { type: 'clear_thinking_20251015', cleared_input_tokens: 4, cleared_thinking_turns: 1 },
       { type: 'clear_tool_uses_20250919', cleared_input_tokens: 179, cleared_tool_uses: 2 },
     ],
-    unsupported: ['context_management.edits.0 (compact_20260112)'],
+    ignored: ['context_management.edits.0 (compact_20260112)'],
   })
 })
 

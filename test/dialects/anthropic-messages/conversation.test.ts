@@ -291,10 +291,10 @@ describe('a history made elsewhere', () => {
       [user(words('a')), assistant(words('b')), user(words('c')), { role: 'system', text: 'Be kind.' }],
       ['messages.4.output_config'],
     ],
-  ])('%s', (_name, messages, expected, unsupported) => {
+  ])('%s', (_name, messages, expected, ignored) => {
     const request = decode(...messages)
     expect(request.messages).toEqual(expected)
-    expect(request.unsupported).toEqual(unsupported)
+    expect(request.ignored).toEqual(ignored)
   })
 })
 
@@ -377,7 +377,7 @@ describe('what OpenAI’s APIs call', () => {
   ])('%s', (_name, messages, expected) => {
     const request = decode(...messages)
     expect(request.messages).toEqual(expected)
-    expect(request.unsupported).toEqual([])
+    expect(request.ignored).toEqual([])
   })
 })
 
@@ -404,7 +404,7 @@ test('files by their ids in older turns are a sentence, and named', () => {
     assistant(words('Well')),
     user(words('So?')),
   ])
-  expect(request.unsupported).toEqual([
+  expect(request.ignored).toEqual([
     'messages.0.content.0 (image)',
     'messages.0.content.1 (document)',
     'messages.0.content.2 (container_upload)',
@@ -457,7 +457,7 @@ test('a picture of the instructions comes with the first words of the user', () 
     user(words('[This belongs to the instructions above:]'), seen),
     user(words('Hello')),
   ])
-  expect(request.unsupported).toEqual(['system.2 (mood)'])
+  expect(request.ignored).toEqual(['system.2 (mood)'])
 })
 
 test('a block nobody knows is told or named, whatever it holds and wherever it stands', () => {
@@ -481,7 +481,7 @@ test('a block nobody knows is told or named, whatever it holds and wherever it s
       const tag = told.type.replaceAll(/[^\w.:-]/g, '_')
       const words = JSON.stringify(request.messages.slice(1))
       const isTold = words.includes(tag) || words.includes(JSON.stringify(told.type).slice(1, -1))
-      expect(isTold || request.unsupported.some((name) => name.includes(told.type))).toBe(true)
+      expect(isTold || request.ignored.some((name) => name.includes(told.type))).toBe(true)
     }),
   )
 })

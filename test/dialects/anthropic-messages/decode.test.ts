@@ -254,7 +254,7 @@ describe('named, because nothing here can do it', () => {
     [{ n: 2, seed: 1, frequency_penalty: 1 }, ['n', 'seed', 'frequency_penalty']],
     [{ tools: [{ type: 'web_fetch_20260318', name: 'web_fetch' }] }, ['tools.0 (web_fetch_20260318)']],
   ])('%j', (fields, names) => {
-    expect(decode(body(fields)).request.unsupported).toEqual(names)
+    expect(decode(body(fields)).request.ignored).toEqual(names)
   })
 
   test.each([
@@ -264,7 +264,7 @@ describe('named, because nothing here can do it', () => {
     { metadata: { user_id: 'u' }, cache_control: { type: 'ephemeral' } },
     { n: 1, frequency_penalty: 0, presence_penalty: 0, logprobs: false, logit_bias: {} },
   ])('%j asks for nothing of the kind', (fields) => {
-    expect(decode(body(fields)).request.unsupported).toEqual([])
+    expect(decode(body(fields)).request.ignored).toEqual([])
   })
 })
 

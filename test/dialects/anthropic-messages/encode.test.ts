@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type Anthropic from '@anthropic-ai/sdk'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta, FinishReason } from '../../../src/core/events.ts'
-import { run } from '../../../src/core/machine.ts'
+import { runTransform } from '../../../src/core/machine.ts'
 import type { AssistantPart } from '../../../src/core/request.ts'
 import { seal } from '../../../src/core/seal.ts'
 import type { MessagesOptions } from '../../../src/dialects/anthropic-messages/encode.ts'
@@ -86,7 +86,8 @@ const opening = [
   event('ping'),
 ]
 
-const stream = (deltas: Delta[], options = shown) => run(anthropicMessages.encoder(head, options), events(...deltas))
+const stream = (deltas: Delta[], options = shown) =>
+  runTransform(anthropicMessages.encoder(head, options), events(...deltas))
 
 describe('encoder', () => {
   test.each<[string, Delta[], MessagesOptions, string[]]>([
@@ -190,7 +191,7 @@ describe('encoder', () => {
 
   test('shows thinking to whoever asked for it by the model name', () => {
     const encoder = anthropicMessages.encoder({ ...head, reasoningByName: true }, hidden)
-    expect(run(encoder, events(think('Hm'), finish()))[2]).toBe(
+    expect(runTransform(encoder, events(think('Hm'), finish()))[2]).toBe(
       start(0, { type: 'thinking', thinking: '', signature: '' }),
     )
   })

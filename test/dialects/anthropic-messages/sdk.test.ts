@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import Anthropic from '@anthropic-ai/sdk'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta } from '../../../src/core/events.ts'
-import { run } from '../../../src/core/machine.ts'
+import { runTransform } from '../../../src/core/machine.ts'
 import type { MessagesOptions } from '../../../src/dialects/anthropic-messages/encode.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
 import { answering, answeringJson, call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
@@ -12,7 +12,7 @@ const ask = { model: 'glm-5', max_tokens: 100, messages: [{ role: 'user' as cons
 const client = (fetch: typeof globalThis.fetch) =>
   new Anthropic({ apiKey: 'k', baseURL: 'http://localhost', fetch, maxRetries: 0 })
 const streaming = (...deltas: Delta[]) => {
-  const messages = run(anthropicMessages.encoder(head, options), events(...deltas))
+  const messages = runTransform(anthropicMessages.encoder(head, options), events(...deltas))
   // Keep-alives may stand between any two events.
   const pinged = messages.flatMap((message) => [message, anthropicMessages.keepAlive])
   return client(answering(pinged)).messages.stream(ask)

@@ -85,7 +85,7 @@ describe('tools that the client runs and Anthropic has written', () => {
       { name, description: expect.stringMatching(/\w/), parameters: { type: 'object', required } },
     ])
     expect(Object.keys(propertiesOf(request.tools[0]))).toEqual(parameters)
-    expect(request.unsupported).toEqual([])
+    expect(request.ignored).toEqual([])
   })
 
   test.each<[object, string, string[]]>([
@@ -159,7 +159,7 @@ describe('toolsets', () => {
       strict: undefined,
     })
     expect(options).toMatchObject({ toolsets: ['computer', 'browser'] })
-    expect(request.unsupported).toEqual([])
+    expect(request.ignored).toEqual([])
   })
 
   test.each<[string, object[], string[], string[]]>([
@@ -274,12 +274,12 @@ describe('tools in other words', () => {
   ])('%s', (_name, fields, expected) => {
     const { request } = decode(fields)
     expect(request.tools).toEqual(expected as ChatRequest['tools'])
-    expect(request.unsupported).toEqual([])
+    expect(request.ignored).toEqual([])
   })
 
   test('Z.AI’s own search has a switch', () => {
     const search = (enable: boolean) => decode({ tools: [{ type: 'web_search', web_search: { enable } }] }).request
-    expect(search(true)).toMatchObject({ search: true, unsupported: [] })
+    expect(search(true)).toMatchObject({ search: true, ignored: [] })
     expect(search(false)).toMatchObject({ search: false })
   })
 })
@@ -293,7 +293,7 @@ test('a tool for code alone is not offered, and named, as is where the user is',
     ],
   })
   expect(request.tools.map(({ name }) => name)).toEqual(['g'])
-  expect(request.unsupported).toEqual(['tools.0 (for code_execution_20250825 alone)', 'tools.2.user_location'])
+  expect(request.ignored).toEqual(['tools.0 (for code_execution_20250825 alone)', 'tools.2.user_location'])
 })
 
 describe('tools that a message changes', () => {

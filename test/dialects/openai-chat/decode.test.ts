@@ -87,7 +87,7 @@ test.each<[string, object, string[]]>([
   ],
   ['nothing, where they say what is so anyway', { repetition_penalty: 1, min_p: 0, top_a: 0, do_sample: true }, []],
 ])('unsupported: %s', (_name, fields, expected) => {
-  expect(decode(chat(fields)).request.unsupported).toEqual(expected)
+  expect(decode(chat(fields)).request.ignored).toEqual(expected)
 })
 
 const f = { type: 'function', function: { name: 'f' } }
@@ -154,7 +154,7 @@ test.each<[string, object, Partial<ChatRequest>]>([
     },
     {
       searchRules: { chosen: true, allowedDomains: ['a.example'], options: { contentSize: 'high' } },
-      unsupported: ['web_search_options.user_location'],
+      ignored: ['web_search_options.user_location'],
     },
   ],
   ['a call of some kind may be one', { tools: [hosted], tool_choice: 'required' }, { toolChoice: 'required' }],

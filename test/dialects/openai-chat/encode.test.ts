@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { ReasoningField } from '../../../src/core/dialect.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta, FinishReason } from '../../../src/core/events.ts'
-import { run } from '../../../src/core/machine.ts'
+import { runTransform } from '../../../src/core/machine.ts'
 import type { ChatOptions } from '../../../src/dialects/openai-chat/encode.ts'
 import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'
 import { call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
@@ -20,7 +20,7 @@ const first = chunk({ role: 'assistant', content: '' })
 const done = 'data: [DONE]\n\n'
 
 const stream = (deltas: Delta[], options: ChatOptions = plain) =>
-  run(openaiChat.encoder(head, options), events(...deltas))
+  runTransform(openaiChat.encoder(head, options), events(...deltas))
 
 describe('encoder', () => {
   test.each<[string, Delta[], string[]]>([
@@ -100,7 +100,7 @@ describe('encoder', () => {
 
   test('says a name in any script in ASCII, so that text in bytes fits between', () => {
     const model = 'модель\u007f—🙂'
-    const lines = run(openaiChat.encoder({ ...head, model }, counted), events(say('x'), finish()))
+    const lines = runTransform(openaiChat.encoder({ ...head, model }, counted), events(say('x'), finish()))
     for (const line of lines.slice(0, -1)) {
       expect(line).toMatch(/^[\n\x20-\x7e]+$/)
       expect(JSON.parse(line.slice('data: '.length)).model).toBe(model)
@@ -159,7 +159,7 @@ describe('the field of the reasoning', () => {
     ['reasoning', { reasoning: 'a' }, { reasoning: null }],
     ['both', { reasoning_content: 'a', reasoning: 'a' }, { reasoning_content: null, reasoning: null }],
   ])('%s', (reasoningField, thought, none) => {
-    const lines = run(openaiChat.encoder({ ...head, reasoningField }, plain), events(...turn)).slice(0, -1)
+    const lines = runTransform(openaiChat.encoder({ ...head, reasoningField }, plain), events(...turn)).slice(0, -1)
     expect(lines.map((line) => JSON.parse(line.slice('data: '.length)).choices[0].delta)).toEqual([
       { role: 'assistant', content: '', ...none },
       thought,

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import OpenAI from 'openai'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta } from '../../../src/core/events.ts'
-import { run } from '../../../src/core/machine.ts'
+import { runTransform } from '../../../src/core/machine.ts'
 import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'
 import { answering, answeringJson, call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
 
@@ -11,7 +11,7 @@ const ask = { model: 'glm-5', messages: [{ role: 'user' as const, content: 'Hell
 const client = (fetch: typeof globalThis.fetch) =>
   new OpenAI({ apiKey: 'k', baseURL: 'http://localhost/v1', fetch, maxRetries: 0 })
 const streaming = (...deltas: Delta[]) =>
-  client(answering(run(openaiChat.encoder(head, options), events(...deltas)))).chat.completions.stream(ask)
+  client(answering(runTransform(openaiChat.encoder(head, options), events(...deltas)))).chat.completions.stream(ask)
 
 const turn = [
   think('Two '),

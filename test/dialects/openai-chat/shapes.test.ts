@@ -231,7 +231,7 @@ describe('a conversation', () => {
   ])('%s', (_name, body, expected) => {
     const { request } = decode(body)
     expect(request.messages).toEqual(expected)
-    expect(request.unsupported).toEqual([])
+    expect(request.ignored).toEqual([])
   })
 
   test.each<[string, object[], Message[], string[]]>([
@@ -344,10 +344,10 @@ describe('a conversation', () => {
       ],
       ['messages.name (assistant)'],
     ],
-  ])('made elsewhere is never refused: %s', (_name, messages, expected, unsupported) => {
+  ])('made elsewhere is never refused: %s', (_name, messages, expected, ignored) => {
     const { request } = decode({ messages })
     expect(request.messages).toEqual(expected)
-    expect(request.unsupported).toEqual(unsupported)
+    expect(request.ignored).toEqual(ignored)
   })
 })
 
@@ -478,8 +478,8 @@ describe('options', () => {
       { instructions: 'Be kind.', text: { verbosity: 'high' } },
       { messages: [{ role: 'system', text: 'Be kind.\n\nAnswer in detail and at length.' }, user('Hi')] },
     ],
-    ['answers as they are', { verbosity: 'medium' }, { messages: [user('Hi')], unsupported: [] }],
-    ['answers nobody knows', { verbosity: 'loud' }, { unsupported: ['verbosity (loud)'] }],
+    ['answers as they are', { verbosity: 'medium' }, { messages: [user('Hi')], ignored: [] }],
+    ['answers nobody knows', { verbosity: 'loud' }, { ignored: ['verbosity (loud)'] }],
     [
       'what nobody here has',
       {
@@ -487,7 +487,7 @@ describe('options', () => {
         ...{ include: ['reasoning.encrypted_content'], include_reasoning: false, extra_body: { a: 1 } },
       },
       {
-        unsupported: [
+        ignored: [
           ...['input', 'top_k', 'background', 'max_tool_calls', 'truncation', 'mcp_servers'],
           ...['include', 'include_reasoning', 'extra_body'],
         ],

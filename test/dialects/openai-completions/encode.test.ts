@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta, FinishReason } from '../../../src/core/events.ts'
-import { run } from '../../../src/core/machine.ts'
+import { runTransform } from '../../../src/core/machine.ts'
 import { openaiCompletions } from '../../../src/dialects/openai-completions/index.ts'
 import { call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
 
@@ -17,7 +17,8 @@ const identity = { id: 'msg_1', object: 'text_completion', created: 1_800_000_00
 const chunk = (text: string, finish: string | null = null, more = {}) =>
   `data: ${JSON.stringify({ ...identity, choices: [{ text, index: 0, logprobs: null, finish_reason: finish }], ...more })}\n\n`
 const done = 'data: [DONE]\n\n'
-const stream = (deltas: Delta[], options = plain) => run(openaiCompletions.encoder(head, options), events(...deltas))
+const stream = (deltas: Delta[], options = plain) =>
+  runTransform(openaiCompletions.encoder(head, options), events(...deltas))
 
 describe('encoder', () => {
   test.each<[string, Delta[], typeof plain, string[]]>([

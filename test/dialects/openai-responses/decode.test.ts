@@ -148,7 +148,7 @@ test.each<[string, object, string[]]>([
     [],
   ],
 ])('unsupported: %s', (_name, fields, expected) => {
-  expect(decode(ask(fields)).request.unsupported).toEqual(expected)
+  expect(decode(ask(fields)).request.ignored).toEqual(expected)
 })
 
 test.each<[string, string | undefined, string]>([
@@ -173,7 +173,7 @@ test('a schema keeps what is said of it', () => {
 test('a search that shall tell more is asked for more', () => {
   const { request } = decode(ask({ tools: [{ type: 'web_search', search_context_size: 'high' }] }))
   expect(request.searchRules).toEqual({ chosen: false, options: { contentSize: 'high' } })
-  expect(request.unsupported).toEqual([])
+  expect(request.ignored).toEqual([])
 })
 
 test('as many searches as calls of hosted tools, for there is no other such tool', () => {
@@ -188,7 +188,7 @@ test("a shell in a container of OpenAI's is no tool of the client", () => {
   ]
   const { request } = decode(ask({ tools }))
   expect(request.tools.map(({ name }) => name)).toEqual(['f'])
-  expect(request.unsupported).toEqual(['tools.0 (shell)'])
+  expect(request.ignored).toEqual(['tools.0 (shell)'])
 })
 
 test('a strict function is strict, and so is what goes back in another shape', () => {

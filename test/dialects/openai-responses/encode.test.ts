@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta, FinishReason } from '../../../src/core/events.ts'
-import { run } from '../../../src/core/machine.ts'
+import { runTransform } from '../../../src/core/machine.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
 import { head as anyHead, call, events, fail, finish, reply, say, think, usage } from '../stream.ts'
 
@@ -31,7 +31,7 @@ interface Told {
 
 /** The events as data; the name of each must be its type, and the numbers must run from 0. */
 function told(deltas: Delta[], options = plain): Told[] {
-  return run(openaiResponses.encoder(head, options), events(...deltas)).map((message, number) => {
+  return runTransform(openaiResponses.encoder(head, options), events(...deltas)).map((message, number) => {
     const [, name, data] = /^event: ([^\n]+)\ndata: ([^\n]+)\n\n$/.exec(message) ?? []
     const event: Told = JSON.parse(data ?? '')
     expect(event.type).toBe(name ?? '')

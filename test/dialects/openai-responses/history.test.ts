@@ -29,9 +29,9 @@ const shown = text('[Shown with the messages before:]')
 function told(...items: unknown[]) {
   const body = { model: 'glm-5', input: [...items, question] }
   expect(door.Check(body)).toBe(true)
-  const { messages, unsupported } = openaiResponses.decode(body, new Headers()).request
+  const { messages, ignored } = openaiResponses.decode(body, new Headers()).request
   expect(messages.at(-1)).toEqual(asked)
-  return { messages: messages.slice(0, -1), unsupported }
+  return { messages: messages.slice(0, -1), ignored }
 }
 
 describe('a history made elsewhere is told, whatever is wrong with it:', () => {
@@ -178,7 +178,7 @@ describe('a history made elsewhere is told, whatever is wrong with it:', () => {
       [user(text('<of_the_future>\n{"words":"a"}\n</of_the_future>'))],
     ],
   ])('%s', (_name, items, messages) => {
-    expect(told(...items)).toEqual({ messages, unsupported: [] })
+    expect(told(...items)).toEqual({ messages, ignored: [] })
   })
 })
 
@@ -242,15 +242,15 @@ describe('what cannot be told is named:', () => {
       [{ role: 'system', text: '[A file was attached here, but it could not be read.]' }],
       ['input.0.content.0 (input_file)'],
     ],
-  ])('%s', (_name, items, messages, unsupported) => {
-    expect(told(...items)).toEqual({ messages, unsupported })
+  ])('%s', (_name, items, messages, ignored) => {
+    expect(told(...items)).toEqual({ messages, ignored })
   })
 })
 
 describe('images and files of a system or an assistant', () => {
   const picture = { type: 'input_image', image_url: png }
   const file = { type: 'input_file', filename: 'a.pdf', file_data: 'data:application/pdf;base64,AAAA' }
-  const note = { type: 'input_file', filename: 'a.txt', file_data: 'data:text/plain;base64,aGVsbG8=' }
+  const annotate = { type: 'input_file', filename: 'a.txt', file_data: 'data:text/plain;base64,aGVsbG8=' }
 
   test('follow in a turn of their own, behind the turn they came with', () => {
     const items = [
@@ -272,15 +272,15 @@ describe('images and files of a system or an assistant', () => {
         result('c', text('x')),
         user(shown, image, pdf),
       ],
-      unsupported: [],
+      ignored: [],
     })
   })
 
   test('are words where they are a text', () => {
     const words = '<document title="a.txt">\nhello\n</document>'
-    expect(told({ role: 'system', content: [note] }, { role: 'assistant', content: [note] })).toEqual({
+    expect(told({ role: 'system', content: [annotate] }, { role: 'assistant', content: [annotate] })).toEqual({
       messages: [{ role: 'system', text: words }, assistant(words)],
-      unsupported: [],
+      ignored: [],
     })
   })
 })

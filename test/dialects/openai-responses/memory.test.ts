@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { KeptReply } from '../../../src/core/dialect.ts'
+import type { StoredResponse } from '../../../src/core/dialect.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
 import { keep, recall } from '../../../src/dialects/openai-responses/memory.ts'
 import { finish, head, reply, say, think, thrownBy } from '../stream.ts'
@@ -7,7 +7,7 @@ import { finish, head, reply, say, think, thrownBy } from '../stream.ts'
 const first = { ...head, id: 'resp_A1' }
 const decode = (body: object) => openaiResponses.decode(body, new Headers())
 const kept = keep(first, reply(think('Hm.'), say('Oslo.'), finish()), decode({ model: 'm', input: 'Where?' }).options)
-const find = (id: string): KeptReply | undefined => (id === 'resp_A1' ? kept : undefined)
+const find = (id: string): StoredResponse | undefined => (id === 'resp_A1' ? kept : undefined)
 
 const question = {
   type: 'message',
@@ -142,5 +142,5 @@ test('what is left out is named by its place in the body, or as part of the prev
   const options = decode({ model: 'm', input: [{ role: 'user', content: 'a' }, sealed] }).options
   const second = keep({ ...head, id: 'resp_C3' }, reply(say('Rome.'), finish()), options)
   const body = recall({ model: 'm', input: [sealed, 'b'], previous_response_id: 'resp_C3' }, () => second)
-  expect(decode(body).request.unsupported).toEqual(['previous_response.1 (compaction)', 'input.0 (compaction)'])
+  expect(decode(body).request.ignored).toEqual(['previous_response.1 (compaction)', 'input.0 (compaction)'])
 })

@@ -95,7 +95,7 @@ test.each<[string, object, object]>([
 
 test('what cannot be honoured of them is named', () => {
   const fields = { n: 2, seed: 1, logprobs: true, presence_penalty: 1, frequency_penalty: 0, logit_bias: {} }
-  expect(decode(fields).request.unsupported).toEqual(['logprobs', 'n', 'presence_penalty', 'seed'])
+  expect(decode(fields).request.ignored).toEqual(['logprobs', 'n', 'presence_penalty', 'seed'])
 })
 
 test.each<[object, string]>([
@@ -171,7 +171,7 @@ test('the model is told who speaks, where Chat Completions name the speaker', ()
     { role: 'user', parts: [{ type: 'text', text: 'ana: Hi.' }] },
     { role: 'assistant', parts: [{ type: 'text', text: 'Ho.' }] },
   ])
-  expect(request.unsupported).toEqual(['input.2.name'])
+  expect(request.ignored).toEqual(['input.2.name'])
 })
 
 test('a call that stands as a block and among the calls is one call', () => {

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import OpenAI from 'openai'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta } from '../../../src/core/events.ts'
-import { run } from '../../../src/core/machine.ts'
+import { runTransform } from '../../../src/core/machine.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
 import {
   answering,
@@ -26,7 +26,7 @@ const plain = optionsOf({})
 const client = (fetch: typeof globalThis.fetch) =>
   new OpenAI({ apiKey: 'k', baseURL: 'http://localhost/v1', fetch, maxRetries: 0 })
 const streaming = (deltas: Delta[], options = plain) =>
-  client(answering(run(openaiResponses.encoder(head, options), events(...deltas)))).responses.stream(ask)
+  client(answering(runTransform(openaiResponses.encoder(head, options), events(...deltas)))).responses.stream(ask)
 
 const turn = [
   think('Two '),

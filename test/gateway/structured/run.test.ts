@@ -36,7 +36,7 @@ function scripted(rounds: (Delta[] | GatewayError)[]) {
     models: async () => [
       { id: 'GLM-4.5', upstreamId: 'x', createdAtSeconds: 0, vision: false, reasoning: 'never', search: true },
     ],
-    unsupported: () => [],
+    ignored: () => [],
     check: async () => {},
     async open(call) {
       const round = rounds[calls.push(call) - 1]
@@ -85,7 +85,7 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
       whole: false,
       thinking: 'think',
       newToolCallId: () => 'call_1',
-      note: (note) => void notes.push(note),
+      annotate: (annotate) => void notes.push(annotate),
       rest: () => undefined,
     },
   )

@@ -32,11 +32,11 @@ export function createJudge({ body: schema, decode }: Dialect): (probe: Probe) =
     try {
       if (!check.Check(body)) throw invalidBody(schema, body)
       const { request, options, stream } = decode(body, new Headers())
-      const { unsupported, ...rest } = request
+      const { ignored, ...rest } = request
       const told = Object.entries(fieldsOf(options)).filter(
         ([name, value]) => !given.has(name) || typeof value !== 'object',
       )
-      return { effect: JSON.stringify({ rest, told, stream }), named: [...unsupported, ...unknownFields(body, schema)] }
+      return { effect: JSON.stringify({ rest, told, stream }), named: [...ignored, ...unknownFields(body, schema)] }
     } catch (error) {
       if (error instanceof GatewayError && error.kind === 'invalid-request') return error
       throw error

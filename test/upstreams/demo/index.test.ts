@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Delta } from '../../../src/core/events.ts'
-import { read, type Source } from '../../../src/core/source.ts'
+import { type BatchStream, readBatch } from '../../../src/core/source.ts'
 import type { Model } from '../../../src/core/upstream.ts'
 import { demo } from '../../../src/upstreams/demo/index.ts'
 import { systemClock } from '../../../src/wire/clock.ts'
@@ -38,7 +38,7 @@ async function call(text: string, paceMs = 0) {
     signal: controller.signal,
     caller: 'key',
     whole: false,
-    note: () => {},
+    annotate: () => {},
   })
   opening.catch(() => {}) // the tests look at it later
   await settled()
@@ -51,9 +51,9 @@ async function firstModel(): Promise<Model> {
   return model
 }
 
-async function readAll(source: Source<Delta[]>): Promise<Delta[]> {
+async function readAll(source: BatchStream<Delta[]>): Promise<Delta[]> {
   const all: Delta[] = []
-  for (let batch = await read(source); batch; batch = await read(source)) all.push(...batch)
+  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) all.push(...batch)
   return all
 }
 
@@ -82,9 +82,9 @@ test('with a pace every delta waits for its time', async () => {
   expect(clock.pending()).toBe(1)
   await pass(clock, 60)
   const source = fromTheStart(await opening)
-  expect(await read(source)).toHaveLength(1) // the first one was in hand
+  expect(await readBatch(source)).toHaveLength(1) // the first one was in hand
   let batch: Delta[] | undefined
-  read(source).then((next) => {
+  readBatch(source).then((next) => {
     batch = next
   })
   await pass(clock, 29)
@@ -168,7 +168,7 @@ describe('an abort', () => {
       signal: AbortSignal.abort(),
       caller: 'key',
       whole: false,
-      note: () => {},
+      annotate: () => {},
     })
     expect(await failure(opening)).toMatchObject({ kind: 'cancelled' })
   })
@@ -185,10 +185,10 @@ describe('an abort', () => {
   test('between two reads is the next delta and the last', async () => {
     const { controller, opening } = await call('hello')
     const source = fromTheStart(await opening)
-    await read(source)
+    await readBatch(source)
     controller.abort()
-    expect(await read(source)).toMatchObject([{ type: 'error', error: { kind: 'cancelled' } }])
-    expect(await read(source)).toBeUndefined()
+    expect(await readBatch(source)).toMatchObject([{ type: 'error', error: { kind: 'cancelled' } }])
+    expect(await readBatch(source)).toBeUndefined()
   })
 })
 
@@ -208,7 +208,7 @@ describe('cancel', () => {
     const { opening } = await call('hello')
     const source = fromTheStart(await opening)
     source.cancel()
-    expect(await read(source)).toBeUndefined()
+    expect(await readBatch(source)).toBeUndefined()
   })
 })
 
@@ -234,5 +234,5 @@ test('it is always ready and refuses no wish', async () => {
   expect(await upstream.check(new AbortController().signal)).toBeUndefined()
   const [model] = await upstream.models()
   if (!model) throw new Error('the demo has no models')
-  expect(upstream.unsupported({ ...request, search: true, sampling: { temperature: 2 } }, model)).toEqual([])
+  expect(upstream.ignored({ ...request, search: true, sampling: { temperature: 2 } }, model)).toEqual([])
 })

@@ -3,8 +3,8 @@ import fc from 'fast-check'
 import { collector } from '../../../src/core/collect.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta, Reply } from '../../../src/core/events.ts'
-import { grammar } from '../../../src/core/grammar.ts'
-import { run } from '../../../src/core/machine.ts'
+import { streamNormaliser } from '../../../src/core/grammar.ts'
+import { runTransform } from '../../../src/core/machine.ts'
 import type { ChatRequest, Message, Tool, UserPart } from '../../../src/core/request.ts'
 import type { Model } from '../../../src/core/upstream.ts'
 import { markers } from '../../../src/upstreams/demo/markers.ts'
@@ -56,7 +56,7 @@ function outcome(asked: ChatRequest, by = model): Reply | GatewayError | undefin
   let ids = 0
   const options = { newToolCallId: () => `call_${ids++}`, inputTokens: 0, countTokens: () => 0 }
   const collect = collector()
-  for (const event of run(grammar(options), deltas(asked, by))) collect.push(event)
+  for (const event of runTransform(streamNormaliser(options), deltas(asked, by))) collect.push(event)
   return collect.result()
 }
 

@@ -57,5 +57,5 @@ test.each<[string, Partial<typeof request>, string[]]>([
   const options = { keys: [], baseUrl, idleMs: 1, headersTimeoutMs: 1, modelsTtlMs: 1, scanLimit: 1, tools: true }
   const clock = manualClock()
   const upstream = zaiApi(options, { ...lending(clock), fetch, clock, newUuid: () => '', log: () => {} })
-  expect(upstream.unsupported({ ...request, ...more }, modelNamed(more.model ?? request.model))).toEqual(expected)
+  expect(upstream.ignored({ ...request, ...more }, modelNamed(more.model ?? request.model))).toEqual(expected)
 })

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Delta } from '../../../src/core/events.ts'
-import { chain, run } from '../../../src/core/machine.ts'
+import { chain, runTransform } from '../../../src/core/machine.ts'
 import type { Tool } from '../../../src/core/request.ts'
-import { read } from '../../../src/core/source.ts'
+import { readBatch } from '../../../src/core/source.ts'
 import { channels } from '../../../src/prompted-tools/channels.ts'
 import { toolCallParser } from '../../../src/prompted-tools/parse.ts'
 import { type DecodeOptions, decoder } from '../../../src/upstreams/chat-completions/decode.ts'
@@ -126,7 +126,7 @@ async function decoded(bytes: Uint8Array, size: number): Promise<Delta[]> {
     decoder: chain(
       chain(
         decoder(optionsWith({})),
-        channels({ tools, scanLimit: 200_000, frames: false, empty: errors.empty, note() {} }),
+        channels({ tools, scanLimit: 200_000, frames: false, empty: errors.empty, annotate() {} }),
       ),
       toolCallParser(tools, { scanLimit: 200_000 }),
     ),
@@ -135,7 +135,7 @@ async function decoded(bytes: Uint8Array, size: number): Promise<Delta[]> {
     idleMs: 1000,
   })
   const deltas: Delta[] = []
-  for (let batch = await read(source); batch; batch = await read(source)) deltas.push(...batch)
+  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) deltas.push(...batch)
   return deltas
 }
 
@@ -152,11 +152,11 @@ function tool(name: string, properties: object): Tool {
 }
 
 function optionsWith(options: Partial<DecodeOptions>): DecodeOptions {
-  return { tools, errors, now: () => 0, note: () => {}, ...options }
+  return { tools, errors, now: () => 0, annotate: () => {}, ...options }
 }
 
 function decode(facts: (ChunkFacts | string)[], options: Partial<DecodeOptions> = {}): Delta[] {
-  return run(
+  return runTransform(
     decoder(optionsWith(options)),
     facts.map((fact) => (typeof fact === 'string' ? fact : chunkText(fact))),
   )
@@ -245,7 +245,7 @@ describe('chunks', () => {
 
   test('what is skipped is told in the log once', () => {
     const notes: string[] = []
-    decode(['{oops', '[]', { finish_reason: 'tired' }], { note: (note) => notes.push(note) })
+    decode(['{oops', '[]', { finish_reason: 'tired' }], { annotate: (annotate) => notes.push(annotate) })
     expect(notes).toEqual(['skipped an unreadable chunk', 'unknown finish reason tired'])
   })
 
@@ -330,7 +330,7 @@ test('a call written into the text becomes a call', () => {
     said('<arg_value>ls</arg_value>\n</tool_call>'),
     { finish_reason: 'stop', usage },
   ]
-  expect(run(machine, facts.map(chunkText))).toEqual([
+  expect(runTransform(machine, facts.map(chunkText))).toEqual([
     { type: 'tool-call', key: 'text-0', name: 'bash', arguments: '{"command":"ls"}' },
     counted,
     stopped,
@@ -345,7 +345,7 @@ test('a window that was full before the first word is the error clients compact 
 })
 
 test('a model that calls without end is stopped', () => {
-  const machine = decoder({ tools: [], errors, now: () => 0, note: () => {} })
+  const machine = decoder({ tools: [], errors, now: () => 0, annotate: () => {} })
   const out: Delta[] = []
   for (let index = 0; index < 600; index++) {
     const call = { index, id: `call_${index}`, function: { name: 'it', arguments: `{"at":${index}}` } }

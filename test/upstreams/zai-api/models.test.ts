@@ -153,7 +153,7 @@ test.each<[string, string[]]>([
   ['glm-4-flash-250414', []],
 ])('not to think is a wish %s honours, but for %j, whatever the client calls it', (model, ignored) => {
   const asked = plainRequest({ model: 'mine', reasoning: { mode: 'off' } })
-  expect(setUp().upstream.unsupported(asked, modelNamed(model))).toEqual(ignored)
+  expect(setUp().upstream.ignored(asked, modelNamed(model))).toEqual(ignored)
 })
 
 test.each<[string, Partial<ChatModel>]>([
@@ -190,7 +190,7 @@ describe('what the key was refused', () => {
     signal: new AbortController().signal,
     caller: 'key',
     whole: false,
-    note: () => {},
+    annotate: () => {},
   })
 
   test.each(['1211', '1220', '1311'])('by %s is marked for an hour', async (code) => {

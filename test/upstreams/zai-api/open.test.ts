@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Delta } from '../../../src/core/events.ts'
 import type { ChatRequest } from '../../../src/core/request.ts'
-import { read } from '../../../src/core/source.ts'
+import { readBatch } from '../../../src/core/source.ts'
 import type { UpstreamCall } from '../../../src/core/upstream.ts'
 import { type ZaiApiOptions, zaiApi } from '../../../src/upstreams/zai-api/index.ts'
 import { eventStream, fieldOf, json } from '../../support/chat-zai.ts'
@@ -61,7 +61,7 @@ function setUp(keys: string[] = ['key-1'], options: Partial<ZaiApiOptions> = {},
     signal: new AbortController().signal,
     caller: 'key',
     whole: false,
-    note: (note) => void notes.push(note),
+    annotate: (annotate) => void notes.push(annotate),
     ...callMore,
   })
   return { api, clock, notes, logged, upstream, call }
@@ -72,7 +72,7 @@ type Opening = ReturnType<ReturnType<typeof zaiApi>['open']>
 async function all(opening: Opening): Promise<Delta[]> {
   const source = fromTheStart(await opening)
   const deltas: Delta[] = []
-  for (let batch = await read(source); batch; batch = await read(source)) deltas.push(...batch)
+  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) deltas.push(...batch)
   return deltas
 }
 
@@ -206,7 +206,7 @@ describe('keys', () => {
     expect(api.to(chatRoute)).toHaveLength(2)
     clock.advance(1)
     expect(await opening).toBe('Hello there.')
-    expect(notes.filter((note) => note.startsWith('waited'))).toEqual([
+    expect(notes.filter((annotate) => annotate.startsWith('waited'))).toEqual([
       'waited 10 s for key 1',
       'waited 20 s for key 1',
     ])
@@ -388,9 +388,9 @@ describe('tools', () => {
     const { api, upstream, call } = setUp(['key-1'], { tools: false })
     await all(upstream().open(call({ tools: [weather] })))
     expect(api.to(chatRoute)[0]?.body).not.toHaveProperty('tools')
-    expect(
-      upstream().unsupported({ ...request, tools: [weather], toolChoice: 'required' }, modelNamed('glm-4.7')),
-    ).toEqual(['tools', 'tool_choice'])
+    expect(upstream().ignored({ ...request, tools: [weather], toolChoice: 'required' }, modelNamed('glm-4.7'))).toEqual(
+      ['tools', 'tool_choice'],
+    )
   })
 })
 
@@ -450,10 +450,10 @@ describe('a client that leaves', () => {
       ),
     )
     const source = fromTheStart(await upstream({ baseUrl: url }, fetch).open(call()))
-    expect(await read(source)).toEqual([{ type: 'text', text: 'Hi' }])
+    expect(await readBatch(source)).toEqual([{ type: 'text', text: 'Hi' }])
     source.cancel()
     await closed.promise
-    expect(await read(source)).toBeUndefined()
+    expect(await readBatch(source)).toBeUndefined()
   })
 })
 

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { asGatewayError } from '../../../src/core/errors.ts'
 import type { Delta, WebSource } from '../../../src/core/events.ts'
-import { chain, run } from '../../../src/core/machine.ts'
-import { read } from '../../../src/core/source.ts'
+import { chain, runTransform } from '../../../src/core/machine.ts'
+import { readBatch } from '../../../src/core/source.ts'
 import { channels } from '../../../src/prompted-tools/channels.ts'
 import { type DecodeOptions, decoder } from '../../../src/upstreams/zai-web/decode.ts'
 import { emptyResponse } from '../../../src/upstreams/zai-web/errors.ts'
@@ -59,7 +59,7 @@ describe('streaming', () => {
   test('text that was sent is never sent again when an edit goes behind it', async () => {
     const notes: string[] = []
     const bytes = cases.find(({ name }) => name === 'edit-rewinds-emitted')?.bytes ?? new Uint8Array()
-    const deltas = await decoded(bytes, 64, { whole: false, note: (note) => notes.push(note) })
+    const deltas = await decoded(bytes, 64, { whole: false, annotate: (annotate) => notes.push(annotate) })
     // 62 units went out before the edit at 40; what follows is the new text from there on.
     expect(textOf(deltas)).toBe('The quick brown fox jumps over the lazy cat and then it goes home to sleep.')
     expect(notes).toEqual(['rewrote sent text'])
@@ -68,7 +68,10 @@ describe('streaming', () => {
   test('the edit that closes a thought sends only what is new, and is no rewrite', async () => {
     const notes: string[] = []
     const bytes = cases.find(({ name }) => name === 'thinking-edit-close')?.bytes ?? new Uint8Array()
-    const deltas = await decoded(bytes, Number.POSITIVE_INFINITY, { whole: false, note: (note) => notes.push(note) })
+    const deltas = await decoded(bytes, Number.POSITIVE_INFINITY, {
+      whole: false,
+      annotate: (annotate) => notes.push(annotate),
+    })
     expect(notes).toEqual([])
     expect(deltas.filter(({ type }) => type === 'reasoning').at(-1)).toEqual({ type: 'reasoning', text: '.' })
   })
@@ -126,7 +129,7 @@ describe('streaming', () => {
     const notes: string[] = []
     steps([thinking('one two three'), edit(3, '', 'thinking'), answer('ok'), done()], {
       whole: false,
-      note: (note) => notes.push(note),
+      annotate: (annotate) => notes.push(annotate),
     })
     expect(notes).toEqual(['rewrote sent text'])
   })
@@ -195,12 +198,18 @@ describe('frames', () => {
       { usage: { inputTokens: 7, outputTokens: 3, reasoningTokens: 2 } },
     ],
   ])('%s', (_name, frames, expected) => {
-    const deltas = run(decoder(optionsWith({ whole: true })), [...frames, done()])
+    const deltas = runTransform(decoder(optionsWith({ whole: true })), [...frames, done()])
     expect(heardOf(deltas)).toMatchObject(expected)
   })
 
   test('nothing is heard after the end', () => {
-    const deltas = run(decoder(optionsWith({})), [answer('abc'), '[DONE]', answer('def'), '{"error":"late"}', done()])
+    const deltas = runTransform(decoder(optionsWith({})), [
+      answer('abc'),
+      '[DONE]',
+      answer('def'),
+      '{"error":"late"}',
+      done(),
+    ])
     expect(deltas).toEqual([
       { type: 'text', text: 'abc' },
       { type: 'finish', reason: 'stop' },
@@ -208,7 +217,7 @@ describe('frames', () => {
   })
 
   test('reasoning alone is for others to judge', () => {
-    expect(heardOf(run(decoder(optionsWith({})), [thinking('Hm'), done()]))).toMatchObject({
+    expect(heardOf(runTransform(decoder(optionsWith({})), [thinking('Hm'), done()]))).toMatchObject({
       reasoning: 'Hm',
       error: undefined,
       finish: 'stop',
@@ -218,14 +227,14 @@ describe('frames', () => {
   test('a later wrapped thought is set off by a blank line, a plain one is not', () => {
     const wrapped = (text: string) => thinking(`${open}\n> ${text}\n</details>\n`)
     const frames = [thinking('a'), answer('-'), thinking(' b'), answer('-'), wrapped('c'), wrapped('d'), answer('-')]
-    expect(proseOf(run(decoder(optionsWith({})), frames)).reasoning).toBe('a b\n\nc\n\nd')
+    expect(proseOf(runTransform(decoder(optionsWith({})), frames)).reasoning).toBe('a b\n\nc\n\nd')
   })
 
   test('reasoning and text keep the order of the message', () => {
     const frames = [thinking('a'), answer('b'), thinking('c'), answer('d'), done()]
     const expected = ['reasoning a', 'text b', 'reasoning c', 'text d']
     for (const whole of [true, false]) {
-      const deltas = run(decoder(optionsWith({ whole })), frames)
+      const deltas = runTransform(decoder(optionsWith({ whole })), frames)
       expect(deltas.flatMap((delta) => ('text' in delta ? [`${delta.type} ${delta.text}`] : []))).toEqual(expected)
     }
   })
@@ -247,7 +256,7 @@ describe('citations', () => {
     ['a bracket nobody closes is text', 'a【turn0sear', 'a【turn0sear'],
   ])('%s', (_name, text, expected) => {
     const marked = [...text].map(answer)
-    expect(textOf(run(decoder(optionsWith({})), [result, ...marked, done()]))).toBe(expected)
+    expect(textOf(runTransform(decoder(optionsWith({})), [result, ...marked, done()]))).toBe(expected)
   })
 
   test('a long text behind an open bracket does not wait for the end', () => {
@@ -277,7 +286,7 @@ describe('tools the backend runs', () => {
   test.each([true, false])('an edit of the second block leaves the first alone (whole: %p)', (whole) => {
     const first = block('call_1')
     const frames = [answer(first), answer(block('call_2')), edit(first.length, block('call_3')), answer('ok'), done()]
-    expect(heardOf(run(decoder(optionsWith({ whole })), frames)).tools.map(({ id }) => id)).toEqual([
+    expect(heardOf(runTransform(decoder(optionsWith({ whole })), frames)).tools.map(({ id }) => id)).toEqual([
       'call_1',
       'call_3',
     ])
@@ -290,7 +299,7 @@ describe('tools the backend runs', () => {
       answer('【turn0search0】'),
       done(),
     ]
-    const heard = heardOf(run(decoder(optionsWith({ whole: false })), frames))
+    const heard = heardOf(runTransform(decoder(optionsWith({ whole: false })), frames))
     expect(heard.tools).toHaveLength(1)
     expect(heard.text).toBe(`${'x'.repeat(40)}[1](https://example.com/one)`)
   })
@@ -316,7 +325,7 @@ describe('tools the backend runs', () => {
   function toolSeen(name: string, args: string, result: string) {
     const metadata = { id: 'call_1', name, arguments: args, result }
     const frames = [answer(`<glm_block >${JSON.stringify({ data: { metadata } })}</glm_block>`), answer('ok'), done()]
-    return run(decoder(optionsWith({ whole: true })), frames).flatMap((delta) =>
+    return runTransform(decoder(optionsWith({ whole: true })), frames).flatMap((delta) =>
       delta.type === 'server-tool' ? [delta.tool] : [],
     )[0]
   }
@@ -324,7 +333,7 @@ describe('tools the backend runs', () => {
   test('a block that cannot be read is left out and told in the log', () => {
     const notes: string[] = []
     const frames = [answer('a<glm_block >{oops}</glm_block>\nb'), done()]
-    const deltas = run(decoder(optionsWith({ note: (note) => notes.push(note) })), frames)
+    const deltas = runTransform(decoder(optionsWith({ annotate: (annotate) => notes.push(annotate) })), frames)
     expect([textOf(deltas), notes]).toEqual(['ab', ['skipped an unreadable tool block']])
   })
 
@@ -341,7 +350,7 @@ describe('tools the backend runs', () => {
     })
     const options = optionsWith({ declaredTools: new Set(['bash']) })
     const frames = [answer('Look:'), ...call('call_1'), result, ...call('call_2'), done()]
-    expect(run(decoder(options), frames)).toEqual([
+    expect(runTransform(decoder(options), frames)).toEqual([
       { type: 'text', text: 'Look:' },
       { type: 'tool-call', key: 'call_1', id: 'call_1', name: 'bash', arguments: '{"command":"ls"}' },
       { type: 'tool-call', key: 'call_2', id: 'call_2', name: 'bash', arguments: '{"command":"ls"}' },
@@ -351,13 +360,13 @@ describe('tools the backend runs', () => {
 
   test('a call without a word is an answer too', () => {
     const frames = [part({ phase: 'tool_call', delta_name: 'bash', delta_arguments: '{}' }), done()]
-    const deltas = run(decoder(optionsWith({ declaredTools: new Set(['bash']) })), frames)
+    const deltas = runTransform(decoder(optionsWith({ declaredTools: new Set(['bash']) })), frames)
     expect(deltas.map(({ type }) => type)).toEqual(['tool-call', 'finish'])
   })
 
   test('a stream that breaks off calls nothing', () => {
     const frames = [part({ phase: 'tool_call', delta_name: 'bash', delta_arguments: '{"com' })]
-    expect(run(decoder(optionsWith({ declaredTools: new Set(['bash']) })), frames)).toEqual([])
+    expect(runTransform(decoder(optionsWith({ declaredTools: new Set(['bash']) })), frames)).toEqual([])
   })
 })
 
@@ -407,7 +416,7 @@ describe('whatever is appended and rewound', () => {
     fc.assert(
       fc.property(ops, (steps) => {
         const { frames, units } = played(steps)
-        expect(proseOf(run(decoder(optionsWith({ whole: true })), frames))).toEqual(told(units))
+        expect(proseOf(runTransform(decoder(optionsWith({ whole: true })), frames))).toEqual(told(units))
       }),
       { numRuns: 1000 },
     )
@@ -420,7 +429,10 @@ describe('whatever is appended and rewound', () => {
         const { frames, units } = played(steps)
         const notes: string[] = []
         const prose = proseOf(
-          run(decoder(optionsWith({ whole: false, holdFrom: '<b>', note: (note) => notes.push(note) })), frames),
+          runTransform(
+            decoder(optionsWith({ whole: false, holdFrom: '<b>', annotate: (annotate) => notes.push(annotate) })),
+            frames,
+          ),
         )
         expect(prose.text.isWellFormed() && prose.reasoning.isWellFormed()).toBe(true)
         if (notes.includes('rewrote sent text')) return
@@ -491,7 +503,7 @@ function isFirstHalf(unit: string): boolean {
 }
 
 function optionsWith(options: Partial<DecodeOptions>): DecodeOptions {
-  return { whole: true, declaredTools: new Set(), note: () => {}, ...options }
+  return { whole: true, declaredTools: new Set(), annotate: () => {}, ...options }
 }
 
 function part(data: object): string {
@@ -531,14 +543,14 @@ async function decoded(bytes: Uint8Array, size: number, options: Partial<DecodeO
   const source = sseDeltas(body, {
     decoder: chain(
       decoder(optionsWith(options)),
-      channels({ tools: [], scanLimit: 0, frames: false, empty: emptyResponse, note() {} }),
+      channels({ tools: [], scanLimit: 0, frames: false, empty: emptyResponse, annotate() {} }),
     ),
     clock: manualClock(),
     signal: new AbortController().signal,
     idleMs: 1000,
   })
   const deltas: Delta[] = []
-  for (let batch = await read(source); batch; batch = await read(source)) deltas.push(...batch)
+  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) deltas.push(...batch)
   return deltas
 }
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import type { Delta } from '../../../src/core/events.ts'
 import type { ChatRequest, ImagePart, Tool } from '../../../src/core/request.ts'
-import { read } from '../../../src/core/source.ts'
+import { readBatch } from '../../../src/core/source.ts'
 import type { Model, UpstreamCall } from '../../../src/core/upstream.ts'
 import { type ZaiWebOptions, zaiWeb } from '../../../src/upstreams/zai-web/index.ts'
 import {
@@ -74,7 +74,7 @@ function setUp({ options = {}, site = {}, uuids = [] }: SetUp = {}) {
     signal: new AbortController().signal,
     caller: 'key',
     whole: false,
-    note: (note) => void notes.push(note),
+    annotate: (annotate) => void notes.push(annotate),
     ...callMore,
   })
   return { clock, zai, notes, logged, make, call }
@@ -95,7 +95,7 @@ type Opening = ReturnType<ReturnType<typeof zaiWeb>['open']>
 async function all(opening: Opening): Promise<Delta[]> {
   const source = fromTheStart(await opening)
   const deltas: Delta[] = []
-  for (let batch = await read(source); batch; batch = await read(source)) deltas.push(...batch)
+  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) deltas.push(...batch)
   return deltas
 }
 
@@ -554,7 +554,7 @@ test.each([
   ],
 ])('what cannot be honoured: %s', (_name, tools, asked, expected) => {
   const { make } = setUp()
-  expect(make({ tools }).unsupported({ ...request, ...asked }, model)).toEqual(expected)
+  expect(make({ tools }).ignored({ ...request, ...asked }, model)).toEqual(expected)
 })
 
 test('readiness is a session that can be had', async () => {
@@ -604,9 +604,9 @@ test('giving up a reply closes the connection to the site', async () => {
     return eventStream(new ReadableStream({ start: (c) => c.enqueue(`data: ${JSON.stringify(frame)}\n\n`) }))
   })
   const source = fromTheStart(await make({ baseUrl: server.url }, fetch).open(call()))
-  expect((await read(source))?.[0]?.type).toBe('text')
+  expect((await readBatch(source))?.[0]?.type).toBe('text')
   source.cancel()
-  expect(await read(source)).toBeUndefined()
+  expect(await readBatch(source)).toBeUndefined()
   await closed.promise
 })
 

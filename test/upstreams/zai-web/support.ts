@@ -27,7 +27,7 @@ const defaults = { tokens: [], backupToken: undefined, anonymous: true, guestTtl
 
 /** What a chat asks of the sessions. */
 export function wanted(guests = true) {
-  return { model: 'glm-4.7', caller: 'key', signal, guests, note: () => {} }
+  return { model: 'glm-4.7', caller: 'key', signal, guests, annotate: () => {} }
 }
 
 /** Lets everything that was started in the background run as far as it can. */

@@ -29,7 +29,7 @@ import { withoutDoubledCalls } from '../src/prompted-tools/doubled-calls.ts'
 import { toolCallParser } from '../src/prompted-tools/parse.ts'
 import { decoder } from '../src/upstreams/chat-completions/decode.ts'
 import { usualSettings, zaiErrors } from '../src/upstreams/zai-api/errors.ts'
-import { type Piece, pieceOf } from '../src/wire/piece.ts'
+import { type ByteRange, rangeOf } from '../src/wire/piece.ts'
 import { sseDeltas } from '../src/wire/sse.ts'
 import { manualClock } from './support/clock.ts'
 import { replyOf } from './support/replies.ts'
@@ -193,11 +193,11 @@ function deliver(
 ): Promise<Delivered> {
   let at = 0
   const pieces = {
-    next(onPiece: (piece: Piece | undefined) => void) {
+    next(onPiece: (piece: ByteRange | undefined) => void) {
       // What is read is overwritten by the next read, as anything may be that is not kept.
       const piece = Buffer.from(bytes.subarray(at, at + size))
       at += size
-      queueMicrotask(() => onPiece(piece.length > 0 ? pieceOf(piece) : undefined))
+      queueMicrotask(() => onPiece(piece.length > 0 ? rangeOf(piece) : undefined))
     },
     cancel() {},
   }

@@ -1,9 +1,9 @@
-import type { Piece } from './piece.ts'
+import type { ByteRange } from './piece.ts'
 
 /** What is in a chunked body. */
 export interface ChunkListener {
   /** All the content of a network read. */
-  push(content: Piece): void
+  push(content: ByteRange): void
   /** The last chunk and the trailer have come, and so many bytes behind them. */
   end(surplus: number): void
   /** What came is no chunk. */

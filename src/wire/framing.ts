@@ -1,5 +1,5 @@
 import { type ChunkListener, chunkReader } from './chunked.ts'
-import { pieceOf } from './piece.ts'
+import { rangeOf } from './piece.ts'
 
 /** Where the body of an answer ends (RFC 9112, 6.3). */
 export type Framing = { ends: 'with the connection' } | { ends: 'by chunks' } | { ends: 'by length'; length: number }
@@ -26,7 +26,7 @@ export function bodyReader(framing: Framing, listener: ChunkListener): (bytes: B
   return (bytes) => {
     const content = bytes.length <= left ? bytes : bytes.subarray(0, left)
     left -= content.length
-    if (content.length > 0) listener.push(pieceOf(content))
+    if (content.length > 0) listener.push(rangeOf(content))
     if (left === 0) listener.end(bytes.length - content.length)
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
 import { outOfDescriptors } from './descriptors.ts'
-import { bytesOf, type Piece, pieceOf } from './piece.ts'
+import { type ByteRange, bytesOf, rangeOf } from './piece.ts'
 
 /** The one outgoing door: tests put a scripted one in its place. */
 export type Fetch = (url: string, init: Outgoing) => Promise<HttpResponse>
@@ -27,7 +27,7 @@ export interface Pieces {
    * Asks for the next piece. `hear` is called once, maybe before `next` returns; with `undefined` at the end of the
    * body, and then with what broke it off, if that is what ended it.
    */
-  next(hear: (piece: Piece | undefined, failure?: { cause: unknown }) => void): void
+  next(hear: (piece: ByteRange | undefined, failure?: { cause: unknown }) => void): void
   /** Closes the connection behind it. A piece that was asked for is then the end. */
   cancel(): void
 }
@@ -38,7 +38,7 @@ export function piecesOf(body: ReadableStream<Uint8Array> | Pieces): Pieces {
   return {
     next: (hear) =>
       void reader.read().then(
-        ({ value }) => hear(value && pieceOf(value)),
+        ({ value }) => hear(value && rangeOf(value)),
         (cause) => hear(undefined, { cause }),
       ),
     cancel: () => void reader.cancel().catch(() => {}), // it may have failed already; nobody waits for it

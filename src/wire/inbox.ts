@@ -1,9 +1,9 @@
 import type { Pieces } from './http.ts'
-import { bytesOf, type Piece, pieceOf } from './piece.ts'
+import { type ByteRange, bytesOf, rangeOf } from './piece.ts'
 
 /** What becomes of a body. Only the first ending counts. */
 export interface Sink {
-  push(piece: Piece): void
+  push(piece: ByteRange): void
   end(): void
   fail(cause: unknown): void
 }
@@ -21,7 +21,7 @@ const most = 256 * 1024
 
 /** Keeps what has come until it is asked for, also when the connection has failed since. */
 export function inbox(flow: Flow): { pieces: Pieces; sink: Sink } {
-  let held: Piece[] = []
+  let held: ByteRange[] = []
   let size = 0
   let ending: { failure?: { cause: unknown } } | undefined
   let asked: Parameters<Pieces['next']>[0] | undefined
@@ -41,7 +41,7 @@ export function inbox(flow: Flow): { pieces: Pieces; sink: Sink } {
     sink: { push, end: () => settle({}), fail: (cause) => settle({ failure: { cause } }) },
   }
 
-  function push(piece: Piece): void {
+  function push(piece: ByteRange): void {
     if (ending) return
     if (asked && held.length === 0) {
       const hear = asked
@@ -70,7 +70,7 @@ export function inbox(flow: Flow): { pieces: Pieces; sink: Sink } {
       hear(undefined, ending?.failure)
       return
     }
-    const all = held.length === 1 ? first : pieceOf(Buffer.concat(held.map(bytesOf)))
+    const all = held.length === 1 ? first : rangeOf(Buffer.concat(held.map(bytesOf)))
     held = []
     if (size > most) flow.resume()
     size = 0

@@ -1,27 +1,27 @@
 import { isUtf8 } from 'node:buffer'
 import type { Delta, TextKind } from '../core/events.ts'
 import { jsonEscape } from '../core/sse.ts'
-import type { Piece } from './piece.ts'
+import type { ByteRange } from './piece.ts'
 
 /** Events that differ from one that was read before in nothing but one JSON string, as most of a reply do. */
-export interface Likeness {
+export interface EventTemplate {
   /** The bytes of such an event up to its string, and from there to its end. */
   before: Buffer
   after: Buffer
   /** The bytes between the strings of two such events; as text, a character for each. */
   between: Buffer
   betweenText: string
-  hear(text: string, out: Delta[]): void
+  emit(text: string, out: Delta[]): void
   /** What such a string becomes, where each now becomes one delta as it is. */
   kind(): TextKind | undefined
 }
 
-export interface LikenessOptions extends Pick<Likeness, 'hear' | 'kind'> {
+export interface EventTemplateOptions extends Pick<EventTemplate, 'emit' | 'kind'> {
   /** The string in a payload, by parsing it; `undefined` for a payload that says anything else beside. */
   read(payload: string): string | undefined
 }
 
-const probe = 'zai2api'
+const probeText = 'zai2api'
 
 /**
  * What is around the one string of `payload`.
@@ -29,7 +29,10 @@ const probe = 'zai2api'
  * Where it stands is not guessed: with another string in that place the payload has to read as that string. So has one
  * with any JSON string there, and all else in it is the same, byte by byte. `undefined` where the place is not certain.
  */
-export function likenessOf(payload: string, { read, hear, kind }: LikenessOptions): Likeness | undefined {
+export function eventTemplateOf(
+  payload: string,
+  { read, emit, kind }: EventTemplateOptions,
+): EventTemplate | undefined {
   const text = read(payload)
   if (text === undefined) return undefined
   const written = JSON.stringify(text)
@@ -37,7 +40,7 @@ export function likenessOf(payload: string, { read, hear, kind }: LikenessOption
   if (at < 0 || payload.includes(written, at + 1)) return undefined
   const before = payload.slice(0, at + 1)
   const after = payload.slice(at + written.length - 1)
-  if (read(before + probe + after) !== probe) return undefined
+  if (read(before + probeText + after) !== probeText) return undefined
   const head = `data: ${before}`
   const tail = `${after}\n\n`
   const between = Buffer.from(tail + head)
@@ -46,7 +49,7 @@ export function likenessOf(payload: string, { read, hear, kind }: LikenessOption
     after: Buffer.from(tail),
     between,
     betweenText: between.toString('latin1'),
-    hear,
+    emit,
     kind,
   }
 }
@@ -61,7 +64,7 @@ function byCharacters(bytes: string): string {
 }
 
 /** What stands in events that are alike. */
-export interface Alike {
+export interface TemplateMatches {
   /** Their strings without quotes, but for empty ones: as `JSON.stringify` would write them. */
   texts: string[]
   /** Each character of these texts stands for a byte of UTF-8: of many, nothing is decoded that leaves as it came. */
@@ -74,24 +77,32 @@ export interface Alike {
  * Reads whole events of one likeness from the beginning of a piece, which is the beginning of an event, without
  * decoding or parsing what is around their text, up to one whose text `except` is found in.
  */
-export function readAlike(piece: Piece, likeness: Likeness, except?: RegExp): Alike {
-  const { bytes, start, end } = piece
-  if (!standsAt(bytes, start, end, likeness.before)) return { texts: [], areBytes: false, end: start }
-  return one(piece, likeness, except) ?? several(piece, likeness, except)
+export function matchTemplate(range: ByteRange, template: EventTemplate, except?: RegExp): TemplateMatches {
+  const { bytes, start, end } = range
+  if (!matchesAt(bytes, start, end, template.before)) return { texts: [], areBytes: false, end: start }
+  return matchOne(range, template, except) ?? matchSeveral(range, template, except)
 }
 
 /** Most pieces are one event, and there are thousands a second of them. */
-function one({ bytes, start, end: limit }: Piece, { before, after }: Likeness, except?: RegExp): Alike | undefined {
+function matchOne(
+  { bytes, start, end: limit }: ByteRange,
+  { before, after }: EventTemplate,
+  except?: RegExp,
+): TemplateMatches | undefined {
   const end = limit - after.length
-  if (end <= start + before.length || !standsAt(bytes, end, limit, after)) return undefined
+  if (end <= start + before.length || !matchesAt(bytes, end, limit, after)) return undefined
   const text = bytes.toString('utf8', start + before.length, end)
   const string = stringAt(text, 0)
   if (string.end !== text.length || string.kind === 'other' || except?.test(text)) return undefined
   return { texts: [text], areBytes: false, end: limit }
 }
 
-function several({ bytes, start, end: limit }: Piece, likeness: Likeness, except?: RegExp): Alike {
-  const { before, betweenText: between, after } = likeness
+function matchSeveral(
+  { bytes, start, end: limit }: ByteRange,
+  template: EventTemplate,
+  except?: RegExp,
+): TemplateMatches {
+  const { before, betweenText: between, after } = template
   const texts: string[] = []
   const written = bytes.toString('latin1', start, limit)
   let isAscii = true
@@ -99,10 +110,10 @@ function several({ bytes, start, end: limit }: Piece, likeness: Likeness, except
   for (let at = before.length; at < written.length; ) {
     const { end, kind } = stringAt(written, at)
     const isLast = !written.startsWith(between, end)
-    if (isLast && !standsAt(bytes, start + end, limit, after)) break
-    const piece = kind === 'other' ? rewritten(written.slice(at, end)) : written.slice(at, end)
-    if (piece === undefined || except?.test(piece)) break
-    if (piece !== '') texts.push(piece)
+    if (isLast && !matchesAt(bytes, start + end, limit, after)) break
+    const range = kind === 'other' ? rewritten(written.slice(at, end)) : written.slice(at, end)
+    if (range === undefined || except?.test(range)) break
+    if (range !== '') texts.push(range)
     isAscii &&= kind === 'ascii'
     read = end + after.length
     at = isLast ? written.length : end + between.length
@@ -114,39 +125,44 @@ function several({ bytes, start, end: limit }: Piece, likeness: Likeness, except
 }
 
 /** Where the strings of many events are put together, time after time: new bytes would cost more than all else here. */
-const desk = Buffer.alloc(65_536)
+const scratch = Buffer.alloc(65_536)
 
 /**
- * Reads events as `readAlike` does, for those who want all they say as one text. Stops in front of a string with an
+ * Reads events as `matchTemplate` does, for those who want all they say as one text. Stops in front of a string with an
  * escape by number, too, which takes a parser.
  */
-export function readTogether(piece: Piece, likeness: Likeness): { text: string; end: number } {
-  const { bytes, start, end: limit } = piece
-  const { before, between, after } = likeness
+export function concatenateMatches(range: ByteRange, template: EventTemplate): { text: string; end: number } {
+  const { bytes, start, end: limit } = range
+  const { before, between, after } = template
   let end = start
   let size = 0
-  let goesOn = standsAt(bytes, start, limit, before)
+  let goesOn = matchesAt(bytes, start, limit, before)
   while (goesOn) {
-    const string = said(bytes, end + before.length, limit, size)
+    const string = copyString(bytes, end + before.length, limit, size)
     if (string === undefined) break
-    goesOn = standsAt(bytes, string.end, limit, between)
-    if (!goesOn && !standsAt(bytes, string.end, limit, after)) break
+    goesOn = matchesAt(bytes, string.end, limit, between)
+    if (!goesOn && !matchesAt(bytes, string.end, limit, after)) break
     size = string.size
     end = string.end + after.length
   }
-  return { text: desk.toString('utf8', 0, size), end }
+  return { text: scratch.toString('utf8', 0, size), end }
 }
 
 /** Puts what a JSON string says on the desk, behind `size` bytes that lie there. */
-function said(bytes: Buffer, start: number, limit: number, size: number): { end: number; size: number } | undefined {
+function copyString(
+  bytes: Buffer,
+  start: number,
+  limit: number,
+  size: number,
+): { end: number; size: number } | undefined {
   // Halves of a character in two strings are none, but would be one here.
   if (isContinuation(bytes[start] ?? 0)) return undefined
-  for (let at = start; at < limit && size < desk.length; at++) {
+  for (let at = start; at < limit && size < scratch.length; at++) {
     const byte = bytes[at] ?? 0
     if (byte === quote) return { end: at, size }
     const meant = byte === backslash ? (meanings[bytes[++at] ?? 0] ?? 0) : byte
     if (byte < space || meant === 0) return undefined
-    desk[size++] = meant
+    scratch[size++] = meant
   }
   return undefined
 }
@@ -155,18 +171,18 @@ function isContinuation(byte: number): boolean {
   return byte >= 0x80 && byte < 0xc0
 }
 
-function standsAt(bytes: Buffer, start: number, limit: number, part: Buffer): boolean {
+function matchesAt(bytes: Buffer, start: number, limit: number, part: Buffer): boolean {
   const end = start + part.length
   return end <= limit && bytes.compare(part, 0, part.length, start, end) === 0
 }
 
 /** Each of them in its characters. */
-export function apart({ texts, areBytes }: Alike): readonly string[] {
+export function matchedTexts({ texts, areBytes }: TemplateMatches): readonly string[] {
   return areBytes ? texts.map(byCharacters) : texts
 }
 
 /** All of them in one, in its characters. */
-export function joined({ texts, areBytes }: Alike): string {
+export function matchedText({ texts, areBytes }: TemplateMatches): string {
   const all = texts.length === 1 ? (texts[0] ?? '') : texts.join('')
   return areBytes ? byCharacters(all) : all
 }
@@ -177,7 +193,7 @@ export function unescaped(written: string): string {
 }
 
 /** Whether bytes that came last are the beginning of an event of this likeness and no whole event of any kind. */
-export function mayBecome(bytes: Buffer, { before }: Likeness): boolean {
+export function isPartialMatch(bytes: Buffer, { before }: EventTemplate): boolean {
   if (bytes.length === 0) return true
   const known = Math.min(bytes.length, before.length)
   return bytes.compare(before, 0, known, 0, known) === 0 && !bytes.includes(lineFeed) && !bytes.includes(carriageReturn)

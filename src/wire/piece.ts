@@ -1,19 +1,19 @@
 /** The bytes between two places of a buffer. A view of them would cost a network read as much as all that is read in it. */
-export interface Piece {
+export interface ByteRange {
   bytes: Buffer
   start: number
   end: number
 }
 
-export function pieceOf(bytes: Uint8Array): Piece {
+export function rangeOf(bytes: Uint8Array): ByteRange {
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   return { bytes: buffer, start: 0, end: buffer.length }
 }
 
-export function bytesOf({ bytes, start, end }: Piece): Buffer {
+export function bytesOf({ bytes, start, end }: ByteRange): Buffer {
   return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end)
 }
 
-export function restOf({ bytes, end }: Piece, start: number): Piece {
+export function restOf({ bytes, end }: ByteRange, start: number): ByteRange {
   return { bytes, start, end }
 }

@@ -1,9 +1,9 @@
 import type { Clock } from '../core/clock.ts'
 import { cancelled, type GatewayError } from '../core/errors.ts'
 
-const longestPauseMs = 1_000
+const maxBackoffMs = 1_000
 
-export interface PauseOptions {
+export interface BackoffOptions {
   clock: Clock
   /** From 0 to 1. */
   random: () => number
@@ -11,8 +11,8 @@ export interface PauseOptions {
 }
 
 /** The moment before another attempt, of a length left to chance, so that calls that failed together part. */
-export async function pause({ clock, random, signal }: PauseOptions): Promise<void> {
-  const ms = random() * longestPauseMs
+export async function backoff({ clock, random, signal }: BackoffOptions): Promise<void> {
+  const ms = random() * maxBackoffMs
   const over = Promise.withResolvers<void>()
   const end = () => over.resolve()
   const stop = clock.after(ms, end)
@@ -28,8 +28,8 @@ export async function pause({ clock, random, signal }: PauseOptions): Promise<vo
 const neverSent = /refused|FailedToOpenSocket|ENOTFOUND|EAI_AGAIN|resolve|CERT|EHOSTUNREACH|ENETUNREACH/i
 
 /** For the log line of a retry: whether the attempt before it may have been carried out, and counted, all the same. */
-export function retryNote(remedy: string, error: GatewayError): string {
-  return `retry (${remedy}) after ${error.code}${mayHaveRun(error) ? ', which may have been carried out' : ''}`
+export function retryNote(recovery: string, error: GatewayError): string {
+  return `retry (${recovery}) after ${error.code}${mayHaveRun(error) ? ', which may have been carried out' : ''}`
 }
 
 function mayHaveRun({ code, detail }: GatewayError): boolean {

@@ -6,32 +6,40 @@ import type { Transform } from '../core/machine.ts'
 import { inPortions } from '../core/portions.ts'
 import type { BatchStream, DirectWriter } from '../core/source.ts'
 import { type Pieces, piecesOf } from './http.ts'
-import { apart, joined, type Likeness, mayBecome, readAlike, readTogether, unescaped } from './likeness.ts'
-import { bytesOf, type Piece, pieceOf, restOf } from './piece.ts'
+import {
+  concatenateMatches,
+  type EventTemplate,
+  isPartialMatch,
+  matchedText,
+  matchedTexts,
+  matchTemplate,
+  unescaped,
+} from './likeness.ts'
+import { type ByteRange, bytesOf, rangeOf, restOf } from './piece.ts'
 
 /** Longest wait for the end of a body whose last delta has come; with it the connection can serve the next call. */
-const lingerMs = 1_000
+const drainMs = 1_000
 
 const blankLine = Buffer.from('\n\n')
 const nothing = Buffer.alloc(0)
 
 /** Characters that may have been written directly before those who count them hear of it. */
-const mostUnaccounted = 2_048
+const maxUnaccounted = 2_048
 /** Bytes of events that go through the parser together. */
-const mostParsed = 2_048
+const maxParsedBytes = 2_048
 /** Bytes of one read that may be dealt with in the turn of the event loop in which it came, */
-const mostInTurn = 65_536
+const maxBytesPerTurn = 65_536
 /** and how long that may take before the rest waits for the next turn. */
-const longestTurnMs = 4
+const maxTurnMs = 4
 /** Characters of one event; an upstream that never ends one would fill the memory. */
-const mostInEvent = 16 * 1024 * 1024
+const maxEventLength = 16 * 1024 * 1024
 /** Bytes of half an event that wait for the other half; longer ones are read as they come. */
-const mostHalf = 16_384
+const maxPartialBytes = 16_384
 
 /** Hears the `data` of every event, one string an event. */
 export interface PayloadReader extends Transform<string, Delta> {
   /** Of the events to come, where it knows: those need no parser. So many bytes of them are here. */
-  likeness?(ahead: number): Likeness | undefined
+  template?(ahead: number): EventTemplate | undefined
 }
 
 export interface SseOptions {
@@ -60,48 +68,48 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: Ss
 function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions): BatchStream<Delta[]> {
   const { decoder, clock, signal, idleMs, whole = false, onClose } = options
   if (onClose) signal.addEventListener('abort', onClose, { once: true })
-  const pieces = piecesOf(body)
+  const stream = piecesOf(body)
   // Only bytes that end inside a character need one that remembers, and to make it costs as much as twenty events.
   let text: TextDecoder | undefined
   let batch: Delta[] = []
   let waiting: (batch: Delta[] | undefined) => void = () => {}
   let over = false
-  let silent = false
+  let isIdle = false
   // All bytes so far are whole events.
   let betweenEvents = false
-  let begun = false
+  let hasText = false
   // The last delta has come; what is left of the body is its end.
   let finished = false
   let lastReadAt = clock.monotonic()
-  let stopTimer = clock.after(idleMs, watch)
+  let stopTimer = clock.after(idleMs, checkIdle)
   let isTooLarge = false
   const parser = createParser({
-    maxBufferSize: mostInEvent,
+    maxBufferSize: maxEventLength,
     onEvent: (event) => decoder.push(event.data, batch),
     onError: ({ type }) => {
       isTooLarge ||= type === 'max-buffer-size-exceeded'
     },
   })
-  let direct: DirectWriter | undefined
+  let writer: DirectWriter | undefined
   // Of the events whose text it may write.
-  let alike: Likeness | undefined
+  let currentTemplate: EventTemplate | undefined
   // What it has written and nobody has heard of yet, as it stands in JSON.
   let unaccounted = ''
   // The beginning of an event that may be alike, too.
-  let half: Buffer = nothing
+  let partial: Buffer = nothing
   // What is left of a read when the first text of its kind is told: whoever hears it may offer to write the rest directly.
-  let held: Piece | undefined
+  let held: ByteRange | undefined
   let heldAfter: TextKind | undefined
   // What was read last is enough for one turn.
   let tired = false
 
   return {
-    next(hear, directWriter) {
-      waiting = hear
-      direct = directWriter
-      alike = directWriter && betweenEvents ? decoder.likeness?.(0) : undefined
-      if (alike?.kind() !== directWriter?.kind) alike = undefined
-      if (over) hear(undefined)
+    next(onBatch, nextWriter) {
+      waiting = onBatch
+      writer = nextWriter
+      currentTemplate = nextWriter && betweenEvents ? decoder.template?.(0) : undefined
+      if (currentTemplate?.kind() !== nextWriter?.kind) currentTemplate = undefined
+      if (over) onBatch(undefined)
       else if (tired) clock.after(0, goOn)
       else goOn()
     },
@@ -112,11 +120,11 @@ function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions):
     tired = false
     const rest = held
     held = undefined
-    if (rest) heard(rest)
-    else pieces.next(heard)
+    if (rest) onRange(rest)
+    else stream.next(onRange)
   }
 
-  function heard(piece: Piece | undefined, failure?: { cause: unknown }): void {
+  function onRange(range: ByteRange | undefined, failure?: { cause: unknown }): void {
     batch = []
     lastReadAt = clock.monotonic()
     if (over) {
@@ -124,15 +132,15 @@ function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions):
       return
     }
     try {
-      tired = piece !== undefined && piece.end - piece.start > mostInTurn
-      const rest = piece && passOn(piece)
-      if (piece && rest === undefined) {
+      tired = range !== undefined && range.end - range.start > maxBytesPerTurn
+      const rest = range && passThrough(range)
+      if (range && rest === undefined) {
         if (tired) clock.after(0, goOn)
         else goOn()
         return
       }
       catchUp()
-      if (silent) fail(fellSilent(idleMs))
+      if (isIdle) fail(idleTimeout(idleMs))
       else if (rest) read(rest)
       else if (failure) fail(signal.aborted ? cancelled(failure.cause) : broken(failure.cause))
       else finish()
@@ -143,29 +151,29 @@ function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions):
   }
 
   /** What cannot be written directly, and `undefined` where nothing is left and more of the same may come. */
-  function passOn(piece: Piece): Piece | undefined {
-    const all = half.length === 0 ? piece : pieceOf(withHalf(piece))
-    if (direct === undefined || alike === undefined) return all
-    const found = readAlike(all, alike, direct.except)
+  function passThrough(range: ByteRange): ByteRange | undefined {
+    const all = partial.length === 0 ? range : rangeOf(withPartial(range))
+    if (writer === undefined || currentTemplate === undefined) return all
+    const found = matchTemplate(all, currentTemplate, writer.except)
     const rest = restOf(all, found.end)
-    unaccounted += joined(found)
-    const next = found.texts.length > 0 ? direct.write(found.texts, found.areBytes) : 'go on'
-    const more = next === 'go on' && unaccounted.length <= mostUnaccounted
-    return more && waits(rest, alike) ? undefined : rest
+    unaccounted += matchedText(found)
+    const next = found.texts.length > 0 ? writer.write(found.texts, found.areBytes) : 'go on'
+    const more = next === 'go on' && unaccounted.length <= maxUnaccounted
+    return more && keepPartial(rest, currentTemplate) ? undefined : rest
   }
 
   /** Keeps what may be half an event of this likeness until the other half comes. */
-  function waits(piece: Piece, likeness: Likeness): boolean {
-    if (piece.start === piece.end) return true
-    const bytes = bytesOf(piece)
-    if (bytes.length > mostHalf || !mayBecome(bytes, likeness)) return false
-    half = bytes
+  function keepPartial(range: ByteRange, template: EventTemplate): boolean {
+    if (range.start === range.end) return true
+    const bytes = bytesOf(range)
+    if (bytes.length > maxPartialBytes || !isPartialMatch(bytes, template)) return false
+    partial = bytes
     return true
   }
 
-  function withHalf(piece: Piece): Buffer {
-    const all = Buffer.concat([half, bytesOf(piece)])
-    half = nothing
+  function withPartial(range: ByteRange): Buffer {
+    const all = Buffer.concat([partial, bytesOf(range)])
+    partial = nothing
     return all
   }
 
@@ -173,28 +181,28 @@ function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions):
   function catchUp(): void {
     if (unaccounted === '') return
     const deltas: Delta[] = []
-    alike?.hear(unescaped(unaccounted), deltas)
+    currentTemplate?.emit(unescaped(unaccounted), deltas)
     unaccounted = ''
     for (const delta of deltas)
-      if (delta.type === direct?.kind && 'text' in delta) direct.account(delta.text)
+      if (delta.type === writer?.kind && 'text' in delta) writer.account(delta.text)
       else batch.push(delta)
   }
 
-  function read(piece: Piece): void {
+  function read(range: ByteRange): void {
     // Comments and events without a word come in crowds, and long events in parts.
     let many = false
-    for (let rest = piece; rest.start < rest.end; ) {
-      const likeness = betweenEvents ? decoder.likeness?.(rest.end - rest.start) : undefined
-      if (likeness && holds(likeness.kind())) {
+    for (let rest = range; rest.start < rest.end; ) {
+      const template = betweenEvents ? decoder.template?.(rest.end - rest.start) : undefined
+      if (template && endsBatchHere(template.kind())) {
         held = rest
         break
       }
-      if (likeness) rest = restOf(rest, readPieces(rest, likeness))
-      if (likeness && waits(rest, likeness)) break
+      if (template) rest = restOf(rest, readMatches(rest, template))
+      if (template && keepPartial(rest, template)) break
       const said = batch.length
       rest = restOf(rest, parse(rest, many))
       many = batch.length === said || !betweenEvents
-      if (clock.monotonic() - lastReadAt < longestTurnMs || rest.start === rest.end) continue
+      if (clock.monotonic() - lastReadAt < maxTurnMs || rest.start === rest.end) continue
       held = rest
       tired = true
       break
@@ -202,27 +210,27 @@ function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions):
     finished = batch.at(-1)?.type === 'finish'
   }
 
-  function holds(kind: TextKind | undefined): boolean {
+  function endsBatchHere(kind: TextKind | undefined): boolean {
     if (whole || kind === heldAfter || kind !== batch.at(-1)?.type) return false
     heldAfter = kind
     return true
   }
 
-  function readPieces(piece: Piece, likeness: Likeness): number {
+  function readMatches(range: ByteRange, template: EventTemplate): number {
     if (whole) {
-      const { text, end } = readTogether(piece, likeness)
-      likeness.hear(text, batch)
+      const { text, end } = concatenateMatches(range, template)
+      template.emit(text, batch)
       return end
     }
-    const found = readAlike(piece, likeness)
-    for (const text of apart(found)) likeness.hear(unescaped(text), batch)
+    const found = matchTemplate(range, template)
+    for (const text of matchedTexts(found)) template.emit(unescaped(text), batch)
     return found.end
   }
 
   /** Whole events: where many are at hand, one, for then those behind it may be known to be alike; else a few. */
-  function parse({ bytes, start, end: limit }: Piece, many: boolean): number {
-    const few = Math.min(limit, start + mostParsed)
-    const isOne = decoder.likeness !== undefined && !many && few < limit
+  function parse({ bytes, start, end: limit }: ByteRange, many: boolean): number {
+    const few = Math.min(limit, start + maxParsedBytes)
+    const isOne = decoder.template !== undefined && !many && few < limit
     const found = isOne ? bytes.indexOf(blankLine, start) : lastBlankLine(bytes, start, few)
     const next = found + blankLine.length
     betweenEvents = found >= start && next <= limit
@@ -247,25 +255,25 @@ function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions):
 
   /** A byte order mark is no part of the first line. */
   function withoutMark(words: string): string {
-    const isMarked = !begun && words.startsWith('\ufeff')
-    begun ||= words !== ''
+    const isMarked = !hasText && words.startsWith('\ufeff')
+    hasText ||= words !== ''
     return isMarked ? words.slice(1) : words
   }
 
   // One timer a stream, not one a read: it looks when it fires whether anything came since.
-  function watch(): void {
+  function checkIdle(): void {
     const quietMs = clock.monotonic() - lastReadAt
     if (quietMs < idleMs) {
-      stopTimer = clock.after(idleMs - quietMs, watch)
+      stopTimer = clock.after(idleMs - quietMs, checkIdle)
       return
     }
-    silent = true
-    pieces.cancel()
+    isIdle = true
+    stream.cancel()
   }
 
   function finish(): void {
     // A last event may lack its blank line.
-    parser.feed(`${textIn(half, 0, half.length)}${text?.decode() ?? ''}\n\n`)
+    parser.feed(`${textIn(partial, 0, partial.length)}${text?.decode() ?? ''}\n\n`)
     decoder.end(batch)
     close()
   }
@@ -280,31 +288,31 @@ function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions):
     if (over) return
     over = true
     stopTimer()
-    if (finished) linger()
-    else pieces.cancel()
+    if (finished) drainBody()
+    else stream.cancel()
     onClose?.()
   }
 
-  function linger(): void {
-    const stop = clock.after(lingerMs, pieces.cancel)
+  function drainBody(): void {
+    const stop = clock.after(drainMs, stream.cancel)
     // All of the answer is here: how its connection ends is nobody's business.
-    const drop = (piece: Piece | undefined) => {
-      if (piece) pieces.next(drop)
+    const drop = (range: ByteRange | undefined) => {
+      if (range) stream.next(drop)
       else stop()
     }
-    pieces.next(drop)
+    stream.next(drop)
   }
 }
 
 function tooLarge(): GatewayError {
   return new GatewayError(
     'upstream-malformed',
-    `The upstream sent an event of more than ${mostInEvent / 1024 / 1024} MB.`,
+    `The upstream sent an event of more than ${maxEventLength / 1024 / 1024} MB.`,
     { code: 'upstream_event_too_large', retry: false },
   )
 }
 
-function fellSilent(idleMs: number): GatewayError {
+function idleTimeout(idleMs: number): GatewayError {
   return new GatewayError('timeout', `Z.AI sent nothing for ${idleMs / 1000} s, so the answer was given up.`, {
     code: 'upstream_idle',
   })

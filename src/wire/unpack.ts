@@ -1,6 +1,6 @@
 import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
 import type { Sink } from './inbox.ts'
-import { bytesOf, pieceOf } from './piece.ts'
+import { bytesOf, rangeOf } from './piece.ts'
 
 // What is unpacked leaves at once, and what stands before a cut is not lost.
 const zlibFlush = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }
@@ -25,7 +25,7 @@ export function unpacked(encoding: string | null, to: Sink): Sink | undefined {
     if (!ended) unpacker.end()
     ended = true
   }
-  unpacker.on('data', (bytes: Buffer) => to.push(pieceOf(bytes)))
+  unpacker.on('data', (bytes: Buffer) => to.push(rangeOf(bytes)))
   unpacker.once('end', () => (failure ? to.fail(failure.cause) : to.end()))
   unpacker.once('error', to.fail)
   return {

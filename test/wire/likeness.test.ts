@@ -5,8 +5,8 @@ import { readBatch as nextBatch } from '../../src/core/source.ts'
 import { decoder } from '../../src/upstreams/chat-completions/decode.ts'
 import { usualSettings, zaiErrors } from '../../src/upstreams/zai-api/errors.ts'
 import type { Pieces } from '../../src/wire/http.ts'
-import { apart, likenessOf, readAlike, readTogether, unescaped } from '../../src/wire/likeness.ts'
-import { pieceOf } from '../../src/wire/piece.ts'
+import { concatenateMatches, eventTemplateOf, matchedTexts, matchTemplate, unescaped } from '../../src/wire/likeness.ts'
+import { rangeOf } from '../../src/wire/piece.ts'
 import { sseDeltas } from '../../src/wire/sse.ts'
 import { manualClock } from '../support/clock.ts'
 
@@ -20,8 +20,8 @@ function textIn(payload: string): string | undefined {
   }
 }
 
-const hear = (text: string, out: Delta[]) => void out.push({ type: 'text', text })
-const likeness = (payload: string) => likenessOf(payload, { read: textIn, hear, kind: () => 'text' })
+const emit = (text: string, out: Delta[]) => void out.push({ type: 'text', text })
+const likeness = (payload: string) => eventTemplateOf(payload, { read: textIn, emit, kind: () => 'text' })
 
 describe('what is alike is known from', () => {
   test.each<[string, string, boolean]>([
@@ -58,8 +58,8 @@ describe('of bytes, what is read without a parser is', () => {
   ])('%s', (_name, text, texts, rest) => {
     const bytes = Buffer.from(text)
     if (!alike) throw new Error('nothing is alike')
-    const read = readAlike(pieceOf(bytes), alike)
-    expect(apart(read).map(unescaped)).toEqual(texts)
+    const read = matchTemplate(rangeOf(bytes), alike)
+    expect(matchedTexts(read).map(unescaped)).toEqual(texts)
     expect(bytes.toString('utf8', read.end)).toBe(rest)
   })
 })
@@ -87,7 +87,7 @@ describe('of bytes, what is read together is', () => {
   ])('%s', (_name, events, text, rest) => {
     const bytes = Buffer.from(events)
     if (!alike) throw new Error('nothing is alike')
-    const read = readTogether(pieceOf(bytes), alike)
+    const read = concatenateMatches(rangeOf(bytes), alike)
     expect(read.text).toBe(text)
     expect(bytes.toString('utf8', read.end)).toBe(rest)
   })
@@ -98,7 +98,7 @@ describe('of bytes, what is read together is', () => {
     if (!alike) throw new Error('nothing is alike')
     const texts: string[] = []
     for (let start = 0; start < bytes.length; ) {
-      const read = readTogether({ bytes, start, end: bytes.length }, alike)
+      const read = concatenateMatches({ bytes, start, end: bytes.length }, alike)
       if (read.end === start) throw new Error('nothing was read')
       texts.push(read.text)
       start = read.end
@@ -114,7 +114,7 @@ function cut(bytes: Buffer, size: number): Pieces {
     next(hear) {
       const piece = bytes.subarray(at, at + size)
       at += size
-      hear(piece.length > 0 ? pieceOf(piece) : undefined)
+      hear(piece.length > 0 ? rangeOf(piece) : undefined)
     },
     cancel() {},
   }

@@ -3,8 +3,8 @@ import type { Delta } from '../../src/core/events.ts'
 import type { Transform } from '../../src/core/machine.ts'
 import { readBatch } from '../../src/core/source.ts'
 import { type Pieces, piecesOf } from '../../src/wire/http.ts'
-import { likenessOf } from '../../src/wire/likeness.ts'
-import { pieceOf } from '../../src/wire/piece.ts'
+import { eventTemplateOf } from '../../src/wire/likeness.ts'
+import { rangeOf } from '../../src/wire/piece.ts'
 import { type PayloadReader, sseDeltas } from '../../src/wire/sse.ts'
 import { manualClock } from '../support/clock.ts'
 import { until } from '../support/gateway.ts'
@@ -40,16 +40,16 @@ function setUp(body: ReadableStream<Uint8Array>) {
 /** All payloads are alike, as long as they are `{"t":"…"}`. */
 const alike: PayloadReader = {
   ...echo,
-  likeness: () =>
-    likenessOf('{"t":"x"}', {
+  template: () =>
+    eventTemplateOf('{"t":"x"}', {
       read: (payload) => JSON.parse(payload).t,
-      hear: (text, out) => void out.push({ type: 'text', text }),
+      emit: (text, out) => void out.push({ type: 'text', text }),
       kind: () => 'text',
     }),
 }
 
 test('a client that cannot be written to directly hears nothing twice', async () => {
-  const pieces = ['data: {"t":"one"}\n\n', 'data: {"t":"two"}\n\n'].map((text) => pieceOf(Buffer.from(text)))
+  const pieces = ['data: {"t":"one"}\n\n', 'data: {"t":"two"}\n\n'].map((text) => rangeOf(Buffer.from(text)))
   const body: Pieces = { next: (hear) => hear(pieces.shift()), cancel() {} }
   const source = sseDeltas(body, {
     ...{ decoder: alike, clock: manualClock(), signal: new AbortController().signal },
@@ -242,7 +242,7 @@ test.each([
   ['events that are alike', 'data: {"t":"x"}\n\n'],
 ])('a flood of %s leaves others their turn', async (_what, unit) => {
   const flood = Buffer.from(unit.repeat(Math.ceil(70_000 / unit.length)))
-  const pieces = Array.from({ length: 8 }, () => pieceOf(flood))
+  const pieces = Array.from({ length: 8 }, () => rangeOf(flood))
   const body: Pieces = { next: (hear) => hear(pieces.shift()), cancel() {} }
   const options = { clock: manualClock(), signal: new AbortController().signal, idleMs: 5_000 }
   const source = sseDeltas(body, { ...options, decoder: alike })

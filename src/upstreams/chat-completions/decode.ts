@@ -3,7 +3,7 @@ import { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage, WebSource } from '../../core/events.ts'
 import { parseJson } from '../../core/json.ts'
 import type { Tool } from '../../core/request.ts'
-import { type Likeness, likenessOf } from '../../wire/likeness.ts'
+import { type EventTemplate, eventTemplateOf } from '../../wire/likeness.ts'
 import type { PayloadReader } from '../../wire/sse.ts'
 import { citations } from './citations.ts'
 import { type VendorErrors, windowExceeded } from './errors.ts'
@@ -38,7 +38,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
   const notes = new Set<string>()
   const toolCalls = calls(options.tools)
   const marks = citations()
-  let likeness: Likeness | undefined
+  let likeness: EventTemplate | undefined
   let likenessesLeft = mostLikenesses
   // The newest chunk that held nothing but text since one was learned from, and how many there were.
   let plain: { payload: string; field: TextField } | undefined
@@ -70,7 +70,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
       }
     },
     end: close,
-    likeness(ahead) {
+    template(ahead) {
       const isWorthIt = plain && (unlearned >= patience || ahead >= wealth * plain.payload.length)
       if (plain && isWorthIt && likenessesLeft > 0) learnLikeness(plain.payload, plain.field)
       return over ? undefined : likeness
@@ -90,12 +90,12 @@ export function decoder(options: DecodeOptions): PayloadReader {
     plain = undefined
     unlearned = 0
     likenessesLeft--
-    likeness = likenessOf(payload, {
+    likeness = eventTemplateOf(payload, {
       read(other) {
         const value = parseJson(other)
         return chunks.Check(value) && onlyField(value) === field ? textIn(value, field) : undefined
       },
-      hear: (text, out) => say(field, text, out),
+      emit: (text, out) => say(field, text, out),
       kind: () => (field !== 'content' ? 'reasoning' : marks.any ? undefined : 'text'),
     })
   }

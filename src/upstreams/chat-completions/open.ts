@@ -12,7 +12,7 @@ import { withoutDoubledCalls } from '../../prompted-tools/doubled-calls.ts'
 import { toolCallParser } from '../../prompted-tools/parse.ts'
 import { awaitFirstDelta } from '../../wire/first-delta.ts'
 import type { HttpResponse } from '../../wire/http.ts'
-import { pause, retryNote } from '../../wire/retry.ts'
+import { backoff, retryNote } from '../../wire/retry.ts'
 import { sseDeltas } from '../../wire/sse.ts'
 import type { Client } from './client.ts'
 import { unseenPictures } from './conversation.ts'
@@ -112,7 +112,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
         outcome instanceof GatewayError ? retryNote(remedy, outcome) : `retry (${remedy}) after a reply without a call`,
       )
       tried.add(remedy)
-      await pause({ ...options, signal })
+      await backoff({ ...options, signal })
     }
   }
 

@@ -16,7 +16,7 @@ import { promptTools } from '../../prompted-tools/prompt.ts'
 import { repairedText } from '../../prompted-tools/repair.ts'
 import { awaitFirstDelta } from '../../wire/first-delta.ts'
 import type { HttpResponse } from '../../wire/http.ts'
-import { pause, retryNote } from '../../wire/retry.ts'
+import { backoff, retryNote } from '../../wire/retry.ts'
 import { sseDeltas } from '../../wire/sse.ts'
 import { decoder } from './decode.ts'
 import { type Encoded, encode, imagesOf, type MessagesMode } from './encode.ts'
@@ -132,7 +132,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
             : `retry (${remedy}) after a reply without a call`,
         )
         if (remedy === 'new-version') await version.refresh(signal)
-        await pause({ ...options, signal })
+        await backoff({ ...options, signal })
       }
     } catch (thrown) {
       stay.leave()

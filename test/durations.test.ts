@@ -9,7 +9,7 @@ import { readJson } from '../src/http/body.ts'
 import { createLimits } from '../src/http/limits.ts'
 import { elapsedMs, openRecord } from '../src/observe/record.ts'
 import { createResponseStore } from '../src/store/responses.ts'
-import { remembered } from '../src/wire/names.ts'
+import { cachedLookup } from '../src/wire/names.ts'
 import { sseDeltas } from '../src/wire/sse.ts'
 import { eventStream } from './support/chat-zai.ts'
 import { manualClock } from './support/clock.ts'
@@ -73,7 +73,7 @@ test.each(shifts)('a body has as long to arrive when the date is %s', async (_ho
 test.each(shifts)('a name that was looked up is kept as long when the date is %s', async (_how, shift) => {
   const clock = manualClock()
   let lookups = 0
-  const lookup = remembered(async () => {
+  const lookup = cachedLookup(async () => {
     lookups++
     return [{ address: '192.0.2.1' }]
   }, clock)

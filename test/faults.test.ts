@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import type { Upstream } from '../src/core/upstream.ts'
 import { systemLookup } from '../src/wire/names.ts'
-import { postFetch } from '../src/wire/post-fetch.ts'
+import { losslessFetch } from '../src/wire/post-fetch.ts'
 import { apiUpstream } from './support/api-upstream.ts'
 import { chatZai, completionRoute } from './support/chat-zai.ts'
 import { type SpeechName, speeches, speechNames, type View, viewOf } from './support/client-view.ts'
@@ -236,13 +236,13 @@ const upstreams: Record<UpstreamName, (idleMs: number) => Promise<{ upstream: Ra
     const upstream = await startRawUpstream({ route: completionRoute, others: chatZai().fetch })
     return {
       upstream,
-      behind: webUpstream({ url: upstream.origin, fetch: postFetch(fetch, systemLookup), tokens: [], idleMs }),
+      behind: webUpstream({ url: upstream.origin, fetch: losslessFetch(fetch, systemLookup), tokens: [], idleMs }),
     }
   },
 }
 
 const api = (origin: string, idleMs = 5_000) =>
-  apiUpstream({ origin, key: plantedKey, fetch: postFetch(fetch, systemLookup), idleMs })
+  apiUpstream({ origin, key: plantedKey, fetch: losslessFetch(fetch, systemLookup), idleMs })
 
 async function stage(name: UpstreamName, play: Play, idleMs = 5_000): Promise<Stage> {
   const { upstream, behind } = await upstreams[name](idleMs)

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import { unlessAborted } from '../wire/abort.ts'
+import { abortable } from '../wire/abort.ts'
 import { type PdfJob, type PdfOptions, type PdfPage, type PdfStep, tookTooLong } from './pdf-steps.ts'
 import { turnstile } from './turnstile.ts'
 
@@ -56,7 +56,7 @@ export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions
     thread.onmessage = ({ data }: MessageEvent<PdfStep>) => hear(data)
     thread.onerror = () => give('the rest of it is damaged', brokenFile)
     thread.postMessage(job)
-    return unlessAborted(promise, signal).finally(() => {
+    return abortable(promise, signal).finally(() => {
       stop()
       thread.terminate()
     })

@@ -9,8 +9,8 @@ import type { Log } from '../observe/log.ts'
 import { memoryReadings } from '../observe/memory.ts'
 import { listen, listenForMetrics } from '../server.ts'
 import { systemClock } from '../wire/clock.ts'
-import { remembered, systemLookup } from '../wire/names.ts'
-import { postFetch } from '../wire/post-fetch.ts'
+import { cachedLookup, systemLookup } from '../wire/names.ts'
+import { losslessFetch } from '../wire/post-fetch.ts'
 import { refuseEndless } from './config-files.ts'
 import { afterRush } from './ebb.ts'
 import { assemble } from './gateway.ts'
@@ -34,7 +34,7 @@ export function serve(loaded: LoadedConfig, io: Io, reread: Reread): Promise<num
 export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting, reread?: Reread): Promise<number> {
   const { config } = loaded
   // Only Bun's own fetch knows proxies.
-  const outgoing = isProxied(io.env) ? fetch : postFetch(fetch, remembered(systemLookup, systemClock))
+  const outgoing = isProxied(io.env) ? fetch : losslessFetch(fetch, cachedLookup(systemLookup, systemClock))
   const logLines = { write: io.stderr, ...(io.stderrLosses ? { losses: io.stderrLosses } : {}) }
   const identity = identityOf(io)
   const assembled = await assemble(config, io.version, logLines, outgoing, identity.secret)

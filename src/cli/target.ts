@@ -3,7 +3,7 @@ import { Value } from '@sinclair/typebox/value'
 import { stateFolder } from '../config/folders.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { LoadedConfig } from '../config.ts'
-import type { Fetch, Outgoing } from '../wire/http.ts'
+import type { Fetch, OutgoingRequest } from '../wire/http.ts'
 import { hasSecret, readSecret } from './identity.ts'
 import type { Io } from './io.ts'
 import type { Client, OfferedModel, Target } from './recipes.ts'
@@ -149,6 +149,6 @@ function isVariant(id: string, find: Find): boolean {
 }
 
 /** This machine is never asked through a proxy. */
-function local(timeoutMs: number): Outgoing {
-  return { signal: AbortSignal.timeout(timeoutMs), proxy: false } as Outgoing
+function local(timeoutMs: number): OutgoingRequest {
+  return { signal: AbortSignal.timeout(timeoutMs), proxy: false } as OutgoingRequest
 }

@@ -1,16 +1,16 @@
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
-import { type HttpResponse, piecesOf, textOf, toldNameOf } from './http.ts'
+import { byteStreamOf, type HttpResponse, textOf, toldNameOf } from './http.ts'
 
 /** A whole answer, whatever its status. */
-export interface Answer {
+export interface BufferedResponse {
   status: number
   ok: boolean
   headers: HttpResponse['headers']
   text: string
 }
 
-export interface AnswerOptions {
+export interface BufferedResponseOptions {
   clock: Clock
   signal: AbortSignal
   /** For the whole body. */
@@ -25,20 +25,23 @@ export interface AnswerOptions {
  * Errors: `cancelled` when `signal` fired, `timeout` when the body took too long, `upstream-unavailable` when the
  * connection broke.
  */
-export async function readAnswer(response: HttpResponse, options: AnswerOptions): Promise<Answer> {
+export async function readBuffered(
+  response: HttpResponse,
+  options: BufferedResponseOptions,
+): Promise<BufferedResponse> {
   const { clock, signal, timeoutMs, host } = options
   const { status, ok, headers, body } = response
-  const pieces = body ? piecesOf(body) : undefined
+  const stream = body ? byteStreamOf(body) : undefined
   let isLate = false
-  const leave = () => pieces?.cancel()
+  const onAbort = () => stream?.cancel()
   const stop = clock.after(timeoutMs, () => {
     isLate = true
-    leave()
+    onAbort()
   })
-  signal.addEventListener('abort', leave)
-  if (signal.aborted) leave()
+  signal.addEventListener('abort', onAbort)
+  if (signal.aborted) onAbort()
   try {
-    const text = pieces ? await textOf(pieces) : ''
+    const text = stream ? await textOf(stream) : ''
     if (signal.aborted) throw cancelled()
     if (isLate)
       throw new GatewayError(
@@ -62,6 +65,6 @@ export async function readAnswer(response: HttpResponse, options: AnswerOptions)
     )
   } finally {
     stop()
-    signal.removeEventListener('abort', leave)
+    signal.removeEventListener('abort', onAbort)
   }
 }

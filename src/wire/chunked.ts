@@ -1,7 +1,7 @@
 import type { ByteRange } from './piece.ts'
 
 /** What is in a chunked body. */
-export interface ChunkListener {
+export interface ChunkHandlers {
   /** All the content of a network read. */
   push(content: ByteRange): void
   /** The last chunk and the trailer have come, and so many bytes behind them. */
@@ -24,7 +24,7 @@ const mostDigits = 12
  * Content of many chunks is moved together where it lies, so that a read is one piece however many chunks it brought:
  * a server of events makes a chunk of each. Extensions and trailers are skipped.
  */
-export function chunkReader(listener: ChunkListener): (bytes: Buffer) => void {
+export function chunkReader(handlers: ChunkHandlers): (bytes: Buffer) => void {
   let state: State = 'size'
   let size = 0
   let digits = 0
@@ -39,7 +39,7 @@ export function chunkReader(listener: ChunkListener): (bytes: Buffer) => void {
     while (at < bytes.length && state !== 'over' && failure === undefined) {
       if (state === 'behind content') at = nextContent(bytes, at)
       if (state !== 'content') {
-        hear(bytes[at++] ?? 0)
+        readByte(bytes[at++] ?? 0)
         continue
       }
       const next = Math.min(at + size, bytes.length)
@@ -50,9 +50,9 @@ export function chunkReader(listener: ChunkListener): (bytes: Buffer) => void {
       at = next
       if (size === 0) state = 'behind content'
     }
-    if (end > start) listener.push({ bytes, start, end })
-    if (failure) listener.fail(failure)
-    else if (state === 'over') listener.end(bytes.length - at)
+    if (end > start) handlers.push({ bytes, start, end })
+    if (failure) handlers.fail(failure)
+    else if (state === 'over') handlers.end(bytes.length - at)
   }
 
   /** Where the next content begins, in the usual case: all that is before it is here, and nothing but its size. */
@@ -69,7 +69,7 @@ export function chunkReader(listener: ChunkListener): (bytes: Buffer) => void {
   }
 
   /** A byte of what is around the content. */
-  function hear(byte: number): void {
+  function readByte(byte: number): void {
     switch (state) {
       case 'size': {
         const digit = digitOf(byte)

@@ -6,25 +6,25 @@ import type { Clock } from '../core/clock.ts'
 import { dial } from './dial.ts'
 import { bodyReader } from './framing.ts'
 import { type Head, headReader } from './head.ts'
-import type { Flow, Sink } from './inbox.ts'
+import type { BodySink, FlowControl } from './inbox.ts'
 import type { Lookup } from './names.ts'
 
 /** Hears the answer to one request. */
-export interface Listener {
+export interface ResponseHandlers {
   /** Names and values in turn, as they came. What is returned hears the body. */
-  head(status: number, headers: readonly string[]): Sink
+  head(status: number, headers: readonly string[]): BodySink
   /** There is no answer; `began` where some of one had come. */
   fail(cause: unknown, began: boolean): void
 }
 
 export interface Connections {
   /** Sends a whole HTTP/1.1 request, on a connection that is idle where there is one. */
-  ask(to: URL, request: Uint8Array, listener: Listener): Flow
+  request(to: URL, request: Uint8Array, listener: ResponseHandlers): FlowControl
 }
 
-interface Connection {
+interface ClientConnection {
   /** What is returned moves this answer alone: once it has ended, the connection may be another's. */
-  send(request: Uint8Array, listener: Listener): Flow
+  send(request: Uint8Array, listener: ResponseHandlers): FlowControl
 }
 
 /** What a socket tells its connection. */
@@ -47,23 +47,23 @@ const idleSeconds = 30
  * 1.4.5, one in fifteen such pairs).
  */
 export function createConnections(lookup: Lookup, clock: Clock): Connections {
-  const idle = new Map<string, Connection[]>()
+  const idle = new Map<string, ClientConnection[]>()
 
   return {
-    ask(to, request, listener) {
+    request(to, request, listener) {
       const kept = idle.get(to.origin)?.pop()
       return kept ? askAgain(kept, to, request, listener) : fresh(to).send(request, listener)
     },
   }
 
-  function fresh(to: URL): Connection {
+  function fresh(to: URL): ClientConnection {
     return connect(to, { lookup, clock, checkIn: (one) => checkIn(to.origin, one) })
   }
 
   /** A connection that was kept may have died without a word: then the request goes out once more, on a fresh one. */
-  function askAgain(kept: Connection, to: URL, request: Uint8Array, listener: Listener): Flow {
+  function askAgain(kept: ClientConnection, to: URL, request: Uint8Array, listener: ResponseHandlers): FlowControl {
     let isClosed = false
-    let flow: Flow = kept.send(request, {
+    let flow: FlowControl = kept.send(request, {
       head: listener.head,
       fail(cause, began) {
         if (began || isClosed) listener.fail(cause, began)
@@ -80,13 +80,13 @@ export function createConnections(lookup: Lookup, clock: Clock): Connections {
     }
   }
 
-  function checkIn(origin: string, connection: Connection): () => void {
-    const shelf = idle.get(origin) ?? []
-    idle.set(origin, shelf)
-    shelf.push(connection)
+  function checkIn(origin: string, connection: ClientConnection): () => void {
+    const idleConnections = idle.get(origin) ?? []
+    idle.set(origin, idleConnections)
+    idleConnections.push(connection)
     return () => {
-      const place = shelf.indexOf(connection)
-      if (place >= 0) shelf.splice(place, 1)
+      const place = idleConnections.indexOf(connection)
+      if (place >= 0) idleConnections.splice(place, 1)
     }
   }
 }
@@ -95,18 +95,18 @@ interface ConnectOptions {
   lookup: Lookup
   clock: Clock
   /** Keeps it for the next request, and returns what takes it down again. */
-  checkIn(connection: Connection): () => void
+  checkIn(connection: ClientConnection): () => void
 }
 
-function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): Connection {
+function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientConnection {
   const secure = to.protocol === 'https:'
   const readHead = headReader()
   let socket: Socket<SocketEvents> | undefined
   let stopDialling = () => {}
   let closed = false
   let unsent: Uint8Array | undefined
-  let listener: Listener | undefined
-  let sink: Sink | undefined
+  let listener: ResponseHandlers | undefined
+  let body: BodySink | undefined
   // Some of the answer has come.
   let began = false
   let keepsAlive = false
@@ -115,7 +115,7 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): Connectio
   let endsWithConnection = false
   let checkOut = () => {}
 
-  const connection: Connection = {
+  const connection: ClientConnection = {
     send(request, receiver) {
       unsent = request
       listener = receiver
@@ -219,8 +219,8 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): Connectio
   function startBody({ status, headers, framing, keepsAlive: mayBeAskedAgain, rest }: Head): void {
     keepsAlive = mayBeAskedAgain
     endsWithConnection = framing.ends === 'with the connection'
-    sink = listener?.head(status, headers)
-    readBody = bodyReader(framing, { push: (piece) => sink?.push(piece), end: endBody, fail: lose })
+    body = listener?.head(status, headers)
+    readBody = bodyReader(framing, { push: (range) => body?.push(range), end: endBody, fail: lose })
     // Also with nothing: that is where an empty body ends.
     readBody(rest)
   }
@@ -229,8 +229,8 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): Connectio
     readBody = undefined
     // What would it be the answer to?
     if (surplus > 0) keepsAlive = false
-    const whole = sink
-    sink = undefined
+    const whole = body
+    body = undefined
     listener = undefined
     whole?.end()
   }
@@ -248,9 +248,9 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): Connectio
     if (cause === undefined && !closed && endsWithConnection && readBody) endBody(0)
     closed = true
     stopDialling()
-    const receiver = sink
+    const receiver = body
     const asking = listener
-    sink = undefined
+    body = undefined
     listener = undefined
     if (receiver) receiver.fail(cause ?? brokenOff())
     else asking?.fail(cause ?? brokenOff(), began)

@@ -1,11 +1,14 @@
-import { type ChunkListener, chunkReader } from './chunked.ts'
+import { type ChunkHandlers, chunkReader } from './chunked.ts'
 import { rangeOf } from './piece.ts'
 
 /** Where the body of an answer ends (RFC 9112, 6.3). */
-export type Framing = { ends: 'with the connection' } | { ends: 'by chunks' } | { ends: 'by length'; length: number }
+export type BodyFraming =
+  | { ends: 'with the connection' }
+  | { ends: 'by chunks' }
+  | { ends: 'by length'; length: number }
 
 /** Errors: one for a body whose end nobody here can find. */
-export function framingOf(status: number, headers: readonly string[]): Framing | Error {
+export function framingOf(status: number, headers: readonly string[]): BodyFraming | Error {
   if (status === 204 || status === 304) return { ends: 'by length', length: 0 }
   const encodings = valuesOf('transfer-encoding', headers)
   if (encodings.length > 0) {
@@ -19,15 +22,15 @@ export function framingOf(status: number, headers: readonly string[]): Framing |
   return malformed('HPE_INVALID_CONTENT_LENGTH', 'The answer does not say how long it is.')
 }
 
-/** Reads a body, a network read at a time; `listener` is told of its end, with the bytes that follow it. */
-export function bodyReader(framing: Framing, listener: ChunkListener): (bytes: Buffer) => void {
-  if (framing.ends === 'by chunks') return chunkReader(listener)
+/** Reads a body, a network read at a time; `handlers` is told of its end, with the bytes that follow it. */
+export function bodyReader(framing: BodyFraming, handlers: ChunkHandlers): (bytes: Buffer) => void {
+  if (framing.ends === 'by chunks') return chunkReader(handlers)
   let left = framing.ends === 'by length' ? framing.length : Number.POSITIVE_INFINITY
   return (bytes) => {
     const content = bytes.length <= left ? bytes : bytes.subarray(0, left)
     left -= content.length
-    if (content.length > 0) listener.push(rangeOf(content))
-    if (left === 0) listener.end(bytes.length - content.length)
+    if (content.length > 0) handlers.push(rangeOf(content))
+    if (left === 0) handlers.end(bytes.length - content.length)
   }
 }
 

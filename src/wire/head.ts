@@ -1,12 +1,12 @@
 import { HTTPParser } from 'http-parser-js'
-import { type Framing, framingOf, malformed } from './framing.ts'
+import { type BodyFraming, framingOf, malformed } from './framing.ts'
 
 /** Of an answer, all that is before its body. */
 export interface Head {
   status: number
   /** Names and values in turn, as they came. */
   headers: readonly string[]
-  framing: Framing
+  framing: BodyFraming
   /** The server may take another request on this connection. */
   keepsAlive: boolean
   /** What has come of the body. */

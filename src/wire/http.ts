@@ -4,9 +4,9 @@ import { outOfDescriptors } from './descriptors.ts'
 import { type ByteRange, bytesOf, rangeOf } from './piece.ts'
 
 /** The one outgoing door: tests put a scripted one in its place. */
-export type Fetch = (url: string, init: Outgoing) => Promise<HttpResponse>
+export type Fetch = (url: string, init: OutgoingRequest) => Promise<HttpResponse>
 
-export interface Outgoing extends RequestInit {
+export interface OutgoingRequest extends RequestInit {
   /** Not to be changed afterwards: what they look like on the wire is kept for the next request that has them. */
   headers?: Readonly<Record<string, string>>
 }
@@ -17,57 +17,57 @@ export interface HttpResponse {
   readonly ok: boolean
   /** Asked by lower-case names. */
   readonly headers: Pick<Headers, 'get'>
-  readonly body: ReadableStream<Uint8Array> | Pieces | null
+  readonly body: ReadableStream<Uint8Array> | ByteStream | null
   text(): Promise<string>
 }
 
 /** A body as it comes, piece by piece. */
-export interface Pieces {
+export interface ByteStream {
   /**
-   * Asks for the next piece. `hear` is called once, maybe before `next` returns; with `undefined` at the end of the
+   * Asks for the next piece. `onRange` is called once, maybe before `next` returns; with `undefined` at the end of the
    * body, and then with what broke it off, if that is what ended it.
    */
-  next(hear: (piece: ByteRange | undefined, failure?: { cause: unknown }) => void): void
+  next(onRange: (range: ByteRange | undefined, failure?: { cause: unknown }) => void): void
   /** Closes the connection behind it. A piece that was asked for is then the end. */
   cancel(): void
 }
 
-export function piecesOf(body: ReadableStream<Uint8Array> | Pieces): Pieces {
+export function byteStreamOf(body: ReadableStream<Uint8Array> | ByteStream): ByteStream {
   if ('next' in body) return body
   const reader = body.getReader()
   return {
-    next: (hear) =>
+    next: (onRange) =>
       void reader.read().then(
-        ({ value }) => hear(value && rangeOf(value)),
-        (cause) => hear(undefined, { cause }),
+        ({ value }) => onRange(value && rangeOf(value)),
+        (cause) => onRange(undefined, { cause }),
       ),
     cancel: () => void reader.cancel().catch(() => {}), // it may have failed already; nobody waits for it
   }
 }
 
 /** The next piece, `undefined` at the end. Rejects where the body broke off. */
-export function readPiece(pieces: Pieces): Promise<Uint8Array | undefined> {
+export function readBytes(stream: ByteStream): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) =>
-    pieces.next((piece, failure) => (failure ? reject(failure.cause) : resolve(piece && bytesOf(piece)))),
+    stream.next((range, failure) => (failure ? reject(failure.cause) : resolve(range && bytesOf(range)))),
   )
 }
 
 /** Bytes of a body that is read as a whole: an error, a list of models, a chat's record. */
-const mostInText = 16 * 1024 * 1024
+const maxTextBytes = 16 * 1024 * 1024
 
 /** A whole body as text. Rejects where it broke off or has no end. */
-export async function textOf(pieces: Pieces): Promise<string> {
+export async function textOf(stream: ByteStream): Promise<string> {
   const utf8 = new TextDecoder()
   let text = ''
   let size = 0
-  for (let piece = await readPiece(pieces); piece; piece = await readPiece(pieces)) {
-    text += utf8.decode(piece, { stream: true })
-    size += piece.length
-    if (size <= mostInText) continue
-    pieces.cancel()
+  for (let range = await readBytes(stream); range; range = await readBytes(stream)) {
+    text += utf8.decode(range, { stream: true })
+    size += range.length
+    if (size <= maxTextBytes) continue
+    stream.cancel()
     throw new GatewayError(
       'upstream-malformed',
-      `The upstream sent an answer of more than ${mostInText / 1024 / 1024} MB.`,
+      `The upstream sent an answer of more than ${maxTextBytes / 1024 / 1024} MB.`,
       {
         code: 'upstream_answer_too_large',
         retry: false,
@@ -91,7 +91,7 @@ export interface SendOptions {
  * Errors: `cancelled` when `signal` fired, `timeout` when the headers took too long, `upstream-unavailable` when
  * the connection failed. An HTTP error status is not an error here: its meaning is the upstream's to tell.
  */
-export async function send(url: string, init: Outgoing, options: SendOptions): Promise<HttpResponse> {
+export async function send(url: string, init: OutgoingRequest, options: SendOptions): Promise<HttpResponse> {
   const { fetch, clock, signal, headersTimeoutMs } = options
   const connection = new AbortController()
   let isLate = false
@@ -110,7 +110,7 @@ export async function send(url: string, init: Outgoing, options: SendOptions): P
       redirect: 'manual',
       // Bun's own five minutes fire in the middle of long thinking; the deadlines here are ours.
       timeout: false,
-    } as Outgoing)
+    } as OutgoingRequest)
   } catch (cause) {
     if (signal.aborted) throw cancelled(cause)
     const { host } = new URL(url)

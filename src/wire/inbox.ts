@@ -1,15 +1,15 @@
-import type { Pieces } from './http.ts'
+import type { ByteStream } from './http.ts'
 import { type ByteRange, bytesOf, rangeOf } from './piece.ts'
 
 /** What becomes of a body. Only the first ending counts. */
-export interface Sink {
-  push(piece: ByteRange): void
+export interface BodySink {
+  push(range: ByteRange): void
   end(): void
   fail(cause: unknown): void
 }
 
 /** Where the pieces come from. */
-export interface Flow {
+export interface FlowControl {
   pause(): void
   resume(): void
   /** Nobody wants the rest. */
@@ -17,63 +17,63 @@ export interface Flow {
 }
 
 /** Held for a reader who is late; beyond it the sender has to wait. */
-const most = 256 * 1024
+const maxBuffered = 256 * 1024
 
 /** Keeps what has come until it is asked for, also when the connection has failed since. */
-export function inbox(flow: Flow): { pieces: Pieces; sink: Sink } {
+export function bodyBuffer(flow: FlowControl): { stream: ByteStream; sink: BodySink } {
   let held: ByteRange[] = []
   let size = 0
   let ending: { failure?: { cause: unknown } } | undefined
-  let asked: Parameters<Pieces['next']>[0] | undefined
+  let waiting: Parameters<ByteStream['next']>[0] | undefined
 
   return {
-    pieces: {
-      next(hear) {
-        asked = hear
-        tell()
+    stream: {
+      next(onRange) {
+        waiting = onRange
+        deliver()
       },
       cancel() {
         held = []
-        settle({})
+        finish({})
         flow.close()
       },
     },
-    sink: { push, end: () => settle({}), fail: (cause) => settle({ failure: { cause } }) },
+    sink: { push, end: () => finish({}), fail: (cause) => finish({ failure: { cause } }) },
   }
 
-  function push(piece: ByteRange): void {
+  function push(range: ByteRange): void {
     if (ending) return
-    if (asked && held.length === 0) {
-      const hear = asked
-      asked = undefined
-      hear(piece)
+    if (waiting && held.length === 0) {
+      const onRange = waiting
+      waiting = undefined
+      onRange(range)
       return
     }
-    held.push(piece)
+    held.push(range)
     const before = size
-    size += piece.end - piece.start
-    if (before <= most && size > most) flow.pause()
-    tell()
+    size += range.end - range.start
+    if (before <= maxBuffered && size > maxBuffered) flow.pause()
+    deliver()
   }
 
-  function settle(how: { failure?: { cause: unknown } }): void {
+  function finish(how: { failure?: { cause: unknown } }): void {
     ending ??= how
-    tell()
+    deliver()
   }
 
-  function tell(): void {
-    const hear = asked
+  function deliver(): void {
+    const onRange = waiting
     const [first] = held
-    if (hear === undefined || (first === undefined && ending === undefined)) return
-    asked = undefined
+    if (onRange === undefined || (first === undefined && ending === undefined)) return
+    waiting = undefined
     if (first === undefined) {
-      hear(undefined, ending?.failure)
+      onRange(undefined, ending?.failure)
       return
     }
     const all = held.length === 1 ? first : rangeOf(Buffer.concat(held.map(bytesOf)))
     held = []
-    if (size > most) flow.resume()
+    if (size > maxBuffered) flow.resume()
     size = 0
-    hear(all)
+    onRange(all)
   }
 }

@@ -1,10 +1,10 @@
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from './clock.ts'
 import { createConnections } from './connections.ts'
-import { type Fetch, type HttpResponse, type Outgoing, type Pieces, textOf } from './http.ts'
-import { inbox, type Sink } from './inbox.ts'
+import { type ByteStream, type Fetch, type HttpResponse, type OutgoingRequest, textOf } from './http.ts'
+import { type BodySink, bodyBuffer } from './inbox.ts'
 import type { Lookup } from './names.ts'
-import { encodings, unpacked } from './unpack.ts'
+import { decompressed, encodings } from './unpack.ts'
 
 /**
  * `fetch` for answers that matter to the last byte: a POST of text goes over sockets of our own, all else over `fetch`.
@@ -14,38 +14,38 @@ import { encodings, unpacked } from './unpack.ts'
  * This one hands over every byte first, has no limit, and costs about a fifth less for each event. Redirects are not
  * followed: whoever answers a POST so has not understood it.
  */
-export function postFetch(fetch: Fetch, lookup: Lookup, clock: Clock = systemClock): Fetch {
+export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = systemClock): Fetch {
   const connections = createConnections(lookup, clock)
   // Most go to one address, and many of them with the same headers.
   let last: { url: string; to: URL; heads: WeakMap<object, string> } | undefined
   return (url, init) =>
     init.method === 'POST' && typeof init.body === 'string' ? post(url, init, init.body) : fetch(url, init)
 
-  function post(url: string, { headers = {}, signal }: Outgoing, body: string): Promise<HttpResponse> {
+  function post(url: string, { headers = {}, signal }: OutgoingRequest, body: string): Promise<HttpResponse> {
     if (last?.url !== url) last = { url, to: new URL(url), heads: new WeakMap() }
     const { to, heads } = last
     const known = heads.get(headers)
     const head = known ?? headOf(to, headers)
     if (known === undefined) heads.set(headers, head)
-    const answer = Promise.withResolvers<HttpResponse>()
-    let sink: Sink | undefined
+    const exchange = Promise.withResolvers<HttpResponse>()
+    let sink: BodySink | undefined
     const stopListening = () => signal?.removeEventListener('abort', abort)
     const fail = (cause: unknown) => {
       stopListening()
-      answer.reject(cause)
+      exchange.reject(cause)
       sink?.fail(cause)
     }
     if (signal?.aborted) {
       fail(aborted())
-      return answer.promise
+      return exchange.promise
     }
-    const flow = connections.ask(to, requestBytes(head, body), {
+    const flow = connections.request(to, requestBytes(head, body), {
       head(status, raw) {
         const headers = headersOf(raw)
-        const box = inbox(flow)
-        const body = unpacked(headers.get('content-encoding'), box.sink) ?? box.sink
+        const box = bodyBuffer(flow)
+        const body = decompressed(headers.get('content-encoding'), box.sink) ?? box.sink
         sink = body
-        answer.resolve(responseOf(status, headers, box.pieces))
+        exchange.resolve(responseOf(status, headers, box.stream))
         const end = () => {
           stopListening()
           body.end()
@@ -55,7 +55,7 @@ export function postFetch(fetch: Fetch, lookup: Lookup, clock: Clock = systemClo
       fail,
     })
     signal?.addEventListener('abort', abort, { once: true })
-    return answer.promise
+    return exchange.promise
 
     function abort(): void {
       fail(aborted())
@@ -100,7 +100,7 @@ function headersOf(raw: readonly string[]): HttpResponse['headers'] {
 
 const withoutBody = [204, 205, 304]
 
-function responseOf(status: number, headers: HttpResponse['headers'], body: Pieces): HttpResponse {
+function responseOf(status: number, headers: HttpResponse['headers'], body: ByteStream): HttpResponse {
   return {
     status,
     ok: status >= 200 && status <= 299,

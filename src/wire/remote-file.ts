@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
-import { unlessAborted } from './abort.ts'
-import { type Fetch, type HttpResponse, type Outgoing, piecesOf, readPiece } from './http.ts'
+import { abortable } from './abort.ts'
+import { byteStreamOf, type Fetch, type HttpResponse, type OutgoingRequest, readBytes } from './http.ts'
 import type { Lookup } from './names.ts'
 
 export interface RemoteFileOptions {
@@ -83,7 +83,7 @@ async function resolve(host: string, lookup: Lookup, signal: AbortSignal): Promi
   const records = lookup(host).catch(() => {
     throw refusal('The host of the file could not be found.')
   })
-  return (await unlessAborted(records, signal)).map(({ address }) => address)
+  return (await abortable(records, signal)).map(({ address }) => address)
 }
 
 /** Connects to the checked address under the host's own name. */
@@ -101,7 +101,7 @@ async function dial(url: URL, addresses: string[], { fetch, signal }: RemoteFile
         proxy: false,
         timeout: false,
         ...(isIP(hostOf(url)) ? {} : { tls: { serverName: url.hostname } }),
-      } as Outgoing)
+      } as OutgoingRequest)
     } catch (thrown) {
       if (signal.aborted) throw thrown
       failure = thrown
@@ -116,27 +116,27 @@ async function receive(response: HttpResponse, { maxBytes }: RemoteFileOptions):
     throw refusal(`The host of the file answered with status ${response.status}.`)
   }
   const [mediaType = ''] = (response.headers.get('content-type') ?? '').split(';')
-  const pieces = response.body ? piecesOf(response.body) : undefined
+  const stream = response.body ? byteStreamOf(response.body) : undefined
   const chunks: Uint8Array[] = []
   let size = Number(response.headers.get('content-length') ?? 0)
   if (size <= maxBytes) {
     size = 0
-    while (pieces && size <= maxBytes) {
-      const piece = await readPiece(pieces)
-      if (piece === undefined) break
-      size += piece.length
-      chunks.push(piece)
+    while (stream && size <= maxBytes) {
+      const range = await readBytes(stream)
+      if (range === undefined) break
+      size += range.length
+      chunks.push(range)
     }
   }
   if (size > maxBytes) {
-    pieces?.cancel()
+    stream?.cancel()
     throw refusal(`The file is larger than ${Math.floor(maxBytes / 1024 / 1024)} MiB.`)
   }
   return { data: new Uint8Array(Buffer.concat(chunks)), mediaType: mediaType.trim().toLowerCase() }
 }
 
 function discard({ body }: HttpResponse): void {
-  if (body) piecesOf(body).cancel()
+  if (body) byteStreamOf(body).cancel()
 }
 
 function hostOf(url: URL): string {

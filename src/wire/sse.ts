@@ -5,7 +5,7 @@ import type { Delta, TextKind } from '../core/events.ts'
 import type { Transform } from '../core/machine.ts'
 import { inPortions } from '../core/portions.ts'
 import type { BatchStream, DirectWriter } from '../core/source.ts'
-import { type Pieces, piecesOf } from './http.ts'
+import { type ByteStream, byteStreamOf } from './http.ts'
 import {
   concatenateMatches,
   type EventTemplate,
@@ -61,14 +61,14 @@ export interface SseOptions {
  * A body that fails or falls silent ends in an `error` delta; what came before it is delivered first. Much at once is
  * read bit by bit, so that others have their turn meanwhile.
  */
-export function sseDeltas(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions): BatchStream<Delta[]> {
+export function sseDeltas(body: ReadableStream<Uint8Array> | ByteStream, options: SseOptions): BatchStream<Delta[]> {
   return inPortions(reader(body, options), options.clock)
 }
 
-function reader(body: ReadableStream<Uint8Array> | Pieces, options: SseOptions): BatchStream<Delta[]> {
+function reader(body: ReadableStream<Uint8Array> | ByteStream, options: SseOptions): BatchStream<Delta[]> {
   const { decoder, clock, signal, idleMs, whole = false, onClose } = options
   if (onClose) signal.addEventListener('abort', onClose, { once: true })
-  const stream = piecesOf(body)
+  const stream = byteStreamOf(body)
   // Only bytes that end inside a character need one that remembers, and to make it costs as much as twenty events.
   let text: TextDecoder | undefined
   let batch: Delta[] = []

@@ -1,23 +1,23 @@
 import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
-import type { Sink } from './inbox.ts'
+import type { BodySink } from './inbox.ts'
 import { bytesOf, rangeOf } from './piece.ts'
 
 // What is unpacked leaves at once, and what stands before a cut is not lost.
 const zlibFlush = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }
 const brotliFlush = { flush: constants.BROTLI_OPERATION_FLUSH, finishFlush: constants.BROTLI_OPERATION_FLUSH }
 
-const unpackers: Record<string, () => ReturnType<typeof createGunzip>> = {
+const decompressors: Record<string, () => ReturnType<typeof createGunzip>> = {
   gzip: () => createGunzip(zlibFlush),
   deflate: () => createInflate(zlibFlush),
   br: () => createBrotliDecompress(brotliFlush),
 }
 
 /** For `accept-encoding`. */
-export const encodings = Object.keys(unpackers).join(', ')
+export const encodings = Object.keys(decompressors).join(', ')
 
 /** Takes a body packed as `encoding`, a `content-encoding`, for `to`; `undefined` for one that is not packed. */
-export function unpacked(encoding: string | null, to: Sink): Sink | undefined {
-  const unpacker = unpackers[encoding?.trim().toLowerCase() ?? '']?.()
+export function decompressed(encoding: string | null, to: BodySink): BodySink | undefined {
+  const unpacker = decompressors[encoding?.trim().toLowerCase() ?? '']?.()
   if (unpacker === undefined) return undefined
   let failure: { cause: unknown } | undefined
   let ended = false

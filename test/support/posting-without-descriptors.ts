@@ -4,11 +4,11 @@ import { asGatewayError } from '../../src/core/errors.ts'
 import { systemClock } from '../../src/wire/clock.ts'
 import { send } from '../../src/wire/http.ts'
 import { systemLookup } from '../../src/wire/names.ts'
-import { postFetch } from '../../src/wire/post-fetch.ts'
+import { losslessFetch } from '../../src/wire/post-fetch.ts'
 
 // Opens files until there are no more, then posts to the address it is given and says what came of it.
 
-const post = postFetch(fetch, systemLookup)
+const post = losslessFetch(fetch, systemLookup)
 const options = { fetch: post, clock: systemClock, signal: new AbortController().signal, headersTimeoutMs: 5_000 }
 const files: number[] = []
 try {

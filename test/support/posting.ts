@@ -1,8 +1,8 @@
-import { postFetch } from '../../src/wire/post-fetch.ts'
+import { losslessFetch } from '../../src/wire/post-fetch.ts'
 
 /** `posting.ts PORT NAME…` posts to each name, all of them on loopback, and prints what became of it, a line each. */
 const [port, ...names] = process.argv.slice(2)
-const post = postFetch(fetch, async () => [{ address: '127.0.0.1' }])
+const post = losslessFetch(fetch, async () => [{ address: '127.0.0.1' }])
 for (const name of names) {
   const answer = post(`https://${name}:${port}/`, { method: 'POST', body: '{"key":"value"}' })
   console.log(

@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test'
-import { readAnswer } from '../../src/wire/answer.ts'
+import { readBuffered } from '../../src/wire/answer.ts'
 import { manualClock } from '../support/clock.ts'
 
 function read(body: BodyInit, init: ResponseInit = {}, signal = new AbortController().signal) {
   const clock = manualClock()
   const options = { clock, signal, timeoutMs: 5_000, host: 'api.example.com' }
-  return { clock, answer: readAnswer(new Response(body, init), options) }
+  return { clock, answer: readBuffered(new Response(body, init), options) }
 }
 
 const endless = () => new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) })

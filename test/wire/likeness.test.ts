@@ -4,7 +4,7 @@ import type { Delta } from '../../src/core/events.ts'
 import { readBatch as nextBatch } from '../../src/core/source.ts'
 import { decoder } from '../../src/upstreams/chat-completions/decode.ts'
 import { usualSettings, zaiErrors } from '../../src/upstreams/zai-api/errors.ts'
-import type { Pieces } from '../../src/wire/http.ts'
+import type { ByteStream } from '../../src/wire/http.ts'
 import { concatenateMatches, eventTemplateOf, matchedTexts, matchTemplate, unescaped } from '../../src/wire/likeness.ts'
 import { rangeOf } from '../../src/wire/piece.ts'
 import { sseDeltas } from '../../src/wire/sse.ts'
@@ -108,7 +108,7 @@ describe('of bytes, what is read together is', () => {
 })
 
 /** Pieces of the given size. */
-function cut(bytes: Buffer, size: number): Pieces {
+function cut(bytes: Buffer, size: number): ByteStream {
   let at = 0
   return {
     next(hear) {

@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test'
-import { remembered } from '../../src/wire/names.ts'
+import { cachedLookup } from '../../src/wire/names.ts'
 import { manualClock } from '../support/clock.ts'
 
 function setUp(answers: string[][]) {
   const clock = manualClock()
   const asked: string[] = []
-  const lookup = remembered(async (host) => {
+  const lookup = cachedLookup(async (host) => {
     asked.push(host)
     const addresses = answers[asked.length - 1]
     if (addresses === undefined) throw new Error('ENOTFOUND')

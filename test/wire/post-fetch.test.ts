@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { systemClock } from '../../src/wire/clock.ts'
 import { createConnections } from '../../src/wire/connections.ts'
-import { type Fetch, type HttpResponse, type Outgoing, piecesOf, readPiece } from '../../src/wire/http.ts'
+import { byteStreamOf, type Fetch, type HttpResponse, type OutgoingRequest, readBytes } from '../../src/wire/http.ts'
 import { systemLookup } from '../../src/wire/names.ts'
-import { postFetch } from '../../src/wire/post-fetch.ts'
+import { losslessFetch } from '../../src/wire/post-fetch.ts'
 import { until } from '../support/gateway.ts'
 import { chunk, lastChunk, type Play, type RawUpstream, startRawUpstream, streamHead } from '../support/raw-upstream.ts'
 
@@ -29,19 +29,19 @@ async function playing(play: Play): Promise<RawUpstream> {
   return upstream
 }
 
-const ask = (upstream: RawUpstream, init: Outgoing = {}) =>
-  postFetch(others, systemLookup)(`${upstream.origin}/`, { method: 'POST', body: '{"grüß":"dich"}', ...init })
+const ask = (upstream: RawUpstream, init: OutgoingRequest = {}) =>
+  losslessFetch(others, systemLookup)(`${upstream.origin}/`, { method: 'POST', body: '{"grüß":"dich"}', ...init })
 
 /** A connection is kept for the next call a turn of the event loop after the end of an answer. */
 const nextTurn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
 
 /** What arrives of a body, and how it ends. */
 async function read({ body }: HttpResponse): Promise<{ text: string; code: unknown }> {
-  const pieces = body ? piecesOf(body) : undefined
+  const pieces = body ? byteStreamOf(body) : undefined
   const decoder = new TextDecoder()
   let text = ''
   try {
-    for (let piece = pieces && (await readPiece(pieces)); piece; piece = pieces && (await readPiece(pieces)))
+    for (let piece = pieces && (await readBytes(pieces)); piece; piece = pieces && (await readBytes(pieces)))
       text += decoder.decode(piece, { stream: true })
     return { text, code: undefined }
   } catch (thrown) {
@@ -50,13 +50,13 @@ async function read({ body }: HttpResponse): Promise<{ text: string; code: unkno
 }
 
 describe('what is no POST of text goes another way:', () => {
-  test.each<[string, Outgoing]>([
+  test.each<[string, OutgoingRequest]>([
     ['a GET', {}],
     ['a form', { method: 'POST', body: new FormData() }],
     ['a DELETE', { method: 'DELETE' }],
   ])('%s', async (_name, init) => {
     seen.length = 0
-    expect(await (await postFetch(others, systemLookup)('http://127.0.0.1:1/x', init)).text()).toBe('by fetch')
+    expect(await (await losslessFetch(others, systemLookup)('http://127.0.0.1:1/x', init)).text()).toBe('by fetch')
     expect(seen).toEqual([{ url: 'http://127.0.0.1:1/x', method: init.method }])
   })
 })
@@ -72,7 +72,7 @@ test('request and answer are those of the wire', async () => {
       ),
   })
   running.push({ stop: () => server.stop(true) })
-  const answer = await postFetch(others, systemLookup)(`${server.url}`, {
+  const answer = await losslessFetch(others, systemLookup)(`${server.url}`, {
     method: 'POST',
     body: 'grüß dich',
     headers: { 'X-Given': '1', Host: 'elsewhere', 'Content-Length': '1', 'accept-encoding': 'other' },
@@ -99,7 +99,7 @@ test('the same headers go with several requests to several addresses, each with 
   for (const server of servers) running.push({ stop: () => server.stop(true) })
   const urls = servers.flatMap(({ url }) => [`${url}a`, `${url}a`, `${url}b`])
   const headers = { 'x-given': '1' }
-  const fetch = postFetch(others, systemLookup)
+  const fetch = losslessFetch(others, systemLookup)
   const heard: unknown[] = []
   for (const [place, url] of [...urls, ...urls].entries())
     heard.push(JSON.parse(await (await fetch(url, { method: 'POST', headers, body: 'x'.repeat(place) })).text()))
@@ -197,8 +197,8 @@ describe('an abort', () => {
     })
     const client = new AbortController()
     const { body } = await ask(upstream, { signal: client.signal })
-    const pieces = body && piecesOf(body)
-    expect(pieces && (await readPiece(pieces))).toHaveLength(9)
+    const pieces = body && byteStreamOf(body)
+    expect(pieces && (await readBytes(pieces))).toHaveLength(9)
     if (how === 'abort') client.abort()
     else pieces?.cancel()
     await until(() => upstream.open() === 0, 'the connection to be closed')
@@ -228,7 +228,7 @@ test('a body that nobody reads is not fetched', async () => {
   }, 'the flood to begin')
   await new Promise((resolve) => setTimeout(resolve, 100))
   expect(sent).toBeLessThan(32_000_000)
-  if (answer.body) piecesOf(answer.body).cancel()
+  if (answer.body) byteStreamOf(answer.body).cancel()
   await until(() => left, 'the upstream to be left')
 })
 
@@ -245,7 +245,7 @@ test('a connection is used again', async () => {
   const upstream = await playing(async (line) => {
     await line.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')
   })
-  const fetch = postFetch(others, systemLookup)
+  const fetch = losslessFetch(others, systemLookup)
   for (let round = 0; round < 5; round++) {
     expect(await (await fetch(`${upstream.origin}/`, { method: 'POST', body: '{}' })).text()).toBe('ok')
     expect(upstream.open()).toBe(1)
@@ -271,7 +271,7 @@ describe('a connection that was kept and has died', () => {
       else await line.write(ok)
     })
     let asked = 0
-    const post = postFetch(others, systemLookup)
+    const post = losslessFetch(others, systemLookup)
     const all = () =>
       Promise.all(
         Array.from({ length: count }, async () =>
@@ -301,7 +301,7 @@ describe('a connection that was kept and has died', () => {
   test('is not asked again for a client that has left', async () => {
     const leaving = new AbortController()
     const upstream = await playing((line) => (upstream.asked() === 1 ? line.write(ok) : leaving.abort()))
-    const post = postFetch(others, systemLookup)
+    const post = losslessFetch(others, systemLookup)
     const init = { method: 'POST', body: '{}' }
     await (await post(`${upstream.origin}/`, init)).text()
     await nextTurn()
@@ -329,7 +329,7 @@ describe('what follows an answer is nobody’s', () => {
         await line.write(apart ? answer : answer + surplus)
         if (apart) await line.write(surplus)
       })
-      const post = postFetch(others, systemLookup)
+      const post = losslessFetch(others, systemLookup)
       const call = async () => (await post(`${upstream.origin}/`, { method: 'POST', body: '{}' })).text()
       await call()
       await until(() => upstream.open() === 0, 'the connection to be closed')
@@ -381,7 +381,7 @@ describe('a connection that is used again hears nothing of whoever had it before
       if (lines.length === 1) await line.write(`HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
       else await line.write(`HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n`)
     })
-    const post = postFetch(others, systemLookup)
+    const post = losslessFetch(others, systemLookup)
     const next = () => post(`${upstream.origin}/`, { method: 'POST', body: '{}' })
     const first = await next()
     await new Promise((resolve) => setTimeout(resolve, 20)) // nothing tells that the end of an unread body has come
@@ -392,7 +392,7 @@ describe('a connection that is used again hears nothing of whoever had it before
 
   test('of a body given up after its end', async () => {
     const { first, second, finish } = await twoAnswers('ok')
-    if (first.body) piecesOf(first.body).cancel()
+    if (first.body) byteStreamOf(first.body).cancel()
     await finish()
     expect(await read(second)).toEqual({ text: 'done', code: undefined })
   })
@@ -403,7 +403,7 @@ describe('a connection that is used again hears nothing of whoever had it before
     const request = Buffer.from('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n')
     const ask = () => {
       const { promise, resolve, reject } = Promise.withResolvers<void>()
-      const flow = connections.ask(new URL(upstream.origin), request, {
+      const flow = connections.request(new URL(upstream.origin), request, {
         head: () => ({ push: () => flow.pause(), end: resolve, fail: reject }),
         fail: reject,
       })

@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test'
-import { shared } from '../../src/wire/shared.ts'
+import { singleFlight } from '../../src/wire/shared.ts'
 
 const signal = new AbortController().signal
 
 function counted() {
   const runs: PromiseWithResolvers<number>[] = []
-  const work = shared(() => {
+  const work = singleFlight(() => {
     const run = Promise.withResolvers<number>()
     runs.push(run)
     return run.promise

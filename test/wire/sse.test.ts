@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
 import type { Transform } from '../../src/core/machine.ts'
 import { readBatch } from '../../src/core/source.ts'
-import { type Pieces, piecesOf } from '../../src/wire/http.ts'
+import { type ByteStream, byteStreamOf } from '../../src/wire/http.ts'
 import { eventTemplateOf } from '../../src/wire/likeness.ts'
 import { rangeOf } from '../../src/wire/piece.ts'
 import { type PayloadReader, sseDeltas } from '../../src/wire/sse.ts'
@@ -20,7 +20,7 @@ function setUp(body: ReadableStream<Uint8Array>) {
   const clock = manualClock()
   const client = new AbortController()
   const seen = { cancels: 0 }
-  const inner = piecesOf(body)
+  const inner = byteStreamOf(body)
   const cancel = () => {
     seen.cancels++
     inner.cancel()
@@ -50,7 +50,7 @@ const alike: PayloadReader = {
 
 test('a client that cannot be written to directly hears nothing twice', async () => {
   const pieces = ['data: {"t":"one"}\n\n', 'data: {"t":"two"}\n\n'].map((text) => rangeOf(Buffer.from(text)))
-  const body: Pieces = { next: (hear) => hear(pieces.shift()), cancel() {} }
+  const body: ByteStream = { next: (hear) => hear(pieces.shift()), cancel() {} }
   const source = sseDeltas(body, {
     ...{ decoder: alike, clock: manualClock(), signal: new AbortController().signal },
     idleMs: 5_000,
@@ -243,7 +243,7 @@ test.each([
 ])('a flood of %s leaves others their turn', async (_what, unit) => {
   const flood = Buffer.from(unit.repeat(Math.ceil(70_000 / unit.length)))
   const pieces = Array.from({ length: 8 }, () => rangeOf(flood))
-  const body: Pieces = { next: (hear) => hear(pieces.shift()), cancel() {} }
+  const body: ByteStream = { next: (hear) => hear(pieces.shift()), cancel() {} }
   const options = { clock: manualClock(), signal: new AbortController().signal, idleMs: 5_000 }
   const source = sseDeltas(body, { ...options, decoder: alike })
   let turns = 0

@@ -1,8 +1,8 @@
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
-import { type Answer, readAnswer } from '../../wire/answer.ts'
-import { type Fetch, type Outgoing, send } from '../../wire/http.ts'
+import { type BufferedResponse, readBuffered } from '../../wire/answer.ts'
+import { type Fetch, type OutgoingRequest, send } from '../../wire/http.ts'
 import type { Proves } from '../target.ts'
 
 /** The doors a check may use. */
@@ -21,15 +21,15 @@ export interface Edge {
 export const patienceMs = 5_000
 
 /** A whole answer within the patience. Errors: GatewayError, as every call. */
-export async function ask(url: string, { fetch, clock }: Edge, init: Outgoing = {}): Promise<Answer> {
+export async function ask(url: string, { fetch, clock }: Edge, init: OutgoingRequest = {}): Promise<BufferedResponse> {
   const { signal } = new AbortController()
   const { host } = new URL(url)
   const response = await send(url, init, { fetch, clock, signal, headersTimeoutMs: patienceMs })
-  return readAnswer(response, { clock, signal, timeoutMs: patienceMs, host })
+  return readBuffered(response, { clock, signal, timeoutMs: patienceMs, host })
 }
 
 /** The JSON of an answer, `undefined` where it is none. */
-export function jsonOf({ text }: Answer): unknown {
+export function jsonOf({ text }: BufferedResponse): unknown {
   return parseJson(text)
 }
 

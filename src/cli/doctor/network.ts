@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { withTimeout } from '../../core/clock.ts'
-import type { Answer } from '../../wire/answer.ts'
+import type { BufferedResponse } from '../../wire/answer.ts'
 import { ask, codeOf, type Edge, patienceMs, reasonOf } from './ask.ts'
 import { type Examined, type Finding, fail, pass, skip, warn } from './finding.ts'
 
@@ -63,7 +63,7 @@ function unreached(check: string, host: string, through: string | undefined, thr
 }
 
 /** `now` in epoch milliseconds. */
-function skew(check: string, { headers }: Answer, now: number): Finding {
+function skew(check: string, { headers }: BufferedResponse, now: number): Finding {
   const theirs = Date.parse(headers.get('date') ?? '')
   if (Number.isNaN(theirs)) return skip(check, 'it does not tell the time')
   const ahead = now - theirs

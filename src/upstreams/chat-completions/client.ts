@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
-import { type Answer, readAnswer } from '../../wire/answer.ts'
-import { type Fetch, type HttpResponse, type Outgoing, send } from '../../wire/http.ts'
+import { type BufferedResponse, readBuffered } from '../../wire/answer.ts'
+import { type Fetch, type HttpResponse, type OutgoingRequest, send } from '../../wire/http.ts'
 
 /** An API of one vendor: its address, the headers every call carries, and the deadlines. */
 export interface Client {
@@ -9,9 +9,9 @@ export interface Client {
   /** Sends and waits for the headers; for answers that stream. */
   open(path: string, call: ClientCall): Promise<HttpResponse>
   /** Sends and waits for the whole answer, whatever its status. */
-  ask(path: string, call: ClientCall): Promise<Answer>
+  ask(path: string, call: ClientCall): Promise<BufferedResponse>
   /** The body of an opened answer that turned out not to stream. */
-  read(response: HttpResponse, signal: AbortSignal): Promise<Answer>
+  read(response: HttpResponse, signal: AbortSignal): Promise<BufferedResponse>
 }
 
 export interface ClientCall {
@@ -35,7 +35,7 @@ export interface ClientOptions {
 export function client({ baseUrl, headers: headersOf, fetch, clock, headersTimeoutMs }: ClientOptions): Client {
   const { host } = new URL(baseUrl)
   // One object for each key: the transport need not look at the same headers again and again.
-  const known = new Map<string, Outgoing['headers']>()
+  const known = new Map<string, OutgoingRequest['headers']>()
   return { host, open, ask, read }
 
   function open(path: string, { key, body, signal }: ClientCall): Promise<HttpResponse> {
@@ -46,7 +46,7 @@ export function client({ baseUrl, headers: headersOf, fetch, clock, headersTimeo
     return send(`${baseUrl}${path}`, init, { fetch, clock, signal, headersTimeoutMs })
   }
 
-  function postHeaders(key: string): Outgoing['headers'] {
+  function postHeaders(key: string): OutgoingRequest['headers'] {
     const sent = known.get(key)
     if (sent) return sent
     const headers = { ...headersOf(key), accept: 'text/event-stream', 'content-type': 'application/json' }
@@ -54,11 +54,11 @@ export function client({ baseUrl, headers: headersOf, fetch, clock, headersTimeo
     return headers
   }
 
-  async function ask(path: string, call: ClientCall): Promise<Answer> {
+  async function ask(path: string, call: ClientCall): Promise<BufferedResponse> {
     return read(await open(path, call), call.signal)
   }
 
-  function read(response: HttpResponse, signal: AbortSignal): Promise<Answer> {
-    return readAnswer(response, { clock, signal, timeoutMs: headersTimeoutMs, host })
+  function read(response: HttpResponse, signal: AbortSignal): Promise<BufferedResponse> {
+    return readBuffered(response, { clock, signal, timeoutMs: headersTimeoutMs, host })
   }
 }

@@ -2,7 +2,7 @@ import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors
 import { isRecord, parseJson } from '../../core/json.ts'
 import type { Refusal } from '../../core/pool.ts'
 import { quote } from '../../core/redact.ts'
-import type { Answer } from '../../wire/answer.ts'
+import type { BufferedResponse } from '../../wire/answer.ts'
 
 /** What may be done as long as nothing was sent to the client: try once more, or have the pool find room. */
 export type Remedy = Refusal | 'again' | 'none'
@@ -52,7 +52,7 @@ export interface VendorErrors {
   /** The error a frame of the stream carries. */
   ofFrame(frame: unknown, now: number): GatewayError | undefined
   /** The error a whole answer is, in place of a stream. */
-  ofAnswer(answer: Answer, now: number): GatewayError
+  ofAnswer(answer: BufferedResponse, now: number): GatewayError
   remedyOf(error: GatewayError): Remedy
   noKey(): GatewayError
   /** A reply that ends well without a word of an answer. */
@@ -207,7 +207,7 @@ function fieldIn(text: string): string | undefined {
 }
 
 /** Whole seconds; a date is not sent. */
-function retryAfterOf(headers: Answer['headers']): number | undefined {
+function retryAfterOf(headers: BufferedResponse['headers']): number | undefined {
   const seconds = Number(headers.get('retry-after') ?? Number.NaN)
   return seconds > 0 ? seconds * 1000 : undefined
 }

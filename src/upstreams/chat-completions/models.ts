@@ -5,8 +5,8 @@ import type { Model } from '../../core/upstream.ts'
 import { modelOf } from '../../models/model.ts'
 import type { EffortWord } from '../../models/row.ts'
 import type { ModelFacts, ModelTable } from '../../models/table.ts'
-import type { Answer } from '../../wire/answer.ts'
-import { shared } from '../../wire/shared.ts'
+import type { BufferedResponse } from '../../wire/answer.ts'
+import { singleFlight } from '../../wire/shared.ts'
 import type { Client } from './client.ts'
 import type { ModelRules } from './profile.ts'
 import { type ModelEntry, modelEntry, modelList } from './schema.ts'
@@ -71,7 +71,7 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
   const refusedUntil = new Map<string, number>()
   let marked: ChatModel[] | undefined
 
-  const refresh = shared(async () => {
+  const refresh = singleFlight(async () => {
     const deadline = new AbortController()
     const stop = clock.after(waitMs, () => deadline.abort())
     try {
@@ -142,7 +142,7 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
 }
 
 /** The chat models an answer lists, or `undefined` when it is no list. */
-export function entriesIn({ ok, text }: Answer, { isChatModel }: ModelRules): ModelEntry[] | undefined {
+export function entriesIn({ ok, text }: BufferedResponse, { isChatModel }: ModelRules): ModelEntry[] | undefined {
   const body = ok ? parseJson(text) : undefined
   if (!modelList.Check(body)) return undefined
   return body.data.flatMap((entry) => (modelEntry.Check(entry) && isChatModel(entry.id) ? [entry] : []))

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
-import { readAnswer } from '../../wire/answer.ts'
+import { readBuffered } from '../../wire/answer.ts'
 import { type Fetch, send } from '../../wire/http.ts'
 import { usualSettings, zaiErrors } from './errors.ts'
 import { quotaBody, quotaEntry } from './schema.ts'
@@ -46,7 +46,7 @@ export async function readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs 
   const headers = { authorization: key, 'accept-language': 'en-US,en', 'user-agent': 'zai2api' }
   const url = `${origin}/api/monitor/usage/quota/limit`
   const response = await send(url, { headers }, { fetch, clock, signal, headersTimeoutMs: timeoutMs })
-  const answer = await readAnswer(response, { clock, signal, timeoutMs, host })
+  const answer = await readBuffered(response, { clock, signal, timeoutMs, host })
   const body = parseJson(answer.text)
   if (!answer.ok || isRefusal(body)) throw zaiErrors(usualSettings).ofAnswer(answer, clock.now())
   if (!quotaBody.Check(body))

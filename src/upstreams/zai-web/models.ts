@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Model } from '../../core/upstream.ts'
 import { modelOf } from '../../models/model.ts'
 import type { ModelTable } from '../../models/table.ts'
-import { shared } from '../../wire/shared.ts'
+import { singleFlight } from '../../wire/shared.ts'
 import type { Sessions } from './session.ts'
 import type { Site } from './site.ts'
 import type { FrontEndVersion } from './version.ts'
@@ -49,7 +49,7 @@ export function catalogue(options: CatalogueOptions): Catalogue {
   // The last question hung: no request waits for the next one.
   let hangs = false
 
-  const refresh = shared(async () => {
+  const refresh = singleFlight(async () => {
     const deadline = new AbortController()
     const stop = clock.after(waitMs, () => deadline.abort())
     try {

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
 import type { Lease, Member, Pool } from '../../core/pool.ts'
-import { shared } from '../../wire/shared.ts'
+import { singleFlight } from '../../wire/shared.ts'
 import { bodyError } from './errors.ts'
 import type { Answer, Site } from './site.ts'
 import type { FrontEndVersion } from './version.ts'
@@ -321,7 +321,7 @@ export function sessions(options: SessionOptions): Sessions {
       kind: 'guest',
       current: undefined,
       spare: undefined,
-      mint: shared(async () => {
+      mint: singleFlight(async () => {
         const session = sessionOf('guest', sessionAnswer(await auths(undefined)))
         place.current = { session, mintedAt: clock.monotonic(), chats: 0, used: false, cleaning: false }
         return place.current
@@ -337,7 +337,7 @@ export function sessions(options: SessionOptions): Sessions {
       session: { kind, token, userId: claims(token).id ?? '', userName: 'User' },
       dead: false,
       checkAt: Number.NEGATIVE_INFINITY,
-      check: shared(() => check(account)),
+      check: singleFlight(() => check(account)),
     }
     return account
   }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import { readAnswer } from '../../wire/answer.ts'
+import { readBuffered } from '../../wire/answer.ts'
 import { type Fetch, type HttpResponse, send } from '../../wire/http.ts'
 
 /** The one door to the site: its address, the headers every call carries, and the deadlines. */
@@ -66,7 +66,7 @@ export function site({ baseUrl, fetch, clock, headersTimeoutMs }: SiteOptions): 
 
   async function read(response: HttpResponse, signal: AbortSignal): Promise<Answer> {
     const { host } = new URL(baseUrl)
-    const reading = readAnswer(response, { clock, signal, timeoutMs: headersTimeoutMs, host })
+    const reading = readBuffered(response, { clock, signal, timeoutMs: headersTimeoutMs, host })
     const { status, ok, headers, text } = await reading.catch((thrown: unknown) => {
       throw forgetUrl(thrown)
     })

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import { shared } from '../../wire/shared.ts'
+import { singleFlight } from '../../wire/shared.ts'
 import type { Site } from './site.ts'
 
 const keepMs = 45 * 60_000
@@ -26,7 +26,7 @@ export function frontEndVersion({ site, clock, fallback }: VersionOptions): Fron
   let known: string | undefined
   let goodUntil = Number.NEGATIVE_INFINITY
 
-  const refresh = shared(async () => {
+  const refresh = singleFlight(async () => {
     const found = await discover().catch(() => undefined) // an old version may still do; a failed call would not
     // A cached page from another edge may name an older one.
     known = newest([known, found])

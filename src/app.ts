@@ -11,7 +11,7 @@ import { openaiChat } from './dialects/openai-chat/index.ts'
 import { openaiCompletions } from './dialects/openai-completions/index.ts'
 import { openaiResponses } from './dialects/openai-responses/index.ts'
 import type { Gateway } from './gateway/run.ts'
-import type { ThinkingMode } from './gateway/thinking.ts'
+import type { ReasoningMode } from './gateway/thinking.ts'
 import { type AccessOptions, createAccess } from './http/access.ts'
 import { leavesBodyUnread, readJson } from './http/body.ts'
 import { countRoutes } from './http/count-tokens.ts'
@@ -47,7 +47,7 @@ export interface AppOptions {
   keepAliveMs: number
   keepAliveStyle: KeepAliveStyle
   stallMs: number
-  thinking: ThinkingMode
+  thinking: ReasoningMode
   /** Takes out of errors whatever secret of the operator's they hold. */
   redact: Redact
   reasoningField: ReasoningField

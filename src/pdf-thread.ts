@@ -1,7 +1,7 @@
 import { needDescriptorsForThread } from './wire/descriptors.ts'
 
 /** Starts the thread that reads one PDF. It knows none of our keys, and a program that ends does not wait for it. Errors: as `needDescriptorsForThread`. */
-export function startPdfThread(): Worker {
+export function startPdfWorker(): Worker {
   needDescriptorsForThread()
   return new Worker(new URL('./pdf-worker.ts', import.meta.url).href, { env: {}, smol: true, ref: false })
 }

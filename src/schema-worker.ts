@@ -1,19 +1,19 @@
-import { createValidation, type ValidationJob } from './gateway/structured/validate.ts'
-import type { ThreadMessage } from './gateway/structured/validator-lane.ts'
+import { loadValidation, type ValidationJob } from './gateway/structured/validate.ts'
+import type { WorkerMessage } from './gateway/structured/validator-lane.ts'
 
 // A thread that judges by schemas. It is an entry point of its own, beside main.ts, where the executable looks for it.
-const validation = createValidation()
+const validation = loadValidation()
 
 self.onmessage = async ({ data: job }: MessageEvent<ValidationJob>) => {
   try {
-    const judge = await validation
+    const validate = await validation
     post({ type: 'begun' })
-    post({ type: 'judged', validated: judge(job) })
+    post({ type: 'judged', validated: validate(job) })
   } catch {
     post({ type: 'failed' })
   }
 }
 
-function post(message: ThreadMessage): void {
+function post(message: WorkerMessage): void {
   self.postMessage(message)
 }

@@ -15,13 +15,13 @@ import { anthropicMessages } from '../src/dialects/anthropic-messages/index.ts'
 import { openaiChat } from '../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../src/dialects/openai-completions/index.ts'
 import { openaiResponses } from '../src/dialects/openai-responses/index.ts'
-import { budget } from '../src/gateway/budget.ts'
-import { heard } from '../src/gateway/heard.ts'
+import { outputLimit } from '../src/gateway/budget.ts'
+import { replyRules } from '../src/gateway/heard.ts'
 import { learnUsage } from '../src/gateway/learn-usage.ts'
 import { loopGuard } from '../src/gateway/loop-guard.ts'
-import { shownSearches } from '../src/gateway/search.ts'
+import { searchFilter } from '../src/gateway/search.ts'
 import { stopAt } from '../src/gateway/stop.ts'
-import { thinking } from '../src/gateway/thinking.ts'
+import { placeReasoning } from '../src/gateway/thinking.ts'
 import { toolArguments } from '../src/gateway/tool-arguments.ts'
 import { toolRules } from '../src/gateway/tool-rules.ts'
 import { channels } from '../src/prompted-tools/channels.ts'
@@ -116,14 +116,14 @@ const transforms: Record<string, { file: string; make: () => Transforms }> = {
   },
   'a learned usage': { file: 'gateway/learn-usage.ts', make: () => ({ learns: true }) },
   'the guard against loops': { file: 'gateway/loop-guard.ts', make: () => ({ rules: loopGuard(200) }) },
-  'a budget': { file: 'gateway/budget.ts', make: () => ({ rules: budget(40, (text) => text.length) }) },
+  'a budget': { file: 'gateway/budget.ts', make: () => ({ rules: outputLimit(40, (text) => text.length) }) },
   'stop sequences': { file: 'gateway/stop.ts', make: () => ({ rules: stopAt(['END', '\n\n\n']) }) },
-  'thinking in tags': { file: 'gateway/thinking.ts', make: () => ({ rules: thinking('tags') }) },
-  'no thinking': { file: 'gateway/thinking.ts', make: () => ({ rules: thinking('strip') }) },
-  'thinking as it is': { file: 'gateway/thinking.ts', make: () => ({ rules: thinking('think') }) },
+  'thinking in tags': { file: 'gateway/thinking.ts', make: () => ({ rules: placeReasoning('tags') }) },
+  'no thinking': { file: 'gateway/thinking.ts', make: () => ({ rules: placeReasoning('strip') }) },
+  'thinking as it is': { file: 'gateway/thinking.ts', make: () => ({ rules: placeReasoning('think') }) },
   'searches that are shown': {
     file: 'gateway/search.ts',
-    make: () => ({ rules: shownSearches(plainRequest({ search: true })) }),
+    make: () => ({ rules: searchFilter(plainRequest({ search: true })) }),
   },
   'a tool that must be called': {
     file: 'gateway/tool-rules.ts',
@@ -132,7 +132,7 @@ const transforms: Record<string, { file: string; make: () => Transforms }> = {
   'all rules': {
     file: 'gateway/heard.ts',
     make: () => ({
-      rules: heard(
+      rules: replyRules(
         { upstream: anyUpstream, model: anyModel, request: plainRequest({ parallelToolCalls: false }) },
         { loopLimit: 200, countTokens: (text) => text.length, annotate() {} },
       ),

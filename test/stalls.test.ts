@@ -2,7 +2,7 @@ import { afterAll, expect, test } from 'bun:test'
 import type { Delta } from '../src/core/events.ts'
 import type { Upstream } from '../src/core/upstream.ts'
 import { createValidator } from '../src/gateway/structured/validator.ts'
-import { startSchemaThread } from '../src/schema-thread.ts'
+import { startSchemaWorker } from '../src/schema-thread.ts'
 import { systemClock } from '../src/wire/clock.ts'
 import { call, finish, say, usage } from './dialects/stream.ts'
 import { type CostlyCase, costlyCases, costlyRequests } from './support/costly.ts'
@@ -28,7 +28,7 @@ const upstream: Upstream = {
   },
 }
 const memory = { held: process.memoryUsage.rss, left: process.availableMemory }
-const validate = createValidator({ startThread: startSchemaThread, clock: systemClock, memory, patientMs: 500 })
+const validate = createValidator({ startThread: startSchemaWorker, clock: systemClock, memory, patientMs: 500 })
 const gateway = startGateway([upstream], { validate, loopLimit: 0, maxBodyBytes: 32 * 1024 * 1024 })
 afterAll(() => gateway.stop())
 

@@ -34,7 +34,7 @@ export interface PrepareOptions {
   /** The request is only counted: nothing is fetched, and what is given by URL stays as it is. */
   counting: boolean
   signal: AbortSignal
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 export interface AttachmentOptions {
@@ -101,7 +101,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     } catch (thrown) {
       if (!(thrown instanceof GatewayError) || !isOfFile(thrown)) throw thrown
       if (place.fresh) throw naming(part, thrown)
-      place.options.note(`attachment left out: ${thrown.code}`)
+      place.options.annotate(`attachment left out: ${thrown.code}`)
       return {
         parts: [remark(`${nameOf(part)} was attached here, but the model cannot have it. ${thrown.message}`)],
         ignored: `${part.type}s`,
@@ -112,7 +112,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
   async function image(part: ImagePart, { model, upstream, fresh, options }: Place): Promise<Prepared> {
     if (!model.vision) {
       if (fresh && upstream.rejectsUnseenImages) return { parts: [part] }
-      options.note('image omitted')
+      options.annotate('image omitted')
       return { parts: [remark(unseen(model, 'picture', fresh))], ignored: 'images' }
     }
     const { source } = embedded(part)
@@ -128,7 +128,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
 
   function video(part: VideoPart, { model, fresh, options }: Place): Prepared {
     if (model.video) return { parts: [part] }
-    options.note('video omitted')
+    options.annotate('video omitted')
     return { parts: [remark(unseen(model, 'video', fresh))], ignored: 'videos' }
   }
 

@@ -23,8 +23,8 @@ import { createLog, type Log, type LogOptions } from '../observe/log.ts'
 import { memoryReadings } from '../observe/memory.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { Tracer } from '../observe/trace.ts'
-import { startPdfThread } from '../pdf-thread.ts'
-import { startSchemaThread } from '../schema-thread.ts'
+import { startPdfWorker } from '../pdf-thread.ts'
+import { startSchemaWorker } from '../schema-thread.ts'
 import { createResponseStore, noResponseStore, type ResponseStore } from '../store/responses.ts'
 import { demo } from '../upstreams/demo/index.ts'
 import { openaiCompatible } from '../upstreams/openai-compatible/index.ts'
@@ -96,8 +96,8 @@ export async function assemble(
   }
   const readings = memoryReadings(process)
   const memory = { held: readings.resident, left: readings.available }
-  const readPdf = createPdfReader({ startThread: startPdfThread, clock, memory })
-  const validate = createValidator({ startThread: startSchemaThread, clock, memory })
+  const readPdf = createPdfReader({ startThread: startPdfWorker, clock, memory })
+  const validate = createValidator({ startThread: startSchemaWorker, clock, memory })
   const edge = { fetch: outgoing, clock, log, pools, readPdf, validate }
   logLines.losses?.watch((lines) => log.warn('lines of this log could not be written', { lines }))
   const health = createUpstreamHealth({ clock, random: Math.random, onChange: healthTold(log) })

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { keepAliveStyles, reasoningFields } from '../core/dialect.ts'
 import { searchPolicies } from '../gateway/search.ts'
-import { thinkingModes } from '../gateway/thinking.ts'
+import { reasoningModes } from '../gateway/thinking.ts'
 import { logLevels } from '../observe/log.ts'
 import {
   choice,
@@ -331,7 +331,7 @@ export const settings = {
   thinkingProcessing: {
     env: 'THINKING_PROCESSING',
     group: 'answers',
-    kind: choice(thinkingModes),
+    kind: choice(reasoningModes),
     default: 'think',
     about:
       "Where thinking goes: think its own field, tags <thinking> in the text, strip nowhere, raw the site's markup.",

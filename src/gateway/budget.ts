@@ -16,7 +16,7 @@ const shortestPiece = 16
  * upstreams that take no such limit. A reply within the limit by the upstream's own count is never cut; one that is
  * not may run over by a quarter and 16 tokens. A call that is cut stays unfinished, and the reason tells.
  */
-export function budget(maxTokens: number, countTokens: (text: string) => number): Transform<Delta, Delta> {
+export function outputLimit(maxTokens: number, countTokens: (text: string) => number): Transform<Delta, Delta> {
   let left = maxTokens * tolerance.factor + tolerance.tokens
   let uncounted = ''
   let over = false

@@ -4,9 +4,9 @@ import type { Model } from '../core/upstream.ts'
 import type { Corrected } from '../tokens/calibrate.ts'
 
 /** Fewer tokens than this hold no answer worth a request, unless the client asks for fewer. */
-const smallestAnswer = 256
+const minAnswerTokens = 256
 
-interface FitOptions {
+interface ClampOptions {
   model: Model
   /** Tokens of the prompt. */
   prompt: Corrected
@@ -20,16 +20,16 @@ interface FitOptions {
  * Errors: `context-overflow` for a prompt that surely leaves no room for an answer; one that may is sent with room for
  * the smallest, and the upstream's to judge.
  */
-export function fitted(request: ChatRequest, { model, prompt, annotate: note }: FitOptions): ChatRequest {
+export function clampMaxTokens(request: ChatRequest, { model, prompt, annotate }: ClampOptions): ChatRequest {
   const { contextTokens, maxOutputTokens = Number.POSITIVE_INFINITY } = model
   const { maxTokens } = request.sampling
   if (contextTokens === undefined) return request
   const wanted = maxTokens === undefined ? 0 : Math.min(maxTokens, maxOutputTokens)
-  const smallest = Math.min(wanted, smallestAnswer)
+  const smallest = Math.min(wanted, minAnswerTokens)
   if (prompt.least + smallest > contextTokens) throw overflow(prompt, contextTokens)
   const room = Math.max(contextTokens - prompt.most, smallest)
   if (wanted <= room) return request
-  note(`max_tokens ${maxTokens} cut to ${room}: the prompt leaves no room for more`)
+  annotate(`max_tokens ${maxTokens} cut to ${room}: the prompt leaves no room for more`)
   return { ...request, sampling: { ...request.sampling, maxTokens: room } }
 }
 

@@ -1,13 +1,13 @@
 import type { Delta } from '../core/events.ts'
 import { chain, type Transform } from '../core/machine.ts'
 import { demandsCall } from '../core/request.ts'
-import { budget } from './budget.ts'
+import { outputLimit } from './budget.ts'
 import { loopGuard } from './loop-guard.ts'
-import type { Route } from './route.ts'
+import type { ModelRoute } from './route.ts'
 import { stopAt } from './stop.ts'
 import { toolRules } from './tool-rules.ts'
 
-export interface HeardOptions {
+export interface ReplyRulesOptions {
   /** Characters of pure repetition that end a reply; 0 for none. */
   loopLimit: number
   countTokens: (text: string) => number
@@ -18,16 +18,16 @@ export interface HeardOptions {
  * What the gateway itself promises of a reply, whoever gives it: no endless repetition, `max_tokens`, `tool_choice`,
  * `parallel_tool_calls`, stop sequences.
  */
-export function heard(
-  { upstream, model, request }: Pick<Route, 'upstream' | 'model' | 'request'>,
-  options: HeardOptions,
+export function replyRules(
+  { upstream, model, request }: Pick<ModelRoute, 'upstream' | 'model' | 'request'>,
+  options: ReplyRulesOptions,
 ): Transform<Delta, Delta> {
   const { sampling, toolChoice, parallelToolCalls } = request
   const { maxTokens, stop = [] } = sampling
   // Where the upstream takes no choice, the client is told so, and an answer is better than an error.
   const mustCall = demandsCall(request) && !upstream.ignored(request, model).includes('tool_choice')
   const rules: Transform<Delta, Delta>[] = []
-  if (maxTokens !== undefined && !upstream.enforcesMaxTokens) rules.push(budget(maxTokens, options.countTokens))
+  if (maxTokens !== undefined && !upstream.enforcesMaxTokens) rules.push(outputLimit(maxTokens, options.countTokens))
   if (toolChoice !== 'auto' || !parallelToolCalls)
     rules.push(toolRules({ choice: toolChoice, parallel: parallelToolCalls, mustCall, annotate: options.annotate }))
   if (stop.length > 0) rules.push(stopAt(stop))

@@ -2,11 +2,11 @@ import type { ErrorKind, GatewayError } from '../core/errors.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { ChatRequest } from '../core/request.ts'
 import type { Model } from '../core/upstream.ts'
-import { type Offer, type Route, type RouteOptions, route } from './route.ts'
+import { type ModelListing, type ModelRoute, type ModelRouteOptions, routeModel } from './route.ts'
 import type { UpstreamHealth } from './upstream-health.ts'
 
 /** Whether a request that fails so, before anything of a reply was sent, may fare better with another upstream. */
-const worthAnother = {
+const isFailoverable = {
   'quota-exhausted': true,
   'upstream-auth': true,
   'upstream-blocked': true,
@@ -32,7 +32,7 @@ const worthAnother = {
 const modelRefusals: ReadonlySet<string> = new Set(['model_not_found', 'model_not_available'])
 
 /** A route to try, or a model to put in place of one that nobody named and the credentials may not use. */
-export interface Rung extends Route {
+export interface Candidate extends ModelRoute {
   isAlternative: boolean
 }
 
@@ -40,26 +40,26 @@ export interface Rung extends Route {
  * Who answers, and who steps in where that fails: the route's alternatives, and the upstreams behind it in the
  * operator's order that offer a model of the same public name. Errors: as `route`.
  */
-export function ladder(
+export function candidatesOf(
   request: ChatRequest,
-  offers: readonly Offer[],
-  options: RouteOptions,
-): [first: Rung, ...others: Rung[]] {
-  const first = { ...route(request, offers, options), isAlternative: false }
+  listings: readonly ModelListing[],
+  options: ModelRouteOptions,
+): [first: Candidate, ...others: Candidate[]] {
+  const first = { ...routeModel(request, listings, options), isAlternative: false }
   const instead = (first.alternatives ?? []).map((model) => ({ ...first, model, isAlternative: true }))
-  const behind = offers.slice(offers.findIndex(({ upstream }) => upstream === first.upstream) + 1)
-  return [first, ...instead, ...behind.flatMap((offer) => sameModel(first, routeIn(offer)) ?? listedIn(offer))]
+  const behind = listings.slice(listings.findIndex(({ upstream }) => upstream === first.upstream) + 1)
+  return [first, ...instead, ...behind.flatMap((listing) => sameModel(first, routeIn(listing)) ?? listedIn(listing))]
 
-  function routeIn(offer: Offer): Route | undefined {
+  function routeIn(listing: ModelListing): ModelRoute | undefined {
     try {
-      return route(request, [offer], options)
+      return routeModel(request, [listing], options)
     } catch {
       return undefined // it has nothing of that name
     }
   }
 
   /** Where nobody named the model, the first of those preferred that the upstream has. */
-  function listedIn({ upstream, models }: Offer): Rung[] {
+  function listedIn({ upstream, models }: ModelListing): Candidate[] {
     if (first.alternatives === undefined) return []
     const preferred = [first.model, ...first.alternatives]
     const found = preferred.flatMap((wanted) => models.filter((model) => isSame(model, wanted)))
@@ -68,7 +68,7 @@ export function ladder(
 }
 
 /** The fallbacks of `route` may end at another model, which the client has not asked for. */
-function sameModel(first: Route, other: Route | undefined): Rung[] | undefined {
+function sameModel(first: ModelRoute, other: ModelRoute | undefined): Candidate[] | undefined {
   return other && isSame(other.model, first.model) ? [{ ...other, isAlternative: false }] : undefined
 }
 
@@ -77,24 +77,24 @@ function isSame(one: Model, other: Model): boolean {
 }
 
 /** A candidate that a request is about to use. */
-export interface Entry<Candidate> {
-  candidate: Candidate
+export interface Use<Choice> {
+  candidate: Choice
   /** The request is done with it. */
-  leave: () => void
+  release: () => void
 }
 
 /** The first that has not been found silent lately; where all have, the first. */
-export function enterNext<Candidate extends Pick<Rung, 'upstream'>>(
-  candidates: readonly Candidate[],
+export function useNext<Choice extends Pick<Candidate, 'upstream'>>(
+  candidates: readonly Choice[],
   health: UpstreamHealth,
-): Entry<Candidate> | undefined {
+): Use<Choice> | undefined {
   const candidate = candidates.find(({ upstream }) => !health.isResting(upstream.id)) ?? candidates[0]
-  return candidate && { candidate, leave: health.enter(candidate.upstream.id) }
+  return candidate && { candidate, release: health.begin(candidate.upstream.id) }
 }
 
-export interface ClimbOptions<Candidate, Result> {
-  attempt: (candidate: Candidate) => Promise<Result>
-  fell: (error: GatewayError, next: Candidate) => void
+export interface TryOptions<Choice, Result> {
+  attempt: (candidate: Choice) => Promise<Result>
+  onFallback: (error: GatewayError, next: Choice) => void
   health: UpstreamHealth
 }
 
@@ -103,33 +103,32 @@ export interface ClimbOptions<Candidate, Result> {
  * tried, or of the first for which a client does well to try again, once nobody is left or one fails for a reason that is
  * the request's own; refusals of the model alone are told where there is nothing else.
  */
-export async function climb<Candidate extends Pick<Rung, 'isAlternative' | 'upstream'>, Result>(
-  candidates: readonly Candidate[],
-  first: Entry<Candidate>,
-  { attempt, fell, health }: ClimbOptions<Candidate, Result>,
+export async function tryInOrder<Choice extends Pick<Candidate, 'isAlternative' | 'upstream'>, Result>(
+  candidates: readonly Choice[],
+  first: Use<Choice>,
+  { attempt, onFallback, health }: TryOptions<Choice, Result>,
 ): Promise<Result> {
   const errors: GatewayError[] = []
   let left = candidates.filter((candidate) => candidate !== first.candidate)
-  let entry: Entry<Candidate> | undefined = first
+  let entry: Use<Choice> | undefined = first
   while (entry !== undefined) {
-    const { candidate, leave }: Entry<Candidate> = entry
-    const isOther = ({ isAlternative, upstream }: Candidate): boolean =>
-      !isAlternative || upstream !== candidate.upstream
+    const { candidate, release }: Use<Choice> = entry
+    const isOther = ({ isAlternative, upstream }: Choice): boolean => !isAlternative || upstream !== candidate.upstream
     try {
-      return await attempt(candidate).finally(leave)
+      return await attempt(candidate).finally(release)
     } catch (thrown) {
       const error = asGatewayError(thrown)
       errors.push(error)
-      if (!worthAnother[error.kind]) break
+      if (!isFailoverable[error.kind]) break
       const isRefused = modelRefusals.has(error.code)
       if (!isRefused) left = left.filter(isOther)
-      entry = enterNext(
+      entry = useNext(
         left.filter((other) => !other.isAlternative || (isRefused && !isOther(other))),
         health,
       )
       const next = entry?.candidate
       left = left.filter((other) => other !== next)
-      if (next !== undefined) fell(error, next)
+      if (next !== undefined) onFallback(error, next)
     }
   }
   const last = errors.at(-1)

@@ -3,17 +3,17 @@ import type { Transform } from '../core/machine.ts'
 
 /** Hands on the upstream's own usage, once the reply is whole: that of `message-end` may be our estimate. */
 export function learnUsage(
-  machine: Transform<Delta, StreamEvent>,
+  transform: Transform<Delta, StreamEvent>,
   learn: (usage: Usage) => void,
 ): Transform<Delta, StreamEvent> {
   let usage: Usage | undefined
   return {
     push(delta, out) {
       if (delta.type === 'usage') usage = delta.usage
-      machine.push(delta, out)
+      transform.push(delta, out)
       if (delta.type === 'finish' && usage && out.at(-1)?.type === 'message-end') learn(usage)
     },
-    end: machine.end,
-    passthrough: (kind) => machine.passthrough?.(kind) ?? false,
+    end: transform.end,
+    passthrough: (kind) => transform.passthrough?.(kind) ?? false,
   }
 }

@@ -27,7 +27,7 @@ export function loopGuard(limit: number): Transform<Delta, Delta> {
   return {
     push(delta, out) {
       if (over) return
-      const looped = limit === 0 ? undefined : hear(delta)
+      const looped = limit === 0 ? undefined : inspect(delta)
       over = looped !== undefined
       out.push(looped === undefined ? delta : { type: 'error', error: loopError(looped) })
     },
@@ -35,12 +35,12 @@ export function loopGuard(limit: number): Transform<Delta, Delta> {
     passthrough: () => !over,
   }
 
-  function hear(delta: Delta): string | undefined {
+  function inspect(delta: Delta): string | undefined {
     switch (delta.type) {
       case 'text':
-        return told('The answer', text(delta.text))
+        return loopMessage('The answer', text(delta.text))
       case 'reasoning':
-        return told('The thinking', reasoning(delta.text))
+        return loopMessage('The thinking', reasoning(delta.text))
       case 'tool-call':
         calls ??= equalCalls(limit)
         return calls(delta)
@@ -61,7 +61,7 @@ interface Repetition {
 }
 
 /** Without the passage itself: messages are logged, replies are not. */
-function told(what: string, repetition: Repetition | undefined): string | undefined {
+function loopMessage(what: string, repetition: Repetition | undefined): string | undefined {
   if (repetition === undefined) return undefined
   const { period, length } = repetition
   const times = Math.floor(length / period).toLocaleString('en-US')
@@ -162,7 +162,7 @@ function equalCalls(limit: number): (delta: Extract<Delta, { type: 'tool-call' }
     newest.name ||= delta.name ?? ''
     const piece = delta.arguments ?? ''
     newest.arguments += piece
-    return told(`A call of the tool ${newest.name}`, newest.repetition(piece))
+    return loopMessage(`A call of the tool ${newest.name}`, newest.repetition(piece))
   }
 
   function count(): string | undefined {

@@ -3,24 +3,24 @@ import type { ChatRequest } from '../core/request.ts'
 import { createCalibration } from '../tokens/calibrate.ts'
 import { type Counter, createCounter } from '../tokens/count.ts'
 import { loadVocabulary } from '../tokens/vocabulary.ts'
-import { fitted } from './fit.ts'
-import type { Route } from './route.ts'
+import { clampMaxTokens } from './fit.ts'
+import type { ModelRoute } from './route.ts'
 
 /** Knows what a prompt costs before it is sent, and learns from what it did cost. */
-export interface Meter {
-  measure(route: Route): Promise<Measured>
+export interface TokenMeter {
+  measure(route: ModelRoute): Promise<Measurement>
 }
 
-export interface Measured {
+export interface Measurement {
   inputTokens: number
   countText: (text: string) => number
   /** Hears what the upstream says the prompt was. */
   learn: (usage: Usage) => void
-  /** The request with no more to answer than there is room for. Errors: as `fitted`. */
-  fitted: (note: (note: string) => void) => ChatRequest
+  /** The request with no more to answer than there is room for. Errors: as `clamped`. */
+  clamped: (annotate: (note: string) => void) => ChatRequest
 }
 
-export function createMeter(): Meter {
+export function createTokenMeter(): TokenMeter {
   const calibration = createCalibration()
   // Loaded for the first request, not at the start: most commands never count.
   let counter: Promise<Counter> | undefined
@@ -36,7 +36,7 @@ export function createMeter(): Meter {
         inputTokens: prompt.likely,
         countText,
         learn: ({ inputTokens }) => calibration.learn(key, counted, inputTokens),
-        fitted: (note) => fitted(request, { model, prompt, annotate: note }),
+        clamped: (annotate) => clampMaxTokens(request, { model, prompt, annotate }),
       }
     },
   }

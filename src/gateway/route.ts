@@ -3,7 +3,7 @@ import { GatewayError } from '../core/errors.ts'
 import type { ChatRequest } from '../core/request.ts'
 import type { Model, Upstream } from '../core/upstream.ts'
 
-export interface RouteOptions {
+export interface ModelRouteOptions {
   /**
    * Best model for names of other vendors, and what THINKING_MODEL and SEARCH_MODEL stand for; where none is named, the
    * newest that the first upstream prefers and may use.
@@ -17,7 +17,7 @@ export interface RouteOptions {
   modelMap: readonly (readonly [pattern: string, target: string])[]
 }
 
-export interface Route {
+export interface ModelRoute {
   upstream: Upstream
   model: Model
   /** The request with what the name asked for: `-Thinking`, `-NoThinking`, `-Search`. */
@@ -30,12 +30,12 @@ export interface Route {
   mappedTo?: string
 }
 
-export interface Offer {
+export interface ModelListing {
   upstream: Upstream
   models: Model[]
 }
 
-interface Wish {
+interface Resolution {
   model: Model
   upstream: Upstream
   reasoning?: 'on' | 'off'
@@ -50,7 +50,7 @@ const longestName = 500
 const fallbackPrimary = 'GLM-4.5'
 
 /** What clients ask for when nobody told them about GLM. */
-const foreignNames: readonly (readonly [pattern: RegExp, size: 'small' | 'primary'])[] = [
+const aliases: readonly (readonly [pattern: RegExp, size: 'small' | 'primary'])[] = [
   [/^claude\b.*haiku/, 'small'],
   [/^claude\b/, 'primary'],
   [/^(gpt-|chatgpt-|o\d|codex)\S*(mini|nano)/, 'small'],
@@ -60,7 +60,7 @@ const foreignNames: readonly (readonly [pattern: RegExp, size: 'small' | 'primar
 ]
 
 /** `Z-AI/GLM-4.5[1m]` → `GLM-4.5`: vendor prefix and window mark carry no meaning here. */
-function bare(name: string): string {
+function withoutVendor(name: string): string {
   return name
     .trim()
     .replace(/\[\d+[km]\](?=$|-)/gi, '')
@@ -68,8 +68,8 @@ function bare(name: string): string {
 }
 
 /** Nor does case. */
-function normalise(name: string): string {
-  return bare(name).toLowerCase()
+function normaliseName(name: string): string {
+  return withoutVendor(name).toLowerCase()
 }
 
 /**
@@ -79,51 +79,63 @@ function normalise(name: string): string {
  * behind that of an upstream (`zai-api/glm-5.4`), names of other vendors, and names no list has that an upstream judges
  * by itself: those it is named for, and those that look like its own. Errors: `not-found` that lists what exists.
  */
-export function route(request: ChatRequest, offers: readonly Offer[], options: RouteOptions): Route {
-  const name = normalise(request.model)
-  const mapped = options.modelMap.find(([pattern]) => matches(normalise(pattern), name))
-  const wish = mapped
-    ? (known(mapped[1], offers, options) ?? unlisted(mapped[1], offers, true))
-    : (known(request.model, offers, options) ??
-      foreign(name, offers, options) ??
-      unlisted(request.model, offers, false))
-  if (!wish) throw unknownModel(request.model, offers, mapped?.[1])
+export function routeModel(
+  request: ChatRequest,
+  listings: readonly ModelListing[],
+  options: ModelRouteOptions,
+): ModelRoute {
+  const name = normaliseName(request.model)
+  const mapped = options.modelMap.find(([pattern]) => matches(normaliseName(pattern), name))
+  const resolution = mapped
+    ? (resolveKnown(mapped[1], listings, options) ?? unlisted(mapped[1], listings, true))
+    : (resolveKnown(request.model, listings, options) ??
+      resolveAlias(name, listings, options) ??
+      unlisted(request.model, listings, false))
+  if (!resolution) throw unknownModel(request.model, listings, mapped?.[1])
   return {
-    upstream: wish.upstream,
-    model: wish.model,
-    reasoningByName: wish.reasoning === 'on',
-    searchByName: wish.search === true,
-    ...(wish.alternatives ? { alternatives: wish.alternatives } : {}),
+    upstream: resolution.upstream,
+    model: resolution.model,
+    reasoningByName: resolution.reasoning === 'on',
+    searchByName: resolution.search === true,
+    ...(resolution.alternatives ? { alternatives: resolution.alternatives } : {}),
     ...(mapped ? { mappedTo: mapped[1] } : {}),
-    request: asWished(request, wish),
+    request: withResolution(request, resolution),
   }
 }
 
 /** A name of ours, or of an upstream's behind its own. */
-function known(asked: string, offers: readonly Offer[], options: RouteOptions): Wish | undefined {
-  const wish = ours(asked, offers, options)
-  if (wish) return wish
-  const offer = offers.find(({ upstream }) => normalise(asked).startsWith(`${upstream.id}/`))
-  if (!offer) return undefined
-  const name = bare(asked).slice(offer.upstream.id.length + 1)
-  return ours(name, [offer], options) ?? foreign(normalise(name), [offer], options) ?? unlisted(name, [offer], true)
+function resolveKnown(
+  asked: string,
+  listings: readonly ModelListing[],
+  options: ModelRouteOptions,
+): Resolution | undefined {
+  const resolution = resolveOwn(asked, listings, options)
+  if (resolution) return resolution
+  const listing = listings.find(({ upstream }) => normaliseName(asked).startsWith(`${upstream.id}/`))
+  if (!listing) return undefined
+  const name = withoutVendor(asked).slice(listing.upstream.id.length + 1)
+  return (
+    resolveOwn(name, [listing], options) ??
+    resolveAlias(normaliseName(name), [listing], options) ??
+    unlisted(name, [listing], true)
+  )
 }
 
 /** Its server judges the name. */
-function unlisted(asked: string, offers: readonly Offer[], named: boolean): Wish | undefined {
-  const name = bare(asked)
-  for (const { upstream } of offers) {
-    const find = (id: string): Wish | undefined => {
+function unlisted(asked: string, listings: readonly ModelListing[], named: boolean): Resolution | undefined {
+  const name = withoutVendor(asked)
+  for (const { upstream } of listings) {
+    const find = (id: string): Resolution | undefined => {
       const model = upstream.unlisted?.(id, named)
       return model && { model, upstream }
     }
-    const wish = withSuffix(name, find) ?? (name === '' ? undefined : find(name))
-    if (wish) return wish
+    const resolution = withSuffix(name, find) ?? (name === '' ? undefined : find(name))
+    if (resolution) return resolution
   }
   return undefined
 }
 
-function asWished(request: ChatRequest, { reasoning, search = false }: Wish): ChatRequest {
+function withResolution(request: ChatRequest, { reasoning, search = false }: Resolution): ChatRequest {
   if (reasoning === undefined && !search) return request
   return {
     ...request,
@@ -133,18 +145,22 @@ function asWished(request: ChatRequest, { reasoning, search = false }: Wish): Ch
 }
 
 /** A name of the catalogue, with or without virtual suffixes, or one of the three configured names. */
-function ours(asked: string, offers: readonly Offer[], options: RouteOptions): Wish | undefined {
-  const name = normalise(asked)
-  return name === '' ? undefined : (inCatalogue(name, offers) ?? configured(name, offers, options))
+function resolveOwn(
+  asked: string,
+  listings: readonly ModelListing[],
+  options: ModelRouteOptions,
+): Resolution | undefined {
+  const name = normaliseName(asked)
+  return name === '' ? undefined : (inCatalogue(name, listings) ?? resolveConfigured(name, listings, options))
 }
 
-function inCatalogue(name: string, offers: readonly Offer[]): Wish | undefined {
+function inCatalogue(name: string, listings: readonly ModelListing[]): Resolution | undefined {
   if (name.length > longestName) return undefined
-  return exactly(name, offers) ?? withSuffix(name, (base) => exactly(base, offers))
+  return exactly(name, listings) ?? withSuffix(name, (base) => exactly(base, listings))
 }
 
-function exactly(name: string, offers: readonly Offer[]): Wish | undefined {
-  for (const { upstream, models } of offers) {
+function exactly(name: string, listings: readonly ModelListing[]): Resolution | undefined {
+  for (const { upstream, models } of listings) {
     const model = byName(models).get(name)
     if (model) return { model, upstream }
   }
@@ -152,18 +168,18 @@ function exactly(name: string, offers: readonly Offer[]): Wish | undefined {
 }
 
 /** What the suffixes of a name ask for of the model before them. `find` is asked once for each, the shortest name first. */
-function withSuffix(name: string, find: (base: string) => Wish | undefined): Wish | undefined {
+function withSuffix(name: string, find: (base: string) => Resolution | undefined): Resolution | undefined {
   if (name.length > longestName) return undefined
   const [, base, suffix] = /^(.+)-(thinking|nothinking|search)$/i.exec(name) ?? []
-  const wish = base === undefined ? undefined : (withSuffix(base, find) ?? find(base))
-  if (!wish) return undefined
+  const resolution = base === undefined ? undefined : (withSuffix(base, find) ?? find(base))
+  if (!resolution) return undefined
   switch (suffix?.toLowerCase()) {
     case 'thinking':
-      return { ...wish, reasoning: 'on' }
+      return { ...resolution, reasoning: 'on' }
     case 'nothinking':
-      return { ...wish, reasoning: 'off' }
+      return { ...resolution, reasoning: 'off' }
     default:
-      return { ...wish, search: true }
+      return { ...resolution, search: true }
   }
 }
 
@@ -172,8 +188,8 @@ function withSuffix(name: string, find: (base: string) => Wish | undefined): Wis
  * such as who published the weights; the first of a name has it.
  */
 function byName(models: readonly Model[]): ReadonlyMap<string, Model> {
-  const known = named.get(models)
-  if (known) return known
+  const resolveKnown = named.get(models)
+  if (resolveKnown) return resolveKnown
   const found = new Map<string, Model>()
   const add = (name: string, model: Model) => {
     if (!found.has(name.toLowerCase())) found.set(name.toLowerCase(), model)
@@ -187,35 +203,39 @@ function byName(models: readonly Model[]): ReadonlyMap<string, Model> {
 /** Upstreams hand out the same list until it changes, and every request looks into it. */
 const named = new WeakMap<readonly Model[], ReadonlyMap<string, Model>>()
 
-function configured(name: string, offers: readonly Offer[], options: RouteOptions): Wish | undefined {
+function resolveConfigured(
+  name: string,
+  listings: readonly ModelListing[],
+  options: ModelRouteOptions,
+): Resolution | undefined {
   const { primaryModel, thinkingModel, searchModel } = options
-  const asked = [primaryModel ?? '', thinkingModel, searchModel].map(normalise).indexOf(name)
-  const wish = asked < 0 ? undefined : primary(offers, options)
-  if (!wish) return undefined
-  return [wish, { ...wish, reasoning: 'on' as const }, { ...wish, search: true }][asked]
+  const asked = [primaryModel ?? '', thinkingModel, searchModel].map(normaliseName).indexOf(name)
+  const resolution = asked < 0 ? undefined : primary(listings, options)
+  if (!resolution) return undefined
+  return [resolution, { ...resolution, reasoning: 'on' as const }, { ...resolution, search: true }][asked]
 }
 
-function primary(offers: readonly Offer[], { primaryModel }: RouteOptions): Wish | undefined {
-  if (primaryModel === undefined) return preferredOf(offers, 'primary')
+function primary(listings: readonly ModelListing[], { primaryModel }: ModelRouteOptions): Resolution | undefined {
+  if (primaryModel === undefined) return preferredOf(listings, 'primary')
   return (
-    inCatalogue(normalise(primaryModel), offers) ??
-    unlisted(primaryModel, offers, false) ??
-    preferredOf(offers, 'primary')
+    inCatalogue(normaliseName(primaryModel), listings) ??
+    unlisted(primaryModel, listings, false) ??
+    preferredOf(listings, 'primary')
   )
 }
 
-function small(offers: readonly Offer[], options: RouteOptions): Wish | undefined {
+function small(listings: readonly ModelListing[], options: ModelRouteOptions): Resolution | undefined {
   const { smallModel } = options
-  if (smallModel === undefined) return preferredOf(offers, 'small')
-  return ours(smallModel, offers, options) ?? unlisted(smallModel, offers, false)
+  if (smallModel === undefined) return preferredOf(listings, 'small')
+  return resolveOwn(smallModel, listings, options) ?? unlisted(smallModel, listings, false)
 }
 
 /** What the first upstream that offers any of its favourites would have answer: what it may use goes first. */
-function preferredOf(offers: readonly Offer[], size: 'primary' | 'small'): Wish | undefined {
-  for (const { upstream, models } of offers) {
+function preferredOf(listings: readonly ModelListing[], size: 'primary' | 'small'): Resolution | undefined {
+  for (const { upstream, models } of listings) {
     const names = upstream.preferred?.[size] ?? (size === 'primary' ? [fallbackPrimary] : [])
-    const favourites = names.flatMap((name) => byName(models).get(name.toLowerCase()) ?? [])
-    const [model, ...alternatives] = favourites.toSorted(
+    const preferredNames = names.flatMap((name) => byName(models).get(name.toLowerCase()) ?? [])
+    const [model, ...alternatives] = preferredNames.toSorted(
       (one, other) => Number(one.refused ?? false) - Number(other.refused ?? false),
     )
     if (model) return { model, upstream, alternatives }
@@ -223,11 +243,15 @@ function preferredOf(offers: readonly Offer[], size: 'primary' | 'small'): Wish 
   return undefined
 }
 
-function foreign(name: string, offers: readonly Offer[], options: RouteOptions): Wish | undefined {
-  const size = foreignNames.find(([pattern]) => pattern.test(name))?.[1]
+function resolveAlias(
+  name: string,
+  listings: readonly ModelListing[],
+  options: ModelRouteOptions,
+): Resolution | undefined {
+  const size = aliases.find(([pattern]) => pattern.test(name))?.[1]
   if (!size) return undefined
-  const wish = (size === 'small' ? small(offers, options) : undefined) ?? primary(offers, options)
-  return wish && name.endsWith('-thinking') ? { ...wish, reasoning: 'on' } : wish
+  const resolution = (size === 'small' ? small(listings, options) : undefined) ?? primary(listings, options)
+  return resolution && name.endsWith('-thinking') ? { ...resolution, reasoning: 'on' } : resolution
 }
 
 function matches(pattern: string, name: string): boolean {
@@ -247,12 +271,12 @@ function matches(pattern: string, name: string): boolean {
 /** `cause`: what an upstream that was asked said. Names what exists, for a client can choose from nothing else. */
 export function unknownModel(
   name: string,
-  offers: readonly Offer[],
+  listings: readonly ModelListing[],
   target: string | undefined,
   cause?: GatewayError,
 ): GatewayError {
-  const refused = normalise(target ?? name)
-  const names = offers.flatMap(({ models }) =>
+  const refused = normaliseName(target ?? name)
+  const names = listings.flatMap(({ models }) =>
     models.flatMap((model) => (model.refused || (cause && byName([model]).has(refused)) ? [] : [model.id])),
   )
   const origin = target === undefined ? '' : `, which MODEL_MAP makes \`${truncate(target)}\`,`
@@ -269,12 +293,12 @@ export interface ListedModel extends Model {
 }
 
 /** Every name a client may ask for, each once: models, their virtual variants, the configured names. */
-export function listModels(offers: readonly Offer[], options: RouteOptions): ListedModel[] {
+export function listModels(listings: readonly ModelListing[], options: ModelRouteOptions): ListedModel[] {
   const listed = new Map<string, ListedModel>()
   const add = (id: string, model: Model) => {
     if (!listed.has(id.toLowerCase())) listed.set(id.toLowerCase(), { ...model, id, displayName: id })
   }
-  for (const { upstream, models } of offers)
+  for (const { upstream, models } of listings)
     for (const model of models) {
       add(model.id, model)
       if (model.reasoning !== 'never') add(`${model.id}-Thinking`, model)
@@ -282,15 +306,15 @@ export function listModels(offers: readonly Offer[], options: RouteOptions): Lis
       if (model.search) add(`${model.id}-Search`, model)
     }
   for (const name of [options.primaryModel, options.thinkingModel, options.searchModel]) {
-    const wish = name === undefined ? undefined : ours(name, offers, options)
-    if (name !== undefined && wish) add(name, wish.model)
+    const resolution = name === undefined ? undefined : resolveOwn(name, listings, options)
+    if (name !== undefined && resolution) add(name, resolution.model)
   }
   return [...listed.values()]
 }
 
-/** The model that answers for a name, listed under the name as it was asked for. Errors: as `route`. */
-export function findModel(name: string, offers: readonly Offer[], options: RouteOptions): ListedModel {
-  const { model } = route({ ...silent, model: name }, offers, options)
+/** The model that answers for a name, listed under the name as it was asked for. Errors: as `routeModel`. */
+export function findModel(name: string, listings: readonly ModelListing[], options: ModelRouteOptions): ListedModel {
+  const { model } = routeModel({ ...silent, model: name }, listings, options)
   return { ...model, id: name, displayName: model.id }
 }
 

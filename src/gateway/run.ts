@@ -10,25 +10,25 @@ import type { Rest } from '../core/rest.ts'
 import { withCleanSchemas } from '../core/schema-keywords.ts'
 import { rejectUnknownChoice } from '../core/tool-choice.ts'
 import type { Upstream } from '../core/upstream.ts'
-import { ask } from './ask.ts'
-import { climb, enterNext, ladder, type Rung } from './ladder.ts'
+import { attempt } from './ask.ts'
+import { type Candidate, candidatesOf, tryInOrder, useNext } from './ladder.ts'
 import { learnUsage } from './learn-usage.ts'
-import { createMeter, type Measured, type Meter } from './meter.ts'
+import { createTokenMeter, type Measurement, type TokenMeter } from './meter.ts'
 import {
   findModel,
   type ListedModel,
   listModels,
-  type Offer,
-  type Route,
-  type RouteOptions,
-  route,
+  type ModelListing,
+  type ModelRoute,
+  type ModelRouteOptions,
+  routeModel,
   unknownModel,
 } from './route.ts'
-import { type SearchPolicy, settleSearch, shownSearches } from './search.ts'
-import { refuseVastStop } from './stop.ts'
+import { resolveWebSearch, type SearchPolicy, searchFilter } from './search.ts'
+import { rejectLongStop } from './stop.ts'
 import { jsonReply } from './structured/index.ts'
 import type { Validate } from './structured/validate.ts'
-import { type ThinkingMode, thinking } from './thinking.ts'
+import { placeReasoning, type ReasoningMode } from './thinking.ts'
 import { toolArguments } from './tool-arguments.ts'
 import type { UpstreamHealth } from './upstream-health.ts'
 
@@ -37,20 +37,20 @@ export interface Gateway {
   /** The model that a request for the name would go to, under that name. Errors: `not-found`. */
   model(name: string): Promise<ListedModel>
   /** Errors: `not-found` for a model nobody has; what `createAttachments` says of the files in the request. */
-  start(request: ChatRequest, options: CallOptions): Promise<Call>
+  start(request: ChatRequest, options: CallOptions): Promise<GatewayCall>
   /** Tokens the prompt would cost, without asking anybody anything. Errors: as `start`. */
   count(request: ChatRequest, options: CountOptions): Promise<number>
   /** Resolves when at least one upstream could take a request now; rejects with the first one's reason. */
   check(signal: AbortSignal): Promise<void>
   /** Ids of upstreams that do not answer: requests ask the others first. */
-  resting(): string[]
+  unresponsive(): string[]
   /** What the upstreams say of themselves, and whether each is resting, by id and measure. */
   gauges(): Record<string, Record<string, number>>
   /** From the next request on; those under way keep what they began with. */
   replace(upstreams: readonly Upstream[], settings: GatewayOptions): void
 }
 
-export interface GatewayOptions extends RouteOptions {
+export interface GatewayOptions extends ModelRouteOptions {
   /** Characters of pure repetition that end a reply; 0 for none. */
   loopLimit: number
   webSearch: SearchPolicy
@@ -68,20 +68,20 @@ export interface CallOptions extends CountOptions {
   /** Id of the client's key. */
   caller: string
   whole: boolean
-  thinking: ThinkingMode
+  thinking: ReasoningMode
   newToolCallId: () => string
   /** Between the steps that take their time. */
   rest: Rest
 }
 
-export interface Call {
+export interface GatewayCall {
   /** Who answers, as far as it is known: this and all that follows from it change where another upstream steps in. */
   readonly upstream: string
   readonly model: string
   /** Names of what was asked and is not honoured. */
-  readonly unsupported: string[]
+  readonly ignored: string[]
   /** Nobody else steps in any more. */
-  readonly certain: boolean
+  readonly isFinal: boolean
   reasoningByName: boolean
   /** Settles when the reply has begun, or rejects with GatewayError while a status can still tell. */
   reply: Promise<ReplyStream>
@@ -93,41 +93,41 @@ export function createGateway(
   settings: GatewayOptions,
   health: UpstreamHealth,
 ): Gateway {
-  const meter = createMeter()
+  const tokenMeter = createTokenMeter()
   return {
-    models: async () => listModels(await offers(), settings),
-    model: async (name) => findModel(name, await offers(), settings),
+    models: async () => listModels(await currentListings(), settings),
+    model: async (name) => findModel(name, await currentListings(), settings),
 
-    async start(asked, options) {
-      rejectUnknownChoice(asked)
-      refuseVastStop(asked)
+    async start(wanted, options) {
+      rejectUnknownChoice(wanted)
+      rejectLongStop(wanted)
       const { loopLimit, validate } = settings
-      const prepare = preparing(settings, { signal: options.signal, note: options.annotate, counting: false })
-      const offered = await offers()
-      const rungs = ladder(cleaned(asked), offered, settings)
+      const prepare = preparing(settings, { signal: options.signal, annotate: options.annotate, counting: false })
+      const listings = await currentListings()
+      const candidates = candidatesOf(cleaned(wanted), listings, settings)
       await options.rest()
-      const first = enterNext(rungs, health) ?? { candidate: rungs[0], leave() {} }
-      if (first.candidate.upstream !== rungs[0].upstream)
-        options.annotate(`${rungs[0].upstream.id}: resting; asking ${first.candidate.upstream.id}`)
+      const first = useNext(candidates, health) ?? { candidate: candidates[0], release() {} }
+      if (first.candidate.upstream !== candidates[0].upstream)
+        options.annotate(`${candidates[0].upstream.id}: resting; asking ${first.candidate.upstream.id}`)
       let found = await prepare(first.candidate).catch((thrown) => {
-        first.leave()
+        first.release()
         throw thrown
       })
-      let certain = rungs.length === 1
-      const attempt = async (rung: Rung) => {
-        if (rung !== first.candidate) found = await prepare(rung)
+      let isFinal = candidates.length === 1
+      const attempt = async (candidate: Candidate) => {
+        if (candidate !== first.candidate) found = await prepare(candidate)
         const reply = await open(found, {
           ...options,
-          meter,
+          tokenMeter,
           health,
           loopLimit,
           validate,
-          shown: shownSearches(asked),
+          searchFilter: searchFilter(wanted),
         })
-        certain = true
+        isFinal = true
         return reply
       }
-      const fell = ({ code }: GatewayError, next: Rung) =>
+      const onFallback = ({ code }: GatewayError, next: Candidate) =>
         options.annotate(
           `${found.upstream.id}: ${code}; going on with ${next.isAlternative ? next.model.id : next.upstream.id}`,
         )
@@ -138,23 +138,25 @@ export function createGateway(
         get model() {
           return found.model.id
         },
-        get unsupported() {
-          return found.unsupported
+        get ignored() {
+          return found.ignored
         },
-        get certain() {
-          return certain
+        get isFinal() {
+          return isFinal
         },
         reasoningByName: found.reasoningByName,
-        reply: climb(rungs, first, { attempt, fell, health }).catch((thrown) => {
+        reply: tryInOrder(candidates, first, { attempt, onFallback, health }).catch((thrown) => {
           // The upstream says only that it does not know the name.
-          throw isUnknownModel(thrown) ? unknownModel(asked.model, offered, rungs[0].mappedTo, thrown) : thrown
+          throw isUnknownModel(thrown) ? unknownModel(wanted.model, listings, candidates[0].mappedTo, thrown) : thrown
         }),
       }
     },
 
-    async count(asked, options) {
+    async count(wanted, options) {
       const prepare = preparing(settings, { ...options, counting: true })
-      const { inputTokens } = await meter.measure(await prepare(route(cleaned(asked), await offers(), settings)))
+      const { inputTokens } = await tokenMeter.measure(
+        await prepare(routeModel(cleaned(wanted), await currentListings(), settings)),
+      )
       return inputTokens
     },
 
@@ -166,7 +168,7 @@ export function createGateway(
       })
     },
 
-    resting: () => [...health.outages().keys()].filter(isBehind),
+    unresponsive: () => [...health.outages().keys()].filter(isBehind),
     gauges: () => Object.fromEntries(upstreams.map((upstream) => [upstream.id, gaugesOf(upstream)])),
 
     replace(others, changed) {
@@ -184,65 +186,81 @@ export function createGateway(
     return { ...gauges?.(), resting: health.outages().has(id) ? 1 : 0 }
   }
 
-  async function offers(): Promise<Offer[]> {
+  async function currentListings(): Promise<ModelListing[]> {
     return Promise.all(upstreams.map(async (upstream) => ({ upstream, models: await upstream.models() })))
   }
 }
 
-interface Prepared extends Route {
-  unsupported: string[]
+interface PreparedRoute extends ModelRoute {
+  ignored: string[]
 }
 
 /** The request as any upstream can take it: calls have ids and names, schemas no keywords that say null. */
-function cleaned(asked: ChatRequest): ChatRequest {
-  const request = withCleanSchemas(asked)
+function cleaned(wanted: ChatRequest): ChatRequest {
+  const request = withCleanSchemas(wanted)
   return { ...request, messages: withCallIds(request.messages) }
 }
 
 /** What a request becomes before one upstream counts or answers it. */
 function preparing({ webSearch, prepareAttachments }: GatewayOptions, options: PrepareOptions) {
-  return async (found: Route): Promise<Prepared> => {
-    const settled = settleSearch(found, webSearch)
+  return async (found: ModelRoute): Promise<PreparedRoute> => {
+    const settled = resolveWebSearch(found, webSearch)
     const { upstream, model } = settled
     const request = await prepareAttachments(settled.request, settled, options)
-    return { ...settled, request, unsupported: [...request.ignored, ...upstream.ignored(request, model)] }
+    return { ...settled, request, ignored: [...request.ignored, ...upstream.ignored(request, model)] }
   }
 }
 
 interface OpenOptions extends CallOptions {
-  meter: Meter
+  tokenMeter: TokenMeter
   health: UpstreamHealth
   loopLimit: number
   validate: Validate
-  shown: Transform<Delta, Delta>
+  searchFilter: Transform<Delta, Delta>
 }
 
 /** Errors: as `ask`. */
-async function open(found: Route, options: OpenOptions): Promise<ReplyStream> {
+async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStream> {
   const { request } = found
   const { output, tools } = request
-  const { meter, health, loopLimit, validate, signal, caller, annotate: note, rest } = options
+  const { tokenMeter, health, loopLimit, validate, signal, caller, annotate, rest } = options
   // Text that has to be JSON is held until its end anyway.
-  const call = { meter, health, loopLimit, signal, caller, note, rest, whole: options.whole || output.type === 'json' }
-  const asked = await ask(found, call)
+  const call = {
+    tokenMeter,
+    health,
+    loopLimit,
+    signal,
+    caller,
+    annotate,
+    rest,
+    whole: options.whole || output.type === 'json',
+  }
+  const firstAttempt = await attempt(found, call)
   // Tags around the thinking would spoil the JSON.
-  const placed = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking
-  const told = chain(options.shown, teller(asked.measured, placed, options.newToolCallId))
-  const checked = toolArguments({ tools, validate, signal, annotate: note })
+  const reasoningMode = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking
+  const reply = chain(
+    options.searchFilter,
+    replyTransform(firstAttempt.measurement, reasoningMode, options.newToolCallId),
+  )
+  const checked = toolArguments({ tools, validate, signal, annotate })
   const withChecks = (events: Transform<Delta, StreamEvent>) => (checked ? chain(events, checked) : events)
   if (output.type === 'text') {
-    const { first, rules, measured } = asked
-    return { first, rest: asked.rest, transform: withChecks(chain(rules, learnUsage(told, measured.learn))) }
+    const { first, rules, measurement } = firstAttempt
+    return { first, rest: firstAttempt.rest, transform: withChecks(chain(rules, learnUsage(reply, measurement.learn))) }
   }
-  const again = (repaired: ChatRequest) => ask({ ...found, request: repaired }, call)
+  const askAgain = (repaired: ChatRequest) => attempt({ ...found, request: repaired }, call)
   // The usage may be that of two prompts, from which nothing can be learned about either.
-  const kept = jsonReply(asked, { request, output, ask: again, validate, signal, note })
-  return { first: [], rest: kept, transform: withChecks(told) }
+  const kept = jsonReply(firstAttempt, { request, output, attempt: askAgain, validate, signal, annotate })
+  return { first: [], rest: kept, transform: withChecks(reply) }
 }
 
-function teller(measured: Measured, placed: ThinkingMode, newToolCallId: () => string): Transform<Delta, StreamEvent> {
+function replyTransform(
+  measured: Measurement,
+  reasoningMode: ReasoningMode,
+  newToolCallId: () => string,
+): Transform<Delta, StreamEvent> {
   const rules = streamNormaliser({ newToolCallId, inputTokens: measured.inputTokens, countTokens: measured.countText })
-  return placed === 'think' ? rules : chain(thinking(placed), rules)
+  return reasoningMode === 'think' ? rules : chain(placeReasoning(reasoningMode), rules)
 }
 
 function isUnknownModel(thrown: unknown): thrown is GatewayError {

@@ -2,7 +2,7 @@ import { isWebAddress } from '../core/citations.ts'
 import type { Delta } from '../core/events.ts'
 import type { Transform } from '../core/machine.ts'
 import { type ChatRequest, textOf } from '../core/request.ts'
-import type { Route } from './route.ts'
+import type { ModelRoute } from './route.ts'
 
 /** `on` searches whenever it is asked for, `off` never; `auto` not where a request brings tools of its own. */
 export const searchPolicies = ['auto', 'on', 'off'] as const
@@ -15,13 +15,13 @@ export type SearchPolicy = (typeof searchPolicies)[number]
  * `auto` searches only when an option of its own, the choice of tools or the model's name says so. An upstream that
  * cannot do both would search instead of calling the client's tools, so there it takes a choice that rules them out.
  */
-export function settleSearch(found: Route, policy: SearchPolicy): Route {
-  const { request } = found
-  if (!request.search || searches(found, policy)) return found
-  return { ...found, request: { ...request, search: false, ignored: [...request.ignored, 'web_search'] } }
+export function resolveWebSearch(route: ModelRoute, policy: SearchPolicy): ModelRoute {
+  const { request } = route
+  if (!request.search || searches(route, policy)) return route
+  return { ...route, request: { ...request, search: false, ignored: [...request.ignored, 'web_search'] } }
 }
 
-function searches({ upstream, model, request, searchByName }: Route, policy: SearchPolicy): boolean {
+function searches({ upstream, model, request, searchByName }: ModelRoute, policy: SearchPolicy): boolean {
   if (policy === 'off' || !model.search) return false
   const toolsLost = upstream.ignored(request, model).includes('tools')
   const chosen = request.searchRules?.chosen === true
@@ -36,8 +36,8 @@ const longestQuery = 200
  * Lets the client see the searches it asked for, as many as it allowed, and no other tool of the upstream's.
  * Where the upstream does not tell what it looked for, the user's last words stand in.
  */
-export function shownSearches(asked: ChatRequest): Transform<Delta, Delta> {
-  let left = asked.search ? (asked.searchRules?.maxUses ?? Number.POSITIVE_INFINITY) : 0
+export function searchFilter(request: ChatRequest): Transform<Delta, Delta> {
+  let left = request.search ? (request.searchRules?.maxUses ?? Number.POSITIVE_INFINITY) : 0
   return {
     push(delta, out) {
       if (delta.type !== 'server-tool') {
@@ -48,7 +48,7 @@ export function shownSearches(asked: ChatRequest): Transform<Delta, Delta> {
       if (tool.kind !== 'web-search' || left <= 0) return
       left--
       const sources = tool.sources.filter(({ url }) => isWebAddress(url))
-      out.push({ type: 'server-tool', tool: { ...tool, query: tool.query ?? lastWords(asked), sources } })
+      out.push({ type: 'server-tool', tool: { ...tool, query: tool.query ?? lastWords(request), sources } })
     },
     end() {},
     passthrough: () => true,

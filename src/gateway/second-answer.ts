@@ -2,7 +2,7 @@ import { type Delta, isFinal, type Usage } from '../core/events.ts'
 import { ReasoningOnlyError } from '../core/only-reasoning.ts'
 import type { OpenedReply } from '../core/upstream.ts'
 
-export interface SecondAnswerOptions {
+export interface RetryOptions {
   /** Asks once more, without thinking; `undefined` where the model cannot be kept from it. */
   again: (() => Promise<OpenedReply>) | undefined
   annotate: (note: string) => void
@@ -16,10 +16,7 @@ type OnBatch = (batch: Delta[] | undefined) => void
  *
  * The tokens of both calls are counted as output; the prompt counts once, for it stands in the conversation once.
  */
-export function withSecondAnswer(
-  { first, rest }: OpenedReply,
-  { again, annotate: note }: SecondAnswerOptions,
-): OpenedReply {
+export function retryWithoutReasoning({ first, rest }: OpenedReply, { again, annotate }: RetryOptions): OpenedReply {
   let current = rest
   let state: 'first' | 'asking' | 'second' | 'over' = 'first'
   let waiting: OnBatch = () => {}
@@ -31,10 +28,10 @@ export function withSecondAnswer(
   return {
     first: shownOfFirst(first),
     rest: {
-      next(onBatch, direct) {
+      next(onBatch, writer) {
         waiting = onBatch
-        if (state === 'first') current.next(onFirst, direct)
-        else if (state === 'asking') ask()
+        if (state === 'first') current.next(onFirst, writer)
+        else if (state === 'asking') callAgain()
         else if (state === 'second') current.next(onSecond)
         else onBatch(undefined)
       },
@@ -47,7 +44,7 @@ export function withSecondAnswer(
 
   function onFirst(batch: Delta[] | undefined): void {
     const shown = batch && state !== 'over' ? shownOfFirst(batch) : batch
-    if (state === 'asking' && shown?.length === 0) ask()
+    if (state === 'asking' && shown?.length === 0) callAgain()
     else waiting(shown)
   }
 
@@ -58,15 +55,15 @@ export function withSecondAnswer(
     fallback = last.error.text
     const before = batch.slice(0, -1)
     for (const delta of before) if (delta.type === 'usage') usage = delta.usage
-    if (again === undefined) return [...before, ...thoughtsAsAnswer()]
+    if (again === undefined) return [...before, ...reasoningAsAnswer()]
     state = 'asking'
     // The call after it needs what this one holds.
     current.cancel()
     return before
   }
 
-  function ask(): void {
-    note('asking again without thinking: the reply held thoughts alone')
+  function callAgain(): void {
+    annotate('asking again without thinking: the reply held thoughts alone')
     again?.().then(
       (second) => {
         current = second.rest
@@ -74,7 +71,7 @@ export function withSecondAnswer(
         else state = 'second'
         onSecond(second.first)
       },
-      () => waiting(state === 'over' ? undefined : thoughtsAsAnswer()),
+      () => waiting(state === 'over' ? undefined : reasoningAsAnswer()),
     )
   }
 
@@ -87,7 +84,7 @@ export function withSecondAnswer(
     const last = batch?.at(-1)
     if (!answered && (last === undefined ? batch === undefined : isFinal(last))) {
       if (last?.type === 'error' && last.error instanceof ReasoningOnlyError) fallback = last.error.text
-      out.push(...thoughtsAsAnswer())
+      out.push(...reasoningAsAnswer())
     }
     if (out.length > 0) waiting(out)
     else if (batch === undefined) waiting(undefined)
@@ -105,10 +102,10 @@ export function withSecondAnswer(
     return { ...second, outputTokens: second.outputTokens + (usage?.outputTokens ?? 0) }
   }
 
-  function thoughtsAsAnswer(): Delta[] {
+  function reasoningAsAnswer(): Delta[] {
     state = 'over'
     current.cancel()
-    note('handed the thoughts out as the answer: the reply held nothing else')
+    annotate('handed the thoughts out as the answer: the reply held nothing else')
     return [
       { type: 'text', text: fallback },
       { type: 'finish', reason: 'stop' },

@@ -7,7 +7,7 @@ import type { ChatRequest } from '../core/request.ts'
 const mostCharacters = 4_000
 
 /** Errors: `invalid-request` for more to look for than every piece of a stream has time for. */
-export function refuseVastStop({ sampling: { stop = [] } }: ChatRequest): void {
+export function rejectLongStop({ sampling: { stop = [] } }: ChatRequest): void {
   const characters = stop.reduce((sum, sequence) => sum + sequence.length, 0)
   if (characters <= mostCharacters) return
   throw new GatewayError(

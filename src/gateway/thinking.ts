@@ -2,8 +2,8 @@ import type { Delta } from '../core/events.ts'
 import type { Transform } from '../core/machine.ts'
 
 /** Where reasoning goes: its own place in the dialect, tags in the text, nowhere, or the web backend's own markup. */
-export const thinkingModes = ['think', 'tags', 'strip', 'raw'] as const
-export type ThinkingMode = (typeof thinkingModes)[number]
+export const reasoningModes = ['think', 'tags', 'strip', 'raw'] as const
+export type ReasoningMode = (typeof reasoningModes)[number]
 
 interface Wrapping {
   open: string
@@ -19,7 +19,7 @@ const wrappings: Record<'tags' | 'raw', Wrapping> = {
 }
 
 /** Moves reasoning to where `mode` wants it. */
-export function thinking(mode: ThinkingMode): Transform<Delta, Delta> {
+export function placeReasoning(mode: ReasoningMode): Transform<Delta, Delta> {
   switch (mode) {
     case 'think':
       return { push: (delta, out) => void out.push(delta), end() {}, passthrough: () => true }

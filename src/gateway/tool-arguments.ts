@@ -2,7 +2,7 @@ import { asGatewayError, GatewayError } from '../core/errors.ts'
 import { isCut, type StreamEvent } from '../core/events.ts'
 import type { Transform } from '../core/machine.ts'
 import type { Tool } from '../core/request.ts'
-import type { Verdict } from './structured/judge.ts'
+import type { AnswerVerdict } from './structured/judge.ts'
 import type { Validate } from './structured/validate.ts'
 
 type CallEnd = Extract<StreamEvent, { type: 'tool-call-end' }>
@@ -23,16 +23,16 @@ export interface ToolArgumentsOptions {
  * `tool_arguments_invalid` in place of the call's end; only a reply that was cut says by its reason why they do not.
  */
 export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEvent, StreamEvent> | undefined {
-  const { tools, validate, signal, annotate: note } = options
+  const { tools, validate, signal, annotate } = options
   const checked = new Map(tools.filter(({ strict, readable }) => strict || readable).map((tool) => [tool.name, tool]))
   if (checked.size === 0) return undefined
   // The start of the call that is held.
   let held: StreamEvent[] | undefined
   // A call that does not fit: the next event tells whether the reply was cut in it.
-  let unfit: { events: StreamEvent[]; error: GatewayError } | undefined
+  let failed: { events: StreamEvent[]; error: GatewayError } | undefined
   let over = false
   // The call whose arguments are looked at elsewhere, and what has come since.
-  let asking: { event: CallEnd; answer: Verdict | GatewayError; settled: Promise<void> } | undefined
+  let asking: { event: CallEnd; answer: AnswerVerdict | GatewayError; settled: Promise<void> } | undefined
   const queue: StreamEvent[] = []
 
   return {
@@ -43,7 +43,7 @@ export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEv
       else pass(event, out)
     },
     end() {},
-    passthrough: () => !over && !unfit && !asking,
+    passthrough: () => !over && !failed && !asking,
     pending: () => asking?.settled,
     resume,
   }
@@ -77,7 +77,7 @@ export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEv
     return event.type === 'tool-call-end' && checked.has(event.name)
   }
 
-  async function verdictOn({ name, arguments: text }: CallEnd): Promise<Verdict> {
+  async function verdictOn({ name, arguments: text }: CallEnd): Promise<AnswerVerdict> {
     const { strict, parameters, readable } = checked.get(name) ?? {}
     const { verdict, unchecked } = await validate(
       {
@@ -88,14 +88,14 @@ export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEv
       },
       signal,
     )
-    if (unchecked !== undefined) note(`schema of a tool not checked: ${unchecked}`)
+    if (unchecked !== undefined) annotate(`schema of a tool not checked: ${unchecked}`)
     return verdict
   }
 
   function pass(event: StreamEvent, out: StreamEvent[]): void {
-    if (unfit) {
-      const { events, error } = unfit
-      unfit = undefined
+    if (failed) {
+      const { events, error } = failed
+      failed = undefined
       if (event.type !== 'error' && !endsCut(event)) {
         fail(error, out)
         return
@@ -106,7 +106,7 @@ export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEv
     else if (event.type !== 'tool-call-delta' || !held) out.push(event)
   }
 
-  function end(event: CallEnd, verdict: Verdict, out: StreamEvent[]): void {
+  function end(event: CallEnd, verdict: AnswerVerdict, out: StreamEvent[]): void {
     const text = 'text' in verdict ? verdict.text : event.arguments
     const events: StreamEvent[] = [
       ...(held ? [...held, { type: 'tool-call-delta' as const, index: event.index, text }] : []),
@@ -114,7 +114,7 @@ export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEv
     ]
     held = undefined
     if ('text' in verdict) out.push(...events)
-    else unfit = { events, error: invalid(event.name, verdict.violations[0]) }
+    else failed = { events, error: invalid(event.name, verdict.violations[0]) }
   }
 
   function fail(error: GatewayError, out: StreamEvent[]): void {

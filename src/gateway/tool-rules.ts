@@ -21,7 +21,7 @@ type CallDelta = Extract<Delta, { type: 'tool-call' }>
  * the error `tool_choice_not_honoured`, of which the client has seen nothing but thinking. A reply cut for length or
  * content says so by its reason and passes.
  */
-export function toolRules({ choice, parallel, mustCall, annotate: note }: ToolRules): Transform<Delta, Delta> {
+export function toolRules({ choice, parallel, mustCall, annotate }: ToolRules): Transform<Delta, Delta> {
   const verdicts = new Map<string, 'kept' | 'dropped'>()
   // Pieces of calls whose name has not come yet.
   const unnamed = new Map<string, CallDelta[]>()
@@ -79,7 +79,7 @@ export function toolRules({ choice, parallel, mustCall, annotate: note }: ToolRu
 
   function finish(delta: Extract<Delta, { type: 'finish' }>, out: Delta[]): void {
     const dropped = verdicts.size - kept
-    if (dropped > 0) note(`${dropped} tool call(s) dropped: ${reasonToDrop()}`)
+    if (dropped > 0) annotate(`${dropped} tool call(s) dropped: ${reasonToDrop()}`)
     if (mustCall && kept === 0 && isWhole(delta.reason)) {
       out.push({ type: 'error', error: notHonoured(choice) })
       return

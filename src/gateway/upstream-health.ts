@@ -9,7 +9,7 @@ export interface UpstreamHealth {
    * A request is about to use the upstream. Where a rest is over this is its only probe, until the function that comes
    * back is called: the request is done with it, however it ended.
    */
-  enter(id: string): () => void
+  begin(id: string): () => void
   /** A call that began at `startedAt` has failed. Only an outage counts, and only one that no answer has belied since. */
   failed(id: string, error: GatewayError, startedAt: number): void
   answered(id: string): void
@@ -43,7 +43,7 @@ interface Outage {
 }
 
 /** How long it is not asked after probes that fail in a row. */
-const rest = { shortestMs: 15_000, longestMs: 5 * 60_000 }
+const restBounds = { shortestMs: 15_000, longestMs: 5 * 60_000 }
 
 /**
  * Remembers which upstreams do not answer, so that not every request finds out by waiting. It refuses nobody: where there
@@ -58,7 +58,7 @@ export function createUpstreamHealth({ clock, random, onChange }: UpstreamHealth
       const outage = outages.get(id)
       return outage !== undefined && (outage.isProbed || outage.until > clock.monotonic())
     },
-    enter(id) {
+    begin(id) {
       const outage = outages.get(id)
       if (outage === undefined || outage.isProbed || outage.until > clock.monotonic()) return () => {}
       outage.isProbed = true
@@ -77,7 +77,7 @@ export function createUpstreamHealth({ clock, random, onChange }: UpstreamHealth
       outages.set(id, {
         error,
         since,
-        until: now + backoffMs(rest, consecutiveFailures, random),
+        until: now + backoffMs(restBounds, consecutiveFailures, random),
         consecutiveFailures,
         isProbed: false,
       })

@@ -7,7 +7,7 @@ import type { Reply } from '../core/events.ts'
 import type { Redact } from '../core/redact.ts'
 import { restBetween } from '../core/rest.ts'
 import type { Gateway } from '../gateway/run.ts'
-import { type ThinkingMode, thinkingModes } from '../gateway/thinking.ts'
+import { type ReasoningMode, reasoningModes } from '../gateway/thinking.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, documented } from './base-paths.ts'
@@ -25,7 +25,7 @@ export interface DialectRouteOptions {
   keepAliveMs: number
   keepAliveStyle: KeepAliveStyle
   stallMs: number
-  thinking: ThinkingMode
+  thinking: ReasoningMode
   redact: Redact
   reasoningField: ReasoningField
   recordOf: (request: Request) => RequestRecord
@@ -108,11 +108,11 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
   const tellWho = () => {
     record.model = call.model
     record.upstream = call.upstream
-    record.ignored = call.unsupported
+    record.ignored = call.ignored
     if (decoded.stream) record.pulse = pulseOf?.(record)
   }
   tellWho()
-  const begun = call.certain ? call.reply : call.reply.finally(tellWho)
+  const begun = call.isFinal ? call.reply : call.reply.finally(tellWho)
   const reply = unlessEnded(record, begun, abort)
 
   const createdAtSeconds = seconds(clock)
@@ -135,8 +135,8 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
   }
   const headers = () => {
     // Once the headers are gone another upstream may still step in: then they say nothing rather than something wrong.
-    if (!call.certain) return identify({ id: record.id })
-    return withIgnored(identify(record), call.unsupported)
+    if (!call.isFinal) return identify({ id: record.id })
+    return withIgnored(identify(record), call.ignored)
   }
   if (decoded.stream) {
     const encoder = dialect.encoder(head, decoded.options)
@@ -204,10 +204,10 @@ function withIgnored(headers: Record<string, string>, names: string[]): Record<s
     : { ...headers, 'x-zai2api-ignored': truncateList(names).replace(/[^\x20-\x7e]/g, '?') }
 }
 
-function thinkingMode(headers: Headers, fallback: ThinkingMode): ThinkingMode {
+function thinkingMode(headers: Headers, fallback: ReasoningMode): ReasoningMode {
   const asked = headers.get('x-thinking-processing')
   if (asked === null) return fallback
-  const mode = thinkingModes.find((known) => known === asked.trim().toLowerCase())
+  const mode = reasoningModes.find((known) => known === asked.trim().toLowerCase())
   if (mode) return mode
-  throw invalidField('x-thinking-processing', `expected one of ${thinkingModes.join(', ')}`)
+  throw invalidField('x-thinking-processing', `expected one of ${reasoningModes.join(', ')}`)
 }

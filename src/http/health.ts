@@ -38,7 +38,7 @@ export function healthRoutes({ gateway, limits, redact, version }: HealthOptions
         try {
           if (limits.closed) throw limits.closed
           await gateway.check(request.signal)
-          const resting = gateway.resting()
+          const resting = gateway.unresponsive()
           return { status: 'ready', ...(resting.length > 0 ? { resting } : {}) }
         } catch (thrown) {
           const { code, message } = asGatewayError(thrown)

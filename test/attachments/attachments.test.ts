@@ -73,7 +73,7 @@ function preparer(world: World = {}) {
   const annotate = (words: string) => void notes.push(words)
   return {
     notes,
-    prepare: (request: ChatRequest) => prepare(request, { model, upstream }, { counting, signal, note: annotate }),
+    prepare: (request: ChatRequest) => prepare(request, { model, upstream }, { counting, signal, annotate }),
   }
 }
 

@@ -4,7 +4,7 @@ import { limitsWith } from '../../src/attachments/limits.ts'
 import { readPdf } from '../../src/attachments/pdf.ts'
 import { createPdfReader, type Pdf } from '../../src/attachments/pdf-reader.ts'
 import type { PdfStep } from '../../src/attachments/pdf-steps.ts'
-import { startPdfThread } from '../../src/pdf-thread.ts'
+import { startPdfWorker } from '../../src/pdf-thread.ts'
 import { systemClock } from '../../src/wire/clock.ts'
 import { manualClock } from '../support/clock.ts'
 import { pdfOf } from '../support/pdf.ts'
@@ -153,7 +153,7 @@ test('a thread that never comes to rest can be ended', async () => {
 test('a file of 1 MB that unpacks to 1 GB is ended on the way', async () => {
   const held = process.memoryUsage.rss
   const read = createPdfReader({
-    startThread: startPdfThread,
+    startThread: startPdfWorker,
     clock: systemClock,
     memory: { held, left: () => 200 * megabyte },
   })

@@ -2,12 +2,12 @@ import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Delta } from '../../src/core/events.ts'
 import { runTransform } from '../../src/core/machine.ts'
-import { budget } from '../../src/gateway/budget.ts'
+import { outputLimit } from '../../src/gateway/budget.ts'
 
 /** Four characters a token, as plain as it gets. */
 const countTokens = (text: string) => text.length / 4
 const finish: Delta = { type: 'finish', reason: 'stop' }
-const heard = (maxTokens: number, deltas: Delta[]) => runTransform(budget(maxTokens, countTokens), deltas)
+const heard = (maxTokens: number, deltas: Delta[]) => runTransform(outputLimit(maxTokens, countTokens), deltas)
 
 const lengthOf = (deltas: Delta[]) =>
   deltas.reduce((sum, delta) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Model } from '../../src/core/upstream.ts'
-import { fitted } from '../../src/gateway/fit.ts'
+import { clampMaxTokens } from '../../src/gateway/fit.ts'
 import type { Corrected } from '../../src/tokens/calibrate.ts'
 import { plainRequest } from '../support/request.ts'
 
@@ -19,7 +19,7 @@ const prompt: Corrected = { least: 90_000, likely: 100_000, most: 110_000 }
 function fit(maxTokens: number | undefined, size = prompt, of: Partial<Model> = {}) {
   const notes: string[] = []
   const request = plainRequest(maxTokens === undefined ? {} : { sampling: { maxTokens, temperature: 1 } })
-  const { sampling } = fitted(request, {
+  const { sampling } = clampMaxTokens(request, {
     model: { ...model, ...of },
     prompt: size,
     annotate: (annotate) => notes.push(annotate),

@@ -3,7 +3,7 @@ import type { Delta } from '../../src/core/events.ts'
 import { runTransform } from '../../src/core/machine.ts'
 import type { ChatRequest, Message } from '../../src/core/request.ts'
 import type { Model, Upstream } from '../../src/core/upstream.ts'
-import { heard } from '../../src/gateway/heard.ts'
+import { replyRules } from '../../src/gateway/heard.ts'
 import { replyOf } from '../support/replies.ts'
 import { plainRequest } from '../support/request.ts'
 
@@ -40,7 +40,7 @@ function ends(asked: Partial<ChatRequest>, deltas: Delta[], traits: Partial<Upst
     ...asked,
   })
   const options = { loopLimit: 10_000, countTokens: (text: string) => text.length / 4, annotate: () => {} }
-  const last = runTransform(heard({ upstream, model: anyModel, request }, options), deltas).at(-1)
+  const last = runTransform(replyRules({ upstream, model: anyModel, request }, options), deltas).at(-1)
   if (last?.type === 'finish') return last.reason
   return last?.type === 'error' ? last.error.code : (last?.type ?? 'nothing')
 }

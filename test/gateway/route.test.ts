@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { ChatRequest } from '../../src/core/request.ts'
 import type { Model, Upstream } from '../../src/core/upstream.ts'
-import { listModels, type RouteOptions, route } from '../../src/gateway/route.ts'
+import { listModels, type ModelRouteOptions, routeModel } from '../../src/gateway/route.ts'
 import { plainRequest } from '../support/request.ts'
 
 function model(id: string, upstreamId: string, facts: Partial<Model> = {}): Model {
@@ -16,7 +16,7 @@ const models = [
 ]
 const upstream = { id: 'fake', ignored: () => [] as string[] } as Partial<Upstream> as Upstream
 const offers = [{ upstream, models }]
-const defaults: RouteOptions = {
+const defaults: ModelRouteOptions = {
   primaryModel: 'GLM-4.5',
   smallModel: 'GLM-4.5-Air',
   thinkingModel: 'GLM-4.5-Thinking',
@@ -32,8 +32,8 @@ function request(name: string): ChatRequest {
 }
 
 /** `GLM-4.5 reasoning=on search` */
-function found(name: string, options: Partial<RouteOptions> = {}): string {
-  const { model, request: routed } = route(request(name), offers, { ...defaults, ...options })
+function found(name: string, options: Partial<ModelRouteOptions> = {}): string {
+  const { model, request: routed } = routeModel(request(name), offers, { ...defaults, ...options })
   const reasoning = routed.reasoning.mode === 'default' ? '' : ` reasoning=${routed.reasoning.mode}`
   return `${model.id}${reasoning}${routed.search ? ' search' : ''}`
 }
@@ -53,7 +53,7 @@ describe('a name of many suffixes takes a time in proportion to its length', () 
     const asked: string[] = []
     const judging = { ...upstream, unlisted: (id: string) => void asked.push(id) } as Upstream
     const name = `nobody${suffixes(11)}`
-    expect(() => route(request(name), [{ upstream: judging, models }], defaults)).toThrow('does not exist here')
+    expect(() => routeModel(request(name), [{ upstream: judging, models }], defaults)).toThrow('does not exist here')
     expect([asked.length, asked[0], asked.at(-1)]).toEqual([23, 'nobody', name])
   })
 })
@@ -80,7 +80,7 @@ describe('a model name finds its model', () => {
     expect(found(asked)).toBe(expected)
   })
 
-  test.each<[string, string, Partial<RouteOptions>, string]>([
+  test.each<[string, string, Partial<ModelRouteOptions>, string]>([
     ['a rule of the user', 'my-model', { modelMap: [['my-model', 'GLM-5.3']] }, 'GLM-5.3'],
     ['a rule with a star', 'claude-opus-4-7', { modelMap: [['claude-*-4-*', 'glm-5.3']] }, 'GLM-5.3'],
     ['a rule beats the catalogue', 'GLM-4.5', { modelMap: [['glm-4.5', 'GLM-5.3-Thinking']] }, 'GLM-5.3 reasoning=on'],
@@ -153,5 +153,5 @@ test.each([
   ['of two models under one name the first in the list answers', [model('One', 'twin'), model('Twin', 'two')], 'One'],
   ['a list that takes the place of another counts from the next request on', [model('Two', 'twin')], 'Two'],
 ])('%s', (_name, listed, expected) => {
-  expect(route(request('TWIN'), [{ upstream, models: listed }], defaults).model.id).toBe(expected)
+  expect(routeModel(request('TWIN'), [{ upstream, models: listed }], defaults).model.id).toBe(expected)
 })

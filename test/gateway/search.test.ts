@@ -3,8 +3,8 @@ import type { Delta, ServerTool } from '../../src/core/events.ts'
 import { runTransform } from '../../src/core/machine.ts'
 import type { ChatRequest, SearchRules } from '../../src/core/request.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
-import type { Route } from '../../src/gateway/route.ts'
-import { type SearchPolicy, settleSearch, shownSearches } from '../../src/gateway/search.ts'
+import type { ModelRoute } from '../../src/gateway/route.ts'
+import { resolveWebSearch, type SearchPolicy, searchFilter } from '../../src/gateway/search.ts'
 import { plainRequest } from '../support/request.ts'
 
 const tool = { name: 'f', description: '', parameters: {} }
@@ -39,7 +39,7 @@ function settled(facts: Circumstances, policy: SearchPolicy, asked: Partial<Chat
     },
     check: async () => {},
   }
-  const found: Route = {
+  const found: ModelRoute = {
     upstream,
     model: {
       id: 'GLM-4.5',
@@ -59,7 +59,7 @@ function settled(facts: Circumstances, policy: SearchPolicy, asked: Partial<Chat
     reasoningByName: false,
     searchByName: facts.byName === true,
   }
-  return settleSearch(found, policy).request
+  return resolveWebSearch(found, policy).request
 }
 
 describe('a search that is asked for', () => {
@@ -123,6 +123,6 @@ describe('a client', () => {
     ['reads its own words where no query is told', {}, [ran({ query: undefined })], [ran({ query: 'news of today' })]],
     ['gets no links but to web pages', {}, [ran({ sources: [{ ...page, url: 'file:///x' }, page] })], [ran()]],
   ])('%s', (_name, asked, deltas, expected) => {
-    expect(runTransform(shownSearches({ ...asking, ...asked }), deltas)).toEqual(expected)
+    expect(runTransform(searchFilter({ ...asking, ...asked }), deltas)).toEqual(expected)
   })
 })

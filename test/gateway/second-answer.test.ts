@@ -4,7 +4,7 @@ import type { Delta } from '../../src/core/events.ts'
 import { ReasoningOnlyError } from '../../src/core/only-reasoning.ts'
 import { readBatch } from '../../src/core/source.ts'
 import type { OpenedReply } from '../../src/core/upstream.ts'
-import { withSecondAnswer } from '../../src/gateway/second-answer.ts'
+import { retryWithoutReasoning } from '../../src/gateway/second-answer.ts'
 import { fromTheStart } from '../support/replies.ts'
 
 const text = (words: string): Delta => ({ type: 'text', text: words })
@@ -58,14 +58,14 @@ describe('a reply of thoughts alone', () => {
   ])('%s', async (_name, second, expected) => {
     const notes: string[] = []
     const again = () => Promise.resolve(sourceOf(second))
-    const source = withSecondAnswer(sourceOf(first), { again, annotate: (annotate) => void notes.push(annotate) })
+    const source = retryWithoutReasoning(sourceOf(first), { again, annotate: (annotate) => void notes.push(annotate) })
     expect(await deltasOf(source)).toEqual([...shown, ...expected])
     expect(notes[0]).toBe('asking again without thinking: the reply held thoughts alone')
   })
 
   test('is the answer where nobody can be asked again', async () => {
     const notes: string[] = []
-    const source = withSecondAnswer(sourceOf(first), {
+    const source = retryWithoutReasoning(sourceOf(first), {
       again: undefined,
       annotate: (annotate) => void notes.push(annotate),
     })
@@ -75,13 +75,16 @@ describe('a reply of thoughts alone', () => {
 
   test('is the answer where the second call is refused', async () => {
     const again = () => Promise.reject(new GatewayError('rate-limited', 'busy'))
-    expect(await deltasOf(withSecondAnswer(sourceOf(first), { again, annotate() {} }))).toEqual([...shown, ...asAnswer])
+    expect(await deltasOf(retryWithoutReasoning(sourceOf(first), { again, annotate() {} }))).toEqual([
+      ...shown,
+      ...asAnswer,
+    ])
   })
 
   test('asks nobody once nobody listens', async () => {
     let cancelled = 0
     const { promise, resolve } = Promise.withResolvers<OpenedReply>()
-    const source = fromTheStart(withSecondAnswer(sourceOf(first), { again: () => promise, annotate() {} }))
+    const source = fromTheStart(retryWithoutReasoning(sourceOf(first), { again: () => promise, annotate() {} }))
     await readBatch(source)
     await readBatch(source)
     const rest = readBatch(source)
@@ -95,5 +98,5 @@ describe('a reply of thoughts alone', () => {
 test('any other reply stays as it is', async () => {
   const again = () => Promise.reject(new Error('nobody asks'))
   for (const batches of [[[thought('Hm')], [text('A'), stop]], [[failed]], [[text('A')]]])
-    expect(await deltasOf(withSecondAnswer(sourceOf(batches), { again, annotate() {} }))).toEqual(batches.flat())
+    expect(await deltasOf(retryWithoutReasoning(sourceOf(batches), { again, annotate() {} }))).toEqual(batches.flat())
 })

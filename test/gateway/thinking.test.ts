@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
 import { runTransform } from '../../src/core/machine.ts'
-import { type ThinkingMode, thinking } from '../../src/gateway/thinking.ts'
+import { placeReasoning, type ReasoningMode } from '../../src/gateway/thinking.ts'
 
 const deltas: Delta[] = [
   { type: 'reasoning', text: '\nFirst' },
@@ -12,13 +12,13 @@ const deltas: Delta[] = [
   { type: 'finish', reason: 'stop' },
 ]
 
-function textIn(mode: ThinkingMode): string {
-  return runTransform(thinking(mode), deltas)
+function textIn(mode: ReasoningMode): string {
+  return runTransform(placeReasoning(mode), deltas)
     .map((delta) => (delta.type === 'text' ? delta.text : `(${delta.type})`))
     .join('')
 }
 
-test.each<[string, ThinkingMode, string]>([
+test.each<[string, ReasoningMode, string]>([
   ['think leaves reasoning where it is', 'think', '(reasoning)(reasoning)Answer(reasoning)(tool-call)(finish)'],
   ['strip removes it', 'strip', 'Answer(tool-call)(finish)'],
   [
@@ -40,14 +40,14 @@ test('a tag is closed in front of what becomes a block of its own', () => {
     type: 'server-tool',
     tool: { id: 's', name: 'search', arguments: '{}', kind: 'web-search', sources: [] },
   }
-  expect(runTransform(thinking('tags'), [{ type: 'reasoning', text: 'a' }, search])).toEqual([
+  expect(runTransform(placeReasoning('tags'), [{ type: 'reasoning', text: 'a' }, search])).toEqual([
     { type: 'text', text: '<thinking>\na' },
     { type: 'text', text: '\n</thinking>\n\n' },
     search,
   ])
 })
 
-test.each<[ThinkingMode, string]>([
+test.each<[ReasoningMode, string]>([
   ['tags', '<thinking>\na\nb\n</thinking>\n\nc'],
   ['raw', '<details type="reasoning" done="true">\n> a\n> b\n</details>\nc'],
 ])('%s: a count of tokens in the middle of the reasoning does not close it', (mode, expected) => {
@@ -59,13 +59,13 @@ test.each<[ThinkingMode, string]>([
     usage,
     { type: 'text', text: 'c' },
   ]
-  const shown = runTransform(thinking(mode), deltas)
+  const shown = runTransform(placeReasoning(mode), deltas)
   expect(shown.map((delta) => (delta.type === 'text' ? delta.text : '')).join('')).toBe(expected)
   expect(shown.filter(({ type }) => type === 'usage')).toEqual([usage, usage])
 })
 
 test('a cut stream still closes its tag', () => {
-  expect(runTransform(thinking('tags'), [{ type: 'reasoning', text: 'a' }])).toEqual([
+  expect(runTransform(placeReasoning('tags'), [{ type: 'reasoning', text: 'a' }])).toEqual([
     { type: 'text', text: '<thinking>\na' },
     { type: 'text', text: '\n</thinking>\n\n' },
   ])

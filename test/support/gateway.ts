@@ -5,11 +5,11 @@ import type { Clock } from '../../src/core/clock.ts'
 import type { KeepAliveStyle, ReasoningField } from '../../src/core/dialect.ts'
 import { createRedactor } from '../../src/core/known-secrets.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
-import type { RouteOptions } from '../../src/gateway/route.ts'
+import type { ModelRouteOptions } from '../../src/gateway/route.ts'
 import { createGateway, type Gateway } from '../../src/gateway/run.ts'
 import type { SearchPolicy } from '../../src/gateway/search.ts'
 import type { Validate } from '../../src/gateway/structured/validate.ts'
-import type { ThinkingMode } from '../../src/gateway/thinking.ts'
+import type { ReasoningMode } from '../../src/gateway/thinking.ts'
 import { createUpstreamHealth } from '../../src/gateway/upstream-health.ts'
 import type { AccessOptions } from '../../src/http/access.ts'
 import { createLimits, type LimitOptions, type Limits } from '../../src/http/limits.ts'
@@ -37,7 +37,7 @@ export interface RunningGateway {
 
 export interface GatewaySettings {
   access?: Partial<AccessOptions>
-  thinking?: ThinkingMode
+  thinking?: ReasoningMode
   keepAliveMs?: number
   keepAliveStyle?: KeepAliveStyle
   reasoningField?: ReasoningField
@@ -52,7 +52,7 @@ export interface GatewaySettings {
   /** Taken out of every error. */
   secrets?: readonly string[]
   validate?: Validate
-  routes?: Partial<RouteOptions>
+  routes?: Partial<ModelRouteOptions>
   identity?: string
   /** Of what is remembered of upstreams; all else goes by the machine's. */
   clock?: Clock
@@ -101,7 +101,7 @@ export function reusableApp(settings: GatewaySettings = {}) {
         start: (request, options) => current.gateway.start(request, options),
         count: (request, options) => current.gateway.count(request, options),
         check: (signal) => current.gateway.check(signal),
-        resting: () => current.gateway.resting(),
+        unresponsive: () => current.gateway.unresponsive(),
         gauges: () => current.gateway.gauges(),
         replace: (upstreams, options) => current.gateway.replace(upstreams, options),
       },

@@ -1,10 +1,10 @@
 import { createPdfReader } from '../../src/attachments/pdf-reader.ts'
-import { startPdfThread } from '../../src/pdf-thread.ts'
+import { startPdfWorker } from '../../src/pdf-thread.ts'
 import { systemClock } from '../../src/wire/clock.ts'
 
 /** As the gateway reads them. */
 export const readPdf = createPdfReader({
-  startThread: startPdfThread,
+  startThread: startPdfWorker,
   clock: systemClock,
   memory: { held: process.memoryUsage.rss, left: process.availableMemory },
 })

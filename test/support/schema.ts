@@ -1,4 +1,4 @@
-import { createValidation, type Validate } from '../../src/gateway/structured/validate.ts'
+import { loadValidation, type Validate } from '../../src/gateway/structured/validate.ts'
 
 /** Judges in this thread: what a schema says does not depend on where it is read. */
-export const validateHere: Validate = async (job) => (await createValidation())(job)
+export const validateHere: Validate = async (job) => (await loadValidation())(job)

@@ -5,8 +5,8 @@ import { createPdfReader } from '../../src/attachments/pdf-reader.ts'
 import { asGatewayError } from '../../src/core/errors.ts'
 import { createValidator } from '../../src/gateway/structured/validator.ts'
 import { memoryReadings } from '../../src/observe/memory.ts'
-import { startPdfThread } from '../../src/pdf-thread.ts'
-import { startSchemaThread } from '../../src/schema-thread.ts'
+import { startPdfWorker } from '../../src/pdf-thread.ts'
+import { startSchemaWorker } from '../../src/schema-thread.ts'
 import { systemClock } from '../../src/wire/clock.ts'
 
 // Opens files until there are no more, does what needs one, closes them and does it again. Says what came of it.
@@ -14,8 +14,8 @@ import { systemClock } from '../../src/wire/clock.ts'
 const clock = systemClock
 const readings = memoryReadings(process)
 const memory = { held: readings.resident, left: readings.available }
-const readPdf = createPdfReader({ startThread: startPdfThread, clock, memory })
-const validate = createValidator({ startThread: startSchemaThread, clock, memory })
+const readPdf = createPdfReader({ startThread: startPdfWorker, clock, memory })
+const validate = createValidator({ startThread: startSchemaWorker, clock, memory })
 const { signal } = new AbortController()
 
 async function tellAll(): Promise<void> {

@@ -1,41 +1,41 @@
 import { type Delta, isFinal, type Usage } from '../../core/events.ts'
 import type { ChatRequest, OutputFormat } from '../../core/request.ts'
 import { type BatchStream, fromAsync, readBatch } from '../../core/source.ts'
-import type { Asked } from '../ask.ts'
+import type { Attempt } from '../ask.ts'
 import { repairRequest } from './repair.ts'
-import { structured } from './source.ts'
+import { structuredReply } from './source.ts'
 import type { Validate } from './validate.ts'
 
 export interface JsonReplyOptions {
   request: ChatRequest
   output: Extract<OutputFormat, { type: 'json' }>
-  ask: (request: ChatRequest) => Promise<Asked>
+  attempt: (request: ChatRequest) => Promise<Attempt>
   validate: Validate
   signal: AbortSignal
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 /** The reply to a request for JSON, kept to its schema. */
-export function jsonReply(first: Asked, options: JsonReplyOptions): BatchStream<Delta[]> {
-  const { request, output, ask, validate, signal, note } = options
-  return structured(keptToRules(first), {
-    async judge(text) {
+export function jsonReply(first: Attempt, options: JsonReplyOptions): BatchStream<Delta[]> {
+  const { request, output, attempt, validate, signal, annotate } = options
+  return structuredReply(keptToRules(first), {
+    async validateText(text) {
       const schema = output.schema && JSON.stringify(output.schema)
       const { verdict, unchecked } = await validate({ type: 'answer', text, schema }, signal)
-      if (unchecked !== undefined) note(`schema not checked: ${unchecked}`)
+      if (unchecked !== undefined) annotate(`schema not checked: ${unchecked}`)
       return verdict
     },
     async again(answer, violations) {
-      const second = await ask(repairRequest(request, answer, violations))
+      const second = await attempt(repairRequest(request, answer, violations))
       return { deltas: keptToRules(second), estimate: estimateOf(second) }
     },
     estimate: estimateOf(first),
-    note,
+    annotate,
   })
 }
 
 /** All of it, the gateway's rules applied. */
-function keptToRules({ first, rest, rules }: Asked): BatchStream<Delta[]> {
+function keptToRules({ first, rest, rules }: Attempt): BatchStream<Delta[]> {
   let unread: Delta[] | undefined = first
   let over = false
   const cancel = () => {
@@ -56,6 +56,6 @@ function keptToRules({ first, rest, rules }: Asked): BatchStream<Delta[]> {
   }, cancel)
 }
 
-function estimateOf({ measured }: Asked): (said: string) => Usage {
-  return (said) => ({ inputTokens: measured.inputTokens, outputTokens: measured.countText(said) })
+function estimateOf({ measurement }: Attempt): (text: string) => Usage {
+  return (text) => ({ inputTokens: measurement.inputTokens, outputTokens: measurement.countText(text) })
 }

@@ -2,18 +2,22 @@ import { isRecord } from '../../core/json.ts'
 import type { OutputFormat } from '../../core/request.ts'
 import { isShallow, maxDepth } from '../../prompted-tools/json.ts'
 import { repairArguments } from '../../prompted-tools/repair.ts'
-import { type Found, readAnswer } from './read.ts'
+import { type JsonCandidate, jsonCandidates } from './read.ts'
 import type { Checker } from './schema.ts'
 
 /** The answer as clean JSON text, or what is wrong with it: at least one violation, most important first. */
-export type Verdict = { text: string } | { violations: string[] }
+export type AnswerVerdict = { text: string } | { violations: string[] }
 
 /**
  * Judges an answer that has to be JSON. Fences, a byte order mark and words around the value go; a value of the wrong
  * type is converted where the schema leaves one way to do it. Nothing is left out or made up.
  */
-export function judge(answer: string, { schema }: Extract<OutputFormat, { type: 'json' }>, check: Checker): Verdict {
-  const candidates = readAnswer(answer)
+export function validateAnswer(
+  answer: string,
+  { schema }: Extract<OutputFormat, { type: 'json' }>,
+  check: Checker,
+): AnswerVerdict {
+  const candidates = jsonCandidates(answer)
   const [best] = candidates
   if (best === undefined) return { violations: ['the answer is not JSON'] }
   if (schema !== undefined && !isShallow(best.value))
@@ -27,11 +31,11 @@ export function judge(answer: string, { schema }: Extract<OutputFormat, { type: 
   return first === undefined ? { violations: check(best.value) } : { text: first.text }
 }
 
-function convert({ value }: Found, schema: Record<string, unknown>): Found[] {
+function convert({ value }: JsonCandidate, schema: Record<string, unknown>): JsonCandidate[] {
   if (!isRecord(value)) return []
   const repaired = repairArguments(value, schema)
   return repaired.ok ? [{ value: repaired.value, text: JSON.stringify(repaired.value) }] : []
 }
 
 /** What `json_object` promises. */
-export const anyObject: Checker = (value) => (isRecord(value) ? [] : ['the value must be an object'])
+export const checkObject: Checker = (value) => (isRecord(value) ? [] : ['the value must be an object'])

@@ -1,7 +1,7 @@
 import { isShallow, readJson } from '../../prompted-tools/json.ts'
 
 /** One JSON value found in an answer, in the model's own spelling where that is JSON already. */
-export interface Found {
+export interface JsonCandidate {
   text: string
   value: unknown
 }
@@ -12,17 +12,17 @@ export interface Found {
  *
  * Takes a time in proportion to the length of the answer, whatever it holds.
  */
-export function readAnswer(answer: string): Found[] {
+export function jsonCandidates(answer: string): JsonCandidate[] {
   const text = answer.replace(/^\uFEFF/, '').trim()
-  const whole = found(text)
+  const whole = candidateIn(text)
   if (whole !== undefined) return [whole]
   const passages = [...fenced(text), ...bracketed(text)]
-  const values = passages.map(found).filter((value) => value !== undefined)
+  const values = passages.map(candidateIn).filter((value) => value !== undefined)
   const deep = values.find(({ value }) => !isShallow(value))
   return deep ? [deep] : [...new Map(values.map((value) => [JSON.stringify(value.value), value])).values()]
 }
 
-function found(text: string): Found | undefined {
+function candidateIn(text: string): JsonCandidate | undefined {
   try {
     return { text, value: JSON.parse(text) }
   } catch {
@@ -61,7 +61,7 @@ function bracketed(text: string): string[] {
     if (end !== undefined && end - at <= left) {
       left -= end - at
       const passage = text.slice(at, end)
-      if (found(passage) !== undefined) {
+      if (candidateIn(passage) !== undefined) {
         passages.push(passage)
         from = end
       }

@@ -16,7 +16,7 @@ type Schema = Record<string, unknown>
  * Formats are not looked at: none of the official APIs promises them. Draft 2020-12 where the schema says so, else
  * draft-07. The validator writes a program for each schema, so it is loaded when the first answer is checked.
  */
-export async function loadCheckers(): Promise<(schema: Schema) => Checker | Error> {
+export async function loadSchemaCompiler(): Promise<(schema: Schema) => Checker | Error> {
   const validators = await loadValidators()
   return (schema) => compiled(schema, validators)
 }
@@ -30,7 +30,7 @@ function compiled(schema: Schema, { Ajv, Ajv2020 }: Validators): Checker | Error
     allErrors: true,
     logger: false,
     addUsedSchema: false,
-    code: { regExp: impatient },
+    code: { regExp: regexWithTimeout },
   })
   try {
     // The validator would look for the draft under its address.
@@ -52,7 +52,7 @@ export class SlowPattern extends Error {}
 const mostMs = 100
 
 /** A pattern may be written so that it takes for ever (`^(a+)+$`). */
-function impatient(pattern: string, flags: string) {
+function regexWithTimeout(pattern: string, flags: string) {
   const expression = new RegExp(pattern, flags)
   return {
     test(text: string): boolean {
@@ -66,7 +66,7 @@ function impatient(pattern: string, flags: string) {
   }
 }
 // For validators that are written to a file, which these are not.
-impatient.code = 'impatient'
+regexWithTimeout.code = 'impatient'
 
 type Validators = Awaited<ReturnType<typeof loadValidators>>
 

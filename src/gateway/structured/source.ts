@@ -1,15 +1,15 @@
 import { asGatewayError, GatewayError } from '../../core/errors.ts'
 import type { Delta, Usage } from '../../core/events.ts'
 import { type BatchStream, fromAsync, readBatch } from '../../core/source.ts'
-import type { Verdict } from './judge.ts'
+import type { AnswerVerdict } from './judge.ts'
 
-export interface StructuredOptions {
-  judge(answer: string): Promise<Verdict>
+export interface StructuredReplyOptions {
+  validateText(answer: string): Promise<AnswerVerdict>
   /** Asks the upstream for a corrected answer. */
   again(answer: string, violations: readonly string[]): Promise<Round>
   /** What the round costs where the upstream does not say. */
   estimate(said: string): Usage
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 /** A second call to the upstream. */
@@ -19,7 +19,7 @@ export interface Round {
 }
 
 /** The answer of a whole round. */
-interface Heard {
+interface RoundResult {
   text: string
   /** Thinking included: for the estimate. */
   said: string
@@ -35,11 +35,11 @@ interface Heard {
  * A reply with tool calls is a step on the way and passes untouched, and so does one that was cut: its reason tells.
  * Errors: `upstream-malformed`, `structured_output_invalid`, when the second answer is not good either.
  */
-export function structured(source: BatchStream<Delta[]>, options: StructuredOptions): BatchStream<Delta[]> {
-  const { judge, again, estimate, note } = options
-  const first: Heard = { text: '', said: '', usage: undefined, end: undefined }
+export function structuredReply(stream: BatchStream<Delta[]>, options: StructuredReplyOptions): BatchStream<Delta[]> {
+  const { validateText, again, estimate, annotate } = options
+  const first: RoundResult = { text: '', said: '', usage: undefined, end: undefined }
   let mode: 'holding' | 'passing' | 'over' = 'holding'
-  let current = source
+  let current = stream
 
   return fromAsync<Delta>(next, () => {
     mode = 'over'
@@ -65,7 +65,7 @@ export function structured(source: BatchStream<Delta[]>, options: StructuredOpti
       mode = 'passing'
       return [...held(), delta]
     }
-    hear(first, delta)
+    account(first, delta)
     return delta.type === 'reasoning' || delta.type === 'server-tool' ? [delta] : []
   }
 
@@ -76,12 +76,12 @@ export function structured(source: BatchStream<Delta[]>, options: StructuredOpti
     ]
   }
 
-  async function settle(end: NonNullable<Heard['end']>): Promise<Delta[]> {
+  async function settle(end: NonNullable<RoundResult['end']>): Promise<Delta[]> {
     if (end.type === 'error' || end.reason !== 'stop') {
       mode = 'over'
       return [...held(), end]
     }
-    const verdict = await judge(first.text)
+    const verdict = await validateText(first.text)
     if ('violations' in verdict) return repair(verdict.violations)
     mode = 'over'
     first.text = verdict.text
@@ -89,13 +89,14 @@ export function structured(source: BatchStream<Delta[]>, options: StructuredOpti
   }
 
   async function repair(violations: readonly string[]): Promise<Delta[]> {
-    note(`repair round: ${violations[0]}`)
+    annotate(`repair round: ${violations[0]}`)
     const { second, usage } = await secondRound(violations)
     if (mode === 'over') return []
     mode = 'over'
-    const verdict = second.end?.type === 'finish' && second.end.reason === 'stop' ? await judge(second.text) : undefined
+    const verdict =
+      second.end?.type === 'finish' && second.end.reason === 'stop' ? await validateText(second.text) : undefined
     if (verdict === undefined || 'violations' in verdict) {
-      if (second.end?.type === 'error') note(`repair round failed: ${second.end.error.code}`)
+      if (second.end?.type === 'error') annotate(`repair round failed: ${second.end.error.code}`)
       return [{ type: 'error', error: invalid(verdict?.violations[0] ?? violations[0]) }]
     }
     return [
@@ -105,8 +106,8 @@ export function structured(source: BatchStream<Delta[]>, options: StructuredOpti
     ]
   }
 
-  async function secondRound(violations: readonly string[]): Promise<{ second: Heard; usage: Usage }> {
-    const second: Heard = { text: '', said: '', usage: undefined, end: undefined }
+  async function secondRound(violations: readonly string[]): Promise<{ second: RoundResult; usage: Usage }> {
+    const second: RoundResult = { text: '', said: '', usage: undefined, end: undefined }
     current.cancel()
     const before = first.usage ?? estimate(first.said)
     try {
@@ -114,7 +115,7 @@ export function structured(source: BatchStream<Delta[]>, options: StructuredOpti
       current = round.deltas
       if (mode === 'over') current.cancel()
       for (let batch = await readBatch(current); batch && !second.end; batch = await readBatch(current))
-        for (const delta of batch) hear(second, delta)
+        for (const delta of batch) account(second, delta)
       return { second, usage: sum(before, second.usage ?? round.estimate(second.said)) }
     } catch (thrown) {
       second.end = { type: 'error', error: asGatewayError(thrown) }
@@ -125,21 +126,21 @@ export function structured(source: BatchStream<Delta[]>, options: StructuredOpti
   }
 }
 
-function hear(heard: Heard, delta: Delta): void {
+function account(result: RoundResult, delta: Delta): void {
   switch (delta.type) {
     case 'text':
-      heard.text += delta.text
-      heard.said += delta.text
+      result.text += delta.text
+      result.said += delta.text
       break
     case 'reasoning':
-      heard.said += delta.text
+      result.said += delta.text
       break
     case 'usage':
-      heard.usage = delta.usage
+      result.usage = delta.usage
       break
     case 'finish':
     case 'error':
-      heard.end ??= delta
+      result.end ??= delta
       break
     case 'tool-call':
     case 'server-tool':

@@ -1,8 +1,8 @@
 import { isRecord, parseJson } from '../../core/json.ts'
 import { isShallow, maxDepth } from '../../prompted-tools/json.ts'
 import { repairArguments } from '../../prompted-tools/repair.ts'
-import { anyObject, judge, type Verdict } from './judge.ts'
-import { type Checker, loadCheckers, SlowPattern } from './schema.ts'
+import { type AnswerVerdict, checkObject, validateAnswer } from './judge.ts'
+import { type Checker, loadSchemaCompiler, SlowPattern } from './schema.ts'
 
 /** A text of the model's and the schemas it has to fit, as JSON text: what is sent to a thread, and cached there. */
 export type ValidationJob =
@@ -12,7 +12,7 @@ export type ValidationJob =
   | { type: 'arguments'; text: string; strict: string | undefined; readable: string | undefined }
 
 export interface Validated {
-  verdict: Verdict
+  verdict: AnswerVerdict
   /** Why the schema was not looked at; the verdict is then about the form of the text alone. */
   unchecked?: string
 }
@@ -25,8 +25,8 @@ const mostSchemas = 100
 const mostCharacters = 2_000_000
 
 /** Judges one job after the other in this thread, for as long as that takes. Compiled schemas are kept by content. */
-export async function createValidation(): Promise<(job: ValidationJob) => Validated> {
-  const compile = await loadCheckers()
+export async function loadValidation(): Promise<(job: ValidationJob) => Validated> {
+  const compile = await loadSchemaCompiler()
   const compiled = new Map<string, Checker | Error>()
   let characters = 0
 
@@ -35,11 +35,15 @@ export async function createValidation(): Promise<(job: ValidationJob) => Valida
     const verdict = verdictOn(job)
     return unchecked === undefined ? { verdict } : { verdict, unchecked }
 
-    function verdictOn(asked: ValidationJob): Verdict {
+    function verdictOn(asked: ValidationJob): AnswerVerdict {
       try {
         return asked.type === 'answer'
-          ? judge(asked.text, formOf(asked.schema), asked.schema === undefined ? anyObject : checkerFor(asked.schema))
-          : judgeArguments(asked.text, asked.strict, asked.readable, checkerFor)
+          ? validateAnswer(
+              asked.text,
+              formOf(asked.schema),
+              asked.schema === undefined ? checkObject : checkerFor(asked.schema),
+            )
+          : validateArguments(asked.text, asked.strict, asked.readable, checkerFor)
       } catch (thrown) {
         if (!(thrown instanceof SlowPattern)) throw thrown
         unchecked = thrown.message
@@ -77,17 +81,17 @@ export function withoutSchemas(job: ValidationJob): ValidationJob {
     : { ...job, strict: undefined, readable: undefined }
 }
 
-function formOf(schema: string | undefined): Parameters<typeof judge>[1] {
+function formOf(schema: string | undefined): Parameters<typeof validateAnswer>[1] {
   return schema === undefined ? { type: 'json' } : { type: 'json', schema: JSON.parse(schema) }
 }
 
 /** Values of the wrong type are converted where a strict schema leaves one way to do it. */
-function judgeArguments(
+function validateArguments(
   text: string,
   strict: string | undefined,
   readable: string | undefined,
   checkerFor: (schema: string) => Checker,
-): Verdict {
+): AnswerVerdict {
   const value = parseJson(text)
   if (!isRecord(value)) return { violations: ['they are not a JSON object'] }
   if (!isShallow(value)) return { violations: [`they are nested deeper than ${maxDepth} levels`] }

@@ -3,14 +3,14 @@ import { cancelled } from '../../core/errors.ts'
 import type { Validated, ValidationJob } from './validate.ts'
 
 /** What a thread says of its job: that it has begun, its program loaded, and how it ended. */
-export type ThreadMessage = { type: 'begun' } | { type: 'judged'; validated: Validated } | { type: 'failed' }
+export type WorkerMessage = { type: 'begun' } | { type: 'judged'; validated: Validated } | { type: 'failed' }
 
-/** A thread that takes one `ValidationJob` after the other and answers in `ThreadMessage`s. */
-export type Thread = Pick<Worker, 'postMessage' | 'terminate' | 'onmessage' | 'onerror'>
+/** A thread that takes one `ValidationJob` after the other and answers in `WorkerMessage`s. */
+export type ValidationWorker = Pick<Worker, 'postMessage' | 'terminate' | 'onmessage' | 'onerror'>
 
-export interface LaneOptions {
+export interface WorkerQueueOptions {
   /** Throws where there is no room for one. */
-  startThread: () => Thread
+  startThread: () => ValidationWorker
   clock: Clock
   memory: {
     /** Bytes the process holds. */
@@ -23,9 +23,13 @@ export interface LaneOptions {
 }
 
 /** Why a job was not judged. */
-export type Trouble = 'too slow' | 'too much memory' | 'too many' | 'not started' | 'broken'
+export type WorkerFailure = 'too slow' | 'too much memory' | 'too many' | 'not started' | 'broken'
 
-export type Lane = (job: ValidationJob, place: 'first' | 'last', signal: AbortSignal) => Promise<Validated | Trouble>
+export type WorkerQueue = (
+  job: ValidationJob,
+  position: 'first' | 'last',
+  signal: AbortSignal,
+) => Promise<Validated | WorkerFailure>
 
 /** More than before, for one job. */
 const mostMemory = 512 * 1024 * 1024
@@ -39,7 +43,7 @@ const idleMs = 60_000
 
 interface Entry {
   job: ValidationJob
-  settle(outcome: Validated | Trouble): void
+  settle(outcome: Validated | WorkerFailure): void
   stopWaiting(): void
 }
 
@@ -47,37 +51,37 @@ interface Entry {
  * One thread and those who wait for it, one job at a time. What takes too long or too much memory is ended together
  * with the thread; the next job gets a new one.
  */
-export function createLane({ startThread, clock, memory, jobMs }: LaneOptions): Lane {
+export function createWorkerQueue({ startThread, clock, memory, jobMs }: WorkerQueueOptions): WorkerQueue {
   const waiting = { first: new Set<Entry>(), last: new Set<Entry>() }
-  let thread: Thread | undefined
+  let thread: ValidationWorker | undefined
   let running: Entry | undefined
   let stopIdling = () => {}
 
-  return (job, place, signal) =>
+  return (job, position, signal) =>
     new Promise((resolve, reject) => {
       const entry: Entry = {
         job,
         settle(outcome) {
-          signal.removeEventListener('abort', leave)
+          signal.removeEventListener('abort', onAbort)
           resolve(outcome)
         },
         stopWaiting: clock.after(longestWaitMs, () => {
-          waiting[place].delete(entry)
+          waiting[position].delete(entry)
           entry.settle('too many')
         }),
       }
-      const leave = () => {
+      const onAbort = () => {
         entry.stopWaiting()
-        waiting[place].delete(entry)
+        waiting[position].delete(entry)
         reject(cancelled())
         if (running === entry) abandon()
       }
       if (signal.aborted) {
-        leave()
+        onAbort()
         return
       }
-      signal.addEventListener('abort', leave, { once: true })
-      waiting[place].add(entry)
+      signal.addEventListener('abort', onAbort, { once: true })
+      waiting[position].add(entry)
       startNext()
     })
 
@@ -94,7 +98,7 @@ export function createLane({ startThread, clock, memory, jobMs }: LaneOptions): 
     if (running === undefined && thread) stopIdling = clock.after(idleMs, endThread)
   }
 
-  function usableThread(): Thread | undefined {
+  function usableThread(): ValidationWorker | undefined {
     try {
       thread ??= startThread()
       return thread
@@ -103,12 +107,12 @@ export function createLane({ startThread, clock, memory, jobMs }: LaneOptions): 
     }
   }
 
-  function start(entry: Entry, used: Thread): void {
+  function start(entry: Entry, used: ValidationWorker): void {
     running = entry
     const ceiling = memory.held() + Math.min(mostMemory, memory.left() / 2)
     let deadline = clock.monotonic() + longestStartMs
     let stopLooking = clock.after(lookEveryMs, look)
-    used.onmessage = ({ data }: MessageEvent<ThreadMessage>) => {
+    used.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
       if (running !== entry) return
       if (data.type === 'begun') deadline = clock.monotonic() + jobMs
       else if (data.type === 'judged') finish(data.validated)
@@ -128,13 +132,13 @@ export function createLane({ startThread, clock, memory, jobMs }: LaneOptions): 
       else stopLooking = clock.after(lookEveryMs, look)
     }
 
-    function end(trouble: Trouble): void {
+    function end(trouble: WorkerFailure): void {
       if (running !== entry) return
       endThread()
       finish(trouble)
     }
 
-    function finish(outcome: Validated | Trouble): void {
+    function finish(outcome: Validated | WorkerFailure): void {
       stopLooking()
       running = undefined
       entry.settle(outcome)

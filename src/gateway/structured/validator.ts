@@ -1,8 +1,8 @@
-import { anyObject, judge } from './judge.ts'
+import { checkObject, validateAnswer } from './judge.ts'
 import { type Validate, type ValidationJob, withoutSchemas } from './validate.ts'
-import { createLane, type LaneOptions, type Trouble } from './validator-lane.ts'
+import { createWorkerQueue, type WorkerFailure, type WorkerQueueOptions } from './validator-lane.ts'
 
-export interface ValidatorOptions extends Omit<LaneOptions, 'jobMs'> {
+export interface ValidatorOptions extends Omit<WorkerQueueOptions, 'jobMs'> {
   /** Milliseconds of a thread: what nearly every job needs a hundredth of, and what no schema is worth more than. */
   quickMs?: number
   patientMs?: number
@@ -24,8 +24,8 @@ const mostSlow = 1_000
  * clean JSON, and said to be unchecked: the answer may be good, and the schema is what is at fault.
  */
 export function createValidator({ quickMs = 250, patientMs = 5_000, ...shared }: ValidatorOptions): Validate {
-  const quick = createLane({ ...shared, jobMs: quickMs })
-  const patient = createLane({ ...shared, jobMs: patientMs })
+  const quick = createWorkerQueue({ ...shared, jobMs: quickMs })
+  const patient = createWorkerQueue({ ...shared, jobMs: patientMs })
   const slow = new Set<number | bigint>()
   const reasons = {
     'too slow': `judging by it took longer than ${patientMs / 1000} s`,
@@ -34,11 +34,11 @@ export function createValidator({ quickMs = 250, patientMs = 5_000, ...shared }:
     'too many': 'too many others were to be judged',
     'not started': 'no thread could be started to judge by it',
     broken: 'judging by it failed',
-  } satisfies Record<Trouble | 'too large', string>
+  } satisfies Record<WorkerFailure | 'too large', string>
 
   return async (job, signal) => {
     if (job.type === 'answer' && job.schema === undefined && isShort(job.text))
-      return { verdict: judge(job.text, { type: 'json' }, anyObject) }
+      return { verdict: validateAnswer(job.text, { type: 'json' }, checkObject) }
     const judged = await judgedBy(job, signal)
     if (typeof judged !== 'string') return judged
     // The form of the text costs its length, and can be told without the schema.

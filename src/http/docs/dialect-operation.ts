@@ -1,6 +1,6 @@
 import type { Dialect } from '../../core/dialect.ts'
 import { runTransform } from '../../core/machine.ts'
-import { thinkingModes } from '../../gateway/thinking.ts'
+import { reasoningModes } from '../../gateway/thinking.ts'
 import { errorResponses, errorSchema } from './error-responses.ts'
 import { sampleEvents, sampleOf, sampleReplies, sampleReply } from './sample.ts'
 import { shapeOf } from './shape.ts'
@@ -13,7 +13,7 @@ const parameters = [
     in: 'header',
     description:
       'Where the thinking goes: its own field, tags in the text, nowhere, or as chat.z.ai writes it. Unless told: the THINKING_PROCESSING of the gateway.',
-    schema: { ...text, enum: thinkingModes },
+    schema: { ...text, enum: reasoningModes },
   },
 ]
 

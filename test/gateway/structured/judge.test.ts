@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'bun:test'
-import { anyObject, judge } from '../../../src/gateway/structured/judge.ts'
-import { loadCheckers } from '../../../src/gateway/structured/schema.ts'
-import { createValidation } from '../../../src/gateway/structured/validate.ts'
+import { checkObject, validateAnswer } from '../../../src/gateway/structured/judge.ts'
+import { loadSchemaCompiler } from '../../../src/gateway/structured/schema.ts'
+import { loadValidation } from '../../../src/gateway/structured/validate.ts'
 
 type Schema = Record<string, unknown>
 
-const checkerOf = await loadCheckers()
+const checkerOf = await loadSchemaCompiler()
 
 const city: Schema = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -24,9 +24,9 @@ const city: Schema = {
 }
 
 async function verdict(answer: string, schema?: Schema) {
-  const check = schema === undefined ? anyObject : checkerOf(schema)
+  const check = schema === undefined ? checkObject : checkerOf(schema)
   if (check instanceof Error) throw check
-  return judge(answer, { type: 'json', ...(schema === undefined ? {} : { schema }) }, check)
+  return validateAnswer(answer, { type: 'json', ...(schema === undefined ? {} : { schema }) }, check)
 }
 
 const oslo = '{"name":"Oslo","people":717710}'
@@ -151,7 +151,7 @@ describe('schemas', () => {
 
 test('a pattern that takes too long is not held against the answer, nor looked for in the next value', async () => {
   const schema = JSON.stringify({ type: 'array', items: { type: 'string', pattern: '^(a+)+$' } })
-  const validation = await createValidation()
+  const validation = await loadValidation()
   const judged = (value: string[]) => validation({ type: 'answer', text: JSON.stringify(value), schema })
   expect(judged(['aaa', 'b'])).toEqual({ verdict: { violations: ['1 must match pattern "^(a+)+$"'] } })
   const slow = Array.from({ length: 30 }, () => `${'a'.repeat(25)}b`)

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
-import { createValidation, type ValidationJob } from '../../../src/gateway/structured/validate.ts'
+import { loadValidation, type ValidationJob } from '../../../src/gateway/structured/validate.ts'
 import { createValidator } from '../../../src/gateway/structured/validator.ts'
-import type { ThreadMessage } from '../../../src/gateway/structured/validator-lane.ts'
-import { startSchemaThread } from '../../../src/schema-thread.ts'
+import type { WorkerMessage } from '../../../src/gateway/structured/validator-lane.ts'
+import { startSchemaWorker } from '../../../src/schema-thread.ts'
 import { systemClock } from '../../../src/wire/clock.ts'
 import { manualClock } from '../../support/clock.ts'
 
@@ -17,7 +17,7 @@ const anything = new AbortController().signal
 /** A validator whose threads say only what a test has them say. */
 function stage() {
   const clock = manualClock()
-  const threads: { jobs: ValidationJob[]; says(message: ThreadMessage): void; fails(): void; ended: boolean }[] = []
+  const threads: { jobs: ValidationJob[]; says(message: WorkerMessage): void; fails(): void; ended: boolean }[] = []
   let held = 100 * megabyte
   const validate = createValidator({
     startThread() {
@@ -33,7 +33,7 @@ function stage() {
         (Reflect.get(thread, name) as ((event: object) => void) | null)?.(event)
       const seen = {
         jobs: [] as ValidationJob[],
-        says: (data: ThreadMessage) => say('onmessage', { data }),
+        says: (data: WorkerMessage) => say('onmessage', { data }),
         fails: () => say('onerror', {}),
         ended: false,
       }
@@ -51,10 +51,10 @@ function stage() {
   return { clock, threads, validate, take, settled }
 }
 
-const good: ThreadMessage = { type: 'judged', validated: { verdict: { text: 'good' } } }
+const good: WorkerMessage = { type: 'judged', validated: { verdict: { text: 'good' } } }
 /** Judged without its schema. */
 const isReading = (job?: ValidationJob) => job?.type === 'answer' && job.schema === '{}'
-const fenced: ThreadMessage = { type: 'judged', validated: { verdict: { text: '[]' } } }
+const fenced: WorkerMessage = { type: 'judged', validated: { verdict: { text: '[]' } } }
 
 test('one thread judges one job after the other, and is let go when there is nothing to do', async () => {
   const { clock, threads, validate, settled } = stage()
@@ -208,7 +208,7 @@ test('what nobody would send is not looked at', async () => {
 })
 
 test('compiled schemas are kept by their content, and let go when they are many', async () => {
-  const validation = await createValidation()
+  const validation = await loadValidation()
   const judge = (place: number) =>
     validation({
       type: 'answer',
@@ -222,7 +222,7 @@ test('compiled schemas are kept by their content, and let go when they are many'
 test('a real thread judges, is ended in the middle of a pattern, and another one judges on', async () => {
   const memory = { held: process.memoryUsage.rss, left: process.availableMemory }
   const validate = createValidator({
-    startThread: startSchemaThread,
+    startThread: startSchemaWorker,
     clock: systemClock,
     memory,
     quickMs: 200,

@@ -84,13 +84,13 @@ export async function assemble(
   // They outlive a change of the configuration: what is lent stays counted, and what was learned stays known.
   const pools = {
     // What the site thinks of many calls at once is not known; the API refuses what is too much, and forgets it.
-    web: createPool<Place>({ ...lending, name: 'Z.AI', startLimit: 8, tell: waitTold(log, 'zai-web') }),
+    web: createPool<Place>({ ...lending, name: 'Z.AI', startLimit: 8, onLongWait: waitTold(log, 'zai-web') }),
     api: apiPools((id) =>
       createPool<string>({
         ...lending,
         name: id === 'zai-api' ? 'Z.AI' : id,
         startLimit: Number.POSITIVE_INFINITY,
-        tell: waitTold(log, id),
+        onLongWait: waitTold(log, id),
       }),
     ),
   }

@@ -6,13 +6,13 @@ export interface Pool<Credential> {
    * Replaces who is in it, and returns their credentials in the same order. Who stays keeps what is known of it, but
    * whoever is kept away gets another trial at once.
    */
-  admit(members: readonly Member<Credential>[]): Credential[]
+  setMembers(members: readonly Member<Credential>[]): Credential[]
   /** A place in line for one call, which keeps its number and its patience over all attempts. */
-  turn(options: TurnOptions<Credential>): Turn<Credential>
+  ticket(options: TicketOptions<Credential>): Ticket<Credential>
   /** Nobody is served any more: whoever waits is told at once, and whoever comes. */
   close(error: GatewayError): void
   /** Why no call could succeed now however long it waited; `undefined` where one could. */
-  verdict(): GatewayError | undefined
+  availabilityError(): GatewayError | undefined
   snapshot(): PoolSnapshot
 }
 
@@ -27,19 +27,19 @@ export interface Member<Credential> {
   create(): Credential
 }
 
-export interface TurnOptions<Credential> {
+export interface TicketOptions<Credential> {
   /** What the call is for: a model that is overloaded, busy or not in a plan says nothing about the others. */
   model: string
   /** Whose call it is: those that wait are served in turn. */
   caller: string
-  fits: (credential: Credential) => boolean
+  accepts: (credential: Credential) => boolean
   signal: AbortSignal
-  /** Why nobody fits, where nobody does. */
-  nobody: () => GatewayError
+  /** Why no credential is accepted, where none is. */
+  noneAccepts: () => GatewayError
   annotate: (note: string) => void
 }
 
-export interface Turn<Credential> {
+export interface Ticket<Credential> {
   /**
    * The next credential with room: callers take turns, and among the calls of one it is first come, first served.
    *
@@ -49,27 +49,32 @@ export interface Turn<Credential> {
   lease(): Promise<Lease<Credential>>
 }
 
-/** Handed back by `refuse` or `release`, whichever comes first. */
+/** Handed back by `reportFailure` or `release`, whichever comes first. */
 export interface Lease<Credential> {
   id: string
   credential: Credential
   /** The upstream answers under this credential. */
-  works(): void
+  reportSuccess(): void
   /** `forMs`, where it is known when a parked credential is good again. */
-  refuse(refusal: Refusal, error: GatewayError, forMs?: number): void
+  reportFailure(refusal: Refusal, error: GatewayError, forMs?: number): void
   release(): void
 }
 
 /**
  * What a refusal is about.
  *
- * - `busy`: too many calls of this model at a time under this credential.
- * - `account-busy`: too many calls at a time under this credential, of whatever model.
- * - `overloaded`: the model is, whoever asks.
- * - `dead`: the credential serves nobody.
- * - `unfit`: the credential does not serve this model.
+ * - `concurrency-limited`: too many calls of this model at a time under this credential.
+ * - `account-concurrency-limited`: too many calls at a time under this credential, of whatever model.
+ * - `model-overloaded`: the model is, whoever asks.
+ * - `invalid-credential`: the credential serves nobody.
+ * - `model-unavailable`: the credential does not serve this model.
  */
-export type Refusal = 'busy' | 'account-busy' | 'overloaded' | 'dead' | 'unfit'
+export type Refusal =
+  | 'concurrency-limited'
+  | 'account-concurrency-limited'
+  | 'model-overloaded'
+  | 'invalid-credential'
+  | 'model-unavailable'
 
 export interface PoolSnapshot {
   credentials: CredentialSnapshot[]

@@ -1,86 +1,87 @@
 import type { GatewayError } from '../core/errors.ts'
 import { backoffMs } from './backoff.ts'
 
-/** What keeps calls away: everybody under `everything`, else those for one model. */
-export type Bars = Map<string, Bar>
+/** What keeps calls away: everybody under `allModels`, else those for one model. */
+export type Cooldowns = Map<string, Cooldown>
 
-export const everything = ''
+export const allModels = ''
 
-interface Bar {
-  parked: boolean
+interface Cooldown {
+  isSuspended: boolean
   error: GatewayError
   /** On the clock for durations. */
   until: number
   /** Epoch milliseconds, where the upstream named a date. */
   overAt: number | undefined
   /** Refusals in a row. */
-  strikes: number
+  consecutiveFailures: number
   /** One call finds out whether it is over; the others wait for it. */
-  trial: boolean
+  isHalfOpen: boolean
 }
 
 /** How long calls are kept away after refusals in a row. */
-export const resting = { parked: false, shortestMs: 10_000, longestMs: 60_000 } as const
-export const parking = { parked: true, shortestMs: 60_000, longestMs: 30 * 60_000 } as const
+export const shortCooldown = { isSuspended: false, shortestMs: 10_000, longestMs: 60_000 } as const
+export const longCooldown = { isSuspended: true, shortestMs: 60_000, longestMs: 30 * 60_000 } as const
 
-export interface Reason {
+export interface BlockReason {
   error: GatewayError
-  how: typeof resting | typeof parking
+  cooldown: typeof shortCooldown | typeof longCooldown
   /** How long the upstream says it will be. */
   forMs?: number | undefined
 }
 
 /** Keeps calls away after a refusal. */
-export function putUp(
-  bars: Bars,
+export function block(
+  cooldowns: Cooldowns,
   name: string,
-  { error, how, forMs }: Reason,
+  { error, cooldown, forMs }: BlockReason,
   { now, date, random }: { now: number; date: number; random: () => number },
 ): void {
-  const before = bars.get(name)
-  const isUp = before !== undefined && !before.trial && before.until > now
+  const before = cooldowns.get(name)
+  const isActive = before !== undefined && !before.isHalfOpen && before.until > now
   // Calls that left together come back together: that is one refusal, not many.
-  if (isUp && forMs === undefined && (before.parked || !how.parked)) return
-  const strikes = (before?.strikes ?? 0) + 1
-  const until = now + (forMs ?? backoffMs(how, strikes, random))
+  if (isActive && forMs === undefined && (before.isSuspended || !cooldown.isSuspended)) return
+  const consecutiveFailures = (before?.consecutiveFailures ?? 0) + 1
+  const until = now + (forMs ?? backoffMs(cooldown, consecutiveFailures, random))
   const overAt = forMs === undefined ? undefined : date + forMs
-  const { parked } = how
+  const { isSuspended } = cooldown
   // What is known to last longer is not over sooner because something else is.
-  if (isUp && before.until >= until) bars.set(name, before.parked ? before : { ...before, parked, error })
-  else bars.set(name, { parked, error, until, overAt, strikes, trial: false })
-  forgetOver(bars, now)
+  if (isActive && before.until >= until)
+    cooldowns.set(name, before.isSuspended ? before : { ...before, isSuspended, error })
+  else cooldowns.set(name, { isSuspended, error, until, overAt, consecutiveFailures, isHalfOpen: false })
+  forgetOver(cooldowns, now)
 }
 
 /** Models that something is kept of: names that clients make up must not fill the memory. */
 const mostModels = 100
 
-function forgetOver(bars: Bars, now: number): void {
-  if (bars.size <= mostModels) return
-  for (const [name, { until, trial }] of bars) if (until <= now && !trial) bars.delete(name)
-  const oldest = [...bars.keys()].find((name) => name !== everything)
-  if (bars.size > mostModels && oldest !== undefined) bars.delete(oldest)
+function forgetOver(cooldowns: Cooldowns, now: number): void {
+  if (cooldowns.size <= mostModels) return
+  for (const [name, { until, isHalfOpen }] of cooldowns) if (until <= now && !isHalfOpen) cooldowns.delete(name)
+  const oldest = [...cooldowns.keys()].find((name) => name !== allModels)
+  if (cooldowns.size > mostModels && oldest !== undefined) cooldowns.delete(oldest)
 }
 
-export function isParking({ parked, until }: Bar, now: number): boolean {
-  return parked && until > now
+export function isSuspension({ isSuspended, until }: Cooldown, now: number): boolean {
+  return isSuspended && until > now
 }
 
-export function isClosed(bars: Bars, model: string, now: number): boolean {
-  return bars.size > 0 && barsFor(bars, model).some(({ until, trial }) => trial || until > now)
+export function isCoolingDown(cooldowns: Cooldowns, model: string, now: number): boolean {
+  return cooldowns.size > 0 && cooldownsFor(cooldowns, model).some(({ until, isHalfOpen }) => isHalfOpen || until > now)
 }
 
-export function barsFor(bars: Bars, model: string): Bar[] {
-  return [...new Set([everything, model])].flatMap((name) => bars.get(name) ?? [])
+export function cooldownsFor(cooldowns: Cooldowns, model: string): Cooldown[] {
+  return [...new Set([allModels, model])].flatMap((name) => cooldowns.get(name) ?? [])
 }
 
 /** When the first of them that is not over will be. */
-export function firstEnd(bars: Bars, now: number): number {
+export function firstEnd(cooldowns: Cooldowns, now: number): number {
   let first = Number.POSITIVE_INFINITY
-  for (const { until } of bars.values()) if (until > now && until < first) first = until
+  for (const { until } of cooldowns.values()) if (until > now && until < first) first = until
   return first
 }
 
 /** The error that parked it, with the wait that is left where the upstream had named one. */
-export function errorNow({ error, until }: Bar, now: number): GatewayError {
+export function errorNow({ error, until }: Cooldown, now: number): GatewayError {
   return error.retryAfterMs === undefined ? error : error.with({ retryAfterMs: until - now })
 }

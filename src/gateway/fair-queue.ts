@@ -32,7 +32,7 @@ export interface FairQueue<Item extends Queued> {
   regroup(groupOf: (item: Item) => string): void
 }
 
-interface Caller<Item> {
+interface QueueCaller<Item> {
   /** Unique; the lowest is next. */
   turn: number
   waiting: number
@@ -41,7 +41,7 @@ interface Caller<Item> {
 
 /** The calls of one caller in one group. */
 interface CallerQueue<Item> {
-  caller: Caller<Item>
+  caller: QueueCaller<Item>
   calls: Heap<Item>
 }
 
@@ -52,7 +52,7 @@ interface CallerQueue<Item> {
  * more than one call of each of them. Adding, removing and serving cost O(log n) for each group that the caller waits in.
  */
 export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
-  const callers = new Map<string, Caller<Item>>()
+  const callers = new Map<string, QueueCaller<Item>>()
   const groups = new Map<string, Heap<CallerQueue<Item>>>()
   let turns = 0
   let size = 0
@@ -118,7 +118,7 @@ export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
     },
   }
 
-  function insert(caller: Caller<Item>, item: Item): void {
+  function insert(caller: QueueCaller<Item>, item: Item): void {
     const { group } = item
     const known = caller.queues.get(group)
     if (known !== undefined) {
@@ -148,7 +148,7 @@ export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
   }
 
   /** The heaps sort by it, so it changes while the caller is in none. */
-  function setTurn(caller: Caller<Item>, turn: number): void {
+  function setTurn(caller: QueueCaller<Item>, turn: number): void {
     for (const [group, queue] of caller.queues) groups.get(group)?.remove(queue)
     caller.turn = turn
     for (const [group, queue] of caller.queues) groups.get(group)?.add(queue)
@@ -167,6 +167,6 @@ function byNumber(left: Queued, right: Queued): number {
   return left.number - right.number
 }
 
-function itemsOf<Item>({ queues }: Caller<Item>): Item[] {
+function itemsOf<Item>({ queues }: QueueCaller<Item>): Item[] {
   return [...queues.values()].flatMap(({ calls }) => calls.all())
 }

@@ -1,18 +1,18 @@
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
-import type { CredentialSnapshot, Lease, Member, Pool, Refusal, TurnOptions } from '../core/pool.ts'
+import type { CredentialSnapshot, Lease, Member, Pool, Refusal, TicketOptions } from '../core/pool.ts'
 import {
-  type Bars,
-  barsFor,
+  allModels,
+  type BlockReason,
+  block,
+  type Cooldowns,
+  cooldownsFor,
   errorNow,
-  everything,
   firstEnd,
-  isClosed,
-  isParking,
-  parking,
-  putUp,
-  type Reason,
-  resting,
+  isCoolingDown,
+  isSuspension,
+  longCooldown,
+  shortCooldown,
 } from './bars.ts'
 import { type Concurrency, createConcurrency, hasRoom, lowerLimit, raiseLimit } from './concurrency.ts'
 import { createFairQueue, type Queued } from './fair-queue.ts'
@@ -31,7 +31,7 @@ export interface PoolOptions {
    */
   startLimit: number
   /** Hears of each call that waits for long, once. */
-  tell?: (wait: Wait) => void
+  onLongWait?: (wait: Wait) => void
 }
 
 export interface QueueLimits {
@@ -41,7 +41,7 @@ export interface QueueLimits {
   queueMs: number
 }
 
-/** A call that has waited for `tellMs` in all. */
+/** A call that has waited for `reportAfterMs` in all. */
 export interface Wait {
   /** 1 for the next. */
   position: number
@@ -52,11 +52,11 @@ export interface Wait {
 }
 
 const never = Number.POSITIVE_INFINITY
-const tellMs = 3_000
+const reportAfterMs = 3_000
 /** Models of a credential whose limits are remembered: names that clients make up must not fill the memory. */
 const mostModels = 100
 
-interface Seat<Credential> {
+interface PooledCredential<Credential> {
   member: Member<Credential>
   credential: Credential
   /** All its calls. */
@@ -65,26 +65,26 @@ interface Seat<Credential> {
   models: Map<string, Concurrency>
   /** Number of its last lease: who has rested longest is next. */
   lastLease: number
-  bars: Bars
+  cooldowns: Cooldowns
 }
 
 /** One call, over all its attempts. */
-interface Call<Credential> {
+interface PoolCall<Credential> {
   /** Its place among the calls of its caller. */
   number: number
   /** The turn of its caller that it was served in last. */
   turn: number | undefined
-  options: TurnOptions<Credential>
+  options: TicketOptions<Credential>
   waitedMs: number
   /** Has asked before: nobody finds the line too long who was in it. */
-  admitted: boolean
-  told: boolean
+  hasQueued: boolean
+  isReported: boolean
   /** Why it had to come back: better advice than that it has waited long. */
   refusal: GatewayError | undefined
 }
 
 interface Waiter<Credential> extends Queued {
-  call: Call<Credential>
+  call: PoolCall<Credential>
   since: number
   deadline: number
   /** When time changes something for it: it is told of, or it gives up. */
@@ -108,37 +108,37 @@ interface Waiter<Credential> extends Queued {
  * calls wait for several credentials whose limits move, and a refused call keeps its place.
  */
 export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
-  const { name, clock, random, limits, startLimit, tell } = options
-  let seats: Seat<Credential>[] = []
+  const { name, clock, random, limits, startLimit, onLongWait } = options
+  let pooledCredentials: PooledCredential<Credential>[] = []
   // A model that is overloaded is so for every credential.
-  const overloads: Bars = new Map()
+  const overloadedModels: Cooldowns = new Map()
   const queue = createFairQueue<Waiter<Credential>>()
   // The same calls, by when time changes something for them.
   const waiting = createHeap<Waiter<Credential>>((left, right) => left.due - right.due || left.number - right.number)
-  let turns = 0
+  let tickets = 0
   let leases = 0
   let stopTimer = () => {}
   let timerAt = never
   let closed: GatewayError | undefined
 
   return {
-    admit(members) {
-      const known = new Map(seats.map((seat) => [seat.member.secret, seat]))
-      seats = members.map((member) => {
-        const seat = known.get(member.secret)
-        if (seat === undefined) return newSeat(member, startLimit)
-        seat.member = member
-        for (const bar of seat.bars.values()) bar.until = clock.monotonic()
-        return seat
+    setMembers(members) {
+      const known = new Map(pooledCredentials.map((pooled) => [pooled.member.secret, pooled]))
+      pooledCredentials = members.map((member) => {
+        const pooled = known.get(member.secret)
+        if (pooled === undefined) return newPooledCredential(member, startLimit)
+        pooled.member = member
+        for (const cooldown of pooled.cooldowns.values()) cooldown.until = clock.monotonic()
+        return pooled
       })
       queue.regroup(({ call }) => groupOf(call.options))
-      pump()
-      return seats.map(({ credential }) => credential)
+      dispatch()
+      return pooledCredentials.map(({ credential }) => credential)
     },
-    turn(options) {
-      const number = ++turns
-      const told = tell === undefined
-      const call = { number, turn: undefined, options, waitedMs: 0, admitted: false, told, refusal: undefined }
+    ticket(options) {
+      const number = ++tickets
+      const isReported = onLongWait === undefined
+      const call = { number, turn: undefined, options, waitedMs: 0, hasQueued: false, isReported, refusal: undefined }
       return { lease: () => lease(call) }
     },
     close(error) {
@@ -146,41 +146,42 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       for (const waiter of [...waiting.all()]) waiter.settle(error)
       setTimer(clock.monotonic())
     },
-    verdict: () => (seats.length > 0 ? reasonToGo(seats, everything, clock.monotonic()) : undefined),
+    availabilityError: () =>
+      pooledCredentials.length > 0 ? unavailableError(pooledCredentials, allModels, clock.monotonic()) : undefined,
     snapshot() {
       const now = clock.monotonic()
       const oldestMs = waiting.all().reduce((oldest, { since }) => Math.max(oldest, now - since), 0)
       return {
-        credentials: seats.map((seat) => snapshotOf(seat, now)),
+        credentials: pooledCredentials.map((pooled) => snapshotOf(pooled, now)),
         queue: { length: waiting.all().length, oldestMs },
       }
     },
   }
 
-  function lease(call: Call<Credential>): Promise<Lease<Credential>> {
+  function lease(call: PoolCall<Credential>): Promise<Lease<Credential>> {
     if (call.options.signal.aborted) return Promise.reject(cancelled())
     if (closed !== undefined) return Promise.reject(closed)
     openDated()
-    const isNew = !call.admitted
-    call.admitted = true
+    const isNew = !call.hasQueued
+    call.hasQueued = true
     // The timer may be late: whoever waits goes first.
-    pump()
+    dispatch()
     const now = clock.monotonic()
     const chosen = choose(call.options, now)
     if (chosen instanceof GatewayError) return Promise.reject(chosen)
-    if (chosen !== undefined) return Promise.resolve(lend(chosen, call))
+    if (chosen !== undefined) return Promise.resolve(grantLease(chosen, call))
     const { queueLimit, queueMs } = limits()
     if (call.waitedMs >= queueMs) return Promise.reject(tookTooLong(call, name))
     if (isNew && !queue.admits(call.options.caller, queueLimit)) return Promise.reject(tooMany(name))
     return wait(call, now, queueMs - call.waitedMs)
   }
 
-  function wait(call: Call<Credential>, since: number, patienceMs: number): Promise<Lease<Credential>> {
-    const { signal, annotate: note, caller } = call.options
-    const deadline = since + patienceMs
-    const toldAt = since + Math.max(0, tellMs - call.waitedMs)
+  function wait(call: PoolCall<Credential>, since: number, maxWaitMs: number): Promise<Lease<Credential>> {
+    const { signal, annotate, caller } = call.options
+    const deadline = since + maxWaitMs
+    const reportAt = since + Math.max(0, reportAfterMs - call.waitedMs)
     return new Promise((resolve, reject) => {
-      const leave = () => {
+      const onAbort = () => {
         waiter.settle(cancelled())
         setTimer(clock.monotonic())
       }
@@ -192,9 +193,9 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
         turn: call.turn,
         since,
         deadline,
-        due: call.told ? deadline : Math.min(deadline, toldAt),
+        due: call.isReported ? deadline : Math.min(deadline, reportAt),
         settle(outcome) {
-          signal.removeEventListener('abort', leave)
+          signal.removeEventListener('abort', onAbort)
           waiting.remove(waiter)
           const ms = clock.monotonic() - since
           call.waitedMs += ms
@@ -204,40 +205,40 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
           }
           queue.serve(waiter)
           call.turn = waiter.turn
-          if (ms >= 1_000) note(`waited ${Math.round(ms / 1000)} s for ${outcome.id}`)
+          if (ms >= 1_000) annotate(`waited ${Math.round(ms / 1000)} s for ${outcome.id}`)
           resolve(outcome)
         },
       }
-      signal.addEventListener('abort', leave, { once: true })
+      signal.addEventListener('abort', onAbort, { once: true })
       queue.add(waiter)
       waiting.add(waiter)
       setTimer(since)
     })
   }
 
-  function groupOf({ model, fits }: TurnOptions<Credential>): string {
-    return `${seats.map(({ credential }) => (fits(credential) ? '+' : '-')).join('')} ${model}`
+  function groupOf({ model, accepts }: TicketOptions<Credential>): string {
+    return `${pooledCredentials.map(({ credential }) => (accepts(credential) ? '+' : '-')).join('')} ${model}`
   }
 
   /** Serves whoever can be served, in their order, and sends away whom nothing can help. */
-  function pump(): void {
+  function dispatch(): void {
     if (waiting.first() === undefined) return
     const now = clock.monotonic()
     for (let next = nextServed(now); next !== undefined; next = nextServed(now)) {
       const { waiter, chosen } = next
-      waiter.settle(chosen instanceof GatewayError ? chosen : lend(chosen, waiter.call))
+      waiter.settle(chosen instanceof GatewayError ? chosen : grantLease(chosen, waiter.call))
     }
     const long: Waiter<Credential>[] = []
     for (let next = waiting.first(); next !== undefined && next.due <= now; next = waiting.first()) {
       if (next.deadline <= now) next.settle(tookTooLong(next.call, name))
       else long.push(postponed(next))
     }
-    if (long.length > 0) tellOf(long, now)
+    if (long.length > 0) reportWaits(long, now)
     setTimer(now)
   }
 
   function nextServed(now: number) {
-    let next: { waiter: Waiter<Credential>; chosen: Seat<Credential> | GatewayError } | undefined
+    let next: { waiter: Waiter<Credential>; chosen: PooledCredential<Credential> | GatewayError } | undefined
     for (const waiter of queue.heads()) {
       if (next !== undefined && queue.precedes(next.waiter, waiter)) continue
       const chosen = choose(waiter.call.options, now)
@@ -251,24 +252,26 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     waiting.remove(waiter)
     waiter.due = waiter.deadline
     waiting.add(waiter)
-    waiter.call.told = true
+    waiter.call.isReported = true
     return waiter
   }
 
-  function tellOf(waiters: readonly Waiter<Credential>[], now: number): void {
+  function reportWaits(waiters: readonly Waiter<Credential>[], now: number): void {
     const positionOf = queue.positions()
     for (const waiter of waiters)
-      tell?.({
+      onLongWait?.({
         position: positionOf(waiter),
-        because: holdUp(waiter.call),
+        because: waitReason(waiter.call),
         leftMs: waiter.deadline - now,
       })
   }
 
-  function holdUp({ refusal, options }: Call<Credential>): string {
-    const { model, fits } = options
-    const bar = [overloads, ...fitting(fits).map(({ bars }) => bars)].flatMap((bars) => barsFor(bars, model))[0]
-    return (refusal ?? bar?.error)?.code ?? 'all credentials busy'
+  function waitReason({ refusal, options }: PoolCall<Credential>): string {
+    const { model, accepts } = options
+    const cooldown = [overloadedModels, ...accepting(accepts).map(({ cooldowns }) => cooldowns)].flatMap((cooldowns) =>
+      cooldownsFor(cooldowns, model),
+    )[0]
+    return (refusal ?? cooldown?.error)?.code ?? 'all credentials busy'
   }
 
   /**
@@ -280,173 +283,194 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     if (at !== never && at >= timerAt) return
     stopTimer()
     timerAt = at
-    stopTimer = at === never ? () => {} : clock.after(Math.max(0, at - now), ring)
+    stopTimer = at === never ? () => {} : clock.after(Math.max(0, at - now), onTimer)
   }
 
   /** When something changes by itself for somebody who waits. */
   function nextChange(now: number): number {
     const first = waiting.first()
     if (first === undefined) return never
-    return Math.min(first.due, firstEnd(overloads, now), ...seats.map(({ bars }) => firstEnd(bars, now)))
+    return Math.min(
+      first.due,
+      firstEnd(overloadedModels, now),
+      ...pooledCredentials.map(({ cooldowns }) => firstEnd(cooldowns, now)),
+    )
   }
 
-  function ring(): void {
+  function onTimer(): void {
     timerAt = never
     openDated()
-    pump()
+    dispatch()
   }
 
   /** Who serves a call, or why nobody ever will; `undefined` where it has to wait. */
-  function choose(options: TurnOptions<Credential>, now: number): Seat<Credential> | GatewayError | undefined {
-    const { model, fits, nobody } = options
-    let chosen: Seat<Credential> | undefined
+  function choose(
+    options: TicketOptions<Credential>,
+    now: number,
+  ): PooledCredential<Credential> | GatewayError | undefined {
+    const { model, accepts, noneAccepts } = options
+    let chosen: PooledCredential<Credential> | undefined
     let rank: number | undefined
-    let isFit = false
-    for (const seat of seats) {
-      if (!fits(seat.credential)) continue
-      isFit = true
-      if (isParked(seat, model, now) || (rank !== undefined && seat.member.rank > rank)) continue
-      if (seat.member.rank !== rank) chosen = undefined
-      rank = seat.member.rank
-      if (!hasRoomFor(seat, model) || isClosed(seat.bars, model, now)) continue
-      if (chosen === undefined || isNext(seat, chosen, model)) chosen = seat
+    let isAccepted = false
+    for (const pooled of pooledCredentials) {
+      if (!accepts(pooled.credential)) continue
+      isAccepted = true
+      if (isSuspended(pooled, model, now) || (rank !== undefined && pooled.member.rank > rank)) continue
+      if (pooled.member.rank !== rank) chosen = undefined
+      rank = pooled.member.rank
+      if (!hasRoomFor(pooled, model) || isCoolingDown(pooled.cooldowns, model, now)) continue
+      if (chosen === undefined || isNext(pooled, chosen, model)) chosen = pooled
     }
-    if (!isFit) return nobody()
-    if (rank === undefined) return reasonToGo(fitting(fits), model, now)
-    return isClosed(overloads, model, now) ? undefined : chosen
+    if (!isAccepted) return noneAccepts()
+    if (rank === undefined) return unavailableError(accepting(accepts), model, now)
+    return isCoolingDown(overloadedModels, model, now) ? undefined : chosen
   }
 
-  function fitting(fits: (credential: Credential) => boolean): Seat<Credential>[] {
-    return seats.filter(({ credential }) => fits(credential))
+  function accepting(accepts: (credential: Credential) => boolean): PooledCredential<Credential>[] {
+    return pooledCredentials.filter(({ credential }) => accepts(credential))
   }
 
-  function reasonToGo(some: readonly Seat<Credential>[], model: string, now: number): GatewayError | undefined {
-    const parks = some.map(({ bars }) => barsFor(bars, model).find((bar) => isParking(bar, now)))
-    const errors = parks.flatMap((bar) => (bar === undefined ? [] : [errorNow(bar, now)]))
-    if (errors.length < parks.length) return undefined
+  function unavailableError(
+    candidates: readonly PooledCredential<Credential>[],
+    model: string,
+    now: number,
+  ): GatewayError | undefined {
+    const suspensions = candidates.map(({ cooldowns }) =>
+      cooldownsFor(cooldowns, model).find((cooldown) => isSuspension(cooldown, now)),
+    )
+    const errors = suspensions.flatMap((cooldown) => (cooldown === undefined ? [] : [errorNow(cooldown, now)]))
+    if (errors.length < suspensions.length) return undefined
     // The one that says when it is over gives the best advice.
     return errors.toSorted((left, right) => waitOf(left) - waitOf(right))[0]
   }
 
-  function lend(seat: Seat<Credential>, call: Call<Credential>): Lease<Credential> {
+  function grantLease(pooled: PooledCredential<Credential>, call: PoolCall<Credential>): Lease<Credential> {
     const { model } = call.options
-    const ofModel = seat.models.get(model) ?? createConcurrency(never)
-    seat.models.set(model, ofModel)
-    seat.total.inFlight++
+    const ofModel = pooled.models.get(model) ?? createConcurrency(never)
+    pooled.models.set(model, ofModel)
+    pooled.total.inFlight++
     ofModel.inFlight++
-    seat.lastLease = ++leases
+    pooled.lastLease = ++leases
     // Bars that are still here are over in time: this call is their trial.
-    const trials =
-      overloads.size + seat.bars.size > 0 ? [...barsFor(overloads, model), ...barsFor(seat.bars, model)] : []
-    for (const bar of trials) bar.trial = true
+    const halfOpen =
+      overloadedModels.size + pooled.cooldowns.size > 0
+        ? [...cooldownsFor(overloadedModels, model), ...cooldownsFor(pooled.cooldowns, model)]
+        : []
+    for (const cooldown of halfOpen) cooldown.isHalfOpen = true
     let out = true
 
     return {
-      id: seat.member.id,
-      credential: seat.credential,
-      works() {
-        lift(overloads)
-        lift(seat.bars)
-        if (out) for (const concurrency of [seat.total, ofModel]) raiseLimit(concurrency, clock.monotonic())
-        pump()
+      id: pooled.member.id,
+      credential: pooled.credential,
+      reportSuccess() {
+        endCooldowns(overloadedModels)
+        endCooldowns(pooled.cooldowns)
+        if (out) for (const concurrency of [pooled.total, ofModel]) raiseLimit(concurrency, clock.monotonic())
+        dispatch()
       },
-      refuse(refusal, error, forMs) {
-        if (refusal !== 'dead' && refusal !== 'unfit') call.refusal = error
+      reportFailure(refusal, error, forMs) {
+        if (refusal !== 'invalid-credential' && refusal !== 'model-unavailable') call.refusal = error
         if (!out) return
-        judge(seat, ofModel, model, { refusal, error, forMs })
-        giveBack()
+        recordFailure(pooled, ofModel, model, { refusal, error, forMs })
+        release()
       },
-      release: giveBack,
+      release,
     }
 
-    function lift(bars: Bars): void {
-      if (bars.size === 0) return
-      for (const name of [everything, model]) {
-        const bar = bars.get(name)
-        if (bar !== undefined && (trials.includes(bar) || bar.until <= clock.monotonic())) bars.delete(name)
+    function endCooldowns(cooldowns: Cooldowns): void {
+      if (cooldowns.size === 0) return
+      for (const name of [allModels, model]) {
+        const cooldown = cooldowns.get(name)
+        if (cooldown !== undefined && (halfOpen.includes(cooldown) || cooldown.until <= clock.monotonic()))
+          cooldowns.delete(name)
       }
     }
 
-    function giveBack(): void {
+    function release(): void {
       if (!out) return
       out = false
-      seat.total.inFlight--
+      pooled.total.inFlight--
       ofModel.inFlight--
-      if (ofModel.inFlight === 0 && ofModel.limit === never) seat.models.delete(model)
-      for (const bar of trials) bar.trial = false
-      pump()
+      if (ofModel.inFlight === 0 && ofModel.limit === never) pooled.models.delete(model)
+      for (const cooldown of halfOpen) cooldown.isHalfOpen = false
+      dispatch()
     }
   }
 
-  function judge(
-    seat: Seat<Credential>,
+  function recordFailure(
+    pooled: PooledCredential<Credential>,
     ofModel: Concurrency,
     model: string,
     { refusal, error, forMs }: { refusal: Refusal; error: GatewayError; forMs: number | undefined },
   ): void {
     const now = clock.monotonic()
     switch (refusal) {
-      case 'busy':
+      case 'concurrency-limited':
         lowerLimit(ofModel, now)
-        forgetOne(seat.models)
+        forgetOne(pooled.models)
         // Where others are under way, one of them has to end first; alone, only time helps.
-        if (ofModel.inFlight === 1) bar(seat.bars, model, { error, how: resting })
+        if (ofModel.inFlight === 1) cooldown(pooled.cooldowns, model, { error, cooldown: shortCooldown })
         return
-      case 'account-busy':
-        lowerLimit(seat.total, now)
-        if (seat.total.inFlight === 1) bar(seat.bars, everything, { error, how: resting })
+      case 'account-concurrency-limited':
+        lowerLimit(pooled.total, now)
+        if (pooled.total.inFlight === 1) cooldown(pooled.cooldowns, allModels, { error, cooldown: shortCooldown })
         return
-      case 'overloaded':
+      case 'model-overloaded':
         lowerLimit(ofModel, now)
-        forgetOne(seat.models)
-        bar(overloads, model, { error, how: resting })
+        forgetOne(pooled.models)
+        cooldown(overloadedModels, model, { error, cooldown: shortCooldown })
         return
-      case 'dead':
-        bar(seat.bars, everything, { error, how: parking, forMs })
+      case 'invalid-credential':
+        cooldown(pooled.cooldowns, allModels, { error, cooldown: longCooldown, forMs })
         return
-      case 'unfit':
-        bar(seat.bars, model, { error, how: parking, forMs })
+      case 'model-unavailable':
+        cooldown(pooled.cooldowns, model, { error, cooldown: longCooldown, forMs })
         return
       default:
         refusal satisfies never
     }
   }
 
-  function bar(bars: Bars, name: string, reason: Reason): void {
-    putUp(bars, name, reason, { now: clock.monotonic(), date: clock.now(), random })
+  function cooldown(cooldowns: Cooldowns, name: string, reason: BlockReason): void {
+    block(cooldowns, name, reason, { now: clock.monotonic(), date: clock.now(), random })
   }
 
   /** A laptop that slept has missed hours on the clock for durations; a date that has come says so all the same. */
   function openDated(): void {
     const date = clock.now()
-    for (const { bars } of seats)
-      for (const bar of bars.values())
-        if (bar.overAt !== undefined && bar.overAt <= date) bar.until = Math.min(bar.until, clock.monotonic())
+    for (const { cooldowns } of pooledCredentials)
+      for (const cooldown of cooldowns.values())
+        if (cooldown.overAt !== undefined && cooldown.overAt <= date)
+          cooldown.until = Math.min(cooldown.until, clock.monotonic())
   }
 }
 
-function newSeat<Credential>(member: Member<Credential>, limit: number): Seat<Credential> {
+function newPooledCredential<Credential>(member: Member<Credential>, limit: number): PooledCredential<Credential> {
   return {
     member,
     credential: member.create(),
     total: createConcurrency(limit),
     models: new Map(),
     lastLease: 0,
-    bars: new Map(),
+    cooldowns: new Map(),
   }
 }
 
-function hasRoomFor<Credential>({ total, models }: Seat<Credential>, model: string): boolean {
+function hasRoomFor<Credential>({ total, models }: PooledCredential<Credential>, model: string): boolean {
   const ofModel = models.get(model)
   return hasRoom(total) && (ofModel === undefined || hasRoom(ofModel))
 }
 
 /** Fewer calls of the model under way, then fewer in all, then the longer rest. */
-function isNext<Credential>(seat: Seat<Credential>, other: Seat<Credential>, model: string): boolean {
+function isNext<Credential>(
+  pooled: PooledCredential<Credential>,
+  other: PooledCredential<Credential>,
+  model: string,
+): boolean {
   const order =
-    (seat.models.get(model)?.inFlight ?? 0) - (other.models.get(model)?.inFlight ?? 0) ||
-    seat.total.inFlight - other.total.inFlight ||
-    seat.lastLease - other.lastLease
+    (pooled.models.get(model)?.inFlight ?? 0) - (other.models.get(model)?.inFlight ?? 0) ||
+    pooled.total.inFlight - other.total.inFlight ||
+    pooled.lastLease - other.lastLease
   return order < 0
 }
 
@@ -458,26 +482,27 @@ function forgetOne(models: Map<string, Concurrency>): void {
   if (oldest !== undefined) models.delete(oldest[0])
 }
 
-function isParked<Credential>({ bars }: Seat<Credential>, model: string, now: number): boolean {
-  return bars.size > 0 && barsFor(bars, model).some((bar) => isParking(bar, now))
+function isSuspended<Credential>({ cooldowns }: PooledCredential<Credential>, model: string, now: number): boolean {
+  return cooldowns.size > 0 && cooldownsFor(cooldowns, model).some((cooldown) => isSuspension(cooldown, now))
 }
 
-function snapshotOf<Credential>(seat: Seat<Credential>, now: number): CredentialSnapshot {
-  const { member, total, models, bars } = seat
-  const bar = bars.get(everything)
-  const barred = [...bars].filter(([name, { until }]) => name !== everything && until > now)
+function snapshotOf<Credential>(pooled: PooledCredential<Credential>, now: number): CredentialSnapshot {
+  const { member, total, models, cooldowns } = pooled
+  const cooldown = cooldowns.get(allModels)
+  const coolingDown = [...cooldowns].filter(([name, { until }]) => name !== allModels && until > now)
   return {
     id: member.id,
-    state: bar === undefined ? 'ready' : bar.until <= now ? 'trial' : bar.parked ? 'parked' : 'cooling',
+    state:
+      cooldown === undefined ? 'ready' : cooldown.until <= now ? 'trial' : cooldown.isSuspended ? 'parked' : 'cooling',
     inFlight: total.inFlight,
     limit: total.limit,
     limits: Object.fromEntries(
       [...models].flatMap(([name, { limit }]) => (limit === never ? [] : [[name, limit] as const])),
     ),
-    ...(bar !== undefined && bar.until > now ? { waitingMs: bar.until - now } : {}),
-    withoutModels: barred.flatMap(([name, { parked }]) => (parked ? [name] : [])),
+    ...(cooldown !== undefined && cooldown.until > now ? { waitingMs: cooldown.until - now } : {}),
+    withoutModels: coolingDown.flatMap(([name, { isSuspended }]) => (isSuspended ? [name] : [])),
     coolingModels: Object.fromEntries(
-      barred.flatMap(([name, { parked, until }]) => (parked ? [] : [[name, until - now] as const])),
+      coolingDown.flatMap(([name, { isSuspended, until }]) => (isSuspended ? [] : [[name, until - now] as const])),
     ),
   }
 }
@@ -494,7 +519,7 @@ function tooMany(name: string): GatewayError {
   )
 }
 
-function tookTooLong<Credential>({ refusal }: Call<Credential>, name: string): GatewayError {
+function tookTooLong<Credential>({ refusal }: PoolCall<Credential>, name: string): GatewayError {
   if (refusal !== undefined) return refusal
   return new GatewayError(
     'overloaded',

@@ -19,26 +19,33 @@ async function burst(answerMs: number, refusalMs: (nth: number) => number) {
   const clock = manualClock()
   const passed = (ms: number) => new Promise<void>((resolve) => void clock.after(ms, resolve))
   const { pool } = lending<string>(clock, { queueLimit: 10, queueMs: 120_000 }, Number.POSITIVE_INFINITY)
-  pool.admit([{ id: 'key 1', secret: 'a', rank: 0, create: () => 'a' }])
+  pool.setMembers([{ id: 'key 1', secret: 'a', rank: 0, create: () => 'a' }])
   const answered: number[] = []
   let running = 0
   let refusals = 0
 
   const run = async (number: number) => {
     const signal = new AbortController().signal
-    const nobody = () => new GatewayError('upstream-auth', 'no key')
-    const turn = pool.turn({ model: 'glm-4.7', caller: 'key', fits: () => true, signal, nobody, annotate: () => {} })
+    const noneAccepts = () => new GatewayError('upstream-auth', 'no key')
+    const turn = pool.ticket({
+      model: 'glm-4.7',
+      caller: 'key',
+      accepts: () => true,
+      signal,
+      noneAccepts,
+      annotate: () => {},
+    })
     for (;;) {
       const lease = await turn.lease()
       if (running === room) {
         await passed(refusalMs(refusals++))
-        lease.refuse('busy', new GatewayError('rate-limited', 'busy'))
+        lease.reportFailure('concurrency-limited', new GatewayError('rate-limited', 'concurrency-limited'))
         continue
       }
       running++
       answered.push(number)
       await passed(answerMs / 2)
-      lease.works()
+      lease.reportSuccess()
       await passed(answerMs / 2)
       running--
       return lease.release()

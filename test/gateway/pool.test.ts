@@ -7,14 +7,14 @@ import {
   type Lease,
   poolGauges,
   type Refusal,
-  type Turn,
-  type TurnOptions,
+  type Ticket,
+  type TicketOptions,
 } from '../../src/core/pool.ts'
 import { createPool, type QueueLimits, type Wait } from '../../src/gateway/pool.ts'
 import { type ManualClock, manualClock } from '../support/clock.ts'
 import { lending } from '../support/pool.ts'
 
-const busy = new GatewayError('rate-limited', 'busy', { retryAfterMs: 15_000 })
+const busy = new GatewayError('rate-limited', 'concurrency-limited', { retryAfterMs: 15_000 })
 const refused = new GatewayError('upstream-auth', 'not accepted')
 const spent = new GatewayError('quota-exhausted', 'used up', { retryAfterMs: 3_600_000 })
 
@@ -27,23 +27,23 @@ function setUp(keys: string[] = ['a'], limits: Partial<QueueLimits> = {}, random
     random,
     limits: () => ({ queueLimit: 100, queueMs: 120_000, ...limits }),
     startLimit,
-    tell: (wait) => void told.push(wait),
+    onLongWait: (wait) => void told.push(wait),
   })
   const notes: string[] = []
   const members = (names: string[]) =>
     names.map((key, place) => ({ id: `key ${place + 1}`, secret: key, rank: 0, create: () => key }))
-  pool.admit(members(keys))
-  const turn = (more: Partial<TurnOptions<string>> = {}) =>
-    pool.turn({
+  pool.setMembers(members(keys))
+  const turn = (more: Partial<TicketOptions<string>> = {}) =>
+    pool.ticket({
       model: 'glm-4.7',
       caller: 'alice',
-      fits: () => true,
+      accepts: () => true,
       signal: new AbortController().signal,
-      nobody: () => new GatewayError('upstream-auth', 'no key', { code: 'no_api_key' }),
+      noneAccepts: () => new GatewayError('upstream-auth', 'no key', { code: 'no_api_key' }),
       annotate: (annotate) => void notes.push(annotate),
       ...more,
     })
-  const lease = (more: Partial<TurnOptions<string>> = {}) => turn(more).lease()
+  const lease = (more: Partial<TicketOptions<string>> = {}) => turn(more).lease()
   const stateOf = (place = 0) => pool.snapshot().credentials[place]
   return { clock, pool, notes, told, members, turn, lease, stateOf }
 }
@@ -76,24 +76,24 @@ describe('whose turn it is', () => {
 
   test('the lowest rank serves while it is not parked, however busy it is', async () => {
     const { clock, pool, lease } = setUp()
-    pool.admit([
+    pool.setMembers([
       { id: 'mine', secret: 'mine', rank: 0, create: () => 'mine' },
       { id: 'guest', secret: 'guest', rank: 1, create: () => 'guest' },
     ])
     const first = await lease()
-    first.refuse('busy', busy)
+    first.reportFailure('concurrency-limited', busy)
     const waiting = lease()
     expect(await now(waiting)).toBe('waiting')
     clock.advance(10_000)
     const second = await waiting
     expect(second.credential).toBe('mine')
-    second.refuse('dead', refused)
+    second.reportFailure('invalid-credential', refused)
     expect(await credentialOf(lease())).toBe('guest')
   })
 
   test('nobody who fits is told in the words of the upstream', async () => {
     const { lease } = setUp(['a'])
-    expect(await now(lease({ fits: () => false }))).toBe('no_api_key')
+    expect(await now(lease({ accepts: () => false }))).toBe('no_api_key')
     expect(await now(setUp([]).lease())).toBe('no_api_key')
   })
 })
@@ -104,8 +104,8 @@ describe('the limit', () => {
     const leases = await Promise.all(Array.from({ length: 500 }, () => lease()))
     expect(stateOf()).toMatchObject({ inFlight: 500, limit: Number.POSITIVE_INFINITY })
     expect(poolGauges(pool.snapshot())).not.toHaveProperty('limit')
-    leases[0]?.works()
-    leases[1]?.refuse('busy', busy)
+    leases[0]?.reportSuccess()
+    leases[1]?.reportFailure('concurrency-limited', busy)
     expect(stateOf()).toMatchObject({ inFlight: 499, limit: Number.POSITIVE_INFINITY, limits: { 'glm-4.7': 499 } })
     expect(poolGauges(pool.snapshot())).toMatchObject({ limit: 499 })
   })
@@ -115,7 +115,7 @@ describe('the limit', () => {
     const leases = await Promise.all(Array.from({ length: 8 }, () => lease()))
     const ninth = lease()
     expect(await now(ninth)).toBe('waiting')
-    leases[0]?.works()
+    leases[0]?.reportSuccess()
     await ninth
     expect(stateOf()).toMatchObject({ inFlight: 9, limit: 9, state: 'ready' })
   })
@@ -123,12 +123,12 @@ describe('the limit', () => {
   test('is what was not refused, and is probed again a minute later', async () => {
     const { clock, lease, stateOf } = setUp()
     const [one, two, three] = [await lease(), await lease(), await lease()]
-    three.refuse('busy', busy)
+    three.reportFailure('concurrency-limited', busy)
     expect(stateOf()).toMatchObject({ inFlight: 2, limit: 8, limits: { 'glm-4.7': 2 }, state: 'ready' })
-    one.works()
+    one.reportSuccess()
     expect(stateOf()?.limits).toEqual({ 'glm-4.7': 2 })
     clock.advance(60_000)
-    two.works()
+    two.reportSuccess()
     expect(stateOf()?.limits).toEqual({ 'glm-4.7': 3 })
   })
 
@@ -136,26 +136,26 @@ describe('the limit', () => {
     const { clock, lease, stateOf } = setUp()
     for (const seconds of [10, 20, 40, 60, 60]) {
       const alone = await lease()
-      alone.refuse('busy', busy)
+      alone.reportFailure('concurrency-limited', busy)
       const coolingModels = { 'glm-4.7': seconds * 1000 }
       expect(stateOf()).toMatchObject({ limits: { 'glm-4.7': 1 }, state: 'ready', coolingModels })
       clock.advance(seconds * 1000)
     }
     const works = await lease()
-    works.works()
+    works.reportSuccess()
     expect(stateOf()).toMatchObject({ state: 'ready', coolingModels: {} })
   })
 
   test('of a whole account that is refused alone has all its models rest', async () => {
     const { clock, lease, stateOf } = setUp()
     const alone = await lease()
-    alone.refuse('account-busy', busy)
+    alone.reportFailure('account-concurrency-limited', busy)
     expect(stateOf()).toMatchObject({ limit: 1, limits: {}, state: 'cooling', waitingMs: 10_000 })
     const other = lease({ model: 'glm-4.6' })
     expect(await now(other)).toBe('waiting')
     clock.advance(10_000)
     const trial = await other
-    trial.works()
+    trial.reportSuccess()
     expect(stateOf()?.state).toBe('ready')
     expect(await now(lease())).toBe('waiting') // one at a time, whatever the model
   })
@@ -164,14 +164,14 @@ describe('the limit', () => {
     const { lease, stateOf } = setUp(['a'], {}, () => 0, Number.POSITIVE_INFINITY)
     const many = await Promise.all(Array.from({ length: 3 }, () => lease()))
     const other = await lease({ model: 'glm-4.6' })
-    many[2]?.refuse('busy', busy)
+    many[2]?.reportFailure('concurrency-limited', busy)
     expect(stateOf()?.limits).toEqual({ 'glm-4.7': 2 })
     const waiting = lease()
     expect(await now(waiting)).toBe('waiting')
     const others = await Promise.all(Array.from({ length: 5 }, () => lease({ model: 'glm-4.6' })))
     // It was refused alone, though other models are under way.
     const lone = await lease({ model: 'glm-5' })
-    lone.refuse('busy', busy)
+    lone.reportFailure('concurrency-limited', busy)
     expect(stateOf()).toMatchObject({ inFlight: 8, state: 'ready', coolingModels: { 'glm-5': 10_000 } })
     expect(await now(lease({ model: 'glm-5' }))).toBe('waiting')
     for (const one of [other, ...others]) one.release()
@@ -183,7 +183,7 @@ describe('the limit', () => {
   test('of the account and of the model hold together', async () => {
     const { lease, stateOf } = setUp(['a'], {}, () => 0, 3)
     const [one, two] = [await lease(), await lease()]
-    two.refuse('busy', busy)
+    two.reportFailure('concurrency-limited', busy)
     await lease({ model: 'glm-4.6' })
     await lease({ model: 'glm-4.6' })
     expect(stateOf()).toMatchObject({ inFlight: 3, limit: 3, limits: { 'glm-4.7': 1 } })
@@ -205,7 +205,7 @@ describe('the limit', () => {
     const { clock, lease, stateOf } = setUp()
     for (let number = 0; number < 250; number++) {
       const made = await lease({ model: `glm-${number}` })
-      made.refuse(number % 2 ? 'busy' : 'unfit', busy)
+      made.reportFailure(number % 2 ? 'concurrency-limited' : 'model-unavailable', busy)
       clock.advance(1)
     }
     const { limits = {}, coolingModels = {}, withoutModels = [] } = stateOf() ?? {}
@@ -217,19 +217,19 @@ describe('the limit', () => {
   test('chance draws the rests out, by half at most', async () => {
     const { lease, stateOf } = setUp(['a'], {}, () => 1)
     const alone = await lease()
-    alone.refuse('busy', busy)
+    alone.reportFailure('concurrency-limited', busy)
     expect(stateOf()?.coolingModels).toEqual({ 'glm-4.7': 15_000 })
   })
 
   test('after a rest one call finds out, and the others wait for it', async () => {
     const { clock, lease, stateOf } = setUp(['a'])
     const some = await Promise.all(Array.from({ length: 3 }, () => lease()))
-    for (const one of some) one.refuse('overloaded', busy)
+    for (const one of some) one.reportFailure('model-overloaded', busy)
     const [first, second] = [lease(), lease()]
     clock.advance(10_000)
     const trial = await first
     expect(await now(second)).toBe('waiting')
-    trial.works()
+    trial.reportSuccess()
     expect(await now(second)).toBe('waiting') // one at a time, as it has learned
     trial.release()
     await second
@@ -241,12 +241,12 @@ describe('parked', () => {
   test('until the time the upstream has named, and every refusal says what is left of it', async () => {
     const { clock, lease, pool } = setUp()
     const first = await lease()
-    first.refuse('dead', spent, 3_600_000)
+    first.reportFailure('invalid-credential', spent, 3_600_000)
     clock.advance(600_000)
     await expect(lease()).rejects.toMatchObject({ kind: 'quota-exhausted', retryAfterMs: 3_000_000 })
-    expect(pool.verdict()).toMatchObject({ kind: 'quota-exhausted', retryAfterMs: 3_000_000 })
+    expect(pool.availabilityError()).toMatchObject({ kind: 'quota-exhausted', retryAfterMs: 3_000_000 })
     clock.advance(3_000_000)
-    expect(pool.verdict()).toBeUndefined()
+    expect(pool.availabilityError()).toBeUndefined()
     expect(await credentialOf(lease())).toBe('a')
   })
 
@@ -256,7 +256,7 @@ describe('parked', () => {
   ])('for as long as was named, though the date is set %s', async (_how, shift) => {
     const { clock, lease } = setUp()
     const first = await lease()
-    first.refuse('dead', spent, 3_600_000)
+    first.reportFailure('invalid-credential', spent, 3_600_000)
     clock.setDate(clock.now() + shift)
     clock.advance(2_900_000)
     await expect(lease()).rejects.toMatchObject({ kind: 'quota-exhausted' })
@@ -267,7 +267,7 @@ describe('parked', () => {
   test('until the date that was named where the machine slept over it', async () => {
     const { clock, lease } = setUp()
     const first = await lease()
-    first.refuse('dead', spent, 3_600_000)
+    first.reportFailure('invalid-credential', spent, 3_600_000)
     clock.setDate(clock.now() + 3_600_000 - 1)
     expect(await now(lease())).toBe('quota_exhausted')
     clock.setDate(clock.now() + 1)
@@ -277,7 +277,7 @@ describe('parked', () => {
   test('until that date where it slept far beyond it', async () => {
     const { clock, lease } = setUp()
     const first = await lease()
-    first.refuse('dead', spent, 3_600_000)
+    first.reportFailure('invalid-credential', spent, 3_600_000)
     clock.setDate(clock.now() + 8 * 3_600_000)
     expect(await credentialOf(lease())).toBe('a')
   })
@@ -286,7 +286,7 @@ describe('parked', () => {
     const { clock, lease, stateOf } = setUp()
     for (const minutes of [1, 2, 4, 8, 16, 30, 30]) {
       const trial = await lease()
-      trial.refuse('dead', refused)
+      trial.reportFailure('invalid-credential', refused)
       expect(stateOf()).toMatchObject({ state: 'parked', waitingMs: minutes * 60_000 })
       clock.advance(minutes * 60_000)
       expect(stateOf()?.state).toBe('trial')
@@ -296,19 +296,19 @@ describe('parked', () => {
   test('while one call tries a parked one again, others wait for what it finds', async () => {
     const { clock, lease } = setUp()
     const first = await lease()
-    first.refuse('dead', refused)
+    first.reportFailure('invalid-credential', refused)
     clock.advance(60_000)
     const trial = await lease()
     const other = lease()
     expect(await now(other)).toBe('waiting')
-    trial.refuse('dead', refused)
+    trial.reportFailure('invalid-credential', refused)
     expect(await now(other)).toBe('upstream_auth')
   })
 
   test('a trial whose caller leaves is left to the next', async () => {
     const { clock, lease } = setUp()
     const first = await lease()
-    first.refuse('dead', refused)
+    first.reportFailure('invalid-credential', refused)
     clock.advance(60_000)
     const trial = await lease()
     trial.release()
@@ -321,17 +321,17 @@ describe('parked', () => {
   ])('no sooner back for what a call of before is refused %s', async (_how, forMs) => {
     const { clock, lease, stateOf } = setUp()
     const [one, two] = [await lease(), await lease()]
-    one.refuse('dead', spent, 3_600_000)
+    one.reportFailure('invalid-credential', spent, 3_600_000)
     clock.advance(1_000)
-    two.refuse('dead', refused, forMs)
+    two.reportFailure('invalid-credential', refused, forMs)
     expect(stateOf()).toMatchObject({ state: 'parked', waitingMs: 3_599_000 })
   })
 
   test('later back where a call of before is told a longer time', async () => {
     const { lease, stateOf } = setUp()
     const [one, two] = [await lease(), await lease()]
-    one.refuse('dead', refused)
-    two.refuse('dead', spent, 3_600_000)
+    one.reportFailure('invalid-credential', refused)
+    two.reportFailure('invalid-credential', spent, 3_600_000)
     expect(stateOf()).toMatchObject({ state: 'parked', waitingMs: 3_600_000 })
   })
 
@@ -339,17 +339,17 @@ describe('parked', () => {
     const { lease, pool, stateOf } = setUp()
     const [one, two, three] = [await lease(), await lease(), await lease()]
     one.release()
-    two.refuse('account-busy', busy)
+    two.reportFailure('account-concurrency-limited', busy)
     // The last one under way, and refused at once for the same reason.
-    three.refuse('account-busy', busy)
+    three.reportFailure('account-concurrency-limited', busy)
     expect(stateOf()).toMatchObject({ state: 'cooling', waitingMs: 10_000 })
-    expect(pool.verdict()).toBeUndefined()
+    expect(pool.availabilityError()).toBeUndefined()
   })
 
   test('for one model only, where only that is refused', async () => {
     const { lease, stateOf } = setUp()
     const first = await lease()
-    first.refuse('unfit', refused)
+    first.reportFailure('model-unavailable', refused)
     expect(await now(lease())).toBe('upstream_auth')
     expect(stateOf()).toMatchObject({ state: 'ready', withoutModels: ['glm-4.7'] })
     await lease({ model: 'glm-4.6' })
@@ -358,17 +358,17 @@ describe('parked', () => {
   test('a call of before does not bring a parked credential back', async () => {
     const { lease, pool } = setUp()
     const [one, two] = [await lease(), await lease()]
-    one.refuse('dead', refused)
-    two.works()
+    one.reportFailure('invalid-credential', refused)
+    two.reportSuccess()
     two.release()
-    expect(pool.verdict()).toBe(refused)
+    expect(pool.availabilityError()).toBe(refused)
   })
 
   test('of several, the one that says when it is over is told', async () => {
     const { lease } = setUp(['a', 'b'])
     const [one, two] = [await lease(), await lease()]
-    one.refuse('dead', refused)
-    two.refuse('dead', spent, 3_600_000)
+    one.reportFailure('invalid-credential', refused)
+    two.reportFailure('invalid-credential', spent, 3_600_000)
     await expect(lease()).rejects.toMatchObject({ kind: 'quota-exhausted' })
   })
 })
@@ -419,7 +419,7 @@ describe('callers', () => {
   test('do not wait for a model that another one waits for', async () => {
     const { lease } = setUp(['a'], {}, () => 0, Number.POSITIVE_INFINITY)
     const [held, refusedOne] = [await lease({ caller: 'alice' }), await lease({ caller: 'alice' })]
-    refusedOne.refuse('busy', busy)
+    refusedOne.reportFailure('concurrency-limited', busy)
     const alice = lease({ caller: 'alice' })
     await lease({ caller: 'bob', model: 'glm-4.6' })
     expect(await now(alice)).toBe('waiting')
@@ -435,7 +435,7 @@ describe('callers', () => {
     const bob = lease({ caller: 'bob' })
     one.release()
     const refusedOne = await first
-    refusedOne.refuse('busy', busy)
+    refusedOne.reportFailure('concurrency-limited', busy)
     const again = place.lease()
     expect(await Promise.all([again, second, bob].map((call) => now(call)))).toEqual(['waiting', 'waiting', 'waiting'])
     two.release()
@@ -489,7 +489,7 @@ describe('the queue', () => {
     const place = turn()
     const refusedOne = await place.lease()
     const [other] = [await lease()]
-    refusedOne.refuse('busy', busy)
+    refusedOne.reportFailure('concurrency-limited', busy)
     const late = lease()
     const again = place.lease()
     expect(await now(late)).toBe('waiting')
@@ -522,7 +522,7 @@ describe('the queue', () => {
     const place = turn()
     const [first] = [await place.lease(), await lease()]
     expect(await now(lease())).toBe('queue_timeout')
-    first.refuse('busy', busy)
+    first.reportFailure('concurrency-limited', busy)
     expect(await now(place.lease())).toBe('rate_limited')
   })
 
@@ -531,7 +531,7 @@ describe('the queue', () => {
     const place = turn()
     const inside = await place.lease()
     const other = await lease()
-    inside.refuse('busy', busy)
+    inside.reportFailure('concurrency-limited', busy)
     const waiting = lease()
     expect(await now(lease())).toBe('queue_full')
     const back = place.lease()
@@ -546,7 +546,7 @@ describe('the queue', () => {
     const place = turn()
     const first = await place.lease()
     const other = await lease()
-    first.refuse('busy', busy)
+    first.reportFailure('concurrency-limited', busy)
     const [again, fresh] = [place.lease(), lease()]
     clock.advance(119_999)
     expect(await now(fresh)).toBe('waiting')
@@ -560,7 +560,7 @@ describe('the queue', () => {
     const { clock, lease, pool, turn } = setUp()
     const place = turn()
     const first = await place.lease()
-    first.refuse('busy', busy)
+    first.reportFailure('concurrency-limited', busy)
     const leaving = new AbortController()
     const waiting = lease({ signal: leaving.signal })
     clock.advance(2_000)
@@ -575,7 +575,7 @@ describe('the queue', () => {
     const { clock, notes, turn } = setUp()
     const place = turn()
     const first = await place.lease()
-    first.refuse('busy', busy)
+    first.reportFailure('concurrency-limited', busy)
     const again = place.lease()
     clock.advance(10_000)
     await again
@@ -587,7 +587,7 @@ test('a closed pool sends away who waits and who comes, at once; who holds a cre
   const { clock, lease, pool, stateOf } = setUp()
   const stopping = new GatewayError('overloaded', 'Stopping.', { retryAfterMs: 5_000 })
   const held = await lease()
-  held.refuse('busy', busy)
+  held.reportFailure('concurrency-limited', busy)
   const waiting = [lease(), lease()]
   pool.close(stopping)
   for (const one of [...waiting, lease()]) await expect(one).rejects.toBe(stopping)
@@ -602,7 +602,7 @@ describe('a call that waits for three seconds is told of', () => {
     const place = turn()
     const first = await place.lease()
     const second = await lease()
-    first.refuse('busy', busy)
+    first.reportFailure('concurrency-limited', busy)
     const [again, fresh] = [place.lease(), lease()]
     clock.advance(2_999)
     expect(told).toEqual([])
@@ -613,7 +613,7 @@ describe('a call that waits for three seconds is told of', () => {
     ])
     clock.advance(60_000)
     second.release()
-    ;(await again).refuse('busy', busy)
+    ;(await again).reportFailure('concurrency-limited', busy)
     void place.lease()
     clock.advance(5_000)
     expect(await now(fresh)).toBe('waiting')
@@ -624,11 +624,14 @@ describe('a call that waits for three seconds is told of', () => {
     const { clock, told, lease, turn } = setUp(['a'])
     const place = turn()
     const [first, second] = [await place.lease(), await lease()]
-    first.refuse('busy', busy)
+    first.reportFailure('concurrency-limited', busy)
     const again = place.lease()
     clock.advance(2_000)
     second.release()
-    ;(await again).refuse('overloaded', new GatewayError('rate-limited', 'overloaded', { code: 'model_overloaded' }))
+    ;(await again).reportFailure(
+      'model-overloaded',
+      new GatewayError('rate-limited', 'overloaded', { code: 'model_overloaded' }),
+    )
     void place.lease().catch(() => {})
     void lease().catch(() => {})
     clock.advance(1_000)
@@ -667,10 +670,10 @@ describe('the cost', () => {
       },
     }
     const { pool } = lending<string>(watched, { queueLimit: 5_000, queueMs: 120_000 }, startLimit)
-    pool.admit([{ id: 'key 1', secret: 'a', rank: 0, create: () => 'a' }])
-    const fits = () => ++count.fits > 0
+    pool.setMembers([{ id: 'key 1', secret: 'a', rank: 0, create: () => 'a' }])
+    const accepts = () => ++count.fits > 0
     const come = (signal = new AbortController().signal, caller = 'alice') =>
-      pool.turn({ model: 'glm-4.7', caller, fits, signal, nobody: () => refused, annotate: () => {} }).lease()
+      pool.ticket({ model: 'glm-4.7', caller, accepts, signal, noneAccepts: () => refused, annotate: () => {} }).lease()
     const cost = async (act: () => Promise<unknown>) => {
       Object.assign(count, { fits: 0, timers: 0 })
       await act()
@@ -684,7 +687,7 @@ describe('the cost', () => {
     expect(
       await cost(async () => {
         const lease = await come()
-        lease.works()
+        lease.reportSuccess()
         lease.release()
       }),
     ).toEqual({ fits: 1, timers: 0 })
@@ -719,7 +722,7 @@ describe('the cost', () => {
       expect(await now(other)).toBe('cancelled')
     })
     expect(left).toEqual({ fits: 3, timers: 0 })
-    expect(await cost(async () => first.works())).toEqual({ fits: 2, timers: 0 })
+    expect(await cost(async () => first.reportSuccess())).toEqual({ fits: 2, timers: 0 })
     expect(pool.snapshot().queue.length).toBe(waiting - 1) // its success had one more tried
     expect(await cost(async () => first.release())).toEqual({ fits: 2, timers: 0 })
     expect(pool.snapshot().queue.length).toBe(waiting - 2)
@@ -730,14 +733,14 @@ describe('a change of the members', () => {
   test('keeps what is lent and learned of those who stay, and has parked ones tried again', async () => {
     const { lease, members, pool } = setUp(['a', 'b'])
     const [one, two] = [await lease(), await lease()]
-    two.refuse('dead', refused)
-    expect(pool.admit(members(['c', 'b', 'a']))).toEqual(['c', 'b', 'a'])
+    two.reportFailure('invalid-credential', refused)
+    expect(pool.setMembers(members(['c', 'b', 'a']))).toEqual(['c', 'b', 'a'])
     expect(pool.snapshot().credentials.map(({ id, state, inFlight }) => [id, state, inFlight])).toEqual([
       ['key 1', 'ready', 0],
       ['key 2', 'trial', 0],
       ['key 3', 'ready', 1],
     ])
-    pool.admit(members(['c']))
+    pool.setMembers(members(['c']))
     one.release()
     expect(await credentialOf(lease())).toBe('c')
   })
@@ -746,11 +749,11 @@ describe('a change of the members', () => {
     const { lease, members, pool } = setUp(['a'], {}, () => 0, 1)
     await lease()
     const [onlyA, notA, anybody] = [
-      lease({ fits: (key) => key === 'a' }),
-      lease({ fits: (key) => key !== 'b' }),
+      lease({ accepts: (key) => key === 'a' }),
+      lease({ accepts: (key) => key !== 'b' }),
       lease(),
     ]
-    pool.admit(members(['b', 'c', 'd']))
+    pool.setMembers(members(['b', 'c', 'd']))
     expect(await now(onlyA)).toBe('no_api_key')
     expect(await credentialOf(notA)).toBe('c')
     expect(await credentialOf(anybody)).toBe('b')
@@ -759,9 +762,9 @@ describe('a change of the members', () => {
   test('serves those who wait', async () => {
     const { lease, members, pool } = setUp(['a'])
     const alone = await lease()
-    alone.refuse('busy', busy)
+    alone.reportFailure('concurrency-limited', busy)
     const waiting = lease()
-    pool.admit(members(['a', 'b']))
+    pool.setMembers(members(['a', 'b']))
     await waiting
   })
 })
@@ -770,7 +773,7 @@ test('the gauges are numbers under fixed names', async () => {
   const { lease, pool } = setUp(['a', 'b'])
   await lease()
   const other = await lease()
-  other.refuse('dead', refused)
+  other.reportFailure('invalid-credential', refused)
   expect(poolGauges(pool.snapshot())).toEqual({
     queued: 0,
     queue_oldest_seconds: 0,
@@ -802,7 +805,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('refuse' as const),
       nth,
-      refusal: fc.constantFrom<Refusal>('busy', 'account-busy', 'overloaded', 'dead', 'unfit'),
+      refusal: fc.constantFrom<Refusal>(
+        'concurrency-limited',
+        'account-concurrency-limited',
+        'model-overloaded',
+        'invalid-credential',
+        'model-unavailable',
+      ),
       again: fc.boolean(),
     }),
   },
@@ -812,7 +821,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 interface Caller {
   name: string
   model: string
-  place: Turn<string>
+  place: Ticket<string>
   leaving: AbortController
   state: 'waiting' | 'holding' | 'gone'
   lease?: Lease<string>
@@ -847,21 +856,21 @@ test('whatever happens: no more leases than the limits, which no refusal raises;
           const caller = holding[taken.nth % Math.max(1, holding.length)]
           const lease = caller?.lease
           if (caller === undefined || lease === undefined) return
-          if (taken.do === 'works') return lease.works()
+          if (taken.do === 'works') return lease.reportSuccess()
           caller.state = 'gone'
           if (taken.do !== 'refuse') return lease.release()
           const until = clock.monotonic() + 45_000
           const before = pool.snapshot().credentials
           for (const { passedBy } of callers) passedBy.set(caller.name, (passedBy.get(caller.name) ?? 0) - 1)
-          lease.refuse(taken.refusal, busy, 45_000)
+          lease.reportFailure(taken.refusal, busy, 45_000)
           for (const [place, after] of pool.snapshot().credentials.entries()) {
             const known = before[place] ?? after
             expect(after.limit).toBeLessThanOrEqual(known.limit)
             for (const name of ['glm-4.7', 'glm-4.6'])
               expect(limitsOf(after)(name)).toBeLessThanOrEqual(limitsOf(known)(name))
           }
-          if (taken.refusal === 'dead') parkedUntil.set(lease.credential, until)
-          if (taken.refusal === 'unfit') parkedUntil.set(`${lease.credential} ${caller.model}`, until)
+          if (taken.refusal === 'invalid-credential') parkedUntil.set(lease.credential, until)
+          if (taken.refusal === 'model-unavailable') parkedUntil.set(`${lease.credential} ${caller.model}`, until)
           if (taken.again) ask(caller)
         }
 
@@ -938,7 +947,7 @@ async function settleAll(clock: ManualClock, callers: Caller[]): Promise<void> {
   for (let round = 0; round < 30; round++) {
     for (const caller of callers.filter(({ state }) => state === 'holding')) {
       caller.state = 'gone'
-      caller.lease?.works()
+      caller.lease?.reportSuccess()
       caller.lease?.release()
     }
     clock.advance(10_000)

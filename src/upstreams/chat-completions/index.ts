@@ -54,7 +54,7 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
     rules,
     ...(profile.takesAnyToolName ? { takesAnyToolName: true } : {}),
   })
-  deps.pool.admit(
+  deps.pool.setMembers(
     keys.map((key, place) => ({
       id: key === '' ? id : `key ${place + 1}`,
       secret: `${baseUrl} ${key}`,
@@ -82,7 +82,7 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
 
   /** One key that works is enough; else the first one's reason. */
   async function check(signal: AbortSignal): Promise<void> {
-    const parked = deps.pool.verdict()
+    const parked = deps.pool.availabilityError()
     if (parked !== undefined) throw parked
     let reason = errors.noKey()
     for (const [place, key] of keys.entries()) {

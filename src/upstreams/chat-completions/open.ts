@@ -82,7 +82,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const { signal, annotate: note, caller } = job.call
     tellLimits(job)
     const model = job.model.upstreamId
-    const turn = pool.turn({ model, caller, fits: () => true, signal, nobody: errors.noKey, annotate: note })
+    const turn = pool.ticket({ model, caller, accepts: () => true, signal, noneAccepts: errors.noKey, annotate: note })
     const tried = new Set<Remedy>()
 
     for (;;) {
@@ -95,13 +95,13 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       }
       const remedy = remedyFor(outcome, job, errors)
       if (outcome instanceof GatewayError && isRefusal(remedy)) {
-        lease.refuse(remedy, outcome, goodAgainAfterMs(outcome))
+        lease.reportFailure(remedy, outcome, goodAgainAfterMs(outcome))
         note(`${lease.id}: ${outcome.code}`)
         continue
       }
       const isLast = remedy === 'none' || tried.has(remedy) || tried.size === maxRetries
       if (!(outcome instanceof GatewayError) && isLast) {
-        lease.works()
+        lease.reportSuccess()
         void outcome.closed.then(lease.release)
         return outcome
       }
@@ -169,7 +169,11 @@ function tellLimits({ call, model }: Job): void {
 /** What the pool deals with; it costs no retry, for nothing has been carried out. */
 function isRefusal(remedy: Remedy): remedy is Refusal {
   return (
-    remedy === 'busy' || remedy === 'account-busy' || remedy === 'overloaded' || remedy === 'dead' || remedy === 'unfit'
+    remedy === 'concurrency-limited' ||
+    remedy === 'account-concurrency-limited' ||
+    remedy === 'model-overloaded' ||
+    remedy === 'invalid-credential' ||
+    remedy === 'model-unavailable'
   )
 }
 

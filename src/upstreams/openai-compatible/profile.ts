@@ -121,14 +121,14 @@ function failures(id: string) {
       statuses: [401, 403],
       kind: 'upstream-auth',
       message: `${id} does not accept the key. Check keys of ${id} in [[upstreams]].`,
-      remedy: 'dead',
+      remedy: 'invalid-credential',
     },
     {
       code: 'insufficient_quota',
       statuses: [402],
       kind: 'quota-exhausted',
       message: `The account behind this key has no balance at ${id}. Add to it, or use another key.`,
-      remedy: 'dead',
+      remedy: 'invalid-credential',
     },
     {
       code: 'upstream_wrong_address',
@@ -149,7 +149,7 @@ function failures(id: string) {
       statuses: [429],
       kind: 'rate-limited',
       message: `${id} takes no more calls of this model just now. Wait a moment, or send fewer at a time.`,
-      remedy: 'busy',
+      remedy: 'concurrency-limited',
       facts: { retryAfterMs: 5_000 },
     },
     {
@@ -157,7 +157,7 @@ function failures(id: string) {
       statuses: [529],
       kind: 'rate-limited',
       message: `The model is overloaded at ${id}. Wait a minute, or choose another model.`,
-      remedy: 'overloaded',
+      remedy: 'model-overloaded',
       facts: { retryAfterMs: 30_000 },
     },
     {

@@ -40,14 +40,14 @@ function failures({ keys, base }: SettingNames): Failure[] {
       statuses: [401],
       kind: 'upstream-auth',
       message: `Z.AI does not accept the API key. Check that ${keys} is whole and still valid, and that ${base} names the service it is from.`,
-      remedy: 'dead',
+      remedy: 'invalid-credential',
     },
     {
       code: 'upstream_account_inactive',
       codes: ['1110', '1111', '1112', '1120', '1121'],
       kind: 'upstream-blocked',
       message: `The Z.AI account behind this API key is inactive, locked or overdue. Sign in to its console to see why, or use another key (${keys}).`,
-      remedy: 'dead',
+      remedy: 'invalid-credential',
     },
     {
       code: 'insufficient_quota',
@@ -58,7 +58,7 @@ function failures({ keys, base }: SettingNames): Failure[] {
         'The Z.AI account behind this API key has neither balance nor a package for this call. If it has, the key belongs to another service: ' +
         `keys of a coding plan need ${base}=coding (or bigmodel-coding), all others ${base}=general (or bigmodel).`,
       // Models that cost nothing go on working.
-      remedy: 'unfit',
+      remedy: 'model-unavailable',
     },
     {
       code: 'upstream_error',
@@ -91,7 +91,7 @@ function failures({ keys, base }: SettingNames): Failure[] {
       statuses: [403],
       kind: 'upstream-blocked',
       message: 'The plan of this Z.AI account does not include the model. Choose another model, or use another key.',
-      remedy: 'unfit',
+      remedy: 'model-unavailable',
     },
     {
       code: 'context_length_exceeded',
@@ -116,7 +116,7 @@ function failures({ keys, base }: SettingNames): Failure[] {
       kind: 'rate-limited',
       message:
         'Z.AI allows no more calls of this model at a time with this key. Wait a moment, send fewer at a time, or add keys.',
-      remedy: 'busy',
+      remedy: 'concurrency-limited',
       facts: { retryAfterMs: 15_000 },
     },
     {
@@ -124,7 +124,7 @@ function failures({ keys, base }: SettingNames): Failure[] {
       codes: ['1305', '1312'],
       kind: 'rate-limited',
       message: 'The model is overloaded at Z.AI. Wait a minute, or choose another model.',
-      remedy: 'overloaded',
+      remedy: 'model-overloaded',
       // It lasts for minutes, but the vendors' SDKs obey only waits shorter than one.
       facts: { retryAfterMs: 30_000 },
     },
@@ -133,35 +133,35 @@ function failures({ keys, base }: SettingNames): Failure[] {
       codes: ['1304', '1308', '1310'],
       kind: 'quota-exhausted',
       message: 'The usage limit of this Z.AI account is reached.',
-      remedy: 'dead',
+      remedy: 'invalid-credential',
     },
     {
       code: 'plan_expired',
       codes: ['1309'],
       kind: 'quota-exhausted',
       message: `The coding plan of this Z.AI account has expired. Renew it, or use another key (${keys}).`,
-      remedy: 'dead',
+      remedy: 'invalid-credential',
     },
     {
       code: 'fair_use_limit',
       codes: ['1313'],
       kind: 'upstream-blocked',
       message: `Z.AI says that the use of this plan is not within its fair use policy. Sign in to its console, or use a key with a balance and ${base}=general.`,
-      remedy: 'dead',
+      remedy: 'invalid-credential',
     },
     {
       code: 'quota_used_up',
       codes: ['1316', '1317'],
       kind: 'quota-exhausted',
       message: `A package or quota of this Z.AI account is used up. Add to it in its console, or use another key (${keys}).`,
-      remedy: 'dead',
+      remedy: 'invalid-credential',
     },
     {
       code: 'account_limit_reached',
       codes: ['1314', '1315', '1318', '1319', '1320', '1321'],
       kind: 'quota-exhausted',
       message: 'A limit that the owner of this Z.AI account has set is reached. Ask the owner, or use another key.',
-      remedy: 'dead',
+      remedy: 'invalid-credential',
     },
     {
       code: 'upstream_wrong_address',

@@ -4,7 +4,11 @@ import type { Refusal } from '../../core/pool.ts'
 import { quote } from '../../core/redact.ts'
 
 /** What may be done as long as nothing was sent to the client: try once more, or have the pool find a session. */
-export type Remedy = Extract<Refusal, 'busy' | 'account-busy' | 'dead'> | 'new-version' | 'again' | 'none'
+export type Remedy =
+  | Extract<Refusal, 'concurrency-limited' | 'account-concurrency-limited' | 'invalid-credential'>
+  | 'new-version'
+  | 'again'
+  | 'none'
 
 /** What the backend said went wrong: its code where it gave one, its words, and the status of a plain HTTP answer. */
 interface Complaint {
@@ -113,8 +117,8 @@ const failures: Failure[] = [
 
 /** By the code of a GatewayError; what is not listed is not worth another try. */
 const remedies: Record<string, Remedy> = {
-  rate_limit_exceeded: 'account-busy',
-  upstream_auth_failed: 'dead',
+  rate_limit_exceeded: 'account-concurrency-limited',
+  upstream_auth_failed: 'invalid-credential',
   upstream_client_outdated: 'new-version',
   // A stale version brings these two as well.
   upstream_blocked: 'new-version',
@@ -129,7 +133,7 @@ const remedies: Record<string, Remedy> = {
 
 export function remedyOf(error: GatewayError): Remedy {
   const remedy = remedies[error.code] ?? 'none'
-  return remedy === 'account-busy' && isAboutModel(error.detail) ? 'busy' : remedy
+  return remedy === 'account-concurrency-limited' && isAboutModel(error.detail) ? 'concurrency-limited' : remedy
 }
 
 /** The error a frame of the stream carries. It may stand at four depths, as text or as an object. */

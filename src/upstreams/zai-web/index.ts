@@ -97,7 +97,7 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
         }),
     }),
     async check(signal) {
-      const parked = deps.pool.verdict()
+      const parked = deps.pool.availabilityError()
       if (parked !== undefined) throw parked
       await rooms.peek(signal)
     },

@@ -107,9 +107,9 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
         const remedy = remedyFor(outcome)
         // A picture the site no longer has may be what it stumbled over, whatever it says.
         if (outcome instanceof GatewayError && !isBusy(remedy)) uploads.forget(stay.session)
-        if (outcome instanceof GatewayError && (isBusy(remedy) || remedy === 'dead')) {
+        if (outcome instanceof GatewayError && (isBusy(remedy) || remedy === 'invalid-credential')) {
           // A guest is made for the asking, so that only one is asked for.
-          if (remedy === 'dead' && stay.session.kind === 'guest') {
+          if (remedy === 'invalid-credential' && stay.session.kind === 'guest') {
             if (isEnough(remedy, tried)) throw outcome
             tried.add(remedy)
           }
@@ -248,8 +248,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   }
 }
 
-function isBusy(remedy: Remedy): remedy is 'busy' | 'account-busy' {
-  return remedy === 'busy' || remedy === 'account-busy'
+function isBusy(remedy: Remedy): remedy is 'concurrency-limited' | 'account-concurrency-limited' {
+  return remedy === 'concurrency-limited' || remedy === 'account-concurrency-limited'
 }
 
 function isEnough(remedy: Remedy, tried: ReadonlySet<Remedy>): boolean {

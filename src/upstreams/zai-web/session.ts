@@ -54,7 +54,10 @@ export interface Stay {
   session: Session
   /** The site answers. */
   works(): void
-  refuse(refusal: 'busy' | 'account-busy' | 'dead', error: GatewayError): void
+  refuse(
+    refusal: 'concurrency-limited' | 'account-concurrency-limited' | 'invalid-credential',
+    error: GatewayError,
+  ): void
   /** The chat is over. When the last one leaves a guest, its chats are deleted, which frees the guest's slots. */
   leave(): void
 }
@@ -116,7 +119,7 @@ interface Guest {
  */
 export function sessions(options: SessionOptions): Sessions {
   const { site, clock, version, pool, anonymous, guestTtlMs, log } = options
-  const places = pool.admit([
+  const places = pool.setMembers([
     ...options.tokens.map((token, place) => member(0, `token ${place + 1}`, token, () => account('user', token))),
     ...(anonymous ? [member(1, 'guest', '', guests)] : []),
     ...(options.backupToken === undefined ? [] : [backupMember(options.backupToken)]),
@@ -146,13 +149,13 @@ export function sessions(options: SessionOptions): Sessions {
     // Places that could not say who they are; the next call may ask them again.
     const failed = new Set<Place>()
     let failure: GatewayError | undefined
-    const line = pool.turn({
+    const line = pool.ticket({
       model,
       caller,
       signal,
       annotate: note,
-      fits: (place) => !failed.has(place) && (guests || place.kind !== 'guest'),
-      nobody: nothingUsable,
+      accepts: (place) => !failed.has(place) && (guests || place.kind !== 'guest'),
+      noneAccepts: nothingUsable,
     })
     return {
       async enter() {
@@ -165,7 +168,7 @@ export function sessions(options: SessionOptions): Sessions {
             if (place.kind === 'guest') return guestStay(await enterGuest(place, signal), place, lease)
             const session = await sessionOfAccount(place, signal)
             if (session !== undefined) return accountStay(session, place, lease)
-            lease.refuse('dead', nothingUsable(), place.checkAt - clock.monotonic())
+            lease.reportFailure('invalid-credential', nothingUsable(), place.checkAt - clock.monotonic())
           } catch (thrown) {
             lease.release()
             if (signal.aborted) throw cancelled()
@@ -196,7 +199,7 @@ export function sessions(options: SessionOptions): Sessions {
   }
 
   function accountStay(session: Session, account: Account, lease: Lease<Place>): Stay {
-    const { id, works, release } = lease
+    const { id, reportSuccess: works, release } = lease
     return {
       id,
       session,
@@ -204,12 +207,12 @@ export function sessions(options: SessionOptions): Sessions {
       leave: release,
       refuse(refusal, error) {
         // A token that was rolled meanwhile has not been refused.
-        if (refusal === 'dead' && account.session !== session) return release()
-        if (refusal === 'dead') {
+        if (refusal === 'invalid-credential' && account.session !== session) return release()
+        if (refusal === 'invalid-credential') {
           account.checkAt = clock.monotonic() + checkedForMs
           bury(account, 'was refused')
         }
-        lease.refuse(refusal, error, refusal === 'dead' ? checkedForMs : undefined)
+        lease.reportFailure(refusal, error, refusal === 'invalid-credential' ? checkedForMs : undefined)
       },
     }
   }
@@ -225,7 +228,7 @@ export function sessions(options: SessionOptions): Sessions {
     return {
       id: lease.id,
       session: guest.session,
-      works: lease.works,
+      works: lease.reportSuccess,
       leave() {
         vacate()
         lease.release()
@@ -233,10 +236,10 @@ export function sessions(options: SessionOptions): Sessions {
       refuse(refusal, error) {
         vacate()
         // There are more guests where this one came from.
-        if (refusal === 'dead' && place.current === guest) place.current = undefined
-        if (refusal === 'dead' && place.spare === guest) place.spare = undefined
-        if (refusal === 'dead') lease.release()
-        else lease.refuse(refusal, error)
+        if (refusal === 'invalid-credential' && place.current === guest) place.current = undefined
+        if (refusal === 'invalid-credential' && place.spare === guest) place.spare = undefined
+        if (refusal === 'invalid-credential') lease.release()
+        else lease.reportFailure(refusal, error)
       },
     }
   }

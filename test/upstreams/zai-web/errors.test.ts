@@ -122,7 +122,7 @@ test('a client waits for its turn', () => {
 })
 
 test.each<[string, GatewayError | undefined, ReturnType<typeof remedyOf>]>([
-  ['a dead token', bodyError(401, '', ''), 'dead'],
+  ['a dead token', bodyError(401, '', ''), 'invalid-credential'],
   ['the firewall', bodyError(405, 'text/html', firewallPage), 'new-version'],
   ['an outdated client', frameError({ error: { code: 426 } }), 'new-version'],
   ['a rejected signature', frameError({ error: 'signature' }), 'new-version'],
@@ -131,9 +131,13 @@ test.each<[string, GatewayError | undefined, ReturnType<typeof remedyOf>]>([
   ['a failed connection', new GatewayError('upstream-unavailable', 'x'), 'again'],
   ['a captcha', frameError({ error: { code: 'FRONTEND_CAPTCHA_REQUIRED' } }), 'none'],
   ['a closed model', frameError({ error: { code: 403 } }), 'none'],
-  ['too many chats', frameError({ error: { code: 429 } }), 'account-busy'],
-  ['too many chats with the model', frameError({ error: { code: 'MODEL_CONCURRENCY_LIMIT' } }), 'busy'],
-  ['a model at capacity', frameError({ error: { code: 429, detail: 'It is currently at capacity.' } }), 'busy'],
+  ['too many chats', frameError({ error: { code: 429 } }), 'account-concurrency-limited'],
+  ['too many chats with the model', frameError({ error: { code: 'MODEL_CONCURRENCY_LIMIT' } }), 'concurrency-limited'],
+  [
+    'a model at capacity',
+    frameError({ error: { code: 429, detail: 'It is currently at capacity.' } }),
+    'concurrency-limited',
+  ],
   ['a long silence', new GatewayError('timeout', 'x'), 'none'],
 ])('%s has its remedy', (_name, error, remedy) => {
   expect(error && remedyOf(error)).toBe(remedy)

@@ -9,7 +9,7 @@ const auths = 'GET /api/v1/auths/'
 const cleanup = 'DELETE /api/v1/chats/'
 
 const notAccepted = new GatewayError('upstream-auth', 'not accepted')
-const busy = new GatewayError('rate-limited', 'busy')
+const busy = new GatewayError('rate-limited', 'concurrency-limited')
 
 const enter = (sessions: Sessions) => sessions.visit(wanted()).enter()
 const session = async (sessions: Sessions) => (await enter(sessions)).session
@@ -57,9 +57,9 @@ test('a refused guest is replaced, and refusing it twice spares its successor', 
   const { zai, open } = pool()
   const sessions = open()
   const [refused, refusedToo] = [await enter(sessions), await enter(sessions)]
-  refused.refuse('dead', notAccepted)
+  refused.refuse('invalid-credential', notAccepted)
   const next = await session(sessions)
-  refusedToo.refuse('dead', notAccepted)
+  refusedToo.refuse('invalid-credential', notAccepted)
   expect(next.token).not.toBe(refused.session.token)
   expect(await session(sessions)).toBe(next)
   expect(zai.to(auths)).toHaveLength(2)
@@ -142,7 +142,7 @@ test('a refused token is passed over and looked at again after half an hour', as
   const [alice, bob] = [zai.addAccount('Alice'), zai.addAccount('Bob')]
   const sessions = open({ tokens: [alice, bob] })
   const first = await enter(sessions)
-  first.refuse('dead', notAccepted)
+  first.refuse('invalid-credential', notAccepted)
   const names = [await session(sessions), await sessions.peek(signal)].map(({ userName }) => userName)
   expect(names).toEqual(['Bob', 'Bob'])
   clock.advance(30 * 60_000)
@@ -169,7 +169,7 @@ test.each([
   const backup = zai.addAccount('Backup')
   const sessions = open({ ...options, tokens: [dead], backupToken: backup })
   zai.revoke(dead)
-  zai.script(auths, json({ detail: 'no' }, 401), ...(mintings ? [json({ detail: 'busy' }, 503)] : []))
+  zai.script(auths, json({ detail: 'no' }, 401), ...(mintings ? [json({ detail: 'concurrency-limited' }, 503)] : []))
   expect(await sessions.peek(signal)).toMatchObject({ kind: 'backup', token: backup })
 })
 
@@ -187,7 +187,7 @@ test('a busy account keeps its calls: they wait, and no guest steps in', async (
   const sessions = open({ tokens: [zai.addAccount('Alice')] })
   const visit = sessions.visit(wanted())
   const first = await visit.enter()
-  first.refuse('busy', busy)
+  first.refuse('concurrency-limited', busy)
   const second = visit.enter()
   await settle()
   clock.advance(9_999)
@@ -200,7 +200,7 @@ test('a guest is not chosen for what guests may not do', async () => {
   const { zai, open } = pool()
   const sessions = open({ tokens: [zai.addAccount('Alice')] })
   const alice = await enter(sessions)
-  alice.refuse('dead', notAccepted)
+  alice.refuse('invalid-credential', notAccepted)
   expect((await session(sessions)).kind).toBe('guest')
   await expect(sessions.visit(wanted(false)).enter()).rejects.toBe(notAccepted)
 })
@@ -283,7 +283,7 @@ test('a guest that is refused by the last of its calls is not used again', async
   const { zai, open } = pool()
   const sessions = open()
   const refused = await enter(sessions)
-  refused.refuse('dead', notAccepted)
+  refused.refuse('invalid-credential', notAccepted)
   await settle()
   const next = await enter(sessions)
   next.leave()

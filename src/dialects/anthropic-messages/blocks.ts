@@ -130,11 +130,11 @@ export interface PlacedBlock {
  * The blocks of a content, whatever it is: lossy programs leave blocks null or without a type, send texts in place of
  * them, one block in place of many, or the bare value that a tool has given.
  */
-export function readBlocks(content: unknown, path: string, ignore: (name: string) => void): PlacedBlock[] {
-  if (Array.isArray(content)) return content.flatMap((one, index) => readBlocks(one, `${path}.${index}`, ignore))
+export function readBlocks(content: unknown, path: string, onIgnored: (name: string) => void): PlacedBlock[] {
+  if (Array.isArray(content)) return content.flatMap((one, index) => readBlocks(one, `${path}.${index}`, onIgnored))
   if (!isFields(content)) return jsonText(content) === '' ? [] : [{ block: textOf(jsonText(content)), path }]
   if (typeof content.type === 'string')
-    return [{ block: readBlock({ ...content, type: content.type }, path, ignore), path }]
+    return [{ block: readBlock({ ...content, type: content.type }, path, onIgnored), path }]
   const text = member(content, 'text') ?? JSON.stringify(content)
   return [{ block: textOf(text), path }]
 }
@@ -144,7 +144,7 @@ function textOf(text: string): Block {
 }
 
 /** Members that cannot be read are left out by name; without those it has to have, a block is of no type that is known. */
-function readBlock(block: OtherBlock, path: string, ignore: (name: string) => void): Block {
+function readBlock(block: OtherBlock, path: string, onIgnored: (name: string) => void): Block {
   const schema = schemaOf.get(block.type)
   if (schema === undefined || Value.Check(schema, block)) return block
   if (block.type === 'text') return textOf(jsonText(Reflect.get(block, 'text')))
@@ -152,7 +152,7 @@ function readBlock(block: OtherBlock, path: string, ignore: (name: string) => vo
     ([name, property]) => name in block && !Value.Check(property, Reflect.get(block, name)),
   )
   const names = faults.map(([name]) => name)
-  for (const name of names) ignore(`${path}.${name}`)
+  for (const name of names) onIgnored(`${path}.${name}`)
   return { ...Object.fromEntries(Object.entries(block).filter(([name]) => !names.includes(name))), type: block.type }
 }
 

@@ -1,5 +1,5 @@
 import type { AssistantPart, Message } from '../../core/request.ts'
-import type { Ignore } from './conversation.ts'
+import type { OnIgnored } from './conversation.ts'
 import type { MessagesBody } from './schema.ts'
 
 /** A conversation with less in it, and what was taken out, as the reply tells it. */
@@ -29,16 +29,16 @@ type Edit = NonNullable<NonNullable<MessagesBody['context_management']>['edits']
 export function manageContext(
   messages: readonly Message[],
   edits: readonly Edit[],
-  { toolBytes, ignore }: { toolBytes: number; ignore: Ignore },
+  { toolBytes, onIgnored }: { toolBytes: number; onIgnored: OnIgnored },
 ): ManagedContext {
   let left = [...messages]
   const appliedEdits: AppliedEdit[] = []
   for (const [index, edit] of edits.entries()) {
     const applied = applyEdit(left, edit, toolBytes)
-    if (applied === undefined) ignore(`context_management.edits.${index} (${edit.type})`)
-    else if (applied.told) {
+    if (applied === undefined) onIgnored(`context_management.edits.${index} (${edit.type})`)
+    else if (applied.appliedEdit) {
       left = applied.messages
-      appliedEdits.push({ type: edit.type, ...applied.told })
+      appliedEdits.push({ type: edit.type, ...applied.appliedEdit })
     }
   }
   return { messages: left, appliedEdits }
@@ -53,7 +53,7 @@ function applyEdit(messages: Message[], edit: Edit, toolBytes: number): Applied 
 
 interface Applied {
   messages: Message[]
-  told?: { cleared_input_tokens: number } & Record<string, number>
+  appliedEdit?: { cleared_input_tokens: number } & Record<string, number>
 }
 
 /** A turn is all that was said and done between two words of the user: within one, a model builds on its thinking. */
@@ -69,7 +69,10 @@ function clearThinking(messages: Message[], { keep }: Edit): Applied {
     const parts = message.parts.filter(({ type }) => type !== 'reasoning')
     return parts.length === 0 ? [] : [{ role: 'assistant', parts }]
   })
-  return { messages: left, told: { cleared_input_tokens: saved(messages, left), cleared_thinking_turns: cleared.size } }
+  return {
+    messages: left,
+    appliedEdit: { cleared_input_tokens: saved(messages, left), cleared_thinking_turns: cleared.size },
+  }
 }
 
 function turnsOf(messages: readonly Message[]): number[] {
@@ -109,7 +112,7 @@ function clearToolUses(messages: Message[], edit: Edit, toolBytes: number): Appl
   })
   const tokens = saved(messages, left)
   if (tokens <= 0 || tokens < (clear_at_least?.value ?? 0)) return { messages }
-  return { messages: left, told: { cleared_input_tokens: tokens, cleared_tool_uses: names.size } }
+  return { messages: left, appliedEdit: { cleared_input_tokens: tokens, cleared_tool_uses: names.size } }
 }
 
 function isCall(part: AssistantPart): part is Extract<AssistantPart, { type: 'tool-call' }> {

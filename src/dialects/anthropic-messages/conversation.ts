@@ -15,14 +15,14 @@ import {
   type SearchResultBlock,
   type ToolResultBlock,
 } from './blocks.ts'
-import { thoughtsOf } from './encode.ts'
+import { reasoningOf } from './encode.ts'
 import { asOwnBlock, contentOf, storedFile } from './other-blocks.ts'
 import { offeredName } from './toolsets.ts'
-import type { Turn } from './turns.ts'
+import type { MessageTurn } from './turns.ts'
 import { member, text } from './words.ts'
 
 /** Takes the names of what cannot be told. */
-export type Ignore = (name: string) => void
+export type OnIgnored = (name: string) => void
 
 /**
  * The conversation in our language. What other servers and programs have left in it is told as text where it has
@@ -32,45 +32,45 @@ export type Ignore = (name: string) => void
  * Errors: `invalid-request` for files by id in the newest words of the user: nothing is stored here. In older ones,
  * which nobody can send in another way, they become a sentence.
  */
-export function decodeConversation(system: unknown, turns: readonly Turn[], ignore: Ignore): Message[] {
-  const instructions = systemTurn(readBlocks(system, 'system', ignore), {
+export function decodeConversation(system: unknown, turns: readonly MessageTurn[], onIgnored: OnIgnored): Message[] {
+  const instructions = systemTurn(readBlocks(system, 'system', onIgnored), {
     speaker: 'system',
     refuses: false,
     legacyCallId: '',
-    ignore,
+    onIgnored,
   })
   const { messages } = instructions
   let { aside } = instructions
   const newestUser = turns.findLastIndex(({ role }) => role === 'user')
   // Results of OpenAI's oldest calls carry no id: they follow their call.
   let legacyCallId = ''
-  for (const [place, turn] of turns.entries()) {
+  for (const [scope, turn] of turns.entries()) {
     const { role, index, fields } = turn
-    if (fields.clear_at === 'next_user_message' && place < newestUser) continue
-    if (fields.output_config) ignore(`messages.${index}.output_config`)
+    if (fields.clear_at === 'next_user_message' && scope < newestUser) continue
+    if (fields.output_config) onIgnored(`messages.${index}.output_config`)
     if (fields.function_call) legacyCallId = `function_call_${index}`
-    const told = decodeTurn(turn, {
+    const shown = decodeTurn(turn, {
       speaker: role,
-      refuses: place === newestUser,
+      refuses: scope === newestUser,
       legacyCallId,
-      ignore,
+      onIgnored,
     })
-    if (aside.length > 0 && told.messages.some(({ role }) => role === 'user')) {
+    if (aside.length > 0 && shown.messages.some(({ role }) => role === 'user')) {
       messages.push({ role: 'user', parts: aside })
       aside = []
     }
-    messages.push(...told.messages)
-    aside.push(...told.aside)
+    messages.push(...shown.messages)
+    aside.push(...shown.aside)
   }
   return aside.length === 0 ? messages : [...messages, { role: 'user', parts: aside }]
 }
 
-interface Place {
-  speaker: Turn['role']
+interface BlockScope {
+  speaker: MessageTurn['role']
   /** What cannot be read is refused. */
   refuses: boolean
   legacyCallId: string
-  ignore: Ignore
+  onIgnored: OnIgnored
 }
 
 interface ToldTurn {
@@ -79,40 +79,43 @@ interface ToldTurn {
   aside: UserPart[]
 }
 
-function decodeTurn(turn: Turn, place: Place): ToldTurn {
+function decodeTurn(turn: MessageTurn, scope: BlockScope): ToldTurn {
   const { role, blocks, fields } = turn
   switch (role) {
     case 'user':
-      return { messages: userMessages(turn, place), aside: [] }
+      return { messages: userMessages(turn, scope), aside: [] }
     case 'assistant':
-      return assistantTurn(turn, place)
+      return assistantTurn(turn, scope)
     case 'system':
-      return systemTurn(blocks, place)
+      return systemTurn(blocks, scope)
     case 'tool':
-      return { messages: [toolMessage(member(fields, 'tool_call_id'), blocks, place)], aside: [] }
+      return { messages: [toolMessage(member(fields, 'tool_call_id'), blocks, scope)], aside: [] }
     case 'function':
-      return { messages: [toolMessage(place.legacyCallId, blocks, place)], aside: [] }
+      return { messages: [toolMessage(scope.legacyCallId, blocks, scope)], aside: [] }
     default:
       return role satisfies never
   }
 }
 
 /** One user turn answers all parallel calls: each result is a message of its own, the rest follows them. */
-function userMessages({ blocks, fields }: Turn, place: Place): Message[] {
+function userMessages({ blocks, fields }: MessageTurn, scope: BlockScope): Message[] {
   const results: Message[] = []
-  const told: UserPart[] = []
+  const shown: UserPart[] = []
   for (const { block, path } of blocks) {
-    if (isResult(block)) results.push(toolResult(block, path, place))
-    else told.push(...partsOf(block, path, place))
+    if (isResult(block)) results.push(toolResult(block, path, scope))
+    else shown.push(...partsOf(block, path, scope))
   }
-  const parts = told.length > 0 || results.length === 0 ? named(fields, told) : told
+  const parts = shown.length > 0 || results.length === 0 ? named(fields, shown) : shown
   return parts.length > 0 || results.length === 0 ? [...results, { role: 'user', parts }] : results
 }
 
-function assistantTurn({ blocks, fields }: Turn, place: Place): ToldTurn {
+function assistantTurn({ blocks, fields }: MessageTurn, scope: BlockScope): ToldTurn {
   const messages: Message[] = []
   const aside: UserPart[] = []
-  let parts: AssistantPart[] = text(member(fields, 'reasoning_content')).map((told) => ({ ...told, type: 'reasoning' }))
+  let parts: AssistantPart[] = text(member(fields, 'reasoning_content')).map((shown) => ({
+    ...shown,
+    type: 'reasoning',
+  }))
   const flush = () => {
     // Nothing but another model's thinking: no turn is left to tell.
     if (parts.length > 0) messages.push({ role: 'assistant', parts })
@@ -121,17 +124,17 @@ function assistantTurn({ blocks, fields }: Turn, place: Place): ToldTurn {
   for (const { block, path } of blocks) {
     if (isResult(block)) {
       flush()
-      messages.push(toolResult(block, path, place))
+      messages.push(toolResult(block, path, scope))
     } else if (isKnown(block) && block.type === 'tool_use') {
       const name = offeredName(block.toolset_name, block.name ?? '')
       parts.push({ type: 'tool-call', id: block.id ?? '', name, arguments: jsonText(block.input) || '{}' })
-    } else if (isKnown(block) && block.type === 'thinking' && thoughtsOf(block) !== undefined) {
-      const thoughts = thoughtsOf(block)
-      if (thoughts) parts.push({ type: 'reasoning', text: thoughts })
+    } else if (isKnown(block) && block.type === 'thinking' && reasoningOf(block) !== undefined) {
+      const reasoning = reasoningOf(block)
+      if (reasoning) parts.push({ type: 'reasoning', text: reasoning })
     } else {
-      const told = partsOf(block, path, place)
-      parts.push(...told.filter(isText))
-      aside.push(...told.filter((part) => !isText(part)))
+      const shown = partsOf(block, path, scope)
+      parts.push(...shown.filter(isText))
+      aside.push(...shown.filter((part) => !isText(part)))
     }
   }
   parts.push(
@@ -140,13 +143,13 @@ function assistantTurn({ blocks, fields }: Turn, place: Place): ToldTurn {
       .filter(isFields)
       .map((call) => toolCall(call)),
   )
-  if (isFields(fields.function_call)) parts.push({ ...toolCall(fields.function_call), id: place.legacyCallId })
+  if (isFields(fields.function_call)) parts.push({ ...toolCall(fields.function_call), id: scope.legacyCallId })
   flush()
   return { messages, aside: labelled(aside, 'the answer') }
 }
 
-function systemTurn(blocks: Turn['blocks'], place: Place): ToldTurn {
-  const parts = blocks.flatMap(({ block, path }) => partsOf(block, path, place))
+function systemTurn(blocks: MessageTurn['blocks'], scope: BlockScope): ToldTurn {
+  const parts = blocks.flatMap(({ block, path }) => partsOf(block, path, scope))
   const words = parts.filter(isText).filter((part) => !isBillingHeader(part.text))
   const messages: Message[] = words.length === 0 ? [] : [{ role: 'system', text: textOf(words) }]
   return {
@@ -170,13 +173,13 @@ function isText(part: UserPart): part is TextPart {
   return part.type === 'text'
 }
 
-function toolResult({ tool_use_id, content, is_error }: ToolResultBlock, path: string, place: Place): Message {
-  const blocks = readBlocks(content, `${path}.content`, place.ignore)
-  return { ...toolMessage(tool_use_id, blocks, place), isError: is_error ?? false }
+function toolResult({ tool_use_id, content, is_error }: ToolResultBlock, path: string, scope: BlockScope): Message {
+  const blocks = readBlocks(content, `${path}.content`, scope.onIgnored)
+  return { ...toolMessage(tool_use_id, blocks, scope), isError: is_error ?? false }
 }
 
-function toolMessage(callId: string | null | undefined, blocks: Turn['blocks'], place: Place): ToolMessage {
-  const result: Place = { ...place, speaker: 'tool' }
+function toolMessage(callId: string | null | undefined, blocks: MessageTurn['blocks'], scope: BlockScope): ToolMessage {
+  const result: BlockScope = { ...scope, speaker: 'tool' }
   const parts = blocks.flatMap(({ block, path }) => partsOf(block, path, result))
   return { role: 'tool', callId: callId ?? '', parts, isError: false }
 }
@@ -184,22 +187,22 @@ function toolMessage(callId: string | null | undefined, blocks: Turn['blocks'], 
 type ToolMessage = Extract<Message, { role: 'tool' }>
 
 /** What a block says or shows, whoever it is from. */
-function partsOf(told: Block, path: string, place: Place): UserPart[] {
-  const block = isKnown(told) ? told : asOwnBlock(told, path)
-  if (block instanceof GatewayError) return unreadable(block, told.type, path, place)
+function partsOf(shown: Block, path: string, scope: BlockScope): UserPart[] {
+  const block = isKnown(shown) ? shown : asOwnBlock(shown, path)
+  if (block instanceof GatewayError) return unreadable(block, shown.type, path, scope)
   if (!isKnown(block)) {
     const video = videoTypes.some((type) => type === block.type) ? videoPart({ ...block }) : undefined
-    return video ? [video] : otherParts(block, path, place)
+    return video ? [video] : otherParts(block, path, scope)
   }
   switch (block.type) {
     case 'text':
       return text(block.text)
     case 'image':
-      return imageParts(block, path, place)
+      return imageParts(block, path, scope)
     case 'document':
-      return documentParts(block, path, place)
+      return documentParts(block, path, scope)
     case 'search_result':
-      return searchResult(block, path, place)
+      return searchResult(block, path, scope)
     case 'tool_reference':
       return text(availableNow(block.tool_name))
     case 'tool_addition': {
@@ -211,14 +214,14 @@ function partsOf(told: Block, path: string, place: Place): UserPart[] {
     case 'tool_use':
       return text(element(block.type, { name: block.name }, JSON.stringify(block.input ?? {})))
     case 'tool_result':
-      return toolMessage('', readBlocks(block.content, `${path}.content`, place.ignore), place).parts
+      return toolMessage('', readBlocks(block.content, `${path}.content`, scope.onIgnored), scope).parts
     case 'thinking':
     case 'redacted_thinking':
       // Sealed by another server.
-      place.ignore('messages (thinking of another model)')
+      scope.onIgnored('messages (thinking of another model)')
       return []
     case 'container_upload':
-      return unreadable(storedUpload(path), block.type, path, place)
+      return unreadable(storedUpload(path), block.type, path, scope)
     default:
       return block satisfies never
   }
@@ -228,60 +231,72 @@ function partsOf(told: Block, path: string, place: Place): UserPart[] {
  * What nobody has words for is told with all its members by a user or a tool, whom the model only listens to, and
  * named elsewhere: an answer it reads as its own is one it imitates.
  */
-function otherParts(block: Extract<Block, { type: string }>, path: string, { speaker, ignore }: Place): TextPart[] {
+function otherParts(
+  block: Extract<Block, { type: string }>,
+  path: string,
+  { speaker, onIgnored }: BlockScope,
+): TextPart[] {
   const content = contentOf(block)
   if ('words' in content) return text(content.words)
   if ('members' in content && (speaker === 'user' || speaker === 'tool')) return text(content.members)
-  ignore(`${path} (${block.type})`)
+  onIgnored(`${path} (${block.type})`)
   return 'members' in content ? [] : attached(block.type, speaker)
 }
 
 /** An error where somebody can send the right thing instead. */
-function unreadable(error: GatewayError, type: string, path: string, place: Place): TextPart[] {
-  if (place.refuses) throw error
-  place.ignore(`${path} (${type})`)
-  return attached(type, place.speaker)
+function unreadable(error: GatewayError, type: string, path: string, scope: BlockScope): TextPart[] {
+  if (scope.refuses) throw error
+  scope.onIgnored(`${path} (${type})`)
+  return attached(type, scope.speaker)
 }
 
-function attached(type: string, speaker: Place['speaker']): TextPart[] {
+function attached(type: string, speaker: BlockScope['speaker']): TextPart[] {
   return speaker === 'assistant' ? [] : text(`[${type} was attached here; it cannot be read.]`)
 }
 
 function searchResult(
   { title, source, content, citations }: SearchResultBlock,
   path: string,
-  { ignore }: Place,
+  { onIgnored }: BlockScope,
 ): TextPart[] {
-  if (citations?.enabled) ignore(`${path}.citations`)
+  if (citations?.enabled) onIgnored(`${path}.citations`)
   return text(element('search_result', { title, source }, textOf(content.flatMap((block) => text(block.text)))))
 }
 
-function imageParts({ source, data, mimeType, transformations }: ImageBlock, path: string, place: Place): UserPart[] {
-  if (transformations?.oversized_image === 'error') place.ignore(`${path}.transformations`)
+function imageParts(
+  { source, data, mimeType, transformations }: ImageBlock,
+  path: string,
+  scope: BlockScope,
+): UserPart[] {
+  if (transformations?.oversized_image === 'error') scope.onIgnored(`${path}.transformations`)
   if (data && mimeType) return [{ type: 'image', source: { type: 'base64', mediaType: mimeType, data } }]
   switch (source?.type) {
     case undefined:
-      return unreadable(invalidField(`${path}.source`, unreadableSource), 'image', path, place)
+      return unreadable(invalidField(`${path}.source`, unreadableSource), 'image', path, scope)
     case 'base64':
       return [{ type: 'image', source: { type: 'base64', mediaType: source.media_type, data: source.data } }]
     case 'url':
       return [{ type: 'image', source: { type: 'url', url: source.url } }]
     case 'file':
-      return unreadable(storedFile(`${path}.source`), 'image', path, place)
+      return unreadable(storedFile(`${path}.source`), 'image', path, scope)
     default:
       return source satisfies never
   }
 }
 
-function documentParts({ source, title, context, citations }: DocumentBlock, path: string, place: Place): UserPart[] {
-  if (citations?.enabled) place.ignore(`${path}.citations`)
+function documentParts(
+  { source, title, context, citations }: DocumentBlock,
+  path: string,
+  scope: BlockScope,
+): UserPart[] {
+  if (citations?.enabled) scope.onIgnored(`${path}.citations`)
   const document = { type: 'document' as const, title: title ?? undefined }
   // A file is read apart, so that what is said of it stands in front.
   const about = context ? text(element('document_context', { title }, context)) : []
   const asText = (inner: string) => text(element('document', { title, context }, inner))
   switch (source?.type) {
     case undefined:
-      return unreadable(invalidField(`${path}.source`, unreadableSource), 'document', path, place)
+      return unreadable(invalidField(`${path}.source`, unreadableSource), 'document', path, scope)
     case 'base64':
       return [...about, { ...document, source: { type: 'base64', mediaType: source.media_type, data: source.data } }]
     case 'url':
@@ -293,12 +308,12 @@ function documentParts({ source, title, context, citations }: DocumentBlock, pat
       if (typeof content === 'string') return asText(content)
       const words = content.flatMap((block) => (block.type === 'text' ? text(block.text) : []))
       const images = content.flatMap((block, n) =>
-        block.type === 'image' ? imageParts(block, `${path}.source.content.${n}`, place) : [],
+        block.type === 'image' ? imageParts(block, `${path}.source.content.${n}`, scope) : [],
       )
       return [...asText(textOf(words)), ...images]
     }
     case 'file':
-      return unreadable(storedFile(`${path}.source`), 'document', path, place)
+      return unreadable(storedFile(`${path}.source`), 'document', path, scope)
     default:
       return source satisfies never
   }

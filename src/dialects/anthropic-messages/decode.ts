@@ -23,17 +23,17 @@ export function decode(checked: unknown, headers: Headers): Decoded<MessagesOpti
   refuseCompaction(body)
   refuseBudget(body, headers)
   const ignored = new Set<string>()
-  const ignore = (name: string) => void ignored.add(name)
-  const turns = readTurns(body.messages, ignore)
+  const onIgnored = (name: string) => void ignored.add(name)
+  const turns = readTurns(body.messages, onIgnored)
   if (turns.length === 0) throw invalidField('messages', 'at least one message is required.')
-  const { tools, toolsets, toolChoice, parallelToolCalls, search, searchRules } = decodeTools(body, turns, ignore)
-  const told = decodeConversation(body.system, turns, ignore)
+  const { tools, toolsets, toolChoice, parallelToolCalls, search, searchRules } = decodeTools(body, turns, onIgnored)
+  const told = decodeConversation(body.system, turns, onIgnored)
   const edits = body.context_management?.edits
   const toolBytes = edits?.length ? Buffer.byteLength(JSON.stringify(tools)) : 0
-  const { messages, appliedEdits } = manageContext(told, edits ?? [], { toolBytes, ignore })
-  const reasoning = decodeReasoning(body, ignore)
-  const thinking = displayOf(body, reasoning, ignore)
-  for (const name of ignoredOptions(body)) ignore(name)
+  const { messages, appliedEdits } = manageContext(told, edits ?? [], { toolBytes, onIgnored })
+  const reasoning = decodeReasoning(body, onIgnored)
+  const thinking = displayOf(body, reasoning, onIgnored)
+  for (const name of ignoredOptions(body)) onIgnored(name)
   return {
     request: {
       model: body.model,
@@ -120,18 +120,18 @@ const usualEffort = 'high'
  * would think by default, unseen, and at the cost of `max_tokens`.
  * Source: Anthropic's pages on thinking and effort; Claude Code, which sends an effort and no `thinking` for titles.
  */
-function decodeReasoning(body: MessagesBody, ignore: (name: string) => void): Reasoning {
+function decodeReasoning(body: MessagesBody, onIgnored: (name: string) => void): Reasoning {
   const { thinking, output_config, reasoning_effort } = body
   const word = output_config?.effort
   const effort = efforts.get(word ?? '')
   if (!thinking && reasoning_effort) {
     const told = decodeEffort(reasoning_effort, 'reasoning_effort')
-    for (const name of told.ignored) ignore(name)
+    for (const name of told.ignored) onIgnored(name)
     if (told.asked) return told.asked
   }
-  const isOff = !thinking || isSwitchedOff(thinking.type, ignore)
+  const isOff = !thinking || isSwitchedOff(thinking.type, onIgnored)
   if (word && (effort === undefined || (isOff && word !== usualEffort)))
-    ignore(ignoredValue('output_config.effort', word))
+    onIgnored(ignoredValue('output_config.effort', word))
   if (isOff) return { mode: 'off' }
   return {
     mode: 'on', // `enabled`, `adaptive`, and whatever comes next
@@ -141,10 +141,10 @@ function decodeReasoning(body: MessagesBody, ignore: (name: string) => void): Re
 }
 
 /** Words of other APIs are taken for what they mean; one that nobody knows is named, and thinks. */
-function isSwitchedOff(type: string, ignore: (name: string) => void): boolean {
+function isSwitchedOff(type: string, onIgnored: (name: string) => void): boolean {
   if (type === 'adaptive') return false
   const { asked, ignored } = decodeEffort(type, 'thinking.type')
-  for (const name of ignored) ignore(name)
+  for (const name of ignored) onIgnored(name)
   return asked?.mode === 'off'
 }
 
@@ -154,10 +154,10 @@ const displays = ['summarized', 'omitted', 'updates']
 function displayOf(
   { thinking }: MessagesBody,
   { mode }: Reasoning,
-  ignore: (name: string) => void,
+  onIgnored: (name: string) => void,
 ): MessagesOptions['thinking'] {
   const display = thinking?.display
-  if (display && !displays.includes(display)) ignore(ignoredValue('thinking.display', display))
+  if (display && !displays.includes(display)) onIgnored(ignoredValue('thinking.display', display))
   if (mode !== 'on') return 'hidden'
   return display === 'omitted' ? 'omitted' : 'shown'
 }

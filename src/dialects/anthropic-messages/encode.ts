@@ -298,7 +298,7 @@ function signatureOf(replyId: string, unshown: string): string {
 }
 
 /** The thoughts in a block of ours, whether they were shown or not; `undefined` for a block of another model. */
-export function thoughtsOf({
+export function reasoningOf({
   thinking,
   signature,
 }: {

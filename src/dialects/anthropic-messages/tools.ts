@@ -3,11 +3,11 @@ import { unavailableChoice } from '../../core/tool-choice.ts'
 import { fieldsOf, listOf } from '../openai/fields.ts'
 import { isKnown } from './blocks.ts'
 import { clientTool } from './client-tools.ts'
-import type { Ignore } from './conversation.ts'
+import type { OnIgnored } from './conversation.ts'
 import type { MessagesBody } from './schema.ts'
 import type { NestedFunction, OwnTool, ToolBody, ToolChoiceBody, TypedTool } from './tool-schema.ts'
 import { offeredName, type Toolset, toolsetOf, toolsetTools } from './toolsets.ts'
-import type { Turn } from './turns.ts'
+import type { MessageTurn } from './turns.ts'
 
 export interface DecodedTools {
   tools: Tool[]
@@ -23,12 +23,12 @@ export interface DecodedTools {
  * servers would run is named, but for the web search.
  * Errors: `invalid-request` for a choice of a tool that does not run here.
  */
-export function decodeTools(body: MessagesBody, turns: readonly Turn[], ignore: Ignore): DecodedTools {
+export function decodeTools(body: MessagesBody, turns: readonly MessageTurn[], onIgnored: OnIgnored): DecodedTools {
   const { tool_choice, parallel_tool_calls } = body
-  const entries = listedTools(body, turns)
+  const entries = toolEntriesOf(body, turns)
   const chosen = nameOf(tool_choice)
   const isOffered = offering(entries, turns, chosen)
-  const tools = firstOfEachName(entries.flatMap((entry) => offeredTools(entry, isOffered, ignore)))
+  const tools = firstOfEachName(entries.flatMap((entry) => offeredTools(entry, isOffered, onIgnored)))
   const typed = entries.map(({ tool }) => tool).filter(isTyped)
   const toolsets = typed.flatMap((tool) => toolsetOf(tool) ?? [])
   const search = typed.find(isWebSearch)
@@ -56,8 +56,8 @@ interface Entry {
   isAdded: boolean
 }
 
-function listedTools({ tools, functions }: MessagesBody, turns: readonly Turn[]): Entry[] {
-  const [listed, name] = tools?.length ? [tools, 'tools'] : [functions ?? [], 'functions']
+function toolEntriesOf({ tools, functions }: MessagesBody, turns: readonly MessageTurn[]): Entry[] {
+  const [toolEntries, name] = tools?.length ? [tools, 'tools'] : [functions ?? [], 'functions']
   const added = turns.flatMap(({ blocks }) =>
     blocks.flatMap(({ block, path }) =>
       isKnown(block) && block.type === 'tool_addition' && block.tool.definition
@@ -65,7 +65,7 @@ function listedTools({ tools, functions }: MessagesBody, turns: readonly Turn[])
         : [],
     ),
   )
-  return [...listed.map((tool, index) => ({ tool, path: `${name}.${index}`, isAdded: false })), ...added]
+  return [...toolEntries.map((tool, index) => ({ tool, path: `${name}.${index}`, isAdded: false })), ...added]
 }
 
 /** Claude Code keeps this one in the list so that deferral stays switched on; it is not for calling. */
@@ -77,7 +77,7 @@ type IsOffered = (name: string, isDeferred: boolean) => boolean
  * Which tools are there at the end of the conversation. A deferred one is once a search has found it, a message has
  * added it, or the request chooses it; none is that a message has taken away.
  */
-function offering(entries: Entry[], turns: readonly Turn[], chosen: string | undefined): IsOffered {
+function offering(entries: Entry[], turns: readonly MessageTurn[], chosen: string | undefined): IsOffered {
   const found = new Set<string>(chosen === undefined ? [] : [chosen])
   const removed = new Set<string>()
   for (const { blocks } of turns) {
@@ -103,11 +103,11 @@ function offering(entries: Entry[], turns: readonly Turn[], chosen: string | und
     name !== placeholderTool && !removed.has(name) && (!defers || !isDeferred || found.has(name))
 }
 
-function offeredTools({ tool, path, isAdded }: Entry, isOffered: IsOffered, ignore: Ignore): Tool[] {
+function offeredTools({ tool, path, isAdded }: Entry, isOffered: IsOffered, onIgnored: OnIgnored): Tool[] {
   if (isNested(tool)) return isOffered(tool.function.name, isAdded) ? [asTool(tool.function)] : []
   const { defer_loading, allowed_callers, input_examples, strict } = tool
   if (allowed_callers && !allowed_callers.includes('direct')) {
-    ignore(`${path} (for ${allowed_callers.join(', ')} alone)`)
+    onIgnored(`${path} (for ${allowed_callers.join(', ')} alone)`)
     return []
   }
   const isDeferred = isAdded || (defer_loading ?? false)
@@ -115,13 +115,13 @@ function offeredTools({ tool, path, isAdded }: Entry, isOffered: IsOffered, igno
     const toolset = toolsetOf(tool)
     if (toolset) return toolsetTools(toolset, tool, (name, alone) => isOffered(name, isDeferred || alone))
     if (isWebSearch(tool)) {
-      if (tool.user_location) ignore(`${path}.user_location`)
+      if (tool.user_location) onIgnored(`${path}.user_location`)
       return []
     }
   }
   const known = isTyped(tool) ? clientTool(tool) : ownTool(tool)
   if (!known) {
-    ignore(`${path} (${tool.type})`)
+    onIgnored(`${path} (${tool.type})`)
     return []
   }
   const name = tool.name || known.name
@@ -173,7 +173,7 @@ function nameOf(choice: ToolChoiceBody): string | undefined {
 
 const choiceOfWord = { auto: 'auto', none: 'none', any: 'required', required: 'required' } as const
 
-function choiceOf(choice: ToolChoiceBody, { tools, toolsets, typed }: Offers): ToolChoice {
+function choiceOf(choice: ToolChoiceBody, { tools, toolsets, typed }: OfferedTools): ToolChoice {
   const name = nameOf(choice)
   if (name === undefined) return wordOf(choice)
   if (tools.some((tool) => tool.name === name)) return { name }
@@ -187,7 +187,7 @@ function choiceOf(choice: ToolChoiceBody, { tools, toolsets, typed }: Offers): T
   return { name }
 }
 
-interface Offers {
+interface OfferedTools {
   tools: readonly Tool[]
   toolsets: readonly Toolset[]
   typed: readonly TypedTool[]

@@ -9,9 +9,9 @@ export interface SearchBlocks {
 
 const caller = { type: 'direct' }
 
-/** `place` counts the searches of the reply. Source: the official API's blocks, SDK 1.12. */
-export function searchBlocks(head: ReplyHead, place: number, { query = '', sources }: ServerTool): SearchBlocks {
-  const id = `srvtoolu_${head.id.replace(/^msg_/, '')}_${place}`
+/** `index` counts the searches of the reply. Source: the official API's blocks, SDK 1.12. */
+export function searchBlocks(head: ReplyHead, index: number, { query = '', sources }: ServerTool): SearchBlocks {
+  const id = `srvtoolu_${head.id.replace(/^msg_/, '')}_${index}`
   return {
     use: { type: 'server_tool_use', id, name: 'web_search', input: { query }, caller },
     result: { type: 'web_search_tool_result', tool_use_id: id, content: sources.map(resultOf), caller },

@@ -4,14 +4,14 @@ import { outputParts, partOf, partsOf, textPart } from '../openai/content.ts'
 import type { Entry } from '../openai/entries.ts'
 import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/fields.ts'
 import { named, speakerOf, spokenBy } from '../openai/speaker.ts'
-import { tagged } from '../openai/tagged.ts'
+import { asMarkup } from '../openai/tagged.ts'
 import { type CustomName, toolCall } from '../openai/tool-call.ts'
 import { blockOf, callKey, reasoningPart, type ToolResult } from './blocks.ts'
 
 export interface Conversation {
   messages: Message[]
   /** What had to be left out, by path and type. */
-  unheard: string[]
+  ignored: string[]
 }
 
 /**
@@ -23,7 +23,7 @@ export interface Conversation {
  */
 export function decodeConversation(entries: readonly Entry[], path: string, customName: CustomName): Conversation {
   const messages: Message[] = []
-  const unheard: string[] = []
+  const ignored: string[] = []
   const justSent = (entries.findLast(({ fields }) => isByAssistant(fields))?.index ?? -1) + 1
   // Images and files of a system or an assistant: only users can show any, so they follow in a turn of their own.
   let aside: UserPart[] = []
@@ -36,7 +36,7 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
     else readItem(fields, at, index)
   }
   showAside()
-  return { messages, unheard }
+  return { messages, ignored }
 
   function readMessage(message: Fields, at: string, index: number): void {
     const content = `${at}.content`
@@ -50,10 +50,10 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
         assistant(message, at)
         break
       case 'tool':
-        answer(textOr(message.tool_call_id), outputParts(message.content, content, old()))
+        addToolResult(textOr(message.tool_call_id), outputParts(message.content, content, old()))
         break
       case 'function':
-        answer(functionCallId, outputParts(message.content, content, old()))
+        addToolResult(functionCallId, outputParts(message.content, content, old()))
         break
       default:
         user(message, content, index)
@@ -86,36 +86,36 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
   /** Calls and results of tools that run elsewhere, and whatever comes next. */
   function otherItem(item: Fields, type: string, at: string): void {
     if (type.endsWith('_output')) {
-      answer(textOr(item.call_id), outputParts(item.output ?? item.tools, `${at}.output`, old()))
+      addToolResult(textOr(item.call_id), outputParts(item.output ?? item.tools, `${at}.output`, old()))
       return
     }
-    const told = tagged(item)
-    if (told === '') unheard.push(`${at} (${type || 'no type'})`)
-    else if (type.endsWith('_call')) continueAssistant(textPart(told))
-    else listen(textPart(told))
+    const described = asMarkup(item)
+    if (described === '') ignored.push(`${at} (${type || 'no type'})`)
+    else if (type.endsWith('_call')) continueAssistant(textPart(described))
+    else listen(textPart(described))
   }
 
   function system(message: Fields, at: string): void {
     const parts = partsOf(message.content, at, old())
-    const told = parts.filter((part) => part.type === 'text' && !isBillingHeader(part.text))
+    const described = parts.filter((part) => part.type === 'text' && !isBillingHeader(part.text))
     for (const part of parts) if (part.type !== 'text') aside.push(part)
-    if (told.length > 0) messages.push({ role: 'system', text: spokenBy(message, textOf(told)) })
+    if (described.length > 0) messages.push({ role: 'system', text: spokenBy(message, textOf(described)) })
   }
 
   function user(message: Fields, at: string, index: number): void {
-    const reading = { unheard, refuses: index >= justSent }
+    const reading = { ignored, rejects: index >= justSent }
     let parts: UserPart[] = []
     let blocks = 0
-    for (const [place, part] of listed(message.content)) {
+    for (const [partIndex, part] of indexedParts(message.content)) {
       const block = blockOf(part, customName)
       if (block === undefined) {
-        parts.push(...partOf(part, place === undefined ? at : `${at}.${place}`, reading))
+        parts.push(...partOf(part, partIndex === undefined ? at : `${at}.${partIndex}`, reading))
         continue
       }
       blocks++
       if (parts.length > 0) listen(named(message, parts))
       parts = []
-      if (block.type === 'result') answer(block.callId, resultParts(block, `${at}.${place}`), block.isError)
+      if (block.type === 'result') addToolResult(block.callId, resultParts(block, `${at}.${partIndex}`), block.isError)
       else continueAssistant([block])
     }
     if (parts.length > 0 || blocks === 0) listen(named(message, parts))
@@ -123,22 +123,22 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
 
   function assistant(message: Fields, path: string): void {
     const at = `${path}.content`
-    const thought = textOr(message.reasoning_content) || textOr(message.reasoning)
-    let parts: AssistantPart[] = reasoningPart(thought)
+    const reasoning = textOr(message.reasoning_content) || textOr(message.reasoning)
+    let parts: AssistantPart[] = reasoningPart(reasoning)
     const shown: UserPart[] = []
-    for (const [place, part] of listed(message.content)) {
+    for (const [partIndex, part] of indexedParts(message.content)) {
       const block = blockOf(part, customName)
       if (block?.type === 'result') {
-        if (parts.length > 0) say(parts)
+        if (parts.length > 0) addAssistantParts(parts)
         parts = []
-        answer(block.callId, resultParts(block, `${at}.${place}`), block.isError)
+        addToolResult(block.callId, resultParts(block, `${at}.${partIndex}`), block.isError)
       } else if (block) {
         // Some clients keep the thinking as a block and in its field.
-        if (block.type !== 'reasoning' || block.text !== thought) parts.push(block)
+        if (block.type !== 'reasoning' || block.text !== reasoning) parts.push(block)
       } else {
-        for (const told of partOf(part, place === undefined ? at : `${at}.${place}`, old()))
-          if (told.type === 'text') parts.push(told)
-          else shown.push(told)
+        for (const described of partOf(part, partIndex === undefined ? at : `${at}.${partIndex}`, old()))
+          if (described.type === 'text') parts.push(described)
+          else shown.push(described)
       }
     }
     parts.push(...textPart(textOr(message.refusal)))
@@ -150,20 +150,20 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
     }
     if (isFields(message.function_call))
       parts.push({ ...toolCall(message.function_call, customName), id: functionCallId })
-    if (message.type === 'message' || hasOnlyThought(messages.at(-1))) continueAssistant(parts)
-    else if (parts.length > 0) say(parts)
+    if (message.type === 'message' || hasOnlyReasoning(messages.at(-1))) continueAssistant(parts)
+    else if (parts.length > 0) addAssistantParts(parts)
     for (const part of shown) aside.push(part)
     // An answer that was spoken lies at the server it came from.
-    if (isFields(message.audio)) unheard.push(`${path}.audio`)
+    if (isFields(message.audio)) ignored.push(`${path}.audio`)
     // Said aloud by the model, a name would be repeated in front of its answers.
-    if (speakerOf(message) !== '' && !unheard.includes(assistantName)) unheard.push(assistantName)
+    if (speakerOf(message) !== '' && !ignored.includes(assistantName)) ignored.push(assistantName)
   }
 
   function resultParts({ content }: ToolResult, at: string): UserPart[] {
     return outputParts(content, `${at}.content`, old())
   }
 
-  function say(parts: AssistantPart[]): void {
+  function addAssistantParts(parts: AssistantPart[]): void {
     showAside()
     messages.push({ role: 'assistant', parts })
   }
@@ -172,10 +172,10 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
   function continueAssistant(parts: AssistantPart[]): void {
     const last = messages.at(-1)
     if (last?.role === 'assistant') for (const part of parts) last.parts.push(part)
-    else if (parts.length > 0) say(parts)
+    else if (parts.length > 0) addAssistantParts(parts)
   }
 
-  function answer(callId: string, parts: UserPart[], isError = false): void {
+  function addToolResult(callId: string, parts: UserPart[], isError = false): void {
     messages.push({ role: 'tool', callId, parts, isError })
   }
 
@@ -189,19 +189,19 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
   }
 
   function old() {
-    return { unheard, refuses: false }
+    return { ignored, rejects: false }
   }
 }
 
 const assistantName = 'messages.name (assistant)'
 
 /** What Responses tell in an item of its own, in front of the words. */
-function hasOnlyThought(message: Message | undefined): boolean {
+function hasOnlyReasoning(message: Message | undefined): boolean {
   return message?.role === 'assistant' && message.parts.every(({ type }) => type === 'reasoning')
 }
 
 /** The parts of a content with their places; a text alone is one, without a place. */
-function listed(content: unknown): [place: number | undefined, part: unknown][] {
+function indexedParts(content: unknown): [place: number | undefined, part: unknown][] {
   return Array.isArray(content) ? [...content.entries()] : [[undefined, content]]
 }
 

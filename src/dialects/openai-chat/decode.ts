@@ -19,11 +19,11 @@ import { decodeTools } from './tools.ts'
  */
 export function decode(checked: unknown): Decoded<ChatOptions> {
   const body = checked as ChatBody // the door has checked it against the schema
-  refuse(body)
+  rejectUnsupported(body)
   const { entries, path, ignoredRoles } = conversationOf(body)
   const { tools, customTools, toolChoice, parallelToolCalls, search, searchRules, ignored } = decodeTools(body)
   const offered = new Map(customTools.map(([name, own]) => [own, name]))
-  const { messages, unheard } = decodeConversation(entries, path, (name) => offered.get(name) ?? name)
+  const { messages, ignored: ignoredParts } = decodeConversation(entries, path, (name) => offered.get(name) ?? name)
   const thinking = decodeReasoning(body)
   const verbosity = decodeVerbosity(
     body.verbosity ?? body.text?.verbosity,
@@ -51,7 +51,7 @@ export function decode(checked: unknown): Decoded<ChatOptions> {
       ignored: [
         ...ignored,
         ...ignoredRoles,
-        ...unheard,
+        ...ignoredParts,
         ...unsupportedOptions(body),
         ...thinking.ignored,
         ...verbosity.ignored,
@@ -66,7 +66,7 @@ export function decode(checked: unknown): Decoded<ChatOptions> {
   }
 }
 
-function refuse(body: ChatBody): void {
+function rejectUnsupported(body: ChatBody): void {
   // A text as a prompt is that of Completions, and refers to nothing.
   for (const field of ['previous_response_id', 'conversation', 'prompt'] as const)
     if (isFields(body[field]) || (field !== 'prompt' && textOr(body[field]) !== ''))

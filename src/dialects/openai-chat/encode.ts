@@ -23,7 +23,7 @@ const finishReasonOf = {
 } satisfies Record<FinishReason, string>
 
 /** Separate thoughts arrive in one field, so a blank line keeps them apart. */
-const betweenThoughts = '\n\n'
+const reasoningSeparator = '\n\n'
 
 const fieldsOf = {
   reasoning_content: ['reasoning_content'],
@@ -46,14 +46,14 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
   const fields = fieldsOf[head.reasoningField ?? 'reasoning_content']
   const noReasoning = fields.map((field) => `"${field}":null`).join(',')
   const afterDelta = `,${noReasoning}}${after}`
-  let thoughts = 0
+  let reasoningParts = 0
   let gap = ''
   let call = -1
   let input: RunningInput | undefined
   const customTools = new Map(options.customTools)
   const pages = citationFinder()
   const cited: Citation[] = []
-  const thought: TextWriter = {
+  const reasoning: TextWriter = {
     kind: 'reasoning',
     write: reasoningWriter(fields, `${before}{`, `}${after}`),
     account() {},
@@ -74,12 +74,12 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
           out.push(`${before}{"role":"assistant","content":""${afterDelta}`)
           break
         case 'reasoning-start':
-          if (thoughts++ > 0) gap = betweenThoughts
+          if (reasoningParts++ > 0) gap = reasoningSeparator
           break
         case 'reasoning-delta':
-          out.push(thought.write([jsonEscape(gap + event.text)]))
+          out.push(reasoning.write([jsonEscape(gap + event.text)]))
           gap = ''
-          writer = thought
+          writer = reasoning
           break
         case 'text-delta':
           out.push(answer.write([jsonEscape(event.text)]))
@@ -156,11 +156,11 @@ function reasoningWriter(fields: readonly string[], before: string, after: strin
 
 export function encodeReply(head: ReplyHead, reply: Reply, options: ChatOptions): object {
   const texts = reply.blocks.flatMap((block) => (block.type === 'text' ? [block.text] : []))
-  const thoughts = reply.blocks.flatMap((block) => (block.type === 'reasoning' ? [block.text] : []))
+  const reasoningParts = reply.blocks.flatMap((block) => (block.type === 'reasoning' ? [block.text] : []))
   const calls = reply.blocks.flatMap((block) => (block.type === 'tool-call' ? [block] : []))
   const [firstCall] = calls
   const customTools = new Map(options.customTools)
-  const reasoning = thoughts.length > 0 ? thoughts.join(betweenThoughts) : null
+  const reasoning = reasoningParts.length > 0 ? reasoningParts.join(reasoningSeparator) : null
   return {
     ...chunkIdentity(head),
     object: 'chat.completion',

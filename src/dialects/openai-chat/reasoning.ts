@@ -21,14 +21,15 @@ export function decodeReasoning(body: ChatBody): { reasoning: Reasoning; ignored
     decodeEffort(fieldsOf(body.output_config).effort, 'output_config.effort'),
   ]
   const asked = switches.find(({ on }) => on !== undefined)?.on
-  const told = efforts.find((effort) => effort.asked)?.asked
+  const askedEffort = efforts.find((effort) => effort.asked)?.asked
   const ignored = [...switches, ...efforts].flatMap((one) => one.ignored)
-  if (asked === false || (asked === undefined && told?.mode === 'off')) return { reasoning: { mode: 'off' }, ignored }
+  if (asked === false || (asked === undefined && askedEffort?.mode === 'off'))
+    return { reasoning: { mode: 'off' }, ignored }
   const budgets = [fieldsOf(thinking).budget_tokens, nested.max_tokens, body.thinking_budget]
   return {
     reasoning: {
-      mode: asked ? 'on' : (told?.mode ?? 'default'),
-      effort: told?.effort,
+      mode: asked ? 'on' : (askedEffort?.mode ?? 'default'),
+      effort: askedEffort?.effort,
       budgetTokens: budgets.find((budget) => typeof budget === 'number'),
     },
     ignored,

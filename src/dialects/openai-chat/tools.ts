@@ -200,14 +200,14 @@ function decodeSearch(
   const blockedDomains = firstList([...filters.map(({ blocked_domains }) => blocked_domains), flat.blocked_domains])
   const maxUses = typeof flat.max_uses === 'number' ? flat.max_uses : undefined
   const search = searchOptions(nested, flat.search_context_size ?? options.search_context_size)
-  const told = { maxUses, allowedDomains, blockedDomains, options: search }
-  const asksNothing = Object.values(told).every((value) => value === undefined)
+  const restrictions = { maxUses, allowedDomains, blockedDomains, options: search }
+  const asksNothing = Object.values(restrictions).every((value) => value === undefined)
   const ignored = [
     ...(options.user_location ? ['web_search_options.user_location'] : []),
     ...(tool && flat.user_location ? [`${tool.path}.user_location`] : []),
   ]
   const chosen = asked || isChosen
-  return { asked, rules: chosen || !asksNothing ? { chosen, ...told } : undefined, ignored }
+  return { asked, rules: chosen || !asksNothing ? { chosen, ...restrictions } : undefined, ignored }
 }
 
 function firstList(lists: readonly unknown[]): string[] | undefined {

@@ -11,7 +11,7 @@ import type { CompletionBody } from './schema.ts'
  */
 export function decode(checked: unknown): Decoded<CompletionOptions> {
   const body = checked as CompletionBody // the door has checked it against the schema
-  refuse(body)
+  rejectUnsupported(body)
   const prompt = promptOf(body.prompt)
   return {
     request: {
@@ -36,7 +36,7 @@ export function decode(checked: unknown): Decoded<CompletionOptions> {
   }
 }
 
-function refuse({ n, best_of, suffix, logprobs }: CompletionBody): void {
+function rejectUnsupported({ n, best_of, suffix, logprobs }: CompletionBody): void {
   if ((n ?? 1) > 1) throw invalidField('n', 'this server gives one choice a request.')
   if ((best_of ?? 1) > 1) throw invalidField('best_of', 'this server writes one completion a request.')
   if (suffix) throw invalidField('suffix', 'chat models cannot write towards a given end; describe it in the prompt.')

@@ -10,10 +10,10 @@ import { echoOf, summaryOf } from './echo.ts'
 import type { ResponsesOptions } from './encode.ts'
 import { decodeItems, type PlacedItem } from './history.ts'
 import { type LoweredTool, loweredNames, lowerTools } from './lowering.ts'
-import type { Recalled } from './memory.ts'
+import type { ResolvedBody } from './memory.ts'
 import { type OwnBody, ownBody, ownItems } from './other-shapes.ts'
 import { type FlatChoice, type ItemBody, isClientTool, isTool, type TextFormat, type ToolBody } from './schema.ts'
-import { unsupportedOptions, unsupportedTool } from './unsupported.ts'
+import { ignoredOptions, ignoredToolOptions } from './unsupported.ts'
 
 /**
  * A Responses body in our language. What it refers to (`previous_response_id`, `item_reference`) has been put in its
@@ -24,9 +24,9 @@ import { unsupportedOptions, unsupportedTool } from './unsupported.ts'
  * here, and for images the user has just sent that are neither http(s) nor base64 data URLs.
  */
 export function decode(checked: unknown): Decoded<ResponsesOptions> {
-  const { history = [], ...rest } = checked as Recalled // the door has checked it against the schema
+  const { history = [], ...rest } = checked as ResolvedBody // the door has checked it against the schema
   const body = ownBody(rest)
-  refuse(body)
+  rejectUnsupported(body)
   const ignoredRoles: string[] = []
   const placed = (list: ItemBody[], path: string) =>
     readEntries(list, path, (name) => ignoredRoles.push(name)).flatMap(({ fields, index }): PlacedItem[] =>
@@ -37,7 +37,7 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
   const tools = [...body.tools, ...added.map(({ tool }) => tool)]
   const lowered = lowerTools(tools.filter(isClientTool))
   const isAllowed = allowance(body.tool_choice)
-  const { messages, unheard } = decodeItems(items, lowered)
+  const { messages, ignored: ignoredParts } = decodeItems(items, lowered)
   const searchRules = decodeSearchRules(body, tools)
   const effort = decodeEffort(body.reasoning?.effort, 'reasoning.effort')
   const verbosity = decodeVerbosity(body.text.verbosity, 'text.verbosity')
@@ -63,11 +63,11 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
       search: tools.some((tool) => isWebSearch(tool) && isAllowed(tool)),
       searchRules,
       ignored: [
-        ...body.tools.flatMap((tool, index) => unsupportedTool(tool, `tools.${index}`)),
-        ...added.flatMap(({ tool, path }) => unsupportedTool(tool, path)),
+        ...body.tools.flatMap((tool, index) => ignoredToolOptions(tool, `tools.${index}`)),
+        ...added.flatMap(({ tool, path }) => ignoredToolOptions(tool, path)),
         ...ignoredRoles,
-        ...unheard,
-        ...unsupportedOptions(body),
+        ...ignoredParts,
+        ...ignoredOptions(body),
         ...effort.ignored,
         ...verbosity.ignored,
       ],
@@ -84,7 +84,7 @@ export function decode(checked: unknown): Decoded<ResponsesOptions> {
   }
 }
 
-function refuse(body: OwnBody): void {
+function rejectUnsupported(body: OwnBody): void {
   if (body.background) throw invalidField('background', 'this server answers while the client waits.')
   if (isGiven(body.conversation))
     throw invalidField('conversation', 'no conversations are kept here; continue with previous_response_id.')

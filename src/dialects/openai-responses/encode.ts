@@ -116,7 +116,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           if (call.kind === 'custom') inputDelta(call.input.push(event.text), out)
           break
         case 'reasoning-end': {
-          const at = place(event.index, 'reasoning')
+          const at = position(event.index, 'reasoning')
           if (options.summarises)
             out.push(
               named('response.reasoning_summary_text.done', { ...at, summary_index: 0, text: event.text }),
@@ -131,7 +131,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           break
         }
         case 'text-end': {
-          const at = { ...place(event.index, 'text'), content_index: 0 }
+          const at = { ...position(event.index, 'text'), content_index: 0 }
           out.push(
             named('response.output_text.done', { ...at, text: event.text, logprobs: [] }),
             named('response.content_part.done', { ...at, part: textPart(event.text, cited) }),
@@ -194,7 +194,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
   function open(index: number, block: ReplyBlock, out: string[]): object {
     settle('completed', out)
     out.push(named('response.output_item.added', { output_index: index, item: items.started(index, block) }))
-    return place(index, block.type, block.type === 'tool-call' ? block.name : undefined)
+    return position(index, block.type, block.type === 'tool-call' ? block.name : undefined)
   }
 
   function settle(status: 'completed' | 'incomplete', out: string[]): void {
@@ -206,7 +206,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
   }
 
   function endCall(index: number, { name, arguments: args }: { name: string; arguments: string }, out: string[]): void {
-    const at = place(index, 'tool-call', name)
+    const at = position(index, 'tool-call', name)
     if (call.kind === 'function') {
       const called = items.originOf(name)
       const own = 'name' in called ? called.name : name
@@ -220,7 +220,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
   }
 
   function cite(index: number, citation: Citation, out: string[]): void {
-    const at = { ...place(index, 'text'), content_index: 0, annotation_index: cited.length }
+    const at = { ...position(index, 'text'), content_index: 0, annotation_index: cited.length }
     cited.push(citation)
     out.push(named('response.output_text.annotation.added', { ...at, annotation: annotation(citation) }))
   }
@@ -229,7 +229,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
     if (text !== '') out.push(delta(jsonEscape(text)))
   }
 
-  function place(index: number, type: ReplyBlock['type'], name?: string): object {
+  function position(index: number, type: ReplyBlock['type'], name?: string): object {
     return { item_id: items.idOf(index, type, name), output_index: index }
   }
 

@@ -3,7 +3,7 @@ import { type AssistantPart, type Message, textOf, type UserPart } from '../../c
 import { outputParts, partsOf, textPart } from '../openai/content.ts'
 import { type Fields, fieldsOf, jsonText, listOf, textOr } from '../openai/fields.ts'
 import { named, speakerOf } from '../openai/speaker.ts'
-import { tagged } from '../openai/tagged.ts'
+import { asMarkup } from '../openai/tagged.ts'
 import { reasoningOf } from './items.ts'
 import { type LoweredTool, loweredNames, lowerTools, type ToolOrigin } from './lowering.ts'
 import { type ItemBody, isClientTool, isTool } from './schema.ts'
@@ -15,10 +15,10 @@ export interface PlacedItem {
   path: string
 }
 
-export interface History {
+export interface DecodedConversation {
   messages: Message[]
   /** What had to be left out, by path and type. */
-  unheard: string[]
+  ignored: string[]
 }
 
 /**
@@ -28,9 +28,9 @@ export interface History {
  *
  * Errors: `invalid-request` for a file in the newest message of a user that cannot be read, and for a wish to compact.
  */
-export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]): History {
+export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]): DecodedConversation {
   const messages: Message[] = []
-  const unheard: string[] = []
+  const ignored: string[] = []
   const calledNames = new Set<string>()
   const loweredName = loweredNames(lowered)
   // OpenAI's local_shell_call_output names the item of the call instead of the call.
@@ -41,7 +41,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
 
   for (const [index, { item, path }] of items.entries()) decodeItem(item, path, index >= justSent)
   showAside()
-  return { messages, unheard }
+  return { messages, ignored }
 
   function decodeItem(item: Fields, path: string, isNew: boolean): void {
     const callId = textOr(item.call_id)
@@ -51,11 +51,11 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
       case 'message':
         addMessage(item, `${path}.content`, isNew)
         // Said aloud by the model, a name would be repeated in front of its answers.
-        if (item.role === 'assistant' && speakerOf(item) !== '') unheard.push(`${path}.name`)
+        if (item.role === 'assistant' && speakerOf(item) !== '') ignored.push(`${path}.name`)
         return
       case 'reasoning': {
-        const thought = reasoningOf(item)
-        if (thought !== '') say({ type: 'reasoning', text: thought })
+        const reasoning = reasoningOf(item)
+        if (reasoning !== '') addAssistantParts({ type: 'reasoning', text: reasoning })
         else if (item.encrypted_content || listOf(item.summary).length > 0) leaveOut(item, path)
         return
       }
@@ -123,7 +123,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
       }
       case 'web_search_call': {
         const found = { ...fieldsOf(item.action), results: item.results }
-        say(...textPart(`<web_search_call>\n${JSON.stringify(found)}\n</web_search_call>`))
+        addAssistantParts(...textPart(`<web_search_call>\n${JSON.stringify(found)}\n</web_search_call>`))
         return
       }
       case 'additional_tools':
@@ -140,24 +140,24 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
         leaveOut(item, path)
         return
       default:
-        decodeForeign(item, path)
+        decodeUnknown(item, path)
     }
   }
 
   /** Calls and results of tools that run elsewhere, and whatever comes next. */
-  function decodeForeign(item: Fields, path: string): void {
+  function decodeUnknown(item: Fields, path: string): void {
     const { result, output, ...others } = item
-    const pictures = item.type === 'image_generation_call' ? drawn(item) : shown(output, `${path}.output`)
-    aside.push(...pictures)
-    const told = tagged(pictures.length === 0 ? item : others)
-    if (told === '' && pictures.length === 0) leaveOut(item, path)
-    else if (isByAssistant(item)) say(...textPart(told))
-    else if (told !== '') messages.push({ role: 'user', parts: textPart(told) })
+    const images = item.type === 'image_generation_call' ? generatedImage(item) : shown(output, `${path}.output`)
+    aside.push(...images)
+    const markup = asMarkup(images.length === 0 ? item : others)
+    if (markup === '' && images.length === 0) leaveOut(item, path)
+    else if (isByAssistant(item)) addAssistantParts(...textPart(markup))
+    else if (markup !== '') messages.push({ role: 'user', parts: textPart(markup) })
   }
 
   function addMessage(message: Fields, path: string, isNew: boolean): void {
     const { role, content } = message
-    const read = partsOf(content, path, { unheard, refuses: isNew && role === 'user' })
+    const read = partsOf(content, path, { ignored, rejects: isNew && role === 'user' })
     // Only Chat Completions have a name for who speaks.
     const parts = role === 'assistant' ? read : named(message, read)
     const words = parts.filter((part) => part.type === 'text')
@@ -168,7 +168,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
         aside.push(...parts.filter((part) => part.type !== 'text'))
         return
       case 'assistant':
-        say(...words)
+        addAssistantParts(...words)
         aside.push(...parts.filter((part) => part.type !== 'text'))
         return
       default:
@@ -185,14 +185,14 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
   }
 
   /** One turn of the assistant comes as many items. */
-  function say(...parts: AssistantPart[]): void {
+  function addAssistantParts(...parts: AssistantPart[]): void {
     const last = messages.at(-1)
     if (last?.role === 'assistant') last.parts.push(...parts)
     else if (parts.length > 0) messages.push({ role: 'assistant', parts })
   }
 
   function call(id: string, name: string, args: string): void {
-    say({ type: 'tool-call', id, name, arguments: args })
+    addAssistantParts({ type: 'tool-call', id, name, arguments: args })
   }
 
   /** A result without an id goes to a call that waits for one, unless it names another tool. */
@@ -205,16 +205,16 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
   }
 
   function outputOf({ output }: Fields, path: string): UserPart[] {
-    return outputParts(output, `${path}.output`, { unheard, refuses: false })
+    return outputParts(output, `${path}.output`, { ignored, rejects: false })
   }
 
   function shown(output: unknown, path: string): UserPart[] {
     const { type } = fieldsOf(output)
-    return type === 'computer_screenshot' ? partsOf(output, path, { unheard, refuses: false }) : []
+    return type === 'computer_screenshot' ? partsOf(output, path, { ignored, rejects: false }) : []
   }
 
   function leaveOut(item: Fields, path: string): void {
-    unheard.push(`${path} (${textOr(item.type, 'no type')})`)
+    ignored.push(`${path} (${textOr(item.type, 'no type')})`)
   }
 
   function missing(): void {
@@ -244,7 +244,7 @@ function ending({ type, exit_code }: Fields): string {
 }
 
 /** The image a hosted tool has made. */
-function drawn({ result, output_format }: Fields): UserPart[] {
+function generatedImage({ result, output_format }: Fields): UserPart[] {
   const data = textOr(result)
   const mediaType = `image/${textOr(output_format, 'png')}`
   return data === '' ? [] : [{ type: 'image', source: { type: 'base64', mediaType, data } }]

@@ -2,7 +2,7 @@ import type { Dialect } from '../../core/dialect.ts'
 import { decode } from './decode.ts'
 import { encodeReply, encoder, type ResponsesOptions } from './encode.ts'
 import { encodeError } from './errors.ts'
-import { keep, recall } from './memory.ts'
+import { resolve, save } from './memory.ts'
 import { responsesBody } from './schema.ts'
 
 /** OpenAI's Responses API, as its SDK 7.59, Codex 0.169 and five more client families speak it. */
@@ -22,5 +22,5 @@ export const openaiResponses: Dialect<ResponsesOptions> = {
     path: '/input_tokens',
     encode: (inputTokens) => ({ object: 'response.input_tokens', input_tokens: inputTokens }),
   },
-  storedConversation: { resolve: recall, save: keep },
+  storedConversation: { resolve, save },
 }

@@ -195,8 +195,8 @@ export function reasoningOf({ id, summary, content, encrypted_content }: Fields)
   const sealed = textOr(encrypted_content)
   const own = unseal(sealed)
   if (own !== undefined) return own
-  const told = joined(content)
-  if (told !== '' || sealed) return told
+  const plainText = joined(content)
+  if (plainText !== '' || sealed) return plainText
   return replyIdOf(textOr(id)) ? joined(summary) : ''
 }
 

@@ -18,18 +18,18 @@ const prefixOf: Record<string, string> = {
  * An item of the input as it is stored and listed: with its type, an id, a status and parts, however briefly the client
  * wrote it. `key` is what follows the prefix of the id.
  */
-export function listedItem({ content, status, ...item }: ItemBody, key: string): Fields {
+export function storedItem({ content, status, ...item }: ItemBody, key: string): Fields {
   const type = textOr(item.type, 'message')
-  const listed = {
+  const stored = {
     ...item,
     type,
     id: textOr(item.id, `${prefixOf[type] ?? 'item_'}${key}`),
     status: textOr(status, 'completed'),
   }
-  if (type === 'message') return { ...listed, content: messageParts(content, item.role) }
+  if (type === 'message') return { ...stored, content: messageParts(content, item.role) }
   if ('tools' in item)
-    return { ...listed, tools: listOf(item.tools).map((tool) => (isTool(tool) ? echoedTool(tool) : tool)) }
-  return content === undefined || content === null ? listed : { ...listed, content }
+    return { ...stored, tools: listOf(item.tools).map((tool) => (isTool(tool) ? echoedTool(tool) : tool)) }
+  return content === undefined || content === null ? stored : { ...stored, content }
 }
 
 function messageParts(content: unknown, role: unknown): unknown[] {

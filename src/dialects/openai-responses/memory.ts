@@ -5,12 +5,12 @@ import type { Reply } from '../../core/events.ts'
 import { textOr } from '../openai/fields.ts'
 import { encodeReply, type ResponsesOptions } from './encode.ts'
 import { itemKey, replyIdOf } from './items.ts'
-import { listedItem } from './listed-item.ts'
+import { storedItem } from './listed-item.ts'
 import { ownBody } from './other-shapes.ts'
 import type { ItemBody, ResponsesBody } from './schema.ts'
 
 /** A body, and the conversation of its `previous_response_id`. */
-export type Recalled = ResponsesBody & { history?: ItemBody[] }
+export type ResolvedBody = ResponsesBody & { history?: ItemBody[] }
 
 /**
  * A body with what it refers to in its place: the conversation of `previous_response_id` in front, stored items
@@ -19,7 +19,7 @@ export type Recalled = ResponsesBody & { history?: ItemBody[] }
  *
  * Errors: `invalid-request` naming a previous response nobody knows.
  */
-export function recall(checked: unknown, find: FindStored): Recalled {
+export function resolve(checked: unknown, find: FindStored): ResolvedBody {
   const asked = checked as ResponsesBody // the door has checked it against the schema
   // A field of that name is none of this API's.
   const body = { ...asked, history: undefined, input: ownBody(asked).input.map((item) => resolved(item, find)) }
@@ -45,15 +45,15 @@ function resolved(item: ItemBody, find: FindStored): ItemBody {
 
 /** All that was said up to the end of a stored response: each one holds its conversation from the beginning. */
 function conversation({ input, reply }: StoredResponse): ItemBody[] {
-  return [...input, ...(Array.isArray(reply.output) ? reply.output : [])] as ItemBody[] // as `keep` wrote them
+  return [...input, ...(Array.isArray(reply.output) ? reply.output : [])] as ItemBody[] // as `save` wrote them
 }
 
 /** What is stored of a response: nothing when the client said `store: false`. */
-export function keep(head: ReplyHead, reply: Reply, options: ResponsesOptions): StoredResponse | undefined {
+export function save(head: ReplyHead, reply: Reply, options: ResponsesOptions): StoredResponse | undefined {
   if (!options.echo.store) return undefined
   return {
     id: head.id,
     reply: encodeReply(head, reply, options),
-    input: options.input.map((item, index) => listedItem(item, itemKey(head.id, `i${index}`))),
+    input: options.input.map((item, index) => storedItem(item, itemKey(head.id, `i${index}`))),
   }
 }

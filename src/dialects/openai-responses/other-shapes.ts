@@ -125,11 +125,11 @@ export function ownItems(item: ItemBody): ItemBody[] {
   if (own) return [own]
   if (typeof item.type === 'string' && item.type !== 'message') return [item]
   const { tool_calls, function_call, reasoning_content, reasoning, ...message } = item
-  const thought = textOr(reasoning_content) || textOr(reasoning)
+  const reasoningText = textOr(reasoning_content) || textOr(reasoning)
   const calls = [...listOf(tool_calls), ...(isFields(function_call) ? [{ function: function_call }] : [])]
   const parts = Array.isArray(item.content) ? item.content : []
   const inside = parts.flatMap((part): ItemBody[] => itemInside(part) ?? [])
-  if (thought === '' && calls.length === 0 && inside.length === 0) return [message]
+  if (reasoningText === '' && calls.length === 0 && inside.length === 0) return [message]
   // Those left in place keep the paths of the others true.
   const content = inside.length === 0 ? item.content : parts.map((part) => (itemInside(part) ? null : part))
   const isEmpty = Array.isArray(content) ? content.every((part) => part === null) : textOr(content) === ''
@@ -138,7 +138,7 @@ export function ownItems(item: ItemBody): ItemBody[] {
   const after = inside.filter(({ type }) => type === 'function_call')
   // Some clients keep a call as a block and among the calls.
   const others = calls.map(callItem).filter((call) => !after.some(({ call_id }) => call_id && call_id === call.call_id))
-  return [...(thought === '' ? [] : [reasoningItem(thought)]), ...before, ...spoken, ...after, ...others]
+  return [...(reasoningText === '' ? [] : [reasoningItem(reasoningText)]), ...before, ...spoken, ...after, ...others]
 }
 
 function itemInside(part: unknown): ItemBody[] | undefined {

@@ -3,7 +3,7 @@ import type { OwnBody } from './other-shapes.ts'
 import { isClientTool, type ToolBody } from './schema.ts'
 
 /** What a body asks for and cannot have, by name. A value that changes nothing (`top_logprobs` 0) asks for nothing. */
-export function unsupportedOptions(body: OwnBody): string[] {
+export function ignoredOptions(body: OwnBody): string[] {
   return [
     ...optionsBeyond.filter(([, asks]) => asks(body)).map(([name]) => name),
     ...(body.include ?? []).filter((value) => !honouredIncludes.has(value)).map((value) => `include (${value})`),
@@ -49,7 +49,7 @@ function asksOtherThan(value: unknown, ...usual: string[]): boolean {
 }
 
 /** What of a tool cannot be had: all of it, or the options named. */
-export function unsupportedTool(tool: ToolBody, path: string): string[] {
+export function ignoredToolOptions(tool: ToolBody, path: string): string[] {
   const options: Record<string, unknown> = tool
   const beyond = (name: string, asks: boolean) => (asks ? [`${path}.${name}`] : [])
   if (isClientTool(tool))
@@ -57,7 +57,9 @@ export function unsupportedTool(tool: ToolBody, path: string): string[] {
       ...beyond('async', options.async === true),
       ...beyond('output_schema', isFields(options.output_schema)),
       ...beyond('environment.skills', listOf(fieldsOf(options.environment).skills).length > 0),
-      ...(tool.type === 'namespace' ? tool.tools.flatMap((one, n) => unsupportedTool(one, `${path}.tools.${n}`)) : []),
+      ...(tool.type === 'namespace'
+        ? tool.tools.flatMap((one, n) => ignoredToolOptions(one, `${path}.tools.${n}`))
+        : []),
     ]
   if (!tool.type.startsWith('web_search')) return [`${path} (${tool.type})`]
   return [

@@ -3,15 +3,15 @@ import { type GatewayError, invalidField } from '../../core/errors.ts'
 import type { TextPart, UserPart } from '../../core/request.ts'
 import { bytesOf, isRemote, sourceUrl } from './data-url.ts'
 import { type Fields, fieldsOf, isFields, jsonText, textOr } from './fields.ts'
-import { element, tagged } from './tagged.ts'
+import { asMarkup, element } from './tagged.ts'
 import { videoPart } from './video.ts'
 
 /** How content is read. */
-export interface Reading {
+export interface ContentOptions {
   /** Takes the path of each part that has to be left out, with its type. */
-  unheard: string[]
+  ignored: string[]
   /** The user has just sent it, and can send something else: files that cannot be read are refused, not left out. */
-  refuses: boolean
+  rejects: boolean
 }
 
 /**
@@ -21,19 +21,19 @@ export interface Reading {
  * Errors: `invalid-request`, where the reading refuses, for files by id (nothing is stored here) and for images and
  * files that are neither http(s) nor base64 data URLs.
  */
-export function partsOf(content: unknown, path: string, reading: Reading): UserPart[] {
+export function partsOf(content: unknown, path: string, reading: ContentOptions): UserPart[] {
   if (Array.isArray(content)) return content.flatMap((part, index) => partOf(part, `${path}.${index}`, reading))
   return partOf(content, path, reading)
 }
 
 /** What a tool has returned: parts, or a value of its own. */
-export function outputParts(output: unknown, path: string, reading: Reading): UserPart[] {
+export function outputParts(output: unknown, path: string, reading: ContentOptions): UserPart[] {
   const isContent = typeof output === 'string' || output === undefined || output === null
   const areParts = [output].flat().every((part) => typeof part === 'string' || textOr(fieldsOf(part).type) !== '')
   return isContent || areParts ? partsOf(output, path, reading) : textPart(JSON.stringify(output))
 }
 
-export function partOf(part: unknown, path: string, reading: Reading): UserPart[] {
+export function partOf(part: unknown, path: string, reading: ContentOptions): UserPart[] {
   if (Array.isArray(part)) return partsOf(part, path, reading)
   if (!isFields(part)) return textPart(jsonText(part))
   switch (part.type) {
@@ -61,11 +61,11 @@ export function partOf(part: unknown, path: string, reading: Reading): UserPart[
       return fileParts(part, path, reading)
     case 'input_audio':
       // Left out in silence, the model would invent what was said.
-      reading.unheard.push(`${path} (input_audio)`)
+      reading.ignored.push(`${path} (input_audio)`)
       return textPart('[Audio was attached here; it cannot be heard.]')
     case 'redacted_thinking':
       // Sealed by another server: nothing anybody here can read.
-      reading.unheard.push(`${path} (redacted_thinking)`)
+      reading.ignored.push(`${path} (redacted_thinking)`)
       return []
     case 'tool_reference':
       return textPart(`Tool ${textOr(part.tool_name, 'of no name')} is now available.`)
@@ -79,13 +79,13 @@ function wordsOf(text: unknown): string {
   return jsonText(isFields(text) && typeof text.value === 'string' ? text.value : text)
 }
 
-function otherParts(part: Fields, path: string, reading: Reading): UserPart[] {
+function otherParts(part: Fields, path: string, reading: ContentOptions): UserPart[] {
   const type = textOr(part.type)
   if (type === '' && typeof part.text === 'string') return textPart(part.text)
   if (isFileReference(part)) return unreadable(storedFile(`${path}.file_id`, type), 'A file', path, part, reading)
-  const told = tagged(part)
-  if (told === '') reading.unheard.push(`${path} (${type || 'no type'})`)
-  return textPart(told)
+  const described = asMarkup(part)
+  if (described === '') reading.ignored.push(`${path} (${type || 'no type'})`)
+  return textPart(described)
 }
 
 /** `container_upload`, `image_file` and their kin: nothing but the name of something another server keeps. */
@@ -94,7 +94,7 @@ function isFileReference(part: Fields): boolean {
 }
 
 /** `image_url` is a URL or, in Chat Completions, an object with one; Messages have a `source`, others an `image`. */
-function imageParts(part: Fields, path: string, reading: Reading): UserPart[] {
+function imageParts(part: Fields, path: string, reading: ContentOptions): UserPart[] {
   const { image_url, image, url: plain, source } = part
   const url = [image_url, fieldsOf(image_url).url, image, plain, sourceUrl(fieldsOf(source))].find(isText) ?? ''
   if (url === '' && isFileReference(part))
@@ -107,7 +107,7 @@ function imageParts(part: Fields, path: string, reading: Reading): UserPart[] {
   return unreadable(error, 'An image', path, part, reading)
 }
 
-function videoParts(part: Fields, path: string, reading: Reading): UserPart[] {
+function videoParts(part: Fields, path: string, reading: ContentOptions): UserPart[] {
   const video = videoPart(part)
   if (video) return [video]
   const error = invalidField(`${path}.video_url`, 'expected an http(s) URL or a base64 data URL.')
@@ -115,7 +115,7 @@ function videoParts(part: Fields, path: string, reading: Reading): UserPart[] {
 }
 
 /** The members stand beside the type or, in Chat Completions, in `file`; Messages have a `source`. */
-function fileParts(part: Fields, path: string, reading: Reading): UserPart[] {
+function fileParts(part: Fields, path: string, reading: ContentOptions): UserPart[] {
   const isNested = isFields(part.file)
   const { file_data, file_url, file_id, filename, title } = isNested ? fieldsOf(part.file) : part
   const source = fieldsOf(part.source)
@@ -143,9 +143,15 @@ function fileParts(part: Fields, path: string, reading: Reading): UserPart[] {
 }
 
 /** An error where somebody can send the right thing instead, a sentence where it came with an older turn or a tool. */
-function unreadable(error: GatewayError, what: string, path: string, part: Fields, reading: Reading): TextPart[] {
-  if (reading.refuses) throw error
-  reading.unheard.push(`${path} (${textOr(part.type)})`)
+function unreadable(
+  error: GatewayError,
+  what: string,
+  path: string,
+  part: Fields,
+  reading: ContentOptions,
+): TextPart[] {
+  if (reading.rejects) throw error
+  reading.ignored.push(`${path} (${textOr(part.type)})`)
   return textPart(`[${what} was attached here, but it could not be read.]`)
 }
 

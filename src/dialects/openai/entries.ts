@@ -35,11 +35,11 @@ const rolesOfOthers = new Map([
  *
  * Content may stand where others have it, in `parts`, `text` or `value`.
  */
-export function readEntries(list: unknown, path: string, ignore: (name: string) => void): Entry[] {
+export function readEntries(list: unknown, path: string, onIgnored: (name: string) => void): Entry[] {
   const named = new Set<string>()
   const ignoreOnce = (role: unknown) => {
     const name = ignoredValue(`${path}.role`, role)
-    if (!named.has(name)) ignore(name)
+    if (!named.has(name)) onIgnored(name)
     named.add(name)
   }
   return listed(list).flatMap((entry, index): Entry[] => {

@@ -23,7 +23,7 @@ const bookkeeping = new Set([
  * An item or a part of a kind that has no place in a conversation, as text the model can read: its content as JSON
  * between tags of its type. Empty where nothing in it has words.
  */
-export function tagged(item: Fields): string {
+export function asMarkup(item: Fields): string {
   const content = Object.entries(item).filter(([key, value]) => !bookkeeping.has(key) && hasWords(value))
   if (content.length === 0) return ''
   return element(tagOf(textOr(item.type, 'item')), {}, JSON.stringify(Object.fromEntries(content), withoutData))

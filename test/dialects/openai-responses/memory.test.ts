@@ -1,12 +1,12 @@
 import { expect, test } from 'bun:test'
 import type { StoredResponse } from '../../../src/core/dialect.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
-import { keep, recall } from '../../../src/dialects/openai-responses/memory.ts'
+import { resolve, save } from '../../../src/dialects/openai-responses/memory.ts'
 import { finish, head, reply, say, think, thrownBy } from '../stream.ts'
 
 const first = { ...head, id: 'resp_A1' }
 const decode = (body: object) => openaiResponses.decode(body, new Headers())
-const kept = keep(first, reply(think('Hm.'), say('Oslo.'), finish()), decode({ model: 'm', input: 'Where?' }).options)
+const kept = save(first, reply(think('Hm.'), say('Oslo.'), finish()), decode({ model: 'm', input: 'Where?' }).options)
 const find = (id: string): StoredResponse | undefined => (id === 'resp_A1' ? kept : undefined)
 
 const question = {
@@ -76,16 +76,16 @@ test.each<[string, object, Record<string, unknown>]>([
   ],
 ])('a stored item has the members clients insist on: %s', (_name, item, expected) => {
   const { options } = decode({ model: 'm', input: [item, 'a'] })
-  expect(keep(first, reply(say('a'), finish()), options)?.input[0]).toEqual(expected)
+  expect(save(first, reply(say('a'), finish()), options)?.input[0]).toEqual(expected)
 })
 
 test('nothing is stored for a client that says store: false', () => {
   const { options } = decode({ model: 'm', input: 'Hi', store: false })
-  expect(keep(first, reply(say('a'), finish()), options)).toBeUndefined()
+  expect(save(first, reply(say('a'), finish()), options)).toBeUndefined()
 })
 
 test('the conversation of the previous response comes first, reasoning included, instructions not', () => {
-  const body = recall({ model: 'm', input: 'And then?', previous_response_id: 'resp_A1', instructions: 'New.' }, find)
+  const body = resolve({ model: 'm', input: 'And then?', previous_response_id: 'resp_A1', instructions: 'New.' }, find)
   expect(decode(body).request.messages).toEqual([
     { role: 'system', text: 'New.' },
     { role: 'user', parts: [{ type: 'text', text: 'Where?' }] },
@@ -101,9 +101,9 @@ test('the conversation of the previous response comes first, reasoning included,
 })
 
 test('a third turn needs only the second', () => {
-  const body = recall({ model: 'm', input: 'And then?', previous_response_id: 'resp_A1' }, find)
-  const second = keep({ ...head, id: 'resp_B2' }, reply(say('Rome.'), finish()), decode(body).options)
-  const third = recall({ model: 'm', input: 'And?', previous_response_id: 'resp_B2' }, (id) =>
+  const body = resolve({ model: 'm', input: 'And then?', previous_response_id: 'resp_A1' }, find)
+  const second = save({ ...head, id: 'resp_B2' }, reply(say('Rome.'), finish()), decode(body).options)
+  const third = resolve({ model: 'm', input: 'And?', previous_response_id: 'resp_B2' }, (id) =>
     id === 'resp_B2' ? second : undefined,
   )
   expect(decode(third).request.messages.map(({ role }) => role)).toEqual([
@@ -119,13 +119,13 @@ test.each([
   ['an item of the output', 'rs_A1_0', thought],
   ['an item of the input', 'msg_A1_i0', question],
 ])('a reference to %s is replaced by it', (_name, id, expected) => {
-  expect(recall({ model: 'm', input: [{ type: 'item_reference', id }] }, find).input).toEqual([
+  expect(resolve({ model: 'm', input: [{ type: 'item_reference', id }] }, find).input).toEqual([
     expect.objectContaining(expected),
   ])
 })
 
 test('a previous response that nobody knows is refused by name', () => {
-  expect(thrownBy(() => recall({ model: 'm', input: 'a', previous_response_id: 'resp_X' }, find))).toMatchObject({
+  expect(thrownBy(() => resolve({ model: 'm', input: 'a', previous_response_id: 'resp_X' }, find))).toMatchObject({
     kind: 'invalid-request',
     code: 'previous_response_not_found',
     param: 'previous_response_id',
@@ -134,13 +134,13 @@ test('a previous response that nobody knows is refused by name', () => {
 
 test.each(['rs_X_0', 'rs_A1_9', 'rs_68af'])('a reference to %s, which nobody knows, stays one', (id) => {
   const input = [{ type: 'item_reference', id }]
-  expect(recall({ model: 'm', input }, find).input).toEqual(input)
+  expect(resolve({ model: 'm', input }, find).input).toEqual(input)
 })
 
 test('what is left out is named by its place in the body, or as part of the previous response', () => {
   const sealed = { type: 'compaction', encrypted_content: 'x' }
   const options = decode({ model: 'm', input: [{ role: 'user', content: 'a' }, sealed] }).options
-  const second = keep({ ...head, id: 'resp_C3' }, reply(say('Rome.'), finish()), options)
-  const body = recall({ model: 'm', input: [sealed, 'b'], previous_response_id: 'resp_C3' }, () => second)
+  const second = save({ ...head, id: 'resp_C3' }, reply(say('Rome.'), finish()), options)
+  const body = resolve({ model: 'm', input: [sealed, 'b'], previous_response_id: 'resp_C3' }, () => second)
   expect(decode(body).request.ignored).toEqual(['previous_response.1 (compaction)', 'input.0 (compaction)'])
 })

@@ -4,7 +4,7 @@ import { runTransform, type Transform } from '../core/machine.ts'
 import { ReasoningOnlyError } from '../core/only-reasoning.ts'
 import type { Tool } from '../core/request.ts'
 import { anyMark, toolCallParser } from './parse.ts'
-import { type TaggedPiece, tagReader } from './think-tags.ts'
+import { type ChannelText, tagReader } from './think-tags.ts'
 
 export interface ChannelOptions {
   /** What may be called. */
@@ -27,13 +27,13 @@ const anyTag = /</
  * A reply that ends well and says nothing but thoughts is a call where the thoughts hold a whole one of a declared tool,
  * else the error `ReasoningOnlyError`; whoever opened the call knows whether to ask again.
  */
-export function channels({ tools, scanLimit, frames, empty, annotate: note }: ChannelOptions): Transform<Delta, Delta> {
+export function channels({ tools, scanLimit, frames, empty, annotate }: ChannelOptions): Transform<Delta, Delta> {
   const readers = {
     text: tagReader({ channel: 'text', frames }),
     reasoning: tagReader({ channel: 'reasoning', frames: false }),
   }
   // All thoughts, and those behind a tag that ends them; kept as long as there is no answer.
-  let thoughts = ''
+  let reasoning = ''
   let behind = ''
   let answered = false
   // Reasoning from what may be a call on: it is shown once an answer begins, and if it is the call, never.
@@ -44,21 +44,21 @@ export function channels({ tools, scanLimit, frames, empty, annotate: note }: Ch
     push(delta, out) {
       switch (delta.type) {
         case 'text':
-          send(readers.reasoning.pause(), out)
+          send(readers.reasoning.onPause(), out)
           send(readers.text.push(delta.text), out)
           break
         case 'reasoning':
-          send(readers.text.pause(), out)
+          send(readers.text.onPause(), out)
           send(readers.reasoning.push(delta.text), out)
           break
         case 'tool-call':
           answered = true
-          pause(out)
+          onPause(out)
           showHeld(out)
           out.push(delta)
           break
         case 'server-tool':
-          pause(out)
+          onPause(out)
           out.push(delta)
           break
         case 'finish':
@@ -88,11 +88,11 @@ export function channels({ tools, scanLimit, frames, empty, annotate: note }: Ch
     },
   }
 
-  function send(pieces: readonly TaggedPiece[], out: Delta[]): void {
-    for (const { type, text, behindThought } of pieces) {
+  function send(pieces: readonly ChannelText[], out: Delta[]): void {
+    for (const { type, text, afterReasoning } of pieces) {
       if (!answered && type === 'reasoning') {
-        thoughts += text
-        behind = behindThought ? text : behind + text
+        reasoning += text
+        behind = afterReasoning ? text : behind + text
       }
       if (type === 'text') {
         answered ||= text.trim() !== ''
@@ -120,9 +120,9 @@ export function channels({ tools, scanLimit, frames, empty, annotate: note }: Ch
     held = ''
   }
 
-  function pause(out: Delta[]): void {
-    send(readers.reasoning.pause(), out)
-    send(readers.text.pause(), out)
+  function onPause(out: Delta[]): void {
+    send(readers.reasoning.onPause(), out)
+    send(readers.text.onPause(), out)
   }
 
   function end(out: Delta[]): void {
@@ -131,14 +131,14 @@ export function channels({ tools, scanLimit, frames, empty, annotate: note }: Ch
   }
 
   function salvage(out: Delta[]): void {
-    const calls = tools.length > 0 ? callsIn(thoughts) : []
+    const calls = tools.length > 0 ? callsIn(reasoning) : []
     const words = held === '' ? '' : wordsIn(held)
     if (words !== '') out.push({ type: 'reasoning', text: words })
     if (calls.length > 0) {
-      note('took a call out of the thinking, which held it instead of the answer')
+      annotate('took a call out of the thinking, which held it instead of the answer')
       out.push(...calls, { type: 'finish', reason: 'tool-calls' })
-    } else if (thoughts.trim() === '') out.push({ type: 'error', error: empty() })
-    else out.push({ type: 'error', error: new ReasoningOnlyError(withoutCalls(behind.trim() || thoughts.trim())) })
+    } else if (reasoning.trim() === '') out.push({ type: 'error', error: empty() })
+    else out.push({ type: 'error', error: new ReasoningOnlyError(withoutCalls(behind.trim() || reasoning.trim())) })
   }
 
   function parsed(text: string, reason: FinishReason): Delta[] {

@@ -5,7 +5,7 @@ import { isWrittenCall } from './parse.ts'
 
 type CallDelta = Extract<Delta, { type: 'tool-call' }>
 
-interface Call {
+interface TrackedCall {
   name: string
   arguments: string
   /** What is not sent until the end tells whether the call is one of its own. */
@@ -22,12 +22,12 @@ interface Call {
  * its name is still being made.
  */
 export function withoutDoubledCalls(): Transform<Delta, Delta> {
-  const written: Call[] = []
-  const native = new Map<string, Call>()
+  const written: TrackedCall[] = []
+  const native = new Map<string, TrackedCall>()
 
   return {
     push(delta, out) {
-      if (delta.type === 'tool-call') (isWrittenCall(delta) ? hearWritten : hearNative)(delta, out)
+      if (delta.type === 'tool-call') (isWrittenCall(delta) ? readWritten : readNative)(delta, out)
       else {
         if (delta.type === 'finish' || delta.type === 'error') settle(out)
         out.push(delta)
@@ -37,7 +37,7 @@ export function withoutDoubledCalls(): Transform<Delta, Delta> {
     passthrough: () => true,
   }
 
-  function hearWritten(delta: CallDelta, out: Delta[]): void {
+  function readWritten(delta: CallDelta, out: Delta[]): void {
     const call = callOf(delta)
     if (isDouble(call, native.values())) return
     written.push(call)
@@ -46,7 +46,7 @@ export function withoutDoubledCalls(): Transform<Delta, Delta> {
     else out.push(delta)
   }
 
-  function hearNative(delta: CallDelta, out: Delta[]): void {
+  function readNative(delta: CallDelta, out: Delta[]): void {
     const known = native.get(delta.key)
     const call = known ?? callOf(delta)
     if (known) known.arguments += delta.arguments ?? ''
@@ -61,21 +61,21 @@ export function withoutDoubledCalls(): Transform<Delta, Delta> {
     for (const call of written) release(call, native.values(), out)
   }
 
-  function release(call: Call, others: Iterable<Call>, out: Delta[]): void {
+  function release(call: TrackedCall, others: Iterable<TrackedCall>, out: Delta[]): void {
     if (!isSent(call) && !isDouble(call, others)) out.push(...call.held)
     call.held = []
   }
 }
 
-function callOf({ name = '', arguments: text = '' }: CallDelta): Call {
+function callOf({ name = '', arguments: text = '' }: CallDelta): TrackedCall {
   return { name, arguments: text, held: [], isDoubled: false }
 }
 
-function isSent({ held }: Call): boolean {
+function isSent({ held }: TrackedCall): boolean {
   return held.length === 0
 }
 
-function isDouble(call: Call, others: Iterable<Call>): boolean {
+function isDouble(call: TrackedCall, others: Iterable<TrackedCall>): boolean {
   for (const other of others) {
     if (other.isDoubled || other.name !== call.name || !sameJson(other.arguments, call.arguments)) continue
     other.isDoubled = true

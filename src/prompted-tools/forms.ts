@@ -2,12 +2,12 @@
  * The ways in which models write tool calls, each as a coroutine that is handed one character at a time and says
  * where the form ends. It keeps nothing but its place, so a call costs the same however it is cut.
  */
-export type Form = Generator<Progress, Verdict, string>
+export type Form = Generator<Progress, FormVerdict, string>
 
 /** What it would mean if the message ended here: still text, a call cut short, or a call. */
 export type Progress = 'text' | 'unfinished' | 'complete'
 
-export type Verdict =
+export type FormVerdict =
   /** Not this form: the first character is text, and the rest deserves another look. */
   | 'no'
   /** All before this character is text after all. */

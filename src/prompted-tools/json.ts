@@ -55,7 +55,7 @@ const afterQuote = {
   keyword: /\s*(?:\)|,\s*(?:\)|\w+\s*=))/y,
   alone: /\s*$/y,
 }
-type Place = keyof typeof afterQuote
+type ValuePosition = keyof typeof afterQuote
 
 const space = /\s*/y
 const identifier = /\w+/y
@@ -92,7 +92,7 @@ function looseReader(text: string) {
     return members && match(space) !== undefined && at === text.length ? Object.fromEntries(members) : undefined
   }
 
-  function value(place: Place, depth: number): unknown {
+  function value(position: ValuePosition, depth: number): unknown {
     if (depth > maxDepth) return undefined
     if (take('{')) return object(depth + 1)
     if (take('['))
@@ -101,7 +101,7 @@ function looseReader(text: string) {
         return item === undefined ? undefined : { item }
       })?.map(({ item }) => item)
     const quote = closingQuote[text.charAt(at)]
-    if (quote !== undefined) return string(quote, place)
+    if (quote !== undefined) return string(quote, position)
     const word = match(identifier)
     if (Object.hasOwn(literals, word)) return literals[word]
     at -= word.length
@@ -129,14 +129,14 @@ function looseReader(text: string) {
     return found
   }
 
-  function string(quote: string, place: Place): string | undefined {
+  function string(quote: string, position: ValuePosition): string | undefined {
     let read = ''
     let inner = 0
     for (at++; at < text.length; at++) {
       const char = text.charAt(at)
       if (char === '\\') read += escaped()
       else if (char !== quote) read += char
-      else if (matches(afterQuote[place], text, at + 1)) {
+      else if (matches(afterQuote[position], text, at + 1)) {
         at++
         // An odd quote may as well be the end of a string whose rest got lost: not ours to guess.
         return inner % 2 === 0 ? read : undefined

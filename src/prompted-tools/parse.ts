@@ -4,17 +4,17 @@ import { runTransform, type Transform } from '../core/machine.ts'
 import type { Tool } from '../core/request.ts'
 import {
   type Form,
+  type FormVerdict,
   fenceClosing,
   fenceOpening,
   type Progress,
   tagged,
   taggedOpenings,
-  type Verdict,
   wholeCode,
   wholeFence,
   wholeJson,
 } from './forms.ts'
-import { calledName, closedForms, readCalls, type WrittenCall } from './read.ts'
+import { calledName, closedForms, parseCalls, type WrittenCall } from './read.ts'
 import { repairArguments, repairName, typedArguments } from './repair.ts'
 
 export interface ParserOptions {
@@ -29,7 +29,7 @@ const leadLength = 4
 export const anyMark = /[<`~]/
 
 /** A piece of the answer that may be a call: its beginning is held back until it is known. */
-interface Candidate {
+interface CallCandidate {
   form: Form
   /** `mark` is a tag or a fence line anywhere; the others are the whole message or nothing. */
   kind: 'mark' | 'whole' | 'fenced'
@@ -65,7 +65,7 @@ export function isWrittenCall(delta: Extract<Delta, { type: 'tool-call' }>): boo
  * The output does not depend on how the text is cut.
  */
 export function toolCallParser(tools: readonly Tool[], options: ParserOptions): Transform<Delta, Delta> {
-  let candidate: Candidate | undefined
+  let candidate: CallCandidate | undefined
   // Text that is certain, until the end of this push.
   let ready = ''
   // Nothing but white space so far; it is kept in `blank`, because before a call it is worth nothing.
@@ -78,7 +78,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
   let reasoned = false
   let calls = 0
   // No text counts any more: an invented result, or a call too long to hold.
-  let deaf = false
+  let isDisabled = false
   let unfinished = false
   let over = false
 
@@ -127,7 +127,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     passthrough(kind) {
       if (over || kind === 'reasoning') return !over
       // Text is being shown, so the answer has begun and nothing was called yet.
-      return candidate || deaf ? false : anyMark
+      return candidate || isDisabled ? false : anyMark
     },
   }
 
@@ -135,9 +135,9 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     let input = text
     let at = candidate ? 0 : seek(input, 0)
     while (candidate) {
-      const current: Candidate = candidate
+      const current: CallCandidate = candidate
       const limit = current.from + options.scanLimit - current.held.length
-      let verdict: Verdict | undefined
+      let verdict: FormVerdict | undefined
       while (verdict === undefined && at < input.length && at < limit) {
         const step = current.form.next(input.charAt(at))
         if (step.done) verdict = step.value
@@ -154,7 +154,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
       candidate = undefined
       if (verdict === undefined && current.progress === 'unfinished') {
         unfinished = true
-        deaf = true
+        isDisabled = true
         return
       }
       const upTo = (end: number) => current.held + input.slice(current.from, end)
@@ -167,7 +167,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
           pass(upTo(++at))
           break
         case 'result':
-          deaf = calls > 0
+          isDisabled = calls > 0
           pass(upTo(++at))
           break
         case 'text':
@@ -190,7 +190,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
 
   /** Lets pass what cannot begin a call, up to a character that may; returns its place, or the end. */
   function seek(input: string, from: number): number {
-    if (deaf) return input.length
+    if (isDisabled) return input.length
     let at = from
     if (opening) {
       at = indexOf(/\S/g, input, from)
@@ -208,14 +208,14 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     return start
   }
 
-  function wholeForm(first: string): Pick<Candidate, 'kind' | 'form'> | undefined {
+  function wholeForm(first: string): Pick<CallCandidate, 'kind' | 'form'> | undefined {
     if (first === '{') return { kind: 'whole', form: wholeJson(isTool) }
     if (first === '`' || first === '~') return { kind: 'fenced', form: wholeFence(isTool) }
     // Code without any mark is only believed where models are known to write it: right after their reasoning.
     return reasoned && /\w/.test(first) ? { kind: 'whole', form: wholeCode(names) } : undefined
   }
 
-  function begin(kind: Candidate['kind'], form: Form, from: number): void {
+  function begin(kind: CallCandidate['kind'], form: Form, from: number): void {
     form.next() // a coroutine hears nothing before its first yield
     candidate = { form, kind, held: '', from, progress: 'text' }
   }
@@ -235,7 +235,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
   function pass(text: string): void {
     if (text === '') return
     before = (before + text).slice(-leadLength)
-    if (calls > 0 || deaf) return
+    if (calls > 0 || isDisabled) return
     ready += blank + text
     blank = ''
   }
@@ -274,7 +274,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
 
   /** Whether it is calls of declared tools alone, with all that they need. */
   function isCallable(written: string): boolean {
-    const read = readCalls(written) ?? []
+    const read = parseCalls(written) ?? []
     return (
       read.length > 0 &&
       read.every((call) => {
@@ -311,7 +311,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
   }
 
   function resolve(written: string, out: Delta[]): void {
-    const read = readCalls(written)
+    const read = parseCalls(written)
     if (!read) {
       const name = repairName(calledName(written) ?? '', tools)
       if (name === undefined) pass(written)

@@ -11,7 +11,7 @@ export type WrittenCall =
  * The calls in one complete written form (forms.ts finds where it ends).
  * An empty list when it holds no call after all, `undefined` when it cannot be read.
  */
-export function readCalls(written: string): WrittenCall[] | undefined {
+export function parseCalls(written: string): WrittenCall[] | undefined {
   const text = written.trim()
   const opening = /^<\w+>/.exec(text)?.[0]
   if (opening !== undefined) {

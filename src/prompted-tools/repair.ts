@@ -16,7 +16,7 @@ export type Repaired = { ok: true; value: Record<string, unknown> } | { ok: fals
  * model more than ours would.
  */
 export function repairArguments(raw: unknown, schema: Record<string, unknown>): Repaired {
-  const value = fit(unwrap(raw), schema, workBy(schema), 0)
+  const value = convertTo(unwrap(raw), schema, workBy(schema), 0)
   return isRecord(value) ? { ok: true, value } : { ok: false }
 }
 
@@ -49,7 +49,7 @@ export function restatesArguments(text: string, value: unknown, schema: Record<s
   if (/^[\s}\]]*$/.test(text)) return true
   const work = workBy(schema)
   const again = readJson(text)?.map(unwrap)
-  return again?.every((one) => isPlaceholder(one) || sameValue(fit(one, schema, work, 0), value)) ?? false
+  return again?.every((one) => isPlaceholder(one) || sameValue(convertTo(one, schema, work, 0), value)) ?? false
 }
 
 /** What a schema says of one member of the arguments. */
@@ -70,7 +70,7 @@ export function memberRulesOf(schema: Record<string, unknown>): ((key: string) =
     const isPlain = rules === undefined || (alternatives(rules).length === 0 && rules.allOf === undefined)
     return {
       takesString: isPlain && (rules === undefined || hasType('', rules)),
-      mend: (value) => fit(value, member, work, 1),
+      mend: (value) => convertTo(value, member, work, 1),
     }
   }
 }
@@ -164,7 +164,7 @@ function workBy(root: Schema): Work {
 }
 
 /** Pays for the members of lists that are looked through by the engine, or for so many characters. */
-function spend(work: Work, members = 0): boolean {
+function charge(work: Work, members = 0): boolean {
   work.left -= 1 + members / 16
   return work.left > 0
 }
@@ -178,29 +178,29 @@ function lengthOf(value: unknown): number {
   return Array.isArray(value) || typeof value === 'string' ? value.length : 0
 }
 
-function fit(value: unknown, schema: unknown, work: Work, depth: number): unknown {
+function convertTo(value: unknown, schema: unknown, work: Work, depth: number): unknown {
   const rules = resolve(schema, work.root)
-  if (!rules || depth > maxDepth || !spend(work, sizeOf(rules))) return value
+  if (!rules || depth > maxDepth || !charge(work, sizeOf(rules))) return value
   const chosen = choose(value, rules, work, depth + 1)
   const converted = hasType(chosen, rules) ? chosen : convert(chosen, rules, work)
   if (Array.isArray(converted))
-    return converted.map((item, index) => fit(item, itemRules(rules, index), work, depth + 1))
+    return converted.map((item, index) => convertTo(item, itemRules(rules, index), work, depth + 1))
   if (!isRecord(converted)) return converted
   return Object.fromEntries(
-    Object.entries(converted).map(([key, item]) => [key, fit(item, memberRules(rules, key), work, depth + 1)]),
+    Object.entries(converted).map(([key, item]) => [key, convertTo(item, memberRules(rules, key), work, depth + 1)]),
   )
 }
 
 /** Fits every schema of `allOf`, and of the alternatives the first that accepts the value as it is or once fitted. */
 function choose(value: unknown, rules: Schema, work: Work, depth: number): unknown {
   let base = value
-  for (const schema of listOf(rules.allOf)) if (work.left > 0) base = fit(base, schema, work, depth)
+  for (const schema of listOf(rules.allOf)) if (work.left > 0) base = convertTo(base, schema, work, depth)
   const choices = alternatives(rules)
   const fitting = choices.find((schema) => accepts(base, schema, work, 1))
-  if (fitting !== undefined) return fit(base, fitting, work, depth)
+  if (fitting !== undefined) return convertTo(base, fitting, work, depth)
   for (const schema of choices) {
     if (work.left <= 0) break
-    const fitted = fit(base, schema, work, depth)
+    const fitted = convertTo(base, schema, work, depth)
     if (accepts(fitted, schema, work, 1)) return fitted
   }
   return base
@@ -211,7 +211,7 @@ function accepts(value: unknown, schema: unknown, work: Work, levels: number): b
   const rules = resolve(schema, work.root)
   if (!rules) return true
   // Without an answer none is the right one.
-  if (!spend(work, sizeOf(rules)) || !hasType(value, rules)) return false
+  if (!charge(work, sizeOf(rules)) || !hasType(value, rules)) return false
   if (Object.hasOwn(rules, 'const') && rules.const !== value) return false
   if (Array.isArray(rules.enum) && !rules.enum.includes(value)) return false
   if (!isRecord(value) || levels === 0) return true
@@ -224,14 +224,14 @@ function accepts(value: unknown, schema: unknown, work: Work, levels: number): b
 /** One type to another; a value that cannot be converted is returned as it is. */
 function convert(value: unknown, rules: Schema, work: Work): unknown {
   if (typeof value === 'string') {
-    spend(work, value.length)
+    charge(work, value.length)
     const read = parsed(value.trim())
     return read !== undefined && hasType(read, rules) ? read : value
   }
   if (value === null || value === undefined || !typesOf(rules)?.includes('string')) return value
   if (typeof value !== 'object') return String(value)
   const text = JSON.stringify(value)
-  spend(work, text.length)
+  charge(work, text.length)
   return text
 }
 
@@ -259,7 +259,7 @@ function typeOf(value: unknown): string {
 /** Whether a schema says of itself or in one of its parts that a value may have the type. */
 function admits(type: 'string' | 'null', schema: unknown, work: Work, depth: number): boolean {
   const rules = resolve(schema, work.root)
-  if (!rules || depth > maxDepth || !spend(work, sizeOf(rules))) return false
+  if (!rules || depth > maxDepth || !charge(work, sizeOf(rules))) return false
   if (typesOf(rules)?.includes(type)) return true
   return [...alternatives(rules), ...listOf(rules.allOf)].some((part) => admits(type, part, work, depth + 1))
 }

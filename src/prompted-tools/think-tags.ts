@@ -2,18 +2,18 @@ import type { TextKind } from '../core/events.ts'
 import { codePlaces } from './code-places.ts'
 
 /** A stretch of what the model wrote, and the channel in which it belongs. */
-export interface TaggedPiece {
+export interface ChannelText {
   type: TextKind
   text: string
   /** A thought that began elsewhere ends in front of it. */
-  behindThought?: true
+  afterReasoning?: true
 }
 
 export interface TagReader {
-  push(text: string): TaggedPiece[]
+  push(text: string): ChannelText[]
   /** Something else comes now: what waited for its end has none. */
-  pause(): TaggedPiece[]
-  end(): TaggedPiece[]
+  onPause(): ChannelText[]
+  end(): ChannelText[]
   /** Text without a tag comes out as it goes in. */
   readonly open: boolean
   /** Words are held back, which come out before anything of another channel. */
@@ -27,7 +27,7 @@ export interface TagReaderOptions {
   frames: boolean
 }
 
-type Place =
+type TagPosition =
   /** In front of the first word. */
   | 'beginning'
   | 'words'
@@ -63,7 +63,7 @@ const behindMention = /^[ \t.,;:!?)"'”’»]/
  */
 export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   const tags = [opening, closing, ...calls, ...(frames ? frame : [])]
-  let place: Place = 'beginning'
+  let position: TagPosition = 'beginning'
   let held = ''
   let inset = ''
   // A tag stood in front of the first word, so that the white space before that word is worth nothing.
@@ -75,7 +75,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   const code = codePlaces()
   // The next piece stands behind a tag that was left over.
   let left = false
-  let out: TaggedPiece[] = []
+  let out: ChannelText[] = []
 
   return {
     push(text) {
@@ -93,7 +93,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
       }
       return out
     },
-    pause() {
+    onPause() {
       out = []
       if (isWaiting()) release('reasoning')
       return out
@@ -104,7 +104,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
       return out
     },
     get open() {
-      return held === '' && (place === 'words' || place === 'json')
+      return held === '' && (position === 'words' || position === 'json')
     },
     get waiting() {
       return isWaiting()
@@ -112,29 +112,29 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   }
 
   function isWaiting(): boolean {
-    return held.trim() !== '' || place === 'inset'
+    return held.trim() !== '' || position === 'inset'
   }
 
   /** Reads from `at`, and says how far; `undefined` where it takes more to know. */
   function step(input: string, at: number): number | undefined {
-    switch (place) {
+    switch (position) {
       case 'beginning':
         return beginning(input, at)
       case 'words':
         return words(input, at)
       case 'thought':
       case 'inset':
-        return thought(input, at)
+        return reasoning(input, at)
       case 'call':
         return until(callEnd, input, at, (text, ended) => {
           add(channel, text + (ended ? callEnd : ''))
-          if (ended) place = 'words'
+          if (ended) position = 'words'
         })
       case 'json':
         add(channel, input.slice(at))
         return input.length
       default:
-        return place satisfies never
+        return position satisfies never
     }
   }
 
@@ -142,7 +142,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     const word = input.slice(at).search(/\S/)
     if (word > longestLead || (word < 0 && input.length - at > longestLead)) {
       // What comes behind so much of nothing is no answer: it is not to be held back without end.
-      place = 'words'
+      position = 'words'
       return at
     }
     if (word < 0) return undefined
@@ -150,11 +150,11 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     const tag = tags.find((one) => input.startsWith(one, first))
     if (tag === undefined && mayBecomeTag(input, first)) return undefined
     if (tag === undefined || calls.includes(tag)) {
-      place = channel === 'text' && /[{[]/.test(input.charAt(first)) ? 'json' : 'words'
+      position = channel === 'text' && /[{[]/.test(input.charAt(first)) ? 'json' : 'words'
       return cleared ? first : at
     }
     cleared = true
-    if (tag === opening && channel === 'text') place = 'thought'
+    if (tag === opening && channel === 'text') position = 'thought'
     if (tag === closing) left = true
     return first + tag.length
   }
@@ -178,7 +178,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   function tagAt(tag: string, input: string, at: number): number | undefined {
     const next = at + tag.length
     if (calls.includes(tag)) {
-      place = 'call'
+      position = 'call'
       callEnd = tag.replace('<', '</')
       write(tag)
       return next
@@ -190,7 +190,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
         mentions++
         write(tag)
       } else if (channel === 'text') {
-        place = 'inset'
+        position = 'inset'
         inset = ''
       }
       return next
@@ -204,16 +204,16 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     return next
   }
 
-  function thought(input: string, at: number): number | undefined {
+  function reasoning(input: string, at: number): number | undefined {
     return until(closing, input, at, (text, ended) => {
-      if (place === 'thought') add('reasoning', text)
+      if (position === 'thought') add('reasoning', text)
       else inset += text
-      if (!ended && (place === 'thought' || inset.length <= longestInset)) return
-      if (place === 'inset') {
+      if (!ended && (position === 'thought' || inset.length <= longestInset)) return
+      if (position === 'inset') {
         if (ended) add('reasoning', inset)
         else write(inset)
       }
-      place = place === 'thought' ? 'beginning' : 'words'
+      position = position === 'thought' ? 'beginning' : 'words'
       inset = ''
     })
   }
@@ -238,15 +238,15 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   function release(insetAs: TextKind): void {
     const rest = held === opening ? '' : held
     held = ''
-    if (place === 'thought') add('reasoning', rest)
-    else if (place === 'inset') {
+    if (position === 'thought') add('reasoning', rest)
+    else if (position === 'inset') {
       if (insetAs === 'text') write(inset + rest)
       else add('reasoning', inset + rest)
       inset = ''
-      place = 'words'
+      position = 'words'
     } else {
       write(rest)
-      if (rest.trim() !== '') place = 'words'
+      if (rest.trim() !== '') position = 'words'
     }
   }
 
@@ -259,7 +259,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     const last = out.at(-1)
     if (text === '') return
     if (last?.type === type && !left) last.text += text
-    else out.push({ type, text, ...(left && { behindThought: true }) })
+    else out.push({ type, text, ...(left && { afterReasoning: true }) })
     left = false
   }
 

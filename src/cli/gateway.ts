@@ -29,7 +29,7 @@ import { createResponseStore, noResponseStore, type ResponseStore } from '../sto
 import { demo } from '../upstreams/demo/index.ts'
 import { openaiCompatible } from '../upstreams/openai-compatible/index.ts'
 import { zaiApi } from '../upstreams/zai-api/index.ts'
-import { type Place, zaiWeb } from '../upstreams/zai-web/index.ts'
+import { type CredentialSource, zaiWeb } from '../upstreams/zai-web/index.ts'
 import { systemClock } from '../wire/clock.ts'
 import type { Fetch } from '../wire/http.ts'
 import { systemLookup } from '../wire/names.ts'
@@ -84,7 +84,12 @@ export async function assemble(
   // They outlive a change of the configuration: what is lent stays counted, and what was learned stays known.
   const pools = {
     // What the site thinks of many calls at once is not known; the API refuses what is too much, and forgets it.
-    web: createPool<Place>({ ...lending, name: 'Z.AI', startLimit: 8, onLongWait: waitTold(log, 'zai-web') }),
+    web: createPool<CredentialSource>({
+      ...lending,
+      name: 'Z.AI',
+      startLimit: 8,
+      onLongWait: waitTold(log, 'zai-web'),
+    }),
     api: apiPools((id) =>
       createPool<string>({
         ...lending,
@@ -237,7 +242,7 @@ interface Edge {
   fetch: Fetch
   clock: Clock
   log: Log
-  pools: { web: Pool<Place>; api: ApiPools }
+  pools: { web: Pool<CredentialSource>; api: ApiPools }
   readPdf: ReadPdf
   validate: Validate
 }

@@ -7,7 +7,7 @@ import { openaiChat } from '../../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../../src/dialects/openai-completions/index.ts'
 import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
 import { zaiApi } from '../../src/upstreams/zai-api/index.ts'
-import { type Place, zaiWeb } from '../../src/upstreams/zai-web/index.ts'
+import { type CredentialSource, zaiWeb } from '../../src/upstreams/zai-web/index.ts'
 import { chatZai, completionRoute, eventStream, webDefaults } from './chat-zai.ts'
 import { manualClock } from './clock.ts'
 import { reusableApp } from './gateway.ts'
@@ -46,7 +46,7 @@ export const replayed: Record<string, (bytes: Uint8Array<ArrayBuffer>, pieceSize
       site.script(completionRoute, () => eventStream(inPieces(bytes, pieceSize)))
     const clock = manualClock()
     // Nobody moves the clock, so nobody waits.
-    const loan = lending<Place>(clock, { queueLimit: 0, queueMs: 0 })
+    const loan = lending<CredentialSource>(clock, { queueLimit: 0, queueMs: 0 })
     return zaiWeb(webDefaults, { ...loan, fetch: site.fetch, clock, newUuid: () => crypto.randomUUID(), log: () => {} })
   },
   'zai-api': (bytes, pieceSize) => {

@@ -3,7 +3,7 @@ import { type BufferedResponse, readBuffered } from '../../wire/answer.ts'
 import { type Fetch, type HttpResponse, type OutgoingRequest, send } from '../../wire/http.ts'
 
 /** An API of one vendor: its address, the headers every call carries, and the deadlines. */
-export interface Client {
+export interface ApiClient {
   /** `api.z.ai` */
   host: string
   /** Sends and waits for the headers; for answers that stream. */
@@ -32,7 +32,7 @@ export interface ClientOptions {
 }
 
 /** Errors of every call: `cancelled`, `timeout`, `upstream-unavailable`. */
-export function client({ baseUrl, headers: headersOf, fetch, clock, headersTimeoutMs }: ClientOptions): Client {
+export function apiClient({ baseUrl, headers: headersOf, fetch, clock, headersTimeoutMs }: ClientOptions): ApiClient {
   const { host } = new URL(baseUrl)
   // One object for each key: the transport need not look at the same headers again and again.
   const known = new Map<string, OutgoingRequest['headers']>()

@@ -14,15 +14,15 @@ export type Audience = Pick<ChatModel, 'id' | 'vision' | 'video' | 'files' | 'im
  * pictures where the model takes them there; what else they hold stands in the user turn behind them; nothing is empty;
  * there is a user turn; a model gets a word in place of what it cannot see. Order is kept otherwise, and nothing that has words is lost.
  */
-export function normalise(messages: readonly Message[], audience: Audience): Message[] {
+export function normaliseConversation(messages: readonly Message[], audience: Audience): Message[] {
   const readable = messages.map((message) => withReadableParts(message, audience))
   return withUser(withMediaAside(paired(readable), audience).flatMap(worthSaying))
 }
 
 /** How many pictures of a conversation the model will not see. */
-export function unseenPictures(messages: readonly Message[], { vision }: Pick<Audience, 'vision'>): number {
+export function countUnseenImages(messages: readonly Message[], { vision }: Pick<Audience, 'vision'>): number {
   if (vision) return 0
-  return messages.flatMap((message) => (hasUserParts(message) ? message.parts.filter(isPicture) : [])).length
+  return messages.flatMap((message) => (hasUserParts(message) ? message.parts.filter(isImage) : [])).length
 }
 
 function withReadableParts(message: Message, audience: Audience): Message {
@@ -50,30 +50,30 @@ function readable(part: UserPart, { id, vision, video, files }: Audience): UserP
 
 /** Results move right behind their calls, in the order of the calls. */
 function paired(messages: readonly Message[]): Message[] {
-  const told: Message[] = []
+  const readableMessages: Message[] = []
   const placed = new Set<Message>()
   let waiting = new Map<string, ToolMessage[]>()
-  for (const [place, message] of messages.entries()) {
+  for (const [index, message] of messages.entries()) {
     if (message.role === 'tool') {
-      if (!placed.has(message)) told.push(withoutCall(message))
+      if (!placed.has(message)) readableMessages.push(withoutCall(message))
       continue
     }
-    told.push(message)
+    readableMessages.push(message)
     if (message.role !== 'assistant') continue
     // Parallel calls may come as assistant messages in a row: the results behind the last are those of all.
-    if (messages[place - 1]?.role !== 'assistant') waiting = resultsBehind(messages, place)
+    if (messages[index - 1]?.role !== 'assistant') waiting = resultsBehind(messages, index)
     for (const call of message.parts.filter(isToolCall)) {
       const result = waiting.get(call.id)?.pop()
       if (result) placed.add(result)
-      told.push(result ?? withoutResult(call))
+      readableMessages.push(result ?? withoutResult(call))
     }
   }
-  return told
+  return readableMessages
 }
 
 /** The results between this row of answers and the next one, by the ids of their calls; the first of an id comes last. */
-function resultsBehind(messages: readonly Message[], place: number): Map<string, ToolMessage[]> {
-  let end = place
+function resultsBehind(messages: readonly Message[], index: number): Map<string, ToolMessage[]> {
+  let end = index
   while (messages[end]?.role === 'assistant') end++
   const results: ToolMessage[] = []
   for (let message = messages[end]; message && message.role !== 'assistant'; message = messages[++end])
@@ -90,36 +90,36 @@ function withoutResult({ id }: ToolCall): ToolMessage {
 }
 
 function withMediaAside(messages: readonly Message[], audience: Audience): Message[] {
-  const told: Message[] = []
+  const readableMessages: Message[] = []
   let aside: UserPart[] = []
   for (const message of messages) {
     if (message.role === 'tool') {
-      const kept = audience.imagesInToolResults ? message.parts.filter(isPicture) : []
-      told.push({ ...message, parts: [text(resultText(message, kept.length > 0)), ...kept] })
+      const kept = audience.imagesInToolResults ? message.parts.filter(isImage) : []
+      readableMessages.push({ ...message, parts: [text(resultText(message, kept.length > 0)), ...kept] })
       aside.push(...asideOf(message, kept))
       continue
     }
-    if (aside.length === 0) told.push(message)
-    else if (message.role === 'user') told.push({ role: 'user', parts: [...aside, ...message.parts] })
-    else told.push({ role: 'user', parts: aside }, message)
+    if (aside.length === 0) readableMessages.push(message)
+    else if (message.role === 'user') readableMessages.push({ role: 'user', parts: [...aside, ...message.parts] })
+    else readableMessages.push({ role: 'user', parts: aside }, message)
     aside = []
   }
-  return aside.length === 0 ? told : [...told, { role: 'user', parts: aside }]
+  return aside.length === 0 ? readableMessages : [...readableMessages, { role: 'user', parts: aside }]
 }
 
 /** There is no field for failure, so the words have to say it. */
-function resultText({ parts, isError }: ToolMessage, showsPicture: boolean): string {
+function resultText({ parts, isError }: ToolMessage, showsImage: boolean): string {
   const words = parts.flatMap((part) => (part.type === 'text' && part.text !== '' ? [part.text] : []))
   const aside = parts.every(isText)
     ? '[no output]'
     : `[The result is ${nameOf(parts)}; it is in the next user message.]`
-  const empty = showsPicture ? '[The result is a picture.]' : aside
+  const empty = showsImage ? '[The result is a picture.]' : aside
   const result = words.join('\n').trim() === '' ? empty : words.join('\n')
   return isError ? `[The tool failed.]\n${result}` : result
 }
 
 function nameOf(parts: readonly UserPart[]): string {
-  return parts.some(isPicture) ? 'a picture' : parts.some(({ type }) => type === 'video') ? 'a video' : 'a file'
+  return parts.some(isImage) ? 'a picture' : parts.some(({ type }) => type === 'video') ? 'a video' : 'a file'
 }
 
 /** What of a result cannot stand in it. */
@@ -151,8 +151,8 @@ function worthSaying(message: Message): Message[] {
 
 function withUser(messages: readonly Message[]): Message[] {
   if (messages.some(({ role }) => role === 'user')) return [...messages]
-  const place = messages.findIndex(({ role }) => role !== 'system')
-  return messages.toSpliced(place < 0 ? messages.length : place, 0, { role: 'user', parts: [text('Go on.')] })
+  const index = messages.findIndex(({ role }) => role !== 'system')
+  return messages.toSpliced(index < 0 ? messages.length : index, 0, { role: 'user', parts: [text('Go on.')] })
 }
 
 function hasUserParts(message: Message): message is Extract<Message, { role: 'user' | 'tool' }> {
@@ -167,7 +167,7 @@ function isText(part: UserPart): part is TextPart {
   return part.type === 'text'
 }
 
-function isPicture(part: UserPart): boolean {
+function isImage(part: UserPart): boolean {
   return part.type === 'image'
 }
 

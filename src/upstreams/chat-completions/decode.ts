@@ -8,7 +8,7 @@ import type { PayloadReader } from '../../wire/sse.ts'
 import { citations } from './citations.ts'
 import { type VendorErrors, windowExceeded } from './errors.ts'
 import { type CallPiece, type Chunk, chunk as chunks, searchResult, type UsageCounts } from './schema.ts'
-import { calls, mostCalls } from './tool-calls.ts'
+import { mostCalls, toolCallAssembler } from './tool-calls.ts'
 
 export interface DecodeOptions {
   /** What may be called. */
@@ -36,10 +36,10 @@ const reasonOf: Record<string, FinishReason> = {
  */
 export function decoder(options: DecodeOptions): PayloadReader {
   const notes = new Set<string>()
-  const toolCalls = calls(options.tools)
+  const toolCalls = toolCallAssembler(options.tools)
   const marks = citations()
-  let likeness: EventTemplate | undefined
-  let likenessesLeft = mostLikenesses
+  let template: EventTemplate | undefined
+  let templatesLeft = maxTemplates
   // The newest chunk that held nothing but text since one was learned from, and how many there were.
   let plain: { payload: string; field: TextField } | undefined
   let unlearned = 0
@@ -60,9 +60,9 @@ export function decoder(options: DecodeOptions): PayloadReader {
       const value = parseJson(payload)
       const error = options.errors.ofFrame(value, options.now())
       if (error) fail(error, out)
-      else if (!chunks.Check(value)) noteOnce('skipped an unreadable chunk')
+      else if (!chunks.Check(value)) annotateOnce('skipped an unreadable chunk')
       else {
-        hear(value, out)
+        readChunk(value, out)
         const field = onlyField(value)
         if (field === undefined) return
         plain = { payload, field }
@@ -71,13 +71,13 @@ export function decoder(options: DecodeOptions): PayloadReader {
     },
     end: close,
     template(ahead) {
-      const isWorthIt = plain && (unlearned >= patience || ahead >= wealth * plain.payload.length)
-      if (plain && isWorthIt && likenessesLeft > 0) learnLikeness(plain.payload, plain.field)
-      return over ? undefined : likeness
+      const isWorthIt = plain && (unlearned >= minChunks || ahead >= minBufferedChunks * plain.payload.length)
+      if (plain && isWorthIt && templatesLeft > 0) learnTemplate(plain.payload, plain.field)
+      return over ? undefined : template
     },
   }
 
-  function say(field: TextField, text: string, out: Delta[]): void {
+  function emitText(field: TextField, text: string, out: Delta[]): void {
     if (text === '') return
     if (field === 'content') sendText(marks.push(text), out)
     else {
@@ -86,30 +86,30 @@ export function decoder(options: DecodeOptions): PayloadReader {
     }
   }
 
-  function learnLikeness(payload: string, field: TextField): void {
+  function learnTemplate(payload: string, field: TextField): void {
     plain = undefined
     unlearned = 0
-    likenessesLeft--
-    likeness = eventTemplateOf(payload, {
+    templatesLeft--
+    template = eventTemplateOf(payload, {
       read(other) {
         const value = parseJson(other)
         return chunks.Check(value) && onlyField(value) === field ? textIn(value, field) : undefined
       },
-      emit: (text, out) => say(field, text, out),
+      emit: (text, out) => emitText(field, text, out),
       kind: () => (field !== 'content' ? 'reasoning' : marks.any ? undefined : 'text'),
     })
   }
 
-  function hear({ choices, usage: counts, web_search: results }: Chunk, out: Delta[]): void {
+  function readChunk({ choices, usage: counts, web_search: results }: Chunk, out: Delta[]): void {
     if (results) learn(results, out)
     const choice = choices?.[0]
     if (choice?.delta) {
       const { content: text, tool_calls: pieces } = choice.delta
       // Servers that are on the way from one name to the other send both.
-      const thought = choice.delta.reasoning_content || choice.delta.reasoning
-      if (thought) say('reasoning_content', thought, out)
-      if (text) say('content', text, out)
-      for (const piece of pieces ?? []) if (!over) hearCall(piece, out)
+      const reasoning = choice.delta.reasoning_content || choice.delta.reasoning
+      if (reasoning) emitText('reasoning_content', reasoning, out)
+      if (text) emitText('content', text, out)
+      for (const piece of pieces ?? []) if (!over) readCall(piece, out)
     }
     const counted = usageOf(counts)
     usage = counted ?? usage
@@ -129,7 +129,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
     out.push({ type: 'server-tool', tool: { id, name: 'web_search', arguments: '{}', kind: 'web-search', sources } })
   }
 
-  function hearCall(piece: CallPiece, out: Delta[]): void {
+  function readCall(piece: CallPiece, out: Delta[]): void {
     flush(out)
     toolCalls.push(piece, out)
     if (toolCalls.tooMany) fail(tooManyCalls(), out)
@@ -179,11 +179,11 @@ export function decoder(options: DecodeOptions): PayloadReader {
   }
 
   function unknownReason(why: string): FinishReason {
-    noteOnce(`unknown finish reason ${truncate(why, 40)}`)
+    annotateOnce(`unknown finish reason ${truncate(why, 40)}`)
     return 'stop'
   }
 
-  function noteOnce(note: string): void {
+  function annotateOnce(note: string): void {
     if (notes.has(note)) return
     notes.add(note)
     options.annotate(note)
@@ -194,11 +194,11 @@ const textFields = ['content', 'reasoning_content', 'reasoning'] as const
 type TextField = (typeof textFields)[number]
 
 /** Chunks of text before one is looked at so, for short replies end sooner, */
-const patience = 4
+const minChunks = 4
 /** unless as many bytes are here as so many of them have. */
-const wealth = 8
+const minBufferedChunks = 8
 /** So many are tried in one reply: one that changes with every chunk is not worth the search. */
-const mostLikenesses = 8
+const maxTemplates = 8
 
 /** The one field of a chunk that says something; `undefined` where another does, too. */
 function onlyField({ choices, usage, web_search: results }: Chunk): TextField | undefined {

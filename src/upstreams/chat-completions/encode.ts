@@ -10,11 +10,11 @@ import {
   textOf,
   type UserPart,
 } from '../../core/request.ts'
-import { normalise } from './conversation.ts'
+import { normaliseConversation } from './conversation.ts'
 import type { ChatModel } from './models.ts'
 import type { RequestRules } from './profile.ts'
 
-export interface Head {
+export interface EncodeOptions {
   model: ChatModel
   requestId: string
   rules: RequestRules
@@ -23,38 +23,38 @@ export interface Head {
   /** What the reply may call. */
   tools: readonly Tool[]
   /** The last reply lacked the call the client demands: ask for it once more. */
-  insist: boolean
+  forceToolCall: boolean
 }
 
 /**
  * One request in the words of the profile's API, legal whatever the client sent.
  * Errors: `invalid-request` for more tools than the API takes.
  */
-export function encode(request: ChatRequest, head: Head): object {
-  const { model, rules, tools, insist } = head
+export function encode(request: ChatRequest, options: EncodeOptions): object {
+  const { model, rules, tools, forceToolCall } = options
   const demands = demandsOf(request, tools)
-  const saidInWords = rules.toolChoice === undefined || insist ? demands : []
+  const saidInWords = rules.toolChoice === undefined || forceToolCall ? demands : []
   // A server that holds an answer to its schema needs no words for it, but beside tools it could not call them any more.
   const format = rules.schemaInWords || tools.length > 0 ? outputInstruction(request, tools.length > 0) : undefined
-  const messages = normalise(request.messages, model)
-  const told = withRules(insist ? [...messages, insistence(demands)] : messages, [
+  const messages = normaliseConversation(request.messages, model)
+  const allMessages = withRules(forceToolCall ? [...messages, forceToolCallMessage(demands)] : messages, [
     ...saidInWords,
     ...(format === undefined ? [] : [format]),
   ])
   return {
     model: model.upstreamId,
-    messages: told.map((message) => tell(message, head)),
-    ...rules.always(head.requestId),
+    messages: allMessages.map((message) => encodeMessage(message, options)),
+    ...rules.always(options.requestId),
     stream: true,
     ...rules.reasoning(request.reasoning, model),
-    ...sentSampling(request, head),
-    ...formatOf(request, head),
-    ...toolsOf(request, head),
+    ...sentSampling(request, options),
+    ...formatOf(request, options),
+    ...toolsOf(request, options),
   }
 }
 
 /** Held to JSON, a model with tools would write its calls as an answer. */
-function formatOf({ output }: ChatRequest, { rules, tools }: Head): object {
+function formatOf({ output }: ChatRequest, { rules, tools }: EncodeOptions): object {
   return output.type === 'json' && tools.length === 0 ? rules.responseFormat(output) : {}
 }
 
@@ -70,7 +70,7 @@ function demandsOf({ toolChoice, parallelToolCalls }: ChatRequest, tools: readon
   ]
 }
 
-function insistence(demands: readonly string[]): Message {
+function forceToolCallMessage(demands: readonly string[]): Message {
   const words = `Your reply held no tool call, so it was thrown away. ${demands.join(' ')} Make the call now, without any words before it.`
   return { role: 'user', parts: [{ type: 'text', text: words }] }
 }
@@ -83,14 +83,14 @@ function withRules(messages: readonly Message[], rules: readonly string[]): read
   return [{ role: 'system', text }, ...messages]
 }
 
-function tell(message: Message, head: Head): object {
+function encodeMessage(message: Message, options: EncodeOptions): object {
   switch (message.role) {
     case 'system':
       return { role: 'system', content: message.text }
     case 'user':
       return { role: 'user', content: contentOf(message.parts) }
     case 'assistant':
-      return assistantTurn(message.parts, head)
+      return assistantTurn(message.parts, options)
     case 'tool':
       return { role: 'tool', tool_call_id: message.callId, content: contentOf(message.parts) }
     default:
@@ -123,13 +123,13 @@ function urlOf({ source }: Pick<ImagePart, 'source'>): string {
 }
 
 /** Earlier thoughts go back unchanged: without them a model that thinks between calls loses its thread. */
-function assistantTurn(parts: readonly AssistantPart[], { model, rules }: Head): object {
-  const thoughts = parts.flatMap((part) => (part.type === 'reasoning' ? [part.text] : [])).join('\n')
+function assistantTurn(parts: readonly AssistantPart[], { model, rules }: EncodeOptions): object {
+  const reasoning = parts.flatMap((part) => (part.type === 'reasoning' ? [part.text] : [])).join('\n')
   const calls = parts.flatMap((part) => (part.type === 'tool-call' ? [part] : []))
   return {
     role: 'assistant',
     content: textOf(parts),
-    ...(thoughts === '' || model.thinking === 'none' ? {} : { [rules.reasoningField]: thoughts }),
+    ...(reasoning === '' || model.thinking === 'none' ? {} : { [rules.reasoningField]: reasoning }),
     ...(calls.length === 0
       ? {}
       : {
@@ -161,7 +161,7 @@ export interface SentSampling {
  */
 export function sentSampling(
   { sampling: { temperature, topP, maxTokens } }: ChatRequest,
-  { model, rules }: Pick<Head, 'model' | 'rules'>,
+  { model, rules }: Pick<EncodeOptions, 'model' | 'rules'>,
 ): SentSampling {
   const { maxTemperature, minTopP, maxOutputTokens = Number.POSITIVE_INFINITY } = rules
   const longest = model.maxOutputTokens ?? maxOutputTokens
@@ -172,7 +172,7 @@ export function sentSampling(
   }
 }
 
-function toolsOf(request: ChatRequest, { model, tools, rules, label }: Head): object {
+function toolsOf(request: ChatRequest, { model, tools, rules, label }: EncodeOptions): object {
   const { toolChoice, parallelToolCalls, search, searchRules } = request
   const { maxTools = Number.POSITIVE_INFINITY } = rules
   // A choice of one is kept best by offering nothing else.

@@ -5,10 +5,10 @@ import { quote } from '../../core/redact.ts'
 import type { BufferedResponse } from '../../wire/answer.ts'
 
 /** What may be done as long as nothing was sent to the client: try once more, or have the pool find room. */
-export type Remedy = Refusal | 'again' | 'none'
+export type Recovery = Refusal | 'again' | 'none'
 
 /** One way a vendor's API fails, and what it means. */
-export interface Failure {
+export interface FailureRow {
   /** Ours, which clients see. */
   code: string
   /** The vendor's own codes that mean it. */
@@ -21,7 +21,7 @@ export interface Failure {
   message: string
   /** The API's own words say which field is at fault, so they follow the message. */
   quoted?: true
-  remedy: Remedy
+  recovery: Recovery
   facts?: ErrorFacts
 }
 
@@ -35,7 +35,7 @@ export interface VendorErrorOptions {
   /** Who is to blame, at the beginning of a sentence: `Z.AI`. */
   label: string
   /** Words first, then codes, then HTTP statuses. */
-  failures: readonly Failure[]
+  failures: readonly FailureRow[]
   /** What to do where there is no credential at all. */
   noKey: string
   /** What to check where something answers that is no such API. */
@@ -52,8 +52,8 @@ export interface VendorErrors {
   /** The error a frame of the stream carries. */
   ofFrame(frame: unknown, now: number): GatewayError | undefined
   /** The error a whole answer is, in place of a stream. */
-  ofAnswer(answer: BufferedResponse, now: number): GatewayError
-  remedyOf(error: GatewayError): Remedy
+  ofResponse(response: BufferedResponse, now: number): GatewayError
+  recoveryOf(error: GatewayError): Recovery
   noKey(): GatewayError
   /** A reply that ends well without a word of an answer. */
   empty(): GatewayError
@@ -62,7 +62,7 @@ export interface VendorErrors {
 }
 
 /** Our own codes of errors that no row makes. */
-const otherRemedies: Record<string, Remedy> = {
+const otherRecoveries: Record<string, Recovery> = {
   upstream_unavailable: 'again',
   upstream_not_http: 'again',
   upstream_malformed: 'again',
@@ -73,18 +73,18 @@ const otherRemedies: Record<string, Remedy> = {
 export function vendorErrors(options: VendorErrorOptions): VendorErrors {
   const { label, failures } = options
   const read = options.failureIn ?? failureIn
-  const unknownRefusal: Failure = {
+  const unknownRefusal: FailureRow = {
     code: 'upstream_refused',
     kind: 'invalid-request',
     message: `${label} refuses this request.`,
     quoted: true,
-    remedy: 'none',
+    recovery: 'none',
   }
-  const unknownFailure: Failure = {
+  const unknownFailure: FailureRow = {
     code: 'upstream_error',
     kind: 'upstream-unavailable',
     message: `${label} could not answer the call. Try again in a moment.`,
-    remedy: 'again',
+    recovery: 'again',
   }
 
   return {
@@ -93,7 +93,7 @@ export function vendorErrors(options: VendorErrorOptions): VendorErrors {
       const failure = read(frame)
       return failure && errorOf(failure, undefined, undefined, now)
     },
-    ofAnswer({ status, ok, headers, text }, now) {
+    ofResponse({ status, ok, headers, text }, now) {
       const failure = read(parseJson(text))
       if (ok && !failure)
         return new GatewayError(
@@ -105,9 +105,9 @@ export function vendorErrors(options: VendorErrorOptions): VendorErrors {
         )
       return errorOf(failure ?? { code: '', text: isMarkup(text) ? '' : text }, status, retryAfterOf(headers), now)
     },
-    remedyOf: ({ code }) =>
-      failures.find((failure) => failure.code === code)?.remedy ??
-      (code === unknownFailure.code ? unknownFailure.remedy : (otherRemedies[code] ?? 'none')),
+    recoveryOf: ({ code }) =>
+      failures.find((failure) => failure.code === code)?.recovery ??
+      (code === unknownFailure.code ? unknownFailure.recovery : (otherRecoveries[code] ?? 'none')),
     noKey: () => new GatewayError('upstream-auth', options.noKey, { code: 'no_api_key' }),
     empty: () =>
       new GatewayError('upstream-malformed', `${label} ended its reply without an answer. Try again.`, {
@@ -140,7 +140,7 @@ export function vendorErrors(options: VendorErrorOptions): VendorErrors {
     })
   }
 
-  function messageOf({ message, quoted }: Failure, text: string, resetsAt: number | undefined): string {
+  function messageOf({ message, quoted }: FailureRow, text: string, resetsAt: number | undefined): string {
     if (resetsAt !== undefined) {
       const time = new Date(resetsAt).toISOString().slice(0, 16).replace('T', ' ')
       return `${message} It resets at ${time} UTC; until then use another key.`

@@ -4,11 +4,11 @@ import { type Pool, poolGauges } from '../../core/pool.ts'
 import type { Upstream } from '../../core/upstream.ts'
 import { type ModelTable, modelTable } from '../../models/table.ts'
 import type { Fetch } from '../../wire/http.ts'
-import { client } from './client.ts'
+import { apiClient } from './client.ts'
 import { catalogue, entriesIn } from './models.ts'
 import { opener } from './open.ts'
 import type { Profile } from './profile.ts'
-import { unsupported } from './unsupported.ts'
+import { ignoredFields } from './unsupported.ts'
 
 export interface ChatCompletionsOptions {
   /** Of this instance, as the configuration has it: `zai-api`. */
@@ -46,7 +46,13 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
   const { id, profile, keys, baseUrl } = options
   const { errors, request: rules } = profile
   const table = options.table ?? modelTable()
-  const edge = { ...options, ...deps, table, errors, client: client({ ...options, ...deps, headers: profile.headers }) }
+  const edge = {
+    ...options,
+    ...deps,
+    table,
+    errors,
+    client: apiClient({ ...options, ...deps, headers: profile.headers }),
+  }
   const models = catalogue({ ...edge, rules: profile.models, only: options.models })
   const open = opener({
     ...edge,
@@ -55,8 +61,8 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
     ...(profile.takesAnyToolName ? { takesAnyToolName: true } : {}),
   })
   deps.pool.setMembers(
-    keys.map((key, place) => ({
-      id: key === '' ? id : `key ${place + 1}`,
+    keys.map((key, index) => ({
+      id: key === '' ? id : `key ${index + 1}`,
       secret: `${baseUrl} ${key}`,
       rank: 0,
       create: () => key,
@@ -72,7 +78,7 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
     get preferred() {
       return profile.preferred ?? models.newestFirst()
     },
-    ignored: (request, model) => unsupported(request, models.traitsOf(model), { rules, tools: options.tools }),
+    ignored: (request, model) => ignoredFields(request, models.traitsOf(model), { rules, tools: options.tools }),
     open,
     answersWithoutThinking: (request, model) =>
       request.reasoning.mode !== 'off' && models.traitsOf(model).thinking === 'switch',
@@ -82,16 +88,16 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
 
   /** One key that works is enough; else the first one's reason. */
   async function check(signal: AbortSignal): Promise<void> {
-    const parked = deps.pool.availabilityError()
-    if (parked !== undefined) throw parked
+    const suspended = deps.pool.availabilityError()
+    if (suspended !== undefined) throw suspended
     let reason = errors.noKey()
-    for (const [place, key] of keys.entries()) {
+    for (const [index, key] of keys.entries()) {
       try {
         const answer = await edge.client.ask('/models', { key, signal })
         if (entriesIn(answer, profile.models) !== undefined) return
-        throw errors.ofAnswer(answer, deps.clock.now())
+        throw errors.ofResponse(answer, deps.clock.now())
       } catch (thrown) {
-        if (place === 0) reason = asGatewayError(thrown)
+        if (index === 0) reason = asGatewayError(thrown)
       }
     }
     throw reason

@@ -7,7 +7,7 @@ import type { EffortWord } from '../../models/row.ts'
 import type { ModelFacts, ModelTable } from '../../models/table.ts'
 import type { BufferedResponse } from '../../wire/answer.ts'
 import { singleFlight } from '../../wire/shared.ts'
-import type { Client } from './client.ts'
+import type { ApiClient } from './client.ts'
 import type { ModelRules } from './profile.ts'
 import { type ModelEntry, modelEntry, modelList } from './schema.ts'
 
@@ -43,7 +43,7 @@ export interface Catalogue {
 }
 
 export interface CatalogueOptions {
-  client: Client
+  client: ApiClient
   rules: ModelRules
   keys: readonly string[]
   /** The only models to offer, whether the server lists them or not; without it, all of the table and the list. */

@@ -14,18 +14,18 @@ import { awaitFirstDelta } from '../../wire/first-delta.ts'
 import type { HttpResponse } from '../../wire/http.ts'
 import { backoff, retryNote } from '../../wire/retry.ts'
 import { sseDeltas } from '../../wire/sse.ts'
-import type { Client } from './client.ts'
-import { unseenPictures } from './conversation.ts'
+import type { ApiClient } from './client.ts'
+import { countUnseenImages } from './conversation.ts'
 import { decoder } from './decode.ts'
 import { encode } from './encode.ts'
-import { type Remedy as ErrorRemedy, goodAgainAfterMs, type VendorErrors } from './errors.ts'
+import { type Recovery as ErrorRecovery, goodAgainAfterMs, type VendorErrors } from './errors.ts'
 import { alwaysThinks, type Catalogue, type ChatModel } from './models.ts'
 import type { RequestRules } from './profile.ts'
 
 const maxRetries = 2
 
 export interface OpenerOptions {
-  client: Client
+  client: ApiClient
   errors: VendorErrors
   rules: RequestRules
   catalogue: Catalogue
@@ -40,7 +40,7 @@ export interface OpenerOptions {
 }
 
 /** What every attempt at one call shares. */
-interface Job {
+interface ChatJob {
   call: UpstreamCall
   model: ChatModel
   /** What a reply may call; empty when the client forbade calls. */
@@ -56,8 +56,8 @@ interface Opening extends OpenedReply {
   closed: Promise<void>
 }
 
-/** `insist`: ask again for the tool call the client demands. */
-type Remedy = ErrorRemedy | 'insist'
+/** `forceToolCall`: ask again for the tool call the client demands. */
+type ChatRecovery = ErrorRecovery | 'insist'
 
 /**
  * Opens calls: key, request, first delta. A key that is refused is changed for another, or waited for; what else fails
@@ -78,12 +78,12 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     }
   }
 
-  async function opened(job: Job): Promise<OpenedReply> {
-    const { signal, annotate: note, caller } = job.call
+  async function opened(job: ChatJob): Promise<OpenedReply> {
+    const { signal, annotate, caller } = job.call
     tellLimits(job)
     const model = job.model.upstreamId
-    const turn = pool.ticket({ model, caller, accepts: () => true, signal, noneAccepts: errors.noKey, annotate: note })
-    const tried = new Set<Remedy>()
+    const turn = pool.ticket({ model, caller, accepts: () => true, signal, noneAccepts: errors.noKey, annotate })
+    const tried = new Set<ChatRecovery>()
 
     for (;;) {
       const lease = await turn.lease()
@@ -93,13 +93,13 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
         lease.release()
         throw cancelled()
       }
-      const remedy = remedyFor(outcome, job, errors)
-      if (outcome instanceof GatewayError && isRefusal(remedy)) {
-        lease.reportFailure(remedy, outcome, goodAgainAfterMs(outcome))
-        note(`${lease.id}: ${outcome.code}`)
+      const recovery = recoveryFor(outcome, job, errors)
+      if (outcome instanceof GatewayError && isRefusal(recovery)) {
+        lease.reportFailure(recovery, outcome, goodAgainAfterMs(outcome))
+        annotate(`${lease.id}: ${outcome.code}`)
         continue
       }
-      const isLast = remedy === 'none' || tried.has(remedy) || tried.size === maxRetries
+      const isLast = recovery === 'none' || tried.has(recovery) || tried.size === maxRetries
       if (!(outcome instanceof GatewayError) && isLast) {
         lease.reportSuccess()
         void outcome.closed.then(lease.release)
@@ -108,15 +108,17 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
       lease.release()
       if (outcome instanceof GatewayError && isLast) throw outcome
-      note(
-        outcome instanceof GatewayError ? retryNote(remedy, outcome) : `retry (${remedy}) after a reply without a call`,
+      annotate(
+        outcome instanceof GatewayError
+          ? retryNote(recovery, outcome)
+          : `retry (${recovery}) after a reply without a call`,
       )
-      tried.add(remedy)
+      tried.add(recovery)
       await backoff({ ...options, signal })
     }
   }
 
-  function jobOf(asked: UpstreamCall): Job {
+  function jobOf(asked: UpstreamCall): ChatJob {
     const { request, restore } = legalised(asked.request)
     const call = { ...asked, request }
     const { tools, toolChoice } = call.request
@@ -135,21 +137,21 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     return options.takesAnyToolName ? { request } : withLegalToolNames(request)
   }
 
-  async function run(job: Job, key: string, insist: boolean): Promise<Opening> {
+  async function run(job: ChatJob, key: string, forceToolCall: boolean): Promise<Opening> {
     const { call, model, tools, mustCallTool } = job
-    const { request, signal, whole, annotate: note } = call
+    const { request, signal, whole, annotate } = call
     const requestId = newUuid()
-    const body = encode(request, { model, requestId, rules, label: errors.label, tools, insist })
+    const body = encode(request, { model, requestId, rules, label: errors.label, tools, forceToolCall })
     const response = await client.open('/chat/completions', { key, body, signal })
     if (!response.ok || response.body === null || !isEventStream(response))
-      throw errors.ofAnswer(await client.read(response, signal), clock.now())
+      throw errors.ofResponse(await client.read(response, signal), clock.now())
     const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()
-    const reader = decoder({ tools, errors, now: clock.now, annotate: note })
+    const reader = decoder({ tools, errors, now: clock.now, annotate })
     const deltas = sseDeltas(response.body, { decoder: reader, clock, signal, idleMs: options.idleMs, whole, onClose })
     return { ...(await awaitFirstDelta(pipe(deltas, sorting(job)), mustCallTool)), closed }
   }
 
-  function sorting({ call, model, tools, restoreNames }: Job): Transform<Delta, Delta> {
+  function sorting({ call, model, tools, restoreNames }: ChatJob): Transform<Delta, Delta> {
     const { scanLimit } = options
     const sorted = channels({ tools, scanLimit, frames: model.vision, empty: errors.empty, annotate: call.annotate })
     // Models now and then write a call into the text instead of making it.
@@ -160,25 +162,25 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
 }
 
 /** What the client will not get, for the log. */
-function tellLimits({ call, model }: Job): void {
-  const unseen = unseenPictures(call.request.messages, model)
+function tellLimits({ call, model }: ChatJob): void {
+  const unseen = countUnseenImages(call.request.messages, model)
   if (unseen > 0) call.annotate(`${unseen} image(s) omitted: ${model.id} cannot see them`)
   if (call.request.reasoning.mode === 'off' && alwaysThinks(model)) call.annotate(`${model.id} always thinks`)
 }
 
 /** What the pool deals with; it costs no retry, for nothing has been carried out. */
-function isRefusal(remedy: Remedy): remedy is Refusal {
+function isRefusal(recovery: ChatRecovery): recovery is Refusal {
   return (
-    remedy === 'concurrency-limited' ||
-    remedy === 'account-concurrency-limited' ||
-    remedy === 'model-overloaded' ||
-    remedy === 'invalid-credential' ||
-    remedy === 'model-unavailable'
+    recovery === 'concurrency-limited' ||
+    recovery === 'account-concurrency-limited' ||
+    recovery === 'model-overloaded' ||
+    recovery === 'invalid-credential' ||
+    recovery === 'model-unavailable'
   )
 }
 
-function remedyFor(outcome: Opening | GatewayError, { mustCallTool }: Job, errors: VendorErrors): Remedy {
-  if (outcome instanceof GatewayError) return errors.remedyOf(outcome)
+function recoveryFor(outcome: Opening | GatewayError, { mustCallTool }: ChatJob, errors: VendorErrors): ChatRecovery {
+  if (outcome instanceof GatewayError) return errors.recoveryOf(outcome)
   const wanting = mustCallTool && !outcome.first.some(({ type }) => type === 'tool-call' || type === 'error')
   return wanting ? 'insist' : 'none'
 }

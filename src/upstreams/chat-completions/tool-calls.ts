@@ -8,7 +8,7 @@ import type { CallPiece } from './schema.ts'
 import { callNames } from './tool-call-names.ts'
 
 /** The native tool calls of a reply. */
-export interface Calls {
+export interface ToolCallAssembler {
   push(piece: CallPiece, out: Delta[]): void
   /** Sends the calls that waited for their end. */
   end(out: Delta[]): void
@@ -17,7 +17,7 @@ export interface Calls {
   readonly tooMany: boolean
 }
 
-interface Call {
+interface PendingCall {
   key: string
   /** Every index and id under which pieces of it came. */
   indexes: Set<number>
@@ -74,8 +74,8 @@ interface Fragment {
  *
  * - Calls are sent in the order in which they began.
  */
-export function calls(tools: readonly Tool[]): Calls {
-  const known: Call[] = []
+export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
+  const known: PendingCall[] = []
   const names = callNames(tools)
 
   return {
@@ -94,7 +94,7 @@ export function calls(tools: readonly Tool[]): Calls {
         append(call, call.reader?.end() ?? '')
       }
       for (const call of known) if (isNothing(call) || isPlaceholderOfAnother(call)) call.state = 'dropped'
-      for (const call of known) if (call.suspect) settle(call)
+      for (const call of known) if (call.suspect) settleFragment(call)
       for (const call of known) if (call.state !== 'dropped') send(call, out)
     },
     get any() {
@@ -105,7 +105,7 @@ export function calls(tools: readonly Tool[]): Calls {
     },
   }
 
-  function callOf(fragment: Fragment): Call {
+  function callOf(fragment: Fragment): PendingCall {
     const { index, id } = fragment
     const here = find(fragment)
     const call = here === undefined || begins(here, fragment) ? begin(fragment) : here
@@ -114,7 +114,7 @@ export function calls(tools: readonly Tool[]): Calls {
     return call
   }
 
-  function find({ index, id, name, text }: Fragment): Call | undefined {
+  function find({ index, id, name, text }: Fragment): PendingCall | undefined {
     const last = known.at(-1)
     const byIndex = index === undefined ? undefined : known.findLast((call) => call.indexes.has(index))
     const byId = id === undefined ? [] : known.filter((call) => call.ids.has(id))
@@ -128,7 +128,7 @@ export function calls(tools: readonly Tool[]): Calls {
   }
 
   /** Whether a piece begins another call than the one that its id, its index or its place names. */
-  function begins(here: Call, { index, id, name, text, arguments: piece }: Fragment): boolean {
+  function begins(here: PendingCall, { index, id, name, text, arguments: piece }: Fragment): boolean {
     if (name === '') return false
     if (names.joined(here.name, name) === undefined) return true
     const isRenumbered = index !== undefined && here.indexes.size > 0 && !here.indexes.has(index)
@@ -139,8 +139,8 @@ export function calls(tools: readonly Tool[]): Calls {
     return isComplete(here) || (hasBegun(here) && /^\s*\{/.test(text))
   }
 
-  function begin({ id, name }: Fragment): Call {
-    const call: Call = {
+  function begin({ id, name }: Fragment): PendingCall {
+    const call: PendingCall = {
       key: `call-${known.length}`,
       indexes: new Set(),
       ids: new Set(),
@@ -163,7 +163,7 @@ export function calls(tools: readonly Tool[]): Calls {
   }
 
   /** What came before the name was whole, and all that comes after it. */
-  function read(call: Call): void {
+  function read(call: PendingCall): void {
     if (call.early === '') return
     const name = repairName(call.name, tools)
     call.reader ??= argumentStream(tools.find((tool) => tool.name === name)?.parameters ?? {})
@@ -171,7 +171,7 @@ export function calls(tools: readonly Tool[]): Calls {
     call.early = ''
   }
 
-  function append(call: Call, text: string): void {
+  function append(call: PendingCall, text: string): void {
     call.text += text
     call.unsent += text
   }
@@ -184,7 +184,7 @@ export function calls(tools: readonly Tool[]): Calls {
     }
   }
 
-  function send(call: Call, out: Delta[]): void {
+  function send(call: PendingCall, out: Delta[]): void {
     const { key, name, unsent } = call
     if (call.state === 'flowing' && unsent === '') return
     const id = call.state === 'waiting' ? ownId(call) : undefined
@@ -199,13 +199,13 @@ export function calls(tools: readonly Tool[]): Calls {
     call.unsent = ''
   }
 
-  function ownId(call: Call): string | undefined {
+  function ownId(call: PendingCall): string | undefined {
     const before = known.slice(0, known.indexOf(call))
     return [...call.ids].find((id) => !before.some((other) => other.state !== 'dropped' && other.ids.has(id)))
   }
 
   /** Announced under one id and made under another, at the same place, by a tool that cannot do without arguments. */
-  function isPlaceholderOfAnother(call: Call): boolean {
+  function isPlaceholderOfAnother(call: PendingCall): boolean {
     const required = tools.find(({ name }) => name === repairName(call.name, tools))?.parameters.required
     if (call.state !== 'waiting' || call.text !== '{}' || !Array.isArray(required) || required.length === 0)
       return false
@@ -216,13 +216,13 @@ export function calls(tools: readonly Tool[]): Calls {
   }
 
   /** Drops a call that says an earlier one once more, or the earlier one where that was only announced. */
-  function settle(call: Call): void {
+  function settleFragment(call: PendingCall): void {
     for (const other of known) {
       if (other === call) return
       if (other.state === 'dropped' || (call.name !== '' && other.name !== call.name)) continue
       const shares = [...call.ids].some((id) => other.ids.has(id))
       if (!shares && call.ids.size > 0 && other.ids.size > 0) continue
-      const isEmpty = ({ text }: Call) => text === '' || (shares && text === '{}')
+      const isEmpty = ({ text }: PendingCall) => text === '' || (shares && text === '{}')
       if (isEmpty(call) || sameObject(call, other)) {
         call.state = 'dropped'
         return
@@ -253,20 +253,20 @@ function opens(text: string): boolean {
   return text.trim() === '' || /^\s*(?:[{[]|null|"\s*\\?["{])/.test(text)
 }
 
-function hasBegun({ pieces, early, reader }: Call): boolean {
+function hasBegun({ pieces, early, reader }: PendingCall): boolean {
   return pieces.holdsObject || (reader ? reader.begun : !isPlaceholder(early))
 }
 
-function isComplete({ pieces, reader }: Call): boolean {
+function isComplete({ pieces, reader }: PendingCall): boolean {
   return pieces.holdsObject || (reader?.whole ?? false)
 }
 
 /** Neither a name nor arguments have come. */
-function isNothing({ name, text }: Call): boolean {
+function isNothing({ name, text }: PendingCall): boolean {
   return name === '' && text === ''
 }
 
-function sameObject(left: Call, right: Call): boolean {
+function sameObject(left: PendingCall, right: PendingCall): boolean {
   left.canonical ??= canonicalJson(left.text)
   right.canonical ??= canonicalJson(right.text)
   return left.canonical === right.canonical

@@ -3,14 +3,18 @@ import { sentSampling } from './encode.ts'
 import { alwaysThinks, type ChatModel } from './models.ts'
 import type { RequestRules } from './profile.ts'
 
-export interface UnsupportedOptions {
+export interface IgnoredFieldsOptions {
   rules: RequestRules
   /** Whether models may be offered tools at all. */
   tools: boolean
 }
 
 /** Names of what a request asks that the server or the model does not do. */
-export function unsupported(request: ChatRequest, model: ChatModel, { rules, tools }: UnsupportedOptions): string[] {
+export function ignoredFields(
+  request: ChatRequest,
+  model: ChatModel,
+  { rules, tools }: IgnoredFieldsOptions,
+): string[] {
   const toolsLost = !tools && request.tools.length > 0
   return [
     ...(toolsLost ? ['tools'] : []),

@@ -2,7 +2,7 @@ import { type AssistantPart, type ChatRequest, type Message, textOf, type UserPa
 import { countTokens, shorten } from './pieces.ts'
 
 /** What arrived, as far as the demo talks about it. */
-export interface Facts {
+export interface RequestFacts {
   /** Of the last user message, markers included. */
   text: string
   /** The model as the client wrote it. */
@@ -26,7 +26,7 @@ export interface ToolResult {
   isError: boolean
 }
 
-export function factsOf(request: ChatRequest): Facts {
+export function factsOf(request: ChatRequest): RequestFacts {
   const turns = request.messages.filter(isTurn)
   const lastUser = turns.findLast((message) => message.role === 'user')
   const parts = request.messages.flatMap((message) =>

@@ -3,7 +3,7 @@ import { GatewayError } from '../../core/errors.ts'
 /** What the last user message asks of the demo beside its words. */
 export interface Directions {
   /** The words, markers taken out. */
-  said: string
+  userText: string
   language?: 'en' | 'zh'
   /** Refuses the request before the first delta. */
   refusal?: GatewayError
@@ -101,7 +101,7 @@ const mostEnds = 2_000
 /** Reads the markers out of a user's text. What is no marker stays what it is. */
 export function directions(text: string): Directions {
   const calls: WishedCall[] = []
-  let found: Omit<Directions, 'said'> = {
+  let found: Omit<Directions, 'userText'> = {
     silenceMs: 0,
     think: false,
     json: false,
@@ -112,7 +112,7 @@ export function directions(text: string): Directions {
     calls,
     ending: 'whole',
   }
-  let said = ''
+  let userText = ''
   let from = 0
   let endsLeft = mostEnds
   for (const { 0: opening, 1: name, index } of text.matchAll(/\[([a-z0-9-]+)[:\]]/gi)) {
@@ -124,10 +124,10 @@ export function directions(text: string): Directions {
     if (marker?.directed === undefined) continue
     calls.push(...(marker.directed.calls ?? []))
     found = { ...found, ...marker.directed, calls }
-    said += text.slice(from, index)
+    userText += text.slice(from, index)
     from = marker.end
   }
-  return { ...found, said: (said + text.slice(from)).trim() }
+  return { ...found, userText: (userText + text.slice(from)).trim() }
 
   /** A marker with an argument ends at the first bracket that gives the argument a meaning: JSON has brackets too. */
   function argued(row: Marker, start: number): { directed: Partial<Directions>; end: number } | undefined {

@@ -2,7 +2,7 @@ import { GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
 import type { ChatRequest, Tool } from '../../core/request.ts'
 import type { Model } from '../../core/upstream.ts'
-import { type Facts, factsOf } from './facts.ts'
+import { factsOf, type RequestFacts } from './facts.ts'
 import { type Directions, directions, type Ending } from './markers.ts'
 import { countTokens, pieces, shorten, slices } from './pieces.ts'
 import { synthesise } from './synthesise.ts'
@@ -14,7 +14,7 @@ export interface Step {
   deltas: Delta[]
 }
 
-interface Call {
+interface ScriptedCall {
   name: string
   /** JSON text. */
   arguments: string
@@ -31,21 +31,21 @@ export function script(request: ChatRequest, model: Model, paceMs: number): Step
   const plan = directions(facts.text)
   if (plan.refusal) return [{ waitMs: plan.silenceMs, deltas: [{ type: 'error', error: plan.refusal }] }]
 
-  const voice = voices[plan.language ?? languageOf(plan.said)]
+  const voice = voices[plan.language ?? languageOf(plan.userText)]
   const calls = callsOf(request, facts, plan)
-  const reasoning = thinks(request, model, plan) ? voice.thoughts(plan.said, facts, model) : ''
+  const reasoning = thinks(request, model, plan) ? voice.reasoning(plan.userText, facts, model) : ''
   const answer = [
     ...pieces(textOf(request, model, facts, plan, voice, calls)).map((text): Delta => ({ type: 'text', text })),
     ...calls.flatMap(callDeltas),
   ]
-  const said: Delta[] = [
-    ...(request.search ? [searched(plan.said)] : []),
+  const userText: Delta[] = [
+    ...(request.search ? [searched(plan.userText)] : []),
     ...pieces(reasoning).map((text): Delta => ({ type: 'reasoning', text })),
     ...(plan.ending === 'whole' ? answer : answer.slice(0, Math.ceil(answer.length / 2))),
   ]
   const pace = plan.paceMs ?? paceMs
-  const steps = said.map((delta, index): Step => ({ waitMs: humanPause(pace, index), deltas: [delta] }))
-  steps.push(...endingOf(plan.ending, calls, usageOf(facts, said)))
+  const steps = userText.map((delta, index): Step => ({ waitMs: humanPause(pace, index), deltas: [delta] }))
+  steps.push(...endingOf(plan.ending, calls, usageOf(facts, userText)))
   return steps.map((step, index) => (index === 0 ? { ...step, waitMs: step.waitMs + plan.silenceMs } : step))
 }
 
@@ -60,21 +60,21 @@ function thinks(request: ChatRequest, model: Model, plan: Directions): boolean {
  * insists on, in this order. Tool results are answered, never met with the same calls again: the marker that asked
  * for them still stands in the last user message.
  */
-function callsOf(request: ChatRequest, facts: Facts, plan: Directions): Call[] {
+function callsOf(request: ChatRequest, facts: RequestFacts, plan: Directions): ScriptedCall[] {
   const { tools, toolChoice, parallelToolCalls } = request
   if (toolChoice === 'none' || facts.results.length > 0 || plan.empty || plan.ending === 'content-filter') return []
   const offered = typeof toolChoice === 'object' ? tools.filter((tool) => tool.name === toolChoice.name) : tools
   const [first] = offered
   if (first === undefined) return []
-  const madeUp = (tool: Tool): Call => ({ name: tool.name, arguments: argumentsFor(tool, plan.said) })
-  const candidates: Call[][] = [
+  const madeUp = (tool: Tool): ScriptedCall => ({ name: tool.name, arguments: argumentsFor(tool, plan.userText) })
+  const candidates: ScriptedCall[][] = [
     plan.calls.flatMap(({ name, value }) =>
       offered
         .filter((tool) => tool.name === name)
         .map((tool) => (value === undefined ? madeUp(tool) : { name, arguments: value })),
     ),
     Array.from({ length: plan.callCount }, (_, index) => madeUp(offered[index % offered.length] ?? first)),
-    offered.filter((tool) => isNamed(tool.name, plan.said)).map(madeUp),
+    offered.filter((tool) => isNamed(tool.name, plan.userText)).map(madeUp),
     toolChoice === 'auto' ? [] : [madeUp(first)],
   ]
   const chosen = candidates.find((calls) => calls.length > 0) ?? []
@@ -82,44 +82,44 @@ function callsOf(request: ChatRequest, facts: Facts, plan: Directions): Call[] {
 }
 
 /** "use get_weather", "call the tool `get_weather`", "调用 get_weather". */
-function isNamed(name: string, said: string): boolean {
+function isNamed(name: string, userText: string): boolean {
   const verb = String.raw`(?:\b(?:use|call|run)\s+(?:the\s+)?(?:tool\s+)?|(?:使用|调用|用)\s*(?:工具)?\s*)`
   const literal = name.replaceAll(/[^\w]/g, String.raw`\$&`)
-  return new RegExp(`${verb}["'\`]?${literal}(?![\\w-])`, 'i').test(said)
+  return new RegExp(`${verb}["'\`]?${literal}(?![\\w-])`, 'i').test(userText)
 }
 
 function textOf(
   request: ChatRequest,
   model: Model,
-  facts: Facts,
+  facts: RequestFacts,
   plan: Directions,
   voice: Voice,
-  calls: readonly Call[],
+  calls: readonly ScriptedCall[],
 ): string {
   const { output } = request
-  const { said } = plan
+  const { userText } = plan
   if (plan.empty) return ''
   if (calls.length > 0) return output.type === 'json' ? '' : voice.calling([...new Set(calls.map(({ name }) => name))])
   if (plan.badJson) return '{"answer": "no end'
   if (plan.loop) return voice.stuck.repeat(4_000)
-  if (output.type === 'json' && output.schema) return jsonFor(output.schema, said)
+  if (output.type === 'json' && output.schema) return jsonFor(output.schema, userText)
   if (output.type === 'json' || plan.json)
-    return JSON.stringify({ answer: shorten(said, 200), model: facts.asked, messages: facts.turns })
+    return JSON.stringify({ answer: shorten(userText, 200), model: facts.asked, messages: facts.turns })
   if (plan.words !== undefined) return voice.words(plan.words)
-  return facts.results.length > 0 ? voice.summary(facts.results) : voice.answer(said, facts, model)
+  return facts.results.length > 0 ? voice.summary(facts.results) : voice.answer(userText, facts, model)
 }
 
 /** Whatever the schema says: arguments are an object. */
-function argumentsFor({ parameters }: Tool, said: string): string {
-  const text = jsonFor(parameters, said)
+function argumentsFor({ parameters }: Tool, userText: string): string {
+  const text = jsonFor(parameters, userText)
   return text.startsWith('{') ? text : '{}'
 }
 
-function jsonFor(schema: Record<string, unknown>, said: string): string {
-  return JSON.stringify(synthesise(schema, said === '' ? 'demo' : shorten(said, 60)))
+function jsonFor(schema: Record<string, unknown>, userText: string): string {
+  return JSON.stringify(synthesise(schema, userText === '' ? 'demo' : shorten(userText, 60)))
 }
 
-function callDeltas(call: Call, index: number): Delta[] {
+function callDeltas(call: ScriptedCall, index: number): Delta[] {
   const key = `call-${index}`
   return [
     { type: 'tool-call', key, name: call.name },
@@ -127,8 +127,8 @@ function callDeltas(call: Call, index: number): Delta[] {
   ]
 }
 
-function searched(said: string): Delta {
-  const query = shorten(said, 60)
+function searched(userText: string): Delta {
+  const query = shorten(userText, 60)
   return {
     type: 'server-tool',
     tool: {
@@ -147,7 +147,7 @@ function humanPause(paceMs: number, index: number): number {
   return Math.round(paceMs * (2 / 3 + ((index * 7) % 11) / 15))
 }
 
-function endingOf(ending: Ending, calls: readonly Call[], usage: Delta): Step[] {
+function endingOf(ending: Ending, calls: readonly ScriptedCall[], usage: Delta): Step[] {
   switch (ending) {
     case 'whole':
       return [{ waitMs: 0, deltas: [usage, { type: 'finish', reason: calls.length > 0 ? 'tool-calls' : 'stop' }] }]
@@ -167,9 +167,9 @@ function endingOf(ending: Ending, calls: readonly Call[], usage: Delta): Step[] 
   }
 }
 
-function usageOf(facts: Facts, said: readonly Delta[]): Delta {
+function usageOf(facts: RequestFacts, userText: readonly Delta[]): Delta {
   const written = { text: '', reasoning: '', calls: '' }
-  for (const delta of said) {
+  for (const delta of userText) {
     if (delta.type === 'text' || delta.type === 'reasoning') written[delta.type] += delta.text
     if (delta.type === 'tool-call') written.calls += delta.arguments ?? ` ${delta.name} `
   }

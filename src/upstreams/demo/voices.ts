@@ -1,11 +1,11 @@
 import type { Model } from '../../core/upstream.ts'
-import type { Facts, ToolResult } from './facts.ts'
+import type { RequestFacts, ToolResult } from './facts.ts'
 import { shorten } from './pieces.ts'
 
 /** The demo in one language: every method is a whole text in markdown. */
 export interface Voice {
-  thoughts(said: string, facts: Facts, model: Model): string
-  answer(said: string, facts: Facts, model: Model): string
+  reasoning(userText: string, facts: RequestFacts, model: Model): string
+  answer(userText: string, facts: RequestFacts, model: Model): string
   calling(names: readonly string[]): string
   summary(results: readonly ToolResult[]): string
   /** A sentence that a stuck model cannot stop saying. */
@@ -21,18 +21,18 @@ export type Language = 'en' | 'zh'
 
 export const voices: Record<Language, Voice> = {
   en: {
-    thoughts: (said, facts, model) =>
+    reasoning: (userText, facts, model) =>
       [
-        said === '' ? 'The user sent no words.' : `The user says: “${shorten(said, 60)}”.`,
+        userText === '' ? 'The user sent no words.' : `The user says: “${shorten(userText, 60)}”.`,
         `They asked for ${facts.asked}, so I speak as ${model.id}.`,
         facts.results.length > 0
           ? 'The tools have answered; I should sum up what they found.'
           : 'I should show what arrived and keep it short.',
       ].join(' '),
-    answer: (said, facts, model) =>
+    answer: (userText, facts, model) =>
       page(
         `Hello! 👋 I am the **demo** of zai2api, speaking as **${model.id}** without any network. Your request arrived:`,
-        said,
+        userText,
         [
           ['Model', `\`${facts.asked}\``],
           ['Messages', String(facts.turns)],
@@ -57,16 +57,16 @@ export const voices: Record<Language, Voice> = {
     words: (count) => `${repeated(englishWords, 'river', count).join(' ')}🌊`,
   },
   zh: {
-    thoughts: (said, facts, model) =>
+    reasoning: (userText, facts, model) =>
       [
-        said === '' ? '用户没有写文字。' : `用户说：“${shorten(said, 60)}”。`,
+        userText === '' ? '用户没有写文字。' : `用户说：“${shorten(userText, 60)}”。`,
         `对方请求的模型是 ${facts.asked}，所以我以 ${model.id} 的身份回答。`,
         facts.results.length > 0 ? '工具已经返回结果，我应该做个总结。' : '我应该简短地说明收到了什么。',
       ].join(''),
-    answer: (said, facts, model) =>
+    answer: (userText, facts, model) =>
       page(
         `你好！👋 我是 zai2api 的**演示模型**，正在扮演 **${model.id}**，全程不联网。你的请求已经收到啦 🎉`,
-        said,
+        userText,
         [
           ['模型', `\`${facts.asked}\``],
           ['消息', `${facts.turns} 条`],
@@ -100,8 +100,8 @@ export function languageOf(text: string): Language {
   return han > 0 && han >= others ? 'zh' : 'en'
 }
 
-function page(greeting: string, said: string, rows: readonly (readonly [string, string])[], colon: string): string {
-  const quote = said === '' ? [] : [`> ${shorten(said, 200)}`]
+function page(greeting: string, userText: string, rows: readonly (readonly [string, string])[], colon: string): string {
+  const quote = userText === '' ? [] : [`> ${shorten(userText, 200)}`]
   const list = rows.filter(([, value]) => value !== '').map(([name, value]) => `- **${name}**${colon}${value}`)
   return [greeting, ...quote, list.join('\n')].join('\n\n')
 }

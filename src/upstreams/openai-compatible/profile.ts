@@ -1,6 +1,6 @@
 import type { Reasoning, ToolChoice } from '../../core/request.ts'
 import type { ModelFacts } from '../../models/table.ts'
-import { type Failure, vendorErrors } from '../chat-completions/errors.ts'
+import { type FailureRow, vendorErrors } from '../chat-completions/errors.ts'
 import type { ChatModel } from '../chat-completions/models.ts'
 import type { Profile } from '../chat-completions/profile.ts'
 
@@ -104,7 +104,7 @@ function failures(id: string) {
         /maximum context length|context (?:size|window|length).{0,40}exceed|exceed.{0,60}context|longer than the model/i,
       kind: 'context-overflow',
       message: 'The conversation is longer than the model can take. Shorten or compact it.',
-      remedy: 'none',
+      recovery: 'none',
       facts: { param: 'messages' },
     },
     {
@@ -113,7 +113,7 @@ function failures(id: string) {
       codes: ['model_not_found'],
       kind: 'not-found',
       message: `${id} does not have this model. Choose another one; GET /v1/models lists them.`,
-      remedy: 'none',
+      recovery: 'none',
       facts: { param: 'model' },
     },
     {
@@ -121,35 +121,35 @@ function failures(id: string) {
       statuses: [401, 403],
       kind: 'upstream-auth',
       message: `${id} does not accept the key. Check keys of ${id} in [[upstreams]].`,
-      remedy: 'invalid-credential',
+      recovery: 'invalid-credential',
     },
     {
       code: 'insufficient_quota',
       statuses: [402],
       kind: 'quota-exhausted',
       message: `The account behind this key has no balance at ${id}. Add to it, or use another key.`,
-      remedy: 'invalid-credential',
+      recovery: 'invalid-credential',
     },
     {
       code: 'upstream_wrong_address',
       statuses: [404, 405],
       kind: 'upstream-blocked',
       message: `There is no /chat/completions at the address of ${id}. Check base in [[upstreams]]: it ends in /v1, as a rule.`,
-      remedy: 'none',
+      recovery: 'none',
     },
     {
       code: 'request_too_large',
       statuses: [413],
       kind: 'too-large',
       message: `The request is larger than ${id} takes. Send smaller or fewer files.`,
-      remedy: 'none',
+      recovery: 'none',
     },
     {
       code: 'rate_limit_exceeded',
       statuses: [429],
       kind: 'rate-limited',
       message: `${id} takes no more calls of this model just now. Wait a moment, or send fewer at a time.`,
-      remedy: 'concurrency-limited',
+      recovery: 'concurrency-limited',
       facts: { retryAfterMs: 5_000 },
     },
     {
@@ -157,7 +157,7 @@ function failures(id: string) {
       statuses: [529],
       kind: 'rate-limited',
       message: `The model is overloaded at ${id}. Wait a minute, or choose another model.`,
-      remedy: 'model-overloaded',
+      recovery: 'model-overloaded',
       facts: { retryAfterMs: 30_000 },
     },
     {
@@ -166,14 +166,14 @@ function failures(id: string) {
       kind: 'invalid-request',
       message: `${id} does not accept this request.`,
       quoted: true,
-      remedy: 'none',
+      recovery: 'none',
     },
     {
       code: 'upstream_error',
       statuses: [500, 502, 503, 504],
       kind: 'upstream-unavailable',
       message: `${id} could not answer the call. Try again in a moment.`,
-      remedy: 'again',
+      recovery: 'again',
     },
-  ] satisfies Failure[]
+  ] satisfies FailureRow[]
 }

@@ -1,7 +1,7 @@
 import { isRecord } from '../../core/json.ts'
 import {
   codeOf,
-  type Failure,
+  type FailureRow,
   textOf,
   type UpstreamFailure,
   type VendorErrors,
@@ -32,7 +32,7 @@ export function zaiErrors(names: SettingNames): VendorErrors {
  * What must not be sent again is neither 429 nor 5xx, whatever the API answers: clients resend those for ever.
  * Source: the vendor's error reference of 2026-07 and bodies seen until 2026-10.
  */
-function failures({ keys, base }: SettingNames): Failure[] {
+function failures({ keys, base }: SettingNames): FailureRow[] {
   return [
     {
       code: 'upstream_auth_failed',
@@ -40,14 +40,14 @@ function failures({ keys, base }: SettingNames): Failure[] {
       statuses: [401],
       kind: 'upstream-auth',
       message: `Z.AI does not accept the API key. Check that ${keys} is whole and still valid, and that ${base} names the service it is from.`,
-      remedy: 'invalid-credential',
+      recovery: 'invalid-credential',
     },
     {
       code: 'upstream_account_inactive',
       codes: ['1110', '1111', '1112', '1120', '1121'],
       kind: 'upstream-blocked',
       message: `The Z.AI account behind this API key is inactive, locked or overdue. Sign in to its console to see why, or use another key (${keys}).`,
-      remedy: 'invalid-credential',
+      recovery: 'invalid-credential',
     },
     {
       code: 'insufficient_quota',
@@ -58,7 +58,7 @@ function failures({ keys, base }: SettingNames): Failure[] {
         'The Z.AI account behind this API key has neither balance nor a package for this call. If it has, the key belongs to another service: ' +
         `keys of a coding plan need ${base}=coding (or bigmodel-coding), all others ${base}=general (or bigmodel).`,
       // Models that cost nothing go on working.
-      remedy: 'model-unavailable',
+      recovery: 'model-unavailable',
     },
     {
       code: 'upstream_error',
@@ -66,7 +66,7 @@ function failures({ keys, base }: SettingNames): Failure[] {
       statuses: [500, 502, 503, 504],
       kind: 'upstream-unavailable',
       message: 'Z.AI could not answer the call. Try again in a moment.',
-      remedy: 'again',
+      recovery: 'again',
     },
     {
       code: 'invalid_request',
@@ -75,14 +75,14 @@ function failures({ keys, base }: SettingNames): Failure[] {
       kind: 'invalid-request',
       message: 'Z.AI does not accept this request.',
       quoted: true,
-      remedy: 'none',
+      recovery: 'none',
     },
     {
       code: 'model_not_found',
       codes: ['1211'],
       kind: 'not-found',
       message: `Z.AI does not know this model at ${base}. Choose another one; GET /v1/models lists them.`,
-      remedy: 'none',
+      recovery: 'none',
       facts: { param: 'model' },
     },
     {
@@ -91,14 +91,14 @@ function failures({ keys, base }: SettingNames): Failure[] {
       statuses: [403],
       kind: 'upstream-blocked',
       message: 'The plan of this Z.AI account does not include the model. Choose another model, or use another key.',
-      remedy: 'model-unavailable',
+      recovery: 'model-unavailable',
     },
     {
       code: 'context_length_exceeded',
       codes: ['1261'],
       kind: 'context-overflow',
       message: 'The conversation is longer than the model can take. Shorten or compact it.',
-      remedy: 'none',
+      recovery: 'none',
       facts: { param: 'messages' },
     },
     {
@@ -106,7 +106,7 @@ function failures({ keys, base }: SettingNames): Failure[] {
       codes: ['1300', '1301'],
       kind: 'content-filtered',
       message: 'Z.AI takes the content for unsafe or sensitive and does not answer it. Change the prompt.',
-      remedy: 'none',
+      recovery: 'none',
       facts: { param: 'messages' },
     },
     {
@@ -116,7 +116,7 @@ function failures({ keys, base }: SettingNames): Failure[] {
       kind: 'rate-limited',
       message:
         'Z.AI allows no more calls of this model at a time with this key. Wait a moment, send fewer at a time, or add keys.',
-      remedy: 'concurrency-limited',
+      recovery: 'concurrency-limited',
       facts: { retryAfterMs: 15_000 },
     },
     {
@@ -124,7 +124,7 @@ function failures({ keys, base }: SettingNames): Failure[] {
       codes: ['1305', '1312'],
       kind: 'rate-limited',
       message: 'The model is overloaded at Z.AI. Wait a minute, or choose another model.',
-      remedy: 'model-overloaded',
+      recovery: 'model-overloaded',
       // It lasts for minutes, but the vendors' SDKs obey only waits shorter than one.
       facts: { retryAfterMs: 30_000 },
     },
@@ -133,35 +133,35 @@ function failures({ keys, base }: SettingNames): Failure[] {
       codes: ['1304', '1308', '1310'],
       kind: 'quota-exhausted',
       message: 'The usage limit of this Z.AI account is reached.',
-      remedy: 'invalid-credential',
+      recovery: 'invalid-credential',
     },
     {
       code: 'plan_expired',
       codes: ['1309'],
       kind: 'quota-exhausted',
       message: `The coding plan of this Z.AI account has expired. Renew it, or use another key (${keys}).`,
-      remedy: 'invalid-credential',
+      recovery: 'invalid-credential',
     },
     {
       code: 'fair_use_limit',
       codes: ['1313'],
       kind: 'upstream-blocked',
       message: `Z.AI says that the use of this plan is not within its fair use policy. Sign in to its console, or use a key with a balance and ${base}=general.`,
-      remedy: 'invalid-credential',
+      recovery: 'invalid-credential',
     },
     {
       code: 'quota_used_up',
       codes: ['1316', '1317'],
       kind: 'quota-exhausted',
       message: `A package or quota of this Z.AI account is used up. Add to it in its console, or use another key (${keys}).`,
-      remedy: 'invalid-credential',
+      recovery: 'invalid-credential',
     },
     {
       code: 'account_limit_reached',
       codes: ['1314', '1315', '1318', '1319', '1320', '1321'],
       kind: 'quota-exhausted',
       message: 'A limit that the owner of this Z.AI account has set is reached. Ask the owner, or use another key.',
-      remedy: 'invalid-credential',
+      recovery: 'invalid-credential',
     },
     {
       code: 'upstream_wrong_address',
@@ -170,14 +170,14 @@ function failures({ keys, base }: SettingNames): Failure[] {
       statuses: [404, 405],
       kind: 'upstream-blocked',
       message: `There is no such API at this address. Check ${base}: it ends in /v4.`,
-      remedy: 'none',
+      recovery: 'none',
     },
     {
       code: 'request_too_large',
       statuses: [413, 435],
       kind: 'too-large',
       message: 'The request is larger than Z.AI takes. Send smaller or fewer files.',
-      remedy: 'none',
+      recovery: 'none',
     },
   ]
 }

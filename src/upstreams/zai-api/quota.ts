@@ -48,7 +48,7 @@ export async function readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs 
   const response = await send(url, { headers }, { fetch, clock, signal, headersTimeoutMs: timeoutMs })
   const answer = await readBuffered(response, { clock, signal, timeoutMs, host })
   const body = parseJson(answer.text)
-  if (!answer.ok || isRefusal(body)) throw zaiErrors(usualSettings).ofAnswer(answer, clock.now())
+  if (!answer.ok || isRefusal(body)) throw zaiErrors(usualSettings).ofResponse(answer, clock.now())
   if (!quotaBody.Check(body))
     throw new GatewayError('upstream-malformed', `${host} tells the usage in an unknown shape.`)
   return { plan: body.data.level ?? undefined, limits: (body.data.limits ?? []).flatMap(limitOf) }

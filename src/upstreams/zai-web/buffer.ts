@@ -1,8 +1,8 @@
 /** Hears the message as it grows, and goes back to an earlier moment when the message does. */
-interface Reader<Moment> {
+interface MessageReader<Snapshot> {
   read(text: string, thinking: boolean): void
-  save(): Moment
-  restore(moment: Moment): void
+  save(): Snapshot
+  restore(snapshot: Snapshot): void
 }
 
 /** The text of one message, wrappers and tool blocks included, as the backend edits it. */
@@ -12,12 +12,12 @@ export interface MessageBuffer {
   rewind(units: number): void
 }
 
-interface Chunk<Moment> {
+interface Chunk<Snapshot> {
   start: number
   text: string
   thinking: boolean
   /** The reader's moment before it read this chunk. */
-  before: Moment
+  before: Snapshot
 }
 
 /** Longest chunk: bounds what is read again when an edit keeps the head of one. */
@@ -30,8 +30,8 @@ const chunkUnits = 1024
  * a surrogate pair cuts before the pair.
  * Cost: an append costs its text; a rewind costs the chunks it takes away and less than one chunk read again.
  */
-export function messageBuffer<Moment>(reader: Reader<Moment>): MessageBuffer {
-  const chunks: Chunk<Moment>[] = []
+export function messageBuffer<Snapshot>(reader: MessageReader<Snapshot>): MessageBuffer {
+  const chunks: Chunk<Snapshot>[] = []
   let length = 0
 
   return {
@@ -55,7 +55,7 @@ export function messageBuffer<Moment>(reader: Reader<Moment>): MessageBuffer {
   }
 
   function keep(units: number): void {
-    let cut: Chunk<Moment> | undefined
+    let cut: Chunk<Snapshot> | undefined
     while (length > units) {
       cut = chunks.pop()
       if (!cut) return

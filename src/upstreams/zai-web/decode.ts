@@ -6,9 +6,9 @@ import { type ArgumentPieces, argumentPieces } from '../../prompted-tools/argume
 import { messageBuffer } from './buffer.ts'
 import { citations } from './citations.ts'
 import { emptyResponse, frameError } from './errors.ts'
-import { outbox, type Piece } from './outbox.ts'
+import { type MessagePiece, releaseBuffer } from './outbox.ts'
 import { type Frame, frame as frames, type MessagePart, messagePart, type UsageCounts } from './schema.ts'
-import { sections } from './sections.ts'
+import { messageSegmenter } from './sections.ts'
 import { blockTool, meaningOf, type RanTool, sourcesIn } from './server-tools.ts'
 
 export interface DecodeOptions {
@@ -37,14 +37,14 @@ type Call = RanTool & { pieces: ArgumentPieces }
  */
 export function decoder(options: DecodeOptions): Transform<string, Delta> {
   const notes = new Set<string>()
-  const waiting = outbox({ ...options, onRewrite: () => noteOnce('rewrote sent text') })
-  const reader = sections(waiting.add)
+  const waiting = releaseBuffer({ ...options, onRewrite: () => annotateOnce('rewrote sent text') })
+  const reader = messageSegmenter(waiting.add)
   const buffer = messageBuffer({
     read: reader.read,
-    save: () => ({ sections: reader.save(), extent: waiting.save() }),
-    restore(moment) {
-      waiting.restore(moment.extent)
-      reader.restore(moment.sections)
+    save: () => ({ segmenter: reader.save(), position: waiting.save() }),
+    restore(snapshot) {
+      waiting.restore(snapshot.position)
+      reader.restore(snapshot.segmenter)
     },
   })
   const marks = citations()
@@ -65,8 +65,8 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
       const error = frameError(value)
       if (error) fail(error, out)
       else if (isDone(value)) finish(out)
-      else if (frames.Check(value)) hear(value, out)
-      else noteOnce('skipped an unreadable frame')
+      else if (frames.Check(value)) readFrame(value, out)
+      else annotateOnce('skipped an unreadable frame')
     },
     end(out) {
       if (over) return
@@ -75,16 +75,16 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     },
   }
 
-  function hear(frame: Frame, out: Delta[]): void {
+  function readFrame(frame: Frame, out: Delta[]): void {
     const part = partOf(frame)
     if (part === undefined) return
     if (!messagePart.Check(part)) {
-      noteOnce('skipped an unreadable frame')
+      annotateOnce('skipped an unreadable frame')
       return
     }
     edit(part)
-    if (part.phase === 'tool_call') hearCall(part)
-    if (part.phase === 'tool_response') hearResult(part, out)
+    if (part.phase === 'tool_call') readCall(part)
+    if (part.phase === 'tool_response') readToolResult(part, out)
     usage = usageOf(part.usage) ?? usage
     if (part.choices?.[0]?.finish_reason === 'length') reason = 'length'
     if (part.done === true) finish(out)
@@ -99,7 +99,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
       return
     }
     if (typeof edit_content === 'string') {
-      const text = unquoted(edit_content)
+      const text = withoutQuotes(edit_content)
       if (typeof edit_index === 'number') buffer.rewind(edit_index)
       else if (/<\/?details/.test(text)) buffer.rewind(0) // without an index, a wrapper means the whole text
       buffer.append(text, thinking)
@@ -108,7 +108,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     if (delta_content && phase !== 'tool_response') buffer.append(delta_content, thinking)
   }
 
-  function hearCall({ delta_name, delta_arguments, metadata }: MessagePart): void {
+  function readCall({ delta_name, delta_arguments, metadata }: MessagePart): void {
     const id = metadata?.tool_call_id ?? ''
     const here = callOf(id)
     const call = here && !begins(here, delta_name, delta_arguments) ? here : begin(id)
@@ -128,7 +128,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     return name !== here.name || here.pieces.holdsObject || isRecord(parseJson(here.arguments))
   }
 
-  function hearResult({ tool_name, delta_content, metadata }: MessagePart, out: Delta[]): void {
+  function readToolResult({ tool_name, delta_content, metadata }: MessagePart, out: Delta[]): void {
     if (!delta_content) return // the result of a block, written into the text
     const id = metadata?.tool_call_id ?? ''
     const call = callOf(id) ?? begin(id, tool_name ?? '')
@@ -144,7 +144,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     return id === '' ? calls.at(-1) : calls.findLast((call) => call.id === id)
   }
 
-  function send(pieces: readonly Piece[], out: Delta[]): void {
+  function send(pieces: readonly MessagePiece[], out: Delta[]): void {
     for (const piece of pieces) {
       switch (piece.type) {
         case 'text':
@@ -172,7 +172,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
   function sendBlock(json: string, out: Delta[]): void {
     const tool = blockTool(json, rounds)
     if (!tool) {
-      noteOnce('skipped an unreadable tool block')
+      annotateOnce('skipped an unreadable tool block')
       return
     }
     if (tool.sources.length > 0) rounds++
@@ -226,7 +226,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     out.push({ type: 'error', error })
   }
 
-  function noteOnce(note: string): void {
+  function annotateOnce(note: string): void {
     if (notes.has(note)) return
     notes.add(note)
     options.annotate(note)
@@ -271,7 +271,7 @@ function usageOf(counts: UsageCounts | null | undefined): Usage | undefined {
 }
 
 /** Some edits come as a JSON string literal. */
-function unquoted(text: string): string {
+function withoutQuotes(text: string): string {
   if (text.length < 2 || !text.startsWith('"') || !text.endsWith('"')) return text
   const literal = parse(text)
   return typeof literal === 'string' ? literal : text

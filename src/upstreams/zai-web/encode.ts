@@ -13,7 +13,7 @@ import type { WebFile } from './upload.ts'
 /** How the conversation is told: as one user message, or turn by turn. */
 export type MessagesMode = 'flatten' | 'roles'
 
-export interface Head {
+export interface EncodeOptions {
   model: WebModel
   userName: string
   /** Epoch milliseconds. */
@@ -43,7 +43,7 @@ interface WebMessage {
 }
 
 /** A message brought down to what the site takes: prose and pictures under one of three roles. */
-interface Turn {
+interface WebTurn {
   role: WebMessage['role']
   parts: (TextPart | ImagePart)[]
 }
@@ -52,14 +52,15 @@ interface Turn {
  * One request in the site's words. Expects tools, tool calls and tool choice to be prose already.
  * Shape: recorded in test/upstreams/zai-web/completion_request.json.
  */
-export function encode(request: ChatRequest, head: Head): Encoded {
-  const { model, ids, now } = head
-  const turns = withRule(turnsOf(request), outputInstruction(request, head.callsTools))
-  const messages = head.mode === 'flatten' ? [flatten(turns, head.files)] : turns.map((turn) => tell(turn, head.files))
+export function encode(request: ChatRequest, options: EncodeOptions): Encoded {
+  const { model, ids, now } = options
+  const turns = withRule(turnsOf(request), outputInstruction(request, options.callsTools))
+  const messages =
+    options.mode === 'flatten' ? [flatten(turns, options.files)] : turns.map((turn) => encodeTurn(turn, options.files))
   const prompt = promptOf(messages)
   const { search } = request
   const thinking = isThinking(request, model)
-  const files = [...head.files.values()].map((file) => file.entry(ids.userMessage))
+  const files = [...options.files.values()].map((file) => file.entry(ids.userMessage))
   return {
     prompt,
     chat: chatOf({ model, prompt, ids, now, search, thinking, files }),
@@ -79,7 +80,7 @@ export function encode(request: ChatRequest, head: Head): Encoded {
         enable_thinking: thinking,
         ...effortOf(request, model, thinking),
       },
-      variables: variables(head.userName, now),
+      variables: variables(options.userName, now),
       ...(search ? { mcp_servers: [model.searchServer] } : {}),
       ...(files.length > 0 ? { files } : {}),
       chat_id: chatId,
@@ -96,8 +97,8 @@ export function imagesOf(request: ChatRequest): ImagePart[] {
   return turnsOf(request).flatMap((turn) => turn.parts.filter(isImage))
 }
 
-function turnsOf(request: ChatRequest): Turn[] {
-  const turns: Turn[] = []
+function turnsOf(request: ChatRequest): WebTurn[] {
+  const turns: WebTurn[] = []
   for (const message of request.messages) {
     const turn = turnOf(message)
     if (turn.parts.every((part) => part.type === 'text' && part.text === '')) continue
@@ -107,14 +108,14 @@ function turnsOf(request: ChatRequest): Turn[] {
 }
 
 /** Behind the system prompt. */
-function withRule(turns: Turn[], rule: string | undefined): Turn[] {
+function withRule(turns: WebTurn[], rule: string | undefined): WebTurn[] {
   if (rule === undefined) return turns
   const [first, ...rest] = turns
   if (first?.role !== 'system') return [{ role: 'system', parts: [{ type: 'text', text: rule }] }, ...turns]
   return [{ role: 'system', parts: [...first.parts, { type: 'text', text: `\n${rule}` }] }, ...rest]
 }
 
-function turnOf(message: Message): Turn {
+function turnOf(message: Message): WebTurn {
   switch (message.role) {
     case 'system':
       return { role: 'system', parts: [{ type: 'text', text: message.text }] }
@@ -129,7 +130,7 @@ function turnOf(message: Message): Turn {
 }
 
 /** Clients put reminders behind the user's words; the words still have to come last. */
-function beforeLastWords(turns: Turn[]): number {
+function beforeLastWords(turns: WebTurn[]): number {
   const lastOther = turns.findLastIndex((turn) => turn.role !== 'user')
   return lastOther + 1
 }
@@ -145,12 +146,15 @@ function isImage(part: TextPart | ImagePart): part is ImagePart {
   return part.type === 'image'
 }
 
-const labels = { system: '[System]', user: '[User]', assistant: '[Assistant]' } satisfies Record<Turn['role'], string>
+const labels = { system: '[System]', user: '[User]', assistant: '[Assistant]' } satisfies Record<
+  WebTurn['role'],
+  string
+>
 
 /** The conversation as one user message: system text first, then the turns, the newest last. */
-function flatten(turns: Turn[], files: Head['files']): WebMessage {
+function flatten(turns: WebTurn[], files: EncodeOptions['files']): WebMessage {
   const [only] = turns
-  if (turns.length === 1 && only?.role === 'user') return tell(only, files)
+  if (turns.length === 1 && only?.role === 'user') return encodeTurn(only, files)
   const images = turns.flatMap((turn) => turn.parts.filter(isImage))
   const spoken = turns.filter((turn) => turn.role !== 'system')
   const passages = turns.map((turn) => {
@@ -158,13 +162,13 @@ function flatten(turns: Turn[], files: Head['files']): WebMessage {
     const passage = [labels[turn.role], ...lines].join('\n')
     return turn === spoken[0] && spoken.length > 1 ? `${historyNote}\n\n${passage}` : passage
   })
-  return tell({ role: 'user', parts: [{ type: 'text', text: passages.join('\n\n') }, ...images] }, files)
+  return encodeTurn({ role: 'user', parts: [{ type: 'text', text: passages.join('\n\n') }, ...images] }, files)
 }
 
 const historyNote =
   'The conversation so far, each turn under the name of its speaker. Reply as [Assistant] to the last turn, without writing the label.'
 
-function tell({ role, parts }: Turn, files: Head['files']): WebMessage {
+function encodeTurn({ role, parts }: WebTurn, files: EncodeOptions['files']): WebMessage {
   const text = textOf(parts)
   const references = parts.flatMap((part) => {
     const file = part.type === 'image' ? files.get(part) : undefined
@@ -228,7 +232,7 @@ function variables(userName: string, now: number): Record<string, string> {
 interface NewChat {
   model: WebModel
   prompt: string
-  ids: Head['ids']
+  ids: EncodeOptions['ids']
   now: number
   search: boolean
   thinking: boolean

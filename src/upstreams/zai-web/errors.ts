@@ -4,20 +4,20 @@ import type { Refusal } from '../../core/pool.ts'
 import { quote } from '../../core/redact.ts'
 
 /** What may be done as long as nothing was sent to the client: try once more, or have the pool find a session. */
-export type Remedy =
+export type Recovery =
   | Extract<Refusal, 'concurrency-limited' | 'account-concurrency-limited' | 'invalid-credential'>
   | 'new-version'
   | 'again'
   | 'none'
 
 /** What the backend said went wrong: its code where it gave one, its words, and the status of a plain HTTP answer. */
-interface Complaint {
+interface UpstreamError {
   code: string
   text: string
   status: number | undefined
 }
 
-interface Failure {
+interface FailureRow {
   code: string
   /** Backend codes that mean it, whatever the text says. */
   codes?: RegExp
@@ -34,7 +34,7 @@ interface Failure {
  * Code first, text second, HTTP status last: the captcha wall reuses the words of the outdated client.
  * Source: captures of 2025-09 to 2026-10; `PAGE` is our own code for an HTML page in place of an answer.
  */
-const failures: Failure[] = [
+const failures: FailureRow[] = [
   {
     code: 'captcha_required',
     codes: /CAPTCHA/,
@@ -116,7 +116,7 @@ const failures: Failure[] = [
 ]
 
 /** By the code of a GatewayError; what is not listed is not worth another try. */
-const remedies: Record<string, Remedy> = {
+const recoveries: Record<string, Recovery> = {
   rate_limit_exceeded: 'account-concurrency-limited',
   upstream_auth_failed: 'invalid-credential',
   upstream_client_outdated: 'new-version',
@@ -131,25 +131,25 @@ const remedies: Record<string, Remedy> = {
   upstream_not_http: 'again',
 }
 
-export function remedyOf(error: GatewayError): Remedy {
-  const remedy = remedies[error.code] ?? 'none'
-  return remedy === 'account-concurrency-limited' && isAboutModel(error.detail) ? 'concurrency-limited' : remedy
+export function recoveryOf(error: GatewayError): Recovery {
+  const recovery = recoveries[error.code] ?? 'none'
+  return recovery === 'account-concurrency-limited' && isAboutModel(error.detail) ? 'concurrency-limited' : recovery
 }
 
 /** The error a frame of the stream carries. It may stand at four depths, as text or as an object. */
 export function frameError(frame: unknown): GatewayError | undefined {
-  const complaint = complaintIn(frame)
-  return complaint && errorOf(complaint)
+  const upstreamError = upstreamErrorIn(frame)
+  return upstreamError && errorOf(upstreamError)
 }
 
 /** The error behind an HTTP answer that should have been something else, whatever its status. */
 export function bodyError(status: number, contentType: string, body: string): GatewayError {
   const json = parseJson(body)
-  const complaint = complaintIn(json) ?? detailIn(json)
-  if (complaint) return errorOf({ ...complaint, status })
+  const upstreamError = upstreamErrorIn(json) ?? detailIn(json)
+  if (upstreamError) return errorOf({ ...upstreamError, status })
   const isPage = /html/i.test(contentType) || /^\s*<(?:!doctype|html)/i.test(body)
   if (isPage && (status === 403 || status === 405)) return errorOf({ code: 'PAGE', text: '', status })
-  const plain = errorOf({ code: '', text: isPage ? markup(body) : body, status })
+  const plain = errorOf({ code: '', text: isPage ? htmlText(body) : body, status })
   if (plain.code !== 'upstream_error' || status >= 400) return plain
   return new GatewayError(
     'upstream-malformed',
@@ -165,8 +165,8 @@ export function emptyResponse(): GatewayError {
   })
 }
 
-function errorOf(complaint: Complaint): GatewayError {
-  const { code, text, status } = complaint
+function errorOf(upstreamError: UpstreamError): GatewayError {
+  const { code, text, status } = upstreamError
   const detail = { code, status, text: quoteWithoutStop(text) }
   const meant =
     failures.find(({ codes }) => code !== '' && codes?.test(code)) ??
@@ -183,19 +183,19 @@ function errorOf(complaint: Complaint): GatewayError {
       detail: about ? { ...detail, about } : detail,
     })
   }
-  return new GatewayError('upstream-unavailable', unknownMessage(complaint), { code: 'upstream_error', detail })
+  return new GatewayError('upstream-unavailable', unknownMessage(upstreamError), { code: 'upstream_error', detail })
 }
 
-function unknownMessage({ code, text, status }: Complaint): string {
-  const said = quoteWithoutStop(text) || code || (status === undefined ? 'nothing more' : `HTTP ${status}`)
-  return `Z.AI could not answer and says: ${said}. Try again, or choose another model.`
+function unknownMessage({ code, text, status }: UpstreamError): string {
+  const quotedText = quoteWithoutStop(text) || code || (status === undefined ? 'nothing more' : `HTTP ${status}`)
+  return `Z.AI could not answer and says: ${quotedText}. Try again, or choose another model.`
 }
 
 function isAboutModel(detail: unknown): boolean {
   return isRecord(detail) && detail.about === 'model'
 }
 
-function complaintIn(value: unknown): Complaint | undefined {
+function upstreamErrorIn(value: unknown): UpstreamError | undefined {
   if (!isRecord(value)) return undefined
   const data = isRecord(value.data) ? value.data : {}
   for (const holder of [value, data, data.data, data.inner]) {
@@ -208,7 +208,7 @@ function complaintIn(value: unknown): Complaint | undefined {
 }
 
 /** JSON bodies without an `error`: `detail` as text or object, else a code with a message. */
-function detailIn(body: unknown): Complaint | undefined {
+function detailIn(body: unknown): UpstreamError | undefined {
   if (!isRecord(body)) return undefined
   const { detail } = body
   if (isRecord(detail)) return { code: codeOf(detail) || codeOf(body), text: wordsOf(detail), status: undefined }
@@ -231,7 +231,7 @@ function wordsOf(holder: Record<string, unknown>): string {
   return typeof words === 'string' ? words : ''
 }
 
-function markup(page: string): string {
+function htmlText(page: string): string {
   return /<title>([^<]*)<\/title>/i.exec(page)?.[1] ?? ''
 }
 

@@ -9,11 +9,11 @@ import { fetchRemoteFile } from '../../wire/remote-file.ts'
 import { type MessagesMode, takesEffort } from './encode.ts'
 import { catalogue, type WebModel } from './models.ts'
 import { opener } from './open.ts'
-import { type Place, sessions } from './session.ts'
-import { site } from './site.ts'
+import { type CredentialSource, sessions } from './session.ts'
+import { webClient } from './site.ts'
 import { frontEndVersion } from './version.ts'
 
-export type { Place } from './session.ts'
+export type { CredentialSource } from './session.ts'
 
 export interface ZaiWebOptions {
   /** `https://chat.z.ai`, without a slash at the end. */
@@ -51,7 +51,7 @@ export interface ZaiWebDeps {
   fetch: Fetch
   clock: Clock
   /** Outlives this upstream: one that takes its place goes on with what is known of the accounts. */
-  pool: Pool<Place>
+  pool: Pool<CredentialSource>
   /** From 0 to 1. */
   random: () => number
   newUuid: () => string
@@ -64,10 +64,10 @@ const imageTimeoutMs = 15_000
 export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
   const { fetch, clock } = deps
   const table = options.table ?? modelTable()
-  const parts = { ...options, ...deps, table, site: site({ ...options, fetch, clock }) }
+  const parts = { ...options, ...deps, table, client: webClient({ ...options, fetch, clock }) }
   const version = frontEndVersion({ ...parts, fallback: options.frontEndVersion })
-  const rooms = sessions({ ...parts, version })
-  const models = catalogue({ ...parts, version, sessions: rooms })
+  const sessionPool = sessions({ ...parts, version })
+  const models = catalogue({ ...parts, version, sessions: sessionPool })
 
   return {
     id: 'zai-web',
@@ -75,16 +75,16 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
     models: models.list,
     unlisted: models.unlisted,
     ignored: (request, model) => [
-      ...unsupported(request, models.traitsOf(model), options.tools),
+      ...ignoredFields(request, models.traitsOf(model), options.tools),
       // Guests cannot send any.
-      ...(!rooms.hasAccounts && request.messages.some((message) => hasPart(message, 'image')) ? ['images'] : []),
+      ...(!sessionPool.hasAccounts && request.messages.some((message) => hasPart(message, 'image')) ? ['images'] : []),
     ],
     answersWithoutThinking: (request, model) =>
       request.reasoning.mode === 'on' && models.traitsOf(model).reasoning === 'on-request',
     open: opener({
       ...parts,
       version,
-      sessions: rooms,
+      sessions: sessionPool,
       catalogue: models,
       fetchImage: (url, signal) =>
         fetchRemoteFile(url, {
@@ -97,15 +97,15 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
         }),
     }),
     async check(signal) {
-      const parked = deps.pool.availabilityError()
-      if (parked !== undefined) throw parked
-      await rooms.peek(signal)
+      const suspended = deps.pool.availabilityError()
+      if (suspended !== undefined) throw suspended
+      await sessionPool.peek(signal)
     },
     gauges: () => poolGauges(deps.pool.snapshot()),
   }
 }
 
-function unsupported(request: ChatRequest, model: WebModel, tools: boolean): string[] {
+function ignoredFields(request: ChatRequest, model: WebModel, tools: boolean): string[] {
   const toolsLost = !tools && request.tools.length > 0
   return [
     ...(toolsLost ? ['tools'] : []),

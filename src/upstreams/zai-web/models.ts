@@ -6,7 +6,7 @@ import { modelOf } from '../../models/model.ts'
 import type { ModelTable } from '../../models/table.ts'
 import { singleFlight } from '../../wire/shared.ts'
 import type { Sessions } from './session.ts'
-import type { Site } from './site.ts'
+import type { WebClient } from './site.ts'
 import type { FrontEndVersion } from './version.ts'
 
 /** Longest wait for the live list, the minting of a guest included. */
@@ -31,7 +31,7 @@ export interface Catalogue {
 }
 
 export interface CatalogueOptions {
-  site: Site
+  client: WebClient
   clock: Clock
   version: FrontEndVersion
   sessions: Sessions
@@ -41,7 +41,7 @@ export interface CatalogueOptions {
 }
 
 export function catalogue(options: CatalogueOptions): Catalogue {
-  const { site, clock, version, sessions, table, modelsTtlMs, log } = options
+  const { client, clock, version, sessions, table, modelsTtlMs, log } = options
   const namedHere = wireNames.map(([id, upstreamId]) => webModel(id, upstreamId, table))
   let known = namedHere
   let isLive = false
@@ -60,7 +60,7 @@ export function catalogue(options: CatalogueOptions): Catalogue {
     } catch {
       goodUntil = clock.monotonic() + keepAfterFailureMs
       hangs = deadline.signal.aborted
-      log('warn', `${new URL(site.origin).host} did not tell its models; going by the ones known before.`)
+      log('warn', `${new URL(client.origin).host} did not tell its models; going by the ones known before.`)
     } finally {
       stop()
     }
@@ -82,7 +82,7 @@ export function catalogue(options: CatalogueOptions): Catalogue {
 
   async function live(signal: AbortSignal): Promise<LiveModel[]> {
     const { token } = await sessions.peek(signal)
-    const answer = await site.ask('/api/models', { token, version: await version.current(signal), signal })
+    const answer = await client.ask('/api/models', { token, version: await version.current(signal), signal })
     if (!answer.ok) throw new Error(`status ${answer.status}`)
     const entries = Value.Parse(LiveList, JSON.parse(answer.text)).data.filter((entry) => Value.Check(LiveModel, entry))
     if (entries.length === 0) throw new Error('an empty list')

@@ -20,20 +20,20 @@ import { backoff, retryNote } from '../../wire/retry.ts'
 import { sseDeltas } from '../../wire/sse.ts'
 import { decoder } from './decode.ts'
 import { type Encoded, encode, imagesOf, type MessagesMode } from './encode.ts'
-import { bodyError, emptyResponse, remedyOf, type Remedy as WebRemedy } from './errors.ts'
+import { bodyError, type Recovery as ErrorRecovery, emptyResponse, recoveryOf } from './errors.ts'
 import type { Catalogue } from './models.ts'
 import { withoutUnsendable } from './old-images.ts'
-import { type SearchedOpening, searchCall } from './opening-call.ts'
+import { awaitToolCall, type FirstCallSearch } from './opening-call.ts'
 import type { Session, Sessions } from './session.ts'
 import { sign } from './signature.ts'
-import { type Answer, forgetUrl, type Site } from './site.ts'
+import { redactUrls, type WebClient, type WebResponse } from './site.ts'
 import { createUploads, type FetchImage, imageRefusal, uploadImages } from './upload.ts'
 import type { FrontEndVersion } from './version.ts'
 
 const maxRetries = 2
 
 export interface OpenerOptions {
-  site: Site
+  client: WebClient
   clock: Clock
   /** From 0 to 1. */
   random: () => number
@@ -54,7 +54,7 @@ export interface OpenerOptions {
 }
 
 /** What every attempt at one call shares. */
-interface Job {
+interface WebRequestJob {
   call: UpstreamCall
   /** Tools told in prose. */
   request: ChatRequest
@@ -69,13 +69,13 @@ interface Job {
   restoreNames: Transform<Delta, Delta> | undefined
 }
 
-interface Opening extends SearchedOpening {
+interface Opening extends FirstCallSearch {
   /** Settles when its stream has come to an end, or nobody wants more of it. */
   closed: Promise<void>
 }
 
 /** `insist`: ask again for the tool call the client demands. */
-type Remedy = WebRemedy | 'insist'
+type WebRecovery = ErrorRecovery | 'insist'
 
 /**
  * Opens calls: session, version, pictures, chat, signature, completion, first delta. What fails before that delta
@@ -83,7 +83,7 @@ type Remedy = WebRemedy | 'insist'
  * what fails after that delta is the reply's last one.
  */
 export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<OpenedReply> {
-  const { site, clock, version, sessions, catalogue, newUuid } = options
+  const { client, clock, version, sessions, catalogue, newUuid } = options
   const uploads = createUploads(clock)
 
   return async (asked) => {
@@ -92,55 +92,61 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       request: withoutUnsendable(asked.request, imageRefusal(asked.model, sessions.hasAccounts)),
     })
     const { call } = job
-    const { signal, annotate: note } = call
+    const { signal, annotate } = call
     const guests = job.images.length === 0
-    const visit = sessions.visit({ model: call.model.upstreamId, caller: call.caller, guests, signal, note })
-    const tried = new Set<Remedy>()
-    let stay = await visit.enter()
+    const sessionQueue = sessions.queueForSession({
+      model: call.model.upstreamId,
+      caller: call.caller,
+      guests,
+      signal,
+      annotate,
+    })
+    const tried = new Set<WebRecovery>()
+    let lease = await sessionQueue.acquire()
     try {
       for (;;) {
-        const outcome = await attempt(job, stay.session).catch((thrown: unknown) => asGatewayError(forgetUrl(thrown)))
+        const outcome = await attempt(job, lease.session).catch((thrown: unknown) => asGatewayError(redactUrls(thrown)))
         if (signal.aborted) {
           if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
           throw cancelled()
         }
-        const remedy = remedyFor(outcome)
+        const recovery = recoveryFor(outcome)
         // A picture the site no longer has may be what it stumbled over, whatever it says.
-        if (outcome instanceof GatewayError && !isBusy(remedy)) uploads.forget(stay.session)
-        if (outcome instanceof GatewayError && (isBusy(remedy) || remedy === 'invalid-credential')) {
+        if (outcome instanceof GatewayError && !isBusy(recovery)) uploads.forget(lease.session)
+        if (outcome instanceof GatewayError && (isBusy(recovery) || recovery === 'invalid-credential')) {
           // A guest is made for the asking, so that only one is asked for.
-          if (remedy === 'invalid-credential' && stay.session.kind === 'guest') {
-            if (isEnough(remedy, tried)) throw outcome
-            tried.add(remedy)
+          if (recovery === 'invalid-credential' && lease.session.kind === 'guest') {
+            if (isEnough(recovery, tried)) throw outcome
+            tried.add(recovery)
           }
-          note(`${stay.id}: ${outcome.code}`)
-          stay.refuse(remedy, outcome)
-          stay = await visit.enter()
+          annotate(`${lease.id}: ${outcome.code}`)
+          lease.reportFailure(recovery, outcome)
+          lease = await sessionQueue.acquire()
           continue
         }
-        if (remedy === 'none' || isEnough(remedy, tried)) {
+        if (recovery === 'none' || isEnough(recovery, tried)) {
           if (outcome instanceof GatewayError) throw outcome
-          stay.works()
-          void outcome.closed.then(stay.leave)
-          return { first: outcome.first.map(withoutUrl), rest: discreet(outcome.rest) }
+          lease.reportSuccess()
+          void outcome.closed.then(lease.release)
+          return { first: outcome.first.map(withoutUrl), rest: withRedactedUrls(outcome.rest) }
         }
         if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
-        tried.add(remedy)
-        note(
+        tried.add(recovery)
+        annotate(
           outcome instanceof GatewayError
-            ? retryNote(remedy, outcome)
-            : `retry (${remedy}) after a reply without a call`,
+            ? retryNote(recovery, outcome)
+            : `retry (${recovery}) after a reply without a call`,
         )
-        if (remedy === 'new-version') await version.refresh(signal)
+        if (recovery === 'new-version') await version.refresh(signal)
         await backoff({ ...options, signal })
       }
     } catch (thrown) {
-      stay.leave()
+      lease.release()
       throw signal.aborted ? cancelled() : thrown
     }
   }
 
-  function jobOf(asked: UpstreamCall): Job {
+  function jobOf(asked: UpstreamCall): WebRequestJob {
     const { request: named, restore } = withLegalToolNames(asked.request)
     const call = { ...asked, request: named }
     const { tools, toolChoice } = named
@@ -158,14 +164,17 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     }
   }
 
-  async function attempt(job: Job, session: Session): Promise<Opening> {
-    const { source, closed } = await replyTo(job, session)
-    const opening = await awaitFirstDelta(source, false)
-    const found = job.mustCallTool && (await searchCall(opening, job.toolChoice, job.call))
+  async function attempt(job: WebRequestJob, session: Session): Promise<Opening> {
+    const { stream, closed } = await replyTo(job, session)
+    const opening = await awaitFirstDelta(stream, false)
+    const found = job.mustCallTool && (await awaitToolCall(opening, job.toolChoice, job.call))
     return { ...(found || { ...opening, lacksCall: false }), closed }
   }
 
-  async function replyTo(job: Job, session: Session): Promise<{ source: BatchStream<Delta[]>; closed: Promise<void> }> {
+  async function replyTo(
+    job: WebRequestJob,
+    session: Session,
+  ): Promise<{ stream: BatchStream<Delta[]>; closed: Promise<void> }> {
     const { request } = job
     const { signal } = job.call
     const known = await version.current(signal)
@@ -182,14 +191,14 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const chatId = options.createChat ? await newChat(encoded.chat, session, known, signal) : newUuid()
     const response = await complete(encoded, chatId, session, known, signal)
     if (!response.ok || response.body === null || !isEventStream(response))
-      throw errorOf(await site.read(response, signal))
+      throw errorOf(await client.read(response, signal))
     const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()
     const deltas = sseDeltas(response.body, { decoder: reader(job), clock, signal, idleMs: options.idleMs, onClose })
-    return { source: pipe(deltas, sorting(job)), closed }
+    return { stream: pipe(deltas, sorting(job)), closed }
   }
 
   async function newChat(chat: object, { token }: Session, known: string, signal: AbortSignal): Promise<string> {
-    const answer = await site.ask('/api/v1/chats/new', { method: 'POST', token, version: known, body: chat, signal })
+    const answer = await client.ask('/api/v1/chats/new', { method: 'POST', token, version: known, body: chat, signal })
     const id = answer.ok ? chatIdOf(answer.text) : undefined
     if (id === undefined) throw errorOf(answer)
     return id
@@ -203,10 +212,10 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     signal: AbortSignal,
   ): Promise<HttpResponse> {
     const pathname = `/c/${chatId}`
-    const headers = { referer: `${site.origin}${pathname}` }
+    const headers = { referer: `${client.origin}${pathname}` }
     const call = { method: 'POST', token, version: known, signal } as const
     if (!options.sign)
-      return site.open(options.completionPath, { ...call, headers, body: encoded.completion(chatId, false) })
+      return client.open(options.completionPath, { ...call, headers, body: encoded.completion(chatId, false) })
 
     const at = clock.now()
     const requestId = newUuid()
@@ -218,62 +227,62 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       version: '0.0.1',
       platform: 'web',
       token,
-      current_url: `${site.origin}${pathname}`,
+      current_url: `${client.origin}${pathname}`,
       pathname,
       signature_timestamp: String(at),
     })
-    return site.open(`${options.completionPath}?${query}`, {
+    return client.open(`${options.completionPath}?${query}`, {
       ...call,
       headers: { ...headers, 'x-signature': signature },
       body: encoded.completion(chatId, true),
     })
   }
 
-  function reader({ call, tools }: Job): Transform<string, Delta> {
-    const { whole, annotate: note } = call
+  function reader({ call, tools }: WebRequestJob): Transform<string, Delta> {
+    const { whole, annotate } = call
     const declaredTools = new Set(tools.map((tool) => tool.name))
-    if (tools.length === 0) return decoder({ whole, declaredTools, annotate: note })
+    if (tools.length === 0) return decoder({ whole, declaredTools, annotate })
     const mendArguments = (name: string, text: string) =>
       repairedText(text, tools.find((tool) => tool.name === name)?.parameters ?? {})
-    return decoder({ whole, declaredTools, mendArguments, annotate: note, holdFrom: '<tool_call' })
+    return decoder({ whole, declaredTools, mendArguments, annotate, holdFrom: '<tool_call' })
   }
 
   /** Puts what the frames say where it belongs. */
-  function sorting({ call: { annotate: note, model }, tools, restoreNames }: Job): Transform<Delta, Delta> {
+  function sorting({ call: { annotate, model }, tools, restoreNames }: WebRequestJob): Transform<Delta, Delta> {
     const { scanLimit } = options
-    const sorted = channels({ tools, scanLimit, frames: model.vision, empty: emptyResponse, annotate: note })
+    const sorted = channels({ tools, scanLimit, frames: model.vision, empty: emptyResponse, annotate })
     if (tools.length === 0) return restoreNames ? chain(sorted, restoreNames) : sorted
     const parsed = chain(sorted, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()))
     return restoreNames ? chain(parsed, restoreNames) : parsed
   }
 }
 
-function isBusy(remedy: Remedy): remedy is 'concurrency-limited' | 'account-concurrency-limited' {
-  return remedy === 'concurrency-limited' || remedy === 'account-concurrency-limited'
+function isBusy(recovery: WebRecovery): recovery is 'concurrency-limited' | 'account-concurrency-limited' {
+  return recovery === 'concurrency-limited' || recovery === 'account-concurrency-limited'
 }
 
-function isEnough(remedy: Remedy, tried: ReadonlySet<Remedy>): boolean {
-  return tried.has(remedy) || tried.size === maxRetries
+function isEnough(recovery: WebRecovery, tried: ReadonlySet<WebRecovery>): boolean {
+  return tried.has(recovery) || tried.size === maxRetries
 }
 
-function remedyFor(outcome: Opening | GatewayError): Remedy {
-  if (outcome instanceof GatewayError) return remedyOf(outcome)
+function recoveryFor(outcome: Opening | GatewayError): WebRecovery {
+  if (outcome instanceof GatewayError) return recoveryOf(outcome)
   return outcome.lacksCall ? 'insist' : 'none'
 }
 
 /** Errors on the way hold no URL: its query carries the token. */
-function discreet(source: BatchStream<Delta[]>): BatchStream<Delta[]> {
+function withRedactedUrls(stream: BatchStream<Delta[]>): BatchStream<Delta[]> {
   return {
-    next: (hear) =>
-      source.next((batch) => {
-        hear(batch?.map(withoutUrl))
+    next: (onBatch) =>
+      stream.next((batch) => {
+        onBatch(batch?.map(withoutUrl))
       }),
-    cancel: source.cancel,
+    cancel: stream.cancel,
   }
 }
 
 function withoutUrl(delta: Delta): Delta {
-  if (delta.type === 'error') forgetUrl(delta.error)
+  if (delta.type === 'error') redactUrls(delta.error)
   return delta
 }
 
@@ -290,6 +299,6 @@ function isEventStream(response: HttpResponse): boolean {
   return (response.headers.get('content-type') ?? '').includes('text/event-stream')
 }
 
-function errorOf({ status, contentType, text }: Answer): GatewayError {
+function errorOf({ status, contentType, text }: WebResponse): GatewayError {
   return bodyError(status, contentType, text)
 }

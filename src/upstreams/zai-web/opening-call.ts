@@ -4,7 +4,7 @@ import { readBatch } from '../../core/source.ts'
 import type { OpenedReply } from '../../core/upstream.ts'
 
 /** A beginning in which a tool call was looked for. */
-export interface SearchedOpening extends OpenedReply {
+export interface FirstCallSearch extends OpenedReply {
   /** The reply is over and holds no such call. */
   lacksCall: boolean
 }
@@ -16,11 +16,11 @@ const longestWait = 4_000
  * Reads on until the call that `choice` demands begins, the reply ends, or too much of a stream waits. As long as
  * nothing of it has been shown, a reply without the call can be asked for again.
  */
-export async function searchCall(
+export async function awaitToolCall(
   { first, rest }: OpenedReply,
   choice: ToolChoice,
   { whole }: { whole: boolean },
-): Promise<SearchedOpening> {
+): Promise<FirstCallSearch> {
   const all: Delta[] = []
   let waiting = 0
   let batch: Delta[] | undefined = first

@@ -1,9 +1,9 @@
 /** A piece of the message, told apart. `json` is what a tool block held. */
-export type Piece = Prose | { type: 'block'; json: string }
-type Prose = { type: 'text' | 'reasoning'; text: string }
+export type MessagePiece = TextPiece | { type: 'block'; json: string }
+type TextPiece = { type: 'text' | 'reasoning'; text: string }
 
 /** How much of the message has been told apart: units of prose, number of blocks. */
-interface Extent {
+interface Position {
   text: number
   reasoning: number
   block: number
@@ -13,18 +13,18 @@ interface Extent {
   heldAt: number | undefined
 }
 
-interface Outbox {
-  add(piece: Piece): void
+interface ReleaseBuffer {
+  add(piece: MessagePiece): void
   /** What may be sent now. */
-  release(): Piece[]
+  release(): MessagePiece[]
   /** Everything that is left, at the end of the stream. */
-  rest(): Piece[]
-  save(): Extent
+  rest(): MessagePiece[]
+  save(): Position
   /** Takes back what was added since; what of it was sent stays sent. */
-  restore(extent: Extent): void
+  restore(position: Position): void
 }
 
-interface OutboxOptions {
+interface ReleaseBufferOptions {
   /** Nothing is sent before the end. */
   whole: boolean
   /** The answer is held from this mark on. */
@@ -37,7 +37,7 @@ interface OutboxOptions {
 const holdBack = 24
 
 /** `start`: units of its kind before it, or blocks. */
-type Waiting = Piece & { start: number }
+type Waiting = MessagePiece & { start: number }
 
 /**
  * Holds what may still change, sends each unit once, and keeps the order of the message.
@@ -46,10 +46,10 @@ type Waiting = Piece & { start: number }
  * what was sent, the new text replaces the old one silently up to where sending had come, and goes on from there:
  * right when the edit repeats the old text, as the one that closes a thought does, and the best there is otherwise.
  */
-export function outbox({ whole, holdFrom, onRewrite }: OutboxOptions): Outbox {
-  let extent: Extent = { text: 0, reasoning: 0, block: 0, tail: '', heldAt: undefined }
+export function releaseBuffer({ whole, holdFrom, onRewrite }: ReleaseBufferOptions): ReleaseBuffer {
+  let position: Position = { text: 0, reasoning: 0, block: 0, tail: '', heldAt: undefined }
   const waiting: Waiting[] = []
-  const sent: Record<Prose['type'], { units: number; pieces: string[] }> = {
+  const sent: Record<TextPiece['type'], { units: number; pieces: string[] }> = {
     text: { units: 0, pieces: [] },
     reasoning: { units: 0, pieces: [] },
   }
@@ -59,14 +59,14 @@ export function outbox({ whole, holdFrom, onRewrite }: OutboxOptions): Outbox {
   return {
     add(piece) {
       if (piece.type === 'block') {
-        waiting.push({ ...piece, start: extent.block })
-        extent.block++
+        waiting.push({ ...piece, start: position.block })
+        position.block++
         return
       }
       const { type, text } = piece
-      const start = extent[type]
+      const start = position[type]
       if (type === 'text') watch(text)
-      extent[type] += text.length
+      position[type] += text.length
       const skipped = skip(type, text, start)
       if (skipped < text.length) waiting.push({ type, text: text.slice(skipped), start: start + skipped })
     },
@@ -75,31 +75,31 @@ export function outbox({ whole, holdFrom, onRewrite }: OutboxOptions): Outbox {
     },
     rest() {
       const rest = send(waiting.splice(0))
-      if (extent.text < sent.text.units || extent.reasoning < sent.reasoning.units) onRewrite()
+      if (position.text < sent.text.units || position.reasoning < sent.reasoning.units) onRewrite()
       return rest
     },
-    save: () => ({ ...extent }),
+    save: () => ({ ...position }),
     restore(saved) {
-      extent = { ...saved }
-      while (isBeyond(waiting.at(-1), extent)) waiting.pop()
+      position = { ...saved }
+      while (isBeyond(waiting.at(-1), position)) waiting.pop()
       for (const type of ['text', 'reasoning'] as const) {
         const { units, pieces } = sent[type]
-        takenBack[type] = { start: extent[type], text: lastUnits(pieces, Math.max(0, units - extent[type])) }
+        takenBack[type] = { start: position[type], text: lastUnits(pieces, Math.max(0, units - position[type])) }
       }
     },
   }
 
   /** Looks for the mark to hold from, which may come in pieces. */
   function watch(text: string): void {
-    if (holdFrom === undefined || extent.heldAt !== undefined) return
-    const seen = extent.tail + text
+    if (holdFrom === undefined || position.heldAt !== undefined) return
+    const seen = position.tail + text
     const found = seen.indexOf(holdFrom)
-    if (found >= 0) extent.heldAt = extent.text - extent.tail.length + found
-    extent.tail = seen.slice(Math.max(0, seen.length - holdFrom.length + 1))
+    if (found >= 0) position.heldAt = position.text - position.tail.length + found
+    position.tail = seen.slice(Math.max(0, seen.length - holdFrom.length + 1))
   }
 
   /** How much of new text stands where text was sent already. */
-  function skip(type: Prose['type'], text: string, start: number): number {
+  function skip(type: TextPiece['type'], text: string, start: number): number {
     const units = Math.min(sent[type].units - start, text.length)
     if (units <= 0) return 0
     const before = takenBack[type]
@@ -108,17 +108,17 @@ export function outbox({ whole, holdFrom, onRewrite }: OutboxOptions): Outbox {
   }
 
   function settled(): Waiting[] {
-    const end = waiting.at(-1)?.type === 'text' ? extent.text - holdBack : extent.text
-    const limit = Math.min(end, extent.heldAt ?? end)
+    const end = waiting.at(-1)?.type === 'text' ? position.text - holdBack : position.text
+    const limit = Math.min(end, position.heldAt ?? end)
     let count = 0
-    for (const [place, piece] of waiting.entries()) {
+    for (const [index, piece] of waiting.entries()) {
       if (piece.type === 'block') continue // goes with what follows it: until then it may be filled in
       if (piece.type === 'text' && piece.start + piece.text.length > limit) {
         const units = Math.max(0, limit - piece.start)
         const cut = isSecondHalf(piece.text, units) ? units - 1 : units
         if (cut <= 0) break
         waiting.splice(
-          place,
+          index,
           1,
           { ...piece, text: piece.text.slice(0, cut) },
           {
@@ -127,16 +127,16 @@ export function outbox({ whole, holdFrom, onRewrite }: OutboxOptions): Outbox {
             start: piece.start + cut,
           },
         )
-        count = place + 1
+        count = index + 1
         break
       }
-      count = place + 1
+      count = index + 1
     }
     return waiting.splice(0, count)
   }
 
-  function send(pieces: Waiting[]): Piece[] {
-    const out: Piece[] = []
+  function send(pieces: Waiting[]): MessagePiece[] {
+    const out: MessagePiece[] = []
     for (const { start, ...piece } of pieces) {
       const last = out.at(-1)
       if (piece.type === 'block') {
@@ -153,14 +153,14 @@ export function outbox({ whole, holdFrom, onRewrite }: OutboxOptions): Outbox {
   }
 }
 
-function isBeyond(piece: Waiting | undefined, extent: Extent): boolean {
-  return piece !== undefined && piece.start >= extent[piece.type]
+function isBeyond(piece: Waiting | undefined, position: Position): boolean {
+  return piece !== undefined && piece.start >= position[piece.type]
 }
 
 /** The last `units` of a text in pieces. */
 function lastUnits(pieces: readonly string[], units: number): string {
   let text = ''
-  for (let place = pieces.length - 1; place >= 0 && text.length < units; place--) text = `${pieces[place]}${text}`
+  for (let index = pieces.length - 1; index >= 0 && text.length < units; index--) text = `${pieces[index]}${text}`
   return text.slice(text.length - units)
 }
 

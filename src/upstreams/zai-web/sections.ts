@@ -1,4 +1,4 @@
-import type { Piece } from './outbox.ts'
+import type { MessagePiece } from './outbox.ts'
 
 /** Where the reader stands in the message. */
 type Mode =
@@ -21,7 +21,7 @@ interface Stretch {
 }
 
 /** Everything the reader remembers. Its values are never changed, only replaced, so a shallow copy is a snapshot. */
-interface SectionsState {
+interface SegmenterState {
   mode: Mode
   /** Half a tag or prefix: not yet judged. */
   carry: readonly Stretch[]
@@ -37,12 +37,12 @@ interface SectionsState {
   fresh: boolean
 }
 
-interface Sections {
+interface MessageSegmenter {
   read(text: string, thinking: boolean): void
   /** What was carried is judged as it stands. */
   end(): void
-  save(): SectionsState
-  restore(state: SectionsState): void
+  save(): SegmenterState
+  restore(state: SegmenterState): void
 }
 
 /** The rest of the input cannot be judged without what comes next. */
@@ -68,8 +68,8 @@ const longestSummaryEnd = wrapperEnd.length
  * in phase `answer`. Outside of it the phase tells. Whole tags are needed, so a tag in pieces is carried until it is
  * one; each read costs what it reads and what was carried.
  */
-export function sections(add: (piece: Piece) => void): Sections {
-  let state: SectionsState = {
+export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSegmenter {
+  let state: SegmenterState = {
     mode: 'outside',
     carry: [],
     space: [],
@@ -87,7 +87,7 @@ export function sections(add: (piece: Piece) => void): Sections {
     head,
     summary: skipSummary,
     line,
-    thought,
+    thought: reasoning,
     block: collect,
     after(input, at) {
       state.mode = 'outside'
@@ -185,7 +185,7 @@ export function sections(add: (piece: Piece) => void): Sections {
     return input[at + 1] === ' ' ? at + 2 : at + 1
   }
 
-  function thought(input: string, at: number): number | undefined {
+  function reasoning(input: string, at: number): number | undefined {
     const stop = input.slice(at).search(/[\n<]/)
     if (stop !== 0) {
       const end = stop < 0 ? input.length : at + stop
@@ -237,21 +237,21 @@ export function sections(add: (piece: Piece) => void): Sections {
       const word = stretch.text.trimEnd()
       if (word !== '') {
         letSpaceGo()
-        tell({ ...stretch, text: word })
+        emit({ ...stretch, text: word })
       }
       const space = { ...stretch, text: stretch.text.slice(word.length) }
       if (space.text === '') continue
       if (stretch.thinking || state.space.length > 0) state.space = joined(state.space, space)
-      else tell(space)
+      else emit(space)
     }
   }
 
   function letSpaceGo(): void {
-    for (const stretch of state.space) tell(stretch)
+    for (const stretch of state.space) emit(stretch)
     state.space = []
   }
 
-  function tell({ text, thinking }: Stretch): void {
+  function emit({ text, thinking }: Stretch): void {
     if (thinking) reason(text)
     else add({ type: 'text', text })
   }

@@ -6,7 +6,7 @@ import { parseJson } from '../../core/json.ts'
 import type { Lease, Member, Pool } from '../../core/pool.ts'
 import { singleFlight } from '../../wire/shared.ts'
 import { bodyError } from './errors.ts'
-import type { Answer, Site } from './site.ts'
+import type { WebClient, WebResponse } from './site.ts'
 import type { FrontEndVersion } from './version.ts'
 
 /** How long the site's word about a user token counts. */
@@ -31,7 +31,7 @@ export interface Wanted {
   signal: AbortSignal
   /** Guests may not do everything: upload a picture, for one. */
   guests: boolean
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 export interface Sessions {
@@ -40,33 +40,33 @@ export interface Sessions {
   /** A session to ask small things with. Rejects with `upstream-auth` when there is none. */
   peek(signal: AbortSignal): Promise<Session>
   /** The place of one call in the line for sessions. */
-  visit(wanted: Wanted): Visit
+  queueForSession(wanted: Wanted): SessionQueue
 }
 
-export interface Visit {
+export interface SessionQueue {
   /** A session for a chat, once there is room under it. Rejects as `peek` and `Turn.lease` do. */
-  enter(): Promise<Stay>
+  acquire(): Promise<SessionLease>
 }
 
-/** A session with room for one chat. Ends with `refuse` or `leave`, whichever comes first. */
-export interface Stay {
+/** A session with room for one chat. Ends with `reportFailure` or `release`, whichever comes first. */
+export interface SessionLease {
   id: string
   session: Session
   /** The site answers. */
-  works(): void
-  refuse(
+  reportSuccess(): void
+  reportFailure(
     refusal: 'concurrency-limited' | 'account-concurrency-limited' | 'invalid-credential',
     error: GatewayError,
   ): void
   /** The chat is over. When the last one leaves a guest, its chats are deleted, which frees the guest's slots. */
-  leave(): void
+  release(): void
 }
 
 export interface SessionOptions {
-  site: Site
+  client: WebClient
   clock: Clock
   version: FrontEndVersion
-  pool: Pool<Place>
+  pool: Pool<CredentialSource>
   tokens: readonly string[]
   backupToken: string | undefined
   anonymous: boolean
@@ -75,16 +75,16 @@ export interface SessionOptions {
 }
 
 /** What the pool lends: where sessions come from. */
-export type Place = Account | Guests
+export type CredentialSource = AccountCredential | GuestChats
 
 /** One configured token. */
-interface Account {
+interface AccountCredential {
   kind: 'user' | 'backup'
   /** How the log calls it. */
   name: string
   /** Its token is the newest the site has handed out for the configured one. */
   session: Session
-  dead: boolean
+  isInvalid: boolean
   /** Epoch milliseconds. */
   checkAt: number
   check: (signal: AbortSignal) => Promise<void>
@@ -94,7 +94,7 @@ interface Account {
  * Guests: one that new chats go to, and one more while the chats of the first are deleted. No third is made for that: as
  * long as one deletion runs, the other guest keeps its chats.
  */
-interface Guests {
+interface GuestChats {
   kind: 'guest'
   current: Guest | undefined
   /** Used before, and current again when the chats of the other one are deleted. */
@@ -118,61 +118,61 @@ interface Guest {
  * Source of the rules: `GET /api/v1/auths/` mints without a token, and rolls or refuses with one.
  */
 export function sessions(options: SessionOptions): Sessions {
-  const { site, clock, version, pool, anonymous, guestTtlMs, log } = options
-  const places = pool.setMembers([
-    ...options.tokens.map((token, place) => member(0, `token ${place + 1}`, token, () => account('user', token))),
+  const { client, clock, version, pool, anonymous, guestTtlMs, log } = options
+  const sources = pool.setMembers([
+    ...options.tokens.map((token, source) => member(0, `token ${source + 1}`, token, () => account('user', token))),
     ...(anonymous ? [member(1, 'guest', '', guests)] : []),
     ...(options.backupToken === undefined ? [] : [backupMember(options.backupToken)]),
   ])
-  const accounts = places.filter((place) => place.kind !== 'guest')
+  const accounts = sources.filter((source) => source.kind !== 'guest')
   const users = accounts.filter(({ kind }) => kind === 'user')
   const backup = accounts.find(({ kind }) => kind === 'backup')
-  const guest = places.find((place) => place.kind === 'guest')
+  const guest = sources.find((source) => source.kind === 'guest')
   for (const known of accounts) {
     known.name = known === backup ? 'The backup token' : `Token ${users.indexOf(known) + 1} of ZAI_TOKEN`
-    if (known.dead) known.checkAt = Number.NEGATIVE_INFINITY // it may have been mended since
+    if (known.isInvalid) known.checkAt = Number.NEGATIVE_INFINITY // it may have been mended since
   }
   let turn = 0
   let warnedOfGuests = false
 
-  return { hasAccounts: accounts.length > 0, peek, visit }
+  return { hasAccounts: accounts.length > 0, peek, queueForSession }
 
-  function member(rank: number, id: string, token: string, create: () => Place): Member<Place> {
-    return { id, rank, secret: `${site.origin} ${rank} ${token}`, create }
+  function member(rank: number, id: string, token: string, create: () => CredentialSource): Member<CredentialSource> {
+    return { id, rank, secret: `${client.origin} ${rank} ${token}`, create }
   }
 
-  function backupMember(token: string): Member<Place> {
+  function backupMember(token: string): Member<CredentialSource> {
     return member(2, 'backup token', token, () => account('backup', token))
   }
 
-  function visit({ model, caller, guests, signal, note }: Wanted): Visit {
+  function queueForSession({ model, caller, guests, signal, annotate }: Wanted): SessionQueue {
     // Places that could not say who they are; the next call may ask them again.
-    const failed = new Set<Place>()
+    const failed = new Set<CredentialSource>()
     let failure: GatewayError | undefined
-    const line = pool.ticket({
+    const ticket = pool.ticket({
       model,
       caller,
       signal,
-      annotate: note,
-      accepts: (place) => !failed.has(place) && (guests || place.kind !== 'guest'),
+      annotate,
+      accepts: (source) => !failed.has(source) && (guests || source.kind !== 'guest'),
       noneAccepts: nothingUsable,
     })
     return {
-      async enter() {
+      async acquire() {
         for (;;) {
-          const lease = await line.lease().catch((thrown: unknown) => {
+          const lease = await ticket.lease().catch((thrown: unknown) => {
             throw signal.aborted ? thrown : (failure ?? thrown)
           })
-          const place = lease.credential
+          const source = lease.credential
           try {
-            if (place.kind === 'guest') return guestStay(await enterGuest(place, signal), place, lease)
-            const session = await sessionOfAccount(place, signal)
-            if (session !== undefined) return accountStay(session, place, lease)
-            lease.reportFailure('invalid-credential', nothingUsable(), place.checkAt - clock.monotonic())
+            if (source.kind === 'guest') return guestLease(await enterGuest(source, signal), source, lease)
+            const session = await sessionOfAccount(source, signal)
+            if (session !== undefined) return accountLease(session, source, lease)
+            lease.reportFailure('invalid-credential', nothingUsable(), source.checkAt - clock.monotonic())
           } catch (thrown) {
             lease.release()
             if (signal.aborted) throw cancelled()
-            failed.add(place)
+            failed.add(source)
             failure = asGatewayError(thrown)
           }
         }
@@ -181,16 +181,16 @@ export function sessions(options: SessionOptions): Sessions {
   }
 
   /** A session of the place, or `undefined` when its token is dead. */
-  async function sessionOfAccount(account: Account, signal: AbortSignal): Promise<Session | undefined> {
+  async function sessionOfAccount(account: AccountCredential, signal: AbortSignal): Promise<Session | undefined> {
     if (account.kind === 'user') warnedOfGuests = false
     return (await isUsable(account, signal)) ? account.session : undefined
   }
 
   /** A guest, with the chat counted. */
-  async function enterGuest(place: Guests, signal: AbortSignal): Promise<Guest> {
+  async function enterGuest(source: GuestChats, signal: AbortSignal): Promise<Guest> {
     warnOfGuests()
     for (;;) {
-      const guest = await guestIn(place, signal)
+      const guest = await guestIn(source, signal)
       if (guest.cleaning) continue // its last chat ended meanwhile
       guest.chats++
       guest.used = true
@@ -198,46 +198,46 @@ export function sessions(options: SessionOptions): Sessions {
     }
   }
 
-  function accountStay(session: Session, account: Account, lease: Lease<Place>): Stay {
-    const { id, reportSuccess: works, release } = lease
+  function accountLease(session: Session, account: AccountCredential, lease: Lease<CredentialSource>): SessionLease {
+    const { id, reportSuccess, release } = lease
     return {
       id,
       session,
-      works,
-      leave: release,
-      refuse(refusal, error) {
+      reportSuccess,
+      release,
+      reportFailure(refusal, error) {
         // A token that was rolled meanwhile has not been refused.
         if (refusal === 'invalid-credential' && account.session !== session) return release()
         if (refusal === 'invalid-credential') {
           account.checkAt = clock.monotonic() + checkedForMs
-          bury(account, 'was refused')
+          markInvalid(account, 'was refused')
         }
         lease.reportFailure(refusal, error, refusal === 'invalid-credential' ? checkedForMs : undefined)
       },
     }
   }
 
-  function guestStay(guest: Guest, place: Guests, lease: Lease<Place>): Stay {
+  function guestLease(guest: Guest, source: GuestChats, lease: Lease<CredentialSource>): SessionLease {
     let here = true
-    const vacate = () => {
+    const releaseChat = () => {
       if (!here) return
       here = false
       guest.chats--
-      tidyUp(guest, place)
+      tidyUp(guest, source)
     }
     return {
       id: lease.id,
       session: guest.session,
-      works: lease.reportSuccess,
-      leave() {
-        vacate()
+      reportSuccess: lease.reportSuccess,
+      release() {
+        releaseChat()
         lease.release()
       },
-      refuse(refusal, error) {
-        vacate()
+      reportFailure(refusal, error) {
+        releaseChat()
         // There are more guests where this one came from.
-        if (refusal === 'invalid-credential' && place.current === guest) place.current = undefined
-        if (refusal === 'invalid-credential' && place.spare === guest) place.spare = undefined
+        if (refusal === 'invalid-credential' && source.current === guest) source.current = undefined
+        if (refusal === 'invalid-credential' && source.spare === guest) source.spare = undefined
         if (refusal === 'invalid-credential') lease.release()
         else lease.reportFailure(refusal, error)
       },
@@ -245,19 +245,19 @@ export function sessions(options: SessionOptions): Sessions {
   }
 
   /** Deletes the chats of a guest who has none under way, in the background; meanwhile chats go to the other one. */
-  function tidyUp(guest: Guest, place: Guests): void {
+  function tidyUp(guest: Guest, source: GuestChats): void {
     if (guest.chats > 0 || !guest.used || guest.cleaning) return
-    if (place.current === guest) {
-      if (place.spare?.cleaning) return
-      place.current = place.spare
-      place.spare = guest
+    if (source.current === guest) {
+      if (source.spare?.cleaning) return
+      source.current = source.spare
+      source.spare = guest
     }
     guest.cleaning = true
     void deleteGuestChats(guest.session).then(() => {
       guest.cleaning = false
       guest.used = false
       // Its chats were kept while this deletion ran.
-      if (place.current !== undefined) tidyUp(place.current, place)
+      if (source.current !== undefined) tidyUp(source.current, source)
     })
   }
 
@@ -279,7 +279,7 @@ export function sessions(options: SessionOptions): Sessions {
   }
 
   function warnOfGuests(): void {
-    if (warnedOfGuests || users.length === 0 || !users.every(({ dead }) => dead)) return
+    if (warnedOfGuests || users.length === 0 || !users.every(({ isInvalid }) => isInvalid)) return
     warnedOfGuests = true
     log('warn', 'No token of ZAI_TOKEN is accepted; chatting as a guest.')
   }
@@ -294,51 +294,51 @@ export function sessions(options: SessionOptions): Sessions {
     return undefined
   }
 
-  async function isUsable(account: Account, signal: AbortSignal): Promise<boolean> {
+  async function isUsable(account: AccountCredential, signal: AbortSignal): Promise<boolean> {
     if (clock.monotonic() >= account.checkAt) await account.check(signal)
-    return !account.dead
+    return !account.isInvalid
   }
 
-  async function guestIn(place: Guests, signal: AbortSignal): Promise<Guest> {
-    const { current, spare } = place
+  async function guestIn(source: GuestChats, signal: AbortSignal): Promise<Guest> {
+    const { current, spare } = source
     if (current !== undefined && isFresh(current)) return current
     // Whoever had become too old has its chats deleted once they are over.
-    place.current = undefined
-    if (current !== undefined) tidyUp(current, place)
+    source.current = undefined
+    if (current !== undefined) tidyUp(current, source)
     if (spare !== undefined && !spare.cleaning) {
-      place.spare = undefined
+      source.spare = undefined
       if (isFresh(spare)) {
-        place.current = spare
+        source.current = spare
         return spare
       }
     }
-    return place.mint(signal)
+    return source.mint(signal)
   }
 
   function isFresh({ mintedAt }: Guest): boolean {
     return clock.monotonic() - mintedAt < guestTtlMs
   }
 
-  function guests(): Guests {
-    const place: Guests = {
+  function guests(): GuestChats {
+    const source: GuestChats = {
       kind: 'guest',
       current: undefined,
       spare: undefined,
       mint: singleFlight(async () => {
         const session = sessionOf('guest', sessionAnswer(await auths(undefined)))
-        place.current = { session, mintedAt: clock.monotonic(), chats: 0, used: false, cleaning: false }
-        return place.current
+        source.current = { session, mintedAt: clock.monotonic(), chats: 0, used: false, cleaning: false }
+        return source.current
       }),
     }
-    return place
+    return source
   }
 
-  function account(kind: 'user' | 'backup', token: string): Account {
-    const account: Account = {
+  function account(kind: 'user' | 'backup', token: string): AccountCredential {
+    const account: AccountCredential = {
       kind,
       name: '',
       session: { kind, token, userId: claims(token).id ?? '', userName: 'User' },
-      dead: false,
+      isInvalid: false,
       checkAt: Number.NEGATIVE_INFINITY,
       check: singleFlight(() => check(account)),
     }
@@ -346,22 +346,22 @@ export function sessions(options: SessionOptions): Sessions {
   }
 
   /** Asks whether the token still is who it was, and takes over the token that comes back. */
-  async function check(account: Account): Promise<void> {
+  async function check(account: AccountCredential): Promise<void> {
     const { kind, token, userId, userName } = account.session
     try {
       const answer = await auths(token)
       account.checkAt = clock.monotonic() + checkedForMs
       if (isRefusal(answer)) {
-        bury(account, 'was refused')
+        markInvalid(account, 'was refused')
         return
       }
       const known = sessionAnswer(answer)
       // A revoked token is answered with 200 and a brand-new guest.
       if (isGuest(known.email, known.role) && !isGuest(claims(token).email)) {
-        bury(account, 'is not accepted any more: the site answers as to a guest')
+        markInvalid(account, 'is not accepted any more: the site answers as to a guest')
         return
       }
-      account.dead = false
+      account.isInvalid = false
       const next = sessionOf(kind, known)
       if (next.token !== token || next.userId !== userId || next.userName !== userName) account.session = next
     } catch (thrown) {
@@ -371,22 +371,28 @@ export function sessions(options: SessionOptions): Sessions {
     }
   }
 
-  function bury(account: Account, what: string): void {
-    if (!account.dead) log('warn', `${account.name} ${what}. Copy a fresh one from the browser.`)
-    account.dead = true
+  function markInvalid(account: AccountCredential, what: string): void {
+    if (!account.isInvalid) log('warn', `${account.name} ${what}. Copy a fresh one from the browser.`)
+    account.isInvalid = true
   }
 
-  async function auths(token: string | undefined): Promise<Answer> {
+  async function auths(token: string | undefined): Promise<WebResponse> {
     const { signal } = new AbortController()
     const known = await version.current(signal)
-    return site.ask('/api/v1/auths/', { version: known, signal, ...(token === undefined ? {} : { token }) })
+    return client.ask('/api/v1/auths/', { version: known, signal, ...(token === undefined ? {} : { token }) })
   }
 
   async function deleteGuestChats({ token }: Session): Promise<void> {
     const { signal } = new AbortController()
     try {
       const known = await version.current(signal)
-      await site.ask('/api/v1/chats/', { method: 'DELETE', token, version: known, signal, timeoutMs: cleanupTimeoutMs })
+      await client.ask('/api/v1/chats/', {
+        method: 'DELETE',
+        token,
+        version: known,
+        signal,
+        timeoutMs: cleanupTimeoutMs,
+      })
     } catch {
       // Housekeeping: the guest is gone in a few minutes anyway.
     }
@@ -420,14 +426,14 @@ const SessionAnswer = Type.Object(
 )
 type SessionAnswer = Static<typeof SessionAnswer>
 
-function sessionAnswer(answer: Answer): SessionAnswer {
+function sessionAnswer(answer: WebResponse): SessionAnswer {
   const body = parseJson(answer.text)
   if (answer.ok && Value.Check(SessionAnswer, body)) return body
   throw bodyError(answer.status, answer.contentType, answer.text)
 }
 
 /** An edge firewall answers 403 too, with a page, and knows nothing of tokens. */
-function isRefusal({ status, contentType }: Answer): boolean {
+function isRefusal({ status, contentType }: WebResponse): boolean {
   return status === 401 || (status === 403 && contentType.includes('json'))
 }
 

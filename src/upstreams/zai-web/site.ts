@@ -3,17 +3,17 @@ import { readBuffered } from '../../wire/answer.ts'
 import { type Fetch, type HttpResponse, send } from '../../wire/http.ts'
 
 /** The one door to the site: its address, the headers every call carries, and the deadlines. */
-export interface Site {
+export interface WebClient {
   origin: string
   /** Sends and waits for the headers; for answers that stream. */
-  open(path: string, call: SiteCall): Promise<HttpResponse>
+  open(path: string, call: WebRequest): Promise<HttpResponse>
   /** Sends and waits for the whole answer, whatever its status. */
-  ask(path: string, call: SiteCall): Promise<Answer>
+  ask(path: string, call: WebRequest): Promise<WebResponse>
   /** The body of an opened answer that turned out not to stream. */
-  read(response: HttpResponse, signal: AbortSignal): Promise<Answer>
+  read(response: HttpResponse, signal: AbortSignal): Promise<WebResponse>
 }
 
-export interface SiteCall {
+export interface WebRequest {
   method?: 'POST' | 'DELETE'
   token?: string
   /** `prod-fe-1.1.98`; only the page that tells the version is asked without one. */
@@ -26,14 +26,14 @@ export interface SiteCall {
   timeoutMs?: number
 }
 
-export interface Answer {
+export interface WebResponse {
   status: number
   ok: boolean
   contentType: string
   text: string
 }
 
-export interface SiteOptions {
+export interface WebClientOptions {
   /** `https://chat.z.ai`, without a slash at the end. */
   baseUrl: string
   fetch: Fetch
@@ -45,10 +45,10 @@ export interface SiteOptions {
  * Errors of every call: `cancelled`, `timeout`, `upstream-unavailable`; none of them holds the URL, whose query
  * carries the token.
  */
-export function site({ baseUrl, fetch, clock, headersTimeoutMs }: SiteOptions): Site {
+export function webClient({ baseUrl, fetch, clock, headersTimeoutMs }: WebClientOptions): WebClient {
   return { origin: baseUrl, open, ask, read }
 
-  async function open(path: string, call: SiteCall): Promise<HttpResponse> {
+  async function open(path: string, call: WebRequest): Promise<HttpResponse> {
     try {
       return await send(
         `${baseUrl}${path}`,
@@ -56,24 +56,24 @@ export function site({ baseUrl, fetch, clock, headersTimeoutMs }: SiteOptions): 
         { fetch, clock, signal: call.signal, headersTimeoutMs: call.timeoutMs ?? headersTimeoutMs },
       )
     } catch (thrown) {
-      throw forgetUrl(thrown)
+      throw redactUrls(thrown)
     }
   }
 
-  async function ask(path: string, call: SiteCall): Promise<Answer> {
+  async function ask(path: string, call: WebRequest): Promise<WebResponse> {
     return read(await open(path, call), call.signal)
   }
 
-  async function read(response: HttpResponse, signal: AbortSignal): Promise<Answer> {
+  async function read(response: HttpResponse, signal: AbortSignal): Promise<WebResponse> {
     const { host } = new URL(baseUrl)
     const reading = readBuffered(response, { clock, signal, timeoutMs: headersTimeoutMs, host })
     const { status, ok, headers, text } = await reading.catch((thrown: unknown) => {
-      throw forgetUrl(thrown)
+      throw redactUrls(thrown)
     })
     return { status, ok, contentType: headers.get('content-type') ?? '', text }
   }
 
-  function headersOf(call: SiteCall): Record<string, string> {
+  function headersOf(call: WebRequest): Record<string, string> {
     return {
       accept: '*/*',
       'accept-language': 'en-US',
@@ -88,13 +88,13 @@ export function site({ baseUrl, fetch, clock, headersTimeoutMs }: SiteOptions): 
   }
 }
 
-function bodyOf({ body }: SiteCall): { body?: FormData | string } {
+function bodyOf({ body }: WebRequest): { body?: FormData | string } {
   if (body === undefined) return {}
   return { body: body instanceof FormData ? body : JSON.stringify(body) }
 }
 
 /** Bun writes the whole URL into a failed fetch as `path`, and errors end up in logs. */
-export function forgetUrl(thrown: unknown): unknown {
+export function redactUrls(thrown: unknown): unknown {
   for (let error = thrown; error instanceof Error; error = error.cause)
     if ('path' in error) Reflect.set(error, 'path', 'not told') // it can be written, not deleted
   return thrown

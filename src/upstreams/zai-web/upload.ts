@@ -6,7 +6,7 @@ import { parseJson } from '../../core/json.ts'
 import type { ImagePart } from '../../core/request.ts'
 import { bodyError } from './errors.ts'
 import type { Session } from './session.ts'
-import type { Site } from './site.ts'
+import type { WebClient } from './site.ts'
 
 /** As `fetchRemoteFile` of wire/remote-file.ts, with its guard and limits filled in. */
 export type FetchImage = (url: string, signal: AbortSignal) => Promise<{ data: Uint8Array; mediaType: string }>
@@ -19,7 +19,7 @@ export interface WebFile {
 }
 
 export interface UploadOptions {
-  site: Site
+  client: WebClient
   session: Session
   version: string
   fetchImage: FetchImage
@@ -86,22 +86,28 @@ export function imageRefusal(model: { id: string; vision: boolean }, hasAccounts
   return undefined
 }
 
-async function upload(image: ImagePart, place: number, options: UploadOptions): Promise<WebFile> {
+async function upload(image: ImagePart, index: number, options: UploadOptions): Promise<WebFile> {
   const { session, newUuid, uploads } = options
-  const picture = await dataOf(image, options)
-  const key = `${picture.mediaType} ${Bun.CryptoHasher.hash('sha256', picture.data, 'base64')}`
+  const imageData = await dataOf(image, options)
+  const key = `${imageData.mediaType} ${Bun.CryptoHasher.hash('sha256', imageData.data, 'base64')}`
   const known = uploads.get(session, key)
-  const file = known ?? (await send(picture, place, options))
+  const file = known ?? (await send(imageData, index, options))
   if (known === undefined) uploads.put(session, key, file)
   const itemId = newUuid()
-  return { id: file.id, entry: (userMessageId) => entryOf(file, picture.data.length, itemId, userMessageId) }
+  return { id: file.id, entry: (userMessageId) => entryOf(file, imageData.data.length, itemId, userMessageId) }
 }
 
-async function send({ data, mediaType }: Picture, place: number, options: UploadOptions): Promise<UploadedFile> {
-  const { site, session, version, signal } = options
+async function send({ data, mediaType }: ImageData, index: number, options: UploadOptions): Promise<UploadedFile> {
+  const { client, session, version, signal } = options
   const form = new FormData()
-  form.append('file', new File([data], `image-${place}.${extensionOf(mediaType)}`, { type: mediaType }))
-  const answer = await site.ask('/api/v1/files/', { method: 'POST', token: session.token, version, body: form, signal })
+  form.append('file', new File([data], `image-${index}.${extensionOf(mediaType)}`, { type: mediaType }))
+  const answer = await client.ask('/api/v1/files/', {
+    method: 'POST',
+    token: session.token,
+    version,
+    body: form,
+    signal,
+  })
   const file = answer.ok ? parseJson(answer.text) : undefined
   if (!Value.Check(UploadedFile, file)) throw bodyError(answer.status, answer.contentType, answer.text)
   return file
@@ -123,7 +129,7 @@ function entryOf(file: UploadedFile, size: number, itemId: string, userMessageId
   }
 }
 
-async function dataOf({ source }: ImagePart, { fetchImage, signal, maxImageBytes }: UploadOptions): Promise<Picture> {
+async function dataOf({ source }: ImagePart, { fetchImage, signal, maxImageBytes }: UploadOptions): Promise<ImageData> {
   if (source.type === 'base64') return decode(source.mediaType, source.data, maxImageBytes)
   if (!source.url.startsWith('data:')) {
     const { data, mediaType } = await fetchImage(source.url, signal)
@@ -135,12 +141,12 @@ async function dataOf({ source }: ImagePart, { fetchImage, signal, maxImageBytes
   return decode(mediaType, data, maxImageBytes)
 }
 
-interface Picture {
+interface ImageData {
   data: Uint8Array<ArrayBuffer>
   mediaType: string
 }
 
-function decode(mediaType: string, base64: string, maxBytes: number): Picture {
+function decode(mediaType: string, base64: string, maxBytes: number): ImageData {
   if (!mediaType.startsWith('image/'))
     throw refusal(
       `A picture cannot be of the type ${mediaType}; send image/png, image/jpeg or image/webp.`,

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
 import { singleFlight } from '../../wire/shared.ts'
-import type { Site } from './site.ts'
+import type { WebClient } from './site.ts'
 
 const keepMs = 45 * 60_000
 /** After a page that did not answer or named no version. */
@@ -16,13 +16,13 @@ export interface FrontEndVersion {
 }
 
 export interface VersionOptions {
-  site: Site
+  client: WebClient
   clock: Clock
   /** Used until the site has named one. */
   fallback: string
 }
 
-export function frontEndVersion({ site, clock, fallback }: VersionOptions): FrontEndVersion {
+export function frontEndVersion({ client, clock, fallback }: VersionOptions): FrontEndVersion {
   let known: string | undefined
   let goodUntil = Number.NEGATIVE_INFINITY
 
@@ -42,7 +42,7 @@ export function frontEndVersion({ site, clock, fallback }: VersionOptions): Fron
   }
 
   async function discover(): Promise<string | undefined> {
-    const page = await site.ask('/', { signal: new AbortController().signal, timeoutMs: pageTimeoutMs })
+    const page = await client.ask('/', { signal: new AbortController().signal, timeoutMs: pageTimeoutMs })
     return page.ok ? newest(page.text.match(/prod-fe-\d+(?:\.\d+)*/g) ?? []) : undefined
   }
 }
@@ -58,8 +58,8 @@ function newest(versions: readonly (string | undefined)[]): string | undefined {
 function compare(left: string, right: string): number {
   const lefts = numbersOf(left)
   const rights = numbersOf(right)
-  for (let place = 0; place < Math.max(lefts.length, rights.length); place++) {
-    const difference = (lefts[place] ?? 0) - (rights[place] ?? 0)
+  for (let index = 0; index < Math.max(lefts.length, rights.length); index++) {
+    const difference = (lefts[index] ?? 0) - (rights[index] ?? 0)
     if (difference !== 0) return difference
   }
   return 0

@@ -1,7 +1,7 @@
 import type { Upstream } from '../../../src/core/upstream.ts'
 import { demo } from '../../../src/upstreams/demo/index.ts'
 import { zaiApi } from '../../../src/upstreams/zai-api/index.ts'
-import { type Place, zaiWeb } from '../../../src/upstreams/zai-web/index.ts'
+import { type CredentialSource, zaiWeb } from '../../../src/upstreams/zai-web/index.ts'
 import { chatZai, completionRoute, eventStream, webDefaults } from '../chat-zai.ts'
 import { manualClock } from '../clock.ts'
 import { lending } from '../pool.ts'
@@ -70,7 +70,7 @@ function site(scripts: readonly Script[], pieceSize: number): ScriptedUpstream {
     zai.script(completionRoute, () => streamOf([...datas, '[DONE]'], pieceSize))
   }
   const clock = manualClock()
-  const loan = lending<Place>(clock, nobodyWaits)
+  const loan = lending<CredentialSource>(clock, nobodyWaits)
   return {
     upstream: zaiWeb(webDefaults, {
       ...loan,

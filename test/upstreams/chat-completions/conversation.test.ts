@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { Message } from '../../../src/core/request.ts'
-import { normalise } from '../../../src/upstreams/chat-completions/conversation.ts'
+import { normaliseConversation } from '../../../src/upstreams/chat-completions/conversation.ts'
 
 const audience = { id: 'glm-5', model: 'glm-5', vision: false, imagesInToolResults: false }
 const call = (id: string) => ({ type: 'tool-call' as const, id, name: 'f', arguments: '{}' })
@@ -36,7 +36,7 @@ test.each<[string, Message[], Message[]]>([
     [user, turn('a', 'a'), result('a', 'first'), result('a', 'second')],
   ],
 ])('results %s', (_name, messages, expected) => {
-  expect(normalise(messages, audience)).toEqual(expected)
+  expect(normaliseConversation(messages, audience)).toEqual(expected)
 })
 
 test.each([
@@ -47,7 +47,7 @@ test.each([
   (_name, turns) => {
     const ids = Array.from({ length: 40_000 }, (_, place) => `call_${place}`)
     const startedAt = performance.now()
-    const told = normalise([user, ...turns(ids), ...ids.toReversed().map((id) => result(id))], audience)
+    const told = normaliseConversation([user, ...turns(ids), ...ids.toReversed().map((id) => result(id))], audience)
     expect(performance.now() - startedAt).toBeLessThan(6_000)
     expect(told.flatMap((message) => (message.role === 'tool' ? [message.callId] : []))).toEqual(ids)
   },

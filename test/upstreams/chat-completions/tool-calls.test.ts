@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Delta } from '../../../src/core/events.ts'
 import type { Tool } from '../../../src/core/request.ts'
-import { calls } from '../../../src/upstreams/chat-completions/tool-calls.ts'
+import { toolCallAssembler } from '../../../src/upstreams/chat-completions/tool-calls.ts'
 
 interface Piece {
   index?: unknown
@@ -26,7 +26,7 @@ function tool(name: string, properties: object): Tool {
 
 /** Every delta, in the order in which it is sent. */
 function deltasOf(pieces: Piece[]): Delta[] {
-  const reader = calls(tools)
+  const reader = toolCallAssembler(tools)
   const out: Delta[] = []
   for (const { name, arguments: args, ...place } of pieces)
     reader.push({ ...place, function: { name: name ?? null, arguments: args } }, out)
@@ -84,7 +84,7 @@ describe('a placeholder in front of the real arguments is held back:', () => {
 
   test('nothing of the call is sent before', () => {
     const out: Delta[] = []
-    calls(tools).push({ index: 0, id: 'c1', function: { name: 'read_file', arguments: '{}' } }, out)
+    toolCallAssembler(tools).push({ index: 0, id: 'c1', function: { name: 'read_file', arguments: '{}' } }, out)
     expect(out).toEqual([])
   })
 

@@ -15,32 +15,32 @@ const none = {
 
 describe('a marker directs and disappears from the words', () => {
   test.each([
-    ['[think] why', { said: 'why', think: true }],
-    ['two [tools] please', { said: 'two  please', callCount: 2 }],
-    ['[tools:5]', { said: '', callCount: 5 }],
-    ['[tools:999]', { said: '', callCount: 32 }],
-    ['[json]', { said: '', json: true }],
-    ['[bad-json]', { said: '', badJson: true }],
-    ['[loop]', { said: '', loop: true }],
-    ['[chinese] hello', { said: 'hello', language: 'zh' as const }],
-    ['[long]', { said: '', words: 500 }],
-    ['[long:12]', { said: '', words: 12 }],
-    ['[empty]', { said: '', empty: true }],
-    ['[slow]', { said: '', paceMs: 500 }],
-    ['[fast]', { said: '', paceMs: 0 }],
-    ['[silence]', { said: '', silenceMs: Number.POSITIVE_INFINITY }],
-    ['[silence:1500]', { said: '', silenceMs: 1500 }],
-    ['[stall]', { said: '', ending: 'stall' as const }],
-    ['[cut]', { said: '', ending: 'cut' as const }],
-    ['[error-mid]', { said: '', ending: 'error' as const }],
-    ['[length]', { said: '', ending: 'length' as const }],
-    ['[filter]', { said: '', ending: 'content-filter' as const }],
-    ['[FAST] loud', { said: 'loud', paceMs: 0 }],
-    ['[fast][think] both', { said: 'both', paceMs: 0, think: true }],
-    ['[tool:look]', { said: '', calls: [{ name: 'look' }] }],
-    ['a[tool:look {"at": ["[x]", 1]}]b', { said: 'ab', calls: [{ name: 'look', value: '{"at": ["[x]", 1]}' }] }],
-    ['[tool:a {"say":"[think]"}]', { said: '', calls: [{ name: 'a', value: '{"say":"[think]"}' }] }],
-    ['[tool:a {}] [tool:b]', { said: '', calls: [{ name: 'a', value: '{}' }, { name: 'b' }] }],
+    ['[think] why', { userText: 'why', think: true }],
+    ['two [tools] please', { userText: 'two  please', callCount: 2 }],
+    ['[tools:5]', { userText: '', callCount: 5 }],
+    ['[tools:999]', { userText: '', callCount: 32 }],
+    ['[json]', { userText: '', json: true }],
+    ['[bad-json]', { userText: '', badJson: true }],
+    ['[loop]', { userText: '', loop: true }],
+    ['[chinese] hello', { userText: 'hello', language: 'zh' as const }],
+    ['[long]', { userText: '', words: 500 }],
+    ['[long:12]', { userText: '', words: 12 }],
+    ['[empty]', { userText: '', empty: true }],
+    ['[slow]', { userText: '', paceMs: 500 }],
+    ['[fast]', { userText: '', paceMs: 0 }],
+    ['[silence]', { userText: '', silenceMs: Number.POSITIVE_INFINITY }],
+    ['[silence:1500]', { userText: '', silenceMs: 1500 }],
+    ['[stall]', { userText: '', ending: 'stall' as const }],
+    ['[cut]', { userText: '', ending: 'cut' as const }],
+    ['[error-mid]', { userText: '', ending: 'error' as const }],
+    ['[length]', { userText: '', ending: 'length' as const }],
+    ['[filter]', { userText: '', ending: 'content-filter' as const }],
+    ['[FAST] loud', { userText: 'loud', paceMs: 0 }],
+    ['[fast][think] both', { userText: 'both', paceMs: 0, think: true }],
+    ['[tool:look]', { userText: '', calls: [{ name: 'look' }] }],
+    ['a[tool:look {"at": ["[x]", 1]}]b', { userText: 'ab', calls: [{ name: 'look', value: '{"at": ["[x]", 1]}' }] }],
+    ['[tool:a {"say":"[think]"}]', { userText: '', calls: [{ name: 'a', value: '{"say":"[think]"}' }] }],
+    ['[tool:a {}] [tool:b]', { userText: '', calls: [{ name: 'a', value: '{}' }, { name: 'b' }] }],
   ])('%s', (text, expected) => {
     expect(directions(text)).toEqual({ ...none, ...expected })
   })
@@ -64,12 +64,12 @@ describe('what is no marker stays plain text', () => {
     'list[0] and [link](https://example.com)',
     '😀 [] 👍',
   ])('%s', (text) => {
-    expect(directions(text)).toEqual({ ...none, said: text })
+    expect(directions(text)).toEqual({ ...none, userText: text })
   })
 })
 
 test('a failed marker does not hide the one behind it', () => {
-  expect(directions('[tool:look {oops} [fast]')).toEqual({ ...none, said: '[tool:look {oops}', paceMs: 0 })
+  expect(directions('[tool:look {oops} [fast]')).toEqual({ ...none, userText: '[tool:look {oops}', paceMs: 0 })
 })
 
 test.each([
@@ -87,13 +87,13 @@ test('every row of the public table works as it is written there', () => {
   for (const { marker, effect } of markers) {
     expect(effect).not.toBe('')
     const written = marker.replace('NAME', 'look').replace(/:(N|MS)\]/, ':7]')
-    expect(directions(written), marker).not.toEqual({ ...none, said: written })
+    expect(directions(written), marker).not.toEqual({ ...none, userText: written })
   }
 })
 
 test('a book of unclosed markers is read in no time', () => {
   const text = '[tool:look {"a":"]'.repeat(200_000)
   const before = performance.now()
-  expect(directions(text).said).toBe(text)
+  expect(directions(text).userText).toBe(text)
   expect(performance.now() - before).toBeLessThan(5_000)
 })

@@ -39,7 +39,7 @@ function heard(reasoning: Reasoning): string[] {
         rules: profile.request,
         label: profile.errors.label,
         tools: [],
-        insist: false,
+        forceToolCall: false,
       },
     )
     const thinking = fieldOf(fieldOf(body, 'thinking'), 'type')

@@ -21,7 +21,7 @@ const names = [
   'glm-4-flash-250414',
 ]
 
-function encoded(more: Partial<ChatRequest>, model = 'glm-4.7', insist = false) {
+function encoded(more: Partial<ChatRequest>, model = 'glm-4.7', forceToolCall = false) {
   const asked = { ...request, ...more }
   return encode(asked, {
     model: modelNamed(model),
@@ -29,7 +29,7 @@ function encoded(more: Partial<ChatRequest>, model = 'glm-4.7', insist = false) 
     rules: profile.request,
     label: profile.errors.label,
     tools: asked.toolChoice === 'none' ? [] : asked.tools,
-    insist,
+    forceToolCall,
   })
 }
 

@@ -10,7 +10,7 @@ const now = Date.parse('2026-03-20T09:00:00Z')
 
 function errorFor(status: number, body: unknown, headers: Record<string, string> = {}): GatewayError {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
-  return errors.ofAnswer({ status, ok: status < 300, headers: new Headers(headers), text }, now)
+  return errors.ofResponse({ status, ok: status < 300, headers: new Headers(headers), text }, now)
 }
 
 const coded = (status: number, code: string | number, message: string) => errorFor(status, { error: { code, message } })
@@ -179,8 +179,10 @@ test.each([
   ['1321', 'invalid-credential'],
   ['1210', 'none'],
   ['1234', 'again'],
-])('after %s the remedy is %s', (code, remedy) => expect(errors.remedyOf(coded(400, code, 'x'))).toBe(remedy as never))
+])('after %s the remedy is %s', (code, remedy) =>
+  expect(errors.recoveryOf(coded(400, code, 'x'))).toBe(remedy as never),
+)
 
 test('what has no row and no name is not tried again', () => {
-  expect(errors.remedyOf(new GatewayError('timeout', 'late'))).toBe('none')
+  expect(errors.recoveryOf(new GatewayError('timeout', 'late'))).toBe('none')
 })

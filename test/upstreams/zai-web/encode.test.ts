@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { ChatRequest, ImagePart, Message } from '../../../src/core/request.ts'
-import { encode, type Head, imagesOf } from '../../../src/upstreams/zai-web/encode.ts'
+import { type EncodeOptions, encode, imagesOf } from '../../../src/upstreams/zai-web/encode.ts'
 import type { WebModel } from '../../../src/upstreams/zai-web/models.ts'
 import { plainRequest } from '../../support/request.ts'
 import newChat from './chats_new.json'
@@ -18,7 +18,7 @@ const model: WebModel = {
   searchServer: 'deep-web-search',
 }
 const userMessage = '0d0d0d0d-1111-4222-8333-444444444444'
-const head: Head = {
+const head: EncodeOptions = {
   model,
   userName: 'Guest-1760000000000',
   now: 1_760_000_000_000,
@@ -48,12 +48,12 @@ function request(messages: Message[], more: Partial<ChatRequest> = {}): ChatRequ
   })
 }
 
-function messagesOf(messages: Message[], more: Partial<Head> = {}): { prompt: string; messages: unknown } {
+function messagesOf(messages: Message[], more: Partial<EncodeOptions> = {}): { prompt: string; messages: unknown } {
   const encoded = encode(request(messages), { ...head, ...more })
   return { prompt: encoded.prompt, messages: Reflect.get(encoded.completion(chatId, true), 'messages') }
 }
 
-function bodyOf(more: Partial<ChatRequest>, headMore: Partial<Head> = {}): unknown {
+function bodyOf(more: Partial<ChatRequest>, headMore: Partial<EncodeOptions> = {}): unknown {
   return encode(request([user('Hi')], more), { ...head, ...headMore }).completion(chatId, true)
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../../src/core/errors.ts'
-import { bodyError, emptyResponse, frameError, remedyOf } from '../../../src/upstreams/zai-web/errors.ts'
+import { bodyError, emptyResponse, frameError, recoveryOf } from '../../../src/upstreams/zai-web/errors.ts'
 
 const refresh = 'Please refresh the page to update the app, then try again.'
 const firewallPage =
@@ -121,7 +121,7 @@ test('a client waits for its turn', () => {
   expect(frameError({ error: { code: 429 } })?.retryAfterMs).toBe(10_000)
 })
 
-test.each<[string, GatewayError | undefined, ReturnType<typeof remedyOf>]>([
+test.each<[string, GatewayError | undefined, ReturnType<typeof recoveryOf>]>([
   ['a dead token', bodyError(401, '', ''), 'invalid-credential'],
   ['the firewall', bodyError(405, 'text/html', firewallPage), 'new-version'],
   ['an outdated client', frameError({ error: { code: 426 } }), 'new-version'],
@@ -140,7 +140,7 @@ test.each<[string, GatewayError | undefined, ReturnType<typeof remedyOf>]>([
   ],
   ['a long silence', new GatewayError('timeout', 'x'), 'none'],
 ])('%s has its remedy', (_name, error, remedy) => {
-  expect(error && remedyOf(error)).toBe(remedy)
+  expect(error && recoveryOf(error)).toBe(remedy)
 })
 
 function wrapped(error: object): object {

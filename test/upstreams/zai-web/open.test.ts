@@ -54,13 +54,13 @@ const weather: Tool = {
 
 interface SetUp {
   options?: Partial<ZaiWebOptions>
-  site?: ChatZaiOptions
+  client?: ChatZaiOptions
   uuids?: string[]
 }
 
-function setUp({ options = {}, site = {}, uuids = [] }: SetUp = {}) {
+function setUp({ options = {}, client = {}, uuids = [] }: SetUp = {}) {
   const clock = manualClock()
-  const zai = chatZai({ ...site, now: clock.now })
+  const zai = chatZai({ ...client, now: clock.now })
   const notes: string[] = []
   const logged: string[] = []
   let serial = 0
@@ -316,7 +316,7 @@ test.each([
 
 test('the completion path can be another one', async () => {
   const completionPath = '/api/chat/completions'
-  const { zai, make, call } = setUp({ options: { completionPath }, site: { completionPath } })
+  const { zai, make, call } = setUp({ options: { completionPath }, client: { completionPath } })
   expect(await textOf(make().open(call()))).toBe('Hello there.')
   expect(zai.to(`POST ${completionPath}`)).toHaveLength(1)
 })

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { GatewayError } from '../../../src/core/errors.ts'
-import type { Sessions, Stay } from '../../../src/upstreams/zai-web/session.ts'
+import type { SessionLease, Sessions } from '../../../src/upstreams/zai-web/session.ts'
 import { json, jwt, type Seen } from '../../support/chat-zai.ts'
 import { pool, settle, signal, wanted } from './support.ts'
 
@@ -11,7 +11,7 @@ const cleanup = 'DELETE /api/v1/chats/'
 const notAccepted = new GatewayError('upstream-auth', 'not accepted')
 const busy = new GatewayError('rate-limited', 'concurrency-limited')
 
-const enter = (sessions: Sessions) => sessions.visit(wanted()).enter()
+const enter = (sessions: Sessions) => sessions.queueForSession(wanted()).acquire()
 const session = async (sessions: Sessions) => (await enter(sessions)).session
 
 test('a guest is minted without a token and without cookies, and reused until its time is over', async () => {
@@ -57,9 +57,9 @@ test('a refused guest is replaced, and refusing it twice spares its successor', 
   const { zai, open } = pool()
   const sessions = open()
   const [refused, refusedToo] = [await enter(sessions), await enter(sessions)]
-  refused.refuse('invalid-credential', notAccepted)
+  refused.reportFailure('invalid-credential', notAccepted)
   const next = await session(sessions)
-  refusedToo.refuse('invalid-credential', notAccepted)
+  refusedToo.reportFailure('invalid-credential', notAccepted)
   expect(next.token).not.toBe(refused.session.token)
   expect(await session(sessions)).toBe(next)
   expect(zai.to(auths)).toHaveLength(2)
@@ -142,7 +142,7 @@ test('a refused token is passed over and looked at again after half an hour', as
   const [alice, bob] = [zai.addAccount('Alice'), zai.addAccount('Bob')]
   const sessions = open({ tokens: [alice, bob] })
   const first = await enter(sessions)
-  first.refuse('invalid-credential', notAccepted)
+  first.reportFailure('invalid-credential', notAccepted)
   const names = [await session(sessions), await sessions.peek(signal)].map(({ userName }) => userName)
   expect(names).toEqual(['Bob', 'Bob'])
   clock.advance(30 * 60_000)
@@ -185,10 +185,10 @@ test('without any token and without guests the error says what to set', () => {
 test('a busy account keeps its calls: they wait, and no guest steps in', async () => {
   const { zai, clock, open } = pool()
   const sessions = open({ tokens: [zai.addAccount('Alice')] })
-  const visit = sessions.visit(wanted())
-  const first = await visit.enter()
-  first.refuse('concurrency-limited', busy)
-  const second = visit.enter()
+  const visit = sessions.queueForSession(wanted())
+  const first = await visit.acquire()
+  first.reportFailure('concurrency-limited', busy)
+  const second = visit.acquire()
   await settle()
   clock.advance(9_999)
   expect(await Promise.race([second, settle().then(() => 'waiting')])).toBe('waiting')
@@ -200,20 +200,20 @@ test('a guest is not chosen for what guests may not do', async () => {
   const { zai, open } = pool()
   const sessions = open({ tokens: [zai.addAccount('Alice')] })
   const alice = await enter(sessions)
-  alice.refuse('invalid-credential', notAccepted)
+  alice.reportFailure('invalid-credential', notAccepted)
   expect((await session(sessions)).kind).toBe('guest')
-  await expect(sessions.visit(wanted(false)).enter()).rejects.toBe(notAccepted)
+  await expect(sessions.queueForSession(wanted(false)).acquire()).rejects.toBe(notAccepted)
 })
 
 test("a guest's chats are deleted when the last of its calls is over", async () => {
   const { zai, open } = pool()
   const sessions = open()
   const [guest, other] = [await enter(sessions), await enter(sessions)]
-  guest.leave()
-  guest.leave()
+  guest.release()
+  guest.release()
   await settle()
   expect(zai.to(cleanup)).toHaveLength(0)
-  other.leave()
+  other.release()
   await settle()
   expect(zai.to(cleanup).map(({ token }) => token)).toEqual([guest.session.token])
 })
@@ -231,12 +231,12 @@ test('a request does not wait for a deletion: another guest takes it, and the tw
     ),
   )
   const first = await enter(sessions)
-  first.leave()
+  first.release()
   const second = await enter(sessions)
   expect(second.session.token).not.toBe(first.session.token)
   deletions[0].resolve(json({ detail: 'failed, and nobody minds' }, 500))
   await settle()
-  second.leave()
+  second.release()
   await settle()
   expect((await enter(sessions)).session).toBe(first.session)
   expect(zai.to(cleanup).map(({ token }) => token)).toEqual([first.session.token, second.session.token])
@@ -248,12 +248,12 @@ test('while a deletion hangs one other guest takes all requests, and has its cha
   const sessions = open()
   zai.script(cleanup, () => new Promise(() => {}))
   const first = await enter(sessions)
-  first.leave()
+  first.release()
   const tokens = new Set<string>()
   for (let request = 0; request < 20; request++) {
     const stay = await enter(sessions)
     tokens.add(stay.session.token)
-    stay.leave()
+    stay.release()
     await settle()
   }
   const [second = ''] = tokens
@@ -273,7 +273,7 @@ test('a guest whose time is over has its chats deleted, too, once they have ende
   clock.advance(480_000)
   const fresh = await enter(sessions)
   expect(zai.to(cleanup)).toHaveLength(0)
-  old.leave()
+  old.release()
   await settle()
   expect(zai.to(cleanup).map(({ token }) => token)).toEqual([old.session.token])
   expect((await enter(sessions)).session).toBe(fresh.session)
@@ -283,10 +283,10 @@ test('a guest that is refused by the last of its calls is not used again', async
   const { zai, open } = pool()
   const sessions = open()
   const refused = await enter(sessions)
-  refused.refuse('invalid-credential', notAccepted)
+  refused.reportFailure('invalid-credential', notAccepted)
   await settle()
   const next = await enter(sessions)
-  next.leave()
+  next.release()
   await settle()
   const sessionsSeen = [await session(sessions), await session(sessions)]
   expect(sessionsSeen).not.toContain(refused.session)
@@ -305,7 +305,7 @@ test('whatever happens: nobody waits for a deletion, none takes a chat that runs
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
       const { zai, clock, open } = pool()
       const sessions = open()
-      const running = new Map<Stay, string>()
+      const running = new Map<SessionLease, string>()
       const deleting: { token: string | undefined; done: () => void }[] = []
       const faults: string[] = []
       const deletion = (seen: Seen) => {
@@ -324,7 +324,7 @@ test('whatever happens: nobody waits for a deletion, none takes a chat that runs
         const stay = [...running.keys()][nth % Math.max(1, running.size)]
         if (act === 'leave' && stay !== undefined) {
           running.delete(stay)
-          stay.leave()
+          stay.release()
         }
         if (act === 'deleted') deleting.splice(nth % Math.max(1, deleting.length), 1)[0]?.done()
         if (act === 'late') {
@@ -346,7 +346,7 @@ test.each([['user'], ['backup']])("the chats of a %s's account are never deleted
   const sessions = open(kind === 'user' ? { tokens: [token] } : { backupToken: token, anonymous: false })
   const stay = await enter(sessions)
   expect(stay.session.kind).toBe(kind === 'user' ? 'user' : 'backup')
-  stay.leave()
+  stay.release()
   await settle()
   expect(zai.to(cleanup)).toHaveLength(0)
 })

@@ -1,5 +1,5 @@
-import { type Place, sessions } from '../../../src/upstreams/zai-web/session.ts'
-import { site } from '../../../src/upstreams/zai-web/site.ts'
+import { type CredentialSource, sessions } from '../../../src/upstreams/zai-web/session.ts'
+import { webClient } from '../../../src/upstreams/zai-web/site.ts'
 import { frontEndVersion } from '../../../src/upstreams/zai-web/version.ts'
 import { type ChatZai, type ChatZaiOptions, chatZai } from '../../support/chat-zai.ts'
 import { type ManualClock, manualClock } from '../../support/clock.ts'
@@ -10,16 +10,16 @@ export const signal = new AbortController().signal
 /** The parts below `open`, standing before one scripted site. */
 export function parts(zai: ChatZai = chatZai(), clock: ManualClock = manualClock()) {
   const logged: string[] = []
-  const door = site({ baseUrl: 'https://chat.z.ai', fetch: zai.fetch, clock, headersTimeoutMs: 30_000 })
-  const version = frontEndVersion({ site: door, clock, fallback: 'prod-fe-1.1.90' })
+  const door = webClient({ baseUrl: 'https://chat.z.ai', fetch: zai.fetch, clock, headersTimeoutMs: 30_000 })
+  const version = frontEndVersion({ client: door, clock, fallback: 'prod-fe-1.1.90' })
   const log = (_level: 'info' | 'warn', message: string) => void logged.push(message)
-  return { zai, clock, site: door, version, log, logged }
+  return { zai, clock, client: door, version, log, logged }
 }
 
 export function pool(options: Partial<Parameters<typeof sessions>[0]> = {}, zaiOptions: ChatZaiOptions = {}) {
   const base = parts(chatZai(zaiOptions))
   const open = (more: typeof options = {}) =>
-    sessions({ ...defaults, ...base, ...lending<Place>(base.clock), ...options, ...more })
+    sessions({ ...defaults, ...base, ...lending<CredentialSource>(base.clock), ...options, ...more })
   return { ...base, open }
 }
 

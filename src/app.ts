@@ -15,11 +15,11 @@ import type { ReasoningMode } from './gateway/thinking.ts'
 import { type AccessOptions, createAccess } from './http/access.ts'
 import { leavesBodyUnread, readJson } from './http/body.ts'
 import { countRoutes } from './http/count-tokens.ts'
-import { type Connection, dialectRoutes, identify, type TakeBody } from './http/dialect-routes.ts'
+import { type AdmitAndReadBody, dialectRoutes, requestIdHeaders, type ServerConnection } from './http/dialect-routes.ts'
 import { docsRoutes } from './http/docs.ts'
 import { healthRoutes } from './http/health.ts'
 import { type Ends, identityRoutes } from './http/identity.ts'
-import type { Limits } from './http/limits.ts'
+import type { RequestLimits } from './http/limits.ts'
 import { metricsRoutes } from './http/metrics.ts'
 import { modelRoutes, speaksAnthropic } from './http/models.ts'
 import { responseRoutes } from './http/responses.ts'
@@ -41,7 +41,7 @@ export interface AppOptions {
   newId: (prefix: string) => string
   version: string
   access: AccessOptions
-  limits: Limits
+  limits: RequestLimits
   maxBodyBytes: number
   bodyTimeoutMs: number
   keepAliveMs: number
@@ -75,24 +75,24 @@ export function createApp(options: AppOptions) {
   /** Which route the router found for a request that was let in, or is being refused. */
   const matched = new WeakMap<Request, Route>()
   const done = (record: RequestRecord) => {
-    limits.leave(record)
+    limits.release(record)
     metrics?.closed(record, elapsedMs(record, clock))
     options.trace?.(record)
     closeRecord(record, clock, log)
   }
   const idleAfter = (request: Request, seconds: number): void => app.server?.timeout(request, seconds)
   // What is set for a request holds for its connection, until the next one sets something else.
-  const connection: Connection = {
-    settle: (request) => idleAfter(request, Math.min(Math.ceil(options.stallMs / 1000), 60)),
-    hangUp: (request) => idleAfter(request, 1),
+  const connection: ServerConnection = {
+    setIdleTimeout: (request) => idleAfter(request, Math.min(Math.ceil(options.stallMs / 1000), 60)),
+    abortConnection: (request) => idleAfter(request, 1),
   }
-  const takeBody: TakeBody = async (request, check, asksModel) => {
+  const admitAndReadBody: AdmitAndReadBody = async (request, check, asksModel) => {
     const record = recordOf(request)
     // Bun would end a long upload, however lively, and thinking models are silent for longer than any idle timeout:
     // the deadlines for both are our own.
     idleAfter(request, asksModel ? 0 : longestIdleSeconds)
-    limits.enter(record)
-    if (asksModel) limits.spend(record)
+    limits.acquire(record)
+    if (asksModel) limits.charge(record)
     const reading = readJson(request, { maxBytes: options.maxBodyBytes, timeoutMs: options.bodyTimeoutMs, clock })
     record.isArriving = true
     const body = await unlessEnded(record, reading)
@@ -118,7 +118,7 @@ export function createApp(options: AppOptions) {
         checkHost(request.headers)
         return answer
       } catch (thrown) {
-        return () => refuse(request, thrown)
+        return () => reject(request, thrown)
       }
     })
     .onBeforeHandle(({ request }) => {
@@ -131,9 +131,9 @@ export function createApp(options: AppOptions) {
       // Pages answer with plain values; the dialects put it on their own responses.
       if (request.method !== 'POST') set.headers['x-request-id'] = recordOf(request).id
     })
-    .onError(({ request, error }) => refuse(request, error))
+    .onError(({ request, error }) => reject(request, error))
   const answering = {
-    ...{ gateway, store, clock, newId, recordOf, takeBody, connection, pulseOf: metrics?.pulseOf, done },
+    ...{ gateway, store, clock, newId, recordOf, admitAndReadBody, connection, pulseOf: metrics?.gapObserverOf, done },
     redact: options.redact,
     get keepAliveMs() {
       return options.keepAliveMs
@@ -158,9 +158,9 @@ export function createApp(options: AppOptions) {
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
     ...responseRoutes(openaiResponses, store),
-    ...dialects.flatMap((dialect) => countRoutes(dialect, { gateway, store, recordOf, takeBody })),
+    ...dialects.flatMap((dialect) => countRoutes(dialect, { gateway, store, recordOf, admitAndReadBody })),
   ]
-  app.use(mount(apiRoutes, admit))
+  app.use(mount(apiRoutes, authorize))
   // The dialect routes close their own records, after the last byte; these are the small pages.
   app.onAfterResponse(({ request, set }) => {
     const record = recordOf(request)
@@ -169,7 +169,7 @@ export function createApp(options: AppOptions) {
     done(record)
   })
   const docs = docsRoutes({ version, dialects, routes: [...apiRoutes, ...pages] })
-  return app.use(mount([...pages, ...docs, unknownRoute], admit))
+  return app.use(mount([...pages, ...docs, unknownRoute], authorize))
 
   function endsOf(request: Request): Ends | undefined {
     const { server } = app
@@ -178,7 +178,7 @@ export function createApp(options: AppOptions) {
     return { server: { address: server.hostname, port: server.port }, peer }
   }
 
-  function admit(request: Request, route: Route): void {
+  function authorize(request: Request, route: Route): void {
     matched.set(request, route)
     if (access !== options.access) {
       access = options.access
@@ -188,17 +188,17 @@ export function createApp(options: AppOptions) {
     recordOf(request).caller = caller.keyId
   }
 
-  function refuse(request: Request, thrown: unknown): Response {
+  function reject(request: Request, thrown: unknown): Response {
     const error = redactError(asGatewayError(thrown), options.redact)
     const record = recordOf(request)
     const dialect = matched.get(request)?.dialect ?? likelyDialect(record.path, request.headers)
     const { status, body } = dialect.encodeError(error, record.id)
-    connection.settle(request)
+    connection.setIdleTimeout(request)
     record.error = error
     record.status = status
     done(record)
     const headers = {
-      ...identify(record),
+      ...requestIdHeaders(record),
       ...errorHeaders(error),
       ...(endsConnection(error) ? { connection: 'close' } : {}),
     }

@@ -26,7 +26,7 @@ const shifts: [string, number][] = [
 test.each(shifts)('a rate limit refills as fast when the date is %s', (_how, shift) => {
   const clock = manualClock()
   const limits = createLimits({ maxConcurrent: 10, maxMessages: 10, requestsPerMinute: 1, tokensPerMinute: 0 }, clock)
-  const spend = () => limits.spend(openRecord('req', 'POST', '/v1/messages', clock))
+  const spend = () => limits.charge(openRecord('req', 'POST', '/v1/messages', clock))
   spend()
   clock.setDate(clock.now() + shift)
   clock.advance(30_000)

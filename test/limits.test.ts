@@ -262,7 +262,7 @@ describe('the allowance of a key', () => {
     const limits = createLimits({ ...none, requestsPerMinute: 2 }, clock)
     const spent = () => {
       try {
-        limits.spend(openRecord('req', 'POST', chat, clock))
+        limits.charge(openRecord('req', 'POST', chat, clock))
         return 'in'
       } catch (thrown) {
         return thrown instanceof Error && 'retryAfterMs' in thrown ? thrown.retryAfterMs : thrown
@@ -280,12 +280,12 @@ describe('the allowance of a key', () => {
     const none = { maxConcurrent: 10, maxMessages: 10, requestsPerMinute: 0 }
     const limits = createLimits({ ...none, tokensPerMinute: 600 }, clock)
     const record = openRecord('req', 'POST', chat, clock)
-    limits.enter(record)
-    limits.spend(record)
+    limits.acquire(record)
+    limits.charge(record)
     record.promptTokens = 1_199
-    limits.leave(record)
+    limits.release(record)
     const refused = { kind: 'rate-limited', retryAfterMs: 60_000 }
-    expect(() => limits.spend(openRecord('req', 'POST', chat, clock))).toThrow(expect.objectContaining(refused))
+    expect(() => limits.charge(openRecord('req', 'POST', chat, clock))).toThrow(expect.objectContaining(refused))
   })
 })
 

@@ -16,7 +16,7 @@ import type { Validate } from '../gateway/structured/validate.ts'
 import { createValidator } from '../gateway/structured/validator.ts'
 import { createUpstreamHealth, type HealthChange } from '../gateway/upstream-health.ts'
 import type { AccessOptions } from '../http/access.ts'
-import { createLimits, type Limits } from '../http/limits.ts'
+import { createLimits, type RequestLimits } from '../http/limits.ts'
 import { cutShort, shuttingDown } from '../http/shutdown.ts'
 import { type ModelTable, modelTable } from '../models/table.ts'
 import { createLog, type Log, type LogOptions } from '../observe/log.ts'
@@ -176,7 +176,7 @@ export async function assemble(
   return { app, gateway, log, metrics, running: () => limits.running.size, apply, drain, endReplies, close }
 }
 
-function limitsOf(current: () => Config, clock: Clock): Limits {
+function limitsOf(current: () => Config, clock: Clock): RequestLimits {
   const each = {
     get maxConcurrent() {
       return current().maxConcurrent
@@ -197,7 +197,7 @@ function limitsOf(current: () => Config, clock: Clock): Limits {
 /** Loaded only where it is wanted, like the tracer: either has its share in the time the start takes. */
 async function metricsOf(
   gateway: Gateway,
-  limits: Limits,
+  limits: RequestLimits,
   version: string,
   lostLogLines: (() => number) | undefined,
 ): Promise<Metrics> {

@@ -1,8 +1,8 @@
 import { type Clock, withTimeout } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { restBetween } from '../core/rest.ts'
-import { refuseCrowd } from './crowd.ts'
-import { refuseDeep } from './depth.ts'
+import { rejectTooManyValues } from './crowd.ts'
+import { rejectDeepNesting } from './depth.ts'
 
 export interface BodyLimits {
   /** Of the body as it is read, unpacked. */
@@ -50,11 +50,11 @@ export function leavesBodyUnread(error: GatewayError): boolean {
 export async function readJson(request: Request, limits: BodyLimits): Promise<unknown> {
   const text = await readText(request, limits)
   const rest = restBetween(limits.clock)
-  refuseCrowd(text)
+  rejectTooManyValues(text)
   await rest()
   const body = parse(text)
   await rest()
-  refuseDeep(body)
+  rejectDeepNesting(body)
   await rest()
   return body
 }

@@ -3,7 +3,7 @@ import type { Gateway } from '../gateway/run.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, documented } from './base-paths.ts'
-import type { TakeBody } from './dialect-routes.ts'
+import type { AdmitAndReadBody } from './dialect-routes.ts'
 import { bodyCheck } from './invalid.ts'
 import type { Route, RouteContext } from './route.ts'
 
@@ -11,7 +11,7 @@ export interface CountRouteOptions {
   gateway: Gateway
   store: ResponseStore
   recordOf: (request: Request) => RequestRecord
-  takeBody: TakeBody
+  admitAndReadBody: AdmitAndReadBody
 }
 
 /**
@@ -19,18 +19,18 @@ export interface CountRouteOptions {
  * about 26 at once and adds them up, and `POST /v1/responses/input_tokens`.
  */
 export function countRoutes(dialect: Dialect, options: CountRouteOptions): Route[] {
-  const { gateway, store, recordOf, takeBody } = options
+  const { gateway, store, recordOf, admitAndReadBody } = options
   const { count } = dialect
   if (!count) return []
   const check = bodyCheck(dialect.body)
   const handle = async ({ request }: RouteContext) => {
-    const body = await takeBody(request, check, false)
+    const body = await admitAndReadBody(request, check, false)
     const complete = dialect.storedConversation ? dialect.storedConversation.resolve(body, store.get) : body
     const { request: asked, options: details } = dialect.decode(complete, request.headers)
     const record = recordOf(request)
     record.model = asked.model
     const { signal } = request
-    const tokens = await gateway.count(asked, { signal, annotate: (note) => record.notes.push(note) })
+    const tokens = await gateway.count(asked, { signal, annotate: (annotate) => record.notes.push(annotate) })
     return count.encode(tokens, details)
   }
   return basePaths.map((basePath) => ({

@@ -10,7 +10,7 @@ const leastCharacters = 2
  * Refuses a body of more values than anybody means, before it is parsed: each costs about a microsecond until the body
  * is decoded, and nobody else is answered meanwhile. Text costs next to nothing. Errors: `invalid-request`.
  */
-export function refuseCrowd(body: string): void {
+export function rejectTooManyValues(body: string): void {
   if (body.length <= mostValues * leastCharacters || !hasMoreValues(body, mostValues)) return
   throw new GatewayError('invalid-request', `The request body holds more than ${mostValues} JSON values.`, {
     code: 'too_many_values',
@@ -42,8 +42,8 @@ function closingQuote(json: string, start: number): number {
   return at
 }
 
-function isEscaped(json: string, place: number): boolean {
-  let before = place
+function isEscaped(json: string, position: number): boolean {
+  let before = position
   while (json.charCodeAt(before - 1) === backslash) before--
-  return (place - before) % 2 === 1
+  return (position - before) % 2 === 1
 }

@@ -24,9 +24,9 @@ export interface StreamOptions {
   /** Longest time in which the client reads nothing. */
   stallMs: number
   /** Ends the connection without a polite end of the reply. */
-  hangUp: () => void
-  /** Has `leave` called once the client has left. */
-  onLeave: (leave: () => void) => void
+  abortConnection: () => void
+  /** Has `disconnect` called once the client has left. */
+  onDisconnect: (disconnect: () => void) => void
   /** Tells the upstream that nobody listens any more. */
   abort: () => void
   /** Called once, when the last byte is out or the client is gone. */
@@ -57,17 +57,17 @@ export async function streamReply(options: StreamOptions): Promise<Response> {
 function body(options: StreamOptions, early: ReplyStream | undefined): ReadableStream<Uint8Array> {
   const { reply, encoder, stallMs, clock, record, redact } = options
   const ended = Promise.withResolvers<void>()
-  const client = clientWriter({ clock, onDrain: ask, onGone: leave })
+  const client = clientWriter({ clock, onDrain: readNext, onGone: disconnect })
   const pipe = pipeline({ encoder, onEvent, writeDirectly, onBroken: breakOff })
   const measureGap = gapMeter(record)
   let begun = false
-  let asking = false
+  let isReading = false
   let over = false
   let stopPings = () => {}
   // What has ended the reply before anything of it could be written.
   let cutBy: GatewayError | undefined
 
-  options.onLeave(leave)
+  options.onDisconnect(disconnect)
   record.end = (error) => {
     if (client.isOpen()) fail(error)
     else cutBy = error
@@ -79,42 +79,42 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
       if (cutBy) {
         early?.rest.cancel()
         fail(cutBy)
-      } else if (early) begin(early)
+      } else if (early) start(early)
       else {
         // The headers leave with the first byte, and the client has waited long enough for them.
         client.write(options.keepAlive)
-        reply.then(begin, (thrown) => fail(asGatewayError(thrown)))
+        reply.then(start, (thrown) => fail(asGatewayError(thrown)))
       }
       // Short replies are over by now.
       if (!over) stopPings = keepAlive({ client, clock, everyMs: options.keepAliveMs, stallMs, ping, onStall })
       return ended.promise
     },
-    cancel: leave,
+    cancel: disconnect,
   }
   // Bun's own kind of source, which the types of browsers do not know.
   return Reflect.construct(ReadableStream, [direct])
 
-  function begin(stream: ReplyStream): void {
+  function start(stream: ReplyStream): void {
     begun = true
     pipe.begin(stream)
-    ask()
+    readNext()
   }
 
-  function ask(): void {
-    if (over || asking || !begun || client.unreadSince() !== undefined) return
-    asking = true
+  function readNext(): void {
+    if (over || isReading || !begun || client.unreadSince() !== undefined) return
+    isReading = true
     pipe.next(onText)
   }
 
   function onText(text: string, isLast: boolean): void {
-    asking = false
+    isReading = false
     if (over) return
     if (isLast) {
       end(text)
       return
     }
     client.write(text, measureGap(clock.monotonic()))
-    ask()
+    readNext()
   }
 
   function writeDirectly(text: string | Uint8Array): 'go on' | 'catch up' {
@@ -125,7 +125,7 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
   function onEvent(event: StreamEvent): StreamEvent {
     const shown: StreamEvent =
       event.type === 'error' ? { type: 'error', error: redactError(event.error, redact) } : event
-    note(event, record, clock)
+    recordEvent(event, record, clock)
     return shown
   }
 
@@ -142,7 +142,7 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
     end(text)
   }
 
-  function leave(): void {
+  function disconnect(): void {
     if (over) return
     record.error = cancelled()
     close()
@@ -156,7 +156,7 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
   function breakOff(error: GatewayError): void {
     record.error = error
     close()
-    options.hangUp()
+    options.abortConnection()
   }
 
   /** The last words leave together with the end of the reply. */
@@ -190,9 +190,9 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
 function gapMeter(record: RequestRecord): (now: number) => number {
   let lastAt: number | undefined
   // The record lies elsewhere in memory: with many streams a look at it would cost each event.
-  let onGap: RequestRecord['pulse']
+  let onGap: RequestRecord['observeGap']
   return (now) => {
-    if (lastAt === undefined) onGap = record.pulse
+    if (lastAt === undefined) onGap = record.observeGap
     else onGap?.(now - lastAt)
     lastAt = now
     return now
@@ -206,12 +206,12 @@ function stalled(stallMs: number): GatewayError {
 /** A whole reply: the same stream, collected. Errors: whatever ended the stream, as GatewayError. */
 export async function wholeReply(reply: Promise<ReplyStream>, clock: Clock, record: RequestRecord): Promise<Reply> {
   const stream = await reply
-  const gathered = collector()
+  const collected = collector()
   await new Promise<void>((resolve, reject) => {
     const pipe = pipeline({
-      encoder: { push: gathered.push, end() {} },
+      encoder: { push: collected.push, end() {} },
       onEvent(event) {
-        note(event, record, clock)
+        recordEvent(event, record, clock)
         return event
       },
       writeDirectly: () => 'catch up',
@@ -224,7 +224,7 @@ export async function wholeReply(reply: Promise<ReplyStream>, clock: Clock, reco
     pipe.begin(stream)
     pipe.next(() => resolve())
   })
-  const result = gathered.result()
+  const result = collected.result()
   if (result === undefined || result instanceof Error)
     throw (
       result ?? new GatewayError('upstream-truncated', 'The upstream closed the stream before the answer was complete.')
@@ -232,7 +232,7 @@ export async function wholeReply(reply: Promise<ReplyStream>, clock: Clock, reco
   return result
 }
 
-function note(event: StreamEvent, record: RequestRecord, clock: Clock): void {
+function recordEvent(event: StreamEvent, record: RequestRecord, clock: Clock): void {
   if (event.type === 'message-start') {
     record.firstTokenMs = clock.monotonic() - record.startedMonotonic
     record.promptTokens = event.inputTokens

@@ -9,7 +9,7 @@ const mostLevels = 256
  * Refuses a body that is nested deeper than anybody means: what reads it goes down level by level, and would run out of
  * stack, or of time. Errors: `invalid-request`, naming the field.
  */
-export function refuseDeep(body: unknown): void {
+export function rejectDeepNesting(body: unknown): void {
   const path = tooDeep(body, mostLevels)
   if (path === undefined) return
   const param = fieldPath(path.slice(0, 3))

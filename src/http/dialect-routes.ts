@@ -29,8 +29,8 @@ export interface DialectRouteOptions {
   redact: Redact
   reasoningField: ReasoningField
   recordOf: (request: Request) => RequestRecord
-  takeBody: TakeBody
-  connection: Connection
+  admitAndReadBody: AdmitAndReadBody
+  connection: ServerConnection
   /** Where the gaps between the writes of this reply are measured. */
   pulseOf: ((record: RequestRecord) => (gapMs: number) => void) | undefined
   done: (record: RequestRecord) => void
@@ -40,21 +40,21 @@ export interface DialectRouteOptions {
  * Gives a request its place, or refuses it, and reads and checks its body. Those that make a model answer draw on
  * the allowance of their key.
  */
-export type TakeBody = (request: Request, check: BodyCheck, asksModel: boolean) => Promise<unknown>
+export type AdmitAndReadBody = (request: Request, check: BodyCheck, asksModel: boolean) => Promise<unknown>
 
 /** The connection a request came on. */
-export interface Connection {
+export interface ServerConnection {
   /** Its reply is known: from now on it ends when nothing moves on it. */
-  settle(request: Request): void
+  setIdleTimeout(request: Request): void
   /** It ends soon, whatever is still to be sent. */
-  hangUp(request: Request): void
+  abortConnection(request: Request): void
 }
 
 /** Where one dialect is spoken: the same code for every dialect there is. */
 export function dialectRoutes(dialect: Dialect, options: DialectRouteOptions): Route[] {
   const check = bodyCheck(dialect.body)
   const handle = async ({ request }: RouteContext) =>
-    answer(dialect, request, await options.takeBody(request, check, true), options)
+    answer(dialect, request, await options.admitAndReadBody(request, check, true), options)
   return basePaths.map((basePath) => ({
     method: 'POST',
     path: basePath + dialect.path,
@@ -80,19 +80,19 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
 
   const upstream = new AbortController()
   const abort = () => upstream.abort()
-  let leave = () => {}
-  const left = () => {
+  let disconnect = () => {}
+  const onAbort = () => {
     abort()
-    leave()
+    disconnect()
   }
   // It may have left while others had their turn.
-  if (request.signal.aborted) left()
-  else request.signal.addEventListener('abort', left, { once: true })
+  if (request.signal.aborted) onAbort()
+  else request.signal.addEventListener('abort', onAbort, { once: true })
   const starting = gateway.start(decoded.request, {
     signal: upstream.signal,
     caller: record.caller,
     whole: !decoded.stream,
-    thinking: thinkingMode(request.headers, options.thinking),
+    thinking: reasoningModeOf(request.headers, options.thinking),
     newToolCallId: () => newId(dialect.ids.toolCall),
     annotate: (note) => record.notes.push(note),
     rest,
@@ -105,14 +105,14 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
       () => {},
     )
   })
-  const tellWho = () => {
+  const recordUpstream = () => {
     record.model = call.model
     record.upstream = call.upstream
     record.ignored = call.ignored
-    if (decoded.stream) record.pulse = pulseOf?.(record)
+    if (decoded.stream) record.observeGap = pulseOf?.(record)
   }
-  tellWho()
-  const begun = call.isFinal ? call.reply : call.reply.finally(tellWho)
+  recordUpstream()
+  const begun = call.isFinal ? call.reply : call.reply.finally(recordUpstream)
   const reply = unlessEnded(record, begun, abort)
 
   const createdAtSeconds = seconds(clock)
@@ -129,20 +129,20 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     reasoningByName: call.reasoningByName,
     reasoningField: options.reasoningField,
   }
-  const keep = (reply: Reply) => {
+  const save = (reply: Reply) => {
     const kept = dialect.storedConversation?.save(head, reply, decoded.options)
     if (kept) store.put(kept)
   }
   const headers = () => {
     // Once the headers are gone another upstream may still step in: then they say nothing rather than something wrong.
-    if (!call.isFinal) return identify({ id: record.id })
-    return withIgnored(identify(record), call.ignored)
+    if (!call.isFinal) return requestIdHeaders({ id: record.id })
+    return ignoredHeader(requestIdHeaders(record), call.ignored)
   }
   if (decoded.stream) {
     const encoder = dialect.encoder(head, decoded.options)
     return streamReply({
       reply,
-      encoder: dialect.storedConversation ? keeping(encoder, keep) : encoder,
+      encoder: dialect.storedConversation ? saving(encoder, save) : encoder,
       keepAlive: (options.keepAliveStyle === 'chunk' && encoder.keepAlive) || dialect.keepAlive,
       keepAliveMs,
       clock,
@@ -150,22 +150,22 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
       redact: options.redact,
       headers,
       stallMs,
-      onLeave: (listener) => {
-        leave = listener
+      onDisconnect: (listener) => {
+        disconnect = listener
       },
-      hangUp: () => connection.hangUp(request),
+      abortConnection: () => connection.abortConnection(request),
       abort,
       done: () => {
-        connection.settle(request)
+        connection.setIdleTimeout(request)
         done(record)
       },
     })
   }
   const whole = await wholeReply(reply, clock, record)
-  keep(whole)
+  save(whole)
   record.status = 200
   done(record)
-  connection.settle(request)
+  connection.setIdleTimeout(request)
   return Response.json(dialect.encodeReply(head, whole, decoded.options), { headers: headers() })
 }
 
@@ -174,14 +174,14 @@ function seconds(clock: Clock): number {
 }
 
 /** Hands over the whole reply just before its last event goes out, so that the client can refer to it at once. */
-function keeping(encoder: Encoder, keep: (reply: Reply) => void): Encoder {
+function saving(encoder: Encoder, save: (reply: Reply) => void): Encoder {
   const whole = collector()
   return {
     push(event, out) {
       whole.push(event)
       if (event.type === 'message-end') {
         const reply = whole.result()
-        if (reply && !(reply instanceof Error)) keep(reply)
+        if (reply && !(reply instanceof Error)) save(reply)
       }
       encoder.push(event, out)
     },
@@ -191,20 +191,20 @@ function keeping(encoder: Encoder, keep: (reply: Reply) => void): Encoder {
 }
 
 /** Who answered, and under which id the log knows it. Anthropic's SDK reads the second spelling. */
-export function identify(record: Pick<RequestRecord, 'id' | 'upstream'>): Record<string, string> {
+export function requestIdHeaders(record: Pick<RequestRecord, 'id' | 'upstream'>): Record<string, string> {
   const { id, upstream } = record
   const ids = { 'x-request-id': id, 'request-id': id }
   return upstream === undefined ? ids : { ...ids, 'x-zai2api-upstream': upstream }
 }
 
-function withIgnored(headers: Record<string, string>, names: string[]): Record<string, string> {
+function ignoredHeader(headers: Record<string, string>, names: string[]): Record<string, string> {
   // Header values are ASCII; names come from the client's own body.
   return names.length === 0
     ? headers
     : { ...headers, 'x-zai2api-ignored': truncateList(names).replace(/[^\x20-\x7e]/g, '?') }
 }
 
-function thinkingMode(headers: Headers, fallback: ReasoningMode): ReasoningMode {
+function reasoningModeOf(headers: Headers, fallback: ReasoningMode): ReasoningMode {
   const asked = headers.get('x-thinking-processing')
   if (asked === null) return fallback
   const mode = reasoningModes.find((known) => known === asked.trim().toLowerCase())

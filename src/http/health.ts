@@ -2,12 +2,12 @@ import { asGatewayError } from '../core/errors.ts'
 import type { Redact } from '../core/redact.ts'
 import type { Gateway } from '../gateway/run.ts'
 import { basePaths } from './base-paths.ts'
-import type { Limits } from './limits.ts'
+import type { RequestLimits } from './limits.ts'
 import type { Route } from './route.ts'
 
 export interface HealthOptions {
   gateway: Gateway
-  limits: Limits
+  limits: RequestLimits
   redact: Redact
   version: string
 }

@@ -15,19 +15,19 @@ export interface LimitOptions {
 }
 
 /** What one gateway takes on at a time, and from one key in a minute. */
-export interface Limits {
+export interface RequestLimits {
   /** The requests that hold a place. */
   readonly running: ReadonlySet<RequestRecord>
   /** Takes a place. Errors: `overloaded`. */
-  enter(record: RequestRecord): void
+  acquire(record: RequestRecord): void
   /** What whoever comes is told, once no request is taken any more. */
   readonly closed: GatewayError | undefined
   /** Takes no request any more, nor what is still missing of one whose body has not come whole. */
   close(error: GatewayError): void
   /** Takes one request from the allowance of its key. Errors: `rate-limited`, with the time until there is one. */
-  spend(record: RequestRecord): void
+  charge(record: RequestRecord): void
   /** Gives the place back, and takes what the reply cost from the allowance. A record without a place is ignored. */
-  leave(record: RequestRecord): void
+  release(record: RequestRecord): void
   /** Errors: `invalid-request`, naming the field. */
   count(body: unknown): void
 }
@@ -35,7 +35,7 @@ export interface Limits {
 /** Where a place is free again after a second or two, or after minutes: nobody can know, and clients add their own. */
 const busyRetryMs = 2_000
 
-export function createLimits(options: LimitOptions, clock: Clock): Limits {
+export function createLimits(options: LimitOptions, clock: Clock): RequestLimits {
   const running = new Set<RequestRecord>()
   let closed: GatewayError | undefined
   // By the id of the key.
@@ -45,7 +45,7 @@ export function createLimits(options: LimitOptions, clock: Clock): Limits {
 
   return {
     running,
-    enter(record) {
+    acquire(record) {
       if (closed !== undefined) throw closed
       if (running.size >= options.maxConcurrent)
         throw new GatewayError(
@@ -62,15 +62,15 @@ export function createLimits(options: LimitOptions, clock: Clock): Limits {
       closed = error
       for (const record of [...running]) if (record.isArriving) record.end?.(error)
     },
-    spend(record) {
+    charge(record) {
       const allowance = allowanceOf(record.caller)
       const { requests, tokens } = allowance
-      refuseUnless(requests, `requests (RATE_LIMIT_RPM is ${options.requestsPerMinute})`)
-      refuseUnless(tokens, `tokens (RATE_LIMIT_TPM is ${options.tokensPerMinute})`)
+      rejectUnless(requests, `requests (RATE_LIMIT_RPM is ${options.requestsPerMinute})`)
+      rejectUnless(tokens, `tokens (RATE_LIMIT_TPM is ${options.tokensPerMinute})`)
       requests.take(1)
       charged.set(record, allowance)
     },
-    leave(record) {
+    release(record) {
       if (!running.delete(record)) return
       charged.get(record)?.tokens.take(costOf(record))
     },
@@ -132,7 +132,7 @@ function bucket(perMinute: () => number, clock: Clock): Bucket {
   }
 }
 
-function refuseUnless(bucket: Bucket, what: string): void {
+function rejectUnless(bucket: Bucket, what: string): void {
   const waitMs = bucket.waitMs()
   if (waitMs === 0) return
   const seconds = Math.max(1, Math.ceil(waitMs / 1000))

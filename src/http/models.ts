@@ -9,7 +9,7 @@ import type { Route, RouteContext } from './route.ts'
 export function modelRoutes(gateway: Gateway): Route[] {
   const list = async ({ request, query }: RouteContext) => {
     const models = await gateway.models()
-    if (isDiscovery(request.headers)) return anthropicPage(models.map(asClaude), query)
+    if (isDiscovery(request.headers)) return anthropicPage(models.map(asClaudeModel), query)
     return speaksAnthropic(request.headers) ? anthropicPage(models, query) : openaiList(models)
   }
   const one = async ({ request, params }: RouteContext) => {
@@ -47,7 +47,7 @@ function isDiscovery(headers: Headers): boolean {
 }
 
 /** The same model under such an id; the route takes neither the vendor nor the mark of a long window for a name. */
-function asClaude(model: ListedModel): ListedModel {
+function asClaudeModel(model: ListedModel): ListedModel {
   return { ...model, id: `anthropic/${model.id}${(model.contextTokens ?? 0) >= 1_000_000 ? '[1m]' : ''}` }
 }
 

@@ -27,10 +27,10 @@ export interface RouteContext {
 }
 
 /**
- * The one way to put routes on an app. `admit` hears which route the router matched a request with, before the handler
+ * The one way to put routes on an app. `authorize` hears which route the router matched a request with, before the handler
  * and before any body is read, and throws to refuse it.
  */
-export function mount(routes: readonly Route[], admit: (request: Request, route: Route) => void) {
+export function mount(routes: readonly Route[], authorize: (request: Request, route: Route) => void) {
   const app = new Elysia()
   for (const route of routes) {
     const { method, path, access, docs, handle } = route
@@ -41,7 +41,7 @@ export function mount(routes: readonly Route[], admit: (request: Request, route:
       // Elysia would make a stream of each body before it asks anybody to read it.
       parse: 'none',
       transform: ({ request }) => {
-        admit(request, route)
+        authorize(request, route)
       },
       detail,
     })

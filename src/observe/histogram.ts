@@ -37,17 +37,17 @@ export function createHistogram({ name, help, buckets, registry }: HistogramOpti
       all.push(series)
       return (ms) => {
         series.sumMs += ms
-        let place = 0
-        while (place < boundsMs.length && ms > (boundsMs[place] ?? 0)) place++
-        series.counts[place] = (series.counts[place] ?? 0) + 1
+        let index = 0
+        while (index < boundsMs.length && ms > (boundsMs[index] ?? 0)) index++
+        series.counts[index] = (series.counts[index] ?? 0) + 1
       }
     },
   }
 
   function samplesOf({ labels, counts, sumMs }: Series): object[] {
     let count = 0
-    const samples = [...buckets, '+Inf'].map((le, place) => {
-      count += counts[place] ?? 0
+    const samples = [...buckets, '+Inf'].map((le, index) => {
+      count += counts[index] ?? 0
       return { metricName: `${name}_bucket`, labels: { le, ...labels }, value: count }
     })
     if (count === 0) return []

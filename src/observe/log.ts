@@ -49,9 +49,9 @@ const secrets = [
  */
 export function createLog({ level, format, now, redact, write }: LogOptions): Log {
   const formatted = redactByPattern(format === 'json' ? jsonLinesFormatter : textLines(), secrets)
-  return { debug: say('debug'), info: say('info'), warn: say('warn'), error: say('error') }
+  return { debug: writeLine('debug'), info: writeLine('info'), warn: writeLine('warn'), error: writeLine('error') }
 
-  function say(severity: keyof Log): Log[keyof Log] {
+  function writeLine(severity: keyof Log): Log[keyof Log] {
     const mayWait = severity === 'debug' || severity === 'info'
     const category = ['zai2api']
     const name = severity === 'warn' ? 'warning' : severity

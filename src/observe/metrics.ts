@@ -12,7 +12,7 @@ export interface Metrics {
   /** Counts a request once it is over; it took `ms`. */
   closed(record: RequestRecord, ms: number): void
   /** For one reply: its labels are looked up here, not once an event. */
-  pulseOf(record: RequestRecord): (gapMs: number) => void
+  gapObserverOf(record: RequestRecord): (gapMs: number) => void
 }
 
 /** What is asked for when somebody looks, and costs nothing until then. */
@@ -128,50 +128,53 @@ export function createMetrics(watched: Watched): Metrics {
   const gapsOf = byName((upstream) => gap.of({ upstream }))
   const durationsOf = byName((dialect) => duration.of({ dialect }))
   const firstTokensOf = byName((upstream) => byName((model) => firstToken.of({ upstream, model })))
-  const tallies = new Map<string, Tally>()
-  const tallyOf = ({ dialect = 'none', upstream = 'none', status, error }: RequestRecord, model: string): Tally => {
+  const allCounters = new Map<string, Counters>()
+  const countersOf = (
+    { dialect = 'none', upstream = 'none', status, error }: RequestRecord,
+    model: string,
+  ): Counters => {
     const about = statusClass(status ?? error?.status)
     const key = `${dialect} ${upstream} ${about} ${model}`
-    const known = tallies.get(key)
+    const known = allCounters.get(key)
     if (known) return known
     const labels = { dialect, model, upstream, status: about }
-    const tally: Tally = {
+    const counters: Counters = {
       ...{ labels, requests: 0, replies: 0, input: 0, output: 0, cached: 0, reasoning: 0 },
       duration: durationsOf(dialect),
       firstToken: firstTokensOf(upstream)(model),
     }
-    tallies.set(key, tally)
-    return tally
+    allCounters.set(key, counters)
+    return counters
   }
 
   return {
     contentType: registry.contentType,
     text() {
-      for (const tally of tallies.values()) tell(tally)
+      for (const counters of allCounters.values()) flush(counters)
       return registry.metrics()
     },
     closed(record, ms) {
       const { dialect, error, usage, firstTokenMs } = record
-      const tally = tallyOf(record, modelOf(record))
-      tally.requests++
+      const counters = countersOf(record, modelOf(record))
+      counters.requests++
       if (error) errors.inc({ kind: error.kind })
       if (dialect === undefined) return
-      tally.duration(ms)
-      if (firstTokenMs !== undefined) tally.firstToken(firstTokenMs)
+      counters.duration(ms)
+      if (firstTokenMs !== undefined) counters.firstToken(firstTokenMs)
       if (!usage) return
-      tally.replies++
-      tally.input += usage.inputTokens
-      tally.output += usage.outputTokens
-      tally.cached += usage.cachedInputTokens ?? 0
-      tally.reasoning += usage.reasoningTokens ?? 0
+      counters.replies++
+      counters.input += usage.inputTokens
+      counters.output += usage.outputTokens
+      counters.cached += usage.cachedInputTokens ?? 0
+      counters.reasoning += usage.reasoningTokens ?? 0
     },
-    pulseOf: ({ upstream = 'none' }) => gapsOf(upstream),
+    gapObserverOf: ({ upstream = 'none' }) => gapsOf(upstream),
   }
 
   /** Passes on what has come since the last time. */
-  function tell(tally: Tally): void {
-    const { labels, requests: count, replies, input, output, cached, reasoning } = tally
-    Object.assign(tally, { requests: 0, replies: 0, input: 0, output: 0, cached: 0, reasoning: 0 })
+  function flush(counters: Counters): void {
+    const { labels, requests: count, replies, input, output, cached, reasoning } = counters
+    Object.assign(counters, { requests: 0, replies: 0, input: 0, output: 0, cached: 0, reasoning: 0 })
     if (count > 0) requests.inc(labels, count)
     if (replies === 0) return
     const { model } = labels
@@ -180,7 +183,7 @@ export function createMetrics(watched: Watched): Metrics {
 }
 
 /** What requests of the same labels add up to until somebody looks: the library would look its labels up for each. */
-interface Tally {
+interface Counters {
   readonly labels: { dialect: string; model: string; upstream: string; status: string }
   readonly duration: (ms: number) => void
   readonly firstToken: (ms: number) => void

@@ -36,7 +36,7 @@ export interface RequestRecord {
   /** Its body is still on its way. */
   isArriving?: boolean
   /** Hears how many milliseconds lay between two writes of the reply. */
-  pulse?: (gapMs: number) => void
+  observeGap?: (gapMs: number) => void
 }
 
 /** Characters. */

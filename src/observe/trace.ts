@@ -26,7 +26,7 @@ export interface Tracer {
 
 const batchSize = 512
 /** What a collector that is down costs at most: about 2 MB. */
-const mostKept = 2_048
+const maxKept = 2_048
 const flushEveryMs = 5_000
 const exportTimeoutMs = 10_000
 
@@ -50,7 +50,7 @@ export function createTracer(options: TraceOptions): Tracer {
       if (record.dialect === undefined) return
       const parent = parentOf(record.traceparent)
       if (parent && !parent.sampled) return
-      if (kept.length >= mostKept) {
+      if (kept.length >= maxKept) {
         dropped++
         return
       }

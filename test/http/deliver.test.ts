@@ -68,8 +68,8 @@ function setUp(begun: Promise<ReplyStream>, encode: (event: StreamEvent) => stri
     record,
     headers: () => ({}),
     stallMs: 60_000,
-    onLeave: (leave) => client.signal.addEventListener('abort', leave, { once: true }),
-    hangUp: () => seen.hangUps++,
+    onDisconnect: (leave) => client.signal.addEventListener('abort', leave, { once: true }),
+    abortConnection: () => seen.hangUps++,
     abort: () => seen.aborts++,
     done: () => seen.dones++,
   })

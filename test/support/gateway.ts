@@ -12,7 +12,7 @@ import type { Validate } from '../../src/gateway/structured/validate.ts'
 import type { ReasoningMode } from '../../src/gateway/thinking.ts'
 import { createUpstreamHealth } from '../../src/gateway/upstream-health.ts'
 import type { AccessOptions } from '../../src/http/access.ts'
-import { createLimits, type LimitOptions, type Limits } from '../../src/http/limits.ts'
+import { createLimits, type LimitOptions, type RequestLimits } from '../../src/http/limits.ts'
 import { cutShort, shuttingDown } from '../../src/http/shutdown.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import type { RequestRecord } from '../../src/observe/record.ts'
@@ -172,7 +172,7 @@ function partsOf(upstreams: readonly Upstream[], settings: GatewaySettings, line
   return { gateway, write, newId: (prefix) => `${prefix}${String(++ids).padStart(24, '0')}` }
 }
 
-function appInFront({ gateway, write, newId }: Parts, settings: GatewaySettings, limits: Limits) {
+function appInFront({ gateway, write, newId }: Parts, settings: GatewaySettings, limits: RequestLimits) {
   return createApp({
     gateway,
     store: settings.store ?? memoryStore(write),
@@ -204,7 +204,7 @@ function accessFor(settings: GatewaySettings): AccessOptions {
   return { openaiKey: undefined, anthropicKey: undefined, corsOrigins: [], ...settings.access }
 }
 
-function limitsFor(settings: GatewaySettings): Limits {
+function limitsFor(settings: GatewaySettings): RequestLimits {
   return createLimits(
     { maxConcurrent: 4_000, maxMessages: 10_000, requestsPerMinute: 0, tokensPerMinute: 0, ...settings.limits },
     systemClock,

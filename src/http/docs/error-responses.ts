@@ -3,7 +3,7 @@ import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors
 import { sampleId } from './sample.ts'
 import { shapeOf } from './shape.ts'
 
-export type Failure = readonly [kind: ErrorKind, message: string, facts?: ErrorFacts]
+export type ExampleFailure = readonly [kind: ErrorKind, message: string, facts?: ErrorFacts]
 
 /** What goes wrong most often. */
 export const failures = {
@@ -14,7 +14,7 @@ export const failures = {
   limited: ['rate-limited', 'Z.AI takes no more requests for 5 s.', { retryAfterMs: 5_000 }],
   unavailable: ['upstream-unavailable', 'Z.AI cannot be reached.'],
   timeout: ['timeout', 'Z.AI was silent for 120 s.'],
-} as const satisfies Record<string, Failure>
+} as const satisfies Record<string, ExampleFailure>
 
 const ranges = {
   '4XX': 'Resending does not help, except after a 429.',
@@ -29,7 +29,7 @@ const headers = {
 /** Every one of the failures in every one of the dialects, by range of status. */
 export function errorResponses(
   dialects: readonly Dialect[],
-  shown: readonly Failure[] = Object.values(failures),
+  shown: readonly ExampleFailure[] = Object.values(failures),
 ): Record<string, object> {
   const schema = { anyOf: dialects.map(({ id }) => ({ $ref: `#/components/schemas/${id}.error` })) }
   return Object.fromEntries(
@@ -42,7 +42,7 @@ export function errorResponses(
   )
 }
 
-function examplesOf(failure: Failure, dialects: readonly Dialect[], range: string) {
+function examplesOf(failure: ExampleFailure, dialects: readonly Dialect[], range: string) {
   const [kind] = failure
   return dialects.flatMap((dialect) => {
     const { status, body } = encodeError(dialect, failure)
@@ -56,6 +56,6 @@ export function errorSchema(dialect: Dialect): object {
   return shapeOf(...Object.values(failures).map((failure) => encodeError(dialect, failure).body))
 }
 
-function encodeError(dialect: Dialect, [kind, message, facts]: Failure) {
+function encodeError(dialect: Dialect, [kind, message, facts]: ExampleFailure) {
   return dialect.encodeError(new GatewayError(kind, message, facts), `req_${sampleId}`)
 }

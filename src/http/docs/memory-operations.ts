@@ -1,15 +1,15 @@
 import type { Dialect } from '../../core/dialect.ts'
 import { schemaRef } from './dialect-operation.ts'
-import { errorResponses, type Failure, failures } from './error-responses.ts'
+import { type ExampleFailure, errorResponses, failures } from './error-responses.ts'
 import { jsonResponse } from './json-response.ts'
 import { sampleOf, sampleReply } from './sample.ts'
 
-const unknownId: Failure = [
+const unknownId: ExampleFailure = [
   'not-found',
   'Responses are stored unless `store` is false, and not for ever.',
   { code: 'response_not_found', param: 'response_id' },
 ]
-const overAlready: Failure = ['invalid-request', 'Cannot cancel a synchronous response: this one is over.']
+const overAlready: ExampleFailure = ['invalid-request', 'Cannot cancel a synchronous response: this one is over.']
 
 const text = { type: 'string' }
 const paging = [

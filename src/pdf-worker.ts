@@ -1,11 +1,11 @@
 import { readPdf } from './attachments/pdf.ts'
-import type { PdfJob, PdfStep } from './attachments/pdf-steps.ts'
+import type { PdfJob, PdfMessage } from './attachments/pdf-steps.ts'
 import { systemClock } from './wire/clock.ts'
 
 // A thread that reads one PDF. It is an entry point of its own, beside main.ts, where the executable looks for it.
-self.onmessage = ({ data: { data, options } }: MessageEvent<PdfJob>) => readPdf(data, options, systemClock, tell)
+self.onmessage = ({ data: { data, options } }: MessageEvent<PdfJob>) => readPdf(data, options, systemClock, post)
 
-function tell(step: PdfStep): void {
+function post(step: PdfMessage): void {
   self.postMessage(step)
   // The pixels of a scanned page take 100 MB, and the engine would let those of many pages lie.
   if (step.type === 'page' && step.page.images.length > 0) Bun.gc(true)

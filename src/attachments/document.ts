@@ -1,5 +1,5 @@
 import type { TextPart, UserPart } from '../core/request.ts'
-import type { Limits } from './limits.ts'
+import type { AttachmentLimits } from './limits.ts'
 import type { ReadPdf } from './pdf-reader.ts'
 import type { PdfPage } from './pdf-steps.ts'
 import { textIn } from './text.ts'
@@ -13,10 +13,10 @@ export interface DocumentFile {
 
 export interface ReadOptions {
   vision: boolean
-  limits: Limits
+  limits: AttachmentLimits
   readPdf: ReadPdf
   signal: AbortSignal
-  note: (note: string) => void
+  annotate: (note: string) => void
 }
 
 /**
@@ -37,18 +37,18 @@ function isPdf(data: Uint8Array): boolean {
   return Buffer.from(data.subarray(0, 1024)).includes('%PDF-')
 }
 
-function textDocument({ title }: DocumentFile, text: string, { maxDocumentCharacters }: Limits): TextPart {
+function textDocument({ title }: DocumentFile, text: string, { maxDocumentCharacters }: AttachmentLimits): TextPart {
   const cut = text.length > maxDocumentCharacters ? [`[cut off here, after ${maxDocumentCharacters} characters]`] : []
   const shown = text.slice(0, maxDocumentCharacters).toWellFormed()
-  return { type: 'text', text: [opening({ title }), shown, ...cut, '</document>'].join('\n') }
+  return { type: 'text', text: [openingTag({ title }), shown, ...cut, '</document>'].join('\n') }
 }
 
 async function pdfParts({ data, title }: DocumentFile, options: ReadOptions): Promise<UserPart[]> {
   const { vision, limits, signal, readPdf } = options
   const { pageCount, pages, cut } = await readPdf(data, { vision, limits }, signal)
-  options.note(`PDF read: ${pages.length} of ${pageCount} pages`)
+  options.annotate(`PDF read: ${pages.length} of ${pageCount} pages`)
   const parts: UserPart[] = []
-  let lines = [opening({ title, pages: String(pageCount) })]
+  let lines = [openingTag({ title, pages: String(pageCount) })]
   for (const [index, page] of pages.entries()) {
     lines.push(`[page ${index + 1}]${remarkOn(page, vision)}`)
     if (page.text !== '') lines.push(page.text)
@@ -67,7 +67,7 @@ function remarkOn({ text, images }: PdfPage, vision: boolean): string {
   return vision ? ' [no text layer, and no picture of it could be taken]' : ' [no text layer: it is scanned or empty]'
 }
 
-function opening(attributes: Record<string, string | undefined>): string {
+function openingTag(attributes: Record<string, string | undefined>): string {
   const written = Object.entries(attributes).flatMap(([name, value]) =>
     value === undefined ? [] : [` ${name}="${value.replaceAll('"', '&quot;')}"`],
   )

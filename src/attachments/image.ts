@@ -1,8 +1,8 @@
 import { GatewayError } from '../core/errors.ts'
-import type { Limits } from './limits.ts'
-import { turnstile } from './turnstile.ts'
+import type { AttachmentLimits } from './limits.ts'
+import { semaphore } from './turnstile.ts'
 
-type ImageLimits = Pick<Limits, 'maxImageBytes' | 'maxImageSide'>
+type ImageLimits = Pick<AttachmentLimits, 'maxImageBytes' | 'maxImageSide'>
 
 /** A picture that stands in the request itself. */
 export interface EmbeddedImage {
@@ -13,7 +13,7 @@ export interface EmbeddedImage {
 /** Decoded, one of these takes four bytes a pixel, and scaled once more as much: 600 MB (Bun 1.4.5). */
 const maxPixels = 64_000_000
 /** A request of 5 MB may hold twenty of them, and there are as many threads as cores. */
-const inTurn = turnstile(2)
+const inTurn = semaphore(2)
 
 /** Pixels of a scanned page: small print stays legible, and twenty pages fit into a request. */
 const pageSide = 2_000

@@ -13,9 +13,9 @@ import {
 import type { Model, Upstream } from '../core/upstream.ts'
 import { readDocument } from './document.ts'
 import { fitImage, imageTypeOf } from './image.ts'
-import type { Limits } from './limits.ts'
+import type { AttachmentLimits } from './limits.ts'
 import type { ReadPdf } from './pdf-reader.ts'
-import { recentResults } from './recent.ts'
+import { lruCache } from './recent.ts'
 
 /** Brings files into a form the model can take; rejects as `createAttachments` says. */
 export type PrepareAttachments = (
@@ -41,19 +41,19 @@ export interface AttachmentOptions {
   /** Rejects with GatewayError. */
   fetchFile: (url: string, signal: AbortSignal, maxBytes: number) => Promise<{ data: Uint8Array; mediaType: string }>
   readPdf: ReadPdf
-  limits: Limits
+  limits: AttachmentLimits
 }
 
 type Attachment = ImagePart | VideoPart | DocumentPart
 
 /** What stands where the attachment stood. `ignored` is its kind's name in `unsupported`, when the model gets less. */
-interface Prepared {
+interface PreparedPart {
   parts: UserPart[]
   ignored?: 'images' | 'videos' | 'documents'
 }
 
 /** Everything that decides about one attachment. */
-interface Place extends AttachmentReader {
+interface AttachmentContext extends AttachmentReader {
   /** Said by the user just now: a failure is an error, not a remark. */
   fresh: boolean
   options: PrepareOptions
@@ -75,7 +75,7 @@ interface Place extends AttachmentReader {
  */
 export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOptions): PrepareAttachments {
   // Clients send the whole conversation with every turn, so the same files come again and again.
-  const recent = recentResults<UserPart[]>(limits.rememberedCharacters)
+  const recent = lruCache<UserPart[]>(limits.rememberedCharacters)
 
   return async (request, reader, options) => {
     if (!request.messages.some(hasAttachment)) return request
@@ -84,8 +84,8 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     const messages = await Promise.all(
       request.messages.map(async (message, index) => {
         if (!hasAttachment(message)) return message
-        const place = { ...reader, fresh: index >= freshFrom, options }
-        const prepared = await Promise.all(message.parts.map((part) => prepare(part, place)))
+        const context = { ...reader, fresh: index >= freshFrom, options }
+        const prepared = await Promise.all(message.parts.map((part) => prepare(part, context)))
         for (const part of prepared) if (part.ignored) ignored.add(part.ignored)
         return { ...message, parts: prepared.flatMap(({ parts }) => parts) }
       }),
@@ -93,15 +93,15 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     return { ...request, messages, ignored: [...request.ignored, ...ignored] }
   }
 
-  async function prepare(part: UserPart, place: Place): Promise<Prepared> {
+  async function prepare(part: UserPart, context: AttachmentContext): Promise<PreparedPart> {
     if (part.type === 'text') return { parts: [part] }
-    if (part.type === 'video') return video(part, place)
+    if (part.type === 'video') return video(part, context)
     try {
-      return part.type === 'image' ? await image(part, place) : await document(part, place)
+      return part.type === 'image' ? await image(part, context) : await document(part, context)
     } catch (thrown) {
       if (!(thrown instanceof GatewayError) || !isOfFile(thrown)) throw thrown
-      if (place.fresh) throw naming(part, thrown)
-      place.options.annotate(`attachment left out: ${thrown.code}`)
+      if (context.fresh) throw naming(part, thrown)
+      context.options.annotate(`attachment left out: ${thrown.code}`)
       return {
         parts: [remark(`${nameOf(part)} was attached here, but the model cannot have it. ${thrown.message}`)],
         ignored: `${part.type}s`,
@@ -109,7 +109,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     }
   }
 
-  async function image(part: ImagePart, { model, upstream, fresh, options }: Place): Promise<Prepared> {
+  async function image(part: ImagePart, { model, upstream, fresh, options }: AttachmentContext): Promise<PreparedPart> {
     if (!model.vision) {
       if (fresh && upstream.rejectsUnseenImages) return { parts: [part] }
       options.annotate('image omitted')
@@ -120,20 +120,20 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     const key = [source.mediaType, keyOf(source.data)].join('\n')
     const known = recent.get(key)
     if (known) return { parts: known }
-    const fitted = await fitImage(source, limits, options.signal)
+    const resized = await fitImage(source, limits, options.signal)
     // What stays as it is costs little to look at again.
-    if (fitted.source.data !== source.data) recent.put(key, [fitted], lengthOf([fitted]))
-    return { parts: [fitted] }
+    if (resized.source.data !== source.data) recent.put(key, [resized], lengthOf([resized]))
+    return { parts: [resized] }
   }
 
-  function video(part: VideoPart, { model, fresh, options }: Place): Prepared {
+  function video(part: VideoPart, { model, fresh, options }: AttachmentContext): PreparedPart {
     if (model.video) return { parts: [part] }
     options.annotate('video omitted')
     return { parts: [remark(unseen(model, 'video', fresh))], ignored: 'videos' }
   }
 
-  async function document(part: DocumentPart, place: Place): Promise<Prepared> {
-    const { model, options } = place
+  async function document(part: DocumentPart, context: AttachmentContext): Promise<PreparedPart> {
+    const { model, options } = context
     const { source } = embedded(part)
     if (source.type === 'url' && (options.counting || model.files)) return { parts: [part] }
     const { data, mediaType } =
@@ -142,8 +142,8 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
         : { data: Buffer.from(source.data, 'base64'), mediaType: source.mediaType }
     const imageType = imageTypeOf(data)
     if (imageType !== undefined) {
-      const picture = { type: 'base64', mediaType: imageType, data: data.toBase64() } as const
-      return image({ type: 'image', source: picture }, place)
+      const resizedImage = { type: 'base64', mediaType: imageType, data: data.toBase64() } as const
+      return image({ type: 'image', source: resizedImage }, context)
     }
     const key = [part.title, mediaType, model.vision, keyOf(data)].join('\n')
     const known = recent.get(key)

@@ -1,4 +1,4 @@
-export interface Limits {
+export interface AttachmentLimits {
   maxImageBytes: number
   /** Longest side in pixels. */
   maxImageSide: number
@@ -19,7 +19,7 @@ export interface Limits {
  * Source of the picture's side: the vendor's API reference. The document's bytes are what Anthropic's API takes.
  * 400,000 characters are about half of a small model's window.
  */
-export function limitsWith(maxImageBytes: number): Limits {
+export function limitsWith(maxImageBytes: number): AttachmentLimits {
   return {
     maxImageBytes,
     maxImageSide: 6_000,

@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { abortable } from '../wire/abort.ts'
-import { type PdfJob, type PdfOptions, type PdfPage, type PdfStep, tookTooLong } from './pdf-steps.ts'
-import { turnstile } from './turnstile.ts'
+import { type PdfJob, type PdfMessage, type PdfOptions, type PdfPage, tookTooLong } from './pdf-steps.ts'
+import { semaphore } from './turnstile.ts'
 
 export interface Pdf {
   pageCount: number
@@ -14,11 +14,11 @@ export interface Pdf {
 /** Errors: `invalid-request` for a file that is broken, protected or takes too much to read; `cancelled`; those of `startThread`. */
 export type ReadPdf = (data: Uint8Array, options: PdfOptions, signal: AbortSignal) => Promise<Pdf>
 
-type Thread = Pick<Worker, 'postMessage' | 'terminate' | 'onmessage' | 'onerror'>
+type PdfWorker = Pick<Worker, 'postMessage' | 'terminate' | 'onmessage' | 'onerror'>
 
 export interface PdfReaderOptions {
-  /** A thread that takes one `PdfJob` and tells it in `PdfStep`s. Throws a GatewayError where there is no room for one. */
-  startThread: () => Thread
+  /** A thread that takes one `PdfJob` and tells it in `PdfMessage`s. Throws a GatewayError where there is no room for one. */
+  startThread: () => PdfWorker
   clock: Clock
   memory: {
     /** Bytes the process holds. */
@@ -41,7 +41,7 @@ const graceMs = 1_000
  * goes on for too long or takes too much memory is ended, and what was read until then is the answer.
  */
 export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions): ReadPdf {
-  const inTurn = turnstile(mostThreads)
+  const inTurn = semaphore(mostThreads)
 
   return (data, options, signal) => inTurn(() => read({ data, options }, signal), signal)
 
@@ -53,7 +53,7 @@ export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions
     const deadline = clock.monotonic() + job.options.limits.pdfTimeMs + graceMs
     let pageCount: number | undefined
     let stop = clock.after(lookEveryMs, look)
-    thread.onmessage = ({ data }: MessageEvent<PdfStep>) => hear(data)
+    thread.onmessage = ({ data }: MessageEvent<PdfMessage>) => onMessage(data)
     thread.onerror = () => give('the rest of it is damaged', brokenFile)
     thread.postMessage(job)
     return abortable(promise, signal).finally(() => {
@@ -61,7 +61,7 @@ export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions
       thread.terminate()
     })
 
-    function hear(step: PdfStep): void {
+    function onMessage(step: PdfMessage): void {
       switch (step.type) {
         case 'opened':
           pageCount = step.pageCount

@@ -1,11 +1,11 @@
 import type { EmbeddedImage } from './image.ts'
-import type { Limits } from './limits.ts'
+import type { AttachmentLimits } from './limits.ts'
 
 // What the gateway and the thread that reads a PDF say to each other.
 
 export interface PdfOptions {
   vision: boolean
-  limits: Limits
+  limits: AttachmentLimits
 }
 
 /** What the thread is sent. */
@@ -21,7 +21,7 @@ export interface PdfPage {
 }
 
 /** What is told of a PDF while it is read. */
-export type PdfStep =
+export type PdfMessage =
   | { type: 'opened'; pageCount: number }
   /** From the first on, as far as the limits let it. */
   | { type: 'page'; page: PdfPage }

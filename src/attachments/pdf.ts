@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { type EmbeddedImage, pageImage } from './image.ts'
 import { loadPdfLibrary, type PdfDocument, type PdfLibrary, type PdfPageHandle } from './pdf-library.ts'
-import { type PdfOptions, type PdfPage, type PdfStep, tookTooLong } from './pdf-steps.ts'
+import { type PdfMessage, type PdfOptions, type PdfPage, tookTooLong } from './pdf-steps.ts'
 import { encodePng, type Pixels } from './png.ts'
 
 /** What a reader of one document shares with its helpers. */
@@ -22,7 +22,7 @@ export async function readPdf(
   data: Uint8Array,
   options: PdfOptions,
   clock: Clock,
-  tell: (step: PdfStep) => void,
+  emit: (step: PdfMessage) => void,
 ): Promise<void> {
   const { pdfTimeMs } = options.limits
   const deadline = clock.monotonic() + pdfTimeMs
@@ -32,11 +32,11 @@ export async function readPdf(
     const library = await loadPdfLibrary()
     const reading = { ...options, library, late: late.promise, hasTime: () => clock.monotonic() < deadline }
     const document = await library.open(data)
-    tell({ type: 'opened', pageCount: document.numPages })
-    tell({ type: 'end', cut: await readPages(document, reading, (page) => tell({ type: 'page', page })) })
+    emit({ type: 'opened', pageCount: document.numPages })
+    emit({ type: 'end', cut: await readPages(document, reading, (page) => emit({ type: 'page', page })) })
   } catch (thrown) {
     const isProtected = thrown instanceof Error && thrown.name === 'PasswordException'
-    tell({ type: 'refused', because: isProtected ? 'protected' : 'broken' })
+    emit({ type: 'refused', because: isProtected ? 'protected' : 'broken' })
   } finally {
     stop()
   }
@@ -46,7 +46,7 @@ export async function readPdf(
 async function readPages(
   document: PdfDocument,
   reading: Reading,
-  tell: (page: PdfPage) => void,
+  emit: (page: PdfPage) => void,
 ): Promise<string | undefined> {
   const { maxDocumentPages, maxDocumentCharacters, maxScannedPages, pdfTimeMs } = reading.limits
   let characters = 0
@@ -59,10 +59,10 @@ async function readPages(
     characters += page.text.length
     const excess = characters - maxDocumentCharacters
     if (excess > 0) {
-      tell({ ...page, text: page.text.slice(0, page.text.length - excess).toWellFormed() })
+      emit({ ...page, text: page.text.slice(0, page.text.length - excess).toWellFormed() })
       return `only the first ${maxDocumentCharacters} characters are read`
     }
-    tell(page)
+    emit(page)
   }
   return undefined
 }

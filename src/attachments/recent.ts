@@ -1,12 +1,12 @@
 /** Results of work worth keeping for a while; the ones not asked for the longest leave first. */
-export interface RecentResults<T> {
+export interface LruCache<T> {
   get(key: string): T | undefined
   /** A result larger than everything that may be kept is not kept. */
   put(key: string, value: T, size: number): void
 }
 
 /** Keeps results up to `maxSize` together, in the unit the sizes are given in. */
-export function recentResults<T>(maxSize: number): RecentResults<T> {
+export function lruCache<T>(maxSize: number): LruCache<T> {
   const entries = new Map<string, { value: T; size: number }>()
   let total = 0
 

@@ -1,14 +1,14 @@
 import { cancelled } from '../core/errors.ts'
 
 /** Lets so many tasks run at a time; the others wait for their turn. Rejects with `cancelled` for who left before it. */
-export type Turnstile = <Result>(task: () => Promise<Result>, signal: AbortSignal) => Promise<Result>
+export type Semaphore = <Result>(task: () => Promise<Result>, signal: AbortSignal) => Promise<Result>
 
-export function turnstile(most: number): Turnstile {
+export function semaphore(capacity: number): Semaphore {
   let running = 0
   const waiting = new Set<() => void>()
 
   return async (task, signal) => {
-    if (running === most) await turn(signal)
+    if (running === capacity) await waiter(signal)
     else running++
     try {
       if (signal.aborted) throw cancelled()
@@ -21,20 +21,20 @@ export function turnstile(most: number): Turnstile {
   }
 
   /** The place of a task that is over. */
-  function turn(signal: AbortSignal): Promise<void> {
+  function waiter(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      const enter = () => {
-        waiting.delete(enter)
-        signal.removeEventListener('abort', leave)
+      const acquire = () => {
+        waiting.delete(acquire)
+        signal.removeEventListener('abort', onAbort)
         resolve()
       }
-      const leave = () => {
-        waiting.delete(enter)
+      const onAbort = () => {
+        waiting.delete(acquire)
         reject(cancelled())
       }
-      waiting.add(enter)
-      signal.addEventListener('abort', leave, { once: true })
-      if (signal.aborted) leave()
+      waiting.add(acquire)
+      signal.addEventListener('abort', onAbort, { once: true })
+      if (signal.aborted) onAbort()
     })
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { type AttachmentOptions, type AttachmentReader, createAttachments } from '../../src/attachments/index.ts'
-import { type Limits, limitsWith } from '../../src/attachments/limits.ts'
+import { type AttachmentLimits, limitsWith } from '../../src/attachments/limits.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { ChatRequest, Message, UserPart } from '../../src/core/request.ts'
 import type { Model } from '../../src/core/upstream.ts'
@@ -53,7 +53,7 @@ interface World extends Partial<AttachmentOptions> {
   model?: Model
   upstream?: AttachmentReader['upstream']
   counting?: boolean
-  limits?: Limits
+  limits?: AttachmentLimits
   signal?: AbortSignal
 }
 

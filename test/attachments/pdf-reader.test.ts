@@ -3,7 +3,7 @@ import { constants, deflateRawSync } from 'node:zlib'
 import { limitsWith } from '../../src/attachments/limits.ts'
 import { readPdf } from '../../src/attachments/pdf.ts'
 import { createPdfReader, type Pdf } from '../../src/attachments/pdf-reader.ts'
-import type { PdfStep } from '../../src/attachments/pdf-steps.ts'
+import type { PdfMessage } from '../../src/attachments/pdf-steps.ts'
 import { startPdfWorker } from '../../src/pdf-thread.ts'
 import { systemClock } from '../../src/wire/clock.ts'
 import { manualClock } from '../support/clock.ts'
@@ -11,13 +11,13 @@ import { pdfOf } from '../support/pdf.ts'
 
 const options = { vision: false, limits: limitsWith(1_000_000) }
 const file = pdfOf([{ lines: ['The first page'] }, { lines: ['The second page'] }])
-const page = (text: string): PdfStep => ({ type: 'page', page: { text, images: [] } })
+const page = (text: string): PdfMessage => ({ type: 'page', page: { text, images: [] } })
 const megabyte = 1024 * 1024
 
 /** A reader whose threads say only what a test has them say. */
 function stage(left = 8_000) {
   const clock = manualClock()
-  const threads: { tell(step: PdfStep): void; fail(): void; ended: boolean }[] = []
+  const threads: { tell(step: PdfMessage): void; fail(): void; ended: boolean }[] = []
   let held = 100 * megabyte
   const read = createPdfReader({
     startThread() {
@@ -32,7 +32,7 @@ function stage(left = 8_000) {
       const told = (name: 'onmessage' | 'onerror', event: object) =>
         (Reflect.get(thread, name) as ((event: object) => void) | null)?.(event)
       const seen = {
-        tell: (data: PdfStep) => told('onmessage', { data }),
+        tell: (data: PdfMessage) => told('onmessage', { data }),
         fail: () => told('onerror', {}),
         ended: false,
       }
@@ -169,7 +169,7 @@ test('a file of 1 MB that unpacks to 1 GB is ended on the way', async () => {
 test('time that runs out within a page ends its text', async () => {
   let looks = 0
   const hasty = { ...manualClock(), monotonic: () => (++looks > 3 ? 10_000 : 0) }
-  const steps: PdfStep[] = []
+  const steps: PdfMessage[] = []
   await readPdf(file, options, hasty, (step) => steps.push(step))
   expect(steps).toEqual([
     { type: 'opened', pageCount: 2 },

@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
-import { turnstile } from '../../src/attachments/turnstile.ts'
+import { semaphore } from '../../src/attachments/turnstile.ts'
 
 /** Tasks that end when they are told to. */
 function tasks(most: number, count: number) {
-  const inTurn = turnstile(most)
+  const inTurn = semaphore(most)
   const begun: number[] = []
   const callers = Array.from({ length: count }, () => new AbortController())
   const ends = Array.from({ length: count }, () => Promise.withResolvers<string>())
@@ -36,7 +36,7 @@ test('a task that fails makes room', async () => {
 })
 
 test('room that nobody waited for is there for the next', async () => {
-  const inTurn = turnstile(1)
+  const inTurn = semaphore(1)
   const { signal } = new AbortController()
   for (const word of ['first', 'second']) expect(await inTurn(async () => word, signal)).toBe(word)
 })
@@ -54,7 +54,7 @@ test('who leaves while waiting is let go at once, and nobody else is held up', a
 })
 
 test('who has left before is not let in, whether there is room or not', async () => {
-  const inTurn = turnstile(1)
+  const inTurn = semaphore(1)
   const task = async () => 'begun'
   expect(await inTurn(task, AbortSignal.abort()).catch(String)).toContain('closed the request')
   const held = Promise.withResolvers<string>()

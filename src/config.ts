@@ -1,6 +1,6 @@
 import { Value } from '@sinclair/typebox/value'
 import { isPlaceholder } from './config/placeholder.ts'
-import { defaults, type Flags, type Source, type Surroundings, sourcesOf } from './config/sources.ts'
+import { type ConfigSource, defaults, type Flags, type Surroundings, sourcesOf } from './config/sources.ts'
 import {
   credentialOf,
   type NamedSetting,
@@ -31,9 +31,9 @@ export interface LoadedConfig {
   /** Where each value is written: `flag --port`, `LISTEN_PORT in /srv/.env`, `default`. */
   origins: ReadonlyMap<SettingName, string>
   /** The same, for those who judge how far it is trusted. */
-  sources: ReadonlyMap<SettingName, Source>
+  sources: ReadonlyMap<SettingName, ConfigSource>
   /** Every source there is, the strongest first. */
-  all: readonly Source[]
+  all: readonly ConfigSource[]
   warnings: readonly ConfigWarning[]
 }
 
@@ -54,9 +54,9 @@ export function loadConfig(flags: Flags, surroundings: Surroundings): LoadedConf
 }
 
 /** The same from these sources alone. */
-export function loadFrom(list: readonly Source[], messages: readonly string[] = []): LoadedConfig {
+export function loadFrom(list: readonly ConfigSource[], messages: readonly string[] = []): LoadedConfig {
   const values: Partial<Record<SettingName, unknown>> = {}
-  const sources = new Map<SettingName, Source>()
+  const sources = new Map<SettingName, ConfigSource>()
   const warnings: ConfigWarning[] = messages.map((message) => ({ message, serious: false }))
   for (const setting of settingList) {
     const source = list.find((candidate) => isSet(setting, candidate)) ?? defaults
@@ -66,18 +66,18 @@ export function loadFrom(list: readonly Source[], messages: readonly string[] = 
     warnings.push(...asked.flatMap((candidate) => placeholderIn(setting, candidate)))
   }
   if (!areSettings(values)) throw new Error('A setting passed its check and then failed it.')
-  return { ...settled(values, sources), all: list, warnings }
+  return { ...withDerivedSettings(values, sources), all: list, warnings }
 }
 
 /** A placeholder for a key of this gateway protects nothing, and is none. */
-function isSet(setting: NamedSetting, source: Source): boolean {
+function isSet(setting: NamedSetting, source: ConfigSource): boolean {
   const given = source.given(setting)
   if (typeof given !== 'string') return given !== undefined
   const text = given.trim()
   return text !== '' && !(opensGateway(setting) && isPlaceholder(text))
 }
 
-function placeholderIn(setting: NamedSetting, source: Source): ConfigWarning[] {
+function placeholderIn(setting: NamedSetting, source: ConfigSource): ConfigWarning[] {
   if (credentialOf(setting) === undefined) return []
   const given = source.given(setting)
   const value: unknown = typeof given === 'string' ? setting.kind.read(given.trim()) : given
@@ -91,12 +91,12 @@ function opensGateway(setting: Setting): boolean {
   return credentialOf(setting) === 'gateway'
 }
 
-function checked(setting: NamedSetting, source: Source): unknown {
+function checked(setting: NamedSetting, source: ConfigSource): unknown {
   const given = source.given(setting)
   const value = typeof given === 'string' ? setting.kind.read(given.trim()) : given
   if (Value.Check(setting.kind.schema, value)) return value
-  const complaint = setting.kind.complaint?.(value)
-  if (complaint !== undefined) throw new UsageError(`${source.origin(setting)}: ${complaint}`)
+  const problem = setting.kind.problem?.(value)
+  if (problem !== undefined) throw new UsageError(`${source.origin(setting)}: ${problem}`)
   const shown = setting.secret ? '' : ` is ${JSON.stringify(given)} but`
   throw new UsageError(`${source.origin(setting)}${shown} must be ${setting.kind.allowed}`)
 }
@@ -106,7 +106,10 @@ function areSettings(values: Partial<Record<SettingName, unknown>>): values is S
 }
 
 /** Fills in what follows from other settings. */
-function settled(values: Settings, given: ReadonlyMap<SettingName, Source>): Omit<LoadedConfig, 'all' | 'warnings'> {
+function withDerivedSettings(
+  values: Settings,
+  given: ReadonlyMap<SettingName, ConfigSource>,
+): Omit<LoadedConfig, 'all' | 'warnings'> {
   const endpoint = new URL(values.apiEndpoint)
   const config: Config = {
     ...values,

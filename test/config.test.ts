@@ -2,8 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import { parseEnv } from 'node:util'
 import { describeConfig } from '../src/cli/config.ts'
 import { configurationTable, envExample } from '../src/config/documents.ts'
-import { doubtsAbout, listenPolicy } from '../src/config/policy.ts'
-import { proxyProblem } from '../src/config/proxy.ts'
+import { configWarnings, listenPolicy } from '../src/config/policy.ts'
+import { proxyVariableProblem } from '../src/config/proxy.ts'
 import { secretsIn } from '../src/config/secrets.ts'
 import type { Surroundings } from '../src/config/sources.ts'
 import {
@@ -364,7 +364,7 @@ describe('[[upstreams]]', () => {
 
   test('say what is sent in the clear', () => {
     const far = toml.replace('127.0.0.1', 'box.example')
-    expect(doubtsAbout(load({ toml: far })).map(({ message }) => message)).toEqual([
+    expect(configWarnings(load({ toml: far })).map(({ message }) => message)).toEqual([
       'base of home in [[upstreams]] is plain http to box.example: whoever is on the way reads the key and the prompts; use https',
     ])
   })
@@ -611,7 +611,7 @@ describe('who may be listened to:', () => {
 })
 
 function doubts(world: World): string[] {
-  return doubtsAbout(load(world)).map(({ message }) => message)
+  return configWarnings(load(world)).map(({ message }) => message)
 }
 
 describe('a name in .env that is no setting', () => {
@@ -710,7 +710,7 @@ describe('a proxy that would be bypassed:', () => {
   test.each([['ALL_PROXY'], ['all_proxy'], ['HTTPS_PROXY'], ['https_proxy'], ['HTTP_PROXY'], ['http_proxy']])(
     '%s naming SOCKS is a problem',
     (variable) => {
-      expect(proxyProblem({ [variable]: 'socks5h://127.0.0.1:1080' })).toStartWith(
+      expect(proxyVariableProblem({ [variable]: 'socks5h://127.0.0.1:1080' })).toStartWith(
         `environment variable ${variable} names a SOCKS proxy`,
       )
     },
@@ -719,7 +719,7 @@ describe('a proxy that would be bypassed:', () => {
   test.each([[{}], [{ ALL_PROXY: '' }], [{ ALL_PROXY: 'http://127.0.0.1:3128' }], [{ HTTP_PROXY: undefined }]])(
     '%j is none',
     (env) => {
-      expect(proxyProblem(env)).toBeUndefined()
+      expect(proxyVariableProblem(env)).toBeUndefined()
     },
   )
 })

@@ -1,5 +1,5 @@
-import { doubtsAbout, listenPolicy } from '../config/policy.ts'
-import { proxyProblem } from '../config/proxy.ts'
+import { configWarnings, listenPolicy } from '../config/policy.ts'
+import { proxyVariableProblem } from '../config/proxy.ts'
 import { sourcesOf } from '../config/sources.ts'
 import type { Destination } from '../config/table.ts'
 import { UsageError } from '../config/usage-error.ts'
@@ -60,7 +60,10 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
       const loaded = loadConfig(flags, io)
       io.stdout(describeConfig(loaded, { json }))
       const stray = strayOf(loaded, io, sendingTo(loaded.config, ['collector'], 'passed on'))
-      const warnings = [...doubtsAbout(loaded).map(({ message }) => message), ...(stray === undefined ? [] : [stray])]
+      const warnings = [
+        ...configWarnings(loaded).map(({ message }) => message),
+        ...(stray === undefined ? [] : [stray]),
+      ]
       for (const message of warnings) io.stderr(`zai2api: ${message}\n`)
       return 0
     }
@@ -103,7 +106,7 @@ function admitted(loaded: LoadedConfig): LoadedConfig {
 
 /** The configuration, once no proxy variable would send the traffic astray. */
 function connected(loaded: LoadedConfig, io: Io): LoadedConfig {
-  const problem = proxyProblem(io.env)
+  const problem = proxyVariableProblem(io.env)
   if (problem !== undefined) throw new UsageError(problem)
   return loaded
 }

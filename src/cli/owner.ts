@@ -1,4 +1,4 @@
-import { type Source, type Trust, trustLevels } from '../config/sources.ts'
+import { type ConfigSource, type Trust, trustLevels } from '../config/sources.ts'
 import {
   credentialOf,
   type Destination,
@@ -13,7 +13,7 @@ import { printable } from '../config/usage-error.ts'
 import { type LoadedConfig, loadFrom } from '../config.ts'
 
 /** The trust an address needs, and the source that may name the address itself because the credential stands in it. */
-export type Owner = Pick<Source, 'demands'> & { source?: Source }
+export type Owner = Pick<ConfigSource, 'demands'> & { source?: ConfigSource }
 
 /** Of a user without any credential. */
 export const user: Owner = { demands: 'user folder' }
@@ -43,7 +43,7 @@ export function asTrusted({ all }: LoadedConfig, owner: Owner): LoadedConfig {
 }
 
 /** A credential may go to an address that its own file names. */
-export function isTrusted(source: Source, owner: Owner): boolean {
+export function isTrusted(source: ConfigSource, owner: Owner): boolean {
   return source === owner.source || rankOf(source.trust) >= rankOf(owner.demands)
 }
 

@@ -1,6 +1,6 @@
 import { gcAndSweep } from 'bun:jsc'
 import { stateFolder } from '../config/folders.ts'
-import { doubtsAbout } from '../config/policy.ts'
+import { configWarnings } from '../config/policy.ts'
 import { isProxied } from '../config/proxy.ts'
 import type { Config, LoadedConfig } from '../config.ts'
 import { asGatewayError } from '../core/errors.ts'
@@ -103,7 +103,7 @@ type Greeting = (url: string, config: Config, version: string) => string
 function doubter(log: Log): (loaded: LoadedConfig) => LoadedConfig {
   const told = new Set<string>()
   return (loaded) => {
-    for (const { message, serious } of doubtsAbout(loaded).filter((warning) => !told.has(warning.message))) {
+    for (const { message, serious } of configWarnings(loaded).filter((warning) => !told.has(warning.message))) {
       told.add(message)
       log[serious ? 'error' : 'warn'](message)
     }

@@ -12,7 +12,7 @@ export interface Kind<S extends TSchema = TSchema> {
   /** Stands for the value in help: `--port NUMBER`. */
   placeholder: string
   /** What is wrong where in a value of many parts; `undefined` where `allowed` says it all. */
-  complaint?(value: unknown): string | undefined
+  problem?(value: unknown): string | undefined
 }
 
 /** One printable word; `allowed` says which. */

@@ -12,7 +12,7 @@ export const modelRows = {
   read: (text) => (text === '' ? [] : parseJson(text)),
   allowed: 'rows such as [{"id":"glm-5.5","context_tokens":1048576}]',
   placeholder: 'ROWS',
-  complaint: (rows) =>
+  problem: (rows) =>
     rowError(rows, {
       name: 'models',
       schema,

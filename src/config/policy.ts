@@ -57,7 +57,7 @@ export function newKey(random: RandomBytes): string {
 }
 
 /** What works otherwise than the operator may think, one line each; nothing of it stops the start. */
-export function doubtsAbout({ config, warnings }: LoadedConfig): ConfigWarning[] {
+export function configWarnings({ config, warnings }: LoadedConfig): ConfigWarning[] {
   const found = [...anyPage(config), ...readableOnTheWay(config)]
   return [...warnings, ...found.map((message) => ({ message, serious: false }))]
 }

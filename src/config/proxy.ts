@@ -6,7 +6,7 @@ const proxyVariables = ['ALL_PROXY', 'HTTPS_PROXY', 'HTTP_PROXY'].flatMap((name)
  * Bun ignores a SOCKS proxy in ALL_PROXY and goes direct, which would show the address the operator wants hidden;
  * in the other two it fails every call.
  */
-export function proxyProblem(env: Record<string, string | undefined>): string | undefined {
+export function proxyVariableProblem(env: Record<string, string | undefined>): string | undefined {
   const socks = proxyVariables.find((name) => /^socks/i.test(env[name]?.trim() ?? ''))
   if (socks === undefined) return undefined
   return `environment variable ${socks} names a SOCKS proxy, which cannot be used and would be bypassed; name an http:// proxy or unset it`

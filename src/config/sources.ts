@@ -26,7 +26,7 @@ export const trustLevels = ['working directory', 'user folder', 'named file', 'i
 export type Trust = (typeof trustLevels)[number]
 
 /** One place a value can come from. */
-export interface Source {
+export interface ConfigSource {
   /** What is written there, `undefined` where nothing is. Text, or a TOML value. */
   given(setting: NamedSetting): unknown
   /** Where it is written, as a person would say it. */
@@ -38,16 +38,16 @@ export interface Source {
 }
 
 /** The values of the table, where no other source has one. They contain no secrets. */
-export const defaults: Source = {
+export const defaults: ConfigSource = {
   given: (setting) => setting.default,
   origin: () => 'default',
   trust: 'invocation',
   demands: 'working directory',
 }
 
-export interface Sources {
+export interface ConfigSources {
   /** Every place the operator can write to, the strongest first. */
-  list: readonly Source[]
+  list: readonly ConfigSource[]
   /** The files that are read, whether they are there or not. */
   files: readonly string[]
   /** Lines and names of `.env` that do not do what their author may expect, one sentence each. */
@@ -55,13 +55,13 @@ export interface Sources {
 }
 
 /** Errors: UsageError for a file that is missing, unreadable or holds what is not known. */
-export function sourcesOf(flags: Flags, surroundings: Surroundings): Sources {
+export function sourcesOf(flags: Flags, surroundings: Surroundings): ConfigSources {
   const { env, cwd } = surroundings
   const dotEnvPath = resolve(cwd, '.env')
   const { values: dotEnv, faults } = readDotEnv(read(dotEnvPath, surroundings) ?? '', settingNames)
   const [fatal] = faults.filter((fault) => fault.fatal)
   if (fatal) throw new UsageError(faultIn(dotEnvPath, fatal))
-  const own: Source[] = [
+  const own: ConfigSource[] = [
     {
       given: ({ name }) => flags.get(name),
       origin: (setting) => `flag --${flagOf(setting)}`,
@@ -75,7 +75,7 @@ export function sourcesOf(flags: Flags, surroundings: Surroundings): Sources {
       demands: 'invocation',
     },
   ]
-  const folder: Source = {
+  const folder: ConfigSource = {
     given: (setting) => dotEnv[setting.env],
     origin: (setting) => `${setting.env} in ${printable(dotEnvPath)}`,
     trust: 'working directory',
@@ -87,8 +87,8 @@ export function sourcesOf(flags: Flags, surroundings: Surroundings): Sources {
     files: [dotEnvPath, ...files.map(({ path }) => path)],
     warnings: [
       ...faults.map((fault) => faultIn(dotEnvPath, fault)),
-      ...strangersIn(dotEnv, dotEnvPath),
-      ...slipsIn(env),
+      ...unknownVariables(dotEnv, dotEnvPath),
+      ...misspeltVariables(env),
     ],
   }
 }
@@ -101,12 +101,12 @@ function faultIn(path: string, { line, message }: DotEnvFault): string {
  * What stands in `.env` and looks like a setting without being one, a line for each name; other programs may keep
  * theirs in the same file. The TOML file is ours alone: there an unknown key is an error.
  */
-function strangersIn(dotEnv: Variables, path: string): string[] {
+function unknownVariables(dotEnv: Variables, path: string): string[] {
   const names = Object.keys(dotEnv).filter((name) => !knownVariables.has(name))
   return names.flatMap((name) => {
     if (isProxyVariable(name))
       return [`${name} in ${printable(path)} has no effect: a proxy is named in the environment alone`]
-    const meant = meantBy(name)
+    const meant = likelyName(name)
     if (meant === undefined && !/^ZAI(2API)?_/i.test(name)) return []
     const hint = meant === undefined ? '' : `; did you mean ${meant}?`
     return [`${printable(name)} in ${printable(path)} is not a setting and has no effect${hint}`]
@@ -117,9 +117,9 @@ function strangersIn(dotEnv: Variables, path: string): string[] {
  * Variables of the environment that look like one of Z.AI's settings and miss it by a slip, a sentence each. Other names
  * there are other programs' business, and so is a slip beside the setting that it resembles.
  */
-function slipsIn(env: Variables): string[] {
+function misspeltVariables(env: Variables): string[] {
   return Object.keys(env).flatMap((name) => {
-    const meant = /^Z_?AI/.test(name) && !knownVariables.has(name) ? meantBy(name) : undefined
+    const meant = /^Z_?AI/.test(name) && !knownVariables.has(name) ? likelyName(name) : undefined
     if (meant === undefined || env[meant] !== undefined) return []
     return [`environment variable ${printable(name)} is not a setting and has no effect; did you mean ${meant}?`]
   })
@@ -129,7 +129,7 @@ function slipsIn(env: Variables): string[] {
 const knownVariables = new Set([...settingList.map(({ env }) => env), 'ZAI2API_CONFIG', 'ZAI2API_KEY'])
 
 /** Two slips, not more: `OPENAI_API_KEY` is four from one of ours. The name of a flag is as good as the variable's. */
-function meantBy(name: string): string | undefined {
+function likelyName(name: string): string | undefined {
   const asFlag = settingList.find((setting) => flagOf(setting) === name.toLowerCase().replaceAll('_', '-'))
   return asFlag?.env ?? nearest(name.toUpperCase(), [...knownVariables], name.length < 6 ? 1 : 2)
 }
@@ -138,7 +138,7 @@ const settingNames: SettingNames = {
   has: (name) => knownVariables.has(name),
   resembles: (word, alone) => {
     if (!/^[A-Z][A-Z0-9_]{2,}$/.test(word)) return false
-    return meantBy(word) !== undefined || (alone && [...knownVariables].some((name) => name.startsWith(word)))
+    return likelyName(word) !== undefined || (alone && [...knownVariables].some((name) => name.startsWith(word)))
   },
 }
 
@@ -179,7 +179,7 @@ export function leavesFolder(path: string, { cwd, realPath = (same) => same }: S
   return inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)
 }
 
-function fileSource({ path, mustExist, trust, demands }: ConfigFile, surroundings: Surroundings): Source {
+function fileSource({ path, mustExist, trust, demands }: ConfigFile, surroundings: Surroundings): ConfigSource {
   const text = read(path, surroundings)
   if (text === undefined && mustExist)
     throw new UsageError(

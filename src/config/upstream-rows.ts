@@ -86,7 +86,7 @@ export const upstreamRows = {
   read: (text) => (text.startsWith('[') ? parseJson(text) : names.read(text.toLowerCase())),
   allowed: names.allowed,
   placeholder: names.placeholder,
-  complaint,
+  problem,
 } satisfies Kind
 
 export function instanceOf(written: Written): UpstreamInstance {
@@ -105,7 +105,7 @@ export function doubledId(instances: readonly UpstreamInstance[]): string | unde
   return instances.find(({ id: one }, index) => instances.findIndex(({ id: other }) => other === one) !== index)?.id
 }
 
-function complaint(rows: unknown): string | undefined {
+function problem(rows: unknown): string | undefined {
   if (!Array.isArray(rows) || !rows.some(isRecord)) return undefined
   const index = rows.findIndex((one) => !isRecord(one) && !usualUpstreams.some((name) => name === one))
   if (index >= 0)

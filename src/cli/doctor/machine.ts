@@ -1,5 +1,5 @@
-import { doubtsAbout, listenPolicy } from '../../config/policy.ts'
-import { proxyProblem } from '../../config/proxy.ts'
+import { configWarnings, listenPolicy } from '../../config/policy.ts'
+import { proxyVariableProblem } from '../../config/proxy.ts'
 import type { Config, LoadedConfig } from '../../config.ts'
 import { urlOf, whoListens } from '../target.ts'
 import type { Edge } from './ask.ts'
@@ -23,7 +23,7 @@ function placeOf(origin: string): string {
 }
 
 export function doubts(loaded: LoadedConfig): Finding[] {
-  return doubtsAbout(loaded).map(({ message }) =>
+  return configWarnings(loaded).map(({ message }) =>
     warn('configuration', message, 'Correct it, or leave it where it is meant so.'),
   )
 }
@@ -39,7 +39,7 @@ export function access(loaded: LoadedConfig): Finding {
 }
 
 export function proxy(env: Env): Finding {
-  const problem = proxyProblem(env)
+  const problem = proxyVariableProblem(env)
   if (problem !== undefined) return fail('proxy', problem, 'Name an http:// proxy, or unset the variable.')
   const variable = proxyVariable(env, 'https:') ?? proxyVariable(env, 'http:')
   if (variable === undefined) return pass('proxy', 'none, connections are direct')

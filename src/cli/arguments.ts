@@ -3,7 +3,7 @@ import { onOff } from '../config/kinds.ts'
 import type { Flags } from '../config/sources.ts'
 import { flagOf, type NamedSetting, type SettingName, settingList } from '../config/table.ts'
 import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
-import { type Client, recipes } from './recipes.ts'
+import { type Client, clientSetups } from './recipes.ts'
 import { type Shell, shells } from './shells.ts'
 
 const launched = { flags: ['settings'], takes: 'arguments' } as const
@@ -16,7 +16,7 @@ export const commandTable = {
   codex: { about: 'Run Codex on it.', ...launched },
   opencode: { about: 'Run opencode on it.', ...launched },
   env: {
-    about: `Print what a client needs as lines for a shell: ${Object.keys(recipes).join(', ')}.`,
+    about: `Print what a client needs as lines for a shell: ${Object.keys(clientSetups).join(', ')}.`,
     flags: ['settings', 'shell'],
     takes: 'client',
   },
@@ -219,10 +219,10 @@ function isCommand(word: string): word is CommandName {
 /** The client that `env` is asked for. Errors: UsageError for none, for one that is not known, and for two. */
 export function clientOf([word, extra]: readonly string[]): Client {
   if (word === undefined)
-    throw new UsageError(`zai2api env needs the name of a client: ${Object.keys(recipes).join(', ')}`)
+    throw new UsageError(`zai2api env needs the name of a client: ${Object.keys(clientSetups).join(', ')}`)
   if (extra !== undefined)
     throw new UsageError(`unexpected argument ${printable(extra)} on the command line; one client at a time`)
-  return oneOf(recipes, word, 'client')
+  return oneOf(clientSetups, word, 'client')
 }
 
 function oneOf<Name extends string>(table: Record<Name, unknown>, word: string, what: string): Name {

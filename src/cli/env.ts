@@ -1,9 +1,9 @@
 import type { LoadedConfig } from '../config.ts'
-import { assemble } from './gateway.ts'
+import { compose } from './gateway.ts'
 import type { Io } from './io.ts'
-import { type Client, type Recipe, recipes, type Target } from './recipes.ts'
+import { type Client, type ClientSetup, type ClientTarget, clientSetups } from './recipes.ts'
 import { type Shell, shellOf, shells } from './shells.ts'
-import { keysOf, provesBy, targetOf, urlOf, whoListens } from './target.ts'
+import { clientTargetOf, keysOf, provesBy, urlOf, whoListens } from './target.ts'
 
 export interface EnvOptions {
   client: Client
@@ -15,7 +15,7 @@ export interface EnvOptions {
 export async function env(loaded: LoadedConfig, io: Io, { client, shell }: EnvOptions): Promise<number> {
   const target = await configured(client, loaded, io)
   const speech = shells[shell ?? shellOf(io.env)]
-  const { snippet, variables }: Recipe = recipes[client]
+  const { snippet, variables }: ClientSetup = clientSetups[client]
   const lines = variables(target).flatMap(({ name, value, why }) => [
     `# ${why}`,
     value === undefined ? speech.unset(name) : speech.set(name, value),
@@ -30,13 +30,15 @@ export async function env(loaded: LoadedConfig, io: Io, { client, shell }: EnvOp
 }
 
 /** As the gateway that runs tells it, else as it would tell it if it ran. */
-async function configured(client: Client, loaded: LoadedConfig, io: Io): Promise<Target> {
+async function configured(client: Client, loaded: LoadedConfig, io: Io): Promise<ClientTarget> {
   const { config } = loaded
-  const place = { url: urlOf(config), ...keysOf(config) }
-  const listener = config.listenPort === 0 ? 'nobody' : await whoListens(place.url, fetch, provesBy(io))
-  if (listener === 'own') return targetOf(client, { ...place, fetch }, loaded)
+  const gateway = { url: urlOf(config), ...keysOf(config) }
+  const listener = config.listenPort === 0 ? 'nobody' : await whoListens(gateway.url, fetch, provesBy(io))
+  if (listener === 'own') return clientTargetOf(client, { ...gateway, fetch }, loaded)
   if (listener !== 'nobody')
-    io.stderr(`zai2api: what listens at ${place.url} does not prove to be your gateway; do not use this before it is\n`)
-  const { app } = await assemble({ ...config, logLevel: 'off' }, io.version, { write: io.stderr })
-  return targetOf(client, { ...place, fetch: (url, init) => app.handle(new Request(url, init)) }, loaded)
+    io.stderr(
+      `zai2api: what listens at ${gateway.url} does not prove to be your gateway; do not use this before it is\n`,
+    )
+  const { app } = await compose({ ...config, logLevel: 'off' }, io.version, { write: io.stderr })
+  return clientTargetOf(client, { ...gateway, fetch: (url, init) => app.handle(new Request(url, init)) }, loaded)
 }

@@ -44,7 +44,7 @@ export interface LogLines {
   losses?: Losses
 }
 
-export interface Assembled {
+export interface Composed {
   app: ReturnType<typeof createApp>
   gateway: Gateway
   log: Log
@@ -65,13 +65,13 @@ export interface Assembled {
  * Puts the program together: the registry of upstreams stands here, that of dialects in `app.ts`. `identity` is the secret
  * of the user, for a gateway that others of the user's commands are to find.
  */
-export async function assemble(
+export async function compose(
   config: Config,
   version: string,
   logLines: LogLines,
   outgoing: Fetch = fetch,
   identity?: string,
-): Promise<Assembled> {
+): Promise<Composed> {
   let current = config
   const clock = systemClock
   const { logFormat: format } = config
@@ -80,22 +80,22 @@ export async function assemble(
   let redactKnown = createRedactor([...secrets])
   const redact: Redact = (text) => redactKnown(text)
   const log = createLog({ level: () => current.logLevel, format, now: clock.now, redact, write: logLines.write })
-  const lending = { clock, random: Math.random, limits: () => current }
+  const poolOptions = { clock, random: Math.random, limits: () => current }
   // They outlive a change of the configuration: what is lent stays counted, and what was learned stays known.
   const pools = {
     // What the site thinks of many calls at once is not known; the API refuses what is too much, and forgets it.
     web: createPool<CredentialSource>({
-      ...lending,
+      ...poolOptions,
       name: 'Z.AI',
       startLimit: 8,
-      onLongWait: waitTold(log, 'zai-web'),
+      onLongWait: logLongWait(log, 'zai-web'),
     }),
     api: apiPools((id) =>
       createPool<string>({
-        ...lending,
+        ...poolOptions,
         name: id === 'zai-api' ? 'Z.AI' : id,
         startLimit: Number.POSITIVE_INFINITY,
-        onLongWait: waitTold(log, id),
+        onLongWait: logLongWait(log, id),
       }),
     ),
   }
@@ -105,7 +105,7 @@ export async function assemble(
   const validate = createValidator({ startThread: startSchemaWorker, clock, memory })
   const edge = { fetch: outgoing, clock, log, pools, readPdf, validate }
   logLines.losses?.watch((lines) => log.warn('lines of this log could not be written', { lines }))
-  const health = createUpstreamHealth({ clock, random: Math.random, onChange: healthTold(log) })
+  const health = createUpstreamHealth({ clock, random: Math.random, onChange: logHealthChange(log) })
   const gateway = createGateway(upstreamsOf(config, edge), gatewayOptions(config, edge), health)
   const store = responseStore(config.store, clock, log)
   const limits = limitsOf(() => current, clock)
@@ -210,7 +210,7 @@ async function metricsOf(
   })
 }
 
-async function tracerOf(config: Config, { fetch, clock, log }: Edge, version: string): Promise<Tracer | undefined> {
+async function tracerOf(config: Config, { fetch, clock, log }: Outside, version: string): Promise<Tracer | undefined> {
   if (config.otlpEndpoint === undefined) return undefined
   const { createTracer } = await import('../observe/trace.ts')
   return createTracer({
@@ -238,7 +238,7 @@ function responseStore(where: string, clock: Clock, log: Log): ResponseStore {
   })
 }
 
-interface Edge {
+interface Outside {
   fetch: Fetch
   clock: Clock
   log: Log
@@ -247,7 +247,7 @@ interface Edge {
   validate: Validate
 }
 
-function upstreamsOf(config: Config, edge: Edge): Upstream[] {
+function upstreamsOf(config: Config, edge: Outside): Upstream[] {
   const table = modelTable(config.models)
   return config.upstreams.map((instance) => {
     const create = instance.row ? rows[instance.row.kind] : usual[instance.id]
@@ -255,7 +255,7 @@ function upstreamsOf(config: Config, edge: Edge): Upstream[] {
   })
 }
 
-function gatewayOptions(config: Config, { fetch, clock, readPdf, validate }: Edge): GatewayOptions {
+function gatewayOptions(config: Config, { fetch, clock, readPdf, validate }: Outside): GatewayOptions {
   return {
     primaryModel: config.primaryModel,
     smallModel: config.smallModel,
@@ -284,7 +284,7 @@ const modelsTtlMs = 600_000
 const lastTracesMs = 2_000
 const remoteFileTimeoutMs = 15_000
 
-type Create = (instance: UpstreamInstance, config: Config, edge: Edge & { table: ModelTable }) => Upstream
+type Create = (instance: UpstreamInstance, config: Config, edge: Outside & { table: ModelTable }) => Upstream
 
 const usual: Record<UsualUpstream, Create> = {
   'zai-web': (_instance, config, edge) =>
@@ -326,7 +326,7 @@ const rows: Record<UpstreamRow['kind'], Create> = {
   },
 }
 
-function official(instance: UpstreamInstance, config: Config, edge: Edge & { table: ModelTable }): Upstream {
+function official(instance: UpstreamInstance, config: Config, edge: Outside & { table: ModelTable }): Upstream {
   const account = apiAccount(instance, config)
   if (account === undefined) throw new Error(`${instance.id} is no account of the official API`)
   const options = { ...account, id: instance.id, models: instance.row?.models, ...callOptions(config, edge) }
@@ -362,17 +362,17 @@ function apiPools(create: (id: string) => Pool<string>): ApiPools {
   }
 }
 
-function depsOf({ fetch, clock, log }: Edge) {
+function depsOf({ fetch, clock, log }: Outside) {
   const told = (level: 'info' | 'warn', message: string) => log[level](message)
   return { fetch, clock, random: Math.random, newUuid: () => crypto.randomUUID(), log: told }
 }
 
-function waitTold(log: Log, upstream: string): (wait: Wait) => void {
+function logLongWait(log: Log, upstream: string): (wait: Wait) => void {
   return ({ position, because, leftMs }) =>
     log.info('waiting for Z.AI', { upstream, position, because, forSeconds: Math.round(leftMs / 1000) })
 }
 
-function healthTold(log: Log): (change: HealthChange) => void {
+function logHealthChange(log: Log): (change: HealthChange) => void {
   return (change) => {
     const { upstream } = change
     if (change.state === 'up')

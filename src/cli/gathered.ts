@@ -1,14 +1,14 @@
 import type { Clock } from '../core/clock.ts'
 
 /** How long a text waits at most for those that come after it. */
-const gatherMs = 50
+const batchMs = 50
 /** Texts; as lines of a log they are about as much as a pipe of Linux holds. */
-const mostWaiting = 256
+const maxPending = 256
 
 /** Asked for when it is written. */
 export type Text = string | (() => string)
 
-export interface Gathered {
+export interface BatchedWriter {
   write(text: Text, mayWait?: boolean): void
   /** Writes what waits. */
   flush(): void
@@ -18,17 +18,17 @@ export interface Gathered {
  * Writes texts in their order, those that may wait together with what comes meanwhile: a write each would cost a busy
  * server more than all else that it does for its log. After a quiet moment nothing waits.
  */
-export function gathered(write: (text: string) => void, clock: Clock): Gathered {
+export function batchedWriter(write: (text: string) => void, clock: Clock): BatchedWriter {
   let waiting: Text[] = []
   // Since the last write, until a moment has gone by without another one.
   let resting = false
   return {
     write(text, mayWait = false) {
       waiting.push(text)
-      if (!mayWait || !resting || waiting.length >= mostWaiting) flush()
+      if (!mayWait || !resting || waiting.length >= maxPending) flush()
       if (!mayWait || resting) return
       resting = true
-      clock.after(gatherMs, rested)
+      clock.after(batchMs, rested)
     },
     flush,
   }
@@ -36,7 +36,7 @@ export function gathered(write: (text: string) => void, clock: Clock): Gathered 
   function rested(): void {
     resting = waiting.length > 0
     if (!resting) return
-    clock.after(gatherMs, rested)
+    clock.after(batchMs, rested)
     flush()
   }
 

@@ -13,8 +13,8 @@ export function readSecret(folder: string | undefined): string | undefined {
   try {
     const path = join(folder, fileName)
     const stat = lstatSync(path)
-    const ours = process.getuid === undefined || (stat.uid === process.getuid() && (stat.mode & 0o077) === 0)
-    if (!stat.isFile() || !ours) return undefined
+    const isOwn = process.getuid === undefined || (stat.uid === process.getuid() && (stat.mode & 0o077) === 0)
+    if (!stat.isFile() || !isOwn) return undefined
     return /^[0-9a-f]{64}$/.exec(readFileSync(path, 'utf8').trim())?.[0]
   } catch {
     return undefined
@@ -87,9 +87,9 @@ export function hasSecret(url: string, secret: string): Promise<boolean> {
   socket.on('error', () => socket.destroy())
   socket.on('close', () => {
     clearTimeout(deadline)
-    const said = /^HTTP\/1\.1 200 .*\r\n\r\n([0-9a-f]{64})$/s.exec(reply)?.[1]
+    const received = /^HTTP\/1\.1 200 .*\r\n\r\n([0-9a-f]{64})$/s.exec(reply)?.[1]
     const ends = listening.map((address) => ({ server: { address, port: Number(port || 80) }, peer }))
-    resolve(ends.some((each) => said === proofOf(secret, each, nonce)))
+    resolve(ends.some((each) => received === proofOf(secret, each, nonce)))
   })
   return promise
 }

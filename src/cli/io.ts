@@ -4,7 +4,7 @@ import { parseEnv } from 'node:util'
 import type { Surroundings } from '../config/sources.ts'
 import { systemClock } from '../wire/clock.ts'
 import { readConfigFile } from './config-files.ts'
-import { gathered, type Text } from './gathered.ts'
+import { batchedWriter, type Text } from './gathered.ts'
 import { type Losses, output } from './output.ts'
 
 /** All that a command touches of the process it runs in. */
@@ -20,7 +20,7 @@ export interface Io extends Surroundings {
 /** The real process: the only place that reads its environment. */
 export function systemIo(version: string): Io {
   const lossy = output(process.stderr)
-  const stderr = gathered(lossy.write, systemClock)
+  const stderr = batchedWriter(lossy.write, systemClock)
   process.on('exit', stderr.flush)
   return {
     env: ownEnvironment(process.cwd()),

@@ -4,11 +4,11 @@ import { credentialOf, settingList } from '../config/table.ts'
 import type { Config, LoadedConfig } from '../config.ts'
 import { createRedactor } from '../core/known-secrets.ts'
 import { listen } from '../server.ts'
-import { assemble } from './gateway.ts'
+import { compose } from './gateway.ts'
 import type { Io } from './io.ts'
-import { type Recipe, recipes, type Target, type Variable } from './recipes.ts'
+import { type ClientSetup, type ClientTarget, clientSetups, type Variable } from './recipes.ts'
 import { logUncaught } from './serve.ts'
-import { keysOf, type Place, provesBy, targetOf, urlOf, whoListens } from './target.ts'
+import { clientTargetOf, type GatewayAddress, keysOf, provesBy, urlOf, whoListens } from './target.ts'
 import { promptNotice } from './trust.ts'
 
 /** Clients that can be run; the other recipes are libraries. */
@@ -38,8 +38,8 @@ export async function launch(program: Program, args: readonly string[], loaded: 
   if (notice !== undefined) io.stderr(`zai2api: ${notice}\n`)
   const gateway = (await running(loaded, io)) ?? (await started(loaded, io))
   try {
-    const recipe: Recipe = recipes[program]
-    const target = await targetOf(program, gateway, loaded)
+    const recipe: ClientSetup = clientSetups[program]
+    const target = await clientTargetOf(program, gateway, loaded)
     const command = [executable, ...(recipe.args?.(target) ?? []), ...args]
     const inherited = withoutCredentials(io.env, loaded)
     return await run(command, environment(inherited, recipe.variables(target), target))
@@ -48,7 +48,7 @@ export async function launch(program: Program, args: readonly string[], loaded: 
   }
 }
 
-interface Gateway extends Place {
+interface Gateway extends GatewayAddress {
   stop(): Promise<void>
 }
 
@@ -73,7 +73,7 @@ async function started({ config }: LoadedConfig, io: Io): Promise<Gateway> {
   const write = (line: () => string) => {
     if (lines.push(line()) > keptLines) lines.shift()
   }
-  const { app, log } = await assemble(own, io.version, { write })
+  const { app, log } = await compose(own, io.version, { write })
   // The client goes on; what broke is told once it has ended.
   logUncaught(log, () => {})
   const server = listen(app, '127.0.0.1', 0)
@@ -110,7 +110,11 @@ function withoutCredentials(inherited: Io['env'], { config }: LoadedConfig): Io[
 /** In characters. A shorter text may be part of another variable by chance. */
 const shortestSecret = 8
 
-function environment(inherited: Io['env'], variables: readonly Variable[], { url }: Target): Record<string, string> {
+function environment(
+  inherited: Io['env'],
+  variables: readonly Variable[],
+  { url }: ClientTarget,
+): Record<string, string> {
   const environment = new Map<string, string | undefined>(Object.entries(inherited))
   for (const { name, value } of variables) environment.set(name, value)
   for (const [name, value] of direct(inherited, new URL(url).hostname)) environment.set(name, value)

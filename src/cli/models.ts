@@ -1,11 +1,11 @@
 import type { Config } from '../config.ts'
 import type { ListedModel } from '../gateway/route.ts'
-import { assemble } from './gateway.ts'
+import { compose } from './gateway.ts'
 import type { Io } from './io.ts'
 
 /** Prints the models that can be asked for, as the upstreams tell them now. */
 export async function models(config: Config, io: Io, { json }: { json: boolean }): Promise<number> {
-  const { gateway } = await assemble(config, io.version, { write: io.stderr })
+  const { gateway } = await compose(config, io.version, { write: io.stderr })
   const listed = await gateway.models()
   if (json) {
     io.stdout(`${JSON.stringify(listed, undefined, 2)}\n`)

@@ -17,12 +17,12 @@ export interface QuotaDeps {
 const timeoutMs = 10_000
 
 /** What the API says of one key, or why it says nothing. */
-type Told = Which & ({ quota: Quota } | { reason: string })
+type KeyQuota = Which & ({ quota: Quota } | { reason: string })
 
 interface Which {
   /** Of several, the name of one that is not the usual one. */
   upstream?: string
-  place: number
+  position: number
 }
 
 /** Prints how much of the plan behind each key is used. Resolves with 1 when no key could tell. */
@@ -36,17 +36,19 @@ export async function quota(
     io.stderr('zai2api: there is no key whose plan could be shown; set ZAI_API_KEY\n')
     return 1
   }
-  const told = await askAll(config, deps)
+  const keyQuota = await askAll(config, deps)
   io.stdout(
-    json ? `${JSON.stringify(told, undefined, 2)}\n` : told.map((one) => page(one, told.length, deps)).join('\n'),
+    json
+      ? `${JSON.stringify(keyQuota, undefined, 2)}\n`
+      : keyQuota.map((one) => page(one, keyQuota.length, deps)).join('\n'),
   )
-  return told.some((one) => 'quota' in one) ? 0 : 1
+  return keyQuota.some((one) => 'quota' in one) ? 0 : 1
 }
 
 /** `pro, 5 hours 7 %, week 44 %`, one for each key that tells; for the log. */
 export async function quotaLines(config: Config): Promise<string[]> {
-  const told = await askAll(config, { fetch, clock: systemClock })
-  return told.flatMap((one) => ('quota' in one ? [summary(one.quota)] : []))
+  const keyQuota = await askAll(config, { fetch, clock: systemClock })
+  return keyQuota.flatMap((one) => ('quota' in one ? [summary(one.quota)] : []))
 }
 
 export function summary({ plan, limits }: Quota): string {
@@ -54,10 +56,10 @@ export function summary({ plan, limits }: Quota): string {
   return [plan ?? 'no plan', ...used].join(', ')
 }
 
-function askAll(config: Config, { fetch, clock }: QuotaDeps): Promise<Told[]> {
+function askAll(config: Config, { fetch, clock }: QuotaDeps): Promise<KeyQuota[]> {
   const { signal } = new AbortController()
   const keys = apiAccounts(config).flatMap(({ upstream, keys, baseUrl }) =>
-    keys.map((key, index) => ({ key, baseUrl, place: index + 1, ...(upstream === 'zai-api' ? {} : { upstream }) })),
+    keys.map((key, index) => ({ key, baseUrl, position: index + 1, ...(upstream === 'zai-api' ? {} : { upstream }) })),
   )
   return Promise.all(
     keys.map(async ({ key, baseUrl, ...which }) => {
@@ -70,11 +72,11 @@ function askAll(config: Config, { fetch, clock }: QuotaDeps): Promise<Told[]> {
   )
 }
 
-function page(told: Told, keys: number, { clock, timeZone }: QuotaDeps): string {
-  const owner = told.upstream ?? 'ZAI_API_KEY'
-  const name = keys === 1 ? owner : `Key ${told.place} of ${owner}`
-  if ('reason' in told) return `${name}: ${told.reason}\n`
-  const { plan, limits } = told.quota
+function page(keyQuota: KeyQuota, keys: number, { clock, timeZone }: QuotaDeps): string {
+  const owner = keyQuota.upstream ?? 'ZAI_API_KEY'
+  const name = keys === 1 ? owner : `Key ${keyQuota.position} of ${owner}`
+  if ('reason' in keyQuota) return `${name}: ${keyQuota.reason}\n`
+  const { plan, limits } = keyQuota.quota
   const head = `${name}: ${plan === undefined ? 'no plan' : `plan ${plan}`}\n`
   const rows = limits.map((limit) => [
     titleOf(limit),

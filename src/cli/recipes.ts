@@ -1,18 +1,18 @@
 /** What a client has to be told: where the gateway is, its key, and which models there are. */
-export interface Target {
+export interface ClientTarget {
   /** `http://127.0.0.1:8080` */
   url: string
   key: string
-  models: readonly OfferedModel[]
+  models: readonly TargetModel[]
   /** For the work itself. */
-  primary: OfferedModel
+  primary: TargetModel
   /** For titles and summaries. */
-  small: OfferedModel
+  small: TargetModel
   /** The user named a model, so a choice the client remembers is overruled. */
   named: boolean
 }
 
-export interface OfferedModel {
+export interface TargetModel {
   id: string
   contextTokens?: number
   maxOutputTokens?: number
@@ -30,17 +30,17 @@ export interface Variable {
 }
 
 /** How one client is set up without touching its own configuration. */
-export interface Recipe {
-  variables(target: Target): Variable[]
+export interface ClientSetup {
+  variables(target: ClientTarget): Variable[]
   /** What goes in front of the user's arguments. */
-  args?(target: Target): string[]
+  args?(target: ClientTarget): string[]
   /** The same for good: a piece of the client's own configuration file. */
-  snippet?: { file: string; text(target: Target): string }
+  snippet?: { file: string; text(target: ClientTarget): string }
 }
 
 const keyVariable = 'ZAI2API_KEY'
 
-export const recipes = {
+export const clientSetups = {
   claude: { variables: claude },
   codex: {
     variables: ({ key }) => [{ name: keyVariable, value: key, why: 'The key, which the configuration names.' }],
@@ -75,14 +75,14 @@ export const recipes = {
       { name: 'ANTHROPIC_API_KEY', value: undefined, why: 'Would be sent as well.' },
     ],
   },
-} as const satisfies Record<string, Recipe>
+} as const satisfies Record<string, ClientSetup>
 
-export type Client = keyof typeof recipes
+export type Client = keyof typeof clientSetups
 
 const otherHouses = ['Bedrock', 'Vertex', 'Foundry']
 
 /** Source: the program text of Claude Code 2.1.197 and what it sent on loopback. */
-function claude({ url, key, primary, small, named }: Target): Variable[] {
+function claude({ url, key, primary, small, named }: ClientTarget): Variable[] {
   const context = primary.contextTokens
   return [
     { name: 'ANTHROPIC_BASE_URL', value: url, why: 'The gateway instead of api.anthropic.com.' },
@@ -131,7 +131,7 @@ function claude({ url, key, primary, small, named }: Target): Variable[] {
 }
 
 /** Dotted path to value, as `-c` takes it. Source: Codex 0.169, which reads nothing of this from the environment. */
-function codexSettings({ url, primary }: Target): Map<string, string | number> {
+function codexSettings({ url, primary }: ClientTarget): Map<string, string | number> {
   return new Map<string, string | number>([
     ['model', primary.id],
     ['model_provider', 'zai2api'],
@@ -143,7 +143,7 @@ function codexSettings({ url, primary }: Target): Map<string, string | number> {
   ])
 }
 
-function codexToml(target: Target): string {
+function codexToml(target: ClientTarget): string {
   const table = 'model_providers.zai2api.'
   const lines = [...codexSettings(target)].map(([path, value]) => `${path} = ${toml(value)}`)
   const top = lines.filter((line) => !line.startsWith(table))
@@ -157,7 +157,7 @@ function toml(value: string | number): string {
 }
 
 /** Its `openai-compatible` provider comes with opencode; nothing is downloaded. Source: opencode 1.18.33. */
-function opencodeConfig({ url, models, primary, small }: Target) {
+function opencodeConfig({ url, models, primary, small }: ClientTarget) {
   return {
     model: `zai2api/${primary.id}`,
     small_model: `zai2api/${small.id}`,
@@ -172,7 +172,7 @@ function opencodeConfig({ url, models, primary, small }: Target) {
   }
 }
 
-function opencodeModel({ id, contextTokens, maxOutputTokens, input = ['text'], price }: OfferedModel) {
+function opencodeModel({ id, contextTokens, maxOutputTokens, input = ['text'], price }: TargetModel) {
   return {
     name: id,
     tool_call: true,

@@ -12,8 +12,8 @@ import { systemClock } from '../wire/clock.ts'
 import { cachedLookup, systemLookup } from '../wire/names.ts'
 import { losslessFetch } from '../wire/post-fetch.ts'
 import { refuseEndless } from './config-files.ts'
-import { afterRush } from './ebb.ts'
-import { assemble } from './gateway.ts'
+import { releaseMemoryWhenIdle } from './ebb.ts'
+import { compose } from './gateway.ts'
 import { terminalGone } from './hangup.ts'
 import { ensureSecret } from './identity.ts'
 import type { Reread } from './index.ts'
@@ -37,7 +37,7 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
   const outgoing = isProxied(io.env) ? fetch : losslessFetch(fetch, cachedLookup(systemLookup, systemClock))
   const logLines = { write: io.stderr, ...(io.stderrLosses ? { losses: io.stderrLosses } : {}) }
   const identity = identityOf(io)
-  const assembled = await assemble(config, io.version, logLines, outgoing, identity.secret)
+  const assembled = await compose(config, io.version, logLines, outgoing, identity.secret)
   const { app, gateway, log, metrics, running, apply } = assembled
   const stopped = stopRequested(log)
   try {
@@ -47,12 +47,12 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
         ? opened('--metrics-port', '127.0.0.1', config.metricsPort, (_, port) => listenForMetrics(metrics, port))
         : undefined
     if (watched) log.info('metrics without a key', { url: watched.url })
-    const doubted = doubter(log)
+    const warned = warningLogger(log)
     const reading = reread && {
       ...reread,
       load: () => {
         refuseEndless(reread.files)
-        return doubted(reread.load())
+        return warned(reread.load())
       },
     }
     const reload = reading && reloader({ loaded, apply, log, load: reading.load })
@@ -63,19 +63,19 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
         : () => {}
     // Who reads this may change the files at once.
     io.stdout(greeting(server.url, config, io.version))
-    const stopEbbing = afterRush({
+    const stopMemoryRelease = releaseMemoryWhenIdle({
       ...{ running, resident: memoryReadings(process).resident, clock: systemClock },
       // Not `Bun.gc(true)`: that also throws away compiled code.
       collect: gcAndSweep,
     })
-    doubted(loaded)
+    warned(loaded)
     if (identity.problem)
       log.info('zai2api claude and its kin will not know this gateway', { because: identity.problem })
     void announceReadiness(gateway, config, log)
     const { reason, exitCode } = await Promise.race([stopped, gone.then(() => ({ reason: 'SIGHUP', exitCode: 0 }))])
     log.info('stopping: running answers may finish', { reason, deadlineMs: config.shutdownMs })
     stopWatching()
-    stopEbbing()
+    stopMemoryRelease()
     assembled.drain()
     log.info('stopped', { answers: await server.stop(config.shutdownMs, assembled.endReplies) })
     await Promise.all([watched?.stop(), assembled.close()])
@@ -100,11 +100,11 @@ function identityOf({ env }: Io): { secret?: string; problem?: string } {
 type Greeting = (url: string, config: Config, version: string) => string
 
 /** Passes a configuration on and tells what is doubtful about it, each thing once, however often it is read. */
-function doubter(log: Log): (loaded: LoadedConfig) => LoadedConfig {
-  const told = new Set<string>()
+function warningLogger(log: Log): (loaded: LoadedConfig) => LoadedConfig {
+  const logged = new Set<string>()
   return (loaded) => {
-    for (const { message, serious } of configWarnings(loaded).filter((warning) => !told.has(warning.message))) {
-      told.add(message)
+    for (const { message, serious } of configWarnings(loaded).filter((warning) => !logged.has(warning.message))) {
+      logged.add(message)
       log[serious ? 'error' : 'warn'](message)
     }
     return loaded

@@ -1,5 +1,5 @@
 /** How a shell is told a variable. */
-interface Dialect {
+interface ShellSyntax {
   set(name: string, value: string): string
   unset(name: string): string
 }
@@ -19,7 +19,7 @@ export const shells = {
     set: (name, value) => `$env:${name} = '${value.replace(/['\u2018-\u201b]/g, '$&$&')}'`,
     unset: (name) => `Remove-Item Env:${name} -ErrorAction SilentlyContinue`,
   },
-} as const satisfies Record<string, Dialect>
+} as const satisfies Record<string, ShellSyntax>
 
 export type Shell = keyof typeof shells
 

@@ -6,7 +6,7 @@ import type { LoadedConfig } from '../config.ts'
 import type { Fetch, OutgoingRequest } from '../wire/http.ts'
 import { hasSecret, readSecret } from './identity.ts'
 import type { Io } from './io.ts'
-import type { Client, OfferedModel, Target } from './recipes.ts'
+import type { Client, ClientTarget, TargetModel } from './recipes.ts'
 
 const probeTimeoutMs = 1_500
 /** An upstream that does not answer is waited for 5 s before the models known without it are told. */
@@ -57,50 +57,54 @@ export function keysOf({ authToken, anthropicApiKey }: LoadedConfig['config']): 
   return { openaiKey, anthropicKey: anthropicApiKey ?? openaiKey }
 }
 
-export interface Place extends Keys {
+export interface GatewayAddress extends Keys {
   url: string
   /** The way there, which may be no socket. */
   fetch: Fetch
 }
 
 /** What a client of the gateway has to be told. Errors: UsageError where the gateway refuses the key. */
-export async function targetOf(client: Client, place: Place, { config, origins }: LoadedConfig): Promise<Target> {
-  const models = await offeredModels(place)
+export async function clientTargetOf(
+  client: Client,
+  gateway: GatewayAddress,
+  { config, origins }: LoadedConfig,
+): Promise<ClientTarget> {
+  const models = await offeredModels(gateway)
   const find = (id: string) => models.find((model) => model.id.toLowerCase() === id.toLowerCase())
-  const primary = await answering(config.primaryModel ?? anyLarge, place, find)
+  const primary = await answering(config.primaryModel ?? anyLarge, gateway, find)
   return {
-    url: place.url,
-    key: client === 'claude' || client === 'anthropic' ? place.anthropicKey : place.openaiKey,
+    url: gateway.url,
+    key: client === 'claude' || client === 'anthropic' ? gateway.anthropicKey : gateway.openaiKey,
     models: models.filter(({ id }) => !isVariant(id, find)),
     primary,
-    small: find(config.smallModel ?? '') ?? (await answering(anySmall, place, find)),
+    small: find(config.smallModel ?? '') ?? (await answering(anySmall, gateway, find)),
     named: origins.get('primaryModel') !== 'default',
   }
 }
 
-type Find = (id: string) => OfferedModel | undefined
+type FindModel = (id: string) => TargetModel | undefined
 
 /** Names of another vendor's models, for which the primary and the small model stand. */
 const anyLarge = 'claude'
 const anySmall = 'claude-haiku'
 
 /** The model behind a name: as listed, else what the gateway says stands for it. */
-async function answering(name: string, place: Place, find: Find): Promise<OfferedModel> {
-  const listed = find(name)
-  if (listed) return listed
-  const body = await read(`/v1/models/${encodeURIComponent(name)}`, place, { 'anthropic-version': '2023-06-01' })
+async function answering(name: string, gateway: GatewayAddress, find: FindModel): Promise<TargetModel> {
+  const listedModel = find(name)
+  if (listedModel) return listedModel
+  const body = await read(`/v1/models/${encodeURIComponent(name)}`, gateway, { 'anthropic-version': '2023-06-01' })
   if (!Value.Check(NamedModel, body)) return { id: name }
   return find(body.display_name) ?? { id: body.display_name }
 }
 
-async function offeredModels(place: Place): Promise<OfferedModel[]> {
-  const body = await read('/v1/models', place)
-  if (!Value.Check(ModelList, body)) throw new UsageError(`the gateway at ${place.url} does not list its models`)
+async function offeredModels(gateway: GatewayAddress): Promise<TargetModel[]> {
+  const body = await read('/v1/models', gateway)
+  if (!Value.Check(ModelList, body)) throw new UsageError(`the gateway at ${gateway.url} does not list its models`)
   return body.data.map(offered)
 }
 
 /** Errors: UsageError where the gateway refuses the key. */
-async function read(path: string, { url, openaiKey, fetch }: Place, headers: object = {}): Promise<unknown> {
+async function read(path: string, { url, openaiKey, fetch }: GatewayAddress, headers: object = {}): Promise<unknown> {
   const response = await fetch(`${url}${path}`, {
     ...local(modelsTimeoutMs),
     headers: { authorization: `Bearer ${openaiKey}`, ...headers },
@@ -125,7 +129,7 @@ const ListedModel = Type.Object({
 
 const ModelList = Type.Object({ data: Type.Array(ListedModel) })
 
-function offered(model: Static<typeof ListedModel>): OfferedModel {
+function offered(model: Static<typeof ListedModel>): TargetModel {
   const { id, context_length, max_output_tokens, architecture, pricing } = model
   return {
     id,
@@ -143,7 +147,7 @@ function priceOf({ prompt, completion, input_cache_read }: NonNullable<Static<ty
 }
 
 /** `GLM-4.5-Search` beside `GLM-4.5`: a way to ask, no model of its own. */
-function isVariant(id: string, find: Find): boolean {
+function isVariant(id: string, find: FindModel): boolean {
   const base = id.replace(/-(Thinking|NoThinking|Search)$/, '')
   return base !== id && find(base) !== undefined
 }

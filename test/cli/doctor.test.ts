@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import type { Edge } from '../../src/cli/doctor/ask.ts'
+import type { Probes } from '../../src/cli/doctor/ask.ts'
 import { doctor } from '../../src/cli/doctor/index.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { Fetch } from '../../src/wire/http.ts'
@@ -36,7 +36,7 @@ async function run(world: World) {
     version: '1.2.3',
   }
   const { fetch = unreachable('no fetch in this test'), name = '203.0.113.7', port = 'free', skewMs = 0 } = world
-  const edge: Edge = {
+  const edge: Probes = {
     fetch: async (url, init) => {
       const response = await fetch(url, init)
       const { status, ok, body, headers } = response

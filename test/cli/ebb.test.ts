@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { afterRush } from '../../src/cli/ebb.ts'
+import { releaseMemoryWhenIdle } from '../../src/cli/ebb.ts'
 import { manualClock } from '../support/clock.ts'
 
 interface Second {
@@ -16,7 +16,7 @@ function collections(seconds: readonly Second[]): number[] {
   const found: number[] = []
   let number = 0
   const now = () => seconds[number] ?? at(0, 0)
-  const stop = afterRush({
+  const stop = releaseMemoryWhenIdle({
     running: () => now().running,
     resident: () => now().mb * 1024 * 1024,
     clock,

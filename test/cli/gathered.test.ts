@@ -1,13 +1,13 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { gathered } from '../../src/cli/gathered.ts'
+import { batchedWriter } from '../../src/cli/gathered.ts'
 import { manualClock } from '../support/clock.ts'
 import { until } from '../support/gateway.ts'
 
 function gatheredTexts() {
   const written: string[] = []
   const clock = manualClock()
-  const { write, flush } = gathered((text) => void written.push(text), clock)
+  const { write, flush } = batchedWriter((text) => void written.push(text), clock)
   return { written, clock, write, flush }
 }
 
@@ -70,7 +70,7 @@ test('at the end what waits is written, once', () => {
 
 test('a write that fails and has something to say about it ends', () => {
   const said: string[] = []
-  const { write } = gathered((text) => {
+  const { write } = batchedWriter((text) => {
     said.push(text)
     if (said.length === 1) write('the log is gone')
   }, manualClock())

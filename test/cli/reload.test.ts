@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { assemble } from '../../src/cli/gateway.ts'
+import { compose } from '../../src/cli/gateway.ts'
 import { reloader } from '../../src/cli/reload.ts'
 import { UsageError } from '../../src/config/usage-error.ts'
 import { type Config, type LoadedConfig, loadConfig } from '../../src/config.ts'
@@ -252,7 +252,7 @@ function heldAnswer(signal: Promise<void>): Response {
 test('a running stream goes on under the old key, and the next request goes under the new one', async () => {
   const api = scriptedApi(['old-key', 'new-key'])
   const env = { ZAI_API_KEY: 'old-key', AUTH_TOKEN: 'one', LOG_LEVEL: 'off', METRICS: 'false' }
-  const { app, apply, close } = await assemble(configOf(env), 'test', { write() {} }, api.fetch)
+  const { app, apply, close } = await compose(configOf(env), 'test', { write() {} }, api.fetch)
   cleanups.push(close)
   const go = Promise.withResolvers<void>()
   api.script(chatRoute, () => heldAnswer(go.promise))
@@ -278,7 +278,7 @@ test('a running stream goes on under the old key, and the next request goes unde
 
 test('rows about models hold from the next request on', async () => {
   const env = { UPSTREAMS: 'demo', LOG_LEVEL: 'off' }
-  const { app, apply, close } = await assemble(configOf(env), 'test', { write() {} })
+  const { app, apply, close } = await compose(configOf(env), 'test', { write() {} })
   cleanups.push(close)
   const window = async (name: string) => {
     const response = await app.handle(new Request(`http://localhost/v1/models/${name}`))

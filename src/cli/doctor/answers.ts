@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { Config } from '../../config.ts'
-import { assemble } from '../gateway.ts'
-import type { Edge } from './ask.ts'
+import { compose } from '../gateway.ts'
+import type { Probes } from './ask.ts'
 import { type Finding, fail, pass } from './finding.ts'
 
 const question = 'Say OK.'
@@ -22,13 +22,13 @@ const requests = [
   { path: '/v1/messages', body: { max_tokens: enough, messages: [{ role: 'user', content: question }] } },
 ]
 
-const Refusal = Type.Object({ error: Type.Object({ message: Type.String() }) })
+const ErrorReply = Type.Object({ error: Type.Object({ message: Type.String() }) })
 
 /** Asks each dialect through the whole gateway, without a port. */
-export async function answers(config: Config, version: string, edge: Edge): Promise<Finding[]> {
+export async function answers(config: Config, version: string, edge: Probes): Promise<Finding[]> {
   // A busy account is a finding, nothing to wait for.
   const open = { ...config, authToken: undefined, anthropicApiKey: undefined, logLevel: 'off' as const, queueMs: 0 }
-  const { app, gateway } = await assemble(open, version, { write() {} }, edge.fetch)
+  const { app, gateway } = await compose(open, version, { write() {} }, edge.fetch)
   const asked = config.primaryModel ?? anyLarge
   const findings: Finding[] = []
   // One after the other: a guest may chat but once at a time.
@@ -45,7 +45,7 @@ export async function answers(config: Config, version: string, edge: Edge): Prom
     const reply: unknown = await response.json()
     disarm()
     if (response.ok) return pass(check, `${config.primaryModel ?? (await gateway.model(asked)).displayName} answers`)
-    const says = Value.Check(Refusal, reply) ? reply.error.message : `HTTP ${response.status}`
+    const says = Value.Check(ErrorReply, reply) ? reply.error.message : `HTTP ${response.status}`
     return fail(check, says, 'Mend what fails above; if nothing does, LOG_LEVEL=debug zai2api tells more.')
   }
 }

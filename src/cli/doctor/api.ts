@@ -5,11 +5,11 @@ import { apiBase } from '../../upstreams/zai-api/index.ts'
 import { readQuota } from '../../upstreams/zai-api/quota.ts'
 import type { ApiAccount } from '../api-accounts.ts'
 import { summary } from '../quota.ts'
-import { ask, type Edge, jsonOf, patienceMs, reasonOf } from './ask.ts'
+import { jsonOf, type Probes, probe, probeTimeoutMs, reasonOf } from './ask.ts'
 import { type Examined, type Finding, fail, pass, passed, skip, warn } from './finding.ts'
 
 /** Every key asks for one token, which is the only honest way to learn whether its service takes it. */
-export async function api(account: ApiAccount, edge: Edge): Promise<Examined> {
+export async function checkZaiApi(account: ApiAccount, edge: Probes): Promise<Examined> {
   const { keys, names, upstream } = account
   if (keys.length === 0)
     return {
@@ -28,37 +28,37 @@ export async function api(account: ApiAccount, edge: Edge): Promise<Examined> {
   return { findings: pairs.flat(), usable: pairs.some(([key]) => passed(key)) }
 }
 
-async function accepted(check: string, key: string, account: ApiAccount, edge: Edge): Promise<Finding> {
+async function accepted(check: string, key: string, account: ApiAccount, edge: Probes): Promise<Finding> {
   const { baseUrl, service, names } = account
   try {
     const verdict = await tryKey(baseUrl, key, edge)
     if (verdict.takes) return pass(check, `accepted at ${service}`)
     if (!verdict.elsewhere) return warn(check, verdict.says, verdict.next)
-    const place = await rightPlace(key, baseUrl, edge)
-    if (place === undefined) return fail(check, verdict.says, verdict.next)
+    const servedBy = await acceptingService(key, baseUrl, edge)
+    if (servedBy === undefined) return fail(check, verdict.says, verdict.next)
     return fail(
       check,
-      `${verdict.says}; it works at ${place}`,
-      names === usualSettings ? `Set ZAI_API_BASE=${place}.` : `Set ${names.base} to ${place}.`,
+      `${verdict.says}; it works at ${servedBy}`,
+      names === usualSettings ? `Set ZAI_API_BASE=${servedBy}.` : `Set ${names.base} to ${servedBy}.`,
     )
   } catch (thrown) {
     return fail(check, reasonOf(thrown), `Check the network and ${names.base}.`)
   }
 }
 
-type Verdict =
+type KeyVerdict =
   | { takes: true }
   /** `elsewhere`: another service may take the key. */
   | { takes: false; says: string; next: string; elsewhere: boolean }
 
-const Complaint = Type.Object({ error: Type.Object({ code: Type.Union([Type.String(), Type.Number()]) }) })
+const ErrorBody = Type.Object({ error: Type.Object({ code: Type.Union([Type.String(), Type.Number()]) }) })
 
 const Completion = Type.Object({ choices: Type.Array(Type.Unknown()) })
 
 const smallestModel = 'glm-4.5-air'
 
-async function tryKey(baseUrl: string, key: string, edge: Edge): Promise<Verdict> {
-  const answer = await ask(`${baseUrl}/chat/completions`, edge, {
+async function tryKey(baseUrl: string, key: string, edge: Probes): Promise<KeyVerdict> {
+  const answer = await probe(`${baseUrl}/chat/completions`, edge, {
     method: 'POST',
     headers: {
       authorization: `Bearer ${key}`,
@@ -74,7 +74,7 @@ async function tryKey(baseUrl: string, key: string, edge: Edge): Promise<Verdict
     }),
   })
   const body = jsonOf(answer)
-  const code = Value.Check(Complaint, body) ? String(body.error.code) : undefined
+  const code = Value.Check(ErrorBody, body) ? String(body.error.code) : undefined
   if (Value.Check(Completion, body)) return { takes: true }
   // Unknown routes are answered with 200 and a word of their own, portals with 200 and a page.
   if (code === undefined && (answer.ok || answer.status === 404 || answer.status === 405)) return nobodyThere
@@ -125,7 +125,7 @@ const verdicts = [
   },
 ] as const
 
-const nobodyThere: Verdict = {
+const nobodyThere: KeyVerdict = {
   takes: false,
   says: 'there is no such API at this address',
   next: 'Check ZAI_API_BASE: a name such as general or coding, or a URL ending in /v4.',
@@ -137,7 +137,7 @@ const unknown = { says: 'the API could not say', next: 'Try again in a minute.',
 const services = ['general', 'coding', 'bigmodel', 'bigmodel-coding']
 
 /** The service that takes the key after all. */
-async function rightPlace(key: string, wrong: string, edge: Edge): Promise<string | undefined> {
+async function acceptingService(key: string, wrong: string, edge: Probes): Promise<string | undefined> {
   // A key never leaves for another house than the vendor's own.
   if (!services.some((name) => apiBase(name) === wrong)) return undefined
   const takes = await Promise.all(
@@ -153,10 +153,10 @@ async function rightPlace(key: string, wrong: string, edge: Edge): Promise<strin
   return services.find((_name, index) => takes[index])
 }
 
-async function plan(check: string, key: string, { baseUrl }: ApiAccount, { fetch, clock }: Edge): Promise<Finding> {
+async function plan(check: string, key: string, { baseUrl }: ApiAccount, { fetch, clock }: Probes): Promise<Finding> {
   const { signal } = new AbortController()
   try {
-    const quota = await readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs: patienceMs })
+    const quota = await readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs: probeTimeoutMs })
     const full = quota.limits.some(({ kind, usedPercent }) => kind === 'tokens' && (usedPercent ?? 0) >= 100)
     if (!full) return pass(check, summary(quota))
     return warn(check, summary(quota), 'Wait for the reset (zai2api quota says when), or add a key.')

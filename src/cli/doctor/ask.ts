@@ -6,7 +6,7 @@ import { type Fetch, type OutgoingRequest, send } from '../../wire/http.ts'
 import type { Proves } from '../target.ts'
 
 /** The doors a check may use. */
-export interface Edge {
+export interface Probes {
   fetch: Fetch
   clock: Clock
   /** The addresses of a name; rejects as `node:dns` does. */
@@ -18,14 +18,18 @@ export interface Edge {
 }
 
 /** No single question is waited for longer. */
-export const patienceMs = 5_000
+export const probeTimeoutMs = 5_000
 
 /** A whole answer within the patience. Errors: GatewayError, as every call. */
-export async function ask(url: string, { fetch, clock }: Edge, init: OutgoingRequest = {}): Promise<BufferedResponse> {
+export async function probe(
+  url: string,
+  { fetch, clock }: Probes,
+  init: OutgoingRequest = {},
+): Promise<BufferedResponse> {
   const { signal } = new AbortController()
   const { host } = new URL(url)
-  const response = await send(url, init, { fetch, clock, signal, headersTimeoutMs: patienceMs })
-  return readBuffered(response, { clock, signal, timeoutMs: patienceMs, host })
+  const response = await send(url, init, { fetch, clock, signal, headersTimeoutMs: probeTimeoutMs })
+  return readBuffered(response, { clock, signal, timeoutMs: probeTimeoutMs, host })
 }
 
 /** The JSON of an answer, `undefined` where it is none. */

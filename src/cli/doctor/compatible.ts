@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { UpstreamRow } from '../../config/upstream-rows.ts'
-import { ask, type Edge, jsonOf, reasonOf } from './ask.ts'
+import { jsonOf, type Probes, probe, reasonOf } from './ask.ts'
 import { type Examined, fail, pass, passed, warn } from './finding.ts'
 
 type CompatibleRow = Extract<UpstreamRow, { kind: 'openai-compatible' }>
@@ -9,7 +9,7 @@ type CompatibleRow = Extract<UpstreamRow, { kind: 'openai-compatible' }>
 const ModelList = Type.Object({ data: Type.Array(Type.Object({ id: Type.String() })) })
 
 /** Whether a server of the user's own lists models with each of its keys, and has those that are to be offered. */
-export async function compatible(row: CompatibleRow, edge: Edge): Promise<Examined> {
+export async function compatible(row: CompatibleRow, edge: Probes): Promise<Examined> {
   const { id, keys = [] } = row
   const examined = keys.length === 0 ? [''] : keys
   const findings = await Promise.all(
@@ -18,10 +18,10 @@ export async function compatible(row: CompatibleRow, edge: Edge): Promise<Examin
   return { findings, usable: findings.some(passed) }
 }
 
-async function listed(check: string, key: string, { id, base, models = [] }: CompatibleRow, edge: Edge) {
+async function listed(check: string, key: string, { id, base, models = [] }: CompatibleRow, edge: Probes) {
   const headers = { ...(key === '' ? {} : { authorization: `Bearer ${key}` }), 'user-agent': 'zai2api' }
   try {
-    const answer = await ask(`${base.replace(/\/+$/, '')}/models`, edge, { headers })
+    const answer = await probe(`${base.replace(/\/+$/, '')}/models`, edge, { headers })
     const body = jsonOf(answer)
     if (answer.status === 401 || answer.status === 403)
       return fail(

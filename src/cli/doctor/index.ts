@@ -8,13 +8,13 @@ import { apiAccount, apiAccounts } from '../api-accounts.ts'
 import type { Io } from '../io.ts'
 import { provesBy } from '../target.ts'
 import { answers } from './answers.ts'
-import { api } from './api.ts'
-import type { Edge } from './ask.ts'
+import { checkZaiApi } from './api.ts'
+import type { Probes } from './ask.ts'
 import { compatible } from './compatible.ts'
 import { type Examined, type Finding, fail, failed, pass, skip } from './finding.ts'
-import { access, configuration, doubts, port, proxy, proxyFor } from './machine.ts'
+import { access, configuration, configWarningFindings, port, proxy, proxyFor } from './machine.ts'
 import { network } from './network.ts'
-import { web } from './web.ts'
+import { checkZaiWeb } from './web.ts'
 
 export interface DoctorOptions {
   json: boolean
@@ -26,24 +26,24 @@ export async function doctor(
   load: () => LoadedConfig,
   io: Io,
   { json, offline }: DoctorOptions,
-  edge: Edge = systemEdge(io),
+  edge: Probes = systemEdge(io),
 ): Promise<number> {
-  const told: Finding[] = []
+  const reported: Finding[] = []
   for await (const finding of examine(load, io, offline, edge)) {
-    told.push(finding)
+    reported.push(finding)
     if (!json) io.stdout(lineOf(finding))
   }
-  io.stdout(json ? `${JSON.stringify(told, undefined, 2)}\n` : countOf(told))
-  return told.some(failed) ? 1 : 0
+  io.stdout(json ? `${JSON.stringify(reported, undefined, 2)}\n` : countOf(reported))
+  return reported.some(failed) ? 1 : 0
 }
 
-async function* examine(load: () => LoadedConfig, io: Io, offline: boolean, edge: Edge): AsyncGenerator<Finding> {
+async function* examine(load: () => LoadedConfig, io: Io, offline: boolean, edge: Probes): AsyncGenerator<Finding> {
   const loaded = loadedOr(load)
   if ('status' in loaded) return yield loaded
   const { config } = loaded
   const proxied = proxy(io.env)
   yield configuration(loaded)
-  yield* doubts(loaded)
+  yield* configWarningFindings(loaded)
   yield access(loaded)
   yield proxied
   yield await port(config, edge)
@@ -71,17 +71,17 @@ function loadedOr(load: () => LoadedConfig): LoadedConfig | Finding {
   }
 }
 
-async function upstream(instance: UpstreamInstance, config: Config, io: Io, edge: Edge): Promise<Examined> {
+async function upstream(instance: UpstreamInstance, config: Config, io: Io, edge: Probes): Promise<Examined> {
   const { id, row } = instance
   const account = apiAccount(instance, config)
-  if (account) return behind(new URL(account.baseUrl).origin, io, edge, () => api(account, edge))
+  if (account) return behind(new URL(account.baseUrl).origin, io, edge, () => checkZaiApi(account, edge))
   if (row?.kind === 'openai-compatible') return behind(new URL(row.base).origin, io, edge, () => compatible(row, edge))
   if (id === 'demo') return { findings: [pass('demo', 'needs neither network nor account')], usable: true }
-  return behind(config.webBaseUrl, io, edge, () => web(config, edge))
+  return behind(config.webBaseUrl, io, edge, () => checkZaiWeb(config, edge))
 }
 
 /** What can be said only once the way there is known to be open. */
-async function behind(origin: string, io: Io, edge: Edge, look: () => Promise<Examined>): Promise<Examined> {
+async function behind(origin: string, io: Io, edge: Probes, look: () => Promise<Examined>): Promise<Examined> {
   const way = await network(origin, proxyFor(origin, io.env), edge)
   if (!way.usable) return way
   const { findings, usable } = await look()
@@ -96,15 +96,15 @@ function lineOf({ status, check, says, next }: Finding): string {
   return next === undefined ? line : `${line}      → ${next}\n`
 }
 
-function countOf(told: readonly Finding[]): string {
+function countOf(reported: readonly Finding[]): string {
   const counts = (['pass', 'warn', 'fail', 'skip'] as const).flatMap((status) => {
-    const count = told.filter((finding) => finding.status === status).length
+    const count = reported.filter((finding) => finding.status === status).length
     return count === 0 ? [] : [`${count} ${status}`]
   })
-  return `\n${told.length} checks: ${counts.join(', ')}\n`
+  return `\n${reported.length} checks: ${counts.join(', ')}\n`
 }
 
-function systemEdge(io: Io): Edge {
+function systemEdge(io: Io): Probes {
   return {
     fetch,
     clock: systemClock,

@@ -2,7 +2,7 @@ import { configWarnings, listenPolicy } from '../../config/policy.ts'
 import { proxyVariableProblem } from '../../config/proxy.ts'
 import type { Config, LoadedConfig } from '../../config.ts'
 import { urlOf, whoListens } from '../target.ts'
-import type { Edge } from './ask.ts'
+import type { Probes } from './ask.ts'
 import { type Finding, fail, pass, warn } from './finding.ts'
 
 type Env = Record<string, string | undefined>
@@ -22,7 +22,7 @@ function placeOf(origin: string): string {
   return origin.replace(/^\S+ in /, '')
 }
 
-export function doubts(loaded: LoadedConfig): Finding[] {
+export function configWarningFindings(loaded: LoadedConfig): Finding[] {
   return configWarnings(loaded).map(({ message }) =>
     warn('configuration', message, 'Correct it, or leave it where it is meant so.'),
   )
@@ -76,7 +76,7 @@ function proxyHost(env: Env, variable: string): string {
 }
 
 /** Somebody else on the port is found by listening, ourselves by asking. */
-export async function port(config: Config, edge: Edge): Promise<Finding> {
+export async function port(config: Config, edge: Probes): Promise<Finding> {
   const { host, listenPort } = config
   if (listenPort === 0) return pass('port', 'any free one')
   const outcome = await edge.tryPort(host, listenPort)

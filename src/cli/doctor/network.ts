@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { withTimeout } from '../../core/clock.ts'
 import type { BufferedResponse } from '../../wire/answer.ts'
-import { ask, codeOf, type Edge, patienceMs, reasonOf } from './ask.ts'
+import { codeOf, type Probes, probe, probeTimeoutMs, reasonOf } from './ask.ts'
 import { type Examined, type Finding, fail, pass, skip, warn } from './finding.ts'
 
 /** Signatures are accepted within five minutes. */
@@ -9,14 +9,14 @@ const brokenSkewMs = 5 * 60_000
 const noticedSkewMs = 60_000
 
 /** Name, connection and clock of one upstream; the first of them to fail spares the others. */
-export async function network(origin: string, through: string | undefined, edge: Edge): Promise<Examined> {
+export async function network(origin: string, through: string | undefined, edge: Probes): Promise<Examined> {
   const { hostname, host } = new URL(origin)
   const [name, connection, clock] = [`dns ${hostname}`, `connect ${host}`, `clock ${host}`] as const
   const resolved = await resolve(name, hostname, through, edge)
   if (resolved.status === 'fail')
     return unusable(resolved, skip(connection, 'its name is not known'), skip(clock, nobody))
   try {
-    const answer = await ask(`${origin}/`, edge)
+    const answer = await probe(`${origin}/`, edge)
     const reached = pass(connection, `answers${through === undefined ? '' : ` through the proxy ${through}`}`)
     return { findings: [resolved, reached, skew(clock, answer, edge.clock.now())], usable: true }
   } catch (thrown) {
@@ -30,14 +30,14 @@ function unusable(...findings: Finding[]): Examined {
   return { findings, usable: false }
 }
 
-async function resolve(check: string, hostname: string, through: string | undefined, edge: Edge): Promise<Finding> {
+async function resolve(check: string, hostname: string, through: string | undefined, edge: Probes): Promise<Finding> {
   if (through !== undefined) return skip(check, `the proxy ${through} looks it up`)
   if (isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) return skip(check, 'an address needs none')
   const next = 'Check the network connection and the name server; behind a company proxy set HTTPS_PROXY.'
   try {
-    const addresses = await withTimeout(edge.lookup(hostname), patienceMs, () => undefined, edge.clock)
+    const addresses = await withTimeout(edge.lookup(hostname), probeTimeoutMs, () => undefined, edge.clock)
     if (addresses !== undefined) return pass(check, addresses.join(', '))
-    return fail(check, `the name server did not answer within ${patienceMs / 1000} s`, next)
+    return fail(check, `the name server did not answer within ${probeTimeoutMs / 1000} s`, next)
   } catch (thrown) {
     return fail(check, `the name cannot be resolved (${codeOf(thrown)})`, next)
   }

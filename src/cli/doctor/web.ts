@@ -1,11 +1,11 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { Config } from '../../config.ts'
-import { ask, type Edge, jsonOf, reasonOf } from './ask.ts'
+import { jsonOf, type Probes, probe, reasonOf } from './ask.ts'
 import { type Examined, type Finding, fail, pass, passed, skip, warn } from './finding.ts'
 
 /** What chat.z.ai says of guests and of the tokens that are set. */
-export async function web(config: Config, edge: Edge): Promise<Examined> {
+export async function checkZaiWeb(config: Config, edge: Probes): Promise<Examined> {
   const tokens = config.zaiTokens.map((value, index) => token(tokenName(index, config), value, config, edge))
   const [asked, ...sessions] = await Promise.all([captcha(config, edge), guest(config, edge), ...tokens])
   return { findings: [asked, ...sessions], usable: sessions.some(passed) }
@@ -17,10 +17,10 @@ function tokenName(index: number, { zaiTokens }: Config): string {
 
 const SiteConfig = Type.Object({ features: Type.Object({ enable_captcha: Type.Boolean() }) })
 
-async function captcha({ webBaseUrl }: Config, edge: Edge): Promise<Finding> {
+async function captcha({ webBaseUrl }: Config, edge: Probes): Promise<Finding> {
   const check = 'captcha'
   try {
-    const body = jsonOf(await ask(`${webBaseUrl}/api/config`, edge, { headers: headersOf(webBaseUrl) }))
+    const body = jsonOf(await probe(`${webBaseUrl}/api/config`, edge, { headers: headersOf(webBaseUrl) }))
     if (!Value.Check(SiteConfig, body)) return skip(check, 'the site does not say')
     if (!body.features.enable_captcha) return pass(check, 'not asked for')
     return warn(
@@ -39,7 +39,7 @@ const Session = Type.Object({
   email: Type.Optional(Type.Union([Type.String(), Type.Null()])),
 })
 
-async function guest({ webBaseUrl, anonymousMode, zaiTokens }: Config, edge: Edge): Promise<Finding> {
+async function guest({ webBaseUrl, anonymousMode, zaiTokens }: Config, edge: Probes): Promise<Finding> {
   const check = 'guest'
   if (!anonymousMode) {
     if (zaiTokens.length > 0) return skip(check, 'not wanted (ANONYMOUS_MODE)')
@@ -58,7 +58,7 @@ function unwelcome(check: string, says: string): Finding {
   return fail(check, says, 'Set ZAI_TOKEN to a token of your own, or ZAI_API_KEY to a key of the official API.')
 }
 
-async function token(check: string, value: string, { webBaseUrl }: Config, edge: Edge): Promise<Finding> {
+async function token(check: string, value: string, { webBaseUrl }: Config, edge: Probes): Promise<Finding> {
   const next = 'Sign in at chat.z.ai and copy "token" from the local storage of its page into ZAI_TOKEN.'
   try {
     const answer = await auths(webBaseUrl, value, edge)
@@ -73,10 +73,10 @@ async function token(check: string, value: string, { webBaseUrl }: Config, edge:
   }
 }
 
-function auths(webBaseUrl: string, token: string | undefined, edge: Edge) {
+function auths(webBaseUrl: string, token: string | undefined, edge: Probes) {
   const headers = headersOf(webBaseUrl)
   if (token !== undefined) headers.authorization = `Bearer ${token}`
-  return ask(`${webBaseUrl}/api/v1/auths/`, edge, { headers })
+  return probe(`${webBaseUrl}/api/v1/auths/`, edge, { headers })
 }
 
 function headersOf(origin: string): Record<string, string> {

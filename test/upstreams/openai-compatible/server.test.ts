@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { assemble } from '../../../src/cli/gateway.ts'
+import { compose } from '../../../src/cli/gateway.ts'
 import { loadConfig } from '../../../src/config.ts'
 import { type CompatibleServer, chunks, compatibleServer } from '../../support/compatible-server.ts'
 
@@ -25,7 +25,7 @@ const rowOf = (id: string, base: string, more = '') =>
 
 async function gateway(toml: string, env: Record<string, string> = {}) {
   const { config } = loadConfig(new Map(), surroundings(toml, env))
-  const { app } = await assemble({ ...config, logLevel: 'off' }, '0.0.0', { write() {} })
+  const { app } = await compose({ ...config, logLevel: 'off' }, '0.0.0', { write() {} })
   const send = (path: string, body?: object) =>
     app.handle(
       new Request(`http://localhost${path}`, {

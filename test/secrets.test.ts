@@ -209,7 +209,7 @@ describe.each(['zai-api', 'zai-web'] as const)('with %s the server writes no sec
     const hosts = ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '2130706433', '0x7f.1', '0.0.0.0']
     for (const host of hosts) {
       const address = { type: 'url', url: `http://${host}:${inner.port}/file` }
-      // Addresses of pictures are passed on to the official API, which fetches them itself.
+      // Addresses of images are passed on to the official API, which fetches them itself.
       for (const type of upstream === 'zai-web' ? ['image', 'document'] : ['document']) {
         const body = says([{ type, source: address }], { model: upstream === 'zai-web' ? 'GLM-4.6V' : model })
         expect([host, type, await post('/v1/messages', body)]).toEqual([host, type, 400])

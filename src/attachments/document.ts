@@ -22,7 +22,7 @@ export interface ReadOptions {
 /**
  * A file as the model can read it; `undefined` for a type nobody here reads.
  *
- * Shape: `<document title="…" pages="3">`, each page behind `[page 1]`, `</document>`; the picture of a page that is
+ * Shape: `<document title="…" pages="3">`, each page behind `[page 1]`, `</document>`; the image of a page that is
  * only scanned stands behind its number. Errors: `invalid-request` for a PDF that is broken or protected.
  */
 export async function readDocument(file: DocumentFile, options: ReadOptions): Promise<UserPart[] | undefined> {

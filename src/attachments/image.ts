@@ -4,7 +4,7 @@ import { semaphore } from './turnstile.ts'
 
 type ImageLimits = Pick<AttachmentLimits, 'maxImageBytes' | 'maxImageSide'>
 
-/** A picture that stands in the request itself. */
+/** An image that stands in the request itself. */
 export interface EmbeddedImage {
   type: 'image'
   source: { type: 'base64'; mediaType: string; data: string }
@@ -37,18 +37,18 @@ const signatures: readonly (readonly [mediaType: string, ...marks: Mark[]])[] = 
 /** What Z.AI takes, and what is decoded here on every system. */
 const taken = ['image/png', 'image/jpeg']
 
-/** The type of a picture by its first bytes, whatever its sender calls it. */
+/** The type of an image by its first bytes, whatever its sender calls it. */
 export function imageTypeOf(data: Uint8Array): string | undefined {
   const start = Buffer.from(data.subarray(0, 32)).toString('latin1')
   return signatures.find(([, ...marks]) => marks.every(([at, bytes]) => start.startsWith(bytes, at)))?.[0]
 }
 
 /**
- * A picture as the vendor takes it: JPEG or PNG under its true name, scaled down where it is too large.
+ * An image as the vendor takes it: JPEG or PNG under its true name, scaled down where it is too large.
  *
  * What no decoder here knows (TIFF and HEIC on Linux, SVG) passes as it is, for the upstream to judge, and so does what
- * breaks off behind its header: looking would mean to decode every picture of every turn.
- * Errors: `invalid-request` for a broken picture; `too-large` when scaling cannot help; `cancelled`.
+ * breaks off behind its header: looking would mean to decode every image of every turn.
+ * Errors: `invalid-request` for a broken image; `too-large` when scaling cannot help; `cancelled`.
  */
 export async function fitImage(
   source: { mediaType: string; data: string },

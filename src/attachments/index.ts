@@ -60,16 +60,16 @@ interface AttachmentContext extends AttachmentReader {
 }
 
 /**
- * Documents become text, pictures become JPEG or PNG of a size the model takes, whatever the upstream.
+ * Documents become text, images become JPEG or PNG of a size the model takes, whatever the upstream.
  *
- * One rule decides what cannot be done (a broken or protected PDF, a damaged picture, a file that is too large or cannot
+ * One rule decides what cannot be done (a broken or protected PDF, a damaged image, a file that is too large or cannot
  * be fetched). In the turn the user has just written it is an error, for the user must know: `invalid-request` (code
  * `invalid_image`, `invalid_document`) or `too-large`. In tool results, beside them, and in older turns a sentence in
  * brackets takes its place, for nobody could mend it there and the session has to go on; the name goes to
- * `unsupported`. Files of other types are such a sentence everywhere, and so is a picture for a model without eyes,
+ * `unsupported`. Files of other types are such a sentence everywhere, and so is an image for a model without eyes,
  * unless it was just sent and the upstream means to refuse it.
  *
- * Pictures given by URL stay as they are: some upstreams fetch them by themselves. So do videos, and documents given
+ * Images given by URL stay as they are: some upstreams fetch them by themselves. So do videos, and documents given
  * by URL, for a model that takes them; for any other a sentence takes the place of a video.
  * A request without attachments comes back as it is. Rejects with `cancelled` when the signal fires.
  */

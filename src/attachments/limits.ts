@@ -7,7 +7,7 @@ export interface AttachmentLimits {
   /** Of the text of one document. */
   maxDocumentCharacters: number
   maxDocumentPages: number
-  /** Pages without a text layer that are shown as pictures, for each document. */
+  /** Pages without a text layer that are shown as images, for each document. */
   maxScannedPages: number
   /** For one PDF; looked at between pages and between pieces of a page. */
   pdfTimeMs: number
@@ -16,7 +16,7 @@ export interface AttachmentLimits {
 }
 
 /**
- * Source of the picture's side: the vendor's API reference. The document's bytes are what Anthropic's API takes.
+ * Source of the image's side: the vendor's API reference. The document's bytes are what Anthropic's API takes.
  * 400,000 characters are about half of a small model's window.
  */
 export function limitsWith(maxImageBytes: number): AttachmentLimits {

@@ -8,7 +8,7 @@ export interface PdfLibrary {
   /** Rejects with the library's own errors; one named `PasswordException` says that the file is protected. */
   open(data: Uint8Array): Promise<PdfDocument>
   /**
-   * The pictures painted on a page, in order. Those in formats the library cannot decode are left out, and those that
+   * The images painted on a page, in order. Those in formats the library cannot decode are left out, and those that
    * are not there when `late` resolves.
    */
   pixelsOn(page: PdfPageHandle, late: Promise<undefined>): Promise<Pixels[]>
@@ -22,7 +22,7 @@ interface PdfImage {
   data: unknown
 }
 
-/** Nothing is compiled from the file, nothing is fetched, no fonts are looked for, no pictures like billboards. */
+/** Nothing is compiled from the file, nothing is fetched, no fonts are looked for, no images like billboards. */
 const options = {
   isEvalSupported: false,
   useSystemFonts: false,

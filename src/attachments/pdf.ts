@@ -13,7 +13,7 @@ interface Reading extends PdfOptions {
 }
 
 /**
- * The text of a PDF, page by page, and pictures of the pages that have none. Never rejects: what goes wrong is told.
+ * The text of a PDF, page by page, and images of the pages that have none. Never rejects: what goes wrong is told.
  *
  * A file decides how long its reader is busy and what memory it takes, so this belongs into a thread of its own. The
  * deadline is looked at between pages and between pieces of a page.

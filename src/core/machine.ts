@@ -11,7 +11,7 @@ export interface Transform<In, Out> {
   end(out: Out[]): void
   /**
    * Whether pieces of such text now come out one by one as they go in, and will until anything else goes in. The
-   * pieces may then be written before they go in, joined. A machine that does not say so has to see each piece.
+   * pieces may then be written before they go in, joined. A transform that does not say so has to see each piece.
    */
   passthrough?(kind: TextKind): Passthrough
   /**
@@ -25,13 +25,13 @@ export interface Transform<In, Out> {
 /** All pieces pass, none, or those in which a pattern of ASCII is not found. */
 export type Passthrough = boolean | RegExp
 
-/** What passes two machines. Two patterns are one too many: nothing here has them. */
+/** What passes two transforms. Two patterns are one too many: nothing here has them. */
 export function passthroughOfBoth(first: Passthrough | undefined, second: Passthrough | undefined): Passthrough {
   if (first === true || first === second) return second ?? false
   return second === true ? (first ?? false) : false
 }
 
-/** Two machines as one: what `first` says is what `second` hears. */
+/** Two transforms as one: what `first` says is what `second` hears. */
 export function chain<In, Mid, Out>(first: Transform<In, Mid>, second: Transform<Mid, Out>): Transform<In, Out> {
   const between: Mid[] = []
   const drain = (out: Out[]) => {

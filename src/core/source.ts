@@ -9,7 +9,7 @@ import { passthroughOfBoth, type Transform } from './machine.ts'
 export interface BatchStream<Batch> {
   /**
    * Asks for the next batch. `onBatch` is called once, maybe before `next` returns; with `undefined` once the stream is
-   * over. Failure is an item of the stream. Ask again only when you have heard, and throw nothing from `onBatch`.
+   * over. Failure is an item of the stream. Ask again only after `onBatch` was called, and throw nothing from `onBatch`.
    * Until then text may be written by `direct`.
    */
   next(onBatch: (batch: Batch | undefined) => void, direct?: DirectWriter): void

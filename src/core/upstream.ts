@@ -10,7 +10,7 @@ export interface Upstream {
   /** Can search the web in a reply that may call the client's tools; where it cannot, it would search instead. */
   searchesBesideTools?: true
   /**
-   * Refuses the picture a user has just sent to a model that cannot see; where it does not, words take the picture's
+   * Refuses the image a user has just sent to a model that cannot see; where it does not, words take the image's
    * place.
    */
   rejectsUnseenImages?: true
@@ -62,7 +62,7 @@ export interface Model {
   /** The upstream's own name: `0727-106B-API`. */
   upstreamId: string
   createdAtSeconds: number
-  /** Takes pictures. */
+  /** Takes images. */
   vision: boolean
   /** Takes videos. */
   video?: boolean

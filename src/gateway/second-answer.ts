@@ -11,7 +11,7 @@ export interface RetryOptions {
 type OnBatch = (batch: Delta[] | undefined) => void
 
 /**
- * The same reply, but that one of thoughts alone gets an answer: that of a second call without thinking, else the
+ * The same reply, but that one of reasoning alone gets an answer: that of a second call without thinking, else the
  * thoughts themselves. Nothing of the thoughts has to be taken back for it, so a stream goes on as a whole reply does.
  *
  * The tokens of both calls are counted as output; the prompt counts once, for it stands in the conversation once.

@@ -42,7 +42,7 @@ const facts = {
   context_tokens: tokens,
   max_output_tokens: tokens,
   input: wordsOf(modalities),
-  /** Pictures may stand in a `tool` message. */
+  /** Images may stand in a `tool` message. */
   images_in_tool_results: flag,
   reasoning: oneOf(reasonings),
   /** Words of `reasoning_effort` that are taken; none where the field is not. */

@@ -36,7 +36,7 @@ export interface ModelTable {
  *
  * A name without a row takes what its family has (`glm-4.6v-flash-1201` that of `glm-4.6v-flash`), else, from 5.4 on,
  * what is assumed of every model, else the abilities of the newest model before it. Of a name that tells no generation
- * nothing is known: it may be sent pictures, and its server judges.
+ * nothing is known: it may be sent images, and its server judges.
  */
 export function modelTable(own: readonly ModelRow[] = []): ModelTable {
   const rows = new Map<string, { id: string; facts: ModelFields }>()

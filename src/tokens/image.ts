@@ -1,19 +1,19 @@
 import type { ImagePart } from '../core/request.ts'
 
-/** A picture of about 1000 × 800, for those whose size cannot be read here. */
+/** An image of about 1000 × 800, for those whose size cannot be read here. */
 const typicalTokens = 1_000
 /** Side of the square one token stands for, in pixels. */
 const square = 28
-/** Pictures are scaled until they have no fewer and no more pixels than this. */
+/** Images are scaled until they have no fewer and no more pixels than this. */
 const minPixels = (112 * 112) / 2
 const maxPixels = (28 * 28 * 15_000) / 2
-/** Marks before and behind the picture. */
+/** Marks before and behind the image. */
 const marks = 2
 /** Base64 characters to look at: camera files have their preview before the size. */
 const headLength = 128 * 1024
 
 /**
- * What a picture costs a GLM vision model, by its size; text models are charged the same, as one rule is easier to know.
+ * What an image costs a GLM vision model, by its size; text models are charged the same, as one rule is easier to know.
  *
  * Units: tokens. Source: the image processor of GLM-4.1V in the transformers library, whose limits are for two frames.
  */
@@ -34,7 +34,7 @@ interface Size {
 
 function imageSize(bytes: Buffer): Size | undefined {
   const read = readers.find(({ is }) => is(bytes))?.size
-  // Headers that end too early are no news here: the upstream will say what it thinks of the picture.
+  // Headers that end too early are no news here: the upstream will say what it thinks of the image.
   const size = bytes.length < 30 ? undefined : read?.(bytes)
   return size && size.width > 0 && size.height > 0 ? size : undefined
 }

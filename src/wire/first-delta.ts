@@ -7,7 +7,7 @@ import type { OpenedReply } from '../core/upstream.ts'
 /**
  * Reads until there is something to tell, or to the end of the reply when all of it decides what becomes of it.
  *
- * Errors: the reply's own when that is the first thing it tells, other than that it held thoughts alone: whoever asked
+ * Errors: the reply's own when that is the first thing it tells, other than that it held reasoning alone: whoever asked
  * may ask again. `upstream-truncated` when it tells nothing.
  */
 export async function awaitFirstDelta(source: BatchStream<Delta[]>, toTheEnd: boolean): Promise<OpenedReply> {

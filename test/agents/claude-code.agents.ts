@@ -45,9 +45,9 @@ for (const agent of versions) {
       await story.close()
     })
 
-    test.concurrent('shows a picture it reads to a model with eyes', () => ownLook(manners))
+    test.concurrent('shows an image it reads to a model with eyes', () => ownLook(manners))
 
-    test.concurrent('goes on when it reads a picture to a model without', async () => {
+    test.concurrent('goes on when it reads an image to a model without', async () => {
       await using story = await onStage({
         files: { 'dot.png': pixel },
         script: (path) => [{ calls: [readFile(path('dot.png'))] }, { say: 'I cannot see it.' }],

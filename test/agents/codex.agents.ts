@@ -54,11 +54,11 @@ describe.skipIf(binOf(agent) === undefined)(agent, () => {
     await story.close()
   })
 
-  test.concurrent('hands a picture over', () => handedPicture(manners, exec('What is this?', '-i', 'dot.png')))
+  test.concurrent('hands an image over', () => handedPicture(manners, exec('What is this?', '-i', 'dot.png')))
 
-  test.concurrent('looks at a picture by its own tool', () => ownLook(manners))
+  test.concurrent('looks at an image by its own tool', () => ownLook(manners))
 
-  test.concurrent('tells a model without eyes that there is a picture', async () => {
+  test.concurrent('tells a model without eyes that there is an image', async () => {
     await using story = await onStage({ files: { 'dot.png': pixel }, script: () => [{ say: 'I cannot see it.' }] })
     expect(await story.run(exec('What is this?', '-i', 'dot.png'))).toBe('I cannot see it.\n')
     const last = story.model.asked.at(-1)

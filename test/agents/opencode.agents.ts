@@ -51,9 +51,9 @@ describe.skipIf(binOf(agent) === undefined)(agent, () => {
     await story.close()
   })
 
-  test.concurrent('hands a picture over', () => handedPicture(manners, ['run', '-f', 'dot.png', '--', 'What is this?']))
+  test.concurrent('hands an image over', () => handedPicture(manners, ['run', '-f', 'dot.png', '--', 'What is this?']))
 
-  test.concurrent('looks at a picture by its own tool', () => ownLook(manners))
+  test.concurrent('looks at an image by its own tool', () => ownLook(manners))
 
   test.concurrent('asks again when an answer breaks off', () => brokenAnswer(manners))
 

@@ -105,7 +105,7 @@ describe('what the user has just sent', () => {
   })
 
   test.each([[false], [true]])(
-    'a picture for a model without eyes becomes words, and a header says so (streaming: %p)',
+    'an image for a model without eyes becomes words, and a header says so (streaming: %p)',
     async (stream) => {
       const content = [{ type: 'image_url', image_url: { url: `data:image/png;base64,${pixel}` } }]
       const body = { model: 'GLM-5', stream, messages: [{ role: 'user', content }] }

@@ -251,7 +251,7 @@ describe('scanned pages', () => {
   })
 })
 
-describe('pictures', () => {
+describe('images', () => {
   const conversions: [name: string, make: () => Promise<Uint8Array>, called: string, becomes: string][] = [
     ['PNG stays', () => picture(3, 2).png().bytes(), 'image/png', 'image/png'],
     ['JPEG stays', () => picture(3, 2).jpeg().bytes(), 'image/jpeg', 'image/jpeg'],
@@ -270,7 +270,7 @@ describe('pictures', () => {
   test.each([
     ['nobody here decodes', Buffer.from('II*\0\x08\0\0\0'), 'image/tiff'],
     ['of an unknown type', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'), 'image/svg+xml'],
-  ])('a picture %s passes', async (_name, data, mediaType) => {
+  ])('an image %s passes', async (_name, data, mediaType) => {
     if (mediaType === 'image/tiff' && process.platform !== 'linux') return
     expect(await preparedParts({ model: sees }, said(image(data, mediaType)))).toEqual([image(data, mediaType)])
   })
@@ -302,7 +302,7 @@ describe('pictures', () => {
     expect(dataOf(part).length).toBeLessThanOrEqual(maxImageBytes)
   })
 
-  test('inside a document are pictures', async () => {
+  test('inside a document are images', async () => {
     const data = await picture(3, 2).png().bytes()
     expect(await preparedParts({ model: sees }, said(document(data, 'image/png')))).toEqual([image(data)])
   })
@@ -401,7 +401,7 @@ describe('what cannot be done', () => {
   })
 })
 
-describe('a picture for a model without eyes', () => {
+describe('an image for a model without eyes', () => {
   const now =
     '[A picture was here. GLM-5 cannot see pictures: the answer has to say so; a vision model such as GLM-4.6V can.]'
   const before = '[image omitted: GLM-5 cannot see images; choose a vision model such as GLM-4.6V]'

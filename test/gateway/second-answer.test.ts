@@ -33,7 +33,7 @@ const first = [[thought('Hm')], [thought(' hm'), counted(7), only('Hm hm')]]
 const shown = [thought('Hm'), thought(' hm'), counted(7)]
 const asAnswer = [text('Hm hm'), stop]
 
-describe('a reply of thoughts alone', () => {
+describe('a reply of reasoning alone', () => {
   test.each<[string, Delta[][], Delta[]]>([
     [
       'goes on with the second answer',

@@ -32,7 +32,7 @@ function ending(deltas: Delta[], tools?: Tool[]): unknown {
   return last.error instanceof ReasoningOnlyError ? { thoughts: last.error.text } : last.error.code
 }
 
-describe('a reply of thoughts alone', () => {
+describe('a reply of reasoning alone', () => {
   const written =
     '<tool_call>look\n<arg_key>at</arg_key>\n<arg_value>a</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>'
   test.each<[string, Delta[], unknown]>([

@@ -9,7 +9,7 @@ export const readPdf = createPdfReader({
   memory: { held: process.memoryUsage.rss, left: process.availableMemory },
 })
 
-/** A page: its words, one line each, or a picture over all of it, or raw drawing operators, which may be packed. */
+/** A page: its words, one line each, or an image over all of it, or raw drawing operators, which may be packed. */
 export interface PageBody {
   lines?: string[]
   image?: PageImage
@@ -22,7 +22,7 @@ export interface PageImage {
   width: number
   height: number
   data: Uint8Array
-  /** The rest of the picture's dictionary: `/ColorSpace/DeviceRGB/BitsPerComponent 8`. */
+  /** The rest of the image's dictionary: `/ColorSpace/DeviceRGB/BitsPerComponent 8`. */
   is: string
 }
 

@@ -87,7 +87,7 @@ describe('everything that reaches the prompt costs', () => {
   })
 })
 
-describe('a picture costs what its size says', () => {
+describe('an image costs what its size says', () => {
   test.each<[string, number[], number]>([
     ['PNG', [0x89, ...ascii('PNG\r\n\x1a\n'), 0, 0, 0, 13, ...ascii('IHDR'), ...big(1_120, 4), ...big(560, 4)], 802],
     ['GIF', [...ascii('GIF89a'), ...little(280, 2), ...little(280, 2)], 102],
@@ -115,7 +115,7 @@ describe('a picture costs what its size says', () => {
     expect(imageTokens({ type: 'base64', mediaType: 'image/any', data: bytes.toString('base64') })).toBe(tokens)
   })
 
-  test.each(['', '!!!!', 'AAAA'])('%p is no picture, and no error', (data) => {
+  test.each(['', '!!!!', 'AAAA'])('%p is no image, and no error', (data) => {
     expect(imageTokens({ type: 'base64', mediaType: 'image/png', data })).toBe(1_000)
   })
 })

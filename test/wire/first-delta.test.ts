@@ -46,7 +46,7 @@ describe('a reply has begun', () => {
   })
 })
 
-test('a reply of thoughts alone has begun: whoever asked may ask again', async () => {
+test('a reply of reasoning alone has begun: whoever asked may ask again', async () => {
   const only: Delta = { type: 'error', error: new ReasoningOnlyError('Hm') }
   const source = sourceOf([only])
   expect(await awaitFirstDelta(source, false)).toEqual({ first: [only], rest: source })

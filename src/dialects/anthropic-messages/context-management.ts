@@ -127,7 +127,7 @@ function tokensOf(bytes: number): number {
   return Math.ceil(bytes / 4)
 }
 
-/** A picture costs about as much as so many words, however many bytes it has. */
+/** An image costs about as much as so many words, however many bytes it has. */
 const imageBytes = 6_000
 
 function bytesOf(messages: readonly Message[]): number {

@@ -28,7 +28,7 @@ export type OnIgnored = (name: string) => void
  * The conversation in our language. What other servers and programs have left in it is told as text where it has
  * words, and named where it has none, so that no history locks its user out.
  *
- * Pictures and files of turns that are not the user's stand in a user turn of their own, before the next one.
+ * Images and files of turns that are not the user's stand in a user turn of their own, before the next one.
  * Errors: `invalid-request` for files by id in the newest words of the user: nothing is stored here. In older ones,
  * which nobody can send in another way, they become a sentence.
  */

@@ -11,7 +11,7 @@ export type Audience = Pick<ChatModel, 'id' | 'vision' | 'video' | 'files' | 'im
  * The conversation as the API takes it, which answers anything else with 1210, 1213 or 1214.
  *
  * Keeps: every call is followed by exactly one result and every result belongs to a call; results are text, and
- * pictures where the model takes them there; what else they hold stands in the user turn behind them; nothing is empty;
+ * images where the model takes them there; what else they hold stands in the user turn behind them; nothing is empty;
  * there is a user turn; a model gets a word in place of what it cannot see. Order is kept otherwise, and nothing that has words is lost.
  */
 export function normaliseConversation(messages: readonly Message[], audience: Audience): Message[] {
@@ -19,7 +19,7 @@ export function normaliseConversation(messages: readonly Message[], audience: Au
   return withUser(withMediaAside(paired(readable), audience).flatMap(worthSaying))
 }
 
-/** How many pictures of a conversation the model will not see. */
+/** How many images of a conversation the model will not see. */
 export function countUnseenImages(messages: readonly Message[], { vision }: Pick<Audience, 'vision'>): number {
   if (vision) return 0
   return messages.flatMap((message) => (hasUserParts(message) ? message.parts.filter(isImage) : [])).length

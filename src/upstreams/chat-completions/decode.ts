@@ -166,7 +166,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
     out.push({ type: 'finish', reason: reason === 'tool-calls' && !toolCalls.any ? 'stop' : reason })
   }
 
-  /** Cut or refused before the first word is an answer of its own; what becomes of thoughts alone is settled later. */
+  /** Cut or refused before the first word is an answer of its own; what becomes of reasoning alone is settled later. */
   function isEmpty(): boolean {
     const saidAll = reason === 'stop' || reason === 'tool-calls'
     return saidAll && !answered && !reasoned && !toolCalls.any

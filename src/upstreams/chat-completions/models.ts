@@ -26,7 +26,7 @@ export interface ChatModel extends Model {
   efforts: readonly EffortWord[]
   /** Takes `tool_stream`. */
   toolStream: boolean
-  /** Takes pictures in `tool` messages. */
+  /** Takes images in `tool` messages. */
   imagesInToolResults: boolean
 }
 

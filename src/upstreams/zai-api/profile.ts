@@ -22,7 +22,7 @@ export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettin
     }),
     models: {
       offers: ({ plan }: ModelFacts) => plan !== 'coding' || codingPlan,
-      // The list also has pictures, speech and embeddings: `cogview-4`, `glm-asr`, `embedding-3`.
+      // The list also has images, speech and embeddings: `cogview-4`, `glm-asr`, `embedding-3`.
       isChatModel: (id) => /^glm-\d/i.test(id),
       // What no list has may still be a model of the API.
       isFamiliar: (name) => /^(glm|chatglm|charglm|autoglm|codegeex)-/i.test(name),

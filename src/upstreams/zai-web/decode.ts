@@ -211,7 +211,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     over = true
     flush(out)
     for (const call of calls) if (call.name !== '') sendCall(call, out)
-    // What becomes of thoughts alone is settled later.
+    // What becomes of reasoning alone is settled later.
     if (!answered && !reasoned) {
       out.push({ type: 'error', error: emptyResponse() })
       return

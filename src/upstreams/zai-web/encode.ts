@@ -22,7 +22,7 @@ export interface EncodeOptions {
   mode: MessagesMode
   /** The prompt offers tools that may be called. */
   callsTools: boolean
-  /** Pictures already with the site. */
+  /** Images already with the site. */
   files: ReadonlyMap<ImagePart, WebFile>
 }
 
@@ -42,7 +42,7 @@ interface WebMessage {
   content: WebContent
 }
 
-/** A message brought down to what the site takes: prose and pictures under one of three roles. */
+/** A message brought down to what the site takes: prose and images under one of three roles. */
 interface WebTurn {
   role: WebMessage['role']
   parts: (TextPart | ImagePart)[]
@@ -92,7 +92,7 @@ export function encode(request: ChatRequest, options: EncodeOptions): Encoded {
   }
 }
 
-/** The pictures a request carries, wherever they stand, in order. */
+/** The images a request carries, wherever they stand, in order. */
 export function imagesOf(request: ChatRequest): ImagePart[] {
   return turnsOf(request).flatMap((turn) => turn.parts.filter(isImage))
 }

@@ -43,7 +43,7 @@ export interface ZaiWebOptions {
   modelsTtlMs: number
   idleMs: number
   headersTimeoutMs: number
-  /** Of a picture that is fetched for the client. */
+  /** Of an image that is fetched for the client. */
   maxImageBytes: number
 }
 

@@ -148,7 +148,7 @@ const wireNames = [
 
 const plainTraits = { reasoningEffort: false, searchServer: 'deep-web-search' } as const
 
-/** The site bounds answers by itself, and has been seen to take pictures alone. */
+/** The site bounds answers by itself, and has been seen to take images alone. */
 function webModel(name: string, upstreamId: string, table: ModelTable): WebModel {
   const { maxOutputTokens: _, price: _free, ...model } = modelOf(table.of(name), upstreamId)
   return { ...model, video: false, files: false, reasoning: reasoningOf(model.id), ...plainTraits }

@@ -78,7 +78,7 @@ interface Opening extends FirstCallSearch {
 type WebRecovery = ErrorRecovery | 'insist'
 
 /**
- * Opens calls: session, version, pictures, chat, signature, completion, first delta. What fails before that delta
+ * Opens calls: session, version, images, chat, signature, completion, first delta. What fails before that delta
  * is tried again, each remedy once and two in all; a session that is refused is changed for another, or waited for;
  * what fails after that delta is the reply's last one.
  */
@@ -111,7 +111,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
           throw cancelled()
         }
         const recovery = recoveryFor(outcome)
-        // A picture the site no longer has may be what it stumbled over, whatever it says.
+        // An image the site no longer has may be what it stumbled over, whatever it says.
         if (outcome instanceof GatewayError && !isBusy(recovery)) uploads.forget(lease.session)
         if (outcome instanceof GatewayError && (isBusy(recovery) || recovery === 'invalid-credential')) {
           // A guest is made for the asking, so that only one is asked for.

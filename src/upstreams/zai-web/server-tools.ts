@@ -42,7 +42,7 @@ const searchNames: ReadonlySet<string> = new Set(['search', 'web_search', 'searc
 
 /**
  * What a tool is to a client: a web search where it found pages, whatever its name, or looked for words under the name
- * of one. Opening a page and searching for pictures tell no pages of their own.
+ * of one. Opening a page and searching for images tell no pages of their own.
  */
 export function meaningOf({ name, arguments: args, sources }: RanTool): Pick<ServerTool, 'kind' | 'query'> {
   const query = queryIn(parseJson(args))

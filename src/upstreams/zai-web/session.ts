@@ -29,7 +29,7 @@ export interface Wanted {
   /** Id of the client's key. */
   caller: string
   signal: AbortSignal
-  /** Guests may not do everything: upload a picture, for one. */
+  /** Guests may not do everything: upload an image, for one. */
   guests: boolean
   annotate: (note: string) => void
 }

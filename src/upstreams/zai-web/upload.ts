@@ -11,7 +11,7 @@ import type { WebClient } from './site.ts'
 /** As `fetchRemoteFile` of wire/remote-file.ts, with its guard and limits filled in. */
 export type FetchImage = (url: string, signal: AbortSignal) => Promise<{ data: Uint8Array; mediaType: string }>
 
-/** A picture that lies with the site. */
+/** An image that lies with the site. */
 export interface WebFile {
   id: string
   /** Its line in a request's `files`, which names the message it belongs to. */
@@ -39,10 +39,10 @@ export interface Uploads {
 
 /** Nobody knows how long the site keeps its files; a conversation with pauses is shorter. */
 const keepForMs = 60 * 60_000
-/** For each session; a request refers to all of its conversation's pictures. */
+/** For each session; a request refers to all of its conversation's images. */
 const keepAtMost = 200
 
-/** Clients send the whole conversation with every turn, so the same pictures come again and again. */
+/** Clients send the whole conversation with every turn, so the same images come again and again. */
 export function createUploads(clock: Clock): Uploads {
   const bySession = new WeakMap<Session, Map<string, { file: UploadedFile; goodUntil: number }>>()
   return {
@@ -66,9 +66,9 @@ export function createUploads(clock: Clock): Uploads {
 }
 
 /**
- * Brings pictures to the site, one after the other, each only once, and not again what lies there already.
+ * Brings images to the site, one after the other, each only once, and not again what lies there already.
  *
- * Errors: `invalid-request` when a picture cannot be read; what the site says otherwise.
+ * Errors: `invalid-request` when an image cannot be read; what the site says otherwise.
  * Source: `POST /api/v1/files/`, one part named `file`; accounts only.
  */
 export async function uploadImages(images: ImagePart[], options: UploadOptions): Promise<Map<ImagePart, WebFile>> {
@@ -77,7 +77,7 @@ export async function uploadImages(images: ImagePart[], options: UploadOptions):
   return files
 }
 
-/** Why a request with pictures cannot go to this model or under this session; `undefined` when it can. */
+/** Why a request with images cannot go to this model or under this session; `undefined` when it can. */
 export function imageRefusal(model: { id: string; vision: boolean }, hasAccounts: boolean): GatewayError | undefined {
   if (!model.vision)
     return refusal(`${model.id} cannot see pictures: ask a vision model such as GLM-4.6V, or leave the picture out.`)

@@ -450,7 +450,7 @@ describe('files by their ids are refused where the user has just sent them', () 
   })
 })
 
-test('a picture of the instructions comes with the first words of the user', () => {
+test('an image of the instructions comes with the first words of the user', () => {
   const request = decodeBody({ system: [words('logo:'), picture, { type: 'mood', value: 'calm' }] })
   expect(request.messages).toEqual([
     { role: 'system', text: 'logo:' },

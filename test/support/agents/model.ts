@@ -35,7 +35,7 @@ export interface Asked {
   thoughts: string[]
   /** Of tool calls, as text. */
   results: string[]
-  /** Addresses of pictures. */
+  /** Addresses of images. */
   pictures: string[]
   /** Of the last message. */
   lastText: string

@@ -91,7 +91,7 @@ export function chatClient(fetch: Fetch): Client {
     if ('results' in turn)
       return turn.results.map(({ id, text, png }) => {
         const content = [{ type: 'text' as const, text }, ...pictures(png)]
-        // The reference has only text here; clients send pictures all the same.
+        // The reference has only text here; clients send images all the same.
         return { role: 'tool', tool_call_id: id, content: content as OpenAI.ChatCompletionContentPartText[] }
       })
     return [{ role: 'user', content: [{ type: 'text', text: turn.user }, ...pictures(turn.png), ...files(turn.pdf)] }]

@@ -274,7 +274,7 @@ describe('messages', () => {
     { role: 'user', parts: [{ type: 'text', text: 'What is it?' }] },
   ]
 
-  test('a picture of a result stands in the next user turn', () => {
+  test('an image of a result stands in the next user turn', () => {
     expect(told(seen, 'glm-4.6v')).toMatchObject([
       {},
       {},

@@ -198,7 +198,7 @@ test('only the sampling the client asked for is passed on', () => {
   expect(bodyOf({})).toMatchObject({ params: {} })
 })
 
-test('a picture is a part of the message and a line in the files', () => {
+test('an image is a part of the message and a line in the files', () => {
   const { id } = uploaded.response.body
   const files = new Map([[picture, { id, entry: () => uploaded.body_files_entry }]])
   const ask = request([{ role: 'user', parts: [{ type: 'text', text: 'What is in the picture?' }, picture] }])
@@ -214,7 +214,7 @@ test('a picture is a part of the message and a line in the files', () => {
   })
 })
 
-test('pictures of earlier turns keep their place in the text, those of tool results included', () => {
+test('images of earlier turns keep their place in the text, those of tool results included', () => {
   const other: ImagePart = { ...picture }
   const messages: Message[] = [
     { role: 'user', parts: [picture, { type: 'text', text: 'This?' }] },

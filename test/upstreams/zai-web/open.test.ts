@@ -389,7 +389,7 @@ test.each([['user'], ['backup']])("a %s's chats are never deleted", async (kind)
   expect(zai.to(cleanup)).toHaveLength(0)
 })
 
-test('a picture goes up under the account and into the message', async () => {
+test('an image goes up under the account and into the message', async () => {
   const { zai, make, call } = setUp()
   const token = zai.addAccount('Alice')
   await all(make({ tokens: [token] }).open(call(withPicture, { model: vision })))
@@ -408,7 +408,7 @@ test('a picture goes up under the account and into the message', async () => {
 test.each([
   ['a guest', vision, []],
   ['a model that cannot see', model, ['some-token']],
-] as const)('a picture for %s is refused before the site is asked', async (_name, asked, tokens) => {
+] as const)('an image for %s is refused before the site is asked', async (_name, asked, tokens) => {
   const { zai, make, call } = setUp()
   await expect(make({ tokens: [...tokens] }).open(call(withPicture, { model: asked }))).rejects.toMatchObject({
     kind: 'invalid-request',
@@ -418,7 +418,7 @@ test.each([
   expect(zai.seen).toHaveLength(0)
 })
 
-test('a picture is brought once, and anew when the site stumbles over it', async () => {
+test('an image is brought once, and anew when the site stumbles over it', async () => {
   const { zai, make, call } = setUp()
   const web = make({ tokens: [zai.addAccount('Alice')] })
   const sent = async () => {
@@ -433,7 +433,7 @@ test('a picture is brought once, and anew when the site stumbles over it', async
   expect(zai.to(files)).toHaveLength(2)
 })
 
-test('with a picture the backup account comes before any guest', async () => {
+test('with an image the backup account comes before any guest', async () => {
   const { zai, make, call } = setUp()
   const token = zai.addAccount('Backup')
   await all(make({ backupToken: token }).open(call(withPicture, { model: vision })))

@@ -48,7 +48,7 @@ test.each([
     'not really a picture',
   ],
   ['an address', at('https://example.com/cat'), 'image-1.webp', 'image/webp', 'fetched'],
-])('a picture given as %s is sent as one form part', async (_name, image, name, type, bytes) => {
+])('an image given as %s is sent as one form part', async (_name, image, name, type, bytes) => {
   const { zai, upload } = setUp()
   await upload(image)
   const [sent] = zai.to(route)
@@ -67,7 +67,7 @@ test('the file is referred to as the browser does', async () => {
   expect(file?.entry(uploaded.body_files_entry.ref_user_msg_id)).toEqual(uploaded.body_files_entry)
 })
 
-describe('a picture that lies with the site already', () => {
+describe('an image that lies with the site already', () => {
   const cat = () => base64('image/png', data)
   type World = ReturnType<typeof setUp>
 
@@ -123,7 +123,7 @@ test.each([
   ['no data', base64('image/png', '')],
   ['a data URL without base64', at('data:image/png,abc')],
   ['more bytes than MAX_IMAGE_BYTES allows', base64('image/png', Buffer.alloc(1_001).toString('base64'))],
-])('a picture with %s is refused before anything is sent', async (_name, image) => {
+])('an image with %s is refused before anything is sent', async (_name, image) => {
   const { zai, upload } = setUp()
   await expect(upload(image)).rejects.toMatchObject({
     kind: 'invalid-request',
@@ -136,7 +136,7 @@ test.each([
 test.each([
   ['a model that cannot see', { id: 'GLM-4.7', vision: false }, true, 'GLM-4.7 cannot see pictures'],
   ['a guest', { id: 'GLM-4.6V', vision: true }, false, 'ZAI_TOKEN'],
-])('pictures are refused for %s, with a way out', (_name, model, hasAccounts, words) => {
+])('images are refused for %s, with a way out', (_name, model, hasAccounts, words) => {
   expect(imageRefusal(model, hasAccounts)).toMatchObject({
     kind: 'invalid-request',
     param: 'messages',

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Delta, TextKind } from '../core/events.ts'
 import { jsonEscape } from '../core/sse.ts'
-import type { ByteRange } from './piece.ts'
+import type { ByteRange } from '../http-client/byte-range.ts'
 
 /** Events that differ from one that was read before in nothing but one JSON string, as most of a reply do. */
 export interface EventTemplate {

@@ -5,7 +5,8 @@ import type { Delta, TextKind } from '../core/events.ts'
 import type { Transform } from '../core/machine.ts'
 import { inPortions } from '../core/portions.ts'
 import type { BatchStream, DirectWriter } from '../core/source.ts'
-import { type ByteStream, byteStreamOf } from './http.ts'
+import { type ByteRange, bytesOf, rangeOf, restOf } from '../http-client/byte-range.ts'
+import { type ByteStream, byteStreamOf } from '../http-client/send.ts'
 import {
   concatenateMatches,
   type EventTemplate,
@@ -15,7 +16,6 @@ import {
   matchTemplate,
   unescaped,
 } from './likeness.ts'
-import { type ByteRange, bytesOf, rangeOf, restOf } from './piece.ts'
 
 /** Longest wait for the end of a body whose last delta has come; with it the connection can serve the next call. */
 const drainMs = 1_000

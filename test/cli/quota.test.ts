@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { quota } from '../../src/cli/quota.ts'
 import { loadConfig } from '../../src/config.ts'
-import type { Fetch } from '../../src/wire/http.ts'
+import type { Fetch } from '../../src/http-client/send.ts'
 import { manualClock } from '../support/clock.ts'
 
 const now = Date.UTC(2026, 2, 20, 8, 0)

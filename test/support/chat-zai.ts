@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
+import type { Fetch } from '../../src/http-client/send.ts'
 import type { ZaiWebOptions } from '../../src/upstreams/zai-web/index.ts'
-import type { Fetch } from '../../src/wire/http.ts'
 
 /** One request as the site saw it. */
 export interface Seen {

@@ -1,4 +1,4 @@
-import { losslessFetch } from '../../src/wire/post-fetch.ts'
+import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
 
 /** `posting.ts PORT NAME…` posts to each name, all of them on loopback, and prints what became of it, a line each. */
 const [port, ...names] = process.argv.slice(2)

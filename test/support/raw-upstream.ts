@@ -1,6 +1,6 @@
 import { createServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
-import type { Fetch } from '../../src/wire/http.ts'
+import type { Fetch } from '../../src/http-client/send.ts'
 
 /** One connection, with everything an HTTP server would not do to it. */
 export interface Line {

@@ -1,4 +1,4 @@
-import type { Fetch } from '../../src/wire/http.ts'
+import type { Fetch } from '../../src/http-client/send.ts'
 import { eventStream, fieldOf, json } from './chat-zai.ts'
 
 /** One request as the API saw it. */

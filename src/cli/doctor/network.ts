@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { withTimeout } from '../../core/clock.ts'
-import type { BufferedResponse } from '../../wire/answer.ts'
+import type { BufferedResponse } from '../../http-client/buffered-response.ts'
 import { codeOf, type Probes, probe, probeTimeoutMs, reasonOf } from './ask.ts'
 import { type Examined, type Finding, fail, pass, skip, warn } from './finding.ts'
 

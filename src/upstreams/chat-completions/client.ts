@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
-import { type BufferedResponse, readBuffered } from '../../wire/answer.ts'
-import { type Fetch, type HttpResponse, type OutgoingRequest, send } from '../../wire/http.ts'
+import { type BufferedResponse, readBuffered } from '../../http-client/buffered-response.ts'
+import { type Fetch, type HttpResponse, type OutgoingRequest, send } from '../../http-client/send.ts'
 
 /** An API of one vendor: its address, the headers every call carries, and the deadlines. */
 export interface ApiClient {

@@ -2,7 +2,7 @@ import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors
 import { isRecord, parseJson } from '../../core/json.ts'
 import type { Refusal } from '../../core/pool.ts'
 import { quote } from '../../core/redact.ts'
-import type { BufferedResponse } from '../../wire/answer.ts'
+import type { BufferedResponse } from '../../http-client/buffered-response.ts'
 
 /** What may be done as long as nothing was sent to the client: try once more, or have the pool find room. */
 export type Recovery = Refusal | 'again' | 'none'

@@ -1,8 +1,8 @@
 import type { Clock } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
-import { readBuffered } from '../../wire/answer.ts'
-import { type Fetch, send } from '../../wire/http.ts'
+import { readBuffered } from '../../http-client/buffered-response.ts'
+import { type Fetch, send } from '../../http-client/send.ts'
 import { usualSettings, zaiErrors } from './errors.ts'
 import { quotaBody, quotaEntry } from './schema.ts'
 

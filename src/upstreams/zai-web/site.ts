@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
-import { readBuffered } from '../../wire/answer.ts'
-import { type Fetch, type HttpResponse, send } from '../../wire/http.ts'
+import { readBuffered } from '../../http-client/buffered-response.ts'
+import { type Fetch, type HttpResponse, send } from '../../http-client/send.ts'
 
 /** The one door to the site: its address, the headers every call carries, and the deadlines. */
 export interface WebClient {

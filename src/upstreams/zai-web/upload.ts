@@ -8,7 +8,7 @@ import { bodyError } from './errors.ts'
 import type { Session } from './session.ts'
 import type { WebClient } from './site.ts'
 
-/** As `fetchRemoteFile` of wire/remote-file.ts, with its guard and limits filled in. */
+/** As `fetchRemoteFile` of http-client/remote-file.ts, with its guard and limits filled in. */
 export type FetchImage = (url: string, signal: AbortSignal) => Promise<{ data: Uint8Array; mediaType: string }>
 
 /** An image that lies with the site. */

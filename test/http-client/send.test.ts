@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
+import { send } from '../../src/http-client/send.ts'
 import { systemClock } from '../../src/wire/clock.ts'
-import { send } from '../../src/wire/http.ts'
 
 test('a redirect is no way to send a key elsewhere: it is an answer like any other', async () => {
   const asked: string[] = []

@@ -1,5 +1,5 @@
-import type { ByteStream } from './http.ts'
-import { type ByteRange, bytesOf, rangeOf } from './piece.ts'
+import { type ByteRange, bytesOf, rangeOf } from './byte-range.ts'
+import type { ByteStream } from './send.ts'
 
 /** What becomes of a body. Only the first ending counts. */
 export interface BodySink {

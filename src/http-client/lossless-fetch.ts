@@ -1,10 +1,10 @@
 import type { Clock } from '../core/clock.ts'
-import { systemClock } from './clock.ts'
+import { systemClock } from '../wire/clock.ts'
+import { type BodySink, bodyBuffer } from './body-buffer.ts'
 import { createConnections } from './connections.ts'
-import { type ByteStream, type Fetch, type HttpResponse, type OutgoingRequest, textOf } from './http.ts'
-import { type BodySink, bodyBuffer } from './inbox.ts'
-import type { Lookup } from './names.ts'
-import { decompressed, encodings } from './unpack.ts'
+import { decompressed, encodings } from './decompress.ts'
+import type { Lookup } from './dns.ts'
+import { type ByteStream, type Fetch, type HttpResponse, type OutgoingRequest, textOf } from './send.ts'
 
 /**
  * `fetch` for answers that matter to the last byte: a POST of text goes over sockets of our own, all else over `fetch`.

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { readBuffered } from '../../src/wire/answer.ts'
+import { readBuffered } from '../../src/http-client/buffered-response.ts'
 import { manualClock } from '../support/clock.ts'
 
 function read(body: BodyInit, init: ResponseInit = {}, signal = new AbortController().signal) {

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
-import { byteStreamOf, type HttpResponse, textOf, toldNameOf } from './http.ts'
+import { byteStreamOf, type HttpResponse, textOf, toldNameOf } from './send.ts'
 
 /** A whole answer, whatever its status. */
 export interface BufferedResponse {

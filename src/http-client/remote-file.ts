@@ -1,9 +1,9 @@
 import { BlockList, isIP } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
-import { abortable } from './abort.ts'
-import { byteStreamOf, type Fetch, type HttpResponse, type OutgoingRequest, readBytes } from './http.ts'
-import type { Lookup } from './names.ts'
+import { abortable } from '../wire/abort.ts'
+import type { Lookup } from './dns.ts'
+import { byteStreamOf, type Fetch, type HttpResponse, type OutgoingRequest, readBytes } from './send.ts'
 
 export interface RemoteFileOptions {
   fetch: Fetch

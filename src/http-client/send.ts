@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
-import { outOfDescriptors } from './descriptors.ts'
-import { type ByteRange, bytesOf, rangeOf } from './piece.ts'
+import { outOfDescriptors } from '../wire/descriptors.ts'
+import { type ByteRange, bytesOf, rangeOf } from './byte-range.ts'
 
 /** The one outgoing door: tests put a scripted one in its place. */
 export type Fetch = (url: string, init: OutgoingRequest) => Promise<HttpResponse>

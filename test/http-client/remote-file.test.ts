@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from 'bun:test'
-import { fetchRemoteFile, isPublic, type RemoteFileOptions } from '../../src/wire/remote-file.ts'
+import { fetchRemoteFile, isPublic, type RemoteFileOptions } from '../../src/http-client/remote-file.ts'
 import { manualClock } from '../support/clock.ts'
 
 const publicAddress = '93.184.215.14'

@@ -3,11 +3,17 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import { createConnections } from '../../src/http-client/connections.ts'
+import { systemLookup } from '../../src/http-client/dns.ts'
+import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
+import {
+  byteStreamOf,
+  type Fetch,
+  type HttpResponse,
+  type OutgoingRequest,
+  readBytes,
+} from '../../src/http-client/send.ts'
 import { systemClock } from '../../src/wire/clock.ts'
-import { createConnections } from '../../src/wire/connections.ts'
-import { byteStreamOf, type Fetch, type HttpResponse, type OutgoingRequest, readBytes } from '../../src/wire/http.ts'
-import { systemLookup } from '../../src/wire/names.ts'
-import { losslessFetch } from '../../src/wire/post-fetch.ts'
 import { until } from '../support/gateway.ts'
 import { chunk, lastChunk, type Play, type RawUpstream, startRawUpstream, streamHead } from '../support/raw-upstream.ts'
 

@@ -1,6 +1,6 @@
 import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib'
-import type { BodySink } from './inbox.ts'
-import { bytesOf, rangeOf } from './piece.ts'
+import type { BodySink } from './body-buffer.ts'
+import { bytesOf, rangeOf } from './byte-range.ts'
 
 // What is unpacked leaves at once, and what stands before a cut is not lost.
 const zlibFlush = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }

@@ -1,5 +1,5 @@
 import { HTTPParser } from 'http-parser-js'
-import { type BodyFraming, framingOf, malformed } from './framing.ts'
+import { type BodyFraming, framingOf, malformed } from './body-framing.ts'
 
 /** Of an answer, all that is before its body. */
 export interface Head {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { cachedLookup } from '../../src/wire/names.ts'
+import { cachedLookup } from '../../src/http-client/dns.ts'
 import { manualClock } from '../support/clock.ts'
 
 function setUp(answers: string[][]) {

@@ -3,11 +3,11 @@ import { isIP } from 'node:net'
 import { devNull } from 'node:os'
 import type { Socket, SocketHandler } from 'bun'
 import type { Clock } from '../core/clock.ts'
-import { dial } from './dial.ts'
-import { bodyReader } from './framing.ts'
-import { type Head, headReader } from './head.ts'
-import type { BodySink, FlowControl } from './inbox.ts'
-import type { Lookup } from './names.ts'
+import type { BodySink, FlowControl } from './body-buffer.ts'
+import { bodyReader } from './body-framing.ts'
+import type { Lookup } from './dns.ts'
+import { dial } from './happy-eyeballs.ts'
+import { type Head, headReader } from './response-head.ts'
 
 /** Hears the answer to one request. */
 export interface ResponseHandlers {

@@ -1,5 +1,5 @@
+import { rangeOf } from './byte-range.ts'
 import { type ChunkHandlers, chunkReader } from './chunked.ts'
-import { rangeOf } from './piece.ts'
 
 /** Where the body of an answer ends (RFC 9112, 6.3). */
 export type BodyFraming =

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { dial } from '../../src/wire/dial.ts'
+import { dial } from '../../src/http-client/happy-eyeballs.ts'
 import { manualClock } from '../support/clock.ts'
 
 interface Attempt {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { HTTPParser } from 'http-parser-js'
-import { chunkReader } from '../../src/wire/chunked.ts'
-import { bytesOf } from '../../src/wire/piece.ts'
+import { bytesOf } from '../../src/http-client/byte-range.ts'
+import { chunkReader } from '../../src/http-client/chunked.ts'
 
 interface Read {
   text: string

@@ -1,4 +1,4 @@
-import type { ByteRange } from './piece.ts'
+import type { ByteRange } from './byte-range.ts'
 
 /** What is in a chunked body. */
 export interface ChunkHandlers {

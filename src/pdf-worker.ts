@@ -1,6 +1,6 @@
+import { systemClock } from './async/system-clock.ts'
 import { readPdf } from './attachments/pdf.ts'
 import type { PdfJob, PdfMessage } from './attachments/pdf-steps.ts'
-import { systemClock } from './wire/clock.ts'
 
 // A thread that reads one PDF. It is an entry point of its own, beside main.ts, where the executable looks for it.
 self.onmessage = ({ data: { data, options } }: MessageEvent<PdfJob>) => readPdf(data, options, systemClock, post)

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import Anthropic from '@anthropic-ai/sdk'
 import { BetaAbstractComputerToolset20260801 } from '@anthropic-ai/sdk/helpers/beta/toolsets'
 import { BetaLocalFilesystemMemoryTool, betaMemoryTool } from '@anthropic-ai/sdk/tools/memory/node'
+import { systemClock } from '../src/async/system-clock.ts'
 import { demo } from '../src/upstreams/demo/index.ts'
-import { systemClock } from '../src/wire/clock.ts'
 import { startGateway } from './support/gateway.ts'
 
 // The SDK's own tools, run by its own runner, over a listening server.

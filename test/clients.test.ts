@@ -2,8 +2,8 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import OpenAI6 from 'openai-6'
+import { systemClock } from '../src/async/system-clock.ts'
 import { demo } from '../src/upstreams/demo/index.ts'
-import { systemClock } from '../src/wire/clock.ts'
 import { startGateway } from './support/gateway.ts'
 
 // The vendors' own packages against a listening server: strangers' code reads what we say.

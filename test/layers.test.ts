@@ -112,7 +112,7 @@ describe('the check itself finds', () => {
     ['a type where a type is allowed', 'core/a.ts', "import type { TSchema } from '@sinclair/typebox'"],
     ['a layer below', 'dialects/a/x.ts', "import { sseMessage } from '../../core/sse.ts'"],
     ['words in comments', 'core/a.ts', '/**\n * await, process.env\n */\nconst a = 1 // Date.now'],
-    ['the clock at the edge', 'wire/clock.ts', 'const now = Date.now'],
+    ['the clock at the edge', 'async/system-clock.ts', 'const now = Date.now'],
   ])('nothing wrong with %s', (_name, path, source) => expect(violations(path, source)).toEqual([]))
 })
 

@@ -3,11 +3,11 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
+import { systemClock } from '../src/async/system-clock.ts'
 import { configurationTable } from '../src/config/documents.ts'
 import { modelsTable } from '../src/models/document.ts'
 import { demo } from '../src/upstreams/demo/index.ts'
 import { markers } from '../src/upstreams/demo/markers.ts'
-import { systemClock } from '../src/wire/clock.ts'
 import { startGateway } from './support/gateway.ts'
 import { expectGenerated } from './support/readme.ts'
 

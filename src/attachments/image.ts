@@ -1,6 +1,6 @@
+import { semaphore } from '../async/semaphore.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { AttachmentLimits } from './limits.ts'
-import { semaphore } from './turnstile.ts'
 
 type ImageLimits = Pick<AttachmentLimits, 'maxImageBytes' | 'maxImageSide'>
 

@@ -1,8 +1,8 @@
+import { abortable } from '../async/abortable.ts'
+import { semaphore } from '../async/semaphore.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import { abortable } from '../wire/abort.ts'
 import { type PdfJob, type PdfMessage, type PdfOptions, type PdfPage, tookTooLong } from './pdf-steps.ts'
-import { semaphore } from './turnstile.ts'
 
 export interface Pdf {
   pageCount: number

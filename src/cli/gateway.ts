@@ -1,4 +1,5 @@
 import { createApp } from '../app.ts'
+import { systemClock } from '../async/system-clock.ts'
 import { createAttachments } from '../attachments/index.ts'
 import { limitsWith } from '../attachments/limits.ts'
 import { createPdfReader, type ReadPdf } from '../attachments/pdf-reader.ts'
@@ -33,7 +34,6 @@ import { demo } from '../upstreams/demo/index.ts'
 import { openaiCompatible } from '../upstreams/openai-compatible/index.ts'
 import { zaiApi } from '../upstreams/zai-api/index.ts'
 import { type CredentialSource, zaiWeb } from '../upstreams/zai-web/index.ts'
-import { systemClock } from '../wire/clock.ts'
 import { apiAccount } from './api-accounts.ts'
 import type { Losses } from './output.ts'
 

@@ -1,9 +1,9 @@
+import { systemClock } from '../async/system-clock.ts'
 import type { Config } from '../config.ts'
 import type { Clock } from '../core/clock.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { Fetch } from '../http-client/send.ts'
 import { type Quota, type QuotaLimit, readQuota } from '../upstreams/zai-api/quota.ts'
-import { systemClock } from '../wire/clock.ts'
 import { apiAccounts } from './api-accounts.ts'
 import type { Io } from './io.ts'
 

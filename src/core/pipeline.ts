@@ -38,7 +38,7 @@ export interface Pipeline {
 /**
  * All that happens to a chunk of a stream, one file a hop:
  *
- * 1. `wire/sse.ts` — bytes of one network read become payloads of events.
+ * 1. `wire/event-stream.ts` — bytes of one network read become payloads of events.
  * 2. `upstreams/<name>/decode.ts` — a payload becomes deltas.
  * 3. `prompted-tools/channels.ts` — thoughts in tags become reasoning.
  * 4. `prompted-tools/parse.ts` — calls written as text become calls.

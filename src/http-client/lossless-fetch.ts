@@ -1,5 +1,5 @@
+import { systemClock } from '../async/system-clock.ts'
 import type { Clock } from '../core/clock.ts'
-import { systemClock } from '../wire/clock.ts'
 import { type BodySink, bodyBuffer } from './body-buffer.ts'
 import { createConnections } from './connections.ts'
 import { decompressed, encodings } from './decompress.ts'

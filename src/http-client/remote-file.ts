@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net'
+import { abortable } from '../async/abortable.ts'
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
-import { abortable } from '../wire/abort.ts'
 import type { Lookup } from './dns.ts'
 import { byteStreamOf, type Fetch, type HttpResponse, type OutgoingRequest, readBytes } from './send.ts'
 

@@ -1,6 +1,6 @@
+import { outOfDescriptors } from '../async/file-descriptors.ts'
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
-import { outOfDescriptors } from '../wire/descriptors.ts'
 import { type ByteRange, bytesOf, rangeOf } from './byte-range.ts'
 
 /** The one outgoing door: tests put a scripted one in its place. */

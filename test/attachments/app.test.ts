@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { systemClock } from '../../src/async/system-clock.ts'
 import type { Upstream, UpstreamCall } from '../../src/core/upstream.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
 import { pdfOf } from '../support/pdf.ts'
 

@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test'
 import { constants, deflateRawSync } from 'node:zlib'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { limitsWith } from '../../src/attachments/limits.ts'
 import { readPdf } from '../../src/attachments/pdf.ts'
 import { createPdfReader, type Pdf } from '../../src/attachments/pdf-reader.ts'
 import type { PdfMessage } from '../../src/attachments/pdf-steps.ts'
 import { startPdfWorker } from '../../src/pdf-thread.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { manualClock } from '../support/clock.ts'
 import { pdfOf } from '../support/pdf.ts'
 

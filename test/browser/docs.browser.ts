@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { type GatewaySettings, startGateway } from '../support/gateway.ts'
 

@@ -3,12 +3,12 @@ import { chmodSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { ensureSecret, hasSecret, readSecret } from '../../src/cli/identity.ts'
 import { stateFolder } from '../../src/config/folders.ts'
 import { proofOf } from '../../src/http/identity.ts'
 import { listen } from '../../src/server.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { gatewayApp, type RunningGateway, startGateway } from '../support/gateway.ts'
 
 const secret = 'a1'.repeat(32)

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { ensureSecret } from '../../src/cli/identity.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
 
 const main = resolve(import.meta.dir, '../../src/main.ts')

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test } from 'bun:test'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { type ErrorKind, GatewayError } from '../../src/core/errors.ts'
 import type { Upstream, UpstreamCall } from '../../src/core/upstream.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { manualClock } from '../support/clock.ts'
 import { type RunningGateway, startGateway, until } from '../support/gateway.ts'
 

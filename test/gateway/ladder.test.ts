@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'bun:test'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { type ErrorKind, GatewayError } from '../../src/core/errors.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
 
 const running: RunningGateway[] = []

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { createConnections } from '../../src/http-client/connections.ts'
 import { systemLookup } from '../../src/http-client/dns.ts'
 import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
@@ -13,7 +14,6 @@ import {
   type OutgoingRequest,
   readBytes,
 } from '../../src/http-client/send.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { until } from '../support/gateway.ts'
 import { chunk, lastChunk, type Play, type RawUpstream, startRawUpstream, streamHead } from '../support/raw-upstream.ts'
 

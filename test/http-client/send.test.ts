@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { send } from '../../src/http-client/send.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 
 test('a redirect is no way to send a key elsewhere: it is an answer like any other', async () => {
   const asked: string[] = []

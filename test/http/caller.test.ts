@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { startGateway } from '../support/gateway.ts'
 
 const keys = { openaiKey: 'sk-open', anthropicKey: 'sk-anth' }

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import Anthropic from '@anthropic-ai/sdk'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { basePaths } from '../../src/http/base-paths.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import { pdfOf } from '../support/pdf.ts'
 

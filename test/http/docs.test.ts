@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { Validator } from '@seriousme/openapi-schema-validator'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { shapeOf } from '../../src/http/docs/shape.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { gatewayApp } from '../support/gateway.ts'
 
 const app = gatewayApp([demo({ clock: systemClock, idleMs: 60_000, paceMs: 0 })], {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { Elysia } from 'elysia'
 import fc from 'fast-check'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import { listen, listenForMetrics } from '../../src/server.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { gatewayApp, startGateway } from '../support/gateway.ts'
 import {
   type Asked,

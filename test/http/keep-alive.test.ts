@@ -3,9 +3,9 @@ import Anthropic from '@anthropic-ai/sdk'
 import { createParser } from 'eventsource-parser'
 import OpenAI from 'openai'
 import OpenAI6 from 'openai-6'
+import { systemClock } from '../../src/async/system-clock.ts'
 import type { KeepAliveStyle } from '../../src/core/dialect.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
 
 const running: RunningGateway[] = []

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test } from 'bun:test'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import { openRecord, type RequestRecord } from '../../src/observe/record.ts'
 import { listenForMetrics } from '../../src/server.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { manualClock } from '../support/clock.ts'
 import { type GatewaySettings, type RunningGateway, startGateway, until } from '../support/gateway.ts'
 

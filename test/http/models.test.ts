@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import type Anthropic from '@anthropic-ai/sdk'
+import { systemClock } from '../../src/async/system-clock.ts'
 import type { Model, Upstream } from '../../src/core/upstream.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { gatewayApp } from '../support/gateway.ts'
 
 const facts = { createdAtSeconds: 1_780_000_000, vision: false, search: false, reasoning: 'never' } as const

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { gatewayApp } from '../support/gateway.ts'
 
 // An upstream that quotes the operator's key in every error, asked for everything there is.

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import OpenAI from 'openai'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { createResponseStore, noResponseStore } from '../../src/store/responses.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { startGateway } from '../support/gateway.ts'
 
 // The vendor's own package against a listening server, with its memory in between.

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { openRecord, type RequestRecord } from '../../src/observe/record.ts'
 import { createTracer } from '../../src/observe/trace.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { manualClock } from '../support/clock.ts'
 import { startGateway, until } from '../support/gateway.ts'
 

@@ -1,7 +1,7 @@
+import { systemClock } from '../../src/async/system-clock.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import type { Fetch } from '../../src/http-client/send.ts'
 import { zaiApi } from '../../src/upstreams/zai-api/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { lending } from './pool.ts'
 
 export interface ApiUpstreamOptions {

@@ -1,4 +1,5 @@
 import { createApp } from '../../src/app.ts'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { createAttachments } from '../../src/attachments/index.ts'
 import { limitsWith } from '../../src/attachments/limits.ts'
 import type { Clock } from '../../src/core/clock.ts'
@@ -19,7 +20,6 @@ import { createMetrics } from '../../src/observe/metrics.ts'
 import type { RequestRecord } from '../../src/observe/record.ts'
 import { listen } from '../../src/server.ts'
 import { createResponseStore, type ResponseStore } from '../../src/store/responses.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { readPdf } from './pdf.ts'
 import { validateHere } from './schema.ts'
 

@@ -1,6 +1,6 @@
+import { systemClock } from '../../src/async/system-clock.ts'
 import { listen } from '../../src/server.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { gatewayApp } from './gateway.ts'
 import { askRaw, mapConcurrently, type RawReply } from './raw-http.ts'
 import { plainHost } from './request-shapes.ts'

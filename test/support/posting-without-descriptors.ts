@@ -1,10 +1,10 @@
 import { openSync } from 'node:fs'
 import { devNull } from 'node:os'
+import { systemClock } from '../../src/async/system-clock.ts'
 import { asGatewayError } from '../../src/core/errors.ts'
 import { systemLookup } from '../../src/http-client/dns.ts'
 import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
 import { send } from '../../src/http-client/send.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 
 // Opens files until there are no more, then posts to the address it is given and says what came of it.
 

@@ -1,8 +1,8 @@
+import { systemClock } from '../../src/async/system-clock.ts'
 import { stopRequested } from '../../src/cli/serve.ts'
 import { createLog } from '../../src/observe/log.ts'
 import { listen } from '../../src/server.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { systemClock } from '../../src/wire/clock.ts'
 import { gatewayApp } from './gateway.ts'
 
 // A server whose upstream leaves something behind each time it is asked: `stray.ts rejection` or `stray.ts throw`.

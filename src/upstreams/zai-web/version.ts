@@ -1,5 +1,5 @@
+import { singleFlight } from '../../async/single-flight.ts'
 import type { Clock } from '../../core/clock.ts'
-import { singleFlight } from '../../wire/shared.ts'
 import type { WebClient } from './site.ts'
 
 const keepMs = 45 * 60_000

@@ -8,7 +8,7 @@ import { channels } from '../../../src/prompted-tools/channels.ts'
 import { toolCallParser } from '../../../src/prompted-tools/parse.ts'
 import { type DecodeOptions, decoder } from '../../../src/upstreams/chat-completions/decode.ts'
 import { usualSettings, zaiErrors } from '../../../src/upstreams/zai-api/errors.ts'
-import { sseDeltas } from '../../../src/wire/sse.ts'
+import { sseDeltas } from '../../../src/wire/event-stream.ts'
 import { manualClock } from '../../support/clock.ts'
 import { type ChunkFacts, chunkText } from '../../support/zai-api.ts'
 

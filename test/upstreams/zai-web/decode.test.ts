@@ -8,7 +8,7 @@ import { readBatch } from '../../../src/core/source.ts'
 import { channels } from '../../../src/prompted-tools/channels.ts'
 import { type DecodeOptions, decoder } from '../../../src/upstreams/zai-web/decode.ts'
 import { emptyResponse } from '../../../src/upstreams/zai-web/errors.ts'
-import { sseDeltas } from '../../../src/wire/sse.ts'
+import { sseDeltas } from '../../../src/wire/event-stream.ts'
 import { manualClock } from '../../support/clock.ts'
 
 /** An opened wrapper. */

@@ -1,4 +1,4 @@
-import { abortable } from './abort.ts'
+import { abortable } from './abortable.ts'
 
 /**
  * Work that concurrent callers share: whoever asks while it runs waits for the same result.

@@ -6,8 +6,14 @@ import { rangeOf } from '../../src/http-client/byte-range.ts'
 import type { ByteStream } from '../../src/http-client/send.ts'
 import { decoder } from '../../src/upstreams/chat-completions/decode.ts'
 import { usualSettings, zaiErrors } from '../../src/upstreams/zai-api/errors.ts'
-import { concatenateMatches, eventTemplateOf, matchedTexts, matchTemplate, unescaped } from '../../src/wire/likeness.ts'
-import { sseDeltas } from '../../src/wire/sse.ts'
+import { sseDeltas } from '../../src/wire/event-stream.ts'
+import {
+  concatenateMatches,
+  eventTemplateOf,
+  matchedTexts,
+  matchTemplate,
+  unescaped,
+} from '../../src/wire/event-template.ts'
 import { manualClock } from '../support/clock.ts'
 
 /** The `t` of a payload that has nothing else but an `n`. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { semaphore } from '../../src/attachments/turnstile.ts'
+import { semaphore } from '../../src/async/semaphore.ts'
 
 /** Tasks that end when they are told to. */
 function tasks(most: number, count: number) {

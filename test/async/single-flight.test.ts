@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { singleFlight } from '../../src/wire/shared.ts'
+import { singleFlight } from '../../src/async/single-flight.ts'
 
 const signal = new AbortController().signal
 

@@ -15,7 +15,7 @@ import {
   matchedTexts,
   matchTemplate,
   unescaped,
-} from './likeness.ts'
+} from './event-template.ts'
 
 /** Longest wait for the end of a body whose last delta has come; with it the connection can serve the next call. */
 const drainMs = 1_000

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'bun:test'
 import { Glob } from 'bun'
 import fc from 'fast-check'
+import { pipe } from '../src/core/batch-stream.ts'
 import { collector } from '../src/core/collect.ts'
 import type { Encoder, TextWriter } from '../src/core/dialect.ts'
 import { GatewayError } from '../src/core/errors.ts'
 import type { Delta, StreamEvent } from '../src/core/events.ts'
-import { streamNormaliser } from '../src/core/grammar.ts'
-import { chain, type Transform } from '../src/core/machine.ts'
 import { pipeline } from '../src/core/pipeline.ts'
-import { pipe } from '../src/core/source.ts'
+import { streamNormaliser } from '../src/core/stream-normaliser.ts'
 import { withLegalToolNames } from '../src/core/tool-names.ts'
+import { chain, type Transform } from '../src/core/transform.ts'
 import type { Model, Upstream } from '../src/core/upstream.ts'
 import { anthropicMessages } from '../src/dialects/anthropic-messages/index.ts'
 import { openaiChat } from '../src/dialects/openai-chat/index.ts'
@@ -88,7 +88,7 @@ interface Transforms {
 
 /** Each with the file it comes from: a transform that is in none of them could change what is written directly. */
 const transforms: Record<string, { file: string; make: () => Transforms }> = {
-  'no rule': { file: 'core/grammar.ts', make: () => ({}) },
+  'no rule': { file: 'core/stream-normaliser.ts', make: () => ({}) },
   'names that are restored': {
     file: 'core/tool-names.ts',
     make: () => {
@@ -370,7 +370,7 @@ describe('nothing that may change a text is missing above:', () => {
   test('every file with a transform of deltas or events is in the list', async () => {
     const transform =
       /\b(?:Machine|Transform)<(?:Delta|StreamEvent), (?:Delta|StreamEvent)>|\b(?:passes|passthrough)\??[:(]/
-    const handOn = ['core/machine.ts', 'core/pipeline.ts', 'core/source.ts', 'gateway/ask.ts', 'gateway/run.ts']
+    const handOn = ['core/transform.ts', 'core/pipeline.ts', 'core/batch-stream.ts', 'gateway/ask.ts', 'gateway/run.ts']
     const opening = ['upstreams/chat-completions/open.ts', 'upstreams/zai-web/open.ts']
     const listed = new Set(Object.values(transforms).map(({ file }) => file))
     expect(await saying(transform, [...handOn, ...opening])).toEqual([...listed].sort())

@@ -1,8 +1,8 @@
 import type { TSchema } from '@sinclair/typebox'
 import type { GatewayError } from './errors.ts'
 import type { Reply, StreamEvent, TextKind } from './events.ts'
-import type { Transform } from './machine.ts'
 import type { ChatRequest } from './request.ts'
+import type { Transform } from './transform.ts'
 
 /** What a client speaks. Everything here is pure: ids, time and estimates come in `ReplyHead`. */
 export interface Dialect<Options = unknown> {

@@ -1,8 +1,8 @@
+import type { DirectWriter } from './batch-stream.ts'
 import type { Encoder, TextWriter } from './dialect.ts'
 import { asGatewayError, type GatewayError } from './errors.ts'
 import type { Delta, StreamEvent } from './events.ts'
-import type { Passthrough, Transform } from './machine.ts'
-import type { DirectWriter } from './source.ts'
+import type { Passthrough, Transform } from './transform.ts'
 import type { OpenedReply } from './upstream.ts'
 
 /** A reply that has begun, and what has to become of its deltas. */
@@ -49,14 +49,14 @@ export interface Pipeline {
  * 9. `gateway/structured/source.ts` — an answer that has to be JSON is held until it is good.
  * 10. `gateway/search.ts` — searches that the client asked for are shown.
  * 11. `gateway/thinking.ts` — reasoning goes where the client wants it.
- * 12. `core/grammar.ts` — deltas become events that every dialect can trust.
+ * 12. `core/stream-normaliser.ts` — deltas become events that every dialect can trust.
  * 13. `gateway/tool-arguments.ts` — calls of strict tools are held until their arguments are good.
  * 14. `dialects/<name>/encode.ts` — an event becomes messages of the client's dialect.
  * 15. `http/deliver.ts` — text is written to the client's connection.
  *
- * 3 to 5 are one machine (`piped` in core/source.ts), behind `core/portions.ts`, which gives others their turn where much
+ * 3 to 5 are one machine (`piped` in core/batch-stream.ts), behind `core/text-portions.ts`, which gives others their turn where much
  * comes at once; 8 to 13 are another, the `transform` of a reply. Here that transform and the encoder run, and text that none of them would change is written directly: hop 1 hands it to hop 15, and all
- * between hear of it later, once for dozens of events. What that takes is in this file, `core/machine.ts` (`passes`)
+ * between hear of it later, once for dozens of events. What that takes is in this file, `core/transform.ts` (`passes`)
  * and `core/dialect.ts` (`TextWriter`); that nothing but speed comes of it is what test/direct-writer.test.ts proves.
  */
 export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: PipelineOptions): Pipeline {

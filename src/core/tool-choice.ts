@@ -1,6 +1,6 @@
-import { truncate, truncateList } from './brief.ts'
 import { type GatewayError, invalidField } from './errors.ts'
 import type { ChatRequest } from './request.ts'
+import { truncate, truncateList } from './truncate.ts'
 
 /**
  * A choice nobody can keep is refused: a plain text in its place would look like success.

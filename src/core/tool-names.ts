@@ -1,6 +1,6 @@
 import type { Delta } from './events.ts'
-import type { Transform } from './machine.ts'
 import type { AssistantPart, ChatRequest, Message } from './request.ts'
+import type { Transform } from './transform.ts'
 
 /** What Z.AI takes; OpenAI's and Anthropic's clients have dots and slashes in names, and up to 128 characters. */
 const legal = /^[A-Za-z0-9_-]{1,64}$/

@@ -1,6 +1,6 @@
+import type { BatchStream } from './batch-stream.ts'
 import type { Delta } from './events.ts'
 import type { ChatRequest } from './request.ts'
-import type { BatchStream } from './source.ts'
 
 /** Where tokens come from. */
 export interface Upstream {

@@ -1,5 +1,5 @@
 import type { Delta } from '../core/events.ts'
-import type { Transform } from '../core/machine.ts'
+import type { Transform } from '../core/transform.ts'
 
 /**
  * Vocabularies differ: a model may say in 100 of its tokens what we count as 120, and the last word of a short answer

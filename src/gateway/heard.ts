@@ -1,6 +1,6 @@
 import type { Delta } from '../core/events.ts'
-import { chain, type Transform } from '../core/machine.ts'
 import { demandsCall } from '../core/request.ts'
+import { chain, type Transform } from '../core/transform.ts'
 import { outputLimit } from './budget.ts'
 import { loopGuard } from './loop-guard.ts'
 import type { ModelRoute } from './route.ts'

@@ -1,5 +1,5 @@
 import type { Delta, StreamEvent, Usage } from '../core/events.ts'
-import type { Transform } from '../core/machine.ts'
+import type { Transform } from '../core/transform.ts'
 
 /** Hands on the upstream's own usage, once the reply is whole: that of `message-end` may be our estimate. */
 export function learnUsage(

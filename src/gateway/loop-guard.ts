@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
-import type { Transform } from '../core/machine.ts'
+import type { Transform } from '../core/transform.ts'
 
 /** A passage is long from here on: what repeats after more than this is not looked for. */
 const longestPeriod = 2_048

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
+import type { CredentialSnapshot, Lease, Member, Pool, Refusal, TicketOptions } from '../core/credential-pool.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
-import type { CredentialSnapshot, Lease, Member, Pool, Refusal, TicketOptions } from '../core/pool.ts'
 import {
   allModels,
   type BlockReason,

@@ -1,6 +1,6 @@
-import { truncate } from '../core/brief.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { ChatRequest } from '../core/request.ts'
+import { truncate } from '../core/truncate.ts'
 import type { Model, Upstream } from '../core/upstream.ts'
 
 export interface ModelRouteOptions {

@@ -1,7 +1,7 @@
 import { isWebAddress } from '../core/citations.ts'
 import type { Delta } from '../core/events.ts'
-import type { Transform } from '../core/machine.ts'
 import { type ChatRequest, textOf } from '../core/request.ts'
+import type { Transform } from '../core/transform.ts'
 import type { ModelRoute } from './route.ts'
 
 /** `on` searches whenever it is asked for, `off` never; `auto` not where a request brings tools of its own. */

@@ -1,5 +1,5 @@
 import { type Delta, isFinal, type Usage } from '../core/events.ts'
-import { ReasoningOnlyError } from '../core/only-reasoning.ts'
+import { ReasoningOnlyError } from '../core/reasoning-only-error.ts'
 import type { OpenedReply } from '../core/upstream.ts'
 
 export interface RetryOptions {

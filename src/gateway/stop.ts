@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
-import type { Transform } from '../core/machine.ts'
 import type { ChatRequest } from '../core/request.ts'
+import type { Transform } from '../core/transform.ts'
 
 /** Of all sequences together: each is looked for in every piece of the answer. */
 const mostCharacters = 4_000

@@ -1,5 +1,5 @@
 import type { Delta } from '../core/events.ts'
-import type { Transform } from '../core/machine.ts'
+import type { Transform } from '../core/transform.ts'
 
 /** Where reasoning goes: its own place in the dialect, tags in the text, nowhere, or the web backend's own markup. */
 export const reasoningModes = ['think', 'tags', 'strip', 'raw'] as const

@@ -1,7 +1,7 @@
 import { asGatewayError, GatewayError } from '../core/errors.ts'
 import { isCut, type StreamEvent } from '../core/events.ts'
-import type { Transform } from '../core/machine.ts'
 import type { Tool } from '../core/request.ts'
+import type { Transform } from '../core/transform.ts'
 import type { AnswerVerdict } from './structured/judge.ts'
 import type { Validate } from './structured/validate.ts'
 

@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
 import type { Delta, FinishReason } from '../core/events.ts'
-import type { Transform } from '../core/machine.ts'
 import type { ToolChoice } from '../core/request.ts'
+import type { Transform } from '../core/transform.ts'
 
 export interface ToolRules {
   choice: ToolChoice

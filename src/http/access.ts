@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
-import { truncate } from '../core/brief.ts'
 import type { CredentialScope } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
+import { truncate } from '../core/truncate.ts'
 
 export interface AccessOptions {
   /** `AUTH_TOKEN`; `undefined` accepts any key, from this machine only. */

@@ -1,6 +1,6 @@
 import { type Clock, withTimeout } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import { restBetween } from '../core/rest.ts'
+import { restBetween } from '../core/yield-between-steps.ts'
 import { rejectTooManyValues } from './crowd.ts'
 import { rejectDeepNesting } from './depth.ts'
 

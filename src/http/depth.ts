@@ -1,6 +1,6 @@
-import { fieldPath } from '../core/brief.ts'
-import { tooDeep } from '../core/depth.ts'
 import { invalidField } from '../core/errors.ts'
+import { tooDeep } from '../core/nesting-depth.ts'
+import { fieldPath } from '../core/truncate.ts'
 
 /** Objects and lists inside each other. JSON schemas of real tools have 30 or so. */
 const mostLevels = 256

@@ -1,6 +1,6 @@
-import { truncate } from '../core/brief.ts'
 import type { Dialect, StoredResponse } from '../core/dialect.ts'
 import { GatewayError, invalidField } from '../core/errors.ts'
+import { truncate } from '../core/truncate.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, documented } from './base-paths.ts'
 import type { Route } from './route.ts'

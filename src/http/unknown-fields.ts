@@ -1,6 +1,6 @@
 import type { TSchema } from '@sinclair/typebox'
-import { fieldPath } from '../core/brief.ts'
 import { isRecord } from '../core/json.ts'
+import { fieldPath } from '../core/truncate.ts'
 
 /** Fields that are named one by one: a header has no room for more. */
 const mostNames = 20

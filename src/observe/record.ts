@@ -1,7 +1,7 @@
-import { truncate, truncateList } from '../core/brief.ts'
 import type { Clock } from '../core/clock.ts'
 import type { GatewayError } from '../core/errors.ts'
 import type { Usage } from '../core/events.ts'
+import { truncate, truncateList } from '../core/truncate.ts'
 import type { Log } from './log.ts'
 
 /** What is known of one request so far; becomes its one line in the log. */

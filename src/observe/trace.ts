@@ -1,5 +1,5 @@
-import { truncate } from '../core/brief.ts'
 import type { Clock } from '../core/clock.ts'
+import { truncate } from '../core/truncate.ts'
 import { elapsedMs, type RequestRecord } from './record.ts'
 
 export interface TraceOptions {

@@ -1,8 +1,8 @@
 import type { GatewayError } from '../core/errors.ts'
 import type { Delta, FinishReason, TextKind } from '../core/events.ts'
-import { runTransform, type Transform } from '../core/machine.ts'
-import { ReasoningOnlyError } from '../core/only-reasoning.ts'
+import { ReasoningOnlyError } from '../core/reasoning-only-error.ts'
 import type { Tool } from '../core/request.ts'
+import { runTransform, type Transform } from '../core/transform.ts'
 import { anyMark, toolCallParser } from './parse.ts'
 import { type ChannelText, tagReader } from './think-tags.ts'
 

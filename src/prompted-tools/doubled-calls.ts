@@ -1,6 +1,6 @@
 import type { Delta } from '../core/events.ts'
 import { sameJson } from '../core/json.ts'
-import type { Transform } from '../core/machine.ts'
+import type { Transform } from '../core/transform.ts'
 import { isWrittenCall } from './parse.ts'
 
 type CallDelta = Extract<Delta, { type: 'tool-call' }>

@@ -1,4 +1,4 @@
-import { tooDeep } from '../core/depth.ts'
+import { tooDeep } from '../core/nesting-depth.ts'
 
 /**
  * Every JSON value in a text, one after another (models join objects: `{…}{…}`), or `undefined` when the text

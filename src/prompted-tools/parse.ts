@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
-import { runTransform, type Transform } from '../core/machine.ts'
 import type { Tool } from '../core/request.ts'
+import { runTransform, type Transform } from '../core/transform.ts'
 import {
   type Form,
   type FormVerdict,

@@ -1,4 +1,4 @@
-import { tooDeep } from '../core/depth.ts'
+import { tooDeep } from '../core/nesting-depth.ts'
 import type { AssistantPart, ChatRequest, Message, Tool, UserPart } from '../core/request.ts'
 import { imageTokens } from './image.ts'
 import { createTextCounter } from './text.ts'

@@ -1,10 +1,10 @@
 import { createParser } from 'eventsource-parser'
+import type { BatchStream, DirectWriter } from '../core/batch-stream.ts'
 import type { Clock } from '../core/clock.ts'
 import { asGatewayError, cancelled, GatewayError } from '../core/errors.ts'
 import type { Delta, TextKind } from '../core/events.ts'
-import type { Transform } from '../core/machine.ts'
-import { inPortions } from '../core/portions.ts'
-import type { BatchStream, DirectWriter } from '../core/source.ts'
+import { inPortions } from '../core/text-portions.ts'
+import type { Transform } from '../core/transform.ts'
 import { type ByteRange, bytesOf, rangeOf, restOf } from '../http-client/byte-range.ts'
 import { type ByteStream, byteStreamOf } from '../http-client/send.ts'
 import {

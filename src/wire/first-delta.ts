@@ -1,7 +1,7 @@
+import { type BatchStream, readBatch } from '../core/batch-stream.ts'
 import { GatewayError } from '../core/errors.ts'
 import { type Delta, isFinal } from '../core/events.ts'
-import { ReasoningOnlyError } from '../core/only-reasoning.ts'
-import { type BatchStream, readBatch } from '../core/source.ts'
+import { ReasoningOnlyError } from '../core/reasoning-only-error.ts'
 import type { OpenedReply } from '../core/upstream.ts'
 
 /**

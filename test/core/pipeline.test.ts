@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
+import { type BatchStream, fromAsync, readBatch } from '../../src/core/batch-stream.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta, StreamEvent } from '../../src/core/events.ts'
-import type { Transform } from '../../src/core/machine.ts'
 import { type PipelineOptions, pipeline } from '../../src/core/pipeline.ts'
-import { type BatchStream, fromAsync, readBatch } from '../../src/core/source.ts'
+import type { Transform } from '../../src/core/transform.ts'
 
 const text = (words: string): Delta => ({ type: 'text', text: words })
 const finish: Delta = { type: 'finish', reason: 'stop' }

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { runTransform } from '../../src/core/machine.ts'
 import type { ChatRequest, Tool } from '../../src/core/request.ts'
 import { legalToolName, withLegalToolNames } from '../../src/core/tool-names.ts'
+import { runTransform } from '../../src/core/transform.ts'
 import { plainRequest } from '../support/request.ts'
 
 const long = `mcp__plugin_${'a'.repeat(80)}__read_the_calendar_of_a_day`

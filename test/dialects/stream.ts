@@ -2,8 +2,8 @@ import { collector } from '../../src/core/collect.ts'
 import type { ReplyHead } from '../../src/core/dialect.ts'
 import type { GatewayError } from '../../src/core/errors.ts'
 import type { Delta, FinishReason, Reply, StreamEvent } from '../../src/core/events.ts'
-import { streamNormaliser } from '../../src/core/grammar.ts'
-import { runTransform } from '../../src/core/machine.ts'
+import { streamNormaliser } from '../../src/core/stream-normaliser.ts'
+import { runTransform } from '../../src/core/transform.ts'
 
 export const head: ReplyHead = {
   id: 'msg_1',

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Delta } from '../../src/core/events.ts'
-import { runTransform } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/transform.ts'
 import { outputLimit } from '../../src/gateway/budget.ts'
 
 /** Four characters a token, as plain as it gets. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
-import { runTransform } from '../../src/core/machine.ts'
 import type { ChatRequest, Message } from '../../src/core/request.ts'
+import { runTransform } from '../../src/core/transform.ts'
 import type { Model, Upstream } from '../../src/core/upstream.ts'
 import { replyRules } from '../../src/gateway/heard.ts'
 import { replyOf } from '../support/replies.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
-import { runTransform } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/transform.ts'
 import { loopGuard } from '../../src/gateway/loop-guard.ts'
 
 const characters = 200_000

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Delta } from '../../src/core/events.ts'
-import { runTransform } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/transform.ts'
 import { loopGuard } from '../../src/gateway/loop-guard.ts'
 
 const limit = 10_000

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Clock } from '../../src/core/clock.ts'
-import { GatewayError } from '../../src/core/errors.ts'
 import {
   type CredentialSnapshot,
   type Lease,
@@ -9,7 +8,8 @@ import {
   type Refusal,
   type Ticket,
   type TicketOptions,
-} from '../../src/core/pool.ts'
+} from '../../src/core/credential-pool.ts'
+import { GatewayError } from '../../src/core/errors.ts'
 import { createPool, type QueueLimits, type Wait } from '../../src/gateway/pool.ts'
 import { type ManualClock, manualClock } from '../support/clock.ts'
 import { lending } from '../support/pool.ts'

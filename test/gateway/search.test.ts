@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Delta, ServerTool } from '../../src/core/events.ts'
-import { runTransform } from '../../src/core/machine.ts'
 import type { ChatRequest, SearchRules } from '../../src/core/request.ts'
+import { runTransform } from '../../src/core/transform.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import type { ModelRoute } from '../../src/gateway/route.ts'
 import { resolveWebSearch, type SearchPolicy, searchFilter } from '../../src/gateway/search.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
-import { runTransform } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/transform.ts'
 import { placeReasoning, type ReasoningMode } from '../../src/gateway/thinking.ts'
 
 const deltas: Delta[] = [

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Delta, FinishReason } from '../../src/core/events.ts'
-import { runTransform } from '../../src/core/machine.ts'
+import { runTransform } from '../../src/core/transform.ts'
 import { type ToolRules, toolRules } from '../../src/gateway/tool-rules.ts'
 
 const say = (text: string): Delta => ({ type: 'text', text })

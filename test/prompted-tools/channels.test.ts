@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { runTransform } from '../../src/core/machine.ts'
-import { ReasoningOnlyError } from '../../src/core/only-reasoning.ts'
+import { ReasoningOnlyError } from '../../src/core/reasoning-only-error.ts'
 import type { Tool } from '../../src/core/request.ts'
+import { runTransform } from '../../src/core/transform.ts'
 import { channels } from '../../src/prompted-tools/channels.ts'
 
 const look: Tool = {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Delta } from '../../src/core/events.ts'
-import { runTransform } from '../../src/core/machine.ts'
 import type { Tool } from '../../src/core/request.ts'
+import { runTransform } from '../../src/core/transform.ts'
 import { toolCallParser } from '../../src/prompted-tools/parse.ts'
 import { renderCall } from '../../src/prompted-tools/prompt.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { runTransform } from '../../src/core/machine.ts'
 import type { ChatRequest, Message, UserPart } from '../../src/core/request.ts'
+import { runTransform } from '../../src/core/transform.ts'
 import { toolCallParser } from '../../src/prompted-tools/parse.ts'
 import { promptTools } from '../../src/prompted-tools/prompt.ts'
 import { plainRequest } from '../support/request.ts'

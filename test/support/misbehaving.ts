@@ -1,5 +1,5 @@
+import { fromAsync } from '../../src/core/batch-stream.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { fromAsync } from '../../src/core/source.ts'
 import type { OpenedReply, Upstream } from '../../src/core/upstream.ts'
 
 const megabyte = 'x'.repeat(1_000_000)

@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/core/clock.ts'
-import type { Pool } from '../../src/core/pool.ts'
+import type { Pool } from '../../src/core/credential-pool.ts'
 import { createPool, type QueueLimits } from '../../src/gateway/pool.ts'
 
 /** What an upstream needs to lend its credentials, with nothing left to chance. */

@@ -1,6 +1,6 @@
+import type { BatchStream } from '../../src/core/batch-stream.ts'
 import type { Delta, StreamEvent } from '../../src/core/events.ts'
 import { pipeline, type ReplyStream } from '../../src/core/pipeline.ts'
-import type { BatchStream } from '../../src/core/source.ts'
 import type { OpenedReply } from '../../src/core/upstream.ts'
 
 /** A reply of these batches, none of which has been read. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { readBatch as nextBatch } from '../../src/core/batch-stream.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { readBatch as nextBatch } from '../../src/core/source.ts'
 import { rangeOf } from '../../src/http-client/byte-range.ts'
 import type { ByteStream } from '../../src/http-client/send.ts'
 import { decoder } from '../../src/upstreams/chat-completions/decode.ts'

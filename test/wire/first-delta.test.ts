@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
+import type { BatchStream } from '../../src/core/batch-stream.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { ReasoningOnlyError } from '../../src/core/only-reasoning.ts'
-import type { BatchStream } from '../../src/core/source.ts'
+import { ReasoningOnlyError } from '../../src/core/reasoning-only-error.ts'
 import { awaitFirstDelta } from '../../src/wire/first-delta.ts'
 
 const text = (words: string): Delta => ({ type: 'text', text: words })

@@ -1,7 +1,7 @@
 import { citationFinder } from '../../core/citations.ts'
 import type { Encoder, ReplyHead, TextWriter } from '../../core/dialect.ts'
 import type { FinishReason, Reply, TextKind, Usage, WebSource } from '../../core/events.ts'
-import { seal, unseal } from '../../core/seal.ts'
+import { seal, unseal } from '../../core/opaque-text.ts'
 import { jsonEscape, sseMessage, templateWriter } from '../../core/sse.ts'
 import type { AppliedEdit } from './context-management.ts'
 import { errorBody } from './errors.ts'

@@ -1,7 +1,7 @@
-import { truncate } from '../../core/brief.ts'
 import type { FindStored, ReplyHead, StoredResponse } from '../../core/dialect.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Reply } from '../../core/events.ts'
+import { truncate } from '../../core/truncate.ts'
 import { textOr } from '../openai/fields.ts'
 import { encodeReply, type ResponsesOptions } from './encode.ts'
 import { itemKey, replyIdOf } from './items.ts'

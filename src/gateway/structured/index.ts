@@ -1,6 +1,6 @@
+import { type BatchStream, fromAsync, readBatch } from '../../core/batch-stream.ts'
 import { type Delta, isFinal, type Usage } from '../../core/events.ts'
 import type { ChatRequest, OutputFormat } from '../../core/request.ts'
-import { type BatchStream, fromAsync, readBatch } from '../../core/source.ts'
 import type { Attempt } from '../ask.ts'
 import { repairRequest } from './repair.ts'
 import { structuredReply } from './source.ts'

@@ -1,5 +1,5 @@
 import type { ErrorObject } from 'ajv'
-import { truncate } from '../../core/brief.ts'
+import { truncate } from '../../core/truncate.ts'
 
 /**
  * What is wrong with a value, worst first, each with its path: `items.0.price must be number`. Empty when it fits.

@@ -1,6 +1,6 @@
+import { type BatchStream, fromAsync, readBatch } from '../../core/batch-stream.ts'
 import { asGatewayError, GatewayError } from '../../core/errors.ts'
 import type { Delta, Usage } from '../../core/events.ts'
-import { type BatchStream, fromAsync, readBatch } from '../../core/source.ts'
 import type { AnswerVerdict } from './judge.ts'
 
 export interface StructuredReplyOptions {

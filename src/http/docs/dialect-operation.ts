@@ -1,5 +1,5 @@
 import type { Dialect } from '../../core/dialect.ts'
-import { runTransform } from '../../core/machine.ts'
+import { runTransform } from '../../core/transform.ts'
 import { reasoningModes } from '../../gateway/thinking.ts'
 import { errorResponses, errorSchema } from './error-responses.ts'
 import { sampleEvents, sampleOf, sampleReplies, sampleReply } from './sample.ts'

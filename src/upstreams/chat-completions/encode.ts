@@ -1,6 +1,6 @@
 import { GatewayError } from '../../core/errors.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
-import { outputInstruction } from '../../core/output-rule.ts'
+import { outputInstruction } from '../../core/output-instruction.ts'
 import {
   type AssistantPart,
   type ChatRequest,

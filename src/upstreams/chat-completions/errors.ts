@@ -1,6 +1,6 @@
+import type { Refusal } from '../../core/credential-pool.ts'
 import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
-import type { Refusal } from '../../core/pool.ts'
 import { quote } from '../../core/redact.ts'
 import type { BufferedResponse } from '../../http-client/buffered-response.ts'
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts'
+import { type Pool, poolGauges } from '../../core/credential-pool.ts'
 import { asGatewayError } from '../../core/errors.ts'
-import { type Pool, poolGauges } from '../../core/pool.ts'
 import type { Upstream } from '../../core/upstream.ts'
 import type { Fetch } from '../../http-client/send.ts'
 import { type ModelTable, modelTable } from '../../models/table.ts'

@@ -1,7 +1,7 @@
+import { type BatchStream, fromAsync, readBatch } from '../../core/batch-stream.ts'
 import type { Clock } from '../../core/clock.ts'
 import { cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
-import { type BatchStream, fromAsync, readBatch } from '../../core/source.ts'
 import type { OpenedReply } from '../../core/upstream.ts'
 import type { Step } from './script.ts'
 

@@ -1,7 +1,7 @@
 import type { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage } from '../../core/events.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
-import type { Transform } from '../../core/machine.ts'
+import type { Transform } from '../../core/transform.ts'
 import { type ArgumentPieces, argumentPieces } from '../../prompted-tools/argument-pieces.ts'
 import { messageBuffer } from './buffer.ts'
 import { citations } from './citations.ts'

@@ -1,4 +1,4 @@
-import { outputInstruction } from '../../core/output-rule.ts'
+import { outputInstruction } from '../../core/output-instruction.ts'
 import {
   type ChatRequest,
   type ImagePart,

@@ -1,6 +1,6 @@
+import type { Refusal } from '../../core/credential-pool.ts'
 import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
-import type { Refusal } from '../../core/pool.ts'
 import { quote } from '../../core/redact.ts'
 
 /** What may be done as long as nothing was sent to the client: try once more, or have the pool find a session. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/clock.ts'
-import { type Pool, poolGauges } from '../../core/pool.ts'
+import { type Pool, poolGauges } from '../../core/credential-pool.ts'
 import type { ChatRequest, SearchOptions, UserPart } from '../../core/request.ts'
 import type { Upstream } from '../../core/upstream.ts'
 import { systemLookup } from '../../http-client/dns.ts'

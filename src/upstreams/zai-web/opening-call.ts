@@ -1,6 +1,6 @@
+import { readBatch } from '../../core/batch-stream.ts'
 import type { Delta } from '../../core/events.ts'
 import type { ToolChoice } from '../../core/request.ts'
-import { readBatch } from '../../core/source.ts'
 import type { OpenedReply } from '../../core/upstream.ts'
 
 /** A beginning in which a tool call was looked for. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import fc from 'fast-check'
+import { seal } from '../../../src/core/opaque-text.ts'
 import type { AssistantPart, Message, UserPart } from '../../../src/core/request.ts'
-import { seal } from '../../../src/core/seal.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
 import { thrownBy } from '../stream.ts'
 

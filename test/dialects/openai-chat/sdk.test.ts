@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import OpenAI from 'openai'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta } from '../../../src/core/events.ts'
-import { runTransform } from '../../../src/core/machine.ts'
+import { runTransform } from '../../../src/core/transform.ts'
 import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'
 import { answering, answeringJson, call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
 

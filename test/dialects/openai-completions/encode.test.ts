@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta, FinishReason } from '../../../src/core/events.ts'
-import { runTransform } from '../../../src/core/machine.ts'
+import { runTransform } from '../../../src/core/transform.ts'
 import { openaiCompletions } from '../../../src/dialects/openai-completions/index.ts'
 import { call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
 

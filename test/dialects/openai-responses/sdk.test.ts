@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import OpenAI from 'openai'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta } from '../../../src/core/events.ts'
-import { runTransform } from '../../../src/core/machine.ts'
+import { runTransform } from '../../../src/core/transform.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
 import {
   answering,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { systemClock } from '../../../src/async/system-clock.ts'
+import { type BatchStream, readBatch } from '../../../src/core/batch-stream.ts'
 import type { Delta } from '../../../src/core/events.ts'
-import { type BatchStream, readBatch } from '../../../src/core/source.ts'
 import type { Model } from '../../../src/core/upstream.ts'
 import { demo } from '../../../src/upstreams/demo/index.ts'
 import { type ManualClock, manualClock } from '../../support/clock.ts'

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
+import { readBatch } from '../../../src/core/batch-stream.ts'
 import type { Delta } from '../../../src/core/events.ts'
 import type { ChatRequest, ImagePart, Tool } from '../../../src/core/request.ts'
-import { readBatch } from '../../../src/core/source.ts'
 import type { Model, UpstreamCall } from '../../../src/core/upstream.ts'
 import { type ZaiWebOptions, zaiWeb } from '../../../src/upstreams/zai-web/index.ts'
 import {

@@ -1,6 +1,6 @@
+import type { BatchStream } from './batch-stream.ts'
 import type { Clock } from './clock.ts'
 import type { Delta } from './events.ts'
-import type { BatchStream } from './source.ts'
 
 /** UTF-16 units of text that are dealt with in a millisecond or a few, whatever they say. */
 const maxPortionLength = 4_096

@@ -3,8 +3,8 @@ import fc from 'fast-check'
 import { collector } from '../../src/core/collect.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta, FinishReason, StreamEvent } from '../../src/core/events.ts'
-import { streamNormaliser } from '../../src/core/grammar.ts'
-import { runTransform } from '../../src/core/machine.ts'
+import { streamNormaliser } from '../../src/core/stream-normaliser.ts'
+import { runTransform } from '../../src/core/transform.ts'
 
 const text = (value: string): Delta => ({ type: 'text', text: value })
 const think = (value: string): Delta => ({ type: 'reasoning', text: value })

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { fieldPath, truncate, truncateList } from '../../src/core/brief.ts'
+import { fieldPath, truncate, truncateList } from '../../src/core/truncate.ts'
 
 test.each([
   ['a'.repeat(100), 'a'.repeat(100)],

@@ -9,7 +9,7 @@ import {
   type Usage,
 } from './events.ts'
 import { isRecord, parseJson } from './json.ts'
-import type { Transform } from './machine.ts'
+import type { Transform } from './transform.ts'
 
 export interface NormaliserOptions {
   newToolCallId: () => string

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { restBetween } from '../../src/core/rest.ts'
+import { restBetween } from '../../src/core/yield-between-steps.ts'
 import { manualClock } from '../support/clock.ts'
 
 test('short work goes on at once', () => {

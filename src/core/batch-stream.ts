@@ -1,6 +1,6 @@
 import { asGatewayError, type GatewayError } from './errors.ts'
 import { type Delta, isFinal, type TextKind } from './events.ts'
-import { passthroughOfBoth, type Transform } from './machine.ts'
+import { passthroughOfBoth, type Transform } from './transform.ts'
 
 /**
  * A stream of batches that come when they are asked for: one batch a network read, however many items it brought.

@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
+import { type BatchStream, readBatch } from '../../src/core/batch-stream.ts'
 import type { Delta } from '../../src/core/events.ts'
-import { inPortions } from '../../src/core/portions.ts'
-import { type BatchStream, readBatch } from '../../src/core/source.ts'
+import { inPortions } from '../../src/core/text-portions.ts'
 import { manualClock } from '../support/clock.ts'
 
 function sourceOf(...batches: Delta[][]): BatchStream<Delta[]> {

@@ -15,15 +15,15 @@ import { anthropicMessages } from '../src/dialects/anthropic-messages/index.ts'
 import { openaiChat } from '../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../src/dialects/openai-completions/index.ts'
 import { openaiResponses } from '../src/dialects/openai-responses/index.ts'
-import { outputLimit } from '../src/gateway/budget.ts'
-import { replyRules } from '../src/gateway/heard.ts'
 import { learnUsage } from '../src/gateway/learn-usage.ts'
 import { loopGuard } from '../src/gateway/loop-guard.ts'
-import { searchFilter } from '../src/gateway/search.ts'
-import { stopAt } from '../src/gateway/stop.ts'
-import { placeReasoning } from '../src/gateway/thinking.ts'
+import { outputLimit } from '../src/gateway/output-limit.ts'
+import { placeReasoning } from '../src/gateway/reasoning-placement.ts'
+import { replyRules } from '../src/gateway/reply-rules.ts'
+import { stopAt } from '../src/gateway/stop-sequences.ts'
 import { toolArguments } from '../src/gateway/tool-arguments.ts'
 import { toolRules } from '../src/gateway/tool-rules.ts'
+import { searchFilter } from '../src/gateway/web-search.ts'
 import { type ByteRange, rangeOf } from '../src/http-client/byte-range.ts'
 import { channels } from '../src/prompted-tools/channels.ts'
 import { withoutDoubledCalls } from '../src/prompted-tools/doubled-calls.ts'
@@ -116,13 +116,13 @@ const transforms: Record<string, { file: string; make: () => Transforms }> = {
   },
   'a learned usage': { file: 'gateway/learn-usage.ts', make: () => ({ learns: true }) },
   'the guard against loops': { file: 'gateway/loop-guard.ts', make: () => ({ rules: loopGuard(200) }) },
-  'a budget': { file: 'gateway/budget.ts', make: () => ({ rules: outputLimit(40, (text) => text.length) }) },
-  'stop sequences': { file: 'gateway/stop.ts', make: () => ({ rules: stopAt(['END', '\n\n\n']) }) },
-  'thinking in tags': { file: 'gateway/thinking.ts', make: () => ({ rules: placeReasoning('tags') }) },
-  'no thinking': { file: 'gateway/thinking.ts', make: () => ({ rules: placeReasoning('strip') }) },
-  'thinking as it is': { file: 'gateway/thinking.ts', make: () => ({ rules: placeReasoning('think') }) },
+  'a budget': { file: 'gateway/output-limit.ts', make: () => ({ rules: outputLimit(40, (text) => text.length) }) },
+  'stop sequences': { file: 'gateway/stop-sequences.ts', make: () => ({ rules: stopAt(['END', '\n\n\n']) }) },
+  'thinking in tags': { file: 'gateway/reasoning-placement.ts', make: () => ({ rules: placeReasoning('tags') }) },
+  'no thinking': { file: 'gateway/reasoning-placement.ts', make: () => ({ rules: placeReasoning('strip') }) },
+  'thinking as it is': { file: 'gateway/reasoning-placement.ts', make: () => ({ rules: placeReasoning('think') }) },
   'searches that are shown': {
-    file: 'gateway/search.ts',
+    file: 'gateway/web-search.ts',
     make: () => ({ rules: searchFilter(plainRequest({ search: true })) }),
   },
   'a tool that must be called': {
@@ -130,7 +130,7 @@ const transforms: Record<string, { file: string; make: () => Transforms }> = {
     make: () => ({ rules: toolRules({ choice: 'required', parallel: true, mustCall: true, annotate() {} }) }),
   },
   'all rules': {
-    file: 'gateway/heard.ts',
+    file: 'gateway/reply-rules.ts',
     make: () => ({
       rules: replyRules(
         { upstream: anyUpstream, model: anyModel, request: plainRequest({ parallelToolCalls: false }) },
@@ -370,7 +370,13 @@ describe('nothing that may change a text is missing above:', () => {
   test('every file with a transform of deltas or events is in the list', async () => {
     const transform =
       /\b(?:Machine|Transform)<(?:Delta|StreamEvent), (?:Delta|StreamEvent)>|\b(?:passes|passthrough)\??[:(]/
-    const handOn = ['core/transform.ts', 'core/pipeline.ts', 'core/batch-stream.ts', 'gateway/ask.ts', 'gateway/run.ts']
+    const handOn = [
+      'core/transform.ts',
+      'core/pipeline.ts',
+      'core/batch-stream.ts',
+      'gateway/attempt.ts',
+      'gateway/index.ts',
+    ]
     const opening = ['upstreams/chat-completions/open.ts', 'upstreams/zai-web/open.ts']
     const listed = new Set(Object.values(transforms).map(({ file }) => file))
     expect(await saying(transform, [...handOn, ...opening])).toEqual([...listed].sort())

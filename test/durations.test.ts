@@ -193,7 +193,7 @@ const datesIn: Record<string, string> = {
   'cli/doctor/network.ts': 'compares the clock of this machine with that of the site',
   'cli/gateway.ts': 'log lines carry dates, and so do replies in a file',
   'cli/quota.ts': 'the quota is reset at a date',
-  'gateway/pool.ts': 'a refusal names the date of its end',
+  'gateway/credential-pool/index.ts': 'a refusal names the date of its end',
   'http/dialect-routes.ts': 'replies carry the date they were made',
   'observe/record.ts': 'traces carry the date of their start',
   'upstreams/chat-completions/index.ts': 'an error names the date of its end',

@@ -1,5 +1,5 @@
 import type { Config } from '../config.ts'
-import type { ListedModel } from '../gateway/route.ts'
+import type { ListedModel } from '../gateway/model-routing.ts'
 import { compose } from './gateway.ts'
 import type { Io } from './io.ts'
 

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { keepAliveStyles, reasoningFields } from '../core/dialect.ts'
-import { searchPolicies } from '../gateway/search.ts'
-import { reasoningModes } from '../gateway/thinking.ts'
+import { reasoningModes } from '../gateway/reasoning-placement.ts'
+import { searchPolicies } from '../gateway/web-search.ts'
 import { logLevels } from '../observe/log.ts'
 import {
   choice,

@@ -44,11 +44,11 @@ export interface Pipeline {
  * 4. `prompted-tools/parse.ts` — calls written as text become calls.
  * 5. `core/tool-names.ts` — tools get the client's own names back.
  * 6. `wire/first-delta.ts` — has waited for the first delta, so that a status could still tell of a failure.
- * 7. `gateway/second-answer.ts` — a reply of reasoning alone goes on with a second call.
- * 8. `gateway/heard.ts` — what the gateway promises: no endless repetition, `max_tokens`, `tool_choice`, stop sequences.
- * 9. `gateway/structured/source.ts` — an answer that has to be JSON is held until it is good.
- * 10. `gateway/search.ts` — searches that the client asked for are shown.
- * 11. `gateway/thinking.ts` — reasoning goes where the client wants it.
+ * 7. `gateway/retry-without-reasoning.ts` — a reply of reasoning alone goes on with a second call.
+ * 8. `gateway/reply-rules.ts` — what the gateway promises: no endless repetition, `max_tokens`, `tool_choice`, stop sequences.
+ * 9. `gateway/structured/structured-reply.ts` — an answer that has to be JSON is held until it is good.
+ * 10. `gateway/web-search.ts` — searches that the client asked for are shown.
+ * 11. `gateway/reasoning-placement.ts` — reasoning goes where the client wants it.
  * 12. `core/stream-normaliser.ts` — deltas become events that every dialect can trust.
  * 13. `gateway/tool-arguments.ts` — calls of strict tools are held until their arguments are good.
  * 14. `dialects/<name>/encode.ts` — an event becomes messages of the client's dialect.

@@ -2,8 +2,8 @@ import { asGatewayError, GatewayError } from '../core/errors.ts'
 import { isCut, type StreamEvent } from '../core/events.ts'
 import type { Tool } from '../core/request.ts'
 import type { Transform } from '../core/transform.ts'
-import type { AnswerVerdict } from './structured/judge.ts'
-import type { Validate } from './structured/validate.ts'
+import type { AnswerVerdict } from './structured/validate-answer.ts'
+import type { Validate } from './structured/validation.ts'
 
 type CallEnd = Extract<StreamEvent, { type: 'tool-call-end' }>
 

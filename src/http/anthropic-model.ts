@@ -1,4 +1,4 @@
-import type { ListedModel } from '../gateway/route.ts'
+import type { ListedModel } from '../gateway/model-routing.ts'
 
 /** A model as Anthropic's API lists it, with every member that SDK 1.14 has; `null` is what nobody knows. */
 export function anthropicModel(model: ListedModel) {

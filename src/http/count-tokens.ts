@@ -1,5 +1,5 @@
 import type { Dialect } from '../core/dialect.ts'
-import type { Gateway } from '../gateway/run.ts'
+import type { Gateway } from '../gateway/index.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, documented } from './base-paths.ts'

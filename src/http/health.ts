@@ -1,6 +1,6 @@
 import { asGatewayError } from '../core/errors.ts'
 import type { Redact } from '../core/redact.ts'
-import type { Gateway } from '../gateway/run.ts'
+import type { Gateway } from '../gateway/index.ts'
 import { basePaths } from './base-paths.ts'
 import type { RequestLimits } from './limits.ts'
 import type { Route } from './route.ts'

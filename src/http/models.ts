@@ -1,6 +1,6 @@
 import { invalidField } from '../core/errors.ts'
-import type { ListedModel } from '../gateway/route.ts'
-import type { Gateway } from '../gateway/run.ts'
+import type { Gateway } from '../gateway/index.ts'
+import type { ListedModel } from '../gateway/model-routing.ts'
 import { anthropicModel } from './anthropic-model.ts'
 import { basePaths, documented } from './base-paths.ts'
 import type { Route, RouteContext } from './route.ts'

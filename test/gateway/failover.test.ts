@@ -1,243 +1,147 @@
-import { afterEach, describe, expect, test } from 'bun:test'
+import { afterEach, expect, test } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { type ErrorKind, GatewayError } from '../../src/core/errors.ts'
-import type { Upstream, UpstreamCall } from '../../src/core/upstream.ts'
+import type { Upstream } from '../../src/core/upstream.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
-import { manualClock } from '../support/clock.ts'
-import { type RunningGateway, startGateway, until } from '../support/gateway.ts'
+import { type RunningGateway, startGateway } from '../support/gateway.ts'
 
 const running: RunningGateway[] = []
 afterEach(async () => {
   for (const gateway of running.splice(0)) await gateway.stop()
 })
 
-type Behaviour = 'answers' | ErrorKind | ((call: UpstreamCall) => Promise<never>)
+/** The scripted model under another name. */
+function rung(id: string, more: Partial<Upstream> = {}): Upstream {
+  return { ...demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 }), id, ...more }
+}
 
-/** An upstream whose behaviour can be changed, and how often it was asked. */
-function scripted(id: string, behaviour: Behaviour) {
-  const working = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
-  const state = { behaviour, asked: 0 }
-  const upstream: Upstream = {
-    ...working,
-    id,
-    open(call) {
-      state.asked++
-      if (state.behaviour === 'answers') return working.open(call)
-      if (typeof state.behaviour === 'function') return state.behaviour(call)
-      return Promise.reject(new GatewayError(state.behaviour, `${id} fails`))
-    },
+const failing = (id: string, kind: ErrorKind) =>
+  rung(id, { open: () => Promise.reject(new GatewayError(kind, `${id} fails`)) })
+
+function start(upstreams: Upstream[], keepAliveMs = 10_000): RunningGateway {
+  const gateway = startGateway(upstreams, { keepAliveMs })
+  running.push(gateway)
+  return gateway
+}
+
+async function ask(gateway: RunningGateway, body: object = {}): Promise<Response> {
+  return fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    body: JSON.stringify({ model: 'GLM-4.5', messages: [{ role: 'user', content: 'Hello' }], ...body }),
+  })
+}
+
+const kinds: [ErrorKind, boolean][] = [
+  ['quota-exhausted', true],
+  ['upstream-auth', true],
+  ['upstream-blocked', true],
+  ['upstream-unavailable', true],
+  ['overloaded', true],
+  ['rate-limited', true],
+  ['timeout', true],
+  ['invalid-request', false],
+  ['context-overflow', false],
+  ['content-filtered', false],
+]
+
+test.each(kinds)('after %s another upstream steps in: %p', async (kind, steps) => {
+  const gateway = start([failing('first', kind), rung('second')])
+  for (const stream of [false, true]) {
+    const reply = await ask(gateway, { stream })
+    expect(reply.ok).toBe(steps)
+    expect(reply.headers.get('x-zai2api-upstream')).toBe(steps ? 'second' : 'first')
+    await reply.text()
   }
-  return { upstream, state }
-}
-
-function setUp(first: Behaviour, second: Behaviour = 'answers') {
-  const clock = manualClock()
-  const [one, two] = [scripted('first', first), scripted('second', second)]
-  const gateway = startGateway([one.upstream, two.upstream], { clock })
-  running.push(gateway)
-  return { clock, gateway, one: one.state, two: two.state }
-}
-
-/** Who answers, or the status. */
-async function ask(gateway: RunningGateway, init: RequestInit = {}): Promise<string> {
-  const body = JSON.stringify({ model: 'GLM-4.5', messages: [{ role: 'user', content: 'Hello' }] })
-  const reply = await fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', body, ...init })
-  await reply.text()
-  return reply.ok ? (reply.headers.get('x-zai2api-upstream') ?? '') : String(reply.status)
-}
-
-const changes = ({ lines }: RunningGateway) => lines.flatMap((line) => /^\w+ is \w+/.exec(line)?.[0] ?? [])
-
-/** An answer that stays out until it is told how it ends. */
-function pending() {
-  const { promise, reject } = Promise.withResolvers<never>()
-  promise.catch(() => {})
-  return { behaviour: () => promise, fail: (kind: ErrorKind) => reject(new GatewayError(kind, 'late')) }
-}
-
-describe.each<[ErrorKind]>([['timeout'], ['upstream-unavailable']])('an upstream that fails by %s', (kind) => {
-  test('rests: the next requests go to the other one at once, and the log says so once', async () => {
-    const { gateway, one } = setUp(kind)
-    const served = [await ask(gateway), await ask(gateway), await ask(gateway)]
-    expect(served).toEqual(['second', 'second', 'second'])
-    expect(one.asked).toBe(1)
-    expect(changes(gateway)).toEqual(['first is down'])
-    expect(gateway.lines.at(-1)).toContain('first: resting; asking second')
-  })
-
-  test('is probed by one request after its rest, whose client is answered by the other one where it fails', async () => {
-    const { clock, gateway, one } = setUp(kind)
-    await ask(gateway)
-    clock.advance(14_999)
-    await ask(gateway)
-    expect(one.asked).toBe(1)
-    clock.advance(1)
-    const { behaviour, fail } = pending()
-    one.behaviour = behaviour
-    const probe = ask(gateway)
-    await until(() => one.asked === 2, 'the probe')
-    expect([await ask(gateway), await ask(gateway)]).toEqual(['second', 'second'])
-    expect(one.asked).toBe(2)
-    fail(kind)
-    expect(await probe).toBe('second')
-    expect(changes(gateway)).toEqual(['first is down'])
-  })
-
-  test('rests twice as long after each probe that fails, five minutes at most', async () => {
-    const { clock, gateway, one } = setUp(kind)
-    await ask(gateway)
-    for (const [place, seconds] of [15, 30, 60, 120, 240, 300, 300].entries()) {
-      clock.advance(seconds * 1_000 - 1)
-      await ask(gateway)
-      expect(one.asked).toBe(place + 1)
-      clock.advance(1)
-      expect(await ask(gateway)).toBe('second')
-      expect(one.asked).toBe(place + 2)
-    }
-  })
-
-  test('is back with the first answer, and the log says so once', async () => {
-    const { clock, gateway, one } = setUp(kind)
-    await ask(gateway)
-    clock.advance(15_000)
-    one.behaviour = 'answers'
-    expect([await ask(gateway), await ask(gateway)]).toEqual(['first', 'first'])
-    expect(changes(gateway)).toEqual(['first is down', 'first is up'])
-    // The next outage begins with a short rest again.
-    one.behaviour = kind
-    await ask(gateway)
-    clock.advance(15_000)
-    await ask(gateway)
-    expect(one.asked).toBe(5)
-  })
+  if (steps) expect(gateway.lines.join()).toContain('going on with second')
 })
 
-test.each<[ErrorKind]>([
-  ['invalid-request'],
-  ['not-found'],
-  ['context-overflow'],
-  ['content-filtered'],
-  ['rate-limited'],
-  ['quota-exhausted'],
-  ['upstream-auth'],
-  ['overloaded'],
-])('%s is neither an outage nor the end of one', async (kind) => {
-  const { clock, gateway, one } = setUp(kind)
-  await ask(gateway)
-  await ask(gateway)
-  expect(one.asked).toBe(2)
-  one.behaviour = 'timeout'
-  await ask(gateway)
-  clock.advance(15_000)
-  one.behaviour = kind
-  await ask(gateway)
-  expect(changes(gateway)).toEqual(['first is down'])
-  // The next request probes.
-  one.behaviour = 'answers'
-  expect(await ask(gateway)).toBe('first')
+test('with one upstream its error is told', async () => {
+  expect((await ask(start([failing('only', 'quota-exhausted')]))).status).toBe(402)
 })
 
-test('a probe whose client leaves says nothing: the next request probes', async () => {
-  const { clock, gateway, one } = setUp('timeout')
-  await ask(gateway)
-  clock.advance(15_000)
-  one.behaviour = ({ signal }) =>
-    new Promise((_resolve, reject) =>
-      signal.addEventListener('abort', () => reject(new GatewayError('cancelled', 'left'))),
-    )
+test.each<[string, ErrorKind[], number]>([
+  ['the first one', ['quota-exhausted', 'upstream-blocked'], 402],
+  ['the one after which it is worth trying again', ['upstream-blocked', 'rate-limited'], 429],
+])('when all fail, %s is told', async (_name, failed, status) => {
+  expect((await ask(start(failed.map((kind, place) => failing(`rung ${place}`, kind))))).status).toBe(status)
+})
+
+test('an upstream without the model is passed over', async () => {
+  const other = rung('second', { models: async () => [] })
+  const reply = await ask(start([failing('first', 'quota-exhausted'), other, rung('third')]))
+  expect(reply.headers.get('x-zai2api-upstream')).toBe('third')
+})
+
+test('a model of another name is not what was asked for', async () => {
+  const known = await rung('any').models()
+  const other = rung('second', { models: async () => known.filter(({ id }) => id === 'GLM-4.5') })
+  const first = failing('first', 'quota-exhausted')
+  const [elsewhere] = known.filter(({ id }) => !id.startsWith('GLM-4.5'))
+  expect((await ask(start([first, other]), { model: elsewhere?.id })).status).toBe(402)
+})
+
+test('headers that leave before it is known who answers do not say', async () => {
+  const late = Promise.withResolvers<never>()
+  const asked = Promise.withResolvers<void>()
+  const first = rung('first', {
+    open() {
+      asked.resolve()
+      return late.promise
+    },
+  })
+  const gateway = start([first, rung('second')], 20)
+  const reply = await ask(gateway, { stream: true })
+  expect(reply.headers.get('x-zai2api-upstream')).toBeNull()
+  expect(reply.headers.get('x-request-id')).toStartWith('req_')
+  await asked.promise
+  late.reject(new GatewayError('overloaded', 'no room'))
+  expect(await reply.text()).toContain('[DONE]')
+  expect(gateway.lines.at(-1)).toContain('"upstream":"second"')
+})
+
+test('nothing steps in once something of the reply has been sent', async () => {
+  const gateway = start([rung('first'), rung('second')])
+  const reply = await ask(gateway, { stream: true, messages: [{ role: 'user', content: '[cut] Hello' }] })
+  expect(reply.headers.get('x-zai2api-upstream')).toBe('first')
+  expect(await reply.text()).toContain('error')
+  expect(gateway.lines.join()).not.toContain('going on')
+})
+
+test('a client that leaves takes nobody further down', async () => {
+  const asked = Promise.withResolvers<void>()
+  let second = 0
+  const first = rung('first', {
+    open: ({ signal }) => {
+      asked.resolve()
+      return new Promise((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(new GatewayError('cancelled', 'left'))),
+      )
+    },
+  })
+  const gateway = start([first, rung('second', { open: () => Promise.reject(new Error(`${second++}`)) })])
   const leaving = new AbortController()
-  const probe = ask(gateway, { signal: leaving.signal }).catch(() => 'left')
-  await until(() => one.asked === 2, 'the probe')
+  const reply = fetch(`${gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    body: JSON.stringify({ model: 'GLM-4.5', messages: [{ role: 'user', content: 'Hello' }] }),
+    signal: leaving.signal,
+  }).catch(() => 'left')
+  await asked.promise
   leaving.abort()
-  expect(await probe).toBe('left')
-  await until(() => gateway.pendingRequests() === 0, 'the end of the probe')
-  expect(changes(gateway)).toEqual(['first is down'])
-  one.behaviour = 'answers'
-  expect(await ask(gateway)).toBe('first')
+  await reply
+  await gateway.stop(1_000)
+  expect(second).toBe(0)
 })
 
-test('a probe with a body that is refused here leaves the next request to probe', async () => {
-  const { clock, gateway, one } = setUp('timeout')
-  await ask(gateway)
-  clock.advance(15_000)
-  const content = [{ type: 'image_url', image_url: { url: 'data:image/png;base64,????' } }]
-  const body = JSON.stringify({ model: 'GLM-4.5V', messages: [{ role: 'user', content }] })
-  expect(await ask(gateway, { body })).toBe('400')
-  one.behaviour = 'answers'
-  expect(await ask(gateway)).toBe('first')
-})
-
-test('requests that fail together are one failure, and one that was answered meanwhile belies them', async () => {
-  const { clock, gateway, one } = setUp('answers')
-  const { behaviour, fail } = pending()
-  one.behaviour = behaviour
-  const slow = [ask(gateway), ask(gateway)]
-  await until(() => one.asked === 2, 'both')
-  clock.advance(1_000)
-  one.behaviour = 'answers'
-  expect(await ask(gateway)).toBe('first')
-  fail('timeout')
-  expect(await Promise.all(slow)).toEqual(['second', 'second'])
-  expect(changes(gateway)).toEqual([])
-  const later = pending()
-  one.behaviour = later.behaviour
-  clock.advance(1_000)
-  const together = [ask(gateway), ask(gateway), ask(gateway)]
-  await until(() => one.asked === 6, 'all three')
-  later.fail('timeout')
-  await Promise.all(together)
-  clock.advance(15_000)
-  one.behaviour = 'answers'
-  expect(await ask(gateway)).toBe('first')
-})
-
-describe('nobody is refused without a try', () => {
-  test('where there is one upstream', async () => {
-    const clock = manualClock()
-    const only = scripted('only', 'timeout')
-    const gateway = startGateway([only.upstream], { clock })
-    running.push(gateway)
-    expect([await ask(gateway), await ask(gateway)]).toEqual(['504', '504'])
-    only.state.behaviour = 'answers'
-    expect(await ask(gateway)).toBe('only')
-    expect(only.state.asked).toBe(3)
-    expect(changes(gateway)).toEqual(['only is down', 'only is up'])
+test('what is not honoured is found out once for each upstream that is tried', async () => {
+  const asked: string[] = []
+  const telling = (id: string) => ({
+    ignored: () => {
+      asked.push(id)
+      return [`${id} lacks it`]
+    },
   })
-
-  test('where all rest', async () => {
-    const { gateway, one, two } = setUp('timeout', 'upstream-unavailable')
-    expect(await ask(gateway)).toBe('504')
-    expect(await ask(gateway)).toBe('504')
-    expect([one.asked, two.asked]).toEqual([2, 2])
-    two.behaviour = 'answers'
-    expect(await ask(gateway)).toBe('second')
-  })
-
-  test('where the one that does not rest fails otherwise', async () => {
-    const { gateway, one, two } = setUp('timeout')
-    await ask(gateway)
-    two.behaviour = 'quota-exhausted'
-    one.behaviour = 'answers'
-    expect(await ask(gateway)).toBe('first')
-  })
-})
-
-test('what rests is told by /readyz and the metrics, and one that hangs holds up neither', async () => {
-  const { gateway, one } = setUp('timeout')
-  const page = async (path: string) => (await fetch(gateway.url + path)).text()
-  expect(await page('/readyz')).toBe('{"status":"ready"}')
-  expect(await page('/metrics')).toContain('zai2api_upstream{upstream="first",measure="resting"} 0')
-  await ask(gateway)
-  expect(await page('/readyz')).toBe('{"status":"ready","resting":["first"]}')
-  const metrics = await page('/metrics')
-  expect(metrics).toContain('zai2api_upstream{upstream="first",measure="resting"} 1')
-  expect(metrics).toContain('zai2api_upstream{upstream="second",measure="resting"} 0')
-  expect(one.asked).toBe(1)
-})
-
-test('a check that hangs does not keep the gateway from being ready', async () => {
-  const hanging: Upstream = { ...scripted('first', 'answers').upstream, check: () => new Promise(() => {}) }
-  const gateway = startGateway([hanging, scripted('second', 'answers').upstream])
-  running.push(gateway)
-  expect((await fetch(`${gateway.url}/readyz`)).status).toBe(200)
+  const first = { ...failing('first', 'overloaded'), ...telling('first') }
+  const gateway = start([first, rung('second', telling('second')), rung('third', telling('third'))])
+  expect((await ask(gateway)).headers.get('x-zai2api-ignored')).toBe('second lacks it')
+  expect(asked).toEqual(['first', 'second'])
 })

@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/core/clock.ts'
 import type { Pool } from '../../src/core/credential-pool.ts'
-import { createPool, type QueueLimits } from '../../src/gateway/pool.ts'
+import { createPool, type QueueLimits } from '../../src/gateway/credential-pool/index.ts'
 
 /** What an upstream needs to lend its credentials, with nothing left to chance. */
 export function lending<Credential>(

@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/async/system-clock.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
-import type { QueueLimits } from '../../src/gateway/pool.ts'
+import type { QueueLimits } from '../../src/gateway/credential-pool/index.ts'
 import type { Fetch } from '../../src/http-client/send.ts'
 import { zaiWeb } from '../../src/upstreams/zai-web/index.ts'
 import { type ChatZai, chatZai, webDefaults } from './chat-zai.ts'

@@ -1,10 +1,10 @@
 import { type BatchStream, fromAsync, readBatch } from '../../core/batch-stream.ts'
 import { type Delta, isFinal, type Usage } from '../../core/events.ts'
 import type { ChatRequest, OutputFormat } from '../../core/request.ts'
-import type { Attempt } from '../ask.ts'
-import { repairRequest } from './repair.ts'
-import { structuredReply } from './source.ts'
-import type { Validate } from './validate.ts'
+import type { Attempt } from '../attempt.ts'
+import { repairRequest } from './repair-request.ts'
+import { structuredReply } from './structured-reply.ts'
+import type { Validate } from './validation.ts'
 
 export interface JsonReplyOptions {
   request: ChatRequest

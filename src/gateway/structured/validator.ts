@@ -1,6 +1,6 @@
-import { checkObject, validateAnswer } from './judge.ts'
-import { type Validate, type ValidationJob, withoutSchemas } from './validate.ts'
-import { createWorkerQueue, type WorkerFailure, type WorkerQueueOptions } from './validator-lane.ts'
+import { checkObject, validateAnswer } from './validate-answer.ts'
+import { type Validate, type ValidationJob, withoutSchemas } from './validation.ts'
+import { createWorkerQueue, type WorkerFailure, type WorkerQueueOptions } from './worker-queue.ts'
 
 export interface ValidatorOptions extends Omit<WorkerQueueOptions, 'jobMs'> {
   /** Milliseconds of a thread: what nearly every job needs a hundredth of, and what no schema is worth more than. */

@@ -1,6 +1,6 @@
 import type { Dialect } from '../../core/dialect.ts'
 import { runTransform } from '../../core/transform.ts'
-import { reasoningModes } from '../../gateway/thinking.ts'
+import { reasoningModes } from '../../gateway/reasoning-placement.ts'
 import { errorResponses, errorSchema } from './error-responses.ts'
 import { sampleEvents, sampleOf, sampleReplies, sampleReply } from './sample.ts'
 import { shapeOf } from './shape.ts'

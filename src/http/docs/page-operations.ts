@@ -1,5 +1,5 @@
 import type { Dialect } from '../../core/dialect.ts'
-import type { ListedModel } from '../../gateway/route.ts'
+import type { ListedModel } from '../../gateway/model-routing.ts'
 import { anthropicModel } from '../anthropic-model.ts'
 import { errorResponses, failures } from './error-responses.ts'
 import { jsonResponse } from './json-response.ts'

@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import { systemClock } from '../../../src/async/system-clock.ts'
-import { loadValidation, type ValidationJob } from '../../../src/gateway/structured/validate.ts'
+import { startSchemaWorker } from '../../../src/gateway/structured/start-schema-worker.ts'
+import { loadValidation, type ValidationJob } from '../../../src/gateway/structured/validation.ts'
 import { createValidator } from '../../../src/gateway/structured/validator.ts'
-import type { WorkerMessage } from '../../../src/gateway/structured/validator-lane.ts'
-import { startSchemaWorker } from '../../../src/schema-thread.ts'
+import type { WorkerMessage } from '../../../src/gateway/structured/worker-queue.ts'
 import { manualClock } from '../../support/clock.ts'
 
 const megabyte = 1024 * 1024

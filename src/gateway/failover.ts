@@ -1,0 +1,138 @@
+import type { ErrorKind, GatewayError } from '../core/errors.ts'
+import { asGatewayError } from '../core/errors.ts'
+import type { ChatRequest } from '../core/request.ts'
+import type { Model } from '../core/upstream.ts'
+import { type ModelListing, type ModelRoute, type ModelRouteOptions, routeModel } from './model-routing.ts'
+import type { UpstreamHealth } from './upstream-health.ts'
+
+/** Whether a request that fails so, before anything of a reply was sent, may fare better with another upstream. */
+const isFailoverable = {
+  'quota-exhausted': true,
+  'upstream-auth': true,
+  'upstream-blocked': true,
+  'upstream-unavailable': true,
+  'upstream-malformed': true,
+  'upstream-truncated': true,
+  'rate-limited': true,
+  overloaded: true,
+  timeout: true,
+  'invalid-request': false,
+  'content-filtered': false,
+  'context-overflow': false,
+  // Of the model, which another upstream may have.
+  'not-found': true,
+  unauthorized: false,
+  forbidden: false,
+  'too-large': false,
+  cancelled: false,
+  internal: false,
+} as const satisfies Record<ErrorKind, boolean>
+
+/** Refusals of the model alone, after which the same upstream may answer with another one. */
+const modelRefusals: ReadonlySet<string> = new Set(['model_not_found', 'model_not_available'])
+
+/** A route to try, or a model to put in place of one that nobody named and the credentials may not use. */
+export interface Candidate extends ModelRoute {
+  isAlternative: boolean
+}
+
+/**
+ * Who answers, and who steps in where that fails: the route's alternatives, and the upstreams behind it in the
+ * operator's order that offer a model of the same public name. Errors: as `route`.
+ */
+export function candidatesOf(
+  request: ChatRequest,
+  listings: readonly ModelListing[],
+  options: ModelRouteOptions,
+): [first: Candidate, ...others: Candidate[]] {
+  const first = { ...routeModel(request, listings, options), isAlternative: false }
+  const instead = (first.alternatives ?? []).map((model) => ({ ...first, model, isAlternative: true }))
+  const behind = listings.slice(listings.findIndex(({ upstream }) => upstream === first.upstream) + 1)
+  return [first, ...instead, ...behind.flatMap((listing) => sameModel(first, routeIn(listing)) ?? listedIn(listing))]
+
+  function routeIn(listing: ModelListing): ModelRoute | undefined {
+    try {
+      return routeModel(request, [listing], options)
+    } catch {
+      return undefined // it has nothing of that name
+    }
+  }
+
+  /** Where nobody named the model, the first of those preferred that the upstream has. */
+  function listedIn({ upstream, models }: ModelListing): Candidate[] {
+    if (first.alternatives === undefined) return []
+    const preferred = [first.model, ...first.alternatives]
+    const found = preferred.flatMap((wanted) => models.filter((model) => isSame(model, wanted)))
+    return found.slice(0, 1).map((model) => ({ ...first, upstream, model }))
+  }
+}
+
+/** The fallbacks of `route` may end at another model, which the client has not asked for. */
+function sameModel(first: ModelRoute, other: ModelRoute | undefined): Candidate[] | undefined {
+  return other && isSame(other.model, first.model) ? [{ ...other, isAlternative: false }] : undefined
+}
+
+function isSame(one: Model, other: Model): boolean {
+  return one.id.toLowerCase() === other.id.toLowerCase()
+}
+
+/** A candidate that a request is about to use. */
+export interface Use<Choice> {
+  candidate: Choice
+  /** The request is done with it. */
+  release: () => void
+}
+
+/** The first that has not been found silent lately; where all have, the first. */
+export function useNext<Choice extends Pick<Candidate, 'upstream'>>(
+  candidates: readonly Choice[],
+  health: UpstreamHealth,
+): Use<Choice> | undefined {
+  const candidate = candidates.find(({ upstream }) => !health.isResting(upstream.id)) ?? candidates[0]
+  return candidate && { candidate, release: health.begin(candidate.upstream.id) }
+}
+
+export interface TryOptions<Choice, Result> {
+  attempt: (candidate: Choice) => Promise<Result>
+  onFallback: (error: GatewayError, next: Choice) => void
+  health: UpstreamHealth
+}
+
+/**
+ * Tries one candidate after the other, beginning with `first`; those that rest come last. Errors: that of the first one
+ * tried, or of the first for which a client does well to try again, once nobody is left or one fails for a reason that is
+ * the request's own; refusals of the model alone are told where there is nothing else.
+ */
+export async function tryInOrder<Choice extends Pick<Candidate, 'isAlternative' | 'upstream'>, Result>(
+  candidates: readonly Choice[],
+  first: Use<Choice>,
+  { attempt, onFallback, health }: TryOptions<Choice, Result>,
+): Promise<Result> {
+  const errors: GatewayError[] = []
+  let left = candidates.filter((candidate) => candidate !== first.candidate)
+  let entry: Use<Choice> | undefined = first
+  while (entry !== undefined) {
+    const { candidate, release }: Use<Choice> = entry
+    const isOther = ({ isAlternative, upstream }: Choice): boolean => !isAlternative || upstream !== candidate.upstream
+    try {
+      return await attempt(candidate).finally(release)
+    } catch (thrown) {
+      const error = asGatewayError(thrown)
+      errors.push(error)
+      if (!isFailoverable[error.kind]) break
+      const isRefused = modelRefusals.has(error.code)
+      if (!isRefused) left = left.filter(isOther)
+      entry = useNext(
+        left.filter((other) => !other.isAlternative || (isRefused && !isOther(other))),
+        health,
+      )
+      const next = entry?.candidate
+      left = left.filter((other) => other !== next)
+      if (next !== undefined) onFallback(error, next)
+    }
+  }
+  const last = errors.at(-1)
+  if (last?.kind === 'cancelled') throw last
+  const others = errors.filter(({ code }) => !modelRefusals.has(code))
+  throw others.find(({ retry }) => retry) ?? others[0] ?? errors[0] ?? new Error('nobody to ask')
+}

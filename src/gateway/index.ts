@@ -1,0 +1,268 @@
+import type { PrepareAttachments, PrepareOptions } from '../attachments/index.ts'
+import { withCallIds } from '../core/call-ids.ts'
+import { asGatewayError, GatewayError } from '../core/errors.ts'
+import type { Delta, StreamEvent } from '../core/events.ts'
+import type { ReplyStream } from '../core/pipeline.ts'
+import type { ChatRequest } from '../core/request.ts'
+import { withCleanSchemas } from '../core/schema-keywords.ts'
+import { streamNormaliser } from '../core/stream-normaliser.ts'
+import { rejectUnknownChoice } from '../core/tool-choice.ts'
+import { chain, type Transform } from '../core/transform.ts'
+import type { Upstream } from '../core/upstream.ts'
+import type { Rest } from '../core/yield-between-steps.ts'
+import { attempt } from './attempt.ts'
+import { type Candidate, candidatesOf, tryInOrder, useNext } from './failover.ts'
+import { learnUsage } from './learn-usage.ts'
+import {
+  findModel,
+  type ListedModel,
+  listModels,
+  type ModelListing,
+  type ModelRoute,
+  type ModelRouteOptions,
+  routeModel,
+  unknownModel,
+} from './model-routing.ts'
+import { placeReasoning, type ReasoningMode } from './reasoning-placement.ts'
+import { rejectLongStop } from './stop-sequences.ts'
+import { jsonReply } from './structured/index.ts'
+import type { Validate } from './structured/validation.ts'
+import { createTokenMeter, type Measurement, type TokenMeter } from './token-meter.ts'
+import { toolArguments } from './tool-arguments.ts'
+import type { UpstreamHealth } from './upstream-health.ts'
+import { resolveWebSearch, type SearchPolicy, searchFilter } from './web-search.ts'
+
+export interface Gateway {
+  models(): Promise<ListedModel[]>
+  /** The model that a request for the name would go to, under that name. Errors: `not-found`. */
+  model(name: string): Promise<ListedModel>
+  /** Errors: `not-found` for a model nobody has; what `createAttachments` says of the files in the request. */
+  start(request: ChatRequest, options: CallOptions): Promise<GatewayCall>
+  /** Tokens the prompt would cost, without asking anybody anything. Errors: as `start`. */
+  count(request: ChatRequest, options: CountOptions): Promise<number>
+  /** Resolves when at least one upstream could take a request now; rejects with the first one's reason. */
+  check(signal: AbortSignal): Promise<void>
+  /** Ids of upstreams that do not answer: requests ask the others first. */
+  unresponsive(): string[]
+  /** What the upstreams say of themselves, and whether each is resting, by id and measure. */
+  gauges(): Record<string, Record<string, number>>
+  /** From the next request on; those under way keep what they began with. */
+  replace(upstreams: readonly Upstream[], settings: GatewayOptions): void
+}
+
+export interface GatewayOptions extends ModelRouteOptions {
+  /** Characters of pure repetition that end a reply; 0 for none. */
+  loopLimit: number
+  webSearch: SearchPolicy
+  prepareAttachments: PrepareAttachments
+  /** Judges answers and arguments by schemas of clients, off the event loop. */
+  validate: Validate
+}
+
+export interface CountOptions {
+  signal: AbortSignal
+  annotate: (note: string) => void
+}
+
+export interface CallOptions extends CountOptions {
+  /** Id of the client's key. */
+  caller: string
+  whole: boolean
+  thinking: ReasoningMode
+  newToolCallId: () => string
+  /** Between the steps that take their time. */
+  rest: Rest
+}
+
+export interface GatewayCall {
+  /** Who answers, as far as it is known: this and all that follows from it change where another upstream steps in. */
+  readonly upstream: string
+  readonly model: string
+  /** Names of what was asked and is not honoured. */
+  readonly ignored: string[]
+  /** Nobody else steps in any more. */
+  readonly isFinal: boolean
+  reasoningByName: boolean
+  /** Settles when the reply has begun, or rejects with GatewayError while a status can still tell. */
+  reply: Promise<ReplyStream>
+}
+
+/** The policy between the two sides: who answers, and what happens to the deltas on their way. */
+export function createGateway(
+  upstreams: readonly Upstream[],
+  settings: GatewayOptions,
+  health: UpstreamHealth,
+): Gateway {
+  const tokenMeter = createTokenMeter()
+  return {
+    models: async () => listModels(await currentListings(), settings),
+    model: async (name) => findModel(name, await currentListings(), settings),
+
+    async start(wanted, options) {
+      rejectUnknownChoice(wanted)
+      rejectLongStop(wanted)
+      const { loopLimit, validate } = settings
+      const prepare = preparing(settings, { signal: options.signal, annotate: options.annotate, counting: false })
+      const listings = await currentListings()
+      const candidates = candidatesOf(cleaned(wanted), listings, settings)
+      await options.rest()
+      const first = useNext(candidates, health) ?? { candidate: candidates[0], release() {} }
+      if (first.candidate.upstream !== candidates[0].upstream)
+        options.annotate(`${candidates[0].upstream.id}: resting; asking ${first.candidate.upstream.id}`)
+      let found = await prepare(first.candidate).catch((thrown) => {
+        first.release()
+        throw thrown
+      })
+      let isFinal = candidates.length === 1
+      const attempt = async (candidate: Candidate) => {
+        if (candidate !== first.candidate) found = await prepare(candidate)
+        const reply = await open(found, {
+          ...options,
+          tokenMeter,
+          health,
+          loopLimit,
+          validate,
+          searchFilter: searchFilter(wanted),
+        })
+        isFinal = true
+        return reply
+      }
+      const onFallback = ({ code }: GatewayError, next: Candidate) =>
+        options.annotate(
+          `${found.upstream.id}: ${code}; going on with ${next.isAlternative ? next.model.id : next.upstream.id}`,
+        )
+      return {
+        get upstream() {
+          return found.upstream.id
+        },
+        get model() {
+          return found.model.id
+        },
+        get ignored() {
+          return found.ignored
+        },
+        get isFinal() {
+          return isFinal
+        },
+        reasoningByName: found.reasoningByName,
+        reply: tryInOrder(candidates, first, { attempt, onFallback, health }).catch((thrown) => {
+          // The upstream says only that it does not know the name.
+          throw isUnknownModel(thrown) ? unknownModel(wanted.model, listings, candidates[0].mappedTo, thrown) : thrown
+        }),
+      }
+    },
+
+    async count(wanted, options) {
+      const prepare = preparing(settings, { ...options, counting: true })
+      const { inputTokens } = await tokenMeter.measure(
+        await prepare(routeModel(cleaned(wanted), await currentListings(), settings)),
+      )
+      return inputTokens
+    },
+
+    async check(signal) {
+      // One that does not answer holds up nobody who can.
+      await Promise.any(upstreams.map((upstream) => upstream.check(signal))).catch((thrown) => {
+        const [first = new Error('no upstream is configured')] = thrown instanceof AggregateError ? thrown.errors : []
+        throw asGatewayError(first)
+      })
+    },
+
+    unresponsive: () => [...health.outages().keys()].filter(isBehind),
+    gauges: () => Object.fromEntries(upstreams.map((upstream) => [upstream.id, gaugesOf(upstream)])),
+
+    replace(others, changed) {
+      upstreams = others
+      settings = changed
+      health.endRests()
+    },
+  }
+
+  function isBehind(id: string): boolean {
+    return upstreams.some((upstream) => upstream.id === id)
+  }
+
+  function gaugesOf({ id, gauges }: Upstream): Record<string, number> {
+    return { ...gauges?.(), resting: health.outages().has(id) ? 1 : 0 }
+  }
+
+  async function currentListings(): Promise<ModelListing[]> {
+    return Promise.all(upstreams.map(async (upstream) => ({ upstream, models: await upstream.models() })))
+  }
+}
+
+interface PreparedRoute extends ModelRoute {
+  ignored: string[]
+}
+
+/** The request as any upstream can take it: calls have ids and names, schemas no keywords that say null. */
+function cleaned(wanted: ChatRequest): ChatRequest {
+  const request = withCleanSchemas(wanted)
+  return { ...request, messages: withCallIds(request.messages) }
+}
+
+/** What a request becomes before one upstream counts or answers it. */
+function preparing({ webSearch, prepareAttachments }: GatewayOptions, options: PrepareOptions) {
+  return async (found: ModelRoute): Promise<PreparedRoute> => {
+    const settled = resolveWebSearch(found, webSearch)
+    const { upstream, model } = settled
+    const request = await prepareAttachments(settled.request, settled, options)
+    return { ...settled, request, ignored: [...request.ignored, ...upstream.ignored(request, model)] }
+  }
+}
+
+interface OpenOptions extends CallOptions {
+  tokenMeter: TokenMeter
+  health: UpstreamHealth
+  loopLimit: number
+  validate: Validate
+  searchFilter: Transform<Delta, Delta>
+}
+
+/** Errors: as `ask`. */
+async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStream> {
+  const { request } = found
+  const { output, tools } = request
+  const { tokenMeter, health, loopLimit, validate, signal, caller, annotate, rest } = options
+  // Text that has to be JSON is held until its end anyway.
+  const call = {
+    tokenMeter,
+    health,
+    loopLimit,
+    signal,
+    caller,
+    annotate,
+    rest,
+    whole: options.whole || output.type === 'json',
+  }
+  const firstAttempt = await attempt(found, call)
+  // Tags around the thinking would spoil the JSON.
+  const reasoningMode = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking
+  const reply = chain(
+    options.searchFilter,
+    replyTransform(firstAttempt.measurement, reasoningMode, options.newToolCallId),
+  )
+  const checked = toolArguments({ tools, validate, signal, annotate })
+  const withChecks = (events: Transform<Delta, StreamEvent>) => (checked ? chain(events, checked) : events)
+  if (output.type === 'text') {
+    const { first, rules, measurement } = firstAttempt
+    return { first, rest: firstAttempt.rest, transform: withChecks(chain(rules, learnUsage(reply, measurement.learn))) }
+  }
+  const askAgain = (repaired: ChatRequest) => attempt({ ...found, request: repaired }, call)
+  // The usage may be that of two prompts, from which nothing can be learned about either.
+  const kept = jsonReply(firstAttempt, { request, output, attempt: askAgain, validate, signal, annotate })
+  return { first: [], rest: kept, transform: withChecks(reply) }
+}
+
+function replyTransform(
+  measured: Measurement,
+  reasoningMode: ReasoningMode,
+  newToolCallId: () => string,
+): Transform<Delta, StreamEvent> {
+  const rules = streamNormaliser({ newToolCallId, inputTokens: measured.inputTokens, countTokens: measured.countText })
+  return reasoningMode === 'think' ? rules : chain(placeReasoning(reasoningMode), rules)
+}
+
+function isUnknownModel(thrown: unknown): thrown is GatewayError {
+  return thrown instanceof GatewayError && thrown.kind === 'not-found'
+}

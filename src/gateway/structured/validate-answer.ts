@@ -1,0 +1,41 @@
+import { isRecord } from '../../core/json.ts'
+import type { OutputFormat } from '../../core/request.ts'
+import { isShallow, maxDepth } from '../../prompted-tools/json.ts'
+import { repairArguments } from '../../prompted-tools/repair.ts'
+import { type JsonCandidate, jsonCandidates } from './json-candidates.ts'
+import type { Checker } from './schema-compiler.ts'
+
+/** The answer as clean JSON text, or what is wrong with it: at least one violation, most important first. */
+export type AnswerVerdict = { text: string } | { violations: string[] }
+
+/**
+ * Judges an answer that has to be JSON. Fences, a byte order mark and words around the value go; a value of the wrong
+ * type is converted where the schema leaves one way to do it. Nothing is left out or made up.
+ */
+export function validateAnswer(
+  answer: string,
+  { schema }: Extract<OutputFormat, { type: 'json' }>,
+  check: Checker,
+): AnswerVerdict {
+  const candidates = jsonCandidates(answer)
+  const [best] = candidates
+  if (best === undefined) return { violations: ['the answer is not JSON'] }
+  if (schema !== undefined && !isShallow(best.value))
+    return { violations: [`the value is nested deeper than ${maxDepth} levels`] }
+  const fitting = candidates.filter(({ value }) => check(value).length === 0)
+  const converted =
+    fitting.length > 0 || schema === undefined ? [] : candidates.flatMap((found) => convert(found, schema))
+  const accepted = fitting.length > 0 ? fitting : converted.filter(({ value }) => check(value).length === 0)
+  const [first, second] = accepted
+  if (second !== undefined) return { violations: ['the answer holds more than one JSON value'] }
+  return first === undefined ? { violations: check(best.value) } : { text: first.text }
+}
+
+function convert({ value }: JsonCandidate, schema: Record<string, unknown>): JsonCandidate[] {
+  if (!isRecord(value)) return []
+  const repaired = repairArguments(value, schema)
+  return repaired.ok ? [{ value: repaired.value, text: JSON.stringify(repaired.value) }] : []
+}
+
+/** What `json_object` promises. */
+export const checkObject: Checker = (value) => (isRecord(value) ? [] : ['the value must be an object'])

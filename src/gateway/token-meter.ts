@@ -1,0 +1,43 @@
+import type { Usage } from '../core/events.ts'
+import type { ChatRequest } from '../core/request.ts'
+import { createCalibration } from '../tokens/calibrate.ts'
+import { type Counter, createCounter } from '../tokens/count.ts'
+import { loadVocabulary } from '../tokens/vocabulary.ts'
+import { clampMaxTokens } from './clamp-max-tokens.ts'
+import type { ModelRoute } from './model-routing.ts'
+
+/** Knows what a prompt costs before it is sent, and learns from what it did cost. */
+export interface TokenMeter {
+  measure(route: ModelRoute): Promise<Measurement>
+}
+
+export interface Measurement {
+  inputTokens: number
+  countText: (text: string) => number
+  /** Hears what the upstream says the prompt was. */
+  learn: (usage: Usage) => void
+  /** The request with no more to answer than there is room for. Errors: as `clamped`. */
+  clamped: (annotate: (note: string) => void) => ChatRequest
+}
+
+export function createTokenMeter(): TokenMeter {
+  const calibration = createCalibration()
+  // Loaded for the first request, not at the start: most commands never count.
+  let counter: Promise<Counter> | undefined
+
+  return {
+    async measure({ upstream, model, request }) {
+      counter ??= loadVocabulary().then(createCounter)
+      const { countRequest, countText } = await counter
+      const key = `${upstream.id}/${model.upstreamId}`
+      const counted = countRequest(request)
+      const prompt = calibration.correct(key, counted)
+      return {
+        inputTokens: prompt.likely,
+        countText,
+        learn: ({ inputTokens }) => calibration.learn(key, counted, inputTokens),
+        clamped: (annotate) => clampMaxTokens(request, { model, prompt, annotate }),
+      }
+    },
+  }
+}

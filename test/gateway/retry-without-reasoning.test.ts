@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'bun:test'
+import { readBatch } from '../../src/core/batch-stream.ts'
+import { GatewayError } from '../../src/core/errors.ts'
+import type { Delta } from '../../src/core/events.ts'
+import { ReasoningOnlyError } from '../../src/core/reasoning-only-error.ts'
+import type { OpenedReply } from '../../src/core/upstream.ts'
+import { retryWithoutReasoning } from '../../src/gateway/retry-without-reasoning.ts'
+import { fromTheStart } from '../support/replies.ts'
+
+const text = (words: string): Delta => ({ type: 'text', text: words })
+const thought = (words: string): Delta => ({ type: 'reasoning', text: words })
+const counted = (outputTokens: number): Delta => ({ type: 'usage', usage: { inputTokens: 10, outputTokens } })
+const stop: Delta = { type: 'finish', reason: 'stop' }
+const only = (words: string): Delta => ({ type: 'error', error: new ReasoningOnlyError(words) })
+const failed: Delta = { type: 'error', error: new GatewayError('timeout', 'late') }
+
+function sourceOf(batches: Delta[][], onCancel = () => {}): OpenedReply {
+  const left = [...batches]
+  return {
+    first: left.shift() ?? [],
+    rest: { next: (onBatch) => queueMicrotask(() => onBatch(left.shift())), cancel: onCancel },
+  }
+}
+
+async function deltasOf(reply: OpenedReply): Promise<Delta[]> {
+  const source = fromTheStart(reply)
+  const all: Delta[] = []
+  for (let batch = await readBatch(source); batch; batch = await readBatch(source)) all.push(...batch)
+  return all
+}
+
+const first = [[thought('Hm')], [thought(' hm'), counted(7), only('Hm hm')]]
+const shown = [thought('Hm'), thought(' hm'), counted(7)]
+const asAnswer = [text('Hm hm'), stop]
+
+describe('a reply of reasoning alone', () => {
+  test.each<[string, Delta[][], Delta[]]>([
+    [
+      'goes on with the second answer',
+      [[text('A')], [text(' cat'), counted(3), stop]],
+      [text('A'), text(' cat'), counted(10), stop],
+    ],
+    [
+      'goes on with a call',
+      [[{ type: 'tool-call', key: 'a', name: 'b' }, stop]],
+      [{ type: 'tool-call', key: 'a', name: 'b' }, stop],
+    ],
+    ['hears no more thoughts', [[thought('Again')], [text('A'), stop]], [text('A'), stop]],
+    ['takes what the second says in the wrong channel', [[thought('A cat')], [only('A cat')]], [text('A cat'), stop]],
+    ['is the answer where the second fails', [[failed]], asAnswer],
+    ['is the answer where the second breaks off', [], asAnswer],
+    [
+      'is the answer where the second ends without a word',
+      [[text('\n'), { type: 'finish', reason: 'length' }]],
+      [text('\n'), ...asAnswer],
+    ],
+    ['fails where the second fails in the middle', [[text('A')], [failed]], [text('A'), failed]],
+  ])('%s', async (_name, second, expected) => {
+    const notes: string[] = []
+    const again = () => Promise.resolve(sourceOf(second))
+    const source = retryWithoutReasoning(sourceOf(first), { again, annotate: (annotate) => void notes.push(annotate) })
+    expect(await deltasOf(source)).toEqual([...shown, ...expected])
+    expect(notes[0]).toBe('asking again without thinking: the reply held thoughts alone')
+  })
+
+  test('is the answer where nobody can be asked again', async () => {
+    const notes: string[] = []
+    const source = retryWithoutReasoning(sourceOf(first), {
+      again: undefined,
+      annotate: (annotate) => void notes.push(annotate),
+    })
+    expect(await deltasOf(source)).toEqual([...shown, ...asAnswer])
+    expect(notes).toEqual(['handed the thoughts out as the answer: the reply held nothing else'])
+  })
+
+  test('is the answer where the second call is refused', async () => {
+    const again = () => Promise.reject(new GatewayError('rate-limited', 'busy'))
+    expect(await deltasOf(retryWithoutReasoning(sourceOf(first), { again, annotate() {} }))).toEqual([
+      ...shown,
+      ...asAnswer,
+    ])
+  })
+
+  test('asks nobody once nobody listens', async () => {
+    let cancelled = 0
+    const { promise, resolve } = Promise.withResolvers<OpenedReply>()
+    const source = fromTheStart(retryWithoutReasoning(sourceOf(first), { again: () => promise, annotate() {} }))
+    await readBatch(source)
+    await readBatch(source)
+    const rest = readBatch(source)
+    source.cancel()
+    resolve(sourceOf([[text('A')]], () => cancelled++))
+    expect(await rest).toBeUndefined()
+    expect(cancelled).toBe(1)
+  })
+})
+
+test('any other reply stays as it is', async () => {
+  const again = () => Promise.reject(new Error('nobody asks'))
+  for (const batches of [[[thought('Hm')], [text('A'), stop]], [[failed]], [[text('A')]]])
+    expect(await deltasOf(retryWithoutReasoning(sourceOf(batches), { again, annotate() {} }))).toEqual(batches.flat())
+})

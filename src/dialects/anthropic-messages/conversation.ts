@@ -1,9 +1,9 @@
 import { GatewayError, invalidField } from '../../core/errors.ts'
 import { type AssistantPart, type Message, type TextPart, textOf, type UserPart } from '../../core/request.ts'
 import { isBillingHeader } from '../openai/billing-header.ts'
-import { isFields, jsonText, listOf } from '../openai/fields.ts'
+import { isFields, jsonText, listOf } from '../openai/json-fields.ts'
+import { element } from '../openai/markup.ts'
 import { named } from '../openai/speaker.ts'
-import { element } from '../openai/tagged.ts'
 import { toolCall } from '../openai/tool-call.ts'
 import { videoPart, videoTypes } from '../openai/video.ts'
 import {
@@ -14,12 +14,12 @@ import {
   readBlocks,
   type SearchResultBlock,
   type ToolResultBlock,
-} from './blocks.ts'
+} from './block-schema.ts'
 import { reasoningOf } from './encode.ts'
-import { asOwnBlock, contentOf, storedFile } from './other-blocks.ts'
+import { member, text } from './text.ts'
 import { offeredName } from './toolsets.ts'
 import type { MessageTurn } from './turns.ts'
-import { member, text } from './words.ts'
+import { asOwnBlock, contentOf, storedFile } from './unknown-blocks.ts'
 
 /** Takes the names of what cannot be told. */
 export type OnIgnored = (name: string) => void

@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { longestModelName } from '../../core/model-name.ts'
-import { content } from './blocks.ts'
-import { maybe, open, orElse } from './open.ts'
+import { content } from './block-schema.ts'
+import { maybe, open, orElse } from './open-object.ts'
 import { legacyFunction, toolBody, toolChoice } from './tool-schema.ts'
 
 const strings = Type.Array(Type.String())

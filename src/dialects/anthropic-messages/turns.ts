@@ -1,6 +1,6 @@
 import { readEntries } from '../openai/entries.ts'
-import { type Fields, textOr } from '../openai/fields.ts'
-import { type PlacedBlock, readBlocks } from './blocks.ts'
+import { type Fields, textOr } from '../openai/json-fields.ts'
+import { type PlacedBlock, readBlocks } from './block-schema.ts'
 
 /** One message as the client sent it, in the words of this API. */
 export interface MessageTurn {

@@ -1,5 +1,5 @@
 import type { AssistantPart } from '../../core/request.ts'
-import { isFields, textOr } from '../openai/fields.ts'
+import { isFields, textOr } from '../openai/json-fields.ts'
 import { type CustomName, type ToolCall, toolCall } from '../openai/tool-call.ts'
 
 /** A part of a content that is more than content: Messages have calls, results and thinking there. */

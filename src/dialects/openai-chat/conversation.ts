@@ -2,9 +2,9 @@ import { type AssistantPart, type Message, textOf, type UserPart } from '../../c
 import { isBillingHeader } from '../openai/billing-header.ts'
 import { outputParts, partOf, partsOf, textPart } from '../openai/content.ts'
 import type { Entry } from '../openai/entries.ts'
-import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/fields.ts'
+import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
+import { asMarkup } from '../openai/markup.ts'
 import { named, speakerOf, spokenBy } from '../openai/speaker.ts'
-import { asMarkup } from '../openai/tagged.ts'
 import { type CustomName, toolCall } from '../openai/tool-call.ts'
 import { blockOf, callKey, reasoningPart, type ToolResult } from './blocks.ts'
 

@@ -1,6 +1,6 @@
 import type { Reasoning } from '../../core/request.ts'
 import { decodeEffort, ignoredValue } from '../openai/effort.ts'
-import { fieldsOf, isFields } from '../openai/fields.ts'
+import { fieldsOf, isFields } from '../openai/json-fields.ts'
 import type { ChatBody } from './schema.ts'
 
 /** Many spellings, one switch: a plain yes or no outweighs an effort, which is a yes of its own (`none` a no). */

@@ -1,7 +1,7 @@
 import type { SearchOptions, SearchRules, Tool, ToolChoice } from '../../core/request.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'
 import { type CustomDefinition, freeform } from '../openai/custom-tool.ts'
-import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/fields.ts'
+import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
 import type { ChatBody, ToolBody } from './schema.ts'
 
 /** What a request may call, in whatever shape it was declared. */

@@ -4,16 +4,16 @@ import type { OutputFormat, SearchRules, Tool, ToolChoice } from '../../core/req
 import { unavailableChoice } from '../../core/tool-choice.ts'
 import { decodeEffort } from '../openai/effort.ts'
 import { readEntries } from '../openai/entries.ts'
-import { listOf } from '../openai/fields.ts'
+import { listOf } from '../openai/json-fields.ts'
 import { decodeVerbosity } from '../openai/verbosity.ts'
+import { type OwnBody, ownBody, ownItems } from './body-variants.ts'
+import { decodeItems, type PlacedItem } from './conversation.ts'
 import { echoOf, summaryOf } from './echo.ts'
 import type { ResponsesOptions } from './encode.ts'
-import { decodeItems, type PlacedItem } from './history.ts'
-import { type LoweredTool, loweredNames, lowerTools } from './lowering.ts'
-import type { ResolvedBody } from './memory.ts'
-import { type OwnBody, ownBody, ownItems } from './other-shapes.ts'
+import { ignoredOptions, ignoredToolOptions } from './ignored.ts'
 import { type FlatChoice, type ItemBody, isClientTool, isTool, type TextFormat, type ToolBody } from './schema.ts'
-import { ignoredOptions, ignoredToolOptions } from './unsupported.ts'
+import type { ResolvedBody } from './stored-conversation.ts'
+import { type LoweredTool, loweredNames, lowerTools } from './tools.ts'
 
 /**
  * A Responses body in our language. What it refers to (`previous_response_id`, `item_reference`) has been put in its

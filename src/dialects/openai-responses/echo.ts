@@ -1,4 +1,4 @@
-import type { OwnBody } from './other-shapes.ts'
+import type { OwnBody } from './body-variants.ts'
 import { isClientTool, type TextFormat, type ToolBody } from './schema.ts'
 
 /** What a response repeats of its request. */

@@ -6,8 +6,8 @@ import { type RunningInput, runningInput } from '../openai/custom-input.ts'
 import type { Echo } from './echo.ts'
 import { failure } from './errors.ts'
 import { annotation, type Item, outputItems, outputText, reasoningPart, summaryPart, textPart } from './items.ts'
-import type { ToolOrigin } from './lowering.ts'
 import type { ItemBody } from './schema.ts'
+import type { ToolOrigin } from './tools.ts'
 
 export interface ResponsesOptions {
   echo: Echo

@@ -2,8 +2,8 @@ import type { Dialect } from '../../core/dialect.ts'
 import { decode } from './decode.ts'
 import { encodeReply, encoder, type ResponsesOptions } from './encode.ts'
 import { encodeError } from './errors.ts'
-import { resolve, save } from './memory.ts'
 import { responsesBody } from './schema.ts'
+import { resolve, save } from './stored-conversation.ts'
 
 /** OpenAI's Responses API, as its SDK 7.59, Codex 0.169 and five more client families speak it. */
 export const openaiResponses: Dialect<ResponsesOptions> = {

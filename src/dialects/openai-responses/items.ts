@@ -3,9 +3,9 @@ import type { ReplyHead } from '../../core/dialect.ts'
 import type { ReplyBlock, ServerTool } from '../../core/events.ts'
 import { seal, unseal } from '../../core/opaque-text.ts'
 import { customInput, parsed } from '../openai/custom-input.ts'
-import { type Fields, fieldsOf, listOf, textOr } from '../openai/fields.ts'
+import { type Fields, fieldsOf, listOf, textOr } from '../openai/json-fields.ts'
 import type { ResponsesOptions } from './encode.ts'
-import type { ToolOrigin } from './lowering.ts'
+import type { ToolOrigin } from './tools.ts'
 
 /** An output item: a message, a reasoning, a call. */
 export type Item = Record<string, unknown> & { content?: TextPart[] }

@@ -1,7 +1,7 @@
 import { type Static, type TObject, type TProperties, type TSchema, type TUnion, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { longestModelName } from '../../core/model-name.ts'
-import type { Fields } from '../openai/fields.ts'
+import type { Fields } from '../openai/json-fields.ts'
 
 /** Clients send fields we have never heard of, and nothing in there may produce a 400. */
 const open = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: true })

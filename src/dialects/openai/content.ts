@@ -2,8 +2,8 @@ import { dataOf } from '../../core/data-url.ts'
 import { type GatewayError, invalidField } from '../../core/errors.ts'
 import type { TextPart, UserPart } from '../../core/request.ts'
 import { bytesOf, isRemote, sourceUrl } from './data-url.ts'
-import { type Fields, fieldsOf, isFields, jsonText, textOr } from './fields.ts'
-import { asMarkup, element } from './tagged.ts'
+import { type Fields, fieldsOf, isFields, jsonText, textOr } from './json-fields.ts'
+import { asMarkup, element } from './markup.ts'
 import { videoPart } from './video.ts'
 
 /** How content is read. */

@@ -1,4 +1,4 @@
-import { type Fields, textOr } from './fields.ts'
+import { type Fields, textOr } from './json-fields.ts'
 
 export function isRemote(url: string): boolean {
   return /^https?:\/\//i.test(url)

@@ -1,5 +1,5 @@
 import { ignoredValue } from './effort.ts'
-import { type Fields, isFields, jsonText, textOr } from './fields.ts'
+import { type Fields, isFields, jsonText, textOr } from './json-fields.ts'
 
 /** A message of a conversation, or an item that stands in place of one, and its index in the list the client sent. */
 export interface Entry {

@@ -1,6 +1,6 @@
 import type { UserPart } from '../../core/request.ts'
 import { textPart } from './content.ts'
-import { type Fields, textOr } from './fields.ts'
+import { type Fields, textOr } from './json-fields.ts'
 
 /** Where several speak in one role the model can tell them apart by nothing else. */
 export function named(message: Fields, parts: UserPart[]): UserPart[] {

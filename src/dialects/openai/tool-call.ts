@@ -1,5 +1,5 @@
 import type { AssistantPart } from '../../core/request.ts'
-import { type Fields, isFields, jsonText, textOr } from './fields.ts'
+import { type Fields, isFields, jsonText, textOr } from './json-fields.ts'
 
 export type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
 

@@ -1,4 +1,4 @@
-import { type Fields, isFields, textOr } from './fields.ts'
+import { type Fields, isFields, textOr } from './json-fields.ts'
 
 /** Members that say how something came about, not what it says. */
 const bookkeeping = new Set([

@@ -1,7 +1,7 @@
 import { Value } from '@sinclair/typebox/value'
 import { invalidField } from '../../core/errors.ts'
 import { listed } from '../openai/entries.ts'
-import { type Fields, fieldsOf, isFields, jsonText, listOf, textOr } from '../openai/fields.ts'
+import { type Fields, fieldsOf, isFields, jsonText, listOf, textOr } from '../openai/json-fields.ts'
 import {
   type FlatChoice,
   type ItemBody,

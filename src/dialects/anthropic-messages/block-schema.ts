@@ -1,9 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { isFields, jsonText } from '../openai/fields.ts'
-import { maybe, open, orElse, otherThan } from './open.ts'
+import { isFields, jsonText } from '../openai/json-fields.ts'
+import { maybe, open, orElse, otherThan } from './open-object.ts'
+import { member } from './text.ts'
 import { toolBody } from './tool-schema.ts'
-import { member } from './words.ts'
 
 const base64Source = open({ type: Type.Literal('base64'), media_type: Type.String(), data: Type.String() })
 const urlSource = open({ type: Type.Literal('url'), url: Type.String() })

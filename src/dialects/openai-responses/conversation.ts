@@ -1,12 +1,12 @@
 import { invalidField } from '../../core/errors.ts'
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
 import { outputParts, partsOf, textPart } from '../openai/content.ts'
-import { type Fields, fieldsOf, jsonText, listOf, textOr } from '../openai/fields.ts'
+import { type Fields, fieldsOf, jsonText, listOf, textOr } from '../openai/json-fields.ts'
+import { asMarkup } from '../openai/markup.ts'
 import { named, speakerOf } from '../openai/speaker.ts'
-import { asMarkup } from '../openai/tagged.ts'
 import { reasoningOf } from './items.ts'
-import { type LoweredTool, loweredNames, lowerTools, type ToolOrigin } from './lowering.ts'
 import { type ItemBody, isClientTool, isTool } from './schema.ts'
+import { type LoweredTool, loweredNames, lowerTools, type ToolOrigin } from './tools.ts'
 
 /** An item, and where the client wrote it. */
 export interface PlacedItem {

@@ -1,6 +1,6 @@
 import type { Tool } from '../../core/request.ts'
 import { freeform } from '../openai/custom-tool.ts'
-import { type BuiltIn, builtIns } from './built-ins.ts'
+import { type BuiltIn, builtIns } from './built-in-tools.ts'
 import type { ClientTool, CustomTool, FunctionTool, ToolSearchTool } from './schema.ts'
 
 /** A tool the model is offered as a function, and how the client knows it. */

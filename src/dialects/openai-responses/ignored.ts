@@ -1,5 +1,5 @@
-import { fieldsOf, isFields, listOf, textOr } from '../openai/fields.ts'
-import type { OwnBody } from './other-shapes.ts'
+import { fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
+import type { OwnBody } from './body-variants.ts'
 import { isClientTool, type ToolBody } from './schema.ts'
 
 /** What a body asks for and cannot have, by name. A value that changes nothing (`top_logprobs` 0) asks for nothing. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { StoredResponse } from '../../../src/core/dialect.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
-import { resolve, save } from '../../../src/dialects/openai-responses/memory.ts'
+import { resolve, save } from '../../../src/dialects/openai-responses/stored-conversation.ts'
 import { finish, head, reply, say, think, thrownBy } from '../stream.ts'
 
 const first = { ...head, id: 'resp_A1' }

@@ -1,9 +1,9 @@
 import { dataOf } from '../../core/data-url.ts'
 import { type GatewayError, invalidField } from '../../core/errors.ts'
 import { isRemote } from '../openai/data-url.ts'
-import { element, isData, tagOf, withoutData } from '../openai/tagged.ts'
-import type { Block, OtherBlock } from './blocks.ts'
-import { member } from './words.ts'
+import { element, isData, tagOf, withoutData } from '../openai/markup.ts'
+import type { Block, OtherBlock } from './block-schema.ts'
+import { member } from './text.ts'
 
 /** Members that say what a block holds, in the words of many APIs; the first that is there counts. */
 const contentMembers = ['text', 'content', 'output', 'input', 'refusal', 'result', 'summary', 'arguments']

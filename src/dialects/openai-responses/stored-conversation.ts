@@ -2,12 +2,12 @@ import type { FindStored, ReplyHead, StoredResponse } from '../../core/dialect.t
 import { GatewayError } from '../../core/errors.ts'
 import type { Reply } from '../../core/events.ts'
 import { truncate } from '../../core/truncate.ts'
-import { textOr } from '../openai/fields.ts'
+import { textOr } from '../openai/json-fields.ts'
+import { ownBody } from './body-variants.ts'
 import { encodeReply, type ResponsesOptions } from './encode.ts'
 import { itemKey, replyIdOf } from './items.ts'
-import { storedItem } from './listed-item.ts'
-import { ownBody } from './other-shapes.ts'
 import type { ItemBody, ResponsesBody } from './schema.ts'
+import { storedItem } from './stored-item.ts'
 
 /** A body, and the conversation of its `previous_response_id`. */
 export type ResolvedBody = ResponsesBody & { history?: ItemBody[] }

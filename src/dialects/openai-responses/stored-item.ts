@@ -1,4 +1,4 @@
-import { type Fields, isFields, listOf, textOr } from '../openai/fields.ts'
+import { type Fields, isFields, listOf, textOr } from '../openai/json-fields.ts'
 import { echoedTool } from './echo.ts'
 import { type ItemBody, isTool } from './schema.ts'
 

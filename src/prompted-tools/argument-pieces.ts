@@ -1,7 +1,7 @@
 import { isRecord } from '../core/json.ts'
+import { repairArguments } from '../json/repair.ts'
 import { isPlaceholder } from './argument-stream.ts'
 import { type JsonPrefix, jsonPrefix } from './json-prefix.ts'
-import { repairArguments } from './repair.ts'
 
 /** The arguments of one call, put together from what each delta says of them. */
 export interface ArgumentPieces {

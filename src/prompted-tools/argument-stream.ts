@@ -1,6 +1,6 @@
 import { parseJson } from '../core/json.ts'
-import { readJson } from './json.ts'
-import { type MemberRule, memberRulesOf, repairedText, restatesArguments, sameValue } from './repair.ts'
+import { readJson } from '../json/lenient-json.ts'
+import { type MemberRule, memberRulesOf, repairedText, restatesArguments, sameValue } from '../json/repair.ts'
 
 /** The arguments of one call, read in the pieces in which they come. */
 export interface ArgumentStream {

@@ -2,6 +2,7 @@ import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
 import type { Tool } from '../core/request.ts'
 import { runTransform, type Transform } from '../core/transform.ts'
+import { repairArguments, repairName, typedArguments } from '../json/repair.ts'
 import {
   type Form,
   type FormVerdict,
@@ -13,9 +14,8 @@ import {
   wholeCode,
   wholeFence,
   wholeJson,
-} from './forms.ts'
-import { calledName, closedForms, parseCalls, type WrittenCall } from './read.ts'
-import { repairArguments, repairName, typedArguments } from './repair.ts'
+} from './call-forms.ts'
+import { calledName, closedForms, parseCalls, type WrittenCall } from './parse-calls.ts'
 
 export interface ParserOptions {
   /** Longest piece that is held back, in UTF-16 units. A call beyond it counts as unfinished. */

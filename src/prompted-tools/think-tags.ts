@@ -1,5 +1,5 @@
 import type { TextKind } from '../core/events.ts'
-import { codePlaces } from './code-places.ts'
+import { codePlaces } from './markdown-code.ts'
 
 /** A stretch of what the model wrote, and the channel in which it belongs. */
 export interface ChannelText {

@@ -1,4 +1,4 @@
-import { isShallow, readJson } from '../../prompted-tools/json.ts'
+import { isShallow, readJson } from '../../json/lenient-json.ts'
 
 /** One JSON value found in an answer, in the model's own spelling where that is JSON already. */
 export interface JsonCandidate {

@@ -1,7 +1,7 @@
 import { isRecord } from '../../core/json.ts'
 import type { OutputFormat } from '../../core/request.ts'
-import { isShallow, maxDepth } from '../../prompted-tools/json.ts'
-import { repairArguments } from '../../prompted-tools/repair.ts'
+import { isShallow, maxDepth } from '../../json/lenient-json.ts'
+import { repairArguments } from '../../json/repair.ts'
 import { type JsonCandidate, jsonCandidates } from './json-candidates.ts'
 import type { Checker } from './schema-compiler.ts'
 

@@ -1,6 +1,6 @@
 import { isRecord, parseJson } from '../../core/json.ts'
-import { isShallow, maxDepth } from '../../prompted-tools/json.ts'
-import { repairArguments } from '../../prompted-tools/repair.ts'
+import { isShallow, maxDepth } from '../../json/lenient-json.ts'
+import { repairArguments } from '../../json/repair.ts'
 import { type Checker, loadSchemaCompiler, SlowPattern } from './schema-compiler.ts'
 import { type AnswerVerdict, checkObject, validateAnswer } from './validate-answer.ts'
 

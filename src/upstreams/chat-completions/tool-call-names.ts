@@ -1,5 +1,5 @@
 import type { Tool } from '../../core/request.ts'
-import { repairName } from '../../prompted-tools/repair.ts'
+import { repairName } from '../../json/repair.ts'
 
 /** What a further piece of a call's name makes of it: some deployments send names in fragments, others repeat them. */
 export interface CallNames {

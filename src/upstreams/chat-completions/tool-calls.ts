@@ -1,9 +1,9 @@
 import type { Delta } from '../../core/events.ts'
 import { canonicalJson } from '../../core/json.ts'
 import type { Tool } from '../../core/request.ts'
+import { repairName } from '../../json/repair.ts'
 import { type ArgumentPieces, argumentPieces } from '../../prompted-tools/argument-pieces.ts'
 import { type ArgumentStream, argumentStream, isPlaceholder } from '../../prompted-tools/argument-stream.ts'
-import { repairName } from '../../prompted-tools/repair.ts'
 import type { CallPiece } from './schema.ts'
 import { callNames } from './tool-call-names.ts'
 

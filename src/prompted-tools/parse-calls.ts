@@ -1,5 +1,5 @@
 import { isRecord } from '../core/json.ts'
-import { readJson, readKeywords } from './json.ts'
+import { readJson, readKeywords } from '../json/lenient-json.ts'
 
 /** A call as the model wrote it: its name and types are still to be mended. */
 export type WrittenCall =

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Tool } from '../../src/core/request.ts'
-import { readJson } from '../../src/prompted-tools/json.ts'
-import { repairArguments, repairName, typedArguments } from '../../src/prompted-tools/repair.ts'
+import { readJson } from '../../src/json/lenient-json.ts'
+import { repairArguments, repairName, typedArguments } from '../../src/json/repair.ts'
 
 describe('nearly JSON is read', () => {
   test.each([

@@ -1,7 +1,7 @@
 import { isRecord, parseJson } from '../core/json.ts'
 import type { Tool } from '../core/request.ts'
 import { legalToolName } from '../core/tool-names.ts'
-import { readJson } from './json.ts'
+import { readJson } from './lenient-json.ts'
 
 export type Repaired = { ok: true; value: Record<string, unknown> } | { ok: false }
 

@@ -5,10 +5,10 @@ import type { Upstream } from '../../core/upstream.ts'
 import type { Fetch } from '../../http-client/send.ts'
 import { type ModelTable, modelTable } from '../../models/table.ts'
 import { apiClient } from './client.ts'
+import { ignoredFields } from './ignored.ts'
 import { catalogue, entriesIn } from './models.ts'
 import { opener } from './open.ts'
 import type { Profile } from './profile.ts'
-import { ignoredFields } from './unsupported.ts'
 
 export interface ChatCompletionsOptions {
   /** Of this instance, as the configuration has it: `zai-api`. */

@@ -2,11 +2,11 @@ import { GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
 import type { ChatRequest, Tool } from '../../core/request.ts'
 import type { Model } from '../../core/upstream.ts'
-import { factsOf, type RequestFacts } from './facts.ts'
+import { synthesise } from './example-value.ts'
+import { languageOf, type Voice, voices } from './languages.ts'
 import { type Directions, directions, type Ending } from './markers.ts'
-import { countTokens, pieces, shorten, slices } from './pieces.ts'
-import { synthesise } from './synthesise.ts'
-import { languageOf, type Voice, voices } from './voices.ts'
+import { factsOf, type RequestFacts } from './request-facts.ts'
+import { countTokens, pieces, shorten, slices } from './text-pieces.ts'
 
 /** One moment of the timeline: a wait, then what is said. `Infinity` waits for ever. */
 export interface Step {

@@ -4,7 +4,7 @@ import { type ChatCompletionsDeps, chatCompletions } from '../chat-completions/i
 import type { SettingNames } from './errors.ts'
 import { zaiApiProfile } from './profile.ts'
 
-export { apiBase } from './base.ts'
+export { apiBase } from './base-url.ts'
 
 export interface ZaiApiOptions {
   /** Default: `zai-api`. */

@@ -2,9 +2,9 @@ import type { Reasoning, SearchRules } from '../../core/request.ts'
 import { effortWord, type ModelFacts } from '../../models/table.ts'
 import type { ChatModel } from '../chat-completions/models.ts'
 import type { Profile } from '../chat-completions/profile.ts'
-import { isCodingPlan, searchEngineOf } from './base.ts'
+import { isCodingPlan, searchEngineOf } from './base-url.ts'
 import { type SettingNames, usualSettings, zaiErrors } from './errors.ts'
-import { preferred } from './preferred.ts'
+import { preferred } from './preferred-models.ts'
 
 /**
  * The vendor's official API, which speaks a narrower dialect of Chat Completions.

@@ -7,8 +7,8 @@ import {
   textOf,
   type UserPart,
 } from '../../core/request.ts'
+import type { WebFile } from './image-upload.ts'
 import type { WebModel } from './models.ts'
-import type { WebFile } from './upload.ts'
 
 /** How the conversation is told: as one user message, or turn by turn. */
 export type MessagesMode = 'flatten' | 'roles'

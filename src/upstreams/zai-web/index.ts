@@ -6,14 +6,14 @@ import { systemLookup } from '../../http-client/dns.ts'
 import { fetchRemoteFile } from '../../http-client/remote-file.ts'
 import type { Fetch } from '../../http-client/send.ts'
 import { type ModelTable, modelTable } from '../../models/table.ts'
+import { webClient } from './client.ts'
 import { type MessagesMode, takesEffort } from './encode.ts'
+import { frontEndVersion } from './front-end-version.ts'
 import { catalogue, type WebModel } from './models.ts'
 import { opener } from './open.ts'
-import { type CredentialSource, sessions } from './session.ts'
-import { webClient } from './site.ts'
-import { frontEndVersion } from './version.ts'
+import { type CredentialSource, sessions } from './sessions.ts'
 
-export type { CredentialSource } from './session.ts'
+export type { CredentialSource } from './sessions.ts'
 
 export interface ZaiWebOptions {
   /** `https://chat.z.ai`, without a slash at the end. */

@@ -5,9 +5,9 @@ import type { Clock } from '../../core/clock.ts'
 import type { Model } from '../../core/upstream.ts'
 import { modelOf } from '../../models/model.ts'
 import type { ModelTable } from '../../models/table.ts'
-import type { Sessions } from './session.ts'
-import type { WebClient } from './site.ts'
-import type { FrontEndVersion } from './version.ts'
+import type { WebClient } from './client.ts'
+import type { FrontEndVersion } from './front-end-version.ts'
+import type { Sessions } from './sessions.ts'
 
 /** Longest wait for the live list, the minting of a guest included. */
 const waitMs = 5_000

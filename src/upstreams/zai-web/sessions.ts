@@ -5,9 +5,9 @@ import type { Clock } from '../../core/clock.ts'
 import type { Lease, Member, Pool } from '../../core/credential-pool.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
+import type { WebClient, WebResponse } from './client.ts'
 import { bodyError } from './errors.ts'
-import type { WebClient, WebResponse } from './site.ts'
-import type { FrontEndVersion } from './version.ts'
+import type { FrontEndVersion } from './front-end-version.ts'
 
 /** How long the site's word about a user token counts. */
 const checkedForMs = 30 * 60_000

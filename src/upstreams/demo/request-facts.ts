@@ -1,5 +1,5 @@
 import { type AssistantPart, type ChatRequest, type Message, textOf, type UserPart } from '../../core/request.ts'
-import { countTokens, shorten } from './pieces.ts'
+import { countTokens, shorten } from './text-pieces.ts'
 
 /** What arrived, as far as the demo talks about it. */
 export interface RequestFacts {

@@ -1,4 +1,4 @@
-import type { MessagePiece } from './outbox.ts'
+import type { MessagePiece } from './release-buffer.ts'
 
 /** Where the reader stands in the message. */
 type Mode =

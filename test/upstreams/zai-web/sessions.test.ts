@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { GatewayError } from '../../../src/core/errors.ts'
-import type { SessionLease, Sessions } from '../../../src/upstreams/zai-web/session.ts'
+import type { SessionLease, Sessions } from '../../../src/upstreams/zai-web/sessions.ts'
 import { json, jwt, type Seen } from '../../support/chat-zai.ts'
 import { pool, settle, signal, wanted } from './support.ts'
 

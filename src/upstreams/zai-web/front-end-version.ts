@@ -1,6 +1,6 @@
 import { singleFlight } from '../../async/single-flight.ts'
 import type { Clock } from '../../core/clock.ts'
-import type { WebClient } from './site.ts'
+import type { WebClient } from './client.ts'
 
 const keepMs = 45 * 60_000
 /** After a page that did not answer or named no version. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { type MessageBuffer, messageBuffer } from '../../../src/upstreams/zai-web/buffer.ts'
+import { type MessageBuffer, messageBuffer } from '../../../src/upstreams/zai-web/message-buffer.ts'
 
 /** A reader that keeps the text, and counts how much it was given to read. */
 function readerOf() {

@@ -4,9 +4,9 @@ import type { Clock } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
 import type { ImagePart } from '../../core/request.ts'
+import type { WebClient } from './client.ts'
 import { bodyError } from './errors.ts'
-import type { Session } from './session.ts'
-import type { WebClient } from './site.ts'
+import type { Session } from './sessions.ts'
 
 /** As `fetchRemoteFile` of http-client/remote-file.ts, with its guard and limits filled in. */
 export type FetchImage = (url: string, signal: AbortSignal) => Promise<{ data: Uint8Array; mediaType: string }>

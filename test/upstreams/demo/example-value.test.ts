@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import fc from 'fast-check'
-import { synthesise } from '../../../src/upstreams/demo/synthesise.ts'
+import { synthesise } from '../../../src/upstreams/demo/example-value.ts'
 
 describe('the value of a schema', () => {
   test.each<[string, unknown, unknown]>([

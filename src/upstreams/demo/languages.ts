@@ -1,6 +1,6 @@
 import type { Model } from '../../core/upstream.ts'
-import type { RequestFacts, ToolResult } from './facts.ts'
-import { shorten } from './pieces.ts'
+import type { RequestFacts, ToolResult } from './request-facts.ts'
+import { shorten } from './text-pieces.ts'
 
 /** The demo in one language: every method is a whole text in markdown. */
 export interface Voice {

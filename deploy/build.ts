@@ -9,7 +9,7 @@ export interface BuildOptions {
 /** Compiles the gateway into one executable that needs nothing beside it. Rejects when the code does not bundle. */
 export async function build({ outfile, cross }: BuildOptions): Promise<void> {
   const { outputs } = await Bun.build({
-    entrypoints: ['src/main.ts', 'src/pdf-worker.ts', 'src/gateway/structured/schema-worker.ts'],
+    entrypoints: ['src/main.ts', 'src/attachments/pdf-worker.ts', 'src/gateway/structured/schema-worker.ts'],
     // Workers are looked for beside the program that starts them, whose folders are gone here.
     naming: { entry: '[name].[ext]' },
     format: 'esm',

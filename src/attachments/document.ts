@@ -1,8 +1,8 @@
 import type { TextPart, UserPart } from '../core/request.ts'
+import { textIn } from './decode-text.ts'
 import type { AttachmentLimits } from './limits.ts'
+import type { PdfPage } from './pdf-messages.ts'
 import type { ReadPdf } from './pdf-reader.ts'
-import type { PdfPage } from './pdf-steps.ts'
-import { textIn } from './text.ts'
 
 export interface DocumentFile {
   data: Uint8Array

@@ -14,8 +14,8 @@ import type { Model, Upstream } from '../core/upstream.ts'
 import { readDocument } from './document.ts'
 import { fitImage, imageTypeOf } from './image.ts'
 import type { AttachmentLimits } from './limits.ts'
+import { lruCache } from './lru-cache.ts'
 import type { ReadPdf } from './pdf-reader.ts'
-import { lruCache } from './recent.ts'
 
 /** Brings files into a form the model can take; rejects as `createAttachments` says. */
 export type PrepareAttachments = (

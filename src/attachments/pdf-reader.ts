@@ -2,7 +2,7 @@ import { abortable } from '../async/abortable.ts'
 import { semaphore } from '../async/semaphore.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import { type PdfJob, type PdfMessage, type PdfOptions, type PdfPage, tookTooLong } from './pdf-steps.ts'
+import { type PdfJob, type PdfMessage, type PdfOptions, type PdfPage, tookTooLong } from './pdf-messages.ts'
 
 export interface Pdf {
   pageCount: number

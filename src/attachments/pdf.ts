@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { type EmbeddedImage, pageImage } from './image.ts'
 import { loadPdfLibrary, type PdfDocument, type PdfLibrary, type PdfPageHandle } from './pdf-library.ts'
-import { type PdfMessage, type PdfOptions, type PdfPage, tookTooLong } from './pdf-steps.ts'
+import { type PdfMessage, type PdfOptions, type PdfPage, tookTooLong } from './pdf-messages.ts'
 import { encodePng, type Pixels } from './png.ts'
 
 /** What a reader of one document shares with its helpers. */

@@ -1,6 +1,6 @@
 import { systemClock } from '../../src/async/system-clock.ts'
 import { createPdfReader } from '../../src/attachments/pdf-reader.ts'
-import { startPdfWorker } from '../../src/pdf-thread.ts'
+import { startPdfWorker } from '../../src/attachments/start-pdf-worker.ts'
 
 /** As the gateway reads them. */
 export const readPdf = createPdfReader({

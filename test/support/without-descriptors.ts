@@ -3,11 +3,11 @@ import { devNull } from 'node:os'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { limitsWith } from '../../src/attachments/limits.ts'
 import { createPdfReader } from '../../src/attachments/pdf-reader.ts'
+import { startPdfWorker } from '../../src/attachments/start-pdf-worker.ts'
 import { asGatewayError } from '../../src/core/errors.ts'
 import { startSchemaWorker } from '../../src/gateway/structured/start-schema-worker.ts'
 import { createValidator } from '../../src/gateway/structured/validator.ts'
 import { memoryReadings } from '../../src/observe/memory.ts'
-import { startPdfWorker } from '../../src/pdf-thread.ts'
 
 // Opens files until there are no more, does what needs one, closes them and does it again. Says what came of it.
 

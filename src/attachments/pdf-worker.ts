@@ -1,8 +1,8 @@
-import { systemClock } from './async/system-clock.ts'
-import { readPdf } from './attachments/pdf.ts'
-import type { PdfJob, PdfMessage } from './attachments/pdf-steps.ts'
+import { systemClock } from '../async/system-clock.ts'
+import { readPdf } from './pdf.ts'
+import type { PdfJob, PdfMessage } from './pdf-messages.ts'
 
-// A thread that reads one PDF. It is an entry point of its own, beside main.ts, where the executable looks for it.
+// A thread that reads one PDF. It is an entry point of its own; the executable has it beside main.ts (deploy/build.ts).
 self.onmessage = ({ data: { data, options } }: MessageEvent<PdfJob>) => readPdf(data, options, systemClock, post)
 
 function post(step: PdfMessage): void {

@@ -1,4 +1,4 @@
-import { needDescriptorsForThread } from './async/file-descriptors.ts'
+import { needDescriptorsForThread } from '../async/file-descriptors.ts'
 
 /** Starts the thread that reads one PDF. It knows none of our keys, and a program that ends does not wait for it. Errors: as `needDescriptorsForThread`. */
 export function startPdfWorker(): Worker {

@@ -1,7 +1,7 @@
 import type { Usage } from '../core/events.ts'
 import type { ChatRequest } from '../core/request.ts'
 import { createCalibration } from '../tokens/calibrate.ts'
-import { type Counter, createCounter } from '../tokens/count.ts'
+import { type Counter, createCounter } from '../tokens/request-counter.ts'
 import { loadVocabulary } from '../tokens/vocabulary.ts'
 import { clampMaxTokens } from './clamp-max-tokens.ts'
 import type { ModelRoute } from './model-routing.ts'

@@ -1,4 +1,4 @@
-import { createTextCounter } from '../../src/tokens/text.ts'
+import { createTextCounter } from '../../src/tokens/text-counter.ts'
 import type { Vocabulary } from '../../src/tokens/vocabulary.ts'
 
 export interface Accuracy {

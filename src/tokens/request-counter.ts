@@ -1,7 +1,7 @@
 import { tooDeep } from '../core/nesting-depth.ts'
 import type { AssistantPart, ChatRequest, Message, Tool, UserPart } from '../core/request.ts'
-import { imageTokens } from './image.ts'
-import { createTextCounter } from './text.ts'
+import { imageTokens } from './image-tokens.ts'
+import { createTextCounter } from './text-counter.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 export interface Counter {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { AssistantPart, ChatRequest, ImagePart, Message, UserPart } from '../../src/core/request.ts'
-import { createCounter } from '../../src/tokens/count.ts'
-import { imageTokens } from '../../src/tokens/image.ts'
+import { imageTokens } from '../../src/tokens/image-tokens.ts'
+import { createCounter } from '../../src/tokens/request-counter.ts'
 import { loadVocabulary } from '../../src/tokens/vocabulary.ts'
 import { plainRequest } from '../support/request.ts'
 

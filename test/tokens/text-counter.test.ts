@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { createTextCounter } from '../../src/tokens/text.ts'
+import { createTextCounter } from '../../src/tokens/text-counter.ts'
 import { loadVocabulary } from '../../src/tokens/vocabulary.ts'
 import { accuracyTable, measureAccuracy } from '../support/accuracy.ts'
 import { sampleTexts } from '../support/texts.ts'

@@ -1,5 +1,5 @@
 // First, since it may start the executable anew.
-import './fetch-limit.ts'
+import './server/fetch-limit.ts'
 
 import { demo } from './cli/demo.ts'
 import { doctor } from './cli/doctor/index.ts'

@@ -39,12 +39,12 @@ const mayImport: Record<string, string[]> = {
   config: ['config.ts', 'core', 'gateway', 'models', 'observe', '@sinclair/typebox', 'node:*'],
   'config.ts': ['config', 'core', 'gateway', 'models', 'observe', '@sinclair/typebox', 'node:*'],
   'version.ts': ['../package.json'],
-  'fetch-limit.ts': ['config'],
+  'server/fetch-limit.ts': ['config'],
   'attachments/start-pdf-worker.ts': ['wire'],
   'attachments/pdf-worker.ts': ['attachments', 'wire'],
   'gateway/structured/start-schema-worker.ts': ['wire'],
   'gateway/structured/schema-worker.ts': ['gateway'],
-  'server.ts': ['core', 'elysia', 'http', 'observe'],
+  'server/listen.ts': ['core', 'elysia', 'http', 'observe'],
   'app.ts': ['**'],
   cli: ['**'],
   'main.ts': ['**'],
@@ -57,7 +57,7 @@ const synchronous = /^(core|dialects)\/|\/(decode|encode)\.ts$/
 const forbidden = [
   {
     says: /\b(process|Bun)\.env\b/,
-    inside: (path: string) => !['cli/io.ts', 'main.ts', 'fetch-limit.ts'].includes(path),
+    inside: (path: string) => !['cli/io.ts', 'main.ts', 'server/fetch-limit.ts'].includes(path),
     because: 'the environment is read in cli/io.ts',
   },
   {

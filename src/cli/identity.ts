@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, linkSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { plainAddress, proofOf, proofPath } from '../http/identity.ts'
+import { plainAddress, proofOf, proofPath } from '../http/gateway-proof.ts'
 
 /** The secret of 64 hexadecimal digits that gateways and commands of one user share. */
 const fileName = 'gateway-secret'

@@ -1,8 +1,8 @@
 import { type Clock, withTimeout } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { restBetween } from '../core/yield-between-steps.ts'
-import { rejectTooManyValues } from './crowd.ts'
-import { rejectDeepNesting } from './depth.ts'
+import { rejectDeepNesting } from './body-depth.ts'
+import { rejectTooManyValues } from './body-value-count.ts'
 
 export interface BodyLimits {
   /** Of the body as it is read, unpacked. */

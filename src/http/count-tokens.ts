@@ -3,8 +3,8 @@ import type { Gateway } from '../gateway/index.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, documented } from './base-paths.ts'
+import { bodyCheck } from './body-validation.ts'
 import type { AdmitAndReadBody } from './dialect-routes.ts'
-import { bodyCheck } from './invalid.ts'
 import type { Route, RouteContext } from './route.ts'
 
 export interface CountRouteOptions {

@@ -3,7 +3,7 @@ import { Elysia } from 'elysia'
 import fc from 'fast-check'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
-import { listen, listenForMetrics } from '../../src/server.ts'
+import { listen, listenForMetrics } from '../../src/server/listen.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { gatewayApp, startGateway } from '../support/gateway.ts'
 import {

@@ -1,5 +1,5 @@
 import { systemClock } from '../../src/async/system-clock.ts'
-import { listen } from '../../src/server.ts'
+import { listen } from '../../src/server/listen.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { gatewayApp } from './gateway.ts'
 import { askRaw, mapConcurrently, type RawReply } from './raw-http.ts'

@@ -1,7 +1,7 @@
 import { systemClock } from '../../src/async/system-clock.ts'
 import { stopRequested } from '../../src/cli/serve.ts'
 import { createLog } from '../../src/observe/log.ts'
-import { listen } from '../../src/server.ts'
+import { listen } from '../../src/server/listen.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { gatewayApp } from './gateway.ts'
 

@@ -3,7 +3,7 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { Reasoning, ToolChoice } from '../../../src/core/request.ts'
 import type { MessagesOptions } from '../../../src/dialects/anthropic-messages/encode.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
-import { invalidBody } from '../../../src/http/invalid.ts'
+import { invalidBody } from '../../../src/http/body-validation.ts'
 import { thrownBy } from '../stream.ts'
 
 const door = TypeCompiler.Compile(anthropicMessages.body)

@@ -3,7 +3,7 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { Value } from '@sinclair/typebox/value'
 import type { ChatRequest, Reasoning } from '../../../src/core/request.ts'
 import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'
-import { invalidBody } from '../../../src/http/invalid.ts'
+import { invalidBody } from '../../../src/http/body-validation.ts'
 import { thrownBy } from '../stream.ts'
 
 const door = TypeCompiler.Compile(openaiChat.body)

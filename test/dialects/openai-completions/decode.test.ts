@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { openaiCompletions } from '../../../src/dialects/openai-completions/index.ts'
-import { invalidBody } from '../../../src/http/invalid.ts'
+import { invalidBody } from '../../../src/http/body-validation.ts'
 import { thrownBy } from '../stream.ts'
 
 const decode = (more: object) => openaiCompletions.decode({ model: 'GLM-4.5', prompt: 'Hi', ...more }, new Headers())

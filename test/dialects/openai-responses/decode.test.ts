@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { Reasoning, ToolChoice } from '../../../src/core/request.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
-import { invalidBody } from '../../../src/http/invalid.ts'
+import { invalidBody } from '../../../src/http/body-validation.ts'
 import { thrownBy } from '../stream.ts'
 
 const door = TypeCompiler.Compile(openaiResponses.body)

@@ -3,7 +3,7 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { Dialect } from '../../../src/core/dialect.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { fieldsOf } from '../../../src/dialects/openai/json-fields.ts'
-import { invalidBody } from '../../../src/http/invalid.ts'
+import { invalidBody } from '../../../src/http/body-validation.ts'
 import { unknownFields } from '../../../src/http/unknown-fields.ts'
 import type { Probe } from './probe.ts'
 

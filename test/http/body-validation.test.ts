@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { Type } from '@sinclair/typebox'
-import { invalidBody } from '../../src/http/invalid.ts'
+import { invalidBody } from '../../src/http/body-validation.ts'
 
 const text = Type.Object({ type: Type.Literal('text'), text: Type.String() })
 const image = Type.Object({ type: Type.Literal('image'), url: Type.String() })

@@ -1,9 +1,9 @@
 import type { AnyElysia } from 'elysia'
-import { asGatewayError } from './core/errors.ts'
-import { refuseOthers } from './http/access.ts'
-import { metricsPage } from './http/metrics.ts'
-import { checkHost, readTarget } from './http/target.ts'
-import type { Metrics } from './observe/metrics.ts'
+import { asGatewayError } from '../core/errors.ts'
+import { refuseOthers } from '../http/access.ts'
+import { metricsPage } from '../http/metrics.ts'
+import { checkHost, readTarget } from '../http/request-target.ts'
+import type { Metrics } from '../observe/metrics.ts'
 
 export interface Listening {
   /** Where clients find it: `http://127.0.0.1:8080`. */

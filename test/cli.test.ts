@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { commandTable } from '../src/cli/arguments.ts'
 import { type Commands, runCli } from '../src/cli/index.ts'
 import { systemIo } from '../src/cli/io.ts'
+import type { Config } from '../src/config/load.ts'
 import { flagOf, settingList } from '../src/config/table.ts'
-import type { Config } from '../src/config.ts'
 
 interface Run {
   code: number

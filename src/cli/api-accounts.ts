@@ -1,7 +1,7 @@
+import type { Config } from '../config/load.ts'
 import { settings } from '../config/table.ts'
 import type { UpstreamInstance } from '../config/upstream-rows.ts'
 import { UsageError } from '../config/usage-error.ts'
-import type { Config } from '../config.ts'
 import { type SettingNames, usualSettings } from '../upstreams/zai-api/errors.ts'
 import { apiBase } from '../upstreams/zai-api/index.ts'
 

@@ -1,8 +1,8 @@
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
-import { onOff } from '../config/kinds.ts'
 import type { Flags } from '../config/sources.ts'
 import { flagOf, type NamedSetting, type SettingName, settingList } from '../config/table.ts'
 import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
+import { onOff } from '../config/value-kinds.ts'
 import { type Client, clientSetups } from './recipes.ts'
 import { type Shell, shells } from './shells.ts'
 

@@ -1,4 +1,4 @@
-import type { Config, LoadedConfig } from '../config.ts'
+import type { Config, LoadedConfig } from '../config/load.ts'
 import type { Io } from './io.ts'
 import { serveWith } from './serve.ts'
 

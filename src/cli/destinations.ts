@@ -1,6 +1,6 @@
+import type { Config } from '../config/load.ts'
 import type { Destination } from '../config/table.ts'
 import type { UpstreamInstance } from '../config/upstream-rows.ts'
-import type { Config } from '../config.ts'
 import { apiAccount, apiBaseOf } from './api-accounts.ts'
 import { urlOf } from './target.ts'
 

@@ -1,4 +1,4 @@
-import type { LoadedConfig } from '../config.ts'
+import type { LoadedConfig } from '../config/load.ts'
 import { compose } from './gateway.ts'
 import type { Io } from './io.ts'
 import { type Client, type ClientSetup, type ClientTarget, clientSetups } from './recipes.ts'

@@ -1,7 +1,7 @@
+import { type LoadedConfig, loadFrom } from '../config/load.ts'
 import { lossOf } from '../config/protection.ts'
 import { defaults } from '../config/sources.ts'
 import { credentialOf, type NamedSetting, settingList, settings } from '../config/table.ts'
-import { type LoadedConfig, loadFrom } from '../config.ts'
 import { asTrusted, isTrusted, type Owner, ownerOf, rankOf, refusal } from './owner.ts'
 
 /**

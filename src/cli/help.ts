@@ -1,6 +1,6 @@
 import { grouped } from '../config/documents.ts'
-import { onOff } from '../config/kinds.ts'
 import { flagOf, type Setting } from '../config/table.ts'
+import { onOff } from '../config/value-kinds.ts'
 import { markers } from '../upstreams/demo/markers.ts'
 import { type CommandName, commandTable, rowOf } from './arguments.ts'
 import { shells } from './shells.ts'

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
+import type { Config, LoadedConfig } from '../config/load.ts'
 import { newKey } from '../config/policy.ts'
 import { credentialOf, settingList } from '../config/table.ts'
-import type { Config, LoadedConfig } from '../config.ts'
 import { createRedactor } from '../core/known-secrets.ts'
 import { listen } from '../server/listen.ts'
 import { compose } from './gateway.ts'

@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts'
+import type { Config } from '../config/load.ts'
 import type { ListedModel } from '../gateway/model-routing.ts'
 import { compose } from './gateway.ts'
 import type { Io } from './io.ts'

@@ -1,3 +1,4 @@
+import { type LoadedConfig, loadFrom } from '../config/load.ts'
 import { type ConfigSource, type Trust, trustLevels } from '../config/sources.ts'
 import {
   credentialOf,
@@ -10,7 +11,6 @@ import {
 } from '../config/table.ts'
 import { holdsKeys } from '../config/upstream-rows.ts'
 import { printable } from '../config/usage-error.ts'
-import { type LoadedConfig, loadFrom } from '../config.ts'
 
 /** The trust an address needs, and the source that may name the address itself because the credential stands in it. */
 export type Owner = Pick<ConfigSource, 'demands'> & { source?: ConfigSource }

@@ -1,5 +1,5 @@
 import { systemClock } from '../async/system-clock.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/load.ts'
 import type { Clock } from '../core/clock.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { Fetch } from '../http-client/send.ts'

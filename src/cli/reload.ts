@@ -1,8 +1,8 @@
+import type { Config, LoadedConfig } from '../config/load.ts'
 import { lossOf } from '../config/protection.ts'
 import { defaults } from '../config/sources.ts'
 import { credentialOf, type Destination, isGiven, settingList } from '../config/table.ts'
 import { UsageError } from '../config/usage-error.ts'
-import type { Config, LoadedConfig } from '../config.ts'
 import type { Log } from '../observe/log.ts'
 import { promptReaders } from './destinations.ts'
 

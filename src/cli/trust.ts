@@ -1,3 +1,4 @@
+import type { Config, LoadedConfig } from '../config/load.ts'
 import { isOnLoopback } from '../config/policy.ts'
 import { leavesFolder, type Surroundings } from '../config/sources.ts'
 import {
@@ -11,7 +12,6 @@ import {
 } from '../config/table.ts'
 import type { UpstreamInstance } from '../config/upstream-rows.ts'
 import { printable, UsageError } from '../config/usage-error.ts'
-import type { Config, LoadedConfig } from '../config.ts'
 import { addressIn, promptReaders } from './destinations.ts'
 import { exposure } from './exposure.ts'
 import { asTrusted, isTrusted, type Owner, ownerOf, refusal, user } from './owner.ts'

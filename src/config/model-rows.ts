@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { parseJson } from '../core/json.ts'
 import { modelRow } from '../models/row.ts'
-import type { Kind } from './kinds.ts'
 import { rowError } from './row-error.ts'
+import type { Kind } from './value-kinds.ts'
 
 const schema = Type.Array(modelRow)
 

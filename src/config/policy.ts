@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import type { Config, ConfigWarning, LoadedConfig } from '../config.ts'
+import type { Config, ConfigWarning, LoadedConfig } from './load.ts'
 import { addressOf, settingList } from './table.ts'
 
 /** Fills `bytes` with randomness and returns them. */

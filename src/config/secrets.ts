@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts'
+import type { Config } from './load.ts'
 import { settingList } from './table.ts'
 
 /** Every secret of a configuration, so that it can be taken out of what others read. */

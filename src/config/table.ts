@@ -3,6 +3,8 @@ import { keepAliveStyles, reasoningFields } from '../core/dialect.ts'
 import { reasoningModes } from '../gateway/reasoning-placement.ts'
 import { searchPolicies } from '../gateway/web-search.ts'
 import { logLevels } from '../observe/log.ts'
+import { modelRows } from './model-rows.ts'
+import { upstreamRows } from './upstream-rows.ts'
 import {
   choice,
   httpUrl,
@@ -16,9 +18,7 @@ import {
   type ValueOf,
   wholeNumber,
   word,
-} from './kinds.ts'
-import { modelRows } from './model-rows.ts'
-import { upstreamRows } from './upstream-rows.ts'
+} from './value-kinds.ts'
 
 /** One thing to set. Everything a person reads about it, here or in a document, comes from this row. */
 export interface Setting {

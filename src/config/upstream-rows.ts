@@ -1,8 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { isRecord, parseJson } from '../core/json.ts'
-import { type Kind, list } from './kinds.ts'
 import { rowError } from './row-error.ts'
+import { type Kind, list } from './value-kinds.ts'
 
 /** The upstreams that other settings describe: they are asked for by name. */
 export const usualUpstreams = ['zai-web', 'zai-api', 'demo'] as const

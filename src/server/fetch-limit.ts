@@ -5,7 +5,7 @@
  * it, and only where a proxy is set: without one, questions to the models go over sockets of our own, which have no limit.
  * Windows has no `execve`: there the variable is the operator's.
  */
-import { isProxied } from '../config/proxy.ts'
+import { isProxied } from '../config/proxy-variables.ts'
 
 const variable = 'BUN_CONFIG_MAX_HTTP_REQUESTS'
 const compiled = import.meta.path.startsWith('/$bunfs/')

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { Probes } from '../../src/cli/doctor/ask.ts'
 import { doctor } from '../../src/cli/doctor/index.ts'
-import { loadConfig } from '../../src/config.ts'
+import { loadConfig } from '../../src/config/load.ts'
 import type { Fetch } from '../../src/http-client/send.ts'
 import { chatZai } from '../support/chat-zai.ts'
 import { manualClock } from '../support/clock.ts'

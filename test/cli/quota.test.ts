@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
 import { quota } from '../../src/cli/quota.ts'
-import { loadConfig } from '../../src/config.ts'
+import { loadConfig } from '../../src/config/load.ts'
 import type { Fetch } from '../../src/http-client/send.ts'
 import { manualClock } from '../support/clock.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { readyLine } from '../../src/cli/serve.ts'
-import { loadConfig } from '../../src/config.ts'
+import { loadConfig } from '../../src/config/load.ts'
 
 describe('the first line of a server', () => {
   const guest =

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'bun:test'
 import { parseEnv } from 'node:util'
 import fc from 'fast-check'
 import { readDotEnv, type SettingNames } from '../../src/config/dot-env.ts'
+import { loadConfig } from '../../src/config/load.ts'
 import type { Surroundings } from '../../src/config/sources.ts'
-import { loadConfig } from '../../src/config.ts'
 
 const names: SettingNames = {
   has: (name) => ['KEY', 'PORT'].includes(name),

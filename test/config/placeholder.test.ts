@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import { envExample } from '../../src/config/documents.ts'
+import { loadConfig } from '../../src/config/load.ts'
 import { isPlaceholder } from '../../src/config/placeholder.ts'
 import { listenPolicy, newKey } from '../../src/config/policy.ts'
-import { loadConfig } from '../../src/config.ts'
 
 test.each([
   ...[

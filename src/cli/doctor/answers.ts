@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/load.ts'
 import { compose } from '../gateway.ts'
 import type { Probes } from './ask.ts'
 import { type Finding, fail, pass } from './finding.ts'

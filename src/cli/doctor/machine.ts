@@ -1,6 +1,6 @@
+import type { Config, LoadedConfig } from '../../config/load.ts'
 import { configWarnings, listenPolicy } from '../../config/policy.ts'
-import { proxyVariableProblem } from '../../config/proxy.ts'
-import type { Config, LoadedConfig } from '../../config.ts'
+import { proxyVariableProblem } from '../../config/proxy-variables.ts'
 import { urlOf, whoListens } from '../target.ts'
 import type { Probes } from './ask.ts'
 import { type Finding, fail, pass, warn } from './finding.ts'

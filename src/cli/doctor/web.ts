@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { Config } from '../../config.ts'
+import type { Config } from '../../config/load.ts'
 import { jsonOf, type Probes, probe, reasonOf } from './ask.ts'
 import { type Examined, type Finding, fail, pass, passed, skip, warn } from './finding.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { compose } from '../../../src/cli/gateway.ts'
-import { loadConfig } from '../../../src/config.ts'
+import { loadConfig } from '../../../src/config/load.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { manualClock } from '../../support/clock.ts'
 import { until } from '../../support/gateway.ts'

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { compose } from '../../../src/cli/gateway.ts'
-import { loadConfig } from '../../../src/config.ts'
+import { loadConfig } from '../../../src/config/load.ts'
 import { type CompatibleServer, chunks, compatibleServer } from '../../support/compatible-server.ts'
 
 const stops: (() => void)[] = []

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'bun:test'
 import { parseEnv } from 'node:util'
-import { describeConfig } from '../src/cli/config.ts'
-import { configurationTable, envExample } from '../src/config/documents.ts'
-import { configWarnings, listenPolicy } from '../src/config/policy.ts'
-import { proxyVariableProblem } from '../src/config/proxy.ts'
-import { secretsIn } from '../src/config/secrets.ts'
-import type { Surroundings } from '../src/config/sources.ts'
+import { describeConfig } from '../../src/cli/config.ts'
+import { configurationTable, envExample } from '../../src/config/documents.ts'
+import { type Config, loadConfig } from '../../src/config/load.ts'
+import { configWarnings, listenPolicy } from '../../src/config/policy.ts'
+import { proxyVariableProblem } from '../../src/config/proxy-variables.ts'
+import { secretsIn } from '../../src/config/secrets.ts'
+import type { Surroundings } from '../../src/config/sources.ts'
 import {
   addressOf,
   credentialOf,
@@ -15,10 +16,9 @@ import {
   settingList,
   settings,
   tomlKeyOf,
-} from '../src/config/table.ts'
-import { didYouMean, UsageError } from '../src/config/usage-error.ts'
-import { type Config, loadConfig } from '../src/config.ts'
-import type { ModelRow } from '../src/models/row.ts'
+} from '../../src/config/table.ts'
+import { didYouMean, UsageError } from '../../src/config/usage-error.ts'
+import type { ModelRow } from '../../src/models/row.ts'
 
 interface World {
   flags?: Partial<Record<SettingName | 'config', string>>

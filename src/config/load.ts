@@ -1,6 +1,6 @@
 import { Value } from '@sinclair/typebox/value'
-import { isPlaceholder } from './config/placeholder.ts'
-import { type ConfigSource, defaults, type Flags, type Surroundings, sourcesOf } from './config/sources.ts'
+import { isPlaceholder } from './placeholder.ts'
+import { type ConfigSource, defaults, type Flags, type Surroundings, sourcesOf } from './sources.ts'
 import {
   credentialOf,
   type NamedSetting,
@@ -9,9 +9,9 @@ import {
   type Settings,
   settingList,
   settings,
-} from './config/table.ts'
-import { doubledId, instanceOf, type UpstreamInstance } from './config/upstream-rows.ts'
-import { UsageError } from './config/usage-error.ts'
+} from './table.ts'
+import { doubledId, instanceOf, type UpstreamInstance } from './upstream-rows.ts'
+import { UsageError } from './usage-error.ts'
 
 /** Everything that can be set, checked, defaults filled in. */
 export interface Config extends Omit<Settings, 'primaryModel' | 'smallModel' | 'upstreams'> {

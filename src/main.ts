@@ -1,15 +1,15 @@
 // First, since it may start the executable anew.
 import './server/fetch-limit.ts'
 
-import { demo } from './cli/demo.ts'
-import { doctor } from './cli/doctor/index.ts'
-import { env } from './cli/env.ts'
+import { demo } from './cli/commands/demo.ts'
+import { doctor } from './cli/commands/doctor/index.ts'
+import { env } from './cli/commands/env.ts'
+import { launch } from './cli/commands/launch.ts'
+import { models } from './cli/commands/models.ts'
+import { quota } from './cli/commands/quota.ts'
+import { serve } from './cli/commands/serve.ts'
 import { runCli } from './cli/index.ts'
 import { systemIo } from './cli/io.ts'
-import { launch } from './cli/launch.ts'
-import { models } from './cli/models.ts'
-import { quota } from './cli/quota.ts'
-import { serve } from './cli/serve.ts'
 import { version } from './version.ts'
 
 const commands = { serve, demo, models, quota, launch, env, doctor }

@@ -190,9 +190,9 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
 
 /** What needs a date, each with the reason. A duration that is counted in dates is a stall waiting for a time server. */
 const datesIn: Record<string, string> = {
-  'cli/doctor/network.ts': 'compares the clock of this machine with that of the site',
-  'cli/gateway.ts': 'log lines carry dates, and so do replies in a file',
-  'cli/quota.ts': 'the quota is reset at a date',
+  'cli/commands/doctor/network.ts': 'compares the clock of this machine with that of the site',
+  'compose.ts': 'log lines carry dates, and so do replies in a file',
+  'cli/commands/quota.ts': 'the quota is reset at a date',
   'gateway/credential-pool/index.ts': 'a refusal names the date of its end',
   'http/dialect-routes.ts': 'replies carry the date they were made',
   'observe/record.ts': 'traces carry the date of their start',

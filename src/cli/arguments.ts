@@ -3,8 +3,8 @@ import type { Flags } from '../config/sources.ts'
 import { flagOf, type NamedSetting, type SettingName, settingList } from '../config/table.ts'
 import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
 import { onOff } from '../config/value-kinds.ts'
-import { type Client, clientSetups } from './recipes.ts'
-import { type Shell, shells } from './shells.ts'
+import { type Client, clientSetups } from './client-setups.ts'
+import { type Shell, shells } from './shell-syntax.ts'
 
 const launched = { flags: ['settings'], takes: 'arguments' } as const
 

@@ -2,7 +2,7 @@ import type { Config } from '../config/load.ts'
 import type { Destination } from '../config/table.ts'
 import type { UpstreamInstance } from '../config/upstream-rows.ts'
 import { apiAccount, apiBaseOf } from './api-accounts.ts'
-import { urlOf } from './target.ts'
+import { urlOf } from './client-target.ts'
 
 /** The address of each destination, without its path: another path of the same host belongs to the same owner. */
 export const addressIn: Record<Destination, (config: Config) => string> = {

@@ -3,7 +3,7 @@ import { flagOf, type Setting } from '../config/table.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { markers } from '../upstreams/demo/markers.ts'
 import { type CommandName, commandTable, rowOf } from './arguments.ts'
-import { shells } from './shells.ts'
+import { shells } from './shell-syntax.ts'
 
 /** In characters: where the meaning of a flag begins, and where a line must have ended. */
 const margin = 32

@@ -3,8 +3,8 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { systemClock } from '../async/system-clock.ts'
 import type { Surroundings } from '../config/sources.ts'
+import { batchedWriter, type Text } from './batched-writer.ts'
 import { readConfigFile } from './config-files.ts'
-import { batchedWriter, type Text } from './gathered.ts'
 import { type Losses, output } from './output.ts'
 
 /** All that a command touches of the process it runs in. */

@@ -12,10 +12,10 @@ import {
 } from '../config/table.ts'
 import type { UpstreamInstance } from '../config/upstream-rows.ts'
 import { printable, UsageError } from '../config/usage-error.ts'
+import { urlOf } from './client-target.ts'
 import { addressIn, promptReaders } from './destinations.ts'
 import { exposure } from './exposure.ts'
 import { asTrusted, isTrusted, type Owner, ownerOf, refusal, user } from './owner.ts'
-import { urlOf } from './target.ts'
 
 /** What a command sends. */
 export interface Sending {

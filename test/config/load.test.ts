@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { parseEnv } from 'node:util'
-import { describeConfig } from '../../src/cli/config.ts'
+import { describeConfig } from '../../src/cli/commands/config.ts'
 import { configurationTable, envExample } from '../../src/config/documents.ts'
 import { type Config, loadConfig } from '../../src/config/load.ts'
 import { configWarnings, listenPolicy } from '../../src/config/policy.ts'

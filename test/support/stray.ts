@@ -1,5 +1,5 @@
 import { systemClock } from '../../src/async/system-clock.ts'
-import { stopRequested } from '../../src/cli/serve.ts'
+import { stopRequested } from '../../src/cli/commands/serve.ts'
 import { createLog } from '../../src/observe/log.ts'
 import { listen } from '../../src/server/listen.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { compose } from '../../../src/cli/gateway.ts'
+import { compose } from '../../../src/compose.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import { manualClock } from '../../support/clock.ts'

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { compose } from '../../../src/cli/gateway.ts'
+import { compose } from '../../../src/compose.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import { type CompatibleServer, chunks, compatibleServer } from '../../support/compatible-server.ts'
 

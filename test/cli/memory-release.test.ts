@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { releaseMemoryWhenIdle } from '../../src/cli/ebb.ts'
+import { releaseMemoryWhenIdle } from '../../src/cli/memory-release.ts'
 import { manualClock } from '../support/clock.ts'
 
 interface Second {

@@ -1,9 +1,9 @@
-import type { LoadedConfig } from '../config/load.ts'
-import { compose } from './gateway.ts'
-import type { Io } from './io.ts'
-import { type Client, type ClientSetup, type ClientTarget, clientSetups } from './recipes.ts'
-import { type Shell, shellOf, shells } from './shells.ts'
-import { clientTargetOf, keysOf, provesBy, urlOf, whoListens } from './target.ts'
+import { compose } from '../../compose.ts'
+import type { LoadedConfig } from '../../config/load.ts'
+import { type Client, type ClientSetup, type ClientTarget, clientSetups } from '../client-setups.ts'
+import { clientTargetOf, keysOf, provesBy, urlOf, whoListens } from '../client-target.ts'
+import type { Io } from '../io.ts'
+import { type Shell, shellOf, shells } from '../shell-syntax.ts'
 
 export interface EnvOptions {
   client: Client

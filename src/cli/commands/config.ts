@@ -1,6 +1,6 @@
-import type { LoadedConfig } from '../config/load.ts'
-import { settingList } from '../config/table.ts'
-import type { UpstreamInstance } from '../config/upstream-rows.ts'
+import type { LoadedConfig } from '../../config/load.ts'
+import { settingList } from '../../config/table.ts'
+import type { UpstreamInstance } from '../../config/upstream-rows.ts'
 
 interface Effective {
   value: unknown

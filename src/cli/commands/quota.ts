@@ -1,11 +1,11 @@
-import { systemClock } from '../async/system-clock.ts'
-import type { Config } from '../config/load.ts'
-import type { Clock } from '../core/clock.ts'
-import { asGatewayError } from '../core/errors.ts'
-import type { Fetch } from '../http-client/send.ts'
-import { type Quota, type QuotaLimit, readQuota } from '../upstreams/zai-api/quota.ts'
-import { apiAccounts } from './api-accounts.ts'
-import type { Io } from './io.ts'
+import { systemClock } from '../../async/system-clock.ts'
+import type { Config } from '../../config/load.ts'
+import type { Clock } from '../../core/clock.ts'
+import { asGatewayError } from '../../core/errors.ts'
+import type { Fetch } from '../../http-client/send.ts'
+import { type Quota, type QuotaLimit, readQuota } from '../../upstreams/zai-api/quota.ts'
+import { apiAccounts } from '../api-accounts.ts'
+import type { Io } from '../io.ts'
 
 export interface QuotaDeps {
   fetch: Fetch

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { batchedWriter } from '../../src/cli/gathered.ts'
+import { batchedWriter } from '../../src/cli/batched-writer.ts'
 import { manualClock } from '../support/clock.ts'
 import { until } from '../support/gateway.ts'
 

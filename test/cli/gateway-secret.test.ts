@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/async/system-clock.ts'
-import { ensureSecret, hasSecret, readSecret } from '../../src/cli/identity.ts'
+import { ensureSecret, hasSecret, readSecret } from '../../src/cli/gateway-secret.ts'
 import { stateFolder } from '../../src/config/folders.ts'
 import { proofOf } from '../../src/http/gateway-proof.ts'
 import { listen } from '../../src/server/listen.ts'
@@ -189,7 +189,7 @@ describe('the secret', () => {
 
   test('is the same for gateways that start at the same moment', async () => {
     const state = folder()
-    const script = `import { ensureSecret } from '${join(import.meta.dir, '../../src/cli/identity.ts')}'
+    const script = `import { ensureSecret } from '${join(import.meta.dir, '../../src/cli/gateway-secret.ts')}'
 console.log(ensureSecret('${state}'))`
     const children = Array.from({ length: 4 }, () => Bun.spawn([process.execPath, '-e', script], { stdout: 'pipe' }))
     const said = await Promise.all(children.map((child) => new Response(child.stdout).text()))

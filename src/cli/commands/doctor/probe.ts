@@ -1,9 +1,9 @@
-import type { Clock } from '../../core/clock.ts'
-import { asGatewayError } from '../../core/errors.ts'
-import { parseJson } from '../../core/json.ts'
-import { type BufferedResponse, readBuffered } from '../../http-client/buffered-response.ts'
-import { type Fetch, type OutgoingRequest, send } from '../../http-client/send.ts'
-import type { Proves } from '../target.ts'
+import type { Clock } from '../../../core/clock.ts'
+import { asGatewayError } from '../../../core/errors.ts'
+import { parseJson } from '../../../core/json.ts'
+import { type BufferedResponse, readBuffered } from '../../../http-client/buffered-response.ts'
+import { type Fetch, type OutgoingRequest, send } from '../../../http-client/send.ts'
+import type { Proves } from '../../client-target.ts'
 
 /** The doors a check may use. */
 export interface Probes {

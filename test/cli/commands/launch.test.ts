@@ -2,12 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { systemClock } from '../../src/async/system-clock.ts'
-import { ensureSecret } from '../../src/cli/identity.ts'
-import { demo } from '../../src/upstreams/demo/index.ts'
-import { type RunningGateway, startGateway } from '../support/gateway.ts'
+import { systemClock } from '../../../src/async/system-clock.ts'
+import { ensureSecret } from '../../../src/cli/gateway-secret.ts'
+import { demo } from '../../../src/upstreams/demo/index.ts'
+import { type RunningGateway, startGateway } from '../../support/gateway.ts'
 
-const main = resolve(import.meta.dir, '../../src/main.ts')
+const main = resolve(import.meta.dir, '../../../src/main.ts')
 const folder = mkdtempSync(join(tmpdir(), 'zai2api-launch-'))
 const home = join(folder, 'home')
 

@@ -1,7 +1,7 @@
-import type { Config } from '../config/load.ts'
-import type { ListedModel } from '../gateway/model-routing.ts'
-import { compose } from './gateway.ts'
-import type { Io } from './io.ts'
+import { compose } from '../../compose.ts'
+import type { Config } from '../../config/load.ts'
+import type { ListedModel } from '../../gateway/model-routing.ts'
+import type { Io } from '../io.ts'
 
 /** Prints the models that can be asked for, as the upstreams tell them now. */
 export async function models(config: Config, io: Io, { json }: { json: boolean }): Promise<number> {

@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
-import { withTimeout } from '../../core/clock.ts'
-import type { BufferedResponse } from '../../http-client/buffered-response.ts'
-import { codeOf, type Probes, probe, probeTimeoutMs, reasonOf } from './ask.ts'
+import { withTimeout } from '../../../core/clock.ts'
+import type { BufferedResponse } from '../../../http-client/buffered-response.ts'
 import { type Examined, type Finding, fail, pass, skip, warn } from './finding.ts'
+import { codeOf, type Probes, probe, probeTimeoutMs, reasonOf } from './probe.ts'
 
 /** Signatures are accepted within five minutes. */
 const brokenSkewMs = 5 * 60_000

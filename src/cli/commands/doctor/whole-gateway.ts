@@ -1,9 +1,9 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { Config } from '../../config/load.ts'
-import { compose } from '../gateway.ts'
-import type { Probes } from './ask.ts'
+import { compose } from '../../../compose.ts'
+import type { Config } from '../../../config/load.ts'
 import { type Finding, fail, pass } from './finding.ts'
+import type { Probes } from './probe.ts'
 
 const question = 'Say OK.'
 /** Thinking counts, too. */

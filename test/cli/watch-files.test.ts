@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/async/system-clock.ts'
-import { type WatchOptions, watchFiles } from '../../src/cli/watch.ts'
+import { type WatchOptions, watchFiles } from '../../src/cli/watch-files.ts'
 import type { Log } from '../../src/observe/log.ts'
 import { manualClock } from '../support/clock.ts'
 import { until } from '../support/gateway.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { readyLine } from '../../src/cli/serve.ts'
-import { loadConfig } from '../../src/config/load.ts'
+import { readyLine } from '../../../src/cli/commands/serve.ts'
+import { loadConfig } from '../../../src/config/load.ts'
 
 describe('the first line of a server', () => {
   const guest =

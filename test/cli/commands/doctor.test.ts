@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test'
-import type { Probes } from '../../src/cli/doctor/ask.ts'
-import { doctor } from '../../src/cli/doctor/index.ts'
-import { loadConfig } from '../../src/config/load.ts'
-import type { Fetch } from '../../src/http-client/send.ts'
-import { chatZai } from '../support/chat-zai.ts'
-import { manualClock } from '../support/clock.ts'
+import { doctor } from '../../../src/cli/commands/doctor/index.ts'
+import type { Probes } from '../../../src/cli/commands/doctor/probe.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import type { Fetch } from '../../../src/http-client/send.ts'
+import { chatZai } from '../../support/chat-zai.ts'
+import { manualClock } from '../../support/clock.ts'
 
 const now = 1_760_000_000_000
 

@@ -1,5 +1,5 @@
-import type { Config, LoadedConfig } from '../config/load.ts'
-import type { Io } from './io.ts'
+import type { Config, LoadedConfig } from '../../config/load.ts'
+import type { Io } from '../io.ts'
 import { serveWith } from './serve.ts'
 
 /** The same server on the scripted model: no network, no account. */

@@ -4,9 +4,9 @@ import { stateFolder } from '../config/folders.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { Fetch, OutgoingRequest } from '../http-client/send.ts'
-import { hasSecret, readSecret } from './identity.ts'
+import type { Client, ClientTarget, TargetModel } from './client-setups.ts'
+import { hasSecret, readSecret } from './gateway-secret.ts'
 import type { Io } from './io.ts'
-import type { Client, ClientTarget, TargetModel } from './recipes.ts'
 
 const probeTimeoutMs = 1_500
 /** An upstream that does not answer is waited for 5 s before the models known without it are told. */

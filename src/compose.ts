@@ -1,41 +1,41 @@
-import { createApp } from '../app.ts'
-import { systemClock } from '../async/system-clock.ts'
-import { createAttachments } from '../attachments/index.ts'
-import { limitsWith } from '../attachments/limits.ts'
-import { createPdfReader, type ReadPdf } from '../attachments/pdf-reader.ts'
-import { startPdfWorker } from '../attachments/start-pdf-worker.ts'
-import type { Config } from '../config/load.ts'
-import { secretsIn } from '../config/secrets.ts'
-import type { UpstreamInstance, UpstreamRow, UsualUpstream } from '../config/upstream-rows.ts'
-import { type Clock, withTimeout } from '../core/clock.ts'
-import type { Pool } from '../core/credential-pool.ts'
-import { createRedactor } from '../core/known-secrets.ts'
-import type { Redact } from '../core/redact.ts'
-import type { Upstream } from '../core/upstream.ts'
-import { createPool, type Wait } from '../gateway/credential-pool/index.ts'
-import { createGateway, type Gateway, type GatewayOptions } from '../gateway/index.ts'
-import { startSchemaWorker } from '../gateway/structured/start-schema-worker.ts'
-import type { Validate } from '../gateway/structured/validation.ts'
-import { createValidator } from '../gateway/structured/validator.ts'
-import { createUpstreamHealth, type HealthChange } from '../gateway/upstream-health.ts'
-import type { AccessOptions } from '../http/access.ts'
-import { createLimits, type RequestLimits } from '../http/limits.ts'
-import { cutShort, shuttingDown } from '../http/shutdown.ts'
-import { systemLookup } from '../http-client/dns.ts'
-import { fetchRemoteFile } from '../http-client/remote-file.ts'
-import type { Fetch } from '../http-client/send.ts'
-import { type ModelTable, modelTable } from '../models/table.ts'
-import { createLog, type Log, type LogOptions } from '../observe/log.ts'
-import { memoryReadings } from '../observe/memory.ts'
-import type { Metrics } from '../observe/metrics.ts'
-import type { Tracer } from '../observe/trace.ts'
-import { createResponseStore, noResponseStore, type ResponseStore } from '../store/responses.ts'
-import { demo } from '../upstreams/demo/index.ts'
-import { openaiCompatible } from '../upstreams/openai-compatible/index.ts'
-import { zaiApi } from '../upstreams/zai-api/index.ts'
-import { type CredentialSource, zaiWeb } from '../upstreams/zai-web/index.ts'
-import { apiAccount } from './api-accounts.ts'
-import type { Losses } from './output.ts'
+import { createApp } from './app.ts'
+import { systemClock } from './async/system-clock.ts'
+import { createAttachments } from './attachments/index.ts'
+import { limitsWith } from './attachments/limits.ts'
+import { createPdfReader, type ReadPdf } from './attachments/pdf-reader.ts'
+import { startPdfWorker } from './attachments/start-pdf-worker.ts'
+import { apiAccount } from './cli/api-accounts.ts'
+import type { Losses } from './cli/output.ts'
+import type { Config } from './config/load.ts'
+import { secretsIn } from './config/secrets.ts'
+import type { UpstreamInstance, UpstreamRow, UsualUpstream } from './config/upstream-rows.ts'
+import { type Clock, withTimeout } from './core/clock.ts'
+import type { Pool } from './core/credential-pool.ts'
+import { createRedactor } from './core/known-secrets.ts'
+import type { Redact } from './core/redact.ts'
+import type { Upstream } from './core/upstream.ts'
+import { createPool, type Wait } from './gateway/credential-pool/index.ts'
+import { createGateway, type Gateway, type GatewayOptions } from './gateway/index.ts'
+import { startSchemaWorker } from './gateway/structured/start-schema-worker.ts'
+import type { Validate } from './gateway/structured/validation.ts'
+import { createValidator } from './gateway/structured/validator.ts'
+import { createUpstreamHealth, type HealthChange } from './gateway/upstream-health.ts'
+import type { AccessOptions } from './http/access.ts'
+import { createLimits, type RequestLimits } from './http/limits.ts'
+import { cutShort, shuttingDown } from './http/shutdown.ts'
+import { systemLookup } from './http-client/dns.ts'
+import { fetchRemoteFile } from './http-client/remote-file.ts'
+import type { Fetch } from './http-client/send.ts'
+import { type ModelTable, modelTable } from './models/table.ts'
+import { createLog, type Log, type LogOptions } from './observe/log.ts'
+import { memoryReadings } from './observe/memory.ts'
+import type { Metrics } from './observe/metrics.ts'
+import type { Tracer } from './observe/trace.ts'
+import { createResponseStore, noResponseStore, type ResponseStore } from './store/responses.ts'
+import { demo } from './upstreams/demo/index.ts'
+import { openaiCompatible } from './upstreams/openai-compatible/index.ts'
+import { zaiApi } from './upstreams/zai-api/index.ts'
+import { type CredentialSource, zaiWeb } from './upstreams/zai-web/index.ts'
 
 /** Where the lines of the log go. */
 export interface LogLines {
@@ -201,7 +201,7 @@ async function metricsOf(
   version: string,
   lostLogLines: (() => number) | undefined,
 ): Promise<Metrics> {
-  const { createMetrics } = await import('../observe/metrics.ts')
+  const { createMetrics } = await import('./observe/metrics.ts')
   return createMetrics({
     running: () => limits.running,
     gauges: gateway.gauges,
@@ -212,7 +212,7 @@ async function metricsOf(
 
 async function tracerOf(config: Config, { fetch, clock, log }: Outside, version: string): Promise<Tracer | undefined> {
   if (config.otlpEndpoint === undefined) return undefined
-  const { createTracer } = await import('../observe/trace.ts')
+  const { createTracer } = await import('./observe/trace.ts')
   return createTracer({
     endpoint: config.otlpEndpoint,
     headers: config.otlpHeaders,

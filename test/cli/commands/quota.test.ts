@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'bun:test'
 import { tmpdir } from 'node:os'
 import { resolve } from 'node:path'
-import { quota } from '../../src/cli/quota.ts'
-import { loadConfig } from '../../src/config/load.ts'
-import type { Fetch } from '../../src/http-client/send.ts'
-import { manualClock } from '../support/clock.ts'
+import { quota } from '../../../src/cli/commands/quota.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import type { Fetch } from '../../../src/http-client/send.ts'
+import { manualClock } from '../../support/clock.ts'
 
 const now = Date.UTC(2026, 2, 20, 8, 0)
 

@@ -10,7 +10,7 @@ afterEach(async () => {
 
 /** The real program, apart from whatever the machine's own environment says. */
 function program(args: string[], env: Record<string, string> = {}) {
-  const child = Bun.spawn([process.execPath, `${import.meta.dir}/../../src/main.ts`, ...args], {
+  const child = Bun.spawn([process.execPath, `${import.meta.dir}/../../../src/main.ts`, ...args], {
     cwd: import.meta.dir,
     env: { PATH: process.env.PATH ?? '', ...env },
     stdout: 'pipe',

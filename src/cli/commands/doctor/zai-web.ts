@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { Config } from '../../config/load.ts'
-import { jsonOf, type Probes, probe, reasonOf } from './ask.ts'
+import type { Config } from '../../../config/load.ts'
 import { type Examined, type Finding, fail, pass, passed, skip, warn } from './finding.ts'
+import { jsonOf, type Probes, probe, reasonOf } from './probe.ts'
 
 /** What chat.z.ai says of guests and of the tokens that are set. */
 export async function checkZaiWeb(config: Config, edge: Probes): Promise<Examined> {

@@ -1,12 +1,12 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import { usualSettings } from '../../upstreams/zai-api/errors.ts'
-import { apiBase } from '../../upstreams/zai-api/index.ts'
-import { readQuota } from '../../upstreams/zai-api/quota.ts'
-import type { ApiAccount } from '../api-accounts.ts'
+import { usualSettings } from '../../../upstreams/zai-api/errors.ts'
+import { apiBase } from '../../../upstreams/zai-api/index.ts'
+import { readQuota } from '../../../upstreams/zai-api/quota.ts'
+import type { ApiAccount } from '../../api-accounts.ts'
 import { summary } from '../quota.ts'
-import { jsonOf, type Probes, probe, probeTimeoutMs, reasonOf } from './ask.ts'
 import { type Examined, type Finding, fail, pass, passed, skip, warn } from './finding.ts'
+import { jsonOf, type Probes, probe, probeTimeoutMs, reasonOf } from './probe.ts'
 
 /** Every key asks for one token, which is the only honest way to learn whether its service takes it. */
 export async function checkZaiApi(account: ApiAccount, edge: Probes): Promise<Examined> {

@@ -8,26 +8,41 @@ import { Glob } from 'bun'
  */
 const mayImport: Record<string, string[]> = {
   core: ['type @sinclair/typebox'],
-  wire: ['core', 'bun', 'eventsource-parser', 'http-parser-js', 'node:*'],
+  // Waits of every kind: for work that is shared, that can be called off, that takes its turn or needs a thread.
+  async: ['core', 'node:*'],
+  json: ['core'],
+  'http-client': ['async', 'core', 'bun', 'http-parser-js', 'node:*'],
+  wire: ['core', 'http-client', 'eventsource-parser', 'node:*'],
   // What OpenAI's three APIs say in the same words.
   'dialects/openai': ['core'],
   'dialects/*': ['core', 'dialects/openai', '@sinclair/typebox'],
   // What is known of Z.AI's models, for both upstreams that offer them and for who configures, lists and launches.
   models: ['core', '@sinclair/typebox'],
-  'prompted-tools': ['core'],
+  'prompted-tools': ['core', 'json'],
   tokens: ['core', 'gpt-tokenizer'],
-  'upstreams/*': ['core', 'models', 'wire', 'prompted-tools', '@sinclair/typebox', 'node:crypto'],
+  'upstreams/*': [
+    'async',
+    'core',
+    'http-client',
+    'json',
+    'models',
+    'prompted-tools',
+    'wire',
+    '@sinclair/typebox',
+    'node:crypto',
+  ],
   // Vendors of the same protocol.
-  'upstreams/zai-api': ['core', 'models', 'wire', 'upstreams/chat-completions', '@sinclair/typebox'],
+  'upstreams/zai-api': ['core', 'http-client', 'models', 'wire', 'upstreams/chat-completions', '@sinclair/typebox'],
   'upstreams/openai-compatible': ['core', 'models', 'upstreams/chat-completions'],
-  attachments: ['core', 'wire', 'unpdf', 'node:zlib'],
-  gateway: ['core', 'type attachments', 'tokens', 'prompted-tools', 'ajv'],
+  attachments: ['async', 'core', 'http-client', 'unpdf', 'node:zlib'],
+  gateway: ['async', 'core', 'json', 'type attachments', 'tokens', 'prompted-tools', 'ajv'],
   observe: ['core', '@logtape/*', 'prom-client'],
   store: ['core', 'bun:sqlite', 'node:fs'],
   http: [
     'core',
     'gateway',
     'wire',
+    'http-client',
     'observe',
     'store',
     'elysia',
@@ -36,21 +51,16 @@ const mayImport: Record<string, string[]> = {
     'swagger-ui-dist',
     'node:crypto',
   ],
-  config: ['config/load.ts', 'core', 'gateway', 'models', 'observe', '@sinclair/typebox', 'node:*'],
-  'config/load.ts': ['config', 'core', 'gateway', 'models', 'observe', '@sinclair/typebox', 'node:*'],
+  config: ['core', 'gateway', 'models', 'observe', '@sinclair/typebox', 'node:*'],
+  server: ['config', 'core', 'elysia', 'http', 'observe'],
   'version.ts': ['../package.json'],
-  'server/fetch-limit.ts': ['config'],
-  'attachments/start-pdf-worker.ts': ['wire'],
-  'attachments/pdf-worker.ts': ['attachments', 'wire'],
-  'gateway/structured/start-schema-worker.ts': ['wire'],
-  'gateway/structured/schema-worker.ts': ['gateway'],
-  'server/listen.ts': ['core', 'elysia', 'http', 'observe'],
   'app.ts': ['**'],
+  'compose.ts': ['**'],
   cli: ['**'],
   'main.ts': ['**'],
 }
 
-const pure = /^(core|dialects|prompted-tools)\/|\/(decode|encode)\.ts$/
+const pure = /^(core|dialects|json|prompted-tools)\/|\/(decode|encode)\.ts$/
 const synchronous = /^(core|dialects)\/|\/(decode|encode)\.ts$/
 
 /** What is said only in some places, and why. */
@@ -78,6 +88,28 @@ describe('every file keeps to its layer', () => {
   test.each(files)('%s', async (path) => {
     expect(violations(path, await Bun.file(`src/${path}`).text())).toEqual([])
   })
+})
+
+test('no file needs itself by way of others', async () => {
+  const imports = new Map<string, string[]>()
+  for (const path of files) {
+    const found = importsOf(await Bun.file(`src/${path}`).text()).filter(({ typeOnly }) => !typeOnly)
+    imports.set(
+      path,
+      found.flatMap(({ target }) => (target.startsWith('.') ? [posix.join(posix.dirname(path), target)] : [])),
+    )
+  }
+  expect(circlesIn(imports)).toEqual([])
+})
+
+test('a circle is found, inside a folder, too', () => {
+  const imports = new Map([
+    ['core/a.ts', ['core/b.ts', 'core/d.ts']],
+    ['core/b.ts', ['core/c.ts']],
+    ['core/c.ts', ['core/b.ts', 'core/d.ts']],
+    ['core/d.ts', []],
+  ])
+  expect(circlesIn(imports)).toEqual(['core/b.ts > core/c.ts > core/b.ts'])
 })
 
 describe('the check itself finds', () => {
@@ -112,7 +144,7 @@ describe('the check itself finds', () => {
     ['a type where a type is allowed', 'core/a.ts', "import type { TSchema } from '@sinclair/typebox'"],
     ['a layer below', 'dialects/a/x.ts', "import { sseMessage } from '../../core/sse.ts'"],
     ['words in comments', 'core/a.ts', '/**\n * await, process.env\n */\nconst a = 1 // Date.now'],
-    ['the clock at the edge', 'async/system-clock.ts', 'const now = Date.now'],
+    ['the clock at the edge', 'wire/system-clock.ts', 'const now = Date.now'],
   ])('nothing wrong with %s', (_name, path, source) => expect(violations(path, source)).toEqual([]))
 })
 
@@ -165,6 +197,20 @@ function importsOf(source: string): Import[] {
     target: match[2] ?? match[3] ?? '',
     typeOnly: match[1] !== undefined,
   }))
+}
+
+/** Each circle once, as the way around it. */
+function circlesIn(imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const circles: string[] = []
+  const seen = new Set<string>()
+  const follow = (path: string, way: readonly string[]) => {
+    if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(' > '))
+    if (seen.has(path)) return
+    seen.add(path)
+    for (const next of imports.get(path) ?? []) follow(next, [...way, path])
+  }
+  for (const path of imports.keys()) follow(path, [])
+  return circles
 }
 
 /** Line breaks stay, so that lines keep their numbers. */

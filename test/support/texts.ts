@@ -42,7 +42,7 @@ function spoken(words: readonly string[], gap: string, stop: string): string {
 }
 
 async function ownSource(): Promise<string> {
-  const paths = [...new Glob('{core,dialects,gateway,http,wire,upstreams}/**/*.ts').scanSync('src')].sort()
+  const paths = [...new Glob('{core,dialects,gateway,http,http-client,wire,upstreams}/**/*.ts').scanSync('src')].sort()
   const files = await Promise.all(paths.map((path) => Bun.file(`src/${path}`).text()))
   return files.join('\n').slice(0, size)
 }

@@ -1,8 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { UpstreamRow } from '../../config/upstream-rows.ts'
-import { type Examined, fail, pass, passed, warn } from '../commands/doctor/finding.ts'
-import { jsonOf, type Probes, probe, reasonOf } from '../commands/doctor/probe.ts'
+import type { UpstreamRow } from '../../../config/upstream-rows.ts'
+import { type Examined, fail, pass, passed, warn } from './finding.ts'
+import { jsonOf, type Probes, probe, reasonOf } from './probe.ts'
 
 type CompatibleRow = Extract<UpstreamRow, { kind: 'openai-compatible' }>
 

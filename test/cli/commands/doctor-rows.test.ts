@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'bun:test'
-import { systemClock } from '../../src/async/system-clock.ts'
-import { doctor } from '../../src/cli/commands/doctor/index.ts'
-import { loadConfig } from '../../src/config/load.ts'
-import { compatibleServer } from '../support/compatible-server.ts'
+import { systemClock } from '../../../src/async/system-clock.ts'
+import { doctor } from '../../../src/cli/commands/doctor/index.ts'
+import { loadConfig } from '../../../src/config/load.ts'
+import { compatibleServer } from '../../support/compatible-server.ts'
 
 const stops: (() => void)[] = []
 afterEach(() => {

@@ -191,8 +191,8 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
 /** What needs a date, each with the reason. A duration that is counted in dates is a stall waiting for a time server. */
 const datesIn: Record<string, string> = {
   'cli/commands/doctor/network.ts': 'compares the clock of this machine with that of the site',
-  'compose.ts': 'log lines carry dates, and so do replies in a file',
   'cli/commands/quota.ts': 'the quota is reset at a date',
+  'compose.ts': 'log lines carry dates, and so do replies in a file',
   'gateway/credential-pool/index.ts': 'a refusal names the date of its end',
   'http/dialect-routes.ts': 'replies carry the date they were made',
   'observe/record.ts': 'traces carry the date of their start',

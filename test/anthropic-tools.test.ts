@@ -27,9 +27,9 @@ const ask = (content: string) => ({
 describe.each([false, true])('with stream %p', (stream) => {
   test('the memory helper keeps what the model writes', async () => {
     const memory = betaMemoryTool(await BetaLocalFilesystemMemoryTool.init(join(folder, String(stream))))
-    const annotate = { command: 'create', path: '/memories/notes.md', file_text: 'Oslo is cold.\n' }
+    const note = { command: 'create', path: '/memories/notes.md', file_text: 'Oslo is cold.\n' }
     const runner = anthropic.beta.messages.toolRunner({
-      ...ask(`[tool:memory ${JSON.stringify(annotate)}] Remember this.`),
+      ...ask(`[tool:memory ${JSON.stringify(note)}] Remember this.`),
       tools: [memory],
       tool_choice: { type: 'tool', name: 'memory' },
       stream,

@@ -9,7 +9,7 @@ const cases = casesIn(join(import.meta.dir, 'cases'))
 test('there are cases to play', () => expect(cases.map(({ name }) => name)).toContain('basics/plain-answer'))
 
 for (const { name, of } of cases)
-  describe(`${name}: ${of.annotate}`, () => {
+  describe(`${name}: ${of.note}`, () => {
     test.each(waysOf(of))('$upstream, $mode, in reads of $pieceSize bytes', async (way) => {
       expect(await play(of, way)).toEqual([])
     })

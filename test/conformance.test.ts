@@ -13,7 +13,7 @@ describe.each(features.map((feature) => [feature.name.en, feature] as const))('%
     async (_at, place) => {
       const fault = await faultOf(feature, place)
       findings.set(keyOf(feature, place), fault === undefined)
-      const lacking = notesAt(feature, place).flatMap((annotate) => annotate.lacking ?? [])[0]
+      const lacking = notesAt(feature, place).flatMap((note) => note.lacking ?? [])[0]
       if (lacking) expect(String(fault)).toMatch(lacking)
       else if (fault !== undefined) throw fault
     },

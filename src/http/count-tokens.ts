@@ -30,7 +30,7 @@ export function countRoutes(dialect: Dialect, options: CountRouteOptions): Route
     const record = recordOf(request)
     record.model = asked.model
     const { signal } = request
-    const tokens = await gateway.count(asked, { signal, annotate: (annotate) => record.notes.push(annotate) })
+    const tokens = await gateway.count(asked, { signal, annotate: (note) => record.notes.push(note) })
     return count.encode(tokens, details)
   }
   return basePaths.map((basePath) => ({

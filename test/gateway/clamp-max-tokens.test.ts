@@ -22,7 +22,7 @@ function fit(maxTokens: number | undefined, size = prompt, of: Partial<Model> = 
   const { sampling } = clampMaxTokens(request, {
     model: { ...model, ...of },
     prompt: size,
-    annotate: (annotate) => notes.push(annotate),
+    annotate: (note) => notes.push(note),
   })
   return { sampling, notes }
 }

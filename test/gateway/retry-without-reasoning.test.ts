@@ -58,7 +58,7 @@ describe('a reply of reasoning alone', () => {
   ])('%s', async (_name, second, expected) => {
     const notes: string[] = []
     const again = () => Promise.resolve(sourceOf(second))
-    const source = retryWithoutReasoning(sourceOf(first), { again, annotate: (annotate) => void notes.push(annotate) })
+    const source = retryWithoutReasoning(sourceOf(first), { again, annotate: (note) => void notes.push(note) })
     expect(await deltasOf(source)).toEqual([...shown, ...expected])
     expect(notes[0]).toBe('asking again without thinking: the reply held thoughts alone')
   })
@@ -67,7 +67,7 @@ describe('a reply of reasoning alone', () => {
     const notes: string[] = []
     const source = retryWithoutReasoning(sourceOf(first), {
       again: undefined,
-      annotate: (annotate) => void notes.push(annotate),
+      annotate: (note) => void notes.push(note),
     })
     expect(await deltasOf(source)).toEqual([...shown, ...asAnswer])
     expect(notes).toEqual(['handed the thoughts out as the answer: the reply held nothing else'])

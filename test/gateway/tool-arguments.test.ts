@@ -35,7 +35,7 @@ const { tools: lowered } = openaiResponses.decode(
 
 async function kept(deltas: Delta[], tools: readonly Tool[] = [...declared, ...lowered], notes: string[] = []) {
   const { signal } = new AbortController()
-  const checked = toolArguments({ tools, validate: validateHere, signal, annotate: (annotate) => notes.push(annotate) })
+  const checked = toolArguments({ tools, validate: validateHere, signal, annotate: (note) => notes.push(note) })
   const transform = checked ? chain(grammarOfTest(), checked) : grammarOfTest()
   return eventsIn({ ...replyOf(deltas.map((delta) => [delta])), transform })
 }

@@ -40,15 +40,15 @@ describe('everything in the body costs something', () => {
     ...bare.messages,
     { role: 'assistant', content },
   ]
-  const call = { type: 'tool_use' as const, id: 'toolu_1', name: 'count', input: { annotate: words } }
+  const call = { type: 'tool_use' as const, id: 'toolu_1', name: 'count', input: { note: words } }
   const result = (content: Anthropic.ToolResultBlockParam['content']): Turn[] => [
     ...assistant(call),
     { role: 'user', content: [{ type: 'tool_result', tool_use_id: 'toolu_1', content }] },
   ]
-  const tool = (description: string, annotate: string): Anthropic.Tool => ({
+  const tool = (description: string, note: string): Anthropic.Tool => ({
     name: 'count',
     description,
-    input_schema: { type: 'object', properties: { annotate: { type: 'string', description: annotate } } },
+    input_schema: { type: 'object', properties: { note: { type: 'string', description: note } } },
   })
 
   test.each<[string, Partial<Body>, Partial<Body>]>([

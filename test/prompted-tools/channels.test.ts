@@ -20,7 +20,7 @@ const call: Delta = { type: 'tool-call', key: 'call-0', id: 'c1', name: 'look', 
 function sorted(deltas: Delta[], notes: string[] = [], tools: Tool[] = [look]): Delta[] {
   const empty = () => new GatewayError('upstream-malformed', 'empty', { code: 'empty' })
   return runTransform(
-    channels({ tools, scanLimit: 10_000, frames: false, empty, annotate: (annotate) => void notes.push(annotate) }),
+    channels({ tools, scanLimit: 10_000, frames: false, empty, annotate: (note) => void notes.push(note) }),
     deltas,
   )
 }

@@ -22,7 +22,7 @@ type KeyQuota = Which & ({ quota: Quota } | { reason: string })
 interface Which {
   /** Of several, the name of one that is not the usual one. */
   upstream?: string
-  position: number
+  place: number
 }
 
 /** Prints how much of the plan behind each key is used. Resolves with 1 when no key could tell. */
@@ -59,7 +59,7 @@ export function summary({ plan, limits }: Quota): string {
 function askAll(config: Config, { fetch, clock }: QuotaDeps): Promise<KeyQuota[]> {
   const { signal } = new AbortController()
   const keys = apiAccounts(config).flatMap(({ upstream, keys, baseUrl }) =>
-    keys.map((key, index) => ({ key, baseUrl, position: index + 1, ...(upstream === 'zai-api' ? {} : { upstream }) })),
+    keys.map((key, index) => ({ key, baseUrl, place: index + 1, ...(upstream === 'zai-api' ? {} : { upstream }) })),
   )
   return Promise.all(
     keys.map(async ({ key, baseUrl, ...which }) => {
@@ -74,7 +74,7 @@ function askAll(config: Config, { fetch, clock }: QuotaDeps): Promise<KeyQuota[]
 
 function page(keyQuota: KeyQuota, keys: number, { clock, timeZone }: QuotaDeps): string {
   const owner = keyQuota.upstream ?? 'ZAI_API_KEY'
-  const name = keys === 1 ? owner : `Key ${keyQuota.position} of ${owner}`
+  const name = keys === 1 ? owner : `Key ${keyQuota.place} of ${owner}`
   if ('reason' in keyQuota) return `${name}: ${keyQuota.reason}\n`
   const { plan, limits } = keyQuota.quota
   const head = `${name}: ${plan === undefined ? 'no plan' : `plan ${plan}`}\n`

@@ -11,11 +11,11 @@ describe('the first line of a server', () => {
     ['says no more to an account', { ZAI_TOKEN: 'token' }, 'zai-web', ''],
     ['nor to one that steps in', { BACKUP_TOKEN: 'token' }, 'zai-web', ''],
     ['nor with a key', { ZAI_API_KEY: 'a.b' }, 'zai-api', ''],
-  ])('%s', (_name, env, upstreams, annotate) => {
+  ])('%s', (_name, env, upstreams, note) => {
     const { config } = loadConfig(new Map(), { env, cwd: '/srv', readFile: () => undefined })
     const url = 'http://127.0.0.1:8080'
     expect(readyLine(url, config, '1.0')).toBe(
-      `zai2api 1.0 listening on ${url} (upstream ${upstreams}; docs at ${url}/docs)\n${annotate}`,
+      `zai2api 1.0 listening on ${url} (upstream ${upstreams}; docs at ${url}/docs)\n${note}`,
     )
   })
 })

@@ -250,7 +250,7 @@ describe('what cannot be told is named:', () => {
 describe('images and files of a system or an assistant', () => {
   const picture = { type: 'input_image', image_url: png }
   const file = { type: 'input_file', filename: 'a.pdf', file_data: 'data:application/pdf;base64,AAAA' }
-  const annotate = { type: 'input_file', filename: 'a.txt', file_data: 'data:text/plain;base64,aGVsbG8=' }
+  const note = { type: 'input_file', filename: 'a.txt', file_data: 'data:text/plain;base64,aGVsbG8=' }
 
   test('follow in a turn of their own, behind the turn they came with', () => {
     const items = [
@@ -278,7 +278,7 @@ describe('images and files of a system or an assistant', () => {
 
   test('are words where they are a text', () => {
     const words = '<document title="a.txt">\nhello\n</document>'
-    expect(told({ role: 'system', content: [annotate] }, { role: 'assistant', content: [annotate] })).toEqual({
+    expect(told({ role: 'system', content: [note] }, { role: 'assistant', content: [note] })).toEqual({
       messages: [{ role: 'system', text: words }, assistant(words)],
       ignored: [],
     })

@@ -40,7 +40,7 @@ function setUp(keys: string[] = ['a'], limits: Partial<QueueLimits> = {}, random
       accepts: () => true,
       signal: new AbortController().signal,
       noneAccepts: () => new GatewayError('upstream-auth', 'no key', { code: 'no_api_key' }),
-      annotate: (annotate) => void notes.push(annotate),
+      annotate: (note) => void notes.push(note),
       ...more,
     })
   const lease = (more: Partial<TicketOptions<string>> = {}) => turn(more).lease()

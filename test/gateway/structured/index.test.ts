@@ -85,7 +85,7 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
       whole: false,
       thinking: 'think',
       newToolCallId: () => 'call_1',
-      annotate: (annotate) => void notes.push(annotate),
+      annotate: (note) => void notes.push(note),
       rest: () => undefined,
     },
   )

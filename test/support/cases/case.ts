@@ -40,7 +40,7 @@ export type Script = Static<typeof Script>
 const Case = Type.Object(
   {
     /** What it shows, as a sentence. */
-    annotate: Type.String(),
+    note: Type.String(),
     /** `/v1/chat/completions` */
     path: Type.String(),
     headers: Type.Optional(Type.Record(Type.String(), Type.String())),

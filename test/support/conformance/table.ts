@@ -39,7 +39,7 @@ export function conformanceTable(findings: Findings, language: keyof Words): str
   function mark(feature: Feature, place: Place): string {
     const found = findings.get(keyOf(feature, place))
     if (found === undefined) throw new Error(`nobody tried ${keyOf(feature, place)}`)
-    const numbers = notesAt(feature, place).map((annotate) => superscript(numberOf(annotate[language])))
+    const numbers = notesAt(feature, place).map((note) => superscript(numberOf(note[language])))
     return `${found ? '✓' : '–'}${numbers.join(' ')}`
   }
 

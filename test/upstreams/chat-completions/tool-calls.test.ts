@@ -16,7 +16,7 @@ const tools: Tool[] = [
   tool('read_file', { path: { type: 'string' }, lines: { type: 'integer' } }),
   tool('list_dir', {}),
   tool('move', { from: { type: 'string' }, to: { type: 'string' } }),
-  tool('set_level', { level: { type: 'integer' }, annotate: { type: ['string', 'null'] } }),
+  tool('set_level', { level: { type: 'integer' }, note: { type: ['string', 'null'] } }),
   tool('find', { where: { anyOf: [{ type: 'object', properties: { path: { type: 'string' } } }, { type: 'null' }] } }),
 ]
 

@@ -245,7 +245,7 @@ describe('chunks', () => {
 
   test('what is skipped is told in the log once', () => {
     const notes: string[] = []
-    decode(['{oops', '[]', { finish_reason: 'tired' }], { annotate: (annotate) => notes.push(annotate) })
+    decode(['{oops', '[]', { finish_reason: 'tired' }], { annotate: (note) => notes.push(note) })
     expect(notes).toEqual(['skipped an unreadable chunk', 'unknown finish reason tired'])
   })
 

@@ -61,7 +61,7 @@ function setUp(keys: string[] = ['key-1'], options: Partial<ZaiApiOptions> = {},
     signal: new AbortController().signal,
     caller: 'key',
     whole: false,
-    annotate: (annotate) => void notes.push(annotate),
+    annotate: (note) => void notes.push(note),
     ...callMore,
   })
   return { api, clock, notes, logged, upstream, call }
@@ -206,7 +206,7 @@ describe('keys', () => {
     expect(api.to(chatRoute)).toHaveLength(2)
     clock.advance(1)
     expect(await opening).toBe('Hello there.')
-    expect(notes.filter((annotate) => annotate.startsWith('waited'))).toEqual([
+    expect(notes.filter((note) => note.startsWith('waited'))).toEqual([
       'waited 10 s for key 1',
       'waited 20 s for key 1',
     ])

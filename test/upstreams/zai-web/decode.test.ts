@@ -59,7 +59,7 @@ describe('streaming', () => {
   test('text that was sent is never sent again when an edit goes behind it', async () => {
     const notes: string[] = []
     const bytes = cases.find(({ name }) => name === 'edit-rewinds-emitted')?.bytes ?? new Uint8Array()
-    const deltas = await decoded(bytes, 64, { whole: false, annotate: (annotate) => notes.push(annotate) })
+    const deltas = await decoded(bytes, 64, { whole: false, annotate: (note) => notes.push(note) })
     // 62 units went out before the edit at 40; what follows is the new text from there on.
     expect(textOf(deltas)).toBe('The quick brown fox jumps over the lazy cat and then it goes home to sleep.')
     expect(notes).toEqual(['rewrote sent text'])
@@ -70,7 +70,7 @@ describe('streaming', () => {
     const bytes = cases.find(({ name }) => name === 'thinking-edit-close')?.bytes ?? new Uint8Array()
     const deltas = await decoded(bytes, Number.POSITIVE_INFINITY, {
       whole: false,
-      annotate: (annotate) => notes.push(annotate),
+      annotate: (note) => notes.push(note),
     })
     expect(notes).toEqual([])
     expect(deltas.filter(({ type }) => type === 'reasoning').at(-1)).toEqual({ type: 'reasoning', text: '.' })
@@ -129,7 +129,7 @@ describe('streaming', () => {
     const notes: string[] = []
     steps([thinking('one two three'), edit(3, '', 'thinking'), answer('ok'), done()], {
       whole: false,
-      annotate: (annotate) => notes.push(annotate),
+      annotate: (note) => notes.push(note),
     })
     expect(notes).toEqual(['rewrote sent text'])
   })
@@ -333,7 +333,7 @@ describe('tools the backend runs', () => {
   test('a block that cannot be read is left out and told in the log', () => {
     const notes: string[] = []
     const frames = [answer('a<glm_block >{oops}</glm_block>\nb'), done()]
-    const deltas = runTransform(decoder(optionsWith({ annotate: (annotate) => notes.push(annotate) })), frames)
+    const deltas = runTransform(decoder(optionsWith({ annotate: (note) => notes.push(note) })), frames)
     expect([textOf(deltas), notes]).toEqual(['ab', ['skipped an unreadable tool block']])
   })
 
@@ -430,7 +430,7 @@ describe('whatever is appended and rewound', () => {
         const notes: string[] = []
         const prose = proseOf(
           runTransform(
-            decoder(optionsWith({ whole: false, holdFrom: '<b>', annotate: (annotate) => notes.push(annotate) })),
+            decoder(optionsWith({ whole: false, holdFrom: '<b>', annotate: (note) => notes.push(note) })),
             frames,
           ),
         )

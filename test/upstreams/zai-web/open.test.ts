@@ -74,7 +74,7 @@ function setUp({ options = {}, client = {}, uuids = [] }: SetUp = {}) {
     signal: new AbortController().signal,
     caller: 'key',
     whole: false,
-    annotate: (annotate) => void notes.push(annotate),
+    annotate: (note) => void notes.push(note),
     ...callMore,
   })
   return { clock, zai, notes, logged, make, call }

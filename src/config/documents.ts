@@ -1,6 +1,6 @@
 import { flagOf, groups, type Setting, settingList } from './table.ts'
 
-/** The settings under the title of their group, in the table's order. */
+/** The settings of each group with the group's title, in the table's order. */
 export function grouped(): { title: string; members: Setting[] }[] {
   return Object.entries(groups).map(([group, title]) => ({
     title,
@@ -23,7 +23,7 @@ export function configurationTable(): string {
   return ['| Variable | Flag | Default | Meaning |', '|---|---|---|---|', ...rows, ''].join('\n')
 }
 
-/** The whole of `.env.example`: every line that sets something is a comment, and says the default. */
+/** The whole of `.env.example`: every assignment is commented out and shows the default. */
 export function envExample(): string {
   const head = [
     '# Copy to .env and uncomment what you change. A flag or a variable of the environment wins over this file,',
@@ -52,7 +52,7 @@ function code(text: string): string {
   return `\`${text}\``
 }
 
-/** Bars end a cell, stars slant text, angle brackets begin HTML. */
+/** Escapes what Markdown would interpret: `|` ends a cell, `*` begins emphasis, `<` begins HTML. */
 function escaped(text: string): string {
   return text.replace(/[|*<]/g, '\\$&')
 }

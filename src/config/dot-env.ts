@@ -1,8 +1,8 @@
 import { parseEnv } from 'node:util'
 
-/** A line that does not do what its author meant. */
+/** A line that does not do what its author intended. */
 export interface DotEnvFault {
-  /** From 1. */
+  /** Counted from 1. */
   line: number
   /** Continues "FILE line N …"; never quotes a value. */
   message: string
@@ -17,13 +17,13 @@ export interface DotEnv {
 
 export interface SettingNames {
   has(name: string): boolean
-  /** Whether a word is a mistyped name or, where it is the whole line, the beginning of one. */
+  /** Whether a word is a mistyped name of a setting. A word that is the whole line may also be the start of a name. */
   resembles(word: string, wholeLine: boolean): boolean
 }
 
 /**
  * Reads a `.env` file statement by statement and reports the lines that set nothing. `parseEnv` decides what each
- * statement means; given the whole file, it would skip what it cannot parse without a word.
+ * statement means; given the whole file, it would silently skip what it cannot parse.
  *
  * Other programs may keep their variables in the same file, so only faults that concern a setting are fatal.
  */
@@ -72,7 +72,7 @@ export function readDotEnv(text: string, settings: SettingNames): DotEnv {
 
 const opening = /^\s*(?:export\s+)?[\w.-]+\s*[=:]\s*(["'`])/
 
-/** One line, or as many as it takes to close the quote that its value begins with. */
+/** The lines of one statement: one line, or all lines up to the quote that closes the one its value begins with. */
 function statementAt(lines: readonly string[], start: number): string[] {
   const [whole = '', quote] = opening.exec(lines[start] ?? '') ?? []
   if (quote === undefined) return lines.slice(start, start + 1)
@@ -81,7 +81,7 @@ function statementAt(lines: readonly string[], start: number): string[] {
   return lines.slice(start, start + Math.max(0, last) + 1)
 }
 
-/** The quote a value begins with, and what stands behind its other end, `undefined` where it has none. */
+/** The quote that a value begins with, and the text behind the closing quote. `tail` is `undefined` without a closing quote. */
 function quotingOf(statement: string): { quote: string | undefined; tail: string | undefined } {
   const [whole = '', quote] = opening.exec(statement) ?? []
   if (quote === undefined) return { quote, tail: undefined }

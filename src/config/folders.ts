@@ -23,7 +23,7 @@ function userFolder(env: Env, xdg: string | undefined, windows: string, underHom
   return base === undefined ? undefined : join(base, 'zai2api')
 }
 
-/** A relative path would lead into the working directory. The XDG specification also says to ignore it. */
+/** Ignores relative paths: they would lead into the working directory, and the XDG specification says to ignore them. */
 function absolute(path: string | undefined): string | undefined {
   return path !== undefined && isAbsolute(path) ? path : undefined
 }

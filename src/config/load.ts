@@ -13,11 +13,11 @@ import {
 import { doubledId, instanceOf, type UpstreamInstance } from './upstream-rows.ts'
 import { UsageError } from './usage-error.ts'
 
-/** Everything that can be set, checked, defaults filled in. */
+/** All settings, validated and with defaults. */
 export interface Config extends Omit<Settings, 'primaryModel' | 'smallModel' | 'upstreams'> {
-  /** In the order in which they are asked. */
+  /** In the order in which they are tried. */
   upstreams: readonly UpstreamInstance[]
-  /** `undefined`: the newest that the first upstream prefers and its credentials may use. */
+  /** `undefined` stands for the newest model that the first upstream offers to its credentials. */
   primaryModel: string | undefined
   smallModel: string | undefined
   /** Origin of `apiEndpoint`, the base of every other call to the site: `https://chat.z.ai`. */
@@ -28,23 +28,24 @@ export interface Config extends Omit<Settings, 'primaryModel' | 'smallModel' | '
 
 export interface LoadedConfig {
   config: Config
-  /** Where each value is written: `flag --port`, `LISTEN_PORT in /srv/.env`, `default`. */
+  /** Where each value was set, as text: `flag --port`, `LISTEN_PORT in /srv/.env`, `default`. */
   origins: ReadonlyMap<SettingName, string>
-  /** The same, for those who judge how far it is trusted. */
+  /** The source of each value, with its level of trust. */
   sources: ReadonlyMap<SettingName, ConfigSource>
-  /** Every source there is, the strongest first. */
+  /** Every source, the one with the highest precedence first. */
   all: readonly ConfigSource[]
   warnings: readonly ConfigWarning[]
 }
 
-/** A setting that works differently from what its author may expect; `serious` where it leaves the gateway open. */
+/** A setting that may not work as its author expects. `serious` means that it leaves the gateway without a key. */
 export interface ConfigWarning {
   message: string
   serious: boolean
 }
 
 /**
- * Flags over environment over `.env` over the configuration file over defaults; empty text is unset everywhere.
+ * Reads all settings. Flags override the environment, then come `.env`, the configuration files and the defaults. Empty
+ * text counts as unset in every source.
  *
  * Errors: UsageError, one line that names the key, where it is written and what is allowed, and never shows a secret.
  */
@@ -53,7 +54,7 @@ export function loadConfig(flags: Flags, surroundings: Surroundings): LoadedConf
   return loadFrom(list, warnings)
 }
 
-/** The same from these sources alone. */
+/** Reads all settings from the given sources only. `messages` become warnings. */
 export function loadFrom(list: readonly ConfigSource[], messages: readonly string[] = []): LoadedConfig {
   const values: Partial<Record<SettingName, unknown>> = {}
   const sources = new Map<SettingName, ConfigSource>()
@@ -69,12 +70,12 @@ export function loadFrom(list: readonly ConfigSource[], messages: readonly strin
   return { ...withDerivedSettings(values, sources), all: list, warnings }
 }
 
-/** A placeholder for a key of this gateway protects nothing, and is none. */
+/** Whether a source sets a value. A placeholder such as `changeme` protects nothing and does not count as a gateway key. */
 function isSet(setting: NamedSetting, source: ConfigSource): boolean {
   const given = source.given(setting)
   if (typeof given !== 'string') return given !== undefined
   const text = given.trim()
-  return text !== '' && !(opensGateway(setting) && isPlaceholder(text))
+  return text !== '' && !(isGatewayKey(setting) && isPlaceholder(text))
 }
 
 function placeholderIn(setting: NamedSetting, source: ConfigSource): ConfigWarning[] {
@@ -82,12 +83,12 @@ function placeholderIn(setting: NamedSetting, source: ConfigSource): ConfigWarni
   const given = source.given(setting)
   const value: unknown = typeof given === 'string' ? setting.kind.read(given.trim()) : given
   if (![value].flat().some((text) => typeof text === 'string' && isPlaceholder(text))) return []
-  const serious = opensGateway(setting)
+  const serious = isGatewayKey(setting)
   const effect = serious ? 'counts as no key' : 'nobody accepts'
   return [{ message: `${source.origin(setting)} is a placeholder, which ${effect}: put a real key there`, serious }]
 }
 
-function opensGateway(setting: Setting): boolean {
+function isGatewayKey(setting: Setting): boolean {
   return credentialOf(setting) === 'gateway'
 }
 
@@ -105,7 +106,7 @@ function areSettings(values: Partial<Record<SettingName, unknown>>): values is S
   return settingList.every(({ name }) => Value.Check(settings[name].kind.schema, values[name]))
 }
 
-/** Fills in what follows from other settings. */
+/** Fills in settings whose default depends on another setting. */
 function withDerivedSettings(
   values: Settings,
   given: ReadonlyMap<SettingName, ConfigSource>,
@@ -122,26 +123,26 @@ function withDerivedSettings(
     settingList.map((setting) => [setting.name, sources.get(setting.name)?.origin(setting) ?? '']),
   )
   const isDefault = (name: SettingName) => given.get(name) === defaults
-  const follow = (follower: SettingName, leader: SettingName) => {
-    sources.set(follower, given.get(leader) ?? defaults)
-    origins.set(follower, origins.get(leader) ?? '')
+  const takeOriginOf = (derived: SettingName, from: SettingName) => {
+    sources.set(derived, given.get(from) ?? defaults)
+    origins.set(derived, origins.get(from) ?? '')
   }
   if (values.debugLogging && isDefault('logLevel')) {
     config.logLevel = 'debug'
-    follow('logLevel', 'debugLogging')
+    takeOriginOf('logLevel', 'debugLogging')
   }
   if (values.anthropicApiKey === undefined && values.authToken !== undefined) {
     config.anthropicApiKey = values.authToken
-    follow('anthropicApiKey', 'authToken')
+    takeOriginOf('anthropicApiKey', 'authToken')
   }
   if (values.zaiApiKeys.length > 0 && isDefault('upstreams')) {
     config.upstreams = [{ id: 'zai-api' }]
-    follow('upstreams', 'zaiApiKeys')
+    takeOriginOf('upstreams', 'zaiApiKeys')
   }
   const doubled = doubledId(config.upstreams)
   if (doubled !== undefined)
     throw new UsageError(`${origins.get('upstreams')} names ${doubled} twice; each upstream needs an id of its own`)
-  // Nobody has named one, so its origin stays the default.
+  // The models stay open until the upstream lists its own, so their origin stays the default.
   const [first] = config.upstreams
   if (first?.id === 'zai-api' || first?.row) {
     if (isDefault('primaryModel')) config.primaryModel = undefined

@@ -1,33 +1,33 @@
 /**
- * Whether a text is what examples put where a key belongs: `sk-your-api-key`, `changeme`, `xxx`, `<key>`, `$AUTH_TOKEN`.
- * Everybody knows them, so they protect nothing. A weak key of one's own is none of them.
+ * Whether a text is a stand-in that examples use for a key: `sk-your-api-key`, `changeme`, `xxx`, `<key>`, `$AUTH_TOKEN`.
+ * Everybody knows these texts, so they protect nothing. A weak key that a user made up does not count as a placeholder.
  */
 export function isPlaceholder(text: string): boolean {
   const value = text.trim().replace(/^(["'`])(.*)\1$/, '$2')
   if (shapes.some((shape) => shape.test(value))) return true
   const bare = value.replace(/^bearer[ _-]+/i, '').replace(/^(?:(?:sk|ant|zai)-)+(?=.)/i, '')
-  if (blank.test(bare)) return true
+  if (filler.test(bare)) return true
   const words = bare
     .toLowerCase()
     .split(/[^a-z0-9]+/)
     .filter((word) => word !== '')
   const [first = '', last = ''] = [words[0], words.at(-1)]
   return (
-    wholes.has(words.join('')) ||
-    words.some((word) => /^your(?!s$)/.test(word) || telling.has(word)) ||
-    (words.length > 1 && orders.has(first)) ||
+    wholePlaceholders.has(words.join('')) ||
+    words.some((word) => /^your(?!s$)/.test(word) || placeholderWords.has(word)) ||
+    (words.length > 1 && instructionVerbs.has(first)) ||
     (words.length > 1 && last === 'here')
   )
 }
 
-/** Variables that were not replaced by their value, and text in brackets. */
+/** Variables that were not expanded, and texts in brackets. */
 const shapes = [/^\$\{?\w+\}?$/, /^\$env:\w+$/i, /^%\w+%$/, /^(<.*>|\[.*\]|\{.*\}|\(.*\))$/]
 
-/** `xxx`, `***`, `...`, `000000`, `xxxx-xxxx.xxxx`: three of the same, or nothing but x and what separates. */
-const blank = /^(?:(.)\1{2,}|[x*._…-]{3,})$/iu
+/** `xxx`, `***`, `...`, `000000`, `xxxx-xxxx.xxxx`: one character at least three times, or only x, `*` and separators. */
+const filler = /^(?:(.)\1{2,}|[x*._…-]{3,})$/iu
 
-/** Whole values, without separators. */
-const wholes = new Set([
+/** Placeholders as whole values, with all separators removed. */
+const wholePlaceholders = new Set([
   ...['apikey', 'apitoken', 'authtoken', 'accesstoken', 'secretkey', 'myapikey', 'yourkey', 'keyhere', 'tokenhere'],
   ...[
     'none',
@@ -47,8 +47,27 @@ const wholes = new Set([
   ...['examplekey', 'exampletoken', 'dummykey', 'dummytoken', 'samplekey', 'sampletoken', 'defaultkey'],
 ])
 
-/** Words that mark a placeholder wherever they stand in it. */
-const telling = new Set(['changeme', 'changethis', 'changeit', 'replaceme', 'replacethis', 'placeholder', 'fillme'])
+/** Words that mark a value as a placeholder at any position. */
+const placeholderWords = new Set([
+  'changeme',
+  'changethis',
+  'changeit',
+  'replaceme',
+  'replacethis',
+  'placeholder',
+  'fillme',
+])
 
 /** First words of an instruction to the reader: `replace-with-a-real-key`. */
-const orders = new Set(['change', 'replace', 'insert', 'paste', 'put', 'enter', 'add', 'set', 'fill', 'generate'])
+const instructionVerbs = new Set([
+  'change',
+  'replace',
+  'insert',
+  'paste',
+  'put',
+  'enter',
+  'add',
+  'set',
+  'fill',
+  'generate',
+])

@@ -5,14 +5,15 @@ import { addressOf, settingList } from './table.ts'
 /** Fills `bytes` with randomness and returns them. */
 export type RandomBytes = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array
 
-export type ListenPolicy =
-  | { ok: true /** Anybody who reaches the port may call. */; open: boolean }
-  | { ok: false; message: string }
+export type ListenPolicy = { ok: true /** No key is needed. */; open: boolean } | { ok: false; message: string }
 
-/** The address and the key, and the warnings that explain a missing key. */
+/** Holds the listen address and the key, and the warnings that explain a missing key. */
 type Listener = Pick<LoadedConfig, 'config' | 'warnings'>
 
-/** Without a key the gateway spends its owner's accounts for everybody who can reach it: then only for this machine. */
+/**
+ * Without a key, everybody who reaches the gateway spends its owner's accounts. The gateway therefore listens without a
+ * key on loopback only.
+ */
 export function listenPolicy({ config, warnings }: Listener, random: RandomBytes): ListenPolicy {
   const { host, authToken } = config
   if (authToken !== undefined) return { ok: true, open: false }
@@ -37,9 +38,9 @@ export function isLoopback(host: string): boolean {
   return loopback.check(host, family === 4 ? 'ipv4' : 'ipv6')
 }
 
-/** The same of an http(s) address; one that cannot be read is not. */
+/** Whether the host of a URL is loopback; `false` for an invalid URL. */
 export function isOnLoopback(url: string): boolean {
-  // Without the brackets of IPv6.
+  // A URL puts IPv6 addresses in brackets.
   return URL.canParse(url) && isLoopback(new URL(url).hostname.replace(/^\[|\]$/g, ''))
 }
 
@@ -49,30 +50,30 @@ const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 export function newKey(random: RandomBytes): string {
   let key = ''
   while (key.length < 32) {
-    // 248 is the last multiple of 62 in a byte: taking more would favour the first digits.
+    // 248 is the largest multiple of 62 below 256: larger bytes would make the first 8 digits more likely.
     const fair = [...random(new Uint8Array(64))].filter((byte) => byte < 248)
     key += fair.map((byte) => base62[byte % 62]).join('')
   }
   return `sk-${key.slice(0, 32)}`
 }
 
-/** What works otherwise than the operator may think, one line each; nothing of it stops the start. */
+/** Settings that may not work as the operator expects, one line each. None of them stops the start. */
 export function configWarnings({ config, warnings }: LoadedConfig): ConfigWarning[] {
-  const found = [...anyPage(config), ...readableOnTheWay(config)]
+  const found = [...corsWithoutKey(config), ...sentWithoutTls(config)]
   return [...warnings, ...found.map((message) => ({ message, serious: false }))]
 }
 
-function anyPage({ corsOrigins, authToken }: Config): string[] {
+function corsWithoutKey({ corsOrigins, authToken }: Config): string[] {
   if (!corsOrigins.includes('*') || authToken !== undefined) return []
   return [
     'CORS_ORIGINS=* needs AUTH_TOKEN: without a key only pages of this machine may call, and origins that are named',
   ]
 }
 
-/** Addresses to which keys and prompts go in the clear, over more than this machine. */
-function readableOnTheWay(config: Config): string[] {
+/** Addresses outside of this machine to which keys and prompts are sent without encryption. */
+function sentWithoutTls(config: Config): string[] {
   const rows = config.upstreams.flatMap(({ id, row: { base } = {} }) =>
-    base === undefined ? [] : readable(`base of ${id} in [[upstreams]]`, base),
+    base === undefined ? [] : withoutTls(`base of ${id} in [[upstreams]]`, base),
   )
   const found = settingList.flatMap((setting) => {
     const { name, env } = setting
@@ -80,12 +81,12 @@ function readableOnTheWay(config: Config): string[] {
     const isUsed = destination === 'collector' || config.upstreams.some(({ id }) => id === destination)
     const address = config[name]
     if (!isUsed || typeof address !== 'string') return []
-    return readable(env, address, destination === 'collector' ? 'headers and traces' : undefined)
+    return withoutTls(env, address, destination === 'collector' ? 'headers and traces' : undefined)
   })
   return [...found, ...rows]
 }
 
-function readable(setting: string, address: string, what = 'key and the prompts'): string[] {
+function withoutTls(setting: string, address: string, what = 'key and the prompts'): string[] {
   if (!URL.canParse(address)) return []
   const { protocol, hostname } = new URL(address)
   if (protocol !== 'http:' || isOnLoopback(address)) return []

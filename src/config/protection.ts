@@ -2,8 +2,8 @@ import { isLoopback } from './policy.ts'
 import type { Protection } from './table.ts'
 
 /**
- * Whether a value protects less than another one of the same setting: `lifted` where nothing is left of the protection,
- * `lowered` where it is a higher limit.
+ * Whether the new value of a setting protects less than the old one: `lifted` means that no protection is left,
+ * `lowered` that a limit is higher than before. `undefined` means that nothing is lost.
  */
 export function lossOf(protects: Protection, before: unknown, after: unknown): 'lifted' | 'lowered' | undefined {
   switch (protects) {

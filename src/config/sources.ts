@@ -5,39 +5,39 @@ import { isProxyVariable } from './proxy-variables.ts'
 import { flagOf, type NamedSetting, type Setting, type SettingName, settingList, tomlKeyOf } from './table.ts'
 import { didYouMean, nearest, printable, UsageError } from './usage-error.ts'
 
-/** The world around the process, handed in so that tests own it. */
+/** The environment of the process, passed in so that tests can replace it. */
 export interface Surroundings {
   env: Record<string, string | undefined>
   cwd: string
-  /** The text of a file, `undefined` where there is none; throws when it cannot be read. */
+  /** The text of a file; `undefined` if it does not exist. Throws if it cannot be read. */
   readFile(path: string): string | undefined
-  /** Where a file really lies once symbolic links are followed; without this, files lie where they seem to. */
+  /** Resolves symbolic links. Default: paths are taken as they are. */
   realPath?(path: string): string
 }
 
-/** The command line's share of the configuration; `config` is the path of the configuration file. */
+/** Settings from the command line. `config` is the path of the configuration file. */
 export type Flags = ReadonlyMap<SettingName | 'config', string>
 
 /**
- * How far a source is trusted, the least first. The files of the working directory may come from a cloned repository;
- * the environment and the command line come from the user.
+ * Levels of trust in a source, the lowest first. The files of the working directory may come from a cloned repository.
+ * The environment and the command line come from the user.
  */
 export const trustLevels = ['working directory', 'user folder', 'named file', 'invocation'] as const
 export type Trust = (typeof trustLevels)[number]
 
-/** One place a value can come from. */
+/** A place where settings are written: the flags, the environment or a file. */
 export interface ConfigSource {
-  /** What is written there, `undefined` where nothing is. Text, or a TOML value. */
+  /** The written value, as text or a TOML value; `undefined` if the setting is not there. */
   given(setting: NamedSetting): unknown
-  /** Where it is written, as a person would say it. */
+  /** Describes the place for messages: `LISTEN_PORT in /srv/.env`. */
   origin(setting: Setting): string
-  /** How far an address of this source is trusted. */
+  /** The level of trust in an address that this source sets. */
   trust: Trust
-  /** The trust an address needs before a secret of this source is sent to it. */
+  /** The level of trust that an address needs to receive a secret of this source. */
   demands: Trust
 }
 
-/** The values of the table, where no other source has one. They contain no secrets. */
+/** The defaults of the table. They contain no secrets. */
 export const defaults: ConfigSource = {
   given: (setting) => setting.default,
   origin: () => 'default',
@@ -46,15 +46,15 @@ export const defaults: ConfigSource = {
 }
 
 export interface ConfigSources {
-  /** Every place the operator can write to, the strongest first. */
+  /** Every source except for the defaults, the one with the highest precedence first. */
   list: readonly ConfigSource[]
-  /** The files that are read, whether they are there or not. */
+  /** The files that are read, including those that do not exist yet. */
   files: readonly string[]
-  /** Lines and names of `.env` that do not do what their author may expect, one sentence each. */
+  /** Names and lines that have no effect or another one than expected, one sentence each. */
   warnings: readonly string[]
 }
 
-/** Errors: UsageError for a file that is missing, unreadable or holds what is not known. */
+/** Finds and reads all sources. Errors: UsageError for a named file that is missing, an unreadable file or an unknown key. */
 export function sourcesOf(flags: Flags, surroundings: Surroundings): ConfigSources {
   const { env, cwd } = surroundings
   const dotEnvPath = resolve(cwd, '.env')
@@ -98,8 +98,8 @@ function faultIn(path: string, { line, message }: DotEnvFault): string {
 }
 
 /**
- * What stands in `.env` and looks like a setting without being one, a line for each name; other programs may keep
- * theirs in the same file. The TOML file is ours alone: there an unknown key is an error.
+ * Names in `.env` that look like a setting but are none, one sentence each. Other programs may keep variables in the
+ * same file, so they are no errors. No other program reads the TOML file: there an unknown key is an error.
  */
 function unknownVariables(dotEnv: Variables, path: string): string[] {
   const names = Object.keys(dotEnv).filter((name) => !knownVariables.has(name))
@@ -114,8 +114,8 @@ function unknownVariables(dotEnv: Variables, path: string): string[] {
 }
 
 /**
- * Variables of the environment that look like one of Z.AI's settings and miss it by a slip, a sentence each. Other names
- * there are other programs' business, and so is a slip beside the setting that it resembles.
+ * Variables of the environment that look like a typing error of a ZAI setting, one sentence each. All other names
+ * belong to other programs. A similar name is also ignored if the correctly spelt setting is set, too.
  */
 function misspeltVariables(env: Variables): string[] {
   return Object.keys(env).flatMap((name) => {
@@ -125,10 +125,13 @@ function misspeltVariables(env: Variables): string[] {
   })
 }
 
-/** `ZAI2API_KEY` is what we tell clients to read. */
+/** `ZAI2API_KEY` is not read by the gateway, but by clients that it sets up. */
 const knownVariables = new Set([...settingList.map(({ env }) => env), 'ZAI2API_CONFIG', 'ZAI2API_KEY'])
 
-/** Two slips, not more: `OPENAI_API_KEY` is four from one of ours. The name of a flag is as good as the variable's. */
+/**
+ * The setting that a name probably means. The name may be a flag's, or differ by at most two edits: `OPENAI_API_KEY`,
+ * which belongs to other programs, is four edits from the nearest setting.
+ */
 function likelyName(name: string): string | undefined {
   const asFlag = settingList.find((setting) => flagOf(setting) === name.toLowerCase().replaceAll('_', '-'))
   return asFlag?.env ?? nearest(name.toUpperCase(), [...knownVariables], name.length < 6 ? 1 : 2)
@@ -148,21 +151,21 @@ const defaultConfigPath = 'zai2api.toml'
 
 interface ConfigFile {
   path: string
-  /** The user named it. */
+  /** The file was named explicitly, so a missing one is an error. */
   mustExist: boolean
   trust: Trust
   demands: Trust
 }
 
-/** The TOML file that is asked for, else the one of the working directory. */
+/** The TOML file that a flag or a variable names, else the one of the working directory. */
 function namedFile(flags: Flags, surroundings: Surroundings, dotEnv: Variables): ConfigFile {
   const { env, cwd } = surroundings
   const byUser = flags.get('config') || env.ZAI2API_CONFIG
-  const asked = byUser || dotEnv.ZAI2API_CONFIG
-  const path = resolve(cwd, asked || defaultConfigPath)
-  const mustExist = Boolean(asked)
+  const named = byUser || dotEnv.ZAI2API_CONFIG
+  const path = resolve(cwd, named || defaultConfigPath)
+  const mustExist = Boolean(named)
   if (byUser) return { path, mustExist, trust: 'named file', demands: 'named file' }
-  // `.env` may name a file of the user, or a link may lead to one. Its keys are the user's, whoever named it.
+  // `.env` may name a file outside of the folder, or a link may lead to one. The keys in it belong to the user then.
   const demands = leavesFolder(path, surroundings) ? 'named file' : 'working directory'
   return { path, mustExist, trust: 'working directory', demands }
 }
@@ -173,7 +176,7 @@ function userFile(env: Variables): ConfigFile | undefined {
   return { path: join(folder, defaultConfigPath), mustExist: false, trust: 'user folder', demands: 'user folder' }
 }
 
-/** Whether a file lies elsewhere than in the working directory, be it by its path or by a link. */
+/** Whether a file is outside of the working directory, by its path or through a symbolic link. */
 export function leavesFolder(path: string, { cwd, realPath = (same) => same }: Surroundings): boolean {
   const inside = relative(realPath(cwd), realPath(resolve(cwd, path)))
   return inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)

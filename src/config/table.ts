@@ -20,39 +20,42 @@ import {
   word,
 } from './value-kinds.ts'
 
-/** One thing to set. Everything a person reads about it, here or in a document, comes from this row. */
+/** One setting. Its help, its documentation and its error messages are generated from this row. */
 export interface Setting {
-  /** The variable. Its lower-case form is the TOML key, its kebab-case form the flag. */
+  /** The environment variable. Its lower-case form is the TOML key, its kebab-case form the flag. */
   env: string
-  /** Where the flag is not the variable in kebab-case. */
+  /** The flag, if it is not the variable in kebab-case. */
   flag?: string
-  /** Where the TOML key is not the variable in lower case. */
+  /** The TOML key, if it is not the variable in lower case. */
   toml?: string
   group: keyof typeof groups
   kind: Kind
-  /** As text, read like any other source's; '' is the kind's own nothing. */
+  /** As text, read like a value of any other source. '' means unset. */
   default: string
   about: string
   role: Role
-  /** What it keeps back; without this, nothing. */
+  /** How the setting protects the gateway. Absent if it does not. */
   protects?: Protection
-  /** No flag, since other users of the machine can read a command line, and never shown in full. */
+  /** The value is never shown in full and has no flag, because other users of the machine can read a command line. */
   secret?: true
-  /** What `.env.example` shows where there is no default. */
+  /** The value in `.env.example` if there is no default. */
   example?: string
 }
 
 /**
- * How a setting protects the gateway or its owner's accounts, and so which values protect less: a larger `limit` (0 is
- * none where it says so), any value but the one that `refuses`, more `origins`, and an address that is not `loopback`.
+ * How a setting protects the gateway or its owner's accounts, which decides what values protect less:
+ * - `limit`: a higher number; with `limit, 0 for none` also 0
+ * - `origins`: additional origins
+ * - `loopback`: an address that is not loopback
+ * - `refuses`: any value other than this one
  */
 export type Protection = 'limit' | 'limit, 0 for none' | 'origins' | 'loopback' | { refuses: boolean | string }
 
-/** Where credentials and prompts are sent: to the gateway (by its clients), an upstream or the collector of traces. */
+/** A receiver of credentials: the gateway itself (from its clients), an upstream or the collector of traces. */
 export type Destination = 'gateway' | 'zai-web' | 'zai-api' | 'collector'
 
 /**
- * What a setting has to do with secrets. Every row must state it.
+ * How a setting affects secrets. Every row must state it.
  *
  * A credential is sent only to an address whose source is trusted as much as the credential's. Prompts are trusted as
  * much as the credentials of the upstreams. `cli/trust.ts` enforces both.
@@ -60,7 +63,7 @@ export type Destination = 'gateway' | 'zai-web' | 'zai-api' | 'collector'
 export type Role =
   | 'plain'
   | { credentialOf: Destination }
-  /** Part of the address of a destination, of the choice of who receives prompts, or of where conversations are kept. */
+  /** The setting decides the address of a destination, who receives prompts, or where conversations are stored. */
   | { addressOf: Addressed }
 
 export type Addressed = Destination | 'prompts' | 'conversations'
@@ -74,7 +77,7 @@ export const groups = {
   log: 'Log, metrics and traces',
 }
 
-/** The key that everybody who read the predecessor's example knows. */
+/** The key of the predecessor's example. It is public, so the gateway accepts it as a placeholder only. */
 const exampleKey = 'sk-your-api-key'
 
 const host = word('HOST', 'a host name or an IP address', Type.String({ pattern: '^[A-Za-z0-9:][A-Za-z0-9.:_-]*$' }))
@@ -103,7 +106,7 @@ const apiService = word(
   Type.String({ pattern: '^(general|coding|bigmodel|bigmodel-coding|https?://[^/@\\s]+/\\S*v4/?)$' }),
 )
 
-/** The truth about the configuration, in the order people meet it. */
+/** All settings, in the order of the documentation. */
 export const settings = {
   host: {
     env: 'HOST',
@@ -582,7 +585,7 @@ function isSettingName(name: string): name is SettingName {
   return Object.hasOwn(settings, name)
 }
 
-/** Without its dashes; `undefined` for secrets. */
+/** The name of the flag without dashes; `undefined` for secrets, which have none. */
 export function flagOf(setting: Setting): string | undefined {
   return setting.secret ? undefined : (setting.flag ?? setting.env.toLowerCase().replaceAll('_', '-'))
 }
@@ -591,17 +594,17 @@ export function tomlKeyOf(setting: Setting): string {
   return setting.toml ?? setting.env.toLowerCase()
 }
 
-/** Where a credential is sent; `undefined` for what is none. */
+/** The destination that a credential is sent to; `undefined` if the setting is no credential. */
 export function credentialOf({ role }: Setting): Destination | undefined {
   return typeof role === 'object' && 'credentialOf' in role ? role.credentialOf : undefined
 }
 
-/** Whose address depends on a setting; `undefined` for one that has no say in any. */
+/** What address a setting decides; `undefined` if it decides none. */
 export function addressOf({ role }: Setting): Addressed | undefined {
   return typeof role === 'object' && 'addressOf' in role ? role.addressOf : undefined
 }
 
-/** Whether a setting has a value; an empty list is none. */
+/** Whether a setting has a value. An empty list counts as none. */
 export function isGiven(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : value !== undefined
 }

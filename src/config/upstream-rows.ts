@@ -4,11 +4,11 @@ import { isRecord, parseJson } from '../core/json.ts'
 import { rowError } from './row-error.ts'
 import { type Kind, list } from './value-kinds.ts'
 
-/** The upstreams that other settings describe: they are asked for by name. */
+/** The built-in upstreams. They have settings of their own and are selected by name. */
 export const usualUpstreams = ['zai-web', 'zai-api', 'demo'] as const
 export type UsualUpstream = (typeof usualUpstreams)[number]
 
-/** How a server of the user's own is told to reason or not. */
+/** How a self-hosted server is asked to reason: by its chat template, by a reasoning effort, or not at all. */
 const reasoningStyles = ['template', 'effort', 'none'] as const
 
 const id = Type.String({
@@ -35,9 +35,9 @@ const compatible = Type.Object(
     id,
     kind: Type.Literal('openai-compatible'),
     base,
-    /** None: it asks for none. */
+    /** Absent if the server needs no key. */
     keys: Type.Optional(keys),
-    /** The only ones to offer; without it, those the server lists. */
+    /** The models to offer. Default: all models that the server lists. */
     models: Type.Optional(models),
     reasoning: Type.Optional(
       Type.Union(
@@ -49,7 +49,7 @@ const compatible = Type.Object(
   { additionalProperties: false },
 )
 
-/** Further keys of the official API, or another of its services. */
+/** An additional account of the official API, with keys and service of its own. */
 const official = Type.Object(
   {
     id,
@@ -70,17 +70,17 @@ const row = Type.Union([compatible, official])
 export type UpstreamRow = Static<typeof row>
 
 const usual = Type.Union(usualUpstreams.map((name) => Type.Literal(name)))
-/** As `[[upstreams]]` has to write a name. */
+/** A built-in upstream as a TOML row, which has to be a table. */
 const named = Type.Object({ id: usual }, { additionalProperties: false })
 const schema = Type.Array(Type.Union([usual, named, row]), { minItems: 1 })
-type Written = Static<typeof schema>[number]
+type WrittenUpstream = Static<typeof schema>[number]
 
-/** One place that answers come from. */
+/** One configured upstream. `row` is absent for a built-in one. */
 export type UpstreamInstance = { id: UsualUpstream; row?: undefined } | { id: string; row: UpstreamRow }
 
 const names = list('NAMES', `one or more of ${usualUpstreams.join(', ')}, separated by commas`, usual)
 
-/** Names, and rows of upstreams of the user's own: `[[upstreams]]` of the configuration file, or the same as JSON. */
+/** Names of built-in upstreams and rows of other ones: `[[upstreams]]` of the configuration file, or the same as JSON. */
 export const upstreamRows = {
   schema,
   read: (text) => (text.startsWith('[') ? parseJson(text) : names.read(text.toLowerCase())),
@@ -89,18 +89,18 @@ export const upstreamRows = {
   problem,
 } satisfies Kind
 
-export function instanceOf(written: Written): UpstreamInstance {
+export function instanceOf(written: WrittenUpstream): UpstreamInstance {
   if (typeof written === 'string') return { id: written }
   return 'kind' in written ? { id: written.id, row: written } : { id: written.id }
 }
 
-/** Whether rows hold keys, as they are written. */
+/** Whether any row holds keys. `written` is the value of a source: TOML tables or a JSON text. */
 export function holdsKeys(written: unknown): boolean {
   const rows = typeof written === 'string' ? parseJson(written) : written
   return Array.isArray(rows) && rows.some((one) => isRecord(one) && Array.isArray(one.keys) && one.keys.length > 0)
 }
 
-/** The id of two instances, `undefined` where all differ. */
+/** An id that two instances share; `undefined` if all ids differ. */
 export function doubledId(instances: readonly UpstreamInstance[]): string | undefined {
   return instances.find(({ id: one }, index) => instances.findIndex(({ id: other }) => other === one) !== index)?.id
 }
@@ -116,7 +116,7 @@ function problem(rows: unknown): string | undefined {
       return `upstreams[${at}]: ${one.id} is set up by settings of its own, so its row is an id and nothing else`
     const kind = rowKinds.find((known) => known.properties.kind.const === one.kind)
     if (kind === undefined) return `upstreams[${at}].kind must be openai-compatible or zai-api`
-    // The place of the row among all, without a complaint about its kind.
+    // The row is checked alone, so that the error is about its fields and not about its kind; its index is put back.
     const error = rowError([one], { name: 'upstreams', schema: Type.Array(kind), partAt: () => kind })
     if (error !== undefined) return error.replace('upstreams[0]', `upstreams[${at}]`)
   }

@@ -1,11 +1,11 @@
-/** What the operator wrote cannot be used. `message` is one line: what, where it was written, what is allowed. */
+/** An error in the command line or the configuration. `message` is one line: the error, its origin and what is allowed. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
 /**
- * `text` on one line, whatever it holds: control characters, which could also command a terminal, and those that are not
- * seen or turn the order of reading around, as escapes.
+ * Escapes control, invisible and text-direction characters, and line and paragraph separators, as `\uXXXX`. The result
+ * is one line and cannot control a terminal.
  */
 export function printable(text: string): string {
   return text.replace(
@@ -14,22 +14,22 @@ export function printable(text: string): string {
   )
 }
 
-/** `did you mean --port? ` where one of `words` is a slip of the finger away from `word`, else ''. */
+/** `did you mean --port? ` if `word` looks like a typing error of one of `words`, else ''. */
 export function didYouMean(word: string, words: readonly string[], prefix = ''): string {
   const best = nearest(word.toLowerCase(), words, Math.floor(word.length / 3))
   return best === undefined ? '' : `did you mean ${prefix}${best}? `
 }
 
-/** The word that takes the fewest slips to become `word`: `furthest` of them, but one slip is always forgiven. */
-export function nearest(word: string, words: readonly string[], furthest: number): string | undefined {
+/** The candidate with the smallest edit distance to `word`, at most `maxDistance`. Distance 1 is always accepted. */
+export function nearest(word: string, words: readonly string[], maxDistance: number): string | undefined {
   const [best] = words
     .map((candidate) => ({ candidate, distance: editDistance(word, candidate) }))
-    .filter(({ distance }) => distance <= Math.max(1, furthest))
+    .filter(({ distance }) => distance <= Math.max(1, maxDistance))
     .sort((a, b) => a.distance - b.distance)
   return best?.candidate
 }
 
-/** Letters to insert, delete, replace or swap with their neighbour (optimal string alignment). */
+/** The number of insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
 function editDistance(from: string, to: string): number {
   let beforeLast: number[] = []
   let last = Array.from({ length: to.length + 1 }, (_, column) => column)

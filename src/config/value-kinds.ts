@@ -1,21 +1,21 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { parseJson } from '../core/json.ts'
 
-/** What a value may be, and how it is written as text in a flag, a variable or a default. */
+/** A type of setting: the allowed values, and how a text from a flag, a variable or a default becomes one. */
 export interface Kind<S extends TSchema = TSchema> {
-  /** Judges the value, wherever it came from. */
+  /** Validates the value from any source. */
   schema: S
-  /** Text to a candidate for `schema`; the empty text is the kind's own "nothing": `undefined`, `[]`, `{}`. */
+  /** Converts text to a value that `schema` then validates. Empty text becomes `undefined`, `[]` or `{}`. */
   read(text: string): unknown
-  /** Ends the sentence "must be …". */
+  /** Completes the sentence "must be …". */
   allowed: string
   /** Stands for the value in help: `--port NUMBER`. */
   placeholder: string
-  /** What is wrong where in a value of many parts; `undefined` where `allowed` says it all. */
+  /** For values with several fields: the path and the error. `undefined` if `allowed` is enough of an explanation. */
   problem?(value: unknown): string | undefined
 }
 
-/** One printable word; `allowed` says which. */
+/** A single word. Empty text becomes `undefined`. */
 export function word<S extends TSchema>(placeholder: string, allowed: string, schema: S): Kind<S> {
   return { schema, read: (text) => text || undefined, allowed, placeholder }
 }
@@ -24,14 +24,14 @@ export function name(placeholder: string) {
   return word(placeholder, 'a name without spaces', visible)
 }
 
-/** Without spaces, and without characters that a terminal obeys or nobody sees: names are printed and handed to clients. */
+/** Excludes spaces, control characters and invisible characters, because names are printed and sent to clients. */
 const visible = Type.String({
   pattern: '^[^\\s\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f]+$',
 })
 
 const printable = Type.String({ pattern: '^[\\x21-\\x7e]+$' })
 
-/** A key or token: it travels in an HTTP header, which holds nothing but printable ASCII. */
+/** A key or token. It is sent in an HTTP header, so only printable ASCII is allowed. */
 export const secret = word('KEY', 'printable ASCII without spaces', Type.Union([printable, Type.Undefined()]))
 
 export const secrets = list('KEYS', 'keys of printable ASCII, separated by commas', printable)
@@ -56,7 +56,7 @@ const switchWords = new Map([
   ...['false', '0', 'no', 'off'].map((text) => [text, false] as const),
 ])
 
-/** On or off; as a flag it may stand alone, and `--no-…` is its opposite. */
+/** A boolean. As a flag it needs no value, and `--no-…` sets it to false. */
 export const onOff = {
   schema: Type.Boolean(),
   read: (text) => switchWords.get(text.toLowerCase()),
@@ -73,7 +73,7 @@ export function choice<const Words extends readonly string[]>(words: Words) {
   } satisfies Kind
 }
 
-/** Separated by commas or white space; said twice is said once. */
+/** Items separated by commas or white space. Duplicates are removed. */
 export function list<Item extends TSchema>(placeholder: string, allowed: string, item: Item) {
   return {
     schema: Type.Array(item, { uniqueItems: true }),
@@ -92,7 +92,7 @@ export const httpUrl = {
   read: (text) => (URL.canParse(text) ? new URL(text).href : undefined),
 } satisfies Kind
 
-/** Name to name: `a=b,c=d`, a JSON object, or a TOML table. The order is kept. */
+/** Maps names to names: `a=b,c=d`, a JSON object, or a TOML table. The order is kept. */
 export const nameMap = {
   schema: Type.Record(Type.String(), visible),
   read: (text) => (text.startsWith('{') ? parseJson(text) : pairs(text)),

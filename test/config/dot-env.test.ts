@@ -10,11 +10,11 @@ const names: SettingNames = {
   resembles: (word, alone) => word === 'KEY' || (alone && word === 'PO'),
 }
 
-describe('a line that would not do what it says', () => {
+describe('a faulty line', () => {
   test.each<[string, string, [line: number, says: string, fatal: boolean][]]>([
     ['has no =', 'A=1\nKEY abc\nB=2', [[2, 'names KEY and has no =, so it sets nothing', true]]],
     ['is cut off in a name', 'A=1\nPO', [[2, 'has no NAME=value, so it sets nothing', true]]],
-    ['is nothing of ours', '# x\n\nsome words\r\nKEY=1', [[3, 'has no NAME=value, so it sets nothing', false]]],
+    ['names no setting', '# x\n\nsome words\r\nKEY=1', [[3, 'has no NAME=value, so it sets nothing', false]]],
     ['has a name with a space', 'MY KEY=1', [[1, 'has no NAME=value, so it sets nothing', false]]],
     ['has no name', '=x', [[1, 'has no NAME=value, so it sets nothing', false]]],
     ['is the bare word export', 'export KEY', [[1, 'names KEY and has no =, so it sets nothing', true]]],
@@ -23,11 +23,19 @@ describe('a line that would not do what it says', () => {
       'KEY="abc\nPORT=1',
       [[1, 'opens KEY with a quote that is never closed', true]],
     ],
-    ['has another’s quote that is never closed', "A='abc", [[1, 'opens A with a quote that is never closed', false]]],
+    [
+      'has an unclosed quote in a variable of another program',
+      "A='abc",
+      [[1, 'opens A with a quote that is never closed', false]],
+    ],
     ['swallows a setting', 'A="abc\nPORT=1\nB="', [[1, 'opens A with a quote that swallows line 2', true]]],
-    ['goes on behind the quote', 'KEY="abc"def', [[1, 'has text behind the closing quote of KEY', true]]],
+    ['has text behind the closing quote', 'KEY="abc"def', [[1, 'has text behind the closing quote of KEY', true]]],
     ['has a # inside', 'KEY=abc#def', [[1, 'has a # in the value of KEY, which begins a comment', false]]],
-    ['says a setting again', 'KEY=1\nA=1\nKEY=', [[3, 'sets KEY again, after line 1: the last one holds', false]]],
+    [
+      'sets a setting a second time',
+      'KEY=1\nA=1\nKEY=',
+      [[3, 'sets KEY again, after line 1: the last one holds', false]],
+    ],
     ['is UTF-16', '\uFFFD\uFFFDK\0E\0Y\0', [[1, 'is not UTF-8 text', true]]],
   ])('%s', (_name, text, expected) => {
     const { faults } = readDotEnv(text, names)
@@ -51,11 +59,11 @@ test.each<[string, string, Record<string, string>]>([
   ['a list over several lines', 'KEY="a\nb"', { KEY: 'a\nb' }],
   ['an apostrophe within', "KEY=it's", { KEY: "it's" }],
   ['nothing', '', {}],
-])('nothing is wrong with %s', (_name, text, values) => {
+])('no fault is reported for %s', (_name, text, values) => {
   expect(readDotEnv(text, names)).toEqual({ values, faults: [] })
 })
 
-test('whatever has no fault is read as node:util reads it', () => {
+test('text without faults is read as node:util reads it', () => {
   const name = fc.stringMatching(/^[A-Z_][A-Z0-9_]{0,8}$/)
   const word = fc.stringMatching(/^[ -~]{0,12}$/)
   const quoted = fc.tuple(fc.constantFrom('"', "'", '`'), fc.stringMatching(/^[^"'`\\\r\0]{0,12}$/))
@@ -92,12 +100,12 @@ describe('the configuration', () => {
     ['AUTH_TOK', '/srv/.env line 2 has no NAME=value, so it sets nothing'],
     ['LISTEN_PROT 80', '/srv/.env line 2 has no NAME=value, so it sets nothing'],
     ['ZAI_TOKEN="sk-secret', '/srv/.env line 2 opens ZAI_TOKEN with a quote that is never closed'],
-  ])('does not go by a file with %j', (line, says) => {
+  ])('refuses a file with %j', (line, says) => {
     expect(() => load(`HOST=::1\n${line}`)).toThrow(says)
     expect(() => load(`HOST=::1\n${line}`)).not.toThrow('secret')
   })
 
-  test('goes by a file of several programs, and says what is odd in it', () => {
+  test('accepts a file shared with other programs, and warns of the lines without effect', () => {
     const { config, warnings } = load('source ./other.sh\nHOST=::1\nHOST=127.0.0.2\nHTTPS_PROXY=http://x\n')
     expect(config.host).toBe('127.0.0.2')
     expect(warnings.map(({ message }) => message)).toEqual([

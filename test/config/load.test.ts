@@ -45,14 +45,14 @@ function config(world: World = {}): Config {
   return load(world).config
 }
 
-function complaint(world: World): string {
+function errorOf(world: World): string {
   try {
     load(world)
   } catch (thrown) {
     if (thrown instanceof UsageError) return thrown.message
     throw thrown
   }
-  return 'no complaint'
+  return 'no errorOf'
 }
 
 describe('without any source', () => {
@@ -121,7 +121,7 @@ describe('without any source', () => {
   })
 })
 
-describe('the stronger source wins:', () => {
+describe('the source of higher precedence wins:', () => {
   const everywhere: Required<Pick<World, 'flags' | 'env' | 'dotEnv' | 'toml'>> = {
     flags: {
       listenPort: '1',
@@ -181,11 +181,11 @@ describe('the stronger source wins:', () => {
     expect(config({ toml: 'primary_model = ""' }).primaryModel).toBe('GLM-4.5')
   })
 
-  test('a bad value that is overruled does not matter', () => {
+  test('an invalid value that is overridden is no error', () => {
     expect(config({ flags: { listenPort: '1' }, env: { LISTEN_PORT: 'x' } }).listenPort).toBe(1)
   })
 
-  test('a variable of the environment that is not ours does not matter', () => {
+  test('an unknown variable of the environment is ignored', () => {
     expect(config({ env: { LISTEN_PROT: 'x' }, dotEnv: 'OTHER=1' })).toEqual(config())
   })
 })
@@ -234,17 +234,17 @@ describe('the configuration file', () => {
       'zai_token in /srv/zai2api.toml must be keys of printable ASCII, separated by commas',
     ],
   ])('%s', (_name, world, expected) => {
-    expect(complaint(world)).toBe(expected)
+    expect(errorOf(world)).toBe(expected)
   })
 
-  test('has no key we do not know: the nearest one is offered, all are listed', () => {
-    const said = complaint({ toml: 'listen_prot = 1' })
-    expect(said).toStartWith(
+  test('refuses an unknown key, suggests the nearest one and lists all', () => {
+    const message = errorOf({ toml: 'listen_prot = 1' })
+    expect(message).toStartWith(
       'unknown key listen_prot in /srv/zai2api.toml; did you mean listen_port? allowed: host, listen_port, cors_origins, ',
     )
-    for (const setting of settingList) expect(said).toContain(tomlKeyOf(setting))
-    expect(said).not.toContain('\n')
-    expect(complaint({ toml: 'entirely_else = 1' })).toStartWith(
+    for (const setting of settingList) expect(message).toContain(tomlKeyOf(setting))
+    expect(message).not.toContain('\n')
+    expect(errorOf({ toml: 'entirely_else = 1' })).toStartWith(
       'unknown key entirely_else in /srv/zai2api.toml; allowed: host, ',
     )
   })
@@ -259,14 +259,14 @@ describe('the configuration file', () => {
   })
 })
 
-// It is printed, and handed to shells and clients.
+// Names of models are printed and passed to shells and clients.
 test.each(['a\u001b[2J', 'a\u009b2J', 'a\u202eb', 'a\u200b', 'a\u0007'])('%j is no name of a model', (name) => {
-  expect(complaint({ env: { PRIMARY_MODEL: name } })).toContain('must be a name without spaces')
-  expect(complaint({ env: { MODEL_MAP: JSON.stringify({ a: name }) } })).toContain('must be name=model pairs')
+  expect(errorOf({ env: { PRIMARY_MODEL: name } })).toContain('must be a name without spaces')
+  expect(errorOf({ env: { MODEL_MAP: JSON.stringify({ a: name }) } })).toContain('must be name=model pairs')
 })
 
-test('a complaint is one line, whatever was written', () => {
-  expect(complaint({ toml: '"a\\nb\\u001b[2J" = 1' })).toStartWith(
+test('an error message is one line, whatever the value contains', () => {
+  expect(errorOf({ toml: '"a\\nb\\u001b[2J" = 1' })).toStartWith(
     'unknown key a\\u000ab\\u001b[2J in /srv/zai2api.toml; allowed: host, ',
   )
 })
@@ -328,7 +328,7 @@ describe('a value is understood:', () => {
     expect<unknown>(config({ env: { [variable]: text } })[name]).toEqual(expected)
   })
 
-  test('TOML says values in its own types', () => {
+  test('TOML values have native types', () => {
     const toml = 'zai_token = ["a", "b"]\nupstreams = "demo"\nkeepalive_ms = 500\nzai_sign = "no"'
     const { zaiTokens, upstreams, keepaliveMs, zaiSign } = config({ toml })
     expect([zaiTokens, upstreams, keepaliveMs, zaiSign]).toEqual([['a', 'b'], [{ id: 'demo' }], 500, false])
@@ -345,24 +345,24 @@ describe('[[upstreams]]', () => {
   const toml =
     '[[upstreams]]\nid = "home"\nkind = "openai-compatible"\nbase = "http://127.0.0.1:8000/v1"\nkeys = ["k-secret-1234"]\n'
 
-  test('are asked in their order, in the file or as JSON, the usual ones by name', () => {
+  test('are tried in their order, from the file or from JSON, the built-in ones by name', () => {
     const upstreams: Config['upstreams'] = [{ id: 'home', row }, { id: 'zai-web' }]
     expect(config({ toml: `${toml}[[upstreams]]\nid = "zai-web"\n` }).upstreams).toEqual(upstreams)
     expect(config({ env: { UPSTREAMS: JSON.stringify([row, 'zai-web']) } }).upstreams).toEqual(upstreams)
   })
 
-  test('have models of their own, so none is configured for others', () => {
+  test('have their own models, so the default models stay unset', () => {
     expect(config({ toml }).primaryModel).toBeUndefined()
   })
 
-  test('show no key', () => {
+  test('are shown without their keys', () => {
     const shown = describeConfig(load({ toml }), { json: false })
     expect(shown).toContain('home')
     expect(shown).not.toContain('k-secret-1234')
     expect(secretsIn(config({ toml }))).toContain('k-secret-1234')
   })
 
-  test('say what is sent in the clear', () => {
+  test('cause a warning for an address without TLS', () => {
     const far = toml.replace('127.0.0.1', 'box.example')
     expect(configWarnings(load({ toml: far })).map(({ message }) => message)).toEqual([
       'base of home in [[upstreams]] is plain http to box.example: whoever is on the way reads the key and the prompts; use https',
@@ -388,12 +388,12 @@ describe('[[upstreams]]', () => {
       'id = "home"\nkind = "openai-compatible"\nbase = "http://h/v1"\nreasoning = "yes"',
       'upstreams[0].reasoning must be one of template, effort and none',
     ],
-  ])('say where they are wrong: %s', (written, said) => {
-    expect(complaint({ toml: `[[upstreams]]\n${written}\n` })).toContain(said)
+  ])('an error names the field: %s', (written, message) => {
+    expect(errorOf({ toml: `[[upstreams]]\n${written}\n` })).toContain(message)
   })
 
-  test('have ids of their own', () => {
-    expect(complaint({ toml: toml + toml })).toBe(
+  test('have unique ids', () => {
+    expect(errorOf({ toml: toml + toml })).toBe(
       'upstreams in /srv/zai2api.toml names home twice; each upstream needs an id of its own',
     )
   })
@@ -425,18 +425,18 @@ describe('[[models]]', () => {
       'models[0].price.inptu is not known; did you mean input? allowed: input, cached, output',
     ],
     ['id = "a"\nreleased = "soon"', 'models[0].released must be a day such as "2026-11-24"'],
-  ])('names what is wrong: %j', (toml, said) => {
-    expect(complaint({ toml: `[[models]]\n${toml}\n` })).toBe(`models in /srv/zai2api.toml: ${said}`)
+  ])('an error names the field: %j', (toml, message) => {
+    expect(errorOf({ toml: `[[models]]\n${toml}\n` })).toBe(`models in /srv/zai2api.toml: ${message}`)
   })
 
-  test('suggests the word for one that is not known', () => {
-    expect(complaint({ toml: '[[models]]\nid = "a"\ncontxt_tokens = 1' })).toStartWith(
+  test('an unknown key gets a suggestion', () => {
+    expect(errorOf({ toml: '[[models]]\nid = "a"\ncontxt_tokens = 1' })).toStartWith(
       'models in /srv/zai2api.toml: models[0].contxt_tokens is not known; did you mean context_tokens? allowed: id, ',
     )
   })
 
-  test('that is no list of rows is told what one looks like', () => {
-    expect(complaint({ env: { ZAI_MODELS: '{"id":"a"}' } })).toContain('must be rows such as [{"id":"glm-5.5"')
+  test('a value that is no list of rows gets an example in the error', () => {
+    expect(errorOf({ env: { ZAI_MODELS: '{"id":"a"}' } })).toContain('must be rows such as [{"id":"glm-5.5"')
   })
 })
 
@@ -479,7 +479,7 @@ describe('a bad value stops the start:', () => {
     ['METRICS_PORT', '70000', 'a whole number from 0 to 65535'],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', 'collector:4318', 'an http(s) URL without user name'],
   ])('%s=%s', (variable, text, allowed) => {
-    expect(complaint({ env: { [variable]: text } })).toBe(
+    expect(errorOf({ env: { [variable]: text } })).toBe(
       `environment variable ${variable} is ${JSON.stringify(text)} but must be ${allowed}`,
     )
   })
@@ -493,15 +493,15 @@ describe('a bad value stops the start:', () => {
       'listen_port in /srv/zai2api.toml is "x" but must be a whole number from 0 to 65535',
     ],
   ])('from a %s', (_name, world, expected) => {
-    expect(complaint(world)).toBe(expected)
+    expect(errorOf(world)).toBe(expected)
   })
 
   test.each([['AUTH_TOKEN'], ['ANTHROPIC_API_KEY'], ['ZAI_API_KEY'], ['ZAI_TOKEN'], ['BACKUP_TOKEN']])(
     '%s, without showing the secret',
     (variable) => {
-      const said = complaint({ env: { [variable]: 'sëcret-word' } })
-      expect(said).toStartWith(`environment variable ${variable} must be `)
-      expect(said).not.toContain('cret-word')
+      const message = errorOf({ env: { [variable]: 'sëcret-word' } })
+      expect(message).toStartWith(`environment variable ${variable} must be `)
+      expect(message).not.toContain('cret-word')
     },
   )
 })
@@ -543,7 +543,7 @@ describe('one setting follows from another:', () => {
     expect([config.primaryModel, origins.get('primaryModel')]).toEqual([primaryModel, origin])
   })
 
-  test('the key of the example counts as unset, and a weaker source is asked', () => {
+  test('the key of the example counts as unset, so a weaker source applies', () => {
     const dotEnv = 'AUTH_TOKEN=sk-your-api-key\nANTHROPIC_API_KEY=sk-your-api-key'
     expect(config({ dotEnv }).authToken).toBeUndefined()
     expect(config({ dotEnv }).anthropicApiKey).toBeUndefined()
@@ -563,13 +563,13 @@ describe('one setting follows from another:', () => {
     expect(config(world).logLevel).toBe(level)
   })
 
-  test('the endpoint is cut into base URL and path', () => {
+  test('the endpoint is split into base URL and path', () => {
     const { webBaseUrl, completionPath } = config({ env: { API_ENDPOINT: 'http://localhost:3001/v9/done?x=1' } })
     expect([webBaseUrl, completionPath]).toEqual(['http://localhost:3001', '/v9/done?x=1'])
   })
 })
 
-describe('who may be listened to:', () => {
+describe('the addresses to listen on:', () => {
   const zeros = (bytes: Uint8Array) => bytes.fill(0)
   test.each([
     ['127.0.0.1', true],
@@ -590,27 +590,27 @@ describe('who may be listened to:', () => {
     expect(listenPolicy(load({ flags: { host } }), zeros)).toMatchObject(ok ? { ok, open: true } : { ok })
   })
 
-  test('everybody with a key', () => {
+  test('every address is allowed with a key', () => {
     const keyed = load({ env: { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-x' } })
     expect(listenPolicy(keyed, zeros)).toEqual({ ok: true, open: false })
   })
 
-  test('the key of the example is none', () => {
+  test('the key of the example counts as no key', () => {
     const example = load({ env: { HOST: '0.0.0.0', AUTH_TOKEN: 'sk-your-api-key' } })
     expect(listenPolicy(example, zeros).ok).toBe(false)
   })
 
-  test('a refusal hands out a fresh key, every digit as likely as the next', () => {
-    // 248 to 255 would favour the first digits and are skipped.
+  test('a refusal offers a new key, in which every character is equally likely', () => {
+    // 248 to 255 are skipped, because they would make the first digits more likely.
     const counting = (bytes: Uint8Array) => bytes.map((_, index) => [255, 248, 0, 61, 62, 247][index % 6] ?? 0)
     const policy = listenPolicy(load({ flags: { host: '0.0.0.0' } }), counting)
-    if (policy.ok) throw new Error('was let in')
+    if (policy.ok) throw new Error('listening was allowed')
     expect(policy.message.split('\n').at(-1)).toBe(`AUTH_TOKEN=sk-${'0z0z'.repeat(8)}`)
     expect(policy.message).toContain('0.0.0.0')
   })
 })
 
-function doubts(world: World): string[] {
+function warningsOf(world: World): string[] {
   return configWarnings(load(world)).map(({ message }) => message)
 }
 
@@ -625,12 +625,14 @@ describe('a name in .env that is no setting', () => {
     ['ZAI_TOKENS', 'ZAI_TOKEN'],
     ['PORT', 'LISTEN_PORT'],
     ['ZAI2API_CONFG', 'ZAI2API_CONFIG'],
-  ])('%s is told, with %s as the nearest', (name, nearest) => {
-    expect(doubts({ dotEnv: `HOST=::1\n${name}=sk-secret\n` })).toEqual([`${name} ${idle}; did you mean ${nearest}?`])
+  ])('%s causes a warning that suggests %s', (name, nearest) => {
+    expect(warningsOf({ dotEnv: `HOST=::1\n${name}=sk-secret\n` })).toEqual([
+      `${name} ${idle}; did you mean ${nearest}?`,
+    ])
   })
 
-  test('is told without a nearest one where only its beginning is ours', () => {
-    expect(doubts({ dotEnv: 'ZAI_SOMETHING_ELSE=1' })).toEqual([`ZAI_SOMETHING_ELSE ${idle}`])
+  test('causes a warning without a suggestion if only its prefix is known', () => {
+    expect(warningsOf({ dotEnv: 'ZAI_SOMETHING_ELSE=1' })).toEqual([`ZAI_SOMETHING_ELSE ${idle}`])
   })
 
   test.each([
@@ -641,35 +643,35 @@ describe('a name in .env that is no setting', () => {
     ['one for the clients', 'ZAI2API_KEY=1'],
     ['a setting', 'AUTH_TOKEN=1\nZAI2API_CONFIG='],
   ])('is not %s', (_name, dotEnv) => {
-    expect(doubts({ dotEnv })).toEqual([])
+    expect(warningsOf({ dotEnv })).toEqual([])
   })
 
-  test('is not looked for in the environment, which is full of names', () => {
-    expect(doubts({ env: { AUTHTOKEN: 'sk-x', ZAI_NOTHING: '1', ZAI2API_KEY: 'k' } })).toEqual([])
+  test('causes no warning in the environment, which holds names of other programs', () => {
+    expect(warningsOf({ env: { AUTHTOKEN: 'sk-x', ZAI_NOTHING: '1', ZAI2API_KEY: 'k' } })).toEqual([])
   })
 
   test.each(['ZAI_APIKEY', 'ZAI_API_KEYS', 'Z_AI_API_KEY'])(
-    '%s in the environment is told, unless the one it resembles is set',
+    '%s in the environment causes a warning, unless the setting it resembles is set',
     (name) => {
-      const told = `environment variable ${name} is not a setting and has no effect; did you mean ZAI_API_KEY?`
-      expect(doubts({ env: { [name]: 'a.b' } })).toEqual([told])
-      expect(doubts({ env: { [name]: 'a.b', ZAI_API_KEY: 'a.b' } })).toEqual([])
+      const expected = `environment variable ${name} is not a setting and has no effect; did you mean ZAI_API_KEY?`
+      expect(warningsOf({ env: { [name]: 'a.b' } })).toEqual([expected])
+      expect(warningsOf({ env: { [name]: 'a.b', ZAI_API_KEY: 'a.b' } })).toEqual([])
     },
   )
 })
 
-describe('any page may call', () => {
+describe('CORS_ORIGINS=*', () => {
   test.each([
-    ['only with AUTH_TOKEN, and without it that is told', {}, ['CORS_ORIGINS=* needs AUTH_TOKEN']],
-    ['with AUTH_TOKEN', { AUTH_TOKEN: 'sk-x' }, []],
+    ['causes a warning without AUTH_TOKEN', {}, ['CORS_ORIGINS=* needs AUTH_TOKEN']],
+    ['is accepted with AUTH_TOKEN', { AUTH_TOKEN: 'sk-x' }, []],
   ])('%s', (_name, env, expected) => {
-    expect(doubts({ env: { CORS_ORIGINS: '*', ...env } })).toEqual(
+    expect(warningsOf({ env: { CORS_ORIGINS: '*', ...env } })).toEqual(
       expected.map((begin) => expect.stringContaining(begin)),
     )
   })
 
-  test('is nothing to tell where the pages have names', () => {
-    expect(doubts({ env: { CORS_ORIGINS: 'https://ui.example' } })).toEqual([])
+  test('is not warned about if the origins are named', () => {
+    expect(warningsOf({ env: { CORS_ORIGINS: 'https://ui.example' } })).toEqual([])
   })
 })
 
@@ -702,7 +704,7 @@ describe('an address without TLS', () => {
     ['with TLS', { ...api, ZAI_API_BASE: 'https://api.example/v4' }, []],
     ['that nobody uses', { UPSTREAMS: 'demo', ZAI_API_BASE: 'http://api.example/v4' }, []],
   ])('%s', (_what, env, expected) => {
-    expect(doubts({ env })).toEqual(expected.map((begin) => expect.stringContaining(begin)))
+    expect(warningsOf({ env })).toEqual(expected.map((begin) => expect.stringContaining(begin)))
   })
 })
 
@@ -724,7 +726,7 @@ describe('a proxy that would be bypassed:', () => {
   )
 })
 
-describe('a slip of the finger', () => {
+describe('a typing error', () => {
   const words = ['serve', 'demo', 'models', 'config', 'version']
   test.each([
     ['srve', 'did you mean serve? '],
@@ -739,16 +741,16 @@ describe('a slip of the finger', () => {
   })
 })
 
-describe('what a setting has to do with secrets', () => {
+describe('the role of a setting', () => {
   const roles = (setting: Setting) => [credentialOf(setting), addressOf(setting)]
 
-  test('is said by each: secrets are credentials, and nothing else is', () => {
+  test('is credential for all secrets and for nothing else', () => {
     expect(settingList.filter((setting) => setting.role === undefined)).toEqual([])
     const credentials = settingList.filter((setting) => credentialOf(setting) !== undefined)
     expect(credentials.map(({ env }) => env)).toEqual(settingList.filter(({ secret }) => secret).map(({ env }) => env))
   })
 
-  test('is something for whatever holds an address, a host, a path or a secret', () => {
+  test('is not plain for a setting that holds an address, a host, a path or a secret', () => {
     const telling = /url|host|where|key|http/i
     const known = ['CORS_ORIGINS', 'ZAI_SIGNING_KEY']
     const silent = settingList.filter(
@@ -758,11 +760,11 @@ describe('what a setting has to do with secrets', () => {
         (telling.test(`${kind.placeholder} ${kind.allowed}`) ||
           /(KEY|TOKEN|SECRET|URL|BASE|ENDPOINT|HOST|_PORT)S?$/.test(env)),
     )
-    // A port of this machine, where nothing is sent to.
+    // A local port, to which nothing is sent.
     expect(silent.map(({ env }) => env)).toEqual(['METRICS_PORT'])
   })
 
-  test('is an address for every destination that has a credential', () => {
+  test('is address for at least one setting of every destination with a credential', () => {
     const destinations = new Set(settingList.flatMap((setting) => credentialOf(setting) ?? []))
     const addressed = new Set<unknown>(settingList.flatMap((setting) => addressOf(setting) ?? []))
     expect([...destinations].filter((destination) => !addressed.has(destination))).toEqual([])
@@ -775,7 +777,7 @@ describe('what a setting has to do with secrets', () => {
   })
 })
 
-describe('what is written about the settings', () => {
+describe('the documents about the settings', () => {
   test('.env.example is what envExample writes', async () => {
     expect(await Bun.file('.env.example').text()).toBe(envExample())
   })
@@ -785,7 +787,7 @@ describe('what is written about the settings', () => {
     expect(parseEnv(envExample())).toEqual({})
   })
 
-  test('.env.example says every default: uncommented, it changes nothing either', () => {
+  test('.env.example shows every default: uncommented, it changes nothing either', () => {
     const uncommented = envExample().replace(/^#(?=[A-Z_]+=)/gm, '')
     expect(Object.keys(parseEnv(uncommented))).toEqual(settingList.map(({ env }) => env))
     expect(config({ dotEnv: uncommented })).toEqual(config())

@@ -49,16 +49,16 @@ test.each([
   ...['sk-x', 'sk-one', '1', 'key', 'secret', 'test', 'plan', '123456', 'a.b', 'id0123.secret', 'abcdef', "sk-it's"],
   ...['tomorrow-comes-the-sun', 'yours-truly', 'exchange-rate', 'heresy', 'bench-key-00000000', 'setter', 'xylophone'],
   ...['0123456789abcdef0123456789abcdef.AbCdEfGhIjKlMnOp', 'eyJhbGciOiJIUzI1NiJ9.eyJpZCI6IngifQ.xxxxxx'],
-])('%s is a key, if a poor one', (text) => {
+])('%s counts as a key, even if it is weak', (text) => {
   expect(isPlaceholder(text)).toBe(false)
 })
 
-test('no key that is offered by us is one', () => {
+test('no generated key is a placeholder', () => {
   for (let round = 0; round < 500; round++)
     expect(isPlaceholder(newKey((bytes) => crypto.getRandomValues(bytes)))).toBe(false)
 })
 
-test('whatever the documents show as a key is one', async () => {
+test('every key in the documents is a placeholder', async () => {
   const documents = [envExample(), await Bun.file('README.md').text(), await Bun.file('README.zh-CN.md').text()]
   const shown = documents.flatMap((text) => [
     ...text.matchAll(/(?:AUTH_TOKEN|_API_KEY|[^_]ZAI_TOKEN)=(['"]?)([!-~]+?)\1(?=[\s`]|$)/gm),
@@ -80,7 +80,7 @@ describe('a placeholder', () => {
     ['the environment', [{ AUTH_TOKEN: 'changeme' }], 'environment variable AUTH_TOKEN'],
     ['.env', [{}, 'AUTH_TOKEN=sk-your-api-key'], 'AUTH_TOKEN in /srv/.env'],
     ['TOML', [{}, '', 'auth_token = "xxx"'], 'auth_token in /srv/zai2api.toml'],
-  ])('in %s is no key, loudly', (_name, world, origin) => {
+  ])('in %s counts as no key and causes a serious warning', (_name, world, origin) => {
     const { config, warnings } = load(...world)
     expect(config.authToken).toBeUndefined()
     expect(warnings).toEqual([
@@ -88,7 +88,7 @@ describe('a placeholder', () => {
     ])
   })
 
-  test('does not open an address that others reach, and is named where that is said', () => {
+  test('does not allow listening beyond loopback, and the refusal names it', () => {
     const policy = listenPolicy(load({ HOST: '0.0.0.0', AUTH_TOKEN: '<key>' }), (bytes) => bytes.fill(0))
     expect(policy).toEqual({
       ok: false,
@@ -96,13 +96,13 @@ describe('a placeholder', () => {
     })
   })
 
-  test('leaves the word to a weaker source, and a stronger one leaves nothing to say', () => {
+  test('yields to a real key in a weaker source, and causes no warning under a real key in a stronger one', () => {
     expect(load({ AUTH_TOKEN: 'xxx' }, 'AUTH_TOKEN=sk-real').config.authToken).toBe('sk-real')
     expect(load({ AUTH_TOKEN: 'sk-real' }, 'AUTH_TOKEN=xxx').warnings).toEqual([])
   })
 
-  // Counted as unset, it would hand the prompts to another upstream.
-  test('for a key of an upstream stays, so that the upstream does, and is told', () => {
+  // Treated as unset, it would send the prompts to another upstream.
+  test('in a key of an upstream is kept, so that the upstream is, and causes a warning', () => {
     const { config, warnings } = load({ ZAI_API_KEY: 'real.key,your-api-key' })
     expect([config.upstreams.map(({ id }) => id), config.zaiApiKeys]).toEqual([
       ['zai-api'],

@@ -369,7 +369,7 @@ function depsOf({ fetch, clock, log }: Outside) {
 
 function logLongWait(log: Log, upstream: string): (wait: Wait) => void {
   return ({ position, because, leftMs }) =>
-    log.info('waiting for Z.AI', { upstream, position, because, forSeconds: Math.round(leftMs / 1000) })
+    log.info('waiting in line', { upstream, position, because, forSeconds: Math.round(leftMs / 1000) })
 }
 
 function logHealthChange(log: Log): (change: HealthChange) => void {

@@ -203,7 +203,7 @@ function deliver(
   }
   const plain = decoder({ tools: [], errors: zaiErrors(usualSettings), now: () => 0, annotate() {} })
   const { signal } = new AbortController()
-  const options = { decoder: plain, clock: manualClock(), signal }
+  const options = { label: 'Z.AI', decoder: plain, clock: manualClock(), signal }
   const deltas = sseDeltas(pieces, { ...options, idleMs: 1_000 })
   const rest = sorting ? pipe(deltas, sorting) : deltas
   const strict = streamNormaliser({ newToolCallId: () => 'call_1', inputTokens: 1, countTokens: (text) => text.length })

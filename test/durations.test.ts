@@ -39,7 +39,13 @@ test.each(shifts)('a silent upstream is given up after as long when the date is 
   const clock = manualClock()
   const body = new ReadableStream<Uint8Array>({})
   const decoder = { push() {}, end: () => {} }
-  const source = sseDeltas(body, { decoder, clock, signal: new AbortController().signal, idleMs: 60_000 })
+  const source = sseDeltas(body, {
+    label: 'home',
+    decoder,
+    clock,
+    signal: new AbortController().signal,
+    idleMs: 60_000,
+  })
   let batch: Delta[] | undefined
   const first = readBatch(source).then((deltas) => {
     batch = deltas

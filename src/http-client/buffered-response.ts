@@ -17,6 +17,8 @@ export interface BufferedResponseOptions {
   timeoutMs: number
   /** Who answers, for the error's message: `api.z.ai`. */
   host: string
+  /** As in `SendOptions`. */
+  label?: string
 }
 
 /**
@@ -29,7 +31,7 @@ export async function readBuffered(
   response: HttpResponse,
   options: BufferedResponseOptions,
 ): Promise<BufferedResponse> {
-  const { clock, signal, timeoutMs, host } = options
+  const { clock, signal, timeoutMs, host, label } = options
   const { status, ok, headers, body } = response
   const stream = body ? byteStreamOf(body) : undefined
   let isLate = false
@@ -46,7 +48,7 @@ export async function readBuffered(
     if (isLate)
       throw new GatewayError(
         'timeout',
-        `${toldNameOf(host, 'The upstream')} did not finish its answer within ${timeoutMs / 1000} s.`,
+        `${toldNameOf(host, label ?? 'The upstream')} did not finish its answer within ${timeoutMs / 1000} s.`,
         {
           detail: { host },
         },
@@ -57,7 +59,7 @@ export async function readBuffered(
     if (cause instanceof GatewayError) throw cause
     throw new GatewayError(
       'upstream-unavailable',
-      `The connection to ${toldNameOf(host, 'the upstream')} broke before its answer was complete.`,
+      `The connection to ${toldNameOf(host, label ?? 'the upstream')} broke before its answer was complete.`,
       {
         cause,
         detail: { host },

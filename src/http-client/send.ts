@@ -78,6 +78,8 @@ export async function textOf(stream: ByteStream): Promise<string> {
 }
 
 export interface SendOptions {
+  /** Who answers, in errors, where its host is not to be told: the name an operator gave it. */
+  label?: string
   fetch: Fetch
   clock: Clock
   signal: AbortSignal
@@ -92,7 +94,7 @@ export interface SendOptions {
  * the connection failed. An HTTP error status is not an error here: its meaning is the upstream's to tell.
  */
 export async function send(url: string, init: OutgoingRequest, options: SendOptions): Promise<HttpResponse> {
-  const { fetch, clock, signal, headersTimeoutMs } = options
+  const { label, fetch, clock, signal, headersTimeoutMs } = options
   const connection = new AbortController()
   let isLate = false
   const stop = clock.after(headersTimeoutMs, () => {
@@ -114,17 +116,14 @@ export async function send(url: string, init: OutgoingRequest, options: SendOpti
   } catch (cause) {
     if (signal.aborted) throw cancelled(cause)
     const { host } = new URL(url)
+    const name = toldNameOf(host, label ?? 'The upstream')
     if (isLate)
-      throw new GatewayError(
-        'timeout',
-        `${toldNameOf(host, 'The upstream')} did not answer within ${headersTimeoutMs / 1000} s.`,
-        {
-          cause,
-          detail: { host },
-        },
-      )
+      throw new GatewayError('timeout', `${name} did not answer within ${headersTimeoutMs / 1000} s.`, {
+        cause,
+        detail: { host },
+      })
     if (isOutOfDescriptors(cause)) throw outOfDescriptors(cause).with({ detail: { code: causeCode(cause) } })
-    throw isMalformed(cause) ? malformedAnswer(host, cause) : unreachable(host, cause)
+    throw isMalformed(cause) ? malformedAnswer(name, host, cause) : unreachable(name, host, cause)
   } finally {
     stop()
   }
@@ -147,8 +146,7 @@ function isMalformed(cause: unknown): boolean {
   return causeCode(cause).startsWith('HPE_') || (cause instanceof Error && cause.message === 'Parse Error')
 }
 
-function malformedAnswer(host: string, cause: unknown): GatewayError {
-  const name = toldNameOf(host, 'The upstream')
+function malformedAnswer(name: string, host: string, cause: unknown): GatewayError {
   return new GatewayError(
     'upstream-malformed',
     `${name} answered with something that is not HTTP as it is spoken here. Check its address, and whatever stands between.`,
@@ -156,11 +154,11 @@ function malformedAnswer(host: string, cause: unknown): GatewayError {
   )
 }
 
-function unreachable(host: string, cause: unknown): GatewayError {
+function unreachable(name: string, host: string, cause: unknown): GatewayError {
   const code = causeCode(cause)
   return new GatewayError(
     'upstream-unavailable',
-    `${toldNameOf(host, 'The upstream')} could not be reached (${code}). Check the network, the proxy settings and whether it is up.`,
+    `${name} could not be reached (${code}). Check the network, the proxy settings and whether it is up.`,
     { cause, detail: { code, host } },
   )
 }

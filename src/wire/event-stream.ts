@@ -43,6 +43,8 @@ export interface PayloadReader extends Transform<string, Delta> {
 }
 
 export interface SseOptions {
+  /** Who answers, in errors: `Z.AI`. */
+  label: string
   decoder: PayloadReader
   clock: Clock
   signal: AbortSignal
@@ -66,7 +68,7 @@ export function sseDeltas(body: ReadableStream<Uint8Array> | ByteStream, options
 }
 
 function reader(body: ReadableStream<Uint8Array> | ByteStream, options: SseOptions): BatchStream<Delta[]> {
-  const { decoder, clock, signal, idleMs, whole = false, onClose } = options
+  const { label, decoder, clock, signal, idleMs, whole = false, onClose } = options
   if (onClose) signal.addEventListener('abort', onClose, { once: true })
   const stream = byteStreamOf(body)
   // Only bytes that end inside a character need one that remembers, and to make it costs as much as twenty events.
@@ -140,9 +142,9 @@ function reader(body: ReadableStream<Uint8Array> | ByteStream, options: SseOptio
         return
       }
       catchUp()
-      if (isIdle) fail(idleTimeout(idleMs))
+      if (isIdle) fail(idleTimeout(label, idleMs))
       else if (rest) read(rest)
-      else if (failure) fail(signal.aborted ? cancelled(failure.cause) : broken(failure.cause))
+      else if (failure) fail(signal.aborted ? cancelled(failure.cause) : broken(label, failure.cause))
       else finish()
     } catch (thrown) {
       fail(asGatewayError(thrown))
@@ -236,7 +238,7 @@ function reader(body: ReadableStream<Uint8Array> | ByteStream, options: SseOptio
     betweenEvents = found >= start && next <= limit
     const end = betweenEvents ? next : few
     parser.feed(textIn(bytes, start, end))
-    if (isTooLarge) throw tooLarge()
+    if (isTooLarge) throw tooLarge(label)
     return end
   }
 
@@ -304,22 +306,22 @@ function reader(body: ReadableStream<Uint8Array> | ByteStream, options: SseOptio
   }
 }
 
-function tooLarge(): GatewayError {
+function tooLarge(label: string): GatewayError {
   return new GatewayError(
     'upstream-malformed',
-    `The upstream sent an event of more than ${maxEventLength / 1024 / 1024} MB.`,
+    `${label} sent an event of more than ${maxEventLength / 1024 / 1024} MB.`,
     { code: 'upstream_event_too_large', retry: false },
   )
 }
 
-function idleTimeout(idleMs: number): GatewayError {
-  return new GatewayError('timeout', `Z.AI sent nothing for ${idleMs / 1000} s, so the answer was given up.`, {
+function idleTimeout(label: string, idleMs: number): GatewayError {
+  return new GatewayError('timeout', `${label} sent nothing for ${idleMs / 1000} s, so the answer was given up.`, {
     code: 'upstream_idle',
   })
 }
 
-function broken(cause: unknown): GatewayError {
-  return new GatewayError('upstream-truncated', 'The connection to Z.AI broke before the answer was complete.', {
+function broken(label: string, cause: unknown): GatewayError {
+  return new GatewayError('upstream-truncated', `The connection to ${label} broke before the answer was complete.`, {
     cause,
   })
 }

@@ -4,13 +4,23 @@ import { type Delta, isFinal } from '../core/events.ts'
 import { ReasoningOnlyError } from '../core/reasoning-only-error.ts'
 import type { OpenedReply } from '../core/upstream.ts'
 
+export interface FirstDeltaOptions {
+  /** Who answers, in errors: `Z.AI`. */
+  label: string
+  /** All of the reply decides what becomes of it. */
+  toTheEnd?: boolean
+}
+
 /**
- * Reads until there is something to tell, or to the end of the reply when all of it decides what becomes of it.
+ * Reads until there is something to tell, or to the end of the reply where `toTheEnd`.
  *
  * Errors: the reply's own when that is the first thing it tells, other than that it held reasoning alone: whoever asked
  * may ask again. `upstream-truncated` when it tells nothing.
  */
-export async function awaitFirstDelta(source: BatchStream<Delta[]>, toTheEnd: boolean): Promise<OpenedReply> {
+export async function awaitFirstDelta(
+  source: BatchStream<Delta[]>,
+  { label, toTheEnd = false }: FirstDeltaOptions,
+): Promise<OpenedReply> {
   const first: Delta[] = []
   for (;;) {
     const batch = await readBatch(source)
@@ -19,9 +29,7 @@ export async function awaitFirstDelta(source: BatchStream<Delta[]>, toTheEnd: bo
     if (telling === undefined && batch !== undefined) continue
     if (telling === undefined || (telling.type === 'error' && !(telling.error instanceof ReasoningOnlyError))) {
       source.cancel()
-      throw (
-        telling?.error ?? new GatewayError('upstream-truncated', 'Z.AI closed the stream without an answer. Try again.')
-      )
+      throw telling?.error ?? closedUnanswered(label)
     }
     if (!toTheEnd || batch === undefined || first.some(isFinal)) return { first, rest: source }
   }
@@ -42,4 +50,8 @@ function isTelling(delta: Delta): boolean {
     default:
       return delta satisfies never
   }
+}
+
+function closedUnanswered(label: string): GatewayError {
+  return new GatewayError('upstream-truncated', `${label} closed the stream without an answer. Try again.`)
 }

@@ -28,6 +28,7 @@ function setUp(body: ReadableStream<Uint8Array>) {
   const source = sseDeltas(
     { next: inner.next, cancel },
     {
+      label: 'home',
       decoder: echo,
       clock,
       signal: client.signal,
@@ -52,7 +53,7 @@ test('a client that cannot be written to directly hears nothing twice', async ()
   const pieces = ['data: {"t":"one"}\n\n', 'data: {"t":"two"}\n\n'].map((text) => rangeOf(Buffer.from(text)))
   const body: ByteStream = { next: (hear) => hear(pieces.shift()), cancel() {} }
   const source = sseDeltas(body, {
-    ...{ decoder: alike, clock: manualClock(), signal: new AbortController().signal },
+    ...{ label: 'home', decoder: alike, clock: manualClock(), signal: new AbortController().signal },
     idleMs: 5_000,
   })
   expect((await readBatch(source))?.map(({ type }) => type)).toEqual(['text'])
@@ -145,7 +146,16 @@ describe('server-sent events', () => {
     clock.advance(4_999)
     expect(seen.cancels).toBe(0)
     clock.advance(1)
-    expect(await second).toMatchObject([{ type: 'error', error: { kind: 'timeout', code: 'upstream_idle' } }])
+    expect(await second).toMatchObject([
+      {
+        type: 'error',
+        error: {
+          kind: 'timeout',
+          code: 'upstream_idle',
+          message: 'home sent nothing for 5 s, so the answer was given up.',
+        },
+      },
+    ])
     expect(await readBatch(source)).toBeUndefined()
     expect(clock.pending()).toBe(0)
   })
@@ -219,7 +229,9 @@ test.each([
     })
     const { source, seen } = setUp(body)
     expect(await readBatch(source)).toEqual([{ type: 'text', text: 'first' }])
-    expect(await readSome(source)).toMatchObject([{ type: 'error', error: { code: 'upstream_event_too_large' } }])
+    expect(await readSome(source)).toMatchObject([
+      { type: 'error', error: { code: 'upstream_event_too_large', message: 'home sent an event of more than 16 MB.' } },
+    ])
     expect(await readBatch(source)).toBeUndefined()
     expect(seen.cancels).toBeGreaterThan(0)
     expect(sent).toBeLessThan(mostMegabytes * 1024 * 1024)
@@ -244,7 +256,7 @@ test.each([
   const flood = Buffer.from(unit.repeat(Math.ceil(70_000 / unit.length)))
   const pieces = Array.from({ length: 8 }, () => rangeOf(flood))
   const body: ByteStream = { next: (hear) => hear(pieces.shift()), cancel() {} }
-  const options = { clock: manualClock(), signal: new AbortController().signal, idleMs: 5_000 }
+  const options = { label: 'home', clock: manualClock(), signal: new AbortController().signal, idleMs: 5_000 }
   const source = sseDeltas(body, { ...options, decoder: alike })
   let turns = 0
   let over = false

@@ -128,7 +128,8 @@ function cut(bytes: Buffer, size: number): ByteStream {
 
 async function deltasOf(bytes: Buffer, size: number, whole = false): Promise<Delta[]> {
   const reader = decoder({ tools: [], errors: zaiErrors(usualSettings), now: () => 0, annotate() {} })
-  const options = { decoder: reader, clock: manualClock(), signal: new AbortController().signal, idleMs: 1_000, whole }
+  const { signal } = new AbortController()
+  const options = { label: 'Z.AI', decoder: reader, clock: manualClock(), signal, idleMs: 1_000, whole }
   const source = sseDeltas(cut(bytes, size), options)
   const said: Delta[] = []
   for (let batch = await nextBatch(source); batch; batch = await nextBatch(source)) said.push(...batch)

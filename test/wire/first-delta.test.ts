@@ -32,16 +32,21 @@ describe('a reply has begun', () => {
     ['when it breaks off', [[text('a')], [text('b')]], true, 3],
   ])('%s', async (_name, batches, toTheEnd, reads) => {
     const source = sourceOf(...batches)
-    expect((await awaitFirstDelta(source, toTheEnd)).first).toEqual(batches.slice(0, reads).flat())
+    expect((await awaitFirstDelta(source, { label: 'home', toTheEnd })).first).toEqual(batches.slice(0, reads).flat())
     expect([source.reads, source.cancelled]).toEqual([reads, false])
   })
 
-  test.each<[string, Delta[][], string]>([
-    ['an error that comes first', [[text('\n')], [error]], 'upstream_unavailable'],
-    ['a stream that tells nothing', [[text('\n')], [usage]], 'upstream_truncated'],
-  ])('not with %s', async (_name, batches, code) => {
+  test.each<[string, Delta[][], string, string]>([
+    ['an error that comes first', [[text('\n')], [error]], 'upstream_unavailable', 'down'],
+    [
+      'a stream that tells nothing',
+      [[text('\n')], [usage]],
+      'upstream_truncated',
+      'home closed the stream without an answer. Try again.',
+    ],
+  ])('not with %s', async (_name, batches, code, message) => {
     const source = sourceOf(...batches)
-    await expect(awaitFirstDelta(source, false)).rejects.toMatchObject({ code })
+    await expect(awaitFirstDelta(source, { label: 'home' })).rejects.toMatchObject({ code, message })
     expect(source.cancelled).toBe(true)
   })
 })
@@ -49,5 +54,5 @@ describe('a reply has begun', () => {
 test('a reply of reasoning alone has begun: whoever asked may ask again', async () => {
   const only: Delta = { type: 'error', error: new ReasoningOnlyError('Hm') }
   const source = sourceOf([only])
-  expect(await awaitFirstDelta(source, false)).toEqual({ first: [only], rest: source })
+  expect(await awaitFirstDelta(source, { label: 'home' })).toEqual({ first: [only], rest: source })
 })

@@ -40,7 +40,7 @@ function rejectUnsupported({ n, best_of, suffix, logprobs }: CompletionBody): vo
   if ((n ?? 1) > 1) throw invalidField('n', 'this server gives one choice a request.')
   if ((best_of ?? 1) > 1) throw invalidField('best_of', 'this server writes one completion a request.')
   if (suffix) throw invalidField('suffix', 'chat models cannot write towards a given end; describe it in the prompt.')
-  if (logprobs) throw invalidField('logprobs', 'Z.AI tells no log probabilities.')
+  if (logprobs) throw invalidField('logprobs', 'log probabilities are not told here.')
 }
 
 function promptOf(prompt: CompletionBody['prompt']): string {

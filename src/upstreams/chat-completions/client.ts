@@ -23,6 +23,8 @@ export interface ClientCall {
 }
 
 export interface ClientOptions {
+  /** Who answers, in errors. */
+  label: string
   /** Without a slash at the end. */
   baseUrl: string
   headers: (key: string) => Record<string, string>
@@ -32,7 +34,8 @@ export interface ClientOptions {
 }
 
 /** Errors of every call: `cancelled`, `timeout`, `upstream-unavailable`. */
-export function apiClient({ baseUrl, headers: headersOf, fetch, clock, headersTimeoutMs }: ClientOptions): ApiClient {
+export function apiClient(options: ClientOptions): ApiClient {
+  const { label, baseUrl, headers: headersOf, fetch, clock, headersTimeoutMs } = options
   const { host } = new URL(baseUrl)
   // One object for each key: the transport need not look at the same headers again and again.
   const known = new Map<string, OutgoingRequest['headers']>()
@@ -43,7 +46,7 @@ export function apiClient({ baseUrl, headers: headersOf, fetch, clock, headersTi
       body === undefined
         ? { method: 'GET', headers: { ...headersOf(key), accept: 'application/json' } }
         : { method: 'POST', headers: postHeaders(key), body: JSON.stringify(body) }
-    return send(`${baseUrl}${path}`, init, { fetch, clock, signal, headersTimeoutMs })
+    return send(`${baseUrl}${path}`, init, { label, fetch, clock, signal, headersTimeoutMs })
   }
 
   function postHeaders(key: string): OutgoingRequest['headers'] {
@@ -59,6 +62,6 @@ export function apiClient({ baseUrl, headers: headersOf, fetch, clock, headersTi
   }
 
   function read(response: HttpResponse, signal: AbortSignal): Promise<BufferedResponse> {
-    return readBuffered(response, { clock, signal, timeoutMs: headersTimeoutMs, host })
+    return readBuffered(response, { clock, signal, timeoutMs: headersTimeoutMs, host, label })
   }
 }

@@ -51,7 +51,7 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
     ...deps,
     table,
     errors,
-    client: apiClient({ ...options, ...deps, headers: profile.headers }),
+    client: apiClient({ ...options, ...deps, label: errors.label, headers: profile.headers }),
   }
   const models = catalogue({ ...edge, rules: profile.models, only: options.models })
   const open = opener({

@@ -147,8 +147,11 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       throw errors.ofResponse(await client.read(response, signal), clock.now())
     const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()
     const reader = decoder({ tools, errors, now: clock.now, annotate })
-    const deltas = sseDeltas(response.body, { decoder: reader, clock, signal, idleMs: options.idleMs, whole, onClose })
-    return { ...(await awaitFirstDelta(pipe(deltas, sorting(job)), mustCallTool)), closed }
+    const { label } = errors
+    const { idleMs } = options
+    const deltas = sseDeltas(response.body, { label, decoder: reader, clock, signal, idleMs, whole, onClose })
+    const opened = await awaitFirstDelta(pipe(deltas, sorting(job)), { label, toTheEnd: mustCallTool })
+    return { ...opened, closed }
   }
 
   function sorting({ call, model, tools, restoreNames }: ChatJob): Transform<Delta, Delta> {

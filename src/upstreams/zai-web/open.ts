@@ -31,6 +31,8 @@ import type { Session, Sessions } from './sessions.ts'
 import { sign } from './signature.ts'
 
 const maxRetries = 2
+/** Who answers, in errors. */
+const label = 'Z.AI'
 
 export interface OpenerOptions {
   client: WebClient
@@ -166,7 +168,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
 
   async function attempt(job: WebRequestJob, session: Session): Promise<Opening> {
     const { stream, closed } = await replyTo(job, session)
-    const opening = await awaitFirstDelta(stream, false)
+    const opening = await awaitFirstDelta(stream, { label })
     const found = job.mustCallTool && (await awaitToolCall(opening, job.toolChoice, job.call))
     return { ...(found || { ...opening, lacksCall: false }), closed }
   }
@@ -193,7 +195,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     if (!response.ok || response.body === null || !isEventStream(response))
       throw errorOf(await client.read(response, signal))
     const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()
-    const deltas = sseDeltas(response.body, { decoder: reader(job), clock, signal, idleMs: options.idleMs, onClose })
+    const { idleMs } = options
+    const deltas = sseDeltas(response.body, { label, decoder: reader(job), clock, signal, idleMs, onClose })
     return { stream: pipe(deltas, sorting(job)), closed }
   }
 

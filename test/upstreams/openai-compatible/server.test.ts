@@ -37,6 +37,10 @@ async function gateway(toml: string, env: Record<string, string> = {}) {
   return { send, chat: (body: object) => send('/v1/chat/completions', { messages: hello, ...body }) }
 }
 
+function stream(start: (controller: ReadableStreamDefaultController<Uint8Array>) => void): Response {
+  return new Response(new ReadableStream({ start }), { headers: { 'content-type': 'text/event-stream' } })
+}
+
 const hello = [{ role: 'user', content: 'Hi' }]
 const tool = { type: 'function', function: { name: 'look.up', parameters: { type: 'object', properties: {} } } }
 
@@ -167,6 +171,54 @@ describe('a server of open weights', () => {
     expect([response.status, error.code]).toEqual([status, code])
     expect(error.message).not.toContain('127.0.0.1')
     expect(error.message).not.toContain('Z.AI')
+  })
+
+  test.each<[string, () => Response, string, string]>([
+    [
+      'closes the stream without a word',
+      () => stream((controller) => controller.close()),
+      'upstream_truncated',
+      'home closed the stream without an answer. Try again.',
+    ],
+    [
+      'ends its reply without an answer',
+      () => chunks(),
+      'upstream_empty_response',
+      'home ended its reply without an answer. Try again.',
+    ],
+  ])('that %s is named as the configuration names it', async (_what, reply, code, message) => {
+    const server = started()
+    server.script(reply(), reply(), reply())
+    const { chat } = await gateway(rowOf('home', server.base))
+    const response = await chat({ model: 'glm-4.6-fp8' })
+    expect(await response.json()).toMatchObject({ error: { code, message } })
+  })
+
+  test('that is down is named, and its address is not', async () => {
+    const { base, stop } = compatibleServer()
+    const { chat } = await gateway(rowOf('home', base, 'models = ["glm-4.6"]'))
+    stop()
+    const { error } = (await (await chat({ model: 'glm-4.6' })).json()) as { error: { message: string } }
+    expect(error.message).toMatch(/^home could not be reached \(ECONNREFUSED\)\. /)
+    expect(error.message).not.toContain('127.0.0.1')
+  })
+
+  test('that breaks off in the middle of its answer is named, too', async () => {
+    const server = started()
+    const word = `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: 'Hel' } }] })}\n\n`
+    const told = Promise.withResolvers<void>()
+    server.script(
+      stream((controller) => {
+        controller.enqueue(new TextEncoder().encode(word))
+        void told.promise.then(() => controller.error(new Error('reset')))
+      }),
+    )
+    const { chat } = await gateway(rowOf('home', server.base))
+    const response = await chat({ model: 'glm-4.6-fp8', stream: true })
+    told.resolve()
+    const text = await response.text()
+    expect(text).toContain('The connection to home broke before the answer was complete.')
+    expect(text).not.toContain('Z.AI')
   })
 
   test('is told the temperature it was asked for', async () => {

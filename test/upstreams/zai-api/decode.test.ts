@@ -123,6 +123,7 @@ async function decoded(bytes: Uint8Array, size: number): Promise<Delta[]> {
     },
   })
   const source = sseDeltas(body, {
+    label: 'Z.AI',
     decoder: chain(
       chain(
         decoder(optionsWith({})),

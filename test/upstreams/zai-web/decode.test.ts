@@ -541,6 +541,7 @@ async function decoded(bytes: Uint8Array, size: number, options: Partial<DecodeO
     },
   })
   const source = sseDeltas(body, {
+    label: 'Z.AI',
     decoder: chain(
       decoder(optionsWith(options)),
       channels({ tools: [], scanLimit: 0, frames: false, empty: emptyResponse, annotate() {} }),

@@ -3,50 +3,54 @@ import { type Delta, isFinal, type TextKind } from './events.ts'
 import { passthroughOfBoth, type Transform } from './transform.ts'
 
 /**
- * A stream of batches that come when they are asked for: one batch a network read, however many items it brought.
- * Heard by a callback, not by a promise, for this runs for every event of every stream.
+ * A stream of batches that are pulled: one batch is what one network read brought, however many items that is.
+ * It uses a callback instead of a promise because it runs for every event of every stream.
  */
 export interface BatchStream<Batch> {
   /**
-   * Asks for the next batch. `onBatch` is called once, maybe before `next` returns; with `undefined` once the stream is
-   * over. Failure is an item of the stream. Ask again only after `onBatch` was called, and throw nothing from `onBatch`.
-   * Until then text may be written by `direct`.
+   * Requests the next batch. `onBatch` is called once, possibly before `next` returns; it gets `undefined` once the
+   * stream is over. A failure is an item of the stream. Call `next` again only after `onBatch` was called. `onBatch`
+   * must not throw. Until `onBatch` is called, the stream may write text with `direct`.
    */
   next(onBatch: (batch: Batch | undefined) => void, direct?: DirectWriter): void
-  /** Gives up: closes whatever stands behind. Safe to call at any time, more than once. */
+  /** Stops the stream and closes what it reads from. Safe to call at any time, more than once. */
   cancel(): void
 }
 
 /**
- * Writes text to the client on a way around all that lies between, for text that would come out as it went in: most of
- * a reply. What lies between hears of it later, once for dozens of events: with hundreds of streams nothing of it is in
- * the processor's caches any more, and it would cost half of each event. Made by pipeline.ts alone.
+ * Writes text deltas straight to the client and skips the transforms and the encoder. It is offered only while all of
+ * these would pass the text on unchanged, which is true for most of a reply. They get the written text afterwards,
+ * through `account`, once for dozens of events: with hundreds of streams their code and data are no longer in the
+ * processor's caches, and loading them for each event would double its cost. Only pipeline.ts creates one.
  */
 export interface DirectWriter {
   kind: TextKind
-  /** Pieces in which it is found go the long way. */
+  /** A piece that matches this pattern must not be written directly. */
   except?: RegExp | undefined
   /**
-   * Writes pieces of the open block, each an event: JSON strings without their quotes, as `JSON.stringify` has them.
-   * With `areBytes` each of their characters stands for a byte of UTF-8. After 'catch up', account and deliver.
+   * Writes pieces of the open block, each as one event. A piece is the content of a JSON string without its quotes, as
+   * `JSON.stringify` writes it. With `areBytes`, each character of a piece is one byte of UTF-8. After 'catch up' the
+   * caller must call `account` and deliver its next batch.
    */
   write(pieces: readonly string[], areBytes: boolean): 'go on' | 'catch up'
-  /** Called with all that was written since the last time, in front of the batch that follows it. */
+  /** Called with all text written since the last call, before the batch that follows that text. */
   account(text: string): void
 }
 
-/** What every kind of item has a word for. */
+/** The error item that every kind of stream can carry. */
 interface FailureItem {
   type: 'error'
   error: GatewayError
 }
 
-/** The next batch, for those who wait for few. */
+/** The next batch as a promise. Not for the streaming path, where a promise for each batch costs too much. */
 export function readBatch<Batch>(stream: BatchStream<Batch>): Promise<Batch | undefined> {
   return new Promise((resolve) => stream.next(resolve))
 }
 
-/** A source whose batches are waited for. One that rejects has failed, and is over. */
+/**
+ * A stream that reads its batches with an async function. When the function rejects, the stream ends with that error.
+ */
 export function fromAsync<Item>(
   readBatch: () => Promise<Item[] | undefined>,
   cancel: () => void,
@@ -65,7 +69,7 @@ export function fromAsync<Item>(
   }
 }
 
-/** The deltas of `stream` through `transform`, a batch for a batch; over, and `stream` given up, with the last one. */
+/** Sends the deltas of `stream` through `transform`, batch by batch. After the last delta it cancels `stream`. */
 export function pipe(stream: BatchStream<Delta[]>, transform: Transform<Delta, Delta>): BatchStream<Delta[]> {
   let over = false
   let waiting: (batch: Delta[] | undefined) => void = () => {}
@@ -97,7 +101,7 @@ export function pipe(stream: BatchStream<Delta[]>, transform: Transform<Delta, D
     else stream.next(take)
   }
 
-  /** Whatever a transform throws, its stream ends and says so. */
+  /** An error that the transform throws becomes the last item of the stream. */
   function push(batch: readonly Delta[] | undefined, to: Delta[]): void {
     try {
       if (batch === undefined) transform.end(to)
@@ -107,7 +111,7 @@ export function pipe(stream: BatchStream<Delta[]>, transform: Transform<Delta, D
     }
   }
 
-  /** The writer for what the transform lets pass as well. */
+  /** The writer, limited to the text that this transform passes on unchanged too; `undefined` where there is none. */
   function narrowed(writer: DirectWriter): DirectWriter | undefined {
     const except = passthroughOfBoth(writer.except ?? true, transform.passthrough?.(writer.kind))
     if (except === false) return undefined

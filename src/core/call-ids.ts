@@ -8,11 +8,11 @@ interface MadeCall {
 }
 
 /**
- * A conversation in which every call has an id of its own and a name, whatever other servers and lossy clients have
- * left of them, and every result the id of the call it answers.
+ * The conversation with a unique id and a name for every call, and with each result carrying the id of the call it
+ * answers. Other servers and lossy clients leave ids and names out, or repeat them.
  *
- * A result goes to the nearest turn before it that still waits for one of that id, and within the turn to the first
- * such call; without an id it goes to any call that waits, by order. A result that answers no call keeps its id.
+ * A result belongs to the nearest earlier turn with an unanswered call of the same id, and there to the first such
+ * call. A result without an id answers the next unanswered call. A result that answers no call keeps its id.
  */
 export function withCallIds(messages: readonly Message[]): Message[] {
   if (isSound(messages)) return [...messages]
@@ -23,7 +23,7 @@ export function withCallIds(messages: readonly Message[]): Message[] {
   return withAnswers(messages, named, ids)
 }
 
-/** Most conversations are; they cost one look. */
+/** Whether nothing has to be changed, as in most conversations: one pass shows it. */
 function isSound(messages: readonly Message[]): boolean {
   const seen = new Set<string>()
   return messages.every((message) => {
@@ -36,7 +36,7 @@ function isSound(messages: readonly Message[]): boolean {
   })
 }
 
-/** The first call of an id keeps it; others, and those without, get one that nobody has. */
+/** The first call with an id keeps it. Later calls with the same id, and calls without one, get an unused id. */
 function freshIds(messages: readonly Message[]): { take(id: string): string; fresh(): string } {
   const taken = new Set(
     messages.flatMap((message) => (message.role === 'tool' ? [message.callId] : callsOf(message).map(({ id }) => id))),
@@ -62,11 +62,11 @@ function withId(part: AssistantPart, ids: { take(id: string): string }): Assista
   return part.type === 'tool-call' ? { ...part, id: ids.take(part.id), name: part.name || 'unnamed' } : part
 }
 
-/** `named` is the same conversation with the new ids of its calls. */
+/** Gives the results their ids. `named` is the same conversation after its calls got their new ids. */
 function withAnswers(original: readonly Message[], named: readonly Message[], ids: { fresh(): string }): Message[] {
   const calls = named.map((message) => callsOf(message).map(({ id }) => ({ id, answered: false })))
   const answers = new Map<number, string>()
-  // What an id tells comes first: only then is it known which calls still wait.
+  // Results with an id come first: only then is it known which calls are still unanswered.
   const byId = new Map<string, Waiting>()
   for (const [turn, message] of original.entries()) {
     if (message.role === 'tool' && message.callId !== '') {
@@ -95,7 +95,7 @@ interface Waiting {
   take(): string | undefined
 }
 
-/** Each call is looked at once, however many there are. */
+/** Looks at each call once, however many there are. */
 function waitingCalls(): Waiting {
   const turns: { turn: number; calls: MadeCall[]; next: number }[] = []
   return {

@@ -10,7 +10,7 @@ export interface Citation {
   source: WebSource
 }
 
-/** `[2](https://example.com)`; nothing for what is no web address. */
+/** `[2](https://example.com)`; an empty string if `url` is not a web address. */
 export function numberedLink(number: number, url: string): string {
   return isWebAddress(url) ? `[${number}](${linkTarget(url)})` : ''
 }
@@ -19,7 +19,7 @@ export function isWebAddress(url: string): boolean {
   return /^https?:\/\//i.test(url)
 }
 
-/** Markdown ends a link at a bracket or a space. */
+/** Escapes brackets and spaces, which would end a Markdown link. */
 function linkTarget(url: string): string {
   return url.replace(/[()\s<>]/g, (character) => `%${character.charCodeAt(0).toString(16).padStart(2, '0')}`)
 }
@@ -27,22 +27,22 @@ function linkTarget(url: string): string {
 /** Finds the numbered links to pages the upstream has read. */
 export interface CitationFinder {
   learn(sources: readonly WebSource[]): void
-  /** The citations that end in the next piece of the text; places count from its very beginning. */
+  /** The citations that end in the next piece of the text. Positions count from the start of the text. */
   push(piece: string): Citation[]
-  /** A new text begins; the pages stay known. */
+  /** Starts a new text; the pages stay known. */
   restart(): void
 }
 
 const none: Citation[] = []
 
 const link = /\[\d{1,4}\]\(([^()\s<>]+)\)/g
-/** The end of a text that the next piece may make a link. */
+/** The end of a text that the next piece may complete to a link. */
 const halfLink = /\[(?:\d{0,4}|\d{1,4}\](?:\([^()\s<>]{0,4096})?)$/
 
 export function citationFinder(): CitationFinder {
   const pages = new Map<string, WebSource>()
   let position = 0
-  // The end of the text so far, where it may be the beginning of a link.
+  // The end of the text so far, if it may be the beginning of a link.
   let held = ''
 
   return {

@@ -5,13 +5,18 @@ export interface Clock {
    * forward at any moment.
    */
   now(): number
-  /** Milliseconds since some moment, for durations: never set, so a difference is what really went by. */
+  /**
+   * Milliseconds since an arbitrary moment, for durations: it is never set back, so differences are real elapsed time.
+   */
   monotonic(): number
-  /** Calls `run` once after `ms` milliseconds, 0 being the next turn of the event loop; the returned function calls it off. */
+  /**
+   * Calls `run` once after `ms` milliseconds; 0 means the next turn of the event loop. The returned function cancels
+   * it.
+   */
   after(ms: number, run: () => void): () => void
 }
 
-/** Settles as `promise` does, or after `ms` milliseconds as what `late` returns, whichever is first. */
+/** Settles like `promise`, or with what `late` returns after `ms` milliseconds, whichever comes first. */
 export function withTimeout<Value, Late>(
   promise: Promise<Value>,
   ms: number,

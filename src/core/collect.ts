@@ -1,10 +1,10 @@
 import type { GatewayError } from './errors.ts'
 import type { Reply, ReplyBlock, StreamEvent } from './events.ts'
 
-/** Gathers a stream into a whole reply. */
+/** Collects the events of a stream into a whole reply. */
 export interface Collector {
   push(event: StreamEvent): void
-  /** The reply once the stream has ended well, the error once it has failed, else `undefined`. */
+  /** The reply once the stream has ended well, the error once it has failed, otherwise `undefined`. */
   result(): Reply | GatewayError | undefined
 }
 

@@ -1,61 +1,61 @@
 import type { GatewayError } from './errors.ts'
 
-/** The credentials of one upstream, lent to its calls. `Credential` is whatever the upstream needs to make one. */
+/** The credentials of one upstream, lent to its calls. `Credential` is whatever the upstream needs to make a call. */
 export interface Pool<Credential> {
   /**
-   * Replaces who is in it, and returns their credentials in the same order. Who stays keeps what is known of it, but
-   * whoever is kept away gets another trial at once.
+   * Replaces the members, and returns their credentials in the same order. A member that stays keeps its learned state,
+   * except that a parked or cooling one is tried again at once.
    */
   setMembers(members: readonly Member<Credential>[]): Credential[]
-  /** A place in line for one call, which keeps its number and its patience over all attempts. */
+  /** A ticket for one call. It keeps its position in the queue and its total waiting time over all attempts. */
   ticket(options: TicketOptions<Credential>): Ticket<Credential>
-  /** Nobody is served any more: whoever waits is told at once, and whoever comes. */
+  /** Stops the pool: waiting calls and later ones fail with `error` at once. */
   close(error: GatewayError): void
-  /** Why no call could succeed now however long it waited; `undefined` where one could. */
+  /** Why no call could succeed now however long it waited; `undefined` if one could. */
   availabilityError(): GatewayError | undefined
   snapshot(): PoolSnapshot
 }
 
 export interface Member<Credential> {
-  /** For people: `key 1`. Never the credential itself. */
+  /** Name for people: `key 1`. Never the credential itself. */
   id: string
-  /** Tells members apart, over changes of the configuration too. Never shown. */
+  /** Identifies the member, also after the configuration changes. Never shown. */
   secret: string
-  /** Of those that are not parked, the lowest rank serves; where it is busy, calls wait for it. */
+  /** The lowest rank among the members that are not parked serves; if that one is busy, calls wait for it. */
   rank: number
   /** Called once, when the member is new. */
   create(): Credential
 }
 
 export interface TicketOptions<Credential> {
-  /** What the call is for: a model that is overloaded, busy or not in a plan says nothing about the others. */
+  /** The model of the call: a model that is overloaded, limited or not in a plan says nothing about other models. */
   model: string
-  /** Whose call it is: those that wait are served in turn. */
+  /** Id of the caller: waiting calls are served in turn, caller by caller. */
   caller: string
   accepts: (credential: Credential) => boolean
   signal: AbortSignal
-  /** Why no credential is accepted, where none is. */
+  /** The error to throw if `accepts` takes no credential of the pool. */
   noneAccepts: () => GatewayError
   annotate: (note: string) => void
 }
 
 export interface Ticket<Credential> {
   /**
-   * The next credential with room: callers take turns, and among the calls of one it is first come, first served.
+   * The next credential with a free slot. Callers take turns; the calls of one caller are served in order of arrival.
    *
-   * Errors: `cancelled`; what the parked ones were refused with when all are; the last refusal, or `overloaded`, when
-   * the wait is over; `overloaded` at once when too many wait.
+   * Errors: `cancelled`; the refusal of the parked credentials if all are parked; the last refusal, or `overloaded`,
+   * when the waiting time is over; `overloaded` at once when too many calls wait.
    */
   lease(): Promise<Lease<Credential>>
 }
 
-/** Handed back by `reportFailure` or `release`, whichever comes first. */
+/** Returned by `reportFailure` or `release`, whichever comes first. */
 export interface Lease<Credential> {
   id: string
   credential: Credential
-  /** The upstream answers under this credential. */
+  /** The upstream accepted a call under this credential. */
   reportSuccess(): void
-  /** `forMs`, where it is known when a parked credential is good again. */
+  /** `forMs`: how long the credential stays parked, if that is known. */
   reportFailure(refusal: Refusal, error: GatewayError, forMs?: number): void
   release(): void
 }
@@ -64,10 +64,10 @@ export interface Lease<Credential> {
  * What a refusal is about.
  *
  * - `concurrency-limited`: too many calls of this model at a time under this credential.
- * - `account-concurrency-limited`: too many calls at a time under this credential, of whatever model.
- * - `model-overloaded`: the model is, whoever asks.
- * - `invalid-credential`: the credential serves nobody.
- * - `model-unavailable`: the credential does not serve this model.
+ * - `account-concurrency-limited`: too many calls at a time under this credential, whatever the model.
+ * - `model-overloaded`: the model is overloaded for every caller.
+ * - `invalid-credential`: the credential does not work at all.
+ * - `model-unavailable`: the credential may not use this model.
  */
 export type Refusal =
   | 'concurrency-limited'
@@ -83,24 +83,25 @@ export interface PoolSnapshot {
 
 export interface CredentialSnapshot {
   id: string
-  /** `trial`: its time is over, and one call finds out. */
+  /** `trial`: its cooldown is over, and one call tests whether it works again. */
   state: 'ready' | 'cooling' | 'parked' | 'trial'
   inFlight: number
-  /** How many calls at a time are tried in all: `Infinity` until a first refusal where none is assumed. */
+  /** Calls that may run at a time: `Infinity` until the first refusal, unless a limit is configured. */
   limit: number
-  /** And of one model, by the upstream's name of it, where that is learned. */
+  /** The learned limit of each model, by the upstream's name for the model. */
   limits: Record<string, number>
-  /** Until it is tried again. */
+  /** Milliseconds until it is tried again. */
   waitingMs?: number
-  /** The upstream's names of models that it is parked for. */
+  /** Models that it is parked for, by the upstream's names. */
   withoutModels: string[]
-  /** Those that rest under it, and for how many milliseconds more. */
+  /** Models that are cooling under it, and for how many more milliseconds. */
   coolingModels: Record<string, number>
 }
 
 /**
- * The snapshot in numbers, for `Upstream.gauges`. `limit` stands there once every credential has one: its own, or those of
- * its models, of which only the ones that were refused count.
+ * The snapshot as numbers, for `Upstream.gauges`. `limit` is the sum over all credentials, and is left out while any of
+ * them has none. A credential's limit is its own, or the sum of its models' limits, counting only models that were
+ * refused.
  */
 export function poolGauges({ credentials, queue }: PoolSnapshot): Record<string, number> {
   const limit = sum(credentials.map(knownLimit))

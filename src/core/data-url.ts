@@ -1,4 +1,6 @@
-/** `data:image/png;charset=…;base64,AAAA`; searched, not matched or split, because either side may be megabytes. */
+/**
+ * Parses `data:image/png;charset=…;base64,AAAA`. It uses `indexOf` and `slice`, because both sides may be megabytes.
+ */
 export function dataOf(url: string): { type: 'base64'; mediaType: string; data: string } | undefined {
   const comma = url.indexOf(',')
   if (!url.startsWith(scheme) || comma < 0) return undefined

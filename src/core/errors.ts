@@ -1,7 +1,7 @@
 /**
- * Every way a request can fail, in our own words. `status` is what a client sees before the first byte;
- * `retry` becomes `x-should-retry`, which both official SDKs obey.
- * Clients resend 429 and 5xx for ever, so whatever a person must mend first is neither.
+ * Every way a request can fail. `status` is what a client sees if nothing has been sent yet. `retry` becomes the header
+ * `x-should-retry`, which both official SDKs obey. Clients resend after 429 and 5xx again and again, so failures that a
+ * person has to fix first use other codes.
  */
 const kinds = {
   'invalid-request': { status: 400, retry: false },
@@ -10,20 +10,20 @@ const kinds = {
   unauthorized: { status: 401, retry: false },
   'quota-exhausted': { status: 402, retry: false },
   forbidden: { status: 403, retry: false },
-  /** The gateway's own credential is dead. */
+  /** The gateway's own credential was rejected. */
   'upstream-auth': { status: 403, retry: false },
   /** A captcha, a challenge page, an account level: a person must act, and the message says how. */
   'upstream-blocked': { status: 403, retry: false },
   'not-found': { status: 404, retry: false },
   'too-large': { status: 413, retry: false },
   'rate-limited': { status: 429, retry: true },
-  /** The client left; only the log sees this one. */
+  /** The client left; only the log shows this kind. */
   cancelled: { status: 499, retry: false },
   internal: { status: 500, retry: false },
   'upstream-unavailable': { status: 502, retry: true },
   'upstream-malformed': { status: 502, retry: true },
   'upstream-truncated': { status: 502, retry: true },
-  /** Our own limit is reached. */
+  /** A limit of the gateway itself is reached. */
   overloaded: { status: 503, retry: true },
   timeout: { status: 504, retry: true },
 } as const satisfies Record<string, { status: number; retry: boolean }>
@@ -36,20 +36,20 @@ export interface ErrorFacts {
   /** Path of the field at fault: `messages.0.content`. */
   param?: string | undefined
   retryAfterMs?: number | undefined
-  /** Overrides the kind's own, where HTTP has a finer one. */
+  /** Replaces the kind's status if HTTP has a more exact one. */
   status?: number | undefined
   /** Overrides the kind's advice to the client. */
   retry?: boolean | undefined
   /** Extra members of the error body that a client's program reads. */
   details?: object | undefined
-  /** With `context-overflow`, where both are known: each dialect has its own words for them. */
+  /** Only with `context-overflow`, and if both are known: each dialect words them differently. */
   overflow?: { tokens: number; maximum: number } | undefined
   /** For the log only: never shown to a client. Must not hold secrets or prompts. */
   detail?: unknown
   cause?: unknown
 }
 
-/** The only error the gateway speaks of. `message` is safe for the client and says what to do next. */
+/** The only error that reaches clients. `message` is safe for the client and says what to do next. */
 export class GatewayError extends Error {
   readonly kind: ErrorKind
   readonly code: string
@@ -62,7 +62,8 @@ export class GatewayError extends Error {
   readonly status: number
 
   constructor(kind: ErrorKind, message: string, facts: ErrorFacts = {}) {
-    // It may quote the words of a client or an upstream, and is one line all the same, in the order of reading.
+    // The message may quote a client or an upstream: control and direction characters are replaced, so that it stays
+    // one line that reads in order.
     super(message.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_C}]+/gu, ' '), { cause: facts.cause })
     this.name = 'GatewayError'
     this.kind = kind
@@ -89,7 +90,7 @@ export function invalidField(param: string, reason: string, facts: Omit<ErrorFac
   return new GatewayError('invalid-request', `${param}: ${reason}`, { ...facts, param })
 }
 
-/** What becomes of a request that its client has left. */
+/** The error of a request whose client has disconnected. */
 export function cancelled(cause?: unknown): GatewayError {
   return new GatewayError('cancelled', 'The client closed the request.', { cause })
 }
@@ -100,7 +101,9 @@ export function asGatewayError(thrown: unknown): GatewayError {
   return new GatewayError('internal', 'The gateway failed while answering; its log has the details.', { cause: thrown })
 }
 
-/** Headers that belong to every error reply. `retry-after` is whole seconds and never 0: clients hammer on 0. */
+/**
+ * Headers of every error response. `retry-after` is in whole seconds and never 0, because clients retry at once on 0.
+ */
 export function errorHeaders(error: GatewayError): Record<string, string> {
   const headers: Record<string, string> = { 'x-should-retry': String(error.retry) }
   const waitMs = error.retryAfterMs ?? (error.kind === 'rate-limited' ? 5_000 : undefined)

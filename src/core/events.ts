@@ -1,37 +1,39 @@
 import type { GatewayError } from './errors.ts'
 
-/** What an upstream decoder may say. Loose: no starts, no ends, no indexes. */
+/** What an upstream decoder emits: no starts, no ends, no indexes. */
 export type Delta =
   | { type: TextKind; text: string }
-  /** `key` is the upstream's own slot; `id` and `name` come once, `arguments` in pieces of raw JSON text. */
+  /** `key` tells calls apart; `id` and `name` come once, `arguments` in pieces of raw JSON text. */
   | { type: 'tool-call'; key: string; id?: string; name?: string; arguments?: string }
   | { type: 'server-tool'; tool: ServerTool }
   | { type: 'usage'; usage: Usage }
-  /** The upstream says it is done; nothing may follow. */
+  /** The upstream has finished; nothing may follow. */
   | { type: 'finish'; reason: FinishReason; stopSequence?: string }
   | { type: 'error'; error: GatewayError }
 
-/** What a dialect encoder may rely on: `message-start block* (message-end | error)`, one block open at a time. */
+/** What an encoder can rely on: `message-start block* (message-end | error)`, with one block open at a time. */
 export type StreamEvent =
   | { type: 'message-start'; inputTokens: number }
   | { type: 'text-start' | 'reasoning-start'; index: number }
   | { type: 'text-delta' | 'reasoning-delta'; index: number; text: string }
   | { type: 'text-end' | 'reasoning-end'; index: number; text: string }
   | { type: 'tool-call-start'; index: number; id: string; name: string }
-  /** A piece of raw JSON text, never parsed on the way. */
+  /** A piece of raw JSON text, passed on without parsing. */
   | { type: 'tool-call-delta'; index: number; text: string }
   | { type: 'tool-call-end'; index: number; id: string; name: string; arguments: string }
-  /** What the upstream ran and the client shall see: a block that is whole at once. */
+  /** A tool that the upstream ran and that the client may see: a whole block in one event. */
   | { type: 'server-tool'; index: number; tool: ServerTool }
   | { type: 'message-end'; reason: FinishReason; stopSequence?: string; usage: Usage }
   | { type: 'error'; error: GatewayError }
 
 export type TextKind = 'text' | 'reasoning'
 
-/** `length` is the end of what the client allowed, `context-window` of what the model can hold. */
+/** `length`: the limit that the client set. `context-window`: the limit of the model. */
 export type FinishReason = 'stop' | 'stop-sequence' | 'length' | 'context-window' | 'tool-calls' | 'content-filter'
 
-/** Totals are inclusive: inputTokens counts cached ones, outputTokens counts reasoning. Encoders subtract where a dialect excludes. */
+/**
+ * Totals are inclusive: inputTokens includes cached, outputTokens includes reasoning. Encoders subtract where needed.
+ */
 export interface Usage {
   inputTokens: number
   outputTokens: number
@@ -45,21 +47,21 @@ export interface ServerTool {
   name: string
   /** Raw JSON text. */
   arguments: string
-  /** What it is to a client: only the upstream knows what its tools do. */
+  /** What the tool is to a client. The upstream sets it, since only the upstream knows its tools. */
   kind: 'web-search' | 'other'
-  /** What was searched for, where the upstream tells. */
+  /** What was searched for, if the upstream says so. */
   query?: string
   sources: WebSource[]
 }
 
-/** One page the upstream read; `refId` is the upstream's own mark in the text. */
+/** One page the upstream read. `refId` is the upstream's own mark for it in the text. */
 export interface WebSource {
   refId: string
   title: string
   url: string
 }
 
-/** A whole reply: the same stream, collected. */
+/** A whole reply: the collected stream. */
 export interface Reply {
   blocks: ReplyBlock[]
   reason: FinishReason
@@ -72,12 +74,12 @@ export type ReplyBlock =
   | { type: 'tool-call'; id: string; name: string; arguments: string }
   | { type: 'server-tool'; tool: ServerTool }
 
-/** Nothing of a reply counts behind it. */
+/** Whether a delta ends the reply: everything after it is dropped. */
 export function isFinal({ type }: Delta): boolean {
   return type === 'finish' || type === 'error'
 }
 
-/** The reply ran out of room: it may end anywhere, inside a call as well. */
+/** Whether the reply was cut by a limit: it may end anywhere, even inside a call. */
 export function isCut(reason: FinishReason): boolean {
   return reason === 'length' || reason === 'context-window'
 }

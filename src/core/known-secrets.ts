@@ -1,23 +1,23 @@
 import { type Redact, removed } from './redact.ts'
 
 /**
- * Takes known secrets out of texts: a secret itself, what stands behind its prefix or its last dot, and every part of at
- * least 12 characters and half its length. It is found in any letter case, in hex, in base64 (also where it is only a part
- * of what was encoded, as in `Basic base64(user:key)`), and behind the escapes of URLs, JSON and HTML. Secrets of fewer
- * than 12 characters are found as a whole and in their own case, since they may be like a word.
+ * Removes known secrets from texts: a secret as a whole, its part after the prefix or the last dot, and every part of
+ * at least 12 characters and half its length. Secrets are found in any letter case, in hex, in base64 (also inside a
+ * longer encoded text, as in `Basic base64(user:key)`), and under the escapes of URLs, JSON and HTML. Secrets of fewer
+ * than 12 characters are found only as a whole and in their own letter case, because they may equal an ordinary word.
  *
  * Costs: about 1 µs for a line of the log without escapes, however many secrets there are.
  */
 export function createRedactor(secrets: readonly string[]): Redact {
-  const spellings = secrets.flatMap(partsOf).flatMap(spellingsOf)
+  const spellings = secrets.flatMap(secretParts).flatMap(spellingsOf)
   if (spellings.length === 0) return (text) => text
-  const isIndexed = ({ least }: Spelling) => least >= gramLength + stride - 1
-  const grams = indexOf(spellings.filter(isIndexed))
-  const literals = patternOf(spellings.filter((spelling) => !isIndexed(spelling)))
+  const isIndexable = ({ least }: Spelling) => least >= gramLength + stride - 1
+  const grams = indexGrams(spellings.filter(isIndexable))
+  const literals = patternOf(spellings.filter((spelling) => !isIndexable(spelling)))
   return (text) => {
     const ranges: Range[] = []
     let view: View | undefined = { text }
-    for (let level = 0; view !== undefined && level < mostLevels; level++) {
+    for (let level = 0; view !== undefined && level < maxLevels; level++) {
       findRuns(view, grams, ranges)
       if (literals) findLiterals(view, literals, ranges)
       view = unescaped(view)
@@ -26,14 +26,17 @@ export function createRedactor(secrets: readonly string[]): Redact {
   }
 }
 
-/** Shorter ones would also be found where nobody means them. */
+/** Shorter secrets would also match ordinary text. */
 const shortestSecret = 4
 const shortestPart = 8
-/** Of a part that counts as the secret. */
+/** A part of a secret counts as the secret from this length. */
 const shortestRun = 12
 
-/** Of `sk-…` and `<id>.<secret>`, what makes them secret is as good as the whole. */
-function partsOf(secret: string): string[] {
+/**
+ * The secret itself, and its part after the prefix of `sk-…` or after the dot of `<id>.<secret>`: that part is enough
+ * to use it.
+ */
+function secretParts(secret: string): string[] {
   if (secret.length < shortestSecret) return []
   const parts = [secret.replace(/^[a-z0-9]{2,4}[-_]/, ''), secret.split('.').at(-1) ?? '']
   return [secret, ...parts.filter((part) => part.length >= shortestPart)]
@@ -42,7 +45,7 @@ function partsOf(secret: string): string[] {
 /** One way to write a secret. */
 interface Spelling {
   text: string
-  /** Characters of it that stand for the secret. */
+  /** Length of the shortest part of `text` that is removed. */
   least: number
 }
 
@@ -51,14 +54,14 @@ function spellingsOf(secret: string): Spelling[] {
   const whole = [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1), bytes.toString('latin1')]
   if (secret.length < shortestPart)
     return [...whole, withoutPadding(bytes)].map((text) => ({ text, least: text.length }))
-  // What is shorter than the shortest run stands for the secret as a whole only.
+  // A secret shorter than the shortest run is removed as a whole only.
   const least = Math.min(bytes.length, Math.max(shortestRun, Math.ceil(bytes.length / 2)))
   const leastEncoded = Math.floor((least * 8 - 4) / 6)
   return [
     ...whole.map((text) => ({ text, least: Math.min(text.length, least) })),
     { text: bytes.toString('hex'), least: 2 * least },
     { text: withoutPadding(bytes), least: leastEncoded },
-    ...[0, 1, 2].flatMap((offset) => inBase64(bytes, offset)).map((text) => ({ text, least: leastEncoded })),
+    ...[0, 1, 2].flatMap((offset) => base64At(bytes, offset)).map((text) => ({ text, least: leastEncoded })),
   ]
 }
 
@@ -67,37 +70,38 @@ function withoutPadding(bytes: Buffer): string {
 }
 
 /**
- * The characters of base64, and of its variant for URLs, that depend on nothing but `bytes`, where these stand `offset`
- * bytes behind the beginning of a group of three.
+ * The characters of base64, and of its variant for URLs, that depend on `bytes` alone, if `bytes` begins `offset` bytes
+ * after the start of a group of three.
  */
-function inBase64(bytes: Buffer, offset: number): string[] {
+function base64At(bytes: Buffer, offset: number): string[] {
   const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64')
   const own = text.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6))
   return [own, own.replaceAll('+', '-').replaceAll('/', '_')]
 }
 
-/** Characters that are looked up at once, and how far the next look-up is from the one before. */
+/** Characters per look-up, and the distance between two look-ups. */
 const gramLength = 8
 const stride = 5
 
-/** Where in a spelling a gram begins. */
+/** A gram of a spelling, and where in the spelling it begins. */
 interface GramPosition extends Spelling {
   offset: number
 }
 
 interface Grams {
-  places: ReadonlyMap<string, GramPosition[]>
-  /** By hash: whether there may be one. */
-  mayHold: Uint8Array
+  byGram: ReadonlyMap<string, GramPosition[]>
+  /** By hash: 1 if a gram with that hash may exist. */
+  mayContain: Uint8Array
 }
 
 /**
- * Texts are looked up at every fifth character only. So that one of these meets an indexed gram wherever the shortest run
- * that counts may lie, five grams in a row are indexed, and again as far behind them as that run allows.
+ * Indexes some grams of each spelling. Texts are looked up at every fifth character only. Five grams in a row are
+ * indexed, and again after every `period` characters, so that any run of `least` characters has an indexed gram at a
+ * position that is looked up.
  */
-function indexOf(spellings: readonly Spelling[]): Grams {
-  const places = new Map<string, GramPosition[]>()
-  const mayHold = new Uint8Array(hashes)
+function indexGrams(spellings: readonly Spelling[]): Grams {
+  const byGram = new Map<string, GramPosition[]>()
+  const mayContain = new Uint8Array(hashes)
   const seen = new Set<string>()
   for (const spelling of spellings) {
     const text = lowerCase(spelling.text)
@@ -107,26 +111,29 @@ function indexOf(spellings: readonly Spelling[]): Grams {
     for (let offset = 0; offset + gramLength <= text.length; offset++) {
       if (offset % period >= stride) continue
       const gram = text.slice(offset, offset + gramLength)
-      places.set(gram, [...(places.get(gram) ?? []), { text, least: spelling.least, offset }])
-      mayHold[hashAt(text, offset)] = 1
+      byGram.set(gram, [...(byGram.get(gram) ?? []), { text, least: spelling.least, offset }])
+      mayContain[hashAt(text, offset)] = 1
     }
   }
-  return { places, mayHold }
+  return { byGram, mayContain }
 }
 
 const hashes = 32_768
 
-/** Of the gram that begins there, in any case: most grams of a text are in no secret, and this tells without a copy. */
+/**
+ * Hash of the gram at `at`, in any letter case: most grams of a text are in no secret, and this shows it without a copy
+ * of the text.
+ */
 function hashAt(text: string, at: number): number {
   const [first, second] = [text.charCodeAt(at) | caseBit, text.charCodeAt(at + 2) | caseBit]
   const [third, last] = [text.charCodeAt(at + 5) | caseBit, text.charCodeAt(at + 7) | caseBit]
   return (Math.imul(first, 29_791) + second * 961 + third * 31 + last) & (hashes - 1)
 }
 
-/** What tells small letters from capitals. */
+/** The bit that differs between small and capital letters. */
 const caseBit = 0x20
 
-/** For the short ones: as they are, and only as a whole. */
+/** A pattern for the spellings that are too short for the index: they match as a whole and in their own letter case. */
 function patternOf(spellings: readonly Spelling[]): RegExp | undefined {
   if (spellings.length === 0) return undefined
   const texts = [...new Set(spellings.map(({ text }) => text))].toSorted((left, right) => right.length - left.length)
@@ -136,22 +143,24 @@ function patternOf(spellings: readonly Spelling[]): RegExp | undefined {
 /** A text with its escapes resolved. */
 interface View {
   text: string
-  /** Where in the original each character stands, and where the last one ends; without this, at its own place. */
+  /**
+   * Position of each character in the original text, then the end of the last one. Without it, positions are the same.
+   */
   origin?: readonly number[]
 }
 
-/** From its first character to the one behind its last. */
+/** `end` is exclusive. */
 type Range = [start: number, end: number]
 
-/** Escapes within escapes, as in JSON that is quoted in JSON. */
-const mostLevels = 4
+/** How many layers of escapes are resolved, as in JSON that is quoted in JSON. */
+const maxLevels = 4
 
-function findRuns({ text, origin }: View, { places, mayHold }: Grams, ranges: Range[]): void {
+function findRuns({ text, origin }: View, { byGram, mayContain }: Grams, ranges: Range[]): void {
   let lower: string | undefined
   for (let at = 0; at + gramLength <= text.length; at += stride) {
-    if (mayHold[hashAt(text, at)] === 0) continue
+    if (mayContain[hashAt(text, at)] === 0) continue
     lower ??= lowerCase(text)
-    for (const { text: spelling, least, offset } of places.get(lower.slice(at, at + gramLength)) ?? []) {
+    for (const { text: spelling, least, offset } of byGram.get(lower.slice(at, at + gramLength)) ?? []) {
       let start = 0
       while (start < Math.min(at, offset) && lower[at - start - 1] === spelling[offset - start - 1]) start++
       let end = gramLength
@@ -171,7 +180,7 @@ function rangeIn(origin: View['origin'], start: number, end: number): Range {
 
 const escapes = /%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\x([0-9a-f]{2})|&#x([0-9a-f]{1,4});|&#(\d{1,5});|\\(["'\\/])/gi
 
-/** The same text with its outermost escapes resolved; `undefined` where it has none. */
+/** The text with its outermost layer of escapes resolved; `undefined` if it has none. */
 function unescaped(view: View): View | undefined {
   if (!/[%\\&]/.test(view.text)) return undefined
   let text = ''
@@ -205,7 +214,7 @@ function without(ranges: Range[], text: string): string {
   return clean + text.slice(after)
 }
 
-/** Of ASCII letters alone: no other letter is in a key, and some change their length. */
+/** Lower-cases ASCII letters only: keys have no other letters, and some others change their length in lower case. */
 function lowerCase(text: string): string {
   return text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }

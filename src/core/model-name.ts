@@ -1,2 +1,2 @@
-/** Longest name of a model that is taken, in UTF-16 units: replies repeat it, streams with each event. */
+/** Longest accepted model name, in UTF-16 units: every reply repeats it, and streams repeat it in each event. */
 export const longestModelName = 256

@@ -1,14 +1,14 @@
 const mark = btoa('zai2api/1')
 
 /**
- * Packs a text for a client to send back unread, such as thoughts that are not to be shown. It hides nothing: it only
- * has to survive the way there and back, and to be known from what other servers have sealed.
+ * Encodes a text that a client sends back unread, such as reasoning that is not shown. It is not encryption: the text
+ * only has to survive the round trip, and be distinguishable from what other servers produce.
  */
 export function seal(text: string): string {
   return mark + Buffer.from(text).toString('base64')
 }
 
-/** The text, or `undefined` for what was not sealed here. */
+/** The text, or `undefined` if `sealed` was not made by `seal`. */
 export function unseal(sealed: string): string | undefined {
   return sealed.startsWith(mark) ? Buffer.from(sealed.slice(mark.length), 'base64').toString() : undefined
 }

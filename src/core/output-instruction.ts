@@ -3,8 +3,8 @@ import type { ChatRequest } from './request.ts'
 const formAlone = 'no words before or after it, no code fence.'
 
 /**
- * What a model is told of the form its answer has to have; nothing where any text will do. Beside tools a call is no
- * answer yet: a rule about every reply would keep the model from calling.
+ * The instruction for the required output format; `undefined` if any text will do. With tools it is limited to the
+ * final answer: an instruction about every reply would keep the model from calling tools.
  */
 export function outputInstruction({ output }: Pick<ChatRequest, 'output'>, callsTools: boolean): string | undefined {
   if (output.type === 'text') return undefined

@@ -5,70 +5,75 @@ import type { Delta, StreamEvent } from './events.ts'
 import type { Passthrough, Transform } from './transform.ts'
 import type { OpenedReply } from './upstream.ts'
 
-/** A reply that has begun, and what has to become of its deltas. */
+/** A reply that has begun, with the transform for its deltas. */
 export interface ReplyStream extends OpenedReply {
   transform: Transform<Delta, StreamEvent>
 }
 
 export interface PipelineOptions {
   encoder: Encoder
-  /** Sees every event, but those of text that is written directly; what it returns is encoded. */
+  /** Called for every event except text that is written directly. What it returns is encoded. */
   onEvent: (event: StreamEvent) => StreamEvent
-  /** Sends text on the direct way. 'catch up' where the client takes no more for now. */
+  /** Writes text from the direct writer. Returns 'catch up' when the client's connection takes no more for now. */
   writeDirectly: (text: string | Uint8Array) => 'go on' | 'catch up'
-  /** The encoder has failed, at the error that was to be told as well: the reply has no end. */
+  /**
+   * The encoder failed twice: at an event and at the error event that should have reported it. The reply has no end.
+   */
   onBroken: (error: GatewayError) => void
 }
 
-/** The way of one reply from the upstream's bytes to the client's. */
+/** Carries one reply from the upstream's bytes to the client's bytes. */
 export interface Pipeline {
-  /** Called once, before all else but `fail` and `cancel`. */
+  /** Called once, before `next`. */
   begin(reply: ReplyStream): void
   /**
-   * Reads on until there is text for the client, or the end. `onText` is called once, maybe before `next` returns, and
-   * never after `fail` or `cancel`; it must not throw. Ask again only when it was called.
+   * Reads until there is text for the client, or to the end. `onText` is called once, possibly before `next` returns,
+   * and never after `fail` or `cancel`; it must not throw. Call `next` again only after `onText` was called.
    */
   next(onText: (text: string, isLast: boolean) => void): void
-  /** Ends the reply with an error, whatever else the upstream has to say. Throws what the encoder throws. */
+  /** Ends the reply with an error, and returns the text to send. Throws what the encoder throws. */
   fail(error: GatewayError): string
-  /** Gives up: closes whatever stands behind. */
+  /** Stops reading and closes the upstream's stream. */
   cancel(): void
 }
 
 /**
- * All that happens to a chunk of a stream, one file a hop:
+ * The hops of a streamed chunk, one file each:
  *
- * 1. `wire/event-stream.ts` — bytes of one network read become payloads of events.
- * 2. `upstreams/<name>/decode.ts` — a payload becomes deltas.
- * 3. `prompted-tools/channels.ts` — thoughts in tags become reasoning.
- * 4. `prompted-tools/parse.ts` — calls written as text become calls.
- * 5. `core/tool-names.ts` — tools get the client's own names back.
- * 6. `wire/first-delta.ts` — has waited for the first delta, so that a status could still tell of a failure.
- * 7. `gateway/retry-without-reasoning.ts` — a reply of reasoning alone goes on with a second call.
- * 8. `gateway/reply-rules.ts` — what the gateway promises: no endless repetition, `max_tokens`, `tool_choice`, stop sequences.
- * 9. `gateway/structured/structured-reply.ts` — an answer that has to be JSON is held until it is good.
- * 10. `gateway/web-search.ts` — searches that the client asked for are shown.
- * 11. `gateway/reasoning-placement.ts` — reasoning goes where the client wants it.
- * 12. `core/stream-normaliser.ts` — deltas become events that every dialect can trust.
- * 13. `gateway/tool-arguments.ts` — calls of strict tools are held until their arguments are good.
- * 14. `dialects/<name>/encode.ts` — an event becomes messages of the client's dialect.
- * 15. `http/deliver.ts` — text is written to the client's connection.
+ * 1. `wire/event-stream.ts`: the bytes of one network read become payloads of events.
+ * 2. `upstreams/<name>/decode.ts`: a payload becomes deltas.
+ * 3. `prompted-tools/channels.ts`: reasoning in tags becomes reasoning deltas.
+ * 4. `prompted-tools/parse.ts`: tool calls written as text become tool-call deltas.
+ * 5. `core/tool-names.ts`: tools get the client's own names back.
+ * 6. `wire/first-delta.ts`: waits for the first delta, so that a failure before it still sets the HTTP status.
+ * 7. `gateway/retry-without-reasoning.ts`: a reply of reasoning alone continues with a second call.
+ * 8. `gateway/reply-rules.ts`: stops endless repetition, and applies `max_tokens`, `tool_choice` and stop sequences.
+ * 9. `gateway/structured/structured-reply.ts`: holds a JSON answer back until it is valid.
+ * 10. `gateway/web-search.ts`: shows searches that the client asked for.
+ * 11. `gateway/reasoning-placement.ts`: puts reasoning where the client wants it.
+ * 12. `core/stream-normaliser.ts`: deltas become events with the guarantees that every encoder relies on.
+ * 13. `gateway/tool-arguments.ts`: holds calls of strict tools back until their arguments are valid.
+ * 14. `dialects/<name>/encode.ts`: an event becomes messages of the client's dialect.
+ * 15. `http/deliver.ts`: writes text to the client's connection.
  *
- * 3 to 5 are one machine (`piped` in core/batch-stream.ts), behind `core/text-portions.ts`, which gives others their turn where much
- * comes at once; 8 to 13 are another, the `transform` of a reply. Here that transform and the encoder run, and text that none of them would change is written directly: hop 1 hands it to hop 15, and all
- * between hear of it later, once for dozens of events. What that takes is in this file, `core/transform.ts` (`passes`)
- * and `core/dialect.ts` (`TextWriter`); that nothing but speed comes of it is what test/direct-writer.test.ts proves.
+ * Hops 3 to 5 are one transform (`pipe` in core/batch-stream.ts). Behind them `core/text-portions.ts` splits long
+ * texts, so that other requests get their turn. Hops 8 to 13 are another transform, the `transform` of a `ReplyStream`.
+ * This file runs that transform and the encoder.
+ *
+ * Text that no hop would change is written directly: hop 1 hands it to hop 15, and the hops between are told what was
+ * written once for dozens of events. This takes `Transform.passthrough`, `TextWriter` in `core/dialect.ts` and the
+ * `DirectWriter` made here. test/direct-writer.test.ts proves that the output is the same either way.
  */
 export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: PipelineOptions): Pipeline {
   let reply: ReplyStream | undefined
-  // What is read before the reply's first batch is asked for.
+  // The deltas that were read before the reply was handed over; delivered before anything else is read.
   let first: Delta[] | undefined
   let over = false
   let waiting: (text: string, isLast: boolean) => void = () => {}
-  // What the batch at hand has become.
+  // The events of the current batch.
   let events: StreamEvent[] = []
   let isEnd = false
-  // What follows from text that was written directly.
+  // Encoder output that follows text which was written directly, such as counts.
   let afterDirect: string[] = []
   let direct: { writer: TextWriter; passthrough: Passthrough; to: DirectWriter } | undefined
 
@@ -89,7 +94,7 @@ export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: Pipeline
     },
     fail(error) {
       cancel()
-      return encoded([{ type: 'error', error }], true)
+      return encode([{ type: 'error', error }], true)
     },
     cancel,
   }
@@ -110,10 +115,10 @@ export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: Pipeline
     transform(reply, batch, events)
     const pending = reply.transform.pending?.()
     if (pending) pending.then(resume)
-    else hand()
+    else deliver()
   }
 
-  /** Whatever a transform throws, its stream ends and says so. */
+  /** An error that the transform throws becomes the last event. */
   function transform(of: ReplyStream, batch: readonly Delta[] | undefined, out: StreamEvent[]): void {
     try {
       if (batch === undefined) of.transform.end(out)
@@ -132,17 +137,17 @@ export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: Pipeline
     }
     const pending = reply?.transform.pending?.()
     if (pending) pending.then(resume)
-    else hand()
+    else deliver()
   }
 
-  function hand(): void {
+  function deliver(): void {
     const batch = events
     events = []
     const isLast = isEnd || endsReply(batch.at(-1))
     if (isLast) cancel()
     let text: string
     try {
-      text = encoded(batch, isLast)
+      text = encode(batch, isLast)
     } catch (thrown) {
       fallBack(asGatewayError(thrown))
       return
@@ -151,12 +156,12 @@ export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: Pipeline
     else read()
   }
 
-  /** The encoder has failed, which it may tell of. */
+  /** Ends the reply with the encoder's own failure, if the encoder can still write that. */
   function fallBack(error: GatewayError): void {
     cancel()
     let text: string
     try {
-      text = encoded([{ type: 'error', error }], true)
+      text = encode([{ type: 'error', error }], true)
     } catch {
       onBroken(error)
       return
@@ -164,7 +169,7 @@ export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: Pipeline
     waiting(text, true)
   }
 
-  function encoded(batch: readonly StreamEvent[], isLast: boolean): string {
+  function encode(batch: readonly StreamEvent[], isLast: boolean): string {
     const out = afterDirect
     afterDirect = []
     for (const event of batch) encoder.push(onEvent(event), out)
@@ -172,7 +177,7 @@ export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: Pipeline
     return out.length === 1 ? (out[0] ?? '') : out.join('')
   }
 
-  /** The way around for more of the text that was written last, where everybody lets it pass. */
+  /** A direct writer for more text of the open block, if the encoder and the transform pass that text on unchanged. */
   function directWriter(of: ReplyStream): DirectWriter | undefined {
     const writer = encoder.textWriter?.()
     const passthrough = writer !== undefined && of.transform.passthrough?.(writer.kind)

@@ -1,6 +1,6 @@
 import { GatewayError } from './errors.ts'
 
-/** A reply that ended well and held reasoning alone. `text` is what comes nearest to an answer. */
+/** A reply that ended well but held only reasoning. `text` is the part of it that comes closest to an answer. */
 export class ReasoningOnlyError extends GatewayError {
   readonly text: string
 

@@ -1,14 +1,14 @@
 import type { GatewayError } from './errors.ts'
 
-/** Characters of a quotation. */
+/** Longest quotation, in characters. */
 const longestQuote = 300
 
-/** What stands where a credential was. */
+/** Replaces a credential. */
 export const removed = '[redacted]'
 
 /**
- * What credentials look like, whoever they belong to: web tokens (also cut short), keys in the shapes vendors give
- * them, and whatever stands behind a name such as `Authorization`, up to the end of its value.
+ * Shapes of credentials in general: web tokens (also cut short), and keys in the shapes that vendors use. The value
+ * after a name such as `Authorization` is matched by `namedCredential`.
  */
 const credentials = [
   /eyJ[\w-]*\.[\w-]*(?:\.[\w-]*)?/g,
@@ -20,15 +20,15 @@ const credentials = [
 const namedCredential =
   /(\b(?:proxy-)?authorization|\b(?:x-)?(?:goog-)?api[-_ ]?key|\b(?:set-)?cookie|\b(?:access|refresh|id|auth)?[-_]?token|\b(?:client[-_])?secret|\bpassword)(\\?["']?\s*[:=]\s*\\?["']?)((?:bearer|basic|token)\s+)?([^\s"'\\,;&<>(){}[\]]{4,})/gi
 
-/** Whatever looks like a credential is taken out of somebody else's text. */
+/** Removes everything that looks like a credential. */
 function withoutCredentials(text: string): string {
   const named = text.replace(namedCredential, (_all, name: string, between: string) => `${name}${between}${removed}`)
   return credentials.reduce((rest, pattern) => rest.replace(pattern, removed), named)
 }
 
 /**
- * What an upstream says, for an error that a client reads: one line of at most 300 characters, without credentials.
- * A word that the cut would split is left out whole, since half a secret is one, too.
+ * Quotes what an upstream said, for an error that a client reads: one line of at most 300 characters, without
+ * credentials. A word that the cut would split is left out, because half of a secret is secret too.
  */
 export function quote(text: string): string {
   const line = withoutCredentials(text.replace(/\s+/g, ' ').trim())
@@ -40,10 +40,10 @@ export function quote(text: string): string {
     .toWellFormed()}…`
 }
 
-/** Takes the secrets out of a text that are known to it. */
+/** Removes known secrets from a text. */
 export type Redact = (text: string) => string
 
-/** The same error, with a message that any client may read. */
+/** The same error with known secrets removed from its message. */
 export function redactError(error: GatewayError, redact: Redact): GatewayError {
   const message = redact(error.message)
   return message === error.message ? error : error.with({ message })

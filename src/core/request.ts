@@ -1,8 +1,8 @@
-/** One request in our own language: what every dialect can say and some upstream can honour. */
+/** One request, independent of dialect and upstream: what every dialect can express and some upstream can honour. */
 export interface ChatRequest {
-  /** As the client wrote it; the route maps it. */
+  /** As the client wrote it; the route maps it to a model. */
   model: string
-  /** One list, order kept. */
+  /** In the client's order. */
   messages: Message[]
   tools: Tool[]
   toolChoice: ToolChoice
@@ -12,9 +12,9 @@ export interface ChatRequest {
   output: OutputFormat
   /** The client asked for the upstream's own web search. */
   search: boolean
-  /** What the client said about that search. */
+  /** The client's settings for that search. */
   searchRules?: SearchRules
-  /** Names of what was asked and cannot be honoured: logged, and told in `x-zai2api-ignored`. */
+  /** Names of requested things that cannot be honoured: logged, and listed in the header `x-zai2api-ignored`. */
   ignored: string[]
 }
 
@@ -41,7 +41,7 @@ export interface VideoPart {
   source: ImagePart['source']
 }
 
-/** A file the client attached: plain text is carried as text parts, so this one is binary or remote. */
+/** An attached file that is binary or remote; plain text becomes text parts instead. */
 export interface DocumentPart {
   type: 'document'
   title?: string
@@ -59,9 +59,11 @@ export interface Tool {
   description: string
   /** JSON schema of the arguments. */
   parameters: Record<string, unknown>
-  /** The client is promised arguments that fit: a call is told once it is whole and was found to fit. */
+  /**
+   * The client is promised arguments that fit the schema: a call is sent only once it is complete and was found to fit.
+   */
   strict?: boolean
-  /** JSON schema of what the dialect can hand on of a call, where that is neither any object nor just `parameters`. */
+  /** JSON schema of the arguments that the dialect can pass on, if that is neither any object nor just `parameters`. */
   readable?: Record<string, unknown>
 }
 
@@ -74,7 +76,7 @@ export interface Sampling {
   stop?: string[]
 }
 
-/** `default` leaves it to the model's name and then to the model. */
+/** `default` leaves the choice to the model's name, and otherwise to the model. */
 export interface Reasoning {
   mode: 'default' | 'off' | 'on'
   effort?: 'low' | 'medium' | 'high' | 'max'
@@ -82,26 +84,26 @@ export interface Reasoning {
 }
 
 export interface SearchRules {
-  /** `tool_choice` names the search, so that nothing else is to be called. */
+  /** `tool_choice` names the search: no other tool may be called. */
   chosen: boolean
   maxUses?: number
-  /** `example.com`: the only sites to look at. */
+  /** The only sites to search, such as `example.com`. */
   allowedDomains?: string[]
   blockedDomains?: string[]
   options?: SearchOptions | undefined
 }
 
-/** Z.AI's own options of its search, in its own values. Source: the vendor's API reference of 2026-07. */
+/** The options of Z.AI's own search, with its own values. Source: the vendor's API reference of 2026-07. */
 export interface SearchOptions {
   engine?: string | undefined
   query?: string | undefined
-  /** What the model is told about the results. */
+  /** Instruction to the model for using the results. */
   prompt?: string | undefined
   /** `oneDay` to `noLimit`. */
   recency?: string | undefined
   /** `medium` or `high`. */
   contentSize?: string | undefined
-  /** Results, 1 to 50. */
+  /** Number of results, 1 to 50. */
   count?: number | undefined
   /** Search whatever the question is. */
   required?: boolean | undefined
@@ -112,8 +114,8 @@ export type OutputFormat =
   | { type: 'json'; schema?: Record<string, unknown>; name?: string; description?: string }
 
 /**
- * Where the words begin that the user has just written; past the end when the newest turn answers tool calls, for then
- * agents speak in the user's name.
+ * Index of the first message the user has just written. It is past the end when the newest turn holds tool results:
+ * what follows them is often written by an agent, not by the user.
  */
 export function lastUserTurn(messages: readonly Message[]): number {
   const start = messages.findLastIndex(({ role }) => role === 'assistant') + 1
@@ -126,8 +128,8 @@ export function textOf(parts: readonly { type: string; text?: string }[]): strin
 }
 
 /**
- * Whether the reply has to hold a call. After the results of its calls a model may as well conclude: agents that insist
- * would never come to an end.
+ * Whether the reply has to hold a call. It does not have to right after tool results: an agent that demands a call on
+ * every request would never get an answer.
  */
 export function demandsCall({ tools, toolChoice, messages }: ChatRequest): boolean {
   return tools.length > 0 && toolChoice !== 'auto' && toolChoice !== 'none' && messages.at(-1)?.role !== 'tool'

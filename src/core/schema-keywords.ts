@@ -1,17 +1,17 @@
 import { isRecord } from './json.ts'
 import type { ChatRequest } from './request.ts'
 
-/** Keywords whose value is a value of the kind that is described, which null is like any other. */
+/** Keywords whose value is example data, in which null is a legal value. */
 const isValue = new Set(['const', 'default', 'example'])
-/** Keywords whose value is a list of such. */
+/** Keywords whose value is a list of example data. */
 const listsValues = new Set(['enum', 'examples'])
-/** Keywords whose value is an object of schemas under names of the client's own. */
+/** Keywords whose value is an object that maps names chosen by the client to schemas. */
 const holdsNamedSchemas = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'])
 
 /**
- * A JSON schema without keywords that say null: generators write `"required": null` for what they have no word for,
- * and servers refuse it. A schema that is null itself allows anything; a type that is null is the type of null.
- * What has none stays the same object.
+ * A JSON schema without keywords whose value is null: generators write `"required": null` for settings they leave open,
+ * and servers reject it. A schema that is null becomes `{}`, which allows anything; a type that is null becomes
+ * `"null"`. A schema without such keywords is returned as it is, not copied.
  */
 export function withoutNullKeywords<Schema extends Record<string, unknown>>(schema: Schema): Schema
 export function withoutNullKeywords(schema: Record<string, unknown>): Record<string, unknown> {
@@ -39,7 +39,7 @@ function cleanedList(key: string, list: readonly unknown[]): readonly unknown[] 
   return whole.length === list.length && whole.every((item, index) => item === list[index]) ? list : whole
 }
 
-/** A request whose tools and wanted format have no such keywords. */
+/** A request whose tools and output format have no such keywords. */
 export function withCleanSchemas(request: ChatRequest): ChatRequest {
   const { tools, output } = request
   const clean = tools.map((tool) => {

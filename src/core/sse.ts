@@ -3,13 +3,13 @@ export function sseMessage(data: string, event?: string): string {
   return event === undefined ? `data: ${data}\n\n` : `event: ${event}\ndata: ${data}\n\n`
 }
 
-/** Writes events that differ in nothing but a string: all that is `before` and `after` it in each. */
+/** Writes events that differ in one string only; `before` and `after` are the constant text around that string. */
 export function templateWriter(before: string, after: string): (pieces: readonly string[]) => string {
   const between = after + before
   return (pieces) => before + (pieces.length === 1 ? pieces[0] : pieces.join(between)) + after
 }
 
-/** JSON that has no other bytes than those of ASCII: clients may have named their model in any script. */
+/** JSON with ASCII characters only: a model name from the client may have any characters. */
 export function asciiJson(value: object): string {
   return JSON.stringify(value).replace(
     /[^\x20-\x7e]/g,
@@ -17,7 +17,7 @@ export function asciiJson(value: object): string {
   )
 }
 
-/** A text as it stands in JSON, without the quotes: what differs from one delta to the next. */
+/** A text as a JSON string without its quotes: the part that differs from one delta to the next. */
 export function jsonEscape(text: string): string {
   return JSON.stringify(text).slice(1, -1)
 }

@@ -13,24 +13,27 @@ import type { Transform } from './transform.ts'
 
 export interface NormaliserOptions {
   newToolCallId: () => string
-  /** Estimate for the start of the message, and for its end where the upstream never counts. */
+  /** Estimate of the prompt: reported at the start of the message, and at its end if the upstream sends no usage. */
   inputTokens: number
   countTokens: (text: string) => number
 }
 
 type OpenBlock = { kind: TextKind; index: number; text: string }
 type OpenCall = { kind: 'tool-call'; key: string; index: number; id: string; name: string; arguments: string }
-/** A call that waits for its turn, or for its name. */
+/** A call that cannot open yet: another call is still open, or its name has not arrived. */
 type WaitingCall = { id: string | undefined; name: string; arguments: string }
 
 /**
- * Turns whatever an upstream says into a stream every dialect can trust.
+ * Turns the deltas of any upstream into a stream of events with guarantees for every encoder:
  *
- * Keeps, for everyone: start first; one block open at a time, so interleaved tool calls are lined up (SDK
- * helpers hand out the *last* block on each delta); a block opens only when it has something to hold; every end
- * carries the full text; exactly one terminal event, sent when the upstream says it is done and not when its
- * socket closes; a stream that stops without `finish` ends in an error, never in a polite end; no call without a
- * name or with arguments that are no JSON object ends as success, or ends at all.
+ * - `message-start` comes first.
+ * - One block is open at a time. Pieces of interleaved tool calls are put in order, because SDK helpers attach each
+ *   delta to the *last* block.
+ * - A block opens only when it has content, and its end carries the full text.
+ * - There is exactly one final event. It is sent when the upstream says it has finished, not when its socket closes; a
+ *   stream that stops without `finish` ends with an error.
+ * - A call ends only with a name and with arguments that are a JSON object; otherwise the reply fails. Exception: in a
+ *   reply that was cut for length, the last call may have partial arguments, and a call without a name is dropped.
  */
 export function streamNormaliser(options: NormaliserOptions): Transform<Delta, StreamEvent> {
   let started = false
@@ -42,15 +45,16 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
   // Counted while blocks close, for upstreams that never send usage.
   let estimatedOutput = 0
   let estimatedReasoning = 0
-  // Line breaks before the first word of a block: kept back, because a block of line breaks is no block.
+  // Line breaks at the beginning of a block, held back until a word follows: a block of line breaks alone is not
+  // opened.
   let leading = ''
   let leadingKind: TextKind | undefined
   let hasText = false
   const waiting = new Map<string, WaitingCall>()
   const closed = new Set<string>()
-  // What came between the pieces of calls: it follows the calls.
+  // Text that arrived between the pieces of calls. It is sent after the calls.
   const between: { kind: TextKind; text: string }[] = []
-  // Length of the arguments when they were last found unfinished.
+  // Total length of the arguments when they were last found incomplete.
   let unfinishedAt = 0
 
   return {
@@ -135,7 +139,7 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
     )
   }
 
-  /** Arguments have begun and have not ended. Those that have not grown are not read again. */
+  /** Some call has incomplete arguments. Arguments that have not grown since the last check are not parsed again. */
   function areCallsUnfinished(): boolean {
     if (open?.kind !== 'tool-call' && waiting.size === 0) return false
     const begun = [...(open?.kind === 'tool-call' ? [open] : []), ...waiting.values()].map((call) => call.arguments)
@@ -171,14 +175,14 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
     call.name ||= delta.name ?? ''
     call.arguments += piece
     waiting.set(delta.key, call)
-    // Another call is still open: it keeps the floor until its arguments are a whole value.
+    // Another call is still open: this one waits until the arguments of that one are a complete object.
     if (open?.kind === 'tool-call' && !isRecord(parseJson(open.arguments))) return
     if (call.name === '') return
     close(out)
     begin(delta.key, call, out)
   }
 
-  /** Ran and over: it stands between the blocks around it. */
+  /** The upstream's tool has already finished: its result is a whole block between the blocks around it. */
   function serverTool(tool: ServerTool, out: StreamEvent[]): void {
     start(out)
     close(out)
@@ -206,7 +210,7 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
     if (call.arguments !== '') out.push({ type: 'tool-call-delta', index: open.index, text: call.arguments })
   }
 
-  /** A reply cut for length may end inside a call, and says so by its reason. */
+  /** Closes the open block. With `cut`, the reply was cut for length, and a call may end with partial arguments. */
   function close(out: StreamEvent[], cut = false): void {
     if (!open || over) return
     const { index } = open

@@ -2,15 +2,15 @@ import type { BatchStream } from './batch-stream.ts'
 import type { Clock } from './clock.ts'
 import type { Delta } from './events.ts'
 
-/** UTF-16 units of text that are dealt with in a millisecond or a few, whatever they say. */
+/** UTF-16 units of text that take at most a few milliseconds to process, whatever they contain. */
 const maxPortionLength = 4_096
 
-/** Of one turn of the event loop. */
+/** Longest work in one turn of the event loop. */
 const maxTurnMs = 4
 
 /**
- * The same deltas, but that long texts come in portions, with others having their turn between two of them: what
- * stands behind looks at each character, and nobody else is answered meanwhile. No character is cut in two.
+ * Splits long texts into portions and lets other requests run between them. The transforms behind it look at each
+ * character, and no other request is answered meanwhile. A character of two UTF-16 units is never split.
  */
 export function inPortions(stream: BatchStream<Delta[]>, clock: Clock): BatchStream<Delta[]> {
   let left: Delta[] = []
@@ -83,7 +83,7 @@ function portionsOf(delta: Delta): Delta[] {
   return portions
 }
 
-/** The place, or the one before it where it stands inside a character of two units. */
+/** `at`, or one less if `at` is inside a character of two units. */
 function characterEnd(text: string, at: number): number {
   const code = text.charCodeAt(at)
   return code >= 0xdc00 && code <= 0xdfff ? at - 1 : at

@@ -3,10 +3,10 @@ import type { ChatRequest } from './request.ts'
 import { truncate, truncateList } from './truncate.ts'
 
 /**
- * A choice nobody can keep is refused: a plain text in its place would look like success.
+ * Rejects a tool choice that cannot be honoured: a plain text answer would look like success.
  *
- * Errors: `invalid-request` for the name of a tool that is not offered, and for a call that has to come where every
- * tool of the request is one that does not run here.
+ * Errors: `invalid-request` if the named tool is not offered, and if a call is required but the request has no tool
+ * that can run here.
  */
 export function rejectUnknownChoice({ tools, toolChoice, search, ignored }: ChatRequest): void {
   if (typeof toolChoice === 'object' && !tools.some(({ name }) => name === toolChoice.name))
@@ -17,7 +17,7 @@ export function rejectUnknownChoice({ tools, toolChoice, search, ignored }: Chat
   throw invalidChoice(`a call has to come, and ${why}. Offer a function, or leave tool_choice at auto.`)
 }
 
-/** A choice of a tool that the vendor would run itself (`image_generation`, `mcp`), by its type. */
+/** The error for choosing a tool that the vendor would run itself (`image_generation`, `mcp`), by its type. */
 export function unavailableChoice(type: string): GatewayError {
   return invalidChoice(
     `tools of the type \`${truncate(type)}\` do not run here. Offer a function, or leave tool_choice at auto.`,

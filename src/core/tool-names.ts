@@ -2,16 +2,19 @@ import type { Delta } from './events.ts'
 import type { AssistantPart, ChatRequest, Message } from './request.ts'
 import type { Transform } from './transform.ts'
 
-/** What Z.AI takes; OpenAI's and Anthropic's clients have dots and slashes in names, and up to 128 characters. */
+/** Names that Z.AI accepts. OpenAI's and Anthropic's clients use dots and slashes too, and up to 128 characters. */
 const legal = /^[A-Za-z0-9_-]{1,64}$/
 const longest = 64
-/** Of a name that is cut; what it does stands at the end as a rule, and where it comes from in front. */
+/**
+ * Lengths that are kept of both ends of a long name: the origin of a tool is usually in front, its action at the end.
+ */
 const headLength = 24
 const tailLength = 30
 
 /**
- * The name itself where Z.AI takes it, else one made of it: the same for the same name in every request, because
- * prompts that stay the same are cached. `attempt` counts those that are taken.
+ * The name itself if Z.AI accepts it, otherwise an accepted name derived from it. The result is the same in every
+ * request, because prompts that stay the same are cached. `attempt` is the number of derived names that were already
+ * taken.
  */
 export function legalToolName(name: string, attempt = 0): string {
   if (attempt === 0 && legal.test(name)) return name
@@ -22,8 +25,8 @@ export function legalToolName(name: string, attempt = 0): string {
 }
 
 /**
- * The request with names of tools that Z.AI takes, in definitions, history and tool choice alike, and what gives the
- * client its own names back in the reply; that machine has no state. The request itself where all names are legal.
+ * The request with tool names that Z.AI accepts, in definitions, history and tool choice, and a stateless transform
+ * that restores the client's names in the reply. Returns `request` itself if all names are legal.
  */
 export function withLegalToolNames(request: ChatRequest): { request: ChatRequest; restore?: Transform<Delta, Delta> } {
   const names = legalNames(request)
@@ -32,7 +35,7 @@ export function withLegalToolNames(request: ChatRequest): { request: ChatRequest
   return { request: renamed(request, names), restore: restoreToolNames(own) }
 }
 
-/** A legal name for each that is none; no two are the same. */
+/** A unique legal name for each illegal name. */
 function legalNames({ tools, toolChoice, messages }: ChatRequest): Map<string, string> {
   const all = new Set([
     ...tools.map(({ name }) => name),
@@ -89,7 +92,7 @@ function restoreIn(error: Error, sent: string, name: string): void {
   error.message = error.message.replaceAll(sent, () => name.toWellFormed())
 }
 
-/** FNV-1a over UTF-16 units, as eight hexadecimal digits: enough to tell the tools of one client apart. */
+/** FNV-1a over UTF-16 units, as eight hexadecimal digits: enough to keep the tools of one client apart. */
 function hash(text: string): string {
   let value = 0x811c9dc5
   for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193)

@@ -1,37 +1,38 @@
 import type { TextKind } from './events.ts'
 
 /**
- * One step of a stream: an input goes in, zero or more outputs are appended to `out`.
- * Synchronous; state is private. Appending to the caller's array keeps a network read at one array however many
- * events it held.
+ * One step of a stream: each input appends zero or more outputs to `out`.
+ * A transform is synchronous and keeps its state private. Outputs go into the caller's array, so that one network read
+ * needs one array however many events it held.
  */
 export interface Transform<In, Out> {
   push(input: In, out: Out[]): void
   /** Called once, after the last input. */
   end(out: Out[]): void
   /**
-   * Whether pieces of such text now come out one by one as they go in, and will until anything else goes in. The
-   * pieces may then be written before they go in, joined. A transform that does not say so has to see each piece.
+   * Says whether text of this kind currently comes out piece by piece exactly as it goes in, and will do so until
+   * another kind of input goes in. Such text may be written to the client first and pushed afterwards, joined.
+   * A transform without this method has to see each piece.
    */
   passthrough?(kind: TextKind): Passthrough
   /**
-   * Settles once a question to somebody else is answered. Until then the machine keeps what is pushed; then `resume`
-   * makes it go on. It never rejects. Only the last machine of a chain may ask.
+   * A promise that settles once the transform has the answer it waits for from elsewhere. Until then it buffers what is
+   * pushed; afterwards `resume` continues. The promise never rejects. Only the last transform of a chain may have one.
    */
   pending?(): Promise<void> | undefined
   resume?(out: Out[]): void
 }
 
-/** All pieces pass, none, or those in which a pattern of ASCII is not found. */
+/** `true`: all pieces pass unchanged. `false`: none. A pattern (ASCII only): the pieces that do not match it pass. */
 export type Passthrough = boolean | RegExp
 
-/** What passes two transforms. Two patterns are one too many: nothing here has them. */
+/** What passes both transforms unchanged. Two different patterns count as `false`: no chain has more than one. */
 export function passthroughOfBoth(first: Passthrough | undefined, second: Passthrough | undefined): Passthrough {
   if (first === true || first === second) return second ?? false
   return second === true ? (first ?? false) : false
 }
 
-/** Two transforms as one: what `first` says is what `second` hears. */
+/** Joins two transforms into one: the outputs of `first` are the inputs of `second`. */
 export function chain<In, Mid, Out>(first: Transform<In, Mid>, second: Transform<Mid, Out>): Transform<In, Out> {
   const between: Mid[] = []
   const drain = (out: Out[]) => {
@@ -53,7 +54,7 @@ export function chain<In, Mid, Out>(first: Transform<In, Mid>, second: Transform
   }
 }
 
-/** The whole output of a machine for a whole input. */
+/** The whole output of a transform for a whole input. */
 export function runTransform<In, Out>(transform: Transform<In, Out>, inputs: Iterable<In>): Out[] {
   const out: Out[] = []
   for (const input of inputs) transform.push(input, out)

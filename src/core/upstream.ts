@@ -2,43 +2,46 @@ import type { BatchStream } from './batch-stream.ts'
 import type { Delta } from './events.ts'
 import type { ChatRequest } from './request.ts'
 
-/** Where tokens come from. */
+/** A service that generates replies. */
 export interface Upstream {
   id: string
-  /** Ends a reply at `maxTokens` by itself; where it does not, the gateway does. */
+  /** Ends a reply at `maxTokens` by itself; otherwise the gateway cuts the reply. */
   enforcesMaxTokens?: true
-  /** Can search the web in a reply that may call the client's tools; where it cannot, it would search instead. */
+  /**
+   * Can search the web in a reply that may also call the client's tools; otherwise it would search instead of calling.
+   */
   searchesBesideTools?: true
   /**
-   * Refuses the image a user has just sent to a model that cannot see; where it does not, words take the image's
-   * place.
+   * Rejects an image in the newest user message if the model cannot see it; otherwise the image is replaced by a note
+   * in words.
    */
   rejectsUnseenImages?: true
-  /** What can be asked for now. Never rejects: falls back to what is known without asking. */
+  /** The models that can be requested now. Never rejects: it falls back to the built-in list. */
   models(): Promise<Model[]>
   /**
-   * A model that no list has, where this upstream judges names by itself: any name it is `named` for, else those that
-   * look like its own. Its refusal is `not-found`.
+   * The model for a name that is in no list, if this upstream decides about names by itself. With `named`, the name was
+   * addressed to this upstream by an alias or a prefix, and any name is accepted; otherwise only names that look like
+   * its own models. An unknown name is then refused by the upstream itself, with `not-found`.
    */
   unlisted?(name: string, named: boolean): Model | undefined
-  /** Newest first: the models that stand for large and small ones of other vendors. */
+  /** Newest first: the models to use in place of other vendors' large (`primary`) and small ones. */
   preferred?: Readonly<Record<'primary' | 'small', readonly string[]>>
-  /** Names of what the request asks and the model it goes to cannot honour. */
+  /** Names of the parameters of the request that this model cannot honour. */
   ignored(request: ChatRequest, model: Model): string[]
   /**
-   * Resolves when the first delta is in hand, so status codes are honest and a retry is still possible.
-   * Rejects with GatewayError before that; afterwards failure is the last delta.
+   * Resolves when the first delta has arrived, so that status codes are correct and a retry is still possible.
+   * Errors: rejects with GatewayError before the first delta; afterwards a failure is the last delta.
    */
   open(call: UpstreamCall): Promise<OpenedReply>
-  /** The model can be kept from thinking about this request, where it would think otherwise. */
+  /** Whether the model can answer this request without reasoning, if it would reason by default. */
   answersWithoutThinking?(request: ChatRequest, model: Model): boolean
-  /** What `GET /readyz` and the ready line say: rejects with GatewayError when no request could succeed now. */
+  /** For `GET /readyz` and the ready line. Rejects with GatewayError if no request could succeed now. */
   check(signal: AbortSignal): Promise<void>
-  /** What it holds now, for monitoring, under short fixed names: `{ queued: 2, credentials_ready: 1 }`. */
+  /** Current numbers for monitoring, under short fixed names: `{ queued: 2, credentials_ready: 1 }`. */
   gauges?(): Record<string, number>
 }
 
-/** A reply that has begun: what was read to know so, and what follows. */
+/** A reply that has begun: the deltas read so far, and the stream of the rest. */
 export interface OpenedReply {
   first: Delta[]
   rest: BatchStream<Delta[]>
@@ -48,11 +51,11 @@ export interface UpstreamCall {
   request: ChatRequest
   model: Model
   signal: AbortSignal
-  /** Id of the client's key: where calls wait, keys take turns. */
+  /** Id of the client's key: waiting calls are served in turn, key by key. */
   caller: string
-  /** Nothing is shown before the end, so text that may still change can be held back until it is exact. */
+  /** The client gets the reply in one piece, so text that may still change can be held back until it is final. */
   whole: boolean
-  /** Tells the request's log line something worth knowing: a retry and its cause, a rewritten text. */
+  /** Adds a note to the request's log line: a retry and its cause, a rewritten text. */
   annotate: (note: string) => void
 }
 
@@ -66,17 +69,17 @@ export interface Model {
   vision: boolean
   /** Takes videos. */
   video?: boolean
-  /** Takes files by their address; where it does not, the gateway reads the text out of them. */
+  /** Takes files by URL; otherwise the gateway extracts their text. */
   files?: boolean
-  /** Can reason, and whether it does unless told otherwise. */
+  /** Whether the model can reason, and whether it does so by default. */
   reasoning: 'never' | 'on-request' | 'by-default'
   search: boolean
-  /** Words for the effort of its reasoning, least first; none where there is no choice. */
+  /** Accepted values for the reasoning effort, lowest first; absent if there is no choice. */
   efforts?: readonly ('minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max')[]
   contextTokens?: number
   maxOutputTokens?: number
-  /** Dollars for a million tokens. */
+  /** US dollars per million tokens. */
   price?: { input?: number; cached?: number; output?: number }
-  /** None of the credentials may use it, as far as their refusals have told. */
+  /** No credential may use this model, as far as known from refusals. */
   refused?: true
 }

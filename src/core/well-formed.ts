@@ -1,15 +1,15 @@
 import type { ChatRequest } from './request.ts'
 
 /**
- * The same value with the sign for what is no character in place of every half of one: clients cut texts in the middle
- * of an emoji, and no server can read what comes of it. Keys of objects, too. What is whole stays the same object.
+ * The same value with U+FFFD in place of each lone surrogate, in texts and in keys. Clients cut texts in the middle of
+ * an emoji, and no server can read the rest. Objects without such texts are returned as they are, not copied.
  */
 export function wellFormed<Value>(value: Value): Value
 export function wellFormed(value: unknown): unknown {
   if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed()
   if (Array.isArray(value)) return changed(value, value.map(wellFormed)) ?? value
   if (typeof value !== 'object' || value === null) return value
-  // Most have nothing to mend, and are looked at without a copy.
+  // Most values need no change and are not copied.
   let mended: [string, unknown][] | undefined
   const keys = Object.keys(value)
   for (const [index, key] of keys.entries()) {
@@ -23,13 +23,13 @@ export function wellFormed(value: unknown): unknown {
   return mended ? Object.fromEntries(mended) : value
 }
 
-/** JSON text, in which half a character may also be written by its number. */
+/** The same for JSON text, where a lone surrogate can also be written as an escape such as `\ud83d`. */
 export function wellFormedJson(text: string): string {
   const whole = wellFormed(text)
   return /\\u[dD][89a-fA-F]/.test(whole) ? whole.replace(numbered, wholePair) : whole
 }
 
-/** Any escape, so that a backslash which is itself escaped begins none; both halves of a character as one. */
+/** Matches any escape, so that an escaped backslash does not start another one; a pair of surrogates matches as one. */
 const numbered = /\\(?:u([dD][89abAB][\da-fA-F]{2})(\\u[dD][c-fC-F][\da-fA-F]{2})?|u([dD][c-fC-F][\da-fA-F]{2})|.)/gs
 
 function wholePair(written: string, high?: string, low?: string, loneLow?: string): string {
@@ -38,8 +38,8 @@ function wholePair(written: string, high?: string, low?: string, loneLow?: strin
 }
 
 /**
- * A request whose texts any server can read: its words, descriptions, schemas, results, and the arguments of its calls.
- * Names of tools stay, for calls come back under them; upstreams that mind their characters rename them.
+ * The same for the texts of a request: messages, descriptions, schemas, results, and arguments of calls. Tool names
+ * stay, because calls come back under them; upstreams with stricter names rename tools themselves.
  */
 export function wellFormedRequest(request: ChatRequest): ChatRequest {
   const { messages, tools, toolChoice, ...rest } = request

@@ -1,8 +1,8 @@
 import type { Clock } from './clock.ts'
 
 /**
- * Called between the steps of a piece of work: where they have taken long since the last time, others have their turn
- * first. Small requests never wait.
+ * Called between the steps of long work. It returns a promise to await, so that other requests can run, if the work has
+ * taken more than 4 ms since the last pause; otherwise `undefined`. Small requests never wait.
  */
 export type Rest = () => Promise<void> | undefined
 

@@ -14,24 +14,24 @@ function conversation(...turns: string[]): Message[] {
 }
 
 test.each<[string, string[], string[]]>([
-  ['sound ids stay', ['a!f b!g', 'a=', 'b=', 'so?'], ['a!f b!g', 'a=', 'b=', 'so?']],
+  ['unique ids stay', ['a!f b!g', 'a=', 'b=', 'so?'], ['a!f b!g', 'a=', 'b=', 'so?']],
   ['an empty id gets one, and so does its result', ['!f', '='], ['call_1!f', 'call_1=']],
   ['empty ids pair by order', ['!f !g', '=', '='], ['call_1!f call_2!g', 'call_1=', 'call_2=']],
   ['a result without an id belongs to the call that waits', ['a!f b!g', '=', 'a='], ['a!f b!g', 'b=', 'a=']],
-  ['ids doubled in one turn', ['a!f a!g', 'a=', 'a='], ['a!f call_1!g', 'a=', 'call_1=']],
-  ['ids doubled over turns', ['a!f', 'a=', 'a!g', 'a='], ['a!f', 'a=', 'call_1!g', 'call_1=']],
+  ['an id used twice in one turn', ['a!f a!g', 'a=', 'a='], ['a!f call_1!g', 'a=', 'call_1=']],
+  ['an id used in two turns', ['a!f', 'a=', 'a!g', 'a='], ['a!f', 'a=', 'call_1!g', 'call_1=']],
   [
     'a doubled id whose first call went unanswered',
     ['a!f', 'never mind', 'a!g', 'a='],
     ['a!f', 'never mind', 'call_1!g', 'call_1='],
   ],
-  ['new ids are nobody else’s', ['call_1!f !g', 'call_1=', '='], ['call_1!f call_2!g', 'call_1=', 'call_2=']],
-  ['a result of no call keeps its id', ['!f', 'z=', '='], ['call_1!f', 'z=', 'call_1=']],
-  ['a result of no call and without an id gets one', ['hi', '='], ['hi', 'call_1=']],
-  ['a second result of one call stays a result of no call', ['!f', '=', '='], ['call_1!f', 'call_1=', 'call_2=']],
+  ['new ids are not in use elsewhere', ['call_1!f !g', 'call_1=', '='], ['call_1!f call_2!g', 'call_1=', 'call_2=']],
+  ['a result that answers no call keeps its id', ['!f', 'z=', '='], ['call_1!f', 'z=', 'call_1=']],
+  ['a result without an id that answers no call gets one', ['hi', '='], ['hi', 'call_1=']],
+  ['a second result for the same call gets an id of its own', ['!f', '=', '='], ['call_1!f', 'call_1=', 'call_2=']],
   ['a call without a name gets one', ['a!', 'a='], ['a!unnamed', 'a=']],
-])('%s', (_name, told, expected) => {
-  expect(withCallIds(conversation(...told))).toEqual(conversation(...expected))
+])('%s', (_name, turns, expected) => {
+  expect(withCallIds(conversation(...turns))).toEqual(conversation(...expected))
 })
 
 test('a long conversation of empty ids is read once', () => {

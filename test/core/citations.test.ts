@@ -17,12 +17,12 @@ function found(pieces: readonly string[], sources: readonly WebSource[] = [one, 
 
 const expected = ['r1 [1](https://one.example/a_%28b%29)', 'r2 [2](https://two.example/?q=[x])']
 
-test('links to known pages are found where they stand, and no others', () => {
+test('links to known pages are found at their positions, and no others', () => {
   expect(found([text])).toEqual(expected)
   expect(found([text], [])).toEqual([])
 })
 
-test('every cut of the text finds the same', () => {
+test('the citations are the same wherever the text is cut', () => {
   const cuts = fc.array(fc.nat(text.length), { maxLength: 8 })
   fc.assert(
     fc.property(cuts, (places) => {
@@ -32,7 +32,7 @@ test('every cut of the text finds the same', () => {
   )
 })
 
-test('a new text counts from its own beginning, and still knows the pages', () => {
+test('positions in a new text start at zero, and the pages stay known', () => {
   const pages = citationFinder()
   pages.push('before anything is known ')
   pages.learn([one])

@@ -16,7 +16,7 @@ test.each(cases)('a promise within a time: %s', async (_name, ending, late, expe
   const promise = Promise.withResolvers<string>()
   const settled = withTimeout(promise.promise, 1_000, late, clock).catch(String)
   ending?.(promise)
-  // A timer that has been called off does not ring.
+  // A cancelled timer does not run.
   if (ending) await settled
   expect(clock.pending()).toBe(ending ? 0 : 1)
   clock.advance(1_000)

@@ -6,7 +6,7 @@ test('a message is one line, whatever it quotes', () => {
   expect(message).toBe('The model `a b c ` does not exist here.')
 })
 
-test('an error with other facts keeps the rest of them, and the first one as its cause', () => {
+test('with() changes the given facts, keeps the others, and sets the original error as the cause', () => {
   const facts = {
     ...{ code: 'a_code', param: 'a.field', retryAfterMs: 1_000, status: 418, retry: true, details: { a: 1 } },
     ...{ overflow: { tokens: 2, maximum: 1 }, detail: { b: 2 } },
@@ -19,7 +19,7 @@ test('an error with other facts keeps the rest of them, and the first one as its
   expect(error.with({ message: 'Other words.' }).message).toBe('Other words.')
 })
 
-test('a message reads in the order in which it is written', () => {
+test('a message has no characters that change the direction of text', () => {
   const { message } = new GatewayError('not-found', 'No model `a\u202eb\u2066c\u200fd\u061ce`, but 👩\u200d💻.')
   expect(message).toBe('No model `a b c d e`, but 👩\u200d💻.')
 })

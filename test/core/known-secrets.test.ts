@@ -9,7 +9,7 @@ const redact = createRedactor([key, apiKey, phrase, 'longer-secret', 'longer-sec
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
-describe('known secrets are taken out', () => {
+describe('known secrets are removed', () => {
   test.each<[string, string, string]>([
     ['as they are', `x ${phrase} y`, 'x [redacted] y'],
     ['in a URL', `x?${encodeURIComponent(phrase)}`, 'x?[redacted]'],
@@ -27,7 +27,7 @@ describe('known secrets are taken out', () => {
     ],
     ['in JSON of escapes', `"\\u0073\\u006b-${key.slice(3)}"`, '"[redacted]"'],
     ['in base64', base64(phrase), '[redacted]'],
-    ['inside one another', 'longer-secret-still', '[redacted]'],
+    ['where one contains the other', 'longer-secret-still', '[redacted]'],
     ['more than once', 'longer-secret longer-secret', '[redacted] [redacted]'],
     ['in capitals', `KEY=${key.toUpperCase()};`, 'KEY=[redacted];'],
     ['in small letters', `key=${key.toLowerCase()};`, 'key=[redacted];'],
@@ -45,14 +45,14 @@ describe('known secrets are taken out', () => {
   test.each(['Bearer ', 'key:', 'user-1:', 'x', ''])('in base64 behind %p', (before) => {
     for (const after of ['', '\n', ':x', '"}']) {
       const encoded = base64(`${before}${key}${after}`)
-      // What stays belongs to what is before and after, with at most four bits of the secret.
+      // The characters that are left encode the text around the secret and at most four bits of the secret.
       for (const text of [encoded, encoded.replaceAll('+', '-').replaceAll('/', '_'), encodeURIComponent(encoded)])
         expect(redact(`Basic ${text}`)).toMatch(/^Basic [\w+/-]{0,12}\[redacted\][\w+/=-]{0,5}(?:%3D){0,2}$/)
     }
   })
 })
 
-describe('other texts stay as they are', () => {
+describe('other texts are unchanged', () => {
   test.each([
     ['a secret too short to be one', 'abc'],
     ['a short secret in another case', 'on monday12'],
@@ -68,11 +68,11 @@ describe('other texts stay as they are', () => {
 
 const alphabet = [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~+/=']
 const anyKey = fc.string({ unit: fc.constantFrom(...alphabet), minLength: 12, maxLength: 120 })
-/** Bytes that stand beside a secret, in the same encoding. */
+/** Bytes before and after a secret, encoded together with it. */
 const beside = fc.string({ unit: fc.constantFrom(...'Bearer :"{}\n'), maxLength: 7 })
 const around = fc.constantFrom('', ' ', '"', ' (key) ', '…', '错')
 
-/** Each with how many of its characters one of the secret makes. */
+/** Encodings, each with its number of characters per character of the secret. */
 const encodings: [string, (text: string) => string, number][] = [
   ['raw', (text) => text, 1],
   ['upper', (text) => text.toUpperCase(), 1],
@@ -101,7 +101,7 @@ test.each(encodings)('no part of half a random secret is left in %s', (_name, en
         expect(clean).toContain('[redacted]')
         expect(clean.startsWith(before)).toBe(true)
         expect(clean.endsWith(after)).toBe(true)
-        // What is beside it, and the digits of base64 that stand for a piece of the secret and of something else.
+        // The text around it, and base64 digits that encode both a piece of the secret and something else.
         const rest = (left.length + right.length) * width + 8
         expect(clean.length).toBeLessThanOrEqual(before.length + after.length + '[redacted]'.length + rest)
       },
@@ -110,7 +110,7 @@ test.each(encodings)('no part of half a random secret is left in %s', (_name, en
   )
 })
 
-test('texts of words are left alone by random secrets', () => {
+test('random secrets leave ordinary text unchanged', () => {
   const words = fc.constantFrom(
     ...'the model answered with status 400 because tools[0].function.name is /v1/messages required'.split(' '),
   )

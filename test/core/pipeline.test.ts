@@ -18,7 +18,7 @@ function restOf(...batches: Delta[][]): BatchStream<Delta[]> & { cancelled: numb
   return source
 }
 
-/** Says every text twice, nothing for `-`, and fails at `!`. */
+/** Doubles every text, drops `-`, and throws at `!`. */
 const twice: Transform<Delta, StreamEvent> = {
   push(delta, out) {
     if (delta.type === 'text' && delta.text === '!') throw new TypeError('no words for this')
@@ -48,13 +48,13 @@ function piped(first: Delta[], rest: BatchStream<Delta[]>, options: Partial<Pipe
   return { pipe, broken }
 }
 
-/** What it has to say, one piece a question. */
+/** All texts of the pipeline, one per `next`. */
 function all({ pipe }: ReturnType<typeof piped>): string[] {
   const texts: string[] = []
   let isOver = false
-  for (let asked = 0; asked < 10 && !isOver; asked++)
-    pipe.next((said, isLast) => {
-      texts.push(said)
+  for (let reads = 0; reads < 10 && !isOver; reads++)
+    pipe.next((output, isLast) => {
+      texts.push(output)
       isOver = isLast
     })
   return texts
@@ -63,15 +63,15 @@ function all({ pipe }: ReturnType<typeof piped>): string[] {
 describe('a reply through its pipeline is', () => {
   test.each<[string, Delta[], Delta[][], string[]]>([
     [
-      'text for a batch, from what was read first to the last event',
+      'one text per batch, from the first deltas to the last event',
       [text('a')],
       [[text('b'), finish], [text('c')]],
       ['aa', 'bb<message-end>.'],
     ],
-    ['what the transform says at the end, where nothing is the last', [text('a')], [], ['aa', '<error>.']],
-    ['no text for batches of which nothing is left', [], [[text('-')], [text('-')], [text('a')]], ['aa', '<error>.']],
+    ['the output of the transform at the end of a stream without a final event', [text('a')], [], ['aa', '<error>.']],
+    ['no text for batches that become empty', [], [[text('-')], [text('-')], [text('a')]], ['aa', '<error>.']],
     [
-      'an error where the transform fails, behind what it had said',
+      'an error where the transform fails, after its earlier output',
       [text('a'), text('!')],
       [[text('b')]],
       ['aa<error>.'],
@@ -82,7 +82,7 @@ describe('a reply through its pipeline is', () => {
     expect(rest.cancelled).toBe(1)
   })
 
-  test('over when it is given up', () => {
+  test('over once it is cancelled', () => {
     const rest = restOf([text('b')])
     const { pipe } = piped([text('a')], rest)
     pipe.cancel()
@@ -92,14 +92,14 @@ describe('a reply through its pipeline is', () => {
     expect(rest.cancelled).toBe(1)
   })
 
-  test('an error when it has to end', () => {
+  test('an error after `fail`', () => {
     const rest = restOf([text('b')])
     const { pipe } = piped([text('a')], rest)
     expect(pipe.fail(new GatewayError('overloaded', 'shut down'))).toBe('<error>.')
     expect(rest.cancelled).toBe(1)
   })
 
-  test('an error where the encoder fails', () => {
+  test('an error if the encoder fails', () => {
     const encoder: PipelineOptions['encoder'] = {
       push(event, out) {
         if (event.type !== 'error') throw new TypeError('no words for this')
@@ -112,7 +112,7 @@ describe('a reply through its pipeline is', () => {
     expect(rest.cancelled).toBe(1)
   })
 
-  test('without an end where the encoder has no words for the error either', () => {
+  test('without an end if the encoder fails at the error event too', () => {
     const encoder: PipelineOptions['encoder'] = {
       push() {
         throw new TypeError('no words for this')
@@ -128,7 +128,7 @@ describe('a reply through its pipeline is', () => {
   })
 })
 
-test('a transform that asks somebody holds up the reply until it has an answer', async () => {
+test('a transform with a pending answer holds the reply back until it settles', async () => {
   const answer = Promise.withResolvers<void>()
   let pending: Promise<void> | undefined
   const held: StreamEvent[] = []
@@ -151,7 +151,7 @@ test('a transform that asks somebody holds up the reply until it has an answer',
   expect(await said).toBe('a<message-end>.')
 })
 
-test('a source that is waited for and rejects has failed, once', async () => {
+test('a rejected promise of an async stream becomes one error', async () => {
   const source = fromAsync<Delta>(
     () => Promise.reject(new GatewayError('rate-limited', 'slow down')),
     () => {},

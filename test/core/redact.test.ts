@@ -41,7 +41,7 @@ describe('a quotation holds no credential', () => {
     expect(quote(text)).toBe(text)
   })
 
-  test('a long one ends between words, so that no half of a secret is left', () => {
+  test('a long quotation is cut between words, so that no half of a secret is left', () => {
     const secret = 'Zq9'.repeat(40)
     const text = `${'word '.repeat(50)}${secret} and more ${'word '.repeat(20)}`
     expect(quote(text)).toBe(`${'word '.repeat(50).trim()}…`)
@@ -49,7 +49,7 @@ describe('a quotation holds no credential', () => {
   })
 })
 
-test('known secrets leave the message of an error, and nothing else of it', () => {
+test('known secrets are removed from the message of an error, and nothing else changes', () => {
   const redact = createRedactor(['longer-secret'])
   const facts = {
     code: 'c',

@@ -32,7 +32,7 @@ function speak(deltas: Delta[]): StreamEvent[] {
   return runTransform(rules, deltas)
 }
 
-/** `text-delta 0 "a"`: a stream at a glance. */
+/** Each event as a short text, such as `+a` for a text delta. */
 function brief(events: StreamEvent[]): string[] {
   return events.map((event) => {
     switch (event.type) {
@@ -65,9 +65,9 @@ function brief(events: StreamEvent[]): string[] {
   })
 }
 
-describe('the grammar', () => {
+describe('the normaliser', () => {
   test.each<[string, Delta[], string[]]>([
-    ['opens one block a kind', [text('a'), text('b')], ['text 0', '+a', '+b', '/ab']],
+    ['opens one block for each kind of text', [text('a'), text('b')], ['text 0', '+a', '+b', '/ab']],
     ['closes reasoning before text opens', [think('a'), text('b')], ['reasoning 0', '+a', '/a', 'text 1', '+b', '/b']],
     [
       'opens a new block when reasoning comes again',
@@ -104,12 +104,12 @@ describe('the grammar', () => {
     ],
     ['gives empty arguments an object', [call('0', 'f')], ['call 0 call_1 f', '+call 0 {}', '/call 0 {}']],
     [
-      'waits for a name',
+      'holds a call back until its name arrives',
       [call('0', undefined, '{"a"'), call('0', 'f', ':1}')],
       ['call 0 call_1 f', '+call 0 {"a":1}', '/call 0 {"a":1}'],
     ],
     [
-      'opens the next call once the arguments of the last are whole',
+      'opens the next call once the arguments of the open one are complete',
       [call('0', 'f', '{}'), call('1', 'g', '{"b":'), call('1', undefined, '2}')],
       [
         'call 0 call_1 f',
@@ -122,7 +122,7 @@ describe('the grammar', () => {
       ],
     ],
     [
-      'lines up calls whose arguments interleave',
+      'puts calls with interleaved arguments in order',
       [call('0', 'f', '{"a":'), call('1', 'g', '{"b":'), call('0', undefined, '1}'), call('1', undefined, '2}')],
       [
         'call 0 call_1 f',
@@ -163,14 +163,14 @@ describe('the grammar', () => {
       'error upstream-malformed',
     ],
     ['a reply cut for length may end inside a call', [call('0', 'f', '{"a":'), finish('length')], 'end length'],
-    ['what comes after the finish is not heard', [text('a'), finish('stop'), text('b'), finish('length')], 'end stop'],
+    ['deltas after the finish are dropped', [text('a'), finish('stop'), text('b'), finish('length')], 'end stop'],
   ])('%s', (_name, deltas, last) => {
     const events = brief(speak(deltas))
     expect(events.at(-1)).toBe(last)
     expect(events.filter((event) => event.startsWith('end') || event.startsWith('error'))).toHaveLength(1)
   })
 
-  test('what is said between the pieces of calls follows them', () => {
+  test('text between the pieces of calls follows the calls', () => {
     const pieces = [call('0', 'f', '{"a":'), text('x'), call('1', 'g', '{"b"'), text('y'), call('0', undefined, '1}')]
     expect(brief(speak([...pieces, text('z'), call('1', undefined, ':2}'), text('!'), finish('stop')]))).toEqual([
       'start',
@@ -218,7 +218,7 @@ describe('the grammar', () => {
     ])
   })
 
-  test('text behind a call without arguments does not wait for the end', () => {
+  test('text after a call without arguments is sent at once', () => {
     const rules = streamNormaliser({
       newToolCallId: () => 'call_1',
       inputTokens: 7,
@@ -230,12 +230,12 @@ describe('the grammar', () => {
     expect(brief(out)).toEqual(['start', 'call 0 call_1 f', '+call 0 {}', '/call 0 {}', 'text 1', '+x'])
   })
 
-  test('a broken call never ends: clients run what has ended', () => {
+  test('a call with broken arguments gets no end event, because clients run calls that have ended', () => {
     const events = brief(speak([call('0', 'f', '{"a":'), text('x'), call('1', 'g', '{}'), finish('stop')]))
     expect(events).toEqual(['start', 'call 0 call_1 f', '+call 0 {"a":', 'error upstream-malformed'])
   })
 
-  test("the upstream's own usage wins, late as it may be", () => {
+  test("the upstream's own usage wins, even if it comes late", () => {
     const usage = { inputTokens: 100, outputTokens: 9, cachedInputTokens: 50 }
     expect(speak([text('a'), { type: 'usage', usage }, text('b'), finish('stop')]).at(-1)).toEqual({
       type: 'message-end',
@@ -244,7 +244,7 @@ describe('the grammar', () => {
     })
   })
 
-  test('of several counts the last one wins, for it covers the most', () => {
+  test('the last of several usages wins, because it covers the most', () => {
     const counted = (outputTokens: number): Delta => ({ type: 'usage', usage: { inputTokens: 100, outputTokens } })
     expect(speak([counted(1), text('a'), counted(2), text('b'), counted(3), finish('stop')]).at(-1)).toEqual({
       type: 'message-end',

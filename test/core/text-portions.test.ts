@@ -18,12 +18,12 @@ async function readAll(source: BatchStream<Delta[]>): Promise<Delta[][]> {
 const text = (words: string): Delta => ({ type: 'text', text: words })
 const finish: Delta = { type: 'finish', reason: 'stop' }
 
-test('what is short stays as it came', async () => {
+test('short texts are not split', async () => {
   const batches = [[text('a'), text('b')], [], [text('c'.repeat(4_096))], [finish]]
   expect(await readAll(inPortions(sourceOf(...batches), manualClock()))).toEqual(batches)
 })
 
-test('a long text comes in portions, all else in its place, and no character in halves', async () => {
+test('a long text is split between characters, and other deltas keep their order', async () => {
   const long = `${'x'.repeat(4_095)}${'😀'.repeat(3_000)}`
   const calls: Delta = { type: 'tool-call', key: 'a', name: 'it', arguments: '{}' }
   const source = sourceOf([text('a'), { type: 'reasoning', text: long }, calls, finish], [text('b')])
@@ -39,7 +39,7 @@ test('a long text comes in portions, all else in its place, and no character in 
   expect(thoughts.every((thought) => thought.text.isWellFormed())).toBe(true)
 })
 
-test('others have their turn between two portions that take long', async () => {
+test('other requests run between two slow portions', async () => {
   const source = inPortions(sourceOf([text('x'.repeat(10 * 4_096))]), systemClock)
   const order: string[] = []
   const others = () => {
@@ -54,7 +54,7 @@ test('others have their turn between two portions that take long', async () => {
   expect(order.slice(order.indexOf('portion'), order.lastIndexOf('portion')).join(' ')).not.toContain('portion portion')
 })
 
-test('who leaves in the middle hears no more', async () => {
+test('a stream cancelled between portions delivers nothing more', async () => {
   const clock = manualClock()
   const source = inPortions(sourceOf([text('x'.repeat(10 * 4_096))]), clock)
   await readBatch(source)

@@ -9,7 +9,7 @@ import { thrownBy } from '../dialects/stream.ts'
 const messages = [{ role: 'user', content: 'Hi' }]
 const f = { name: 'f', description: '', parameters: {} }
 
-/** What a client reads of its choice: at the dialect, or at the gateway behind it. */
+/** The error that a client gets for its choice, from the dialect or from the gateway behind it. */
 function refusal(request: () => ChatRequest): unknown {
   return thrownBy(() => rejectUnknownChoice(request()))
 }
@@ -63,7 +63,7 @@ test.each<[string, () => ChatRequest, string]>([
     anthropic({ tool_choice: { type: 'any' } }),
     'tool_choice: a call has to come, and the request offers no tool. Offer a function, or leave tool_choice at auto.',
   ],
-])('a choice that cannot be kept is refused: %s', (_name, request, message) => {
+])('a choice that cannot be honoured is rejected: %s', (_name, request, message) => {
   expect(refusal(request)).toMatchObject({ kind: 'invalid-request', param: 'tool_choice', message })
 })
 
@@ -77,6 +77,6 @@ test.each<[string, Partial<ChatRequest>]>([
   ['of any, beside one that is dropped', { tools: [f], toolChoice: 'required', ignored: ['tools.1 (mcp)'] }],
   ['of any, where the search is the call', { search: true, toolChoice: 'required' }],
   ['of none', { toolChoice: 'none', ignored: ['tools.0 (mcp)'] }],
-])('a choice stands: %s', (_name, fields) => {
+])('a choice is accepted: %s', (_name, fields) => {
   expect(refusal(() => ({ ...base, ...fields }))).toBeUndefined()
 })

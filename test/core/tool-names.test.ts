@@ -10,23 +10,23 @@ import { plainRequest } from '../support/request.ts'
 const long = `mcp__plugin_${'a'.repeat(80)}__read_the_calendar_of_a_day`
 const legal = /^[A-Za-z0-9_-]{1,64}$/
 
-describe('a name', () => {
+describe('a tool name', () => {
   test.each([
     ['stays where it is legal', 'read_file-2', /^read_file-2$/],
     ['of 64 characters stays', 'n'.repeat(64), /^n{64}$/],
     ['of 65 is shortened', 'n'.repeat(65), /^n{24}_[\da-f]{8}_n{30}$/],
     [
-      'keeps where it is from and what it does',
+      'keeps both of its ends',
       long,
       /^mcp__plugin_a{12}_[\da-f]{8}__the_calendar_of_a_day$|^mcp__plugin_a{12}_[\da-f]{8}_.{30}$/,
     ],
     ['loses dots and slashes', 'server.tool/x', /^server_tool_x_[\da-f]{8}$/],
-    ['in another script becomes a mark', '查询天气', /^__[\da-f]{8}$/],
-    ['of half a character becomes a mark', '\ud83d', /^__[\da-f]{8}$/],
-    ['of nothing becomes a mark', '', /^_[\da-f]{8}$/],
+    ['in another script becomes a hash', '查询天气', /^__[\da-f]{8}$/],
+    ['of half a character becomes a hash', '\ud83d', /^__[\da-f]{8}$/],
+    ['that is empty becomes a hash', '', /^_[\da-f]{8}$/],
   ])('%s', (_name, name, expected) => expect(legalToolName(name)).toMatch(expected))
 
-  test('is legal whatever it was, and always the same', () => {
+  test('becomes the same legal name every time', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 200 }), fc.nat(3), (name, attempt) => {
         expect(legalToolName(name, attempt)).toMatch(legal)
@@ -38,13 +38,13 @@ describe('a name', () => {
 
 const tool = (name: string): Tool => ({ name, description: '', parameters: {} })
 
-/** What the upstream sees of a request, and what the client sees of its reply. */
+/** The request that the upstream gets, and the deltas that the client gets back. */
 function through(request: ChatRequest, reply: (seen: ChatRequest) => Delta[]) {
   const { request: seen, restore } = withLegalToolNames(request)
   return { seen, deltas: restore ? runTransform(restore, reply(seen)) : reply(seen) }
 }
 
-test('names are the same everywhere in a request, and the client gets its own back', () => {
+test('a name is replaced everywhere in a request, and the client gets its own name back', () => {
   const sent = legalToolName(long)
   const request = plainRequest({
     tools: [tool(long), tool('short')],
@@ -84,7 +84,7 @@ test('names are the same everywhere in a request, and the client gets its own ba
   ])
 })
 
-test('a name that is taken is not given twice', () => {
+test('two tools never get the same name', () => {
   const taken = legalToolName('a/b')
   const { seen, deltas } = through(plainRequest({ tools: [tool('a/b'), tool(taken)] }), ({ tools }) =>
     tools.map(({ name }): Delta => ({ type: 'tool-call', key: name, name })),
@@ -93,7 +93,7 @@ test('a name that is taken is not given twice', () => {
   expect(deltas.map((delta) => delta.type === 'tool-call' && delta.name)).toEqual(['a/b', taken])
 })
 
-test('an error speaks of the name that the client knows', () => {
+test('an error has the name that the client knows', () => {
   const { deltas } = through(plainRequest({ tools: [tool('a/b')] }), () => [
     { type: 'error', error: new GatewayError('upstream-malformed', `The tool ${legalToolName('a/b')} is broken.`) },
   ])

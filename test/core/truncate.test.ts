@@ -6,7 +6,7 @@ test.each([
   ['a'.repeat(101), `${'a'.repeat(100)}...`],
   [`a${'😀'.repeat(60)}`, `a${'😀'.repeat(49)}\ufffd...`],
   ['a\ud83d', 'a\ufffd'],
-])('a long name is cut, and none has half a character', (name, expected) => {
+])('a long name is cut, without lone surrogates', (name, expected) => {
   expect(truncate(name)).toBe(expected)
 })
 
@@ -22,6 +22,6 @@ test.each([
   [[], ''],
   [['top_k', 'container'], 'top_k, container'],
   [Array.from({ length: 12 }, () => 'x'.repeat(98)), `${Array(10).fill('x'.repeat(98)).join(', ')}, and 2 more`],
-])('of many names as many are listed as there is room for', (names, list) => {
+])('a long list of names is cut', (names, list) => {
   expect(truncateList(names)).toBe(list)
 })

@@ -6,35 +6,35 @@ import { plainRequest } from '../support/request.ts'
 const half = '\ud83d'
 const sign = '\ufffd'
 
-describe('a value without halves of characters', () => {
+describe('a value without lone surrogates', () => {
   test.each<[string, unknown, unknown]>([
     ['a text', `cut ${half} here`, `cut ${sign} here`],
     ['the second half', '\ude00', sign],
-    ['both halves the wrong way round', '\ude00\ud83d', sign + sign],
+    ['both halves in the wrong order', '\ude00\ud83d', sign + sign],
     ['texts in lists', ['a', half], ['a', sign]],
     ['texts and keys in objects', { a: { [half]: half } }, { a: { [sign]: sign } }],
-    ['nothing else', { a: [1, null, true, 'é😀'] }, { a: [1, null, true, 'é😀'] }],
+    ['no other values', { a: [1, null, true, 'é😀'] }, { a: [1, null, true, 'é😀'] }],
   ])('%s', (_name, value, expected) => expect(wellFormed(value)).toEqual(expected))
 
-  test('is the same object where it was whole', () => {
+  test('is the same object if it had none', () => {
     const value = { a: ['é', { b: '😀' }], c: null }
     expect(wellFormed(value)).toBe(value)
   })
 })
 
-describe('JSON text without halves of characters', () => {
+describe('JSON text without lone surrogates', () => {
   test.each([
-    ['a half as it is', `{"a":"${half}"}`, `{"a":"${sign}"}`],
-    ['a half by its number', '{"a":"x\\ud83dy"}', `{"a":"x${sign}y"}`],
-    ['the second half by its number', '{"a":"\\uDE00"}', `{"a":"${sign}"}`],
+    ['an unescaped half', `{"a":"${half}"}`, `{"a":"${sign}"}`],
+    ['an escaped half', '{"a":"x\\ud83dy"}', `{"a":"x${sign}y"}`],
+    ['an escaped second half', '{"a":"\\uDE00"}', `{"a":"${sign}"}`],
     ['two first halves', '{"a":"\\ud83d\\ud83d"}', `{"a":"${sign}${sign}"}`],
-    ['a first half and a whole one', '{"a":"\\ud83d\\ud83d\\ude00"}', `{"a":"${sign}\\ud83d\\ude00"}`],
-    ['a whole one by its numbers', '{"a":"\\ud83d\\ude00"}', '{"a":"\\ud83d\\ude00"}'],
-    ['words about one', '{"a":"\\\\ud83d"}', '{"a":"\\\\ud83d"}'],
-    ['one behind words about a backslash', '{"a":"\\\\\\ud83d"}', `{"a":"\\\\${sign}"}`],
+    ['a first half before a whole character', '{"a":"\\ud83d\\ud83d\\ude00"}', `{"a":"${sign}\\ud83d\\ude00"}`],
+    ['a whole character in escapes', '{"a":"\\ud83d\\ude00"}', '{"a":"\\ud83d\\ude00"}'],
+    ['an escaped backslash before it', '{"a":"\\\\ud83d"}', '{"a":"\\\\ud83d"}'],
+    ['an escaped half after an escaped backslash', '{"a":"\\\\\\ud83d"}', `{"a":"\\\\${sign}"}`],
   ])('%s', (_name, text, expected) => expect(wellFormedJson(text)).toBe(expected))
 
-  test('means the same, but for them', () => {
+  test('has the same value otherwise', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.boolean(), (text, numbered) => {
         const written = JSON.stringify({ text })
@@ -47,7 +47,7 @@ describe('JSON text without halves of characters', () => {
   })
 })
 
-test('a request is whole in all its texts, and its tools keep their names', () => {
+test('a request has no lone surrogates in any text, and its tools keep their names', () => {
   const tool = { name: half, description: half, parameters: { properties: { [half]: { description: half } } } }
   const request = plainRequest({
     messages: [
@@ -89,7 +89,7 @@ test('a request is whole in all its texts, and its tools keep their names', () =
   )
 })
 
-test('a request that was whole is the same object', () => {
+test('a request without lone surrogates is the same object', () => {
   const request = plainRequest({
     messages: [{ role: 'assistant', parts: [{ type: 'tool-call', id: 'a', name: 'b', arguments: '{}' }] }],
     tools: [{ name: 'b', description: '', parameters: {} }],

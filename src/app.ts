@@ -184,8 +184,12 @@ export function createApp(options: AppOptions) {
       access = options.access
       checkAccess = createAccess(access)
     }
-    const caller = checkAccess(request, { access: route.access, credentials: route.dialect?.credentials })
-    recordOf(request).caller = caller.keyId
+    const { access: level, dialect } = route
+    recordOf(request).caller = checkAccess(request, {
+      access: level,
+      credentials: dialect?.credentials,
+      dialect: dialect?.id,
+    })
   }
 
   function reject(request: Request, thrown: unknown): Response {

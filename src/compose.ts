@@ -21,6 +21,7 @@ import type { Validate } from './gateway/structured/validation.ts'
 import { createValidator } from './gateway/structured/validator.ts'
 import { createUpstreamHealth, type HealthChange } from './gateway/upstream-health.ts'
 import type { AccessOptions } from './http/access.ts'
+import { clientKeys, policyOf } from './http/client-keys.ts'
 import { createLimits, type RequestLimits } from './http/limits.ts'
 import { cutShort, shuttingDown } from './http/shutdown.ts'
 import { systemLookup } from './http-client/dns.ts'
@@ -184,12 +185,6 @@ function limitsOf(current: () => Config, clock: Clock): RequestLimits {
     get maxMessages() {
       return current().maxMessages
     },
-    get requestsPerMinute() {
-      return current().rateLimitRpm
-    },
-    get tokensPerMinute() {
-      return current().rateLimitTpm
-    },
   }
   return createLimits(each, clock)
 }
@@ -274,10 +269,11 @@ function gatewayOptions(config: Config, { fetch, clock, readPdf, validate }: Out
   }
 }
 
-function accessOf({ authToken, anthropicApiKey, corsOrigins }: Config): AccessOptions {
+function accessOf(config: Config): AccessOptions {
+  const policy = policyOf(config)
   // Many people have a key of Anthropic's own in their environment: alone it makes no locked gateway.
-  const anthropicKey = authToken === undefined ? undefined : anthropicApiKey
-  return { openaiKey: authToken, anthropicKey, corsOrigins }
+  const keys = clientKeys({ openaiKey: config.authToken, anthropicKey: config.anthropicApiKey, policy })
+  return { keys, policy, corsOrigins: config.corsOrigins }
 }
 
 const modelsTtlMs = 600_000

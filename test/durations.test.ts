@@ -6,6 +6,7 @@ import { Glob } from 'bun'
 import { readBatch } from '../src/core/batch-stream.ts'
 import type { Delta } from '../src/core/events.ts'
 import { readJson } from '../src/http/body.ts'
+import { localCaller, policyOf } from '../src/http/client-keys.ts'
 import { createLimits } from '../src/http/limits.ts'
 import { cachedLookup } from '../src/http-client/dns.ts'
 import { elapsedMs, openRecord } from '../src/observe/record.ts'
@@ -25,8 +26,9 @@ const shifts: [string, number][] = [
 
 test.each(shifts)('a rate limit refills as fast when the date is %s', (_how, shift) => {
   const clock = manualClock()
-  const limits = createLimits({ maxConcurrent: 10, maxMessages: 10, requestsPerMinute: 1, tokensPerMinute: 0 }, clock)
-  const spend = () => limits.charge(openRecord('req', 'POST', '/v1/messages', clock))
+  const limits = createLimits({ maxConcurrent: 10, maxMessages: 10 }, clock)
+  const caller = localCaller(policyOf({ rateLimitRpm: 1, rateLimitTpm: 0 }))
+  const spend = () => limits.charge({ ...openRecord('req', 'POST', '/v1/messages', clock), caller })
   spend()
   clock.setDate(clock.now() + shift)
   clock.advance(30_000)

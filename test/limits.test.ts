@@ -3,8 +3,10 @@ import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { systemClock } from '../src/async/system-clock.ts'
+import type { Caller } from '../src/core/caller.ts'
 import type { Upstream } from '../src/core/upstream.ts'
 import { readJson } from '../src/http/body.ts'
+import { localCaller, policyOf } from '../src/http/client-keys.ts'
 import { createLimits } from '../src/http/limits.ts'
 import { openRecord } from '../src/observe/record.ts'
 import { demo } from '../src/upstreams/demo/index.ts'
@@ -226,7 +228,7 @@ test.each([
 
 describe('the allowance of a key', () => {
   test('of requests is one for all dialects, and 429 says when there is more', async () => {
-    const gateway = gatewayOf({ limits: { requestsPerMinute: 1 } })
+    const gateway = gatewayOf({ rates: { rateLimitRpm: 1 } })
     expect((await post(gateway, '/v1/messages/count_tokens', says('Hi'))).status).toBe(200)
     expect((await post(gateway, chat, says('Hi'))).status).toBe(200)
     for (const [path, body] of forms) {
@@ -238,7 +240,7 @@ describe('the allowance of a key', () => {
   })
 
   test('of tokens is spent by the reply', async () => {
-    const gateway = gatewayOf({ limits: { tokensPerMinute: 10 } })
+    const gateway = gatewayOf({ rates: { rateLimitTpm: 10 } })
     expect((await post(gateway, chat, says('Hi'))).status).toBe(200)
     const refused = await post(gateway, chat, says('Hi'))
     expect(refused.status).toBe(429)
@@ -247,7 +249,7 @@ describe('the allowance of a key', () => {
 
   test('of one key is not that of the other', async () => {
     const access = { openaiKey: 'sk-one', anthropicKey: 'sk-two' }
-    const gateway = gatewayOf({ access, limits: { requestsPerMinute: 1 } })
+    const gateway = gatewayOf({ access, rates: { rateLimitRpm: 1 } })
     const asked = async (path: string, key: string) =>
       (await post(gateway, path, says('Hi'), { headers: { authorization: `Bearer ${key}` } })).status
     expect(await asked(chat, 'sk-one')).toBe(200)
@@ -256,13 +258,29 @@ describe('the allowance of a key', () => {
     expect(await asked('/v1/messages', 'sk-wrong')).toBe(401)
   })
 
+  test('is the key’s own, with the name of what sets it, and changes with its policy', () => {
+    const clock = manualClock()
+    const limits = createLimits({ maxConcurrent: 10, maxMessages: 10 }, clock)
+    const callOf = (keyId: string, perMinute?: number) => () => {
+      const requests = perMinute === undefined ? undefined : { perMinute, setting: `the limit of ${keyId}` }
+      const caller: Caller = { keyId, label: keyId, scope: ['openai'], policy: { requests } }
+      limits.charge({ ...openRecord('req', 'POST', chat, clock), caller })
+    }
+    callOf('ann', 1)()
+    expect(callOf('ann', 1)).toThrow(
+      'This key has used up its requests (the limit of ann is 1) of this minute. There are more in 60 s.',
+    )
+    for (const call of [callOf('bob', 2), callOf('bob', 2), callOf('eve'), callOf('eve'), callOf('ann')]) call()
+    expect(callOf('bob', 2)).toThrow('(the limit of bob is 2)')
+  })
+
   test('fills up evenly, and never beyond a minute’s worth', () => {
     const clock = manualClock()
-    const none = { maxConcurrent: 10, maxMessages: 10, tokensPerMinute: 0 }
-    const limits = createLimits({ ...none, requestsPerMinute: 2 }, clock)
+    const limits = createLimits({ maxConcurrent: 10, maxMessages: 10 }, clock)
+    const caller = localCaller(policyOf({ rateLimitRpm: 2, rateLimitTpm: 0 }))
     const spent = () => {
       try {
-        limits.charge(openRecord('req', 'POST', chat, clock))
+        limits.charge({ ...openRecord('req', 'POST', chat, clock), caller })
         return 'in'
       } catch (thrown) {
         return thrown instanceof Error && 'retryAfterMs' in thrown ? thrown.retryAfterMs : thrown
@@ -277,15 +295,16 @@ describe('the allowance of a key', () => {
 
   test('can be overdrawn by a long reply, and by a stream that was cut at least by its prompt', () => {
     const clock = manualClock()
-    const none = { maxConcurrent: 10, maxMessages: 10, requestsPerMinute: 0 }
-    const limits = createLimits({ ...none, tokensPerMinute: 600 }, clock)
-    const record = openRecord('req', 'POST', chat, clock)
+    const limits = createLimits({ maxConcurrent: 10, maxMessages: 10 }, clock)
+    const caller = localCaller(policyOf({ rateLimitRpm: 0, rateLimitTpm: 600 }))
+    const record = { ...openRecord('req', 'POST', chat, clock), caller }
     limits.acquire(record)
     limits.charge(record)
     record.promptTokens = 1_199
     limits.release(record)
     const refused = { kind: 'rate-limited', retryAfterMs: 60_000 }
-    expect(() => limits.charge(openRecord('req', 'POST', chat, clock))).toThrow(expect.objectContaining(refused))
+    const next = { ...openRecord('req', 'POST', chat, clock), caller }
+    expect(() => limits.charge(next)).toThrow(expect.objectContaining(refused))
   })
 })
 

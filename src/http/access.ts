@@ -1,13 +1,15 @@
 import { timingSafeEqual } from 'node:crypto'
+import { anonymous, type Caller, type CallerPolicy } from '../core/caller.ts'
 import type { CredentialScope } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 import { truncate } from '../core/truncate.ts'
+import { type ClientKey, digestOf, localCaller } from './client-keys.ts'
 
 export interface AccessOptions {
-  /** `AUTH_TOKEN`; `undefined` accepts any key, from this machine only. */
-  openaiKey: string | undefined
-  /** Opens the Anthropic API instead. */
-  anthropicKey: string | undefined
+  /** None accepts any key, from this machine only. */
+  keys: readonly ClientKey[]
+  /** Of whoever needs no key. */
+  policy: CallerPolicy
   /** Browser origins the operator trusts. */
   corsOrigins: readonly string[]
 }
@@ -27,16 +29,9 @@ export interface Requirement {
   access: Access
   /** Whose key it takes; a route without one belongs to no API. */
   credentials?: CredentialScope | undefined
+  /** Id of the dialect that is spoken there. */
+  dialect?: string | undefined
 }
-
-/** Who sent a request. */
-export interface Caller {
-  /** Tells keys apart, and is none: `AUTH_TOKEN`. */
-  keyId: string
-}
-
-/** Whoever needs no key. */
-const anybody: Caller = { keyId: 'anybody' }
 
 /**
  * Decides whether a request may use the route it was matched with, and says whose it is.
@@ -45,50 +40,61 @@ const anybody: Caller = { keyId: 'anybody' }
  * `x-api-key` or `api-key`, never in the query string. Errors: `unauthorized`, `forbidden`.
  */
 export function createAccess(options: AccessOptions): (request: Request, requirement: Requirement) => Caller {
-  const { openaiKey, anthropicKey, corsOrigins } = options
-  if (openaiKey === undefined)
+  const { keys, corsOrigins } = options
+  if (keys.length === 0) {
+    const local = localCaller(options.policy)
     return (request, { access }) => {
       refuseOthers(request, corsOrigins, access === 'health')
-      return anybody
+      return local
     }
-  const openai = { digest: digest(openaiKey), keyId: 'AUTH_TOKEN', variable: 'AUTH_TOKEN' }
-  // The same key in both variables is one caller; a missing one of Anthropic's has the value of the other.
-  const anthropic =
-    anthropicKey === undefined || anthropicKey === openaiKey
-      ? openai
-      : { digest: digest(anthropicKey), keyId: 'ANTHROPIC_API_KEY', variable: 'ANTHROPIC_API_KEY' }
-  const byScope = { openai: [openai], anthropic: [anthropic] } satisfies Record<CredentialScope, unknown>
-  return (request, { access, credentials }) => {
-    if (access === 'health' || access === 'open') return anybody
-    const accepted = access === 'operator' ? [openai] : credentials ? byScope[credentials] : [openai, anthropic]
-    const given = presentedKeys(request.headers).map(digest)
-    if (given.length === 0)
-      throw new GatewayError(
-        'unauthorized',
-        'This gateway needs its key: send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.',
-        { code: 'missing_api_key' },
-      )
-    const matched = accepted.find(({ digest }) => given.some((key) => timingSafeEqual(key, digest)))
-    if (matched !== undefined) return { keyId: matched.keyId }
-    const variables = [...new Set(accepted.map(({ variable }) => variable))]
-    throw new GatewayError(
-      'unauthorized',
-      `The key is not the one this gateway was given: send the value of ${variables.join(' or ')}.`,
-      { code: 'invalid_api_key' },
-    )
+  }
+  return ({ headers }, requirement) => {
+    if (requirement.access === 'health' || requirement.access === 'open') return anonymous
+    const accepted = keys.filter(({ caller }) => opens(caller, requirement))
+    const { caller } = presentedKey(headers, accepted)
+    rejectOtherDialect(caller, requirement)
+    return caller
   }
 }
 
-/** Some clients send a key of another house along with ours. */
-function presentedKeys(headers: Headers): string[] {
-  const bearer = /^bearer\s+(.+)$/i.exec(headers.get('authorization') ?? '')?.[1]
-  // `api-key` is Azure's.
-  return [bearer, headers.get('x-api-key'), headers.get('api-key')].filter((key) => typeof key === 'string')
+function opens({ scope }: Caller, { access, credentials }: Requirement): boolean {
+  if (access === 'operator') return scope.includes('operator')
+  return credentials ? scope.includes(credentials) : scope.length > 0
 }
 
-/** Equal lengths for the constant-time compare. */
-function digest(key: string): Uint8Array {
-  return Bun.CryptoHasher.hash('sha256', key)
+/**
+ * The first key that is one of ours. Clients send keys of other houses along with it: Claude Code has the gateway's as
+ * Bearer and one of Anthropic's in `x-api-key`, and others have it the other way round.
+ */
+function presentedKey(headers: Headers, accepted: readonly ClientKey[]): ClientKey {
+  const bearer = /^bearer\s+(.+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+  // `api-key` is Azure's.
+  const presented = [bearer, headers.get('x-api-key'), headers.get('api-key')].filter((key) => typeof key === 'string')
+  if (presented.length === 0)
+    throw new GatewayError(
+      'unauthorized',
+      'This gateway needs its key: send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.',
+      { code: 'missing_api_key' },
+    )
+  for (const key of presented.map(digestOf)) {
+    const matched = accepted.find(({ digest }) => timingSafeEqual(key, digest))
+    if (matched !== undefined) return matched
+  }
+  const variables = accepted.map(({ variable }) => variable)
+  throw new GatewayError(
+    'unauthorized',
+    `The key is not the one this gateway was given: send the value of ${variables.join(' or ')}.`,
+    { code: 'invalid_api_key' },
+  )
+}
+
+function rejectOtherDialect({ policy }: Caller, { dialect }: Requirement): void {
+  if (dialect === undefined || policy.dialects === undefined || policy.dialects.includes(dialect)) return
+  throw new GatewayError(
+    'forbidden',
+    `This key may not be used for ${dialect}, only for ${policy.dialects.join(', ')}.`,
+    { code: 'dialect_not_allowed' },
+  )
 }
 
 /**

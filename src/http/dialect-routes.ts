@@ -90,7 +90,7 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
   else request.signal.addEventListener('abort', onAbort, { once: true })
   const starting = gateway.start(decoded.request, {
     signal: upstream.signal,
-    caller: record.caller,
+    caller: record.caller.keyId,
     whole: !decoded.stream,
     thinking: reasoningModeOf(request.headers, options.thinking),
     newToolCallId: () => newId(dialect.ids.toolCall),

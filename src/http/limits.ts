@@ -1,3 +1,4 @@
+import type { Caller, CallerPolicy, Rate } from '../core/caller.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError, invalidField } from '../core/errors.ts'
 import type { Usage } from '../core/events.ts'
@@ -9,12 +10,9 @@ export interface LimitOptions {
   maxConcurrent: number
   /** In one request. */
   maxMessages: number
-  /** For each key; 0 for no limit. */
-  requestsPerMinute: number
-  tokensPerMinute: number
 }
 
-/** What one gateway takes on at a time, and from one key in a minute. */
+/** What one gateway takes on at a time, and from one caller in a minute. */
 export interface RequestLimits {
   /** The requests that hold a place. */
   readonly running: ReadonlySet<RequestRecord>
@@ -24,7 +22,7 @@ export interface RequestLimits {
   readonly closed: GatewayError | undefined
   /** Takes no request any more, nor what is still missing of one whose body has not come whole. */
   close(error: GatewayError): void
-  /** Takes one request from the allowance of its key. Errors: `rate-limited`, with the time until there is one. */
+  /** Takes one request from the allowance of its caller. Errors: `rate-limited`, with the time until there is one. */
   charge(record: RequestRecord): void
   /** Gives the place back, and takes what the reply cost from the allowance. A record without a place is ignored. */
   release(record: RequestRecord): void
@@ -65,8 +63,8 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
     charge(record) {
       const allowance = allowanceOf(record.caller)
       const { requests, tokens } = allowance
-      rejectUnless(requests, `requests (RATE_LIMIT_RPM is ${options.requestsPerMinute})`)
-      rejectUnless(tokens, `tokens (RATE_LIMIT_TPM is ${options.tokensPerMinute})`)
+      rejectUnless(requests, 'requests', allowance.policy.requests)
+      rejectUnless(tokens, 'tokens', allowance.policy.tokens)
       requests.take(1)
       charged.set(record, allowance)
     },
@@ -88,10 +86,17 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
     },
   }
 
-  function allowanceOf(keyId: string): Allowance {
-    const allowance = allowances.get(keyId) ?? {
-      requests: bucket(() => options.requestsPerMinute, clock),
-      tokens: bucket(() => options.tokensPerMinute, clock),
+  /** Its policy may have changed since it was here before. */
+  function allowanceOf({ keyId, policy }: Caller): Allowance {
+    const known = allowances.get(keyId)
+    if (known) {
+      known.policy = policy
+      return known
+    }
+    const allowance: Allowance = {
+      policy,
+      requests: bucket(() => allowance.policy.requests?.perMinute ?? 0, clock),
+      tokens: bucket(() => allowance.policy.tokens?.perMinute ?? 0, clock),
     }
     allowances.set(keyId, allowance)
     return allowance
@@ -99,6 +104,7 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
 }
 
 interface Allowance {
+  policy: CallerPolicy
   requests: Bucket
   tokens: Bucket
 }
@@ -112,7 +118,8 @@ interface Bucket {
 
 /** Holds a minute's worth and fills evenly; with 0 a minute it is always full. */
 function bucket(perMinute: () => number, clock: Clock): Bucket {
-  let level = perMinute()
+  // Full, whatever a minute's worth is by the time somebody looks.
+  let level = Number.POSITIVE_INFINITY
   let filledAt = clock.monotonic()
   const fill = () => {
     const now = clock.monotonic()
@@ -132,17 +139,14 @@ function bucket(perMinute: () => number, clock: Clock): Bucket {
   }
 }
 
-function rejectUnless(bucket: Bucket, what: string): void {
+function rejectUnless(bucket: Bucket, what: string, rate: Rate | undefined): void {
   const waitMs = bucket.waitMs()
-  if (waitMs === 0) return
+  if (waitMs === 0 || rate === undefined) return
   const seconds = Math.max(1, Math.ceil(waitMs / 1000))
   throw new GatewayError(
     'rate-limited',
-    `This key has used up its ${what} of this minute. There are more in ${seconds} s.`,
-    {
-      code: 'rate_limit_exceeded',
-      retryAfterMs: waitMs,
-    },
+    `This key has used up its ${what} (${rate.setting} is ${rate.perMinute}) of this minute. There are more in ${seconds} s.`,
+    { code: 'rate_limit_exceeded', retryAfterMs: waitMs },
   )
 }
 

@@ -1,3 +1,4 @@
+import { anonymous, type Caller } from '../core/caller.ts'
 import type { Clock } from '../core/clock.ts'
 import type { GatewayError } from '../core/errors.ts'
 import type { Usage } from '../core/events.ts'
@@ -9,8 +10,8 @@ export interface RequestRecord {
   readonly id: string
   readonly method: string
   readonly path: string
-  /** Id of the key it came with, as `Caller` has it; empty until it is let in. */
-  caller: string
+  /** Nobody known until it is let in. */
+  caller: Caller
   /** Epoch milliseconds. */
   readonly startedAt: number
   /** The same moment on the clock that measures durations. */
@@ -47,12 +48,17 @@ const quietPaths = new Set(['/', '/healthz', '/readyz', '/metrics', '/favicon.ic
 
 export function openRecord(id: string, method: string, path: string, clock: Clock): RequestRecord {
   const startedAt = clock.now()
-  return { id, method, path, caller: '', startedAt, startedMonotonic: clock.monotonic(), notes: [], ignored: [] }
+  return { id, method, path, caller: anonymous, startedAt, startedMonotonic: clock.monotonic(), notes: [], ignored: [] }
 }
 
 /** How long the request has taken so far. */
 export function elapsedMs(record: RequestRecord, clock: Clock): number {
   return clock.monotonic() - record.startedMonotonic
+}
+
+/** What the operator calls whoever sent it; nothing where nobody was let in. */
+export function callerLabel({ caller }: RequestRecord): string | undefined {
+  return caller === anonymous ? undefined : caller.label
 }
 
 /** Writes the request's line. Call once, when its last byte is out or its client is gone. */
@@ -61,6 +67,7 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
   const { upstreamText, detail } = split(error?.detail)
   const facts = {
     id: record.id,
+    caller: callerLabel(record),
     dialect: record.dialect,
     model: record.model && truncate(record.model),
     upstream: record.upstream,

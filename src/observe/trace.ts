@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { truncate } from '../core/truncate.ts'
-import { elapsedMs, type RequestRecord } from './record.ts'
+import { callerLabel, elapsedMs, type RequestRecord } from './record.ts'
 
 export interface TraceOptions {
   /** Base URL of an OpenTelemetry collector that takes OTLP over HTTP: `http://127.0.0.1:4318`. */
@@ -119,6 +119,7 @@ export function createTracer(options: TraceOptions): Tracer {
         'gen_ai.request.model': record.model && truncate(record.model),
         'gen_ai.usage.input_tokens': usage?.inputTokens,
         'gen_ai.usage.output_tokens': usage?.outputTokens,
+        'zai2api.caller': callerLabel(record),
         'zai2api.dialect': record.dialect,
         'zai2api.request_id': record.id,
         'zai2api.stream': record.stream,

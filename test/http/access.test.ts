@@ -1,8 +1,22 @@
 import { describe, expect, test } from 'bun:test'
+import type { Caller, CallerPolicy } from '../../src/core/caller.ts'
+import type { CredentialScope } from '../../src/core/dialect.ts'
 import { type AccessOptions, createAccess, type Requirement } from '../../src/http/access.ts'
+import { type ClientKeyOptions, clientKeys, digestOf } from '../../src/http/client-keys.ts'
 
-const keyed: AccessOptions = { openaiKey: 'sk-open', anthropicKey: 'sk-anth', corsOrigins: [] }
-const keyless: AccessOptions = { openaiKey: undefined, anthropicKey: undefined, corsOrigins: ['https://ui.example'] }
+const policy: CallerPolicy = { requests: { perMinute: 7, setting: 'RATE_LIMIT_RPM' } }
+const access = (keys: Omit<ClientKeyOptions, 'policy'>, corsOrigins: string[] = []): AccessOptions => ({
+  keys: clientKeys({ ...keys, policy }),
+  policy,
+  corsOrigins,
+})
+const keyed = access({ openaiKey: 'sk-open', anthropicKey: 'sk-anth' })
+const oneKey = access({ openaiKey: 'sk-open' })
+const sameKey = access({ openaiKey: 'sk-open', anthropicKey: 'sk-open' })
+const keyless = access({}, ['https://ui.example'])
+
+const foreignBearer = { authorization: 'Bearer sk-of-another-house' }
+const foreignKey = { 'x-api-key': 'sk-ant-of-another-house' }
 
 const chat: Requirement = { access: 'client', credentials: 'openai' }
 const messages: Requirement = { access: 'client', credentials: 'anthropic' }
@@ -23,27 +37,48 @@ function verdict(
   }
 }
 
-test.each<[string, AccessOptions, Requirement, Record<string, string>, string]>([
-  ['by AUTH_TOKEN', keyed, chat, { authorization: 'Bearer sk-open' }, 'AUTH_TOKEN'],
-  ['by ANTHROPIC_API_KEY', keyed, messages, { 'x-api-key': 'sk-anth' }, 'ANTHROPIC_API_KEY'],
-  ['where either will do', keyed, models, { 'x-api-key': 'sk-anth' }, 'ANTHROPIC_API_KEY'],
-  ['the same key in both', { ...keyed, anthropicKey: 'sk-open' }, messages, { 'x-api-key': 'sk-open' }, 'AUTH_TOKEN'],
-  ['where no key is needed', keyless, chat, { authorization: 'Bearer whatever' }, 'anybody'],
-])('a caller is known %s, and never by the key itself', (_name, options, requirement, headers, keyId) => {
+const apis: CredentialScope[] = ['openai', 'anthropic']
+const master: Caller = { keyId: 'master', label: 'AUTH_TOKEN', scope: ['operator', 'openai'], policy }
+const masterOfBoth: Caller = { ...master, scope: ['operator', ...apis] }
+const local: Caller = { ...masterOfBoth, label: 'local' }
+const anthropic: Caller = { keyId: 'anthropic', label: 'ANTHROPIC_API_KEY', scope: ['anthropic'], policy }
+const nobody: Caller = { keyId: 'anonymous', label: 'anonymous', scope: [], policy: {} }
+const bothOfOurs = { authorization: 'Bearer sk-anth', 'x-api-key': 'sk-open' }
+
+test.each<[string, AccessOptions, Requirement, Record<string, string>, Caller]>([
+  ['by AUTH_TOKEN', keyed, chat, { authorization: 'Bearer sk-open' }, master],
+  ['by ANTHROPIC_API_KEY', keyed, messages, { 'x-api-key': 'sk-anth' }, anthropic],
+  ['where either will do', keyed, models, { 'x-api-key': 'sk-anth' }, anthropic],
+  ['by the first of two keys of ours', keyed, models, bothOfOurs, anthropic],
+  ['by the one of them that fits', keyed, chat, bothOfOurs, master],
+  ['by the one key there is', oneKey, messages, { 'x-api-key': 'sk-open' }, masterOfBoth],
+  ['by the same key in both', sameKey, messages, { 'x-api-key': 'sk-open' }, masterOfBoth],
+  ['as nobody on an open page', keyed, { access: 'open' }, { authorization: 'Bearer sk-open' }, nobody],
+  ['where no key is needed', keyless, chat, { authorization: 'Bearer whatever' }, local],
+])('a caller is known %s, and never by the key itself', (_name, options, requirement, headers, caller) => {
   const request = new Request('http://localhost/v1/chat/completions', { headers })
-  expect(createAccess(options)(request, requirement)).toEqual({ keyId })
+  expect(createAccess(options)(request, requirement)).toEqual(caller)
 })
 
-test.each<[string, Partial<AccessOptions>, Requirement, string]>([
-  ['the one key there is', { anthropicKey: undefined }, models, 'AUTH_TOKEN'],
-  ['the one key in both variables', { anthropicKey: 'sk-open' }, models, 'AUTH_TOKEN'],
-  ['either of two', {}, models, 'AUTH_TOKEN or ANTHROPIC_API_KEY'],
-  ['the key of Anthropic’s API', {}, messages, 'ANTHROPIC_API_KEY'],
+test.each<[string, AccessOptions, Requirement, string]>([
+  ['the one key there is', oneKey, models, 'AUTH_TOKEN'],
+  ['the one key in both variables', sameKey, models, 'AUTH_TOKEN'],
+  ['either of two', keyed, models, 'AUTH_TOKEN or ANTHROPIC_API_KEY'],
+  ['the key of Anthropic’s API', keyed, messages, 'ANTHROPIC_API_KEY'],
 ])('a wrong key is told to be %s', (_name, options, requirement, variables) => {
   const request = new Request('http://localhost/v1/models', { headers: { 'x-api-key': 'sk-wrong' } })
-  expect(() => createAccess({ ...keyed, ...options })(request, requirement)).toThrow(
+  expect(() => createAccess(options)(request, requirement)).toThrow(
     new Error(`The key is not the one this gateway was given: send the value of ${variables}.`),
   )
+})
+
+test('a key for some dialects opens those alone', () => {
+  const caller: Caller = { keyId: 'k1', label: 'ann', scope: ['openai'], policy: { dialects: ['openai-chat'] } }
+  const options = { ...keyed, keys: [{ digest: digestOf('sk-ann'), caller, variable: 'AUTH_TOKEN' }] }
+  const headers = { authorization: 'Bearer sk-ann' }
+  expect(verdict(options, { ...chat, dialect: 'openai-chat' }, headers)).toBe('in')
+  expect(verdict(options, models, headers)).toBe('in')
+  expect(verdict(options, { ...chat, dialect: 'openai-responses' }, headers)).toBe('403 dialect_not_allowed')
 })
 
 describe('with a key', () => {
@@ -52,7 +87,15 @@ describe('with a key', () => {
     ['the scheme is read in any case', chat, { authorization: 'bearer sk-open' }, 'in'],
     ['x-api-key opens', chat, { 'x-api-key': 'sk-open' }, 'in'],
     ['api-key opens', chat, { 'api-key': 'sk-open' }, 'in'],
-    ['a key of another house does not shut', chat, { authorization: 'Bearer sk-ant', 'api-key': 'sk-open' }, 'in'],
+    // OpenAI looks at Bearer alone, and Anthropic refuses a wrong `x-api-key` whatever else comes. Claude Code sends
+    // the key of its gateway as Bearer and one of Anthropic's own beside it; which one is ours is for us to see.
+    ['a foreign bearer beside our api-key does not shut', chat, { ...foreignBearer, 'api-key': 'sk-open' }, 'in'],
+    ['nor beside our x-api-key', chat, { ...foreignBearer, 'x-api-key': 'sk-open' }, 'in'],
+    ['nor a foreign x-api-key beside our bearer', chat, { ...foreignKey, authorization: 'Bearer sk-open' }, 'in'],
+    ['nor beside our api-key', chat, { ...foreignKey, 'api-key': 'sk-open' }, 'in'],
+    ['for Anthropic, too: a foreign bearer', messages, { ...foreignBearer, 'x-api-key': 'sk-anth' }, 'in'],
+    ['and a foreign x-api-key', messages, { ...foreignKey, authorization: 'Bearer sk-anth' }, 'in'],
+    ['two foreign keys open nothing', messages, { ...foreignKey, ...foreignBearer }, '401 invalid_api_key'],
     ['no key does not', chat, {}, '401 missing_api_key'],
     ['a wrong key does not', chat, { authorization: 'Bearer sk-wrong' }, '401 invalid_api_key'],
     ['a wrong api-key does not', chat, { 'api-key': 'sk-wrong' }, '401 invalid_api_key'],
@@ -81,7 +124,6 @@ describe('with a key', () => {
   })
 
   test('the one key there is opens both APIs', () => {
-    const oneKey = { ...keyed, anthropicKey: undefined }
     expect(verdict(oneKey, messages, { 'x-api-key': 'sk-open' })).toBe('in')
     expect(verdict(oneKey, messages)).toBe('401 missing_api_key')
   })

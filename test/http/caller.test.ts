@@ -10,12 +10,12 @@ const schema = { type: 'object', properties: { a: { type: 'string' } }, required
 const structured = { ...chat, response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } }
 
 test.each<[string, typeof keys | undefined, string, object, string]>([
-  ['chat', keys, '/v1/chat/completions', chat, 'AUTH_TOKEN'],
-  ['chat that is asked again for its schema', keys, '/v1/chat/completions', structured, 'AUTH_TOKEN'],
-  ['completions', keys, '/v1/completions', { model: 'GLM-4.5', prompt: 'Hello' }, 'AUTH_TOKEN'],
-  ['responses', keys, '/v1/responses', { model: 'GLM-4.5', input: 'Hello' }, 'AUTH_TOKEN'],
-  ['messages', keys, '/v1/messages', { model: 'GLM-4.5', max_tokens: 9, messages }, 'ANTHROPIC_API_KEY'],
-  ['chat without any key', undefined, '/v1/chat/completions', chat, 'anybody'],
+  ['chat', keys, '/v1/chat/completions', chat, 'master'],
+  ['chat that is asked again for its schema', keys, '/v1/chat/completions', structured, 'master'],
+  ['completions', keys, '/v1/completions', { model: 'GLM-4.5', prompt: 'Hello' }, 'master'],
+  ['responses', keys, '/v1/responses', { model: 'GLM-4.5', input: 'Hello' }, 'master'],
+  ['messages', keys, '/v1/messages', { model: 'GLM-4.5', max_tokens: 9, messages }, 'anthropic'],
+  ['chat without any key', undefined, '/v1/chat/completions', chat, 'master'],
 ])('the upstream knows whose call it is: %s', async (_name, access, path, body, keyId) => {
   const scripted = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
   const callers: string[] = []

@@ -139,6 +139,11 @@ test.each<[string, Partial<RequestRecord>, string[]]>([
     ],
   ],
   [
+    'of a caller that was let in',
+    { caller: { keyId: 'k1', label: 'ann’s laptop', scope: [], policy: {} }, status: 200 },
+    ['info  POST /x id=req_1 caller="ann’s laptop" status=200 ms=9'],
+  ],
+  [
     'that failed without more to say',
     { error: new GatewayError('rate-limited', 'Too much.', { detail: { text: 'said' } }) },
     [

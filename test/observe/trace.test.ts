@@ -40,7 +40,8 @@ describe('a span', () => {
   test('says who answered, how fast and at what cost', async () => {
     const { clock, sent, tracer, over } = setUp()
     const startedAt = clock.now()
-    const facts = { model: 'GLM-4.5', upstream: 'demo', stream: true, firstTokenMs: 40 }
+    const caller = { keyId: 'k1', label: 'ann', scope: [], policy: {} }
+    const facts = { caller, model: 'GLM-4.5', upstream: 'demo', stream: true, firstTokenMs: 40 }
     const record = over({ ...facts, usage: { inputTokens: 5, outputTokens: 6 } })
     clock.advance(100)
     tracer.trace(record)
@@ -65,6 +66,7 @@ describe('a span', () => {
           text('gen_ai.request.model', 'GLM-4.5'),
           whole('gen_ai.usage.input_tokens', 5),
           whole('gen_ai.usage.output_tokens', 6),
+          text('zai2api.caller', 'ann'),
           text('zai2api.dialect', 'anthropic-messages'),
           text('zai2api.request_id', 'req_1'),
           { key: 'zai2api.stream', value: { boolValue: true } },

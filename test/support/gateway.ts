@@ -13,6 +13,7 @@ import type { Validate } from '../../src/gateway/structured/validation.ts'
 import { createUpstreamHealth } from '../../src/gateway/upstream-health.ts'
 import type { SearchPolicy } from '../../src/gateway/web-search.ts'
 import type { AccessOptions } from '../../src/http/access.ts'
+import { type ClientKey, clientKeys, policyOf } from '../../src/http/client-keys.ts'
 import { createLimits, type LimitOptions, type RequestLimits } from '../../src/http/limits.ts'
 import { cutShort, shuttingDown } from '../../src/http/shutdown.ts'
 import { fetchRemoteFile } from '../../src/http-client/remote-file.ts'
@@ -36,12 +37,14 @@ export interface RunningGateway {
 }
 
 export interface GatewaySettings {
-  access?: Partial<AccessOptions>
+  access?: { openaiKey?: string; anthropicKey?: string; corsOrigins?: readonly string[]; keys?: readonly ClientKey[] }
   thinking?: ReasoningMode
   keepAliveMs?: number
   keepAliveStyle?: KeepAliveStyle
   reasoningField?: ReasoningField
   limits?: Partial<LimitOptions>
+  /** Of every caller; 0 for no limit. */
+  rates?: { rateLimitRpm?: number; rateLimitTpm?: number }
   maxBodyBytes?: number
   bodyTimeoutMs?: number
   stallMs?: number
@@ -200,15 +203,14 @@ function appInFront({ gateway, write, newId }: Parts, settings: GatewaySettings,
   })
 }
 
-function accessFor(settings: GatewaySettings): AccessOptions {
-  return { openaiKey: undefined, anthropicKey: undefined, corsOrigins: [], ...settings.access }
+function accessFor({ access = {}, rates }: GatewaySettings): AccessOptions {
+  const policy = policyOf({ rateLimitRpm: 0, rateLimitTpm: 0, ...rates })
+  const { corsOrigins = [], keys = clientKeys({ ...access, policy }) } = access
+  return { keys, policy, corsOrigins }
 }
 
 function limitsFor(settings: GatewaySettings): RequestLimits {
-  return createLimits(
-    { maxConcurrent: 4_000, maxMessages: 10_000, requestsPerMinute: 0, tokensPerMinute: 0, ...settings.limits },
-    systemClock,
-  )
+  return createLimits({ maxConcurrent: 4_000, maxMessages: 10_000, ...settings.limits }, systemClock)
 }
 
 function memoryStore(warn: (message: string) => void): ResponseStore {

@@ -1,0 +1,57 @@
+import { type Caller, type CallerPolicy, masterKeyId } from '../core/caller.ts'
+
+/** A key that clients send, and whose it is. */
+export interface ClientKey {
+  /** SHA-256 of the key, which is kept nowhere here. */
+  digest: Uint8Array
+  caller: Caller
+  /** What the operator set it in; a refusal names it. */
+  variable: string
+}
+
+export interface ClientKeyOptions {
+  /** `AUTH_TOKEN` */
+  openaiKey?: string | undefined
+  /** Opens the Anthropic API instead; alone it opens and closes nothing. */
+  anthropicKey?: string | undefined
+  policy: CallerPolicy
+}
+
+/** The keys of the configuration; none where this machine may call without one. */
+export function clientKeys({ openaiKey, anthropicKey, policy }: ClientKeyOptions): ClientKey[] {
+  if (openaiKey === undefined) return []
+  const variable = 'AUTH_TOKEN'
+  const master = { keyId: masterKeyId, label: variable, policy }
+  // The same key in both variables is one caller; a missing one of Anthropic's has the value of the other.
+  if (anthropicKey === undefined || anthropicKey === openaiKey)
+    return [
+      { digest: digestOf(openaiKey), caller: { ...master, scope: ['operator', 'openai', 'anthropic'] }, variable },
+    ]
+  return [
+    { digest: digestOf(openaiKey), caller: { ...master, scope: ['operator', 'openai'] }, variable },
+    {
+      digest: digestOf(anthropicKey),
+      caller: { keyId: 'anthropic', label: 'ANTHROPIC_API_KEY', scope: ['anthropic'], policy },
+      variable: 'ANTHROPIC_API_KEY',
+    },
+  ]
+}
+
+/** Whoever calls from this machine where no key is needed. */
+export function localCaller(policy: CallerPolicy): Caller {
+  return { keyId: masterKeyId, label: 'local', scope: ['operator', 'openai', 'anthropic'], policy }
+}
+
+/** Numbers a minute; 0 for no limit. */
+export function policyOf(limits: { rateLimitRpm: number; rateLimitTpm: number }): CallerPolicy {
+  const rate = (perMinute: number, setting: string) => (perMinute === 0 ? undefined : { perMinute, setting })
+  return {
+    requests: rate(limits.rateLimitRpm, 'RATE_LIMIT_RPM'),
+    tokens: rate(limits.rateLimitTpm, 'RATE_LIMIT_TPM'),
+  }
+}
+
+/** Of equal length for every key, as a comparison in constant time needs it. */
+export function digestOf(key: string): Uint8Array {
+  return Bun.CryptoHasher.hash('sha256', key)
+}

@@ -5,17 +5,17 @@ import { UsageError } from '../config/usage-error.ts'
 import { type SettingNames, usualSettings } from '../upstreams/zai-api/errors.ts'
 import { apiBase } from '../upstreams/zai-api/index.ts'
 
-/** Keys of the official API, and the one of its services that they belong to. */
+/** The keys of one account of the official API, and the service that they belong to. */
 export interface ApiAccount {
   upstream: string
   keys: readonly string[]
-  /** As it is written: `coding`. */
+  /** As configured, a name or a URL: `coding`. */
   service: string
   baseUrl: string
   names: SettingNames
 }
 
-/** Of one upstream; `undefined` for one of another kind. Errors: UsageError for an address that is none. */
+/** The account of one upstream; `undefined` for an upstream of another kind. Errors: UsageError for an invalid address. */
 export function apiAccount({ id, row }: UpstreamInstance, config: Config): ApiAccount | undefined {
   if (row?.kind === 'zai-api') {
     const { keys, base = 'general' } = row
@@ -27,14 +27,14 @@ export function apiAccount({ id, row }: UpstreamInstance, config: Config): ApiAc
   return { upstream: id, keys, service, baseUrl: apiBaseOf(config), names: usualSettings }
 }
 
-/** Of all upstreams, and those of ZAI_API_KEY whether it is used or not. */
+/** The accounts of all upstreams. The account of ZAI_API_KEY is included even if its upstream is not in use. */
 export function apiAccounts(config: Config): ApiAccount[] {
   const used = config.upstreams.flatMap((instance) => apiAccount(instance, config) ?? [])
   const usual = apiAccount({ id: 'zai-api' }, config)
   return usual === undefined || used.some(({ upstream }) => upstream === usual.upstream) ? used : [usual, ...used]
 }
 
-/** Errors: UsageError for an address that is none. */
+/** The base URL of ZAI_API_BASE. Errors: UsageError for an invalid address. */
 export function apiBaseOf({ zaiApiBase }: Config): string {
   return checked(zaiApiBase, usualSettings.base)
 }

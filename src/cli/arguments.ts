@@ -8,7 +8,7 @@ import { type Shell, shells } from './shell-syntax.ts'
 
 const launched = { flags: ['settings'], takes: 'arguments' } as const
 
-/** What can be asked for, in the order of the help. */
+/** All commands, in the order of the help. */
 export const commandTable = {
   serve: { about: 'Answer API requests; this is what runs when no command is named.', flags: ['settings'] },
   demo: { about: 'The same with a scripted model: no network, no account.', flags: ['settings'] },
@@ -36,7 +36,7 @@ export const commandTable = {
 interface CommandRow {
   about: string
   flags: readonly ('settings' | 'json' | 'offline' | 'shell')[]
-  /** What may stand behind the name: everything, untouched, or the name of a client. */
+  /** What may follow the command: arguments that are passed on unchanged, or the name of a client. */
   takes?: 'arguments' | 'client'
 }
 
@@ -48,34 +48,34 @@ export function rowOf(command: CommandName): CommandRow {
 
 export interface Invocation {
   command: CommandName
-  /** The command line names it; else it is the default. */
+  /** Whether the command line names the command. Otherwise it is the default. */
   named: boolean
-  /** Say what the command does instead of doing it. */
+  /** Print the help of the command instead of running it. */
   help: boolean
   json: boolean
   offline: boolean
   shell: Shell | undefined
-  /** What stands behind a command that takes something. */
+  /** The words behind the command. */
   rest: readonly string[]
   flags: Flags
 }
 
 type Flag =
-  /** `needs` says what must follow. */
+  /** `needs` describes the expected value. */
   | { kind: 'value'; sets: SettingName | 'config' | 'shell'; needs: string }
-  /** May stand alone, and then means `alone`. */
+  /** A flag that may have no value, which stands for `alone`. */
   | { kind: 'switch'; sets: SettingName; alone: 'true' | 'false' }
-  | { kind: 'wish'; wish: 'json' | 'offline' | 'help' | 'version' }
+  | { kind: 'option'; option: 'json' | 'offline' | 'help' | 'version' }
 
-/** Errors: UsageError for a command, flag or argument that is not known here, and for a flag that lacks its value. */
+/** Parses a command line. Errors: UsageError for an unknown command, flag or argument, and for a flag without its value. */
 export function parseCommandLine(argv: readonly string[]): Invocation {
   const { words, given, rest } = tokensOf(argv)
   const command = commandOf(words)
   const flags = new Map<SettingName | 'config', string>()
-  const wishes = new Set<string>()
+  const options = new Set<string>()
   let shell: string | undefined
   for (const { typed, flag, value } of given) {
-    if (!belongs(flag, command))
+    if (!isAllowedFor(flag, command))
       throw new UsageError(`flag ${typed} does not belong to zai2api ${command}; see zai2api ${command} --help`)
     switch (flag.kind) {
       case 'value':
@@ -85,19 +85,19 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
       case 'switch':
         flags.set(flag.sets, value ?? flag.alone)
         break
-      case 'wish':
-        wishes.add(flag.wish)
+      case 'option':
+        options.add(flag.option)
         break
       default:
         flag satisfies never
     }
   }
   return {
-    command: wishes.has('version') ? 'version' : command,
+    command: options.has('version') ? 'version' : command,
     named: words.length > 0,
-    help: wishes.has('help'),
-    json: wishes.has('json'),
-    offline: wishes.has('offline'),
+    help: options.has('help'),
+    json: options.has('json'),
+    offline: options.has('offline'),
     shell: shell === undefined ? undefined : oneOf(shells, shell, 'shell'),
     rest,
     flags,
@@ -108,10 +108,10 @@ const knownFlags = new Map<string, Flag>([
   ...settingList.flatMap(settingFlags),
   ['config', { kind: 'value', sets: 'config', needs: 'the path of a TOML file' }],
   ['shell', { kind: 'value', sets: 'shell', needs: Object.keys(shells).join(', ') }],
-  ['json', { kind: 'wish', wish: 'json' }],
-  ['offline', { kind: 'wish', wish: 'offline' }],
-  ['help', { kind: 'wish', wish: 'help' }],
-  ['version', { kind: 'wish', wish: 'version' }],
+  ['json', { kind: 'option', option: 'json' }],
+  ['offline', { kind: 'option', option: 'offline' }],
+  ['help', { kind: 'option', option: 'help' }],
+  ['version', { kind: 'option', option: 'version' }],
 ])
 
 function settingFlags(setting: NamedSetting): [string, Flag][] {
@@ -135,21 +135,21 @@ interface GivenFlag {
 interface Tokens {
   words: string[]
   given: GivenFlag[]
-  /** Everything behind a command that takes arguments of its own, else the words behind the command. */
+  /** All arguments behind a command that passes them on; for any other command, the words behind it. */
   rest: readonly string[]
 }
 
-/** The command line taken apart: words without dashes, and flags that exist with values that fit them. */
+/** Splits the command line into words without dashes and known flags with checked values. */
 function tokensOf(argv: readonly string[]): Tokens {
   const words: string[] = []
   const given: GivenFlag[] = []
-  // A switch that stands alone so far: `--tool-support false` is known to the parser only with `=`.
+  // A switch whose value may be the next word: `parseArgs` understands `--tool-support=false`, but not with a space.
   let open: GivenFlag | undefined
   for (const token of parsed(argv)) {
     if (token.kind === 'option') {
       const flag = knownFlags.get(token.name)
       if (!flag) throw unknownFlag(token.rawName)
-      const taken = { typed: token.rawName, flag, value: fittingValue(flag, token) }
+      const taken = { typed: token.rawName, flag, value: checkedValue(flag, token) }
       given.push(taken)
       open = flag.kind === 'switch' && flag.alone === 'true' && taken.value === undefined ? taken : undefined
     } else if (token.kind === 'positional') {
@@ -169,7 +169,7 @@ function parsed(argv: readonly string[]) {
   for (const [name, flag] of knownFlags) options[name] = { type: flag.kind === 'value' ? 'string' : 'boolean' }
   options.help = { type: 'boolean', short: 'h' }
   options.version = { type: 'boolean', short: 'v' }
-  // Not strict: its own complaints take several lines and do not know what is allowed.
+  // Not strict, because its own errors take several lines and do not list what is allowed.
   return parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true }).tokens
 }
 
@@ -179,9 +179,9 @@ interface OptionToken {
   inlineValue?: boolean | undefined
 }
 
-function fittingValue(flag: Flag, { rawName, value, inlineValue }: OptionToken): string | undefined {
+function checkedValue(flag: Flag, { rawName, value, inlineValue }: OptionToken): string | undefined {
   if (flag.kind === 'value') {
-    // `--host --port 80` forgot the host; a value that begins with dashes is written `--host=--port`.
+    // In `--host --port 80` the host is missing. A value that begins with dashes needs an equals sign: `--host=--port`.
     if (value !== undefined && (inlineValue || !value.startsWith('--'))) return value
     throw new UsageError(`flag ${rawName} on the command line needs a value: ${flag.needs}`)
   }
@@ -216,7 +216,7 @@ function isCommand(word: string): word is CommandName {
   return Object.hasOwn(commandTable, word)
 }
 
-/** The client that `env` is asked for. Errors: UsageError for none, for one that is not known, and for two. */
+/** The client named behind `env`. Errors: UsageError if there is none, an unknown one or more than one. */
 export function clientOf([word, extra]: readonly string[]): Client {
   if (word === undefined)
     throw new UsageError(`zai2api env needs the name of a client: ${Object.keys(clientSetups).join(', ')}`)
@@ -234,15 +234,15 @@ function oneOf<Name extends string>(table: Record<Name, unknown>, word: string, 
   )
 }
 
-function belongs(flag: Flag, command: CommandName): boolean {
+function isAllowedFor(flag: Flag, command: CommandName): boolean {
   const { flags } = rowOf(command)
   switch (flag.kind) {
     case 'value':
       return flags.includes(flag.sets === 'shell' ? 'shell' : 'settings')
     case 'switch':
       return flags.includes('settings')
-    case 'wish':
-      return flag.wish === 'help' || flag.wish === 'version' || flags.includes(flag.wish)
+    case 'option':
+      return flag.option === 'help' || flag.option === 'version' || flags.includes(flag.option)
     default:
       return flag satisfies never
   }

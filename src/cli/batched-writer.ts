@@ -1,49 +1,49 @@
 import type { Clock } from '../core/clock.ts'
 
-/** How long a text waits at most for those that come after it. */
+/** The longest time that a text waits to be written together with later ones. */
 const batchMs = 50
-/** Texts; as lines of a log they are about as much as a pipe of Linux holds. */
+/** In texts. This many log lines are about as much as a pipe holds on Linux (64 KiB). */
 const maxPending = 256
 
-/** Asked for when it is written. */
+/** A text, or a function that is called for it when it is written. */
 export type Text = string | (() => string)
 
 export interface BatchedWriter {
   write(text: Text, mayWait?: boolean): void
-  /** Writes what waits. */
+  /** Writes all waiting texts. */
   flush(): void
 }
 
 /**
- * Writes texts in their order, those that may wait together with what comes meanwhile: a write each would cost a busy
- * server more than all else that it does for its log. After a quiet moment nothing waits.
+ * Writes texts in their order. Texts that may wait are written together, because one write for each would cost a busy
+ * server more than all its other work for the log. The first text after 50 ms without a write is written at once.
  */
 export function batchedWriter(write: (text: string) => void, clock: Clock): BatchedWriter {
   let waiting: Text[] = []
-  // Since the last write, until a moment has gone by without another one.
-  let resting = false
+  // True while a timer is running: from a write until 50 ms have passed without a new text.
+  let batching = false
   return {
     write(text, mayWait = false) {
       waiting.push(text)
-      if (!mayWait || !resting || waiting.length >= maxPending) flush()
-      if (!mayWait || resting) return
-      resting = true
-      clock.after(batchMs, rested)
+      if (!mayWait || !batching || waiting.length >= maxPending) flush()
+      if (!mayWait || batching) return
+      batching = true
+      clock.after(batchMs, onTimer)
     },
     flush,
   }
 
-  function rested(): void {
-    resting = waiting.length > 0
-    if (!resting) return
-    clock.after(batchMs, rested)
+  function onTimer(): void {
+    batching = waiting.length > 0
+    if (!batching) return
+    clock.after(batchMs, onTimer)
     flush()
   }
 
   function flush(): void {
     if (waiting.length === 0) return
     const texts = waiting
-    // First, for a write that fails may have something to say about it.
+    // Cleared before the write: a write that fails may log about it and call this function again.
     waiting = []
     let all = ''
     for (const text of texts) all += typeof text === 'string' ? text : text()

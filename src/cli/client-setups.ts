@@ -1,14 +1,14 @@
-/** What a client has to be told: where the gateway is, its key, and which models there are. */
+/** What a client needs to know: the address of the gateway, its key and its models. */
 export interface ClientTarget {
   /** `http://127.0.0.1:8080` */
   url: string
   key: string
   models: readonly TargetModel[]
-  /** For the work itself. */
+  /** The model for the main work. */
   primary: TargetModel
-  /** For titles and summaries. */
+  /** The model for titles and summaries. */
   small: TargetModel
-  /** The user named a model, so a choice the client remembers is overruled. */
+  /** The user has configured a model, which overrides the choice that the client remembers. */
   named: boolean
 }
 
@@ -16,25 +16,25 @@ export interface TargetModel {
   id: string
   contextTokens?: number
   maxOutputTokens?: number
-  /** What a message may hold: `text`, `image`, `video`, `file`. */
+  /** Kinds of content that a message may hold: `text`, `image`, `video`, `file`. */
   input?: readonly string[]
-  /** Dollars for a million tokens. */
+  /** Dollars per million tokens. */
   price?: Record<'input' | 'output' | 'cached', number | undefined>
 }
 
-/** One variable: its value, `undefined` to take it away, and the reason. */
+/** One environment variable for a client. `undefined` as value unsets it. `why` is shown to the user. */
 export interface Variable {
   name: string
   value: string | undefined
   why: string
 }
 
-/** How one client is set up without touching its own configuration. */
+/** How one client is set up without changing its own configuration. */
 export interface ClientSetup {
   variables(target: ClientTarget): Variable[]
-  /** What goes in front of the user's arguments. */
+  /** Arguments to insert before those of the user. */
   args?(target: ClientTarget): string[]
-  /** The same for good: a piece of the client's own configuration file. */
+  /** A permanent alternative: text for the client's own configuration file. */
   snippet?: { file: string; text(target: ClientTarget): string }
 }
 
@@ -79,7 +79,7 @@ export const clientSetups = {
 
 export type Client = keyof typeof clientSetups
 
-const otherHouses = ['Bedrock', 'Vertex', 'Foundry']
+const otherProviders = ['Bedrock', 'Vertex', 'Foundry']
 
 /** Source: the program text of Claude Code 2.1.197 and what it sent on loopback. */
 function claude({ url, key, primary, small, named }: ClientTarget): Variable[] {
@@ -88,10 +88,10 @@ function claude({ url, key, primary, small, named }: ClientTarget): Variable[] {
     { name: 'ANTHROPIC_BASE_URL', value: url, why: 'The gateway instead of api.anthropic.com.' },
     { name: 'ANTHROPIC_AUTH_TOKEN', value: key, why: 'Its key.' },
     { name: 'ANTHROPIC_API_KEY', value: undefined, why: 'Claude Code asks about a second key that it finds.' },
-    ...otherHouses.map((house) => ({
-      name: `CLAUDE_CODE_USE_${house.toUpperCase()}`,
+    ...otherProviders.map((provider) => ({
+      name: `CLAUDE_CODE_USE_${provider.toUpperCase()}`,
       value: undefined,
-      why: `Would send everything to ${house} instead.`,
+      why: `Would send everything to ${provider} instead.`,
     })),
     ...(named ? [{ name: 'ANTHROPIC_MODEL', value: primary.id, why: 'The model of PRIMARY_MODEL.' }] : []),
     { name: 'ANTHROPIC_DEFAULT_OPUS_MODEL', value: primary.id, why: 'What "opus" stands for.' },
@@ -151,12 +151,12 @@ function codexToml(target: ClientTarget): string {
   return [...top, '', '[model_providers.zai2api]', ...provider].join('\n')
 }
 
-/** A basic string of TOML is one of JSON. */
+/** JSON strings and numbers are also valid TOML. */
 function toml(value: string | number): string {
   return JSON.stringify(value)
 }
 
-/** Its `openai-compatible` provider comes with opencode; nothing is downloaded. Source: opencode 1.18.33. */
+/** The provider `@ai-sdk/openai-compatible` is part of opencode, so nothing is downloaded. Source: opencode 1.18.33. */
 function opencodeConfig({ url, models, primary, small }: ClientTarget) {
   return {
     model: `zai2api/${primary.id}`,
@@ -189,7 +189,7 @@ function opencodeModel({ id, contextTokens, maxOutputTokens, input = ['text'], p
             ...(price.cached === undefined ? {} : { cache_read: price.cached }),
           },
         }),
-    // Half a limit is refused.
+    // opencode refuses a limit with only one of the two numbers.
     ...(contextTokens === undefined || maxOutputTokens === undefined
       ? {}
       : { limit: { context: contextTokens, output: maxOutputTokens } }),

@@ -9,10 +9,10 @@ import { hasSecret, readSecret } from './gateway-secret.ts'
 import type { Io } from './io.ts'
 
 const probeTimeoutMs = 1_500
-/** An upstream that does not answer is waited for 5 s before the models known without it are told. */
+/** The gateway waits up to 5 s for an upstream before it lists the models that it knows without it. */
 const modelsTimeoutMs = 15_000
 
-/** Where a gateway of this configuration would be found from this machine. */
+/** The URL at which a gateway with this configuration is reached from this machine. */
 export function urlOf({ host, listenPort }: { host: string; listenPort: number }): string {
   const anyAddress: Record<string, string> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
   const reachable = anyAddress[host] ?? host
@@ -20,8 +20,11 @@ export function urlOf({ host, listenPort }: { host: string; listenPort: number }
 }
 
 /**
- * Who listens at `url`. `own` has proved to be the user's gateway. `stranger` only has the front page of one, which
- * anybody can copy, and must not get a key.
+ * What listens at `url`:
+ * - `own`: a gateway that has proved to be the user's
+ * - `stranger`: a server with the front page of a gateway, which anybody can copy, so it must not get a key
+ * - `another`: any other server
+ * - `nobody`: nothing that answers HTTP
  */
 export async function whoListens(
   url: string,
@@ -45,13 +48,13 @@ export function provesBy({ env }: Io): Proves {
   return async (url) => secret !== undefined && hasSecret(url, secret)
 }
 
-/** The keys of the two surfaces. */
+/** The keys for the OpenAI endpoints and the Anthropic endpoints. */
 export interface Keys {
   openaiKey: string
   anthropicKey: string
 }
 
-/** What clients send, where any key will do, too. */
+/** The keys that clients send. A gateway without a key accepts any, so a stand-in is used. */
 export function keysOf({ authToken, anthropicApiKey }: LoadedConfig['config']): Keys {
   const openaiKey = authToken ?? 'anything'
   return { openaiKey, anthropicKey: anthropicApiKey ?? openaiKey }
@@ -59,11 +62,11 @@ export function keysOf({ authToken, anthropicApiKey }: LoadedConfig['config']): 
 
 export interface GatewayAddress extends Keys {
   url: string
-  /** The way there, which may be no socket. */
+  /** Sends requests to the gateway, over a socket or directly to an app in this process. */
   fetch: Fetch
 }
 
-/** What a client of the gateway has to be told. Errors: UsageError where the gateway refuses the key. */
+/** Collects what a client of the gateway needs to know. Errors: UsageError if the gateway refuses the key. */
 export async function clientTargetOf(
   client: Client,
   gateway: GatewayAddress,
@@ -84,11 +87,11 @@ export async function clientTargetOf(
 
 type FindModel = (id: string) => TargetModel | undefined
 
-/** Names of another vendor's models, for which the primary and the small model stand. */
+/** Names of another vendor's models, which the gateway maps to its primary and its small model. */
 const anyLarge = 'claude'
 const anySmall = 'claude-haiku'
 
-/** The model behind a name: as listed, else what the gateway says stands for it. */
+/** The model that answers to a name: the listed model of that name, else the one that the gateway maps the name to. */
 async function answering(name: string, gateway: GatewayAddress, find: FindModel): Promise<TargetModel> {
   const listedModel = find(name)
   if (listedModel) return listedModel
@@ -103,7 +106,7 @@ async function offeredModels(gateway: GatewayAddress): Promise<TargetModel[]> {
   return body.data.map(offered)
 }
 
-/** Errors: UsageError where the gateway refuses the key. */
+/** Reads JSON from the gateway. Errors: UsageError if the gateway refuses the key. */
 async function read(path: string, { url, openaiKey, fetch }: GatewayAddress, headers: object = {}): Promise<unknown> {
   const response = await fetch(`${url}${path}`, {
     ...local(modelsTimeoutMs),
@@ -114,7 +117,7 @@ async function read(path: string, { url, openaiKey, fetch }: GatewayAddress, hea
   return JSON.parse(await response.text())
 }
 
-/** In Anthropic's shape, which tells the model's own name beside the one that was asked for. */
+/** Anthropic's shape. `display_name` is the model's own name, also if an alias was asked for. */
 const NamedModel = Type.Object({ display_name: Type.String() })
 
 const price = Type.Optional(Type.String())
@@ -146,13 +149,13 @@ function priceOf({ prompt, completion, input_cache_read }: NonNullable<Static<ty
   return { input: perMillion(prompt), output: perMillion(completion), cached: perMillion(input_cache_read) }
 }
 
-/** `GLM-4.5-Search` beside `GLM-4.5`: a way to ask, no model of its own. */
+/** Whether a name such as `GLM-4.5-Search` only selects an option of another listed model, here `GLM-4.5`. */
 function isVariant(id: string, find: FindModel): boolean {
   const base = id.replace(/-(Thinking|NoThinking|Search)$/, '')
   return base !== id && find(base) !== undefined
 }
 
-/** This machine is never asked through a proxy. */
+/** Options for a request to this machine, which never goes through a proxy. */
 function local(timeoutMs: number): OutgoingRequest {
   return { signal: AbortSignal.timeout(timeoutMs), proxy: false } as OutgoingRequest
 }

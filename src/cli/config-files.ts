@@ -1,18 +1,18 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { UsageError } from '../config/usage-error.ts'
 
-/** In bytes. Whatever is larger is no configuration: a link to a device, or a log. */
-const largest = 4 * 1024 * 1024
+/** A larger file is no configuration, but for example a device or a log. */
+const maxBytes = 4 * 1024 * 1024
 
 /**
- * The text of a configuration file, `undefined` where there is none. A pipe is waited for, since the start may be given
- * one. Errors: those of the file system, and one for a file that is too large.
+ * The text of a configuration file; `undefined` if it does not exist. A pipe is read to its end, because the start may
+ * be given one. Errors: those of the file system, and one for a file that is too large.
  */
 export function readConfigFile(path: string): string | undefined {
   const file = opened(path)
   if (file === undefined) return undefined
   try {
-    if (fstatSync(file).size > largest) throw tooLarge()
+    if (fstatSync(file).size > maxBytes) throw tooLarge()
     // Decoding drops the byte order mark that some editors put in front.
     return new TextDecoder().decode(readAll(file))
   } finally {
@@ -21,8 +21,8 @@ export function readConfigFile(path: string): string | undefined {
 }
 
 /**
- * Errors: UsageError for a file that is a pipe, a device or a socket by now. Reading one can take for ever, and nobody
- * would be answered meanwhile: a running server must not begin to.
+ * Refuses files that are a pipe, a device or a socket. Reading one is synchronous and may never end, which would block
+ * all requests of a running server. Errors: UsageError.
  */
 export function refuseEndless(paths: readonly string[]): void {
   for (const path of paths) {
@@ -42,17 +42,17 @@ function opened(path: string): number | undefined {
 }
 
 function readAll(file: number): Buffer {
-  const pieces: Buffer[] = []
+  const chunks: Buffer[] = []
   for (let size = 0; ; ) {
-    const piece = Buffer.alloc(65_536)
-    const length = readSync(file, piece)
-    if (length === 0) return Buffer.concat(pieces)
+    const chunk = Buffer.alloc(65_536)
+    const length = readSync(file, chunk)
+    if (length === 0) return Buffer.concat(chunks)
     size += length
-    if (size > largest) throw tooLarge()
-    pieces.push(piece.subarray(0, length))
+    if (size > maxBytes) throw tooLarge()
+    chunks.push(chunk.subarray(0, length))
   }
 }
 
 function tooLarge(): Error {
-  return new Error(`it is larger than ${largest} bytes`)
+  return new Error(`it is larger than ${maxBytes} bytes`)
 }

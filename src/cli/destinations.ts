@@ -4,7 +4,7 @@ import type { UpstreamInstance } from '../config/upstream-rows.ts'
 import { apiAccount, apiBaseOf } from './api-accounts.ts'
 import { urlOf } from './client-target.ts'
 
-/** The address of each destination, without its path: another path of the same host belongs to the same owner. */
+/** The origin of each destination. The path does not matter: all paths of a host belong to the same owner. */
 export const addressIn: Record<Destination, (config: Config) => string> = {
   gateway: urlOf,
   'zai-web': ({ webBaseUrl }) => webBaseUrl,
@@ -15,7 +15,7 @@ export const addressIn: Record<Destination, (config: Config) => string> = {
 /**
  * Who receives prompts, in the order of UPSTREAMS: `zai-api at https://api.z.ai`.
  *
- * Errors: UsageError for an address that is none.
+ * Errors: UsageError for an invalid address.
  */
 export function promptReaders(config: Config): string[] {
   return config.upstreams.map((instance) => {
@@ -24,7 +24,7 @@ export function promptReaders(config: Config): string[] {
   })
 }
 
-/** Without its path; `undefined` for the one that asks nobody. */
+/** The origin of an upstream; `undefined` for the demo, which sends nothing. */
 export function upstreamAddress(instance: UpstreamInstance, config: Config): string | undefined {
   const { id, row } = instance
   if (row) return new URL(apiAccount(instance, config)?.baseUrl ?? row.base ?? '').origin

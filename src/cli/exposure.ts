@@ -5,9 +5,9 @@ import { credentialOf, type NamedSetting, settingList, settings } from '../confi
 import { asTrusted, isTrusted, type Owner, ownerOf, rankOf, refusal } from './owner.ts'
 
 /**
- * Why a server must not start, as one line: a setting of a source that is trusted less lets in whom the owner of the
- * account does not, or takes back a limit of the user's. Otherwise a cloned repository could have others spend the user's
- * key. `undefined` where there is no such setting.
+ * Why a server must not start, as one line; `undefined` if it may. A source that is trusted less than the account's
+ * must not admit additional clients, and must not weaken a limit that a more trusted source has set. Otherwise a cloned
+ * repository could let others spend the user's key.
  */
 export function exposure(loaded: LoadedConfig): string | undefined {
   return openedAccount(loaded) ?? liftedLimit(loaded)
@@ -22,20 +22,20 @@ function openedAccount(loaded: LoadedConfig): string | undefined {
   )
   if (owner === undefined) return undefined
   const known = asTrusted(loaded, owner)
-  const culprit = settingList.find((setting) => {
+  const offending = settingList.find((setting) => {
     const source = loaded.sources.get(setting.name)
-    return source !== undefined && !isTrusted(source, owner) && letsIn(setting, loaded, known)
+    return source !== undefined && !isTrusted(source, owner) && admitsMore(setting, loaded, known)
   })
-  return culprit && refusal(loaded, culprit, `would let others use the account of ${accountOf(owner, accounts)}`)
+  return offending && refusal(loaded, offending, `would let others use the account of ${accountOf(owner, accounts)}`)
 }
 
-function letsIn(setting: NamedSetting, { config }: LoadedConfig, known: LoadedConfig): boolean {
+function admitsMore(setting: NamedSetting, { config }: LoadedConfig, known: LoadedConfig): boolean {
   const { name, protects } = setting
   const [before, after] = [known.config[name], config[name]]
-  // Whoever wrote it knows the key. One for the Anthropic API alone opens nothing.
+  // The author of a key knows it. ANTHROPIC_API_KEY alone gives no access, so it matters only beside AUTH_TOKEN.
   if (credentialOf(setting) === 'gateway') return before !== after && config.authToken !== undefined
-  const isDoor = protects === 'loopback' || protects === 'origins'
-  return isDoor && lossOf(protects, before, after) !== undefined
+  const isAccessRule = protects === 'loopback' || protects === 'origins'
+  return isAccessRule && lossOf(protects, before, after) !== undefined
 }
 
 function accountOf({ source }: Owner, accounts: readonly string[]): string {
@@ -45,7 +45,10 @@ function accountOf({ source }: Owner, accounts: readonly string[]): string {
   return (credential && source?.origin(credential)) ?? source?.origin(settings.upstreams) ?? 'another source'
 }
 
-/** One that nobody has set is there for the machine's sake, and any source may change it. */
+/**
+ * A weakened limit. Only limits set by a source count: a default protects the machine, not an account, so any source may
+ * change it.
+ */
 function liftedLimit(loaded: LoadedConfig): string | undefined {
   for (const setting of settingList) {
     const { name, protects } = setting

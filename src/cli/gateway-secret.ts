@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { plainAddress, proofOf, proofPath } from '../http/gateway-proof.ts'
 
-/** The secret of 64 hexadecimal digits that gateways and commands of one user share. */
+/** The file with the secret that gateways and commands of one user share: 64 hexadecimal digits. */
 const fileName = 'gateway-secret'
 
 /** The secret in the user's state folder; `undefined` where it is missing or another user could have read or written it. */
@@ -21,7 +21,7 @@ export function readSecret(folder: string | undefined): string | undefined {
   }
 }
 
-/** The same, created where it is missing. Errors: those of the file system. */
+/** Reads the secret, and creates it if it is missing or unusable. Errors: those of the file system. */
 export function ensureSecret(folder: string): string {
   const known = readSecret(folder)
   if (known !== undefined) return known
@@ -45,7 +45,7 @@ export function ensureSecret(folder: string): string {
   return made
 }
 
-/** False where the path exists already. */
+/** Creates a hard link; false if the path already exists. */
 function linked(file: string, path: string): boolean {
   try {
     linkSync(file, path)
@@ -56,13 +56,13 @@ function linked(file: string, path: string): boolean {
   }
 }
 
-const patienceMs = 1_500
-/** In characters. A proof has 64, its head some hundred. */
-const longestReply = 8_192
+const proofTimeoutMs = 1_500
+/** In characters. A proof has 64, and its HTTP headers a few hundred. */
+const maxReplyLength = 8_192
 
 /**
- * Whether the server at `url` has the secret. The question goes over a socket of its own, because the proof depends on
- * both ends of the connection (see `identityRoutes`), and so that it never passes a proxy.
+ * Whether the server at `url` has the secret. The request is written to a plain socket, because the proof covers the
+ * addresses of both ends of the connection (see `http/gateway-proof.ts`), and because it must not go through a proxy.
  */
 export function hasSecret(url: string, secret: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()
@@ -71,7 +71,7 @@ export function hasSecret(url: string, secret: string): Promise<boolean> {
   const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) })
   let reply = ''
   socket.setEncoding('latin1')
-  const deadline = setTimeout(() => socket.destroy(), patienceMs)
+  const deadline = setTimeout(() => socket.destroy(), proofTimeoutMs)
   const peer = { address: '', port: 0 }
   let listening: string[] = []
   socket.on('connect', () => {
@@ -82,7 +82,7 @@ export function hasSecret(url: string, secret: string): Promise<boolean> {
   })
   socket.on('data', (text) => {
     reply += text
-    if (reply.length > longestReply) socket.destroy()
+    if (reply.length > maxReplyLength) socket.destroy()
   })
   socket.on('error', () => socket.destroy())
   socket.on('close', () => {
@@ -95,8 +95,8 @@ export function hasSecret(url: string, secret: string): Promise<boolean> {
 }
 
 /**
- * What a gateway that is reached at this address may have been told to listen on. Where it listens on all addresses,
- * nobody else can have the same port of one of them.
+ * The values of HOST with which a gateway is reached at this address. A gateway that listens on all addresses is safe
+ * to accept: no other process can listen on the same port of one of them.
  */
 function listeningAt(address: string): string[] {
   const name = address === '127.0.0.1' || address === '::1' ? ['localhost'] : []

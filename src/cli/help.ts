@@ -5,7 +5,7 @@ import { markers } from '../upstreams/demo/markers.ts'
 import { type CommandName, commandTable, rowOf } from './arguments.ts'
 import { shells } from './shell-syntax.ts'
 
-/** In characters: where the meaning of a flag begins, and where a line must have ended. */
+/** In characters: the column at which the meaning of a flag or command begins, and the longest line. */
 const margin = 32
 const commandMargin = 12
 const width = 100
@@ -102,7 +102,7 @@ function commandRow(name: string, about: string): string[] {
   return [`  ${name.padEnd(commandMargin - 2)}${first}`, ...rest.map((line) => ' '.repeat(commandMargin) + line)]
 }
 
-/** A name and what it means, in two columns; a long name has the line to itself. */
+/** A name and its meaning in two columns. A name that is too long for its column gets a line of its own. */
 function row(name: string, meaning: string): string[] {
   const indent = ' '.repeat(margin)
   const lines = wrapped(meaning, margin).map((line) => indent + line)

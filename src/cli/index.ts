@@ -10,17 +10,17 @@ import type { EnvOptions } from './commands/env.ts'
 import type { Program } from './commands/launch.ts'
 import { commandHelp, programHelp } from './help.ts'
 import type { Io } from './io.ts'
-import { type Sending, sendingTo, strayOf, trusted } from './trust.ts'
+import { type Sending, sendingTo, trusted, trustProblem } from './trust.ts'
 
-/** How a command that runs for long gets at what has changed meanwhile. */
+/** Lets a running server read its configuration again. */
 export interface Reread {
-  /** As at the start, but for the address, which is bound by then. Errors: UsageError. */
+  /** Loads and checks like the start does, except for the listen address, which cannot change. Errors: UsageError. */
   load(): LoadedConfig
-  /** Whose changes matter. */
+  /** The configuration files to watch. */
   files: readonly string[]
 }
 
-/** The commands that need the rest of the program; each resolves with its exit code. */
+/** The commands that need the rest of the program. Each resolves with its exit code. */
 export interface Commands {
   serve(loaded: LoadedConfig, io: Io, reread: Reread): Promise<number>
   demo(loaded: LoadedConfig, io: Io): Promise<number>
@@ -28,11 +28,11 @@ export interface Commands {
   quota(config: Config, io: Io, options: { json: boolean }): Promise<number>
   launch(program: Program, args: readonly string[], loaded: LoadedConfig, io: Io): Promise<number>
   env(loaded: LoadedConfig, io: Io, options: EnvOptions): Promise<number>
-  /** Loads the configuration itself: that it cannot be loaded is one of the things to say. */
+  /** Loads the configuration itself, because an invalid configuration is one of its findings. */
   doctor(load: () => LoadedConfig, io: Io, options: { json: boolean; offline: boolean }): Promise<number>
 }
 
-/** Runs one command line. Resolves with the exit code: 2 where the command line or the configuration is wrong. */
+/** Runs one command line. Resolves with the exit code, which is 2 for an invalid command line or configuration. */
 export async function runCli(argv: readonly string[], io: Io, commands: Commands): Promise<number> {
   try {
     const invocation = parseCommandLine(argv)
@@ -59,10 +59,10 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
     case 'config': {
       const loaded = loadConfig(flags, io)
       io.stdout(describeConfig(loaded, { json }))
-      const stray = strayOf(loaded, io, sendingTo(loaded.config, ['collector'], 'passed on'))
+      const refusal = trustProblem(loaded, io, sendingTo(loaded.config, ['collector'], 'passed on'))
       const warnings = [
         ...configWarnings(loaded).map(({ message }) => message),
-        ...(stray === undefined ? [] : [stray]),
+        ...(refusal === undefined ? [] : [refusal]),
       ]
       for (const message of warnings) io.stderr(`zai2api: ${message}\n`)
       return 0
@@ -97,21 +97,21 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
   }
 }
 
-/** The configuration, once it is safe to listen with. */
+/** Returns the configuration if it may listen on its address. Errors: UsageError. */
 function admitted(loaded: LoadedConfig): LoadedConfig {
   const policy = listenPolicy(loaded, (bytes) => crypto.getRandomValues(bytes))
   if (!policy.ok) throw new UsageError(policy.message)
   return loaded
 }
 
-/** The configuration, once no proxy variable would send the traffic astray. */
+/** Returns the configuration if the proxy variables can be used. Errors: UsageError. */
 function connected(loaded: LoadedConfig, io: Io): LoadedConfig {
   const problem = proxyVariableProblem(io.env)
   if (problem !== undefined) throw new UsageError(problem)
   return loaded
 }
 
-/** The same, where the demo is no traffic. */
+/** Like `connected`, but the demo alone needs no network and so accepts any proxy variable. */
 function reachable(loaded: LoadedConfig, io: Io): LoadedConfig {
   if (loaded.config.upstreams.some(({ id }) => id !== 'demo')) connected(loaded, io)
   return loaded

@@ -7,17 +7,17 @@ import { batchedWriter, type Text } from './batched-writer.ts'
 import { readConfigFile } from './config-files.ts'
 import { type Losses, output } from './output.ts'
 
-/** All that a command touches of the process it runs in. */
+/** Everything that a command uses of its process. */
 export interface Io extends Surroundings {
-  /** Both write the text as it is. */
+  /** Writes the text unchanged, as does `stderr`. */
   stdout(text: string): void
-  /** `mayWait` is for lines that may come many at a time: they are out in a moment, in order with all else. */
+  /** With `mayWait`, the text may be delayed by up to 50 ms to be written together with others. The order is kept. */
   stderr(text: Text, mayWait?: boolean): void
   stderrLosses?: Losses
   version: string
 }
 
-/** The real process: the only place that reads its environment. */
+/** The `Io` of the real process. Nothing else reads the environment. */
 export function systemIo(version: string): Io {
   const lossy = output(process.stderr)
   const stderr = batchedWriter(lossy.write, systemClock)
@@ -36,8 +36,8 @@ export function systemIo(version: string): Io {
 
 /**
  * The environment the process was started with. When run from source, Bun adds the variables of the `.env` files in the
- * working directory. They are removed again, because they would pass for the user's own, and Bun's requests would use a
- * proxy named there. The executable is built without that feature.
+ * working directory. They are removed again, because they would count as set by the user, and Bun would use a proxy
+ * that is named there. The executable is built without that feature.
  */
 function ownEnvironment(cwd: string): Record<string, string | undefined> {
   const added = isCompiled ? [] : namesAddedTo(process.env, cwd)
@@ -54,12 +54,12 @@ function namesAddedTo(env: Record<string, string | undefined>, cwd: string): str
   if (texts.length === 0) return []
   const started = startEnvironment()
   if (started) return Object.keys(env).filter((name) => !started.has(name))
-  // Without that list, a variable with the value of the file counts as the file's, and so does one Bun may have expanded.
-  const said = texts.flatMap((text) => Object.entries(parseEnv(text)))
-  return said.flatMap(([name, value = '']) => (env[name] === value || value.includes('$') ? [name] : []))
+  // Without that list, a variable counts as added if it has the value of a file, or if Bun may have expanded the value.
+  const entries = texts.flatMap((text) => Object.entries(parseEnv(text)))
+  return entries.flatMap(([name, value = '']) => (env[name] === value || value.includes('$') ? [name] : []))
 }
 
-/** The names of the variables at the start. Only Linux keeps them. */
+/** The names of the variables that the process was started with; `undefined` on systems other than Linux. */
 function startEnvironment(): Set<string> | undefined {
   const text = readFileOr('/proc/self/environ', undefined)
   return text === undefined ? undefined : new Set(text.split('\0').map((entry) => entry.split('=', 1)[0] ?? ''))
@@ -73,11 +73,11 @@ function readFileOr<Other>(path: string, other: Other): string | Other {
   }
 }
 
-/** The limit of Linux; a longer chain is a loop. */
-const mostLinks = 40
+/** The limit of Linux. A longer chain of links counts as a loop. */
+const maxLinks = 40
 
-/** For a missing file, the path it would have, behind however many links. */
-export function realPath(path: string, left = mostLinks): string {
+/** Resolves all symbolic links. For a missing file, the result is the path at which it would be created. */
+export function realPath(path: string, left = maxLinks): string {
   try {
     return realpathSync(path)
   } catch {
@@ -89,7 +89,7 @@ export function realPath(path: string, left = mostLinks): string {
   }
 }
 
-/** Where a symbolic link leads; `undefined` for what is no link, or not there at all. */
+/** The target of a symbolic link; `undefined` if the path is no link or does not exist. */
 export function linkTarget(path: string): string | undefined {
   try {
     return readlinkSync(path)

@@ -1,44 +1,45 @@
 import type { Clock } from '../core/clock.ts'
 
 export interface MemoryReleaseOptions {
-  /** Requests that are answered at this moment. */
+  /** The number of requests that are being answered. */
   running: () => number
   /** Bytes of memory the process holds. */
   resident: () => number
   clock: Clock
-  /** Gives unused memory back. Nothing else happens meanwhile. */
+  /** Returns unused memory to the system. Blocks the process. */
   collect: () => void
 }
 
-const lookEveryMs = 1_000
-/** What a gateway holds that has served 1,000 streams at a time, and some more. */
+const checkEveryMs = 1_000
+/** A little more than a gateway holds after it has served 1,000 streams at a time. */
 const minBytes = 256 * 1024 * 1024
 
 /**
- * Gives the memory of a rush back once not even an eighth of it is left; the returned function ends that.
+ * Returns memory to the system after a load peak, once no more than an eighth of the peak's requests are running. The
+ * returned function stops it.
  *
- * The engine keeps what it once needed, and goes through all of it in turn: after 2,000 streams it held 300 MB for good,
- * and each request cost a fifth more (Bun 1.4.5). A collection of all of it brings back 130 MB and the old speed. It
- * takes 50 ms, so it has to be worth it, and few have to notice.
+ * The engine keeps the memory that it once needed, and works slower with it: after 2,000 streams it held 300 MB
+ * permanently, and each request cost a fifth more (Bun 1.4.5). A full collection gets back 130 MB and the former speed.
+ * It blocks the process for 50 ms, so it runs only if much memory is held and few requests are affected.
  */
 export function releaseMemoryWhenIdle({ running, resident, clock, collect }: MemoryReleaseOptions): () => void {
   let peak = 0
-  // How large the rush was that was collected at the last look.
+  // The peak after which the last check collected.
   let collected: number | undefined
-  let isWorthCollecting = minBytes
-  let stop = clock.after(lookEveryMs, check)
+  let minWorthCollecting = minBytes
+  let stop = clock.after(checkEveryMs, check)
   return () => stop()
 
   function check(): void {
-    stop = clock.after(lookEveryMs, check)
+    stop = clock.after(checkEveryMs, check)
     const now = running()
     peak = Math.max(peak, now)
-    // Where it was of little use it soon would be of little use again. The allocator takes a moment to give memory
-    // back, and that of another rush says nothing.
+    // A second after a collection, what is still held is in use or cannot be freed: the next one waits until there is
+    // half as much again. A reading during a new peak is useless, so it is skipped.
     if (collected !== undefined && now <= Math.max(1, collected / 8))
-      isWorthCollecting = Math.max(minBytes, 1.5 * resident())
+      minWorthCollecting = Math.max(minBytes, 1.5 * resident())
     collected = undefined
-    if (now > peak / 8 || resident() < isWorthCollecting) return
+    if (now > peak / 8 || resident() < minWorthCollecting) return
     collected = peak
     peak = now
     collect()

@@ -1,14 +1,14 @@
-/** What is used of a stream of the process. */
+/** The part of a process stream that is used here. */
 export interface OutputStream {
-  /** `done` is called once the text is out, or with what kept it in. */
+  /** `done` is called once the text is written, or with the error. */
   write(text: string, done: (error?: Error | null) => void): unknown
   on(event: 'error', listener: (error: Error) => void): unknown
 }
 
-/** Lines that never reached a stream. */
+/** Lines that could not be written to a stream. */
 export interface Losses {
   count(): number
-  /** `recovered` is called when a stream that lost lines takes them again, with their number since the last call. */
+  /** `recovered` is called at the first successful write after losses, with the number of lines lost since the last call. */
   watch(recovered: (lines: number) => void): void
 }
 
@@ -17,19 +17,19 @@ export interface Output {
   losses: Losses
 }
 
-/** Characters that may wait for a reader that is slower than what is written, or has stopped reading. */
+/** Characters that may wait for a reader that is too slow or has stopped reading. */
 const maxPending = 1_000_000
 
 /**
- * Writes to a stream that may fail: a full disk, a reader that has left or does not read. What cannot be written is
- * counted and dropped: a program must neither end nor fill its memory because nobody takes its log.
+ * Writes to a stream that may fail because the disk is full or because its reader has left or does not read. Text that
+ * cannot be written is dropped and counted: a log without a reader must neither end the program nor fill its memory.
  */
 export function output(stream: OutputStream): Output {
   let pending = 0
   let lost = 0
-  let untold = 0
+  let unreported = 0
   let recovered: (lines: number) => void = () => {}
-  // `write` reports the same failure; without a listener the stream would throw it.
+  // The callback of `write` reports the same error. Without a listener the stream would throw it.
   stream.on('error', () => {})
 
   return {
@@ -40,7 +40,7 @@ export function output(stream: OutputStream): Output {
         stream.write(text, (error) => {
           pending -= text.length
           if (error) lose(text)
-          else tellRecovered()
+          else reportRecovery()
         })
       } catch {
         pending -= text.length
@@ -58,13 +58,13 @@ export function output(stream: OutputStream): Output {
   function lose(text: string): void {
     const lines = text.split('\n').length - 1
     lost += lines
-    untold += lines
+    unreported += lines
   }
 
-  function tellRecovered(): void {
-    if (untold === 0) return
-    const lines = untold
-    untold = 0
+  function reportRecovery(): void {
+    if (unreported === 0) return
+    const lines = unreported
+    unreported = 0
     recovered(lines)
   }
 }

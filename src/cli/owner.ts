@@ -12,15 +12,15 @@ import {
 import { holdsKeys } from '../config/upstream-rows.ts'
 import { printable } from '../config/usage-error.ts'
 
-/** The trust an address needs, and the source that may name the address itself because the credential stands in it. */
+/** The trust that an address needs to receive a credential, and the source that holds the credential. */
 export type Owner = Pick<ConfigSource, 'demands'> & { source?: ConfigSource }
 
-/** Of a user without any credential. */
+/** Stands for a user without any credential. */
 export const user: Owner = { demands: 'user folder' }
 
 /**
- * The most trusted source that holds a credential for one of the destinations, or `withRows` a row of [[upstreams]] with
- * keys. Prompts are trusted as much as it.
+ * The most trusted source that holds a credential for one of the destinations; with `withRows`, a row of [[upstreams]]
+ * with keys counts, too. Prompts need the same trust as this source.
  */
 export function ownerOf(
   { all }: LoadedConfig,
@@ -37,22 +37,22 @@ export function ownerOf(
   return source && { demands: source.demands, source }
 }
 
-/** The configuration made of the sources that are trusted enough. */
+/** The configuration without the sources that are not trusted enough. */
 export function asTrusted({ all }: LoadedConfig, owner: Owner): LoadedConfig {
   return loadFrom(all.filter((source) => isTrusted(source, owner)))
 }
 
-/** A credential may go to an address that its own file names. */
+/** Whether a source is trusted enough. The file that holds the credential is always trusted to name its address. */
 export function isTrusted(source: ConfigSource, owner: Owner): boolean {
   return source === owner.source || rankOf(source.trust) >= rankOf(owner.demands)
 }
 
-/** The line that says what a setting would do, and how to allow it. */
-export function refusal({ origins }: LoadedConfig, culprit: NamedSetting, deed: string): string {
-  const where = origins.get(culprit.name) ?? ''
-  const flag = flagOf(culprit)
-  const allow = `to allow it, ${flag === undefined ? '' : `pass --${flag} or `}set ${culprit.env} in the environment`
-  return printable(`${where} ${deed}, and is trusted less than that; ${allow}`)
+/** One line that says what a setting would do, such as `would send prompts to …`, and how to allow it. */
+export function refusal({ origins }: LoadedConfig, setting: NamedSetting, effect: string): string {
+  const where = origins.get(setting.name) ?? ''
+  const flag = flagOf(setting)
+  const allow = `to allow it, ${flag === undefined ? '' : `pass --${flag} or `}set ${setting.env} in the environment`
+  return printable(`${where} ${effect}, and is trusted less than that; ${allow}`)
 }
 
 /** How far a source is trusted, as a number. */

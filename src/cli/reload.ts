@@ -6,7 +6,7 @@ import { UsageError } from '../config/usage-error.ts'
 import type { Log } from '../observe/log.ts'
 import { promptReaders } from './destinations.ts'
 
-/** What is built once, at the start. Everything else can change while answers run. */
+/** Settings that are used once, at the start. All others can change while requests are running. */
 const needRestart = new Set<keyof Config>([
   'host',
   'listenPort',
@@ -28,8 +28,8 @@ export interface ReloadOptions {
 }
 
 /**
- * Goes by the configuration as it is now, or stays with the old one where the new one cannot be used, and says so.
- * `quietly` says nothing where nothing has changed, and changes nothing then.
+ * Returns a function that loads and applies the configuration, and logs the result. If the new configuration cannot be
+ * used, the old one stays in force. With `quietly`, an unchanged configuration is neither applied nor logged.
  */
 export function reloader({ loaded, load, apply, log }: ReloadOptions): (quietly: boolean) => void {
   let current = loaded.config
@@ -41,13 +41,13 @@ export function reloader({ loaded, load, apply, log }: ReloadOptions): (quietly:
       if (quietly && changed.length === 0) return
       const refusal = refusalOf(current, wanted) ?? lostProtection(current, read)
       if (refusal !== undefined) throw new UsageError(`${refusal}; if that is meant, restart zai2api`)
-      const late = changed.filter(({ name }) => needRestart.has(name))
+      const pending = changed.filter(({ name }) => needRestart.has(name))
       apply(wanted)
       current = wanted
-      // Names alone: values may be secrets.
+      // Only names are logged, because values may be secrets.
       log.info('configuration reloaded', { changed: changed.map(({ env }) => env).join(' ') || 'nothing' })
-      if (late.length > 0)
-        log.warn('takes effect after a restart only', { settings: late.map(({ env }) => env).join(' ') })
+      if (pending.length > 0)
+        log.warn('takes effect after a restart only', { settings: pending.map(({ env }) => env).join(' ') })
     } catch (thrown) {
       const reason = thrown instanceof UsageError ? thrown.message : String(thrown)
       log.error('the new configuration cannot be used; going on with the old one', { reason })
@@ -56,8 +56,8 @@ export function reloader({ loaded, load, apply, log }: ReloadOptions): (quietly:
 }
 
 /**
- * Why a running server must not take over this configuration, `undefined` where it may. A half-written file looks like
- * one from which settings were removed: it would open a server with a key to everybody, or send prompts elsewhere.
+ * Why a running server must not apply a configuration; `undefined` if it may. A half-written file looks like one from
+ * which settings were removed: it could take the key from a server, or send prompts to another upstream.
  */
 function refusalOf(current: Config, wanted: Config): string | undefined {
   const lost = (destination: Destination) =>
@@ -72,7 +72,7 @@ function refusalOf(current: Config, wanted: Config): string | undefined {
       isCutOff(current[setting.name], wanted[setting.name]),
   )
   if (cut !== undefined) return `${cut.env} is the beginning of what it was, as in a file that is cut off`
-  // The wanted address does not matter: the server stays on the one that it is bound to.
+  // This holds for every listen address, because a running server stays on the one it is bound to.
   if (key !== undefined) return `${key} is gone, and a server with a key does not go on without it`
   const readers = promptReaders(wanted)
   const gone = promptReaders(current).find((reader) => !readers.includes(reader))
@@ -82,12 +82,12 @@ function refusalOf(current: Config, wanted: Config): string | undefined {
 }
 
 /**
- * The same of what holds back clients and the spending of accounts. A limit may be raised by one that is said, but not by
- * one that is missing; whatever is lifted waits for a restart.
+ * Why a configuration would lose a protection; `undefined` if it keeps all. A limit may be raised explicitly, but not
+ * because it is missing and the default is higher. Removing a protection altogether needs a restart.
  */
 function lostProtection(current: Config, { config: wanted, sources }: LoadedConfig): string | undefined {
   for (const { name, env, protects } of settingList) {
-    // What needs a restart is as it was until then.
+    // A setting that needs a restart keeps its effect until then.
     if (protects === undefined || needRestart.has(name)) continue
     const loss = lossOf(protects, current[name], wanted[name])
     if (loss === 'lifted' || (loss === 'lowered' && sources.get(name) === defaults))
@@ -96,7 +96,7 @@ function lostProtection(current: Config, { config: wanted, sources }: LoadedConf
   return undefined
 }
 
-/** Whether a value was replaced by its own beginning, which is easier to guess and locks out every client. */
+/** Whether a value was replaced by its own beginning. Such a key is easier to guess, and it locks out every client. */
 function isCutOff(before: unknown, after: unknown): boolean {
   const [old, fresh] = [new Set([before].flat()), new Set([after].flat())]
   const gone = [...old].filter((value) => typeof value === 'string' && !fresh.has(value))

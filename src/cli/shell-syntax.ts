@@ -1,10 +1,10 @@
-/** How a shell is told a variable. */
+/** How a shell sets and unsets an environment variable. */
 interface ShellSyntax {
   set(name: string, value: string): string
   unset(name: string): string
 }
 
-/** `bash` stands for everything that grew from the Bourne shell. */
+/** `bash` stands for all shells with Bourne syntax. */
 export const shells = {
   bash: {
     set: (name, value) => `export ${name}='${value.replaceAll("'", "'\\''")}'`,
@@ -15,7 +15,7 @@ export const shells = {
     unset: (name) => `set -e ${name}`,
   },
   powershell: {
-    // It takes typographic quotes for plain ones.
+    // PowerShell treats typographic quotes like plain ones.
     set: (name, value) => `$env:${name} = '${value.replace(/['\u2018-\u201b]/g, '$&$&')}'`,
     unset: (name) => `Remove-Item Env:${name} -ErrorAction SilentlyContinue`,
   },
@@ -23,7 +23,7 @@ export const shells = {
 
 export type Shell = keyof typeof shells
 
-/** The shell somebody types into, as far as the environment tells. */
+/** The user's shell according to the environment. */
 export function shellOf({ SHELL, OS }: Record<string, string | undefined>): Shell {
   if (SHELL === undefined) return OS === 'Windows_NT' ? 'powershell' : 'bash'
   if (/\bpwsh|powershell/i.test(SHELL)) return 'powershell'

@@ -1,11 +1,11 @@
 import { closeSync, openSync, readFileSync } from 'node:fs'
 
 /**
- * Resolves when SIGHUP says that the terminal is gone. Where there is no terminal, as under systemd, it asks for the
- * configuration to be read anew: then `reread` is called, for a server that has one.
+ * Handles SIGHUP. Resolves when the signal means that the terminal has closed. Without a terminal, as under systemd, the
+ * signal means that the configuration is to be read again, and `reread` is called.
  *
- * The signal does not end the process any more, however often it comes: a shell repeats what the system has said. A
- * process that was started to ignore it (`nohup`) does not stop for it.
+ * The default action of the signal is disabled for all its repetitions: the system and the shell each send it. A process
+ * that was started to ignore the signal (`nohup`) keeps running.
  */
 export function terminalGone(reread: (() => void) | undefined): Promise<void> {
   const ignored = isIgnored()
@@ -21,7 +21,7 @@ export function terminalGone(reread: (() => void) | undefined): Promise<void> {
   return gone.promise
 }
 
-/** Whether there is a terminal whose end this process is told of. */
+/** Whether the process has a controlling terminal. */
 function hasTerminal(): boolean {
   if (process.platform === 'win32') return false
   try {
@@ -32,7 +32,7 @@ function hasTerminal(): boolean {
   }
 }
 
-/** Whether SIGHUP is ignored, as by `nohup`. Only Linux says so. */
+/** Whether the process was started to ignore SIGHUP, as by `nohup`. False on systems other than Linux, which do not tell. */
 function isIgnored(): boolean {
   try {
     const [, mask = '0'] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? []

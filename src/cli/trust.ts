@@ -17,7 +17,7 @@ import { addressIn, promptReaders } from './destinations.ts'
 import { exposure } from './exposure.ts'
 import { asTrusted, isTrusted, type Owner, ownerOf, refusal, user } from './owner.ts'
 
-/** What a command sends. */
+/** What a command sends over the network. */
 export interface Sending {
   /** The destinations whose credentials are sent. */
   credentialsOf: readonly Destination[]
@@ -27,113 +27,117 @@ export interface Sending {
 
 /** The credentials of the upstreams in use and of `others`. */
 export function sendingTo({ upstreams }: Config, others: readonly Destination[], prompts: Sending['prompts']): Sending {
-  // A row holds the keys beside the address they are for.
+  // A row of [[upstreams]] holds its keys and its address together, so it needs no check.
   const usual = upstreams.flatMap(({ id, row }) => (row === undefined && id !== 'demo' ? [id] : []))
   return { credentialsOf: [...usual, ...others], prompts }
 }
 
 /**
  * Returns the configuration if every credential and prompt goes to an address whose source is trusted as much as the
- * source of the credential. Otherwise a cloned repository could send the user's key anywhere by its own `.env`.
+ * source of the credential. Without this check, the `.env` of a cloned repository could send the user's key anywhere.
  *
  * Errors: UsageError, one line with the file, the setting and how to allow it.
  */
 export function trusted(loaded: LoadedConfig, surroundings: Surroundings, sending: Sending): LoadedConfig {
-  const stray = strayOf(loaded, surroundings, sending)
-  if (stray === undefined) return loaded
-  throw new UsageError(stray)
+  const problem = trustProblem(loaded, surroundings, sending)
+  if (problem === undefined) return loaded
+  throw new UsageError(problem)
 }
 
-/** The message of that error, `undefined` where there is none. */
-export function strayOf(loaded: LoadedConfig, surroundings: Surroundings, sending: Sending): string | undefined {
+/** The message of the error that `trusted` throws; `undefined` if it throws none. */
+export function trustProblem(loaded: LoadedConfig, surroundings: Surroundings, sending: Sending): string | undefined {
   for (const destination of sending.credentialsOf) {
-    const stray = strayCredential(loaded, destination)
-    if (stray !== undefined) return stray
+    const problem = credentialProblem(loaded, destination)
+    if (problem !== undefined) return problem
   }
   if (sending.prompts === 'none') return undefined
   const typed = sending.prompts === 'typed'
   // Guests have no credential, so the prompts of a typing user count as those of the user folder.
   const owner = ownerOf(loaded, ['zai-web', 'zai-api'], true) ?? (typed ? user : undefined)
-  const elsewhere = typed && sending.credentialsOf.includes('gateway') ? strayGateway(loaded) : undefined
+  const elsewhere = typed && sending.credentialsOf.includes('gateway') ? gatewayProblem(loaded) : undefined
   return (
     elsewhere ??
     (typed ? undefined : exposure(loaded)) ??
-    (owner && strayPrompts(loaded, owner)) ??
-    // It would be the user's file that is written, whoever is served.
-    strayStore(loaded, surroundings, owner ?? user)
+    (owner && promptProblem(loaded, owner)) ??
+    // A store is a file of the user, whoever is served.
+    storeProblem(loaded, surroundings, owner ?? user)
   )
 }
 
-/** A notice for prompts that go, allowed, to an address that only the working directory names. */
+/** A notice for prompts that go to an address that only the working directory names, although that is allowed. */
 export function promptNotice(loaded: LoadedConfig): string | undefined {
-  const stray = strayReader(loaded, user)
-  return stray && `prompts go to ${stray.reader}, as ${printable(loaded.origins.get(stray.culprit.name) ?? '')} says`
+  const found = untrustedReader(loaded, user)
+  return found && `prompts go to ${found.reader}, as ${printable(loaded.origins.get(found.setting.name) ?? '')} says`
 }
 
-function strayCredential(loaded: LoadedConfig, destination: Destination): string | undefined {
+function credentialProblem(loaded: LoadedConfig, destination: Destination): string | undefined {
   const { config, sources, origins } = loaded
   for (const credential of settingList.filter((setting) => credentialOf(setting) === destination)) {
     const source = sources.get(credential.name)
     if (source === undefined || !isGiven(config[credential.name])) continue
     const owner = { demands: source.demands, source }
-    const { config: known } = asTrusted(loaded, owner)
+    const { config: trustedConfig } = asTrusted(loaded, owner)
     const address = addressIn[destination](config)
-    if (address === addressIn[destination](known)) continue
-    const culprit = culpritOf(loaded, owner, [destination])
-    if (culprit === undefined) continue
-    return refusal(loaded, culprit, `would send ${origins.get(credential.name)} to ${address}`)
+    if (address === addressIn[destination](trustedConfig)) continue
+    const setting = untrustedSetting(loaded, owner, [destination])
+    if (setting === undefined) continue
+    return refusal(loaded, setting, `would send ${origins.get(credential.name)} to ${address}`)
   }
   return undefined
 }
 
-function strayPrompts(loaded: LoadedConfig, owner: Owner): string | undefined {
-  const stray = strayReader(loaded, owner)
-  return stray && refusal(loaded, stray.culprit, `would send prompts to ${stray.reader}`)
+function promptProblem(loaded: LoadedConfig, owner: Owner): string | undefined {
+  const found = untrustedReader(loaded, owner)
+  return found && refusal(loaded, found.setting, `would send prompts to ${found.reader}`)
 }
 
-/** The first receiver of prompts that the trusted sources alone do not name, and the setting that names it. */
-function strayReader(loaded: LoadedConfig, owner: Owner): { reader: string; culprit: NamedSetting } | undefined {
+/** The first receiver of prompts that is not named by a trusted source, and the setting that names it. */
+function untrustedReader(loaded: LoadedConfig, owner: Owner): { reader: string; setting: NamedSetting } | undefined {
   const { config } = loaded
-  const { config: known } = asTrusted(loaded, owner)
-  const readers = promptReaders(known)
+  const { config: trustedConfig } = asTrusted(loaded, owner)
+  const readers = promptReaders(trustedConfig)
   for (const [index, reader] of promptReaders(config).entries()) {
     const instance = config.upstreams[index]
     if (instance === undefined || instance.id === 'demo' || readers.includes(reader)) continue
-    const culprit = movedBy(instance) ?? culpritOf(loaded, owner, ['prompts'])
-    if (culprit) return { reader, culprit }
+    const setting = addressSetting(instance) ?? untrustedSetting(loaded, owner, ['prompts'])
+    if (setting) return { reader, setting }
   }
   return undefined
 
-  /** The address itself, where a setting of its own names another than the trusted sources do. */
-  function movedBy({ id, row }: UpstreamInstance): NamedSetting | undefined {
-    if (row !== undefined || id === 'demo' || addressIn[id](config) === addressIn[id](known)) return undefined
-    return culpritOf(loaded, owner, [id])
+  /** The setting with the upstream's address, if the address differs from that of the trusted sources. */
+  function addressSetting({ id, row }: UpstreamInstance): NamedSetting | undefined {
+    if (row !== undefined || id === 'demo' || addressIn[id](config) === addressIn[id](trustedConfig)) return undefined
+    return untrustedSetting(loaded, owner, [id])
   }
 }
 
-/** A gateway on this machine can prove that it is the user's. One on another machine cannot. */
-function strayGateway(loaded: LoadedConfig): string | undefined {
+/** Refuses gateways on other machines that no trusted source names. A gateway on this machine can prove that it is the user's. */
+function gatewayProblem(loaded: LoadedConfig): string | undefined {
   const address = urlOf(loaded.config)
   const owner = ownerOf(loaded, ['gateway'], false) ?? user
   if (isOnLoopback(address) || address === urlOf(asTrusted(loaded, owner).config)) return undefined
-  const culprit = culpritOf(loaded, owner, ['gateway'])
-  return culprit && refusal(loaded, culprit, `would send prompts to ${address}`)
+  const setting = untrustedSetting(loaded, owner, ['gateway'])
+  return setting && refusal(loaded, setting, `would send prompts to ${address}`)
 }
 
-/** A working directory may name a store inside itself, but none elsewhere. */
-function strayStore(loaded: LoadedConfig, surroundings: Surroundings, owner: Owner): string | undefined {
+/** Refuses a store outside of the working directory that an untrusted source names. */
+function storeProblem(loaded: LoadedConfig, surroundings: Surroundings, owner: Owner): string | undefined {
   const { config, sources } = loaded
   const source = sources.get('store')
   if (source === undefined || isTrusted(source, owner)) return undefined
   if (config.store === 'memory' || config.store === 'off') return undefined
   // SQLite also accepts `file:` URIs.
   if (!config.store.startsWith('file:') && !leavesFolder(config.store, surroundings)) return undefined
-  const culprit = culpritOf(loaded, owner, ['conversations'])
-  return culprit && refusal(loaded, culprit, `would keep conversations outside of the working directory`)
+  const setting = untrustedSetting(loaded, owner, ['conversations'])
+  return setting && refusal(loaded, setting, `would keep conversations outside of the working directory`)
 }
 
 /** The first setting of these roles whose source is not trusted enough. */
-function culpritOf({ sources }: LoadedConfig, owner: Owner, roles: readonly Addressed[]): NamedSetting | undefined {
+function untrustedSetting(
+  { sources }: LoadedConfig,
+  owner: Owner,
+  roles: readonly Addressed[],
+): NamedSetting | undefined {
   return settingList.find((setting) => {
     const role = addressOf(setting)
     const source = sources.get(setting.name)

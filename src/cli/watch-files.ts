@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Log } from '../observe/log.ts'
 import { linkTarget } from './io.ts'
 
-/** Editors write a file in several steps, or replace it. After this long without an event it counts as written. */
+/** Editors write a file in several steps or replace it. It counts as written after this time without an event. */
 const settledMs = 300
 
 interface Watcher {
@@ -17,7 +17,7 @@ export interface WatchOptions {
   clock: Clock
   log: Log
   changed: () => void
-  /** `name` is that of the entry something happened to, `null` where the system does not say. */
+  /** `name` is the name of the changed entry, or `null` if the system does not tell it. */
   watch?: (folder: string, onEvent: (name: string | null) => void) => Watcher
 }
 
@@ -42,7 +42,7 @@ export function watchFiles({ files, clock, log, changed, watch = watchFolder }: 
     if (name !== null && !watched.get(folder)?.names.has(name)) return
     stopTimer()
     stopTimer = clock.after(settledMs, () => {
-      // A link may lead elsewhere now. Watching begins before the files are read, so that no change is missed.
+      // A link may have a new target. Watching begins before the files are read, so that no change is missed.
       follow()
       changed()
     })
@@ -87,29 +87,29 @@ function watchFolder(folder: string, onEvent: (name: string | null) => void): Wa
 /** Maps each folder to the names in it that lead to one of the files. */
 function entriesOf(files: readonly string[]): Map<string, Set<string>> {
   const entries = new Map<string, Set<string>>()
-  for (const [folder, name] of files.flatMap((file) => [...entriesTo(file, mostLinks)])) {
+  for (const [folder, name] of files.flatMap((file) => [...entriesTo(file, maxLinks)])) {
     const names = entries.get(folder) ?? new Set()
     entries.set(folder, names.add(name))
   }
   return entries
 }
 
-/** The limit of Linux; a longer chain is a loop. */
-const mostLinks = 40
+/** The limit of Linux. A longer chain of links counts as a loop. */
+const maxLinks = 40
 
 /**
- * `/etc/app/.env` → `..data/.env`, `..data` → `..2026_11_30`: each link on the way, and the file itself, or the first
- * folder on the way that is not there yet.
+ * Yields every directory entry that decides what a path leads to: each symbolic link on the way, and the file itself or
+ * the first missing folder. Example: `/etc/app/.env` → `..data/.env`, `..data` → `..2026_11_30`.
  */
 function* entriesTo(path: string, left: number): Generator<[folder: string, name: string]> {
   const parts = path.split(sep)
   for (let length = 2; length <= parts.length; length++) {
-    const here = parts.slice(0, length).join(sep)
-    const target = linkTarget(here)
-    if (target === undefined && length < parts.length && existsSync(here)) continue
-    yield [dirname(here), basename(here)]
+    const prefix = parts.slice(0, length).join(sep)
+    const target = linkTarget(prefix)
+    if (target === undefined && length < parts.length && existsSync(prefix)) continue
+    yield [dirname(prefix), basename(prefix)]
     if (target !== undefined && left > 0)
-      yield* entriesTo(resolve(dirname(here), target, ...parts.slice(length)), left - 1)
+      yield* entriesTo(resolve(dirname(prefix), target, ...parts.slice(length)), left - 1)
     return
   }
 }

@@ -7,7 +7,7 @@ interface Effective {
   source: string
 }
 
-/** What is in force and where it is written, in the table's order; secrets are masked. */
+/** Every setting with its value and its origin, in the table's order. Secrets are masked. */
 export function describeConfig(loaded: LoadedConfig, options: { json: boolean }): string {
   const effective = new Map(settingList.map(({ env, ...setting }) => [env, effectiveValue(setting, loaded)]))
   return options.json ? `${JSON.stringify(Object.fromEntries(effective), undefined, 2)}\n` : columns(effective)
@@ -26,7 +26,7 @@ function shown({ id, row }: UpstreamInstance): unknown {
   return row.keys === undefined ? row : { ...row, keys: masked(row.keys) }
 }
 
-/** Enough to tell two keys apart, too little to use one. */
+/** Shows enough of a key to tell it from another, and too little to use it. */
 function masked(secret: unknown): unknown {
   if (Array.isArray(secret)) return secret.map(masked)
   if (typeof secret !== 'string') return null

@@ -2,13 +2,13 @@ import type { Config, LoadedConfig } from '../../config/load.ts'
 import type { Io } from '../io.ts'
 import { serveWith } from './serve.ts'
 
-/** The same server on the scripted model: no network, no account. */
+/** Serves with the scripted model, which needs neither network nor account. */
 export function demo(loaded: LoadedConfig, io: Io): Promise<number> {
   return serveWith({ ...loaded, config: { ...loaded.config, upstreams: [{ id: 'demo' }] } }, io, greeting)
 }
 
 function greeting(url: string, config: Config, version: string): string {
-  // The key itself stays out of terminals and their logs.
+  // The key itself is not printed, because terminals keep logs.
   const key = config.authToken === undefined ? 'anything' : '$AUTH_TOKEN'
   return `zai2api ${version} demo listening on ${url}: a scripted model, no network, no account
 

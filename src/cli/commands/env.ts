@@ -7,30 +7,30 @@ import { type Shell, shellOf, shells } from '../shell-syntax.ts'
 
 export interface EnvOptions {
   client: Client
-  /** `undefined` for the one of `SHELL`. */
+  /** `undefined` stands for the shell named by the variable SHELL. */
   shell: Shell | undefined
 }
 
-/** Prints what a client of the configured gateway needs, ready for a shell or for the client's own file. */
+/** Prints what a client of the targetFor gateway needs, ready for a shell or for the client's own file. */
 export async function env(loaded: LoadedConfig, io: Io, { client, shell }: EnvOptions): Promise<number> {
-  const target = await configured(client, loaded, io)
-  const speech = shells[shell ?? shellOf(io.env)]
+  const target = await targetFor(client, loaded, io)
+  const syntax = shells[shell ?? shellOf(io.env)]
   const { snippet, variables }: ClientSetup = clientSetups[client]
   const lines = variables(target).flatMap(({ name, value, why }) => [
     `# ${why}`,
-    value === undefined ? speech.unset(name) : speech.set(name, value),
+    value === undefined ? syntax.unset(name) : syntax.set(name, value),
   ])
   if (snippet === undefined) {
     io.stdout(`${lines.join('\n')}\n`)
     return 0
   }
-  const key = speech.set('ZAI2API_KEY', target.key)
+  const key = syntax.set('ZAI2API_KEY', target.key)
   io.stdout(`# Into ${snippet.file}:\n${snippet.text(target)}\n\n# Into the start-up file of your shell:\n${key}\n`)
   return 0
 }
 
-/** As the gateway that runs tells it, else as it would tell it if it ran. */
-async function configured(client: Client, loaded: LoadedConfig, io: Io): Promise<ClientTarget> {
+/** Asks the running gateway for the client's target. Without one, an app in this process answers the same questions. */
+async function targetFor(client: Client, loaded: LoadedConfig, io: Io): Promise<ClientTarget> {
   const { config } = loaded
   const gateway = { url: urlOf(config), ...keysOf(config) }
   const listener = config.listenPort === 0 ? 'nobody' : await whoListens(gateway.url, fetch, provesBy(io))

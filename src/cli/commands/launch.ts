@@ -11,7 +11,7 @@ import type { Io } from '../io.ts'
 import { promptNotice } from '../trust.ts'
 import { logUncaught } from './serve.ts'
 
-/** Clients that can be run; the other recipes are libraries. */
+/** The clients that can be run. The other client setups are for libraries. */
 export type Program = 'claude' | 'codex' | 'opencode'
 
 const packages: Record<Program, { title: string; name: string }> = {
@@ -20,13 +20,13 @@ const packages: Record<Program, { title: string; name: string }> = {
   opencode: { title: 'opencode', name: 'opencode-ai' },
 }
 
-/** As shells have it. */
+/** The exit codes that shells use: for a missing program, and the base to which the number of a signal is added. */
 const notFound = 127
 const killed = 128
-/** Of what went wrong while the client had the screen, the last lines are told. */
+/** Log lines kept while the client uses the terminal. They are printed when it has ended. */
 const keptLines = 20
 
-/** Runs a client on the gateway with the terminal to itself. Resolves with its exit code, 128 + n for signal n. */
+/** Runs a client on the gateway and leaves it the terminal. Resolves with its exit code, or 128 + n for signal n. */
 export async function launch(program: Program, args: readonly string[], loaded: LoadedConfig, io: Io): Promise<number> {
   const { title, name } = packages[program]
   const executable = Bun.which(program, { PATH: io.env.PATH ?? '', cwd: io.cwd })
@@ -36,13 +36,13 @@ export async function launch(program: Program, args: readonly string[], loaded: 
   }
   const notice = promptNotice(loaded)
   if (notice !== undefined) io.stderr(`zai2api: ${notice}\n`)
-  const gateway = (await running(loaded, io)) ?? (await started(loaded, io))
+  const gateway = (await runningGateway(loaded, io)) ?? (await startGateway(loaded, io))
   try {
-    const recipe: ClientSetup = clientSetups[program]
+    const setup: ClientSetup = clientSetups[program]
     const target = await clientTargetOf(program, gateway, loaded)
-    const command = [executable, ...(recipe.args?.(target) ?? []), ...args]
+    const command = [executable, ...(setup.args?.(target) ?? []), ...args]
     const inherited = withoutCredentials(io.env, loaded)
-    return await run(command, environment(inherited, recipe.variables(target), target))
+    return await run(command, environment(inherited, setup.variables(target), target))
   } finally {
     await gateway.stop()
   }
@@ -52,8 +52,8 @@ interface Gateway extends GatewayAddress {
   stop(): Promise<void>
 }
 
-/** The gateway that already listens where this configuration says. */
-async function running({ config }: LoadedConfig, io: Io): Promise<Gateway | undefined> {
+/** The user's gateway that already runs at the configured address; `undefined` if there is none. */
+async function runningGateway({ config }: LoadedConfig, io: Io): Promise<Gateway | undefined> {
   const url = urlOf(config)
   if (config.listenPort === 0) return undefined
   const listener = await whoListens(url, fetch, provesBy(io))
@@ -64,8 +64,8 @@ async function running({ config }: LoadedConfig, io: Io): Promise<Gateway | unde
   return { url, ...keysOf(config), fetch, stop: async () => {} }
 }
 
-/** A gateway for this run alone: any free port, a key nobody else knows, and no word on the client's screen. */
-async function started({ config }: LoadedConfig, io: Io): Promise<Gateway> {
+/** Starts a gateway for this run only: on any free port, with a new key, and without output while the client runs. */
+async function startGateway({ config }: LoadedConfig, io: Io): Promise<Gateway> {
   const key = newKey((bytes) => crypto.getRandomValues(bytes))
   const lines: string[] = []
   const logLevel = config.logLevel === 'off' ? 'off' : 'error'
@@ -74,7 +74,7 @@ async function started({ config }: LoadedConfig, io: Io): Promise<Gateway> {
     if (lines.push(line()) > keptLines) lines.shift()
   }
   const { app, log } = await compose(own, io.version, { write })
-  // The client goes on; what broke is told once it has ended.
+  // The client keeps runningGateway. The errors are printed when it has ended.
   logUncaught(log, () => {})
   const server = listen(app, '127.0.0.1', 0)
   return {
@@ -91,7 +91,7 @@ async function started({ config }: LoadedConfig, io: Io): Promise<Gateway> {
 
 /**
  * Removes the variables of all credential settings, and every variable whose value contains a credential of an upstream,
- * be it in base64 or its secret half alone: the client runs commands that a model chooses and needs none of them.
+ * also in base64 or only its secret half. The client runs commands that a model chooses, and needs none of them.
  * ANTHROPIC_AUTH_TOKEN, for example, often holds the key of a user who ran the client on Z.AI without a gateway.
  */
 function withoutCredentials(inherited: Io['env'], { config }: LoadedConfig): Io['env'] {
@@ -107,7 +107,7 @@ function withoutCredentials(inherited: Io['env'], { config }: LoadedConfig): Io[
   return Object.fromEntries(kept)
 }
 
-/** In characters. A shorter text may be part of another variable by chance. */
+/** In characters. A shorter text could be part of another variable by chance. */
 const shortestSecret = 8
 
 function environment(
@@ -117,12 +117,12 @@ function environment(
 ): Record<string, string> {
   const environment = new Map<string, string | undefined>(Object.entries(inherited))
   for (const { name, value } of variables) environment.set(name, value)
-  for (const [name, value] of direct(inherited, new URL(url).hostname)) environment.set(name, value)
+  for (const [name, value] of noProxyVariables(inherited, new URL(url).hostname)) environment.set(name, value)
   return Object.fromEntries([...environment].flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
 }
 
-/** A client behind a proxy would ask the proxy for this machine, which to the proxy is itself. */
-function direct(inherited: Io['env'], host: string): [string, string][] {
+/** Exempts the gateway from the client's proxy. The proxy would take a loopback address for its own machine. */
+function noProxyVariables(inherited: Io['env'], host: string): [string, string][] {
   const proxied = ['HTTP_PROXY', 'HTTPS_PROXY', 'ALL_PROXY'].some(
     (name) => inherited[name] || inherited[name.toLowerCase()],
   )
@@ -139,7 +139,7 @@ const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const
 async function run(command: string[], env: Record<string, string>): Promise<number> {
   const child = Bun.spawn(command, { env, stdin: 'inherit', stdout: 'inherit', stderr: 'inherit' })
   const forward = (signal: NodeJS.Signals) => {
-    // What is typed at a terminal reaches the client without us; said twice, Ctrl-C would end it.
+    // A terminal sends its signals to the client as well. Forwarding Ctrl-C would deliver it twice, which ends the client.
     const typed = process.stdin.isTTY && (signal === 'SIGINT' || signal === 'SIGQUIT')
     if (!typed) child.kill(signal)
   }

@@ -3,7 +3,7 @@ import type { Config } from '../../config/load.ts'
 import type { ListedModel } from '../../gateway/model-routing.ts'
 import type { Io } from '../io.ts'
 
-/** Prints the models that can be asked for, as the upstreams tell them now. */
+/** Prints the models that can be requested, as the upstreams list them now. */
 export async function models(config: Config, io: Io, { json }: { json: boolean }): Promise<number> {
   const { gateway } = await compose(config, io.version, { write: io.stderr })
   const listed = await gateway.models()

@@ -10,22 +10,23 @@ import type { Io } from '../io.ts'
 export interface QuotaDeps {
   fetch: Fetch
   clock: Clock
-  /** IANA name; the machine's own where it is not given. */
+  /** IANA name. Default: the time zone of the machine. */
   timeZone?: string
 }
 
 const timeoutMs = 10_000
 
-/** What the API says of one key, or why it says nothing. */
-type KeyQuota = Which & ({ quota: Quota } | { reason: string })
+/** The quota of one key, or why it is not known. */
+type KeyQuota = KeyName & ({ quota: Quota } | { reason: string })
 
-interface Which {
-  /** Of several, the name of one that is not the usual one. */
+interface KeyName {
+  /** Id of the upstream if the key is not one of ZAI_API_KEY. */
   upstream?: string
+  /** Counted from 1. Part of the JSON output. */
   place: number
 }
 
-/** Prints how much of the plan behind each key is used. Resolves with 1 when no key could tell. */
+/** Prints how much of the plan behind each key is used. Resolves with 1 if no quota could be read. */
 export async function quota(
   config: Config,
   io: Io,
@@ -36,7 +37,7 @@ export async function quota(
     io.stderr('zai2api: there is no key whose plan could be shown; set ZAI_API_KEY\n')
     return 1
   }
-  const keyQuota = await askAll(config, deps)
+  const keyQuota = await readAll(config, deps)
   io.stdout(
     json
       ? `${JSON.stringify(keyQuota, undefined, 2)}\n`
@@ -45,9 +46,9 @@ export async function quota(
   return keyQuota.some((one) => 'quota' in one) ? 0 : 1
 }
 
-/** `pro, 5 hours 7 %, week 44 %`, one for each key that tells; for the log. */
+/** One line for each key whose quota could be read, for the log: `pro, 5 hours 7 %, week 44 %`. */
 export async function quotaLines(config: Config): Promise<string[]> {
-  const keyQuota = await askAll(config, { fetch, clock: systemClock })
+  const keyQuota = await readAll(config, { fetch, clock: systemClock })
   return keyQuota.flatMap((one) => ('quota' in one ? [summary(one.quota)] : []))
 }
 
@@ -56,17 +57,17 @@ export function summary({ plan, limits }: Quota): string {
   return [plan ?? 'no plan', ...used].join(', ')
 }
 
-function askAll(config: Config, { fetch, clock }: QuotaDeps): Promise<KeyQuota[]> {
+function readAll(config: Config, { fetch, clock }: QuotaDeps): Promise<KeyQuota[]> {
   const { signal } = new AbortController()
   const keys = apiAccounts(config).flatMap(({ upstream, keys, baseUrl }) =>
     keys.map((key, index) => ({ key, baseUrl, place: index + 1, ...(upstream === 'zai-api' ? {} : { upstream }) })),
   )
   return Promise.all(
-    keys.map(async ({ key, baseUrl, ...which }) => {
+    keys.map(async ({ key, baseUrl, ...name }) => {
       try {
-        return { ...which, quota: await readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs }) }
+        return { ...name, quota: await readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs }) }
       } catch (thrown) {
-        return { ...which, reason: asGatewayError(thrown).message }
+        return { ...name, reason: asGatewayError(thrown).message }
       }
     }),
   )

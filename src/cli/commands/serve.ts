@@ -23,8 +23,8 @@ import { watchFiles } from '../watch-files.ts'
 import { quotaLines } from './quota.ts'
 
 /**
- * Serves until SIGTERM, SIGINT or the end of its terminal, and reads its configuration anew when its files change, and
- * on SIGHUP where there is no terminal.
+ * Serves until SIGTERM, SIGINT or the end of its terminal. Reads its configuration again when the files change, and on
+ * SIGHUP if there is no terminal.
  */
 export function serve(loaded: LoadedConfig, io: Io, reread: Reread): Promise<number> {
   return serveWith(loaded, io, readyLine, reread)
@@ -33,7 +33,7 @@ export function serve(loaded: LoadedConfig, io: Io, reread: Reread): Promise<num
 /** Resolves with the exit code. `greeting` is printed once the port is open. */
 export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting, reread?: Reread): Promise<number> {
   const { config } = loaded
-  // Only Bun's own fetch knows proxies.
+  // Only Bun's own fetch supports proxies.
   const outgoing = isProxied(io.env) ? fetch : losslessFetch(fetch, cachedLookup(systemLookup, systemClock))
   const logLines = { write: io.stderr, ...(io.stderrLosses ? { losses: io.stderrLosses } : {}) }
   const identity = identityOf(io)
@@ -42,33 +42,33 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
   const stopped = stopRequested(log)
   try {
     const server = opened('--port', config.host, config.listenPort, (host, port) => listen(app, host, port))
-    const watched =
+    const metricsServer =
       metrics && config.metricsPort > 0
         ? opened('--metrics-port', '127.0.0.1', config.metricsPort, (_, port) => listenForMetrics(metrics, port))
         : undefined
-    if (watched) log.info('metrics without a key', { url: watched.url })
-    const warned = warningLogger(log)
-    const reading = reread && {
+    if (metricsServer) log.info('metrics without a key', { url: metricsServer.url })
+    const logWarnings = warningLogger(log)
+    const watchedConfig = reread && {
       ...reread,
       load: () => {
         refuseEndless(reread.files)
-        return warned(reread.load())
+        return logWarnings(reread.load())
       },
     }
-    const reload = reading && reloader({ loaded, apply, log, load: reading.load })
+    const reload = watchedConfig && reloader({ loaded, apply, log, load: watchedConfig.load })
     const gone = terminalGone(reload && (() => reload(false)))
     const stopWatching =
-      reading && reload
-        ? watchFiles({ files: reading.files, clock: systemClock, log, changed: () => reload(true) })
+      watchedConfig && reload
+        ? watchFiles({ files: watchedConfig.files, clock: systemClock, log, changed: () => reload(true) })
         : () => {}
-    // Who reads this may change the files at once.
+    // Watching has begun: whoever reads this line may change the files at once.
     io.stdout(greeting(server.url, config, io.version))
     const stopMemoryRelease = releaseMemoryWhenIdle({
       ...{ running, resident: memoryReadings(process).resident, clock: systemClock },
-      // Not `Bun.gc(true)`: that also throws away compiled code.
+      // `Bun.gc(true)` would also discard compiled code.
       collect: gcAndSweep,
     })
-    warned(loaded)
+    logWarnings(loaded)
     if (identity.problem)
       log.info('zai2api claude and its kin will not know this gateway', { because: identity.problem })
     void announceReadiness(gateway, config, log)
@@ -78,7 +78,7 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
     stopMemoryRelease()
     assembled.drain()
     log.info('stopped', { answers: await server.stop(config.shutdownMs, assembled.endReplies) })
-    await Promise.all([watched?.stop(), assembled.close()])
+    await Promise.all([metricsServer?.stop(), assembled.close()])
     return exitCode
   } catch (thrown) {
     io.stderr(`zai2api: ${thrown instanceof Error ? thrown.message : String(thrown)}\n`)
@@ -86,7 +86,7 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
   }
 }
 
-/** What proves to this user's commands that the gateway is this user's, or why nothing does. */
+/** The secret that proves to the user's other commands that the gateway is the user's, or why there is none. */
 function identityOf({ env }: Io): { secret?: string; problem?: string } {
   const folder = stateFolder(env)
   if (folder === undefined) return { problem: 'neither HOME nor STATE_DIRECTORY is set' }
@@ -99,7 +99,7 @@ function identityOf({ env }: Io): { secret?: string; problem?: string } {
 
 type Greeting = (url: string, config: Config, version: string) => string
 
-/** Passes a configuration on and tells what is doubtful about it, each thing once, however often it is read. */
+/** Returns a function that logs the warnings of a configuration and returns it. Each warning is logged only once. */
 function warningLogger(log: Log): (loaded: LoadedConfig) => LoadedConfig {
   const logged = new Set<string>()
   return (loaded) => {
@@ -120,12 +120,12 @@ export function readyLine(url: string, config: Config, version: string): string 
 const guestNote =
   'Without ZAI_API_KEY or ZAI_TOKEN you are a guest at chat.z.ai, which often asks guests for a captcha. With ZAI_API_KEY in .env answers come from the official API.'
 
-/** Nobody's account stands behind the answers. */
+/** Whether requests use a guest session instead of an account. */
 function isGuest({ upstreams, zaiTokens, backupToken }: Config): boolean {
   return upstreams[0]?.id === 'zai-web' && zaiTokens.length === 0 && backupToken === undefined
 }
 
-/** The first request should not be the first to learn that nothing works. */
+/** Checks the upstreams at the start and logs the result, so that a problem is known before the first request. */
 async function announceReadiness(gateway: Gateway, config: Config, log: Log): Promise<void> {
   try {
     await gateway.check(AbortSignal.timeout(15_000))
@@ -136,15 +136,15 @@ async function announceReadiness(gateway: Gateway, config: Config, log: Log): Pr
   }
 }
 
-/** How much of the plan is used is worth knowing before the work begins; `undefined` where no key tells. */
+/** How much of the plans is used, for the log; `undefined` if no quota could be read. */
 async function quotaLeft(config: Config): Promise<string | undefined> {
   const lines = await quotaLines(config)
   return lines.length === 0 ? undefined : lines.join('; ')
 }
 
 /**
- * Listens for what nobody caught. A rejected promise is logged, for one must not take a server down that others are
- * using. After a thrown error nobody knows what was left half done: the first is logged, and `crashed` called.
+ * Handles uncaught errors. A rejected promise is only logged, because one request must not end the server for all
+ * others. A thrown error may leave the program in an inconsistent state: the first one is logged, and `crashed` called.
  */
 export function logUncaught(log: Log, crashed: () => void): void {
   let isFirst = true
@@ -155,24 +155,24 @@ export function logUncaught(log: Log, crashed: () => void): void {
     log.error('an error was thrown and nobody caught it', { error })
     crashed()
   })
-  // Who started the server may have closed what its greeting goes to.
+  // The reader of standard output may have closed it.
   process.stdout.on('error', () => {})
 }
 
-/** Resolves when the server has to stop: a signal, or an error that a supervisor should see as a failure. */
+/** Resolves when the server has to stop: on a signal, or with exit code 1 after an uncaught error. */
 export function stopRequested(log: Log): Promise<{ reason: string; exitCode: number }> {
   return new Promise((resolve) => {
     logUncaught(log, () => resolve({ reason: 'an error that nobody caught', exitCode: 1 }))
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       process.once(signal, () => {
         resolve({ reason: signal, exitCode: 0 })
-        // A second Ctrl-C means it.
+        // A second signal ends the process at once.
         process.once(signal, () => process.exit(130))
       })
   })
 }
 
-/** Opens the port that `flag` sets. Errors: one that says what to do. */
+/** Opens the port that `flag` sets. Throws an Error whose message says what to do. */
 function opened<Server>(flag: string, host: string, port: number, open: (host: string, port: number) => Server) {
   try {
     return open(host, port)

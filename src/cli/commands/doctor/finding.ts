@@ -1,4 +1,4 @@
-/** What one check found, and the one thing to do about it. */
+/** The result of one check. `next` is what the user should do about it. */
 export interface Finding {
   status: 'pass' | 'warn' | 'fail' | 'skip'
   check: string
@@ -22,10 +22,10 @@ export function fail(check: string, says: string, next: string): Finding {
   return { status: 'fail', check, says, next }
 }
 
-/** What was found out about one upstream. */
+/** The findings about one upstream. */
 export interface Examined {
   findings: Finding[]
-  /** There is a way in: it makes sense to ask it something. */
+  /** Whether the upstream can be asked for a reply: it is reachable and has a valid credential. */
   usable: boolean
 }
 

@@ -21,7 +21,7 @@ export interface DoctorOptions {
   offline: boolean
 }
 
-/** Says what works and what to mend, in the order of cause and effect. Resolves with 1 when something failed. */
+/** Checks everything in the order of cause and effect and prints the findings. Resolves with 1 if a check failed. */
 export async function doctor(
   load: () => LoadedConfig,
   io: Io,
@@ -48,7 +48,7 @@ async function* examine(load: () => LoadedConfig, io: Io, offline: boolean, edge
   yield proxied
   yield await port(config, edge)
   if (offline) return yield skip('upstream', 'nothing is asked of the network (--offline)')
-  // Behind a proxy that cannot be used nothing else would tell the truth.
+  // With an unusable proxy, the results of all further checks would be misleading.
   if (failed(proxied)) return
   let usable = false
   for (const examined of config.upstreams.map((instance) => upstream(instance, config, io, edge))) {
@@ -74,23 +74,24 @@ function loadedOr(load: () => LoadedConfig): LoadedConfig | Finding {
 async function upstream(instance: UpstreamInstance, config: Config, io: Io, edge: Probes): Promise<Examined> {
   const { id, row } = instance
   const account = apiAccount(instance, config)
-  if (account) return behind(new URL(account.baseUrl).origin, io, edge, () => checkZaiApi(account, edge))
-  if (row?.kind === 'openai-compatible') return behind(new URL(row.base).origin, io, edge, () => compatible(row, edge))
+  if (account) return onceReachable(new URL(account.baseUrl).origin, io, edge, () => checkZaiApi(account, edge))
+  if (row?.kind === 'openai-compatible')
+    return onceReachable(new URL(row.base).origin, io, edge, () => compatible(row, edge))
   if (id === 'demo') return { findings: [pass('demo', 'needs neither network nor account')], usable: true }
-  return behind(config.webBaseUrl, io, edge, () => checkZaiWeb(config, edge))
+  return onceReachable(config.webBaseUrl, io, edge, () => checkZaiWeb(config, edge))
 }
 
-/** What can be said only once the way there is known to be open. */
-async function behind(origin: string, io: Io, edge: Probes, look: () => Promise<Examined>): Promise<Examined> {
-  const way = await network(origin, proxyFor(origin, io.env), edge)
-  if (!way.usable) return way
-  const { findings, usable } = await look()
-  return { findings: [...way.findings, ...findings], usable }
+/** Checks the network first. `check` runs only if the origin is reachable. */
+async function onceReachable(origin: string, io: Io, edge: Probes, check: () => Promise<Examined>): Promise<Examined> {
+  const reached = await network(origin, proxyFor(origin, io.env), edge)
+  if (!reached.usable) return reached
+  const { findings, usable } = await check()
+  return { findings: [...reached.findings, ...findings], usable }
 }
 
 const width = 27
 
-/** `fail  api key                 what is wrong`, and under it what to do. */
+/** `fail  api key                 what is wrong`, with what to do on the next line. */
 function lineOf({ status, check, says, next }: Finding): string {
   const line = `${status}  ${check.padEnd(width)}${says}\n`
   return next === undefined ? line : `${line}      → ${next}\n`

@@ -7,7 +7,7 @@ import type { Probes } from './probe.ts'
 
 type Env = Record<string, string | undefined>
 
-/** Where the settings in force were read. */
+/** The number of settings that are set, and where. */
 export function configuration({ origins }: LoadedConfig): Finding {
   const set = [...origins.values()].filter((origin) => origin !== 'default')
   const places = new Set(set.map(placeOf))
@@ -58,11 +58,11 @@ export function proxyFor(url: string, env: Env): string | undefined {
   const { protocol, hostname } = new URL(url)
   const variable = proxyVariable(env, protocol)
   if (variable === undefined) return undefined
-  const spared = (env.NO_PROXY || env.no_proxy || '')
+  const isExempt = (env.NO_PROXY || env.no_proxy || '')
     .split(/[\s,]+/)
     .map((name) => name.replace(/^\*?\./, ''))
     .some((name) => name === '*' || (name !== '' && (hostname === name || hostname.endsWith(`.${name}`))))
-  return spared ? undefined : proxyHost(env, variable)
+  return isExempt ? undefined : proxyHost(env, variable)
 }
 
 function proxyVariable(env: Env, protocol: string): string | undefined {
@@ -75,7 +75,7 @@ function proxyHost(env: Env, variable: string): string {
   return URL.canParse(value) ? new URL(value).host || 'an unreadable address' : 'an unreadable address'
 }
 
-/** Somebody else on the port is found by listening, ourselves by asking. */
+/** Tries to listen on the port. If it is taken, a request finds out whether the user's own gateway runs there. */
 export async function port(config: Config, edge: Probes): Promise<Finding> {
   const { host, listenPort } = config
   if (listenPort === 0) return pass('port', 'any free one')

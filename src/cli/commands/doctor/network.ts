@@ -4,11 +4,11 @@ import type { BufferedResponse } from '../../../http-client/buffered-response.ts
 import { type Examined, type Finding, fail, pass, skip, warn } from './finding.ts'
 import { codeOf, type Probes, probe, probeTimeoutMs, reasonOf } from './probe.ts'
 
-/** Signatures are accepted within five minutes. */
+/** Z.AI accepts signatures that are up to five minutes old. */
 const brokenSkewMs = 5 * 60_000
 const noticedSkewMs = 60_000
 
-/** Name, connection and clock of one upstream; the first of them to fail spares the others. */
+/** Checks name resolution, connection and clock of one upstream. After a failure the remaining checks are skipped. */
 export async function network(origin: string, through: string | undefined, edge: Probes): Promise<Examined> {
   const { hostname, host } = new URL(origin)
   const [name, connection, clock] = [`dns ${hostname}`, `connect ${host}`, `clock ${host}`] as const
@@ -62,7 +62,7 @@ function unreached(check: string, host: string, through: string | undefined, thr
   return fail(check, reasonOf(thrown), 'Check the network, and whether a firewall or a proxy stands in between.')
 }
 
-/** `now` in epoch milliseconds. */
+/** Compares the clocks by the response's Date header. `now` in epoch milliseconds. */
 function skew(check: string, { headers }: BufferedResponse, now: number): Finding {
   const theirs = Date.parse(headers.get('date') ?? '')
   if (Number.isNaN(theirs)) return skip(check, 'it does not tell the time')

@@ -8,7 +8,7 @@ type CompatibleRow = Extract<UpstreamRow, { kind: 'openai-compatible' }>
 
 const ModelList = Type.Object({ data: Type.Array(Type.Object({ id: Type.String() })) })
 
-/** Whether a server of the user's own lists models with each of its keys, and has those that are to be offered. */
+/** Checks with each key whether a self-hosted server lists its models, and whether the configured ones are among them. */
 export async function compatible(row: CompatibleRow, edge: Probes): Promise<Examined> {
   const { id, keys = [] } = row
   const examined = keys.length === 0 ? [''] : keys

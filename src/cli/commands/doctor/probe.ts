@@ -5,22 +5,22 @@ import { type BufferedResponse, readBuffered } from '../../../http-client/buffer
 import { type Fetch, type OutgoingRequest, send } from '../../../http-client/send.ts'
 import type { Proves } from '../../client-target.ts'
 
-/** The doors a check may use. */
+/** What the checks use to reach the outside, passed in so that tests can replace it. */
 export interface Probes {
   fetch: Fetch
   clock: Clock
   /** The addresses of a name; rejects as `node:dns` does. */
   lookup(host: string): Promise<string[]>
-  /** `free`, or the code of what keeps us from listening: `EADDRINUSE`. */
+  /** `free`, or the code of the error from listening: `EADDRINUSE`. */
   tryPort(host: string, port: number): Promise<string>
   /** Whether the user's own gateway listens there. */
   proves: Proves
 }
 
-/** No single question is waited for longer. */
+/** The longest time that a check waits for one response or name. */
 export const probeTimeoutMs = 5_000
 
-/** A whole answer within the patience. Errors: GatewayError, as every call. */
+/** Sends one request and reads the whole response within the timeout. Errors: GatewayError. */
 export async function probe(
   url: string,
   { fetch, clock }: Probes,
@@ -32,7 +32,7 @@ export async function probe(
   return readBuffered(response, { clock, signal, timeoutMs: probeTimeoutMs, host })
 }
 
-/** The JSON of an answer, `undefined` where it is none. */
+/** The parsed body of a response; `undefined` if it is not JSON. */
 export function jsonOf({ text }: BufferedResponse): unknown {
   return parseJson(text)
 }
@@ -41,7 +41,7 @@ export function reasonOf(thrown: unknown): string {
   return asGatewayError(thrown).message
 }
 
-/** Bun's and node's own word for why a connection failed: `ConnectionRefused`. */
+/** The error code of Bun or Node for a failed connection: `ConnectionRefused`. */
 export function codeOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return 'unknown'
   if ('code' in thrown && typeof thrown.code === 'string' && thrown.cause === undefined) return thrown.code

@@ -6,32 +6,36 @@ import { type Finding, fail, pass } from './finding.ts'
 import type { Probes } from './probe.ts'
 
 const question = 'Say OK.'
-/** Thinking counts, too. */
-const enough = 64
+/** Reasoning counts towards the limit, too. */
+const maxAnswerTokens = 64
 const answerTimeoutMs = 60_000
-/** A name of another vendor's large models, for which the primary model stands. */
+/** A name of another vendor's large models, which the gateway maps to the primary model. */
 const anyLarge = 'claude'
 
 /** One small request in each dialect. */
 const requests = [
   {
     path: '/v1/chat/completions',
-    body: { max_tokens: enough, messages: [{ role: 'user', content: question }], thinking: { type: 'disabled' } },
+    body: {
+      max_tokens: maxAnswerTokens,
+      messages: [{ role: 'user', content: question }],
+      thinking: { type: 'disabled' },
+    },
   },
-  { path: '/v1/responses', body: { max_output_tokens: enough, input: question, store: false } },
-  { path: '/v1/messages', body: { max_tokens: enough, messages: [{ role: 'user', content: question }] } },
+  { path: '/v1/responses', body: { max_output_tokens: maxAnswerTokens, input: question, store: false } },
+  { path: '/v1/messages', body: { max_tokens: maxAnswerTokens, messages: [{ role: 'user', content: question }] } },
 ]
 
 const ErrorReply = Type.Object({ error: Type.Object({ message: Type.String() }) })
 
-/** Asks each dialect through the whole gateway, without a port. */
+/** Sends one request in each dialect through the whole gateway, without opening a port. */
 export async function answers(config: Config, version: string, edge: Probes): Promise<Finding[]> {
-  // A busy account is a finding, nothing to wait for.
+  // With `queueMs: 0`, a busy account is reported as a finding instead of waited for.
   const open = { ...config, authToken: undefined, anthropicApiKey: undefined, logLevel: 'off' as const, queueMs: 0 }
   const { app, gateway } = await compose(open, version, { write() {} }, edge.fetch)
   const asked = config.primaryModel ?? anyLarge
   const findings: Finding[] = []
-  // One after the other: a guest may chat but once at a time.
+  // One after the other, because a guest may have only one chat at a time.
   for (const { path, body } of requests) findings.push(await answer(path, { model: asked, ...body }))
   return findings
 

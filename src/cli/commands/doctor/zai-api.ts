@@ -8,7 +8,7 @@ import { summary } from '../quota.ts'
 import { type Examined, type Finding, fail, pass, passed, skip, warn } from './finding.ts'
 import { jsonOf, type Probes, probe, probeTimeoutMs, reasonOf } from './probe.ts'
 
-/** Every key asks for one token, which is the only honest way to learn whether its service takes it. */
+/** Checks each key with a request for one token. Nothing cheaper tells whether the service accepts the key. */
 export async function checkZaiApi(account: ApiAccount, edge: Probes): Promise<Examined> {
   const { keys, names, upstream } = account
   if (keys.length === 0)
@@ -76,16 +76,16 @@ async function tryKey(baseUrl: string, key: string, edge: Probes): Promise<KeyVe
   const body = jsonOf(answer)
   const code = Value.Check(ErrorBody, body) ? String(body.error.code) : undefined
   if (Value.Check(Completion, body)) return { takes: true }
-  // Unknown routes are answered with 200 and a word of their own, portals with 200 and a page.
-  if (code === undefined && (answer.ok || answer.status === 404 || answer.status === 405)) return nobodyThere
-  // That this model is not offered is said only to a key that is known.
+  // Servers answer unknown routes with status 200 and their own JSON, and login portals with 200 and a page.
+  if (code === undefined && (answer.ok || answer.status === 404 || answer.status === 405)) return noApiHere
+  // These codes mean that the model is not offered to the key, so the key itself is valid.
   if (code === '1211' || code === '1311') return { takes: true }
   const known = verdicts.find(({ codes }) => codes.test(code ?? String(answer.status)))
   const { says, next, elsewhere } = known ?? unknown
   return { takes: false, says: `${says} (${code ?? `HTTP ${answer.status}`})`, next, elsewhere }
 }
 
-/** By business code, or by HTTP status where there is none. */
+/** The meaning of a business code, or of the HTTP status if the response has no code. */
 const verdicts = [
   {
     codes: /^(100[0-5]|401)$/,
@@ -125,7 +125,7 @@ const verdicts = [
   },
 ] as const
 
-const nobodyThere: KeyVerdict = {
+const noApiHere: KeyVerdict = {
   takes: false,
   says: 'there is no such API at this address',
   next: 'Check ZAI_API_BASE: a name such as general or coding, or a URL ending in /v4.',
@@ -136,9 +136,9 @@ const unknown = { says: 'the API could not say', next: 'Try again in a minute.',
 
 const services = ['general', 'coding', 'bigmodel', 'bigmodel-coding']
 
-/** The service that takes the key after all. */
+/** The service of the vendor that accepts the key; `undefined` if none does. */
 async function acceptingService(key: string, wrong: string, edge: Probes): Promise<string | undefined> {
-  // A key never leaves for another house than the vendor's own.
+  // A key for another vendor's address is never sent to Z.AI.
   if (!services.some((name) => apiBase(name) === wrong)) return undefined
   const takes = await Promise.all(
     services.map(async (name) => {

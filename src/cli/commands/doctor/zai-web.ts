@@ -4,7 +4,7 @@ import type { Config } from '../../../config/load.ts'
 import { type Examined, type Finding, fail, pass, passed, skip, warn } from './finding.ts'
 import { jsonOf, type Probes, probe, reasonOf } from './probe.ts'
 
-/** What chat.z.ai says of guests and of the tokens that are set. */
+/** Checks whether chat.z.ai accepts guests and each of the configured tokens. */
 export async function checkZaiWeb(config: Config, edge: Probes): Promise<Examined> {
   const tokens = config.zaiTokens.map((value, index) => token(tokenName(index, config), value, config, edge))
   const [asked, ...sessions] = await Promise.all([captcha(config, edge), guest(config, edge), ...tokens])
@@ -48,13 +48,13 @@ async function guest({ webBaseUrl, anonymousMode, zaiTokens }: Config, edge: Pro
   try {
     const answer = await auths(webBaseUrl, undefined, edge)
     if (answer.ok && Value.Check(Session, jsonOf(answer))) return pass(check, 'the site hands out a session')
-    return unwelcome(check, `the site hands out no session (HTTP ${answer.status})`)
+    return noSession(check, `the site hands out no session (HTTP ${answer.status})`)
   } catch (thrown) {
-    return unwelcome(check, reasonOf(thrown))
+    return noSession(check, reasonOf(thrown))
   }
 }
 
-function unwelcome(check: string, says: string): Finding {
+function noSession(check: string, says: string): Finding {
   return fail(check, says, 'Set ZAI_TOKEN to a token of your own, or ZAI_API_KEY to a key of the official API.')
 }
 

@@ -71,6 +71,7 @@ const tool = { name: 'look', description: '', parameters: { type: 'object', prop
 const inChannels = {
   scanLimit: 1_000,
   frames: false,
+  whole: false,
   empty: () => new GatewayError('upstream-malformed', 'empty'),
   annotate() {},
 }

@@ -12,10 +12,15 @@ export interface ChannelOptions {
   scanLimit: number
   /** Vision models put the final answer into a frame. */
   frames: boolean
+  /** Nothing is shown before the end, so that text may wait. */
+  whole: boolean
   /** The error for a reply without a word. */
   empty: () => GatewayError
   annotate: (note: string) => void
 }
+
+/** Longest text of a whole reply that waits for the end of its reasoning, in UTF-16 units: endless replies have to show. */
+const longestUndecided = 100_000
 
 /** Begins a tag. */
 const anyTag = /</
@@ -24,10 +29,20 @@ const anyTag = /</
  * Puts what the model wrote into the channel in which it belongs: thoughts in tags become reasoning, and tags that were
  * left over are dropped (think-tags.ts).
  *
+ * What stands in front of a closing tag that was left over is reasoning, in a whole reply without any other. In a stream
+ * it has been shown as text, and a paragraph ends there.
+ *
  * A reply that ends well and says nothing but thoughts is a call where the thoughts hold a whole one of a declared tool,
  * else the error `ReasoningOnlyError`; whoever opened the call knows whether to ask again.
  */
-export function channels({ tools, scanLimit, frames, empty, annotate }: ChannelOptions): Transform<Delta, Delta> {
+export function channels({
+  tools,
+  scanLimit,
+  frames,
+  whole,
+  empty,
+  annotate,
+}: ChannelOptions): Transform<Delta, Delta> {
   const readers = {
     text: tagReader({ channel: 'text', frames }),
     reasoning: tagReader({ channel: 'reasoning', frames: false }),
@@ -38,6 +53,13 @@ export function channels({ tools, scanLimit, frames, empty, annotate }: ChannelO
   let answered = false
   // Reasoning from what may be a call on: it is shown once an answer begins, and if it is the call, never.
   let held = ''
+  // Deltas that wait until it is known whether their text is reasoning; `undefined` once that is known.
+  let undecided: Delta[] | undefined = whole ? [] : undefined
+  let undecidedLength = 0
+  // Reasoning ends behind what is undecided, if anything follows.
+  let endsReasoning = false
+  // The last text that was shown, with no call behind it.
+  let shownText = ''
   const pattern = tools.length > 0 ? anyMark : anyTag
 
   return {
@@ -54,12 +76,14 @@ export function channels({ tools, scanLimit, frames, empty, annotate }: ChannelO
         case 'tool-call':
           answered = true
           onPause(out)
+          decide(endsReasoning ? 'reasoning' : 'text', out)
+          shownText = ''
           showHeld(out)
           out.push(delta)
           break
         case 'server-tool':
           onPause(out)
-          out.push(delta)
+          ;(undecided ?? out).push(delta)
           break
         case 'finish':
           end(out)
@@ -82,25 +106,60 @@ export function channels({ tools, scanLimit, frames, empty, annotate }: ChannelO
     },
     end,
     passthrough(kind: TextKind) {
-      if (held !== '') return false
+      if (held !== '' || undecided) return false
       const other = readers[kind === 'text' ? 'reasoning' : 'text']
       return readers[kind].open && !other.waiting && pattern
     },
   }
 
   function send(pieces: readonly ChannelText[], out: Delta[]): void {
-    for (const { type, text, afterReasoning } of pieces) {
-      if (!answered && type === 'reasoning') {
-        reasoning += text
-        behind = afterReasoning ? text : behind + text
-      }
-      if (type === 'text') {
-        answered ||= text.trim() !== ''
-        showHeld(out)
-      }
-      const shown = type === 'reasoning' && !answered && tools.length > 0 ? withoutCallBegun(text) : text
-      if (shown !== '') out.push({ type, text: shown })
+    for (const piece of pieces)
+      if (undecided) wait(undecided, piece, out)
+      else show(piece, out)
+  }
+
+  function wait(waiting: Delta[], piece: ChannelText, out: Delta[]): void {
+    const { type, text, afterReasoning } = piece
+    const isBlank = text.trim() === ''
+    if (type === 'reasoning') {
+      if (!isBlank) decide('text', out)
+      show(piece, out)
+      return
     }
+    if (afterReasoning) endsReasoning = waiting.some((delta) => delta.type === 'text' && delta.text.trim() !== '')
+    if (endsReasoning) {
+      if (isBlank) return
+      decide('reasoning', out)
+      show({ type, text: text.trimStart() }, out)
+      return
+    }
+    waiting.push({ type, text })
+    undecidedLength += text.length
+    if (undecidedLength > longestUndecided) decide('text', out)
+  }
+
+  /** Shows the text that waits as what it is. */
+  function decide(type: TextKind, out: Delta[]): void {
+    const deltas = undecided ?? []
+    undecided = undefined
+    for (const delta of deltas)
+      if (delta.type === 'text') show({ type, text: delta.text }, out)
+      else out.push(delta)
+  }
+
+  function show({ type, text, afterReasoning }: ChannelText, out: Delta[]): void {
+    if (!answered && type === 'reasoning') {
+      reasoning += text
+      behind = afterReasoning ? text : behind + text
+    }
+    if (type === 'text') {
+      answered ||= text.trim() !== ''
+      showHeld(out)
+      if (afterReasoning && /\S$/.test(shownText) && /^\S/.test(text)) out.push({ type, text: '\n\n' })
+      shownText = text
+    }
+    const shown = type === 'reasoning' && !answered && tools.length > 0 ? withoutCallBegun(text) : text
+    if (shown !== '') out.push({ type, text: shown })
   }
 
   /** Thoughts up to where a call may begin; the rest is held. */
@@ -128,6 +187,7 @@ export function channels({ tools, scanLimit, frames, empty, annotate }: ChannelO
   function end(out: Delta[]): void {
     send(readers.reasoning.end(), out)
     send(readers.text.end(), out)
+    decide('text', out)
   }
 
   function salvage(out: Delta[]): void {

@@ -4,8 +4,9 @@ import { codePlaces } from './markdown-code.ts'
 /** A stretch of what the model wrote, and the channel in which it belongs. */
 export interface ChannelText {
   type: TextKind
+  /** Empty where `afterReasoning` is all there is to tell. */
   text: string
-  /** A thought that began elsewhere ends in front of it. */
+  /** Reasoning that began elsewhere ends in front of it. */
   afterReasoning?: true
 }
 
@@ -53,6 +54,8 @@ const quotes = /["'“‘«(]$/
 const endQuotes = /^["'”’»)]/
 /** Behind a tag that words tell about. */
 const behindMention = /^[ \t.,;:!?)"'”’»]/
+/** Behind a closing tag that words tell about: their sentence goes on, or ends here. */
+const behindClosingMention = /^(?:[ \t]\p{Ll}|[.,;:!?)])/u
 
 /**
  * Takes the tags of thinking out of a text, and the thoughts in them out of the answer.
@@ -96,15 +99,17 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     onPause() {
       out = []
       if (isWaiting()) release('reasoning')
+      addMark()
       return out
     },
     end() {
       out = []
       release('text')
+      addMark()
       return out
     },
     get open() {
-      return held === '' && (position === 'words' || position === 'json')
+      return held === '' && !left && (position === 'words' || position === 'json')
     },
     get waiting() {
       return isWaiting()
@@ -183,8 +188,8 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
       write(tag)
       return next
     }
-    const isQuoted = quotes.test(code.before)
-    if (next === input.length && (tag === opening || (tag === closing && isQuoted))) return undefined
+    if (tag === opening && next === input.length) return undefined
+    if (tag === closing && mentions === 0 && mayBeMentioned(input.slice(next, next + 2))) return undefined
     if (tag === opening) {
       if (behindMention.test(input.charAt(next))) {
         mentions++
@@ -196,12 +201,21 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
       return next
     }
     if (tag === closing) {
-      const isMentioned = mentions > 0 || (isQuoted && endQuotes.test(input.charAt(next)))
+      const isMentioned =
+        mentions > 0 ||
+        (quotes.test(code.before) && endQuotes.test(input.charAt(next))) ||
+        (isBlank(code.before) && behindClosingMention.test(input.slice(next, next + 2)))
       mentions = Math.max(0, mentions - 1)
       if (isMentioned) write(tag)
       else left = true
     }
     return next
+  }
+
+  /** What stands in front of a closing tag is as in front of one that is told about, and too little is known behind it. */
+  function mayBeMentioned(behind: string): boolean {
+    if (behind === '') return quotes.test(code.before) || isBlank(code.before)
+    return isBlank(code.before) && isBlank(behind)
   }
 
   function reasoning(input: string, at: number): number | undefined {
@@ -236,7 +250,9 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   }
 
   function release(insetAs: TextKind): void {
-    const rest = held === opening ? '' : held
+    const isLeft = held.startsWith(closing)
+    const rest = held === opening ? '' : held.slice(isLeft ? closing.length : 0)
+    left ||= isLeft
     held = ''
     if (position === 'thought') add('reasoning', rest)
     else if (position === 'inset') {
@@ -255,6 +271,12 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     add(channel, text)
   }
 
+  /** Nothing follows a tag that was left over. */
+  function addMark(): void {
+    if (left) out.push({ type: channel, text: '', afterReasoning: true })
+    left = false
+  }
+
   function add(type: TextKind, text: string): void {
     const last = out.at(-1)
     if (text === '') return
@@ -267,6 +289,10 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     const rest = input.slice(at, at + 20)
     return tags.some((tag) => rest.length < tag.length && tag.startsWith(rest))
   }
+}
+
+function isBlank(char: string): boolean {
+  return char === ' ' || char === '\t'
 }
 
 /** Length of the longest end of `text` with which `word` begins. */

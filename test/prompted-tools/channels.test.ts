@@ -17,10 +17,10 @@ const thought = (words: string): Delta => ({ type: 'reasoning', text: words })
 const stop: Delta = { type: 'finish', reason: 'stop' }
 const call: Delta = { type: 'tool-call', key: 'call-0', id: 'c1', name: 'look', arguments: '{}' }
 
-function sorted(deltas: Delta[], notes: string[] = [], tools: Tool[] = [look]): Delta[] {
+function sorted(deltas: Delta[], notes: string[] = [], tools: Tool[] = [look], whole = false): Delta[] {
   const empty = () => new GatewayError('upstream-malformed', 'empty', { code: 'empty' })
   return runTransform(
-    channels({ tools, scanLimit: 10_000, frames: false, empty, annotate: (note) => void notes.push(note) }),
+    channels({ tools, scanLimit: 10_000, frames: false, whole, empty, annotate: (note) => void notes.push(note) }),
     deltas,
   )
 }
@@ -123,4 +123,81 @@ describe('a reply with an answer', () => {
     for (const delta of sorted(deltas)) joined.push(delta)
     expect(joined).toEqual(expected)
   })
+})
+
+/** Neighbours of one channel as one. */
+function joined(deltas: Delta[]): Delta[] {
+  const out: Delta[] = []
+  for (const delta of deltas) {
+    const last = out.at(-1)
+    if ((delta.type === 'text' || delta.type === 'reasoning') && last?.type === delta.type) last.text += delta.text
+    else out.push({ ...delta })
+  }
+  return out
+}
+
+describe('a closing tag that was left over in the answer', () => {
+  const cut: Delta = { type: 'finish', reason: 'length' }
+  const search: Delta = {
+    type: 'server-tool',
+    tool: { id: 's1', name: 'search', arguments: '{}', kind: 'web-search', sources: [] },
+  }
+  test.each<[string, Delta[], Delta[]]>([
+    ['ends the reasoning', [text('Hm.</think>A cat'), stop], [thought('Hm.'), text('A cat'), stop]],
+    ['ends it in pieces', [text('Hm.</th'), text('ink>A'), text(' cat'), stop], [thought('Hm.'), text('A cat'), stop]],
+    [
+      'ends it in a paragraph',
+      [text('Hm.\n</think>\n'), text('\nA cat'), stop],
+      [thought('Hm.\n'), text('A cat'), stop],
+    ],
+    ['ends it in front of a call', [text('Hm.</think>'), call, stop], [thought('Hm.'), call, stop]],
+    ['ends it in front of a call and blanks', [text('Hm.</think>\n'), call, stop], [thought('Hm.'), call, stop]],
+    ['ends it in a reply that is cut', [text('Hm.</think>A c'), cut], [thought('Hm.'), text('A c'), cut]],
+    ['ends it in a reply that breaks off', [text('Hm.</think>A c')], [thought('Hm.'), text('A c')]],
+    [
+      'ends it behind a search',
+      [text('Hm.'), search, text('</think>A'), stop],
+      [thought('Hm.'), search, text('A'), stop],
+    ],
+    ['ends nothing where nothing follows', [text('Hello</think>\n'), stop], [text('Hello'), stop]],
+    ['ends nothing where nothing stands before it', [text('</think>'), text('Hi'), stop], [text('Hi'), stop]],
+    ['ends nothing behind a call', [text('Hm.'), call, text('</think>A'), stop], [text('Hm.'), call, text('A'), stop]],
+    ['ends nothing in code', [text('`a</think>`b'), stop], [text('`a</think>`b'), stop]],
+    ['ends nothing in JSON', [text('{"a":"</think>b"}'), stop], [text('{"a":"</think>b"}'), stop]],
+    [
+      'ends nothing where there is reasoning',
+      [thought('Hm.'), text('One.</think>Two.'), stop],
+      [thought('Hm.'), text('One.\n\nTwo.'), stop],
+    ],
+    ['ends nothing in front of reasoning', [text('A'), thought('Hm.'), stop], [text('A'), thought('Hm.'), stop]],
+  ])('%s, in a whole reply', (_name, deltas, expected) =>
+    expect(joined(sorted(deltas, [], [look], true))).toEqual(expected),
+  )
+
+  test('lets a reply without an end be seen', () => {
+    const long = 'x'.repeat(60_000)
+    const out: Delta[] = []
+    const machine = channels({
+      tools: [],
+      scanLimit: 10_000,
+      frames: false,
+      whole: true,
+      empty: () => new GatewayError('upstream-malformed', 'empty'),
+      annotate: () => {},
+    })
+    machine.push(text(long), out)
+    expect(out).toEqual([])
+    machine.push(text(long), out)
+    expect(out).toEqual([text(long), text(long)])
+    machine.push(text('</think>A'), out)
+    expect(out.slice(2)).toEqual([text('\n\n'), text('A')])
+  })
+
+  test.each<[string, Delta[], Delta[]]>([
+    ['ends a paragraph', [text('Hm.</think>A cat'), stop], [text('Hm.\n\nA cat'), stop]],
+    ['ends it in pieces', [text('Hm.'), text('</think>'), text('A cat'), stop], [text('Hm.\n\nA cat'), stop]],
+    ['ends none where white space stands', [text('Hm.</think>\nA cat'), stop], [text('Hm.\nA cat'), stop]],
+    ['ends none where white space stood', [text('Hm.\n</think>A cat'), stop], [text('Hm.\nA cat'), stop]],
+    ['ends none where nothing stood', [text('</think>A cat'), stop], [text('A cat'), stop]],
+  ])('%s, in a stream', (_name, deltas, expected) => expect(joined(sorted(deltas))).toEqual(expected))
 })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type TagReaderOptions, tagReader } from '../../src/prompted-tools/think-tags.ts'
+import { type ChannelText, type TagReaderOptions, tagReader } from '../../src/prompted-tools/think-tags.ts'
 
 interface Sorted {
   text: string
@@ -35,6 +35,8 @@ describe('in the answer', () => {
     ['a tag left over is dropped at the end', 'Hello</think>', 'Hello', ''],
     ['a tag left over is dropped behind spaces', 'Well </think> Hello', 'Well  Hello', ''],
     ['a tag left over is dropped behind a quotation', 'He said "no"</think>Hello', 'He said "no"Hello', ''],
+    ['a tag left over is dropped at the end, behind a quotation', 'He said "no"</think>', 'He said "no"', ''],
+    ['a tag left over is dropped at the end, behind a space', 'Hello </think> ', 'Hello  ', ''],
     ['many left over are dropped', '</think></think>a</think>b', 'ab', ''],
     ['thoughts in the middle are reasoning', 'One.\n<think>Hm\nhm</think>\nTwo.', 'One.\n\nTwo.', 'Hm\nhm'],
     ['thoughts inside a line are reasoning', 'One<think>hm</think>two', 'Onetwo', 'hm'],
@@ -61,6 +63,8 @@ describe('in the answer', () => {
     ['in brackets', 'The end (</think>) comes.'],
     ['in a sentence', 'The <think> tag marks it.'],
     ['in a sentence with both', 'It writes <think> first and </think> last.'],
+    ['in the middle of a sentence', 'GLM writes </think> where thoughts end.'],
+    ['at the end of a sentence', 'Thoughts end in </think>.'],
     ['in a list', 'Tags: <think>, </think>.'],
     ['in JSON', '{"html":"a</think>b<think>c"}'],
     ['in a list of JSON', '["</think>"]'],
@@ -147,6 +151,35 @@ test('the output does not depend on the cuts', () => {
     ),
     { numRuns: 2_000 },
   )
+})
+
+describe('the end of reasoning that began elsewhere', () => {
+  const piecesOf = (words: string): unknown[] => {
+    const reader = tagReader({ channel: 'text', frames: false })
+    return [...reader.push(words), ...reader.end()]
+  }
+  const mark: ChannelText = { type: 'text', text: '', afterReasoning: true }
+  test.each<[string, string, unknown[]]>([
+    [
+      'marks what follows',
+      'Hm.</think>Hi',
+      [
+        { type: 'text', text: 'Hm.' },
+        { ...mark, text: 'Hi' },
+      ],
+    ],
+    ['is told where nothing follows', 'Hm.</think>', [{ type: 'text', text: 'Hm.' }, mark]],
+    ['is told behind a space', 'Hm. </think>', [{ type: 'text', text: 'Hm. ' }, mark]],
+    ['is not where words tell about it', 'In `</think>`.', [{ type: 'text', text: 'In `</think>`.' }]],
+  ])('%s', (_name, words, pieces) => expect(piecesOf(words)).toEqual(pieces))
+
+  test('is told in front of what comes in another channel, and once', () => {
+    const reader = tagReader({ channel: 'text', frames: false })
+    expect(reader.push('Hm.</think>')).toEqual([{ type: 'text', text: 'Hm.' }])
+    expect(reader.open).toBe(false)
+    expect(reader.onPause()).toEqual([mark])
+    expect(reader.end()).toEqual([])
+  })
 })
 
 test('white space without end is not held back: what stops endless replies has to see it', () => {

@@ -156,7 +156,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
 
   function sorting({ call, model, tools, restoreNames }: ChatJob): Transform<Delta, Delta> {
     const { scanLimit } = options
-    const sorted = channels({ tools, scanLimit, frames: model.vision, empty: errors.empty, annotate: call.annotate })
+    const { whole, annotate } = call
+    const sorted = channels({ tools, scanLimit, frames: model.vision, whole, empty: errors.empty, annotate })
     // Models now and then write a call into the text instead of making it.
     if (tools.length === 0) return restoreNames ? chain(sorted, restoreNames) : sorted
     const parsed = chain(sorted, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()))

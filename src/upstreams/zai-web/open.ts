@@ -251,9 +251,9 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   }
 
   /** Puts what the frames say where it belongs. */
-  function sorting({ call: { annotate, model }, tools, restoreNames }: WebRequestJob): Transform<Delta, Delta> {
+  function sorting({ call: { annotate, model, whole }, tools, restoreNames }: WebRequestJob): Transform<Delta, Delta> {
     const { scanLimit } = options
-    const sorted = channels({ tools, scanLimit, frames: model.vision, empty: emptyResponse, annotate })
+    const sorted = channels({ tools, scanLimit, frames: model.vision, whole, empty: emptyResponse, annotate })
     if (tools.length === 0) return restoreNames ? chain(sorted, restoreNames) : sorted
     const parsed = chain(sorted, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()))
     return restoreNames ? chain(parsed, restoreNames) : parsed

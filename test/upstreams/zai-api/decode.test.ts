@@ -127,7 +127,7 @@ async function decoded(bytes: Uint8Array, size: number): Promise<Delta[]> {
     decoder: chain(
       chain(
         decoder(optionsWith({})),
-        channels({ tools, scanLimit: 200_000, frames: false, empty: errors.empty, annotate() {} }),
+        channels({ tools, scanLimit: 200_000, frames: false, whole: false, empty: errors.empty, annotate() {} }),
       ),
       toolCallParser(tools, { scanLimit: 200_000 }),
     ),

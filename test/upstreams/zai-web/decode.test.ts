@@ -544,7 +544,7 @@ async function decoded(bytes: Uint8Array, size: number, options: Partial<DecodeO
     label: 'Z.AI',
     decoder: chain(
       decoder(optionsWith(options)),
-      channels({ tools: [], scanLimit: 0, frames: false, empty: emptyResponse, annotate() {} }),
+      channels({ tools: [], scanLimit: 0, frames: false, whole: false, empty: emptyResponse, annotate() {} }),
     ),
     clock: manualClock(),
     signal: new AbortController().signal,

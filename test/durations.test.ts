@@ -199,6 +199,7 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
 /** What needs a date, each with the reason. A duration that is counted in dates is a stall waiting for a time server. */
 const datesIn: Record<string, string> = {
   'cli/commands/doctor/network.ts': 'compares the clock of this machine with that of the site',
+  'cli/commands/doctor/zai-api.ts': 'an error names the date of its end',
   'cli/commands/quota.ts': 'the quota is reset at a date',
   'compose.ts': 'log lines carry dates, and so do replies in a file',
   'gateway/credential-pool/index.ts': 'a refusal names the date of its end',

@@ -3,11 +3,12 @@ import type { Delta, FinishReason, Usage, WebSource } from '../../core/events.ts
 import { parseJson } from '../../core/json.ts'
 import type { Tool } from '../../core/request.ts'
 import { truncate } from '../../core/truncate.ts'
+import { usageOf } from '../../core/usage-counts.ts'
 import type { PayloadReader } from '../../wire/event-stream.ts'
 import { type EventTemplate, eventTemplateOf } from '../../wire/event-template.ts'
 import { citations } from './citations.ts'
 import { type VendorErrors, windowExceeded } from './errors.ts'
-import { type CallPiece, type Chunk, chunk as chunks, searchResult, type UsageCounts } from './schema.ts'
+import { type CallPiece, type Chunk, chunk as chunks, searchResult } from './schema.ts'
 import { mostCalls, toolCallAssembler } from './tool-calls.ts'
 
 export interface DecodeOptions {
@@ -216,21 +217,6 @@ function textIn({ choices }: Chunk, field: TextField): string {
 
 function sourceOf(result: unknown): WebSource[] {
   return searchResult.Check(result) ? [{ refId: result.refer, title: result.title ?? '', url: result.link }] : []
-}
-
-/** Prompt tokens include the cached ones, as ours do; an empty count is one that has not been made yet. */
-function usageOf(counts: UsageCounts | null | undefined): Usage | undefined {
-  const inputTokens = counts?.prompt_tokens ?? 0
-  const outputTokens = counts?.completion_tokens ?? 0
-  if (inputTokens === 0 && outputTokens === 0) return undefined
-  const cachedInputTokens = counts?.prompt_tokens_details?.cached_tokens
-  const reasoningTokens = counts?.completion_tokens_details?.reasoning_tokens
-  return {
-    inputTokens,
-    outputTokens,
-    ...(typeof cachedInputTokens === 'number' ? { cachedInputTokens } : {}),
-    ...(typeof reasoningTokens === 'number' ? { reasoningTokens } : {}),
-  }
 }
 
 function tooManyCalls(): GatewayError {

@@ -2,13 +2,14 @@ import type { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage } from '../../core/events.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
 import type { Transform } from '../../core/transform.ts'
+import { usageOf } from '../../core/usage-counts.ts'
 import { type ArgumentPieces, argumentPieces } from '../../prompted-tools/argument-pieces.ts'
 import { citations } from './citations.ts'
 import { emptyResponse, frameError } from './errors.ts'
 import { messageBuffer } from './message-buffer.ts'
 import { messageSegmenter } from './message-segmenter.ts'
 import { type MessagePiece, releaseBuffer } from './release-buffer.ts'
-import { type Frame, frame as frames, type MessagePart, messagePart, type UsageCounts } from './schema.ts'
+import { type Frame, frame as frames, type MessagePart, messagePart } from './schema.ts'
 import { blockTool, meaningOf, type RanTool, sourcesIn } from './server-tools.ts'
 
 export interface DecodeOptions {
@@ -253,21 +254,6 @@ function partOf({ type, data, choices, usage }: Frame): unknown {
     ? { phase: 'thinking', delta_content: delta.reasoning_content, usage, choices }
     : { phase: 'answer', delta_content: delta?.content, usage, choices }
   return part
-}
-
-/** Totals so far; an empty count is one that has not been made yet. */
-function usageOf(counts: UsageCounts | null | undefined): Usage | undefined {
-  const inputTokens = counts?.prompt_tokens ?? 0
-  const outputTokens = counts?.completion_tokens ?? 0
-  if (inputTokens === 0 && outputTokens === 0) return undefined
-  const cachedInputTokens = counts?.prompt_tokens_details?.cached_tokens
-  const reasoningTokens = counts?.completion_tokens_details?.reasoning_tokens
-  return {
-    inputTokens,
-    outputTokens,
-    ...(typeof cachedInputTokens === 'number' ? { cachedInputTokens } : {}),
-    ...(typeof reasoningTokens === 'number' ? { reasoningTokens } : {}),
-  }
 }
 
 /** Some edits come as a JSON string literal. */

@@ -1,15 +1,11 @@
 import { cors } from '@elysiajs/cors'
 import { Elysia } from 'elysia'
 import type { Clock } from './core/clock.ts'
-import type { Dialect, KeepAliveStyle, ReasoningField } from './core/dialect.ts'
+import type { Dialect, Dialects, KeepAliveStyle, ReasoningField } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, GatewayError } from './core/errors.ts'
 import { type Redact, redactError } from './core/redact.ts'
 import { truncate } from './core/truncate.ts'
 import { restBetween } from './core/yield-between-steps.ts'
-import { anthropicMessages } from './dialects/anthropic-messages/index.ts'
-import { openaiChat } from './dialects/openai-chat/index.ts'
-import { openaiCompletions } from './dialects/openai-completions/index.ts'
-import { openaiResponses } from './dialects/openai-responses/index.ts'
 import type { Gateway } from './gateway/index.ts'
 import type { ReasoningMode } from './gateway/reasoning-placement.ts'
 import { type AccessOptions, createAccess } from './http/access.ts'
@@ -21,7 +17,7 @@ import { type Ends, identityRoutes } from './http/gateway-proof.ts'
 import { healthRoutes } from './http/health.ts'
 import type { RequestLimits } from './http/limits.ts'
 import { metricsRoutes } from './http/metrics.ts'
-import { modelRoutes, speaksAnthropic } from './http/models.ts'
+import { modelRoutes } from './http/models.ts'
 import { checkHost, readTarget } from './http/request-target.ts'
 import { mount, type Route } from './http/route.ts'
 import { unlessEnded } from './http/shutdown.ts'
@@ -33,6 +29,7 @@ import type { ResponseStore } from './store/responses.ts'
 
 /** Numbers, keys and the place of the thinking are read for every request: they may change under way. */
 export interface AppOptions {
+  dialects: Dialects
   gateway: Gateway
   store: ResponseStore
   clock: Clock
@@ -58,12 +55,9 @@ export interface AppOptions {
   trace?: ((record: RequestRecord) => void) | undefined
 }
 
-/** `/chat/completions` ends in `/completions` too, so chat comes first. */
-const dialects: readonly Dialect[] = [openaiChat, openaiResponses, anthropicMessages, openaiCompletions]
-
 /** Routes, keys and records of requests, put together; it does not listen. */
 export function createApp(options: AppOptions) {
-  const { gateway, store, clock, log, newId, version, limits, metrics } = options
+  const { dialects, gateway, store, clock, log, newId, version, limits, metrics } = options
   let { access } = options
   let checkAccess = createAccess(access)
   const records = new WeakMap<Request, RequestRecord>()
@@ -157,7 +151,7 @@ export function createApp(options: AppOptions) {
     ...modelRoutes(gateway),
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
-    ...responseRoutes(openaiResponses, store),
+    ...dialects.flatMap((dialect) => responseRoutes(dialect, store)),
     ...dialects.flatMap((dialect) => countRoutes(dialect, { gateway, store, recordOf, admitAndReadBody })),
   ]
   app.use(mount(apiRoutes, authorize))
@@ -195,7 +189,7 @@ export function createApp(options: AppOptions) {
   function reject(request: Request, thrown: unknown): Response {
     const error = redactError(asGatewayError(thrown), options.redact)
     const record = recordOf(request)
-    const dialect = matched.get(request)?.dialect ?? likelyDialect(record.path, request.headers)
+    const dialect = matched.get(request)?.dialect ?? likelyDialect(dialects, record.path, request.headers)
     const { status, body } = dialect.encodeError(error, record.id)
     connection.setIdleTimeout(request)
     record.error = error
@@ -234,11 +228,18 @@ const exposed = [
   'retry-after',
 ]
 
-/** Whose words a refusal is in, where no API was asked: only its shape depends on it. */
-function likelyDialect(path: string, headers: Headers): Dialect {
+/** In whose words a refusal is, where no API was asked: only its shape depends on it. */
+function likelyDialect(dialects: Dialects, path: string, headers: Headers): Dialect {
+  // `/chat/completions` ends in `/completions`, too.
+  const byLength = dialects.toSorted((a, b) => b.path.length - a.path.length)
   const isAsked = (dialect: Dialect) => path.endsWith(dialect.path) || path.includes(`${dialect.path}/`)
-  const isAnthropic = speaksAnthropic(headers) || path.includes('/anthropic')
-  return dialects.find(isAsked) ?? (isAnthropic ? anthropicMessages : openaiChat)
+  const isBelow = ({ basePaths = [] }: Dialect) => basePaths.some((basePath) => `${path}/`.includes(`${basePath}/`))
+  return (
+    byLength.find(isAsked) ??
+    dialects.find((dialect) => dialect.recognises?.(headers)) ??
+    dialects.find(isBelow) ??
+    dialects[0]
+  )
 }
 
 /** Only who may call this gateway learns what it has not. */

@@ -14,6 +14,7 @@ import type { Pool } from './core/credential-pool.ts'
 import { createRedactor } from './core/known-secrets.ts'
 import type { Redact } from './core/redact.ts'
 import type { Upstream } from './core/upstream.ts'
+import { dialects } from './dialects/index.ts'
 import { createPool, type Wait } from './gateway/credential-pool/index.ts'
 import { createGateway, type Gateway, type GatewayOptions } from './gateway/index.ts'
 import { startSchemaWorker } from './gateway/structured/start-schema-worker.ts'
@@ -63,7 +64,7 @@ export interface Composed {
 }
 
 /**
- * Puts the program together: the registry of upstreams stands here, that of dialects in `app.ts`. `identity` is the secret
+ * Puts the program together. `identity` is the secret
  * of the user, for a gateway that others of the user's commands are to find.
  */
 export async function compose(
@@ -114,6 +115,7 @@ export async function compose(
   const tracer = await tracerOf(config, edge, version)
   let access = accessOf(config)
   const app = createApp({
+    dialects,
     gateway,
     store,
     clock,

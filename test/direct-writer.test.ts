@@ -3,7 +3,7 @@ import { Glob } from 'bun'
 import fc from 'fast-check'
 import { pipe } from '../src/core/batch-stream.ts'
 import { collector } from '../src/core/collect.ts'
-import type { Encoder, TextWriter } from '../src/core/dialect.ts'
+import type { Encoder, RequestContext, TextWriter } from '../src/core/dialect.ts'
 import { GatewayError } from '../src/core/errors.ts'
 import type { Delta, StreamEvent } from '../src/core/events.ts'
 import { pipeline } from '../src/core/pipeline.ts'
@@ -34,6 +34,7 @@ import { sseDeltas } from '../src/wire/event-stream.ts'
 import { manualClock } from './support/clock.ts'
 import { replyOf } from './support/replies.ts'
 import { plainRequest } from './support/request.ts'
+import { requestContext } from './support/request-context.ts'
 import { validateHere } from './support/schema.ts'
 
 const head = {
@@ -58,12 +59,12 @@ const encoders: Record<string, () => Encoder> = {
 
 function encoderOf<Options>(
   dialect: {
-    decode(body: unknown, headers: Headers): { options: Options }
+    decode(body: unknown, context: RequestContext): { options: Options }
     encoder(h: typeof head, o: Options): Encoder
   },
   body: object,
 ): Encoder {
-  return dialect.encoder(head, dialect.decode(body, new Headers()).options)
+  return dialect.encoder(head, dialect.decode(body, requestContext()).options)
 }
 
 const tool = { name: 'look', description: '', parameters: { type: 'object', properties: {} } }

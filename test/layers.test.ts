@@ -15,6 +15,8 @@ const mayImport: Record<string, string[]> = {
   wire: ['core', 'http-client', 'eventsource-parser', 'node:*'],
   // What OpenAI's three APIs say in the same words.
   'dialects/openai': ['core'],
+  // The one list of them.
+  'dialects/index.ts': ['core', 'dialects/*'],
   'dialects/*': ['core', 'dialects/openai', '@sinclair/typebox'],
   // What is known of Z.AI's models, for both upstreams that offer them and for who configures, lists and launches.
   models: ['core', '@sinclair/typebox'],

@@ -7,6 +7,7 @@ import { anthropicMessages } from '../src/dialects/anthropic-messages/index.ts'
 import { openaiChat } from '../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../src/dialects/openai-completions/index.ts'
 import { openaiResponses } from '../src/dialects/openai-responses/index.ts'
+import { requestContext } from './support/request-context.ts'
 
 /**
  * `golden/requests/<dialect>/<case>/in.json` is what a client family sends, with texts of our own;
@@ -28,7 +29,7 @@ for (const dialect of dialects) {
       const input = await Bun.file(join(folder, name, 'in.json')).json()
       expect([...body.Errors(input.body)].map(({ path, message }) => `${path} ${message}`)).toEqual([])
 
-      const decoded = dialect.decode(input.body, new Headers(input.headers))
+      const decoded = dialect.decode(input.body, requestContext(input.headers))
       const canonical = join(folder, name, 'canonical.json')
       const text = `${JSON.stringify(decoded, null, 2)}\n`
       if (Bun.env.GOLDEN === 'write') await Bun.write(canonical, text)

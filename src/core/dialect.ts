@@ -1,36 +1,83 @@
-import type { TSchema } from '@sinclair/typebox'
+import type { Static, TSchema } from '@sinclair/typebox'
 import type { GatewayError } from './errors.ts'
 import type { Reply, StreamEvent, TextKind } from './events.ts'
 import type { ChatRequest } from './request.ts'
 import type { Transform } from './transform.ts'
 
-/** One client API. Everything here is pure: ids, time and estimates are passed in as `ReplyHead`. */
+/**
+ * An API that clients speak, with everything the gateway needs to know of it. Everything here is pure: ids, time and
+ * estimates come in `ReplyHead`.
+ */
 export interface Dialect<Options = unknown> {
+  /** Names it in the log, in metrics and in the OpenAPI document: `openai-chat`. */
   id: string
-  /** One line for the documentation page. */
-  summary: string
-  /** Relative to every base URL that people paste: `/chat/completions`. */
+  /** Names it for readers: `OpenAI Chat Completions`. */
+  label: string
+  /** Behind every base URL people paste: `/chat/completions`. */
   path: string
-  /** Which keys may use the path, and whose allowance it draws on. */
+  /** What clients paste in front of its paths, besides what the gateway takes for every dialect: `/anthropic/v1`. */
+  basePaths?: readonly string[]
+  /** Whether these headers are only sent by clients of this dialect, whatever the path. */
+  recognises?(headers: Headers): boolean
+  /** Whose key opens it, and whose allowance it draws on. */
   credentials: CredentialScope
+  /** Checked before `decode` and before anything is resolved. */
   body: TSchema
-  /** Validates and translates a body. `headers` may hold `anthropic-beta` and the like, with lower-case names. */
-  decode(body: unknown, headers: Headers): Decoded<Options>
-  /** Encodes the reply as SSE text, one string per event. */
+  /** Errors: `invalid-request`. */
+  decode(body: unknown, context: RequestContext): Decoded<Options>
+  /** The reply as ready text, one string an event. */
   encoder(head: ReplyHead, options: Options): Encoder
   encodeReply(head: ReplyHead, reply: Reply, options: Options): object
   encodeError(error: GatewayError, requestId: string): { status: number; body: object }
+  stream: StreamFormat
+  /** Prefixes of the ids this dialect hands out: `chatcmpl-`, `call_`. */
+  ids: { reply: string; toolCall: string }
+  /** Only where clients may ask what a request would cost: the path behind `path`, and the answer. */
+  count?: { path: string; encode(inputTokens: number, options: Options): object }
+  /** Only where clients may refer to earlier replies instead of sending them again. */
+  storedConversation?: StoredConversation<Options>
+}
+
+/** The first one speaks for the gateway where nothing tells what a client speaks. */
+export type Dialects = readonly [Dialect, ...Dialect[]]
+
+/**
+ * A dialect whose `decode` takes what its schema allows. `Resolved` is what `storedConversation.resolve` makes of a body;
+ * without one it is the body itself.
+ */
+export function defineDialect<Body extends TSchema, Options, Resolved extends Static<Body> = Static<Body>>(
+  dialect: DialectDefinition<Body, Options, Resolved>,
+): Dialect<Options> {
+  return dialect
+}
+
+type DialectDefinition<Body extends TSchema, Options, Resolved> = Omit<
+  Dialect<Options>,
+  'body' | 'decode' | 'storedConversation'
+> & {
+  body: Body
+  // Properties, not methods: their parameters are compared strictly.
+  decode: (body: Resolved, context: RequestContext) => Decoded<Options>
+  storedConversation?: Omit<StoredConversation<Options>, 'resolve'> & {
+    resolve: (body: Static<Body>, find: FindStored) => Resolved
+  }
+}
+
+/** What a request says besides its body. */
+export interface RequestContext {
+  headers: Headers
+  /** Percent-decoded parameters of the path: `model` of `/models/:model:generateContent`. */
+  params: Readonly<Record<string, string>>
+}
+
+/** How a reply is streamed. */
+export interface StreamFormat {
+  contentType: string
   /**
    * Text sent while the upstream is silent: an event that every client of the dialect skips, or a comment. A comment is
    * not followed by a blank line: some decoders take each blank line for an event, and fail on one without data.
    */
   keepAlive: string
-  /** Prefixes of the ids this dialect hands out: `chatcmpl-`, `call_`. */
-  ids: { reply: string; toolCall: string }
-  /** Only if clients can ask for the token count of a request: the path after `path`, and the answer. */
-  count?: { path: string; encode(inputTokens: number, options?: Options): object }
-  /** Only if clients can refer to earlier replies instead of sending them again. */
-  storedConversation?: StoredConversation<Options>
 }
 
 /** Which API a key belongs to: an operator may give the clients of Anthropic's API separate keys. */

@@ -23,10 +23,10 @@ export function countRoutes(dialect: Dialect, options: CountRouteOptions): Route
   const { count } = dialect
   if (!count) return []
   const check = bodyCheck(dialect.body)
-  const handle = async ({ request }: RouteContext) => {
+  const handle = async ({ request, params }: RouteContext) => {
     const body = await admitAndReadBody(request, check, false)
     const complete = dialect.storedConversation ? dialect.storedConversation.resolve(body, store.get) : body
-    const { request: asked, options: details } = dialect.decode(complete, request.headers)
+    const { request: asked, options: details } = dialect.decode(complete, { headers: request.headers, params })
     const record = recordOf(request)
     record.model = asked.model
     const { signal } = request

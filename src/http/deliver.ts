@@ -13,7 +13,8 @@ export interface StreamOptions {
   /** Settles once it has begun, or rejects with what went wrong before. */
   reply: Promise<ReplyStream>
   encoder: Encoder
-  /** Said while the upstream is silent. */
+  contentType: string
+  /** Sent while the upstream is silent. */
   keepAlive: string
   keepAliveMs: number
   clock: Clock
@@ -34,7 +35,6 @@ export interface StreamOptions {
 }
 
 const streamHeaders = {
-  'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache, no-transform',
   // nginx buffers a proxied reply unless it is told not to.
   'x-accel-buffering': 'no',
@@ -47,10 +47,12 @@ const streamHeaders = {
  * Errors: rejects with GatewayError while a status can still tell; afterwards failure is the dialect's error event.
  */
 export async function streamReply(options: StreamOptions): Promise<Response> {
-  const { reply, keepAliveMs, clock, record, headers } = options
+  const { reply, contentType, keepAliveMs, clock, record, headers } = options
   const early = await withTimeout(reply, keepAliveMs, () => undefined, clock)
   record.status = 200
-  return new Response(body(options, early), { headers: { ...streamHeaders, ...headers() } })
+  return new Response(body(options, early), {
+    headers: { 'content-type': contentType, ...streamHeaders, ...headers() },
+  })
 }
 
 /** The reply as it is written, one write a batch. */

@@ -53,26 +53,31 @@ export interface ServerConnection {
 /** Where one dialect is spoken: the same code for every dialect there is. */
 export function dialectRoutes(dialect: Dialect, options: DialectRouteOptions): Route[] {
   const check = bodyCheck(dialect.body)
-  const handle = async ({ request }: RouteContext) =>
-    answer(dialect, request, await options.admitAndReadBody(request, check, true), options)
+  const handle = async (context: RouteContext) =>
+    answer(dialect, context, await options.admitAndReadBody(context.request, check, true), options)
   return basePaths.map((basePath) => ({
     method: 'POST',
     path: basePath + dialect.path,
     access: 'client',
     dialect,
-    docs: documented(basePath, dialect.id, dialect.summary),
+    docs: documented(basePath, dialect.id, dialect.label),
     handle,
   }))
 }
 
-async function answer(dialect: Dialect, request: Request, body: unknown, options: DialectRouteOptions) {
+async function answer(
+  dialect: Dialect,
+  { request, params }: RouteContext,
+  body: unknown,
+  options: DialectRouteOptions,
+) {
   const { gateway, store, clock, newId, keepAliveMs, stallMs, recordOf, pulseOf, connection, done } = options
   const record = recordOf(request)
   record.dialect = dialect.id
   const rest = restBetween(clock)
   const complete = dialect.storedConversation ? dialect.storedConversation.resolve(body, store.get) : body
   await rest()
-  const decoded = dialect.decode(complete, request.headers)
+  const decoded = dialect.decode(complete, { headers: request.headers, params })
   decoded.request.ignored.push(...unknownFields(body, dialect.body))
   record.model = decoded.request.model
   record.stream = decoded.stream
@@ -143,7 +148,8 @@ async function answer(dialect: Dialect, request: Request, body: unknown, options
     return streamReply({
       reply,
       encoder: dialect.storedConversation ? saving(encoder, save) : encoder,
-      keepAlive: (options.keepAliveStyle === 'chunk' && encoder.keepAlive) || dialect.keepAlive,
+      keepAlive: (options.keepAliveStyle === 'chunk' && encoder.keepAlive) || dialect.stream.keepAlive,
+      contentType: dialect.stream.contentType,
       keepAliveMs,
       clock,
       record,

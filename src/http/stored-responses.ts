@@ -7,6 +7,7 @@ import type { Route } from './route.ts'
 
 /** What OpenAI's Responses API does with a response once it is there: read it, list its input, delete it. */
 export function responseRoutes(dialect: Dialect, store: ResponseStore): Route[] {
+  if (!dialect.storedConversation) return []
   return basePaths.flatMap((basePath) => {
     const path = `${basePath}${dialect.path}/:id`
     const common = { access: 'client', dialect } satisfies Partial<Route>

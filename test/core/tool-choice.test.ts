@@ -5,6 +5,7 @@ import { anthropicMessages } from '../../src/dialects/anthropic-messages/index.t
 import { openaiChat } from '../../src/dialects/openai-chat/index.ts'
 import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
 import { thrownBy } from '../dialects/stream.ts'
+import { requestContext } from '../support/request-context.ts'
 
 const messages = [{ role: 'user', content: 'Hi' }]
 const f = { name: 'f', description: '', parameters: {} }
@@ -14,11 +15,12 @@ function refusal(request: () => ChatRequest): unknown {
   return thrownBy(() => rejectUnknownChoice(request()))
 }
 
-const chat = (fields: object) => () => openaiChat.decode({ model: 'glm-5', messages, ...fields }, new Headers()).request
+const chat = (fields: object) => () =>
+  openaiChat.decode({ model: 'glm-5', messages, ...fields }, requestContext()).request
 const responses = (fields: object) => () =>
-  openaiResponses.decode({ model: 'glm-5', input: 'Hi', ...fields }, new Headers()).request
+  openaiResponses.decode({ model: 'glm-5', input: 'Hi', ...fields }, requestContext()).request
 const anthropic = (fields: object) => () =>
-  anthropicMessages.decode({ model: 'glm-5', max_tokens: 9, messages, ...fields }, new Headers()).request
+  anthropicMessages.decode({ model: 'glm-5', max_tokens: 9, messages, ...fields }, requestContext()).request
 
 const dropped = (names: string) =>
   `tool_choice: a call has to come, and these do not run here: ${names}. Offer a function, or leave tool_choice at auto.`

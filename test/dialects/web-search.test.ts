@@ -9,6 +9,7 @@ import { anthropicMessages } from '../../src/dialects/anthropic-messages/index.t
 import { openaiChat } from '../../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../../src/dialects/openai-completions/index.ts'
 import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
+import { requestContext } from '../support/request-context.ts'
 import { answering, answeringJson, head as anyHead, events, finish, reply, say, think, usage } from './stream.ts'
 
 // One turn with two searches, told to the vendors' own packages.
@@ -33,7 +34,7 @@ const texts = [`So 🌊${links.one} and again ${links.one}.`, ` Then${links.two}
 const answer = texts.join('')
 
 function optionsOf<Options>(dialect: Dialect<Options>, body: object): Options {
-  return dialect.decode(body, new Headers()).options
+  return dialect.decode(body, requestContext()).options
 }
 
 describe('Messages', () => {
@@ -100,7 +101,7 @@ describe('Messages', () => {
   test('the blocks can be sent back', async () => {
     const { content: said } = await whole().messages.create(body)
     const messages = [...body.messages, { role: 'assistant', content: said }, { role: 'user', content: 'More' }]
-    const { request } = anthropicMessages.decode({ ...body, messages }, new Headers())
+    const { request } = anthropicMessages.decode({ ...body, messages }, requestContext())
     const words = JSON.stringify(request.messages[1])
     expect(words).toContain('second')
     expect(words).toContain('- One: https://one.example/')
@@ -282,7 +283,7 @@ describe('what a client says about the search', () => {
       { chosen: true },
     ],
   ])('%s', (_name, dialect, body, expected) => {
-    const { request } = dialect.decode(body, new Headers())
+    const { request } = dialect.decode(body, requestContext())
     expect(request.search).toBe(true)
     expect(JSON.parse(JSON.stringify(request.searchRules))).toEqual(expected)
     // A choice of the search rules out the client's own tools.

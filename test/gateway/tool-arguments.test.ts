@@ -7,6 +7,7 @@ import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
 import { toolArguments } from '../../src/gateway/tool-arguments.ts'
 import { call, finish, say } from '../dialects/stream.ts'
 import { eventsIn, replyOf } from '../support/replies.ts'
+import { requestContext } from '../support/request-context.ts'
 import { validateHere } from '../support/schema.ts'
 
 const parameters = {
@@ -30,7 +31,7 @@ const { tools: lowered } = openaiResponses.decode(
       { type: 'tool_search', execution: 'client' },
     ],
   },
-  new Headers(),
+  requestContext(),
 ).request
 
 async function kept(deltas: Delta[], tools: readonly Tool[] = [...declared, ...lowered], notes: string[] = []) {

@@ -62,6 +62,7 @@ function setUp(begun: Promise<ReplyStream>, encode: (event: StreamEvent) => stri
       end() {},
     },
     redact: (text) => text,
+    contentType: 'text/event-stream; charset=utf-8',
     keepAlive: '<ping>',
     keepAliveMs: 10_000,
     clock,

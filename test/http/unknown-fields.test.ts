@@ -7,6 +7,7 @@ import { unknownFields } from '../../src/http/unknown-fields.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { manualClock } from '../support/clock.ts'
 import { gatewayApp } from '../support/gateway.ts'
+import { requestContext } from '../support/request-context.ts'
 
 const hello = [{ role: 'user', content: 'Hi' }]
 const doors = [
@@ -62,7 +63,7 @@ test.each(doors)('$path declares all that it reads', ({ dialect, asks }) => {
       },
     },
   )
-  dialect.decode(body, new Headers())
+  dialect.decode(body, requestContext())
   // The history is put there for the dialect, not by the client.
   read.delete('history')
   expect([...read].filter((name) => !Object.hasOwn(dialect.body.properties, name))).toEqual([])

@@ -3,9 +3,10 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import { createAttachments } from '../../src/attachments/index.ts'
 import { limitsWith } from '../../src/attachments/limits.ts'
 import type { Clock } from '../../src/core/clock.ts'
-import type { KeepAliveStyle, ReasoningField } from '../../src/core/dialect.ts'
+import type { Dialects, KeepAliveStyle, ReasoningField } from '../../src/core/dialect.ts'
 import { createRedactor } from '../../src/core/known-secrets.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
+import { dialects } from '../../src/dialects/index.ts'
 import { createGateway, type Gateway } from '../../src/gateway/index.ts'
 import type { ModelRouteOptions } from '../../src/gateway/model-routing.ts'
 import type { ReasoningMode } from '../../src/gateway/reasoning-placement.ts'
@@ -37,6 +38,7 @@ export interface RunningGateway {
 }
 
 export interface GatewaySettings {
+  dialects?: Dialects
   access?: { openaiKey?: string; anthropicKey?: string; corsOrigins?: readonly string[]; keys?: readonly ClientKey[] }
   thinking?: ReasoningMode
   keepAliveMs?: number
@@ -177,6 +179,7 @@ function partsOf(upstreams: readonly Upstream[], settings: GatewaySettings, line
 
 function appInFront({ gateway, write, newId }: Parts, settings: GatewaySettings, limits: RequestLimits) {
   return createApp({
+    dialects: settings.dialects ?? dialects,
     gateway,
     store: settings.store ?? memoryStore(write),
     clock: systemClock,

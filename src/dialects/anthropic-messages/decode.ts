@@ -1,4 +1,4 @@
-import type { Decoded } from '../../core/dialect.ts'
+import type { Decoded, RequestContext } from '../../core/dialect.ts'
 import { type GatewayError, invalidField } from '../../core/errors.ts'
 import type { OutputFormat, Reasoning } from '../../core/request.ts'
 import { decodeEffort, ignoredValue } from '../openai/effort.ts'
@@ -17,8 +17,7 @@ import { readTurns } from './turns.ts'
  * thinking that the official API refuses, for a summary (`compaction`), and for `thread`, which the SDK answers by
  * sending the whole history instead.
  */
-export function decode(checked: unknown, headers: Headers): Decoded<MessagesOptions> {
-  const body = checked as MessagesBody // the door has checked it against the schema
+export function decode(body: MessagesBody, { headers }: RequestContext): Decoded<MessagesOptions> {
   refuseThread(body)
   refuseCompaction(body)
   refuseBudget(body, headers)

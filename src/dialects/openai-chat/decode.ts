@@ -17,8 +17,7 @@ import { decodeTools } from './tools.ts'
  * Errors: `invalid-request` for an empty conversation, for more than one choice, for a choice of a tool that does not
  * run here, for what refers to a memory this API has not, and for files in the last message that cannot be read.
  */
-export function decode(checked: unknown): Decoded<ChatOptions> {
-  const body = checked as ChatBody // the door has checked it against the schema
+export function decode(body: ChatBody): Decoded<ChatOptions> {
   rejectUnsupported(body)
   const { entries, path, ignoredRoles } = conversationOf(body)
   const { tools, customTools, toolChoice, parallelToolCalls, search, searchRules, ignored } = decodeTools(body)

@@ -9,8 +9,7 @@ import type { CompletionBody } from './schema.ts'
  * `max_tokens` left out sets no limit, where OpenAI's own default is 16. Errors: `invalid-request` for prompts of
  * tokens, more than one prompt or choice, a suffix to write towards, and log probabilities: chat models know none.
  */
-export function decode(checked: unknown): Decoded<CompletionOptions> {
-  const body = checked as CompletionBody // the door has checked it against the schema
+export function decode(body: CompletionBody): Decoded<CompletionOptions> {
   rejectUnsupported(body)
   const prompt = promptOf(body.prompt)
   return {

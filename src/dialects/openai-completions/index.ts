@@ -1,13 +1,13 @@
-import type { Dialect } from '../../core/dialect.ts'
+import { defineDialect } from '../../core/dialect.ts'
 import { decode } from './decode.ts'
-import { type CompletionOptions, encodeReply, encoder } from './encode.ts'
+import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'
 import { completionBody } from './schema.ts'
 
 /** OpenAI's legacy Completions API: a prompt in, text out. For tools from before chat models. */
-export const openaiCompletions: Dialect<CompletionOptions> = {
+export const openaiCompletions = defineDialect({
   id: 'openai-completions',
-  summary: 'OpenAI Completions (legacy)',
+  label: 'OpenAI Completions (legacy)',
   path: '/completions',
   credentials: 'openai',
   body: completionBody,
@@ -15,6 +15,6 @@ export const openaiCompletions: Dialect<CompletionOptions> = {
   encoder,
   encodeReply,
   encodeError,
-  keepAlive: ': ping\n',
+  stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n' },
   ids: { reply: 'cmpl-', toolCall: 'call_' },
-}
+})

@@ -17,14 +17,13 @@ import { type LoweredTool, loweredNames, lowerTools } from './tools.ts'
 
 /**
  * A Responses body in our language. What it refers to (`previous_response_id`, `item_reference`) has been put in its
- * place before, by `recall`.
+ * place before, by `resolve`.
  *
  * Errors: `invalid-request` for an empty conversation, for what only a server with a memory of more than replies
  * could do (`background`, `conversation`, `prompt`, files by id, compaction), for a choice of a tool that does not run
  * here, and for images the user has just sent that are neither http(s) nor base64 data URLs.
  */
-export function decode(checked: unknown): Decoded<ResponsesOptions> {
-  const { history = [], ...rest } = checked as ResolvedBody // the door has checked it against the schema
+export function decode({ history = [], ...rest }: ResolvedBody): Decoded<ResponsesOptions> {
   const body = ownBody(rest)
   rejectUnsupported(body)
   const ignoredRoles: string[] = []

@@ -2,7 +2,7 @@ import type { FindStored, ReplyHead, StoredResponse } from '../../core/dialect.t
 import { GatewayError } from '../../core/errors.ts'
 import type { Reply } from '../../core/events.ts'
 import { truncate } from '../../core/truncate.ts'
-import { textOr } from '../openai/json-fields.ts'
+import { isFields, listOf, textOr } from '../openai/json-fields.ts'
 import { ownBody } from './body-variants.ts'
 import { encodeReply, type ResponsesOptions } from './encode.ts'
 import { itemKey, replyIdOf } from './items.ts'
@@ -19,8 +19,7 @@ export type ResolvedBody = ResponsesBody & { history?: ItemBody[] }
  *
  * Errors: `invalid-request` naming a previous response nobody knows.
  */
-export function resolve(checked: unknown, find: FindStored): ResolvedBody {
-  const asked = checked as ResponsesBody // the door has checked it against the schema
+export function resolve(asked: ResponsesBody, find: FindStored): ResolvedBody {
   // A field of that name is none of this API's.
   const body = { ...asked, history: undefined, input: ownBody(asked).input.map((item) => resolved(item, find)) }
   const { previous_response_id: previousId } = body
@@ -45,7 +44,7 @@ function resolved(item: ItemBody, find: FindStored): ItemBody {
 
 /** All that was said up to the end of a stored response: each one holds its conversation from the beginning. */
 function conversation({ input, reply }: StoredResponse): ItemBody[] {
-  return [...input, ...(Array.isArray(reply.output) ? reply.output : [])] as ItemBody[] // as `save` wrote them
+  return [...input, ...listOf(reply.output).filter(isFields)]
 }
 
 /** What is stored of a response: nothing when the client said `store: false`. */

@@ -8,15 +8,16 @@ import { sampleOf } from './sample.ts'
 export function countOperation(dialect: Dialect): Record<string, object> {
   const { count } = dialect
   if (!count) return {}
+  const { question, options } = sampleOf(dialect)
   return {
     [`POST /v1${dialect.path}${count.path}`]: {
       description: 'Counted by the gateway, which learns from what the upstream says of earlier requests.',
       requestBody: {
         required: true,
-        content: { 'application/json': { schema: schemaRef(dialect, 'request'), example: sampleOf(dialect).question } },
+        content: { 'application/json': { schema: schemaRef(dialect, 'request'), example: question } },
       },
       responses: {
-        200: jsonResponse('Tokens.', count.encode(12)),
+        200: jsonResponse('Tokens.', count.encode(12, options)),
         ...errorResponses([dialect], [failures.invalid, failures.unauthorized, failures.noModel]),
       },
     },

@@ -47,7 +47,7 @@ function examplesOf(failure: ExampleFailure, dialects: readonly Dialect[], range
   return dialects.flatMap((dialect) => {
     const { status, body } = encodeError(dialect, failure)
     if (range !== `${Math.floor(status / 100)}XX`) return []
-    const whose = dialects.length > 1 ? `, ${dialect.summary}` : ''
+    const whose = dialects.length > 1 ? `, ${dialect.label}` : ''
     return [[`${kind}.${dialect.id}`, { summary: `${status} ${kind}${whose}`, value: body }] as const]
   })
 }

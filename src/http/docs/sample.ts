@@ -21,7 +21,7 @@ const questions = [
 
 export function sampleOf(dialect: Dialect): Sample {
   const question = questions.find(({ field }) => field in dialect.body.properties)?.question ?? {}
-  const { options } = dialect.decode(question, new Headers())
+  const { options } = dialect.decode(question, { headers: new Headers(), params: {} })
   const id = `${dialect.ids.reply}${sampleId}`
   const createdAtSeconds = Date.parse('2026-01-01T00:00:00Z') / 1000
   return {

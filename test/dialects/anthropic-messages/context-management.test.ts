@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { AppliedEdit } from '../../../src/dialects/anthropic-messages/context-management.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { call, finish, head, reply, say, usage } from '../stream.ts'
 
 const door = TypeCompiler.Compile(anthropicMessages.body)
@@ -11,7 +12,7 @@ const signature = btoa('zai2api/1') + btoa('msg_0')
 function left(messages: object[], edits: object[], tools: object[] = []) {
   const body = { model: 'glm-5', max_tokens: 10, messages, tools, context_management: { edits } }
   expect([...door.Errors(body)]).toEqual([])
-  const { request, options } = anthropicMessages.decode(body, new Headers())
+  const { request, options } = anthropicMessages.decode(body, requestContext())
   const turns = request.messages.map((message) => {
     if (message.role === 'system') return 'system'
     const parts = message.parts.map((part) => {

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { seal } from '../../../src/core/opaque-text.ts'
 import type { AssistantPart, Message, UserPart } from '../../../src/core/request.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { thrownBy } from '../stream.ts'
 
 const door = TypeCompiler.Compile(anthropicMessages.body)
@@ -15,7 +16,7 @@ function decode(...messages: object[]) {
 function decodeBody(fields: object) {
   const body = { model: 'glm-5', max_tokens: 10, messages: [{ role: 'user', content: 'Hello' }], ...fields }
   expect([...door.Errors(body)]).toEqual([])
-  return anthropicMessages.decode(body, new Headers()).request
+  return anthropicMessages.decode(body, requestContext()).request
 }
 
 const words = (text: string) => ({ type: 'text' as const, text })

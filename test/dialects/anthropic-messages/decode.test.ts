@@ -4,6 +4,7 @@ import type { Reasoning, ToolChoice } from '../../../src/core/request.ts'
 import type { MessagesOptions } from '../../../src/dialects/anthropic-messages/encode.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
 import { invalidBody } from '../../../src/http/body-validation.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { thrownBy } from '../stream.ts'
 
 const door = TypeCompiler.Compile(anthropicMessages.body)
@@ -13,7 +14,7 @@ const user = (...content: object[]) => body({ messages: [{ role: 'user', content
 
 function decode(checked: object) {
   expect(door.Check(checked)).toBe(true)
-  return anthropicMessages.decode(checked, new Headers())
+  return anthropicMessages.decode(checked, requestContext())
 }
 
 test.each<[string, object, Reasoning, MessagesOptions['thinking']]>([
@@ -185,7 +186,7 @@ test.each(['compaction', 'advisor_tool_result', 'whatever_comes'])(
     const history = [...hello, { role: 'assistant', content: [{ type, content: 'Summary so far' }] }, ...hello]
     expect(door.Check(body({ messages: history }))).toBe(true)
     expect(
-      JSON.stringify(anthropicMessages.decode(body({ messages: history }), new Headers()).request.messages[1]),
+      JSON.stringify(anthropicMessages.decode(body({ messages: history }), requestContext()).request.messages[1]),
     ).toContain('Summary so far')
   },
 )
@@ -210,7 +211,7 @@ describe('a budget of thinking', () => {
     expect(thrownBy(() => decode(checked))).toMatchObject(refused(message))
   })
 
-  test.each<[string, object, HeadersInit]>([
+  test.each<[string, object, Record<string, string>]>([
     ['as Qwen Code sends it', budget(32_000, 64_000), {}],
     ['as old Claude Code sends it', budget(31_999, 32_000), {}],
     ['for a count, which has no end', budget(2000), {}],
@@ -218,7 +219,7 @@ describe('a budget of thinking', () => {
     ['that is not asked for', budget(0, 10, 'adaptive'), {}],
   ])('%s', (_name, checked, headers) => {
     expect(door.Check(checked)).toBe(true)
-    expect(anthropicMessages.decode(checked, new Headers(headers)).request.reasoning.mode).toBe('on')
+    expect(anthropicMessages.decode(checked, requestContext(headers)).request.reasoning.mode).toBe('on')
   })
 })
 

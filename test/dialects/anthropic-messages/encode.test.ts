@@ -7,6 +7,7 @@ import type { AssistantPart } from '../../../src/core/request.ts'
 import { runTransform } from '../../../src/core/transform.ts'
 import type { MessagesOptions } from '../../../src/dialects/anthropic-messages/encode.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
 
 const signature = seal('msg_1')
@@ -288,7 +289,7 @@ test('thinking comes back as reasoning when we signed it, and is dropped when an
   const said: AssistantPart = { type: 'text', text: 'a' }
   const parts = (signature: string): AssistantPart[] =>
     anthropicMessages
-      .decode(turn(signature), new Headers())
+      .decode(turn(signature), requestContext())
       .request.messages.flatMap((message) => (message.role === 'assistant' ? message.parts : []))
   expect(parts(signature)).toEqual([{ type: 'reasoning', text: 'Hm' }, said])
   expect(parts('c2lnbmF0dXJl')).toEqual([said])

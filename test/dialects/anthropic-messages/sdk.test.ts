@@ -5,6 +5,7 @@ import type { Delta } from '../../../src/core/events.ts'
 import { runTransform } from '../../../src/core/transform.ts'
 import type { MessagesOptions } from '../../../src/dialects/anthropic-messages/encode.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { answering, answeringJson, call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
 
 const options: MessagesOptions = { thinking: 'shown' }
@@ -14,7 +15,7 @@ const client = (fetch: typeof globalThis.fetch) =>
 const streaming = (...deltas: Delta[]) => {
   const messages = runTransform(anthropicMessages.encoder(head, options), events(...deltas))
   // Keep-alives may stand between any two events.
-  const pinged = messages.flatMap((message) => [message, anthropicMessages.keepAlive])
+  const pinged = messages.flatMap((message) => [message, anthropicMessages.stream.keepAlive])
   return client(answering(pinged)).messages.stream(ask)
 }
 
@@ -76,7 +77,7 @@ test('a refused thread makes the tool runner send the whole conversation', async
     const body = JSON.parse(String(init?.body))
     bodies.push(body)
     try {
-      anthropicMessages.decode(body, new Headers())
+      anthropicMessages.decode(body, requestContext())
       return Response.json(anthropicMessages.encodeReply(head, reply(say('Hi.'), usage, finish()), options))
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error

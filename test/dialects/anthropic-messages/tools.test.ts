@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { ChatRequest, ToolChoice } from '../../../src/core/request.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { call as calls, finish, head, reply, thrownBy, usage } from '../stream.ts'
 
 const door = TypeCompiler.Compile(anthropicMessages.body)
@@ -9,7 +10,7 @@ const door = TypeCompiler.Compile(anthropicMessages.body)
 function decode(fields: object) {
   const body = { model: 'glm-5', max_tokens: 10, messages: [{ role: 'user', content: 'Hello' }], ...fields }
   expect([...door.Errors(body)]).toEqual([])
-  return anthropicMessages.decode(body, new Headers())
+  return anthropicMessages.decode(body, requestContext())
 }
 
 /** The values a parameter of a tool may have, or its names of parameters. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { ChatRequest, Message } from '../../../src/core/request.ts'
 import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'
+import { requestContext } from '../../support/request-context.ts'
 
 /** What programs made for other APIs post to Chat Completions, in every combination. */
 const door = TypeCompiler.Compile(openaiChat.body)
@@ -9,7 +10,7 @@ const door = TypeCompiler.Compile(openaiChat.body)
 function decode(body: object) {
   const asked = { model: 'glm-5', ...body }
   expect([...door.Errors(asked)].map(({ path, message }) => `${path} ${message}`)).toEqual([])
-  return openaiChat.decode(asked, new Headers())
+  return openaiChat.decode(asked, requestContext())
 }
 
 const text = (words: string) => ({ type: 'text' as const, text: words })

@@ -4,6 +4,7 @@ import { Value } from '@sinclair/typebox/value'
 import type { ChatRequest, Reasoning } from '../../../src/core/request.ts'
 import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'
 import { invalidBody } from '../../../src/http/body-validation.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { thrownBy } from '../stream.ts'
 
 const door = TypeCompiler.Compile(openaiChat.body)
@@ -13,7 +14,7 @@ const user = (part: object) => chat({ messages: [{ role: 'user', content: [part]
 
 function decode(body: object) {
   expect(door.Check(body)).toBe(true)
-  return openaiChat.decode(body, new Headers())
+  return openaiChat.decode(body, requestContext())
 }
 
 test.each<[string, object, Reasoning]>([
@@ -294,13 +295,13 @@ test('a custom call of another server is a call with its input', () => {
     ],
   }
   expect(Value.Check(openaiChat.body, asked)).toBe(true)
-  expect(openaiChat.decode(asked, new Headers()).request.messages[0]).toEqual({
+  expect(openaiChat.decode(asked, requestContext()).request.messages[0]).toEqual({
     role: 'assistant',
     parts: [{ type: 'tool-call', id: 'c1', name: 'patch', arguments: '{"input":"*** Begin"}' }],
   })
   const chosen = { ...asked, tool_choice: { type: 'custom', custom: { name: 'patch' } } }
   expect(Value.Check(openaiChat.body, chosen)).toBe(true)
-  expect(openaiChat.decode(chosen, new Headers()).request.toolChoice).toEqual({ name: 'patch' })
+  expect(openaiChat.decode(chosen, requestContext()).request.toolChoice).toEqual({ name: 'patch' })
 })
 
 test.each<[string, unknown, ChatRequest['toolChoice']]>([

@@ -2,9 +2,10 @@ import { expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import { openaiCompletions } from '../../../src/dialects/openai-completions/index.ts'
 import { invalidBody } from '../../../src/http/body-validation.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { thrownBy } from '../stream.ts'
 
-const decode = (more: object) => openaiCompletions.decode({ model: 'GLM-4.5', prompt: 'Hi', ...more }, new Headers())
+const decode = (more: object) => openaiCompletions.decode({ model: 'GLM-4.5', prompt: 'Hi', ...more }, requestContext())
 
 // What is understood stands in golden/requests/openai-completions.
 test.each<[string, object, string]>([

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { ToolChoice } from '../../../src/core/request.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { thrownBy } from '../stream.ts'
 
 const door = TypeCompiler.Compile(openaiResponses.body)
@@ -9,7 +10,7 @@ const door = TypeCompiler.Compile(openaiResponses.body)
 function decode(fields: object) {
   const body = { model: 'glm-5', input: 'Hello', ...fields }
   expect(door.Check(body)).toBe(true)
-  return openaiResponses.decode(body, new Headers())
+  return openaiResponses.decode(body, requestContext())
 }
 
 const parameters = { type: 'object', properties: {} }

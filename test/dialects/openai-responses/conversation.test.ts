@@ -3,6 +3,7 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import fc from 'fast-check'
 import type { Message, UserPart } from '../../../src/core/request.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { thrownBy } from '../stream.ts'
 
 const door = TypeCompiler.Compile(openaiResponses.body)
@@ -29,7 +30,7 @@ const shown = text('[Shown with the messages before:]')
 function told(...items: unknown[]) {
   const body = { model: 'glm-5', input: [...items, question] }
   expect(door.Check(body)).toBe(true)
-  const { messages, ignored } = openaiResponses.decode(body, new Headers()).request
+  const { messages, ignored } = openaiResponses.decode(body, requestContext()).request
   expect(messages.at(-1)).toEqual(asked)
   return { messages: messages.slice(0, -1), ignored }
 }
@@ -368,7 +369,7 @@ test('whatever stands in a history, it never ends the conversation', () => {
 
 test('what a user has just sent is refused where it cannot be read, and in no older turn', () => {
   const unread = { role: 'user', content: [{ type: 'input_image', file_id: 'file_1' }] }
-  const decoded = (input: object[]) => openaiResponses.decode({ model: 'glm-5', input }, new Headers()).request
+  const decoded = (input: object[]) => openaiResponses.decode({ model: 'glm-5', input }, requestContext()).request
   expect(thrownBy(() => decoded([unread]))).toMatchObject({ param: 'input.0.content.0.file_id' })
   expect(decoded([unread, { role: 'assistant', content: 'a' }, question]).messages).toHaveLength(3)
 })

@@ -3,6 +3,7 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { Reasoning, ToolChoice } from '../../../src/core/request.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
 import { invalidBody } from '../../../src/http/body-validation.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { thrownBy } from '../stream.ts'
 
 const door = TypeCompiler.Compile(openaiResponses.body)
@@ -12,7 +13,7 @@ const user = (part: object) => item({ role: 'user', content: [part] })
 
 function decode(body: object) {
   expect(door.Check(body)).toBe(true)
-  return openaiResponses.decode(body, new Headers())
+  return openaiResponses.decode(body, requestContext())
 }
 
 test.each<[string, object, Reasoning]>([

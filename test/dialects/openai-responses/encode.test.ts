@@ -3,11 +3,12 @@ import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta, FinishReason } from '../../../src/core/events.ts'
 import { runTransform } from '../../../src/core/transform.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { head as anyHead, call, events, fail, finish, reply, say, think, usage } from '../stream.ts'
 
 const head = { ...anyHead, id: 'resp_1' }
 const optionsOf = (fields: object = {}) =>
-  openaiResponses.decode({ model: 'glm-5', input: 'Hello', ...fields }, new Headers()).options
+  openaiResponses.decode({ model: 'glm-5', input: 'Hello', ...fields }, requestContext()).options
 const plain = optionsOf()
 /** As Codex asks. */
 const sealing = optionsOf({ include: ['reasoning.encrypted_content'], reasoning: { summary: 'auto' } })
@@ -597,6 +598,6 @@ test.each<[string, typeof plain, object]>([
   const whole = openaiResponses.encodeReply(head, reply(think(thought), say('b'), finish()), options)
   const output = 'output' in whole && Array.isArray(whole.output) ? whole.output : []
   const [sealed] = output.map((item) => ({ ...item, ...changes }))
-  const { request } = openaiResponses.decode({ model: 'glm-5', input: [sealed] }, new Headers())
+  const { request } = openaiResponses.decode({ model: 'glm-5', input: [sealed] }, requestContext())
   expect(request.messages).toEqual([{ role: 'assistant', parts: [{ type: 'reasoning', text: thought }] }])
 })

@@ -4,6 +4,7 @@ import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta } from '../../../src/core/events.ts'
 import { runTransform } from '../../../src/core/transform.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
+import { requestContext } from '../../support/request-context.ts'
 import {
   answering,
   answeringJson,
@@ -21,7 +22,7 @@ import {
 const head = { ...anyHead, id: 'resp_1' }
 const ask = { model: 'glm-5', input: 'Hello' }
 const optionsOf = (fields: object) =>
-  openaiResponses.decode({ ...ask, tools: [{ type: 'custom', name: 'patch' }], ...fields }, new Headers()).options
+  openaiResponses.decode({ ...ask, tools: [{ type: 'custom', name: 'patch' }], ...fields }, requestContext()).options
 const plain = optionsOf({})
 const client = (fetch: typeof globalThis.fetch) =>
   new OpenAI({ apiKey: 'k', baseURL: 'http://localhost/v1', fetch, maxRetries: 0 })

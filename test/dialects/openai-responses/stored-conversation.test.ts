@@ -2,10 +2,11 @@ import { expect, test } from 'bun:test'
 import type { StoredResponse } from '../../../src/core/dialect.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
 import { resolve, save } from '../../../src/dialects/openai-responses/stored-conversation.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { finish, head, reply, say, think, thrownBy } from '../stream.ts'
 
 const first = { ...head, id: 'resp_A1' }
-const decode = (body: object) => openaiResponses.decode(body, new Headers())
+const decode = (body: object) => openaiResponses.decode(body, requestContext())
 const kept = save(first, reply(think('Hm.'), say('Oslo.'), finish()), decode({ model: 'm', input: 'Where?' }).options)
 const find = (id: string): StoredResponse | undefined => (id === 'resp_A1' ? kept : undefined)
 

@@ -5,6 +5,7 @@ import { GatewayError } from '../../../src/core/errors.ts'
 import { fieldsOf } from '../../../src/dialects/openai/json-fields.ts'
 import { invalidBody } from '../../../src/http/body-validation.ts'
 import { unknownFields } from '../../../src/http/unknown-fields.ts'
+import { requestContext } from '../request-context.ts'
 import type { Probe } from './probe.ts'
 
 /**
@@ -31,7 +32,7 @@ export function createJudge({ body: schema, decode }: Dialect): (probe: Probe) =
     const body: unknown = JSON.parse(text)
     try {
       if (!check.Check(body)) throw invalidBody(schema, body)
-      const { request, options, stream } = decode(body, new Headers())
+      const { request, options, stream } = decode(body, requestContext())
       const { ignored, ...rest } = request
       const told = Object.entries(fieldsOf(options)).filter(
         ([name, value]) => !given.has(name) || typeof value !== 'object',

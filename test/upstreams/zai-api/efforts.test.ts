@@ -5,6 +5,7 @@ import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
 import { encode } from '../../../src/upstreams/chat-completions/encode.ts'
 import { fieldOf } from '../../support/chat-zai.ts'
+import { requestContext } from '../../support/request-context.ts'
 import { modelNamed, profile, request } from './support.ts'
 
 // What a client says of thinking, and what each kind of model hears: `on`, `off`, or `on` with an effort.
@@ -51,13 +52,12 @@ function heard(reasoning: Reasoning): string[] {
 }
 
 const hello = [{ role: 'user', content: 'Hi' }]
-const headers = new Headers()
 const chat = (fields: object) =>
-  openaiChat.decode({ model: 'm', messages: hello, ...fields }, headers).request.reasoning
+  openaiChat.decode({ model: 'm', messages: hello, ...fields }, requestContext()).request.reasoning
 const responses = (fields: object) =>
-  openaiResponses.decode({ model: 'm', input: 'Hi', ...fields }, headers).request.reasoning
+  openaiResponses.decode({ model: 'm', input: 'Hi', ...fields }, requestContext()).request.reasoning
 const messages = (fields: object) =>
-  anthropicMessages.decode({ model: 'm', messages: hello, ...fields }, headers).request.reasoning
+  anthropicMessages.decode({ model: 'm', messages: hello, ...fields }, requestContext()).request.reasoning
 
 describe(`what ${models.join(', ')} hear of`, () => {
   test.each(efforts)('reasoning_effort %s', (effort, wire) => {

@@ -1,0 +1,8 @@
+import type { Dialects } from '../core/dialect.ts'
+import { anthropicMessages } from './anthropic-messages/index.ts'
+import { openaiChat } from './openai-chat/index.ts'
+import { openaiCompletions } from './openai-completions/index.ts'
+import { openaiResponses } from './openai-responses/index.ts'
+
+/** Every API that clients may speak. */
+export const dialects: Dialects = [openaiChat, openaiResponses, anthropicMessages, openaiCompletions]

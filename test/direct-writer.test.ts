@@ -8,7 +8,7 @@ import { GatewayError } from '../src/core/errors.ts'
 import type { Delta, StreamEvent } from '../src/core/events.ts'
 import { pipeline } from '../src/core/pipeline.ts'
 import { streamNormaliser } from '../src/core/stream-normaliser.ts'
-import { withLegalToolNames } from '../src/core/tool-names.ts'
+import { clientToolNames, withLegalToolNames } from '../src/core/tool-names.ts'
 import { chain, type Transform } from '../src/core/transform.ts'
 import type { Model, Upstream } from '../src/core/upstream.ts'
 import { anthropicMessages } from '../src/dialects/anthropic-messages/index.ts'
@@ -96,6 +96,13 @@ const transforms: Record<string, { file: string; make: () => Transforms }> = {
     make: () => {
       const { restore } = withLegalToolNames(plainRequest({ tools: [{ ...tool, name: 'a/b' }] }))
       return restore ? { sorting: restore } : {}
+    },
+  },
+  'names in errors': {
+    file: 'core/tool-names.ts',
+    make: () => {
+      const names = clientToolNames([{ ...tool, clientName: 'a/b' }])
+      return names ? { checks: names.inEvents } : {}
     },
   },
   'tags of thinking': {

@@ -56,6 +56,8 @@ export type AssistantPart =
 
 export interface Tool {
   name: string
+  /** What the client calls it, where that is another name. */
+  clientName?: string
   description: string
   /** JSON schema of the arguments. */
   parameters: Record<string, unknown>

@@ -1,5 +1,6 @@
-import type { Delta } from './events.ts'
-import type { AssistantPart, ChatRequest, Message } from './request.ts'
+import { asGatewayError, type GatewayError } from './errors.ts'
+import type { Delta, StreamEvent } from './events.ts'
+import type { AssistantPart, ChatRequest, Message, Tool } from './request.ts'
 import type { Transform } from './transform.ts'
 
 /** Names that Z.AI accepts. OpenAI's and Anthropic's clients use dots and slashes too, and up to 128 characters. */
@@ -24,15 +25,57 @@ export function legalToolName(name: string, attempt = 0): string {
   return whole.length <= longest ? whole : `${clean.slice(0, headLength)}_${mark}_${clean.slice(-tailLength)}`
 }
 
+/** Both names of a tool: `name` is offered to the model, `clientName` is the client's own. */
+export function namesOf(name: string, clientName: string): Pick<Tool, 'name' | 'clientName'> {
+  return name === clientName ? { name } : { name, clientName }
+}
+
+/** A request that Z.AI accepts, and what restores the client's tool names in the reply and in errors. */
+export interface LegalRequest {
+  request: ChatRequest
+  /** Stateless. */
+  restore?: Transform<Delta, Delta>
+  /** For an error that is thrown before the reply begins. */
+  restoreError(thrown: unknown): GatewayError
+}
+
 /**
- * The request with tool names that Z.AI accepts, in definitions, history and tool choice, and a stateless transform
- * that restores the client's names in the reply. Returns `request` itself if all names are legal.
+ * The request with tool names that Z.AI accepts, in definitions, history and tool choice. Returns `request` itself if
+ * all names are legal.
  */
-export function withLegalToolNames(request: ChatRequest): { request: ChatRequest; restore?: Transform<Delta, Delta> } {
+export function withLegalToolNames(request: ChatRequest): LegalRequest {
   const names = legalNames(request)
-  if (names.size === 0) return { request }
+  if (names.size === 0) return { request, restoreError: asGatewayError }
   const own = new Map([...names].map(([name, sent]) => [sent, name]))
-  return { request: renamed(request, names), restore: restoreToolNames(own) }
+  return {
+    request: renamed(request, names),
+    restore: restoreToolNames(own),
+    restoreError: (thrown) => withNames(own, asGatewayError(thrown)),
+  }
+}
+
+/** Replaces the tool names that a dialect made up by the client's own names in error messages. */
+export interface ClientToolNames {
+  inError(error: GatewayError): GatewayError
+  /** Stateless. */
+  inEvents: Transform<StreamEvent, StreamEvent>
+}
+
+/** Returns `undefined` if the model knows every tool by the client's name. */
+export function clientToolNames(tools: readonly Tool[]): ClientToolNames | undefined {
+  const own = new Map(tools.flatMap(({ name, clientName }) => (clientName === undefined ? [] : [[name, clientName]])))
+  if (own.size === 0) return undefined
+  return {
+    inError: (error) => withNames(own, error),
+    inEvents: {
+      push(event, out) {
+        if (event.type === 'error') withNames(own, event.error)
+        out.push(event)
+      },
+      end() {},
+      passthrough: () => true,
+    },
+  }
 }
 
 /** A unique legal name for each illegal name. */
@@ -78,7 +121,7 @@ function renamed(request: ChatRequest, names: ReadonlyMap<string, string>): Chat
 function restoreToolNames(own: ReadonlyMap<string, string>): Transform<Delta, Delta> {
   return {
     push(delta, out) {
-      if (delta.type === 'error') for (const [sent, name] of own) restoreIn(delta.error, sent, name)
+      if (delta.type === 'error') withNames(own, delta.error)
       if (delta.type === 'tool-call' && delta.name !== undefined)
         out.push({ ...delta, name: own.get(delta.name) ?? delta.name })
       else out.push(delta)
@@ -88,8 +131,10 @@ function restoreToolNames(own: ReadonlyMap<string, string>): Transform<Delta, De
   }
 }
 
-function restoreIn(error: Error, sent: string, name: string): void {
-  error.message = error.message.replaceAll(sent, () => name.toWellFormed())
+/** Replaces whole words only, in one pass, so that a name that was put in is not replaced again. */
+function withNames(own: ReadonlyMap<string, string>, error: GatewayError): GatewayError {
+  error.message = error.message.replaceAll(/[\w-]+/g, (word) => own.get(word)?.toWellFormed() ?? word)
+  return error
 }
 
 /** FNV-1a over UTF-16 units, as eight hexadecimal digits: enough to keep the tools of one client apart. */

@@ -7,6 +7,7 @@ import type { ChatRequest } from '../core/request.ts'
 import { withCleanSchemas } from '../core/schema-keywords.ts'
 import { streamNormaliser } from '../core/stream-normaliser.ts'
 import { rejectUnknownChoice } from '../core/tool-choice.ts'
+import { clientToolNames } from '../core/tool-names.ts'
 import { chain, type Transform } from '../core/transform.ts'
 import type { Upstream } from '../core/upstream.ts'
 import type { Rest } from '../core/yield-between-steps.ts'
@@ -131,6 +132,7 @@ export function createGateway(
         options.annotate(
           `${found.upstream.id}: ${code}; going on with ${next.isAlternative ? next.model.id : next.upstream.id}`,
         )
+      const clientNames = clientToolNames(wanted.tools)
       return {
         get upstream() {
           return found.upstream.id
@@ -147,7 +149,8 @@ export function createGateway(
         reasoningByName: found.reasoningByName,
         reply: tryInOrder(candidates, first, { attempt, onFallback, health }).catch((thrown) => {
           // The upstream says only that it does not know the name.
-          throw isUnknownModel(thrown) ? unknownModel(wanted.model, listings, candidates[0].mappedTo, thrown) : thrown
+          if (isUnknownModel(thrown)) throw unknownModel(wanted.model, listings, candidates[0].mappedTo, thrown)
+          throw clientNames ? clientNames.inError(asGatewayError(thrown)) : thrown
         }),
       }
     },
@@ -243,7 +246,11 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     replyTransform(firstAttempt.measurement, reasoningMode, options.newToolCallId),
   )
   const checked = toolArguments({ tools, validate, signal, annotate })
-  const withChecks = (events: Transform<Delta, StreamEvent>) => (checked ? chain(events, checked) : events)
+  const clientNames = clientToolNames(tools)
+  const withChecks = (events: Transform<Delta, StreamEvent>) => {
+    const named = clientNames ? chain(events, clientNames.inEvents) : events
+    return checked ? chain(named, checked) : named
+  }
   if (output.type === 'text') {
     const { first, rules, measurement } = firstAttempt
     return { first, rest: firstAttempt.rest, transform: withChecks(chain(rules, learnUsage(reply, measurement.learn))) }

@@ -114,7 +114,7 @@ export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEv
     ]
     held = undefined
     if ('text' in verdict) out.push(...events)
-    else failed = { events, error: invalid(event.name, verdict.violations[0]) }
+    else failed = { events, error: invalid(checked.get(event.name)?.clientName ?? event.name, verdict.violations[0]) }
   }
 
   function fail(error: GatewayError, out: StreamEvent[]): void {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
 import type { ChatRequest, Tool } from '../../src/core/request.ts'
-import { legalToolName, withLegalToolNames } from '../../src/core/tool-names.ts'
+import { clientToolNames, legalToolName, withLegalToolNames } from '../../src/core/tool-names.ts'
 import { runTransform } from '../../src/core/transform.ts'
 import { plainRequest } from '../support/request.ts'
 
@@ -103,4 +103,38 @@ test('an error has the name that the client knows', () => {
 test('a request whose names are legal is the same object', () => {
   const request = plainRequest({ tools: [tool('a')] })
   expect(through(request, () => []).seen).toBe(request)
+})
+
+describe('an error before the reply', () => {
+  const errorOf = (message: string) => new GatewayError('invalid-request', message)
+
+  test('speaks of the name that the client knows', () => {
+    const { restoreError } = withLegalToolNames(plainRequest({ tools: [tool('a/b')] }))
+    expect(restoreError(errorOf(`No tool ${legalToolName('a/b')}.`)).message).toBe('No tool a/b.')
+  })
+
+  test('is the same one where no name was changed', () => {
+    const error = errorOf('No tool a.')
+    expect(withLegalToolNames(plainRequest({ tools: [tool('a')] })).restoreError(error)).toBe(error)
+  })
+})
+
+describe('names that a dialect made', () => {
+  const tools = [{ ...tool('read_2'), clientName: 'read' }, { ...tool('files__read'), clientName: 'read_2' }, tool('x')]
+
+  test.each([
+    ['the client’s own', 'The tool read_2 is broken.', 'The tool read is broken.'],
+    ['each of several, in one pass', 'read_2, files__read', 'read, read_2'],
+    ['whole words alone', 'read_22 files__read_2 read_2', 'read_22 files__read_2 read'],
+    ['none that is not private', 'The tool x.', 'The tool x.'],
+  ])('are in an error: %s', (_name, message, expected) => {
+    const names = clientToolNames(tools)
+    const error = () => new GatewayError('upstream-malformed', message)
+    expect(names?.inError(error()).message).toBe(expected)
+    expect(names && runTransform(names.inEvents, [{ type: 'error', error: error() }])).toMatchObject([
+      { type: 'error', error: { message: expected } },
+    ])
+  })
+
+  test('are nothing to look for where there are none', () => expect(clientToolNames([tool('x')])).toBeUndefined())
 })

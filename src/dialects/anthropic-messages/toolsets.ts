@@ -24,7 +24,7 @@ export function toolsetTools(
     const offered = offeredName(toolset, name)
     const isThere = [toolset, name, offered].some((known) => isOffered(known, defer_loading ?? false))
     if (!isThere || !(enabled ?? !member.onRequest)) return []
-    return [{ name: offered, description: member.description, parameters: parametersOf(member) }]
+    return [{ name: offered, clientName: name, description: member.description, parameters: parametersOf(member) }]
   })
 }
 

@@ -1,5 +1,6 @@
 import type { SearchOptions, SearchRules, Tool, ToolChoice } from '../../core/request.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'
+import { namesOf } from '../../core/tool-names.ts'
 import { type CustomDefinition, freeform } from '../openai/custom-tool.ts'
 import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
 import type { ChatBody, ToolBody } from './schema.ts'
@@ -41,7 +42,7 @@ export function decodeTools(body: ChatBody): DecodedTools {
     if (tool.kind === 'custom') {
       const offered = names.get(tool.name) ?? tool.name
       customTools.push([offered, tool.name])
-      if (isAllowed('custom', tool.name)) tools.push({ name: offered, ...freeform(tool.definition) })
+      if (isAllowed('custom', tool.name)) tools.push({ ...namesOf(offered, tool.name), ...freeform(tool.definition) })
     }
   }
 

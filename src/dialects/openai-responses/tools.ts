@@ -1,4 +1,5 @@
 import type { Tool } from '../../core/request.ts'
+import { namesOf } from '../../core/tool-names.ts'
 import { freeform } from '../openai/custom-tool.ts'
 import { type BuiltIn, builtIns } from './built-in-tools.ts'
 import type { ClientTool, CustomTool, FunctionTool, ToolSearchTool } from './schema.ts'
@@ -47,7 +48,12 @@ function lower(tool: ClientTool, taken: TakenNames): LoweredTool[] {
     case 'local_shell':
     case 'shell':
     case 'apply_patch':
-      return [{ tool: { name: claim(tool.type, taken), ...builtIns[tool.type] }, origin: { type: tool.type } }]
+      return [
+        {
+          tool: { ...namesOf(claim(tool.type, taken), tool.type), ...builtIns[tool.type] },
+          origin: { type: tool.type },
+        },
+      ]
     case 'tool_search':
       return toolSearch(tool, taken)
     default:
@@ -66,7 +72,7 @@ function named(
   const description = about ? `${about}\n\n${own.description}`.trimEnd() : own.description
   const offered = claim(offeredName(name, namespace), taken)
   return {
-    tool: { name: offered, ...own, description },
+    tool: { ...namesOf(offered, name), ...own, description },
     origin: { type, name, ...(namespace === undefined ? {} : { namespace }) },
   }
 }
@@ -141,7 +147,7 @@ function toolSearch({ execution, description, parameters }: ToolSearchTool, take
   if (execution !== 'client') return []
   const fallback = { type: 'object', properties: { query: { type: 'string' } }, required: ['query'] }
   const tool = {
-    name: claim('tool_search', taken),
+    ...namesOf(claim('tool_search', taken), 'tool_search'),
     description: description ?? 'Finds tools that can be called from then on.',
     parameters: parameters ?? fallback,
     strict: true,

@@ -4,7 +4,7 @@ import type { Pool, Refusal } from '../../core/credential-pool.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
 import { type ChatRequest, demandsCall, type Tool } from '../../core/request.ts'
-import { withLegalToolNames } from '../../core/tool-names.ts'
+import { type LegalRequest, withLegalToolNames } from '../../core/tool-names.ts'
 import { chain, type Transform } from '../../core/transform.ts'
 import type { OpenedReply, UpstreamCall } from '../../core/upstream.ts'
 import type { HttpResponse } from '../../http-client/send.ts'
@@ -49,6 +49,7 @@ interface ChatJob {
   mustCallTool: boolean
   /** Gives the client its own names of tools back. */
   restoreNames: Transform<Delta, Delta> | undefined
+  restoreErrorNames: LegalRequest['restoreError']
 }
 
 interface Opening extends OpenedReply {
@@ -74,7 +75,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       return reply
     } catch (thrown) {
       catalogue.learn(job.model, asGatewayError(thrown))
-      throw thrown
+      throw job.restoreErrorNames(thrown)
     }
   }
 
@@ -119,7 +120,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   }
 
   function jobOf(asked: UpstreamCall): ChatJob {
-    const { request, restore } = legalised(asked.request)
+    const { request, restore, restoreError } = legalised(asked.request)
     const call = { ...asked, request }
     const { tools, toolChoice } = call.request
     const callable = options.tools && toolChoice !== 'none' ? tools : []
@@ -130,11 +131,12 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       tools: callable,
       mustCallTool: call.whole && callable.length > 0 && demandsCall(call.request),
       restoreNames: restore,
+      restoreErrorNames: restoreError,
     }
   }
 
-  function legalised(request: ChatRequest): ReturnType<typeof withLegalToolNames> {
-    return options.takesAnyToolName ? { request } : withLegalToolNames(request)
+  function legalised(request: ChatRequest): LegalRequest {
+    return options.takesAnyToolName ? { request, restoreError: asGatewayError } : withLegalToolNames(request)
   }
 
   async function run(job: ChatJob, key: string, forceToolCall: boolean): Promise<Opening> {

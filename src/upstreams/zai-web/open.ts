@@ -6,7 +6,7 @@ import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
 import { parseJson } from '../../core/json.ts'
 import { type ChatRequest, demandsCall, type ImagePart, type Tool, type ToolChoice } from '../../core/request.ts'
-import { withLegalToolNames } from '../../core/tool-names.ts'
+import { type LegalRequest, withLegalToolNames } from '../../core/tool-names.ts'
 import { chain, type Transform } from '../../core/transform.ts'
 import type { OpenedReply, UpstreamCall } from '../../core/upstream.ts'
 import type { HttpResponse } from '../../http-client/send.ts'
@@ -69,6 +69,7 @@ interface WebRequestJob {
   toolChoice: ToolChoice
   /** Gives the client its own names of tools back. */
   restoreNames: Transform<Delta, Delta> | undefined
+  restoreErrorNames: LegalRequest['restoreError']
 }
 
 interface Opening extends FirstCallSearch {
@@ -144,12 +145,12 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       }
     } catch (thrown) {
       lease.release()
-      throw signal.aborted ? cancelled() : thrown
+      throw signal.aborted ? cancelled() : job.restoreErrorNames(thrown)
     }
   }
 
   function jobOf(asked: UpstreamCall): WebRequestJob {
-    const { request: named, restore } = withLegalToolNames(asked.request)
+    const { request: named, restore, restoreError } = withLegalToolNames(asked.request)
     const call = { ...asked, request: named }
     const { tools, toolChoice } = named
     const callable = options.tools && toolChoice !== 'none' ? tools : []
@@ -163,6 +164,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       mustCallTool,
       toolChoice: asked.request.toolChoice,
       restoreNames: restore,
+      restoreErrorNames: restoreError,
     }
   }
 

@@ -146,6 +146,7 @@ describe('toolsets', () => {
     expect(request.tools).toHaveLength(17 + 27)
     expect(request.tools.find(({ name }) => name === 'computer__scroll')).toEqual({
       name: 'computer__scroll',
+      clientName: 'scroll',
       description: expect.stringContaining('Scroll the screen'),
       parameters: {
         type: 'object',

@@ -12,7 +12,7 @@ interface Run {
   code: number
   stdout: string
   stderr: string
-  /** The commands that were started, with what they were given. */
+  /** The commands that were started, with their arguments. */
   started: { name: keyof Commands; config: Config; json?: boolean; given?: unknown }[]
 }
 
@@ -83,14 +83,14 @@ describe('a client is run', () => {
     expect([code, stderr]).toEqual([41, ''])
   })
 
-  test('and only flags in front of its name are ours', async () => {
+  test('and only flags in front of its name belong to zai2api', async () => {
     expect(await run('--help claude')).toMatchObject({ code: 0, started: [] })
     expect(await run('--version claude')).toMatchObject({ code: 0, stdout: 'zai2api 1.2.3\n', started: [] })
     expect(await run('--json claude')).toMatchObject({ code: 2, started: [] })
   })
 })
 
-describe('the other commands get what they are told', () => {
+describe('the other commands get their flags', () => {
   test.each<[string, object]>([
     ['env claude', { name: 'env', given: { client: 'claude', shell: undefined } }],
     ['env --shell fish openai', { name: 'env', given: { client: 'openai', shell: 'fish' } }],
@@ -120,7 +120,7 @@ describe('a switch', () => {
   })
 })
 
-describe('a wrong command line is told in one line, with exit code 2:', () => {
+describe('an invalid command line is reported on one line, with exit code 2:', () => {
   test.each<[string, string]>([
     [
       'srve',
@@ -171,7 +171,7 @@ describe('a wrong command line is told in one line, with exit code 2:', () => {
     expect(stderr).toMatch(/^zai2api: [\x20-\x7e]+\n$/)
   })
 
-  test('a secret among the flags is refused unseen', async () => {
+  test('a secret among the flags is refused and not repeated', async () => {
     const { code, stderr } = await run('--auth-token=sk-secret')
     expect(code).toBe(2)
     expect(stderr).toBe(
@@ -181,7 +181,7 @@ describe('a wrong command line is told in one line, with exit code 2:', () => {
 })
 
 describe('safety', () => {
-  test.each(['serve', 'demo'])('%s does not listen to strangers without a key', async (command) => {
+  test.each(['serve', 'demo'])('%s listens beyond loopback only with a key', async (command) => {
     const { code, stderr, started } = await run(`${command} --host 0.0.0.0`)
     expect([code, started]).toEqual([2, []])
     expect(stderr).toMatch(
@@ -194,7 +194,7 @@ describe('safety', () => {
     expect(one.stderr).not.toBe(two.stderr)
   })
 
-  test('with a key it listens to strangers, and models needs none', async () => {
+  test('with a key it listens beyond loopback, and models needs none', async () => {
     expect((await run('--host 0.0.0.0', { AUTH_TOKEN: 'sk-x' })).code).toBe(0)
     expect((await run('models --host 0.0.0.0')).started).toHaveLength(1)
   })
@@ -323,7 +323,7 @@ describe('config', () => {
     expect((await run('config')).stdout).not.toContain('undefined')
   })
 
-  test('says beside it what may have been meant otherwise', async () => {
+  test('prints warnings to standard error', async () => {
     const typo = { '/srv/.env': 'AUTH_TOKNE=sk-secret' }
     const { code, stdout, stderr } = await run('config --json', {}, typo)
     expect([code, stderr]).toEqual([
@@ -340,18 +340,18 @@ describe('config', () => {
     }
   })
 
-  test('a secret of twelve characters is masked whole', async () => {
+  test('a secret of twelve characters is masked completely', async () => {
     expect((await run('config', { AUTH_TOKEN: '123456789012' })).stdout).toMatch(/^AUTH_TOKEN +\*\*\* /m)
     expect((await run('config', { AUTH_TOKEN: '1234567890123' })).stdout).toMatch(/^AUTH_TOKEN +123…0123 /m)
   })
 
-  test('a wrong configuration is told as by any other command', async () => {
+  test('an invalid configuration is reported like by any other command', async () => {
     expect(await run('config', { LISTEN_PORT: 'x' })).toMatchObject({ code: 2, stdout: '' })
   })
 })
 
 describe('the real process', () => {
-  test('reads files without their byte order mark, none as undefined, and says what cannot be read', async () => {
+  test('reads files without their byte order mark, treats a missing one as empty, and reports an unreadable one', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'zai2api-'))
     await Bun.write(join(folder, 'marked'), '\uFEFFHOST=::1')
     const { readFile } = systemIo('1.2.3')

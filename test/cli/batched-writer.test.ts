@@ -4,15 +4,15 @@ import { batchedWriter } from '../../src/cli/batched-writer.ts'
 import { manualClock } from '../support/clock.ts'
 import { until } from '../support/gateway.ts'
 
-function gatheredTexts() {
+function recordingWriter() {
   const written: string[] = []
   const clock = manualClock()
   const { write, flush } = batchedWriter((text) => void written.push(text), clock)
   return { written, clock, write, flush }
 }
 
-test('after a quiet moment nothing waits; what comes right after it goes out together', () => {
-  const { written, clock, write } = gatheredTexts()
+test('the first text after a quiet moment is written at once, the following ones together', () => {
+  const { written, clock, write } = recordingWriter()
   for (const text of ['a', 'b', 'c']) write(text, true)
   expect(written).toEqual(['a'])
   clock.advance(49)
@@ -28,8 +28,8 @@ test('after a quiet moment nothing waits; what comes right after it goes out tog
   expect(written).toEqual(['a', 'bcd', 'e', 'f'])
 })
 
-test('what may not wait takes along what waits, in order', () => {
-  const { written, clock, write } = gatheredTexts()
+test('a text that may not wait is written together with all waiting ones, in order', () => {
+  const { written, clock, write } = recordingWriter()
   for (const text of ['a', 'b']) write(text, true)
   write('!')
   write('c', true)
@@ -39,15 +39,15 @@ test('what may not wait takes along what waits, in order', () => {
 })
 
 test('no more than 256 texts wait', () => {
-  const { written, write } = gatheredTexts()
+  const { written, write } = recordingWriter()
   for (let count = 0; count < 256; count++) write('a', true)
   expect(written).toEqual(['a'])
   write('b', true)
   expect(written).toEqual(['a', `${'a'.repeat(255)}b`])
 })
 
-test('a text that is asked for is not asked for before it is written', () => {
-  const { written, clock, write } = gatheredTexts()
+test('a text given as a function is requested when it is written, not before', () => {
+  const { written, clock, write } = recordingWriter()
   const asked: string[] = []
   const later = (text: string) => () => {
     asked.push(text)
@@ -59,8 +59,8 @@ test('a text that is asked for is not asked for before it is written', () => {
   expect(written).toEqual(['a', 'bc'])
 })
 
-test('at the end what waits is written, once', () => {
-  const { written, clock, write, flush } = gatheredTexts()
+test('flush writes all waiting texts once', () => {
+  const { written, clock, write, flush } = recordingWriter()
   for (const text of ['a', 'b']) write(text, true)
   flush()
   flush()
@@ -68,7 +68,7 @@ test('at the end what waits is written, once', () => {
   expect(written).toEqual(['a', 'b'])
 })
 
-test('a write that fails and has something to say about it ends', () => {
+test('a failing write that writes about its failure does not repeat itself', () => {
   const said: string[] = []
   const { write } = batchedWriter((text) => {
     said.push(text)
@@ -115,7 +115,7 @@ test('the real process: no line is lost when it stops in the middle of its work'
   expect(lines.filter((line) => line.includes('/count_tokens'))).toHaveLength(requests)
 }, 30_000)
 
-test('the real process: nobody reads the log, and it answers and stops all the same', async () => {
+test('the real process: it answers and stops even if nobody reads the log', async () => {
   const { child, ask, listening } = await program()
   await child.stderr.cancel()
   for (let count = 0; count < 3; count++) await Promise.all(Array.from({ length: 20 }, ask))

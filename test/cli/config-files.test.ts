@@ -22,14 +22,14 @@ function pipe(path: string): string {
   return path
 }
 
-test('a file is read without its byte order mark, and one that is missing is none', () => {
+test('a byte order mark is removed, and a missing file is undefined', () => {
   const path = join(folder(), '.env')
   expect(readConfigFile(path)).toBeUndefined()
   writeFileSync(path, '\ufeffHOST=::1\n')
   expect(readConfigFile(path)).toBe('HOST=::1\n')
 })
 
-test('a link to what never ends is refused, and so is a file that is none of ours', () => {
+test('a link to an endless device is refused, and so is a file that is too large', () => {
   const [link, large] = [join(folder(), '.env'), join(folder(), '.env')]
   symlinkSync('/dev/zero', link)
   writeFileSync(large, Buffer.alloc(4 * 1024 * 1024 + 1, 35))
@@ -45,7 +45,7 @@ test('a running server reads regular files only', () => {
     expect(() => refuseEndless([regular, path])).toThrow(`${path} is no regular file, which only the start reads`)
 })
 
-test('a file that will lie elsewhere lies there, however many links are on the way', () => {
+test('the path of a missing file is resolved through any number of links', () => {
   const [cwd, elsewhere] = [folder(), folder()]
   const surroundings = { env: {}, cwd, readFile: readConfigFile, realPath: (path: string) => realPath(path) }
   symlinkSync(join(elsewhere, 'new'), join(cwd, 'last'))

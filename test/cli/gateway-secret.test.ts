@@ -19,7 +19,7 @@ afterEach(async () => {
   for (const clean of cleanups.splice(0).reverse()) await clean()
 })
 
-/** Something that listens where it is told, and its URL. */
+/** A server that listens at the given address, and its URL. */
 async function listener(heard: (socket: Socket) => void, host = '127.0.0.1', port = 0): Promise<string> {
   const sockets = new Set<Socket>()
   const server: Server = createServer((socket) => {
@@ -39,7 +39,7 @@ async function listener(heard: (socket: Socket) => void, host = '127.0.0.1', por
   return `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`
 }
 
-describe('a gateway is known', () => {
+describe('a gateway is recognised', () => {
   let gateway: RunningGateway
   beforeAll(() => {
     gateway = startGateway([upstream], { identity: secret, access: { openaiKey: 'sk-one', anthropicKey: 'sk-one' } })
@@ -64,25 +64,25 @@ describe('a gateway is known', () => {
     expect(await hasSecret(`http://${host}:${new URL(server.url).port}`, secret)).toBe(true)
   })
 
-  test('by no other secret', async () => {
+  test('not by another secret', async () => {
     expect(await hasSecret(gateway.url, 'b2'.repeat(32))).toBe(false)
   })
 
-  test('not where it has none', async () => {
+  test('not without a secret', async () => {
     const other = startGateway([upstream])
     cleanups.push(() => other.stop())
     expect(await hasSecret(other.url, secret)).toBe(false)
   })
 
-  test('not by somebody in between, on another port', async () => {
+  test('not through a relay on another port', async () => {
     expect(await hasSecret(await listener(relay), secret)).toBe(false)
   })
 
-  test('not by somebody in between, on the same port of another address', async () => {
+  test('not through a relay on the same port of another address', async () => {
     expect(await hasSecret(await listener(relay, '::1', port()), secret)).toBe(false)
   })
 
-  // Somebody with many connections to the gateway soon has one from the very port that the question came from.
+  // An attacker with many connections to the gateway soon has one from the same port as the request.
   test.each([['127.0.0.1'], ['localhost'], ['192.0.2.1'], ['::1']])(
     'not by the proof of a gateway on the same port of another address: %s',
     async (address) => {
@@ -97,18 +97,15 @@ describe('a gateway is known', () => {
     },
   )
 
-  test.each([['localhost'], ['0.0.0.0'], ['127.0.0.2']])(
-    'whatever address it was told to listen on: %s',
-    async (host) => {
-      const server = listen(gatewayApp([upstream], { identity: secret, access: { openaiKey: 'sk-one' } }), host, 0)
-      cleanups.push(() => server.stop(0))
-      const address = host === '127.0.0.2' ? host : '127.0.0.1'
-      expect(await hasSecret(`http://${address}:${new URL(server.url).port}`, secret)).toBe(true)
-      expect(await hasSecret(`http://${host}:${new URL(server.url).port}`, secret)).toBe(true)
-    },
-  )
+  test.each([['localhost'], ['0.0.0.0'], ['127.0.0.2']])('when it listens on: %s', async (host) => {
+    const server = listen(gatewayApp([upstream], { identity: secret, access: { openaiKey: 'sk-one' } }), host, 0)
+    cleanups.push(() => server.stop(0))
+    const address = host === '127.0.0.2' ? host : '127.0.0.1'
+    expect(await hasSecret(`http://${address}:${new URL(server.url).port}`, secret)).toBe(true)
+    expect(await hasSecret(`http://${host}:${new URL(server.url).port}`, secret)).toBe(true)
+  })
 
-  test('not by an answer of another time', async () => {
+  test('not by a replayed proof', async () => {
     const nonce = '0'.repeat(64)
     const answer = await (await fetch(`${gateway.url}/proof?nonce=${nonce}`)).text()
     expect(answer).toMatch(/^[0-9a-f]{64}$/)
@@ -122,16 +119,16 @@ describe('a gateway is known', () => {
     ['never ends', (socket) => void socket.write('x'.repeat(100_000))],
     ['speaks no HTTP', (socket) => socket.end('hello\r\n\r\n')],
     ['sends the question back', (socket) => socket.on('data', (text) => socket.end(text))],
-  ])('not where somebody %s', async (_name, deed) => {
+  ])('not if the server %s', async (_name, deed) => {
     expect(await hasSecret(await listener(deed), secret)).toBe(false)
   })
 
-  test('not where nobody is', async () => {
+  test('not if nothing listens', async () => {
     expect(await hasSecret('http://127.0.0.1:1', secret)).toBe(false)
   })
 
   test.each([[''], ['?nonce='], ['?nonce=xyz'], [`?nonce=${'A'.repeat(64)}`], [`?nonce=${'0'.repeat(65)}`]])(
-    'and asked with %j it says what to ask',
+    'and the query %j is refused with a hint',
     async (query) => {
       const response = await fetch(`${gateway.url}/proof${query}`)
       expect([response.status, await response.text()]).toEqual([400, expect.stringContaining('nonce')])
@@ -147,7 +144,7 @@ describe('the secret', () => {
   }
   const modeOf = (path: string) => lstatSync(path).mode & 0o777
 
-  test('is made once, and nobody else may read it', () => {
+  test('is created once, readable by its owner only', () => {
     const state = folder()
     expect(readSecret(state)).toBeUndefined()
     const made = ensureSecret(state)
@@ -176,7 +173,7 @@ describe('the secret', () => {
         await Bun.write(path, 'hello')
       },
     ],
-  ])('%s is not taken, and made anew', async (_name, spoil) => {
+  ])('%s is not used, but replaced', async (_name, spoil) => {
     const [state, elsewhere] = [folder(), folder()]
     const [first, other] = [ensureSecret(state), ensureSecret(elsewhere)]
     await spoil(join(state, 'gateway-secret'), join(elsewhere, 'gateway-secret'))
@@ -196,7 +193,7 @@ console.log(ensureSecret('${state}'))`
     expect(new Set(said)).toEqual(new Set([readFileSync(join(state, 'gateway-secret'), 'utf8')]))
   }, 20_000)
 
-  test('cannot be made where a folder cannot', () => {
+  test('cannot be created without its folder', () => {
     const state = folder()
     mkdirSync(join(state, '..'), { recursive: true })
     symlinkSync('/dev/null', state)
@@ -209,10 +206,10 @@ console.log(ensureSecret('${state}'))`
     ['of the user', { HOME: '/home/me' }, '/home/me/.local/state/zai2api'],
     ['where the user wants it', { HOME: '/home/me', XDG_STATE_HOME: '/state' }, '/state/zai2api'],
     ['of nobody', {}, undefined],
-    // It would lie in the working directory.
+    // A relative path would put it into the working directory.
     ['not in a relative place', { HOME: 'home', XDG_STATE_HOME: '.', STATE_DIRECTORY: 'x' }, undefined],
     ['of a user of Windows', { OS: 'Windows_NT', LOCALAPPDATA: '/c/Local' }, '/c/Local/zai2api'],
-  ])('lies in the folder %s', (_name, env, expected) => {
+  ])('is in the folder %s', (_name, env, expected) => {
     expect(stateFolder(env)).toBe(expected)
   })
 })

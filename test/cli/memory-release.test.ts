@@ -4,13 +4,13 @@ import { manualClock } from '../support/clock.ts'
 
 interface Second {
   running: number
-  /** Held, in MB. */
+  /** Resident memory in MB. */
   mb: number
 }
 
 const at = (running: number, mb: number): Second => ({ running, mb })
 
-/** The seconds in which memory was given back. */
+/** The seconds in which memory was released. */
 function collections(seconds: readonly Second[]): number[] {
   const clock = manualClock()
   const found: number[] = []
@@ -29,13 +29,21 @@ function collections(seconds: readonly Second[]): number[] {
 }
 
 test.each<[string, Second[], number[]]>([
-  ['when an eighth is left', [at(2_000, 300), at(1_000, 310), at(300, 310), at(250, 310), at(3, 130)], [3]],
-  ['after each rush', [at(1_500, 300), at(0, 300), at(9, 140), at(1_800, 320), at(0, 320), at(0, 130)], [1, 4]],
-  ['not where it is not worth it', [at(1_000, 160), at(0, 160), at(0, 255)], []],
-  ['after large requests of a few', [at(8, 400), at(1, 400), at(1, 130)], [1]],
-  ['not again and again where all of it is needed', [at(9, 400), at(0, 400), at(1, 390), at(0, 400), at(0, 584)], [1]],
-  ['once more where much has come', [at(9, 400), at(0, 400), at(0, 390), at(0, 586), at(0, 130)], [1, 3]],
-  ['whatever the next rush needs', [at(9, 400), at(0, 400), at(2_000, 420), at(0, 430), at(0, 130)], [1, 3]],
-])('memory is given back %s', (_name, seconds, found) => {
+  [
+    'when an eighth of the requests is left',
+    [at(2_000, 300), at(1_000, 310), at(300, 310), at(250, 310), at(3, 130)],
+    [3],
+  ],
+  ['after each load peak', [at(1_500, 300), at(0, 300), at(9, 140), at(1_800, 320), at(0, 320), at(0, 130)], [1, 4]],
+  ['not if little memory is held', [at(1_000, 160), at(0, 160), at(0, 255)], []],
+  ['after a few large requests', [at(8, 400), at(1, 400), at(1, 130)], [1]],
+  ['not repeatedly if the memory is in use', [at(9, 400), at(0, 400), at(1, 390), at(0, 400), at(0, 584)], [1]],
+  ['again after it has grown by half', [at(9, 400), at(0, 400), at(0, 390), at(0, 586), at(0, 130)], [1, 3]],
+  [
+    'independently of what the next peak needs',
+    [at(9, 400), at(0, 400), at(2_000, 420), at(0, 430), at(0, 130)],
+    [1, 3],
+  ],
+])('memory is released %s', (_name, seconds, found) => {
   expect(collections(seconds)).toEqual(found)
 })

@@ -6,7 +6,7 @@ import { type OutputStream, output } from '../../src/cli/output.ts'
 
 type Done = (error?: Error | null) => void
 
-/** A stream that answers each write when it is told to. */
+/** A stream whose writes are completed by the test. */
 function scripted() {
   const written: string[] = []
   const done: Done[] = []
@@ -23,7 +23,7 @@ function scripted() {
 
 const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
 
-test('lines that a full disk refuses are counted, and told once it takes some again', () => {
+test('lines that a full disk refuses are counted, and reported at the first successful write', () => {
   const { stream, done } = scripted()
   const { write, losses } = output(stream)
   const told: number[] = []
@@ -54,7 +54,7 @@ test('a stream that throws loses its line and nothing else', () => {
   expect(losses.count()).toBe(1)
 })
 
-test('a reader that does not read holds up a million characters, not more', () => {
+test('at most a million characters wait for a reader that does not read', () => {
   const { stream, written, done } = scripted()
   const { write, losses } = output(stream)
   const line = `${'x'.repeat(99_999)}\n`
@@ -66,14 +66,14 @@ test('a reader that does not read holds up a million characters, not more', () =
   expect(written).toHaveLength(12)
 })
 
-test('an error of the stream is nobody else’s', () => {
+test('an error event of the stream is handled', () => {
   const { stream, listeners } = scripted()
   output(stream)
   expect(listeners).toHaveLength(1)
   expect(() => listeners[0]?.(full)).not.toThrow()
 })
 
-// macOS has no file that is always full.
+// macOS has no /dev/full.
 test.skipIf(!existsSync('/dev/full'))(
   'a server whose log cannot be written goes on, counts the lines, and obeys SIGTERM',
   async () => {

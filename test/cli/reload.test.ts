@@ -62,7 +62,7 @@ describe('a reload', () => {
     expect(lines.at(-1)).toBe('takes effect after a restart only {"settings":"LISTEN_PORT"}')
   })
 
-  test('keeps the old configuration where the new one cannot be used, and says why', async () => {
+  test('keeps the old configuration if the new one cannot be used, and logs why', async () => {
     const { lines, applied, reload } = setUp({}, () => {
       throw new UsageError('QUEUE_MS in .env is "x" but must be a whole number')
     })
@@ -71,7 +71,7 @@ describe('a reload', () => {
     expect(lines).toEqual([expect.stringContaining('must be a whole number')])
   })
 
-  test('without a change is silent for a file, and done all the same for a signal', async () => {
+  test('without a change is silent for a file, and logged for a signal', async () => {
     const { lines, applied, reload } = setUp({}, () => loadedFrom({}))
     reload(true)
     expect([applied.length, lines.length]).toEqual([0, 0])
@@ -81,7 +81,7 @@ describe('a reload', () => {
   })
 })
 
-describe('a reload takes nothing back that holds a door or a prompt:', () => {
+describe('a reload gives up no protection and sends no prompts elsewhere:', () => {
   const both = { ZAI_API_KEY: 'a.b', ZAI_TOKEN: 'own', UPSTREAMS: 'zai-api,zai-web' }
   const onePrivate = { ZAI_API_KEY: 'a.b', ZAI_API_BASE: 'https://models.example/v4' }
   test.each<[string, Record<string, string>, Record<string, string>, string]>([
@@ -207,13 +207,13 @@ describe('a reload takes nothing back that holds a door or a prompt:', () => {
     ['another order', both, { ...both, UPSTREAMS: 'zai-web,zai-api' }],
     ['another service of the same host', { ZAI_API_KEY: 'a.b' }, { ZAI_API_KEY: 'a.b', ZAI_API_BASE: 'coding' }],
     ['the loss of a token nobody used', { ...both, UPSTREAMS: 'zai-api' }, { ZAI_API_KEY: 'a.b' }],
-    // The address is bound: a new one is for the next start, which will ask for a key.
+    // The listen address takes effect at the next start, which will need a key.
     ['a higher limit', { RATE_LIMIT_RPM: '60' }, { RATE_LIMIT_RPM: '90' }],
     ['a lower limit', { RATE_LIMIT_RPM: '60', MAX_CONCURRENT: '9000' }, { RATE_LIMIT_RPM: '6' }],
     ['a first limit', {}, { RATE_LIMIT_RPM: '60', ANONYMOUS_MODE: 'false', WEB_SEARCH: 'off', LOOP_LIMIT: '100' }],
     ['one more origin', { CORS_ORIGINS: 'https://a.example' }, { CORS_ORIGINS: 'https://a.example,https://b.example' }],
     ['an address for the next start', {}, { HOST: '0.0.0.0' }],
-  ])('but gives %s', (_name, first, next) => {
+  ])('but applies %s', (_name, first, next) => {
     const { lines, applied, reload } = setUp(first, () => loadedFrom(next))
     reload(true)
     expect(applied).toHaveLength(1)
@@ -235,7 +235,7 @@ const frame = (facts: Parameters<typeof chunkText>[0]) => new TextEncoder().enco
 const hello = { model: 'glm-4.7', messages: [{ role: 'user', content: 'Hello' }] }
 const post = (body: object) => ({ method: 'POST', body: JSON.stringify({ ...hello, ...body }) })
 
-/** An answer that goes on when it is told to. */
+/** A response that continues when the test says so. */
 function heldAnswer(signal: Promise<void>): Response {
   return eventStream(
     new ReadableStream({
@@ -358,7 +358,7 @@ test('the real process: a changed file and a signal, while an answer runs', asyn
   expect(log).not.toContain('-key"')
 }, 60_000)
 
-test('the real process: a file that is cut short opens no door, and a log beside it is not read for ever', async () => {
+test('the real process: a truncated file gives no access, and a pipe beside it is not read', async () => {
   const api = scriptedApi(['the-key'])
   const upstream = api.listen()
   cleanups.push(upstream.stop)
@@ -399,7 +399,7 @@ test('the real process: a file that is cut short opens no door, and a log beside
     expect(await statusOf({})).toBe(401)
     expect(await statusOf({ authorization: 'Bearer sk-one' })).toBe(200)
   }
-  // Reading a pipe to which nobody writes would stop everything.
+  // Reading a pipe without a writer would block the process.
   rmSync(dotEnv)
   Bun.spawnSync(['mkfifo', dotEnv])
   await until(() => (refusals().at(-1) ?? '').includes('is no regular file'), 'the pipe to be refused', 5_000)

@@ -18,7 +18,7 @@ interface Started {
   url: string
 }
 
-/** The real program, by a shell, with its output in files or at a terminal of its own. */
+/** The real program, started by a shell, with its output in files or at a terminal of its own. */
 async function start(
   command: string,
   where: 'files' | 'terminal' | 'terminal and files',
@@ -29,7 +29,7 @@ async function start(
   const out = join(folder, 'out')
   let shown = ''
   const decoder = new TextDecoder()
-  // It is the one that the process is told the end of only where it is made for the process.
+  // Only a terminal that is created for the process becomes its controlling terminal, whose end causes SIGHUP.
   const terminal = {
     data: (_terminal: Bun.Terminal, bytes: Uint8Array) => {
       shown += decoder.decode(bytes, { stream: true })
@@ -51,7 +51,7 @@ async function start(
   return { child, said, url: /http:\/\/[\d.]+:\d+/.exec(said())?.[0] ?? '' }
 }
 
-/** Reads a stream; `midway` is called once the first of it is here. */
+/** Reads a stream. `midway` is called after the first chunk. */
 async function streamed(url: string, midway: () => void): Promise<string> {
   const response = await fetch(`${url}/v1/chat/completions`, {
     method: 'POST',
@@ -83,7 +83,7 @@ describe.skipIf(process.platform === 'win32')('a server whose terminal is gone l
     ['the demo without a terminal', 'demo', 'files'],
     ['a server at one', serveDemo, 'terminal'],
   ])(
-    '%s, told by the signal, and more than once',
+    '%s, on repeated signals',
     async (_what, command, where) => {
       const { child, url } = await start(command, where)
       const text = await streamed(url, () => {
@@ -96,7 +96,7 @@ describe.skipIf(process.platform === 'win32')('a server whose terminal is gone l
   )
 })
 
-describe.skipIf(process.platform !== 'linux')('a server goes on', () => {
+describe.skipIf(process.platform !== 'linux')('a server keeps running', () => {
   test.each([
     ['where SIGHUP means its configuration', serveDemo, ''],
     ['where it was started to ignore SIGHUP', 'demo', 'trap "" HUP;'],
@@ -114,7 +114,7 @@ describe.skipIf(process.platform !== 'linux')('a server goes on', () => {
   )
 })
 
-test('a server at rest stops at once, whatever a client, a socket or a collector of traces holds', async () => {
+test('an idle server stops at once, even with open connections of clients and of the collector of traces', async () => {
   const collector = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Promise<Response>(() => {}) })
   cleanups.push(() => collector.stop(true))
   const { child, url } = await start(`demo --otel-exporter-otlp-endpoint ${collector.url}`, 'files')

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { type Commands, runCli } from '../../src/cli/index.ts'
 import { type SettingName, settings, tomlKeyOf } from '../../src/config/table.ts'
 
-/** Where something can be written, and how far that is trusted. */
+/** The sources of settings and their levels of trust. */
 const places = { flag: 3, env: 3, named: 2, user: 1, dotEnv: 0, toml: 0 } as const
 type Place = keyof typeof places
 const placeNames = ['flag', 'env', 'named', 'user', 'dotEnv', 'toml'] as const
@@ -75,7 +75,7 @@ const pairs: [credential: SettingName, address: SettingName, value: string, comm
     ['serve', 'models', 'quota', 'doctor', 'claude', 'env codex'],
     [],
   ],
-  // The vendor's other house is another house.
+  // Another service of the same vendor is another address, too.
   ['zaiApiKeys', 'zaiApiBase', 'bigmodel', ['serve', 'opencode'], []],
   ['zaiTokens', 'apiEndpoint', 'http://evil.example/api', ['serve', 'models', 'doctor', 'codex', 'env claude'], []],
   ['backupToken', 'apiEndpoint', 'https://evil.example/api', ['serve', 'claude'], []],
@@ -128,28 +128,28 @@ describe('a credential goes to no address that is trusted less than it:', () => 
       ],
     ],
     [
-      'the same as is said where it counts',
+      'the value that a trusted source has, too',
       [
         { setting: 'zaiApiBase', place: 'toml', value: 'https://mine.example/v4' },
         { setting: 'zaiApiBase', place: 'user', value: 'https://mine.example/v4' },
       ],
     ],
     ['what has no say in it', [{ setting: 'primaryModel', place: 'dotEnv', value: 'glm-4.6' }]],
-  ])('%s is fine', async (_name, written) => {
+  ])('%s is allowed', async (_name, written) => {
     const place = written.some((one) => one.place === 'user') ? 'user' : 'env'
     const world = worldOf([{ setting: 'zaiApiKeys', place, value: 'a.b' }, ...written])
     for (const command of ['serve', 'claude', 'models', 'doctor'])
       expect(await run(command, world)).toEqual({ code: 0, started: true, stderr: '' })
   })
 
-  test('a key that is overruled does not count, and neither does the demo', async () => {
+  test('an overridden key does not count, and neither does the demo', async () => {
     const evil: Written = { setting: 'zaiApiBase', place: 'dotEnv', value: 'https://evil.example/v4' }
     const world = worldOf([{ setting: 'zaiApiKeys', place: 'env', value: 'a.b' }, evil])
     expect((await run('demo', world)).started).toBe(true)
     expect((await run('--upstreams demo serve', world)).started).toBe(true)
   })
 
-  test('where the own file is made to look like one of the folder', async () => {
+  test('if a link in the folder leads to the user’s own file', async () => {
     const files = {
       '/home/me/keys.toml': 'zai_api_key = "a.b"',
       '/repo/.env': 'ZAI_API_BASE=https://evil.example/v4\n',
@@ -160,7 +160,7 @@ describe('a credential goes to no address that is trusted less than it:', () => 
     expect(await run('serve', { env: {}, files: named, flags: [] })).toMatchObject({ code: 2, started: false })
   })
 
-  test('a file may say both, wherever it lies', async () => {
+  test('any file may hold both the key and the address', async () => {
     const text = 'zai_api_key = "a.b"\nzai_api_base = "https://mine.example/v4"\n'
     const links = { '/repo/zai2api.toml': '/data/zai2api.toml' }
     expect((await run('serve', { env: {}, files: { '/data/zai2api.toml': text }, flags: [] }, links)).started).toBe(
@@ -168,7 +168,7 @@ describe('a credential goes to no address that is trusted less than it:', () => 
     )
   })
 
-  test('config sends nothing: it shows everything, and tells', async () => {
+  test('config sends nothing, so it shows everything and prints the refusal', async () => {
     const world = worldOf([
       { setting: 'zaiTokens', place: 'env', value: 'eyJ.a.b' },
       { setting: 'apiEndpoint', place: 'dotEnv', value: 'https://evil.example/api' },
@@ -180,7 +180,7 @@ describe('a credential goes to no address that is trusted less than it:', () => 
   })
 })
 
-describe('prompts go to nobody that only the folder names', () => {
+describe('prompts go to no receiver that only the folder names', () => {
   const key: Written = { setting: 'zaiApiKeys', place: 'env', value: 'a.b' }
   const token: Written = { setting: 'zaiTokens', place: 'user', value: 'eyJ.a.b' }
   const evil: Written = { setting: 'apiEndpoint', place: 'dotEnv', value: 'https://evil.example/api' }
@@ -261,7 +261,7 @@ describe('prompts go to nobody that only the folder names', () => {
   })
 })
 
-describe('an account is opened to nobody by the folder alone', () => {
+describe('the folder alone lets nobody use an account', () => {
   const key: Written = { setting: 'zaiApiKeys', place: 'env', value: 'a.b' }
   const authToken = (place: Place): Written => ({ setting: 'authToken', place, value: 'sk-of-the-folder' })
   const others = 'would let others use the account of environment variable ZAI_API_KEY, and is trusted less than that'
@@ -334,7 +334,7 @@ describe('an account is opened to nobody by the folder alone', () => {
     ['maxConcurrent', '5', '6'],
     ['anonymousMode', 'false', 'true'],
     ['webSearch', 'off', 'on'],
-  ])('nor is %s taken back from the user’s own file', async (setting, value, weaker) => {
+  ])('nor may it weaken %s of the user’s own file', async (setting, value, weaker) => {
     const { env } = settings[setting]
     const world = worldOf([
       { setting, place: 'user', value },
@@ -347,11 +347,11 @@ describe('an account is opened to nobody by the folder alone', () => {
     })
   })
 
-  test('clients that are run have a gateway of their own', async () => {
+  test('commands that run a client are not affected, because they listen on loopback with a new key', async () => {
     expect((await run('claude', worldOf([key, authToken('dotEnv'), at0('dotEnv')]))).started).toBe(true)
   })
 
-  test('nor is a file written elsewhere for a server without an account', async () => {
+  test('nor may it name a store outside of the folder for a server without an account', async () => {
     for (const command of ['serve', 'demo'])
       expect(await run(command, worldOf([{ setting: 'store', place: 'dotEnv', value: '/home/me/x.sqlite' }]))).toEqual({
         code: 2,
@@ -369,19 +369,19 @@ function at0(place: Place): Written {
 describe('a row of [[upstreams]] in a folder', () => {
   const row = '[[upstreams]]\nid = "home"\nkind = "openai-compatible"\nbase = "http://evil.example/v1"\n'
 
-  test.each(['serve', 'claude'])('gets no prompts of a user with a key of its own: %s', async (command) => {
+  test.each(['serve', 'claude'])('gets no prompts of a user with an own key: %s', async (command) => {
     const world = { env: { HOME: '/home/me', ZAI_API_KEY: 'a.b' }, files: { '/repo/zai2api.toml': row }, flags: [] }
     const { code, started, stderr } = await run(command, world)
     expect([code, started]).toEqual([2, false])
     expect(stderr).toContain('would send prompts to home at http://evil.example')
   })
 
-  test('gets those of a user whose own file names it', async () => {
+  test('gets the prompts of a user whose own file names it', async () => {
     const files = { '/home/me/.config/zai2api/zai2api.toml': row }
     expect((await run('serve', { env: { HOME: '/home/me' }, files, flags: [] })).started).toBe(true)
   })
 
-  test('holds an account that a folder opens to nobody', async () => {
+  test('holds an account that the folder lets nobody use', async () => {
     const own = row.replace('evil.example', 'box.example').replace('\n', '\nkeys = ["k-1"]\n')
     const files = {
       '/home/me/.config/zai2api/zai2api.toml': own,

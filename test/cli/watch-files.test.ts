@@ -24,7 +24,7 @@ function logTo(lines: string[]): Log {
   return { debug: write, info: write, warn: write, error: write }
 }
 
-describe('a file is seen to change', () => {
+describe('a change of a file is noticed', () => {
   const swap = (file: string) => {
     writeFileSync(`${file}.new`, 'b=2\n')
     renameSync(`${file}.new`, file)
@@ -42,7 +42,7 @@ describe('a file is seen to change', () => {
     await until(() => changes > 0, 'the change to be noticed')
   })
 
-  test('when it comes, goes and comes back', async () => {
+  test('when the file is created, deleted and created again', async () => {
     const file = join(folder(), '.env')
     let changes = 0
     cleanups.push(watchFiles({ files: [file], clock: systemClock, log: logTo([]), changed: () => changes++ }))
@@ -53,7 +53,7 @@ describe('a file is seen to change', () => {
     }
   })
 
-  test('when a link on the way leads elsewhere, as Kubernetes has it, and again after that', async () => {
+  test('when a link on the way gets a new target, as in Kubernetes, and again after that', async () => {
     const home = folder()
     const version = (name: string, text: string) => {
       mkdirSync(join(home, name))
@@ -73,7 +73,7 @@ describe('a file is seen to change', () => {
     await until(() => changes > before, 'a change behind the new link to be noticed')
   })
 
-  test('behind a link into another folder', async () => {
+  test('in another folder that a link leads to', async () => {
     const [here, there] = [folder(), folder()]
     writeFileSync(join(there, 'settings'), 'a=1')
     symlinkSync(join(there, 'settings'), join(here, '.env'))
@@ -84,7 +84,7 @@ describe('a file is seen to change', () => {
     await until(() => changes > 0, 'the change to be noticed')
   })
 
-  test('in folders that are made only then', async () => {
+  test('in folders that are created later', async () => {
     const file = join(folder(), 'a', 'b', '.env')
     const lines: string[] = []
     let changes = 0
@@ -97,7 +97,7 @@ describe('a file is seen to change', () => {
     expect(lines).toEqual([])
   })
 
-  test('where links go in a circle, once they do not', async () => {
+  test('after circular links are repaired', async () => {
     const home = folder()
     symlinkSync('b', join(home, 'a'))
     symlinkSync('a', join(home, 'b'))
@@ -110,7 +110,7 @@ describe('a file is seen to change', () => {
   })
 })
 
-test('a folder that cannot be watched is told once, and no harm', () => {
+test('a folder that cannot be watched is logged once and causes no error', () => {
   const lines: string[] = []
   const clock = manualClock()
   let happen = () => {}
@@ -129,8 +129,8 @@ test('a folder that cannot be watched is told once, and no harm', () => {
   expect(lines).toEqual([expect.stringMatching(/SIGHUP.*ENOSPC/)])
 })
 
-describe('of what happens in the folder', () => {
-  /** Folders in which things happen when the test says so. */
+describe('of the events in a folder', () => {
+  /** Folders whose events are fired by the test. */
   function scripted() {
     const clock = manualClock()
     const happens = new Map<string, (name: string | null) => void>()
@@ -145,7 +145,7 @@ describe('of what happens in the folder', () => {
     return { clock, happens, happen, stop, changes: () => changes }
   }
 
-  test('a log that is written to is nothing', () => {
+  test('writes to a log are ignored', () => {
     const { clock, happen, changes } = scripted()
     for (const name of ['zai2api.log', '.env.swp', 'env', 'own.toml']) happen(name)
     expect(clock.pending()).toBe(0)
@@ -153,7 +153,7 @@ describe('of what happens in the folder', () => {
     expect(changes()).toBe(0)
   })
 
-  test('a change counts once the last one is a moment ago, whichever file it is', () => {
+  test('a change counts 300 ms after the last event of any of the files', () => {
     const { clock, happen, changes } = scripted()
     for (let round = 0; round < 20; round++) {
       happen(round % 2 ? '.env' : 'zai2api.toml')
@@ -166,7 +166,7 @@ describe('of what happens in the folder', () => {
     expect(changes()).toBe(1)
   })
 
-  test('a log beside it neither hurries nor delays a change', () => {
+  test('writes to a log neither hasten nor delay a change', () => {
     const { clock, happen, changes } = scripted()
     happen('own.toml', '/etc')
     for (let round = 0; round < 10; round++) {
@@ -176,14 +176,14 @@ describe('of what happens in the folder', () => {
     expect(changes()).toBe(1)
   })
 
-  test('something without a name may be anything', () => {
+  test('an event without a name counts', () => {
     const { clock, happen, changes } = scripted()
     happen(null)
     clock.advance(300)
     expect(changes()).toBe(1)
   })
 
-  test('nothing counts once it is over', () => {
+  test('no event counts after watching has stopped', () => {
     const { clock, happens, happen, stop, changes } = scripted()
     happen('.env')
     stop()

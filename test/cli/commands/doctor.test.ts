@@ -12,10 +12,10 @@ interface World {
   env?: Record<string, string>
   fetch?: Fetch
   proves?: boolean
-  /** `ENOTFOUND`, an address, or `silence`, and then every deadline passes at once. */
+  /** `ENOTFOUND`, an address, or `silence`, with which every timeout passes at once. */
   name?: string
   port?: string
-  /** How far the upstream's clock is behind ours. */
+  /** How many milliseconds the upstream's clock is behind. */
   skewMs?: number
   json?: boolean
   offline?: boolean
@@ -69,13 +69,13 @@ function unreachable(code: string): Fetch {
   }
 }
 
-/** The lines about one check: what it says, and what to do next. */
+/** The lines about one check: the result, and what to do next. */
 function about(check: string, lines: readonly string[]): string {
   const at = lines.findIndex((line) => line.slice(6).startsWith(`${check} `))
   return lines.slice(at, lines[at + 1]?.startsWith('      → ') ? at + 2 : at + 1).join('\n')
 }
 
-/** The official API: which key is known on which base. */
+/** The official API. `known` holds the accepted key of each base URL. */
 function officialApi(keys: Record<string, { base: string; elsewhere: string }>, quota: object): Fetch {
   return async (url, { headers, method, body }) => {
     const { pathname, href } = new URL(url)
@@ -105,7 +105,7 @@ const plan = {
   data: { level: 'pro', limits: [{ type: 'TOKENS_LIMIT', unit: 3, number: 5, percentage: 7, nextResetTime: now + 1 }] },
 }
 
-test('where everything is well, every check says so', async () => {
+test('all checks pass if everything works', async () => {
   const { code, stdout } = await run({ fetch: chatZai().fetch })
   expect(stdout).toBe(`pass  configuration              all defaults
 pass  access                     this machine only, with any key
@@ -125,21 +125,21 @@ pass  POST /v1/messages          GLM-4.5 answers
   expect(code).toBe(0)
 })
 
-test('what may have been meant otherwise is a warning', async () => {
+test('a setting that may not work as expected is a warning', async () => {
   const { code, lines } = await run({ env: { UPSTREAMS: 'demo', CORS_ORIGINS: '*' } })
   expect(about('configuration', lines)).toStartWith('pass  configuration              2 settings from the environment')
   expect(lines[1]).toStartWith('warn  configuration              CORS_ORIGINS=* needs AUTH_TOKEN')
   expect([code, lines.at(-2)]).toEqual([0, '9 checks: 8 pass, 1 warn'])
 })
 
-test('the demo needs nothing of the world', async () => {
+test('the demo needs no network', async () => {
   const { code, lines } = await run({ env: { UPSTREAMS: 'demo' } })
   expect(about('demo', lines)).toBe('pass  demo                       needs neither network nor account')
   expect([code, lines.at(-2)]).toEqual([0, '8 checks: 8 pass'])
 })
 
 describe('without a network', () => {
-  test('the name server is to blame, and the rest is spared', async () => {
+  test('the name server is named, and the remaining checks are skipped', async () => {
     const { code, stdout } = await run({ name: 'ENOTFOUND' })
     expect(stdout).toEndWith(`fail  dns chat.z.ai              the name cannot be resolved (ENOTFOUND)
       → Check the network connection and the name server; behind a company proxy set HTTPS_PROXY.
@@ -152,7 +152,7 @@ skip  answers                    there is nobody to ask
     expect(code).toBe(1)
   })
 
-  test('a name server that is silent is not waited for', async () => {
+  test('a name server that does not answer times out', async () => {
     const { code, lines } = await run({ name: 'silence' })
     expect(
       about('dns chat.z.ai', lines),
@@ -222,7 +222,7 @@ describe('the site', () => {
       → Use an API key: ZAI_API_KEY.`)
   })
 
-  test('that hands out no guest leaves nobody to ask', async () => {
+  test('that refuses guests leaves no usable upstream', async () => {
     const site = chatZai()
     site.script('GET /api/v1/auths/', Response.json({ detail: 'no' }, { status: 403 }))
     const { code, lines } = await run({ fetch: site.fetch })
@@ -232,7 +232,7 @@ describe('the site', () => {
     expect(code).toBe(1)
   })
 
-  test('says which token is good, which is downgraded and which is refused', async () => {
+  test('tells which token is valid, which is downgraded and which is refused', async () => {
     const site = chatZai()
     const [good, old] = [site.addAccount('Ada'), site.addAccount('Bob')]
     site.revoke(old)
@@ -253,7 +253,7 @@ describe('the site', () => {
     expect(code).toBe(1)
   })
 
-  test('that nobody may enter is told before it is asked', async () => {
+  test('without guests and tokens fails without a request', async () => {
     const { lines } = await run({ fetch: chatZai().fetch, env: { ANONYMOUS_MODE: 'no' } })
     expect(
       about('guest', lines),
@@ -263,7 +263,7 @@ describe('the site', () => {
 })
 
 describe('the official API', () => {
-  test('takes the key, and tells its plan', async () => {
+  test('accepts the key and tells its plan', async () => {
     const fetch = officialApi({ 'a.b': { base: coding, elsewhere: '1113' } }, plan)
     const { code, lines } = await run({ fetch, env: { ZAI_API_KEY: 'a.b', ZAI_API_BASE: 'coding' } })
     expect(about('api key', lines)).toBe('pass  api key                    accepted at coding')
@@ -337,7 +337,7 @@ describe('the official API', () => {
     expect(code).toBe(0)
   })
 
-  test('at an address of the user sends the key nowhere else', async () => {
+  test('at an address of the user: the key is sent nowhere else', async () => {
     const hosts = new Set<string>()
     const api = officialApi({ 'a.b': { base: general, elsewhere: '1113' } }, plan)
     const fetch: Fetch = (url, init) => {
@@ -352,13 +352,13 @@ describe('the official API', () => {
     expect([...hosts]).toEqual(['relay.example'])
   })
 
-  test('without a key is no way in', async () => {
+  test('without a key is not usable', async () => {
     const { lines } = await run({ fetch: officialApi({}, plan), env: { UPSTREAMS: 'zai-api' } })
     expect(about('api key', lines)).toBe(`fail  api key                    there is none
       → Set ZAI_API_KEY to a key of the official API.`)
   })
 
-  test('never sees its key printed', async () => {
+  test('never gets its key printed', async () => {
     const { stdout } = await run({ fetch: officialApi({}, plan), env: { ZAI_API_KEY: 'id0123.secret' } })
     expect(stdout).not.toContain('secret')
   })
@@ -452,7 +452,7 @@ describe('the machine', () => {
   })
 })
 
-test('--offline asks nothing of the network', async () => {
+test('--offline sends nothing', async () => {
   const { code, lines } = await run({ offline: true, fetch: unreachable('asked all the same') })
   expect(lines.slice(4)).toEqual([
     'skip  upstream                   nothing is asked of the network (--offline)',
@@ -463,7 +463,7 @@ test('--offline asks nothing of the network', async () => {
   expect(code).toBe(0)
 })
 
-test('--json tells the same to programs', async () => {
+test('--json prints the same as JSON', async () => {
   const { code, stdout } = await run({ json: true, name: 'EAI_AGAIN' })
   const findings: { status: string; check: string; says?: string; next?: string }[] = JSON.parse(stdout)
   expect(findings.map(({ status, check }) => `${status} ${check}`)).toEqual([

@@ -19,7 +19,7 @@ interface Asked {
   flags?: [SettingName, string][]
 }
 
-/** What is printed for a gateway of the demo on port 1, where nobody ever listens. */
+/** The output for a demo gateway on port 1, where nothing ever listens. */
 async function printed({ client, shell, set = {}, flags = [['listenPort', '1']] }: Asked): Promise<string> {
   let text = ''
   const io = {
@@ -86,7 +86,7 @@ ${set('CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST', "'1'")}
 `)
   })
 
-  test('codex: a piece of its file, and the key for the shell', async () => {
+  test('codex: a snippet for its file, and the key for the shell', async () => {
     expect(await printed({ client: 'codex', shell })).toBe(`# Into ~/.codex/config.toml:
 model = "GLM-4.5"
 model_provider = "zai2api"
@@ -103,7 +103,7 @@ ${set('ZAI2API_KEY', keys[shell])}
 `)
   })
 
-  test('opencode: the same in its own words', async () => {
+  test('opencode: the same in its own format', async () => {
     const text = await printed({ client: 'opencode', shell })
     const [, json = '', line] =
       /^# Into ~\/\.config\/opencode\/opencode\.json:\n(.+)\n\n# Into .+:\n(.+)\n$/s.exec(text) ?? []
@@ -142,7 +142,7 @@ ${unset('ANTHROPIC_API_KEY')}
 })
 
 describe('what is printed', () => {
-  test('is of the official API, where it comes first, its model for code and that model’s window', async () => {
+  test('has the preferred model of the official API and its context window if that upstream is the first', async () => {
     const text = await printed({
       client: 'claude',
       shell: 'bash',
@@ -154,11 +154,11 @@ describe('what is printed', () => {
     expect(text).not.toContain('ANTHROPIC_MODEL=')
   })
 
-  test('follows SHELL where no shell is named', async () => {
+  test('follows SHELL if no shell is named', async () => {
     expect(await printed({ client: 'openai', set: { SHELL: '/usr/bin/fish' } })).toContain('\nset -gx OPENAI_API_KEY ')
   })
 
-  test('names the Anthropic key to the clients of that surface', async () => {
+  test('has the Anthropic key for clients of the Anthropic API', async () => {
     const set = { ANTHROPIC_API_KEY: 'sk-other' }
     expect(await printed({ client: 'claude', shell: 'bash', set })).toContain(
       "export ANTHROPIC_AUTH_TOKEN='sk-other'\n",
@@ -166,7 +166,7 @@ describe('what is printed', () => {
     expect(await printed({ client: 'openai', shell: 'bash', set })).not.toContain('sk-other')
   })
 
-  test('says any key where none is needed', async () => {
+  test('has a stand-in key if none is needed', async () => {
     const set = { AUTH_TOKEN: '' }
     expect(await printed({ client: 'openai', shell: 'bash', set })).toContain("export OPENAI_API_KEY='anything'\n")
   })
@@ -175,7 +175,7 @@ describe('what is printed', () => {
     ['0.0.0.0', 'http://127.0.0.1:1/v1'],
     ['::', 'http://[::1]:1/v1'],
     ['gateway.example', 'http://gateway.example:1/v1'],
-  ])('leads to %s as %s', async (host, url) => {
+  ])('reaches %s as %s', async (host, url) => {
     const flags: [SettingName, string][] = [
       ['host', host],
       ['listenPort', '1'],
@@ -183,7 +183,7 @@ describe('what is printed', () => {
     expect(await printed({ client: 'openai', shell: 'bash', flags })).toContain(`OPENAI_BASE_URL='${url}'\n`)
   })
 
-  test('is what the gateway that runs says', async () => {
+  test('comes from the running gateway', async () => {
     const only = { ...demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 }) }
     const [first] = await only.models()
     if (!first) throw new Error('the demo has no models')
@@ -217,7 +217,7 @@ describe('the shell is', () => {
   ])('%j: %s', (environment, shell) => expect(shellOf(environment)).toBe(shell))
 })
 
-// PowerShell takes typographic quotes for plain ones.
+// PowerShell treats typographic quotes like plain ones.
 test('no quote ends the text early in PowerShell', () => {
   const value = 'a\u2018; b \u2019; c \u201a d \u201b e \u0027'
   expect(shells.powershell.set('X', value)).toBe(

@@ -11,7 +11,7 @@ const main = resolve(import.meta.dir, '../../../src/main.ts')
 const folder = mkdtempSync(join(tmpdir(), 'zai2api-launch-'))
 const home = join(folder, 'home')
 
-/** Stands in for every client: says on one line what it was given and what the gateway answers, then does as told. */
+/** A fake client: prints its arguments, its environment and the gateway's response on one line, then acts as configured. */
 const fakeClient = `
 const { FAKE: deed = '0', ...env } = process.env
 const url = env.ANTHROPIC_BASE_URL ?? env.GATEWAY ?? 'http://127.0.0.1:1'
@@ -75,7 +75,7 @@ async function said(args: string[], env: Record<string, string> = {}): Promise<S
 }
 
 describe('a client is run on a gateway of its own:', () => {
-  test('claude gets its environment and its arguments as they are', async () => {
+  test('claude gets its environment and its arguments unchanged', async () => {
     const { args, env, status, stranger } = await said(['claude', '-p', 'two words', '--help', '--port', '9'], {
       ANTHROPIC_API_KEY: 'sk-of-somebody',
       ANTHROPIC_MODEL: 'opus',
@@ -102,7 +102,7 @@ describe('a client is run on a gateway of its own:', () => {
     })
   })
 
-  test('a model that is configured is what claude works with', async () => {
+  test('claude uses the configured model', async () => {
     const { env } = await said(['--primary-model', 'glm-5.2', 'claude'])
     expect(env).toMatchObject({
       ANTHROPIC_MODEL: 'GLM-5.2',
@@ -161,13 +161,13 @@ describe('a client is run on a gateway of its own:', () => {
     expect(Object.keys(models).filter((id) => /Thinking|Search/.test(id))).toEqual([])
   })
 
-  test('its home is as it was', () => {
-    // The second is the cache of Bun, which runs the source here.
+  test('the home folder is unchanged', () => {
+    // The second entry is Bun's cache, because the test runs from source.
     expect(readdirSync(home).filter((name) => name !== '.bun')).toEqual(['.keep'])
   })
 })
 
-describe('in a folder of somebody else', () => {
+describe('in a cloned folder', () => {
   const paths: string[] = []
   const other = Bun.serve({
     port: 0,
@@ -235,7 +235,7 @@ describe('in a folder of somebody else', () => {
     },
   )
 
-  test('where its own account pays, whoever gets the prompts is named', async () => {
+  test('a receiver of prompts that the folder names with its own account is printed', async () => {
     await Bun.write(join(repository, '.env'), `ZAI_API_KEY=${key}\nZAI_API_BASE=${address}/v4\n`)
     const child = Bun.spawn([process.execPath, main, '--port', '0', 'claude'], {
       cwd: repository,
@@ -250,7 +250,7 @@ describe('in a folder of somebody else', () => {
   })
 })
 
-test('a client gets none of the credentials of the gateway, under whatever name', async () => {
+test('a client gets no credential of the gateway under any name', async () => {
   const [apiKey, token] = ['a1b2c3d4e5f6.SecretSecret', 'eyJhbGci.eyJpZCI6.SigSigSig']
   for (const program of ['claude', 'codex', 'opencode']) {
     const { env } = await said([program], {
@@ -275,7 +275,7 @@ test('a client gets none of the credentials of the gateway, under whatever name'
   }
 })
 
-describe('a client ends, and zai2api ends like it:', () => {
+describe('zai2api exits like its client:', () => {
   test.each([
     ['0', 0],
     ['3', 3],
@@ -322,7 +322,7 @@ describe('a gateway that already runs', () => {
     expect(said.status).toBe(200)
   })
 
-  test('that takes another key is told of in one line', async () => {
+  test('that needs another key is reported on one line', async () => {
     expect(await run(['--port', new URL(gateway.url).port, 'claude'], { XDG_STATE_HOME: state })).toEqual({
       code: 2,
       stdout: '',
@@ -345,7 +345,7 @@ describe('a gateway that already runs', () => {
     ])
   })
 
-  test('is known without more ado where the same user has started it', async () => {
+  test('is recognised without setup if the same user has started it', async () => {
     const own = { HOME: join(folder, 'own'), UPSTREAMS: 'demo', PATH: join(folder, 'bin'), AUTH_TOKEN: key }
     const serving = Bun.spawn([process.execPath, '--no-env-file', main, '--port', '0'], {
       cwd: home,
@@ -373,7 +373,7 @@ test('another server on the port is left alone', async () => {
   expect(env.ANTHROPIC_BASE_URL).not.toBe(`http://127.0.0.1:${other.port}`)
 })
 
-test('behind a proxy the client is told to go directly to the gateway', async () => {
+test('behind a proxy the client gets an exception for the gateway', async () => {
   const { env, status } = await said(['claude'], {
     HTTPS_PROXY: 'http://127.0.0.1:1',
     HTTP_PROXY: 'http://127.0.0.1:1',
@@ -387,7 +387,7 @@ test.each([
   ['claude', 'Claude Code', '@anthropic-ai/claude-code'],
   ['codex', 'Codex', '@openai/codex'],
   ['opencode', 'opencode', 'opencode-ai'],
-])('%s that is not installed is told of in one line', async (program, title, name) => {
+])('%s that is not installed is reported on one line', async (program, title, name) => {
   expect(await run([program, '--version'], { PATH: home })).toEqual({
     code: 127,
     stdout: '',

@@ -8,7 +8,7 @@ afterEach(async () => {
   }
 })
 
-/** The real program, apart from whatever the machine's own environment says. */
+/** The real program, without the environment of the machine. */
 function program(args: string[], env: Record<string, string> = {}) {
   const child = Bun.spawn([process.execPath, `${import.meta.dir}/../../../src/main.ts`, ...args], {
     cwd: import.meta.dir,
@@ -20,7 +20,7 @@ function program(args: string[], env: Record<string, string> = {}) {
   return child
 }
 
-/** Of a gateway that listens on a free port. */
+/** The port of a gateway that listens on a free one. */
 async function portOf(child: ReturnType<typeof program>): Promise<string> {
   let said = ''
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
@@ -55,7 +55,7 @@ describe('a port has one gateway:', () => {
     expect(new Set((await Promise.all(replies)).map(({ status }) => status))).toEqual(new Set([200]))
   })
 
-  test('the port for metrics is named as such', async () => {
+  test('an error about the metrics port names its flag', async () => {
     const port = await portOf(program(['demo', '--port', '0']))
     const late = program(['demo', '--port', '0', '--metrics-port', port])
     expect([await late.exited, await new Response(late.stdout).text(), await new Response(late.stderr).text()]).toEqual(

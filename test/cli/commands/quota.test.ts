@@ -52,7 +52,7 @@ async function run({ json = false, keys = 'a.b', bodies = { 'a.b': proPlan } }: 
 }
 
 describe('quota', () => {
-  test('shows every window, how much of it is used and when it begins anew, in local time', async () => {
+  test('shows every window, how much of it is used and when it resets, in local time', async () => {
     expect(await run({})).toEqual({
       code: 0,
       stdout: `ZAI_API_KEY: plan pro
@@ -74,7 +74,7 @@ describe('quota', () => {
     )
   })
 
-  test('fails when no key can tell', async () => {
+  test('fails if no quota can be read', async () => {
     expect((await run({ bodies: { 'a.b': wrongKey } })).code).toBe(1)
   })
 
@@ -87,7 +87,7 @@ describe('quota', () => {
     })
   })
 
-  test('--json tells the same to programs, without the key', async () => {
+  test('--json prints the same as JSON, without the key', async () => {
     const { stdout } = await run({ json: true })
     expect(JSON.parse(stdout)).toEqual([
       {
@@ -123,7 +123,7 @@ describe('quota', () => {
   })
 })
 
-test('serve tells it in its ready line', async () => {
+test('serve logs the quota when it is ready', async () => {
   using api = Bun.serve({
     port: 0,
     hostname: '127.0.0.1',

@@ -6,27 +6,27 @@ import { checkHost, readTarget } from '../http/request-target.ts'
 import type { Metrics } from '../observe/metrics.ts'
 
 export interface Listening {
-  /** Where clients find it: `http://127.0.0.1:8080`. */
+  /** The base URL for clients: `http://127.0.0.1:8080`. */
   url: string
   /**
-   * Refuses new connections, lets running answers finish, and closes connections on which nothing is answered.
-   * `endReplies` is called for answers that still run after `deadlineMs`; what does not end then either is cut.
+   * Refuses new connections, closes idle ones and lets running responses finish. After `deadlineMs`, `endReplies` is
+   * called to end those that are still running. What remains a second later is cut.
    */
   stop(deadlineMs: number, endReplies?: () => void): Promise<'drained' | 'cut'>
 }
 
-/** Puts the app on a port. Errors: Bun's own, `EADDRINUSE` and the like. */
+/** Serves the app on a port. Errors: those of Bun, such as `EADDRINUSE`. */
 export function listen(app: AnyElysia, hostname: string, port: number): Listening {
   app.listen({
     hostname,
     port,
-    // Else a second gateway would start without an error and take half of the calls.
+    // With `reusePort`, a second gateway would start without an error and get half of the requests.
     reusePort: false,
-    // Idle connections between requests; running answers have no limit of the server's.
+    // In seconds, for connections between requests. Running responses have other limits.
     idleTimeout: 60,
-    // The limit is ours to enforce, so that its error speaks the client's dialect.
+    // The gateway enforces its own limit, so that the error has the form of the client's dialect.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    // The page that developers see shows errors and source code to whoever asks.
+    // Bun's development page would show errors and source code to clients.
     development: false,
     error: failed,
   })
@@ -38,32 +38,32 @@ export function listen(app: AnyElysia, hostname: string, port: number): Listenin
       const closed = server.stop()
       const isAnswered = await areAnsweredIn(deadlineMs, server)
       if (!isAnswered) endReplies?.()
-      // What is left now are connections on which a last piece of an answer waits for its reader, and those on which no
-      // whole request has come: Bun would wait for these, too.
-      if (deadlineMs > 0 || endReplies) await isOverIn(lastWordsMs, closed)
+      // Two kinds of connections are left: those with a rest of a response that the client has yet to read, and those
+      // with an incomplete request. Bun would wait for the second kind, too, so the wait is limited.
+      if (deadlineMs > 0 || endReplies) await isOverIn(lastBytesMs, closed)
       await server.stop(true)
       return isAnswered ? 'drained' : 'cut'
     },
   }
 }
 
-/** For what the app itself has no answer to. */
+/** The response to an error that the app does not handle. */
 function failed(): Response {
   return new Response('The gateway failed while answering.\n', { status: 500 })
 }
 
-/** For the last bytes of an answer to reach a client that reads. */
-const lastWordsMs = 1_000
+/** The time for the last bytes of a response to reach a client that reads. */
+const lastBytesMs = 1_000
 
-/** How often it is looked whether all requests are answered: Bun has no event for that. */
-const lookEveryMs = 20
+/** Polling interval for the number of pending requests. Bun has no event for it. */
+const pollMs = 20
 
 async function areAnsweredIn(ms: number, server: { readonly pendingRequests: number }): Promise<boolean> {
   const deadline = performance.now() + ms
   while (server.pendingRequests > 0) {
     const leftMs = deadline - performance.now()
     if (leftMs <= 0) return false
-    await Bun.sleep(Math.min(leftMs, lookEveryMs))
+    await Bun.sleep(Math.min(leftMs, pollMs))
   }
   return true
 }
@@ -75,7 +75,7 @@ async function isOverIn(ms: number, ending: Promise<void>): Promise<void> {
   clearTimeout(timer)
 }
 
-/** `GET /metrics` on a port of its own, for this machine only and without a key. Errors: Bun's own. */
+/** Serves `GET /metrics` on a port of its own, on loopback only and without a key. Errors: those of Bun. */
 export function listenForMetrics(metrics: Metrics, port: number): { url: string; stop(): Promise<void> } {
   const server = Bun.serve({
     hostname: '127.0.0.1',

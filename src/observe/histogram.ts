@@ -3,32 +3,32 @@ import type Registry from 'prom-client/lib/registry'
 export interface HistogramOptions {
   name: string
   help: string
-  /** Upper bounds in seconds, rising. */
+  /** Upper bounds in seconds, in ascending order. */
   buckets: readonly number[]
   registry: Registry
 }
 
 export interface Histogram {
-  /** Counts durations under these labels, of which there is one set each time. */
+  /** Creates a series with these labels and returns a function that adds a duration. Call it once for each set of labels. */
   of(labels: Readonly<Record<string, string>>): (ms: number) => void
 }
 
 interface Series {
   labels: Readonly<Record<string, string>>
-  /** One for each bucket and one for what is beyond them. */
+  /** One for each bucket and a last one for longer durations. */
   counts: Float64Array
   sumMs: number
 }
 
 /**
- * A histogram in the registry of prom-client. The library's own checks and hashes its labels anew for each observation,
- * 200 ns of each event of each stream (prom-client 15.1.3); here it is an addition.
+ * A histogram in the registry of prom-client. The library's own histogram checks and hashes the labels for each
+ * observation, which takes 200 ns for each event of a stream (prom-client 15.1.3). Here an observation is an addition.
  */
 export function createHistogram({ name, help, buckets, registry }: HistogramOptions): Histogram {
   const boundsMs = Float64Array.from(buckets, (seconds) => seconds * 1000)
   const all: Series[] = []
   const get = async () => ({ name, help, type: 'histogram', aggregator: 'sum', values: all.flatMap(samplesOf) })
-  // Of what the types ask for it reads the name and this.
+  // The registry uses only `name` and `get` of a metric, although its types ask for more.
   registry.registerMetric({ name, get } as unknown as Parameters<Registry['registerMetric']>[0])
 
   return {

@@ -2,7 +2,7 @@ import { jsonLinesFormatter, type LogRecord } from '@logtape/logtape'
 import { redactByPattern } from '@logtape/redaction'
 import type { Redact } from '../core/redact.ts'
 
-/** Each says what those behind it say, too. */
+/** Each level includes the ones behind it. */
 export const logLevels = ['debug', 'info', 'warn', 'error', 'off'] as const
 export type LogLevel = (typeof logLevels)[number]
 
@@ -16,36 +16,37 @@ export interface Log {
 export type Facts = Record<string, unknown>
 
 export interface LogOptions {
-  /** Asked for every line. */
+  /** Called for every line, so that the level can change. */
   level: () => LogLevel
   format: 'text' | 'json'
   /** Milliseconds since 1970. */
   now: () => number
-  /** Takes the operator's own secrets out of a line. */
+  /** Removes the operator's own secrets from a line. */
   redact: Redact
   /**
-   * Where lines go; each is written when it is asked for, and ends in a line break. What warns does not wait; all else
-   * may, for a moment: with many in a row, what writes them is in the processor's caches (6 % of a short request).
+   * Receives each line as a function that formats it, with a line break at its end. Warnings and errors must be written
+   * at once. Other lines may wait (`mayWait`): formatting many in a row keeps the code in the processor's caches, which
+   * saves 6 % of a short request.
    */
   write: (line: () => string, mayWait: boolean) => void
 }
 
 /**
- * What keys look like, whoever they belong to. Nothing here logs them: this is the net under the rope. Several
- * patterns, because the engine looks for all as one five times as long (500 ns a line, Bun 1.4.5).
+ * Patterns of keys of any owner. No code logs keys on purpose: this is a second line of defence. They are separate
+ * patterns, because the engine takes five times as long for a combined one (500 ns a line, Bun 1.4.5).
  */
 const secrets = [
-  // Web tokens, also those that were cut short: what is in their middle can be read by anybody.
+  // JSON web tokens, including truncated ones: their middle part is readable base64.
   { pattern: /eyJ[\w-]*\.[\w-]*(?:\.[\w-]*)?/g, replacement: '[token]' },
   { pattern: /\b(?:sk|key)-[\w-]{8,}/g, replacement: '[key]' },
   { pattern: /\b[0-9a-f]{32}\.[\w-]{8,}/g, replacement: '[key]' },
 ]
 
 /**
- * The operator's log: one line a thing that happened, on standard error, so that standard output stays free for
- * what a command prints. Never prompts, replies or credentials.
+ * The operator's log, one line for each event. It is written to standard error, so that standard output is free for the
+ * output of commands. It never contains prompts, replies or credentials.
  *
- * Lines are LogTape's; its loggers are left out, for they take as long as all that is done with a line here.
+ * Lines are formatted by LogTape. Its loggers are not used, because they would double the time that a line takes.
  */
 export function createLog({ level, format, now, redact, write }: LogOptions): Log {
   const formatted = redactByPattern(format === 'json' ? jsonLinesFormatter : textLines(), secrets)
@@ -57,13 +58,13 @@ export function createLog({ level, format, now, redact, write }: LogOptions): Lo
     const name = severity === 'warn' ? 'warning' : severity
     return (message, facts = {}) => {
       if (logLevels.indexOf(severity) < logLevels.indexOf(level())) return
-      const said = { message: [message], rawMessage: message, properties: facts, timestamp: now() }
-      write(() => written({ category, level: name, ...said }), mayWait)
+      const record = { message: [message], rawMessage: message, properties: facts, timestamp: now() }
+      write(() => lineOf({ category, level: name, ...record }), mayWait)
     }
   }
 
-  /** Whatever its facts are, a line takes none of those beside it along. */
-  function written(record: LogRecord): string {
+  /** Formats a line. Facts that cannot be formatted are replaced by their names, so that no other line is lost with them. */
+  function lineOf(record: LogRecord): string {
     try {
       return printable(redact(formatted(record)))
     } catch {
@@ -73,8 +74,8 @@ export function createLog({ level, format, now, redact, write }: LogOptions): Lo
 }
 
 /**
- * What a terminal would obey instead of showing it, as `\u001b`: clients name models and paths, and nobody who reads
- * the log shall see their colours, lines or letters in another order.
+ * Escapes characters that would control a terminal, as in `\u001b`. Names of models and paths come from clients, which
+ * must not be able to colour, fake or reorder lines of the log.
  */
 function printable(line: string): string {
   const end = line.endsWith('\n') ? line.length - 1 : line.length
@@ -83,7 +84,7 @@ function printable(line: string): string {
   return text.replace(eachUnprintable, escaped) + line.slice(end)
 }
 
-/** Controls, formats (reading direction among them), half characters, separators of lines. */
+/** Control characters, format characters such as text direction, lone surrogates, line and paragraph separators. */
 const unprintable = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 const eachUnprintable = new RegExp(unprintable, 'gu')
 
@@ -103,7 +104,7 @@ function textLines(): (record: LogRecord) => string {
   }
 }
 
-/** Many lines share a second. */
+/** Formats a time to the second. The last text is kept, because many lines share a second. */
 function secondsText(): (epochMs: number) => string {
   let second = Number.NaN
   let text = ''

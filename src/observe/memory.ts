@@ -1,15 +1,15 @@
 export interface MemoryReadings {
-  /** Bytes of memory the process holds. */
+  /** Bytes of memory that the process holds. */
   resident(): number
-  /** Bytes the objects of the program hold. */
+  /** Bytes of memory that live objects hold. */
   heapUsed(): number
-  /** Bytes the machine has left. */
+  /** Bytes of memory that the machine has left. */
   available(): number
 }
 
 /**
- * What the system says of memory, and where it cannot say, what it said last: Bun reads a file for it, and throws where
- * no file descriptor is left (Bun 1.4.5). Nobody who watches memory is to fail for that.
+ * Memory readings that never throw. Bun reads a file for them and throws if no file descriptor is left (Bun 1.4.5); the
+ * last known number is returned then.
  */
 export function memoryReadings(source: Pick<NodeJS.Process, 'memoryUsage' | 'availableMemory'>): MemoryReadings {
   return {
@@ -19,14 +19,14 @@ export function memoryReadings(source: Pick<NodeJS.Process, 'memoryUsage' | 'ava
   }
 }
 
-/** Reads once at the start, so that there is a number to fall back to. */
+/** Reads once at creation, so that there is always a last number. */
 function lastKnown(read: () => number): () => number {
   let known = 0
   const tryAgain = () => {
     try {
       known = read()
     } catch {
-      // Then it stays as it was.
+      // The last number stays.
     }
     return known
   }

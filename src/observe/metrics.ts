@@ -6,42 +6,42 @@ import { memoryReadings } from './memory.ts'
 import type { RequestRecord } from './record.ts'
 
 export interface Metrics {
-  /** Prometheus' text format, 0.0.4. */
+  /** The content type of Prometheus' text format, version 0.0.4. */
   readonly contentType: string
   text(): Promise<string>
-  /** Counts a request once it is over; it took `ms`. */
+  /** Counts a finished request that took `ms`. */
   closed(record: RequestRecord, ms: number): void
-  /** For one reply: its labels are looked up here, not once an event. */
+  /** Returns the observer for one reply. The labels are looked up here, so that an event costs no lookup. */
   gapObserverOf(record: RequestRecord): (gapMs: number) => void
 }
 
-/** What is asked for when somebody looks, and costs nothing until then. */
+/** Values that are read only when the metrics are requested. */
 export interface Watched {
   running(): ReadonlySet<RequestRecord>
   /** By upstream and measure: `{ 'zai-api': { queued: 3 } }`. */
   gauges(): Record<string, Record<string, number>>
   version: string
-  /** Lines of the log that could not be written. */
+  /** The number of log lines that could not be written. */
   lostLogLines?(): number
 }
 
-/** More models than any upstream lists: names above it are `other`, so that no client fills the memory with them. */
-const mostModels = 100
+/** More than any upstream lists. Further names are counted as `other`, so that clients cannot fill the memory with names. */
+const maxModels = 100
 
 const secondsToFirstToken = [0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120]
 const secondsBetweenReads = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 30]
 const secondsInAll = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 
-/** Counts what the log tells one by one. Labels have few values, none of them a client's own words. */
+/** Counts requests by labels with few values. No label contains free text of a client. */
 export function createMetrics(watched: Watched): Metrics {
   const registry = new Registry()
   const registers = [registry]
   const models = new Set<string>()
   const modelOf = ({ upstream, model, error, status = error?.status }: RequestRecord): string => {
-    // Before its route is found a request names whatever it likes.
+    // Until the request is routed, its model is free text of the client.
     if (upstream === undefined || model === undefined) return 'other'
-    // A name that its upstream does not know is a client's own word, too.
-    if (models.size < mostModels && status !== 404) models.add(model)
+    // A name that the upstream does not know is free text, too.
+    if (models.size < maxModels && status !== 404) models.add(model)
     return models.has(model) ? model : 'other'
   }
 
@@ -171,7 +171,7 @@ export function createMetrics(watched: Watched): Metrics {
     gapObserverOf: ({ upstream = 'none' }) => gapsOf(upstream),
   }
 
-  /** Passes on what has come since the last time. */
+  /** Adds the counts since the last flush to the library's counters. */
   function flush(counters: Counters): void {
     const { labels, requests: count, replies, input, output, cached, reasoning } = counters
     Object.assign(counters, { requests: 0, replies: 0, input: 0, output: 0, cached: 0, reasoning: 0 })
@@ -212,7 +212,7 @@ function statusClass(status: number | undefined): string {
   return status === undefined ? 'none' : `${Math.floor(status / 100)}xx`
 }
 
-/** The library's own ask the engine for what Bun does not have, and would report wrong numbers. */
+/** Process metrics. Those of the library use functions that Bun lacks, and would report wrong numbers. */
 function processMetrics(registers: InstanceType<typeof Registry>[]): void {
   const startedAt = Date.now() / 1000 - process.uptime()
   const readings = memoryReadings(process)

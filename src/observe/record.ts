@@ -5,12 +5,12 @@ import type { Usage } from '../core/events.ts'
 import { truncate, truncateList } from '../core/truncate.ts'
 import type { Log } from './log.ts'
 
-/** What is known of one request so far; becomes its one line in the log. */
+/** Everything known about one request so far. Its line in the log is made from it. */
 export interface RequestRecord {
   readonly id: string
   readonly method: string
   readonly path: string
-  /** Nobody known until it is let in. */
+  /** A placeholder without a key until the request is authenticated. */
   caller: Caller
   /** Epoch milliseconds. */
   readonly startedAt: number
@@ -25,25 +25,25 @@ export interface RequestRecord {
   status?: number
   /** From the start of the request. */
   firstTokenMs?: number
-  /** What the prompt costs by our own count, until the upstream says it. */
+  /** The gateway's own count of the prompt. The upstream's count, if it comes, is in `usage`. */
   promptTokens?: number
   usage?: Usage
   error?: GatewayError
-  /** Retries and other things worth knowing, in order. */
+  /** Retries and other remarks, in order. */
   notes: string[]
   ignored: string[]
-  /** Ends the reply with this error, where it has not ended yet. */
+  /** Ends the reply with this error if it is still running. */
   end?: (error: GatewayError) => void
-  /** Its body is still on its way. */
+  /** The request body is not complete yet. */
   isArriving?: boolean
-  /** Hears how many milliseconds lay between two writes of the reply. */
+  /** Receives the milliseconds between two writes of the reply. */
   observeGap?: (gapMs: number) => void
 }
 
-/** Characters. */
-const longestNotes = 2_000
+/** In characters. */
+const maxNotesLength = 2_000
 
-/** Paths that monitors ask for every few seconds: their lines are for debugging only. */
+/** Paths that monitors request every few seconds. They are logged at level `debug`. */
 const quietPaths = new Set(['/', '/healthz', '/readyz', '/metrics', '/favicon.ico'])
 
 export function openRecord(id: string, method: string, path: string, clock: Clock): RequestRecord {
@@ -51,7 +51,7 @@ export function openRecord(id: string, method: string, path: string, clock: Cloc
   return { id, method, path, caller: anonymous, startedAt, startedMonotonic: clock.monotonic(), notes: [], ignored: [] }
 }
 
-/** How long the request has taken so far. */
+/** Milliseconds since the start of the request. */
 export function elapsedMs(record: RequestRecord, clock: Clock): number {
   return clock.monotonic() - record.startedMonotonic
 }
@@ -61,7 +61,7 @@ export function callerLabel({ caller }: RequestRecord): string | undefined {
   return caller === anonymous ? undefined : caller.label
 }
 
-/** Writes the request's line. Call once, when its last byte is out or its client is gone. */
+/** Writes the request's line. Call it once, after the last byte of the response or when the client has disconnected. */
 export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void {
   const { error, usage, status = error?.status } = record
   const { upstreamText, detail } = split(error?.detail)
@@ -78,7 +78,7 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
     inputTokens: usage?.inputTokens,
     outputTokens: usage?.outputTokens,
     ignored: truncateList(record.ignored, '; ') || undefined,
-    notes: truncate(record.notes.join('; '), longestNotes) || undefined,
+    notes: truncate(record.notes.join('; '), maxNotesLength) || undefined,
     error: error?.code,
     reason: error?.message,
     detail,
@@ -89,7 +89,7 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
   else if (quietPaths.has(record.path) || record.method === 'HEAD') log.debug(line, facts)
   else if (error && error.kind !== 'cancelled') log.warn(line, facts)
   else log.info(line, facts)
-  // What the upstream wrote helps to understand it, but may quote the prompt: only for whoever asks for all of it.
+  // The upstream's text explains the error, but may quote the prompt, so it is logged at level `debug` only.
   if (upstreamText !== undefined) log.debug('the upstream said', { id: record.id, text: upstreamText })
 }
 
@@ -98,10 +98,10 @@ interface Detail {
   detail?: object
 }
 
-const nothingMore: Detail = {}
+const noDetail: Detail = {}
 
 function split(detail: unknown): Detail {
-  if (typeof detail !== 'object' || detail === null) return nothingMore
+  if (typeof detail !== 'object' || detail === null) return noDetail
   const { text: upstreamText, ...rest }: { text?: unknown } = detail
   return { upstreamText, ...(Object.keys(rest).length === 0 ? {} : { detail: rest }) }
 }

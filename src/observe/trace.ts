@@ -5,7 +5,7 @@ import { callerLabel, elapsedMs, type RequestRecord } from './record.ts'
 export interface TraceOptions {
   /** Base URL of an OpenTelemetry collector that takes OTLP over HTTP: `http://127.0.0.1:4318`. */
   endpoint: string
-  /** `name=value`, values percent-encoded, as the specification of OTEL_EXPORTER_OTLP_HEADERS has it. */
+  /** `name=value` with percent-encoded values, as specified for OTEL_EXPORTER_OTLP_HEADERS. */
   headers: readonly string[]
   version: string
   fetch: (
@@ -18,46 +18,46 @@ export interface TraceOptions {
 }
 
 export interface Tracer {
-  /** Keeps one span for a request that is over. Never throws, never waits. */
+  /** Buffers one span for a finished request. Never throws and never waits. */
   trace(record: RequestRecord): void
-  /** Sends what is kept; resolves when the collector has answered or failed. */
+  /** Sends all buffered spans. Resolves when the collector has answered or failed. */
   flush(): Promise<void>
 }
 
 const batchSize = 512
-/** What a collector that is down costs at most: about 2 MB. */
-const maxKept = 2_048
+/** In spans. They take about 2 MB while a collector is down. */
+const maxBuffered = 2_048
 const flushEveryMs = 5_000
 const exportTimeoutMs = 10_000
 
 /**
- * One span a request, sent in batches as OTLP/JSON. A collector that is slow or down loses spans and nothing else:
- * the buffer is bounded, and the log counts what did not fit.
+ * Sends one span for each request, in batches as OTLP/JSON. If the collector is slow or down, only spans are lost: the
+ * buffer is bounded, and the number of lost spans is logged.
  * Source: OpenTelemetry protocol 1.x, `POST /v1/traces`; attribute names from the semantic conventions for HTTP and GenAI.
  */
 export function createTracer(options: TraceOptions): Tracer {
   const { clock, warn } = options
   const url = `${options.endpoint.replace(/\/+$/, '')}/v1/traces`
   const headers = { 'content-type': 'application/json', ...Object.fromEntries(options.headers.map(header)) }
-  let kept: object[] = []
+  let buffered: object[] = []
   let dropped = 0
   let failing = false
   let sending: Promise<void> = Promise.resolve()
-  let waiting = false
+  let isScheduled = false
 
   return {
     trace(record) {
       if (record.dialect === undefined) return
       const parent = parentOf(record.traceparent)
       if (parent && !parent.sampled) return
-      if (kept.length >= maxKept) {
+      if (buffered.length >= maxBuffered) {
         dropped++
         return
       }
-      kept.push(span(record, parent))
-      if (kept.length === batchSize) void flush()
-      else if (!waiting) {
-        waiting = true
+      buffered.push(span(record, parent))
+      if (buffered.length === batchSize) void flush()
+      else if (!isScheduled) {
+        isScheduled = true
         clock.after(flushEveryMs, () => void flush())
       }
     },
@@ -65,25 +65,25 @@ export function createTracer(options: TraceOptions): Tracer {
   }
 
   function flush(): Promise<void> {
-    waiting = false
-    // One after the other: the next one takes along what came meanwhile.
+    isScheduled = false
+    // Batches are sent one after the other. The next one includes the spans that arrive meanwhile.
     sending = sending.then(send)
     return sending
   }
 
   async function send(): Promise<void> {
-    while (kept.length > 0) {
-      const spans = kept.slice(0, batchSize)
-      kept = kept.slice(batchSize)
-      const trouble = await post(JSON.stringify(envelope(spans, options.version)))
-      if (trouble === undefined) {
+    while (buffered.length > 0) {
+      const spans = buffered.slice(0, batchSize)
+      buffered = buffered.slice(batchSize)
+      const failure = await post(JSON.stringify(envelope(spans, options.version)))
+      if (failure === undefined) {
         if (dropped > 0) warn('traces are sent again', { lost: dropped })
         failing = false
         dropped = 0
         continue
       }
       dropped += spans.length
-      if (!failing) warn('traces are lost: the collector does not take them', { reason: trouble })
+      if (!failing) warn('traces are lost: the collector does not take them', { reason: failure })
       failing = true
     }
   }
@@ -134,7 +134,7 @@ export function createTracer(options: TraceOptions): Tracer {
   }
 }
 
-/** The code of an error that has a name for one: those of the platform have numbers. */
+/** The reason as text. Only codes that are words are used; the codes of `DOMException` are numbers. */
 function reasonOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return 'failed'
   if (thrown.name === 'TimeoutError') return `no answer within ${exportTimeoutMs / 1000} s`
@@ -150,7 +150,7 @@ interface Parent {
   sampled: boolean
 }
 
-/** https://www.w3.org/TR/trace-context/: whoever sent it decides whether the trace is kept. */
+/** The parent span of a `traceparent` header. Its sender decides by a flag whether the trace is recorded. Source: https://www.w3.org/TR/trace-context/ */
 function parentOf(traceparent: string | undefined): Parent | undefined {
   const [, traceId, spanId, flags] =
     /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})/.exec(traceparent ?? '') ?? []
@@ -167,7 +167,7 @@ function attributes(named: Record<string, string | number | boolean | undefined>
   return Object.entries(named).flatMap(([key, value]) => (value === undefined ? [] : [{ key, value: typed(value) }]))
 }
 
-/** 64-bit numbers are text in OTLP's JSON. */
+/** A value in OTLP's JSON, which writes 64-bit numbers as text. */
 function typed(value: string | number | boolean): object {
   if (typeof value === 'string') return { stringValue: value }
   return typeof value === 'boolean' ? { boolValue: value } : { intValue: String(Math.round(value)) }

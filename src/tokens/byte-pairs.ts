@@ -1,19 +1,21 @@
 import { type HashedBytes, type Ranks, unranked } from './ranks.ts'
 
 /**
- * Counts the tokens of one word, the bytes of a text between two places: of all neighbours that together are a token,
- * those of the lowest rank are joined first, the leftmost of equals, until no two are.
+ * Returns a function that counts the tokens of one word by byte pair encoding. The word is the bytes of a text from
+ * `start` to `end`. Starting from single bytes, two neighbouring parts that together are a token are joined, the pair of
+ * the lowest rank first and the leftmost of equals, until no such pair is left.
  *
- * Takes n log n steps for n bytes, and keeps the room that the longest word needed.
+ * Takes O(n log n) time for n bytes. The buffers grow to the size of the longest word and are kept.
  */
 export function createPairCounter(ranks: Ranks): (text: HashedBytes, start: number, end: number) => number {
-  // By the place a part starts at, from the start of the word: the parts beside it, and the rank of it with the next.
+  // Indexed by the offset in the word at which a part starts: the offsets of the next and the previous part, and the
+  // rank of the part joined with the next one.
   let next = new Int32Array(0)
   let previous = new Int32Array(0)
   let joined = new Int32Array(0)
-  // Pairs as one number, the rank above the place: the smallest is on top, and no smaller one is below any.
+  // A min-heap of pairs, each as one number: rank × 2³² + offset.
   let heap = new Float64Array(0)
-  let waiting = 0
+  let heapSize = 0
 
   return (text, start, end) => {
     if (ranks.find(text, start, end) !== unranked) return 1
@@ -22,8 +24,8 @@ export function createPairCounter(ranks: Ranks): (text: HashedBytes, start: numb
 
   function countParts(text: HashedBytes, start: number, size: number): number {
     if (size >= joined.length) grow(size)
-    waiting = 0
-    // Behind the last part stands one that reaches too far to be joined.
+    heapSize = 0
+    // A sentinel behind the last part: it ends beyond the word, so it is never joined.
     next[size] = size + 1
     for (let at = 0; at < size; at++) {
       next[at] = at + 1
@@ -31,11 +33,11 @@ export function createPairCounter(ranks: Ranks): (text: HashedBytes, start: numb
       rankPair(text, start, at, at + 2, size)
     }
     let parts = size
-    while (waiting > 0) {
+    while (heapSize > 0) {
       const pair = pop()
-      const rank = Math.floor(pair / placesPerRank)
-      const at = pair - rank * placesPerRank
-      // Out of date: one of the two has been joined with another since.
+      const rank = Math.floor(pair / offsetsPerRank)
+      const at = pair - rank * offsetsPerRank
+      // The entry is outdated if one of the two parts has been joined with another since.
       if (joined[at] !== rank) continue
       const taken = next[at] ?? size
       const after = next[taken] ?? size
@@ -50,15 +52,15 @@ export function createPairCounter(ranks: Ranks): (text: HashedBytes, start: numb
     return parts
   }
 
-  /** Looks at the part that starts at a place together with its neighbour, which ends at another. */
+  /** Ranks the pair from offset `at` to offset `end`, and puts it into the heap if it is a token. */
   function rankPair(text: HashedBytes, start: number, at: number, end: number, size: number): void {
     const rank = end > size ? unranked : ranks.find(text, start + at, start + end)
     joined[at] = rank
-    if (rank !== unranked) push(rank * placesPerRank + at)
+    if (rank !== unranked) push(rank * offsetsPerRank + at)
   }
 
   function push(pair: number): void {
-    let hole = waiting++
+    let hole = heapSize++
     while (hole > 0) {
       const above = (hole - 1) >> 1
       const other = heap[above] ?? 0
@@ -71,10 +73,10 @@ export function createPairCounter(ranks: Ranks): (text: HashedBytes, start: numb
 
   function pop(): number {
     const top = heap[0] ?? 0
-    const last = heap[--waiting] ?? 0
+    const last = heap[--heapSize] ?? 0
     let hole = 0
-    for (let below = 1; below < waiting; below = 2 * hole + 1) {
-      if (below + 1 < waiting && (heap[below + 1] ?? 0) < (heap[below] ?? 0)) below++
+    for (let below = 1; below < heapSize; below = 2 * hole + 1) {
+      if (below + 1 < heapSize && (heap[below + 1] ?? 0) < (heap[below] ?? 0)) below++
       const other = heap[below] ?? 0
       if (other >= last) break
       heap[hole] = other
@@ -85,14 +87,14 @@ export function createPairCounter(ranks: Ranks): (text: HashedBytes, start: numb
   }
 
   function grow(size: number): void {
-    const most = Math.max(2 * size, 256)
-    next = new Int32Array(most)
-    previous = new Int32Array(most)
-    joined = new Int32Array(most)
-    // Every byte brings one pair and every join, which takes one away, two.
-    heap = new Float64Array(2 * most)
+    const capacity = Math.max(2 * size, 256)
+    next = new Int32Array(capacity)
+    previous = new Int32Array(capacity)
+    joined = new Int32Array(capacity)
+    // Each byte adds one pair. Each join adds at capacity two and removes one.
+    heap = new Float64Array(2 * capacity)
   }
 }
 
-/** Above every place in a word; with a rank before it, far from where numbers lose their units. */
-const placesPerRank = 2 ** 32
+/** Larger than every offset in a word. Rank and offset together stay below 2⁵³, so numbers are exact. */
+const offsetsPerRank = 2 ** 32

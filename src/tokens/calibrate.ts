@@ -1,46 +1,51 @@
-/** What our vocabulary counts, corrected by what upstreams have charged for such requests. */
+/** Corrects the gateway's token counts by what upstreams have charged for earlier requests. */
 export interface Calibration {
   correct(model: string, counted: number): Corrected
-  /** `charged` is the upstream's own figure for the prompt, cached tokens included. */
+  /** `charged` is the upstream's own count of the prompt, including cached tokens. */
   learn(model: string, counted: number, charged: number): void
 }
 
 /** Units: tokens. */
 export interface Corrected {
+  /** The best estimate. */
   likely: number
-  /** Surely not fewer: what may be held against a request. */
+  /** A safe lower bound: a request may be refused for this many tokens. */
   least: number
-  /** Hardly more: what room has to be left for. */
+  /** A probable upper bound: room has to be left for this many tokens. */
   most: number
 }
 
 interface Observation {
   counted: number
-  /** Charged : counted. */
+  /** Charged divided by counted. */
   ratio: number
 }
 
-/** Replies a model is judged by, and from which number on they are all that counts. */
+/** The number of replies that are kept for a model, and the number from which on the prior has no weight. */
 const window = 50
-const enough = 20
-/** With no replies yet: 23 % low where the truth is 1.5, and rather high than low elsewhere, as clients compact early then. */
+const fullTrustAt = 20
+/**
+ * The ratio before any reply. It is 23 % too low for a model with a ratio of 1.5, and otherwise too high rather than too
+ * low: clients then compact their conversation early instead of late.
+ */
 const priorRatio = 1.15
-/** No GLM has been seen to need fewer tokens than this for what we count. */
+/** The lowest ratio ever observed with a GLM model. */
 const leastRatio = 0.65
-/** How far the truth may lie above what is likely. */
-const furthest = 1.25
-/** Small prompts are mostly template. */
-const smallest = 50
-/** Farther off than this, somebody counted something else. */
-const credible = 4
-/** Prompts this much smaller say little about a large one: what is added to every request weighs more in them. */
-const similar = 10
-const enoughSimilar = 5
-const models = 100
+/** The factor by which the true count may be above the likely one. */
+const maxExcess = 1.25
+/** Smaller prompts, in tokens, are ignored: they consist mostly of the template. */
+const minCounted = 50
+/** Ratios beyond this factor, up or down, are ignored: the upstream counted something else. */
+const maxRatioFactor = 4
+/** Prompts that are smaller by more than this factor are not compared: the tokens added to every request weigh more in them. */
+const similarFactor = 10
+const minSimilar = 5
+const maxModels = 100
 
 /**
- * Learns, for each upstream's model, how its figures relate to ours: another vocabulary, another template, tools told
- * in prose. The median of the last 50 replies, mixed with a cautious prior until there are 20.
+ * Learns the ratio between the upstream's counts and the gateway's for each model of each upstream. They differ by the
+ * vocabulary, by the template, and where tools are described in the prompt. The ratio is the median of the last 50
+ * replies, mixed with a cautious prior until there are 20.
  */
 export function createCalibration(): Calibration {
   const observations = new Map<string, Observation[]>()
@@ -53,18 +58,18 @@ export function createCalibration(): Calibration {
       return {
         likely: Math.round(counted * likely),
         least: Math.floor(counted * lowest),
-        most: Math.ceil(counted * Math.min(likely * furthest, Math.max(likely, highest))),
+        most: Math.ceil(counted * Math.min(likely * maxExcess, Math.max(likely, highest))),
       }
     },
     learn(model, counted, charged) {
       const ratio = charged / counted
-      if (counted < smallest || !(ratio > 1 / credible && ratio < credible)) return
+      if (counted < minCounted || !(ratio > 1 / maxRatioFactor && ratio < maxRatioFactor)) return
       const seen = observations.get(model) ?? []
       seen.push({ counted, ratio })
       if (seen.length > window) seen.shift()
       observations.delete(model)
       observations.set(model, seen)
-      if (observations.size <= models) return
+      if (observations.size <= maxModels) return
       const [oldest] = observations.keys()
       if (oldest !== undefined) observations.delete(oldest)
     },
@@ -72,14 +77,14 @@ export function createCalibration(): Calibration {
 }
 
 function likelyRatio(seen: readonly Observation[]): number {
-  const trust = Math.min(1, seen.length / enough)
+  const trust = Math.min(1, seen.length / fullTrustAt)
   return priorRatio ** (1 - trust) * median(seen.map(({ ratio }) => ratio)) ** trust
 }
 
-/** The lowest and the highest ratio lately seen with prompts of this size. */
+/** The lowest and the highest recent ratio of prompts of similarFactor or larger size; `undefined` with fewer than 5 of them. */
 function extremes(seen: readonly Observation[], counted: number): [lowest: number, highest: number] | undefined {
-  const ratios = seen.filter((other) => other.counted * similar >= counted).map(({ ratio }) => ratio)
-  return ratios.length < enoughSimilar ? undefined : [Math.min(...ratios), Math.max(...ratios)]
+  const ratios = seen.filter((other) => other.counted * similarFactor >= counted).map(({ ratio }) => ratio)
+  return ratios.length < minSimilar ? undefined : [Math.min(...ratios), Math.max(...ratios)]
 }
 
 function median(numbers: number[]): number {

@@ -1,19 +1,20 @@
 import type { ImagePart } from '../core/request.ts'
 
-/** An image of about 1000 × 800, for those whose size cannot be read here. */
+/** The tokens of an image of about 1000 × 800 pixels. Used if the size of an image cannot be read. */
 const typicalTokens = 1_000
-/** Side of the square one token stands for, in pixels. */
+/** Side in pixels of the square that one token stands for. */
 const square = 28
-/** Images are scaled until they have no fewer and no more pixels than this. */
+/** The model scales images so that their number of pixels is in this range. */
 const minPixels = (112 * 112) / 2
 const maxPixels = (28 * 28 * 15_000) / 2
-/** Marks before and behind the image. */
+/** Tokens for the marks before and behind the image. */
 const marks = 2
-/** Base64 characters to look at: camera files have their preview before the size. */
+/** Base64 characters to decode. Files of cameras have a preview in front of the size. */
 const headLength = 128 * 1024
 
 /**
- * What an image costs a GLM vision model, by its size; text models are charged the same, as one rule is easier to know.
+ * The tokens that an image of this size costs with a GLM vision model. The same number is used for text models, so that
+ * one rule holds for all.
  *
  * Units: tokens. Source: the image processor of GLM-4.1V in the transformers library, whose limits are for two frames.
  */
@@ -34,7 +35,7 @@ interface Size {
 
 function imageSize(bytes: Buffer): Size | undefined {
   const read = readers.find(({ is }) => is(bytes))?.size
-  // Headers that end too early are no news here: the upstream will say what it thinks of the image.
+  // A truncated header is no error here: the upstream decides about the image.
   const size = bytes.length < 30 ? undefined : read?.(bytes)
   return size && size.width > 0 && size.height > 0 ? size : undefined
 }
@@ -54,7 +55,7 @@ const readers: readonly { is: (bytes: Buffer) => boolean; size: (bytes: Buffer) 
   { is: (bytes) => bytes[0] === 0xff && bytes[1] === 0xd8, size: jpegSize },
 ]
 
-/** The three kinds of WebP: extended, lossless, lossy. https://developers.google.com/speed/webp/docs/riff_container */
+/** Reads the three kinds of WebP: extended, lossless, lossy. Source: https://developers.google.com/speed/webp/docs/riff_container */
 function webpSize(bytes: Buffer): Size | undefined {
   switch (text(bytes, 12, 16)) {
     case 'VP8X':
@@ -70,7 +71,7 @@ function webpSize(bytes: Buffer): Size | undefined {
   }
 }
 
-/** Walks the segments up to the frame header; C4, C8 and CC lie in its range and are other things. */
+/** Goes through the segments up to the frame header, C0 to CF. C4, C8 and CC in this range are no frame headers. */
 function jpegSize(bytes: Buffer): Size | undefined {
   for (let at = 2; at + 9 <= bytes.length; at += 2 + bytes.readUInt16BE(at + 2)) {
     const marker = bytes[at + 1] ?? 0

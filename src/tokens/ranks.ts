@@ -1,21 +1,21 @@
-/** Every token of a vocabulary by its bytes: 4.5 MB of typed arrays, nothing for the garbage collector to walk. */
+/** Looks up the tokens of a vocabulary by their bytes. Holds 4.5 MB of typed arrays, which the garbage collector need not scan. */
 export interface Ranks {
-  /** The rank of these bytes of a text; `unranked` if they are no token. */
+  /** The rank of the token made of these bytes of a text; `unranked` if they are no token. */
   find(text: HashedBytes, start: number, end: number): number
 }
 
-/** A text ready to be looked up: `hashes[n]` is that of its first n bytes, as `hashOn` has it. */
+/** A text with the hashes of its beginnings: `hashes[n]` is the hash of the first n bytes, built with `hashOn`. */
 export interface HashedBytes {
   bytes: Uint8Array
   hashes: Int32Array
 }
 
-/** Above every rank, so that the lowest of several is found without a question. */
+/** Higher than every rank, so that finding the lowest rank needs no special case. */
 export const unranked = 0x7fffffff
 
 /**
- * The hash of bytes with one more of them: a polynomial, modulo 2³². That of any bytes within a text follows from the
- * hashes before their start and up to their end, however many they are.
+ * Extends the hash of some bytes by one byte. The hash is a polynomial modulo 2³², so the hash of any part of a text is
+ * computed in constant time from the two hashes up to its start and up to its end.
  */
 export function hashOn(hash: number, byte: number): number {
   return (Math.imul(hash, base) + byte + 1) | 0
@@ -23,42 +23,42 @@ export function hashOn(hash: number, byte: number): number {
 
 const base = 0x01000193
 
-/** Open addressing: a slot holds the rank and one, so that none is empty, and 14 bits of the hash above it. */
+/** A hash table with open addressing. A slot holds rank + 1, because 0 means empty, and above it 14 bits of the hash. */
 interface Table {
   slots: Int32Array
-  /** The ranks of two bytes by what they are: half of all questions, and Chinese is counted a fifth faster. */
+  /** The ranks of two-byte tokens, indexed by the bytes. Half of all lookups are for these, and Chinese is counted a fifth faster with it. */
   pairs: Int32Array
-  /** The tokens' bytes, end to end: that of rank n lies between starts[n] and starts[n + 1]. */
+  /** The concatenated bytes of all tokens. Those of rank n are between starts[n] and starts[n + 1]. */
   bytes: Uint8Array
   starts: Int32Array
   count: number
-  longest: number
+  maxTokenLength: number
 }
 
 const rankBits = 18
 const rankMask = (1 << rankBits) - 1
-/** Two fifths of the slots are taken: 1.3 looks for a token. */
+/** Two fifths of the slots are used, so that a lookup reads 1.3 slots on average. */
 const slotBits = 19
 const slotMask = (1 << slotBits) - 1
-/** o200k_base has 1.4 million bytes. What is never written to never takes memory. */
-const room = 1 << 21
-/** Bytes of the file read in one go. */
+/** The bytes of all tokens: o200k_base has 1.4 million. Pages that are never written take no memory. */
+const tokenBytes = 1 << 21
+/** Bytes of the file that are parsed without a pause. */
 const sliceLength = 1 << 18
 
 /**
- * Reads a vocabulary as tiktoken publishes them: a line for each token, `base64 rank`, in the order of their ranks.
+ * Reads a vocabulary in the format of tiktoken: a line `base64 rank` for each token, in the order of the ranks.
  *
- * Base64 is decoded where it lies: a string for each of 200,000 lines would cost more than everything else. Others have
- * their turn after every slice, a few milliseconds.
+ * Base64 is decoded from the file's bytes, because a string for each of 200,000 lines would cost more than everything
+ * else. After each slice, which takes a few milliseconds, other work may run.
  */
 export async function readRanks(file: Uint8Array): Promise<Ranks> {
   const table = {
     slots: new Int32Array(1 << slotBits),
     pairs: new Int32Array(1 << 16).fill(unranked),
-    bytes: new Uint8Array(room),
+    bytes: new Uint8Array(tokenBytes),
     starts: new Int32Array(1 << rankBits),
     count: 0,
-    longest: 0,
+    maxTokenLength: 0,
   }
   for (let at = 0; at < file.length; ) {
     at = readLines(file, at, at + sliceLength, table)
@@ -67,7 +67,7 @@ export async function readRanks(file: Uint8Array): Promise<Ranks> {
   return createRanks(table)
 }
 
-/** Reads lines up to the one that reaches the end asked for; tells where the next one starts. */
+/** Reads lines from `from` up to the line that reaches `end`. Returns the offset of the next line. */
 function readLines(file: Uint8Array, from: number, end: number, table: Table): number {
   const { slots, pairs, bytes, starts } = table
   let at = from
@@ -89,7 +89,7 @@ function readLines(file: Uint8Array, from: number, end: number, table: Table): n
       bytes[length++] = byte
       hash = hashOn(hash, byte)
     }
-    // The rank itself is the number of the line.
+    // The written rank is skipped, because it is the number of the line.
     while (at < file.length && file[at++] !== lineBreak);
 
     if (length - start === 2) pairs[pairAt(bytes, start)] = rank
@@ -98,20 +98,20 @@ function readLines(file: Uint8Array, from: number, end: number, table: Table): n
     while (slots[slot] !== 0) slot = (slot + 1) & slotMask
     slots[slot] = (mixed << rankBits) | ++rank
     starts[rank] = length
-    if (length - start > table.longest) table.longest = length - start
+    if (length - start > table.maxTokenLength) table.maxTokenLength = length - start
   }
   table.count = rank
   return at
 }
 
-function createRanks({ slots, pairs, bytes, starts, longest }: Table): Ranks {
-  const powers = powersUpTo(longest)
+function createRanks({ slots, pairs, bytes, starts, maxTokenLength }: Table): Ranks {
+  const powers = powersUpTo(maxTokenLength)
 
   return {
     find(text, start, end) {
       const size = end - start
       if (size === 2) return pairs[pairAt(text.bytes, start)] ?? unranked
-      if (size > longest) return unranked
+      if (size > maxTokenLength) return unranked
       const before = Math.imul(text.hashes[start] ?? 0, powers[size] ?? 0)
       const mixed = mix((text.hashes[end] ?? 0) - before)
       for (let slot = slotOf(mixed); ; slot = (slot + 1) & slotMask) {
@@ -133,7 +133,7 @@ function createRanks({ slots, pairs, bytes, starts, longest }: Table): Ranks {
 
 const lineBreak = 0x0a
 
-/** What a base64 digit is worth, by its character; −1 for all others. */
+/** The value of each base64 digit by its character code; −1 for other characters. */
 const base64 = new Int8Array(256).fill(-1)
 const base64Digits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 for (let digit = 0; digit < 64; digit++) base64[base64Digits.charCodeAt(digit)] = digit
@@ -144,7 +144,7 @@ function powersUpTo(most: number): Int32Array {
   return powers
 }
 
-/** Spreads a hash over its upper bits, which choose the slot, and its lower ones, which tell it from its neighbours. */
+/** Mixes a hash: its upper bits choose the slot, and its lower bits are stored there to tell different hashes apart. */
 function mix(hash: number): number {
   const spread = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d)
   return spread ^ (spread >>> 12)

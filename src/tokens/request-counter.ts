@@ -5,12 +5,12 @@ import { createTextCounter } from './text-counter.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 export interface Counter {
-  /** Everything of the request that reaches the prompt. */
+  /** Counts everything in the request that becomes part of the prompt. */
   countRequest(request: ChatRequest): number
   countText(text: string): number
 }
 
-/** Units: tokens. Source: the chat template of GLM-4.5 and its successors, special tokens counted as one. */
+/** What the template adds, in tokens; special tokens count as one. Source: the chat template of GLM-4.5 and its successors. */
 const template = {
   /** `[gMASK]<sop>` and the `<|assistant|>` that asks for the answer. */
   request: 4,
@@ -18,21 +18,21 @@ const template = {
   message: 2,
   /** `<think></think>` around reasoning. */
   reasoning: 2,
-  /** `<tool_call>`, `</tool_call>`, line breaks; keys and values stand in tags instead of JSON's punctuation. */
+  /** `<tool_call>`, `</tool_call>` and line breaks. Tags around keys and values replace JSON's punctuation. */
   toolCall: 6,
-  /** `<tool_response>` and its end. */
+  /** `<tool_response>` and `</tool_response>`. */
   toolResult: 4,
   /** The words around the list of tools. */
   tools: 130,
 }
 
-/** A PDF holds about a token for 12 bytes; base64 carries 3 bytes in 4 characters. */
+/** A PDF holds about one token in 12 bytes, which are 16 characters of base64. */
 const base64CharsPerToken = 16
 const typicalDocumentTokens = 2_000
-/** How many frames are looked at is not published: a minute or so. */
+/** About a minute of video. The vendor does not publish how many frames are used. */
 const typicalVideoTokens = 10_000
 
-/** What a request costs: texts for the vocabulary, and a sum for everything that is not text. */
+/** The cost of a request: the texts to count, and the tokens of everything else. */
 interface Cost {
   texts: string[]
   tokens: number
@@ -117,15 +117,15 @@ function toolText({ name, description, parameters }: Tool): string {
   return templateJson({ type: 'function', function: { name, description, parameters } })
 }
 
-/** Longer ones are told from samples, for which a few spaces make no difference. */
-const longestExact = 65_536
-/** Deeper ones are nobody's: their indentation, which is made first, would be a hundred times as long as they are. */
-const mostLevels = 40
+/** In characters. Longer JSON is counted from samples, for which a few missing spaces make no difference. */
+const maxExactLength = 65_536
+/** Deeper JSON is not reformatted: the indentation, which is created first, could be a hundred times its length. */
+const maxLevels = 40
 
-/** JSON as the template's Python prints it: on one line, a space behind every comma and colon. */
+/** JSON as the template prints it with Python: on one line, with a space behind every comma and colon. */
 function templateJson(value: object): string {
   const compact = JSON.stringify(value)
-  if (compact.length > longestExact || tooDeep(value, mostLevels)) return compact
-  // Line breaks within strings are escaped, so those that are left are the printer's own.
+  if (compact.length > maxExactLength || tooDeep(value, maxLevels)) return compact
+  // Line breaks inside strings are escaped, so every line break is one of the indentation.
   return JSON.stringify(value, undefined, 1).replace(/,\n */g, ', ').replace(/\n */g, '')
 }

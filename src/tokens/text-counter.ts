@@ -1,23 +1,23 @@
 import type { Vocabulary } from './vocabulary.ts'
 
-/** Characters counted with the vocabulary in one go, 0.3 ms of English, 6 ms of Chinese; what goes beyond is sampled. */
+/** Characters that are counted with the vocabulary at a time: 0.3 ms of English, 6 ms of Chinese. Longer texts are sampled. */
 const budget = 16_384
-/** Characters of one look-up: long enough for words, short enough for a sample. */
+/** Characters of one sample and of one call of the vocabulary. */
 const pieceLength = 512
-/** Characters looked at, without the vocabulary, to tell the rest from the samples; under a millisecond. */
-const looks = 65_536
-/** Texts whose counts are kept, about 100 bytes each, and as many older ones: agents resend the same history every turn. */
-const remembered = 10_000
+/** Characters whose class is read to extrapolate from the samples. Takes less than a millisecond. */
+const maxReadCharacters = 65_536
+/** Counts that are kept in each of two generations, about 100 bytes each. Agents send the same history again every turn. */
+const maxKnown = 10_000
 
 /**
- * Counts texts without holding up anybody else.
+ * Counts texts in a bounded time, so that no other request is held up.
  *
- * Units: tokens of all texts together. Exact up to 16,384 new characters; of more than that, 32 pieces spread over
- * them are counted and the rest is told by its characters, within about 3 %. Counts are kept
- * under the text's hash, the text itself is not.
+ * Units: tokens of all texts together. Up to 16,384 new characters are counted exactly. Of more, 32 samples are counted
+ * and the rest is estimated from its characters, with an error of about 3 %. Counts are kept by the hash of the text;
+ * the text itself is not kept.
  */
 export function createTextCounter(vocabulary: Vocabulary): (texts: readonly string[]) => number {
-  // Two generations: taking the oldest out of one map would look past all that were taken out before, each time.
+  // Two generations. Deleting the oldest entry of one map would step over all deleted entries each time.
   let known = new Map<number | bigint, number>()
   let older = new Map<number | bigint, number>()
 
@@ -47,7 +47,7 @@ export function createTextCounter(vocabulary: Vocabulary): (texts: readonly stri
 
   function keep(key: number | bigint, count: number): void {
     known.set(key, count)
-    if (known.size < remembered) return
+    if (known.size < maxKnown) return
     older = known
     known = new Map()
   }
@@ -63,7 +63,7 @@ function countWhole(text: string, vocabulary: Vocabulary): number {
   return tokens
 }
 
-/** Counts pieces at equal distances in all texts laid end to end; the weight of a text then tells its tokens. */
+/** Counts samples at equal distances over the concatenated texts. Returns a function that estimates tokens by weight. */
 function extrapolation(
   texts: readonly { text: string }[],
   length: number,
@@ -78,17 +78,17 @@ function extrapolation(
       const start = wordEnd(text, Math.floor(next))
       const piece = text.slice(start, wordEnd(text, start + pieceLength))
       tokens += vocabulary(piece)
-      weight += weigh(piece, 1)
+      weight += weightOf(piece, 1)
     }
     next -= text.length
   }
   const tokensPerWeight = weight === 0 ? 1 : tokens / weight
-  // An odd stride does not fall into step with columns of even width.
-  const stride = Math.ceil(length / looks) | 1
-  return (text) => weigh(text, stride) * tokensPerWeight
+  // An odd stride, because an even one could always hit the same column of a table.
+  const stride = Math.ceil(length / maxReadCharacters) | 1
+  return (text) => weightOf(text, stride) * tokensPerWeight
 }
 
-/** The next gap between words, where a cut costs no token; in scripts and runs without gaps, the place asked for. */
+/** The next gap between words within 32 characters, where a cut adds no token; without a gap, `at` itself. */
 function wordEnd(text: string, at: number): number {
   for (let end = at; end < at + 32 && end < text.length; end++) {
     const code = text.charCodeAt(end)
@@ -100,7 +100,7 @@ function wordEnd(text: string, at: number): number {
 const space = 0x20
 const lineBreak = 0x0a
 
-/** Tokens a character costs on average, by what it is. Only the proportions matter: samples set the scale. */
+/** Average tokens per character of each class. Only the proportions matter, because the samples set the scale. */
 const weights = {
   lower: 0.19,
   upper: 0.3,
@@ -110,7 +110,7 @@ const weights = {
   mark: 0.6,
   /** Letters of other alphabets. */
   foreign: 0.33,
-  /** Han, kana, hangul and everything behind them; half of an emoji. */
+  /** Han, kana, hangul and all higher code units; an emoji has two. */
   wide: 0.75,
 }
 
@@ -123,14 +123,14 @@ const asciiWeights = Float64Array.from({ length: 128 }, (_, code) => {
   return /\s/.test(char) ? weights.space : weights.mark
 })
 
-/** The weight of a whole text, by every `stride`th character of it. */
-function weigh(text: string, stride: number): number {
+/** The weight of a text, estimated from every `stride`th character. */
+function weightOf(text: string, stride: number): number {
   let weight = 0
-  let looked = 0
+  let count = 0
   for (let at = 0; at < text.length; at += stride) {
     const code = text.charCodeAt(at)
     weight += asciiWeights[code] ?? (code < 0x2e80 ? weights.foreign : weights.wide)
-    looked++
+    count++
   }
-  return looked === 0 ? 0 : (weight / looked) * text.length
+  return count === 0 ? 0 : (weight / count) * text.length
 }

@@ -1,4 +1,4 @@
-// Imported `with { type: 'file' }`, a file becomes part of the executable, and the import its path.
+// An import `with { type: 'file' }` embeds the file in the executable. Its value is the path of the file.
 declare module '*.tiktoken' {
   const path: string
   export default path

@@ -1,5 +1,6 @@
-/** Binary files under these names are text all the same. */
-const textual = /^text\/|^application\/(?:.+\+)?(?:json|xml|yaml|x-yaml|toml|javascript|typescript|x-ndjson|x-sh|sql)\b/
+/** Media types whose files are text, even if their bytes are not UTF-8. */
+const textTypes =
+  /^text\/|^application\/(?:.+\+)?(?:json|xml|yaml|x-yaml|toml|javascript|typescript|x-ndjson|x-sh|sql)\b/
 
 const byteOrderMarks: readonly (readonly [bytes: readonly number[], encoding: string])[] = [
   [[0xff, 0xfe], 'utf-16le'],
@@ -7,17 +8,17 @@ const byteOrderMarks: readonly (readonly [bytes: readonly number[], encoding: st
 ]
 
 /**
- * The text of a file, or `undefined` for one that holds none.
+ * The text of a file; `undefined` if the file is not text.
  *
- * UTF-8 unless a mark at the start says otherwise. What calls itself text and is not UTF-8 is read as GB 18030, which
- * Chinese spreadsheets write; what calls itself something else has to be clean UTF-8.
+ * The encoding is UTF-8 unless a byte order mark says otherwise. A file with a text media type that is not UTF-8 is read
+ * as GB 18030, which Chinese spreadsheets write. A file with any other media type has to be valid UTF-8.
  */
 export function textIn(data: Uint8Array, mediaType: string): string | undefined {
   const marked = byteOrderMarks.find(([bytes]) => bytes.every((byte, at) => data[at] === byte))
   if (marked) return new TextDecoder(marked[1]).decode(data)
   const text = decode(data, 'utf-8')
   if (text !== undefined && !text.includes('\0')) return text
-  if (!textual.test(mediaType)) return undefined
+  if (!textTypes.test(mediaType)) return undefined
   return decode(data, 'gb18030') ?? new TextDecoder().decode(data)
 }
 

@@ -6,7 +6,7 @@ import type { ReadPdf } from './pdf-reader.ts'
 
 export interface DocumentFile {
   data: Uint8Array
-  /** Lower case. What the bytes say goes before it. */
+  /** In lower case. The first bytes of a PDF take precedence over it. */
   mediaType: string
   title: string | undefined
 }
@@ -20,10 +20,11 @@ export interface ReadOptions {
 }
 
 /**
- * A file as the model can read it; `undefined` for a type nobody here reads.
+ * Converts a file into parts that the model can read; `undefined` for an unsupported type.
  *
- * Shape: `<document title="…" pages="3">`, each page behind `[page 1]`, `</document>`; the image of a page that is
- * only scanned stands behind its number. Errors: `invalid-request` for a PDF that is broken or protected.
+ * Shape: `<document title="…" pages="3">`, then each page after a line such as `[page 1]`, then `</document>`. A page
+ * without a text layer has images after that line instead of text. Errors: `invalid-request` for a broken or protected
+ * PDF.
  */
 export async function readDocument(file: DocumentFile, options: ReadOptions): Promise<UserPart[] | undefined> {
   const { data, mediaType } = file
@@ -32,13 +33,14 @@ export async function readDocument(file: DocumentFile, options: ReadOptions): Pr
   return text === undefined ? undefined : [textDocument(file, text, options.limits)]
 }
 
-/** Readers accept the mark anywhere near the start. */
+/** Like other PDF readers, accepts the signature anywhere in the first 1,024 bytes. */
 function isPdf(data: Uint8Array): boolean {
   return Buffer.from(data.subarray(0, 1024)).includes('%PDF-')
 }
 
 function textDocument({ title }: DocumentFile, text: string, { maxDocumentCharacters }: AttachmentLimits): TextPart {
-  const cut = text.length > maxDocumentCharacters ? [`[cut off here, after ${maxDocumentCharacters} characters]`] : []
+  const cut =
+    text.length > maxDocumentCharacters ? [`[cut off here, after ${maxDocumentCharacters} characters]`] : []
   const shown = text.slice(0, maxDocumentCharacters).toWellFormed()
   return { type: 'text', text: [openingTag({ title }), shown, ...cut, '</document>'].join('\n') }
 }
@@ -60,7 +62,7 @@ async function pdfParts({ data, title }: DocumentFile, options: ReadOptions): Pr
   return [...parts, { type: 'text', text: [...lines, '</document>'].join('\n') }]
 }
 
-/** Said of a page whose words the model does not get. */
+/** A remark for the model on a page without a text layer; '' for any other page. */
 function remarkOn({ text, images }: PdfPage, vision: boolean): string {
   if (text !== '') return ''
   if (images.length > 0) return ' [no text layer; its picture follows]'

@@ -4,23 +4,23 @@ import type { AttachmentLimits } from './limits.ts'
 
 type ImageLimits = Pick<AttachmentLimits, 'maxImageBytes' | 'maxImageSide'>
 
-/** An image that stands in the request itself. */
+/** An image whose data is part of the request. */
 export interface EmbeddedImage {
   type: 'image'
   source: { type: 'base64'; mediaType: string; data: string }
 }
 
-/** Decoded, one of these takes four bytes a pixel, and scaled once more as much: 600 MB (Bun 1.4.5). */
+/** A decoded image takes four bytes a pixel, and scaling takes as much again: 600 MB for this size (Bun 1.4.5). */
 const maxPixels = 64_000_000
-/** A request of 5 MB may hold twenty of them, and there are as many threads as cores. */
+/** Limits the memory: a request of 5 MB may hold twenty such images, and each CPU core could decode one of them. */
 const inTurn = semaphore(2)
 
-/** Pixels of a scanned page: small print stays legible, and twenty pages fit into a request. */
+/** The longest side of a scanned page in pixels. Small print stays legible, and twenty pages fit into a request. */
 const pageSide = 2_000
 
 type Mark = readonly [at: number, bytes: string]
 
-/** What stands at the start of a file of each type, as Latin-1. */
+/** The bytes at the start of a file of each type, as Latin-1. */
 const signatures: readonly (readonly [mediaType: string, ...marks: Mark[]])[] = [
   ['image/png', [0, '\x89PNG\r\n\x1a\n']],
   ['image/jpeg', [0, '\xff\xd8\xff']],
@@ -34,21 +34,22 @@ const signatures: readonly (readonly [mediaType: string, ...marks: Mark[]])[] = 
   ['image/avif', [4, 'ftypavi']],
 ]
 
-/** What Z.AI takes, and what is decoded here on every system. */
-const taken = ['image/png', 'image/jpeg']
+/** The types that Z.AI accepts. They are also the ones that can be decoded here on every system. */
+const acceptedTypes = ['image/png', 'image/jpeg']
 
-/** The type of an image by its first bytes, whatever its sender calls it. */
+/** The media type of an image by its first bytes; `undefined` for unknown ones. */
 export function imageTypeOf(data: Uint8Array): string | undefined {
   const start = Buffer.from(data.subarray(0, 32)).toString('latin1')
   return signatures.find(([, ...marks]) => marks.every(([at, bytes]) => start.startsWith(bytes, at)))?.[0]
 }
 
 /**
- * An image as the vendor takes it: JPEG or PNG under its true name, scaled down where it is too large.
+ * Converts an image into a form that the vendor accepts: JPEG or PNG with the right media type, scaled down if it is too
+ * large.
  *
- * What no decoder here knows (TIFF and HEIC on Linux, SVG) passes as it is, for the upstream to judge, and so does what
- * breaks off behind its header: looking would mean to decode every image of every turn.
- * Errors: `invalid-request` for a broken image; `too-large` when scaling cannot help; `cancelled`.
+ * A type that cannot be decoded here (TIFF and HEIC on Linux, SVG) passes unchanged, and the upstream decides. So does a
+ * file that is truncated behind its header, because finding that out would mean to decode every image in every turn.
+ * Errors: `invalid-request` for a broken image; `too-large` if scaling does not help; `cancelled`.
  */
 export async function fitImage(
   source: { mediaType: string; data: string },
@@ -57,20 +58,20 @@ export async function fitImage(
 ): Promise<EmbeddedImage> {
   const data = Buffer.from(source.data, 'base64')
   const mediaType = imageTypeOf(data) ?? source.mediaType
-  const asIs = imagePart(mediaType, source.data)
-  if (taken.includes(mediaType) && (await isSmall(data, limits))) return asIs
+  const unchanged = imagePart(mediaType, source.data)
+  if (acceptedTypes.includes(mediaType) && (await isSmall(data, limits))) return unchanged
   try {
     return await inTurn(() => converted(data, mediaType, limits), signal)
   } catch (thrown) {
-    if (!isUnknownHere(thrown)) throw thrown
-    // No PNG and no JPEG, whatever it says.
-    if (taken.includes(mediaType)) throw damaged(mediaType, thrown)
+    if (!isUndecodable(thrown)) throw thrown
+    // A PNG or JPEG of unknown format is not what its media type claims.
+    if (acceptedTypes.includes(mediaType)) throw damaged(mediaType, thrown)
     if (data.length > limits.maxImageBytes) throw tooLarge(limits)
-    return asIs
+    return unchanged
   }
 }
 
-/** A page as a JPEG no larger than reading needs, turned clockwise by a multiple of 90 degrees. */
+/** Converts a scanned page into a legible JPEG. `turn` is its clockwise rotation in degrees, a multiple of 90. */
 export async function pageImage(data: Uint8Array, turn: number, limits: ImageLimits): Promise<EmbeddedImage> {
   const page = pipeline(data).rotate(turn).resize(pageSide, pageSide, { fit: 'inside', withoutEnlargement: true })
   return converted(await page.jpeg({ quality: 85 }).bytes(), 'image/jpeg', limits)
@@ -78,7 +79,7 @@ export async function pageImage(data: Uint8Array, turn: number, limits: ImageLim
 
 async function isSmall(data: Uint8Array, { maxImageBytes, maxImageSide }: ImageLimits): Promise<boolean> {
   if (data.length > maxImageBytes) return false
-  // Whoever decodes it next will say what is wrong with a damaged header.
+  // A damaged header counts as not small: decoding the image then reports the error.
   const size = await pipeline(data)
     .metadata()
     .catch(() => undefined)
@@ -88,7 +89,7 @@ async function isSmall(data: Uint8Array, { maxImageBytes, maxImageSide }: ImageL
 async function converted(data: Uint8Array, mediaType: string, limits: ImageLimits): Promise<EmbeddedImage> {
   const { maxImageBytes, maxImageSide } = limits
   if (mediaType === 'image/jpeg' && (await isSmall(data, limits))) return imagePart(mediaType, data.toBase64())
-  // Photographs shrink as JPEG; drawings and screenshots are exact as PNG, so that comes first.
+  // PNG comes first, because drawings and screenshots stay exact. Photographs are smaller as JPEG.
   const attempts: readonly (readonly ['image/png' | 'image/jpeg', side: number])[] = [
     ...(mediaType === 'image/jpeg' ? [] : [['image/png', maxImageSide] as const]),
     ['image/jpeg', maxImageSide],
@@ -102,7 +103,7 @@ async function converted(data: Uint8Array, mediaType: string, limits: ImageLimit
       if (bytes.length <= maxImageBytes) return imagePart(as, bytes.toBase64())
     }
   } catch (thrown) {
-    if (isUnknownHere(thrown)) throw thrown
+    if (isUndecodable(thrown)) throw thrown
     if (codeOf(thrown) === 'ERR_IMAGE_TOO_MANY_PIXELS') throw tooLarge(limits)
     throw damaged(mediaType, thrown)
   }
@@ -118,7 +119,7 @@ function pipeline(data: Uint8Array): Bun.Image {
   return new Bun.Image(data, { maxPixels })
 }
 
-function isUnknownHere(thrown: unknown): boolean {
+function isUndecodable(thrown: unknown): boolean {
   return ['ERR_IMAGE_FORMAT_UNSUPPORTED', 'ERR_IMAGE_UNKNOWN_FORMAT'].includes(codeOf(thrown))
 }
 

@@ -17,21 +17,21 @@ import type { AttachmentLimits } from './limits.ts'
 import { lruCache } from './lru-cache.ts'
 import type { ReadPdf } from './pdf-reader.ts'
 
-/** Brings files into a form the model can take; rejects as `createAttachments` says. */
+/** Converts attached files into a form that the model accepts. Rejects as described at `createAttachments`. */
 export type PrepareAttachments = (
   request: ChatRequest,
   reader: AttachmentReader,
   options: PrepareOptions,
 ) => Promise<ChatRequest>
 
-/** Who gets to see the files. */
+/** The receiver of the files. */
 export interface AttachmentReader {
   model: Model
   upstream: Pick<Upstream, 'rejectsUnseenImages'>
 }
 
 export interface PrepareOptions {
-  /** The request is only counted: nothing is fetched, and what is given by URL stays as it is. */
+  /** The request is only counted: nothing is fetched, and files given by URL stay unchanged. */
   counting: boolean
   signal: AbortSignal
   annotate: (note: string) => void
@@ -46,35 +46,36 @@ export interface AttachmentOptions {
 
 type Attachment = ImagePart | VideoPart | DocumentPart
 
-/** What stands where the attachment stood. `ignored` is its kind's name in `unsupported`, when the model gets less. */
+/** The replacement of one attachment. `ignored` is set if the model gets less than was sent. */
 interface PreparedPart {
   parts: UserPart[]
   ignored?: 'images' | 'videos' | 'documents'
 }
 
-/** Everything that decides about one attachment. */
+/** What the handling of one attachment depends on. */
 interface AttachmentContext extends AttachmentReader {
-  /** Said by the user just now: a failure is an error, not a remark. */
+  /** The attachment is in the user's latest turn: a failure is an error. In older turns it is a remark to the model. */
   fresh: boolean
   options: PrepareOptions
 }
 
 /**
- * Documents become text, images become JPEG or PNG of a size the model takes, whatever the upstream.
+ * Converts documents into text, and images into JPEG or PNG of a size that the model accepts, for every upstream.
  *
- * One rule decides what cannot be done (a broken or protected PDF, a damaged image, a file that is too large or cannot
- * be fetched). In the turn the user has just written it is an error, for the user must know: `invalid-request` (code
- * `invalid_image`, `invalid_document`) or `too-large`. In tool results, beside them, and in older turns a sentence in
- * brackets takes its place, for nobody could mend it there and the session has to go on; the name goes to
- * `unsupported`. Files of other types are such a sentence everywhere, and so is an image for a model without eyes,
- * unless it was just sent and the upstream means to refuse it.
+ * A file may be unusable: a broken or protected PDF, a damaged image, or a file that is too large or cannot be fetched.
+ * - In the user's latest turn that is an error, because the user can correct it: `invalid-request` (code
+ *   `invalid_image` or `invalid_document`) or `too-large`.
+ * - In older turns, in tool results and beside them, the file is replaced by a sentence in brackets and listed in
+ *   `ignored`, because nobody could correct it and the session has to continue.
+ * - A file of an unsupported type is replaced like that in every turn. So is an image for a model without vision, unless
+ *   it is in the latest turn and the upstream refuses such requests itself.
  *
- * Images given by URL stay as they are: some upstreams fetch them by themselves. So do videos, and documents given
- * by URL, for a model that takes them; for any other a sentence takes the place of a video.
- * A request without attachments comes back as it is. Rejects with `cancelled` when the signal fires.
+ * Images given by URL stay unchanged, because some upstreams fetch them. Videos, and documents given by URL, stay
+ * unchanged for a model that accepts them. For any other model a video is replaced by a sentence.
+ * A request without attachments is returned as it is. Rejects with `cancelled` when the signal fires.
  */
 export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOptions): PrepareAttachments {
-  // Clients send the whole conversation with every turn, so the same files come again and again.
+  // Clients send the whole conversation with every turn, so the same files arrive repeatedly.
   const recent = lruCache<UserPart[]>(limits.rememberedCharacters)
 
   return async (request, reader, options) => {
@@ -99,8 +100,8 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     try {
       return part.type === 'image' ? await image(part, context) : await document(part, context)
     } catch (thrown) {
-      if (!(thrown instanceof GatewayError) || !isOfFile(thrown)) throw thrown
-      if (context.fresh) throw naming(part, thrown)
+      if (!(thrown instanceof GatewayError) || !isCausedByFile(thrown)) throw thrown
+      if (context.fresh) throw withTitle(part, thrown)
       context.options.annotate(`attachment left out: ${thrown.code}`)
       return {
         parts: [remark(`${nameOf(part)} was attached here, but the model cannot have it. ${thrown.message}`)],
@@ -113,7 +114,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     if (!model.vision) {
       if (fresh && upstream.rejectsUnseenImages) return { parts: [part] }
       options.annotate('image omitted')
-      return { parts: [remark(unseen(model, 'picture', fresh))], ignored: 'images' }
+      return { parts: [remark(omission(model, 'picture', fresh))], ignored: 'images' }
     }
     const { source } = embedded(part)
     if (source.type === 'url') return { parts: [part] }
@@ -121,7 +122,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     const known = recent.get(key)
     if (known) return { parts: known }
     const resized = await fitImage(source, limits, options.signal)
-    // What stays as it is costs little to look at again.
+    // An unchanged image is cheap to check again, so it is not kept.
     if (resized.source.data !== source.data) recent.put(key, [resized], lengthOf([resized]))
     return { parts: [resized] }
   }
@@ -129,7 +130,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
   function video(part: VideoPart, { model, fresh, options }: AttachmentContext): PreparedPart {
     if (model.video) return { parts: [part] }
     options.annotate('video omitted')
-    return { parts: [remark(unseen(model, 'video', fresh))], ignored: 'videos' }
+    return { parts: [remark(omission(model, 'video', fresh))], ignored: 'videos' }
   }
 
   async function document(part: DocumentPart, context: AttachmentContext): Promise<PreparedPart> {
@@ -168,27 +169,27 @@ function hasAttachment(message: Message): message is Extract<Message, { role: 'u
   return (message.role === 'user' || message.role === 'tool') && message.parts.some(({ type }) => type !== 'text')
 }
 
-/** A data URL as what it is. */
+/** Decodes a data URL into a source with data; any other part is returned as it is. */
 function embedded<Part extends Attachment>(part: Part): Part {
   const source = part.source.type === 'url' ? dataOf(part.source.url) : undefined
   return source ? { ...part, source } : part
 }
 
-/** Said to the model. Only what it is asked about now is worth a word to the user. */
-function unseen({ id }: Model, what: 'picture' | 'video', fresh: boolean): string {
+/** The text for the model in place of an image or video. In the latest turn it also tells the model to inform the user. */
+function omission({ id }: Model, what: 'picture' | 'video', fresh: boolean): string {
   const name = what === 'picture' ? 'image' : what
   return fresh
     ? `A ${what} was here. ${id} cannot see ${what}s: the answer has to say so; a vision model such as GLM-4.6V can.`
     : `${name} omitted: ${id} cannot see ${name}s; choose a vision model such as GLM-4.6V`
 }
 
-/** Whether another file would have fared better: not where the client has left, nor where there was no room here. */
-function isOfFile({ kind }: GatewayError): boolean {
+/** Whether the file is the cause of an error. It is not if the client has disconnected or the gateway is overloaded. */
+function isCausedByFile({ kind }: GatewayError): boolean {
   return kind !== 'cancelled' && kind !== 'overloaded'
 }
 
-/** The same error, which says also which of the files it means. */
-function naming(part: Attachment, error: GatewayError): GatewayError {
+/** The same error with the title of the file in its message. */
+function withTitle(part: Attachment, error: GatewayError): GatewayError {
   if (part.type !== 'document' || part.title === undefined) return error
   const { kind, code } = error
   return new GatewayError(kind, `${nameOf(part)}: ${error.message}`, { code, param: 'messages', cause: error })

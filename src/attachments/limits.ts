@@ -2,22 +2,22 @@ export interface AttachmentLimits {
   maxImageBytes: number
   /** Longest side in pixels. */
   maxImageSide: number
-  /** Of a document that is fetched for the client. */
+  /** Largest document that is fetched for the client. */
   maxDocumentBytes: number
-  /** Of the text of one document. */
+  /** Longest text of one document. */
   maxDocumentCharacters: number
   maxDocumentPages: number
-  /** Pages without a text layer that are shown as images, for each document. */
+  /** Most pages without a text layer that are sent as images, for each document. */
   maxScannedPages: number
-  /** For one PDF; looked at between pages and between pieces of a page. */
+  /** Time to read one PDF. It is checked between pages and between chunks of a page. */
   pdfTimeMs: number
-  /** Of prepared attachments that are kept for the conversation's next turn. */
+  /** Characters of prepared attachments that are kept for the next turns of their conversations. */
   rememberedCharacters: number
 }
 
 /**
- * Source of the image's side: the vendor's API reference. The document's bytes are what Anthropic's API takes.
- * 400,000 characters are about half of a small model's window.
+ * Sources: `maxImageSide` is from the vendor's API reference, and `maxDocumentBytes` is the limit of Anthropic's API.
+ * 400,000 characters are about half of the context window of a small model.
  */
 export function limitsWith(maxImageBytes: number): AttachmentLimits {
   return {

@@ -1,11 +1,11 @@
-/** Results of work worth keeping for a while; the ones not asked for the longest leave first. */
+/** A cache from which the least recently used entries are removed first. */
 export interface LruCache<T> {
   get(key: string): T | undefined
-  /** A result larger than everything that may be kept is not kept. */
+  /** A value larger than the whole cache is not kept. */
   put(key: string, value: T, size: number): void
 }
 
-/** Keeps results up to `maxSize` together, in the unit the sizes are given in. */
+/** Keeps values whose sizes add up to at most `maxSize`. The caller chooses the unit of the sizes. */
 export function lruCache<T>(maxSize: number): LruCache<T> {
   const entries = new Map<string, { value: T; size: number }>()
   let total = 0

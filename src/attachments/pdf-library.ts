@@ -5,16 +5,16 @@ export type PdfDocument = Awaited<ReturnType<typeof getDocumentProxy>>
 export type PdfPageHandle = Awaited<ReturnType<PdfDocument['getPage']>>
 
 export interface PdfLibrary {
-  /** Rejects with the library's own errors; one named `PasswordException` says that the file is protected. */
+  /** Rejects with the library's errors. `PasswordException` is the name of the one for a protected file. */
   open(data: Uint8Array): Promise<PdfDocument>
   /**
-   * The images painted on a page, in order. Those in formats the library cannot decode are left out, and those that
-   * are not there when `late` resolves.
+   * The images painted on a page, in order. Left out are images in formats that the library cannot decode, and images
+   * that are not decoded yet when `late` resolves.
    */
   pixelsOn(page: PdfPageHandle, late: Promise<undefined>): Promise<Pixels[]>
 }
 
-/** As the library decodes it; its own types leave it open. */
+/** A decoded image of the library, whose types do not describe it. */
 interface PdfImage {
   kind: unknown
   width: number
@@ -22,7 +22,7 @@ interface PdfImage {
   data: unknown
 }
 
-/** Nothing is compiled from the file, nothing is fetched, no fonts are looked for, no images like billboards. */
+/** Safe options: no code from the file is compiled, nothing is fetched, no fonts are loaded, and huge images are skipped. */
 const options = {
   isEvalSupported: false,
   useSystemFonts: false,
@@ -36,7 +36,7 @@ const options = {
   verbosity: 0,
 }
 
-/** PDF.js, which is large: loaded for the first PDF, not at the start. */
+/** Loads PDF.js. It is large, so it is loaded when the first PDF is read. */
 export async function loadPdfLibrary(): Promise<PdfLibrary> {
   const { getDocumentProxy, getResolvedPDFJS } = await import('unpdf')
   const { OPS, ImageKind } = await getResolvedPDFJS()
@@ -48,7 +48,7 @@ export async function loadPdfLibrary(): Promise<PdfLibrary> {
   ])
 
   return {
-    // The library takes the buffer away from its owner.
+    // A copy, because the library transfers the buffer.
     open: (data) => getDocumentProxy(new Uint8Array(data), options),
 
     async pixelsOn(page, late) {
@@ -57,7 +57,7 @@ export async function loadPdfLibrary(): Promise<PdfLibrary> {
       for (const [index, operator] of fnArray.entries()) {
         if (!painters.includes(operator)) continue
         const [given]: (string | PdfImage)[] = argsArray[index]
-        // A stencil is given with its size, and the name of its pixels in their place.
+        // An image mask has its size here, and in `data` the name of the object with its pixels.
         const name = typeof given === 'string' ? given : given?.data
         const image = typeof name === 'string' ? await Promise.race([objectOf(page, name), late]) : given
         if (typeof image !== 'object' || image === null) continue
@@ -70,13 +70,13 @@ export async function loadPdfLibrary(): Promise<PdfLibrary> {
   }
 }
 
-/** JPEGs come clamped. */
+/** The bytes of an image. The library decodes JPEGs into a clamped array. */
 function bytesOf(data: unknown): Uint8Array | undefined {
   if (data instanceof Uint8ClampedArray) return new Uint8Array(data.buffer, data.byteOffset, data.length)
   return data instanceof Uint8Array ? data : undefined
 }
 
-/** Decoding goes on after the list is there. Objects that pages share are kept apart. */
+/** Waits for a decoded object, because decoding continues after the operator list is complete. Ids of objects shared by pages begin with `g_`. */
 function objectOf(page: PdfPageHandle, id: string) {
   return new Promise<PdfImage | null>((resolve) => (id.startsWith('g_') ? page.commonObjs : page.objs).get(id, resolve))
 }

@@ -1,14 +1,14 @@
 import type { EmbeddedImage } from './image.ts'
 import type { AttachmentLimits } from './limits.ts'
 
-// What the gateway and the thread that reads a PDF say to each other.
+// The messages between the gateway and the worker thread that reads a PDF.
 
 export interface PdfOptions {
   vision: boolean
   limits: AttachmentLimits
 }
 
-/** What the thread is sent. */
+/** The message to the thread. */
 export interface PdfJob {
   data: Uint8Array
   options: PdfOptions
@@ -16,20 +16,20 @@ export interface PdfJob {
 
 export interface PdfPage {
   text: string
-  /** Of a page without words, when the model sees. */
+  /** The images of a page without text, for a model with vision. */
   images: EmbeddedImage[]
 }
 
-/** What is told of a PDF while it is read. */
+/** The messages from the thread while it reads a PDF. */
 export type PdfMessage =
   | { type: 'opened'; pageCount: number }
-  /** From the first on, as far as the limits let it. */
+  /** One for each page in order, up to the limits. */
   | { type: 'page'; page: PdfPage }
-  /** `cut`: why there are fewer pages than the document has, or less of the last. */
+  /** `cut` is the reason why pages, or the end of the last page, are missing. */
   | { type: 'end'; cut: string | undefined }
   | { type: 'refused'; because: 'protected' | 'broken' }
 
-/** Said of a PDF by whoever notices first. */
+/** The reason for a timeout. Both the thread and the gateway watch the time. */
 export function tookTooLong(pdfTimeMs: number): string {
   return `reading took longer than ${pdfTimeMs / 1000} s`
 }

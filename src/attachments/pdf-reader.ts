@@ -7,41 +7,41 @@ import { type PdfJob, type PdfMessage, type PdfOptions, type PdfPage, tookTooLon
 export interface Pdf {
   pageCount: number
   pages: PdfPage[]
-  /** Why there are fewer pages than the document has, or less of the last. */
+  /** The reason why pages, or the end of the last page, are missing. */
   cut: string | undefined
 }
 
-/** Errors: `invalid-request` for a file that is broken, protected or takes too much to read; `cancelled`; those of `startThread`. */
+/** Reads a PDF. Errors: `invalid-request` for a file that is broken, protected or too costly to read; `cancelled`; those of `startThread`. */
 export type ReadPdf = (data: Uint8Array, options: PdfOptions, signal: AbortSignal) => Promise<Pdf>
 
 type PdfWorker = Pick<Worker, 'postMessage' | 'terminate' | 'onmessage' | 'onerror'>
 
 export interface PdfReaderOptions {
-  /** A thread that takes one `PdfJob` and tells it in `PdfMessage`s. Throws a GatewayError where there is no room for one. */
+  /** Starts a thread that receives one `PdfJob` and answers with `PdfMessage`s. Throws a GatewayError if no thread can be started. */
   startThread: () => PdfWorker
   clock: Clock
   memory: {
-    /** Bytes the process holds. */
+    /** Bytes of memory that the process holds. */
     held: () => number
-    /** Bytes the machine has left. */
+    /** Bytes of memory that the machine has left. */
     left: () => number
   }
 }
 
-/** At a time: each may take a core. */
-const mostThreads = 2
-/** More than before: a file of 2 MB can unpack to 2 GB, and twenty pages of a colour scan take 700 MB (unpdf 1.7). */
-const mostMemory = 1024 * 1024 * 1024
-const lookEveryMs = 50
-/** For a thread to say itself that its time is over. */
+/** Threads at a time. Each may keep a CPU core busy. */
+const maxThreads = 2
+/** Bytes that one PDF may take. A file of 2 MB can unpack to 2 GB, and twenty pages of a colour scan take 700 MB (unpdf 1.7). */
+const maxMemory = 1024 * 1024 * 1024
+const checkEveryMs = 50
+/** Additional time in which the thread may report the timeout itself. */
 const graceMs = 1_000
 
 /**
- * Reads PDFs in threads of their own, so that no file holds up other requests, however large it is or becomes: what
- * goes on for too long or takes too much memory is ended, and what was read until then is the answer.
+ * Reads PDFs in worker threads, so that no file holds up other requests, however large it is when unpacked. A thread
+ * that takes too long or too much memory is ended, and the pages it has read until then are the result.
  */
 export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions): ReadPdf {
-  const inTurn = semaphore(mostThreads)
+  const inTurn = semaphore(maxThreads)
 
   return (data, options, signal) => inTurn(() => read({ data, options }, signal), signal)
 
@@ -49,12 +49,12 @@ export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions
     const thread = startThread()
     const pages: PdfPage[] = []
     const { promise, resolve, reject } = Promise.withResolvers<Pdf>()
-    const ceiling = memory.held() + Math.min(mostMemory, memory.left() / 2)
+    const maxHeld = memory.held() + Math.min(maxMemory, memory.left() / 2)
     const deadline = clock.monotonic() + job.options.limits.pdfTimeMs + graceMs
     let pageCount: number | undefined
-    let stop = clock.after(lookEveryMs, look)
+    let stop = clock.after(checkEveryMs, check)
     thread.onmessage = ({ data }: MessageEvent<PdfMessage>) => onMessage(data)
-    thread.onerror = () => give('the rest of it is damaged', brokenFile)
+    thread.onerror = () => finish('the rest of it is damaged', brokenFile)
     thread.postMessage(job)
     return abortable(promise, signal).finally(() => {
       stop()
@@ -70,7 +70,7 @@ export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions
           pages.push(step.page)
           break
         case 'end':
-          give(step.cut, brokenFile)
+          finish(step.cut, brokenFile)
           break
         case 'refused':
           reject(step.because === 'protected' ? lockedFile() : brokenFile())
@@ -80,14 +80,14 @@ export function createPdfReader({ startThread, clock, memory }: PdfReaderOptions
       }
     }
 
-    function look(): void {
-      stop = clock.after(lookEveryMs, look)
-      if (memory.held() > ceiling) give('the rest of it takes too much memory to read', vastFile)
-      else if (clock.monotonic() > deadline) give(tookTooLong(job.options.limits.pdfTimeMs), vastFile)
+    function check(): void {
+      stop = clock.after(checkEveryMs, check)
+      if (memory.held() > maxHeld) finish('the rest of it takes too much memory to read', costlyFile)
+      else if (clock.monotonic() > deadline) finish(tookTooLong(job.options.limits.pdfTimeMs), costlyFile)
     }
 
-    /** What there is, or why there is nothing. */
-    function give(cut: string | undefined, otherwise: () => GatewayError): void {
+    /** Resolves with the pages read so far, or rejects if the file was not even opened. */
+    function finish(cut: string | undefined, otherwise: () => GatewayError): void {
       if (pageCount === undefined) reject(otherwise())
       else resolve({ pageCount, pages, cut })
     }
@@ -102,7 +102,7 @@ function lockedFile(): GatewayError {
   return unreadable('The PDF is protected by a password; send it without one.')
 }
 
-function vastFile(): GatewayError {
+function costlyFile(): GatewayError {
   return unreadable('The PDF takes too long or too much memory to read; send a smaller one.')
 }
 

@@ -4,19 +4,19 @@ import { loadPdfLibrary, type PdfDocument, type PdfLibrary, type PdfPageHandle }
 import { type PdfMessage, type PdfOptions, type PdfPage, tookTooLong } from './pdf-messages.ts'
 import { encodePng, type Pixels } from './png.ts'
 
-/** What a reader of one document shares with its helpers. */
+/** The context of reading one document. */
 interface Reading extends PdfOptions {
   library: PdfLibrary
   hasTime: () => boolean
-  /** Resolves when there is none left. */
+  /** Resolves when the time is over. */
   late: Promise<undefined>
 }
 
 /**
- * The text of a PDF, page by page, and images of the pages that have none. Never rejects: what goes wrong is told.
+ * Reads the text of a PDF page by page, and images of the pages without text. Never rejects: errors are emitted.
  *
- * A file decides how long its reader is busy and what memory it takes, so this belongs into a thread of its own. The
- * deadline is looked at between pages and between pieces of a page.
+ * The file determines how much time and memory it takes, so this runs in a worker thread. The deadline is checked
+ * between pages and between chunks of a page.
  */
 export async function readPdf(
   data: Uint8Array,
@@ -42,7 +42,7 @@ export async function readPdf(
   }
 }
 
-/** Why not all of them, if so. */
+/** Reads pages up to the limits. Resolves with the reason if some are left out. */
 async function readPages(
   document: PdfDocument,
   reading: Reading,
@@ -67,7 +67,7 @@ async function readPages(
   return undefined
 }
 
-/** A damaged page among good ones is an empty one. */
+/** Reads one page. A damaged page counts as an empty one. */
 async function readPage(document: PdfDocument, number: number, mayShow: boolean, reading: Reading): Promise<PdfPage> {
   try {
     const page = await document.getPage(number)
@@ -103,14 +103,17 @@ async function textOf(page: PdfPageHandle, { limits, hasTime }: Reading): Promis
     .toWellFormed()
 }
 
-/** Smaller ones on a page are logos and stamps, but scanners also cut a page into strips. */
-const leastShare = 1 / 8
-const mostStrips = 8
+/**
+ * Scanners may cut a page into strips, so several images are kept. An image with less than this share of the largest
+ * one's area is a logo or a stamp.
+ */
+const minShare = 1 / 8
+const maxStrips = 8
 
 async function imagesOf(page: PdfPageHandle, { library, limits, late }: Reading): Promise<EmbeddedImage[]> {
   const found = await library.pixelsOn(page, late)
   const area = ({ width, height }: Pixels) => width * height
   const largest = Math.max(0, ...found.map(area))
-  const strips = found.filter((pixels) => area(pixels) >= largest * leastShare).slice(0, mostStrips)
+  const strips = found.filter((pixels) => area(pixels) >= largest * minShare).slice(0, maxStrips)
   return Promise.all(strips.map((pixels) => pageImage(encodePng(pixels), page.rotate, limits)))
 }

@@ -1,10 +1,10 @@
 import { crc32, deflateSync } from 'node:zlib'
 
-/** Rows from top to bottom, each padded to whole bytes. */
+/** Pixels in rows from top to bottom. Each row is padded to whole bytes. */
 export interface Pixels {
   width: number
   height: number
-  /** One bit a pixel (1 is white), three bytes, or four. */
+  /** A pixel takes one bit (1 is white), three bytes or four bytes. */
   format: 'bits' | 'rgb' | 'rgba'
   data: Uint8Array
 }
@@ -16,8 +16,8 @@ const formats = {
 } satisfies Record<Pixels['format'], object>
 
 /**
- * A PNG that is quickly made and not small, for a decoder in the same process.
- * Errors: RangeError when there are fewer pixels than the size says.
+ * Encodes a PNG without compression, which is fast. It is meant for a decoder in the same process.
+ * Errors: RangeError if there are fewer pixels than width and height require.
  * Source: the PNG specification, third edition.
  */
 export function encodePng({ width, height, format, data }: Pixels): Uint8Array<ArrayBuffer> {
@@ -28,7 +28,7 @@ export function encodePng({ width, height, format, data }: Pixels): Uint8Array<A
   header.writeUInt32BE(width, 0)
   header.writeUInt32BE(height, 4)
   header.set([depth, colorType], 8)
-  // The zero before each row says that it is not filtered.
+  // Each row begins with a zero, the filter type "none".
   const rows = Buffer.alloc((length + 1) * height)
   for (let y = 0; y < height; y++) rows.set(data.subarray(y * length, (y + 1) * length), y * (length + 1) + 1)
   return Buffer.concat([

@@ -1,7 +1,7 @@
 import type { Model } from '../core/upstream.ts'
 import type { ModelFacts } from './table.ts'
 
-/** A model as the gateway offers it, with what is known of it. */
+/** A model as the gateway offers it, from the facts about it. `upstreamId` is the name that the upstream uses. */
 export function modelOf(facts: ModelFacts, upstreamId: string): Model {
   const { id, releasedAtSeconds, contextTokens, maxOutputTokens, input, reasoning, webSearch, price } = facts
   return {

@@ -1,16 +1,19 @@
 import { type Static, type TProperties, Type } from '@sinclair/typebox'
 
-/** What a message may hold for a model. */
+/** Kinds of content that a message to a model may hold. */
 const modalities = ['text', 'image', 'video', 'file'] as const
 export type Modality = (typeof modalities)[number]
 
 /**
- * How a model reasons: not at all, unless it is switched off, whatever it is told, or whatever it is told and without
- * a field of the request about it.
+ * How a model reasons:
+ * - `never`: not at all
+ * - `switchable`: unless the request turns it off
+ * - `always`: in every reply; the request field is accepted but cannot turn it off
+ * - `built-in`: in every reply; there is no request field for it
  */
 const reasonings = ['never', 'switchable', 'always', 'built-in'] as const
 
-/** Words of `reasoning_effort`, least first. */
+/** Values of `reasoning_effort`, the lowest first. */
 export const effortWords = ['minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const
 export type EffortWord = (typeof effortWords)[number]
 
@@ -42,17 +45,17 @@ const facts = {
   context_tokens: tokens,
   max_output_tokens: tokens,
   input: wordsOf(modalities),
-  /** Images may stand in a `tool` message. */
+  /** Whether a `tool` message may contain images. */
   images_in_tool_results: flag,
   reasoning: oneOf(reasonings),
-  /** Words of `reasoning_effort` that are taken; none where the field is not. */
+  /** Accepted values of `reasoning_effort`; empty if the field is not accepted. */
   efforts: wordsOf(effortWords),
-  /** Arguments of calls can be asked for in fragments. */
+  /** Whether arguments of tool calls can be streamed. */
   tool_stream: flag,
-  /** Can search the web by itself. */
+  /** Whether the model can search the web by itself. */
   web_search: flag,
   price: optional({ input: dollars, cached: dollars, output: dollars }, 'a table of input, cached and output'),
-  /** The only plan that serves it. */
+  /** The only plan that includes the model. */
   plan: oneOf(['coding']),
   released: day,
   source: Type.String({ description: 'text' }),
@@ -60,12 +63,12 @@ const facts = {
 }
 
 export const modelFields = Type.Partial(Type.Object(facts), { additionalProperties: false })
-/** What a row says of its models. */
+/** The facts in a row, which hold for all its models. */
 export type ModelFields = Static<typeof modelFields>
 
 /**
- * One row of facts about one or more models. Of several rows about one model, a later one corrects what it says and
- * leaves the rest. `description` of a part of the schema ends the sentence "must be …".
+ * One row of facts about one or more models. If several rows are about the same model, a later row overrides the fields
+ * that it has. The `description` of each part of the schema completes the sentence "must be …".
  */
 export const modelRow = Type.Composite(
   [

@@ -1,10 +1,10 @@
 import file from './models.toml'
 import { type EffortWord, effortWords, type Modality, type ModelFields, type ModelRow } from './row.ts'
 
-/** Dollars for a million tokens. */
+/** In dollars per million tokens. */
 export type Price = NonNullable<ModelRow['price']>
 
-/** What is known of one model. */
+/** The facts about one model. */
 export interface ModelFacts {
   /** Public name: `GLM-4.5-Air`. */
   id: string
@@ -14,29 +14,29 @@ export interface ModelFacts {
   input: ReadonlySet<Modality>
   imagesInToolResults: boolean
   reasoning: 'never' | 'switchable' | 'always' | 'built-in'
-  /** Least first. */
+  /** The lowest first. */
   efforts: readonly EffortWord[]
   toolStream: boolean
   webSearch: boolean
   price: Price | undefined
   plan: 'coding' | undefined
-  /** The day they were last compared with their source: `2026-11-29`. */
+  /** The day on which the facts were last compared with their source: `2026-11-29`. */
   checked: string | undefined
 }
 
 export interface ModelTable {
-  /** The models that have a row under their own name, newest first. */
+  /** The models with a row of their own, newest first. */
   named: readonly ModelFacts[]
-  /** Of any name: by its row, else by those of its relatives. */
+  /** The facts about a model of any name: from its own row, else from those of related models. */
   of(name: string): ModelFacts
 }
 
 /**
- * The built-in rows with the user's behind them.
+ * Combines the built-in rows with the user's, which override them.
  *
- * A name without a row takes what its family has (`glm-4.6v-flash-1201` that of `glm-4.6v-flash`), else, from 5.4 on,
- * what is assumed of every model, else the abilities of the newest model before it. Of a name that tells no generation
- * nothing is known: it may be sent images, and its server judges.
+ * A name without a row gets the facts of its family (`glm-4.6v-flash-1201` those of `glm-4.6v-flash`). Without a family,
+ * a model from version 5.4 on gets the assumed facts for new models, and an older one the abilities of the newest model
+ * before it. If the name contains no version, nothing is known: images are let through, and its server decides.
  */
 export function modelTable(own: readonly ModelRow[] = []): ModelTable {
   const rows = new Map<string, { id: string; facts: ModelFields }>()
@@ -58,7 +58,7 @@ export function modelTable(own: readonly ModelRow[] = []): ModelTable {
     of: (name) => byName.get(name.toLowerCase()) ?? factsOf(publicNameOf(name), corrected(name, inherited(name))),
   }
 
-  /** What holds of a name without a row of its own. */
+  /** The facts for a name without a row of its own. */
   function inherited(name: string): ModelFields {
     const family = longestFamily(name.toLowerCase(), [...rows.keys()])
     const facts = family === undefined ? undefined : rows.get(family)?.facts
@@ -67,32 +67,32 @@ export function modelTable(own: readonly ModelRow[] = []): ModelTable {
     return abilities
   }
 
-  /** Patterns of the user say it of every name they match, those with a row too. */
+  /** Applies the user's rows with patterns, which override the facts of every matching name, even one with a row. */
   function corrected(name: string, facts: ModelFields): ModelFields {
     const matching = own.filter((row) => namesOf(row).some((id) => isPattern(id) && matchesPattern(id, name)))
     return Object.assign({}, facts, ...matching.map(factsIn))
   }
 
   function byGeneration(name: string): ModelFields {
-    const asked = generationOf(name)
-    if (asked === undefined) return unknown
-    if (asked.version >= assumedFrom) return file.assumed
+    const wanted = generationOf(name)
+    if (wanted === undefined) return unknown
+    if (wanted.version >= assumedFrom) return file.assumed
     const [nearest] = [...rows.values()]
-      .filter(({ id }) => generationOf(id)?.letter === asked.letter && versionOf(id) <= asked.version)
+      .filter(({ id }) => generationOf(id)?.letter === wanted.letter && versionOf(id) <= wanted.version)
       .sort((one, other) => versionOf(other.id) - versionOf(one.id))
-    if (nearest === undefined) return asked.letter === 'v' ? unknown : { ...unknown, input: ['text'] }
+    if (nearest === undefined) return wanted.letter === 'v' ? unknown : { ...unknown, input: ['text'] }
     const { input, reasoning, efforts, tool_stream, web_search } = nearest.facts
-    // Nothing of its size: a wrong limit would refuse what fits.
+    // Token limits are not inherited: a wrong limit would refuse requests that fit.
     return { input, reasoning, efforts, tool_stream, web_search }
   }
 }
 
-/** GLM-5.4; before it, a `v` behind the version tells who sees. */
+/** GLM-5.4. Before this version, a `v` behind the version marks models with vision. */
 const assumedFrom = 504
 
 const unknown: ModelFields = { input: ['text', 'image'], reasoning: 'never', web_search: true }
 
-/** `glm-5.4v` → 504 and its letter: major times 100 and minor. */
+/** Version and letter of a name: `glm-5.4v` → 504 (100 × major + minor) and `v`. */
 function generationOf(name: string): { version: number; letter: string } | undefined {
   const [found, major, minor = '0', letter = ''] = /^glm-(\d{1,2})(?:\.(\d{1,2}))?(v)?(?![\d.])/i.exec(name) ?? []
   return found === undefined
@@ -144,17 +144,17 @@ function factsOf(id: string, facts: ModelFields): ModelFacts {
   }
 }
 
-/** `glm-5.9-air-2` → `GLM-5.9-Air-2`, as the vendor writes its names. */
+/** Writes a name like the vendor does: `glm-5.9-air-2` → `GLM-5.9-Air-2`. */
 function publicNameOf(name: string): string {
   if (!/^glm-/i.test(name)) return name
   return name.toLowerCase().replace(/^glm|-[a-z]|(?<=^glm-[\d.]+)v/g, (letters) => letters.toUpperCase())
 }
 
 /**
- * The word for an effort among those a model takes: itself, else the next higher, else the highest; `undefined` where
- * it takes none.
+ * The closest effort that a model accepts: the same one, else the next higher, else the highest; `undefined` if it
+ * accepts none.
  */
-export function effortWord(effort: EffortWord, taken: readonly EffortWord[]): EffortWord | undefined {
+export function effortWord(effort: EffortWord, accepted: readonly EffortWord[]): EffortWord | undefined {
   const wanted = effortWords.indexOf(effort)
-  return taken.find((word) => effortWords.indexOf(word) >= wanted) ?? taken.at(-1)
+  return accepted.find((word) => effortWords.indexOf(word) >= wanted) ?? accepted.at(-1)
 }

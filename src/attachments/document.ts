@@ -39,8 +39,7 @@ function isPdf(data: Uint8Array): boolean {
 }
 
 function textDocument({ title }: DocumentFile, text: string, { maxDocumentCharacters }: AttachmentLimits): TextPart {
-  const cut =
-    text.length > maxDocumentCharacters ? [`[cut off here, after ${maxDocumentCharacters} characters]`] : []
+  const cut = text.length > maxDocumentCharacters ? [`[cut off here, after ${maxDocumentCharacters} characters]`] : []
   const shown = text.slice(0, maxDocumentCharacters).toWellFormed()
   return { type: 'text', text: [openingTag({ title }), shown, ...cut, '</document>'].join('\n') }
 }

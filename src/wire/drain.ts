@@ -1,0 +1,17 @@
+import type { Clock } from '../core/clock.ts'
+import type { ByteRange } from '../http-client/byte-range.ts'
+import type { ByteStream } from '../http-client/send.ts'
+
+/** Longest wait for the end of a body. */
+const maxDrainMs = 1_000
+
+/** Reads what is left of a body whose last delta has come, and drops it: then its connection can serve the next call. */
+export function drain(stream: ByteStream, clock: Clock): void {
+  const stop = clock.after(maxDrainMs, stream.cancel)
+  // The reply is complete, so it does not matter how the body ends.
+  const drop = (range: ByteRange | undefined) => {
+    if (range) stream.next(drop)
+    else stop()
+  }
+  stream.next(drop)
+}

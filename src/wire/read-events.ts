@@ -1,0 +1,68 @@
+import type { Clock } from '../core/clock.ts'
+import type { Delta, TextKind } from '../core/events.ts'
+import { type ByteRange, restOf } from '../http-client/byte-range.ts'
+import type { EventParser, PayloadReader } from './event-parser.ts'
+import {
+  concatenateMatches,
+  type EventTemplate,
+  matchedTexts,
+  matchTemplate,
+  unescaped,
+} from './event-template.ts'
+import type { PartialEvent } from './partial-event.ts'
+
+export interface ReadEventsOptions {
+  decoder: PayloadReader
+  parser: EventParser
+  partial: PartialEvent
+  clock: Clock
+  /** The events of one read may become one delta: nobody will see the pieces of a whole reply. */
+  whole: boolean
+}
+
+/**
+ * Turns the bytes of one network read into deltas, appended to `batch`: by the template where the decoder has one, else
+ * by the parser. Stops where it is later than `until` on the clock for durations, and where the first text of a kind has
+ * come, because whoever takes that text may offer to write the rest directly. Returns what is left, if anything.
+ */
+export type ReadEvents = (range: ByteRange, batch: Delta[], until: number) => ByteRange | undefined
+
+export function eventReader({ decoder, parser, partial, clock, whole }: ReadEventsOptions): ReadEvents {
+  // The kind of text behind which a batch has ended last: once for each run of one kind.
+  let endedAfter: TextKind | undefined
+
+  return (range, batch, until) => {
+    // Comments and events without text come in crowds, and long events in parts: these are parsed several at a time.
+    let several = false
+    for (let rest = range; rest.start < rest.end; ) {
+      const template = parser.isBetweenEvents() ? decoder.template?.(rest.end - rest.start) : undefined
+      if (template && endsBatch(template.kind(), batch)) return rest
+      if (template) rest = restOf(rest, readMatches(rest, template, batch))
+      if (template && partial.keep(rest, template)) return undefined
+      const before = batch.length
+      // Behind a single event the decoder may know the template of those that follow.
+      rest = restOf(rest, parser.parse(rest, batch, decoder.template !== undefined && !several))
+      several = batch.length === before || !parser.isBetweenEvents()
+      if (rest.start < rest.end && clock.monotonic() >= until) return rest
+    }
+    return undefined
+  }
+
+  function endsBatch(kind: TextKind | undefined, batch: readonly Delta[]): boolean {
+    if (whole || kind === endedAfter || kind !== batch.at(-1)?.type) return false
+    endedAfter = kind
+    return true
+  }
+
+  /** Reads the events of the template at the beginning of `range`, and returns where the rest begins. */
+  function readMatches(range: ByteRange, template: EventTemplate, batch: Delta[]): number {
+    if (whole) {
+      const { text, end } = concatenateMatches(range, template)
+      template.emit(text, batch)
+      return end
+    }
+    const found = matchTemplate(range, template)
+    for (const text of matchedTexts(found)) template.emit(unescaped(text), batch)
+    return found.end
+  }
+}

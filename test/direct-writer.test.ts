@@ -391,6 +391,19 @@ describe('nothing that may change a text is missing above:', () => {
     expect(await saying(transform, [...handOn, ...opening])).toEqual([...listed].sort())
   })
 
+  test('every such file is a hop of the pipeline or a rule of one, and every hop is a file', async () => {
+    const hops = [...(await Bun.file('src/core/pipeline.ts').text()).matchAll(/ \* (\d+)\. `([^`]+)`/g)]
+    expect(hops.map(([, number]) => Number(number))).toEqual(hops.map((_, index) => index + 1))
+    const files = hops.map(([, , path = '']) => path)
+    for (const path of files)
+      expect([path, [...new Glob(path.replace('<name>', '*')).scanSync('src')].length > 0]).toEqual([path, true])
+    const rules = await Bun.file('src/gateway/reply-rules.ts').text()
+    const listed = new Set(Object.values(transforms).map(({ file }) => file))
+    expect(
+      [...listed].filter((file) => !files.includes(file) && !rules.includes(file.replace('gateway/', './'))),
+    ).toEqual([])
+  })
+
   test('every encoder that writes text directly is in the list', async () => {
     expect(await saying(/\btextWriter:/, ['http/dialect-routes.ts'])).toEqual([
       'dialects/anthropic-messages/encode.ts',

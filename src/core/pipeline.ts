@@ -38,31 +38,35 @@ export interface Pipeline {
 }
 
 /**
- * The hops of a streamed chunk, one file each:
+ * The hops of a streamed chunk, one file each, in this order:
  *
- * 1. `wire/event-stream.ts`: the bytes of one network read become payloads of events.
- * 2. `upstreams/<name>/decode.ts`: a payload becomes deltas.
- * 3. `prompted-tools/channels.ts`: reasoning in tags becomes reasoning deltas.
- * 4. `prompted-tools/parse.ts`: tool calls written as text become tool-call deltas.
- * 5. `core/tool-names.ts`: tools get the client's own names back.
- * 6. `wire/first-delta.ts`: waits for the first delta, so that a failure before it still sets the HTTP status.
- * 7. `gateway/retry-without-reasoning.ts`: a reply of reasoning alone continues with a second call.
- * 8. `gateway/reply-rules.ts`: stops endless repetition, and applies `max_tokens`, `tool_choice` and stop sequences.
- * 9. `gateway/structured/structured-reply.ts`: holds a JSON answer back until it is valid.
- * 10. `gateway/web-search.ts`: shows searches that the client asked for.
- * 11. `gateway/reasoning-placement.ts`: puts reasoning where the client wants it.
- * 12. `core/stream-normaliser.ts`: deltas become events with the guarantees that every encoder relies on.
- * 13. `gateway/tool-arguments.ts`: holds calls of strict tools back until their arguments are valid.
- * 14. `dialects/<name>/encode.ts`: an event becomes messages of the client's dialect.
- * 15. `http/deliver.ts`: writes text to the client's connection.
+ * 1. `wire/event-stream.ts`: one network read becomes one batch, or several where it is long.
+ * 2. `wire/read-events.ts`: the bytes become payloads of events.
+ * 3. `upstreams/<name>/decode.ts`: a payload becomes deltas.
+ * 4. `core/text-portions.ts`: splits long texts, so that other requests get their turn.
+ * 5. `prompted-tools/channels.ts`: reasoning in tags becomes reasoning deltas.
+ * 6. `prompted-tools/parse.ts`: tool calls written as text become tool-call deltas.
+ * 7. `prompted-tools/doubled-calls.ts`: drops the copy of a call that was made natively and written as well.
+ * 8. `core/tool-names.ts`: tools get the client's own names back.
+ * 9. `wire/first-delta.ts`: waits for the first delta, so that a failure before it still sets the HTTP status.
+ * 10. `gateway/retry-without-reasoning.ts`: a reply of reasoning alone continues with a second call.
+ * 11. `gateway/reply-rules.ts`: stops endless repetition, and applies `max_tokens`, `tool_choice` and stop sequences.
+ * 12. `gateway/structured/structured-reply.ts`: holds a JSON answer back until it is valid.
+ * 13. `gateway/learn-usage.ts`: teaches the token meter with the usage of a reply that is not JSON.
+ * 14. `gateway/web-search.ts`: shows searches that the client asked for.
+ * 15. `gateway/reasoning-placement.ts`: puts reasoning where the client wants it.
+ * 16. `core/stream-normaliser.ts`: deltas become events with the guarantees that every encoder relies on.
+ * 17. `gateway/tool-arguments.ts`: holds calls of strict tools back until their arguments are valid.
+ * 18. `dialects/<name>/encode.ts`: an event becomes messages of the client's dialect.
+ * 19. `http/deliver.ts`: writes text to the client's connection.
  *
- * Hops 3 to 5 are one transform (`pipe` in core/batch-stream.ts). Behind them `core/text-portions.ts` splits long
- * texts, so that other requests get their turn. Hops 8 to 13 are another transform, the `transform` of a `ReplyStream`.
- * This file runs that transform and the encoder.
+ * Hops 5 to 8 are one transform (`pipe` in core/batch-stream.ts). Hops 11 to 17 are another, the `transform` of a
+ * `ReplyStream`; for a JSON answer, hops 11 and 12 lie before it. This file runs that transform and the encoder.
  *
- * Text that no hop would change is written directly: hop 1 hands it to hop 15, and the hops between are told what was
- * written once for dozens of events. This takes `Transform.passthrough`, `TextWriter` in `core/dialect.ts` and the
- * `DirectWriter` made here. test/direct-writer.test.ts proves that the output is the same either way.
+ * Text that no hop would change is written directly: hop 1 hands it to hop 19 (`wire/direct-text.ts`), and the hops
+ * between are told what was written once for dozens of events. This takes `Transform.passthrough`, `TextWriter` in
+ * `core/dialect.ts` and the `DirectWriter` made here. test/direct-writer.test.ts proves that the output is the same
+ * either way.
  */
 export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: PipelineOptions): Pipeline {
   let reply: ReplyStream | undefined

@@ -2,13 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Delta, TextKind } from '../core/events.ts'
 import { type ByteRange, restOf } from '../http-client/byte-range.ts'
 import type { EventParser, PayloadReader } from './event-parser.ts'
-import {
-  concatenateMatches,
-  type EventTemplate,
-  matchedTexts,
-  matchTemplate,
-  unescaped,
-} from './event-template.ts'
+import { concatenateMatches, type EventTemplate, matchedTexts, matchTemplate, unescaped } from './event-template.ts'
 import type { PartialEvent } from './partial-event.ts'
 
 export interface ReadEventsOptions {

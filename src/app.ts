@@ -151,7 +151,7 @@ export function createApp(options: AppOptions) {
     ...modelRoutes(gateway),
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
-    ...dialects.flatMap((dialect) => responseRoutes(dialect, store)),
+    ...dialects.flatMap((dialect) => responseRoutes(dialect, store, recordOf)),
     ...dialects.flatMap((dialect) => countRoutes(dialect, { gateway, store, recordOf, admitAndReadBody })),
   ]
   app.use(mount(apiRoutes, authorize))

@@ -172,7 +172,7 @@ export async function compose(
     for (const record of [...limits.running]) record.end?.(error)
   }
   const close = async () => {
-    store.close()
+    await store.close()
     // A collector that does not answer is not waited for.
     if (tracer) await withTimeout(tracer.flush(), lastTracesMs, () => {}, clock)
   }

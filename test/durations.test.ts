@@ -102,18 +102,19 @@ test.each(shifts)('a request takes as long when the date is %s', (_how, shift) =
   expect(elapsedMs(record, clock)).toBe(40)
 })
 
-test.each(shifts)('replies are kept as long, and the oldest goes first, when the date is %s', (_how, shift) => {
+test.each(shifts)('replies are kept as long, and the oldest goes first, when the date is %s', async (_how, shift) => {
   const clock = manualClock()
   const replies = createResponseStore({
     ...{ path: ':memory:', maxBytes: 1_000_000, maxRows: 2, maxAgeMs: 2 * tenMinutes },
     ...{ now: clock.now, warn: () => {} },
   })
-  const put = (id: string) => replies.put({ id, reply: { id }, input: [] })
-  put('first')
-  put('second')
+  const put = (id: string) => replies.put('ann', { id, reply: { id }, input: [] })
+  await put('first')
+  await put('second')
   clock.setDate(clock.now() + shift)
-  put('third')
-  expect(['first', 'second', 'third'].map((id) => replies.get(id) !== undefined)).toEqual([false, true, true])
+  await put('third')
+  const found = await Promise.all(['first', 'second', 'third'].map((id) => replies.get('ann', id)))
+  expect(found.map((response) => response?.id)).toEqual([undefined, 'second', 'third'])
 })
 
 test.skipIf(process.platform === 'win32').each([

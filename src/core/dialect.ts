@@ -58,7 +58,8 @@ type DialectDefinition<Body extends TSchema, Options, Resolved> = Omit<
   body: Body
   // Properties, not methods: their parameters are compared strictly.
   decode: (body: Resolved, context: RequestContext) => Decoded<Options>
-  storedConversation?: Omit<StoredConversation<Options>, 'resolve'> & {
+  storedConversation?: Omit<StoredConversation<Options>, 'references' | 'resolve'> & {
+    references: (body: Static<Body>) => string[]
     resolve: (body: Static<Body>, find: FindStored) => Resolved
   }
 }
@@ -115,6 +116,8 @@ export interface TextWriter {
 
 /** How a dialect refers to stored replies, and what it stores. */
 export interface StoredConversation<Options> {
+  /** Ids of the stored replies that `resolve` needs for the body, each once. */
+  references(body: unknown): string[]
   /** The body with its references replaced by what they refer to. Errors: `invalid-request` if `find` finds nothing. */
   resolve(body: unknown, find: FindStored): unknown
   /** What to store of a reply that ended well; `undefined` if the client wants nothing stored. */

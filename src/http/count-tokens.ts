@@ -5,6 +5,7 @@ import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, documented } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
 import type { AdmitAndReadBody } from './dialect-routes.ts'
+import { resolveReferences } from './resolve-references.ts'
 import type { Route, RouteContext } from './route.ts'
 
 export interface CountRouteOptions {
@@ -25,9 +26,9 @@ export function countRoutes(dialect: Dialect, options: CountRouteOptions): Route
   const check = bodyCheck(dialect.body)
   const handle = async ({ request, params }: RouteContext) => {
     const body = await admitAndReadBody(request, check, false)
-    const complete = dialect.storedConversation ? dialect.storedConversation.resolve(body, store.get) : body
-    const { request: asked, options: details } = dialect.decode(complete, { headers: request.headers, params })
     const record = recordOf(request)
+    const complete = await resolveReferences(dialect, body, store, record.caller)
+    const { request: asked, options: details } = dialect.decode(complete, { headers: request.headers, params })
     record.model = asked.model
     const { signal } = request
     const tokens = await gateway.count(asked, { signal, annotate: (note) => record.notes.push(note) })

@@ -20,6 +20,8 @@ export interface StreamOptions {
   clock: Clock
   record: RequestRecord
   redact: Redact
+  /** What has to be stored before the client hears the end, so that it can refer to the reply at once. Never rejects. */
+  storing?: () => Promise<void> | undefined
   /** Asked for when they leave. */
   headers: () => Record<string, string>
   /** Longest time in which the client reads nothing. */
@@ -66,6 +68,8 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
   let isReading = false
   let over = false
   let stopPings = () => {}
+  // The last words, while the reply is being stored.
+  let held: string | undefined
   // What has ended the reply before anything of it could be written.
   let cutBy: GatewayError | undefined
 
@@ -112,7 +116,7 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
     isReading = false
     if (over) return
     if (isLast) {
-      end(text)
+      endOnceStored(text)
       return
     }
     client.write(text, measureGap(clock.monotonic()))
@@ -131,8 +135,24 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
     return shown
   }
 
+  function endOnceStored(text: string): void {
+    const storing = options.storing?.()
+    if (storing === undefined) {
+      end(text)
+      return
+    }
+    held = text
+    storing.then(() => {
+      if (!over) end(text)
+    })
+  }
+
   function fail(error: GatewayError): void {
     if (over) return
+    if (held !== undefined) {
+      end(held)
+      return
+    }
     let text: string
     try {
       text = pipe.fail(error)

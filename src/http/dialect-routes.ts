@@ -13,6 +13,7 @@ import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, documented } from './base-paths.ts'
 import { type BodyCheck, bodyCheck } from './body-validation.ts'
 import { streamReply, wholeReply } from './deliver.ts'
+import { resolveReferences } from './resolve-references.ts'
 import type { Route, RouteContext } from './route.ts'
 import { unlessEnded } from './shutdown.ts'
 import { unknownFields } from './unknown-fields.ts'
@@ -75,7 +76,7 @@ async function answer(
   const record = recordOf(request)
   record.dialect = dialect.id
   const rest = restBetween(clock)
-  const complete = dialect.storedConversation ? dialect.storedConversation.resolve(body, store.get) : body
+  const complete = await resolveReferences(dialect, body, store, record.caller)
   await rest()
   const decoded = dialect.decode(complete, { headers: request.headers, params })
   decoded.request.ignored.push(...unknownFields(body, dialect.body))
@@ -134,9 +135,10 @@ async function answer(
     reasoningByName: call.reasoningByName,
     reasoningField: options.reasoningField,
   }
+  let storing: Promise<void> | undefined
   const save = (reply: Reply) => {
     const kept = dialect.storedConversation?.save(head, reply, decoded.options)
-    if (kept) store.put(kept)
+    if (kept) storing = store.put(record.caller.keyId, kept)
   }
   const headers = () => {
     // Once the headers are gone another upstream may still step in: then they say nothing rather than something wrong.
@@ -155,6 +157,7 @@ async function answer(
       record,
       redact: options.redact,
       headers,
+      storing: () => storing,
       stallMs,
       onDisconnect: (listener) => {
         disconnect = listener
@@ -168,7 +171,10 @@ async function answer(
     })
   }
   const whole = await wholeReply(reply, clock, record)
+  // Nothing can go wrong with it any more.
+  record.end = () => {}
   save(whole)
+  await storing
   record.status = 200
   done(record)
   connection.setIdleTimeout(request)
@@ -179,7 +185,7 @@ function seconds(clock: Clock): number {
   return Math.floor(clock.now() / 1000)
 }
 
-/** Hands over the whole reply just before its last event goes out, so that the client can refer to it at once. */
+/** Hands over the whole reply before its last event goes out. */
 function saving(encoder: Encoder, save: (reply: Reply) => void): Encoder {
   const whole = collector()
   return {

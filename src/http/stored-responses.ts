@@ -1,13 +1,24 @@
 import type { Dialect, StoredResponse } from '../core/dialect.ts'
 import { GatewayError, invalidField } from '../core/errors.ts'
 import { truncate } from '../core/truncate.ts'
+import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { basePaths, documented } from './base-paths.ts'
 import type { Route } from './route.ts'
 
 /** What OpenAI's Responses API does with a response once it is there: read it, list its input, delete it. */
-export function responseRoutes(dialect: Dialect, store: ResponseStore): Route[] {
+export function responseRoutes(
+  dialect: Dialect,
+  store: ResponseStore,
+  recordOf: (request: Request) => RequestRecord,
+): Route[] {
   if (!dialect.storedConversation) return []
+  const ownerOf = (request: Request) => recordOf(request).caller.keyId
+  const storedOr404 = async (request: Request, id: string): Promise<StoredResponse> => {
+    const stored = await store.get(ownerOf(request), id)
+    if (!stored) throw unknownResponse(id)
+    return stored
+  }
   return basePaths.flatMap((basePath) => {
     const path = `${basePath}${dialect.path}/:id`
     const common = { access: 'client', dialect } satisfies Partial<Route>
@@ -18,9 +29,9 @@ export function responseRoutes(dialect: Dialect, store: ResponseStore): Route[] 
         method: 'GET',
         path,
         docs: docs('A stored response'),
-        handle({ params: { id = '' }, query }) {
+        async handle({ request, params: { id = '' }, query }) {
           if (query.stream === 'true') throw invalidField('stream', 'responses are kept whole, without their events.')
-          return keptOr404(store, id).reply
+          return (await storedOr404(request, id)).reply
         },
       },
       {
@@ -28,8 +39,8 @@ export function responseRoutes(dialect: Dialect, store: ResponseStore): Route[] 
         method: 'DELETE',
         path,
         docs: docs('Forget a stored response'),
-        handle({ params: { id = '' } }) {
-          if (!store.delete(id)) throw unknownResponse(id)
+        async handle({ request, params: { id = '' } }) {
+          if (!(await store.delete(ownerOf(request), id))) throw unknownResponse(id)
           return { id, object: 'response', deleted: true }
         },
       },
@@ -38,26 +49,20 @@ export function responseRoutes(dialect: Dialect, store: ResponseStore): Route[] 
         method: 'GET',
         path: `${path}/input_items`,
         docs: docs('The conversation a stored response answered'),
-        handle: ({ params: { id = '' }, query }) => page(keptOr404(store, id).input, query),
+        handle: async ({ request, params: { id = '' }, query }) => page((await storedOr404(request, id)).input, query),
       },
       {
         ...common,
         method: 'POST',
         path: `${path}/cancel`,
         docs: docs('Refused: nothing runs in the background here'),
-        handle({ params: { id = '' } }) {
-          keptOr404(store, id)
+        async handle({ request, params: { id = '' } }) {
+          await storedOr404(request, id)
           throw new GatewayError('invalid-request', 'Cannot cancel a synchronous response: this one is over.')
         },
       },
     ] satisfies Route[]
   })
-}
-
-function keptOr404(store: ResponseStore, id: string): StoredResponse {
-  const kept = store.get(id)
-  if (!kept) throw unknownResponse(id)
-  return kept
 }
 
 function unknownResponse(id: string): GatewayError {

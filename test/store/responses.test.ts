@@ -3,7 +3,13 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createResponseStore, type ResponseStoreOptions } from '../../src/store/responses.ts'
+import { masterKeyId } from '../../src/core/caller.ts'
+import {
+  createResponseStore,
+  type ResponseStore,
+  type ResponseStoreOptions,
+  reportFailures,
+} from '../../src/store/responses.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'zai2api-store-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -11,19 +17,24 @@ let files = 0
 const writer = join(import.meta.dir, 'writer.ts')
 const newPath = () => join(folder, `${++files}.sqlite`)
 
+const limits = { path: ':memory:', maxBytes: 1_000_000, maxRows: 100, maxAgeMs: 60_000, now: () => 0 }
+
 function setUp(options: Partial<ResponseStoreOptions> = {}) {
   const warnings: string[] = []
   const time = { now: 1_000_000 }
   const store = createResponseStore({
-    path: ':memory:',
-    maxBytes: 1_000_000,
-    maxRows: 100,
-    maxAgeMs: 60_000,
+    ...limits,
     now: () => time.now,
     warn: (message) => void warnings.push(message),
     ...options,
   })
   return { store, warnings, time }
+}
+
+/** Those of the ids that the store has for their owner. */
+async function storedOf(store: ResponseStore, ids: string[]): Promise<string[]> {
+  const found = await Promise.all(ids.map((id) => store.get('ann', id)))
+  return found.flatMap((response) => response?.id ?? [])
 }
 
 const kept = (id: string, text = '') => ({ id, reply: { id, text }, input: [{ type: 'message', text: '世界 🙂' }] })
@@ -34,88 +45,159 @@ describe.each([
 ])('a store %s', (_name, path) => {
   const open = (options: Partial<ResponseStoreOptions> = {}) => setUp({ path: path(), ...options })
 
-  test('gives back what it was given, until it is deleted', () => {
+  test('gives back what it was given, until it is deleted', async () => {
     const { store } = open()
-    store.put(kept('a'))
-    expect(store.get('a')).toEqual(kept('a'))
-    expect(store.delete('a')).toBe(true)
-    expect(store.delete('a')).toBe(false)
-    expect(store.get('a')).toBeUndefined()
+    await store.put('ann', kept('a'))
+    expect(await store.get('ann', 'a')).toEqual(kept('a'))
+    expect(await store.delete('ann', 'a')).toBe(true)
+    expect(await store.delete('ann', 'a')).toBe(false)
+    expect(await store.get('ann', 'a')).toBeUndefined()
   })
 
-  test('takes the newer of two with one id', () => {
+  test('gives and deletes what it keeps for its owner alone', async () => {
     const { store } = open()
-    store.put(kept('a', 'old'))
-    store.put(kept('a', 'new'))
-    expect(store.get('a')).toEqual(kept('a', 'new'))
+    await store.put('ann', kept('a'))
+    expect(await store.get('bob', 'a')).toBeUndefined()
+    expect(await store.delete('bob', 'a')).toBe(false)
+    expect(await store.get('ann', 'a')).toEqual(kept('a'))
   })
 
-  test('lets the oldest go when there are too many', () => {
+  test('takes the newer of two with one id', async () => {
+    const { store } = open()
+    await store.put('ann', kept('a', 'old'))
+    await store.put('ann', kept('a', 'new'))
+    expect(await store.get('ann', 'a')).toEqual(kept('a', 'new'))
+  })
+
+  test('lets the oldest go when there are too many', async () => {
     const { store } = open({ maxRows: 2 })
-    for (const id of ['a', 'b', 'c']) store.put(kept(id))
-    expect(['a', 'b', 'c'].filter((id) => store.get(id))).toEqual(['b', 'c'])
+    for (const id of ['a', 'b', 'c']) await store.put('ann', kept(id))
+    expect(await storedOf(store, ['a', 'b', 'c'])).toEqual(['b', 'c'])
   })
 
-  test('lets the oldest go when they are too large', () => {
+  test('lets the oldest go when they are too large', async () => {
     const { store } = open({ maxBytes: 1_000 })
-    for (const id of ['a', 'b', 'c']) store.put(kept(id, 'x'.repeat(400)))
-    expect(['a', 'b', 'c'].filter((id) => store.get(id))).toEqual(['b', 'c'])
+    for (const id of ['a', 'b', 'c']) await store.put('ann', kept(id, 'x'.repeat(400)))
+    expect(await storedOf(store, ['a', 'b', 'c'])).toEqual(['b', 'c'])
   })
 
-  test('leaves the others alone when one alone is too large', () => {
+  test('leaves the others alone when one alone is too large', async () => {
     const { store } = open({ maxBytes: 1_000 })
-    store.put(kept('a'))
-    store.put(kept('b', 'x'.repeat(1_000)))
-    expect(['a', 'b'].filter((id) => store.get(id))).toEqual(['a'])
+    await store.put('ann', kept('a'))
+    await store.put('ann', kept('b', 'x'.repeat(1_000)))
+    expect(await storedOf(store, ['a', 'b'])).toEqual(['a'])
   })
 
-  test('forgets what is too old, written since or not', () => {
+  test('forgets what is too old, written since or not', async () => {
     const { store, time } = open({ maxAgeMs: 10 })
-    store.put(kept('a'))
+    await store.put('ann', kept('a'))
     time.now += 11
-    expect(store.get('a')).toBeUndefined()
-    store.put(kept('b'))
-    expect(store.delete('a')).toBe(false)
-    expect(store.get('b')).toBeDefined()
+    expect(await store.get('ann', 'a')).toBeUndefined()
+    await store.put('ann', kept('b'))
+    expect(await store.delete('ann', 'a')).toBe(false)
+    expect(await store.get('ann', 'b')).toBeDefined()
   })
 })
 
-test('a file is still there after a restart, with one writer or two', () => {
+test('a file is still there after a restart, with one writer or two', async () => {
   const path = newPath()
   const one = setUp({ path })
   const two = setUp({ path })
-  one.store.put(kept('a'))
-  two.store.put(kept('b'))
-  expect(one.store.get('b')).toEqual(kept('b'))
-  one.store.close()
-  two.store.close()
-  expect(setUp({ path }).store.get('a')).toEqual(kept('a'))
+  await one.store.put('ann', kept('a'))
+  await two.store.put('ann', kept('b'))
+  expect(await one.store.get('ann', 'b')).toEqual(kept('b'))
+  await one.store.close()
+  await two.store.close()
+  expect(await setUp({ path }).store.get('ann', 'a')).toEqual(kept('a'))
 })
 
-test.skipIf(process.platform === 'win32')('nobody else may read the files', () => {
+/** A file as versions without owners have made it. */
+function oldFile(): { path: string; write: (id: string) => void } {
+  const path = newPath()
+  const database = new Database(path, { create: true })
+  database.run('PRAGMA journal_mode = WAL')
+  database.run(
+    'CREATE TABLE responses (id TEXT PRIMARY KEY, at INTEGER NOT NULL, bytes INTEGER NOT NULL, reply TEXT NOT NULL, input TEXT NOT NULL)',
+  )
+  database.run('CREATE INDEX responses_by_age ON responses (at, bytes)')
+  const write = (id: string) => {
+    const { reply, input } = kept(id)
+    database.run('INSERT OR REPLACE INTO responses (id, at, bytes, reply, input) VALUES (?, 1000000, 10, ?, ?)', [
+      id,
+      JSON.stringify(reply),
+      JSON.stringify(input),
+    ])
+  }
+  return { path, write }
+}
+
+test('a file of a version without owners is the operator’s, and so is what that version still writes', async () => {
+  const old = oldFile()
+  old.write('before')
+  const [one, two] = [setUp({ path: old.path }), setUp({ path: old.path })]
+  old.write('since')
+  await two.store.put('ann', kept('a'))
+  for (const { store } of [one, two]) {
+    expect(await store.get(masterKeyId, 'before')).toEqual(kept('before'))
+    expect(await store.get(masterKeyId, 'since')).toEqual(kept('since'))
+    expect(await storedOf(store, ['before', 'since', 'a'])).toEqual(['a'])
+  }
+  expect([...one.warnings, ...two.warnings]).toEqual([])
+})
+
+test('a store that rejects is reported once until it works again, and forgets', async () => {
+  let isBroken = true
+  const store = createResponseStore({ ...limits, warn() {} })
+  const broken =
+    <Args extends unknown[], T>(work: (...args: Args) => Promise<T>) =>
+    (...args: Args) =>
+      isBroken ? Promise.reject(new Error('disk')) : work(...args)
+  const reports: string[] = []
+  const reported = reportFailures(
+    { put: broken(store.put), get: broken(store.get), delete: broken(store.delete), close: broken(store.close) },
+    (done, cause) => reports.push(`${done}: ${cause}`),
+  )
+  const useIt = async () => {
+    await reported.put('ann', kept('a'))
+    return [await reported.get('ann', 'a'), await reported.delete('ann', 'a')]
+  }
+  expect([await useIt(), await useIt()]).toEqual([
+    [undefined, false],
+    [undefined, false],
+  ])
+  expect(reports).toEqual(['written: Error: disk', 'read: Error: disk'])
+  isBroken = false
+  expect(await useIt()).toEqual([kept('a'), true])
+  isBroken = true
+  await useIt()
+  await reported.close()
+  expect(reports.slice(2)).toEqual(['written: Error: disk', 'read: Error: disk', 'closed: Error: disk'])
+})
+
+test.skipIf(process.platform === 'win32')('nobody else may read the files', async () => {
   const path = newPath()
   const { store } = setUp({ path })
-  store.put(kept('a'))
+  await store.put('ann', kept('a'))
   const modes = ['', '-wal', '-shm'].map((suffix) => statSync(path + suffix).mode & 0o777)
   expect(modes).toEqual([0o600, 0o600, 0o600])
 })
 
-test.each([0o644, 0o666, 0o640])('a file that is there with mode %o is made private', (mode) => {
+test.each([0o644, 0o666, 0o640])('a file that is there with mode %o is made private', async (mode) => {
   const path = newPath()
-  setUp({ path }).store.put(kept('a'))
+  await setUp({ path }).store.put('ann', kept('a'))
   const files = ['', '-wal', '-shm'].map((suffix) => path + suffix)
   for (const file of files) chmodSync(file, mode)
   const { store, warnings } = setUp({ path })
   expect(files.map((file) => statSync(file).mode & 0o777)).toEqual([0o600, 0o600, 0o600])
-  expect(store.get('a')).toBeDefined()
+  expect(await store.get('ann', 'a')).toBeDefined()
   expect(warnings).toEqual([])
 })
 
 describe('a database that cannot be used is reported once for each thing it cannot do, and nothing throws:', () => {
-  const useIt = ({ store }: ReturnType<typeof setUp>) => {
-    for (const id of ['a', 'b']) store.put(kept(id))
-    const found = store.get('a')
-    store.delete('a')
+  const useIt = async ({ store }: ReturnType<typeof setUp>) => {
+    for (const id of ['a', 'b']) await store.put('ann', kept(id))
+    const found = await store.get('ann', 'a')
+    await store.delete('ann', 'a')
     return found
   }
 
@@ -123,35 +205,35 @@ describe('a database that cannot be used is reported once for each thing it cann
     const path = newPath()
     await Bun.write(path, 'This is a letter, and no database. '.repeat(100))
     const broken = setUp({ path })
-    expect(useIt(broken)).toBeUndefined()
+    expect(await useIt(broken)).toBeUndefined()
     expect(broken.warnings).toEqual([`The store ${path} could not be opened; replies are not kept meanwhile.`])
   })
 
-  test('a folder that is not there', () => {
+  test('a folder that is not there', async () => {
     const missing = setUp({ path: join(folder, 'missing', 'a.sqlite') })
-    expect(useIt(missing)).toBeUndefined()
+    expect(await useIt(missing)).toBeUndefined()
     expect(missing.warnings).toHaveLength(1)
   })
 
-  test('locked by another process, until it lets go', () => {
+  test('locked by another process, until it lets go', async () => {
     const path = newPath()
     const locked = setUp({ path })
-    locked.store.put(kept('before'))
+    await locked.store.put('ann', kept('before'))
     const other = new Database(path)
     other.run('BEGIN IMMEDIATE')
-    for (const id of ['a', 'b']) locked.store.put(kept(id))
+    for (const id of ['a', 'b']) await locked.store.put('ann', kept(id))
     expect(locked.warnings).toEqual([`The store ${path} could not be written; replies are not kept meanwhile.`])
-    expect(locked.store.get('before')).toBeDefined()
+    expect(await locked.store.get('ann', 'before')).toBeDefined()
     other.run('ROLLBACK')
     other.close()
-    locked.store.put(kept('c'))
-    expect(locked.store.get('c')).toEqual(kept('c'))
+    await locked.store.put('ann', kept('c'))
+    expect(await locked.store.get('ann', 'c')).toEqual(kept('c'))
   })
 
-  test('closed under its feet', () => {
+  test('closed under its feet', async () => {
     const closed = setUp({ path: newPath() })
-    closed.store.close()
-    expect(useIt(closed)).toBeUndefined()
+    await closed.store.close()
+    expect(await useIt(closed)).toBeUndefined()
     expect(closed.warnings).toEqual([
       expect.stringContaining('could not be written'),
       expect.stringContaining('could not be read'),
@@ -173,19 +255,21 @@ describe('a database that cannot be used is reported once for each thing it cann
     }
     expect(last).toBeGreaterThan(2_000)
     expect(await warnings).toBe(`The store ${path} could not be written; replies are not kept meanwhile.\n`)
-    expect(setUp({ path, now: Date.now, maxAgeMs: 1e9 }).store.get('resp_10')).toMatchObject({ reply: { n: 10 } })
+    expect(await setUp({ path, now: Date.now, maxAgeMs: 1e9 }).store.get('ann', 'resp_10')).toMatchObject({
+      reply: { n: 10 },
+    })
   })
 
   test('pages gone bad in the middle', async () => {
     const path = newPath()
     const first = setUp({ path })
-    for (let n = 0; n < 50; n++) first.store.put(kept(`resp_${n}`, 'x'.repeat(2_000)))
-    first.store.close()
+    for (let n = 0; n < 50; n++) await first.store.put('ann', kept(`resp_${n}`, 'x'.repeat(2_000)))
+    await first.store.close()
     const bytes = await Bun.file(path).bytes()
     bytes.fill(0x5a, 4_096)
     await Bun.write(path, bytes)
     const broken = setUp({ path })
-    expect(useIt(broken)).toBeUndefined()
+    expect(await useIt(broken)).toBeUndefined()
     expect(broken.warnings.length).toBeGreaterThan(0)
     expect(new Set(broken.warnings).size).toBe(broken.warnings.length)
   })
@@ -209,9 +293,9 @@ test('a process killed while it writes leaves a whole database, with all it had 
   const { store, warnings } = setUp({ path, now: Date.now, maxAgeMs: 1e9 })
   const stored = said.split('\n').slice(0, -1)
   expect(stored.length).toBeGreaterThanOrEqual(300)
-  for (const n of stored) expect(store.get(`resp_${n}`)?.reply).toMatchObject({ n: Number(n) })
+  for (const n of stored) expect(await store.get('ann', `resp_${n}`)).toMatchObject({ reply: { n: Number(n) } })
   expect(warnings).toEqual([])
-  store.close()
+  await store.close()
   const database = new Database(path)
   expect(database.query<unknown, []>('PRAGMA integrity_check').all()).toEqual([{ integrity_check: 'ok' }])
   database.close()

@@ -10,6 +10,6 @@ const store = createResponseStore({
   warn: (message) => console.error(message),
 })
 for (let n = 0; ; n++) {
-  store.put({ id: `resp_${n}`, reply: { n, text: 'x'.repeat(n % 5_000) }, input: [{ n }] })
+  await store.put('ann', { id: `resp_${n}`, reply: { n, text: 'x'.repeat(n % 5_000) }, input: [{ n }] })
   process.stdout.write(`${n}\n`)
 }

@@ -56,6 +56,14 @@ function itemsOf(input: unknown): ItemBody[] {
   })
 }
 
+/** Ids of the items that a body names instead of sending them. */
+export function referencedItems(body: ResponsesBody): string[] {
+  const other: Fields = body
+  return listed(body.input ?? other.messages).flatMap((item) =>
+    isFields(item) && (item.type === 'item_reference' || isReference(item)) ? textOr(item.id) : [],
+  )
+}
+
 /** The type of a reference may be left out. */
 function isReference({ id, type, ...others }: Fields): boolean {
   return typeof id === 'string' && (type === undefined || type === null) && Object.keys(others).length === 0

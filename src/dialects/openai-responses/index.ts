@@ -3,7 +3,7 @@ import { decode } from './decode.ts'
 import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'
 import { responsesBody } from './schema.ts'
-import { resolve, save } from './stored-conversation.ts'
+import { references, resolve, save } from './stored-conversation.ts'
 
 /** OpenAI's Responses API, as its SDK 7.59, Codex 0.169 and five more client families speak it. */
 export const openaiResponses = defineDialect({
@@ -22,5 +22,5 @@ export const openaiResponses = defineDialect({
     path: '/input_tokens',
     encode: (inputTokens) => ({ object: 'response.input_tokens', input_tokens: inputTokens }),
   },
-  storedConversation: { resolve, save },
+  storedConversation: { references, resolve, save },
 })

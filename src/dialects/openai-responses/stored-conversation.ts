@@ -3,7 +3,7 @@ import { GatewayError } from '../../core/errors.ts'
 import type { Reply } from '../../core/events.ts'
 import { truncate } from '../../core/truncate.ts'
 import { isFields, listOf, textOr } from '../openai/json-fields.ts'
-import { ownBody } from './body-variants.ts'
+import { ownBody, referencedItems } from './body-variants.ts'
 import { encodeReply, type ResponsesOptions } from './encode.ts'
 import { itemKey, replyIdOf } from './items.ts'
 import type { ItemBody, ResponsesBody } from './schema.ts'
@@ -11,6 +11,12 @@ import { storedItem } from './stored-item.ts'
 
 /** A body, and the conversation of its `previous_response_id`. */
 export type ResolvedBody = ResponsesBody & { history?: ItemBody[] }
+
+/** The replies that a body refers to: the one it continues, and those whose items it names. */
+export function references(body: ResponsesBody): string[] {
+  const replies = [body.previous_response_id, ...referencedItems(body).map(replyIdOf)]
+  return [...new Set(replies.flatMap((id) => id || []))]
+}
 
 /**
  * A body with what it refers to in its place: the conversation of `previous_response_id` in front, stored items

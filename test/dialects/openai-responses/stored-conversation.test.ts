@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { StoredResponse } from '../../../src/core/dialect.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
-import { resolve, save } from '../../../src/dialects/openai-responses/stored-conversation.ts'
+import { references, resolve, save } from '../../../src/dialects/openai-responses/stored-conversation.ts'
 import { requestContext } from '../../support/request-context.ts'
 import { finish, head, reply, say, think, thrownBy } from '../stream.ts'
 
@@ -23,6 +23,32 @@ const thought = {
   summary: [],
   content: [{ type: 'reasoning_text', text: 'Hm.' }],
 }
+
+test.each<[string, object, string[]]>([
+  ['the response it continues', { input: 'a', previous_response_id: 'resp_A1' }, ['resp_A1']],
+  [
+    'those whose items it names, each once',
+    {
+      input: ['rs_A1_0', 'msg_A1_i0', 'msg_B2_1'].map((id) => ({ type: 'item_reference', id })),
+      previous_response_id: 'resp_B2',
+    },
+    ['resp_B2', 'resp_A1'],
+  ],
+  ['one that is named without a type', { input: [{ id: 'rs_A1_0' }, { role: 'user', content: 'a' }] }, ['resp_A1']],
+  ['one among messages', { messages: [{ type: 'item_reference', id: 'rs_A1_0' }] }, ['resp_A1']],
+  ['none for items of other servers', { input: [{ type: 'item_reference', id: 'rs_68af' }] }, []],
+  ['none for items that are sent', { input: [{ type: 'reasoning', id: 'rs_A1_0' }], previous_response_id: null }, []],
+])('a body says which stored responses it needs: %s', (_name, fields, expected) => {
+  const body = { model: 'm', ...fields }
+  expect(references(body)).toEqual(expected)
+  const asked = new Set<string>()
+  const known = (id: string) => {
+    asked.add(id)
+    return kept
+  }
+  resolve(body, known)
+  expect([...asked].sort()).toEqual([...expected].sort())
+})
 
 test('a stored response holds its conversation, each item with its type, id and parts', () => {
   expect(kept).toMatchObject({ id: 'resp_A1', input: [question], reply: { id: 'resp_A1', output: [thought, {}] } })

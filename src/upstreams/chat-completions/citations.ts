@@ -1,14 +1,14 @@
 import { numberedLink } from '../../core/citations.ts'
 import type { WebSource } from '../../core/events.ts'
 
-/** Turns the marks of upstream search results in the answer into links. */
+/** Replaces the marks of search results in the answer with links. */
 export interface Citations {
-  /** Results in the order they came, which numbers them; returns those not known before. */
+  /** Adds results, which are numbered in order of arrival. Returns those that were new. */
   learn(sources: readonly WebSource[]): WebSource[]
   push(text: string): string
-  /** There are marks to look for. */
+  /** Whether there are results, so that text has to be searched for marks. */
   readonly any: boolean
-  /** Half a mark is text after all. */
+  /** The text that was held back because it could become a mark. */
   end(): string
 }
 
@@ -17,8 +17,8 @@ const mark = /\[(ref_\w{1,19})\]/g
 const halfMark = /\[(?:r|re|ref|ref_\w{0,19})?$/
 
 /**
- * `[ref_1]` becomes `[1](https://…)`. Unlike the marks of the web chat it may be the answer's own words, so one of no
- * known result stays, and without results nothing is looked at.
+ * `[ref_1]` becomes `[1](https://…)`. The answer may also contain such a text by itself, so a mark without a known
+ * result stays as it is. Without results the text is not searched.
  */
 export function citations(): Citations {
   const links = new Map<string, string>()

@@ -2,30 +2,30 @@ import type { Clock } from '../../core/clock.ts'
 import { type BufferedResponse, readBuffered } from '../../http-client/buffered-response.ts'
 import { type Fetch, type HttpResponse, type OutgoingRequest, send } from '../../http-client/send.ts'
 
-/** An API of one vendor: its address, the headers every call carries, and the deadlines. */
+/** An HTTP client for one vendor's API, with its base URL, headers and deadlines. */
 export interface ApiClient {
   /** `api.z.ai` */
   host: string
-  /** Sends and waits for the headers; for answers that stream. */
+  /** Sends a request and waits for the headers; for responses that stream. */
   open(path: string, call: ClientCall): Promise<HttpResponse>
-  /** Sends and waits for the whole answer, whatever its status. */
+  /** Sends a request and reads the whole response, whatever its status. */
   ask(path: string, call: ClientCall): Promise<BufferedResponse>
-  /** The body of an opened answer that turned out not to stream. */
+  /** Reads the body of an opened response that turned out not to stream. */
   read(response: HttpResponse, signal: AbortSignal): Promise<BufferedResponse>
 }
 
 export interface ClientCall {
-  /** '' where the server asks for none. */
+  /** '' if the server needs none. */
   key: string
-  /** Makes it a POST. */
+  /** If present, the request is a POST. */
   body?: object
   signal: AbortSignal
 }
 
 export interface ClientOptions {
-  /** Who answers, in errors. */
+  /** Name of the server, for errors. */
   label: string
-  /** Without a slash at the end. */
+  /** Without a trailing slash. */
   baseUrl: string
   headers: (key: string) => Record<string, string>
   fetch: Fetch
@@ -37,7 +37,7 @@ export interface ClientOptions {
 export function apiClient(options: ClientOptions): ApiClient {
   const { label, baseUrl, headers: headersOf, fetch, clock, headersTimeoutMs } = options
   const { host } = new URL(baseUrl)
-  // One object for each key: the transport need not look at the same headers again and again.
+  // One headers object per key, so that the transport can skip headers that it has already checked.
   const known = new Map<string, OutgoingRequest['headers']>()
   return { host, open, ask, read }
 

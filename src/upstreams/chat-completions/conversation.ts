@@ -4,22 +4,25 @@ import type { ChatModel } from './models.ts'
 type ToolMessage = Extract<Message, { role: 'tool' }>
 type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
 
-/** What the model is called, for what it is told about what it cannot see, and what it takes. */
+/** The name of the model, for notes about what it cannot see, and what it accepts. */
 export type Audience = Pick<ChatModel, 'id' | 'vision' | 'video' | 'files' | 'imagesInToolResults'>
 
 /**
- * The conversation as the API takes it, which answers anything else with 1210, 1213 or 1214.
+ * The conversation in the form that the API accepts. It answers anything else with 1210, 1213 or 1214.
  *
- * Keeps: every call is followed by exactly one result and every result belongs to a call; results are text, and
- * images where the model takes them there; what else they hold stands in the user turn behind them; nothing is empty;
- * there is a user turn; a model gets a word in place of what it cannot see. Order is kept otherwise, and nothing that has words is lost.
+ * - Every call is followed by exactly one result, and every result belongs to a call.
+ * - Results are text, and images if the model takes them there. Their other media move to the next user message.
+ * - No message is empty, and there is at least one user message.
+ * - Media that the model cannot see are replaced by a note.
+ *
+ * Otherwise the order is kept, and no text is lost.
  */
 export function normaliseConversation(messages: readonly Message[], audience: Audience): Message[] {
   const readable = messages.map((message) => withReadableParts(message, audience))
-  return withUser(withMediaAside(paired(readable), audience).flatMap(worthSaying))
+  return withUser(withMediaAside(pairResults(readable), audience).flatMap(withoutEmpty))
 }
 
-/** How many images of a conversation the model will not see. */
+/** Number of images in a conversation that the model cannot see. */
 export function countUnseenImages(messages: readonly Message[], { vision }: Pick<Audience, 'vision'>): number {
   if (vision) return 0
   return messages.flatMap((message) => (hasUserParts(message) ? message.parts.filter(isImage) : [])).length
@@ -48,8 +51,8 @@ function readable(part: UserPart, { id, vision, video, files }: Audience): UserP
   }
 }
 
-/** Results move right behind their calls, in the order of the calls. */
-function paired(messages: readonly Message[]): Message[] {
+/** Moves results directly behind their calls, in the order of the calls. */
+function pairResults(messages: readonly Message[]): Message[] {
   const readableMessages: Message[] = []
   const placed = new Set<Message>()
   let waiting = new Map<string, ToolMessage[]>()
@@ -60,7 +63,8 @@ function paired(messages: readonly Message[]): Message[] {
     }
     readableMessages.push(message)
     if (message.role !== 'assistant') continue
-    // Parallel calls may come as assistant messages in a row: the results behind the last are those of all.
+    // Parallel calls may come as several assistant messages in a row, with the results of all of them after the last
+    // one.
     if (messages[index - 1]?.role !== 'assistant') waiting = resultsBehind(messages, index)
     for (const call of message.parts.filter(isToolCall)) {
       const result = waiting.get(call.id)?.pop()
@@ -71,7 +75,9 @@ function paired(messages: readonly Message[]): Message[] {
   return readableMessages
 }
 
-/** The results between this row of answers and the next one, by the ids of their calls; the first of an id comes last. */
+/**
+ * The results between this run of assistant messages and the next, by call id. The first result of an id comes last.
+ */
 function resultsBehind(messages: readonly Message[], index: number): Map<string, ToolMessage[]> {
   let end = index
   while (messages[end]?.role === 'assistant') end++
@@ -107,7 +113,7 @@ function withMediaAside(messages: readonly Message[], audience: Audience): Messa
   return aside.length === 0 ? readableMessages : [...readableMessages, { role: 'user', parts: aside }]
 }
 
-/** There is no field for failure, so the words have to say it. */
+/** The API has no field for a failed call, so the text says it. */
 function resultText({ parts, isError }: ToolMessage, showsImage: boolean): string {
   const words = parts.flatMap((part) => (part.type === 'text' && part.text !== '' ? [part.text] : []))
   const aside = parts.every(isText)
@@ -122,13 +128,13 @@ function nameOf(parts: readonly UserPart[]): string {
   return parts.some(isImage) ? 'a picture' : parts.some(({ type }) => type === 'video') ? 'a video' : 'a file'
 }
 
-/** What of a result cannot stand in it. */
+/** The media of a result that its tool message cannot hold. */
 function asideOf({ callId, parts }: ToolMessage, kept: readonly UserPart[]): UserPart[] {
   const media = parts.filter((part) => !isText(part) && !kept.includes(part))
   return media.length === 0 ? [] : [text(`[From the result of the tool call ${callId}:]`), ...media]
 }
 
-function worthSaying(message: Message): Message[] {
+function withoutEmpty(message: Message): Message[] {
   switch (message.role) {
     case 'system':
       return message.text.trim() === '' ? [] : [message]
@@ -137,10 +143,10 @@ function worthSaying(message: Message): Message[] {
       return parts.length === 0 ? [] : [{ role: 'user', parts }]
     }
     case 'assistant': {
-      const says = message.parts.some(
+      const hasContent = message.parts.some(
         (part) => part.type === 'tool-call' || (part.type === 'text' && part.text.trim() !== ''),
       )
-      return says ? [message] : []
+      return hasContent ? [message] : []
     }
     case 'tool':
       return [message]

@@ -9,13 +9,13 @@ import { type EventTemplate, eventTemplateOf } from '../../wire/event-template.t
 import { citations } from './citations.ts'
 import { type VendorErrors, windowExceeded } from './errors.ts'
 import { type CallPiece, type Chunk, chunk as chunks, searchResult } from './schema.ts'
-import { mostCalls, toolCallAssembler } from './tool-calls.ts'
+import { maxCalls, toolCallAssembler } from './tool-calls.ts'
 
 export interface DecodeOptions {
-  /** What may be called. */
+  /** The tools that the reply may call. */
   tools: readonly Tool[]
   errors: VendorErrors
-  /** Epoch milliseconds; an error may name the time it ends. */
+  /** Epoch milliseconds, for errors that name the time when a limit resets. */
   now: () => number
   annotate: (note: string) => void
 }
@@ -29,11 +29,12 @@ const reasonOf: Record<string, FinishReason> = {
 }
 
 /**
- * Reads a reply: the `data` of one event in, deltas out.
+ * Decodes a reply: the `data` of one event in, deltas out.
  *
- * The end is told once the upstream has named its reason and counted, or has said `[DONE]`, or has closed after
- * naming its reason. Errors: an `error` delta for what the upstream complains of, for generation that failed
- * (`network_error`), and for an end without a word. A stream that just stops gets no `finish`.
+ * The `finish` delta comes once the upstream has sent a finish reason and usage, or `[DONE]`, or has closed the stream
+ * after a finish reason. A stream that just stops gets no `finish`.
+ * Errors: an `error` delta for an error that the upstream sends, for a failed generation (`network_error`), and for an
+ * end without any content.
  */
 export function decoder(options: DecodeOptions): PayloadReader {
   const notes = new Set<string>()
@@ -41,7 +42,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
   const marks = citations()
   let template: EventTemplate | undefined
   let templatesLeft = maxTemplates
-  // The newest chunk that held nothing but text since one was learned from, and how many there were.
+  // The newest chunk with nothing but text, and the number of such chunks since a template was last learned.
   let plain: { payload: string; field: TextField } | undefined
   let unlearned = 0
   let searches = 0
@@ -72,8 +73,8 @@ export function decoder(options: DecodeOptions): PayloadReader {
     },
     end: close,
     template(ahead) {
-      const isWorthIt = plain && (unlearned >= minChunks || ahead >= minBufferedChunks * plain.payload.length)
-      if (plain && isWorthIt && templatesLeft > 0) learnTemplate(plain.payload, plain.field)
+      const isEnoughSeen = plain && (unlearned >= minChunks || ahead >= minBufferedChunks * plain.payload.length)
+      if (plain && isEnoughSeen && templatesLeft > 0) learnTemplate(plain.payload, plain.field)
       return over ? undefined : template
     },
   }
@@ -106,7 +107,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
     const choice = choices?.[0]
     if (choice?.delta) {
       const { content: text, tool_calls: pieces } = choice.delta
-      // Servers that are on the way from one name to the other send both.
+      // Servers that are changing from one field name to the other send both.
       const reasoning = choice.delta.reasoning_content || choice.delta.reasoning
       if (reasoning) emitText('reasoning_content', reasoning, out)
       if (text) emitText('content', text, out)
@@ -114,12 +115,12 @@ export function decoder(options: DecodeOptions): PayloadReader {
     }
     const counted = usageOf(counts)
     usage = counted ?? usage
-    const why = choice?.finish_reason
-    if (why === 'network_error') {
+    const finishReason = choice?.finish_reason
+    if (finishReason === 'network_error') {
       fail(options.errors.brokenOff(), out)
       return
     }
-    if (why) reason = reasonOf[why] ?? unknownReason(why)
+    if (finishReason) reason = reasonOf[finishReason] ?? unknownReason(finishReason)
     if (reason !== undefined && counted !== undefined) close(out)
   }
 
@@ -142,7 +143,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
     out.push({ type: 'text', text })
   }
 
-  /** What was held in case it became a mark. */
+  /** Sends the text that was held back because it could become a citation mark. */
   function flush(out: Delta[]): void {
     sendText(marks.end(), out)
   }
@@ -151,11 +152,11 @@ export function decoder(options: DecodeOptions): PayloadReader {
     if (over) return
     over = true
     flush(out)
-    // Of a reply that breaks off, a call that waited for more is none.
+    // If the reply broke off, an incomplete call is dropped.
     if (reason === undefined) return
     toolCalls.end(out)
     if (reason === 'context-window' && !answered && !toolCalls.any) {
-      // As a mere `length` the client would send the same full window again.
+      // With the reason `length` the client would send the same full context window again.
       out.push({ type: 'error', error: windowExceeded() })
       return
     }
@@ -167,10 +168,10 @@ export function decoder(options: DecodeOptions): PayloadReader {
     out.push({ type: 'finish', reason: reason === 'tool-calls' && !toolCalls.any ? 'stop' : reason })
   }
 
-  /** Cut or refused before the first word is an answer of its own; what becomes of reasoning alone is settled later. */
+  /** A reply that was cut or filtered may be empty, and a reply with reasoning alone is handled later. */
   function isEmpty(): boolean {
-    const saidAll = reason === 'stop' || reason === 'tool-calls'
-    return saidAll && !answered && !reasoned && !toolCalls.any
+    const endedNormally = reason === 'stop' || reason === 'tool-calls'
+    return endedNormally && !answered && !reasoned && !toolCalls.any
   }
 
   function fail(error: GatewayError, out: Delta[]): void {
@@ -179,8 +180,8 @@ export function decoder(options: DecodeOptions): PayloadReader {
     out.push({ type: 'error', error })
   }
 
-  function unknownReason(why: string): FinishReason {
-    annotateOnce(`unknown finish reason ${truncate(why, 40)}`)
+  function unknownReason(finishReason: string): FinishReason {
+    annotateOnce(`unknown finish reason ${truncate(finishReason, 40)}`)
     return 'stop'
   }
 
@@ -194,14 +195,14 @@ export function decoder(options: DecodeOptions): PayloadReader {
 const textFields = ['content', 'reasoning_content', 'reasoning'] as const
 type TextField = (typeof textFields)[number]
 
-/** Chunks of text before one is looked at so, for short replies end sooner, */
+/** Plain chunks to see before a template is learned: shorter replies end before that pays off. */
 const minChunks = 4
-/** unless as many bytes are here as so many of them have. */
+/** With this many chunks already buffered, a template is learned at once. */
 const minBufferedChunks = 8
-/** So many are tried in one reply: one that changes with every chunk is not worth the search. */
+/** Templates tried in one reply. More do not pay off if the chunks keep changing. */
 const maxTemplates = 8
 
-/** The one field of a chunk that says something; `undefined` where another does, too. */
+/** The only field of a chunk with content; `undefined` if there are several, or anything else besides. */
 function onlyField({ choices, usage, web_search: results }: Chunk): TextField | undefined {
   const [choice, ...others] = choices ?? []
   if (!choice?.delta || choice.finish_reason || others.length > 0 || usage || results) return undefined
@@ -222,7 +223,7 @@ function sourceOf(result: unknown): WebSource[] {
 function tooManyCalls(): GatewayError {
   return new GatewayError(
     'upstream-malformed',
-    `The model began more than ${mostCalls} tool calls in one reply, so it was stopped. Ask again, or in other words.`,
+    `The model began more than ${maxCalls} tool calls in one reply, so it was stopped. Ask again, or in other words.`,
     { code: 'repetition_loop' },
   )
 }

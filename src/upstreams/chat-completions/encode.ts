@@ -18,27 +18,28 @@ export interface EncodeOptions {
   model: ChatModel
   requestId: string
   rules: RequestRules
-  /** Who is asked, for errors: `Z.AI`. */
+  /** Name of the server, for errors: `Z.AI`. */
   label: string
-  /** What the reply may call. */
+  /** The tools that the reply may call. */
   tools: readonly Tool[]
-  /** The last reply lacked the call the client demands: ask for it once more. */
+  /** The last reply lacked the tool call that the client requires: ask the model for it explicitly. */
   forceToolCall: boolean
 }
 
 /**
- * One request in the words of the profile's API, legal whatever the client sent.
- * Errors: `invalid-request` for more tools than the API takes.
+ * Encodes one request for the profile's API. The result is valid whatever the client sent.
+ * Errors: `invalid-request` if there are more tools than the API takes.
  */
 export function encode(request: ChatRequest, options: EncodeOptions): object {
   const { model, rules, tools, forceToolCall } = options
-  const demands = demandsOf(request, tools)
-  const saidInWords = rules.toolChoice === undefined || forceToolCall ? demands : []
-  // A server that holds an answer to its schema needs no words for it, but beside tools it could not call them any more.
+  const callInstructions = callInstructionsOf(request, tools)
+  const systemInstructions = rules.toolChoice === undefined || forceToolCall ? callInstructions : []
+  // A server that enforces a schema needs no instruction. With tools it cannot enforce one, since the model could not
+  // call them.
   const format = rules.schemaInWords || tools.length > 0 ? outputInstruction(request, tools.length > 0) : undefined
   const messages = normaliseConversation(request.messages, model)
-  const allMessages = withRules(forceToolCall ? [...messages, forceToolCallMessage(demands)] : messages, [
-    ...saidInWords,
+  const allMessages = withRules(forceToolCall ? [...messages, forceToolCallMessage(callInstructions)] : messages, [
+    ...systemInstructions,
     ...(format === undefined ? [] : [format]),
   ])
   return {
@@ -53,13 +54,13 @@ export function encode(request: ChatRequest, options: EncodeOptions): object {
   }
 }
 
-/** Held to JSON, a model with tools would write its calls as an answer. */
+/** Forced JSON output is not used with tools: the model would write its calls as an answer. */
 function formatOf({ output }: ChatRequest, { rules, tools }: EncodeOptions): object {
   return output.type === 'json' && tools.length === 0 ? rules.responseFormat(output) : {}
 }
 
-/** What the client demands of calls, in words for a model whose server takes no field for it. */
-function demandsOf({ toolChoice, parallelToolCalls }: ChatRequest, tools: readonly Tool[]): string[] {
+/** What the client requires of calls, as instructions for a model whose server has no field for it. */
+function callInstructionsOf({ toolChoice, parallelToolCalls }: ChatRequest, tools: readonly Tool[]): string[] {
   if (tools.length === 0) return []
   return [
     ...(toolChoice === 'required' ? ['This time you must call a tool; do not answer without a call.'] : []),
@@ -70,8 +71,8 @@ function demandsOf({ toolChoice, parallelToolCalls }: ChatRequest, tools: readon
   ]
 }
 
-function forceToolCallMessage(demands: readonly string[]): Message {
-  const words = `Your reply held no tool call, so it was thrown away. ${demands.join(' ')} Make the call now, without any words before it.`
+function forceToolCallMessage(callInstructions: readonly string[]): Message {
+  const words = `Your reply held no tool call, so it was thrown away. ${callInstructions.join(' ')} Make the call now, without any words before it.`
   return { role: 'user', parts: [{ type: 'text', text: words }] }
 }
 
@@ -98,7 +99,7 @@ function encodeMessage(message: Message, options: EncodeOptions): object {
   }
 }
 
-/** Text alone is told as one string, for models that take nothing else take no parts either. */
+/** Text alone is sent as one string: models that take only text do not accept a list of parts. */
 function contentOf(parts: readonly UserPart[]): string | object[] {
   return parts.every(({ type }) => type === 'text') ? textOf(parts) : parts.map(contentPart)
 }
@@ -122,7 +123,7 @@ function urlOf({ source }: Pick<ImagePart, 'source'>): string {
   return source.type === 'url' ? source.url : `data:${source.mediaType};base64,${source.data}`
 }
 
-/** Earlier thoughts go back unchanged: without them a model that thinks between calls loses its thread. */
+/** Earlier reasoning is sent back unchanged: a model that reasons between calls needs it to continue. */
 function assistantTurn(parts: readonly AssistantPart[], { model, rules }: EncodeOptions): object {
   const reasoning = parts.flatMap((part) => (part.type === 'reasoning' ? [part.text] : [])).join('\n')
   const calls = parts.flatMap((part) => (part.type === 'tool-call' ? [part] : []))
@@ -142,7 +143,7 @@ function assistantTurn(parts: readonly AssistantPart[], { model, rules }: Encode
   }
 }
 
-/** The API's chat template reads the arguments as an object and fails on anything else. */
+/** The API's chat template reads arguments as an object and fails on anything else. */
 function objectText(text: string): string {
   if (text.trim() === '') return '{}'
   const value = parseJson(text)
@@ -156,8 +157,9 @@ export interface SentSampling {
 }
 
 /**
- * Sampling as it is sent: what the server would refuse becomes the nearest that it takes.
- * Stop sequences stay here: the API would not tell which one it met, and could stop inside the thinking.
+ * The sampling values that are sent: a value that the server would reject becomes the nearest one it accepts. Stop
+ * sequences are not sent: the API does not report which one matched, and could stop inside the reasoning. The gateway
+ * applies them.
  */
 export function sentSampling(
   { sampling: { temperature, topP, maxTokens } }: ChatRequest,
@@ -175,7 +177,7 @@ export function sentSampling(
 function toolsOf(request: ChatRequest, { model, tools, rules, label }: EncodeOptions): object {
   const { toolChoice, parallelToolCalls, search, searchRules } = request
   const { maxTools = Number.POSITIVE_INFINITY } = rules
-  // A choice of one is kept best by offering nothing else.
+  // If the client chose one tool, only that tool is offered: nothing else makes the model call it as reliably.
   const chosen = typeof toolChoice === 'object' ? tools.filter(({ name }) => name === toolChoice.name) : []
   const offered = chosen.length > 0 ? chosen : tools
   const searchTool = search ? rules.webSearch?.(searchRules) : undefined
@@ -198,7 +200,7 @@ function toolsOf(request: ChatRequest, { model, tools, rules, label }: EncodeOpt
 }
 
 function functionOf({ name, description, parameters }: Tool): object {
-  // Arguments are an object whatever a sloppy schema says of its root, and the API insists on the word.
+  // The API requires the type `object`, which some clients leave out of their schema.
   const schema = parameters.type === 'object' ? parameters : { properties: {}, ...parameters, type: 'object' }
   return { type: 'function', function: { name, description, parameters: schema } }
 }

@@ -4,64 +4,64 @@ import { isRecord, parseJson } from '../../core/json.ts'
 import { quote } from '../../core/redact.ts'
 import type { BufferedResponse } from '../../http-client/buffered-response.ts'
 
-/** What may be done as long as nothing was sent to the client: try once more, or have the pool find room. */
+/** What can be done as long as nothing was sent to the client: try again, or let the pool choose another credential. */
 export type Recovery = Refusal | 'again' | 'none'
 
-/** One way a vendor's API fails, and what it means. */
+/** One way in which a vendor's API fails, and what it means. */
 export interface FailureRow {
-  /** Ours, which clients see. */
+  /** The gateway's own code, which clients see. */
   code: string
-  /** The vendor's own codes that mean it. */
+  /** The vendor's codes with this meaning. */
   codes?: readonly string[]
-  /** HTTP statuses that mean it where no code is known. */
+  /** HTTP statuses with this meaning, if no code is known. */
   statuses?: readonly number[]
-  /** The vendor's words that mean it, whatever the code and the status. */
+  /** The vendor's messages with this meaning, whatever the code and the status. */
   words?: RegExp
   kind: ErrorKind
   message: string
-  /** The API's own words say which field is at fault, so they follow the message. */
+  /** Appends the vendor's message, which says what field is wrong. */
   quoted?: true
   recovery: Recovery
   facts?: ErrorFacts
 }
 
-/** What an answer says of its failure, in the vendor's words. */
+/** The failure that a response reports, in the vendor's terms. */
 export interface UpstreamFailure {
   code: string
   text: string
 }
 
 export interface VendorErrorOptions {
-  /** Who is to blame, at the beginning of a sentence: `Z.AI`. */
+  /** Name of the vendor, as the subject of a sentence: `Z.AI`. */
   label: string
-  /** Words first, then codes, then HTTP statuses. */
+  /** Matched by message first, then by code, then by HTTP status. */
   failures: readonly FailureRow[]
-  /** What to do where there is no credential at all. */
+  /** What to do if there is no credential at all. */
   noKey: string
-  /** What to check where something answers that is no such API. */
+  /** What to check if the server answers with something that is not this API. */
   notAnApi: string
-  /** Reads the failure that a JSON body tells; `undefined` for one that tells none. Default: `failureIn`. */
+  /** Reads the failure in a JSON body; `undefined` if it reports none. Default: `failureIn`. */
   failureIn?: (body: unknown) => UpstreamFailure | undefined
-  /** When a used-up quota is whole again, in epoch milliseconds, where the words say so. */
+  /** When a used-up quota is refilled, in epoch milliseconds, if the message says so. */
   resetTimeIn?: (text: string) => number | undefined
 }
 
 /** The errors of one vendor. `now` is in epoch milliseconds. */
 export interface VendorErrors {
   label: string
-  /** The error a frame of the stream carries. */
+  /** The error in a frame of the stream, if it is one. */
   ofFrame(frame: unknown, now: number): GatewayError | undefined
-  /** The error a whole answer is, in place of a stream. */
+  /** The error for a whole response that came instead of a stream. */
   ofResponse(response: BufferedResponse, now: number): GatewayError
   recoveryOf(error: GatewayError): Recovery
   noKey(): GatewayError
-  /** A reply that ends well without a word of an answer. */
+  /** The error for a reply that ends normally without an answer. */
   empty(): GatewayError
-  /** Generation failed in the middle of the reply. */
+  /** The error for a generation that failed in the middle of the reply. */
   brokenOff(): GatewayError
 }
 
-/** Our own codes of errors that no row makes. */
+/** Recoveries for codes of errors that no row creates. */
 const otherRecoveries: Record<string, Recovery> = {
   upstream_unavailable: 'again',
   upstream_not_http: 'again',
@@ -72,7 +72,7 @@ const otherRecoveries: Record<string, Recovery> = {
 
 export function vendorErrors(options: VendorErrorOptions): VendorErrors {
   const { label, failures } = options
-  const read = options.failureIn ?? failureIn
+  const readFailure = options.failureIn ?? failureIn
   const unknownRefusal: FailureRow = {
     code: 'upstream_refused',
     kind: 'invalid-request',
@@ -90,11 +90,11 @@ export function vendorErrors(options: VendorErrorOptions): VendorErrors {
   return {
     label,
     ofFrame(frame, now) {
-      const failure = read(frame)
+      const failure = readFailure(frame)
       return failure && errorOf(failure, undefined, undefined, now)
     },
     ofResponse({ status, ok, headers, text }, now) {
-      const failure = read(parseJson(text))
+      const failure = readFailure(parseJson(text))
       if (ok && !failure)
         return new GatewayError(
           'upstream-malformed',
@@ -150,12 +150,12 @@ export function vendorErrors(options: VendorErrorOptions): VendorErrors {
   }
 }
 
-/** How long until a credential that was refused is good again, where the API says so. */
+/** How long a refused credential stays unusable, if the API says so. */
 export function goodAgainAfterMs({ kind, retryAfterMs = 0 }: GatewayError): number | undefined {
   return kind === 'quota-exhausted' && retryAfterMs > 0 ? retryAfterMs : undefined
 }
 
-/** The window was full before the first word of the answer. */
+/** The error for a context window that was full before the answer began. */
 export function windowExceeded(): GatewayError {
   return new GatewayError(
     'context-overflow',
@@ -165,8 +165,8 @@ export function windowExceeded(): GatewayError {
 }
 
 /**
- * `{"error":{"code":"1001","message":"…"}}`, with the code as a number or the error as text; and, as some servers have
- * it, `{"object":"error","code":400,"message":"…"}` and `{"detail":"…"}`.
+ * Reads `{"error":{"code":"1001","message":"…"}}`, with the code as a number or the error as text. Also reads the
+ * shapes of some other servers: `{"object":"error","code":400,"message":"…"}` and `{"detail":"…"}`.
  */
 export function failureIn(body: unknown): UpstreamFailure | undefined {
   if (!isRecord(body)) return undefined
@@ -201,12 +201,12 @@ const fields: readonly (readonly [pattern: RegExp, param: string])[] = [
   [/\bmessages?\b|\bprompt\b|\brole\b|\bimage/i, 'messages'],
 ]
 
-/** The field the API's words name, in the client's language. */
+/** The client's name of the field that the API's message is about. */
 function fieldIn(text: string): string | undefined {
   return fields.find(([pattern]) => pattern.test(text))?.[1]
 }
 
-/** Whole seconds; a date is not sent. */
+/** The header's value in milliseconds. It is whole seconds; no server sends a date. */
 function retryAfterOf(headers: BufferedResponse['headers']): number | undefined {
   const seconds = Number(headers.get('retry-after') ?? Number.NaN)
   return seconds > 0 ? seconds * 1000 : undefined

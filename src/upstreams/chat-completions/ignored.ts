@@ -5,44 +5,45 @@ import type { RequestRules } from './profile.ts'
 
 export interface IgnoredFieldsOptions {
   rules: RequestRules
-  /** Whether models may be offered tools at all. */
+  /** Whether tools can be used with this server at all. */
   tools: boolean
 }
 
-/** Names of what a request asks that the server or the model does not do. */
+/** Names of requested things that the server or the model does not do. */
 export function ignoredFields(
   request: ChatRequest,
   model: ChatModel,
   { rules, tools }: IgnoredFieldsOptions,
 ): string[] {
-  const toolsLost = !tools && request.tools.length > 0
+  const ignoresTools = !tools && request.tools.length > 0
   return [
-    ...(toolsLost ? ['tools'] : []),
-    ...(toolsLost && request.toolChoice !== 'auto' ? ['tool_choice'] : []),
-    ...reasoningLost(request, model),
-    ...budgetLost(request, model, rules),
+    ...(ignoresTools ? ['tools'] : []),
+    ...(ignoresTools && request.toolChoice !== 'auto' ? ['tool_choice'] : []),
+    ...ignoredReasoning(request, model),
+    ...ignoredBudget(request, model, rules),
     ...changedSampling(request, model, rules),
     ...(request.messages.some((message) => hasPart(message, 'document')) && !model.files ? ['documents'] : []),
     ...(request.messages.some((message) => hasPart(message, 'video')) && !model.video ? ['videos'] : []),
-    ...searchLimits(request, rules),
+    ...ignoredSearch(request, rules),
   ]
 }
 
-function reasoningLost({ reasoning: { mode, effort } }: ChatRequest, model: ChatModel): string[] {
+function ignoredReasoning({ reasoning: { mode, effort } }: ChatRequest, model: ChatModel): string[] {
   if (mode === 'off') return alwaysThinks(model) ? ['thinking'] : []
   if (model.reasoning === 'never') return mode === 'on' ? ['thinking'] : []
   return effort !== undefined && model.efforts.length === 0 ? ['reasoning_effort'] : []
 }
 
-/** A budget may become an effort; of the others nothing is left. */
-function budgetLost({ reasoning }: ChatRequest, model: ChatModel, rules: RequestRules): string[] {
+/** A reasoning budget may be sent as an effort; otherwise it is lost. */
+function ignoredBudget({ reasoning }: ChatRequest, model: ChatModel, rules: RequestRules): string[] {
   const { budgetTokens, ...others } = reasoning
   if (budgetTokens === undefined || reasoning.mode === 'off' || model.reasoning === 'never') return []
-  const isTold = JSON.stringify(rules.reasoning(reasoning, model)) !== JSON.stringify(rules.reasoning(others, model))
-  return isTold ? [] : ['thinking.budget_tokens']
+  const changesRequest =
+    JSON.stringify(rules.reasoning(reasoning, model)) !== JSON.stringify(rules.reasoning(others, model))
+  return changesRequest ? [] : ['thinking.budget_tokens']
 }
 
-/** What is sent as another value than the one that was asked for. */
+/** Fields that are sent with another value than the requested one. */
 function changedSampling(request: ChatRequest, model: ChatModel, rules: RequestRules): string[] {
   const { temperature, topP, maxTokens } = request.sampling
   const sent = sentSampling(request, { model, rules })
@@ -53,7 +54,7 @@ function changedSampling(request: ChatRequest, model: ChatModel, rules: RequestR
   ]
 }
 
-function searchLimits({ search, searchRules }: ChatRequest, rules: RequestRules): string[] {
+function ignoredSearch({ search, searchRules }: ChatRequest, rules: RequestRules): string[] {
   if (!search) return []
   if (rules.webSearch === undefined) return ['web_search']
   return [

@@ -11,21 +11,21 @@ import { opener } from './open.ts'
 import type { Profile } from './profile.ts'
 
 export interface ChatCompletionsOptions {
-  /** Of this instance, as the configuration has it: `zai-api`. */
+  /** Id of this instance in the configuration: `zai-api`. */
   id: string
   profile: Profile
-  /** Used in turn; '' is the key of a server that asks for none. */
+  /** Used in turn; '' is the key for a server that needs none. */
   keys: readonly string[]
-  /** In front of `/chat/completions` and `/models`, without a slash at the end. */
+  /** The URL before `/chat/completions` and `/models`, without a trailing slash. */
   baseUrl: string
-  /** The only models to offer; without it, all that the profile and the server's list have. */
+  /** The only models to offer. Without it, all models of the profile and of the server's list. */
   models?: readonly string[] | undefined
-  /** What is known of models. Default: what the program knows by itself. */
+  /** Facts about models. Default: the built-in table. */
   table?: ModelTable
   idleMs: number
   headersTimeoutMs: number
   modelsTtlMs: number
-  /** How many characters of a reply are searched for one tool call written as text. */
+  /** Longest part of a reply, in characters, that is searched for one tool call written as text. */
   scanLimit: number
   tools: boolean
 }
@@ -33,7 +33,7 @@ export interface ChatCompletionsOptions {
 export interface ChatCompletionsDeps {
   fetch: Fetch
   clock: Clock
-  /** Outlives this upstream: one that takes its place goes on with what is known of the keys. */
+  /** Outlives this upstream: its successor continues with what is known about the keys. */
   pool: Pool<string>
   /** From 0 to 1. */
   random: () => number
@@ -41,21 +41,21 @@ export interface ChatCompletionsDeps {
   log: (level: 'info' | 'warn', message: string) => void
 }
 
-/** An upstream that speaks OpenAI's Chat Completions in the words of its profile. */
+/** An upstream with OpenAI's Chat Completions API, as its profile describes it. */
 export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompletionsDeps): Upstream {
   const { id, profile, keys, baseUrl } = options
   const { errors, request: rules } = profile
   const table = options.table ?? modelTable()
-  const edge = {
+  const shared = {
     ...options,
     ...deps,
     table,
     errors,
     client: apiClient({ ...options, ...deps, label: errors.label, headers: profile.headers }),
   }
-  const models = catalogue({ ...edge, rules: profile.models, only: options.models })
+  const models = catalogue({ ...shared, rules: profile.models, only: options.models })
   const open = opener({
-    ...edge,
+    ...shared,
     catalogue: models,
     rules,
     ...(profile.takesAnyToolName ? { takesAnyToolName: true } : {}),
@@ -86,14 +86,14 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
     gauges: () => poolGauges(deps.pool.snapshot()),
   }
 
-  /** One key that works is enough; else the first one's reason. */
+  /** Succeeds if one key works; otherwise throws the failure of the first key. */
   async function check(signal: AbortSignal): Promise<void> {
     const suspended = deps.pool.availabilityError()
     if (suspended !== undefined) throw suspended
     let reason = errors.noKey()
     for (const [index, key] of keys.entries()) {
       try {
-        const answer = await edge.client.ask('/models', { key, signal })
+        const answer = await shared.client.ask('/models', { key, signal })
         if (entriesIn(answer, profile.models) !== undefined) return
         throw errors.ofResponse(answer, deps.clock.now())
       } catch (thrown) {

@@ -12,17 +12,17 @@ import type { ModelRules } from './profile.ts'
 import { type ModelEntry, modelEntry, modelList } from './schema.ts'
 
 /** Longest wait for the live list. */
-const waitMs = 5_000
-/** After a list that did not come. */
+const listTimeoutMs = 5_000
+/** How long the known list is used after a failed read. */
 const keepAfterFailureMs = 60_000
-/** Plans change, and models are added to them. */
+/** How long a refused model counts as refused. Plans change, and models are added to them. */
 const refusedForMs = 60 * 60_000
 
-/** A model with what only this upstream's requests need to know. */
+/** A model with the facts that only requests to this API need. */
 export interface ChatModel extends Model {
-  /** How it takes `thinking`: not at all, on and off, or on alone. */
+  /** How `thinking` can be set: not at all, on and off, or always on. */
   thinking: 'none' | 'switch' | 'always'
-  /** The words of `reasoning_effort` it takes. */
+  /** The accepted values of `reasoning_effort`. */
   efforts: readonly EffortWord[]
   /** Takes `tool_stream`. */
   toolStream: boolean
@@ -31,14 +31,14 @@ export interface ChatModel extends Model {
 }
 
 export interface Catalogue {
-  /** The table and what the live list adds to it. Never rejects. */
+  /** The models of the table, extended by the server's list. Never rejects. */
   list(): Promise<ChatModel[]>
   unlisted(name: string, named: boolean): ChatModel | undefined
-  /** A model as requests need it, of this catalogue or not. */
+  /** The request facts of any model, whether it is in this catalogue or not. */
   traitsOf(model: Model): ChatModel
-  /** The offered models for large and small ones of other vendors, where the vendor has no preference of its own. */
+  /** Models to use in place of other vendors' large and small ones, if the vendor states no preference. */
   newestFirst(): Readonly<Record<'primary' | 'small', readonly string[]>>
-  /** Learns from how a call of the model ended, `undefined` for well, which models the credentials may use. */
+  /** Learns from the result of a call which models the credentials may use; `error` is `undefined` for a success. */
   learn(model: ChatModel, error: GatewayError | undefined): void
 }
 
@@ -46,7 +46,9 @@ export interface CatalogueOptions {
   client: ApiClient
   rules: ModelRules
   keys: readonly string[]
-  /** The only models to offer, whether the server lists them or not; without it, all of the table and the list. */
+  /**
+   * The only models to offer, whether the server lists them or not. Without it, all models of the table and the list.
+   */
   only?: readonly string[] | undefined
   table: ModelTable
   clock: Clock
@@ -55,8 +57,9 @@ export interface CatalogueOptions {
 }
 
 /**
- * The list is undocumented and leaves models out that work, so it only ever adds to the table, or mends a length. What
- * a key may use only a refusal tells: a refused model is marked for an hour.
+ * The models of one server. The server's list is undocumented and leaves out models that work, so it only adds models
+ * to the table or corrects a length. Only a refusal shows that a key may not use a model; such a model is marked for an
+ * hour.
  */
 export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs, log }: CatalogueOptions): Catalogue {
   const rows = only
@@ -65,23 +68,23 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
   let known = rows
   let asked = 0
   let goodUntil = Number.NEGATIVE_INFINITY
-  // The last question hung: no request waits for the next one.
-  let hangs = false
-  // By the API's own name, the time until which the model counts as refused; and the list with these marks.
+  // The last read of the list timed out: requests do not wait for the next one.
+  let timedOut = false
+  // When a refused model counts as usable again, by the API's name; and the list with refused models marked.
   const refusedUntil = new Map<string, number>()
   let marked: ChatModel[] | undefined
 
   const refresh = singleFlight(async () => {
     const deadline = new AbortController()
-    const stop = clock.after(waitMs, () => deadline.abort())
+    const stop = clock.after(listTimeoutMs, () => deadline.abort())
     try {
       known = merge(rows, await live(deadline.signal))
       marked = undefined
       goodUntil = clock.monotonic() + modelsTtlMs
-      hangs = false
+      timedOut = false
     } catch {
       goodUntil = clock.monotonic() + keepAfterFailureMs
-      hangs = deadline.signal.aborted
+      timedOut = deadline.signal.aborted
       log('warn', `${client.host} did not tell its models; going by the ones known before.`)
     } finally {
       stop()
@@ -91,9 +94,9 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
   return {
     async list() {
       if (clock.monotonic() >= goodUntil) {
-        const goesOn = hangs
+        const skipsWait = timedOut
         const asked = refresh(new AbortController().signal)
-        if (!goesOn) await asked
+        if (!skipsWait) await asked
       }
       return withRefusals()
     },
@@ -107,7 +110,7 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
     },
     traitsOf: (model) => (hasTraits(model) ? model : { ...chatModel(factsOf(model.upstreamId)), ...model }),
     learn({ upstreamId }, error) {
-      // Of names that clients make up nothing is kept.
+      // Names that are in no list are not remembered, because clients may make them up.
       if (!known.some((model) => model.upstreamId === upstreamId)) return
       const isRefusal = error?.code === 'model_not_found' || error?.code === 'model_not_available'
       if (isRefusal) refusedUntil.set(upstreamId, clock.monotonic() + refusedForMs)
@@ -141,17 +144,17 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
   }
 }
 
-/** The chat models an answer lists, or `undefined` when it is no list. */
+/** The chat models in a list response; `undefined` if the response is not a list. */
 export function entriesIn({ ok, text }: BufferedResponse, { isChatModel }: ModelRules): ModelEntry[] | undefined {
   const body = ok ? parseJson(text) : undefined
   if (!modelList.Check(body)) return undefined
   return body.data.flatMap((entry) => (modelEntry.Check(entry) && isChatModel(entry.id) ? [entry] : []))
 }
 
-/** The vendor's own list tells no lengths; those of servers that speak its language do. */
+/** Z.AI's own list has no lengths; the lists of compatible servers do. */
 function listedModel(entry: ModelEntry, model: ChatModel): ChatModel {
   const { created, max_output_tokens } = entry
-  // OpenRouter's name, and that of vLLM and SGLang.
+  // OpenRouter calls it `context_length`; vLLM and SGLang call it `max_model_len`.
   const contextTokens = entry.context_length ?? entry.max_model_len
   return {
     ...model,
@@ -167,7 +170,7 @@ function merge(rows: readonly ChatModel[], listed: readonly ChatModel[]): ChatMo
   return [...models.values()]
 }
 
-/** Told not to think, it thinks as little as it can. */
+/** A model that cannot stop reasoning: with reasoning switched off it reasons as little as possible. */
 export function alwaysThinks({ reasoning, thinking }: Pick<ChatModel, 'reasoning' | 'thinking'>): boolean {
   return reasoning !== 'never' && thinking !== 'switch'
 }
@@ -177,7 +180,7 @@ const thinkingOf = { never: 'none', 'built-in': 'none', switchable: 'switch', al
   ChatModel['thinking']
 >
 
-/** The API writes its names in lower case. */
+/** A model from the facts of the table. The API writes its names in lower case. */
 export function chatModel(facts: ModelFacts, upstreamId = facts.id.toLowerCase()): ChatModel {
   const { reasoning, efforts, toolStream, imagesInToolResults } = facts
   return { ...modelOf(facts, upstreamId), thinking: thinkingOf[reasoning], efforts, toolStream, imagesInToolResults }

@@ -39,38 +39,39 @@ export interface OpenerOptions {
   idleMs: number
 }
 
-/** What every attempt at one call shares. */
+/** What all attempts at one call share. */
 interface ChatJob {
   call: UpstreamCall
   model: ChatModel
-  /** What a reply may call; empty when the client forbade calls. */
+  /** The tools the reply may call; empty if the client forbade calls. */
   tools: Tool[]
-  /** A reply without a call is worth another try: none of it has been shown. */
+  /** A reply without a call can be retried: nothing of it has been shown to the client. */
   mustCallTool: boolean
-  /** Gives the client its own names of tools back. */
+  /** Restores the client's own tool names in the reply. */
   restoreNames: Transform<Delta, Delta> | undefined
   restoreErrorNames: LegalRequest['restoreError']
 }
 
 interface Opening extends OpenedReply {
-  /** Settles when its stream has come to an end, or nobody wants more of it. */
+  /** Settles when the stream has ended or was cancelled. */
   closed: Promise<void>
 }
 
-/** `forceToolCall`: ask again for the tool call the client demands. */
-type ChatRecovery = ErrorRecovery | 'insist'
+/** `force-tool-call`: ask the model again for the tool call that the client requires. */
+type ChatRecovery = ErrorRecovery | 'force-tool-call'
 
 /**
- * Opens calls: key, request, first delta. A key that is refused is changed for another, or waited for; what else fails
- * before that delta is tried again, each remedy once; what fails after it is the reply's last delta.
+ * Opens calls: it takes a key, sends the request, and waits for the first delta. A refused key is replaced by another
+ * one, or waited for. Other failures before the first delta are retried, each kind of recovery once. A failure after it
+ * is the last delta of the reply.
  */
 export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<OpenedReply> {
   const { client, errors, rules, catalogue, pool, clock, newUuid } = options
 
   return async (call) => {
-    const job = jobOf(call)
+    const job = createJob(call)
     try {
-      const reply = await opened(job)
+      const reply = await openWithRetries(job)
       catalogue.learn(job.model, undefined)
       return reply
     } catch (thrown) {
@@ -79,16 +80,16 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     }
   }
 
-  async function opened(job: ChatJob): Promise<OpenedReply> {
+  async function openWithRetries(job: ChatJob): Promise<OpenedReply> {
     const { signal, annotate, caller } = job.call
-    tellLimits(job)
+    noteLimits(job)
     const model = job.model.upstreamId
-    const turn = pool.ticket({ model, caller, accepts: () => true, signal, noneAccepts: errors.noKey, annotate })
+    const ticket = pool.ticket({ model, caller, accepts: () => true, signal, noneAccepts: errors.noKey, annotate })
     const tried = new Set<ChatRecovery>()
 
     for (;;) {
-      const lease = await turn.lease()
-      const outcome = await run(job, lease.credential, tried.has('insist')).catch(asGatewayError)
+      const lease = await ticket.lease()
+      const outcome = await attempt(job, lease.credential, tried.has('force-tool-call')).catch(asGatewayError)
       if (signal.aborted) {
         if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
         lease.release()
@@ -119,8 +120,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     }
   }
 
-  function jobOf(asked: UpstreamCall): ChatJob {
-    const { request, restore, restoreError } = legalised(asked.request)
+  function createJob(asked: UpstreamCall): ChatJob {
+    const { request, restore, restoreError } = withNamesForServer(asked.request)
     const call = { ...asked, request }
     const { tools, toolChoice } = call.request
     const callable = options.tools && toolChoice !== 'none' ? tools : []
@@ -135,11 +136,11 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     }
   }
 
-  function legalised(request: ChatRequest): LegalRequest {
+  function withNamesForServer(request: ChatRequest): LegalRequest {
     return options.takesAnyToolName ? { request, restoreError: asGatewayError } : withLegalToolNames(request)
   }
 
-  async function run(job: ChatJob, key: string, forceToolCall: boolean): Promise<Opening> {
+  async function attempt(job: ChatJob, key: string, forceToolCall: boolean): Promise<Opening> {
     const { call, model, tools, mustCallTool } = job
     const { request, signal, whole, annotate } = call
     const requestId = newUuid()
@@ -152,29 +153,29 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const { label } = errors
     const { idleMs } = options
     const deltas = sseDeltas(response.body, { label, decoder: reader, clock, signal, idleMs, whole, onClose })
-    const opened = await awaitFirstDelta(pipe(deltas, sorting(job)), { label, toTheEnd: mustCallTool })
+    const opened = await awaitFirstDelta(pipe(deltas, deltaTransform(job)), { label, toTheEnd: mustCallTool })
     return { ...opened, closed }
   }
 
-  function sorting({ call, model, tools, restoreNames }: ChatJob): Transform<Delta, Delta> {
+  function deltaTransform({ call, model, tools, restoreNames }: ChatJob): Transform<Delta, Delta> {
     const { scanLimit } = options
     const { whole, annotate } = call
-    const sorted = channels({ tools, scanLimit, frames: model.vision, whole, empty: errors.empty, annotate })
-    // Models now and then write a call into the text instead of making it.
-    if (tools.length === 0) return restoreNames ? chain(sorted, restoreNames) : sorted
-    const parsed = chain(sorted, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()))
+    const separated = channels({ tools, scanLimit, frames: model.vision, whole, empty: errors.empty, annotate })
+    // Models sometimes write a call into the text instead of making it.
+    if (tools.length === 0) return restoreNames ? chain(separated, restoreNames) : separated
+    const parsed = chain(separated, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()))
     return restoreNames ? chain(parsed, restoreNames) : parsed
   }
 }
 
-/** What the client will not get, for the log. */
-function tellLimits({ call, model }: ChatJob): void {
+/** Notes for the log what the client will not get. */
+function noteLimits({ call, model }: ChatJob): void {
   const unseen = countUnseenImages(call.request.messages, model)
   if (unseen > 0) call.annotate(`${unseen} image(s) omitted: ${model.id} cannot see them`)
   if (call.request.reasoning.mode === 'off' && alwaysThinks(model)) call.annotate(`${model.id} always thinks`)
 }
 
-/** What the pool deals with; it costs no retry, for nothing has been carried out. */
+/** Refusals that the pool handles. They do not count as retries, because the upstream has not run the call. */
 function isRefusal(recovery: ChatRecovery): recovery is Refusal {
   return (
     recovery === 'concurrency-limited' ||
@@ -187,8 +188,8 @@ function isRefusal(recovery: ChatRecovery): recovery is Refusal {
 
 function recoveryFor(outcome: Opening | GatewayError, { mustCallTool }: ChatJob, errors: VendorErrors): ChatRecovery {
   if (outcome instanceof GatewayError) return errors.recoveryOf(outcome)
-  const wanting = mustCallTool && !outcome.first.some(({ type }) => type === 'tool-call' || type === 'error')
-  return wanting ? 'insist' : 'none'
+  const lacksCall = mustCallTool && !outcome.first.some(({ type }) => type === 'tool-call' || type === 'error')
+  return lacksCall ? 'force-tool-call' : 'none'
 }
 
 function isEventStream(response: HttpResponse): boolean {

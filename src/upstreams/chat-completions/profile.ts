@@ -5,57 +5,61 @@ import type { VendorErrors } from './errors.ts'
 import type { ChatModel } from './models.ts'
 
 /**
- * One vendor whose API is OpenAI's Chat Completions in its own words. All that is true of this vendor alone stands in
- * its profile; the rest of this folder is the same for every vendor.
+ * One vendor of OpenAI's Chat Completions API. The profile holds everything that is true of this vendor alone; the rest
+ * of this folder is the same for every vendor.
  */
 export interface Profile {
   errors: VendorErrors
-  /** Of every call with this key; '' where the server asks for none. */
+  /** Headers of every call with this key; the key is '' if the server needs none. */
   headers(key: string): Record<string, string>
   models: ModelRules
   request: RequestRules
-  /** Takes the names of tools as clients have them; where it does not, they are shortened and restored. */
+  /** Accepts any tool name; otherwise names are shortened for the server and restored for the client. */
   takesAnyToolName?: true
   /** Ends a reply at `max_tokens` by itself. */
   enforcesMaxTokens?: true
   /** Can search the web in a reply that may call the client's tools. */
   searchesBesideTools?: true
-  /** Newest first: the models that stand for large and small ones of other vendors; without it, those it lists. */
+  /** Newest first: the models to use in place of other vendors' large and small ones. Without it, the listed models. */
   preferred?: Upstream['preferred']
 }
 
 export interface ModelRules {
-  /** The rows of the table that are offered whether the server lists them or not. */
+  /** The rows of the table that are offered even if the server does not list them. */
   offers(facts: ModelFacts): boolean
-  /** Whether an entry of the server's list is a model to chat with. */
+  /** Whether an entry of the server's list is a chat model. */
   isChatModel(id: string): boolean
-  /** A name no list has that looks like a model of this server. */
+  /** Whether a name that is in no list looks like a model of this server. */
   isFamiliar(name: string): boolean
-  /** The name in the table of a model that the server calls `id`: `zai-org/GLM-4.6-FP8` is a `GLM-4.6-FP8`. */
+  /** The table's name for the server's model `id`: `zai-org/GLM-4.6-FP8` is a `GLM-4.6-FP8`. */
   tableName(id: string): string
-  /** What the table says of a model, as far as it holds at this server. */
+  /** The facts of the table, reduced to those that hold at this server. */
   facts(facts: ModelFacts): ModelFacts
 }
 
-/** What the server takes beyond `model`, `messages` and `stream`, and in which words. */
+/** What the server accepts beyond `model`, `messages` and `stream`, and how it is written. */
 export interface RequestRules {
-  /** Fields that every request has. `requestId` is new for each. */
+  /** Fields of every request. `requestId` is new for each request. */
   always(requestId: string): object
-  /** More tools are refused; `undefined` for no limit. */
+  /** Requests with more tools are rejected; `undefined` for no limit. */
   maxTools?: number
   maxTemperature: number
   minTopP: number
-  /** What a model may be asked to write where its own limit is not known; `undefined` for no limit. */
+  /** Highest `max_tokens` for a model whose own limit is not known; `undefined` for no limit. */
   maxOutputTokens?: number
-  /** `tool_choice` and `parallel_tool_calls` for the tools that are offered; `undefined`: they are said in words. */
+  /**
+   * `tool_choice` and `parallel_tool_calls` for the offered tools. Without it they become instructions to the model.
+   */
   toolChoice?(choice: ToolChoice, parallel: boolean): object
-  /** `response_format` of an answer in JSON without tools. Its schema is said in words where `schemaInWords`. */
+  /**
+   * `response_format` for JSON answers without tools. With `schemaInWords` the schema becomes an instruction instead.
+   */
   responseFormat(output: Extract<ChatRequest['output'], { type: 'json' }>): object
   schemaInWords: boolean
   /** The fields that switch reasoning and set its effort. */
   reasoning(asked: Reasoning, model: ChatModel): object
-  /** Where earlier reasoning stands in an assistant message. */
+  /** The field for earlier reasoning in an assistant message. */
   reasoningField: string
-  /** The tool that is the server's own web search. */
+  /** The tool entry that enables the server's own web search. */
   webSearch?(rules: SearchRules | undefined): object
 }

@@ -2,8 +2,8 @@ import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typ
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 
 /**
- * What servers answer, as far as it is read here. The documents leave fields out and the fields change, so every object
- * is open to keys we do not know and every field may be missing or null.
+ * The parts of server responses that are read here. Documents leave fields out and fields change, so objects may have
+ * unknown keys and every field may be missing or null.
  * Source: Z.AI's API reference of 2026-07 and captures of 2026-03, whose shapes are in `test/golden/zai-api`; for
  * `reasoning`, vLLM and OpenRouter; for lengths, OpenRouter (`context_length`), vLLM and SGLang (`max_model_len`).
  */
@@ -19,9 +19,9 @@ const UsageCounts = open({
 })
 export type UsageCounts = Static<typeof UsageCounts>
 
-/** A whole call, or a fragment: `id` and `name` come in the first one. */
+/** A whole call or a fragment; `id` and `name` are in the first fragment. */
 const CallPiece = open({
-  /** A text and a number, as a rule. */
+  /** Usually a string, and a number for `index`. */
   id: Type.Optional(Type.Unknown()),
   index: Type.Optional(Type.Unknown()),
   function: maybe(

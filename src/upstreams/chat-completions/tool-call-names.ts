@@ -1,11 +1,11 @@
 import type { Tool } from '../../core/request.ts'
 import { repairName } from '../../json/repair.ts'
 
-/** What a further piece of a call's name makes of it: some deployments send names in fragments, others repeat them. */
+/** Joins the pieces of a call's name: some deployments send names in fragments, others repeat them. */
 export interface CallNames {
-  /** The name with the piece; `undefined` where the piece can only be the name of another call. */
+  /** The name with the piece added; `undefined` if the piece must be the name of another call. */
   joined(name: string, piece: string): string | undefined
-  /** No further piece is to be expected. `argued`: arguments have begun, which come behind the name. */
+  /** Whether no further piece can follow. `argued`: the arguments have begun, and they come after the name. */
   isWhole(name: string, argued: boolean): boolean
 }
 
@@ -17,10 +17,10 @@ export function callNames(tools: readonly Tool[]): CallNames {
     joined(name, piece) {
       if (name === '' || piece === '') return name + piece
       const appended = name + piece
-      // `go` and `go`: a fragment where that makes a tool and half of it does not, else the same again.
+      // `go` and `go`: two fragments if `gogo` is a tool and `go` is not, otherwise a repetition.
       if (name === piece) return isTool(appended) && !isTool(name) ? appended : name
       if (isTool(appended)) return appended
-      // All of it so far, and more.
+      // The piece repeats the name so far and continues it.
       if (piece.startsWith(name) && (isTool(piece) || mayBecomeTool(piece))) return piece
       if (isTool(piece)) return undefined
       return mayBecomeTool(appended) || !isTool(name) ? appended : undefined

@@ -7,40 +7,42 @@ import { type ArgumentStream, argumentStream, isPlaceholder } from '../../prompt
 import type { CallPiece } from './schema.ts'
 import { callNames } from './tool-call-names.ts'
 
-/** The native tool calls of a reply. */
+/** Assembles the native tool calls of a reply. */
 export interface ToolCallAssembler {
   push(piece: CallPiece, out: Delta[]): void
-  /** Sends the calls that waited for their end. */
+  /** Sends the calls that were held until the end of the reply. */
   end(out: Delta[]): void
   readonly any: boolean
-  /** The model calls without end: each piece is held against all calls before it. */
+  /**
+   * The model keeps starting calls without end. They are limited because each piece is compared with all earlier calls.
+   */
   readonly tooMany: boolean
 }
 
 interface PendingCall {
   key: string
-  /** Every index and id under which pieces of it came. */
+  /** Every index and id under which pieces of it arrived. */
   indexes: Set<number>
   ids: Set<string>
   name: string
   pieces: ArgumentPieces
-  /** Pieces of arguments that came while the name, which tells their schema, was not whole. */
-  early: string
+  /** Pieces of arguments that arrived before the name was complete. The name is needed to find their schema. */
+  unread: string
   reader: ArgumentStream | undefined
-  /** Mended arguments: all of them, and those that are not sent yet. */
+  /** Repaired arguments: all of them, and the part that is not sent yet. */
   text: string
   unsent: string
-  /** Of a call that is over: its arguments in one spelling. */
+  /** The arguments of a finished call in one spelling. */
   canonical: string | undefined
-  /** It may be an earlier call once more, so that nothing of it is sent before the end. */
+  /** It may repeat an earlier call, so nothing of it is sent before the end. */
   suspect: boolean
   state: 'waiting' | 'flowing' | 'dropped'
 }
 
-/** Several times what agents run side by side. */
-export const mostCalls = 500
+/** Several times the number of calls that agents run in parallel. */
+export const maxCalls = 500
 
-/** A piece with its fields as they should be. */
+/** A piece with validated fields. */
 interface Fragment {
   index: number | undefined
   id: string | undefined
@@ -50,27 +52,27 @@ interface Fragment {
 }
 
 /**
- * Puts calls together from their pieces, and sends each as soon as its name is whole and its arguments have begun.
+ * Assembles calls from their pieces, and sends each one as soon as its name is complete and its arguments have begun.
  *
- * What deltas look like, and what becomes of them:
+ * Servers number and repeat pieces in different ways:
  *
- * | index, id                               | one call                                                            |
- * |-----------------------------------------|---------------------------------------------------------------------|
- * | both, the id in the first delta alone   | by index                                                            |
- * | an id alone, or every call numbered 0   | by id                                                               |
- * | neither                                 | by order: a name begins a call once the one before is whole         |
- * | an index for each delta                 | by id, else what goes on where the last delta stopped               |
- * | an id for each delta                    | by index, as long as the arguments go on                            |
- * | a call again under another index        | once: it is held until its arguments tell that they are the same    |
- * | the id of another call                  | its own, without that id: the client gets one of ours               |
+ * | index and id                            | how pieces are assigned to a call                                   |
+ * |-----------------------------------------|---------------------------------------------------------------------| |
+ * both, but the id in the first delta only | by index                                                            | |
+ * only an id, or index 0 for every call   | by id                                                               | |
+ * neither                                 | by order: a name starts a call once the call before is complete     | | a
+ * new index for each delta              | by id, otherwise pieces continue the call of the last delta         | | a new
+ * id for each delta                 | by index, as long as the arguments continue                         | | a call
+ * repeated under another index     | once: it is held until its arguments show that the two are the same | | the id of
+ * another call                  | a call of its own; it gets a new id                                 |
  *
- * | name, arguments                         | read                                                                |
- * |-----------------------------------------|---------------------------------------------------------------------|
- * | a name in fragments, or in every delta  | as call-names.ts says                                               |
- * | a name behind its arguments             | they wait, for the name tells their schema                          |
- * | neither                                 | no call                                                             |
- * | all arguments so far in every delta     | as argument-pieces.ts says, and so are objects in place of text     |
- * | `{}` or `null` in front, JSON in a text | as argument-stream.ts says                                          |
+ * | name and arguments                      | how they are read                                                   |
+ * |-----------------------------------------|---------------------------------------------------------------------| | a
+ * name in fragments, or in every delta  | see tool-call-names.ts                                              | | a
+ * name after its arguments              | the arguments wait, because the name gives their schema             | |
+ * neither                                 | no call                                                             | | all
+ * arguments so far in every delta     | see argument-pieces.ts, also for objects instead of text            | | `{}` or
+ * `null` first, JSON in a string  | see argument-stream.ts                                              |
  *
  * - Calls are sent in the order in which they began.
  */
@@ -81,34 +83,34 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
   return {
     push(piece, out) {
       const fragment = fragmentOf(piece)
-      const call = callOf(fragment)
+      const call = callFor(fragment)
       call.name = names.joined(call.name, fragment.name) ?? call.name
-      call.early += call.pieces.push(fragment.arguments)
-      if (call.reader || names.isWhole(call.name, call.early !== '')) read(call)
+      call.unread += call.pieces.push(fragment.arguments)
+      if (call.reader || names.isWhole(call.name, call.unread !== '')) read(call)
       sendBegun(out)
     },
     end(out) {
       for (const call of known) {
-        call.early += call.pieces.end()
+        call.unread += call.pieces.end()
         read(call)
         append(call, call.reader?.end() ?? '')
       }
       for (const call of known) if (isNothing(call) || isPlaceholderOfAnother(call)) call.state = 'dropped'
-      for (const call of known) if (call.suspect) settleFragment(call)
+      for (const call of known) if (call.suspect) dropDuplicate(call)
       for (const call of known) if (call.state !== 'dropped') send(call, out)
     },
     get any() {
       return known.some(({ state }) => state !== 'dropped')
     },
     get tooMany() {
-      return known.length > mostCalls
+      return known.length > maxCalls
     },
   }
 
-  function callOf(fragment: Fragment): PendingCall {
+  function callFor(fragment: Fragment): PendingCall {
     const { index, id } = fragment
-    const here = find(fragment)
-    const call = here === undefined || begins(here, fragment) ? begin(fragment) : here
+    const found = find(fragment)
+    const call = found === undefined || startsNewCall(found, fragment) ? begin(fragment) : found
     if (index !== undefined) call.indexes.add(index)
     if (id !== undefined) call.ids.add(id)
     return call
@@ -123,20 +125,20 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
     const isNumbered = index !== undefined || id !== undefined
     if (name === '') return id !== undefined && isComplete(last) ? undefined : last
     if (!isNumbered) return last
-    const goesOn = !opens(text) && hasBegun(last) && !isComplete(last)
-    return goesOn && id === undefined && names.joined(last.name, name) !== undefined ? last : undefined
+    const isContinuation = !startsObject(text) && hasBegun(last) && !isComplete(last)
+    return isContinuation && id === undefined && names.joined(last.name, name) !== undefined ? last : undefined
   }
 
-  /** Whether a piece begins another call than the one that its id, its index or its place names. */
-  function begins(here: PendingCall, { index, id, name, text, arguments: piece }: Fragment): boolean {
+  /** Whether a piece starts a new call instead of continuing the call found by its id, its index or its position. */
+  function startsNewCall(found: PendingCall, { index, id, name, text, arguments: piece }: Fragment): boolean {
     if (name === '') return false
-    if (names.joined(here.name, name) === undefined) return true
-    const isRenumbered = index !== undefined && here.indexes.size > 0 && !here.indexes.has(index)
-    if (isRenumbered) return opens(text) || isComplete(here)
-    const isRenamed = id !== undefined && here.ids.size > 0 && !here.ids.has(id)
-    if (isRenamed) return opens(text) && (here.early !== '' || here.reader !== undefined)
-    if (here.pieces.repeats(piece)) return false
-    return isComplete(here) || (hasBegun(here) && /^\s*\{/.test(text))
+    if (names.joined(found.name, name) === undefined) return true
+    const isRenumbered = index !== undefined && found.indexes.size > 0 && !found.indexes.has(index)
+    if (isRenumbered) return startsObject(text) || isComplete(found)
+    const isRenamed = id !== undefined && found.ids.size > 0 && !found.ids.has(id)
+    if (isRenamed) return startsObject(text) && (found.unread !== '' || found.reader !== undefined)
+    if (found.pieces.repeats(piece)) return false
+    return isComplete(found) || (hasBegun(found) && /^\s*\{/.test(text))
   }
 
   function begin({ id, name }: Fragment): PendingCall {
@@ -146,7 +148,7 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
       ids: new Set(),
       name: '',
       pieces: argumentPieces(),
-      early: '',
+      unread: '',
       reader: undefined,
       text: '',
       unsent: '',
@@ -162,13 +164,13 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
     return call
   }
 
-  /** What came before the name was whole, and all that comes after it. */
+  /** Reads the arguments that have arrived so far. Call it only once the name is complete, or at the end. */
   function read(call: PendingCall): void {
-    if (call.early === '') return
+    if (call.unread === '') return
     const name = repairName(call.name, tools)
     call.reader ??= argumentStream(tools.find((tool) => tool.name === name)?.parameters ?? {})
-    append(call, call.reader.push(call.early))
-    call.early = ''
+    append(call, call.reader.push(call.unread))
+    call.unread = ''
   }
 
   function append(call: PendingCall, text: string): void {
@@ -176,7 +178,7 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
     call.unsent += text
   }
 
-  /** A call is sent once those before it have begun. */
+  /** Sends the calls that have begun. A call is held back until those before it have begun. */
   function sendBegun(out: Delta[]): void {
     for (const call of known) {
       if (call.state === 'waiting' && (call.suspect || call.unsent === '')) return
@@ -204,19 +206,22 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
     return [...call.ids].find((id) => !before.some((other) => other.state !== 'dropped' && other.ids.has(id)))
   }
 
-  /** Announced under one id and made under another, at the same place, by a tool that cannot do without arguments. */
+  /**
+   * Whether a call without arguments was announced under one id and then made under another, at the same index. Only if
+   * the tool has required arguments.
+   */
   function isPlaceholderOfAnother(call: PendingCall): boolean {
     const required = tools.find(({ name }) => name === repairName(call.name, tools))?.parameters.required
     if (call.state !== 'waiting' || call.text !== '{}' || !Array.isArray(required) || required.length === 0)
       return false
     return known.slice(known.indexOf(call) + 1).some(({ name, indexes, text }) => {
-      const isHere = [...indexes].some((index) => call.indexes.has(index))
-      return isHere && name === call.name && text !== '' && text !== '{}'
+      const sharesIndex = [...indexes].some((index) => call.indexes.has(index))
+      return sharesIndex && name === call.name && text !== '' && text !== '{}'
     })
   }
 
-  /** Drops a call that says an earlier one once more, or the earlier one where that was only announced. */
-  function settleFragment(call: PendingCall): void {
+  /** Drops a call that repeats an earlier one, or the earlier one if that was only announced. */
+  function dropDuplicate(call: PendingCall): void {
     for (const other of known) {
       if (other === call) return
       if (other.state === 'dropped' || (call.name !== '' && other.name !== call.name)) continue
@@ -248,20 +253,20 @@ function textOf(written: unknown): string {
   return typeof written === 'string' ? written : JSON.stringify(written)
 }
 
-/** The beginning of an object, as it is or in a string, or nothing that would tell. */
-function opens(text: string): boolean {
+/** The text starts an object, directly or inside a string, or it has nothing that would show otherwise. */
+function startsObject(text: string): boolean {
   return text.trim() === '' || /^\s*(?:[{[]|null|"\s*\\?["{])/.test(text)
 }
 
-function hasBegun({ pieces, early, reader }: PendingCall): boolean {
-  return pieces.holdsObject || (reader ? reader.begun : !isPlaceholder(early))
+function hasBegun({ pieces, unread, reader }: PendingCall): boolean {
+  return pieces.holdsObject || (reader ? reader.begun : !isPlaceholder(unread))
 }
 
 function isComplete({ pieces, reader }: PendingCall): boolean {
   return pieces.holdsObject || (reader?.whole ?? false)
 }
 
-/** Neither a name nor arguments have come. */
+/** Neither a name nor arguments have arrived. */
 function isNothing({ name, text }: PendingCall): boolean {
   return name === '' && text === ''
 }

@@ -2,17 +2,20 @@ import { isRecord } from '../../core/json.ts'
 
 type Schema = Record<string, unknown>
 
-/** Where choosing the first of several gives way to choosing what ends soonest: recursive schemas must stop. */
-const deep = 6
+/**
+ * Nesting depth from which the alternative that ends soonest is chosen instead of the first one, so that recursive
+ * schemas end.
+ */
+const deepNesting = 6
 
-/** More of anything than this is no example: values in all, items, characters of padding. */
-const plenty = 10_000
+/** Limit for an example: values in all, items of an array, characters of padding. */
+const maxAmount = 10_000
 
 /**
- * The smallest telling value of a JSON schema; `text` fills its strings.
+ * A small example value for a JSON schema. `text` is used for its strings.
  *
- * Knows: const, enum, anyOf, oneOf, allOf, local `$ref`, every type, required properties, tuples and the limits of
- * lengths, items and numbers, a few string formats. `pattern`, `not`, conditions and unique items are not looked at.
+ * Supported: const, enum, anyOf, oneOf, allOf, local `$ref`, every type, required properties, tuples, the limits of
+ * lengths, items and numbers, and a few string formats. `pattern`, `not`, conditions and unique items are ignored.
  */
 export function synthesise(schema: unknown, text: string): unknown {
   const root = schema
@@ -20,8 +23,8 @@ export function synthesise(schema: unknown, text: string): unknown {
   return value(schema, 0)
 
   function value(schema: unknown, depth: number): unknown {
-    // Only a required endless recursion comes to either limit, and no finite value satisfies one.
-    if (!isRecord(schema) || depth > 40 || ++values > plenty) return text
+    // Only schemas with required endless recursion reach these limits; no finite value would be valid for them.
+    if (!isRecord(schema) || depth > 40 || ++values > maxAmount) return text
     if ('const' in schema) return schema.const
     if (Array.isArray(schema.enum)) return schema.enum[0]
     if (typeof schema.$ref === 'string') return value(target(root, schema.$ref), depth + 1)
@@ -29,7 +32,7 @@ export function synthesise(schema: unknown, text: string): unknown {
     if (Array.isArray(allOf)) return value(merged({ anyOf, oneOf, ...own }, allOf.map(resolved)), depth + 1)
     const options = anyOf ?? oneOf
     if (Array.isArray(options)) {
-      const option = depth < deep ? options[0] : soonest(options)
+      const option = depth < deepNesting ? options[0] : simplest(options)
       return value(merged(own, [resolved(option)]), depth + 1)
     }
     switch (typeOf(schema)) {
@@ -60,8 +63,8 @@ export function synthesise(schema: unknown, text: string): unknown {
 
   function array(schema: Schema, depth: number): unknown[] {
     const tuple = [schema.prefixItems, schema.items].find(Array.isArray) ?? []
-    const wanted = Math.max(numberOr(schema.minItems, depth < deep ? 1 : 0), tuple.length)
-    const length = Math.min(wanted, numberOr(schema.maxItems, wanted), plenty)
+    const wanted = Math.max(numberOr(schema.minItems, depth < deepNesting ? 1 : 0), tuple.length)
+    const length = Math.min(wanted, numberOr(schema.maxItems, wanted), maxAmount)
     return Array.from({ length }, (_, index) => value(index < tuple.length ? tuple[index] : schema.items, depth + 1))
   }
 
@@ -70,7 +73,9 @@ export function synthesise(schema: unknown, text: string): unknown {
   }
 }
 
-/** What a local reference (`#/$defs/City`) points at; one that leads nowhere allows anything. */
+/**
+ * The schema that a local reference (`#/$defs/City`) points at; `undefined`, which allows anything, if there is none.
+ */
 function target(root: unknown, reference: string): unknown {
   const path = reference
     .split('/')
@@ -79,7 +84,7 @@ function target(root: unknown, reference: string): unknown {
   return path.reduce<unknown>((at, step) => (isRecord(at) && Object.hasOwn(at, step) ? at[step] : undefined), root)
 }
 
-/** All parts as one: their properties and required names together, the last word on everything else. */
+/** Merges schemas: properties and required names are combined; for other keywords the last schema wins. */
 function merged(own: Schema, parts: readonly unknown[]): Schema {
   const all: Schema = {}
   for (const part of [own, ...parts]) {
@@ -93,7 +98,7 @@ function merged(own: Schema, parts: readonly unknown[]): Schema {
   return all
 }
 
-function soonest(options: readonly unknown[]): unknown {
+function simplest(options: readonly unknown[]): unknown {
   const isNested = (option: unknown) =>
     isRecord(option) && ('$ref' in option || ['object', 'array'].includes(typeOf(option)))
   return options.find((option) => !isNested(option)) ?? options.at(-1)
@@ -126,7 +131,7 @@ function string(schema: Schema, text: string): string {
   if (format !== undefined) return format
   // JSON schema counts code points.
   const points = [...text].slice(0, numberOr(schema.maxLength, Number.POSITIVE_INFINITY))
-  return points.join('') + '.'.repeat(Math.max(0, Math.min(numberOr(schema.minLength, 0), plenty) - points.length))
+  return points.join('') + '.'.repeat(Math.max(0, Math.min(numberOr(schema.minLength, 0), maxAmount) - points.length))
 }
 
 function number(schema: Schema): number {

@@ -8,20 +8,20 @@ import { script } from './script.ts'
 
 export interface DemoOptions {
   clock: Clock
-  /** Longest silence before a stream ends in an error. */
+  /** Longest silence before a stream ends with an error. */
   idleMs: number
-  /** Mean wait between two deltas of a word or two; 0 is as fast as they are read. Default: as a person reads. */
+  /** Mean wait between two deltas of a word or two; 0 means as fast as they are read. Default: reading speed. */
   paceMs?: number
-  /** Tools are called; without, they are named as not honoured. */
+  /** Whether tools are called; otherwise they are reported as ignored. */
   tools?: boolean
-  /** What is known of models. Default: what the program knows by itself. */
+  /** Facts about models. Default: the built-in table. */
   table?: ModelTable
 }
 
 /**
- * A scripted model inside the binary: no network, no account, every delta there is.
- * It says what arrived, and does what the markers in the last user message ask; temperature and the like it takes
- * without a word, for there is nothing they could change.
+ * A scripted model inside the binary: it needs no network and no account, and can send every kind of delta. It
+ * describes the request it received, and obeys the markers in the last user message. It silently accepts temperature
+ * and other settings that cannot change a script.
  */
 export function demo({ clock, idleMs, paceMs = 45, tools = true, table = modelTable() }: DemoOptions): Upstream {
   const models = demoModels(table)
@@ -29,7 +29,7 @@ export function demo({ clock, idleMs, paceMs = 45, tools = true, table = modelTa
     id: 'demo',
     searchesBesideTools: true,
     models: async () => models,
-    ignored: (request) => (tools ? [] : lostTools(request)),
+    ignored: (request) => (tools ? [] : ignoredTools(request)),
     open: ({ request, model, signal }) =>
       open(script(tools ? request : { ...request, tools: [], toolChoice: 'auto' }, model, paceMs), {
         clock,
@@ -40,7 +40,7 @@ export function demo({ clock, idleMs, paceMs = 45, tools = true, table = modelTa
   }
 }
 
-function lostTools({ tools, toolChoice }: ChatRequest): string[] {
+function ignoredTools({ tools, toolChoice }: ChatRequest): string[] {
   if (tools.length === 0) return []
   return toolChoice === 'auto' ? ['tools'] : ['tools', 'tool_choice']
 }

@@ -2,19 +2,19 @@ import type { Model } from '../../core/upstream.ts'
 import type { RequestFacts, ToolResult } from './request-facts.ts'
 import { shorten } from './text-pieces.ts'
 
-/** The demo in one language: every method is a whole text in markdown. */
+/** The demo's texts in one language. Every method returns a whole text in Markdown. */
 export interface Voice {
   reasoning(userText: string, facts: RequestFacts, model: Model): string
   answer(userText: string, facts: RequestFacts, model: Model): string
   calling(names: readonly string[]): string
   summary(results: readonly ToolResult[]): string
-  /** A sentence that a stuck model cannot stop saying. */
+  /** The sentence that a model in a loop repeats. */
   stuck: string
-  /** Exactly so many words. */
+  /** A text of exactly `count` words. */
   words(count: number): string
 }
 
-/** The page every search finds, cited as the real models' pages are. */
+/** The page that every search finds, cited as real models cite pages. */
 const found = '[1](https://example.com/)'
 
 export type Language = 'en' | 'zh'
@@ -92,7 +92,7 @@ export const voices: Record<Language, Voice> = {
   },
 }
 
-/** Chinese when Han characters outnumber the words in other letters; kana make it Japanese. */
+/** Chinese if there are at least as many Han characters as other words; Japanese kana exclude it. */
 export function languageOf(text: string): Language {
   if (/[\p{Script=Hiragana}\p{Script=Katakana}]/u.test(text)) return 'en'
   const han = text.match(/\p{Script=Han}/gu)?.length ?? 0
@@ -110,7 +110,7 @@ function lines(opening: string, items: readonly string[]): string {
   return [opening, '', ...items.map((item) => `- ${item}`)].join('\n')
 }
 
-/** `3, a, b, c` of the first few; nothing for none. */
+/** `3, a, b, c`: the number of items and the first four; an empty string if there are none. */
 function counted(items: readonly string[], afterCount: string, between: string): string {
   if (items.length === 0) return ''
   return `${items.length}${afterCount}${items.slice(0, 4).join(between)}${items.length > 4 ? ' …' : ''}`
@@ -120,7 +120,7 @@ function code(name: string): string {
   return `\`${name}\``
 }
 
-/** Over and over, but the hero counts: a model that repeats itself word for word would be taken for a stuck one. */
+/** Repeats the words, but numbers the hero: exact repetition would be taken for a model in a loop. */
 function repeated(words: readonly string[], hero: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => {
     const word = words[index % words.length] ?? ''

@@ -1,31 +1,31 @@
 import { GatewayError } from '../../core/errors.ts'
 
-/** What the last user message asks of the demo beside its words. */
+/** What the markers in the last user message ask for. */
 export interface Directions {
-  /** The words, markers taken out. */
+  /** The message without its markers. */
   userText: string
   language?: 'en' | 'zh'
-  /** Refuses the request before the first delta. */
+  /** Reject the request before the first delta. */
   refusal?: GatewayError
-  /** Before the first delta. */
+  /** Milliseconds before the first delta. */
   silenceMs: number
-  /** Between two deltas. */
+  /** Milliseconds between two deltas. */
   paceMs?: number
   think: boolean
   json: boolean
   badJson: boolean
   loop: boolean
   empty: boolean
-  /** Length of the answer. */
+  /** Length of the answer, in words. */
   words?: number
-  /** How many tools to call, whichever they are. */
+  /** Number of tools to call, in the order they are offered. */
   callCount: number
-  calls: WishedCall[]
+  calls: RequestedCall[]
   ending: Ending
 }
 
-/** `value` is JSON text; without it the arguments are made up. */
-export interface WishedCall {
+/** A requested call. `value` is JSON text; without it example arguments are used. */
+export interface RequestedCall {
   name: string
   value?: string
 }
@@ -36,7 +36,7 @@ interface Marker {
   /** `[name]`, `[name:ARGUMENT]`. */
   marker: string
   effect: string
-  /** What the marker directs; `undefined` when its argument makes no sense, and then it is plain text. */
+  /** The effect for this argument; `undefined` if the argument is not valid, and then the marker is plain text. */
   read(argument: string): Partial<Directions> | undefined
 }
 
@@ -45,7 +45,7 @@ const rows: readonly Marker[] = [
   {
     marker: '[tool:NAME]',
     effect: 'calls the tool NAME; `[tool:NAME {"city":"Paris"}]` with exactly these arguments',
-    read: wishedCall,
+    read: requestedCall,
   },
   {
     marker: '[tools:N]',
@@ -85,7 +85,7 @@ const rows: readonly Marker[] = [
   },
 ]
 
-/** What can be written into the last user message, and what it does. */
+/** The available markers, and what they do. */
 export const markers: readonly { marker: string; effect: string }[] = rows.map(({ marker, effect }) => ({
   marker,
   effect,
@@ -93,14 +93,14 @@ export const markers: readonly { marker: string; effect: string }[] = rows.map((
 
 const rowOf = new Map(rows.map((row) => [/[^[\]:]+/.exec(row.marker)?.[0], row]))
 
-/** Longest argument of a marker: a search for its end must not go through a whole book. */
+/** Longest argument of a marker, so that the search for its end does not read a whole book. */
 const longestArgument = 4_000
-/** Ends of arguments that are tried in one text, for each costs a look at the argument; nobody writes so many. */
-const mostEnds = 2_000
+/** Ends of arguments tried per text, since each try parses the argument. Real texts have far fewer. */
+const maxEnds = 2_000
 
-/** Reads the markers out of a user's text. What is no marker stays what it is. */
+/** Reads the markers in a user's text. Anything else stays text. */
 export function directions(text: string): Directions {
-  const calls: WishedCall[] = []
+  const calls: RequestedCall[] = []
   let found: Omit<Directions, 'userText'> = {
     silenceMs: 0,
     think: false,
@@ -114,13 +114,13 @@ export function directions(text: string): Directions {
   }
   let userText = ''
   let from = 0
-  let endsLeft = mostEnds
+  let endsLeft = maxEnds
   for (const { 0: opening, 1: name, index } of text.matchAll(/\[([a-z0-9-]+)[:\]]/gi)) {
     const row = rowOf.get(name?.toLowerCase())
     if (row === undefined || index < from) continue
     const marker = opening.endsWith(']')
       ? { directed: row.read(''), end: index + opening.length }
-      : argued(row, index + opening.length)
+      : readWithArgument(row, index + opening.length)
     if (marker?.directed === undefined) continue
     calls.push(...(marker.directed.calls ?? []))
     found = { ...found, ...marker.directed, calls }
@@ -129,8 +129,11 @@ export function directions(text: string): Directions {
   }
   return { ...found, userText: (userText + text.slice(from)).trim() }
 
-  /** A marker with an argument ends at the first bracket that gives the argument a meaning: JSON has brackets too. */
-  function argued(row: Marker, start: number): { directed: Partial<Directions>; end: number } | undefined {
+  /**
+   * Finds the end of a marker with an argument: the first bracket that makes the argument valid, since JSON has
+   * brackets too.
+   */
+  function readWithArgument(row: Marker, start: number): { directed: Partial<Directions>; end: number } | undefined {
     const window = text.slice(start, start + longestArgument)
     for (let end = window.indexOf(']'); end >= 0 && endsLeft > 0; end = window.indexOf(']', end + 1)) {
       endsLeft--
@@ -156,7 +159,7 @@ function refusal(marker: string, does: string, kind: Refused[0], facts?: Refused
   }
 }
 
-/** A whole number from 1 to `most`; `otherwise` where none is written. */
+/** Reads a whole number from 1 to `most`; `otherwise` is used if the argument is empty. */
 function counted(
   argument: string,
   otherwise: number,
@@ -168,8 +171,8 @@ function counted(
   return /^\d+$/.test(argument) && count > 0 ? direct(Math.min(count, most)) : undefined
 }
 
-/** `NAME`, or `NAME {json}`. */
-function wishedCall(argument: string): Partial<Directions> | undefined {
+/** Reads `NAME` or `NAME {json}`. */
+function requestedCall(argument: string): Partial<Directions> | undefined {
   const [, name, value] = /^\s*([\w.:-]+)\s*(\{.*\})?\s*$/s.exec(argument) ?? []
   if (name === undefined) return undefined
   if (value === undefined) return { calls: [{ name }] }

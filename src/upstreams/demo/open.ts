@@ -8,11 +8,11 @@ import type { Step } from './script.ts'
 export interface PlayOptions {
   clock: Clock
   signal: AbortSignal
-  /** Longest silence before the stream ends in an error. */
+  /** Longest silence before the stream ends with an error. */
   idleMs: number
 }
 
-/** Plays the timeline; resolves and rejects as `Upstream.open` promises. */
+/** Plays the timeline; resolves and rejects as documented at `Upstream.open`. */
 export async function open(steps: readonly Step[], options: PlayOptions): Promise<OpenedReply> {
   const source = timeline(steps, options)
   const first = await readBatch(source)
@@ -23,7 +23,7 @@ export async function open(steps: readonly Step[], options: PlayOptions): Promis
   return { first, rest: source }
 }
 
-/** One batch a step. A wait of 0 needs no timer; a longer one ends at once when the signal fires or the reader leaves. */
+/** One batch per step. A wait of 0 needs no timer; a longer one ends at once on abort or cancel. */
 function timeline(steps: readonly Step[], { clock, signal, idleMs }: PlayOptions): BatchStream<Delta[]> {
   let next = 0
   let over = false

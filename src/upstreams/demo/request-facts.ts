@@ -1,9 +1,9 @@
 import { type AssistantPart, type ChatRequest, type Message, textOf, type UserPart } from '../../core/request.ts'
 import { countTokens, shorten } from './text-pieces.ts'
 
-/** What arrived, as far as the demo talks about it. */
+/** The facts of a request that the demo's answers mention. */
 export interface RequestFacts {
-  /** Of the last user message, markers included. */
+  /** Text of the last user message, with its markers. */
   text: string
   /** The model as the client wrote it. */
   asked: string
@@ -15,7 +15,7 @@ export interface RequestFacts {
   documents: string[]
   tools: string[]
   search: boolean
-  /** Not empty while the conversation waits for the answer to its tool results. */
+  /** Tool results at the end of the conversation; empty if it does not end with tool results. */
   results: ToolResult[]
   inputTokens: number
 }
@@ -34,7 +34,7 @@ export function factsOf(request: ChatRequest): RequestFacts {
   )
   const system = request.messages.flatMap((message) => (message.role === 'system' ? [message.text] : []))
   return {
-    text: lastUser?.role === 'user' ? ownWords(lastUser.parts) : '',
+    text: lastUser?.role === 'user' ? withoutReminders(lastUser.parts) : '',
     asked: request.model,
     turns: request.messages.length - system.length,
     systemCharacters: system.join('').length,
@@ -51,11 +51,15 @@ export function factsOf(request: ChatRequest): RequestFacts {
 
 function isTurn(message: Message): boolean {
   if (message.role === 'system') return false
-  return message.role !== 'user' || message.parts.some((part) => part.type !== 'text') || ownWords(message.parts) !== ''
+  return (
+    message.role !== 'user' ||
+    message.parts.some((part) => part.type !== 'text') ||
+    withoutReminders(message.parts) !== ''
+  )
 }
 
-/** Claude Code wraps its own notes to the model in the user's message; they are not what the person said. */
-function ownWords(parts: readonly UserPart[]): string {
+/** The user's own text: Claude Code adds notes to the model in the user's message, which are removed. */
+function withoutReminders(parts: readonly UserPart[]): string {
   const [before = '', ...noted] = textOf(parts).split('<system-reminder>')
   return (before + noted.map((note) => note.split('</system-reminder>')[1] ?? '').join('')).trim()
 }
@@ -69,7 +73,7 @@ function attached(parts: readonly UserPart[], type: 'image' | 'document'): strin
   })
 }
 
-/** Size of what base64 text holds. */
+/** Size of the data in a base64 text. */
 function sizeOf(base64: string): string {
   const bytes = Math.floor((base64.replace(/=+$/, '').length * 3) / 4)
   return bytes < 1000 ? `${bytes} B` : `${(bytes / 1000).toFixed(1)} kB`

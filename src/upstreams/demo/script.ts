@@ -8,7 +8,7 @@ import { type Directions, directions, type Ending } from './markers.ts'
 import { factsOf, type RequestFacts } from './request-facts.ts'
 import { countTokens, pieces, shorten, slices } from './text-pieces.ts'
 
-/** One moment of the timeline: a wait, then what is said. `Infinity` waits for ever. */
+/** One step of the timeline: a wait, then its deltas. With `Infinity` the wait never ends. */
 export interface Step {
   waitMs: number
   deltas: Delta[]
@@ -21,10 +21,10 @@ interface ScriptedCall {
 }
 
 /**
- * The whole timeline of a reply as data; the same request always gets the same one.
+ * The whole timeline of a reply as data. The same request always gets the same timeline.
  *
- * Units: `paceMs` is the mean wait between two deltas, unless a marker sets another pace.
- * Errors: a refusal is one step whose only delta is the error; a timeline may also end without a finish.
+ * Units: `paceMs` is the mean wait between two deltas, unless a marker sets another one.
+ * Errors: a refusal is one step whose only delta is the error. A timeline may also end without a finish.
  */
 export function script(request: ChatRequest, model: Model, paceMs: number): Step[] {
   const facts = factsOf(request)
@@ -33,7 +33,7 @@ export function script(request: ChatRequest, model: Model, paceMs: number): Step
 
   const voice = voices[plan.language ?? languageOf(plan.userText)]
   const calls = callsOf(request, facts, plan)
-  const reasoning = thinks(request, model, plan) ? voice.reasoning(plan.userText, facts, model) : ''
+  const reasoning = showsReasoning(request, model, plan) ? voice.reasoning(plan.userText, facts, model) : ''
   const answer = [
     ...pieces(textOf(request, model, facts, plan, voice, calls)).map((text): Delta => ({ type: 'text', text })),
     ...calls.flatMap(callDeltas),
@@ -49,16 +49,16 @@ export function script(request: ChatRequest, model: Model, paceMs: number): Step
   return steps.map((step, index) => (index === 0 ? { ...step, waitMs: step.waitMs + plan.silenceMs } : step))
 }
 
-function thinks(request: ChatRequest, model: Model, plan: Directions): boolean {
+function showsReasoning(request: ChatRequest, model: Model, plan: Directions): boolean {
   if (plan.think) return true
   if (plan.empty || model.reasoning === 'never') return false
   return request.reasoning.mode === 'on' || (request.reasoning.mode === 'default' && model.reasoning === 'by-default')
 }
 
 /**
- * What to call this time: what a marker names, as many as a marker counts, what the words name, what the client
- * insists on, in this order. Tool results are answered, never met with the same calls again: the marker that asked
- * for them still stands in the last user message.
+ * The calls of this reply. The first of these sources that yields a call is used: tools named by markers, the number in
+ * a marker, tools named in the text, and a call that the client requires. After tool results there are no calls: the
+ * marker that caused them is still in the last user message.
  */
 function callsOf(request: ChatRequest, facts: RequestFacts, plan: Directions): ScriptedCall[] {
   const { tools, toolChoice, parallelToolCalls } = request
@@ -66,16 +66,16 @@ function callsOf(request: ChatRequest, facts: RequestFacts, plan: Directions): S
   const offered = typeof toolChoice === 'object' ? tools.filter((tool) => tool.name === toolChoice.name) : tools
   const [first] = offered
   if (first === undefined) return []
-  const madeUp = (tool: Tool): ScriptedCall => ({ name: tool.name, arguments: argumentsFor(tool, plan.userText) })
+  const exampleCall = (tool: Tool): ScriptedCall => ({ name: tool.name, arguments: argumentsFor(tool, plan.userText) })
   const candidates: ScriptedCall[][] = [
     plan.calls.flatMap(({ name, value }) =>
       offered
         .filter((tool) => tool.name === name)
-        .map((tool) => (value === undefined ? madeUp(tool) : { name, arguments: value })),
+        .map((tool) => (value === undefined ? exampleCall(tool) : { name, arguments: value })),
     ),
-    Array.from({ length: plan.callCount }, (_, index) => madeUp(offered[index % offered.length] ?? first)),
-    offered.filter((tool) => isNamed(tool.name, plan.userText)).map(madeUp),
-    toolChoice === 'auto' ? [] : [madeUp(first)],
+    Array.from({ length: plan.callCount }, (_, index) => exampleCall(offered[index % offered.length] ?? first)),
+    offered.filter((tool) => isNamed(tool.name, plan.userText)).map(exampleCall),
+    toolChoice === 'auto' ? [] : [exampleCall(first)],
   ]
   const chosen = candidates.find((calls) => calls.length > 0) ?? []
   return parallelToolCalls ? chosen : chosen.slice(0, 1)
@@ -109,7 +109,7 @@ function textOf(
   return facts.results.length > 0 ? voice.summary(facts.results) : voice.answer(userText, facts, model)
 }
 
-/** Whatever the schema says: arguments are an object. */
+/** Arguments are always an object, whatever the schema says. */
 function argumentsFor({ parameters }: Tool, userText: string): string {
   const text = jsonFor(parameters, userText)
   return text.startsWith('{') ? text : '{}'
@@ -142,7 +142,7 @@ function searched(userText: string): Delta {
   }
 }
 
-/** From two thirds to four thirds of the pace, so that it looks typed. */
+/** From two thirds to four thirds of the pace, so that the text looks typed. */
 function humanPause(paceMs: number, index: number): number {
   return Math.round(paceMs * (2 / 3 + ((index * 7) % 11) / 15))
 }

@@ -1,7 +1,7 @@
 const words = new Intl.Segmenter('en', { granularity: 'word' })
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
-/** The text in pieces of two words, spaces and punctuation with them; an emoji is never cut. */
+/** Splits a text into pieces of two words with their spaces and punctuation. An emoji is never cut. */
 export function pieces(text: string): string[] {
   const out: string[] = []
   let piece = ''
@@ -19,7 +19,7 @@ export function pieces(text: string): string[] {
   return out
 }
 
-/** The text in slices of `size` characters as a person counts them. */
+/** Splits a text into slices of `size` characters; an emoji counts as one character. */
 export function slices(text: string, size: number): string[] {
   const out: string[] = []
   let count = 0
@@ -30,15 +30,17 @@ export function slices(text: string, size: number): string[] {
   return out
 }
 
-/** One line of at most `limit` characters as a person counts them, the last an ellipsis when there was more. */
+/**
+ * One line of at most `limit` characters; an emoji counts as one. The last one is an ellipsis if the text was longer.
+ */
 export function shorten(text: string, limit: number): string {
-  // A pasted book is not segmented for the sake of its first line.
+  // Only the beginning of a long text is segmented.
   const start = text.trimStart().slice(0, 20 * limit)
   const line = slices(start.toWellFormed().replaceAll(/\s+/g, ' ').trim(), 1)
   return line.length <= limit ? line.join('') : `${line.slice(0, limit - 1).join('')}…`
 }
 
-/** Plausible tokens: a word, or one Han character. */
+/** A plausible token count: a token is a word or one Han character. */
 export function countTokens(text: string): number {
   return text.match(/\p{Script=Han}|[^\s\p{Script=Han}]+/gu)?.length ?? 0
 }

@@ -3,12 +3,12 @@ import { type ChatCompletionsDeps, type ChatCompletionsOptions, chatCompletions 
 import { compatibleProfile, type ReasoningStyle } from './profile.ts'
 
 export interface CompatibleUpstreamOptions extends Omit<ChatCompletionsOptions, 'profile' | 'keys'> {
-  /** Used in turn; none for a server that asks for none. */
+  /** Used in turn; empty for a server that needs none. */
   keys: readonly string[]
   reasoning: ReasoningStyle
 }
 
-/** A server of the user's own choice, by the name the configuration gives it. */
+/** A server that the user chose, under its name in the configuration. */
 export function openaiCompatible(options: CompatibleUpstreamOptions, deps: ChatCompletionsDeps): Upstream {
   const keys = options.keys.length === 0 ? [''] : options.keys
   return chatCompletions({ ...options, keys, profile: compatibleProfile(options) }, deps)

@@ -5,20 +5,21 @@ import type { ChatModel } from '../chat-completions/models.ts'
 import type { Profile } from '../chat-completions/profile.ts'
 
 /**
- * How a server is told to reason or not. `template`: the switch of GLM's own chat template, as vLLM, SGLang and llama.cpp take it. `effort`: OpenRouter's
- * `reasoning` object. `none`: the server decides.
+ * How reasoning is switched. `template`: the switch of GLM's own chat template, as vLLM, SGLang and llama.cpp accept
+ * it. `effort`: OpenRouter's `reasoning` object. `none`: the server decides.
  */
 export type ReasoningStyle = 'template' | 'effort' | 'none'
 
 export interface CompatibleOptions {
-  /** As the configuration names it, for errors. */
+  /** Name in the configuration, for errors. */
   id: string
   reasoning: ReasoningStyle
 }
 
 /**
- * Any other server that speaks OpenAI's Chat Completions: GLM's open weights under vLLM, SGLang or llama.cpp, or a host
- * of them. Source: the API references of these servers and of OpenRouter, read in 2026-11.
+ * Any other server with OpenAI's Chat Completions API: GLM's open weights under vLLM, SGLang or llama.cpp, or a service
+ * that hosts them.
+ * Source: the API references of these servers and of OpenRouter, read in 2026-11.
  */
 export function compatibleProfile({ id, reasoning }: CompatibleOptions): Profile {
   return {
@@ -30,7 +31,7 @@ export function compatibleProfile({ id, reasoning }: CompatibleOptions): Profile
     }),
     headers: (key) => ({ ...(key === '' ? {} : { authorization: `Bearer ${key}` }), 'user-agent': 'zai2api' }),
     models: {
-      // What is there only the server knows.
+      // Only the server knows its models.
       offers: () => false,
       isChatModel: (name) => !/embed|rerank|whisper|tts|moderation/i.test(name),
       isFamiliar: () => false,
@@ -38,7 +39,7 @@ export function compatibleProfile({ id, reasoning }: CompatibleOptions): Profile
       facts: (facts) => asServed(facts, reasoning),
     },
     request: {
-      // Without it the end of the stream says nothing of tokens.
+      // Without this option the stream has no usage.
       always: () => ({ stream_options: { include_usage: true } }),
       maxTemperature: 2,
       minTopP: 0,
@@ -75,12 +76,12 @@ const reasoningFields: Record<ReasoningStyle, (asked: Reasoning, model: ChatMode
   none: () => ({}),
 }
 
-/** `zai-org/GLM-4.6-FP8` → `GLM-4.6-FP8`: who published the weights, or a folder, says nothing about the model. */
+/** `zai-org/GLM-4.6-FP8` → `GLM-4.6-FP8`: the publisher of the weights, or a folder, says nothing about the model. */
 function tableName(id: string): string {
   return (id.split('/').at(-1) ?? id).replace(/:\w+$/, '')
 }
 
-/** What is a matter of the vendor's own service holds for no other. */
+/** The facts without those that hold only at the vendor's own service. */
 function asServed(facts: ModelFacts, style: ReasoningStyle): ModelFacts {
   return {
     ...facts,
@@ -95,7 +96,7 @@ function asServed(facts: ModelFacts, style: ReasoningStyle): ModelFacts {
   }
 }
 
-/** Servers tell failures by status; of the words only those about length are the same everywhere. */
+/** Failures are matched by status: only the messages about length are alike at all servers. */
 function failures(id: string) {
   return [
     {

@@ -1,4 +1,4 @@
-/** The services one may hold a key of. A key works on its own service alone. */
+/** The services that issue keys. A key works only on its own service. */
 const bases: Record<string, string> = {
   general: 'https://api.z.ai/api/paas/v4',
   coding: 'https://api.z.ai/api/coding/paas/v4',
@@ -6,7 +6,7 @@ const bases: Record<string, string> = {
   'bigmodel-coding': 'https://open.bigmodel.cn/api/coding/paas/v4',
 }
 
-/** The address a name of a service stands for, or an http(s) address that ends in `/v4`; else `undefined`. */
+/** The base URL for the name of a service, or for an http(s) URL that ends in `/v4`; otherwise `undefined`. */
 export function apiBase(value: string): string | undefined {
   const text = value.trim().replace(/\/+$/, '')
   const named = Object.hasOwn(bases, text.toLowerCase()) ? bases[text.toLowerCase()] : undefined
@@ -16,12 +16,12 @@ export function apiBase(value: string): string | undefined {
   return plain && pathname.endsWith('/v4') ? text : undefined
 }
 
-/** The engine of the built-in web search: each service documents one the other refuses. */
+/** The engine of the built-in web search: each service documents one that the other one rejects. */
 export function searchEngineOf(baseUrl: string): string {
   return new URL(baseUrl).hostname.endsWith('bigmodel.cn') ? 'search_std' : 'search_pro_jina'
 }
 
-/** Keys of the coding plan work there alone. */
+/** Whether the URL is that of a coding plan; its keys work only there. */
 export function isCodingPlan(baseUrl: string): boolean {
   return new URL(baseUrl).pathname.includes('/coding/')
 }

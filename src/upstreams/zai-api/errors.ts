@@ -8,7 +8,7 @@ import {
   vendorErrors,
 } from '../chat-completions/errors.ts'
 
-/** What a person mends its configuration by: `ZAI_API_KEY` and `ZAI_API_BASE`, as a rule. */
+/** The settings that error messages name, usually `ZAI_API_KEY` and `ZAI_API_BASE`. */
 export interface SettingNames {
   keys: string
   base: string
@@ -28,8 +28,8 @@ export function zaiErrors(names: SettingNames): VendorErrors {
 }
 
 /**
- * Code first, HTTP status second: 429 alone does not mean "try again".
- * What must not be sent again is neither 429 nor 5xx, whatever the API answers: clients resend those for ever.
+ * The API's codes are matched before HTTP statuses, because 429 alone does not mean that a retry helps. Failures that
+ * must not be retried become neither 429 nor 5xx, whatever status the API sends: clients resend those again and again.
  * Source: the vendor's error reference of 2026-07 and bodies seen until 2026-10.
  */
 function failures({ keys, base }: SettingNames): FailureRow[] {
@@ -57,7 +57,7 @@ function failures({ keys, base }: SettingNames): FailureRow[] {
       message:
         'The Z.AI account behind this API key has neither balance nor a package for this call. If it has, the key belongs to another service: ' +
         `keys of a coding plan need ${base}=coding (or bigmodel-coding), all others ${base}=general (or bigmodel).`,
-      // Models that cost nothing go on working.
+      // Free models keep working.
       recovery: 'model-unavailable',
     },
     {
@@ -125,7 +125,7 @@ function failures({ keys, base }: SettingNames): FailureRow[] {
       kind: 'rate-limited',
       message: 'The model is overloaded at Z.AI. Wait a minute, or choose another model.',
       recovery: 'model-overloaded',
-      // It lasts for minutes, but the vendors' SDKs obey only waits shorter than one.
+      // An overload lasts for minutes, but the official SDKs obey only waits of less than one minute.
       facts: { retryAfterMs: 30_000 },
     },
     {
@@ -165,7 +165,7 @@ function failures({ keys, base }: SettingNames): FailureRow[] {
     },
     {
       code: 'upstream_wrong_address',
-      // What its router says, with status 200.
+      // The router's code in a body with status 200.
       codes: ['404'],
       statuses: [404, 405],
       kind: 'upstream-blocked',
@@ -183,8 +183,8 @@ function failures({ keys, base }: SettingNames): FailureRow[] {
 }
 
 /**
- * `{"error":{"code":"1001","message":"…"}}`, with the code as a number, the error as text, or the code and a request
- * id in brackets around the message; and `{"code":500,"msg":"404 NOT_FOUND","success":false}` with status 200.
+ * Reads `{"error":{"code":"1001","message":"…"}}`, with the code as a number, the error as text, or code and request id
+ * in brackets around the message. Also reads `{"code":500,"msg":"404 NOT_FOUND","success":false}` with status 200.
  */
 function failureIn(body: unknown): UpstreamFailure | undefined {
   if (!isRecord(body)) return undefined
@@ -200,7 +200,9 @@ function failureIn(body: unknown): UpstreamFailure | undefined {
   return { code: /^404\b/.exec(text)?.[0] ?? codeOf(body), text }
 }
 
-/** `2026-03-20 18:00:00`: Beijing time, on the international service as well. Source: resets compared with the quota. */
+/**
+ * Reads `2026-03-20 18:00:00`: Beijing time, also on the international service. Source: resets compared with the quota.
+ */
 function resetTimeIn(text: string): number | undefined {
   const [, date, time] = /(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)/.exec(text) ?? []
   const at = Date.parse(`${date}T${time}+08:00`)

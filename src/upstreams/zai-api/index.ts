@@ -8,11 +8,11 @@ export { apiBase } from './base-url.ts'
 export interface ZaiApiOptions extends Omit<ChatCompletionsOptions, 'id' | 'profile'> {
   /** Default: `zai-api`. */
   id?: string
-  /** Where keys and address are set, for errors. */
+  /** Names of the settings for keys and base URL, for errors. */
   names?: SettingNames
 }
 
-/** The vendor's official API. */
+/** Z.AI's official API. */
 export function zaiApi(options: ZaiApiOptions, deps: ChatCompletionsDeps): Upstream {
   const { id = 'zai-api', baseUrl, names } = options
   return chatCompletions({ ...options, id, profile: zaiApiProfile(baseUrl, names) }, deps)

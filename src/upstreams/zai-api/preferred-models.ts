@@ -2,13 +2,13 @@ import type { Upstream } from '../../core/upstream.ts'
 
 type Preferred = NonNullable<Upstream['preferred']>
 
-/** What the vendor itself has "haiku" stand for, and what its free service has. */
+/** The models that the vendor itself uses for "haiku", then those of its free service. */
 const small = ['GLM-4.5-Air', 'GLM-4.7', 'GLM-4.7-Flash', 'GLM-4.5-Flash']
 
 /**
- * Newest first: the models that stand for those of other vendors, and for agents.
- * The coding plan answers for GLM-5.1 and GLM-5.2 with GLM-5.3 and does not say so.
- * Source: the vendor's settings for Claude Code, and its users, of 2026-11.
+ * Newest first: the models to use in place of other vendors' models, and for agents. The coding plan answers requests
+ * for GLM-5.1 and GLM-5.2 with GLM-5.3 without saying so.
+ * Source: the vendor's settings for Claude Code, and reports of its users, 2026-11.
  */
 export const preferred = {
   general: {

@@ -7,8 +7,8 @@ import { type SettingNames, usualSettings, zaiErrors } from './errors.ts'
 import { preferred } from './preferred-models.ts'
 
 /**
- * The vendor's official API, which speaks a narrower dialect of Chat Completions.
- * Source: the vendor's API reference of 2026-07, and what its users report of refusals.
+ * Z.AI's official API, which accepts only a part of Chat Completions.
+ * Source: the vendor's API reference of 2026-07, and refusals that its users report.
  */
 export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettings): Profile {
   const codingPlan = isCodingPlan(baseUrl)
@@ -24,7 +24,7 @@ export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettin
       offers: ({ plan }: ModelFacts) => plan !== 'coding' || codingPlan,
       // The list also has images, speech and embeddings: `cogview-4`, `glm-asr`, `embedding-3`.
       isChatModel: (id) => /^glm-\d/i.test(id),
-      // What no list has may still be a model of the API.
+      // Models of the API that are in no list.
       isFamiliar: (name) => /^(glm|chatglm|charglm|autoglm|codegeex)-/i.test(name),
       tableName: (id) => id,
       facts: (facts) => facts,
@@ -35,7 +35,7 @@ export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettin
       maxTemperature: 1,
       minTopP: 0.01,
       maxOutputTokens: 131_072,
-      // There is no `json_schema`: the schema stands in the prompt, beside `json_object`.
+      // The API has no `json_schema`: the schema becomes an instruction, besides `json_object`.
       responseFormat: () => ({ response_format: { type: 'json_object' } }),
       schemaInWords: true,
       reasoning: reasoningFields,
@@ -48,12 +48,12 @@ export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettin
   }
 }
 
-/** Tokens of reasoning up to which a client that names a budget means little of it: what Claude Code's "think" stood for. */
+/** A reasoning budget up to this many tokens means little reasoning: it is what Claude Code's "think" asks for. */
 const smallBudget = 4_096
 
 /**
- * A client that says nothing leaves it to the model, and all that can reason do so by default. There is no budget: a
- * small one becomes the least effort, any other none in particular.
+ * Without a setting by the client the model decides, and all models that can reason do so by default. The API has no
+ * budget: a small one becomes the lowest effort, a larger one no effort setting.
  */
 function reasoningFields(
   { mode, effort, budgetTokens = Number.POSITIVE_INFINITY }: Reasoning,
@@ -69,7 +69,7 @@ function reasoningFields(
   }
 }
 
-/** The results come back before the text, so that the marks in it can be turned into links. */
+/** The results are requested before the text, so that marks in the text can be turned into links. */
 function webSearch(engine: string, rules: SearchRules | undefined): object {
   const { options = {} } = rules ?? {}
   return {
@@ -79,7 +79,7 @@ function webSearch(engine: string, rules: SearchRules | undefined): object {
       search_engine: options.engine ?? engine,
       search_result: true,
       result_sequence: 'before',
-      // What is not asked for is left out of the JSON.
+      // Fields that are `undefined` are left out of the JSON.
       search_domain_filter: onlyDomain(rules),
       search_query: options.query,
       search_prompt: options.prompt,
@@ -91,7 +91,7 @@ function webSearch(engine: string, rules: SearchRules | undefined): object {
   }
 }
 
-/** The API can keep to one site; which sites to look at of several, or to leave out, it takes no word about. */
+/** The only allowed domain. The API can search one site, but takes neither several sites nor excluded ones. */
 export function onlyDomain(rules: SearchRules | undefined): string | undefined {
   const [domain, ...others] = rules?.allowedDomains ?? []
   return others.length === 0 ? domain : undefined

@@ -6,7 +6,7 @@ import { type Fetch, send } from '../../http-client/send.ts'
 import { usualSettings, zaiErrors } from './errors.ts'
 import { quotaBody, quotaEntry } from './schema.ts'
 
-/** What is left of a plan. */
+/** How much of a plan has been used. */
 export interface Quota {
   /** `pro` */
   plan: string | undefined
@@ -14,7 +14,7 @@ export interface Quota {
 }
 
 export interface QuotaLimit {
-  /** `tool-calls` are those of the vendor's own tools; `other` is a kind we do not know. */
+  /** `tool-calls`: calls of the vendor's own tools. `other`: an unknown kind. */
   kind: 'tokens' | 'tool-calls' | 'credits' | 'other'
   window: { unit: 'hour' | 'week' | 'month'; count: number } | undefined
   /** 0 to 100. */
@@ -36,19 +36,19 @@ export interface QuotaOptions {
 }
 
 /**
- * Asks how much of a plan one key has used.
+ * Reads how much of its plan one key has used.
  *
- * Errors: those of any call, and `upstream-malformed` for an answer in a shape nobody has seen.
- * Source: undocumented; the vendor's own usage plug-in asks so, with the bare key in `authorization`.
+ * Errors: those of any call, and `upstream-malformed` if the response has an unknown shape.
+ * Source: undocumented; the vendor's own usage plug-in sends this request, with the bare key in `authorization`.
  */
 export async function readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs }: QuotaOptions): Promise<Quota> {
   const { origin, host } = new URL(baseUrl)
   const headers = { authorization: key, 'accept-language': 'en-US,en', 'user-agent': 'zai2api' }
   const url = `${origin}/api/monitor/usage/quota/limit`
   const response = await send(url, { headers }, { fetch, clock, signal, headersTimeoutMs: timeoutMs })
-  const answer = await readBuffered(response, { clock, signal, timeoutMs, host })
-  const body = parseJson(answer.text)
-  if (!answer.ok || isRefusal(body)) throw zaiErrors(usualSettings).ofResponse(answer, clock.now())
+  const buffered = await readBuffered(response, { clock, signal, timeoutMs, host })
+  const body = parseJson(buffered.text)
+  if (!buffered.ok || isRefusal(body)) throw zaiErrors(usualSettings).ofResponse(buffered, clock.now())
   if (!quotaBody.Check(body))
     throw new GatewayError('upstream-malformed', `${host} tells the usage in an unknown shape.`)
   return { plan: body.data.level ?? undefined, limits: (body.data.limits ?? []).flatMap(limitOf) }
@@ -78,7 +78,7 @@ function limitOf(entry: unknown): QuotaLimit[] {
   ]
 }
 
-/** Refusals come with status 200, too. */
+/** Refusals may come with status 200. */
 function isRefusal(body: unknown): boolean {
   return typeof body === 'object' && body !== null && 'success' in body && body.success === false
 }

@@ -14,7 +14,7 @@ export const quotaEntry = TypeCompiler.Compile(
     type: Type.String(),
     unit: maybe(Type.Number()),
     number: maybe(Type.Number()),
-    /** The whole allowance. */
+    /** The total allowance. */
     usage: maybe(Type.Number()),
     currentValue: maybe(Type.Number()),
     remaining: maybe(Type.Number()),

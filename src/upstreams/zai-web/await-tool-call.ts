@@ -3,18 +3,18 @@ import type { Delta } from '../../core/events.ts'
 import type { ToolChoice } from '../../core/request.ts'
 import type { OpenedReply } from '../../core/upstream.ts'
 
-/** A beginning in which a tool call was looked for. */
+/** The beginning of a reply that was searched for a tool call. */
 export interface FirstCallSearch extends OpenedReply {
-  /** The reply is over and holds no such call. */
+  /** The reply has ended without such a call. */
   lacksCall: boolean
 }
 
-/** Characters of a stream that wait for the call; whoever writes more without one will not write one. */
-const longestWait = 4_000
+/** Characters of a stream to wait for the call: a model that writes more without a call will not make one. */
+const maxHeldCharacters = 4_000
 
 /**
- * Reads on until the call that `choice` demands begins, the reply ends, or too much of a stream waits. As long as
- * nothing of it has been shown, a reply without the call can be asked for again.
+ * Reads until the call that `choice` requires begins, the reply ends, or too much of a stream is held back. As long as
+ * nothing has been shown, the request can be sent again after a reply without the call.
  */
 export async function awaitToolCall(
   { first, rest }: OpenedReply,
@@ -22,14 +22,14 @@ export async function awaitToolCall(
   { whole }: { whole: boolean },
 ): Promise<FirstCallSearch> {
   const all: Delta[] = []
-  let waiting = 0
+  let held = 0
   let batch: Delta[] | undefined = first
   while (batch !== undefined) {
     all.push(...batch)
     if (batch.some((delta) => isCall(delta, choice) || delta.type === 'error')) break
     if (batch.some(({ type }) => type === 'finish')) return { first: all, rest, lacksCall: true }
-    for (const delta of batch) if ('text' in delta) waiting += delta.text.length
-    if (!whole && waiting > longestWait) break
+    for (const delta of batch) if ('text' in delta) held += delta.text.length
+    if (!whole && held > maxHeldCharacters) break
     batch = await readBatch(rest)
   }
   return { first: all, rest, lacksCall: batch === undefined }

@@ -1,12 +1,12 @@
 import { numberedLink } from '../../core/citations.ts'
 import type { WebSource } from '../../core/events.ts'
 
-/** Turns the marks of upstream search results in the answer into links. */
+/** Replaces the marks of search results in the answer with links. */
 interface Citations {
-  /** Results in the order they came, which numbers them. */
+  /** Adds results, which are numbered in order of arrival. */
   learn(sources: readonly WebSource[]): void
   push(text: string): string
-  /** Half a mark is text after all. */
+  /** The text that was held back because it could become a mark. */
   end(): string
 }
 
@@ -14,8 +14,8 @@ const mark = /【(turn\d+[a-z]+\d+)】/g
 const longestMark = 64
 
 /**
- * `【turn0search1】` becomes `[2](https://…)`; a mark of no known result disappears, other text in such brackets stays.
- * A mark in pieces is held until it is closed or too long to be one.
+ * `【turn0search1】` becomes `[2](https://…)`. A mark without a known result is removed; other text in such brackets
+ * stays. A mark in pieces is held back until it is closed or too long to be one.
  */
 export function citations(): Citations {
   const links = new Map<string, string>()

@@ -2,27 +2,27 @@ import type { Clock } from '../../core/clock.ts'
 import { readBuffered } from '../../http-client/buffered-response.ts'
 import { type Fetch, type HttpResponse, send } from '../../http-client/send.ts'
 
-/** The one door to the site: its address, the headers every call carries, and the deadlines. */
+/** The HTTP client for the site, with its base URL, headers and deadlines. */
 export interface WebClient {
   origin: string
-  /** Sends and waits for the headers; for answers that stream. */
+  /** Sends a request and waits for the headers; for responses that stream. */
   open(path: string, call: WebRequest): Promise<HttpResponse>
-  /** Sends and waits for the whole answer, whatever its status. */
+  /** Sends a request and reads the whole response, whatever its status. */
   ask(path: string, call: WebRequest): Promise<WebResponse>
-  /** The body of an opened answer that turned out not to stream. */
+  /** Reads the body of an opened response that turned out not to stream. */
   read(response: HttpResponse, signal: AbortSignal): Promise<WebResponse>
 }
 
 export interface WebRequest {
   method?: 'POST' | 'DELETE'
   token?: string
-  /** `prod-fe-1.1.98`; only the page that tells the version is asked without one. */
+  /** `prod-fe-1.1.98`. Only the request for the page that shows the version is sent without one. */
   version?: string
   headers?: Record<string, string>
   /** An object is sent as JSON. */
   body?: FormData | object
   signal: AbortSignal
-  /** Shortens the usual deadline for calls nobody should wait long for. */
+  /** Shorter than the usual deadline, for calls that must not delay a request. */
   timeoutMs?: number
 }
 
@@ -34,7 +34,7 @@ export interface WebResponse {
 }
 
 export interface WebClientOptions {
-  /** `https://chat.z.ai`, without a slash at the end. */
+  /** `https://chat.z.ai`, without a trailing slash. */
   baseUrl: string
   fetch: Fetch
   clock: Clock
@@ -42,7 +42,7 @@ export interface WebClientOptions {
 }
 
 /**
- * Errors of every call: `cancelled`, `timeout`, `upstream-unavailable`; none of them holds the URL, whose query
+ * Errors of every call: `cancelled`, `timeout`, `upstream-unavailable`. No error holds the URL, because its query
  * carries the token.
  */
 export function webClient({ baseUrl, fetch, clock, headersTimeoutMs }: WebClientOptions): WebClient {
@@ -93,9 +93,9 @@ function bodyOf({ body }: WebRequest): { body?: FormData | string } {
   return { body: body instanceof FormData ? body : JSON.stringify(body) }
 }
 
-/** Bun writes the whole URL into a failed fetch as `path`, and errors end up in logs. */
+/** Removes the URL that Bun stores as `path` in the error of a failed fetch, because errors are logged. */
 export function redactUrls(thrown: unknown): unknown {
   for (let error = thrown; error instanceof Error; error = error.cause)
-    if ('path' in error) Reflect.set(error, 'path', 'not told') // it can be written, not deleted
+    if ('path' in error) Reflect.set(error, 'path', 'not told') // the property can be written, but not deleted
   return thrown
 }

@@ -13,43 +13,45 @@ import { type Frame, frame as frames, type MessagePart, messagePart } from './sc
 import { blockTool, meaningOf, type RanTool, sourcesIn } from './server-tools.ts'
 
 export interface DecodeOptions {
-  /** Nothing is shown before the end, so everything is held until it is exact. */
+  /** The client gets the reply in one piece, so all text is held back until it is final. */
   whole: boolean
-  /** The answer is held from this mark on: a late edit may still complete what it begins. */
+  /**
+   * The answer is held back from this text on, because a late edit may still complete the tool call that begins there.
+   */
   holdFrom?: string
-  /** A tool of the client that the backend calls by itself is handed to the client. */
+  /** If the backend calls one of these tools of the client by itself, the call is passed on to the client. */
   declaredTools: ReadonlySet<string>
-  /** What the client gets of the arguments of such a call, which are JSON text as a rule. */
+  /** Repairs the arguments of such a call. They are JSON text, as a rule. */
   mendArguments?: (name: string, text: string) => string
   annotate: (note: string) => void
 }
 
-/** A call told by fields of its own. Its arguments grow by what its pieces make of each frame. */
+/** A call that arrives in fields of its own; each frame adds a piece of its arguments. */
 type Call = RanTool & { pieces: ArgumentPieces }
 
 /**
- * Reads a reply of the chat backend: the `data` of one event in, deltas out.
+ * Decodes a reply of the chat backend: the `data` of one event in, deltas out.
  *
- * The backend edits one text per message, thoughts, tool blocks and answer alike. So every frame is applied to that
- * text first (buffer), what the text now says is told apart (sections), and what will not change any more is sent
- * (outbox), its citation marks turned into links.
- * Errors: an `error` delta for what the backend complains of, and for an end without a word. A stream that just
+ * The backend edits one text per message, which holds reasoning, tool blocks and answer. Each frame is applied to that
+ * text (message-buffer.ts). The text is then separated into reasoning, answer and blocks (message-segmenter.ts). What
+ * will not change any more is sent (release-buffer.ts), with its citation marks replaced by links (citations.ts).
+ * Errors: an `error` delta for an error that the backend sends, and for an end without any content. A stream that just
  * stops gets no `finish`.
  */
 export function decoder(options: DecodeOptions): Transform<string, Delta> {
   const notes = new Set<string>()
-  const waiting = releaseBuffer({ ...options, onRewrite: () => annotateOnce('rewrote sent text') })
-  const reader = messageSegmenter(waiting.add)
+  const pending = releaseBuffer({ ...options, onRewrite: () => annotateOnce('rewrote sent text') })
+  const reader = messageSegmenter(pending.add)
   const buffer = messageBuffer({
     read: reader.read,
-    save: () => ({ segmenter: reader.save(), position: waiting.save() }),
+    save: () => ({ segmenter: reader.save(), position: pending.save() }),
     restore(snapshot) {
-      waiting.restore(snapshot.position)
+      pending.restore(snapshot.position)
       reader.restore(snapshot.segmenter)
     },
   })
   const marks = citations()
-  // Sent once their result is there, or at the end.
+  // Calls that are sent once their result has arrived, or at the end.
   const calls: Call[] = []
   let rounds = 0
   const toolIds = new Set<string>()
@@ -89,7 +91,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     usage = usageOf(part.usage) ?? usage
     if (part.choices?.[0]?.finish_reason === 'length') reason = 'length'
     if (part.done === true) finish(out)
-    else send(waiting.release(), out)
+    else send(pending.release(), out)
   }
 
   function edit({ phase, content, edit_index, edit_content, delta_content }: MessagePart): void {
@@ -105,14 +107,14 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
       else if (/<\/?details/.test(text)) buffer.rewind(0) // without an index, a wrapper means the whole text
       buffer.append(text, thinking)
     }
-    // The result of a tool is told in the same field as text, but is none.
+    // A tool result uses the same field as text.
     if (delta_content && phase !== 'tool_response') buffer.append(delta_content, thinking)
   }
 
   function readCall({ delta_name, delta_arguments, metadata }: MessagePart): void {
     const id = metadata?.tool_call_id ?? ''
-    const here = callOf(id)
-    const call = here && !begins(here, delta_name, delta_arguments) ? here : begin(id)
+    const found = findCall(id)
+    const call = found && !startsNewCall(found, delta_name, delta_arguments) ? found : begin(id)
     call.name ||= delta_name ?? ''
     call.arguments += call.pieces.push(delta_arguments)
   }
@@ -123,25 +125,28 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     return call
   }
 
-  /** Whether a frame begins another call than the one that its id or its place names: names may be repeated. */
-  function begins(here: Call, name: string | null | undefined, piece: unknown): boolean {
-    if (!name || here.name === '' || here.pieces.repeats(piece)) return false
-    return name !== here.name || here.pieces.holdsObject || isRecord(parseJson(here.arguments))
+  /**
+   * Whether a frame starts a new call instead of continuing the call found by its id or its position: names may be
+   * repeated.
+   */
+  function startsNewCall(found: Call, name: string | null | undefined, piece: unknown): boolean {
+    if (!name || found.name === '' || found.pieces.repeats(piece)) return false
+    return name !== found.name || found.pieces.holdsObject || isRecord(parseJson(found.arguments))
   }
 
   function readToolResult({ tool_name, delta_content, metadata }: MessagePart, out: Delta[]): void {
     if (!delta_content) return // the result of a block, written into the text
     const id = metadata?.tool_call_id ?? ''
-    const call = callOf(id) ?? begin(id, tool_name ?? '')
+    const call = findCall(id) ?? begin(id, tool_name ?? '')
     call.sources = sourcesIn(delta_content, rounds++)
     marks.learn(call.sources)
-    // A call the client is to answer waits for the end: text before it may still be held.
+    // A call of the client's tool waits for the end: text before it may still be held back.
     if (options.declaredTools.has(call.name)) return
     calls.splice(calls.indexOf(call), 1)
     sendCall(call, out)
   }
 
-  function callOf(id: string): Call | undefined {
+  function findCall(id: string): Call | undefined {
     return id === '' ? calls.at(-1) : calls.findLast((call) => call.id === id)
   }
 
@@ -181,14 +186,14 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     sendTool(tool, out)
   }
 
-  /** An id that came with another call is left out. */
+  /** Sends a call. An id that another call already has is left out. */
   function sendCall({ pieces, ...call }: Call, out: Delta[]): void {
     const id = toolIds.has(call.id) ? '' : call.id
     sendTool({ ...call, id, arguments: call.arguments + pieces.end() }, out)
   }
 
   function sendTool(tool: RanTool, out: Delta[]): void {
-    // An edit behind a block that was sent brings it again.
+    // An edit after a block that was sent brings the block again.
     if (tool.id !== '' && toolIds.has(tool.id)) return
     const key = tool.id || `tool-${toolIds.size}`
     toolIds.add(key)
@@ -204,7 +209,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
 
   function flush(out: Delta[]): void {
     reader.end()
-    send(waiting.rest(), out)
+    send(pending.rest(), out)
     sendText(marks.end(), out)
   }
 
@@ -212,7 +217,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     over = true
     flush(out)
     for (const call of calls) if (call.name !== '') sendCall(call, out)
-    // What becomes of reasoning alone is settled later.
+    // A reply with reasoning alone is handled later.
     if (!answered && !reasoned) {
       out.push({ type: 'error', error: emptyResponse() })
       return
@@ -245,7 +250,7 @@ function isDone(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'data' in value && value.data === done
 }
 
-/** What a frame says of the message. Most types of frame say nothing of it; OpenAI-shaped ones have no type. */
+/** The message part in a frame. Most types of frame have none; OpenAI-shaped frames have no type. */
 function partOf({ type, data, choices, usage }: Frame): unknown {
   if (typeof type === 'string') return type === 'chat:completion' ? data : undefined
   if (!choices) return data
@@ -256,7 +261,7 @@ function partOf({ type, data, choices, usage }: Frame): unknown {
   return part
 }
 
-/** Some edits come as a JSON string literal. */
+/** Some edits are encoded as a JSON string. */
 function withoutQuotes(text: string): string {
   if (text.length < 2 || !text.startsWith('"') || !text.endsWith('"')) return text
   const literal = parse(text)

@@ -10,7 +10,7 @@ import {
 import type { WebFile } from './image-upload.ts'
 import type { WebModel } from './models.ts'
 
-/** How the conversation is told: as one user message, or turn by turn. */
+/** How the conversation is sent: as one user message, or message by message. */
 export type MessagesMode = 'flatten' | 'roles'
 
 export interface EncodeOptions {
@@ -20,18 +20,18 @@ export interface EncodeOptions {
   now: number
   ids: { message: string; userMessage: string }
   mode: MessagesMode
-  /** The prompt offers tools that may be called. */
+  /** Whether the prompt offers tools. */
   callsTools: boolean
-  /** Images already with the site. */
+  /** Images that are already uploaded. */
   files: ReadonlyMap<ImagePart, WebFile>
 }
 
 export interface Encoded {
-  /** What gets signed: the text of the last user message as sent. */
+  /** The text that is signed: the last user message as it is sent. */
   prompt: string
   /** Body of `POST /api/v1/chats/new`. */
   chat: object
-  /** Body of the completion in that chat; `signed` says whether the prompt is to be repeated as the signed one. */
+  /** Body of the completion in that chat. With `signed`, it repeats the prompt as `signature_prompt`. */
   completion(chatId: string, signed: boolean): object
 }
 
@@ -42,14 +42,14 @@ interface WebMessage {
   content: WebContent
 }
 
-/** A message brought down to what the site takes: prose and images under one of three roles. */
+/** A message reduced to what the site accepts: text and images under one of three roles. */
 interface WebTurn {
   role: WebMessage['role']
   parts: (TextPart | ImagePart)[]
 }
 
 /**
- * One request in the site's words. Expects tools, tool calls and tool choice to be prose already.
+ * Encodes one request for the site. Tools, tool calls and tool choice must already be text.
  * Shape: recorded in test/upstreams/zai-web/completion_request.json.
  */
 export function encode(request: ChatRequest, options: EncodeOptions): Encoded {
@@ -92,7 +92,7 @@ export function encode(request: ChatRequest, options: EncodeOptions): Encoded {
   }
 }
 
-/** The images a request carries, wherever they stand, in order. */
+/** All images of a request, in order. */
 export function imagesOf(request: ChatRequest): ImagePart[] {
   return turnsOf(request).flatMap((turn) => turn.parts.filter(isImage))
 }
@@ -107,7 +107,7 @@ function turnsOf(request: ChatRequest): WebTurn[] {
   return turns
 }
 
-/** Behind the system prompt. */
+/** Appends the rule to the system prompt. */
 function withRule(turns: WebTurn[], rule: string | undefined): WebTurn[] {
   if (rule === undefined) return turns
   const [first, ...rest] = turns
@@ -129,7 +129,7 @@ function turnOf(message: Message): WebTurn {
   }
 }
 
-/** Clients put reminders behind the user's words; the words still have to come last. */
+/** Some clients add system reminders after the user's message, but the user's message has to come last. */
 function beforeLastWords(turns: WebTurn[]): number {
   const lastOther = turns.findLastIndex((turn) => turn.role !== 'user')
   return lastOther + 1
@@ -156,13 +156,13 @@ function flatten(turns: WebTurn[], files: EncodeOptions['files']): WebMessage {
   const [only] = turns
   if (turns.length === 1 && only?.role === 'user') return encodeTurn(only, files)
   const images = turns.flatMap((turn) => turn.parts.filter(isImage))
-  const spoken = turns.filter((turn) => turn.role !== 'system')
-  const passages = turns.map((turn) => {
+  const conversation = turns.filter((turn) => turn.role !== 'system')
+  const sections = turns.map((turn) => {
     const lines = turn.parts.map((part) => (part.type === 'text' ? part.text : `[Image ${images.indexOf(part) + 1}]`))
-    const passage = [labels[turn.role], ...lines].join('\n')
-    return turn === spoken[0] && spoken.length > 1 ? `${historyNote}\n\n${passage}` : passage
+    const section = [labels[turn.role], ...lines].join('\n')
+    return turn === conversation[0] && conversation.length > 1 ? `${historyNote}\n\n${section}` : section
   })
-  return encodeTurn({ role: 'user', parts: [{ type: 'text', text: passages.join('\n\n') }, ...images] }, files)
+  return encodeTurn({ role: 'user', parts: [{ type: 'text', text: sections.join('\n\n') }, ...images] }, files)
 }
 
 const historyNote =
@@ -182,7 +182,7 @@ function promptOf(messages: WebMessage[]): string {
   return typeof content === 'string' ? content : textOf(content)
 }
 
-/** Not asked to, a model that thinks by itself would do so in its answer. */
+/** A model that reasons by default would write its reasoning into the answer if reasoning were off. */
 function isThinking({ reasoning }: ChatRequest, model: WebModel): boolean {
   switch (model.reasoning) {
     case 'never':
@@ -201,7 +201,7 @@ function effortOf({ reasoning: { effort } }: ChatRequest, model: WebModel, think
   return { reasoning_effort: effort }
 }
 
-/** The site knows two efforts; for lesser ones it has no word, and does what it does by default. */
+/** The site knows only the efforts `high` and `max`; with another one it uses its default. */
 export function takesEffort(effort: string, model: WebModel): boolean {
   return model.reasoningEffort && (effort === 'high' || effort === 'max')
 }
@@ -214,7 +214,7 @@ function paramsOf({ sampling: { temperature, topP, maxTokens } }: ChatRequest): 
   }
 }
 
-/** The braces belong to the keys. Times are the gateway's own, said in UTC. */
+/** The braces are part of the keys. Times are the gateway's own, in UTC. */
 function variables(userName: string, now: number): Record<string, string> {
   const [date = '', time = ''] = new Date(now).toISOString().slice(0, 19).split('T')
   return {
@@ -239,7 +239,7 @@ interface NewChat {
   files: object[]
 }
 
-/** The site keeps a title's worth of the prompt; the completion carries all of it. */
+/** The new chat gets only the beginning of the prompt, enough for a title; the completion carries all of it. */
 const storedPromptLength = 500
 
 function chatOf({ model, prompt, ids, now, search, thinking, files }: NewChat): object {

@@ -3,14 +3,16 @@ import { type ErrorFacts, type ErrorKind, GatewayError } from '../../core/errors
 import { isRecord, parseJson } from '../../core/json.ts'
 import { quote } from '../../core/redact.ts'
 
-/** What may be done as long as nothing was sent to the client: try once more, or have the pool find a session. */
+/** What can be done as long as nothing was sent to the client: try again, or let the pool choose another session. */
 export type Recovery =
   | Extract<Refusal, 'concurrency-limited' | 'account-concurrency-limited' | 'invalid-credential'>
   | 'new-version'
   | 'again'
   | 'none'
 
-/** What the backend said went wrong: its code where it gave one, its words, and the status of a plain HTTP answer. */
+/**
+ * An error from the backend: its code, if there was one, its message, and the HTTP status if it was a plain response.
+ */
 interface UpstreamError {
   code: string
   text: string
@@ -19,20 +21,21 @@ interface UpstreamError {
 
 interface FailureRow {
   code: string
-  /** Backend codes that mean it, whatever the text says. */
+  /** Backend codes with this meaning, whatever the message says. */
   codes?: RegExp
-  /** Texts that mean it, where no code tells. */
+  /** Messages with this meaning, if no code matches. */
   texts?: RegExp
   kind: ErrorKind
   message: string
   facts?: ErrorFacts
-  /** Another model may fare better. */
+  /** Whether the failure concerns this model only. */
   about?: 'model'
 }
 
 /**
- * Code first, text second, HTTP status last: the captcha wall reuses the words of the outdated client.
- * Source: captures of 2025-09 to 2026-10; `PAGE` is our own code for an HTML page in place of an answer.
+ * Codes are matched first, then messages, then HTTP statuses, because the captcha error has the same message as the
+ * error for an outdated client.
+ * Source: captures of 2025-09 to 2026-10. `PAGE` is the gateway's own code for an HTML page instead of an answer.
  */
 const failures: FailureRow[] = [
   {
@@ -115,12 +118,12 @@ const failures: FailureRow[] = [
   },
 ]
 
-/** By the code of a GatewayError; what is not listed is not worth another try. */
+/** By the code of the GatewayError. Other codes are not retried. */
 const recoveries: Record<string, Recovery> = {
   rate_limit_exceeded: 'account-concurrency-limited',
   upstream_auth_failed: 'invalid-credential',
   upstream_client_outdated: 'new-version',
-  // A stale version brings these two as well.
+  // An outdated version causes these two errors as well.
   upstream_blocked: 'new-version',
   upstream_signature_rejected: 'new-version',
   upstream_error: 'again',
@@ -136,13 +139,13 @@ export function recoveryOf(error: GatewayError): Recovery {
   return recovery === 'account-concurrency-limited' && isAboutModel(error.detail) ? 'concurrency-limited' : recovery
 }
 
-/** The error a frame of the stream carries. It may stand at four depths, as text or as an object. */
+/** The error in a frame of the stream, if it is one. It may be at four depths, as text or as an object. */
 export function frameError(frame: unknown): GatewayError | undefined {
   const upstreamError = upstreamErrorIn(frame)
   return upstreamError && errorOf(upstreamError)
 }
 
-/** The error behind an HTTP answer that should have been something else, whatever its status. */
+/** The error for an HTTP response that should have been something else, whatever its status. */
 export function bodyError(status: number, contentType: string, body: string): GatewayError {
   const json = parseJson(body)
   const upstreamError = upstreamErrorIn(json) ?? detailIn(json)
@@ -158,7 +161,7 @@ export function bodyError(status: number, contentType: string, body: string): Ga
   )
 }
 
-/** A 200 without a word of an answer. */
+/** The error for a reply with status 200 and no content. */
 export function emptyResponse(): GatewayError {
   return new GatewayError('upstream-malformed', 'Z.AI ended its reply without an answer. Try again.', {
     code: 'upstream_empty_response',
@@ -168,13 +171,13 @@ export function emptyResponse(): GatewayError {
 function errorOf(upstreamError: UpstreamError): GatewayError {
   const { code, text, status } = upstreamError
   const detail = { code, status, text: quoteWithoutStop(text) }
-  const meant =
+  const matching =
     failures.find(({ codes }) => code !== '' && codes?.test(code)) ??
     failures.find(({ texts }) => texts?.test(text)) ??
     failures.find(({ codes }) => status !== undefined && codes?.test(String(status)))
-  // 429 is too much of something; the text says of what.
-  const finer = code === '429' && failures.find((row) => row.code === meant?.code && row.texts?.test(text))
-  const known = finer || meant
+  // 429 means too much of something; the message says of what.
+  const specific = code === '429' && failures.find((row) => row.code === matching?.code && row.texts?.test(text))
+  const known = specific || matching
   if (known) {
     const { kind, message, facts, about } = known
     return new GatewayError(kind, message, {
@@ -202,17 +205,17 @@ function upstreamErrorIn(value: unknown): UpstreamError | undefined {
     if (!isRecord(holder)) continue
     const { error } = holder
     if (typeof error === 'string' && error !== '') return { code: codeOf(holder), text: error, status: undefined }
-    if (isRecord(error)) return { code: codeOf(error) || codeOf(holder), text: wordsOf(error), status: undefined }
+    if (isRecord(error)) return { code: codeOf(error) || codeOf(holder), text: messageIn(error), status: undefined }
   }
   return undefined
 }
 
-/** JSON bodies without an `error`: `detail` as text or object, else a code with a message. */
+/** Reads JSON bodies without an `error`: `detail` as text or object, otherwise a code with a message. */
 function detailIn(body: unknown): UpstreamError | undefined {
   if (!isRecord(body)) return undefined
   const { detail } = body
-  if (isRecord(detail)) return { code: codeOf(detail) || codeOf(body), text: wordsOf(detail), status: undefined }
-  const text = wordsOf(body)
+  if (isRecord(detail)) return { code: codeOf(detail) || codeOf(body), text: messageIn(detail), status: undefined }
+  const text = messageIn(body)
   return text === '' ? undefined : { code: codeOf(body), text, status: undefined }
 }
 
@@ -226,7 +229,7 @@ function codeOf(holder: Record<string, unknown>): string {
   )
 }
 
-function wordsOf(holder: Record<string, unknown>): string {
+function messageIn(holder: Record<string, unknown>): string {
   const words = [holder.detail, holder.message, holder.msg].find((value) => typeof value === 'string')
   return typeof words === 'string' ? words : ''
 }
@@ -235,7 +238,7 @@ function htmlText(page: string): string {
   return /<title>([^<]*)<\/title>/i.exec(page)?.[1] ?? ''
 }
 
-/** It goes on in a sentence of ours. */
+/** The quotation without its full stop, because a sentence continues after it. */
 function quoteWithoutStop(text: string): string {
   return quote(text).replace(/[.。]$/, '')
 }

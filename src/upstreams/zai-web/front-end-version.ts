@@ -3,22 +3,22 @@ import type { Clock } from '../../core/clock.ts'
 import type { WebClient } from './client.ts'
 
 const keepMs = 45 * 60_000
-/** After a page that did not answer or named no version. */
+/** How long the known version is used after the page could not be read or named no version. */
 const keepAfterFailureMs = 5 * 60_000
 const pageTimeoutMs = 5_000
 
-/** The front end's version, which the site demands in `X-FE-Version`: `prod-fe-1.1.98`. */
+/** The version of the site's front end, which the site requires in `X-FE-Version`: `prod-fe-1.1.98`. */
 export interface FrontEndVersion {
-  /** What is known, asked anew when it is older than 45 minutes. Rejects only with `cancelled`. */
+  /** The known version, read again when it is older than 45 minutes. Rejects only with `cancelled`. */
   current(signal: AbortSignal): Promise<string>
-  /** Asks now: the site has just called the known one outdated. */
+  /** Reads the version now, because the site has just called the known one outdated. */
   refresh(signal: AbortSignal): Promise<string>
 }
 
 export interface VersionOptions {
   client: WebClient
   clock: Clock
-  /** Used until the site has named one. */
+  /** Used until the version has been read. */
   fallback: string
 }
 
@@ -27,8 +27,8 @@ export function frontEndVersion({ client, clock, fallback }: VersionOptions): Fr
   let goodUntil = Number.NEGATIVE_INFINITY
 
   const refresh = singleFlight(async () => {
-    const found = await discover().catch(() => undefined) // an old version may still do; a failed call would not
-    // A cached page from another edge may name an older one.
+    const found = await discover().catch(() => undefined) // the known version may still be accepted
+    // A cached page of another edge server may name an older version.
     known = newest([known, found])
     goodUntil = clock.monotonic() + (found === undefined ? keepAfterFailureMs : keepMs)
     return known ?? fallback
@@ -47,7 +47,7 @@ export function frontEndVersion({ client, clock, fallback }: VersionOptions): Fr
   }
 }
 
-/** By number, not by letter: 1.1.100 is newer than 1.1.98. */
+/** Compares by number, not by letter: 1.1.100 is newer than 1.1.98. */
 function newest(versions: readonly (string | undefined)[]): string | undefined {
   return versions.reduce((best, version) => {
     if (best === undefined || version === undefined) return best ?? version

@@ -8,13 +8,13 @@ import type { WebClient } from './client.ts'
 import { bodyError } from './errors.ts'
 import type { Session } from './sessions.ts'
 
-/** As `fetchRemoteFile` of http-client/remote-file.ts, with its guard and limits filled in. */
+/** `fetchRemoteFile` of http-client/remote-file.ts, with its address check and limits. */
 export type FetchImage = (url: string, signal: AbortSignal) => Promise<{ data: Uint8Array; mediaType: string }>
 
-/** An image that lies with the site. */
+/** An image that was uploaded to the site. */
 export interface WebFile {
   id: string
-  /** Its line in a request's `files`, which names the message it belongs to. */
+  /** Its entry in a request's `files`, which names the message that it belongs to. */
   entry(userMessageId: string): object
 }
 
@@ -29,18 +29,18 @@ export interface UploadOptions {
   uploads: Uploads
 }
 
-/** What lies with the site, for the sessions that brought it there. */
+/** Remembers uploaded files by the session that uploaded them. */
 export interface Uploads {
   get(session: Session, key: string): UploadedFile | undefined
   put(session: Session, key: string, file: UploadedFile): void
-  /** Perhaps the site does not take references to them any more: they are sent anew. */
+  /** Forgets the session's files, in case the site no longer accepts references to them: they are uploaded again. */
   forget(session: Session): void
 }
 
-/** Nobody knows how long the site keeps its files; a conversation with pauses is shorter. */
+/** The site's retention time is unknown; most conversations have shorter pauses than this. */
 const keepForMs = 60 * 60_000
-/** For each session; a request refers to all of its conversation's images. */
-const keepAtMost = 200
+/** Files per session. One request refers to all images of its conversation. */
+const maxFiles = 200
 
 /** Clients send the whole conversation with every turn, so the same images come again and again. */
 export function createUploads(clock: Clock): Uploads {
@@ -53,11 +53,11 @@ export function createUploads(clock: Clock): Uploads {
     put(session, key, file) {
       const files = bySession.get(session) ?? new Map()
       bySession.set(session, files)
-      // Behind the others, also where it stood among them before.
+      // Moves the key to the end of the order, where the newest entries are.
       files.delete(key)
       files.set(key, { file, goodUntil: clock.monotonic() + keepForMs })
       for (const oldest of files.keys()) {
-        if (files.size <= keepAtMost) break
+        if (files.size <= maxFiles) break
         files.delete(oldest)
       }
     },
@@ -66,9 +66,9 @@ export function createUploads(clock: Clock): Uploads {
 }
 
 /**
- * Brings images to the site, one after the other, each only once, and not again what lies there already.
+ * Uploads images one after the other. Each image is uploaded once, and not again if it already was.
  *
- * Errors: `invalid-request` when an image cannot be read; what the site says otherwise.
+ * Errors: `invalid-request` if an image cannot be read; otherwise the site's error.
  * Source: `POST /api/v1/files/`, one part named `file`; accounts only.
  */
 export async function uploadImages(images: ImagePart[], options: UploadOptions): Promise<Map<ImagePart, WebFile>> {
@@ -77,7 +77,7 @@ export async function uploadImages(images: ImagePart[], options: UploadOptions):
   return files
 }
 
-/** Why a request with images cannot go to this model or under this session; `undefined` when it can. */
+/** Why a request with images cannot be sent to this model or under this session; `undefined` if it can. */
 export function imageRefusal(model: { id: string; vision: boolean }, hasAccounts: boolean): GatewayError | undefined {
   if (!model.vision)
     return refusal(`${model.id} cannot see pictures: ask a vision model such as GLM-4.6V, or leave the picture out.`)

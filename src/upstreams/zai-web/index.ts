@@ -16,41 +16,41 @@ import { type CredentialSource, sessions } from './sessions.ts'
 export type { CredentialSource } from './sessions.ts'
 
 export interface ZaiWebOptions {
-  /** `https://chat.z.ai`, without a slash at the end. */
+  /** `https://chat.z.ai`, without a trailing slash. */
   baseUrl: string
   /** `/api/v2/chat/completions` */
   completionPath: string
-  /** What is known of models. Default: what the program knows by itself. */
+  /** Facts about models. Default: the built-in table. */
   table?: ModelTable
   /** The user's own web tokens, used in turn. */
   tokens: string[]
-  /** Used when neither a user token nor a guest can be had. */
+  /** Used if there is neither a user token nor a guest. */
   backupToken: string | undefined
   /** Guests are allowed. */
   anonymous: boolean
-  /** `prod-fe-1.1.98`: said until the site has told its own. */
+  /** `prod-fe-1.1.98`: sent until the site's page has been read for the current version. */
   frontEndVersion: string
   signingKey: string
   sign: boolean
-  /** A chat of its own for every request, as the browser does it. */
+  /** Create a new chat for every request, as the browser does. */
   createChat: boolean
   messagesMode: MessagesMode
-  /** Tools are told in the prompt and calls read out of the reply. */
+  /** Describe tools in the prompt, and read calls out of the reply. */
   tools: boolean
-  /** How many characters of a reply are searched for one tool call. */
+  /** Longest part of a reply, in characters, that is searched for one tool call. */
   scanLimit: number
   guestTtlMs: number
   modelsTtlMs: number
   idleMs: number
   headersTimeoutMs: number
-  /** Of an image that is fetched for the client. */
+  /** Largest image that is fetched for a client. */
   maxImageBytes: number
 }
 
 export interface ZaiWebDeps {
   fetch: Fetch
   clock: Clock
-  /** Outlives this upstream: one that takes its place goes on with what is known of the accounts. */
+  /** Outlives this upstream: its successor continues with what is known about the accounts. */
   pool: Pool<CredentialSource>
   /** From 0 to 1. */
   random: () => number
@@ -60,7 +60,9 @@ export interface ZaiWebDeps {
 
 const imageTimeoutMs = 15_000
 
-/** The chat web backend. Undocumented: what is known of it stands in this folder, each fact in one file. */
+/**
+ * The backend of Z.AI's web chat. It is undocumented; what is known about it is in this folder, each fact in one file.
+ */
 export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
   const { fetch, clock } = deps
   const table = options.table ?? modelTable()
@@ -76,7 +78,7 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
     unlisted: models.unlisted,
     ignored: (request, model) => [
       ...ignoredFields(request, models.traitsOf(model), options.tools),
-      // Guests cannot send any.
+      // Guests cannot send images.
       ...(!sessionPool.hasAccounts && request.messages.some((message) => hasPart(message, 'image')) ? ['images'] : []),
     ],
     answersWithoutThinking: (request, model) =>
@@ -106,18 +108,18 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
 }
 
 function ignoredFields(request: ChatRequest, model: WebModel, tools: boolean): string[] {
-  const toolsLost = !tools && request.tools.length > 0
+  const ignoresTools = !tools && request.tools.length > 0
   return [
-    ...(toolsLost ? ['tools'] : []),
-    ...(toolsLost && request.toolChoice !== 'auto' ? ['tool_choice'] : []),
-    ...reasoningLost(request, model),
+    ...(ignoresTools ? ['tools'] : []),
+    ...(ignoresTools && request.toolChoice !== 'auto' ? ['tool_choice'] : []),
+    ...ignoredReasoning(request, model),
     ...(request.messages.some((message) => hasPart(message, 'document')) ? ['documents'] : []),
     ...(request.messages.some((message) => hasPart(message, 'video')) ? ['videos'] : []),
-    ...searchLimits(request),
+    ...ignoredSearch(request),
   ]
 }
 
-function reasoningLost({ reasoning: { mode, effort, budgetTokens } }: ChatRequest, model: WebModel): string[] {
+function ignoredReasoning({ reasoning: { mode, effort, budgetTokens } }: ChatRequest, model: WebModel): string[] {
   if (mode === 'off') return model.reasoning === 'by-default' ? ['thinking'] : []
   if (model.reasoning === 'never') return mode === 'on' ? ['thinking'] : []
   return [
@@ -126,7 +128,7 @@ function reasoningLost({ reasoning: { mode, effort, budgetTokens } }: ChatReques
   ]
 }
 
-/** By the names clients give them. */
+/** The options by the names that clients use. */
 const searchOptions: readonly [keyof SearchOptions, string][] = [
   ['engine', 'web_search.search_engine'],
   ['query', 'web_search.search_query'],
@@ -137,8 +139,8 @@ const searchOptions: readonly [keyof SearchOptions, string][] = [
   ['required', 'web_search.require_search'],
 ]
 
-/** The site searches where it likes. */
-function searchLimits({ search, searchRules }: ChatRequest): string[] {
+/** Search settings that are ignored: the site chooses where it searches. */
+function ignoredSearch({ search, searchRules }: ChatRequest): string[] {
   if (!search) return []
   return [
     ...(searchRules?.allowedDomains?.length ? ['web_search.allowed_domains'] : []),

@@ -1,4 +1,4 @@
-/** Hears the message as it grows, and goes back to an earlier moment when the message does. */
+/** Reads the message as it grows, and returns to an earlier state when the message is cut back. */
 interface MessageReader<Snapshot> {
   read(text: string, thinking: boolean): void
   save(): Snapshot
@@ -8,7 +8,7 @@ interface MessageReader<Snapshot> {
 /** The text of one message, wrappers and tool blocks included, as the backend edits it. */
 export interface MessageBuffer {
   append(text: string, thinking: boolean): void
-  /** Keeps the first `units` UTF-16 units. */
+  /** Keeps the first `units` UTF-16 units of the text. */
   rewind(units: number): void
 }
 
@@ -16,19 +16,20 @@ interface Chunk<Snapshot> {
   start: number
   text: string
   thinking: boolean
-  /** The reader's moment before it read this chunk. */
+  /** The reader's state before it read this chunk. */
   before: Snapshot
 }
 
-/** Longest chunk: bounds what is read again when an edit keeps the head of one. */
+/** Longest chunk, in UTF-16 units: it limits what is read again when an edit keeps the beginning of a chunk. */
 const chunkUnits = 1024
 
 /**
- * Appends and rewinds, with the reader always up to date.
+ * The text of a message, with a reader that is always up to date.
  *
- * Units: UTF-16 code units, as the backend's `edit_index` counts. A rewind beyond the end changes nothing; one into
- * a surrogate pair cuts before the pair.
- * Cost: an append costs its text; a rewind costs the chunks it takes away and less than one chunk read again.
+ * Units: UTF-16 code units, as the backend's `edit_index` counts. A rewind beyond the end changes nothing; a rewind
+ * into a surrogate pair cuts before the pair.
+ * Cost: an append costs the length of its text; a rewind costs the chunks it removes, and less than one chunk that is
+ * read again.
  */
 export function messageBuffer<Snapshot>(reader: MessageReader<Snapshot>): MessageBuffer {
   const chunks: Chunk<Snapshot>[] = []
@@ -41,10 +42,10 @@ export function messageBuffer<Snapshot>(reader: MessageReader<Snapshot>): Messag
     rewind(units) {
       const target = Math.max(0, Math.trunc(units))
       if (target >= length) return
-      keep(target)
-      // A half pair at the cut: what followed it is gone.
+      truncateTo(target)
+      // The cut was inside a surrogate pair: the first half is removed as well.
       const last = chunks.at(-1)
-      if (last && /[\ud800-\udbff]$/.test(last.text)) keep(length - 1)
+      if (last && /[\ud800-\udbff]$/.test(last.text)) truncateTo(length - 1)
     },
   }
 
@@ -54,7 +55,7 @@ export function messageBuffer<Snapshot>(reader: MessageReader<Snapshot>): Messag
     reader.read(text, thinking)
   }
 
-  function keep(units: number): void {
+  function truncateTo(units: number): void {
     let cut: Chunk<Snapshot> | undefined
     while (length > units) {
       cut = chunks.pop()

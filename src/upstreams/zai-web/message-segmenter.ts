@@ -1,54 +1,57 @@
 import type { MessagePiece } from './release-buffer.ts'
 
-/** Where the reader stands in the message. */
+/** Position of the reader in the message. */
 type Mode =
   /** Plain text. */
   | 'outside'
-  /** Behind `<details type="reasoning" …>`: white space and a summary are to be skipped. */
+  /** After `<details type="reasoning" …>`: white space and a summary are skipped. */
   | 'head'
   | 'summary'
-  /** Behind a line break in a thought: `> ` is to be skipped. */
-  | 'line'
-  | 'thought'
+  /** After a line break in reasoning: the prefix `> ` is skipped. */
+  | 'lineStart'
+  | 'reasoning'
   | 'block'
-  /** Behind a closing tag: one line break is to be skipped. */
+  /** After a closing tag: one line break is skipped. */
   | 'after'
 
 interface Stretch {
   text: string
-  /** Its frame said so; tells thoughts from answers outside of wrappers. */
+  /** Whether its frame had the phase `thinking`; outside of wrappers this separates reasoning from the answer. */
   thinking: boolean
 }
 
-/** Everything the reader remembers. Its values are never changed, only replaced, so a shallow copy is a snapshot. */
+/** The complete state of the reader. Its values are replaced, never changed, so a shallow copy is a snapshot. */
 interface SegmenterState {
   mode: Mode
-  /** Half a tag or prefix: not yet judged. */
+  /** The beginning of a tag or prefix that cannot be recognised yet. */
   carry: readonly Stretch[]
-  /** White space begun in thinking: belongs to the answer if a wrapper follows, else to who wrote it. */
+  /**
+   * White space that began in phase `thinking`: it belongs to the answer if a wrapper follows, otherwise to the
+   * reasoning.
+   */
   space: readonly Stretch[]
-  /** First half of a surrogate pair whose second half is still to come. */
-  half: string
-  /** JSON of the open block so far. */
+  /** A high surrogate whose low surrogate has not arrived. */
+  highSurrogate: string
+  /** The JSON of the open block so far. */
   json: string
-  /** Some reasoning was read before. */
+  /** Some reasoning was read earlier. */
   reasoned: boolean
-  /** The open thought has not said anything yet. */
-  fresh: boolean
+  /** The open wrapper has no text yet. */
+  isEmptyWrapper: boolean
 }
 
 interface MessageSegmenter {
   read(text: string, thinking: boolean): void
-  /** What was carried is judged as it stands. */
+  /** Reads what was carried over as it is, because nothing more follows. */
   end(): void
   save(): SegmenterState
   restore(state: SegmenterState): void
 }
 
-/** The rest of the input cannot be judged without what comes next. */
-const more = undefined
+/** Result of a step that needs more input to decide. */
+const needsMore = undefined
 
-// An attribute list that grows longer is no tag: bounds what has to be carried and read again.
+// A longer attribute list is not taken for a tag: this limits how much has to be carried over and read again.
 const wrapper = /<details type="reasoning"[^<>]{0,400}>/y
 const halfWrapper = /<details type="reasoning"[^<>]{0,400}$/y
 const block = /<glm_block(?:\s[^<>]{0,400})?>\s{0,8}\{/y
@@ -62,33 +65,33 @@ const summaryEnd = /<\/(?:summary|details)>/g
 const longestSummaryEnd = wrapperEnd.length
 
 /**
- * Reads the message left to right and tells reasoning, answer and tool blocks apart.
+ * Reads the message from left to right and separates reasoning, answer and tool blocks.
  *
- * `<details type="reasoning" …>` is reasoning whatever its frame's phase: the edit that closes a thought repeats it
- * in phase `answer`. Outside of it the phase tells. Whole tags are needed, so a tag in pieces is carried until it is
- * one; each read costs what it reads and what was carried.
+ * The text of `<details type="reasoning" …>` is reasoning whatever the phase of its frame, because the edit that closes
+ * a wrapper repeats its text in phase `answer`. Outside of wrappers the phase decides. A tag that is not complete is
+ * carried over to the next read. Each read costs the length of its text and of what was carried over.
  */
 export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSegmenter {
   let state: SegmenterState = {
     mode: 'outside',
     carry: [],
     space: [],
-    half: '',
+    highSurrogate: '',
     json: '',
     reasoned: false,
-    fresh: false,
+    isEmptyWrapper: false,
   }
-  // Of the running read: what was carried, and the new text.
+  // The input of the current read: what was carried over, and the new text.
   let stretches: readonly Stretch[] = []
 
-  /** Each reads from `at` and says how far it came, or that it needs more. */
+  /** One step per mode. It reads from `at` and returns the position it reached, or `needsMore`. */
   const steps: Record<Mode, (input: string, at: number) => number | undefined> = {
     outside,
     head,
     summary: skipSummary,
-    line,
-    thought: reasoning,
-    block: collect,
+    lineStart: readLineStart,
+    reasoning: readReasoning,
+    block: readBlock,
     after(input, at) {
       state.mode = 'outside'
       return input[at] === '\n' ? at + 1 : at
@@ -97,26 +100,26 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
 
   return {
     read(text, thinking) {
-      const joined = state.half + text
+      const joined = state.highSurrogate + text
       const whole = joined.length - (endsInHalf(joined) ? 1 : 0)
-      state.half = joined.slice(whole)
+      state.highSurrogate = joined.slice(whole)
       stretches = [...state.carry, { text: joined.slice(0, whole).toWellFormed(), thinking }]
       const input = textOf(stretches)
       let at: number | undefined = 0
-      let judged = 0
-      while (at !== more && at < input.length) {
-        judged = at
+      let decidedAt = 0
+      while (at !== needsMore && at < input.length) {
+        decidedAt = at
         at = steps[state.mode](input, at)
       }
-      state.carry = at === more ? between(judged, input.length) : []
+      state.carry = at === needsMore ? between(decidedAt, input.length) : []
     },
     end() {
       stretches = state.carry
       const rest = textOf(stretches)
       if (state.mode === 'outside') {
-        plain(0, rest.length)
-        letSpaceGo()
-      } else if (state.mode === 'head' || state.mode === 'thought') think(rest)
+        readPlain(0, rest.length)
+        flushSpace()
+      } else if (state.mode === 'head' || state.mode === 'reasoning') emitWrapped(rest)
       state.carry = []
     },
     save: () => ({ ...state }),
@@ -129,27 +132,27 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
     const tag = input.indexOf('<', at)
     if (tag !== at) {
       const end = tag < 0 ? input.length : tag
-      plain(at, end)
+      readPlain(at, end)
       return end
     }
-    const thoughtAt = endOf(wrapper, input, at)
-    if (thoughtAt !== undefined) {
+    const wrapperBodyAt = endOf(wrapper, input, at)
+    if (wrapperBodyAt !== undefined) {
       for (const { text } of state.space) add({ type: 'text', text })
       state.space = []
       state.mode = 'head'
-      state.fresh = true
-      return thoughtAt
+      state.isEmptyWrapper = true
+      return wrapperBodyAt
     }
     const jsonAt = endOf(block, input, at)
     if (jsonAt !== undefined) {
-      letSpaceGo()
+      flushSpace()
       state.mode = 'block'
       state.json = '{'
       return jsonAt
     }
-    const half = endOf(halfWrapper, input, at) ?? endOf(halfBlock, input, at)
-    if (half !== undefined || isStart(input, at, wrapperName) || isStart(input, at, blockName)) return more
-    plain(at, at + 1)
+    const partialTag = endOf(halfWrapper, input, at) ?? endOf(halfBlock, input, at)
+    if (partialTag !== undefined || isStart(input, at, wrapperName) || isStart(input, at, blockName)) return needsMore
+    readPlain(at, at + 1)
     return at + 1
   }
 
@@ -161,8 +164,8 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
       state.mode = 'summary'
       return at + summary.length
     }
-    if (isStart(input, at, summary) || isStart(input, at, wrapperEnd)) return more
-    state.mode = 'line'
+    if (isStart(input, at, summary) || isStart(input, at, wrapperEnd)) return needsMore
+    state.mode = 'lineStart'
     return at
   }
 
@@ -175,33 +178,33 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
       return summaryEnd.lastIndex
     }
     const skipped = input.length - longestSummaryEnd + 1
-    return skipped > at ? skipped : more
+    return skipped > at ? skipped : needsMore
   }
 
-  function line(input: string, at: number): number | undefined {
-    if (input[at] === '>' && at + 1 === input.length) return more
-    state.mode = 'thought'
+  function readLineStart(input: string, at: number): number | undefined {
+    if (input[at] === '>' && at + 1 === input.length) return needsMore
+    state.mode = 'reasoning'
     if (input[at] !== '>') return at
     return input[at + 1] === ' ' ? at + 2 : at + 1
   }
 
-  function reasoning(input: string, at: number): number | undefined {
+  function readReasoning(input: string, at: number): number | undefined {
     const stop = input.slice(at).search(/[\n<]/)
     if (stop !== 0) {
       const end = stop < 0 ? input.length : at + stop
-      think(input.slice(at, end))
+      emitWrapped(input.slice(at, end))
       return end
     }
     const breaks = input[at] === '\n'
     const tag = breaks ? at + 1 : at
     if (input.startsWith(wrapperEnd, tag)) return close(tag + wrapperEnd.length)
-    if (isStart(input, tag, wrapperEnd)) return more
-    think(input.charAt(at))
-    if (breaks) state.mode = 'line'
+    if (isStart(input, tag, wrapperEnd)) return needsMore
+    emitWrapped(input.charAt(at))
+    if (breaks) state.mode = 'lineStart'
     return at + 1
   }
 
-  function collect(input: string, at: number): number | undefined {
+  function readBlock(input: string, at: number): number | undefined {
     const end = input.indexOf(blockEnd, at)
     if (end >= 0) {
       add({ type: 'block', json: state.json + input.slice(at, end) })
@@ -209,7 +212,7 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
       return close(end + blockEnd.length)
     }
     const safe = input.length - blockEnd.length + 1
-    if (safe <= at) return more
+    if (safe <= at) return needsMore
     state.json += input.slice(at, safe)
     return safe
   }
@@ -219,24 +222,24 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
     return end
   }
 
-  /** A thought in a wrapper, set off from reasoning before it by a blank line. */
-  function think(text: string): void {
+  /** Emits reasoning from a wrapper. A blank line separates it from earlier reasoning. */
+  function emitWrapped(text: string): void {
     if (text === '') return
-    const gap = state.fresh && state.reasoned ? '\n\n' : ''
-    state.fresh = false
-    reason(gap + text)
+    const gap = state.isEmptyWrapper && state.reasoned ? '\n\n' : ''
+    state.isEmptyWrapper = false
+    emitReasoning(gap + text)
   }
 
-  function reason(text: string): void {
+  function emitReasoning(text: string): void {
     state.reasoned = true
     add({ type: 'reasoning', text })
   }
 
-  function plain(from: number, to: number): void {
+  function readPlain(from: number, to: number): void {
     for (const stretch of between(from, to)) {
       const word = stretch.text.trimEnd()
       if (word !== '') {
-        letSpaceGo()
+        flushSpace()
         emit({ ...stretch, text: word })
       }
       const space = { ...stretch, text: stretch.text.slice(word.length) }
@@ -246,13 +249,13 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
     }
   }
 
-  function letSpaceGo(): void {
+  function flushSpace(): void {
     for (const stretch of state.space) emit(stretch)
     state.space = []
   }
 
   function emit({ text, thinking }: Stretch): void {
-    if (thinking) reason(text)
+    if (thinking) emitReasoning(text)
     else add({ type: 'text', text })
   }
 
@@ -272,7 +275,7 @@ function textOf(stretches: readonly Stretch[]): string {
   return stretches.length === 1 ? (stretches[0]?.text ?? '') : stretches.map((stretch) => stretch.text).join('')
 }
 
-/** One stretch more, as few as possible: white space may come in thousands of frames. */
+/** Adds a stretch and merges it with the last one if possible: white space may come in thousands of frames. */
 function joined(stretches: readonly Stretch[], next: Stretch): readonly Stretch[] {
   const last = stretches.at(-1)
   if (last?.thinking !== next.thinking) return [...stretches, next]
@@ -284,7 +287,7 @@ function endOf(pattern: RegExp, input: string, at: number): number | undefined {
   return pattern.test(input) ? pattern.lastIndex : undefined
 }
 
-/** What is left of the input may become `word`. */
+/** The rest of the input may be the beginning of `word`. */
 function isStart(input: string, at: number, word: string): boolean {
   return input.length - at < word.length && word.startsWith(input.slice(at))
 }

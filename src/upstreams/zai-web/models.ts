@@ -9,24 +9,24 @@ import type { WebClient } from './client.ts'
 import type { FrontEndVersion } from './front-end-version.ts'
 import type { Sessions } from './sessions.ts'
 
-/** Longest wait for the live list, the minting of a guest included. */
-const waitMs = 5_000
-/** After a list that did not come. */
+/** Longest wait for the live list, including the time to create a guest. */
+const listTimeoutMs = 5_000
+/** How long the known list is used after a failed read. */
 const keepAfterFailureMs = 60_000
 
-/** A model with what only this upstream's requests need to know. */
+/** A model with the facts that only requests to this upstream need. */
 export interface WebModel extends Model {
   /** Takes `features.reasoning_effort`. */
   reasoningEffort: boolean
-  /** The server behind web search; its name differs from model to model. */
+  /** The server for web search; its name differs between models. */
   searchServer: 'deep-web-search' | 'advanced-search'
 }
 
 export interface Catalogue {
-  /** The live list, else the last one seen, else the names below. Never rejects. */
+  /** The live list; if it cannot be read, the last one read, or the names below. Never rejects. */
   list(): Promise<WebModel[]>
   unlisted(name: string, named: boolean): WebModel | undefined
-  /** Without waiting: the model as last seen, its upstream name given. */
+  /** The traits of a model from the last known list, by its upstream name. Does not wait. */
   traitsOf(model: Model): WebModel
 }
 
@@ -42,24 +42,24 @@ export interface CatalogueOptions {
 
 export function catalogue(options: CatalogueOptions): Catalogue {
   const { client, clock, version, sessions, table, modelsTtlMs, log } = options
-  const namedHere = wireNames.map(([id, upstreamId]) => webModel(id, upstreamId, table))
-  let known = namedHere
+  const knownModels = wireNames.map(([id, upstreamId]) => webModel(id, upstreamId, table))
+  let known = knownModels
   let isLive = false
   let goodUntil = Number.NEGATIVE_INFINITY
-  // The last question hung: no request waits for the next one.
-  let hangs = false
+  // The last read of the list timed out: requests do not wait for the next one.
+  let timedOut = false
 
   const refresh = singleFlight(async () => {
     const deadline = new AbortController()
-    const stop = clock.after(waitMs, () => deadline.abort())
+    const stop = clock.after(listTimeoutMs, () => deadline.abort())
     try {
       known = merge(await live(deadline.signal))
       isLive = true
       goodUntil = clock.monotonic() + modelsTtlMs
-      hangs = false
+      timedOut = false
     } catch {
       goodUntil = clock.monotonic() + keepAfterFailureMs
-      hangs = deadline.signal.aborted
+      timedOut = deadline.signal.aborted
       log('warn', `${new URL(client.origin).host} did not tell its models; going by the ones known before.`)
     } finally {
       stop()
@@ -70,11 +70,11 @@ export function catalogue(options: CatalogueOptions): Catalogue {
   return {
     async list() {
       if (clock.monotonic() < goodUntil) return known
-      const goesOn = hangs
+      const skipsWait = timedOut
       const asked = refresh(new AbortController().signal)
-      return goesOn ? known : asked
+      return skipsWait ? known : asked
     },
-    // The live list is the truth: only what the operator or the client names this upstream for is tried against it.
+    // Once the live list is known, other names are used only if they were addressed to this upstream.
     unlisted: (name, named) => (named || (!isLive && /^glm-/i.test(name)) ? webModel(name, name, table) : undefined),
     traitsOf: (model) =>
       known.find(({ upstreamId }) => upstreamId === model.upstreamId) ?? { ...model, ...plainTraits },
@@ -89,7 +89,7 @@ export function catalogue(options: CatalogueOptions): Catalogue {
     return entries
   }
 
-  /** The live list is the truth, except that the models every client asks for are always offered. */
+  /** The models of the live list, plus the models that are always offered because every client asks for them. */
   function merge(entries: LiveModel[]): WebModel[] {
     const models = new Map<string, WebModel>()
     for (const entry of entries) {
@@ -97,12 +97,13 @@ export function catalogue(options: CatalogueOptions): Catalogue {
       const model = fromLive(entry)
       if (!models.has(model.id)) models.set(model.id, model)
     }
-    for (const model of namedHere) if (alwaysOffered.has(model.id) && !models.has(model.id)) models.set(model.id, model)
+    for (const model of knownModels)
+      if (alwaysOffered.has(model.id) && !models.has(model.id)) models.set(model.id, model)
     return [...models.values()]
   }
 
   function fromLive({ id, name, created, info }: LiveModel): WebModel {
-    const listed = namedHere.find(({ upstreamId }) => upstreamId === id)
+    const listed = knownModels.find(({ upstreamId }) => upstreamId === id)
     const capabilities = info?.meta?.capabilities ?? {}
     const model = listed ?? webModel((info?.name || name || id).trim().replace(/\s+/g, '-'), id, table)
     const maxOutputTokens = info?.params?.max_tokens ?? undefined
@@ -119,7 +120,7 @@ export function catalogue(options: CatalogueOptions): Catalogue {
   }
 }
 
-/** From the fifth generation on they think whatever they are told; asking for it keeps the thinking out of the answer. */
+/** From GLM-5 on, models always reason. Requesting it keeps the reasoning out of the answer. */
 function reasoningOf(publicName: string): Model['reasoning'] {
   return /^glm-([5-9]|\d\d)/i.test(publicName) ? 'by-default' : 'on-request'
 }
@@ -127,8 +128,9 @@ function reasoningOf(publicName: string): Model['reasoning'] {
 const alwaysOffered: ReadonlySet<string> = new Set(['GLM-4.5', 'GLM-4.5-Air'])
 
 /**
- * What the site has been seen to offer, newest first: public name and wire name. What the models can do says the table
- * of all models. Source: public clients of the site.
+ * Models that the site has been seen to offer, newest first: public name and wire name. Their abilities are in the
+ * table of all models.
+ * Source: public clients of the site.
  */
 const wireNames = [
   ['GLM-5.3', 'glm-5.3'],
@@ -148,7 +150,7 @@ const wireNames = [
 
 const plainTraits = { reasoningEffort: false, searchServer: 'deep-web-search' } as const
 
-/** The site bounds answers by itself, and has been seen to take images alone. */
+/** The site limits answers by itself, and has been seen to accept only images. */
 function webModel(name: string, upstreamId: string, table: ModelTable): WebModel {
   const { maxOutputTokens: _, price: _free, ...model } = modelOf(table.of(name), upstreamId)
   return { ...model, video: false, files: false, reasoning: reasoningOf(model.id), ...plainTraits }

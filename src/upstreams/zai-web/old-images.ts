@@ -2,9 +2,10 @@ import type { GatewayError } from '../../core/errors.ts'
 import { type ChatRequest, lastUserTurn, type UserPart } from '../../core/request.ts'
 
 /**
- * The request without the images that cannot be sent for the reason given; as it is where there is none. Throws the
- * reason for an image of the user's last turn, who can leave it out. In older turns and tool results a sentence takes
- * its place: nobody could mend it there, and the conversation has to go on.
+ * The request without the images that cannot be sent because of `reason`; the request itself if `reason` is
+ * `undefined`. Throws `reason` for an image in the newest user message, because the user can leave it out. In older
+ * messages and tool results a sentence replaces the image: the user cannot change them, and the conversation has to
+ * continue.
  */
 export function withoutUnsendable(request: ChatRequest, reason: GatewayError | undefined): ChatRequest {
   if (reason === undefined) return request

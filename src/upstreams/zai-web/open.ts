@@ -31,7 +31,7 @@ import type { Session, Sessions } from './sessions.ts'
 import { sign } from './signature.ts'
 
 const maxRetries = 2
-/** Who answers, in errors. */
+/** Name of the upstream, for errors. */
 const label = 'Z.AI'
 
 export interface OpenerOptions {
@@ -55,42 +55,42 @@ export interface OpenerOptions {
   maxImageBytes: number
 }
 
-/** What every attempt at one call shares. */
+/** What all attempts at one call share. */
 interface WebRequestJob {
   call: UpstreamCall
-  /** Tools told in prose. */
+  /** The request with its tools described in the prompt. */
   request: ChatRequest
   images: ImagePart[]
-  /** What a reply may call; empty when the client forbade calls. */
+  /** The tools that the reply may call; empty if the client forbade calls. */
   tools: Tool[]
-  /** A reply without a call is worth another try, as long as none of it has been shown. */
+  /** A reply without a call can be retried, as long as nothing of it has been shown. */
   mustCallTool: boolean
-  /** As the client names it. */
+  /** As the client wrote it. */
   toolChoice: ToolChoice
-  /** Gives the client its own names of tools back. */
+  /** Restores the client's own tool names in the reply. */
   restoreNames: Transform<Delta, Delta> | undefined
   restoreErrorNames: LegalRequest['restoreError']
 }
 
 interface Opening extends FirstCallSearch {
-  /** Settles when its stream has come to an end, or nobody wants more of it. */
+  /** Settles when the stream has ended or was cancelled. */
   closed: Promise<void>
 }
 
-/** `insist`: ask again for the tool call the client demands. */
-type WebRecovery = ErrorRecovery | 'insist'
+/** `force-tool-call`: ask the model again for the tool call that the client requires. */
+type WebRecovery = ErrorRecovery | 'force-tool-call'
 
 /**
- * Opens calls: session, version, images, chat, signature, completion, first delta. What fails before that delta
- * is tried again, each remedy once and two in all; a session that is refused is changed for another, or waited for;
- * what fails after that delta is the reply's last one.
+ * Opens calls: session, version, images, chat, signature, completion, first delta. Failures before that delta are
+ * retried, each kind of recovery once and two in all. A refused session is replaced by another one, or waited for. A
+ * failure after the first delta is the last delta of the reply.
  */
 export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<OpenedReply> {
   const { client, clock, version, sessions, catalogue, newUuid } = options
   const uploads = createUploads(clock)
 
   return async (asked) => {
-    const job = jobOf({
+    const job = createJob({
       ...asked,
       request: withoutUnsendable(asked.request, imageRefusal(asked.model, sessions.hasAccounts)),
     })
@@ -114,12 +114,12 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
           throw cancelled()
         }
         const recovery = recoveryFor(outcome)
-        // An image the site no longer has may be what it stumbled over, whatever it says.
+        // The cause may be an image that the site has deleted, whatever the error says.
         if (outcome instanceof GatewayError && !isBusy(recovery)) uploads.forget(lease.session)
         if (outcome instanceof GatewayError && (isBusy(recovery) || recovery === 'invalid-credential')) {
-          // A guest is made for the asking, so that only one is asked for.
+          // Any number of new guests could be created, so only one is tried.
           if (recovery === 'invalid-credential' && lease.session.kind === 'guest') {
-            if (isEnough(recovery, tried)) throw outcome
+            if (isExhausted(recovery, tried)) throw outcome
             tried.add(recovery)
           }
           annotate(`${lease.id}: ${outcome.code}`)
@@ -127,7 +127,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
           lease = await sessionQueue.acquire()
           continue
         }
-        if (recovery === 'none' || isEnough(recovery, tried)) {
+        if (recovery === 'none' || isExhausted(recovery, tried)) {
           if (outcome instanceof GatewayError) throw outcome
           lease.reportSuccess()
           void outcome.closed.then(lease.release)
@@ -149,7 +149,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     }
   }
 
-  function jobOf(asked: UpstreamCall): WebRequestJob {
+  function createJob(asked: UpstreamCall): WebRequestJob {
     const { request: named, restore, restoreError } = withLegalToolNames(asked.request)
     const call = { ...asked, request: named }
     const { tools, toolChoice } = named
@@ -169,13 +169,13 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   }
 
   async function attempt(job: WebRequestJob, session: Session): Promise<Opening> {
-    const { stream, closed } = await replyTo(job, session)
+    const { stream, closed } = await sendCompletion(job, session)
     const opening = await awaitFirstDelta(stream, { label })
     const found = job.mustCallTool && (await awaitToolCall(opening, job.toolChoice, job.call))
     return { ...(found || { ...opening, lacksCall: false }), closed }
   }
 
-  async function replyTo(
+  async function sendCompletion(
     job: WebRequestJob,
     session: Session,
   ): Promise<{ stream: BatchStream<Delta[]>; closed: Promise<void> }> {
@@ -199,7 +199,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()
     const { idleMs } = options
     const deltas = sseDeltas(response.body, { label, decoder: reader(job), clock, signal, idleMs, onClose })
-    return { stream: pipe(deltas, sorting(job)), closed }
+    return { stream: pipe(deltas, deltaTransform(job)), closed }
   }
 
   async function newChat(chat: object, { token }: Session, known: string, signal: AbortSignal): Promise<string> {
@@ -252,12 +252,16 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     return decoder({ whole, declaredTools, mendArguments, annotate, holdFrom: '<tool_call' })
   }
 
-  /** Puts what the frames say where it belongs. */
-  function sorting({ call: { annotate, model, whole }, tools, restoreNames }: WebRequestJob): Transform<Delta, Delta> {
+  /** Extracts reasoning and tool calls from the text, and restores the client's tool names. */
+  function deltaTransform({
+    call: { annotate, model, whole },
+    tools,
+    restoreNames,
+  }: WebRequestJob): Transform<Delta, Delta> {
     const { scanLimit } = options
-    const sorted = channels({ tools, scanLimit, frames: model.vision, whole, empty: emptyResponse, annotate })
-    if (tools.length === 0) return restoreNames ? chain(sorted, restoreNames) : sorted
-    const parsed = chain(sorted, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()))
+    const separated = channels({ tools, scanLimit, frames: model.vision, whole, empty: emptyResponse, annotate })
+    if (tools.length === 0) return restoreNames ? chain(separated, restoreNames) : separated
+    const parsed = chain(separated, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()))
     return restoreNames ? chain(parsed, restoreNames) : parsed
   }
 }
@@ -266,16 +270,16 @@ function isBusy(recovery: WebRecovery): recovery is 'concurrency-limited' | 'acc
   return recovery === 'concurrency-limited' || recovery === 'account-concurrency-limited'
 }
 
-function isEnough(recovery: WebRecovery, tried: ReadonlySet<WebRecovery>): boolean {
+function isExhausted(recovery: WebRecovery, tried: ReadonlySet<WebRecovery>): boolean {
   return tried.has(recovery) || tried.size === maxRetries
 }
 
 function recoveryFor(outcome: Opening | GatewayError): WebRecovery {
   if (outcome instanceof GatewayError) return recoveryOf(outcome)
-  return outcome.lacksCall ? 'insist' : 'none'
+  return outcome.lacksCall ? 'force-tool-call' : 'none'
 }
 
-/** Errors on the way hold no URL: its query carries the token. */
+/** Removes URLs from errors in the stream: their query carries the token. */
 function withRedactedUrls(stream: BatchStream<Delta[]>): BatchStream<Delta[]> {
   return {
     next: (onBatch) =>

@@ -1,50 +1,51 @@
-/** A piece of the message, told apart. `json` is what a tool block held. */
+/** A separated piece of the message. `json` is the content of a tool block. */
 export type MessagePiece = TextPiece | { type: 'block'; json: string }
 type TextPiece = { type: 'text' | 'reasoning'; text: string }
 
-/** How much of the message has been told apart: units of prose, number of blocks. */
+/** How much of the message has been added: UTF-16 units of text and reasoning, and number of blocks. */
 interface Position {
   text: number
   reasoning: number
   block: number
-  /** The last units of the answer, in which the mark to hold from may have begun. */
+  /** The last units of the answer, in case the `holdFrom` text began there. */
   tail: string
-  /** Where that mark begins in the answer. */
+  /** Where the `holdFrom` text begins in the answer. */
   heldAt: number | undefined
 }
 
 interface ReleaseBuffer {
   add(piece: MessagePiece): void
-  /** What may be sent now. */
+  /** The pieces that can be sent now. */
   release(): MessagePiece[]
-  /** Everything that is left, at the end of the stream. */
+  /** All remaining pieces, at the end of the stream. */
   rest(): MessagePiece[]
   save(): Position
-  /** Takes back what was added since; what of it was sent stays sent. */
+  /** Removes what was added since `save`. Text that was already sent stays sent. */
   restore(position: Position): void
 }
 
 interface ReleaseBufferOptions {
   /** Nothing is sent before the end. */
   whole: boolean
-  /** The answer is held from this mark on. */
+  /** The answer is held back from this text on. */
   holdFrom?: string
-  /** Text that was sent has changed, which nobody can take back. */
+  /** Called when text that was already sent has changed. */
   onRewrite: () => void
 }
 
-/** The backend often rewrites the last words of an answer at the very end. */
+/** UTF-16 units held back at the end: the backend often rewrites the last words of an answer at the very end. */
 const holdBack = 24
 
-/** `start`: units of its kind before it, or blocks. */
+/** A piece that is not sent yet. `start`: position of the piece among those of its kind, in units or blocks. */
 type Waiting = MessagePiece & { start: number }
 
 /**
- * Holds what may still change, sends each unit once, and keeps the order of the message.
+ * Holds back what may still change, sends each unit once, and keeps the order of the message.
  *
- * The end of the answer is held back; what has a thought or a block behind it is settled. When an edit goes behind
- * what was sent, the new text replaces the old one silently up to where sending had come, and goes on from there:
- * right when the edit repeats the old text, as the one that closes a thought does, and the best there is otherwise.
+ * The end of the answer is held back; text that is followed by reasoning or a block will not change any more. If an
+ * edit starts before the end of what was sent, new text silently replaces the sent text up to that end, and sending
+ * continues from there. This is correct if the edit repeats the old text, as the edit that closes a reasoning wrapper
+ * does. Otherwise the client keeps the old text, since sent text cannot be changed.
  */
 export function releaseBuffer({ whole, holdFrom, onRewrite }: ReleaseBufferOptions): ReleaseBuffer {
   let position: Position = { text: 0, reasoning: 0, block: 0, tail: '', heldAt: undefined }
@@ -53,8 +54,8 @@ export function releaseBuffer({ whole, holdFrom, onRewrite }: ReleaseBufferOptio
     text: { units: 0, pieces: [] },
     reasoning: { units: 0, pieces: [] },
   }
-  // Sent text that an edit took back, and where it began: to be compared with what comes in its place.
-  const takenBack = { text: { start: 0, text: '' }, reasoning: { start: 0, text: '' } }
+  // Sent text that an edit removed, and where it began. It is compared with the text that replaces it.
+  const removedText = { text: { start: 0, text: '' }, reasoning: { start: 0, text: '' } }
 
   return {
     add(piece) {
@@ -65,13 +66,13 @@ export function releaseBuffer({ whole, holdFrom, onRewrite }: ReleaseBufferOptio
       }
       const { type, text } = piece
       const start = position[type]
-      if (type === 'text') watch(text)
+      if (type === 'text') findHoldFrom(text)
       position[type] += text.length
       const skipped = skip(type, text, start)
       if (skipped < text.length) waiting.push({ type, text: text.slice(skipped), start: start + skipped })
     },
     release() {
-      return whole ? [] : send(settled())
+      return whole ? [] : send(takeFinal())
     },
     rest() {
       const rest = send(waiting.splice(0))
@@ -81,16 +82,16 @@ export function releaseBuffer({ whole, holdFrom, onRewrite }: ReleaseBufferOptio
     save: () => ({ ...position }),
     restore(saved) {
       position = { ...saved }
-      while (isBeyond(waiting.at(-1), position)) waiting.pop()
+      while (isRemovedBy(waiting.at(-1), position)) waiting.pop()
       for (const type of ['text', 'reasoning'] as const) {
         const { units, pieces } = sent[type]
-        takenBack[type] = { start: position[type], text: lastUnits(pieces, Math.max(0, units - position[type])) }
+        removedText[type] = { start: position[type], text: lastUnits(pieces, Math.max(0, units - position[type])) }
       }
     },
   }
 
-  /** Looks for the mark to hold from, which may come in pieces. */
-  function watch(text: string): void {
+  /** Looks for the `holdFrom` text, which may come in pieces. */
+  function findHoldFrom(text: string): void {
     if (holdFrom === undefined || position.heldAt !== undefined) return
     const seen = position.tail + text
     const found = seen.indexOf(holdFrom)
@@ -98,21 +99,21 @@ export function releaseBuffer({ whole, holdFrom, onRewrite }: ReleaseBufferOptio
     position.tail = seen.slice(Math.max(0, seen.length - holdFrom.length + 1))
   }
 
-  /** How much of new text stands where text was sent already. */
+  /** Number of units at the beginning of new text that replace text which was already sent. */
   function skip(type: TextPiece['type'], text: string, start: number): number {
     const units = Math.min(sent[type].units - start, text.length)
     if (units <= 0) return 0
-    const before = takenBack[type]
+    const before = removedText[type]
     if (text.slice(0, units) !== before.text.slice(start - before.start, start - before.start + units)) onRewrite()
     return units + (isSecondHalf(text, units) ? 1 : 0)
   }
 
-  function settled(): Waiting[] {
+  function takeFinal(): Waiting[] {
     const end = waiting.at(-1)?.type === 'text' ? position.text - holdBack : position.text
     const limit = Math.min(end, position.heldAt ?? end)
     let count = 0
     for (const [index, piece] of waiting.entries()) {
-      if (piece.type === 'block') continue // goes with what follows it: until then it may be filled in
+      if (piece.type === 'block') continue // sent with what follows it, because until then it may still be filled in
       if (piece.type === 'text' && piece.start + piece.text.length > limit) {
         const units = Math.max(0, limit - piece.start)
         const cut = isSecondHalf(piece.text, units) ? units - 1 : units
@@ -153,11 +154,11 @@ export function releaseBuffer({ whole, holdFrom, onRewrite }: ReleaseBufferOptio
   }
 }
 
-function isBeyond(piece: Waiting | undefined, position: Position): boolean {
+function isRemovedBy(piece: Waiting | undefined, position: Position): boolean {
   return piece !== undefined && piece.start >= position[piece.type]
 }
 
-/** The last `units` of a text in pieces. */
+/** The last `units` units of a text in pieces. */
 function lastUnits(pieces: readonly string[], units: number): string {
   let text = ''
   for (let index = pieces.length - 1; index >= 0 && text.length < units; index--) text = `${pieces[index]}${text}`

@@ -2,9 +2,9 @@ import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typ
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 
 /**
- * What the chat backend streams, as far as it is read here. Undocumented and changing without notice, so every object
- * is open to keys we do not know and every field may be missing or null.
- * Source: published captures of 2025-08 to 2026-10; the recordings under `test/golden/zai-web` have their shapes.
+ * The parts of the chat backend's stream that are read here. The format is undocumented and changes without notice, so
+ * objects may have unknown keys and every field may be missing or null.
+ * Source: published captures of 2025-08 to 2026-10; the recordings under `test/golden/zai-web` have these shapes.
  */
 const open = <Properties extends TProperties>(properties: Properties) =>
   Type.Object(properties, { additionalProperties: true })
@@ -18,14 +18,14 @@ const UsageCounts = open({
 })
 export type UsageCounts = Static<typeof UsageCounts>
 
-/** As in an OpenAI chunk: some streams carry whole chunks, others only the finish reason. */
+/** As in an OpenAI chunk. Some streams carry whole chunks, others only the finish reason. */
 const Choice = open({
   finish_reason: maybe(Type.String()),
   delta: maybe(open({ content: maybe(Type.String()), reasoning_content: maybe(Type.String()) })),
 })
 
 const MessagePart = open({
-  /** `thinking`, `answer`, `tool_call`, `tool_response`, `other`, `done`, and whatever comes next. */
+  /** `thinking`, `answer`, `tool_call`, `tool_response`, `other`, `done`, and maybe new ones. */
   phase: maybe(Type.String()),
   delta_content: maybe(Type.String()),
   /** UTF-16 units of the message to keep before `edit_content`. */
@@ -44,7 +44,7 @@ const MessagePart = open({
 export type MessagePart = Static<typeof MessagePart>
 export const messagePart = TypeCompiler.Compile(MessagePart)
 
-/** One `data:` payload. `data` is a message part when `type` says so, and `[DONE]` now and then. */
+/** One `data:` payload. `data` is a message part if `type` says so, and sometimes `[DONE]`. */
 const Frame = open({
   type: maybe(Type.String()),
   data: Type.Optional(Type.Unknown()),
@@ -54,7 +54,7 @@ const Frame = open({
 export type Frame = Static<typeof Frame>
 export const frame = TypeCompiler.Compile(Frame)
 
-/** The JSON inside `<glm_block …>…</glm_block>`: a tool the backend ran. */
+/** The JSON inside `<glm_block …>…</glm_block>`: a tool that the backend ran. */
 export const toolBlock = TypeCompiler.Compile(
   open({
     data: open({

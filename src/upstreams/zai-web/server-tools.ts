@@ -2,12 +2,12 @@ import type { ServerTool, WebSource } from '../../core/events.ts'
 import { parseJson } from '../../core/json.ts'
 import { searchArguments, searchResult, toolBlock } from './schema.ts'
 
-/** A tool the backend ran, before anybody asks what it is for. */
+/** A tool that the backend ran, before it is known what it means to the client. */
 export type RanTool = Omit<ServerTool, 'kind' | 'query'>
 
 /**
- * A tool the backend ran, as its block in the message tells; `undefined` while the block is not whole.
- * `round` counts the results before it.
+ * Reads a tool that the backend ran from its block in the message; `undefined` while the block is not complete. `round`
+ * is the number of results before it.
  */
 export function blockTool(json: string, round: number): RanTool | undefined {
   const block = parseJson(json)
@@ -27,8 +27,8 @@ export function blockTool(json: string, round: number): RanTool | undefined {
 const source = /\[ref_id=([^†\]\n]+)†([^†\n]*)†([^\s\]]+)\]|【(\d+)†([^†\n]*)†([^\s】]+)】/g
 
 /**
- * The pages a result text tells of: `[ref_id=turn0search0†Title†URL]`, or `【1†Title†URL】` in the older form, whose
- * numbers start anew in every round: the first page of the first round is the one marked `turn0search0`.
+ * The pages in a result text: `[ref_id=turn0search0†Title†URL]`, or `【1†Title†URL】` in the older form. The numbers of
+ * the older form start again in every round: the first page of the first round is the one marked `turn0search0`.
  */
 export function sourcesIn(result: string, round: number): WebSource[] {
   return Array.from(result.matchAll(source), ([, refId, title = '', url = '', number, oldTitle = '', oldUrl = '']) =>
@@ -41,8 +41,8 @@ export function sourcesIn(result: string, round: number): WebSource[] {
 const searchNames: ReadonlySet<string> = new Set(['search', 'web_search', 'search_web'])
 
 /**
- * What a tool is to a client: a web search where it found pages, whatever its name, or looked for words under the name
- * of one. Opening a page and searching for images tell no pages of their own.
+ * What a tool is to the client. It is a web search if it found pages, whatever its name, or if it has the name of a
+ * search tool and a query. Opening a page and searching for images yield no pages.
  */
 export function meaningOf({ name, arguments: args, sources }: RanTool): Pick<ServerTool, 'kind' | 'query'> {
   const query = queryIn(parseJson(args))
@@ -50,7 +50,7 @@ export function meaningOf({ name, arguments: args, sources }: RanTool): Pick<Ser
   return { kind: isSearch ? 'web-search' : 'other', ...(query === undefined ? {} : { query }) }
 }
 
-/** Seen so far: `{"search_query":[{"q":"…"}]}`, `{"queries":["…"]}` and `{"query":"…"}`. */
+/** Shapes seen so far: `{"search_query":[{"q":"…"}]}`, `{"queries":["…"]}` and `{"query":"…"}`. */
 function queryIn(args: unknown): string | undefined {
   if (!searchArguments.Check(args)) return undefined
   const { query, queries = [], search_query = [] } = args

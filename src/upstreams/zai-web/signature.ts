@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 
-/** How long one derived key is good for: five minutes. */
+/** How long a derived key is valid: five minutes. */
 const windowMs = 300_000
 
 export interface SignatureInput {
@@ -17,9 +17,9 @@ export interface SignatureInput {
 /**
  * Signs one completion request.
  *
- * Shape: lower-case hex for the `X-Signature` header. Two stages: the key signs the five-minute window, and the
- * hex text of that (not its bytes) signs the request.
- * Errors: none; a wrong signature shows when the call is opened.
+ * Shape: lower-case hex for the `X-Signature` header. There are two stages: the key signs the five-minute window, and
+ * the hex text of that signature (not its bytes) signs the request.
+ * Errors: none; a wrong signature makes the call fail.
  * Source: the site's script bundle, in force since 2025-10; vectors in signature_vectors.json.
  */
 export function sign({ requestId, userId, at, prompt, key }: SignatureInput): string {

@@ -343,7 +343,7 @@ describe('tools', () => {
     api.script(chatRoute, answer('No.'), callChunks())
     const deltas = await all(upstream().open(call(demanded, { whole: true })))
     expect(deltas.map(({ type }) => type)).toEqual(['tool-call', 'usage', 'finish'])
-    expect(notes).toEqual(['retry (insist) after a reply without a call'])
+    expect(notes).toEqual(['retry (force-tool-call) after a reply without a call'])
     expect(JSON.stringify(api.to(chatRoute)[1]?.body)).toContain('Make the call now')
   })
 

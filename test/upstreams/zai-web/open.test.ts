@@ -480,7 +480,7 @@ describe.each([
     expect(deltas.flatMap((delta) => (delta.type === 'tool-call' ? [delta.name] : []))).toEqual(called ? [called] : [])
     expect(deltas.at(-1)?.type).toBe('finish')
     expect(zai.to(completionRoute)).toHaveLength(completions)
-    expect(notes).toEqual(completions === 2 ? ['retry (insist) after a reply without a call'] : [])
+    expect(notes).toEqual(completions === 2 ? ['retry (force-tool-call) after a reply without a call'] : [])
   })
 
   test('may as well conclude after the result of one', async () => {

@@ -1,6 +1,6 @@
 import type { Usage } from './events.ts'
 
-/** Tokens as OpenAI counts them, and every server that speaks its language. Any field may be missing or null. */
+/** Token counts as OpenAI and compatible servers send them. Any field may be missing or null. */
 export interface UsageCounts {
   prompt_tokens?: number | null | undefined
   completion_tokens?: number | null | undefined
@@ -8,7 +8,10 @@ export interface UsageCounts {
   completion_tokens_details?: { reasoning_tokens?: number | null | undefined } | null | undefined
 }
 
-/** The counts as `Usage`, whose input tokens include the cached ones, too; `undefined` for a count not made yet. */
+/**
+ * The counts as `Usage`; in both, input tokens include cached ones. Zeros mean that the server has not counted yet:
+ * `undefined`.
+ */
 export function usageOf(counts: UsageCounts | null | undefined): Usage | undefined {
   const inputTokens = counts?.prompt_tokens ?? 0
   const outputTokens = counts?.completion_tokens ?? 0

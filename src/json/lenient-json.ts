@@ -1,10 +1,10 @@
 import { tooDeep } from '../core/nesting-depth.ts'
 
 /**
- * Every JSON value in a text, one after another (models join objects: `{…}{…}`), or `undefined` when the text
- * cannot be read. What is nearly JSON is mended where it can be read in one way only: raw line breaks, trailing
- * commas, unescaped quotes, typographic quotes, Python's literals, closing brackets too many. Whatever lacks an
- * end stays unread: a cut value is not a value.
+ * All JSON values in a text, one after another, because models join objects: `{…}{…}`. Returns `undefined` if the text
+ * cannot be read. Almost-JSON is repaired if it can be read in only one way: raw line breaks, trailing commas,
+ * unescaped quotes, typographic quotes, Python literals, surplus closing brackets. A value without its end is not read,
+ * because a cut value must not pass for a whole one.
  */
 export function readJson(text: string): unknown[] | undefined {
   let value: unknown
@@ -16,12 +16,12 @@ export function readJson(text: string): unknown[] | undefined {
   return isShallow(value) ? [value] : undefined
 }
 
-/** The keyword arguments of a call written as code, brackets included: `(path="a", depth=2)`. */
+/** The keyword arguments of a call written as code, with its brackets: `(path="a", depth=2)`. */
 export function readKeywords(text: string): Record<string, unknown> | undefined {
   return looseReader(text).keywords()
 }
 
-/** Deeper nesting is refused: no argument needs it, and the stack has an end. */
+/** Deeper nesting is rejected: no real argument needs it, and the stack is limited. */
 export const maxDepth = 200
 
 const closingQuote: Record<string, string> = { '"': '"', "'": "'", '“': '”', '”': '”' }
@@ -47,7 +47,7 @@ const literals: Record<string, unknown> = {
   None: null,
 }
 
-/** What must follow a quote that closes: any other quote belongs to the string. */
+/** What must follow a closing quote. Any other quote is part of the string. */
 const afterQuote = {
   key: /\s*:/y,
   member: /\s*(?:\}|$|,\s*(?:\}|["'“”][^"'“”]{0,100}["'“”]\s*:))/y,
@@ -62,12 +62,15 @@ const identifier = /\w+/y
 const number = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y
 const surplus = /[\s}\]]*$/y
 
-/** What is not is not converted, compared or held against a schema either: all of that goes down level by level. */
+/**
+ * Whether a value is within `maxDepth`. A deeper one must not be converted, compared or validated, which is all
+ * recursive.
+ */
 export function isShallow(value: unknown): boolean {
   return tooDeep(value, maxDepth) === undefined
 }
 
-/** Recursive descent with `undefined` for "cannot be read", which no JSON value is. */
+/** A recursive descent parser. It returns `undefined` for "cannot be read", which is not a JSON value. */
 function looseReader(text: string) {
   let at = 0
   return { values, keywords }
@@ -148,7 +151,7 @@ function looseReader(text: string) {
     return undefined
   }
 
-  /** Leaves `at` on the escape's last character. A backslash that escapes nothing (`\d`) stays one. */
+  /** Reads an escape and leaves `at` on its last character. A backslash that escapes nothing (`\d`) is kept. */
   function escaped(): string {
     at++
     const char = text.charAt(at)

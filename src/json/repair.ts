@@ -6,26 +6,25 @@ import { readJson } from './lenient-json.ts'
 export type Repaired = { ok: true; value: Record<string, unknown> } | { ok: false }
 
 /**
- * The arguments of a call as the object its schema asks for, or `ok: false` when they cannot be read.
+ * The arguments of a call as the object that its schema requires; `ok: false` if they cannot be read.
  *
- * `raw` is JSON text, nearly-JSON text or a parsed value; none at all is an empty object, and so is a placeholder
- * (`null`, `[]`, `""`). The same object said more than once counts once, with placeholders beside it or not. Values of
- * the wrong type
- * are converted where the schema leaves one way to do it (`"3"` for an integer, `7` for a string). What cannot be
- * converted and keys the schema does not know stay as they are: the client validates, and its refusal teaches the
- * model more than ours would.
+ * `raw` is JSON text, almost-JSON text or a parsed value. Missing arguments and placeholders (`null`, `[]`, `""`)
+ * become an empty object. An object that is repeated counts once, with or without placeholders beside it. Values of the
+ * wrong type are converted if the schema leaves only one way to do so (`"3"` for an integer, `7` for a string). Values
+ * that cannot be converted and unknown keys are kept: the client validates them, and its error message helps the model
+ * more than one from the gateway.
  */
 export function repairArguments(raw: unknown, schema: Record<string, unknown>): Repaired {
-  const value = convertTo(unwrap(raw), schema, workBy(schema), 0)
+  const value = convertTo(unwrap(raw), schema, createWork(schema), 0)
   return isRecord(value) ? { ok: true, value } : { ok: false }
 }
 
 /**
- * Arguments written as plain texts, as in `<arg_value>`: a string where the schema says so, else JSON if it is JSON.
- * `null` is no string where the schema knows null as well.
+ * Arguments from plain texts, as in `<arg_value>`: a string if the schema allows one, otherwise parsed as JSON if
+ * possible. `null` is the value null if the schema allows null.
  */
 export function typedArguments(texts: ReadonlyMap<string, string>, schema: Record<string, unknown>) {
-  const work = workBy(schema)
+  const work = createWork(schema)
   return Object.fromEntries(
     [...texts].map(([key, text]): [string, unknown] => {
       const rules = memberRules(resolve(schema, schema) ?? {}, key)
@@ -35,7 +34,10 @@ export function typedArguments(texts: ReadonlyMap<string, string>, schema: Recor
   )
 }
 
-/** The same as JSON text. What fits, and what cannot be read, stays as it was written: long numbers would be rounded. */
+/**
+ * `repairArguments` for JSON text. Text that fits or cannot be read is kept as written, because parsing would round
+ * long numbers.
+ */
 export function repairedText(text: string, schema: Record<string, unknown>): string {
   const repaired = repairArguments(text, schema)
   if (!repaired.ok) return text
@@ -44,26 +46,26 @@ export function repairedText(text: string, schema: Record<string, unknown>): str
   return isRecord(value) && sameValue(value, repaired.value) ? written.trim() : JSON.stringify(repaired.value)
 }
 
-/** Whether what stands behind whole arguments only says them again, or nothing. */
+/** Whether the text after complete arguments is empty or only repeats them. */
 export function restatesArguments(text: string, value: unknown, schema: Record<string, unknown>): boolean {
   if (/^[\s}\]]*$/.test(text)) return true
-  const work = workBy(schema)
-  const again = readJson(text)?.map(unwrap)
-  return again?.every((one) => isPlaceholder(one) || sameValue(convertTo(one, schema, work, 0), value)) ?? false
+  const work = createWork(schema)
+  const values = readJson(text)?.map(unwrap)
+  return values?.every((one) => isPlaceholder(one) || sameValue(convertTo(one, schema, work, 0), value)) ?? false
 }
 
-/** What a schema says of one member of the arguments. */
+/** What a schema says about one member of the arguments. */
 export interface MemberRule {
-  /** A string is taken as it is, so that it may be sent on before its end has come. */
+  /** Any string is accepted unchanged, so it can be sent before its end has arrived. */
   takesString: boolean
   mend(value: unknown): unknown
 }
 
-/** The rules for each member, or `undefined` where members cannot be judged one by one. */
+/** The rule for each member; `undefined` if members cannot be checked one by one. */
 export function memberRulesOf(schema: Record<string, unknown>): ((key: string) => MemberRule) | undefined {
   const root = resolve(schema, schema) ?? {}
   if (alternatives(root).length > 0 || root.allOf !== undefined) return undefined
-  const work = workBy(schema)
+  const work = createWork(schema)
   return (key) => {
     const member = memberRules(root, key)
     const rules = resolve(member, schema)
@@ -79,17 +81,17 @@ export function sameValue(left: unknown, right: unknown): boolean {
   return JSON.stringify(left) === JSON.stringify(right)
 }
 
-/** The declared tool a written name means, or `undefined` when it means none or more than one. */
+/** The declared tool that a written name means; `undefined` if it means none or several. */
 export function repairName(name: string, tools: readonly Tool[]): string | undefined {
   if (tools.some((tool) => tool.name === name)) return name
-  // The client's own name, which the conversation may tell, for a tool that goes by another upstream.
+  // The client's own name for a tool whose name was replaced for this upstream; the conversation may contain it.
   const legal = legalToolName(name)
   if (tools.some((tool) => tool.name === legal)) return legal
-  const meant = tools.filter((tool) => plain(tool.name) === plain(name))
-  return meant.length === 1 ? meant[0]?.name : undefined
+  const matching = tools.filter((tool) => normalisedName(tool.name) === normalisedName(name))
+  return matching.length === 1 ? matching[0]?.name : undefined
 }
 
-function plain(name: string): string {
+function normalisedName(name: string): string {
   return name
     .trim()
     .toLowerCase()
@@ -97,10 +99,10 @@ function plain(name: string): string {
     .replaceAll('-', '_')
 }
 
-/** JSON strings inside each other: more of them nobody has seen. */
+/** JSON strings inside each other; more than this has not been seen. */
 const maxLayers = 4
 
-/** Arguments may be text, and even text of text: one JSON string inside another. */
+/** Parses arguments that are text, or even text inside text: one JSON string inside another. */
 function unwrap(raw: unknown): unknown {
   let value: unknown = raw ?? {}
   for (let layer = 0; layer < maxLayers && typeof value === 'string'; layer++) value = soleValue(value)
@@ -108,7 +110,7 @@ function unwrap(raw: unknown): unknown {
   return isPlaceholder(value) ? {} : value
 }
 
-/** The text inside all strings that are nothing but a JSON value in a string. */
+/** The innermost text of a JSON string that only holds another JSON value. */
 function innermost(text: string): string {
   let inner = text
   for (let layer = 1; layer < maxLayers; layer++) {
@@ -119,10 +121,13 @@ function innermost(text: string): string {
   return inner
 }
 
-/** A code block and nothing beside it. */
+/** A code block and nothing else. */
 const fenced = /^\s*```\w*\n([\s\S]*)\n```\s*$/
 
-/** Of a text that says one value, maybe again and again, beside placeholders or not. A placeholder where it says no other. */
+/**
+ * The value of a text that holds one value, repeated or not, with or without placeholders; `{}` if there are only
+ * placeholders.
+ */
 function soleValue(text: string): unknown {
   if (text.trim() === '') return {}
   const values = readJson(fenced.exec(text)?.[1] ?? text)
@@ -144,32 +149,32 @@ function parsed(text: string): unknown {
 
 type Schema = Record<string, unknown>
 
-/** Deeper values are taken as they are. */
+/** Deeper values are not converted. */
 const maxDepth = 10
 
 /**
- * Alternatives within alternatives multiply the cost, and nobody else is answered meanwhile: beyond so many steps, about
- * 30 ms, all that is left is taken as it is.
+ * Nested alternatives multiply the cost, and no other request is answered meanwhile. After this many steps, about 30
+ * ms, the rest is not converted.
  */
-const mostWork = 25_000
+const maxWork = 25_000
 
 interface Work {
   root: Schema
-  /** Steps. */
+  /** Steps that are left. */
   left: number
 }
 
-function workBy(root: Schema): Work {
-  return { root, left: mostWork }
+function createWork(root: Schema): Work {
+  return { root, left: maxWork }
 }
 
-/** Pays for the members of lists that are looked through by the engine, or for so many characters. */
+/** Counts one step, and more for `members` list items or characters that native code scans. */
 function charge(work: Work, members = 0): boolean {
   work.left -= 1 + members / 16
   return work.left > 0
 }
 
-/** Everything in a schema that is looked through for one value. */
+/** Number of schema items that are scanned for one value. */
 function sizeOf({ type, enum: values, required, anyOf, oneOf, $ref }: Schema): number {
   return lengthOf(type) + lengthOf(values) + lengthOf(required) + lengthOf(anyOf) + lengthOf(oneOf) + lengthOf($ref)
 }
@@ -191,7 +196,7 @@ function convertTo(value: unknown, schema: unknown, work: Work, depth: number): 
   )
 }
 
-/** Fits every schema of `allOf`, and of the alternatives the first that accepts the value as it is or once fitted. */
+/** Converts a value to every schema of `allOf`, and to the first alternative that accepts it as it is or converted. */
 function choose(value: unknown, rules: Schema, work: Work, depth: number): unknown {
   let base = value
   for (const schema of listOf(rules.allOf)) if (work.left > 0) base = convertTo(base, schema, work, depth)
@@ -206,11 +211,11 @@ function choose(value: unknown, rules: Schema, work: Work, depth: number): unkno
   return base
 }
 
-/** Looks `levels` deep, which is where alternatives tell themselves apart. */
+/** Compares `levels` deep: that is where alternatives usually differ. */
 function accepts(value: unknown, schema: unknown, work: Work, levels: number): boolean {
   const rules = resolve(schema, work.root)
   if (!rules) return true
-  // Without an answer none is the right one.
+  // Out of steps: no alternative counts as accepted.
   if (!charge(work, sizeOf(rules)) || !hasType(value, rules)) return false
   if (Object.hasOwn(rules, 'const') && rules.const !== value) return false
   if (Array.isArray(rules.enum) && !rules.enum.includes(value)) return false
@@ -221,7 +226,7 @@ function accepts(value: unknown, schema: unknown, work: Work, levels: number): b
   )
 }
 
-/** One type to another; a value that cannot be converted is returned as it is. */
+/** Converts one type to another; returns a value that cannot be converted as it is. */
 function convert(value: unknown, rules: Schema, work: Work): unknown {
   if (typeof value === 'string') {
     charge(work, value.length)
@@ -241,7 +246,7 @@ function hasType(value: unknown, rules: Schema): boolean {
   return types.includes(typeOf(value)) || (Number.isInteger(value) && types.includes('integer'))
 }
 
-/** The JSON types a schema admits, or `undefined` when it does not say. */
+/** The JSON types that a schema allows; `undefined` if it does not say. */
 function typesOf(rules: Schema): unknown[] | undefined {
   const nullable = rules.nullable === true ? ['null'] : []
   if (rules.type !== undefined) return [...listOf(rules.type), ...nullable]
@@ -256,7 +261,7 @@ function typeOf(value: unknown): string {
   return Array.isArray(value) ? 'array' : typeof value
 }
 
-/** Whether a schema says of itself or in one of its parts that a value may have the type. */
+/** Whether a schema or one of its parts allows the type. */
 function admits(type: 'string' | 'null', schema: unknown, work: Work, depth: number): boolean {
   const rules = resolve(schema, work.root)
   if (!rules || depth > maxDepth || !charge(work, sizeOf(rules))) return false
@@ -278,7 +283,7 @@ function itemRules(rules: Schema, index: number): unknown {
   return placed ?? (Array.isArray(rules.items) ? rules.items[index] : rules.items)
 }
 
-/** Follows `#/$defs/…`, at most eight hops: a careless reference leads to itself. */
+/** Follows `#/$defs/…`, at most eight times, because a reference may lead to itself. */
 function resolve(schema: unknown, root: Schema): Schema | undefined {
   let rules = schema
   for (let hop = 0; hop < 8 && isRecord(rules) && typeof rules.$ref === 'string'; hop++)

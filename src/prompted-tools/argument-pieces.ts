@@ -3,41 +3,43 @@ import { repairArguments } from '../json/repair.ts'
 import { isPlaceholder } from './argument-stream.ts'
 import { type JsonPrefix, jsonPrefix } from './json-prefix.ts'
 
-/** The arguments of one call, put together from what each delta says of them. */
+/** The arguments of one call, assembled from the pieces in its deltas. */
 export interface ArgumentPieces {
-  /** What is to be appended now. */
+  /** Adds a piece, and returns the text to append now. */
   push(piece: unknown): string
-  /** What is left to append. */
+  /** The text that is left to append. */
   end(): string
-  /** Whether a piece says all that came so far, and maybe more. */
+  /** Whether a piece repeats all text so far, and may continue it. */
   repeats(piece: unknown): boolean
-  /** Arguments came as an object, in whose place another one that says more may still come. */
+  /** The arguments came as an object, which a later, larger object may still replace. */
   readonly holdsObject: boolean
 }
 
-/** Pieces that may be read in two ways, which wait until one of them proves wrong. */
-interface Doubt {
-  /** What came before them. */
+/** Pieces that can be read in two ways. They are held back until one of the readings proves wrong. */
+interface AmbiguousPieces {
+  /** The text before these pieces. */
   before: string
-  /** Their lengths. Each of them is the beginning of the last one, so that no other has to be kept. */
+  /** Lengths of the pieces. Each piece is the beginning of the last one, so only that one is kept. */
   lengths: number[]
-  /** All of them, one behind the other. */
+  /** The reading as fragments: all pieces appended to each other. */
   appended: JsonPrefix
-  /** The last of them alone. */
+  /** The reading as snapshots: the last piece alone. */
   last: JsonPrefix
 }
 
 /**
- * Most upstreams send fragments; some repeat all so far with each delta, as text or as an object.
+ * Most upstreams send fragments of the arguments. Some repeat all arguments so far with each delta, as text or as an
+ * object ("snapshots").
  *
- * A piece that begins with all so far is either: `{"a":` and `{"a":1}` may go on with `}`. What both readings say alike
- * is appended at once. A piece that can only be a fragment, as almost every second one is, makes all of them fragments.
+ * A piece that begins with all text so far can be either: after `{"a":`, the piece `{"a":1}` may be followed by `}`.
+ * Such pieces are held back until only one reading can be JSON. Once a piece does not begin with all text so far, all
+ * pieces are fragments. Among fragments this is usually true of the second piece already.
  */
 export function argumentPieces(): ArgumentPieces {
   let reading: 'open' | 'fragments' | 'snapshots' = 'open'
-  // As long as pieces may be snapshots: the last one.
+  // The last piece, as long as pieces may be snapshots.
   let snapshot = ''
-  let doubt: Doubt | undefined
+  let ambiguous: AmbiguousPieces | undefined
   let object: Record<string, unknown> | undefined
 
   return {
@@ -48,7 +50,7 @@ export function argumentPieces(): ArgumentPieces {
       return releaseObject() + pushText(text)
     },
     end() {
-      return releaseObject() + (doubt ? decide(doubt, readingAtEnd(doubt)) : '')
+      return releaseObject() + (ambiguous ? decide(ambiguous, readingAtEnd(ambiguous)) : '')
     },
     repeats(piece) {
       if (isRecord(piece)) return object !== undefined && grewTo(object, piece)
@@ -84,10 +86,10 @@ export function argumentPieces(): ArgumentPieces {
       snapshot += text
       return text
     }
-    const waited = doubt ? decide(doubt, 'fragments') : ''
+    const released = ambiguous ? decide(ambiguous, 'fragments') : ''
     reading = 'fragments'
     snapshot = ''
-    return waited + text
+    return released + text
   }
 
   function grow(text: string): string {
@@ -97,24 +99,24 @@ export function argumentPieces(): ArgumentPieces {
   }
 
   function hold(text: string): string {
-    doubt ??= begunWith(snapshot)
-    doubt.lengths.push(text.length)
-    doubt.appended.push(text)
-    doubt.last.push(grow(text))
-    const { appended, last } = doubt
+    ambiguous ??= ambiguousAfter(snapshot)
+    ambiguous.lengths.push(text.length)
+    ambiguous.appended.push(text)
+    ambiguous.last.push(grow(text))
+    const { appended, last } = ambiguous
     if (appended.isPossible === last.isPossible) return ''
-    return decide(doubt, last.isPossible ? 'snapshots' : 'fragments')
+    return decide(ambiguous, last.isPossible ? 'snapshots' : 'fragments')
   }
 
-  function decide({ before, lengths }: Doubt, as: 'fragments' | 'snapshots'): string {
+  function decide({ before, lengths }: AmbiguousPieces, as: 'fragments' | 'snapshots'): string {
     const text = as === 'snapshots' ? snapshot.slice(before.length) : joined(lengths)
-    doubt = undefined
+    ambiguous = undefined
     reading = as
     if (as === 'fragments') snapshot = ''
     return text
   }
 
-  function readingAtEnd({ appended, last }: Doubt): 'fragments' | 'snapshots' {
+  function readingAtEnd({ appended, last }: AmbiguousPieces): 'fragments' | 'snapshots' {
     if (appended.isWhole) return 'fragments'
     if (last.isWhole) return 'snapshots'
     // Cut, or not quite JSON in either reading.
@@ -126,11 +128,11 @@ export function argumentPieces(): ArgumentPieces {
   }
 }
 
-function begunWith(before: string): Doubt {
-  const doubt = { before, lengths: [], appended: jsonPrefix(), last: jsonPrefix() }
-  doubt.appended.push(before)
-  doubt.last.push(before)
-  return doubt
+function ambiguousAfter(before: string): AmbiguousPieces {
+  const ambiguous = { before, lengths: [], appended: jsonPrefix(), last: jsonPrefix() }
+  ambiguous.appended.push(before)
+  ambiguous.last.push(before)
+  return ambiguous
 }
 
 function textOf(piece: unknown): string {
@@ -138,7 +140,7 @@ function textOf(piece: unknown): string {
   return typeof piece === 'string' ? piece : JSON.stringify(piece)
 }
 
-/** Whether a value says all that an earlier one did: texts and lists go on, members are added. */
+/** Whether a value contains an earlier one: strings and lists may be longer, and members may be added. */
 function grewTo(earlier: unknown, later: unknown): boolean {
   if (typeof earlier === 'string') return typeof later === 'string' && later.startsWith(earlier)
   if (Array.isArray(earlier))

@@ -2,75 +2,77 @@ import { parseJson } from '../core/json.ts'
 import { readJson } from '../json/lenient-json.ts'
 import { type MemberRule, memberRulesOf, repairedText, restatesArguments, sameValue } from '../json/repair.ts'
 
-/** The arguments of one call, read in the pieces in which they come. */
+/** Reads the arguments of one call in pieces. */
 export interface ArgumentStream {
-  /** What may be sent on now. */
+  /** Adds a piece, and returns the text that can be sent now. */
   push(text: string): string
-  /** What is left to send: all that was sent is the arguments then. Nothing is sent for a call without any. */
+  /**
+   * Returns the text that is left to send. After it, all sent text is the arguments; nothing is sent if there are none.
+   */
   end(): string
-  /** Something other than a placeholder has come. */
+  /** Something other than a placeholder has arrived. */
   readonly begun: boolean
-  /** A whole object has come. */
+  /** A complete object has arrived. */
   readonly whole: boolean
 }
 
 type State =
-  /** In front of the object: nothing, or a placeholder that real arguments may follow. */
+  /** Before the object: nothing so far, or a placeholder that real arguments may follow. */
   | 'start'
-  /** Cannot be read member by member: all of it waits for the end. */
+  /** The arguments cannot be read member by member, so all of them are held until the end. */
   | 'held'
   | 'key'
   | 'colon'
-  /** In front of a value. */
+  /** Before a value. */
   | 'value'
-  /** In a string that is sent on as it comes. */
+  /** In a string that is sent as it arrives. */
   | 'string'
-  /** In a value that waits for its end, for its type may have to be converted. */
+  /** In a value that is held until its end, because its type may have to be converted. */
   | 'heldValue'
-  /** Behind a value. */
+  /** After a value. */
   | 'comma'
-  /** Behind a comma. */
+  /** After a comma. */
   | 'member'
-  /** Behind the object. */
+  /** After the object. */
   | 'done'
-  /** Part of it is sent and the rest cannot be read: it is sent as it is, so that the whole is no JSON. */
+  /** A part was sent and the rest cannot be read. The rest is sent unchanged, so that the whole is not valid JSON. */
   | 'broken'
 
 const placeholders = /^\s*(?:(?:\{\s*\}|\[\s*\]|null|"(?:\{\s*\}|\[\s*\]|null)?")\s*)*/
-/** May become a placeholder, or an object that has one member at least. */
+/** May become a placeholder, or an object with at least one member. */
 const undecided = /^(?:\{\s*|\[\s*|n|nu|nul|"(?:\{\s*\}?|\[\s*\]?|n|nu|nul|null)?)$/
-/** Longest stretch of placeholders that is looked through, in UTF-16 units: it is read anew with each piece. */
+/** Longest run of placeholders that is examined, in UTF-16 units: it is read again with each piece. */
 const longestLead = 2_000
 const opening = /^\{\s*(?=")/
 const stringStop = /["\\]|\p{Cc}/gu
 const space = /\s/
 
 /**
- * Sends arguments on as they come, mended where `parameters` leaves one way to do it, and whatever they are cut into
- * comes out the same.
+ * Streams arguments, repaired where `parameters` leaves only one way to do so. The output does not depend on how the
+ * text is split.
  *
- * Strings flow; a value of another type waits for its own end. A placeholder (`{}`, `null`, `[]`, `""`, `"{}"`) is held back,
- * because some deployments send one first and the real arguments after it. Arguments in a string, and those that are
- * not quite JSON from the first piece on, wait for their end. What follows the object is dropped if it only says the
- * same again.
+ * Strings are sent as they arrive; a value of another type is held until its end. A placeholder (`{}`, `null`, `[]`,
+ * `""`, `"{}"`) is held back, because some deployments send one before the real arguments. Arguments inside a string,
+ * and arguments that are not quite JSON from the first piece on, are held until the end. Text after the object is
+ * dropped if it only repeats the arguments.
  */
 export function argumentStream(parameters: Record<string, unknown>): ArgumentStream {
   const ruleOf = memberRulesOf(parameters)
   let state: State = ruleOf ? 'start' : 'held'
-  // All of it as it came.
+  // All text as it arrived.
   let raw = ''
   let sent = ''
-  // What waits in the states `start`, `heldValue` and `member`.
+  // Text that is held back in the states `start`, `heldValue` and `member`.
   let waiting = ''
-  // The key so far, and what came behind the object.
+  // The key so far, and the text after the object.
   let name = ''
-  let behind = ''
-  // Of the key, string or held value that is being read.
+  let afterObject = ''
+  // State within the key, string or held value that is being read.
   let escaped = false
   let quoted = false
   let depth = 0
   let rule: MemberRule | undefined
-  // Of the running push.
+  // Input and output of the current push.
   let input = ''
   let out = ''
 
@@ -97,7 +99,7 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
     },
   }
 
-  /** Reads from `at`, and returns how far it came. */
+  /** Reads from `at`, and returns the position it reached. */
   function step(at: number): number {
     const char = input.charAt(at)
     switch (state) {
@@ -121,10 +123,10 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
         return char === '}' ? close(at) : char === ',' ? wait(char, at, 'member') : fail(at)
       case 'member':
         if (space.test(char)) return wait(char, at, 'member')
-        if (char === '}') return close(at) // the comma before it is one too many
+        if (char === '}') return close(at) // the comma before it is dropped
         return char === '"' ? openKey(at) : fail(at)
       case 'done':
-        behind += input.slice(at)
+        afterObject += input.slice(at)
         return input.length
       case 'broken':
         out += input.slice(at)
@@ -136,8 +138,8 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
 
   function start(at: number): number {
     waiting += input.slice(at)
-    const said = placeholders.exec(waiting)?.[0].length ?? 0
-    const rest = waiting.slice(said)
+    const placeholderLength = placeholders.exec(waiting)?.[0].length ?? 0
+    const rest = waiting.slice(placeholderLength)
     if (rest === '' || undecided.test(rest)) {
       if (waiting.length > longestLead) state = 'held'
       return input.length
@@ -147,7 +149,7 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
       state = 'held'
       return input.length
     }
-    // The quote of the first key came in this piece, or all before it would be undecided.
+    // The quote of the first key is in this piece; without it the text before would be undecided.
     const consumed = input.length - (rest.length - brace.length)
     waiting = brace
     return openKey(consumed)
@@ -195,36 +197,36 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
     const char = input.charAt(stop)
     if (char === '"') state = 'comma'
     else if (char === '\\') escaped = true
-    // A line break as it is has no place in a string.
+    // A raw line break is not legal in a JSON string.
     return pass(char < ' ' ? JSON.stringify(char).slice(1, -1) : char, stop)
   }
 
   function heldValue(char: string, at: number): number {
     if (!quoted && depth === 0 && waiting !== '' && (char === ',' || char === '}' || space.test(char)))
-      return settle(at)
+      return sendHeldValue(at)
     waiting += char
     if (escaped) escaped = false
     else if (quoted) {
       if (char === '\\') escaped = true
       else if (char === '"') quoted = false
-      if (!quoted && depth === 0) return settle(at + 1)
+      if (!quoted && depth === 0) return sendHeldValue(at + 1)
     } else if (char === '"') quoted = true
     else if (char === '{' || char === '[') depth++
     else if (char === '}' || char === ']') {
       depth--
-      if (depth === 0) return settle(at + 1)
+      if (depth === 0) return sendHeldValue(at + 1)
     }
     return at + 1
   }
 
-  /** The value that was held is whole. */
-  function settle(next: number): number {
+  /** Sends the held value, which is now complete. */
+  function sendHeldValue(next: number): number {
     const values = readJson(waiting)
     if (values?.length !== 1) return fail(next)
     const [read] = values
-    const mended = rule?.mend(read)
+    const repaired = rule?.mend(read)
     const strict = parseJson(waiting)
-    out += strict !== undefined && sameValue(mended, strict) ? waiting : JSON.stringify(mended)
+    out += strict !== undefined && sameValue(repaired, strict) ? waiting : JSON.stringify(repaired)
     waiting = ''
     state = 'comma'
     return next
@@ -247,7 +249,7 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
     return at + 1
   }
 
-  /** What is from `at` on cannot be read. */
+  /** The text from `at` on cannot be read. */
   function fail(at: number): number {
     if (sent === '') {
       out = ''
@@ -268,20 +270,20 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
       case 'held':
         return repairedText(raw, parameters)
       case 'done':
-        return isRestated() ? '' : behind
+        return isRepetition() ? '' : afterObject
       default:
         return waiting
     }
   }
 
-  /** A cut may come in the middle of the second time. */
-  function isRestated(): boolean {
-    const before = raw.slice(0, raw.length - behind.length)
-    return before.startsWith(behind.trim()) || restatesArguments(behind, parseJson(sent), parameters)
+  /** The repetition may be cut in the middle. */
+  function isRepetition(): boolean {
+    const before = raw.slice(0, raw.length - afterObject.length)
+    return before.startsWith(afterObject.trim()) || restatesArguments(afterObject, parseJson(sent), parameters)
   }
 }
 
-/** Nothing, or what some deployments send before the real arguments. */
+/** Whether the text is empty, or what some deployments send before the real arguments. */
 export function isPlaceholder(text: string): boolean {
   return placeholders.exec(text)?.[0].length === text.length
 }

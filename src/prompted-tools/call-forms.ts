@@ -1,22 +1,22 @@
 /**
- * The ways in which models write tool calls, each as a coroutine that is handed one character at a time and says
- * where the form ends. It keeps nothing but its place, so a call costs the same however it is cut.
+ * The forms in which models write tool calls. Each is a generator that receives one character at a time and reports
+ * where the form ends. It keeps only its position, so the cost does not depend on how a call is split.
  */
 export type Form = Generator<Progress, FormVerdict, string>
 
-/** What it would mean if the message ended here: still text, a call cut short, or a call. */
+/** What the text so far would be if the message ended here: still text, a call cut short, or a complete call. */
 export type Progress = 'text' | 'unfinished' | 'complete'
 
 export type FormVerdict =
-  /** Not this form: the first character is text, and the rest deserves another look. */
+  /** Not this form: the first character is text, and the rest is examined again. */
   | 'no'
-  /** All before this character is text after all. */
+  /** All text before this character is plain text after all. */
   | 'text'
-  /** A call, this character included. */
+  /** A call that ends with this character. */
   | 'call'
-  /** The model starts to write the result of a call by itself. */
+  /** The model starts to write the result of a call itself. */
   | 'result'
-  /** The line is one that opens or closes a code fence. */
+  /** The line opens or closes a code fence. */
   | 'fence'
 
 type Part<Result> = Generator<Progress, Result, string>
@@ -24,11 +24,11 @@ type Part<Result> = Generator<Progress, Result, string>
 const openings = ['<tool_call>', '<tool_calls>', '<function_calls>']
 const elements = ['function_call>', 'invoke ', 'tool_call>', 'tool_call ']
 
-/** Keys a call may begin with; by the first two it is surely one. */
+/** Keys with which a call may begin. The first two are enough to recognise one. */
 const callKeys = ['tool_calls', 'name', 'arguments', 'parameters', 'input', 'args', 'function', 'id', 'type']
 const quotedCallKeys = callKeys.flatMap((key) => [`${key}"`, `${key}”`, `${key}'`])
 
-/** Pieces that may hold a closing tag as plain text, with what ends them. */
+/** Parts that may contain a closing tag as plain text: their start and their end. */
 const opaque = {
   json: { '"': '"' },
   native: { '<arg_value>': '</arg_value>' },
@@ -36,10 +36,10 @@ const opaque = {
 } as const satisfies Record<string, Record<string, string>>
 type Body = keyof typeof opaque
 
-/** What `tagged` begins with. */
+/** The tags with which the form `tagged` begins. */
 export const taggedOpenings = [...openings, '<tool_response>']
 
-/** `<tool_call>…</tool_call>` and its relatives. */
+/** `<tool_call>…</tool_call>` and similar tags. */
 export function* tagged(): Form {
   const opening = yield* oneOf(taggedOpenings, 'text')
   if (opening === undefined) return 'no'
@@ -51,7 +51,7 @@ export function* tagged(): Form {
 
 /** The whole message is one JSON object (or several in a row). */
 export function* wholeJson(isTool: (name: string) => boolean): Form {
-  yield 'text' // the brace by which the form was recognized
+  yield 'text' // the brace by which the caller recognised the form
   const progress = yield* callObject(isTool)
   return progress ? yield* brackets(progress, '"') : 'no'
 }
@@ -103,7 +103,7 @@ export function* fenceClosing(fence: string): Form {
   return run >= fence.length && char === '\n' ? 'fence' : 'no'
 }
 
-/** What a tag holds, read just far enough to know; `empty` when it is a name alone and already closed. */
+/** The kind of content of a tag, recognised from its beginning; `empty` for a name alone that is already closed. */
 function* bodyOf(opening: string): Part<Body | 'empty' | undefined> {
   let char = yield* afterSpace('unfinished')
   if (char === '[') char = yield* afterSpace('unfinished')
@@ -120,7 +120,7 @@ function* bodyOf(opening: string): Part<Body | 'empty' | undefined> {
   return next === 'arg_key>' ? 'native' : 'empty'
 }
 
-/** The first key of an object that is a whole message, and the name of the tool if that comes first. */
+/** Reads the first key of an object that is the whole message, and the tool name if that is the first key. */
 function* callObject(isTool: (name: string) => boolean): Part<Progress | undefined> {
   const key = yield* oneOfCallKeys('text')
   if (key === undefined) return undefined
@@ -154,7 +154,7 @@ function* closing(close: string, pieces: Record<string, string>): Form {
   }
 }
 
-/** To the bracket that closes one already open, and then nothing but more of the same. */
+/** Reads to the bracket that closes the one already open. After it only further closing brackets may follow. */
 function* brackets(progress: Progress, quotes: string, read = ''): Form {
   if (read !== '' && quotes.includes(read)) yield* past(read, progress)
   let depth = 1
@@ -171,7 +171,7 @@ function* onlySpace(): Form {
   for (;;) if (!isSpace(yield 'complete')) return 'text'
 }
 
-/** The run of a line that opens a code fence; a run with backticks after it is code inside a line. */
+/** The opening characters of a code fence line. If backticks follow in the same line, it is inline code. */
 function* fenceLine(): Part<string | undefined> {
   let fence = ''
   let char = yield 'text'
@@ -181,7 +181,10 @@ function* fenceLine(): Part<string | undefined> {
   return fence.length >= 3 ? fence : undefined
 }
 
-/** Reads as long as one of `texts` is possible, then says which it was. No text may begin another. */
+/**
+ * Reads as long as one of `texts` is possible, and returns the one that matched. No text may be the beginning of
+ * another.
+ */
 function* oneOf(texts: readonly string[], progress: Progress): Part<string | undefined> {
   let read = ''
   do {
@@ -198,7 +201,7 @@ function* afterSpace(progress: Progress): Part<string> {
   }
 }
 
-/** To the end of `end`. In a quoted string a backslash guards the next character. */
+/** Reads to the end of `end`. In a quoted string, a backslash escapes the next character. */
 function* past(end: string, progress: Progress): Part<void> {
   let tail = ''
   while (tail !== end) {

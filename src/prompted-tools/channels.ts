@@ -7,33 +7,36 @@ import { anyMark, toolCallParser } from './parse.ts'
 import { type ChannelText, tagReader } from './think-tags.ts'
 
 export interface ChannelOptions {
-  /** What may be called. */
+  /** The tools that the reply may call. */
   tools: readonly Tool[]
   scanLimit: number
   /** Vision models put the final answer into a frame. */
   frames: boolean
-  /** Nothing is shown before the end, so that text may wait. */
+  /** The client gets the reply in one piece, so text can be held back. */
   whole: boolean
-  /** The error for a reply without a word. */
+  /** The error for a reply without content. */
   empty: () => GatewayError
   annotate: (note: string) => void
 }
 
-/** Longest text of a whole reply that waits for the end of its reasoning, in UTF-16 units: endless replies have to show. */
+/**
+ * Longest text of a whole reply that is held until its reasoning ends, in UTF-16 units. An endless reply must not be
+ * held forever.
+ */
 const longestUndecided = 100_000
 
-/** Begins a tag. */
+/** The first character of a tag. */
 const anyTag = /</
 
 /**
- * Puts what the model wrote into the channel in which it belongs: thoughts in tags become reasoning, and tags that were
- * left over are dropped (think-tags.ts).
+ * Moves text to the channel it belongs to: reasoning in tags becomes reasoning deltas, and leftover tags are dropped
+ * (think-tags.ts).
  *
- * What stands in front of a closing tag that was left over is reasoning, in a whole reply without any other. In a stream
- * it has been shown as text, and a paragraph ends there.
+ * A leftover closing tag means that the text before it is reasoning, if a whole reply has no other reasoning. In a
+ * stream that text was already shown, so only a paragraph break is added after it.
  *
- * A reply that ends well and says nothing but thoughts is a call where the thoughts hold a whole one of a declared tool,
- * else the error `ReasoningOnlyError`; whoever opened the call knows whether to ask again.
+ * A reply that ends normally with nothing but reasoning becomes a call, if the reasoning holds a complete call of a
+ * declared tool. Otherwise it ends with a `ReasoningOnlyError`, and the caller decides whether to try again.
  */
 export function channels({
   tools,
@@ -47,18 +50,18 @@ export function channels({
     text: tagReader({ channel: 'text', frames }),
     reasoning: tagReader({ channel: 'reasoning', frames: false }),
   }
-  // All thoughts, and those behind a tag that ends them; kept as long as there is no answer.
+  // All reasoning, and the part of it after a closing tag; kept as long as there is no answer.
   let reasoning = ''
-  let behind = ''
+  let afterClosing = ''
   let answered = false
-  // Reasoning from what may be a call on: it is shown once an answer begins, and if it is the call, never.
+  // Reasoning from the point where a call may begin. It is shown once an answer begins, but never if it is the call.
   let held = ''
-  // Deltas that wait until it is known whether their text is reasoning; `undefined` once that is known.
+  // Deltas held until it is known whether their text is reasoning; `undefined` once that is known.
   let undecided: Delta[] | undefined = whole ? [] : undefined
   let undecidedLength = 0
-  // Reasoning ends behind what is undecided, if anything follows.
+  // A leftover closing tag followed the undecided text, which is reasoning if anything else follows.
   let endsReasoning = false
-  // The last text that was shown, with no call behind it.
+  // The last text that was shown; empty after a call.
   let shownText = ''
   const pattern = tools.length > 0 ? anyMark : anyTag
 
@@ -138,7 +141,7 @@ export function channels({
     if (undecidedLength > longestUndecided) decide('text', out)
   }
 
-  /** Shows the text that waits as what it is. */
+  /** Shows the undecided text as text or as reasoning. */
   function decide(type: TextKind, out: Delta[]): void {
     const deltas = undecided ?? []
     undecided = undefined
@@ -150,7 +153,7 @@ export function channels({
   function show({ type, text, afterReasoning }: ChannelText, out: Delta[]): void {
     if (!answered && type === 'reasoning') {
       reasoning += text
-      behind = afterReasoning ? text : behind + text
+      afterClosing = afterReasoning ? text : afterClosing + text
     }
     if (type === 'text') {
       answered ||= text.trim() !== ''
@@ -162,7 +165,7 @@ export function channels({
     if (shown !== '') out.push({ type, text: shown })
   }
 
-  /** Thoughts up to where a call may begin; the rest is held. */
+  /** The reasoning up to where a call may begin; the rest is held. */
   function withoutCallBegun(text: string): string {
     if (isCallBegun(held)) {
       held += text
@@ -198,7 +201,8 @@ export function channels({
       annotate('took a call out of the thinking, which held it instead of the answer')
       out.push(...calls, { type: 'finish', reason: 'tool-calls' })
     } else if (reasoning.trim() === '') out.push({ type: 'error', error: empty() })
-    else out.push({ type: 'error', error: new ReasoningOnlyError(withoutCalls(behind.trim() || reasoning.trim())) })
+    else
+      out.push({ type: 'error', error: new ReasoningOnlyError(withoutCalls(afterClosing.trim() || reasoning.trim())) })
   }
 
   function parsed(text: string, reason: FinishReason): Delta[] {
@@ -208,32 +212,32 @@ export function channels({
     ])
   }
 
-  /** What was begun as a call and not ended is no answer. */
+  /** The text without calls, complete or not: an incomplete call is not an answer. */
   function withoutCalls(text: string): string {
     return tools.length === 0 ? text : wordsIn(text) || text
   }
 
   function wordsIn(text: string): string {
-    // As in a reply that is cut, what was begun as a call is none of them.
+    // With the reason `length` the parser drops an incomplete call.
     const words = parsed(text, 'length').map((delta) => (delta.type === 'text' ? delta.text : ''))
     return words.join('').trim()
   }
 
   function callsIn(text: string): Delta[] {
     const found = parsed(text, 'stop')
-    // Of several, one that cannot be read makes all of them doubtful.
+    // If one of several calls cannot be parsed, none of them is trusted.
     return found.some(({ type }) => type === 'error') ? [] : found.filter(({ type }) => type === 'tool-call')
   }
 }
 
-/** How models write a call; the first is this family's own way. */
+/** Tags with which models write a call; the first is that of the GLM models. */
 const callTags = ['<tool_call', '<function_calls']
 
 function isCallBegun(text: string): boolean {
   return callTags.some((tag) => text.startsWith(tag))
 }
 
-/** Where a call begins, or what may become its beginning; the length of the text where nothing does. */
+/** Index at which a call begins, or may begin; the length of the text if there is none. */
 function callBeginsAt(text: string): number {
   const begun = callTags.map((tag) => text.indexOf(tag)).filter((at) => at >= 0)
   if (begun.length > 0) return Math.min(...begun)
@@ -241,7 +245,7 @@ function callBeginsAt(text: string): number {
   return last >= 0 && callTags.some((tag) => tag.startsWith(text.slice(last))) ? last : text.length
 }
 
-/** Cut or refused before the first word is an answer of its own. */
+/** Whether the reply ended normally: a reply that was cut or filtered may be empty. */
 function isWhole(reason: FinishReason): boolean {
   return reason === 'stop' || reason === 'tool-calls'
 }

@@ -8,18 +8,18 @@ type CallDelta = Extract<Delta, { type: 'tool-call' }>
 interface TrackedCall {
   name: string
   arguments: string
-  /** What is not sent until the end tells whether the call is one of its own. */
+  /** Deltas that are held back until it is known whether the call repeats another one. */
   held: CallDelta[]
-  /** The other way in which it came was left out. */
-  isDoubled: boolean
+  /** The repetition of this call was already dropped. */
+  wasRepeated: boolean
 }
 
 /**
- * Takes a call that the model writes into the text and makes natively as well for one; the first one that came is kept.
- * Calls with other arguments are calls of their own, and so is each of several in the same way.
+ * Removes a call that the model makes twice, once written in the text and once natively. The first of the two is kept.
+ * Calls with different arguments, or made twice in the same way, are different calls.
  *
- * A native call flows, unless one of its name was written before; a written one goes on at once, unless a native one of
- * its name is still being made.
+ * A native call is streamed, unless a call of the same name was written earlier. A written call is sent at once, unless
+ * a native call of the same name is not complete yet.
  */
 export function withoutDoubledCalls(): Transform<Delta, Delta> {
   const written: TrackedCall[] = []
@@ -29,20 +29,20 @@ export function withoutDoubledCalls(): Transform<Delta, Delta> {
     push(delta, out) {
       if (delta.type === 'tool-call') (isWrittenCall(delta) ? readWritten : readNative)(delta, out)
       else {
-        if (delta.type === 'finish' || delta.type === 'error') settle(out)
+        if (delta.type === 'finish' || delta.type === 'error') releaseAll(out)
         out.push(delta)
       }
     },
-    end: settle,
+    end: releaseAll,
     passthrough: () => true,
   }
 
   function readWritten(delta: CallDelta, out: Delta[]): void {
     const call = callOf(delta)
-    if (isDouble(call, native.values())) return
+    if (repeatsAnother(call, native.values())) return
     written.push(call)
-    const mayBecomeDouble = [...native.values()].some((other) => other.name === call.name && !other.isDoubled)
-    if (mayBecomeDouble) call.held.push(delta)
+    const mayRepeatLater = [...native.values()].some((other) => other.name === call.name && !other.wasRepeated)
+    if (mayRepeatLater) call.held.push(delta)
     else out.push(delta)
   }
 
@@ -51,34 +51,34 @@ export function withoutDoubledCalls(): Transform<Delta, Delta> {
     const call = known ?? callOf(delta)
     if (known) known.arguments += delta.arguments ?? ''
     else native.set(delta.key, call)
-    const mayBeDouble = known ? known.held.length > 0 : written.some(({ name }) => name === call.name)
-    if (mayBeDouble) call.held.push(delta)
+    const mayRepeat = known ? known.held.length > 0 : written.some(({ name }) => name === call.name)
+    if (mayRepeat) call.held.push(delta)
     else out.push(delta)
   }
 
-  function settle(out: Delta[]): void {
+  function releaseAll(out: Delta[]): void {
     for (const call of native.values()) release(call, written.filter(isSent), out)
     for (const call of written) release(call, native.values(), out)
   }
 
   function release(call: TrackedCall, others: Iterable<TrackedCall>, out: Delta[]): void {
-    if (!isSent(call) && !isDouble(call, others)) out.push(...call.held)
+    if (!isSent(call) && !repeatsAnother(call, others)) out.push(...call.held)
     call.held = []
   }
 }
 
 function callOf({ name = '', arguments: text = '' }: CallDelta): TrackedCall {
-  return { name, arguments: text, held: [], isDoubled: false }
+  return { name, arguments: text, held: [], wasRepeated: false }
 }
 
 function isSent({ held }: TrackedCall): boolean {
   return held.length === 0
 }
 
-function isDouble(call: TrackedCall, others: Iterable<TrackedCall>): boolean {
+function repeatsAnother(call: TrackedCall, others: Iterable<TrackedCall>): boolean {
   for (const other of others) {
-    if (other.isDoubled || other.name !== call.name || !sameJson(other.arguments, call.arguments)) continue
-    other.isDoubled = true
+    if (other.wasRepeated || other.name !== call.name || !sameJson(other.arguments, call.arguments)) continue
+    other.wasRepeated = true
     return true
   }
   return false

@@ -1,8 +1,8 @@
-/** Follows a text that comes in pieces, and knows whether it can be the beginning of one JSON value. */
+/** Follows a text in pieces and knows whether it can still be the beginning of one JSON value. */
 export interface JsonPrefix {
   push(text: string): void
   readonly isPossible: boolean
-  /** The value is an object, a list or a string, and its end has come. */
+  /** The value is an object, a list or a string, and it is complete. */
   readonly isWhole: boolean
 }
 
@@ -15,14 +15,14 @@ const scalarPart = /[-+.\w]/
 const stringStop = /["\\]/g
 const space = /\s/
 
-/** As lenient as the readers of arguments are: line breaks in strings and a comma too many are no faults. */
+/** As lenient as the readers of arguments: it accepts line breaks in strings and trailing commas. */
 export function jsonPrefix(): JsonPrefix {
-  // The brackets that are open.
+  // The open brackets.
   const open: ('{' | '[')[] = []
   let expected: Expected = 'value'
   let inString = false
   let escaped = false
-  // A number or a word, so far.
+  // The number or word that is being read.
   let word = ''
   let isPossible = true
 
@@ -50,7 +50,7 @@ export function jsonPrefix(): JsonPrefix {
     return expected === 'value' || expected === 'item'
   }
 
-  /** Steps to the end of the string or of the text. */
+  /** Skips to the end of the string or of the text. */
   function string(text: string, at: number): number {
     if (escaped) {
       escaped = false

@@ -1,7 +1,7 @@
-/** Follows a text in Markdown, and knows where it is code. */
+/** Follows a Markdown text and knows which parts are code. */
 export interface CodePlaces {
   read(text: string): void
-  /** Whether what comes next stands in a code fence or between backticks. */
+  /** Whether the next text is in a code fence or between backticks. */
   readonly inside: boolean
   /** The last character so far. */
   readonly before: string
@@ -10,18 +10,18 @@ export interface CodePlaces {
 interface Run {
   mark: string
   length: number
-  /** Nothing but three spaces at most stands before it in its line. */
+  /** At most three spaces are before it in its line. */
   isFirst: boolean
 }
 
-/** Whatever the text is cut into, the answer is the same; nothing is held back. */
+/** The result does not depend on how the text is split, and nothing is held back. */
 export function codePlaces(): CodePlaces {
-  // The run of backticks or tildes at the end of the text so far.
+  // The current run of backticks or tildes at the end of the text.
   let run: Run | undefined
   let fence: Run | undefined
-  // Backticks that opened code inside a line; 0 outside of it.
+  // Number of backticks that opened inline code; 0 outside of it.
   let span = 0
-  // Spaces at the beginning of the line; `undefined` behind the first word.
+  // Spaces at the beginning of the line; `undefined` after the first word.
   let indent: number | undefined = 0
   let lineIsBlank = true
   let before = ''
@@ -33,7 +33,7 @@ export function codePlaces(): CodePlaces {
         const char = text.charAt(at)
         if (char === '`' || char === '~') mark(char)
         else {
-          settle()
+          endRun()
           if (char === '\n') endLine()
           else if (char === ' ' && indent !== undefined) indent++
           else {
@@ -46,7 +46,7 @@ export function codePlaces(): CodePlaces {
       before = text.charAt(text.length - 1)
     },
     get inside() {
-      settle()
+      endRun()
       return fence !== undefined || span > 0
     },
     get before() {
@@ -58,14 +58,14 @@ export function codePlaces(): CodePlaces {
     lineIsBlank = false
     if (run?.mark === char) run.length++
     else {
-      settle()
+      endRun()
       run = { mark: char, length: 1, isFirst: indent !== undefined && indent <= 3 }
     }
     indent = undefined
   }
 
-  /** The run is over. */
-  function settle(): void {
+  /** Evaluates the run that has just ended. */
+  function endRun(): void {
     if (run === undefined) return
     const { mark, length, isFirst } = run
     if (fence !== undefined) {
@@ -78,7 +78,7 @@ export function codePlaces(): CodePlaces {
   }
 
   function endLine(): void {
-    // Code inside a line ends with its paragraph.
+    // Inline code ends with its paragraph.
     if (lineIsBlank) span = 0
     lineIsBlank = true
     indent = 0
@@ -87,7 +87,7 @@ export function codePlaces(): CodePlaces {
 
 const wordStop = /[`~\n]/g
 
-/** The last character in front of the next that tells anything. */
+/** Index of the last character before the next one that matters. */
 function wordEnd(text: string, at: number): number {
   wordStop.lastIndex = at
   const stop = wordStop.exec(text)?.index ?? text.length

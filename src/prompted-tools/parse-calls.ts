@@ -1,15 +1,15 @@
 import { isRecord } from '../core/json.ts'
 import { readJson, readKeywords } from '../json/lenient-json.ts'
 
-/** A call as the model wrote it: its name and types are still to be mended. */
+/** A call as the model wrote it. Its name and the types of its arguments are not repaired yet. */
 export type WrittenCall =
   | { name: string; arguments: unknown }
   /** Values without types: `<arg_value>3</arg_value>`. */
   | { name: string; texts: Map<string, string> }
 
 /**
- * The calls in one complete written form (forms.ts finds where it ends).
- * An empty list when it holds no call after all, `undefined` when it cannot be read.
+ * Parses the calls in one complete written form; call-forms.ts finds where a form ends. Returns an empty list if it
+ * holds no call after all, and `undefined` if it cannot be parsed.
  */
 export function parseCalls(written: string): WrittenCall[] | undefined {
   const text = written.trim()
@@ -27,14 +27,14 @@ const closings: Record<string, readonly string[]> = {
   '<function_calls>': ['</function_calls>', '</invoke></function_calls>', '</function_call></function_calls>'],
 }
 
-/** What a form may have been meant to be that lacks closing tags at its end, or the second half of one. */
+/** The form completed in each possible way, if it lacks closing tags at its end, or a part of one. */
 export function closedForms(written: string): string[] {
   const opening = /^<\w+>/.exec(written)?.[0] ?? ''
   const whole = written.replace(/<(?:\/\w*)?$/, '')
   return (closings[opening] ?? []).map((closing) => whole + closing)
 }
 
-/** The name a form seems to call, for one that cannot be read. */
+/** The name that a form seems to call, for errors about a form that cannot be parsed. */
 export function calledName(written: string): string | undefined {
   const named =
     /["“']name["”']\s*:\s*["“']([^"“”']+)|<tool>([^<]+)|<name>([^<]+)|name="([^"]+)"|^\s*<tool_call>\s*([\w.:-]+)|^\s*([\w.-]+)[({]/
@@ -46,7 +46,7 @@ export function calledName(written: string): string | undefined {
 
 const argumentKeys = ['arguments', 'parameters', 'input', 'args']
 
-/** JSON, or the chat template's own `name` and pairs, or `name{…}`. */
+/** Parses JSON, or the chat template's own name and key-value pairs, or `name{…}`. */
 function tagBody(body: string): WrittenCall[] | undefined {
   if (/^[{[]/.test(body)) return gather(readJson(body), callsOf)
   const name = /^[\w.:-]+/.exec(body)?.[0]
@@ -57,7 +57,7 @@ function tagBody(body: string): WrittenCall[] | undefined {
   return texts && [{ name, texts }]
 }
 
-/** Calls of which all but the last lack their closing tag. */
+/** Parses several calls, of which only the last one has its closing tag. */
 function tagBodies(body: string): WrittenCall[] | undefined {
   const bodies = body.split('<tool_call>')
   return bodies.length > 1 ? gather(bodies, (one) => tagBody(one.trim())) : undefined
@@ -74,7 +74,7 @@ function pairs(at: Cursor): Map<string, string> | undefined {
   return texts
 }
 
-/** An object that merely has a name is data, as a whole message. */
+/** Parses a message of JSON objects. An object that has a name but no arguments is data, not a call. */
 function wholeObjects(text: string): WrittenCall[] | undefined {
   const values = readJson(text)
   const isCall = (value: unknown) =>
@@ -92,7 +92,7 @@ function callsOf(value: unknown): WrittenCall[] | undefined {
   const key = argumentKeys.find((candidate) => Object.hasOwn(value, candidate))
   const written = key === undefined ? rest : value[key]
   const joined = typeof written === 'string' ? readJson(written) : undefined
-  // Calls of one turn joined into the arguments of the first.
+  // Several calls of one turn, joined in the arguments of the first.
   if (joined && joined.length > 1 && joined.every(isFullCall)) return gather(joined, callsOf)
   return [{ name, arguments: written }]
 }
@@ -101,7 +101,7 @@ function isFullCall(value: unknown): boolean {
   return isRecord(value) && typeof value.name === 'string' && argumentKeys.some((key) => Object.hasOwn(value, key))
 }
 
-/** The children of `<function_calls>` or `<tool_calls>`, or JSON in their place. */
+/** Parses the children of `<function_calls>` or `<tool_calls>`, or JSON in their place. */
 function elements(body: string): WrittenCall[] | undefined {
   if (/^\s*[{[]/.test(body)) return gather(readJson(body.trim()), callsOf)
   const at = cursor(body)
@@ -123,7 +123,7 @@ function element(at: Cursor): WrittenCall[] | undefined {
   return body === undefined ? undefined : tagBody(body.trim())
 }
 
-/** `<tool>name</tool><args_json>…</args_json></function_call>`, the arguments in CDATA or not, or missing. */
+/** `<tool>name</tool><args_json>…</args_json></function_call>`. The arguments may be in CDATA, or missing. */
 function named(at: Cursor, open: string, argumentsTag: string, close: string): WrittenCall[] | undefined {
   const name = at.take(open) ? at.until(open.replace('<', '</')) : undefined
   const written = at.take(`<${argumentsTag}>`) ? content(at, `</${argumentsTag}>`) : ''
@@ -162,7 +162,7 @@ function code(text: string): WrittenCall[] | undefined {
   return written === undefined ? undefined : [{ name, arguments: written }]
 }
 
-/** Reads forward only, so a text costs its length however broken it is. */
+/** Reads forward only, so the cost is the length of the text, however malformed it is. */
 function cursor(text: string) {
   let at = 0
   const sees = (token: string) => {
@@ -171,13 +171,13 @@ function cursor(text: string) {
   }
   return {
     sees,
-    /** Steps over white space and then `token`; says whether it was there. */
+    /** Skips white space and then `token`; returns whether `token` was there. */
     take(token: string): boolean {
       const seen = sees(token)
       if (seen) at += token.length
       return seen
     },
-    /** The text before `end`, and steps over both. */
+    /** Returns the text before `end`, and skips both. */
     until(end: string): string | undefined {
       const to = text.indexOf(end, at)
       if (to < 0) return undefined
@@ -190,7 +190,7 @@ function cursor(text: string) {
 }
 type Cursor = ReturnType<typeof cursor>
 
-/** One list of all, or `undefined` as soon as one cannot be read. */
+/** All calls in one list, or `undefined` as soon as one cannot be parsed. */
 function gather<Value>(
   values: readonly Value[] | undefined,
   read: (value: Value) => WrittenCall[] | undefined,

@@ -18,29 +18,29 @@ import {
 import { calledName, closedForms, parseCalls, type WrittenCall } from './parse-calls.ts'
 
 export interface ParserOptions {
-  /** Longest piece that is held back, in UTF-16 units. A call beyond it counts as unfinished. */
+  /** Longest text that is held back, in UTF-16 units. A longer call counts as unfinished. */
   scanLimit: number
 }
 
-/** A line break and three spaces: as much as decides whether a mark stands at the start of a line. */
+/** A line break and three spaces: enough to decide whether a mark is at the start of a line. */
 const leadLength = 4
 
-/** Begins a tag or a fence. */
+/** The first character of a tag or a fence. */
 export const anyMark = /[<`~]/
 
-/** A piece of the answer that may be a call: its beginning is held back until it is known. */
+/** Text that may be a call. Its beginning is held back until that is known. */
 interface CallCandidate {
   form: Form
-  /** `mark` is a tag or a fence line anywhere; the others are the whole message or nothing. */
+  /** `mark`: a tag or a fence line, at any position. `whole`, `fenced`: the candidate is the whole message. */
   kind: 'mark' | 'whole' | 'fenced'
-  /** What came in earlier pushes. Only ever appended to, so that a long call costs its length once. */
+  /** Text of earlier pushes. It is only appended to, so the cost of a long call is its length. */
   held: string
-  /** Where the rest begins in this push. */
+  /** Where the candidate continues in the current push. */
   from: number
   progress: Progress
 }
 
-/** Keys of calls that were found in the text; no upstream's own slot is called so. */
+/** Keys of calls found in the text; upstreams use other keys. */
 const writtenKey = /^text-\d+$/
 
 export function isWrittenCall(delta: Extract<Delta, { type: 'tool-call' }>): boolean {
@@ -48,36 +48,36 @@ export function isWrittenCall(delta: Extract<Delta, { type: 'tool-call' }>): boo
 }
 
 /**
- * Finds tool calls written as text in the answer; reasoning is never searched.
+ * Finds tool calls written as text in the answer. Reasoning is not searched.
  *
- * - A call of a declared tool becomes one `tool-call` delta with whole, compact arguments. Its key is
- *   `text-<index>`, which no upstream's own slot is called.
- * - A call of an undeclared tool is text. So is whatever stands in a code fence or right behind a backtick, unless
- *   the fence is the whole message: documentation.
- * - After the first call only further calls count: prose is dropped, and once the model writes a `<tool_response>`
- *   of its own everything after it is dropped, calls included, because they rest on an invented result.
- * - Where the model ends its turn, a call that lacks its closing tags alone is a call. One that lacks more is text, for
- *   an answer of nothing would tell less, and `stop` becomes `length`.
- * - A call cut short in any other way is dropped, and `stop` becomes `length`.
- * - A complete call of a declared tool that cannot be read ends the stream in an error: neither its text nor a
- *   guess nor a polite end would tell the client the truth.
+ * - A call of a declared tool becomes one `tool-call` delta with complete, compact arguments. Its key is
+ *   `text-<index>`, which no upstream uses.
+ * - A call of an undeclared tool stays text. So does a call in a code fence or directly after a backtick, because it is
+ *   documentation. Exception: a fence that is the whole message.
+ * - After the first call only further calls count, and other text is dropped. Once the model writes a `<tool_response>`
+ *   itself, everything after it is dropped, including calls, because they depend on an invented result.
+ * - At the end of the model's turn, a call that lacks only its closing tags is a call. A call that lacks more stays
+ *   text, because an empty answer would say less, and `stop` becomes `length`.
+ * - A call that is cut in any other way is dropped, and `stop` becomes `length`.
+ * - A complete call of a declared tool that cannot be parsed ends the stream with an error. Its text, a guess, or a
+ *   normal end would mislead the client.
  *
- * The output does not depend on how the text is cut.
+ * The output does not depend on how the text is split into pieces.
  */
 export function toolCallParser(tools: readonly Tool[], options: ParserOptions): Transform<Delta, Delta> {
   let candidate: CallCandidate | undefined
-  // Text that is certain, until the end of this push.
+  // Text that is certainly no call; sent at the end of this push.
   let ready = ''
-  // Nothing but white space so far; it is kept in `blank`, because before a call it is worth nothing.
-  let opening = true
+  // Only white space so far. It is kept in `blank`, and dropped if a call follows.
+  let isBeginning = true
   let blank = ''
-  // The end of the text so far: enough to know a line's start and a backtick.
+  // The end of the text so far: enough to recognise the start of a line and a backtick.
   let before = '\n'
-  // The run of characters that opened the code fence we are in.
+  // The characters that opened the current code fence.
   let fence: string | undefined
   let reasoned = false
   let calls = 0
-  // No text counts any more: an invented result, or a call too long to hold.
+  // All further text is dropped, after an invented result or a call that is too long to hold.
   let isDisabled = false
   let unfinished = false
   let over = false
@@ -95,12 +95,12 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
           break
         case 'reasoning':
           reasoned ||= delta.text !== ''
-          // A mark is not split by thinking; a call being written is, and goes on afterwards.
-          if (candidate?.progress === 'text' && candidate.kind === 'mark') settle(out)
+          // Reasoning does not split a mark, but a call may continue after reasoning.
+          if (candidate?.progress === 'text' && candidate.kind === 'mark') decide(out)
           out.push(delta)
           break
         case 'tool-call':
-          settle(out)
+          decide(out)
           out.push(delta)
           break
         case 'usage':
@@ -108,12 +108,12 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
           out.push(delta)
           break
         case 'finish':
-          settle(out, delta.reason === 'stop' || delta.reason === 'tool-calls')
+          decide(out, delta.reason === 'stop' || delta.reason === 'tool-calls')
           if (!over) out.push(unfinished && delta.reason === 'stop' ? { ...delta, reason: 'length' } : delta)
           over = true
           break
         case 'error':
-          settle(out)
+          decide(out)
           if (!over) out.push(delta)
           over = true
           break
@@ -122,11 +122,11 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
       }
     },
     end(out) {
-      if (!over) settle(out)
+      if (!over) decide(out)
     },
     passthrough(kind) {
       if (over || kind === 'reasoning') return !over
-      // Text is being shown, so the answer has begun and nothing was called yet.
+      // Text is being shown: the answer has begun, and there was no call yet.
       return candidate || isDisabled ? false : anyMark
     },
   }
@@ -171,14 +171,14 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
           pass(upTo(++at))
           break
         case 'text':
-          opening = false
+          isBeginning = false
           pass(upTo(at))
           break
-        case undefined: // too long to hold
+        case undefined: // too long to hold back
         case 'no':
           if (current.held !== '') input = upTo(input.length)
           at = current.held === '' ? current.from : 0
-          opening = false
+          isBeginning = false
           if (current.kind === 'mark') pass(input.charAt(at++))
           break
         default:
@@ -188,17 +188,17 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     }
   }
 
-  /** Lets pass what cannot begin a call, up to a character that may; returns its place, or the end. */
+  /** Passes text that cannot begin a call. Returns the position of a character that may, or the length. */
   function seek(input: string, from: number): number {
     if (isDisabled) return input.length
     let at = from
-    if (opening) {
+    if (isBeginning) {
       at = indexOf(/\S/g, input, from)
       blank += input.slice(from, at)
       const whole = at < input.length ? wholeForm(input.charAt(at)) : undefined
       if (whole) begin(whole.kind, whole.form, at)
       if (whole || at === input.length) return at
-      opening = false
+      isBeginning = false
     }
     const start = nextMark(input, at)
     pass(input.slice(at, start))
@@ -211,12 +211,12 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
   function wholeForm(first: string): Pick<CallCandidate, 'kind' | 'form'> | undefined {
     if (first === '{') return { kind: 'whole', form: wholeJson(isTool) }
     if (first === '`' || first === '~') return { kind: 'fenced', form: wholeFence(isTool) }
-    // Code without any mark is only believed where models are known to write it: right after their reasoning.
+    // Code without a tag counts as a call only directly after reasoning, where models are known to write it.
     return reasoned && /\w/.test(first) ? { kind: 'whole', form: wholeCode(names) } : undefined
   }
 
   function begin(kind: CallCandidate['kind'], form: Form, from: number): void {
-    form.next() // a coroutine hears nothing before its first yield
+    form.next() // runs the generator to its first `yield`, so that it can receive characters
     candidate = { form, kind, held: '', from, progress: 'text' }
   }
 
@@ -226,12 +226,12 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
       at = indexOf(fence === undefined ? /[<`~]/g : /[`~]/g, input, at)
       if (at === input.length) return at
       const isTag = input.charAt(at) === '<'
-      // Most tags are none of a call's, and to follow one costs a hundred times as much as to look.
+      // Most tags do not belong to calls, and parsing one costs a hundred times as much as this check.
       if (isTag ? mayOpen(input, at) && !lead(at).endsWith('`') : /\n {0,3}$/.test(lead(at))) return at
     }
   }
 
-  /** Text that is no call: shown before the first call, dropped after it. */
+  /** Text that is no call is shown before the first call, and dropped after it. */
   function pass(text: string): void {
     if (text === '') return
     before = (before + text).slice(-leadLength)
@@ -245,11 +245,11 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     ready = ''
   }
 
-  /** The answer pauses or is over: what is held back is a call now or never. `isEnd`: the model itself ended it. */
-  function settle(out: Delta[], isEnd = false): void {
+  /** Decides about the held text at a pause or at the end of the answer. `isEnd`: the model ended its turn. */
+  function decide(out: Delta[], isEnd = false): void {
     const last = candidate
     candidate = undefined
-    opening = false
+    isBeginning = false
     if (!last) {
       if (calls === 0) ready += blank
       blank = ''
@@ -272,7 +272,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     }
   }
 
-  /** Whether it is calls of declared tools alone, with all that they need. */
+  /** Whether the text consists only of calls of declared tools, with all required arguments. */
   function isCallable(written: string): boolean {
     const read = parseCalls(written) ?? []
     return (
@@ -280,13 +280,13 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
       read.every((call) => {
         const tool = tools.find(({ name }) => name === repairName(call.name, tools))
         if (!tool || !repairArguments(argumentsOf(call, tool), tool.parameters).ok) return false
-        // A name alone may lack its arguments.
+        // A call with a name alone may lack its arguments.
         return !('texts' in call) || call.texts.size > 0 || Object.keys(tool.parameters.properties ?? {}).length === 0
       })
     )
   }
 
-  /** A fence that is the whole message is read as if the fence were not there. */
+  /** Parses the content of a fence that is the whole message as if the fence were not there. */
   function resolveFence(written: string, out: Delta[], isEnd: boolean): void {
     const marks = /^[`~]+/.exec(written)?.[0] ?? ''
     const inside = written.slice(written.indexOf('\n') + 1).trimEnd()
@@ -363,12 +363,12 @@ function unreadable(name: string): GatewayError {
   )
 }
 
-/** Whether what stands here is a tag that opens a call or a result, or as much of one as is known. */
+/** Whether a tag that opens a call or a result begins at `at`, or may begin there. */
 function mayOpen(input: string, at: number): boolean {
   return taggedOpenings.some((tag) => input.startsWith(tag.slice(0, input.length - at), at))
 }
 
-/** Where a global pattern first matches at or after `from`, or the length. */
+/** Index of the first match of a global pattern at or after `from`; the length of the text if there is none. */
 function indexOf(pattern: RegExp, text: string, from: number): number {
   pattern.lastIndex = from
   return pattern.exec(text)?.index ?? text.length

@@ -4,11 +4,11 @@ type ToolMessage = Extract<Message, { role: 'tool' }>
 type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
 
 /**
- * Tools, tool history and tool choice as text, for an upstream that has no tools of its own.
+ * Writes tools, tool history and tool choice as text, for an upstream without tools of its own.
  *
- * The result has `tools: []`, `toolChoice: 'auto'` and only system, user and assistant messages without tool parts;
- * reasoning of the history stays as it is. A request without tools and tool history is returned as it came.
- * Calls are asked for, and past ones shown, in the model family's own `<tool_call>` tag, which it follows best.
+ * The result has `tools: []`, `toolChoice: 'auto'`, and only system, user and assistant messages without tool parts.
+ * Reasoning in the history is kept. A request without tools and tool history is returned as it is. Calls are requested
+ * and shown in the `<tool_call>` tag of the GLM models, because they follow that form best.
  */
 export function promptTools(request: ChatRequest): ChatRequest {
   const hasHistory = request.messages.some(isToolMessage)
@@ -19,25 +19,30 @@ export function promptTools(request: ChatRequest): ChatRequest {
   return { ...request, messages, tools: [], toolChoice: 'auto' }
 }
 
-/** A call in the recommended form. `</` is written `<\/`, the same JSON, so that no argument can end the tag. */
+/**
+ * A call in the recommended form. `</` becomes `<\/`, which is the same in JSON, so that no argument can close the tag.
+ */
 export function renderCall(name: string, args: string): string {
   const call = `{"name":${JSON.stringify(name)},"arguments":${asJson(args)}}`
   return `<tool_call>${call.replaceAll('</', '<\\/')}</tool_call>`
 }
 
 function instruct(messages: readonly Message[], request: ChatRequest): Message[] {
-  const demands = demandsOf(request)
-  return withReminder(withInstructions(messages, instructions(request.tools, demands)), reminder(demands))
+  const callInstructions = callInstructionsOf(request)
+  return withReminder(
+    withInstructions(messages, instructions(request.tools, callInstructions)),
+    reminder(callInstructions),
+  )
 }
 
-function instructions(tools: readonly Tool[], demands: readonly string[]): string {
+function instructions(tools: readonly Tool[], callInstructions: readonly string[]): string {
   const rules = [
     'The arguments are one JSON object that fits the schema. Escape quotes and line breaks inside its strings.',
     'Write the call itself as plain text: not in a code block, not as code, and not in your reasoning.',
     'Several calls may follow one another. Write nothing after the last one: stop there and wait.',
     'The results come in the next user message, one <tool_response> each. Never write a <tool_response> yourself.',
     'Call only tools from the list. When no tool is needed, just answer.',
-    ...demands,
+    ...callInstructions,
   ]
   return `# Tools
 
@@ -55,11 +60,16 @@ ${rules.map((rule) => `- ${rule}`).join('\n')}`
 
 const exampleCall = '<tool_call>{"name":"<tool name>","arguments":{"<argument>":"<value>"}}</tool_call>'
 
-function reminder(demands: readonly string[]): string {
-  return ['To call a tool, write', exampleCall, 'as plain text and stop after the last call.', ...demands].join(' ')
+function reminder(callInstructions: readonly string[]): string {
+  return [
+    'To call a tool, write',
+    exampleCall,
+    'as plain text and stop after the last call.',
+    ...callInstructions,
+  ].join(' ')
 }
 
-function demandsOf({ toolChoice, parallelToolCalls }: ChatRequest): string[] {
+function callInstructionsOf({ toolChoice, parallelToolCalls }: ChatRequest): string[] {
   return [
     ...(toolChoice === 'required' ? ['This time you must call a tool; do not answer without one.'] : []),
     ...(typeof toolChoice === 'object' ? [`This time you must call the tool ${toolChoice.name}.`] : []),
@@ -77,7 +87,7 @@ function withInstructions(messages: readonly Message[], text: string): Message[]
   return [{ role: 'system', text }, ...messages]
 }
 
-/** Long histories bury the instructions, so the last user turn ends in a short form of them. */
+/** Adds a short form of the instructions to the last user turn, because a long history hides the full ones. */
 function withReminder(messages: readonly Message[], text: string): Message[] {
   const last = messages.findLastIndex((message) => message.role === 'user')
   return messages.map((message, index) =>
@@ -95,7 +105,7 @@ function isToolMessage(message: Message): boolean {
 function withoutToolMessages(messages: readonly Message[]): Message[] {
   const rendered: Message[] = []
   const nameOf = new Map<string, string>()
-  // The user turn that takes the results of neighbouring tool messages.
+  // The user turn that holds the results of consecutive tool messages.
   let results: UserPart[] | undefined
   for (const message of messages) {
     if (message.role === 'tool') {
@@ -117,7 +127,7 @@ function withoutToolMessages(messages: readonly Message[]): Message[] {
   return rendered
 }
 
-/** Text and calls that touch become one text part; reasoning keeps its place. */
+/** Appends calls to the text before them; reasoning keeps its position. */
 function withCallsAsText(parts: readonly AssistantPart[]): AssistantPart[] {
   const rendered: AssistantPart[] = []
   for (const part of parts) {
@@ -133,13 +143,13 @@ function joined(before: TextPart, { name, arguments: args }: ToolCall): TextPart
   return { type: 'text', text: `${before.text}\n${renderCall(name, args)}` }
 }
 
-/** Images and documents stay parts, between the tags of their own result. */
+/** Adds a result in its own tags. Images and documents stay parts, between those tags. */
 function appendResult(parts: UserPart[], { callId, parts: result, isError }: ToolMessage, name: string | undefined) {
   const attributes = [['id', callId] as const, ...(name === undefined ? [] : [['name', name] as const])]
   const opening = attributes.map(([key, value]) => ` ${key}=${attribute(value)}`).join('')
   append(parts, `<tool_response${opening}${isError ? ' status="error"' : ''}>`)
   for (const part of result) {
-    if (part.type === 'text') append(parts, guarded(part.text))
+    if (part.type === 'text') append(parts, escapeTags(part.text))
     else parts.push(part)
   }
   append(parts, '</tool_response>')
@@ -156,15 +166,15 @@ function attribute(value: string): string {
 }
 
 /**
- * A result may hold our own tags, by chance or to deceive. Those get a backslash behind the `<`, and one more where
- * they have some already, so the result can neither end its frame nor pass for a call, and taking one backslash off
- * restores it.
+ * Escapes the tags of this format in a result, which may be there by accident or as an attack. They get a backslash
+ * after the `<`, or one more if they have some already. The result can then neither close its own tag nor look like a
+ * call, and removing one backslash restores it.
  */
-function guarded(text: string): string {
+function escapeTags(text: string): string {
   return text.replace(/<(\\*\/?(?:tool_calls?|tool_response|function_calls)\b)/gi, '<\\$1')
 }
 
-/** History is the client's: arguments that are not JSON are shown as the string they are. */
+/** The arguments as JSON. The history is the client's: arguments that are not JSON are shown as a string. */
 function asJson(text: string): string {
   if (text.trim() === '') return '{}'
   try {

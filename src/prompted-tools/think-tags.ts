@@ -1,41 +1,41 @@
 import type { TextKind } from '../core/events.ts'
 import { codePlaces } from './markdown-code.ts'
 
-/** A stretch of what the model wrote, and the channel in which it belongs. */
+/** A piece of the model's text, and the channel to which it belongs. */
 export interface ChannelText {
   type: TextKind
-  /** Empty where `afterReasoning` is all there is to tell. */
+  /** Empty if the piece only carries `afterReasoning`. */
   text: string
-  /** Reasoning that began elsewhere ends in front of it. */
+  /** Reasoning that began elsewhere ends before this text. */
   afterReasoning?: true
 }
 
 export interface TagReader {
   push(text: string): ChannelText[]
-  /** Something else comes now: what waited for its end has none. */
+  /** Another kind of delta follows: a tag that is held back will not be completed. */
   onPause(): ChannelText[]
   end(): ChannelText[]
-  /** Text without a tag comes out as it goes in. */
+  /** Text without a tag currently passes unchanged. */
   readonly open: boolean
-  /** Words are held back, which come out before anything of another channel. */
+  /** Text is held back that has to be sent before anything in another channel. */
   readonly waiting: boolean
 }
 
 export interface TagReaderOptions {
-  /** The channel in which the model wrote it. */
+  /** The channel that the model wrote to. */
   channel: TextKind
   /** Vision models put the final answer into a frame. */
   frames: boolean
 }
 
 type TagPosition =
-  /** In front of the first word. */
+  /** Before the first word. */
   | 'beginning'
   | 'words'
-  /** In `<think>` in front of the answer: sent on as it comes. */
-  | 'thought'
-  /** In `<think>` in the middle of the answer: it waits, for nobody knows yet whether it ends. */
-  | 'inset'
+  /** In `<think>` before the answer. The reasoning is sent as it arrives. */
+  | 'leading-reasoning'
+  /** In `<think>` in the middle of the answer. Its text is held back until it is known whether the tag is closed. */
+  | 'inline-reasoning'
   /** In a call written as text, whose arguments may hold any tag. */
   | 'call'
   /** JSON, whose strings may hold any tag. */
@@ -45,39 +45,40 @@ const opening = '<think>'
 const closing = '</think>'
 const calls = ['<tool_call>', '<tool_calls>', '<function_calls>']
 const frame = ['<|begin_of_box|>', '<|end_of_box|>']
-/** Longest thought in the middle of an answer, in UTF-16 units. */
-const longestInset = 100_000
-/** Longest white space in front of the first word, in UTF-16 units: it is read anew with each piece. */
+/** Longest reasoning in the middle of an answer, in UTF-16 units. */
+const maxInlineReasoning = 100_000
+/** Longest white space before the first word, in UTF-16 units: it is read again with each piece. */
 const longestLead = 2_000
 
 const quotes = /["'“‘«(]$/
 const endQuotes = /^["'”’»)]/
-/** Behind a tag that words tell about. */
+/** What follows an opening tag that is only mentioned in a sentence. */
 const behindMention = /^[ \t.,;:!?)"'”’»]/
-/** Behind a closing tag that words tell about: their sentence goes on, or ends here. */
+/** What follows a closing tag that is only mentioned: the sentence continues or ends. */
 const behindClosingMention = /^(?:[ \t]\p{Ll}|[.,;:!?)])/u
 
 /**
- * Takes the tags of thinking out of a text, and the thoughts in them out of the answer.
+ * Removes the tags of reasoning from a text, and moves the reasoning inside them out of the answer.
  *
- * Text about the tags stays: what stands in code or in quotes, and `<think>` in a sentence with the `</think>` that
- * follows it. Any other `</think>` is left over from a thought, and dropped; so is `<think>` that nobody closes.
- * What may still become a tag is held back, so that the output does not depend on how the text is cut.
+ * Tags that the text only mentions are kept: those in code or in quotes, and a `<think>` in a sentence with the
+ * `</think>` after it. Any other `</think>` is left over from reasoning and dropped, and so is a `<think>` that is
+ * never closed. Text that may still become a tag is held back, so the output does not depend on how the text is split.
  */
 export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   const tags = [opening, closing, ...calls, ...(frames ? frame : [])]
   let position: TagPosition = 'beginning'
   let held = ''
-  let inset = ''
-  // A tag stood in front of the first word, so that the white space before that word is worth nothing.
-  let cleared = false
-  // What ends the call that is being read.
+  // The text of the open inline `<think>` so far.
+  let inlineReasoning = ''
+  // Set by a tag before the first word: the white space between the two is dropped.
+  let dropsLeadingSpace = false
+  // The closing tag of the call that is being read; set when the call begins.
   let callEnd = ''
-  // Tags in sentences whose other half is still to come.
+  // Mentioned opening tags whose closing tag has not followed. Each of them makes one later closing tag a mention.
   let mentions = 0
   const code = codePlaces()
-  // The next piece stands behind a tag that was left over.
-  let left = false
+  // Set by a leftover closing tag: the next piece gets `afterReasoning`.
+  let afterLeftoverTag = false
   let out: ChannelText[] = []
 
   return {
@@ -99,17 +100,17 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     onPause() {
       out = []
       if (isWaiting()) release('reasoning')
-      addMark()
+      addPendingMark()
       return out
     },
     end() {
       out = []
       release('text')
-      addMark()
+      addPendingMark()
       return out
     },
     get open() {
-      return held === '' && !left && (position === 'words' || position === 'json')
+      return held === '' && !afterLeftoverTag && (position === 'words' || position === 'json')
     },
     get waiting() {
       return isWaiting()
@@ -117,18 +118,18 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   }
 
   function isWaiting(): boolean {
-    return held.trim() !== '' || position === 'inset'
+    return held.trim() !== '' || position === 'inline-reasoning'
   }
 
-  /** Reads from `at`, and says how far; `undefined` where it takes more to know. */
+  /** Reads from `at` and returns the position it reached; `undefined` if it needs more input. */
   function step(input: string, at: number): number | undefined {
     switch (position) {
       case 'beginning':
         return beginning(input, at)
       case 'words':
         return words(input, at)
-      case 'thought':
-      case 'inset':
+      case 'leading-reasoning':
+      case 'inline-reasoning':
         return reasoning(input, at)
       case 'call':
         return until(callEnd, input, at, (text, ended) => {
@@ -146,7 +147,7 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
   function beginning(input: string, at: number): number | undefined {
     const word = input.slice(at).search(/\S/)
     if (word > longestLead || (word < 0 && input.length - at > longestLead)) {
-      // What comes behind so much of nothing is no answer: it is not to be held back without end.
+      // So much white space is not held back: it may go on without end.
       position = 'words'
       return at
     }
@@ -156,11 +157,11 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     if (tag === undefined && mayBecomeTag(input, first)) return undefined
     if (tag === undefined || calls.includes(tag)) {
       position = channel === 'text' && /[{[]/.test(input.charAt(first)) ? 'json' : 'words'
-      return cleared ? first : at
+      return dropsLeadingSpace ? first : at
     }
-    cleared = true
-    if (tag === opening && channel === 'text') position = 'thought'
-    if (tag === closing) left = true
+    dropsLeadingSpace = true
+    if (tag === opening && channel === 'text') position = 'leading-reasoning'
+    if (tag === closing) afterLeftoverTag = true
     return first + tag.length
   }
 
@@ -195,8 +196,8 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
         mentions++
         write(tag)
       } else if (channel === 'text') {
-        position = 'inset'
-        inset = ''
+        position = 'inline-reasoning'
+        inlineReasoning = ''
       }
       return next
     }
@@ -207,12 +208,14 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
         (isBlank(code.before) && behindClosingMention.test(input.slice(next, next + 2)))
       mentions = Math.max(0, mentions - 1)
       if (isMentioned) write(tag)
-      else left = true
+      else afterLeftoverTag = true
     }
     return next
   }
 
-  /** What stands in front of a closing tag is as in front of one that is told about, and too little is known behind it. */
+  /**
+   * Whether a closing tag may turn out to be a mention: the text before it would fit, and too little after it is known.
+   */
   function mayBeMentioned(behind: string): boolean {
     if (behind === '') return quotes.test(code.before) || isBlank(code.before)
     return isBlank(code.before) && isBlank(behind)
@@ -220,19 +223,21 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
 
   function reasoning(input: string, at: number): number | undefined {
     return until(closing, input, at, (text, ended) => {
-      if (position === 'thought') add('reasoning', text)
-      else inset += text
-      if (!ended && (position === 'thought' || inset.length <= longestInset)) return
-      if (position === 'inset') {
-        if (ended) add('reasoning', inset)
-        else write(inset)
+      if (position === 'leading-reasoning') add('reasoning', text)
+      else inlineReasoning += text
+      if (!ended && (position === 'leading-reasoning' || inlineReasoning.length <= maxInlineReasoning)) return
+      if (position === 'inline-reasoning') {
+        if (ended) add('reasoning', inlineReasoning)
+        else write(inlineReasoning)
       }
-      position = position === 'thought' ? 'beginning' : 'words'
-      inset = ''
+      position = position === 'leading-reasoning' ? 'beginning' : 'words'
+      inlineReasoning = ''
     })
   }
 
-  /** Hands on all in front of `end`, and whether it came; what may become it is held. */
+  /**
+   * Passes on the text before `end`, and whether `end` was found. Text that may be the beginning of `end` is held back.
+   */
   function until(
     end: string,
     input: string,
@@ -244,21 +249,21 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
       read(input.slice(at, found), true)
       return found + end.length
     }
-    const safe = input.length - halfLength(input.slice(at), end)
+    const safe = input.length - partialLength(input.slice(at), end)
     if (safe > at) read(input.slice(at, safe), false)
     return safe > at ? safe : undefined
   }
 
-  function release(insetAs: TextKind): void {
-    const isLeft = held.startsWith(closing)
-    const rest = held === opening ? '' : held.slice(isLeft ? closing.length : 0)
-    left ||= isLeft
+  function release(inlineReasoningAs: TextKind): void {
+    const isLeftover = held.startsWith(closing)
+    const rest = held === opening ? '' : held.slice(isLeftover ? closing.length : 0)
+    afterLeftoverTag ||= isLeftover
     held = ''
-    if (position === 'thought') add('reasoning', rest)
-    else if (position === 'inset') {
-      if (insetAs === 'text') write(inset + rest)
-      else add('reasoning', inset + rest)
-      inset = ''
+    if (position === 'leading-reasoning') add('reasoning', rest)
+    else if (position === 'inline-reasoning') {
+      if (inlineReasoningAs === 'text') write(inlineReasoning + rest)
+      else add('reasoning', inlineReasoning + rest)
+      inlineReasoning = ''
       position = 'words'
     } else {
       write(rest)
@@ -271,18 +276,18 @@ export function tagReader({ channel, frames }: TagReaderOptions): TagReader {
     add(channel, text)
   }
 
-  /** Nothing follows a tag that was left over. */
-  function addMark(): void {
-    if (left) out.push({ type: channel, text: '', afterReasoning: true })
-    left = false
+  /** Reports a leftover tag that no text follows. */
+  function addPendingMark(): void {
+    if (afterLeftoverTag) out.push({ type: channel, text: '', afterReasoning: true })
+    afterLeftoverTag = false
   }
 
   function add(type: TextKind, text: string): void {
     const last = out.at(-1)
     if (text === '') return
-    if (last?.type === type && !left) last.text += text
-    else out.push({ type, text, ...(left && { afterReasoning: true }) })
-    left = false
+    if (last?.type === type && !afterLeftoverTag) last.text += text
+    else out.push({ type, text, ...(afterLeftoverTag && { afterReasoning: true }) })
+    afterLeftoverTag = false
   }
 
   function mayBecomeTag(input: string, at: number): boolean {
@@ -295,8 +300,8 @@ function isBlank(char: string): boolean {
   return char === ' ' || char === '\t'
 }
 
-/** Length of the longest end of `text` with which `word` begins. */
-function halfLength(text: string, word: string): number {
+/** Length of the longest beginning of `word` with which `text` ends. */
+function partialLength(text: string, word: string): number {
   for (let length = Math.min(word.length - 1, text.length); length > 0; length--)
     if (text.endsWith(word.slice(0, length))) return length
   return 0

@@ -4,15 +4,15 @@ import { isRecord, parseJson } from '../../core/json.ts'
 import type { BufferedResponse } from '../../http-client/buffered-response.ts'
 import { type SettingNames, zaiErrors } from './errors.ts'
 
-/** What an answer to one small completion says of the key it was asked with. */
+/** What the response to one small completion says about the key it was sent with. */
 export type KeyVerdict =
   | { takes: true }
-  /** `elsewhere`: another service may take the key. */
+  /** `elsewhere`: another service may accept the key. */
   | { takes: false; says: string; next: string; elsewhere: boolean }
 
 const Completion = Type.Object({ choices: Type.Array(Type.Unknown()) })
 
-/** By the code that the table of errors gives the vendor's own codes. */
+/** By the gateway's error code; the table in errors.ts maps the vendor's codes to these. */
 const verdicts: Record<string, (names: SettingNames) => Omit<Extract<KeyVerdict, { takes: false }>, 'takes'>> = {
   upstream_auth_failed: () => ({
     says: 'the API does not accept it',
@@ -45,7 +45,7 @@ const verdicts: Record<string, (names: SettingNames) => Omit<Extract<KeyVerdict,
   upstream_malformed: noApiHere,
 }
 
-/** `now` in epoch milliseconds. */
+/** Units: `now` in epoch milliseconds. */
 export function keyVerdict(answer: BufferedResponse, names: SettingNames, now: number): KeyVerdict {
   if (Value.Check(Completion, parseJson(answer.text))) return { takes: true }
   const { code, detail } = zaiErrors(names).ofResponse(answer, now)

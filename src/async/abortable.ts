@@ -1,6 +1,6 @@
 import { cancelled } from '../core/errors.ts'
 
-/** Waits for work that cannot be called off, but no longer than `signal` allows; then rejects with `cancelled`. */
+/** Waits for work that cannot be cancelled. Rejects with `cancelled` as soon as `signal` aborts. */
 export async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const left = Promise.withResolvers<never>()
   const onAbort = () => left.reject(cancelled())

@@ -2,12 +2,13 @@ import { closeSync, openSync } from 'node:fs'
 import { devNull } from 'node:os'
 import { GatewayError } from '../core/errors.ts'
 
-/** A thread opens two or three; others may be taken before it does. */
+/** A thread needs two or three; the others allow for files opened in the meantime. */
 const neededByThread = 8
 
 /**
- * Makes sure that a thread can start: Bun ends the whole process where one finds no file descriptor for its event loop
- * (Bun 1.4.5). Costs a few microseconds. Errors: as `outOfDescriptors`.
+ * Checks that a thread can start: Bun 1.4.5 ends the whole process if a new thread gets no file descriptor for its
+ * event loop. Costs a few microseconds.
+ * Errors: those of `outOfDescriptors`.
  */
 export function needDescriptorsForThread(): void {
   const opened: number[] = []

@@ -1,6 +1,9 @@
 import { cancelled } from '../core/errors.ts'
 
-/** Lets so many tasks run at a time; the others wait for their turn. Rejects with `cancelled` for who left before it. */
+/**
+ * Runs a limited number of tasks at a time; the others wait in order. Rejects with `cancelled` if aborted while
+ * waiting.
+ */
 export type Semaphore = <Result>(task: () => Promise<Result>, signal: AbortSignal) => Promise<Result>
 
 export function semaphore(capacity: number): Semaphore {
@@ -8,7 +11,7 @@ export function semaphore(capacity: number): Semaphore {
   const waiting = new Set<() => void>()
 
   return async (task, signal) => {
-    if (running === capacity) await waiter(signal)
+    if (running === capacity) await waitForSlot(signal)
     else running++
     try {
       if (signal.aborted) throw cancelled()
@@ -20,8 +23,8 @@ export function semaphore(capacity: number): Semaphore {
     }
   }
 
-  /** The place of a task that is over. */
-  function waiter(signal: AbortSignal): Promise<void> {
+  /** Waits until a running task ends and passes its slot on. */
+  function waitForSlot(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const acquire = () => {
         waiting.delete(acquire)

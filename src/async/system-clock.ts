@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 
-/** The machine's own time. Its timers do not keep the process alive; the next turn of the event loop is no timer. */
+/** The system clock. Its timers do not keep the process alive. `after(0, …)` uses `setImmediate`, not a timer. */
 export const systemClock: Clock = {
   now: Date.now,
   monotonic: () => performance.now(),

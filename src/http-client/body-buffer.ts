@@ -1,25 +1,25 @@
 import { type ByteRange, bytesOf, rangeOf } from './byte-range.ts'
 import type { ByteStream } from './send.ts'
 
-/** What becomes of a body. Only the first ending counts. */
+/** Receives a body. Only the first `end` or `fail` counts. */
 export interface BodySink {
   push(range: ByteRange): void
   end(): void
   fail(cause: unknown): void
 }
 
-/** Where the pieces come from. */
+/** Controls the sender of a body. */
 export interface FlowControl {
   pause(): void
   resume(): void
-  /** Nobody wants the rest. */
+  /** Stops the sender; the rest is not needed. */
   close(): void
 }
 
-/** Held for a reader who is late; beyond it the sender has to wait. */
+/** Bytes that are held for a slow reader; beyond this the sender is paused. */
 const maxBuffered = 256 * 1024
 
-/** Keeps what has come until it is asked for, also when the connection has failed since. */
+/** Keeps received bytes until they are read, even if the connection has failed since. */
 export function bodyBuffer(flow: FlowControl): { stream: ByteStream; sink: BodySink } {
   let held: ByteRange[] = []
   let size = 0

@@ -1,13 +1,13 @@
 import { rangeOf } from './byte-range.ts'
 import { type ChunkHandlers, chunkReader } from './chunked.ts'
 
-/** Where the body of an answer ends (RFC 9112, 6.3). */
+/** How the end of a response body is found (RFC 9112, 6.3). */
 export type BodyFraming =
   | { ends: 'with the connection' }
   | { ends: 'by chunks' }
   | { ends: 'by length'; length: number }
 
-/** Errors: one for a body whose end nobody here can find. */
+/** Errors: returned, if the end of the body cannot be found. */
 export function framingOf(status: number, headers: readonly string[]): BodyFraming | Error {
   if (status === 204 || status === 304) return { ends: 'by length', length: 0 }
   const encodings = valuesOf('transfer-encoding', headers)
@@ -22,7 +22,9 @@ export function framingOf(status: number, headers: readonly string[]): BodyFrami
   return malformed('HPE_INVALID_CONTENT_LENGTH', 'The answer does not say how long it is.')
 }
 
-/** Reads a body, a network read at a time; `handlers` is told of its end, with the bytes that follow it. */
+/**
+ * Reads a body, one network read at a time. At its end it calls `handlers.end` with the number of bytes that follow.
+ */
 export function bodyReader(framing: BodyFraming, handlers: ChunkHandlers): (bytes: Buffer) => void {
   if (framing.ends === 'by chunks') return chunkReader(handlers)
   let left = framing.ends === 'by length' ? framing.length : Number.POSITIVE_INFINITY
@@ -34,7 +36,7 @@ export function bodyReader(framing: BodyFraming, handlers: ChunkHandlers): (byte
   }
 }
 
-/** An answer that is not HTTP as it is spoken here. */
+/** The error for a response that is not valid HTTP. */
 export function malformed(code: string, message: string): Error {
   return Object.assign(new Error(message), { code })
 }

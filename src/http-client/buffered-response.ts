@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
-import { byteStreamOf, type HttpResponse, textOf, toldNameOf } from './send.ts'
+import { byteStreamOf, type HttpResponse, publicNameOf, textOf } from './send.ts'
 
-/** A whole answer, whatever its status. */
+/** A whole response, whatever its status. */
 export interface BufferedResponse {
   status: number
   ok: boolean
@@ -15,7 +15,7 @@ export interface BufferedResponseOptions {
   signal: AbortSignal
   /** For the whole body. */
   timeoutMs: number
-  /** Who answers, for the error's message: `api.z.ai`. */
+  /** Host of the upstream, for errors: `api.z.ai`. */
   host: string
   /** As in `SendOptions`. */
   label?: string
@@ -24,8 +24,8 @@ export interface BufferedResponseOptions {
 /**
  * Reads the body of a response to its end.
  *
- * Errors: `cancelled` when `signal` fired, `timeout` when the body took too long, `upstream-unavailable` when the
- * connection broke.
+ * Errors: `cancelled` if `signal` fired, `timeout` if the body took too long, `upstream-unavailable` if the connection
+ * broke.
  */
 export async function readBuffered(
   response: HttpResponse,
@@ -48,7 +48,7 @@ export async function readBuffered(
     if (isLate)
       throw new GatewayError(
         'timeout',
-        `${toldNameOf(host, label ?? 'The upstream')} did not finish its answer within ${timeoutMs / 1000} s.`,
+        `${publicNameOf(host, label ?? 'The upstream')} did not finish its answer within ${timeoutMs / 1000} s.`,
         {
           detail: { host },
         },
@@ -59,7 +59,7 @@ export async function readBuffered(
     if (cause instanceof GatewayError) throw cause
     throw new GatewayError(
       'upstream-unavailable',
-      `The connection to ${toldNameOf(host, label ?? 'the upstream')} broke before its answer was complete.`,
+      `The connection to ${publicNameOf(host, label ?? 'the upstream')} broke before its answer was complete.`,
       {
         cause,
         detail: { host },

@@ -1,4 +1,7 @@
-/** The bytes between two places of a buffer. A view of them would cost a network read as much as all that is read in it. */
+/**
+ * A range of bytes in a buffer. Creating a `subarray` for it would cost as much as reading all events of a network
+ * read.
+ */
 export interface ByteRange {
   bytes: Buffer
   start: number

@@ -1,34 +1,34 @@
 import type { ByteRange } from './byte-range.ts'
 
-/** What is in a chunked body. */
+/** Receives the content of a chunked body. */
 export interface ChunkHandlers {
-  /** All the content of a network read. */
+  /** All content of one network read. */
   push(content: ByteRange): void
-  /** The last chunk and the trailer have come, and so many bytes behind them. */
+  /** The last chunk and the trailer have arrived, followed by `surplus` bytes. */
   end(surplus: number): void
-  /** What came is no chunk. */
+  /** The input is not a chunked body. */
   fail(error: Error): void
 }
 
 type State = 'size' | 'extension' | 'content' | 'behind content' | 'trailer' | 'over'
 
-/** Size lines and trailers longer than this are nobody's. */
+/** Longest size line or trailer line; real ones are far shorter. */
 const longestLine = 16_384
-/** Of a size: more is no number here. */
-const mostDigits = 12
+/** Most digits of a chunk size. */
+const maxDigits = 12
 
 /**
- * Takes the content out of a chunked body (RFC 9112, 7.1), a network read at a time; reads, which are overwritten, are
- * not wanted after the end or a failure.
+ * Extracts the content of a chunked body (RFC 9112, 7.1), one network read at a time. It overwrites the read. It must
+ * not be called after the end or a failure.
  *
- * Content of many chunks is moved together where it lies, so that a read is one piece however many chunks it brought:
- * a server of events makes a chunk of each. Extensions and trailers are skipped.
+ * The content of several chunks is moved together inside the read's buffer, so that a read yields one piece however
+ * many chunks it brought: a server of events sends each event as a chunk. Extensions and trailers are skipped.
  */
 export function chunkReader(handlers: ChunkHandlers): (bytes: Buffer) => void {
   let state: State = 'size'
   let size = 0
   let digits = 0
-  // Of the line that is skipped.
+  // Length of the line that is skipped.
   let length = 0
   let failure: Error | undefined
 
@@ -55,25 +55,28 @@ export function chunkReader(handlers: ChunkHandlers): (bytes: Buffer) => void {
     else if (state === 'over') handlers.end(bytes.length - at)
   }
 
-  /** Where the next content begins, in the usual case: all that is before it is here, and nothing but its size. */
+  /**
+   * The start of the next content, in the usual case: the whole size line is in this read and has nothing but a size.
+   */
   function nextContent(bytes: Buffer, at: number): number {
     if (bytes[at] !== carriageReturn || bytes[at + 1] !== lineFeed) return at
     let next = 0
     let end = at + 2
     for (let digit = digitOf(bytes[end] ?? 0); digit >= 0; digit = digitOf(bytes[++end] ?? 0)) next = next * 16 + digit
-    const isUsual = next > 0 && end - at <= mostDigits && bytes[end] === carriageReturn && bytes[end + 1] === lineFeed
-    if (!isUsual) return at
+    const isPlainSizeLine =
+      next > 0 && end - at <= maxDigits && bytes[end] === carriageReturn && bytes[end + 1] === lineFeed
+    if (!isPlainSizeLine) return at
     size = next
     state = 'content'
     return end + 2
   }
 
-  /** A byte of what is around the content. */
+  /** Reads a byte outside of the content. */
   function readByte(byte: number): void {
     switch (state) {
       case 'size': {
         const digit = digitOf(byte)
-        if (digit >= 0 && digits < mostDigits) {
+        if (digit >= 0 && digits < maxDigits) {
           size = size * 16 + digit
           digits++
         } else if (digits === 0 || !endsSize.has(byte)) fail('size')
@@ -121,10 +124,10 @@ export function chunkReader(handlers: ChunkHandlers): (bytes: Buffer) => void {
 
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
-/** A line break, an extension, or space before one. */
+/** What may follow a chunk size: a line break, an extension, or white space. */
 const endsSize = new Set([carriageReturn, lineFeed, 0x3b, 0x20, 0x09])
 
-/** What a hexadecimal digit is worth; −1 for all else. */
+/** Value of a hexadecimal digit; −1 for any other byte. */
 function digitOf(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
   const letter = byte | 0x20

@@ -9,25 +9,25 @@ import type { Lookup } from './dns.ts'
 import { dial } from './happy-eyeballs.ts'
 import { type Head, headReader } from './response-head.ts'
 
-/** Hears the answer to one request. */
+/** Receives the response to one request. */
 export interface ResponseHandlers {
-  /** Names and values in turn, as they came. What is returned hears the body. */
+  /** Called with the headers as names and values in turn. Returns the sink for the body. */
   head(status: number, headers: readonly string[]): BodySink
-  /** There is no answer; `began` where some of one had come. */
+  /** There is no response. `began`: a part of one had arrived. */
   fail(cause: unknown, began: boolean): void
 }
 
 export interface Connections {
-  /** Sends a whole HTTP/1.1 request, on a connection that is idle where there is one. */
+  /** Sends a whole HTTP/1.1 request, on an idle connection if there is one. */
   request(to: URL, request: Uint8Array, listener: ResponseHandlers): FlowControl
 }
 
 interface ClientConnection {
-  /** What is returned moves this answer alone: once it has ended, the connection may be another's. */
+  /** The returned controls affect this response only: once it has ended, the connection may serve another request. */
   send(request: Uint8Array, listener: ResponseHandlers): FlowControl
 }
 
-/** What a socket tells its connection. */
+/** Events of a socket. */
 interface SocketEvents {
   secure: boolean
   ready(socket: Socket<SocketEvents>): void
@@ -36,38 +36,46 @@ interface SocketEvents {
   ended(cause?: unknown): void
 }
 
-/** How long a connection waits for its next request. Servers usually close theirs after a minute or more. */
+/** How long an idle connection is kept. Servers usually close theirs after a minute or more. */
 const idleSeconds = 30
 
 /**
- * HTTP/1.1 over Bun's own sockets, one request at a time on each; the heads of answers are read by
- * http-parser-js.
+ * HTTP/1.1 over Bun's own sockets, one request at a time on each. The heads of responses are parsed by http-parser-js.
  *
- * Names are not left to `Bun.connect`: it may wait for ever for one that `fetch` looks up at the same moment (Bun
- * 1.4.5, one in fifteen such pairs).
+ * Host names are resolved here and not by `Bun.connect`, which may wait forever for a name that `fetch` looks up at the
+ * same moment (Bun 1.4.5, one in fifteen such pairs).
  */
 export function createConnections(lookup: Lookup, clock: Clock): Connections {
   const idle = new Map<string, ClientConnection[]>()
 
   return {
     request(to, request, listener) {
-      const kept = idle.get(to.origin)?.pop()
-      return kept ? askAgain(kept, to, request, listener) : fresh(to).send(request, listener)
+      const idleConnection = idle.get(to.origin)?.pop()
+      return idleConnection
+        ? sendWithRetry(idleConnection, to, request, listener)
+        : connectTo(to).send(request, listener)
     },
   }
 
-  function fresh(to: URL): ClientConnection {
+  function connectTo(to: URL): ClientConnection {
     return connect(to, { lookup, clock, checkIn: (one) => checkIn(to.origin, one) })
   }
 
-  /** A connection that was kept may have died without a word: then the request goes out once more, on a fresh one. */
-  function askAgain(kept: ClientConnection, to: URL, request: Uint8Array, listener: ResponseHandlers): FlowControl {
+  /**
+   * Sends on a kept connection. It may have died unnoticed: then the request is sent once more, on a new connection.
+   */
+  function sendWithRetry(
+    idleConnection: ClientConnection,
+    to: URL,
+    request: Uint8Array,
+    listener: ResponseHandlers,
+  ): FlowControl {
     let isClosed = false
-    let flow: FlowControl = kept.send(request, {
+    let flow: FlowControl = idleConnection.send(request, {
       head: listener.head,
       fail(cause, began) {
         if (began || isClosed) listener.fail(cause, began)
-        else flow = fresh(to).send(request, listener)
+        else flow = connectTo(to).send(request, listener)
       },
     })
     return {
@@ -85,8 +93,8 @@ export function createConnections(lookup: Lookup, clock: Clock): Connections {
     idle.set(origin, idleConnections)
     idleConnections.push(connection)
     return () => {
-      const place = idleConnections.indexOf(connection)
-      if (place >= 0) idleConnections.splice(place, 1)
+      const index = idleConnections.indexOf(connection)
+      if (index >= 0) idleConnections.splice(index, 1)
     }
   }
 }
@@ -94,7 +102,7 @@ export function createConnections(lookup: Lookup, clock: Clock): Connections {
 interface ConnectOptions {
   lookup: Lookup
   clock: Clock
-  /** Keeps it for the next request, and returns what takes it down again. */
+  /** Keeps the connection for the next request. Returns a function that removes it again. */
   checkIn(connection: ClientConnection): () => void
 }
 
@@ -107,11 +115,11 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
   let unsent: Uint8Array | undefined
   let listener: ResponseHandlers | undefined
   let body: BodySink | undefined
-  // Some of the answer has come.
+  // A part of the response has arrived.
   let began = false
   let keepsAlive = false
   let readBody: ((bytes: Buffer) => void) | undefined
-  // The end of the connection is the end of the body.
+  // The body has no length: it ends when the connection closes.
   let endsWithConnection = false
   let checkOut = () => {}
 
@@ -123,11 +131,11 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
       checkOut()
       socket?.timeout(0)
       flush()
-      const isUnderWay = () => listener === receiver
+      const isCurrent = () => listener === receiver
       return {
-        pause: () => isUnderWay() && socket?.pause(),
-        resume: () => isUnderWay() && socket?.resume(),
-        close: () => isUnderWay() && close(),
+        pause: () => isCurrent() && socket?.pause(),
+        resume: () => isCurrent() && socket?.resume(),
+        close: () => isCurrent() && close(),
       }
     },
   }
@@ -150,18 +158,18 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
     }
   }
 
-  /** One of several, of which the first that opens becomes the socket. */
+  /** Connects to one address. The first attempt that succeeds provides the socket. */
   function attempt(host: string, address: string, opened: () => void, failed: (cause: unknown) => void): () => void {
     const port = Number(to.port || (secure ? 443 : 80))
     const tls = secure ? { tls: { serverName: host, rejectUnauthorized: true } } : {}
-    let isGivenUp = false
+    let isAborted = false
     let own: Socket<SocketEvents> | undefined
     const isChosen = () => own !== undefined && own === socket
     const data: SocketEvents = {
       secure,
       ready(ready) {
         own = ready
-        if (isGivenUp || closed) {
+        if (isAborted || closed) {
           ready.terminate()
           return
         }
@@ -176,9 +184,9 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
         else failed(cause ?? brokenOff())
       },
     }
-    Bun.connect({ hostname: address, port, ...tls, data, socket: handler }).catch((cause) => failed(explained(cause)))
+    Bun.connect({ hostname: address, port, ...tls, data, socket: handler }).catch((cause) => failed(realCause(cause)))
     return () => {
-      isGivenUp = true
+      isAborted = true
       own?.terminate()
     }
   }
@@ -196,13 +204,14 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
   }
 
   function receive(bytes: Buffer): void {
-    const wasAsked = listener !== undefined
+    const hadRequest = listener !== undefined
     began = true
-    if (wasAsked) read(bytes)
+    if (hadRequest) read(bytes)
     if (listener !== undefined) return
-    // An answer before the whole question, or to none: nobody knows what would come next.
-    if (closed || !wasAsked || !keepsAlive || unsent !== undefined) close()
-    // What the server has sent behind the answer may be here already: then this is no connection for another call.
+    // The response came before the whole request was sent, or without a request: the state of the connection is
+    // unknown.
+    if (closed || !hadRequest || !keepsAlive || unsent !== undefined) close()
+    // Bytes after the response may already have been received. The connection is kept only if there are none.
     else setImmediate(keep)
   }
 
@@ -216,18 +225,18 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
     else if (head) startBody(head)
   }
 
-  function startBody({ status, headers, framing, keepsAlive: mayBeAskedAgain, rest }: Head): void {
-    keepsAlive = mayBeAskedAgain
+  function startBody({ status, headers, framing, keepsAlive: serverKeepsAlive, rest }: Head): void {
+    keepsAlive = serverKeepsAlive
     endsWithConnection = framing.ends === 'with the connection'
     body = listener?.head(status, headers)
     readBody = bodyReader(framing, { push: (range) => body?.push(range), end: endBody, fail: lose })
-    // Also with nothing: that is where an empty body ends.
+    // Also if `rest` is empty, because an empty body ends here.
     readBody(rest)
   }
 
   function endBody(surplus: number): void {
     readBody = undefined
-    // What would it be the answer to?
+    // Bytes after the response belong to no request.
     if (surplus > 0) keepsAlive = false
     const whole = body
     body = undefined
@@ -237,34 +246,34 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
 
   function keep(): void {
     if (closed || listener !== undefined) return
-    socket?.resume() // it may have been held back when its end came
+    socket?.resume() // it may have been paused when the response ended
     socket?.timeout(idleSeconds)
     checkOut = checkIn(connection)
   }
 
-  /** The connection is over; so is the answer under way. */
+  /** Closes the connection, and ends or fails the current response. */
   function lose(cause?: unknown): void {
     checkOut()
     if (cause === undefined && !closed && endsWithConnection && readBody) endBody(0)
     closed = true
     stopDialling()
     const receiver = body
-    const asking = listener
+    const waitingListener = listener
     body = undefined
     listener = undefined
     if (receiver) receiver.fail(cause ?? brokenOff())
-    else asking?.fail(cause ?? brokenOff(), began)
+    else waitingListener?.fail(cause ?? brokenOff(), began)
     socket?.terminate()
   }
 }
 
-// One for all sockets: Bun keeps a context for each.
+// One handler for all sockets, because Bun keeps a context for each handler.
 const handler: SocketHandler<SocketEvents> = {
   open(socket) {
     if (!socket.data.secure) socket.data.ready(socket)
   },
   handshake(socket, trusted, problem) {
-    // Not a byte goes to a server that could not show who it is.
+    // Nothing is sent to a server whose certificate is not trusted.
     if (trusted && !problem) socket.data.ready(socket)
     else {
       socket.data.ended(problem)
@@ -272,7 +281,7 @@ const handler: SocketHandler<SocketEvents> = {
     }
   },
   data(socket, bytes) {
-    // Nor is one heard from it: what comes before the handshake is over may be anybody's.
+    // Nothing is read from it either: data before the end of the handshake may come from anyone.
     const { secure, received } = socket.data
     if (!secure || socket.authorized) received(bytes)
   },
@@ -280,14 +289,14 @@ const handler: SocketHandler<SocketEvents> = {
   timeout: (socket) => void socket.terminate(),
   close: (socket, error) => socket.data.ended(error),
   error: (socket, error) => socket.data.ended(error),
-  connectError() {}, // the promise of the connection tells
+  connectError() {}, // reported by the promise of `Bun.connect`
 }
 
 /**
- * Bun says "refused" of a connection for which there is no file descriptor left (1.4.5), and somebody would look for
- * the fault at the other end.
+ * The real cause of a refused connection: Bun 1.4.5 also reports "refused" if no file descriptor is left, which would
+ * make people look for the fault at the other end.
  */
-function explained(cause: unknown): unknown {
+function realCause(cause: unknown): unknown {
   if (!(cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED')) return cause
   try {
     closeSync(openSync(devNull, 'r'))

@@ -2,7 +2,7 @@ import { constants, createBrotliDecompress, createGunzip, createInflate } from '
 import type { BodySink } from './body-buffer.ts'
 import { bytesOf, rangeOf } from './byte-range.ts'
 
-// What is unpacked leaves at once, and what stands before a cut is not lost.
+// Flushes after each write, so that output is delivered at once and nothing before a cut is lost.
 const zlibFlush = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH }
 const brotliFlush = { flush: constants.BROTLI_OPERATION_FLUSH, finishFlush: constants.BROTLI_OPERATION_FLUSH }
 
@@ -15,22 +15,22 @@ const decompressors: Record<string, () => ReturnType<typeof createGunzip>> = {
 /** For `accept-encoding`. */
 export const encodings = Object.keys(decompressors).join(', ')
 
-/** Takes a body packed as `encoding`, a `content-encoding`, for `to`; `undefined` for one that is not packed. */
+/** Decompresses a body for `to`. `encoding` is its `content-encoding`; returns `undefined` if it is not compressed. */
 export function decompressed(encoding: string | null, to: BodySink): BodySink | undefined {
-  const unpacker = decompressors[encoding?.trim().toLowerCase() ?? '']?.()
-  if (unpacker === undefined) return undefined
+  const decompressor = decompressors[encoding?.trim().toLowerCase() ?? '']?.()
+  if (decompressor === undefined) return undefined
   let failure: { cause: unknown } | undefined
   let ended = false
   const finish = () => {
-    if (!ended) unpacker.end()
+    if (!ended) decompressor.end()
     ended = true
   }
-  unpacker.on('data', (bytes: Buffer) => to.push(rangeOf(bytes)))
-  unpacker.once('end', () => (failure ? to.fail(failure.cause) : to.end()))
-  unpacker.once('error', to.fail)
+  decompressor.on('data', (bytes: Buffer) => to.push(rangeOf(bytes)))
+  decompressor.once('end', () => (failure ? to.fail(failure.cause) : to.end()))
+  decompressor.once('error', to.fail)
   return {
     push(piece) {
-      if (!ended) unpacker.write(bytesOf(piece))
+      if (!ended) decompressor.write(bytesOf(piece))
     },
     end: finish,
     fail(cause) {

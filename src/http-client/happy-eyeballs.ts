@@ -1,30 +1,30 @@
 import { isIP } from 'node:net'
 import type { Clock } from '../core/clock.ts'
 
-/** How long one address may take to answer. */
+/** Longest time for one address to answer. */
 const addressMs = 3_000
-/** How long the one before it has to answer alone (RFC 8305, 5). */
+/** Time before the next address is tried as well (RFC 8305, 5). */
 const headStartMs = 250
 
 export interface DialOptions {
   addresses: readonly string[]
   clock: Clock
   /**
-   * Tries one address; `opened` and `failed` are called at most once. What is returned gives the attempt up, also one
-   * that has been opened.
+   * Tries one address; `opened` or `failed` is called at most once. The returned function aborts the attempt, and also
+   * closes one that has succeeded.
    */
   attempt(address: string, opened: () => void, failed: (cause: unknown) => void): () => void
-  /** Every address has failed. */
+  /** All addresses have failed. */
   failed(cause: unknown): void
 }
 
 /**
- * Connects to the first address that answers (RFC 8305): each has a head start before the next one, and three seconds
- * in all, so that an address whose packets get lost holds nobody up. What is returned gives up.
+ * Connects to the first address that answers (RFC 8305). Each address gets a head start before the next one, and three
+ * seconds in all, so that an unreachable address delays nobody. The returned function aborts everything.
  */
 export function dial({ addresses, clock, attempt, failed }: DialOptions): () => void {
   const order = interleaved(addresses)
-  // What gives up each attempt that runs.
+  // The abort function of each running attempt.
   const running = new Map<number, () => void>()
   let next = 0
   let isOver = false
@@ -40,17 +40,17 @@ export function dial({ addresses, clock, attempt, failed }: DialOptions): () => 
     if (address === undefined) return
     if (next < order.length) stopHeadStart = clock.after(headStartMs, startNext)
     const stopTimer = clock.after(addressMs, () => {
-      const giveUp = running.get(index)
+      const abort = running.get(index)
       running.delete(index)
-      giveUp?.()
-      lost(timedOut())
+      abort?.()
+      onFailure(timedOut())
     })
-    let giveUpAttempt = () => {}
+    let abortAttempt = () => {}
     running.set(index, () => {
       stopTimer()
-      giveUpAttempt()
+      abortAttempt()
     })
-    giveUpAttempt = attempt(
+    abortAttempt = attempt(
       address,
       () => {
         stopTimer()
@@ -58,14 +58,14 @@ export function dial({ addresses, clock, attempt, failed }: DialOptions): () => 
       },
       (cause) => {
         stopTimer()
-        if (running.delete(index)) lost(cause)
+        if (running.delete(index)) onFailure(cause)
       },
     )
   }
 
-  function lost(cause: unknown): void {
+  function onFailure(cause: unknown): void {
     if (isOver) return
-    // A refusal says more than a silence.
+    // A refusal says more than a timeout.
     lastFailure = lastFailure === undefined || !isTimeout(cause) ? cause : lastFailure
     if (next < order.length) startNext()
     else if (running.size === 0) {
@@ -74,23 +74,23 @@ export function dial({ addresses, clock, attempt, failed }: DialOptions): () => 
     }
   }
 
-  /** With `winner` connected; the others are given up. */
+  /** Ends with `winner` connected, and aborts the other attempts. */
   function finish(winner: number | undefined): void {
     if (isOver) return
     isOver = true
     stopHeadStart()
-    for (const [index, giveUp] of running) {
+    for (const [index, abort] of running) {
       running.delete(index)
-      if (index !== winner) giveUp()
+      if (index !== winner) abort()
     }
   }
 }
 
-/** By turns of both families (RFC 8305, 4), IPv4 first: it is routed everywhere. */
+/** Alternates between both address families (RFC 8305, 4). IPv4 is first because it works everywhere. */
 function interleaved(addresses: readonly string[]): string[] {
-  const old = addresses.filter((address) => isIP(address) !== 6)
-  const recent = addresses.filter((address) => isIP(address) === 6)
-  const pairs = Array.from({ length: Math.max(old.length, recent.length) }, (_, at) => [old[at], recent[at]])
+  const ipv4 = addresses.filter((address) => isIP(address) !== 6)
+  const ipv6 = addresses.filter((address) => isIP(address) === 6)
+  const pairs = Array.from({ length: Math.max(ipv4.length, ipv6.length) }, (_, at) => [ipv4[at], ipv6[at]])
   return pairs.flat().filter((address) => address !== undefined)
 }
 

@@ -7,16 +7,17 @@ import type { Lookup } from './dns.ts'
 import { type ByteStream, type Fetch, type HttpResponse, type OutgoingRequest, textOf } from './send.ts'
 
 /**
- * `fetch` for answers that matter to the last byte: a POST of text goes over sockets of our own, all else over `fetch`.
+ * `fetch` that loses no byte of a response. A POST of text uses the gateway's own sockets; all other requests use
+ * `fetch`.
  *
- * Bun's fetch throws away what it has received and not handed over when the connection breaks behind it: of a burst
- * of events often all. It also runs no more than 256 requests at a time, and takes each event through a second thread.
- * This one hands over every byte first, has no limit, and costs about a fifth less for each event. Redirects are not
- * followed: whoever answers a POST so has not understood it.
+ * When a connection breaks, Bun's `fetch` discards what it has received and not delivered yet, which may be a whole
+ * burst of events. It also runs at most 256 requests at a time, and passes each event through a second thread. This one
+ * delivers every byte first, has no limit, and costs about a fifth less per event. Redirects are not followed: a POST
+ * must not be sent to another address.
  */
 export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = systemClock): Fetch {
   const connections = createConnections(lookup, clock)
-  // Most go to one address, and many of them with the same headers.
+  // Most requests go to one address, and many of them with the same headers object.
   let last: { url: string; to: URL; heads: WeakMap<object, string> } | undefined
   return (url, init) =>
     init.method === 'POST' && typeof init.body === 'string' ? post(url, init, init.body) : fetch(url, init)
@@ -42,10 +43,10 @@ export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = syste
     const flow = connections.request(to, requestBytes(head, body), {
       head(status, raw) {
         const headers = headersOf(raw)
-        const box = bodyBuffer(flow)
-        const body = decompressed(headers.get('content-encoding'), box.sink) ?? box.sink
+        const buffer = bodyBuffer(flow)
+        const body = decompressed(headers.get('content-encoding'), buffer.sink) ?? buffer.sink
         sink = body
-        exchange.resolve(responseOf(status, headers, box.stream))
+        exchange.resolve(responseOf(status, headers, buffer.stream))
         const end = () => {
           stopListening()
           body.end()
@@ -68,27 +69,27 @@ function requestBytes(head: string, body: string): Uint8Array {
   return Buffer.from(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
 }
 
-/** Up to the length of the body. Errors: TypeError for a header that would not stay on its line. */
+/** The request head up to the content length. Errors: TypeError for a header that would not stay on its line. */
 function headOf(to: URL, headers: Readonly<Record<string, string>>): string {
   let head = `POST ${to.pathname}${to.search} HTTP/1.1\r\nhost: ${to.host}\r\n`
   for (const [name, value] of Object.entries(headers)) {
-    if (own.has(name.toLowerCase())) continue
+    if (reserved.has(name.toLowerCase())) continue
     if (!token.test(name)) throw new TypeError(`${JSON.stringify(name)} cannot be the name of a header.`)
-    // Whatever it says may be a secret.
-    if (beyondLine.test(value)) throw new TypeError(`The header ${name} has a value that no header can have.`)
+    // The value is not shown, because it may be a secret.
+    if (illegalInValue.test(value)) throw new TypeError(`The header ${name} has a value that no header can have.`)
     head += `${name}: ${value}\r\n`
   }
   return `${head}accept-encoding: ${encodings}\r\n`
 }
 
-/** Not the caller's to say. */
-const own = new Set(['host', 'accept-encoding', 'content-length'])
-/** A name (RFC 9110, 5.1). */
+/** Headers that callers cannot set. */
+const reserved = new Set(['host', 'accept-encoding', 'content-length'])
+/** A header name (RFC 9110, 5.1). */
 const token = /^[\w!#$%&'*+.^`|~-]+$/
-/** What no value holds (RFC 9110, 5.5). */
-const beyondLine = /[^\t\x20-\x7e\x80-\xff]/
+/** Characters that no header value may contain (RFC 9110, 5.5). */
+const illegalInValue = /[^\t\x20-\x7e\x80-\xff]/
 
-/** By names in any case; what came more than once, as a list. */
+/** Finds headers by lower-case names. Repeated headers are joined as a list. */
 function headersOf(raw: readonly string[]): HttpResponse['headers'] {
   return {
     get(name) {

@@ -11,26 +11,26 @@ export interface RemoteFileOptions {
   clock: Clock
   signal: AbortSignal
   maxBytes: number
-  /** For everything together: names, redirects, the whole body. */
+  /** For everything together: DNS, redirects, the whole body. */
   timeoutMs: number
 }
 
 export interface RemoteFile {
   data: Uint8Array<ArrayBuffer>
-  /** Without parameters, lower case: `image/png`. */
+  /** Without parameters, in lower case: `image/png`. */
   mediaType: string
 }
 
 const maxRedirects = 3
 
 /**
- * Fetches a file whose address a client chose, and nothing the client could not reach by itself.
+ * Fetches a file from an address that a client chose, but nothing that the client could not reach itself.
  *
- * Only public addresses, and the one that was checked is the one that is dialled, so a name that changes its
- * mind in between (DNS rebinding) gains nothing. Redirects are followed by hand under the same rules.
- * The environment's proxy is not used: it would resolve the name anew.
+ * Only public addresses are allowed, and the connection goes to the address that was checked, so a name that changes
+ * its address in between (DNS rebinding) gains nothing. Redirects are followed one by one under the same rules. The
+ * proxy of the environment is not used, because it would resolve the name again.
  *
- * Errors: `invalid-request` for whatever is wrong with the address or behind it; `cancelled`.
+ * Errors: `invalid-request` for anything wrong with the address or the file; `cancelled`.
  */
 export async function fetchRemoteFile(url: string, options: RemoteFileOptions): Promise<RemoteFile> {
   const { clock, signal, timeoutMs } = options
@@ -42,7 +42,7 @@ export async function fetchRemoteFile(url: string, options: RemoteFileOptions): 
     if (signal.aborted) throw cancelled()
     if (deadline.signal.aborted) throw refusal(`The file did not arrive within ${timeoutMs / 1000} s.`)
     if (thrown instanceof GatewayError) throw thrown
-    // No cause: Bun writes the whole URL into it, and a client's URL may hold secrets.
+    // No cause: Bun stores the whole URL in it, and a client's URL may hold secrets.
     throw refusal('The connection to the host of the file failed.')
   } finally {
     stop()
@@ -70,13 +70,13 @@ function checkedUrl(text: string, base?: URL): URL {
   return url
 }
 
-/** Rejects when any address of the host is not public: one bad record among good ones is how the trick is done. */
+/** Rejects if any address of the host is not public: attackers mix one private address with public ones. */
 async function publicAddresses(url: URL, { lookup, signal }: RemoteFileOptions): Promise<string[]> {
   const host = hostOf(url)
   const addresses = isIP(host) ? [host] : await resolve(host, lookup, signal)
   if (addresses.length === 0) throw refusal('The host of the file has no address.')
   if (!addresses.every(isPublic)) throw refusal('The host of the file is not on the public internet.')
-  return addresses.toSorted((left, right) => isIP(left) - isIP(right)) // IPv4 first: it is routed everywhere
+  return addresses.toSorted((left, right) => isIP(left) - isIP(right)) // IPv4 first, because it works everywhere
 }
 
 async function resolve(host: string, lookup: Lookup, signal: AbortSignal): Promise<string[]> {
@@ -86,7 +86,7 @@ async function resolve(host: string, lookup: Lookup, signal: AbortSignal): Promi
   return (await abortable(records, signal)).map(({ address }) => address)
 }
 
-/** Connects to the checked address under the host's own name. */
+/** Connects to a checked address, with the host's own name in `host` and TLS. */
 async function dial(url: URL, addresses: string[], { fetch, signal }: RemoteFileOptions): Promise<HttpResponse> {
   let failure: unknown
   for (const address of addresses) {
@@ -143,7 +143,7 @@ function hostOf(url: URL): string {
   return url.hostname.replace(/^\[(.*)\]$/, '$1')
 }
 
-/** Whether an address is one anybody can reach. Source: IANA's special-purpose address registries. */
+/** Whether anyone on the internet can reach an address. Source: IANA's special-purpose address registries. */
 export function isPublic(address: string): boolean {
   switch (isIP(address)) {
     case 4:
@@ -173,13 +173,13 @@ const special = blockList('ipv4', [
   ['240.0.0.0', 4], // reserved, broadcast
 ])
 
-/** Everything else is loopback, private, link-local, multicast, or IPv4 in disguise (mapped, NAT64). */
+/** Other IPv6 addresses are loopback, private, link-local, multicast, or contain an IPv4 address (mapped, NAT64). */
 const global = blockList('ipv6', [['2000::', 3]])
 
 const specialGlobal = blockList('ipv6', [
   ['2001::', 23], // protocol assignments; Teredo
   ['2001:db8::', 32], // documentation
-  ['2002::', 16], // 6to4: IPv4 in disguise
+  ['2002::', 16], // 6to4: contains an IPv4 address
   ['3fff::', 20], // documentation
 ])
 

@@ -1,41 +1,42 @@
 import { HTTPParser } from 'http-parser-js'
 import { type BodyFraming, framingOf, malformed } from './body-framing.ts'
 
-/** Of an answer, all that is before its body. */
+/** The part of a response before its body. */
 export interface Head {
   status: number
-  /** Names and values in turn, as they came. */
+  /** Names and values in turn, as received. */
   headers: readonly string[]
   framing: BodyFraming
-  /** The server may take another request on this connection. */
+  /** The server accepts another request on this connection. */
   keepsAlive: boolean
-  /** What has come of the body. */
+  /** The part of the body that has already arrived. */
   rest: Buffer
 }
 
-/** A server may say that it is still at work, but not for ever: most say nothing, and some say it once or twice. */
-const mostInterim = 50
+/** Limit of interim responses, so that a server cannot send them forever. Most servers send none, some one or two. */
+const maxInterim = 50
 
-/** What every answer begins with. Servers of other protocols say something else, and may then wait for ever. */
+/** The beginning of every response. It is checked at once, because a server of another protocol may wait forever. */
 const start = Buffer.from('HTTP/1.')
 
 /**
- * Reads the heads of the answers on a connection, a network read at a time; returns each when it is complete. Interim
- * answers (100, 102, 103) are skipped.
+ * Reads the heads of the responses on a connection, one network read at a time, and returns each when it is complete.
+ * Interim responses (100, 102, 103) are skipped.
  *
- * Errors: returned, for what is no answer in HTTP/1.
+ * Errors: returned, if the input is not an HTTP/1 response.
  */
 export function headReader(): (bytes: Buffer) => Head | Error | undefined {
-  // For heads alone: it would hand over a chunked body chunk by chunk, and does not tell what follows an answer.
+  // The parser is used for heads only: it would deliver a chunked body chunk by chunk, and does not report what
+  // follows.
   const parser = new HTTPParser(HTTPParser.RESPONSE)
-  // How much of the start has come of the head that is read now.
+  // Number of bytes of `start` that have matched in the current head.
   let matched = 0
   let interim = 0
   let found: Omit<Head, 'rest'> | Error | undefined
   parser[HTTPParser.kOnHeadersComplete] = ({ statusCode: status, headers, shouldKeepAlive: keepsAlive }) => {
     matched = 0
     if (isInterim(status)) {
-      if (++interim > mostInterim) found = malformed('HPE_INTERIM_ANSWERS', 'The answer does not come to its end.')
+      if (++interim > maxInterim) found = malformed('HPE_INTERIM_ANSWERS', 'The answer does not come to its end.')
       return leaveBody
     }
     interim = 0
@@ -59,7 +60,7 @@ export function headReader(): (bytes: Buffer) => Head | Error | undefined {
     return undefined
   }
 
-  /** Whether what has come of this head may be one. Empty lines before it are allowed. */
+  /** Whether the bytes so far may be the beginning of a head. Empty lines before it are allowed. */
   function mayBegin(bytes: Buffer): boolean {
     for (const byte of bytes) {
       if (matched === start.length) return true
@@ -70,13 +71,13 @@ export function headReader(): (bytes: Buffer) => Head | Error | undefined {
   }
 }
 
-/** Tells the parser that somebody else reads on. */
+/** Tells the parser to skip the body. */
 const leaveBody = 2
 
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 
-/** An answer before the answer. 101 is the last in HTTP. */
+/** An interim response precedes the real one. 101 is final in HTTP. */
 function isInterim(status: number): boolean {
   return status >= 100 && status < 200 && status !== 101
 }

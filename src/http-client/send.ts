@@ -3,32 +3,32 @@ import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
 import { type ByteRange, bytesOf, rangeOf } from './byte-range.ts'
 
-/** The one outgoing door: tests put a scripted one in its place. */
+/** The only way in which requests leave the gateway; tests replace it. */
 export type Fetch = (url: string, init: OutgoingRequest) => Promise<HttpResponse>
 
 export interface OutgoingRequest extends RequestInit {
-  /** Not to be changed afterwards: what they look like on the wire is kept for the next request that has them. */
+  /** Must not be changed afterwards: the encoded headers are cached per object and reused for later requests. */
   headers?: Readonly<Record<string, string>>
 }
 
-/** As much of a `Response` as is read here. */
+/** The parts of a `Response` that are used here. */
 export interface HttpResponse {
   readonly status: number
   readonly ok: boolean
-  /** Asked by lower-case names. */
+  /** `get` expects lower-case names. */
   readonly headers: Pick<Headers, 'get'>
   readonly body: ReadableStream<Uint8Array> | ByteStream | null
   text(): Promise<string>
 }
 
-/** A body as it comes, piece by piece. */
+/** A body, read piece by piece. */
 export interface ByteStream {
   /**
-   * Asks for the next piece. `onRange` is called once, maybe before `next` returns; with `undefined` at the end of the
-   * body, and then with what broke it off, if that is what ended it.
+   * Requests the next piece. `onRange` is called once, possibly before `next` returns. At the end of the body it gets
+   * `undefined`, and the failure if one ended it.
    */
   next(onRange: (range: ByteRange | undefined, failure?: { cause: unknown }) => void): void
-  /** Closes the connection behind it. A piece that was asked for is then the end. */
+  /** Closes the connection. A pending `next` then gets the end. */
   cancel(): void
 }
 
@@ -41,21 +41,21 @@ export function byteStreamOf(body: ReadableStream<Uint8Array> | ByteStream): Byt
         ({ value }) => onRange(value && rangeOf(value)),
         (cause) => onRange(undefined, { cause }),
       ),
-    cancel: () => void reader.cancel().catch(() => {}), // it may have failed already; nobody waits for it
+    cancel: () => void reader.cancel().catch(() => {}), // the body may have failed already, and nobody waits for it
   }
 }
 
-/** The next piece, `undefined` at the end. Rejects where the body broke off. */
+/** The next piece; `undefined` at the end. Rejects if the body broke off. */
 export function readBytes(stream: ByteStream): Promise<Uint8Array | undefined> {
   return new Promise((resolve, reject) =>
     stream.next((range, failure) => (failure ? reject(failure.cause) : resolve(range && bytesOf(range)))),
   )
 }
 
-/** Bytes of a body that is read as a whole: an error, a list of models, a chat's record. */
+/** Longest body that is read as a whole, in bytes: an error, a list of models, the record of a chat. */
 const maxTextBytes = 16 * 1024 * 1024
 
-/** A whole body as text. Rejects where it broke off or has no end. */
+/** A whole body as text. Rejects if it broke off or is too long. */
 export async function textOf(stream: ByteStream): Promise<string> {
   const utf8 = new TextDecoder()
   let text = ''
@@ -78,20 +78,21 @@ export async function textOf(stream: ByteStream): Promise<string> {
 }
 
 export interface SendOptions {
-  /** Who answers, in errors, where its host is not to be told: the name an operator gave it. */
+  /** Name of the upstream for errors, if its host must not be shown: the name an operator gave it. */
   label?: string
   fetch: Fetch
   clock: Clock
   signal: AbortSignal
-  /** From sending to the response headers. */
+  /** From sending the request to the response headers. */
   headersTimeoutMs: number
 }
 
 /**
- * Sends one request and waits for its headers.
+ * Sends one request and waits for the response headers.
  *
- * Errors: `cancelled` when `signal` fired, `timeout` when the headers took too long, `upstream-unavailable` when
- * the connection failed. An HTTP error status is not an error here: its meaning is the upstream's to tell.
+ * Errors: `cancelled` if `signal` fired, `timeout` if the headers took too long, `upstream-unavailable` if the
+ * connection failed, `upstream-malformed` if the response is not HTTP. An HTTP error status is not an error here: the
+ * caller knows what it means.
  */
 export async function send(url: string, init: OutgoingRequest, options: SendOptions): Promise<HttpResponse> {
   const { label, fetch, clock, signal, headersTimeoutMs } = options
@@ -101,22 +102,22 @@ export async function send(url: string, init: OutgoingRequest, options: SendOpti
     isLate = true
     connection.abort()
   })
-  // It closes the connection behind the body, too.
+  // Aborting also closes the connection while the body is read.
   if (signal.aborted) connection.abort()
   else signal.addEventListener('abort', () => connection.abort(), { once: true })
   try {
     return await fetch(url, {
       ...init,
       signal: connection.signal,
-      // An upstream has no say in where prompts and keys go; what redirects has not understood the request.
+      // An upstream must not decide where prompts and keys are sent. A redirect is returned like any other response.
       redirect: 'manual',
-      // Bun's own five minutes fire in the middle of long thinking; the deadlines here are ours.
+      // Bun's own limit of five minutes would end long reasoning; the gateway has its own deadlines.
       timeout: false,
     } as OutgoingRequest)
   } catch (cause) {
     if (signal.aborted) throw cancelled(cause)
     const { host } = new URL(url)
-    const name = toldNameOf(host, label ?? 'The upstream')
+    const name = publicNameOf(host, label ?? 'The upstream')
     if (isLate)
       throw new GatewayError('timeout', `${name} did not answer within ${headersTimeoutMs / 1000} s.`, {
         cause,
@@ -130,10 +131,10 @@ export async function send(url: string, init: OutgoingRequest, options: SendOpti
 }
 
 /**
- * What a client may be told of an address: Z.AI's own are public, while those an operator has set up say something
- * about a private network. The log has them all, as `detail.host`.
+ * The name of a host that a client may see. Hosts of Z.AI are public; others, which an operator has configured, may
+ * reveal a private network and become `otherwise`. The log has every host, as `detail.host`.
  */
-export function toldNameOf(host: string, otherwise: string): string {
+export function publicNameOf(host: string, otherwise: string): string {
   return /(?:^|\.)(?:z\.ai|bigmodel\.cn|chatglm\.cn)(?::\d+)?$/.test(host) ? host : otherwise
 }
 
@@ -141,7 +142,7 @@ function isOutOfDescriptors(cause: unknown): boolean {
   return ['EMFILE', 'ENFILE'].includes(causeCode(cause))
 }
 
-/** The parser's own refusals have a code, or are named as what they are. */
+/** The parser's errors have an `HPE_` code, or the message `Parse Error`. */
 function isMalformed(cause: unknown): boolean {
   return causeCode(cause).startsWith('HPE_') || (cause instanceof Error && cause.message === 'Parse Error')
 }
@@ -163,7 +164,7 @@ function unreachable(name: string, host: string, cause: unknown): GatewayError {
   )
 }
 
-/** Bun's `ConnectionRefused`, Node's `ECONNRESET`: short, and free of addresses. */
+/** Bun's `ConnectionRefused`, Node's `ECONNRESET`: short, and without addresses. */
 function causeCode(cause: unknown): string {
   if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return cause.code
   return cause instanceof Error ? cause.name : 'unknown'

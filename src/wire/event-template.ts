@@ -3,31 +3,32 @@ import type { Delta, TextKind } from '../core/events.ts'
 import { jsonEscape } from '../core/sse.ts'
 import type { ByteRange } from '../http-client/byte-range.ts'
 
-/** Events that differ from one that was read before in nothing but one JSON string, as most of a reply do. */
+/** The shape of an event that differs from an earlier one in a single JSON string only, like most events of a reply. */
 export interface EventTemplate {
-  /** The bytes of such an event up to its string, and from there to its end. */
+  /** The bytes of such an event before its string, and those after it. */
   before: Buffer
   after: Buffer
-  /** The bytes between the strings of two such events; as text, a character for each. */
+  /** The bytes between the strings of two such events; `betweenText` has one character for each byte. */
   between: Buffer
   betweenText: string
   emit(text: string, out: Delta[]): void
-  /** What such a string becomes, where each now becomes one delta as it is. */
+  /** The kind of delta such a string becomes, as long as each string becomes one delta unchanged. */
   kind(): TextKind | undefined
 }
 
 export interface EventTemplateOptions extends Pick<EventTemplate, 'emit' | 'kind'> {
-  /** The string in a payload, by parsing it; `undefined` for a payload that says anything else beside. */
+  /** The string of a payload, found by parsing it; `undefined` if the payload holds anything else of interest. */
   read(payload: string): string | undefined
 }
 
 const probeText = 'zai2api'
 
 /**
- * What is around the one string of `payload`.
+ * Finds the single string of `payload` and the bytes around it.
  *
- * Where it stands is not guessed: with another string in that place the payload has to read as that string. So has one
- * with any JSON string there, and all else in it is the same, byte by byte. `undefined` where the place is not certain.
+ * The position is verified: with another string at that position, `read` has to return that string. Then any payload
+ * with the same bytes around a JSON string can be read without parsing. Returns `undefined` if the position is not
+ * certain.
  */
 export function eventTemplateOf(
   payload: string,
@@ -58,24 +59,24 @@ function byBytes(text: string): string {
   return Buffer.from(text).toString('latin1')
 }
 
-/** With the sign for what is none in place of bytes that are no character. */
+/** Decodes bytes as UTF-8; invalid bytes become U+FFFD. */
 function byCharacters(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString()
 }
 
-/** What stands in events that are alike. */
+/** The texts of events that match a template. */
 export interface TemplateMatches {
-  /** Their strings without quotes, but for empty ones: as `JSON.stringify` would write them. */
+  /** Their strings without quotes, as `JSON.stringify` would write them. Empty strings are left out. */
   texts: string[]
-  /** Each character of these texts stands for a byte of UTF-8: of many, nothing is decoded that leaves as it came. */
+  /** Each character of the texts is one byte of UTF-8: texts that are passed on unchanged need no decoding. */
   areBytes: boolean
-  /** Where the rest begins. */
+  /** Where the rest of the range begins. */
   end: number
 }
 
 /**
- * Reads whole events of one likeness from the beginning of a piece, which is the beginning of an event, without
- * decoding or parsing what is around their text, up to one whose text `except` is found in.
+ * Reads whole events that match a template from the beginning of a range, without decoding or parsing the bytes around
+ * their text. The range must begin with an event. Stops before an event whose text matches `except`.
  */
 export function matchTemplate(range: ByteRange, template: EventTemplate, except?: RegExp): TemplateMatches {
   const { bytes, start, end } = range
@@ -83,7 +84,7 @@ export function matchTemplate(range: ByteRange, template: EventTemplate, except?
   return matchOne(range, template, except) ?? matchSeveral(range, template, except)
 }
 
-/** Most pieces are one event, and there are thousands a second of them. */
+/** The fast path for a range of one event: most ranges are, and there are thousands of them per second. */
 function matchOne(
   { bytes, start, end: limit }: ByteRange,
   { before, after }: EventTemplate,
@@ -111,7 +112,7 @@ function matchSeveral(
     const { end, kind } = stringAt(written, at)
     const isLast = !written.startsWith(between, end)
     if (isLast && !matchesAt(bytes, start + end, limit, after)) break
-    const range = kind === 'other' ? rewritten(written.slice(at, end)) : written.slice(at, end)
+    const range = kind === 'other' ? rewriteString(written.slice(at, end)) : written.slice(at, end)
     if (range === undefined || except?.test(range)) break
     if (range !== '') texts.push(range)
     isAscii &&= kind === 'ascii'
@@ -124,45 +125,48 @@ function matchSeveral(
   return { texts: areBytes ? texts : texts.map(byCharacters), areBytes, end }
 }
 
-/** Where the strings of many events are put together, time after time: new bytes would cost more than all else here. */
+/**
+ * A buffer in which the strings of many events are joined. It is reused, because allocating it would cost more than the
+ * rest.
+ */
 const scratch = Buffer.alloc(65_536)
 
 /**
- * Reads events as `matchTemplate` does, for those who want all they say as one text. Stops in front of a string with an
- * escape by number, too, which takes a parser.
+ * Reads events like `matchTemplate`, but returns their content as one text. It also stops before a string with a `\u`
+ * escape, which needs a parser.
  */
 export function concatenateMatches(range: ByteRange, template: EventTemplate): { text: string; end: number } {
   const { bytes, start, end: limit } = range
   const { before, between, after } = template
   let end = start
   let size = 0
-  let goesOn = matchesAt(bytes, start, limit, before)
-  while (goesOn) {
+  let hasNext = matchesAt(bytes, start, limit, before)
+  while (hasNext) {
     const string = copyString(bytes, end + before.length, limit, size)
     if (string === undefined) break
-    goesOn = matchesAt(bytes, string.end, limit, between)
-    if (!goesOn && !matchesAt(bytes, string.end, limit, after)) break
+    hasNext = matchesAt(bytes, string.end, limit, between)
+    if (!hasNext && !matchesAt(bytes, string.end, limit, after)) break
     size = string.size
     end = string.end + after.length
   }
   return { text: scratch.toString('utf8', 0, size), end }
 }
 
-/** Puts what a JSON string says on the desk, behind `size` bytes that lie there. */
+/** Appends the content of a JSON string to `scratch`, after the first `size` bytes. */
 function copyString(
   bytes: Buffer,
   start: number,
   limit: number,
   size: number,
 ): { end: number; size: number } | undefined {
-  // Halves of a character in two strings are none, but would be one here.
+  // Two halves of a character in two strings are invalid, but would form a character when joined.
   if (isContinuation(bytes[start] ?? 0)) return undefined
   for (let at = start; at < limit && size < scratch.length; at++) {
     const byte = bytes[at] ?? 0
     if (byte === quote) return { end: at, size }
-    const meant = byte === backslash ? (meanings[bytes[++at] ?? 0] ?? 0) : byte
-    if (byte < space || meant === 0) return undefined
-    scratch[size++] = meant
+    const decoded = byte === backslash ? (escapedBytes[bytes[++at] ?? 0] ?? 0) : byte
+    if (byte < space || decoded === 0) return undefined
+    scratch[size++] = decoded
   }
   return undefined
 }
@@ -176,23 +180,26 @@ function matchesAt(bytes: Buffer, start: number, limit: number, part: Buffer): b
   return end <= limit && bytes.compare(part, 0, part.length, start, end) === 0
 }
 
-/** Each of them in its characters. */
+/** The matched texts, decoded to characters. */
 export function matchedTexts({ texts, areBytes }: TemplateMatches): readonly string[] {
   return areBytes ? texts.map(byCharacters) : texts
 }
 
-/** All of them in one, in its characters. */
+/** All matched texts in one, decoded to characters. */
 export function matchedText({ texts, areBytes }: TemplateMatches): string {
   const all = texts.length === 1 ? (texts[0] ?? '') : texts.join('')
   return areBytes ? byCharacters(all) : all
 }
 
-/** What such a string says. */
+/** The content of a string as `JSON.stringify` writes it, without its quotes. */
 export function unescaped(written: string): string {
   return written.includes('\\') ? String(JSON.parse(`"${written}"`)) : written
 }
 
-/** Whether bytes that came last are the beginning of an event of this likeness and no whole event of any kind. */
+/**
+ * Whether the bytes may be the beginning of an event that matches the template, and do not hold a whole event of any
+ * kind.
+ */
 export function isPartialMatch(bytes: Buffer, { before }: EventTemplate): boolean {
   if (bytes.length === 0) return true
   const known = Math.min(bytes.length, before.length)
@@ -203,8 +210,8 @@ const lineFeed = 0x0a
 const carriageReturn = 0x0d
 
 /**
- * Where a JSON string that begins here has its closing quote, if anywhere, and whether it is all ASCII. `other` is what
- * `JSON.stringify` would write in another way.
+ * Position of the closing quote of a JSON string that begins at `start`, or of the first character that cannot be in
+ * one, and the kind of its characters. `other`: `JSON.stringify` would write the string differently.
  */
 function stringAt(written: string, start: number): { end: number; kind: 'ascii' | 'utf8' | 'other' } {
   let any = 0
@@ -219,8 +226,8 @@ function stringAt(written: string, start: number): { end: number; kind: 'ascii' 
   return { end, kind: isPlain ? (any < 0x80 ? 'ascii' : 'utf8') : 'other' }
 }
 
-/** As `JSON.stringify` writes what the string says; `undefined` where it is no JSON string. */
-function rewritten(written: string): string | undefined {
+/** The string as `JSON.stringify` would write it; `undefined` if it is not a JSON string. */
+function rewriteString(written: string): string | undefined {
   try {
     const text: unknown = JSON.parse(`"${byCharacters(written)}"`)
     return typeof text === 'string' ? byBytes(jsonEscape(text)) : undefined
@@ -232,9 +239,9 @@ function rewritten(written: string): string | undefined {
 const space = 0x20
 const quote = 0x22
 const backslash = 0x5c
-/** What a character behind a backslash stands for, by its code; 0 where it takes more than one. */
-const meanings = new Uint8Array(256)
-for (const [char, meant] of ['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t'].map((pair) => Buffer.from(pair)))
-  meanings[char ?? 0] = meant ?? 0
-/** What `JSON.stringify` writes behind a backslash, apart from `u`. */
+/** The byte that a character after a backslash stands for, by its code; 0 if it takes more than one character. */
+const escapedBytes = new Uint8Array(256)
+for (const [char, decoded] of ['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t'].map((pair) => Buffer.from(pair)))
+  escapedBytes[char ?? 0] = decoded ?? 0
+/** The characters that `JSON.stringify` writes after a backslash, except `u`. */
 const shortEscapes = new Set([...'"\\bfnrt'].map((char) => char.charCodeAt(0)))

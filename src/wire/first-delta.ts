@@ -5,17 +5,17 @@ import { ReasoningOnlyError } from '../core/reasoning-only-error.ts'
 import type { OpenedReply } from '../core/upstream.ts'
 
 export interface FirstDeltaOptions {
-  /** Who answers, in errors: `Z.AI`. */
+  /** Name of the upstream, for errors: `Z.AI`. */
   label: string
-  /** All of the reply decides what becomes of it. */
+  /** Read the whole reply, because the caller decides by all of it. */
   toTheEnd?: boolean
 }
 
 /**
- * Reads until there is something to tell, or to the end of the reply where `toTheEnd`.
+ * Reads until the first delta with content, or with `toTheEnd` until the end of the reply.
  *
- * Errors: the reply's own when that is the first thing it tells, other than that it held reasoning alone: whoever asked
- * may ask again. `upstream-truncated` when it tells nothing.
+ * Errors: an error that comes before any content, except `ReasoningOnlyError`, which the caller may answer with another
+ * call; `upstream-truncated` if the reply ends without content.
  */
 export async function awaitFirstDelta(
   source: BatchStream<Delta[]>,
@@ -25,17 +25,20 @@ export async function awaitFirstDelta(
   for (;;) {
     const batch = await readBatch(source)
     if (batch !== undefined) first.push(...batch)
-    const telling = first.find(isTelling)
-    if (telling === undefined && batch !== undefined) continue
-    if (telling === undefined || (telling.type === 'error' && !(telling.error instanceof ReasoningOnlyError))) {
+    const firstContent = first.find(hasContent)
+    if (firstContent === undefined && batch !== undefined) continue
+    if (
+      firstContent === undefined ||
+      (firstContent.type === 'error' && !(firstContent.error instanceof ReasoningOnlyError))
+    ) {
       source.cancel()
-      throw telling?.error ?? closedUnanswered(label)
+      throw firstContent?.error ?? closedUnanswered(label)
     }
     if (!toTheEnd || batch === undefined || first.some(isFinal)) return { first, rest: source }
   }
 }
 
-function isTelling(delta: Delta): boolean {
+function hasContent(delta: Delta): boolean {
   switch (delta.type) {
     case 'text':
     case 'reasoning':

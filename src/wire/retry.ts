@@ -10,7 +10,7 @@ export interface BackoffOptions {
   signal: AbortSignal
 }
 
-/** The moment before another attempt, of a length left to chance, so that calls that failed together part. */
+/** Waits a random time before a retry, so that calls that failed together are not retried together. */
 export async function backoff({ clock, random, signal }: BackoffOptions): Promise<void> {
   const ms = random() * maxBackoffMs
   const over = Promise.withResolvers<void>()
@@ -24,10 +24,10 @@ export async function backoff({ clock, random, signal }: BackoffOptions): Promis
   if (signal.aborted) throw cancelled()
 }
 
-/** Bun's and the system's names for a connection that never came about. */
+/** Errors of Bun and the system for connections that were never established. */
 const neverSent = /refused|FailedToOpenSocket|ENOTFOUND|EAI_AGAIN|resolve|CERT|EHOSTUNREACH|ENETUNREACH/i
 
-/** For the log line of a retry: whether the attempt before it may have been carried out, and counted, all the same. */
+/** The note in the log for a retry. It says whether the upstream may have run, and counted, the failed attempt. */
 export function retryNote(recovery: string, error: GatewayError): string {
   return `retry (${recovery}) after ${error.code}${mayHaveRun(error) ? ', which may have been carried out' : ''}`
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { semaphore } from '../../src/async/semaphore.ts'
 
-/** Tasks that end when they are told to. */
+/** Tasks that the test ends. */
 function tasks(most: number, count: number) {
   const inTurn = semaphore(most)
   const begun: number[] = []
@@ -16,7 +16,7 @@ function tasks(most: number, count: number) {
   return { begun, callers, ends, results }
 }
 
-test('tasks run two at a time, in their order', async () => {
+test('two tasks run at a time, in order', async () => {
   const { begun, ends, results } = tasks(2, 4)
   expect(begun).toEqual([0, 1])
   ends[1]?.resolve('one')
@@ -26,7 +26,7 @@ test('tasks run two at a time, in their order', async () => {
   expect(await Promise.all(results)).toEqual(['done', 'one', 'done', 'done'])
 })
 
-test('a task that fails makes room', async () => {
+test('a failed task frees its slot', async () => {
   const { begun, ends, results } = tasks(1, 2)
   ends[0]?.reject(new Error('broken'))
   expect(await results[0]).toBe('Error: broken')
@@ -35,13 +35,13 @@ test('a task that fails makes room', async () => {
   expect(await results[1]).toBe('done')
 })
 
-test('room that nobody waited for is there for the next', async () => {
+test('a slot freed without a waiter serves the next task', async () => {
   const inTurn = semaphore(1)
   const { signal } = new AbortController()
   for (const word of ['first', 'second']) expect(await inTurn(async () => word, signal)).toBe(word)
 })
 
-test('who leaves while waiting is let go at once, and nobody else is held up', async () => {
+test('an abort while waiting rejects at once and delays nobody else', async () => {
   const { begun, callers, ends, results } = tasks(1, 3)
   callers[1]?.abort()
   expect(await results[1]).toContain('closed the request')
@@ -53,7 +53,7 @@ test('who leaves while waiting is let go at once, and nobody else is held up', a
   expect(await results[2]).toBe('done')
 })
 
-test('who has left before is not let in, whether there is room or not', async () => {
+test('an aborted signal never runs the task, with or without a free slot', async () => {
   const inTurn = semaphore(1)
   const task = async () => 'begun'
   expect(await inTurn(task, AbortSignal.abort()).catch(String)).toContain('closed the request')

@@ -23,7 +23,7 @@ test('callers at the same time share one run, later ones start another', async (
   expect([await later, runs.length]).toEqual([2, 2])
 })
 
-test('a caller who leaves does not stop the others', async () => {
+test('a caller that aborts does not stop the others', async () => {
   const { runs, work } = counted()
   const leaving = new AbortController()
   const left = work(leaving.signal)
@@ -34,7 +34,7 @@ test('a caller who leaves does not stop the others', async () => {
   expect(await stays).toBe(1)
 })
 
-test('a run that fails is not kept', async () => {
+test('a failed run is not reused', async () => {
   const { runs, work } = counted()
   const first = work(signal)
   runs[0]?.reject(new Error('no'))

@@ -10,7 +10,7 @@ function read(body: BodyInit, init: ResponseInit = {}, signal = new AbortControl
 
 const endless = () => new ReadableStream<Uint8Array>({ pull: () => new Promise(() => {}) })
 
-test('an answer is read whatever its status', async () => {
+test('a response is read whatever its status', async () => {
   const { answer } = read('no', { status: 503, headers: { 'retry-after': '3' } })
   expect(await answer).toMatchObject({ status: 503, ok: false, text: 'no' })
   expect((await answer).headers.get('retry-after')).toBe('3')
@@ -26,23 +26,23 @@ test('a body that takes too long is a timeout that names the host', async () => 
   })
 })
 
-test('a client that leaves waits for nothing', async () => {
+test('an abort ends the wait', async () => {
   const leaving = new AbortController()
   const { answer } = read(endless(), {}, leaving.signal)
   leaving.abort()
   await expect(answer).rejects.toMatchObject({ kind: 'cancelled' })
 })
 
-test('a client that has left already waits for nothing', async () => {
+test('an aborted signal rejects at once', async () => {
   await expect(read(endless(), {}, AbortSignal.abort()).answer).rejects.toMatchObject({ kind: 'cancelled' })
 })
 
-test('a body that breaks is an upstream that is not available', async () => {
+test('a body that breaks off is upstream-unavailable', async () => {
   const broken = new ReadableStream({ pull: (controller) => controller.error(new Error('reset')) })
   await expect(read(broken).answer).rejects.toMatchObject({ kind: 'upstream-unavailable' })
 })
 
-test('an answer without an end is an error before it fills the memory', async () => {
+test('an endless response is an error before it fills the memory', async () => {
   let sent = 0
   const piece = new Uint8Array(65_536).fill(0x78)
   const body = new ReadableStream<Uint8Array>({

@@ -11,7 +11,7 @@ interface Read {
   surplus: number
 }
 
-/** Of a body that comes in pieces of the given size. */
+/** Reads a body in pieces of the given size. */
 function readCut(body: string, size: number): Read {
   const heard: Read = { text: '', failure: undefined, over: false, surplus: 0 }
   const read = chunkReader({
@@ -33,7 +33,7 @@ function readCut(body: string, size: number): Read {
 
 const whole = { failure: undefined, over: true, surplus: 0 }
 
-describe('of chunks there is read', () => {
+describe('a chunked body is read', () => {
   test.each<[string, string, string]>([
     ['one', '5\r\nHello\r\n0\r\n\r\n', 'Hello'],
     ['several as one text', '5\r\nHello\r\n1\r\n,\r\n6\r\n world\r\n0\r\n\r\n', 'Hello, world'],
@@ -53,11 +53,11 @@ describe('of chunks there is read', () => {
     for (const size of [body.length, 1, 2, 3, 7]) expect(readCut(body, size)).toEqual({ ...whole, text })
   })
 
-  test('not what comes behind the end', () => {
+  test('without the bytes after its end', () => {
     expect(readCut('1\r\na\r\n0\r\n\r\nHTTP/1.1', 100)).toEqual({ ...whole, text: 'a', surplus: 8 })
   })
 
-  test('no end where the body stops short of it', () => {
+  test('without an end if the body is cut', () => {
     const body = '5\r\nHello\r\n0\r\nx: y\r\n\r\n'
     for (let size = 0; size < body.length; size++) expect(readCut(body.slice(0, size), 100).over).toBe(false)
   })
@@ -71,7 +71,7 @@ test.each<[string, string]>([
   ['more content than was announced', '1\r\nab\r\n'],
   ['an extension without end', `1;${'x'.repeat(20_000)}`],
   ['a trailer without end', `0\r\n${'x'.repeat(20_000)}`],
-])('%s is no chunk', (_name, body) => {
+])('%s is not a chunk', (_name, body) => {
   for (const size of [body.length + 9, 1]) {
     const { text, failure, over } = readCut(`2\r\nHi\r\n${body}`, size)
     expect(failure).toStartWith('A chunk of the answer has no proper')
@@ -79,7 +79,7 @@ test.each<[string, string]>([
   }
 })
 
-test('whatever the cuts, it reads what http-parser-js reads', () => {
+test('it reads what http-parser-js reads, however the body is split', () => {
   const chunk = fc.tuple(fc.string({ minLength: 1, maxLength: 40, unit: 'binary-ascii' }), fc.constantFrom('', ';x=1'))
   fc.assert(
     fc.property(fc.array(chunk), fc.integer({ min: 1, max: 60 }), (chunks, size) => {

@@ -14,7 +14,7 @@ function setUp(answers: string[][]) {
   return { clock, asked, lookup }
 }
 
-test('calls that come together share one lookup, and those soon after', async () => {
+test('concurrent calls share one lookup, and calls soon after reuse it', async () => {
   const { asked, lookup, clock } = setUp([['10.0.0.1']])
   await Promise.all([lookup('a.test'), lookup('a.test')])
   clock.advance(9_999)
@@ -22,7 +22,7 @@ test('calls that come together share one lookup, and those soon after', async ()
   expect(asked).toEqual(['a.test'])
 })
 
-test('what is old is looked up again', async () => {
+test('old addresses are looked up again', async () => {
   const { lookup, clock } = setUp([['10.0.0.1'], ['10.0.0.2']])
   await lookup('a.test')
   clock.advance(10_000)

@@ -33,7 +33,7 @@ function dialling(...addresses: string[]) {
 
 const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
 
-describe('an address whose packets get lost', () => {
+describe('an unreachable address', () => {
   test('has a head start of 250 ms, then the next one is tried beside it', () => {
     const { clock, attempts, tried, failures } = dialling('192.0.2.1', '192.0.2.2')
     clock.advance(249)
@@ -49,7 +49,7 @@ describe('an address whose packets get lost', () => {
     expect([failures, clock.pending()]).toEqual([[], 0])
   })
 
-  test('is given up after 3 s', () => {
+  test('fails after 3 s', () => {
     const { clock, attempts, failures } = dialling('192.0.2.1')
     clock.advance(2_999)
     expect(failures).toEqual([])
@@ -61,7 +61,7 @@ describe('an address whose packets get lost', () => {
     expect(failures).toHaveLength(1)
   })
 
-  test('says less than one that refuses', () => {
+  test('does not replace the error of one that refuses', () => {
     const { clock, attempts, failures } = dialling('192.0.2.1', '192.0.2.2')
     clock.advance(250)
     attempts[1]?.failed(refused)
@@ -81,7 +81,7 @@ test('an address that fails at once is followed by the next at once', () => {
   expect(failures).toEqual([refused])
 })
 
-test('both families take turns, IPv4 first', () => {
+test('address families alternate, IPv4 first', () => {
   const { clock, tried } = dialling('2001:db8::1', '2001:db8::2', '192.0.2.1', '192.0.2.2', '2001:db8::3')
   clock.advance(1_000)
   expect(tried().map(([address]) => address)).toEqual([
@@ -93,7 +93,7 @@ test('both families take turns, IPv4 first', () => {
   ])
 })
 
-test('one that answers late is still taken while it has time', () => {
+test('a slow address is used if it answers in time', () => {
   const { clock, attempts, failures } = dialling('192.0.2.1', '192.0.2.2')
   clock.advance(2_000)
   attempts[0]?.opened()
@@ -101,7 +101,7 @@ test('one that answers late is still taken while it has time', () => {
   expect([failures, clock.pending()]).toEqual([[], 0])
 })
 
-test('who gives up leaves nothing behind', () => {
+test('aborting leaves no timer and no connection', () => {
   const { clock, attempts, failures, giveUp } = dialling('192.0.2.1', '192.0.2.2')
   clock.advance(300)
   giveUp()

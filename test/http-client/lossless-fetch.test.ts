@@ -38,10 +38,10 @@ async function playing(play: Play): Promise<RawUpstream> {
 const ask = (upstream: RawUpstream, init: OutgoingRequest = {}) =>
   losslessFetch(others, systemLookup)(`${upstream.origin}/`, { method: 'POST', body: '{"grüß":"dich"}', ...init })
 
-/** A connection is kept for the next call a turn of the event loop after the end of an answer. */
+/** A connection becomes idle one turn of the event loop after the end of a response. */
 const nextTurn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
 
-/** What arrives of a body, and how it ends. */
+/** The received part of a body, and how it ends. */
 async function read({ body }: HttpResponse): Promise<{ text: string; code: unknown }> {
   const pieces = body ? byteStreamOf(body) : undefined
   const decoder = new TextDecoder()
@@ -55,7 +55,7 @@ async function read({ body }: HttpResponse): Promise<{ text: string; code: unkno
   }
 }
 
-describe('what is no POST of text goes another way:', () => {
+describe('any request but a POST of text uses fetch:', () => {
   test.each<[string, OutgoingRequest]>([
     ['a GET', {}],
     ['a form', { method: 'POST', body: new FormData() }],
@@ -67,7 +67,7 @@ describe('what is no POST of text goes another way:', () => {
   })
 })
 
-test('request and answer are those of the wire', async () => {
+test('request and response are exact on the wire', async () => {
   const server = Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
@@ -124,14 +124,14 @@ test.each(['a\r\nx-other: b', 'a\n', 'a\0', 'ключ'])(
   },
 )
 
-test.each(['a b', 'a\r\nb', 'a:', ''])('nor is one under a name that no header can have: %j', async (name) => {
+test.each(['a b', 'a\r\nb', 'a:', ''])('nor is a header with an illegal name: %j', async (name) => {
   const upstream = await playing(() => {
     throw new Error('something was sent')
   })
   expect(() => ask(upstream, { headers: { [name]: 'b' } })).toThrow(/cannot be the name of a header/)
 })
 
-describe('a packed body is unpacked:', () => {
+describe('a compressed body is decompressed:', () => {
   const text = 'data: grüß dich\n\n'.repeat(1000)
   test.each([
     ['gzip', gzipSync(text)],
@@ -148,7 +148,7 @@ describe('a packed body is unpacked:', () => {
   })
 })
 
-describe('whatever had come is delivered before', () => {
+describe('all received bytes are delivered before', () => {
   const events = Array.from({ length: 2_000 }, (_, place) => `data: ${place}\n\n`).join('')
   const head = streamHead('transfer-encoding: chunked')
   const burst =
@@ -168,7 +168,7 @@ describe('whatever had come is delivered before', () => {
     for (let round = 0; round < 10; round++) expect(await read(await ask(upstream))).toEqual({ text: events, code })
   })
 
-  test('a close, also to a reader who is late', async () => {
+  test('a close, also to a slow reader', async () => {
     const upstream = await playing(burst('close'))
     const answer = await ask(upstream)
     await until(() => upstream.open() === 0, 'the upstream to be gone')
@@ -211,7 +211,7 @@ describe('an abort', () => {
   })
 })
 
-test('a body that nobody reads is not fetched', async () => {
+test('a body that is not read is not fetched', async () => {
   let sent = 0
   let left = false
   const upstream = await playing(async (line) => {
@@ -226,7 +226,7 @@ test('a body that nobody reads is not fetched', async () => {
   })
   const answer = await ask(upstream)
   let before = -1
-  // It stands still once the sockets on the way are full.
+  // The sender stops once all socket buffers are full.
   await until(() => {
     const still = sent === before
     before = sent
@@ -247,7 +247,7 @@ test('300 requests run at a time', async () => {
   for (const answer of await Promise.all(asking)) expect(await answer.text()).toBe('data: 1\n\n')
 })
 
-test('a connection is used again', async () => {
+test('a connection is reused', async () => {
   const upstream = await playing(async (line) => {
     await line.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')
   })
@@ -259,14 +259,14 @@ test('a connection is used again', async () => {
   }
 })
 
-describe('a connection that was kept and has died', () => {
+describe('a kept connection that has died', () => {
   const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
   const ways: [string, Play][] = [
     ['is reset', (line) => line.reset()],
     ['is closed', (line) => line.close()],
   ]
 
-  /** Makes so many connections, which die at their next request. */
+  /** Opens connections that die at their next request. */
   async function dying(count: number, die: Play) {
     const answered = new Map<Parameters<Play>[0]['gone'], number>()
     const upstream = await playing(async (line) => {
@@ -289,13 +289,13 @@ describe('a connection that was kept and has died', () => {
     return { upstream, all }
   }
 
-  test.each(ways)('and %s costs no call: it goes out again on a fresh one', async (_how, die) => {
+  test.each(ways)('and %s is replaced by a new one', async (_how, die) => {
     const { upstream, all } = await dying(6, die)
     expect(await all()).toEqual(['ok', 'ok', 'ok', 'ok', 'ok', 'ok'])
     expect(upstream.asked()).toBe(18)
   })
 
-  test('is not asked again once a byte of the answer has come', async () => {
+  test('is not replaced once a byte of the response has arrived', async () => {
     const { upstream, all } = await dying(1, async (line) => {
       await line.write('HTTP/1.1 2')
       line.reset()
@@ -304,7 +304,7 @@ describe('a connection that was kept and has died', () => {
     expect(upstream.asked()).toBe(2)
   })
 
-  test('is not asked again for a client that has left', async () => {
+  test('is not replaced for an aborted request', async () => {
     const leaving = new AbortController()
     const upstream = await playing((line) => (upstream.asked() === 1 ? line.write(ok) : leaving.abort()))
     const post = losslessFetch(others, systemLookup)
@@ -319,7 +319,7 @@ describe('a connection that was kept and has died', () => {
   })
 })
 
-describe('what follows an answer is nobody’s', () => {
+describe('bytes after a response belong to no request', () => {
   const ok = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
   const chunked = `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${chunk('ok')}${lastChunk}`
   test.each([
@@ -363,13 +363,13 @@ test.each([
     undefined, // the parser's own refusal
   ],
   ['of no length', 'HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\nok', 'HPE_INVALID_CONTENT_LENGTH'],
-])('an answer that is %s is an error at once', async (_what, said, code) => {
+])('a response that is %s is an error at once', async (_what, said, code) => {
   const upstream = await playing((line) => line.write(said))
   await expect(ask(upstream)).rejects.toMatchObject(code === undefined ? { message: 'Parse Error' } : { code })
   await until(() => upstream.open() === 0, 'the connection to be closed')
 })
 
-test('a process without a file descriptor left says so, and not that it was refused', async () => {
+test('without a file descriptor the error says so, not "refused"', async () => {
   const upstream = await playing((line) => line.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'))
   const script = join(import.meta.dir, '../support/posting-without-descriptors.ts')
   const child = Bun.spawn(['sh', '-c', `ulimit -n 100; exec "$0" "$@"`, process.execPath, script, upstream.origin], {
@@ -378,8 +378,8 @@ test('a process without a file descriptor left says so, and not that it was refu
   expect((await new Response(child.stdout).text()).trim()).toMatch(/^503 out_of_file_descriptors .*LimitNOFILE/)
 }, 20_000)
 
-describe('a connection that is used again hears nothing of whoever had it before:', () => {
-  /** The first answer is whole at once, the second begins and waits to be finished. */
+describe('a reused connection is not affected by the earlier request:', () => {
+  /** The first response is complete at once, the second one waits for the test. */
   async function twoAnswers(body: string) {
     const lines: Parameters<Play>[0][] = []
     const upstream = await playing(async (line) => {
@@ -396,14 +396,14 @@ describe('a connection that is used again hears nothing of whoever had it before
     return { first, second, finish: () => lines[1]?.write('done') }
   }
 
-  test('of a body given up after its end', async () => {
+  test('its body cancelled after its end', async () => {
     const { first, second, finish } = await twoAnswers('ok')
     if (first.body) byteStreamOf(first.body).cancel()
     await finish()
     expect(await read(second)).toEqual({ text: 'done', code: undefined })
   })
 
-  test('of one that was held back when its end came', async () => {
+  test('its body paused at its end', async () => {
     const upstream = await playing((line) => line.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'))
     const connections = createConnections(systemLookup, systemClock)
     const request = Buffer.from('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n')
@@ -422,7 +422,7 @@ describe('a connection that is used again hears nothing of whoever had it before
   })
 })
 
-describe('what is no answer ends the call at once, and the connection with it:', () => {
+describe('an invalid response fails at once and closes the connection:', () => {
   const noHttp = 'HPE_INVALID_CONSTANT'
   test.each<[string, string[], string]>([
     ['status 000', ['HTTP/1.1 000 Nothing\r\n\r\n'], 'HPE_INVALID_STATUS'],
@@ -455,7 +455,7 @@ test.each([
   ['', ''],
   ['with the head of a body that it cannot have', 'content-length: 5\r\n'],
   ['with the head of chunks that it cannot have', 'transfer-encoding: chunked\r\n'],
-])('an interim answer %s is skipped, however it is cut', async (_how, header) => {
+])('an interim response %s is skipped, however it is split', async (_how, header) => {
   const interim = `HTTP/1.1 103 Early Hints\r\n${header}\r\n`
   const whole = `${interim}\r\n${interim}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok`
   for (const size of [1, 7, whole.length]) {

@@ -9,7 +9,7 @@ afterEach(() => {
   for (const stop of stops.splice(0)) stop()
 })
 
-/** What was dialled, under which name. */
+/** The connections that were made, with the name in each. */
 interface Dialled {
   url: string
   host: string | null
@@ -88,7 +88,7 @@ test.each([
   expect(isPublic(address)).toBe(expected)
 })
 
-test('the checked address is dialled under the name of the host, past every proxy', async () => {
+test('the connection goes to the checked address with the name of the host, without a proxy', async () => {
   const { dialled, get } = world([])
   expect(await get('https://pictures.example:8443/a/cat.png?size=1#top')).toEqual({
     data: new Uint8Array(Buffer.from('pixels')),
@@ -114,7 +114,7 @@ test('an IPv6 address is dialled in brackets, an address in the URL without a TL
   ])
 })
 
-test('a name that answers differently the second time is dialled where it was checked', async () => {
+test('a name that changes its address is connected at the checked address', async () => {
   const answers = [publicAddress, '127.0.0.1']
   const { dialled, get } = world([], { lookup: async () => [{ address: answers.shift() ?? '' }] })
   await get('http://rebinding.example/cat.png')
@@ -177,7 +177,7 @@ test.each([
   expect(world([reply]).get('http://pictures.example/cat.png')).rejects.toMatchObject(refused)
 })
 
-test('a status that is no success is told', () => {
+test('an error status is reported', () => {
   const { get } = world([() => new Response('gone', { status: 410 })])
   expect(get('http://pictures.example/cat.png')).rejects.toMatchObject({
     ...refused,
@@ -193,14 +193,14 @@ test('the next address is tried when one cannot be reached', async () => {
   expect(dialled.map(({ url }) => url)).toEqual([`http://${publicAddress}/cat.png`, 'http://[2606:4700::1111]/cat.png'])
 })
 
-test('a name server that hangs is given up in time', async () => {
+test('a DNS lookup that hangs ends at the deadline', async () => {
   const { clock, get } = world([], { lookup: () => new Promise(() => {}) })
   const file = get('http://pictures.example/cat.png')
   clock.advance(15_000)
   expect(file).rejects.toMatchObject({ ...refused, message: expect.stringContaining('15 s') })
 })
 
-test('a client who leaves ends the fetching', async () => {
+test('an abort ends the download', async () => {
   const client = new AbortController()
   const { get } = world([], { signal: client.signal, lookup: () => new Promise(() => {}) })
   const file = get('http://pictures.example/cat.png')
@@ -208,7 +208,7 @@ test('a client who leaves ends the fetching', async () => {
   expect(file).rejects.toMatchObject({ kind: 'cancelled' })
 })
 
-test('errors hold nothing of the address but what is wrong with it', async () => {
+test('errors do not repeat the address', async () => {
   const { get } = world([() => Promise.reject(Object.assign(new Error('no'), { path: 'http://x/?key=secret' }))])
   const error: unknown = await get('http://pictures.example/?key=secret').catch((thrown: unknown) => thrown)
   expect(Bun.inspect(error)).not.toContain('secret')
@@ -221,7 +221,7 @@ test('a real connection goes to the pinned address', async () => {
     fetch: (request) => new Response(request.headers.get('host')),
   })
   stops.push(() => void server.stop(true))
-  // The guard would refuse loopback, so the last step from the checked address to the socket is redirected here.
+  // Loopback addresses are rejected, so the connection to the checked address is redirected here.
   const { get } = world([], {
     fetch: (url, init) => fetch(url.replace(`http://${publicAddress}`, `http://127.0.0.1:${server.port}`), init),
   })

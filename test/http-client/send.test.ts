@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { send } from '../../src/http-client/send.ts'
 
-test('a redirect is no way to send a key elsewhere: it is an answer like any other', async () => {
+test('a redirect is not followed, so that no key is sent elsewhere', async () => {
   const asked: string[] = []
   const elsewhere = Bun.serve({
     port: 0,

@@ -4,7 +4,7 @@ import type { Tool } from '../../src/core/request.ts'
 import { readJson } from '../../src/json/lenient-json.ts'
 import { repairArguments, repairName, typedArguments } from '../../src/json/repair.ts'
 
-describe('nearly JSON is read', () => {
+describe('almost-JSON is read', () => {
   test.each([
     ['with raw line breaks, tabs and control characters in strings', '{"a":"x\n\ty\u0001"}', [{ a: 'x\n\ty\u0001' }]],
     ['with trailing commas', '{"a":[1,2,],}', [{ a: [1, 2] }]],
@@ -38,7 +38,7 @@ describe('nearly JSON is read', () => {
     expect(readJson(text)).toBeUndefined()
   })
 
-  test('and JSON is left as it is', () => {
+  test('and JSON is not changed', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         expect(readJson(JSON.stringify(value))).toEqual([JSON.parse(JSON.stringify(value))])
@@ -46,11 +46,11 @@ describe('nearly JSON is read', () => {
     )
   })
 
-  // Quotes inside strings are mended by guessing, and a guess about a cut text may be wrong: they are left out here.
+  // Quotes inside strings are left out: repairing them is a guess, which may be wrong for a cut text.
   test('and a cut object without quotes in its strings is never read', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.nat(), (value, at) => {
-        // In pairs, for a backslash in front of a closing quote is the second half of another escape.
+        // Backslashes come in pairs: a single one would escape the closing quote.
         const text = JSON.stringify(value).replaceAll(/'|\\./g, (sign) => (/['"]/.test(sign) ? '' : sign))
         const cut = text.slice(0, at % text.length)
         expect(readJson(cut)).toBeUndefined()
@@ -151,7 +151,7 @@ describe('arguments are an object', () => {
   })
 })
 
-describe('what multiplies is taken as it is beyond some work', () => {
+describe('the work on nested alternatives is limited', () => {
   const itself = (count: number) => Array.from({ length: count }, () => ({ $ref: '#/$defs/a' }))
   const words = Array.from({ length: 100_000 }, (_, place) => `word ${place}`)
   test.each<[string, Record<string, unknown>, Record<string, unknown>]>([
@@ -185,7 +185,7 @@ describe('what multiplies is taken as it is beyond some work', () => {
   })
 })
 
-test('plain texts are typed without looking at the same schema for ever', () => {
+test('plain texts are typed with limited work for a recursive schema', () => {
   const itself = Array.from({ length: 20 }, () => ({ $ref: '#/$defs/a' }))
   const schema = { $defs: { a: { anyOf: itself } }, properties: { a: { $ref: '#/$defs/a' } } }
   const startedAt = performance.now()
@@ -193,7 +193,7 @@ test('plain texts are typed without looking at the same schema for ever', () => 
   expect(performance.now() - startedAt).toBeLessThan(4_000)
 })
 
-test('plain texts are typed by the schema, and are JSON where it is silent', () => {
+test('plain texts are typed by the schema, otherwise parsed as JSON', () => {
   const schema = {
     properties: {
       id: { type: 'string' },

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { argumentPieces } from '../../src/prompted-tools/argument-pieces.ts'
 
-/** All that is appended, by piece and at the end. */
+/** The text appended after each piece and at the end. */
 function appended(pieces: readonly unknown[]): string[] {
   const reader = argumentPieces()
   return [...pieces.map((piece) => reader.push(piece)), reader.end()]
@@ -41,7 +41,7 @@ describe('pieces of arguments', () => {
   const objects = fc.dictionary(fc.constantFrom('a', 'b', ':'), values, { minKeys: 1, maxKeys: 3 })
   const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 })
 
-  test('fragments come out as they went in, wherever they are cut', () =>
+  test('fragments are passed on unchanged, however they are split', () =>
     fc.assert(
       fc.property(objects, sizes, (value, lengths) => {
         const text = JSON.stringify(value)
@@ -50,7 +50,7 @@ describe('pieces of arguments', () => {
       { numRuns: 2_000 },
     ))
 
-  test('of snapshots the last one comes out, wherever they are cut and however often they are repeated', () =>
+  test('snapshots become the last one, however they are split or repeated', () =>
     fc.assert(
       fc.property(
         objects,
@@ -70,7 +70,7 @@ describe('pieces of arguments', () => {
     ))
 })
 
-/** A text in pieces of these lengths, over and over. */
+/** Splits a text into pieces of these lengths, repeated. */
 function cut(text: string, lengths: readonly number[]): string[] {
   const pieces: string[] = []
   for (let at = 0, turn = 0; at < text.length; turn++) {

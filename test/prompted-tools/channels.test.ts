@@ -25,7 +25,7 @@ function sorted(deltas: Delta[], notes: string[] = [], tools: Tool[] = [look], w
   )
 }
 
-/** What the reply ends in. */
+/** The last deltas of the reply. */
 function ending(deltas: Delta[], tools?: Tool[]): unknown {
   const last = sorted(deltas, [], tools).at(-1)
   if (last?.type !== 'error') return last?.type === 'finish' ? last.reason : last?.type
@@ -78,7 +78,7 @@ describe('a reply of reasoning alone', () => {
     ],
   ])('%s', (_name, deltas, expected) => expect(ending(deltas)).toEqual(expected))
 
-  test('gives the call in place of the answer, its types mended', () => {
+  test('becomes the call in it, with its types repaired', () => {
     const notes: string[] = []
     expect(
       sorted([thought('I look. '), thought(written.slice(0, 20)), thought(written.slice(20)), stop], notes).slice(-2),
@@ -125,7 +125,7 @@ describe('a reply with an answer', () => {
   })
 })
 
-/** Neighbours of one channel as one. */
+/** Joins consecutive texts of one channel. */
 function joined(deltas: Delta[]): Delta[] {
   const out: Delta[] = []
   for (const delta of deltas) {

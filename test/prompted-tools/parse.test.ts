@@ -210,7 +210,7 @@ describe('a written call becomes a tool call', () => {
   })
 })
 
-test('a fence mark behind other text on its line opens no fence', () => {
+test('a fence mark after other text in its line opens no fence', () => {
   expect(parse(`{ \`\`\`\n${bash}`)).toEqual({ text: '{ ```\n', calls: [ls], end: 'stop' })
 })
 
@@ -299,7 +299,7 @@ describe('text around calls', () => {
     expect(parse(text)).toEqual({ text: before, calls, end: 'stop' })
   })
 
-  test('streams at once, but for what may still begin a call', () => {
+  test('streams at once, except for what may still begin a call', () => {
     const machine = parser()
     const streamed = ['Look <b', 'old>: <tool', 'box> {"na', 'me"} and ``', '` too <tool_call>{"name"'].map((piece) => {
       const out: Delta[] = []
@@ -320,7 +320,7 @@ describe('text around calls', () => {
   })
 })
 
-describe('a call that is not whole is not executed', () => {
+describe('an incomplete call is not made', () => {
   const cut = 'Running it.\n<tool_call>{"name":"bash","arguments":{"command":"rm -rf /tmp/bu'
   test.each([
     ['in the recommended form', cut],
@@ -339,7 +339,7 @@ describe('a call that is not whole is not executed', () => {
     expect(shown).toEqual([...(before === '' ? [] : [text(before)]), { type: 'finish', reason: 'length' }])
   })
 
-  test('after a whole call, and stop becomes length', () => {
+  test('after a complete call, and stop becomes length', () => {
     expect(parse(`${bash}\n<tool_call>{"name":"bash"`)).toEqual({ text: '', calls: [ls], end: 'length' })
   })
 
@@ -399,7 +399,7 @@ describe('other deltas', () => {
     ])
   })
 
-  test('of reasoning come after the text that was before them', () => {
+  test('of reasoning come after the text before them', () => {
     expect(runTransform(parser(), [text('a <'), thought, text('b'), stop])).toEqual([
       text('a '),
       text('<'),
@@ -446,7 +446,7 @@ describe('the scan limit', () => {
     expect(join(runTransform(small(), [text(long), stop]))).toEqual({ text: 'a ', calls: [], end: 'length' })
   })
 
-  test('counts the same however the text is cut', () => {
+  test('does not depend on how the text is split', () => {
     const long = `{"id":"${'<tool_call>bash</tool_call>'.repeat(3)}"}`
     const whole = join(runTransform(small(), [text(long), stop]))
     for (let cut = 0; cut < long.length; cut++)
@@ -454,7 +454,7 @@ describe('the scan limit', () => {
   })
 })
 
-test('the same comes out wherever a text is cut', () => {
+test('the output does not depend on how a text is split', () => {
   const samples = [
     bash,
     `Hm.\n${bash}\n<tool_call>bash\n<arg_key>command</arg_key>\n<arg_value>"é ✅"</arg_value>\n</tool_call> bye`,
@@ -499,7 +499,7 @@ describe('for any input', () => {
     )
   })
 
-  test('a rendered call parses back to its arguments, cut anywhere', () => {
+  test('a rendered call parses back to its arguments, however it is split', () => {
     const nasty = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc
@@ -547,7 +547,7 @@ describe('for any input', () => {
     )
   })
 
-  test('fragments of marks never throw and never depend on the cuts', () => {
+  test('fragments of marks never throw and do not depend on the split', () => {
     const fragment = fc.constantFrom(
       '<tool_call>',
       '</tool_call>',
@@ -632,7 +632,7 @@ function parse(answer: string, before: Delta[] = []) {
   return join(runTransform(parser(), [...before, text(answer), stop]))
 }
 
-/** What a client would make of the deltas. */
+/** The deltas as a client would combine them. */
 function join(deltas: Delta[]) {
   const joined = { text: '', calls: [] as unknown[], end: 'none' as string }
   for (const delta of deltas) {

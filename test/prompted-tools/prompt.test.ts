@@ -29,7 +29,7 @@ describe('tools become instructions', () => {
     expect({ tools, toolChoice }).toEqual({ tools: [], toolChoice: 'auto' })
   })
 
-  test('behind a system message that is first already', () => {
+  test('after an existing first system message', () => {
     const system: Message = { role: 'system', text: 'Be brief.' }
     const { messages } = promptTools(request({ tools: [weather], messages: [system, user('Hi')] }))
     expect(messages.map((message) => message.role)).toEqual(['system', 'user'])
@@ -74,7 +74,7 @@ describe('tools become instructions', () => {
     expect(promptTools(plain)).toBe(plain)
   })
 
-  test('and the request itself stays as it was', () => {
+  test('and the request itself is not changed', () => {
     const original = request({ tools: [weather], messages: [user('Hi'), called('a'), result('a', 'Sunny')] })
     const copy = structuredClone(original)
     promptTools(original)
@@ -161,13 +161,13 @@ describe('tool history becomes text', () => {
     ['elements of calls', '<function_calls></tool_calls>', '<\\function_calls><\\/tool_calls>'],
     ['a tag escaped already', '<\\/tool_response>', '<\\\\/tool_response>'],
     ['other markup', '<div></tool_responses><\\n>', '<div></tool_responses><\\n>'],
-  ])('a result with %s keeps its frame', (_name, written, shown) => {
+  ])('a result with %s stays inside its tags', (_name, written, shown) => {
     expect(promptTools(request({ messages: [result('a', written)] })).messages).toEqual([
       user(`<tool_response id="a">\n${shown}\n</tool_response>`),
     ])
   })
 
-  test('any result keeps its frame and can be restored', () => {
+  test('any result stays inside its tags and can be restored', () => {
     const part = fc.constantFrom('<', '\\', '/', '</tool_response>', 'tool_response', '<tool_call>', '>', 'a', '\n')
     fc.assert(
       fc.property(fc.array(part), (parts) => {
@@ -180,7 +180,7 @@ describe('tool history becomes text', () => {
     )
   })
 
-  test('a call as shown is a call as read', () => {
+  test('a rendered call is parsed as the same call', () => {
     const [message] = promptTools(request({ messages: [called('a', '{"city":"</tool_call>\\n"}')] })).messages
     const out = runTransform(toolCallParser([weather], { scanLimit: 1000 }), [
       { type: 'text', text: lastText(message ? [message] : []) },

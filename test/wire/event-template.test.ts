@@ -16,7 +16,7 @@ import {
 } from '../../src/wire/event-template.ts'
 import { manualClock } from '../support/clock.ts'
 
-/** The `t` of a payload that has nothing else but an `n`. */
+/** The string `t` of a payload that has no other members except `n`. */
 function textIn(payload: string): string | undefined {
   try {
     const { t, n, ...rest } = JSON.parse(payload)
@@ -29,7 +29,7 @@ function textIn(payload: string): string | undefined {
 const emit = (text: string, out: Delta[]) => void out.push({ type: 'text', text })
 const likeness = (payload: string) => eventTemplateOf(payload, { read: textIn, emit, kind: () => 'text' })
 
-describe('what is alike is known from', () => {
+describe('a template is learned from', () => {
   test.each<[string, string, boolean]>([
     ['one string', '{"n":1,"t":"a word"}', true],
     ['one with signs that are escaped', '{"t":"a \\"word\\"\\n","n":1}', true],
@@ -42,7 +42,7 @@ describe('what is alike is known from', () => {
   })
 })
 
-describe('of bytes, what is read without a parser is', () => {
+describe('matchTemplate reads', () => {
   const alike = likeness('{"n":1,"t":"first"}')
   const event = (payload: string) => `data: ${payload}\n\n`
   const one = event('{"n":1,"t":"grüß — \\"dich\\""}')
@@ -70,7 +70,7 @@ describe('of bytes, what is read without a parser is', () => {
   })
 })
 
-describe('of bytes, what is read together is', () => {
+describe('concatenateMatches reads', () => {
   const alike = likeness('{"n":1,"t":"first"}')
   const event = (text: string) => `data: {"n":1,"t":"${text}"}\n\n`
   const done = 'data: [DONE]\n\n'
@@ -98,7 +98,7 @@ describe('of bytes, what is read together is', () => {
     expect(bytes.toString('utf8', read.end)).toBe(rest)
   })
 
-  test('as much as there is room for, and the rest after it', () => {
+  test('as much as the buffer holds, and the rest afterwards', () => {
     const words = 'word '.repeat(5_000)
     const bytes = Buffer.from(event(words).repeat(4))
     if (!alike) throw new Error('nothing is alike')
@@ -113,7 +113,7 @@ describe('of bytes, what is read together is', () => {
   })
 })
 
-/** Pieces of the given size. */
+/** The bytes in pieces of the given size. */
 function cut(bytes: Buffer, size: number): ByteStream {
   let at = 0
   return {
@@ -136,7 +136,7 @@ async function deltasOf(bytes: Buffer, size: number, whole = false): Promise<Del
   return said
 }
 
-/** Neighbours of one kind as one. */
+/** Joins consecutive deltas of one kind. */
 function together(deltas: readonly Delta[]): Delta[] {
   const all: Delta[] = []
   for (const delta of deltas) {
@@ -148,7 +148,7 @@ function together(deltas: readonly Delta[]): Delta[] {
   return all
 }
 
-test('a reply says the same whether its events come alone or together, cut or whole', async () => {
+test('a reply is the same whether its events come alone or together, cut or whole', async () => {
   const chunk = (field: string, text: string, created: number) =>
     `data: ${JSON.stringify({ id: 'x', created, choices: [{ index: 0, delta: { role: 'assistant', [field]: text } }] })}\n\n`
   const words = fc.oneof(
@@ -174,7 +174,7 @@ test('a reply says the same whether its events come alone or together, cut or wh
   )
 })
 
-test('bytes that are no characters say the same in a whole reply', async () => {
+test('invalid UTF-8 gives the same text in a whole reply', async () => {
   const chunk = (text: string) => `data: {"id":"x","choices":[{"index":0,"delta":{"content":"${text}"}}]}\n\n`
   const texts = fc.constantFrom(
     'word',

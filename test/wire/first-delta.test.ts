@@ -51,7 +51,7 @@ describe('a reply has begun', () => {
   })
 })
 
-test('a reply of reasoning alone has begun: whoever asked may ask again', async () => {
+test('a reply of reasoning alone has begun, because the caller may retry it', async () => {
   const only: Delta = { type: 'error', error: new ReasoningOnlyError('Hm') }
   const source = sourceOf([only])
   expect(await awaitFirstDelta(source, { label: 'home' })).toEqual({ first: [only], rest: source })

@@ -34,7 +34,7 @@ function deltasOf(pieces: Piece[]): Delta[] {
   return out
 }
 
-/** `[id, name, arguments]` of each call, put together. */
+/** `[id, name, arguments]` of each assembled call. */
 function callsOf(pieces: Piece[]): unknown[] {
   const whole = new Map<string, { id?: string; name?: string; text: string }>()
   for (const delta of deltasOf(pieces)) {
@@ -61,7 +61,7 @@ const go = (args: unknown, index: unknown = 0): Piece => ({ index, arguments: ar
 const read = '{"path":"a.txt"}'
 const one = [['c1', 'read_file', read]]
 
-describe('a placeholder in front of the real arguments is held back:', () => {
+describe('a placeholder before the real arguments is held back:', () => {
   test.each<[string, Piece[]]>([
     ['{} and pieces', [begin('{}'), go('{"path":'), go('"a.txt"}')]],
     ['{} and all at once', [begin('{}'), go(read)]],
@@ -82,7 +82,7 @@ describe('a placeholder in front of the real arguments is held back:', () => {
     ['{} while another id is made up for each piece', [begin(''), { index: 0, id: 'c2', arguments: read }]],
   ])('%s', (_name, pieces) => expect(callsOf(pieces)).toEqual(one))
 
-  test('nothing of the call is sent before', () => {
+  test('nothing of the call is sent before its arguments', () => {
     const out: Delta[] = []
     toolCallAssembler(tools).push({ index: 0, id: 'c1', function: { name: 'read_file', arguments: '{}' } }, out)
     expect(out).toEqual([])
@@ -297,7 +297,7 @@ describe('names:', () => {
   )
 })
 
-describe('arguments are mended as they come:', () => {
+describe('arguments are repaired as they arrive:', () => {
   test.each<[string, string, string[], string]>([
     ['a number written as text', 'set_level', ['{"level":"3"}'], '{"level":3}'],
     ['a number written as text, in pieces', 'set_level', ['{"le', 'vel":"', '3"', '}'], '{"level":3}'],
@@ -330,7 +330,7 @@ describe('arguments are mended as they come:', () => {
     expect(callsOf([begin(first, { name }), ...rest.map((piece) => go(piece))])).toEqual([['c1', name, expected]])
   })
 
-  test('strings flow', () => {
+  test('strings are streamed', () => {
     const pieces = [
       begin('', { name: 'move' }),
       ...['{"from', '":"a', 'b', 'c","to":"', 'd"}'].map((piece) => go(piece)),
@@ -345,7 +345,7 @@ describe('arguments are mended as they come:', () => {
   })
 })
 
-describe('what nobody can read stays broken:', () => {
+describe('unreadable arguments stay broken:', () => {
   test.each<[string, Piece[], string]>([
     ['cut', [begin('{"path":"a')], '{"path":"a'],
     ['two objects that differ', [begin(read), go('{"path":"b.txt"}')], `${read}{"path":"b.txt"}`],
@@ -355,13 +355,13 @@ describe('what nobody can read stays broken:', () => {
   ])('%s', (_name, pieces, expected) => expect(callsOf(pieces)).toEqual([['c1', 'read_file', expected]]))
 })
 
-test('a call without a name says so by having none', () => {
+test('a call without a name is sent without one', () => {
   expect(deltasOf([{ index: 0, id: 'c1', arguments: read }])).toEqual([
     { type: 'tool-call', key: 'call-0', id: 'c1', arguments: read },
   ])
 })
 
-test('arguments come out the same however they are cut', () => {
+test('the arguments do not depend on how they are split', () => {
   const values = fc.record(
     { path: fc.oneof(fc.string(), fc.integer(), fc.constant(null)), lines: fc.oneof(fc.integer(), fc.string()) },
     { requiredKeys: [] },

@@ -90,7 +90,7 @@ describe('a recursive schema comes to an end', () => {
   })
 })
 
-// TypeBox takes what an object inherits for an optional property it has.
+// TypeBox mistakes an inherited member for an optional property.
 const propertyName = fc.string().filter((name) => !(name in {}))
 const limits = fc.record({ low: fc.integer({ min: -50, max: 50 }), span: fc.integer({ min: 2, max: 60 }) })
 const leaf: fc.Arbitrary<TSchema> = fc.oneof(
@@ -136,7 +136,7 @@ const { schema: anySchema } = fc.letrec<{ schema: TSchema }>((tie) => ({
   ),
 }))
 
-test('whatever the schema, the value is valid', () => {
+test('the value is valid for any schema', () => {
   fc.assert(
     fc.property(anySchema, fc.string(), (schema, text) => {
       const value: unknown = JSON.parse(JSON.stringify(synthesise(JSON.parse(JSON.stringify(schema)), text)))

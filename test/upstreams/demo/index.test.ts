@@ -9,13 +9,13 @@ import { gatewayApp } from '../../support/gateway.ts'
 import { fromTheStart } from '../../support/replies.ts'
 import { plainRequest } from '../../support/request.ts'
 
-/** Moves time on and lets everything that waited for it run. */
+/** Advances the clock and runs what waited for it. */
 async function pass(clock: ManualClock, ms: number): Promise<void> {
   clock.advance(ms)
   await settled()
 }
 
-/** Everything that waits for nothing but promises has run. */
+/** Waits until all pending promises have settled. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve()
 }
@@ -77,7 +77,7 @@ test('without a pace it is read to the end without a timer', async () => {
   expect(clock.pending()).toBe(0)
 })
 
-test('with a pace every delta waits for its time', async () => {
+test('with a pace there is a wait before every delta', async () => {
   const { clock, opening } = await call('hello', 45)
   expect(clock.pending()).toBe(1)
   await pass(clock, 60)
@@ -108,7 +108,7 @@ describe('a refusal rejects the call', () => {
   })
 })
 
-test('a stream that breaks off accuses nobody by name', async () => {
+test('the error of a stream that breaks off names no vendor', async () => {
   const app = gatewayApp([demo({ clock: systemClock, idleMs, paceMs: 0 })])
   const body = JSON.stringify({
     max_tokens: 99,
@@ -212,7 +212,7 @@ describe('cancel', () => {
   })
 })
 
-test('the models carry the public names, and see as the real ones do', async () => {
+test('the models have the public names, and vision like the real ones', async () => {
   const upstream = demo({ clock: manualClock(), idleMs })
   const models = await upstream.models()
   expect(models.map((model) => model.id)).toContainValues(['GLM-4.5', 'GLM-4.5-Air', 'GLM-4.6', 'GLM-4.7', 'GLM-5'])
@@ -229,7 +229,7 @@ test('the models carry the public names, and see as the real ones do', async () 
   expect(models.every((model) => model.createdAtSeconds > 1_700_000_000)).toBe(true)
 })
 
-test('it is always ready and refuses no wish', async () => {
+test('it is always ready and ignores nothing', async () => {
   const upstream = demo({ clock: manualClock(), idleMs })
   expect(await upstream.check(new AbortController().signal)).toBeUndefined()
   const [model] = await upstream.models()

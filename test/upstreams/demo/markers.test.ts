@@ -13,7 +13,7 @@ const none = {
   ending: 'whole' as const,
 }
 
-describe('a marker directs and disappears from the words', () => {
+describe('a marker has its effect and is removed from the text', () => {
   test.each([
     ['[think] why', { userText: 'why', think: true }],
     ['two [tools] please', { userText: 'two  please', callCount: 2 }],
@@ -46,7 +46,7 @@ describe('a marker directs and disappears from the words', () => {
   })
 })
 
-describe('what is no marker stays plain text', () => {
+describe('text that is no marker stays', () => {
   test.each([
     '[unknown]',
     '[unknown:3]',
@@ -68,7 +68,7 @@ describe('what is no marker stays plain text', () => {
   })
 })
 
-test('a failed marker does not hide the one behind it', () => {
+test('an invalid marker does not hide the next one', () => {
   expect(directions('[tool:look {oops} [fast]')).toEqual({ ...none, userText: '[tool:look {oops}', paceMs: 0 })
 })
 

@@ -214,7 +214,7 @@ describe('tools are called', () => {
     expect(JSON.parse(pieces.join(''))).toEqual({ city: 'call get_weather', unit: 'celsius' })
   })
 
-  test('once: their results are summed up, though the marker still stands there', () => {
+  test('once: their results are summed up, although the marker is still there', () => {
     const messages: Message[] = [
       user('[tools:2] Paris'),
       {
@@ -271,7 +271,7 @@ describe('a marker ends the reply', () => {
     expect<string | undefined>(result instanceof GatewayError ? result.kind : result?.reason).toBe(ending)
   })
 
-  test('in the middle: what was said is the first half of the answer', () => {
+  test('in the middle: the reply is the first half of the answer', () => {
     const whole = spoken('text', deltas(request('hello')))
     for (const marker of ['[length]', '[filter]', '[error-mid]', '[cut]', '[stall]']) {
       const half = spoken('text', deltas(request(`hello ${marker}`)))
@@ -339,7 +339,7 @@ const anyRequest = fc
   })
   .map(({ said, toolChoice, tools, mode }) => request(said.join(' '), { toolChoice, tools, reasoning: { mode } }))
 
-test('whatever is asked, no emoji is cut, every call is JSON, and only what asks for failure fails', () => {
+test('for any request no emoji is cut, every call is JSON, and only failure markers fail', () => {
   fc.assert(
     fc.property(anyRequest, (asked) => {
       const said = deltas(asked)

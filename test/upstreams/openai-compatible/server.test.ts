@@ -64,7 +64,7 @@ describe('a server of open weights', () => {
   })
 
   test.each(['GLM-4.6-FP8', 'claude-sonnet-5', 'gpt-6', 'home/zai-org/GLM-4.6-FP8', 'z-ai/GLM-4.6-FP8'])(
-    'stands for %s',
+    'is used for %s',
     async (model) => {
       const server = started()
       const { chat } = await gateway(rowOf('home', server.base))
@@ -90,7 +90,7 @@ describe('a server of open weights', () => {
       { tool_choice: { type: 'function', function: { name: 'look.up' } } },
     ],
     ['one call at a time', { parallel_tool_calls: false }, { tool_choice: 'auto', parallel_tool_calls: false }],
-  ])('is asked for %s by its own field, not in words', async (_what, asked, sent) => {
+  ])('gets %s as a field, not as an instruction', async (_what, asked, sent) => {
     const server = started()
     server.script(
       chunks(
@@ -107,7 +107,7 @@ describe('a server of open weights', () => {
     expect(body).toMatchObject({ messages: hello, ...sent })
   })
 
-  test('is held to a schema by its own field', async () => {
+  test('gets a schema as a field', async () => {
     const server = started()
     server.script(chunks({ content: '{"a":1}' }))
     const { chat } = await gateway(rowOf('home', server.base))
@@ -139,7 +139,7 @@ describe('a server of open weights', () => {
     ['effort', 'none', { reasoning: { enabled: false } }],
     ['effort', 'high', { reasoning: { effort: 'high' } }],
     ['none', 'high', {}],
-  ])('told %s, hears of effort %s as %j', async (style, reasoning_effort, sent) => {
+  ])('with reasoning style %s, effort %s is sent as %j', async (style, reasoning_effort, sent) => {
     const server = started()
     const { chat } = await gateway(rowOf('home', server.base, `reasoning = "${style}"`))
     await chat({ model: 'glm-4.6-fp8', reasoning_effort })
@@ -162,7 +162,7 @@ describe('a server of open weights', () => {
       'model_not_found',
     ],
     [Response.json({ detail: 'temperature must be at most 2' }, { status: 422 }), 400, 'invalid_request'],
-  ])('fails in words that name it and no address', async (reply, status, code) => {
+  ])('is named in errors, without its address', async (reply, status, code) => {
     const server = started()
     server.script(reply)
     const { chat } = await gateway(rowOf('home', server.base))
@@ -186,7 +186,7 @@ describe('a server of open weights', () => {
       'upstream_empty_response',
       'home ended its reply without an answer. Try again.',
     ],
-  ])('that %s is named as the configuration names it', async (_what, reply, code, message) => {
+  ])('that %s is named by its id in the configuration', async (_what, reply, code, message) => {
     const server = started()
     server.script(reply(), reply(), reply())
     const { chat } = await gateway(rowOf('home', server.base))
@@ -203,7 +203,7 @@ describe('a server of open weights', () => {
     expect(error.message).not.toContain('127.0.0.1')
   })
 
-  test('that breaks off in the middle of its answer is named, too', async () => {
+  test('that breaks off in the middle of its answer is named', async () => {
     const server = started()
     const word = `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: 'Hel' } }] })}\n\n`
     const told = Promise.withResolvers<void>()
@@ -221,7 +221,7 @@ describe('a server of open weights', () => {
     expect(text).not.toContain('Z.AI')
   })
 
-  test('is told the temperature it was asked for', async () => {
+  test('gets the requested temperature', async () => {
     const server = started()
     const { chat } = await gateway(rowOf('home', server.base))
     const response = await chat({ model: 'glm-4.6-fp8', temperature: 1.5 })
@@ -243,7 +243,7 @@ describe('several upstreams', () => {
     expect(other.seen.at(-1)?.authorization).toBe('Bearer key-two')
   })
 
-  test('step in for the official API before the first word', async () => {
+  test('replace the official API before the first word', async () => {
     const official = started({ models: [] })
     official.script(
       ...Array.from({ length: 5 }, () => Response.json({ error: { code: '1234', message: 'down' } }, { status: 500 })),
@@ -256,7 +256,7 @@ describe('several upstreams', () => {
     expect(home.seen.at(-1)?.body.model).toBe('glm-4.6')
   })
 
-  test('offer but the models that their row names', async () => {
+  test('offer only the models in their configuration', async () => {
     const server = started({ models: [{ id: 'glm-4.6' }, { id: 'glm-4.5' }] })
     const { send } = await gateway(rowOf('home', server.base, 'models = ["glm-4.5"]'))
     const { data } = (await (await send('/v1/models')).json()) as { data: { id: string }[] }

@@ -16,7 +16,7 @@ const errors = zaiErrors(usualSettings)
 
 const folder = new URL('../../golden/zai-api/', import.meta.url)
 
-/** What a recording must come to; `content_links` where the answer has citation marks. */
+/** The expected result of a recording; `content_links` if the answer has citation marks. */
 interface Expected {
   reasoning: string
   content: string
@@ -41,9 +41,9 @@ const cases = readdirSync(folder)
     expected: JSON.parse(readFileSync(new URL(`${name}/expected.json`, folder), 'utf8')) as Expected,
   }))
 
-test('there are recordings to look at', () => expect(cases.map(({ name }) => name)).toContain('tool-stream'))
+test('the recordings are found', () => expect(cases.map(({ name }) => name)).toContain('tool-stream'))
 
-describe('every recording comes to what it says', () => {
+describe('every recording gives its expected result', () => {
   for (const { name, bytes, expected } of cases)
     test.each([1, 2, 3, 7, 64, Number.POSITIVE_INFINITY])(`${name}, in reads of %d bytes`, async (size) => {
       expect(heardOf(await decoded(bytes, size))).toEqual(wanted(expected))
@@ -203,7 +203,7 @@ describe('the end', () => {
     ['of an unknown reason is a stop', [said('a'), { finish_reason: 'tired', usage }], [counted, stopped]],
   ])('%s', (_name, facts, expected) => expect(decode(facts)).toEqual([text('a'), ...expected]))
 
-  test('is told in the chunk that ends the answer, not when the socket closes', () => {
+  test('is sent with the chunk that ends the answer, not when the socket closes', () => {
     const out: Delta[] = []
     const machine = decoder(optionsWith({}))
     machine.push(chunkText({ delta: { content: 'a' }, finish_reason: 'stop', usage }), out)
@@ -244,7 +244,7 @@ describe('chunks', () => {
     ],
   ])('%s', (_name, facts, expected) => expect(decode(facts)).toEqual(expected))
 
-  test('what is skipped is told in the log once', () => {
+  test('skipped chunks are noted in the log once', () => {
     const notes: string[] = []
     decode(['{oops', '[]', { finish_reason: 'tired' }], { annotate: (note) => notes.push(note) })
     expect(notes).toEqual(['skipped an unreadable chunk', 'unknown finish reason tired'])
@@ -267,7 +267,7 @@ describe('native calls', () => {
   }
   const ended: ChunkFacts = { finish_reason: 'tool_calls', usage }
 
-  test('text that was held stands before the call', () => {
+  test('held text comes before the call', () => {
     const search = { web_search: [{ refer: 'ref_1', title: 'One', link: 'https://example.com' }] }
     const facts = [search, said('a ['), call({ index: 0, id: 'c1', name: 'bash', arguments: '{"command":"a"}' }), ended]
     expect(decode(facts).map(({ type }) => type)).toEqual([
@@ -313,7 +313,7 @@ describe('search results', () => {
     expect(textOf(decode(facts))).toBe(expected)
   })
 
-  test('results that are repeated are told once', () => {
+  test('repeated results are reported once', () => {
     const told = decode([results, results, said('a')]).filter(({ type }) => type === 'server-tool')
     expect(told).toHaveLength(1)
   })
@@ -338,14 +338,14 @@ test('a call written into the text becomes a call', () => {
   ])
 })
 
-test('a window that was full before the first word is the error clients compact on', () => {
+test('a context window full before the first word is the error on which clients compact', () => {
   const last = decode([{ finish_reason: 'model_context_window_exceeded', usage }]).at(-1)
   expect(last?.type === 'error' && last.error.kind).toBe('context-overflow')
   const cut = decode([said('Half'), { finish_reason: 'model_context_window_exceeded', usage }]).at(-1)
   expect(cut).toEqual({ type: 'finish', reason: 'context-window' })
 })
 
-test('a model that calls without end is stopped', () => {
+test('a model that makes calls without end is stopped', () => {
   const machine = decoder({ tools: [], errors, now: () => 0, annotate: () => {} })
   const out: Delta[] = []
   for (let index = 0; index < 600; index++) {

@@ -37,7 +37,7 @@ async function complaintOf(body: object): Promise<string | undefined> {
   return fault(body)?.text()
 }
 
-describe('the API takes what every client family sends', () => {
+describe('the API accepts what every client family sends', () => {
   const root = new URL('../../golden/requests/', import.meta.url)
   for (const dialect of readdirSync(root))
     for (const name of readdirSync(new URL(`${dialect}/`, root)))
@@ -60,7 +60,7 @@ const called = (id: string, args = '{}'): AssistantPart => ({
 })
 const result = (callId: string, ...parts: UserPart[]): Message => ({ role: 'tool', callId, parts, isError: false })
 
-test('the API takes whatever can be said', async () => {
+test('the API accepts any encoded request', async () => {
   const text = fc.constantFrom('', ' ', 'Hi', '\n')
   const id = fc.constantFrom('a', 'b', 'c')
   const userPart = fc.oneof(
@@ -108,7 +108,7 @@ test('the API takes whatever can be said', async () => {
   )
 })
 
-describe('the judge of these tests refuses', () => {
+describe('the checker of these tests reports', () => {
   const good = { model: 'glm-4.7', messages: [{ role: 'user', content: 'Hi' }] }
   const call = { id: 'c1', type: 'function', function: { name: 'bash', arguments: '{}' } }
   const user = { role: 'user', content: 'Hi' }
@@ -217,7 +217,7 @@ describe('messages', () => {
     ],
   ])('%s', (_name, messages, expected) => expect(told(messages)).toEqual(expected))
 
-  test('results move behind their calls, in order, and a missing one is made up', () => {
+  test('results move behind their calls, in order, and a missing one is filled in', () => {
     const messages: Message[] = [
       { role: 'user', parts: [words] },
       { role: 'assistant', parts: [called('c1'), called('c2'), called('c3')] },
@@ -274,7 +274,7 @@ describe('messages', () => {
     { role: 'user', parts: [{ type: 'text', text: 'What is it?' }] },
   ]
 
-  test('an image of a result stands in the next user turn', () => {
+  test('an image in a result moves to the next user turn', () => {
     expect(told(seen, 'glm-4.6v')).toMatchObject([
       {},
       {},
@@ -290,7 +290,7 @@ describe('messages', () => {
     ])
   })
 
-  test('a model without eyes is told what it does not see', () => {
+  test('a model without vision gets a note about what it cannot see', () => {
     expect(told(seen)).toMatchObject([
       {},
       {},
@@ -312,7 +312,7 @@ describe('messages', () => {
     expect(told(messages)).toMatchObject([{}, { tool_calls: [{ function: { arguments: expected } }] }, {}])
   })
 
-  test('a model that cannot think is not told thoughts', () => {
+  test('a model without reasoning gets no earlier reasoning', () => {
     const messages: Message[] = [
       { role: 'user', parts: [words] },
       {
@@ -384,7 +384,7 @@ describe('tools', () => {
     ])
   })
 
-  test('asking once more is a turn of its own at the end', () => {
+  test('a forced tool call is requested in a final user turn', () => {
     const messages = fieldOf(encoded({ tools: [weather], toolChoice: 'required' }, 'glm-4.7', true), 'messages')
     expect(Array.isArray(messages) && messages.at(-1)).toMatchObject({
       role: 'user',
@@ -392,7 +392,7 @@ describe('tools', () => {
     })
   })
 
-  test('older models get no fragments', () => {
+  test('older models get no `tool_stream`', () => {
     expect(encoded({ tools: [weather] }, 'glm-4.5')).not.toHaveProperty('tool_stream')
   })
 
@@ -431,24 +431,24 @@ describe('tools', () => {
     })
   })
 
-  test('more than the API takes is refused before it is sent', () => {
+  test('too many tools are rejected before the request is sent', () => {
     const tools = Array.from({ length: 129 }, (_, place) => ({ ...weather, name: `tool_${place}` }))
     expect(() => encoded({ tools })).toThrow(expect.objectContaining({ kind: 'invalid-request', param: 'tools' }))
   })
 })
 
-test('beside tools a JSON answer is asked for in words about the final answer alone', () => {
+test('with tools, the instruction for JSON is about the final answer only', () => {
   const output = { type: 'json', schema: { type: 'object' }, description: 'A city.' } as const
   const rule =
     'Call tools as they are needed. The final answer, when no call is needed any more, is one JSON value and nothing else: no words before or after it, no code fence. It is this: A city. It must be valid against this JSON schema:\n{"type":"object"}'
   const body = encoded({ output, tools: [weather] })
   expect(body).not.toHaveProperty('response_format')
   expect(fieldOf(body, 'messages')).toMatchObject([{ role: 'system', content: rule }, {}])
-  // What may not be called is no step on the way.
+  // Tools that may not be called are not sent.
   expect(encoded({ output, tools: [weather], toolChoice: 'none' })).toHaveProperty('response_format')
 })
 
-test('a JSON answer is asked for in both ways', () => {
+test('a JSON answer is requested by field and by instruction', () => {
   const schema = { type: 'object', properties: { city: { type: 'string' } } }
   const body = encoded({ output: { type: 'json', schema } })
   expect(body).toMatchObject({ response_format: { type: 'json_object' } })

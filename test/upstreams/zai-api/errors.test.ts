@@ -15,7 +15,7 @@ function errorFor(status: number, body: unknown, headers: Record<string, string>
 
 const coded = (status: number, code: string | number, message: string) => errorFor(status, { error: { code, message } })
 
-/** What each recorded refusal becomes. What must not be resent is neither 429 nor 5xx, whatever it was. */
+/** The error for each recorded refusal. One that must not be resent is neither 429 nor 5xx, whatever its status was. */
 const outcomes: Record<string, [status: number, code: string, retry: boolean]> = {
   '1001': [403, 'upstream_auth_failed', false],
   '1002': [403, 'upstream_auth_failed', false],
@@ -45,7 +45,7 @@ describe('every recorded refusal', () => {
   test.each(rows.map((row, place) => [place, codeIn(row), row] as const))('row %d, %s', (_place, name, row) => {
     const error = errorFor(row.status, row.body)
     expect([error.status, error.code, error.retry]).toEqual(outcomes[name] ?? [0, '', false])
-    // The recordings say when a retry has a chance; ours must not promise more.
+    // The recordings say when a retry may succeed; the error must not promise more.
     expect(error.retry).toBe(row.expect.retry)
     if (error.status === 429) expect(error.retryAfterMs).toBeGreaterThan(0)
   })
@@ -97,7 +97,7 @@ describe('statuses without a known code', () => {
     [529, 502],
   ])('HTTP %d is told with %d', (status, told) => expect(errorFor(status, '<html>oops</html>').status).toBe(told))
 
-  test('a good answer that is no stream is malformed', () => {
+  test('a successful response that is no stream is malformed', () => {
     expect(errorFor(200, { hello: 'world' })).toMatchObject({ kind: 'upstream-malformed', status: 502 })
   })
 })
@@ -110,7 +110,7 @@ describe('messages', () => {
   test.each([
     ['Usage limit reached for 5 hour. Your limit will reset at 2026-03-20 18:00:00', '1308'],
     ['[1308][5 小时限额已用完，将在 2026-03-20 18:00:00 重置][20260320170000abc]', ''],
-  ])('the reset is read as Beijing time: %s', (message, code) => {
+  ])('the reset time is Beijing time: %s', (message, code) => {
     const error = coded(429, code, message)
     expect([error.code, error.retryAfterMs]).toEqual(['usage_limit_reached', 3_600_000])
     expect(error.message).toContain('2026-03-20 10:00 UTC')
@@ -136,7 +136,7 @@ describe('messages', () => {
     expect(error.message).toContain(message.replace(/\.$/, ''))
   })
 
-  test('other messages are our own words', () => {
+  test('other messages do not quote the API', () => {
     expect(coded(500, '1234', 'Network error, error id: 000').message).not.toContain('000')
   })
 
@@ -146,17 +146,17 @@ describe('messages', () => {
     expect(`${error.message}${JSON.stringify(error.detail)}`).not.toContain('Secret')
   })
 
-  test('long words are shortened', () => {
+  test('a long message is shortened', () => {
     expect(coded(400, '1214', 'x'.repeat(2000)).message.length).toBeLessThan(400)
   })
 
-  test('the wait an answer asks for wins over ours', () => {
+  test('the wait in the response wins over the default', () => {
     const body = { error: { code: '1302', message: 'Rate limit reached' } }
     expect(errorFor(429, body, { 'retry-after': '90' }).retryAfterMs).toBe(90_000)
   })
 })
 
-test('what is no complaint is no error', () => {
+test('a frame without an error is no error', () => {
   for (const frame of [undefined, 'text', [], {}, { choices: [] }, { error: null }, { code: 200, success: true }])
     expect(errors.ofFrame(frame, now)).toBeUndefined()
 })
@@ -179,10 +179,10 @@ test.each([
   ['1321', 'invalid-credential'],
   ['1210', 'none'],
   ['1234', 'again'],
-])('after %s the remedy is %s', (code, remedy) =>
+])('after %s the recovery is %s', (code, remedy) =>
   expect(errors.recoveryOf(coded(400, code, 'x'))).toBe(remedy as never),
 )
 
-test('what has no row and no name is not tried again', () => {
+test('an unknown code is not retried', () => {
   expect(errors.recoveryOf(new GatewayError('timeout', 'late'))).toBe('none')
 })

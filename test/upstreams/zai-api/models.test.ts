@@ -59,7 +59,7 @@ describe('the list', () => {
     })
   })
 
-  test('is asked for once in its time', async () => {
+  test('is requested once per lifetime', async () => {
     const { api, clock, ids } = setUp()
     await Promise.all([ids(), ids()])
     await ids()
@@ -82,7 +82,7 @@ describe('the list', () => {
     expect(await ids()).toContain('GLM-5.9-Next')
   })
 
-  test('is asked for in the background after a call that hung', async () => {
+  test('is requested in the background after a timeout', async () => {
     const { api, clock, ids } = setUp()
     const hang = ({ signal }: Seen) =>
       new Promise<Response>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
@@ -102,7 +102,7 @@ describe('the list', () => {
     expect(await ids()).toContain('GLM-5.9-Next')
   })
 
-  test('loses nothing it knew when a later call fails', async () => {
+  test('keeps what it has when a later request fails', async () => {
     const { api, clock, ids } = setUp()
     await ids()
     clock.advance(600_000)
@@ -116,7 +116,7 @@ describe('the list', () => {
     expect(api.seen).toEqual([])
   })
 
-  test('tells the limits the vendor publishes', async () => {
+  test('has the limits that the vendor publishes', async () => {
     const models = await setUp([]).upstream.models()
     const limits = (id: string) =>
       models.flatMap((model) => (model.id.toLowerCase() === id ? [model.contextTokens, model.maxOutputTokens] : []))
@@ -128,7 +128,7 @@ describe('the list', () => {
     expect(limits('glm-5.3-flash')).toEqual([1_048_576, 131_072])
   })
 
-  test('takes the limits of a live list over its own', async () => {
+  test('prefers the limits of a live list', async () => {
     const { api, upstream } = setUp()
     const data = [
       { id: 'GLM-5.3', context_length: 400_000, max_output_tokens: 65_536 },
@@ -151,7 +151,7 @@ test.each<[string, string[]]>([
   ['glm-4.1v-thinking-flash', ['thinking']],
   ['glm-5.2', []],
   ['glm-4-flash-250414', []],
-])('not to think is a wish %s honours, but for %j, whatever the client calls it', (model, ignored) => {
+])('switching reasoning off for %s is ignored as %j, whatever name the client uses', (model, ignored) => {
   const asked = plainRequest({ model: 'mine', reasoning: { mode: 'off' } })
   expect(setUp().upstream.ignored(asked, modelNamed(model))).toEqual(ignored)
 })
@@ -168,9 +168,9 @@ test.each<[string, Partial<ChatModel>]>([
   ['glm-4.1v-thinking-flash', { vision: true, thinking: 'none', reasoning: 'by-default' }],
   ['glm-4-32b-0414-128k', { thinking: 'none', reasoning: 'never', toolStream: false }],
   ['glm-6', { thinking: 'always', vision: true, contextTokens: 1_048_576 }],
-])('the API is asked for %s by what is known of it', (id, expected) => expect(modelNamed(id)).toMatchObject(expected))
+])('the request traits of %s', (id, expected) => expect(modelNamed(id)).toMatchObject(expected))
 
-describe('a name that no list has', () => {
+describe('a name that is in no list', () => {
   const found = (name: string, named = false) => setUp().upstream.unlisted?.(name, named)
 
   test.each([
@@ -227,7 +227,7 @@ test.each([
 describe('check', () => {
   const signal = new AbortController().signal
 
-  test('is content with one key that works', async () => {
+  test('succeeds if one key works', async () => {
     await setUp(['bad', 'key-1']).upstream.check(signal)
   })
 

@@ -76,7 +76,7 @@ async function all(opening: Opening): Promise<Delta[]> {
   return deltas
 }
 
-/** Lets everything run as far as it can. */
+/** Lets all pending promises and callbacks run. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise<void>((resolve) => setImmediate(resolve))
 }
@@ -94,7 +94,7 @@ async function driven<T>(work: Promise<T>, clock: ReturnType<typeof manualClock>
   return done
 }
 
-/** A body that takes a while, and tells when it is over. */
+/** A body that takes a while, and reports its end. */
 function slowly(text: string, over: () => void): ReadableStream<Uint8Array> {
   return new ReadableStream({
     async pull(controller) {
@@ -109,7 +109,7 @@ function slowly(text: string, over: () => void): ReadableStream<Uint8Array> {
 const textOf = (deltas: Delta[]) => deltas.flatMap((delta) => (delta.type === 'text' ? [delta.text] : [])).join('')
 const outcome = (opening: Opening) => all(opening).then(textOf, (error) => error.code as string)
 
-test('a call is sent the way the API wants it, and its answer comes back as deltas', async () => {
+test('a call is sent in the form of the API, and its reply is decoded to deltas', async () => {
   const { api, upstream, call, notes } = setUp()
   expect(await all(upstream().open(call()))).toEqual([
     { type: 'text', text: 'Hello' },
@@ -141,7 +141,7 @@ describe('keys', () => {
     ['has no balance', () => refusal(429, '1113', 'Insufficient balance'), 'insufficient_quota'],
     ['has used up its plan', () => refusal(429, '1308', 'reset at 2026-03-20 18:00:00'), 'usage_limit_reached'],
     ['is busy', () => refusal(429, '1302', 'Rate limit reached'), 'rate_limit_exceeded'],
-  ])('the next one is taken when the first %s', async (_name, reply, code) => {
+  ])('the next one is used when the first %s', async (_name, reply, code) => {
     const { api, upstream, call, notes } = setUp(['key-1', 'key-2'])
     api.refuse('key-1', reply)
     expect(await outcome(upstream().open(call()))).toBe('Hello there.')
@@ -149,7 +149,7 @@ describe('keys', () => {
     expect(notes).toEqual([`key 1: ${code}`])
   })
 
-  test('each is tried once, and then not for a while', async () => {
+  test('each is tried once, then parked', async () => {
     const { api, clock, upstream, call } = setUp(['a', 'b', 'c', 'd'])
     for (const key of ['a', 'b', 'c', 'd']) api.refuse(key, () => refusal(401, '1002', 'Invalid token'))
     const zai = upstream()
@@ -162,7 +162,7 @@ describe('keys', () => {
     expect(api.to(chatRoute)).toHaveLength(8)
   })
 
-  test('twenty callers of one that allows two at a time are all served, and in the end nobody is refused', async () => {
+  test('twenty callers share one that allows two at a time, and finally none is refused', async () => {
     const room = { taken: 0, most: 0, refused: 0 }
     const { api, clock, upstream, call } = setUp(
       ['key-1'],
@@ -183,7 +183,7 @@ describe('keys', () => {
     expect(await driven(Promise.all(texts), clock)).toEqual(Array(20).fill('Hi'))
     expect(room.most).toBe(2)
     expect(api.to(chatRoute)).toHaveLength(20 + room.refused)
-    // Eight went out before anything was known.
+    // Eight calls were sent before the limit was known.
     expect(room.refused).toBe(6)
     expect(zai.gauges?.()).toMatchObject({ queued: 0, in_flight: 0, limit: 2, credentials_ready: 1 })
   })
@@ -192,7 +192,7 @@ describe('keys', () => {
     ['the only key is busy', '1302'],
     ['it is asked too often', '1303'],
     ['the model is overloaded', '1305'],
-  ])('where %s the call waits and is tried again', async (_name, code) => {
+  ])('when %s the call waits and is retried', async (_name, code) => {
     const { api, clock, upstream, call, notes } = setUp()
     api.script(chatRoute, refusal(429, code, 'Later'), refusal(429, code, 'Later'))
     const opening = outcome(upstream().open(call()))
@@ -236,7 +236,7 @@ describe('keys', () => {
     expect(api.to(chatRoute)).toHaveLength(2)
   })
 
-  test('a used-up plan is told at once with the time until it resets, and not asked before', async () => {
+  test('a used-up plan is reported at once with its reset time, and not used before that', async () => {
     const { api, clock, upstream, call } = setUp()
     const resetsAt = new Date(clock.now() + 3_600_000 + 8 * 3_600_000).toISOString().slice(0, 19).replace('T', ' ')
     api.script(chatRoute, refusal(429, '1308', `Usage limit reached. It resets at ${resetsAt}`))
@@ -254,7 +254,7 @@ describe('keys', () => {
     expect(await told()).toBe('answered')
   })
 
-  test('without any, the message says where to put one', async () => {
+  test('without any, the message says where to set one', async () => {
     const { api, upstream, call } = setUp([])
     await expect(upstream().open(call())).rejects.toMatchObject({
       kind: 'upstream-auth',
@@ -264,7 +264,7 @@ describe('keys', () => {
   })
 })
 
-describe('what may pass is tried once more', () => {
+describe('a temporary failure is retried once', () => {
   test.each<[string, () => Response, string, string?]>([
     ['a network error', () => refusal(500, '1234', 'Network error'), 'upstream_error'],
     ['a bad gateway', () => new Response('<html>502</html>', { status: 502 }), 'upstream_error'],
@@ -282,7 +282,7 @@ describe('what may pass is tried once more', () => {
     api.script(chatRoute, reply)
     expect(await outcome(upstream().open(call()))).toBe('Hello there.')
     expect(notes).toEqual([`retry (again) after ${code}${more}`])
-    // The API takes each id once.
+    // The API accepts each request id once.
     expect(new Set(api.to(chatRoute).map(({ body }) => fieldOf(body, 'request_id'))).size).toBe(2)
 
     api.script(chatRoute, reply, reply)
@@ -312,7 +312,7 @@ describe('what may pass is tried once more', () => {
     expect(api.to(chatRoute)).toHaveLength(1)
   })
 
-  test('but not what fails after the first word', async () => {
+  test('but not a failure after the first word', async () => {
     const { api, upstream, call } = setUp()
     const broken = `data: ${chunkText({ delta: { content: 'Par' } })}\n\ndata: {"error":{"code":"1234","message":"x"}}\n\n`
     api.script(chatRoute, eventStream(broken))
@@ -338,7 +338,7 @@ describe('tools', () => {
     )
   const demanded: Partial<ChatRequest> = { tools: [weather], toolChoice: 'required' }
 
-  test('a demanded call that does not come is asked for once more', async () => {
+  test('a missing required call is requested once more', async () => {
     const { api, upstream, call, notes } = setUp()
     api.script(chatRoute, answer('No.'), callChunks())
     const deltas = await all(upstream().open(call(demanded, { whole: true })))
@@ -353,7 +353,7 @@ describe('tools', () => {
     expect(await outcome(upstream().open(call(demanded, { whole: true })))).toBe('Never.')
   })
 
-  test('none is asked for again behind the results of calls: the model may conclude', async () => {
+  test('after tool results a call is not requested again: the model may end', async () => {
     const { api, upstream, call, notes } = setUp()
     const messages: ChatRequest['messages'] = [
       { role: 'user', parts: [{ type: 'text', text: 'Weather?' }] },
@@ -365,13 +365,13 @@ describe('tools', () => {
     expect(notes).toEqual([])
   })
 
-  test('what is being shown already is not asked for again', async () => {
+  test('a reply that is being shown is not retried', async () => {
     const { api, upstream, call } = setUp()
     expect(await outcome(upstream().open(call(demanded)))).toBe('Hello there.')
     expect(api.to(chatRoute)).toHaveLength(1)
   })
 
-  test('a call that leaks into the text becomes a call', async () => {
+  test('a call written into the text becomes a call', async () => {
     const { api, upstream, call } = setUp()
     api.script(chatRoute, answer('<tool_call>{"name":"get_weather",', '"arguments":{"city":"Rome"}}</tool_call>'))
     const [first] = await all(upstream().open(call({ tools: [weather] })))
@@ -394,7 +394,7 @@ describe('tools', () => {
   })
 })
 
-test('search asks for the engine of the service', async () => {
+test('web search uses the engine of the service', async () => {
   const { api, upstream, call } = setUp()
   await all(upstream().open(call({ search: true })))
   await all(upstream({ baseUrl: 'https://open.bigmodel.cn/api/paas/v4' }).open(call({ search: true })))
@@ -404,7 +404,7 @@ test('search asks for the engine of the service', async () => {
   ])
 })
 
-test('what the model cannot do is told in the log', async () => {
+test('what the model cannot do is noted in the log', async () => {
   const { upstream, call, notes } = setUp()
   const picture = { type: 'image' as const, source: { type: 'url' as const, url: 'https://example.com/a.png' } }
   await all(
@@ -416,7 +416,7 @@ test('what the model cannot do is told in the log', async () => {
 })
 
 describe('a client that leaves', () => {
-  test('before the headers, takes the connection along', async () => {
+  test('before the headers, closes the connection', async () => {
     const { api, upstream, call } = setUp()
     const { baseUrl: url, stop } = api.listen()
     stops.push(stop)
@@ -435,7 +435,7 @@ describe('a client that leaves', () => {
     expect(api.to(chatRoute)).toHaveLength(1)
   })
 
-  test('in the middle, takes the connection along', async () => {
+  test('in the middle, closes the connection', async () => {
     const { api, upstream, call } = setUp()
     const { baseUrl: url, stop } = api.listen()
     stops.push(stop)

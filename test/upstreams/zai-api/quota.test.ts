@@ -19,7 +19,7 @@ function read(reply: Response, api = scriptedApi()) {
 
 const nothing = { usedPercent: undefined, used: undefined, total: undefined, remaining: undefined, resetsAt: undefined }
 
-test('the recorded answer tells three limits', async () => {
+test('the recorded response has three limits', async () => {
   expect(await read(json(recorded))).toEqual({
     plan: 'pro',
     limits: [
@@ -38,13 +38,13 @@ test('the recorded answer tells three limits', async () => {
   })
 })
 
-test('the key goes bare to the origin of the service', async () => {
+test('the bare key is sent to the origin of the service', async () => {
   const api = scriptedApi()
   await read(json(recorded), api)
   expect(api.to(quotaRoute)[0]?.headers.authorization).toBe('id.secret')
 })
 
-test('nulls, credits and kinds nobody knows are no harm', async () => {
+test('nulls, credits and unknown kinds are read', async () => {
   const limits = [
     { type: 'CREDIT_LIMIT', unit: null, number: null, percentage: 12.5, nextResetTime: null },
     { type: 'NEW_LIMIT', unit: 9, remaining: 3 },

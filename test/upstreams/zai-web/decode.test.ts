@@ -15,7 +15,7 @@ import { manualClock } from '../../support/clock.ts'
 const open = '<details type="reasoning" done="false">'
 const folder = new URL('../../golden/zai-web/', import.meta.url)
 
-/** What a recording must come to; `content_links` where the answer has citation marks. */
+/** The expected result of a recording; `content_links` if the answer has citation marks. */
 interface Expected {
   reasoning?: string
   content?: string
@@ -39,24 +39,24 @@ const cases = readdirSync(folder)
 
 const cuts = [1, 2, 3, 7, 64, 1000, Number.POSITIVE_INFINITY]
 
-describe('every recording comes to what it says', () => {
+describe('every recording gives its expected result', () => {
   for (const { name, bytes, expected } of cases) {
     test.each(cuts)(`${name}, whole, in reads of %d bytes`, async (size) => {
       expect(heardOf(await decoded(bytes, size, { whole: true }))).toEqual(wanted(expected))
     })
     test.each(cuts)(`${name}, streaming, in reads of %d bytes`, async (size) => {
       const heard = heardOf(await decoded(bytes, size, { whole: false }))
-      // The one recording that rewrites what was sent long ago; its own test is below.
+      // This recording rewrites text that was sent long ago; it has its own test below.
       const text = name === 'edit-rewinds-emitted' ? heard.text : wanted(expected).text
       expect(heard).toEqual({ ...wanted(expected), text })
     })
   }
 })
 
-test('there are recordings to look at', () => expect(cases.map(({ name }) => name)).toContain('thinking-edit-close'))
+test('the recordings are found', () => expect(cases.map(({ name }) => name)).toContain('thinking-edit-close'))
 
 describe('streaming', () => {
-  test('text that was sent is never sent again when an edit goes behind it', async () => {
+  test('sent text is never sent again when an edit starts before its end', async () => {
     const notes: string[] = []
     const bytes = cases.find(({ name }) => name === 'edit-rewinds-emitted')?.bytes ?? new Uint8Array()
     const deltas = await decoded(bytes, 64, { whole: false, annotate: (note) => notes.push(note) })
@@ -65,7 +65,7 @@ describe('streaming', () => {
     expect(notes).toEqual(['rewrote sent text'])
   })
 
-  test('the edit that closes a thought sends only what is new, and is no rewrite', async () => {
+  test('the edit that closes a reasoning wrapper sends only new text, and is no rewrite', async () => {
     const notes: string[] = []
     const bytes = cases.find(({ name }) => name === 'thinking-edit-close')?.bytes ?? new Uint8Array()
     const deltas = await decoded(bytes, Number.POSITIVE_INFINITY, {
@@ -101,7 +101,7 @@ describe('streaming', () => {
     expect(steps(frames, { whole: false })).toEqual(expected)
   })
 
-  test('everything from the mark to hold from waits for the end, also when the mark comes in pieces', () => {
+  test('the answer is held from `holdFrom` on, also when that text comes in pieces', () => {
     const frames = ['See:\n<to', 'ol_ca', `ll>{${'x'.repeat(60)}`, '}</tool_call> and more'].map(answer)
     expect(steps([...frames, done()], { whole: false, holdFrom: '<tool_call' })).toEqual([
       [],
@@ -112,7 +112,7 @@ describe('streaming', () => {
     ])
   })
 
-  test('an edit that takes the mark away lets the answer go on', () => {
+  test('an edit that removes the `holdFrom` text releases the answer', () => {
     const frames = [answer(`Look: <tool_call>${'x'.repeat(40)}`), edit(6, `no call, ${'y'.repeat(40)}`), done()]
     expect(steps(frames, { whole: false, holdFrom: '<tool_call' }).flat().join('')).toBe(
       `Look: no call, ${'y'.repeat(40)}`,
@@ -120,12 +120,12 @@ describe('streaming', () => {
     expect(steps(frames, { whole: false, holdFrom: '<tool_call' })[1]).not.toEqual([])
   })
 
-  test('new text that has a pair where sending had come sends no half of it', () => {
+  test('a surrogate pair at the end of sent text is not split', () => {
     const frames = [thinking('abcdefgh'), edit(0, 'abcdefg🌡x', 'thinking')]
     expect(steps(frames, { whole: false })).toEqual([['abcdefgh'], ['x']])
   })
 
-  test('a text that only shrinks is told as rewritten', () => {
+  test('a text that only shrinks is reported as rewritten', () => {
     const notes: string[] = []
     steps([thinking('one two three'), edit(3, '', 'thinking'), answer('ok'), done()], {
       whole: false,
@@ -202,7 +202,7 @@ describe('frames', () => {
     expect(heardOf(deltas)).toMatchObject(expected)
   })
 
-  test('nothing is heard after the end', () => {
+  test('frames after the end are ignored', () => {
     const deltas = runTransform(decoder(optionsWith({})), [
       answer('abc'),
       '[DONE]',
@@ -216,7 +216,7 @@ describe('frames', () => {
     ])
   })
 
-  test('reasoning alone is for others to judge', () => {
+  test('a reply of reasoning alone finishes normally here', () => {
     expect(heardOf(runTransform(decoder(optionsWith({})), [thinking('Hm'), done()]))).toMatchObject({
       reasoning: 'Hm',
       error: undefined,
@@ -224,7 +224,7 @@ describe('frames', () => {
     })
   })
 
-  test('a later wrapped thought is set off by a blank line, a plain one is not', () => {
+  test('a blank line separates a later reasoning wrapper, but not plain reasoning', () => {
     const wrapped = (text: string) => thinking(`${open}\n> ${text}\n</details>\n`)
     const frames = [thinking('a'), answer('-'), thinking(' b'), answer('-'), wrapped('c'), wrapped('d'), answer('-')]
     expect(proseOf(runTransform(decoder(optionsWith({})), frames)).reasoning).toBe('a b\n\nc\n\nd')
@@ -259,7 +259,7 @@ describe('citations', () => {
     expect(textOf(runTransform(decoder(optionsWith({})), [result, ...marked, done()]))).toBe(expected)
   })
 
-  test('a long text behind an open bracket does not wait for the end', () => {
+  test('a long text after an open bracket is not held until the end', () => {
     expect(steps([answer(`【${'x'.repeat(100)}`)], { whole: false })).toEqual([[`【${'x'.repeat(76)}`]])
   })
 })
@@ -292,7 +292,7 @@ describe('tools the backend runs', () => {
     ])
   })
 
-  test('a block that was sent and is edited after all is told once, and its pages can still be cited', () => {
+  test('a sent block that is edited is reported once, and its pages can still be cited', () => {
     const frames = [
       answer(`${block('call_1')}${'x'.repeat(40)}`),
       edit(0, `${block('call_1', '[ref_id=turn0search0†One†https://example.com/one]')}${'x'.repeat(40)}`),
@@ -330,14 +330,14 @@ describe('tools the backend runs', () => {
     )[0]
   }
 
-  test('a block that cannot be read is left out and told in the log', () => {
+  test('an unreadable block is dropped and noted in the log', () => {
     const notes: string[] = []
     const frames = [answer('a<glm_block >{oops}</glm_block>\nb'), done()]
     const deltas = runTransform(decoder(optionsWith({ annotate: (note) => notes.push(note) })), frames)
     expect([textOf(deltas), notes]).toEqual(['ab', ['skipped an unreadable tool block']])
   })
 
-  test('a call told by fields is a call of the client when its name is declared, with or without a result', () => {
+  test('a call in fields is a call of the client if its name is declared, with or without a result', () => {
     const call = (id: string) => [
       part({ phase: 'tool_call', delta_name: 'bash', delta_arguments: '{"comm', metadata: { tool_call_id: id } }),
       part({ phase: 'tool_call', delta_arguments: 'and":"ls"}', metadata: { type: 'function' } }),
@@ -358,13 +358,13 @@ describe('tools the backend runs', () => {
     ])
   })
 
-  test('a call without a word is an answer too', () => {
+  test('a call without text is an answer', () => {
     const frames = [part({ phase: 'tool_call', delta_name: 'bash', delta_arguments: '{}' }), done()]
     const deltas = runTransform(decoder(optionsWith({ declaredTools: new Set(['bash']) })), frames)
     expect(deltas.map(({ type }) => type)).toEqual(['tool-call', 'finish'])
   })
 
-  test('a stream that breaks off calls nothing', () => {
+  test('a stream that breaks off makes no call', () => {
     const frames = [part({ phase: 'tool_call', delta_name: 'bash', delta_arguments: '{"com' })]
     expect(runTransform(decoder(optionsWith({ declaredTools: new Set(['bash']) })), frames)).toEqual([])
   })
@@ -411,8 +411,8 @@ const ops = fc.array(
   { maxLength: 25 },
 )
 
-describe('whatever is appended and rewound', () => {
-  test('a whole reply is what its final text says', () => {
+describe('after any appends and rewinds', () => {
+  test('a whole reply matches its final text', () => {
     fc.assert(
       fc.property(ops, (steps) => {
         const { frames, units } = played(steps)
@@ -463,9 +463,9 @@ function played(steps: readonly Op[]): { frames: string[]; units: Unit[] } {
   return { frames, units }
 }
 
-/** The slow and plain way: from the final text, with whole patterns. */
+/** A simple reference implementation: it matches patterns in the final text. */
 function told(written: readonly Unit[]): { text: string; reasoning: string } {
-  // The first half of a pair belongs to who completes it, and to nobody when it is the last unit.
+  // A high surrogate belongs to the piece that completes the pair, and is dropped if it is the last unit.
   const units = written.flatMap(({ unit, thinking }, at) => {
     if (!isFirstHalf(unit)) return [{ unit, thinking }]
     const next = written[at + 1]

@@ -92,7 +92,7 @@ test('a conversation is flattened into one user message, system text first and t
   })
 })
 
-test('roles are kept where the site takes them, tool results as the words of the user', () => {
+test('roles are kept in the mode `roles`, with tool results as user messages', () => {
   const result: Message = { role: 'tool', callId: 'c', isError: false, parts: [{ type: 'text', text: '4' }] }
   expect(messagesOf([system('Be brief.'), user('One?'), assistant('Two.'), result], { mode: 'roles' })).toEqual({
     prompt: '4',
@@ -135,7 +135,7 @@ test('a JSON answer is asked for in the system text, with its schema', () => {
   expect(prompt).toEndWith('[User]\nGo')
 })
 
-test('beside tools a JSON answer is asked for in words about the final answer alone', () => {
+test('with tools, the instruction for JSON is about the final answer only', () => {
   const output = { type: 'json', description: 'A city.' } as const
   const { prompt } = encode(request([user('Go')], { output }), { ...head, callsTools: true })
   expect(prompt).toStartWith(
@@ -198,7 +198,7 @@ test('only the sampling the client asked for is passed on', () => {
   expect(bodyOf({})).toMatchObject({ params: {} })
 })
 
-test('an image is a part of the message and a line in the files', () => {
+test('an image is a part of the message and an entry in `files`', () => {
   const { id } = uploaded.response.body
   const files = new Map([[picture, { id, entry: () => uploaded.body_files_entry }]])
   const ask = request([{ role: 'user', parts: [{ type: 'text', text: 'What is in the picture?' }, picture] }])

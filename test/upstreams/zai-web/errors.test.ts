@@ -104,20 +104,20 @@ describe('a plain HTTP answer', () => {
   })
 })
 
-test('the words of an unknown error are told in one line of 300 units', () => {
+test('the message of an unknown error is quoted in one line of 300 units', () => {
   const message = frameError({ error: { code: 'NEW', detail: `Oh\n no: ${'🌡'.repeat(400)}` } })?.message ?? ''
   expect(message).toStartWith('Z.AI could not answer and says: Oh no: 🌡')
   expect(message.length).toBeLessThan(400)
   expect(message.isWellFormed()).toBe(true)
 })
 
-test('the words of a known error stay in the log', () => {
+test('the message of a known error is only in the log', () => {
   const error = frameError(wrapped({ code: 403, detail: 'level 7 only' }))
   expect(error?.message).not.toContain('level 7 only')
   expect(error?.detail).toEqual({ code: '403', status: undefined, text: 'level 7 only' })
 })
 
-test('a client waits for its turn', () => {
+test('a rate limit tells the client how long to wait', () => {
   expect(frameError({ error: { code: 429 } })?.retryAfterMs).toBe(10_000)
 })
 
@@ -139,7 +139,7 @@ test.each<[string, GatewayError | undefined, ReturnType<typeof recoveryOf>]>([
     'concurrency-limited',
   ],
   ['a long silence', new GatewayError('timeout', 'x'), 'none'],
-])('%s has its remedy', (_name, error, remedy) => {
+])('%s has its recovery', (_name, error, remedy) => {
   expect(error && recoveryOf(error)).toBe(remedy)
 })
 

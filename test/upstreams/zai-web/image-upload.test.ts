@@ -67,7 +67,7 @@ test('the file is referred to as the browser does', async () => {
   expect(file?.entry(uploaded.body_files_entry.ref_user_msg_id)).toEqual(uploaded.body_files_entry)
 })
 
-describe('an image that lies with the site already', () => {
+describe('an image that is already uploaded', () => {
   const cat = () => base64('image/png', data)
   type World = ReturnType<typeof setUp>
 
@@ -107,7 +107,7 @@ describe('an image that lies with the site already', () => {
     expect(second?.entry('the-next-message')).toMatchObject({ id: first?.id, ref_user_msg_id: 'the-next-message' })
   })
 
-  test('is forgotten behind 200 others', async () => {
+  test('is forgotten after 200 others', async () => {
     const { zai, upload } = setUp()
     const picture = (place: number) => base64('image/png', btoa(`picture ${place}`))
     for (let place = 0; place <= 200; place++) await upload(picture(place))
@@ -136,7 +136,7 @@ test.each([
 test.each([
   ['a model that cannot see', { id: 'GLM-4.7', vision: false }, true, 'GLM-4.7 cannot see pictures'],
   ['a guest', { id: 'GLM-4.6V', vision: true }, false, 'ZAI_TOKEN'],
-])('images are refused for %s, with a way out', (_name, model, hasAccounts, words) => {
+])('images are refused for %s, with advice', (_name, model, hasAccounts, words) => {
   expect(imageRefusal(model, hasAccounts)).toMatchObject({
     kind: 'invalid-request',
     param: 'messages',
@@ -145,6 +145,6 @@ test.each([
   })
 })
 
-test('a model that sees and an account of one’s own are all it takes', () => {
+test('images are accepted with a vision model and an account', () => {
   expect(imageRefusal({ id: 'GLM-4.6V', vision: true }, true)).toBeUndefined()
 })

@@ -12,7 +12,7 @@ function setUp() {
   return { ...base, models: catalogue({ ...base, sessions: base.open(), table: modelTable(), modelsTtlMs: 600_000 }) }
 }
 
-test('the live list is offered under public names, without what is switched off', async () => {
+test('the live list is offered under public names, without inactive models', async () => {
   const { zai, models } = setUp()
   zai.script(route, json(recorded))
   const list = await models.list()
@@ -48,7 +48,7 @@ test('the live list is offered under public names, without what is switched off'
   })
 })
 
-test('a model nobody has heard of is offered as the site describes it', async () => {
+test('an unknown model is offered as the site describes it', async () => {
   const { zai, models } = setUp()
   zai.script(route, json({ data: [webModel('zz-1', 'New Thing 1', { think: false }), { not: 'a model' }] }))
   const list = await models.list()
@@ -56,7 +56,7 @@ test('a model nobody has heard of is offered as the site describes it', async ()
   expect(list.map(({ id }) => id)).toEqual(['New-Thing-1', 'GLM-4.5', 'GLM-4.5-Air'])
 })
 
-test('the list is asked for with a session, by one of all who want it, once in ten minutes', async () => {
+test('concurrent calls share one request for the list, every ten minutes', async () => {
   const { zai, clock, models } = setUp()
   await Promise.all([models.list(), models.list()])
   clock.advance(599_999)
@@ -82,7 +82,7 @@ test.each([
   expect((await models.list()).map(({ id }) => id)).not.toContain('GLM-5.1')
 })
 
-test('a site that hung is asked again in the background, and the list is there once it answers', async () => {
+test('after a timeout the list is requested in the background, and used once it arrives', async () => {
   const { zai, clock, models } = setUp()
   const late = Promise.withResolvers<Response>()
   zai.script(
@@ -102,7 +102,7 @@ test('a site that hung is asked again in the background, and the list is there o
   expect(zai.to(route)).toHaveLength(2)
 })
 
-test('a site that hangs is waited for five seconds', async () => {
+test('a request for the list ends after five seconds', async () => {
   const { zai, clock, models } = setUp()
   zai.script(route, () => new Promise<Response>(() => {}))
   const list = models.list()
@@ -111,7 +111,7 @@ test('a site that hangs is waited for five seconds', async () => {
   expect((await list).map(({ id }) => id)).toContain('GLM-4.5')
 })
 
-test('a model the list does not hold can be asked for all the same', async () => {
+test('a model that is not in the list can still be requested', async () => {
   const { models } = setUp()
   const model = {
     id: 'X',

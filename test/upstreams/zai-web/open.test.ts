@@ -120,7 +120,7 @@ const firewall = () =>
     headers: { 'content-type': 'text/html' },
   })
 
-test('a call is what the browser would have sent, from the query to the signature', async () => {
+test('a call matches what the browser sends, from the query to the signature', async () => {
   const { zai, make, call } = setUp({
     uuids: [recorded.body.id, recorded.body.current_user_message_id, recorded.query.requestId],
   })
@@ -135,7 +135,7 @@ test('a call is what the browser would have sent, from the query to the signatur
   expect(seen?.body).toEqual(recorded.body)
 })
 
-test('the reply is told to its finish, and nothing needed a second try', async () => {
+test('the reply is decoded to its finish without a retry', async () => {
   const { make, call, notes } = setUp()
   const deltas = await all(make().open(call()))
   const usage = { inputTokens: 9, outputTokens: 4 }
@@ -163,7 +163,7 @@ test.each([
   expect(tokensTo(zai, auths)).toHaveLength(1)
 })
 
-test('a broken connection is tried again once, and the log says what that may mean', async () => {
+test('a broken connection is retried once, and the log says that the call may have run', async () => {
   const { zai, make, call, notes } = setUp()
   zai.script(completionRoute, () => Promise.reject(new TypeError('reset')))
   expect(await textOf(make().open(call()))).toBe('Hello there.')
@@ -182,7 +182,7 @@ test.each([
   expect(zai.to(completionRoute)).toHaveLength(2)
 })
 
-test('after an outdated front end the newly found version is said', async () => {
+test('after an outdated front end the new version is sent', async () => {
   const { zai, make, call } = setUp()
   zai.script(page, new Response(indexPage('prod-fe-1.1.98')), new Response(indexPage('prod-fe-1.1.99')))
   zai.script(completionRoute, outdated)
@@ -193,7 +193,7 @@ test('after an outdated front end the newly found version is said', async () => 
   ])
 })
 
-test('a captcha is not tried again', async () => {
+test('a captcha is not retried', async () => {
   const { zai, make, call, notes } = setUp()
   zai.script(completionRoute, captcha)
   await expect(make().open(call())).rejects.toMatchObject({ kind: 'upstream-blocked', code: 'captcha_required' })
@@ -201,7 +201,7 @@ test('a captcha is not tried again', async () => {
   expect(notes).toEqual([])
 })
 
-test('three different faults are one too many', async () => {
+test('a third different failure is not retried', async () => {
   const { zai, make, call, notes } = setUp()
   zai.script(completionRoute, outdated, internal, unauthorized)
   await expect(make().open(call())).rejects.toMatchObject({ code: 'upstream_auth_failed' })
@@ -216,7 +216,7 @@ test('a refused guest is replaced by a new one', async () => {
   expect(second).not.toBe(first)
 })
 
-test('a refused user token is dead, and the next one takes over', async () => {
+test('a refused user token is parked, and the next one is used', async () => {
   const { zai, make, call, logged } = setUp()
   const [alice, bob] = [zai.addAccount('Alice'), zai.addAccount('Bob')]
   const web = make({ tokens: [alice, bob], anonymous: false })
@@ -227,7 +227,7 @@ test('a refused user token is dead, and the next one takes over', async () => {
   expect(logged).toEqual([expect.stringContaining('Token 1 of ZAI_TOKEN')])
 })
 
-test('the only user token, refused, is told as refused', async () => {
+test('the refusal of the only user token is reported', async () => {
   const { zai, make, call } = setUp()
   const web = make({ tokens: [zai.addAccount('Alice')], anonymous: false })
   zai.script(completionRoute, unauthorized)
@@ -235,7 +235,7 @@ test('the only user token, refused, is told as refused', async () => {
   expect(zai.to(completionRoute)).toHaveLength(1)
 })
 
-test('a busy account hands over to another one and stays alive', async () => {
+test('a busy account is replaced by another one and stays in use', async () => {
   const { zai, clock, make, call } = setUp()
   const [alice, bob] = [zai.addAccount('Alice'), zai.addAccount('Bob')]
   const web = make({ tokens: [alice, bob] })
@@ -246,7 +246,7 @@ test('a busy account hands over to another one and stays alive', async () => {
   expect(tokensTo(zai, completionRoute)).toEqual([alice, bob, alice])
 })
 
-test('a busy guest has the call wait: no new guest is minted around the limit', async () => {
+test('a busy guest makes the call wait: no new guest is created to evade the limit', async () => {
   const { zai, clock, make, call, notes } = setUp()
   zai.script(completionRoute, busy)
   const opening = textOf(make().open(call()))
@@ -258,7 +258,7 @@ test('a busy guest has the call wait: no new guest is minted around the limit', 
   expect(notes).toEqual(['guest: rate_limit_exceeded', 'waited 10 s for guest'])
 })
 
-test('a site that stays busy is told once the wait is over', async () => {
+test('a site that stays busy is an error once the wait is over', async () => {
   const { zai, clock, make, call } = setUp()
   zai.script(completionRoute, ...Array.from({ length: 9 }, () => busy))
   const opening = make().open(call())
@@ -271,7 +271,7 @@ test('a site that stays busy is told once the wait is over', async () => {
   expect(zai.to(completionRoute)).toHaveLength(4)
 })
 
-test('a fault in the middle of a reply is its last delta and is not tried again', async () => {
+test('a failure in the middle of a reply is its last delta and is not retried', async () => {
   const { zai, make, call } = setUp()
   const text = 'A beginning that is long enough to be sent at once, before anything else comes.'
   zai.script(completionRoute, () => {
@@ -297,7 +297,7 @@ test('a fault in the middle of a reply is its last delta and is not tried again'
   expect(zai.to(completionRoute)).toHaveLength(1)
 })
 
-test('chats need not be created', async () => {
+test('creating chats can be switched off', async () => {
   const { zai, make, call } = setUp({ options: { createChat: false } })
   expect(await textOf(make().open(call()))).toBe('Hello there.')
   expect(zai.to(chats)).toHaveLength(0)
@@ -307,21 +307,21 @@ test('chats need not be created', async () => {
 test.each([
   ['a refusal', () => json({ detail: 'No' }, 400), 'upstream_error'],
   ['an answer without an id', () => json({ nothing: true }), 'upstream_malformed'],
-])('a chat that could not be created is told by its cause: %s', async (_name, reply, code) => {
+])('a failure to create a chat is reported with its cause: %s', async (_name, reply, code) => {
   const { zai, make, call } = setUp()
   zai.script(chats, reply, reply)
   await expect(make().open(call())).rejects.toMatchObject({ code })
   expect(zai.to(completionRoute)).toHaveLength(0)
 })
 
-test('the completion path can be another one', async () => {
+test('the completion path can be configured', async () => {
   const completionPath = '/api/chat/completions'
   const { zai, make, call } = setUp({ options: { completionPath }, client: { completionPath } })
   expect(await textOf(make().open(call()))).toBe('Hello there.')
   expect(zai.to(`POST ${completionPath}`)).toHaveLength(1)
 })
 
-test('a call can go unsigned, without query and signed prompt', async () => {
+test('signing can be switched off, with query and signed prompt', async () => {
   const { zai, make, call } = setUp({ options: { sign: false } })
   zai.signed = false
   await all(make().open(call()))
@@ -367,7 +367,7 @@ test("a guest's chats stay while another of its calls is under way", async () =>
   expect(zai.to(cleanup)).toHaveLength(1)
 })
 
-test('a failed call frees its guest too', async () => {
+test('a failed call releases its guest', async () => {
   const { zai, make, call } = setUp()
   zai.script(completionRoute, captcha)
   await make()
@@ -389,7 +389,7 @@ test.each([['user'], ['backup']])("a %s's chats are never deleted", async (kind)
   expect(zai.to(cleanup)).toHaveLength(0)
 })
 
-test('an image goes up under the account and into the message', async () => {
+test('an image is uploaded under the account and added to the message', async () => {
   const { zai, make, call } = setUp()
   const token = zai.addAccount('Alice')
   await all(make({ tokens: [token] }).open(call(withPicture, { model: vision })))
@@ -418,7 +418,7 @@ test.each([
   expect(zai.seen).toHaveLength(0)
 })
 
-test('an image is brought once, and anew when the site stumbles over it', async () => {
+test('an image is uploaded once, and again after an error of the site', async () => {
   const { zai, make, call } = setUp()
   const web = make({ tokens: [zai.addAccount('Alice')] })
   const sent = async () => {
@@ -440,7 +440,7 @@ test('with an image the backup account comes before any guest', async () => {
   expect(tokensTo(zai, completionRoute)).toEqual([token])
 })
 
-test('declared tools are told in prose, and a call in the reply is a call', async () => {
+test('declared tools are described in the prompt, and a written call in the reply becomes a call', async () => {
   const { zai, make, call } = setUp()
   zai.script(completionRoute, answer('<tool_call>{"name":"get_weather",', '"arguments":{"city":"Rome"}}</tool_call>'))
   const deltas = await all(make().open(call({ tools: [weather] })))
@@ -483,7 +483,7 @@ describe.each([
     expect(notes).toEqual(completions === 2 ? ['retry (force-tool-call) after a reply without a call'] : [])
   })
 
-  test('may as well conclude after the result of one', async () => {
+  test('may end without one after a tool result', async () => {
     const { zai, make, call } = setUp()
     const opening = make().open(call({ messages: afterResult, tools: [weather], toolChoice: 'required' }, { whole }))
     expect(await textOf(opening)).toBe('Hello there.')
@@ -513,7 +513,7 @@ test('a stream that must hold a tool call is held until the call begins, and not
   expect(zai.to(completionRoute)).toHaveLength(1)
 })
 
-test('tools switched off are neither told nor looked for', async () => {
+test('tools that are switched off are neither described nor searched for', async () => {
   const { zai, make, call } = setUp({ options: { tools: false } })
   const text = '<tool_call>{"name":"get_weather","arguments":{}}</tool_call>'
   zai.script(completionRoute, answer(text))
@@ -552,19 +552,19 @@ test.each([
     },
     ['web_search.allowed_domains', 'web_search.blocked_domains', 'web_search.search_engine', 'web_search.count'],
   ],
-])('what cannot be honoured: %s', (_name, tools, asked, expected) => {
+])('ignored fields: %s', (_name, tools, asked, expected) => {
   const { make } = setUp()
   expect(make({ tools }).ignored({ ...request, ...asked }, model)).toEqual(expected)
 })
 
-test('readiness is a session that can be had', async () => {
+test('the upstream is ready if a session is available', async () => {
   const { make } = setUp()
   const { signal } = new AbortController()
   await make().check(signal)
   await expect(make({ anonymous: false }).check(signal)).rejects.toMatchObject({ kind: 'upstream-auth' })
 })
 
-test('a client who leaves while the site thinks ends the call there', async () => {
+test('an abort during reasoning ends the call', async () => {
   const { zai, make, call } = setUp()
   const client = new AbortController()
   zai.script(completionRoute, () => new Promise<Response>(() => {}))
@@ -577,7 +577,7 @@ test('a client who leaves while the site thinks ends the call there', async () =
   expect(zai.to(cleanup)).toHaveLength(1)
 })
 
-test('leaving before the headers closes the connection to the site', async () => {
+test('an abort before the headers closes the connection to the site', async () => {
   const { zai, make, call } = setUp()
   const server = zai.listen()
   stops.push(server.stop)
@@ -593,7 +593,7 @@ test('leaving before the headers closes the connection to the site', async () =>
   await closed.promise
 })
 
-test('giving up a reply closes the connection to the site', async () => {
+test('cancelling a reply closes the connection to the site', async () => {
   const { zai, make, call } = setUp()
   const server = zai.listen()
   stops.push(server.stop)
@@ -616,7 +616,7 @@ test('no error holds a token, a signature or a query', async () => {
   const refusing = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response('') })
   const { port } = refusing
   await refusing.stop(true)
-  // Everything answers but the completion, which meets a closed port: Bun's error holds the URL then.
+  // All requests succeed except the completion, which goes to a closed port: then Bun's error holds the URL.
   const fetcher: ChatZai['fetch'] = (url, init) =>
     url.includes('/completions')
       ? fetch(url.replace('https://chat.z.ai', `http://127.0.0.1:${port}`), init)
@@ -654,7 +654,7 @@ test.each([
   expect(Bun.inspect(told, { depth: 9 })).not.toContain(secret)
 })
 
-test('a client who leaves a reply unread frees the guest', async () => {
+test('cancelling an unread reply releases the guest', async () => {
   const { zai, make, call } = setUp()
   const client = new AbortController()
   await make().open(call({}, { signal: client.signal }))

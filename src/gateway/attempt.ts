@@ -21,16 +21,19 @@ export interface AttemptOptions {
   rest: Rest
 }
 
-/** One call to the upstream, and what keeps its reply to the gateway's rules. */
+/** One opened reply of an upstream, and the transform that applies the gateway's rules to it. */
 export interface Attempt extends OpenedReply {
   rules: Transform<Delta, Delta>
   measurement: Measurement
 }
 
-/** Errors: whatever `Upstream.open` rejects with, and `context-overflow` for a prompt that surely leaves no room. */
+/**
+ * Sends a request to its upstream. Errors: those of `Upstream.open`, and `context-overflow` for a prompt that certainly
+ * leaves no room for an answer.
+ */
 export async function attempt(wanted: ModelRoute, options: AttemptOptions): Promise<Attempt> {
   const { tokenMeter, health, signal, caller, whole, loopLimit, annotate, rest } = options
-  // The door to every upstream: what was said on the way here, by clients, files and models, has no halves of characters.
+  // Upstreams refuse lone surrogates. They may come from clients, files or models, so they are replaced here for all.
   const route = { ...wanted, model: wellFormed(wanted.model), request: wellFormedRequest(wanted.request) }
   const { upstream, model } = route
   await rest()
@@ -44,9 +47,9 @@ export async function attempt(wanted: ModelRoute, options: AttemptOptions): Prom
     throw thrown
   })
   health.answered(upstream.id)
-  const again = upstream.answersWithoutThinking?.(request, model)
+  const callAgain = upstream.answersWithoutThinking?.(request, model)
     ? () => upstream.open({ ...call, request: { ...request, reasoning: { mode: 'off' } } })
     : undefined
   const rules = replyRules({ upstream, model, request }, { loopLimit, countTokens: measurement.countText, annotate })
-  return { ...retryWithoutReasoning(reply, { again, annotate }), rules, measurement }
+  return { ...retryWithoutReasoning(reply, { callAgain, annotate }), rules, measurement }
 }

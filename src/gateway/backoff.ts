@@ -1,12 +1,13 @@
-/** Bounds of a wait that grows. */
+/** The bounds of an exponential backoff. */
 export interface Backoff {
   shortestMs: number
   longestMs: number
 }
 
 /**
- * How many milliseconds to wait after so many failures in a row, from 1: twice as long with each, up to the longest, and by
- * chance up to half as long again, so that not everybody comes back at once. `random` gives numbers from 0 to 1.
+ * The milliseconds to wait after a number of failures in a row, counted from 1. The wait doubles with each failure up to
+ * `longestMs`. A random addition of up to half the wait keeps callers from retrying at the same moment. `random` returns
+ * numbers from 0 to 1.
  */
 export function backoffMs({ shortestMs, longestMs }: Backoff, failures: number, random: () => number): number {
   return Math.min(longestMs, shortestMs * 2 ** (failures - 1)) * (1 + random() / 2)

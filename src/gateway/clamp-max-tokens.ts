@@ -3,22 +3,22 @@ import type { ChatRequest } from '../core/request.ts'
 import type { Model } from '../core/upstream.ts'
 import type { Corrected } from '../tokens/calibrate.ts'
 
-/** Fewer tokens than this hold no answer worth a request, unless the client asks for fewer. */
+/** The smallest useful room for an answer, unless the client asks for fewer tokens. */
 const minAnswerTokens = 256
 
 interface ClampOptions {
   model: Model
-  /** Tokens of the prompt. */
+  /** The estimated tokens of the prompt. */
   prompt: Corrected
   annotate: (note: string) => void
 }
 
 /**
- * The request with `max_tokens` cut to what the window has room for behind the prompt: a server that holds both against
- * the window would refuse it, where its users want the shorter answer. Without `max_tokens` the upstream finds its own.
+ * Reduces `max_tokens` to what the context window has room for behind the prompt. Servers that add both up would refuse
+ * the request otherwise, although a shorter answer is what users want. Without `max_tokens` nothing is changed.
  *
- * Errors: `context-overflow` for a prompt that surely leaves no room for an answer; one that may is sent with room for
- * the smallest, and the upstream's to judge.
+ * Errors: `context-overflow` for a prompt that certainly leaves no room for an answer. If that is not certain, the
+ * request is sent with room for the smallest answer, and the upstream decides.
  */
 export function clampMaxTokens(request: ChatRequest, { model, prompt, annotate }: ClampOptions): ChatRequest {
   const { contextTokens, maxOutputTokens = Number.POSITIVE_INFINITY } = model
@@ -33,7 +33,7 @@ export function clampMaxTokens(request: ChatRequest, { model, prompt, annotate }
   return { ...request, sampling: { ...request.sampling, maxTokens: room } }
 }
 
-/** Clients look for a number beyond the window. */
+/** The error names more tokens than the context window has, because clients compare the two numbers. */
 function overflow({ likely, least }: Corrected, contextTokens: number): GatewayError {
   const tokens = Math.max(likely, least, contextTokens + 1)
   return new GatewayError(

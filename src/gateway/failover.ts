@@ -5,7 +5,7 @@ import type { Model } from '../core/upstream.ts'
 import { type ModelListing, type ModelRoute, type ModelRouteOptions, routeModel } from './model-routing.ts'
 import type { UpstreamHealth } from './upstream-health.ts'
 
-/** Whether a request that fails so, before anything of a reply was sent, may fare better with another upstream. */
+/** Whether another upstream may answer a request that failed with this kind of error before any part of a reply was sent. */
 const isFailoverable = {
   'quota-exhausted': true,
   'upstream-auth': true,
@@ -19,7 +19,7 @@ const isFailoverable = {
   'invalid-request': false,
   'content-filtered': false,
   'context-overflow': false,
-  // Of the model, which another upstream may have.
+  // The model is meant, which another upstream may have.
   'not-found': true,
   unauthorized: false,
   forbidden: false,
@@ -28,17 +28,18 @@ const isFailoverable = {
   internal: false,
 } as const satisfies Record<ErrorKind, boolean>
 
-/** Refusals of the model alone, after which the same upstream may answer with another one. */
+/** Errors about the model only, after which the same upstream may answer with another model. */
 const modelRefusals: ReadonlySet<string> = new Set(['model_not_found', 'model_not_available'])
 
-/** A route to try, or a model to put in place of one that nobody named and the credentials may not use. */
+/** A route to try. */
 export interface Candidate extends ModelRoute {
+  /** The model replaces one that the client did not name and that the credentials may not use. */
   isAlternative: boolean
 }
 
 /**
- * Who answers, and who steps in where that fails: the route's alternatives, and the upstreams behind it in the
- * operator's order that offer a model of the same public name. Errors: as `route`.
+ * The candidates for a request: its route, then the alternative models of the same upstream, then the later upstreams
+ * in the operator's order that offer a model of the same public name. Errors: those of `routeModel`.
  */
 export function candidatesOf(
   request: ChatRequest,
@@ -46,19 +47,23 @@ export function candidatesOf(
   options: ModelRouteOptions,
 ): [first: Candidate, ...others: Candidate[]] {
   const first = { ...routeModel(request, listings, options), isAlternative: false }
-  const instead = (first.alternatives ?? []).map((model) => ({ ...first, model, isAlternative: true }))
+  const alternatives = (first.alternatives ?? []).map((model) => ({ ...first, model, isAlternative: true }))
   const behind = listings.slice(listings.findIndex(({ upstream }) => upstream === first.upstream) + 1)
-  return [first, ...instead, ...behind.flatMap((listing) => sameModel(first, routeIn(listing)) ?? listedIn(listing))]
+  return [
+    first,
+    ...alternatives,
+    ...behind.flatMap((listing) => sameModel(first, routeIn(listing)) ?? listedIn(listing)),
+  ]
 
   function routeIn(listing: ModelListing): ModelRoute | undefined {
     try {
       return routeModel(request, [listing], options)
     } catch {
-      return undefined // it has nothing of that name
+      return undefined // the upstream has no such model
     }
   }
 
-  /** Where nobody named the model, the first of those preferred that the upstream has. */
+  /** If the client did not name a model: the first of the preferred models that the upstream has. */
   function listedIn({ upstream, models }: ModelListing): Candidate[] {
     if (first.alternatives === undefined) return []
     const preferred = [first.model, ...first.alternatives]
@@ -67,7 +72,7 @@ export function candidatesOf(
   }
 }
 
-/** The fallbacks of `route` may end at another model, which the client has not asked for. */
+/** A route as a candidate if its model has the same name; `routeModel` may also map the request to another model. */
 function sameModel(first: ModelRoute, other: ModelRoute | undefined): Candidate[] | undefined {
   return other && isSame(other.model, first.model) ? [{ ...other, isAlternative: false }] : undefined
 }
@@ -76,14 +81,14 @@ function isSame(one: Model, other: Model): boolean {
   return one.id.toLowerCase() === other.id.toLowerCase()
 }
 
-/** A candidate that a request is about to use. */
+/** A candidate that a request uses. */
 export interface Use<Choice> {
   candidate: Choice
-  /** The request is done with it. */
+  /** To be called when the request is finished with the candidate. */
   release: () => void
 }
 
-/** The first that has not been found silent lately; where all have, the first. */
+/** The first candidate whose upstream is not resting, or the first one if all are. */
 export function useNext<Choice extends Pick<Candidate, 'upstream'>>(
   candidates: readonly Choice[],
   health: UpstreamHealth,
@@ -99,9 +104,11 @@ export interface TryOptions<Choice, Result> {
 }
 
 /**
- * Tries one candidate after the other, beginning with `first`; those that rest come last. Errors: that of the first one
- * tried, or of the first for which a client does well to try again, once nobody is left or one fails for a reason that is
- * the request's own; refusals of the model alone are told where there is nothing else.
+ * Tries one candidate after the other, beginning with `first`. Candidates with a resting upstream come last. Trying ends
+ * when none is left, or with an error that another upstream would not avoid.
+ *
+ * Errors: the first error that a client may retry, else the first one. Errors about the model only are thrown if there
+ * is no other.
  */
 export async function tryInOrder<Choice extends Pick<Candidate, 'isAlternative' | 'upstream'>, Result>(
   candidates: readonly Choice[],

@@ -35,19 +35,19 @@ import { resolveWebSearch, type SearchPolicy, searchFilter } from './web-search.
 
 export interface Gateway {
   models(): Promise<ListedModel[]>
-  /** The model that a request for the name would go to, under that name. Errors: `not-found`. */
+  /** The model that a request with this name would use, with the name as its id. Errors: `not-found`. */
   model(name: string): Promise<ListedModel>
-  /** Errors: `not-found` for a model nobody has; what `createAttachments` says of the files in the request. */
+  /** Starts a request. Errors: `not-found` for an unknown model, and those of `createAttachments` about files. */
   start(request: ChatRequest, options: CallOptions): Promise<GatewayCall>
-  /** Tokens the prompt would cost, without asking anybody anything. Errors: as `start`. */
+  /** Estimates the tokens of the prompt without a request to an upstream. Errors: those of `start`. */
   count(request: ChatRequest, options: CountOptions): Promise<number>
-  /** Resolves when at least one upstream could take a request now; rejects with the first one's reason. */
+  /** Resolves if at least one upstream could take a request now. Rejects with the error of the first upstream otherwise. */
   check(signal: AbortSignal): Promise<void>
-  /** Ids of upstreams that do not answer: requests ask the others first. */
+  /** The ids of upstreams that do not answer. Requests try the others first. */
   unresponsive(): string[]
-  /** What the upstreams say of themselves, and whether each is resting, by id and measure. */
+  /** The gauges of each upstream, and whether it is resting, by id and measure. */
   gauges(): Record<string, Record<string, number>>
-  /** From the next request on; those under way keep what they began with. */
+  /** Replaces upstreams and settings for all later requests. Running requests keep theirs. */
   replace(upstreams: readonly Upstream[], settings: GatewayOptions): void
 }
 
@@ -56,7 +56,7 @@ export interface GatewayOptions extends ModelRouteOptions {
   loopLimit: number
   webSearch: SearchPolicy
   prepareAttachments: PrepareAttachments
-  /** Judges answers and arguments by schemas of clients, off the event loop. */
+  /** Validates answers and arguments against schemas of clients, outside of the event loop. */
   validate: Validate
 }
 
@@ -71,24 +71,24 @@ export interface CallOptions extends CountOptions {
   whole: boolean
   thinking: ReasoningMode
   newToolCallId: () => string
-  /** Between the steps that take their time. */
+  /** Awaited between slow steps, so that other requests can proceed. */
   rest: Rest
 }
 
 export interface GatewayCall {
-  /** Who answers, as far as it is known: this and all that follows from it change where another upstream steps in. */
+  /** The upstream in use. This, `model` and `ignored` change if another candidate is tried. */
   readonly upstream: string
   readonly model: string
-  /** Names of what was asked and is not honoured. */
+  /** The names of request fields that have no effect. */
   readonly ignored: string[]
-  /** Nobody else steps in any more. */
+  /** No other candidate will be tried. */
   readonly isFinal: boolean
   reasoningByName: boolean
-  /** Settles when the reply has begun, or rejects with GatewayError while a status can still tell. */
+  /** Resolves when the reply has begun. Rejects with a GatewayError before that, so that the response status can show it. */
   reply: Promise<ReplyStream>
 }
 
-/** The policy between the two sides: who answers, and what happens to the deltas on their way. */
+/** Connects dialects and upstreams: chooses the upstream for a request, and applies the gateway's rules to the reply. */
 export function createGateway(
   upstreams: readonly Upstream[],
   settings: GatewayOptions,
@@ -103,7 +103,7 @@ export function createGateway(
       rejectUnknownChoice(wanted)
       rejectLongStop(wanted)
       const { loopLimit, validate } = settings
-      const prepare = preparing(settings, { signal: options.signal, annotate: options.annotate, counting: false })
+      const prepare = preparerFor(settings, { signal: options.signal, annotate: options.annotate, counting: false })
       const listings = await currentListings()
       const candidates = candidatesOf(cleaned(wanted), listings, settings)
       await options.rest()
@@ -148,7 +148,7 @@ export function createGateway(
         },
         reasoningByName: found.reasoningByName,
         reply: tryInOrder(candidates, first, { attempt, onFallback, health }).catch((thrown) => {
-          // The upstream says only that it does not know the name.
+          // The upstream's error says only that the model is unknown. This one lists the available models.
           if (isUnknownModel(thrown)) throw unknownModel(wanted.model, listings, candidates[0].mappedTo, thrown)
           throw clientNames ? clientNames.inError(asGatewayError(thrown)) : thrown
         }),
@@ -156,7 +156,7 @@ export function createGateway(
     },
 
     async count(wanted, options) {
-      const prepare = preparing(settings, { ...options, counting: true })
+      const prepare = preparerFor(settings, { ...options, counting: true })
       const { inputTokens } = await tokenMeter.measure(
         await prepare(routeModel(cleaned(wanted), await currentListings(), settings)),
       )
@@ -164,14 +164,14 @@ export function createGateway(
     },
 
     async check(signal) {
-      // One that does not answer holds up nobody who can.
+      // All at the same time, so that one that does not answer does not delay the others.
       await Promise.any(upstreams.map((upstream) => upstream.check(signal))).catch((thrown) => {
         const [first = new Error('no upstream is configured')] = thrown instanceof AggregateError ? thrown.errors : []
         throw asGatewayError(first)
       })
     },
 
-    unresponsive: () => [...health.outages().keys()].filter(isBehind),
+    unresponsive: () => [...health.outages().keys()].filter(isConfigured),
     gauges: () => Object.fromEntries(upstreams.map((upstream) => [upstream.id, gaugesOf(upstream)])),
 
     replace(others, changed) {
@@ -181,7 +181,7 @@ export function createGateway(
     },
   }
 
-  function isBehind(id: string): boolean {
+  function isConfigured(id: string): boolean {
     return upstreams.some((upstream) => upstream.id === id)
   }
 
@@ -198,14 +198,14 @@ interface PreparedRoute extends ModelRoute {
   ignored: string[]
 }
 
-/** The request as any upstream can take it: calls have ids and names, schemas no keywords that say null. */
+/** The request in a form that every upstream accepts: calls have ids and names, and schemas have no keywords with value null. */
 function cleaned(wanted: ChatRequest): ChatRequest {
   const request = withCleanSchemas(wanted)
   return { ...request, messages: withCallIds(request.messages) }
 }
 
-/** What a request becomes before one upstream counts or answers it. */
-function preparing({ webSearch, prepareAttachments }: GatewayOptions, options: PrepareOptions) {
+/** Returns a function that prepares a request for one upstream: decides on web search and converts attachments. */
+function preparerFor({ webSearch, prepareAttachments }: GatewayOptions, options: PrepareOptions) {
   return async (found: ModelRoute): Promise<PreparedRoute> => {
     const settled = resolveWebSearch(found, webSearch)
     const { upstream, model } = settled
@@ -222,12 +222,12 @@ interface OpenOptions extends CallOptions {
   searchFilter: Transform<Delta, Delta>
 }
 
-/** Errors: as `ask`. */
+/** Opens a reply and attaches the transforms for it. Errors: those of `attempt`. */
 async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStream> {
   const { request } = found
   const { output, tools } = request
   const { tokenMeter, health, loopLimit, validate, signal, caller, annotate, rest } = options
-  // Text that has to be JSON is held until its end anyway.
+  // JSON is held back until it is complete, so a whole reply is requested from the upstream.
   const call = {
     tokenMeter,
     health,
@@ -239,7 +239,7 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     whole: options.whole || output.type === 'json',
   }
   const firstAttempt = await attempt(found, call)
-  // Tags around the thinking would spoil the JSON.
+  // Reasoning in tags would make the text invalid JSON.
   const reasoningMode = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking
   const reply = chain(
     options.searchFilter,
@@ -256,7 +256,7 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     return { first, rest: firstAttempt.rest, transform: withChecks(chain(rules, learnUsage(reply, measurement.learn))) }
   }
   const askAgain = (repaired: ChatRequest) => attempt({ ...found, request: repaired }, call)
-  // The usage may be that of two prompts, from which nothing can be learned about either.
+  // Without `learnUsage`: the usage may be the sum of two prompts, which says nothing about one of them.
   const kept = jsonReply(firstAttempt, { request, output, attempt: askAgain, validate, signal, annotate })
   return { first: [], rest: kept, transform: withChecks(reply) }
 }

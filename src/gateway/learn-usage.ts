@@ -1,7 +1,10 @@
 import type { Delta, StreamEvent, Usage } from '../core/events.ts'
 import type { Transform } from '../core/transform.ts'
 
-/** Hands on the upstream's own usage, once the reply is whole: that of `message-end` may be our estimate. */
+/**
+ * Passes the upstream's own usage to `learn`, the token meter, once a reply is complete. The usage in `message-end` is
+ * no substitute, because it may be the gateway's estimate.
+ */
 export function learnUsage(
   transform: Transform<Delta, StreamEvent>,
   learn: (usage: Usage) => void,

@@ -2,22 +2,23 @@ import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
 import type { Transform } from '../core/transform.ts'
 
-/** A passage is long from here on: what repeats after more than this is not looked for. */
-const longestPeriod = 2_048
-/** Long enough to hold every period twice. */
-const blockLength = 2 * longestPeriod
+/** The longest passage, in characters, whose repetition is noticed. */
+const maxPeriod = 2_048
+/** Long requiredLength to contain every passage twice. */
+const blockLength = 2 * maxPeriod
 
-/** So often something comes by design now and then: rulers, rows of a table, padding. */
-const leastRepeats = 50
-/** Equal calls in one reply; agents do run a tool several times over, but not like this. */
-const mostEqualCalls = 32
+/** Fewer repetitions may be intended: rulers, rows of a table, padding. */
+const minRepeats = 50
+/** Equal calls allowed in one reply. Agents run a tool several times, but not as often as this. */
+const maxEqualCalls = 32
 
 /**
- * Ends a reply that repeats itself without end in an error, `repetition_loop`.
+ * Ends a reply that repeats itself endlessly with the error `repetition_loop`.
  *
- * That is: the answer, the thinking or the arguments of one call have said the same passage of up to 2,048 characters
- * at least 50 times in a row and over `limit` characters, or the same call with the same arguments came more than 32
- * times. One differing character breaks a row: tables, rulers and lists are no loops. A `limit` of 0 looks for nothing.
+ * A reply loops in two cases. Either the answer, the reasoning or the arguments of one call repeat a passage of up to
+ * 2,048 characters at least 50 times in a row and over at least `limit` characters. Or a call with equal arguments comes
+ * more than 32 times. One different character interrupts a repetition, so tables and lists are no loops. A `limit` of 0
+ * disables the check.
  */
 export function loopGuard(limit: number): Transform<Delta, Delta> {
   const text = repetitions(limit)
@@ -60,7 +61,7 @@ interface Repetition {
   length: number
 }
 
-/** Without the passage itself: messages are logged, replies are not. */
+/** The message does not contain the passage, because messages are logged and replies must not be. */
 function loopMessage(what: string, repetition: Repetition | undefined): string | undefined {
   if (repetition === undefined) return undefined
   const { period, length } = repetition
@@ -77,38 +78,38 @@ function loopError(what: string): GatewayError {
 }
 
 /**
- * Hears a text piece by piece and tells once the end of it repeats for long enough.
+ * Returns a function that takes a text chunk by chunk, and returns the repetition at its end once it is long requiredLength.
  *
- * The text is searched for a period block by block; with one found, every further character is held against the one a
- * period before it. Either way a character costs a constant, and memory is one block. A repetition is noticed from the
- * first whole block of it, so it may be up to two blocks longer than told.
+ * The text is searched for a period block by block. Once there is one, every further character is compared with the one
+ * a period earlier. Each character takes constant time, and the memory is one block. Counting starts at the first block
+ * that lies entirely in the repetition, so a repetition may be up to two blocks longer than reported.
  */
 function repetitions(limit: number): (text: string) => Repetition | undefined {
-  // Of a text that repeats nothing, as far as known: what was not searched yet.
+  // While no repetition is known: the text that is not searched yet.
   let block = ''
-  // What it repeats over and over otherwise, and how many characters of it there are by now.
+  // During a repetition: the repeated passage, and the length of the repetition so far.
   let passage = ''
   let length = 0
 
   return (text) => {
     for (let rest = text; rest !== ''; ) {
       rest = passage === '' ? search(rest) : compare(rest)
-      if (passage !== '' && length >= enough()) return { period: passage.length, length }
+      if (passage !== '' && length >= requiredLength()) return { period: passage.length, length }
     }
     return undefined
   }
 
-  function enough(): number {
-    return Math.max(limit, leastRepeats * passage.length)
+  function requiredLength(): number {
+    return Math.max(limit, minRepeats * passage.length)
   }
 
-  /** Both return what is left of the text. */
+  /** Searches the block once it is full. Like `compare`, returns the rest of the text. */
   function search(text: string): string {
     const missing = blockLength - block.length
     block += text.length > missing ? text.slice(0, missing) : text
     if (block.length < blockLength) return ''
     const period = smallestPeriod(block)
-    passage = period > longestPeriod ? '' : block.slice(-period)
+    passage = period > maxPeriod ? '' : block.slice(-period)
     length = blockLength
     block = ''
     return text.slice(missing)
@@ -116,7 +117,7 @@ function repetitions(limit: number): (text: string) => Repetition | undefined {
 
   function compare(text: string): string {
     let at = 0
-    for (const goal = enough(); at < text.length && length < goal; at++) {
+    for (const goal = requiredLength(); at < text.length && length < goal; at++) {
       if (text.charCodeAt(at) === passage.charCodeAt((length - blockLength) % passage.length)) length++
       else {
         passage = ''
@@ -129,10 +130,13 @@ function repetitions(limit: number): (text: string) => Repetition | undefined {
 
 const probeLength = 16
 
-/** By the prefix function of Knuth, Morris and Pratt, unless a look at the end shows that there is none. */
+/**
+ * The smallest period of a block, by the prefix function of Knuth, Morris and Pratt. Most blocks have none, which a
+ * search for their last 16 characters shows quickly.
+ */
 function smallestPeriod(block: string): number {
   const probeAt = blockLength - probeLength
-  if (block.lastIndexOf(block.slice(probeAt), probeAt - 1) < probeAt - longestPeriod) return blockLength
+  if (block.lastIndexOf(block.slice(probeAt), probeAt - 1) < probeAt - maxPeriod) return blockLength
   const borders = new Uint16Array(blockLength)
   let border = 0
   for (let at = 1; at < blockLength; at++) {
@@ -144,7 +148,7 @@ function smallestPeriod(block: string): number {
   return blockLength - border
 }
 
-/** Hears the pieces of calls; a call is whole when the next one begins. */
+/** Returns a function that takes the deltas of calls and returns a message once equal calls come too often. A call is complete when the next one begins. */
 function equalCalls(limit: number): (delta: Extract<Delta, { type: 'tool-call' }>) => string | undefined {
   const keys = new Set<string>()
   const timesOf = new Map<number | bigint, number>()
@@ -152,7 +156,7 @@ function equalCalls(limit: number): (delta: Extract<Delta, { type: 'tool-call' }
 
   return (delta) => {
     if (delta.key !== newest.key || keys.size === 0) {
-      // A piece for a call that is not the newest: such calls came side by side and are not watched.
+      // A delta of an earlier call: calls that are streamed in parallel are not checked.
       if (keys.has(delta.key)) return undefined
       const repeated = keys.size > 0 ? count() : undefined
       if (repeated !== undefined) return repeated
@@ -169,7 +173,7 @@ function equalCalls(limit: number): (delta: Extract<Delta, { type: 'tool-call' }
     const call = Bun.hash(`${newest.name} ${newest.arguments}`)
     const times = (timesOf.get(call) ?? 0) + 1
     timesOf.set(call, times)
-    return times > mostEqualCalls
+    return times > maxEqualCalls
       ? `The model calls the tool ${newest.name} with the same arguments over and over (${times} times by now)`
       : undefined
   }

@@ -5,28 +5,31 @@ import type { Model, Upstream } from '../core/upstream.ts'
 
 export interface ModelRouteOptions {
   /**
-   * Best model for names of other vendors, and what THINKING_MODEL and SEARCH_MODEL stand for; where none is named, the
-   * newest that the first upstream prefers and may use.
+   * The model for names of other vendors, and the one behind THINKING_MODEL and SEARCH_MODEL. `undefined` stands for the
+   * newest one that the first upstream prefers and may use.
    */
   primaryModel: string | undefined
-  /** The same for names of small ones; the primary where it is not in the catalogue. */
+  /** The model for names of other vendors' small models. If it is not in the catalogue, the primary one is used. */
   smallModel: string | undefined
   thinkingModel: string
   searchModel: string
-  /** The user's own rules, first match wins: a name with `*` for any run of characters, and a name of ours. */
+  /** The rules of MODEL_MAP, of which the first match wins. `*` in a pattern matches any characters. */
   modelMap: readonly (readonly [pattern: string, target: string])[]
 }
 
 export interface ModelRoute {
   upstream: Upstream
   model: Model
-  /** The request with what the name asked for: `-Thinking`, `-NoThinking`, `-Search`. */
+  /** The request with the options from the suffixes of the name: `-Thinking`, `-NoThinking`, `-Search`. */
   request: ChatRequest
   reasoningByName: boolean
   searchByName: boolean
-  /** Of the same upstream, newest first: what may step in where the credentials may not use the model nobody named. */
+  /**
+   * Set if the client did not name a model of the upstream: other models of it, newest first, to try if the credentials
+   * may not use this one.
+   */
   alternatives?: readonly Model[]
-  /** What MODEL_MAP made of the name. */
+  /** The target of the MODEL_MAP rule that matched the name. */
   mappedTo?: string
 }
 
@@ -43,13 +46,13 @@ interface Resolution {
   alternatives?: readonly Model[]
 }
 
-/** Of a model, with all its suffixes; each of them is looked up. */
-const longestName = 500
+/** In characters, with all suffixes. Each suffix costs a lookup, so the number has to be limited. */
+const maxNameLength = 500
 
-/** What stands for other vendors' models at an upstream that prefers none, where the configured one is not in the catalogue. */
+/** The primary model at an upstream without preferences, if the configured one is not in the catalogue. */
 const fallbackPrimary = 'GLM-4.5'
 
-/** What clients ask for when nobody told them about GLM. */
+/** Names of other vendors' models, which clients use by default. */
 const aliases: readonly (readonly [pattern: RegExp, size: 'small' | 'primary'])[] = [
   [/^claude\b.*haiku/, 'small'],
   [/^claude\b/, 'primary'],
@@ -59,7 +62,7 @@ const aliases: readonly (readonly [pattern: RegExp, size: 'small' | 'primary'])[
   [/^gemini\b/, 'primary'],
 ]
 
-/** `Z-AI/GLM-4.5[1m]` → `GLM-4.5`: vendor prefix and window mark carry no meaning here. */
+/** Removes the vendor prefix and the mark for the context window, which have no meaning here: `Z-AI/GLM-4.5[1m]` → `GLM-4.5`. */
 function withoutVendor(name: string): string {
   return name
     .trim()
@@ -67,17 +70,17 @@ function withoutVendor(name: string): string {
     .replace(/^(?:z-?ai(?:-org)?|zhipu(?:ai)?|bigmodel|thudm|openai|anthropic|google)\//i, '')
 }
 
-/** Nor does case. */
+/** Additionally ignores case. */
 function normaliseName(name: string): string {
   return withoutVendor(name).toLowerCase()
 }
 
 /**
- * Finds who answers for a model name.
+ * Finds the upstream and the model for the model name of a request.
  *
- * Order: the user's map, the catalogues in the order of the upstreams, virtual suffixes, the configured names, a name
- * behind that of an upstream (`zai-api/glm-5.4`), names of other vendors, and names no list has that an upstream judges
- * by itself: those it is named for, and those that look like its own. Errors: `not-found` that lists what exists.
+ * Order: MODEL_MAP, the catalogues in the order of the upstreams, virtual suffixes, the configured names, names with an
+ * upstream's id in front (`zai-api/glm-5.4`), names of other vendors, and last unlisted names that an upstream accepts:
+ * those addressed to it and those that look like its own. Errors: `not-found` with a list of the available models.
  */
 export function routeModel(
   request: ChatRequest,
@@ -103,7 +106,7 @@ export function routeModel(
   }
 }
 
-/** A name of ours, or of an upstream's behind its own. */
+/** Resolves a name of the gateway, or a name with the id of an upstream in front. */
 function resolveKnown(
   asked: string,
   listings: readonly ModelListing[],
@@ -121,7 +124,7 @@ function resolveKnown(
   )
 }
 
-/** Its server judges the name. */
+/** Resolves an unlisted name that an upstream accepts. `named`: the name is meant for one of these upstreams. */
 function unlisted(asked: string, listings: readonly ModelListing[], named: boolean): Resolution | undefined {
   const name = withoutVendor(asked)
   for (const { upstream } of listings) {
@@ -144,7 +147,7 @@ function withResolution(request: ChatRequest, { reasoning, search = false }: Res
   }
 }
 
-/** A name of the catalogue, with or without virtual suffixes, or one of the three configured names. */
+/** Resolves a name of the catalogue, with or without virtual suffixes, or one of the three configured names. */
 function resolveOwn(
   asked: string,
   listings: readonly ModelListing[],
@@ -155,7 +158,7 @@ function resolveOwn(
 }
 
 function inCatalogue(name: string, listings: readonly ModelListing[]): Resolution | undefined {
-  if (name.length > longestName) return undefined
+  if (name.length > maxNameLength) return undefined
   return exactly(name, listings) ?? withSuffix(name, (base) => exactly(base, listings))
 }
 
@@ -167,9 +170,9 @@ function exactly(name: string, listings: readonly ModelListing[]): Resolution | 
   return undefined
 }
 
-/** What the suffixes of a name ask for of the model before them. `find` is asked once for each, the shortest name first. */
+/** Resolves a name with suffixes. `find` is called with each possible base name, the shortest one first. */
 function withSuffix(name: string, find: (base: string) => Resolution | undefined): Resolution | undefined {
-  if (name.length > longestName) return undefined
+  if (name.length > maxNameLength) return undefined
   const [, base, suffix] = /^(.+)-(thinking|nothinking|search)$/i.exec(name) ?? []
   const resolution = base === undefined ? undefined : (withSuffix(base, find) ?? find(base))
   if (!resolution) return undefined
@@ -184,24 +187,24 @@ function withSuffix(name: string, find: (base: string) => Resolution | undefined
 }
 
 /**
- * The models of a list under both of their names, in lower case, and behind these without what stands before a slash,
- * such as who published the weights; the first of a name has it.
+ * Indexes models by lower-case name: by both of their names, and with lower precedence by the part behind the last slash,
+ * because what is in front may be the publisher of the weights. If several models share a name, the first one gets it.
  */
 function byName(models: readonly Model[]): ReadonlyMap<string, Model> {
-  const resolveKnown = named.get(models)
-  if (resolveKnown) return resolveKnown
+  const known = indexes.get(models)
+  if (known) return known
   const found = new Map<string, Model>()
   const add = (name: string, model: Model) => {
     if (!found.has(name.toLowerCase())) found.set(name.toLowerCase(), model)
   }
   for (const model of models) for (const name of [model.id, model.upstreamId]) add(name, model)
   for (const model of models) add(model.id.slice(model.id.lastIndexOf('/') + 1), model)
-  named.set(models, found)
+  indexes.set(models, found)
   return found
 }
 
-/** Upstreams hand out the same list until it changes, and every request looks into it. */
-const named = new WeakMap<readonly Model[], ReadonlyMap<string, Model>>()
+/** The index of each list. Upstreams return the same list object until it changes, and every request needs the index. */
+const indexes = new WeakMap<readonly Model[], ReadonlyMap<string, Model>>()
 
 function resolveConfigured(
   name: string,
@@ -230,7 +233,7 @@ function small(listings: readonly ModelListing[], options: ModelRouteOptions): R
   return resolveOwn(smallModel, listings, options) ?? unlisted(smallModel, listings, false)
 }
 
-/** What the first upstream that offers any of its favourites would have answer: what it may use goes first. */
+/** The preferred model of the first upstream that offers any of its preferred ones. Models it may use come first. */
 function preferredOf(listings: readonly ModelListing[], size: 'primary' | 'small'): Resolution | undefined {
   for (const { upstream, models } of listings) {
     const names = upstream.preferred?.[size] ?? (size === 'primary' ? [fallbackPrimary] : [])
@@ -268,7 +271,7 @@ function matches(pattern: string, name: string): boolean {
   return name.length - tail.length >= at && name.endsWith(tail)
 }
 
-/** `cause`: what an upstream that was asked said. Names what exists, for a client can choose from nothing else. */
+/** The error for an unknown model, with a list of the available ones. `cause` is the error of an upstream that refused the model. */
 export function unknownModel(
   name: string,
   listings: readonly ModelListing[],
@@ -288,11 +291,11 @@ export function unknownModel(
 }
 
 export interface ListedModel extends Model {
-  /** Name for people: the id, for virtual variants too. */
+  /** The name to display. Usually the id; for a name that is mapped to a model, the name of that model. */
   displayName: string
 }
 
-/** Every name a client may ask for, each once: models, their virtual variants, the configured names. */
+/** Every name that a client may request, each once: models, their virtual variants and the configured names. */
 export function listModels(listings: readonly ModelListing[], options: ModelRouteOptions): ListedModel[] {
   const listed = new Map<string, ListedModel>()
   const add = (id: string, model: Model) => {
@@ -312,14 +315,14 @@ export function listModels(listings: readonly ModelListing[], options: ModelRout
   return [...listed.values()]
 }
 
-/** The model that answers for a name, listed under the name as it was asked for. Errors: as `routeModel`. */
+/** The model that answers to a name, with the requested name as its id. Errors: those of `routeModel`. */
 export function findModel(name: string, listings: readonly ModelListing[], options: ModelRouteOptions): ListedModel {
-  const { model } = routeModel({ ...silent, model: name }, listings, options)
+  const { model } = routeModel({ ...withoutReasoning, model: name }, listings, options)
   return { ...model, id: name, displayName: model.id }
 }
 
-/** A question about thinking alone. */
-const silent: ChatRequest = {
+/** A request without reasoning, used to ask an upstream what it ignores. */
+const withoutReasoning: ChatRequest = {
   model: '',
   messages: [],
   tools: [],
@@ -332,7 +335,7 @@ const silent: ChatRequest = {
   ignored: [],
 }
 
-/** A model that thinks whatever it is told is asked for under its own name; with `-NoThinking` it thinks as little as it can. */
+/** Whether reasoning can be turned off. `-NoThinking` is listed only then; for any other model it asks for as little reasoning as possible. */
 function canStopThinking(model: Model, upstream: Upstream): boolean {
-  return model.reasoning === 'by-default' && !upstream.ignored(silent, model).includes('thinking')
+  return model.reasoning === 'by-default' && !upstream.ignored(withoutReasoning, model).includes('thinking')
 }

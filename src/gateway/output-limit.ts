@@ -2,25 +2,25 @@ import type { Delta } from '../core/events.ts'
 import type { Transform } from '../core/transform.ts'
 
 /**
- * Vocabularies differ: a model may say in 100 of its tokens what we count as 120, and the last word of a short answer
- * weighs much. Inside this margin an answer is taken for one that kept to its limit.
+ * The margin within which a reply counts as kept to its limit. Vocabularies differ: 100 tokens of a model may be 120 of
+ * the gateway's. The additional tokens are for short answers, in which the last word has much weight.
  */
 const tolerance = { factor: 1.25, tokens: 16 }
 
-/** Characters counted in one go: a token more or less at the seams does not matter in pieces of this size. */
-const longestPiece = 512
-const shortestPiece = 16
+/** Characters that are counted at a time. In pieces of this size, a token more or less at the cuts does not matter. */
+const maxPieceLength = 512
+const minPieceLength = 16
 
 /**
- * Ends a reply with `length` once thinking, answer and arguments together are clearly beyond `maxTokens`, for
- * upstreams that take no such limit. A reply within the limit by the upstream's own count is never cut; one that is
- * not may run over by a quarter and 16 tokens. A call that is cut stays unfinished, and the reason tells.
+ * Ends a reply with reason `length` once reasoning, answer and arguments together clearly exceed `maxTokens`. Used for
+ * upstreams that accept no such limit. A reply within the limit by the upstream's own count is never cut. A longer one
+ * may exceed the limit by a quarter and 16 tokens. A call that is cut stays incomplete.
  */
 export function outputLimit(maxTokens: number, countTokens: (text: string) => number): Transform<Delta, Delta> {
   let left = maxTokens * tolerance.factor + tolerance.tokens
   let uncounted = ''
   let over = false
-  const pieceLength = Math.min(longestPiece, Math.max(shortestPiece, maxTokens))
+  const pieceLength = Math.min(maxPieceLength, Math.max(minPieceLength, maxTokens))
 
   return {
     push(delta, out) {
@@ -28,12 +28,12 @@ export function outputLimit(maxTokens: number, countTokens: (text: string) => nu
       switch (delta.type) {
         case 'text':
         case 'reasoning': {
-          const text = affordable(delta.text)
+          const text = withinLimit(delta.text)
           if (text !== '') out.push({ ...delta, text })
           break
         }
         case 'tool-call': {
-          const piece = affordable(delta.arguments ?? '')
+          const piece = withinLimit(delta.arguments ?? '')
           out.push(delta.arguments === undefined ? delta : { ...delta, arguments: piece })
           break
         }
@@ -51,8 +51,8 @@ export function outputLimit(maxTokens: number, countTokens: (text: string) => nu
     end() {},
   }
 
-  /** As much of the text as there is budget for. */
-  function affordable(text: string): string {
+  /** The beginning of the text that is within the limit. */
+  function withinLimit(text: string): string {
     for (let at = 0; at < text.length; ) {
       const end = characterEnd(text, at + pieceLength - uncounted.length)
       uncounted += text.slice(at, end)
@@ -69,7 +69,7 @@ export function outputLimit(maxTokens: number, countTokens: (text: string) => nu
   }
 }
 
-/** The first place from `at` on that does not stand inside a surrogate pair. */
+/** The first index from `at` on that is not inside a surrogate pair. */
 function characterEnd(text: string, at: number): number {
   const code = text.charCodeAt(at)
   return code >= 0xdc00 && code <= 0xdfff ? at + 1 : at

@@ -1,24 +1,30 @@
 import type { Delta } from '../core/events.ts'
 import type { Transform } from '../core/transform.ts'
 
-/** Where reasoning goes: its own place in the dialect, tags in the text, nowhere, or the web backend's own markup. */
+/**
+ * Where reasoning goes:
+ * - `think`: into the field or block of the dialect
+ * - `tags`: into the text, in `<thinking>` tags
+ * - `strip`: nowhere
+ * - `raw`: into the text, in the markup of the web backend
+ */
 export const reasoningModes = ['think', 'tags', 'strip', 'raw'] as const
 export type ReasoningMode = (typeof reasoningModes)[number]
 
 interface Wrapping {
   open: string
   close: string
-  /** Put in front of every line. */
+  /** Prefix of every line. */
   quote: string
 }
 
 const wrappings: Record<'tags' | 'raw', Wrapping> = {
   tags: { open: '<thinking>\n', close: '\n</thinking>\n\n', quote: '' },
-  // As chat.z.ai writes it once the thinking is over.
+  // The markup of chat.z.ai for finished reasoning.
   raw: { open: '<details type="reasoning" done="true">\n> ', close: '\n</details>\n', quote: '> ' },
 }
 
-/** Moves reasoning to where `mode` wants it. */
+/** Moves reasoning to the place that `mode` names. */
 export function placeReasoning(mode: ReasoningMode): Transform<Delta, Delta> {
   switch (mode) {
     case 'think':
@@ -41,7 +47,7 @@ export function placeReasoning(mode: ReasoningMode): Transform<Delta, Delta> {
 
 function wrapped({ open, close, quote }: Wrapping): Transform<Delta, Delta> {
   let inside = false
-  // Line breaks at either edge of the reasoning would stand between the tags and the words.
+  // Line breaks at the end of the reasoning so far. They are sent only if more follows, so that none precede the tag.
   let breaks = ''
   return {
     push(delta, out) {
@@ -55,14 +61,14 @@ function wrapped({ open, close, quote }: Wrapping): Transform<Delta, Delta> {
         inside = true
         return
       }
-      if (delta.type !== 'usage') leave(out)
+      if (delta.type !== 'usage') closeWrapping(out)
       out.push(delta)
     },
-    end: leave,
+    end: closeWrapping,
     passthrough: (kind) => kind === 'text' && !inside,
   }
 
-  function leave(out: Delta[]): void {
+  function closeWrapping(out: Delta[]): void {
     if (inside) out.push({ type: 'text', text: close })
     inside = false
     breaks = ''

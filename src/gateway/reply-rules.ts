@@ -15,8 +15,8 @@ export interface ReplyRulesOptions {
 }
 
 /**
- * What the gateway itself promises of a reply, whoever gives it: no endless repetition, `max_tokens`, `tool_choice`,
- * `parallel_tool_calls`, stop sequences.
+ * The rules that the gateway enforces on every reply, whatever the upstream does: no endless repetition, `max_tokens`,
+ * `tool_choice`, `parallel_tool_calls`, stop sequences.
  */
 export function replyRules(
   { upstream, model, request }: Pick<ModelRoute, 'upstream' | 'model' | 'request'>,
@@ -24,7 +24,7 @@ export function replyRules(
 ): Transform<Delta, Delta> {
   const { sampling, toolChoice, parallelToolCalls } = request
   const { maxTokens, stop = [] } = sampling
-  // Where the upstream takes no choice, the client is told so, and an answer is better than an error.
+  // If the upstream ignores the choice, it is listed as ignored, and an answer without a call is better than an error.
   const mustCall = demandsCall(request) && !upstream.ignored(request, model).includes('tool_choice')
   const rules: Transform<Delta, Delta>[] = []
   if (maxTokens !== undefined && !upstream.enforcesMaxTokens) rules.push(outputLimit(maxTokens, options.countTokens))

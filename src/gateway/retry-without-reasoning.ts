@@ -3,24 +3,27 @@ import { ReasoningOnlyError } from '../core/reasoning-only-error.ts'
 import type { OpenedReply } from '../core/upstream.ts'
 
 export interface RetryOptions {
-  /** Asks once more, without thinking; `undefined` where the model cannot be kept from it. */
-  again: (() => Promise<OpenedReply>) | undefined
+  /** Calls the upstream again without reasoning; `undefined` if the model's reasoning cannot be turned off. */
+  callAgain: (() => Promise<OpenedReply>) | undefined
   annotate: (note: string) => void
 }
 
 type OnBatch = (batch: Delta[] | undefined) => void
 
 /**
- * The same reply, but that one of reasoning alone gets an answer: that of a second call without thinking, else the
- * thoughts themselves. Nothing of the thoughts has to be taken back for it, so a stream goes on as a whole reply does.
+ * Gives a reply that consists of reasoning only an answer: the answer of a second call without reasoning, else the
+ * reasoning itself as text. The reasoning that was already sent stays valid, so this works for streams, too.
  *
- * The tokens of both calls are counted as output; the prompt counts once, for it stands in the conversation once.
+ * The output tokens of both calls are added up. The prompt counts once, because the conversation contains it once.
  */
-export function retryWithoutReasoning({ first, rest }: OpenedReply, { again, annotate }: RetryOptions): OpenedReply {
+export function retryWithoutReasoning(
+  { first, rest }: OpenedReply,
+  { callAgain, annotate }: RetryOptions,
+): OpenedReply {
   let current = rest
-  let state: 'first' | 'asking' | 'second' | 'over' = 'first'
+  let state: 'first' | 'calling-again' | 'second' | 'over' = 'first'
   let waiting: OnBatch = () => {}
-  // What is handed out where the second call brings nothing.
+  // The reasoning, which becomes the answer if the second call brings none.
   let fallback = ''
   let usage: Usage | undefined
   let answered = false
@@ -31,7 +34,7 @@ export function retryWithoutReasoning({ first, rest }: OpenedReply, { again, ann
       next(onBatch, writer) {
         waiting = onBatch
         if (state === 'first') current.next(onFirst, writer)
-        else if (state === 'asking') callAgain()
+        else if (state === 'calling-again') startSecond()
         else if (state === 'second') current.next(onSecond)
         else onBatch(undefined)
       },
@@ -44,27 +47,27 @@ export function retryWithoutReasoning({ first, rest }: OpenedReply, { again, ann
 
   function onFirst(batch: Delta[] | undefined): void {
     const shown = batch && state !== 'over' ? shownOfFirst(batch) : batch
-    if (state === 'asking' && shown?.length === 0) callAgain()
+    if (state === 'calling-again' && shown?.length === 0) startSecond()
     else waiting(shown)
   }
 
-  /** All of it, but for the error that asks for a second call. */
+  /** The batch without the error that reports a reply of reasoning only, which starts the second call. */
   function shownOfFirst(batch: Delta[]): Delta[] {
     const last = batch.at(-1)
     if (last?.type !== 'error' || !(last.error instanceof ReasoningOnlyError)) return batch
     fallback = last.error.text
     const before = batch.slice(0, -1)
     for (const delta of before) if (delta.type === 'usage') usage = delta.usage
-    if (again === undefined) return [...before, ...reasoningAsAnswer()]
-    state = 'asking'
-    // The call after it needs what this one holds.
+    if (callAgain === undefined) return [...before, ...reasoningAsAnswer()]
+    state = 'calling-again'
+    // Frees the credential that the second call needs.
     current.cancel()
     return before
   }
 
-  function callAgain(): void {
-    annotate('asking again without thinking: the reply held thoughts alone')
-    again?.().then(
+  function startSecond(): void {
+    annotate('asking again without reasoning: the reply held nothing else')
+    callAgain?.().then(
       (second) => {
         current = second.rest
         if (state === 'over') current.cancel()
@@ -94,7 +97,7 @@ export function retryWithoutReasoning({ first, rest }: OpenedReply, { again, ann
   function shownOfSecond(delta: Delta): Delta[] {
     if (delta.type === 'usage') return [{ type: 'usage', usage: withFirst(delta.usage) }]
     answered ||= delta.type === 'tool-call' || (delta.type === 'text' && delta.text.trim() !== '')
-    // Without thinking, what it thinks all the same is its answer or nothing.
+    // Reasoning in the second reply is not shown. It becomes the answer if there is no other.
     return delta.type === 'reasoning' || (isFinal(delta) && !answered) ? [] : [delta]
   }
 
@@ -105,7 +108,7 @@ export function retryWithoutReasoning({ first, rest }: OpenedReply, { again, ann
   function reasoningAsAnswer(): Delta[] {
     state = 'over'
     current.cancel()
-    annotate('handed the thoughts out as the answer: the reply held nothing else')
+    annotate('sent the reasoning as the answer: the reply held nothing else')
     return [
       { type: 'text', text: fallback },
       { type: 'finish', reason: 'stop' },

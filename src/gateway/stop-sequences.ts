@@ -3,23 +3,23 @@ import type { Delta } from '../core/events.ts'
 import type { ChatRequest } from '../core/request.ts'
 import type { Transform } from '../core/transform.ts'
 
-/** Of all sequences together: each is looked for in every piece of the answer. */
-const mostCharacters = 4_000
+/** Characters of all sequences together. They are limited because each chunk of the answer is searched for each sequence. */
+const maxCharacters = 4_000
 
-/** Errors: `invalid-request` for more to look for than every piece of a stream has time for. */
+/** Refuses stop sequences that would take too long to search for. Errors: `invalid-request`. */
 export function rejectLongStop({ sampling: { stop = [] } }: ChatRequest): void {
   const characters = stop.reduce((sum, sequence) => sum + sequence.length, 0)
-  if (characters <= mostCharacters) return
+  if (characters <= maxCharacters) return
   throw new GatewayError(
     'invalid-request',
-    `The stop sequences have ${characters} characters in all; at most ${mostCharacters} are looked for. Send fewer or shorter ones.`,
+    `The stop sequences have ${characters} characters in all; at most ${maxCharacters} are looked for. Send fewer or shorter ones.`,
     { code: 'stop_too_long', param: 'stop' },
   )
 }
 
 /**
- * Ends the answer in front of the stop sequence that is met first, as the official APIs do; the sequence itself is not shown.
- * Holds back only what may still become one.
+ * Ends the answer in front of the first stop sequence, as the official APIs do. The sequence itself is not shown. Only
+ * text that may be the beginning of a sequence is held back.
  */
 export function stopAt(sequences: readonly string[]): Transform<Delta, Delta> {
   let held = ''
@@ -40,7 +40,7 @@ export function stopAt(sequences: readonly string[]): Transform<Delta, Delta> {
         out.push({ type: 'finish', reason: 'stop-sequence', stopSequence: hit.sequence })
         return
       }
-      const keep = openEnd(text, sequences)
+      const keep = partialMatchLength(text, sequences)
       held = text.slice(text.length - keep)
       if (keep < text.length) out.push({ type: 'text', text: text.slice(0, text.length - keep) })
     },
@@ -56,7 +56,7 @@ export function stopAt(sequences: readonly string[]): Transform<Delta, Delta> {
   }
 }
 
-/** The sequence that is complete first, as a model writing word by word would meet it; of two, the longer. */
+/** The sequence that ends first, as in a text that is written word by word. Of two with the same end, the longer. */
 function firstHit(text: string, sequences: readonly string[]): { at: number; sequence: string } | undefined {
   let hit: { at: number; sequence: string } | undefined
   let end = Number.POSITIVE_INFINITY
@@ -69,8 +69,8 @@ function firstHit(text: string, sequences: readonly string[]): { at: number; seq
   return hit
 }
 
-/** Length of the longest end of `text` that some sequence begins with. */
-function openEnd(text: string, sequences: readonly string[]): number {
+/** The length of the longest end of `text` that is the beginning of a sequence. */
+function partialMatchLength(text: string, sequences: readonly string[]): number {
   let longest = 0
   for (const sequence of sequences)
     for (let length = Math.min(sequence.length - 1, text.length); length > longest; length--)

@@ -6,7 +6,7 @@ import { loadVocabulary } from '../tokens/vocabulary.ts'
 import { clampMaxTokens } from './clamp-max-tokens.ts'
 import type { ModelRoute } from './model-routing.ts'
 
-/** Knows what a prompt costs before it is sent, and learns from what it did cost. */
+/** Estimates the tokens of a prompt before it is sent, and improves the estimate by the upstream's own counts. */
 export interface TokenMeter {
   measure(route: ModelRoute): Promise<Measurement>
 }
@@ -14,15 +14,15 @@ export interface TokenMeter {
 export interface Measurement {
   inputTokens: number
   countText: (text: string) => number
-  /** Hears what the upstream says the prompt was. */
+  /** Receives the upstream's own usage of this prompt. */
   learn: (usage: Usage) => void
-  /** The request with no more to answer than there is room for. Errors: as `clamped`. */
+  /** The request with `max_tokens` reduced to the room that is left. Errors: those of `clampMaxTokens`. */
   clamped: (annotate: (note: string) => void) => ChatRequest
 }
 
 export function createTokenMeter(): TokenMeter {
   const calibration = createCalibration()
-  // Loaded for the first request, not at the start: most commands never count.
+  // Loaded for the first request, because most commands never count.
   let counter: Promise<Counter> | undefined
 
   return {

@@ -15,41 +15,42 @@ export interface ToolArgumentsOptions {
 }
 
 /**
- * Keeps calls of strict tools to their schema, and those of tools a dialect reads for its client to what it can read;
- * calls of all other tools pass as they are. `undefined` where no tool promises anything.
+ * Checks the arguments of two kinds of calls: those of strict tools against their schema, and those of tools whose
+ * arguments the dialect itself reads against what it can read. All other calls pass unchanged. Returns `undefined` if
+ * there is no such tool.
  *
- * A call of a strict tool is held until it is whole, for what was streamed cannot be taken back; values of the wrong
- * type are converted where the schema leaves one way to do it. Arguments that do not fit are the error
- * `tool_arguments_invalid` in place of the call's end; only a reply that was cut says by its reason why they do not.
+ * A call of a strict tool is held back until it is complete, because streamed arguments cannot be taken back. Values of
+ * the wrong type are converted if the schema allows only one conversion. Arguments that do not fit become the error
+ * `tool_arguments_invalid` in place of the call's end. If the reply was cut, they pass, and its finish reason explains them.
  */
 export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEvent, StreamEvent> | undefined {
   const { tools, validate, signal, annotate } = options
   const checked = new Map(tools.filter(({ strict, readable }) => strict || readable).map((tool) => [tool.name, tool]))
   if (checked.size === 0) return undefined
-  // The start of the call that is held.
+  // The start of the call that is held back.
   let held: StreamEvent[] | undefined
-  // A call that does not fit: the next event tells whether the reply was cut in it.
+  // A call that does not fit. The next event tells whether the reply was cut in it.
   let failed: { events: StreamEvent[]; error: GatewayError } | undefined
   let over = false
-  // The call whose arguments are looked at elsewhere, and what has come since.
-  let asking: { event: CallEnd; answer: AnswerVerdict | GatewayError; settled: Promise<void> } | undefined
+  // The call whose arguments are being checked in a worker thread, and the events that have come since.
+  let checking: { event: CallEnd; answer: AnswerVerdict | GatewayError; settled: Promise<void> } | undefined
   const queue: StreamEvent[] = []
 
   return {
     push(event, out) {
       if (over) return
-      if (asking) queue.push(event)
-      else if (isChecked(event)) ask(event)
+      if (checking) queue.push(event)
+      else if (isChecked(event)) startCheck(event)
       else pass(event, out)
     },
     end() {},
-    passthrough: () => !over && !failed && !asking,
-    pending: () => asking?.settled,
+    passthrough: () => !over && !failed && !checking,
+    pending: () => checking?.settled,
     resume,
   }
 
-  function ask(event: CallEnd): void {
-    const call: NonNullable<typeof asking> = { event, answer: { text: event.arguments }, settled: Promise.resolve() }
+  function startCheck(event: CallEnd): void {
+    const call: NonNullable<typeof checking> = { event, answer: { text: event.arguments }, settled: Promise.resolve() }
     call.settled = verdictOn(event).then(
       (verdict) => {
         call.answer = verdict
@@ -58,17 +59,17 @@ export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEv
         call.answer = asGatewayError(thrown)
       },
     )
-    asking = call
+    checking = call
   }
 
   function resume(out: StreamEvent[]): void {
-    const call = asking
-    asking = undefined
+    const call = checking
+    checking = undefined
     if (call?.answer instanceof GatewayError) fail(call.answer, out)
     else if (call) end(call.event, call.answer, out)
-    while (queue.length > 0 && !asking && !over) {
+    while (queue.length > 0 && !checking && !over) {
       const event = queue.shift()
-      if (event && isChecked(event)) ask(event)
+      if (event && isChecked(event)) startCheck(event)
       else if (event) pass(event, out)
     }
   }

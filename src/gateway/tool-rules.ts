@@ -6,7 +6,7 @@ import type { Transform } from '../core/transform.ts'
 export interface ToolRules {
   choice: ToolChoice
   parallel: boolean
-  /** The reply has to hold a call. */
+  /** The reply has to contain a call. */
   mustCall: boolean
   annotate: (note: string) => void
 }
@@ -14,16 +14,16 @@ export interface ToolRules {
 type CallDelta = Extract<Delta, { type: 'tool-call' }>
 
 /**
- * Keeps the promises of `tool_choice` and `parallel_tool_calls`, which upstreams take as advice.
+ * Enforces `tool_choice` and `parallel_tool_calls`, which upstreams may ignore.
  *
- * With `none` no call comes through, with a name only calls of it, without `parallel` only the first one; the others
- * are dropped, and the log says how many. Where a call must come, text waits for it: a reply that ends without one is
- * the error `tool_choice_not_honoured`, of which the client has seen nothing but thinking. A reply cut for length or
- * content says so by its reason and passes.
+ * With choice `none` all calls are dropped, with a named tool the calls of other tools, and without `parallel` all but
+ * the first call. The number of dropped calls is logged. If a call is required, text is held back until it comes: a
+ * reply that ends without one becomes the error `tool_choice_not_honoured`, and the client has received at most its
+ * reasoning. A reply that was cut, for length or by the content filter, passes with that reason.
  */
 export function toolRules({ choice, parallel, mustCall, annotate }: ToolRules): Transform<Delta, Delta> {
   const verdicts = new Map<string, 'kept' | 'dropped'>()
-  // Pieces of calls whose name has not come yet.
+  // The deltas of calls whose name is not known yet.
   const unnamed = new Map<string, CallDelta[]>()
   let kept = 0
   let held = ''
@@ -63,7 +63,7 @@ export function toolRules({ choice, parallel, mustCall, annotate }: ToolRules): 
         return
       }
       unnamed.delete(delta.key)
-      const verdict = mayCome(delta.name) ? 'kept' : 'dropped'
+      const verdict = isAllowed(delta.name) ? 'kept' : 'dropped'
       verdicts.set(delta.key, verdict)
       if (verdict === 'kept') kept++
     }
@@ -72,7 +72,7 @@ export function toolRules({ choice, parallel, mustCall, annotate }: ToolRules): 
     out.push(...waiting, delta)
   }
 
-  function mayCome(name: string): boolean {
+  function isAllowed(name: string): boolean {
     if (choice === 'none' || (typeof choice === 'object' && choice.name !== name)) return false
     return parallel || kept === 0
   }
@@ -85,7 +85,7 @@ export function toolRules({ choice, parallel, mustCall, annotate }: ToolRules): 
       return
     }
     release(out)
-    // Whoever stands behind this decides what a call without a name is; where none may come, it is none.
+    // Calls without a name are passed on, and the stream normaliser handles them. With choice `none` they are dropped.
     if (choice !== 'none') for (const pieces of unnamed.values()) out.push(...pieces)
     out.push(dropped > 0 && kept === 0 && delta.reason === 'tool-calls' ? { type: 'finish', reason: 'stop' } : delta)
   }
@@ -101,7 +101,7 @@ export function toolRules({ choice, parallel, mustCall, annotate }: ToolRules): 
   }
 }
 
-/** Cut replies may lack the call for a reason of their own. */
+/** Whether the reply is complete. A reply that was cut may lack the call for that reason. */
 function isWhole(reason: FinishReason): boolean {
   return reason === 'stop' || reason === 'tool-calls'
 }

@@ -3,29 +3,29 @@ import type { GatewayError } from '../core/errors.ts'
 import { backoffMs } from './backoff.ts'
 
 export interface UpstreamHealth {
-  /** Whether a request does better with another upstream: this one did not answer lately, or is being probed. */
+  /** Whether requests should prefer another upstream, because this one did not answer recently or is being probed. */
   isResting(id: string): boolean
   /**
-   * A request is about to use the upstream. Where a rest is over this is its only probe, until the function that comes
-   * back is called: the request is done with it, however it ended.
+   * Marks that a request is about to use the upstream. If its rest has just ended, this request is the only probe until
+   * the returned function is called, which must happen when the request is finished in any way.
    */
   begin(id: string): () => void
-  /** A call that began at `startedAt` has failed. Only an outage counts, and only one that no answer has belied since. */
+  /** Reports a failed call that began at `startedAt`. It counts only if it is an outage and no later answer has come. */
   failed(id: string, error: GatewayError, startedAt: number): void
   answered(id: string): void
-  /** Ids of those that did not answer when they were last asked, with the codes of the errors. */
+  /** The upstreams that did not answer their last request, by id, with the codes of the errors. */
   outages(): ReadonlyMap<string, string>
-  /** Everybody may be asked at once: what was wrong may have been mended. */
+  /** Ends all rests, for example because a new configuration may have solved the problem. */
   endRests(): void
-  /** On the clock that `startedAt` is of. */
+  /** The current time on the clock of `startedAt`. */
   now(): number
 }
 
 export interface UpstreamHealthOptions {
   clock: Clock
-  /** From 0 to 1. */
+  /** Returns numbers from 0 to 1. */
   random: () => number
-  /** Hears once that an upstream does not answer, and once that it does again. */
+  /** Called once when an upstream stops answering, and once when it answers again. */
   onChange: (change: HealthChange) => void
 }
 
@@ -36,18 +36,18 @@ export type HealthChange =
 interface Outage {
   error: GatewayError
   since: number
-  /** When the rest is over. */
+  /** When the rest ends. */
   until: number
   consecutiveFailures: number
   isProbed: boolean
 }
 
-/** How long it is not asked after probes that fail in a row. */
+/** The bounds of the rest, which grows with the failures in a row. */
 const restBounds = { shortestMs: 15_000, longestMs: 5 * 60_000 }
 
 /**
- * Remembers which upstreams do not answer, so that not every request finds out by waiting. It refuses nobody: where there
- * is no other upstream, one that rests is asked all the same.
+ * Remembers which upstreams do not answer, so that not every request has to wait to find out. It refuses no request: a
+ * resting upstream is still used if there is no other one.
  */
 export function createUpstreamHealth({ clock, random, onChange }: UpstreamHealthOptions): UpstreamHealth {
   const outages = new Map<string, Outage>()
@@ -70,7 +70,7 @@ export function createUpstreamHealth({ clock, random, onChange }: UpstreamHealth
       const now = clock.monotonic()
       if (!isOutage(error) || (answeredAt.get(id) ?? Number.NEGATIVE_INFINITY) > startedAt) return
       const before = outages.get(id)
-      // Requests that left together come back together: that is one failure, not many.
+      // Requests that were sent at the same time fail at the same time, which counts as one failure.
       if (before !== undefined && before.until > now) return
       const consecutiveFailures = (before?.consecutiveFailures ?? 0) + 1
       const since = before?.since ?? now
@@ -99,7 +99,7 @@ export function createUpstreamHealth({ clock, random, onChange }: UpstreamHealth
   }
 }
 
-/** Nothing came, or nobody was there. Whatever else goes wrong, somebody has answered, or was not asked. */
+/** Whether an error means that the upstream did not answer or could not be reached. After any other error it has answered, or was not asked. */
 function isOutage({ kind, code }: GatewayError): boolean {
   return kind === 'timeout' || code === 'upstream_unavailable'
 }

@@ -4,16 +4,17 @@ import { type ChatRequest, textOf } from '../core/request.ts'
 import type { Transform } from '../core/transform.ts'
 import type { ModelRoute } from './model-routing.ts'
 
-/** `on` searches whenever it is asked for, `off` never; `auto` not where a request brings tools of its own. */
+/** `on` searches whenever the client asks for it, `off` never, and `auto` not beside tools of the client. */
 export const searchPolicies = ['auto', 'on', 'off'] as const
 export type SearchPolicy = (typeof searchPolicies)[number]
 
 /**
- * Decides whether the request searches. A search that was asked for and does not happen is named as not honoured.
+ * Decides whether the upstream searches the web. A search that was requested but does not happen is added to `ignored`.
  *
- * Agents put a hosted search into every request beside their own tools, and would pay for it on every turn: there,
- * `auto` searches only when an option of its own, the choice of tools or the model's name says so. An upstream that
- * cannot do both would search instead of calling the client's tools, so there it takes a choice that rules them out.
+ * Agents add a hosted search to every request beside their own tools, and would pay for it on every turn. In that case
+ * `auto` searches only if a search option, the tool choice or the model's name asks for it. An upstream that cannot
+ * combine search and tools would search instead of calling the client's tools; it searches only if the tool choice
+ * excludes them.
  */
 export function resolveWebSearch(route: ModelRoute, policy: SearchPolicy): ModelRoute {
   const { request } = route
@@ -29,12 +30,12 @@ function searches({ upstream, model, request, searchByName }: ModelRoute, policy
   return upstream.searchesBesideTools === true && (policy === 'on' || searchByName || chosen)
 }
 
-/** Characters of the user's words that stand in for a query nobody told. */
-const longestQuery = 200
+/** Characters of the user's last message that replace an unknown query. */
+const maxQueryLength = 200
 
 /**
- * Lets the client see the searches it asked for, as many as it allowed, and no other tool of the upstream's.
- * Where the upstream does not tell what it looked for, the user's last words stand in.
+ * Shows the client the searches it asked for, as many as it allowed, and no other server tools of the upstream. If the
+ * upstream does not tell the query, the beginning of the user's last message is used.
  */
 export function searchFilter(request: ChatRequest): Transform<Delta, Delta> {
   let left = request.search ? (request.searchRules?.maxUses ?? Number.POSITIVE_INFINITY) : 0
@@ -48,15 +49,15 @@ export function searchFilter(request: ChatRequest): Transform<Delta, Delta> {
       if (tool.kind !== 'web-search' || left <= 0) return
       left--
       const sources = tool.sources.filter(({ url }) => isWebAddress(url))
-      out.push({ type: 'server-tool', tool: { ...tool, query: tool.query ?? lastWords(request), sources } })
+      out.push({ type: 'server-tool', tool: { ...tool, query: tool.query ?? lastUserText(request), sources } })
     },
     end() {},
     passthrough: () => true,
   }
 }
 
-function lastWords({ messages }: ChatRequest): string {
+function lastUserText({ messages }: ChatRequest): string {
   const last = messages.findLast((message) => message.role === 'user')
   const words = last?.role === 'user' ? textOf(last.parts) : ''
-  return words.replaceAll(/\s+/g, ' ').trim().slice(0, longestQuery).toWellFormed()
+  return words.replaceAll(/\s+/g, ' ').trim().slice(0, maxQueryLength).toWellFormed()
 }

@@ -57,25 +57,25 @@ describe('a reply of reasoning alone', () => {
     ['fails where the second fails in the middle', [[text('A')], [failed]], [text('A'), failed]],
   ])('%s', async (_name, second, expected) => {
     const notes: string[] = []
-    const again = () => Promise.resolve(sourceOf(second))
-    const source = retryWithoutReasoning(sourceOf(first), { again, annotate: (note) => void notes.push(note) })
+    const callAgain = () => Promise.resolve(sourceOf(second))
+    const source = retryWithoutReasoning(sourceOf(first), { callAgain, annotate: (note) => void notes.push(note) })
     expect(await deltasOf(source)).toEqual([...shown, ...expected])
-    expect(notes[0]).toBe('asking again without thinking: the reply held thoughts alone')
+    expect(notes[0]).toBe('asking again without reasoning: the reply held nothing else')
   })
 
   test('is the answer where nobody can be asked again', async () => {
     const notes: string[] = []
     const source = retryWithoutReasoning(sourceOf(first), {
-      again: undefined,
+      callAgain: undefined,
       annotate: (note) => void notes.push(note),
     })
     expect(await deltasOf(source)).toEqual([...shown, ...asAnswer])
-    expect(notes).toEqual(['handed the thoughts out as the answer: the reply held nothing else'])
+    expect(notes).toEqual(['sent the reasoning as the answer: the reply held nothing else'])
   })
 
   test('is the answer where the second call is refused', async () => {
-    const again = () => Promise.reject(new GatewayError('rate-limited', 'busy'))
-    expect(await deltasOf(retryWithoutReasoning(sourceOf(first), { again, annotate() {} }))).toEqual([
+    const callAgain = () => Promise.reject(new GatewayError('rate-limited', 'busy'))
+    expect(await deltasOf(retryWithoutReasoning(sourceOf(first), { callAgain, annotate() {} }))).toEqual([
       ...shown,
       ...asAnswer,
     ])
@@ -84,7 +84,7 @@ describe('a reply of reasoning alone', () => {
   test('asks nobody once nobody listens', async () => {
     let cancelled = 0
     const { promise, resolve } = Promise.withResolvers<OpenedReply>()
-    const source = fromTheStart(retryWithoutReasoning(sourceOf(first), { again: () => promise, annotate() {} }))
+    const source = fromTheStart(retryWithoutReasoning(sourceOf(first), { callAgain: () => promise, annotate() {} }))
     await readBatch(source)
     await readBatch(source)
     const rest = readBatch(source)
@@ -96,7 +96,9 @@ describe('a reply of reasoning alone', () => {
 })
 
 test('any other reply stays as it is', async () => {
-  const again = () => Promise.reject(new Error('nobody asks'))
+  const callAgain = () => Promise.reject(new Error('nobody asks'))
   for (const batches of [[[thought('Hm')], [text('A'), stop]], [[failed]], [[text('A')]]])
-    expect(await deltasOf(retryWithoutReasoning(sourceOf(batches), { again, annotate() {} }))).toEqual(batches.flat())
+    expect(await deltasOf(retryWithoutReasoning(sourceOf(batches), { callAgain, annotate() {} }))).toEqual(
+      batches.flat(),
+    )
 })

@@ -1,7 +1,7 @@
 import type { GatewayError } from '../../core/errors.ts'
 import { backoffMs } from '../backoff.ts'
 
-/** What keeps calls away: everybody under `allModels`, else those for one model. */
+/** The cooldowns of one credential, by model. The one under `allModels` holds for every call. */
 export type Cooldowns = Map<string, Cooldown>
 
 export const allModels = ''
@@ -9,28 +9,27 @@ export const allModels = ''
 interface Cooldown {
   isSuspended: boolean
   error: GatewayError
-  /** On the clock for durations. */
+  /** When it ends, on the monotonic clock. */
   until: number
-  /** Epoch milliseconds, where the upstream named a date. */
+  /** When it ends in epoch milliseconds, if the upstream named a time. */
   overAt: number | undefined
-  /** Refusals in a row. */
   consecutiveFailures: number
-  /** One call finds out whether it is over; the others wait for it. */
+  /** One call probes whether the credential works again. The others wait for it. */
   isHalfOpen: boolean
 }
 
-/** How long calls are kept away after refusals in a row. */
+/** The bounds of a cooldown, which grows with the failures in a row. */
 export const shortCooldown = { isSuspended: false, shortestMs: 10_000, longestMs: 60_000 } as const
 export const longCooldown = { isSuspended: true, shortestMs: 60_000, longestMs: 30 * 60_000 } as const
 
 export interface BlockReason {
   error: GatewayError
   cooldown: typeof shortCooldown | typeof longCooldown
-  /** How long the upstream says it will be. */
+  /** The duration that the upstream named. */
   forMs?: number | undefined
 }
 
-/** Keeps calls away after a refusal. */
+/** Starts or extends a cooldown after a refusal. */
 export function block(
   cooldowns: Cooldowns,
   name: string,
@@ -39,27 +38,27 @@ export function block(
 ): void {
   const before = cooldowns.get(name)
   const isActive = before !== undefined && !before.isHalfOpen && before.until > now
-  // Calls that left together come back together: that is one refusal, not many.
+  // Calls that were sent at the same time are refused at the same time, which counts as one failure.
   if (isActive && forMs === undefined && (before.isSuspended || !cooldown.isSuspended)) return
   const consecutiveFailures = (before?.consecutiveFailures ?? 0) + 1
   const until = now + (forMs ?? backoffMs(cooldown, consecutiveFailures, random))
   const overAt = forMs === undefined ? undefined : date + forMs
   const { isSuspended } = cooldown
-  // What is known to last longer is not over sooner because something else is.
+  // A cooldown that ends later is not shortened by a new one.
   if (isActive && before.until >= until)
     cooldowns.set(name, before.isSuspended ? before : { ...before, isSuspended, error })
   else cooldowns.set(name, { isSuspended, error, until, overAt, consecutiveFailures, isHalfOpen: false })
-  forgetOver(cooldowns, now)
+  deleteEnded(cooldowns, now)
 }
 
-/** Models that something is kept of: names that clients make up must not fill the memory. */
-const mostModels = 100
+/** The number of models with a cooldown. It is limited because clients could fill the memory with invented names. */
+const maxModels = 100
 
-function forgetOver(cooldowns: Cooldowns, now: number): void {
-  if (cooldowns.size <= mostModels) return
+function deleteEnded(cooldowns: Cooldowns, now: number): void {
+  if (cooldowns.size <= maxModels) return
   for (const [name, { until, isHalfOpen }] of cooldowns) if (until <= now && !isHalfOpen) cooldowns.delete(name)
   const oldest = [...cooldowns.keys()].find((name) => name !== allModels)
-  if (cooldowns.size > mostModels && oldest !== undefined) cooldowns.delete(oldest)
+  if (cooldowns.size > maxModels && oldest !== undefined) cooldowns.delete(oldest)
 }
 
 export function isSuspension({ isSuspended, until }: Cooldown, now: number): boolean {
@@ -74,14 +73,14 @@ export function cooldownsFor(cooldowns: Cooldowns, model: string): Cooldown[] {
   return [...new Set([allModels, model])].flatMap((name) => cooldowns.get(name) ?? [])
 }
 
-/** When the first of them that is not over will be. */
+/** When the first active cooldown ends; infinity if none is active. */
 export function firstEnd(cooldowns: Cooldowns, now: number): number {
   let first = Number.POSITIVE_INFINITY
   for (const { until } of cooldowns.values()) if (until > now && until < first) first = until
   return first
 }
 
-/** The error that parked it, with the wait that is left where the upstream had named one. */
+/** The error that caused the cooldown. If the upstream named a wait, it is replaced by the remaining one. */
 export function errorNow({ error, until }: Cooldown, now: number): GatewayError {
   return error.retryAfterMs === undefined ? error : error.with({ retryAfterMs: until - now })
 }

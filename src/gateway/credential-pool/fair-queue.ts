@@ -1,39 +1,39 @@
 import { createHeap, type Heap } from './heap.ts'
 
-/** A call that waits. */
+/** A waiting call. */
 export interface Queued {
   readonly caller: string
-  /** Calls of one group can be served by the same credentials: what holds for the first holds for all. */
+  /** Calls of one group can be served by the same credentials, so only the first one of a group has to be checked. */
   group: string
   /** Order among the calls of its caller. */
   readonly number: number
-  /** The turn of its caller that it was served in before, if it was. */
+  /** The turn of its caller when the call was last served; `undefined` if it never was. */
   turn: number | undefined
 }
 
 export interface FairQueue<Item extends Queued> {
-  /** Whether one more call of the caller may wait where `limit` may in all. */
+  /** Whether one more call of the caller may wait, if at most `limit` calls may wait in total. */
   admits(caller: string, limit: number): boolean
-  /** A call that was served before, and refused, takes up its caller's turn again. */
+  /** Adds a call. A call that was served before and then refused gives its caller that turn back. */
   add(item: Item): void
   remove(item: Item): void
-  /** Takes the call out, and puts its caller behind all others that wait. */
+  /** Removes the call, and puts its caller behind all other waiting callers. */
   serve(item: Item): void
   /** The next call of each group. */
   heads(): Iterable<Item>
   /** Whether the turn of `item` comes before that of `other`. */
   precedes(item: Item, other: Item): boolean
   /**
-   * How many calls are served until one is, itself included, if no more come. The function answers for the queue as it is
-   * now; asked for many of them it sorts once.
+   * Returns a function that tells the position of a call: the number of calls that are served up to and including it, if
+   * no more are added. The function is valid until the queue changes, and sorts only once for many calls.
    */
   positions(): (item: Item) => number
-  /** Sorts everybody who waits into groups anew; turns stay as they are. */
+  /** Assigns all waiting calls to groups again. The turns stay. */
   regroup(groupOf: (item: Item) => string): void
 }
 
 interface QueueCaller<Item> {
-  /** Unique; the lowest is next. */
+  /** The position of the caller in the round robin: the lowest is served next. Unique. */
   turn: number
   waiting: number
   queues: Map<string, CallerQueue<Item>>
@@ -46,10 +46,11 @@ interface CallerQueue<Item> {
 }
 
 /**
- * Round robin over callers; first come, first served among the calls of each.
+ * A queue that serves callers by round robin, and the calls of one caller in their order.
  *
- * A caller is known while calls of it wait. Whoever comes anew goes behind those who wait already, so nobody waits for
- * more than one call of each of them. Adding, removing and serving cost O(log n) for each group that the caller waits in.
+ * Each caller with waiting calls has a turn, a number; the caller with the lowest one is served next and then gets the
+ * highest. A new caller also gets the highest, so it waits for at most one call of each other caller. Adding, removing
+ * and serving take O(log n) for each group in which the caller has calls.
  */
 export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
   const callers = new Map<string, QueueCaller<Item>>()
@@ -60,7 +61,7 @@ export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
   return {
     admits(name, limit) {
       if (size < limit) return true
-      // A full queue still has room for those who have less than an equal share of it.
+      // A full queue still admits callers that have less than an equal share of it.
       const waiting = callers.get(name)?.waiting ?? 0
       const sharers = waiting > 0 ? callers.size : callers.size + 1
       return waiting < Math.ceil(limit / sharers)
@@ -147,7 +148,7 @@ export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
     if (queues?.first() === undefined) groups.delete(item.group)
   }
 
-  /** The heaps sort by it, so it changes while the caller is in none. */
+  /** Changes a turn. The heaps are sorted by it, so the caller is taken out of them meanwhile. */
   function setTurn(caller: QueueCaller<Item>, turn: number): void {
     for (const [group, queue] of caller.queues) groups.get(group)?.remove(queue)
     caller.turn = turn

@@ -1,65 +1,65 @@
-/** Items of which the least is at hand, and any may leave. O(log n) to add and to remove, next to O(1) in order. */
+/** A priority queue with removal of any item. Adding and removing takes O(log n), and O(1) for items added in order. */
 export interface Heap<Item> {
   first(): Item | undefined
   /** In no particular order. */
   all(): readonly Item[]
   add(item: Item): void
-  /** Does nothing where it is not in. */
+  /** Does nothing if the item is not in the heap. */
   remove(item: Item): void
 }
 
 /**
- * A binary heap that knows the place of each item. `compare` as for sorting: it must answer the same as long as both
- * are in.
+ * A binary heap that keeps the index of each item. `compare` works as for sorting, and its result for two items must not
+ * change while both are in the heap.
  */
 export function createHeap<Item>(compare: (left: Item, right: Item) => number): Heap<Item> {
   const items: Item[] = []
-  const places = new Map<Item, number>()
+  const indexes = new Map<Item, number>()
 
   return {
     first: () => items[0],
     all: () => items,
     add: (item) => rise(item, items.length),
     remove(item) {
-      const place = places.get(item)
+      const index = indexes.get(item)
       const last = items.at(-1)
-      if (place === undefined || last === undefined) return
-      places.delete(item)
+      if (index === undefined || last === undefined) return
+      indexes.delete(item)
       items.pop()
-      if (last !== item) sink(last, rise(last, place))
+      if (last !== item) sink(last, rise(last, index))
     },
   }
 
-  function put(item: Item, place: number): void {
-    items[place] = item
-    places.set(item, place)
+  function put(item: Item, index: number): void {
+    items[index] = item
+    indexes.set(item, index)
   }
 
   function rise(item: Item, from: number): number {
-    let place = from
-    while (place > 0) {
-      const above = (place - 1) >> 1
+    let index = from
+    while (index > 0) {
+      const above = (index - 1) >> 1
       const parent = items[above]
       if (parent === undefined || compare(parent, item) <= 0) break
-      put(parent, place)
-      place = above
+      put(parent, index)
+      index = above
     }
-    put(item, place)
-    return place
+    put(item, index)
+    return index
   }
 
   function sink(item: Item, from: number): void {
-    let place = from
+    let index = from
     for (;;) {
-      const left = items[2 * place + 1]
-      const right = items[2 * place + 2]
+      const left = items[2 * index + 1]
+      const right = items[2 * index + 2]
       if (left === undefined) break
       const isRight = right !== undefined && compare(right, left) < 0
       const child = isRight ? right : left
       if (compare(item, child) <= 0) break
-      put(child, place)
-      place = 2 * place + (isRight ? 2 : 1)
+      put(child, index)
+      index = 2 * index + (isRight ? 2 : 1)
     }
-    put(item, place)
+    put(item, index)
   }
 }

@@ -15,10 +15,10 @@ export interface JsonReplyOptions {
   annotate: (note: string) => void
 }
 
-/** The reply to a request for JSON, kept to its schema. */
+/** The reply to a request for JSON, checked against its schema and corrected once if necessary. */
 export function jsonReply(first: Attempt, options: JsonReplyOptions): BatchStream<Delta[]> {
   const { request, output, attempt, validate, signal, annotate } = options
-  return structuredReply(keptToRules(first), {
+  return structuredReply(withRules(first), {
     async validateText(text) {
       const schema = output.schema && JSON.stringify(output.schema)
       const { verdict, unchecked } = await validate({ type: 'answer', text, schema }, signal)
@@ -27,15 +27,15 @@ export function jsonReply(first: Attempt, options: JsonReplyOptions): BatchStrea
     },
     async again(answer, violations) {
       const second = await attempt(repairRequest(request, answer, violations))
-      return { deltas: keptToRules(second), estimate: estimateOf(second) }
+      return { deltas: withRules(second), estimate: estimateOf(second) }
     },
     estimate: estimateOf(first),
     annotate,
   })
 }
 
-/** All of it, the gateway's rules applied. */
-function keptToRules({ first, rest, rules }: Attempt): BatchStream<Delta[]> {
+/** The deltas of a reply with the gateway's rules applied. */
+function withRules({ first, rest, rules }: Attempt): BatchStream<Delta[]> {
   let unread: Delta[] | undefined = first
   let over = false
   const cancel = () => {

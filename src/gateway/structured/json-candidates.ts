@@ -1,16 +1,17 @@
 import { isShallow, readJson } from '../../json/lenient-json.ts'
 
-/** One JSON value found in an answer, in the model's own spelling where that is JSON already. */
+/** One JSON value found in an answer. `text` is the model's own text if that is valid JSON. */
 export interface JsonCandidate {
   text: string
   value: unknown
 }
 
 /**
- * What an answer may mean as JSON, best first: the answer itself, what its code fences hold, and the objects and
- * arrays among its words. What is nearly JSON is mended where it can be read in one way only. Equal values count once.
+ * The JSON values that an answer may mean, the most likely one first: the whole answer, the contents of its code fences,
+ * and the objects and arrays in its text. Invalid JSON is repaired if it can be read in one way only. Equal values are
+ * listed once.
  *
- * Takes a time in proportion to the length of the answer, whatever it holds.
+ * Takes time in proportion to the length of the answer, whatever it contains.
  */
 export function jsonCandidates(answer: string): JsonCandidate[] {
   const text = answer.replace(/^\uFEFF/, '').trim()
@@ -26,13 +27,13 @@ function candidateIn(text: string): JsonCandidate | undefined {
   try {
     return { text, value: JSON.parse(text) }
   } catch {
-    // A number or a string alone may be anything; only what has brackets is mended.
+    // Only objects and arrays are repaired. Other text could be read as a number or a string by accident.
     const values = /^[{[]/.test(text) ? readJson(text) : undefined
     return values?.length === 1 ? { text: JSON.stringify(values[0]), value: values[0] } : undefined
   }
 }
 
-/** What stands in code fences, from the line that opens one to the next three backticks. */
+/** The contents of code fences, each from the line behind the opening to the next three backticks. */
 function fenced(text: string): string[] {
   const opening = /```[\w-]*[^\S\n]*\n/y
   const inside: string[] = []
@@ -48,13 +49,13 @@ function fenced(text: string): string[] {
   return inside
 }
 
-/** The passages from an opening bracket to the one that closes it, outermost ones only. */
+/** The passages from an opening bracket to its closing one that are JSON. Those inside another passage are left out. */
 function bracketed(text: string): string[] {
   const ends = closings(text)
   const passages: string[] = []
   let at = nextBracket(text, 0)
-  // Brackets in brackets that are no JSON would be read anew at each level.
-  let left = mostReads * text.length + freeReads
+  // The number of characters that may be read: nested brackets without JSON would be read again at each level.
+  let left = readsPerCharacter * text.length + additionalReads
   while (at >= 0) {
     const end = ends.of(at)
     let from = at + 1
@@ -71,9 +72,9 @@ function bracketed(text: string): string[] {
   return passages
 }
 
-/** How often a character of the answer is read in the search of a value, on average; of a short one, more often. */
-const mostReads = 10
-const freeReads = 300_000
+/** The average number of times that each character may be read, and a number of characters that may be read in addition. */
+const readsPerCharacter = 10
+const additionalReads = 300_000
 
 function nextBracket(text: string, from: number): number {
   const bracket = /[{[]/g
@@ -81,20 +82,21 @@ function nextBracket(text: string, from: number): number {
   return bracket.exec(text)?.index ?? -1
 }
 
-/** Of passes over the text: each finds the ends of all brackets that are not in strings. */
-const mostPasses = 10
+/** Passes over the text. Each finds the ends of all brackets outside of strings. */
+const maxPasses = 10
 
 /**
- * Where brackets are closed; brackets in strings do not count. What is a string depends on where one begins to read, as
- * words may hold a single quote: a bracket that was in a string before gets a pass of its own.
+ * Finds the end of each bracket. Brackets in strings do not count, and what is a string depends on where reading begins,
+ * because the text may contain a single quotation mark. A bracket that an earlier pass found in a string therefore gets
+ * another pass that begins at it, up to 10 passes in all.
  */
 function closings(text: string): { of(start: number): number | undefined } {
-  // By the place of a bracket: behind the one that closes it; 0 for one that nobody has come by.
+  // By the index of a bracket: the index behind its closing one, −1 if it is not closed, 0 if no pass has reached it.
   const ends = new Int32Array(text.length)
   let passes = 0
   return {
     of(start) {
-      if (ends[start] === 0 && passes++ < mostPasses) pass(start)
+      if (ends[start] === 0 && passes++ < maxPasses) pass(start)
       const end = ends[start] ?? 0
       return end > 0 ? end : undefined
     },

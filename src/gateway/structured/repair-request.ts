@@ -1,8 +1,8 @@
 import type { ChatRequest } from '../../core/request.ts'
 
 /**
- * The request that asks for the same answer once more, corrected. Its format still stands in it, so upstreams tell the
- * schema again; tools stay declared, for the conversation may speak of them, and are not to be called.
+ * A request for a corrected answer. It keeps the output format, so the model gets the schema again. Tools stay declared,
+ * because the conversation may mention them, but must not be called.
  */
 export function repairRequest(request: ChatRequest, answer: string, violations: readonly string[]): ChatRequest {
   const list = violations.map((violation) => `- ${violation}`)

@@ -2,7 +2,7 @@ import type { ErrorObject } from 'ajv'
 import { truncate } from '../../core/truncate.ts'
 
 /**
- * What is wrong with a value, worst first, each with its path: `items.0.price must be number`. Empty when it fits.
+ * Checks a value. Returns the violations, each with its path: `items.0.price must be number`. Empty if the value fits.
  * Errors: `SlowPattern`.
  */
 export type Checker = (value: unknown) => string[]
@@ -10,11 +10,11 @@ export type Checker = (value: unknown) => string[]
 type Schema = Record<string, unknown>
 
 /**
- * Makes checkers of JSON schemas, or says why there is none: clients send schemas no validator accepts (references that
- * lead nowhere, foreign regular expressions), and a good answer is not to fail for that.
+ * Returns a function that compiles a JSON schema into a checker, or returns the error. Clients send schemas that no
+ * validator accepts (with missing references or foreign regular expressions), and a good answer must not fail for that.
  *
- * Formats are not looked at: none of the official APIs promises them. Draft 2020-12 where the schema says so, else
- * draft-07. The validator writes a program for each schema, so it is loaded when the first answer is checked.
+ * Formats are not checked, because none of the official APIs guarantees them. Draft 2020-12 is used if the schema names
+ * it, else draft-07. The validator library is large, so it is loaded when the first answer is checked.
  */
 export async function loadSchemaCompiler(): Promise<(schema: Schema) => Checker | Error> {
   const validators = await loadValidators()
@@ -33,39 +33,39 @@ function compiled(schema: Schema, { Ajv, Ajv2020 }: Validators): Checker | Error
     code: { regExp: regexWithTimeout },
   })
   try {
-    // The validator would look for the draft under its address.
+    // Removed, because the validator would look for the draft's own schema under this address.
     const { $schema: _, ...rules } = schema
     const validate = validator.compile(rules)
-    return (value) => (validate(value) ? [] : (validate.errors ?? []).slice(0, mostViolations).map(violation))
+    return (value) => (validate(value) ? [] : (validate.errors ?? []).slice(0, maxViolations).map(violation))
   } catch (cause) {
     return cause instanceof Error ? cause : new Error(String(cause))
   }
 }
 
-/** More of them would not make the model wiser. */
-const mostViolations = 10
+/** Ten are enough for the model to correct its answer. */
+const maxViolations = 10
 
-/** What a pattern asks for is not known: a good answer is not to fail for that either. */
+/** A pattern took too long, so it is unknown whether the value fits. The answer then passes unchecked. */
 export class SlowPattern extends Error {}
 
-/** For one value. The engine itself gives up after half a second, and says no. */
-const mostMs = 100
+/** Time for one value. The engine itself gives up after half a second and reports no match. */
+const patternTimeoutMs = 100
 
-/** A pattern may be written so that it takes for ever (`^(a+)+$`). */
+/** A regular expression that throws `SlowPattern` for patterns of exponential time such as `^(a+)+$`. */
 function regexWithTimeout(pattern: string, flags: string) {
   const expression = new RegExp(pattern, flags)
   return {
     test(text: string): boolean {
       const startedAt = performance.now()
       const fits = expression.test(text)
-      if (performance.now() - startedAt > mostMs)
-        throw new SlowPattern(`a pattern took longer than ${mostMs} ms: ${truncate(pattern)}`)
+      if (performance.now() - startedAt > patternTimeoutMs)
+        throw new SlowPattern(`a pattern took longer than ${patternTimeoutMs} ms: ${truncate(pattern)}`)
       return fits
     },
     toString: () => String(expression),
   }
 }
-// For validators that are written to a file, which these are not.
+// The library requires this property. It is only used for validators that are written to a file.
 regexWithTimeout.code = 'impatient'
 
 type Validators = Awaited<ReturnType<typeof loadValidators>>
@@ -81,7 +81,7 @@ function isDraft2020({ $schema }: Schema): boolean {
 
 const longestViolation = 400
 
-/** Paths and names come from the schema or are keys of the value; values are not told, for errors are logged. */
+/** Describes an error by paths, keys and what the schema allows, but without values, because errors are logged. */
 function violation({ instancePath, message = 'is not allowed', params }: ErrorObject): string {
   const path = instancePath.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
   const extra = typeof params.additionalProperty === 'string' ? `: ${params.additionalProperty}` : ''

@@ -1,7 +1,7 @@
 import { loadValidation, type ValidationJob } from './validation.ts'
 import type { WorkerMessage } from './worker-queue.ts'
 
-// A thread that judges by schemas. It is an entry point of its own; the executable has it beside main.ts (deploy/build.ts).
+// A worker thread that validates against schemas. It is a separate entry point: deploy/build.ts adds it to the executable.
 const validation = loadValidation()
 
 self.onmessage = async ({ data: job }: MessageEvent<ValidationJob>) => {

@@ -7,37 +7,38 @@ export interface StructuredReplyOptions {
   validateText(answer: string): Promise<AnswerVerdict>
   /** Asks the upstream for a corrected answer. */
   again(answer: string, violations: readonly string[]): Promise<Round>
-  /** What the round costs where the upstream does not say. */
-  estimate(said: string): Usage
+  /** The usage of the first round if the upstream does not report it. `output` is everything the model wrote. */
+  estimate(output: string): Usage
   annotate: (note: string) => void
 }
 
 /** A second call to the upstream. */
 export interface Round {
   deltas: BatchStream<Delta[]>
-  estimate(said: string): Usage
+  estimate(output: string): Usage
 }
 
-/** The answer of a whole round. */
+/** The answer of one round so far. */
 interface RoundResult {
   text: string
-  /** Thinking included: for the estimate. */
-  said: string
+  /** The answer and the reasoning, for the estimate. */
+  output: string
   usage: Usage | undefined
-  /** `undefined` while the round goes on. */
+  /** `undefined` while the round is running. */
   end: Extract<Delta, { type: 'finish' | 'error' }> | undefined
 }
 
 /**
- * A reply whose text has to be JSON of a certain form. The text is held until it is whole and found good; one that is
- * not is asked for once more, and the usage is that of both rounds. Thinking passes as it comes.
+ * A reply whose text has to be JSON that fits a schema. The text is held back until it is complete and valid. For an
+ * invalid one, a corrected answer is requested once, and the usage is the sum of both rounds. Reasoning passes at once.
  *
- * A reply with tool calls is a step on the way and passes untouched, and so does one that was cut: its reason tells.
- * Errors: `upstream-malformed`, `structured_output_invalid`, when the second answer is not good either.
+ * A reply with tool calls passes unchecked, because it is not the final answer. So does a reply that was cut, which its
+ * finish reason shows. Errors: `upstream-malformed` with code `structured_output_invalid` if the second answer is
+ * invalid, too.
  */
 export function structuredReply(stream: BatchStream<Delta[]>, options: StructuredReplyOptions): BatchStream<Delta[]> {
   const { validateText, again, estimate, annotate } = options
-  const first: RoundResult = { text: '', said: '', usage: undefined, end: undefined }
+  const first: RoundResult = { text: '', output: '', usage: undefined, end: undefined }
   let mode: 'holding' | 'passing' | 'over' = 'holding'
   let current = stream
 
@@ -49,7 +50,7 @@ export function structuredReply(stream: BatchStream<Delta[]>, options: Structure
   async function next(): Promise<Delta[] | undefined> {
     while (mode === 'holding') {
       const batch = await readBatch(current)
-      // Who stands behind this knows that a stream without a finish was cut.
+      // The stream ended without a finish. The stream normaliser reports that as a cut reply.
       if (batch === undefined) return undefined
       const out = batch.flatMap(hold)
       if (first.end !== undefined && mode === 'holding') out.push(...(await settle(first.end)))
@@ -107,16 +108,16 @@ export function structuredReply(stream: BatchStream<Delta[]>, options: Structure
   }
 
   async function secondRound(violations: readonly string[]): Promise<{ second: RoundResult; usage: Usage }> {
-    const second: RoundResult = { text: '', said: '', usage: undefined, end: undefined }
+    const second: RoundResult = { text: '', output: '', usage: undefined, end: undefined }
     current.cancel()
-    const before = first.usage ?? estimate(first.said)
+    const before = first.usage ?? estimate(first.output)
     try {
       const round = await again(first.text, violations)
       current = round.deltas
       if (mode === 'over') current.cancel()
       for (let batch = await readBatch(current); batch && !second.end; batch = await readBatch(current))
         for (const delta of batch) account(second, delta)
-      return { second, usage: sum(before, second.usage ?? round.estimate(second.said)) }
+      return { second, usage: sum(before, second.usage ?? round.estimate(second.output)) }
     } catch (thrown) {
       second.end = { type: 'error', error: asGatewayError(thrown) }
       return { second, usage: before }
@@ -130,10 +131,10 @@ function account(result: RoundResult, delta: Delta): void {
   switch (delta.type) {
     case 'text':
       result.text += delta.text
-      result.said += delta.text
+      result.output += delta.text
       break
     case 'reasoning':
-      result.said += delta.text
+      result.output += delta.text
       break
     case 'usage':
       result.usage = delta.usage
@@ -144,7 +145,7 @@ function account(result: RoundResult, delta: Delta): void {
       break
     case 'tool-call':
     case 'server-tool':
-      break // no part of the answer
+      break // not part of the answer
     default:
       delta satisfies never
   }
@@ -163,7 +164,7 @@ function invalid(violation = 'the answer is not JSON'): GatewayError {
   return new GatewayError(
     'upstream-malformed',
     `The model did not answer in the JSON that was asked for, twice: ${violation}. Try again, or simplify the schema.`,
-    // It has been tried twice already.
+    // The gateway has already tried twice.
     { code: 'structured_output_invalid', retry: false },
   )
 }

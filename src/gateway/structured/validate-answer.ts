@@ -5,12 +5,12 @@ import { repairArguments } from '../../json/repair.ts'
 import { type JsonCandidate, jsonCandidates } from './json-candidates.ts'
 import type { Checker } from './schema-compiler.ts'
 
-/** The answer as clean JSON text, or what is wrong with it: at least one violation, most important first. */
+/** The answer as JSON text, or its violations: at least one, the most important first. */
 export type AnswerVerdict = { text: string } | { violations: string[] }
 
 /**
- * Judges an answer that has to be JSON. Fences, a byte order mark and words around the value go; a value of the wrong
- * type is converted where the schema leaves one way to do it. Nothing is left out or made up.
+ * Validates an answer that has to be JSON. Code fences, a byte order mark and text around the value are removed. A value
+ * of the wrong type is converted if the schema allows only one conversion. Nothing else is added, removed or changed.
  */
 export function validateAnswer(
   answer: string,
@@ -37,5 +37,5 @@ function convert({ value }: JsonCandidate, schema: Record<string, unknown>): Jso
   return repaired.ok ? [{ value: repaired.value, text: JSON.stringify(repaired.value) }] : []
 }
 
-/** What `json_object` promises. */
+/** The check for `json_object`, which guarantees an object. */
 export const checkObject: Checker = (value) => (isRecord(value) ? [] : ['the value must be an object'])

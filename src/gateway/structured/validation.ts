@@ -4,27 +4,27 @@ import { repairArguments } from '../../json/repair.ts'
 import { type Checker, loadSchemaCompiler, SlowPattern } from './schema-compiler.ts'
 import { type AnswerVerdict, checkObject, validateAnswer } from './validate-answer.ts'
 
-/** A text of the model's and the schemas it has to fit, as JSON text: what is sent to a thread, and cached there. */
+/** A text of the model and the schemas it has to fit. Schemas are JSON text, which is sent to a thread and is the cache key there. */
 export type ValidationJob =
-  /** Without a schema any object will do. */
+  /** Without a schema, any object is valid. */
   | { type: 'answer'; text: string; schema: string | undefined }
-  /** `strict` is what the client declared, `readable` what its dialect can hand on. */
+  /** `strict` is the schema that the client declared, `readable` the schema of what its dialect can read. */
   | { type: 'arguments'; text: string; strict: string | undefined; readable: string | undefined }
 
 export interface Validated {
   verdict: AnswerVerdict
-  /** Why the schema was not looked at; the verdict is then about the form of the text alone. */
+  /** Why the schema was not used. The verdict then only says whether the text is JSON of the right kind. */
   unchecked?: string
 }
 
-/** Errors: `cancelled` once the signal says so; nothing else. */
+/** Validates a text. Errors: only `cancelled`, when the signal fires. */
 export type Validate = (job: ValidationJob, signal: AbortSignal) => Promise<Validated>
 
-/** Compiled schemas that are kept, and the characters they may have in all: their programs are many times as large. */
-const mostSchemas = 100
-const mostCharacters = 2_000_000
+/** Compiled schemas that are kept, and the characters they may have together. A compiled one is many times as large. */
+const maxSchemas = 100
+const maxCharacters = 2_000_000
 
-/** Judges one job after the other in this thread, for as long as that takes. Compiled schemas are kept by content. */
+/** Returns a function that validates synchronously, without a time limit. Compiled schemas are kept by content. */
 export async function loadValidation(): Promise<(job: ValidationJob) => Validated> {
   const compile = await loadSchemaCompiler()
   const compiled = new Map<string, Checker | Error>()
@@ -66,7 +66,7 @@ export async function loadValidation(): Promise<(job: ValidationJob) => Validate
     compiled.delete(schema)
     compiled.set(schema, made)
     for (const oldest of compiled.keys()) {
-      if (compiled.size <= mostSchemas && (characters <= mostCharacters || compiled.size === 1)) break
+      if (compiled.size <= maxSchemas && (characters <= maxCharacters || compiled.size === 1)) break
       compiled.delete(oldest)
       characters -= oldest.length
     }
@@ -74,7 +74,7 @@ export async function loadValidation(): Promise<(job: ValidationJob) => Validate
   }
 }
 
-/** The same job, for the form of its text alone. */
+/** The same job without schemas: it only checks that the text is JSON of the right kind. */
 export function withoutSchemas(job: ValidationJob): ValidationJob {
   return job.type === 'answer'
     ? { ...job, schema: job.schema === undefined ? undefined : '{}' }
@@ -85,7 +85,7 @@ function formOf(schema: string | undefined): Parameters<typeof validateAnswer>[1
   return schema === undefined ? { type: 'json' } : { type: 'json', schema: JSON.parse(schema) }
 }
 
-/** Values of the wrong type are converted where a strict schema leaves one way to do it. */
+/** Validates arguments. Values of the wrong type are converted if a strict schema allows only one conversion. */
 function validateArguments(
   text: string,
   strict: string | undefined,
@@ -102,6 +102,6 @@ function validateArguments(
   const accepted = readable ?? strict
   const violations = accepted === undefined ? [] : checkerFor(accepted)(repaired?.ok ? repaired.value : value)
   if (violations.length > 0) return { violations }
-  // Arguments that fit stay as they were written: reading and writing them anew would round long numbers.
+  // Arguments that fit keep their text, because parsing and serialising would round long numbers.
   return { text: repaired?.ok ? JSON.stringify(repaired.value) : text }
 }

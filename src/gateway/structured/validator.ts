@@ -3,25 +3,26 @@ import { type Validate, type ValidationJob, withoutSchemas } from './validation.
 import { createWorkerQueue, type WorkerFailure, type WorkerQueueOptions } from './worker-queue.ts'
 
 export interface ValidatorOptions extends Omit<WorkerQueueOptions, 'jobMs'> {
-  /** Milliseconds of a thread: what nearly every job needs a hundredth of, and what no schema is worth more than. */
+  /** Milliseconds for a job in the first thread. Nearly every job takes a hundredth of it. */
   quickMs?: number
+  /** Milliseconds for a slow job in the second thread, after which it is given up. */
   patientMs?: number
 }
 
-/** Larger ones are nobody's, and compiling takes a thousand times the memory. In UTF-16 units. */
-const longestSchema = 1_000_000
-const longestText = 8_000_000
+/** In UTF-16 code units. Real schemas are smaller, and compiling one takes a thousand times its memory. */
+const maxSchemaLength = 1_000_000
+const maxTextLength = 8_000_000
 
-/** Schemas that are known to need patience. */
-const mostSlow = 1_000
+/** The number of schemas that are remembered as slow. */
+const maxSlow = 1_000
 
 /**
- * Judges by schemas of clients in threads of their own, so that none holds up other requests, whatever it asks for.
+ * Validates against schemas of clients in worker threads, so that no schema holds up other requests.
  *
- * A job gets a quarter of a second of a thread that serves all; one that needs more is ended, and done again in a
- * second thread, where it waits behind its like. So a client whose schemas take for ever delays those of others by a
- * quarter of a second each, and once only: they are known afterwards. What is not judged in the end is handed out, as
- * clean JSON, and said to be unchecked: the answer may be good, and the schema is what is at fault.
+ * A job gets 250 ms of a thread that serves all jobs. A slower job is ended and started again in a second thread, where
+ * it waits for other slow ones. Its schema is remembered as slow, so each slow schema delays other clients only once, by
+ * 250 ms. An answer that could not be validated is still delivered as clean JSON, and `unchecked` says why: the
+ * answer may be good, and the schema is the problem.
  */
 export function createValidator({ quickMs = 250, patientMs = 5_000, ...shared }: ValidatorOptions): Validate {
   const quick = createWorkerQueue({ ...shared, jobMs: quickMs })
@@ -29,7 +30,7 @@ export function createValidator({ quickMs = 250, patientMs = 5_000, ...shared }:
   const slow = new Set<number | bigint>()
   const reasons = {
     'too slow': `judging by it took longer than ${patientMs / 1000} s`,
-    'too large': `it has more than ${longestSchema} characters, or the answer more than ${longestText}`,
+    'too large': `it has more than ${maxSchemaLength} characters, or the answer more than ${maxTextLength}`,
     'too much memory': 'judging by it took too much memory',
     'too many': 'too many others were to be judged',
     'not started': 'no thread could be started to judge by it',
@@ -39,20 +40,20 @@ export function createValidator({ quickMs = 250, patientMs = 5_000, ...shared }:
   return async (job, signal) => {
     if (job.type === 'answer' && job.schema === undefined && isShort(job.text))
       return { verdict: validateAnswer(job.text, { type: 'json' }, checkObject) }
-    const judged = await judgedBy(job, signal)
-    if (typeof judged !== 'string') return judged
-    // The form of the text costs its length, and can be told without the schema.
+    const validated = await validateInThread(job, signal)
+    if (typeof validated !== 'string') return validated
+    // Without the schema, checking takes time in proportion to the length of the text only.
     const read = isLong(job.text) ? undefined : await quick(withoutSchemas(job), 'first', signal)
     const verdict = typeof read === 'object' ? read.verdict : { text: job.text }
-    return { verdict, unchecked: reasons[judged] }
+    return { verdict, unchecked: reasons[validated] }
   }
 
-  async function judgedBy(job: ValidationJob, signal: AbortSignal) {
+  async function validateInThread(job: ValidationJob, signal: AbortSignal) {
     const schemas = schemasOf(job)
-    if (isLong(job.text) || schemas.some(({ length }) => length > longestSchema)) return 'too large'
+    if (isLong(job.text) || schemas.some(({ length }) => length > maxSchemaLength)) return 'too large'
     const key = Bun.hash(schemas.join('\n'))
-    const judged = slow.has(key) ? 'too slow' : await quick(job, isPlain(job) ? 'first' : 'last', signal)
-    if (judged !== 'too slow') return judged
+    const validated = slow.has(key) ? 'too slow' : await quick(job, isPlain(job) ? 'first' : 'last', signal)
+    if (validated !== 'too slow') return validated
     remember(key)
     return patient(job, 'last', signal)
   }
@@ -61,17 +62,17 @@ export function createValidator({ quickMs = 250, patientMs = 5_000, ...shared }:
     slow.delete(key)
     slow.add(key)
     const [oldest] = slow
-    if (slow.size > mostSlow && oldest !== undefined) slow.delete(oldest)
+    if (slow.size > maxSlow && oldest !== undefined) slow.delete(oldest)
   }
 }
 
-/** Read in a millisecond or two. */
+/** Whether parsing takes a millisecond or two at most, so that it needs no thread. */
 function isShort(text: string): boolean {
   return text.length < 65_536
 }
 
 function isLong(text: string): boolean {
-  return text.length > longestText
+  return text.length > maxTextLength
 }
 
 function schemasOf(job: ValidationJob): string[] {
@@ -79,11 +80,11 @@ function schemasOf(job: ValidationJob): string[] {
   return schemas.filter((schema) => schema !== undefined)
 }
 
-/** Keywords whose cost is not the length of what is judged. */
+/** Keywords whose cost is not proportional to the length of the text. */
 const costly =
   /"(?:pattern|patternProperties|uniqueItems|contains|anyOf|oneOf|allOf|not|if|dependencies|dependentSchemas|\$ref|\$dynamicRef|\$recursiveRef|unevaluated\w+)"/
 
-/** Surely a matter of milliseconds: it need not wait for those that may be none. */
+/** Whether a job certainly takes milliseconds. Such jobs are done before those that may take longer. */
 function isPlain(job: ValidationJob): boolean {
   return isShort(job.text) && schemasOf(job).every((schema) => schema.length < 16_384 && !costly.test(schema))
 }

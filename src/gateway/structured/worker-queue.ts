@@ -2,27 +2,27 @@ import type { Clock } from '../../core/clock.ts'
 import { cancelled } from '../../core/errors.ts'
 import type { Validated, ValidationJob } from './validation.ts'
 
-/** What a thread says of its job: that it has begun, its program loaded, and how it ended. */
+/** The messages of a thread about its job: that it has begun, which is after loading the validator, and how it ended. */
 export type WorkerMessage = { type: 'begun' } | { type: 'judged'; validated: Validated } | { type: 'failed' }
 
-/** A thread that takes one `ValidationJob` after the other and answers in `WorkerMessage`s. */
+/** A thread that receives one `ValidationJob` at a time and answers with `WorkerMessage`s. */
 export type ValidationWorker = Pick<Worker, 'postMessage' | 'terminate' | 'onmessage' | 'onerror'>
 
 export interface WorkerQueueOptions {
-  /** Throws where there is no room for one. */
+  /** Throws if no thread can be started. */
   startThread: () => ValidationWorker
   clock: Clock
   memory: {
-    /** Bytes the process holds. */
+    /** Bytes of memory that the process holds. */
     held: () => number
-    /** Bytes the machine has left. */
+    /** Bytes of memory that the machine has left. */
     left: () => number
   }
-  /** What one job may take, once it has begun. */
+  /** The time for one job after it has begun. */
   jobMs: number
 }
 
-/** Why a job was not judged. */
+/** Why a job was not finished. */
 export type WorkerFailure = 'too slow' | 'too much memory' | 'too many' | 'not started' | 'broken'
 
 export type WorkerQueue = (
@@ -31,14 +31,14 @@ export type WorkerQueue = (
   signal: AbortSignal,
 ) => Promise<Validated | WorkerFailure>
 
-/** More than before, for one job. */
-const mostMemory = 512 * 1024 * 1024
-const lookEveryMs = 50
-/** For a job to have its turn. */
-const longestWaitMs = 5_000
-/** For a thread to start on a machine that has much to do. */
-const longestStartMs = 10_000
-/** A thread holds about 20 MB. */
+/** Bytes of memory that one job may take. */
+const maxMemory = 512 * 1024 * 1024
+const checkEveryMs = 50
+/** The longest time that a job waits for its turn. */
+const maxWaitMs = 5_000
+/** The longest time that a thread takes to start, on a busy machine. */
+const maxStartMs = 10_000
+/** An idle thread is ended after this time, because it holds about 20 MB. */
 const idleMs = 60_000
 
 interface Entry {
@@ -48,8 +48,8 @@ interface Entry {
 }
 
 /**
- * One thread and those who wait for it, one job at a time. What takes too long or too much memory is ended together
- * with the thread; the next job gets a new one.
+ * A queue of jobs for one thread, which does one job at a time. A job that takes too long or too much memory is ended
+ * together with the thread, and the next job gets a new thread.
  */
 export function createWorkerQueue({ startThread, clock, memory, jobMs }: WorkerQueueOptions): WorkerQueue {
   const waiting = { first: new Set<Entry>(), last: new Set<Entry>() }
@@ -65,7 +65,7 @@ export function createWorkerQueue({ startThread, clock, memory, jobMs }: WorkerQ
           signal.removeEventListener('abort', onAbort)
           resolve(outcome)
         },
-        stopWaiting: clock.after(longestWaitMs, () => {
+        stopWaiting: clock.after(maxWaitMs, () => {
           waiting[position].delete(entry)
           entry.settle('too many')
         }),
@@ -109,9 +109,9 @@ export function createWorkerQueue({ startThread, clock, memory, jobMs }: WorkerQ
 
   function start(entry: Entry, used: ValidationWorker): void {
     running = entry
-    const ceiling = memory.held() + Math.min(mostMemory, memory.left() / 2)
-    let deadline = clock.monotonic() + longestStartMs
-    let stopLooking = clock.after(lookEveryMs, look)
+    const maxHeld = memory.held() + Math.min(maxMemory, memory.left() / 2)
+    let deadline = clock.monotonic() + maxStartMs
+    let stopChecking = clock.after(checkEveryMs, check)
     used.onmessage = ({ data }: MessageEvent<WorkerMessage>) => {
       if (running !== entry) return
       if (data.type === 'begun') deadline = clock.monotonic() + jobMs
@@ -119,34 +119,34 @@ export function createWorkerQueue({ startThread, clock, memory, jobMs }: WorkerQ
       else finish('broken')
     }
     used.onerror = () => {
-      // It may fail with nothing to do, and is of no use then.
+      // The thread may also fail while it is idle, and must not be used again.
       if (running === undefined && thread === used) endThread()
       end('broken')
     }
     used.postMessage(entry.job)
 
-    function look(): void {
+    function check(): void {
       if (running !== entry) return
       if (clock.monotonic() >= deadline) end('too slow')
-      else if (memory.held() > ceiling) end('too much memory')
-      else stopLooking = clock.after(lookEveryMs, look)
+      else if (memory.held() > maxHeld) end('too much memory')
+      else stopChecking = clock.after(checkEveryMs, check)
     }
 
-    function end(trouble: WorkerFailure): void {
+    function end(failure: WorkerFailure): void {
       if (running !== entry) return
       endThread()
-      finish(trouble)
+      finish(failure)
     }
 
     function finish(outcome: Validated | WorkerFailure): void {
-      stopLooking()
+      stopChecking()
       running = undefined
       entry.settle(outcome)
       startNext()
     }
   }
 
-  /** Whoever asked for the running job is gone. */
+  /** Ends the running job, because the request that needs it was cancelled. */
   function abandon(): void {
     endThread()
     running = undefined

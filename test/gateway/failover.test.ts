@@ -10,7 +10,7 @@ afterEach(async () => {
   for (const gateway of running.splice(0)) await gateway.stop()
 })
 
-/** The scripted model under another name. */
+/** The scripted upstream with another id. */
 function rung(id: string, more: Partial<Upstream> = {}): Upstream {
   return { ...demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 }), id, ...more }
 }
@@ -44,7 +44,7 @@ const kinds: [ErrorKind, boolean][] = [
   ['content-filtered', false],
 ]
 
-test.each(kinds)('after %s another upstream steps in: %p', async (kind, steps) => {
+test.each(kinds)('after %s another upstream is tried: %p', async (kind, steps) => {
   const gateway = start([failing('first', kind), rung('second')])
   for (const stream of [false, true]) {
     const reply = await ask(gateway, { stream })
@@ -55,24 +55,24 @@ test.each(kinds)('after %s another upstream steps in: %p', async (kind, steps) =
   if (steps) expect(gateway.lines.join()).toContain('going on with second')
 })
 
-test('with one upstream its error is told', async () => {
+test('with one upstream its error is returned', async () => {
   expect((await ask(start([failing('only', 'quota-exhausted')]))).status).toBe(402)
 })
 
 test.each<[string, ErrorKind[], number]>([
   ['the first one', ['quota-exhausted', 'upstream-blocked'], 402],
   ['the one after which it is worth trying again', ['upstream-blocked', 'rate-limited'], 429],
-])('when all fail, %s is told', async (_name, failed, status) => {
+])('if all fail, %s is returned', async (_name, failed, status) => {
   expect((await ask(start(failed.map((kind, place) => failing(`rung ${place}`, kind))))).status).toBe(status)
 })
 
-test('an upstream without the model is passed over', async () => {
+test('an upstream without the model is skipped', async () => {
   const other = rung('second', { models: async () => [] })
   const reply = await ask(start([failing('first', 'quota-exhausted'), other, rung('third')]))
   expect(reply.headers.get('x-zai2api-upstream')).toBe('third')
 })
 
-test('a model of another name is not what was asked for', async () => {
+test('a model of another name is no fallback', async () => {
   const known = await rung('any').models()
   const other = rung('second', { models: async () => known.filter(({ id }) => id === 'GLM-4.5') })
   const first = failing('first', 'quota-exhausted')
@@ -80,7 +80,7 @@ test('a model of another name is not what was asked for', async () => {
   expect((await ask(start([first, other]), { model: elsewhere?.id })).status).toBe(402)
 })
 
-test('headers that leave before it is known who answers do not say', async () => {
+test('headers that are sent before the upstream is known do not name one', async () => {
   const late = Promise.withResolvers<never>()
   const asked = Promise.withResolvers<void>()
   const first = rung('first', {
@@ -99,7 +99,7 @@ test('headers that leave before it is known who answers do not say', async () =>
   expect(gateway.lines.at(-1)).toContain('"upstream":"second"')
 })
 
-test('nothing steps in once something of the reply has been sent', async () => {
+test('no other upstream is tried after a part of the reply has been sent', async () => {
   const gateway = start([rung('first'), rung('second')])
   const reply = await ask(gateway, { stream: true, messages: [{ role: 'user', content: '[cut] Hello' }] })
   expect(reply.headers.get('x-zai2api-upstream')).toBe('first')
@@ -107,7 +107,7 @@ test('nothing steps in once something of the reply has been sent', async () => {
   expect(gateway.lines.join()).not.toContain('going on')
 })
 
-test('a client that leaves takes nobody further down', async () => {
+test('no other upstream is tried after the client has disconnected', async () => {
   const asked = Promise.withResolvers<void>()
   let second = 0
   const first = rung('first', {
@@ -132,7 +132,7 @@ test('a client that leaves takes nobody further down', async () => {
   expect(second).toBe(0)
 })
 
-test('what is not honoured is found out once for each upstream that is tried', async () => {
+test('ignored fields are determined once for each upstream that is tried', async () => {
   const asked: string[] = []
   const telling = (id: string) => ({
     ignored: () => {

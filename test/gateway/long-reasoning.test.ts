@@ -4,10 +4,10 @@ import { runTransform } from '../../src/core/transform.ts'
 import { loopGuard } from '../../src/gateway/loop-guard.ts'
 
 const characters = 200_000
-/** As LOOP_LIMIT is set by default. */
+/** The default of LOOP_LIMIT. */
 const limit = 10_000
 
-/** Words as a model that thinks for long says them: the same turns of phrase again and again, about ever other things. */
+/** Text like long reasoning: the same phrases again and again, about different things. */
 const sayings = [
   (at: number) => `Wait, let me reconsider case ${at}. `,
   (at: number) => `Actually, if n = ${at}, then n² = ${at * at}, so the bound holds. `,
@@ -23,7 +23,7 @@ const sayings = [
 
 function thinking(seed: number): string {
   let said = ''
-  // A small generator of its own: the same text on every run.
+  // A seeded generator, so that the text is the same on every run.
   let state = seed
   for (let at = 0; said.length < characters; at++) {
     state = (state * 1_103_515_245 + 12_345) % 2_147_483_648
@@ -35,19 +35,19 @@ function thinking(seed: number): string {
 const pieces = (said: string, size: number): Delta[] =>
   (said.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? []).map((text) => ({ type: 'reasoning', text }))
 
-describe('thinking of 200,000 characters', () => {
-  test.each([1, 2, 3, 4, 5, 6, 7, 8])('that goes on about other things is let through (%d)', (seed) => {
+describe('reasoning of 200,000 characters', () => {
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])('about different things passes (%d)', (seed) => {
     const deltas = pieces(thinking(seed), 1 + seed * 5)
     expect(runTransform(loopGuard(limit), deltas)).toEqual(deltas)
   })
 
-  test('that goes through a list is let through', () => {
+  test('that goes through a list passes', () => {
     const list = Array.from({ length: 12_000 }, (_, at) => `Item ${at}: no.\n`).join('')
     const deltas = pieces(list, 11)
     expect(runTransform(loopGuard(limit), deltas)).toEqual(deltas)
   })
 
-  test('whose every passage of 2,000 characters is said four times is let through', () => {
+  test('with every passage of 2,000 characters four times passes', () => {
     const passages = Array.from({ length: 25 }, (_, at) =>
       thinking(at + 1)
         .slice(0, 2_000)
@@ -62,7 +62,7 @@ describe('thinking of 200,000 characters', () => {
     ['of one word', 'No. '],
     ['in Chinese', '让我再想一想。'],
     ['of a paragraph', thinking(3).slice(500, 2_000)],
-  ])('that ends in a loop %s is stopped, however long it was before', (_name, passage) => {
+  ])('that ends in a loop %s is stopped, whatever preceded it', (_name, passage) => {
     const deltas = pieces(thinking(1) + passage.repeat(Math.ceil(250_000 / passage.length)), 17)
     const last = runTransform(loopGuard(limit), deltas).at(-1)
     expect(last).toMatchObject({ type: 'error', error: { code: 'repetition_loop' } })

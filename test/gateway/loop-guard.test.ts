@@ -5,7 +5,7 @@ import { runTransform } from '../../src/core/transform.ts'
 import { loopGuard } from '../../src/gateway/loop-guard.ts'
 
 const limit = 10_000
-/** A repetition is noticed from its first whole block on. */
+/** A repetition is counted from its first complete block on. */
 const latest = limit + 2 * 4_096
 
 const text = (said: string): Delta => ({ type: 'text', text: said })
@@ -69,7 +69,7 @@ describe('stops', () => {
     expect(heard(deltas, 0)).toEqual({ out: deltas, message: undefined })
   })
 
-  test('at the limit, and says nothing more', () => {
+  test('at the limit, and passes nothing more', () => {
     const { out } = heard(times(30_000, () => text('ab')))
     expect(2 * (out.length - 1)).toBeGreaterThanOrEqual(limit - 4_096)
     expect(2 * (out.length - 1)).toBeLessThanOrEqual(latest)
@@ -118,7 +118,7 @@ describe('lets through', () => {
   })
 })
 
-test('every endless passage is found, wherever the text is cut', () => {
+test('every endless repetition is found, wherever the text is split', () => {
   fc.assert(
     fc.property(
       fc.string({ minLength: 1, maxLength: 200 }),

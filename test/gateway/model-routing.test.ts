@@ -41,15 +41,15 @@ function found(name: string, options: Partial<ModelRouteOptions> = {}): string {
 describe('a name of many suffixes takes a time in proportion to its length', () => {
   const suffixes = (count: number) => '-thinking-search'.repeat(count)
 
-  test('where there is such a model', () => {
+  test('if the model exists', () => {
     expect(found(`glm-4.5${suffixes(11)}`)).toBe('GLM-4.5 reasoning=on search')
   })
 
-  test.each([11, 15, 1_000])('where there is none: %i', (count) => {
+  test.each([11, 15, 1_000])('if it does not exist: %i', (count) => {
     expect(() => found(`nobody${suffixes(count)}`)).toThrow('does not exist here')
   })
 
-  test('where the server judges names', () => {
+  test('if the server decides about names', () => {
     const asked: string[] = []
     const judging = { ...upstream, unlisted: (id: string) => void asked.push(id) } as Upstream
     const name = `nobody${suffixes(11)}`
@@ -116,7 +116,7 @@ describe('a model name finds its model', () => {
     ['an unknown name', 'llama-3', {}],
     ['a suffix alone', '-thinking', {}],
     ['a rule that points nowhere', 'x', { modelMap: [['x', 'nope'] as const] }],
-  ])('%s is not found, and the error lists what exists', (_name, asked, options) => {
+  ])('%s is not found, and the error lists the available models', (_name, asked, options) => {
     expect(() => found(asked, options)).toThrow(/GLM-5\.3, GLM-4\.5, GLM-4\.5-Air, Plain/)
     expect(() => found(asked, options)).toThrow(
       expect.objectContaining({ kind: 'not-found', code: 'model_not_found', param: 'model' }),
@@ -124,7 +124,7 @@ describe('a model name finds its model', () => {
   })
 })
 
-test('the list has every model once, with the variants it can do and the configured names', () => {
+test('the list has every model once, with its possible variants and the configured names', () => {
   expect(listModels(offers, { ...defaults, primaryModel: 'house-model' }).map(({ id }) => id)).toEqual([
     'GLM-5.3',
     'GLM-5.3-Thinking',
@@ -141,7 +141,7 @@ test('the list has every model once, with the variants it can do and the configu
   ])
 })
 
-test('a model that cannot stop thinking is not listed as one that does not', () => {
+test('a model whose reasoning cannot be turned off has no NoThinking variant', () => {
   const thinks = (id: string) => id === 'GLM-5.3'
   const restless = { ...upstream, ignored: (_: ChatRequest, { id }: Model) => (thinks(id) ? ['thinking'] : []) }
   const offered = [{ upstream: restless, models: [...models, model('GLM-5', 'glm-5', { reasoning: 'by-default' })] }]

@@ -4,7 +4,7 @@ import type { Delta } from '../../src/core/events.ts'
 import { runTransform } from '../../src/core/transform.ts'
 import { outputLimit } from '../../src/gateway/output-limit.ts'
 
-/** Four characters a token, as plain as it gets. */
+/** A simple token counter: four characters a token. */
 const countTokens = (text: string) => text.length / 4
 const finish: Delta = { type: 'finish', reason: 'stop' }
 const heard = (maxTokens: number, deltas: Delta[]) => runTransform(outputLimit(maxTokens, countTokens), deltas)
@@ -51,7 +51,7 @@ test.each<[string, Delta[]]>([
   expect(lengthOf(out) / 4).toBeLessThan(125 + 16 + 100 / 4)
 })
 
-test('a call that is cut stays unfinished, and says so', () => {
+test('a call that is cut stays incomplete, and the reply ends with length', () => {
   const out = heard(50, [
     { type: 'tool-call', key: 'a', name: 'write', arguments: `{"content":"${'x'.repeat(5_000)}"}` },
     { type: 'finish', reason: 'tool-calls' },
@@ -61,14 +61,14 @@ test('a call that is cut stays unfinished, and says so', () => {
   expect(out[1]).toEqual({ type: 'finish', reason: 'length' })
 })
 
-test('no cut goes through a character', () => {
+test('no cut splits a surrogate pair', () => {
   for (let before = 0; before < 40; before++) {
     const [said] = heard(5, [{ type: 'text', text: 'x'.repeat(before) + '🌊'.repeat(500) }])
     expect(said?.type === 'text' && said.text.isWellFormed()).toBe(true)
   }
 })
 
-test('whatever comes is a beginning of what was said, and nothing within the limit is cut', () => {
+test('the result is always a beginning of the reply, and nothing within the limit is cut', () => {
   const piece = fc.record({
     type: fc.constantFrom('text' as const, 'reasoning' as const),
     text: fc.string({ maxLength: 200 }),

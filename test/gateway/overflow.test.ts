@@ -6,7 +6,7 @@ import { replyOf } from '../support/replies.ts'
 
 const contextTokens = 2_000
 
-/** Says "Yes." and charges what it is told; `undefined` charges nothing. */
+/** An upstream that answers "Yes." and reports the given usage; `undefined` reports none. */
 function upstream(charged: () => number | undefined) {
   let opened = 0
   let maxTokens: number | undefined
@@ -38,7 +38,7 @@ function upstream(charged: () => number | undefined) {
   return { site, opened: () => opened, maxTokens: () => maxTokens }
 }
 
-/** `amount` words of a token each, and 8 tokens of frame. */
+/** A prompt of `amount` words of one token each, and 8 tokens of the template. */
 const words = (amount: number) => `the${' the'.repeat(amount - 1)}`
 
 const routes = {
@@ -62,7 +62,7 @@ async function taught(ratio: number) {
 }
 
 describe('a prompt that cannot fit', () => {
-  test.each([false, true])('is refused in the words of OpenAI, with stream: %p', async (stream) => {
+  test.each([false, true])('is refused with OpenAI’s error, with stream: %p', async (stream) => {
     const { app, refused } = await taught(1)
     const reply = await ask(app, 'chat', 2_495, stream)
     expect(reply.status).toBe(400)
@@ -79,7 +79,7 @@ describe('a prompt that cannot fit', () => {
     expect(refused()).toBe(true)
   })
 
-  test.each([false, true])('is refused in the words of Anthropic, with stream: %p', async (stream) => {
+  test.each([false, true])('is refused with Anthropic’s error, with stream: %p', async (stream) => {
     const { app, refused } = await taught(1)
     const reply = await ask(app, 'messages', 2_495, stream)
     expect(reply.status).toBe(413)
@@ -105,14 +105,14 @@ describe('a prompt that may fit', () => {
     expect((await ask(app, 'messages', amount)).status).toBe(status)
   })
 
-  test('is sent as long as the gateway has nothing to go by', async () => {
+  test('is sent as long as the gateway has no earlier usage', async () => {
     const { site } = upstream(() => undefined)
     const app = gatewayApp([site])
     for (let n = 0; n < 30; n++) expect((await ask(app, 'messages', 3_000)).status).toBe(200)
     expect((await ask(app, 'messages', 3_100)).status).toBe(413)
   })
 
-  test('is always sent where the window is not known', async () => {
+  test('is always sent if the context window is not known', async () => {
     const { site } = upstream(() => 1_000)
     const unknown: Upstream = {
       ...site,
@@ -122,7 +122,7 @@ describe('a prompt that may fit', () => {
   })
 })
 
-test('max_tokens beyond the room behind the prompt is cut to it, which the log says and no header', async () => {
+test('max_tokens beyond the room behind the prompt is reduced, which the log says and no header', async () => {
   const { site, maxTokens } = upstream(() => 1_000)
   const lines: string[] = []
   const app = gatewayApp([site], {}, lines)

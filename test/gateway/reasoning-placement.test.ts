@@ -35,7 +35,7 @@ test.each<[string, ReasoningMode, string]>([
   expect(textIn(mode)).toBe(expected)
 })
 
-test('a tag is closed in front of what becomes a block of its own', () => {
+test('a tag is closed in front of a block of its own', () => {
   const search: Delta = {
     type: 'server-tool',
     tool: { id: 's', name: 'search', arguments: '{}', kind: 'web-search', sources: [] },
@@ -50,7 +50,7 @@ test('a tag is closed in front of what becomes a block of its own', () => {
 test.each<[ReasoningMode, string]>([
   ['tags', '<thinking>\na\nb\n</thinking>\n\nc'],
   ['raw', '<details type="reasoning" done="true">\n> a\n> b\n</details>\nc'],
-])('%s: a count of tokens in the middle of the reasoning does not close it', (mode, expected) => {
+])('%s: a usage delta in the middle of the reasoning does not close it', (mode, expected) => {
   const usage: Delta = { type: 'usage', usage: { inputTokens: 1, outputTokens: 2 } }
   const deltas: Delta[] = [
     { type: 'reasoning', text: 'a\n' },

@@ -33,7 +33,7 @@ const first = [[thought('Hm')], [thought(' hm'), counted(7), only('Hm hm')]]
 const shown = [thought('Hm'), thought(' hm'), counted(7)]
 const asAnswer = [text('Hm hm'), stop]
 
-describe('a reply of reasoning alone', () => {
+describe('a reply of reasoning only', () => {
   test.each<[string, Delta[][], Delta[]]>([
     [
       'goes on with the second answer',
@@ -45,16 +45,16 @@ describe('a reply of reasoning alone', () => {
       [[{ type: 'tool-call', key: 'a', name: 'b' }, stop]],
       [{ type: 'tool-call', key: 'a', name: 'b' }, stop],
     ],
-    ['hears no more thoughts', [[thought('Again')], [text('A'), stop]], [text('A'), stop]],
+    ['gets no reasoning of the second call', [[thought('Again')], [text('A'), stop]], [text('A'), stop]],
     ['takes what the second says in the wrong channel', [[thought('A cat')], [only('A cat')]], [text('A cat'), stop]],
-    ['is the answer where the second fails', [[failed]], asAnswer],
-    ['is the answer where the second breaks off', [], asAnswer],
+    ['becomes the answer if the second call fails', [[failed]], asAnswer],
+    ['becomes the answer if the second reply breaks off', [], asAnswer],
     [
-      'is the answer where the second ends without a word',
+      'becomes the answer if the second reply ends without text',
       [[text('\n'), { type: 'finish', reason: 'length' }]],
       [text('\n'), ...asAnswer],
     ],
-    ['fails where the second fails in the middle', [[text('A')], [failed]], [text('A'), failed]],
+    ['fails if the second reply fails in the middle', [[text('A')], [failed]], [text('A'), failed]],
   ])('%s', async (_name, second, expected) => {
     const notes: string[] = []
     const callAgain = () => Promise.resolve(sourceOf(second))
@@ -63,7 +63,7 @@ describe('a reply of reasoning alone', () => {
     expect(notes[0]).toBe('asking again without reasoning: the reply held nothing else')
   })
 
-  test('is the answer where nobody can be asked again', async () => {
+  test('becomes the answer if there can be no second call', async () => {
     const notes: string[] = []
     const source = retryWithoutReasoning(sourceOf(first), {
       callAgain: undefined,
@@ -73,7 +73,7 @@ describe('a reply of reasoning alone', () => {
     expect(notes).toEqual(['sent the reasoning as the answer: the reply held nothing else'])
   })
 
-  test('is the answer where the second call is refused', async () => {
+  test('becomes the answer if the second call is refused', async () => {
     const callAgain = () => Promise.reject(new GatewayError('rate-limited', 'busy'))
     expect(await deltasOf(retryWithoutReasoning(sourceOf(first), { callAgain, annotate() {} }))).toEqual([
       ...shown,
@@ -81,7 +81,7 @@ describe('a reply of reasoning alone', () => {
     ])
   })
 
-  test('asks nobody once nobody listens', async () => {
+  test('causes no second call after the reply is cancelled', async () => {
     let cancelled = 0
     const { promise, resolve } = Promise.withResolvers<OpenedReply>()
     const source = fromTheStart(retryWithoutReasoning(sourceOf(first), { callAgain: () => promise, annotate() {} }))
@@ -95,7 +95,7 @@ describe('a reply of reasoning alone', () => {
   })
 })
 
-test('any other reply stays as it is', async () => {
+test('any other reply stays unchanged', async () => {
   const callAgain = () => Promise.reject(new Error('nobody asks'))
   for (const batches of [[[thought('Hm')], [text('A'), stop]], [[failed]], [[text('A')]]])
     expect(await deltasOf(retryWithoutReasoning(sourceOf(batches), { callAgain, annotate() {} }))).toEqual(

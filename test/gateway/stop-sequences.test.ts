@@ -27,12 +27,12 @@ test.each<[string, string[], string[], [string, string | undefined]]>([
   expect(answer(sequences, pieces)).toEqual(expected)
 })
 
-test('reasoning is not looked at', () => {
+test('reasoning is not searched', () => {
   const out = runTransform(stopAt(['END']), [{ type: 'reasoning', text: 'END' }, { type: 'text', text: 'x' }, finish])
   expect(out).toEqual([{ type: 'reasoning', text: 'END' }, { type: 'text', text: 'x' }, finish])
 })
 
-test('every cut of a text gives the answer of the whole', () => {
+test('every split of a text gives the same answer as the whole', () => {
   fc.assert(
     fc.property(
       fc.array(fc.string({ unit: fc.constantFrom('a', 'b', 'c'), maxLength: 6 })),
@@ -43,7 +43,7 @@ test('every cut of a text gives the answer of the whole', () => {
       (pieces, sequences) => {
         const text = pieces.join('')
         expect(answer(sequences, pieces)).toEqual(answer(sequences, [text]))
-        // Letter by letter, as the model writes: the first prefix that ends in a sequence is where it stops.
+        // The expected stop: the first prefix, letter by letter, that ends in a sequence.
         const ends = Array.from(text, (_letter, at) => text.slice(0, at + 1))
         const met = ends.find((prefix) => sequences.some((sequence) => prefix.endsWith(sequence)))
         const lengths = sequences.filter((sequence) => met?.endsWith(sequence)).map(({ length }) => length)

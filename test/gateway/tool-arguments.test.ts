@@ -18,7 +18,7 @@ const parameters = {
 }
 const tool = (name: string, more: Partial<Tool> = {}): Tool => ({ name, description: '', parameters, ...more })
 const declared = [tool('loose'), tool('strict', { strict: true })]
-/** Tools of the Responses API as its dialect hands them on. */
+/** Tools of the Responses API, as its dialect decodes them. */
 const { tools: lowered } = openaiResponses.decode(
   {
     model: 'glm-5',
@@ -58,12 +58,12 @@ const brief = (said: StreamEvent[]) =>
 const unfit = (name: string, violation: string) =>
   `error The model called the tool ${name} with arguments that do not fit: ${violation}. Try again.`
 
-test('without a tool that promises anything there is nothing to keep', () => {
+test('without a tool to check there is no transform', () => {
   const { signal } = new AbortController()
   expect(toolArguments({ tools: [tool('loose')], validate: validateHere, signal, annotate() {} })).toBeUndefined()
 })
 
-test('a tool that promises nothing passes in its pieces, whatever they say', async () => {
+test('a call of any other tool passes unchanged in its deltas', async () => {
   expect(brief(await kept([...call('a', 'loose', '{"town":', '5}'), finish()]))).toEqual([
     'message-start',
     'tool-call-start',
@@ -101,14 +101,14 @@ describe('a call of a strict tool', () => {
       `{"city":"Oslo","days":"1","more":${'['.repeat(100_000)}${']'.repeat(100_000)}}`,
       'they are nested deeper than 200 levels',
     ],
-  ])('with %s is not told, and the reply fails', async (_name, args, violation) => {
+  ])('with %s is not sent, and the reply fails', async (_name, args, violation) => {
     expect(brief(await kept([...call('a', 'strict', args), finish()]))).toEqual([
       'message-start',
       unfit('strict', violation),
     ])
   })
 
-  test('that does not fit ends the reply, whatever would follow', async () => {
+  test('that does not fit ends the reply, whatever follows', async () => {
     const deltas = [...call('a', 'strict', '{}'), ...call('b', 'loose', '{}'), say('Done.'), finish()]
     expect(brief(await kept(deltas)).slice(1)).toEqual([
       unfit('strict', "the value must have required property 'city'"),
@@ -118,13 +118,13 @@ describe('a call of a strict tool', () => {
   test.each([
     ['inside it', '{"ci'],
     ['before it said anything', ''],
-  ])('that was cut %s says so by the reason', async (_name, args) => {
+  ])('that was cut %s passes with that reason', async (_name, args) => {
     const said = brief(await kept([...call('a', 'strict', args), finish('length')]))
     expect(said.at(-1)).toBe('message-end length')
     expect(said).toContain(`tool-call-end ${args || '{}'}`)
   })
 
-  test('is not checked against a schema no validator takes, and the log says so', async () => {
+  test('is not checked against a schema that no validator accepts, and the log says so', async () => {
     const notes: string[] = []
     const odd = tool('odd', { strict: true, parameters: { $ref: '#/$defs/nowhere' } })
     expect(brief(await kept([...call('a', 'odd', '{"x":1}'), finish()], [odd], notes))).toContain(
@@ -134,7 +134,7 @@ describe('a call of a strict tool', () => {
   })
 })
 
-describe('what the Responses dialect can hand on', () => {
+describe('arguments that the Responses dialect reads', () => {
   test.each([
     ['a freeform text', 'patch', '{"input":"x"}'],
     ['a freeform text under another name', 'patch', '{"patch":"x"}'],
@@ -150,7 +150,7 @@ describe('what the Responses dialect can hand on', () => {
     expect(brief(await kept([...call('a', name, args), finish()]))).toContain(`tool-call-end ${args}`)
   })
 
-  test('words in quotes are words', async () => {
+  test('a text in quotation marks stays a text', async () => {
     expect(brief(await kept([...call('a', 'local_shell', '{"command":"[\\"ls\\"]"}'), finish()]))).toContain(
       'tool-call-end {"command":["ls"]}',
     )
@@ -174,7 +174,7 @@ describe('what the Responses dialect can hand on', () => {
     expect(said.at(-1)).toEqual(typeof violation === 'string' ? unfit(name, violation) : violation)
   })
 
-  test('a freeform text comes while it is written', async () => {
+  test('a freeform text is streamed', async () => {
     expect(brief(await kept([...call('a', 'patch', '{"input":', '"x"}'), finish()]))).toContain('tool-call-delta "x"}')
   })
 })

@@ -67,10 +67,10 @@ describe('calls', () => {
   })
 })
 
-describe('where a call must come', () => {
+describe('if a call is required', () => {
   const required: Partial<ToolRules> = { choice: 'required', mustCall: true }
 
-  test('text waits for it, thinking does not', () => {
+  test('text waits for it, reasoning does not', () => {
     const deltas = [say('Let me '), think, say('look.'), ...call('a', 'f'), finish('tool-calls')]
     expect(heard(required, deltas).out).toEqual([think, say('Let me look.'), ...call('a', 'f'), finish('tool-calls')])
   })
@@ -96,7 +96,7 @@ describe('where a call must come', () => {
     expect(last?.type === 'error' && last.error.message).toContain(message)
   })
 
-  test.each(['length', 'content-filter', 'stop-sequence'] as const)('a reply cut for %s passes as it is', (reason) => {
+  test.each(['length', 'content-filter', 'stop-sequence'] as const)('a reply cut for %s passes unchanged', (reason) => {
     expect(heard(required, [say('I wo'), finish(reason)]).out).toEqual([say('I wo'), finish(reason)])
   })
 })

@@ -16,7 +16,7 @@ afterEach(async () => {
 
 const refusal = (code: string) => () => json({ error: { code, message: 'no' } }, code === '1211' ? 400 : 403)
 
-/** The real upstream and a scripted API. `refused`: names the API answers for with that code. */
+/** The real upstream with a scripted API. `refused` maps names to the error code with which the API refuses them. */
 function setUp(
   refused: Record<string, string> = {},
   settings: Partial<GatewayOptions> = {},
@@ -66,7 +66,7 @@ function setUp(
   }
 }
 
-describe('a name that no list has goes up:', () => {
+describe('an unlisted name is sent to the upstream:', () => {
   test.each<[string, string, string, Partial<GatewayOptions>]>([
     ['GLM-5.4', 'GLM-5.4', 'glm-5.4', {}],
     ['with the mark of a long window', 'glm-5.4[1m]', 'glm-5.4', {}],
@@ -84,7 +84,7 @@ describe('a name that no list has goes up:', () => {
     const { ask, sent } = setUp({}, settings)
     const { status } = await ask(asked)
     expect(sent()).toEqual([upstreamId])
-    // The scripted API knows names of GLM alone.
+    // The scripted API knows only names of GLM.
     expect(status).toBe(upstreamId === 'Foo-2' ? 404 : 200)
   })
 
@@ -96,33 +96,33 @@ describe('a name that no list has goes up:', () => {
 })
 
 describe('Z.AI’s own refusal of a name', () => {
-  test('is a 404 that names what exists, in the words of OpenAI', async () => {
+  test('is a 404 with the available models in OpenAI’s form', async () => {
     const { body, status } = await setUp({ 'glm-9': '1211' }).ask('GLM-9')
     expect(status).toBe(404)
     expect(body.error).toMatchObject({ code: 'model_not_found', param: 'model', type: 'not_found_error' })
     expect(body.error?.message).toMatch(/^The model `GLM-9` does not exist here\. Available: .*GLM-5\.3, .*GLM-4\.6/)
   })
 
-  test('is one of Anthropic, too', async () => {
+  test('is a 404 in Anthropic’s form', async () => {
     const { body, status } = await setUp({ 'glm-9': '1211' }).ask('GLM-9', '/v1/messages')
     expect(status).toBe(404)
     expect(body).toMatchObject({ type: 'error', error: { type: 'not_found_error' } })
     expect(body.error?.message).toContain('GLM-5.3')
   })
 
-  test('tells what MODEL_MAP made of the name', async () => {
+  test('tells what MODEL_MAP maps the name to', async () => {
     const { body } = await setUp({ 'Foo-2': '1211' }, { modelMap: [['new', 'Foo-2']] }).ask('new')
     expect(body.error?.message).toStartWith('The model `new`, which MODEL_MAP makes `Foo-2`, does not exist here.')
   })
 
-  test('does not name the model that was refused among those that exist', async () => {
+  test('does not list the refused model as available', async () => {
     const { body } = await setUp({ 'glm-5.3': '1211' }).ask('glm-5.3')
     expect(body.error?.message).not.toContain('GLM-5.3,')
     expect(body.error?.message).toContain('GLM-5.3-Flash,')
   })
 })
 
-describe('where no primary model is named', () => {
+describe('if no primary model is configured', () => {
   const coding: Partial<ZaiApiOptions> = { baseUrl: 'https://api.z.ai/api/coding/paas/v4' }
 
   test.each<[string, Record<string, string>, string[], Partial<ZaiApiOptions>]>([
@@ -140,7 +140,7 @@ describe('where no primary model is named', () => {
     const { ask, sent } = setUp(refused, {}, more)
     expect(await ask('claude-opus-4-7')).toMatchObject({ status: 200, body: { model: 'claude-opus-4-7' } })
     expect(sent()).toEqual(expected)
-    // What was refused is not asked for again.
+    // A refused model is not requested again.
     expect(await ask('gpt-5')).toMatchObject({ status: 200 })
     expect(sent()).toEqual([...expected, ...expected.slice(-1)])
   })
@@ -151,26 +151,26 @@ describe('where no primary model is named', () => {
     expect(sent()).toEqual(['glm-4.5-air', 'glm-4.7'])
   })
 
-  test('nothing is asked but the list, and that once', async () => {
+  test('only the list is requested, and only once', async () => {
     const { ask, sent, lists } = setUp()
     await ask('claude-opus-4-7')
     await ask('claude-opus-4-7')
     expect([sent().length, lists()]).toEqual([2, 1])
   })
 
-  test('a model that was asked for by name has nobody to step in', async () => {
+  test('a model that the client named has no alternative', async () => {
     const { ask, sent } = setUp({ 'glm-5.3': '1311' })
     expect(await ask('glm-5.3')).toMatchObject({ status: 403 })
     expect(sent()).toEqual(['glm-5.3'])
   })
 
-  test('a failure that is not the model’s is told', async () => {
+  test('a failure that is not about the model is returned', async () => {
     const { ask, sent } = setUp({ 'glm-5.3': '1113' })
     expect(await ask('claude-opus-4-7')).toMatchObject({ status: 402 })
     expect(sent()).toEqual(['glm-5.3'])
   })
 
-  test('the same model of the next upstream steps in where the account cannot pay', async () => {
+  test('the same model of the next upstream is used if the account cannot pay', async () => {
     const second = { ...demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 }), id: 'second' }
     const { gateway, ask } = setUp({ 'glm-5.3': '1113' }, {}, {}, [second])
     expect(await ask('claude-opus-4-7')).toMatchObject({ status: 200 })
@@ -188,19 +188,19 @@ describe('where no primary model is named', () => {
     expect(gateway.lines.join()).toContain('"model":"GLM-4.7"')
   })
 
-  test('but nobody for a name that is bound to its upstream', async () => {
+  test('but no other upstream for a name that is bound to its upstream', async () => {
     const second = { ...demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 }), id: 'second' }
     const { ask } = setUp({ 'glm-5.3': '1113' }, {}, {}, [second])
     expect(await ask('zai-api/glm-5.3')).toMatchObject({ status: 402 })
   })
 
-  test('of several failures the one that is not the model’s is told', async () => {
+  test('of several failures the one that is not about a model is returned', async () => {
     const { ask, sent } = setUp({ 'glm-5.3': '1311', 'glm-5.2': '1113' })
     expect(await ask('claude-opus-4-7')).toMatchObject({ status: 402 })
     expect(sent()).toEqual(['glm-5.3', 'glm-5.2'])
   })
 
-  test('where every model is refused, that is told', async () => {
+  test('if every model is refused, that is returned', async () => {
     const all = ['5.4', '5.3', '5.2', '5.1', '5', '4.7', '4.6', '4.5'].map((version) => [`glm-${version}`, '1311'])
     expect(await setUp(Object.fromEntries(all)).ask('claude-opus-4-7')).toMatchObject({ status: 403 })
   })

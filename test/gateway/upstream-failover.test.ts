@@ -13,7 +13,7 @@ afterEach(async () => {
 
 type Behaviour = 'answers' | ErrorKind | ((call: UpstreamCall) => Promise<never>)
 
-/** An upstream whose behaviour can be changed, and how often it was asked. */
+/** An upstream whose behaviour can be changed, with the number of its calls. */
 function scripted(id: string, behaviour: Behaviour) {
   const working = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
   const state = { behaviour, asked: 0 }
@@ -38,7 +38,7 @@ function setUp(first: Behaviour, second: Behaviour = 'answers') {
   return { clock, gateway, one: one.state, two: two.state }
 }
 
-/** Who answers, or the status. */
+/** The id of the upstream that answers, or the status. */
 async function ask(gateway: RunningGateway, init: RequestInit = {}): Promise<string> {
   const body = JSON.stringify({ model: 'GLM-4.5', messages: [{ role: 'user', content: 'Hello' }] })
   const reply = await fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', body, ...init })
@@ -48,7 +48,7 @@ async function ask(gateway: RunningGateway, init: RequestInit = {}): Promise<str
 
 const changes = ({ lines }: RunningGateway) => lines.flatMap((line) => /^\w+ is \w+/.exec(line)?.[0] ?? [])
 
-/** An answer that stays out until it is told how it ends. */
+/** A pending reply, settled by the test. */
 function pending() {
   const { promise, reject } = Promise.withResolvers<never>()
   promise.catch(() => {})
@@ -56,7 +56,7 @@ function pending() {
 }
 
 describe.each<[ErrorKind]>([['timeout'], ['upstream-unavailable']])('an upstream that fails by %s', (kind) => {
-  test('rests: the next requests go to the other one at once, and the log says so once', async () => {
+  test('rests: the next requests go to the other one at once, and the log has one line', async () => {
     const { gateway, one } = setUp(kind)
     const served = [await ask(gateway), await ask(gateway), await ask(gateway)]
     expect(served).toEqual(['second', 'second', 'second'])
@@ -65,7 +65,7 @@ describe.each<[ErrorKind]>([['timeout'], ['upstream-unavailable']])('an upstream
     expect(gateway.lines.at(-1)).toContain('first: resting; asking second')
   })
 
-  test('is probed by one request after its rest, whose client is answered by the other one where it fails', async () => {
+  test('is probed by one request after its rest, which the other one answers if the probe fails', async () => {
     const { clock, gateway, one } = setUp(kind)
     await ask(gateway)
     clock.advance(14_999)
@@ -96,7 +96,7 @@ describe.each<[ErrorKind]>([['timeout'], ['upstream-unavailable']])('an upstream
     }
   })
 
-  test('is back with the first answer, and the log says so once', async () => {
+  test('is used again after its first answer, and the log has one line', async () => {
     const { clock, gateway, one } = setUp(kind)
     await ask(gateway)
     clock.advance(15_000)
@@ -137,7 +137,7 @@ test.each<[ErrorKind]>([
   expect(await ask(gateway)).toBe('first')
 })
 
-test('a probe whose client leaves says nothing: the next request probes', async () => {
+test('a probe whose client disconnects has no result: the next request probes', async () => {
   const { clock, gateway, one } = setUp('timeout')
   await ask(gateway)
   clock.advance(15_000)
@@ -156,7 +156,7 @@ test('a probe whose client leaves says nothing: the next request probes', async 
   expect(await ask(gateway)).toBe('first')
 })
 
-test('a probe with a body that is refused here leaves the next request to probe', async () => {
+test('a probe whose body the gateway refuses has no result: the next request probes', async () => {
   const { clock, gateway, one } = setUp('timeout')
   await ask(gateway)
   clock.advance(15_000)
@@ -167,7 +167,7 @@ test('a probe with a body that is refused here leaves the next request to probe'
   expect(await ask(gateway)).toBe('first')
 })
 
-test('requests that fail together are one failure, and one that was answered meanwhile belies them', async () => {
+test('requests that fail together are one failure, and do not count if one was answered meanwhile', async () => {
   const { clock, gateway, one } = setUp('answers')
   const { behaviour, fail } = pending()
   one.behaviour = behaviour
@@ -191,8 +191,8 @@ test('requests that fail together are one failure, and one that was answered mea
   expect(await ask(gateway)).toBe('first')
 })
 
-describe('nobody is refused without a try', () => {
-  test('where there is one upstream', async () => {
+describe('no request is refused without an attempt', () => {
+  test('with one upstream', async () => {
     const clock = manualClock()
     const only = scripted('only', 'timeout')
     const gateway = startGateway([only.upstream], { clock })
@@ -204,7 +204,7 @@ describe('nobody is refused without a try', () => {
     expect(changes(gateway)).toEqual(['only is down', 'only is up'])
   })
 
-  test('where all rest', async () => {
+  test('if all upstreams rest', async () => {
     const { gateway, one, two } = setUp('timeout', 'upstream-unavailable')
     expect(await ask(gateway)).toBe('504')
     expect(await ask(gateway)).toBe('504')
@@ -213,7 +213,7 @@ describe('nobody is refused without a try', () => {
     expect(await ask(gateway)).toBe('second')
   })
 
-  test('where the one that does not rest fails otherwise', async () => {
+  test('if the only one that does not rest fails for another reason', async () => {
     const { gateway, one, two } = setUp('timeout')
     await ask(gateway)
     two.behaviour = 'quota-exhausted'

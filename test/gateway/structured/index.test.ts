@@ -27,7 +27,7 @@ const cost = (inputTokens: number, outputTokens: number): Delta => ({
 })
 const stop: Delta = { type: 'finish', reason: 'stop' }
 
-/** Answers each call with the next of `rounds`, one delta a batch; an error instead of one rejects the call. */
+/** Answers each call with the next of `rounds`, one delta in each batch. An error in place of a round rejects the call. */
 function scripted(rounds: (Delta[] | GatewayError)[]) {
   const calls: UpstreamCall[] = []
   let open = 0
@@ -95,7 +95,7 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
 }
 
 describe('the first answer', () => {
-  test('comes out clean, in one call', async () => {
+  test('is returned as clean JSON, with one call', async () => {
     const { reply, calls, notes } = await answered([[think('Hm.'), say('Sure: {"n"'), say(':1}'), cost(10, 5), stop]])
     expect(reply).toEqual({
       blocks: [
@@ -112,12 +112,12 @@ describe('the first answer', () => {
   test.each<[string, Delta[], object]>([
     ['cut for length', [say('{"n"'), { type: 'finish', reason: 'length' }], { reason: 'length', text: '{"n"' }],
     ['refused', [say('No.'), { type: 'finish', reason: 'content-filter' }], { reason: 'content-filter', text: 'No.' }],
-  ])('%s passes as it is', async (_name, deltas, { reason, text }: { reason?: string; text?: string }) => {
+  ])('%s passes unchanged', async (_name, deltas, { reason, text }: { reason?: string; text?: string }) => {
     const { reply } = await answered([deltas])
     expect(reply).toMatchObject({ blocks: [{ type: 'text', text }], reason })
   })
 
-  test('with calls passes untouched', async () => {
+  test('with tool calls passes unchanged', async () => {
     const { reply } = await answered([
       [
         say('Let me look.'),
@@ -143,7 +143,7 @@ describe('the first answer', () => {
     expect(reply).toMatchObject({ kind: 'upstream-truncated' })
   })
 
-  test('to a schema nobody understands is only checked for JSON', async () => {
+  test('to a schema that cannot be compiled is only checked for JSON', async () => {
     const output = { type: 'json' as const, schema: { $ref: '#/nowhere' } }
     const { reply, notes } = await answered([[say('{"x":1}'), stop]], { output })
     expect(reply).toMatchObject({ blocks: [{ type: 'text', text: '{"x":1}' }] })
@@ -154,7 +154,7 @@ describe('the first answer', () => {
 describe('the repair round', () => {
   const bad: Delta[] = [think('Hm.'), say('{"n":"one"}'), cost(10, 5), stop]
 
-  test('asks for the corrected answer and shows nothing of the first', async () => {
+  test('requests a corrected answer and shows nothing of the first', async () => {
     const { reply, calls, notes, stillOpen } = await answered([
       bad,
       [think('Ah.'), say('```\n{"n":1}\n```'), cost(30, 4), stop],
@@ -182,7 +182,7 @@ describe('the repair round', () => {
     expect(stillOpen).toBe(0)
   })
 
-  test('estimates what the upstream does not count, for both rounds', async () => {
+  test('estimates the usage of both rounds if the upstream reports none', async () => {
     const { reply } = await answered([
       [say('{"n":"one"}'), stop],
       [say('{"n":1}'), stop],

@@ -31,7 +31,7 @@ async function verdict(answer: string, schema?: Schema) {
 
 const oslo = '{"name":"Oslo","people":717710}'
 
-describe('good answers come out clean', () => {
+describe('valid answers become clean JSON', () => {
   test.each<[string, string, string]>([
     ['as they are', oslo, oslo],
     [
@@ -73,7 +73,7 @@ describe('good answers come out clean', () => {
   })
 })
 
-describe('bad answers tell what is wrong, by path', () => {
+describe('invalid answers have violations with paths', () => {
   test.each<[string, string, string]>([
     ['no JSON', 'I cannot do that.', 'the answer is not JSON'],
     ['nothing', '', 'the answer is not JSON'],
@@ -105,7 +105,7 @@ describe('bad answers tell what is wrong, by path', () => {
     ['an array', '[{"a":1}]'],
     ['a number', '7'],
     ['a text', '"a"'],
-  ])('without a schema only an object will do, not %s', async (_name, answer) => {
+  ])('without a schema only an object is valid, not %s', async (_name, answer) => {
     expect(await verdict(answer)).toEqual({ violations: ['the value must be an object'] })
   })
 })
@@ -135,7 +135,7 @@ describe('schemas', () => {
     if (check instanceof Error) throw check
     expect(check(good)).toEqual([])
     if (bad !== undefined) expect(check(bad)).not.toEqual([])
-    // The same schema again must not remember the first one.
+    // Compiling the same schema again must work, too.
     expect(checkerOf(schema)).toBeFunction()
   })
 
@@ -149,7 +149,7 @@ describe('schemas', () => {
   })
 })
 
-test('a pattern that takes too long is not held against the answer, nor looked for in the next value', async () => {
+test('a pattern that takes too long does not fail the answer, and is not tried on the next value', async () => {
   const schema = JSON.stringify({ type: 'array', items: { type: 'string', pattern: '^(a+)+$' } })
   const validation = await loadValidation()
   const judged = (value: string[]) => validation({ type: 'answer', text: JSON.stringify(value), schema })
@@ -187,12 +187,12 @@ describe('an answer is read in a time in proportion to its length', () => {
     ['a thousand brackets that are closed', `${'[1,,'.repeat(300)}${']'.repeat(300)} ${oslo}`],
     ['a single quote among brackets', `[Note: 5" of rain] [and 3" more {than} ever: ${oslo}`],
     ['an open fence', `\`\`\`json\n{"name": \n${oslo}`],
-  ])('and a good value is found behind %s', async (_name, answer) => {
+  ])('and a valid value is found behind %s', async (_name, answer) => {
     expect(await verdict(answer, city)).toEqual({ text: oslo })
   })
 })
 
-describe('an answer that goes deeper than anybody means', () => {
+describe('an answer that is nested too deep', () => {
   const lists = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`
   const tooDeep = ['the value is nested deeper than 200 levels']
   const tree: Schema = { type: 'object', properties: { people: { type: 'integer' }, inner: {} } }
@@ -209,7 +209,7 @@ describe('an answer that goes deeper than anybody means', () => {
     expect(await verdict(answer, schema)).toEqual({ violations: tooDeep })
   })
 
-  test('is left as it is where nothing is asked of it but to be an object', async () => {
+  test('passes unchanged if it only has to be an object', async () => {
     const answer = `{"inner":${lists(100_000)}}`
     expect(await verdict(answer)).toEqual({ text: answer })
   })

@@ -14,7 +14,7 @@ const answer = (text: string, schema: object): ValidationJob => ({
 })
 const anything = new AbortController().signal
 
-/** A validator whose threads say only what a test has them say. */
+/** A validator with fake threads, whose messages the test sends. */
 function stage() {
   const clock = manualClock()
   const threads: { jobs: ValidationJob[]; says(message: WorkerMessage): void; fails(): void; ended: boolean }[] = []
@@ -43,7 +43,7 @@ function stage() {
     clock,
     memory: { held: () => held, left: () => 8_000 * megabyte },
   })
-  /** Lets everything run that need not wait for a thread or the clock. */
+  /** Runs everything that does not wait for a thread or the clock. */
   const settled = () => new Promise((resolve) => setImmediate(resolve))
   const take = (megabytes: number) => {
     held += megabytes * megabyte
@@ -52,11 +52,11 @@ function stage() {
 }
 
 const good: WorkerMessage = { type: 'judged', validated: { verdict: { text: 'good' } } }
-/** Judged without its schema. */
+/** The result without the schema. */
 const isReading = (job?: ValidationJob) => job?.type === 'answer' && job.schema === '{}'
 const fenced: WorkerMessage = { type: 'judged', validated: { verdict: { text: '[]' } } }
 
-test('one thread judges one job after the other, and is let go when there is nothing to do', async () => {
+test('one thread does one job after the other, and is ended when it is idle', async () => {
   const { clock, threads, validate, settled } = stage()
   const jobs = [answer('[]', { type: 'array' }), answer('{}', { type: 'object' })]
   const judged = jobs.map((job) => validate(job, anything))
@@ -77,7 +77,7 @@ test('one thread judges one job after the other, and is let go when there is not
   expect(clock.pending()).toBe(0)
 })
 
-test('what takes too long is done again with patience, while others go on in a new thread', async () => {
+test('a slow job is started again in the second thread, while others continue in a new one', async () => {
   const { clock, threads, validate, settled } = stage()
   const evil = answer('[1]', { uniqueItems: true })
   const judged = validate(evil, anything)
@@ -129,7 +129,7 @@ test.each<[string, (on: ReturnType<typeof stage>) => void | Promise<void>, strin
   ],
   ['breaks its thread', ({ threads }) => threads[0]?.fails(), 'judging by it failed'],
   ['fails', ({ threads }) => threads[0]?.says({ type: 'failed' }), 'judging by it failed'],
-])('a job that %s is read without its schema, and said to be unchecked', async (_name, happen, unchecked) => {
+])('a job that %s is validated without its schema and reported as unchecked', async (_name, happen, unchecked) => {
   const on = stage()
   const judged = on.validate(answer('```\n[]\n```', { type: 'array', uniqueItems: true }), anything)
   await happen(on)
@@ -139,7 +139,7 @@ test.each<[string, (on: ReturnType<typeof stage>) => void | Promise<void>, strin
   expect(await judged).toEqual({ verdict: { text: '[]' }, unchecked })
 })
 
-test('arguments that are not judged pass as they were written', async () => {
+test('arguments that could not be validated pass unchanged', async () => {
   const { threads, validate, settled } = stage()
   const job: ValidationJob = { type: 'arguments', text: '{"a":1}', strict: '{"type":"object"}', readable: undefined }
   const judged = validate(job, anything)
@@ -150,7 +150,7 @@ test('arguments that are not judged pass as they were written', async () => {
   expect(await judged).toEqual({ verdict: { text: '{"a":1}' }, unchecked: 'judging by it failed' })
 })
 
-test('jobs that are surely short go first', async () => {
+test('jobs that are certainly short go first', async () => {
   const { threads, validate } = stage()
   const jobs = ['1', '2'].flatMap((text) => [answer(text, { pattern: '^(a+)+$' }), answer(text, { type: 'number' })])
   const judged = jobs.map((job) => validate(job, anything))
@@ -159,11 +159,11 @@ test('jobs that are surely short go first', async () => {
   expect(threads[0]?.jobs).toEqual([jobs[0], jobs[1], jobs[3], jobs[2]] as ValidationJob[])
 })
 
-test('nobody waits for long until others are judged', async () => {
+test('no job waits long for others', async () => {
   const { clock, threads, validate, settled } = stage()
   const evil = (place: number) => answer('[]', { uniqueItems: true, title: `${place}` })
   const judged = Array.from({ length: 40 }, (_, place) => validate(evil(place), anything))
-  // Every thread takes the time it is given, but for jobs without a schema.
+  // Every job with a schema uses up its time.
   const begun = new Set<ValidationJob | undefined>()
   for (let ms = 0; ms < 11_000; ms += 10) {
     for (const thread of threads.filter(({ ended }) => !ended)) {
@@ -185,7 +185,7 @@ test('nobody waits for long until others are judged', async () => {
 test.each([
   ['while it waits', 1],
   ['while it is judged', 0],
-])('a client that leaves %s frees its place', async (_name, place) => {
+])('a client that disconnects %s frees its place', async (_name, place) => {
   const { threads, validate } = stage()
   const leaving = [new AbortController(), new AbortController(), new AbortController()]
   const judged = leaving.map(({ signal }, index) => validate(answer(`${index}`, {}), signal))
@@ -197,7 +197,7 @@ test.each([
   expect(await Promise.all(others)).toEqual(others.map(() => ({ verdict: { text: 'good' } })))
 })
 
-test('what nobody would send is not looked at', async () => {
+test('schemas and texts that are too large are not validated', async () => {
   const { threads, validate } = stage()
   const text = `[${'1,'.repeat(4_000_001)}1]`
   expect(await validate(answer(text, {}), anything)).toEqual({
@@ -207,7 +207,7 @@ test('what nobody would send is not looked at', async () => {
   expect(threads).toEqual([])
 })
 
-test('compiled schemas are kept by their content, and let go when they are many', async () => {
+test('compiled schemas are kept by their content, and removed when there are too many', async () => {
   const validation = await loadValidation()
   const judge = (place: number) =>
     validation({
@@ -219,7 +219,7 @@ test('compiled schemas are kept by their content, and let go when they are many'
   expect(judge(0)).toEqual({ verdict: { text: '{"a":0}' } })
 })
 
-test('a real thread judges, is ended in the middle of a pattern, and another one judges on', async () => {
+test('a real thread validates, is ended in the middle of a pattern, and another one continues', async () => {
   const memory = { held: process.memoryUsage.rss, left: process.availableMemory }
   const validate = createValidator({
     startThread: startSchemaWorker,
@@ -246,7 +246,7 @@ test('a real thread judges, is ended in the middle of a pattern, and another one
   })
 })
 
-test('a thread that fails with nothing to do is not used again', async () => {
+test('a thread that fails while idle is not used again', async () => {
   const { threads, validate } = stage()
   const first = validate(answer('{}', {}), anything)
   threads[0]?.says(good)

@@ -1,25 +1,25 @@
 import type { CredentialScope } from './dialect.ts'
 
-/** Who sends a request. */
+/** The sender of a request. */
 export interface Caller {
   /**
-   * Names the key it came with and is not made of it, so that nothing leads back to the key. Allowances, queues and
-   * stored replies go by it; it stays when the key is exchanged for another.
+   * Identifies the key of the request without revealing it: it is not derived from the key. Allowances, queues and
+   * stored replies are bound to it, and it stays the same when the key is replaced.
    */
   readonly keyId: string
-  /** What the operator calls it, for logs. */
+  /** The operator's name for it, for logs. */
   readonly label: string
-  /** What its key opens. */
+  /** The routes that its key may use. */
   readonly scope: readonly Scope[]
   readonly policy: CallerPolicy
 }
 
-/** The routes of the operator, or those of an API. */
+/** `operator`: the operator's routes. Otherwise the routes of an API. */
 export type Scope = 'operator' | CredentialScope
 
-/** What a caller may ask for; what is not set is not limited. */
+/** What a caller may do. An absent member means no limit. */
 export interface CallerPolicy {
-  /** Ids of the dialects it may speak. */
+  /** Ids of the dialects that it may use. */
   readonly dialects?: readonly string[] | undefined
   readonly requests?: Rate | undefined
   /** Prompts and replies together. */
@@ -28,15 +28,15 @@ export interface CallerPolicy {
 
 export interface Rate {
   readonly perMinute: number
-  /** What the operator has to change for another rate: `RATE_LIMIT_RPM`. */
+  /** The setting that changes the rate, for errors: `RATE_LIMIT_RPM`. */
   readonly setting: string
 }
 
 /**
- * The operator's own: of the master key, and of whoever needs no key, for they are never there at the same time. What
- * was stored before callers had ids belongs to it, too.
+ * The id of the operator: of the master key, or of every caller if no key is needed. The two never occur together.
+ * Replies stored before callers had ids belong to it as well.
  */
 export const masterKeyId = 'master'
 
-/** Whoever has shown no key where keys are needed: on pages that are open to anybody. */
+/** A caller without a key where keys are needed: on pages that are open to anyone. */
 export const anonymous: Caller = { keyId: 'anonymous', label: 'anonymous', scope: [], policy: {} }

@@ -5,45 +5,45 @@ import type { ChatRequest } from './request.ts'
 import type { Transform } from './transform.ts'
 
 /**
- * An API that clients speak, with everything the gateway needs to know of it. Everything here is pure: ids, time and
- * estimates come in `ReplyHead`.
+ * One client API, with everything the gateway needs to know about it. Everything here is pure: ids, time and estimates
+ * are passed in as `ReplyHead`.
  */
 export interface Dialect<Options = unknown> {
-  /** Names it in the log, in metrics and in the OpenAPI document: `openai-chat`. */
+  /** For the log, metrics and the OpenAPI document: `openai-chat`. */
   id: string
-  /** Names it for readers: `OpenAI Chat Completions`. */
+  /** For people: `OpenAI Chat Completions`. */
   label: string
-  /** Behind every base URL people paste: `/chat/completions`. */
+  /** Relative to every base URL that people paste: `/chat/completions`. */
   path: string
-  /** What clients paste in front of its paths, besides what the gateway takes for every dialect: `/anthropic/v1`. */
+  /** Base paths of this dialect alone, besides those that every dialect has: `/anthropic/v1`. */
   basePaths?: readonly string[]
   /** Whether these headers are only sent by clients of this dialect, whatever the path. */
   recognises?(headers: Headers): boolean
-  /** Whose key opens it, and whose allowance it draws on. */
+  /** Which keys may use the path, and whose allowance it draws on. */
   credentials: CredentialScope
-  /** Checked before `decode` and before anything is resolved. */
+  /** Checked before `decode`, and before stored references are resolved. */
   body: TSchema
   /** Errors: `invalid-request`. */
   decode(body: unknown, context: RequestContext): Decoded<Options>
-  /** The reply as ready text, one string an event. */
+  /** Encodes the reply as text, one string per event. */
   encoder(head: ReplyHead, options: Options): Encoder
   encodeReply(head: ReplyHead, reply: Reply, options: Options): object
   encodeError(error: GatewayError, requestId: string): { status: number; body: object }
   stream: StreamFormat
   /** Prefixes of the ids this dialect hands out: `chatcmpl-`, `call_`. */
   ids: { reply: string; toolCall: string }
-  /** Only where clients may ask what a request would cost: the path behind `path`, and the answer. */
+  /** Only if clients can ask for the token count of a request: the path after `path`, and the answer. */
   count?: { path: string; encode(inputTokens: number, options: Options): object }
-  /** Only where clients may refer to earlier replies instead of sending them again. */
+  /** Only if clients can refer to earlier replies instead of sending them again. */
   storedConversation?: StoredConversation<Options>
 }
 
-/** The first one speaks for the gateway where nothing tells what a client speaks. */
+/** The first dialect is used where the client's dialect is unknown, for example in errors. */
 export type Dialects = readonly [Dialect, ...Dialect[]]
 
 /**
- * A dialect whose `decode` takes what its schema allows. `Resolved` is what `storedConversation.resolve` makes of a body;
- * without one it is the body itself.
+ * Types a dialect: `decode` receives the type of its schema. `Resolved` is the result of `storedConversation.resolve`;
+ * without it, the body itself.
  */
 export function defineDialect<Body extends TSchema, Options, Resolved extends Static<Body> = Static<Body>>(
   dialect: DialectDefinition<Body, Options, Resolved>,
@@ -64,7 +64,7 @@ type DialectDefinition<Body extends TSchema, Options, Resolved> = Omit<
   }
 }
 
-/** What a request says besides its body. */
+/** The parts of a request besides its body. */
 export interface RequestContext {
   headers: Headers
   /** Percent-decoded parameters of the path: `model` of `/models/:model:generateContent`. */

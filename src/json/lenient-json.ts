@@ -141,7 +141,7 @@ function looseReader(text: string) {
       else if (char !== quote) read += char
       else if (matches(afterQuote[position], text, at + 1)) {
         at++
-        // An odd quote may as well be the end of a string whose rest got lost: not ours to guess.
+        // With an odd number of inner quotes, this may be the end of a string whose rest was lost: it is not guessed.
         return inner % 2 === 0 ? read : undefined
       } else {
         inner++

@@ -5,27 +5,29 @@ import { restOf } from '../http-client/byte-range.ts'
 import { type EventTemplate, matchedText, matchTemplate, unescaped } from './event-template.ts'
 import type { PartialEvent } from './partial-event.ts'
 
-/** Characters that may have been written directly before those who count them learn of it. */
+/** Characters that may be written directly before the transforms and the encoder are told about them. */
 const maxUnaccounted = 2_048
 
-/** Writes text of events that match a template straight to the client, around all that lies between. */
+/** Writes the text of events that match a template straight to the client, without the transforms and the encoder. */
 export interface DirectText {
-  /** What may be written directly from here to the next batch: events of `template`, by `writer`. */
+  /**
+   * Sets what may be written directly until the next batch: the text of events that match `template`, with `writer`.
+   */
   offer(writer: DirectWriter | undefined, template: EventTemplate | undefined): void
   /**
-   * Writes the events at the beginning of `range`. Returns what has to be read into a batch; `undefined` where nothing
-   * is left and more of the same may come, so that no batch is needed yet.
+   * Writes the events at the beginning of `range`. Returns the bytes that have to be read into a batch; `undefined` if
+   * nothing is left and more such events may follow, so that no batch is needed yet.
    */
   write(range: ByteRange): ByteRange | undefined
-  /** Accounts for what was written. What it becomes besides text of the writer's kind is appended to `batch`. */
+  /** Accounts for what was written. Deltas other than text of the writer's kind are appended to `batch`. */
   account(batch: Delta[]): void
 }
 
 export function directText(partial: PartialEvent): DirectText {
   let writer: DirectWriter | undefined
-  // Of the events whose text the writer may write.
+  // The template of the events whose text may be written.
   let template: EventTemplate | undefined
-  // Written, and not accounted for yet, as it stands in JSON.
+  // Text that is written but not accounted for yet, as the content of a JSON string.
   let unaccounted = ''
 
   return {

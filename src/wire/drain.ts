@@ -5,7 +5,7 @@ import type { ByteStream } from '../http-client/send.ts'
 /** Longest wait for the end of a body. */
 const maxDrainMs = 1_000
 
-/** Reads what is left of a body whose last delta has come, and drops it: then its connection can serve the next call. */
+/** Reads and drops the rest of a body after its last delta, so that its connection can serve the next call. */
 export function drain(stream: ByteStream, clock: Clock): void {
   const stop = clock.after(maxDrainMs, stream.cancel)
   // The reply is complete, so it does not matter how the body ends.

@@ -5,46 +5,50 @@ import type { Transform } from '../core/transform.ts'
 import type { ByteRange } from '../http-client/byte-range.ts'
 import type { EventTemplate } from './event-template.ts'
 
-/** Bytes of events that go through the parser together. */
+/** Bytes of events that are passed to the parser at once. */
 const maxParsedBytes = 2_048
-/** Characters of one event. An upstream that never ends one would fill the memory. */
+/** Longest event in characters: an upstream that never ends an event would fill the memory. */
 const maxEventLength = 16 * 1024 * 1024
 
 const blankLine = Buffer.from('\n\n')
 
-/** Takes the `data` of every event, one string an event. */
+/** Receives the `data` of every event, one string per event. */
 export interface PayloadReader extends Transform<string, Delta> {
-  /** Of the events to come, where it knows: those need no parser. `ahead` bytes of them are here. */
+  /**
+   * The template of the coming events, if the reader knows it: those need no parser. `ahead` is their size in bytes so
+   * far.
+   */
   template?(ahead: number): EventTemplate | undefined
 }
 
 export interface EventParserOptions {
-  /** Who answers, in errors: `Z.AI`. */
+  /** Name of the upstream, for errors: `Z.AI`. */
   label: string
   decoder: PayloadReader
 }
 
-/** Server-sent events out of bytes, cut anywhere; their payloads go to the decoder. */
+/** Parses server-sent events from bytes, however they are split, and passes their payloads to the decoder. */
 export interface EventParser {
-  /** All bytes so far are whole events. */
+  /** Whether all bytes so far are whole events. */
   isBetweenEvents(): boolean
   /**
-   * Parses whole events from the beginning of `range`, or as much as is there of one, and returns where the rest begins.
-   * With `onlyOne` it stops behind the first event. Throws `upstream-malformed` for an event without an end.
+   * Parses whole events from the beginning of `range`, or a part of one, and returns where the rest begins. With
+   * `onlyOne` it stops after the first event.
+   * Errors: throws `upstream-malformed` for an event that is too long.
    */
   parse(range: ByteRange, out: Delta[], onlyOne: boolean): number
-  /** The body is over, and `rest` its last bytes: a last event may lack its blank line. */
+  /** Ends the body, with its last bytes: the last event may lack its blank line. */
   end(rest: Buffer, out: Delta[]): void
 }
 
 export function eventParser({ label, decoder }: EventParserOptions): EventParser {
-  // Made only for bytes that end inside a character: to make one costs as much as twenty events.
+  // Created only for bytes that end inside a character, because creating one costs as much as twenty events.
   let textDecoder: TextDecoder | undefined
-  // Text has come: a byte order mark from here on is part of it.
+  // Text has arrived: a byte order mark after it is content.
   let hasText = false
   let betweenEvents = false
   let isTooLarge = false
-  // Where the deltas of the bytes at hand go.
+  // Receives the deltas of the current bytes.
   let deltas: Delta[] = []
   const parser = createParser({
     maxBufferSize: maxEventLength,
@@ -80,7 +84,7 @@ export function eventParser({ label, decoder }: EventParserOptions): EventParser
     return withoutMark(textDecoder.decode(bytes.subarray(start, end), { stream: true }))
   }
 
-  /** A byte order mark is no part of the first line. */
+  /** Removes the byte order mark at the beginning of the stream. */
   function withoutMark(text: string): string {
     const isMarked = !hasText && text.startsWith('\ufeff')
     hasText ||= text !== ''
@@ -89,7 +93,8 @@ export function eventParser({ label, decoder }: EventParserOptions): EventParser
 }
 
 function lastBlankLine(bytes: Buffer, start: number, end: number): number {
-  // A view is expensive, but keeps the search from going back to the beginning of the buffer again and again.
+  // `subarray` is expensive, but limits the search, which would otherwise go back to the start of the buffer every
+  // time.
   if (end < bytes.length) return start + bytes.subarray(start, end).lastIndexOf(blankLine)
   return bytes.lastIndexOf(blankLine, end - blankLine.length)
 }

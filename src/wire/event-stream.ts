@@ -12,31 +12,31 @@ import { idleWatch } from './idle-watch.ts'
 import { partialEvent } from './partial-event.ts'
 import { eventReader } from './read-events.ts'
 
-/** Bytes of one read that may be dealt with in the turn of the event loop in which it came. */
+/** Bytes of a read that may be processed in one turn of the event loop. */
 const maxBytesPerTurn = 65_536
-/** How long that may take before the rest waits for the next turn. */
+/** Longest processing time in one turn; the rest waits for the next turn. */
 const maxTurnMs = 4
 
 export interface SseOptions {
-  /** Who answers, in errors: `Z.AI`. */
+  /** Name of the upstream, for errors: `Z.AI`. */
   label: string
   decoder: PayloadReader
   clock: Clock
   signal: AbortSignal
-  /** Longest silence between two reads before the stream ends in an error. */
+  /** Longest silence between two reads before the stream ends with an error. */
   idleMs: number
-  /** Nobody will see the pieces of a whole reply: those of one read may come as one. */
+  /** The client gets the reply in one piece, so the texts of one read may be joined. */
   whole?: boolean
-  /** Called when all was read, nobody wants more of it, or `signal` has fired; maybe more than once. */
+  /** Called when everything was read, the stream was cancelled, or `signal` aborted; possibly more than once. */
   onClose?: () => void
 }
 
 /**
- * A response body of server-sent events as batches of deltas, one batch a network read.
+ * Reads a response body of server-sent events as batches of deltas, one batch per network read.
  *
- * Liberal in what it reads: a BOM, CRLF, comments, `event:` and `id:` lines, a last event without its blank line.
- * A body that fails or falls silent ends in an `error` delta; what came before it is delivered first. Much at once is
- * read bit by bit, so that others have their turn meanwhile.
+ * It accepts a BOM, CRLF, comments, `event:` and `id:` lines, and a last event without its blank line. A body that
+ * fails or falls silent ends with an `error` delta, after everything that came before it. A large read is processed in
+ * parts, so that other requests get their turn.
  */
 export function sseDeltas(body: ReadableStream<Uint8Array> | ByteStream, options: SseOptions): BatchStream<Delta[]> {
   return inPortions(batches(body, options), options.clock)
@@ -51,17 +51,17 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
   const readEvents = eventReader({ decoder, parser, partial, clock, whole })
   const direct = directText(partial)
   const idle = idleWatch(clock, idleMs, stream.cancel)
-  // The deltas of the read at hand.
+  // The deltas of the current read.
   let batch: Delta[] = []
-  // Takes the next batch.
+  // Receives the next batch.
   let onNext: (batch: Delta[] | undefined) => void = () => {}
   // Nothing more is read.
   let over = false
-  // The last delta has come; what is left of the body is its end.
+  // The last delta has arrived; the rest of the body is only its end.
   let finished = false
-  // What is left of a read, for the next batch.
+  // The rest of a read, for the next batch.
   let held: ByteRange | undefined
-  // What was read last is enough for one turn of the event loop.
+  // The last read has used up this turn of the event loop.
   let isTurnOver = false
 
   return {
@@ -69,17 +69,17 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
       onNext = onBatch
       direct.offer(writer, writer && parser.isBetweenEvents() ? decoder.template?.(0) : undefined)
       if (over) onBatch(undefined)
-      else goOn()
+      else continueReading()
     },
     cancel: close,
   }
 
-  function goOn(): void {
-    if (isTurnOver) clock.after(0, readOn)
-    else readOn()
+  function continueReading(): void {
+    if (isTurnOver) clock.after(0, readNext)
+    else readNext()
   }
 
-  function readOn(): void {
+  function readNext(): void {
     isTurnOver = false
     const rest = held
     held = undefined
@@ -99,7 +99,7 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
       isTurnOver = range !== undefined && range.end - range.start > maxBytesPerTurn
       const rest = range && direct.write(partial.before(range))
       if (range && rest === undefined) {
-        goOn()
+        continueReading()
         return
       }
       direct.account(batch)

@@ -1,15 +1,18 @@
 import type { Clock } from '../core/clock.ts'
 
-/** Looks whether anything has come within `idleMs`. */
+/** Watches whether anything arrives within `idleMs`. */
 export interface IdleWatch {
-  /** Something has come at `now`, on the clock for durations. */
+  /** Something arrived at `now`, in milliseconds of the monotonic clock. */
   touch(now: number): void
-  /** `onIdle` was called. */
+  /** Whether `onIdle` was called. */
   isIdle(): boolean
   stop(): void
 }
 
-/** One timer a stream, not one a read: when it fires, it looks whether anything came meanwhile, and waits for the rest. */
+/**
+ * Uses one timer per stream, not one per read: when it fires and something has arrived meanwhile, it waits for the
+ * rest.
+ */
 export function idleWatch(clock: Clock, idleMs: number, onIdle: () => void): IdleWatch {
   let lastAt = clock.monotonic()
   let idle = false

@@ -1,18 +1,22 @@
 import { type ByteRange, bytesOf, rangeOf } from '../http-client/byte-range.ts'
 import { type EventTemplate, isPartialMatch } from './event-template.ts'
 
-/** Bytes of a partial event that wait for the rest of it; longer ones go to the parser as they come. */
+/** Longest beginning of an event that is kept, in bytes; longer ones go to the parser as they arrive. */
 const maxPartialBytes = 16_384
 
 const nothing = Buffer.alloc(0)
 
-/** The beginning of an event whose rest is in the next read. Kept back, it may still match the template as a whole. */
+/**
+ * The beginning of an event whose rest is in the next read. It is kept because the whole event may match the template.
+ */
 export interface PartialEvent {
-  /** Keeps `range` if it may be the beginning of an event of `template`, or is empty. False where it is not kept. */
+  /**
+   * Keeps `range` if it is empty or may be the beginning of an event that matches `template`. Returns whether it did.
+   */
   keep(range: ByteRange, template: EventTemplate): boolean
-  /** `range` with what was kept in front of it. */
+  /** The kept bytes followed by `range`. */
   before(range: ByteRange): ByteRange
-  /** What is kept. */
+  /** The kept bytes. */
   bytes(): Buffer
 }
 

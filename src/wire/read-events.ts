@@ -10,23 +10,24 @@ export interface ReadEventsOptions {
   parser: EventParser
   partial: PartialEvent
   clock: Clock
-  /** The events of one read may become one delta: nobody will see the pieces of a whole reply. */
+  /** The client gets the reply in one piece, so the events of one read may become one delta. */
   whole: boolean
 }
 
 /**
- * Turns the bytes of one network read into deltas, appended to `batch`: by the template where the decoder has one, else
- * by the parser. Stops where it is later than `until` on the clock for durations, and where the first text of a kind has
- * come, because whoever takes that text may offer to write the rest directly. Returns what is left, if anything.
+ * Turns the bytes of one network read into deltas and appends them to `batch`: with the template if the decoder has
+ * one, otherwise with the parser. Returns the rest, if any, at `until` (milliseconds of the monotonic clock), and after
+ * the first text of a kind: the receiver of that text may then offer to write the rest directly.
  */
 export type ReadEvents = (range: ByteRange, batch: Delta[], until: number) => ByteRange | undefined
 
 export function eventReader({ decoder, parser, partial, clock, whole }: ReadEventsOptions): ReadEvents {
-  // The kind of text behind which a batch has ended last: once for each run of one kind.
+  // The kind of text after which the last batch was ended. This happens once in each run of one kind.
   let endedAfter: TextKind | undefined
 
   return (range, batch, until) => {
-    // Comments and events without text come in crowds, and long events in parts: these are parsed several at a time.
+    // Comments and events without text come in large numbers, and long events in parts: these are parsed several at a
+    // time.
     let several = false
     for (let rest = range; rest.start < rest.end; ) {
       const template = parser.isBetweenEvents() ? decoder.template?.(rest.end - rest.start) : undefined
@@ -34,7 +35,7 @@ export function eventReader({ decoder, parser, partial, clock, whole }: ReadEven
       if (template) rest = restOf(rest, readMatches(rest, template, batch))
       if (template && partial.keep(rest, template)) return undefined
       const before = batch.length
-      // Behind a single event the decoder may know the template of those that follow.
+      // After a single event the decoder may know the template of the following ones.
       rest = restOf(rest, parser.parse(rest, batch, decoder.template !== undefined && !several))
       several = batch.length === before || !parser.isBetweenEvents()
       if (rest.start < rest.end && clock.monotonic() >= until) return rest
@@ -48,7 +49,7 @@ export function eventReader({ decoder, parser, partial, clock, whole }: ReadEven
     return true
   }
 
-  /** Reads the events of the template at the beginning of `range`, and returns where the rest begins. */
+  /** Reads the events that match the template at the beginning of `range`, and returns where the rest begins. */
   function readMatches(range: ByteRange, template: EventTemplate, batch: Delta[]): number {
     if (whole) {
       const { text, end } = concatenateMatches(range, template)

@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/clock.ts'
 import type { GatewayError } from '../../core/errors.ts'
 import { backoffMs } from '../backoff.ts'
 
@@ -83,4 +84,16 @@ export function firstEnd(cooldowns: Cooldowns, now: number): number {
 /** The error that caused the cooldown. If the upstream named a wait, it is replaced by the remaining one. */
 export function errorNow({ error, until }: Cooldown, now: number): GatewayError {
   return error.retryAfterMs === undefined ? error : error.with({ retryAfterMs: until - now })
+}
+
+/**
+ * Ends those whose date has come. A laptop that slept has missed hours on the clock for durations; the date has passed all
+ * the same.
+ */
+export function endDated(cooldowns: Cooldowns, clock: Clock): void {
+  if (cooldowns.size === 0) return
+  const date = clock.now()
+  for (const cooldown of cooldowns.values())
+    if (cooldown.overAt !== undefined && cooldown.overAt <= date)
+      cooldown.until = Math.min(cooldown.until, clock.monotonic())
 }

@@ -1,0 +1,71 @@
+import type { TicketOptions } from '../../core/credential-pool.ts'
+import type { GatewayError } from '../../core/errors.ts'
+import { cooldownsFor, errorNow, isCoolingDown, isSuspension } from './cooldowns.ts'
+import { hasRoomFor, isSuspended, type PooledCredential, type PoolState } from './pooled-credential.ts'
+
+/**
+ * The credential that serves a call, or why none ever will; `undefined` where the call has to wait.
+ *
+ * Of those the call accepts and that are not suspended, the lowest rank serves: where all of that rank are busy or
+ * cooling down, the call waits for them.
+ */
+export function choose<Credential>(
+  { credentials, overloadedModels }: PoolState<Credential>,
+  { model, accepts, noneAccepts }: TicketOptions<Credential>,
+  now: number,
+): PooledCredential<Credential> | GatewayError | undefined {
+  let chosen: PooledCredential<Credential> | undefined
+  let rank: number | undefined
+  let isAccepted = false
+  for (const pooled of credentials) {
+    if (!accepts(pooled.credential)) continue
+    isAccepted = true
+    if (isSuspended(pooled, model, now) || (rank !== undefined && pooled.member.rank > rank)) continue
+    if (pooled.member.rank !== rank) chosen = undefined
+    rank = pooled.member.rank
+    if (!hasRoomFor(pooled, model) || isCoolingDown(pooled.cooldowns, model, now)) continue
+    if (chosen === undefined || isNext(pooled, chosen, model)) chosen = pooled
+  }
+  if (!isAccepted) return noneAccepts()
+  if (rank === undefined) return unavailableError(accepting(credentials, accepts), model, now)
+  return isCoolingDown(overloadedModels, model, now) ? undefined : chosen
+}
+
+/** Fewer calls of the model under way, then fewer in all, then the longer rest. */
+function isNext<Credential>(
+  pooled: PooledCredential<Credential>,
+  other: PooledCredential<Credential>,
+  model: string,
+): boolean {
+  const order =
+    (pooled.models.get(model)?.inFlight ?? 0) - (other.models.get(model)?.inFlight ?? 0) ||
+    pooled.total.inFlight - other.total.inFlight ||
+    pooled.lastLease - other.lastLease
+  return order < 0
+}
+
+export function accepting<Credential>(
+  credentials: readonly PooledCredential<Credential>[],
+  accepts: (credential: Credential) => boolean,
+): PooledCredential<Credential>[] {
+  return credentials.filter(({ credential }) => accepts(credential))
+}
+
+/** What the suspended ones were refused with, where all are. */
+export function unavailableError<Credential>(
+  candidates: readonly PooledCredential<Credential>[],
+  model: string,
+  now: number,
+): GatewayError | undefined {
+  const suspensions = candidates.map(({ cooldowns }) =>
+    cooldownsFor(cooldowns, model).find((cooldown) => isSuspension(cooldown, now)),
+  )
+  const errors = suspensions.flatMap((cooldown) => (cooldown === undefined ? [] : [errorNow(cooldown, now)]))
+  if (errors.length < suspensions.length) return undefined
+  // The one that says when it is over gives the best advice.
+  return errors.toSorted((left, right) => waitOf(left) - waitOf(right))[0]
+}
+
+function waitOf({ retryAfterMs }: GatewayError): number {
+  return retryAfterMs ?? Number.POSITIVE_INFINITY
+}

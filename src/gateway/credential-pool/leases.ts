@@ -1,0 +1,135 @@
+import type { Clock } from '../../core/clock.ts'
+import type { Lease, Refusal } from '../../core/credential-pool.ts'
+import type { GatewayError } from '../../core/errors.ts'
+import { type Concurrency, lowerLimit, raiseLimit } from './concurrency.ts'
+import {
+  allModels,
+  type BlockReason,
+  block,
+  type Cooldowns,
+  cooldownsFor,
+  longCooldown,
+  shortCooldown,
+} from './cooldowns.ts'
+import type { PoolCall } from './pool-call.ts'
+import { beginCall, endCall, forgetOne, type PooledCredential, type PoolState } from './pooled-credential.ts'
+
+export interface LeaseOptions<Credential> {
+  state: PoolState<Credential>
+  clock: Clock
+  /** From 0 to 1. */
+  random: () => number
+  /** There may be room for a call that waits. */
+  onChange: () => void
+}
+
+export type GrantLease<Credential> = (
+  pooled: PooledCredential<Credential>,
+  call: PoolCall<Credential>,
+) => Lease<Credential>
+
+/** A refusal of one call: what it is about, and how long it will be where that is known. */
+interface Failure {
+  refusal: Refusal
+  error: GatewayError
+  forMs: number | undefined
+}
+
+/** Lends credentials, and learns from what becomes of the calls: limits, and what has to cool down. */
+export function leases<Credential>({
+  state,
+  clock,
+  random,
+  onChange,
+}: LeaseOptions<Credential>): GrantLease<Credential> {
+  const { overloadedModels } = state
+  // Leases so far, the number of the last one.
+  let count = 0
+
+  return (pooled, call) => {
+    const { model } = call.options
+    const ofModel = beginCall(pooled, model)
+    pooled.lastLease = ++count
+    // The time of cooldowns that are still here is over: this call probes whether they are.
+    const halfOpen =
+      overloadedModels.size + pooled.cooldowns.size > 0
+        ? [...cooldownsFor(overloadedModels, model), ...cooldownsFor(pooled.cooldowns, model)]
+        : []
+    for (const cooldown of halfOpen) cooldown.isHalfOpen = true
+    // The credential has not been handed back.
+    let isOut = true
+
+    return {
+      id: pooled.member.id,
+      credential: pooled.credential,
+      reportSuccess() {
+        endCooldowns(overloadedModels)
+        endCooldowns(pooled.cooldowns)
+        if (isOut) for (const concurrency of [pooled.total, ofModel]) raiseLimit(concurrency, clock.monotonic())
+        onChange()
+      },
+      reportFailure(refusal, error, forMs) {
+        if (refusal !== 'invalid-credential' && refusal !== 'model-unavailable') call.refusal = error
+        if (!isOut) return
+        recordFailure(pooled, ofModel, model, { refusal, error, forMs })
+        release()
+      },
+      release,
+    }
+
+    function endCooldowns(cooldowns: Cooldowns): void {
+      if (cooldowns.size === 0) return
+      for (const name of [allModels, model]) {
+        const cooldown = cooldowns.get(name)
+        if (cooldown !== undefined && (halfOpen.includes(cooldown) || cooldown.until <= clock.monotonic()))
+          cooldowns.delete(name)
+      }
+    }
+
+    function release(): void {
+      if (!isOut) return
+      isOut = false
+      endCall(pooled, model, ofModel)
+      for (const cooldown of halfOpen) cooldown.isHalfOpen = false
+      onChange()
+    }
+  }
+
+  function recordFailure(
+    pooled: PooledCredential<Credential>,
+    ofModel: Concurrency,
+    model: string,
+    { refusal, error, forMs }: Failure,
+  ): void {
+    const now = clock.monotonic()
+    switch (refusal) {
+      case 'concurrency-limited':
+        lowerLimit(ofModel, now)
+        forgetOne(pooled.models)
+        // Where others are under way, one of them has to end first; alone, only time helps.
+        if (ofModel.inFlight === 1) coolDown(pooled.cooldowns, model, { error, cooldown: shortCooldown })
+        return
+      case 'account-concurrency-limited':
+        lowerLimit(pooled.total, now)
+        if (pooled.total.inFlight === 1) coolDown(pooled.cooldowns, allModels, { error, cooldown: shortCooldown })
+        return
+      case 'model-overloaded':
+        lowerLimit(ofModel, now)
+        forgetOne(pooled.models)
+        coolDown(overloadedModels, model, { error, cooldown: shortCooldown })
+        return
+      case 'invalid-credential':
+        coolDown(pooled.cooldowns, allModels, { error, cooldown: longCooldown, forMs })
+        return
+      case 'model-unavailable':
+        coolDown(pooled.cooldowns, model, { error, cooldown: longCooldown, forMs })
+        return
+      default:
+        refusal satisfies never
+    }
+  }
+
+  function coolDown(cooldowns: Cooldowns, name: string, reason: BlockReason): void {
+    block(cooldowns, name, reason, { now: clock.monotonic(), date: clock.now(), random })
+  }
+}

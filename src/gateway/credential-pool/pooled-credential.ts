@@ -1,0 +1,99 @@
+import type { CredentialSnapshot, Member } from '../../core/credential-pool.ts'
+import { type Concurrency, createConcurrency, hasRoom } from './concurrency.ts'
+import { allModels, type Cooldowns, cooldownsFor, isSuspension } from './cooldowns.ts'
+
+/** What is known of the credentials of one upstream. */
+export interface PoolState<Credential> {
+  credentials: PooledCredential<Credential>[]
+  /** A model that is overloaded is so for every credential. */
+  overloadedModels: Cooldowns
+}
+
+export interface PooledCredential<Credential> {
+  member: Member<Credential>
+  credential: Credential
+  /** All its calls. */
+  total: Concurrency
+  /** By model: those under way, and those with a limit of their own. */
+  models: Map<string, Concurrency>
+  /** Number of its last lease: the one that has rested longest is next. */
+  lastLease: number
+  cooldowns: Cooldowns
+}
+
+/** Stands for a limit that no refusal has taught yet. */
+export const unlimited = Number.POSITIVE_INFINITY
+
+/** Models of a credential whose limits are remembered: names that clients make up must not fill the memory. */
+const mostModels = 100
+
+export function newPooledCredential<Credential>(
+  member: Member<Credential>,
+  limit: number,
+): PooledCredential<Credential> {
+  return {
+    member,
+    credential: member.create(),
+    total: createConcurrency(limit),
+    models: new Map(),
+    lastLease: 0,
+    cooldowns: new Map(),
+  }
+}
+
+export function hasRoomFor<Credential>({ total, models }: PooledCredential<Credential>, model: string): boolean {
+  const ofModel = models.get(model)
+  return hasRoom(total) && (ofModel === undefined || hasRoom(ofModel))
+}
+
+export function isSuspended<Credential>(
+  { cooldowns }: PooledCredential<Credential>,
+  model: string,
+  now: number,
+): boolean {
+  return cooldowns.size > 0 && cooldownsFor(cooldowns, model).some((cooldown) => isSuspension(cooldown, now))
+}
+
+/** Counts a call of `model` as under way, and returns the model's share of the credential. */
+export function beginCall<Credential>(pooled: PooledCredential<Credential>, model: string): Concurrency {
+  const ofModel = pooled.models.get(model) ?? createConcurrency(unlimited)
+  pooled.models.set(model, ofModel)
+  pooled.total.inFlight++
+  ofModel.inFlight++
+  return ofModel
+}
+
+export function endCall<Credential>(pooled: PooledCredential<Credential>, model: string, ofModel: Concurrency): void {
+  pooled.total.inFlight--
+  ofModel.inFlight--
+  if (ofModel.inFlight === 0 && ofModel.limit === unlimited) pooled.models.delete(model)
+}
+
+/** Beyond `mostModels`, the model whose limit was learned longest ago and that nobody uses. */
+export function forgetOne(models: Map<string, Concurrency>): void {
+  if (models.size <= mostModels) return
+  const idle = [...models].filter(([, { inFlight }]) => inFlight === 0)
+  const [oldest] = idle.toSorted(([, left], [, right]) => (left.limitedAt ?? 0) - (right.limitedAt ?? 0))
+  if (oldest !== undefined) models.delete(oldest[0])
+}
+
+export function snapshotOf<Credential>(pooled: PooledCredential<Credential>, now: number): CredentialSnapshot {
+  const { member, total, models, cooldowns } = pooled
+  const cooldown = cooldowns.get(allModels)
+  const coolingDown = [...cooldowns].filter(([name, { until }]) => name !== allModels && until > now)
+  return {
+    id: member.id,
+    state:
+      cooldown === undefined ? 'ready' : cooldown.until <= now ? 'trial' : cooldown.isSuspended ? 'parked' : 'cooling',
+    inFlight: total.inFlight,
+    limit: total.limit,
+    limits: Object.fromEntries(
+      [...models].flatMap(([name, { limit }]) => (limit === unlimited ? [] : [[name, limit] as const])),
+    ),
+    ...(cooldown !== undefined && cooldown.until > now ? { waitingMs: cooldown.until - now } : {}),
+    withoutModels: coolingDown.flatMap(([name, { isSuspended }]) => (isSuspended ? [name] : [])),
+    coolingModels: Object.fromEntries(
+      coolingDown.flatMap(([name, { isSuspended, until }]) => (isSuspended ? [] : [[name, until - now] as const])),
+    ),
+  }
+}

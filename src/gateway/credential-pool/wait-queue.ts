@@ -1,0 +1,196 @@
+import type { Clock } from '../../core/clock.ts'
+import type { Lease, PoolSnapshot, TicketOptions } from '../../core/credential-pool.ts'
+import { cancelled, GatewayError } from '../../core/errors.ts'
+import { choose } from './choose.ts'
+import { endDated, firstEnd } from './cooldowns.ts'
+import { createFairQueue, type Queued } from './fair-queue.ts'
+import { createHeap } from './heap.ts'
+import type { GrantLease } from './leases.ts'
+import { type PoolCall, tookTooLong } from './pool-call.ts'
+import type { PooledCredential, PoolState } from './pooled-credential.ts'
+import { type Wait, waitReason } from './wait-report.ts'
+
+export interface WaitQueueOptions<Credential> {
+  /** Who is waited for, in errors: `Z.AI`. */
+  name: string
+  state: PoolState<Credential>
+  clock: Clock
+  grantLease: GrantLease<Credential>
+  onLongWait: ((wait: Wait) => void) | undefined
+}
+
+/** The calls that wait for a credential, and the one timer that wakes them. */
+export interface WaitQueue<Credential> {
+  /** Whether one more call of the caller may wait where `limit` may in all. */
+  admits(caller: string, limit: number): boolean
+  /** Errors: `cancelled`; the last refusal, or `overloaded`, after `maxWaitMs`; whatever makes the call hopeless. */
+  wait(call: PoolCall<Credential>, since: number, maxWaitMs: number): Promise<Lease<Credential>>
+  /** Serves the calls that can be served, in their order, and rejects those that nothing can help. */
+  dispatch(): void
+  /** The credentials are others now. */
+  regroup(): void
+  rejectAll(error: GatewayError): void
+  snapshot(now: number): PoolSnapshot['queue']
+}
+
+const never = Number.POSITIVE_INFINITY
+/** Wait of a call, over all its attempts, that is reported. */
+const reportAfterMs = 3_000
+
+interface Waiter<Credential> extends Queued {
+  call: PoolCall<Credential>
+  since: number
+  deadline: number
+  /** When time changes something for it: it is reported, or it gives up. */
+  due: number
+  settle(outcome: Lease<Credential> | GatewayError): void
+}
+
+/**
+ * Callers take turns, and among the calls of one it is first come, first served. A dispatch looks at the first call of
+ * each group only, for thousands may wait.
+ */
+export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential>): WaitQueue<Credential> {
+  const { name, state, clock, grantLease, onLongWait } = options
+  const queue = createFairQueue<Waiter<Credential>>()
+  // The same calls, by when time changes something for them.
+  const waiting = createHeap<Waiter<Credential>>((left, right) => left.due - right.due || left.number - right.number)
+  // The timer for the next change that time brings; `timerAt` is `never` while none runs.
+  let stopTimer = () => {}
+  let timerAt = never
+
+  return {
+    admits: queue.admits,
+    wait,
+    dispatch,
+    regroup: () => queue.regroup(({ call }) => groupOf(call.options)),
+    rejectAll(error) {
+      for (const waiter of [...waiting.all()]) waiter.settle(error)
+      setTimer(clock.monotonic())
+    },
+    snapshot: (now) => ({
+      length: waiting.all().length,
+      oldestMs: waiting.all().reduce((oldest, { since }) => Math.max(oldest, now - since), 0),
+    }),
+  }
+
+  function wait(call: PoolCall<Credential>, since: number, maxWaitMs: number): Promise<Lease<Credential>> {
+    const { signal, annotate, caller } = call.options
+    const deadline = since + maxWaitMs
+    const reportAt = since + Math.max(0, reportAfterMs - call.waitedMs)
+    return new Promise((resolve, reject) => {
+      const onAbort = () => {
+        waiter.settle(cancelled())
+        setTimer(clock.monotonic())
+      }
+      const waiter: Waiter<Credential> = {
+        call,
+        caller,
+        group: groupOf(call.options),
+        number: call.number,
+        turn: call.turn,
+        since,
+        deadline,
+        due: call.isReported ? deadline : Math.min(deadline, reportAt),
+        settle(outcome) {
+          signal.removeEventListener('abort', onAbort)
+          waiting.remove(waiter)
+          const ms = clock.monotonic() - since
+          call.waitedMs += ms
+          if (outcome instanceof GatewayError) {
+            queue.remove(waiter)
+            return reject(outcome)
+          }
+          queue.serve(waiter)
+          call.turn = waiter.turn
+          if (ms >= 1_000) annotate(`waited ${Math.round(ms / 1000)} s for ${outcome.id}`)
+          resolve(outcome)
+        },
+      }
+      signal.addEventListener('abort', onAbort, { once: true })
+      queue.add(waiter)
+      waiting.add(waiter)
+      setTimer(since)
+    })
+  }
+
+  /** The credentials a call accepts, and its model: calls of one group can be served by the same credentials. */
+  function groupOf({ model, accepts }: TicketOptions<Credential>): string {
+    return `${state.credentials.map(({ credential }) => (accepts(credential) ? '+' : '-')).join('')} ${model}`
+  }
+
+  function dispatch(): void {
+    if (waiting.first() === undefined) return
+    const now = clock.monotonic()
+    for (let next = nextServed(now); next !== undefined; next = nextServed(now)) {
+      const { waiter, chosen } = next
+      waiter.settle(chosen instanceof GatewayError ? chosen : grantLease(chosen, waiter.call))
+    }
+    const long: Waiter<Credential>[] = []
+    for (let next = waiting.first(); next !== undefined && next.due <= now; next = waiting.first()) {
+      if (next.deadline <= now) next.settle(tookTooLong(next.call, name))
+      else long.push(postponed(next))
+    }
+    if (long.length > 0) reportWaits(long, now)
+    setTimer(now)
+  }
+
+  /** The first of those at the head of a group that can be served, or rejected. */
+  function nextServed(now: number) {
+    let next: { waiter: Waiter<Credential>; chosen: PooledCredential<Credential> | GatewayError } | undefined
+    for (const waiter of queue.heads()) {
+      if (next !== undefined && queue.precedes(next.waiter, waiter)) continue
+      const chosen = choose(state, waiter.call.options, now)
+      if (chosen !== undefined) next = { waiter, chosen }
+    }
+    return next
+  }
+
+  /** Nothing more happens to it before its deadline. */
+  function postponed(waiter: Waiter<Credential>): Waiter<Credential> {
+    waiting.remove(waiter)
+    waiter.due = waiter.deadline
+    waiting.add(waiter)
+    waiter.call.isReported = true
+    return waiter
+  }
+
+  function reportWaits(waiters: readonly Waiter<Credential>[], now: number): void {
+    const positionOf = queue.positions()
+    for (const waiter of waiters)
+      onLongWait?.({
+        position: positionOf(waiter),
+        because: waitReason(state, waiter.call),
+        leftMs: waiter.deadline - now,
+      })
+  }
+
+  /**
+   * Runs to the next change, or ends before it: a timer that rings in vain is set anew. `now` is when the credentials were
+   * last looked at, so that no cooldown ends unseen in between.
+   */
+  function setTimer(now: number): void {
+    const at = nextChange(now)
+    if (at !== never && at >= timerAt) return
+    stopTimer()
+    timerAt = at
+    stopTimer = at === never ? () => {} : clock.after(Math.max(0, at - now), onTimer)
+  }
+
+  /** When time changes something for a call that waits. */
+  function nextChange(now: number): number {
+    const first = waiting.first()
+    if (first === undefined) return never
+    return Math.min(
+      first.due,
+      firstEnd(state.overloadedModels, now),
+      ...state.credentials.map(({ cooldowns }) => firstEnd(cooldowns, now)),
+    )
+  }
+
+  function onTimer(): void {
+    timerAt = never
+    for (const { cooldowns } of state.credentials) endDated(cooldowns, clock)
+    dispatch()
+  }
+}

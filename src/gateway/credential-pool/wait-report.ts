@@ -1,0 +1,25 @@
+import { accepting } from './choose.ts'
+import { cooldownsFor } from './cooldowns.ts'
+import type { PoolCall } from './pool-call.ts'
+import type { PoolState } from './pooled-credential.ts'
+
+/** A call that has waited for long, all its attempts together. */
+export interface Wait {
+  /** 1 for the next. */
+  position: number
+  /** The code of the refusal that holds it up, or that all credentials are busy. */
+  because: string
+  /** Until it gives up. */
+  leftMs: number
+}
+
+export function waitReason<Credential>(
+  { credentials, overloadedModels }: PoolState<Credential>,
+  { refusal, options }: PoolCall<Credential>,
+): string {
+  const { model, accepts } = options
+  const cooldown = [overloadedModels, ...accepting(credentials, accepts).map(({ cooldowns }) => cooldowns)].flatMap(
+    (cooldowns) => cooldownsFor(cooldowns, model),
+  )[0]
+  return (refusal ?? cooldown?.error)?.code ?? 'all credentials busy'
+}

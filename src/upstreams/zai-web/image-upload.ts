@@ -6,7 +6,7 @@ import { parseJson } from '../../core/json.ts'
 import type { ImagePart } from '../../core/request.ts'
 import type { WebClient } from './client.ts'
 import { bodyError } from './errors.ts'
-import type { Session } from './sessions.ts'
+import type { Session } from './sessions/session-api.ts'
 
 /** `fetchRemoteFile` of http-client/remote-file.ts, with its address check and limits. */
 export type FetchImage = (url: string, signal: AbortSignal) => Promise<{ data: Uint8Array; mediaType: string }>

@@ -11,9 +11,10 @@ import { type MessagesMode, takesEffort } from './encode.ts'
 import { frontEndVersion } from './front-end-version.ts'
 import { catalogue, type WebModel } from './models.ts'
 import { opener } from './open.ts'
-import { type CredentialSource, sessions } from './sessions.ts'
+import { sessions } from './sessions/index.ts'
+import type { CredentialSource } from './sessions/session-lease.ts'
 
-export type { CredentialSource } from './sessions.ts'
+export type { CredentialSource } from './sessions/session-lease.ts'
 
 export interface ZaiWebOptions {
   /** `https://chat.z.ai`, without a trailing slash. */

@@ -7,7 +7,7 @@ import { modelOf } from '../../models/model.ts'
 import type { ModelTable } from '../../models/table.ts'
 import type { WebClient } from './client.ts'
 import type { FrontEndVersion } from './front-end-version.ts'
-import type { Sessions } from './sessions.ts'
+import type { Sessions } from './sessions/index.ts'
 
 /** Longest wait for the live list, including the time to create a guest. */
 const listTimeoutMs = 5_000

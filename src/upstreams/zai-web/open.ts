@@ -27,7 +27,8 @@ import type { FrontEndVersion } from './front-end-version.ts'
 import { createUploads, type FetchImage, imageRefusal, uploadImages } from './image-upload.ts'
 import type { Catalogue } from './models.ts'
 import { withoutUnsendable } from './old-images.ts'
-import type { Session, Sessions } from './sessions.ts'
+import type { Sessions } from './sessions/index.ts'
+import type { Session } from './sessions/session-api.ts'
 import { sign } from './signature.ts'
 
 const maxRetries = 2

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import type { ImagePart } from '../../../src/core/request.ts'
 import { createUploads, imageRefusal, uploadImages } from '../../../src/upstreams/zai-web/image-upload.ts'
-import type { Session } from '../../../src/upstreams/zai-web/sessions.ts'
+import type { Session } from '../../../src/upstreams/zai-web/sessions/session-api.ts'
 import { json } from '../../support/chat-zai.ts'
 import uploaded from './file_upload.json'
 import { parts, signal } from './support.ts'

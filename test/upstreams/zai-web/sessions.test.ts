@@ -1,7 +1,8 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { GatewayError } from '../../../src/core/errors.ts'
-import type { SessionLease, Sessions } from '../../../src/upstreams/zai-web/sessions.ts'
+import type { Sessions } from '../../../src/upstreams/zai-web/sessions/index.ts'
+import type { SessionLease } from '../../../src/upstreams/zai-web/sessions/session-lease.ts'
 import { json, jwt, type Seen } from '../../support/chat-zai.ts'
 import { pool, settle, signal, wanted } from './support.ts'
 

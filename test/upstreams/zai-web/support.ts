@@ -1,6 +1,7 @@
 import { webClient } from '../../../src/upstreams/zai-web/client.ts'
 import { frontEndVersion } from '../../../src/upstreams/zai-web/front-end-version.ts'
-import { type CredentialSource, sessions } from '../../../src/upstreams/zai-web/sessions.ts'
+import { sessions } from '../../../src/upstreams/zai-web/sessions/index.ts'
+import type { CredentialSource } from '../../../src/upstreams/zai-web/sessions/session-lease.ts'
 import { type ChatZai, type ChatZaiOptions, chatZai } from '../../support/chat-zai.ts'
 import { type ManualClock, manualClock } from '../../support/clock.ts'
 import { lending } from '../../support/pool.ts'

@@ -1,0 +1,96 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import { parseJson } from '../../../core/json.ts'
+import type { WebClient, WebResponse } from '../client.ts'
+import { bodyError } from '../errors.ts'
+import type { FrontEndVersion } from '../front-end-version.ts'
+
+const cleanupTimeoutMs = 5_000
+
+/** Whose name a call goes under. */
+export interface Session {
+  kind: 'user' | 'guest' | 'backup'
+  token: string
+  userId: string
+  userName: string
+}
+
+/** What the site has to say of sessions. Source: `GET /api/v1/auths/` mints without a token, and rolls or refuses one. */
+export interface SessionApi {
+  auths(token: string | undefined): Promise<WebResponse>
+  /** Never rejects: this is housekeeping, and a guest is gone in a few minutes anyway. */
+  deleteChats(session: Session): Promise<void>
+}
+
+export function sessionApi(client: WebClient, version: FrontEndVersion): SessionApi {
+  return {
+    // Calls share the answer, so that none of them may abort it.
+    async auths(token) {
+      const { signal } = new AbortController()
+      const known = await version.current(signal)
+      return client.ask('/api/v1/auths/', { version: known, signal, ...(token === undefined ? {} : { token }) })
+    },
+    async deleteChats({ token }) {
+      const { signal } = new AbortController()
+      try {
+        const known = await version.current(signal)
+        const timeoutMs = cleanupTimeoutMs
+        await client.ask('/api/v1/chats/', { method: 'DELETE', token, version: known, signal, timeoutMs })
+      } catch {
+        // Nobody waits for it.
+      }
+    },
+  }
+}
+
+const SessionAnswer = Type.Object(
+  {
+    id: Type.String(),
+    token: Type.String({ minLength: 1 }),
+    name: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    email: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+    role: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+  },
+  { additionalProperties: true },
+)
+export type SessionAnswer = Static<typeof SessionAnswer>
+
+/** Throws what any other answer says went wrong. */
+export function sessionAnswer(answer: WebResponse): SessionAnswer {
+  const body = parseJson(answer.text)
+  if (answer.ok && Value.Check(SessionAnswer, body)) return body
+  throw bodyError(answer.status, answer.contentType, answer.text)
+}
+
+export function sessionOf(kind: Session['kind'], answer: SessionAnswer): Session {
+  return {
+    kind,
+    token: answer.token,
+    userId: tokenClaims(answer.token).id ?? answer.id,
+    userName: answer.name ?? 'User',
+  }
+}
+
+/** An edge firewall answers 403 too, with a page, and knows nothing of tokens. */
+export function isRefusal({ status, contentType }: WebResponse): boolean {
+  return status === 401 || (status === 403 && contentType.includes('json'))
+}
+
+/** A revoked token is answered with 200 and a brand-new guest. */
+export function isGuestInstead(answer: SessionAnswer, token: string): boolean {
+  return isGuest(answer.email, answer.role) && !isGuest(tokenClaims(token).email)
+}
+
+function isGuest(email: string | null | undefined, role?: string | null): boolean {
+  return role === 'guest' || /^guest-.*@guest\.com$/i.test(email ?? '')
+}
+
+/** What the token says about itself; nothing when it is no JWT. */
+export function tokenClaims(token: string): { id?: string; email?: string } {
+  const payload = parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+  if (typeof payload !== 'object' || payload === null) return {}
+  const fields = new Map<string, unknown>(Object.entries(payload))
+  const id = ['id', 'user_id', 'uid', 'sub'].map((name) => fields.get(name)).find((value) => typeof value === 'string')
+  const email = fields.get('email')
+  return { ...(typeof id === 'string' ? { id } : {}), ...(typeof email === 'string' ? { email } : {}) }
+}

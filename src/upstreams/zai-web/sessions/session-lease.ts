@@ -1,0 +1,82 @@
+import type { Clock } from '../../../core/clock.ts'
+import type { Lease } from '../../../core/credential-pool.ts'
+import type { GatewayError } from '../../../core/errors.ts'
+import { type AccountCredential, type AccountOptions, checkedForMs, markInvalid } from './account-credential.ts'
+import type { Guest, GuestChats, Guests } from './guest-chats.ts'
+import type { Session } from './session-api.ts'
+
+/** What the pool lends: where sessions come from. */
+export type CredentialSource = AccountCredential | GuestChats
+
+/** A session with room for one chat. Ends with `reportFailure` or `release`, whichever comes first. */
+export interface SessionLease {
+  id: string
+  session: Session
+  /** The site answers. */
+  reportSuccess(): void
+  reportFailure(
+    refusal: 'concurrency-limited' | 'account-concurrency-limited' | 'invalid-credential',
+    error: GatewayError,
+  ): void
+  /** The chat is over. When the last one leaves a guest, its chats are deleted, which frees the guest's slots. */
+  release(): void
+}
+
+export function accountLease(
+  session: Session,
+  account: AccountCredential,
+  lease: Lease<CredentialSource>,
+  { clock, log }: { clock: Clock; log: AccountOptions['log'] },
+): SessionLease {
+  const { id, reportSuccess, release } = lease
+  return {
+    id,
+    session,
+    reportSuccess,
+    release,
+    reportFailure(refusal, error) {
+      // A token that was rolled meanwhile has not been refused.
+      if (refusal === 'invalid-credential' && account.session !== session) return release()
+      if (refusal === 'invalid-credential') {
+        account.checkAt = clock.monotonic() + checkedForMs
+        markInvalid(account, 'was refused', log)
+      }
+      lease.reportFailure(refusal, error, refusal === 'invalid-credential' ? checkedForMs : undefined)
+    },
+  }
+}
+
+export function guestLease(
+  guest: Guest,
+  source: GuestChats,
+  lease: Lease<CredentialSource>,
+  guests: Guests,
+): SessionLease {
+  // The chat is under way.
+  let isOpen = true
+  const closeChat = () => {
+    if (!isOpen) return
+    isOpen = false
+    guests.leave(guest, source)
+  }
+  return {
+    id: lease.id,
+    session: guest.session,
+    reportSuccess: lease.reportSuccess,
+    release() {
+      closeChat()
+      lease.release()
+    },
+    reportFailure(refusal, error) {
+      closeChat()
+      if (refusal !== 'invalid-credential') {
+        lease.reportFailure(refusal, error)
+        return
+      }
+      // Another guest is made for the asking.
+      if (source.current === guest) source.current = undefined
+      if (source.spare === guest) source.spare = undefined
+      lease.release()
+    },
+  }
+}

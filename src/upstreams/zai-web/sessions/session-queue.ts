@@ -1,0 +1,72 @@
+import type { Clock } from '../../../core/clock.ts'
+import type { Pool } from '../../../core/credential-pool.ts'
+import { asGatewayError, cancelled, type GatewayError } from '../../../core/errors.ts'
+import type { AccountCredential, AccountOptions } from './account-credential.ts'
+import type { Guest, GuestChats, Guests } from './guest-chats.ts'
+import type { Session } from './session-api.ts'
+import { accountLease, type CredentialSource, guestLease, type SessionLease } from './session-lease.ts'
+
+export interface Wanted {
+  /** Its upstream name. */
+  model: string
+  /** Id of the client's key. */
+  caller: string
+  signal: AbortSignal
+  /** Guests may not do everything: upload an image, for one. */
+  guests: boolean
+  annotate: (note: string) => void
+}
+
+export interface SessionQueue {
+  /** A session for a chat, once there is room under it. Rejects as `Sessions.peek` and `Ticket.lease` do. */
+  acquire(): Promise<SessionLease>
+}
+
+export interface SessionQueueOptions {
+  pool: Pool<CredentialSource>
+  clock: Clock
+  log: AccountOptions['log']
+  guests: Guests
+  /** `undefined` where its token is invalid. */
+  sessionOfAccount: (account: AccountCredential, signal: AbortSignal) => Promise<Session | undefined>
+  /** A guest, with one chat more. */
+  enterGuest: (source: GuestChats, signal: AbortSignal) => Promise<Guest>
+  nothingUsable: () => GatewayError
+}
+
+/** The place of one call in the queue for sessions. */
+export function sessionQueue(wanted: Wanted, options: SessionQueueOptions): SessionQueue {
+  const { pool, clock, guests, sessionOfAccount, enterGuest, nothingUsable } = options
+  const { signal } = wanted
+  // Sources that could not say whose session they have; the next call may ask them again.
+  const failed = new Set<CredentialSource>()
+  // What the last of them failed with: better advice than that none is left.
+  let failure: GatewayError | undefined
+  const ticket = pool.ticket({
+    ...wanted,
+    accepts: (source) => !failed.has(source) && (wanted.guests || source.kind !== 'guest'),
+    noneAccepts: nothingUsable,
+  })
+
+  return {
+    async acquire() {
+      for (;;) {
+        const lease = await ticket.lease().catch((thrown: unknown) => {
+          throw signal.aborted ? thrown : (failure ?? thrown)
+        })
+        const source = lease.credential
+        try {
+          if (source.kind === 'guest') return guestLease(await enterGuest(source, signal), source, lease, guests)
+          const session = await sessionOfAccount(source, signal)
+          if (session !== undefined) return accountLease(session, source, lease, options)
+          lease.reportFailure('invalid-credential', nothingUsable(), source.checkAt - clock.monotonic())
+        } catch (thrown) {
+          lease.release()
+          if (signal.aborted) throw cancelled()
+          failed.add(source)
+          failure = asGatewayError(thrown)
+        }
+      }
+    },
+  }
+}

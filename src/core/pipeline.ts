@@ -60,7 +60,7 @@ export interface Pipeline {
  * 18. `dialects/<name>/encode.ts`: an event becomes messages of the client's dialect.
  * 19. `http/deliver.ts`: writes text to the client's connection.
  *
- * Hops 5 to 8 are one transform (`pipe` in core/batch-stream.ts). Hops 11 to 17 are another, the `transform` of a
+ * Hops 5 to 8 are one transform (`prompted-tools/channels-and-calls.ts`). Hops 11 to 17 are another, the `transform` of a
  * `ReplyStream`; for a JSON answer, hops 11 and 12 lie before it. This file runs that transform and the encoder.
  *
  * Text that no hop would change is written directly: hop 1 hands it to hop 19 (`wire/direct-text.ts`), and the hops

@@ -4,7 +4,7 @@ import { asGatewayError, cancelled, GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
 import { inPortions } from '../core/text-portions.ts'
 import type { ByteRange } from '../http-client/byte-range.ts'
-import { type ByteStream, byteStreamOf } from '../http-client/send.ts'
+import { type ByteStream, byteStreamOf, type HttpResponse } from '../http-client/send.ts'
 import { directText } from './direct-text.ts'
 import { drain } from './drain.ts'
 import { eventParser, type PayloadReader } from './event-parser.ts'
@@ -29,6 +29,10 @@ export interface SseOptions {
   whole?: boolean
   /** Called when everything was read, the stream was cancelled, or `signal` aborted; possibly more than once. */
   onClose?: () => void
+}
+
+export function isEventStream({ headers }: HttpResponse): boolean {
+  return (headers.get('content-type') ?? '').includes('text/event-stream')
 }
 
 /**

@@ -1,7 +1,25 @@
 import type { Clock } from '../core/clock.ts'
 import { cancelled, type GatewayError } from '../core/errors.ts'
 
+const maxRetries = 2
 const maxBackoffMs = 1_000
+
+/** The recoveries that one call was retried with: each once, and two in all. */
+export interface Retries<Recovery> {
+  has(recovery: Recovery): boolean
+  /** `recovery` may not be tried any more. */
+  isSpent(recovery: Recovery): boolean
+  add(recovery: Recovery): void
+}
+
+export function createRetries<Recovery>(): Retries<Recovery> {
+  const tried = new Set<Recovery>()
+  return {
+    has: (recovery) => tried.has(recovery),
+    isSpent: (recovery) => tried.has(recovery) || tried.size === maxRetries,
+    add: (recovery) => void tried.add(recovery),
+  }
+}
 
 export interface BackoffOptions {
   clock: Clock
@@ -27,8 +45,12 @@ export async function backoff({ clock, random, signal }: BackoffOptions): Promis
 /** Errors of Bun and the system for connections that were never established. */
 const neverSent = /refused|FailedToOpenSocket|ENOTFOUND|EAI_AGAIN|resolve|CERT|EHOSTUNREACH|ENETUNREACH/i
 
-/** The note in the log for a retry. It says whether the upstream may have run, and counted, the failed attempt. */
-export function retryNote(recovery: string, error: GatewayError): string {
+/**
+ * The note in the log for a retry. It says whether the upstream may have run, and counted, the failed attempt. Without an
+ * error, the reply lacked the tool call that the client requires.
+ */
+export function retryNote(recovery: string, error: GatewayError | undefined): string {
+  if (error === undefined) return `retry (${recovery}) after a reply without a call`
   return `retry (${recovery}) after ${error.code}${mayHaveRun(error) ? ', which may have been carried out' : ''}`
 }
 

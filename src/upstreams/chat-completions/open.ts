@@ -5,15 +5,12 @@ import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
 import { type ChatRequest, demandsCall, type Tool } from '../../core/request.ts'
 import { type LegalRequest, withLegalToolNames } from '../../core/tool-names.ts'
-import { chain, type Transform } from '../../core/transform.ts'
+import type { Transform } from '../../core/transform.ts'
 import type { OpenedReply, UpstreamCall } from '../../core/upstream.ts'
-import type { HttpResponse } from '../../http-client/send.ts'
-import { channels } from '../../prompted-tools/channels.ts'
-import { withoutDoubledCalls } from '../../prompted-tools/doubled-calls.ts'
-import { toolCallParser } from '../../prompted-tools/parse.ts'
-import { sseDeltas } from '../../wire/event-stream.ts'
+import { channelsAndCalls } from '../../prompted-tools/channels-and-calls.ts'
+import { isEventStream, sseDeltas } from '../../wire/event-stream.ts'
 import { awaitFirstDelta } from '../../wire/first-delta.ts'
-import { backoff, retryNote } from '../../wire/retry.ts'
+import { backoff, createRetries, retryNote } from '../../wire/retry.ts'
 import type { ApiClient } from './client.ts'
 import { countUnseenImages } from './conversation.ts'
 import { decoder } from './decode.ts'
@@ -21,8 +18,6 @@ import { encode } from './encode.ts'
 import { type Recovery as ErrorRecovery, goodAgainAfterMs, type VendorErrors } from './errors.ts'
 import { alwaysThinks, type Catalogue, type ChatModel } from './models.ts'
 import type { RequestRules } from './profile.ts'
-
-const maxRetries = 2
 
 export interface OpenerOptions {
   client: ApiClient
@@ -85,11 +80,11 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     noteLimits(job)
     const model = job.model.upstreamId
     const ticket = pool.ticket({ model, caller, accepts: () => true, signal, noneAccepts: errors.noKey, annotate })
-    const tried = new Set<ChatRecovery>()
+    const retries = createRetries<ChatRecovery>()
 
     for (;;) {
       const lease = await ticket.lease()
-      const outcome = await attempt(job, lease.credential, tried.has('force-tool-call')).catch(asGatewayError)
+      const outcome = await attempt(job, lease.credential, retries.has('force-tool-call')).catch(asGatewayError)
       if (signal.aborted) {
         if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
         lease.release()
@@ -101,7 +96,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
         annotate(`${lease.id}: ${outcome.code}`)
         continue
       }
-      const isLast = recovery === 'none' || tried.has(recovery) || tried.size === maxRetries
+      const isLast = recovery === 'none' || retries.isSpent(recovery)
       if (!(outcome instanceof GatewayError) && isLast) {
         lease.reportSuccess()
         void outcome.closed.then(lease.release)
@@ -110,12 +105,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
       lease.release()
       if (outcome instanceof GatewayError && isLast) throw outcome
-      annotate(
-        outcome instanceof GatewayError
-          ? retryNote(recovery, outcome)
-          : `retry (${recovery}) after a reply without a call`,
-      )
-      tried.add(recovery)
+      annotate(retryNote(recovery, outcome instanceof GatewayError ? outcome : undefined))
+      retries.add(recovery)
       await backoff({ ...options, signal })
     }
   }
@@ -158,13 +149,10 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   }
 
   function deltaTransform({ call, model, tools, restoreNames }: ChatJob): Transform<Delta, Delta> {
-    const { scanLimit } = options
     const { whole, annotate } = call
-    const separated = channels({ tools, scanLimit, frames: model.vision, whole, empty: errors.empty, annotate })
-    // Models sometimes write a call into the text instead of making it.
-    if (tools.length === 0) return restoreNames ? chain(separated, restoreNames) : separated
-    const parsed = chain(separated, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()))
-    return restoreNames ? chain(parsed, restoreNames) : parsed
+    const { scanLimit } = options
+    const { empty } = errors
+    return channelsAndCalls({ tools, scanLimit, frames: model.vision, whole, empty, annotate, restoreNames })
   }
 }
 
@@ -190,8 +178,4 @@ function recoveryFor(outcome: Opening | GatewayError, { mustCallTool }: ChatJob,
   if (outcome instanceof GatewayError) return errors.recoveryOf(outcome)
   const lacksCall = mustCallTool && !outcome.first.some(({ type }) => type === 'tool-call' || type === 'error')
   return lacksCall ? 'force-tool-call' : 'none'
-}
-
-function isEventStream(response: HttpResponse): boolean {
-  return (response.headers.get('content-type') ?? '').includes('text/event-stream')
 }

@@ -1,54 +1,39 @@
-import { Type } from '@sinclair/typebox'
-import { Value } from '@sinclair/typebox/value'
 import { type BatchStream, pipe } from '../../core/batch-stream.ts'
-import type { Clock } from '../../core/clock.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
-import { parseJson } from '../../core/json.ts'
 import { type ChatRequest, demandsCall, type ImagePart, type Tool, type ToolChoice } from '../../core/request.ts'
 import { type LegalRequest, withLegalToolNames } from '../../core/tool-names.ts'
-import { chain, type Transform } from '../../core/transform.ts'
+import type { Transform } from '../../core/transform.ts'
 import type { OpenedReply, UpstreamCall } from '../../core/upstream.ts'
-import type { HttpResponse } from '../../http-client/send.ts'
 import { repairedText } from '../../json/repair.ts'
-import { channels } from '../../prompted-tools/channels.ts'
-import { withoutDoubledCalls } from '../../prompted-tools/doubled-calls.ts'
-import { toolCallParser } from '../../prompted-tools/parse.ts'
+import { channelsAndCalls } from '../../prompted-tools/channels-and-calls.ts'
 import { promptTools } from '../../prompted-tools/prompt.ts'
-import { sseDeltas } from '../../wire/event-stream.ts'
+import { isEventStream, sseDeltas } from '../../wire/event-stream.ts'
 import { awaitFirstDelta } from '../../wire/first-delta.ts'
-import { backoff, retryNote } from '../../wire/retry.ts'
+import { backoff, createRetries, retryNote } from '../../wire/retry.ts'
 import { awaitToolCall, type FirstCallSearch } from './await-tool-call.ts'
-import { redactUrls, type WebClient, type WebResponse } from './client.ts'
+import { redactUrls } from './client.ts'
+import { answerError, type CompleteOptions, complete } from './complete.ts'
 import { decoder } from './decode.ts'
-import { type Encoded, encode, imagesOf, type MessagesMode } from './encode.ts'
-import { bodyError, type Recovery as ErrorRecovery, emptyResponse, recoveryOf } from './errors.ts'
+import { encode, imagesOf, type MessagesMode } from './encode.ts'
+import { type Recovery as ErrorRecovery, emptyResponse, recoveryOf } from './errors.ts'
 import type { FrontEndVersion } from './front-end-version.ts'
 import { createUploads, type FetchImage, imageRefusal, uploadImages } from './image-upload.ts'
 import type { Catalogue } from './models.ts'
 import { withoutUnsendable } from './old-images.ts'
 import type { Sessions } from './sessions/index.ts'
 import type { Session } from './sessions/session-api.ts'
-import { sign } from './signature.ts'
 
-const maxRetries = 2
 /** Name of the upstream, for errors. */
 const label = 'Z.AI'
 
-export interface OpenerOptions {
-  client: WebClient
-  clock: Clock
+export interface OpenerOptions extends CompleteOptions {
   /** From 0 to 1. */
   random: () => number
   version: FrontEndVersion
   sessions: Sessions
   catalogue: Catalogue
   fetchImage: FetchImage
-  newUuid: () => string
-  completionPath: string
-  signingKey: string
-  sign: boolean
-  createChat: boolean
   messagesMode: MessagesMode
   tools: boolean
   scanLimit: number
@@ -105,7 +90,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       signal,
       annotate,
     })
-    const tried = new Set<WebRecovery>()
+    const retries = createRetries<WebRecovery>()
     let lease = await sessionQueue.acquire()
     try {
       for (;;) {
@@ -120,27 +105,23 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
         if (outcome instanceof GatewayError && (isBusy(recovery) || recovery === 'invalid-credential')) {
           // Any number of new guests could be created, so only one is tried.
           if (recovery === 'invalid-credential' && lease.session.kind === 'guest') {
-            if (isExhausted(recovery, tried)) throw outcome
-            tried.add(recovery)
+            if (retries.isSpent(recovery)) throw outcome
+            retries.add(recovery)
           }
           annotate(`${lease.id}: ${outcome.code}`)
           lease.reportFailure(recovery, outcome)
           lease = await sessionQueue.acquire()
           continue
         }
-        if (recovery === 'none' || isExhausted(recovery, tried)) {
+        if (recovery === 'none' || retries.isSpent(recovery)) {
           if (outcome instanceof GatewayError) throw outcome
           lease.reportSuccess()
           void outcome.closed.then(lease.release)
           return { first: outcome.first.map(withoutUrl), rest: withRedactedUrls(outcome.rest) }
         }
         if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
-        tried.add(recovery)
-        annotate(
-          outcome instanceof GatewayError
-            ? retryNote(recovery, outcome)
-            : `retry (${recovery}) after a reply without a call`,
-        )
+        retries.add(recovery)
+        annotate(retryNote(recovery, outcome instanceof GatewayError ? outcome : undefined))
         if (recovery === 'new-version') await version.refresh(signal)
         await backoff({ ...options, signal })
       }
@@ -193,55 +174,13 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       callsTools: job.tools.length > 0,
       files,
     })
-    const chatId = options.createChat ? await newChat(encoded.chat, session, known, signal) : newUuid()
-    const response = await complete(encoded, chatId, session, known, signal)
+    const response = await complete(encoded, { session, version: known, signal }, options)
     if (!response.ok || response.body === null || !isEventStream(response))
-      throw errorOf(await client.read(response, signal))
+      throw answerError(await client.read(response, signal))
     const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()
     const { idleMs } = options
     const deltas = sseDeltas(response.body, { label, decoder: reader(job), clock, signal, idleMs, onClose })
     return { stream: pipe(deltas, deltaTransform(job)), closed }
-  }
-
-  async function newChat(chat: object, { token }: Session, known: string, signal: AbortSignal): Promise<string> {
-    const answer = await client.ask('/api/v1/chats/new', { method: 'POST', token, version: known, body: chat, signal })
-    const id = answer.ok ? chatIdOf(answer.text) : undefined
-    if (id === undefined) throw errorOf(answer)
-    return id
-  }
-
-  function complete(
-    encoded: Encoded,
-    chatId: string,
-    { token, userId }: Session,
-    known: string,
-    signal: AbortSignal,
-  ): Promise<HttpResponse> {
-    const pathname = `/c/${chatId}`
-    const headers = { referer: `${client.origin}${pathname}` }
-    const call = { method: 'POST', token, version: known, signal } as const
-    if (!options.sign)
-      return client.open(options.completionPath, { ...call, headers, body: encoded.completion(chatId, false) })
-
-    const at = clock.now()
-    const requestId = newUuid()
-    const signature = sign({ requestId, userId, at, prompt: encoded.prompt, key: options.signingKey })
-    const query = new URLSearchParams({
-      timestamp: String(at),
-      requestId,
-      user_id: userId,
-      version: '0.0.1',
-      platform: 'web',
-      token,
-      current_url: `${client.origin}${pathname}`,
-      pathname,
-      signature_timestamp: String(at),
-    })
-    return client.open(`${options.completionPath}?${query}`, {
-      ...call,
-      headers: { ...headers, 'x-signature': signature },
-      body: encoded.completion(chatId, true),
-    })
   }
 
   function reader({ call, tools }: WebRequestJob): Transform<string, Delta> {
@@ -260,19 +199,13 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     restoreNames,
   }: WebRequestJob): Transform<Delta, Delta> {
     const { scanLimit } = options
-    const separated = channels({ tools, scanLimit, frames: model.vision, whole, empty: emptyResponse, annotate })
-    if (tools.length === 0) return restoreNames ? chain(separated, restoreNames) : separated
-    const parsed = chain(separated, chain(toolCallParser(tools, { scanLimit }), withoutDoubledCalls()))
-    return restoreNames ? chain(parsed, restoreNames) : parsed
+    const empty = emptyResponse
+    return channelsAndCalls({ tools, scanLimit, frames: model.vision, whole, empty, annotate, restoreNames })
   }
 }
 
 function isBusy(recovery: WebRecovery): recovery is 'concurrency-limited' | 'account-concurrency-limited' {
   return recovery === 'concurrency-limited' || recovery === 'account-concurrency-limited'
-}
-
-function isExhausted(recovery: WebRecovery, tried: ReadonlySet<WebRecovery>): boolean {
-  return tried.has(recovery) || tried.size === maxRetries
 }
 
 function recoveryFor(outcome: Opening | GatewayError): WebRecovery {
@@ -294,21 +227,4 @@ function withRedactedUrls(stream: BatchStream<Delta[]>): BatchStream<Delta[]> {
 function withoutUrl(delta: Delta): Delta {
   if (delta.type === 'error') redactUrls(delta.error)
   return delta
-}
-
-const id = Type.String({ minLength: 1 })
-const NewChat = Type.Union([Type.Object({ id }), Type.Object({ chat: Type.Object({ id }) })])
-
-function chatIdOf(text: string): string | undefined {
-  const answer = parseJson(text)
-  if (!Value.Check(NewChat, answer)) return undefined
-  return 'id' in answer ? answer.id : answer.chat.id
-}
-
-function isEventStream(response: HttpResponse): boolean {
-  return (response.headers.get('content-type') ?? '').includes('text/event-stream')
-}
-
-function errorOf({ status, contentType, text }: WebResponse): GatewayError {
-  return bodyError(status, contentType, text)
 }

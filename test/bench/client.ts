@@ -14,7 +14,7 @@ export interface Load {
   streams: boolean
   script: Script
   clients: number
-  /** One after the other on the same connection. */
+  /** Requests that each client sends one after the other on one connection. */
   requestsEach: number
   /** Before each request of a client, on average; 0 keeps all of them waiting for replies. */
   pauseMs: number
@@ -22,14 +22,14 @@ export interface Load {
   historyBytes: number
   /** Each request of a client is a turn of one session, with all that was before in it. */
   isSession: boolean
-  /** How long to watch once every client has its first event; 0 watches all the time. */
+  /** How long to measure after every client has received its first event; 0 measures all the time. */
   windowMs: number
 }
 
-/** `watch` and `watched` frame the time that latencies and gaps are taken from. */
+/** `watch` and `watched` mark the start and the end of the time in which latencies and gaps are measured. */
 export type Told = { at: 'ready' } | { at: 'watch' | 'watched'; events: number } | { at: 'end'; report: Report }
 
-/** Times in milliseconds, as they come: the parent makes quantiles of them. */
+/** Times in milliseconds, unsorted. The parent process computes quantiles. */
 export interface Report {
   complete: number
   failedPolitely: number
@@ -158,7 +158,7 @@ async function run(load: Load): Promise<Report> {
       else setTimeout(ask, 2 * load.pauseMs * Math.random())
     }
 
-    /** The connection is gone, with a reply on the way or without. */
+    /** Called when the connection is closed, possibly in the middle of a response. */
     function lost(): void {
       if (left > 0) {
         verdicts[check.verdict()]++
@@ -188,7 +188,7 @@ function requestBytes({ speech, streams, script, historyBytes, isSession }: Load
   const path = speech === 'messages' ? '/v1/messages' : speech === 'chat' ? '/v1/chat/completions' : '/chat/completions'
   const body = Buffer.from(
     JSON.stringify({
-      // Of no known context, so that any length is let through.
+      // A model without a known context window, so that requests of any length are accepted.
       model: 'glm-9',
       max_tokens: 4096,
       stream: streams,

@@ -1,4 +1,4 @@
-/** One HTTP/1.1 message as it comes in, whichever way its length is told. */
+/** An incoming HTTP/1.1 message of any framing. */
 export interface MessageReader {
   /** Bytes of the connection. What lies behind the end of the message stays for the next one. */
   push(bytes: Buffer): void
@@ -22,7 +22,7 @@ type State =
 /** Reads messages one after the other: `Content-Length`, `chunked`, or no body. Rejects nothing; garbage never ends. */
 export function messageReader(events: MessageEvents): MessageReader {
   let state: State = { at: 'head' }
-  // What came of a line that is not whole yet.
+  // The beginning of an incomplete line.
   let held: Buffer | undefined
 
   return {

@@ -4,10 +4,10 @@ import { baselineOf, type Measured } from './rounds.ts'
 interface Goal {
   name: string
   unit: '×' | 'ms' | 'MB' | 'KB' | ''
-  /** None where what is told is not held against a goal. */
+  /** Absent if the row has no goal. */
   must?: number
   aim?: number
-  /** Whether more is better, as of requests a second. */
+  /** Whether a higher figure is better, for example requests a second. */
   more?: true
   of: (figure: (name: string) => number) => number
 }
@@ -46,7 +46,7 @@ export const goals: readonly Goal[] = [
   ].map(({ streams, goal }) =>
     added(`first event, ${streams} streams opened within 0.5 s, p99, added`, `opened${streams}.gateway.first99`, goal),
   ),
-  // Loads that keep a core busy, however fast it is: what they tell is how many requests a second there are.
+  // Loads that keep a CPU core busy at any speed, so their result is the number of requests a second.
   added('first event, 20 clients, short replies, no pauses, p50, added', 'first20.gateway.first50'),
   added('first event, 20 clients, short replies, no pauses, p99, added', 'first20.gateway.first99'),
   added('first event, 1000 streams opened at once, p99, added', 'paced1000.gateway.first99'),
@@ -187,7 +187,7 @@ function shown(value: number, { unit }: Goal): string {
   return unit === '' || unit === '×' ? `${value.toFixed(digits)}${unit}` : `${value.toFixed(digits)} ${unit}`
 }
 
-/** CPU per event of every target, for those who want to see the absolute figures. */
+/** CPU per event of every target, as absolute figures. */
 export function absolutes(rounds: readonly Measured[]): string {
   const names = [...(rounds[0]?.keys() ?? [])].filter((name) => name.endsWith('.cpu'))
   const lines = names.map((name) => {

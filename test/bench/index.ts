@@ -30,7 +30,7 @@ const stage: Stage = {
   guests: await startClients(),
 }
 
-// What else the machine does: on a busy one the ratios spread.
+// The load of the machine, because on a busy one the ratios vary.
 const load = loadavg().map((tasks) => tasks.toFixed(1))[0]
 const rounds: Measured[] = []
 try {

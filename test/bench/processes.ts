@@ -5,14 +5,14 @@ import type { Load, Report, Told } from './client.ts'
 export const scratch = resolve('.cache/bench')
 mkdirSync(scratch, { recursive: true })
 
-/** Something that answers on a port of loopback, in processes of its own. */
+/** A server on a loopback port, in its own processes. */
 export interface Running {
   port: number
   pid: number
   stop(): Promise<void>
 }
 
-/** Bun queues whatever goes beyond 256 fetches unless it is told before it starts. */
+/** Bun queues fetches beyond 256 at a time, unless this variable is set before it starts. */
 const manyFetches = { BUN_CONFIG_MAX_HTTP_REQUESTS: '20000' }
 
 /** A script of this folder that prints its port and ends with its standard input. */
@@ -80,7 +80,7 @@ export async function startNginx(upstreamPort: number): Promise<Running | undefi
   return { port, pid: child.pid, stop: () => ended(child) }
 }
 
-/** The process that plays the clients. */
+/** The process with all clients. */
 export interface Clients {
   /** `watch` is told twice: when all clients have their first event, and when the window is over. */
   run(load: Load, watch?: (events: number) => void): Promise<Report>

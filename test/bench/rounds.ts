@@ -12,10 +12,10 @@ import type { Speech } from './reply-check.ts'
 import { gapMs } from './script.ts'
 import { session } from './session.ts'
 
-/** What runs all the time; what is measured is started anew for each round. */
+/** What runs during all rounds. The measured servers are started again for each round. */
 export interface Stage {
   binary: string
-  /** Another executable, which everything the gateway does is measured of as well. */
+  /** Another executable of the gateway to measure in the same way. */
   baseline: string | undefined
   /** Loads to take, all where there are none. */
   only: readonly string[]
@@ -45,7 +45,7 @@ const megabyte = 1024 * 1024
 
 const question = { streams: true, requestsEach: 1, pauseMs: 0, historyBytes: 0, isSession: false, windowMs: 0 }
 
-/** One round: every target in turn for each load, so that whatever else the machine does falls on all alike. */
+/** One round: every target in turn for each load, so that other load on the machine affects all alike. */
 export async function round(stage: Stage, { windowMs, share }: Pace, log: (line: string) => void): Promise<Measured> {
   const measured: Measured = new Map()
   const executable = async (binary: string, name: string) => {

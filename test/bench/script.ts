@@ -1,4 +1,4 @@
-/** How the scripted upstream answers; it stands in the last user message, so it passes through whatever lies between. */
+/** How the scripted upstream answers. The script is in the last user message, so it passes through every gateway. */
 export interface Script {
   /**
    * One event every `gapMs`; as fast as the socket takes them; the same, and then a call of a tool in as many events as
@@ -57,7 +57,7 @@ export function readUnit(text: string, number: number): number | undefined {
   return text === unit(number, sentAtMicros) ? sentAtMicros : undefined
 }
 
-/** Wall time: processes start their own clocks when they start, and this one travels between them. */
+/** Wall-clock time, because it is compared between processes, and monotonic clocks differ between them. */
 export function nowMicros(): number {
   return Math.round((performance.timeOrigin + performance.now()) * 1000)
 }

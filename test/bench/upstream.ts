@@ -4,12 +4,12 @@ import { callPieces, gapMs, nowMicros, type Script, scriptIn, unit } from './scr
 import { calledTool } from './session.ts'
 
 /**
- * The official API in front of nothing, on bare sockets so that it costs little beside what is measured. Each event is
+ * A fake of the official API on plain sockets, so that it takes little CPU beside what is measured. Each event is
  * an HTTP chunk of its own, as servers that flush every token send them. Prints its port and ends with its parent.
  */
 interface Connection {
   reader: MessageReader
-  /** What the socket did not take. */
+  /** Bytes that the socket has not accepted yet. */
   unsent: Buffer | undefined
   reply: Reply | undefined
 }
@@ -50,7 +50,7 @@ let nextPhase = 0
 let turn = 0
 const startedAt = performance.now()
 setInterval(() => {
-  // A late timer catches up: the pace is part of what is measured.
+  // After a late timer the missed events are sent at once, because the pace is part of the measurement.
   for (const due = (performance.now() - startedAt) / turnMs; turn < due; turn++)
     for (const peer of wheel[turn % phases] ?? []) tick(peer)
 }, turnMs)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { targets } from './targets.ts'
 
-// make fuzz: every door for an equal share of FUZZ_SECONDS, another seed in every run.
+// make fuzz: every target gets an equal share of FUZZ_SECONDS, with another seed in every run.
 const seconds = Number(process.env.FUZZ_SECONDS || 60)
 const seed = Number(process.env.FUZZ_SEED || Date.now() % 2 ** 31)
 const doors = targets()

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
-/** One thing done to a value: `at` picks the place, `how` what becomes of it. */
+/** One mutation of a value. `at` chooses the position, `how` the kind of change. */
 interface Mutation {
   at: number
   how:
@@ -14,7 +14,7 @@ interface Mutation {
 
 const longText = 'x'.repeat(20_000)
 
-/** Of every type JSON has, and what parsers stumble over. */
+/** Values of every JSON type, and values that parsers often handle wrong. */
 const anyValue: fc.Arbitrary<Json> = fc.oneof(
   fc.constantFrom<Json[]>(
     null,
@@ -76,7 +76,7 @@ const mutation: fc.Arbitrary<Mutation> = fc.record({
   ),
 })
 
-/** One of `samples` with one to four things done to it. */
+/** One of `samples` with one to four mutations. */
 export function mutated(samples: readonly Json[]): fc.Arbitrary<Json> {
   return fc
     .tuple(fc.constantFrom(...samples), fc.array(mutation, { minLength: 1, maxLength: 4 }))
@@ -139,7 +139,7 @@ function replacement(value: Json, how: Mutation['how']): Json {
   }
 }
 
-/** Bytes with one to six things done to them: flipped, cut out, said twice, strewn in. */
+/** Bytes with one to six mutations: flipped, removed, repeated or inserted. */
 export function mutatedBytes(samples: readonly Uint8Array[]): fc.Arbitrary<Uint8Array<ArrayBuffer>> {
   const edit = fc.record({
     from: fc.double({ min: 0, max: 1, noNaN: true }),

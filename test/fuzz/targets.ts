@@ -23,11 +23,11 @@ import { webUpstream } from '../support/web-gateway.ts'
 import { scriptedApi } from '../support/zai-api.ts'
 import { type Json, mutated, mutatedBytes } from './mutate.ts'
 
-/** One door that is knocked at: the property throws for an input that does harm. */
+/** One target of the fuzzer. The property throws for an input that does harm. */
 export interface Target {
   name: string
   property: fc.IAsyncProperty<unknown[]> | fc.IProperty<unknown[]>
-  /** Once, when nothing is tried any more. */
+  /** Called once at the end. */
   close?: () => Promise<unknown>
 }
 
@@ -42,7 +42,7 @@ export function targets(): Target[] {
   ]
 }
 
-/** Longest answer to anything. */
+/** The longest time that any response may take. */
 const patienceMs = 10_000
 
 async function inTime<T>(work: Promise<T>): Promise<T> {
@@ -64,7 +64,7 @@ const paths: Record<string, string> = {
 
 const requestsFolder = join(import.meta.dir, '../golden/requests')
 
-/** Requests of real clients, changed: an answer in the dialect, or a refusal that names the field. */
+/** Mutated requests of real clients. Expected is a response of the dialect, or an error that names the field. */
 function bodies(dialect: string): Target {
   const samples = readdirSync(join(requestsFolder, dialect)).map((name): Json => {
     const text = readFileSync(join(requestsFolder, dialect, name, 'in.json'), 'utf8')
@@ -92,7 +92,7 @@ function judgeRefusal(status: number, body: unknown): void {
   const error = fieldOf(body, 'error')
   const message = fieldOf(error, 'message')
   if (typeof message !== 'string') throw new Error(`status ${status} without a message: ${JSON.stringify(body)}`)
-  // A schema that nothing fits is a wish like any other, and the demo did its best.
+  // A schema that no value fits is allowed, and the demo cannot fulfil it.
   if (
     status >= 500 &&
     fieldOf(error, 'code') !== 'structured_output_invalid' &&
@@ -104,7 +104,7 @@ function judgeRefusal(status: number, body: unknown): void {
   if (/\n|\.ts:|node_modules/.test(message)) throw new Error(`tells of the inside: ${message}`)
 }
 
-/** Bytes on a socket: whatever they are, the next request is served. */
+/** Arbitrary bytes on a socket. The next request must be served. */
 function requestText(): Target {
   const gateway = startGateway([demo({ clock: systemClock, idleMs: 1_000, paceMs: 0 })])
   const { port } = new URL(gateway.url)
@@ -124,7 +124,7 @@ function requestText(): Target {
     property: fc.asyncProperty(bytes, async (sent) => {
       const answer = await inTime(spoken(Number(port), sent))
       const [, status] = /^HTTP\/1\.1 (\d{3})/.exec(answer) ?? []
-      // 501 and 505 are the server's word for an HTTP it does not speak.
+      // 501 and 505 are the server's answers to unsupported HTTP.
       if (/^(?:500|502|503|504)$/.test(status ?? '')) throw new Error(answer)
       const health = await inTime(fetch(`${gateway.url}/healthz`))
       if (health.status !== 200) throw new Error(`healthz says ${health.status}`)
@@ -134,7 +134,7 @@ function requestText(): Target {
   }
 }
 
-/** Requests without a key, however they are written: a refusal, or a page that anybody may see. */
+/** Requests without a key in any spelling. Expected is a refusal or a public page. */
 function callersWithoutKey(): Target {
   const { isHarmless, stop } = lockedGateway()
   return {
@@ -146,7 +146,7 @@ function callersWithoutKey(): Target {
   }
 }
 
-/** What comes back until the other side closes, or has had its say. */
+/** The response, read until the other side closes the connection or the response is complete. */
 function spoken(port: number, bytes: Uint8Array): Promise<string> {
   return new Promise((resolve) => {
     let heard = ''
@@ -198,7 +198,7 @@ const tools: Record<SpeechName, object> = {
   responses: { tools: [{ type: 'function', name: 'get_weather', parameters: weather }] },
 }
 
-/** Answers of an upstream, changed: whatever came, the client reads one answer with one ending. */
+/** Mutated replies of an upstream. The client must read one reply with one ending. */
 function recordings(upstream: string): Target {
   const samples = casesOf(upstream).map((name) => recording(upstream, name))
   const asking = fc.record({
@@ -209,7 +209,7 @@ function recordings(upstream: string): Target {
   })
   const fresh = replaying[upstream]
   if (fresh === undefined) throw new Error(`no upstream ${upstream}`)
-  // A new one for every answer, since an upstream remembers who refused it; only its name and models stay.
+  // A new upstream for every reply, because an upstream remembers refusals. Only its name and models stay.
   let current = fresh(() => eventStream(''))
   const app = gatewayApp([{ ...current, open: (call) => current.open(call) }])
   return {
@@ -232,7 +232,7 @@ const fragments =
     '|',
   )
 
-/** Tool calls as text, put together from their pieces: no cut changes what is read, and the answer ends once. */
+/** Tool calls as text, assembled from fragments. No split may change the result, and the reply ends once. */
 function toolCallText(): Target {
   const piece = fc.oneof({ arbitrary: fc.constantFrom(...fragments), weight: 5 }, { arbitrary: fc.string(), weight: 1 })
   const written = fc.array(piece, { maxLength: 25 })
@@ -258,13 +258,13 @@ function heard(texts: readonly string[]): object[] {
   const endings = events.filter(({ type }) => type === 'message-end' || type === 'error')
   if (endings.length !== 1 || events.at(-1) !== endings[0]) throw new Error(`${endings.length} endings`)
   return events.flatMap((event): object[] => {
-    // Pieces may differ; what they add up to may not.
+    // The deltas may differ, but not their concatenation.
     if (event.type.endsWith('-delta')) return []
     return [event.type === 'error' ? { type: 'error', message: event.error.message } : event]
   })
 }
 
-/** Flags, variables, `.env` and TOML: a start, or one line that says what is wrong. */
+/** Flags, variables, `.env` and TOML. Expected is a start, or one line with the error. */
 function configuration(): Target {
   const names = settingList.flatMap((setting) => [setting.env, tomlKeyOf(setting), `--${flagOf(setting)}`])
   const value = fc.oneof(
@@ -333,10 +333,10 @@ function configuration(): Target {
       }
       const code = await inTime(runCli(argv, io, commands))
       const stderr = said.join('')
-      // What is doubtful has a line each.
+      // Each warning has a line.
       if (code === 0 && /^(?:zai2api: [^\n]+\n)*$/.test(stderr)) return
       const oneLine = /^zai2api: [^\n]+\n$/.test(stderr)
-      // The offer of a fresh key has a line of its own.
+      // The new key that is offered has a line of its own.
       if (code !== 2 || !(oneLine || /^zai2api: will not listen on .+\n.+\nAUTH_TOKEN=\S+\n$/.test(stderr)))
         throw new Error(`exit ${code}: ${JSON.stringify(stderr)}`)
     }),

@@ -1,7 +1,7 @@
 import { fieldOf } from '../support/chat-zai.ts'
 import type { Recital } from './upstream.ts'
 
-// A process of its own: asks the gateway as it is told, and prints what became of it as one line of JSON.
+// A separate process: sends requests to the gateway as configured, and prints the results as one line of JSON.
 
 export interface Load {
   url: string
@@ -16,15 +16,15 @@ export interface Load {
 }
 
 export interface Outcome {
-  /** Clients that began. */
+  /** Clients that were started. */
   asked: number
-  /** Answers that came whole: every number, in order, and the end. */
+  /** Complete replies: every number, in order, and the end. */
   whole: number
   /** Answers that ended in an error of the gateway's. */
   errors: number
-  /** Answers that were cut off without a word. */
+  /** Replies that were cut without an error. */
   cut: number
-  /** Answers that ended politely with something missing or wrong. */
+  /** Replies that ended normally with something missing or wrong. */
   wrong: number
   left: number
   characters: number

@@ -15,7 +15,7 @@ const folder = mkdtempSync(join(tmpdir(), 'zai2api-soak-'))
 const children = new Set<ReturnType<typeof spawn>>()
 const rows: { what: string; seen: string; fine: boolean }[] = []
 
-// Whatever hangs does so no longer than this.
+// The time limit of every step.
 setTimeout(() => leave('the soak did not end in time'), (seconds * 1.5 + 60) * 1000)
 
 function spawn(argv: string[], env: Record<string, string> = {}) {
@@ -65,12 +65,12 @@ async function startGateway(upstreamPort: number) {
   const child = spawn([...command, 'serve', '--port', '0', '--log-level', 'off'], {
     UPSTREAMS: 'zai-api',
     ZAI_API_BASE: `http://127.0.0.1:${upstreamPort}/api/paas/v4`,
-    // One key starts with a few calls at a time; here it is not the pool that is on trial.
+    // Several keys, because one key starts with a few calls at a time, and this is no test of the credential pool.
     ZAI_API_KEY: Array.from({ length: 400 }, (_, place) => `soak-${place}`).join(','),
     QUEUE_LIMIT: '20000',
     MAX_CONCURRENT: '20000',
     SHUTDOWN_MS: '30000',
-    // As on a small machine: with much memory before it the collector lets garbage lie, and a leak would look the same.
+    // A small machine, because with much memory the collector leaves garbage, which would look like a leak.
     BUN_JSC_forceRAMSize: String(256 * 1024 * 1024),
   })
   const [url = ''] = /http:\S+\d/.exec(await firstLine(child.stdout)) ?? []
@@ -94,7 +94,7 @@ function rssMb(pid: number): number {
   return Number(ps.stdout.toString()) / 1024
 }
 
-/** Every descriptor of the process: sockets, and what it always has. */
+/** All open descriptors of the process: sockets, and those it always has. */
 const descriptors = (pid: number) => readdirSync(`/proc/${pid}/fd`).length
 
 async function underWay(port: number): Promise<number> {
@@ -137,7 +137,7 @@ row(
   `${await underWay(port)} after ${letGo.toFixed(1)} s`,
   (await underWay(port)) === 0,
 )
-// Garbage goes when the collector comes by; a leak stays.
+// The collector removes garbage, but not a leak.
 const collected = await until(async () => rssMb(pid) <= before.rss * 1.2, 2 * collectedWithinS, 1_000)
 const after = { rss: rssMb(pid), descriptors: descriptors(pid) }
 row(
@@ -164,7 +164,7 @@ row(
 row('  characters, each in its place', streams.characters.toLocaleString('en'))
 row('  memory at the end', `${rssMb(pid).toFixed(0)} MB`)
 
-// Requests and replies that take long to deal with: everybody else is answered meanwhile.
+// Costly requests and replies: all others are answered meanwhile.
 const longestGapMs = 50
 const prompting = (prompt: object) => [{ role: 'user', content: JSON.stringify(prompt) }]
 const costly: { name: string; body: object }[] = [

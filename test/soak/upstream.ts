@@ -2,8 +2,8 @@ import { fieldOf } from '../support/chat-zai.ts'
 import { costlyCases, costlyReplies } from '../support/costly.ts'
 import { chunkText } from '../support/zai-api.ts'
 
-// A process of its own: the official API on the port it is given, speaking numbers at the pace it is asked for.
-// `GET /open` says how many answers are under way.
+// A separate process: a fake of the official API on the given port, which answers with numbers at the requested pace.
+// `GET /open` returns the number of running replies.
 
 /** The prompt of a client whose schema takes long to judge: which of the cases. */
 export interface Costly {

@@ -4,15 +4,15 @@ import type { Vocabulary } from '../../src/tokens/vocabulary.ts'
 export interface Accuracy {
   kind: string
   characters: number
-  /** By the vocabulary, letter for letter. */
+  /** The exact count by the vocabulary. */
   full: number
-  /** As the gateway counts what is too long for that. */
+  /** The gateway's count from samples. */
   sampled: number
-  /** Of `full`; negative is too low. */
+  /** The error of the sampled count in percent of `full`; negative if it is too low. */
   offPercent: number
 }
 
-/** How far sampling is off, for each text and for all of them in one request. */
+/** The error of sampling, for each text and for all of them in one request. */
 export function measureAccuracy(texts: Record<string, string>, vocabulary: Vocabulary): Accuracy[] {
   const all = Object.values(texts)
   const full = all.map(vocabulary)

@@ -14,7 +14,7 @@ export interface ApiUpstreamOptions {
 
 const nobodyWaits = { queueLimit: 10, queueMs: 0 }
 
-/** The real `zai-api`, set as usual, but that no call waits for its key. */
+/** The real `zai-api` with its default settings, except that no call waits for a key. */
 export function apiUpstream({ origin, key, fetch, idleMs }: ApiUpstreamOptions): Upstream {
   return zaiApi(
     {

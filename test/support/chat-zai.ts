@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { Fetch } from '../../src/http-client/send.ts'
 import type { ZaiWebOptions } from '../../src/upstreams/zai-web/index.ts'
 
-/** One request as the site saw it. */
+/** One request as the site received it. */
 export interface Seen {
   /** `POST /api/v2/chat/completions`, without the query. */
   route: string
@@ -16,31 +16,31 @@ export interface Seen {
 
 export type Reply = Response | ((seen: Seen) => Response | Promise<Response>)
 
-/** A chat.z.ai that plays its part without a script and departs from it on request. */
+/** A fake chat.z.ai. It answers like the site by default, and with scripted replies on request. */
 export interface ChatZai {
-  /** In-process door. Any host will do; the path counts. */
+  /** Handles requests in this process. Only the path matters, not the host. */
   fetch: Fetch
-  /** The same site on a loopback port, for what only real sockets show. */
+  /** The same site on a loopback port, for tests that need real sockets. */
   listen(): { url: string; stop: () => void }
   seen: Seen[]
   /** The requests to one route, oldest first: `DELETE /api/v1/chats/`. */
   to(route: string): Seen[]
-  /** The next requests to the route are answered so, one reply each; after them the usual way. */
+  /** Sets the replies to the next requests to the route, one for each. Later requests get the default reply. */
   script(route: string, ...replies: Reply[]): void
-  /** Forgets what was scripted for the route and not used. */
+  /** Discards unused replies that were set for the route. */
   clear(route: string): void
-  /** Lets in an account and answers with its token. */
+  /** Registers an account and returns its token. */
   addAccount(name: string): string
   /** The site stops knowing the token: 401 everywhere, and a fresh guest from `auths`. */
   revoke(token: string): void
   /** The account's next check hands out a new token; the old one is revoked. */
   rollOver(token: string): void
-  /** Every completion must be signed well, or not at all when this is off. */
+  /** Whether completions must be signed correctly; `false` means that they must not be signed. */
   signed: boolean
 }
 
 export interface ChatZaiOptions {
-  /** For the signature's window. Without it any instant is accepted. */
+  /** The clock for the time limit of signatures. Without it any time is accepted. */
   now?: () => number
   completionPath?: string
   signingKey?: string
@@ -161,7 +161,7 @@ export function chatZai(options: ChatZaiOptions = {}): ChatZai {
     return json({ id: uuid('0f0f0f0f'), user_id: uuid('0a0a0a0a'), hash: null, filename: file.name, data: {}, meta })
   }
 
-  /** Computed here by the book, so that the gateway's own computation has a judge. */
+  /** An independent implementation, against which the gateway's signature is checked. */
   function signatureFault({ query, headers, body, token }: Seen): Response | undefined {
     if (!zai.signed) return undefined
     const { timestamp = '', requestId, user_id: userId } = query
@@ -184,7 +184,7 @@ export function chatZai(options: ChatZaiOptions = {}): ChatZai {
   }
 }
 
-/** The upstream in front of this site, set as it is by default; no tokens of anybody's. */
+/** The upstream for this site with its default settings and without tokens. */
 export const webDefaults: ZaiWebOptions = {
   baseUrl: 'https://chat.z.ai',
   completionPath: '/api/v2/chat/completions',
@@ -205,7 +205,7 @@ export const webDefaults: ZaiWebOptions = {
   maxImageBytes: 20_000_000,
 }
 
-/** A whole answer in the site's frames. */
+/** A complete reply in the site's frames. */
 export function answer(...texts: string[]): Response {
   return frames(
     ...texts.map((text) => ({ delta_content: text, phase: 'answer' })),
@@ -244,7 +244,7 @@ export function webModel(id: string, name: string, capabilities: Record<string, 
   return { id, name, object: 'model', created: 1_760_000_000, info: { id, name, is_active: true, params: {}, meta } }
 }
 
-/** Unsigned, as far as anybody here can tell. */
+/** A token without a real signature. */
 export function jwt(payload: object, serial = 0): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   return `${part({ alg: 'ES256', typ: 'JWT' })}.${part(payload)}.signature${serial}`
@@ -280,7 +280,7 @@ function hmac(key: string, text: string): string {
   return createHmac('sha256', key).update(text).digest('hex')
 }
 
-/** What a real fetch does when its signal fires: before the headers it rejects, after them the body fails. */
+/** Imitates a real fetch when its signal fires: before the headers it rejects, after them the body fails. */
 async function abortable(reply: Promise<Response>, signal: AbortSignal | undefined): Promise<Response> {
   if (signal === undefined) return reply
   const aborted = Promise.withResolvers<never>()

@@ -14,13 +14,13 @@ const usualPlaces = [
 const howToGetIt =
   'No Chromium found. Install it (Debian: apt-get install chromium) or name one: CHROMIUM=/path/to/chromium make test-browser'
 
-/** An installed Chromium without a window, and without its habit of calling home. Rejects when there is none. */
+/** Starts an installed Chromium without a window and without its background requests. Rejects if none is installed. */
 export async function launchChromium(): Promise<Browser> {
   const executablePath = findChromium()
   if (executablePath === undefined) throw new Error(howToGetIt)
   return chromium.launch({
     executablePath,
-    // Its sandbox refuses to work for root.
+    // Chromium's sandbox does not work for root.
     chromiumSandbox: process.getuid?.() !== 0,
     args: [
       '--disable-gpu',

@@ -1,25 +1,25 @@
 import { fieldOf } from './chat-zai.ts'
 
-/** What a client makes of an answer, whatever the dialect. */
+/** A response as a client understands it, in any dialect. */
 export interface View {
-  /** Of HTTP; an error inside a stream comes with 200. */
+  /** The HTTP status. A stream that ends in an error has 200. */
   status: number
-  /** All the text of the answer. */
+  /** The complete text of the reply. */
   text: string
-  /** The message of the error that ended it, `undefined` where it ended well. */
+  /** The message of the error that ended the reply; `undefined` if it ended normally. */
   error: string | undefined
-  /** How often the answer said that it is over; 1 is right. */
+  /** The number of endings in the response; 1 is correct. */
   endings: number
-  /** Nothing stood behind the ending. */
+  /** Nothing followed the ending. */
   endedLast: boolean
 }
 
 interface Speech {
   path: string
   body: object
-  /** What one event of a stream says. */
+  /** Reads one event of a stream. */
   event(data: unknown): { text?: unknown; error?: unknown; ended?: boolean }
-  /** The text of a whole answer. */
+  /** The text of a whole response. */
   whole(body: unknown): unknown[]
 }
 
@@ -67,7 +67,7 @@ export type SpeechName = keyof typeof speeches
 
 export const speechNames = Object.keys(speeches).filter((name): name is SpeechName => Object.hasOwn(speeches, name))
 
-/** Asks, and reads the answer to its end. Throws for an answer that is not of the dialect. */
+/** Sends a request and reads the whole response. Throws if the response is not of the dialect. */
 export async function viewOf(speech: Speech, response: Response): Promise<View> {
   const said = await response.text()
   return (response.headers.get('content-type') ?? '').startsWith('text/event-stream')
@@ -87,7 +87,7 @@ function streamView(speech: Speech, status: number, said: string): View {
   return view
 }
 
-/** Every event's data. Throws for a line that belongs to no event. */
+/** The data of every event. Throws for a line that is not part of an event. */
 function dataOf(said: string): string[] {
   return said.split('\n\n').flatMap((event) => {
     const lines = event.split('\n').filter((line) => line !== '' && !line.startsWith(':'))

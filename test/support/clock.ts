@@ -1,17 +1,17 @@
 import type { Clock } from '../../src/core/clock.ts'
 
-/** A clock that stands still until it is moved. */
+/** A clock that only the test moves. */
 export interface ManualClock extends Clock {
-  /** Moves time on and runs what came due, in order. */
+  /** Moves time forward and runs the timers that are due, in order. */
   advance(ms: number): void
   /** Sets the machine's date, as a time server does; no duration changes. */
   setDate(epochMs: number): void
-  /** How many timers still wait. */
+  /** The number of timers that have not run yet. */
   pending(): number
 }
 
 export function manualClock(startAt = 1_760_000_000_000): ManualClock {
-  // Durations count from another moment than dates, so that nobody takes one for the other unnoticed.
+  // The two clocks start at different numbers, so that code that mixes them up fails.
   let now = 1_000_000
   let dateOffset = startAt - now
   const timers = new Set<{ at: number; run: () => void }>()
@@ -22,7 +22,7 @@ export function manualClock(startAt = 1_760_000_000_000): ManualClock {
       dateOffset = epochMs - now
     },
     after(ms, run) {
-      // The next turn of the event loop comes whatever the time.
+      // A timer of 0 ms runs in the next turn of the event loop, without moving the clock.
       if (ms === 0) {
         const next = setImmediate(run)
         return () => clearImmediate(next)

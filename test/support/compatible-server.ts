@@ -1,6 +1,6 @@
 import { isRecord } from '../../src/core/json.ts'
 
-/** One request as the server saw it. */
+/** One request as the server received it. */
 export interface Seen {
   path: string
   authorization: string | null
@@ -11,7 +11,7 @@ export interface CompatibleServer {
   /** `http://127.0.0.1:40001/v1` */
   base: string
   seen: Seen[]
-  /** The next completions are answered so, one reply each; after them with a greeting. */
+  /** Sets the replies to the next completions, one for each. Later ones get a greeting. */
   script(...replies: Response[]): void
   stop(): void
 }
@@ -21,7 +21,7 @@ export interface CompatibleServerOptions {
   key?: string
 }
 
-/** A server of open weights on loopback, as vLLM is one: it takes what OpenAI's API takes, and refuses other keys. */
+/** A fake server of open weights on loopback, like vLLM. It accepts requests of OpenAI's API, and refuses wrong keys. */
 export function compatibleServer({
   models = [{ id: 'zai-org/GLM-4.6-FP8', object: 'model', created: 1_774_000_000, max_model_len: 65_536 }],
   key,

@@ -1,4 +1,4 @@
-/** A schema of a client's and an answer of the model's that take long to judge, each in a way of its own. */
+/** A client's schema and a model's answer that take long to validate, each case for another reason. */
 export interface CostlyCase {
   name: string
   schema: Record<string, unknown>
@@ -74,10 +74,10 @@ export const costlyCases: readonly CostlyCase[] = [
   { name: 'a long answer of brackets', schema: { type: 'object' }, answer: '[{'.repeat(250_000) },
 ]
 
-/** A request that is large in a way of its own, whatever is answered. */
+/** A request that is costly for one reason, independently of the reply. */
 export interface CostlyRequest {
   name: string
-  /** All of the body but the model. */
+  /** The body without the model. */
   body: object
 }
 
@@ -116,7 +116,7 @@ export const costlyRequests: readonly CostlyRequest[] = [
   },
 ]
 
-/** What an upstream sends that is much to read: events as they are, or the text of a single one. */
+/** A costly reply of an upstream: complete events, or the text of a single one. */
 export interface CostlyReply {
   name: string
   events?: string

@@ -27,13 +27,13 @@ import { validateHere } from './schema.ts'
 
 export interface RunningGateway {
   url: string
-  /** What the operator would read, one line each. */
+  /** The lines of the log. */
   lines: string[]
-  /** Requests whose reply is not out yet, as Bun counts them. */
+  /** The number of requests without a complete response, as counted by Bun. */
   pendingRequests(): number
-  /** Takes no request any more. */
+  /** Refuses further requests. */
   drain(): void
-  /** What still runs after `deadlineMs` is ended; without one it is cut at once. */
+  /** Ends responses that still run after `deadlineMs`; without it they are cut at once. */
   stop(deadlineMs?: number): Promise<'drained' | 'cut'>
 }
 
@@ -93,8 +93,8 @@ export function gatewayApp(
 }
 
 /**
- * One app for many gateways, one after the other: to put an app together costs more than to answer a request. Each
- * `inFrontOf` is a gateway of its own: neither its ids nor what it remembers of its upstreams come from those before.
+ * One app for many gateways, one after the other, because building an app takes longer than answering a request. Each
+ * `inFrontOf` starts a new gateway: ids and the state of upstreams are not taken over from earlier ones.
  */
 export function reusableApp(settings: GatewaySettings = {}) {
   let current = partsOf([], settings, [])
@@ -135,7 +135,7 @@ interface Parts {
   newId: (prefix: string) => string
 }
 
-/** What lies behind an app, and remembers. */
+/** The stateful parts behind an app. */
 function partsOf(upstreams: readonly Upstream[], settings: GatewaySettings, lines: string[]): Parts {
   let ids = 0
   const write = (message: string, facts: object = {}) => void lines.push(`${message} ${JSON.stringify(facts)}`)
@@ -160,7 +160,7 @@ function partsOf(upstreams: readonly Upstream[], settings: GatewaySettings, line
       prepareAttachments: createAttachments({
         readPdf,
         limits: limitsWith(1_000_000),
-        // The guard is real; behind it there is no net.
+        // The check of addresses is real; the network behind it is not.
         fetchFile: (url, signal, maxBytes) =>
           fetchRemoteFile(url, {
             fetch: () => Promise.reject(new Error(`a test would fetch ${url}`)),
@@ -228,7 +228,7 @@ function memoryStore(warn: (message: string) => void): ResponseStore {
   })
 }
 
-/** Resolves once `condition` holds, looking again after every turn of the event loop; rejects after `limitMs`. */
+/** Resolves when `condition` is true. It is checked after every turn of the event loop. Rejects after `limitMs`. */
 export async function until(condition: () => boolean, what: string, limitMs = 5_000): Promise<void> {
   const deadline = Date.now() + limitMs
   while (!condition()) {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { fieldOf } from './chat-zai.ts'
 
-/** Where conversations come in, and what they are called there. */
+/** The endpoints that take conversations, and the field of each. */
 export interface Door {
   name: string
   path: string
@@ -63,11 +63,11 @@ const members = [
 
 type Members = Record<string, unknown>
 
-/** Up to four members of any name and value, over what is given. */
+/** The given object with up to four more fields of any name and value. */
 const anyMembers = (value: fc.Arbitrary<unknown>): fc.Arbitrary<Members> =>
   fc.dictionary(fc.constantFrom(...members), value, { maxKeys: 4 })
 
-/** The objects that stand in a member, as often right as not. */
+/** The objects in a field, valid in half of all cases. */
 const inner = fc.oneof(
   anything,
   fc.record({
@@ -91,7 +91,7 @@ const item = fc
   .tuple(fc.constantFrom(...itemTypes), anyMembers(fc.oneof(inner, content)))
   .map(([type, given]): unknown => ({ ...given, type }))
 
-/** Conversations in which any value stands in any place. */
+/** Conversations with any value in any field. */
 export function histories({ name }: Door): fc.Arbitrary<unknown[]> {
   const entry = fc.oneof(
     { arbitrary: message, weight: 4 },

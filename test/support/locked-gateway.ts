@@ -56,17 +56,17 @@ export function lockedGateway() {
     return new Set((await mapConcurrently(targets, 8, (target) => ask({ method: 'GET', target }))).map(fingerprint))
   }
 
-  /** Whether somebody without a key was told no, or what anybody is told; and no model was asked. */
+  /** Whether a request without a key was refused or got a public page, and no model was called. */
   async function isHarmless(asked: Asked, at = port): Promise<boolean> {
     openReplies ??= readOpenReplies()
     const open = await openReplies
     const before = calls
     const reply = await ask(asked, at)
     if (calls !== before) return false
-    // A target that no HTTP allows is 400 or 505, as the server in front sees it.
+    // For an invalid target Bun's server itself answers 400 or 505.
     if ([400, 401, 505].includes(reply.status)) return !reply.body.includes('GLM-')
     if (open.has(fingerprint(reply))) return true
-    // A sign of life has nothing to tell, and the HEAD of a page is as open as the page.
+    // Health checks reveal nothing, and HEAD of a public page is as public as the page.
     if (asked.method !== 'HEAD' || reply.body !== '') return false
     return reply.length === 0 || open.has(fingerprint(await ask({ ...asked, method: 'GET' }, at)))
   }
@@ -88,7 +88,7 @@ export function bytesOf({ method, target, host = plainHost, version = '1.1', key
   return `${method} ${target} HTTP/${version}\r\n${host}${credentials}${length}Connection: close\r\n\r\n${body}`
 }
 
-/** Tells replies apart by all that a client sees but the headers. */
+/** Identifies a response by everything that a client sees except for the headers. */
 function fingerprint({ status, body }: RawReply): string {
   return `${status} ${Bun.hash(body)}`
 }

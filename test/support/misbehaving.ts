@@ -4,7 +4,7 @@ import type { OpenedReply, Upstream } from '../../src/core/upstream.ts'
 
 const megabyte = 'x'.repeat(1_000_000)
 
-/** An upstream that does what none should. */
+/** An upstream that violates its interface. */
 export function misbehaving(manner: 'flood' | 'huge' | 'throws' | 'rejects' | 'breaks its word') {
   const state = { sentBytes: 0, cancelled: false }
   const limit = manner === 'flood' ? Number.POSITIVE_INFINITY : 50_000_000

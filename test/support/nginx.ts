@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 const program = Bun.which('nginx', { PATH: `${process.env.PATH ?? ''}:/usr/sbin:/usr/local/sbin` })
 
-/** Why there is none to be tried; nothing where there is one. */
+/** Why nginx cannot be tested; empty if it can. */
 export const nginxMissing = program === null ? 'nginx is not installed (Debian: apt-get install nginx-light)' : ''
 
 export interface Nginx {
@@ -14,7 +14,7 @@ export interface Nginx {
   stop(): Promise<void>
 }
 
-/** An nginx of its own in front of a gateway, which passes the client's `Host` on as it came. */
+/** Starts an nginx in front of a gateway. It passes the client's `Host` on unchanged. */
 export async function startNginx(gatewayPort: number): Promise<Nginx> {
   const folder = mkdtempSync(join(tmpdir(), 'zai2api-nginx-'))
   const ports = [await freePort(), await freePort()]

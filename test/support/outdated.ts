@@ -1,7 +1,7 @@
 import packageJson from '../../package.json' with { type: 'json' }
 import { agents } from './agents/install.ts'
 
-// `make outdated`: what has a newer version than the one that is pinned here. It changes nothing and always ends well.
+// `make outdated` lists packages with a newer version than the pinned one. It changes nothing and always succeeds.
 
 interface Pinned {
   label: string
@@ -18,7 +18,7 @@ const packages = Object.entries({ ...packageJson.dependencies, ...packageJson.de
 )
 const judges = Object.entries(agents).map(([label, { name, version }]): Pinned => ({ label, name, version }))
 
-/** Old on purpose. */
+/** Packages that are kept at an old version on purpose. */
 const heldBack: Record<string, string> = {
   'openai-6': 'the version before, which many programs still have',
   'Claude Code 2.1.197': 'what npm picks for node 20',

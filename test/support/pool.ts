@@ -2,7 +2,7 @@ import type { Clock } from '../../src/core/clock.ts'
 import type { Pool } from '../../src/core/credential-pool.ts'
 import { createPool, type QueueLimits } from '../../src/gateway/credential-pool/index.ts'
 
-/** What an upstream needs to lend its credentials, with nothing left to chance. */
+/** Options for a credential pool without randomness. */
 export function lending<Credential>(
   clock: Clock,
   limits: QueueLimits = { queueLimit: 100, queueMs: 120_000 },

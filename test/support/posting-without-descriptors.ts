@@ -6,7 +6,7 @@ import { systemLookup } from '../../src/http-client/dns.ts'
 import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
 import { send } from '../../src/http-client/send.ts'
 
-// Opens files until there are no more, then posts to the address it is given and says what came of it.
+// Opens files until no descriptor is left, then posts to the given address and prints the result.
 
 const post = losslessFetch(fetch, systemLookup)
 const options = { fetch: post, clock: systemClock, signal: new AbortController().signal, headersTimeoutMs: 5_000 }

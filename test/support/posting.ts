@@ -1,6 +1,6 @@
 import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
 
-/** `posting.ts PORT NAME…` posts to each name, all of them on loopback, and prints what became of it, a line each. */
+/** `posting.ts PORT NAME…` posts to each name, all on loopback, and prints one line with each result. */
 const [port, ...names] = process.argv.slice(2)
 const post = losslessFetch(fetch, async () => [{ address: '127.0.0.1' }])
 for (const name of names) {

@@ -1,14 +1,14 @@
 import { connect } from 'node:net'
 
 export interface RawReply {
-  /** 0 where the server hung up without a word. */
+  /** 0 if the server closed the connection without a response. */
   status: number
   /** As it is announced, which a reply to HEAD does without having one. */
   length: number
   body: string
 }
 
-/** Sends bytes (latin1) as they are, where an HTTP client would mend or refuse them, and reads until the server hangs up. */
+/** Sends bytes (latin1) unchanged, which an HTTP client would correct or refuse, and reads until the server closes the connection. */
 export function askRaw(port: number, request: string): Promise<RawReply> {
   const { promise, resolve, reject } = Promise.withResolvers<RawReply>()
   const socket = connect(port, '127.0.0.1', () => socket.write(request, 'latin1'))

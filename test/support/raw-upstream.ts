@@ -2,7 +2,7 @@ import { createServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import type { Fetch } from '../../src/http-client/send.ts'
 
-/** One connection, with everything an HTTP server would not do to it. */
+/** One connection, with operations that an HTTP server does not offer. */
 export interface Line {
   /** Resolves once the kernel has the bytes. */
   write(bytes: string | Uint8Array): Promise<void>
@@ -36,7 +36,7 @@ export interface RawUpstreamOptions {
   tls?: { key: string; cert: string }
 }
 
-/** A server of bare TCP on loopback: one route is played, the others are answered by the book. */
+/** A plain TCP server on loopback. One route is controlled by the test, the others are answered normally. */
 export async function startRawUpstream({ route, others, tls }: RawUpstreamOptions): Promise<RawUpstream> {
   const sockets = new Set<Socket>()
   let asked = 0
@@ -130,7 +130,7 @@ function requestIn(bytes: Buffer): HeardRequest | undefined {
   return { method, path, headers, body: body.toString() }
 }
 
-/** The head of an event stream, and what is said about its body. */
+/** The HTTP head of an event stream, with the given headers about its body. */
 export function streamHead(...headers: string[]): string {
   return ['HTTP/1.1 200 OK', 'content-type: text/event-stream', 'connection: close', ...headers, '', ''].join('\r\n')
 }

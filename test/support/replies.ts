@@ -3,13 +3,13 @@ import type { Delta, StreamEvent } from '../../src/core/events.ts'
 import { pipeline, type ReplyStream } from '../../src/core/pipeline.ts'
 import type { OpenedReply } from '../../src/core/upstream.ts'
 
-/** A reply of these batches, none of which has been read. */
+/** An opened reply of these batches. */
 export function replyOf(batches: readonly (readonly Delta[])[]): OpenedReply {
   const left = batches.map((batch) => [...batch])
   return { first: [], rest: { next: (onBatch) => onBatch(left.shift()), cancel() {} } }
 }
 
-/** A reply from its first delta on. */
+/** An opened reply as one stream, from its first delta on. */
 export function fromTheStart({ first, rest }: OpenedReply): BatchStream<Delta[]> {
   let held: Delta[] | undefined = first
   return {
@@ -26,7 +26,7 @@ export function fromTheStart({ first, rest }: OpenedReply): BatchStream<Delta[]>
   }
 }
 
-/** All that any dialect gets of a reply. */
+/** All deltas of a reply. */
 export function eventsIn(reply: ReplyStream): Promise<StreamEvent[]> {
   const events: StreamEvent[] = []
   return new Promise((resolve, reject) => {

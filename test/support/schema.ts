@@ -1,4 +1,4 @@
 import { loadValidation, type Validate } from '../../src/gateway/structured/validation.ts'
 
-/** Judges in this thread: what a schema says does not depend on where it is read. */
+/** Validates in this thread, because the result does not depend on the thread. */
 export const validateHere: Validate = async (job) => (await loadValidation())(job)

@@ -5,7 +5,7 @@ import { listen } from '../../src/server/listen.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { gatewayApp } from './gateway.ts'
 
-// A server whose upstream leaves something behind each time it is asked: `stray.ts rejection` or `stray.ts throw`.
+// A server whose upstream causes an uncaught error with every call: `stray.ts rejection` or `stray.ts throw`.
 
 const log = createLog({
   level: () => 'info',

@@ -59,7 +59,7 @@ function records(): object[] {
   }))
 }
 
-/** Whole numbers below a limit, in an order that only the seed decides. */
+/** Random whole numbers below a limit; the same for the same seed. */
 export function dice(seed: number): (below: number) => number {
   let state = seed >>> 0
   return (below) => {

@@ -37,15 +37,15 @@ export function inPieces(bytes: Uint8Array<ArrayBuffer>, size: number): Readable
   })
 }
 
-/** An upstream that answers every completion with the recording, as often as it is asked. */
+/** An upstream that answers every completion with the recording. */
 export const replayed: Record<string, (bytes: Uint8Array<ArrayBuffer>, pieceSize: number) => Upstream> = {
   'zai-web': (bytes, pieceSize) => {
     const site = chatZai()
-    // One retry for each remedy at most: more replies than attempts.
+    // At most one retry for each recovery, so there are more replies than attempts.
     for (let attempt = 0; attempt < 5; attempt++)
       site.script(completionRoute, () => eventStream(inPieces(bytes, pieceSize)))
     const clock = manualClock()
-    // Nobody moves the clock, so nobody waits.
+    // The clock does not move, so nothing waits for it.
     const loan = lending<CredentialSource>(clock, { queueLimit: 0, queueMs: 0 })
     return zaiWeb(webDefaults, { ...loan, fetch: site.fetch, clock, newUuid: () => crypto.randomUUID(), log: () => {} })
   },
@@ -137,7 +137,7 @@ export const askings: Record<string, (tools: boolean, search: boolean) => Asking
       ...(search ? { tools: [{ type: 'web_search_20250305', name: 'web_search' }] } : {}),
     },
   }),
-  // Has no place for thinking, tools and searches: what a recording holds of them must not get into its text.
+  // The dialect has no reasoning, tools and searches: those in a recording must not get into its text.
   'openai-completions': () => ({
     dialect: openaiCompletions,
     body: { model: 'glm-4.7', prompt: 'Hello, GLM!', stream_options: { include_usage: true } },

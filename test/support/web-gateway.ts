@@ -49,7 +49,7 @@ export interface WebUpstreamOptions {
   queue?: QueueLimits
 }
 
-/** The real `zai-web`, set as usual. */
+/** The real `zai-web` with its default settings. */
 export function webUpstream({ url, fetch, tokens, idleMs, queue }: WebUpstreamOptions): Upstream {
   return zaiWeb(
     { ...webDefaults, baseUrl: url, tokens, idleMs, headersTimeoutMs: 5_000 },

@@ -9,7 +9,7 @@ import { startSchemaWorker } from '../../src/gateway/structured/start-schema-wor
 import { createValidator } from '../../src/gateway/structured/validator.ts'
 import { memoryReadings } from '../../src/observe/memory.ts'
 
-// Opens files until there are no more, does what needs one, closes them and does it again. Says what came of it.
+// Opens files until no descriptor is left, tries what needs one, closes the files and tries again. Prints the results.
 
 const clock = systemClock
 const readings = memoryReadings(process)

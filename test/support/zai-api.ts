@@ -1,7 +1,7 @@
 import type { Fetch } from '../../src/http-client/send.ts'
 import { eventStream, fieldOf, json } from './chat-zai.ts'
 
-/** One request as the API saw it. */
+/** One request as the API received it. */
 export interface Seen {
   /** `POST /api/paas/v4/chat/completions` */
   route: string
@@ -14,18 +14,18 @@ export interface Seen {
 
 export type Reply = Response | ((seen: Seen) => Response | Promise<Response>)
 
-/** The official API: it plays its part without a script, departs from it on request, and refuses what the real one refuses. */
+/** A fake of the official API. It answers by default, sends scripted replies on request, and refuses what the real one refuses. */
 export interface ScriptedApi {
-  /** In-process door. Any host will do; the path counts. */
+  /** Handles requests in this process. Only the path matters, not the host. */
   fetch: Fetch
-  /** The same API on a loopback port, for what only real sockets show. */
+  /** The same API on a loopback port, for tests that need real sockets. */
   listen(): { baseUrl: string; stop: () => void }
   seen: Seen[]
   /** The requests to one route, oldest first. */
   to(route: string): Seen[]
-  /** The next requests to the route are answered so, one reply each; after them the usual way. */
+  /** Sets the replies to the next requests to the route, one for each. Later requests get the default reply. */
   script(route: string, ...replies: Reply[]): void
-  /** Every completion of this key is answered so. */
+  /** Sets the reply to every completion with this key. */
   refuse(key: string, reply: () => Response): void
 }
 
@@ -34,7 +34,7 @@ export const chatRoute = 'POST /api/paas/v4/chat/completions'
 export const modelsRoute = 'GET /api/paas/v4/models'
 export const quotaRoute = 'GET /api/monitor/usage/quota/limit'
 
-/** `complete` answers what is legal and not scripted. */
+/** `complete` answers valid requests without a scripted reply. */
 export function scriptedApi(
   keys: readonly string[] = ['key-1'],
   complete: (seen: Seen) => Response = () => answer('Hello', ' there.'),
@@ -85,7 +85,7 @@ export function scriptedApi(
     const scripted = scripts.get(seen.route)?.shift()
     if (scripted !== undefined) return typeof scripted === 'function' ? scripted(seen) : scripted
     const usually = usual[seen.route]
-    // As the real router says it.
+    // The error of the real router.
     if (usually === undefined) return json({ code: 500, msg: '404 NOT_FOUND', success: false })
     if (seen.key === undefined) return refusal(401, '1001', 'Header parameter Authorization is missing.')
     if (!keys.includes(seen.key)) return refusal(401, '1002', 'Invalid Authorization token.')
@@ -93,7 +93,7 @@ export function scriptedApi(
   }
 }
 
-/** A whole answer in the API's chunks. */
+/** A complete reply in the API's chunks. */
 export function answer(...texts: string[]): Response {
   const usage = { prompt_tokens: 9, completion_tokens: 4, total_tokens: 13 }
   return chunks(...texts.map((content) => ({ delta: { content } })), { finish_reason: 'stop', usage })
@@ -126,7 +126,7 @@ export function refusal(status: number, code: string, message: string): Response
   return json({ error: { code, message } }, status)
 }
 
-/** What the API would not take in a request, as a reader of its reference and of its users' complaints knows it. */
+/** What the API refuses in a request, according to its reference and to reports of its users. */
 export function fault(body: unknown, requestIds = new Set<string>()): Response | undefined {
   const found = faultIn(body, requestIds)
   return found && refusal(400, ...found)
@@ -274,7 +274,7 @@ function arePartsOf(content: unknown, model: string): boolean {
   })
 }
 
-/** From the vendor's guides, model by model. */
+/** The facts of each model, from the vendor's guides. */
 const sees = /^glm-(4\.1v|4\.5v|4\.6v|5v|5\.3-flash|5\.4|6)/
 const remoteParts = [
   { type: 'image_url', models: sees, url: /^(https?:\/\/|data:image\/)/ },

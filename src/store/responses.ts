@@ -2,24 +2,25 @@ import type { StoredResponse } from '../core/dialect.ts'
 import { openSqliteResponses, type SqliteOptions } from './sqlite-responses.ts'
 
 /**
- * Replies that clients may ask for again or continue, each kept for its owner, the `keyId` of a caller: to others it is
- * not there. Nothing rejects, for no reply fails because of it: a store without its database forgets.
+ * Stored replies, which clients may read again or continue. Each belongs to an owner, the `keyId` of a caller, and does
+ * not exist for others. No method rejects, because a failing store must not fail a request; it then behaves as if
+ * nothing were stored.
  */
 export interface ResponseStore {
-  /** Once it settles, `get` finds it. */
+  /** Stores a reply. After the promise has resolved, `get` finds it. */
   put(owner: string, response: StoredResponse): Promise<void>
   get(owner: string, id: string): Promise<StoredResponse | undefined>
-  /** Whether there was something to delete. */
+  /** Resolves with whether there was something to delete. */
   delete(owner: string, id: string): Promise<boolean>
   close(): Promise<void>
 }
 
 export interface ResponseStoreOptions extends SqliteOptions {
-  /** Hears once what cannot be done, and again only after it could be in between. */
+  /** Called at the first failure of each operation, and again only after the operation has succeeded in between. */
   warn: (message: string, cause: unknown) => void
 }
 
-/** Keeps nothing: `STORE=off`. */
+/** The store for `STORE=off`, which keeps nothing. */
 export const noResponseStore: ResponseStore = {
   put: async () => {},
   get: async () => undefined,
@@ -27,11 +28,11 @@ export const noResponseStore: ResponseStore = {
   close: async () => {},
 }
 
-/** A store in SQLite. A database that is broken, locked or full is reported to `warn`, and requests go on without it. */
+/** A store in SQLite. A database that is broken, locked or full is reported to `warn`, and requests continue without it. */
 export function createResponseStore(options: ResponseStoreOptions): ResponseStore {
   const { path, warn } = options
-  const report = (done: string, cause: unknown) =>
-    warn(`The store ${path} could not be ${done}; replies are not kept meanwhile.`, cause)
+  const report = (operation: string, cause: unknown) =>
+    warn(`The store ${path} could not be ${operation}; replies are not kept meanwhile.`, cause)
   try {
     return reportFailures(openSqliteResponses(options), report)
   } catch (cause) {
@@ -40,10 +41,10 @@ export function createResponseStore(options: ResponseStoreOptions): ResponseStor
   }
 }
 
-/** What a store that rejects could not do goes to `report`, and is answered as if nothing were stored. */
+/** Wraps a store that may reject. Failures are passed to `report`, and the result is that of an empty store. */
 export function reportFailures(
   store: ResponseStore,
-  report: (done: 'written' | 'read' | 'closed', cause: unknown) => void,
+  report: (operation: 'written' | 'read' | 'closed', cause: unknown) => void,
 ): ResponseStore {
   const failing = new Set<string>()
   return {
@@ -53,14 +54,18 @@ export function reportFailures(
     close: () => attempt('closed', undefined, () => store.close()),
   }
 
-  async function attempt<T>(done: 'written' | 'read' | 'closed', otherwise: T, work: () => Promise<T>): Promise<T> {
+  async function attempt<T>(
+    operation: 'written' | 'read' | 'closed',
+    otherwise: T,
+    work: () => Promise<T>,
+  ): Promise<T> {
     try {
       const result = await work()
-      failing.delete(done)
+      failing.delete(operation)
       return result
     } catch (cause) {
-      if (!failing.has(done)) report(done, cause)
-      failing.add(done)
+      if (!failing.has(operation)) report(operation, cause)
+      failing.add(operation)
       return otherwise
     }
   }

@@ -6,42 +6,42 @@ import type { ResponseStore } from './responses.ts'
 export interface SqliteOptions {
   /** A file, or `:memory:`. */
   path: string
-  /** Of the texts kept; the file is a little larger. */
+  /** Bytes of all stored texts. The file is a little larger. */
   maxBytes: number
   maxRows: number
   maxAgeMs: number
-  /** Milliseconds on a clock that lasts as long as the store: for a file, epoch milliseconds. */
+  /** The time in milliseconds. The clock must last as long as the store: for a file, epoch milliseconds. */
   now: () => number
-  /** Hears of files that others can read. */
+  /** Called for files that other users can read. */
   warn: (message: string, cause: unknown) => void
 }
 
-// Interfaces would lack the index signature that bindings need.
+// Types, because interfaces lack the index signature that the bindings of queries need.
 type Row = { reply: string; input: string }
 type Named = { id: string; owner: string }
 
 /**
- * A bounded store in SQLite: when there is too much of it, the oldest go first. All work is done before a method
- * returns, so a promise of it costs no turn of the event loop.
+ * A bounded store in SQLite. When it is full, the oldest replies are deleted. All work is done synchronously, before a
+ * method returns its promise.
  *
- * A process that is killed loses nothing it had stored (WAL); a power cut may lose the last few replies, not more
- * (`synchronous` NORMAL). Two gateways may share a file, one of them of an older version.
- * Errors: throws where it cannot be opened; methods reject with what SQLite throws.
+ * A killed process loses nothing that was stored (WAL). A power failure may lose the last few replies, but no others
+ * (`synchronous` NORMAL). Two gateways may share a file, even if one is of an older version.
+ * Errors: throws if the database cannot be opened. Methods reject with the errors of SQLite.
  */
 export function openSqliteResponses(options: SqliteOptions): ResponseStore {
   const { path, maxBytes, maxRows, maxAgeMs, now, warn } = options
-  const { database, insert, select, remove, forgetOld, forgetOldest, size } = prepare(path, warn)
+  const { database, insert, select, remove, deleteExpired, deleteOldest, size } = prepare(path, warn)
   const oldest = () => now() - maxAgeMs
 
   return {
     async put(owner, { id, reply, input }) {
       const row = { reply: JSON.stringify(reply), input: JSON.stringify(input) }
       const bytes = Buffer.byteLength(row.reply) + Buffer.byteLength(row.input)
-      // Alone it would push out all the others, and then itself.
+      // A reply larger than the store would displace all others and then itself.
       if (bytes > maxBytes) return
       database.transaction(() => {
         insert.run({ id, owner, at: now(), bytes, ...row })
-        forgetOld.run({ oldest: oldest() })
+        deleteExpired.run({ oldest: oldest() })
         makeRoom()
       })()
     },
@@ -56,16 +56,16 @@ export function openSqliteResponses(options: SqliteOptions): ResponseStore {
   function makeRoom(): void {
     let { rows, bytes } = size.get() ?? { rows: 0, bytes: 0 }
     while (rows > maxRows || bytes > maxBytes) {
-      bytes -= forgetOldest.get()?.bytes ?? bytes
+      bytes -= deleteOldest.get()?.bytes ?? bytes
       rows--
     }
   }
 }
 
-/** How long to wait for another process that writes. Everything here blocks the gateway, so: not long. */
+/** The time to wait while another process writes. It is short, because waiting blocks the gateway. */
 const lockWaitMs = 100
 
-/** A file that was here before may have any mode; on Windows the folder decides who reads it. */
+/** Makes a file private, because an existing one may have any mode. On Windows the folder decides who can read it. */
 function makePrivate(file: string, warn: SqliteOptions['warn']): void {
   const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0
   if ((mode & 0o077) === 0 || process.platform === 'win32') return
@@ -77,7 +77,7 @@ function makePrivate(file: string, warn: SqliteOptions['warn']): void {
 }
 
 function prepare(path: string, warn: SqliteOptions['warn']) {
-  // Conversations are nobody else's business; SQLite's side files take the mode of this one.
+  // Only the user may read conversations. SQLite creates its other files with the mode of this one.
   if (path !== ':memory:') {
     closeSync(openSync(path, 'a', 0o600))
     for (const file of [path, `${path}-wal`, `${path}-shm`]) makePrivate(file, warn)
@@ -96,7 +96,7 @@ function prepare(path: string, warn: SqliteOptions['warn']) {
         input TEXT NOT NULL,
         owner TEXT NOT NULL DEFAULT '${masterKeyId}'
       )`,
-      // Holds all that the bounds are about, so that they never read the texts.
+      // Covers the columns that the limits need, so that enforcing them does not read the texts.
       'CREATE INDEX IF NOT EXISTS responses_by_age ON responses (at, bytes)',
     ])
       database.run(statement)
@@ -106,9 +106,9 @@ function prepare(path: string, warn: SqliteOptions['warn']) {
       insert: database.query<unknown, Row & Named & { at: number; bytes: number }>(
         'INSERT OR REPLACE INTO responses (id, at, bytes, reply, input, owner) VALUES ($id, $at, $bytes, $reply, $input, $owner)',
       ),
-      forgetOld: database.query<unknown, { oldest: number }>('DELETE FROM responses WHERE at < $oldest'),
-      // By their order and not by their dates: where the date was set back, the newest would be the oldest.
-      forgetOldest: database.query<{ bytes: number }, []>(
+      deleteExpired: database.query<unknown, { oldest: number }>('DELETE FROM responses WHERE at < $oldest'),
+      // In the order of insertion. By date, the newest reply would be deleted after the clock was set back.
+      deleteOldest: database.query<{ bytes: number }, []>(
         'DELETE FROM responses WHERE rowid = (SELECT min(rowid) FROM responses) RETURNING bytes',
       ),
       size: database.query<{ rows: number; bytes: number }, []>(
@@ -126,13 +126,13 @@ function prepare(path: string, warn: SqliteOptions['warn']) {
 }
 
 /**
- * Files of versions that knew no callers have no owners. What is in them, and what such a version still writes beside
- * this one, is the operator's own.
+ * Adds the column for owners to a file of an older version. The replies in it, and those that an older gateway still
+ * writes to the file, belong to the operator.
  */
 function addOwners(database: Database): void {
   const column = database.query("SELECT 1 FROM pragma_table_info('responses') WHERE name = 'owner'")
   if (column.get() !== null) return
-  // Another gateway may do the same at this moment.
+  // In a transaction with a second check, because another gateway may do the same at this moment.
   database
     .transaction(() => {
       if (column.get() === null)

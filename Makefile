@@ -5,7 +5,7 @@ BINARY := dist/zai2api
 ARGS :=
 # Where to write a test report for machines: make test JUNIT=report.xml
 JUNIT :=
-# In milliseconds, for one test. Bun's own 5 s are short where other programs use the cores, too.
+# The time limit for one test in milliseconds. Bun's default of 5 s is too short on a busy machine.
 PATIENCE := --timeout 20000
 REPORT := $(if $(JUNIT),--reporter=junit --reporter-outfile=$(JUNIT))
 
@@ -17,7 +17,7 @@ help: ## show these commands
 	@echo
 	@echo '  Options go into ARGS: make run ARGS="--port 9000"'
 
-# Bun runs 256 outgoing requests at a time unless this says otherwise before it starts; the executable sees to it itself.
+# Bun runs at most 256 outgoing requests at a time, unless this variable is set before it starts. The executable sets it itself.
 run demo dev: export BUN_CONFIG_MAX_HTTP_REQUESTS ?= 20000
 
 run: $(BUN) ## start the gateway
@@ -83,7 +83,7 @@ clean: ## remove what was built
 $(BINARY): $(BUN) package.json deploy/build.ts $(shell find src -type f)
 	$(BUN) deploy/build.ts
 
-# Where npm runs no install scripts, Bun's own has not put its executable in place yet.
+# If npm is configured to run no install scripts, Bun's executable is not installed yet.
 $(BUN): package.json package-lock.json
 	@echo 'Installing packages ...' >&2
 	@npm ci --no-audit --no-fund --loglevel=error >/dev/null

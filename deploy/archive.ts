@@ -6,7 +6,7 @@ export interface Entry {
   executable: boolean
 }
 
-/** Both kinds of archive hold nothing of the machine that made them: same entries and time in, same bytes out. */
+/** Both kinds of archive contain nothing of the machine that made them: equal entries and times give equal bytes. */
 export const pack = { 'tar.gz': tarGz, zip } satisfies Record<
   string,
   (entries: Entry[], modifiedAt: Date) => Uint8Array

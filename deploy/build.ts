@@ -2,18 +2,18 @@ import { rm } from 'node:fs/promises'
 
 export interface BuildOptions {
   outfile: string
-  /** Another platform than this one: Bun's name for it, and a runtime of the same Bun version built for it. */
+  /** Builds for another platform: Bun's name for it, and the path of Bun's runtime for it, in the same version. */
   cross?: { target: Bun.Build.CompileTarget; runtime: string }
 }
 
-/** Compiles the gateway into one executable that needs nothing beside it. Rejects when the code does not bundle. */
+/** Compiles the gateway into one executable that needs no other files. Rejects if the code cannot be bundled. */
 export async function build({ outfile, cross }: BuildOptions): Promise<void> {
   const { outputs } = await Bun.build({
     entrypoints: ['src/main.ts', 'src/attachments/pdf-worker.ts', 'src/gateway/structured/schema-worker.ts'],
-    // Workers are looked for beside the program that starts them, whose folders are gone here.
+    // Workers are looked up beside the file that starts them, and the bundle has no folders.
     naming: { entry: '[name].[ext]' },
     format: 'esm',
-    // Start-up takes a third of the time; the price is that nothing may await at the top level of a module.
+    // Start-up takes a third of the time. Modules must not use `await` at their top level with it.
     bytecode: true,
     // Short identifiers break Elysia, which reads handlers as text: every POST fails while every GET still passes.
     minify: { whitespace: true, syntax: true, identifiers: false },
@@ -21,13 +21,13 @@ export async function build({ outfile, cross }: BuildOptions): Promise<void> {
     define: { 'process.env.NODE_ENV': '"production"' },
     compile: {
       outfile,
-      // Or a bunfig.toml in the folder it is started from could name a script to run first.
+      // Otherwise a bunfig.toml in the working directory could run a script at the start.
       autoloadDotenv: false,
       autoloadBunfig: false,
       ...(cross && { target: cross.target, executablePath: cross.runtime }),
     },
   })
-  // The map is inside the executable as well; the file beside it serves nobody.
+  // The source map is also inside the executable, so the file beside it is not needed.
   for (const output of outputs) if (output.kind === 'sourcemap') await rm(output.path)
 }
 

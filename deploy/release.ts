@@ -5,7 +5,7 @@ import { version } from '../package.json' with { type: 'json' }
 import { type Entry, pack } from './archive.ts'
 import { build } from './build.ts'
 
-/** What a release holds: the archive's name, Bun's name for the platform, and npm's name for Bun's runtime there. */
+/** The archives of a release: the archive's name, Bun's name for the platform, and npm's name for Bun's runtime. */
 const platforms = [
   { name: 'linux-x64', target: 'bun-linux-x64', runtime: '@oven/bun-linux-x64' },
   { name: 'linux-arm64', target: 'bun-linux-arm64', runtime: '@oven/bun-linux-aarch64' },
@@ -48,7 +48,7 @@ function nameList(): string {
   return platforms.map(({ name }) => name).join(', ')
 }
 
-/** So that the same commit gives the same archives, whenever and wherever they are made. */
+/** The time of the commit. All entries get it, so that the same commit gives the same archives at any time and place. */
 async function commitTime(): Promise<Date> {
   return new Date((await $`git log -1 --format=%cI`.text()).trim())
 }
@@ -77,7 +77,7 @@ async function archiveFor(platform: Platform, modifiedAt: Date): Promise<{ archi
   }
 }
 
-/** Loose executables are a hundred megabytes each, so none outlives its archive. */
+/** Builds an executable and returns its bytes. The file is deleted, because each is a hundred megabytes. */
 async function executableFor(platform: Platform, name: string): Promise<Uint8Array> {
   const folder = `${CACHE}/${platform.name}`
   const outfile = `${folder}/${name}`

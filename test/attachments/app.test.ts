@@ -29,7 +29,7 @@ const letter = pdfOf([{ lines: ['The meeting is on Tuesday.'] }])
 const broken = '%PDF-1.4 and nothing else'
 const pixel = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 
-/** What Claude Code sends after it has read a PDF: the file stands in the result of its tool. */
+/** The message of Claude Code after it has read a PDF: the file is in the result of its tool. */
 function readByTool(data: string | Uint8Array, stream: boolean) {
   return {
     model: 'GLM-5',
@@ -83,7 +83,7 @@ describe('a PDF in the result of a tool', () => {
   })
 })
 
-describe('what the user has just sent', () => {
+describe('a file in the latest turn of the user', () => {
   test('a PDF in chat completions', async () => {
     const file_data = `data:application/pdf;base64,${Buffer.from(letter).toString('base64')}`
     const content = [

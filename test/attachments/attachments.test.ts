@@ -77,7 +77,7 @@ function preparer(world: World = {}) {
   }
 }
 
-/** What becomes of one message at the end of a conversation. */
+/** The prepared form of one message at the end of a conversation. */
 async function preparedParts(world: World, ...messages: Message[]): Promise<UserPart[]> {
   const { messages: prepared } = await preparer(world).prepare(requestOf(...messages))
   const last = prepared.at(-1)
@@ -138,7 +138,7 @@ describe('documents', () => {
     expect(await preparedParts({}, called, result(part))).toEqual([text(expected)])
   })
 
-  test('a file nobody reads is named, and told as ignored', async () => {
+  test('a file of an unsupported type is named in the text and listed as ignored', async () => {
     const office = 'application/vnd.openxmlformats-officedocument.wordprocessingml.document'
     const { prepare } = preparer()
     expect(await prepare(requestOf(said(document('PK\x03\x04\0\xff', office, 'plan.docx'))))).toMatchObject({
@@ -163,7 +163,7 @@ describe('documents', () => {
     expect(asked).toEqual([['https://example.com/letter', limits.maxDocumentBytes]])
   })
 
-  test('a file that comes again is not read again', async () => {
+  test('a file that is sent again is not read again', async () => {
     const { notes, prepare } = preparer()
     const request = requestOf(said(document(letter)), answered, said(text('And?')))
     expect(await prepare(request)).toEqual(await prepare(request))
@@ -219,7 +219,7 @@ describe('scanned pages', () => {
     ['in black and white', { image: bits }, 16, 2],
     ['as a stencil', { image: stencil }, 16, 2],
   ]
-  test.each(scans)('%s are shown to a model that sees', async (_name, page, width, height) => {
+  test.each(scans)('%s are shown to a model with vision', async (_name, page, width, height) => {
     const parts = await preparedParts({ model: sees }, said(document(pdfOf([{ lines: ['Cover'] }, page]))))
     expect(parts).toEqual([
       text('<document pages="2">\n[page 1]\nCover\n[page 2] [no text layer; its picture follows]'),
@@ -239,7 +239,7 @@ describe('scanned pages', () => {
     expect(await sizeOf(parts[1])).toEqual({ width: 20, height: 10 })
   })
 
-  test('are only named where the model does not see, and beyond the limit', async () => {
+  test('are only named for a model without vision, and beyond the limit', async () => {
     const scan = document(pdfOf([{ image: rgb }, { image: rgb }]))
     expect(await preparedParts({}, said(scan))).toEqual([
       text(
@@ -286,7 +286,7 @@ describe('images', () => {
     expect(await sizeOf(part)).toEqual({ width: 30, height: 10 })
   })
 
-  test('too many bytes are said with fewer', async () => {
+  test('an image of too many bytes is compressed', async () => {
     const noise = new Uint8Array(64 * 64 * 3)
     let seed = 1
     for (const index of noise.keys()) {
@@ -369,8 +369,8 @@ const refusals: [name: string, world: World, part: UserPart, error: object, rema
   ],
 ]
 
-describe('what cannot be done', () => {
-  test.each(refusals)('%s is an error in the words just said', async (_name, world, part, error) => {
+describe('an unusable file', () => {
+  test.each(refusals)('%s is an error in the latest turn', async (_name, world, part, error) => {
     expect(await failure(world, said(text('Look.'), part))).toMatchObject(error)
     expect(await failure(world, said(text('Hello')), answered, said(part), said(text('Look.')))).toMatchObject(error)
   })
@@ -389,7 +389,7 @@ describe('what cannot be done', () => {
     }
   })
 
-  test('a client that left is told nothing', async () => {
+  test('after the client has disconnected there is no remark', async () => {
     const signal = AbortSignal.abort()
     const large = image(
       await picture(limits.maxImageSide + 1, 1)
@@ -401,7 +401,7 @@ describe('what cannot be done', () => {
   })
 })
 
-describe('an image for a model without eyes', () => {
+describe('an image for a model without vision', () => {
   const now =
     '[A picture was here. GLM-5 cannot see pictures: the answer has to say so; a vision model such as GLM-4.6V can.]'
   const before = '[image omitted: GLM-5 cannot see images; choose a vision model such as GLM-4.6V]'
@@ -418,13 +418,13 @@ describe('an image for a model without eyes', () => {
     ['in an older turn', seen, (part) => [said(part), answered, said(text('Go on.'))], before],
     ['in a tool result', seen, (part) => [called, result(part)], before],
   ]
-  test.each(places)('%s becomes words, and is told as ignored', async (_name, part, messages, words) => {
+  test.each(places)('%s becomes text and is listed as ignored', async (_name, part, messages, words) => {
     const prepared = await preparer().prepare(requestOf(...messages(part)))
     expect(prepared.ignored).toEqual(['images'])
     expect(prepared.messages).toEqual(messages(text(words)))
   })
 
-  test('is left to an upstream that refuses it, but only where it was just sent', async () => {
+  test('is passed to an upstream that refuses it, but only in the latest turn', async () => {
     const { prepare } = preparer({ upstream: { rejectsUnseenImages: true } })
     expect(await prepare(requestOf(said(seen), answered, said(document(gif))))).toMatchObject({
       ignored: ['images'],
@@ -433,7 +433,7 @@ describe('an image for a model without eyes', () => {
   })
 })
 
-test('for counting, files elsewhere stay there', async () => {
+test('for counting, files given by URL are not fetched', async () => {
   const request = requestOf(said(remote('https://example.com/a.pdf'), document(letter)))
   const { messages } = await preparer({ counting: true }).prepare(request)
   expect(messages).toEqual([
@@ -444,7 +444,7 @@ test('for counting, files elsewhere stay there', async () => {
   ])
 })
 
-test('a request without attachments comes back as it is', async () => {
+test('a request without attachments is returned unchanged', async () => {
   const request = requestOf(said(text('Hello')), answered, said(text('Bye')))
   expect(await preparer().prepare(request)).toBe(request)
 })

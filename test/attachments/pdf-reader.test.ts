@@ -14,7 +14,7 @@ const file = pdfOf([{ lines: ['The first page'] }, { lines: ['The second page'] 
 const page = (text: string): PdfMessage => ({ type: 'page', page: { text, images: [] } })
 const megabyte = 1024 * 1024
 
-/** A reader whose threads say only what a test has them say. */
+/** A reader with fake threads, whose messages the test sends. */
 function stage(left = 8_000) {
   const clock = manualClock()
   const threads: { tell(step: PdfMessage): void; fail(): void; ended: boolean }[] = []
@@ -67,7 +67,7 @@ const ends: [name: string, how: (on: ReturnType<typeof stage>) => void, cut: str
   ['fails', ({ threads }) => threads[0]?.fail(), 'the rest of it is damaged', broken],
 ]
 
-test.each(ends)('a thread that %s is ended, and what it has read is the answer', async (_name, how, cut) => {
+test.each(ends)('a thread that %s is ended, and the pages it has read are the result', async (_name, how, cut) => {
   const on = stage()
   const reading = on.start()
   on.threads[0]?.tell({ type: 'opened', pageCount: 7 })
@@ -78,7 +78,7 @@ test.each(ends)('a thread that %s is ended, and what it has read is the answer',
   expect(on.clock.pending()).toBe(0)
 })
 
-test.each(ends)('a thread that %s before there is a page is an error', async (_name, how, _cut, message) => {
+test.each(ends)('a thread that %s before it has opened the file is an error', async (_name, how, _cut, message) => {
   const on = stage()
   const reading = on.start()
   how(on)
@@ -86,7 +86,7 @@ test.each(ends)('a thread that %s before there is a page is an error', async (_n
   expect(on.threads[0]?.ended).toBe(true)
 })
 
-test('a thread may take its time and its memory', async () => {
+test('a thread may take time and memory within the limits', async () => {
   const on = stage()
   const reading = on.start()
   on.take(1_000)
@@ -96,7 +96,7 @@ test('a thread may take its time and its memory', async () => {
   expect(await reading).toEqual({ pageCount: 0, pages: [], cut: undefined })
 })
 
-test('a thread takes no more than half of what is left', async () => {
+test('a thread may take at most half of the free memory', async () => {
   const on = stage(400)
   const reading = on.start()
   on.take(201)
@@ -104,7 +104,7 @@ test('a thread takes no more than half of what is left', async () => {
   expect(await reading).toMatchObject({ message: vast })
 })
 
-test('a client that leaves ends its thread', async () => {
+test('a client that disconnects ends its thread', async () => {
   const on = stage()
   const leaving = new AbortController()
   const reading = on.start(leaving.signal)
@@ -118,7 +118,7 @@ test('two threads run at a time, and one that ends makes room', async () => {
   const leaving = new AbortController()
   const readings = [on.start(), on.start(), on.start(leaving.signal), on.start()]
   expect(on.threads).toHaveLength(2)
-  // Who has left meanwhile gets no thread.
+  // A client that has disconnected meanwhile gets no thread.
   leaving.abort()
   on.threads[0]?.tell({ type: 'refused', because: 'broken' })
   expect(await readings[0]).toMatchObject({ message: broken })
@@ -129,7 +129,7 @@ test('two threads run at a time, and one that ends makes room', async () => {
   expect(await Promise.all(readings)).toHaveLength(4)
 })
 
-test('a thread that never comes to rest can be ended', async () => {
+test('a thread in an endless loop can be ended', async () => {
   const clock = manualClock()
   const script = 'self.onmessage = () => { self.postMessage({ type: "opened", pageCount: 1 }); for (;;); }'
   const url = URL.createObjectURL(new Blob([script], { type: 'text/javascript' }))
@@ -150,14 +150,14 @@ test('a thread that never comes to rest can be ended', async () => {
   URL.revokeObjectURL(url)
 })
 
-test('a file of 1 MB that unpacks to 1 GB is ended on the way', async () => {
+test('reading a file of 1 MB that unpacks to 1 GB is ended', async () => {
   const held = process.memoryUsage.rss
   const read = createPdfReader({
     startThread: startPdfWorker,
     clock: systemClock,
     memory: { held, left: () => 200 * megabyte },
   })
-  // Pieces that end on a byte may follow each other.
+  // Compressed blocks that end at a byte boundary can be concatenated.
   const piece = deflateRawSync(Buffer.alloc(megabyte, ' '), { finishFlush: constants.Z_SYNC_FLUSH })
   const deflated = Buffer.concat([Buffer.of(0x78, 0x9c), ...Array<Buffer>(1024).fill(piece)])
   const bomb = pdfOf([{ deflated }])

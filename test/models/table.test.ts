@@ -9,13 +9,13 @@ const table = modelTable()
 const told = ({ contextTokens, maxOutputTokens, input, reasoning }: ModelFacts) =>
   [contextTokens, maxOutputTokens, [...input], reasoning].join(' ')
 
-test('every row of the file fits the schema that rows of users have to fit', () => {
+test('every row of the file fits the schema for the user’s rows', () => {
   const faults = file.models.flatMap((row) => [...Value.Errors(modelRow, row)].map(({ path }) => `${row.id}${path}`))
   expect(faults).toEqual([])
   expect([...Value.Errors(modelFields, file.assumed)]).toEqual([])
 })
 
-test('every model says where its facts come from, and when they were compared with it', () => {
+test('every model has a source and the day of the last comparison with it', () => {
   const ids = (has: (row: (typeof file.models)[number]) => boolean) =>
     new Set(file.models.filter(has).flatMap(({ id }) => id))
   expect([...ids(({ source, checked, released }) => Boolean(source && checked && released))].sort()).toEqual(
@@ -23,7 +23,7 @@ test('every model says where its facts come from, and when they were compared wi
   )
 })
 
-describe('what is known of', () => {
+describe('the facts about', () => {
   const all = 'text,image,video,file'
   test.each([
     ['GLM-5.4', `1048576 131072 ${all} always`],
@@ -53,7 +53,7 @@ test.each([
   ['Foo-2', 'Foo-2'],
 ])('%s is called %s', (name, expected) => expect(table.of(name).id).toBe(expected))
 
-test('prices are told where one is established', () => {
+test('a model has a price if one is known', () => {
   expect(table.of('glm-5.3').price).toEqual({ input: 1.4, cached: 0.26, output: 4.4 })
   expect(table.of('glm-5.3-flash').price).toEqual({ input: 0.15, cached: 0.03, output: 0.5 })
   expect(table.of('glm-4.7').price).toBeUndefined()
@@ -61,12 +61,12 @@ test('prices are told where one is established', () => {
 })
 
 describe('a row of the user', () => {
-  test('corrects what it says and leaves the rest', () => {
+  test('overrides the fields that it has, and no others', () => {
     const facts = modelTable([{ id: 'glm-5.3', context_tokens: 400_000, price: { input: 1 } }]).of('GLM-5.3')
     expect([told(facts), facts.id, facts.price]).toEqual(['400000 131072 text always', 'GLM-5.3', { input: 1 }])
   })
 
-  test('adds a model, which is listed, with what is assumed of its kind', () => {
+  test('adds a model, which is listed, with the facts assumed for its kind', () => {
     const own = modelTable([{ id: 'GLM-5.5', input: ['text'], released: '2027-01-02' }])
     expect(own.named[0]?.id).toBe('GLM-5.5')
     expect(told(own.of('glm-5.5'))).toBe('1048576 131072 text always')

@@ -8,7 +8,7 @@ const options = { name: 'wait_seconds', help: 'How long it took.', buckets }
 const anyMs = fc.oneof(fc.nat(4_000), fc.constantFrom(0, 5, 6, 100, 101, 1_000, 2_500, 2_501))
 const anyLabels = fc.constantFrom({ who: 'a', what: 'x' }, { who: 'a', what: 'y"\\\n' })
 
-test('a page shows what prom-client’s own histogram would show', async () => {
+test('the output is that of prom-client’s own histogram', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(anyLabels, anyMs)), async (observed) => {
       const theirs = new Registry()
@@ -29,7 +29,7 @@ test('a page shows what prom-client’s own histogram would show', async () => {
   )
 })
 
-test('what was never observed is not shown', async () => {
+test('a series without observations is not shown', async () => {
   const registry = new Registry()
   createHistogram({ ...options, registry }).of({ who: 'a' })
   expect(await registry.metrics()).toBe('# HELP wait_seconds How long it took.\n# TYPE wait_seconds histogram\n')

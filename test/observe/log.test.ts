@@ -38,7 +38,7 @@ test.each<[string, Facts, string]>([
 test.each<[LogOptions['format'], RegExp]>([
   ['text', /a request unreadable=status,detail\n$/],
   ['json', /"a request".*"status":200/],
-])('in %s, a fact that has no end costs no line', (format, expected) => {
+])('in %s, a circular fact does not lose the line', (format, expected) => {
   const { log, lines } = logOf(format)
   const endless: { self?: object } = {}
   endless.self = endless
@@ -60,7 +60,7 @@ test('in JSON a line is an object with its facts', async () => {
   })
 })
 
-test('a token that was cut short does not stay either', () => {
+test('a truncated token is redacted, too', () => {
   const { log, lines } = logOf('text')
   const clock = manualClock()
   const model = `eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.${'secret'.repeat(40)}.${'signature'.repeat(5)}`
@@ -83,13 +83,13 @@ test.each(['text', 'json'] as const)(
   },
 )
 
-test('what warns does not wait', async () => {
+test('warnings and errors do not wait', async () => {
   const { log, waits } = logOf('text')
   for (const level of ['debug', 'info', 'warn', 'error'] as const) log[level](level)
   expect(waits).toEqual([true, true, false, false])
 })
 
-test('the level may change under way', () => {
+test('the level may change at run time', () => {
   let level: LogLevel = 'info'
   const { log, lines } = logOf('text', () => level)
   for (level of logLevels) {
@@ -103,7 +103,7 @@ test('the level may change under way', () => {
   ])
 })
 
-test.each(['text', 'json'] as const)('what a terminal would obey is shown, as %s', (format) => {
+test.each(['text', 'json'] as const)('control characters are escaped, as %s', (format) => {
   const { log, lines } = logOf(format)
   const model = `a\u001b[31m\u202ered\u0007\u009b2J\ud800\u2028\u200f`
   log.info(`GET /\u001b[2J`, { model })
@@ -113,7 +113,7 @@ test.each(['text', 'json'] as const)('what a terminal would obey is shown, as %s
     expect(lines[0]).toContain(shown)
 })
 
-test('secrets that are known never reach a line', () => {
+test('known secrets are redacted', () => {
   const { log, lines } = logOf('text')
   log.warn('says known-secret', { reason: 'known-secret' })
   expect(lines[0]?.slice(20)).toBe('warn  says [redacted] reason=[redacted]\n')

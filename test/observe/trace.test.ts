@@ -37,7 +37,7 @@ function setUp(answer: () => Promise<Response> = async () => new Response('{}'))
 }
 
 describe('a span', () => {
-  test('says who answered, how fast and at what cost', async () => {
+  test('names the upstream, the times and the tokens', async () => {
     const { clock, sent, tracer, over } = setUp()
     const startedAt = clock.now()
     const caller = { keyId: 'k1', label: 'ann', scope: [], policy: {} }
@@ -77,7 +77,7 @@ describe('a span', () => {
     ])
   })
 
-  test('of a failure says which, and not what was said about it', async () => {
+  test('of a failure has the code of the error, and not its message', async () => {
     const { sent, tracer, over } = setUp()
     tracer.trace(over({ status: 502, error: new GatewayError('upstream-truncated', 'a private detail') }))
     await tracer.flush()
@@ -138,14 +138,14 @@ describe('the buffer', () => {
     ['a name', Object.assign(new Error('no'), { code: 'ECONNREFUSED' }), 'ECONNREFUSED'],
     ['no time left', new DOMException('The operation timed out.', 'TimeoutError'), 'no answer within 10 s'],
     ['neither', new Error('no'), 'failed'],
-  ])('says why it was lost where the error has %s', async (_name, error, reason) => {
+  ])('logs the reason of a loss if the error has %s', async (_name, error, reason) => {
     const { warnings, tracer, over } = setUp(() => Promise.reject(error))
     tracer.trace(over())
     await tracer.flush()
     expect(warnings).toEqual([`traces are lost: the collector does not take them {"reason":"${reason}"}`])
   })
 
-  test('recovers, and says so', async () => {
+  test('recovers, and logs it', async () => {
     let up = false
     const { warnings, tracer, over } = setUp(async () => {
       if (!up) throw Object.assign(new Error('no'), { code: 'ConnectionRefused' })
@@ -163,7 +163,7 @@ describe('the buffer', () => {
   })
 })
 
-test('a request through the gateway becomes one span without a word of its content', async () => {
+test('a request through the gateway becomes one span without its content', async () => {
   const bodies: string[] = []
   const collector = Bun.serve({
     port: 0,

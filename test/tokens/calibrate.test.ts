@@ -15,7 +15,7 @@ function replies(ratio: number, seed = 1): () => [counted: number, charged: numb
 
 const ratios = [0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.4, 1.5]
 
-describe('the count is corrected by what was charged', () => {
+describe('the count is corrected by the upstream’s counts', () => {
   test.each(ratios)('a true ratio of %d is known within 10 % after 20 replies', (ratio) => {
     for (let seed = 1; seed <= 20; seed++) {
       const calibration = createCalibration()
@@ -25,7 +25,7 @@ describe('the count is corrected by what was charged', () => {
     }
   })
 
-  test.each(ratios)('on the way there, with a true ratio of %d, it is never more than 25 % low', (ratio) => {
+  test.each(ratios)('before that, with a true ratio of %d, it is never more than 25 % too low', (ratio) => {
     for (let seed = 1; seed <= 20; seed++) {
       const calibration = createCalibration()
       const next = replies(ratio, seed)
@@ -36,7 +36,7 @@ describe('the count is corrected by what was charged', () => {
     }
   })
 
-  test('one reply in four may be nonsense', () => {
+  test('one count in four may be wrong', () => {
     const calibration = createCalibration()
     const next = replies(1.2)
     for (let n = 0; n < 40; n++) {
@@ -52,7 +52,7 @@ describe('the count is corrected by what was charged', () => {
     ['no figure', 1_000, 0],
     ['a figure that is none', 1_000, Number.NaN],
     ['a figure of something else', 1_000, 90_000],
-  ])('%s teaches nothing', (_name, counted, charged) => {
+  ])('%s is ignored', (_name, counted, charged) => {
     const calibration = createCalibration()
     const before = calibration.correct(model, 10_000)
     for (let n = 0; n < 30; n++) calibration.learn(model, counted, charged)
@@ -77,7 +77,7 @@ describe('the count is corrected by what was charged', () => {
     expect(calibration.correct(model, 1_000)).toEqual({ likely: 1_500, least: 1_500, most: 1_500 })
   })
 
-  test('a model nobody used for the last 100 others is forgotten', () => {
+  test('only the 100 most recently used models are kept', () => {
     const calibration = createCalibration()
     for (let n = 0; n < 20; n++) calibration.learn('old', 1_000, 1_400)
     for (let n = 0; n < 100; n++) calibration.learn(`other ${n}`, 1_000, 1_000)
@@ -85,11 +85,11 @@ describe('the count is corrected by what was charged', () => {
   })
 })
 
-describe('what is held against a request', () => {
-  test('before there is anything to go by is the lowest that can be', () =>
+describe('the lower bound', () => {
+  test('without observations uses the lowest known ratio', () =>
     expect(createCalibration().correct(model, 10_000).least).toBe(6_500))
 
-  test('is never more than what is charged, in the range GLM moves in', () => {
+  test('is never above the true count, for the ratios of GLM', () => {
     for (const ratio of ratios) {
       const calibration = createCalibration()
       for (let n = 0; n < 30; n++) {
@@ -99,13 +99,13 @@ describe('what is held against a request', () => {
     }
   })
 
-  test('goes by the lowest of the ratios lately seen', () => {
+  test('uses the lowest recent ratio', () => {
     const calibration = createCalibration()
     for (const charged of [1_300, 1_250, 1_200, 1_300, 1_400, 1_350]) calibration.learn(model, 1_000, charged)
     expect(calibration.correct(model, 10_000).least).toBe(12_000)
   })
 
-  test('does not go by prompts of another order, whose template weighs more', () => {
+  test('ignores much smaller prompts, in which the template weighs more', () => {
     const calibration = createCalibration()
     for (let n = 0; n < 50; n++) calibration.learn(model, 1_000, 3_000)
     expect(calibration.correct(model, 10_000).least).toBe(30_000)
@@ -113,13 +113,13 @@ describe('what is held against a request', () => {
   })
 })
 
-describe('what room is left for', () => {
-  test('before there is anything to go by is a quarter above what is likely', () => {
+describe('the upper bound', () => {
+  test('without observations is a quarter above the likely count', () => {
     const { likely, most } = createCalibration().correct(model, 10_000)
     expect([likely, most]).toEqual([11_500, 14_375])
   })
 
-  test('is never less than what is charged, give or take a tenth', () => {
+  test('is never below the true count by more than a tenth', () => {
     for (const ratio of ratios.filter((ratio) => ratio <= 1.25)) {
       const calibration = createCalibration()
       const next = replies(ratio)
@@ -130,7 +130,7 @@ describe('what room is left for', () => {
     }
   })
 
-  test('goes by the highest of the ratios lately seen, but not beyond that quarter', () => {
+  test('uses the highest recent ratio, at most a quarter above the likely count', () => {
     const calibration = createCalibration()
     for (const charged of [1_000, 1_100, 1_000, 1_000])
       for (let n = 0; n < 5; n++) calibration.learn(model, 1_000, charged)

@@ -8,7 +8,7 @@ const vocabulary = await loadVocabulary()
 const texts = await sampleTexts()
 const rows = measureAccuracy(texts, vocabulary)
 
-/** A vocabulary that is told what it is asked. */
+/** A vocabulary that records its input. */
 function observed() {
   const pieces: string[] = []
   const count = createTextCounter((piece) => {
@@ -18,7 +18,7 @@ function observed() {
   return { count, pieces, characters: () => pieces.join('').length }
 }
 
-describe('short texts are counted as they are', () => {
+describe('short texts are counted exactly', () => {
   test.each([
     ['words', 'hello world', 2],
     ['nothing', '', 0],
@@ -27,12 +27,12 @@ describe('short texts are counted as they are', () => {
     ['half an emoji', '\ud83d', 1],
   ])('%s', (_name, text, tokens) => expect(createTextCounter(vocabulary)([text])).toBe(tokens))
 
-  test('cutting between words costs nothing', () => {
+  test('splitting between words adds no tokens', () => {
     const text = texts['English prose'].slice(0, 15_000).replaceAll('\n\n', ' ')
     expect(createTextCounter(vocabulary)([text])).toBe(vocabulary(text))
   })
 
-  test('the same text twice costs twice', () => {
+  test('the same text twice counts twice', () => {
     const count = createTextCounter(vocabulary)
     expect([count(['hello world', 'hello world']), count(['hello world', 'hello world'])]).toEqual([4, 4])
   })
@@ -51,7 +51,7 @@ describe('long texts are sampled', () => {
     expect(accuracyTable(rows)).toMatch(/^\| Chinese \| 200,0\d\d \| [\d,]+ \| [\d,]+ \| [+−]\d\.\d % \|$/m)
   })
 
-  test('however long they are, the vocabulary sees no more than the budget', () => {
+  test('the vocabulary gets no more than the budget, whatever their length', () => {
     const { count, characters } = observed()
     const history = Array.from(
       { length: 500 },
@@ -62,7 +62,7 @@ describe('long texts are sampled', () => {
     expect(characters()).toBeLessThan(20_000)
   })
 
-  test('a long run is looked up in short pieces', () => {
+  test('a long run without gaps is counted in short pieces', () => {
     const { count, pieces } = observed()
     count(['b'.repeat(15_000)])
     count(['='.repeat(100_000)])
@@ -70,8 +70,8 @@ describe('long texts are sampled', () => {
   })
 })
 
-describe('what was counted once', () => {
-  test('is not counted again when the history comes back', () => {
+describe('a count', () => {
+  test('is reused when the history is sent again', () => {
     const { count, pieces } = observed()
     const history = [texts['English prose'].slice(0, 5_000), texts.JSON.slice(0, 5_000)]
     const first = count(history)
@@ -89,7 +89,7 @@ describe('what was counted once', () => {
     expect(pieces).toHaveLength(looked)
   })
 
-  test('is forgotten after 20,000 other texts, unless it was asked for in between', () => {
+  test('is removed after 20,000 other texts, unless it was used in between', () => {
     const pieces: string[] = []
     const count = createTextCounter((piece) => pieces.push(piece))
     count(['old', 'kept'])
@@ -102,7 +102,7 @@ describe('what was counted once', () => {
   })
 })
 
-test('very many texts cost as much each as few do', () => {
+test('the time for each text does not grow with the number of texts', () => {
   const count = createTextCounter(() => 1)
   const startedAt = performance.now()
   for (let text = 0; text < 200_000; text += 20_000)

@@ -77,7 +77,7 @@ describe('every token of the vocabulary', () => {
     expect(rows.filter(([, rank], line) => rank !== `${line}`)).toEqual([])
   })
 
-  test('is one token where it is text that the split does not cut', async () => {
+  test('is one token if it is text that the word pattern does not split', async () => {
     const seen = { whole: 0, cut: 0, noText: 0 }
     for (const [base64 = ''] of await lines()) {
       const token = textOf(Uint8Array.fromBase64(base64))
@@ -102,12 +102,12 @@ test.each([
 test.each([
   ['gkbyypu', 'beelden'],
   ['weqnjes', 'patient'],
-])('%s is not taken for %s, which has the same hash', (word, token) => {
+])('%s is distinguished from %s, which has the same hash', (word, token) => {
   expect(hashed(word)).toBe(hashed(token))
   expect([ours(token), ours(word)]).toEqual([1, theirs(word)])
 })
 
-test('others have their turn while it is read', async () => {
+test('other work can run while the vocabulary is read', async () => {
   const bytes = await data.bytes()
   let turns = 0
   let reading = true

@@ -59,7 +59,7 @@ export function trustProblem(loaded: LoadedConfig, surroundings: Surroundings, s
     elsewhere ??
     (typed ? undefined : exposure(loaded)) ??
     (owner && promptProblem(loaded, owner)) ??
-    // A store is a file of the user, whoever is served.
+    // The store is a file on the user's machine, so without a credential the user is its owner.
     storeProblem(loaded, surroundings, owner ?? user)
   )
 }

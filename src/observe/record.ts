@@ -56,7 +56,7 @@ export function elapsedMs(record: RequestRecord, clock: Clock): number {
   return clock.monotonic() - record.startedMonotonic
 }
 
-/** What the operator calls whoever sent it; nothing where nobody was let in. */
+/** The operator's label for the caller; `undefined` if the request was not authenticated. */
 export function callerLabel({ caller }: RequestRecord): string | undefined {
   return caller === anonymous ? undefined : caller.label
 }

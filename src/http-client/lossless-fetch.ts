@@ -65,8 +65,15 @@ export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = syste
   }
 }
 
+/** Written into one buffer of the right size: to join head and body first would copy a long body once more. */
 function requestBytes(head: string, body: string): Uint8Array {
-  return Buffer.from(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  const size = Buffer.byteLength(body)
+  const wholeHead = `${head}content-length: ${size}\r\n\r\n`
+  const headSize = Buffer.byteLength(wholeHead)
+  const bytes = Buffer.allocUnsafe(headSize + size)
+  bytes.write(wholeHead)
+  bytes.write(body, headSize)
+  return bytes
 }
 
 /** The request head up to the content length. Errors: TypeError for a header that would not stay on its line. */

@@ -22,10 +22,16 @@ export async function awaitFirstDelta(
   { label, toTheEnd = false }: FirstDeltaOptions,
 ): Promise<OpenedReply> {
   const first: Delta[] = []
+  let firstContent: Delta | undefined
+  let isOver = false
   for (;;) {
     const batch = await readBatch(source)
-    if (batch !== undefined) first.push(...batch)
-    const firstContent = first.find(hasContent)
+    // Each delta is read once: a whole reply may come in thousands of batches.
+    for (const delta of batch ?? []) {
+      first.push(delta)
+      firstContent ??= hasContent(delta) ? delta : undefined
+      isOver ||= isFinal(delta)
+    }
     if (firstContent === undefined && batch !== undefined) continue
     if (
       firstContent === undefined ||
@@ -34,7 +40,7 @@ export async function awaitFirstDelta(
       source.cancel()
       throw firstContent?.error ?? closedUnanswered(label)
     }
-    if (!toTheEnd || batch === undefined || first.some(isFinal)) return { first, rest: source }
+    if (!toTheEnd || batch === undefined || isOver) return { first, rest: source }
   }
 }
 

@@ -56,3 +56,17 @@ test('a reply of reasoning alone has begun, because the caller may retry it', as
   const source = sourceOf([only])
   expect(await awaitFirstDelta(source, { label: 'home' })).toEqual({ first: [only], rest: source })
 })
+
+test('each delta of a whole reply is looked at once, in however many batches they come', async () => {
+  let looks = 0
+  const blank = () => ({
+    ...text('\n'),
+    get type() {
+      looks++
+      return 'text' as const
+    },
+  })
+  const batches = Array.from({ length: 200 }, () => [blank()])
+  await awaitFirstDelta(sourceOf(...batches, [text('a'), finish]), { label: 'home', toTheEnd: true })
+  expect(looks).toBeLessThanOrEqual(2 * batches.length)
+})

@@ -19,7 +19,16 @@ export interface NormaliserOptions {
 }
 
 type OpenBlock = { kind: TextKind; index: number; text: string }
-type OpenCall = { kind: 'tool-call'; key: string; index: number; id: string; name: string; arguments: string }
+type OpenCall = {
+  kind: 'tool-call'
+  key: string
+  index: number
+  id: string
+  name: string
+  arguments: string
+  /** Length of the arguments when they were last found to be no object. */
+  unfinishedAt: number
+}
 /** A call that cannot open yet: another call is still open, or its name has not arrived. */
 type WaitingCall = { id: string | undefined; name: string; arguments: string }
 
@@ -176,10 +185,18 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
     call.arguments += piece
     waiting.set(delta.key, call)
     // Another call is still open: this one waits until the arguments of that one are a complete object.
-    if (open?.kind === 'tool-call' && !isRecord(parseJson(open.arguments))) return
+    if (open?.kind === 'tool-call' && !isWholeCall(open)) return
     if (call.name === '') return
     close(out)
     begin(delta.key, call, out)
+  }
+
+  /** Whether its arguments are an object. Those that have not grown since are not read again. */
+  function isWholeCall(call: OpenCall): boolean {
+    if (call.arguments.length === call.unfinishedAt) return false
+    const isWhole = call.arguments.trimEnd().endsWith('}') && isRecord(parseJson(call.arguments))
+    if (!isWhole) call.unfinishedAt = call.arguments.length
+    return isWhole
   }
 
   /** The upstream's tool has already finished: its result is a whole block between the blocks around it. */
@@ -205,6 +222,7 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
       id: call.id || options.newToolCallId(),
       name: call.name,
       arguments: call.arguments,
+      unfinishedAt: -1,
     }
     out.push({ type: 'tool-call-start', index: open.index, id: open.id, name: open.name })
     if (call.arguments !== '') out.push({ type: 'tool-call-delta', index: open.index, text: call.arguments })

@@ -63,6 +63,8 @@ export function channels({
   let endsReasoning = false
   // The last text that was shown; empty after a call.
   let shownText = ''
+  // What is held begins with the tag of a call: no more of it has to be looked at.
+  let isCallHeld = false
   const pattern = tools.length > 0 ? anyMark : anyTag
 
   return {
@@ -167,19 +169,21 @@ export function channels({
 
   /** The reasoning up to where a call may begin; the rest is held. */
   function withoutCallBegun(text: string): string {
-    if (isCallBegun(held)) {
+    if (isCallHeld) {
       held += text
       return ''
     }
     const all = held + text
     const at = callBeginsAt(all)
     held = all.slice(at)
+    isCallHeld = isCallBegun(held)
     return all.slice(0, at)
   }
 
   function showHeld(out: Delta[]): void {
     if (held !== '') out.push({ type: 'reasoning', text: held })
     held = ''
+    isCallHeld = false
   }
 
   function onPause(out: Delta[]): void {

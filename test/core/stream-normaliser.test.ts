@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, spyOn, test } from 'bun:test'
 import fc from 'fast-check'
 import { collector } from '../../src/core/collect.ts'
 import { GatewayError } from '../../src/core/errors.ts'
@@ -288,6 +288,23 @@ describe('the normaliser', () => {
       }),
     )
   })
+})
+
+test('arguments of an open call are not read again for each piece of another', () => {
+  const pieces = Array.from({ length: 500 }, () => call('b', 'two', ' '))
+  const parse = spyOn(JSON, 'parse')
+  try {
+    speak([
+      call('a', 'one', '{"a":{}'),
+      ...pieces,
+      call('a', undefined, '}'),
+      call('b', undefined, '{}'),
+      finish('tool-calls'),
+    ])
+    expect(parse.mock.calls.length).toBeLessThan(10)
+  } finally {
+    parse.mockRestore()
+  }
 })
 
 describe('a collected reply', () => {

@@ -11,6 +11,8 @@ export interface MemoryReleaseOptions {
 }
 
 const checkEveryMs = 1_000
+/** Quiet checks in a row before a collection: an agent that runs a tool between two turns is not done yet. */
+const quietChecks = 5
 /** A little more than a gateway holds after it has served 1,000 streams at a time. */
 const minBytes = 256 * 1024 * 1024
 
@@ -24,6 +26,8 @@ const minBytes = 256 * 1024 * 1024
  */
 export function releaseMemoryWhenIdle({ running, resident, clock, collect }: MemoryReleaseOptions): () => void {
   let peak = 0
+  // Quiet checks in a row.
+  let quiet = 0
   // The peak after which the last check collected.
   let collected: number | undefined
   let minWorthCollecting = minBytes
@@ -39,7 +43,9 @@ export function releaseMemoryWhenIdle({ running, resident, clock, collect }: Mem
     if (collected !== undefined && now <= Math.max(1, collected / 8))
       minWorthCollecting = Math.max(minBytes, 1.5 * resident())
     collected = undefined
-    if (now > peak / 8 || resident() < minWorthCollecting) return
+    quiet = now > peak / 8 ? 0 : quiet + 1
+    if (quiet < quietChecks || resident() < minWorthCollecting) return
+    quiet = 0
     collected = peak
     peak = now
     collect()

@@ -12,13 +12,15 @@ export function wellFormed(value: unknown): unknown {
   // Most values need no change and are not copied.
   let mended: [string, unknown][] | undefined
   const keys = Object.keys(value)
-  for (const [index, key] of keys.entries()) {
+  let index = 0
+  for (const key of keys) {
     const member: unknown = Reflect.get(value, key)
     const name = wellFormed(key)
     const whole: unknown = wellFormed(member)
     if (!mended && (name !== key || whole !== member))
       mended = keys.slice(0, index).map((before) => [before, Reflect.get(value, before)])
     mended?.push([name, whole])
+    index++
   }
   return mended ? Object.fromEntries(mended) : value
 }

@@ -190,6 +190,8 @@ function decodeSearch(
   tool: Extract<Declared, { kind: 'search' }> | undefined,
   isChosen: boolean,
 ): { asked: boolean; rules: SearchRules | undefined; ignored: string[] } {
+  // Most requests know of no search.
+  if (!tool && !web_search_options && !isChosen) return { asked: false, rules: undefined, ignored: [] }
   const asked = Boolean(web_search_options)
   const options: Fields = web_search_options ?? {}
   const flat = tool?.fields ?? {}

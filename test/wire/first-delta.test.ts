@@ -59,8 +59,8 @@ test('a reply of reasoning alone has begun, because the caller may retry it', as
 
 test('each delta of a whole reply is looked at once, in however many batches they come', async () => {
   let looks = 0
-  const blank = () => ({
-    ...text('\n'),
+  const blank = (): Delta => ({
+    text: '\n',
     get type() {
       looks++
       return 'text' as const

@@ -1,7 +1,7 @@
 import { tooDeep } from '../core/nesting-depth.ts'
 import type { AssistantPart, ChatRequest, Message, Tool, UserPart } from '../core/request.ts'
 import { imageTokens } from './image-tokens.ts'
-import { createTextCounter } from './text-counter.ts'
+import { createTextCounter, type LateText } from './text-counter.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 export interface Counter {
@@ -34,7 +34,7 @@ const typicalVideoTokens = 10_000
 
 /** The cost of a request: the texts to count, and the tokens of everything else. */
 interface Cost {
-  texts: string[]
+  texts: (string | LateText)[]
   tokens: number
 }
 
@@ -45,7 +45,9 @@ export function createCounter(vocabulary: Vocabulary): Counter {
       const cost: Cost = { texts: [], tokens: template.request }
       for (const message of request.messages) addMessage(message, cost)
       if (request.tools.length > 0) cost.tokens += template.tools
-      for (const tool of request.tools) cost.texts.push(toolText(tool))
+      const tools = request.tools.map(toolText)
+      const isLong = tools.reduce((sum, { key }) => sum + key.length, 0) > maxExactToolsLength
+      for (const tool of tools) cost.texts.push(isLong ? tool.key : tool)
       if (request.output.type === 'json' && request.output.schema) cost.texts.push(templateJson(request.output.schema))
       return cost.tokens + countTexts(cost.texts)
     },
@@ -113,18 +115,27 @@ function addAssistantPart(part: AssistantPart, cost: Cost): void {
   }
 }
 
-function toolText({ name, description, parameters }: Tool): string {
+function toolText({ name, description, parameters }: Tool): LateText {
   return templateJson({ type: 'function', function: { name, description, parameters } })
 }
 
 /** In characters. Longer JSON is counted from samples, for which a few missing spaces make no difference. */
 const maxExactLength = 65_536
+/** The same for all tools together. */
+const maxExactToolsLength = 262_144
 /** Deeper JSON is not reformatted: the indentation, which is created first, could be a hundred times its length. */
 const maxLevels = 40
 
-/** JSON as the template prints it with Python: on one line, with a space behind every comma and colon. */
-function templateJson(value: object): string {
+/**
+ * JSON as the template prints it with Python: on one line, with a space behind every comma and colon. The key is the
+ * compact JSON: agents send the same tools in every turn, and formatting 40 of them takes 0.25 ms (2026-11-30).
+ */
+function templateJson(value: object): LateText {
   const compact = JSON.stringify(value)
+  return { key: compact, create: () => formatted(value, compact) }
+}
+
+function formatted(value: object, compact: string): string {
   if (compact.length > maxExactLength || tooDeep(value, maxLevels)) return compact
   // Line breaks inside strings are escaped, so every line break is one of the indentation.
   return JSON.stringify(value, undefined, 1).replace(/,\n */g, ', ').replace(/\n */g, '')

@@ -9,6 +9,15 @@ const maxReadCharacters = 65_536
 /** Counts that are kept in each of two generations, about 100 bytes each. Agents send the same history again every turn. */
 const maxKnown = 10_000
 
+/** A text that takes time to create. It is created only if no count is known for its key. */
+export interface LateText {
+  key: string
+  create(): string
+}
+
+/** Keeps the counts of keys apart from those of texts: a created text differs from its key. */
+const lateSeed = 1
+
 /**
  * Counts texts in a bounded time, so that no other request is held up.
  *
@@ -16,7 +25,7 @@ const maxKnown = 10_000
  * and the rest is estimated from its characters, with an error of about 3 %. Counts are kept by the hash of the text;
  * the text itself is not kept.
  */
-export function createTextCounter(vocabulary: Vocabulary): (texts: readonly string[]) => number {
+export function createTextCounter(vocabulary: Vocabulary): (texts: readonly (string | LateText)[]) => number {
   // Two generations. Deleting the oldest entry of one map would step over all deleted entries each time.
   let known = new Map<number | bigint, number>()
   let older = new Map<number | bigint, number>()
@@ -25,10 +34,11 @@ export function createTextCounter(vocabulary: Vocabulary): (texts: readonly stri
     let tokens = 0
     let freshLength = 0
     const fresh: { key: number | bigint; text: string }[] = []
-    for (const text of texts) {
-      const key = Bun.hash(text)
+    for (const one of texts) {
+      const key = typeof one === 'string' ? Bun.hash(one) : Bun.hash(one.key, lateSeed)
       const count = known.get(key) ?? older.get(key)
       if (count === undefined) {
+        const text = typeof one === 'string' ? one : one.create()
         freshLength += text.length
         fresh.push({ key, text })
       } else {

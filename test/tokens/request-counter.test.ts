@@ -148,3 +148,19 @@ test('a schema costs its length, however deep it goes', () => {
   countRequest({ ...bare, output: { type: 'json', schema: { enum: deep } } })
   expect(performance.now() - startedAt).toBeLessThan(1_200)
 })
+
+test('a tool that comes back is printed once, to be recognised', async () => {
+  let printed = 0
+  const parameters = {
+    toJSON() {
+      printed++
+      return { type: 'object', properties: { path: { type: 'string' } } }
+    },
+  }
+  const counter = createCounter(await loadVocabulary())
+  const request = { ...bare, tools: [{ name: 'read', description: 'Reads a file.', parameters }] }
+  const first = counter.countRequest(request)
+  expect(printed).toBe(2)
+  expect(counter.countRequest(request)).toBe(first)
+  expect(printed).toBe(3)
+})

@@ -1,27 +1,29 @@
 import { cors } from '@elysiajs/cors'
 import { Elysia } from 'elysia'
 import type { Clock } from './core/clock.ts'
-import type { Dialect, Dialects, KeepAliveStyle, ReasoningField } from './core/dialect.ts'
-import { asGatewayError, errorHeaders, GatewayError } from './core/errors.ts'
+import type { Dialects, KeepAliveStyle, ReasoningField } from './core/dialect.ts'
+import { asGatewayError, errorHeaders, type GatewayError } from './core/errors.ts'
 import { type Redact, redactError } from './core/redact.ts'
-import { truncate } from './core/truncate.ts'
 import { restBetween } from './core/yield-between-steps.ts'
 import type { Gateway } from './gateway/index.ts'
 import type { ReasoningMode } from './gateway/reasoning-placement.ts'
 import { type AccessOptions, createAccess } from './http/access.ts'
+import { basePathsOf } from './http/base-paths.ts'
 import { leavesBodyUnread, readJson } from './http/body.ts'
 import { countRoutes } from './http/count-tokens.ts'
-import { type AdmitAndReadBody, dialectRoutes, requestIdHeaders, type ServerConnection } from './http/dialect-routes.ts'
+import { type AdmitAndReadBody, replyRoutes, requestIdHeaders, type ServerConnection } from './http/dialect-routes.ts'
 import { docsRoutes } from './http/docs.ts'
 import { type Ends, identityRoutes } from './http/gateway-proof.ts'
 import { healthRoutes } from './http/health.ts'
+import { unknownRoute } from './http/hints.ts'
+import { dialectGuess } from './http/likely-dialect.ts'
 import type { RequestLimits } from './http/limits.ts'
 import { metricsRoutes } from './http/metrics.ts'
 import { modelRoutes } from './http/models.ts'
 import { checkHost, readTarget } from './http/request-target.ts'
 import { mount, type Route } from './http/route.ts'
 import { unlessEnded } from './http/shutdown.ts'
-import { responseRoutes } from './http/stored-responses.ts'
+import { storedRoutes } from './http/stored-conversations.ts'
 import type { Log } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { closeRecord, elapsedMs, openRecord, type RequestRecord } from './observe/record.ts'
@@ -58,6 +60,8 @@ export interface AppOptions {
 /** Routes, keys and records of requests, put together; it does not listen. */
 export function createApp(options: AppOptions) {
   const { dialects, gateway, store, clock, log, newId, version, limits, metrics } = options
+  const basePaths = basePathsOf(dialects)
+  const likelyDialect = dialectGuess(dialects)
   let { access } = options
   let checkAccess = createAccess(access)
   const records = new WeakMap<Request, RequestRecord>()
@@ -80,19 +84,19 @@ export function createApp(options: AppOptions) {
     setIdleTimeout: (request) => idleAfter(request, Math.min(Math.ceil(options.stallMs / 1000), 60)),
     abortConnection: (request) => idleAfter(request, 1),
   }
-  const admitAndReadBody: AdmitAndReadBody = async (request, check, asksModel) => {
+  const admitAndReadBody: AdmitAndReadBody = async (request, { cost, check, conversationFields }) => {
     const record = recordOf(request)
     // Bun would end a long upload, however lively, and thinking models are silent for longer than any idle timeout:
     // the deadlines for both are our own.
-    idleAfter(request, asksModel ? 0 : longestIdleSeconds)
+    idleAfter(request, cost === 'allowance' ? 0 : longestIdleSeconds)
     limits.acquire(record)
-    if (asksModel) limits.charge(record)
+    if (cost === 'allowance') limits.charge(record)
     const reading = readJson(request, { maxBytes: options.maxBodyBytes, timeoutMs: options.bodyTimeoutMs, clock })
     record.isArriving = true
     const body = await unlessEnded(record, reading)
     record.isArriving = false
     const rest = restBetween(clock)
-    limits.count(body)
+    limits.countEntries(body, conversationFields)
     check(body)
     await rest()
     return body
@@ -145,16 +149,17 @@ export function createApp(options: AppOptions) {
       return options.reasoningField
     },
   }
-  const apiRoutes = dialects.flatMap((dialect) => dialectRoutes(dialect, answering))
+  const apiRoutes = dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering))
   const pages = [
-    ...healthRoutes(options),
-    ...modelRoutes(gateway),
+    ...healthRoutes({ gateway, limits, version, dialects, basePaths, redact: options.redact }),
+    ...modelRoutes(dialects, basePaths, gateway),
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
-    ...dialects.flatMap((dialect) => responseRoutes(dialect, store, recordOf)),
-    ...dialects.flatMap((dialect) => countRoutes(dialect, { gateway, store, recordOf, admitAndReadBody })),
+    ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, { store, recordOf })),
+    ...dialects.flatMap((dialect) => countRoutes(dialect, basePaths, { gateway, store, recordOf, admitAndReadBody })),
   ]
-  app.use(mount(apiRoutes, authorize))
+  const unknown = unknownRoute(dialects)
+  app.use(mount(apiRoutes, unknown, authorize))
   // The dialect routes close their own records, after the last byte; these are the small pages.
   app.onAfterResponse(({ request, set }) => {
     const record = recordOf(request)
@@ -163,7 +168,7 @@ export function createApp(options: AppOptions) {
     done(record)
   })
   const docs = docsRoutes({ version, dialects, routes: [...apiRoutes, ...pages] })
-  return app.use(mount([...pages, ...docs, unknownRoute], authorize))
+  return app.use(mount([...pages, ...docs, unknown], unknown, authorize))
 
   function endsOf(request: Request): Ends | undefined {
     const { server } = app
@@ -189,7 +194,7 @@ export function createApp(options: AppOptions) {
   function reject(request: Request, thrown: unknown): Response {
     const error = redactError(asGatewayError(thrown), options.redact)
     const record = recordOf(request)
-    const dialect = matched.get(request)?.dialect ?? likelyDialect(dialects, record.path, request.headers)
+    const dialect = matched.get(request)?.dialect ?? likelyDialect(record.path, request.headers)
     const { status, body } = dialect.encodeError(error, record.id)
     connection.setIdleTimeout(request)
     record.error = error
@@ -227,31 +232,3 @@ const exposed = [
   'x-should-retry',
   'retry-after',
 ]
-
-/** In whose words a refusal is, where no API was asked: only its shape depends on it. */
-function likelyDialect(dialects: Dialects, path: string, headers: Headers): Dialect {
-  // `/chat/completions` ends in `/completions`, too.
-  const byLength = dialects.toSorted((a, b) => b.path.length - a.path.length)
-  const isAsked = (dialect: Dialect) => path.endsWith(dialect.path) || path.includes(`${dialect.path}/`)
-  const isBelow = ({ basePaths = [] }: Dialect) => basePaths.some((basePath) => `${path}/`.includes(`${basePath}/`))
-  return (
-    byLength.find(isAsked) ??
-    dialects.find((dialect) => dialect.recognises?.(headers)) ??
-    dialects.find(isBelow) ??
-    dialects[0]
-  )
-}
-
-/** Only who may call this gateway learns what it has not. */
-const unknownRoute: Route = {
-  method: 'ALL',
-  path: '/*',
-  access: 'client',
-  handle({ request, path }) {
-    throw new GatewayError(
-      'not-found',
-      `${request.method} ${truncate(path)} does not exist here. There is POST /v1/chat/completions, POST /v1/responses, POST /v1/messages, GET /v1/models and GET /docs.`,
-      { code: 'unknown_url' },
-    )
-  },
-}

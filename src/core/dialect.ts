@@ -3,6 +3,7 @@ import type { GatewayError } from './errors.ts'
 import type { Reply, StreamEvent, TextKind } from './events.ts'
 import type { ChatRequest } from './request.ts'
 import type { Transform } from './transform.ts'
+import type { ListedModel } from './upstream.ts'
 
 /**
  * One client API, with everything the gateway needs to know about it. Everything here is pure: ids, time and estimates
@@ -13,9 +14,9 @@ export interface Dialect<Options = unknown> {
   id: string
   /** For people: `OpenAI Chat Completions`. */
   label: string
-  /** Relative to every base URL that people paste: `/chat/completions`. */
-  path: string
-  /** Base paths of this dialect alone, besides those that every dialect has: `/anthropic/v1`. */
+  /** Every address that the dialect has: no other list names its paths. */
+  routes: readonly DialectRoute[]
+  /** Base paths that its clients use besides those that the gateway has for every dialect: `/anthropic/v1`. */
   basePaths?: readonly string[]
   /** Whether these headers are only sent by clients of this dialect, whatever the path. */
   recognises?(headers: Headers): boolean
@@ -32,8 +33,16 @@ export interface Dialect<Options = unknown> {
   stream: StreamFormat
   /** Prefixes of the ids this dialect hands out: `chatcmpl-`, `call_`. */
   ids: { reply: string; toolCall: string }
-  /** Only if clients can ask for the token count of a request: the path after `path`, and the answer. */
-  count?: { path: string; encode(inputTokens: number, options: Options): object }
+  /** Fields of the body whose entries MAX_MESSAGES limits: `messages`. */
+  conversationFields: readonly string[]
+  /** A small request, for the documentation and for checks. */
+  example(ask: ExampleAsk): { body: object; params?: Readonly<Record<string, string>> }
+  /** Newer APIs of the same vendor replace it: no hint names it. */
+  isLegacy?: true
+  /** How models are listed; goes with routes that serve `model-list` and `model`. */
+  models?: ModelFormat
+  /** The answer to a route that serves `count`. */
+  count?: { encode(inputTokens: number, options: Options): object }
   /** Only if clients can refer to earlier replies instead of sending them again. */
   storedConversation?: StoredConversation<Options>
 }
@@ -64,11 +73,71 @@ type DialectDefinition<Body extends TSchema, Options, Resolved> = Omit<
   }
 }
 
-/** The parts of a request besides its body. */
+/** One address of a dialect. */
+export type DialectRoute = {
+  /**
+   * Goes behind a base path. `:name` is a parameter; it ends at a slash, or at the colon of a verb:
+   * `/models/:model:generateContent`. `*` is the rest of the path.
+   */
+  path: string
+  /** Who may use it: anybody who can reach the gateway, clients with a key, or the operator. */
+  access: 'open' | 'client' | 'operator'
+} & (
+  | { serves: 'reply' | 'count'; method: 'POST' }
+  /** Several dialects may have the same path for these: `recognises` decides, or else the first in the list has it. */
+  | { serves: 'model-list' | 'model'; method: 'GET' }
+  | StoredRoute
+)
+
+/** A route for what was stored. Its parameter `id` is that of the reply. */
+export interface StoredRoute {
+  serves: 'stored'
+  method: 'GET' | 'POST' | 'DELETE'
+  summary: string
+  /** The stored reply is gone afterwards. */
+  deletes?: true
+  /** Errors: `invalid-request` for what cannot be done with a stored reply. */
+  answer(stored: StoredResponse, query: Query): object
+  docs: { description: string; parameters?: readonly object[] }
+}
+
+/** What a request uses up: a request and its tokens of the allowance of its key, a place among those that run, or nothing. */
+export type Cost = 'allowance' | 'place' | 'nothing'
+
+export const costOf = {
+  reply: 'allowance',
+  count: 'place',
+  'model-list': 'nothing',
+  model: 'nothing',
+  stored: 'nothing',
+} satisfies Record<DialectRoute['serves'], Cost>
+
+export type Query = Readonly<Record<string, string | undefined>>
+
+export interface ExampleAsk {
+  model: string
+  text: string
+  /** Left to the dialect if not given. */
+  maxTokens?: number
+}
+
+/** How a dialect lists models. */
+export interface ModelFormat {
+  /** Whose format it is: `OpenAI`. */
+  vendor: string
+  list(models: readonly ListedModel[], request: { headers: Headers; query: Query }): object
+  one(model: ListedModel): object
+  /** For the documentation: how the list comes, the header that asks for this format, and what the query may say. */
+  docs: { manner: string; header?: { name: string; description: string }; query?: readonly object[] }
+}
+
+/** What a request says besides its body. */
 export interface RequestContext {
   headers: Headers
   /** Percent-decoded parameters of the path: `model` of `/models/:model:generateContent`. */
   params: Readonly<Record<string, string>>
+  /** The pattern of the route, by which a dialect tells one verb from another. */
+  path: string
 }
 
 /** How a reply is streamed. */
@@ -120,6 +189,8 @@ export interface StoredConversation<Options> {
   references(body: unknown): string[]
   /** The body with its references replaced by what they refer to. Errors: `invalid-request` if `find` finds nothing. */
   resolve(body: unknown, find: FindStored): unknown
+  /** The refusal of an id that nothing is stored under: `not-found`. */
+  notFound(id: string): GatewayError
   /** What to store of a reply that ended well; `undefined` if the client wants nothing stored. */
   save(head: ReplyHead, reply: Reply, options: Options): StoredResponse | undefined
 }

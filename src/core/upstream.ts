@@ -83,3 +83,9 @@ export interface Model {
   /** No credential may use this model, as far as known from refusals. */
   refused?: true
 }
+
+/** A model under one of the names that a request may ask for. */
+export interface ListedModel extends Model {
+  /** The name to display. Usually the id; for a name that is mapped to a model, the name of that model. */
+  displayName: string
+}

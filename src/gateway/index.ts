@@ -9,14 +9,13 @@ import { streamNormaliser } from '../core/stream-normaliser.ts'
 import { rejectUnknownChoice } from '../core/tool-choice.ts'
 import { clientToolNames } from '../core/tool-names.ts'
 import { chain, type Transform } from '../core/transform.ts'
-import type { Upstream } from '../core/upstream.ts'
+import type { ListedModel, Upstream } from '../core/upstream.ts'
 import type { Rest } from '../core/yield-between-steps.ts'
 import { attempt } from './attempt.ts'
 import { type Candidate, candidatesOf, tryInOrder, useNext } from './failover.ts'
 import { learnUsage } from './learn-usage.ts'
 import {
   findModel,
-  type ListedModel,
   listModels,
   type ModelListing,
   type ModelRoute,

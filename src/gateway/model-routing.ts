@@ -1,7 +1,7 @@
 import { GatewayError } from '../core/errors.ts'
 import type { ChatRequest } from '../core/request.ts'
 import { truncate } from '../core/truncate.ts'
-import type { Model, Upstream } from '../core/upstream.ts'
+import type { ListedModel, Model, Upstream } from '../core/upstream.ts'
 
 export interface ModelRouteOptions {
   /**
@@ -288,11 +288,6 @@ export function unknownModel(
     `The model \`${truncate(name)}\`${origin} does not exist here. Available: ${[...new Set(names)].join(', ')}; GET /v1/models lists them with their variants.`,
     { code: 'model_not_found', param: 'model', ...(cause ? { detail: cause.detail, cause } : {}) },
   )
-}
-
-export interface ListedModel extends Model {
-  /** The name to display. Usually the id; for a name that is mapped to a model, the name of that model. */
-  displayName: string
 }
 
 /** Every name that a client may request, each once: models, their virtual variants and the configured names. */

@@ -1,8 +1,8 @@
-import type { Dialect } from '../core/dialect.ts'
+import { costOf, type Dialect } from '../core/dialect.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
-import { basePaths, documented } from './base-paths.ts'
+import { documented } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
 import type { AdmitAndReadBody } from './dialect-routes.ts'
 import { resolveReferences } from './resolve-references.ts'
@@ -15,31 +15,32 @@ export interface CountRouteOptions {
   admitAndReadBody: AdmitAndReadBody
 }
 
-/**
- * What a body would cost, without asking any upstream: `POST /v1/messages/count_tokens`, of which Claude Code sends
- * about 26 at once and adds them up, and `POST /v1/responses/input_tokens`.
- */
-export function countRoutes(dialect: Dialect, options: CountRouteOptions): Route[] {
+/** The routes that tell what a body would cost, without asking any upstream. */
+export function countRoutes(dialect: Dialect, basePaths: readonly string[], options: CountRouteOptions): Route[] {
   const { gateway, store, recordOf, admitAndReadBody } = options
-  const { count } = dialect
+  const { count, conversationFields } = dialect
   if (!count) return []
-  const check = bodyCheck(dialect.body)
-  const handle = async ({ request, params }: RouteContext) => {
-    const body = await admitAndReadBody(request, check, false)
-    const record = recordOf(request)
-    const complete = await resolveReferences(dialect, body, store, record.caller)
-    const { request: asked, options: details } = dialect.decode(complete, { headers: request.headers, params })
-    record.model = asked.model
-    const { signal } = request
-    const tokens = await gateway.count(asked, { signal, annotate: (note) => record.notes.push(note) })
-    return count.encode(tokens, details)
-  }
-  return basePaths.map((basePath) => ({
-    method: 'POST',
-    path: basePath + dialect.path + count.path,
-    access: 'client',
-    dialect,
-    docs: documented(basePath, dialect.id, 'What a request would cost'),
-    handle,
-  }))
+  const admission = { cost: costOf.count, check: bodyCheck(dialect.body), conversationFields }
+  return dialect.routes
+    .filter(({ serves }) => serves === 'count')
+    .flatMap(({ method, path, access }) => {
+      const handle = async ({ request, params }: RouteContext) => {
+        const body = await admitAndReadBody(request, admission)
+        const record = recordOf(request)
+        const complete = await resolveReferences(dialect, body, store, record.caller)
+        const decoded = dialect.decode(complete, { headers: request.headers, params, path })
+        record.model = decoded.request.model
+        const { signal } = request
+        const tokens = await gateway.count(decoded.request, { signal, annotate: (note) => record.notes.push(note) })
+        return count.encode(tokens, decoded.options)
+      }
+      return basePaths.map((basePath) => ({
+        method,
+        path: basePath + path,
+        access,
+        dialect,
+        docs: documented(basePath, dialect.id, 'What a request would cost'),
+        handle,
+      }))
+    })
 }

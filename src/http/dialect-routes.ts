@@ -1,6 +1,13 @@
 import type { Clock } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
-import type { Dialect, Encoder, KeepAliveStyle, ReasoningField } from '../core/dialect.ts'
+import {
+  type Cost,
+  costOf,
+  type Dialect,
+  type Encoder,
+  type KeepAliveStyle,
+  type ReasoningField,
+} from '../core/dialect.ts'
 import { invalidField } from '../core/errors.ts'
 import type { Reply } from '../core/events.ts'
 import type { Redact } from '../core/redact.ts'
@@ -10,7 +17,7 @@ import type { Gateway } from '../gateway/index.ts'
 import { type ReasoningMode, reasoningModes } from '../gateway/reasoning-placement.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
-import { basePaths, documented } from './base-paths.ts'
+import { documented } from './base-paths.ts'
 import { type BodyCheck, bodyCheck } from './body-validation.ts'
 import { streamReply, wholeReply } from './deliver.ts'
 import { resolveReferences } from './resolve-references.ts'
@@ -38,10 +45,17 @@ export interface DialectRouteOptions {
 }
 
 /**
- * Gives a request its place, or refuses it, and reads and checks its body. Those that make a model answer draw on
- * the allowance of their key.
+ * Gives a request its place, or refuses it, and reads and checks its body. What costs an allowance draws on that of its
+ * key.
  */
-export type AdmitAndReadBody = (request: Request, check: BodyCheck, asksModel: boolean) => Promise<unknown>
+export type AdmitAndReadBody = (request: Request, admission: Admission) => Promise<unknown>
+
+export interface Admission {
+  cost: Cost
+  check: BodyCheck
+  /** Fields of the body whose entries are limited. */
+  conversationFields: readonly string[]
+}
 
 /** The connection a request came on. */
 export interface ServerConnection {
@@ -51,23 +65,29 @@ export interface ServerConnection {
   abortConnection(request: Request): void
 }
 
-/** Where one dialect is spoken: the same code for every dialect there is. */
-export function dialectRoutes(dialect: Dialect, options: DialectRouteOptions): Route[] {
-  const check = bodyCheck(dialect.body)
-  const handle = async (context: RouteContext) =>
-    answer(dialect, context, await options.admitAndReadBody(context.request, check, true), options)
-  return basePaths.map((basePath) => ({
-    method: 'POST',
-    path: basePath + dialect.path,
-    access: 'client',
-    dialect,
-    docs: documented(basePath, dialect.id, dialect.label),
-    handle,
-  }))
+/** The routes on which a model answers: the same code for every dialect. */
+export function replyRoutes(dialect: Dialect, basePaths: readonly string[], options: DialectRouteOptions): Route[] {
+  const { conversationFields, body } = dialect
+  const admission = { cost: costOf.reply, check: bodyCheck(body), conversationFields }
+  return dialect.routes
+    .filter(({ serves }) => serves === 'reply')
+    .flatMap(({ method, path, access }) => {
+      const handle = async (context: RouteContext) =>
+        answer(dialect, path, context, await options.admitAndReadBody(context.request, admission), options)
+      return basePaths.map((basePath) => ({
+        method,
+        path: basePath + path,
+        access,
+        dialect,
+        docs: documented(basePath, dialect.id, dialect.label),
+        handle,
+      }))
+    })
 }
 
 async function answer(
   dialect: Dialect,
+  path: string,
   { request, params }: RouteContext,
   body: unknown,
   options: DialectRouteOptions,
@@ -78,7 +98,7 @@ async function answer(
   const rest = restBetween(clock)
   const complete = await resolveReferences(dialect, body, store, record.caller)
   await rest()
-  const decoded = dialect.decode(complete, { headers: request.headers, params })
+  const decoded = dialect.decode(complete, { headers: request.headers, params, path })
   decoded.request.ignored.push(...unknownFields(body, dialect.body))
   record.model = decoded.request.model
   record.stream = decoded.stream

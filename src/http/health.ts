@@ -1,7 +1,8 @@
+import type { Dialect } from '../core/dialect.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { Redact } from '../core/redact.ts'
 import type { Gateway } from '../gateway/index.ts'
-import { basePaths } from './base-paths.ts'
+import { replyAddresses } from './hints.ts'
 import type { RequestLimits } from './limits.ts'
 import type { Route } from './route.ts'
 
@@ -10,17 +11,19 @@ export interface HealthOptions {
   limits: RequestLimits
   redact: Redact
   version: string
+  dialects: readonly Dialect[]
+  basePaths: readonly string[]
 }
 
 /** `/healthz`: the process lives. `/readyz`: a request could succeed now. `/`: what this is. */
-export function healthRoutes({ gateway, limits, redact, version }: HealthOptions): Route[] {
+export function healthRoutes({ gateway, limits, redact, version, dialects, basePaths }: HealthOptions): Route[] {
+  const apis = replyAddresses(dialects).map(({ dialect, path }) => `${dialect.label} at ${path}`)
   return [
     {
       method: 'GET',
       path: '/',
       access: 'open',
-      handle: () =>
-        `zai2api ${version}: OpenAI API at /v1/chat/completions, Anthropic API at /v1/messages, docs at /docs\n`,
+      handle: () => `zai2api ${version}: ${apis.join(', ')}, docs at /docs\n`,
     },
     {
       method: 'GET',

@@ -26,8 +26,8 @@ export interface RequestLimits {
   charge(record: RequestRecord): void
   /** Gives the place back, and takes what the reply cost from the allowance. A record without a place is ignored. */
   release(record: RequestRecord): void
-  /** Errors: `invalid-request`, naming the field. */
-  count(body: unknown): void
+  /** Refuses a body with more entries in one of these fields than allowed. Errors: `invalid-request`, naming the field. */
+  countEntries(body: unknown, fields: readonly string[]): void
 }
 
 /** Where a place is free again after a second or two, or after minutes: nobody can know, and clients add their own. */
@@ -72,9 +72,9 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
       if (!running.delete(record)) return
       charged.get(record)?.tokens.take(costOf(record))
     },
-    count(body) {
+    countEntries(body, fields) {
       const { maxMessages } = options
-      for (const field of ['messages', 'input']) {
+      for (const field of fields) {
         const length = lengthOf(body, field)
         if (length > maxMessages)
           throw invalidField(

@@ -1,54 +1,64 @@
-import { invalidField } from '../core/errors.ts'
+import type { Dialect, DialectRoute, ModelFormat } from '../core/dialect.ts'
 import type { Gateway } from '../gateway/index.ts'
-import type { ListedModel } from '../gateway/model-routing.ts'
-import { anthropicModel } from './anthropic-model.ts'
-import { basePaths, documented } from './base-paths.ts'
+import { documented } from './base-paths.ts'
 import type { Route, RouteContext } from './route.ts'
 
-/** `GET /v1/models` and `GET /v1/models/:id`, in Anthropic's shape for whoever names a version of it. */
-export function modelRoutes(gateway: Gateway): Route[] {
-  const list = async ({ request, query }: RouteContext) => {
-    const models = await gateway.models()
-    if (isDiscovery(request.headers)) return anthropicPage(models.map(asClaudeModel), query)
-    return speaksAnthropic(request.headers) ? anthropicPage(models, query) : openaiList(models)
-  }
-  const one = async ({ request, params }: RouteContext) => {
-    const model = await gateway.model(unescaped(params['*'] ?? ''))
-    return speaksAnthropic(request.headers) ? anthropicModel(model) : openaiModel(model)
-  }
-  return basePaths.flatMap((basePath): Route[] => [
-    {
-      method: 'GET',
-      path: `${basePath}/models`,
-      access: 'client',
-      docs: documented(basePath, 'models', 'Models, in the shape of OpenAI or, with `anthropic-version`, of Anthropic'),
-      handle: list,
-    },
-    {
-      method: 'GET',
-      path: `${basePath}/models/*`,
-      access: 'client',
-      docs: documented(basePath, 'models', 'One model, by any name a request may ask for'),
-      handle: one,
-    },
-  ])
-}
-
-export function speaksAnthropic(headers: Headers): boolean {
-  return headers.has('anthropic-version')
-}
-
 /**
- * Claude Code's search for models behind a gateway, and it takes only ids that begin like its own.
- * Source: code.claude.com/docs/en/llm-gateway-protocol.
+ * The lists of models. Dialects may share a path: the one that recognises the headers of a request answers it, or else
+ * the first. The key of any of them opens it.
  */
-function isDiscovery(headers: Headers): boolean {
-  return speaksAnthropic(headers) && /^claude-code\//i.test(headers.get('user-agent') ?? '')
+export function modelRoutes(dialects: readonly Dialect[], basePaths: readonly string[], gateway: Gateway): Route[] {
+  return sharedModelRoutes(dialects).flatMap(({ route: { serves, method, path, access }, speakers }) => {
+    const handle = async ({ request, params, query }: RouteContext) => {
+      const { headers } = request
+      const { format } = speakers.find(({ dialect }) => dialect.recognises?.(headers)) ?? speakers[0]
+      if (serves === 'model-list') return format.list(await gateway.models(), { headers, query })
+      return format.one(await gateway.model(unescaped(params['*'] ?? params.model ?? '')))
+    }
+    const summary =
+      serves === 'model-list'
+        ? listSummary(speakers.map(({ format }) => format))
+        : 'One model, by any name a request may ask for'
+    return basePaths.map((basePath) => ({
+      method,
+      path: basePath + path,
+      access,
+      docs: documented(basePath, 'models', summary),
+      handle,
+    }))
+  })
 }
 
-/** The same model under such an id; the route takes neither the vendor nor the mark of a long window for a name. */
-function asClaudeModel(model: ListedModel): ListedModel {
-  return { ...model, id: `anthropic/${model.id}${(model.contextTokens ?? 0) >= 1_000_000 ? '[1m]' : ''}` }
+export interface SharedModelRoute {
+  route: DialectRoute & { serves: 'model-list' | 'model' }
+  speakers: [Speaker, ...Speaker[]]
+}
+
+interface Speaker {
+  dialect: Dialect
+  format: ModelFormat
+}
+
+/** The routes of models, each path once, with the dialects that have it. */
+export function sharedModelRoutes(dialects: readonly Dialect[]): SharedModelRoute[] {
+  const shared = new Map<string, SharedModelRoute>()
+  for (const dialect of dialects) {
+    const format = dialect.models
+    if (!format) continue
+    for (const route of dialect.routes) {
+      if (route.serves !== 'model-list' && route.serves !== 'model') continue
+      const known = shared.get(route.path)
+      if (known) known.speakers.push({ dialect, format })
+      else shared.set(route.path, { route, speakers: [{ dialect, format }] })
+    }
+  }
+  return [...shared.values()]
+}
+
+function listSummary(formats: readonly ModelFormat[]): string {
+  const [first, ...others] = formats.map(({ vendor, docs }) => ({ vendor, header: docs.header?.name }))
+  const alternatives = others.map(({ vendor, header }) => ` or, with \`${header}\`, of ${vendor}`)
+  return `Models, in the shape of ${first?.vendor}${alternatives.join('')}`
 }
 
 function unescaped(text: string): string {
@@ -56,53 +66,5 @@ function unescaped(text: string): string {
     return decodeURIComponent(text)
   } catch {
     return text
-  }
-}
-
-function openaiList(models: ListedModel[]) {
-  return { object: 'list', data: models.map(openaiModel) }
-}
-
-function openaiModel(model: ListedModel) {
-  return {
-    id: model.id,
-    object: 'model',
-    created: model.createdAtSeconds,
-    owned_by: 'z-ai',
-    ...(model.contextTokens === undefined ? {} : { context_length: model.contextTokens }),
-    ...(model.maxOutputTokens === undefined ? {} : { max_output_tokens: model.maxOutputTokens }),
-    ...(inputOf(model).length > 1
-      ? { architecture: { input_modalities: inputOf(model), output_modalities: ['text'] } }
-      : {}),
-    ...(model.price === undefined ? {} : { pricing: pricingOf(model.price) }),
-  }
-}
-
-/** Told of models that take more than text. */
-function inputOf({ vision, video = false, files = false }: ListedModel): string[] {
-  return ['text', ...(vision ? ['image'] : []), ...(video ? ['video'] : []), ...(files ? ['file'] : [])]
-}
-
-/** As OpenRouter lists it: dollars for one token, as text. */
-function pricingOf({ input, cached, output }: NonNullable<ListedModel['price']>): object {
-  const each = (perMillion: number | undefined) =>
-    perMillion === undefined ? undefined : (perMillion / 1e6).toFixed(12).replace(/\.?0+$/, '')
-  return { prompt: each(input), completion: each(output), input_cache_read: each(cached) }
-}
-
-/** Anthropic pages by id: `after_id`, `before_id`, and `limit` of 1 to 1000, 20 unless told. */
-function anthropicPage(models: ListedModel[], query: Record<string, string | undefined>) {
-  const limit = Number(query.limit ?? 20)
-  if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
-    throw invalidField('limit', 'expected a whole number from 1 to 1000')
-  const after = models.findIndex(({ id }) => id === query.after_id) + 1
-  const before = models.findIndex(({ id }) => id === query.before_id)
-  const end = before < 0 ? models.length : before
-  const page = before < 0 ? models.slice(after, after + limit) : models.slice(Math.max(after, end - limit), end)
-  return {
-    data: page.map(anthropicModel),
-    has_more: before < 0 ? after + limit < models.length : end - limit > after,
-    first_id: page[0]?.id ?? null,
-    last_id: page.at(-1)?.id ?? null,
   }
 }

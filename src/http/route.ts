@@ -1,25 +1,26 @@
 import { Elysia } from 'elysia'
 import type { Dialect } from '../core/dialect.ts'
 import type { Access } from './access.ts'
+import { type PathPattern, pathPattern } from './path-pattern.ts'
 
 /** One thing this gateway answers, with all there is to know of it: no other list names its path. */
 export interface Route {
   /** `GET` answers `HEAD` as well, to the same callers; `ALL` is whatever has no route of its own. */
   method: 'GET' | 'HEAD' | 'POST' | 'DELETE' | 'ALL'
-  /** `/v1/responses/:id`, `/v1/models/*` */
+  /** `/v1/responses/:id`, `/v1/models/*`, `/v1/models/:model:generateContent` */
   path: string
   access: Access
   /** The API it belongs to: whose key it takes, and how its errors look. */
   dialect?: Dialect
   /** For the documentation page, which leaves out a route without them. */
   docs?: { tags: string[]; summary: string } | undefined
-  /** Runs for callers that were let in. A Response, or a value to send as JSON or text. Errors: GatewayError. */
+  /** Runs for callers that were let in. Returns a Response, or a value to send as JSON or text. Errors: GatewayError. */
   handle(context: RouteContext): unknown
 }
 
 export interface RouteContext {
   request: Request
-  /** Percent-decoded, but for a wildcard's. */
+  /** Percent-decoded, except a wildcard's. */
   params: Record<string, string>
   query: Record<string, string | undefined>
   /** Without the query. */
@@ -27,24 +28,68 @@ export interface RouteContext {
 }
 
 /**
- * The one way to put routes on an app. `authorize` hears which route the router matched a request with, before the handler
- * and before any body is read, and throws to refuse it.
+ * The only way to put routes on an app. `authorize` is told which route the router matched a request with, before the
+ * handler runs and before any body is read; it throws to refuse the request. `otherwise` answers where the router
+ * matches a path whose verb no route has.
  */
-export function mount(routes: readonly Route[], authorize: (request: Request, route: Route) => void) {
+export function mount(routes: readonly Route[], otherwise: Route, authorize: (request: Request, route: Route) => void) {
   const app = new Elysia()
-  for (const route of routes) {
-    const { method, path, access, docs, handle } = route
+  for (const group of groupsOf(routes)) {
+    const { method, routerPath, members } = group
+    // A path without parameters has none, not even an empty object.
+    const find = (found: Record<string, string> = {}): Found => {
+      for (const { route, pattern } of members) {
+        const params = pattern.match(found)
+        if (params) return { route, params }
+      }
+      return { route: otherwise, params: {} }
+    }
     // For whoever walks the app's own list of routes.
-    const detail = { hide: docs === undefined, 'x-access': access }
-    // Elysia reads the source of handlers to learn what they need: this one says it, however a route's own is written.
-    app.route(method, path, ({ request, params, query, path }) => handle({ request, params, query, path }), {
+    const detail = {
+      hide: members.every(({ route }) => route.docs === undefined),
+      'x-access': [...new Set(members.map(({ route }) => route.access))].join(' '),
+    }
+    // Elysia reads the source of handlers to learn what they need; this one names all of it, whatever the route's own does.
+    const handle = ({ request, params: found, query, path }: RouteContext) => {
+      const { route, params } = find(found)
+      return route.handle({ request, params, query, path })
+    }
+    app.route(method, routerPath, ({ request, params, query, path }) => handle({ request, params, query, path }), {
       // Elysia would make a stream of each body before it asks anybody to read it.
       parse: 'none',
-      transform: ({ request }) => {
-        authorize(request, route)
+      transform: ({ request, params }) => {
+        authorize(request, find(params).route)
       },
       detail,
     })
   }
   return app
+}
+
+interface Found {
+  route: Route
+  params: Record<string, string>
+}
+
+interface Group {
+  method: Route['method']
+  routerPath: string
+  /** The longest verb first. */
+  members: { route: Route; pattern: PathPattern }[]
+}
+
+/** Routes that the router cannot tell apart, because only the verb in a segment does. */
+function groupsOf(routes: readonly Route[]): Iterable<Group> {
+  const groups = new Map<string, Group>()
+  for (const route of routes) {
+    const pattern = pathPattern(route.path)
+    const { method } = route
+    const { routerPath } = pattern
+    const key = `${method} ${routerPath}`
+    const group = groups.get(key) ?? { method, routerPath, members: [] }
+    group.members.push({ route, pattern })
+    group.members.sort((a, b) => b.pattern.verbLength - a.pattern.verbLength)
+    groups.set(key, group)
+  }
+  return groups.values()
 }

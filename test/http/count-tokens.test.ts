@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import Anthropic from '@anthropic-ai/sdk'
 import { systemClock } from '../../src/async/system-clock.ts'
-import { basePaths } from '../../src/http/base-paths.ts'
+import { dialects } from '../../src/dialects/index.ts'
+import { basePathsOf } from '../../src/http/base-paths.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import { pdfOf } from '../support/pdf.ts'
@@ -95,7 +96,7 @@ describe('everything in the body costs something', () => {
 })
 
 describe('the route', () => {
-  test.each(basePaths)('answers below "%s", with the beta mark and without', async (basePath) => {
+  test.each(basePathsOf(dialects))('answers below "%s", with the beta mark and without', async (basePath) => {
     for (const query of ['', '?beta=true']) {
       const reply = await post(`${basePath}/messages/count_tokens${query}`, bare)
       expect(reply.status).toBe(200)

@@ -180,7 +180,7 @@ export async function transcript(
   const replay = replayed[upstream]
   if (!asking || !replay) throw new Error(`no golden asking for ${dialectId} on ${upstream}`)
   const response = await apps.inFrontOf([replay(recording(upstream, name), pieceSize)]).handle(
-    new Request(`http://localhost/v1${asking.dialect.path}`, {
+    new Request(`http://localhost/v1${asking.dialect.routes[0]?.path}`, {
       method: 'POST',
       body: JSON.stringify({ ...asking.body, stream }),
     }),

@@ -1,6 +1,6 @@
 import { compose } from '../../compose.ts'
 import type { Config } from '../../config/load.ts'
-import type { ListedModel } from '../../gateway/model-routing.ts'
+import type { ListedModel } from '../../core/upstream.ts'
 import type { Io } from '../io.ts'
 
 /** Prints the models that can be requested, as the upstreams list them now. */

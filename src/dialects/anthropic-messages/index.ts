@@ -3,15 +3,25 @@ import { clearedTokens } from './context-management.ts'
 import { decode } from './decode.ts'
 import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'
+import { models } from './models.ts'
 import { messagesBody } from './schema.ts'
 
 /** Anthropic's Messages API, as its SDK 1.14 and Claude Code 2.1 speak it. */
 export const anthropicMessages = defineDialect({
   id: 'anthropic-messages',
   label: 'Anthropic Messages',
-  path: '/messages',
+  routes: [
+    { serves: 'reply', method: 'POST', path: '/messages', access: 'client' },
+    // Claude Code sends about 26 of them at once and adds them up.
+    { serves: 'count', method: 'POST', path: '/messages/count_tokens', access: 'client' },
+    { serves: 'model-list', method: 'GET', path: '/models', access: 'client' },
+    { serves: 'model', method: 'GET', path: '/models/*', access: 'client' },
+  ],
   // The SDK adds a `/v1` of its own to whatever it is given.
-  basePaths: ['/anthropic', '/anthropic/v1', '/anthropic/v1/v1'],
+  basePaths: [
+    ...['/anthropic', '/anthropic/v1', '/anthropic/v1/v1'],
+    ...['/api/anthropic', '/api/anthropic/v1', '/api/anthropic/v1/v1'],
+  ],
   recognises: (headers) => headers.has('anthropic-version'),
   credentials: 'anthropic',
   body: messagesBody,
@@ -21,8 +31,12 @@ export const anthropicMessages = defineDialect({
   encodeError,
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: 'event: ping\ndata: {"type": "ping"}\n\n' },
   ids: { reply: 'msg_', toolCall: 'toolu_' },
+  conversationFields: ['messages'],
+  example: ({ model, text, maxTokens = 1024 }) => ({
+    body: { model, max_tokens: maxTokens, messages: [{ role: 'user', content: text }] },
+  }),
+  models,
   count: {
-    path: '/count_tokens',
     encode: (inputTokens, { appliedEdits }) => ({
       input_tokens: inputTokens,
       context_management: appliedEdits ? { original_input_tokens: inputTokens + clearedTokens(appliedEdits) } : null,

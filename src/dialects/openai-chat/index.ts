@@ -1,4 +1,5 @@
 import { defineDialect } from '../../core/dialect.ts'
+import { models } from '../openai/models.ts'
 import { decode } from './decode.ts'
 import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'
@@ -8,7 +9,11 @@ import { chatBody } from './schema.ts'
 export const openaiChat = defineDialect({
   id: 'openai-chat',
   label: 'OpenAI Chat Completions',
-  path: '/chat/completions',
+  routes: [
+    { serves: 'reply', method: 'POST', path: '/chat/completions', access: 'client' },
+    { serves: 'model-list', method: 'GET', path: '/models', access: 'client' },
+    { serves: 'model', method: 'GET', path: '/models/*', access: 'client' },
+  ],
   basePaths: ['/openai', '/openai/v1'],
   credentials: 'openai',
   body: chatBody,
@@ -17,5 +22,10 @@ export const openaiChat = defineDialect({
   encodeReply,
   encodeError,
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n' },
+  conversationFields: ['messages', 'input'],
+  example: ({ model, text, maxTokens = 1024 }) => ({
+    body: { model, max_tokens: maxTokens, messages: [{ role: 'user', content: text }] },
+  }),
+  models,
   ids: { reply: 'chatcmpl-', toolCall: 'call_' },
 })

@@ -8,7 +8,7 @@ import { completionBody } from './schema.ts'
 export const openaiCompletions = defineDialect({
   id: 'openai-completions',
   label: 'OpenAI Completions (legacy)',
-  path: '/completions',
+  routes: [{ serves: 'reply', method: 'POST', path: '/completions', access: 'client' }],
   credentials: 'openai',
   body: completionBody,
   decode,
@@ -16,5 +16,11 @@ export const openaiCompletions = defineDialect({
   encodeReply,
   encodeError,
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n' },
+  // A prompt has no entries.
+  conversationFields: [],
+  example: ({ model, text, maxTokens }) => ({
+    body: { model, prompt: text, ...(maxTokens === undefined ? {} : { max_tokens: maxTokens }) },
+  }),
+  isLegacy: true,
   ids: { reply: 'cmpl-', toolCall: 'call_' },
 })

@@ -4,12 +4,17 @@ import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'
 import { responsesBody } from './schema.ts'
 import { references, resolve, save } from './stored-conversation.ts'
+import { notFound, storedRoutes } from './stored-routes.ts'
 
 /** OpenAI's Responses API, as its SDK 7.59, Codex 0.169 and five more client families speak it. */
 export const openaiResponses = defineDialect({
   id: 'openai-responses',
   label: 'OpenAI Responses',
-  path: '/responses',
+  routes: [
+    { serves: 'reply', method: 'POST', path: '/responses', access: 'client' },
+    { serves: 'count', method: 'POST', path: '/responses/input_tokens', access: 'client' },
+    ...storedRoutes,
+  ],
   credentials: 'openai',
   body: responsesBody,
   decode,
@@ -18,9 +23,12 @@ export const openaiResponses = defineDialect({
   encodeError,
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n' },
   ids: { reply: 'resp_', toolCall: 'call_' },
+  conversationFields: ['input', 'messages'],
+  example: ({ model, text, maxTokens }) => ({
+    body: { model, input: text, ...(maxTokens === undefined ? {} : { max_output_tokens: maxTokens }) },
+  }),
   count: {
-    path: '/input_tokens',
     encode: (inputTokens) => ({ object: 'response.input_tokens', input_tokens: inputTokens }),
   },
-  storedConversation: { references, resolve, save },
+  storedConversation: { references, resolve, save, notFound },
 })

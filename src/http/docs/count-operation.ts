@@ -1,17 +1,23 @@
 import type { Dialect } from '../../core/dialect.ts'
+import { documentedBasePath } from '../base-paths.ts'
+import { openapiPath } from '../path-pattern.ts'
 import { schemaRef } from './dialect-operation.ts'
 import { errorResponses, failures } from './error-responses.ts'
 import { jsonResponse } from './json-response.ts'
+import { pathParameters } from './parameters.ts'
 import { sampleOf } from './sample.ts'
 
-/** How the cost of a request is asked for; nothing where the dialect has no words for it. */
+/** How the cost of a request is asked for; nothing if the dialect has no words for it. */
 export function countOperation(dialect: Dialect): Record<string, object> {
   const { count } = dialect
   if (!count) return {}
-  const { question, options } = sampleOf(dialect)
-  return {
-    [`POST /v1${dialect.path}${count.path}`]: {
+  const { question, params, options } = sampleOf(dialect)
+  const operations = dialect.routes.flatMap(({ serves, method, path }) => {
+    if (serves !== 'count') return []
+    const parameters = pathParameters(path, params)
+    const operation = {
       description: 'Counted by the gateway, which learns from what the upstream says of earlier requests.',
+      ...(parameters.length > 0 ? { parameters } : {}),
       requestBody: {
         required: true,
         content: { 'application/json': { schema: schemaRef(dialect, 'request'), example: question } },
@@ -20,6 +26,8 @@ export function countOperation(dialect: Dialect): Record<string, object> {
         200: jsonResponse('Tokens.', count.encode(12, options)),
         ...errorResponses([dialect], [failures.invalid, failures.unauthorized, failures.noModel]),
       },
-    },
-  }
+    }
+    return [[`${method} ${openapiPath(documentedBasePath + path)}`, operation] as const]
+  })
+  return Object.fromEntries(operations)
 }

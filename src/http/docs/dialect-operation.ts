@@ -1,7 +1,10 @@
 import type { Dialect } from '../../core/dialect.ts'
 import { runTransform } from '../../core/transform.ts'
 import { reasoningModes } from '../../gateway/reasoning-placement.ts'
+import { documentedBasePath } from '../base-paths.ts'
+import { openapiPath } from '../path-pattern.ts'
 import { errorResponses, errorSchema } from './error-responses.ts'
+import { pathParameters } from './parameters.ts'
 import { sampleEvents, sampleOf, sampleReplies, sampleReply } from './sample.ts'
 import { shapeOf } from './shape.ts'
 
@@ -28,10 +31,13 @@ const headers = {
 
 /** How a dialect is called and what it answers. */
 export function dialectOperation(dialect: Dialect): Record<string, object> {
-  const { question, options, head } = sampleOf(dialect)
-  return {
-    [`POST /v1${dialect.path}`]: {
-      parameters,
+  const { question, params, options, head } = sampleOf(dialect)
+  // A verb in the path tells the two apart, where there is one.
+  const streamed = 'stream' in dialect.body.properties
+  const operations = dialect.routes.flatMap(({ serves, method, path }) => {
+    if (serves !== 'reply') return []
+    const operation = {
+      parameters: [...pathParameters(path, params), ...parameters],
       requestBody: {
         required: true,
         content: {
@@ -39,7 +45,9 @@ export function dialectOperation(dialect: Dialect): Record<string, object> {
             schema: schemaRef(dialect, 'request'),
             examples: {
               whole: { summary: 'The whole reply at once', value: question },
-              streamed: { summary: 'The reply as a stream', value: { ...question, stream: true } },
+              ...(streamed
+                ? { streamed: { summary: 'The reply as a stream', value: { ...question, stream: true } } }
+                : {}),
             },
           },
         },
@@ -53,7 +61,7 @@ export function dialectOperation(dialect: Dialect): Record<string, object> {
               schema: schemaRef(dialect, 'reply'),
               example: dialect.encodeReply(head, sampleReply, options),
             },
-            'text/event-stream': {
+            [mediaType(dialect.stream.contentType)]: {
               schema: text,
               example: runTransform(dialect.encoder(head, options), sampleEvents).join(''),
             },
@@ -61,8 +69,15 @@ export function dialectOperation(dialect: Dialect): Record<string, object> {
         },
         ...errorResponses([dialect]),
       },
-    },
-  }
+    }
+    return [[`${method} ${openapiPath(documentedBasePath + path)}`, operation] as const]
+  })
+  return Object.fromEntries(operations)
+}
+
+/** Without its parameters. */
+function mediaType(contentType: string): string {
+  return contentType.split(';', 1)[0] ?? contentType
 }
 
 /** The schemas that a dialect's operations refer to, by name. */

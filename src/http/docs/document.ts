@@ -1,9 +1,10 @@
 import type { Dialect } from '../../core/dialect.ts'
+import { openapiPath } from '../path-pattern.ts'
 import type { Route } from '../route.ts'
 import { countOperation } from './count-operation.ts'
 import { dialectOperation, schemasOf } from './dialect-operation.ts'
-import { memoryOperations } from './memory-operations.ts'
 import { pageOperations } from './page-operations.ts'
+import { storedOperations } from './stored-operations.ts'
 
 export interface DocumentOptions {
   version: string
@@ -51,7 +52,7 @@ function paths(dialects: readonly Dialect[], routes: readonly Route[]): object {
     pageOperations(dialects),
     ...dialects.map(dialectOperation),
     ...dialects.map(countOperation),
-    ...dialects.map(memoryOperations),
+    ...dialects.map(storedOperations),
   )
   const listed: Record<string, Record<string, object>> = {}
   for (const { method, path, docs } of documented(routes))
@@ -63,8 +64,7 @@ function paths(dialects: readonly Dialect[], routes: readonly Route[]): object {
 function documented(routes: readonly Route[]) {
   const found = routes.flatMap(({ method, path, docs }) => {
     if (!docs) return []
-    // Model ids may hold slashes, which only a wildcard matches.
-    return [{ method, path: path.replace('*', '{id}').replace(/:(\w+)/g, '{$1}'), docs }]
+    return [{ method, path: openapiPath(path), docs }]
   })
   return found.sort((a, b) => (a.path < b.path ? -1 : Number(a.path > b.path)))
 }

@@ -1,8 +1,11 @@
 import type { Dialect } from '../../core/dialect.ts'
-import type { ListedModel } from '../../gateway/model-routing.ts'
-import { anthropicModel } from '../anthropic-model.ts'
+import type { ListedModel } from '../../core/upstream.ts'
+import { documentedBasePath } from '../base-paths.ts'
+import { type SharedModelRoute, sharedModelRoutes } from '../models.ts'
+import { openapiPath } from '../path-pattern.ts'
 import { errorResponses, failures } from './error-responses.ts'
 import { jsonResponse } from './json-response.ts'
+import { inQuery, pathParameters } from './parameters.ts'
 import { shapeOf } from './shape.ts'
 
 const model: ListedModel = {
@@ -16,52 +19,11 @@ const model: ListedModel = {
   contextTokens: 128_000,
   maxOutputTokens: 98_304,
 }
-const openaiModel = {
-  id: model.id,
-  object: 'model',
-  created: model.createdAtSeconds,
-  owned_by: 'z-ai',
-  context_length: model.contextTokens,
-  max_output_tokens: model.maxOutputTokens,
-}
-const listedByAnthropic = anthropicModel(model)
-
-const text = { type: 'string' }
-const anthropicVersion = {
-  name: 'anthropic-version',
-  in: 'header',
-  description: "With any version, 2023-06-01 for one, the answer takes Anthropic's shape.",
-  schema: text,
-}
-const id = { name: 'id', in: 'path', required: true, schema: text, example: 'GLM-4.5' }
-const paging = [
-  { name: 'limit', description: '1 to 1000, 20 unless told', schema: { type: 'integer', minimum: 1, maximum: 1000 } },
-  { name: 'after_id', description: 'Models behind this one', schema: text },
-  { name: 'before_id', description: 'Models before this one', schema: text },
-].map((parameter) => ({ ...parameter, in: 'query' }))
 
 /** What the routes that belong to no dialect take and answer, by method and path. */
 export function pageOperations(dialects: readonly Dialect[]): Record<string, object> {
   return {
-    'GET /v1/models': {
-      summary: 'Every name a request may ask for',
-      description: "In OpenAI's shape, whole; or in Anthropic's, page by page.",
-      parameters: [anthropicVersion, ...paging],
-      responses: {
-        200: eitherShape(
-          { object: 'list', data: [openaiModel] },
-          { data: [listedByAnthropic], has_more: false, first_id: model.id, last_id: model.id },
-        ),
-        ...errorResponses(dialects, [failures.unauthorized]),
-      },
-    },
-    'GET /v1/models/{id}': {
-      parameters: [id, anthropicVersion],
-      responses: {
-        200: eitherShape(openaiModel, listedByAnthropic),
-        ...errorResponses(dialects, [failures.unauthorized, failures.noModel]),
-      },
-    },
+    ...Object.fromEntries(sharedModelRoutes(dialects).map((shared) => modelOperation(shared, dialects))),
     'GET /healthz': { security: [], responses: { 200: jsonResponse('The process lives.', { status: 'ok' }) } },
     'GET /readyz': {
       description: 'Asks the upstream without spending anything.',
@@ -78,16 +40,45 @@ export function pageOperations(dialects: readonly Dialect[]): Record<string, obj
   }
 }
 
-function eitherShape(openai: object, anthropic: object): object {
+/** The answer is in the format of whichever dialect the request is recognised as. */
+function modelOperation({ route, speakers }: SharedModelRoute, dialects: readonly Dialect[]) {
+  const { serves, method, path } = route
+  const isList = serves === 'model-list'
+  const formats = speakers.map(({ format }) => format)
+  const headers = formats.flatMap(({ docs }) => (docs.header ? [{ ...docs.header, in: 'header', schema: text }] : []))
+  const ids = path.includes('*') ? [modelId] : pathParameters(path, { model: model.id })
+  const answer = ({ list, one }: (typeof formats)[number]) =>
+    isList ? list([model], { headers: new Headers(), query: {} }) : one(model)
+  const answers = formats.map((format) => ({ vendor: format.vendor, value: answer(format) }))
+  const operation = {
+    ...(isList ? { summary: 'Every name a request may ask for', description: mannersOf(formats) } : {}),
+    parameters: [...ids, ...headers, ...(isList ? inQuery(formats.flatMap(({ docs }) => docs.query ?? [])) : [])],
+    responses: {
+      200: anyShape(answers),
+      ...errorResponses(dialects, [failures.unauthorized, ...(isList ? [] : [failures.noModel])]),
+    },
+  }
+  return [`${method} ${openapiPath(documentedBasePath + path)}`, operation] as const
+}
+
+const text = { type: 'string' }
+const modelId = { name: 'id', in: 'path', required: true, schema: text, example: model.id }
+
+/** `In OpenAI's shape, whole; or in Anthropic's, page by page.` */
+function mannersOf(formats: SharedModelRoute['speakers'][number]['format'][]): string {
+  const [first, ...others] = formats.map(({ vendor, docs }) => ({ vendor, manner: docs.manner }))
+  const alternatives = others.map(({ vendor, manner }) => `; or in ${vendor}'s, ${manner}`)
+  return `In ${first?.vendor}'s shape, ${first?.manner}${alternatives.join('')}.`
+}
+
+function anyShape(answers: { vendor: string; value: object }[]): object {
+  const examples = answers.map(({ vendor, value }) => [vendor.toLowerCase(), { summary: `${vendor}'s shape`, value }])
   return {
     description: 'OK',
     content: {
       'application/json': {
-        schema: { anyOf: [shapeOf(openai), shapeOf(anthropic)] },
-        examples: {
-          openai: { summary: "OpenAI's shape", value: openai },
-          anthropic: { summary: "Anthropic's shape", value: anthropic },
-        },
+        schema: { anyOf: answers.map(({ value }) => shapeOf(value)) },
+        examples: Object.fromEntries(examples),
       },
     },
   }

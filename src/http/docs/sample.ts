@@ -5,27 +5,23 @@ import type { Reply, StreamEvent } from '../../core/events.ts'
 export interface Sample {
   /** A body that every upstream answers. */
   question: object
+  params: Readonly<Record<string, string>>
   options: unknown
   head: ReplyHead
 }
 
 const model = 'GLM-4.5'
-const words = 'Say hello in one word.'
-
-/** Dialects call the conversation either `messages`, `input` or `prompt`. */
-const questions = [
-  { field: 'messages', question: { model, max_tokens: 1024, messages: [{ role: 'user', content: words }] } },
-  { field: 'input', question: { model, input: words } },
-  { field: 'prompt', question: { model, prompt: words } },
-]
+const text = 'Say hello in one word.'
 
 export function sampleOf(dialect: Dialect): Sample {
-  const question = questions.find(({ field }) => field in dialect.body.properties)?.question ?? {}
-  const { options } = dialect.decode(question, { headers: new Headers(), params: {} })
+  const { body, params = {} } = dialect.example({ model, text })
+  const path = dialect.routes.find(({ serves }) => serves === 'reply')?.path ?? ''
+  const { options } = dialect.decode(body, { headers: new Headers(), params, path })
   const id = `${dialect.ids.reply}${sampleId}`
   const createdAtSeconds = Date.parse('2026-01-01T00:00:00Z') / 1000
   return {
-    question,
+    question: body,
+    params,
     options,
     head: { id, model, createdAtSeconds, completedAtSeconds: () => createdAtSeconds, reasoningByName: false },
   }

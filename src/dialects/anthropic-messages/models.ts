@@ -1,0 +1,119 @@
+import type { ModelFormat, Query } from '../../core/dialect.ts'
+import { invalidField } from '../../core/errors.ts'
+import type { ListedModel } from '../../core/upstream.ts'
+
+const text = { type: 'string' }
+
+/** `GET /v1/models` and `GET /v1/models/:id` of Anthropic's API. */
+export const models: ModelFormat = {
+  vendor: 'Anthropic',
+  list: (models, { headers, query }) => modelPage(isDiscovery(headers) ? models.map(asClaudeModel) : models, query),
+  one: encodeModel,
+  docs: {
+    manner: 'page by page',
+    header: {
+      name: 'anthropic-version',
+      description: "With any version, 2023-06-01 for one, the answer takes Anthropic's shape.",
+    },
+    query: [
+      {
+        name: 'limit',
+        description: '1 to 1000, 20 unless told',
+        schema: { type: 'integer', minimum: 1, maximum: 1000 },
+      },
+      { name: 'after_id', description: 'Models behind this one', schema: text },
+      { name: 'before_id', description: 'Models before this one', schema: text },
+    ],
+  },
+}
+
+/**
+ * Claude Code's search for models behind a gateway, which takes only ids that begin like Anthropic's own.
+ * Source: code.claude.com/docs/en/llm-gateway-protocol.
+ */
+function isDiscovery(headers: Headers): boolean {
+  return /^claude-code\//i.test(headers.get('user-agent') ?? '')
+}
+
+/** The same model under such an id. Names are looked up without the vendor and without the mark of a long window. */
+function asClaudeModel(model: ListedModel): ListedModel {
+  return { ...model, id: `anthropic/${model.id}${(model.contextTokens ?? 0) >= 1_000_000 ? '[1m]' : ''}` }
+}
+
+/** Anthropic pages by id: `after_id`, `before_id`, and `limit` of 1 to 1000, 20 unless told. */
+function modelPage(models: readonly ListedModel[], query: Query) {
+  const limit = Number(query.limit ?? 20)
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
+    throw invalidField('limit', 'expected a whole number from 1 to 1000')
+  const after = models.findIndex(({ id }) => id === query.after_id) + 1
+  const before = models.findIndex(({ id }) => id === query.before_id)
+  const end = before < 0 ? models.length : before
+  const page = before < 0 ? models.slice(after, after + limit) : models.slice(Math.max(after, end - limit), end)
+  return {
+    data: page.map(encodeModel),
+    has_more: before < 0 ? after + limit < models.length : end - limit > after,
+    first_id: page[0]?.id ?? null,
+    last_id: page.at(-1)?.id ?? null,
+  }
+}
+
+/** A model as Anthropic's API lists it, with every member that SDK 1.14 has; `null` is what nobody knows. */
+function encodeModel(model: ListedModel) {
+  return {
+    type: 'model',
+    id: model.id,
+    display_name: model.displayName,
+    created_at: new Date(model.createdAtSeconds * 1000).toISOString(),
+    max_input_tokens: model.contextTokens ?? null,
+    max_tokens: model.maxOutputTokens ?? null,
+    lifecycle: 'active',
+    deprecated_at: null,
+    retires_at: null,
+    // Of Claude's.
+    line: null,
+    allowed_fallback_models: [],
+    capabilities: capabilitiesOf(model),
+  }
+}
+
+const yes = { supported: true }
+const no = { supported: false }
+
+/** What a request for the model can ask, the gateway's own doing included. */
+function capabilitiesOf({ vision, reasoning, search, efforts = [] }: ListedModel) {
+  const thinks = support(reasoning !== 'never')
+  const effort = (word: (typeof efforts)[number]) => support(efforts.includes(word))
+  return {
+    batch: no,
+    citations: no,
+    code_execution: no,
+    compaction: { supported: false, summarize: no },
+    context_management: {
+      supported: true,
+      clear_thinking_20251015: yes,
+      clear_tool_uses_20250919: yes,
+      compact_20260112: no,
+    },
+    effort: {
+      supported: efforts.length > 0,
+      low: effort('low'),
+      medium: effort('medium'),
+      high: effort('high'),
+      xhigh: effort('xhigh'),
+      max: effort('max'),
+    },
+    image_input: support(vision),
+    // Their text is read out of them where the model takes no files.
+    pdf_input: yes,
+    server_tools: { supported: search, web_search: support(search), code_execution: no },
+    structured_outputs: yes,
+    thinking: {
+      supported: thinks.supported,
+      types: { adaptive: thinks, between_tools: thinks, enabled: thinks, disabled: yes },
+    },
+  }
+}
+
+function support(supported: boolean): { supported: boolean } {
+  return supported ? yes : no
+}

@@ -1,0 +1,34 @@
+import type { Dialect } from '../core/dialect.ts'
+import { GatewayError } from '../core/errors.ts'
+import { truncate } from '../core/truncate.ts'
+import { documentedBasePath } from './base-paths.ts'
+import type { Route } from './route.ts'
+
+/** Where a model answers, for readers who do not know yet. */
+export function replyAddresses(dialects: readonly Dialect[]): { dialect: Dialect; path: string }[] {
+  return dialects
+    .filter(({ isLegacy }) => !isLegacy)
+    .flatMap((dialect) =>
+      dialect.routes.flatMap(({ serves, path }) =>
+        serves === 'reply' ? [{ dialect, path: documentedBasePath + path }] : [],
+      ),
+    )
+}
+
+/** Answers what nothing else does. Only callers that may use this gateway are told what it does not have. */
+export function unknownRoute(dialects: readonly Dialect[]): Route {
+  const addresses = replyAddresses(dialects).map(({ path }) => `POST ${path}`)
+  const known = [...addresses, `GET ${documentedBasePath}/models`].join(', ')
+  return {
+    method: 'ALL',
+    path: '/*',
+    access: 'client',
+    handle({ request, path }) {
+      throw new GatewayError(
+        'not-found',
+        `${request.method} ${truncate(path)} does not exist here. There is ${known} and GET /docs.`,
+        { code: 'unknown_url' },
+      )
+    },
+  }
+}

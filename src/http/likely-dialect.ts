@@ -1,0 +1,23 @@
+import type { Dialect, Dialects } from '../core/dialect.ts'
+import { anywhere } from './path-pattern.ts'
+
+/**
+ * Guesses which dialect a client speaks that asked for no route of any, so that a refusal has the shape that the client
+ * expects. Nothing but that shape depends on it. The path tells most, then the headers, then the base path.
+ */
+export function dialectGuess(dialects: Dialects): (path: string, headers: Headers) => Dialect {
+  const addresses = dialects
+    .flatMap((dialect) =>
+      dialect.routes
+        // Dialects share the paths of models.
+        .filter(({ serves }) => serves !== 'model-list' && serves !== 'model')
+        .map(({ path }) => ({ dialect, length: path.length, pattern: anywhere(path) })),
+    )
+    // `/chat/completions` ends in `/completions`, too.
+    .sort((a, b) => b.length - a.length)
+  return (path, headers) =>
+    addresses.find(({ pattern }) => pattern.test(path))?.dialect ??
+    dialects.find((dialect) => dialect.recognises?.(headers)) ??
+    dialects.find(({ basePaths = [] }) => basePaths.some((basePath) => `${path}/`.includes(`${basePath}/`))) ??
+    dialects[0]
+}

@@ -63,7 +63,8 @@ export function createApp(options: AppOptions) {
   const basePaths = basePathsOf(dialects)
   const likelyDialect = dialectGuess(dialects)
   let { access } = options
-  let checkAccess = createAccess(access)
+  const keyHeaders = dialects.flatMap(({ keyHeaders = [] }) => keyHeaders)
+  let checkAccess = createAccess(access, keyHeaders)
   const records = new WeakMap<Request, RequestRecord>()
   const recordOf = (request: Request): RequestRecord => {
     const record = records.get(request)
@@ -158,17 +159,17 @@ export function createApp(options: AppOptions) {
     ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, { store, recordOf })),
     ...dialects.flatMap((dialect) => countRoutes(dialect, basePaths, { gateway, store, recordOf, admitAndReadBody })),
   ]
+  const docs = docsRoutes({ version, dialects, routes: [...apiRoutes, ...pages] })
   const unknown = unknownRoute(dialects)
-  app.use(mount(apiRoutes, unknown, authorize))
-  // The dialect routes close their own records, after the last byte; these are the small pages.
-  app.onAfterResponse(({ request, set }) => {
+  return app.use(mount([...apiRoutes, ...pages, ...docs, unknown], { authorize, otherwise: unknown, onSent }))
+
+  /** Refusals have ended their record already. */
+  function onSent(request: Request, status: number): void {
     const record = recordOf(request)
     if (record.status !== undefined) return
-    record.status = typeof set.status === 'number' ? set.status : 200
+    record.status = status
     done(record)
-  })
-  const docs = docsRoutes({ version, dialects, routes: [...apiRoutes, ...pages] })
-  return app.use(mount([...pages, ...docs, unknown], unknown, authorize))
+  }
 
   function endsOf(request: Request): Ends | undefined {
     const { server } = app
@@ -181,7 +182,7 @@ export function createApp(options: AppOptions) {
     matched.set(request, route)
     if (access !== options.access) {
       access = options.access
-      checkAccess = createAccess(access)
+      checkAccess = createAccess(access, keyHeaders)
     }
     const { access: level, dialect } = route
     recordOf(request).caller = checkAccess(request, {

@@ -18,6 +18,8 @@ export interface Dialect<Options = unknown> {
   routes: readonly DialectRoute[]
   /** Base paths that its clients use besides those that the gateway has for every dialect: `/anthropic/v1`. */
   basePaths?: readonly string[]
+  /** Headers in which its clients send a key, besides `Authorization: Bearer`; names are lower case. */
+  keyHeaders?: readonly string[]
   /** Whether these headers are only sent by clients of this dialect, whatever the path. */
   recognises?(headers: Headers): boolean
   /** Which keys may use the path, and whose allowance it draws on. */

@@ -36,10 +36,13 @@ export interface Requirement {
 /**
  * Decides whether a request may use the route it was matched with, and says whose it is.
  *
- * Without a key the gateway serves this machine only: see `refuseOthers`. Keys come in `Authorization: Bearer`,
- * `x-api-key` or `api-key`, never in the query string. Errors: `unauthorized`, `forbidden`.
+ * Without a key the gateway serves this machine only: see `refuseOthers`. Keys come in `Authorization: Bearer` or in one of
+ * `keyHeaders`, never in the query string. Errors: `unauthorized`, `forbidden`.
  */
-export function createAccess(options: AccessOptions): (request: Request, requirement: Requirement) => Caller {
+export function createAccess(
+  options: AccessOptions,
+  keyHeaders: readonly string[],
+): (request: Request, requirement: Requirement) => Caller {
   const { keys, corsOrigins } = options
   if (keys.length === 0) {
     const local = localCaller(options.policy)
@@ -51,7 +54,7 @@ export function createAccess(options: AccessOptions): (request: Request, require
   return ({ headers }, requirement) => {
     if (requirement.access === 'health' || requirement.access === 'open') return anonymous
     const accepted = keys.filter(({ caller }) => opens(caller, requirement))
-    const { caller } = presentedKey(headers, accepted)
+    const { caller } = presentedKey(headers, keyHeaders, accepted)
     rejectOtherDialect(caller, requirement)
     return caller
   }
@@ -66,10 +69,10 @@ function opens({ scope }: Caller, { access, credentials }: Requirement): boolean
  * The first key that is one of ours. Clients send keys of other houses along with it: Claude Code has the gateway's as
  * Bearer and one of Anthropic's in `x-api-key`, and others have it the other way round.
  */
-function presentedKey(headers: Headers, accepted: readonly ClientKey[]): ClientKey {
+function presentedKey(headers: Headers, keyHeaders: readonly string[], accepted: readonly ClientKey[]): ClientKey {
   const bearer = /^bearer\s+(.+)$/i.exec(headers.get('authorization') ?? '')?.[1]
-  // `api-key` is Azure's.
-  const presented = [bearer, headers.get('x-api-key'), headers.get('api-key')].filter((key) => typeof key === 'string')
+  const others = keyHeaders.map((name) => headers.get(name))
+  const presented = [bearer, ...others].filter((key) => typeof key === 'string')
   if (presented.length === 0)
     throw new GatewayError(
       'unauthorized',

@@ -79,6 +79,7 @@ export function replyRoutes(dialect: Dialect, basePaths: readonly string[], opti
         path: basePath + path,
         access,
         dialect,
+        endsRecord: true,
         docs: documented(basePath, dialect.id, dialect.label),
         handle,
       }))

@@ -12,6 +12,8 @@ export interface Route {
   access: Access
   /** The API it belongs to: whose key it takes, and how its errors look. */
   dialect?: Dialect
+  /** Its handler ends the request's record by itself, after the last byte of the reply. */
+  endsRecord?: true
   /** For the documentation page, which leaves out a route without them. */
   docs?: { tags: string[]; summary: string } | undefined
   /** Runs for callers that were let in. Returns a Response, or a value to send as JSON or text. Errors: GatewayError. */
@@ -27,12 +29,20 @@ export interface RouteContext {
   path: string
 }
 
-/**
- * The only way to put routes on an app. `authorize` is told which route the router matched a request with, before the
- * handler runs and before any body is read; it throws to refuse the request. `otherwise` answers where the router
- * matches a path whose verb no route has.
- */
-export function mount(routes: readonly Route[], otherwise: Route, authorize: (request: Request, route: Route) => void) {
+export interface MountOptions {
+  /** Answers where the router matches a path whose verb no route has. */
+  otherwise: Route
+  /**
+   * Is told which route the router matched a request with, before the handler runs and before any body is read. Throws to
+   * refuse the request.
+   */
+  authorize: (request: Request, route: Route) => void
+  /** Is told the status once the response is out, unless the route ends its record by itself. */
+  onSent: (request: Request, status: number) => void
+}
+
+/** The only way to put routes on an app. All of them go in one call: routes may share a path of the router. */
+export function mount(routes: readonly Route[], { otherwise, authorize, onSent }: MountOptions) {
   const app = new Elysia()
   for (const group of groupsOf(routes)) {
     const { method, routerPath, members } = group
@@ -60,6 +70,12 @@ export function mount(routes: readonly Route[], otherwise: Route, authorize: (re
       transform: ({ request, params }) => {
         authorize(request, find(params).route)
       },
+      ...(members.every(({ route }) => route.endsRecord)
+        ? {}
+        : {
+            afterResponse: ({ request, set }: { request: Request; set: { status?: number | string } }) =>
+              onSent(request, typeof set.status === 'number' ? set.status : 200),
+          }),
       detail,
     })
   }

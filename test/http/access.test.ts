@@ -10,6 +10,7 @@ const access = (keys: Omit<ClientKeyOptions, 'policy'>, corsOrigins: string[] = 
   policy,
   corsOrigins,
 })
+const keyHeaders = ['api-key', 'x-api-key']
 const keyed = access({ openaiKey: 'sk-open', anthropicKey: 'sk-anth' })
 const oneKey = access({ openaiKey: 'sk-open' })
 const sameKey = access({ openaiKey: 'sk-open', anthropicKey: 'sk-open' })
@@ -30,7 +31,7 @@ function verdict(
   path = '/v1/chat/completions',
 ) {
   try {
-    createAccess(options)(new Request(`http://localhost${path}`, { headers }), requirement)
+    createAccess(options, keyHeaders)(new Request(`http://localhost${path}`, { headers }), requirement)
     return 'in'
   } catch (error) {
     return error instanceof Error && 'code' in error ? `${'status' in error ? error.status : ''} ${error.code}` : error
@@ -57,7 +58,7 @@ test.each<[string, AccessOptions, Requirement, Record<string, string>, Caller]>(
   ['where no key is needed', keyless, chat, { authorization: 'Bearer whatever' }, local],
 ])('a caller is known %s, and never by the key itself', (_name, options, requirement, headers, caller) => {
   const request = new Request('http://localhost/v1/chat/completions', { headers })
-  expect(createAccess(options)(request, requirement)).toEqual(caller)
+  expect(createAccess(options, keyHeaders)(request, requirement)).toEqual(caller)
 })
 
 test.each<[string, AccessOptions, Requirement, string]>([
@@ -67,7 +68,7 @@ test.each<[string, AccessOptions, Requirement, string]>([
   ['the key of Anthropic’s API', keyed, messages, 'ANTHROPIC_API_KEY'],
 ])('a wrong key is told to be %s', (_name, options, requirement, variables) => {
   const request = new Request('http://localhost/v1/models', { headers: { 'x-api-key': 'sk-wrong' } })
-  expect(() => createAccess(options)(request, requirement)).toThrow(
+  expect(() => createAccess(options, keyHeaders)(request, requirement)).toThrow(
     new Error(`The key is not the one this gateway was given: send the value of ${variables}.`),
   )
 })
@@ -183,7 +184,7 @@ describe('without a key', () => {
 
   test('whoever does hears what to do', () => {
     const request = new Request('http://localhost/v1/models', { headers: { 'x-forwarded-for': '10.0.0.1' } })
-    expect(() => createAccess(keyless)(request, models)).toThrow(
+    expect(() => createAccess(keyless, keyHeaders)(request, models)).toThrow(
       'Without AUTH_TOKEN this gateway answers to this machine only, and this request came through a proxy (x-forwarded-for): set AUTH_TOKEN, and give clients that key.',
     )
   })

@@ -22,6 +22,7 @@ export const anthropicMessages = defineDialect({
     ...['/anthropic', '/anthropic/v1', '/anthropic/v1/v1'],
     ...['/api/anthropic', '/api/anthropic/v1', '/api/anthropic/v1/v1'],
   ],
+  keyHeaders: ['x-api-key'],
   recognises: (headers) => headers.has('anthropic-version'),
   credentials: 'anthropic',
   body: messagesBody,

@@ -15,6 +15,8 @@ export const openaiChat = defineDialect({
     { serves: 'model', method: 'GET', path: '/models/*', access: 'client' },
   ],
   basePaths: ['/openai', '/openai/v1'],
+  // Azure's.
+  keyHeaders: ['api-key'],
   credentials: 'openai',
   body: chatBody,
   decode,

@@ -119,8 +119,8 @@ export type Query = Readonly<Record<string, string | undefined>>
 export interface ExampleAsk {
   model: string
   text: string
-  /** Left to the dialect if not given. */
-  maxTokens?: number
+  /** Asked only to see whether anything answers: at most this many tokens, no reasoning, and nothing is stored. */
+  checkWithin?: number
 }
 
 /** How a dialect lists models. */

@@ -41,6 +41,11 @@ export function anywhere(pattern: string): RegExp {
   return new RegExp(`${segments.join('/')}(?:/|$)`)
 }
 
+/** A path that the pattern matches with these parameters. */
+export function pathWith(pattern: string, params: Readonly<Record<string, string>>): string {
+  return pattern.replace(/\/:(\w+)/g, (_, name) => `/${encodeURIComponent(params[name] ?? '')}`)
+}
+
 /** As OpenAPI writes it. Model ids may hold slashes, which only a wildcard matches. */
 export function openapiPath(pattern: string): string {
   return pattern.replace('*', '{id}').replace(/\/:(\w+)/g, '/{$1}')

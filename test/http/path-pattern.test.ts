@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { anywhere, openapiPath, pathPattern } from '../../src/http/path-pattern.ts'
+import { anywhere, openapiPath, pathPattern, pathWith } from '../../src/http/path-pattern.ts'
 
 test.each([
   ['/v1/messages', '/v1/messages', {}, {}],
@@ -32,4 +32,10 @@ test.each([
   ['/v1/models/:model:generateContent', '/v1/models/{model}:generateContent'],
 ])('%s is %s in OpenAPI', (pattern, expected) => {
   expect(openapiPath(pattern)).toBe(expected)
+})
+
+test('a path of a pattern has its parameters encoded', () => {
+  expect(pathWith('/v1/models/:model:say/:part', { model: 'z-ai/glm-5', part: '1' })).toBe(
+    '/v1/models/z-ai%2Fglm-5:say/1',
+  )
 })

@@ -25,8 +25,13 @@ export const openaiChat = defineDialect({
   encodeError,
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n' },
   conversationFields: ['messages', 'input'],
-  example: ({ model, text, maxTokens = 1024 }) => ({
-    body: { model, max_tokens: maxTokens, messages: [{ role: 'user', content: text }] },
+  example: ({ model, text, checkWithin }) => ({
+    body: {
+      model,
+      max_tokens: checkWithin ?? 1024,
+      messages: [{ role: 'user', content: text }],
+      ...(checkWithin === undefined ? {} : { thinking: { type: 'disabled' } }),
+    },
   }),
   models,
   ids: { reply: 'chatcmpl-', toolCall: 'call_' },

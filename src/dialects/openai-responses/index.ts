@@ -24,8 +24,12 @@ export const openaiResponses = defineDialect({
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n' },
   ids: { reply: 'resp_', toolCall: 'call_' },
   conversationFields: ['input', 'messages'],
-  example: ({ model, text, maxTokens }) => ({
-    body: { model, input: text, ...(maxTokens === undefined ? {} : { max_output_tokens: maxTokens }) },
+  example: ({ model, text, checkWithin }) => ({
+    body: {
+      model,
+      input: text,
+      ...(checkWithin === undefined ? {} : { max_output_tokens: checkWithin, store: false }),
+    },
   }),
   count: {
     encode: (inputTokens) => ({ object: 'response.input_tokens', input_tokens: inputTokens }),

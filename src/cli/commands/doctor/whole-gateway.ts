@@ -2,6 +2,9 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { compose } from '../../../compose.ts'
 import type { Config } from '../../../config/load.ts'
+import { dialects } from '../../../dialects/index.ts'
+import { replyAddresses } from '../../../http/hints.ts'
+import { pathWith } from '../../../http/path-pattern.ts'
 import { type Finding, fail, pass } from './finding.ts'
 import type { Probes } from './probe.ts'
 
@@ -11,20 +14,6 @@ const maxAnswerTokens = 64
 const answerTimeoutMs = 60_000
 /** A name of another vendor's large models, which the gateway maps to the primary model. */
 const anyLarge = 'claude'
-
-/** One small request in each dialect. */
-const requests = [
-  {
-    path: '/v1/chat/completions',
-    body: {
-      max_tokens: maxAnswerTokens,
-      messages: [{ role: 'user', content: question }],
-      thinking: { type: 'disabled' },
-    },
-  },
-  { path: '/v1/responses', body: { max_output_tokens: maxAnswerTokens, input: question, store: false } },
-  { path: '/v1/messages', body: { max_tokens: maxAnswerTokens, messages: [{ role: 'user', content: question }] } },
-]
 
 const ErrorReply = Type.Object({ error: Type.Object({ message: Type.String() }) })
 
@@ -36,7 +25,10 @@ export async function answers(config: Config, version: string, edge: Probes): Pr
   const asked = config.primaryModel ?? anyLarge
   const findings: Finding[] = []
   // One after the other, because a guest may have only one chat at a time.
-  for (const { path, body } of requests) findings.push(await answer(path, { model: asked, ...body }))
+  for (const { dialect, path } of replyAddresses(dialects)) {
+    const { body, params = {} } = dialect.example({ model: asked, text: question, checkWithin: maxAnswerTokens })
+    findings.push(await answer(pathWith(path, params), body))
+  }
   return findings
 
   async function answer(path: string, body: object): Promise<Finding> {

@@ -224,6 +224,8 @@ export interface ReplyHead {
   completedAtSeconds(): number
   /** The model's name asked for reasoning (`GLM-4.5-Thinking`), whatever the body says. */
   reasoningByName: boolean
+  /** Default temperature of the model that replies; unknown for some models. */
+  defaultTemperature?: number | undefined
   /** Defaults to `reasoning_content`. */
   reasoningField?: ReasoningField
 }

@@ -78,6 +78,8 @@ export interface Model {
   efforts?: readonly ('minimal' | 'low' | 'medium' | 'high' | 'xhigh' | 'max')[]
   contextTokens?: number
   maxOutputTokens?: number
+  /** Temperature of a request that sets none. */
+  defaultTemperature?: number
   /** US dollars per million tokens. */
   price?: { input?: number; cached?: number; output?: number }
   /** No credential may use this model, as far as known from refusals. */

@@ -18,6 +18,8 @@ export interface AttemptOptions {
   whole: boolean
   loopLimit: number
   annotate: (note: string) => void
+  /** Hears of what was asked and is not honoured. */
+  onIgnored: (name: string) => void
   rest: Rest
 }
 
@@ -32,13 +34,13 @@ export interface Attempt extends OpenedReply {
  * leaves no room for an answer.
  */
 export async function attempt(wanted: ModelRoute, options: AttemptOptions): Promise<Attempt> {
-  const { tokenMeter, health, signal, caller, whole, loopLimit, annotate, rest } = options
+  const { tokenMeter, health, signal, caller, whole, loopLimit, annotate, onIgnored, rest } = options
   // Upstreams refuse lone surrogates. They may come from clients, files or models, so they are replaced here for all.
   const route = { ...wanted, model: wellFormed(wanted.model), request: wellFormedRequest(wanted.request) }
   const { upstream, model } = route
   await rest()
   const measurement = await tokenMeter.measure(route)
-  const request = measurement.clamped(annotate)
+  const request = measurement.clamped({ annotate, onIgnored })
   await rest()
   const startedAt = health.now()
   const call = { request, model, signal, caller, whole, annotate }

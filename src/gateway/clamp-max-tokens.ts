@@ -6,11 +6,16 @@ import type { Corrected } from '../tokens/calibrate.ts'
 /** The smallest useful room for an answer, unless the client asks for fewer tokens. */
 const minAnswerTokens = 256
 
-interface ClampOptions {
+export interface ClampObservers {
+  annotate: (note: string) => void
+  /** Hears that less than the client's `max_tokens` is asked for. */
+  onIgnored: (name: string) => void
+}
+
+interface ClampOptions extends ClampObservers {
   model: Model
   /** The estimated tokens of the prompt. */
   prompt: Corrected
-  annotate: (note: string) => void
 }
 
 /**
@@ -20,7 +25,10 @@ interface ClampOptions {
  * Errors: `context-overflow` for a prompt that certainly leaves no room for an answer. If that is not certain, the
  * request is sent with room for the smallest answer, and the upstream decides.
  */
-export function clampMaxTokens(request: ChatRequest, { model, prompt, annotate }: ClampOptions): ChatRequest {
+export function clampMaxTokens(
+  request: ChatRequest,
+  { model, prompt, annotate, onIgnored }: ClampOptions,
+): ChatRequest {
   const { contextTokens, maxOutputTokens = Number.POSITIVE_INFINITY } = model
   const { maxTokens } = request.sampling
   if (contextTokens === undefined) return request
@@ -30,6 +38,7 @@ export function clampMaxTokens(request: ChatRequest, { model, prompt, annotate }
   const room = Math.max(contextTokens - prompt.most, smallest)
   if (wanted <= room) return request
   annotate(`max_tokens ${maxTokens} cut to ${room}: the prompt leaves no room for more`)
+  onIgnored('max_tokens')
   return { ...request, sampling: { ...request.sampling, maxTokens: room } }
 }
 

@@ -78,6 +78,8 @@ export interface GatewayCall {
   /** The upstream in use. This, `model` and `ignored` change if another candidate is tried. */
   readonly upstream: string
   readonly model: string
+  /** The default temperature of the model, if known. */
+  readonly defaultTemperature: number | undefined
   /** The names of request fields that have no effect. */
   readonly ignored: string[]
   /** No other candidate will be tried. */
@@ -116,6 +118,10 @@ export function createGateway(
       let isFinal = candidates.length === 1
       const attempt = async (candidate: Candidate) => {
         if (candidate !== first.candidate) found = await prepare(candidate)
+        const { ignored } = found
+        const onIgnored = (name: string) => {
+          if (!ignored.includes(name)) ignored.push(name)
+        }
         const reply = await open(found, {
           ...options,
           tokenMeter,
@@ -123,6 +129,7 @@ export function createGateway(
           loopLimit,
           validate,
           searchFilter: searchFilter(wanted),
+          onIgnored,
         })
         isFinal = true
         return reply
@@ -138,6 +145,9 @@ export function createGateway(
         },
         get model() {
           return found.model.id
+        },
+        get defaultTemperature() {
+          return found.model.defaultTemperature
         },
         get ignored() {
           return found.ignored
@@ -219,13 +229,14 @@ interface OpenOptions extends CallOptions {
   loopLimit: number
   validate: Validate
   searchFilter: Transform<Delta, Delta>
+  onIgnored: (name: string) => void
 }
 
 /** Opens a reply and attaches the transforms for it. Errors: those of `attempt`. */
 async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStream> {
   const { request } = found
   const { output, tools } = request
-  const { tokenMeter, health, loopLimit, validate, signal, caller, annotate, rest } = options
+  const { tokenMeter, health, loopLimit, validate, signal, caller, annotate, onIgnored, rest } = options
   // JSON is held back until it is complete, so a whole reply is requested from the upstream.
   const call = {
     tokenMeter,
@@ -234,6 +245,7 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     signal,
     caller,
     annotate,
+    onIgnored,
     rest,
     whole: options.whole || output.type === 'json',
   }

@@ -3,7 +3,7 @@ import type { ChatRequest } from '../core/request.ts'
 import { createCalibration } from '../tokens/calibrate.ts'
 import { type Counter, createCounter } from '../tokens/request-counter.ts'
 import { loadVocabulary } from '../tokens/vocabulary.ts'
-import { clampMaxTokens } from './clamp-max-tokens.ts'
+import { type ClampObservers, clampMaxTokens } from './clamp-max-tokens.ts'
 import type { ModelRoute } from './model-routing.ts'
 
 /** Estimates the tokens of a prompt before it is sent, and improves the estimate by the upstream's own counts. */
@@ -17,7 +17,7 @@ export interface Measurement {
   /** Receives the upstream's own usage of this prompt. */
   learn: (usage: Usage) => void
   /** The request with `max_tokens` reduced to the room that is left. Errors: those of `clampMaxTokens`. */
-  clamped: (annotate: (note: string) => void) => ChatRequest
+  clamped: (observers: ClampObservers) => ChatRequest
 }
 
 export function createTokenMeter(): TokenMeter {
@@ -36,7 +36,7 @@ export function createTokenMeter(): TokenMeter {
         inputTokens: prompt.likely,
         countText,
         learn: ({ inputTokens }) => calibration.learn(key, counted, inputTokens),
-        clamped: (annotate) => clampMaxTokens(request, { model, prompt, annotate }),
+        clamped: (observers) => clampMaxTokens(request, { model, prompt, ...observers }),
       }
     },
   }

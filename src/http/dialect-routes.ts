@@ -154,6 +154,9 @@ async function answer(
       return completedAt
     },
     reasoningByName: call.reasoningByName,
+    get defaultTemperature() {
+      return call.defaultTemperature
+    },
     reasoningField: options.reasoningField,
   }
   let storing: Promise<void> | undefined

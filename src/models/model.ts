@@ -3,7 +3,17 @@ import type { ModelFacts } from './table.ts'
 
 /** A model as the gateway offers it, from the facts about it. `upstreamId` is the name that the upstream uses. */
 export function modelOf(facts: ModelFacts, upstreamId: string): Model {
-  const { id, releasedAtSeconds, contextTokens, maxOutputTokens, input, reasoning, webSearch, price } = facts
+  const {
+    id,
+    releasedAtSeconds,
+    contextTokens,
+    maxOutputTokens,
+    input,
+    reasoning,
+    webSearch,
+    defaultTemperature,
+    price,
+  } = facts
   return {
     id,
     upstreamId,
@@ -15,6 +25,7 @@ export function modelOf(facts: ModelFacts, upstreamId: string): Model {
     search: webSearch,
     ...(contextTokens === undefined ? {} : { contextTokens }),
     ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
+    ...(defaultTemperature === undefined ? {} : { defaultTemperature }),
     ...(price === undefined ? {} : { price }),
   }
 }

@@ -20,11 +20,18 @@ export type EffortWord = (typeof effortWords)[number]
 const name = Type.String({ pattern: '^\\S+$', description: 'a name without spaces, or a pattern with *' })
 const tokens = Type.Integer({ minimum: 1, description: 'a whole number, 1 or more' })
 const dollars = Type.Number({ minimum: 0, description: 'dollars for a million tokens, 0 or more' })
+const temperature = Type.Number({ minimum: 0, maximum: 2, description: 'a number from 0 to 2' })
 const flag = Type.Boolean({ description: 'true or false' })
-const day = Type.String({
-  pattern: '^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])$',
-  description: 'a day such as "2026-11-24"',
-})
+const day = Type.String({ pattern: dayPattern(), description: 'a day such as "2026-11-24"' })
+
+/** Days of the calendar alone: each month as long as it is, and February longer every fourth year. */
+function dayPattern(): string {
+  const upTo30 = '(0[1-9]|[12]\\d|30)'
+  const months = `(0[13578]|1[02])-(${upTo30}|31)|(0[469]|11)-${upTo30}|02-(0[1-9]|1\\d|2[0-8])`
+  // Of the years that end a century, none that is near has the day.
+  const leapYears = '\\d\\d(0[48]|[2468][048]|[13579][26])'
+  return `^(\\d{4}-(${months})|${leapYears}-02-29)$`
+}
 
 function wordsOf<const Words extends readonly string[]>(words: Words) {
   return Type.Array(oneOf(words), { uniqueItems: true, description: `a list of ${words.join(', ')}` })
@@ -54,6 +61,8 @@ const facts = {
   tool_stream: flag,
   /** Whether the model can search the web by itself. */
   web_search: flag,
+  /** The temperature of a request that names none. */
+  default_temperature: temperature,
   price: optional({ input: dollars, cached: dollars, output: dollars }, 'a table of input, cached and output'),
   /** The only plan that includes the model. */
   plan: oneOf(['coding']),

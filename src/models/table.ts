@@ -18,6 +18,7 @@ export interface ModelFacts {
   efforts: readonly EffortWord[]
   toolStream: boolean
   webSearch: boolean
+  defaultTemperature: number | undefined
   price: Price | undefined
   plan: 'coding' | undefined
   /** The day on which the facts were last compared with their source: `2026-11-29`. */
@@ -81,9 +82,9 @@ export function modelTable(own: readonly ModelRow[] = []): ModelTable {
       .filter(({ id }) => generationOf(id)?.letter === wanted.letter && versionOf(id) <= wanted.version)
       .sort((one, other) => versionOf(other.id) - versionOf(one.id))
     if (nearest === undefined) return wanted.letter === 'v' ? unknown : { ...unknown, input: ['text'] }
-    const { input, reasoning, efforts, tool_stream, web_search } = nearest.facts
+    const { input, reasoning, efforts, tool_stream, web_search, default_temperature } = nearest.facts
     // Token limits are not inherited: a wrong limit would refuse requests that fit.
-    return { input, reasoning, efforts, tool_stream, web_search }
+    return { input, reasoning, efforts, tool_stream, web_search, default_temperature }
   }
 }
 
@@ -138,6 +139,7 @@ function factsOf(id: string, facts: ModelFields): ModelFacts {
     efforts: effortWords.filter((word) => facts.efforts?.includes(word)),
     toolStream: facts.tool_stream ?? false,
     webSearch: facts.web_search ?? false,
+    defaultTemperature: facts.default_temperature,
     price: facts.price,
     plan: facts.plan,
     checked: facts.checked,

@@ -424,6 +424,10 @@ describe('[[models]]', () => {
       'id = "a"\nprice = { inptu = 1 }',
       'models[0].price.inptu is not known; did you mean input? allowed: input, cached, output',
     ],
+    ['id = "a"\nreleased = "2026-02-31"', 'models[0].released must be a day such as "2026-11-24"'],
+    ['id = "a"\nreleased = "2026-04-31"', 'models[0].released must be a day such as "2026-11-24"'],
+    ['id = "a"\nchecked = "2026-02-29"', 'models[0].checked must be a day such as "2026-11-24"'],
+    ['id = "a"\ndefault_temperature = 2.5', 'models[0].default_temperature must be a number from 0 to 2'],
     ['id = "a"\nreleased = "soon"', 'models[0].released must be a day such as "2026-11-24"'],
   ])('an error names the field: %j', (toml, message) => {
     expect(errorOf({ toml: `[[models]]\n${toml}\n` })).toBe(`models in /srv/zai2api.toml: ${message}`)

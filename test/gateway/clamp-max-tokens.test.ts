@@ -18,13 +18,15 @@ const prompt: Corrected = { least: 90_000, likely: 100_000, most: 110_000 }
 
 function fit(maxTokens: number | undefined, size = prompt, of: Partial<Model> = {}) {
   const notes: string[] = []
+  const ignored: string[] = []
   const request = plainRequest(maxTokens === undefined ? {} : { sampling: { maxTokens, temperature: 1 } })
   const { sampling } = clampMaxTokens(request, {
     model: { ...model, ...of },
     prompt: size,
     annotate: (note) => notes.push(note),
+    onIgnored: (name) => ignored.push(name),
   })
-  return { sampling, notes }
+  return { sampling, notes, ignored }
 }
 
 describe('max_tokens', () => {
@@ -34,9 +36,10 @@ describe('max_tokens', () => {
     ['beyond the longest answer counts as that', 999_999, prompt, { maxOutputTokens: 64_000 }],
     ['of a window nobody knows stays', 999_999, prompt, { contextTokens: undefined }],
   ])('%s', (_name, maxTokens, size, of) => {
-    const { sampling, notes } = fit(maxTokens, size, of)
+    const { sampling, notes, ignored } = fit(maxTokens, size, of)
     expect(sampling.maxTokens).toBe(maxTokens)
     expect(notes).toEqual([])
+    expect(ignored).toEqual([])
   })
 
   test.each<[string, number, Corrected, number]>([
@@ -44,7 +47,8 @@ describe('max_tokens', () => {
     ['keeps 256 where the prompt may fit', 32_000, { least: 199_744, likely: 205_000, most: 210_000 }, 256],
     ['keeps what the client asked where that is less', 32, { least: 199_968, likely: 205_000, most: 210_000 }, 32],
   ])('%s', (_name, maxTokens, size, expected) => {
-    const { sampling, notes } = fit(maxTokens, size)
+    const { sampling, notes, ignored } = fit(maxTokens, size)
+    expect(ignored).toEqual(expected === maxTokens ? [] : ['max_tokens'])
     expect(sampling).toEqual({ maxTokens: expected, temperature: 1 })
     expect(notes).toEqual(
       expected === maxTokens ? [] : [`max_tokens ${maxTokens} cut to ${expected}: the prompt leaves no room for more`],

@@ -23,6 +23,31 @@ test('every model has a source and the day of the last comparison with it', () =
   )
 })
 
+test.each([
+  ['GLM-5.4', 1],
+  ['glm-6', 1],
+  ['glm-4.6v-flash-1201', 1],
+  ['glm-4.5-air', 0.6],
+  ['glm-4.5v', 0.6],
+  ['GLM-4.1V-Thinking-Flash', undefined],
+  ['house', undefined],
+])('the temperature of %s is %p where nobody names one', (name, expected) =>
+  expect(table.of(name).defaultTemperature).toBe(expected),
+)
+
+test.each([
+  ['2026-01-31', true],
+  ['2026-06-30', true],
+  ['2026-06-31', false],
+  ['2026-02-28', true],
+  ['2026-02-29', false],
+  ['2028-02-29', true],
+  ['2028-02-30', false],
+  ['2026-13-01', false],
+  ['2026-00-01', false],
+  ['2026-10-00', false],
+])('%s is a day: %p', (released, expected) => expect(Value.Check(modelRow, { id: 'a', released })).toBe(expected))
+
 describe('the facts about', () => {
   const all = 'text,image,video,file'
   test.each([

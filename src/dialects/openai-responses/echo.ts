@@ -2,12 +2,15 @@ import type { OwnBody } from './body-variants.ts'
 import { isClientTool, type TextFormat, type ToolBody } from './schema.ts'
 
 /** What a response repeats of its request. */
-export type Echo = { store: boolean } & Record<string, unknown>
+export type Echo = {
+  store: boolean
+  /** `null` where the client named none: the model decides. */
+  temperature: number | null
+} & Record<string, unknown>
 
-/** What GLM uses where nothing is asked. Source: Z.AI's API reference, for models from 4.6 on. */
-const defaultTemperature = 1
 /** What lies above is used as this. */
 const mostTemperature = 1
+/** What GLM uses where nothing is asked. Source: Z.AI's API reference, for models from 4.6 on. */
 const defaultTopP = 0.95
 
 /**
@@ -34,7 +37,7 @@ export function echoOf(body: OwnBody): Echo {
     safety_identifier: body.safety_identifier ?? null,
     service_tier: 'default',
     store: body.store ?? true,
-    temperature: Math.min(body.temperature ?? defaultTemperature, mostTemperature),
+    temperature: typeof body.temperature === 'number' ? Math.min(body.temperature, mostTemperature) : null,
     text: { format: formatOf(body.text.format), verbosity: oneOf(verbosities, body.text.verbosity) ?? 'medium' },
     tool_choice: body.tool_choice ?? 'auto',
     tools: body.tools.map(echoedTool),

@@ -300,8 +300,12 @@ function response(
     output_text: outputText(output),
     usage: usageOf(usage),
     ...options.echo,
+    temperature: options.echo.temperature ?? head.defaultTemperature ?? usualTemperature,
   }
 }
+
+/** Of a model of which none is known: that of all models from GLM-4.6 on. */
+const usualTemperature = 1
 
 function usageOf(usage: Usage): object {
   return {

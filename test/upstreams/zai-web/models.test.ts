@@ -38,6 +38,7 @@ test('the live list is offered under public names, without inactive models', asy
     search: true,
     contextTokens: 1_048_576,
     maxOutputTokens: 64_064,
+    defaultTemperature: 1,
     reasoningEffort: true,
     searchServer: 'advanced-search',
   })

@@ -44,8 +44,29 @@ export function ownBody(body: ResponsesBody): OwnBody {
       verbosity: body.text?.verbosity ?? other.verbosity,
     },
     reasoning: { ...body.reasoning, effort: body.reasoning?.effort ?? other.reasoning_effort ?? switchOf(other) },
-    stop: [other.stop].flat().filter((word): word is string => typeof word === 'string' && word !== ''),
+    stop: [other.stop].flat().filter(isStopWord),
   }
+}
+
+/** Names of options of Chat Completions and Messages that cannot be read. This API's own have been checked. */
+export function ignoredForeignValues({ max_output_tokens, ...body }: ResponsesBody): string[] {
+  const other: Fields = body
+  const limits = ['max_completion_tokens', 'max_tokens'].filter((name) => isGiven(other[name]))
+  const isLimited = max_output_tokens || limits.some((name) => limitOf(other[name]) !== undefined)
+  const words = [other.stop].flat().filter((word) => isGiven(word) && word !== '')
+  return [
+    // A limit that another one takes the place of is one limit said twice.
+    ...(isLimited ? [] : limits),
+    ...(words.every(isStopWord) ? [] : ['stop']),
+  ]
+}
+
+function isStopWord(word: unknown): word is string {
+  return typeof word === 'string' && word !== ''
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null
 }
 
 /** A text is one message of the user. What says nothing keeps its place: paths count by it. */
@@ -82,6 +103,15 @@ function limitOf(value: unknown): number | undefined {
 function switchOf({ thinking, enable_thinking }: Fields): unknown {
   const type = isFields(thinking) ? thinking.type : thinking
   return type === 'adaptive' ? 'on' : (type ?? enable_thinking)
+}
+
+/** The field that says how much to reason, in the client's words. */
+export function effortField({ reasoning, ...other }: ResponsesBody): string {
+  const { reasoning_effort, thinking }: Fields = other
+  if (isGiven(reasoning?.effort)) return 'reasoning.effort'
+  if (isGiven(reasoning_effort)) return 'reasoning_effort'
+  if (!isGiven(isFields(thinking) ? thinking.type : thinking)) return 'enable_thinking'
+  return isFields(thinking) ? 'thinking.type' : 'thinking'
 }
 
 function formatOf(format: unknown): TextFormat {

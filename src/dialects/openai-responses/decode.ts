@@ -6,7 +6,7 @@ import { decodeEffort } from '../openai/effort.ts'
 import { readEntries } from '../openai/entries.ts'
 import { listOf } from '../openai/json-fields.ts'
 import { decodeVerbosity } from '../openai/verbosity.ts'
-import { type OwnBody, ownBody, ownItems } from './body-variants.ts'
+import { effortField, ignoredForeignValues, type OwnBody, ownBody, ownItems } from './body-variants.ts'
 import { decodeItems, type PlacedItem } from './conversation.ts'
 import { echoOf, summaryOf } from './echo.ts'
 import type { ResponsesOptions } from './encode.ts'
@@ -38,7 +38,7 @@ export function decode({ history = [], ...rest }: ResolvedBody): Decoded<Respons
   const isAllowed = allowance(body.tool_choice)
   const { messages, ignored: ignoredParts } = decodeItems(items, lowered)
   const searchRules = decodeSearchRules(body, tools)
-  const effort = decodeEffort(body.reasoning?.effort, 'reasoning.effort')
+  const effort = decodeEffort(body.reasoning?.effort, effortField(rest))
   const verbosity = decodeVerbosity(body.text.verbosity, 'text.verbosity')
   const rules = [body.instructions, verbosity.rule].filter((rule) => typeof rule === 'string' && rule !== '')
   const system = rules.length > 0 ? [{ role: 'system' as const, text: rules.join('\n\n') }] : []
@@ -67,6 +67,7 @@ export function decode({ history = [], ...rest }: ResolvedBody): Decoded<Respons
         ...ignoredRoles,
         ...ignoredParts,
         ...ignoredOptions(body),
+        ...ignoredForeignValues(rest),
         ...effort.ignored,
         ...verbosity.ignored,
       ],

@@ -57,9 +57,11 @@ function changedSampling(request: ChatRequest, model: ChatModel, rules: RequestR
 function ignoredSearch({ search, searchRules }: ChatRequest, rules: RequestRules): string[] {
   if (!search) return []
   if (rules.webSearch === undefined) return ['web_search']
+  const count = searchRules?.options?.count
   return [
     ...((searchRules?.allowedDomains?.length ?? 0) > 1 ? ['web_search.allowed_domains'] : []),
     ...(searchRules?.blockedDomains?.length ? ['web_search.blocked_domains'] : []),
+    ...(count !== undefined && (rules.searchResultCount?.(count) ?? count) !== count ? ['web_search.count'] : []),
   ]
 }
 

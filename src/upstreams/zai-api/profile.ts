@@ -41,6 +41,7 @@ export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettin
       reasoning: reasoningFields,
       reasoningField: 'reasoning_content',
       webSearch: (rules) => webSearch(searchEngineOf(baseUrl), rules),
+      searchResultCount: resultCount,
     },
     enforcesMaxTokens: true,
     searchesBesideTools: true,
@@ -69,6 +70,11 @@ function reasoningFields(
   }
 }
 
+/** The number of search results that the API is asked for: from 1 to 50. */
+function resultCount(count: number): number {
+  return Math.min(50, Math.max(1, Math.floor(count)))
+}
+
 /** The results are requested before the text, so that marks in the text can be turned into links. */
 function webSearch(engine: string, rules: SearchRules | undefined): object {
   const { options = {} } = rules ?? {}
@@ -85,7 +91,7 @@ function webSearch(engine: string, rules: SearchRules | undefined): object {
       search_prompt: options.prompt,
       search_recency_filter: options.recency,
       content_size: options.contentSize,
-      count: options.count === undefined ? undefined : Math.min(50, Math.max(1, Math.floor(options.count))),
+      count: options.count === undefined ? undefined : resultCount(options.count),
       require_search: options.required,
     },
   }

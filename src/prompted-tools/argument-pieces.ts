@@ -1,17 +1,20 @@
-import { isRecord } from '../core/json.ts'
+import { isRecord, parseJson } from '../core/json.ts'
 import { repairArguments } from '../json/repair.ts'
 import { isPlaceholder } from './argument-stream.ts'
+import { doubledPieces } from './doubled-pieces.ts'
 import { type JsonPrefix, jsonPrefix } from './json-prefix.ts'
 
 /** The arguments of one call, assembled from the pieces in its deltas. */
 export interface ArgumentPieces {
   /** Adds a piece, and returns the text to append now. */
   push(piece: unknown): string
+  /** Another call has begun: returns the object that was held for a larger one. */
+  settle(): string
   /** The text that is left to append. */
   end(): string
   /** Whether a piece repeats all text so far, and may continue it. */
   repeats(piece: unknown): boolean
-  /** The arguments came as an object, which a later, larger object may still replace. */
+  /** The arguments came as a whole object, which a later, larger object may still replace. */
   readonly holdsObject: boolean
 }
 
@@ -34,26 +37,31 @@ interface AmbiguousPieces {
  * A piece that begins with all text so far can be either: after `{"a":`, the piece `{"a":1}` may be followed by `}`.
  * Such pieces are held back until only one reading can be JSON. Once a piece does not begin with all text so far, all
  * pieces are fragments. Among fragments this is usually true of the second piece already.
+ * A first piece that is a whole object is held, because the next piece may be the same object with more in it.
  */
 export function argumentPieces(): ArgumentPieces {
   let reading: 'open' | 'fragments' | 'snapshots' = 'open'
   // The last piece, as long as pieces may be snapshots.
   let snapshot = ''
   let ambiguous: AmbiguousPieces | undefined
+  // An object that is held, and its text.
   let object: Record<string, unknown> | undefined
+  let objectText = ''
+  const doubled = doubledPieces()
 
   return {
     push(piece) {
-      if (isRecord(piece)) return pushObject(piece)
+      if (isRecord(piece)) return pushAll(doubled.end()) + pushObject(piece, JSON.stringify(piece))
       const text = textOf(piece)
-      if (text === '') return ''
-      return releaseObject() + pushText(text)
+      return text === '' ? '' : pushAll(doubled.push(text))
     },
+    settle: releaseObject,
     end() {
-      return releaseObject() + (ambiguous ? decide(ambiguous, readingAtEnd(ambiguous)) : '')
+      return pushAll(doubled.end()) + releaseObject() + (ambiguous ? decide(ambiguous, readingAtEnd(ambiguous)) : '')
     },
     repeats(piece) {
-      if (isRecord(piece)) return object !== undefined && grewTo(object, piece)
+      const whole = isRecord(piece) ? piece : object && wholeObject(textOf(piece))
+      if (whole) return object !== undefined && grewTo(object, whole)
       return snapshot !== '' && textOf(piece).startsWith(snapshot)
     },
     get holdsObject() {
@@ -61,18 +69,30 @@ export function argumentPieces(): ArgumentPieces {
     },
   }
 
-  function pushObject(piece: Record<string, unknown>): string {
+  function pushAll(texts: readonly string[]): string {
+    return texts.map(pushPiece).join('')
+  }
+
+  function pushPiece(text: string): string {
+    const mayBeWhole = object !== undefined || (reading === 'open' && snapshot === '')
+    const whole = mayBeWhole ? wholeObject(text) : undefined
+    return whole ? pushObject(whole, text) : releaseObject() + pushText(text)
+  }
+
+  function pushObject(piece: Record<string, unknown>, text: string): string {
+    if (object !== undefined && grewTo(piece, object)) return ''
     if (object === undefined || grewTo(object, piece)) {
       object = piece
+      objectText = text
       return ''
     }
-    return releaseObject() + pushText(JSON.stringify(piece))
+    return releaseObject() + pushText(text)
   }
 
   function releaseObject(): string {
-    const text = object === undefined ? '' : JSON.stringify(object)
+    if (object === undefined) return ''
     object = undefined
-    return text === '' ? '' : pushText(text)
+    return pushText(objectText)
   }
 
   function pushText(text: string): string {
@@ -133,6 +153,12 @@ function ambiguousAfter(before: string): AmbiguousPieces {
   ambiguous.appended.push(before)
   ambiguous.last.push(before)
   return ambiguous
+}
+
+/** An object that has members. */
+function wholeObject(text: string): Record<string, unknown> | undefined {
+  const value = /^\s*\{/.test(text) && /\}\s*$/.test(text) && !isPlaceholder(text) ? parseJson(text) : undefined
+  return isRecord(value) ? value : undefined
 }
 
 function textOf(piece: unknown): string {

@@ -44,6 +44,8 @@ const undecided = /^(?:\{\s*|\[\s*|n|nu|nul|"(?:\{\s*\}?|\[\s*\]?|n|nu|nul|null)
 /** Longest run of placeholders that is examined, in UTF-16 units: it is read again with each piece. */
 const longestLead = 2_000
 const opening = /^\{\s*(?=")/
+/** Text after the object that might be arguments. Words, tags and fences cannot be. */
+const mayBeArguments = /[{[]|"\s*:|<arg_/
 const stringStop = /["\\]|\p{Cc}/gu
 const space = /\s/
 
@@ -54,7 +56,7 @@ const space = /\s/
  * Strings are sent as they arrive; a value of another type is held until its end. A placeholder (`{}`, `null`, `[]`,
  * `""`, `"{}"`) is held back, because some deployments send one before the real arguments. Arguments inside a string,
  * and arguments that are not quite JSON from the first piece on, are held until the end. Text after the object is
- * dropped if it only repeats the arguments.
+ * dropped if it only repeats the arguments, or if nothing in it could be arguments.
  */
 export function argumentStream(parameters: Record<string, unknown>): ArgumentStream {
   const ruleOf = memberRulesOf(parameters)
@@ -270,7 +272,7 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
       case 'held':
         return repairedText(raw, parameters)
       case 'done':
-        return isRepetition() ? '' : afterObject
+        return isRepetition() || !mayBeArguments.test(afterObject) ? '' : afterObject
       default:
         return waiting
     }

@@ -132,11 +132,13 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
   /** Whether a piece starts a new call instead of continuing the call found by its id, its index or its position. */
   function startsNewCall(found: PendingCall, { index, id, name, text, arguments: piece }: Fragment): boolean {
     if (name === '') return false
+    // This is the name of arguments that arrived before it.
+    if (found.name === '' && text === '') return false
     if (names.joined(found.name, name) === undefined) return true
     const isRenumbered = index !== undefined && found.indexes.size > 0 && !found.indexes.has(index)
     if (isRenumbered) return startsObject(text) || isComplete(found)
     const isRenamed = id !== undefined && found.ids.size > 0 && !found.ids.has(id)
-    if (isRenamed) return startsObject(text) && (found.unread !== '' || found.reader !== undefined)
+    if (isRenamed) return startsObject(text) && (hasBegun(found) || found.unread !== '' || found.reader !== undefined)
     if (found.pieces.repeats(piece)) return false
     return isComplete(found) || (hasBegun(found) && /^\s*\{/.test(text))
   }
@@ -160,8 +162,17 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
       ),
       state: 'waiting',
     }
+    settleLast()
     known.push(call)
     return call
+  }
+
+  /** Releases what the last call holds, so that the loop guard sees endless calls while they arrive. */
+  function settleLast(): void {
+    const last = known.at(-1)
+    if (last === undefined) return
+    last.unread += last.pieces.settle()
+    if (last.reader || names.isWhole(last.name, last.unread !== '')) read(last)
   }
 
   /** Reads the arguments that have arrived so far. Call it only once the name is complete, or at the end. */
@@ -266,9 +277,9 @@ function isComplete({ pieces, reader }: PendingCall): boolean {
   return pieces.holdsObject || (reader?.whole ?? false)
 }
 
-/** Neither a name nor arguments have arrived. */
+/** Neither a name nor arguments have arrived; a placeholder does not count. */
 function isNothing({ name, text }: PendingCall): boolean {
-  return name === '' && text === ''
+  return name === '' && isPlaceholder(text)
 }
 
 function sameObject(left: PendingCall, right: PendingCall): boolean {

@@ -131,6 +131,12 @@ describe('one call is one call:', () => {
     ['arguments once more in a string', [begin(read), go(twice)]],
     ['arguments once more, cut', [begin(read), go('{"pa')]],
     ['a bracket too many', [begin(read), go('}')]],
+    ['words behind it', [begin(read), go(' and so on')]],
+    ['a tag behind it', [begin(`${read}</tool_call>`)]],
+    ['the end of a fence behind it', [begin('{"path":'), go('"a.txt"}'), go('\n```')]],
+    ['whole objects that grow', [begin('{"path":""}'), go('{"path":"a"}'), go(read)]],
+    ['whole objects that grow, announced each time', ['{"path":""}', '{"path":"a"}', read].map((so) => begin(so))],
+    ['each piece twice', ['{"pa', 'th":"a', '.txt"}'].flatMap((so, at) => [at ? go(so) : begin(so), go(so)])],
     ['announced again', [begin('{"path":'), go('"a.txt"}'), begin(read)]],
     ['announced again, without arguments', [begin(read), begin('')]],
     ['again under another index', [begin(read), begin(read, { index: 1 })]],
@@ -349,7 +355,7 @@ describe('unreadable arguments stay broken:', () => {
   test.each<[string, Piece[], string]>([
     ['cut', [begin('{"path":"a')], '{"path":"a'],
     ['two objects that differ', [begin(read), go('{"path":"b.txt"}')], `${read}{"path":"b.txt"}`],
-    ['words behind the object', [begin(read), go(' and so on')], `${read} and so on`],
+    ['another member behind the object', [begin(read), go(', "lines": 3}')], `${read}, "lines": 3}`],
     ['words in place of a value', [begin('{"path":'), go('so on}')], '{"path":so on}'],
     ['no object', [begin('[1,2]')], '[1,2]'],
   ])('%s', (_name, pieces, expected) => expect(callsOf(pieces)).toEqual([['c1', 'read_file', expected]]))

@@ -352,7 +352,7 @@ test('a model that makes calls without end is stopped', () => {
     const call = { index, id: `call_${index}`, function: { name: 'it', arguments: `{"at":${index}}` } }
     machine.push(chunkText({ delta: { tool_calls: [call] } }), out)
   }
-  expect(out.filter(({ type }) => type === 'tool-call').length).toBe(501)
+  expect(out.filter(({ type }) => type === 'tool-call').length).toBe(500)
   expect(out.at(-1)).toEqual({
     type: 'error',
     error: expect.objectContaining({

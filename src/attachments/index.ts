@@ -1,5 +1,6 @@
 import { dataOf } from '../core/data-url.ts'
 import { GatewayError } from '../core/errors.ts'
+import { lruCache } from '../core/lru-cache.ts'
 import {
   type ChatRequest,
   type DocumentPart,
@@ -14,7 +15,6 @@ import type { Model, Upstream } from '../core/upstream.ts'
 import { readDocument } from './document.ts'
 import { fitImage, imageTypeOf } from './image.ts'
 import type { AttachmentLimits } from './limits.ts'
-import { lruCache } from './lru-cache.ts'
 import type { ReadPdf } from './pdf-reader.ts'
 
 /** Converts attached files into a form that the model accepts. Rejects as described at `createAttachments`. */
@@ -76,7 +76,7 @@ interface AttachmentContext extends AttachmentReader {
  */
 export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOptions): PrepareAttachments {
   // Clients send the whole conversation with every turn, so the same files arrive repeatedly.
-  const recent = lruCache<UserPart[]>(limits.rememberedCharacters)
+  const recent = lruCache<string, UserPart[]>({ maxSize: limits.rememberedCharacters })
 
   return async (request, reader, options) => {
     if (!request.messages.some(hasAttachment)) return request
@@ -123,7 +123,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
     if (known) return { parts: known }
     const resized = await fitImage(source, limits, options.signal)
     // An unchanged image is cheap to check again, so it is not kept.
-    if (resized.source.data !== source.data) recent.put(key, [resized], lengthOf([resized]))
+    if (resized.source.data !== source.data) recent.set(key, [resized], lengthOf([resized]))
     return { parts: [resized] }
   }
 
@@ -160,7 +160,7 @@ export function createAttachments({ fetchFile, readPdf, limits }: AttachmentOpti
         ],
         ignored: 'documents',
       }
-    recent.put(key, parts, lengthOf(parts))
+    recent.set(key, parts, lengthOf(parts))
     return { parts }
   }
 }

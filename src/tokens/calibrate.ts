@@ -1,3 +1,5 @@
+import { lruCache } from '../core/lru-cache.ts'
+
 /** Corrects the gateway's token counts by what upstreams have charged for earlier requests. */
 export interface Calibration {
   correct(model: string, counted: number): Corrected
@@ -48,7 +50,7 @@ const maxModels = 100
  * replies, mixed with a cautious prior until there are 20.
  */
 export function createCalibration(): Calibration {
-  const observations = new Map<string, Observation[]>()
+  const observations = lruCache<string, Observation[]>({ maxEntries: maxModels })
 
   return {
     correct(model, counted) {
@@ -67,11 +69,7 @@ export function createCalibration(): Calibration {
       const seen = observations.get(model) ?? []
       seen.push({ counted, ratio })
       if (seen.length > window) seen.shift()
-      observations.delete(model)
       observations.set(model, seen)
-      if (observations.size <= maxModels) return
-      const [oldest] = observations.keys()
-      if (oldest !== undefined) observations.delete(oldest)
     },
   }
 }

@@ -1,4 +1,5 @@
 import { isRecord, parseJson } from '../../core/json.ts'
+import { lruCache } from '../../core/lru-cache.ts'
 import { isShallow, maxDepth } from '../../json/lenient-json.ts'
 import { repairArguments } from '../../json/repair.ts'
 import { type Checker, loadSchemaCompiler, SlowPattern } from './schema-compiler.ts'
@@ -27,8 +28,7 @@ const maxCharacters = 2_000_000
 /** Returns a function that validates synchronously, without a time limit. Compiled schemas are kept by content. */
 export async function loadValidation(): Promise<(job: ValidationJob) => Validated> {
   const compile = await loadSchemaCompiler()
-  const compiled = new Map<string, Checker | Error>()
-  let characters = 0
+  const compiled = lruCache<string, Checker | Error>({ maxEntries: maxSchemas, maxSize: maxCharacters })
 
   return (job) => {
     let unchecked: string | undefined
@@ -60,16 +60,8 @@ export async function loadValidation(): Promise<(job: ValidationJob) => Validate
   }
 
   function checkerOf(schema: string): Checker | Error {
-    const known = compiled.get(schema)
-    if (known === undefined) characters += schema.length
-    const made = known ?? compile(JSON.parse(schema))
-    compiled.delete(schema)
-    compiled.set(schema, made)
-    for (const oldest of compiled.keys()) {
-      if (compiled.size <= maxSchemas && (characters <= maxCharacters || compiled.size === 1)) break
-      compiled.delete(oldest)
-      characters -= oldest.length
-    }
+    const made = compiled.get(schema) ?? compile(JSON.parse(schema))
+    compiled.set(schema, made, schema.length)
     return made
   }
 }

@@ -1,3 +1,4 @@
+import { lruCache } from '../../core/lru-cache.ts'
 import { checkObject, validateAnswer } from './validate-answer.ts'
 import { type Validate, type ValidationJob, withoutSchemas } from './validation.ts'
 import { createWorkerQueue, type WorkerFailure, type WorkerQueueOptions } from './worker-queue.ts'
@@ -27,7 +28,7 @@ const maxSlow = 1_000
 export function createValidator({ quickMs = 250, patientMs = 5_000, ...shared }: ValidatorOptions): Validate {
   const quick = createWorkerQueue({ ...shared, jobMs: quickMs })
   const patient = createWorkerQueue({ ...shared, jobMs: patientMs })
-  const slow = new Set<number | bigint>()
+  const slow = lruCache<number | bigint, true>({ maxEntries: maxSlow })
   const reasons = {
     'too slow': `judging by it took longer than ${patientMs / 1000} s`,
     'too large': `it has more than ${maxSchemaLength} characters, or the answer more than ${maxTextLength}`,
@@ -52,17 +53,10 @@ export function createValidator({ quickMs = 250, patientMs = 5_000, ...shared }:
     const schemas = schemasOf(job)
     if (isLong(job.text) || schemas.some(({ length }) => length > maxSchemaLength)) return 'too large'
     const key = Bun.hash(schemas.join('\n'))
-    const validated = slow.has(key) ? 'too slow' : await quick(job, isPlain(job) ? 'first' : 'last', signal)
+    const validated = slow.get(key) ? 'too slow' : await quick(job, isPlain(job) ? 'first' : 'last', signal)
     if (validated !== 'too slow') return validated
-    remember(key)
+    slow.set(key, true)
     return patient(job, 'last', signal)
-  }
-
-  function remember(key: number | bigint): void {
-    slow.delete(key)
-    slow.add(key)
-    const [oldest] = slow
-    if (slow.size > maxSlow && oldest !== undefined) slow.delete(oldest)
   }
 }
 

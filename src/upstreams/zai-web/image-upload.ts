@@ -3,6 +3,7 @@ import { Value } from '@sinclair/typebox/value'
 import type { Clock } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
+import { type LruCache, lruCache } from '../../core/lru-cache.ts'
 import type { ImagePart } from '../../core/request.ts'
 import type { WebClient } from './client.ts'
 import { bodyError } from './errors.ts'
@@ -44,22 +45,16 @@ const maxFiles = 200
 
 /** Clients send the whole conversation with every turn, so the same images come again and again. */
 export function createUploads(clock: Clock): Uploads {
-  const bySession = new WeakMap<Session, Map<string, { file: UploadedFile; goodUntil: number }>>()
+  const bySession = new WeakMap<Session, LruCache<string, { file: UploadedFile; goodUntil: number }>>()
   return {
     get(session, key) {
       const entry = bySession.get(session)?.get(key)
       return entry !== undefined && clock.monotonic() < entry.goodUntil ? entry.file : undefined
     },
     put(session, key, file) {
-      const files = bySession.get(session) ?? new Map()
+      const files = bySession.get(session) ?? lruCache({ maxEntries: maxFiles })
       bySession.set(session, files)
-      // Moves the key to the end of the order, where the newest entries are.
-      files.delete(key)
       files.set(key, { file, goodUntil: clock.monotonic() + keepForMs })
-      for (const oldest of files.keys()) {
-        if (files.size <= maxFiles) break
-        files.delete(oldest)
-      }
     },
     forget: (session) => void bySession.delete(session),
   }

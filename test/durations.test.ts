@@ -203,13 +203,15 @@ const datesIn: Record<string, string> = {
   'cli/commands/doctor/zai-api.ts': 'an error names the date of its end',
   'cli/commands/quota.ts': 'the quota is reset at a date',
   'compose.ts': 'log lines carry dates, and so do replies in a file',
-  'gateway/credential-pool/index.ts': 'a refusal names the date of its end',
+  'gateway/credential-pool/cooldowns.ts': 'a refusal names the date of its end',
+  'gateway/credential-pool/leases.ts': 'a refusal names the date of its end',
   'http/dialect-routes.ts': 'replies carry the date they were made',
   'observe/record.ts': 'traces carry the date of their start',
   'upstreams/chat-completions/index.ts': 'an error names the date of its end',
   'upstreams/chat-completions/open.ts': 'an error names the date of its end',
   'upstreams/zai-api/quota.ts': 'an error names the date of its end',
-  'upstreams/zai-web/open.ts': 'requests are signed with their date',
+  'upstreams/zai-web/complete.ts': 'requests are signed with their date',
+  'upstreams/zai-web/open.ts': 'the model is told the date',
 }
 
 test('dates are asked for only where a date is meant', () => {

@@ -153,7 +153,7 @@ export function createApp(options: AppOptions) {
   const apiRoutes = dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering))
   const pages = [
     ...healthRoutes({ gateway, limits, version, dialects, basePaths, redact: options.redact }),
-    ...modelRoutes(dialects, basePaths, gateway),
+    ...modelRoutes(dialects, basePaths, { gateway, recordOf }),
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
     ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, { store, recordOf })),

@@ -19,6 +19,8 @@ export type Scope = 'operator' | CredentialScope
 
 /** What a caller may do. An absent member means no limit. */
 export interface CallerPolicy {
+  /** Names of models, with `*` for any run of characters. For the caller, no other models exist. */
+  readonly models?: readonly string[] | undefined
   /** Ids of the dialects that it may use. */
   readonly dialects?: readonly string[] | undefined
   readonly requests?: Rate | undefined

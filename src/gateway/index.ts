@@ -1,5 +1,6 @@
 import type { PrepareAttachments, PrepareOptions } from '../attachments/index.ts'
 import { withCallIds } from '../core/call-ids.ts'
+import type { CallerPolicy } from '../core/caller.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
 import type { Delta, StreamEvent } from '../core/events.ts'
 import type { ReplyStream } from '../core/pipeline.ts'
@@ -22,6 +23,7 @@ import {
   type ModelRouteOptions,
   routeModel,
   unknownModel,
+  withAllowed,
 } from './model-routing.ts'
 import { placeReasoning, type ReasoningMode } from './reasoning-placement.ts'
 import { rejectLongStop } from './stop-sequences.ts'
@@ -33,9 +35,9 @@ import type { UpstreamHealth } from './upstream-health.ts'
 import { resolveWebSearch, type SearchPolicy, searchFilter } from './web-search.ts'
 
 export interface Gateway {
-  models(): Promise<ListedModel[]>
+  models(allowed?: AllowedModels): Promise<ListedModel[]>
   /** The model that a request with this name would use, with the name as its id. Errors: `not-found`. */
-  model(name: string): Promise<ListedModel>
+  model(name: string, allowed?: AllowedModels): Promise<ListedModel>
   /** Starts a request. Errors: `not-found` for an unknown model, and those of `createAttachments` about files. */
   start(request: ChatRequest, options: CallOptions): Promise<GatewayCall>
   /** Estimates the tokens of the prompt without a request to an upstream. Errors: those of `start`. */
@@ -59,8 +61,12 @@ export interface GatewayOptions extends ModelRouteOptions {
   validate: Validate
 }
 
+/** Names of the models a caller may use, as `CallerPolicy` has them; any where undefined. */
+export type AllowedModels = CallerPolicy['models']
+
 export interface CountOptions {
   signal: AbortSignal
+  allowedModels?: AllowedModels
   annotate: (note: string) => void
 }
 
@@ -97,15 +103,15 @@ export function createGateway(
 ): Gateway {
   const tokenMeter = createTokenMeter()
   return {
-    models: async () => listModels(await currentListings(), settings),
-    model: async (name) => findModel(name, await currentListings(), settings),
+    models: async (allowed) => listModels(await currentListings(allowed), settings),
+    model: async (name, allowed) => findModel(name, await currentListings(allowed), settings),
 
     async start(wanted, options) {
       rejectUnknownChoice(wanted)
       rejectLongStop(wanted)
       const { loopLimit, validate } = settings
       const prepare = preparerFor(settings, { signal: options.signal, annotate: options.annotate, counting: false })
-      const listings = await currentListings()
+      const listings = await currentListings(options.allowedModels)
       const candidates = candidatesOf(cleaned(wanted), listings, settings)
       await options.rest()
       const first = useNext(candidates, health) ?? { candidate: candidates[0], release() {} }
@@ -167,7 +173,7 @@ export function createGateway(
     async count(wanted, options) {
       const prepare = preparerFor(settings, { ...options, counting: true })
       const { inputTokens } = await tokenMeter.measure(
-        await prepare(routeModel(cleaned(wanted), await currentListings(), settings)),
+        await prepare(routeModel(cleaned(wanted), await currentListings(options.allowedModels), settings)),
       )
       return inputTokens
     },
@@ -198,8 +204,10 @@ export function createGateway(
     return { ...gauges?.(), resting: health.outages().has(id) ? 1 : 0 }
   }
 
-  async function currentListings(): Promise<ModelListing[]> {
-    return Promise.all(upstreams.map(async (upstream) => ({ upstream, models: await upstream.models() })))
+  async function currentListings(allowed: AllowedModels): Promise<ModelListing[]> {
+    return Promise.all(
+      upstreams.map(async (upstream) => withAllowed({ upstream, models: await upstream.models() }, allowed)),
+    )
   }
 }
 

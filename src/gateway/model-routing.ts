@@ -36,6 +36,19 @@ export interface ModelRoute {
 export interface ModelListing {
   upstream: Upstream
   models: Model[]
+  /** Names that a model no list has must match, too, with `*` for any run of characters; any where undefined. */
+  allowed?: readonly string[] | undefined
+}
+
+/** What is left of a catalogue for a caller who may use models of such names alone. */
+export function withAllowed(listing: ModelListing, allowed: readonly string[] | undefined): ModelListing {
+  // The same list as before: every request looks into it.
+  if (allowed === undefined) return listing
+  return { ...listing, models: listing.models.filter((model) => isAllowed(model, allowed)), allowed }
+}
+
+function isAllowed({ id }: Model, allowed: readonly string[] | undefined): boolean {
+  return allowed === undefined || allowed.some((pattern) => matches(normaliseName(pattern), normaliseName(id)))
 }
 
 interface Resolution {
@@ -127,10 +140,10 @@ function resolveKnown(
 /** Resolves an unlisted name that an upstream accepts. `named`: the name is meant for one of these upstreams. */
 function unlisted(asked: string, listings: readonly ModelListing[], named: boolean): Resolution | undefined {
   const name = withoutVendor(asked)
-  for (const { upstream } of listings) {
+  for (const { upstream, allowed } of listings) {
     const find = (id: string): Resolution | undefined => {
       const model = upstream.unlisted?.(id, named)
-      return model && { model, upstream }
+      return model && isAllowed(model, allowed) ? { model, upstream } : undefined
     }
     const resolution = withSuffix(name, find) ?? (name === '' ? undefined : find(name))
     if (resolution) return resolution
@@ -285,7 +298,7 @@ export function unknownModel(
   const origin = target === undefined ? '' : `, which MODEL_MAP makes \`${truncate(target)}\`,`
   return new GatewayError(
     'not-found',
-    `The model \`${truncate(name)}\`${origin} does not exist here. Available: ${[...new Set(names)].join(', ')}; GET /v1/models lists them with their variants.`,
+    `The model \`${truncate(name)}\`${origin} does not exist here. Available: ${[...new Set(names)].join(', ') || 'none'}; GET /v1/models lists them with their variants.`,
     { code: 'model_not_found', param: 'model', ...(cause ? { detail: cause.detail, cause } : {}) },
   )
 }

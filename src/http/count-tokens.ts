@@ -30,8 +30,11 @@ export function countRoutes(dialect: Dialect, basePaths: readonly string[], opti
         const complete = await resolveReferences(dialect, body, store, record.caller)
         const decoded = dialect.decode(complete, { headers: request.headers, params, path })
         record.model = decoded.request.model
-        const { signal } = request
-        const tokens = await gateway.count(decoded.request, { signal, annotate: (note) => record.notes.push(note) })
+        const tokens = await gateway.count(decoded.request, {
+          signal: request.signal,
+          allowedModels: record.caller.policy.models,
+          annotate: (note) => record.notes.push(note),
+        })
         return count.encode(tokens, decoded.options)
       }
       return basePaths.map((basePath) => ({

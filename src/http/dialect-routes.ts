@@ -118,6 +118,7 @@ async function answer(
   const starting = gateway.start(decoded.request, {
     signal: upstream.signal,
     caller: record.caller.keyId,
+    allowedModels: record.caller.policy.models,
     whole: !decoded.stream,
     thinking: reasoningModeOf(request.headers, options.thinking),
     newToolCallId: () => newId(dialect.ids.toolCall),

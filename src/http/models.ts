@@ -1,19 +1,30 @@
 import type { Dialect, DialectRoute, ModelFormat } from '../core/dialect.ts'
 import type { Gateway } from '../gateway/index.ts'
+import type { RequestRecord } from '../observe/record.ts'
 import { documented } from './base-paths.ts'
 import type { Route, RouteContext } from './route.ts'
+
+export interface ModelRouteDeps {
+  gateway: Gateway
+  recordOf: (request: Request) => RequestRecord
+}
 
 /**
  * The lists of models. Dialects may share a path: the one that recognises the headers of a request answers it, or else
  * the first. The key of any of them opens it.
  */
-export function modelRoutes(dialects: readonly Dialect[], basePaths: readonly string[], gateway: Gateway): Route[] {
+export function modelRoutes(
+  dialects: readonly Dialect[],
+  basePaths: readonly string[],
+  { gateway, recordOf }: ModelRouteDeps,
+): Route[] {
   return sharedModelRoutes(dialects).flatMap(({ route: { serves, method, path, access }, speakers }) => {
     const handle = async ({ request, params, query }: RouteContext) => {
       const { headers } = request
+      const allowed = recordOf(request).caller.policy.models
       const { format } = speakers.find(({ dialect }) => dialect.recognises?.(headers)) ?? speakers[0]
-      if (serves === 'model-list') return format.list(await gateway.models(), { headers, query })
-      return format.one(await gateway.model(unescaped(params['*'] ?? params.model ?? '')))
+      if (serves === 'model-list') return format.list(await gateway.models(allowed), { headers, query })
+      return format.one(await gateway.model(unescaped(params['*'] ?? params.model ?? ''), allowed))
     }
     const summary =
       serves === 'model-list'

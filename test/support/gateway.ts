@@ -101,8 +101,8 @@ export function reusableApp(settings: GatewaySettings = {}) {
   const app = appInFront(
     {
       gateway: {
-        models: () => current.gateway.models(),
-        model: (name) => current.gateway.model(name),
+        models: (allowed) => current.gateway.models(allowed),
+        model: (name, allowed) => current.gateway.model(name, allowed),
         start: (request, options) => current.gateway.start(request, options),
         count: (request, options) => current.gateway.count(request, options),
         check: (signal) => current.gateway.check(signal),

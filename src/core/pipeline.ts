@@ -65,7 +65,7 @@ export interface Pipeline {
  *
  * Text that no hop would change is written directly: hop 1 hands it to hop 19 (`wire/direct-text.ts`), and the hops
  * between are told what was written once for dozens of events. This takes `Transform.passthrough`, `TextWriter` in
- * `core/dialect.ts` and the `DirectWriter` made here. test/direct-writer.test.ts proves that the output is the same
+ * `core/dialect.ts` and the `DirectWriter` made here. test/promises/direct-writer.test.ts proves that the output is the same
  * either way.
  */
 export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: PipelineOptions): Pipeline {

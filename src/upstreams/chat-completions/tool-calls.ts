@@ -56,25 +56,22 @@ interface Fragment {
  *
  * Servers number and repeat pieces in different ways:
  *
- * | index and id                            | how pieces are assigned to a call                                   |
- * |-----------------------------------------|---------------------------------------------------------------------| |
- * both, but the id in the first delta only | by index                                                            | |
- * only an id, or index 0 for every call   | by id                                                               | |
- * neither                                 | by order: a name starts a call once the call before is complete     | | a
- * new index for each delta              | by id, otherwise pieces continue the call of the last delta         | | a new
- * id for each delta                 | by index, as long as the arguments continue                         | | a call
- * repeated under another index     | once: it is held until its arguments show that the two are the same | | the id of
- * another call                  | a call of its own; it gets a new id                                 |
+ * - an id in the first delta only, or in each: by id, else by index
+ * - index 0 for every call, or no index: by id
+ * - neither: by order; a name starts a call once the call before it is complete
+ * - a new index for each delta: by id, else the pieces continue the call of the last delta
+ * - a new id for each delta: by index, as long as the arguments continue
+ * - a call repeated under another index: once; it is held until its arguments show that the two are the same
+ * - the id of another call: a call of its own, which gets a new id
  *
- * | name and arguments                      | how they are read                                                   |
- * |-----------------------------------------|---------------------------------------------------------------------| | a
- * name in fragments, or in every delta  | see tool-call-names.ts                                              | | a
- * name after its arguments              | the arguments wait, because the name gives their schema             | |
- * neither                                 | no call                                                             | | all
- * arguments so far in every delta     | see argument-pieces.ts, also for objects instead of text            | | `{}` or
- * `null` first, JSON in a string  | see argument-stream.ts                                              |
+ * Names and arguments come in different forms, too:
+ * - a name in fragments or in every delta: see tool-call-names.ts
+ * - a name after its arguments: the arguments wait, because the name decides their schema
+ * - neither a name nor arguments: no call
+ * - all arguments so far in every delta, or objects in place of text: see argument-pieces.ts
+ * - `{}` or `null` first, or JSON in a string: see argument-stream.ts
  *
- * - Calls are sent in the order in which they began.
+ * Calls are sent in the order in which they began.
  */
 export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
   const known: PendingCall[] = []

@@ -1,13 +1,13 @@
 import { afterAll, expect, test } from 'bun:test'
-import { systemClock } from '../src/async/system-clock.ts'
-import type { Delta } from '../src/core/events.ts'
-import type { Upstream } from '../src/core/upstream.ts'
-import { startSchemaWorker } from '../src/gateway/structured/start-schema-worker.ts'
-import { createValidator } from '../src/gateway/structured/validator.ts'
-import { call, finish, say, usage } from './dialects/stream.ts'
-import { type CostlyCase, costlyCases, costlyRequests } from './support/costly.ts'
-import { startGateway } from './support/gateway.ts'
-import { replyOf } from './support/replies.ts'
+import { systemClock } from '../../src/async/system-clock.ts'
+import type { Delta } from '../../src/core/events.ts'
+import type { Upstream } from '../../src/core/upstream.ts'
+import { startSchemaWorker } from '../../src/gateway/structured/start-schema-worker.ts'
+import { createValidator } from '../../src/gateway/structured/validator.ts'
+import { call, finish, say, usage } from '../dialects/stream.ts'
+import { type CostlyCase, costlyCases, costlyRequests } from '../support/costly.ts'
+import { startGateway } from '../support/gateway.ts'
+import { replyOf } from '../support/replies.ts'
 
 // No request of one client holds up those of others: while it is dealt with the gateway answers everybody else.
 

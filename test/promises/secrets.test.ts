@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { chatZai, completionRoute, eventStream, json as siteJson } from './support/chat-zai.ts'
-import { answer, scriptedApi } from './support/zai-api.ts'
+import { chatZai, completionRoute, eventStream, json as siteJson } from '../support/chat-zai.ts'
+import { answer, scriptedApi } from '../support/zai-api.ts'
 
 // The real program, given secrets and prompts, made to succeed and fail in many ways; then everything it ever wrote
 // is searched for every one of them.
@@ -15,7 +15,7 @@ const collectorKey = 'plantedcollectorkey'
 const prompt = 'planted-prompt-words'
 const wrongKey = 'sk-plantedwrongkey'
 
-const main = join(import.meta.dir, '..', 'src', 'main.ts')
+const main = join(import.meta.dir, '..', '..', 'src', 'main.ts')
 const folder = mkdtempSync(join(tmpdir(), 'zai2api-secrets-'))
 const site = chatZai()
 const web = site.listen()

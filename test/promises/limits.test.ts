@@ -2,17 +2,17 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
-import { systemClock } from '../src/async/system-clock.ts'
-import type { Caller } from '../src/core/caller.ts'
-import type { Upstream } from '../src/core/upstream.ts'
-import { readJson } from '../src/http/body.ts'
-import { localCaller, policyOf } from '../src/http/client-keys.ts'
-import { createLimits } from '../src/http/limits.ts'
-import { openRecord } from '../src/observe/record.ts'
-import { demo } from '../src/upstreams/demo/index.ts'
-import { manualClock } from './support/clock.ts'
-import { type GatewaySettings, type RunningGateway, startGateway, until } from './support/gateway.ts'
-import { misbehaving } from './support/misbehaving.ts'
+import { systemClock } from '../../src/async/system-clock.ts'
+import type { Caller } from '../../src/core/caller.ts'
+import type { Upstream } from '../../src/core/upstream.ts'
+import { readJson } from '../../src/http/body.ts'
+import { localCaller, policyOf } from '../../src/http/client-keys.ts'
+import { createLimits } from '../../src/http/limits.ts'
+import { openRecord } from '../../src/observe/record.ts'
+import { demo } from '../../src/upstreams/demo/index.ts'
+import { manualClock } from '../support/clock.ts'
+import { type GatewaySettings, type RunningGateway, startGateway, until } from '../support/gateway.ts'
+import { misbehaving } from '../support/misbehaving.ts'
 
 // What the gateway refuses, and what it survives, on real sockets.
 
@@ -459,7 +459,7 @@ describe('what fails inside', () => {
 
   /** Starts a server that leaves something behind with each call, and gathers what it says. */
   async function stray(what: 'rejection' | 'throw') {
-    const child = Bun.spawn([process.execPath, join(import.meta.dir, 'support', 'stray.ts'), what], {
+    const child = Bun.spawn([process.execPath, join(import.meta.dir, '../support', 'stray.ts'), what], {
       stdout: 'pipe',
       stderr: 'pipe',
     })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { askings, casesOf, replayed, transcript } from './support/transcripts.ts'
+import { askings, casesOf, replayed, transcript } from '../support/transcripts.ts'
 
 // Networks cut where they like. What a client reads must not depend on it: neither the text nor how it ends.
 // CUTS=all tries the sizes, too, that cut nothing these do not.

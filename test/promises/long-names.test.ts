@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { systemClock } from '../src/async/system-clock.ts'
-import { demo } from '../src/upstreams/demo/index.ts'
-import { type RunningGateway, startGateway } from './support/gateway.ts'
+import { systemClock } from '../../src/async/system-clock.ts'
+import { demo } from '../../src/upstreams/demo/index.ts'
+import { type RunningGateway, startGateway } from '../support/gateway.ts'
 
 const running: { stop(): Promise<unknown> }[] = []
 afterEach(async () => {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'bun:test'
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
-import type { Delta } from '../src/core/events.ts'
-import type { Upstream } from '../src/core/upstream.ts'
-import { call, finish, usage } from './dialects/stream.ts'
-import { gatewayApp } from './support/gateway.ts'
-import { replyOf } from './support/replies.ts'
+import type { Delta } from '../../src/core/events.ts'
+import type { Upstream } from '../../src/core/upstream.ts'
+import { call, finish, usage } from '../dialects/stream.ts'
+import { gatewayApp } from '../support/gateway.ts'
+import { replyOf } from '../support/replies.ts'
 
 // What the vendors' own packages get of calls whose arguments are not what was promised.
 const model = 'GLM-4.5'

@@ -3,19 +3,19 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Glob } from 'bun'
-import { readBatch } from '../src/core/batch-stream.ts'
-import type { Delta } from '../src/core/events.ts'
-import { readJson } from '../src/http/body.ts'
-import { localCaller, policyOf } from '../src/http/client-keys.ts'
-import { createLimits } from '../src/http/limits.ts'
-import { cachedLookup } from '../src/http-client/dns.ts'
-import { elapsedMs, openRecord } from '../src/observe/record.ts'
-import { createResponseStore } from '../src/store/responses.ts'
-import { sseDeltas } from '../src/wire/event-stream.ts'
-import { eventStream } from './support/chat-zai.ts'
-import { manualClock } from './support/clock.ts'
-import { until } from './support/gateway.ts'
-import { chatRoute, chunkText, scriptedApi } from './support/zai-api.ts'
+import { readBatch } from '../../src/core/batch-stream.ts'
+import type { Delta } from '../../src/core/events.ts'
+import { readJson } from '../../src/http/body.ts'
+import { localCaller, policyOf } from '../../src/http/client-keys.ts'
+import { createLimits } from '../../src/http/limits.ts'
+import { cachedLookup } from '../../src/http-client/dns.ts'
+import { elapsedMs, openRecord } from '../../src/observe/record.ts'
+import { createResponseStore } from '../../src/store/responses.ts'
+import { sseDeltas } from '../../src/wire/event-stream.ts'
+import { eventStream } from '../support/chat-zai.ts'
+import { manualClock } from '../support/clock.ts'
+import { until } from '../support/gateway.ts'
+import { chatRoute, chunkText, scriptedApi } from '../support/zai-api.ts'
 
 // Time servers set a machine's date back or forward while it serves; nothing waits longer or shorter for it.
 const tenMinutes = 600_000
@@ -132,7 +132,7 @@ test.skipIf(process.platform === 'win32').each([
       preload,
       `const { now } = Date; let shift = 0; Date.now = () => now() + shift; process.on('SIGUSR2', () => { shift = ${shift} })`,
     )
-    const main = join(import.meta.dir, '../src/main.ts')
+    const main = join(import.meta.dir, '../../src/main.ts')
     const child = Bun.spawn([process.execPath, '--no-env-file', '--preload', preload, main, 'serve', '--port', '0'], {
       cwd: folder,
       env: {

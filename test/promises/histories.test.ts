@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { demo } from '../src/upstreams/demo/index.ts'
-import { manualClock } from './support/clock.ts'
-import { gatewayApp } from './support/gateway.ts'
-import { type Door, doors, histories, readable } from './support/histories.ts'
+import { demo } from '../../src/upstreams/demo/index.ts'
+import { manualClock } from '../support/clock.ts'
+import { gatewayApp } from '../support/gateway.ts'
+import { type Door, doors, histories, readable } from '../support/histories.ts'
 
 // Histories are made by many programs and kept for long: whatever stands in one, the conversation goes on.
 const runs = { seed: 20261130, numRuns: 400, endOnFailure: false }

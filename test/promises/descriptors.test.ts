@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 
 test('a process without a file descriptor left goes on, says what it could not do, and does it afterwards', async () => {
-  const script = join(import.meta.dir, 'support/without-descriptors.ts')
+  const script = join(import.meta.dir, '../support/without-descriptors.ts')
   const child = Bun.spawn(['sh', '-c', `ulimit -n 100; exec "$0" "$@"`, process.execPath, script], {
     stderr: 'inherit',
   })

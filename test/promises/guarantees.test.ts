@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
-import { systemClock } from '../src/async/system-clock.ts'
-import { demo } from '../src/upstreams/demo/index.ts'
-import { startGateway } from './support/gateway.ts'
+import { systemClock } from '../../src/async/system-clock.ts'
+import { demo } from '../../src/upstreams/demo/index.ts'
+import { startGateway } from '../support/gateway.ts'
 
 // What the gateway promises whatever the upstream does, as the vendors' own packages see it.
 const gateway = startGateway([demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })])

@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from 'bun:test'
 import { connect } from 'node:net'
-import { systemClock } from '../src/async/system-clock.ts'
-import { zaiApi } from '../src/upstreams/zai-api/index.ts'
-import { zaiWeb } from '../src/upstreams/zai-web/index.ts'
-import { chatZai, errorFrame, eventStream, webDefaults } from './support/chat-zai.ts'
-import { type RunningGateway, startGateway, until } from './support/gateway.ts'
-import { lending } from './support/pool.ts'
-import { chatRoute, chunkText, refusal, type ScriptedApi, scriptedApi } from './support/zai-api.ts'
+import { systemClock } from '../../src/async/system-clock.ts'
+import { zaiApi } from '../../src/upstreams/zai-api/index.ts'
+import { zaiWeb } from '../../src/upstreams/zai-web/index.ts'
+import { chatZai, errorFrame, eventStream, webDefaults } from '../support/chat-zai.ts'
+import { type RunningGateway, startGateway, until } from '../support/gateway.ts'
+import { lending } from '../support/pool.ts'
+import { chatRoute, chunkText, refusal, type ScriptedApi, scriptedApi } from '../support/zai-api.ts'
 
 // Clients on sockets, the real gateway and its queue, and a scripted Z.AI that says no.
 

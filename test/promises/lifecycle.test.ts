@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { connect, type Socket } from 'node:net'
-import { outOfDescriptors } from '../src/async/file-descriptors.ts'
-import { systemClock } from '../src/async/system-clock.ts'
-import { GatewayError } from '../src/core/errors.ts'
-import { demo } from '../src/upstreams/demo/index.ts'
-import { answer, completionRoute, eventStream } from './support/chat-zai.ts'
-import { type RunningGateway, startGateway, until } from './support/gateway.ts'
-import { startWebGateway, type WebGateway } from './support/web-gateway.ts'
+import { outOfDescriptors } from '../../src/async/file-descriptors.ts'
+import { systemClock } from '../../src/async/system-clock.ts'
+import { GatewayError } from '../../src/core/errors.ts'
+import { demo } from '../../src/upstreams/demo/index.ts'
+import { answer, completionRoute, eventStream } from '../support/chat-zai.ts'
+import { type RunningGateway, startGateway, until } from '../support/gateway.ts'
+import { startWebGateway, type WebGateway } from '../support/web-gateway.ts'
 
 // What happens at the edges of a request's life, on real sockets: nothing here can be seen in-process.
 

@@ -122,7 +122,7 @@ describe('a prompt that may fit', () => {
   })
 })
 
-test('max_tokens beyond the room behind the prompt is reduced, which the log says and no header', async () => {
+test('max_tokens beyond the room behind the prompt is reduced, which the log and a header say', async () => {
   const { site, maxTokens } = upstream(() => 1_000)
   const lines: string[] = []
   const app = gatewayApp([site], {}, lines)
@@ -133,7 +133,7 @@ test('max_tokens beyond the room behind the prompt is reduced, which the log say
     new Request('http://localhost/v1/messages', { method: 'POST', headers, body: JSON.stringify(body) }),
   )
   expect(reply.status).toBe(200)
-  expect(reply.headers.get('x-zai2api-ignored')).toBeNull()
+  expect(reply.headers.get('x-zai2api-ignored')).toBe('max_tokens')
   expect(maxTokens()).toBe(1_000)
   await reply.text()
   expect(lines.at(-1)).toContain('max_tokens 4000 cut to 1000')

@@ -53,6 +53,18 @@ const mayImport: Record<string, string[]> = {
     'swagger-ui-dist',
     'node:crypto',
   ],
+  // What the operator sees and does: the shapes of /admin/api, who may use it, and its routes.
+  admin: [
+    'core',
+    'gateway',
+    'config',
+    'http',
+    'observe',
+    'store',
+    'dialects/openai',
+    '@sinclair/typebox',
+    'node:crypto',
+  ],
   config: ['core', 'gateway', 'models', 'observe', '@sinclair/typebox', 'node:*'],
   server: ['config', 'core', 'elysia', 'http', 'observe'],
   'version.ts': ['../package.json'],

@@ -1,0 +1,20 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { count, instant, optional, word } from './units.ts'
+
+export const captureModes = ['off', 'metadata', 'memory', 'disk'] as const
+
+/** What is kept of requests. */
+export const Capture = Type.Object(
+  {
+    mode: word(captureModes),
+    until: optional(instant('When it falls back to what is configured.')),
+    configured: word(captureModes),
+    used_bytes: count(),
+    max_bytes: count(),
+  },
+  { $id: 'Capture' },
+)
+export type Capture = Static<typeof Capture>
+
+export const CaptureChange = Type.Object({ mode: word(captureModes), minutes: optional(count()) })
+export type CaptureChange = Static<typeof CaptureChange>

@@ -1,0 +1,72 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { amount, count, instant, optional, word } from './units.ts'
+
+const units = ['usd', 'tokens', 'credits'] as const
+const windows = ['5h', 'day', 'week', 'month'] as const
+
+/** What a key may spend in a window, and what it has spent. */
+export const Budget = Type.Object({
+  unit: word(units),
+  limit: amount(),
+  window: word(windows),
+  spent: amount(),
+  reserved: amount('By requests under way.'),
+  left: amount(),
+  resets_at: instant(),
+})
+export type Budget = Static<typeof Budget>
+
+const rules = {
+  models: optional(Type.Array(Type.String(), { description: 'Names, with `*` for any run of characters.' })),
+  dialects: optional(Type.Array(Type.String())),
+  rpm: optional(count('Requests a minute.')),
+  tpm: optional(count('Tokens a minute.')),
+  parallel: optional(count('Requests at a time.')),
+}
+
+/** A key of a client, without its secret. */
+export const KeyView = Type.Object(
+  {
+    id: Type.String(),
+    name: Type.String(),
+    prefix: Type.String({ description: 'The beginning of the secret, by which its holder knows it.' }),
+    created_at: instant(),
+    expires_at: optional(instant()),
+    disabled: Type.Boolean(),
+    ...rules,
+    budgets: Type.Array(Budget),
+    last_used_at: optional(instant()),
+    state: word(['active', 'disabled', 'expired', 'used_up', 'warning']),
+  },
+  { $id: 'KeyView' },
+)
+export type KeyView = Static<typeof KeyView>
+
+/** The secret is in no other response. */
+export const KeyWithSecret = Type.Composite([KeyView, Type.Object({ secret: Type.String() })])
+export type KeyWithSecret = Static<typeof KeyWithSecret>
+
+export const KeyList = Type.Object({ keys: Type.Array(KeyView) })
+export type KeyList = Static<typeof KeyList>
+
+/** Budgets as text: `usd:20/month`, `tokens:2m/day`, `credits:500/5h`. */
+const settable = { ...rules, budgets: optional(Type.Array(Type.String())), expires_at: optional(instant()) }
+
+export const NewKey = Type.Object({ name: Type.String({ minLength: 1, maxLength: 100 }), ...settable })
+export type NewKey = Static<typeof NewKey>
+
+/** `null` takes a limit away. */
+export const KeyChange = Type.Partial(
+  Type.Object({
+    name: Type.String({ minLength: 1, maxLength: 100 }),
+    disabled: Type.Boolean(),
+    models: Type.Union([Type.Array(Type.String()), Type.Null()]),
+    dialects: Type.Union([Type.Array(Type.String()), Type.Null()]),
+    rpm: Type.Union([count(), Type.Null()]),
+    tpm: Type.Union([count(), Type.Null()]),
+    parallel: Type.Union([count(), Type.Null()]),
+    budgets: Type.Union([Type.Array(Type.String()), Type.Null()]),
+    expires_at: Type.Union([instant(), Type.Null()]),
+  }),
+)
+export type KeyChange = Static<typeof KeyChange>

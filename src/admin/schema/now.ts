@@ -1,0 +1,59 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { Capture } from './capture.ts'
+import { RequestRow } from './requests.ts'
+import { amount, count, duration, instant, optional } from './units.ts'
+import { UpstreamBrief } from './upstreams.ts'
+
+/** Something that needs a person, or that went wrong of late, with the way out. */
+export const Trouble = Type.Object({
+  code: Type.String(),
+  text: Type.String(),
+  remedy: Type.String(),
+  since: instant(),
+  last_at: optional(instant()),
+  count: optional(count('Requests of the last hour.')),
+  upstream: optional(Type.String()),
+})
+export type Trouble = Static<typeof Trouble>
+
+/** How a client is pointed at this gateway, ready to copy. */
+export const Setup = Type.Object({
+  client: Type.String({ description: '`claude`' }),
+  label: Type.String({ description: '`Claude Code`' }),
+  text: Type.String(),
+  command: optional(Type.String({ description: 'One command that does it all: `zai2api claude`.' })),
+})
+export type Setup = Static<typeof Setup>
+
+/** Is it well, what is it doing, and what does that cost. */
+export const Now = Type.Object({
+  version: Type.String(),
+  at: instant('When this was put together.'),
+  started_at: instant(),
+  ready: Type.Boolean(),
+  code: optional(Type.String({ description: 'Why it is not ready.' })),
+  reason: optional(Type.String()),
+  remedy: optional(Type.String()),
+  credentials: Type.Object(
+    { ready: count(), of: count() },
+    { description: 'Credentials that can take a request now, of all upstreams.' },
+  ),
+  base_urls: Type.Object({ openai: Type.String(), anthropic: Type.String() }),
+  running: Type.Array(RequestRow),
+  last_hour: Type.Object({
+    requests: count(),
+    errors: count(),
+    input: count(),
+    cached: count(),
+    output: count(),
+    credits: optional(amount()),
+    usd: optional(amount()),
+    first_ms: optional(Type.Object({ median: duration(), p95: duration() })),
+    per_minute: Type.Array(count(), { description: 'Requests of each of the last 60 minutes, oldest first.' }),
+  }),
+  troubles: Type.Array(Trouble),
+  upstreams: Type.Array(UpstreamBrief),
+  capture: optional(Capture),
+  setups: Type.Array(Setup),
+})
+export type Now = Static<typeof Now>

@@ -1,0 +1,142 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { amount, count, duration, instant, optional, word } from './units.ts'
+
+export const requestStates = ['reading', 'waiting', 'reasoning', 'writing', 'tool', 'done'] as const
+
+/** One line of the list of requests, under way or over. */
+export const RequestRow = Type.Object(
+  {
+    id: Type.String(),
+    at: instant('When it came.'),
+    client: optional(Type.Object({ name: Type.String(), version: optional(Type.String()) })),
+    session: optional(Type.String()),
+    agent: optional(Type.String()),
+    key: Type.Object({ id: Type.String(), label: Type.String() }),
+    dialect: optional(Type.String()),
+    route: Type.String({ description: 'The path that was asked.' }),
+    asked: optional(Type.String({ description: 'The model as the client names it.' })),
+    model: optional(Type.String({ description: 'The model that answers.' })),
+    upstream: optional(Type.String()),
+    credential: optional(Type.String({ description: 'Fingerprint, as in the list of upstreams.' })),
+    state: word(requestStates),
+    place: optional(Type.Object({ n: count('1 is next.'), of: count() })),
+    tool: optional(Type.String({ description: 'The tool that is being called.' })),
+    status: optional(Type.Integer()),
+    stop_reason: optional(Type.String()),
+    error: optional(Type.Object({ code: Type.String(), message: Type.String(), remedy: optional(Type.String()) })),
+    stream: Type.Boolean(),
+    wait_ms: optional(duration('In the queue, all attempts together.')),
+    first_ms: optional(duration('To the first token.')),
+    total_ms: optional(duration()),
+    input: optional(count('Tokens of the prompt, cached ones included.')),
+    cached: optional(count()),
+    output: optional(count('Tokens of the reply, reasoning included.')),
+    reasoning: optional(count()),
+    credits: optional(amount()),
+    usd: optional(amount()),
+    price: optional(Type.String({ description: 'The tariff: `peak`, `off-peak`.' })),
+    notes: Type.Array(Type.String()),
+    ignored: Type.Array(Type.String(), { description: 'Fields of the request without effect.' }),
+  },
+  { $id: 'RequestRow' },
+)
+export type RequestRow = Static<typeof RequestRow>
+
+/** A page of the list, newest first. */
+export const RequestPage = Type.Object({
+  rows: Type.Array(RequestRow),
+  next: optional(Type.String({ description: 'The cursor of the next page, as `before`.' })),
+})
+export type RequestPage = Static<typeof RequestPage>
+
+export const stepKinds = [
+  ...(['read', 'count', 'queue', 'backoff', 'connect', 'headers', 'first'] as const),
+  ...(['reasoning', 'text', 'tool', 'store', 'close'] as const),
+] as const
+
+/** A bar of the waterfall. Both ends are measured from the start of the request. */
+export const Step = Type.Object({
+  kind: word(stepKinds),
+  attempt: optional(count('From 1.')),
+  from_ms: duration(),
+  to_ms: duration(),
+  label: optional(Type.String()),
+  detail: optional(Type.String()),
+})
+export type Step = Static<typeof Step>
+
+/** One call to an upstream. Times are measured from the start of the request. */
+export const Attempt = Type.Object({
+  n: count('From 1.'),
+  upstream: Type.String(),
+  credential: optional(Type.String()),
+  status: optional(Type.Integer()),
+  error: optional(Type.Object({ code: Type.String(), message: Type.String() })),
+  started_ms: duration(),
+  headers_ms: optional(duration()),
+  first_ms: optional(duration()),
+  ended_ms: optional(duration()),
+  reused: optional(Type.Boolean({ description: 'On a connection that was open already.' })),
+})
+export type Attempt = Static<typeof Attempt>
+
+export const faceNames = ['client-request', 'upstream-request', 'upstream-reply', 'client-reply'] as const
+export type FaceName = (typeof faceNames)[number]
+
+const FaceSize = Type.Object({ bytes: count(), chunks: count(), truncated: Type.Boolean() })
+
+/** Which bodies of a request were kept, or why none. */
+export const Faces = Type.Union([
+  Type.Object({ not_captured: Type.String({ description: 'Why.' }) }),
+  Type.Partial(
+    Type.Object({
+      'client-request': FaceSize,
+      'upstream-request': FaceSize,
+      'upstream-reply': FaceSize,
+      'client-reply': FaceSize,
+    }),
+  ),
+])
+export type Faces = Static<typeof Faces>
+
+/** All that is known of one request. */
+export const RequestDetail = Type.Composite([
+  RequestRow,
+  Type.Object({
+    timeline: Type.Array(Step),
+    attempts: Type.Array(Attempt),
+    routing: Type.Array(
+      Type.Object({
+        from: Type.String(),
+        to: Type.String(),
+        by: Type.String({ description: 'The setting or the fact that decided: `MODEL_MAP`.' }),
+      }),
+    ),
+    faces: Faces,
+    previous: optional(Type.String({ description: 'Id of the previous request of the session.' })),
+    next: optional(Type.String()),
+    first_difference: optional(
+      Type.Object(
+        { index: count(), of: count(), role: optional(Type.String()), tokens: optional(count()) },
+        { description: 'The first message that differs from the previous request of the session.' },
+      ),
+    ),
+  }),
+])
+export type RequestDetail = Static<typeof RequestDetail>
+
+/** What was really said, redacted. */
+export const Face = Type.Object({
+  method: optional(Type.String()),
+  url: optional(Type.String()),
+  status: optional(Type.Integer()),
+  headers: Type.Array(Type.Tuple([Type.String(), Type.String()])),
+  chunks: Type.Array(Type.Object({ at_ms: duration('From the start of the request.'), text: Type.String() })),
+  truncated: optional(Type.Boolean()),
+  bytes: count(),
+})
+export type Face = Static<typeof Face>
+
+/** Sends a request again, as it is or elsewhere. */
+export const Replay = Type.Object({ model: optional(Type.String()), upstream: optional(Type.String()) })
+export type Replay = Static<typeof Replay>

@@ -1,0 +1,37 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { RequestRow } from './requests.ts'
+import { amount, count, instant, optional } from './units.ts'
+
+const session = {
+  id: Type.String(),
+  client: optional(Type.String()),
+  started_at: instant(),
+  last_at: instant(),
+  turns: count(),
+  agents: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      label: optional(Type.String()),
+      parent: optional(Type.String()),
+      turns: count(),
+    }),
+  ),
+  models: Type.Array(Type.String()),
+  input: count(),
+  cached: count(),
+  output: count(),
+  credits: optional(amount()),
+  usd: optional(amount()),
+  context: count('Tokens of the last prompt.'),
+  window: optional(count('Tokens that the model takes.')),
+}
+
+/** The requests of one run of an agent, by the headers that its client sends. */
+export const Session = Type.Object(session, { $id: 'Session' })
+export type Session = Static<typeof Session>
+
+export const SessionPage = Type.Object({ sessions: Type.Array(Session), next: optional(Type.String()) })
+export type SessionPage = Static<typeof SessionPage>
+
+export const SessionDetail = Type.Object({ ...session, requests: Type.Array(RequestRow) })
+export type SessionDetail = Static<typeof SessionDetail>

@@ -1,0 +1,43 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { count, duration, instant, optional, word } from './units.ts'
+
+/** What is set and where it comes from; what runs here. */
+export const System = Type.Object({
+  version: Type.String(),
+  build: optional(Type.Object({ commit: optional(Type.String()), at: optional(instant()) })),
+  platform: Type.String({ description: '`linux-x64`' }),
+  runtime: Type.String({ description: '`bun 1.4.5`' }),
+  pid: count(),
+  started_at: instant(),
+  uptime_ms: duration(),
+  memory_bytes: count(),
+  state_folder: optional(Type.String()),
+  database: optional(Type.String({ description: 'Without its password.' })),
+  config: Type.Array(
+    Type.Object({
+      name: Type.String({ description: 'The environment variable.' }),
+      group: Type.String(),
+      value: optional(Type.String({ description: 'As text; of secrets only enough to tell them apart.' })),
+      source: Type.String({ description: '`flag --port`, `LISTEN_PORT in /srv/.env`, `default`' }),
+      default: optional(Type.String()),
+      about: Type.String(),
+      secret: Type.Boolean(),
+    }),
+  ),
+  licences: Type.Array(
+    Type.Object({ name: Type.String(), version: Type.String(), licence: Type.String(), text: optional(Type.String()) }),
+  ),
+})
+export type System = Static<typeof System>
+
+/** One step of a run of `doctor`, as an event. `n` counts from 1; `of` grows where a step shows more of them. */
+export const DoctorStep = Type.Object({
+  n: count(),
+  of: count(),
+  name: Type.String(),
+  state: word(['ok', 'warn', 'fail', 'skip']),
+  text: Type.String(),
+  fix: optional(Type.String()),
+  ms: duration(),
+})
+export type DoctorStep = Static<typeof DoctorStep>

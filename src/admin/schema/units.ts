@@ -1,0 +1,25 @@
+import { type SchemaOptions, type TSchema, Type } from '@sinclair/typebox'
+
+/** Milliseconds since 1970, UTC. */
+export const instant = (description?: string) => Type.Integer({ minimum: 0, ...described(description) })
+
+/** Milliseconds. */
+export const duration = (description?: string) => Type.Number({ minimum: 0, ...described(description) })
+
+export const count = (description?: string) => Type.Integer({ minimum: 0, ...described(description) })
+
+/** Credits of a plan, or US dollars. */
+export const amount = (description?: string) => Type.Number({ minimum: 0, ...described(description) })
+
+/** Absent where it is not known: never zero, never a guess. */
+export const optional = <Schema extends TSchema>(schema: Schema) => Type.Optional(schema)
+
+/** One of these words. */
+export function word<const Words extends readonly string[]>(words: Words, options: SchemaOptions = {}) {
+  const literals = words.map((each: Words[number]) => Type.Literal(each))
+  return Type.Union(literals, options)
+}
+
+function described(description: string | undefined) {
+  return description === undefined ? {} : { description }
+}

@@ -1,13 +1,12 @@
 import { cors } from '@elysiajs/cors'
 import { Elysia } from 'elysia'
 import type { Clock } from './core/clock.ts'
-import type { Dialects, KeepAliveStyle, ReasoningField } from './core/dialect.ts'
+import type { Dialects } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, type GatewayError } from './core/errors.ts'
 import { type Redact, redactError } from './core/redact.ts'
 import { restBetween } from './core/yield-between-steps.ts'
 import type { Gateway } from './gateway/index.ts'
-import type { ReasoningMode } from './gateway/reasoning-placement.ts'
-import { type AccessOptions, createAccess } from './http/access.ts'
+import { createAccess } from './http/access.ts'
 import { basePathsOf } from './http/base-paths.ts'
 import { leavesBodyUnread, readJson } from './http/body.ts'
 import { countRoutes } from './http/count-tokens.ts'
@@ -18,6 +17,7 @@ import { healthRoutes } from './http/health.ts'
 import { unknownRoute } from './http/hints.ts'
 import { dialectGuess } from './http/likely-dialect.ts'
 import type { RequestLimits } from './http/limits.ts'
+import type { LiveSettings } from './http/live-settings.ts'
 import { metricsRoutes } from './http/metrics.ts'
 import { modelRoutes } from './http/models.ts'
 import { checkHost, readTarget } from './http/request-target.ts'
@@ -29,7 +29,6 @@ import type { Metrics } from './observe/metrics.ts'
 import { closeRecord, elapsedMs, openRecord, type RequestRecord } from './observe/record.ts'
 import type { ResponseStore } from './store/responses.ts'
 
-/** Numbers, keys and the place of the thinking are read for every request: they may change under way. */
 export interface AppOptions {
   dialects: Dialects
   gateway: Gateway
@@ -39,17 +38,10 @@ export interface AppOptions {
   /** A fresh id behind `prefix`. */
   newId: (prefix: string) => string
   version: string
-  access: AccessOptions
+  settings: LiveSettings
   limits: RequestLimits
-  maxBodyBytes: number
-  bodyTimeoutMs: number
-  keepAliveMs: number
-  keepAliveStyle: KeepAliveStyle
-  stallMs: number
-  thinking: ReasoningMode
   /** Takes out of errors whatever secret of the operator's they hold. */
   redact: Redact
-  reasoningField: ReasoningField
   /** The secret of this gateway's user; without one it cannot prove whose it is. */
   identity?: string | undefined
   metrics?: Metrics | undefined
@@ -59,10 +51,10 @@ export interface AppOptions {
 
 /** Routes, keys and records of requests, put together; it does not listen. */
 export function createApp(options: AppOptions) {
-  const { dialects, gateway, store, clock, log, newId, version, limits, metrics } = options
+  const { dialects, gateway, store, clock, log, newId, version, settings, limits, metrics } = options
   const basePaths = basePathsOf(dialects)
   const likelyDialect = dialectGuess(dialects)
-  let { access } = options
+  let { access } = settings
   const keyHeaders = dialects.flatMap(({ keyHeaders = [] }) => keyHeaders)
   let checkAccess = createAccess(access, keyHeaders)
   const records = new WeakMap<Request, RequestRecord>()
@@ -82,7 +74,7 @@ export function createApp(options: AppOptions) {
   const idleAfter = (request: Request, seconds: number): void => app.server?.timeout(request, seconds)
   // What is set for a request holds for its connection, until the next one sets something else.
   const connection: ServerConnection = {
-    setIdleTimeout: (request) => idleAfter(request, Math.min(Math.ceil(options.stallMs / 1000), 60)),
+    setIdleTimeout: (request) => idleAfter(request, Math.min(Math.ceil(settings.stallMs / 1000), 60)),
     abortConnection: (request) => idleAfter(request, 1),
   }
   const admitAndReadBody: AdmitAndReadBody = async (request, { cost, check, conversationFields }) => {
@@ -92,7 +84,7 @@ export function createApp(options: AppOptions) {
     idleAfter(request, cost === 'allowance' ? 0 : longestIdleSeconds)
     limits.acquire(record)
     if (cost === 'allowance') limits.charge(record)
-    const reading = readJson(request, { maxBytes: options.maxBodyBytes, timeoutMs: options.bodyTimeoutMs, clock })
+    const reading = readJson(request, { maxBytes: settings.maxBodyBytes, timeoutMs: settings.bodyTimeoutMs, clock })
     record.isArriving = true
     const body = await unlessEnded(record, reading)
     record.isArriving = false
@@ -125,30 +117,17 @@ export function createApp(options: AppOptions) {
       if (!matched.has(request)) throw new Error('a route without an access of its own')
     })
     // First of all, so that a page that may call also may read why it was refused.
-    .use(crossOrigin(options.access.corsOrigins))
+    .use(crossOrigin(settings.access.corsOrigins))
     .onRequest(({ request, set }) => {
       // Pages answer with plain values; the dialects put it on their own responses.
       if (request.method !== 'POST') set.headers['x-request-id'] = recordOf(request).id
     })
     .onError(({ request, error }) => reject(request, error))
   const answering = {
-    ...{ gateway, store, clock, newId, recordOf, admitAndReadBody, connection, pulseOf: metrics?.gapObserverOf, done },
+    ...{ gateway, store, clock, newId, settings, recordOf, admitAndReadBody, connection },
+    pulseOf: metrics?.gapObserverOf,
+    done,
     redact: options.redact,
-    get keepAliveMs() {
-      return options.keepAliveMs
-    },
-    get keepAliveStyle() {
-      return options.keepAliveStyle
-    },
-    get stallMs() {
-      return options.stallMs
-    },
-    get thinking() {
-      return options.thinking
-    },
-    get reasoningField() {
-      return options.reasoningField
-    },
   }
   const apiRoutes = dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering))
   const pages = [
@@ -180,8 +159,8 @@ export function createApp(options: AppOptions) {
 
   function authorize(request: Request, route: Route): void {
     matched.set(request, route)
-    if (access !== options.access) {
-      access = options.access
+    if (access !== settings.access) {
+      access = settings.access
       checkAccess = createAccess(access, keyHeaders)
     }
     const { access: level, dialect } = route

@@ -1,14 +1,14 @@
 import type { Config } from '../config/load.ts'
 import type { Destination } from '../config/table.ts'
 import type { UpstreamInstance } from '../config/upstream-rows.ts'
-import { apiAccount, apiBaseOf } from './api-accounts.ts'
+import { apiAccount, usualAccount } from '../upstreams/zai-api/accounts.ts'
 import { urlOf } from './client-target.ts'
 
 /** The origin of each destination. The path does not matter: all paths of a host belong to the same owner. */
 export const addressIn: Record<Destination, (config: Config) => string> = {
   gateway: urlOf,
   'zai-web': ({ webBaseUrl }) => webBaseUrl,
-  'zai-api': (config) => new URL(apiBaseOf(config)).origin,
+  'zai-api': (config) => new URL(usualAccount(config).baseUrl).origin,
   collector: ({ otlpEndpoint }) => (otlpEndpoint === undefined ? 'nobody' : new URL(otlpEndpoint).origin),
 }
 

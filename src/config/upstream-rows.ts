@@ -30,7 +30,7 @@ const base = Type.String({
 })
 
 /** A server that speaks OpenAI's Chat Completions. */
-const compatible = Type.Object(
+export const compatibleRow = Type.Object(
   {
     id,
     kind: Type.Literal('openai-compatible'),
@@ -50,7 +50,7 @@ const compatible = Type.Object(
 )
 
 /** An additional account of the official API, with keys and service of its own. */
-const official = Type.Object(
+export const officialRow = Type.Object(
   {
     id,
     kind: Type.Literal('zai-api'),
@@ -66,7 +66,7 @@ const official = Type.Object(
   { additionalProperties: false },
 )
 
-const row = Type.Union([compatible, official])
+const row = Type.Union([compatibleRow, officialRow])
 export type UpstreamRow = Static<typeof row>
 
 const usual = Type.Union(usualUpstreams.map((name) => Type.Literal(name)))
@@ -123,4 +123,4 @@ function problem(rows: unknown): string | undefined {
   return undefined
 }
 
-const rowKinds = [compatible, official] as const
+const rowKinds = [compatibleRow, officialRow] as const

@@ -1,13 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
-import {
-  type Cost,
-  costOf,
-  type Dialect,
-  type Encoder,
-  type KeepAliveStyle,
-  type ReasoningField,
-} from '../core/dialect.ts'
+import { type Cost, costOf, type Dialect, type Encoder } from '../core/dialect.ts'
 import { invalidField } from '../core/errors.ts'
 import type { Reply } from '../core/events.ts'
 import type { Redact } from '../core/redact.ts'
@@ -20,6 +13,7 @@ import type { ResponseStore } from '../store/responses.ts'
 import { documented } from './base-paths.ts'
 import { type BodyCheck, bodyCheck } from './body-validation.ts'
 import { streamReply, wholeReply } from './deliver.ts'
+import type { LiveSettings } from './live-settings.ts'
 import { resolveReferences } from './resolve-references.ts'
 import type { Route, RouteContext } from './route.ts'
 import { unlessEnded } from './shutdown.ts'
@@ -30,12 +24,8 @@ export interface DialectRouteOptions {
   store: ResponseStore
   clock: Clock
   newId: (prefix: string) => string
-  keepAliveMs: number
-  keepAliveStyle: KeepAliveStyle
-  stallMs: number
-  thinking: ReasoningMode
+  settings: LiveSettings
   redact: Redact
-  reasoningField: ReasoningField
   recordOf: (request: Request) => RequestRecord
   admitAndReadBody: AdmitAndReadBody
   connection: ServerConnection
@@ -93,7 +83,7 @@ async function answer(
   body: unknown,
   options: DialectRouteOptions,
 ) {
-  const { gateway, store, clock, newId, keepAliveMs, stallMs, recordOf, pulseOf, connection, done } = options
+  const { gateway, store, clock, newId, settings, recordOf, pulseOf, connection, done } = options
   const record = recordOf(request)
   record.dialect = dialect.id
   const rest = restBetween(clock)
@@ -120,7 +110,7 @@ async function answer(
     caller: record.caller.keyId,
     allowedModels: record.caller.policy.models,
     whole: !decoded.stream,
-    thinking: reasoningModeOf(request.headers, options.thinking),
+    thinking: reasoningModeOf(request.headers, settings.reasoningMode),
     newToolCallId: () => newId(dialect.ids.toolCall),
     annotate: (note) => record.notes.push(note),
     rest,
@@ -158,7 +148,7 @@ async function answer(
     get defaultTemperature() {
       return call.defaultTemperature
     },
-    reasoningField: options.reasoningField,
+    reasoningField: settings.reasoningField,
   }
   let storing: Promise<void> | undefined
   const save = (reply: Reply) => {
@@ -175,15 +165,15 @@ async function answer(
     return streamReply({
       reply,
       encoder: dialect.storedConversation ? saving(encoder, save) : encoder,
-      keepAlive: (options.keepAliveStyle === 'chunk' && encoder.keepAlive) || dialect.stream.keepAlive,
+      keepAlive: (settings.keepAliveStyle === 'chunk' && encoder.keepAlive) || dialect.stream.keepAlive,
       contentType: dialect.stream.contentType,
-      keepAliveMs,
+      keepAliveMs: settings.keepAliveMs,
       clock,
       record,
       redact: options.redact,
       headers,
       storing: () => storing,
-      stallMs,
+      stallMs: settings.stallMs,
       onDisconnect: (listener) => {
         disconnect = listener
       },

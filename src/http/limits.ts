@@ -4,7 +4,7 @@ import { GatewayError, invalidField } from '../core/errors.ts'
 import type { Usage } from '../core/events.ts'
 import type { RequestRecord } from '../observe/record.ts'
 
-/** Read for every request: they may change under way. */
+/** The fields may be replaced while requests run. */
 export interface LimitOptions {
   /** Requests with a body that are answered at the same time. */
   maxConcurrent: number

@@ -186,15 +186,18 @@ function appInFront({ gateway, write, newId }: Parts, settings: GatewaySettings,
     log: { debug: write, info: write, warn: write, error: write },
     newId,
     version: 'test',
-    access: accessFor(settings),
+    settings: {
+      access: accessFor(settings),
+      ...limitsIn(settings),
+      maxBodyBytes: settings.maxBodyBytes ?? 1_000_000,
+      bodyTimeoutMs: settings.bodyTimeoutMs ?? 5_000,
+      keepAliveMs: settings.keepAliveMs ?? 10_000,
+      keepAliveStyle: settings.keepAliveStyle ?? 'comment',
+      reasoningField: settings.reasoningField ?? 'reasoning_content',
+      stallMs: settings.stallMs ?? 60_000,
+      reasoningMode: settings.thinking ?? 'think',
+    },
     limits,
-    maxBodyBytes: settings.maxBodyBytes ?? 1_000_000,
-    bodyTimeoutMs: settings.bodyTimeoutMs ?? 5_000,
-    keepAliveMs: settings.keepAliveMs ?? 10_000,
-    keepAliveStyle: settings.keepAliveStyle ?? 'comment',
-    reasoningField: settings.reasoningField ?? 'reasoning_content',
-    stallMs: settings.stallMs ?? 60_000,
-    thinking: settings.thinking ?? 'think',
     redact: createRedactor(settings.secrets ?? []),
     metrics: createMetrics({
       running: () => limits.running,
@@ -213,7 +216,11 @@ function accessFor({ access = {}, rates }: GatewaySettings): AccessOptions {
 }
 
 function limitsFor(settings: GatewaySettings): RequestLimits {
-  return createLimits({ maxConcurrent: 4_000, maxMessages: 10_000, ...settings.limits }, systemClock)
+  return createLimits(limitsIn(settings), systemClock)
+}
+
+function limitsIn({ limits }: GatewaySettings): LimitOptions {
+  return { maxConcurrent: 4_000, maxMessages: 10_000, ...limits }
 }
 
 function memoryStore(warn: (message: string) => void): ResponseStore {

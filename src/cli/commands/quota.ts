@@ -3,8 +3,8 @@ import type { Config } from '../../config/load.ts'
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError } from '../../core/errors.ts'
 import type { Fetch } from '../../http-client/send.ts'
+import { apiAccounts } from '../../upstreams/zai-api/accounts.ts'
 import { type Quota, type QuotaLimit, readQuota } from '../../upstreams/zai-api/quota.ts'
-import { apiAccounts } from '../api-accounts.ts'
 import type { Io } from '../io.ts'
 
 export interface QuotaDeps {
@@ -59,8 +59,8 @@ export function summary({ plan, limits }: Quota): string {
 
 function readAll(config: Config, { fetch, clock }: QuotaDeps): Promise<KeyQuota[]> {
   const { signal } = new AbortController()
-  const keys = apiAccounts(config).flatMap(({ upstream, keys, baseUrl }) =>
-    keys.map((key, index) => ({ key, baseUrl, place: index + 1, ...(upstream === 'zai-api' ? {} : { upstream }) })),
+  const keys = apiAccounts(config).flatMap(({ id, keys, baseUrl }) =>
+    keys.map((key, index) => ({ key, baseUrl, place: index + 1, ...(id === 'zai-api' ? {} : { upstream: id }) })),
   )
   return Promise.all(
     keys.map(async ({ key, baseUrl, ...name }) => {

@@ -1,21 +1,21 @@
+import type { ApiAccount } from '../../../upstreams/zai-api/accounts.ts'
 import { type SettingNames, usualSettings } from '../../../upstreams/zai-api/errors.ts'
 import { apiBase } from '../../../upstreams/zai-api/index.ts'
 import { type KeyVerdict, keyVerdict } from '../../../upstreams/zai-api/key-verdict.ts'
 import { readQuota } from '../../../upstreams/zai-api/quota.ts'
-import type { ApiAccount } from '../../api-accounts.ts'
 import { summary } from '../quota.ts'
 import { type Examined, type Finding, fail, pass, passed, skip, warn } from './finding.ts'
 import { type Probes, probe, probeTimeoutMs, reasonOf } from './probe.ts'
 
 /** Checks each key with a request for one token. Nothing cheaper tells whether the service accepts the key. */
 export async function checkZaiApi(account: ApiAccount, edge: Probes): Promise<Examined> {
-  const { keys, names, upstream } = account
+  const { keys, names, id } = account
   if (keys.length === 0)
     return {
       findings: [fail('api key', 'there is none', `Set ${names.keys} to a key of the official API.`)],
       usable: false,
     }
-  const whose = upstream === 'zai-api' ? '' : `${upstream} `
+  const whose = id === 'zai-api' ? '' : `${id} `
   const examined = keys.map((key, index) => {
     const number = keys.length === 1 ? '' : ` ${index + 1}`
     return Promise.all([

@@ -1,0 +1,8 @@
+import { demoKind } from './demo/kind.ts'
+import { openaiCompatibleKind } from './openai-compatible/kind.ts'
+import type { UpstreamKinds } from './upstream-kind.ts'
+import { zaiApiKind } from './zai-api/kind.ts'
+import { zaiWebKind } from './zai-web/kind.ts'
+
+/** Every kind of upstream, in the order in which messages name them. */
+export const upstreamKinds: UpstreamKinds = [zaiWebKind, zaiApiKind, demoKind, openaiCompatibleKind]

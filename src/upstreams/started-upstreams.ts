@@ -1,0 +1,33 @@
+import type { Config } from '../config/load.ts'
+import type { GatewayError } from '../core/errors.ts'
+import type { Upstream } from '../core/upstream.ts'
+import { modelTable } from '../models/table.ts'
+import { kindOf, type Outside, type StartedUpstream, type UpstreamKinds } from './upstream-kind.ts'
+
+export interface StartedUpstreams {
+  /** The upstreams of a configuration, in its order. Errors: UsageError; then nothing has changed. */
+  configure(config: Config): Upstream[]
+  /** Calls that wait for a credential, and later ones, fail with `error` at once. */
+  close(error: GatewayError): void
+}
+
+/** The upstreams of one configuration after another. One that is configured again keeps what its pool has learned. */
+export function startUpstreams(kinds: UpstreamKinds, outside: Outside): StartedUpstreams {
+  // By kind and id. Those that a later configuration does not have stay, because their calls may still run.
+  const started = new Map<string, StartedUpstream>()
+  return {
+    configure(config) {
+      const table = modelTable(config.models)
+      return config.upstreams.map((instance) => {
+        const kind = kindOf(instance, kinds)
+        const key = `${kind.id} ${instance.id}`
+        const upstream = started.get(key) ?? kind.start(instance.id, outside)
+        started.set(key, upstream)
+        return upstream.configure(instance, config, table)
+      })
+    },
+    close(error) {
+      for (const upstream of started.values()) upstream.close(error)
+    },
+  }
+}

@@ -1,0 +1,49 @@
+import type { Static } from '@sinclair/typebox'
+import type { Config } from '../../config/load.ts'
+import { settings } from '../../config/table.ts'
+import type { officialRow, UpstreamInstance } from '../../config/upstream-rows.ts'
+import { UsageError } from '../../config/usage-error.ts'
+import { apiBase } from './base-url.ts'
+import { type SettingNames, usualSettings } from './errors.ts'
+
+/** The keys of one account of the official API, and the service that they belong to. */
+export interface ApiAccount {
+  /** Of the upstream. */
+  id: string
+  keys: readonly string[]
+  /** As configured, a name or a URL: `coding`. */
+  service: string
+  baseUrl: string
+  names: SettingNames
+}
+
+/** The account of one upstream; `undefined` for an upstream of another kind. Errors: UsageError for an invalid address. */
+export function apiAccount({ id, row }: UpstreamInstance, config: Config): ApiAccount | undefined {
+  if (row?.kind === 'zai-api') return accountOfRow(row)
+  return row || id !== 'zai-api' ? undefined : usualAccount(config)
+}
+
+/** The account of a row. Errors: UsageError for an invalid address. */
+export function accountOfRow({ id, keys, base = 'general' }: Static<typeof officialRow>): ApiAccount {
+  const names = { keys: `keys of ${id} in [[upstreams]]`, base: `base of ${id} in [[upstreams]]` }
+  return { id, keys, service: base, baseUrl: checked(base, names.base), names }
+}
+
+/** The account of ZAI_API_KEY. Errors: UsageError for an invalid address. */
+export function usualAccount({ zaiApiKeys, zaiApiBase }: Config): ApiAccount {
+  const baseUrl = checked(zaiApiBase, usualSettings.base)
+  return { id: 'zai-api', keys: zaiApiKeys, service: zaiApiBase, baseUrl, names: usualSettings }
+}
+
+/** The accounts of all upstreams. The account of ZAI_API_KEY is included even if its upstream is not in use. */
+export function apiAccounts(config: Config): ApiAccount[] {
+  const used = config.upstreams.flatMap((instance) => apiAccount(instance, config) ?? [])
+  const usual = usualAccount(config)
+  return used.some(({ id }) => id === usual.id) ? used : [usual, ...used]
+}
+
+function checked(base: string, name: string): string {
+  const address = apiBase(base)
+  if (address === undefined) throw new UsageError(`${name} must be ${settings.zaiApiBase.kind.allowed}`)
+  return address
+}

@@ -4,7 +4,7 @@ import type { Clock } from './core/clock.ts'
 import type { Dialects } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, type GatewayError } from './core/errors.ts'
 import { type Redact, redactError } from './core/redact.ts'
-import { restBetween } from './core/yield-between-steps.ts'
+import { yieldBetweenSteps } from './core/yield-between-steps.ts'
 import type { Gateway } from './gateway/index.ts'
 import { createAccess } from './http/access.ts'
 import { basePathsOf } from './http/base-paths.ts'
@@ -35,21 +35,21 @@ export interface AppOptions {
   store: ResponseStore
   clock: Clock
   log: Log
-  /** A fresh id behind `prefix`. */
+  /** A new id that begins with `prefix`. */
   newId: (prefix: string) => string
   version: string
   settings: LiveSettings
   limits: RequestLimits
-  /** Takes out of errors whatever secret of the operator's they hold. */
+  /** Removes the operator's secrets from errors. */
   redact: Redact
-  /** The secret of this gateway's user; without one it cannot prove whose it is. */
+  /** The secret by which the gateway proves that it is the user's; without one it cannot. */
   identity?: string | undefined
   metrics?: Metrics | undefined
-  /** Hears of every request once it is over. */
+  /** Is called with the record of each request once it is over. */
   trace?: ((record: RequestRecord) => void) | undefined
 }
 
-/** Routes, keys and records of requests, put together; it does not listen. */
+/** The web application: routes, access and request records. It does not listen. */
 export function createApp(options: AppOptions) {
   const { dialects, gateway, store, clock, log, newId, version, settings, limits, metrics } = options
   const basePaths = basePathsOf(dialects)
@@ -63,7 +63,7 @@ export function createApp(options: AppOptions) {
     if (!record) throw new Error('a request without a record')
     return record
   }
-  /** Which route the router found for a request that was let in, or is being refused. */
+  /** The route of each request, also if access to it is refused. */
   const matched = new WeakMap<Request, Route>()
   const done = (record: RequestRecord) => {
     limits.release(record)
@@ -72,15 +72,15 @@ export function createApp(options: AppOptions) {
     closeRecord(record, clock, log)
   }
   const idleAfter = (request: Request, seconds: number): void => app.server?.timeout(request, seconds)
-  // What is set for a request holds for its connection, until the next one sets something else.
+  // The timeout of a request applies to its connection, until the next request sets its own.
   const connection: ServerConnection = {
     setIdleTimeout: (request) => idleAfter(request, Math.min(Math.ceil(settings.stallMs / 1000), 60)),
     abortConnection: (request) => idleAfter(request, 1),
   }
   const admitAndReadBody: AdmitAndReadBody = async (request, { cost, check, conversationFields }) => {
     const record = recordOf(request)
-    // Bun would end a long upload, however lively, and thinking models are silent for longer than any idle timeout:
-    // the deadlines for both are our own.
+    // Bun would end a long upload even while data arrives, and reasoning models are silent for longer than any idle
+    // timeout, so the gateway has deadlines of its own for both.
     idleAfter(request, cost === 'allowance' ? 0 : longestIdleSeconds)
     limits.acquire(record)
     if (cost === 'allowance') limits.charge(record)
@@ -88,17 +88,17 @@ export function createApp(options: AppOptions) {
     record.isArriving = true
     const body = await unlessEnded(record, reading)
     record.isArriving = false
-    const rest = restBetween(clock)
+    const yieldIfLong = yieldBetweenSteps(clock)
     limits.countEntries(body, conversationFields)
     check(body)
-    await rest()
+    await yieldIfLong()
     return body
   }
 
   const app = new Elysia({
     normalize: false,
     aot: true,
-    // Bun's router would match by its own reading of the path, beside the one of readTarget.
+    // Bun's router parses the path in its own way, which may differ from that of readTarget.
     systemRouter: false,
   })
     .wrap((answer, request) => {
@@ -113,13 +113,13 @@ export function createApp(options: AppOptions) {
       }
     })
     .onBeforeHandle(({ request }) => {
-      // Whatever else put a route here did not say who may use it, so nobody may.
+      // A route that was registered in another way has no access rule, so nobody may use it.
       if (!matched.has(request)) throw new Error('a route without an access of its own')
     })
-    // First of all, so that a page that may call also may read why it was refused.
+    // Comes first, so that a permitted page can also read the reason for a refusal.
     .use(crossOrigin(settings.access.corsOrigins))
     .onRequest(({ request, set }) => {
-      // Pages answer with plain values; the dialects put it on their own responses.
+      // Pages return plain values; the dialects set the header on their own responses.
       if (request.method !== 'POST') set.headers['x-request-id'] = recordOf(request).id
     })
     .onError(({ request, error }) => reject(request, error))
@@ -142,7 +142,7 @@ export function createApp(options: AppOptions) {
   const unknown = unknownRoute(dialects)
   return app.use(mount([...apiRoutes, ...pages, ...docs, unknown], { authorize, otherwise: unknown, onSent }))
 
-  /** Refusals have ended their record already. */
+  /** `reject` has already closed the record of a refused request. */
   function onSent(request: Request, status: number): void {
     const record = recordOf(request)
     if (record.status !== undefined) return
@@ -189,19 +189,19 @@ export function createApp(options: AppOptions) {
   }
 }
 
-/** Where no file descriptor is left, connections kept for later hold those that requests need now. */
+/** When file descriptors run out, idle connections hold some that other requests need. */
 function endsConnection(error: GatewayError): boolean {
   return leavesBodyUnread(error) || error.code === 'out_of_file_descriptors'
 }
 
-/** Browsers of the origins the operator named; without any, no header invites one. */
+/** Permits the browser origins that the operator named. Without any, no CORS header is sent. */
 function crossOrigin(origins: readonly string[]) {
   if (origins.length === 0) return new Elysia()
   const origin = origins.includes('*') ? true : [...origins]
   return cors({ origin, credentials: false, exposeHeaders: exposed, maxAge: 600 })
 }
 
-/** Bun's own limit. */
+/** The longest timeout that Bun accepts. */
 const longestIdleSeconds = 255
 
 const exposed = [

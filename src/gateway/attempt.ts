@@ -3,7 +3,7 @@ import type { Delta } from '../core/events.ts'
 import type { Transform } from '../core/transform.ts'
 import type { OpenedReply } from '../core/upstream.ts'
 import { wellFormed, wellFormedRequest } from '../core/well-formed.ts'
-import type { Rest } from '../core/yield-between-steps.ts'
+import type { YieldIfLong } from '../core/yield-between-steps.ts'
 import type { ModelRoute } from './model-routing.ts'
 import { replyRules } from './reply-rules.ts'
 import { retryWithoutReasoning } from './retry-without-reasoning.ts'
@@ -20,7 +20,7 @@ export interface AttemptOptions {
   annotate: (note: string) => void
   /** Hears of what was asked and is not honoured. */
   onIgnored: (name: string) => void
-  rest: Rest
+  yieldIfLong: YieldIfLong
 }
 
 /** One opened reply of an upstream, and the transform that applies the gateway's rules to it. */
@@ -34,14 +34,14 @@ export interface Attempt extends OpenedReply {
  * leaves no room for an answer.
  */
 export async function attempt(wanted: ModelRoute, options: AttemptOptions): Promise<Attempt> {
-  const { tokenMeter, health, signal, caller, whole, loopLimit, annotate, onIgnored, rest } = options
+  const { tokenMeter, health, signal, caller, whole, loopLimit, annotate, onIgnored, yieldIfLong } = options
   // Upstreams refuse lone surrogates. They may come from clients, files or models, so they are replaced here for all.
   const route = { ...wanted, model: wellFormed(wanted.model), request: wellFormedRequest(wanted.request) }
   const { upstream, model } = route
-  await rest()
+  await yieldIfLong()
   const measurement = await tokenMeter.measure(route)
   const request = measurement.clamped({ annotate, onIgnored })
-  await rest()
+  await yieldIfLong()
   const startedAt = health.now()
   const call = { request, model, signal, caller, whole, annotate }
   const reply = await upstream.open(call).catch((thrown) => {

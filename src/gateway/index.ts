@@ -11,7 +11,7 @@ import { rejectUnknownChoice } from '../core/tool-choice.ts'
 import { clientToolNames } from '../core/tool-names.ts'
 import { chain, type Transform } from '../core/transform.ts'
 import type { ListedModel, Upstream } from '../core/upstream.ts'
-import type { Rest } from '../core/yield-between-steps.ts'
+import type { YieldIfLong } from '../core/yield-between-steps.ts'
 import { attempt } from './attempt.ts'
 import { type Candidate, candidatesOf, tryInOrder, useNext } from './failover.ts'
 import { learnUsage } from './learn-usage.ts'
@@ -77,7 +77,7 @@ export interface CallOptions extends CountOptions {
   thinking: ReasoningMode
   newToolCallId: () => string
   /** Awaited between slow steps, so that other requests can proceed. */
-  rest: Rest
+  yieldIfLong: YieldIfLong
 }
 
 export interface GatewayCall {
@@ -113,7 +113,7 @@ export function createGateway(
       const prepare = preparerFor(settings, { signal: options.signal, annotate: options.annotate, counting: false })
       const listings = await currentListings(options.allowedModels)
       const candidates = candidatesOf(cleaned(wanted), listings, settings)
-      await options.rest()
+      await options.yieldIfLong()
       const first = useNext(candidates, health) ?? { candidate: candidates[0], release() {} }
       if (first.candidate.upstream !== candidates[0].upstream)
         options.annotate(`${candidates[0].upstream.id}: resting; asking ${first.candidate.upstream.id}`)
@@ -244,7 +244,7 @@ interface OpenOptions extends CallOptions {
 async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStream> {
   const { request } = found
   const { output, tools } = request
-  const { tokenMeter, health, loopLimit, validate, signal, caller, annotate, onIgnored, rest } = options
+  const { tokenMeter, health, loopLimit, validate, signal, caller, annotate, onIgnored, yieldIfLong } = options
   // JSON is held back until it is complete, so a whole reply is requested from the upstream.
   const call = {
     tokenMeter,
@@ -254,7 +254,7 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     caller,
     annotate,
     onIgnored,
-    rest,
+    yieldIfLong,
     whole: options.whole || output.type === 'json',
   }
   const firstAttempt = await attempt(found, call)

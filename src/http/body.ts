@@ -1,6 +1,6 @@
 import { type Clock, withTimeout } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import { restBetween } from '../core/yield-between-steps.ts'
+import { yieldBetweenSteps } from '../core/yield-between-steps.ts'
 import { rejectDeepNesting } from './body-depth.ts'
 import { rejectTooManyValues } from './body-value-count.ts'
 
@@ -49,13 +49,13 @@ export function leavesBodyUnread(error: GatewayError): boolean {
  */
 export async function readJson(request: Request, limits: BodyLimits): Promise<unknown> {
   const text = await readText(request, limits)
-  const rest = restBetween(limits.clock)
+  const yieldIfLong = yieldBetweenSteps(limits.clock)
   rejectTooManyValues(text)
-  await rest()
+  await yieldIfLong()
   const body = parse(text)
-  await rest()
+  await yieldIfLong()
   rejectDeepNesting(body)
-  await rest()
+  await yieldIfLong()
   return body
 }
 

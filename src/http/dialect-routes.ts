@@ -5,7 +5,7 @@ import { invalidField } from '../core/errors.ts'
 import type { Reply } from '../core/events.ts'
 import type { Redact } from '../core/redact.ts'
 import { truncateList } from '../core/truncate.ts'
-import { restBetween } from '../core/yield-between-steps.ts'
+import { yieldBetweenSteps } from '../core/yield-between-steps.ts'
 import type { Gateway } from '../gateway/index.ts'
 import { type ReasoningMode, reasoningModes } from '../gateway/reasoning-placement.ts'
 import type { RequestRecord } from '../observe/record.ts'
@@ -86,14 +86,14 @@ async function answer(
   const { gateway, store, clock, newId, settings, recordOf, pulseOf, connection, done } = options
   const record = recordOf(request)
   record.dialect = dialect.id
-  const rest = restBetween(clock)
+  const yieldIfLong = yieldBetweenSteps(clock)
   const complete = await resolveReferences(dialect, body, store, record.caller)
-  await rest()
+  await yieldIfLong()
   const decoded = dialect.decode(complete, { headers: request.headers, params, path })
   decoded.request.ignored.push(...unknownFields(body, dialect.body))
   record.model = decoded.request.model
   record.stream = decoded.stream
-  await rest()
+  await yieldIfLong()
 
   const upstream = new AbortController()
   const abort = () => upstream.abort()
@@ -113,7 +113,7 @@ async function answer(
     thinking: reasoningModeOf(request.headers, settings.reasoningMode),
     newToolCallId: () => newId(dialect.ids.toolCall),
     annotate: (note) => record.notes.push(note),
-    rest,
+    yieldIfLong,
   })
   const call = await unlessEnded(record, starting, () => {
     abort()

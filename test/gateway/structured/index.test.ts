@@ -86,7 +86,7 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
       thinking: 'think',
       newToolCallId: () => 'call_1',
       annotate: (note) => void notes.push(note),
-      rest: () => undefined,
+      yieldIfLong: () => undefined,
     },
   )
   const whole = collector()

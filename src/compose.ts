@@ -34,10 +34,10 @@ import { upstreamKinds } from './upstreams/index.ts'
 import { startUpstreams } from './upstreams/started-upstreams.ts'
 import type { UpstreamKinds } from './upstreams/upstream-kind.ts'
 
-/** Where the lines of the log go. */
+/** The output of the log. */
 export interface LogLines {
   write: LogOptions['write']
-  /** Where lines may get lost. */
+  /** Counts the lines that could not be written. */
   losses?: Losses
 }
 
@@ -46,21 +46,20 @@ export interface Composed {
   gateway: Gateway
   log: Log
   metrics: Metrics | undefined
-  /** Requests that are answered at this moment. */
+  /** The number of requests in progress. */
   running: () => number
-  /** Has everything from the next request on go by another configuration. */
+  /** Uses another configuration from the next request on. */
   apply(config: Config): void
-  /** Takes no request any more, and sends away at once what waits for an upstream. */
+  /** Refuses new requests, and fails those that wait for an upstream at once. */
   drain(): void
-  /** Ends the replies that still run, each in its dialect's own words. */
+  /** Ends the replies that still run with an error in the format of their dialect. */
   endReplies(): void
-  /** Once nothing is answered any more. */
+  /** Is called once no request is in progress. */
   close(): Promise<void>
 }
 
 /**
- * Puts the program together. `identity` is the secret
- * of the user, for a gateway that others of the user's commands are to find.
+ * Assembles the program. `identity` is the user's secret, by which the user's other commands recognise this gateway.
  */
 export async function compose(
   config: Config,
@@ -73,7 +72,7 @@ export async function compose(
   let current = config
   const clock = systemClock
   const { logFormat: format } = config
-  // Old ones stay: calls that were made with them still run.
+  // Old secrets stay, because calls that use them may still run.
   const secrets = new Set(secretsIn(config))
   let redactKnown = createRedactor([...secrets])
   const redact: Redact = (text) => redactKnown(text)
@@ -107,7 +106,7 @@ export async function compose(
     trace: tracer?.trace,
   })
   const apply = (changed: Config) => {
-    // First, for it may throw; then nothing would have changed.
+    // These come first, because they may throw.
     const options = gatewayOptions(changed, edge)
     const configured = upstreams.configure(changed)
     current = changed
@@ -127,7 +126,7 @@ export async function compose(
   }
   const close = async () => {
     await store.close()
-    // A collector that does not answer is not waited for.
+    // A collector that does not answer must not delay the exit.
     if (tracer) await withTimeout(tracer.flush(), lastTracesMs, () => {}, clock)
   }
   return { app, gateway, log, metrics, running: () => limits.running.size, apply, drain, endReplies, close }
@@ -148,7 +147,7 @@ function liveSettings(config: Config): LiveSettings {
   }
 }
 
-/** Loaded only where it is wanted, like the tracer: either has its share in the time the start takes. */
+/** Imported only when enabled, like the tracer, because each import slows the start down. */
 async function metricsOf(
   gateway: Gateway,
   limits: RequestLimits,
@@ -186,7 +185,7 @@ function responseStore(where: string, clock: Clock, log: Log): ResponseStore {
     maxBytes: 64 * 1024 * 1024,
     maxRows: 2_000,
     maxAgeMs: 30 * 24 * 60 * 60 * 1000,
-    // A file outlives the clock for durations, which begins anew with each process.
+    // A file outlives the process, and the monotonic clock starts anew with each process.
     now: isInMemory ? clock.monotonic : clock.now,
     warn: (message, cause) => log.warn(message, { cause }),
   })
@@ -221,7 +220,7 @@ function gatewayOptions(config: Config, { fetch, clock, readPdf, validate }: Out
 
 function accessOf(config: Config): AccessOptions {
   const policy = policyOf(config)
-  // Many people have a key of Anthropic's own in their environment: alone it makes no locked gateway.
+  // Many environments hold a key of Anthropic's own, so that variable alone does not lock the gateway.
   const keys = clientKeys({ openaiKey: config.authToken, anthropicKey: config.anthropicApiKey, policy })
   return { keys, policy, corsOrigins: config.corsOrigins }
 }
@@ -248,7 +247,7 @@ const alphabet = Buffer.from('0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmn
 
 const characters = Buffer.alloc(24)
 
-/** `prefix` and 24 random characters, as both vendors write their ids. */
+/** `prefix` and 24 random characters, which is the form of both vendors' ids. */
 function newId(prefix: string): string {
   crypto.getRandomValues(characters)
   for (let at = 0; at < characters.length; at++) characters[at] = alphabet[(characters[at] ?? 0) % alphabet.length] ?? 0

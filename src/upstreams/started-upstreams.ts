@@ -5,7 +5,7 @@ import { modelTable } from '../models/table.ts'
 import { kindOf, type Outside, type StartedUpstream, type UpstreamKinds } from './upstream-kind.ts'
 
 export interface StartedUpstreams {
-  /** The upstreams of a configuration, in its order. Errors: UsageError; then nothing has changed. */
+  /** The upstreams of a configuration, in its order. Errors: UsageError. */
   configure(config: Config): Upstream[]
   /** Calls that wait for a credential, and later ones, fail with `error` at once. */
   close(error: GatewayError): void

@@ -2,6 +2,7 @@ import type { Decoded } from '../../core/dialect.ts'
 import { invalidField } from '../../core/errors.ts'
 import type { OutputFormat, SearchRules, Tool, ToolChoice } from '../../core/request.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'
+import { truncate } from '../../core/truncate.ts'
 import { decodeEffort } from '../openai/effort.ts'
 import { readEntries } from '../openai/entries.ts'
 import { listOf } from '../openai/json-fields.ts'
@@ -105,27 +106,60 @@ function allowance(
   choice: FlatChoice | undefined,
 ): (tool: { type: string; name?: string; namespace?: string }) => boolean {
   if (!choice || typeof choice === 'string' || !isAllowance(choice)) return () => true
-  const allowed = new Set(choice.tools.map(({ type, name }) => allowanceKey(type, name)))
+  const allowed = new Set(choice.tools.map(({ type, name, namespace }) => allowanceKey(type, name, namespace)))
   const allowsSearch = choice.tools.some(isWebSearch)
-  return (tool) => {
-    if (isWebSearch(tool)) return allowsSearch
-    return allowed.has(allowanceKey(tool.type, tool.name)) || allowed.has(allowanceKey('namespace', tool.namespace))
+  return ({ type, name, namespace }) => {
+    if (isWebSearch({ type })) return allowsSearch
+    return [
+      allowanceKey(type, name, namespace),
+      // Without a namespace it is the tool of this name wherever it is.
+      allowanceKey(type, name),
+      allowanceKey('namespace', namespace),
+    ].some((key) => allowed.has(key))
   }
 }
 
-function allowanceKey(type: string, name: string | null | undefined): string {
-  return JSON.stringify([type, name])
+function allowanceKey(type: string, name: string | null | undefined, namespace?: string | null): string {
+  return JSON.stringify([type, name, namespace ?? ''])
 }
 
 function decodeToolChoice(choice: FlatChoice | undefined, lowered: LoweredTool[]): ToolChoice {
   if (!choice) return 'auto'
   if (typeof choice === 'string') return choice
-  if (isAllowance(choice)) return choice.mode
+  if (isAllowance(choice)) {
+    for (const tool of choice.tools) rejectForeignNamespace(tool, lowered)
+    return choice.mode
+  }
+  rejectForeignNamespace(choice, lowered)
   if ('name' in choice && isNameable(choice.type)) return { name: loweredNames(lowered)(choice) }
   const named = lowered.find(({ origin }) => origin.type === choice.type)
   if (named) return { name: named.tool.name }
   if (isWebSearch(choice)) throw invalidField('tool_choice', `the request offers no tool of the type ${choice.type}.`)
   throw unavailableChoice(choice.type)
+}
+
+interface ChosenTool {
+  type: string
+  name?: string | null
+  namespace?: string | null
+}
+
+/**
+ * A tool outside of the namespace may have the very name that the model would know this one by, and would be called in
+ * its place. Errors: `invalid-request`.
+ */
+function rejectForeignNamespace(chosen: ChosenTool, lowered: readonly LoweredTool[]): void {
+  const namespace = chosen.type === 'namespace' ? chosen.name : chosen.namespace
+  if (!namespace) return
+  const offered = lowered.some(
+    ({ origin }) =>
+      'namespace' in origin &&
+      origin.namespace === namespace &&
+      (chosen.type === 'namespace' || (origin.type === chosen.type && origin.name === chosen.name)),
+  )
+  if (offered) return
+  const what = chosen.type === 'namespace' ? 'namespace' : `tool \`${truncate(chosen.name ?? '')}\` in a namespace`
+  throw invalidField('tool_choice', `the request offers no ${what} \`${truncate(namespace)}\`.`)
 }
 
 type NamedChoice = Exclude<FlatChoice, string>

@@ -235,7 +235,7 @@ export const toolChoice = Type.Union([
   open({
     type: Type.Literal('allowed_tools'),
     mode: Type.Union(words('auto', 'required')),
-    tools: Type.Array(open({ type: Type.String(), name: maybe(Type.String()) })),
+    tools: Type.Array(open({ type: Type.String(), name: maybe(Type.String()), namespace: maybe(Type.String()) })),
   }),
   open({ type: Type.Union(words('function', 'custom')), name, namespace: maybe(Type.String()) }),
   open({ type: Type.String({ pattern: '^(?!(allowed_tools|function|custom)$)' }) }),

@@ -49,6 +49,18 @@ test.each<[string, object, ToolChoice]>([
   expect(decode(ask({ tools, ...fields })).request.toolChoice).toEqual(expected)
 })
 
+test.each<[string, object[], string[]]>([
+  ['a tool of one namespace', [{ type: 'function', name: 't', namespace: 'n' }], ['n__t']],
+  ['a whole namespace', [{ type: 'namespace', name: 'm' }], ['m__t', 'm__u']],
+  ['a tool wherever it is', [{ type: 'function', name: 't' }], ['n__t', 'm__t', 't']],
+])('allowed tools: %s', (_name, chosen, expected) => {
+  const functions = (...names: string[]) => names.map((name) => ({ type: 'function', name }))
+  const namespace = (name: string, ...inner: string[]) => ({ type: 'namespace', name, tools: functions(...inner) })
+  const tools = [namespace('n', 't', 'u'), namespace('m', 't', 'u'), ...functions('t', 'u')]
+  const choice = { type: 'allowed_tools', mode: 'auto', tools: chosen }
+  expect(decode(ask({ tools, tool_choice: choice })).request.tools.map(({ name }) => name)).toEqual(expected)
+})
+
 test.each<[string, object, string[]]>([
   [
     'values that change nothing',
@@ -244,6 +256,31 @@ describe('refused by decode', () => {
       'tool_choice',
       'the request offers no tool of the type web_search.',
     ],
+    ...[
+      [
+        'a tool of a namespace that lacks it',
+        { type: 'function', name: 'u', namespace: 'n' },
+        'tool `u` in a namespace `n`',
+      ],
+      [
+        'a tool of a namespace that is not offered',
+        { type: 'function', name: 't', namespace: 'm' },
+        'tool `t` in a namespace `m`',
+      ],
+      ['a tool of another kind', { type: 'custom', name: 't', namespace: 'n' }, 'tool `t` in a namespace `n`'],
+      ['a namespace that is not offered', { type: 'namespace', name: 'm' }, 'namespace `m`'],
+    ].flatMap(([name, chosen, lacked]): [string, object, string, string][] => {
+      // A function has the name that the model would know the tool of the namespace by.
+      const tools = [{ type: 'namespace', name: 'n', tools: [{ type: 'function', name: 't' }] }].concat(
+        ['n__u', 'm__t', 't', 'm'].map((name) => ({ type: 'function', name, tools: [] })),
+      )
+      const reason = `the request offers no ${lacked}.`
+      const allowance = { type: 'allowed_tools', mode: 'auto', tools: [chosen] }
+      return [
+        [`a choice of ${name}`, ask({ tools, tool_choice: chosen }), 'tool_choice', reason],
+        [`an allowance of ${name}`, ask({ tools, tool_choice: allowance }), 'tool_choice', reason],
+      ]
+    }),
     [
       'a stored template',
       ask({ prompt: { id: 'pmpt_1' } }),

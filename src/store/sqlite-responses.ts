@@ -21,8 +21,9 @@ type Row = { reply: string; input: string }
 type Named = { id: string; owner: string }
 
 /**
- * A bounded store in SQLite. When it is full, the oldest replies are deleted. All work is done synchronously, before a
- * method returns its promise.
+ * A bounded store in SQLite. When it is full, the oldest reply of the owner who has the most is deleted, so that nobody can
+ * displace what others have stored within their share. All work is done synchronously, before a method returns its
+ * promise.
  *
  * A killed process loses nothing that was stored (WAL). A power failure may lose the last few replies, but no others
  * (`synchronous` NORMAL). Two gateways may share a file, even if one is of an older version.
@@ -30,7 +31,7 @@ type Named = { id: string; owner: string }
  */
 export function openSqliteResponses(options: SqliteOptions): ResponseStore {
   const { path, maxBytes, maxRows, maxAgeMs, now, warn } = options
-  const { database, insert, select, remove, deleteExpired, deleteOldest, size } = prepare(path, warn)
+  const { database, insert, select, remove, deleteExpired, largest, deleteOldest, size } = prepare(path, warn)
   const oldest = () => now() - maxAgeMs
 
   return {
@@ -56,7 +57,8 @@ export function openSqliteResponses(options: SqliteOptions): ResponseStore {
   function makeRoom(): void {
     let { rows, bytes } = size.get() ?? { rows: 0, bytes: 0 }
     while (rows > maxRows || bytes > maxBytes) {
-      bytes -= deleteOldest.get()?.bytes ?? bytes
+      const { owner = '' } = largest.get({ byRows: rows > maxRows ? 1 : 0 }) ?? {}
+      bytes -= deleteOldest.get({ owner })?.bytes ?? bytes
       rows--
     }
   }
@@ -101,15 +103,19 @@ function prepare(path: string, warn: SqliteOptions['warn']) {
     ])
       database.run(statement)
     addOwners(database)
+    database.run('CREATE INDEX IF NOT EXISTS responses_by_owner ON responses (owner, bytes)')
     return {
       database,
       insert: database.query<unknown, Row & Named & { at: number; bytes: number }>(
         'INSERT OR REPLACE INTO responses (id, at, bytes, reply, input, owner) VALUES ($id, $at, $bytes, $reply, $input, $owner)',
       ),
       deleteExpired: database.query<unknown, { oldest: number }>('DELETE FROM responses WHERE at < $oldest'),
+      largest: database.query<{ owner: string }, { byRows: number }>(
+        'SELECT owner FROM responses GROUP BY owner ORDER BY iif($byRows, count(*), total(bytes)) DESC LIMIT 1',
+      ),
       // In the order of insertion. By date, the newest reply would be deleted after the clock was set back.
-      deleteOldest: database.query<{ bytes: number }, []>(
-        'DELETE FROM responses WHERE rowid = (SELECT min(rowid) FROM responses) RETURNING bytes',
+      deleteOldest: database.query<{ bytes: number }, { owner: string }>(
+        'DELETE FROM responses WHERE rowid = (SELECT min(rowid) FROM responses WHERE owner = $owner) RETURNING bytes',
       ),
       size: database.query<{ rows: number; bytes: number }, []>(
         'SELECT count(*) AS rows, total(bytes) AS bytes FROM responses',

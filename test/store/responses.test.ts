@@ -81,6 +81,28 @@ describe.each([
     expect(await storedOf(store, ['a', 'b', 'c'])).toEqual(['b', 'c'])
   })
 
+  test.each([
+    ['many', { maxRows: 4 }, ''],
+    ['large ones', { maxBytes: 2_000 }, 'x'.repeat(400)],
+  ])('keeps what others have there when one owner stores %s', async (_name, limit, text) => {
+    const { store } = open(limit)
+    await store.put('ann', kept('a', text))
+    await store.put('cid', kept('c', text))
+    for (let turn = 0; turn < 10; turn++) await store.put('bob', kept(`b${turn}`, text))
+    expect(await store.get('ann', 'a')).toBeDefined()
+    expect(await store.get('cid', 'c')).toBeDefined()
+    const bobs = await Promise.all(['b7', 'b8', 'b9'].map((id) => store.get('bob', id)))
+    expect(bobs.map((response) => response?.id)).toEqual([undefined, 'b8', 'b9'])
+  })
+
+  test('makes room for a newcomer at the cost of whoever has the most', async () => {
+    const { store } = open({ maxRows: 3 })
+    for (const id of ['a', 'b', 'c']) await store.put('ann', kept(id))
+    await store.put('bob', kept('d'))
+    expect(await storedOf(store, ['a', 'b', 'c'])).toEqual(['b', 'c'])
+    expect(await store.get('bob', 'd')).toBeDefined()
+  })
+
   test('leaves the others alone when one alone is too large', async () => {
     const { store } = open({ maxBytes: 1_000 })
     await store.put('ann', kept('a'))

@@ -18,7 +18,7 @@ export interface NormaliserOptions {
   countTokens: (text: string) => number
 }
 
-type OpenBlock = { kind: TextKind; index: number; text: string }
+type OpenBlock = { kind: TextKind; index: number; text: string; latest: string[] }
 type OpenCall = {
   kind: 'tool-call'
   key: string
@@ -31,6 +31,12 @@ type OpenCall = {
 }
 /** A call that cannot open yet: another call is still open, or its name has not arrived. */
 type WaitingCall = { id: string | undefined; name: string; arguments: string }
+
+/**
+ * Pieces of a text that are joined at a time. A string that grows by each piece holds on to all of them, which takes 90
+ * bytes for a word of 7 characters.
+ */
+const piecesAtATime = 256
 
 /**
  * Turns the deltas of any upstream into a stream of events with guarantees for every encoder:
@@ -113,7 +119,7 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
     if (text === '') return
     start(out)
     if (open?.kind === kind) {
-      open.text += text
+      if (open.latest.push(text) === piecesAtATime) joinLatest(open)
       out.push({ type: `${kind}-delta`, index: open.index, text })
       return
     }
@@ -140,7 +146,7 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
     close(out)
     flushWaiting(out)
     if (over) return
-    open = { kind, index: nextIndex++, text: textStart }
+    open = { kind, index: nextIndex++, text: textStart, latest: [] }
     if (kind === 'text') hasText = true
     out.push(
       { type: `${kind}-start`, index: open.index },
@@ -235,6 +241,7 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
     switch (open.kind) {
       case 'text':
       case 'reasoning': {
+        joinLatest(open)
         const tokens = usage ? 0 : options.countTokens(open.text)
         estimatedOutput += tokens
         if (open.kind === 'reasoning') estimatedReasoning += tokens
@@ -297,6 +304,11 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
     over = true
     out.push({ type: 'error', error })
   }
+}
+
+function joinLatest(block: OpenBlock): void {
+  block.text += block.latest.join('')
+  block.latest = []
 }
 
 function brokenCall(name: string): GatewayError {

@@ -1,3 +1,4 @@
+import { heapStats } from 'bun:jsc'
 import { describe, expect, spyOn, test } from 'bun:test'
 import fc from 'fast-check'
 import { collector } from '../../src/core/collect.ts'
@@ -328,4 +329,24 @@ describe('a collected reply', () => {
     for (const event of speak([text('a')])) gathered.push(event)
     expect(gathered.result()).toMatchObject({ kind: 'upstream-truncated' })
   })
+})
+
+test('a long text takes the memory of its characters, however many pieces it came in', () => {
+  const rules = streamNormaliser({ newToolCallId: () => 'call_1', inputTokens: 7, countTokens: () => 0 })
+  const pieces = 200_000
+  const held = () => {
+    Bun.gc(true)
+    const { heapSize, extraMemorySize } = heapStats()
+    return heapSize + extraMemorySize
+  }
+  rules.push(text('start '), [])
+  const before = held()
+  for (let piece = 0; piece < pieces; piece++) rules.push(text(`${piece} `), [])
+  // 1.4 MB of characters; 18 MB where each piece is kept.
+  expect(held() - before).toBeLessThan(6_000_000)
+  const events: StreamEvent[] = []
+  rules.push(finish('stop'), events)
+  const end = events.find(({ type }) => type === 'text-end')
+  const whole = Array.from({ length: pieces }, (_, piece) => `${piece} `).join('')
+  expect(end?.type === 'text-end' && end.text === `start ${whole}`).toBe(true)
 })

@@ -75,11 +75,17 @@ export function pipe(stream: BatchStream<Delta[]>, transform: Transform<Delta, D
   let waiting: (batch: Delta[] | undefined) => void = () => {}
   let out: Delta[] = []
   let direct: { of: DirectWriter; narrowed: DirectWriter } | undefined
+  let mayWriteDirectly = false
   return {
     next(onBatch, writer) {
       waiting = onBatch
-      if (over) onBatch(undefined)
-      else stream.next(take, writer && narrowed(writer))
+      if (over) {
+        onBatch(undefined)
+        return
+      }
+      const own = writer && narrowed(writer)
+      mayWriteDirectly = own !== undefined
+      stream.next(take, own)
     },
     cancel() {
       over = true
@@ -96,7 +102,8 @@ export function pipe(stream: BatchStream<Delta[]>, transform: Transform<Delta, D
       over = true
       stream.cancel()
     }
-    if (last !== undefined) waiting(all)
+    // A batch behind text that was written directly may be empty. The receiver has to offer its writer anew for the rest.
+    if (last !== undefined || (mayWriteDirectly && !over)) waiting(all)
     else if (over) waiting(undefined)
     else stream.next(take)
   }

@@ -415,24 +415,24 @@ describe('nothing that may change a text is missing above:', () => {
 })
 
 describe('written directly is', () => {
-  const words = Array.from({ length: 300 }, (_, at) => `word ${at} "né"\n`)
+  const words = Array.from({ length: 3_000 }, (_, at) => `word ${at} "né"\n`)
   const speech = Buffer.from(words.map(said).join('') + ending)
   const thoughts = Buffer.from(words.map((text) => event({ reasoning_content: text })).join('') + ending)
 
   test.each<[string, Buffer, string, string, number]>([
-    ['the answer, in chat', speech, 'the guard against loops', 'chat', 290],
-    ['the answer, in messages', speech, 'the guard against loops', 'messages', 290],
-    ['the answer, in responses', speech, 'the guard against loops', 'responses', 290],
-    ['the thinking', thoughts, 'the guard against loops', 'messages', 290],
-    ['the thinking in two fields', thoughts, 'the guard against loops', 'chat with reasoning in two fields', 290],
-    ['the answer in front of calls', speech, 'calls written as text', 'messages', 290],
-    ['the thinking in front of calls', thoughts, 'calls written as text', 'messages', 290],
-    ['the answer without tags', speech, 'tags of thinking', 'chat', 290],
-    ['the thinking without tags', thoughts, 'tags of thinking', 'messages', 290],
-    ['the answer without tags or calls', speech, 'tags of thinking and calls written as text', 'responses', 290],
-    ['the thinking where an answer has to stop', thoughts, 'stop sequences', 'chat', 290],
+    ['the answer, in chat', speech, 'the guard against loops', 'chat', 2_900],
+    ['the answer, in messages', speech, 'the guard against loops', 'messages', 2_900],
+    ['the answer, in responses', speech, 'the guard against loops', 'responses', 2_900],
+    ['the thinking', thoughts, 'the guard against loops', 'messages', 2_900],
+    ['the thinking in two fields', thoughts, 'the guard against loops', 'chat with reasoning in two fields', 2_900],
+    ['the answer in front of calls', speech, 'calls written as text', 'messages', 2_900],
+    ['the thinking in front of calls', thoughts, 'calls written as text', 'messages', 2_900],
+    ['the answer without tags', speech, 'tags of thinking', 'chat', 2_900],
+    ['the thinking without tags', thoughts, 'tags of thinking', 'messages', 2_900],
+    ['the answer without tags or calls', speech, 'tags of thinking and calls written as text', 'responses', 2_900],
+    ['the thinking where an answer has to stop', thoughts, 'stop sequences', 'chat', 2_900],
   ])('%s', async (_name, bytes, rule, dialect, least) => {
-    for (const size of [150, bytes.length]) {
+    for (const size of [150, 20_000, bytes.length]) {
       const way = { size, takes: () => true }
       const { direct } = await deliver(bytes, transformNamed(rule), encoderNamed(dialect), way)
       expect(direct).toBeGreaterThan(least)

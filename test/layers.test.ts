@@ -60,7 +60,9 @@ const mayImport: Record<string, string[]> = {
   attachments: ['async', 'core', 'http-client', 'unpdf', 'node:zlib'],
   gateway: ['async', 'core', 'json', 'type attachments', 'tokens', 'prompted-tools', 'ajv'],
   observe: ['core', '@logtape/*', 'prom-client'],
-  store: ['core', 'bun:sqlite', 'node:fs'],
+  // One set of statements for SQLite and PostgreSQL.
+  database: ['core', 'bun', 'bun:sqlite', 'node:*'],
+  store: ['core', 'database', 'bun:sqlite'],
   http: [
     'core',
     'gateway',

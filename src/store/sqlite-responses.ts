@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite'
-import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
 import { masterKeyId } from '../core/caller.ts'
+import { makePrivateFile } from '../database/private-file.ts'
 import type { ResponseStore } from './responses.ts'
 
 export interface SqliteOptions {
@@ -67,23 +67,8 @@ export function openSqliteResponses(options: SqliteOptions): ResponseStore {
 /** The time to wait while another process writes. It is short, because waiting blocks the gateway. */
 const lockWaitMs = 100
 
-/** Makes a file private, because an existing one may have any mode. On Windows the folder decides who can read it. */
-function makePrivate(file: string, warn: SqliteOptions['warn']): void {
-  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0
-  if ((mode & 0o077) === 0 || process.platform === 'win32') return
-  try {
-    chmodSync(file, 0o600)
-  } catch (cause) {
-    warn(`${file} can be read by others on this machine; make it private with chmod 600`, cause)
-  }
-}
-
 function prepare(path: string, warn: SqliteOptions['warn']) {
-  // Only the user may read conversations. SQLite creates its other files with the mode of this one.
-  if (path !== ':memory:') {
-    closeSync(openSync(path, 'a', 0o600))
-    for (const file of [path, `${path}-wal`, `${path}-shm`]) makePrivate(file, warn)
-  }
+  if (path !== ':memory:') makePrivateFile(path, warn)
   const database = new Database(path, { create: true, strict: true })
   try {
     for (const statement of [

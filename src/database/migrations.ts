@@ -1,0 +1,134 @@
+import type { Engine } from './sql.ts'
+
+/**
+ * How the engines call the types of columns. Text is compared byte by byte on both. SQLite checks types only in strict
+ * tables. Rows that are updated all the time have room in their page on PostgreSQL, so that no index changes.
+ */
+const types = {
+  sqlite: { text: 'TEXT', int: 'INTEGER', real: 'REAL', table: 'STRICT', busyTable: 'STRICT' },
+  postgres: {
+    text: 'text COLLATE "C"',
+    int: 'bigint',
+    real: 'double precision',
+    table: '',
+    busyTable: 'WITH (fillfactor = 50)',
+  },
+}
+
+/** Each is applied once, in this order, and never changed: a database of an older version has it already. */
+const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
+  ({ text, int, real, table, busyTable }) => [
+    `CREATE TABLE keys (
+      id ${text} PRIMARY KEY,
+      name ${text} NOT NULL,
+      label ${text},
+      prefix ${text} NOT NULL,
+      hash ${text} NOT NULL UNIQUE,
+      disabled ${int} NOT NULL DEFAULT 0,
+      generation ${int} NOT NULL DEFAULT 0,
+      rules ${text} NOT NULL,
+      created ${int} NOT NULL,
+      expires ${int},
+      changed ${int} NOT NULL,
+      last_used ${int}
+    ) ${table}`,
+    `CREATE TABLE budgets (
+      id ${text} PRIMARY KEY,
+      key ${text} NOT NULL,
+      unit ${text} NOT NULL,
+      lim ${int} NOT NULL,
+      settled ${int} NOT NULL DEFAULT 0,
+      reserved ${int} NOT NULL DEFAULT 0,
+      window_start ${int} NOT NULL,
+      window_ms ${int} NOT NULL,
+      generation ${int} NOT NULL DEFAULT 0
+    ) ${busyTable}`,
+    'CREATE INDEX budgets_of_key ON budgets (key)',
+    // A request reserves from each budget of its key.
+    `CREATE TABLE reservations (
+      id ${text} NOT NULL,
+      budget ${text} NOT NULL,
+      amount ${int} NOT NULL,
+      expires ${int} NOT NULL,
+      PRIMARY KEY (id, budget)
+    ) ${table}`,
+    'CREATE INDEX reservations_of_budget ON reservations (budget)',
+    'CREATE INDEX reservations_by_expiry ON reservations (expires)',
+    // '' where a request had no model, upstream or client.
+    `CREATE TABLE usage (
+      hour ${int} NOT NULL,
+      key ${text} NOT NULL,
+      model ${text} NOT NULL,
+      upstream ${text} NOT NULL,
+      client ${text} NOT NULL,
+      requests ${int} NOT NULL,
+      errors ${int} NOT NULL,
+      tokens_in ${int} NOT NULL,
+      tokens_cached ${int} NOT NULL,
+      tokens_out ${int} NOT NULL,
+      tokens_reasoning ${int} NOT NULL,
+      credits ${real},
+      usd ${real},
+      PRIMARY KEY (hour, key, model, upstream, client)
+    ) ${busyTable}`,
+    `CREATE TABLE requests (
+      id ${text} NOT NULL,
+      at ${int} NOT NULL,
+      key ${text},
+      model ${text},
+      upstream ${text},
+      client ${text},
+      session ${text},
+      agent ${text},
+      status ${int},
+      error ${text},
+      ms ${int},
+      first_ms ${int},
+      tokens_in ${int},
+      tokens_cached ${int},
+      tokens_out ${int},
+      tokens_reasoning ${int},
+      credits ${real},
+      usd ${real},
+      meta ${text} NOT NULL,
+      PRIMARY KEY (at, id)
+    ) ${table}`,
+    'CREATE INDEX requests_by_id ON requests (id)',
+    'CREATE INDEX requests_of_key ON requests (key, at)',
+    'CREATE INDEX requests_of_session ON requests (session, at)',
+    `CREATE TABLE replies (
+      id ${text} PRIMARY KEY,
+      key ${text} NOT NULL,
+      at ${int} NOT NULL,
+      expires ${int} NOT NULL,
+      bytes ${int} NOT NULL,
+      reply ${text} NOT NULL,
+      input ${text} NOT NULL
+    ) ${table}`,
+    'CREATE INDEX replies_by_age ON replies (at, bytes)',
+    'CREATE INDEX replies_by_expiry ON replies (expires)',
+  ],
+]
+
+/** Tables that must go on where the disk is full: small ones, of which a decision depends. */
+export const stateTables = ['keys', 'budgets', 'reservations'] as const
+
+/** The statement that makes the table with the version of the schema. */
+export const versionTable = 'CREATE TABLE IF NOT EXISTS schema_version (version bigint NOT NULL)'
+
+/**
+ * What brings a database of schema `version` up to date, one statement each. Errors: an Error if a newer version of this
+ * program made it.
+ */
+export function statementsAfter(version: number, engine: Engine): string[] {
+  if (version > migrations.length)
+    throw new Error(
+      `The database has schema ${version}, and this version of zai2api knows ${migrations.length}: use the newer version, or another DATABASE_URL.`,
+    )
+  return migrations
+    .slice(version)
+    .flatMap((migration, index) => [
+      ...migration(types[engine]),
+      `INSERT INTO schema_version (version) VALUES (${version + index + 1})`,
+    ])
+}

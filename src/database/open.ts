@@ -1,0 +1,60 @@
+import { join } from 'node:path'
+import type { Clock } from '../core/clock.ts'
+import { DatabaseError, databaseError } from './errors.ts'
+import type { Database } from './sql.ts'
+import { openSqlite } from './sqlite.ts'
+
+export interface DatabaseOptions {
+  /** `memory`, `sqlite:PATH` or `postgres://…`; `undefined` for a file in `folder`. */
+  url: string | undefined
+  /** The user's folder for what outlives a run; without one the database is in memory. */
+  folder: string | undefined
+  clock: Clock
+  warn: (message: string, cause?: unknown) => void
+}
+
+/**
+ * Opens the database of the gateway and brings it up to date. A file that cannot be written is reported to `warn`, and the
+ * database is in memory instead.
+ *
+ * Errors: an Error for a user if `url` is none of these, a PostgreSQL server cannot be used, or a newer version of this program made the tables.
+ */
+export async function openDatabase({ url, folder, clock, warn }: DatabaseOptions): Promise<Database> {
+  if (url !== undefined && /^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return await openServer(url, clock)
+  // Without the value, which may hold a password.
+  if (url !== undefined && !/^(memory|sqlite:.+)$/.test(url))
+    throw new Error('DATABASE_URL must be memory, sqlite:PATH or postgres://user:password@host/name.')
+  const path = pathIn(url, folder)
+  try {
+    return openSqlite({ path, clock, warn })
+  } catch (thrown) {
+    const error = databaseError(thrown)
+    const isOfFiles = error instanceof Error && 'syscall' in error
+    if (!(error instanceof DatabaseError) && !isOfFiles) throw error
+    warn(`${path} cannot be used; keys, usage and the list of requests are in memory, gone with the process`, error)
+    return openSqlite({ path: ':memory:', clock, warn })
+  }
+}
+
+/** The file of the database where DATABASE_URL names none. */
+const fileName = 'zai2api.sqlite'
+
+function pathIn(url: string | undefined, folder: string | undefined): string {
+  if (url?.startsWith('sqlite:')) return url.slice('sqlite:'.length)
+  return url === 'memory' || folder === undefined ? ':memory:' : join(folder, fileName)
+}
+
+async function openServer(url: string, clock: Clock): Promise<Database> {
+  // Loaded only where it is wanted, because it has its share in the time the start takes.
+  const { openPostgres } = await import('./postgres.ts')
+  try {
+    return await openPostgres({ url, clock })
+  } catch (cause) {
+    const { host } = new URL(url)
+    const reason = cause instanceof DatabaseError && cause.cause instanceof Error ? cause.cause : cause
+    throw new Error(
+      `The database of DATABASE_URL at ${host} cannot be used: ${reason instanceof Error ? reason.message : reason}`,
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,139 @@
+/** What a parameter or a column holds. Booleans are stored as 0 and 1, instants as epoch milliseconds. */
+export type Value = string | number | null
+
+/** Statements for both engines. Transactions are queued on SQLite, where all callers share one connection. */
+export interface Database extends Sql {
+  readonly engine: Engine
+  /**
+   * Runs `work` in one transaction that may write from its beginning, so that it never fails at its first write. `work`
+   * must use the tag that it is given: a statement of the database's own tag would wait for the end of the transaction.
+   * It may run twice, because some failures are repeated, and so must have no other effects.
+   *
+   * `deadlineMs` is the time limit on PostgreSQL where the usual second is too short.
+   */
+  transaction<T>(work: (sql: Sql) => Promise<T>, deadlineMs?: number): Promise<T>
+  close(): Promise<void>
+}
+
+/**
+ * A template tag for one statement: values in braces become parameters, never text. Resolves with the rows. Errors:
+ * `DatabaseError` for what can happen to a correct statement, otherwise those of the engine; a TypeError for a value that
+ * the engines would store as something else, such as `undefined`.
+ */
+export type Sql = <Row = Record<string, Value>>(
+  text: TemplateStringsArray,
+  ...values: readonly Parameter[]
+) => Promise<Row[]>
+
+export type Engine = 'sqlite' | 'postgres'
+
+/**
+ * What follows `INSERT INTO` for any number of rows: the table, its columns and their values. All rows are one parameter
+ * of JSON. A parameter for each value would make another statement for each number of rows, and on PostgreSQL for each
+ * combination of types, and each would stay prepared.
+ */
+export function newRows<Row extends object>(
+  table: string,
+  columns: readonly (keyof Row & string)[],
+  rows: readonly Row[],
+): NewRows {
+  return { kind: 'rows', table, columns, rows }
+}
+
+export interface NewRows {
+  kind: 'rows'
+  table: string
+  columns: readonly string[]
+  rows: readonly object[]
+}
+
+/** A part of a statement, for filters that are there or not. Each makes a text of its own, so there must be few of them. */
+export interface Part {
+  kind: 'part'
+  text: TemplateStringsArray
+  values: readonly Parameter[]
+}
+
+export function part(text: TemplateStringsArray, ...values: readonly Parameter[]): Part {
+  return { kind: 'part', text, values }
+}
+
+export type Parameter = Value | NewRows | Part
+
+/** The text of a statement and its parameters, for one engine. */
+export function render(
+  text: TemplateStringsArray,
+  values: readonly Parameter[],
+  engine: Engine,
+): { text: string; parameters: Value[] } {
+  const parameters = parametersOf(values)
+  const known = rendered[engine].get(text)
+  if (known !== undefined) return { text: known, parameters }
+  let count = 0
+  let hasParts = false
+  const whole = textOf(text, values)
+  if (!hasParts) rendered[engine].set(text, whole)
+  return { text: whole, parameters }
+
+  function textOf(strings: TemplateStringsArray, inserted: readonly Parameter[]): string {
+    return strings.reduce((before, after, index) => before + pieceOf(inserted[index - 1] ?? null) + after)
+  }
+
+  function pieceOf(value: Parameter): string {
+    if (isOfKind(value, 'part')) {
+      hasParts = true
+      return textOf(value.text, value.values)
+    }
+    count++
+    const parameter = engine === 'sqlite' ? `?${count}` : `$${count}`
+    return isOfKind(value, 'rows') ? insertion(value, parameter, engine) : parameter
+  }
+}
+
+/** Texts by template: a template in the source is one object for the life of the program, and names its tables. */
+const rendered: Record<Engine, WeakMap<TemplateStringsArray, string>> = {
+  sqlite: new WeakMap(),
+  postgres: new WeakMap(),
+}
+
+function parametersOf(values: readonly Parameter[]): Value[] {
+  return values.flatMap((value) => {
+    if (isOfKind(value, 'part')) return parametersOf(value.values)
+    return isOfKind(value, 'rows') ? jsonOf(value) : checked(value)
+  })
+}
+
+function isOfKind<Kind extends 'part' | 'rows'>(
+  value: Parameter,
+  kind: Kind,
+): value is Extract<Parameter, { kind: Kind }> {
+  return typeof value === 'object' && value !== null && value.kind === kind
+}
+
+function insertion({ table, columns }: NewRows, parameter: string, engine: Engine): string {
+  const names = columns.join(', ')
+  if (engine === 'postgres')
+    return `${table} (${names}) SELECT ${names} FROM json_populate_recordset(NULL::${table}, ${parameter}::text::json)`
+  // Without WHERE, SQLite would read a following ON CONFLICT as part of the join.
+  const members = columns.map((name) => `value ->> '${name}'`).join(', ')
+  return `${table} (${names}) SELECT ${members} FROM json_each(${parameter}) WHERE true`
+}
+
+function jsonOf({ columns, rows }: NewRows): string {
+  const values = rows.map((row) =>
+    Object.fromEntries(columns.map((name) => [name, checked(Reflect.get(row, name), name)])),
+  )
+  return JSON.stringify(values)
+}
+
+/**
+ * The value as both engines can store it. `undefined`, NaN and objects would become NULL without a word, whole numbers
+ * above 2^53 others, and PostgreSQL refuses texts with NUL or half a surrogate pair, which JSON of clients may hold.
+ */
+function checked(value: unknown, name = 'a parameter'): Value {
+  if (value === null) return null
+  if (typeof value === 'string') return value.toWellFormed().replaceAll('\0', '\ufffd')
+  const isStorable = typeof value === 'number' && Number.isFinite(value)
+  if (isStorable && (!Number.isInteger(value) || Number.isSafeInteger(value))) return value
+  throw new TypeError(`${name} cannot be stored: ${typeof value === 'number' ? value : typeof value}`)
+}

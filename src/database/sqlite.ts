@@ -1,0 +1,242 @@
+import { Database as Connection, type Statement } from 'bun:sqlite'
+import { mkdirSync, renameSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Clock } from '../core/clock.ts'
+import { lruCache } from '../core/lru-cache.ts'
+import { DatabaseError, databaseError } from './errors.ts'
+import { statementsAfter, stateTables, versionTable } from './migrations.ts'
+import { makePrivateFile } from './private-file.ts'
+import { type Database, type Parameter, render, type Sql, type Value } from './sql.ts'
+
+export interface SqliteOptions {
+  /** A file, or `:memory:`. */
+  path: string
+  clock: Clock
+  /** Is told of whatever changes where rows are kept. */
+  warn: (message: string, cause?: unknown) => void
+  /** Pages of 4 KB that the file may have: a full disk, for tests. */
+  maxPages?: number
+}
+
+/** The time to wait while another process writes. Waiting blocks the gateway. */
+const lockWaitMs = 1_000
+const upkeepMs = 5_000
+const maxStatements = 200
+
+/**
+ * A database in one SQLite file. Statements run synchronously, before the promise is returned, except while a transaction
+ * is open: what is not part of it waits for its end, since all share one connection.
+ *
+ * Several processes may use the file: each transaction takes the lock at its beginning (`BEGIN IMMEDIATE`). A killed
+ * process loses nothing (WAL). A power failure may lose the last transactions, but no half of one (`synchronous` NORMAL).
+ *
+ * A damaged file is moved aside and a new one begun. Where the disk is full or the file cannot be written any more, the
+ * tables that decisions depend on go on in memory until it can be, and other writes fail.
+ *
+ * Errors: throws if the file cannot be opened, or a newer version made it. Statements reject with `DatabaseError`.
+ */
+export function openSqlite({ path, clock, warn, maxPages }: SqliteOptions): Database {
+  const isFile = path !== ':memory:'
+  let connection: Connection
+  let statements: ReturnType<typeof statementCache>
+  let inode: number | undefined
+  /** The disk was full: `stateTables` are temporary tables, which hide those of the file. */
+  let inMemory = false
+  let isClosed = false
+  /** What waits for the end of a transaction, and the transaction itself. */
+  let queued = 0
+  let last: Promise<unknown> = Promise.resolve()
+  try {
+    open()
+  } catch (thrown) {
+    const error = databaseError(thrown)
+    if (!isFile || !(error instanceof DatabaseError) || error.problem !== 'damaged') throw error
+    moveAside(error)
+    open()
+  }
+  let stopUpkeep = isFile ? clock.after(upkeepMs, upkeep) : () => {}
+
+  const run: Sql = async <Row>(text: TemplateStringsArray, ...values: readonly Parameter[]) => {
+    const statement = render(text, values, 'sqlite')
+    return statements.of(statement.text).all(...statement.parameters) as Row[]
+  }
+  const sql: Sql = <Row>(text: TemplateStringsArray, ...values: readonly Parameter[]) => {
+    const work = () => mended(() => run<Row>(text, ...values))
+    return queued === 0 ? work() : inTurn(work)
+  }
+  return Object.assign(sql, {
+    engine: 'sqlite' as const,
+    transaction: <T>(work: (sql: Sql) => Promise<T>) => inTurn(() => mended(() => transact(() => work(run)))),
+    close: () =>
+      inTurn(async () => {
+        if (isClosed) return
+        isClosed = true
+        stopUpkeep()
+        if (inMemory) backToFile()
+        statements.clear()
+        connection.close()
+      }),
+  })
+
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    queued++
+    const result = last.then(work).finally(() => queued--)
+    last = result.catch(() => {})
+    return result
+  }
+
+  async function transact<T>(work: () => Promise<T>): Promise<T> {
+    connection.run('BEGIN IMMEDIATE')
+    try {
+      const result = await work()
+      connection.run('COMMIT')
+      return result
+    } catch (thrown) {
+      // Some errors, such as a full disk, have ended it already.
+      if (connection.inTransaction) connection.run('ROLLBACK')
+      throw thrown
+    }
+  }
+
+  /** Runs `work` once more if its failure can be mended. */
+  async function mended<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (thrown) {
+      const error = databaseError(thrown)
+      if (!isFile || !(error instanceof DatabaseError)) throw error
+      if (error.problem === 'damaged') {
+        statements.clear()
+        connection.close()
+        moveAside(error)
+        open()
+      } else if ((error.problem === 'full' || error.problem === 'unwritable') && !inMemory) goOnInMemory(error)
+      else throw error
+    }
+    try {
+      return await work()
+    } catch (thrown) {
+      throw databaseError(thrown)
+    }
+  }
+
+  function open(): void {
+    if (isFile) {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+      makePrivateFile(path, warn)
+    }
+    connection = new Connection(path, { create: true, strict: true })
+    try {
+      for (const pragma of [
+        `busy_timeout = ${lockWaitMs}`,
+        ...(isFile ? ['journal_mode = WAL', 'synchronous = NORMAL', 'journal_size_limit = 16777216'] : []),
+        'temp_store = MEMORY',
+      ])
+        connection.run(`PRAGMA ${pragma}`)
+      migrate(connection)
+      if (maxPages !== undefined) connection.run(`PRAGMA max_page_count = ${maxPages}`)
+    } catch (thrown) {
+      connection.close()
+      throw thrown
+    }
+    statements = statementCache(connection)
+    inode = inodeOf(path)
+    inMemory = false
+  }
+
+  /** The old file keeps its other two files: they belong to its content. */
+  function moveAside(error: DatabaseError): void {
+    const aside = `${path}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`
+    for (const suffix of ['', '-wal', '-shm'])
+      if (inodeOf(path + suffix) !== undefined) renameSync(path + suffix, aside + suffix)
+    warn(
+      `${path} is damaged or no database: it is now ${aside}, and a new one is begun without its keys and usage`,
+      error,
+    )
+  }
+
+  function goOnInMemory(error: DatabaseError): void {
+    for (const table of stateTables) {
+      const { sql: definition } = connection
+        .query<{ sql: string }, [string]>("SELECT sql FROM main.sqlite_master WHERE type = 'table' AND name = ?1")
+        .get(table) ?? { sql: '' }
+      connection.run(definition.replace('CREATE TABLE', 'CREATE TEMP TABLE'))
+      connection.run(`INSERT INTO temp.${table} SELECT * FROM main.${table}`)
+    }
+    // Statements of the file's tables would stay with them.
+    statements.clear()
+    inMemory = true
+    warn(`${path}: ${error.message}; keys and budgets go on in memory until it can be written again`, error)
+  }
+
+  /** Returns whether the file has everything again. */
+  function backToFile(): boolean {
+    statements.clear()
+    try {
+      connection
+        .transaction(() => {
+          for (const table of stateTables) {
+            connection.run(`DELETE FROM main.${table}`)
+            connection.run(`INSERT INTO main.${table} SELECT * FROM temp.${table}`)
+            connection.run(`DROP TABLE temp.${table}`)
+          }
+        })
+        .immediate()
+      inMemory = false
+    } catch {
+      // It is still full. The transaction has left all in memory.
+    }
+    return !inMemory
+  }
+
+  function upkeep(): void {
+    const work = async () => {
+      if (isClosed) return
+      // Writes to a deleted file succeed, and are lost with the process.
+      if (inode !== inodeOf(path)) {
+        statements.clear()
+        connection.close()
+        open()
+        warn(`${path} was deleted or replaced while it was used; what is there now is used from here on`)
+      } else if (inMemory && backToFile()) warn(`${path} can be written again`)
+    }
+    void inTurn(work)
+      .catch((cause) => warn(`${path} could not be opened again`, cause))
+      .finally(() => {
+        if (!isClosed) stopUpkeep = clock.after(upkeepMs, upkeep)
+      })
+  }
+}
+
+function migrate(connection: Connection): void {
+  connection
+    .transaction(() => {
+      connection.run(versionTable)
+      const found = connection
+        .query<{ version: number | null }, []>('SELECT max(version) AS version FROM schema_version')
+        .get()
+      for (const statement of statementsAfter(found?.version ?? 0, 'sqlite')) connection.run(statement)
+    })
+    .immediate()
+}
+
+/** Bun keeps 20 statements of a connection, and would prepare all others each time. */
+function statementCache(connection: Connection) {
+  let cache = lruCache<string, Statement<unknown, Value[]>>({ maxEntries: maxStatements })
+  return {
+    of(text: string) {
+      const known = cache.get(text)
+      if (known !== undefined) return known
+      const statement = connection.prepare<unknown, Value[]>(text)
+      cache.set(text, statement)
+      return statement
+    },
+    clear() {
+      cache = lruCache({ maxEntries: maxStatements })
+    },
+  }
+}
+
+function inodeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.ino
+}

@@ -10,6 +10,8 @@ import { secretsIn } from './config/secrets.ts'
 import { type Clock, withTimeout } from './core/clock.ts'
 import { createRedactor } from './core/known-secrets.ts'
 import type { Redact } from './core/redact.ts'
+import { openDatabase } from './database/open.ts'
+import type { Database } from './database/sql.ts'
 import { dialects } from './dialects/index.ts'
 import { createPool, type Wait } from './gateway/credential-pool/index.ts'
 import { createGateway, type Gateway, type GatewayOptions } from './gateway/index.ts'
@@ -46,6 +48,8 @@ export interface Composed {
   gateway: Gateway
   log: Log
   metrics: Metrics | undefined
+  /** Of a gateway that was told where to keep it. */
+  database: Database | undefined
   /** The number of requests in progress. */
   running: () => number
   /** Uses another configuration from the next request on. */
@@ -60,6 +64,7 @@ export interface Composed {
 
 /**
  * Assembles the program. `identity` is the user's secret, by which the user's other commands recognise this gateway.
+ * `kept` opens the database of the configuration, or one in this folder if it names none.
  */
 export async function compose(
   config: Config,
@@ -68,6 +73,7 @@ export async function compose(
   outgoing: Fetch = fetch,
   identity?: string,
   kinds: UpstreamKinds = upstreamKinds,
+  kept?: { folder: string | undefined },
 ): Promise<Composed> {
   let current = config
   const clock = systemClock
@@ -93,6 +99,8 @@ export async function compose(
     },
   })
   const gateway = createGateway(upstreams.configure(config), gatewayOptions(config, edge), health)
+  const warn = (message: string, cause?: unknown) => log.warn(message, cause === undefined ? {} : { cause })
+  const database = kept && (await openDatabase({ url: config.databaseUrl, ...kept, clock, warn }))
   const store = responseStore(config.store, clock, log)
   const settings = liveSettings(config)
   const limits = createLimits(settings, clock)
@@ -125,11 +133,11 @@ export async function compose(
     for (const record of [...limits.running]) record.end?.(error)
   }
   const close = async () => {
-    await store.close()
+    await Promise.all([store.close(), database?.close()])
     // A collector that does not answer must not delay the exit.
     if (tracer) await withTimeout(tracer.flush(), lastTracesMs, () => {}, clock)
   }
-  return { app, gateway, log, metrics, running: () => limits.running.size, apply, drain, endReplies, close }
+  return { app, gateway, log, metrics, database, running: () => limits.running.size, apply, drain, endReplies, close }
 }
 
 function liveSettings(config: Config): LiveSettings {

@@ -12,6 +12,7 @@ const needRestart = new Set<keyof Config>([
   'listenPort',
   'corsOrigins',
   'store',
+  'databaseUrl',
   'metrics',
   'metricsPort',
   'otlpEndpoint',

@@ -9,6 +9,7 @@ import {
   isGiven,
   type NamedSetting,
   settingList,
+  settings,
 } from '../config/table.ts'
 import type { UpstreamInstance } from '../config/upstream-rows.ts'
 import { printable, UsageError } from '../config/usage-error.ts'
@@ -60,7 +61,7 @@ export function trustProblem(loaded: LoadedConfig, surroundings: Surroundings, s
     (typed ? undefined : exposure(loaded)) ??
     (owner && promptProblem(loaded, owner)) ??
     // The store is a file on the user's machine, so without a credential the user is its owner.
-    storeProblem(loaded, surroundings, owner ?? user)
+    storeProblem(loaded, surroundings, owner ?? user, !typed)
   )
 }
 
@@ -120,16 +121,44 @@ function gatewayProblem(loaded: LoadedConfig): string | undefined {
   return setting && refusal(loaded, setting, `would send prompts to ${address}`)
 }
 
-/** Refuses a store outside of the working directory that an untrusted source names. */
-function storeProblem(loaded: LoadedConfig, surroundings: Surroundings, owner: Owner): string | undefined {
-  const { config, sources } = loaded
-  const source = sources.get('store')
-  if (source === undefined || isTrusted(source, owner)) return undefined
-  if (config.store === 'memory' || config.store === 'off') return undefined
-  // SQLite also accepts `file:` URIs.
-  if (!config.store.startsWith('file:') && !leavesFolder(config.store, surroundings)) return undefined
-  const setting = untrustedSetting(loaded, owner, ['conversations'])
-  return setting && refusal(loaded, setting, `would keep conversations outside of the working directory`)
+/** Refuses a store or a database outside of the working directory that an untrusted source names. */
+function storeProblem(
+  loaded: LoadedConfig,
+  surroundings: Surroundings,
+  owner: Owner,
+  opensDatabase: boolean,
+): string | undefined {
+  const { sources } = loaded
+  for (const { setting, what, isOutside } of keptBy(loaded.config)) {
+    const source = sources.get(setting.name)
+    if (source === undefined || isTrusted(source, owner) || !isOutside(surroundings)) continue
+    if (setting.name === 'databaseUrl' && !opensDatabase) continue
+    return refusal(loaded, setting, `would keep ${what} outside of the working directory`)
+  }
+  return undefined
+}
+
+/** The settings that say where something is kept. */
+function keptBy({ store, databaseUrl = 'memory' }: Config) {
+  const file = databaseUrl.startsWith('sqlite:') ? databaseUrl.slice('sqlite:'.length) : undefined
+  return [
+    {
+      setting: { ...settings.store, name: 'store' as const },
+      what: 'conversations',
+      isOutside: (surroundings: Surroundings) => store !== 'memory' && store !== 'off' && leaves(store, surroundings),
+    },
+    {
+      setting: { ...settings.databaseUrl, name: 'databaseUrl' as const },
+      what: 'keys and usage',
+      isOutside: (surroundings: Surroundings) =>
+        databaseUrl !== 'memory' && (file === undefined || leaves(file, surroundings)),
+    },
+  ]
+}
+
+/** SQLite also accepts `file:` URIs. */
+function leaves(path: string, surroundings: Surroundings): boolean {
+  return path.startsWith('file:') || leavesFolder(path, surroundings)
 }
 
 /** The first setting of these roles whose source is not trusted enough. */

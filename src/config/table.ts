@@ -223,6 +223,17 @@ export const settings = {
     about: 'Time that running answers get to finish after SIGTERM.',
     role: 'plain',
   },
+  databaseUrl: {
+    env: 'DATABASE_URL',
+    group: 'server',
+    // What it may be is checked where it is opened: the variable is often set for another program, which must not keep
+    // commands that open none from running.
+    kind: word('URL', 'memory, sqlite:PATH or postgres://…', Type.Union([Type.String(), Type.Undefined()])),
+    default: '',
+    about:
+      'Database for keys, usage and the list of requests, never their content: memory (gone with the process), sqlite:PATH or postgres://user:password@host/name; by default the file zai2api.sqlite in the state folder.',
+    role: { addressOf: 'conversations' },
+  },
   authToken: {
     env: 'AUTH_TOKEN',
     group: 'keys',

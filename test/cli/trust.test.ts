@@ -351,6 +351,20 @@ describe('the folder alone lets nobody use an account', () => {
     expect((await run('claude', worldOf([key, authToken('dotEnv'), at0('dotEnv')]))).started).toBe(true)
   })
 
+  test('nor may it name a database outside of the folder, or a server, for a gateway that keeps keys and usage', async () => {
+    for (const value of ['sqlite:../x.sqlite', 'postgres://ann:secret@db.example/app', 'mysql://localhost/app'])
+      expect(await run('serve', worldOf([{ setting: 'databaseUrl', place: 'dotEnv', value }]))).toEqual({
+        code: 2,
+        started: false,
+        stderr:
+          'zai2api: DATABASE_URL in /repo/.env would keep keys and usage outside of the working directory, and is trusted less than that; to allow it, pass --database-url or set DATABASE_URL in the environment\n',
+      })
+    for (const value of ['memory', 'sqlite:data/x.sqlite'])
+      expect((await run('serve', worldOf([{ setting: 'databaseUrl', place: 'dotEnv', value }]))).started).toBe(true)
+    const another = worldOf([key, { setting: 'databaseUrl', place: 'dotEnv', value: 'mysql://localhost/app' }])
+    expect((await run('claude', another)).started).toBe(true)
+  })
+
   test('nor may it name a store outside of the folder for a server without an account', async () => {
     for (const command of ['serve', 'demo'])
       expect(await run(command, worldOf([{ setting: 'store', place: 'dotEnv', value: '/home/me/x.sqlite' }]))).toEqual({

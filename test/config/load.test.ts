@@ -72,6 +72,7 @@ describe('without any source', () => {
       keepaliveStyle: 'comment',
       models: [],
       shutdownMs: 30_000,
+      databaseUrl: undefined,
       authToken: undefined,
       anthropicApiKey: undefined,
       zaiApiKeys: [],
@@ -823,4 +824,13 @@ describe('the documents about the settings', () => {
     expect(new Set(flags).size).toBe(settingList.length - secret.length)
     expect(flagOf(settings.listenPort)).toBe('port')
   })
+})
+
+test('the address of a database is shown without its password, which counts as a secret', () => {
+  const env = { DATABASE_URL: 'postgres://ann:the-password@db.example/zai2api' }
+  expect(describeConfig(load({ env }), { json: false })).toContain('postgres://ann:***@db.example/zai2api ')
+  expect(secretsIn(config({ env }))).toContain('the-password')
+  expect(describeConfig(load({ env: { DATABASE_URL: 'sqlite:x y.sqlite' } }), { json: true })).toContain(
+    'sqlite:x y.sqlite',
+  )
 })

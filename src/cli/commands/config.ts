@@ -18,7 +18,7 @@ function effectiveValue(
   { config, origins }: LoadedConfig,
 ): Effective {
   const value = name === 'upstreams' ? config.upstreams.map(shown) : (config[name] ?? null)
-  return { value: secret ? masked(value) : value, source: origins.get(name) ?? 'default' }
+  return { value: secret ? masked(value) : withoutPassword(value), source: origins.get(name) ?? 'default' }
 }
 
 function shown({ id, row }: UpstreamInstance): unknown {
@@ -31,6 +31,15 @@ function masked(secret: unknown): unknown {
   if (Array.isArray(secret)) return secret.map(masked)
   if (typeof secret !== 'string') return null
   return secret.length > 12 ? `${secret.slice(0, 3)}…${secret.slice(-4)}` : '***'
+}
+
+/** Of a URL. Other values stay as they are. */
+function withoutPassword(value: unknown): unknown {
+  if (typeof value !== 'string' || !URL.canParse(value)) return value
+  const url = new URL(value)
+  if (url.password === '') return value
+  url.password = '***'
+  return url.href
 }
 
 function columns(effective: ReadonlyMap<string, Effective>): string {

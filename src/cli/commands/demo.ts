@@ -2,9 +2,11 @@ import type { Config, LoadedConfig } from '../../config/load.ts'
 import type { Io } from '../io.ts'
 import { serveWith } from './serve.ts'
 
-/** Serves with the scripted model, which needs neither network nor account. */
+/** Serves with the scripted model, which needs neither network nor account, and keeps nothing unless it is told where. */
 export function demo(loaded: LoadedConfig, io: Io): Promise<number> {
-  return serveWith({ ...loaded, config: { ...loaded.config, upstreams: [{ id: 'demo' }] } }, io, greeting)
+  const { databaseUrl = 'memory' } = loaded.config
+  const config: Config = { ...loaded.config, databaseUrl, upstreams: [{ id: 'demo' }] }
+  return serveWith({ ...loaded, config }, io, greeting)
 }
 
 function greeting(url: string, config: Config, version: string): string {

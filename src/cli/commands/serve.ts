@@ -37,10 +37,11 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
   const outgoing = isProxied(io.env) ? fetch : losslessFetch(fetch, cachedLookup(systemLookup, systemClock))
   const logLines = { write: io.stderr, ...(io.stderrLosses ? { losses: io.stderrLosses } : {}) }
   const identity = identityOf(io)
-  const assembled = await compose(config, io.version, logLines, outgoing, identity.secret)
-  const { app, gateway, log, metrics, running, apply } = assembled
-  const stopped = stopRequested(log)
+  const kept = { folder: stateFolder(io.env) }
   try {
+    const assembled = await compose(config, io.version, logLines, outgoing, identity.secret, undefined, kept)
+    const { app, gateway, log, metrics, running, apply } = assembled
+    const stopped = stopRequested(log)
     const server = opened('--port', config.host, config.listenPort, (host, port) => listen(app, host, port))
     const metricsServer =
       metrics && config.metricsPort > 0

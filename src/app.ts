@@ -1,5 +1,6 @@
 import { cors } from '@elysiajs/cors'
 import { Elysia } from 'elysia'
+import { adminRoutes } from './admin/index.ts'
 import type { Clock } from './core/clock.ts'
 import type { Dialects } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, type GatewayError } from './core/errors.ts'
@@ -7,6 +8,7 @@ import { type Redact, redactError } from './core/redact.ts'
 import { yieldBetweenSteps } from './core/yield-between-steps.ts'
 import type { Gateway } from './gateway/index.ts'
 import { createAccess } from './http/access.ts'
+import { createAttempts } from './http/attempts.ts'
 import { basePathsOf } from './http/base-paths.ts'
 import { leavesBodyUnread, readJson } from './http/body.ts'
 import { countRoutes } from './http/count-tokens.ts'
@@ -20,6 +22,8 @@ import type { RequestLimits } from './http/limits.ts'
 import type { LiveSettings } from './http/live-settings.ts'
 import { metricsRoutes } from './http/metrics.ts'
 import { modelRoutes } from './http/models.ts'
+import { createOperatorAccess } from './http/operator-access.ts'
+import { createOperatorSessions } from './http/operator-sessions.ts'
 import { checkHost, readTarget } from './http/request-target.ts'
 import { mount, type Route } from './http/route.ts'
 import { unlessEnded } from './http/shutdown.ts'
@@ -56,7 +60,14 @@ export function createApp(options: AppOptions) {
   const likelyDialect = dialectGuess(dialects)
   let { access } = settings
   const keyHeaders = dialects.flatMap(({ keyHeaders = [] }) => keyHeaders)
-  let checkAccess = createAccess(access, keyHeaders)
+  const operators = createOperatorAccess({
+    access: () => settings.access,
+    keyHeaders,
+    sessions: createOperatorSessions(clock, (bytes) => crypto.getRandomValues(bytes)),
+    attempts: createAttempts(clock),
+    peerOf: (request) => app.server?.requestIP(request)?.address,
+  })
+  let checkAccess = createAccess(access, keyHeaders, operators)
   const records = new WeakMap<Request, RequestRecord>()
   const recordOf = (request: Request): RequestRecord => {
     const record = records.get(request)
@@ -136,6 +147,7 @@ export function createApp(options: AppOptions) {
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
     ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, { store, recordOf })),
+    ...adminRoutes({ clock, operators }),
     ...dialects.flatMap((dialect) => countRoutes(dialect, basePaths, { gateway, store, recordOf, admitAndReadBody })),
   ]
   const docs = docsRoutes({ version, dialects, routes: [...apiRoutes, ...pages] })
@@ -161,7 +173,7 @@ export function createApp(options: AppOptions) {
     matched.set(request, route)
     if (access !== settings.access) {
       access = settings.access
-      checkAccess = createAccess(access, keyHeaders)
+      checkAccess = createAccess(access, keyHeaders, operators)
     }
     const { access: level, dialect } = route
     recordOf(request).caller = checkAccess(request, {
@@ -174,8 +186,9 @@ export function createApp(options: AppOptions) {
   function reject(request: Request, thrown: unknown): Response {
     const error = redactError(asGatewayError(thrown), options.redact)
     const record = recordOf(request)
-    const dialect = matched.get(request)?.dialect ?? likelyDialect(record.path, request.headers)
-    const { status, body } = dialect.encodeError(error, record.id)
+    const route = matched.get(request)
+    const dialect = route?.dialect ?? likelyDialect(record.path, request.headers)
+    const { status, body } = (route?.encodeError ?? dialect.encodeError)(error, record.id)
     connection.setIdleTimeout(request)
     record.error = error
     record.status = status

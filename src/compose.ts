@@ -229,7 +229,8 @@ function gatewayOptions(config: Config, { fetch, clock, readPdf, validate }: Out
 function accessOf(config: Config): AccessOptions {
   const policy = policyOf(config)
   // Many environments hold a key of Anthropic's own, so that variable alone does not lock the gateway.
-  const keys = clientKeys({ openaiKey: config.authToken, anthropicKey: config.anthropicApiKey, policy })
+  const { authToken: openaiKey, anthropicApiKey: anthropicKey, adminToken: operatorKey } = config
+  const keys = clientKeys({ openaiKey, anthropicKey, operatorKey, policy })
   return { keys, policy, corsOrigins: config.corsOrigins }
 }
 

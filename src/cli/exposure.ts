@@ -33,7 +33,8 @@ function admitsMore(setting: NamedSetting, { config }: LoadedConfig, known: Load
   const { name, protects } = setting
   const [before, after] = [known.config[name], config[name]]
   // The author of a key knows it. ANTHROPIC_API_KEY alone gives no access, so it matters only beside AUTH_TOKEN.
-  if (credentialOf(setting) === 'gateway') return before !== after && config.authToken !== undefined
+  if (credentialOf(setting) === 'gateway')
+    return before !== after && (name === 'adminToken' || config.authToken !== undefined)
   const isAccessRule = protects === 'loopback' || protects === 'origins'
   return isAccessRule && lossOf(protects, before, after) !== undefined
 }

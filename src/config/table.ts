@@ -254,6 +254,16 @@ export const settings = {
     secret: true,
     example: exampleKey,
   },
+  adminToken: {
+    env: 'ADMIN_TOKEN',
+    group: 'keys',
+    kind: secret,
+    default: '',
+    about:
+      "The operator's key, for the page, /admin/api and /metrics; where it is not set AUTH_TOKEN serves, and without both only pages of this machine are let in.",
+    role: { credentialOf: 'gateway' },
+    secret: true,
+  },
   zaiApiKeys: {
     env: 'ZAI_API_KEY',
     group: 'keys',

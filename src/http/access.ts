@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
-import { anonymous, type Caller, type CallerPolicy } from '../core/caller.ts'
+import { anonymous, type Caller, type CallerPolicy, type Scope } from '../core/caller.ts'
 import type { CredentialScope } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 import { truncate } from '../core/truncate.ts'
@@ -20,9 +20,10 @@ export interface AccessOptions {
  * - `health`: anybody, by whatever name. It says that the process lives, and nothing else.
  * - `open`: anybody who may speak to this gateway at all. It says nothing about anybody.
  * - `client`: who has the key of the API it belongs to, or any key of a client where it belongs to none.
- * - `operator`: who has `AUTH_TOKEN`.
+ * - `sign-in`: as `open`, but no web page except our own. What it takes is the operator's key.
+ * - `operator`: who has `ADMIN_TOKEN`, or `AUTH_TOKEN` where that is not set; see `OperatorAccess`.
  */
-export type Access = 'health' | 'open' | 'client' | 'operator'
+export type Access = 'health' | 'open' | 'client' | 'sign-in' | 'operator'
 
 /** What a route asks of whoever calls it. */
 export interface Requirement {
@@ -31,6 +32,13 @@ export interface Requirement {
   credentials?: CredentialScope | undefined
   /** Id of the dialect that is spoken there. */
   dialect?: string | undefined
+}
+
+/** What is asked of `OperatorAccess`. */
+export interface Operators {
+  admit(request: Request): { caller: Caller }
+  pageCaller(request: Request): Caller | undefined
+  refuseOtherPages(request: Request): void
 }
 
 /**
@@ -42,43 +50,56 @@ export interface Requirement {
 export function createAccess(
   options: AccessOptions,
   keyHeaders: readonly string[],
+  operators: Operators,
 ): (request: Request, requirement: Requirement) => Caller {
-  const { keys, corsOrigins } = options
-  if (keys.length === 0) {
-    const local = localCaller(options.policy)
-    return (request, { access }) => {
+  const { policy, corsOrigins } = options
+  const keys = options.keys.filter(({ caller }) => caller.scope.some(isApi))
+  const local = localCaller(policy)
+  return (request, requirement) => {
+    const { access } = requirement
+    if (access === 'operator') return operators.admit(request).caller
+    if (access === 'sign-in') operators.refuseOtherPages(request)
+    if (keys.length === 0) {
       refuseOthers(request, corsOrigins, access === 'health')
       return local
     }
-  }
-  return ({ headers }, requirement) => {
-    if (requirement.access === 'health' || requirement.access === 'open') return anonymous
+    if (access !== 'client') return anonymous
     const accepted = keys.filter(({ caller }) => opens(caller, requirement))
-    const { caller } = presentedKey(headers, keyHeaders, accepted)
+    const presented = presentedKeys(request.headers, keyHeaders)
+    const caller = presented.length === 0 ? operators.pageCaller(request) : matchedKey(presented, accepted).caller
+    if (caller === undefined) throw missingKey()
     rejectOtherDialect(caller, requirement)
     return caller
   }
 }
 
-function opens({ scope }: Caller, { access, credentials }: Requirement): boolean {
-  if (access === 'operator') return scope.includes('operator')
-  return credentials ? scope.includes(credentials) : scope.length > 0
+function isApi(scope: Scope): boolean {
+  return scope !== 'operator'
+}
+
+function opens({ scope }: Caller, { credentials }: Requirement): boolean {
+  return credentials === undefined || scope.includes(credentials)
+}
+
+/** The keys that a request brings, of whatever house. */
+export function presentedKeys(headers: Headers, keyHeaders: readonly string[]): string[] {
+  const bearer = /^bearer\s+(.+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+  return [bearer, ...keyHeaders.map((name) => headers.get(name))].filter((key) => typeof key === 'string')
+}
+
+function missingKey(): GatewayError {
+  return new GatewayError(
+    'unauthorized',
+    'This gateway needs its key: send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.',
+    { code: 'missing_api_key' },
+  )
 }
 
 /**
  * The first key that is one of ours. Clients send keys of other houses along with it: Claude Code has the gateway's as
  * Bearer and one of Anthropic's in `x-api-key`, and others have it the other way round.
  */
-function presentedKey(headers: Headers, keyHeaders: readonly string[], accepted: readonly ClientKey[]): ClientKey {
-  const bearer = /^bearer\s+(.+)$/i.exec(headers.get('authorization') ?? '')?.[1]
-  const others = keyHeaders.map((name) => headers.get(name))
-  const presented = [bearer, ...others].filter((key) => typeof key === 'string')
-  if (presented.length === 0)
-    throw new GatewayError(
-      'unauthorized',
-      'This gateway needs its key: send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.',
-      { code: 'missing_api_key' },
-    )
+function matchedKey(presented: readonly string[], accepted: readonly ClientKey[]): ClientKey {
   for (const key of presented.map(digestOf)) {
     const matched = accepted.find(({ digest }) => timingSafeEqual(key, digest))
     if (matched !== undefined) return matched
@@ -112,13 +133,13 @@ const proxyHeaders =
  * rebinding), and a request that came through a proxy may come from anywhere. Errors: `forbidden`.
  */
 export function refuseOthers(request: Request, corsOrigins: readonly string[], anyHost: boolean): void {
-  for (const name of request.headers.keys())
-    if (proxyHeaders.test(name))
-      throw new GatewayError(
-        'forbidden',
-        `Without AUTH_TOKEN this gateway answers to this machine only, and this request came through a proxy (${truncate(name)}): set AUTH_TOKEN, and give clients that key.`,
-        { code: 'proxy_not_allowed' },
-      )
+  const added = proxyHeader(request)
+  if (added !== undefined)
+    throw new GatewayError(
+      'forbidden',
+      `Without AUTH_TOKEN this gateway answers to this machine only, and this request came through a proxy (${truncate(added)}): set AUTH_TOKEN, and give clients that key.`,
+      { code: 'proxy_not_allowed' },
+    )
   if (anyHost) return
   const host = request.headers.get('host')
   if (host !== null && !isLoopbackHost(hostnameOf(`http://${host}`)))
@@ -134,6 +155,15 @@ export function refuseOthers(request: Request, corsOrigins: readonly string[], a
     'Without AUTH_TOKEN this gateway refuses web pages of other origins. Set AUTH_TOKEN, or name the origin in CORS_ORIGINS.',
     { code: 'origin_not_allowed' },
   )
+}
+
+function proxyHeader({ headers }: Request): string | undefined {
+  for (const name of headers.keys()) if (proxyHeaders.test(name)) return name
+  return undefined
+}
+
+export function comesThroughProxy(request: Request): boolean {
+  return proxyHeader(request) !== undefined
 }
 
 function hostnameOf(url: string): string {

@@ -1,4 +1,4 @@
-import { type Caller, type CallerPolicy, masterKeyId } from '../core/caller.ts'
+import { type Caller, type CallerPolicy, masterKeyId, type Scope } from '../core/caller.ts'
 
 /** A key that clients send, and whose it is. */
 export interface ClientKey {
@@ -14,27 +14,46 @@ export interface ClientKeyOptions {
   openaiKey?: string | undefined
   /** Opens the Anthropic API instead; alone it opens and closes nothing. */
   anthropicKey?: string | undefined
+  /** `ADMIN_TOKEN`: opens the operator's routes instead of `AUTH_TOKEN`, and no others. */
+  operatorKey?: string | undefined
   policy: CallerPolicy
 }
 
-/** The keys of the configuration; none where this machine may call without one. */
-export function clientKeys({ openaiKey, anthropicKey, policy }: ClientKeyOptions): ClientKey[] {
-  if (openaiKey === undefined) return []
+/** The keys of the configuration; none for clients where this machine may call without one. */
+export function clientKeys({ openaiKey, anthropicKey, operatorKey, policy }: ClientKeyOptions): ClientKey[] {
+  const operator =
+    operatorKey === undefined
+      ? []
+      : [{ digest: digestOf(operatorKey), caller: operatorCaller(policy), variable: operatorVariable }]
+  if (openaiKey === undefined) return operator
   const variable = 'AUTH_TOKEN'
   const master = { keyId: masterKeyId, label: variable, policy }
+  const operates: Scope[] = operatorKey === undefined || operatorKey === openaiKey ? ['operator'] : []
   // The same key in both variables is one caller; a missing one of Anthropic's has the value of the other.
   if (anthropicKey === undefined || anthropicKey === openaiKey)
     return [
-      { digest: digestOf(openaiKey), caller: { ...master, scope: ['operator', 'openai', 'anthropic'] }, variable },
+      {
+        digest: digestOf(openaiKey),
+        caller: { ...master, scope: [...operates, 'openai', 'anthropic'] },
+        variable,
+      },
+      ...operator,
     ]
   return [
-    { digest: digestOf(openaiKey), caller: { ...master, scope: ['operator', 'openai'] }, variable },
+    { digest: digestOf(openaiKey), caller: { ...master, scope: [...operates, 'openai'] }, variable },
     {
       digest: digestOf(anthropicKey),
       caller: { keyId: 'anthropic', label: 'ANTHROPIC_API_KEY', scope: ['anthropic'], policy },
       variable: 'ANTHROPIC_API_KEY',
     },
+    ...operator,
   ]
+}
+
+const operatorVariable = 'ADMIN_TOKEN'
+
+function operatorCaller(policy: CallerPolicy): Caller {
+  return { keyId: masterKeyId, label: operatorVariable, scope: ['operator'], policy }
 }
 
 /** Whoever calls from this machine where no key is needed. */

@@ -6,7 +6,7 @@ import { type PathPattern, pathPattern } from './path-pattern.ts'
 /** One thing this gateway answers, with all there is to know of it: no other list names its path. */
 export interface Route {
   /** `GET` answers `HEAD` as well, to the same callers; `ALL` is whatever has no route of its own. */
-  method: 'GET' | 'HEAD' | 'POST' | 'DELETE' | 'ALL'
+  method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE' | 'ALL'
   /** `/v1/responses/:id`, `/v1/models/*`, `/v1/models/:model:generateContent` */
   path: string
   access: Access
@@ -15,9 +15,23 @@ export interface Route {
   /** Its handler ends the request's record by itself, after the last byte of the reply. */
   endsRecord?: true
   /** For the documentation page, which leaves out a route without them. */
-  docs?: { tags: string[]; summary: string } | undefined
+  docs?: RouteDocs | undefined
+  /** How its errors look, where it belongs to no API. */
+  encodeError?: Dialect['encodeError']
   /** Runs for callers that were let in. Returns a Response, or a value to send as JSON or text. Errors: GatewayError. */
   handle(context: RouteContext): unknown
+}
+
+/** The members of an OpenAPI operation that are known where the route is registered, and the schemas they refer to. */
+export interface RouteDocs {
+  tags: string[]
+  summary: string
+  description?: string
+  parameters?: object[]
+  requestBody?: object
+  responses?: object
+  /** By name, for `components`. */
+  schemas?: Readonly<Record<string, object>>
 }
 
 export interface RouteContext {

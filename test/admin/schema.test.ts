@@ -2,15 +2,24 @@ import { describe, expect, test } from 'bun:test'
 import type { Static, TSchema } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { CaptureChange } from '../../src/admin/schema/capture.ts'
-import { liveEvents } from '../../src/admin/schema/events.ts'
+import { type LiveEvent, liveEvents } from '../../src/admin/schema/events.ts'
 import { KeyChange, KeyList, KeyWithSecret, NewKey } from '../../src/admin/schema/keys.ts'
 import { Now } from '../../src/admin/schema/now.ts'
-import { Face, Replay, RequestDetail, RequestPage, RequestRow } from '../../src/admin/schema/requests.ts'
+import type { PageAssets } from '../../src/admin/schema/page.ts'
+import {
+  Face,
+  type FaceName,
+  faceNames,
+  Replay,
+  RequestDetail,
+  RequestPage,
+  RequestRow,
+} from '../../src/admin/schema/requests.ts'
 import { SessionDetail, SessionPage } from '../../src/admin/schema/sessions.ts'
 import { AdminError, Operator, SignIn } from '../../src/admin/schema/sign-in.ts'
 import { DoctorStep, System } from '../../src/admin/schema/system.ts'
 import { TestResult, Upstreams } from '../../src/admin/schema/upstreams.ts'
-import { Usage } from '../../src/admin/schema/usage.ts'
+import { Usage, UsageQuery } from '../../src/admin/schema/usage.ts'
 
 const row: RequestRow = {
   id: 'req_1',
@@ -60,6 +69,7 @@ describe('the least that each shape asks for', () => {
       ...{ id: 's', started_at: 1, last_at: 2, turns: 1, agents: [], models: [], ...sums, context: 9, requests: [row] },
     }),
     example('usage', Usage, { slots: [{ at: 1, group: 'GLM-4.5', requests: 1, errors: 0, ...sums }] }),
+    example('a question about usage', UsageQuery, { by: 'hour', group: 'model' }),
     example('keys', KeyList, { keys: [] }),
     example('a new key', NewKey, { name: 'laptop' }),
     example('a changed key', KeyChange, { rpm: null, disabled: true }),
@@ -85,4 +95,26 @@ describe('the least that each shape asks for', () => {
 
 test('a row of an unknown state is none', () => {
   expect(Value.Check(liveEvents.request, { ...row, state: 'asleep' })).toBe(false)
+})
+
+test('each event of the stream has a shape', () => {
+  const events: LiveEvent[] = [
+    { event: 'state', data: { ready: true, upstreams: [], running: [row] } },
+    { event: 'request', data: row },
+    { event: 'capture', data: { mode: 'memory', configured: 'metadata', used_bytes: 0, max_bytes: 1 } },
+  ]
+  for (const { event, data } of events) expect([...Value.Errors(liveEvents[event], data)]).toEqual([])
+})
+
+test('a request has four faces', () => {
+  const faces: Record<FaceName, true> = {
+    ...{ 'client-request': true, 'upstream-request': true, 'upstream-reply': true, 'client-reply': true },
+  }
+  expect(Object.keys(faces)).toEqual([...faceNames])
+})
+
+test('the page is a document and its files', () => {
+  const file = { type: 'text/plain', bytes: new Uint8Array(), etag: '"1"' }
+  const assets: PageAssets = { index: file, files: new Map([['/page/main-1.js', file]]) }
+  expect(assets.files.size).toBe(1)
 })

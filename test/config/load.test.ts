@@ -68,6 +68,7 @@ describe('without any source', () => {
       rateLimitTpm: 0,
       bodyTimeoutMs: 30_000,
       stallMs: 300_000,
+      adminToken: undefined,
       keepaliveMs: 10_000,
       keepaliveStyle: 'comment',
       models: [],
@@ -501,7 +502,7 @@ describe('a bad value stops the start:', () => {
     expect(errorOf(world)).toBe(expected)
   })
 
-  test.each([['AUTH_TOKEN'], ['ANTHROPIC_API_KEY'], ['ZAI_API_KEY'], ['ZAI_TOKEN'], ['BACKUP_TOKEN']])(
+  test.each([['AUTH_TOKEN'], ['ANTHROPIC_API_KEY'], ['ZAI_API_KEY'], ['ZAI_TOKEN'], ['BACKUP_TOKEN'], ['ADMIN_TOKEN']])(
     '%s, without showing the secret',
     (variable) => {
       const message = errorOf({ env: { [variable]: 'sëcret-word' } })
@@ -813,6 +814,7 @@ describe('the documents about the settings', () => {
     expect(secret.map(({ env }) => env)).toEqual([
       'AUTH_TOKEN',
       'ANTHROPIC_API_KEY',
+      'ADMIN_TOKEN',
       'ZAI_API_KEY',
       'ZAI_TOKEN',
       'BACKUP_TOKEN',

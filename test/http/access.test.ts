@@ -3,6 +3,7 @@ import type { Caller, CallerPolicy } from '../../src/core/caller.ts'
 import type { CredentialScope } from '../../src/core/dialect.ts'
 import { type AccessOptions, createAccess, type Requirement } from '../../src/http/access.ts'
 import { type ClientKeyOptions, clientKeys, digestOf } from '../../src/http/client-keys.ts'
+import { operatorsOf } from '../support/operators.ts'
 
 const policy: CallerPolicy = { requests: { perMinute: 7, setting: 'RATE_LIMIT_RPM' } }
 const access = (keys: Omit<ClientKeyOptions, 'policy'>, corsOrigins: string[] = []): AccessOptions => ({
@@ -10,7 +11,12 @@ const access = (keys: Omit<ClientKeyOptions, 'policy'>, corsOrigins: string[] = 
   policy,
   corsOrigins,
 })
-const keyHeaders = ['api-key', 'x-api-key']
+const accessOf = (options: AccessOptions) =>
+  createAccess(
+    options,
+    ['api-key', 'x-api-key'],
+    operatorsOf(() => options),
+  )
 const keyed = access({ openaiKey: 'sk-open', anthropicKey: 'sk-anth' })
 const oneKey = access({ openaiKey: 'sk-open' })
 const sameKey = access({ openaiKey: 'sk-open', anthropicKey: 'sk-open' })
@@ -31,7 +37,7 @@ function verdict(
   path = '/v1/chat/completions',
 ) {
   try {
-    createAccess(options, keyHeaders)(new Request(`http://localhost${path}`, { headers }), requirement)
+    accessOf(options)(new Request(`http://localhost${path}`, { headers }), requirement)
     return 'in'
   } catch (error) {
     return error instanceof Error && 'code' in error ? `${'status' in error ? error.status : ''} ${error.code}` : error
@@ -58,7 +64,7 @@ test.each<[string, AccessOptions, Requirement, Record<string, string>, Caller]>(
   ['where no key is needed', keyless, chat, { authorization: 'Bearer whatever' }, local],
 ])('a caller is known %s, and never by the key itself', (_name, options, requirement, headers, caller) => {
   const request = new Request('http://localhost/v1/chat/completions', { headers })
-  expect(createAccess(options, keyHeaders)(request, requirement)).toEqual(caller)
+  expect(accessOf(options)(request, requirement)).toEqual(caller)
 })
 
 test.each<[string, AccessOptions, Requirement, string]>([
@@ -68,7 +74,7 @@ test.each<[string, AccessOptions, Requirement, string]>([
   ['the key of Anthropic’s API', keyed, messages, 'ANTHROPIC_API_KEY'],
 ])('a wrong key is told to be %s', (_name, options, requirement, variables) => {
   const request = new Request('http://localhost/v1/models', { headers: { 'x-api-key': 'sk-wrong' } })
-  expect(() => createAccess(options, keyHeaders)(request, requirement)).toThrow(
+  expect(() => accessOf(options)(request, requirement)).toThrow(
     new Error(`The key is not the one this gateway was given: send the value of ${variables}.`),
   )
 })
@@ -130,6 +136,24 @@ describe('with a key', () => {
   })
 })
 
+describe('with a key of the operator', () => {
+  const own = access({ openaiKey: 'sk-open', anthropicKey: 'sk-anth', operatorKey: 'sk-admin' })
+  const alone = access({ operatorKey: 'sk-admin' })
+
+  test.each<[string, AccessOptions, Requirement, Record<string, string>, string]>([
+    ['it opens what is the operator’s', own, { access: 'operator' }, { authorization: 'Bearer sk-admin' }, 'in'],
+    ['in place of AUTH_TOKEN', own, { access: 'operator' }, { authorization: 'Bearer sk-open' }, '401 invalid_api_key'],
+    ['and nothing else', own, chat, { authorization: 'Bearer sk-admin' }, '401 invalid_api_key'],
+    ['not even the models', own, models, { authorization: 'Bearer sk-admin' }, '401 invalid_api_key'],
+    ['clients keep their keys', own, chat, { authorization: 'Bearer sk-open' }, 'in'],
+    ['or need none', alone, chat, {}, 'in'],
+    ['which is no way to the operator’s', alone, { access: 'operator' }, {}, '401 missing_api_key'],
+    ['that has its key', alone, { access: 'operator' }, { 'x-api-key': 'sk-admin' }, 'in'],
+  ])('%s', (_name, options, requirement, headers, expected) => {
+    expect(verdict(options, requirement, headers)).toBe(expected)
+  })
+})
+
 describe('without a key', () => {
   test.each<[string, Record<string, string>, string]>([
     ['any key is accepted', { authorization: 'Bearer whatever' }, 'in'],
@@ -146,7 +170,30 @@ describe('without a key', () => {
   ])('%s', (_name, headers, expected) => {
     expect(verdict(keyless, chat, headers)).toBe(expected)
     expect(verdict(keyless, { access: 'open' }, headers)).toBe(expected)
+  })
+
+  test.each<[string, Record<string, string>, string]>([
+    ['the operator needs none on this machine', { host: 'localhost:8080' }, 'in'],
+    ['nor on its own page', { host: 'localhost:8080', origin: 'http://localhost:8080' }, 'in'],
+    [
+      'another page of this machine is no operator',
+      { host: 'localhost:8080', origin: 'http://localhost:3000' },
+      '403 origin_not_allowed',
+    ],
+    [
+      'nor is one that the operator named',
+      { host: 'localhost:8080', origin: 'https://ui.example' },
+      '403 origin_not_allowed',
+    ],
+    ['nor is a name that resolves here', { host: 'rebound.example:8080' }, '403 host_not_allowed'],
+    [
+      'even where it is the own name of the page',
+      { host: 'rebound.example', 'sec-fetch-site': 'same-origin' },
+      '403 host_not_allowed',
+    ],
+  ])('%s', (_name, headers, expected) => {
     expect(verdict(keyless, { access: 'operator' }, headers)).toBe(expected)
+    expect(verdict(keyless, { access: 'sign-in' }, headers)).toBe(expected)
   })
 
   test('health answers whatever the Host', () => {
@@ -178,13 +225,13 @@ describe('without a key', () => {
     ['Client-IP', '10.0.0.1'],
     ['Tailscale-User-Login', 'me@example.com'],
   ])('nobody who comes through a proxy comes in: %s: %s', (name, value) => {
-    for (const access of ['client', 'operator', 'open', 'health'] as const)
+    for (const access of ['client', 'operator', 'sign-in', 'open', 'health'] as const)
       expect(verdict(keyless, { access }, { host: 'localhost:8080', [name]: value })).toBe('403 proxy_not_allowed')
   })
 
   test('whoever does hears what to do', () => {
     const request = new Request('http://localhost/v1/models', { headers: { 'x-forwarded-for': '10.0.0.1' } })
-    expect(() => createAccess(keyless, keyHeaders)(request, models)).toThrow(
+    expect(() => accessOf(keyless)(request, models)).toThrow(
       'Without AUTH_TOKEN this gateway answers to this machine only, and this request came through a proxy (x-forwarded-for): set AUTH_TOKEN, and give clients that key.',
     )
   })

@@ -54,6 +54,9 @@ function doors(): ListedRoute[] {
   })
 }
 
+/** Without what the operator's page asks, which test/admin tries. */
+const clientDoors = () => doors().filter(({ path }) => !path.startsWith('/admin/'))
+
 const lockedDoors = () => doors().filter((door) => !isOpen(door))
 
 /** With one spelling of the base URL, or where there is none. */
@@ -89,13 +92,18 @@ const someHosts = [
 
 describe('each route', () => {
   test('says who may use it', () => {
-    const levels: unknown[] = ['health', 'open', 'client', 'operator']
+    const levels: unknown[] = ['health', 'open', 'client', 'sign-in', 'operator']
     expect(routes.filter(({ access }) => !levels.includes(access))).toEqual([])
     expect(routes.filter((route) => isOpen(route) && route.method !== 'HEAD').map(({ path }) => path)).toEqual([
       ...['/', '/healthz', '/readyz', '/openapi.json', '/docs', '/docs/ui.js', '/docs/ui.css', '/docs/start.js'],
       ...['/docs/page.css', '/docs/ui.license.txt'],
     ])
-    expect(routes.filter(({ access }) => access === 'operator').map(({ path }) => path)).toEqual(['/metrics'])
+    // What is the operator's besides is tried in test/admin.
+    const operators = routes.filter(({ access }) => access === 'operator' || access === 'sign-in')
+    expect(operators.map(({ path }) => path).filter((path) => !path.startsWith('/admin/api/'))).toEqual(['/metrics'])
+    expect(
+      routes.filter(({ path }) => path.startsWith('/admin/')).filter((route) => !operators.includes(route)),
+    ).toEqual([])
   })
 
   test('that does not is closed, whatever the key', async () => {
@@ -205,7 +213,7 @@ function isOtherForNginx({ target, host, version }: Asked, name: string): boolea
 }
 
 test('with the key, every route answers', async () => {
-  const unlike = await mapConcurrently(doors(), 16, async (door) => {
+  const unlike = await mapConcurrently(clientDoors(), 16, async (door) => {
     const { method, path } = door
     const target = method === 'DELETE' ? path.replace(storedId, await storeResponse()) : path
     const { status } = await ask({ method, target, key: keyOf(door) })

@@ -39,7 +39,13 @@ export interface RunningGateway {
 
 export interface GatewaySettings {
   dialects?: Dialects
-  access?: { openaiKey?: string; anthropicKey?: string; corsOrigins?: readonly string[]; keys?: readonly ClientKey[] }
+  access?: {
+    openaiKey?: string
+    anthropicKey?: string
+    operatorKey?: string
+    corsOrigins?: readonly string[]
+    keys?: readonly ClientKey[]
+  }
   thinking?: ReasoningMode
   keepAliveMs?: number
   keepAliveStyle?: KeepAliveStyle

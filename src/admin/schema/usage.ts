@@ -1,8 +1,15 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { amount, count, instant, optional } from './units.ts'
+import { amount, count, instant, optional, word } from './units.ts'
 
-export const usageGroups = ['model', 'key', 'upstream', 'client'] as const
-export const usageSpans = ['hour', 'day'] as const
+/** Which usage, and how it is put together. Without `from` and `to`: the last day by hours, the last month by days. */
+export const UsageQuery = Type.Object({
+  from: optional(instant()),
+  to: optional(instant()),
+  by: optional(word(['hour', 'day'])),
+  group: optional(word(['model', 'key', 'upstream', 'client'])),
+  format: optional(word(['json', 'csv'])),
+})
+export type UsageQuery = Static<typeof UsageQuery>
 
 /** What was used in one hour or day by one model, key, upstream or client. */
 export const UsageSlot = Type.Object({

@@ -35,6 +35,7 @@ export function openapiDocument({ version, dialects, routes }: DocumentOptions):
       ...dialects.map(({ id }) => ({ name: id })),
       { name: 'models', description: 'What can be asked' },
       { name: 'health', description: 'For monitors; needs no key' },
+      { name: 'admin', description: 'For the operator and the page; needs `ADMIN_TOKEN`, or else `AUTH_TOKEN`' },
     ],
     paths: paths(dialects, routes),
     components: {
@@ -42,7 +43,7 @@ export function openapiDocument({ version, dialects, routes }: DocumentOptions):
         bearer: { type: 'http', scheme: 'bearer', description: 'As OpenAI clients send it.' },
         'x-api-key': { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'As Anthropic clients send it.' },
       },
-      schemas: Object.assign({}, ...dialects.map(schemasOf)),
+      schemas: Object.assign({}, ...dialects.map(schemasOf), ...routes.map(({ docs }) => docs?.schemas)),
     },
   }
 }
@@ -55,8 +56,10 @@ function paths(dialects: readonly Dialect[], routes: readonly Route[]): object {
     ...dialects.map(storedOperations),
   )
   const listed: Record<string, Record<string, object>> = {}
-  for (const { method, path, docs } of documented(routes))
-    listed[path] = { ...listed[path], [method.toLowerCase()]: { ...docs, ...operations[`${method} ${path}`] } }
+  for (const { method, path, docs } of documented(routes)) {
+    const { schemas: _schemas, ...operation } = docs
+    listed[path] = { ...listed[path], [method.toLowerCase()]: { ...operation, ...operations[`${method} ${path}`] } }
+  }
   return listed
 }
 

@@ -1,0 +1,9 @@
+import type { GatewayError } from '../core/errors.ts'
+import { encodeError } from '../dialects/openai/errors.ts'
+
+/** OpenAI's shape, with what a program needs besides: `attempts_left`. */
+export function encodeAdminError(error: GatewayError): { status: number; body: object } {
+  const { status, body } = encodeError(error)
+  const { error: said }: { error?: object } = body
+  return { status, body: { error: { ...said, ...error.details } } }
+}

@@ -1,0 +1,182 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { Caller } from '../core/caller.ts'
+import { GatewayError } from '../core/errors.ts'
+import { type AccessOptions, comesThroughProxy, presentedKeys, refuseOthers } from './access.ts'
+import type { Attempts } from './attempts.ts'
+import { type ClientKey, digestOf, localCaller } from './client-keys.ts'
+import { plainAddress } from './gateway-proof.ts'
+import { longestSessionMs, type OperatorSessions } from './operator-sessions.ts'
+
+/** By what the operator is known: the cookie of a page that has signed in, the key itself, or being on this machine. */
+export interface AdmittedOperator {
+  caller: Caller
+  how: 'cookie' | 'token' | 'loopback'
+}
+
+/**
+ * Decides who is the operator. The key is `ADMIN_TOKEN`, or `AUTH_TOKEN` where that is not set. Without either only this
+ * machine is let in, and of its web pages only the gateway's own.
+ */
+export interface OperatorAccess {
+  /** Errors: `unauthorized` with the tries that are left; `rate-limited` after too many wrong keys; `forbidden`. */
+  admit(request: Request): AdmittedOperator
+  /** The operator, if the request comes from a page that has signed in and that is the gateway's own. */
+  pageCaller(request: Request): Caller | undefined
+  /** Refuses what no page but our own may do, before any key is looked at. Errors: `forbidden`. */
+  refuseOtherPages(request: Request): void
+  /** Returns the `set-cookie` of a new session. Errors: those of `admit`. */
+  signIn(request: Request, token: string): string
+  /** Ends the session. Returns the `set-cookie` that takes the cookie away. */
+  signOut(request: Request): string
+}
+
+export interface OperatorAccessOptions {
+  /** Asked for every request, because keys may change. */
+  access: () => AccessOptions
+  keyHeaders: readonly string[]
+  sessions: OperatorSessions
+  attempts: Attempts
+  /** The address at the other end of the connection; `undefined` without a connection. */
+  peerOf: (request: Request) => string | undefined
+}
+
+export function createOperatorAccess(options: OperatorAccessOptions): OperatorAccess {
+  const { access, keyHeaders, sessions, attempts } = options
+
+  return {
+    admit(request) {
+      const key = operatorKey()
+      if (key === undefined) {
+        refuseOthers(request, [], false)
+        refuseForeignPage(request)
+        return { caller: localCaller(access().policy), how: 'loopback' }
+      }
+      const presented = presentedKeys(request.headers, keyHeaders)
+      if (presented.length > 0) {
+        checkTokens(request, presented, key)
+        return { caller: key.caller, how: 'token' }
+      }
+      const caller = pageCaller(request)
+      if (caller !== undefined) return { caller, how: 'cookie' }
+      throw unauthorized(
+        request,
+        'missing_api_key',
+        `This is for the operator: sign in, or send the value of ${key.variable} as \`Authorization: Bearer <key>\`.`,
+      )
+    },
+    pageCaller,
+    refuseOtherPages(request) {
+      if (operatorKey() === undefined) refuseOthers(request, [], false)
+      refuseForeignPage(request)
+    },
+    signIn(request, token) {
+      const key = operatorKey()
+      // Nothing to sign in to: this machine is let in as it is.
+      if (key === undefined) return cookie(request, '', 0)
+      checkTokens(request, [token], key)
+      return cookie(request, sessions.open(key.digest, hostOf(request)), longestSessionMs)
+    },
+    signOut(request) {
+      for (const id of sessionIds(request)) sessions.close(id)
+      return cookie(request, '', 0)
+    },
+  }
+
+  function operatorKey(): ClientKey | undefined {
+    return access().keys.find(({ caller }) => caller.scope.includes('operator'))
+  }
+
+  function pageCaller(request: Request): Caller | undefined {
+    const key = operatorKey()
+    if (key === undefined) return undefined
+    const host = hostOf(request)
+    if (!sessionIds(request).some((id) => sessions.holds(id, key.digest, host))) return undefined
+    refuseForeignPage(request)
+    // Every browser says where a request comes from that may change something.
+    if (isUnsafe(request) && pageOf(request) !== 'own')
+      throw new GatewayError('forbidden', 'A page that has signed in must say its Origin when it changes something.', {
+        code: 'origin_missing',
+      })
+    return { ...key.caller, scope: ['operator', 'openai', 'anthropic'] }
+  }
+
+  /** One of them has to be the operator's. */
+  function checkTokens(request: Request, tokens: readonly string[], { digest: expected, variable }: ClientKey): void {
+    const source = sourceOf(request)
+    const digests = tokens.map(digestOf)
+    const fresh = digests.filter((digest) => !attempts.isKnown(source, digest))
+    const waitMs = attempts.waitMs(source)
+    if (waitMs > 0 && fresh.length > 0)
+      throw new GatewayError(
+        'rate-limited',
+        `Too many wrong keys came from there. Try again in ${Math.ceil(waitMs / 1000)} s, or on the machine itself.`,
+        { code: 'too_many_attempts', retryAfterMs: waitMs, details: { attempts_left: 0 } },
+      )
+    if (fresh.some((digest) => timingSafeEqual(digest, expected))) return
+    for (const digest of fresh) attempts.wrong(source, digest)
+    throw unauthorized(request, 'invalid_api_key', `That is not the operator's key: it is the value of ${variable}.`)
+  }
+
+  function unauthorized(request: Request, code: string, message: string): GatewayError {
+    const left = Math.max(0, attempts.left(sourceOf(request)))
+    return new GatewayError('unauthorized', message, { code, details: { attempts_left: left } })
+  }
+
+  /** Behind a proxy everybody has its address, so whoever asks directly is counted apart from them. */
+  function sourceOf(request: Request): string {
+    const peer = plainAddress(options.peerOf(request) ?? '')
+    // Whoever has one IPv6 address has all of its network.
+    const network = peer.includes(':') ? peer.split(':').slice(0, 4).join(':') : peer
+    return comesThroughProxy(request) ? `${network} by proxy` : network
+  }
+}
+
+function isUnsafe({ method }: Request): boolean {
+  return method !== 'GET' && method !== 'HEAD'
+}
+
+/**
+ * Which page of a browser sends the request, as the browser says, which no page can change: our own, another one, or none
+ * that it says. `same-site` is another one: sites include every port of a host.
+ */
+function pageOf({ headers }: Request): 'own' | 'foreign' | 'none' {
+  const site = headers.get('sec-fetch-site')
+  if (site === 'same-origin') return 'own'
+  if (site !== null && site !== 'none') return 'foreign'
+  const origin = headers.get('origin')
+  if (origin === null) return 'none'
+  return /^https?:\/\/(.+)$/i.exec(origin)?.[1]?.toLowerCase() === headers.get('host')?.toLowerCase()
+    ? 'own'
+    : 'foreign'
+}
+
+function refuseForeignPage(request: Request): void {
+  if (pageOf(request) !== 'foreign') return
+  throw new GatewayError(
+    'forbidden',
+    'Only the own page of this gateway may ask this. A proxy in between has to pass the Host header on as it is.',
+    { code: 'origin_not_allowed' },
+  )
+}
+
+function hostOf({ headers }: Request): string {
+  return (headers.get('host') ?? '').toLowerCase()
+}
+
+/** Browsers keep the cookies of all ports of a host together. */
+function cookieName(request: Request): string {
+  return `zai2api_${/:(\d+)$/.exec(hostOf(request))?.[1] ?? 'page'}`
+}
+
+function sessionIds(request: Request): string[] {
+  const name = `${cookieName(request)}=`
+  const cookies = (request.headers.get('cookie') ?? '').split(/;\s*/)
+  return cookies.filter((each) => each.startsWith(name)).map((each) => each.slice(name.length))
+}
+
+function cookie(request: Request, id: string, maxAgeMs: number): string {
+  const origin = request.headers.get('origin') ?? ''
+  // Where the browser says that its page came by https, its cookie never leaves without.
+  const secure = /^https:/i.test(origin) ? '; Secure' : ''
+  return `${cookieName(request)}=${id}; Path=/; HttpOnly; SameSite=Strict; Max-Age=${Math.floor(maxAgeMs / 1000)}${secure}`
+}

@@ -1,0 +1,66 @@
+import type { Clock } from '../core/clock.ts'
+import { digestOf } from './client-keys.ts'
+
+/** The browsers that have signed in with the operator's key. */
+export interface OperatorSessions {
+  /** Returns the id of a new session: 32 random bytes as text. It holds for this key and this `Host` only. */
+  open(key: Uint8Array, host: string): string
+  /** Whether there is such a session. */
+  holds(id: string, key: Uint8Array, host: string): boolean
+  close(id: string): void
+}
+
+/** A session ends after so long without a request, or so long after it began. */
+const idleMs = 12 * 60 * 60_000
+export const longestSessionMs = 7 * 24 * 60 * 60_000
+
+/** Signing in again and again must not fill the memory; the oldest session ends for a new one. */
+const mostSessions = 100
+
+interface Session {
+  key: Uint8Array
+  host: string
+  startedAt: number
+  usedAt: number
+}
+
+/**
+ * Sessions in memory: a restart ends them. Only the digests of their ids are kept, so that a look into the memory
+ * opens nothing.
+ */
+export function createOperatorSessions(
+  clock: Clock,
+  random: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array,
+): OperatorSessions {
+  const sessions = new Map<string, Session>()
+
+  return {
+    open(key, host) {
+      const id = Buffer.from(random(new Uint8Array(32))).toString('base64url')
+      const now = clock.monotonic()
+      for (const [name, session] of sessions) if (isOver(session, now)) sessions.delete(name)
+      const [oldest] = sessions.keys()
+      if (sessions.size >= mostSessions && oldest !== undefined) sessions.delete(oldest)
+      sessions.set(nameOf(id), { key, host, startedAt: now, usedAt: now })
+      return id
+    },
+    holds(id, key, host) {
+      const now = clock.monotonic()
+      const session = sessions.get(nameOf(id))
+      if (session === undefined || session.host !== host || isOver(session, now)) return false
+      // Whoever signed in with a key that is not the operator's any more has to sign in again.
+      if (!Buffer.from(session.key).equals(key)) return false
+      session.usedAt = now
+      return true
+    },
+    close: (id) => void sessions.delete(nameOf(id)),
+  }
+}
+
+function isOver({ startedAt, usedAt }: Session, now: number): boolean {
+  return now - usedAt > idleMs || now - startedAt > longestSessionMs
+}
+
+function nameOf(id: string): string {
+  return Buffer.from(digestOf(id)).toString('base64')
+}

@@ -1,0 +1,18 @@
+import { systemClock } from '../../src/async/system-clock.ts'
+import type { Clock } from '../../src/core/clock.ts'
+import type { AccessOptions } from '../../src/http/access.ts'
+import { createAttempts } from '../../src/http/attempts.ts'
+import { createOperatorAccess } from '../../src/http/operator-access.ts'
+import { createOperatorSessions } from '../../src/http/operator-sessions.ts'
+
+/** Who is the operator of a gateway with this access. `peerOf` gives the address that a request comes from. */
+export function operatorsOf(
+  access: () => AccessOptions,
+  { clock = systemClock, peerOf = () => '192.0.2.1' }: { clock?: Clock; peerOf?: (request: Request) => string } = {},
+) {
+  return createOperatorAccess({
+    ...{ access, peerOf, keyHeaders: ['api-key', 'x-api-key'] },
+    sessions: createOperatorSessions(clock, (bytes) => crypto.getRandomValues(bytes)),
+    attempts: createAttempts(clock),
+  })
+}

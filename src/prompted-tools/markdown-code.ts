@@ -29,7 +29,7 @@ export function codePlaces(): CodePlaces {
   return {
     read(text) {
       if (text === '') return
-      for (let at = 0; at < text.length; at++) {
+      for (let at = skipsTo(text); at < text.length; at++) {
         const char = text.charAt(at)
         if (char === '`' || char === '~') mark(char)
         else {
@@ -52,6 +52,17 @@ export function codePlaces(): CodePlaces {
     get before() {
       return before
     },
+  }
+
+  /** Outside of inline code, lines without marks say nothing about the lines after them: all but the last are skipped. */
+  function skipsTo(text: string): number {
+    const lastLine = text.lastIndexOf('\n') + 1
+    if (lastLine === 0 || span > 0 || anyMark.test(text)) return 0
+    endRun()
+    // A run that has just ended may have begun inline code.
+    if (span > 0) return 0
+    endLine()
+    return lastLine
   }
 
   function mark(char: string): void {
@@ -85,6 +96,7 @@ export function codePlaces(): CodePlaces {
   }
 }
 
+const anyMark = /[`~]/
 const wordStop = /[`~\n]/g
 
 /** Index of the last character before the next one that matters. */

@@ -5,7 +5,6 @@ import type { Clock } from './core/clock.ts'
 import type { Dialects } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, type GatewayError } from './core/errors.ts'
 import { type Redact, redactError } from './core/redact.ts'
-import { yieldBetweenSteps } from './core/yield-between-steps.ts'
 import type { Gateway } from './gateway/index.ts'
 import { createAccess } from './http/access.ts'
 import { createAttempts } from './http/attempts.ts'
@@ -97,13 +96,12 @@ export function createApp(options: AppOptions) {
     if (cost === 'allowance') limits.charge(record)
     const reading = readJson(request, { maxBytes: settings.maxBodyBytes, timeoutMs: settings.bodyTimeoutMs, clock })
     record.isArriving = true
-    const body = await unlessEnded(record, reading)
+    const { body, yieldIfLong } = await unlessEnded(record, reading)
     record.isArriving = false
-    const yieldIfLong = yieldBetweenSteps(clock)
     limits.countEntries(body, conversationFields)
     check(body)
     await yieldIfLong()
-    return body
+    return { body, yieldIfLong }
   }
 
   const app = new Elysia({

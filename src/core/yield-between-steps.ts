@@ -1,14 +1,22 @@
 import type { Clock } from './clock.ts'
 
 /**
- * Called between the steps of long work. It returns a promise to await, so that other requests can run, if the work has
- * taken more than 4 ms since the last pause; otherwise `undefined`. Small requests never wait.
+ * Called between the steps of work on a long request. It returns a promise to await, so that other requests can run, if
+ * more than 4 ms have passed since the last pause; otherwise `undefined`.
  */
 export type YieldIfLong = () => Promise<void> | undefined
 
 const maxTurnMs = 4
 
-export function yieldBetweenSteps(clock: Clock): YieldIfLong {
+/** UTF-16 units of a request body whose steps are short, whatever it contains. */
+const shortLength = 65_536
+
+/**
+ * @param length UTF-16 units of the request body. Short requests never pause: the time that passes between their steps
+ * is the work of other requests.
+ */
+export function yieldBetweenSteps(clock: Clock, length: number): YieldIfLong {
+  if (length <= shortLength) return () => undefined
   let beganAt = clock.monotonic()
   return () => {
     if (clock.monotonic() - beganAt < maxTurnMs) return undefined

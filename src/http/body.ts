@@ -1,6 +1,6 @@
 import { type Clock, withTimeout } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
-import { yieldBetweenSteps } from '../core/yield-between-steps.ts'
+import { type YieldIfLong, yieldBetweenSteps } from '../core/yield-between-steps.ts'
 import { rejectDeepNesting } from './body-depth.ts'
 import { rejectTooManyValues } from './body-value-count.ts'
 
@@ -17,6 +17,12 @@ const msPerByte = 2
 
 /** One of these lies in a packet or a few, and is cheaper to take as a whole. */
 const smallBytes = 65_536
+
+/** A request body, and the pauses for what else is done with it. */
+export interface JsonBody {
+  body: unknown
+  yieldIfLong: YieldIfLong
+}
 
 /** Ways to pack a body (RFC 9110, 8.4.1), as the streams that unpack them are called. */
 const unpackers = new Map<string, Bun.CompressionFormat>([
@@ -47,16 +53,16 @@ export function leavesBodyUnread(error: GatewayError): boolean {
  * is packed in a way nobody here can unpack, is empty, is not JSON, holds too many values or is nested too deep. None
  * repeats what the body says. Others have their turn between the steps a large body takes.
  */
-export async function readJson(request: Request, limits: BodyLimits): Promise<unknown> {
+export async function readJson(request: Request, limits: BodyLimits): Promise<JsonBody> {
   const text = await readText(request, limits)
-  const yieldIfLong = yieldBetweenSteps(limits.clock)
+  const yieldIfLong = yieldBetweenSteps(limits.clock, text.length)
   rejectTooManyValues(text)
   await yieldIfLong()
   const body = parse(text)
   await yieldIfLong()
   rejectDeepNesting(body)
   await yieldIfLong()
-  return body
+  return { body, yieldIfLong }
 }
 
 function parse(text: string): unknown {

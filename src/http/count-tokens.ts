@@ -25,7 +25,7 @@ export function countRoutes(dialect: Dialect, basePaths: readonly string[], opti
     .filter(({ serves }) => serves === 'count')
     .flatMap(({ method, path, access }) => {
       const handle = async ({ request, params }: RouteContext) => {
-        const body = await admitAndReadBody(request, admission)
+        const { body } = await admitAndReadBody(request, admission)
         const record = recordOf(request)
         const complete = await resolveReferences(dialect, body, store, record.caller)
         const decoded = dialect.decode(complete, { headers: request.headers, params, path })

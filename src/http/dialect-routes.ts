@@ -5,12 +5,12 @@ import { invalidField } from '../core/errors.ts'
 import type { Reply } from '../core/events.ts'
 import type { Redact } from '../core/redact.ts'
 import { truncateList } from '../core/truncate.ts'
-import { yieldBetweenSteps } from '../core/yield-between-steps.ts'
 import type { Gateway } from '../gateway/index.ts'
 import { type ReasoningMode, reasoningModes } from '../gateway/reasoning-placement.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { documented } from './base-paths.ts'
+import type { JsonBody } from './body.ts'
 import { type BodyCheck, bodyCheck } from './body-validation.ts'
 import { streamReply, wholeReply } from './deliver.ts'
 import type { LiveSettings } from './live-settings.ts'
@@ -38,7 +38,7 @@ export interface DialectRouteOptions {
  * Gives a request its place, or refuses it, and reads and checks its body. What costs an allowance draws on that of its
  * key.
  */
-export type AdmitAndReadBody = (request: Request, admission: Admission) => Promise<unknown>
+export type AdmitAndReadBody = (request: Request, admission: Admission) => Promise<JsonBody>
 
 export interface Admission {
   cost: Cost
@@ -80,13 +80,12 @@ async function answer(
   dialect: Dialect,
   path: string,
   { request, params }: RouteContext,
-  body: unknown,
+  { body, yieldIfLong }: JsonBody,
   options: DialectRouteOptions,
 ) {
   const { gateway, store, clock, newId, settings, recordOf, pulseOf, connection, done } = options
   const record = recordOf(request)
   record.dialect = dialect.id
-  const yieldIfLong = yieldBetweenSteps(clock)
   const complete = await resolveReferences(dialect, body, store, record.caller)
   await yieldIfLong()
   const decoded = dialect.decode(complete, { headers: request.headers, params, path })

@@ -3,7 +3,7 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import type { Upstream, UpstreamCall } from '../../src/core/upstream.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
-import { pdfOf } from '../support/pdf.ts'
+import { pdfOf, readPdfInThread } from '../support/pdf.ts'
 
 const scripted = demo({ clock: systemClock, idleMs: 1_000, paceMs: 0 })
 const heard: UpstreamCall[] = []
@@ -17,7 +17,7 @@ const listening: Upstream = {
 
 let gateway: RunningGateway
 beforeAll(() => {
-  gateway = startGateway([listening])
+  gateway = startGateway([listening], { readPdf: readPdfInThread })
 })
 afterAll(() => gateway.stop())
 

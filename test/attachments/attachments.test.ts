@@ -4,7 +4,7 @@ import { type AttachmentLimits, limitsWith } from '../../src/attachments/limits.
 import { GatewayError } from '../../src/core/errors.ts'
 import type { ChatRequest, Message, UserPart } from '../../src/core/request.ts'
 import type { Model } from '../../src/core/upstream.ts'
-import { type PageBody, pdfOf, readPdf } from '../support/pdf.ts'
+import { type PageBody, pdfOf, readPdfHere, readPdfInThread } from '../support/pdf.ts'
 import { plainRequest } from '../support/request.ts'
 
 const sees: Model = {
@@ -66,7 +66,7 @@ function preparer(world: World = {}) {
     fetchFile: async () => {
       throw new Error('nothing is fetched here')
     },
-    readPdf,
+    readPdf: readPdfHere,
     limits,
     ...more,
   })
@@ -187,11 +187,14 @@ describe('the limits of a PDF', () => {
   })
 
   test('other requests go on while a long one is read', async () => {
-    const long = pdfOf(Array.from({ length: 40 }, (_, page) => ({ lines: [`page ${page}`] })))
+    const numbers = Array.from({ length: 40 }, (_, index) => index + 1)
+    const long = pdfOf(numbers.map((number) => ({ lines: [`This is page ${number}`] })))
     let turns = 0
     const ticking = setInterval(() => turns++, 0)
-    await preparedParts({}, said(document(long)))
+    const parts = await preparedParts({ readPdf: readPdfInThread }, said(document(long)))
     clearInterval(ticking)
+    const pages = numbers.map((number) => `[page ${number}]\nThis is page ${number}`)
+    expect(parts).toEqual([text(`<document pages="40">\n${pages.join('\n')}\n</document>`)])
     expect(turns).toBeGreaterThan(3)
   })
 

@@ -2,6 +2,7 @@ import { createApp } from '../../src/app.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { createAttachments } from '../../src/attachments/index.ts'
 import { limitsWith } from '../../src/attachments/limits.ts'
+import type { ReadPdf } from '../../src/attachments/pdf-reader.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import type { Dialects, KeepAliveStyle, ReasoningField } from '../../src/core/dialect.ts'
 import { createRedactor } from '../../src/core/known-secrets.ts'
@@ -22,7 +23,7 @@ import { createMetrics } from '../../src/observe/metrics.ts'
 import type { RequestRecord } from '../../src/observe/record.ts'
 import { listen } from '../../src/server/listen.ts'
 import { createResponseStore, type ResponseStore } from '../../src/store/responses.ts'
-import { readPdf } from './pdf.ts'
+import { readPdfHere } from './pdf.ts'
 import { validateHere } from './schema.ts'
 
 export interface RunningGateway {
@@ -63,6 +64,7 @@ export interface GatewaySettings {
   /** Taken out of every error. */
   secrets?: readonly string[]
   validate?: Validate
+  readPdf?: ReadPdf
   routes?: Partial<ModelRouteOptions>
   identity?: string
   /** Of what is remembered of upstreams; all else goes by the machine's. */
@@ -164,7 +166,7 @@ function partsOf(upstreams: readonly Upstream[], settings: GatewaySettings, line
       webSearch: settings.webSearch ?? 'auto',
       validate: settings.validate ?? validateHere,
       prepareAttachments: createAttachments({
-        readPdf,
+        readPdf: settings.readPdf ?? readPdfHere,
         limits: limitsWith(1_000_000),
         // The check of addresses is real; the network behind it is not.
         fetchFile: (url, signal, maxBytes) =>

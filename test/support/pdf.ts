@@ -1,12 +1,34 @@
 import { systemClock } from '../../src/async/system-clock.ts'
+import { readPdf } from '../../src/attachments/pdf.ts'
+import type { PdfJob, PdfMessage } from '../../src/attachments/pdf-messages.ts'
 import { createPdfReader } from '../../src/attachments/pdf-reader.ts'
 import { startPdfWorker } from '../../src/attachments/start-pdf-worker.ts'
+import { manualClock } from './clock.ts'
 
-/** As the gateway reads them. */
-export const readPdf = createPdfReader({
+/** Reads as the gateway does: in worker threads, each of which takes half a second of CPU time to start. */
+export const readPdfInThread = createPdfReader({
   startThread: startPdfWorker,
   clock: systemClock,
   memory: { held: process.memoryUsage.rss, left: process.availableMemory },
+})
+
+/** Reads with the code of the worker in this thread. Its clock stands still, so that nothing takes too long on a busy machine. */
+export const readPdfHere = createPdfReader({
+  startThread() {
+    const thread: ReturnType<Parameters<typeof createPdfReader>[0]['startThread']> = {
+      onmessage: null,
+      onerror: null,
+      postMessage({ data, options }: PdfJob) {
+        const emit = (step: PdfMessage) =>
+          Reflect.apply(thread.onmessage ?? (() => {}), thread, [new MessageEvent('message', { data: step })])
+        void readPdf(data, options, manualClock(), emit)
+      },
+      terminate() {},
+    }
+    return thread
+  },
+  clock: manualClock(),
+  memory: { held: () => 0, left: () => 1 },
 })
 
 /** A page: its words, one line each, or an image over all of it, or raw drawing operators, which may be packed. */

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chatZai, completionRoute, eventStream, json as siteJson } from '../support/chat-zai.ts'
+import { until } from '../support/gateway.ts'
 import { answer, scriptedApi } from '../support/zai-api.ts'
 
 // The real program, given secrets and prompts, made to succeed and fail in many ways; then everything it ever wrote
@@ -100,11 +101,11 @@ describe.each(['zai-api', 'zai-web'] as const)('with %s the server writes no sec
 
   beforeAll(async () => {
     server = start(['serve'], { UPSTREAMS: upstream, LOG_LEVEL: level })
-    while (url === '') {
+    await until(() => {
       url = /http:\/\/127\.0\.0\.1:\d+/.exec(server.said.stdout)?.[0] ?? ''
       if (server.child.exitCode !== null) throw new Error(`the server ended: ${server.said.stderr}`)
-      await new Promise((resolve) => setImmediate(resolve))
-    }
+      return url !== ''
+    }, 'the address of the server')
   }, 20_000)
   afterAll(() => {
     server.child.kill('SIGKILL')

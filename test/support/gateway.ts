@@ -243,11 +243,17 @@ function memoryStore(warn: (message: string) => void): ResponseStore {
   })
 }
 
-/** Resolves when `condition` is true. It is checked after every turn of the event loop. Rejects after `limitMs`. */
-export async function until(condition: () => boolean, what: string, limitMs = 5_000): Promise<void> {
-  const deadline = Date.now() + limitMs
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`waited ${limitMs} ms in vain: ${what}`)
-    await new Promise((resolve) => setImmediate(resolve))
+/** Turns of the event loop after which `until` checks less often. */
+const quickTurns = 1_000
+
+/**
+ * Resolves when `condition` is true. It is checked after every turn of the event loop, and later every few milliseconds:
+ * a loop without a pause takes a processor core from the process that is waited for. Rejects after `limitMs`.
+ */
+export async function until(condition: () => boolean, what: string, limitMs = 15_000): Promise<void> {
+  const deadline = performance.now() + limitMs
+  for (let turn = 0; !condition(); turn++) {
+    if (performance.now() > deadline) throw new Error(`waited ${limitMs} ms in vain: ${what}`)
+    await (turn < quickTurns ? new Promise((resolve) => setImmediate(resolve)) : Bun.sleep(3))
   }
 }

@@ -8,6 +8,7 @@ import { demo } from '../../../src/upstreams/demo/index.ts'
 import { type RunningGateway, startGateway } from '../../support/gateway.ts'
 
 const main = resolve(import.meta.dir, '../../../src/main.ts')
+const sharedScript = resolve(import.meta.dir, '../../support/command-lines.ts')
 const folder = mkdtempSync(join(tmpdir(), 'zai2api-launch-'))
 const home = join(folder, 'home')
 
@@ -39,7 +40,10 @@ beforeAll(async () => {
   }
   await Bun.write(join(home, '.keep'), '')
 })
-afterAll(() => rmSync(folder, { recursive: true }))
+afterAll(() => {
+  shared?.kill()
+  rmSync(folder, { recursive: true })
+})
 
 interface Said {
   args: string[]
@@ -48,18 +52,25 @@ interface Said {
   stranger: number
 }
 
-function spawn(args: string[], env: Record<string, string> = {}) {
-  return Bun.spawn([process.execPath, main, '--port', '0', ...args], {
-    cwd: home,
-    env: { PATH: join(folder, 'bin'), HOME: home, UPSTREAMS: 'demo', ...env },
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-  })
+type Env = Record<string, string>
+
+const usualEnv = { PATH: join(folder, 'bin'), HOME: home }
+const demoEnv = { ...usualEnv, UPSTREAMS: 'demo' }
+const onFreePort = (args: string[]) => ['--port', '0', ...args]
+
+/** The real program. */
+function spawn(args: string[], env: Env, cwd = home) {
+  return Bun.spawn([process.execPath, main, ...args], { cwd, env, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe' })
 }
 
-async function run(args: string[], env: Record<string, string> = {}) {
-  const child = spawn(args, env)
+interface Ended {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+async function runProgram(args: string[], env: Env, cwd = home): Promise<Ended> {
+  const child = spawn(args, env, cwd)
   const [code, stdout, stderr] = await Promise.all([
     child.exited,
     new Response(child.stdout).text(),
@@ -68,7 +79,30 @@ async function run(args: string[], env: Record<string, string> = {}) {
   return { code, stdout, stderr }
 }
 
-async function said(args: string[], env: Record<string, string> = {}): Promise<Said> {
+let shared: Bun.Subprocess<'pipe', 'pipe', 'inherit'> | undefined
+let output: AsyncIterator<string> | undefined
+
+/** The same commands in a process that the tests share. Its own environment and folder are not those of the command. */
+async function runShared(args: string[], env: Env, cwd = home): Promise<Ended> {
+  shared ??= Bun.spawn([process.execPath, '--no-env-file', sharedScript], {
+    ...{ cwd: home, env: { HOME: home }, stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' },
+  })
+  output ??= shared.stdout.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]()
+  shared.stdin.write(`${JSON.stringify({ args, env, cwd })}\n`)
+  for (let text = ''; ; ) {
+    const { done, value = '' } = await output.next()
+    if (done) throw new Error(`the shared process ended after ${text}`)
+    text += value
+    const [end, stdout = '', result = ''] = /^(.*?)(\{"code":.*)\n$/s.exec(text) ?? []
+    if (end !== undefined) return { stdout, ...JSON.parse(result) }
+  }
+}
+
+function run(args: string[], env: Env = {}): Promise<Ended> {
+  return runShared(onFreePort(args), { ...demoEnv, ...env })
+}
+
+async function said(args: string[], env: Env = {}): Promise<Said> {
   const { stdout, stderr } = await run(args, env)
   expect(stderr).toBe('')
   return JSON.parse(stdout)
@@ -76,12 +110,15 @@ async function said(args: string[], env: Record<string, string> = {}): Promise<S
 
 describe('a client is run on a gateway of its own:', () => {
   test('claude gets its environment and its arguments unchanged', async () => {
-    const { args, env, status, stranger } = await said(['claude', '-p', 'two words', '--help', '--port', '9'], {
+    const { stdout, stderr } = await runProgram(onFreePort(['claude', '-p', 'two words', '--help', '--port', '9']), {
+      ...demoEnv,
       ANTHROPIC_API_KEY: 'sk-of-somebody',
       ANTHROPIC_MODEL: 'opus',
       CLAUDE_CODE_USE_BEDROCK: '1',
       KEPT: 'as it was',
     })
+    expect(stderr).toBe('')
+    const { args, env, status, stranger }: Said = JSON.parse(stdout)
     expect(args).toEqual(['-p', 'two words', '--help', '--port', '9'])
     expect([status, stranger]).toEqual([200, 401])
     const { PATH, HOME, UPSTREAMS, PWD, SHLVL, _, ...rest } = env
@@ -188,47 +225,31 @@ describe('in a cloned folder', () => {
     ['API_ENDPOINT for guests', `API_ENDPOINT=${address}/api`, {}],
     ['UPSTREAMS', `UPSTREAMS=zai-web\nAPI_ENDPOINT=${address}/api`, { ZAI_API_KEY: key }],
     ['LISTEN_PORT', `LISTEN_PORT=${other.port}`, { AUTH_TOKEN: key, UPSTREAMS: 'demo' }],
-  ])(
-    '%s of its .env is refused in one line',
-    async (_name, dotEnv, env) => {
-      await Bun.write(join(repository, '.env'), dotEnv)
-      const { LISTEN_PORT: port, ...rest }: Record<string, string> = { LISTEN_PORT: '0', ...env }
-      const ports = dotEnv.includes('LISTEN_PORT') ? {} : { LISTEN_PORT: port ?? '0' }
-      for (const command of ['claude', 'codex', 'opencode', 'env claude', 'env openai']) {
-        const child = Bun.spawn([process.execPath, main, ...command.split(' ')], {
-          cwd: repository,
-          env: { PATH: join(folder, 'bin'), HOME: home, ...ports, ...rest },
-          stdout: 'pipe',
-          stderr: 'pipe',
-        })
-        const [code, stdout, stderr] = await Promise.all([
-          child.exited,
-          new Response(child.stdout).text(),
-          new Response(child.stderr).text(),
-        ])
-        expect([command, code, stdout]).toEqual([command, 2, ''])
-        expect(stderr).toMatch(/^zai2api: \S+ in \/\S+\/repository\/\.env would send .+ to allow it, .+\n$/)
-      }
-      expect(paths).toEqual([])
-    },
-    30_000,
-  )
+  ])('%s of its .env is refused in one line', async (name, dotEnv, given) => {
+    await Bun.write(join(repository, '.env'), dotEnv)
+    const env = { ...usualEnv, ...(dotEnv.includes('LISTEN_PORT') ? {} : { LISTEN_PORT: '0' }), ...given }
+    const commands = ['claude', 'codex', 'opencode', 'env claude', 'env openai']
+    for (const command of commands) {
+      const runIn = name === 'ZAI_API_BASE' && command === 'claude' ? runProgram : runShared
+      const { code, stdout, stderr } = await runIn(command.split(' '), env, repository)
+      expect([command, code, stdout]).toEqual([command, 2, ''])
+      expect(stderr).toMatch(/^zai2api: \S+ in \/\S+\/repository\/\.env would send .+ to allow it, .+\n$/)
+    }
+    expect(paths).toEqual([])
+  })
 
   test.each([['.env'], ['.env.local'], ['.env.production']])(
     'what %s says is not taken for the environment, and a proxy of it not gone by',
     async (file) => {
       const strange = join(folder, `strange${file}`)
       await Bun.write(join(strange, file), `HTTP_PROXY=${address}\nPLANTED=1\nZAI_API_BASE=${address}/v4\n`)
-      const child = Bun.spawn([process.execPath, main, '--port', '0', 'claude'], {
-        cwd: strange,
-        env: {
-          ...{ PATH: join(folder, 'bin'), HOME: home, NODE_ENV: 'production', UPSTREAMS: 'zai-api', ZAI_API_KEY: key },
-          ZAI_API_BASE: 'http://127.0.0.1:1/v4',
-        },
-        stdout: 'pipe',
-        stderr: 'pipe',
-      })
-      const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+      const own = {
+        NODE_ENV: 'production',
+        UPSTREAMS: 'zai-api',
+        ZAI_API_KEY: key,
+        ZAI_API_BASE: 'http://127.0.0.1:1/v4',
+      }
+      const { stdout, stderr } = await runProgram(onFreePort(['claude']), { ...usualEnv, ...own }, strange)
       const { env }: Said = JSON.parse(stdout)
       expect([env.PLANTED, env.HTTP_PROXY, stderr]).toEqual([undefined, undefined, expect.not.stringContaining(key)])
       expect(paths).toEqual([])
@@ -237,13 +258,8 @@ describe('in a cloned folder', () => {
 
   test('a receiver of prompts that the folder names with its own account is printed', async () => {
     await Bun.write(join(repository, '.env'), `ZAI_API_KEY=${key}\nZAI_API_BASE=${address}/v4\n`)
-    const child = Bun.spawn([process.execPath, main, '--port', '0', 'claude'], {
-      cwd: repository,
-      env: { PATH: join(folder, 'bin'), HOME: home },
-      stdout: 'pipe',
-      stderr: 'pipe',
-    })
-    expect(await new Response(child.stderr).text()).toStartWith(
+    const { stderr } = await runShared(onFreePort(['claude']), usualEnv, repository)
+    expect(stderr).toStartWith(
       `zai2api: prompts go to zai-api at ${address}, as ZAI_API_BASE in ${join(repository, '.env')} says\n`,
     )
     paths.splice(0)
@@ -277,18 +293,18 @@ test('a client gets no credential of the gateway under any name', async () => {
 
 describe('zai2api exits like its client:', () => {
   test.each([
-    ['0', 0],
-    ['3', 3],
-    ['die', 137],
-  ])('%s is exit code %d', async (deed, code) => {
-    expect(await run(['claude'], { FAKE: deed })).toMatchObject({ code, stderr: '' })
+    ['0', 0, runShared],
+    ['3', 3, runProgram],
+    ['die', 137, runShared],
+  ])('%s is exit code %d', async (deed, code, runIn) => {
+    expect(await runIn(onFreePort(['claude']), { ...demoEnv, FAKE: deed })).toMatchObject({ code, stderr: '' })
   })
 
   test.each([
     ['SIGTERM', 23],
     ['SIGINT', 24],
   ] as const)('%s is passed on', async (signal, code) => {
-    const child = spawn(['claude'], { FAKE: 'wait' })
+    const child = spawn(onFreePort(['claude']), { ...demoEnv, FAKE: 'wait' })
     const reader = child.stdout.getReader()
     for (let text = ''; !text.includes('waiting'); ) {
       const { done, value } = await reader.read()
@@ -374,11 +390,9 @@ test('another server on the port is left alone', async () => {
 })
 
 test('behind a proxy the client gets an exception for the gateway', async () => {
-  const { env, status } = await said(['claude'], {
-    HTTPS_PROXY: 'http://127.0.0.1:1',
-    HTTP_PROXY: 'http://127.0.0.1:1',
-    NO_PROXY: 'intra.example',
-  })
+  const proxies = { HTTPS_PROXY: 'http://127.0.0.1:1', HTTP_PROXY: 'http://127.0.0.1:1', NO_PROXY: 'intra.example' }
+  const { stdout } = await runProgram(onFreePort(['claude']), { ...demoEnv, ...proxies })
+  const { env, status }: Said = JSON.parse(stdout)
   expect([env.NO_PROXY, env.no_proxy]).toEqual(['intra.example,127.0.0.1', 'intra.example,127.0.0.1'])
   expect(status).toBe(200)
 })

@@ -17,6 +17,7 @@ describe.each(features.map((feature) => [feature.name.en, feature] as const))('%
       if (lacking) expect(String(fault)).toMatch(lacking)
       else if (fault !== undefined) throw fault
     },
+    60_000,
   )
 })
 

@@ -1,4 +1,5 @@
 import { systemClock } from '../../src/async/system-clock.ts'
+import type { Clock } from '../../src/core/clock.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import type { QueueLimits } from '../../src/gateway/credential-pool/index.ts'
 import type { Fetch } from '../../src/http-client/send.ts'
@@ -47,12 +48,13 @@ export interface WebUpstreamOptions {
   tokens: string[]
   idleMs: number
   queue?: QueueLimits
+  clock?: Clock
 }
 
 /** The real `zai-web` with its default settings. */
-export function webUpstream({ url, fetch, tokens, idleMs, queue }: WebUpstreamOptions): Upstream {
+export function webUpstream({ url, fetch, tokens, idleMs, queue, clock = systemClock }: WebUpstreamOptions): Upstream {
   return zaiWeb(
     { ...webDefaults, baseUrl: url, tokens, idleMs, headersTimeoutMs: 5_000 },
-    { ...lending(systemClock, queue), fetch, clock: systemClock, newUuid: () => crypto.randomUUID(), log: () => {} },
+    { ...lending(clock, queue), fetch, clock, newUuid: () => crypto.randomUUID(), log: () => {} },
   )
 }

@@ -1,8 +1,8 @@
-import { systemClock } from '../../../src/async/system-clock.ts'
 import type { Upstream } from '../../../src/core/upstream.ts'
 import type { Fetch } from '../../../src/http-client/send.ts'
 import { zaiApi } from '../../../src/upstreams/zai-api/index.ts'
 import { chatZai, completionRoute, eventStream, fieldOf, frames, json } from '../chat-zai.ts'
+import { manualClock } from '../clock.ts'
 import { lending } from '../pool.ts'
 import { webUpstream } from '../web-gateway.ts'
 import { baseUrl, type ChunkFacts, chatRoute, chunks, chunkText, refusal, scriptedApi } from '../zai-api.ts'
@@ -91,13 +91,15 @@ function apiBackend(): Backend {
 }
 
 function apiUpstream(fetch: Fetch): Upstream {
+  // It stands still: nothing takes too long, however much else the machine does.
+  const clock = manualClock()
   const timing = { idleMs: 5_000, headersTimeoutMs: 5_000, modelsTtlMs: 600_000 }
   return zaiApi(
     { ...timing, keys: ['key-1'], baseUrl, scanLimit: 200_000, tools: true },
     {
-      ...lending(systemClock, noQueue),
+      ...lending(clock, noQueue),
       fetch,
-      clock: systemClock,
+      clock,
       newUuid: () => crypto.randomUUID(),
       log: () => {},
     },
@@ -137,7 +139,9 @@ function webBackend(): Backend {
   const { set, next } = script()
   const site = chatZai()
   const tokens = [site.addAccount('Alice')]
-  const upstream = webUpstream({ url: 'https://chat.z.ai', fetch: site.fetch, tokens, idleMs: 5_000, queue: noQueue })
+  const clock = manualClock()
+  const url = 'https://chat.z.ai'
+  const upstream = webUpstream({ url, fetch: site.fetch, tokens, idleMs: 5_000, queue: noQueue, clock })
   // More than a call can take with all its retries.
   for (let reply = 0; reply < 20; reply++) site.script(completionRoute, () => webReply(next()))
   const body = () => site.to(completionRoute).at(-1)?.body

@@ -27,8 +27,9 @@ export interface Pipeline {
   /** Called once, before `next`. */
   begin(reply: ReplyStream): void
   /**
-   * Reads until there is text for the client, or to the end. `onText` is called once, possibly before `next` returns,
-   * and never after `fail` or `cancel`; it must not throw. Call `next` again only after `onText` was called.
+   * Reads until there is text for the client, or to the end, or until text that was written directly has filled the
+   * client's connection; then `text` may be empty. `onText` is called once, possibly before `next` returns, and never
+   * after `fail` or `cancel`; it must not throw. Call `next` again only after `onText` was called.
    */
   next(onText: (text: string, isLast: boolean) => void): void
   /** Ends the reply with an error, and returns the text to send. Throws what the encoder throws. */
@@ -79,6 +80,8 @@ export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: Pipeline
   let isEnd = false
   // Encoder output that follows text which was written directly, such as counts.
   let afterDirect: string[] = []
+  // Whether the client's connection took no more at the last direct write. Reading on would pile up what it does not read.
+  let isFull = false
   let direct: { writer: TextWriter; passthrough: Passthrough; to: DirectWriter } | undefined
 
   return {
@@ -156,8 +159,12 @@ export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: Pipeline
       fallBack(asGatewayError(thrown))
       return
     }
-    if (text !== '' || isLast) waiting(text, isLast)
-    else read()
+    if (text === '' && !isLast && !isFull) {
+      read()
+      return
+    }
+    isFull = false
+    waiting(text, isLast)
   }
 
   /** Ends the reply with the encoder's own failure, if the encoder can still write that. */
@@ -199,7 +206,9 @@ export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: Pipeline
       write(pieces, areBytes) {
         const text = writer.write(pieces)
         if (over) return 'catch up'
-        return writeDirectly(areBytes ? Buffer.from(text, 'latin1') : text)
+        const next = writeDirectly(areBytes ? Buffer.from(text, 'latin1') : text)
+        isFull = next === 'catch up'
+        return next
       },
       account(text) {
         const accounted: StreamEvent[] = []

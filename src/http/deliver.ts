@@ -119,7 +119,7 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
       endOnceStored(text)
       return
     }
-    client.write(text, measureGap(clock.monotonic()))
+    if (text !== '') client.write(text, measureGap(clock.monotonic()))
     readNext()
   }
 

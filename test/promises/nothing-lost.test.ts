@@ -4,7 +4,7 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import { zaiApi } from '../../src/upstreams/zai-api/index.ts'
 import { zaiWeb } from '../../src/upstreams/zai-web/index.ts'
 import { chatZai, errorFrame, eventStream, webDefaults } from '../support/chat-zai.ts'
-import { type RunningGateway, startGateway, until } from '../support/gateway.ts'
+import { type RunningGateway, startGateway } from '../support/gateway.ts'
 import { lending } from '../support/pool.ts'
 import { chatRoute, chunkText, refusal, type ScriptedApi, scriptedApi } from '../support/zai-api.ts'
 
@@ -155,14 +155,21 @@ test('a client that stops reading for a while holds Z.AI back, and then gets eve
   const { hostname, port } = new URL(gateway.url)
   const client = connect(Number(port), hostname)
   const pieces: Buffer[] = []
+  const paused = Promise.withResolvers<void>()
+  const pauseAtFirstWord = () => {
+    if (!Buffer.concat(pieces).includes('word 000000')) return
+    client.off('data', pauseAtFirstWord)
+    client.pause()
+    paused.resolve()
+  }
   client.on('data', (piece: Buffer) => pieces.push(piece))
+  client.on('data', pauseAtFirstWord)
   const closed = new Promise<void>((resolve) => client.once('close', () => resolve()))
   const body = JSON.stringify({ model: 'glm-4.7', stream: true, messages: [{ role: 'user', content: 'Hello' }] })
   client.write(
     `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
   )
-  await until(() => Buffer.concat(pieces).includes('word 000000'), 'the first word')
-  client.pause()
+  await paused.promise
   await quiet(() => sent)
   expect(sent).toBeLessThan(words / 2)
   client.resume()

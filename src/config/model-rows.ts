@@ -16,6 +16,10 @@ export const modelRows = {
     rowError(rows, {
       name: 'models',
       schema,
-      partAt: (steps) => (steps.includes('price') ? modelRow.properties.price : modelRow),
+      partAt: (steps) => {
+        const { price, credits } = modelRow.properties
+        if (steps.includes('price')) return price
+        return steps.includes('credits') ? credits : modelRow
+      },
     }),
 } satisfies Kind

@@ -20,6 +20,7 @@ export type EffortWord = (typeof effortWords)[number]
 const name = Type.String({ pattern: '^\\S+$', description: 'a name without spaces, or a pattern with *' })
 const tokens = Type.Integer({ minimum: 1, description: 'a whole number, 1 or more' })
 const dollars = Type.Number({ minimum: 0, description: 'dollars for a million tokens, 0 or more' })
+const credits = Type.Number({ minimum: 0, description: 'credits for 10,000 tokens, 0 or more' })
 const temperature = Type.Number({ minimum: 0, maximum: 2, description: 'a number from 0 to 2' })
 const flag = Type.Boolean({ description: 'true or false' })
 const day = Type.String({ pattern: dayPattern(), description: 'a day such as "2026-11-24"' })
@@ -64,6 +65,14 @@ const facts = {
   /** The temperature of a request that names none. */
   default_temperature: temperature,
   price: optional({ input: dollars, cached: dollars, output: dollars }, 'a table of input, cached and output'),
+  /** What the coding plan counts in its peak hours. `off_peak` is the share of it that counts outside of them. */
+  credits: optional(
+    {
+      ...{ input: credits, cached: credits, output: credits },
+      off_peak: Type.Number({ minimum: 0, maximum: 1, description: 'a number from 0 to 1' }),
+    },
+    'a table of input, cached, output and off_peak',
+  ),
   /** The only plan that includes the model. */
   plan: oneOf(['coding']),
   released: day,

@@ -4,6 +4,9 @@ import { type EffortWord, effortWords, type Modality, type ModelFields, type Mod
 /** In dollars per million tokens. */
 export type Price = NonNullable<ModelRow['price']>
 
+/** In credits per 10,000 tokens. */
+export type Credits = NonNullable<ModelRow['credits']>
+
 /** The facts about one model. */
 export interface ModelFacts {
   /** Public name: `GLM-4.5-Air`. */
@@ -20,6 +23,7 @@ export interface ModelFacts {
   webSearch: boolean
   defaultTemperature: number | undefined
   price: Price | undefined
+  credits: Credits | undefined
   plan: 'coding' | undefined
   /** The day on which the facts were last compared with their source: `2026-11-29`. */
   checked: string | undefined
@@ -64,7 +68,7 @@ export function modelTable(own: readonly ModelRow[] = []): ModelTable {
     const family = longestFamily(name.toLowerCase(), [...rows.keys()])
     const facts = family === undefined ? undefined : rows.get(family)?.facts
     if (facts === undefined) return byGeneration(name)
-    const { price: _price, plan: _plan, checked: _checked, ...abilities } = facts
+    const { price: _price, credits: _credits, plan: _plan, checked: _checked, ...abilities } = facts
     return abilities
   }
 
@@ -141,6 +145,7 @@ function factsOf(id: string, facts: ModelFields): ModelFacts {
     webSearch: facts.web_search ?? false,
     defaultTemperature: facts.default_temperature,
     price: facts.price,
+    credits: facts.credits,
     plan: facts.plan,
     checked: facts.checked,
   }

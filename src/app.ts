@@ -27,9 +27,11 @@ import { checkHost, readTarget } from './http/request-target.ts'
 import { mount, type Route } from './http/route.ts'
 import { unlessEnded } from './http/shutdown.ts'
 import { storedRoutes } from './http/stored-conversations.ts'
+import type { LiveRequests } from './observe/live-requests.ts'
 import type { Log } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { closeRecord, elapsedMs, openRecord, type RequestRecord } from './observe/record.ts'
+import { createTimeline } from './observe/timeline.ts'
 import type { ResponseStore } from './store/responses.ts'
 
 export interface AppOptions {
@@ -48,6 +50,8 @@ export interface AppOptions {
   /** The secret by which the gateway proves that it is the user's; without one it cannot. */
   identity?: string | undefined
   metrics?: Metrics | undefined
+  /** The requests for a reply that are under way. */
+  live?: LiveRequests | undefined
   /** Is called with the record of each request once it is over. */
   trace?: ((record: RequestRecord) => void) | undefined
 }
@@ -76,9 +80,12 @@ export function createApp(options: AppOptions) {
   /** The route of each request, also if access to it is refused. */
   const matched = new WeakMap<Request, Route>()
   const done = (record: RequestRecord) => {
+    record.timeline?.end()
+    record.phase = 'done'
     limits.release(record)
     metrics?.closed(record, elapsedMs(record, clock))
     options.trace?.(record)
+    options.live?.closed(record)
     closeRecord(record, clock, log)
   }
   const idleAfter = (request: Request, seconds: number): void => app.server?.timeout(request, seconds)
@@ -174,11 +181,23 @@ export function createApp(options: AppOptions) {
       checkAccess = createAccess(access, keyHeaders, operators)
     }
     const { access: level, dialect } = route
-    recordOf(request).caller = checkAccess(request, {
+    const record = recordOf(request)
+    record.caller = checkAccess(request, {
       access: level,
       credentials: dialect?.credentials,
       dialect: dialect?.id,
     })
+    if (route.endsRecord) follow(record)
+  }
+
+  /** From now on others than the log are told of the request. */
+  function follow(record: RequestRecord): void {
+    record.timeline = createTimeline(
+      () => elapsedMs(record, clock),
+      () => record.onPhase?.(record),
+    )
+    record.timeline.begin('read')
+    options.live?.opened(record)
   }
 
   function reject(request: Request, thrown: unknown): Response {

@@ -27,6 +27,7 @@ import { cutShort, shuttingDown } from './http/shutdown.ts'
 import { systemLookup } from './http-client/dns.ts'
 import { fetchRemoteFile } from './http-client/remote-file.ts'
 import type { Fetch } from './http-client/send.ts'
+import { createLiveRequests } from './observe/live-requests.ts'
 import { createLog, type Log, type LogOptions } from './observe/log.ts'
 import { memoryReadings } from './observe/memory.ts'
 import type { Metrics } from './observe/metrics.ts'
@@ -111,6 +112,7 @@ export async function compose(
     identity,
     redact,
     metrics,
+    live: createLiveRequests(clock),
     trace: tracer?.trace,
   })
   const apply = (changed: Config) => {

@@ -1,3 +1,4 @@
+import type { QueuePlace } from './call-observer.ts'
 import type { GatewayError } from './errors.ts'
 
 /** The credentials of one upstream, lent to its calls. `Credential` is whatever the upstream needs to make a call. */
@@ -21,6 +22,8 @@ export interface Member<Credential> {
   id: string
   /** Identifies the member, also after the configuration changes. Never shown. */
   secret: string
+  /** Tells the credential from others, for people: `7c31…a41c`. Absent where there is no credential. */
+  fingerprint?: string | undefined
   /** The lowest rank among the members that are not parked serves; if that one is busy, calls wait for it. */
   rank: number
   /** Called once, when the member is new. */
@@ -37,6 +40,8 @@ export interface TicketOptions<Credential> {
   /** The error to throw if `accepts` takes no credential of the pool. */
   noneAccepts: () => GatewayError
   annotate: (note: string) => void
+  /** Called each time the call has to wait. `place` tells where in the line it stands, until it is served. */
+  onWait?: ((place: () => QueuePlace) => void) | undefined
 }
 
 export interface Ticket<Credential> {
@@ -52,6 +57,7 @@ export interface Ticket<Credential> {
 /** Returned by `reportFailure` or `release`, whichever comes first. */
 export interface Lease<Credential> {
   id: string
+  fingerprint: string | undefined
   credential: Credential
   /** The upstream accepted a call under this credential. */
   reportSuccess(): void

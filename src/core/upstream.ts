@@ -1,4 +1,5 @@
 import type { BatchStream } from './batch-stream.ts'
+import type { CallObserver } from './call-observer.ts'
 import type { Delta } from './events.ts'
 import type { ChatRequest } from './request.ts'
 
@@ -57,6 +58,7 @@ export interface UpstreamCall {
   whole: boolean
   /** Adds a note to the request's log line: a retry and its cause, a rewritten text. */
   annotate: (note: string) => void
+  observer?: CallObserver | undefined
 }
 
 export interface Model {

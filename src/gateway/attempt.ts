@@ -1,3 +1,4 @@
+import type { CallObserver } from '../core/call-observer.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
 import type { Transform } from '../core/transform.ts'
@@ -20,6 +21,7 @@ export interface AttemptOptions {
   annotate: (note: string) => void
   /** Hears of what was asked and is not honoured. */
   onIgnored: (name: string) => void
+  observer: CallObserver | undefined
   yieldIfLong: YieldIfLong
 }
 
@@ -34,16 +36,19 @@ export interface Attempt extends OpenedReply {
  * leaves no room for an answer.
  */
 export async function attempt(wanted: ModelRoute, options: AttemptOptions): Promise<Attempt> {
-  const { tokenMeter, health, signal, caller, whole, loopLimit, annotate, onIgnored, yieldIfLong } = options
+  const { tokenMeter, health, signal, caller, whole, loopLimit, annotate, onIgnored, observer, yieldIfLong } = options
   // Upstreams refuse lone surrogates. They may come from clients, files or models, so they are replaced here for all.
   const route = { ...wanted, model: wellFormed(wanted.model), request: wellFormedRequest(wanted.request) }
   const { upstream, model } = route
   await yieldIfLong()
+  observer?.counts()
   const measurement = await tokenMeter.measure(route)
+  observer?.counted(measurement.inputTokens)
   const request = measurement.clamped({ annotate, onIgnored })
   await yieldIfLong()
   const startedAt = health.now()
-  const call = { request, model, signal, caller, whole, annotate }
+  const call = { request, model, signal, caller, whole, annotate, observer }
+  observer?.asks(upstream.id)
   const reply = await upstream.open(call).catch((thrown) => {
     health.failed(upstream.id, asGatewayError(thrown), startedAt)
     throw thrown

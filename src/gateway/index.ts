@@ -1,5 +1,6 @@
 import type { PrepareAttachments, PrepareOptions } from '../attachments/index.ts'
 import { withCallIds } from '../core/call-ids.ts'
+import type { CallObserver } from '../core/call-observer.ts'
 import type { CallerPolicy } from '../core/caller.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
 import type { Delta, StreamEvent } from '../core/events.ts'
@@ -76,6 +77,7 @@ export interface CallOptions extends CountOptions {
   whole: boolean
   thinking: ReasoningMode
   newToolCallId: () => string
+  observer?: CallObserver | undefined
   /** Awaited between slow steps, so that other requests can proceed. */
   yieldIfLong: YieldIfLong
 }
@@ -115,6 +117,7 @@ export function createGateway(
       const candidates = candidatesOf(cleaned(wanted), listings, settings)
       await options.yieldIfLong()
       const first = useNext(candidates, health) ?? { candidate: candidates[0], release() {} }
+      if (options.observer) tellRoute(options.observer, wanted, candidates, first.candidate)
       if (first.candidate.upstream !== candidates[0].upstream)
         options.annotate(`${candidates[0].upstream.id}: resting; asking ${first.candidate.upstream.id}`)
       let found = await prepare(first.candidate).catch((thrown) => {
@@ -140,10 +143,11 @@ export function createGateway(
         isFinal = true
         return reply
       }
-      const onFallback = ({ code }: GatewayError, next: Candidate) =>
-        options.annotate(
-          `${found.upstream.id}: ${code}; going on with ${next.isAlternative ? next.model.id : next.upstream.id}`,
-        )
+      const onFallback = ({ code }: GatewayError, next: Candidate) => {
+        const [from, to] = next.isAlternative ? [found.model.id, next.model.id] : [found.upstream.id, next.upstream.id]
+        options.annotate(`${found.upstream.id}: ${code}; going on with ${to}`)
+        options.observer?.routed(from, to, code)
+      }
       const clientNames = clientToolNames(wanted.tools)
       return {
         get upstream() {
@@ -211,6 +215,20 @@ export function createGateway(
   }
 }
 
+/** Why this model, and why this upstream. */
+function tellRoute(
+  observer: CallObserver,
+  { model: asked }: ChatRequest,
+  candidates: readonly [Candidate, ...Candidate[]],
+  chosen: Candidate,
+): void {
+  const [{ model, upstream, by }] = candidates
+  observer.routed(asked, model.id, by)
+  const others = candidates.filter((other) => other.upstream !== upstream)
+  observer.routed(model.id, upstream.id, others.length === 0 ? 'the only upstream with it' : 'UPSTREAMS order')
+  if (chosen.upstream !== upstream) observer.routed(upstream.id, chosen.upstream.id, 'resting')
+}
+
 interface PreparedRoute extends ModelRoute {
   ignored: string[]
 }
@@ -244,7 +262,8 @@ interface OpenOptions extends CallOptions {
 async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStream> {
   const { request } = found
   const { output, tools } = request
-  const { tokenMeter, health, loopLimit, validate, signal, caller, annotate, onIgnored, yieldIfLong } = options
+  const { tokenMeter, health, loopLimit, validate, signal, caller, annotate, onIgnored, observer, yieldIfLong } =
+    options
   // JSON is held back until it is complete, so a whole reply is requested from the upstream.
   const call = {
     tokenMeter,
@@ -254,6 +273,7 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     caller,
     annotate,
     onIgnored,
+    observer,
     yieldIfLong,
     whole: options.whole || output.type === 'json',
   }

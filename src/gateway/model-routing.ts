@@ -31,7 +31,18 @@ export interface ModelRoute {
   alternatives?: readonly Model[]
   /** The target of the MODEL_MAP rule that matched the name. */
   mappedTo?: string
+  by: RouteReason
 }
+
+/** What decided which model a name stands for: the name itself, a setting, or what the upstream offers. */
+export type RouteReason =
+  | 'its name'
+  | 'MODEL_MAP'
+  | 'PRIMARY_MODEL'
+  | 'SMALL_MODEL'
+  | 'THINKING_MODEL'
+  | 'SEARCH_MODEL'
+  | 'newest model'
 
 export interface ModelListing {
   upstream: Upstream
@@ -52,6 +63,7 @@ function isAllowed({ id }: Model, allowed: readonly string[] | undefined): boole
 }
 
 interface Resolution {
+  by: RouteReason
   model: Model
   upstream: Upstream
   reasoning?: 'on' | 'off'
@@ -111,6 +123,7 @@ export function routeModel(
   return {
     upstream: resolution.upstream,
     model: resolution.model,
+    by: mapped ? 'MODEL_MAP' : resolution.by,
     reasoningByName: resolution.reasoning === 'on',
     searchByName: resolution.search === true,
     ...(resolution.alternatives ? { alternatives: resolution.alternatives } : {}),
@@ -143,7 +156,7 @@ function unlisted(asked: string, listings: readonly ModelListing[], named: boole
   for (const { upstream, allowed } of listings) {
     const find = (id: string): Resolution | undefined => {
       const model = upstream.unlisted?.(id, named)
-      return model && isAllowed(model, allowed) ? { model, upstream } : undefined
+      return model && isAllowed(model, allowed) ? { model, upstream, by: 'its name' } : undefined
     }
     const resolution = withSuffix(name, find) ?? (name === '' ? undefined : find(name))
     if (resolution) return resolution
@@ -178,7 +191,7 @@ function inCatalogue(name: string, listings: readonly ModelListing[]): Resolutio
 function exactly(name: string, listings: readonly ModelListing[]): Resolution | undefined {
   for (const { upstream, models } of listings) {
     const model = byName(models).get(name)
-    if (model) return { model, upstream }
+    if (model) return { model, upstream, by: 'its name' }
   }
   return undefined
 }
@@ -228,22 +241,24 @@ function resolveConfigured(
   const asked = [primaryModel ?? '', thinkingModel, searchModel].map(normaliseName).indexOf(name)
   const resolution = asked < 0 ? undefined : primary(listings, options)
   if (!resolution) return undefined
-  return [resolution, { ...resolution, reasoning: 'on' as const }, { ...resolution, search: true }][asked]
+  return [
+    { ...resolution, by: 'PRIMARY_MODEL' as const },
+    { ...resolution, reasoning: 'on' as const, by: 'THINKING_MODEL' as const },
+    { ...resolution, search: true, by: 'SEARCH_MODEL' as const },
+  ][asked]
 }
 
 function primary(listings: readonly ModelListing[], { primaryModel }: ModelRouteOptions): Resolution | undefined {
   if (primaryModel === undefined) return preferredOf(listings, 'primary')
-  return (
-    inCatalogue(normaliseName(primaryModel), listings) ??
-    unlisted(primaryModel, listings, false) ??
-    preferredOf(listings, 'primary')
-  )
+  const resolution = inCatalogue(normaliseName(primaryModel), listings) ?? unlisted(primaryModel, listings, false)
+  return resolution ? { ...resolution, by: 'PRIMARY_MODEL' } : preferredOf(listings, 'primary')
 }
 
 function small(listings: readonly ModelListing[], options: ModelRouteOptions): Resolution | undefined {
   const { smallModel } = options
   if (smallModel === undefined) return preferredOf(listings, 'small')
-  return resolveOwn(smallModel, listings, options) ?? unlisted(smallModel, listings, false)
+  const resolution = resolveOwn(smallModel, listings, options) ?? unlisted(smallModel, listings, false)
+  return resolution && { ...resolution, by: 'SMALL_MODEL' }
 }
 
 /** The preferred model of the first upstream that offers any of its preferred ones. Models it may use come first. */
@@ -254,7 +269,7 @@ function preferredOf(listings: readonly ModelListing[], size: 'primary' | 'small
     const [model, ...alternatives] = preferredNames.toSorted(
       (one, other) => Number(one.refused ?? false) - Number(other.refused ?? false),
     )
-    if (model) return { model, upstream, alternatives }
+    if (model) return { model, upstream, alternatives, by: 'newest model' }
   }
   return undefined
 }

@@ -2,6 +2,7 @@ import { closeSync, openSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { devNull } from 'node:os'
 import type { Socket, SocketHandler } from 'bun'
+import type { ConnectionFacts } from '../core/call-observer.ts'
 import type { Clock } from '../core/clock.ts'
 import type { BodySink, FlowControl } from './body-buffer.ts'
 import { bodyReader } from './body-framing.ts'
@@ -12,7 +13,7 @@ import { type Head, headReader } from './response-head.ts'
 /** Receives the response to one request. */
 export interface ResponseHandlers {
   /** Called with the headers as names and values in turn. Returns the sink for the body. */
-  head(status: number, headers: readonly string[]): BodySink
+  head(status: number, headers: readonly string[], connection: ConnectionFacts): BodySink
   /** There is no response. `began`: a part of one had arrived. */
   fail(cause: unknown, began: boolean): void
 }
@@ -122,6 +123,8 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
   // The body has no length: it ends when the connection closes.
   let endsWithConnection = false
   let checkOut = () => {}
+  const startedAt = clock.monotonic()
+  let facts: ConnectionFacts = { reused: false }
 
   const connection: ClientConnection = {
     send(request, receiver) {
@@ -129,6 +132,7 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
       listener = receiver
       began = false
       checkOut()
+      if (socket) facts = { reused: true }
       socket?.timeout(0)
       flush()
       const isCurrent = () => listener === receiver
@@ -174,6 +178,7 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
           return
         }
         socket = ready
+        facts = { reused: false, connectMs: clock.monotonic() - startedAt }
         opened()
         flush()
       },
@@ -228,7 +233,7 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
   function startBody({ status, headers, framing, keepsAlive: serverKeepsAlive, rest }: Head): void {
     keepsAlive = serverKeepsAlive
     endsWithConnection = framing.ends === 'with the connection'
-    body = listener?.head(status, headers)
+    body = listener?.head(status, headers, facts)
     readBody = bodyReader(framing, { push: (range) => body?.push(range), end: endBody, fail: lose })
     // Also if `rest` is empty, because an empty body ends here.
     readBody(rest)

@@ -41,12 +41,12 @@ export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = syste
       return exchange.promise
     }
     const flow = connections.request(to, requestBytes(head, body), {
-      head(status, raw) {
+      head(status, raw, connection) {
         const headers = headersOf(raw)
         const buffer = bodyBuffer(flow)
         const body = decompressed(headers.get('content-encoding'), buffer.sink) ?? buffer.sink
         sink = body
-        exchange.resolve(responseOf(status, headers, buffer.stream))
+        exchange.resolve({ ...responseOf(status, headers, buffer.stream), connection })
         const end = () => {
           stopListening()
           body.end()

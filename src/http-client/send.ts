@@ -1,4 +1,5 @@
 import { outOfDescriptors } from '../async/file-descriptors.ts'
+import type { AttemptObserver, ConnectionFacts } from '../core/call-observer.ts'
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
 import { type ByteRange, bytesOf, rangeOf } from './byte-range.ts'
@@ -18,6 +19,8 @@ export interface HttpResponse {
   /** `get` expects lower-case names. */
   readonly headers: Pick<Headers, 'get'>
   readonly body: ReadableStream<Uint8Array> | ByteStream | null
+  /** What is known of the connection that the request went out on. */
+  readonly connection?: ConnectionFacts
   text(): Promise<string>
 }
 
@@ -85,6 +88,7 @@ export interface SendOptions {
   signal: AbortSignal
   /** From sending the request to the response headers. */
   headersTimeoutMs: number
+  observer?: AttemptObserver | undefined
 }
 
 /**
@@ -95,7 +99,7 @@ export interface SendOptions {
  * caller knows what it means.
  */
 export async function send(url: string, init: OutgoingRequest, options: SendOptions): Promise<HttpResponse> {
-  const { label, fetch, clock, signal, headersTimeoutMs } = options
+  const { label, fetch, clock, signal, headersTimeoutMs, observer } = options
   const connection = new AbortController()
   let isLate = false
   const stop = clock.after(headersTimeoutMs, () => {
@@ -106,7 +110,7 @@ export async function send(url: string, init: OutgoingRequest, options: SendOpti
   if (signal.aborted) connection.abort()
   else signal.addEventListener('abort', () => connection.abort(), { once: true })
   try {
-    return await fetch(url, {
+    const response = await fetch(url, {
       ...init,
       signal: connection.signal,
       // An upstream must not decide where prompts and keys are sent. A redirect is returned like any other response.
@@ -114,6 +118,8 @@ export async function send(url: string, init: OutgoingRequest, options: SendOpti
       // Bun's own limit of five minutes would end long reasoning; the gateway has its own deadlines.
       timeout: false,
     } as OutgoingRequest)
+    observer?.answered(response.status, response.connection)
+    return response
   } catch (cause) {
     if (signal.aborted) throw cancelled(cause)
     const { host } = new URL(url)

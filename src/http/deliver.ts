@@ -5,7 +5,7 @@ import { asGatewayError, cancelled, GatewayError } from '../core/errors.ts'
 import type { Reply, StreamEvent } from '../core/events.ts'
 import { pipeline, type ReplyStream } from '../core/pipeline.ts'
 import { type Redact, redactError } from '../core/redact.ts'
-import type { RequestRecord } from '../observe/record.ts'
+import { enterPhase, type RequestRecord } from '../observe/record.ts'
 import { clientWriter } from './client-writer.ts'
 import { keepAlive } from './keep-alive.ts'
 
@@ -141,6 +141,7 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
       end(text)
       return
     }
+    record.timeline?.begin('store')
     held = text
     storing.then(() => {
       if (!over) end(text)
@@ -255,9 +256,36 @@ export async function wholeReply(reply: Promise<ReplyStream>, clock: Clock, reco
 }
 
 function recordEvent(event: StreamEvent, record: RequestRecord, clock: Clock): void {
-  if (event.type === 'message-start') {
-    record.firstTokenMs = clock.monotonic() - record.startedMonotonic
-    record.promptTokens = event.inputTokens
-  } else if (event.type === 'message-end') record.usage = event.usage
-  else if (event.type === 'error') record.error = event.error
+  switch (event.type) {
+    case 'text-delta':
+    case 'reasoning-delta':
+    case 'tool-call-delta':
+      return
+    case 'message-start':
+      record.firstTokenMs = clock.monotonic() - record.startedMonotonic
+      record.promptTokens = event.inputTokens
+      return
+    case 'reasoning-start':
+      record.timeline?.begin('reasoning')
+      enterPhase(record, 'reasoning')
+      return
+    case 'text-start':
+      record.timeline?.begin('text')
+      enterPhase(record, 'writing')
+      return
+    case 'tool-call-start':
+      record.timeline?.begin('tool', event.name)
+      enterPhase(record, 'tool', event.name)
+      return
+    case 'message-end':
+      record.usage = event.usage
+      record.stopReason = event.reason
+      record.timeline?.begin('close')
+      return
+    case 'error':
+      record.error = event.error
+      record.timeline?.begin('close')
+      return
+    default:
+  }
 }

@@ -7,7 +7,8 @@ import type { Redact } from '../core/redact.ts'
 import { truncateList } from '../core/truncate.ts'
 import type { Gateway } from '../gateway/index.ts'
 import { type ReasoningMode, reasoningModes } from '../gateway/reasoning-placement.ts'
-import type { RequestRecord } from '../observe/record.ts'
+import { enterPhase, type RequestRecord } from '../observe/record.ts'
+import { sessionOf } from '../observe/sessions.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { documented } from './base-paths.ts'
 import type { JsonBody } from './body.ts'
@@ -90,8 +91,12 @@ async function answer(
   await yieldIfLong()
   const decoded = dialect.decode(complete, { headers: request.headers, params, path })
   decoded.request.ignored.push(...unknownFields(body, dialect.body))
+  record.asked = decoded.request.model
   record.model = decoded.request.model
   record.stream = decoded.stream
+  Object.assign(record, sessionOf(request.headers))
+  record.timeline?.end()
+  enterPhase(record, 'waiting')
   await yieldIfLong()
 
   const upstream = new AbortController()
@@ -112,6 +117,7 @@ async function answer(
     thinking: reasoningModeOf(request.headers, settings.reasoningMode),
     newToolCallId: () => newId(dialect.ids.toolCall),
     annotate: (note) => record.notes.push(note),
+    observer: record.timeline,
     yieldIfLong,
   })
   const call = await unlessEnded(record, starting, () => {
@@ -129,6 +135,7 @@ async function answer(
     if (decoded.stream) record.observeGap = pulseOf?.(record)
   }
   recordUpstream()
+  record.onPhase?.(record)
   const begun = call.isFinal ? call.reply : call.reply.finally(recordUpstream)
   const reply = unlessEnded(record, begun, abort)
 
@@ -188,6 +195,7 @@ async function answer(
   // Nothing can go wrong with it any more.
   record.end = () => {}
   save(whole)
+  if (storing) record.timeline?.begin('store')
   await storing
   record.status = 200
   done(record)

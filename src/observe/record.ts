@@ -1,9 +1,10 @@
 import { anonymous, type Caller } from '../core/caller.ts'
 import type { Clock } from '../core/clock.ts'
 import type { GatewayError } from '../core/errors.ts'
-import type { Usage } from '../core/events.ts'
+import type { FinishReason, Usage } from '../core/events.ts'
 import { truncate, truncateList } from '../core/truncate.ts'
 import type { Log } from './log.ts'
+import type { Timeline } from './timeline.ts'
 
 /** Everything known about one request so far. Its line in the log is made from it. */
 export interface RequestRecord {
@@ -18,10 +19,20 @@ export interface RequestRecord {
   readonly startedMonotonic: number
   /** W3C's `traceparent`, as the client sent it. */
   traceparent?: string
+  /** The client's conversation, and the part of the client that asks, as it names them. */
+  session?: string
+  agent?: string
   dialect?: string
+  /** The model as the client names it. */
+  asked?: string
+  /** The model that answers; until one is found, the one that was asked for. */
   model?: string
   upstream?: string
   stream?: boolean
+  phase: Phase
+  /** The tool that is being called. */
+  tool?: string | undefined
+  stopReason?: FinishReason
   status?: number
   /** From the start of the request. */
   firstTokenMs?: number
@@ -32,6 +43,10 @@ export interface RequestRecord {
   /** Retries and other remarks, in order. */
   notes: string[]
   ignored: string[]
+  /** What the time went into; absent where nothing but the log is to remember the request. */
+  timeline?: Timeline
+  /** Is told of each phase that begins. */
+  onPhase?: (record: RequestRecord) => void
   /** Ends the reply with this error if it is still running. */
   end?: (error: GatewayError) => void
   /** The request body is not complete yet. */
@@ -40,6 +55,12 @@ export interface RequestRecord {
   observeGap?: (gapMs: number) => void
 }
 
+/**
+ * What is going on: the body is being read, no token has come yet, the model thinks, writes or calls a tool, or all is
+ * over.
+ */
+export type Phase = 'reading' | 'waiting' | 'reasoning' | 'writing' | 'tool' | 'done'
+
 /** In characters. */
 const maxNotesLength = 2_000
 
@@ -47,8 +68,17 @@ const maxNotesLength = 2_000
 const quietPaths = new Set(['/', '/healthz', '/readyz', '/metrics', '/favicon.ico'])
 
 export function openRecord(id: string, method: string, path: string, clock: Clock): RequestRecord {
-  const startedAt = clock.now()
-  return { id, method, path, caller: anonymous, startedAt, startedMonotonic: clock.monotonic(), notes: [], ignored: [] }
+  return {
+    ...{ id, method, path, caller: anonymous },
+    ...{ startedAt: clock.now(), startedMonotonic: clock.monotonic() },
+    ...{ phase: 'reading', notes: [], ignored: [] },
+  }
+}
+
+export function enterPhase(record: RequestRecord, phase: Phase, tool?: string): void {
+  record.phase = phase
+  record.tool = tool
+  record.onPhase?.(record)
 }
 
 /** Milliseconds since the start of the request. */

@@ -57,6 +57,7 @@ function settled(facts: Circumstances, policy: SearchPolicy, asked: Partial<Chat
       ...asked,
     },
     reasoningByName: false,
+    by: 'its name',
     searchByName: facts.byName === true,
   }
   return resolveWebSearch(found, policy).request

@@ -61,6 +61,7 @@ export function leases<Credential>({
 
     return {
       id: pooled.member.id,
+      fingerprint: pooled.member.fingerprint,
       credential: pooled.credential,
       reportSuccess() {
         endCooldowns(overloadedModels)

@@ -75,7 +75,7 @@ export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential
   }
 
   function wait(call: PoolCall<Credential>, since: number, maxWaitMs: number): Promise<Lease<Credential>> {
-    const { signal, annotate, caller } = call.options
+    const { signal, annotate, caller, onWait } = call.options
     const deadline = since + maxWaitMs
     const reportAt = since + Math.max(0, reportAfterMs - call.waitedMs)
     return new Promise((resolve, reject) => {
@@ -111,6 +111,7 @@ export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential
       queue.add(waiter)
       waiting.add(waiter)
       setTimer(since)
+      onWait?.(() => ({ n: queue.positions()(waiter), of: waiting.all().length }))
     })
   }
 

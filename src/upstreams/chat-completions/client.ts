@@ -1,3 +1,4 @@
+import type { AttemptObserver } from '../../core/call-observer.ts'
 import type { Clock } from '../../core/clock.ts'
 import { type BufferedResponse, readBuffered } from '../../http-client/buffered-response.ts'
 import { type Fetch, type HttpResponse, type OutgoingRequest, send } from '../../http-client/send.ts'
@@ -20,6 +21,7 @@ export interface ClientCall {
   /** If present, the request is a POST. */
   body?: object
   signal: AbortSignal
+  observer?: AttemptObserver | undefined
 }
 
 export interface ClientOptions {
@@ -41,12 +43,12 @@ export function apiClient(options: ClientOptions): ApiClient {
   const known = new Map<string, OutgoingRequest['headers']>()
   return { host, open, ask, read }
 
-  function open(path: string, { key, body, signal }: ClientCall): Promise<HttpResponse> {
+  function open(path: string, { key, body, signal, observer }: ClientCall): Promise<HttpResponse> {
     const init =
       body === undefined
         ? { method: 'GET', headers: { ...headersOf(key), accept: 'application/json' } }
         : { method: 'POST', headers: postHeaders(key), body: JSON.stringify(body) }
-    return send(`${baseUrl}${path}`, init, { label, fetch, clock, signal, headersTimeoutMs })
+    return send(`${baseUrl}${path}`, init, { label, fetch, clock, signal, headersTimeoutMs, observer })
   }
 
   function postHeaders(key: string): OutgoingRequest['headers'] {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { type Pool, poolGauges } from '../../core/credential-pool.ts'
 import { asGatewayError } from '../../core/errors.ts'
+import { fingerprintOf } from '../../core/fingerprint.ts'
 import type { Upstream } from '../../core/upstream.ts'
 import type { Fetch } from '../../http-client/send.ts'
 import { type ModelTable, modelTable } from '../../models/table.ts'
@@ -64,6 +65,7 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
     keys.map((key, index) => ({
       id: key === '' ? id : `key ${index + 1}`,
       secret: `${baseUrl} ${key}`,
+      fingerprint: key === '' ? undefined : fingerprintOf(key),
       rank: 0,
       create: () => key,
     })),

@@ -1,4 +1,5 @@
 import { pipe } from '../../core/batch-stream.ts'
+import type { AttemptObserver } from '../../core/call-observer.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Pool, Refusal } from '../../core/credential-pool.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
@@ -52,6 +53,12 @@ interface Opening extends OpenedReply {
   closed: Promise<void>
 }
 
+interface AttemptOptions {
+  key: string
+  forceToolCall: boolean
+  observed: AttemptObserver | undefined
+}
+
 /** `force-tool-call`: ask the model again for the tool call that the client requires. */
 type ChatRecovery = ErrorRecovery | 'force-tool-call'
 
@@ -76,15 +83,21 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   }
 
   async function openWithRetries(job: ChatJob): Promise<OpenedReply> {
-    const { signal, annotate, caller } = job.call
+    const { signal, annotate, caller, observer } = job.call
     noteLimits(job)
     const model = job.model.upstreamId
-    const ticket = pool.ticket({ model, caller, accepts: () => true, signal, noneAccepts: errors.noKey, annotate })
+    const ticket = pool.ticket({
+      ...{ model, caller, accepts: () => true, signal, noneAccepts: errors.noKey, annotate },
+      onWait: observer?.waits,
+    })
     const retries = createRetries<ChatRecovery>()
 
     for (;;) {
       const lease = await ticket.lease()
-      const outcome = await attempt(job, lease.credential, retries.has('force-tool-call')).catch(asGatewayError)
+      const observed = observer?.attempts(lease.fingerprint ?? lease.id)
+      const forceToolCall = retries.has('force-tool-call')
+      const outcome = await attempt(job, { key: lease.credential, forceToolCall, observed }).catch(asGatewayError)
+      if (outcome instanceof GatewayError) observed?.failed(outcome)
       if (signal.aborted) {
         if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
         lease.release()
@@ -107,6 +120,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       if (outcome instanceof GatewayError && isLast) throw outcome
       annotate(retryNote(recovery, outcome instanceof GatewayError ? outcome : undefined))
       retries.add(recovery)
+      observer?.backsOff()
       await backoff({ ...options, signal })
     }
   }
@@ -131,12 +145,12 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     return options.takesAnyToolName ? { request, restoreError: asGatewayError } : withLegalToolNames(request)
   }
 
-  async function attempt(job: ChatJob, key: string, forceToolCall: boolean): Promise<Opening> {
+  async function attempt(job: ChatJob, { key, forceToolCall, observed }: AttemptOptions): Promise<Opening> {
     const { call, model, tools, mustCallTool } = job
     const { request, signal, whole, annotate } = call
     const requestId = newUuid()
     const body = encode(request, { model, requestId, rules, label: errors.label, tools, forceToolCall })
-    const response = await client.open('/chat/completions', { key, body, signal })
+    const response = await client.open('/chat/completions', { key, body, signal, observer: observed })
     if (!response.ok || response.body === null || !isEventStream(response))
       throw errors.ofResponse(await client.read(response, signal), clock.now())
     const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()
@@ -145,6 +159,8 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const { idleMs } = options
     const deltas = sseDeltas(response.body, { label, decoder: reader, clock, signal, idleMs, whole, onClose })
     const opened = await awaitFirstDelta(pipe(deltas, deltaTransform(job)), { label, toTheEnd: mustCallTool })
+    observed?.begun()
+    if (observed) void closed.then(observed.ended)
     return { ...opened, closed }
   }
 

@@ -30,12 +30,10 @@ export function demo({ clock, idleMs, paceMs = 45, tools = true, table = modelTa
     searchesBesideTools: true,
     models: async () => models,
     ignored: (request) => (tools ? [] : ignoredTools(request)),
-    open: ({ request, model, signal }) =>
-      open(script(tools ? request : { ...request, tools: [], toolChoice: 'auto' }, model, paceMs), {
-        clock,
-        signal,
-        idleMs,
-      }),
+    open({ request, model, signal, observer }) {
+      const steps = script(tools ? request : { ...request, tools: [], toolChoice: 'auto' }, model, paceMs)
+      return open(steps, { clock, signal, idleMs, observed: observer?.attempts(undefined) })
+    },
     check: async () => {},
   }
 }

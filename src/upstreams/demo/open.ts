@@ -1,6 +1,7 @@
 import { type BatchStream, fromAsync, readBatch } from '../../core/batch-stream.ts'
+import type { AttemptObserver } from '../../core/call-observer.ts'
 import type { Clock } from '../../core/clock.ts'
-import { cancelled, GatewayError } from '../../core/errors.ts'
+import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
 import type { OpenedReply } from '../../core/upstream.ts'
 import type { Step } from './script.ts'
@@ -10,10 +11,23 @@ export interface PlayOptions {
   signal: AbortSignal
   /** Longest silence before the stream ends with an error. */
   idleMs: number
+  observed?: AttemptObserver | undefined
 }
 
 /** Plays the timeline; resolves and rejects as documented at `Upstream.open`. */
 export async function open(steps: readonly Step[], options: PlayOptions): Promise<OpenedReply> {
+  options.observed?.answered(200)
+  try {
+    const opened = await begin(steps, options)
+    options.observed?.begun()
+    return opened
+  } catch (thrown) {
+    options.observed?.failed(asGatewayError(thrown))
+    throw thrown
+  }
+}
+
+async function begin(steps: readonly Step[], options: PlayOptions): Promise<OpenedReply> {
   const source = timeline(steps, options)
   const first = await readBatch(source)
   if (first === undefined)
@@ -24,19 +38,23 @@ export async function open(steps: readonly Step[], options: PlayOptions): Promis
 }
 
 /** One batch per step. A wait of 0 needs no timer; a longer one ends at once on abort or cancel. */
-function timeline(steps: readonly Step[], { clock, signal, idleMs }: PlayOptions): BatchStream<Delta[]> {
+function timeline(steps: readonly Step[], { clock, signal, idleMs, observed }: PlayOptions): BatchStream<Delta[]> {
   let next = 0
   let over = false
   let wake: ((reason: 'due' | 'aborted' | 'left') => void) | undefined
 
   return fromAsync<Delta>(play, () => {
     over = true
+    observed?.ended()
     wake?.('left')
   })
 
   async function play(): Promise<Delta[] | undefined> {
     const step = over ? undefined : steps[next++]
-    if (step === undefined) return undefined
+    if (step === undefined) {
+      observed?.ended()
+      return undefined
+    }
     if (signal.aborted) return fail(cancelled(signal.reason))
     if (step.waitMs === 0) return step.deltas
     const reason = await wait(Math.min(step.waitMs, idleMs))

@@ -1,3 +1,4 @@
+import type { AttemptObserver } from '../../core/call-observer.ts'
 import type { Clock } from '../../core/clock.ts'
 import { readBuffered } from '../../http-client/buffered-response.ts'
 import { type Fetch, type HttpResponse, send } from '../../http-client/send.ts'
@@ -22,6 +23,7 @@ export interface WebRequest {
   /** An object is sent as JSON. */
   body?: FormData | object
   signal: AbortSignal
+  observer?: AttemptObserver | undefined
   /** Shorter than the usual deadline, for calls that must not delay a request. */
   timeoutMs?: number
 }
@@ -53,7 +55,12 @@ export function webClient({ baseUrl, fetch, clock, headersTimeoutMs }: WebClient
       return await send(
         `${baseUrl}${path}`,
         { method: call.method ?? 'GET', headers: headersOf(call), ...bodyOf(call) },
-        { fetch, clock, signal: call.signal, headersTimeoutMs: call.timeoutMs ?? headersTimeoutMs },
+        {
+          fetch,
+          clock,
+          ...{ signal: call.signal, observer: call.observer },
+          headersTimeoutMs: call.timeoutMs ?? headersTimeoutMs,
+        },
       )
     } catch (thrown) {
       throw redactUrls(thrown)

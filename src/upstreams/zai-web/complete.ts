@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import type { AttemptObserver } from '../../core/call-observer.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { GatewayError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
@@ -25,6 +26,7 @@ export interface CompleteCall {
   /** Of the site's web page. */
   version: string
   signal: AbortSignal
+  observer?: AttemptObserver | undefined
 }
 
 /** Asks for one reply: a chat, unless the site takes one that it does not know, then the completion in it. */
@@ -34,7 +36,8 @@ export async function complete(encoded: Encoded, call: CompleteCall, options: Co
   const { token, userId } = call.session
   const pathname = `/c/${chatId}`
   const headers = { referer: `${client.origin}${pathname}` }
-  const request = { method: 'POST', token, version: call.version, signal: call.signal } as const
+  const { version, signal, observer } = call
+  const request = { method: 'POST', token, version, signal, observer } as const
   if (!options.sign)
     return client.open(completionPath, { ...request, headers, body: encoded.completion(chatId, false) })
 
@@ -61,10 +64,12 @@ export async function complete(encoded: Encoded, call: CompleteCall, options: Co
 
 async function newChat(
   chat: object,
-  { session: { token }, version, signal }: CompleteCall,
+  { session: { token }, version, signal, observer }: CompleteCall,
   client: WebClient,
 ): Promise<string> {
-  const answer = await client.ask('/api/v1/chats/new', { method: 'POST', token, version, body: chat, signal })
+  const answer = await client.ask('/api/v1/chats/new', {
+    ...{ method: 'POST', token, version, body: chat, signal, observer },
+  })
   const id = answer.ok ? chatIdIn(answer.text) : undefined
   if (id === undefined) throw answerError(answer)
   return id

@@ -1,4 +1,5 @@
 import { type BatchStream, pipe } from '../../core/batch-stream.ts'
+import type { AttemptObserver } from '../../core/call-observer.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
 import { type ChatRequest, demandsCall, type ImagePart, type Tool, type ToolChoice } from '../../core/request.ts'
@@ -81,7 +82,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       request: withoutUnsendable(asked.request, imageRefusal(asked.model, sessions.hasAccounts)),
     })
     const { call } = job
-    const { signal, annotate } = call
+    const { signal, annotate, observer } = call
     const guests = job.images.length === 0
     const sessionQueue = sessions.queueForSession({
       model: call.model.upstreamId,
@@ -89,12 +90,17 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       guests,
       signal,
       annotate,
+      onWait: observer?.waits,
     })
     const retries = createRetries<WebRecovery>()
     let lease = await sessionQueue.acquire()
     try {
       for (;;) {
-        const outcome = await attempt(job, lease.session).catch((thrown: unknown) => asGatewayError(redactUrls(thrown)))
+        const observed = observer?.attempts(lease.fingerprint ?? lease.id)
+        const outcome = await attempt(job, lease.session, observed).catch((thrown: unknown) =>
+          asGatewayError(redactUrls(thrown)),
+        )
+        if (outcome instanceof GatewayError) observed?.failed(outcome)
         if (signal.aborted) {
           if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
           throw cancelled()
@@ -122,6 +128,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
         if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
         retries.add(recovery)
         annotate(retryNote(recovery, outcome instanceof GatewayError ? outcome : undefined))
+        observer?.backsOff()
         if (recovery === 'new-version') await version.refresh(signal)
         await backoff({ ...options, signal })
       }
@@ -150,9 +157,15 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     }
   }
 
-  async function attempt(job: WebRequestJob, session: Session): Promise<Opening> {
-    const { stream, closed } = await sendCompletion(job, session)
+  async function attempt(
+    job: WebRequestJob,
+    session: Session,
+    observed: AttemptObserver | undefined,
+  ): Promise<Opening> {
+    const { stream, closed } = await sendCompletion(job, session, observed)
     const opening = await awaitFirstDelta(stream, { label })
+    observed?.begun()
+    if (observed) void closed.then(observed.ended)
     const found = job.mustCallTool && (await awaitToolCall(opening, job.toolChoice, job.call))
     return { ...(found || { ...opening, lacksCall: false }), closed }
   }
@@ -160,6 +173,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   async function sendCompletion(
     job: WebRequestJob,
     session: Session,
+    observer: AttemptObserver | undefined,
   ): Promise<{ stream: BatchStream<Delta[]>; closed: Promise<void> }> {
     const { request } = job
     const { signal } = job.call
@@ -174,7 +188,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       callsTools: job.tools.length > 0,
       files,
     })
-    const response = await complete(encoded, { session, version: known, signal }, options)
+    const response = await complete(encoded, { session, version: known, signal, observer }, options)
     if (!response.ok || response.body === null || !isEventStream(response))
       throw answerError(await client.read(response, signal))
     const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()

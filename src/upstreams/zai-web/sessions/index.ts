@@ -1,6 +1,7 @@
 import type { Clock } from '../../../core/clock.ts'
 import type { Member, Pool } from '../../../core/credential-pool.ts'
 import { cancelled, GatewayError } from '../../../core/errors.ts'
+import { fingerprintOf } from '../../../core/fingerprint.ts'
 import type { WebClient } from '../client.ts'
 import type { FrontEndVersion } from '../front-end-version.ts'
 import { type AccountCredential, accountCredential, isUsable } from './account-credential.ts'
@@ -62,7 +63,8 @@ export function sessions(options: SessionOptions): Sessions {
   }
 
   function member(rank: number, id: string, token: string, create: () => CredentialSource): Member<CredentialSource> {
-    return { id, rank, secret: `${client.origin} ${rank} ${token}`, create }
+    const fingerprint = token === '' ? undefined : fingerprintOf(token)
+    return { id, rank, secret: `${client.origin} ${rank} ${token}`, fingerprint, create }
   }
 
   function backupMember(token: string): Member<CredentialSource> {

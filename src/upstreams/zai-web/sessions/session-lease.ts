@@ -11,6 +11,7 @@ export type CredentialSource = AccountCredential | GuestChats
 /** A session with room for one chat. Ends with `reportFailure` or `release`, whichever comes first. */
 export interface SessionLease {
   id: string
+  fingerprint: string | undefined
   session: Session
   /** The site answers. */
   reportSuccess(): void
@@ -28,9 +29,10 @@ export function accountLease(
   lease: Lease<CredentialSource>,
   { clock, log }: { clock: Clock; log: AccountOptions['log'] },
 ): SessionLease {
-  const { id, reportSuccess, release } = lease
+  const { id, fingerprint, reportSuccess, release } = lease
   return {
     id,
+    fingerprint,
     session,
     reportSuccess,
     release,
@@ -61,6 +63,7 @@ export function guestLease(
   }
   return {
     id: lease.id,
+    fingerprint: undefined,
     session: guest.session,
     reportSuccess: lease.reportSuccess,
     release() {

@@ -1,3 +1,4 @@
+import type { QueuePlace } from '../../../core/call-observer.ts'
 import type { Clock } from '../../../core/clock.ts'
 import type { Pool } from '../../../core/credential-pool.ts'
 import { asGatewayError, cancelled, type GatewayError } from '../../../core/errors.ts'
@@ -15,6 +16,7 @@ export interface Wanted {
   /** Guests may not do everything: upload an image, for one. */
   guests: boolean
   annotate: (note: string) => void
+  onWait?: ((place: () => QueuePlace) => void) | undefined
 }
 
 export interface SessionQueue {

@@ -1,0 +1,21 @@
+import { expect, test } from 'bun:test'
+import { sessionOf } from '../../src/observe/sessions.ts'
+
+test.each<[string, Record<string, string>, object]>([
+  ['Claude Code', { 'x-claude-code-session-id': 's1' }, { session: 's1' }],
+  [
+    'an agent of Claude Code',
+    { 'x-claude-code-session-id': 's1', 'x-claude-code-agent-id': 'explore-1' },
+    { session: 's1', agent: 'explore-1' },
+  ],
+  ['Codex', { 'session-id': '019a', 'thread-id': '019a' }, { session: '019a' }],
+  ['a thread of Codex', { 'session-id': '019a', 'thread-id': '019b' }, { session: '019a', agent: '019b' }],
+  ['opencode', { 'x-session-id': 'ses_1', 'x-session-affinity': 'ses_1' }, { session: 'ses_1' }],
+  ['pi', { session_id: 's2' }, { session: 's2' }],
+  ['a client without sessions', { 'user-agent': 'curl/8' }, {}],
+  ['an agent without a session', { 'x-claude-code-agent-id': 'explore-1' }, {}],
+  ['an id that is too long', { 'x-session-id': 'a'.repeat(129) }, {}],
+  ['an id that is no id', { 'x-session-id': 'two words' }, {}],
+])('%s', (_name, headers, expected) => {
+  expect(sessionOf(new Headers(headers))).toEqual(expected)
+})

@@ -24,7 +24,7 @@ const mayImport: Record<string, string[]> = {
   tokens: ['core', 'gpt-tokenizer'],
   'upstreams/*': [
     'async',
-    'type config',
+    'config',
     'core',
     'http-client',
     'json',
@@ -49,9 +49,11 @@ const mayImport: Record<string, string[]> = {
   'upstreams/openai-compatible': [
     'config',
     'core',
+    'http-client',
     'models',
     'upstreams/chat-completions',
     'upstreams/upstream-kind.ts',
+    '@sinclair/typebox',
   ],
   // What an upstream says of itself, and the one list of them.
   'upstreams/upstream-kind.ts': ['config', 'core', 'http-client', 'models', '@sinclair/typebox'],

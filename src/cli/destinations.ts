@@ -1,15 +1,23 @@
 import type { Config } from '../config/load.ts'
 import type { Destination } from '../config/table.ts'
-import type { UpstreamInstance } from '../config/upstream-rows.ts'
-import { apiAccount, usualAccount } from '../upstreams/zai-api/accounts.ts'
+import { kindOf, type UpstreamInstance } from '../config/upstream-rows.ts'
 import { urlOf } from './client-target.ts'
 
-/** The origin of each destination. The path does not matter: all paths of a host belong to the same owner. */
-export const addressIn: Record<Destination, (config: Config) => string> = {
-  gateway: urlOf,
-  'zai-web': ({ webBaseUrl }) => webBaseUrl,
-  'zai-api': (config) => new URL(usualAccount(config).baseUrl).origin,
-  collector: ({ otlpEndpoint }) => (otlpEndpoint === undefined ? 'nobody' : new URL(otlpEndpoint).origin),
+/**
+ * The origin of a destination. The path does not matter: all paths of a host belong to the same owner.
+ *
+ * Errors: UsageError for an invalid address.
+ */
+export function addressIn(destination: Destination, config: Config): string {
+  if (destination === 'gateway') return urlOf(config)
+  const { otlpEndpoint } = config
+  if (destination === 'collector') return otlpEndpoint === undefined ? 'nobody' : new URL(otlpEndpoint).origin
+  return originOf({ id: destination }, config) ?? 'nobody'
+}
+
+/** The origin of an upstream; `undefined` for one that sends nothing. Errors: UsageError for an invalid address. */
+export function originOf(instance: UpstreamInstance, config: Config): string | undefined {
+  return kindOf(instance, config.upstreamKinds).origin(instance, config)
 }
 
 /**
@@ -19,14 +27,7 @@ export const addressIn: Record<Destination, (config: Config) => string> = {
  */
 export function promptReaders(config: Config): string[] {
   return config.upstreams.map((instance) => {
-    const address = upstreamAddress(instance, config)
-    return `${instance.id} ${address === undefined ? 'on this machine' : `at ${address}`}`
+    const origin = originOf(instance, config)
+    return `${instance.id} ${origin === undefined ? 'on this machine' : `at ${origin}`}`
   })
-}
-
-/** The origin of an upstream; `undefined` for the demo, which sends nothing. */
-export function upstreamAddress(instance: UpstreamInstance, config: Config): string | undefined {
-  const { id, row } = instance
-  if (row) return new URL(apiAccount(instance, config)?.baseUrl ?? row.base ?? '').origin
-  return id === 'demo' ? undefined : addressIn[id](config)
 }

@@ -14,7 +14,7 @@ export function exposure(loaded: LoadedConfig): string | undefined {
 }
 
 function openedAccount(loaded: LoadedConfig): string | undefined {
-  const accounts = loaded.config.upstreams.flatMap(({ id, row }) => (row === undefined && id !== 'demo' ? [id] : []))
+  const accounts = loaded.config.upstreams.flatMap(({ id, row }) => (row === undefined ? [id] : []))
   const owner = ownerOf(
     loaded,
     accounts,
@@ -55,7 +55,10 @@ function liftedLimit(loaded: LoadedConfig): string | undefined {
     const { name, protects } = setting
     const source = loaded.sources.get(name)
     if (protects === undefined || source === undefined || source === defaults) continue
-    const above = loadFrom(loaded.all.filter(({ trust }) => rankOf(trust) > rankOf(source.trust)))
+    const above = loadFrom(
+      loaded.all.filter(({ trust }) => rankOf(trust) > rankOf(source.trust)),
+      loaded.config.upstreamKinds,
+    )
     if (above.sources.get(name) === defaults) continue
     if (lossOf(protects, above.config[name], loaded.config[name]) === undefined) continue
     return refusal(loaded, setting, `would give up the protection of ${above.origins.get(name)}`)

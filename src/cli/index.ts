@@ -3,11 +3,14 @@ import { configWarnings, listenPolicy } from '../config/policy.ts'
 import { proxyVariableProblem } from '../config/proxy-variables.ts'
 import { sourcesOf } from '../config/sources.ts'
 import type { Destination } from '../config/table.ts'
+import { builtInUpstreams, kindOf } from '../config/upstream-rows.ts'
 import { UsageError } from '../config/usage-error.ts'
+import { upstreamKinds } from '../upstreams/index.ts'
 import { clientOf, type Invocation, parseCommandLine } from './arguments.ts'
 import { describeConfig } from './commands/config.ts'
 import type { EnvOptions } from './commands/env.ts'
 import type { Program } from './commands/launch.ts'
+import { originOf } from './destinations.ts'
 import { commandHelp, programHelp } from './help.ts'
 import type { Io } from './io.ts'
 import { type Sending, sendingTo, trusted, trustProblem } from './trust.ts'
@@ -49,7 +52,7 @@ export async function runCli(argv: readonly string[], io: Io, commands: Commands
 async function run(invocation: Invocation, io: Io, commands: Commands): Promise<number> {
   const { command, json, offline, shell, rest, flags } = invocation
   const sent = (others: readonly Destination[], prompts: Sending['prompts']) => {
-    const loaded = loadConfig(flags, io)
+    const loaded = loadConfig(flags, io, upstreamKinds)
     return trusted(loaded, io, sendingTo(loaded.config, others, prompts))
   }
   switch (command) {
@@ -57,7 +60,7 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
       io.stdout(`zai2api ${io.version}\n`)
       return 0
     case 'config': {
-      const loaded = loadConfig(flags, io)
+      const loaded = loadConfig(flags, io, upstreamKinds)
       io.stdout(describeConfig(loaded, { json }))
       const refusal = trustProblem(loaded, io, sendingTo(loaded.config, ['collector'], 'passed on'))
       const warnings = [
@@ -68,7 +71,7 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
       return 0
     }
     case 'demo': {
-      const loaded = loadConfig(flags, io)
+      const loaded = loadConfig(flags, io, upstreamKinds)
       const alone: LoadedConfig = { ...loaded, config: { ...loaded.config, upstreams: [{ id: 'demo' }] } }
       return await commands.demo(admitted(trusted(alone, io, sendingTo(alone.config, ['collector'], 'passed on'))), io)
     }
@@ -79,7 +82,8 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
     case 'models':
       return await commands.models(connected(sent([], 'none'), io).config, io, { json })
     case 'quota': {
-      const loaded = trusted(loadConfig(flags, io), io, { credentialsOf: ['zai-api'], prompts: 'none' })
+      const withQuota = builtInUpstreams.filter((id) => kindOf({ id }, upstreamKinds).quota !== undefined)
+      const loaded = trusted(loadConfig(flags, io, upstreamKinds), io, { credentialsOf: withQuota, prompts: 'none' })
       return await commands.quota(connected(loaded, io).config, io, { json })
     }
     case 'claude':
@@ -113,6 +117,7 @@ function connected(loaded: LoadedConfig, io: Io): LoadedConfig {
 
 /** Like `connected`, but the demo alone needs no network and so accepts any proxy variable. */
 function reachable(loaded: LoadedConfig, io: Io): LoadedConfig {
-  if (loaded.config.upstreams.some(({ id }) => id !== 'demo')) connected(loaded, io)
+  const { config } = loaded
+  if (config.upstreams.some((instance) => originOf(instance, config) !== undefined)) connected(loaded, io)
   return loaded
 }

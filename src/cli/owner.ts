@@ -38,8 +38,11 @@ export function ownerOf(
 }
 
 /** The configuration without the sources that are not trusted enough. */
-export function asTrusted({ all }: LoadedConfig, owner: Owner): LoadedConfig {
-  return loadFrom(all.filter((source) => isTrusted(source, owner)))
+export function asTrusted({ all, config }: LoadedConfig, owner: Owner): LoadedConfig {
+  return loadFrom(
+    all.filter((source) => isTrusted(source, owner)),
+    config.upstreamKinds,
+  )
 }
 
 /** Whether a source is trusted enough. The file that holds the credential is always trusted to name its address. */

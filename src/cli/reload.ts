@@ -78,7 +78,7 @@ function refusalOf(current: Config, wanted: Config): string | undefined {
   const readers = promptReaders(wanted)
   const gone = promptReaders(current).find((reader) => !readers.includes(reader))
   if (gone !== undefined) return `prompts for ${gone} would go to ${readers.join(', ')}`
-  const account = current.upstreams.map(({ id, row }) => row === undefined && id !== 'demo' && lost(id)).find(Boolean)
+  const account = current.upstreams.map(({ id, row }) => row === undefined && lost(id)).find(Boolean)
   return account ? `${account} is gone, and others would get the prompts that went by it` : undefined
 }
 

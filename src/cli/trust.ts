@@ -11,10 +11,10 @@ import {
   settingList,
   settings,
 } from '../config/table.ts'
-import type { UpstreamInstance } from '../config/upstream-rows.ts'
+import { builtInUpstreams, type UpstreamInstance } from '../config/upstream-rows.ts'
 import { printable, UsageError } from '../config/usage-error.ts'
 import { urlOf } from './client-target.ts'
-import { addressIn, promptReaders } from './destinations.ts'
+import { addressIn, originOf, promptReaders } from './destinations.ts'
 import { exposure } from './exposure.ts'
 import { asTrusted, isTrusted, type Owner, ownerOf, refusal, user } from './owner.ts'
 
@@ -29,8 +29,8 @@ export interface Sending {
 /** The credentials of the upstreams in use and of `others`. */
 export function sendingTo({ upstreams }: Config, others: readonly Destination[], prompts: Sending['prompts']): Sending {
   // A row of [[upstreams]] holds its keys and its address together, so it needs no check.
-  const usual = upstreams.flatMap(({ id, row }) => (row === undefined && id !== 'demo' ? [id] : []))
-  return { credentialsOf: [...usual, ...others], prompts }
+  const builtIn = upstreams.flatMap(({ id, row }) => (row === undefined ? [id] : []))
+  return { credentialsOf: [...builtIn, ...others], prompts }
 }
 
 /**
@@ -54,7 +54,7 @@ export function trustProblem(loaded: LoadedConfig, surroundings: Surroundings, s
   if (sending.prompts === 'none') return undefined
   const typed = sending.prompts === 'typed'
   // Guests have no credential, so the prompts of a typing user count as those of the user folder.
-  const owner = ownerOf(loaded, ['zai-web', 'zai-api'], true) ?? (typed ? user : undefined)
+  const owner = ownerOf(loaded, builtInUpstreams, true) ?? (typed ? user : undefined)
   const elsewhere = typed && sending.credentialsOf.includes('gateway') ? gatewayProblem(loaded) : undefined
   return (
     elsewhere ??
@@ -78,8 +78,8 @@ function credentialProblem(loaded: LoadedConfig, destination: Destination): stri
     if (source === undefined || !isGiven(config[credential.name])) continue
     const owner = { demands: source.demands, source }
     const { config: trustedConfig } = asTrusted(loaded, owner)
-    const address = addressIn[destination](config)
-    if (address === addressIn[destination](trustedConfig)) continue
+    const address = addressIn(destination, config)
+    if (address === addressIn(destination, trustedConfig)) continue
     const setting = untrustedSetting(loaded, owner, [destination])
     if (setting === undefined) continue
     return refusal(loaded, setting, `would send ${origins.get(credential.name)} to ${address}`)
@@ -99,7 +99,7 @@ function untrustedReader(loaded: LoadedConfig, owner: Owner): { reader: string; 
   const readers = promptReaders(trustedConfig)
   for (const [index, reader] of promptReaders(config).entries()) {
     const instance = config.upstreams[index]
-    if (instance === undefined || instance.id === 'demo' || readers.includes(reader)) continue
+    if (instance === undefined || originOf(instance, config) === undefined || readers.includes(reader)) continue
     const setting = addressSetting(instance) ?? untrustedSetting(loaded, owner, ['prompts'])
     if (setting) return { reader, setting }
   }
@@ -107,7 +107,7 @@ function untrustedReader(loaded: LoadedConfig, owner: Owner): { reader: string; 
 
   /** The setting with the upstream's address, if the address differs from that of the trusted sources. */
   function addressSetting({ id, row }: UpstreamInstance): NamedSetting | undefined {
-    if (row !== undefined || id === 'demo' || addressIn[id](config) === addressIn[id](trustedConfig)) return undefined
+    if (row !== undefined || addressIn(id, config) === addressIn(id, trustedConfig)) return undefined
     return untrustedSetting(loaded, owner, [id])
   }
 }

@@ -10,13 +10,16 @@ import {
   settingList,
   settings,
 } from './table.ts'
-import { doubledId, instanceOf, type UpstreamInstance } from './upstream-rows.ts'
+import { type ConfigurableKind, doubledId, instanceOf, type UpstreamInstance, upstreamRowsOf } from './upstream-rows.ts'
 import { UsageError } from './usage-error.ts'
+import type { Kind } from './value-kinds.ts'
 
 /** All settings, validated and with defaults. */
 export interface Config extends Omit<Settings, 'primaryModel' | 'smallModel' | 'upstreams'> {
   /** In the order in which they are tried. */
   upstreams: readonly UpstreamInstance[]
+  /** Every kind that an upstream may have. */
+  upstreamKinds: readonly ConfigurableKind[]
   /** `undefined` stands for the newest model that the first upstream offers to its credentials. */
   primaryModel: string | undefined
   smallModel: string | undefined
@@ -49,25 +52,34 @@ export interface ConfigWarning {
  *
  * Errors: UsageError, one line that names the key, where it is written and what is allowed, and never shows a secret.
  */
-export function loadConfig(flags: Flags, surroundings: Surroundings): LoadedConfig {
+export function loadConfig(
+  flags: Flags,
+  surroundings: Surroundings,
+  upstreamKinds: readonly ConfigurableKind[],
+): LoadedConfig {
   const { list, warnings } = sourcesOf(flags, surroundings)
-  return loadFrom(list, warnings)
+  return loadFrom(list, upstreamKinds, warnings)
 }
 
 /** Reads all settings from the given sources only. `messages` become warnings. */
-export function loadFrom(list: readonly ConfigSource[], messages: readonly string[] = []): LoadedConfig {
+export function loadFrom(
+  list: readonly ConfigSource[],
+  upstreamKinds: readonly ConfigurableKind[],
+  messages: readonly string[] = [],
+): LoadedConfig {
+  const upstreams = upstreamRowsOf(upstreamKinds)
   const values: Partial<Record<SettingName, unknown>> = {}
   const sources = new Map<SettingName, ConfigSource>()
   const warnings: ConfigWarning[] = messages.map((message) => ({ message, serious: false }))
   for (const setting of settingList) {
     const source = list.find((candidate) => isSet(setting, candidate)) ?? defaults
-    values[setting.name] = checked(setting, source)
+    values[setting.name] = checked(setting, source, setting.name === 'upstreams' ? upstreams : setting.kind)
     sources.set(setting.name, source)
     const asked = source === defaults ? list : list.slice(0, list.indexOf(source) + 1)
     warnings.push(...asked.flatMap((candidate) => placeholderIn(setting, candidate)))
   }
   if (!areSettings(values)) throw new Error('A setting passed its check and then failed it.')
-  return { ...withDerivedSettings(values, sources), all: list, warnings }
+  return { ...withDerivedSettings(values, sources, upstreamKinds), all: list, warnings }
 }
 
 /** Whether a source sets a value. A placeholder such as `changeme` protects nothing and does not count as a gateway key. */
@@ -92,14 +104,14 @@ function isGatewayKey(setting: Setting): boolean {
   return credentialOf(setting) === 'gateway'
 }
 
-function checked(setting: NamedSetting, source: ConfigSource): unknown {
+function checked(setting: NamedSetting, source: ConfigSource, kind: Kind): unknown {
   const given = source.given(setting)
-  const value = typeof given === 'string' ? setting.kind.read(given.trim()) : given
-  if (Value.Check(setting.kind.schema, value)) return value
-  const problem = setting.kind.problem?.(value)
+  const value = typeof given === 'string' ? kind.read(given.trim()) : given
+  if (Value.Check(kind.schema, value)) return value
+  const problem = kind.problem?.(value)
   if (problem !== undefined) throw new UsageError(`${source.origin(setting)}: ${problem}`)
   const shown = setting.secret ? '' : ` is ${JSON.stringify(given)} but`
-  throw new UsageError(`${source.origin(setting)}${shown} must be ${setting.kind.allowed}`)
+  throw new UsageError(`${source.origin(setting)}${shown} must be ${kind.allowed}`)
 }
 
 function areSettings(values: Partial<Record<SettingName, unknown>>): values is Settings {
@@ -110,6 +122,7 @@ function areSettings(values: Partial<Record<SettingName, unknown>>): values is S
 function withDerivedSettings(
   values: Settings,
   given: ReadonlyMap<SettingName, ConfigSource>,
+  upstreamKinds: readonly ConfigurableKind[],
 ): Omit<LoadedConfig, 'all' | 'warnings'> {
   const endpoint = new URL(values.apiEndpoint)
   const config: Config = {
@@ -117,6 +130,7 @@ function withDerivedSettings(
     webBaseUrl: endpoint.origin,
     completionPath: endpoint.pathname + endpoint.search,
     upstreams: values.upstreams.map(instanceOf),
+    upstreamKinds,
   }
   const sources = new Map(given)
   const origins = new Map(

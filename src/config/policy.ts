@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import type { Config, ConfigWarning, LoadedConfig } from './load.ts'
 import { addressOf, settingList } from './table.ts'
+import { kindOf } from './upstream-rows.ts'
 
 /** Fills `bytes` with randomness and returns them. */
 export type RandomBytes = (bytes: Uint8Array<ArrayBuffer>) => Uint8Array
@@ -72,9 +73,10 @@ function corsWithoutKey({ corsOrigins, authToken }: Config): string[] {
 
 /** Addresses outside of this machine to which keys and prompts are sent without encryption. */
 function sentWithoutTls(config: Config): string[] {
-  const rows = config.upstreams.flatMap(({ id, row: { base } = {} }) =>
-    base === undefined ? [] : withoutTls(`base of ${id} in [[upstreams]]`, base),
-  )
+  const rows = config.upstreams.flatMap((instance) => {
+    const origin = instance.row && kindOf(instance, config.upstreamKinds).origin(instance, config)
+    return origin === undefined ? [] : withoutTls(`base of ${instance.id} in [[upstreams]]`, origin)
+  })
   const found = settingList.flatMap((setting) => {
     const { name, env } = setting
     const destination = addressOf(setting)

@@ -4,7 +4,7 @@ import { reasoningModes } from '../gateway/reasoning-placement.ts'
 import { searchPolicies } from '../gateway/web-search.ts'
 import { logLevels } from '../observe/log.ts'
 import { modelRows } from './model-rows.ts'
-import { upstreamRows } from './upstream-rows.ts'
+import { type BuiltInUpstream, upstreamRows } from './upstream-rows.ts'
 import {
   choice,
   httpUrl,
@@ -52,7 +52,7 @@ export interface Setting {
 export type Protection = 'limit' | 'limit, 0 for none' | 'origins' | 'loopback' | { refuses: boolean | string }
 
 /** A receiver of credentials: the gateway itself (from its clients), an upstream or the collector of traces. */
-export type Destination = 'gateway' | 'zai-web' | 'zai-api' | 'collector'
+export type Destination = 'gateway' | BuiltInUpstream | 'collector'
 
 /**
  * How a setting affects secrets. Every row must state it.

@@ -1,84 +1,65 @@
-import { type Static, Type } from '@sinclair/typebox'
+import { type Static, type TObject, type TProperties, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { isRecord, parseJson } from '../core/json.ts'
+import type { Config } from './load.ts'
 import { rowError } from './row-error.ts'
 import { type Kind, list } from './value-kinds.ts'
 
 /** The built-in upstreams. They have settings of their own and are selected by name. */
-export const usualUpstreams = ['zai-web', 'zai-api', 'demo'] as const
-export type UsualUpstream = (typeof usualUpstreams)[number]
+export const builtInUpstreams = ['zai-web', 'zai-api', 'demo'] as const
+export type BuiltInUpstream = (typeof builtInUpstreams)[number]
 
-/** How a self-hosted server is asked to reason: by its chat template, by a reasoning effort, or not at all. */
-const reasoningStyles = ['template', 'effort', 'none'] as const
+/** What the configuration knows about a kind of upstream. The kinds are passed to it: it imports none of them. */
+export interface ConfigurableKind {
+  /** The `kind` of its rows, and the id of the built-in upstream of this kind. */
+  id: string
+  /** The schema of a row of `[[upstreams]]`, made by `rowSchema`. Absent for a kind without rows. */
+  row?: TObject
+  /** The origin that receives prompts and credentials; `undefined` if nothing is sent. Errors: UsageError. */
+  origin(instance: UpstreamInstance, config: Config): string | undefined
+}
 
 const id = Type.String({
-  pattern: `^(?!(?:${usualUpstreams.join('|')})$)[a-z0-9][a-z0-9-]{0,39}$`,
+  pattern: `^(?!(?:${builtInUpstreams.join('|')})$)[a-z0-9][a-z0-9-]{0,39}$`,
   description: 'a name of lower-case letters, digits and -, and none of zai-web, zai-api and demo',
 })
-const keys = Type.Array(Type.String({ pattern: '^[\\x21-\\x7e]+$', description: 'printable ASCII without spaces' }), {
-  uniqueItems: true,
-  description: 'a list of keys',
+
+/** The schema of the rows of one kind: `id`, `kind` and these fields. */
+export function rowSchema<const Name extends string, Fields extends TProperties>(kind: Name, fields: Fields) {
+  return Type.Object({ id, kind: Type.Literal(kind), ...fields }, { additionalProperties: false })
+}
+
+/** Fields that rows of several kinds have. */
+export const rowFields = {
+  keys: Type.Array(Type.String({ pattern: '^[\\x21-\\x7e]+$', description: 'printable ASCII without spaces' }), {
+    uniqueItems: true,
+    description: 'a list of keys',
+  }),
+  models: Type.Array(Type.String({ pattern: '^\\S+$', description: 'a name without spaces' }), {
+    uniqueItems: true,
+    minItems: 1,
+    description: 'a list of names of models',
+  }),
+}
+
+/** A row of any kind. Its kind has checked the other fields. */
+const anyRow = Type.Object({
+  id,
+  kind: Type.String(),
+  keys: Type.Optional(Type.Array(Type.String())),
 })
-const models = Type.Array(Type.String({ pattern: '^\\S+$', description: 'a name without spaces' }), {
-  uniqueItems: true,
-  minItems: 1,
-  description: 'a list of names of models',
-})
-const base = Type.String({
-  pattern: '^https?://[^/@\\s]+(/[^?#\\s]*)?$',
-  description: 'an http(s) URL in front of /chat/completions, without user name, such as http://127.0.0.1:8000/v1',
-})
+export type UpstreamRow = Static<typeof anyRow>
 
-/** A server that speaks OpenAI's Chat Completions. */
-export const compatibleRow = Type.Object(
-  {
-    id,
-    kind: Type.Literal('openai-compatible'),
-    base,
-    /** Absent if the server needs no key. */
-    keys: Type.Optional(keys),
-    /** The models to offer. Default: all models that the server lists. */
-    models: Type.Optional(models),
-    reasoning: Type.Optional(
-      Type.Union(
-        reasoningStyles.map((style) => Type.Literal(style)),
-        { description: 'one of template, effort and none' },
-      ),
-    ),
-  },
-  { additionalProperties: false },
-)
-
-/** An additional account of the official API, with keys and service of its own. */
-export const officialRow = Type.Object(
-  {
-    id,
-    kind: Type.Literal('zai-api'),
-    base: Type.Optional(
-      Type.String({
-        pattern: '^(general|coding|bigmodel|bigmodel-coding|https?://[^/@\\s]+/\\S*v4/?)$',
-        description: 'general, coding, bigmodel, bigmodel-coding or an http(s) URL that ends in /v4',
-      }),
-    ),
-    keys: Type.Array(keys.items, { ...keys, minItems: 1 }),
-    models: Type.Optional(models),
-  },
-  { additionalProperties: false },
-)
-
-const row = Type.Union([compatibleRow, officialRow])
-export type UpstreamRow = Static<typeof row>
-
-const usual = Type.Union(usualUpstreams.map((name) => Type.Literal(name)))
+const builtIn = Type.Union(builtInUpstreams.map((name) => Type.Literal(name)))
 /** A built-in upstream as a TOML row, which has to be a table. */
-const named = Type.Object({ id: usual }, { additionalProperties: false })
-const schema = Type.Array(Type.Union([usual, named, row]), { minItems: 1 })
+const named = Type.Object({ id: builtIn }, { additionalProperties: false })
+const schema = Type.Array(Type.Union([builtIn, named, anyRow]), { minItems: 1 })
 type WrittenUpstream = Static<typeof schema>[number]
 
 /** One configured upstream. `row` is absent for a built-in one. */
-export type UpstreamInstance = { id: UsualUpstream; row?: undefined } | { id: string; row: UpstreamRow }
+export type UpstreamInstance = { id: BuiltInUpstream; row?: undefined } | { id: string; row: UpstreamRow }
 
-const names = list('NAMES', `one or more of ${usualUpstreams.join(', ')}, separated by commas`, usual)
+const names = list('NAMES', `one or more of ${builtInUpstreams.join(', ')}, separated by commas`, builtIn)
 
 /** Names of built-in upstreams and rows of other ones: `[[upstreams]]` of the configuration file, or the same as JSON. */
 export const upstreamRows = {
@@ -86,12 +67,29 @@ export const upstreamRows = {
   read: (text) => (text.startsWith('[') ? parseJson(text) : names.read(text.toLowerCase())),
   allowed: names.allowed,
   placeholder: names.placeholder,
-  problem,
 } satisfies Kind
+
+/** The same with rows of these kinds only, each as its kind wants it. */
+export function upstreamRowsOf(kinds: readonly ConfigurableKind[]): Kind {
+  const rows = kinds.flatMap(({ row }) => (row === undefined ? [] : [row]))
+  return {
+    ...upstreamRows,
+    schema: Type.Array(Type.Union([builtIn, named, ...rows]), { minItems: 1 }),
+    problem: (written) => problem(written, kinds),
+  }
+}
 
 export function instanceOf(written: WrittenUpstream): UpstreamInstance {
   if (typeof written === 'string') return { id: written }
   return 'kind' in written ? { id: written.id, row: written } : { id: written.id }
+}
+
+/** The kind of an instance: that of its row, or for a built-in upstream the kind of the same name. */
+export function kindOf<Known extends ConfigurableKind>({ id, row }: UpstreamInstance, kinds: readonly Known[]): Known {
+  const name = row?.kind ?? id
+  const kind = kinds.find((one) => one.id === name)
+  if (kind === undefined) throw new Error(`there is no upstream of the kind ${name}`)
+  return kind
 }
 
 /** Whether any row holds keys. `written` is the value of a source: TOML tables or a JSON text. */
@@ -105,22 +103,26 @@ export function doubledId(instances: readonly UpstreamInstance[]): string | unde
   return instances.find(({ id: one }, index) => instances.findIndex(({ id: other }) => other === one) !== index)?.id
 }
 
-function problem(rows: unknown): string | undefined {
+function problem(rows: unknown, kinds: readonly ConfigurableKind[]): string | undefined {
   if (!Array.isArray(rows) || !rows.some(isRecord)) return undefined
-  const index = rows.findIndex((one) => !isRecord(one) && !usualUpstreams.some((name) => name === one))
+  const index = rows.findIndex((one) => !isRecord(one) && !builtInUpstreams.some((name) => name === one))
   if (index >= 0)
-    return `upstreams[${index}] must be a row with id, kind and base, or one of ${usualUpstreams.join(', ')}`
+    return `upstreams[${index}] must be a row with id, kind and base, or one of ${builtInUpstreams.join(', ')}`
   for (const [at, one] of rows.entries()) {
     if (!isRecord(one) || Value.Check(named, one)) continue
-    if (usualUpstreams.some((name) => name === one.id))
+    if (builtInUpstreams.some((name) => name === one.id))
       return `upstreams[${at}]: ${one.id} is set up by settings of its own, so its row is an id and nothing else`
-    const kind = rowKinds.find((known) => known.properties.kind.const === one.kind)
-    if (kind === undefined) return `upstreams[${at}].kind must be openai-compatible or zai-api`
+    const row = kinds.find((known) => known.id === one.kind)?.row
+    if (row === undefined) return `upstreams[${at}].kind must be ${kindsWithRows(kinds)}`
     // The row is checked alone, so that the error is about its fields and not about its kind; its index is put back.
-    const error = rowError([one], { name: 'upstreams', schema: Type.Array(kind), partAt: () => kind })
+    const error = rowError([one], { name: 'upstreams', schema: Type.Array(row), partAt: () => row })
     if (error !== undefined) return error.replace('upstreams[0]', `upstreams[${at}]`)
   }
   return undefined
 }
 
-const rowKinds = [compatibleRow, officialRow] as const
+/** `openai-compatible or zai-api` */
+function kindsWithRows(kinds: readonly ConfigurableKind[]): string {
+  const ids = kinds.flatMap((kind) => (kind.row === undefined ? [] : [kind.id]))
+  return [ids.slice(0, -1).join(', '), ...ids.slice(-1)].filter((text) => text !== '').join(' or ')
+}

@@ -4,5 +4,5 @@ import type { UpstreamKinds } from './upstream-kind.ts'
 import { zaiApiKind } from './zai-api/kind.ts'
 import { zaiWebKind } from './zai-web/kind.ts'
 
-/** Every kind of upstream, in the order in which messages name them. */
-export const upstreamKinds: UpstreamKinds = [zaiWebKind, zaiApiKind, demoKind, openaiCompatibleKind]
+/** Every kind of upstream. Messages name them in this order. */
+export const upstreamKinds: UpstreamKinds = [demoKind, openaiCompatibleKind, zaiApiKind, zaiWebKind]

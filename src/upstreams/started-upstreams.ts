@@ -1,8 +1,9 @@
 import type { Config } from '../config/load.ts'
+import { kindOf } from '../config/upstream-rows.ts'
 import type { GatewayError } from '../core/errors.ts'
 import type { Upstream } from '../core/upstream.ts'
 import { modelTable } from '../models/table.ts'
-import { kindOf, type Outside, type StartedUpstream, type UpstreamKinds } from './upstream-kind.ts'
+import type { Outside, StartedUpstream, UpstreamKinds } from './upstream-kind.ts'
 
 export interface StartedUpstreams {
   /** The upstreams of a configuration, in its order. Errors: UsageError. */

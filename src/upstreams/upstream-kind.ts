@@ -1,23 +1,44 @@
-import type { Static, TSchema } from '@sinclair/typebox'
+import type { Static, TObject } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import type { Config } from '../config/load.ts'
-import type { UpstreamInstance } from '../config/upstream-rows.ts'
+import type { ConfigurableKind, UpstreamInstance } from '../config/upstream-rows.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Pool } from '../core/credential-pool.ts'
 import type { GatewayError } from '../core/errors.ts'
+import type { Examined } from '../core/finding.ts'
+import type { Quota } from '../core/quota.ts'
 import type { Upstream } from '../core/upstream.ts'
+import type { ProbeOptions } from '../http-client/probe.ts'
 import type { Fetch } from '../http-client/send.ts'
 import type { ModelTable } from '../models/table.ts'
 
 /** One kind of upstream, with everything that the rest of the program needs to know about it. */
-export interface UpstreamKind {
-  /** The kind of its rows in `[[upstreams]]`, and the id of its built-in instance: `zai-api`. */
-  id: string
+export interface UpstreamKind extends ConfigurableKind {
   /** Prepares one instance. What its pool learns about the credentials outlives changes of the configuration. */
   start(id: string, outside: Outside): StartedUpstream
+  /** Checks an instance for `zai2api doctor`, credential by credential. If it has an origin, that can be reached. */
+  examine(instance: UpstreamInstance, config: Config, edge: ProbeOptions): Promise<Examined>
+  /** Only if the service tells how much of a plan is used. */
+  quota?: KindQuota
+  /** What the user should know when a server starts with this upstream in front of all others. */
+  startNote(instance: UpstreamInstance, config: Config): string | undefined
 }
 
 export type UpstreamKinds = readonly UpstreamKind[]
+
+interface KindQuota {
+  /** The setting that holds the keys of the built-in instance: `ZAI_API_KEY`. */
+  setting: string
+  /** One for each key of the instance, in order. Errors: UsageError; those of a reader: GatewayError. */
+  readers(instance: UpstreamInstance, config: Config): QuotaReader[]
+}
+
+export type QuotaReader = (call: QuotaCall) => Promise<Quota>
+
+export interface QuotaCall extends ProbeOptions {
+  signal: AbortSignal
+  timeoutMs: number
+}
 
 export interface StartedUpstream {
   /** The upstream as a configuration sets it up. It replaces the one that the last call returned. */
@@ -46,28 +67,35 @@ export interface UpstreamDeps<Credential> extends Omit<Outside, 'createPool'> {
 }
 
 /** `Settings` is what one instance is created from. Errors of the functions that make them: UsageError. */
-export interface UpstreamDefinition<Row extends TSchema, Settings, Credential> {
+export interface UpstreamDefinition<Row extends TObject, Settings, Credential> {
   id: string
   /** Whose service the built-in instance is, for messages: `Z.AI`. Other instances go by their ids. */
   label?: string
   /** The settings of the built-in instance. Absent for a kind whose instances are all rows of `[[upstreams]]`. */
   builtIn?: (config: Config) => Settings
-  /** Absent for a kind without rows. */
+  /** Absent for a kind without rows. `schema` is made by `rowSchema`. */
   rows?: { schema: Row; settings: (row: Static<Row>, config: Config) => Settings }
+  /** Everything that is sent goes to the origin of this URL. Absent for an upstream that sends nothing. */
+  baseUrl?: (settings: Settings) => string
   /**
    * Calls at a time that are tried under a new credential, before a refusal has taught how many it allows. Default: any
    * number, for a service where a refusal does no harm.
    */
   startLimit?: number
   create: (settings: Settings, deps: UpstreamDeps<Credential>) => Upstream
+  doctor: (settings: Settings, edge: ProbeOptions) => Promise<Examined>
+  quota?: { setting: string; readers: (settings: Settings) => QuotaReader[] }
+  startNote?: (settings: Settings) => string | undefined
 }
 
-export function defineUpstream<Row extends TSchema, Settings, Credential>(
+export function defineUpstream<Row extends TObject, Settings, Credential>(
   definition: UpstreamDefinition<Row, Settings, Credential>,
 ): UpstreamKind {
-  const { id: kind, label, builtIn, rows, startLimit = Number.POSITIVE_INFINITY, create } = definition
+  const { id: kind, label, builtIn, rows, baseUrl, startLimit = Number.POSITIVE_INFINITY, create, quota } = definition
   return {
     id: kind,
+    ...(rows ? { row: rows.schema } : {}),
+    origin: (instance, config) => baseUrl && new URL(baseUrl(settingsOf(instance, config))).origin,
     start(id, { createPool, ...outside }) {
       const name = id === kind && label !== undefined ? label : id
       const pool = createPool<Credential>({ upstream: id, name, startLimit })
@@ -76,6 +104,14 @@ export function defineUpstream<Row extends TSchema, Settings, Credential>(
         close: (error) => pool.close(error),
       }
     },
+    examine: (instance, config, edge) => definition.doctor(settingsOf(instance, config), edge),
+    ...(quota && {
+      quota: {
+        setting: quota.setting,
+        readers: (instance, config) => quota.readers(settingsOf(instance, config)),
+      },
+    }),
+    startNote: (instance, config) => definition.startNote?.(settingsOf(instance, config)),
   }
 
   function settingsOf({ id, row }: UpstreamInstance, config: Config): Settings {
@@ -83,12 +119,4 @@ export function defineUpstream<Row extends TSchema, Settings, Credential>(
     if (row !== undefined && rows && Value.Check(rows.schema, row)) return rows.settings(row, config)
     throw new Error(`${id} is not set up as ${kind} can be`)
   }
-}
-
-/** The kind of an instance: that of its row, or for a built-in one the kind of the same name. */
-export function kindOf({ id, row }: UpstreamInstance, kinds: UpstreamKinds): UpstreamKind {
-  const name = row?.kind ?? id
-  const kind = kinds.find((one) => one.id === name)
-  if (kind === undefined) throw new Error(`there is no upstream of the kind ${name}`)
-  return kind
 }

@@ -7,6 +7,7 @@ import { compose } from '../../src/compose.ts'
 import { type Config, type LoadedConfig, loadConfig } from '../../src/config/load.ts'
 import { UsageError } from '../../src/config/usage-error.ts'
 import type { Log } from '../../src/observe/log.ts'
+import { upstreamKinds } from '../../src/upstreams/index.ts'
 import { eventStream } from '../support/chat-zai.ts'
 import { until } from '../support/gateway.ts'
 import { chatRoute, chunkText, scriptedApi } from '../support/zai-api.ts'
@@ -28,7 +29,7 @@ function logTo(lines: string[]): Log {
 }
 
 function loadedFrom(env: Record<string, string>): LoadedConfig {
-  return loadConfig(new Map(), { env, cwd: '/nowhere', readFile: () => undefined })
+  return loadConfig(new Map(), { env, cwd: '/nowhere', readFile: () => undefined }, upstreamKinds)
 }
 
 function configOf(env: Record<string, string>): Config {

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { readDotEnv, type SettingNames } from '../../src/config/dot-env.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Surroundings } from '../../src/config/sources.ts'
+import { upstreamKinds } from '../../src/upstreams/index.ts'
 
 const names: SettingNames = {
   has: (name) => ['KEY', 'PORT'].includes(name),
@@ -92,7 +93,7 @@ describe('the configuration', () => {
   const load = (dotEnv: string) => {
     const readFile = (path: string) => (path === '/srv/.env' ? dotEnv : undefined)
     const surroundings: Surroundings = { env: {}, cwd: '/srv', readFile }
-    return loadConfig(new Map(), surroundings)
+    return loadConfig(new Map(), surroundings, upstreamKinds)
   }
 
   test.each([

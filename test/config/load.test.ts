@@ -19,6 +19,7 @@ import {
 } from '../../src/config/table.ts'
 import { didYouMean, UsageError } from '../../src/config/usage-error.ts'
 import type { ModelRow } from '../../src/models/row.ts'
+import { upstreamKinds } from '../../src/upstreams/index.ts'
 
 interface World {
   flags?: Partial<Record<SettingName | 'config', string>>
@@ -38,7 +39,7 @@ function load(world: World = {}) {
   const given = new Map<SettingName | 'config', string>()
   for (const { name } of settingList) if (flags[name] !== undefined) given.set(name, flags[name])
   if (flags.config !== undefined) given.set('config', flags.config)
-  return loadConfig(given, surroundings(world))
+  return loadConfig(given, surroundings(world), upstreamKinds)
 }
 
 function config(world: World = {}): Config {
@@ -115,6 +116,7 @@ describe('without any source', () => {
       otlpHeaders: [],
       webBaseUrl: 'https://chat.z.ai',
       completionPath: '/api/v2/chat/completions',
+      upstreamKinds,
     })
   })
 
@@ -255,7 +257,7 @@ describe('the configuration file', () => {
     const readFile = () => {
       throw new Error('EISDIR: illegal operation\non a directory')
     }
-    expect(() => loadConfig(new Map(), { env: {}, cwd: '/srv', readFile })).toThrow(
+    expect(() => loadConfig(new Map(), { env: {}, cwd: '/srv', readFile }, upstreamKinds)).toThrow(
       new UsageError('/srv/.env cannot be read: EISDIR: illegal operation'),
     )
   })

@@ -3,6 +3,7 @@ import { envExample } from '../../src/config/documents.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { isPlaceholder } from '../../src/config/placeholder.ts'
 import { listenPolicy, newKey } from '../../src/config/policy.ts'
+import { upstreamKinds } from '../../src/upstreams/index.ts'
 
 test.each([
   ...[
@@ -70,11 +71,15 @@ test('every key in the documents is a placeholder', async () => {
 
 describe('a placeholder', () => {
   const load = (env: Record<string, string>, dotEnv = '', toml = '') =>
-    loadConfig(new Map(), {
-      env,
-      cwd: '/srv',
-      readFile: (path) => ({ '/srv/.env': dotEnv, '/srv/zai2api.toml': toml })[path],
-    })
+    loadConfig(
+      new Map(),
+      {
+        env,
+        cwd: '/srv',
+        readFile: (path) => ({ '/srv/.env': dotEnv, '/srv/zai2api.toml': toml })[path],
+      },
+      upstreamKinds,
+    )
 
   test.each<[string, Parameters<typeof load>, string]>([
     ['the environment', [{ AUTH_TOKEN: 'changeme' }], 'environment variable AUTH_TOKEN'],

@@ -1,10 +1,12 @@
 import { systemClock } from '../../async/system-clock.ts'
 import type { Config } from '../../config/load.ts'
+import { builtInUpstreams, kindOf, type UpstreamInstance } from '../../config/upstream-rows.ts'
 import type { Clock } from '../../core/clock.ts'
 import { asGatewayError } from '../../core/errors.ts'
+import { limitTitle, type Quota, type QuotaLimit, quotaSummary, usedPercent } from '../../core/quota.ts'
 import type { Fetch } from '../../http-client/send.ts'
-import { apiAccounts } from '../../upstreams/zai-api/accounts.ts'
-import { type Quota, type QuotaLimit, readQuota } from '../../upstreams/zai-api/quota.ts'
+import { upstreamKinds } from '../../upstreams/index.ts'
+import type { QuotaReader, UpstreamKinds } from '../../upstreams/upstream-kind.ts'
 import type { Io } from '../io.ts'
 
 export interface QuotaDeps {
@@ -17,10 +19,12 @@ export interface QuotaDeps {
 const timeoutMs = 10_000
 
 /** The quota of one key, or why it is not known. */
-type KeyQuota = KeyName & ({ quota: Quota } | { reason: string })
+type KeyQuota = QuotaKey & ({ quota: Quota } | { reason: string })
 
-interface KeyName {
-  /** Id of the upstream if the key is not one of ZAI_API_KEY. */
+interface QuotaKey {
+  /** The setting that holds the keys of the built-in upstream. */
+  setting: string
+  /** Id of the upstream if the key is in a row of `[[upstreams]]`. */
   upstream?: string
   /** Counted from 1. Part of the JSON output. */
   place: number
@@ -32,15 +36,22 @@ export async function quota(
   io: Io,
   { json }: { json: boolean },
   deps: QuotaDeps = { fetch, clock: systemClock },
+  kinds: UpstreamKinds = upstreamKinds,
 ): Promise<number> {
-  if (apiAccounts(config).every(({ keys }) => keys.length === 0)) {
-    io.stderr('zai2api: there is no key whose plan could be shown; set ZAI_API_KEY\n')
+  const keys = keysIn(config, kinds)
+  if (keys.length === 0) {
+    const wanted = kinds.flatMap((kind) => kind.quota?.setting ?? [])
+    io.stderr(`zai2api: there is no key whose plan could be shown; set ${wanted.join(' or ')}\n`)
     return 1
   }
-  const keyQuota = await readAll(config, deps)
+  const keyQuota = await readAll(keys, deps)
   io.stdout(
     json
-      ? `${JSON.stringify(keyQuota, undefined, 2)}\n`
+      ? `${JSON.stringify(
+          keyQuota.map(({ setting, ...shown }) => shown),
+          undefined,
+          2,
+        )}\n`
       : keyQuota.map((one) => page(one, keyQuota.length, deps)).join('\n'),
   )
   return keyQuota.some((one) => 'quota' in one) ? 0 : 1
@@ -48,58 +59,57 @@ export async function quota(
 
 /** One line for each key whose quota could be read, for the log: `pro, 5 hours 7 %, week 44 %`. */
 export async function quotaLines(config: Config): Promise<string[]> {
-  const keyQuota = await readAll(config, { fetch, clock: systemClock })
-  return keyQuota.flatMap((one) => ('quota' in one ? [summary(one.quota)] : []))
+  const keyQuota = await readAll(keysIn(config, upstreamKinds), { fetch, clock: systemClock })
+  return keyQuota.flatMap((one) => ('quota' in one ? [quotaSummary(one.quota)] : []))
 }
 
-export function summary({ plan, limits }: Quota): string {
-  const used = limits.map((limit) => `${titleOf(limit)} ${percent(limit)}`)
-  return [plan ?? 'no plan', ...used].join(', ')
+/**
+ * Every key whose quota can be read. The keys of a built-in upstream are included even if the upstream is not in use:
+ * the quota belongs to the key.
+ */
+function keysIn(config: Config, kinds: UpstreamKinds): (QuotaKey & { read: QuotaReader })[] {
+  const unused = builtInUpstreams.filter((id) => !config.upstreams.some((used) => used.id === id))
+  const instances: UpstreamInstance[] = [...unused.map((id) => ({ id })), ...config.upstreams]
+  return instances.flatMap((instance) => {
+    const { quota } = kindOf(instance, kinds)
+    const readers = quota?.readers(instance, config) ?? []
+    const { setting = '' } = quota ?? {}
+    const name = instance.row ? { upstream: instance.id } : {}
+    return readers.map((read, index) => ({ setting, place: index + 1, ...name, read }))
+  })
 }
 
-function readAll(config: Config, { fetch, clock }: QuotaDeps): Promise<KeyQuota[]> {
+function readAll(
+  keys: readonly (QuotaKey & { read: QuotaReader })[],
+  { fetch, clock }: QuotaDeps,
+): Promise<KeyQuota[]> {
   const { signal } = new AbortController()
-  const keys = apiAccounts(config).flatMap(({ id, keys, baseUrl }) =>
-    keys.map((key, index) => ({ key, baseUrl, place: index + 1, ...(id === 'zai-api' ? {} : { upstream: id }) })),
-  )
   return Promise.all(
-    keys.map(async ({ key, baseUrl, ...name }) => {
+    keys.map(async ({ read, ...key }) => {
       try {
-        return { ...name, quota: await readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs }) }
+        return { ...key, quota: await read({ fetch, clock, signal, timeoutMs }) }
       } catch (thrown) {
-        return { ...name, reason: asGatewayError(thrown).message }
+        return { ...key, reason: asGatewayError(thrown).message }
       }
     }),
   )
 }
 
 function page(keyQuota: KeyQuota, keys: number, { clock, timeZone }: QuotaDeps): string {
-  const owner = keyQuota.upstream ?? 'ZAI_API_KEY'
+  const owner = keyQuota.upstream ?? keyQuota.setting
   const name = keys === 1 ? owner : `Key ${keyQuota.place} of ${owner}`
   if ('reason' in keyQuota) return `${name}: ${keyQuota.reason}\n`
   const { plan, limits } = keyQuota.quota
   const head = `${name}: ${plan === undefined ? 'no plan' : `plan ${plan}`}\n`
   const rows = limits.map((limit) => [
-    titleOf(limit),
-    percent(limit),
+    limitTitle(limit),
+    usedPercent(limit),
     countOf(limit),
     resetOf(limit, clock.now(), timeZone),
   ])
   const widths = [0, 1, 2, 3].map((column) => Math.max(0, ...rows.map((row) => row[column]?.length ?? 0)))
   const lines = rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`)
   return head + lines.map((line) => `${line.trimEnd()}\n`).join('')
-}
-
-/** `5 hours`, `week`, `month (tool calls)` */
-function titleOf({ kind, window }: QuotaLimit): string {
-  const span = window && (window.count === 1 ? window.unit : `${window.count} ${window.unit}s`)
-  const what = { tokens: undefined, 'tool-calls': 'tool calls', credits: 'credits', other: 'other' }[kind]
-  if (span === undefined) return what ?? 'tokens'
-  return what === undefined ? span : `${span} (${what})`
-}
-
-function percent({ usedPercent }: QuotaLimit): string {
-  return usedPercent === undefined ? '?' : `${Math.round(usedPercent)} %`
 }
 
 function countOf({ used, total }: QuotaLimit): string {

@@ -5,6 +5,7 @@ import { stateFolder } from '../../config/folders.ts'
 import type { Config, LoadedConfig } from '../../config/load.ts'
 import { configWarnings } from '../../config/policy.ts'
 import { isProxied } from '../../config/proxy-variables.ts'
+import { kindOf } from '../../config/upstream-rows.ts'
 import { asGatewayError } from '../../core/errors.ts'
 import type { Gateway } from '../../gateway/index.ts'
 import { cachedLookup, systemLookup } from '../../http-client/dns.ts'
@@ -12,6 +13,8 @@ import { losslessFetch } from '../../http-client/lossless-fetch.ts'
 import type { Log } from '../../observe/log.ts'
 import { memoryReadings } from '../../observe/memory.ts'
 import { listen, listenForMetrics } from '../../server/listen.ts'
+import { upstreamKinds } from '../../upstreams/index.ts'
+import type { UpstreamKinds } from '../../upstreams/upstream-kind.ts'
 import { refuseEndless } from '../config-files.ts'
 import { ensureSecret } from '../gateway-secret.ts'
 import type { Reread } from '../index.ts'
@@ -113,17 +116,11 @@ function warningLogger(log: Log): (loaded: LoadedConfig) => LoadedConfig {
 }
 
 /** What `serve` prints once the port is open. */
-export function readyLine(url: string, config: Config, version: string): string {
+export function readyLine(url: string, config: Config, version: string, kinds: UpstreamKinds = upstreamKinds): string {
   const ready = `zai2api ${version} listening on ${url} (upstream ${config.upstreams.map(({ id }) => id).join(', ')}; docs at ${url}/docs)\n`
-  return isGuest(config) ? `${ready}${guestNote}\n` : ready
-}
-
-const guestNote =
-  'Without ZAI_API_KEY or ZAI_TOKEN you are a guest at chat.z.ai, which often asks guests for a captcha. With ZAI_API_KEY in .env answers come from the official API.'
-
-/** Whether requests use a guest session instead of an account. */
-function isGuest({ upstreams, zaiTokens, backupToken }: Config): boolean {
-  return upstreams[0]?.id === 'zai-web' && zaiTokens.length === 0 && backupToken === undefined
+  const [first] = config.upstreams
+  const note = first && kindOf(first, kinds).startNote(first, config)
+  return note === undefined ? ready : `${ready}${note}\n`
 }
 
 /** Checks the upstreams at the start and logs the result, so that a problem is known before the first request. */

@@ -5,10 +5,11 @@ import type { ChatModel } from '../chat-completions/models.ts'
 import type { Profile } from '../chat-completions/profile.ts'
 
 /**
- * How reasoning is switched. `template`: the switch of GLM's own chat template, as vLLM, SGLang and llama.cpp accept
+ * How a server is asked to reason. `template`: the switch of GLM's own chat template, as vLLM, SGLang and llama.cpp accept
  * it. `effort`: OpenRouter's `reasoning` object. `none`: the server decides.
  */
-export type ReasoningStyle = 'template' | 'effort' | 'none'
+export const reasoningStyles = ['template', 'effort', 'none'] as const
+export type ReasoningStyle = (typeof reasoningStyles)[number]
 
 export interface CompatibleOptions {
   /** Name in the configuration, for errors. */

@@ -1,7 +1,5 @@
-import type { Static } from '@sinclair/typebox'
 import type { Config } from '../../config/load.ts'
 import { settings } from '../../config/table.ts'
-import type { officialRow, UpstreamInstance } from '../../config/upstream-rows.ts'
 import { UsageError } from '../../config/usage-error.ts'
 import { apiBase } from './base-url.ts'
 import { type SettingNames, usualSettings } from './errors.ts'
@@ -17,29 +15,24 @@ export interface ApiAccount {
   names: SettingNames
 }
 
-/** The account of one upstream; `undefined` for an upstream of another kind. Errors: UsageError for an invalid address. */
-export function apiAccount({ id, row }: UpstreamInstance, config: Config): ApiAccount | undefined {
-  if (row?.kind === 'zai-api') return accountOfRow(row)
-  return row || id !== 'zai-api' ? undefined : usualAccount(config)
-}
-
-/** The account of a row. Errors: UsageError for an invalid address. */
-export function accountOfRow({ id, keys, base = 'general' }: Static<typeof officialRow>): ApiAccount {
-  const names = { keys: `keys of ${id} in [[upstreams]]`, base: `base of ${id} in [[upstreams]]` }
-  return { id, keys, service: base, baseUrl: checked(base, names.base), names }
-}
-
 /** The account of ZAI_API_KEY. Errors: UsageError for an invalid address. */
 export function usualAccount({ zaiApiKeys, zaiApiBase }: Config): ApiAccount {
   const baseUrl = checked(zaiApiBase, usualSettings.base)
   return { id: 'zai-api', keys: zaiApiKeys, service: zaiApiBase, baseUrl, names: usualSettings }
 }
 
-/** The accounts of all upstreams. The account of ZAI_API_KEY is included even if its upstream is not in use. */
-export function apiAccounts(config: Config): ApiAccount[] {
-  const used = config.upstreams.flatMap((instance) => apiAccount(instance, config) ?? [])
-  const usual = usualAccount(config)
-  return used.some(({ id }) => id === usual.id) ? used : [usual, ...used]
+/** The account of a row of `[[upstreams]]`. Errors: UsageError for an invalid address. */
+export function accountOfRow({
+  id,
+  keys,
+  base = 'general',
+}: {
+  id: string
+  keys: string[]
+  base?: string
+}): ApiAccount {
+  const names = { keys: `keys of ${id} in [[upstreams]]`, base: `base of ${id} in [[upstreams]]` }
+  return { id, keys, service: base, baseUrl: checked(base, names.base), names }
 }
 
 function checked(base: string, name: string): string {

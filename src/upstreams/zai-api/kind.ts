@@ -1,16 +1,38 @@
-import { officialRow } from '../../config/upstream-rows.ts'
+import { Type } from '@sinclair/typebox'
+import { rowFields, rowSchema } from '../../config/upstream-rows.ts'
 import { callSettings } from '../chat-completions/call-settings.ts'
 import { defineUpstream, type UpstreamDeps } from '../upstream-kind.ts'
 import { accountOfRow, usualAccount } from './accounts.ts'
+import { examineKeys } from './doctor.ts'
+import { usualSettings } from './errors.ts'
 import { zaiApi } from './index.ts'
+import { readQuota } from './quota.ts'
 
+const row = rowSchema('zai-api', {
+  base: Type.Optional(
+    Type.String({
+      pattern: '^(general|coding|bigmodel|bigmodel-coding|https?://[^/@\\s]+/\\S*v4/?)$',
+      description: 'general, coding, bigmodel, bigmodel-coding or an http(s) URL that ends in /v4',
+    }),
+  ),
+  keys: Type.Array(rowFields.keys.items, { ...rowFields.keys, minItems: 1 }),
+  models: Type.Optional(rowFields.models),
+})
+
+/** Z.AI's official API. A row is an additional account, with keys and service of its own. */
 export const zaiApiKind = defineUpstream({
   id: 'zai-api',
   label: 'Z.AI',
   builtIn: (config) => ({ ...usualAccount(config), ...callSettings(config) }),
   rows: {
-    schema: officialRow,
+    schema: row,
     settings: (row, config) => ({ ...accountOfRow(row), models: row.models, ...callSettings(config) }),
   },
+  baseUrl: ({ baseUrl }) => baseUrl,
   create: (settings, { table, ...deps }: UpstreamDeps<string>) => zaiApi({ ...settings, table }, deps),
+  doctor: examineKeys,
+  quota: {
+    setting: usualSettings.keys,
+    readers: ({ baseUrl, keys }) => keys.map((key) => (call) => readQuota({ ...call, baseUrl, key })),
+  },
 })

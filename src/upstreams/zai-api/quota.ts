@@ -1,38 +1,15 @@
-import type { Clock } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { parseJson } from '../../core/json.ts'
+import type { Quota, QuotaLimit } from '../../core/quota.ts'
 import { readBuffered } from '../../http-client/buffered-response.ts'
-import { type Fetch, send } from '../../http-client/send.ts'
+import { send } from '../../http-client/send.ts'
+import type { QuotaCall } from '../upstream-kind.ts'
 import { usualSettings, zaiErrors } from './errors.ts'
 import { quotaBody, quotaEntry } from './schema.ts'
 
-/** How much of a plan has been used. */
-export interface Quota {
-  /** `pro` */
-  plan: string | undefined
-  limits: QuotaLimit[]
-}
-
-export interface QuotaLimit {
-  /** `tool-calls`: calls of the vendor's own tools. `other`: an unknown kind. */
-  kind: 'tokens' | 'tool-calls' | 'credits' | 'other'
-  window: { unit: 'hour' | 'week' | 'month'; count: number } | undefined
-  /** 0 to 100. */
-  usedPercent: number | undefined
-  used: number | undefined
-  total: number | undefined
-  remaining: number | undefined
-  /** Epoch milliseconds. */
-  resetsAt: number | undefined
-}
-
-export interface QuotaOptions {
+export interface QuotaOptions extends QuotaCall {
   baseUrl: string
   key: string
-  fetch: Fetch
-  clock: Clock
-  signal: AbortSignal
-  timeoutMs: number
 }
 
 /**

@@ -1,8 +1,13 @@
 import { defineUpstream, type UpstreamDeps } from '../upstream-kind.ts'
+import { examineSessions } from './doctor.ts'
 import { type CredentialSource, zaiWeb } from './index.ts'
 
 const modelsTtlMs = 600_000
 
+const guestNote =
+  'Without ZAI_API_KEY or ZAI_TOKEN you are a guest at chat.z.ai, which often asks guests for a captcha. With ZAI_API_KEY in .env answers come from the official API.'
+
+/** Z.AI's web chat, with accounts or as a guest. */
 export const zaiWebKind = defineUpstream({
   id: 'zai-web',
   label: 'Z.AI',
@@ -27,5 +32,8 @@ export const zaiWebKind = defineUpstream({
   }),
   // What the site thinks of many calls at once is not known.
   startLimit: 8,
+  baseUrl: ({ baseUrl }) => baseUrl,
   create: (settings, { table, ...deps }: UpstreamDeps<CredentialSource>) => zaiWeb({ ...settings, table }, deps),
+  doctor: examineSessions,
+  startNote: ({ tokens, backupToken }) => (tokens.length === 0 && backupToken === undefined ? guestNote : undefined),
 })

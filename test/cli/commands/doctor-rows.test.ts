@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'bun:test'
 import { systemClock } from '../../../src/async/system-clock.ts'
 import { doctor } from '../../../src/cli/commands/doctor/index.ts'
 import { loadConfig } from '../../../src/config/load.ts'
+import { upstreamKinds } from '../../../src/upstreams/index.ts'
 import { compatibleServer } from '../../support/compatible-server.ts'
 
 const stops: (() => void)[] = []
@@ -31,7 +32,7 @@ async function findings(row: (base: string) => string, key?: string) {
     tryPort: async () => 'free',
     proves: async () => false,
   }
-  await doctor(() => loadConfig(new Map(), io), io, { json: true, offline: false }, edge)
+  await doctor(() => loadConfig(new Map(), io, upstreamKinds), io, { json: true, offline: false }, edge)
   return JSON.parse(told) as { status: string; check: string; says: string; next?: string }[]
 }
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'bun:test'
 import { doctor } from '../../../src/cli/commands/doctor/index.ts'
-import type { Probes } from '../../../src/cli/commands/doctor/probe.ts'
+import type { Probes } from '../../../src/cli/commands/doctor/probes.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { Fetch } from '../../../src/http-client/send.ts'
+import { upstreamKinds } from '../../../src/upstreams/index.ts'
 import { chatZai } from '../../support/chat-zai.ts'
 import { manualClock } from '../../support/clock.ts'
 
@@ -54,7 +55,7 @@ async function run(world: World) {
     proves: async () => world.proves ?? false,
   }
   const { json = false, offline = false } = world
-  result.code = await doctor(() => loadConfig(new Map(), io), io, { json, offline }, edge)
+  result.code = await doctor(() => loadConfig(new Map(), io, upstreamKinds), io, { json, offline }, edge)
   return { ...result, lines: result.stdout.split('\n') }
 }
 

@@ -10,6 +10,7 @@ import { type Shell, shellOf, shells } from '../../../src/cli/shell-syntax.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { SettingName } from '../../../src/config/table.ts'
 import { demo } from '../../../src/upstreams/demo/index.ts'
+import { upstreamKinds } from '../../../src/upstreams/index.ts'
 import { startGateway } from '../../support/gateway.ts'
 
 interface Asked {
@@ -34,7 +35,7 @@ async function printed({ client, shell, set = {}, flags = [['listenPort', '1']] 
     },
     version: '1.2.3',
   }
-  expect(await env(loadConfig(new Map(flags), io), io, { client, shell })).toBe(0)
+  expect(await env(loadConfig(new Map(flags), io, upstreamKinds), io, { client, shell })).toBe(0)
   return text
 }
 

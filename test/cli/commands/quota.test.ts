@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { quota } from '../../../src/cli/commands/quota.ts'
 import { loadConfig } from '../../../src/config/load.ts'
 import type { Fetch } from '../../../src/http-client/send.ts'
+import { upstreamKinds } from '../../../src/upstreams/index.ts'
 import { manualClock } from '../../support/clock.ts'
 
 const now = Date.UTC(2026, 2, 20, 8, 0)
@@ -46,7 +47,7 @@ async function run({ json = false, keys = 'a.b', bodies = { 'a.b': proPlan } }: 
     result.urls.add(url)
     return Response.json(bodies[new Headers(headers).get('authorization') ?? ''])
   }
-  const { config } = loadConfig(new Map(), io)
+  const { config } = loadConfig(new Map(), io, upstreamKinds)
   result.code = await quota(config, io, { json }, { fetch, clock: manualClock(now), timeZone: 'Asia/Tokyo' })
   return result
 }

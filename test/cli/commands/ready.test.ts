@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readyLine } from '../../../src/cli/commands/serve.ts'
 import { loadConfig } from '../../../src/config/load.ts'
+import { upstreamKinds } from '../../../src/upstreams/index.ts'
 
 describe('the first line of a server', () => {
   const guest =
@@ -12,7 +13,7 @@ describe('the first line of a server', () => {
     ['nor to one that steps in', { BACKUP_TOKEN: 'token' }, 'zai-web', ''],
     ['nor with a key', { ZAI_API_KEY: 'a.b' }, 'zai-api', ''],
   ])('%s', (_name, env, upstreams, note) => {
-    const { config } = loadConfig(new Map(), { env, cwd: '/srv', readFile: () => undefined })
+    const { config } = loadConfig(new Map(), { env, cwd: '/srv', readFile: () => undefined }, upstreamKinds)
     const url = 'http://127.0.0.1:8080'
     expect(readyLine(url, config, '1.0')).toBe(
       `zai2api 1.0 listening on ${url} (upstream ${upstreams}; docs at ${url}/docs)\n${note}`,

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { compose } from '../../../src/compose.ts'
 import { loadConfig } from '../../../src/config/load.ts'
+import { upstreamKinds } from '../../../src/upstreams/index.ts'
 import { type CompatibleServer, chunks, compatibleServer } from '../../support/compatible-server.ts'
 
 const stops: (() => void)[] = []
@@ -24,7 +25,7 @@ const rowOf = (id: string, base: string, more = '') =>
   `[[upstreams]]\nid = "${id}"\nkind = "openai-compatible"\nbase = "${base}"\n${more}\n`
 
 async function gateway(toml: string, env: Record<string, string> = {}) {
-  const { config } = loadConfig(new Map(), surroundings(toml, env))
+  const { config } = loadConfig(new Map(), surroundings(toml, env), upstreamKinds)
   const { app } = await compose({ ...config, logLevel: 'off' }, '0.0.0', { write() {} })
   const send = (path: string, body?: object) =>
     app.handle(

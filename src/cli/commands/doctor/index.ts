@@ -2,19 +2,18 @@ import { lookup } from 'node:dns/promises'
 import { createServer } from 'node:net'
 import { systemClock } from '../../../async/system-clock.ts'
 import type { Config, LoadedConfig } from '../../../config/load.ts'
-import type { UpstreamInstance } from '../../../config/upstream-rows.ts'
+import { builtInUpstreams, kindOf, type UpstreamInstance } from '../../../config/upstream-rows.ts'
 import { UsageError } from '../../../config/usage-error.ts'
-import { apiAccount, apiAccounts } from '../../../upstreams/zai-api/accounts.ts'
+import { type Examined, type Finding, fail, failed, skip } from '../../../core/finding.ts'
+import { upstreamKinds } from '../../../upstreams/index.ts'
+import type { UpstreamKinds } from '../../../upstreams/upstream-kind.ts'
 import { provesBy } from '../../client-target.ts'
+import { originOf } from '../../destinations.ts'
 import type { Io } from '../../io.ts'
-import { type Examined, type Finding, fail, failed, pass, skip } from './finding.ts'
 import { access, configuration, configWarningFindings, port, proxy, proxyFor } from './local-setup.ts'
 import { network } from './network.ts'
-import { compatible } from './openai-compatible.ts'
-import type { Probes } from './probe.ts'
+import type { Probes } from './probes.ts'
 import { answers } from './whole-gateway.ts'
-import { checkZaiApi } from './zai-api.ts'
-import { checkZaiWeb } from './zai-web.ts'
 
 export interface DoctorOptions {
   json: boolean
@@ -27,9 +26,10 @@ export async function doctor(
   io: Io,
   { json, offline }: DoctorOptions,
   edge: Probes = systemEdge(io),
+  kinds: UpstreamKinds = upstreamKinds,
 ): Promise<number> {
   const reported: Finding[] = []
-  for await (const finding of examine(load, io, offline, edge)) {
+  for await (const finding of examine(load, io, offline, edge, kinds)) {
     reported.push(finding)
     if (!json) io.stdout(lineOf(finding))
   }
@@ -37,7 +37,13 @@ export async function doctor(
   return reported.some(failed) ? 1 : 0
 }
 
-async function* examine(load: () => LoadedConfig, io: Io, offline: boolean, edge: Probes): AsyncGenerator<Finding> {
+async function* examine(
+  load: () => LoadedConfig,
+  io: Io,
+  offline: boolean,
+  edge: Probes,
+  kinds: UpstreamKinds,
+): AsyncGenerator<Finding> {
   const loaded = loadedOr(load)
   if ('status' in loaded) return yield loaded
   const { config } = loaded
@@ -51,19 +57,20 @@ async function* examine(load: () => LoadedConfig, io: Io, offline: boolean, edge
   // With an unusable proxy, the results of all further checks would be misleading.
   if (failed(proxied)) return
   let usable = false
-  for (const examined of config.upstreams.map((instance) => upstream(instance, config, io, edge))) {
+  for (const examined of config.upstreams.map((instance) => upstream(instance, config, io, edge, kinds))) {
     const { findings, ...rest } = await examined
     yield* findings
     usable ||= rest.usable
   }
-  if (usable) yield* await answers(config, io.version, edge)
+  if (usable) yield* await answers(config, io.version, edge, kinds)
   else yield skip('answers', 'there is nobody to ask')
 }
 
 function loadedOr(load: () => LoadedConfig): LoadedConfig | Finding {
   try {
     const loaded = load()
-    apiAccounts(loaded.config)
+    for (const id of builtInUpstreams) originOf({ id }, loaded.config)
+    for (const instance of loaded.config.upstreams) originOf(instance, loaded.config)
     return loaded
   } catch (thrown) {
     if (!(thrown instanceof UsageError)) throw thrown
@@ -71,22 +78,19 @@ function loadedOr(load: () => LoadedConfig): LoadedConfig | Finding {
   }
 }
 
-async function upstream(instance: UpstreamInstance, config: Config, io: Io, edge: Probes): Promise<Examined> {
-  const { id, row } = instance
-  const account = apiAccount(instance, config)
-  if (account) return onceReachable(new URL(account.baseUrl).origin, io, edge, () => checkZaiApi(account, edge))
-  if (row?.kind === 'openai-compatible')
-    return onceReachable(new URL(row.base).origin, io, edge, () => compatible(row, edge))
-  if (id === 'demo') return { findings: [pass('demo', 'needs neither network nor account')], usable: true }
-  return onceReachable(config.webBaseUrl, io, edge, () => checkZaiWeb(config, edge))
-}
-
-/** Checks the network first. `check` runs only if the origin is reachable. */
-async function onceReachable(origin: string, io: Io, edge: Probes, check: () => Promise<Examined>): Promise<Examined> {
-  const reached = await network(origin, proxyFor(origin, io.env), edge)
-  if (!reached.usable) return reached
-  const { findings, usable } = await check()
-  return { findings: [...reached.findings, ...findings], usable }
+/** Checks the network first. The upstream itself is checked only if its origin is reachable. */
+async function upstream(
+  instance: UpstreamInstance,
+  config: Config,
+  io: Io,
+  edge: Probes,
+  kinds: UpstreamKinds,
+): Promise<Examined> {
+  const origin = originOf(instance, config)
+  const reached = origin === undefined ? undefined : await network(origin, proxyFor(origin, io.env), edge)
+  if (reached?.usable === false) return reached
+  const { findings, usable } = await kindOf(instance, kinds).examine(instance, config, edge)
+  return { findings: [...(reached?.findings ?? []), ...findings], usable }
 }
 
 const width = 27

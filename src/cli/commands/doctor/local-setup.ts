@@ -1,9 +1,9 @@
 import type { Config, LoadedConfig } from '../../../config/load.ts'
 import { configWarnings, listenPolicy } from '../../../config/policy.ts'
 import { proxyVariableProblem } from '../../../config/proxy-variables.ts'
+import { type Finding, fail, pass, warn } from '../../../core/finding.ts'
 import { urlOf, whoListens } from '../../client-target.ts'
-import { type Finding, fail, pass, warn } from './finding.ts'
-import type { Probes } from './probe.ts'
+import type { Probes } from './probes.ts'
 
 type Env = Record<string, string | undefined>
 

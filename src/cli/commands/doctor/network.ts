@@ -1,8 +1,9 @@
 import { isIP } from 'node:net'
 import { withTimeout } from '../../../core/clock.ts'
+import { type Examined, type Finding, fail, pass, skip, warn } from '../../../core/finding.ts'
 import type { BufferedResponse } from '../../../http-client/buffered-response.ts'
-import { type Examined, type Finding, fail, pass, skip, warn } from './finding.ts'
-import { codeOf, type Probes, probe, probeTimeoutMs, reasonOf } from './probe.ts'
+import { codeOf, probe, probeTimeoutMs, reasonOf } from '../../../http-client/probe.ts'
+import type { Probes } from './probes.ts'
 
 /** Z.AI accepts signatures that are up to five minutes old. */
 const brokenSkewMs = 5 * 60_000

@@ -2,11 +2,12 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { compose } from '../../../compose.ts'
 import type { Config } from '../../../config/load.ts'
+import { type Finding, fail, pass } from '../../../core/finding.ts'
 import { dialects } from '../../../dialects/index.ts'
 import { replyAddresses } from '../../../http/hints.ts'
 import { pathWith } from '../../../http/path-pattern.ts'
-import { type Finding, fail, pass } from './finding.ts'
-import type { Probes } from './probe.ts'
+import type { UpstreamKinds } from '../../../upstreams/upstream-kind.ts'
+import type { Probes } from './probes.ts'
 
 const question = 'Say OK.'
 /** Reasoning counts towards the limit, too. */
@@ -18,10 +19,10 @@ const anyLarge = 'claude'
 const ErrorReply = Type.Object({ error: Type.Object({ message: Type.String() }) })
 
 /** Sends one request in each dialect through the whole gateway, without opening a port. */
-export async function answers(config: Config, version: string, edge: Probes): Promise<Finding[]> {
+export async function answers(config: Config, version: string, edge: Probes, kinds: UpstreamKinds): Promise<Finding[]> {
   // With `queueMs: 0`, a busy account is reported as a finding instead of waited for.
   const open = { ...config, authToken: undefined, anthropicApiKey: undefined, logLevel: 'off' as const, queueMs: 0 }
-  const { app, gateway } = await compose(open, version, { write() {} }, edge.fetch)
+  const { app, gateway } = await compose(open, version, { write() {} }, edge.fetch, undefined, kinds)
   const asked = config.primaryModel ?? anyLarge
   const findings: Finding[] = []
   // One after the other, because a guest may have only one chat at a time.

@@ -1,20 +1,13 @@
-import type { Clock } from '../../../core/clock.ts'
-import { asGatewayError } from '../../../core/errors.ts'
-import { parseJson } from '../../../core/json.ts'
-import { type BufferedResponse, readBuffered } from '../../../http-client/buffered-response.ts'
-import { type Fetch, type OutgoingRequest, send } from '../../../http-client/send.ts'
-import type { Proves } from '../../client-target.ts'
+import type { Clock } from '../core/clock.ts'
+import { asGatewayError } from '../core/errors.ts'
+import { parseJson } from '../core/json.ts'
+import { type BufferedResponse, readBuffered } from './buffered-response.ts'
+import { type Fetch, type OutgoingRequest, send } from './send.ts'
 
-/** What the checks use to reach the outside, passed in so that tests can replace it. */
-export interface Probes {
+/** How a check reaches the network. */
+export interface ProbeOptions {
   fetch: Fetch
   clock: Clock
-  /** The addresses of a name; rejects as `node:dns` does. */
-  lookup(host: string): Promise<string[]>
-  /** `free`, or the code of the error from listening: `EADDRINUSE`. */
-  tryPort(host: string, port: number): Promise<string>
-  /** Whether the user's own gateway listens there. */
-  proves: Proves
 }
 
 /** The longest time that a check waits for one response or name. */
@@ -23,7 +16,7 @@ export const probeTimeoutMs = 5_000
 /** Sends one request and reads the whole response within the timeout. Errors: GatewayError. */
 export async function probe(
   url: string,
-  { fetch, clock }: Probes,
+  { fetch, clock }: ProbeOptions,
   init: OutgoingRequest = {},
 ): Promise<BufferedResponse> {
   const { signal } = new AbortController()

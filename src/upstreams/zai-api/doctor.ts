@@ -1,14 +1,14 @@
-import type { ApiAccount } from '../../../upstreams/zai-api/accounts.ts'
-import { type SettingNames, usualSettings } from '../../../upstreams/zai-api/errors.ts'
-import { apiBase } from '../../../upstreams/zai-api/index.ts'
-import { type KeyVerdict, keyVerdict } from '../../../upstreams/zai-api/key-verdict.ts'
-import { readQuota } from '../../../upstreams/zai-api/quota.ts'
-import { summary } from '../quota.ts'
-import { type Examined, type Finding, fail, pass, passed, skip, warn } from './finding.ts'
-import { type Probes, probe, probeTimeoutMs, reasonOf } from './probe.ts'
+import { type Examined, type Finding, fail, pass, passed, skip, warn } from '../../core/finding.ts'
+import { quotaSummary } from '../../core/quota.ts'
+import { type ProbeOptions, probe, probeTimeoutMs, reasonOf } from '../../http-client/probe.ts'
+import type { ApiAccount } from './accounts.ts'
+import { apiBase } from './base-url.ts'
+import { type SettingNames, usualSettings } from './errors.ts'
+import { type KeyVerdict, keyVerdict } from './key-verdict.ts'
+import { readQuota } from './quota.ts'
 
 /** Checks each key with a request for one token. Nothing cheaper tells whether the service accepts the key. */
-export async function checkZaiApi(account: ApiAccount, edge: Probes): Promise<Examined> {
+export async function examineKeys(account: ApiAccount, edge: ProbeOptions): Promise<Examined> {
   const { keys, names, id } = account
   if (keys.length === 0)
     return {
@@ -27,7 +27,7 @@ export async function checkZaiApi(account: ApiAccount, edge: Probes): Promise<Ex
   return { findings: pairs.flat(), usable: pairs.some(([key]) => passed(key)) }
 }
 
-async function accepted(check: string, key: string, account: ApiAccount, edge: Probes): Promise<Finding> {
+async function accepted(check: string, key: string, account: ApiAccount, edge: ProbeOptions): Promise<Finding> {
   const { baseUrl, service, names } = account
   try {
     const verdict = await tryKey(baseUrl, key, names, edge)
@@ -47,7 +47,7 @@ async function accepted(check: string, key: string, account: ApiAccount, edge: P
 
 const smallestModel = 'glm-4.5-air'
 
-async function tryKey(baseUrl: string, key: string, names: SettingNames, edge: Probes): Promise<KeyVerdict> {
+async function tryKey(baseUrl: string, key: string, names: SettingNames, edge: ProbeOptions): Promise<KeyVerdict> {
   const answer = await probe(`${baseUrl}/chat/completions`, edge, {
     method: 'POST',
     headers: {
@@ -72,9 +72,9 @@ const services = ['general', 'coding', 'bigmodel', 'bigmodel-coding']
 async function acceptingService(
   key: string,
   { baseUrl: wrong, names }: ApiAccount,
-  edge: Probes,
+  edge: ProbeOptions,
 ): Promise<string | undefined> {
-  // A key never leaves for another house than the vendor's own.
+  // A key is never sent to an address that is not the vendor's own.
   if (!services.some((name) => apiBase(name) === wrong)) return undefined
   const takes = await Promise.all(
     services.map(async (name) => {
@@ -89,13 +89,18 @@ async function acceptingService(
   return services.find((_name, index) => takes[index])
 }
 
-async function plan(check: string, key: string, { baseUrl }: ApiAccount, { fetch, clock }: Probes): Promise<Finding> {
+async function plan(
+  check: string,
+  key: string,
+  { baseUrl }: ApiAccount,
+  { fetch, clock }: ProbeOptions,
+): Promise<Finding> {
   const { signal } = new AbortController()
   try {
     const quota = await readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs: probeTimeoutMs })
     const full = quota.limits.some(({ kind, usedPercent }) => kind === 'tokens' && (usedPercent ?? 0) >= 100)
-    if (!full) return pass(check, summary(quota))
-    return warn(check, summary(quota), 'Wait for the reset (zai2api quota says when), or add a key.')
+    if (!full) return pass(check, quotaSummary(quota))
+    return warn(check, quotaSummary(quota), 'Wait for the reset (zai2api quota says when), or add a key.')
   } catch (thrown) {
     return skip(check, reasonOf(thrown))
   }

@@ -1,27 +1,27 @@
 import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
-import type { UpstreamRow } from '../../../config/upstream-rows.ts'
-import { type Examined, fail, pass, passed, warn } from './finding.ts'
-import { jsonOf, type Probes, probe, reasonOf } from './probe.ts'
+import { type Examined, fail, pass, passed, warn } from '../../core/finding.ts'
+import { jsonOf, type ProbeOptions, probe, reasonOf } from '../../http-client/probe.ts'
+import type { CompatibleUpstreamOptions } from './index.ts'
 
-type CompatibleRow = Extract<UpstreamRow, { kind: 'openai-compatible' }>
+type Server = Pick<CompatibleUpstreamOptions, 'id' | 'baseUrl' | 'keys' | 'models'>
 
 const ModelList = Type.Object({ data: Type.Array(Type.Object({ id: Type.String() })) })
 
 /** Checks with each key whether a self-hosted server lists its models, and whether the configured ones are among them. */
-export async function compatible(row: CompatibleRow, edge: Probes): Promise<Examined> {
-  const { id, keys = [] } = row
+export async function examineServer(server: Server, edge: ProbeOptions): Promise<Examined> {
+  const { id, keys } = server
   const examined = keys.length === 0 ? [''] : keys
   const findings = await Promise.all(
-    examined.map((key, index) => listed(keys.length < 2 ? id : `${id} key ${index + 1}`, key, row, edge)),
+    examined.map((key, index) => listed(keys.length < 2 ? id : `${id} key ${index + 1}`, key, server, edge)),
   )
   return { findings, usable: findings.some(passed) }
 }
 
-async function listed(check: string, key: string, { id, base, models = [] }: CompatibleRow, edge: Probes) {
+async function listed(check: string, key: string, { id, baseUrl, models = [] }: Server, edge: ProbeOptions) {
   const headers = { ...(key === '' ? {} : { authorization: `Bearer ${key}` }), 'user-agent': 'zai2api' }
   try {
-    const answer = await probe(`${base.replace(/\/+$/, '')}/models`, edge, { headers })
+    const answer = await probe(`${baseUrl}/models`, edge, { headers })
     const body = jsonOf(answer)
     if (answer.status === 401 || answer.status === 403)
       return fail(

@@ -1,0 +1,12 @@
+import type { ProbeOptions } from '../../../http-client/probe.ts'
+import type { Proves } from '../../client-target.ts'
+
+/** What the checks use to reach the outside, passed in so that tests can replace it. */
+export interface Probes extends ProbeOptions {
+  /** The addresses of a name; rejects as `node:dns` does. */
+  lookup(host: string): Promise<string[]>
+  /** `free`, or the code of the error from listening: `EADDRINUSE`. */
+  tryPort(host: string, port: number): Promise<string>
+  /** Whether the user's own gateway listens there. */
+  proves: Proves
+}

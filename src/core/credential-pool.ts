@@ -15,6 +15,68 @@ export interface Pool<Credential> {
   /** Why no call could succeed now however long it waited; `undefined` if one could. */
   availabilityError(): GatewayError | undefined
   snapshot(): PoolSnapshot
+  /** What the operator may see and do. */
+  control: PoolControl
+}
+
+/** What the operator may see of a pool and do with its credentials, which go by `CredentialReport.id`. */
+export interface PoolControl {
+  report(): PoolReport
+  /** Lends the credential to no call, until it is resumed. Calls that have it keep it. `false` if there is none. */
+  pause(id: string): boolean
+  resume(id: string): boolean
+  /** Ends the cooldowns of the credential: the next call decides whether it works again. `false` if there is none. */
+  tryNow(id: string): boolean
+}
+
+/** Times in epoch milliseconds. */
+export interface PoolReport {
+  credentials: CredentialReport[]
+  /** Calls that wait, by the upstream's name for their model. */
+  waiting: Record<string, number>
+  /** Of all credentials, newest last. */
+  history: PoolChange[]
+}
+
+export interface CredentialReport extends Omit<CredentialSnapshot, 'id'> {
+  /** For addresses. It stays the same while the credential does, and says nothing about it. */
+  id: string
+  /** Name for people: `key 1`. */
+  name: string
+  /** Why it is parked or cools down. */
+  reason?: ReportedRefusal | undefined
+  /** Calls at a time as refusals have taught, for all models together. */
+  learnedLimit?: number | undefined
+  lastRefusal?: ReportedRefusal | undefined
+  calls1h: number
+  refused1h: number
+  models: ModelReport[]
+}
+
+export interface ModelReport {
+  /** The upstream's name. */
+  model: string
+  inFlight: number
+  learnedLimit?: number | undefined
+  refused1h: number
+  lastRefusal?: ReportedRefusal | undefined
+}
+
+export interface ReportedRefusal {
+  at: number
+  code: string
+  text: string
+}
+
+export interface PoolChange {
+  at: number
+  /** `CredentialReport.id` */
+  credential: string
+  model?: string
+  kind: 'limit-lowered' | 'limit-raised' | 'cooling' | 'blocked' | 'works-again' | 'paused' | 'resumed'
+  limit?: number
+  code?: string
+  forMs?: number
 }
 
 export interface Member<Credential> {
@@ -28,6 +90,8 @@ export interface Member<Credential> {
   rank: number
   /** Called once, when the member is new. */
   create(): Credential
+  /** Called when the operator wants it to be tried, whatever is known to be wrong with it. */
+  tryNow?(credential: Credential): void
 }
 
 export interface TicketOptions<Credential> {
@@ -89,8 +153,8 @@ export interface PoolSnapshot {
 
 export interface CredentialSnapshot {
   id: string
-  /** `trial`: its cooldown is over, and one call tests whether it works again. */
-  state: 'ready' | 'cooling' | 'parked' | 'trial'
+  /** `paused` by the operator. `trial`: its cooldown is over, and one call tests whether it works again. */
+  state: 'ready' | 'cooling' | 'parked' | 'trial' | 'paused'
   inFlight: number
   /** Calls that may run at a time: `Infinity` until the first refusal, unless a limit is configured. */
   limit: number

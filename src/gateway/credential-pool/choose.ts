@@ -1,5 +1,5 @@
 import type { TicketOptions } from '../../core/credential-pool.ts'
-import type { GatewayError } from '../../core/errors.ts'
+import { GatewayError } from '../../core/errors.ts'
 import { cooldownsFor, errorNow, isCoolingDown, isSuspension } from './cooldowns.ts'
 import { hasRoomFor, isSuspended, type PooledCredential, type PoolState } from './pooled-credential.ts'
 
@@ -57,13 +57,22 @@ export function unavailableError<Credential>(
   model: string,
   now: number,
 ): GatewayError | undefined {
-  const suspensions = candidates.map(({ cooldowns }) =>
-    cooldownsFor(cooldowns, model).find((cooldown) => isSuspension(cooldown, now)),
-  )
-  const errors = suspensions.flatMap((cooldown) => (cooldown === undefined ? [] : [errorNow(cooldown, now)]))
-  if (errors.length < suspensions.length) return undefined
+  const errors = candidates.flatMap(({ cooldowns, isPaused }) => {
+    const cooldown = cooldownsFor(cooldowns, model).find((each) => isSuspension(each, now))
+    if (cooldown !== undefined) return [errorNow(cooldown, now)]
+    return isPaused ? [paused()] : []
+  })
+  if (errors.length < candidates.length) return undefined
   // The one that says when it is over gives the best advice.
   return errors.toSorted((left, right) => waitOf(left) - waitOf(right))[0]
+}
+
+function paused(): GatewayError {
+  return new GatewayError(
+    'overloaded',
+    'The operator of this gateway has paused what would serve this. Try again later, or resume it on the page.',
+    { code: 'upstream_paused' },
+  )
 }
 
 function waitOf({ retryAfterMs }: GatewayError): number {

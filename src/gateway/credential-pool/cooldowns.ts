@@ -7,7 +7,7 @@ export type Cooldowns = Map<string, Cooldown>
 
 export const allModels = ''
 
-interface Cooldown {
+export interface Cooldown {
   isSuspended: boolean
   error: GatewayError
   /** When it ends, on the monotonic clock. */

@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Lease, Pool } from '../../core/credential-pool.ts'
 import { cancelled, GatewayError } from '../../core/errors.ts'
 import { choose, unavailableError } from './choose.ts'
+import { poolControl } from './control.ts'
 import { allModels, endDated } from './cooldowns.ts'
 import { leases } from './leases.ts'
 import { newPoolCall, type PoolCall, tookTooLong, tooMany } from './pool-call.ts'
@@ -48,7 +49,7 @@ export interface QueueLimits {
  */
 export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
   const { name, clock, random, limits, startLimit, onLongWait } = options
-  const state: PoolState<Credential> = { credentials: [], overloadedModels: new Map() }
+  const state: PoolState<Credential> = { credentials: [], history: [], overloadedModels: new Map() }
   const grantLease = leases({ state, clock, random, onChange: () => queue.dispatch() })
   const queue = createWaitQueue({ name, state, clock, grantLease, onLongWait })
   // Tickets so far, the number of the last one.
@@ -84,6 +85,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       const now = clock.monotonic()
       return { credentials: state.credentials.map((pooled) => snapshotOf(pooled, now)), queue: queue.snapshot(now) }
     },
+    control: poolControl({ state, clock, waitingModels: queue.models, onChange: () => queue.dispatch() }),
   }
 
   function lease(call: PoolCall<Credential>): Promise<Lease<Credential>> {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
-import type { Lease, Refusal } from '../../core/credential-pool.ts'
+import type { Lease, PoolChange, Refusal } from '../../core/credential-pool.ts'
 import type { GatewayError } from '../../core/errors.ts'
+import { recordRefusal, refusalCode, remember } from './activity.ts'
 import { type Concurrency, lowerLimit, raiseLimit } from './concurrency.ts'
 import {
   allModels,
@@ -42,13 +43,14 @@ export function leases<Credential>({
   random,
   onChange,
 }: LeaseOptions<Credential>): GrantLease<Credential> {
-  const { overloadedModels } = state
+  const { overloadedModels, history } = state
   // Leases so far, the number of the last one.
   let count = 0
 
   return (pooled, call) => {
     const { model } = call.options
     const ofModel = beginCall(pooled, model)
+    pooled.activity.calls.add(clock.monotonic())
     pooled.lastLease = ++count
     // The time of cooldowns that are still here is over: this call probes whether they are.
     const halfOpen =
@@ -66,7 +68,10 @@ export function leases<Credential>({
       reportSuccess() {
         endCooldowns(overloadedModels)
         endCooldowns(pooled.cooldowns)
-        if (isOut) for (const concurrency of [pooled.total, ofModel]) raiseLimit(concurrency, clock.monotonic())
+        if (isOut) {
+          raise(pooled, pooled.total, allModels)
+          raise(pooled, ofModel, model)
+        }
         onChange()
       },
       reportFailure(refusal, error, forMs) {
@@ -82,8 +87,9 @@ export function leases<Credential>({
       if (cooldowns.size === 0) return
       for (const name of [allModels, model]) {
         const cooldown = cooldowns.get(name)
-        if (cooldown !== undefined && (halfOpen.includes(cooldown) || cooldown.until <= clock.monotonic()))
-          cooldowns.delete(name)
+        if (cooldown === undefined || (!halfOpen.includes(cooldown) && cooldown.until > clock.monotonic())) continue
+        cooldowns.delete(name)
+        note(pooled, { kind: 'works-again', ...modelOf(name) })
       }
     }
 
@@ -102,35 +108,71 @@ export function leases<Credential>({
     model: string,
     { refusal, error, forMs }: Failure,
   ): void {
-    const now = clock.monotonic()
+    recordRefusal(pooled.activity, model, error, { now: clock.monotonic(), at: clock.now() })
     switch (refusal) {
       case 'concurrency-limited':
-        lowerLimit(ofModel, now)
+        lower(pooled, ofModel, model)
         forgetOne(pooled.models)
         // Where others are under way, one of them has to end first; alone, only time helps.
-        if (ofModel.inFlight === 1) coolDown(pooled.cooldowns, model, { error, cooldown: shortCooldown })
+        if (ofModel.inFlight === 1) coolDown(pooled, pooled.cooldowns, model, { error, cooldown: shortCooldown })
         return
       case 'account-concurrency-limited':
-        lowerLimit(pooled.total, now)
-        if (pooled.total.inFlight === 1) coolDown(pooled.cooldowns, allModels, { error, cooldown: shortCooldown })
+        lower(pooled, pooled.total, allModels)
+        if (pooled.total.inFlight === 1)
+          coolDown(pooled, pooled.cooldowns, allModels, { error, cooldown: shortCooldown })
         return
       case 'model-overloaded':
-        lowerLimit(ofModel, now)
+        lower(pooled, ofModel, model)
         forgetOne(pooled.models)
-        coolDown(overloadedModels, model, { error, cooldown: shortCooldown })
+        coolDown(pooled, overloadedModels, model, { error, cooldown: shortCooldown })
         return
       case 'invalid-credential':
-        coolDown(pooled.cooldowns, allModels, { error, cooldown: longCooldown, forMs })
+        coolDown(pooled, pooled.cooldowns, allModels, { error, cooldown: longCooldown, forMs })
         return
       case 'model-unavailable':
-        coolDown(pooled.cooldowns, model, { error, cooldown: longCooldown, forMs })
+        coolDown(pooled, pooled.cooldowns, model, { error, cooldown: longCooldown, forMs })
         return
       default:
         refusal satisfies never
     }
   }
 
-  function coolDown(cooldowns: Cooldowns, name: string, reason: BlockReason): void {
-    block(cooldowns, name, reason, { now: clock.monotonic(), date: clock.now(), random })
+  function coolDown(
+    pooled: PooledCredential<Credential>,
+    cooldowns: Cooldowns,
+    name: string,
+    reason: BlockReason,
+  ): void {
+    const before = cooldowns.get(name)
+    const now = clock.monotonic()
+    block(cooldowns, name, reason, { now, date: clock.now(), random })
+    const cooldown = cooldowns.get(name)
+    if (cooldown === undefined || cooldown === before) return
+    const kind = cooldown.isSuspended ? 'blocked' : 'cooling'
+    note(pooled, { kind, ...modelOf(name), code: refusalCode(reason.error), forMs: cooldown.until - now })
   }
+
+  /** `name` is the model that the limit is about, or `allModels`. */
+  function lower(pooled: PooledCredential<Credential>, concurrency: Concurrency, name: string): void {
+    const before = concurrency.limit
+    lowerLimit(concurrency, clock.monotonic())
+    const { limit } = concurrency
+    if (limit !== before) note(pooled, { kind: 'limit-lowered', ...modelOf(name), limit })
+  }
+
+  function raise(pooled: PooledCredential<Credential>, concurrency: Concurrency, name: string): void {
+    const before = concurrency.limit
+    raiseLimit(concurrency, clock.monotonic())
+    const { limit, limitedAt } = concurrency
+    // Before the first refusal nothing has been learned.
+    if (limit !== before && limitedAt !== undefined) note(pooled, { kind: 'limit-raised', ...modelOf(name), limit })
+  }
+
+  function note({ id }: PooledCredential<Credential>, change: Omit<PoolChange, 'at' | 'credential'>): void {
+    remember(history, { at: clock.now(), credential: id, ...change })
+  }
+}
+
+function modelOf(name: string): { model?: string } {
+  return name === allModels ? {} : { model: name }
 }

@@ -1,15 +1,20 @@
-import type { CredentialSnapshot, Member } from '../../core/credential-pool.ts'
+import type { CredentialSnapshot, Member, PoolChange } from '../../core/credential-pool.ts'
+import { type Activity, createActivity } from './activity.ts'
 import { type Concurrency, createConcurrency, hasRoom } from './concurrency.ts'
-import { allModels, type Cooldowns, cooldownsFor, isSuspension } from './cooldowns.ts'
+import { allModels, type Cooldown, type Cooldowns, cooldownsFor, isSuspension } from './cooldowns.ts'
 
 /** What is known of the credentials of one upstream. */
 export interface PoolState<Credential> {
   credentials: PooledCredential<Credential>[]
+  /** What has changed, for the operator to read. Newest last. */
+  history: PoolChange[]
   /** A model that is overloaded is so for every credential. */
   overloadedModels: Cooldowns
 }
 
 export interface PooledCredential<Credential> {
+  /** For the operator's addresses: a part of the digest of its secret. */
+  readonly id: string
   member: Member<Credential>
   credential: Credential
   /** All its calls. */
@@ -19,6 +24,9 @@ export interface PooledCredential<Credential> {
   /** Number of its last lease: the one that has rested longest is next. */
   lastLease: number
   cooldowns: Cooldowns
+  /** By the operator: it serves no further call. */
+  isPaused: boolean
+  activity: Activity
 }
 
 /** Stands for a limit that no refusal has taught yet. */
@@ -32,12 +40,15 @@ export function newPooledCredential<Credential>(
   limit: number,
 ): PooledCredential<Credential> {
   return {
+    id: new Bun.CryptoHasher('sha256').update(member.secret).digest('hex').slice(0, 12),
     member,
     credential: member.create(),
     total: createConcurrency(limit),
     models: new Map(),
     lastLease: 0,
     cooldowns: new Map(),
+    isPaused: false,
+    activity: createActivity(),
   }
 }
 
@@ -47,10 +58,11 @@ export function hasRoomFor<Credential>({ total, models }: PooledCredential<Crede
 }
 
 export function isSuspended<Credential>(
-  { cooldowns }: PooledCredential<Credential>,
+  { cooldowns, isPaused }: PooledCredential<Credential>,
   model: string,
   now: number,
 ): boolean {
+  if (isPaused) return true
   return cooldowns.size > 0 && cooldownsFor(cooldowns, model).some((cooldown) => isSuspension(cooldown, now))
 }
 
@@ -83,8 +95,7 @@ export function snapshotOf<Credential>(pooled: PooledCredential<Credential>, now
   const coolingDown = [...cooldowns].filter(([name, { until }]) => name !== allModels && until > now)
   return {
     id: member.id,
-    state:
-      cooldown === undefined ? 'ready' : cooldown.until <= now ? 'trial' : cooldown.isSuspended ? 'parked' : 'cooling',
+    state: pooled.isPaused ? 'paused' : stateOf(cooldown, now),
     inFlight: total.inFlight,
     limit: total.limit,
     limits: Object.fromEntries(
@@ -96,4 +107,10 @@ export function snapshotOf<Credential>(pooled: PooledCredential<Credential>, now
       coolingDown.flatMap(([name, { isSuspended, until }]) => (isSuspended ? [] : [[name, until - now] as const])),
     ),
   }
+}
+
+function stateOf(cooldown: Cooldown | undefined, now: number): CredentialSnapshot['state'] {
+  if (cooldown === undefined) return 'ready'
+  if (cooldown.until <= now) return 'trial'
+  return cooldown.isSuspended ? 'parked' : 'cooling'
 }

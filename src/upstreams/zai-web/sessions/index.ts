@@ -48,7 +48,7 @@ export function sessions(options: SessionOptions): Sessions {
   const guestSource = sources.find((source) => source.kind === 'guest')
   for (const known of accounts) {
     known.name = known === backup ? 'The backup token' : `Token ${users.indexOf(known) + 1} of ZAI_TOKEN`
-    if (known.isInvalid) known.checkAt = Number.NEGATIVE_INFINITY // it may work again by now
+    checkAtOnce(known) // it may work again by now
   }
   // Which user token `peek` asks next.
   let nextUser = 0
@@ -64,7 +64,7 @@ export function sessions(options: SessionOptions): Sessions {
 
   function member(rank: number, id: string, token: string, create: () => CredentialSource): Member<CredentialSource> {
     const fingerprint = token === '' ? undefined : fingerprintOf(token)
-    return { id, rank, secret: `${client.origin} ${rank} ${token}`, fingerprint, create }
+    return { id, rank, secret: `${client.origin} ${rank} ${token}`, fingerprint, create, tryNow: checkAtOnce }
   }
 
   function backupMember(token: string): Member<CredentialSource> {
@@ -121,4 +121,9 @@ export function sessions(options: SessionOptions): Sessions {
         : 'Z.AI accepts none of the tokens this gateway has: put a fresh one from chat.z.ai into ZAI_TOKEN.'
     return new GatewayError('upstream-auth', message, { code: 'upstream_auth_failed' })
   }
+}
+
+/** An account that was not accepted is checked again before it is used. */
+function checkAtOnce(source: CredentialSource): void {
+  if (source.kind !== 'guest' && source.isInvalid) source.checkAt = Number.NEGATIVE_INFINITY
 }

@@ -1,0 +1,86 @@
+import type { Clock } from '../../core/clock.ts'
+import type { CredentialReport, PoolControl } from '../../core/credential-pool.ts'
+import { type Activity, remember, reportedRefusal } from './activity.ts'
+import type { Concurrency } from './concurrency.ts'
+import { allModels } from './cooldowns.ts'
+import { type PooledCredential, type PoolState, snapshotOf } from './pooled-credential.ts'
+
+export interface ControlOptions<Credential> {
+  state: PoolState<Credential>
+  clock: Clock
+  /** The models of the calls that wait. */
+  waitingModels: () => string[]
+  /** There may be room for a call that waits, or none for it any more. */
+  onChange: () => void
+}
+
+/** What the operator sees of a pool, and does to it. */
+export function poolControl<Credential>(options: ControlOptions<Credential>): PoolControl {
+  const { state, clock, waitingModels, onChange } = options
+
+  return {
+    report() {
+      const waiting: Record<string, number> = {}
+      for (const model of waitingModels()) waiting[model] = (waiting[model] ?? 0) + 1
+      return {
+        credentials: state.credentials.map((pooled) => reportOf(pooled, clock)),
+        waiting,
+        history: [...state.history],
+      }
+    },
+    pause: (id) => change(id, (pooled) => setPaused(pooled, true)),
+    resume: (id) => change(id, (pooled) => setPaused(pooled, false)),
+    tryNow: (id) =>
+      change(id, ({ member, credential, cooldowns }) => {
+        member.tryNow?.(credential)
+        for (const cooldown of cooldowns.values()) cooldown.until = Math.min(cooldown.until, clock.monotonic())
+      }),
+  }
+
+  function change(id: string, apply: (pooled: PooledCredential<Credential>) => void): boolean {
+    const pooled = state.credentials.find((each) => each.id === id)
+    if (pooled === undefined) return false
+    apply(pooled)
+    onChange()
+    return true
+  }
+
+  function setPaused(pooled: PooledCredential<Credential>, isPaused: boolean): void {
+    if (pooled.isPaused === isPaused) return
+    pooled.isPaused = isPaused
+    remember(state.history, { at: clock.now(), credential: pooled.id, kind: isPaused ? 'paused' : 'resumed' })
+  }
+}
+
+function reportOf<Credential>(pooled: PooledCredential<Credential>, clock: Clock): CredentialReport {
+  const { id, member, total, models, activity, cooldowns } = pooled
+  const now = clock.monotonic()
+  const { id: _name, ...snapshot } = snapshotOf(pooled, now)
+  const cooldown = cooldowns.get(allModels)
+  return {
+    ...snapshot,
+    id,
+    name: member.id,
+    // When it was refused is not known of a cooldown; when it was last refused is.
+    reason: cooldown && reportedRefusal(cooldown.error, activity.lastRefusal?.at ?? clock.now()),
+    learnedLimit: learned(total),
+    lastRefusal: activity.lastRefusal,
+    calls1h: activity.calls.total(now),
+    refused1h: activity.refusals.total(now),
+    models: [...new Set([...models.keys(), ...activity.models.keys()])].map((model) => ({
+      model,
+      inFlight: models.get(model)?.inFlight ?? 0,
+      learnedLimit: learned(models.get(model)),
+      ...modelRefusals(activity, model, now),
+    })),
+  }
+}
+
+function modelRefusals({ models }: Activity, model: string, now: number) {
+  const known = models.get(model)
+  return { refused1h: known?.refusals.total(now) ?? 0, lastRefusal: known?.last }
+}
+
+function learned(concurrency: Concurrency | undefined): number | undefined {
+  return concurrency?.limitedAt === undefined ? undefined : concurrency.limit
+}

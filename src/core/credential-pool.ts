@@ -15,6 +15,8 @@ export interface Pool<Credential> {
   /** Why no call could succeed now however long it waited; `undefined` if one could. */
   availabilityError(): GatewayError | undefined
   snapshot(): PoolSnapshot
+  /** The credential of a report. */
+  credentialOf(id: string): Credential | undefined
   /** What the operator may see and do. */
   control: PoolControl
 }
@@ -43,6 +45,9 @@ export interface CredentialReport extends Omit<CredentialSnapshot, 'id'> {
   id: string
   /** Name for people: `key 1`. */
   name: string
+  fingerprint?: string | undefined
+  /** The setting that it comes from. */
+  setting?: string | undefined
   /** Why it is parked or cools down. */
   reason?: ReportedRefusal | undefined
   /** Calls at a time as refusals have taught, for all models together. */
@@ -86,6 +91,8 @@ export interface Member<Credential> {
   secret: string
   /** Tells the credential from others, for people: `7c31…a41c`. Absent where there is no credential. */
   fingerprint?: string | undefined
+  /** The setting that it comes from: `ZAI_API_KEY`. */
+  setting?: string
   /** The lowest rank among the members that are not parked serves; if that one is busy, calls wait for it. */
   rank: number
   /** Called once, when the member is new. */

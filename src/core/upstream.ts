@@ -38,8 +38,19 @@ export interface Upstream {
   answersWithoutThinking?(request: ChatRequest, model: Model): boolean
   /** For `GET /readyz` and the ready line. Rejects with GatewayError if no request could succeed now. */
   check(signal: AbortSignal): Promise<void>
+  /**
+   * Asks for something that costs nothing under one credential, by its `CredentialReport.id`, whatever is known of it.
+   * Rejects with GatewayError if it would not serve.
+   */
+  test?(credential: string, signal: AbortSignal): Promise<CredentialTest>
   /** Current numbers for monitoring, under short fixed names: `{ queued: 2, credentials_ready: 1 }`. */
   gauges?(): Record<string, number>
+}
+
+/** What a test call was answered with. */
+export interface CredentialTest {
+  /** How many models the upstream lists for the credential, if it was asked for that. */
+  models?: number
 }
 
 /** A reply that has begun: the deltas read so far, and the stream of the rest. */

@@ -1,5 +1,6 @@
 import type { Config } from '../config/load.ts'
 import { kindOf } from '../config/upstream-rows.ts'
+import type { PoolControl } from '../core/credential-pool.ts'
 import type { GatewayError } from '../core/errors.ts'
 import type { Upstream } from '../core/upstream.ts'
 import { modelTable } from '../models/table.ts'
@@ -8,25 +9,41 @@ import type { Outside, StartedUpstream, UpstreamKinds } from './upstream-kind.ts
 export interface StartedUpstreams {
   /** The upstreams of a configuration, in its order. Errors: UsageError. */
   configure(config: Config): Upstream[]
+  /** Those of the last configuration, in its order. */
+  current(): ConfiguredUpstream[]
   /** Calls that wait for a credential, and later ones, fail with `error` at once. */
   close(error: GatewayError): void
+}
+
+/** An upstream, and what the operator may do with its credentials. */
+export interface ConfiguredUpstream {
+  /** `zai-api` */
+  kind: string
+  upstream: Upstream
+  control: PoolControl
 }
 
 /** The upstreams of one configuration after another. One that is configured again keeps what its pool has learned. */
 export function startUpstreams(kinds: UpstreamKinds, outside: Outside): StartedUpstreams {
   // By kind and id. Those that a later configuration does not have stay, because their calls may still run.
   const started = new Map<string, StartedUpstream>()
+  let current: ConfiguredUpstream[] = []
   return {
     configure(config) {
       const table = modelTable(config.models)
-      return config.upstreams.map((instance) => {
+      current = config.upstreams.map((instance) => {
         const kind = kindOf(instance, kinds)
         const key = `${kind.id} ${instance.id}`
         const upstream = started.get(key) ?? kind.start(instance.id, outside)
         started.set(key, upstream)
-        return upstream.configure(instance, config, table)
+        return {
+          ...{ kind: kind.id, control: upstream.control },
+          upstream: upstream.configure(instance, config, table),
+        }
       })
+      return current.map(({ upstream }) => upstream)
     },
+    current: () => current,
     close(error) {
       for (const upstream of started.values()) upstream.close(error)
     },

@@ -3,7 +3,7 @@ import { Value } from '@sinclair/typebox/value'
 import type { Config } from '../config/load.ts'
 import type { ConfigurableKind, UpstreamInstance } from '../config/upstream-rows.ts'
 import type { Clock } from '../core/clock.ts'
-import type { Pool } from '../core/credential-pool.ts'
+import type { Pool, PoolControl } from '../core/credential-pool.ts'
 import type { GatewayError } from '../core/errors.ts'
 import type { Examined } from '../core/finding.ts'
 import type { Quota } from '../core/quota.ts'
@@ -43,6 +43,8 @@ export interface QuotaCall extends ProbeOptions {
 export interface StartedUpstream {
   /** The upstream as a configuration sets it up. It replaces the one that the last call returned. */
   configure(instance: UpstreamInstance, config: Config, table: ModelTable): Upstream
+  /** What the operator may see of its credentials and do with them. */
+  control: PoolControl
   /** Calls that wait for a credential, and later ones, fail with `error` at once. */
   close(error: GatewayError): void
 }
@@ -101,6 +103,7 @@ export function defineUpstream<Row extends TObject, Settings, Credential>(
       const pool = createPool<Credential>({ upstream: id, name, startLimit })
       return {
         configure: (instance, config, table) => create(settingsOf(instance, config), { ...outside, pool, table }),
+        control: pool.control,
         close: (error) => pool.close(error),
       }
     },

@@ -61,6 +61,8 @@ function reportOf<Credential>(pooled: PooledCredential<Credential>, clock: Clock
     ...snapshot,
     id,
     name: member.id,
+    fingerprint: member.fingerprint,
+    setting: member.setting,
     // When it was refused is not known of a cooldown; when it was last refused is.
     reason: cooldown && reportedRefusal(cooldown.error, activity.lastRefusal?.at ?? clock.now()),
     learnedLimit: learned(total),

@@ -85,6 +85,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       const now = clock.monotonic()
       return { credentials: state.credentials.map((pooled) => snapshotOf(pooled, now)), queue: queue.snapshot(now) }
     },
+    credentialOf: (id) => state.credentials.find((pooled) => pooled.id === id)?.credential,
     control: poolControl({ state, clock, waitingModels: queue.models, onChange: () => queue.dispatch() }),
   }
 

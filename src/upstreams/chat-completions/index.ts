@@ -17,6 +17,8 @@ export interface ChatCompletionsOptions {
   profile: Profile
   /** Used in turn; '' is the key for a server that needs none. */
   keys: readonly string[]
+  /** The setting that the keys come from: `ZAI_API_KEY`. */
+  keysSetting: string
   /** The URL before `/chat/completions` and `/models`, without a trailing slash. */
   baseUrl: string
   /** The only models to offer. Without it, all models of the profile and of the server's list. */
@@ -66,6 +68,7 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
       id: key === '' ? id : `key ${index + 1}`,
       secret: `${baseUrl} ${key}`,
       fingerprint: key === '' ? undefined : fingerprintOf(key),
+      setting: options.keysSetting,
       rank: 0,
       create: () => key,
     })),
@@ -85,6 +88,11 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
     answersWithoutThinking: (request, model) =>
       request.reasoning.mode !== 'off' && models.traitsOf(model).thinking === 'switch',
     check,
+    async test(credential, signal) {
+      const key = deps.pool.credentialOf(credential)
+      if (key === undefined) throw errors.noKey()
+      return { models: await modelsOf(key, signal) }
+    },
     gauges: () => poolGauges(deps.pool.snapshot()),
   }
 
@@ -95,13 +103,20 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
     let reason = errors.noKey()
     for (const [index, key] of keys.entries()) {
       try {
-        const answer = await shared.client.ask('/models', { key, signal })
-        if (entriesIn(answer, profile.models) !== undefined) return
-        throw errors.ofResponse(answer, deps.clock.now())
+        await modelsOf(key, signal)
+        return
       } catch (thrown) {
         if (index === 0) reason = asGatewayError(thrown)
       }
     }
     throw reason
+  }
+
+  /** How many models the server lists. Errors: what it says instead. */
+  async function modelsOf(key: string, signal: AbortSignal): Promise<number> {
+    const answer = await shared.client.ask('/models', { key, signal })
+    const listed = entriesIn(answer, profile.models)
+    if (listed === undefined) throw errors.ofResponse(answer, deps.clock.now())
+    return listed.length
   }
 }

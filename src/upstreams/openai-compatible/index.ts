@@ -2,7 +2,7 @@ import type { Upstream } from '../../core/upstream.ts'
 import { type ChatCompletionsDeps, type ChatCompletionsOptions, chatCompletions } from '../chat-completions/index.ts'
 import { compatibleProfile, type ReasoningStyle } from './profile.ts'
 
-export interface CompatibleUpstreamOptions extends Omit<ChatCompletionsOptions, 'profile' | 'keys'> {
+export interface CompatibleUpstreamOptions extends Omit<ChatCompletionsOptions, 'profile' | 'keys' | 'keysSetting'> {
   /** Used in turn; empty for a server that needs none. */
   keys: readonly string[]
   reasoning: ReasoningStyle
@@ -11,5 +11,6 @@ export interface CompatibleUpstreamOptions extends Omit<ChatCompletionsOptions, 
 /** A server that the user chose, under its name in the configuration. */
 export function openaiCompatible(options: CompatibleUpstreamOptions, deps: ChatCompletionsDeps): Upstream {
   const keys = options.keys.length === 0 ? [''] : options.keys
-  return chatCompletions({ ...options, keys, profile: compatibleProfile(options) }, deps)
+  const keysSetting = `keys of ${options.id} in [[upstreams]]`
+  return chatCompletions({ ...options, keys, keysSetting, profile: compatibleProfile(options) }, deps)
 }

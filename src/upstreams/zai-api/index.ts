@@ -1,11 +1,11 @@
 import type { Upstream } from '../../core/upstream.ts'
 import { type ChatCompletionsDeps, type ChatCompletionsOptions, chatCompletions } from '../chat-completions/index.ts'
-import type { SettingNames } from './errors.ts'
+import { type SettingNames, usualSettings } from './errors.ts'
 import { zaiApiProfile } from './profile.ts'
 
 export { apiBase } from './base-url.ts'
 
-export interface ZaiApiOptions extends Omit<ChatCompletionsOptions, 'id' | 'profile'> {
+export interface ZaiApiOptions extends Omit<ChatCompletionsOptions, 'id' | 'profile' | 'keysSetting'> {
   /** Default: `zai-api`. */
   id?: string
   /** Names of the settings for keys and base URL, for errors. */
@@ -14,6 +14,6 @@ export interface ZaiApiOptions extends Omit<ChatCompletionsOptions, 'id' | 'prof
 
 /** Z.AI's official API. */
 export function zaiApi(options: ZaiApiOptions, deps: ChatCompletionsDeps): Upstream {
-  const { id = 'zai-api', baseUrl, names } = options
-  return chatCompletions({ ...options, id, profile: zaiApiProfile(baseUrl, names) }, deps)
+  const { id = 'zai-api', baseUrl, names = usualSettings } = options
+  return chatCompletions({ ...options, id, keysSetting: names.keys, profile: zaiApiProfile(baseUrl, names) }, deps)
 }

@@ -104,6 +104,10 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
       if (suspended !== undefined) throw suspended
       await sessionPool.peek(signal)
     },
+    async test(credential, signal) {
+      await sessionPool.test(credential, signal)
+      return {}
+    },
     gauges: () => poolGauges(deps.pool.snapshot()),
   }
 }

@@ -15,6 +15,8 @@ export interface Sessions {
   hasAccounts: boolean
   /** A session to ask small things with. Rejects with `upstream-auth` when there is none. */
   peek(signal: AbortSignal): Promise<Session>
+  /** Asks the site for a session of this credential. Errors: `upstream-auth`, and those of any call. */
+  test(credential: string, signal: AbortSignal): Promise<void>
   queueForSession(wanted: Wanted): SessionQueue
 }
 
@@ -38,8 +40,10 @@ export function sessions(options: SessionOptions): Sessions {
   const account = (kind: AccountCredential['kind'], token: string) =>
     accountCredential(kind, token, { api, clock, log })
   const sources = pool.setMembers([
-    ...options.tokens.map((token, index) => member(0, `token ${index + 1}`, token, () => account('user', token))),
-    ...(anonymous ? [member(1, 'guest', '', guests.create)] : []),
+    ...options.tokens.map((token, index) =>
+      member(0, { id: `token ${index + 1}`, setting: 'ZAI_TOKEN' }, token, () => account('user', token)),
+    ),
+    ...(anonymous ? [member(1, { id: 'guest', setting: 'ANONYMOUS_MODE' }, '', guests.create)] : []),
     ...(options.backupToken === undefined ? [] : [backupMember(options.backupToken)]),
   ])
   const accounts = sources.filter((source) => source.kind !== 'guest')
@@ -58,17 +62,32 @@ export function sessions(options: SessionOptions): Sessions {
   return {
     hasAccounts: accounts.length > 0,
     peek,
+    async test(credential, signal) {
+      const source = pool.credentialOf(credential)
+      if (source === undefined) throw nothingUsable()
+      if (source.kind === 'guest') {
+        await source.mint(signal)
+        return
+      }
+      source.checkAt = Number.NEGATIVE_INFINITY
+      if (!(await isUsable(source, clock, signal))) throw notAccepted(source)
+    },
     queueForSession: (wanted) =>
       sessionQueue(wanted, { pool, clock, log, guests, sessionOfAccount, enterGuest, nothingUsable }),
   }
 
-  function member(rank: number, id: string, token: string, create: () => CredentialSource): Member<CredentialSource> {
+  function member(
+    rank: number,
+    name: { id: string; setting: string },
+    token: string,
+    create: () => CredentialSource,
+  ): Member<CredentialSource> {
     const fingerprint = token === '' ? undefined : fingerprintOf(token)
-    return { id, rank, secret: `${client.origin} ${rank} ${token}`, fingerprint, create, tryNow: checkAtOnce }
+    return { ...name, rank, secret: `${client.origin} ${rank} ${token}`, fingerprint, create, tryNow: checkAtOnce }
   }
 
   function backupMember(token: string): Member<CredentialSource> {
-    return member(2, 'backup token', token, () => account('backup', token))
+    return member(2, { id: 'backup token', setting: 'BACKUP_TOKEN' }, token, () => account('backup', token))
   }
 
   async function sessionOfAccount(known: AccountCredential, signal: AbortSignal): Promise<Session | undefined> {
@@ -126,4 +145,10 @@ export function sessions(options: SessionOptions): Sessions {
 /** An account that was not accepted is checked again before it is used. */
 function checkAtOnce(source: CredentialSource): void {
   if (source.kind !== 'guest' && source.isInvalid) source.checkAt = Number.NEGATIVE_INFINITY
+}
+
+function notAccepted({ name }: AccountCredential): GatewayError {
+  return new GatewayError('upstream-auth', `${name} is not accepted: copy a fresh one from chat.z.ai.`, {
+    code: 'upstream_auth_failed',
+  })
 }

@@ -200,7 +200,6 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
 /** What needs a date, each with the reason. A duration that is counted in dates is a stall waiting for a time server. */
 const datesIn: Record<string, string> = {
   'cli/commands/doctor/network.ts': 'compares the clock of this machine with that of the site',
-  'cli/commands/doctor/zai-api.ts': 'an error names the date of its end',
   'cli/commands/quota.ts': 'the quota is reset at a date',
   'compose.ts': 'log lines carry dates, and so do replies in a file',
   'database/sqlite.ts': 'a damaged file is named by the date',
@@ -211,6 +210,7 @@ const datesIn: Record<string, string> = {
   'observe/record.ts': 'traces carry the date of their start',
   'upstreams/chat-completions/index.ts': 'an error names the date of its end',
   'upstreams/chat-completions/open.ts': 'an error names the date of its end',
+  'upstreams/zai-api/doctor.ts': 'an error names the date of its end',
   'upstreams/zai-api/quota.ts': 'an error names the date of its end',
   'upstreams/zai-web/complete.ts': 'requests are signed with their date',
   'upstreams/zai-web/open.ts': 'the model is told the date',

@@ -31,13 +31,13 @@ async function accepted(check: string, key: string, account: ApiAccount, edge: P
   const { baseUrl, service, names } = account
   try {
     const verdict = await tryKey(baseUrl, key, names, edge)
-    if (verdict.takes) return pass(check, `accepted at ${service}`)
-    if (!verdict.elsewhere) return warn(check, verdict.says, verdict.next)
+    if (verdict.accepted) return pass(check, `accepted at ${service}`)
+    if (!verdict.elsewhere) return warn(check, verdict.problem, verdict.next)
     const servedBy = await acceptingService(key, account, edge)
-    if (servedBy === undefined) return fail(check, verdict.says, verdict.next)
+    if (servedBy === undefined) return fail(check, verdict.problem, verdict.next)
     return fail(
       check,
-      `${verdict.says}; it works at ${servedBy}`,
+      `${verdict.problem}; it works at ${servedBy}`,
       names === usualSettings ? `Set ZAI_API_BASE=${servedBy}.` : `Set ${names.base} to ${servedBy}.`,
     )
   } catch (thrown) {
@@ -76,17 +76,17 @@ async function acceptingService(
 ): Promise<string | undefined> {
   // A key is never sent to an address that is not the vendor's own.
   if (!services.some((name) => apiBase(name) === wrong)) return undefined
-  const takes = await Promise.all(
+  const accepts = await Promise.all(
     services.map(async (name) => {
       const baseUrl = apiBase(name)
       if (baseUrl === undefined || baseUrl === wrong) return false
       return tryKey(baseUrl, key, names, edge).then(
-        (verdict) => verdict.takes,
+        (verdict) => verdict.accepted,
         () => false,
       )
     }),
   )
-  return services.find((_name, index) => takes[index])
+  return services.find((_name, index) => accepts[index])
 }
 
 async function plan(

@@ -82,13 +82,15 @@ export function sameValue(left: unknown, right: unknown): boolean {
 }
 
 /** The declared tool that a written name means; `undefined` if it means none or several. */
-export function repairName(name: string, tools: readonly Tool[]): string | undefined {
-  if (tools.some((tool) => tool.name === name)) return name
+export function toolNamed(name: string, tools: readonly Tool[]): Tool | undefined {
+  const exact = tools.find((tool) => tool.name === name)
+  if (exact !== undefined) return exact
   // The client's own name for a tool whose name was replaced for this upstream; the conversation may contain it.
-  const legal = legalToolName(name)
-  if (tools.some((tool) => tool.name === legal)) return legal
+  const legalName = legalToolName(name)
+  const renamed = tools.find((tool) => tool.name === legalName)
+  if (renamed !== undefined) return renamed
   const matching = tools.filter((tool) => normalisedName(tool.name) === normalisedName(name))
-  return matching.length === 1 ? matching[0]?.name : undefined
+  return matching.length === 1 ? matching[0] : undefined
 }
 
 function normalisedName(name: string): string {

@@ -2,7 +2,7 @@ import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
 import type { Tool } from '../core/request.ts'
 import { runTransform, type Transform } from '../core/transform.ts'
-import { repairArguments, repairName, typedArguments } from '../json/repair.ts'
+import { repairArguments, toolNamed, typedArguments } from '../json/repair.ts'
 import {
   type Form,
   type FormVerdict,
@@ -83,7 +83,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
   let over = false
 
   const names = tools.map((tool) => tool.name)
-  const isTool = (name: string) => repairName(name, tools) !== undefined
+  const isTool = (name: string) => toolNamed(name, tools) !== undefined
 
   return {
     push(delta, out) {
@@ -278,7 +278,7 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
     return (
       read.length > 0 &&
       read.every((call) => {
-        const tool = tools.find(({ name }) => name === repairName(call.name, tools))
+        const tool = toolNamed(call.name, tools)
         if (!tool || !repairArguments(argumentsOf(call, tool), tool.parameters).ok) return false
         // A call with a name alone may lack its arguments.
         return !('texts' in call) || call.texts.size > 0 || Object.keys(tool.parameters.properties ?? {}).length === 0
@@ -313,14 +313,13 @@ export function toolCallParser(tools: readonly Tool[], options: ParserOptions): 
   function resolve(written: string, out: Delta[]): void {
     const read = parseCalls(written)
     if (!read) {
-      const name = repairName(calledName(written) ?? '', tools)
+      const name = toolNamed(calledName(written) ?? '', tools)?.name
       if (name === undefined) pass(written)
       else fail(name, out)
       return
     }
     const declared = read.flatMap((call) => {
-      const name = repairName(call.name, tools)
-      const tool = tools.find((known) => known.name === name)
+      const tool = toolNamed(call.name, tools)
       return tool ? [{ call, tool }] : []
     })
     if (declared.length === 0) {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import type { Tool } from '../../src/core/request.ts'
 import { readJson } from '../../src/json/lenient-json.ts'
-import { repairArguments, repairName, typedArguments } from '../../src/json/repair.ts'
+import { repairArguments, toolNamed, typedArguments } from '../../src/json/repair.ts'
 
 describe('almost-JSON is read', () => {
   test.each([
@@ -224,6 +224,6 @@ describe('a written name means a declared tool', () => {
     ['but not when it only begins like one', 'Rea', ['Read'], undefined],
     ['but not when it is empty', '', ['Read'], undefined],
   ])('%s', (_name, written, names, expected) => {
-    expect(repairName(written, declared(...names))).toBe(expected)
+    expect(toolNamed(written, declared(...names))?.name).toBe(expected)
   })
 })

@@ -1,5 +1,5 @@
 import type { Tool } from '../../core/request.ts'
-import { repairName } from '../../json/repair.ts'
+import { toolNamed } from '../../json/repair.ts'
 
 /** Joins the pieces of a call's name: some deployments send names in fragments, others repeat them. */
 export interface CallNames {
@@ -10,7 +10,7 @@ export interface CallNames {
 }
 
 export function callNames(tools: readonly Tool[]): CallNames {
-  const isTool = (name: string) => repairName(name, tools) !== undefined
+  const isTool = (name: string) => toolNamed(name, tools) !== undefined
   const mayBecomeTool = (name: string) => tools.some((tool) => tool.name !== name && tool.name.startsWith(name))
 
   return {

@@ -1,7 +1,7 @@
 import type { Delta } from '../../core/events.ts'
 import { canonicalJson } from '../../core/json.ts'
 import type { Tool } from '../../core/request.ts'
-import { repairName } from '../../json/repair.ts'
+import { toolNamed } from '../../json/repair.ts'
 import { type ArgumentPieces, argumentPieces } from '../../prompted-tools/argument-pieces.ts'
 import { type ArgumentStream, argumentStream, isPlaceholder } from '../../prompted-tools/argument-stream.ts'
 import type { CallPiece } from './schema.ts'
@@ -175,8 +175,7 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
   /** Reads the arguments that have arrived so far. Call it only once the name is complete, or at the end. */
   function read(call: PendingCall): void {
     if (call.unread === '') return
-    const name = repairName(call.name, tools)
-    call.reader ??= argumentStream(tools.find((tool) => tool.name === name)?.parameters ?? {})
+    call.reader ??= argumentStream(toolNamed(call.name, tools)?.parameters ?? {})
     append(call, call.reader.push(call.unread))
     call.unread = ''
   }
@@ -202,7 +201,7 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
       type: 'tool-call',
       key,
       ...(id === undefined ? {} : { id }),
-      ...(call.state === 'waiting' && name !== '' ? { name: repairName(name, tools) ?? name } : {}),
+      ...(call.state === 'waiting' && name !== '' ? { name: toolNamed(name, tools)?.name ?? name } : {}),
       ...(unsent === '' ? {} : { arguments: unsent }),
     })
     call.state = 'flowing'
@@ -219,7 +218,7 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
    * the tool has required arguments.
    */
   function isPlaceholderOfAnother(call: PendingCall): boolean {
-    const required = tools.find(({ name }) => name === repairName(call.name, tools))?.parameters.required
+    const required = toolNamed(call.name, tools)?.parameters.required
     if (call.state !== 'waiting' || call.text !== '{}' || !Array.isArray(required) || required.length === 0)
       return false
     return known.slice(known.indexOf(call) + 1).some(({ name, indexes, text }) => {

@@ -1,3 +1,4 @@
+import { parseJson } from '../core/json.ts'
 import { tooDeep } from '../core/nesting-depth.ts'
 
 /**
@@ -7,12 +8,8 @@ import { tooDeep } from '../core/nesting-depth.ts'
  * because a cut value must not pass for a whole one.
  */
 export function readJson(text: string): unknown[] | undefined {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return looseReader(text).values()
-  }
+  const value = parseJson(text)
+  if (value === undefined) return looseReader(text).values()
   return isShallow(value) ? [value] : undefined
 }
 

@@ -1,3 +1,4 @@
+import { parseJson } from '../core/json.ts'
 import type { AssistantPart, ChatRequest, Message, TextPart, Tool, UserPart } from '../core/request.ts'
 
 type ToolMessage = Extract<Message, { role: 'tool' }>
@@ -177,10 +178,5 @@ function escapeTags(text: string): string {
 /** The arguments as JSON. The history is the client's: arguments that are not JSON are shown as a string. */
 function asJson(text: string): string {
   if (text.trim() === '') return '{}'
-  try {
-    JSON.parse(text)
-    return text
-  } catch {
-    return JSON.stringify(text)
-  }
+  return parseJson(text) === undefined ? JSON.stringify(text) : text
 }

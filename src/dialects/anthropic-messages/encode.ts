@@ -1,6 +1,7 @@
 import { citationFinder } from '../../core/citations.ts'
 import type { Encoder, ReplyHead, TextWriter } from '../../core/dialect.ts'
 import type { FinishReason, Reply, TextKind, Usage, WebSource } from '../../core/events.ts'
+import { parseJson } from '../../core/json.ts'
 import { seal, unseal } from '../../core/opaque-text.ts'
 import { jsonEscape, sseMessage, templateWriter } from '../../core/sse.ts'
 import type { AppliedEdit } from './context-management.ts'
@@ -245,11 +246,8 @@ function editsOf({ appliedEdits }: MessagesOptions): object | null {
 
 /** A reply cut for length may end inside a call; its input is then empty and `max_tokens` says why. */
 function inputOf(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return {}
-  }
+  const input = parseJson(text)
+  return input === undefined ? {} : input
 }
 
 function stopOf(end: { reason: FinishReason; stopSequence?: string }): object {

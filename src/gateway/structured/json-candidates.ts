@@ -1,3 +1,4 @@
+import { parseJson } from '../../core/json.ts'
 import { isShallow, readJson } from '../../json/lenient-json.ts'
 
 /** One JSON value found in an answer. `text` is the model's own text if that is valid JSON. */
@@ -24,13 +25,11 @@ export function jsonCandidates(answer: string): JsonCandidate[] {
 }
 
 function candidateIn(text: string): JsonCandidate | undefined {
-  try {
-    return { text, value: JSON.parse(text) }
-  } catch {
-    // Only objects and arrays are repaired. Other text could be read as a number or a string by accident.
-    const values = /^[{[]/.test(text) ? readJson(text) : undefined
-    return values?.length === 1 ? { text: JSON.stringify(values[0]), value: values[0] } : undefined
-  }
+  const value = parseJson(text)
+  if (value !== undefined) return { text, value }
+  // Only objects and arrays are repaired. Other text could be read as a number or a string by accident.
+  const values = /^[{[]/.test(text) ? readJson(text) : undefined
+  return values?.length === 1 ? { text: JSON.stringify(values[0]), value: values[0] } : undefined
 }
 
 /** The contents of code fences, each from the line behind the opening to the next three backticks. */

@@ -1,4 +1,5 @@
 import { GatewayError } from '../../core/errors.ts'
+import { parseJson } from '../../core/json.ts'
 
 /** What the markers in the last user message ask for. */
 export interface Directions {
@@ -180,10 +181,5 @@ function requestedCall(argument: string): Partial<Directions> | undefined {
 }
 
 function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
+  return parseJson(text) !== undefined
 }

@@ -10,7 +10,7 @@ const mayImport: Record<string, string[]> = {
   core: ['type @sinclair/typebox'],
   // Waits of every kind: for work that is shared, that can be called off, that takes its turn or needs a thread.
   async: ['core', 'node:*'],
-  json: ['core'],
+  json: ['core', '@sinclair/typebox'],
   'http-client': ['async', 'core', 'bun', 'http-parser-js', 'node:*'],
   wire: ['core', 'http-client', 'eventsource-parser', 'node:*'],
   // What OpenAI's three APIs say in the same words.
@@ -31,15 +31,19 @@ const mayImport: Record<string, string[]> = {
     'models',
     'prompted-tools',
     'wire',
+    'upstreams/opening',
     'upstreams/upstream-kind.ts',
     '@sinclair/typebox',
     'node:crypto',
   ],
+  // What opening a call has in common, whatever the protocol.
+  'upstreams/opening': ['core', 'http-client', 'prompted-tools', 'wire'],
   // Vendors of the same protocol.
   'upstreams/zai-api': [
     'config',
     'core',
     'http-client',
+    'json',
     'models',
     'wire',
     'upstreams/chat-completions',

@@ -1,36 +1,32 @@
 import { type BatchStream, readBatch } from '../core/batch-stream.ts'
 import { GatewayError } from '../core/errors.ts'
-import { type Delta, isFinal } from '../core/events.ts'
+import type { Delta } from '../core/events.ts'
 import { ReasoningOnlyError } from '../core/reasoning-only-error.ts'
 import type { OpenedReply } from '../core/upstream.ts'
 
 export interface FirstDeltaOptions {
   /** Name of the upstream, for errors: `Z.AI`. */
   label: string
-  /** Read the whole reply, because the caller decides by all of it. */
-  toTheEnd?: boolean
 }
 
 /**
- * Reads until the first delta with content, or with `toTheEnd` until the end of the reply.
+ * Reads until the first delta with content.
  *
  * Errors: an error that comes before any content, except `ReasoningOnlyError`, which the caller may answer with another
  * call; `upstream-truncated` if the reply ends without content.
  */
 export async function awaitFirstDelta(
   source: BatchStream<Delta[]>,
-  { label, toTheEnd = false }: FirstDeltaOptions,
+  { label }: FirstDeltaOptions,
 ): Promise<OpenedReply> {
   const first: Delta[] = []
   let firstContent: Delta | undefined
-  let isOver = false
   for (;;) {
     const batch = await readBatch(source)
     // Each delta is read once: a whole reply may come in thousands of batches.
     for (const delta of batch ?? []) {
       first.push(delta)
       firstContent ??= hasContent(delta) ? delta : undefined
-      isOver ||= isFinal(delta)
     }
     if (firstContent === undefined && batch !== undefined) continue
     if (
@@ -40,7 +36,7 @@ export async function awaitFirstDelta(
       source.cancel()
       throw firstContent?.error ?? closedUnanswered(label)
     }
-    if (!toTheEnd || batch === undefined || isOver) return { first, rest: source }
+    return { first, rest: source }
   }
 }
 

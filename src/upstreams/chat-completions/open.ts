@@ -1,17 +1,12 @@
-import { pipe } from '../../core/batch-stream.ts'
 import type { AttemptObserver } from '../../core/call-observer.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Pool, Refusal } from '../../core/credential-pool.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
-import type { Delta } from '../../core/events.ts'
-import { type ChatRequest, demandsCall, type Tool } from '../../core/request.ts'
-import { type LegalRequest, withLegalToolNames } from '../../core/tool-names.ts'
-import type { Transform } from '../../core/transform.ts'
 import type { OpenedReply, UpstreamCall } from '../../core/upstream.ts'
-import { channelsAndCalls } from '../../prompted-tools/channels-and-calls.ts'
-import { isEventStream, sseDeltas } from '../../wire/event-stream.ts'
-import { awaitFirstDelta } from '../../wire/first-delta.ts'
+import { isEventStream } from '../../wire/event-stream.ts'
 import { backoff, createRetries, retryNote } from '../../wire/retry.ts'
+import { awaitOpening, deltaStream, type Opening, recoveryAfter } from '../opening/opening.ts'
+import { type PreparedCall, prepareCall } from '../opening/prepare-call.ts'
 import type { ApiClient } from './client.ts'
 import { countUnseenImages } from './conversation.ts'
 import { decoder } from './decode.ts'
@@ -35,22 +30,8 @@ export interface OpenerOptions {
   idleMs: number
 }
 
-/** What all attempts at one call share. */
-interface ChatJob {
-  call: UpstreamCall
+interface ChatJob extends PreparedCall {
   model: ChatModel
-  /** The tools the reply may call; empty if the client forbade calls. */
-  tools: Tool[]
-  /** A reply without a call can be retried: nothing of it has been shown to the client. */
-  mustCallTool: boolean
-  /** Restores the client's own tool names in the reply. */
-  restoreNames: Transform<Delta, Delta> | undefined
-  restoreErrorNames: LegalRequest['restoreError']
-}
-
-interface Opening extends OpenedReply {
-  /** Settles when the stream has ended or was cancelled. */
-  closed: Promise<void>
 }
 
 interface AttemptOptions {
@@ -59,7 +40,6 @@ interface AttemptOptions {
   observed: AttemptObserver | undefined
 }
 
-/** `force-tool-call`: ask the model again for the tool call that the client requires. */
 type ChatRecovery = ErrorRecovery | 'force-tool-call'
 
 /**
@@ -71,7 +51,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   const { client, errors, rules, catalogue, pool, clock, newUuid } = options
 
   return async (call) => {
-    const job = createJob(call)
+    const job = { ...prepareCall(call, options), model: catalogue.traitsOf(call.model) }
     try {
       const reply = await openWithRetries(job)
       catalogue.learn(job.model, undefined)
@@ -103,7 +83,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
         lease.release()
         throw cancelled()
       }
-      const recovery = recoveryFor(outcome, job, errors)
+      const recovery = recoveryAfter(outcome, errors.recoveryOf)
       if (outcome instanceof GatewayError && isRefusal(recovery)) {
         lease.reportFailure(recovery, outcome, goodAgainAfterMs(outcome))
         annotate(`${lease.id}: ${outcome.code}`)
@@ -125,26 +105,6 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     }
   }
 
-  function createJob(asked: UpstreamCall): ChatJob {
-    const { request, restore, restoreError } = withNamesForServer(asked.request)
-    const call = { ...asked, request }
-    const { tools, toolChoice } = call.request
-    const callable = options.tools && toolChoice !== 'none' ? tools : []
-    const model = catalogue.traitsOf(call.model)
-    return {
-      call,
-      model,
-      tools: callable,
-      mustCallTool: call.whole && callable.length > 0 && demandsCall(call.request),
-      restoreNames: restore,
-      restoreErrorNames: restoreError,
-    }
-  }
-
-  function withNamesForServer(request: ChatRequest): LegalRequest {
-    return options.takesAnyToolName ? { request, restoreError: asGatewayError } : withLegalToolNames(request)
-  }
-
   async function attempt(job: ChatJob, { key, forceToolCall, observed }: AttemptOptions): Promise<Opening> {
     const { call, model, tools, mustCallTool } = job
     const { request, signal, whole, annotate } = call
@@ -153,22 +113,12 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const response = await client.open('/chat/completions', { key, body, signal, observer: observed })
     if (!response.ok || response.body === null || !isEventStream(response))
       throw errors.ofResponse(await client.read(response, signal), clock.now())
-    const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()
+    const { label, empty } = errors
     const reader = decoder({ tools, errors, now: clock.now, annotate })
-    const { label } = errors
-    const { idleMs } = options
-    const deltas = sseDeltas(response.body, { label, decoder: reader, clock, signal, idleMs, whole, onClose })
-    const opened = await awaitFirstDelta(pipe(deltas, deltaTransform(job)), { label, toTheEnd: mustCallTool })
-    observed?.begun()
-    if (observed) void closed.then(observed.ended)
-    return { ...opened, closed }
-  }
-
-  function deltaTransform({ call, model, tools, restoreNames }: ChatJob): Transform<Delta, Delta> {
-    const { whole, annotate } = call
-    const { scanLimit } = options
-    const { empty } = errors
-    return channelsAndCalls({ tools, scanLimit, frames: model.vision, whole, empty, annotate, restoreNames })
+    const stream = deltaStream(response.body, job, { ...options, label, decoder: reader, joinsTexts: whole, empty })
+    // Any call is enough here: the request itself names the tool, for a server that honours it.
+    const requiredCall = whole && mustCallTool ? 'required' : undefined
+    return awaitOpening(stream, { label, requiredCall, whole, observed })
   }
 }
 
@@ -188,10 +138,4 @@ function isRefusal(recovery: ChatRecovery): recovery is Refusal {
     recovery === 'invalid-credential' ||
     recovery === 'model-unavailable'
   )
-}
-
-function recoveryFor(outcome: Opening | GatewayError, { mustCallTool }: ChatJob, errors: VendorErrors): ChatRecovery {
-  if (outcome instanceof GatewayError) return errors.recoveryOf(outcome)
-  const lacksCall = mustCallTool && !outcome.first.some(({ type }) => type === 'tool-call' || type === 'error')
-  return lacksCall ? 'force-tool-call' : 'none'
 }

@@ -1,5 +1,6 @@
-import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
+import { maybe, open } from '../../json/open-object.ts'
 
 /**
  * The parts of server responses that are read here. Documents leave fields out and fields change, so objects may have
@@ -7,9 +8,6 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
  * Source: Z.AI's API reference of 2026-07 and captures of 2026-03, whose shapes are in `test/golden/zai-api`; for
  * `reasoning`, vLLM and OpenRouter; for lengths, OpenRouter (`context_length`), vLLM and SGLang (`max_model_len`).
  */
-const open = <Properties extends TProperties>(properties: Properties) =>
-  Type.Object(properties, { additionalProperties: true })
-const maybe = <Schema extends TSchema>(schema: Schema) => Type.Optional(Type.Union([schema, Type.Null()]))
 
 const UsageCounts = open({
   prompt_tokens: maybe(Type.Number()),

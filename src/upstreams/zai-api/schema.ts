@@ -1,9 +1,6 @@
-import { type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
-
-const open = <Properties extends TProperties>(properties: Properties) =>
-  Type.Object(properties, { additionalProperties: true })
-const maybe = <Schema extends TSchema>(schema: Schema) => Type.Optional(Type.Union([schema, Type.Null()]))
+import { maybe, open } from '../../json/open-object.ts'
 
 /** `GET {origin}/api/monitor/usage/quota/limit` */
 export const quotaBody = TypeCompiler.Compile(

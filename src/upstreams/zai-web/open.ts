@@ -1,18 +1,16 @@
-import { type BatchStream, pipe } from '../../core/batch-stream.ts'
+import type { BatchStream } from '../../core/batch-stream.ts'
 import type { AttemptObserver } from '../../core/call-observer.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
-import { type ChatRequest, demandsCall, type ImagePart, type Tool, type ToolChoice } from '../../core/request.ts'
-import { type LegalRequest, withLegalToolNames } from '../../core/tool-names.ts'
+import type { ChatRequest, ImagePart } from '../../core/request.ts'
 import type { Transform } from '../../core/transform.ts'
 import type { OpenedReply, UpstreamCall } from '../../core/upstream.ts'
 import { repairedText } from '../../json/repair.ts'
-import { channelsAndCalls } from '../../prompted-tools/channels-and-calls.ts'
 import { promptTools } from '../../prompted-tools/prompt.ts'
-import { isEventStream, sseDeltas } from '../../wire/event-stream.ts'
-import { awaitFirstDelta } from '../../wire/first-delta.ts'
+import { isEventStream } from '../../wire/event-stream.ts'
 import { backoff, createRetries, retryNote } from '../../wire/retry.ts'
-import { awaitToolCall, type FirstCallSearch } from './await-tool-call.ts'
+import { awaitOpening, deltaStream, type Opening, recoveryAfter } from '../opening/opening.ts'
+import { type PreparedCall, prepareCall } from '../opening/prepare-call.ts'
 import { redactUrls } from './client.ts'
 import { answerError, type CompleteOptions, complete } from './complete.ts'
 import { decoder } from './decode.ts'
@@ -42,29 +40,12 @@ export interface OpenerOptions extends CompleteOptions {
   maxImageBytes: number
 }
 
-/** What all attempts at one call share. */
-interface WebRequestJob {
-  call: UpstreamCall
+interface WebRequestJob extends PreparedCall {
   /** The request with its tools described in the prompt. */
   request: ChatRequest
   images: ImagePart[]
-  /** The tools that the reply may call; empty if the client forbade calls. */
-  tools: Tool[]
-  /** A reply without a call can be retried, as long as nothing of it has been shown. */
-  mustCallTool: boolean
-  /** As the client wrote it. */
-  toolChoice: ToolChoice
-  /** Restores the client's own tool names in the reply. */
-  restoreNames: Transform<Delta, Delta> | undefined
-  restoreErrorNames: LegalRequest['restoreError']
 }
 
-interface Opening extends FirstCallSearch {
-  /** Settles when the stream has ended or was cancelled. */
-  closed: Promise<void>
-}
-
-/** `force-tool-call`: ask the model again for the tool call that the client requires. */
 type WebRecovery = ErrorRecovery | 'force-tool-call'
 
 /**
@@ -105,7 +86,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
           if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
           throw cancelled()
         }
-        const recovery = recoveryFor(outcome)
+        const recovery = recoveryAfter(outcome, recoveryOf)
         // The cause may be an image that the site has deleted, whatever the error says.
         if (outcome instanceof GatewayError && !isBusy(recovery)) uploads.forget(lease.session)
         if (outcome instanceof GatewayError && (isBusy(recovery) || recovery === 'invalid-credential')) {
@@ -139,22 +120,10 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   }
 
   function createJob(asked: UpstreamCall): WebRequestJob {
-    const { request: named, restore, restoreError } = withLegalToolNames(asked.request)
-    const call = { ...asked, request: named }
-    const { tools, toolChoice } = named
-    const callable = options.tools && toolChoice !== 'none' ? tools : []
-    const request = promptTools(options.tools ? call.request : { ...call.request, tools: [], toolChoice: 'auto' })
-    const mustCallTool = options.tools && demandsCall(call.request)
-    return {
-      call,
-      request,
-      images: imagesOf(request),
-      tools: callable,
-      mustCallTool,
-      toolChoice: asked.request.toolChoice,
-      restoreNames: restore,
-      restoreErrorNames: restoreError,
-    }
+    const prepared = prepareCall(asked, options)
+    const { request: named } = prepared.call
+    const request = promptTools(options.tools ? named : { ...named, tools: [], toolChoice: 'auto' })
+    return { ...prepared, request, images: imagesOf(request) }
   }
 
   async function attempt(
@@ -162,25 +131,12 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     session: Session,
     observed: AttemptObserver | undefined,
   ): Promise<Opening> {
-    const { stream, closed } = await sendCompletion(job, session, observed)
-    const opening = await awaitFirstDelta(stream, { label })
-    observed?.begun()
-    if (observed) void closed.then(observed.ended)
-    const found = job.mustCallTool && (await awaitToolCall(opening, job.toolChoice, job.call))
-    return { ...(found || { ...opening, lacksCall: false }), closed }
-  }
-
-  async function sendCompletion(
-    job: WebRequestJob,
-    session: Session,
-    observer: AttemptObserver | undefined,
-  ): Promise<{ stream: BatchStream<Delta[]>; closed: Promise<void> }> {
-    const { request } = job
-    const { signal } = job.call
+    const { request, call, mustCallTool, toolChoice } = job
+    const { signal, whole } = call
     const known = await version.current(signal)
     const files = await uploadImages(job.images, { ...options, uploads, session, version: known, signal })
     const encoded = encode(request, {
-      model: catalogue.traitsOf(job.call.model),
+      model: catalogue.traitsOf(call.model),
       userName: session.userName,
       now: clock.now(),
       ids: { message: newUuid(), userMessage: newUuid() },
@@ -188,13 +144,12 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       callsTools: job.tools.length > 0,
       files,
     })
-    const response = await complete(encoded, { session, version: known, signal, observer }, options)
+    const response = await complete(encoded, { session, version: known, signal, observer: observed }, options)
     if (!response.ok || response.body === null || !isEventStream(response))
       throw answerError(await client.read(response, signal))
-    const { promise: closed, resolve: onClose } = Promise.withResolvers<void>()
-    const { idleMs } = options
-    const deltas = sseDeltas(response.body, { label, decoder: reader(job), clock, signal, idleMs, onClose })
-    return { stream: pipe(deltas, deltaTransform(job)), closed }
+    const how = { ...options, label, decoder: reader(job), joinsTexts: false, empty: emptyResponse }
+    const requiredCall = mustCallTool ? toolChoice : undefined
+    return awaitOpening(deltaStream(response.body, job, how), { label, requiredCall, whole, observed })
   }
 
   function reader({ call, tools }: WebRequestJob): Transform<string, Delta> {
@@ -205,26 +160,10 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       repairedText(text, tools.find((tool) => tool.name === name)?.parameters ?? {})
     return decoder({ whole, declaredTools, mendArguments, annotate, holdFrom: '<tool_call' })
   }
-
-  /** Extracts reasoning and tool calls from the text, and restores the client's tool names. */
-  function deltaTransform({
-    call: { annotate, model, whole },
-    tools,
-    restoreNames,
-  }: WebRequestJob): Transform<Delta, Delta> {
-    const { scanLimit } = options
-    const empty = emptyResponse
-    return channelsAndCalls({ tools, scanLimit, frames: model.vision, whole, empty, annotate, restoreNames })
-  }
 }
 
 function isBusy(recovery: WebRecovery): recovery is 'concurrency-limited' | 'account-concurrency-limited' {
   return recovery === 'concurrency-limited' || recovery === 'account-concurrency-limited'
-}
-
-function recoveryFor(outcome: Opening | GatewayError): WebRecovery {
-  if (outcome instanceof GatewayError) return recoveryOf(outcome)
-  return outcome.lacksCall ? 'force-tool-call' : 'none'
 }
 
 /** Removes URLs from errors in the stream: their query carries the token. */

@@ -1,14 +1,12 @@
-import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
+import { maybe, open } from '../../json/open-object.ts'
 
 /**
  * The parts of the chat backend's stream that are read here. The format is undocumented and changes without notice, so
  * objects may have unknown keys and every field may be missing or null.
  * Source: published captures of 2025-08 to 2026-10; the recordings under `test/golden/zai-web` have these shapes.
  */
-const open = <Properties extends TProperties>(properties: Properties) =>
-  Type.Object(properties, { additionalProperties: true })
-const maybe = <Schema extends TSchema>(schema: Schema) => Type.Optional(Type.Union([schema, Type.Null()]))
 
 const UsageCounts = open({
   prompt_tokens: maybe(Type.Number()),

@@ -1,0 +1,51 @@
+import { expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { readJson } from '../../src/http/body.ts'
+import { manualClock } from '../support/clock.ts'
+
+const limits = { maxBytes: 1_000_000, timeoutMs: 1_000, clock: manualClock() }
+
+function requestOf(pieces: readonly Uint8Array[]): Request {
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const piece of pieces) controller.enqueue(piece)
+      controller.close()
+    },
+  })
+  return new Request('http://localhost/', { method: 'POST', body })
+}
+
+function cut(bytes: Buffer, size: number): Buffer[] {
+  return Array.from({ length: Math.ceil(bytes.length / size) }, (_, at) => bytes.subarray(at * size, (at + 1) * size))
+}
+
+test('a body is the same however it is cut, also inside of characters', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.string({ unit: 'grapheme' }), fc.integer({ min: 1, max: 9 }), async (text, size) => {
+      const bytes = Buffer.from(JSON.stringify({ text }))
+      const { body } = await readJson(requestOf(cut(bytes, size)), limits)
+      expect(body).toEqual({ text })
+    }),
+    { numRuns: 100 },
+  )
+})
+
+test('a byte order mark is no part of a body, whether it comes in pieces or not', async () => {
+  const bytes = Buffer.from('\ufeff{"a":1}')
+  const whole = new Request('http://localhost/', {
+    method: 'POST',
+    body: bytes,
+    headers: { 'content-length': String(bytes.length) },
+  })
+  for (const request of [requestOf(cut(bytes, 2)), requestOf([bytes]), whole])
+    expect((await readJson(request, limits)).body).toEqual({ a: 1 })
+})
+
+test('bytes that are no UTF-8 become replacement characters, also at the end', async () => {
+  const bytes = Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xff, 0xe2, 0x82]), Buffer.from('"}')])
+  const { body } = await readJson(requestOf(cut(bytes, 3)), limits)
+  expect(body).toEqual({ a: '\ufffd\ufffd' })
+  await expect(readJson(requestOf([Buffer.from('{"a":1}'), Buffer.from([0xe2, 0x82])]), limits)).rejects.toMatchObject({
+    code: 'invalid_json',
+  })
+})

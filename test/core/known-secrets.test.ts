@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { createRedactor } from '../../src/core/known-secrets.ts'
+import { runs } from '../support/effort.ts'
 
 const key = 'sk-Q7mZx2Lr9TbVw4Nc8KdYh5Jg3Fs'
 const apiKey = `${'5ec2e7'.repeat(5)}ab.PlantedApiKey12x`
@@ -106,7 +107,7 @@ test.each(encodings)('no part of half a random secret is left in %s', (_name, en
         expect(clean.length).toBeLessThanOrEqual(before.length + after.length + '[redacted]'.length + rest)
       },
     ),
-    { numRuns: 200 },
+    { numRuns: runs(200) },
   )
 })
 

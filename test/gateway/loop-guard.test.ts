@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { Delta } from '../../src/core/events.ts'
 import { runTransform } from '../../src/core/transform.ts'
 import { loopGuard } from '../../src/gateway/loop-guard.ts'
+import { runs } from '../support/effort.ts'
 
 const limit = 10_000
 /** A repetition is counted from its first complete block on. */
@@ -113,7 +114,7 @@ describe('lets through', () => {
           expect(heard(pieces.map(text)).message).toBeUndefined()
         },
       ),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     )
   })
 })
@@ -130,6 +131,6 @@ test('every endless repetition is found, wherever the text is split', () => {
         expect(heard(pieces.map(text)).message).toContain('without end')
       },
     ),
-    { numRuns: 40 },
+    { numRuns: runs(40) },
   )
 })

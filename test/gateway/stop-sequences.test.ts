@@ -4,6 +4,7 @@ import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta } from '../../src/core/events.ts'
 import { runTransform } from '../../src/core/transform.ts'
 import { stopAt } from '../../src/gateway/stop-sequences.ts'
+import { runs } from '../support/effort.ts'
 
 const finish: Delta = { type: 'finish', reason: 'stop' }
 
@@ -52,7 +53,7 @@ test('every split of a text gives the same answer as the whole', () => {
         )
       },
     ),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   )
 })
 

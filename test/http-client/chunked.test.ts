@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { HTTPParser } from 'http-parser-js'
 import { bytesOf } from '../../src/http-client/byte-range.ts'
 import { chunkReader } from '../../src/http-client/chunked.ts'
+import { runs } from '../support/effort.ts'
 
 interface Read {
   text: string
@@ -87,7 +88,7 @@ test('it reads what http-parser-js reads, however the body is split', () => {
       const body = `${written.join('')}0\r\n\r\n`
       expect(readCut(body, size)).toEqual({ ...whole, text: judged(body) })
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   )
 })
 

@@ -5,6 +5,7 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import { listen, listenForMetrics } from '../../src/server/listen.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
+import { isThorough, runs } from '../support/effort.ts'
 import { gatewayApp, startGateway } from '../support/gateway.ts'
 import {
   type Asked,
@@ -152,9 +153,12 @@ describe.each(fronts)('%s', (name, missing, start) => {
   const tried = (title: string, work: () => Promise<void>) =>
     missing === '' ? test(title, work, 60_000) : test.skip(`${title} (left out: ${missing})`, work)
 
+  /** nginx hands on what it understands as it understands it, so a part of all that will do when everything is asked straight. */
+  const isTried = (asked: Asked) => isThorough || name === 'straight' || (Bun.hash.crc32(bytesOf(asked)) >> 8) % 4 === 0
+
   /** Asks without a key or with a wrong one. Resolves with what was let in nevertheless. */
   async function intruders(attempts: readonly Asked[]): Promise<string[]> {
-    const found = await mapConcurrently(attempts, 32, async (attempt) => {
+    const found = await mapConcurrently(attempts.filter(isTried), 32, async (attempt) => {
       // Cheap to vary along with all else.
       const chance = Bun.hash.crc32(bytesOf(attempt))
       const asked = { ...attempt, key: chance % 2 === 0 ? '' : 'sk-wrong' }
@@ -186,7 +190,7 @@ describe.each(fronts)('%s', (name, missing, start) => {
     const property = fc.asyncProperty(anyRequest(), async (asked) => {
       expect(await isHarmless(asked, front.ports[0])).toBe(true)
     })
-    await fc.assert(property, { numRuns: 500 })
+    await fc.assert(property, { numRuns: runs(500) })
   })
 
   tried('with the key, each spelling of a path is that path', async () => {
@@ -196,7 +200,8 @@ describe.each(fronts)('%s', (name, missing, start) => {
     const differing = await mapConcurrently(lasting, 4, async (door) => {
       const key = keyOf(door)
       const expected = (await ask({ method: door.method, target: door.path, key })).status
-      const attempts = attemptsOf([door], sameTarget, hosts).filter((asked) => !isOtherForNginx(asked, name))
+      const usual = attemptsOf([door], sameTarget, hosts).filter((asked) => !isOtherForNginx(asked, name))
+      const attempts = usual.filter(isTried)
       return mapConcurrently(attempts, 8, async (asked) => {
         const { status } = await ask({ ...asked, key }, front.ports[0])
         return status === expected ? [] : [`${status}, not ${expected}: ${bytesOf(asked)}`]

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { Tool } from '../../src/core/request.ts'
 import { readJson } from '../../src/json/lenient-json.ts'
 import { repairArguments, toolNamed, typedArguments } from '../../src/json/repair.ts'
+import { runs } from '../support/effort.ts'
 
 describe('almost-JSON is read', () => {
   test.each([
@@ -55,7 +56,7 @@ describe('almost-JSON is read', () => {
         const cut = text.slice(0, at % text.length)
         expect(readJson(cut)).toBeUndefined()
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     )
   })
 })

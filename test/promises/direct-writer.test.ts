@@ -32,6 +32,7 @@ import { decoder } from '../../src/upstreams/chat-completions/decode.ts'
 import { usualSettings, zaiErrors } from '../../src/upstreams/zai-api/errors.ts'
 import { sseDeltas } from '../../src/wire/event-stream.ts'
 import { manualClock } from '../support/clock.ts'
+import { runs } from '../support/effort.ts'
 import { replyOf } from '../support/replies.ts'
 import { plainRequest } from '../support/request.ts'
 import { requestContext } from '../support/request-context.ts'
@@ -362,7 +363,7 @@ for (const [name, { make }] of Object.entries(transforms))
               expect(await deliver(bytes, make(), encoder(), way)).toMatchObject({ written, reply })
           },
         ),
-        { numRuns: 40 },
+        { numRuns: runs(40) },
       )
     })
   })

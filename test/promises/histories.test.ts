@@ -2,11 +2,12 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { manualClock } from '../support/clock.ts'
+import { runs } from '../support/effort.ts'
 import { gatewayApp } from '../support/gateway.ts'
 import { type Door, doors, histories, readable } from '../support/histories.ts'
 
 // Histories are made by many programs and kept for long: whatever stands in one, the conversation goes on.
-const runs = { seed: 20261130, numRuns: 400, endOnFailure: false }
+const everyRun = { seed: 20261130, numRuns: runs(400), endOnFailure: false }
 const app = gatewayApp([demo({ clock: manualClock(), idleMs: 1_000, paceMs: 0 })], { loopLimit: 0 })
 
 async function post({ path, bodyOf }: Door, entries: unknown) {
@@ -22,7 +23,7 @@ describe.each(doors.map((door) => [door.name, door] as const))('%s', (_name, doo
         const { status, text } = await post(door, [...history, { role: 'assistant', content: 'Well.' }, readable])
         if (status !== 200) throw new Error(`${status}: ${text}`)
       }),
-      runs,
+      everyRun,
     )
   }, 60_000)
 
@@ -34,7 +35,7 @@ describe.each(doors.map((door) => [door.name, door] as const))('%s', (_name, doo
         const message = door.messageOf(JSON.parse(text))
         if (status !== 400 || !/^(?:messages|input)\b/.test(message)) throw new Error(`${status}: ${text}`)
       }),
-      runs,
+      everyRun,
     )
   }, 60_000)
 

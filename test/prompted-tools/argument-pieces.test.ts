@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { argumentPieces } from '../../src/prompted-tools/argument-pieces.ts'
+import { runs } from '../support/effort.ts'
 
 /** The text appended after each piece and at the end. */
 function appended(pieces: readonly unknown[]): string[] {
@@ -64,7 +65,7 @@ describe('pieces of arguments', () => {
         const text = JSON.stringify(value)
         expect(joined(cut(text, lengths))).toBe(text)
       }),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     ))
 
   test('snapshots become the last one, however they are split or repeated', () =>
@@ -83,7 +84,7 @@ describe('pieces of arguments', () => {
           expect(joined(snapshots)).toBe(text)
         },
       ),
-      { numRuns: 2_000 },
+      { numRuns: runs(2_000) },
     ))
 })
 

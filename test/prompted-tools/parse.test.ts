@@ -5,6 +5,7 @@ import type { Tool } from '../../src/core/request.ts'
 import { runTransform } from '../../src/core/transform.ts'
 import { toolCallParser } from '../../src/prompted-tools/parse.ts'
 import { renderCall } from '../../src/prompted-tools/prompt.ts'
+import { runs } from '../support/effort.ts'
 
 const tools: Tool[] = [
   tool('get_weather', { city: { type: 'string' }, unit: { type: 'string' } }),
@@ -543,7 +544,7 @@ describe('for any input', () => {
           })
         },
       ),
-      { numRuns: 500 },
+      { numRuns: runs(500) },
     )
   })
 
@@ -607,7 +608,7 @@ describe('for any input', () => {
         const whole = join(runTransform(parser(), [...before, text(pieces.join('')), stop]))
         expect(join(runTransform(parser(), [...before, ...pieces.map(text), stop]))).toEqual(whole)
       }),
-      { numRuns: 3000 },
+      { numRuns: runs(3000) },
     )
   })
 })

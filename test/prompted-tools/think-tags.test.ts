@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { type ChannelText, type TagReaderOptions, tagReader } from '../../src/prompted-tools/think-tags.ts'
+import { runs } from '../support/effort.ts'
 
 interface Sorted {
   text: string
@@ -149,7 +150,7 @@ test('the output does not depend on the cuts', () => {
         expect(sorted(cut(words, size), { channel, frames: true })).toEqual(sorted([words], { channel, frames: true }))
       },
     ),
-    { numRuns: 2_000 },
+    { numRuns: runs(2_000) },
   )
 })
 

@@ -15,6 +15,7 @@ import {
   unescaped,
 } from '../../src/wire/event-template.ts'
 import { manualClock } from '../support/clock.ts'
+import { runs } from '../support/effort.ts'
 
 /** The string `t` of a payload that has no other members except `n`. */
 function textIn(payload: string): string | undefined {
@@ -170,7 +171,7 @@ test('a reply is the same whether its events come alone or together, cut or whol
         expect(together(await deltasOf(bytes, pieces, true)).slice(0, inOne.length)).toEqual(inOne)
       }
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   )
 })
 
@@ -193,6 +194,6 @@ test('invalid UTF-8 gives the same text in a whole reply', async () => {
       const bytes = Buffer.from(`${all.map((pair) => chunk(pair.join(''))).join('')}data: [DONE]\n\n`, 'latin1')
       expect(together(await deltasOf(bytes, bytes.length, true))).toEqual(together(await deltasOf(bytes, bytes.length)))
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   )
 })

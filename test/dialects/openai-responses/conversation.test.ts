@@ -3,6 +3,7 @@ import { TypeCompiler } from '@sinclair/typebox/compiler'
 import fc from 'fast-check'
 import type { Message, UserPart } from '../../../src/core/request.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
+import { runs } from '../../support/effort.ts'
 import { requestContext } from '../../support/request-context.ts'
 import { thrownBy } from '../stream.ts'
 
@@ -363,7 +364,7 @@ test('whatever stands in a history, it never ends the conversation', () => {
     fc.property(fc.array(item, { maxLength: 6 }), (items) => {
       told(...items, { role: 'assistant', content: 'So it was.' })
     }),
-    { numRuns: 100 },
+    { numRuns: runs(100) },
   )
 })
 

@@ -12,6 +12,7 @@ import {
 import { GatewayError } from '../../../src/core/errors.ts'
 import { createPool, type QueueLimits, type Wait } from '../../../src/gateway/credential-pool/index.ts'
 import { type ManualClock, manualClock } from '../../support/clock.ts'
+import { runs } from '../../support/effort.ts'
 import { lending } from '../../support/pool.ts'
 
 const busy = new GatewayError('rate-limited', 'concurrency-limited', { retryAfterMs: 15_000 })
@@ -938,7 +939,7 @@ test('whatever happens: no more leases than the limits, which no refusal raises;
         expect(clock.pending()).toBe(0)
       },
     ),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   )
 })
 

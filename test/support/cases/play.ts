@@ -1,3 +1,4 @@
+import { isThorough } from '../effort.ts'
 import { reusableApp } from '../gateway.ts'
 import { replyFaults } from '../sdk-types/replies.ts'
 import type { Case, Mode, UpstreamName } from './case.ts'
@@ -14,7 +15,7 @@ export interface Way {
 }
 
 /** Networks cut where they like. */
-const pieceSizes = [Number.MAX_SAFE_INTEGER, 64, 1]
+const pieceSizes = [Number.MAX_SAFE_INTEGER, ...(isThorough ? [64] : []), 1]
 
 export function waysOf({ upstreams = ['zai-api', 'zai-web'], modes = ['whole', 'stream'] }: Case): Way[] {
   return upstreams.flatMap((upstream) =>

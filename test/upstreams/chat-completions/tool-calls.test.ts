@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { Delta } from '../../../src/core/events.ts'
 import type { Tool } from '../../../src/core/request.ts'
 import { toolCallAssembler } from '../../../src/upstreams/chat-completions/tool-calls.ts'
+import { runs } from '../../support/effort.ts'
 
 interface Piece {
   index?: unknown
@@ -393,6 +394,6 @@ test('the arguments do not depend on how they are split', () => {
       const cut = callsOf([begin(first), ...rest.map((piece) => go(piece))])
       expect(cut).toEqual(callsOf([begin(text)]))
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   )
 })

@@ -3,6 +3,7 @@ import { type TSchema, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import fc from 'fast-check'
 import { synthesise } from '../../../src/upstreams/demo/example-value.ts'
+import { runs } from '../../support/effort.ts'
 
 describe('the value of a schema', () => {
   test.each<[string, unknown, unknown]>([
@@ -142,6 +143,6 @@ test('the value is valid for any schema', () => {
       const value: unknown = JSON.parse(JSON.stringify(synthesise(JSON.parse(JSON.stringify(schema)), text)))
       expect(Value.Check(schema, value), JSON.stringify({ schema, value })).toBe(true)
     }),
-    { numRuns: 500 },
+    { numRuns: runs(500) },
   )
 })

@@ -9,6 +9,7 @@ import { runTransform } from '../../../src/core/transform.ts'
 import type { Model } from '../../../src/core/upstream.ts'
 import { markers } from '../../../src/upstreams/demo/markers.ts'
 import { script } from '../../../src/upstreams/demo/script.ts'
+import { runs } from '../../support/effort.ts'
 import { plainRequest } from '../../support/request.ts'
 
 const model: Model = {
@@ -352,7 +353,7 @@ test('for any request no emoji is cut, every call is JSON, and only failure mark
       else if (result?.reason !== 'length') expect(() => calls(asked)).not.toThrow()
       expect(script(asked, model, 0)).toEqual(script(asked, model, 0))
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   )
 })
 

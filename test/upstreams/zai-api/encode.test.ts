@@ -5,6 +5,7 @@ import { withCallIds } from '../../../src/core/call-ids.ts'
 import type { AssistantPart, ChatRequest, Message, SearchRules, Tool, UserPart } from '../../../src/core/request.ts'
 import { encode } from '../../../src/upstreams/chat-completions/encode.ts'
 import { fieldOf } from '../../support/chat-zai.ts'
+import { runs } from '../../support/effort.ts'
 import { fault } from '../../support/zai-api.ts'
 import { modelNamed, profile, request, weather } from './support.ts'
 
@@ -104,7 +105,7 @@ test('the API accepts any encoded request', async () => {
         expect(await complaintOf(body)).toBeUndefined()
       },
     ),
-    { numRuns: 400 },
+    { numRuns: runs(400) },
   )
 })
 

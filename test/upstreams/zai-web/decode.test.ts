@@ -10,6 +10,7 @@ import { type DecodeOptions, decoder } from '../../../src/upstreams/zai-web/deco
 import { emptyResponse } from '../../../src/upstreams/zai-web/errors.ts'
 import { sseDeltas } from '../../../src/wire/event-stream.ts'
 import { manualClock } from '../../support/clock.ts'
+import { runs } from '../../support/effort.ts'
 
 /** An opened wrapper. */
 const open = '<details type="reasoning" done="false">'
@@ -418,7 +419,7 @@ describe('after any appends and rewinds', () => {
         const { frames, units } = played(steps)
         expect(proseOf(runTransform(decoder(optionsWith({ whole: true })), frames))).toEqual(told(units))
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     )
   })
 
@@ -439,7 +440,7 @@ describe('after any appends and rewinds', () => {
         compared++
         expect(prose).toEqual(told(units))
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     )
     expect(compared).toBeGreaterThan(300)
   })

@@ -4,6 +4,7 @@ import { GatewayError } from '../../../src/core/errors.ts'
 import type { Sessions } from '../../../src/upstreams/zai-web/sessions/index.ts'
 import type { SessionLease } from '../../../src/upstreams/zai-web/sessions/session-lease.ts'
 import { json, jwt, type Seen } from '../../support/chat-zai.ts'
+import { runs } from '../../support/effort.ts'
 import { pool, settle, signal, wanted } from './support.ts'
 
 const auths = 'GET /api/v1/auths/'
@@ -337,7 +338,7 @@ test('whatever happens: nobody waits for a deletion, none takes a chat that runs
       expect(faults).toEqual([])
       expect(zai.to(auths).length).toBeLessThanOrEqual(2)
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   )
 })
 

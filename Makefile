@@ -7,6 +7,8 @@ ARGS :=
 JUNIT :=
 # The time limit for one test in milliseconds. Bun's default of 5 s is too short on a busy machine.
 PATIENCE := --timeout 20000
+# A process for each core, and in each one set of modules for all files it runs: loading them anew costs as much as most files.
+PARALLEL := --parallel --no-isolate
 REPORT := $(if $(JUNIT),--reporter=junit --reporter-outfile=$(JUNIT))
 
 .DEFAULT_GOAL := help
@@ -39,7 +41,7 @@ fix: $(BUN) ## mend what the formatter and the linter can mend
 	node_modules/.bin/biome check --write
 
 test: $(BUN) ## run the tests
-	$(BUN) test $(PATIENCE) $(REPORT) $(ARGS)
+	$(BUN) test $(PARALLEL) $(PATIENCE) $(REPORT) $(ARGS)
 	@echo 'Left out: the compiled executable (make smoke), the documentation page in a browser (make test-browser), coding agents (make test-agents).'
 
 test-browser: $(BUN) ## try the documentation page in an installed Chromium

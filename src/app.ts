@@ -1,6 +1,7 @@
 import { cors } from '@elysiajs/cors'
 import { Elysia } from 'elysia'
 import { adminRoutes } from './admin/index.ts'
+import type { Operator } from './admin/operator.ts'
 import type { Clock } from './core/clock.ts'
 import type { Dialects } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, type GatewayError } from './core/errors.ts'
@@ -52,6 +53,8 @@ export interface AppOptions {
   metrics?: Metrics | undefined
   /** The requests for a reply that are under way. */
   live?: LiveRequests | undefined
+  /** What the operator's page sees and does; without it, it can only sign in. */
+  operator?: Operator | undefined
   /** Is called with the record of each request once it is over. */
   trace?: ((record: RequestRecord) => void) | undefined
 }
@@ -85,6 +88,7 @@ export function createApp(options: AppOptions) {
     limits.release(record)
     metrics?.closed(record, elapsedMs(record, clock))
     options.trace?.(record)
+    if (record.timeline) options.operator?.lastHour.add(record)
     options.live?.closed(record)
     closeRecord(record, clock, log)
   }
@@ -152,7 +156,7 @@ export function createApp(options: AppOptions) {
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
     ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, { store, recordOf })),
-    ...adminRoutes({ clock, operators }),
+    ...adminRoutes({ clock, operators }, options.operator),
     ...dialects.flatMap((dialect) => countRoutes(dialect, basePaths, { gateway, store, recordOf, admitAndReadBody })),
   ]
   const docs = docsRoutes({ version, dialects, routes: [...apiRoutes, ...pages] })

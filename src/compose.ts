@@ -1,3 +1,5 @@
+import { createOperator, type Program } from './admin/operator.ts'
+import type { OperatedUpstream } from './admin/upstream-views.ts'
 import { createApp } from './app.ts'
 import { systemClock } from './async/system-clock.ts'
 import { createAttachments } from './attachments/index.ts'
@@ -27,6 +29,7 @@ import { cutShort, shuttingDown } from './http/shutdown.ts'
 import { systemLookup } from './http-client/dns.ts'
 import { fetchRemoteFile } from './http-client/remote-file.ts'
 import type { Fetch } from './http-client/send.ts'
+import { createLastHour } from './observe/last-hour.ts'
 import { createLiveRequests } from './observe/live-requests.ts'
 import { createLog, type Log, type LogOptions } from './observe/log.ts'
 import { memoryReadings } from './observe/memory.ts'
@@ -34,7 +37,7 @@ import type { Metrics } from './observe/metrics.ts'
 import type { Tracer } from './observe/trace.ts'
 import { createResponseStore, noResponseStore, type ResponseStore } from './store/responses.ts'
 import { upstreamKinds } from './upstreams/index.ts'
-import { startUpstreams } from './upstreams/started-upstreams.ts'
+import { type ConfiguredUpstream, startUpstreams } from './upstreams/started-upstreams.ts'
 import type { UpstreamKinds } from './upstreams/upstream-kind.ts'
 
 /** The output of the log. */
@@ -65,7 +68,8 @@ export interface Composed {
 
 /**
  * Assembles the program. `identity` is the user's secret, by which the user's other commands recognise this gateway.
- * `kept` opens the database of the configuration, or one in this folder if it names none.
+ * `kept` opens the database of the configuration, or one in this folder if it names none. `program` tells the operator's
+ * page what only the command around knows.
  */
 export async function compose(
   config: Config,
@@ -75,6 +79,7 @@ export async function compose(
   identity?: string,
   kinds: UpstreamKinds = upstreamKinds,
   kept?: { folder: string | undefined },
+  program?: (gateway: Gateway) => Program,
 ): Promise<Composed> {
   let current = config
   const clock = systemClock
@@ -107,12 +112,19 @@ export async function compose(
   const limits = createLimits(settings, clock)
   const metrics = config.metrics ? await metricsOf(gateway, limits, version, logLines.losses?.count) : undefined
   const tracer = await tracerOf(config, edge, version)
+  const live = createLiveRequests(clock)
+  const operator = createOperator({
+    ...{ version, clock, redact, gateway, limits, live, lastHour: createLastHour(clock) },
+    upstreams: () => upstreams.current().map((configured) => operated(configured, edge)),
+    program: program?.(gateway),
+  })
   const app = createApp({
     ...{ dialects, gateway, store, clock, log, newId, version, settings, limits },
     identity,
     redact,
     metrics,
-    live: createLiveRequests(clock),
+    live,
+    operator,
     trace: tracer?.trace,
   })
   const apply = (changed: Config) => {
@@ -129,6 +141,7 @@ export async function compose(
     const error = shuttingDown()
     limits.close(error)
     upstreams.close(error)
+    operator.feed.close()
   }
   const endReplies = () => {
     const error = cutShort()
@@ -140,6 +153,15 @@ export async function compose(
     if (tracer) await withTimeout(tracer.flush(), lastTracesMs, () => {}, clock)
   }
   return { app, gateway, log, metrics, database, running: () => limits.running.size, apply, drain, endReplies, close }
+}
+
+function operated(
+  { quotaReaders = [], ...configured }: ConfiguredUpstream,
+  { fetch, clock }: Outside,
+): OperatedUpstream {
+  const timeoutMs = 10_000
+  const call = () => ({ fetch, clock, signal: AbortSignal.timeout(timeoutMs), timeoutMs })
+  return { ...configured, readQuotas: quotaReaders.map((read) => () => read(call())) }
 }
 
 function liveSettings(config: Config): LiveSettings {

@@ -2,12 +2,23 @@ import { GatewayError } from '../core/errors.ts'
 import { truncate } from '../core/truncate.ts'
 import type { Route } from '../http/route.ts'
 import { encodeAdminError } from './errors.ts'
+import type { Operator } from './operator.ts'
 import { adminPath } from './route.ts'
+import { eventRoutes } from './routes/events.ts'
+import { nowRoutes } from './routes/now.ts'
 import { type SignInOptions, signInRoutes } from './routes/session.ts'
+import { systemRoutes } from './routes/system.ts'
+import { upstreamRoutes } from './routes/upstreams.ts'
 
-/** All that the operator's page asks and does. */
-export function adminRoutes(options: SignInOptions): Route[] {
-  return [...signInRoutes(options), unknownAdminRoute]
+/** All that the operator's page asks and does. Without an operator there is nothing but signing in. */
+export function adminRoutes(options: SignInOptions, operator: Operator | undefined): Route[] {
+  return [
+    ...signInRoutes(options),
+    ...(operator
+      ? [...nowRoutes(operator), ...eventRoutes(operator), ...upstreamRoutes(operator), ...systemRoutes(operator)]
+      : []),
+    unknownAdminRoute,
+  ]
 }
 
 /** Says to the operator alone what there is not. */

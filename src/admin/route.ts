@@ -62,7 +62,8 @@ export function adminRoute<
       const query = querySchema && checkedQuery(querySchema, given)
       let body: unknown
       if (check) {
-        body = await readJson(request, { maxBytes: maxBodyBytes, timeoutMs: bodyTimeoutMs, clock })
+        const read = await readJson(request, { maxBytes: maxBodyBytes, timeoutMs: bodyTimeoutMs, clock })
+        body = read.body
         check(body)
       }
       // Both were checked against their schemas, or there is none to be asked for.

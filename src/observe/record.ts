@@ -116,11 +116,16 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
   }
   const line = `${record.method} ${truncate(record.path)}`
   if (error?.kind === 'internal') log.error(line, facts)
-  else if (quietPaths.has(record.path) || record.method === 'HEAD') log.debug(line, facts)
+  else if (isQuiet(record)) log.debug(line, facts)
   else if (error && error.kind !== 'cancelled') log.warn(line, facts)
   else log.info(line, facts)
   // The upstream's text explains the error, but may quote the prompt, so it is logged at level `debug` only.
   if (upstreamText !== undefined) log.debug('the upstream said', { id: record.id, text: upstreamText })
+}
+
+/** A page that is open asks every few seconds, too; what it changes is news. */
+function isQuiet({ method, path }: RequestRecord): boolean {
+  return quietPaths.has(path) || method === 'HEAD' || (method === 'GET' && path.startsWith('/admin/api/'))
 }
 
 interface Detail {

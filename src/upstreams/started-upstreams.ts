@@ -4,7 +4,7 @@ import type { PoolControl } from '../core/credential-pool.ts'
 import type { GatewayError } from '../core/errors.ts'
 import type { Upstream } from '../core/upstream.ts'
 import { modelTable } from '../models/table.ts'
-import type { Outside, StartedUpstream, UpstreamKinds } from './upstream-kind.ts'
+import type { Outside, QuotaReader, StartedUpstream, UpstreamKinds } from './upstream-kind.ts'
 
 export interface StartedUpstreams {
   /** The upstreams of a configuration, in its order. Errors: UsageError. */
@@ -19,6 +19,9 @@ export interface StartedUpstreams {
 export interface ConfiguredUpstream {
   /** `zai-api` */
   kind: string
+  title: string
+  /** One for each key, in the order of the credentials; absent for a service that tells nothing about plans. */
+  quotaReaders?: QuotaReader[]
   upstream: Upstream
   control: PoolControl
 }
@@ -37,7 +40,8 @@ export function startUpstreams(kinds: UpstreamKinds, outside: Outside): StartedU
         const upstream = started.get(key) ?? kind.start(instance.id, outside)
         started.set(key, upstream)
         return {
-          ...{ kind: kind.id, control: upstream.control },
+          ...{ kind: kind.id, title: kind.title, control: upstream.control },
+          ...(kind.quota ? { quotaReaders: kind.quota.readers(instance, config) } : {}),
           upstream: upstream.configure(instance, config, table),
         }
       })

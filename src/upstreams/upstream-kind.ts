@@ -14,6 +14,8 @@ import type { ModelTable } from '../models/table.ts'
 
 /** One kind of upstream, with everything that the rest of the program needs to know about it. */
 export interface UpstreamKind extends ConfigurableKind {
+  /** What its instances are, for people: `Official API`. */
+  title: string
   /** Prepares one instance. What its pool learns about the credentials outlives changes of the configuration. */
   start(id: string, outside: Outside): StartedUpstream
   /** Checks an instance for `zai2api doctor`, credential by credential. If it has an origin, that can be reached. */
@@ -73,6 +75,8 @@ export interface UpstreamDefinition<Row extends TObject, Settings, Credential> {
   id: string
   /** Whose service the built-in instance is, for messages: `Z.AI`. Other instances go by their ids. */
   label?: string
+  /** What its instances are, for people: `Official API`. Default: its id. */
+  title?: string
   /** The settings of the built-in instance. Absent for a kind whose instances are all rows of `[[upstreams]]`. */
   builtIn?: (config: Config) => Settings
   /** Absent for a kind without rows. `schema` is made by `rowSchema`. */
@@ -96,6 +100,7 @@ export function defineUpstream<Row extends TObject, Settings, Credential>(
   const { id: kind, label, builtIn, rows, baseUrl, startLimit = Number.POSITIVE_INFINITY, create, quota } = definition
   return {
     id: kind,
+    title: definition.title ?? kind,
     ...(rows ? { row: rows.schema } : {}),
     origin: (instance, config) => baseUrl && new URL(baseUrl(settingsOf(instance, config))).origin,
     start(id, { createPool, ...outside }) {

@@ -199,6 +199,10 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string> {
 
 /** What needs a date, each with the reason. A duration that is counted in dates is a stall waiting for a time server. */
 const datesIn: Record<string, string> = {
+  'admin/operator.ts': 'the page shows since when the program runs',
+  'admin/quotas.ts': 'the page shows when a quota was read',
+  'admin/routes/now.ts': 'the page shows when something began',
+  'admin/upstream-views.ts': 'the page shows when a rest ends',
   'cli/commands/doctor/network.ts': 'compares the clock of this machine with that of the site',
   'cli/commands/quota.ts': 'the quota is reset at a date',
   'compose.ts': 'log lines carry dates, and so do replies in a file',

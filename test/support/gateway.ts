@@ -1,9 +1,11 @@
+import { createOperator, type Program } from '../../src/admin/operator.ts'
 import { createApp } from '../../src/app.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { createAttachments } from '../../src/attachments/index.ts'
 import { limitsWith } from '../../src/attachments/limits.ts'
 import type { ReadPdf } from '../../src/attachments/pdf-reader.ts'
 import type { Clock } from '../../src/core/clock.ts'
+import type { PoolControl } from '../../src/core/credential-pool.ts'
 import type { Dialects, KeepAliveStyle, ReasoningField } from '../../src/core/dialect.ts'
 import { createRedactor } from '../../src/core/known-secrets.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
@@ -19,6 +21,8 @@ import { type ClientKey, clientKeys, policyOf } from '../../src/http/client-keys
 import { createLimits, type LimitOptions, type RequestLimits } from '../../src/http/limits.ts'
 import { cutShort, shuttingDown } from '../../src/http/shutdown.ts'
 import { fetchRemoteFile } from '../../src/http-client/remote-file.ts'
+import { createLastHour } from '../../src/observe/last-hour.ts'
+import { createLiveRequests } from '../../src/observe/live-requests.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import type { RequestRecord } from '../../src/observe/record.ts'
 import { listen } from '../../src/server/listen.ts'
@@ -67,6 +71,8 @@ export interface GatewaySettings {
   readPdf?: ReadPdf
   routes?: Partial<ModelRouteOptions>
   identity?: string
+  /** What the operator's page is told of the program around the gateway. */
+  program?: Program
   /** Of what is remembered of upstreams; all else goes by the machine's. */
   clock?: Clock
 }
@@ -97,7 +103,7 @@ export function gatewayApp(
   lines: string[] = [],
   limits = limitsFor(settings),
 ) {
-  return appInFront(partsOf(upstreams, settings, lines), settings, limits)
+  return appInFront(partsOf(upstreams, settings, lines), settings, limits, upstreams)
 }
 
 /**
@@ -185,8 +191,22 @@ function partsOf(upstreams: readonly Upstream[], settings: GatewaySettings, line
   return { gateway, write, newId: (prefix) => `${prefix}${String(++ids).padStart(24, '0')}` }
 }
 
-function appInFront({ gateway, write, newId }: Parts, settings: GatewaySettings, limits: RequestLimits) {
+function appInFront(
+  { gateway, write, newId }: Parts,
+  settings: GatewaySettings,
+  limits: RequestLimits,
+  upstreams: readonly Upstream[] = [],
+) {
+  const redact = createRedactor(settings.secrets ?? [])
+  const live = createLiveRequests(systemClock)
+  const operator = createOperator({
+    ...{ version: 'test', clock: systemClock, redact, gateway, limits, live, lastHour: createLastHour(systemClock) },
+    upstreams: () => upstreams.map((upstream) => ({ kind: 'test', title: 'Test', upstream, control: nothingLent })),
+    program: settings.program,
+  })
   return createApp({
+    live,
+    operator,
     dialects: settings.dialects ?? dialects,
     gateway,
     store: settings.store ?? memoryStore(write),
@@ -206,7 +226,7 @@ function appInFront({ gateway, write, newId }: Parts, settings: GatewaySettings,
       reasoningMode: settings.thinking ?? 'think',
     },
     limits,
-    redact: createRedactor(settings.secrets ?? []),
+    redact,
     metrics: createMetrics({
       running: () => limits.running,
       gauges: gateway.gauges,
@@ -215,6 +235,12 @@ function appInFront({ gateway, write, newId }: Parts, settings: GatewaySettings,
     trace: settings.trace,
     identity: settings.identity,
   })
+}
+
+/** Of an upstream whose credentials are nobody's business here. */
+const nothingLent: PoolControl = {
+  report: () => ({ credentials: [], waiting: {}, history: [] }),
+  ...{ pause: () => false, resume: () => false, tryNow: () => false },
 }
 
 function accessFor({ access = {}, rates }: GatewaySettings): AccessOptions {

@@ -52,6 +52,7 @@ export type Refusal = Static<typeof Refusal>
 export const Credential = Type.Object(
   {
     id: Type.String(),
+    name: Type.String({ description: 'For people: `key 1`, `guest`.' }),
     fingerprint: Type.String({ description: 'Enough to tell it from others, and no part of it: `7c31…a41c`.' }),
     source: Type.String({ description: 'The setting it comes from: `ZAI_API_KEY`.' }),
     state: word(['ready', 'busy', 'cooling', 'blocked', 'trying', 'paused'], {

@@ -26,6 +26,7 @@ const row = rowSchema('openai-compatible', {
 /** A server of the user's choice that speaks OpenAI's Chat Completions. */
 export const openaiCompatibleKind = defineUpstream({
   id: 'openai-compatible',
+  title: 'Server of your own',
   rows: {
     schema: row,
     settings: ({ id, base, keys = [], models, reasoning = 'template' }, config) => ({

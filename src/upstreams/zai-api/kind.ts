@@ -23,6 +23,7 @@ const row = rowSchema('zai-api', {
 export const zaiApiKind = defineUpstream({
   id: 'zai-api',
   label: 'Z.AI',
+  title: 'Official API',
   builtIn: (config) => ({ ...usualAccount(config), ...callSettings(config) }),
   rows: {
     schema: row,

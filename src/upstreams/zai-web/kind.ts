@@ -11,6 +11,7 @@ const guestNote =
 export const zaiWebKind = defineUpstream({
   id: 'zai-web',
   label: 'Z.AI',
+  title: 'chat.z.ai, without an API key',
   builtIn: (config) => ({
     baseUrl: config.webBaseUrl,
     completionPath: config.completionPath,

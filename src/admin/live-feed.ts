@@ -1,0 +1,146 @@
+import type { Clock } from '../core/clock.ts'
+import { sseMessage } from '../core/sse.ts'
+import type { LiveRequests } from '../observe/live-requests.ts'
+import type { RequestRecord } from '../observe/record.ts'
+import type { LiveEvent, StateEvent } from './schema/events.ts'
+import type { RequestRow } from './schema/requests.ts'
+
+/** What a page that is open hears. */
+export interface LiveFeed {
+  /** The stream for one page, until it is cancelled or the feed is closed. */
+  open(): ReadableStream<Uint8Array>
+  /** Tells every page of something that has changed. */
+  tell(event: LiveEvent): void
+  /** Ends all streams, and later ones at once. */
+  close(): void
+}
+
+export interface LiveFeedOptions {
+  clock: Clock
+  live: LiveRequests
+  rowOf: (record: RequestRecord) => RequestRow
+  /** Without the requests under way. */
+  state: () => StateEvent
+}
+
+/** How often the state is looked at while a page is open, and a sign of life is sent. */
+const lookMs = 1_000
+const commentMs = 2_000
+
+/** Rows that wait for a page that reads slowly; beyond them it is given everything anew. */
+const mostPending = 500
+
+interface Page {
+  controller: ReadableStreamDefaultController<Uint8Array>
+  /** What it has not read yet: the newest of each request and of everything else. */
+  pending: Map<string, LiveEvent>
+  /** It has missed something, so it is told everything next. */
+  missed: boolean
+}
+
+const encoder = new TextEncoder()
+
+/**
+ * One look a second at the upstreams, however many pages are open, and none without a page. A page that reads slowly holds
+ * at most `mostPending` events here; of each request only the newest one waits.
+ */
+export function createLiveFeed({ clock, live, rowOf, state }: LiveFeedOptions): LiveFeed {
+  const pages = new Set<Page>()
+  let isClosed = false
+  let lastState = ''
+  let lastComment = 0
+  let stopTimer = () => {}
+  let unsubscribe = () => {}
+
+  return { open, tell, close }
+
+  function open(): ReadableStream<Uint8Array> {
+    let page: Page | undefined
+    return new ReadableStream(
+      {
+        start(controller) {
+          if (isClosed) return controller.close()
+          page = { controller, pending: new Map(), missed: true }
+          pages.add(page)
+          if (pages.size === 1) begin()
+        },
+        pull() {
+          if (page) write(page)
+        },
+        cancel() {
+          if (page) leave(page)
+        },
+      },
+      { highWaterMark: 16 },
+    )
+  }
+
+  function begin(): void {
+    lastState = JSON.stringify(state())
+    lastComment = clock.monotonic()
+    unsubscribe = live.subscribe(({ record }) => tell({ event: 'request', data: rowOf(record) }))
+    stopTimer = clock.after(lookMs, look)
+  }
+
+  function leave(page: Page): void {
+    pages.delete(page)
+    if (pages.size > 0) return
+    stopTimer()
+    unsubscribe()
+  }
+
+  function look(): void {
+    stopTimer = clock.after(lookMs, look)
+    const now = state()
+    const text = JSON.stringify(now)
+    if (text !== lastState) {
+      lastState = text
+      tell({ event: 'state', data: now })
+    }
+    if (clock.monotonic() - lastComment < commentMs) return
+    lastComment = clock.monotonic()
+    for (const { controller } of pages) if (hasRoom(controller)) controller.enqueue(encoder.encode(':\n\n'))
+  }
+
+  function tell(event: LiveEvent): void {
+    for (const page of pages) {
+      page.pending.set(event.event === 'request' ? event.data.id : event.event, event)
+      if (page.pending.size > mostPending) {
+        page.pending.clear()
+        page.missed = true
+      }
+      write(page)
+    }
+  }
+
+  function write(page: Page): void {
+    const { controller, pending } = page
+    if (!hasRoom(controller)) return
+    if (page.missed) {
+      page.missed = false
+      pending.clear()
+      controller.enqueue(encoded({ event: 'state', data: { ...state(), running: live.running().map(rowOf) } }))
+    }
+    for (const [name, event] of pending) {
+      if (!hasRoom(controller)) return
+      pending.delete(name)
+      controller.enqueue(encoded(event))
+    }
+  }
+
+  function close(): void {
+    isClosed = true
+    stopTimer()
+    unsubscribe()
+    for (const { controller } of pages) controller.close()
+    pages.clear()
+  }
+}
+
+function hasRoom({ desiredSize }: ReadableStreamDefaultController<Uint8Array>): boolean {
+  return (desiredSize ?? 0) > 0
+}
+
+function encoded({ event, data }: LiveEvent): Uint8Array {
+  return encoder.encode(sseMessage(JSON.stringify(data), event))
+}

@@ -1,0 +1,70 @@
+import type { Clock } from '../core/clock.ts'
+import type { Redact } from '../core/redact.ts'
+import type { Gateway } from '../gateway/index.ts'
+import type { RequestLimits } from '../http/limits.ts'
+import type { LastHour } from '../observe/last-hour.ts'
+import type { LiveRequests } from '../observe/live-requests.ts'
+import type { RequestRecord } from '../observe/record.ts'
+import { createLiveFeed, type LiveFeed } from './live-feed.ts'
+import { createQuotas, type Quotas } from './quotas.ts'
+import { createReadiness, type Readiness } from './readiness.ts'
+import { requestRow } from './request-row.ts'
+import type { Setup } from './schema/now.ts'
+import type { RequestRow } from './schema/requests.ts'
+import type { DoctorStep, System } from './schema/system.ts'
+import { type OperatedUpstream, type UpstreamViews, upstreamViews } from './upstream-views.ts'
+
+export interface OperatorOptions {
+  version: string
+  clock: Clock
+  redact: Redact
+  gateway: Gateway
+  limits: RequestLimits
+  live: LiveRequests
+  lastHour: LastHour
+  /** Of the running configuration, in its order. */
+  upstreams: () => readonly OperatedUpstream[]
+  /** What only the program around the gateway knows; absent where there is none, as in a test. */
+  program?: Program | undefined
+}
+
+/** What the command that serves knows of itself. */
+export interface Program {
+  /** How clients are pointed at the gateway that answers at this URL: `http://127.0.0.1:8080`. */
+  setups(url: string): Promise<Setup[]>
+  system(): Omit<System, 'version' | 'started_at' | 'uptime_ms'>
+  /** The checks of `zai2api doctor`, as they are done. */
+  doctor(signal: AbortSignal): AsyncIterable<DoctorStep>
+}
+
+/** Everything that the operator's routes look at. */
+export interface Operator extends OperatorOptions {
+  /** Epoch milliseconds. */
+  startedAt: number
+  uptimeMs: () => number
+  readiness: Readiness
+  quotas: Quotas
+  views: UpstreamViews
+  feed: LiveFeed
+  rowOf: (record: RequestRecord) => RequestRow
+}
+
+export function createOperator(options: OperatorOptions): Operator {
+  const { clock, redact, gateway, limits, live, upstreams } = options
+  const readiness = createReadiness(gateway, limits, clock)
+  const quotas = createQuotas(upstreams, clock)
+  const views = upstreamViews({ clock, redact, unresponsive: gateway.unresponsive, quotaOf: quotas.of })
+  const rowOf = (record: RequestRecord) => requestRow(record, clock, redact)
+  const state = () => ({
+    ready: readiness.last().error === undefined,
+    upstreams: upstreams().map(views.brief),
+  })
+  const since = clock.monotonic()
+  return {
+    ...options,
+    startedAt: clock.now(),
+    uptimeMs: () => clock.monotonic() - since,
+    ...{ readiness, quotas, views, rowOf },
+    feed: createLiveFeed({ clock, live, rowOf, state }),
+  }
+}

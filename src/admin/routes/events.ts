@@ -1,0 +1,31 @@
+import { Type } from '@sinclair/typebox'
+import type { Route } from '../../http/route.ts'
+import type { Operator } from '../operator.ts'
+import { adminRoute } from '../route.ts'
+import { liveEvents } from '../schema/events.ts'
+
+/** `/admin/api/events`: what happens, as it happens. */
+export function eventRoutes(operator: Operator): Route[] {
+  return [
+    adminRoute(
+      {
+        method: 'GET',
+        path: '/events',
+        summary: 'Requests and upstreams as they change',
+        description:
+          'Server-sent events: `state` first, with the requests under way, then `request`, `state` and `capture`; a comment every 2 s. A slow reader is not sent what is out of date, and after a gap everything again.',
+        answer: Type.Union(Object.values(liveEvents)),
+        contentType: 'text/event-stream',
+        handle: () => eventStream(operator.feed.open()),
+      },
+      operator,
+    ),
+  ]
+}
+
+/** Proxies are not to hold it back. */
+export function eventStream(body: ReadableStream<Uint8Array>): Response {
+  return new Response(body, {
+    headers: { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' },
+  })
+}

@@ -1,0 +1,60 @@
+import { GatewayError } from '../../core/errors.ts'
+import { sseMessage } from '../../core/sse.ts'
+import type { Route } from '../../http/route.ts'
+import type { Operator, Program } from '../operator.ts'
+import { adminRoute } from '../route.ts'
+import { DoctorStep, System } from '../schema/system.ts'
+import { eventStream } from './events.ts'
+
+/** `/admin/api/system` and `/admin/api/doctor`: what is set, and whether it works. */
+export function systemRoutes(operator: Operator): Route[] {
+  const { version, startedAt, uptimeMs } = operator
+  return [
+    adminRoute(
+      {
+        method: 'GET',
+        path: '/system',
+        summary: 'What runs here, what is set and where it comes from',
+        answer: System,
+        handle: () => ({ ...programOf(operator).system(), version, started_at: startedAt, uptime_ms: uptimeMs() }),
+      },
+      operator,
+    ),
+    adminRoute(
+      {
+        method: 'POST',
+        path: '/doctor',
+        summary: 'Check everything, step by step',
+        description:
+          'Server-sent events: one `step` for each check as it ends, then `done`. The checks ask the upstreams for a few tokens. Closing the stream stops them.',
+        answer: DoctorStep,
+        contentType: 'text/event-stream',
+        handle: () => eventStream(doctorStream(programOf(operator))),
+      },
+      operator,
+    ),
+  ]
+}
+
+function programOf({ program }: Operator): Program {
+  if (program) return program
+  throw new GatewayError('not-found', 'This gateway runs inside another program.', { code: 'no_program' })
+}
+
+function doctorStream({ doctor }: Program): ReadableStream<Uint8Array> {
+  const stop = new AbortController()
+  const encoder = new TextEncoder()
+  const steps = doctor(stop.signal)[Symbol.asyncIterator]()
+  const message = (event: string, data: object) => encoder.encode(sseMessage(JSON.stringify(data), event))
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await steps.next()
+      // The page has left meanwhile.
+      if (stop.signal.aborted) return
+      if (!done) return controller.enqueue(message('step', value))
+      controller.enqueue(message('done', {}))
+      controller.close()
+    },
+    cancel: () => stop.abort(),
+  })
+}

@@ -1,0 +1,169 @@
+import { describe, expect, test } from 'bun:test'
+import { Value } from '@sinclair/typebox/value'
+import { createLiveFeed } from '../../src/admin/live-feed.ts'
+import { liveEvents } from '../../src/admin/schema/events.ts'
+import type { RequestRow } from '../../src/admin/schema/requests.ts'
+import { createLiveRequests } from '../../src/observe/live-requests.ts'
+import { openRecord } from '../../src/observe/record.ts'
+import { manualClock } from '../support/clock.ts'
+import { operatedGateway } from '../support/operated-gateway.ts'
+
+interface Heard {
+  event: keyof typeof liveEvents
+  data: Record<string, unknown>
+}
+
+/** Reads a stream of events message by message. */
+function reader(body: ReadableStream<Uint8Array> | null) {
+  const chunks = (body ?? new ReadableStream()).getReader()
+  const decoder = new TextDecoder()
+  let text = ''
+  return {
+    cancel: () => chunks.cancel(),
+    /** The next event or comment; `undefined` at the end. */
+    async next(): Promise<Heard | 'comment' | undefined> {
+      while (!text.includes('\n\n')) {
+        const { done, value } = await chunks.read()
+        if (done) return undefined
+        text += decoder.decode(value, { stream: true })
+      }
+      const [message = '', ...rest] = text.split('\n\n')
+      text = rest.join('\n\n')
+      if (message === ':') return 'comment'
+      const [, event = '', data = ''] = /^event: (\w+)\ndata: (.*)$/.exec(message) ?? []
+      const heard = { event, data: JSON.parse(data) } as Heard
+      expect([...Value.Errors(liveEvents[heard.event], heard.data)]).toEqual([])
+      return heard
+    },
+  }
+}
+
+test('a page hears of a request from its beginning to its end, and of what is paused', async () => {
+  const { ask, chat, close } = await operatedGateway()
+  const stream = await ask('GET', '/admin/api/events')
+  expect(stream.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
+  const events = reader(stream.body)
+  expect(await events.next()).toMatchObject({ event: 'state', data: { ready: true, running: [] } })
+  await (await chat()).json()
+  const states: unknown[] = []
+  for (let heard = await events.next(); heard !== undefined; heard = await events.next()) {
+    if (heard === 'comment' || heard.event !== 'request') continue
+    states.push(heard.data.state)
+    if (heard.data.state !== 'done') continue
+    expect(heard.data).toMatchObject({
+      ...{ asked: 'glm-4.6', upstream: 'zai-api', status: 200, dialect: 'openai-chat', route: '/v1/chat/completions' },
+      ...{ key: { id: 'master', label: 'local' }, total_ms: expect.any(Number), credential: expect.any(String) },
+    })
+    break
+  }
+  expect(states[0]).toBe('reading')
+
+  const { upstreams } = await (await ask('GET', '/admin/api/upstreams')).json()
+  await ask('POST', `/admin/api/upstreams/zai-api/credentials/${upstreams[0].credentials[0].id}/pause`)
+  let heard = await events.next()
+  while (heard === 'comment' || heard?.event !== 'state') heard = await events.next()
+  expect(heard.data).toMatchObject({ upstreams: [{ text: '1 of 2 credentials can take a request.' }] })
+  await events.cancel()
+  await close()
+})
+
+test('a gateway that stops lets the page go', async () => {
+  const { ask, drain, close } = await operatedGateway()
+  const events = reader((await ask('GET', '/admin/api/events')).body)
+  await events.next()
+  drain()
+  expect(await events.next()).toBeUndefined()
+  const late = await ask('GET', '/admin/api/events')
+  expect(await reader(late.body).next()).toBeUndefined()
+  await close()
+})
+
+describe('the feed', () => {
+  function setUp() {
+    const clock = manualClock()
+    const live = createLiveRequests(clock)
+    let looks = 0
+    let text = 'Ready.'
+    const feed = createLiveFeed({
+      ...{ clock, live },
+      rowOf: ({ id, phase }): RequestRow => ({
+        ...{ id, at: 1, key: { id: 'k', label: 'k' }, route: '/', state: phase, stream: true, notes: [], ignored: [] },
+      }),
+      state() {
+        looks++
+        const upstream = { id: 'a', label: 'A', kind: 'demo', state: 'ready' as const, text, busy: 0, waiting: 0 }
+        return { ready: true, upstreams: [upstream] }
+      },
+    })
+    return {
+      ...{ clock, live, feed, looksSoFar: () => looks },
+      say: (words: string) => {
+        text = words
+      },
+      open: (id: string) => {
+        const record = openRecord(id, 'POST', '/', clock)
+        live.opened(record)
+        return record
+      },
+    }
+  }
+
+  test('looks only while a page is open, once for all of them', async () => {
+    const { clock, feed, looksSoFar } = setUp()
+    clock.advance(60_000)
+    expect(looksSoFar()).toBe(0)
+    const pages = [reader(feed.open()), reader(feed.open())]
+    for (const page of pages) await page.next()
+    const before = looksSoFar()
+    clock.advance(3_000)
+    expect(looksSoFar() - before).toBe(3)
+    for (const page of pages) await page.cancel()
+    clock.advance(60_000)
+    expect(looksSoFar() - before).toBe(3)
+    expect(clock.pending()).toBe(0)
+  })
+
+  test('tells of a change once, and every two seconds that it lives', async () => {
+    const { clock, feed, say } = setUp()
+    const page = reader(feed.open())
+    await page.next()
+    say('Paused.')
+    clock.advance(4_000)
+    expect(await page.next()).toMatchObject({ event: 'state', data: { upstreams: [{ text: 'Paused.' }] } })
+    expect([await page.next(), await page.next()]).toEqual(['comment', 'comment'])
+    await page.cancel()
+  })
+
+  test('keeps the newest of each request for a page that reads slowly', async () => {
+    const { live, feed, open } = setUp()
+    const page = reader(feed.open())
+    await page.next()
+    for (let count = 0; count < 100; count++) {
+      const record = open(`req_${count}`)
+      record.phase = 'done'
+      live.closed(record)
+    }
+    const heard: unknown[] = []
+    while (heard.at(-1) !== 'req_99 done') {
+      const next = await page.next()
+      if (next !== 'comment' && next !== undefined) heard.push(`${next.data.id} ${next.data.state}`)
+    }
+    // Those that still fitted into the stream were told from the beginning.
+    expect(heard.filter((each) => String(each).endsWith('done'))).toHaveLength(100)
+    expect(heard.length).toBeLessThan(120)
+    await page.cancel()
+  })
+
+  test('gives everything anew to a page that has missed too much', async () => {
+    const { feed, open } = setUp()
+    const page = reader(feed.open())
+    await page.next()
+    for (let count = 0; count < 1_000; count++) open(`req_${count}`)
+    let last = await page.next()
+    while (last !== 'comment' && last?.event !== 'state') last = await page.next()
+    expect(last).toMatchObject({ event: 'state' })
+    const running = last === 'comment' ? [] : last.data.running
+    expect(running).toHaveLength(1_000)
+    await page.cancel()
+  })
+})

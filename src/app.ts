@@ -145,7 +145,7 @@ export function createApp(options: AppOptions) {
     .onError(({ request, error }) => reject(request, error))
   const answering = {
     ...{ gateway, store, clock, newId, settings, recordOf, admitAndReadBody, connection },
-    pulseOf: metrics?.gapObserverOf,
+    gapObserverOf: metrics?.gapObserverOf,
     done,
     redact: options.redact,
   }

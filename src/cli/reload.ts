@@ -76,8 +76,8 @@ function refusalOf(current: Config, wanted: Config): string | undefined {
   // This holds for every listen address, because a running server stays on the one it is bound to.
   if (key !== undefined) return `${key} is gone, and a server with a key does not go on without it`
   const readers = promptReaders(wanted)
-  const gone = promptReaders(current).find((reader) => !readers.includes(reader))
-  if (gone !== undefined) return `prompts for ${gone} would go to ${readers.join(', ')}`
+  const dropped = promptReaders(current).find((reader) => !readers.includes(reader))
+  if (dropped !== undefined) return `prompts for ${dropped} would go to ${readers.join(', ')}`
   const account = current.upstreams.map(({ id, row }) => row === undefined && lost(id)).find(Boolean)
   return account ? `${account} is gone, and others would get the prompts that went by it` : undefined
 }
@@ -100,6 +100,6 @@ function lostProtection(current: Config, { config: wanted, sources }: LoadedConf
 /** Whether a value was replaced by its own beginning. Such a key is easier to guess, and it locks out every client. */
 function isCutOff(before: unknown, after: unknown): boolean {
   const [old, fresh] = [new Set([before].flat()), new Set([after].flat())]
-  const gone = [...old].filter((value) => typeof value === 'string' && !fresh.has(value))
-  return [...fresh].some((value) => !old.has(value) && gone.some((whole) => String(whole).startsWith(String(value))))
+  const removed = [...old].filter((value) => typeof value === 'string' && !fresh.has(value))
+  return [...fresh].some((value) => !old.has(value) && removed.some((whole) => String(whole).startsWith(String(value))))
 }

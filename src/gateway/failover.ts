@@ -93,7 +93,7 @@ export function useNext<Choice extends Pick<Candidate, 'upstream'>>(
   candidates: readonly Choice[],
   health: UpstreamHealth,
 ): Use<Choice> | undefined {
-  const candidate = candidates.find(({ upstream }) => !health.isResting(upstream.id)) ?? candidates[0]
+  const candidate = candidates.find(({ upstream }) => !health.isUnresponsive(upstream.id)) ?? candidates[0]
   return candidate && { candidate, release: health.begin(candidate.upstream.id) }
 }
 

@@ -4,7 +4,7 @@ import { backoffMs } from './backoff.ts'
 
 export interface UpstreamHealth {
   /** Whether requests should prefer another upstream, because this one did not answer recently or is being probed. */
-  isResting(id: string): boolean
+  isUnresponsive(id: string): boolean
   /**
    * Marks that a request is about to use the upstream. If its rest has just ended, this request is the only probe until
    * the returned function is called, which must happen when the request is finished in any way.
@@ -54,7 +54,7 @@ export function createUpstreamHealth({ clock, random, onChange }: UpstreamHealth
   const answeredAt = new Map<string, number>()
 
   return {
-    isResting(id) {
+    isUnresponsive(id) {
       const outage = outages.get(id)
       return outage !== undefined && (outage.isProbed || outage.until > clock.monotonic())
     },

@@ -31,7 +31,7 @@ export interface DialectRouteOptions {
   admitAndReadBody: AdmitAndReadBody
   connection: ServerConnection
   /** Where the gaps between the writes of this reply are measured. */
-  pulseOf: ((record: RequestRecord) => (gapMs: number) => void) | undefined
+  gapObserverOf: ((record: RequestRecord) => (gapMs: number) => void) | undefined
   done: (record: RequestRecord) => void
 }
 
@@ -84,7 +84,7 @@ async function answer(
   { body, yieldIfLong }: JsonBody,
   options: DialectRouteOptions,
 ) {
-  const { gateway, store, clock, newId, settings, recordOf, pulseOf, connection, done } = options
+  const { gateway, store, clock, newId, settings, recordOf, gapObserverOf, connection, done } = options
   const record = recordOf(request)
   record.dialect = dialect.id
   const complete = await resolveReferences(dialect, body, store, record.caller)
@@ -132,7 +132,7 @@ async function answer(
     record.model = call.model
     record.upstream = call.upstream
     record.ignored = call.ignored
-    if (decoded.stream) record.observeGap = pulseOf?.(record)
+    if (decoded.stream) record.observeGap = gapObserverOf?.(record)
   }
   recordUpstream()
   record.onPhase?.(record)

@@ -40,8 +40,8 @@ export function identityRoutes(secret: string, endsOf: (request: Request) => End
 
 export function proofOf(secret: string, { server, peer }: Ends, nonce: string): string {
   const ends = [server, peer].flatMap(({ address, port }) => [plainAddress(address), port])
-  const said = ['zai2api gateway', ...ends, nonce].join('\n')
-  return createHmac('sha256', secret).update(said).digest('hex')
+  const message = ['zai2api gateway', ...ends, nonce].join('\n')
+  return createHmac('sha256', secret).update(message).digest('hex')
 }
 
 /** A socket for both families writes IPv4 addresses in IPv6 form. */

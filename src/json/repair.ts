@@ -207,8 +207,8 @@ function choose(value: unknown, rules: Schema, work: Work, depth: number): unkno
   if (fitting !== undefined) return convertTo(base, fitting, work, depth)
   for (const schema of choices) {
     if (work.left <= 0) break
-    const fitted = convertTo(base, schema, work, depth)
-    if (accepts(fitted, schema, work, 1)) return fitted
+    const converted = convertTo(base, schema, work, depth)
+    if (accepts(converted, schema, work, 1)) return converted
   }
   return base
 }

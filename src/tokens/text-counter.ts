@@ -119,7 +119,7 @@ const weights = {
   lineBreak: 0.35,
   mark: 0.6,
   /** Letters of other alphabets. */
-  foreign: 0.33,
+  otherLetter: 0.33,
   /** Han, kana, hangul and all higher code units; an emoji has two. */
   wide: 0.75,
 }
@@ -139,7 +139,7 @@ function weightOf(text: string, stride: number): number {
   let count = 0
   for (let at = 0; at < text.length; at += stride) {
     const code = text.charCodeAt(at)
-    weight += asciiWeights[code] ?? (code < 0x2e80 ? weights.foreign : weights.wide)
+    weight += asciiWeights[code] ?? (code < 0x2e80 ? weights.otherLetter : weights.wide)
     count++
   }
   return count === 0 ? 0 : (weight / count) * text.length

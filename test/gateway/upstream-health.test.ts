@@ -17,9 +17,9 @@ test('an outage lasts from its first failure, however many probes have failed si
   for (const restMs of [15_000, 30_000, 60_000]) {
     health.failed('one', timeout, health.now())
     clock.advance(restMs - 1)
-    expect(health.isResting('one')).toBe(true)
+    expect(health.isUnresponsive('one')).toBe(true)
     clock.advance(1)
-    expect(health.isResting('one')).toBe(false)
+    expect(health.isUnresponsive('one')).toBe(false)
   }
   health.answered('one')
   expect(changes).toEqual([

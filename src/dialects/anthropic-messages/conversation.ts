@@ -73,13 +73,13 @@ interface BlockScope {
   onIgnored: OnIgnored
 }
 
-interface ToldTurn {
+interface DecodedTurn {
   messages: Message[]
   /** What only a user can show. */
   aside: UserPart[]
 }
 
-function decodeTurn(turn: MessageTurn, scope: BlockScope): ToldTurn {
+function decodeTurn(turn: MessageTurn, scope: BlockScope): DecodedTurn {
   const { role, blocks, fields } = turn
   switch (role) {
     case 'user':
@@ -109,7 +109,7 @@ function userMessages({ blocks, fields }: MessageTurn, scope: BlockScope): Messa
   return parts.length > 0 || results.length === 0 ? [...results, { role: 'user', parts }] : results
 }
 
-function assistantTurn({ blocks, fields }: MessageTurn, scope: BlockScope): ToldTurn {
+function assistantTurn({ blocks, fields }: MessageTurn, scope: BlockScope): DecodedTurn {
   const messages: Message[] = []
   const aside: UserPart[] = []
   let parts: AssistantPart[] = text(member(fields, 'reasoning_content')).map((shown) => ({
@@ -148,7 +148,7 @@ function assistantTurn({ blocks, fields }: MessageTurn, scope: BlockScope): Told
   return { messages, aside: labelled(aside, 'the answer') }
 }
 
-function systemTurn(blocks: MessageTurn['blocks'], scope: BlockScope): ToldTurn {
+function systemTurn(blocks: MessageTurn['blocks'], scope: BlockScope): DecodedTurn {
   const parts = blocks.flatMap(({ block, path }) => partsOf(block, path, scope))
   const words = parts.filter(isText).filter((part) => !isBillingHeader(part.text))
   const messages: Message[] = words.length === 0 ? [] : [{ role: 'system', text: textOf(words) }]

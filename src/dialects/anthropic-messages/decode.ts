@@ -18,18 +18,18 @@ import { readTurns } from './turns.ts'
  * sending the whole history instead.
  */
 export function decode(body: MessagesBody, { headers }: RequestContext): Decoded<MessagesOptions> {
-  refuseThread(body)
-  refuseCompaction(body)
-  refuseBudget(body, headers)
+  rejectThread(body)
+  rejectCompaction(body)
+  rejectBudget(body, headers)
   const ignored = new Set<string>()
   const onIgnored = (name: string) => void ignored.add(name)
   const turns = readTurns(body.messages, onIgnored)
   if (turns.length === 0) throw invalidField('messages', 'at least one message is required.')
   const { tools, toolsets, toolChoice, parallelToolCalls, search, searchRules } = decodeTools(body, turns, onIgnored)
-  const told = decodeConversation(body.system, turns, onIgnored)
+  const conversation = decodeConversation(body.system, turns, onIgnored)
   const edits = body.context_management?.edits
   const toolBytes = edits?.length ? Buffer.byteLength(JSON.stringify(tools)) : 0
-  const { messages, appliedEdits } = manageContext(told, edits ?? [], { toolBytes, onIgnored })
+  const { messages, appliedEdits } = manageContext(conversation, edits ?? [], { toolBytes, onIgnored })
   const reasoning = decodeReasoning(body, onIgnored)
   const thinking = displayOf(body, reasoning, onIgnored)
   for (const name of ignoredOptions(body)) onIgnored(name)
@@ -62,15 +62,15 @@ export function decode(body: MessagesBody, { headers }: RequestContext): Decoded
   }
 }
 
-/** An empty sequence stands everywhere and means nothing. */
+/** An empty sequence would match everywhere, so it is left out. */
 function stopSequences({ stop_sequences, stop }: MessagesBody): string[] | undefined {
   const sequences = stop_sequences ?? (typeof stop === 'string' ? [stop] : (stop ?? []))
-  const told = sequences.filter((sequence) => sequence !== '')
-  return told.length > 0 ? told : undefined
+  const nonEmpty = sequences.filter((sequence) => sequence !== '')
+  return nonEmpty.length > 0 ? nonEmpty : undefined
 }
 
 /** These words and details make the SDK drop `thread` and resend everything; a plain 400 is fatal to it. */
-function refuseThread({ thread }: MessagesBody): void {
+function rejectThread({ thread }: MessagesBody): void {
   if (thread === undefined || thread === null) return
   throw invalidField('thread', 'this server keeps no threads; send the whole conversation.', {
     details: { error_code: 'thread_unsupported_request', unsupported: ['thread'] },
@@ -78,7 +78,7 @@ function refuseThread({ thread }: MessagesBody): void {
 }
 
 /** Who asks for a summary would take any other answer for one, and throw the conversation away. */
-function refuseCompaction({ compaction }: MessagesBody): void {
+function rejectCompaction({ compaction }: MessagesBody): void {
   if (compaction === undefined || compaction === null) return
   throw invalidField('compaction', 'this server writes no summaries; ask the model for one in a message of your own.')
 }
@@ -86,7 +86,7 @@ function refuseCompaction({ compaction }: MessagesBody): void {
 const leastBudget = 1024
 
 /** Between calls (`interleaved-thinking`) the budget is that of a whole turn, which may be more than one answer. */
-function refuseBudget({ thinking, max_tokens }: MessagesBody, headers: Headers): void {
+function rejectBudget({ thinking, max_tokens }: MessagesBody, headers: Headers): void {
   const budget = thinking?.type === 'enabled' ? thinking.budget_tokens : undefined
   if (budget === undefined || budget === null) return
   if (budget < leastBudget) throw badBudget(`at least ${leastBudget} tokens are expected, got ${budget}.`)
@@ -124,9 +124,9 @@ function decodeReasoning(body: MessagesBody, onIgnored: (name: string) => void):
   const word = output_config?.effort
   const effort = efforts.get(word ?? '')
   if (!thinking && reasoning_effort) {
-    const told = decodeEffort(reasoning_effort, 'reasoning_effort')
-    for (const name of told.ignored) onIgnored(name)
-    if (told.asked) return told.asked
+    const decoded = decodeEffort(reasoning_effort, 'reasoning_effort')
+    for (const name of decoded.ignored) onIgnored(name)
+    if (decoded.asked) return decoded.asked
   }
   const isOff = !thinking || isSwitchedOff(thinking.type, onIgnored)
   if (word && (effort === undefined || (isOff && word !== usualEffort)))

@@ -195,13 +195,13 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
 
 const assistantName = 'messages.name (assistant)'
 
-/** What Responses tell in an item of its own, in front of the words. */
+/** Responses have an item of its own for the reasoning, in front of that for the text. */
 function hasOnlyReasoning(message: Message | undefined): boolean {
   return message?.role === 'assistant' && message.parts.every(({ type }) => type === 'reasoning')
 }
 
-/** The parts of a content with their places; a text alone is one, without a place. */
-function indexedParts(content: unknown): [place: number | undefined, part: unknown][] {
+/** The parts of a content with their indexes; a text alone is one part without an index. */
+function indexedParts(content: unknown): [index: number | undefined, part: unknown][] {
   return Array.isArray(content) ? [...content.entries()] : [[undefined, content]]
 }
 

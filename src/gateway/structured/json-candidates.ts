@@ -82,26 +82,26 @@ function nextBracket(text: string, from: number): number {
 }
 
 /** Passes over the text. Each finds the ends of all brackets outside of strings. */
-const maxPasses = 10
+const maxScans = 10
 
 /**
  * Finds the end of each bracket. Brackets in strings do not count, and what is a string depends on where reading begins,
- * because the text may contain a single quotation mark. A bracket that an earlier pass found in a string therefore gets
- * another pass that begins at it, up to 10 passes in all.
+ * because the text may contain a single quotation mark. A bracket that an earlier scan found in a string therefore gets
+ * another scan that begins at it, up to 10 scans in all.
  */
 function closings(text: string): { of(start: number): number | undefined } {
-  // By the index of a bracket: the index behind its closing one, −1 if it is not closed, 0 if no pass has reached it.
+  // By the index of a bracket: the index behind its closing one, −1 if it is not closed, 0 if no scan has reached it.
   const ends = new Int32Array(text.length)
-  let passes = 0
+  let scans = 0
   return {
     of(start) {
-      if (ends[start] === 0 && passes++ < maxPasses) pass(start)
+      if (ends[start] === 0 && scans++ < maxScans) scan(start)
       const end = ends[start] ?? 0
       return end > 0 ? end : undefined
     },
   }
 
-  function pass(start: number): void {
+  function scan(start: number): void {
     const open: number[] = []
     let inString = false
     for (let at = start; at < text.length; at++) {

@@ -60,7 +60,7 @@ function timeline(steps: readonly Step[], { clock, signal, idleMs, observed }: P
     const reason = await wait(Math.min(step.waitMs, idleMs))
     switch (reason) {
       case 'due':
-        return step.waitMs > idleMs ? fail(fellSilent(idleMs)) : step.deltas
+        return step.waitMs > idleMs ? fail(silenceError(idleMs)) : step.deltas
       case 'aborted':
         return fail(cancelled(signal.reason))
       case 'left':
@@ -90,7 +90,7 @@ function timeline(steps: readonly Step[], { clock, signal, idleMs, observed }: P
   }
 }
 
-function fellSilent(idleMs: number): GatewayError {
+function silenceError(idleMs: number): GatewayError {
   return new GatewayError('timeout', `The demo said nothing for ${idleMs / 1000} s, so the answer was given up.`, {
     code: 'upstream_idle',
   })

@@ -34,8 +34,8 @@ const verdicts: Record<string, (names: SettingNames) => Omit<Extract<KeyVerdict,
     next: 'Wait for the reset (zai2api quota problem when), or add a key.',
     elsewhere: false,
   }),
-  rate_limit_exceeded: busy,
-  model_overloaded: busy,
+  rate_limit_exceeded: rateLimited,
+  model_overloaded: rateLimited,
   plan_expired: forbidden,
   fair_use_limit: forbidden,
   quota_used_up: forbidden,
@@ -62,7 +62,7 @@ export function keyVerdict(answer: BufferedResponse, names: SettingNames, now: n
   }
 }
 
-function busy() {
+function rateLimited() {
   return { problem: 'accepted, but busy just now', next: 'Try again in a minute.', elsewhere: false }
 }
 

@@ -30,9 +30,9 @@ export interface Guests {
   /** The guest that new chats go to, made where there is none or it is too old. */
   current(source: GuestChats, signal: AbortSignal): Promise<Guest>
   /** That guest, with one chat more. */
-  enter(source: GuestChats, signal: AbortSignal): Promise<Guest>
+  acquire(source: GuestChats, signal: AbortSignal): Promise<Guest>
   /** The chat is over. */
-  leave(guest: Guest, source: GuestChats): void
+  release(guest: Guest, source: GuestChats): void
 }
 
 export interface GuestsOptions {
@@ -58,7 +58,7 @@ export function guests({ api, clock, ttlMs }: GuestsOptions): Guests {
       return source
     },
     current,
-    async enter(source, signal) {
+    async acquire(source, signal) {
       for (;;) {
         const guest = await current(source, signal)
         if (guest.cleaning) continue // its last chat ended meanwhile
@@ -67,7 +67,7 @@ export function guests({ api, clock, ttlMs }: GuestsOptions): Guests {
         return guest
       }
     },
-    leave(guest, source) {
+    release(guest, source) {
       guest.chats--
       deleteChats(guest, source)
     },

@@ -73,7 +73,7 @@ export function sessions(options: SessionOptions): Sessions {
       if (!(await isUsable(source, clock, signal))) throw notAccepted(source)
     },
     queueForSession: (wanted) =>
-      sessionQueue(wanted, { pool, clock, log, guests, sessionOfAccount, enterGuest, nothingUsable }),
+      sessionQueue(wanted, { pool, clock, log, guests, sessionOfAccount, acquireGuest, nothingUsable }),
   }
 
   function member(
@@ -95,9 +95,9 @@ export function sessions(options: SessionOptions): Sessions {
     return (await isUsable(known, clock, signal)) ? known.session : undefined
   }
 
-  function enterGuest(source: GuestChats, signal: AbortSignal): Promise<Guest> {
+  function acquireGuest(source: GuestChats, signal: AbortSignal): Promise<Guest> {
     warnOfGuests()
-    return guests.enter(source, signal)
+    return guests.acquire(source, signal)
   }
 
   async function peek(signal: AbortSignal): Promise<Session> {

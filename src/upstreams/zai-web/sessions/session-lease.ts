@@ -59,7 +59,7 @@ export function guestLease(
   const closeChat = () => {
     if (!isOpen) return
     isOpen = false
-    guests.leave(guest, source)
+    guests.release(guest, source)
   }
   return {
     id: lease.id,

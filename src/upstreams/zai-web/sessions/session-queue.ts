@@ -32,13 +32,13 @@ export interface SessionQueueOptions {
   /** `undefined` where its token is invalid. */
   sessionOfAccount: (account: AccountCredential, signal: AbortSignal) => Promise<Session | undefined>
   /** A guest, with one chat more. */
-  enterGuest: (source: GuestChats, signal: AbortSignal) => Promise<Guest>
+  acquireGuest: (source: GuestChats, signal: AbortSignal) => Promise<Guest>
   nothingUsable: () => GatewayError
 }
 
 /** The place of one call in the queue for sessions. */
 export function sessionQueue(wanted: Wanted, options: SessionQueueOptions): SessionQueue {
-  const { pool, clock, guests, sessionOfAccount, enterGuest, nothingUsable } = options
+  const { pool, clock, guests, sessionOfAccount, acquireGuest, nothingUsable } = options
   const { signal } = wanted
   // Sources that could not say whose session they have; the next call may ask them again.
   const failed = new Set<CredentialSource>()
@@ -58,7 +58,7 @@ export function sessionQueue(wanted: Wanted, options: SessionQueueOptions): Sess
         })
         const source = lease.credential
         try {
-          if (source.kind === 'guest') return guestLease(await enterGuest(source, signal), source, lease, guests)
+          if (source.kind === 'guest') return guestLease(await acquireGuest(source, signal), source, lease, guests)
           const session = await sessionOfAccount(source, signal)
           if (session !== undefined) return accountLease(session, source, lease, options)
           lease.reportFailure('invalid-credential', nothingUsable(), source.checkAt - clock.monotonic())

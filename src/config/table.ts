@@ -324,7 +324,7 @@ export const settings = {
     group: 'models',
     kind: name('NAME'),
     default: 'GLM-4.5-Thinking',
-    about: 'Name that asks the primary model to think.',
+    about: 'Name that asks the primary model to reason.',
     role: 'plain',
   },
   searchModel: {
@@ -358,7 +358,7 @@ export const settings = {
     kind: choice(reasoningModes),
     default: 'think',
     about:
-      "Where thinking goes: think its own field, tags <thinking> in the text, strip nowhere, raw the site's markup.",
+      "Where reasoning goes: think its own field, tags <thinking> in the text, strip nowhere, raw the site's markup.",
     role: 'plain',
   },
   reasoningField: {
@@ -367,7 +367,7 @@ export const settings = {
     kind: choice(reasoningFields),
     default: 'reasoning_content',
     about:
-      'Field of Chat Completions that holds thinking: reasoning_content as at DeepSeek and Z.AI, reasoning as at OpenRouter, or both.',
+      'Field of Chat Completions that holds reasoning: reasoning_content as at DeepSeek and Z.AI, reasoning as at OpenRouter, or both.',
     role: 'plain',
   },
   toolSupport: {
@@ -480,7 +480,7 @@ export const settings = {
     group: 'upstream',
     kind: wholeNumber(1),
     default: '20971520',
-    about: 'Largest picture that is uploaded.',
+    about: 'Largest image that is uploaded.',
     role: 'plain',
     protects: 'limit',
   },

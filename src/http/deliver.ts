@@ -10,7 +10,7 @@ import { clientWriter } from './client-writer.ts'
 import { keepAlive } from './keep-alive.ts'
 
 export interface StreamOptions {
-  /** Settles once it has begun, or rejects with what went wrong before. */
+  /** Resolves when the reply has begun. Errors: GatewayError. */
   reply: Promise<ReplyStream>
   encoder: Encoder
   contentType: string
@@ -20,33 +20,33 @@ export interface StreamOptions {
   clock: Clock
   record: RequestRecord
   redact: Redact
-  /** What has to be stored before the client hears the end, so that it can refer to the reply at once. Never rejects. */
+  /** Settles when the reply is stored; the end is held back until then, so that the client can refer to the reply at once. Never rejects. */
   storing?: () => Promise<void> | undefined
-  /** Asked for when they leave. */
+  /** Called when the headers are sent. */
   headers: () => Record<string, string>
   /** Longest time in which the client reads nothing. */
   stallMs: number
-  /** Ends the connection without a polite end of the reply. */
+  /** Ends the connection without an end of the reply. */
   abortConnection: () => void
-  /** Has `disconnect` called once the client has left. */
+  /** Registers a function to call when the client has disconnected. */
   onDisconnect: (disconnect: () => void) => void
-  /** Tells the upstream that nobody listens any more. */
+  /** Cancels the upstream's call. */
   abort: () => void
-  /** Called once, when the last byte is out or the client is gone. */
+  /** Called once, when the last byte was written or the client has disconnected. */
   done: () => void
 }
 
 const streamHeaders = {
   'cache-control': 'no-cache, no-transform',
-  // nginx buffers a proxied reply unless it is told not to.
+  // nginx buffers a proxied reply without this header.
   'x-accel-buffering': 'no',
 }
 
 /**
- * A streaming reply. Waits up to one keep-alive interval for the first event, so that the usual failure still gets
- * its own status; then commits to 200 and keeps the client company.
+ * A streaming reply. Waits up to one keep-alive interval for the first event, so that most failures still get a status of
+ * their own. Then it sends 200, and keep-alives until the first event comes.
  *
- * Errors: rejects with GatewayError while a status can still tell; afterwards failure is the dialect's error event.
+ * Errors: rejects with GatewayError before the status is sent; afterwards a failure is the dialect's error event.
  */
 export async function streamReply(options: StreamOptions): Promise<Response> {
   const { reply, contentType, keepAliveMs, clock, record, headers } = options
@@ -57,7 +57,7 @@ export async function streamReply(options: StreamOptions): Promise<Response> {
   })
 }
 
-/** The reply as it is written, one write a batch. */
+/** The body of the response, with one write for each batch. */
 function body(options: StreamOptions, early: ReplyStream | undefined): ReadableStream<Uint8Array> {
   const { reply, encoder, stallMs, clock, record, redact } = options
   const ended = Promise.withResolvers<void>()
@@ -68,9 +68,9 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
   let isReading = false
   let over = false
   let stopPings = () => {}
-  // The last words, while the reply is being stored.
+  // The last text, while the reply is being stored.
   let held: string | undefined
-  // What has ended the reply before anything of it could be written.
+  // The error that ended the reply before anything of it could be written.
   let cutBy: GatewayError | undefined
 
   options.onDisconnect(disconnect)
@@ -87,17 +87,17 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
         fail(cutBy)
       } else if (early) start(early)
       else {
-        // The headers leave with the first byte, and the client has waited long enough for them.
+        // The headers are sent with the first byte, and the client has waited a whole interval for them.
         client.write(options.keepAlive)
         reply.then(start, (thrown) => fail(asGatewayError(thrown)))
       }
-      // Short replies are over by now.
+      // A short reply may have ended already.
       if (!over) stopPings = keepAlive({ client, clock, everyMs: options.keepAliveMs, stallMs, ping, onStall })
       return ended.promise
     },
     cancel: disconnect,
   }
-  // Bun's own kind of source, which the types of browsers do not know.
+  // Bun's direct sources are not in the DOM types.
   return Reflect.construct(ReadableStream, [direct])
 
   function start(stream: ReplyStream): void {
@@ -158,7 +158,7 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
     try {
       text = pipe.fail(error)
     } catch {
-      // The encoder is what failed: then the reply has no end, and the client sees that.
+      // If the encoder itself failed, the reply cannot be ended, so the connection is aborted.
       breakOff(error)
       return
     }
@@ -182,13 +182,13 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
     options.abortConnection()
   }
 
-  /** The last words leave together with the end of the reply. */
+  /** Writes the last text together with the end of the reply. */
   function end(text: string): void {
     if (text !== '') {
       measureGap(clock.monotonic())
       client.writeLast(text)
     }
-    // What is to be said of the connection has to be said while the reply is not over.
+    // `done` sets the timeout of the connection, which is possible only before the reply has ended.
     close()
     client.end()
     ended.resolve()
@@ -199,7 +199,7 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
     over = true
     stopPings()
     pipe.cancel()
-    // A reply that was told to its end leaves its connection fit for the next call.
+    // After a reply that was read to its end, the upstream's connection can be reused, so the call is not cancelled.
     if (record.error) options.abort()
     options.done()
   }
@@ -209,10 +209,10 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
   }
 }
 
-/** Hears when text is written, and hands the moment on. */
+/** Measures the gaps between writes. Returns the time that it is given. */
 function gapMeter(record: RequestRecord): (now: number) => number {
   let lastAt: number | undefined
-  // The record lies elsewhere in memory: with many streams a look at it would cost each event.
+  // Copied, because with many streams, reading the record for every event would miss the CPU cache.
   let onGap: RequestRecord['observeGap']
   return (now) => {
     if (lastAt === undefined) onGap = record.observeGap
@@ -226,7 +226,7 @@ function stalled(stallMs: number): GatewayError {
   return new GatewayError('cancelled', `The client read nothing for ${stallMs / 1000} s.`, { code: 'client_stalled' })
 }
 
-/** A whole reply: the same stream, collected. Errors: whatever ended the stream, as GatewayError. */
+/** A whole reply, collected from the same stream. Errors: the GatewayError that ended the stream. */
 export async function wholeReply(reply: Promise<ReplyStream>, clock: Clock, record: RequestRecord): Promise<Reply> {
   const stream = await reply
   const collected = collector()

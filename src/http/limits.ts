@@ -12,33 +12,33 @@ export interface LimitOptions {
   maxMessages: number
 }
 
-/** What one gateway takes on at a time, and from one caller in a minute. */
+/** The limits of one gateway: requests at a time, and requests and tokens a minute for each caller. */
 export interface RequestLimits {
-  /** The requests that hold a place. */
+  /** The requests in progress. */
   readonly running: ReadonlySet<RequestRecord>
-  /** Takes a place. Errors: `overloaded`. */
+  /** Counts a request as in progress. Errors: `overloaded`. */
   acquire(record: RequestRecord): void
-  /** What whoever comes is told, once no request is taken any more. */
+  /** The error for new requests once the limits are closed. */
   readonly closed: GatewayError | undefined
-  /** Takes no request any more, nor what is still missing of one whose body has not come whole. */
+  /** Refuses new requests, and ends those whose body is still arriving. */
   close(error: GatewayError): void
-  /** Takes one request from the allowance of its caller. Errors: `rate-limited`, with the time until there is one. */
+  /** Charges the caller for one request. Errors: `rate-limited`, with the time until one is allowed. */
   charge(record: RequestRecord): void
-  /** Gives the place back, and takes what the reply cost from the allowance. A record without a place is ignored. */
+  /** Ends a request, and charges its caller for the tokens of the reply. A record that is not in progress is ignored. */
   release(record: RequestRecord): void
   /** Refuses a body with more entries in one of these fields than allowed. Errors: `invalid-request`, naming the field. */
   countEntries(body: unknown, fields: readonly string[]): void
 }
 
-/** Where a place is free again after a second or two, or after minutes: nobody can know, and clients add their own. */
+/** When a request in progress will end is unknown, so this is a guess; clients add a backoff of their own. */
 const busyRetryMs = 2_000
 
 export function createLimits(options: LimitOptions, clock: Clock): RequestLimits {
   const running = new Set<RequestRecord>()
   let closed: GatewayError | undefined
-  // By the id of the key.
+  // By id of the key.
   const allowances = new Map<string, Allowance>()
-  // Those that pay for their reply.
+  // The requests whose tokens are charged.
   const charged = new WeakMap<RequestRecord, Allowance>()
 
   return {
@@ -86,7 +86,7 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
     },
   }
 
-  /** Its policy may have changed since it was here before. */
+  /** The allowance of a caller, with the current policy, which may have changed since the last request. */
   function allowanceOf({ keyId, policy }: Caller): Allowance {
     const known = allowances.get(keyId)
     if (known) {
@@ -110,15 +110,15 @@ interface Allowance {
 }
 
 interface Bucket {
-  /** Until it holds one; 0 when it does. */
+  /** Milliseconds until it holds at least 1; 0 if it does. */
   waitMs(): number
-  /** May leave it in debt: what a reply costs is known when it is over. */
+  /** The level may become negative, because the cost of a reply is known only at its end. */
   take(amount: number): void
 }
 
-/** Holds a minute's worth and fills evenly; with 0 a minute it is always full. */
+/** A token bucket that holds the amount of one minute and fills evenly. With 0 a minute it is always full. */
 function bucket(perMinute: () => number, clock: Clock): Bucket {
-  // Full, whatever a minute's worth is by the time somebody looks.
+  // It starts full, whatever the amount of a minute is when it is first used.
   let level = Number.POSITIVE_INFINITY
   let filledAt = clock.monotonic()
   const fill = () => {
@@ -150,7 +150,7 @@ function rejectUnless(bucket: Bucket, what: string, rate: Rate | undefined): voi
   )
 }
 
-/** A reply that was not heard to its end has cost its prompt at least. */
+/** A reply that was not read to its end has cost at least its prompt. */
 function costOf({ usage, promptTokens = 0 }: RequestRecord): number {
   const { inputTokens, outputTokens }: Usage = usage ?? { inputTokens: promptTokens, outputTokens: 0 }
   return inputTokens + outputTokens

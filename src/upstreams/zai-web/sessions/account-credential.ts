@@ -10,20 +10,20 @@ import {
   tokenClaims,
 } from './session-api.ts'
 
-/** How long the site's answer about a token counts. */
+/** How long the site's answer about a token is trusted. */
 export const checkedForMs = 30 * 60_000
-/** When the site could not say. */
+/** The same after a check that failed without an answer about the token. */
 const checkAgainMs = 60_000
 
 /** One configured token. */
 export interface AccountCredential {
   kind: 'user' | 'backup'
-  /** How the log calls it. */
+  /** Its name in the log. */
   name: string
-  /** Its token is the newest the site has handed out for the configured one. */
+  /** Its token is the latest that the site has issued in place of the configured one. */
   session: Session
   isInvalid: boolean
-  /** On the clock for durations. */
+  /** Monotonic time. */
   checkAt: number
   check: (signal: AbortSignal) => Promise<void>
 }
@@ -50,13 +50,13 @@ export function accountCredential(
   return account
 }
 
-/** Rejects where the site cannot say whose the token is. */
+/** Rejects if the site cannot say whose token it is. */
 export async function isUsable(account: AccountCredential, clock: Clock, signal: AbortSignal): Promise<boolean> {
   if (clock.monotonic() >= account.checkAt) await account.check(signal)
   return !account.isInvalid
 }
 
-/** Asks whether the token still is who it was, and takes over the token that comes back. */
+/** Asks the site whether the token still belongs to its account, and stores the token that the site returns. */
 async function check(account: AccountCredential, { api, clock, log }: AccountOptions): Promise<void> {
   const { kind, token, userId, userName } = account.session
   try {
@@ -75,7 +75,7 @@ async function check(account: AccountCredential, { api, clock, log }: AccountOpt
     const next = sessionOf(kind, known)
     if (next.token !== token || next.userId !== userId || next.userName !== userName) account.session = next
   } catch (thrown) {
-    // The site could not say. The token may work all the same, as long as it is known whose it is.
+    // The check failed without an answer about the token. If its account is known, the token may still work.
     account.checkAt = userId === '' ? Number.NEGATIVE_INFINITY : clock.monotonic() + checkAgainMs
     if (userId === '') throw thrown
   }

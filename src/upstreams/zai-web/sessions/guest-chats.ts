@@ -3,13 +3,13 @@ import type { Clock } from '../../../core/clock.ts'
 import { type Session, type SessionApi, sessionAnswer, sessionOf } from './session-api.ts'
 
 /**
- * Guests: one that new chats go to, and one more while the chats of the first are deleted. No third is made for that: as
- * long as one deletion runs, the other guest keeps its chats.
+ * Guest accounts: one that new chats go to, and a second one while the chats of the first are being deleted. There is no
+ * third: as long as one deletion runs, the chats of the other guest are not deleted.
  */
 export interface GuestChats {
   kind: 'guest'
   current: Guest | undefined
-  /** Used before, and current again when the chats of the other one are deleted. */
+  /** A guest whose chats have been deleted. It becomes current again while those of the other one are deleted. */
   spare: Guest | undefined
   mint: (signal: AbortSignal) => Promise<Guest>
 }
@@ -17,28 +17,28 @@ export interface GuestChats {
 export interface Guest {
   session: Session
   mintedAt: number
-  /** Under way. */
+  /** Chats in progress. */
   chats: number
-  /** Has chats to delete. */
+  /** It has chats to delete. */
   used: boolean
-  /** No chat may begin meanwhile: the deletion would take it along. */
+  /** Its chats are being deleted. No chat may begin meanwhile, because it would be deleted, too. */
   cleaning: boolean
 }
 
 export interface Guests {
   create(): GuestChats
-  /** The guest that new chats go to, made where there is none or it is too old. */
+  /** The guest that new chats go to. A new one is created if there is none or it is too old. */
   current(source: GuestChats, signal: AbortSignal): Promise<Guest>
-  /** That guest, with one chat more. */
+  /** That guest, with its count of chats raised by one. */
   acquire(source: GuestChats, signal: AbortSignal): Promise<Guest>
-  /** The chat is over. */
+  /** Lowers the count again when a chat has ended. */
   release(guest: Guest, source: GuestChats): void
 }
 
 export interface GuestsOptions {
   api: SessionApi
   clock: Clock
-  /** How long new chats go to one guest. */
+  /** Age at which a guest gets no new chats. */
   ttlMs: number
 }
 
@@ -61,7 +61,7 @@ export function guests({ api, clock, ttlMs }: GuestsOptions): Guests {
     async acquire(source, signal) {
       for (;;) {
         const guest = await current(source, signal)
-        if (guest.cleaning) continue // its last chat ended meanwhile
+        if (guest.cleaning) continue // its last chat has ended meanwhile
         guest.chats++
         guest.used = true
         return guest
@@ -76,7 +76,7 @@ export function guests({ api, clock, ttlMs }: GuestsOptions): Guests {
   async function current(source: GuestChats, signal: AbortSignal): Promise<Guest> {
     const { current: last, spare } = source
     if (last !== undefined && isFresh(last)) return last
-    // The chats of a guest that is too old are deleted once they are over.
+    // The chats of a guest that is too old are deleted once they have ended.
     source.current = undefined
     if (last !== undefined) deleteChats(last, source)
     if (spare !== undefined && !spare.cleaning) {
@@ -93,7 +93,7 @@ export function guests({ api, clock, ttlMs }: GuestsOptions): Guests {
     return clock.monotonic() - mintedAt < ttlMs
   }
 
-  /** Of a guest that has none under way, in the background; meanwhile chats go to the other one. */
+  /** Deletes the chats of a guest without a chat in progress, in the background. New chats go to the other guest. */
   function deleteChats(guest: Guest, source: GuestChats): void {
     if (guest.chats > 0 || !guest.used || guest.cleaning) return
     if (source.current === guest) {
@@ -105,7 +105,7 @@ export function guests({ api, clock, ttlMs }: GuestsOptions): Guests {
     void api.deleteChats(guest.session).then(() => {
       guest.cleaning = false
       guest.used = false
-      // Its chats were kept while this deletion ran.
+      // The other guest's chats could not be deleted while this deletion ran.
       if (source.current !== undefined) deleteChats(source.current, source)
     })
   }

@@ -11,9 +11,9 @@ import type { CredentialSource } from './session-lease.ts'
 import { type SessionQueue, sessionQueue, type Wanted } from './session-queue.ts'
 
 export interface Sessions {
-  /** Whether any token of the user's own is set, valid or not. */
+  /** Whether the user has configured a token, valid or not. */
   hasAccounts: boolean
-  /** A session to ask small things with. Rejects with `upstream-auth` when there is none. */
+  /** A session for small requests such as the list of models. Rejects with `upstream-auth` if there is none. */
   peek(signal: AbortSignal): Promise<Session>
   /** Asks the site for a session of this credential. Errors: `upstream-auth`, and those of any call. */
   test(credential: string, signal: AbortSignal): Promise<void>
@@ -32,7 +32,7 @@ export interface SessionOptions {
   log: (level: 'info' | 'warn', message: string) => void
 }
 
-/** Chooses sessions: the user's own tokens in turn, then a guest, then the backup token. */
+/** Chooses sessions: the user's tokens in turn, then a guest, then the backup token. */
 export function sessions(options: SessionOptions): Sessions {
   const { client, clock, version, pool, anonymous, guestTtlMs, log } = options
   const api = sessionApi(client, version)
@@ -52,11 +52,11 @@ export function sessions(options: SessionOptions): Sessions {
   const guestSource = sources.find((source) => source.kind === 'guest')
   for (const known of accounts) {
     known.name = known === backup ? 'The backup token' : `Token ${users.indexOf(known) + 1} of ZAI_TOKEN`
-    checkAtOnce(known) // it may work again by now
+    checkAtOnce(known) // it may work again
   }
-  // Which user token `peek` asks next.
+  // The index of the user token that `peek` uses next.
   let nextUser = 0
-  // The log has it that no user token is accepted; again once one was.
+  // It has been logged that no user token is accepted. Reset when one is accepted.
   let warnedOfGuests = false
 
   return {
@@ -142,7 +142,7 @@ export function sessions(options: SessionOptions): Sessions {
   }
 }
 
-/** An account that was not accepted is checked again before it is used. */
+/** Has an account that was rejected checked again before its next use. */
 function checkAtOnce(source: CredentialSource): void {
   if (source.kind !== 'guest' && source.isInvalid) source.checkAt = Number.NEGATIVE_INFINITY
 }

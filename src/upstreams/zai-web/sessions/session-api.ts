@@ -7,7 +7,7 @@ import type { FrontEndVersion } from '../front-end-version.ts'
 
 const cleanupTimeoutMs = 5_000
 
-/** Whose name a call goes under. */
+/** The account or guest that a call is made as. */
 export interface Session {
   kind: 'user' | 'guest' | 'backup'
   token: string
@@ -15,16 +15,19 @@ export interface Session {
   userName: string
 }
 
-/** What the site has to say of sessions. Source: `GET /api/v1/auths/` mints without a token, and rolls or refuses one. */
+/**
+ * The site's requests about sessions. Source: `GET /api/v1/auths/` creates a guest if it gets no token; otherwise it
+ * renews or refuses the token.
+ */
 export interface SessionApi {
   auths(token: string | undefined): Promise<WebResponse>
-  /** Never rejects: this is housekeeping, and a guest is gone in a few minutes anyway. */
+  /** Never rejects, because it only tidies up, and the site removes a guest after a few minutes anyway. */
   deleteChats(session: Session): Promise<void>
 }
 
 export function sessionApi(client: WebClient, version: FrontEndVersion): SessionApi {
   return {
-    // Calls share the answer, so that none of them may abort it.
+    // Several calls share the answer, so none of them may abort the request.
     async auths(token) {
       const { signal } = new AbortController()
       const known = await version.current(signal)
@@ -37,7 +40,7 @@ export function sessionApi(client: WebClient, version: FrontEndVersion): Session
         const timeoutMs = cleanupTimeoutMs
         await client.ask('/api/v1/chats/', { method: 'DELETE', token, version: known, signal, timeoutMs })
       } catch {
-        // Nobody waits for it.
+        // No call waits for this request.
       }
     },
   }
@@ -55,7 +58,7 @@ const SessionAnswer = Type.Object(
 )
 export type SessionAnswer = Static<typeof SessionAnswer>
 
-/** Throws what any other answer says went wrong. */
+/** The session in an answer. Throws the error that any other answer stands for. */
 export function sessionAnswer(answer: WebResponse): SessionAnswer {
   const body = parseJson(answer.text)
   if (answer.ok && Value.Check(SessionAnswer, body)) return body
@@ -71,12 +74,12 @@ export function sessionOf(kind: Session['kind'], answer: SessionAnswer): Session
   }
 }
 
-/** An edge firewall answers 403 too, with a page, and knows nothing of tokens. */
+/** A firewall in front of the site also answers 403, with a page, and knows nothing of tokens. */
 export function isRefusal({ status, contentType }: WebResponse): boolean {
   return status === 401 || (status === 403 && contentType.includes('json'))
 }
 
-/** A revoked token is answered with 200 and a brand-new guest. */
+/** The answer for a revoked token is 200 with a new guest. */
 export function isGuestInstead(answer: SessionAnswer, token: string): boolean {
   return isGuest(answer.email, answer.role) && !isGuest(tokenClaims(token).email)
 }
@@ -85,7 +88,7 @@ function isGuest(email: string | null | undefined, role?: string | null): boolea
   return role === 'guest' || /^guest-.*@guest\.com$/i.test(email ?? '')
 }
 
-/** What the token says about itself; nothing when it is no JWT. */
+/** The claims in the token; empty if it is no JWT. */
 export function tokenClaims(token: string): { id?: string; email?: string } {
   const payload = parseJson(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
   if (typeof payload !== 'object' || payload === null) return {}

@@ -5,21 +5,21 @@ import { type AccountCredential, type AccountOptions, checkedForMs, markInvalid 
 import type { Guest, GuestChats, Guests } from './guest-chats.ts'
 import type { Session } from './session-api.ts'
 
-/** What the pool lends: where sessions come from. */
+/** What the pool lends: a source of sessions. */
 export type CredentialSource = AccountCredential | GuestChats
 
-/** A session with room for one chat. Ends with `reportFailure` or `release`, whichever comes first. */
+/** A session for one chat. Returned by `reportFailure` or `release`, whichever comes first. */
 export interface SessionLease {
   id: string
   fingerprint: string | undefined
   session: Session
-  /** The site answers. */
+  /** The site has accepted a call of this session. */
   reportSuccess(): void
   reportFailure(
     refusal: 'concurrency-limited' | 'account-concurrency-limited' | 'invalid-credential',
     error: GatewayError,
   ): void
-  /** The chat is over. When the last one leaves a guest, its chats are deleted, which frees the guest's slots. */
+  /** Call it when the chat has ended. After the last chat of a guest its chats are deleted, which frees its slots. */
   release(): void
 }
 
@@ -37,7 +37,7 @@ export function accountLease(
     reportSuccess,
     release,
     reportFailure(refusal, error) {
-      // A token that was rolled meanwhile has not been refused.
+      // If the token was renewed meanwhile, the refusal was about the old one.
       if (refusal === 'invalid-credential' && account.session !== session) return release()
       if (refusal === 'invalid-credential') {
         account.checkAt = clock.monotonic() + checkedForMs
@@ -54,7 +54,7 @@ export function guestLease(
   lease: Lease<CredentialSource>,
   guests: Guests,
 ): SessionLease {
-  // The chat is under way.
+  // The chat is in progress.
   let isOpen = true
   const closeChat = () => {
     if (!isOpen) return
@@ -76,7 +76,7 @@ export function guestLease(
         lease.reportFailure(refusal, error)
         return
       }
-      // Another guest is made for the asking.
+      // A new guest can be created at any time.
       if (source.current === guest) source.current = undefined
       if (source.spare === guest) source.spare = undefined
       lease.release()

@@ -8,19 +8,19 @@ import type { Session } from './session-api.ts'
 import { accountLease, type CredentialSource, guestLease, type SessionLease } from './session-lease.ts'
 
 export interface Wanted {
-  /** Its upstream name. */
+  /** The upstream's name of the model. */
   model: string
   /** Id of the client's key. */
   caller: string
   signal: AbortSignal
-  /** Guests may not do everything: upload an image, for one. */
+  /** Whether a guest may serve the call: guests cannot upload images, for example. */
   guests: boolean
   annotate: (note: string) => void
   onWait?: ((place: () => QueuePlace) => void) | undefined
 }
 
 export interface SessionQueue {
-  /** A session for a chat, once there is room under it. Rejects as `Sessions.peek` and `Ticket.lease` do. */
+  /** A session for a chat, as soon as one has room. Errors: those of `Sessions.peek` and `Ticket.lease`. */
   acquire(): Promise<SessionLease>
 }
 
@@ -29,20 +29,20 @@ export interface SessionQueueOptions {
   clock: Clock
   log: AccountOptions['log']
   guests: Guests
-  /** `undefined` where its token is invalid. */
+  /** `undefined` if its token is invalid. */
   sessionOfAccount: (account: AccountCredential, signal: AbortSignal) => Promise<Session | undefined>
-  /** A guest, with one chat more. */
+  /** A guest, with its count of chats raised by one. */
   acquireGuest: (source: GuestChats, signal: AbortSignal) => Promise<Guest>
   nothingUsable: () => GatewayError
 }
 
-/** The place of one call in the queue for sessions. */
+/** One call in the queue for sessions. */
 export function sessionQueue(wanted: Wanted, options: SessionQueueOptions): SessionQueue {
   const { pool, clock, guests, sessionOfAccount, acquireGuest, nothingUsable } = options
   const { signal } = wanted
-  // Sources that could not say whose session they have; the next call may ask them again.
+  // Sources whose session could not be checked. The next call may try them again.
   const failed = new Set<CredentialSource>()
-  // What the last of them failed with: better advice than that none is left.
+  // The error of the last of them, which is better advice than that no source is left.
   let failure: GatewayError | undefined
   const ticket = pool.ticket({
     ...wanted,

@@ -13,7 +13,7 @@ export const textBlock = open({ type: Type.Literal('text'), text: maybe(Type.Str
 const imageBlock = open({
   type: Type.Literal('image'),
   source: maybe(Type.Union([base64Source, urlSource, fileSource])),
-  // As MCP servers have them, whose results some programs hand on unread.
+  // The form of MCP servers, whose results some programs pass on unread.
   data: maybe(Type.String()),
   mimeType: maybe(Type.String()),
   transformations: maybe(open({ oversized_image: maybe(Type.String()) })),
@@ -43,11 +43,11 @@ const searchResultBlock = open({
   content: Type.Array(textBlock),
   citations: maybe(open({ enabled: maybe(Type.Boolean()) })),
 })
-/** Claude Code's ToolSearch answers with these; the tool itself is in `tools` with `defer_loading`. */
+/** The results of Claude Code's ToolSearch. The tool itself is in `tools` with `defer_loading`. */
 const toolReferenceBlock = open({ type: Type.Literal('tool_reference'), tool_name: Type.String() })
 const containerUploadBlock = open({ type: Type.Literal('container_upload'), file_id: maybe(Type.String()) })
 
-/** What a result may hold; what it is, tells its type. */
+/** What a result may contain. The `type` of each entry says what it is. */
 const resultBlock = Type.Union([
   textBlock,
   imageBlock,
@@ -59,9 +59,9 @@ const resultBlock = Type.Union([
     type: otherThan('text', 'image', 'document', 'search_result', 'tool_reference', 'container_upload'),
   }),
 ])
-/** Lossy programs send the bare value a tool has given, or texts in place of blocks. */
+/** Some programs send the bare value that a tool returned, or texts in place of blocks. */
 const resultContent = orElse(Type.String(), Type.Array(resultBlock))
-/** Other servers and lossy clients leave ids out, or leave them empty. */
+/** Other servers and some clients omit ids, or leave them empty. */
 const toolResultBlock = open({
   type: Type.Literal('tool_result'),
   tool_use_id: maybe(Type.String()),
@@ -73,7 +73,7 @@ const toolUseBlock = open({
   id: maybe(Type.String()),
   name: maybe(Type.String()),
   input: Type.Optional(Type.Unknown()),
-  /** The family of a tool that was offered as a member of a toolset. */
+  /** The toolset that the called tool belongs to. */
   toolset_name: maybe(Type.String()),
 })
 const thinkingBlock = open({
@@ -102,10 +102,10 @@ const knownBlocks = [
   toolChange('tool_addition'),
   toolChange('tool_removal'),
 ] as const
-/** Blocks of tools that another server ran, and of other APIs and times: other-blocks.ts makes of them what it can. */
+/** Blocks of tools that another server ran, and of other APIs and versions. unknown-blocks.ts converts them. */
 const otherBlock = open({ type: otherThan(...knownBlocks.map(({ properties }) => properties.type.const)) })
 
-/** A text or blocks. Whatever else stands there is read, too: see `readBlocks`. */
+/** A text or blocks. Other content is read, too: see `readBlocks`. */
 export const content = orElse(Type.String(), Type.Array(Type.Union([...knownBlocks, otherBlock])))
 
 export type KnownBlock = Static<(typeof knownBlocks)[number]>
@@ -120,15 +120,15 @@ const schemaOf = new Map<string, (typeof knownBlocks)[number]>(
   knownBlocks.map((schema) => [schema.properties.type.const, schema]),
 )
 
-/** A block, and where the client wrote it: `messages.3.content.0`. */
+/** A block, and its path in the body: `messages.3.content.0`. */
 export interface PlacedBlock {
   block: Block
   path: string
 }
 
 /**
- * The blocks of a content, whatever it is: lossy programs leave blocks null or without a type, send texts in place of
- * them, one block in place of many, or the bare value that a tool has given.
+ * The blocks of any content. Some programs send blocks that are null or have no type, texts in place of blocks, one
+ * block in place of a list, or the bare value that a tool returned.
  */
 export function readBlocks(content: unknown, path: string, onIgnored: (name: string) => void): PlacedBlock[] {
   if (Array.isArray(content)) return content.flatMap((one, index) => readBlocks(one, `${path}.${index}`, onIgnored))
@@ -143,7 +143,10 @@ function textOf(text: string): Block {
   return { type: 'text', text }
 }
 
-/** Members that cannot be read are left out by name; without those it has to have, a block is of no type that is known. */
+/**
+ * Members that cannot be read are left out and reported as ignored. A block without its required members counts as one
+ * of an unknown type.
+ */
 function readBlock(block: OtherBlock, path: string, onIgnored: (name: string) => void): Block {
   const schema = schemaOf.get(block.type)
   if (schema === undefined || Value.Check(schema, block)) return block

@@ -1,15 +1,15 @@
 import type { TypedTool } from './tool-schema.ts'
 
-/** What the model is told of a tool that Anthropic's API knows by its type alone, and that the client runs. */
+/** How a tool is described to the model that Anthropic's API knows by its type alone, and that the client runs. */
 export interface ClientTool {
-  /** What clients call it, where they do not say. */
+  /** The name of a tool that has none in the request. */
   name: string
   description: string
   parameters: Record<string, unknown>
 }
 
 /**
- * A tool by its type, of whatever date: a version nobody knows yet is like the newest one. `undefined` for others.
+ * The tool of a type, whatever its date: an unknown version is treated as the newest one. `undefined` for other types.
  * Source: Anthropic's pages on the bash, text editor, memory and computer use tools, and the types of SDK 1.14.
  */
 export function clientTool(tool: TypedTool): ClientTool | undefined {
@@ -56,7 +56,7 @@ const viewRange = numbers(
 )
 
 function textEditor({ max_characters }: TypedTool, date: number): ClientTool {
-  // The first versions could undo, and had one name for what replaces and what is inserted.
+  // The first versions could undo, and used one name for the replacing and the inserted text.
   const isFirst = date < 20250429
   const inserted = isFirst ? 'new_str' : 'insert_text'
   const limit = max_characters ? ` At most ${max_characters} characters of a file are shown.` : ''
@@ -115,7 +115,7 @@ const memory: ClientTool = {
   ),
 }
 
-/** Actions of the computer, each since the version of that date. */
+/** Actions of the computer tool, by the date of the version that introduced them. */
 const actions: readonly [since: number, ...names: string[]][] = [
   [
     0,

@@ -2,7 +2,7 @@ import type { AssistantPart, Message } from '../../core/request.ts'
 import type { OnIgnored } from './conversation.ts'
 import type { MessagesBody } from './schema.ts'
 
-/** A conversation with less in it, and what was taken out, as the reply tells it. */
+/** A shortened conversation, and what was removed from it, as the reply reports it. */
 export interface ManagedContext {
   messages: Message[]
   appliedEdits: AppliedEdit[]
@@ -11,7 +11,7 @@ export interface ManagedContext {
 export interface AppliedEdit {
   type: string
   cleared_input_tokens: number
-  /** How many turns or uses that were. */
+  /** The number of removed turns or tool uses. */
   [counted: string]: string | number
 }
 
@@ -22,9 +22,9 @@ export function clearedTokens(edits: readonly AppliedEdit[]): number {
 type Edit = NonNullable<NonNullable<MessagesBody['context_management']>['edits']>[number]
 
 /**
- * Does what `context_management` asks: old results of tools and old thinking leave the conversation. Tokens are taken
- * to be four bytes each, for the trigger and for what is told. Whatever else it asks is named.
- * Source: Anthropic's page on context editing, whose defaults these are, and the types of SDK 1.14.
+ * Carries out `context_management`: removes old tool results and old reasoning from the conversation. A token is
+ * estimated as four bytes, for the trigger and in the report. Other edits are reported as ignored.
+ * Source: Anthropic's page on context editing, which has these defaults, and the types of SDK 1.14.
  */
 export function manageContext(
   messages: readonly Message[],
@@ -44,7 +44,7 @@ export function manageContext(
   return { messages: left, appliedEdits }
 }
 
-/** `undefined` for an edit nobody knows; nothing is told of one that changes nothing. */
+/** `undefined` for an unknown edit. An edit that changes nothing is not reported. */
 function applyEdit(messages: Message[], edit: Edit, toolBytes: number): Applied | undefined {
   if (/^clear_thinking_\d/.test(edit.type)) return clearThinking(messages, edit)
   if (/^clear_tool_uses_\d/.test(edit.type)) return clearToolUses(messages, edit, toolBytes)
@@ -56,7 +56,7 @@ interface Applied {
   appliedEdit?: { cleared_input_tokens: number } & Record<string, number>
 }
 
-/** A turn is all that was said and done between two words of the user: within one, a model builds on its thinking. */
+/** A turn is everything between two messages of the user. Within a turn, a model builds on its earlier reasoning. */
 function clearThinking(messages: Message[], { keep }: Edit): Applied {
   if (keep === 'all' || (typeof keep === 'object' && keep?.type === 'all')) return { messages }
   const kept = typeof keep === 'object' ? (keep?.value ?? 1) : 1
@@ -89,7 +89,7 @@ function thinks(message: Message | undefined): boolean {
 
 const clearedResult = '[This result was cleared to save context.]'
 
-/** The oldest results go first; a call keeps its place, so that the model knows what it has done. */
+/** The oldest results are removed first. The calls stay, so that the model knows what it has done. */
 function clearToolUses(messages: Message[], edit: Edit, toolBytes: number): Applied {
   const { trigger, keep, exclude_tools, clear_at_least, clear_tool_inputs } = edit
   const kept = typeof keep === 'object' ? (keep?.value ?? 3) : 3
@@ -127,7 +127,7 @@ function tokensOf(bytes: number): number {
   return Math.ceil(bytes / 4)
 }
 
-/** An image costs about as much as so many words, however many bytes it has. */
+/** The estimated cost of an image, whatever its size in bytes. */
 const imageBytes = 6_000
 
 function bytesOf(messages: readonly Message[]): number {

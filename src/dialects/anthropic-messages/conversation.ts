@@ -21,16 +21,16 @@ import { offeredName } from './toolsets.ts'
 import type { MessageTurn } from './turns.ts'
 import { asOwnBlock, contentOf, storedFile } from './unknown-blocks.ts'
 
-/** Takes the names of what cannot be told. */
+/** Receives the names of what cannot be represented. */
 export type OnIgnored = (name: string) => void
 
 /**
- * The conversation in our language. What other servers and programs have left in it is told as text where it has
- * words, and named where it has none, so that no history locks its user out.
+ * The conversation as canonical messages. Content of other servers and programs becomes text if it has words, and is
+ * reported as ignored otherwise, so that no history makes a request impossible.
  *
- * Images and files of turns that are not the user's stand in a user turn of their own, before the next one.
- * Errors: `invalid-request` for files by id in the newest words of the user: nothing is stored here. In older ones,
- * which nobody can send in another way, they become a sentence.
+ * Images and files in turns other than the user's get a user turn of their own, before the next turn.
+ * Errors: `invalid-request` for files by id in the user's newest message, because nothing is stored here. In older
+ * messages, which nobody can send again, they become a sentence.
  */
 export function decodeConversation(system: unknown, turns: readonly MessageTurn[], onIgnored: OnIgnored): Message[] {
   const instructions = systemTurn(readBlocks(system, 'system', onIgnored), {
@@ -42,7 +42,7 @@ export function decodeConversation(system: unknown, turns: readonly MessageTurn[
   const { messages } = instructions
   let { aside } = instructions
   const newestUser = turns.findLastIndex(({ role }) => role === 'user')
-  // Results of OpenAI's oldest calls carry no id: they follow their call.
+  // Results of OpenAI's oldest form of calls have no id. They belong to the call before them.
   let legacyCallId = ''
   for (const [scope, turn] of turns.entries()) {
     const { role, index, fields } = turn
@@ -67,7 +67,7 @@ export function decodeConversation(system: unknown, turns: readonly MessageTurn[
 
 interface BlockScope {
   speaker: MessageTurn['role']
-  /** What cannot be read is refused. */
+  /** Content that cannot be read is an error. */
   refuses: boolean
   legacyCallId: string
   onIgnored: OnIgnored
@@ -75,7 +75,7 @@ interface BlockScope {
 
 interface DecodedTurn {
   messages: Message[]
-  /** What only a user can show. */
+  /** Content that only a user message can hold. */
   aside: UserPart[]
 }
 
@@ -97,7 +97,7 @@ function decodeTurn(turn: MessageTurn, scope: BlockScope): DecodedTurn {
   }
 }
 
-/** One user turn answers all parallel calls: each result is a message of its own, the rest follows them. */
+/** One user turn answers all parallel calls. Each result becomes a message, and the other content follows them. */
 function userMessages({ blocks, fields }: MessageTurn, scope: BlockScope): Message[] {
   const results: Message[] = []
   const shown: UserPart[] = []
@@ -117,7 +117,7 @@ function assistantTurn({ blocks, fields }: MessageTurn, scope: BlockScope): Deco
     type: 'reasoning',
   }))
   const flush = () => {
-    // Nothing but another model's thinking: no turn is left to tell.
+    // The turn holds only the reasoning of another model, so nothing of it is left.
     if (parts.length > 0) messages.push({ role: 'assistant', parts })
     parts = []
   }
@@ -186,7 +186,7 @@ function toolMessage(callId: string | null | undefined, blocks: MessageTurn['blo
 
 type ToolMessage = Extract<Message, { role: 'tool' }>
 
-/** What a block says or shows, whoever it is from. */
+/** The content of a block, whatever its role. */
 function partsOf(shown: Block, path: string, scope: BlockScope): UserPart[] {
   const block = isKnown(shown) ? shown : asOwnBlock(shown, path)
   if (block instanceof GatewayError) return unreadable(block, shown.type, path, scope)
@@ -217,7 +217,7 @@ function partsOf(shown: Block, path: string, scope: BlockScope): UserPart[] {
       return toolMessage('', readBlocks(block.content, `${path}.content`, scope.onIgnored), scope).parts
     case 'thinking':
     case 'redacted_thinking':
-      // Sealed by another server.
+      // Encrypted by another server.
       scope.onIgnored('messages (thinking of another model)')
       return []
     case 'container_upload':
@@ -228,8 +228,8 @@ function partsOf(shown: Block, path: string, scope: BlockScope): UserPart[] {
 }
 
 /**
- * What nobody has words for is told with all its members by a user or a tool, whom the model only listens to, and
- * named elsewhere: an answer it reads as its own is one it imitates.
+ * A block of an unknown type becomes its text. Without text, all its members become the text if it is from a user or a
+ * tool. From the assistant it is only reported as ignored, because a model imitates what it reads as its own replies.
  */
 function otherParts(
   block: Extract<Block, { type: string }>,
@@ -243,7 +243,7 @@ function otherParts(
   return 'members' in content ? [] : attached(block.type, speaker)
 }
 
-/** An error where somebody can send the right thing instead. */
+/** Throws if the sender can correct it. */
 function unreadable(error: GatewayError, type: string, path: string, scope: BlockScope): TextPart[] {
   if (scope.refuses) throw error
   scope.onIgnored(`${path} (${type})`)
@@ -291,7 +291,7 @@ function documentParts(
 ): UserPart[] {
   if (citations?.enabled) scope.onIgnored(`${path}.citations`)
   const document = { type: 'document' as const, title: title ?? undefined }
-  // A file is read apart, so that what is said of it stands in front.
+  // Files are read separately, so that the text about them comes first.
   const about = context ? text(element('document_context', { title }, context)) : []
   const asText = (inner: string) => text(element('document', { title, context }, inner))
   switch (source?.type) {

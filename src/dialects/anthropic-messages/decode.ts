@@ -11,11 +11,11 @@ import { decodeTools } from './tools.ts'
 import { readTurns } from './turns.ts'
 
 /**
- * A Messages body in our language. Words of OpenAI's APIs are taken for what they mean, because programs send them.
+ * Decodes a Messages body. Fields of OpenAI's APIs are read, too, because programs send them.
  *
- * Errors: `invalid-request` for an empty conversation, for files by id (nothing is stored here), for a budget of
- * thinking that the official API refuses, for a summary (`compaction`), and for `thread`, which the SDK answers by
- * sending the whole history instead.
+ * Errors: `invalid-request` for an empty conversation, for files by id (nothing is stored here), for a reasoning budget
+ * that the official API refuses, for a summary (`compaction`), and for `thread`, after which the SDK sends the whole
+ * history instead.
  */
 export function decode(body: MessagesBody, { headers }: RequestContext): Decoded<MessagesOptions> {
   rejectThread(body)
@@ -69,7 +69,7 @@ function stopSequences({ stop_sequences, stop }: MessagesBody): string[] | undef
   return nonEmpty.length > 0 ? nonEmpty : undefined
 }
 
-/** These words and details make the SDK drop `thread` and resend everything; a plain 400 is fatal to it. */
+/** With these words and details the SDK drops `thread` and sends the whole history. A plain 400 ends its session. */
 function rejectThread({ thread }: MessagesBody): void {
   if (thread === undefined || thread === null) return
   throw invalidField('thread', 'this server keeps no threads; send the whole conversation.', {
@@ -77,7 +77,7 @@ function rejectThread({ thread }: MessagesBody): void {
   })
 }
 
-/** Who asks for a summary would take any other answer for one, and throw the conversation away. */
+/** A client that asks for a summary would take any other reply for one, and discard the conversation. */
 function rejectCompaction({ compaction }: MessagesBody): void {
   if (compaction === undefined || compaction === null) return
   throw invalidField('compaction', 'this server writes no summaries; ask the model for one in a message of your own.')
@@ -85,7 +85,7 @@ function rejectCompaction({ compaction }: MessagesBody): void {
 
 const leastBudget = 1024
 
-/** Between calls (`interleaved-thinking`) the budget is that of a whole turn, which may be more than one answer. */
+/** With `interleaved-thinking` the budget is for a whole turn, which may be longer than one reply. */
 function rejectBudget({ thinking, max_tokens }: MessagesBody, headers: Headers): void {
   const budget = thinking?.type === 'enabled' ? thinking.budget_tokens : undefined
   if (budget === undefined || budget === null) return
@@ -94,7 +94,7 @@ function rejectBudget({ thinking, max_tokens }: MessagesBody, headers: Headers):
     throw badBudget(`${budget} tokens leave no room for an answer in the ${max_tokens} of max_tokens.`)
 }
 
-/** A feature is named with a date behind it. */
+/** Beta features are named with a date at the end. */
 function hasBeta(headers: Headers, feature: string): boolean {
   return headers.get('anthropic-beta')?.includes(`${feature}-2`) ?? false
 }
@@ -111,12 +111,12 @@ const efforts = new Map<string, Reasoning['effort']>([
   ['max', 'max'],
 ])
 
-/** What an answer without the option has, so that asking for it asks for nothing. */
+/** The effort of a reply without the option. To ask for it changes nothing. */
 const usualEffort = 'high'
 
 /**
- * Thinking is off unless it is asked for, which an effort alone does not do: it is about all words of an answer. GLM
- * would think by default, unseen, and at the cost of `max_tokens`.
+ * Reasoning is off unless the client asks for it. An effort alone does not ask for it, because it applies to the whole
+ * reply. By default GLM would reason, unseen by the client, and use up `max_tokens`.
  * Source: Anthropic's pages on thinking and effort; Claude Code, which sends an effort and no `thinking` for titles.
  */
 function decodeReasoning(body: MessagesBody, onIgnored: (name: string) => void): Reasoning {
@@ -133,13 +133,13 @@ function decodeReasoning(body: MessagesBody, onIgnored: (name: string) => void):
     onIgnored(ignoredValue('output_config.effort', word))
   if (isOff) return { mode: 'off' }
   return {
-    mode: 'on', // `enabled`, `adaptive`, and whatever comes next
+    mode: 'on', // `enabled`, `adaptive`, and future types
     effort,
     budgetTokens: thinking.budget_tokens ?? undefined,
   }
 }
 
-/** Words of other APIs are taken for what they mean; one that nobody knows is named, and thinks. */
+/** Words of other APIs are read, too. An unknown word is reported as ignored, and counts as on. */
 function isSwitchedOff(type: string, onIgnored: (name: string) => void): boolean {
   if (type === 'adaptive') return false
   const { asked, ignored } = decodeEffort(type, 'thinking.type')
@@ -149,7 +149,10 @@ function isSwitchedOff(type: string, onIgnored: (name: string) => void): boolean
 
 const displays = ['summarized', 'omitted', 'updates']
 
-/** `updates`, an outline of the thinking as it goes on, is all of it here, and so is a word nobody knows. */
+/**
+ * `updates` asks for an outline of the reasoning while it goes on. It gets the whole reasoning, as does any unknown
+ * word.
+ */
 function displayOf(
   { thinking }: MessagesBody,
   { mode }: Reasoning,

@@ -11,13 +11,13 @@ import { clientName, type Toolset } from './toolsets.ts'
 import { citationOf, searchBlocks } from './web-search.ts'
 
 export interface MessagesOptions {
-  /** What the client sees of the reasoning: nothing, a signed block without its text, or all of it. */
+  /** How reasoning is shown: not at all, as a signed block without its text, or in full. */
   thinking: 'hidden' | 'omitted' | 'shown'
-  /** The client wants to see how far thinking has come that it does not see. */
+  /** The client wants progress events for reasoning that is not shown. */
   countsThinking?: true
-  /** Families whose members were offered, and which the client tells apart from other tools. */
+  /** Toolsets that were offered. The client names their tools with the toolset. */
   toolsets?: Toolset[]
-  /** What was taken out of the conversation, where the client asked for that. */
+  /** What was removed from the conversation, if the client asked for that. */
   appliedEdits?: AppliedEdit[]
 }
 
@@ -31,18 +31,18 @@ const stopReasonOf = {
 } satisfies Record<FinishReason, string>
 
 /**
- * Stream events as the Messages API's own: `message_start ping (start delta* stop)* message_delta message_stop`,
- * or `error` and nothing behind it. Block indexes are counted here, because hidden reasoning takes none.
+ * Encodes stream events as those of the Messages API: `message_start ping (start delta* stop)* message_delta
+ * message_stop`, or `error` as the last one. Blocks are counted here, because hidden reasoning has no index.
  */
 export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
   const thinking = displayOf(head, options)
   const progress = thinkingProgress()
   const pages = citationFinder()
   let searches = 0
-  // Each page is cited once a block.
+  // Each page is cited once in a block.
   let cited = new Set<WebSource>()
   let index = -1
-  // A delta costs one JSON.stringify of its text: all around it is the same for the whole block.
+  // Each delta costs one JSON.stringify of its text, because the text around it is the same for the whole block.
   let write = templateWriter('', '')
   const deltas: Record<TextKind, TextWriter> = {
     text: {
@@ -77,7 +77,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
           cited = new Set()
           break
         case 'reasoning-start':
-          // The signature has to be there from the start: one SDK crashes without it.
+          // The signature is present from the start, because one SDK crashes without it.
           if (thinking !== 'hidden') {
             const block = { type: 'thinking', thinking: '', signature: '' }
             start(out, block, 'thinking_delta', 'thinking', options.countsThinking && ',"estimated_tokens":null')
@@ -93,7 +93,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
           break
         case 'text-delta':
           out.push(write([jsonEscape(event.text)]))
-          // Citations follow the very piece they are found in.
+          // Citations follow the piece of text in which they were found.
           writer = searches === 0 ? deltas.text : undefined
           deltas.text.account(event.text, out)
           break
@@ -146,7 +146,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
           event satisfies never
       }
     },
-    end() {}, // the stream's last event says it all
+    end() {}, // the last event of the stream has written everything
     textWriter: () => writer,
   }
 
@@ -200,12 +200,15 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: MessagesOpti
   }
 }
 
-/** A model's name may ask for reasoning where the body does not; how much of it is shown is for the body to say. */
+/** The name of a model may ask for reasoning when the body does not. The body decides how much of it is shown. */
 function displayOf({ reasoningByName }: ReplyHead, { thinking }: MessagesOptions): MessagesOptions['thinking'] {
   return thinking === 'hidden' && reasoningByName ? 'shown' : thinking
 }
 
-/** Every member that SDK 1.14 has in a message, of its beta types, too: clients with strict types miss none. */
+/**
+ * Has every member that a message has in SDK 1.14, with its beta types, because clients with strict types expect all of
+ * them.
+ */
 function message(head: ReplyHead, content: object[], usage: object): object {
   return {
     id: head.id,
@@ -244,7 +247,10 @@ function editsOf({ appliedEdits }: MessagesOptions): object | null {
   return appliedEdits ? { applied_edits: appliedEdits } : null
 }
 
-/** A reply cut for length may end inside a call; its input is then empty and `max_tokens` says why. */
+/**
+ * The arguments of a call that was cut are no JSON; its input is empty then, and the stop reason `max_tokens` explains
+ * it.
+ */
 function inputOf(text: string): unknown {
   const input = parseJson(text)
   return input === undefined ? {} : input
@@ -258,7 +264,7 @@ function stopOf(end: { reason: FinishReason; stopSequence?: string }): object {
   }
 }
 
-/** Nobody tells why the upstream refused. */
+/** The upstream does not say why it refused. */
 const refusal = {
   type: 'refusal',
   category: null,
@@ -268,7 +274,7 @@ const refusal = {
   recommended_model: null,
 }
 
-/** Anthropic counts cached input apart from `input_tokens`; ours is inclusive. */
+/** Anthropic counts cached input apart from `input_tokens`, while the canonical usage includes it. */
 function usageOf(usage: Usage, searches = 0): object {
   const cached = usage.cachedInputTokens ?? 0
   return {
@@ -288,14 +294,14 @@ function named(type: string, rest: object = {}): string {
 }
 
 /**
- * Clients send it back unread; it tells our own thinking from another model's. Thoughts that are not shown are in it,
- * for the model goes on from them in its next turn.
+ * Clients send the signature back unread. It tells the gateway's own reasoning from another model's. Reasoning that is
+ * not shown is in it, so that the model can continue from it in the next turn.
  */
 function signatureOf(replyId: string, unshown: string): string {
   return seal(unshown === '' ? replyId : `${replyId}\n${unshown}`)
 }
 
-/** The thoughts in a block of ours, whether they were shown or not; `undefined` for a block of another model. */
+/** The reasoning in a block of the gateway, whether it was shown or not; `undefined` for a block of another model. */
 export function reasoningOf({
   thinking,
   signature,

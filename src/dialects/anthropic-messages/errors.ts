@@ -4,7 +4,7 @@ import type { ErrorKind, GatewayError } from '../../core/errors.ts'
 const errorTypes: Record<ErrorKind, { type: string; status?: number }> = {
   'invalid-request': { type: 'invalid_request_error' },
   'content-filtered': { type: 'invalid_request_error' },
-  // Claude Code compacts on this one; on a 400 it gives up, on a 5xx it resends for ever.
+  // Claude Code compacts the conversation on this error. It gives up on a 400, and resends on a 5xx without end.
   'context-overflow': { type: 'request_too_large', status: 413 },
   unauthorized: { type: 'authentication_error' },
   'quota-exhausted': { type: 'billing_error' },
@@ -30,7 +30,7 @@ export function encodeError(error: GatewayError, requestId: string): { status: n
   return { status, body: errorBody(error, requestId) }
 }
 
-/** The `error` event inside a stream is the same. */
+/** The `error` event in a stream has the same shape. */
 export function errorBody(error: GatewayError, requestId?: string): object {
   return {
     type: 'error',
@@ -43,7 +43,7 @@ export function errorBody(error: GatewayError, requestId?: string): object {
   }
 }
 
-/** Clients know an overflow by its first words. */
+/** Clients recognise an overflow by the first words of the message. */
 function messageOf(error: GatewayError): string {
   const { overflow } = error
   if (overflow) return `${overflowWords}: ${overflow.tokens} tokens > ${overflow.maximum} maximum`

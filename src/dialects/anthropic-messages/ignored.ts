@@ -1,14 +1,14 @@
 import type { MessagesBody } from './schema.ts'
 
 /**
- * What a body may ask that nothing here can do, each with whether this one asks it: a value that changes nothing asks
- * for nothing.
+ * Options that cannot be honoured, each with a test whether the body asks for it. A value that changes nothing does not
+ * ask for anything.
  */
 const beyond: readonly [name: string, asks: (body: MessagesBody) => unknown][] = [
   ['top_k', ({ top_k }) => typeof top_k === 'number'],
   ['container', ({ container }) => container],
   ['mcp_servers', ({ mcp_servers }) => mcp_servers?.length],
-  // There is one tier, one speed and one place.
+  // There is only one tier, one speed and one region.
   ['service_tier', ({ service_tier }) => service_tier && service_tier !== 'standard_only'],
   ['speed', ({ speed }) => speed && speed !== 'standard'],
   ['inference_geo', ({ inference_geo }) => inference_geo],
@@ -20,7 +20,7 @@ const beyond: readonly [name: string, asks: (body: MessagesBody) => unknown][] =
   ['workspace_id', ({ workspace_id }) => workspace_id],
   ['thinking.block_binding', ({ thinking }) => thinking?.block_binding],
   ['output_config.task_budget', ({ output_config }) => output_config?.task_budget],
-  // Of OpenAI's APIs.
+  // Options of OpenAI's APIs.
   ['n', ({ n }) => typeof n === 'number' && n > 1],
   ['seed', ({ seed }) => typeof seed === 'number'],
   ['logprobs', ({ logprobs }) => logprobs],

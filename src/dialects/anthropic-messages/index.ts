@@ -12,12 +12,12 @@ export const anthropicMessages = defineDialect({
   label: 'Anthropic Messages',
   routes: [
     { serves: 'reply', method: 'POST', path: '/messages', access: 'client' },
-    // Claude Code sends about 26 of them at once and adds them up.
+    // Claude Code sends about 26 of these requests at once and adds up the results.
     { serves: 'count', method: 'POST', path: '/messages/count_tokens', access: 'client' },
     { serves: 'model-list', method: 'GET', path: '/models', access: 'client' },
     { serves: 'model', method: 'GET', path: '/models/*', access: 'client' },
   ],
-  // The SDK adds a `/v1` of its own to whatever it is given.
+  // The SDK adds `/v1` to any base URL.
   basePaths: [
     ...['/anthropic', '/anthropic/v1', '/anthropic/v1/v1'],
     ...['/api/anthropic', '/api/anthropic/v1', '/api/anthropic/v1/v1'],

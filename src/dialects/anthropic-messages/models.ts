@@ -28,19 +28,19 @@ export const models: ModelFormat = {
 }
 
 /**
- * Claude Code's search for models behind a gateway, which takes only ids that begin like Anthropic's own.
+ * Whether the request is Claude Code's discovery of models, which accepts only ids that begin like Anthropic's.
  * Source: code.claude.com/docs/en/llm-gateway-protocol.
  */
 function isDiscovery(headers: Headers): boolean {
   return /^claude-code\//i.test(headers.get('user-agent') ?? '')
 }
 
-/** The same model under such an id. Names are looked up without the vendor and without the mark of a long window. */
+/** The model under such an id. Names are looked up without the vendor and without the mark of a long context. */
 function asClaudeModel(model: ListedModel): ListedModel {
   return { ...model, id: `anthropic/${model.id}${(model.contextTokens ?? 0) >= 1_000_000 ? '[1m]' : ''}` }
 }
 
-/** Anthropic pages by id: `after_id`, `before_id`, and `limit` of 1 to 1000, 20 unless told. */
+/** Anthropic's pagination by id: `after_id`, `before_id`, and `limit` from 1 to 1000, by default 20. */
 function modelPage(models: readonly ListedModel[], query: Query) {
   const limit = Number(query.limit ?? 20)
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
@@ -57,7 +57,7 @@ function modelPage(models: readonly ListedModel[], query: Query) {
   }
 }
 
-/** A model as Anthropic's API lists it, with every member that SDK 1.14 has; `null` is what nobody knows. */
+/** A model as Anthropic's API lists it, with every member of SDK 1.14; unknown values are `null`. */
 function encodeModel(model: ListedModel) {
   return {
     type: 'model',
@@ -69,7 +69,7 @@ function encodeModel(model: ListedModel) {
     lifecycle: 'active',
     deprecated_at: null,
     retires_at: null,
-    // Of Claude's.
+    // Features of Claude models only.
     line: null,
     allowed_fallback_models: [],
     capabilities: capabilitiesOf(model),
@@ -79,7 +79,7 @@ function encodeModel(model: ListedModel) {
 const yes = { supported: true }
 const no = { supported: false }
 
-/** What a request for the model can ask, the gateway's own doing included. */
+/** What a request for the model may contain, including what the gateway itself does. */
 function capabilitiesOf({ vision, reasoning, search, efforts = [] }: ListedModel) {
   const thinks = support(reasoning !== 'never')
   const effort = (word: (typeof efforts)[number]) => support(efforts.includes(word))
@@ -103,7 +103,7 @@ function capabilitiesOf({ vision, reasoning, search, efforts = [] }: ListedModel
       max: effort('max'),
     },
     image_input: support(vision),
-    // Their text is read out of them where the model takes no files.
+    // For a model that takes no files, the gateway extracts their text.
     pdf_input: yes,
     server_tools: { supported: search, web_search: support(search), code_execution: no },
     structured_outputs: yes,

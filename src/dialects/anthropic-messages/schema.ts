@@ -7,9 +7,12 @@ import { legacyFunction, toolBody, toolChoice } from './tool-schema.ts'
 const strings = Type.Array(Type.String())
 const anything = Type.Optional(Type.Unknown())
 
-/** Whatever else stands in a conversation is read, too: see ../openai/entries.ts. */
+/** Other content of a conversation is read, too: see ../openai/entries.ts. */
 const message = open({
-  /** Claude Code puts its environment behind the first prompt as `system`; the last three are of OpenAI's Chat API. */
+  /**
+   * Claude Code sends its environment after the first prompt as `system`. The last three are roles of OpenAI's Chat
+   * API.
+   */
   role: Type.Union([
     Type.Literal('user'),
     Type.Literal('assistant'),
@@ -21,7 +24,7 @@ const message = open({
   content: Type.Optional(content),
   clear_at: maybe(Type.String()),
   output_config: anything,
-  // OpenAI's calls, and their results.
+  // Calls in OpenAI's form, and their results.
   tool_calls: anything,
   function_call: anything,
   tool_call_id: anything,
@@ -69,13 +72,13 @@ export const messagesBody = open({
   output_config: maybe(open({ effort: maybe(Type.String()), format: maybe(format), task_budget: anything })),
   output_format: maybe(format),
   stream: maybe(Type.Boolean()),
-  // Who asks is handed on to nobody, and what is cached is decided by Z.AI.
+  // The user id is passed on to nobody, and Z.AI decides what is cached.
   metadata: anything,
   cache_control: anything,
   thread: anything,
   compaction: anything,
   context_management: maybe(open({ edits: maybe(Type.Array(contextEdit)) })),
-  // Named among what is ignored, where they ask for something: see ignored.ts.
+  // Reported as ignored if they ask for something: see ignored.ts.
   billing_policy: anything,
   container: anything,
   diagnostics: anything,
@@ -93,7 +96,7 @@ export const messagesBody = open({
   logit_bias: anything,
   frequency_penalty: anything,
   presence_penalty: anything,
-  // The words of OpenAI's APIs for what stands above.
+  // The same options under the names of OpenAI's APIs.
   functions: maybe(Type.Array(legacyFunction)),
   max_completion_tokens: maybe(Type.Integer({ minimum: 1 })),
   max_output_tokens: maybe(Type.Integer({ minimum: 1 })),

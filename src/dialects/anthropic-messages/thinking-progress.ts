@@ -1,10 +1,10 @@
-/** Tokens between two steps: at the pace of GLM that is about one a second. */
+/** Tokens between two progress events. GLM writes about that many in a second. */
 const stepTokens = 50
 const charactersPerToken = 4
 
 /**
- * How far thinking that is not shown has come. Takes each piece, and gives the tokens since the last step where one is
- * due, else 0.
+ * Measures the progress of reasoning that is not shown. For each piece, returns the tokens since the last progress
+ * event if one is due, otherwise 0.
  */
 export function thinkingProgress(): (piece: string) => number {
   let characters = 0

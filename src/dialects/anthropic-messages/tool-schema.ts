@@ -14,11 +14,11 @@ const customTool = open({
   type: maybe(Type.Literal('custom')),
   name: Type.String({ minLength: 1 }),
   description: maybe(Type.String()),
-  // Left null it means no arguments; left out it is a mistake.
+  // Null means no arguments. A missing schema is an error.
   input_schema: orNull(anySchema),
   ...inAnyTool,
 })
-/** OpenAI's tools, flat as in its Responses API, */
+/** Tools in OpenAI's forms: flat as in its Responses API, */
 const flatFunction = open({
   type: Type.Literal('function'),
   name: Type.String({ minLength: 1 }),
@@ -26,7 +26,7 @@ const flatFunction = open({
   parameters: maybe(anySchema),
   ...inAnyTool,
 })
-/** without a type, which nothing but the word for their schema tells from ours, */
+/** flat and without a type, where only the name of the schema's field shows the form, */
 const bareFunction = open({
   type: Type.Optional(Type.Null()),
   name: Type.String({ minLength: 1 }),
@@ -44,23 +44,23 @@ const nestedFunction = open({
     strict: maybe(Type.Boolean()),
   }),
 })
-/** Tools Anthropic's API knows by their type, which ends in a date: `web_search_20250305`. */
+/** Tools that Anthropic's API knows by their type, which ends in a date: `web_search_20250305`. */
 const typedTool = open({
   type: otherThan('custom', 'function'),
   name: maybe(Type.String()),
-  // Of the web search.
+  // Options of the web search.
   max_uses: maybe(Type.Number()),
   allowed_domains: maybe(strings),
   blocked_domains: maybe(strings),
   user_location: Type.Optional(Type.Unknown()),
   web_search: maybe(open({ enable: maybe(Type.Boolean()) })),
-  // Of the computer and the text editor.
+  // Options of the computer and the text editor.
   display_width_px: maybe(Type.Number()),
   display_height_px: maybe(Type.Number()),
   display_number: maybe(Type.Number()),
   enable_zoom: maybe(Type.Boolean()),
   max_characters: maybe(Type.Number()),
-  // Of toolsets, by the names of their members.
+  // Options of toolsets, by the names of their tools.
   configs: maybe(
     Type.Record(
       Type.String(),
@@ -70,7 +70,7 @@ const typedTool = open({
   ...inAnyTool,
 })
 
-/** The list before there were tools. */
+/** The form from before there were tools. */
 export const legacyFunction = open({
   type: Type.Optional(Type.Null()),
   name: Type.String({ minLength: 1 }),
@@ -87,7 +87,7 @@ export const toolChoice = Type.Union([
   open({ type: Type.Literal('any'), ...parallel }),
   open({ type: Type.Literal('tool'), name: Type.String(), ...parallel }),
   open({ type: Type.Literal('none'), ...parallel }),
-  // As OpenAI has them.
+  // The form of OpenAI's APIs.
   open({ type: Type.Literal('function'), name: maybe(Type.String()), function: maybe(open({ name: Type.String() })) }),
   Type.Union([Type.Literal('auto'), Type.Literal('none'), Type.Literal('required'), Type.Literal('any')]),
 ])

@@ -19,8 +19,8 @@ export interface DecodedTools {
 }
 
 /**
- * What the model may call: the client's own tools, and those of Anthropic's that the client runs. What Anthropic's
- * servers would run is named, but for the web search.
+ * What the model may call: the client's own tools, and those of Anthropic's tools that the client runs. Tools that
+ * Anthropic's servers would run are reported as ignored, except for the web search.
  * Errors: `invalid-request` for a choice of a tool that does not run here.
  */
 export function decodeTools(body: MessagesBody, turns: readonly MessageTurn[], onIgnored: OnIgnored): DecodedTools {
@@ -52,7 +52,7 @@ export function decodeTools(body: MessagesBody, turns: readonly MessageTurn[], o
 interface Entry {
   tool: ToolBody
   path: string
-  /** It came with a message, and stays as long as no other one takes it away. */
+  /** Added by a message. It stays until another message removes it. */
   isAdded: boolean
 }
 
@@ -68,14 +68,14 @@ function toolEntriesOf({ tools, functions }: MessagesBody, turns: readonly Messa
   return [...toolEntries.map((tool, index) => ({ tool, path: `${name}.${index}`, isAdded: false })), ...added]
 }
 
-/** Claude Code keeps this one in the list so that deferral stays switched on; it is not for calling. */
+/** Claude Code keeps this tool in the list so that deferral stays off. It is not meant to be called. */
 const placeholderTool = 'DeferredToolPlaceholder'
 
 type IsOffered = (name: string, isDeferred: boolean) => boolean
 
 /**
- * Which tools are there at the end of the conversation. A deferred one is once a search has found it, a message has
- * added it, or the request chooses it; none is that a message has taken away.
+ * The tools that are available at the end of the conversation. A deferred tool is available if a search has found it, a
+ * message has added it, or the request chooses it. A tool that a message has removed is not.
  */
 function offering(entries: Entry[], turns: readonly MessageTurn[], chosen: string | undefined): IsOffered {
   const found = new Set<string>(chosen === undefined ? [] : [chosen])
@@ -97,7 +97,7 @@ function offering(entries: Entry[], turns: readonly MessageTurn[], chosen: strin
       }
     }
   }
-  // The server's own tool search cannot run here, so what it would have found is offered outright.
+  // The server's tool search cannot run here, so all tools that it could find are offered.
   const defers = !entries.some(({ tool }) => tool.type?.startsWith('tool_search_tool_'))
   return (name, isDeferred) =>
     name !== placeholderTool && !removed.has(name) && (!defers || !isDeferred || found.has(name))
@@ -136,7 +136,7 @@ function definedName(tool: ToolBody | null | undefined): string | undefined {
 }
 
 function asTool({ name, description, parameters, strict }: NestedFunction['function']): Tool {
-  // Left out, they mean a function without arguments.
+  // A function without a schema has no arguments.
   const schema = parameters ?? { type: 'object', properties: {} }
   return { name, description: description ?? '', parameters: schema, strict: strict || undefined }
 }
@@ -154,12 +154,12 @@ function isTyped(tool: ToolBody): tool is TypedTool {
   return typeof tool.type === 'string' && tool.type !== 'custom' && tool.type !== 'function'
 }
 
-/** Z.AI's own is called nothing but `web_search`, and has a switch. */
+/** Z.AI's own search is always called `web_search`, and has a switch. */
 function isWebSearch(tool: TypedTool): boolean {
   return /^web_search(?:_|$)/.test(tool.type) && tool.web_search?.enable !== false
 }
 
-/** Of a toolset and a tool that the client calls by the same name, the client's own one counts. */
+/** If the client's own tool and a tool of a toolset have the same name, the client's own tool is used. */
 function firstOfEachName(tools: readonly Tool[]): Tool[] {
   const names = new Set<string>()
   return tools.filter(({ name }) => !names.has(name) && names.add(name))

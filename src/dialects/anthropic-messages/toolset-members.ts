@@ -1,9 +1,9 @@
 /** One tool of a toolset, which the client runs. */
 export interface ToolsetMember {
   description: string
-  /** JSON schemas of its arguments by their names; those with a `?` may be left out. */
+  /** JSON schemas of its arguments by name. Those that end in `?` are optional. */
   arguments: Record<string, object>
-  /** Offered only where the request says so. */
+  /** Offered only if the request enables it. */
   onRequest?: true
 }
 
@@ -24,7 +24,7 @@ const held = { 'text?': string('Keys to hold down meanwhile, e.g. "ctrl", "shift
 const click = { 'coordinate?': point, ...held }
 const where = 'at the (x, y) pixel coordinate, or at the cursor if `coordinate` is left out.'
 
-/** Source: `computer_toolset_20260801` in the types of SDK 1.14, whose words these are for the most part. */
+/** Source: `computer_toolset_20260801` in the types of SDK 1.14, mostly in its words. */
 export const computerMembers: Record<string, ToolsetMember> = {
   key: {
     description:
@@ -90,7 +90,7 @@ const modifiers = { 'modifiers?': string('Keys to hold down meanwhile, e.g. "shi
 const browserClick = { target, ...modifiers, ...tab }
 const onTarget = 'at a viewport coordinate or on an element by reference.'
 
-/** Source: `browser_toolset_20260801` in the types of SDK 1.14, whose words these are for the most part. */
+/** Source: `browser_toolset_20260801` in the types of SDK 1.14, mostly in its words. */
 export const browserMembers: Record<string, ToolsetMember> = {
   navigate: {
     description: 'Navigate to a URL, or go back, forward or reload in history.',

@@ -2,18 +2,18 @@ import type { Tool } from '../../core/request.ts'
 import type { TypedTool } from './tool-schema.ts'
 import { browserMembers, computerMembers, type ToolsetMember } from './toolset-members.ts'
 
-/** One entry of `tools` that stands for a family of tools; a call of one names its family in `toolset_name`. */
+/** An entry of `tools` that stands for several tools. A call of one of them names the toolset in `toolset_name`. */
 const toolsets = { computer: computerMembers, browser: browserMembers }
 
 export type Toolset = keyof typeof toolsets
 
-/** `computer_toolset_20260801`, of whatever date. */
+/** The type without its date: `computer_toolset_20260801`. */
 export function toolsetOf({ type }: Pick<TypedTool, 'type'>): Toolset | undefined {
   const [, family] = /^(computer|browser)_toolset(?:_|$)/.exec(type) ?? []
   return family !== undefined && isToolset(family) ? family : undefined
 }
 
-/** The members of a toolset that are switched on, each as a tool of its own, which is what models know. */
+/** The enabled tools of a toolset as separate tools, because models know no other form. */
 export function toolsetTools(
   toolset: Toolset,
   { configs }: TypedTool,
@@ -37,12 +37,12 @@ function parametersOf({ arguments: args }: ToolsetMember): Record<string, unknow
   }
 }
 
-/** Two families have a `screenshot`: to the model each name carries its family. */
+/** Two toolsets have a `screenshot`, so the name for the model begins with that of the toolset. */
 export function offeredName(toolset: string | null | undefined, name: string): string {
   return toolset ? `${toolset}__${name}` : name
 }
 
-/** A name the model calls, as the client knows it: of a member, where its toolset was offered. */
+/** The client's name for a tool that the model calls. For a tool of an offered toolset it has two parts. */
 export function clientName(
   offered: string,
   offeredToolsets: readonly Toolset[] = [],

@@ -2,17 +2,17 @@ import { readEntries } from '../openai/entries.ts'
 import { type Fields, textOr } from '../openai/json-fields.ts'
 import { type PlacedBlock, readBlocks } from './block-schema.ts'
 
-/** One message as the client sent it, in the words of this API. */
+/** One message as the client sent it. */
 export interface MessageTurn {
   role: 'user' | 'assistant' | 'system' | 'tool' | 'function'
   /** Its index in `messages`. */
   index: number
   blocks: PlacedBlock[]
-  /** Everything else that stands in it. */
+  /** All other fields. */
   fields: Fields
 }
 
-/** The messages of a body, whoever made them: see `readEntries`. A block in place of a message is one of its speaker. */
+/** The messages of a body, in any form: see `readEntries`. A block in place of a message is a message of its role. */
 export function readTurns(messages: unknown, onIgnored: (name: string) => void): MessageTurn[] {
   return readEntries(messages, 'messages', onIgnored).map(({ fields, index }) => {
     const path = `messages.${index}`

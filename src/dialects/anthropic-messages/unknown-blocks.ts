@@ -5,16 +5,16 @@ import { element, isData, tagOf, withoutData } from '../openai/markup.ts'
 import type { Block, OtherBlock } from './block-schema.ts'
 import { member } from './text.ts'
 
-/** Members that say what a block holds, in the words of many APIs; the first that is there counts. */
+/** Members that hold the text of a block in various APIs. The first that is present is used. */
 const contentMembers = ['text', 'content', 'output', 'input', 'refusal', 'result', 'summary', 'arguments']
-/** Members that hold or name bytes. */
+/** Members that hold or name binary data. */
 const fileMembers = ['source', 'data', 'file_id', 'file', 'url', 'input_audio', 'audio', 'video_url']
-/** Members that say nothing to a model. */
+/** Members that mean nothing to a model. */
 const silentMembers = new Set(['type', 'id', 'cache_control', 'caller', 'signature', 'encrypted_content'])
 
 /**
- * What can be told of a block nothing else is known about: its words, that it holds a file, or all its members, which
- * may be words in a way nobody has thought of yet.
+ * The text for a block of an unknown type: its text, a note that it holds a file, or all its members, which may contain
+ * words under an unknown name.
  */
 export function contentOf(block: OtherBlock): { words: string } | { file: true } | { members: string } {
   const words = wordsOf(block)
@@ -34,7 +34,7 @@ function wordsOf(block: OtherBlock): string | undefined {
   return texts.includes(undefined) ? JSON.stringify(value, withoutData) : texts.join('\n')
 }
 
-/** What a search has found; the rest of it is sealed. */
+/** The results of a search. Its other members are encrypted. */
 function pagesOf(content: unknown): string {
   if (!Array.isArray(content)) return `error: ${member(content, 'error_code') ?? 'unknown'}`
   return content.map((page) => `- ${member(page, 'title') ?? member(page, 'url')}: ${member(page, 'url')}`).join('\n')
@@ -49,7 +49,7 @@ function isEmpty(value: unknown): boolean {
 }
 
 /**
- * A part as OpenAI's APIs have it, as the block it would be here; any other block as it is. The error is for files by
+ * Converts a part in the form of OpenAI's APIs to a block; any other block is returned as it is. Error: for files by
  * id, and for images that are neither http(s) nor base64 data URLs.
  */
 export function asOwnBlock(block: OtherBlock, path: string): Block | GatewayError {

@@ -1,7 +1,7 @@
 import type { ReplyHead } from '../../core/dialect.ts'
 import type { ServerTool, WebSource } from '../../core/events.ts'
 
-/** A search as the two blocks clients count: what was looked for, and what was found. */
+/** A search as the two blocks that clients count: the query and the results. */
 export interface SearchBlocks {
   use: { type: 'server_tool_use'; id: string; name: 'web_search'; input: { query: string }; caller: object }
   result: { type: 'web_search_tool_result'; tool_use_id: string; content: object[]; caller: object }
@@ -9,7 +9,7 @@ export interface SearchBlocks {
 
 const caller = { type: 'direct' }
 
-/** `index` counts the searches of the reply. Source: the official API's blocks, SDK 1.12. */
+/** `index` counts the searches of the reply. Source: the blocks of the official API, SDK 1.12. */
 export function searchBlocks(head: ReplyHead, index: number, { query = '', sources }: ServerTool): SearchBlocks {
   const id = `srvtoolu_${head.id.replace(/^msg_/, '')}_${index}`
   return {
@@ -23,7 +23,7 @@ function resultOf(source: WebSource): object {
   return { type: 'web_search_result', url, title: title || url, encrypted_content: opaque(source), page_age: null }
 }
 
-/** Nobody tells the words the model read there, so the title stands for them. */
+/** The text that the model read on the page is not known, so the title takes its place. */
 export function citationOf(source: WebSource): object {
   const { title, url } = source
   const named = title || url
@@ -36,7 +36,7 @@ export function citationOf(source: WebSource): object {
   }
 }
 
-/** Clients send it back unread; there is nothing to hide in it. */
+/** Clients send it back unread. It holds no secret. */
 function opaque({ refId, url }: WebSource): string {
   return Buffer.from(`zai2api/1 ${refId} ${url}`).toString('base64')
 }

@@ -2,7 +2,7 @@ import type { AssistantPart } from '../../core/request.ts'
 import { isFields, textOr } from '../openai/json-fields.ts'
 import { type CustomName, type ToolCall, toolCall } from '../openai/tool-call.ts'
 
-/** A part of a content that is more than content: Messages have calls, results and thinking there. */
+/** A part of a content that is no content itself: in Messages, calls, results and reasoning are parts. */
 export type Block = ToolCall | ReasoningPart | ToolResult
 type ReasoningPart = Extract<AssistantPart, { type: 'reasoning' }>
 
@@ -43,7 +43,7 @@ export function reasoningPart(text: string): AssistantPart[] {
   return text === '' ? [] : [{ type: 'reasoning', text }]
 }
 
-/** What makes two calls the same one, written twice. */
+/** Two calls with the same value are the same call, written twice. */
 export function callKey(part: AssistantPart): string {
   return part.type === 'tool-call' ? JSON.stringify([part.id, part.name, part.arguments]) : ''
 }

@@ -10,24 +10,25 @@ import { blockOf, callKey, reasoningPart, type ToolResult } from './blocks.ts'
 
 export interface Conversation {
   messages: Message[]
-  /** What had to be left out, by path and type. */
+  /** The path and type of everything that was left out. */
   ignored: string[]
 }
 
 /**
- * Messages as they come: those of Chat Completions, items of Responses, blocks of Messages, mixed. Wherever they were
- * made, they never make a request impossible: ids may be missing or empty, names too, results may stand without calls,
- * and parts may be of any type. The gateway gives ids and names to calls that lack them.
+ * Reads messages of Chat Completions, items of Responses and blocks of Messages, also mixed. No history makes a request
+ * impossible: ids and names may be missing or empty, results may have no call, and parts may be of any type. The
+ * gateway gives ids and names to calls without them.
  *
- * Errors: `invalid-request` for a file in what the user has sent last that cannot be read.
+ * Errors: `invalid-request` for a file in the user's last message that cannot be read.
  */
 export function decodeConversation(entries: readonly Entry[], path: string, customName: CustomName): Conversation {
   const messages: Message[] = []
   const ignored: string[] = []
   const justSent = (entries.findLast(({ fields }) => isByAssistant(fields))?.index ?? -1) + 1
-  // Images and files of a system or an assistant: only users can show any, so they follow in a turn of their own.
+  // Images and files of a system or assistant message. Only user messages can hold them, so they get a turn of their
+  // own.
   let aside: UserPart[] = []
-  // Legacy functions know no ids: a result belongs to the call before it.
+  // Legacy functions have no ids: a result belongs to the call before it.
   let functionCallId = ''
 
   for (const { fields, index } of entries) {
@@ -60,7 +61,7 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
     }
   }
 
-  /** An item of Responses that is no message. */
+  /** An item of Responses other than a message. */
   function readItem(item: Fields, at: string, index: number): void {
     const type = textOr(item.type)
     switch (type) {
@@ -77,13 +78,13 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
         break
       }
       case 'additional_tools':
-        break // they are among the tools
+        break // its tools are read with the others
       default:
         otherItem(item, type, at)
     }
   }
 
-  /** Calls and results of tools that run elsewhere, and whatever comes next. */
+  /** Calls and results of tools that run elsewhere, and unknown items. */
   function otherItem(item: Fields, type: string, at: string): void {
     if (type.endsWith('_output')) {
       addToolResult(textOr(item.call_id), outputParts(item.output ?? item.tools, `${at}.output`, old()))
@@ -133,7 +134,7 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
         parts = []
         addToolResult(block.callId, resultParts(block, `${at}.${partIndex}`), block.isError)
       } else if (block) {
-        // Some clients keep the thinking as a block and in its field.
+        // Some clients send the reasoning twice, as a block and in its field.
         if (block.type !== 'reasoning' || block.text !== reasoning) parts.push(block)
       } else {
         for (const described of partOf(part, partIndex === undefined ? at : `${at}.${partIndex}`, old()))
@@ -145,7 +146,7 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
     const known = new Set(parts.map(callKey))
     for (const called of listOf(message.tool_calls).filter(isFields)) {
       const call = toolCall(called, customName)
-      // And a call as a block and among the calls.
+      // The same for a call, as a block and in `tool_calls`.
       if (call.id === '' || !known.has(callKey(call))) parts.push(call)
     }
     if (isFields(message.function_call))
@@ -153,9 +154,9 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
     if (message.type === 'message' || hasOnlyReasoning(messages.at(-1))) continueAssistant(parts)
     else if (parts.length > 0) addAssistantParts(parts)
     for (const part of shown) aside.push(part)
-    // An answer that was spoken lies at the server it came from.
+    // The audio of a spoken reply is stored at the server that made it.
     if (isFields(message.audio)) ignored.push(`${path}.audio`)
-    // Said aloud by the model, a name would be repeated in front of its answers.
+    // A name in the text of the assistant would be repeated by the model in its replies.
     if (speakerOf(message) !== '' && !ignored.includes(assistantName)) ignored.push(assistantName)
   }
 
@@ -168,7 +169,7 @@ export function decodeConversation(entries: readonly Entry[], path: string, cust
     messages.push({ role: 'assistant', parts })
   }
 
-  /** One turn of the assistant comes as many items. */
+  /** In Responses, one turn of the assistant is several items. */
   function continueAssistant(parts: AssistantPart[]): void {
     const last = messages.at(-1)
     if (last?.role === 'assistant') for (const part of parts) last.parts.push(part)

@@ -11,11 +11,12 @@ import type { ChatBody, FormatBody } from './schema.ts'
 import { decodeTools } from './tools.ts'
 
 /**
- * A Chat Completions body in our language. Programs post bodies of Responses and of Messages here, and mix them: all
- * are read, and what the words of this API say goes first.
+ * Decodes a Chat Completions body. Programs also post bodies of Responses and of Messages here, and mixtures; all are
+ * read, and fields of this API take precedence.
  *
  * Errors: `invalid-request` for an empty conversation, for more than one choice, for a choice of a tool that does not
- * run here, for what refers to a memory this API has not, and for files in the last message that cannot be read.
+ * run here, for references to stored data, which this API does not have, and for files in the last message that cannot
+ * be read.
  */
 export function decode(body: ChatBody): Decoded<ChatOptions> {
   rejectUnsupported(body)
@@ -66,7 +67,7 @@ export function decode(body: ChatBody): Decoded<ChatOptions> {
 }
 
 function rejectUnsupported(body: ChatBody): void {
-  // A text as a prompt is that of Completions, and refers to nothing.
+  // A text as `prompt` is that of Completions, and no reference.
   for (const field of ['previous_response_id', 'conversation', 'prompt'] as const)
     if (isFields(body[field]) || (field !== 'prompt' && textOr(body[field]) !== ''))
       throw invalidField(
@@ -80,12 +81,12 @@ function rejectUnsupported(body: ChatBody): void {
 
 interface Conversation {
   entries: Entry[]
-  /** The field it stands in. */
+  /** The field that holds the conversation. */
   path: string
   ignoredRoles: string[]
 }
 
-/** Responses call it `input`. */
+/** `input` is the name in Responses. */
 function conversationOf({ messages, input }: ChatBody): Conversation {
   const path = isGiven(messages) || input === undefined || input === null ? 'messages' : 'input'
   const ignoredRoles: string[] = []
@@ -94,19 +95,19 @@ function conversationOf({ messages, input }: ChatBody): Conversation {
   return { entries, path, ignoredRoles }
 }
 
-/** An empty list is none. */
+/** An empty list counts as missing. */
 function isGiven(entries: unknown): boolean {
   return Array.isArray(entries) ? entries.length > 0 : entries !== undefined && entries !== null
 }
 
-/** What Responses and Messages say in front of the conversation. */
+/** The system prompt, which Responses and Messages have outside of the conversation. */
 function systemMessages({ instructions, system }: ChatBody): Message[] {
   const systems = system ? [{ fields: { role: 'system', content: system }, index: 0 }] : []
   const { messages } = decodeConversation(systems, 'system', (name) => name)
   return [...(instructions ? [{ role: 'system' as const, text: instructions }] : []), ...messages]
 }
 
-/** Behind the system prompt, which then stays the same from turn to turn. */
+/** Follows the system prompt, which thereby stays the same in every turn. */
 function withRule(messages: Message[], rule: string | undefined): Message[] {
   if (rule === undefined) return messages
   const [first, ...rest] = messages
@@ -140,12 +141,12 @@ function decodeOutput(format: FormatBody | null | undefined): OutputFormat {
   }
 }
 
-/** A value that changes nothing (penalty 0, logprobs false) asks for nothing. */
+/** A value that changes nothing (penalty 0, logprobs false) does not ask for anything. */
 function unsupportedOptions(body: ChatBody): string[] {
   return optionsBeyond.filter(([, asks]) => asks(body)).map(([name]) => name)
 }
 
-/** Without a list of all its keys. */
+/** A test for one key, which does not build a list of all keys. */
 function isEmpty(value: object): boolean {
   for (const _ in value) return false
   return true
@@ -164,7 +165,7 @@ const optionsBeyond: readonly [name: string, asks: (body: ChatBody) => unknown][
   ['moderation', ({ moderation }) => moderation],
   ['store', ({ store }) => store],
   ['service_tier', ({ service_tier }) => service_tier && !['auto', 'default'].includes(service_tier)],
-  // What other APIs have.
+  // Options of other APIs.
   ['input', ({ messages, input }) => isGiven(messages) && isGiven(input)],
   ['top_k', ({ top_k }) => typeof top_k === 'number' && top_k > 0],
   ['background', ({ background }) => background === true],
@@ -173,14 +174,14 @@ const optionsBeyond: readonly [name: string, asks: (body: ChatBody) => unknown][
   ['mcp_servers', ({ mcp_servers }) => listOf(mcp_servers).length > 0],
   ['container', ({ container }) => container],
   ['include', ({ include }) => include?.length],
-  // What other hosts of open weights have.
+  // Options of other hosts of open weights.
   ['repetition_penalty', ({ repetition_penalty: factor }) => typeof factor === 'number' && factor !== 1],
   ['min_p', ({ min_p }) => typeof min_p === 'number' && min_p > 0],
   ['top_a', ({ top_a }) => typeof top_a === 'number' && top_a > 0],
   ['do_sample', ({ do_sample }) => do_sample === false],
-  // OpenRouter's: the reply is to hold no reasoning.
+  // OpenRouter's option to leave the reasoning out of the reply.
   ['include_reasoning', ({ include_reasoning }) => include_reasoning === false],
   ['reasoning.exclude', ({ reasoning }) => fieldsOf(reasoning).exclude === true],
-  // The Python package takes these out of it; in the body itself they are nowhere.
+  // The Python package takes these out of `extra_body`, so they mean nothing in a body.
   ['extra_body', ({ extra_body }) => extra_body],
 ]

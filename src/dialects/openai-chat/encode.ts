@@ -7,9 +7,9 @@ import { errorBody } from './errors.ts'
 
 export interface ChatOptions {
   includeUsage: boolean
-  /** The client declared `functions` and reads `function_call`, which holds one call. */
+  /** The client declared `functions` and reads `function_call`, which can hold one call. */
   legacyFunctions: boolean
-  /** Tools that take free text, by the names the model knows, with the client's own names. */
+  /** The client's own names of the tools that take free text, by the names that the model knows. */
   customTools?: [offered: string, name: string][]
 }
 
@@ -22,7 +22,7 @@ const finishReasonOf = {
   'content-filter': 'content_filter',
 } satisfies Record<FinishReason, string>
 
-/** Separate thoughts arrive in one field, so a blank line keeps them apart. */
+/** Several blocks of reasoning arrive in one field, so a blank line separates them. */
 const reasoningSeparator = '\n\n'
 
 const fieldsOf = {
@@ -32,14 +32,15 @@ const fieldsOf = {
 } satisfies Record<ReasoningField, string[]>
 
 /**
- * Stream events as chat completion chunks: the role once, deltas, one `finish_reason`, the usage when asked for,
- * `[DONE]`. A failed stream has an error in place of all that follows: no `finish_reason`, no `[DONE]`.
+ * Encodes stream events as chat completion chunks: the role once, deltas, one `finish_reason`, the usage if requested,
+ * `[DONE]`. A stream that fails has an error in place of all that would follow: no `finish_reason`, no `[DONE]`.
  *
- * Every delta has the reasoning field, null where it brings none: Python clients read it as a bare attribute.
+ * Every delta has the reasoning field, with null if it has no reasoning, because Python clients read it without a
+ * check.
  */
 export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
   const identity = asciiJson(chunkIdentity(head)).slice(0, -1)
-  // A delta costs one JSON.stringify of its text: all around it is the same for the whole stream.
+  // Each delta costs one JSON.stringify of its text, because the text around it is the same for the whole stream.
   const before = `data: ${identity},"choices":[{"index":0,"delta":`
   const usage = options.includeUsage ? ',"usage":null' : ''
   const after = `,"logprobs":null,"finish_reason":null}]${usage}}\n\n`
@@ -120,12 +121,12 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
         case 'text-start':
         case 'text-end':
         case 'reasoning-end':
-          break // chunks know no blocks
+          break // chunks have no blocks
         default:
           event satisfies never
       }
     },
-    end() {}, // the stream's last event says it all
+    end() {}, // the last event of the stream has written everything
     textWriter: () => writer,
     keepAlive: `${before}{${noReasoning}}${after}`,
   }
@@ -146,7 +147,7 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
   }
 }
 
-/** Clients of two hosts look in two places, each of which then has the whole of it. */
+/** Clients look for reasoning in two fields; with `both`, each holds all of it. */
 function reasoningWriter(fields: readonly string[], before: string, after: string): TextWriter['write'] {
   const [field, ...others] = fields
   if (others.length === 0) return templateWriter(`${before}"${field}":"`, `"${after}`)
@@ -201,7 +202,7 @@ function functionOf({ name, arguments: args }: CallBlock): object {
   return { name, arguments: args }
 }
 
-/** Places count in the whole content. */
+/** Indexes count in the whole content. */
 function annotationsOf(reply: Reply): object[] {
   const pages = citationFinder()
   return reply.blocks.flatMap((block) => {

@@ -3,7 +3,10 @@ import { decodeEffort, ignoredValue } from '../openai/effort.ts'
 import { fieldsOf, isFields } from '../openai/json-fields.ts'
 import type { ChatBody } from './schema.ts'
 
-/** Many spellings, one switch: a plain yes or no outweighs an effort, which is a yes of its own (`none` a no). */
+/**
+ * Reads the many ways in which clients switch reasoning. A plain yes or no outweighs an effort, which itself means yes
+ * (`none`: no).
+ */
 export function decodeReasoning(body: ChatBody): { reasoning: Reasoning; ignored: string[] } {
   const { reasoning, thinking } = body
   const template = fieldsOf(body.chat_template_kwargs)
@@ -37,12 +40,12 @@ export function decodeReasoning(body: ChatBody): { reasoning: Reasoning; ignored
 }
 
 interface Switch {
-  /** Missing where nothing is asked. */
+  /** Absent if the client asks for nothing. */
   on?: boolean | undefined
   ignored: string[]
 }
 
-/** Anthropic's and Z.AI's object, and what clients make of it: a word, a yes or no, an object without its type. */
+/** Anthropic's and Z.AI's object, and its variants: a word, a boolean, an object without a type. */
 function thinkingSwitch(thinking: unknown): Switch {
   if (!isFields(thinking)) return wordSwitch(thinking, 'thinking')
   const { type, enabled, budget_tokens } = thinking
@@ -51,7 +54,7 @@ function thinkingSwitch(thinking: unknown): Switch {
   return { on: typeof budget_tokens === 'number' ? budget_tokens > 0 : undefined, ignored: [] }
 }
 
-/** Anthropic's word for thinking as long as the question needs: GLM's thinking is no other. */
+/** Anthropic's word for reasoning of any length, which is what GLM always does. */
 const adaptive = 'adaptive'
 
 function wordSwitch(value: unknown, param: string): Switch {

@@ -1,7 +1,7 @@
 import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import { longestModelName } from '../../core/model-name.ts'
 
-/** Clients send fields we have never heard of, and nothing in there may produce a 400. */
+/** Clients send unknown fields, and none of them may cause a 400. */
 const open = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: true })
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 const maybe = <T extends TSchema>(schema: T) => Type.Optional(orNull(schema))
@@ -10,23 +10,23 @@ const jsonSchema = Type.Record(Type.String(), Type.Unknown())
 const anything = Type.Optional(Type.Unknown())
 const name = Type.String({ minLength: 1 })
 
-/** A text, parts, or one part alone. What stands in a part is read, not checked: see ../openai/content.ts. */
+/** A text, a list of parts, or one part. The fields of a part are not checked but read: see ../openai/content.ts. */
 const content = maybe(Type.Union([Type.String(), Type.Array(Type.Unknown()), open({})]))
 
 const message = open({
   role: Type.Union(words('system', 'developer', 'user', 'assistant', 'tool', 'function')),
   content,
 })
-/** An item of Responses: calls, results and reasoning stand beside the messages. */
+/** An item of Responses: calls, results and reasoning are items beside the messages. */
 const item = open({ role: Type.Optional(Type.Null()), type: Type.String({ minLength: 1 }) })
-/** What conversations are made of; whatever else stands in one is read, too: see ../openai/entries.ts. */
+/** The known forms of an entry. Others are read, too: see ../openai/entries.ts. */
 const entries = Type.Union([Type.Array(Type.Union([Type.Unknown(), message, item])), Type.String(), open({})])
 
 const signature = {
   name,
   description: maybe(Type.String()),
   parameters: maybe(jsonSchema),
-  /** As Messages call it. */
+  /** The name in Messages. */
   input_schema: maybe(jsonSchema),
   strict: maybe(Type.Boolean()),
 }
@@ -37,7 +37,7 @@ const tool = Type.Union([
   open({ type: maybe(Type.Literal('function')), ...signature }),
   open({ type: Type.Literal('custom'), custom: customDefinition }),
   open({ type: Type.Literal('custom'), name, description: maybe(Type.String()), input_schema: maybe(jsonSchema) }),
-  /** Tools a server runs itself (`web_search`, `mcp`). */
+  /** Tools that a server runs itself (`web_search`, `mcp`). */
   open({ type: Type.String({ pattern: '^(?!(function|custom)$)' }) }),
 ])
 
@@ -53,13 +53,13 @@ const toolChoice = Type.Union([
 ])
 
 const responseFormat = Type.Union([
-  /** Other hosts take a schema here as well. */
+  /** Other hosts also accept a schema here. */
   open({ type: Type.Union(words('text', 'json_object')), schema: maybe(jsonSchema) }),
   open({
     type: Type.Literal('json_schema'),
     json_schema: open({ name: maybe(Type.String()), description: maybe(Type.String()), schema: maybe(jsonSchema) }),
   }),
-  /** As Responses and Messages have it. */
+  /** The names in Responses and Messages. */
   open({
     type: Type.Literal('json_schema'),
     json_schema: Type.Optional(Type.Null()),
@@ -73,8 +73,8 @@ const tokens = maybe(Type.Integer({ minimum: 1 }))
 const penalty = maybe(Type.Number({ minimum: -2, maximum: 2 }))
 
 /**
- * The body of `POST /chat/completions`, with the reasoning switches GLM's other servers know, and what programs made
- * for Responses and for Messages post here. Numbers keep to the ranges of OpenAI's API reference.
+ * The body of `POST /chat/completions`, with the reasoning switches of other GLM servers, and with the fields of
+ * Responses and Messages, which programs post here, too. Numbers have the ranges of OpenAI's API reference.
  */
 export const chatBody = open({
   model: Type.String({ minLength: 1, maxLength: longestModelName }),
@@ -136,7 +136,8 @@ export const chatBody = open({
   top_a: anything,
   do_sample: anything,
   extra_body: anything,
-  // They change no answer: labels, caches, who asks, and arguments in fragments, which are asked for anyway.
+  // Options that change nothing in a reply: labels, caches, the user, and streamed arguments, which are requested
+  // anyway.
   client_metadata: anything,
   metadata: anything,
   prompt_cache_key: anything,

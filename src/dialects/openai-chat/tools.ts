@@ -5,20 +5,20 @@ import { type CustomDefinition, freeform } from '../openai/custom-tool.ts'
 import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
 import type { ChatBody, ToolBody } from './schema.ts'
 
-/** What a request may call, in whatever shape it was declared. */
+/** What a request may call, in whatever form it was declared. */
 export interface DecodedTools {
   tools: Tool[]
-  /** Freeform tools: the name the model knows, and the client's own. */
+  /** Freeform tools: the client's own name by the name that the model knows. */
   customTools: [offered: string, name: string][]
   toolChoice: ToolChoice
   parallelToolCalls: boolean
   search: boolean
   searchRules: SearchRules | undefined
-  /** Tools that do not run here, and options of the search that nobody keeps, by path. */
+  /** The paths of tools that do not run here, and of search options that have no effect. */
   ignored: string[]
 }
 
-/** One declared tool: OpenAI nests it, Responses do not, Messages call its schema `input_schema`. */
+/** One declared tool. OpenAI nests it, Responses do not, and Messages call its schema `input_schema`. */
 type Declared =
   | { kind: 'function'; name: string; signature: Omit<Tool, 'name'> }
   | { kind: 'custom'; name: string; definition: CustomDefinition }
@@ -89,14 +89,14 @@ function declaredFunction(definition: Fields): Declared {
     name: textOr(name),
     signature: {
       description: textOr(description),
-      // Left out, they mean a function without arguments.
+      // A function without a schema has no arguments.
       parameters: schema ?? { type: 'object', properties: {} },
       strict: strict === true || undefined,
     },
   }
 }
 
-/** Chat Completions nest the grammar once more than Responses. */
+/** Chat Completions nest the grammar one level deeper than Responses. */
 function formatOf(format: unknown): CustomDefinition['format'] {
   const { type, grammar } = fieldsOf(format)
   if (type !== 'grammar') return undefined
@@ -104,7 +104,7 @@ function formatOf(format: unknown): CustomDefinition['format'] {
   return { type: 'grammar', syntax: textOr(syntax), definition: textOr(definition) }
 }
 
-/** A freeform tool keeps its name where no function has it. */
+/** A freeform tool keeps its name unless a function has the same name. */
 function offeredNames(all: readonly Declared[]): Map<string, string> {
   const taken = new Set(all.flatMap((tool) => (tool.kind === 'function' ? [tool.name] : [])))
   const names = new Map<string, string>()
@@ -127,7 +127,7 @@ interface Choice {
   oneOnly: boolean
 }
 
-/** In the shapes of Chat Completions, old and new, of Responses, and of Messages. */
+/** Reads the forms of Chat Completions, old and new, of Responses, and of Messages. */
 function decodeChoice(value: unknown): Choice {
   const oneOnly = fieldsOf(value).disable_parallel_tool_use === true
   if (!isFields(value)) return { kind: 'mode', word: textOr(value, 'auto'), oneOnly }
@@ -139,14 +139,14 @@ function decodeChoice(value: unknown): Choice {
   }
   if (type.startsWith('web_search')) return { kind: 'search', word: type, oneOnly }
   if (type === 'custom') return { kind: 'custom', word: nameIn(value.custom, value), oneOnly }
-  // The oldest form knows nothing but a name.
+  // The oldest form has only a name.
   if (type === '' || type === 'function' || type === 'tool')
     return { kind: 'function', word: nameIn(value.function, value), oneOnly }
   const isMode = ['auto', 'any', 'required', 'none'].includes(type)
   return { kind: isMode ? 'mode' : 'hosted', word: type, oneOnly }
 }
 
-/** Messages give the search a name, and choose it by that. */
+/** In Messages the search is chosen by its name. */
 function choiceAmong(all: readonly Declared[], choice: Choice): Choice {
   const isSearch = all.some((tool) => tool.kind === 'search' && textOr(tool.fields.name) === choice.word)
   const isFunction = all.some((tool) => tool.kind === 'function' && tool.name === choice.word)
@@ -171,7 +171,7 @@ function toolChoiceOf({ kind, word }: Choice, customNames: ReadonlyMap<string, s
     case 'custom':
       return { name: customNames.get(word) ?? word }
     case 'search':
-      return 'none' // nothing else is to be called
+      return 'none' // no other tool may be called
     case 'hosted':
       throw unavailableChoice(word)
     default:
@@ -179,18 +179,21 @@ function toolChoiceOf({ kind, word }: Choice, customNames: ReadonlyMap<string, s
   }
 }
 
-/** Z.AI's own spelling has a switch. */
+/** Z.AI's own form has a switch. */
 function isEnabled({ web_search }: Fields): boolean {
   return fieldsOf(web_search).enable !== false
 }
 
-/** Agents send a hosted tool along with every request; an option of its own is asked for where it is wanted. */
+/**
+ * Agents send a hosted tool with every request, so the tool alone does not ask for a search, but an option of its own
+ * does.
+ */
 function decodeSearch(
   { web_search_options }: ChatBody,
   tool: Extract<Declared, { kind: 'search' }> | undefined,
   isChosen: boolean,
 ): { asked: boolean; rules: SearchRules | undefined; ignored: string[] } {
-  // Most requests know of no search.
+  // Most requests have no search.
   if (!tool && !web_search_options && !isChosen) return { asked: false, rules: undefined, ignored: [] }
   const asked = Boolean(web_search_options)
   const options: Fields = web_search_options ?? {}
@@ -218,7 +221,7 @@ function firstList(lists: readonly unknown[]): string[] | undefined {
   return domains?.filter((domain): domain is string => typeof domain === 'string')
 }
 
-/** Z.AI's own options, and OpenAI's one of the same meaning; Z.AI knows no less than `medium`. */
+/** Z.AI's own options, and OpenAI's option with the same meaning. Z.AI has no value below `medium`. */
 function searchOptions(nested: Fields, contextSize: unknown): SearchOptions | undefined {
   const { search_engine, search_query, search_prompt, search_recency_filter, content_size } = nested
   const options: SearchOptions = {

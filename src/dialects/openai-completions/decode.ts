@@ -4,10 +4,10 @@ import type { CompletionOptions } from './encode.ts'
 import type { CompletionBody } from './schema.ts'
 
 /**
- * A legacy Completions body in our language: the prompt is what the user says, word for word.
+ * Decodes a legacy Completions body: the prompt is the user's message, word for word.
  *
- * `max_tokens` left out sets no limit, where OpenAI's own default is 16. Errors: `invalid-request` for prompts of
- * tokens, more than one prompt or choice, a suffix to write towards, and log probabilities: chat models know none.
+ * Without `max_tokens` there is no limit, while OpenAI's default is 16. Errors: `invalid-request` for prompts of
+ * tokens, more than one prompt or choice, a suffix, and log probabilities, because chat models do not support them.
  */
 export function decode(body: CompletionBody): Decoded<CompletionOptions> {
   rejectUnsupported(body)
@@ -57,7 +57,7 @@ function stopOf(stop: CompletionBody['stop']): string[] | undefined {
   return sequences.length === 0 ? undefined : sequences
 }
 
-/** A value that changes nothing (penalty 0) asks for nothing. */
+/** A value that changes nothing (penalty 0) does not ask for anything. */
 function unsupportedOptions(body: CompletionBody): string[] {
   const asks = {
     seed: typeof body.seed === 'number',

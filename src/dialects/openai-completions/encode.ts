@@ -5,7 +5,7 @@ import { errorBody } from './errors.ts'
 
 export interface CompletionOptions {
   includeUsage: boolean
-  /** Said in front of the completion: the prompt, where the client wants it back. */
+  /** Text before the completion: the prompt, if the client wants it repeated. */
   echo: string
 }
 
@@ -19,8 +19,8 @@ const finishReasonOf = {
 } satisfies Record<FinishReason, string>
 
 /**
- * Stream events as completion chunks: text, one `finish_reason`, the usage when asked for, `[DONE]`. The shape has no
- * place for thinking and calls. A failed stream has an error in place of all that follows.
+ * Encodes stream events as completion chunks: text, one `finish_reason`, the usage if requested, `[DONE]`. Chunks
+ * cannot hold reasoning or calls. A stream that fails has an error in place of all that would follow.
  */
 export function encoder(head: ReplyHead, options: CompletionOptions): Encoder {
   const chunk = (choices: object[], usage: object | null) =>
@@ -62,7 +62,7 @@ export function encoder(head: ReplyHead, options: CompletionOptions): Encoder {
           event satisfies never
       }
     },
-    end() {}, // the stream's last event says it all
+    end() {}, // the last event of the stream has written everything
     keepAlive: chunk([choiceOf('', null)], null),
   }
 }

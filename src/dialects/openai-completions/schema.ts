@@ -1,14 +1,17 @@
 import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
 import { longestModelName } from '../../core/model-name.ts'
 
-/** Clients send fields we have never heard of, and nothing in there may produce a 400. */
+/** Clients send unknown fields, and none of them may cause a 400. */
 const open = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: true })
 const maybe = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
 
 const tokens = Type.Array(Type.Integer())
 const penalty = maybe(Type.Number({ minimum: -2, maximum: 2 }))
 
-/** The body of `POST /completions`. Token prompts are let in so that their refusal can say why; numbers keep to OpenAI's ranges. */
+/**
+ * The body of `POST /completions`. Prompts of tokens are accepted here so that `decode` can refuse them with a reason.
+ * Numbers have OpenAI's ranges.
+ */
 export const completionBody = open({
   model: Type.String({ minLength: 1, maxLength: longestModelName }),
   prompt: Type.Union([Type.String(), Type.Array(Type.String()), tokens, Type.Array(tokens)]),
@@ -27,7 +30,7 @@ export const completionBody = open({
   logit_bias: maybe(open({})),
   frequency_penalty: penalty,
   presence_penalty: penalty,
-  // Who asks is handed on to nobody.
+  // The user id is passed on to nobody.
   user: Type.Optional(Type.Unknown()),
 })
 

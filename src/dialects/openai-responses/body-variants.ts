@@ -13,7 +13,7 @@ import {
   toolChoice,
 } from './schema.ts'
 
-/** A body in the words of this API. */
+/** A body with the names of this API. */
 export type OwnBody = Omit<ResponsesBody, 'input' | 'tools' | 'tool_choice' | 'text'> & {
   input: ItemBody[]
   tools: ToolBody[]
@@ -24,8 +24,8 @@ export type OwnBody = Omit<ResponsesBody, 'input' | 'tools' | 'tool_choice' | 't
 }
 
 /**
- * A body in the words of this API, whoever wrote it: programs post bodies of Chat Completions and of Messages here, and
- * mix them. What the words of this API say goes first.
+ * Converts a body to the names of this API. Programs also post bodies of Chat Completions and of Messages here, and
+ * mixtures; fields of this API take precedence.
  *
  * Errors: `invalid-request` for an output format or a tool choice that cannot be read.
  */
@@ -48,14 +48,16 @@ export function ownBody(body: ResponsesBody): OwnBody {
   }
 }
 
-/** Names of options of Chat Completions and Messages that cannot be read. This API's own have been checked. */
+/**
+ * The names of options of Chat Completions and Messages that cannot be read. This API's own have been checked already.
+ */
 export function ignoredForeignValues({ max_output_tokens, ...body }: ResponsesBody): string[] {
   const other: Fields = body
   const limits = ['max_completion_tokens', 'max_tokens'].filter((name) => isGiven(other[name]))
   const isLimited = max_output_tokens || limits.some((name) => limitOf(other[name]) !== undefined)
   const words = [other.stop].flat().filter((word) => isGiven(word) && word !== '')
   return [
-    // A limit that another one takes the place of is one limit said twice.
+    // If another limit takes its place, nothing is ignored.
     ...(isLimited ? [] : limits),
     ...(words.every(isStopWord) ? [] : ['stop']),
   ]
@@ -69,7 +71,7 @@ function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null
 }
 
-/** A text is one message of the user. What says nothing keeps its place: paths count by it. */
+/** A text is one message of the user. Empty entries keep their index, because paths count by it. */
 function itemsOf(input: unknown): ItemBody[] {
   return listed(input).map((item) => {
     if (isFields(item)) return isReference(item) ? { ...item, type: 'item_reference' } : item
@@ -77,7 +79,7 @@ function itemsOf(input: unknown): ItemBody[] {
   })
 }
 
-/** Ids of the items that a body names instead of sending them. */
+/** The ids of the items that a body refers to instead of sending them. */
 export function referencedItems(body: ResponsesBody): string[] {
   const other: Fields = body
   return listed(body.input ?? other.messages).flatMap((item) =>
@@ -85,7 +87,7 @@ export function referencedItems(body: ResponsesBody): string[] {
   )
 }
 
-/** The type of a reference may be left out. */
+/** The type of a reference may be missing. */
 function isReference({ id, type, ...others }: Fields): boolean {
   return typeof id === 'string' && (type === undefined || type === null) && Object.keys(others).length === 0
 }
@@ -99,13 +101,13 @@ function limitOf(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : undefined
 }
 
-/** Whether to think at all, as GLM's other servers have it. */
+/** The switch for reasoning of other GLM servers. */
 function switchOf({ thinking, enable_thinking }: Fields): unknown {
   const type = isFields(thinking) ? thinking.type : thinking
   return type === 'adaptive' ? 'on' : (type ?? enable_thinking)
 }
 
-/** The field that says how much to reason, in the client's words. */
+/** The field that sets the reasoning effort, as the client named it. */
 export function effortField({ reasoning, ...other }: ResponsesBody): string {
   const { reasoning_effort, thinking }: Fields = other
   if (isGiven(reasoning?.effort)) return 'reasoning.effort'
@@ -122,7 +124,7 @@ function formatOf(format: unknown): TextFormat {
   return own
 }
 
-/** A tool in one object: Chat Completions nest it, Messages call its schema `input_schema`. */
+/** A tool in one object. Chat Completions nest it, Messages call its schema `input_schema`. */
 function ownTool(tool: Fields): Fields {
   const { function: inner, custom, input_schema: parameters, ...flat } = tool
   if (isFields(inner)) return { ...flat, type: 'function', ...inner }
@@ -151,13 +153,15 @@ function ownChoice(choice: unknown): unknown {
   if (type === 'allowed_tools') return { ...choice, tools: listOf(choice.tools).map(ownChoice) }
   if (isFields(inner)) return { type: 'function', name: inner.name }
   if (isFields(custom)) return { type: 'custom', name: custom.name }
-  // The old form of Chat Completions, and the words of Messages.
+  // The old form of Chat Completions, and the names of Messages.
   if (type === undefined || type === 'tool') return { type: 'function', name }
   if (type === 'any') return 'required'
   return type === 'auto' || type === 'none' ? type : choice
 }
 
-/** The items of a message: those of Chat Completions and Messages hold calls, results and thoughts beside their text. */
+/**
+ * The items of a message. Those of Chat Completions and Messages hold calls, results and reasoning beside their text.
+ */
 export function ownItems(item: ItemBody): ItemBody[] {
   const own = ownItem(item)
   if (own) return [own]
@@ -168,13 +172,13 @@ export function ownItems(item: ItemBody): ItemBody[] {
   const parts = Array.isArray(item.content) ? item.content : []
   const inside = parts.flatMap((part): ItemBody[] => itemInside(part) ?? [])
   if (reasoningText === '' && calls.length === 0 && inside.length === 0) return [message]
-  // Those left in place keep the paths of the others true.
+  // Empty entries stay in place, so that the paths of the others stay true.
   const content = inside.length === 0 ? item.content : parts.map((part) => (itemInside(part) ? null : part))
   const isEmpty = Array.isArray(content) ? content.every((part) => part === null) : textOr(content) === ''
   const spoken = isEmpty ? [] : [{ ...message, content }]
   const before = inside.filter(({ type }) => type !== 'function_call')
   const after = inside.filter(({ type }) => type === 'function_call')
-  // Some clients keep a call as a block and among the calls.
+  // Some clients send a call twice, as a block and in `tool_calls`.
   const others = calls.map(callItem).filter((call) => !after.some(({ call_id }) => call_id && call_id === call.call_id))
   return [...(reasoningText === '' ? [] : [reasoningItem(reasoningText)]), ...before, ...spoken, ...after, ...others]
 }
@@ -184,7 +188,7 @@ function itemInside(part: unknown): ItemBody[] | undefined {
   return item && [item]
 }
 
-/** A message or a block that is an item of its own here. */
+/** A message or a block that is an item of its own in this API. */
 function ownItem(item: Fields): ItemBody | undefined {
   const { role, type = 'message' } = item
   switch (type ?? 'message') {

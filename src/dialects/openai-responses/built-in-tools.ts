@@ -1,15 +1,17 @@
 import type { Tool } from '../../core/request.ts'
 
-/** Tools the client runs whose shape is OpenAI's own. */
+/** Tools that the client runs and whose calls have forms of their own in OpenAI's API. */
 export type BuiltIn = 'local_shell' | 'shell' | 'apply_patch'
 
 const words = { type: 'array', items: { type: 'string' }, minItems: 1 }
-/** A model may write one command as one line. */
+/** A model may write a single command as a text instead of a list. */
 const wordsOrLine = { anyOf: [words, { type: 'string', minLength: 1 }] }
 const timeout = { type: 'integer', description: 'Longest time to run, in milliseconds.' }
 const optional = { text: { type: ['string', 'null'] }, number: { type: ['number', 'null'] } }
 
-/** As functions, for a model that has never heard of them. Source: the items of the Responses API, SDK 6.49. */
+/**
+ * The same tools as functions, for a model that does not know them. Source: the items of the Responses API, SDK 6.49.
+ */
 export const builtIns = {
   local_shell: {
     description: "Runs a command on the user's machine and returns its output.",

@@ -8,7 +8,7 @@ import { reasoningOf } from './items.ts'
 import { type ItemBody, isClientTool, isTool } from './schema.ts'
 import { type LoweredTool, loweredNames, lowerTools, type ToolOrigin } from './tools.ts'
 
-/** An item, and where the client wrote it. */
+/** An item, and its path in the body. */
 export interface PlacedItem {
   item: ItemBody
   /** `input.3` */
@@ -17,26 +17,27 @@ export interface PlacedItem {
 
 export interface DecodedConversation {
   messages: Message[]
-  /** What had to be left out, by path and type. */
+  /** The path and type of everything that was left out. */
   ignored: string[]
 }
 
 /**
- * The items of a conversation as messages. Wherever they were made, they never make a request impossible: ids and names
- * may be missing (the core gives new ones), results without calls, and members of any type. Items of tools that run
- * elsewhere, and of kinds nobody knows, become text.
+ * The items of a conversation as messages. No history makes a request impossible: ids and names may be missing (the
+ * gateway gives new ones), results may have no call, and fields may have any type. Items of tools that run elsewhere,
+ * and unknown items, become text.
  *
- * Errors: `invalid-request` for a file in the newest message of a user that cannot be read, and for a wish to compact.
+ * Errors: `invalid-request` for a file in the user's newest message that cannot be read, and for a request to compact.
  */
 export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]): DecodedConversation {
   const messages: Message[] = []
   const ignored: string[] = []
   const calledNames = new Set<string>()
   const loweredName = loweredNames(lowered)
-  // OpenAI's local_shell_call_output names the item of the call instead of the call.
+  // OpenAI's local_shell_call_output has the id of the item of the call, not the id of the call.
   const callOfItem = new Map<string, string>()
   const justSent = items.findLastIndex(({ item }) => isByAssistant(item)) + 1
-  // Images and files of a system or an assistant: only users can show any, so they follow in a turn of their own.
+  // Images and files of a system or assistant message. Only user messages can hold them, so they get a turn of their
+  // own.
   let aside: UserPart[] = []
 
   for (const [index, { item, path }] of items.entries()) decodeItem(item, path, index >= justSent)
@@ -50,7 +51,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
       case null:
       case 'message':
         addMessage(item, `${path}.content`, isNew)
-        // Said aloud by the model, a name would be repeated in front of its answers.
+        // A name in the text of the assistant would be repeated by the model in its replies.
         if (item.role === 'assistant' && speakerOf(item) !== '') ignored.push(`${path}.name`)
         return
       case 'reasoning': {
@@ -127,15 +128,15 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
         return
       }
       case 'additional_tools':
-        return // they are among the tools
+        return // its tools are read with the others
       case 'item_reference':
         leaveOut(item, path)
-        // What was thought may be missing; of what was said the model should know that it is.
+        // Reasoning may be missing without a note. If text is missing, the model is told.
         if (!textOr(item.id).startsWith('rs_')) missing()
         return
       case 'compaction_trigger':
         throw invalidField(path, 'conversations are not compacted here; send a summary in their place.')
-      case 'mcp_list_tools': // nobody can call them here
+      case 'mcp_list_tools': // their tools cannot be called here
       case 'configuration_update':
         leaveOut(item, path)
         return
@@ -144,7 +145,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
     }
   }
 
-  /** Calls and results of tools that run elsewhere, and whatever comes next. */
+  /** Calls and results of tools that run elsewhere, and unknown items. */
   function decodeUnknown(item: Fields, path: string): void {
     const { result, output, ...others } = item
     const images = item.type === 'image_generation_call' ? generatedImage(item) : shown(output, `${path}.output`)
@@ -158,7 +159,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
   function addMessage(message: Fields, path: string, isNew: boolean): void {
     const { role, content } = message
     const read = partsOf(content, path, { ignored, rejects: isNew && role === 'user' })
-    // Only Chat Completions have a name for who speaks.
+    // Only Chat Completions have a name for the speaker.
     const parts = role === 'assistant' ? read : named(message, read)
     const words = parts.filter((part) => part.type === 'text')
     switch (role) {
@@ -177,14 +178,14 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
     }
   }
 
-  /** Behind the turn they came with, which is not cut in two for them. */
+  /** They follow the turn that they came with, so that it is not split. */
   function showAside(): void {
     if (aside.length > 0)
       messages.push({ role: 'user', parts: [...textPart('[Shown with the messages before:]'), ...aside] })
     aside = []
   }
 
-  /** One turn of the assistant comes as many items. */
+  /** One turn of the assistant is several items. */
   function addAssistantParts(...parts: AssistantPart[]): void {
     const last = messages.at(-1)
     if (last?.role === 'assistant') last.parts.push(...parts)
@@ -195,7 +196,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
     addAssistantParts({ type: 'tool-call', id, name, arguments: args })
   }
 
-  /** A result without an id goes to a call that waits for one, unless it names another tool. */
+  /** A result without an id belongs to a call that waits for a result, unless it names another tool. */
   function answer(callId: string, parts: UserPart[], item: Fields, isError = false): void {
     const name = textOr(item.name)
     const isOrphan = callId === '' && name !== '' && !calledNames.has(name)
@@ -230,7 +231,7 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
   }
 }
 
-/** What each command said and how it ended. */
+/** The output of each command and how it ended. */
 function shellOutput(output: readonly unknown[]): string {
   return output
     .map(fieldsOf)
@@ -243,7 +244,7 @@ function ending({ type, exit_code }: Fields): string {
   return type === 'timeout' ? '[timed out]' : `[exit code ${exit_code ?? 'unknown'}]`
 }
 
-/** The image a hosted tool has made. */
+/** The image that a hosted tool has made. */
 function generatedImage({ result, output_format }: Fields): UserPart[] {
   const data = textOr(result)
   const mediaType = `image/${textOr(output_format, 'png')}`

@@ -17,12 +17,12 @@ import type { ResolvedBody } from './stored-conversation.ts'
 import { type LoweredTool, loweredNames, lowerTools } from './tools.ts'
 
 /**
- * A Responses body in our language. What it refers to (`previous_response_id`, `item_reference`) has been put in its
- * place before, by `resolve`.
+ * Decodes a Responses body. Its references (`previous_response_id`, `item_reference`) have been resolved before, by
+ * `resolve`.
  *
- * Errors: `invalid-request` for an empty conversation, for what only a server with a memory of more than replies
- * could do (`background`, `conversation`, `prompt`, files by id, compaction), for a choice of a tool that does not run
- * here, and for images the user has just sent that are neither http(s) nor base64 data URLs.
+ * Errors: `invalid-request` for an empty conversation, for what needs more stored data than replies (`background`,
+ * `conversation`, `prompt`, files by id, compaction), for a choice of a tool that does not run here, and for images in
+ * the user's newest message that are neither http(s) nor base64 data URLs.
  */
 export function decode({ history = [], ...rest }: ResolvedBody): Decoded<ResponsesOptions> {
   const body = ownBody(rest)
@@ -49,7 +49,7 @@ export function decode({ history = [], ...rest }: ResolvedBody): Decoded<Respons
       model: body.model,
       messages: [...system, ...messages],
       tools: lowered.flatMap(({ tool, origin }): Tool[] => (isAllowed(origin) ? [tool] : [])),
-      // Nothing else is to be called.
+      // No other tool may be called.
       toolChoice: searchRules?.chosen ? 'none' : decodeToolChoice(body.tool_choice, lowered),
       parallelToolCalls: body.parallel_tool_calls ?? true,
       sampling: {
@@ -96,7 +96,7 @@ function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null
 }
 
-/** Tools that came up on the way: found by the client's search, or added by its developer. */
+/** Tools that were added during the conversation, found by the client's search or sent by its developer. */
 function toolsIn({ item, path }: PlacedItem): { tool: ToolBody; path: string }[] {
   if (item.type !== 'tool_search_output' && item.type !== 'additional_tools') return []
   return listOf(item.tools).flatMap((tool, index) => (isTool(tool) ? [{ tool, path: `${path}.tools.${index}` }] : []))
@@ -112,7 +112,7 @@ function allowance(
     if (isWebSearch({ type })) return allowsSearch
     return [
       allowanceKey(type, name, namespace),
-      // Without a namespace it is the tool of this name wherever it is.
+      // Without a namespace, the tool of this name in any namespace is meant.
       allowanceKey(type, name),
       allowanceKey('namespace', namespace),
     ].some((key) => allowed.has(key))
@@ -145,8 +145,8 @@ interface ChosenTool {
 }
 
 /**
- * A tool outside of the namespace may have the very name that the model would know this one by, and would be called in
- * its place. Errors: `invalid-request`.
+ * A tool outside of the namespace may have the name that the model would know this one by, and would be called instead.
+ * Errors: `invalid-request`.
  */
 function rejectForeignNamespace(chosen: ChosenTool, lowered: readonly LoweredTool[]): void {
   const namespace = chosen.type === 'namespace' ? chosen.name : chosen.namespace
@@ -164,12 +164,12 @@ function rejectForeignNamespace(chosen: ChosenTool, lowered: readonly LoweredToo
 
 type NamedChoice = Exclude<FlatChoice, string>
 
-/** Choices of other types may bring a `mode` too, and nobody has looked at it. */
+/** Choices of other types may also have a `mode`, which has not been checked. */
 function isAllowance(choice: NamedChoice): choice is Extract<NamedChoice, { mode: unknown }> {
   return choice.type === 'allowed_tools'
 }
 
-/** Tools OpenAI runs itself have names of their own, which nothing here answers to. */
+/** Tools that OpenAI runs have names of their own, and no tool here has those. */
 function isNameable(type: string): boolean {
   return type === 'function' || type === 'custom'
 }
@@ -201,11 +201,11 @@ function decodeSearchRules({ tool_choice, max_tool_calls }: OwnBody, tools: Tool
   if (!tool || isClientTool(tool)) return undefined
   return {
     chosen: typeof tool_choice === 'object' && isWebSearch(tool_choice),
-    // Searches are the only calls that are not the client's own.
+    // Searches are the only calls that the upstream runs.
     maxUses: max_tool_calls ?? undefined,
     allowedDomains: tool.filters?.allowed_domains ?? undefined,
     blockedDomains: tool.filters?.blocked_domains ?? undefined,
-    // Z.AI knows no less than `medium`.
+    // Z.AI has no value below `medium`.
     options: tool.search_context_size === 'high' ? { contentSize: 'high' } : undefined,
   }
 }

@@ -1,21 +1,21 @@
 import type { OwnBody } from './body-variants.ts'
 import { isClientTool, type TextFormat, type ToolBody } from './schema.ts'
 
-/** What a response repeats of its request. */
+/** The parts of its request that a response repeats. */
 export type Echo = {
   store: boolean
-  /** `null` where the client named none: the model decides. */
+  /** `null` if the client named none; the model decides then. */
   temperature: number | null
 } & Record<string, unknown>
 
-/** What lies above is used as this. */
+/** The largest value: higher ones are used as this. */
 const mostTemperature = 1
-/** What GLM uses where nothing is asked. Source: Z.AI's API reference, for models from 4.6 on. */
+/** The defaults of GLM. Source: Z.AI's API reference, for models from 4.6 on. */
 const defaultTopP = 0.95
 
 /**
- * The request as the response repeats it: every member that the types of SDK 7.59 and the schema of Open Responses
- * ask for, and numbers and switches with the value that was used.
+ * The request as the response repeats it, with every member that the types of SDK 7.59 and the schema of Open Responses
+ * require. Numbers and switches have the value that was used.
  */
 export function echoOf(body: OwnBody): Echo {
   return {
@@ -54,12 +54,12 @@ const summaries = ['auto', 'concise', 'detailed']
 const truncations = ['auto', 'disabled']
 export const verbosities = ['low', 'medium', 'high']
 
-/** How reasoning is to be summed up; nothing where no summary is wanted. The second name is the older one. */
+/** How the reasoning is summarised; `null` if no summary is wanted. The second name is the older one. */
 export function summaryOf({ reasoning }: OwnBody): string | null {
   return oneOf(summaries, reasoning?.summary ?? reasoning?.generate_summary)
 }
 
-/** A value that clients know; their parsers fail on others. */
+/** A value that clients know, because their parsers fail on others. */
 function oneOf(known: readonly string[], value: unknown): string | null {
   return known.find((word) => word === value) ?? null
 }
@@ -76,7 +76,7 @@ function formatOf(format: TextFormat): object {
   }
 }
 
-/** A tool with the members that the types of clients insist on. */
+/** A tool with the members that the types of clients require. */
 export function echoedTool(tool: ToolBody): object {
   const known = isClientTool(tool) ? tool : undefined
   if (known?.type === 'function') {
@@ -85,6 +85,6 @@ export function echoedTool(tool: ToolBody): object {
   }
   if (known?.type === 'namespace')
     return { ...known, description: known.description ?? '', tools: known.tools.map(echoedTool) }
-  // The types of all others have members that may be missing, but not null.
+  // In the types of all other tools, members may be missing but not null.
   return Object.fromEntries(Object.entries(tool).filter(([, value]) => value !== null))
 }

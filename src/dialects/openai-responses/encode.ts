@@ -11,11 +11,11 @@ import type { ToolOrigin } from './tools.ts'
 
 export interface ResponsesOptions {
   echo: Echo
-  /** The name each tool was offered under, and how the client knows it. */
+  /** The client's tools by the names that they were offered under. */
   origins: [offered: string, ToolOrigin][]
-  /** The client wants reasoning as summaries; without, it is `content` of its item. */
+  /** The client wants reasoning as summaries; otherwise it is the `content` of its item. */
   summarises: boolean
-  /** The client keeps the reasoning itself, and wants it in a form it can send back. */
+  /** The client stores the reasoning itself, and needs it in a form that it can send back. */
   sealsReasoning: boolean
   /** The client wants the pages of a search in its item. */
   listsSources: boolean
@@ -35,9 +35,9 @@ const endingOf = {
 } satisfies Record<FinishReason, Ending>
 
 /**
- * Stream events as the Responses API's own, numbered from 0: `response.created`, `response.in_progress`, for each
- * block `response.output_item.added … response.output_item.done`, and `response.completed`, `response.incomplete` or
- * `response.failed` with the whole response. There is no `[DONE]`, as the official API sends none.
+ * Encodes stream events as those of the Responses API, numbered from 0: `response.created`, `response.in_progress`, for
+ * each block `response.output_item.added … response.output_item.done`, and `response.completed`, `response.incomplete`
+ * or `response.failed` with the whole response. There is no `[DONE]`, as in the official API.
  */
 export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
   const items = outputItems(head, options)
@@ -46,7 +46,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
   let started = false
   // An item is done when the next event shows that the reply was not cut inside it.
   let last: { index: number; block: ReplyBlock } | undefined
-  // A delta costs one JSON.stringify of its text: all around it is the same for the whole block.
+  // Each delta costs one JSON.stringify of its text, because the text around it is the same for the whole block.
   let beforeNumber = ''
   let beforeText = ''
   let call: RunningCall = { kind: 'whole' }
@@ -107,7 +107,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           break
         case 'text-delta':
           out.push(delta(jsonEscape(event.text)))
-          // Citations follow the very piece they are found in.
+          // Citations follow the piece of text in which they were found.
           writer = searched ? undefined : writers.text
           writers.text.account(event.text, out)
           break
@@ -180,7 +180,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           event satisfies never
       }
     },
-    end() {}, // the stream's last event says it all
+    end() {}, // the last event of the stream has written everything
     textWriter: () => writer,
   }
 
@@ -247,7 +247,9 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
   }
 }
 
-/** How the arguments of the open call are told: as they come, as the text inside, or in an item that begins whole. */
+/**
+ * How the arguments of the open call are sent: as they arrive, as the text inside, or in an item that is sent whole.
+ */
 type RunningCall = { kind: 'function' | 'whole' } | { kind: 'custom'; input: RunningInput }
 
 function runningCall(origin: ToolOrigin): RunningCall {
@@ -266,7 +268,7 @@ function runningCall(origin: ToolOrigin): RunningCall {
   }
 }
 
-/** The response a stream would have ended with. */
+/** The response with which a stream would have ended. */
 export function encodeReply(head: ReplyHead, reply: Reply, options: ResponsesOptions): Record<string, unknown> {
   const items = outputItems(head, options)
   const ending = endingOf[reply.reason]
@@ -276,10 +278,10 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: ResponsesOpt
   return response(head, options, ending, output, reply.usage)
 }
 
-/** Nothing is counted before a reply is complete. */
+/** Tokens are counted only when a reply is complete. */
 const nothingUsed: Usage = { inputTokens: 0, outputTokens: 0 }
 
-/** Every member that the type of SDK 7.59 and the schema of Open Responses ask for. */
+/** Has every member that the type of SDK 7.59 and the schema of Open Responses require. */
 function response(
   head: ReplyHead,
   options: ResponsesOptions,
@@ -304,7 +306,7 @@ function response(
   }
 }
 
-/** Of a model of which none is known: that of all models from GLM-4.6 on. */
+/** The temperature for a model whose default is unknown: that of all models from GLM-4.6 on. */
 const usualTemperature = 1
 
 function usageOf(usage: Usage): object {

@@ -4,8 +4,8 @@ import type { ErrorKind, GatewayError } from '../../core/errors.ts'
 export { encodeError } from '../openai/errors.ts'
 
 /**
- * `response.error.code` of a reply that fails in the middle. Codex resends it unless the code says that this is of no
- * use; `invalid_prompt` is the one that shows our message and stops.
+ * `response.error.code` of a reply that fails in the middle. Codex resends the request unless the code says that this
+ * is useless. `invalid_prompt` is the code with which it shows the message and stops.
  */
 const failureCodes: Record<ErrorKind, string> = {
   'invalid-request': 'invalid_prompt',
@@ -28,7 +28,7 @@ const failureCodes: Record<ErrorKind, string> = {
   timeout: 'server_error',
 }
 
-/** `error` of the response in `response.failed`. Codex finds the time to wait in its words. */
+/** The `error` of the response in `response.failed`. Codex reads the time to wait from its message. */
 export function failure({ kind, message, retryAfterMs }: GatewayError): { code: string; message: string } {
   const wait = kind === 'rate-limited' && retryAfterMs ? ` Please try again in ${Math.ceil(retryAfterMs / 1000)}s.` : ''
   return { code: failureCodes[kind], message: message + wait }

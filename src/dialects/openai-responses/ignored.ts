@@ -2,7 +2,10 @@ import { fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
 import type { OwnBody } from './body-variants.ts'
 import { isClientTool, type ToolBody } from './schema.ts'
 
-/** What a body asks for and cannot have, by name. A value that changes nothing (`top_logprobs` 0) asks for nothing. */
+/**
+ * The names of what a body asks for and cannot have. A value that changes nothing (`top_logprobs` 0) does not ask for
+ * anything.
+ */
 export function ignoredOptions(body: OwnBody): string[] {
   return [
     ...optionsBeyond.filter(([, asks]) => asks(body)).map(([name]) => name),
@@ -13,7 +16,7 @@ export function ignoredOptions(body: OwnBody): string[] {
 const honouredIncludes = new Set([
   'reasoning.encrypted_content',
   'web_search_call.action.sources',
-  // Input is listed with all that is in it.
+  // The listed input is always complete.
   'message.input_image.image_url',
   'computer_call_output.output.image_url',
 ])
@@ -25,7 +28,7 @@ const optionsBeyond: readonly [name: string, asks: (body: OwnBody & Record<strin
   ['context_management', ({ context_management }) => context_management?.length],
   ['image', ({ image }) => asksOtherThan(fieldsOf(image).context_compression, 'auto', 'disabled')],
   ['moderation', ({ moderation }) => moderation],
-  // Of bodies whose tokens are counted.
+  // Fields of bodies whose tokens are counted.
   ['personality', ({ personality }) => personality],
   ['prompt_cache_options', ({ prompt_cache_options }) => prompt_cache_options],
   ['prompt_cache_retention', (body) => asksOtherThan(body.prompt_cache_retention, 'in_memory')],
@@ -48,7 +51,7 @@ function asksOtherThan(value: unknown, ...usual: string[]): boolean {
   return value !== undefined && value !== null && value !== '' && !usual.some((word) => word === value)
 }
 
-/** What of a tool cannot be had: all of it, or the options named. */
+/** What cannot be honoured of a tool: the whole tool, or the options named. */
 export function ignoredToolOptions(tool: ToolBody, path: string): string[] {
   const options: Record<string, unknown> = tool
   const beyond = (name: string, asks: boolean) => (asks ? [`${path}.${name}`] : [])

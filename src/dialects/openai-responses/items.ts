@@ -28,8 +28,8 @@ const itemPrefixOf = {
 } satisfies Record<Exclude<ReplyBlock['type'], 'tool-call'> | ToolOrigin['type'], string>
 
 /**
- * Blocks as output items, asked for in their order: calls go back as calls of the tools the client declared, and text
- * cites the pages of the searches before it.
+ * Blocks as output items, in the order of the blocks. Calls become calls of the tools that the client declared, and
+ * text cites the pages of the searches before it.
  */
 export function outputItems(head: ReplyHead, options: ResponsesOptions) {
   const origins = new Map(options.origins)
@@ -79,7 +79,7 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
         return {
           id: idOf(index, 'server-tool'),
           type: 'web_search_call',
-          // The upstream tells of a search when it is over, so a reply is never cut inside one.
+          // The upstream reports a search when it has ended, so a reply is never cut inside one.
           status: status === 'in_progress' ? status : 'completed',
           action: searchAction(block.tool, options.listsSources && status !== 'in_progress'),
         }
@@ -91,7 +91,7 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
   return { originOf, idOf, started, item }
 }
 
-/** A patch has no word for one that was cut, and must not look finished. */
+/** A patch call has no status for an incomplete one, and must not look finished. */
 function callStatus(status: string, { type }: ToolOrigin): string {
   return type === 'apply_patch' && status === 'incomplete' ? 'in_progress' : status
 }
@@ -123,7 +123,7 @@ function callItem(args: string, origin: ToolOrigin): Item {
 function localShellAction({ command, workdir, timeout_ms, env }: Record<string, unknown>): object {
   return {
     type: 'exec',
-    // A model may write the command as one line.
+    // A model may write a single command as a text instead of a list.
     command: typeof command === 'string' ? ['bash', '-lc', command] : (command ?? []),
     env: env ?? {},
     timeout_ms: timeout_ms ?? null,
@@ -140,7 +140,7 @@ function shellAction({ commands, timeout_ms, max_output_length }: Record<string,
   }
 }
 
-/** A call that was cut has an operation all the same, on no file. */
+/** A call that was cut has an operation nevertheless, on no file. */
 function patchOperation({ type = 'update_file', path = '', diff = '' }: Record<string, unknown>): object {
   return type === 'delete_file' ? { type, path } : { type, path, diff }
 }
@@ -166,7 +166,7 @@ export function reasoningPart(text: string): TextPart {
   return { type: 'reasoning_text', text }
 }
 
-/** All text of an output in one piece. */
+/** The text of a whole output. */
 export function outputText(items: readonly Item[]): string {
   const parts = items.flatMap(({ content }) => content ?? [])
   return parts.map(({ type, text }) => (type === 'output_text' ? text : '')).join('')
@@ -176,20 +176,23 @@ export function summaryPart(text: string): object {
   return { type: 'summary_text', text }
 }
 
-/** The id of an item behind its prefix: it names the response, so that a reference leads to where it is stored. */
+/**
+ * The id of an item after its prefix. It contains the id of the response, so that a reference leads to where it is
+ * stored.
+ */
 export function itemKey(replyId: string, index: number | string): string {
   return `${replyId.replace(/^resp_/, '')}_${index}`
 }
 
-/** The response an item of ours belongs to; `undefined` for the items of others. */
+/** The response that an item of the gateway belongs to; `undefined` for other items. */
 export function replyIdOf(itemId: string): string | undefined {
   const key = /^[a-z]+_(.+)_i?\d+$/.exec(itemId)?.[1]
   return key === undefined ? undefined : `resp_${key}`
 }
 
 /**
- * What was thought before: by a model of ours, or told in plain text by another server. Not what another server has
- * sealed or summed up.
+ * The reasoning of an earlier reply: the gateway's own, or another server's in plain text. Not what another server has
+ * encrypted or summarised.
  */
 export function reasoningOf({ id, summary, content, encrypted_content }: Fields): string {
   const sealed = textOr(encrypted_content)

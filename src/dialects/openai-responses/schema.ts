@@ -3,12 +3,12 @@ import { Value } from '@sinclair/typebox/value'
 import { longestModelName } from '../../core/model-name.ts'
 import type { Fields } from '../openai/json-fields.ts'
 
-/** Clients send fields we have never heard of, and nothing in there may produce a 400. */
+/** Clients send unknown fields, and none of them may cause a 400. */
 const open = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: true })
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
 const maybe = <T extends TSchema>(schema: T) => Type.Optional(orNull(schema))
 const words = <T extends string>(...values: T[]) => values.map((value) => Type.Literal(value))
-/** Any `type` but those of `known`, so that a known one with a fault in it is not taken for an unknown one. */
+/** Any `type` except those of `known`, so that a known type with an invalid field does not pass as an unknown one. */
 const typeBesides = (known: Set<string>) => Type.String({ pattern: `^(?!(?:${[...known].join('|')})$)` })
 const jsonSchema = Type.Record(Type.String(), Type.Unknown())
 const name = Type.String({ minLength: 1 })
@@ -43,7 +43,7 @@ const signature = {
   strict: maybe(Type.Boolean()),
 }
 const functionTool = open({ type: Type.Literal('function'), name, ...signature })
-/** Takes free text instead of JSON; a grammar may bind the text. */
+/** Takes free text instead of JSON. A grammar may restrict the text. */
 const customTool = open({
   type: Type.Literal('custom'),
   name,
@@ -68,7 +68,7 @@ const shellTool = open({
   environment: maybe(open({ type: Type.String() })),
 })
 const applyPatchTool = open({ type: Type.Literal('apply_patch') })
-/** With `execution: client` the client searches, and answers with the tools it found. */
+/** With `execution: client` the client searches, and returns the tools that it found. */
 const toolSearchTool = open({
   type: Type.Literal('tool_search'),
   execution: maybe(Type.String()),
@@ -85,7 +85,7 @@ const clientTool = Type.Union([
   toolSearchTool,
 ])
 const clientTypes = typesOf(clientTool)
-/** Tools OpenAI runs itself: `web_search`, `file_search`, `mcp`. */
+/** Tools that OpenAI runs itself: `web_search`, `file_search`, `mcp`. */
 const otherTool = open({
   type: typeBesides(clientTypes),
   filters: maybe(
@@ -95,7 +95,7 @@ const otherTool = open({
 })
 const tool = Type.Union([...clientTool.anyOf, otherTool])
 const tools = Type.Array(tool)
-/** As Chat Completions and Messages write them. */
+/** The forms of Chat Completions and Messages. */
 const toolsOfOthers = [
   open({ type: Type.Optional(Type.Literal('function')), function: open({ ...signature, name }) }),
   open({ type: Type.Literal('custom'), custom: open({ name, description: maybe(Type.String()) }) }),
@@ -172,7 +172,7 @@ const outputItem = open({
   type: Type.Union(words('function_call_output', 'custom_tool_call_output')),
   output: content,
 })
-/** OpenAI names the call by its item's `id`, older clients by `call_id`. */
+/** OpenAI names the call by the `id` of its item, older clients by `call_id`. */
 const localShellOutputItem = open({
   ...id,
   type: Type.Literal('local_shell_call_output'),
@@ -210,7 +210,7 @@ const webSearchCallItem = open({
 })
 const itemReference = open({ type: Type.Literal('item_reference'), id: name })
 const compactionTrigger = open({ type: Type.Literal('compaction_trigger') })
-/** The items this API knows. Those of a history may have any fault: see history.ts, which reads whatever comes. */
+/** The known items. Items of a history may have invalid fields: conversation.ts reads whatever comes. */
 const knownItem = Type.Union([
   messageItem,
   reasoningItem,
@@ -241,7 +241,7 @@ export const toolChoice = Type.Union([
   open({ type: Type.String({ pattern: '^(?!(allowed_tools|function|custom)$)' }) }),
 ])
 
-/** As Chat Completions and Messages write them. */
+/** The names in Chat Completions and Messages. */
 const choicesOfOthers = [
   open({ type: Type.Literal('function'), function: open({ name }) }),
   open({ type: Type.Literal('custom'), custom: open({ name }) }),
@@ -295,7 +295,7 @@ export const responsesBody = open({
   top_logprobs: maybe(Type.Integer({ minimum: 0, maximum: 20 })),
   context_management: maybe(Type.Array(Type.Unknown())),
   moderation: anything,
-  // Named among what is ignored, where they ask for something: see unsupported.ts.
+  // Reported as ignored if they ask for something: see ignored.ts.
   access_programs: anything,
   background_options: anything,
   image: anything,
@@ -309,7 +309,7 @@ export const responsesBody = open({
   n: anything,
   presence_penalty: anything,
   seed: anything,
-  // The words of Chat Completions and of Messages for what stands above: see other-shapes.ts.
+  // The same options under the names of Chat Completions and Messages: see body-variants.ts.
   messages: anything,
   system: anything,
   functions: anything,
@@ -322,7 +322,7 @@ export const responsesBody = open({
   thinking: anything,
   enable_thinking: anything,
   stop: anything,
-  // Codex' notes about the program itself.
+  // Codex's metadata about itself.
   client_metadata: anything,
 })
 
@@ -336,7 +336,7 @@ export type FunctionTool = Static<typeof functionTool>
 export type CustomTool = Static<typeof customTool>
 export type ToolSearchTool = Static<typeof toolSearchTool>
 
-/** For tools nobody has checked, because they stand in an item. */
+/** For tools that have not been checked, because they are in an item. */
 export function isTool(value: unknown): value is ToolBody {
   return Value.Check(tool, value)
 }
@@ -355,7 +355,7 @@ function typesOf(union: TUnion<TObject[]>): Set<string> {
   return new Set(union.anyOf.flatMap(({ properties }) => constantsOf(properties.type)))
 }
 
-/** The values of a schema of one literal, or of a union of some. */
+/** The values of a schema that is one literal, or a union of literals. */
 function constantsOf(schema: TSchema | undefined): string[] {
   if (schema === undefined) return []
   return 'const' in schema ? [String(schema.const)] : (schema.anyOf ?? []).flatMap(constantsOf)

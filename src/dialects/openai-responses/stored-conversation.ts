@@ -12,21 +12,21 @@ import { storedItem } from './stored-item.ts'
 /** A body, and the conversation of its `previous_response_id`. */
 export type ResolvedBody = ResponsesBody & { history?: ItemBody[] }
 
-/** The replies that a body refers to: the one it continues, and those whose items it names. */
+/** The replies that a body refers to: the one that it continues, and those whose items it names. */
 export function references(body: ResponsesBody): string[] {
   const replies = [body.previous_response_id, ...referencedItems(body).map(replyIdOf)]
   return [...new Set(replies.flatMap((id) => id || []))]
 }
 
 /**
- * A body with what it refers to in its place: the conversation of `previous_response_id` in front, stored items
- * instead of references. The instructions of earlier responses are not carried over. References to what is not stored
- * here stay: other servers have made them, and a conversation should not end with them.
+ * Resolves the references of a body: puts the conversation of `previous_response_id` in front, and stored items in
+ * place of references. The instructions of earlier responses are not carried over. References to items that are not
+ * stored here stay, because they come from other servers and should not end a conversation.
  *
- * Errors: `invalid-request` naming a previous response nobody knows.
+ * Errors: `invalid-request` naming an unknown previous response.
  */
 export function resolve(asked: ResponsesBody, find: FindStored): ResolvedBody {
-  // A field of that name is none of this API's.
+  // A field of that name belongs to another API.
   const body = { ...asked, history: undefined, input: ownBody(asked).input.map((item) => resolved(item, find)) }
   const { previous_response_id: previousId } = body
   if (!previousId) return body
@@ -48,12 +48,12 @@ function resolved(item: ItemBody, find: FindStored): ItemBody {
   return (kept && conversation(kept).find(({ id }) => id === reference)) ?? item
 }
 
-/** All that was said up to the end of a stored response: each one holds its conversation from the beginning. */
+/** The conversation up to the end of a stored response. Each one holds its conversation from the beginning. */
 function conversation({ input, reply }: StoredResponse): ItemBody[] {
   return [...input, ...listOf(reply.output).filter(isFields)]
 }
 
-/** What is stored of a response: nothing when the client said `store: false`. */
+/** What is stored of a response; `undefined` if the client set `store: false`. */
 export function save(head: ReplyHead, reply: Reply, options: ResponsesOptions): StoredResponse | undefined {
   if (!options.echo.store) return undefined
   return {

@@ -15,8 +15,8 @@ const prefixOf: Record<string, string> = {
 }
 
 /**
- * An item of the input as it is stored and listed: with its type, an id, a status and parts, however briefly the client
- * wrote it. `key` is what follows the prefix of the id.
+ * An item of the input as it is stored and listed: with its type, an id, a status and parts, even if the client left
+ * them out. `key` is what follows the prefix of the id.
  */
 export function storedItem({ content, status, ...item }: ItemBody, key: string): Fields {
   const type = textOr(item.type, 'message')
@@ -38,7 +38,7 @@ function messageParts(content: unknown, role: unknown): unknown[] {
   return parts.map((part) => withMembers(isFields(part) ? part : { type, text: String(part) }))
 }
 
-/** The members that the types of clients insist on. */
+/** The members that the types of clients require. */
 function withMembers(part: Fields): Fields {
   if (part.type === 'output_text') return { annotations: [], ...part }
   return part.type === 'input_image' ? { detail: 'auto', ...part } : part

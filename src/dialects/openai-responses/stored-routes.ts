@@ -5,7 +5,7 @@ import { truncate } from '../../core/truncate.ts'
 const text = { type: 'string' }
 const common = { serves: 'stored', access: 'client' } as const
 
-/** What OpenAI's Responses API does with a response once it is there: read it, list its input, delete it. */
+/** The routes of OpenAI's Responses API for a stored response: read it, list its input, delete it. */
 export const storedRoutes: DialectRoute[] = [
   {
     ...common,
@@ -66,7 +66,9 @@ export function notFound(id: string): GatewayError {
   )
 }
 
-/** OpenAI pages by id: `after`, `order` (newest first unless `asc`), and `limit` of 1 to 100, 20 unless told. */
+/**
+ * OpenAI's pagination by id: `after`, `order` (newest first unless `asc`), and `limit` from 1 to 100, by default 20.
+ */
 function page(items: StoredResponse['input'], query: Query) {
   const limit = Number(query.limit ?? 20)
   if (!Number.isInteger(limit) || limit < 1 || limit > 100)

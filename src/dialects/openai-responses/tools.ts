@@ -4,7 +4,7 @@ import { freeform } from '../openai/custom-tool.ts'
 import { type BuiltIn, builtIns } from './built-in-tools.ts'
 import type { ClientTool, CustomTool, FunctionTool, ToolSearchTool } from './schema.ts'
 
-/** A tool the model is offered as a function, and how the client knows it. */
+/** A tool that is offered to the model as a function, and the client's own form of it. */
 export interface LoweredTool {
   tool: Tool
   origin: ToolOrigin
@@ -15,20 +15,20 @@ export type ToolOrigin =
   | { type: BuiltIn | 'tool_search' }
 
 /**
- * The tools clients run, as functions: the only kind upstreams know.
+ * The client's tools as functions, which is the only form that upstreams know.
  *
- * Names are the client's own wherever they are free; a tool of a namespace is called `namespace__tool`. A name that
- * is taken gets a number, so each stands for one tool in both directions.
+ * Names stay the client's own if they are free; a tool of a namespace is called `namespace__tool`. A name that is taken
+ * gets a number, so each name stands for one tool in both directions.
  */
 export function lowerTools(tools: ClientTool[]): LoweredTool[] {
-  // Functions come first: nobody else may take their names.
+  // Functions come first, so that no other tool takes their names.
   const inOrder = tools.toSorted((a, b) => Number(b.type === 'function') - Number(a.type === 'function'))
   const taken: TakenNames = { names: new Set(), nextNumbers: new Map() }
   const lowered = new Map(inOrder.map((tool) => [tool, lower(tool, taken)]))
   return onceEach(tools.flatMap((tool) => lowered.get(tool) ?? []))
 }
 
-/** A search may find again what is there already. */
+/** A search may find a tool that is already there. */
 function onceEach(lowered: LoweredTool[]): LoweredTool[] {
   const known = new Set<string>()
   return lowered.filter(({ origin }) => {
@@ -43,7 +43,7 @@ function lower(tool: ClientTool, taken: TakenNames): LoweredTool[] {
     case 'custom':
       return [named(tool, taken)]
     case 'namespace':
-      // What is said of all of them is said once.
+      // The description of the namespace is given once.
       return tool.tools.map((inner, at) => named(inner, taken, tool.name, at === 0 ? tool.description : undefined))
     case 'local_shell':
     case 'shell':
@@ -77,14 +77,14 @@ function named(
   }
 }
 
-/** The client's own words for one of its tools, in a call or a choice. */
+/** The client's own name for one of its tools, in a call or a choice. */
 interface Origin {
   type: string
   name?: string
   namespace?: string | null
 }
 
-/** What the model knows a tool as; one that is not offered any more goes by the name it had. */
+/** The model's name for a tool. A tool that is not offered any more keeps the name that it had. */
 export function loweredNames(lowered: readonly LoweredTool[]): (origin: Origin) => string {
   const names = new Map<string, string>()
   for (const { tool, origin } of lowered) {
@@ -97,12 +97,12 @@ export function loweredNames(lowered: readonly LoweredTool[]): (origin: Origin) 
     offeredName(origin.name ?? origin.type, origin.namespace)
 }
 
-/** Tools of OpenAI's own have a type and nothing else. */
+/** Tools of OpenAI's own have only a type. */
 function originKey({ type, name, namespace }: Origin): string {
   return JSON.stringify([type, name, namespace ?? ''])
 }
 
-/** What a tool is called when nobody else is called so. */
+/** The name of a tool if it is still free. */
 function offeredName(name: string, namespace: string | null | undefined): string {
   if (!namespace) return name
   // Codex ends the namespaces of MCP servers in the separator itself.
@@ -112,13 +112,13 @@ function offeredName(name: string, namespace: string | null | undefined): string
 const longestName = 64
 
 function legal(name: string): string {
-  // The end tells tools of one namespace apart.
+  // The end is kept, because it tells tools of one namespace apart.
   return name.replace(/[^\w-]/g, '_').slice(-longestName)
 }
 
 interface TakenNames {
   names: Set<string>
-  /** Where the search for a free number goes on behind each name: from 2 again for each, it is quadratic. */
+  /** The next number to try for each name, because a search from 2 each time would be quadratic. */
   nextNumbers: Map<string, number>
 }
 
@@ -136,13 +136,13 @@ function claim(name: string, { names, nextNumbers }: TakenNames): string {
 function signature({ description, parameters, strict }: FunctionTool): Omit<Tool, 'name'> {
   return {
     description: description ?? '',
-    // Left out, they mean a function without arguments.
+    // A function without a schema has no arguments.
     parameters: parameters ?? { type: 'object', properties: {} },
     strict: strict || undefined,
   }
 }
 
-/** OpenAI's own search cannot run here; it needs none, because deferred tools are offered outright. */
+/** OpenAI's own search cannot run here. It is not needed, because deferred tools are all offered. */
 function toolSearch({ execution, description, parameters }: ToolSearchTool, taken: TakenNames): LoweredTool[] {
   if (execution !== 'client') return []
   const fallback = { type: 'object', properties: { query: { type: 'string' } }, required: ['query'] }

@@ -8,17 +8,20 @@ import { videoPart } from './video.ts'
 
 /** How content is read. */
 export interface ContentOptions {
-  /** Takes the path of each part that has to be left out, with its type. */
+  /** Receives the path and type of each part that is left out. */
   ignored: string[]
-  /** The user has just sent it, and can send something else: files that cannot be read are refused, not left out. */
+  /**
+   * The content is from the user's newest message, so files that cannot be read are an error; elsewhere they are left
+   * out.
+   */
   rejects: boolean
 }
 
 /**
- * The parts of any content: a text, a list of parts in the shapes of Chat Completions, of Responses or of Messages, or
- * whatever else a server or a tool has put there. What is no part becomes text.
+ * The parts of any content: a text, a list of parts in the forms of Chat Completions, of Responses or of Messages, or
+ * any other value that a server or a tool wrote. What is no part becomes text.
  *
- * Errors: `invalid-request`, where the reading refuses, for files by id (nothing is stored here) and for images and
+ * Errors: `invalid-request`, for the newest message only: for files by id (nothing is stored here) and for images and
  * files that are neither http(s) nor base64 data URLs.
  */
 export function partsOf(content: unknown, path: string, reading: ContentOptions): UserPart[] {
@@ -26,7 +29,7 @@ export function partsOf(content: unknown, path: string, reading: ContentOptions)
   return partOf(content, path, reading)
 }
 
-/** What a tool has returned: parts, or a value of its own. */
+/** The result of a tool: parts, or any other value. */
 export function outputParts(output: unknown, path: string, reading: ContentOptions): UserPart[] {
   const isContent = typeof output === 'string' || output === undefined || output === null
   const areParts = [output].flat().every((part) => typeof part === 'string' || textOr(fieldsOf(part).type) !== '')
@@ -60,11 +63,11 @@ export function partOf(part: unknown, path: string, reading: ContentOptions): Us
     case 'file_url':
       return fileParts(part, path, reading)
     case 'input_audio':
-      // Left out in silence, the model would invent what was said.
+      // Without a note about it, the model would invent what was said.
       reading.ignored.push(`${path} (input_audio)`)
       return textPart('[Audio was attached here; it cannot be heard.]')
     case 'redacted_thinking':
-      // Sealed by another server: nothing anybody here can read.
+      // Encrypted by another server.
       reading.ignored.push(`${path} (redacted_thinking)`)
       return []
     case 'tool_reference':
@@ -74,7 +77,7 @@ export function partOf(part: unknown, path: string, reading: ContentOptions): Us
   }
 }
 
-/** Assistants keep a text in an object, with its annotations beside it. */
+/** Some assistants keep a text in an object, with annotations beside it. */
 function wordsOf(text: unknown): string {
   return jsonText(isFields(text) && typeof text.value === 'string' ? text.value : text)
 }
@@ -88,12 +91,12 @@ function otherParts(part: Fields, path: string, reading: ContentOptions): UserPa
   return textPart(described)
 }
 
-/** `container_upload`, `image_file` and their kin: nothing but the name of something another server keeps. */
+/** `container_upload`, `image_file` and similar parts only name a file at another server. */
 function isFileReference(part: Fields): boolean {
   return [part, ...Object.values(part).filter(isFields)].some(({ file_id }) => textOr(file_id) !== '')
 }
 
-/** `image_url` is a URL or, in Chat Completions, an object with one; Messages have a `source`, others an `image`. */
+/** `image_url` is a URL or, in Chat Completions, an object with one. Messages have a `source`, others an `image`. */
 function imageParts(part: Fields, path: string, reading: ContentOptions): UserPart[] {
   const { image_url, image, url: plain, source } = part
   const url = [image_url, fieldsOf(image_url).url, image, plain, sourceUrl(fieldsOf(source))].find(isText) ?? ''
@@ -114,7 +117,7 @@ function videoParts(part: Fields, path: string, reading: ContentOptions): UserPa
   return unreadable(error, 'A video', path, part, reading)
 }
 
-/** The members stand beside the type or, in Chat Completions, in `file`; Messages have a `source`. */
+/** The fields are beside the type or, in Chat Completions, in `file`. Messages have a `source`. */
 function fileParts(part: Fields, path: string, reading: ContentOptions): UserPart[] {
   const isNested = isFields(part.file)
   const { file_data, file_url, file_id, filename, title } = isNested ? fieldsOf(part.file) : part
@@ -124,7 +127,7 @@ function fileParts(part: Fields, path: string, reading: ContentOptions): UserPar
   const refused = (error: GatewayError) => unreadable(error, 'A file', path, part, reading)
   if (source.type === 'text') return textPart(element('document', { title: name }, textOr(source.data)))
   if (source.type === 'content') return partsOf(source.content, `${path}.source.content`, reading)
-  // Some hosts take an address where the content would stand.
+  // Some hosts accept a URL in place of the content.
   const remote = [file_url, fieldsOf(file_url).url, file_data].find((found) => isRemote(textOr(found)))
   const url = textOr(remote) || textOr(file_url) || (source.type === 'url' ? textOr(source.url) : '')
   if (url !== '') {
@@ -142,7 +145,7 @@ function fileParts(part: Fields, path: string, reading: ContentOptions): UserPar
   return textPart(element('document', { title: name }, new TextDecoder().decode(bytes)))
 }
 
-/** An error where somebody can send the right thing instead, a sentence where it came with an older turn or a tool. */
+/** An error if the sender can correct it, otherwise a sentence for the model. */
 function unreadable(
   error: GatewayError,
   what: string,

@@ -1,20 +1,20 @@
 import { isRecord, parseJson } from '../../core/json.ts'
 
-/** The start of what the model says to call a freeform tool: `{"input":"` with any spacing. */
+/** The start of the JSON arguments of a freeform tool: `{"input":"` with any spacing. */
 const opening = /^\s*\{\s*"input"\s*:\s*"/
 
-/** Whole escapes and plain characters, up to the string's end; half an escape is left for the next piece. */
+/** Whole escapes and plain characters, up to the string's end. An incomplete escape waits for the next piece. */
 const readable = /^(?:[^"\\]+|\\u[0-9a-fA-F]{4}|\\[^u])*/
 
 const escapes: Record<string, string> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' }
 
 /**
- * Reads the text of a freeform call out of its JSON arguments while they arrive: what each piece adds to the text.
- * Arguments of another shape add nothing; `customInput` says what becomes of them.
+ * Reads the text of a freeform call out of its JSON arguments while they arrive: returns what each piece adds to the
+ * text. Arguments of another form add nothing; `customInput` reads them at the end.
  */
 function inputReader(): (piece: string) => string {
   let unread = ''
-  // The first half of a surrogate pair is not text yet.
+  // The first half of a surrogate pair is held back.
   let half = ''
   let inside = false
   let over = false
@@ -45,9 +45,9 @@ function unescaped(raw: string): string {
 
 /** The text of one freeform call, read while its arguments arrive. */
 export interface RunningInput {
-  /** What a piece of the arguments adds to the text. */
+  /** Returns what a piece of the arguments adds to the text. */
   push(piece: string): string
-  /** The whole text, from the whole arguments, and what of it `push` could not read on the way. */
+  /** Returns the whole text, read from the whole arguments, and the part of it that `push` has not returned. */
   end(args: string): { input: string; rest: string }
 }
 
@@ -76,7 +76,7 @@ export const readableInput = {
   ],
 }
 
-/** The text of a freeform call, from its arguments. One that was cut keeps what it said, wrapping or not. */
+/** The text of a freeform call. A call that was cut keeps its text so far, wrapped in JSON or not. */
 export function customInput(args: string): string {
   const { input, ...others } = parsed(args) ?? {}
   if (typeof input === 'string') return input

@@ -1,13 +1,13 @@
 import type { Tool } from '../../core/request.ts'
 import { readableInput } from './custom-input.ts'
 
-/** A tool that takes free text instead of JSON; a grammar may bind the text. */
+/** A tool that takes free text instead of JSON. A grammar may restrict the text. */
 export interface CustomDefinition {
   description?: string | null | undefined
   format?: { type: 'text' } | { type: 'grammar'; syntax: string; definition: string } | null | undefined
 }
 
-/** The tool as a function of one string: upstreams know no other kind. */
+/** The tool as a function with one string, because upstreams know only functions. */
 export function freeform({ description, format }: CustomDefinition): Omit<Tool, 'name'> {
   const parts = [description ?? '', 'This tool takes free text: put the whole of it into `input`, as one string.']
   if (format?.type === 'grammar') parts.push(`The text must match this ${format.syntax} grammar:\n${format.definition}`)
@@ -19,7 +19,7 @@ export function freeform({ description, format }: CustomDefinition): Omit<Tool, 
       required: ['input'],
       additionalProperties: false,
     },
-    // Not strict: clients show the text while it arrives.
+    // Not strict, because strict arguments are held back, and clients show the text while it arrives.
     readable: readableInput,
   }
 }

@@ -4,12 +4,12 @@ export function isRemote(url: string): boolean {
   return /^https?:\/\//i.test(url)
 }
 
-/** The `source` of a block of Messages, as a URL; empty where it holds neither data nor an address. */
+/** The `source` of a block of Messages, as a URL; empty if it holds neither data nor an address. */
 export function sourceUrl({ type, url, media_type, data }: Fields): string {
   return type === 'base64' ? `data:${textOr(media_type)};base64,${textOr(data)}` : textOr(url)
 }
 
-/** `undefined` when it is not base64. */
+/** `undefined` if it is not base64. */
 export function bytesOf(base64: string): Uint8Array | undefined {
   try {
     return Uint8Array.fromBase64(base64)

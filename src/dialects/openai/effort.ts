@@ -1,8 +1,8 @@
 import type { Reasoning } from '../../core/request.ts'
 
 /**
- * What each word asks for; nothing for those that leave the effort to the model. OpenAI's words come first, least
- * first, then those of routers and clients that offer a switch. Below `low` GLM knows nothing but not to think.
+ * The meaning of each word; `undefined` for those that leave the effort to the model. OpenAI's words come first, in
+ * ascending order, then those of routers and clients that offer a switch. Below `low` GLM can only turn reasoning off.
  * Source: OpenAI's API reference; Z.AI's of 2026-07, whose models read `minimal` as `none`.
  */
 const efforts = new Map<string, Reasoning | undefined>([
@@ -26,13 +26,16 @@ const efforts = new Map<string, Reasoning | undefined>([
 ])
 
 export interface DecodedEffort {
-  /** Missing where nothing is asked. */
+  /** Absent if the client asks for nothing. */
   asked?: Reasoning | undefined
-  /** The name of the option, with its value, where the value means nothing here. */
+  /** The name of the option with its value, if the value is unknown. */
   ignored: string[]
 }
 
-/** An effort as clients write it. An optional word is no reason to refuse a request: one nobody knows is ignored. */
+/**
+ * An effort as clients write it. An unknown value is ignored, because an optional word is no reason to refuse a
+ * request.
+ */
 export function decodeEffort(value: unknown, param: string): DecodedEffort {
   if (value === undefined || value === null) return { ignored: [] }
   const word = typeof value === 'string' || typeof value === 'boolean' ? String(value).trim().toLowerCase() : undefined
@@ -40,10 +43,13 @@ export function decodeEffort(value: unknown, param: string): DecodedEffort {
   return { asked: efforts.get(word), ignored: [] }
 }
 
-/** Longer ones, or with spaces, may be a prompt, which no header and no log tells. */
+/** A longer value, or one with spaces, may be a prompt, which must not appear in a header or in the log. */
 const wordAlone = /^[\p{L}\p{N}_.+-]{1,24}$/u
 
-/** How an option is named whose value is not known: `reasoning_effort (ultra)`, without the value where it is no word. */
+/**
+ * The name under which an option with an unknown value is reported: `reasoning_effort (ultra)`, without the value if it
+ * is not a single word.
+ */
 export function ignoredValue(param: string, value: unknown): string {
   const word = typeof value === 'object' ? '' : String(value)
   return wordAlone.test(word) ? `${param} (${word})` : param

@@ -1,16 +1,16 @@
 import { ignoredValue } from './effort.ts'
 import { type Fields, isFields, jsonText, textOr } from './json-fields.ts'
 
-/** A message of a conversation, or an item that stands in place of one, and its index in the list the client sent. */
+/** A message of a conversation, or an item in place of one, with its index in the client's list. */
 export interface Entry {
   fields: Fields
   index: number
 }
 
-/** The roles of the APIs served here. */
+/** The roles of the APIs that are served. */
 const ownRoles = new Set(['user', 'assistant', 'system', 'developer', 'tool', 'function'])
 
-/** What other servers, datasets and programs call them. */
+/** Names of these roles at other servers and in other programs and datasets. */
 const rolesOfOthers = new Map([
   ['human', 'user'],
   ['customer', 'user'],
@@ -28,12 +28,12 @@ const rolesOfOthers = new Map([
 ])
 
 /**
- * The entries of a conversation, wherever it was made, with roles of the APIs served here. A value alone is a list of
- * one, a text is a message of the user, and what says nothing (`null`, `{}`) is left out. An entry whose type is that
- * of an item or a block has no role. A role nobody knows is a user under that name, so that the model can tell who
- * spoke. Each role that had to be translated or guessed is ignored by name, once.
+ * The entries of a conversation of any origin, with roles of the APIs that are served. A single value counts as a list
+ * of one, a text is a message of the user, and empty values (`null`, `{}`) are left out. An entry with the type of an
+ * item or a block has no role. An unknown role becomes a user of that name, so that the model can tell who spoke. Each
+ * role that was translated or guessed is reported as ignored once.
  *
- * Content may stand where others have it, in `parts`, `text` or `value`.
+ * The content may be in `parts`, `text` or `value` instead.
  */
 export function readEntries(list: unknown, path: string, onIgnored: (name: string) => void): Entry[] {
   const named = new Set<string>()
@@ -52,13 +52,13 @@ export function readEntries(list: unknown, path: string, onIgnored: (name: strin
   })
 }
 
-/** A value alone is a list of one. */
+/** A single value counts as a list of one. */
 export function listed(list: unknown): readonly unknown[] {
   if (Array.isArray(list)) return list
   return list === null || list === undefined ? [] : [list]
 }
 
-/** Items are told by their type; some servers write a role beside it. */
+/** Items are recognised by their type, because some servers write a role beside it. */
 function isItem({ role, type }: Fields): boolean {
   if (typeof type !== 'string' || type === '' || type === 'message') return false
   return role === undefined || role === null || /_call$|_output$|^reasoning$/.test(type)
@@ -80,7 +80,7 @@ function readMessage(message: Fields, ignoreRole: (role: unknown) => void): Fiel
   return withRole(textOr(message.name) === '' ? { ...message, name: textOr(asked) } : message, 'user')
 }
 
-/** What only one role has. */
+/** Fields that only one role has. */
 function likelyRole({ tool_calls, function_call, tool_call_id }: Fields): string {
   if (Array.isArray(tool_calls) || isFields(function_call)) return 'assistant'
   return textOr(tool_call_id) === '' ? 'user' : 'tool'

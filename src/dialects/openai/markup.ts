@@ -1,6 +1,6 @@
 import { type Fields, isFields, textOr } from './json-fields.ts'
 
-/** Members that say how something came about, not what it says. */
+/** Fields that describe how something was made, not its content. */
 const bookkeeping = new Set([
   'acknowledged_safety_checks',
   'approval_request_id',
@@ -20,8 +20,8 @@ const bookkeeping = new Set([
 ])
 
 /**
- * An item or a part of a kind that has no place in a conversation, as text the model can read: its content as JSON
- * between tags of its type. Empty where nothing in it has words.
+ * An item or a part of a type that has no equivalent in a conversation, as text for the model: its content as JSON
+ * between tags of its type. Empty if it contains no words.
  */
 export function asMarkup(item: Fields): string {
   const content = Object.entries(item).filter(([key, value]) => !bookkeeping.has(key) && hasWords(value))
@@ -29,7 +29,7 @@ export function asMarkup(item: Fields): string {
   return element(tagOf(textOr(item.type, 'item')), {}, JSON.stringify(Object.fromEntries(content), withoutData))
 }
 
-/** A text in the mark-up that models know from their prompts. */
+/** A text between tags, a form that models know from their prompts. */
 export function element(tag: string, attributes: Record<string, string | null | undefined>, content: string): string {
   const pairs = Object.entries(attributes).flatMap(([name, value]) =>
     value ? [` ${name}="${value.replaceAll('"', '&quot;')}"`] : [],
@@ -37,7 +37,7 @@ export function element(tag: string, attributes: Record<string, string | null | 
   return `<${tag}${pairs.join('')}>\n${content}\n</${tag}>`
 }
 
-/** A type as the name of a tag, whatever it is made of. */
+/** A type as the name of a tag, with only the characters that one may have. */
 export function tagOf(type: string): string {
   return type.replaceAll(/[^\w.:-]/g, '_')
 }
@@ -49,12 +49,12 @@ function hasWords(value: unknown): boolean {
   return value !== undefined && value !== null
 }
 
-/** For `JSON.stringify`: what no model can read is not worth its tokens. */
+/** For `JSON.stringify`: leaves out what no model can read. */
 export function withoutData(_key: string, value: unknown): unknown {
   return typeof value === 'string' && isData(value) ? '[data]' : value
 }
 
-/** An image or a sound as text: thousands of tokens without a meaning. */
+/** Whether the text encodes an image or a sound, which would be thousands of tokens without a meaning. */
 export function isData(text: string): boolean {
   return /^data:[^,]{0,200};base64,/.test(text) || (text.length > 500 && /^[A-Za-z0-9+/_-]+={0,2}$/.test(text))
 }

@@ -24,12 +24,12 @@ function encodeModel(model: ListedModel) {
   }
 }
 
-/** Told of models that take more than text. */
+/** Only for models that take more than text. */
 function inputOf({ vision, video = false, files = false }: ListedModel): string[] {
   return ['text', ...(vision ? ['image'] : []), ...(video ? ['video'] : []), ...(files ? ['file'] : [])]
 }
 
-/** As OpenRouter lists it: dollars for one token, as text. */
+/** The form of OpenRouter: dollars for one token, as text. */
 function pricingOf({ input, cached, output }: NonNullable<ListedModel['price']>): object {
   const each = (perMillion: number | undefined) =>
     perMillion === undefined ? undefined : (perMillion / 1e6).toFixed(12).replace(/\.?0+$/, '')

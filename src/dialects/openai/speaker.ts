@@ -2,7 +2,7 @@ import type { UserPart } from '../../core/request.ts'
 import { textPart } from './content.ts'
 import { type Fields, textOr } from './json-fields.ts'
 
-/** Where several speak in one role the model can tell them apart by nothing else. */
+/** Adds the name to the text, because the model has no other way to tell several speakers of one role apart. */
 export function named(message: Fields, parts: UserPart[]): UserPart[] {
   const [first, ...rest] = parts
   if (speakerOf(message) === '') return parts
@@ -16,7 +16,7 @@ export function spokenBy(message: Fields, text: string): string {
   return speaker === '' ? text : `${speaker}: ${text}`.trimEnd()
 }
 
-/** A name that says no more than the role is none. */
+/** A name that only repeats the role counts as none. */
 export function speakerOf({ name, role }: Fields): string {
   const speaker = textOr(name).trim()
   return speaker.toLowerCase() === role ? '' : speaker

@@ -3,12 +3,12 @@ import { type Fields, isFields, jsonText, textOr } from './json-fields.ts'
 
 export type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
 
-/** The name by which the model knows a freeform tool of the client's. */
+/** The model's name for a freeform tool of the client. */
 export type CustomName = (name: string) => string
 
 /**
- * A call nested in `function` or `custom`, or flat as in Responses and Messages. What is missing of it is empty; the
- * gateway gives ids and names to calls that lack them.
+ * A call nested in `function` or `custom`, or flat as in Responses and Messages. Missing fields are empty; the gateway
+ * gives ids and names to calls without them.
  */
 export function toolCall(call: Fields, customName: CustomName = (name) => name): ToolCall {
   const id = textOr(call.call_id) || textOr(call.id)

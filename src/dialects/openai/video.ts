@@ -3,7 +3,7 @@ import type { VideoPart } from '../../core/request.ts'
 import { isRemote, sourceUrl } from './data-url.ts'
 import { type Fields, fieldsOf, textOr } from './json-fields.ts'
 
-/** Z.AI's own name of a part that is a video, that of servers which speak Responses, and that of Messages. */
+/** The types of a video part: Z.AI's own, that of servers which speak Responses, and that of Messages. */
 export const videoTypes = ['video_url', 'input_video', 'video'] as const
 
 /**

@@ -26,9 +26,9 @@ export function requestRow(record: RequestRecord, clock: Clock, redact: Redact):
     stop_reason: record.stopReason,
     error: error && { code: error.code, message: redact(error.message) },
     stream: record.stream ?? false,
-    wait_ms: timeline?.waitMs(),
-    first_ms: record.firstTokenMs,
-    total_ms: phase === 'done' ? elapsedMs(record, clock) : undefined,
+    wait_ms: rounded(timeline?.waitMs()),
+    first_ms: rounded(record.firstTokenMs),
+    total_ms: phase === 'done' ? rounded(elapsedMs(record, clock)) : undefined,
     input: usage?.inputTokens ?? record.promptTokens,
     cached: usage?.cachedInputTokens,
     output: usage?.outputTokens,
@@ -36,6 +36,11 @@ export function requestRow(record: RequestRecord, clock: Clock, redact: Redact):
     notes: record.notes.map(redact),
     ignored: [...record.ignored],
   })
+}
+
+/** To a tenth of a millisecond. */
+export function rounded<Duration extends number | undefined>(ms: Duration): Duration {
+  return (ms === undefined ? undefined : Math.round(ms * 10) / 10) as Duration
 }
 
 type Known<Row> = { [Name in keyof Row]: Exclude<Row[Name], undefined> }

@@ -3,6 +3,8 @@ import { Value } from '@sinclair/typebox/value'
 import { stateFolder } from '../config/folders.ts'
 import type { LoadedConfig } from '../config/load.ts'
 import { UsageError } from '../config/usage-error.ts'
+import type { ListedModel } from '../core/upstream.ts'
+import type { Gateway } from '../gateway/index.ts'
 import type { Fetch, OutgoingRequest } from '../http-client/send.ts'
 import type { Client, ClientTarget, TargetModel } from './client-setups.ts'
 import { hasSecret, readSecret } from './gateway-secret.ts'
@@ -66,21 +68,42 @@ export interface GatewayAddress extends Keys {
   fetch: Fetch
 }
 
+/** Where the models of a gateway are read. */
+interface ModelSource {
+  models(): Promise<TargetModel[]>
+  /** The own name of the model that answers to a name; `undefined` if none does. */
+  nameOf(name: string): Promise<string | undefined>
+}
+
 /** Collects what a client of the gateway needs to know. Errors: UsageError if the gateway refuses the key. */
-export async function clientTargetOf(
-  client: Client,
-  gateway: GatewayAddress,
+export function clientTargetOf(client: Client, gateway: GatewayAddress, loaded: LoadedConfig): Promise<ClientTarget> {
+  const key = client === 'claude' || client === 'anthropic' ? gateway.anthropicKey : gateway.openaiKey
+  return targetFrom(modelsOver(gateway), { url: gateway.url, key }, loaded)
+}
+
+/** The same of a gateway in this process, for clients that have this key. */
+export function clientTargetIn(
+  gateway: Pick<Gateway, 'models' | 'model'>,
+  address: { url: string; key: string },
+  loaded: LoadedConfig,
+): Promise<ClientTarget> {
+  return targetFrom(modelsIn(gateway), address, loaded)
+}
+
+async function targetFrom(
+  source: ModelSource,
+  { url, key }: { url: string; key: string },
   { config, origins }: LoadedConfig,
 ): Promise<ClientTarget> {
-  const models = await offeredModels(gateway)
+  const models = await source.models()
   const find = (id: string) => models.find((model) => model.id.toLowerCase() === id.toLowerCase())
-  const primary = await answering(config.primaryModel ?? anyLarge, gateway, find)
+  const primary = await answering(config.primaryModel ?? anyLarge, source, find)
   return {
-    url: gateway.url,
-    key: client === 'claude' || client === 'anthropic' ? gateway.anthropicKey : gateway.openaiKey,
+    url,
+    key,
     models: models.filter(({ id }) => !isVariant(id, find)),
     primary,
-    small: find(config.smallModel ?? '') ?? (await answering(anySmall, gateway, find)),
+    small: find(config.smallModel ?? '') ?? (await answering(anySmall, source, find)),
     named: origins.get('primaryModel') !== 'default',
   }
 }
@@ -92,18 +115,46 @@ const anyLarge = 'claude'
 const anySmall = 'claude-haiku'
 
 /** The model that answers to a name: the listed model of that name, else the one that the gateway maps the name to. */
-async function answering(name: string, gateway: GatewayAddress, find: FindModel): Promise<TargetModel> {
+async function answering(name: string, source: ModelSource, find: FindModel): Promise<TargetModel> {
   const listedModel = find(name)
   if (listedModel) return listedModel
-  const body = await read(`/v1/models/${encodeURIComponent(name)}`, gateway, { 'anthropic-version': '2023-06-01' })
-  if (!Value.Check(NamedModel, body)) return { id: name }
-  return find(body.display_name) ?? { id: body.display_name }
+  const own = (await source.nameOf(name)) ?? name
+  return find(own) ?? { id: own }
 }
 
-async function offeredModels(gateway: GatewayAddress): Promise<TargetModel[]> {
-  const body = await read('/v1/models', gateway)
-  if (!Value.Check(ModelList, body)) throw new UsageError(`the gateway at ${gateway.url} does not list its models`)
-  return body.data.map(offered)
+function modelsOver(gateway: GatewayAddress): ModelSource {
+  return {
+    async models() {
+      const body = await read('/v1/models', gateway)
+      if (!Value.Check(ModelList, body)) throw new UsageError(`the gateway at ${gateway.url} does not list its models`)
+      return body.data.map(offered)
+    },
+    async nameOf(name) {
+      const body = await read(`/v1/models/${encodeURIComponent(name)}`, gateway, { 'anthropic-version': '2023-06-01' })
+      return Value.Check(NamedModel, body) ? body.display_name : undefined
+    },
+  }
+}
+
+function modelsIn(gateway: Pick<Gateway, 'models' | 'model'>): ModelSource {
+  return {
+    models: async () => (await gateway.models()).map(targetModel),
+    nameOf: (name) =>
+      gateway.model(name).then(
+        ({ displayName }) => displayName,
+        () => undefined,
+      ),
+  }
+}
+
+function targetModel({ id, contextTokens, maxOutputTokens, vision, video, files, price }: ListedModel): TargetModel {
+  return {
+    id,
+    ...(contextTokens === undefined ? {} : { contextTokens }),
+    ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
+    input: ['text', ...(vision ? ['image'] : []), ...(video ? ['video'] : []), ...(files ? ['file'] : [])],
+    ...(price === undefined ? {} : { price: { input: price.input, output: price.output, cached: price.cached } }),
+  }
 }
 
 /** Reads JSON from the gateway. Errors: UsageError if the gateway refuses the key. */
@@ -122,7 +173,7 @@ const NamedModel = Type.Object({ display_name: Type.String() })
 
 const price = Type.Optional(Type.String())
 
-const ListedModel = Type.Object({
+const ModelEntry = Type.Object({
   id: Type.String(),
   context_length: Type.Optional(Type.Number()),
   max_output_tokens: Type.Optional(Type.Number()),
@@ -130,9 +181,9 @@ const ListedModel = Type.Object({
   pricing: Type.Optional(Type.Object({ prompt: price, completion: price, input_cache_read: price })),
 })
 
-const ModelList = Type.Object({ data: Type.Array(ListedModel) })
+const ModelList = Type.Object({ data: Type.Array(ModelEntry) })
 
-function offered(model: Static<typeof ListedModel>): TargetModel {
+function offered(model: Static<typeof ModelEntry>): TargetModel {
   const { id, context_length, max_output_tokens, architecture, pricing } = model
   return {
     id,
@@ -143,7 +194,7 @@ function offered(model: Static<typeof ListedModel>): TargetModel {
   }
 }
 
-function priceOf({ prompt, completion, input_cache_read }: NonNullable<Static<typeof ListedModel>['pricing']>) {
+function priceOf({ prompt, completion, input_cache_read }: NonNullable<Static<typeof ModelEntry>['pricing']>) {
   const perMillion = (text: string | undefined) =>
     text === undefined ? undefined : Math.round(Number(text) * 1e12) / 1e6
   return { input: perMillion(prompt), output: perMillion(completion), cached: perMillion(input_cache_read) }

@@ -47,8 +47,8 @@ export function createOperatorAccess(options: OperatorAccessOptions): OperatorAc
     admit(request) {
       const key = operatorKey()
       if (key === undefined) {
-        refuseOthers(request, [], false)
         refuseForeignPage(request)
+        refuseOthers(request, [], false)
         return { caller: localCaller(access().policy), how: 'loopback' }
       }
       const presented = presentedKeys(request.headers, keyHeaders)
@@ -66,8 +66,8 @@ export function createOperatorAccess(options: OperatorAccessOptions): OperatorAc
     },
     pageCaller,
     refuseOtherPages(request) {
-      if (operatorKey() === undefined) refuseOthers(request, [], false)
       refuseForeignPage(request)
+      if (operatorKey() === undefined) refuseOthers(request, [], false)
     },
     signIn(request, token) {
       const key = operatorKey()

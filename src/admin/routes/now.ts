@@ -3,7 +3,7 @@ import type { Route } from '../../http/route.ts'
 import type { HourSums } from '../../observe/last-hour.ts'
 import type { Operator } from '../operator.ts'
 import { remedyOf } from '../remedies.ts'
-import { withoutUnknown } from '../request-row.ts'
+import { rounded, withoutUnknown } from '../request-row.ts'
 import { adminRoute } from '../route.ts'
 import { Now, type Setup, type Trouble } from '../schema/now.ts'
 import type { UpstreamBrief } from '../schema/upstreams.ts'
@@ -44,7 +44,11 @@ export function nowRoutes(operator: Operator): Route[] {
             },
             base_urls: { openai: `${url}/v1`, anthropic: url },
             running: live.running().map(rowOf),
-            last_hour: withoutUnknown({ ...sums, first_ms: first, per_minute: perMinute }),
+            last_hour: withoutUnknown({
+              ...sums,
+              first_ms: first && { median: rounded(first.median), p95: rounded(first.p95) },
+              per_minute: perMinute,
+            }),
             troubles: [...upstreamTroubles(briefs, clock), ...failureTroubles(failures)],
             upstreams: briefs,
             setups,

@@ -1,6 +1,7 @@
 import type { LoadedConfig } from '../../config/load.ts'
-import { settingList } from '../../config/table.ts'
+import { groups, settingList } from '../../config/table.ts'
 import type { UpstreamInstance } from '../../config/upstream-rows.ts'
+import { fingerprintOf } from '../../core/fingerprint.ts'
 
 interface Effective {
   value: unknown
@@ -13,17 +14,50 @@ export function describeConfig(loaded: LoadedConfig, options: { json: boolean })
   return options.json ? `${JSON.stringify(Object.fromEntries(effective), undefined, 2)}\n` : columns(effective)
 }
 
+/** The same for the operator's page, as text. Of secrets it has the fingerprint alone. */
+export function configRows(loaded: LoadedConfig): ConfigRow[] {
+  return settingList.map((setting) => {
+    const { value, source } = effectiveValue(setting, loaded, fingerprints)
+    return {
+      name: setting.env,
+      group: groups[setting.group],
+      about: setting.about,
+      secret: setting.secret ?? false,
+      source,
+      ...(value === null || text(value) === '-' ? {} : { value: text(value) }),
+      ...(setting.default === '' ? {} : { default: setting.default }),
+    }
+  })
+}
+
+interface ConfigRow {
+  name: string
+  group: string
+  about: string
+  secret: boolean
+  /** Absent if it is not set. */
+  value?: string
+  source: string
+  default?: string
+}
+
 function effectiveValue(
   { name, secret }: Pick<(typeof settingList)[number], 'name' | 'secret'>,
   { config, origins }: LoadedConfig,
+  mask = masked,
 ): Effective {
-  const value = name === 'upstreams' ? config.upstreams.map(shown) : (config[name] ?? null)
-  return { value: secret ? masked(value) : withoutPassword(value), source: origins.get(name) ?? 'default' }
+  const value = name === 'upstreams' ? config.upstreams.map((each) => shown(each, mask)) : (config[name] ?? null)
+  return { value: secret ? mask(value) : withoutPassword(value), source: origins.get(name) ?? 'default' }
 }
 
-function shown({ id, row }: UpstreamInstance): unknown {
+function shown({ id, row }: UpstreamInstance, mask: typeof masked): unknown {
   if (row === undefined) return id
-  return row.keys === undefined ? row : { ...row, keys: masked(row.keys) }
+  return row.keys === undefined ? row : { ...row, keys: mask(row.keys) }
+}
+
+function fingerprints(secret: unknown): unknown {
+  if (Array.isArray(secret)) return secret.map(fingerprints)
+  return typeof secret === 'string' ? fingerprintOf(secret) : null
 }
 
 /** Shows enough of a key to tell it from another, and too little to use it. */

@@ -1,9 +1,10 @@
 import { compose } from '../../compose.ts'
 import type { LoadedConfig } from '../../config/load.ts'
-import { type Client, type ClientSetup, type ClientTarget, clientSetups } from '../client-setups.ts'
+import type { Client, ClientTarget } from '../client-setups.ts'
 import { clientTargetOf, keysOf, provesBy, urlOf, whoListens } from '../client-target.ts'
 import type { Io } from '../io.ts'
-import { type Shell, shellOf, shells } from '../shell-syntax.ts'
+import { setupText } from '../setup-text.ts'
+import { type Shell, shellOf } from '../shell-syntax.ts'
 
 export interface EnvOptions {
   client: Client
@@ -11,21 +12,10 @@ export interface EnvOptions {
   shell: Shell | undefined
 }
 
-/** Prints what a client of the targetFor gateway needs, ready for a shell or for the client's own file. */
+/** Prints what a client of the gateway needs, ready for a shell or for the client's own file. */
 export async function env(loaded: LoadedConfig, io: Io, { client, shell }: EnvOptions): Promise<number> {
   const target = await targetFor(client, loaded, io)
-  const syntax = shells[shell ?? shellOf(io.env)]
-  const { snippet, variables }: ClientSetup = clientSetups[client]
-  const lines = variables(target).flatMap(({ name, value, why }) => [
-    `# ${why}`,
-    value === undefined ? syntax.unset(name) : syntax.set(name, value),
-  ])
-  if (snippet === undefined) {
-    io.stdout(`${lines.join('\n')}\n`)
-    return 0
-  }
-  const key = syntax.set('ZAI2API_KEY', target.key)
-  io.stdout(`# Into ${snippet.file}:\n${snippet.text(target)}\n\n# Into the start-up file of your shell:\n${key}\n`)
+  io.stdout(setupText(client, target, shell ?? shellOf(io.env)))
   return 0
 }
 

@@ -20,6 +20,7 @@ import { ensureSecret } from '../gateway-secret.ts'
 import type { Reread } from '../index.ts'
 import type { Io } from '../io.ts'
 import { releaseMemoryWhenIdle } from '../memory-release.ts'
+import { programOf } from '../program.ts'
 import { reloader } from '../reload.ts'
 import { terminalGone } from '../terminal-gone.ts'
 import { watchFiles } from '../watch-files.ts'
@@ -42,8 +43,11 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
   const identity = identityOf(io)
   const kept = { folder: stateFolder(io.env) }
   try {
-    const assembled = await compose(config, io.version, logLines, outgoing, identity.secret, undefined, kept)
-    const { app, gateway, log, metrics, running, apply } = assembled
+    // What runs, and what was read last: that may be refused.
+    let [shown, lastRead] = [loaded, loaded]
+    const program = (gateway: Gateway) => programOf(gateway, () => shown, io)
+    const assembled = await compose(config, io.version, logLines, outgoing, identity.secret, undefined, kept, program)
+    const { app, gateway, log, metrics, running } = assembled
     const stopped = stopRequested(log)
     const server = opened('--port', config.host, config.listenPort, (host, port) => listen(app, host, port))
     const metricsServer =
@@ -56,8 +60,13 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
       ...reread,
       load: () => {
         refuseEndless(reread.files)
-        return logWarnings(reread.load())
+        lastRead = logWarnings(reread.load())
+        return lastRead
       },
+    }
+    const apply = (changed: Config) => {
+      assembled.apply(changed)
+      shown = lastRead
     }
     const reload = watchedConfig && reloader({ loaded, apply, log, load: watchedConfig.load })
     const gone = terminalGone(reload && (() => reload(false)))

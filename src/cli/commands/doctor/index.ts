@@ -29,7 +29,7 @@ export async function doctor(
   kinds: UpstreamKinds = upstreamKinds,
 ): Promise<number> {
   const reported: Finding[] = []
-  for await (const finding of examine(load, io, offline, edge, kinds)) {
+  for await (const finding of examine(load, io, { offline, edge, kinds })) {
     reported.push(finding)
     if (!json) io.stdout(lineOf(finding))
   }
@@ -37,12 +37,18 @@ export async function doctor(
   return reported.some(failed) ? 1 : 0
 }
 
-async function* examine(
+export interface ExamineOptions {
+  /** Asks nothing of the network. */
+  offline?: boolean
+  edge?: Probes
+  kinds?: UpstreamKinds
+}
+
+/** Does one check after the other, in the order of cause and effect. */
+export async function* examine(
   load: () => LoadedConfig,
   io: Io,
-  offline: boolean,
-  edge: Probes,
-  kinds: UpstreamKinds,
+  { offline = false, edge = systemEdge(io), kinds = upstreamKinds }: ExamineOptions = {},
 ): AsyncGenerator<Finding> {
   const loaded = loadedOr(load)
   if ('status' in loaded) return yield loaded
@@ -62,7 +68,7 @@ async function* examine(
     yield* findings
     usable ||= rest.usable
   }
-  if (usable) yield* await answers(config, io.version, edge, kinds)
+  if (usable) yield* answers(config, io.version, edge, kinds)
   else yield skip('answers', 'there is nobody to ask')
 }
 

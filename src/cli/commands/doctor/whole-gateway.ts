@@ -19,18 +19,21 @@ const anyLarge = 'claude'
 const ErrorReply = Type.Object({ error: Type.Object({ message: Type.String() }) })
 
 /** Sends one request in each dialect through the whole gateway, without opening a port. */
-export async function answers(config: Config, version: string, edge: Probes, kinds: UpstreamKinds): Promise<Finding[]> {
+export async function* answers(
+  config: Config,
+  version: string,
+  edge: Probes,
+  kinds: UpstreamKinds,
+): AsyncGenerator<Finding> {
   // With `queueMs: 0`, a busy account is reported as a finding instead of waited for.
   const open = { ...config, authToken: undefined, anthropicApiKey: undefined, logLevel: 'off' as const, queueMs: 0 }
   const { app, gateway } = await compose(open, version, { write() {} }, edge.fetch, undefined, kinds)
   const asked = config.primaryModel ?? anyLarge
-  const findings: Finding[] = []
   // One after the other, because a guest may have only one chat at a time.
   for (const { dialect, path } of replyAddresses(dialects)) {
     const { body, params = {} } = dialect.example({ model: asked, text: question, checkWithin: maxAnswerTokens })
-    findings.push(await answer(pathWith(path, params), body))
+    yield await answer(pathWith(path, params), body)
   }
-  return findings
 
   async function answer(path: string, body: object): Promise<Finding> {
     const check = `POST ${path}`

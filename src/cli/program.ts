@@ -1,0 +1,87 @@
+import type { Program } from '../admin/operator.ts'
+import { rounded } from '../admin/request-row.ts'
+import type { Setup } from '../admin/schema/now.ts'
+import type { DoctorStep } from '../admin/schema/system.ts'
+import { systemClock } from '../async/system-clock.ts'
+import { stateFolder } from '../config/folders.ts'
+import type { LoadedConfig } from '../config/load.ts'
+import type { Finding } from '../core/finding.ts'
+import { dialects } from '../dialects/index.ts'
+import type { Gateway } from '../gateway/index.ts'
+import { replyAddresses } from '../http/hints.ts'
+import { bundledPackages } from './bundled-packages.ts' with { type: 'macro' }
+import type { Client, clientSetups } from './client-setups.ts'
+import { clientTargetIn } from './client-target.ts'
+import { configRows } from './commands/config.ts'
+import { examine } from './commands/doctor/index.ts'
+import type { Io } from './io.ts'
+import { setupText } from './setup-text.ts'
+
+/** What the operator's page is told of this program. `loaded` gives the running configuration. */
+export function programOf(gateway: Pick<Gateway, 'models' | 'model'>, loaded: () => LoadedConfig, io: Io): Program {
+  // A guess, until a run has shown how many checks there are.
+  let checks = localChecks + loaded().config.upstreams.length + replyAddresses(dialects).length
+
+  return {
+    async setups(url) {
+      const { config } = loaded()
+      // The page never has the key itself.
+      const key = config.authToken === undefined ? 'anything' : 'your-key'
+      const target = await clientTargetIn(gateway, { url, key }, loaded())
+      const recipes = setups.map(({ client, ...setup }): Setup => {
+        return { client, ...setup, text: setupText(client, target, 'bash') }
+      })
+      return [...recipes, curl(url, key, target.primary.id)]
+    },
+    system() {
+      const folder = stateFolder(io.env)
+      const rows = configRows(loaded())
+      const database = rows.find(({ name }) => name === 'DATABASE_URL')?.value
+      return {
+        platform: `${process.platform}-${process.arch}`,
+        runtime: `bun ${Bun.version}`,
+        pid: process.pid,
+        memory_bytes: process.memoryUsage.rss(),
+        ...(folder === undefined ? {} : { state_folder: folder }),
+        ...(database === undefined ? {} : { database }),
+        config: rows,
+        licences: [{ name: 'bun', version: Bun.version, licence: 'MIT' }, ...bundledPackages()],
+      }
+    },
+    async *doctor(signal) {
+      let n = 0
+      let before = systemClock.monotonic()
+      for await (const finding of examine(loaded, io)) {
+        if (signal.aborted) return
+        const now = systemClock.monotonic()
+        checks = Math.max(checks, ++n)
+        yield stepOf(finding, { n, of: checks, ms: rounded(now - before) })
+        before = now
+      }
+      checks = n
+    },
+  }
+}
+
+/** Of this machine and its configuration. */
+const localChecks = 4
+
+const setups: (Omit<Setup, 'text'> & { client: Client })[] = [
+  { client: 'claude', label: 'Claude Code', command: 'zai2api claude' },
+  { client: 'codex', label: 'Codex', command: 'zai2api codex' },
+  { client: 'opencode', label: 'opencode', command: 'zai2api opencode' },
+  { client: 'openai', label: 'OpenAI SDK' },
+  { client: 'anthropic', label: 'Anthropic SDK' },
+] satisfies { client: keyof typeof clientSetups; label: string; command?: string }[]
+
+function curl(url: string, key: string, model: string): Setup {
+  const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello' }] })
+  const lines = [`curl ${url}/v1/chat/completions`, `-H 'authorization: Bearer ${key}'`, `-d '${body}'`]
+  return { client: 'curl', label: 'curl', text: `${lines.join(' \\\n  ')}\n` }
+}
+
+const states = { pass: 'ok', warn: 'warn', fail: 'fail', skip: 'skip' } as const
+
+function stepOf({ status, check, says, next }: Finding, place: Pick<DoctorStep, 'n' | 'of' | 'ms'>): DoctorStep {
+  return { ...place, name: check, state: states[status], text: says, ...(next === undefined ? {} : { fix: next }) }
+}

@@ -1,0 +1,148 @@
+import { describe, expect, test } from 'bun:test'
+import { Value } from '@sinclair/typebox/value'
+import type { Program } from '../../src/admin/operator.ts'
+import { Now } from '../../src/admin/schema/now.ts'
+import { DoctorStep, System } from '../../src/admin/schema/system.ts'
+import { programOf } from '../../src/cli/program.ts'
+import { loadConfig } from '../../src/config/load.ts'
+import { upstreamKinds } from '../../src/upstreams/index.ts'
+import { operatedGateway } from '../support/operated-gateway.ts'
+
+const secrets = {
+  AUTH_TOKEN: 'sk-of-the-clients-0123',
+  ADMIN_TOKEN: 'sk-of-the-operator-0123',
+  ZAI_API_KEY: 'key-1,key-2',
+}
+const env = {
+  ...secrets,
+  UPSTREAMS: 'demo',
+  LOG_LEVEL: 'off',
+  METRICS: 'false',
+  DATABASE_URL: 'postgres://a:hidden@db/z',
+}
+const loaded = loadConfig(new Map(), { env, cwd: '/nowhere', readFile: () => undefined }, upstreamKinds)
+const io = {
+  ...{ env: { STATE_DIRECTORY: '/var/lib/zai2api' }, cwd: '/nowhere', version: 'test' },
+  ...{ stdout() {}, stderr() {} },
+}
+const models = {
+  models: async () => [],
+  model: async () => {
+    throw new Error('none')
+  },
+}
+const program = () => programOf(models, () => loaded, io as unknown as Parameters<typeof programOf>[2])
+
+describe('the system', () => {
+  const system = program().system()
+
+  test('has every setting with its source, and no secret', () => {
+    const whole = { ...system, version: 'test', started_at: 1, uptime_ms: 1 }
+    expect([...Value.Errors(System, whole)]).toEqual([])
+    const row = (name: string) => system.config.find((each) => each.name === name)
+    expect(row('UPSTREAMS')).toMatchObject({ value: 'demo', source: 'environment variable UPSTREAMS', secret: false })
+    expect(row('LISTEN_PORT')).toMatchObject({ value: '8080', default: '8080', source: 'default' })
+    expect(row('ADMIN_TOKEN')?.value).toMatch(/^[0-9a-f]{4}…[0-9a-f]{4}$/)
+    expect(row('ZAI_API_KEY')?.value).toMatch(/^[0-9a-f]{4}…[0-9a-f]{4},[0-9a-f]{4}…[0-9a-f]{4}$/)
+    expect(row('ZAI_TOKEN')).not.toHaveProperty('value')
+    for (const secret of [...Object.values(secrets), 'key-1', 'hidden'])
+      expect(JSON.stringify(system)).not.toContain(secret)
+  })
+
+  test('names the packages in the program with their licences', () => {
+    const { licences } = system
+    expect(licences.find(({ name }) => name === 'elysia')).toMatchObject({ licence: 'MIT' })
+    expect(licences.map(({ name }) => name)).not.toContain('typescript')
+    expect(licences.filter(({ licence }) => licence === 'not named')).toEqual([])
+  })
+})
+
+test('clients are set up by the recipes of zai2api env, with no key of anybody', async () => {
+  const setups = await program().setups('https://gw.example')
+  expect(setups.map(({ client }) => client)).toEqual(['claude', 'codex', 'opencode', 'openai', 'anthropic', 'curl'])
+  for (const { text } of setups) {
+    expect(text).toContain('https://gw.example')
+    expect(text).not.toContain('sk-of-the-clients')
+  }
+  expect(setups[0]?.text).toContain("export ANTHROPIC_AUTH_TOKEN='your-key'")
+})
+
+async function gatewayWith(parts: Partial<Program>) {
+  return operatedGateway({}, { setups: async () => [], system: () => program().system(), async *doctor() {}, ...parts })
+}
+
+test('the page is given both, each for the address that it was asked at', async () => {
+  const { ask, close } = await gatewayWith({ setups: program().setups })
+  const now: unknown = await (await ask('GET', '/admin/api/now')).json()
+  expect([...Value.Errors(Now, now)]).toEqual([])
+  expect(Value.Cast(Now, now).setups[3]?.text).toContain('http://localhost:8080/v1')
+  const system: unknown = await (await ask('GET', '/admin/api/system')).json()
+  expect([...Value.Errors(System, system)]).toEqual([])
+  await close()
+})
+
+test('recipes that fail or take long keep nothing else from the page', async () => {
+  const never = new Promise<never>(() => {})
+  for (const setups of [() => never, () => Promise.reject(new Error('no models'))]) {
+    const { ask, close } = await gatewayWith({ setups })
+    expect(await (await ask('GET', '/admin/api/now')).json()).toMatchObject({ ready: true, setups: [] })
+    await close()
+  }
+})
+
+describe('doctor', () => {
+  const step = (n: number): DoctorStep => ({ n, of: 3, name: `step ${n}`, state: 'ok', text: 'fine', ms: 1 })
+
+  test('is told step by step, as each ends', async () => {
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const { ask, close } = await gatewayWith({
+      async *doctor() {
+        yield step(1)
+        for (const [index, gate] of gates.entries()) {
+          await gate.promise
+          yield step(index + 2)
+        }
+      },
+    })
+    const response = await ask('POST', '/admin/api/doctor')
+    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8')
+    const reader = (response.body ?? new ReadableStream()).getReader()
+    const next = async () => new TextDecoder().decode((await reader.read()).value)
+    expect(await next()).toBe(`event: step\ndata: ${JSON.stringify(step(1))}\n\n`)
+    gates[0]?.resolve()
+    expect(await next()).toContain('step 2')
+    gates[1]?.resolve()
+    expect([await next(), await next(), await next()]).toEqual([
+      expect.stringContaining('step 3'),
+      'event: done\ndata: {}\n\n',
+      '',
+    ])
+    await close()
+  })
+
+  test('stops when the page leaves', async () => {
+    let stopped: AbortSignal | undefined
+    const { ask, close } = await gatewayWith({
+      async *doctor(signal) {
+        stopped = signal
+        yield step(1)
+        yield step(2)
+        yield step(3)
+      },
+    })
+    const { body } = await ask('POST', '/admin/api/doctor')
+    await body?.cancel()
+    expect(stopped?.aborted).toBe(true)
+    await close()
+  })
+
+  test('does the checks of the command', async () => {
+    const steps: DoctorStep[] = []
+    for await (const each of program().doctor(new AbortController().signal)) steps.push(each)
+    for (const each of steps) expect([...Value.Errors(DoctorStep, each)]).toEqual([])
+    expect(steps.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['configuration', 'access', 'proxy', 'port', 'demo', 'POST /v1/messages']),
+    )
+    expect(steps.map(({ n }) => n)).toEqual(steps.map((_, index) => index + 1))
+  }, 20_000)
+})

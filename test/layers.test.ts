@@ -69,6 +69,8 @@ const mayImport: Record<string, string[]> = {
   // One set of statements for SQLite and PostgreSQL.
   database: ['core', 'bun', 'bun:sqlite', 'node:*'],
   store: ['core', 'database', 'bun:sqlite'],
+  // Keys that the operator gives to others: what they may do, and what it costs.
+  keys: ['core', 'models', 'type observe', 'store'],
   http: [
     'core',
     'gateway',

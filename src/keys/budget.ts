@@ -1,0 +1,48 @@
+import { type BudgetWindow, isWindow } from './window.ts'
+
+/** What a budget is counted in: US dollars, tokens of prompts and replies together, or credits of Z.AI's coding plan. */
+export const budgetUnits = ['usd', 'tokens', 'credits'] as const
+export type BudgetUnit = (typeof budgetUnits)[number]
+
+export interface BudgetRule {
+  unit: BudgetUnit
+  /** In units: dollars, tokens or credits. */
+  limit: number
+  window: BudgetWindow
+}
+
+/** Largest amounts, so that sums of whole numbers stay exact. */
+export const mostOf: Record<BudgetUnit, number> = { usd: 1_000_000, tokens: 1e15, credits: 1_000_000 }
+
+const multiples: Record<string, number> = { '': 1, k: 1e3, m: 1e6, b: 1e9 }
+
+/** A number as people write it: `20`, `0.5`, `500k`, `2m`; `undefined` for anything else. */
+export function readAmount(text: string): number | undefined {
+  const [, digits, suffix = ''] = /^(\d{1,15}(?:\.\d{1,9})?)([kmb]?)$/i.exec(text.replaceAll('_', '')) ?? []
+  const times = multiples[suffix.toLowerCase()]
+  return digits === undefined || times === undefined ? undefined : Number((Number(digits) * times).toPrecision(15))
+}
+
+/** Reads `usd:20/month`, `tokens:2m/day`, `credits:500/5h`. A string in its place says what is wrong. */
+export function readBudget(text: string): BudgetRule | string {
+  const [, unit = '', amount = '', window = ''] = /^([^:/]*):([^/]*)\/(.*)$/.exec(text.trim()) ?? []
+  if (unit === '') return `expected UNIT:AMOUNT/WINDOW such as usd:20/month, tokens:2m/day or credits:500/5h`
+  return checkedBudget(unit, readAmount(amount), window)
+}
+
+/** Checks the parts of a budget. A string in its place says what is wrong. */
+export function checkedBudget(unit: unknown, limit: unknown, window: unknown): BudgetRule | string {
+  const known = budgetUnits.find((one) => one === unit)
+  if (known === undefined) return `expected the unit ${budgetUnits.join(', ')}`
+  if (typeof limit !== 'number' || !(limit > 0) || limit > mostOf[known])
+    return `expected an amount above 0 and up to ${mostOf[known]} ${known}, as in 20, 0.5 or 2m`
+  if (known === 'tokens' && !Number.isInteger(limit)) return 'expected a whole number of tokens'
+  if (typeof window !== 'string' || !isWindow(window))
+    return 'expected the window 5h (or another number of hours, up to 8760h), day, week, month or total'
+  return { unit: known, limit, window }
+}
+
+/** `usd:20/month`: what `readBudget` reads. */
+export function budgetText({ unit, limit, window }: BudgetRule): string {
+  return `${unit}:${limit}/${window}`
+}

@@ -1,0 +1,158 @@
+import { invalidField } from '../core/errors.ts'
+import { isRecord } from '../core/json.ts'
+import { type BudgetRule, budgetText, checkedBudget, readAmount, readBudget } from './budget.ts'
+
+/** The members of a key that somebody sets. `null` takes a limit away; an absent member stays as it is. */
+export interface KeyChange {
+  name?: string
+  models?: readonly string[] | null
+  dialects?: readonly string[] | null
+  rpm?: number | null
+  tpm?: number | null
+  parallel?: number | null
+  budgets?: readonly BudgetRule[] | null
+  /** Epoch milliseconds. */
+  expiresAt?: number | null
+  disabled?: boolean
+}
+
+export interface ChangeContext {
+  now: number
+  /** Ids of all dialects. */
+  dialects: readonly string[]
+}
+
+/** Members by the names that the HTTP API and the command line have for them. */
+const readers = {
+  name: (value, field) => ({ name: nameOf(value, field) }),
+  models: (value, field) => ({ models: listOf(value, field) }),
+  dialects: (value, field, context) => ({ dialects: dialectsOf(value, field, context) }),
+  rpm: (value, field) => ({ rpm: countOf(value, field) }),
+  tpm: (value, field) => ({ tpm: countOf(value, field) }),
+  parallel: (value, field) => ({ parallel: countOf(value, field) }),
+  budgets: (value, field) => ({ budgets: budgetsOf(value, field) }),
+  budget: (value, field) => ({ budgets: budgetsOf(value, field) }),
+  expires_at: (value, field, context) => ({ expiresAt: expiryOf(value, field, context) }),
+  expires: (value, field, context) => ({ expiresAt: expiryOf(value, field, context) }),
+  disabled: (value, field) => ({ disabled: booleanOf(value, field) }),
+} satisfies Record<string, (value: unknown, field: string, context: ChangeContext) => KeyChange>
+
+const maxName = 64
+const maxEntries = 100
+const maxEntry = 200
+const maxCount = 1e12
+
+/**
+ * Reads members as the HTTP API or the command line have them: values of JSON, or the text that stands for one, such as
+ * `60`, `200k`, `glm-4.*,glm-5.3`, `usd:20/month` and `2027-01-31`. `none` and null take a limit away.
+ *
+ * Errors: `invalid-request`, naming the member.
+ */
+export function readKeyChange(members: unknown, context: ChangeContext): KeyChange {
+  if (!isRecord(members)) throw invalidField('body', 'expected an object such as {"name": "ci"}')
+  const change: KeyChange = {}
+  for (const [field, value] of Object.entries(members)) {
+    if (!isMember(field)) throw invalidField(field, `unknown; a key has ${Object.keys(readers).join(', ')}`)
+    Object.assign(change, readers[field](value, field, context))
+  }
+  return change
+}
+
+function isMember(field: string): field is keyof typeof readers {
+  return Object.hasOwn(readers, field)
+}
+
+function nameOf(value: unknown, field: string): string {
+  const name = typeof value === 'string' ? value.trim() : ''
+  if (name === '' || name.length > maxName || /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(name))
+    throw invalidField(field, `expected 1 to ${maxName} characters that can be printed`)
+  return name
+}
+
+function isNone(value: unknown): boolean {
+  return value === null || value === 'none'
+}
+
+function listOf(value: unknown, field: string): string[] | null {
+  if (isNone(value)) return null
+  const entries = typeof value === 'string' ? value.split(/[\s,]+/).filter((entry) => entry !== '') : value
+  const isList = Array.isArray(entries) && entries.length > 0 && entries.length <= maxEntries
+  if (!isList || !entries.every(isEntry))
+    throw invalidField(field, `expected 1 to ${maxEntries} names without spaces, or none for no limit`)
+  return [...new Set(entries)]
+}
+
+function isEntry(entry: unknown): entry is string {
+  return typeof entry === 'string' && entry.length <= maxEntry && /^[\x21-\x7e]+$/.test(entry)
+}
+
+/** `openai` stands for all of OpenAI's, and `anthropic` for Anthropic's. */
+function dialectsOf(value: unknown, field: string, { dialects }: ChangeContext): string[] | null {
+  const wanted = listOf(value, field)
+  if (wanted === null) return null
+  const found = wanted.flatMap((word) => {
+    const meant = dialects.filter((id) => id === word || id.startsWith(`${word}-`))
+    if (meant.length === 0) throw invalidField(field, `expected some of ${dialects.join(', ')}, or openai or anthropic`)
+    return meant
+  })
+  return [...new Set(found)]
+}
+
+function countOf(value: unknown, field: string): number | null {
+  if (isNone(value)) return null
+  const count = typeof value === 'string' ? readAmount(value) : value
+  if (typeof count === 'number' && Number.isInteger(count) && count >= 1 && count <= maxCount) return count
+  throw invalidField(field, 'expected a whole number, 1 or more, as in 60 or 200k, or none for no limit')
+}
+
+function budgetsOf(value: unknown, field: string): BudgetRule[] | null {
+  if (isNone(value)) return null
+  const entries: unknown = typeof value === 'string' ? value.split(',') : value
+  if (!Array.isArray(entries)) throw invalidField(field, 'expected a list of budgets, or none')
+  const budgets = entries.map((entry: unknown, index) => {
+    const read =
+      typeof entry === 'string'
+        ? readBudget(entry)
+        : isRecord(entry)
+          ? checkedBudget(entry.unit, entry.limit, entry.window)
+          : 'expected usd:20/month, or an object with unit, limit and window'
+    if (typeof read !== 'string') return read
+    throw invalidField(typeof value === 'string' ? field : `${field}.${index}`, read)
+  })
+  const spans = budgets.map(({ unit, window }) => `${unit} a ${window}`)
+  const doubled = spans.find((span, index) => spans.indexOf(span) !== index)
+  if (doubled !== undefined) throw invalidField(field, `there are two budgets of ${doubled}; one is enough`)
+  if (budgets.length > 8) throw invalidField(field, 'expected at most 8 budgets')
+  return budgets.sort((one, other) => (budgetText(one) < budgetText(other) ? -1 : 1))
+}
+
+const relative = /^(\d{1,5})(h|d)$/
+const hourMs = 3_600_000
+
+/** A date alone is its beginning; times without a zone are UTC's. */
+function expiryOf(value: unknown, field: string, { now }: ChangeContext): number | null {
+  if (isNone(value) || value === 'never') return null
+  const at = typeof value === 'string' ? instantOf(value, now) : value
+  if (typeof at !== 'number' || !Number.isInteger(at))
+    throw invalidField(field, 'expected a date such as 2027-01-31 or 2027-01-31T18:00Z, a span such as 30d, or never')
+  if (at <= now) throw invalidField(field, `${new Date(at).toISOString()} is over already`)
+  return at
+}
+
+function instantOf(text: string, now: number): number | undefined {
+  const [, count, unit] = relative.exec(text) ?? []
+  if (count !== undefined) return now + Number(count) * (unit === 'd' ? 24 : 1) * hourMs
+  const [date, day, time, zone] =
+    /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)?(Z|[+-]\d\d:\d\d)?$/.exec(text) ?? []
+  if (date === undefined || day === undefined || (time === undefined && zone !== undefined)) return undefined
+  const midnight = Date.parse(`${day}T00:00Z`)
+  // `Date` turns the 30th of February into a day of March.
+  if (Number.isNaN(midnight) || new Date(midnight).toISOString().slice(0, 10) !== day) return undefined
+  const at = time === undefined ? midnight : Date.parse(`${day}${time}${zone ?? 'Z'}`)
+  return Number.isNaN(at) ? undefined : at
+}
+
+function booleanOf(value: unknown, field: string): boolean {
+  if (typeof value === 'boolean') return value
+  throw invalidField(field, 'expected true or false')
+}

@@ -18,6 +18,11 @@ export interface NormaliserOptions {
   countTokens: (text: string) => number
 }
 
+export interface StreamNormaliser extends Transform<Delta, StreamEvent> {
+  /** The upstream's usage if it has come, else an estimate of what was generated so far. */
+  usageSoFar(): Usage
+}
+
 type OpenBlock = { kind: TextKind; index: number; text: string; latest: string[] }
 type OpenCall = {
   kind: 'tool-call'
@@ -50,7 +55,7 @@ const piecesAtATime = 256
  * - A call ends only with a name and with arguments that are a JSON object; otherwise the reply fails. Exception: in a
  *   reply that was cut for length, the last call may have partial arguments, and a call without a name is dropped.
  */
-export function streamNormaliser(options: NormaliserOptions): Transform<Delta, StreamEvent> {
+export function streamNormaliser(options: NormaliserOptions): StreamNormaliser {
   let started = false
   let over = false
   let open: OpenBlock | OpenCall | undefined
@@ -107,6 +112,23 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
         )
     },
     passthrough: (kind) => !over && open?.kind === kind,
+    usageSoFar() {
+      if (usage !== undefined) return usage
+      if (open !== undefined && open.kind !== 'tool-call') joinLatest(open)
+      const unfinished = [
+        ...(open === undefined ? [] : [open.kind === 'tool-call' ? open.arguments : open.text]),
+        ...[...waiting.values()].map((call) => call.arguments),
+        ...between.map(({ text }) => text),
+      ]
+      const outputTokens = unfinished.reduce((sum, text) => sum + roughTokens(text), estimatedOutput)
+      return { inputTokens: options.inputTokens, outputTokens }
+    },
+  }
+
+  /** Of a long text only the beginning is counted, because counting takes time and nothing waits for the sum. */
+  function roughTokens(text: string): number {
+    if (text.length <= countedLength) return options.countTokens(text)
+    return Math.ceil((options.countTokens(text.slice(0, countedLength)) * text.length) / countedLength)
   }
 
   function start(out: StreamEvent[]): void {
@@ -310,6 +332,9 @@ function joinLatest(block: OpenBlock): void {
   block.text += block.latest.join('')
   block.latest = []
 }
+
+/** In characters. */
+const countedLength = 8_192
 
 function brokenCall(name: string): GatewayError {
   return new GatewayError(

@@ -102,6 +102,7 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
 
   function start(stream: ReplyStream): void {
     begun = true
+    record.usageSoFar = stream.usageSoFar
     pipe.begin(stream)
     readNext()
   }
@@ -244,6 +245,7 @@ export async function wholeReply(reply: Promise<ReplyStream>, clock: Clock, reco
       pipe.fail(error)
       resolve()
     }
+    record.usageSoFar = stream.usageSoFar
     pipe.begin(stream)
     pipe.next(() => resolve())
   })

@@ -39,6 +39,8 @@ export interface RequestRecord {
   /** The gateway's own count of the prompt. The upstream's count, if it comes, is in `usage`. */
   promptTokens?: number
   usage?: Usage
+  /** The gateway's own count of a reply that has begun, for one that does not come to its end. */
+  usageSoFar?: (() => Usage) | undefined
   error?: GatewayError
   /** Retries and other remarks, in order. */
   notes: string[]

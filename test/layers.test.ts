@@ -70,7 +70,7 @@ const mayImport: Record<string, string[]> = {
   database: ['core', 'bun', 'bun:sqlite', 'node:*'],
   store: ['core', 'database', 'bun:sqlite'],
   // Keys that the operator gives to others: what they may do, and what it costs.
-  keys: ['core', 'models', 'type observe', 'store'],
+  keys: ['core', 'models', 'type observe', 'type database', 'store'],
   http: [
     'core',
     'gateway',
@@ -90,6 +90,7 @@ const mayImport: Record<string, string[]> = {
     'gateway',
     'config',
     'http',
+    'keys',
     'observe',
     'store',
     'dialects/openai',

@@ -12,6 +12,8 @@ export interface Caller {
   /** The routes that its key may use. */
   readonly scope: readonly Scope[]
   readonly policy: CallerPolicy
+  /** Its key is one that the operator has made while the gateway runs, not one of the configuration. */
+  readonly isIssued?: true
 }
 
 /** `operator`: the operator's routes. Otherwise the routes of an API. */
@@ -26,6 +28,10 @@ export interface CallerPolicy {
   readonly requests?: Rate | undefined
   /** Prompts and replies together. */
   readonly tokens?: Rate | undefined
+  /** Requests at the same time. */
+  readonly parallel?: number | undefined
+  /** Each call is paid for by budgets: see `Spending`. */
+  readonly hasBudgets?: boolean | undefined
 }
 
 export interface Rate {

@@ -108,6 +108,15 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     'CREATE INDEX replies_by_age ON replies (at, bytes)',
     'CREATE INDEX replies_by_expiry ON replies (expires)',
   ],
+  ({ text, int }) => [
+    // A deleted key stays as the name of what it has used.
+    `ALTER TABLE keys ADD COLUMN deleted ${int}`,
+    // The window of a budget in words, since months differ in length.
+    `ALTER TABLE budgets ADD COLUMN span ${text} NOT NULL DEFAULT 'total'`,
+    // A reservation belongs to one generation of its budget, and costs its estimate if nobody settles it.
+    `ALTER TABLE reservations ADD COLUMN generation ${int} NOT NULL DEFAULT 0`,
+    `ALTER TABLE reservations ADD COLUMN estimate ${int} NOT NULL DEFAULT 0`,
+  ],
 ]
 
 /** Tables that must go on where the disk is full: small ones, of which a decision depends. */

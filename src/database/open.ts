@@ -10,6 +10,8 @@ export interface DatabaseOptions {
   /** The user's folder for what outlives a run; without one the database is in memory. */
   folder: string | undefined
   clock: Clock
+  /** Fails where the file cannot be used, instead of going on in memory. */
+  isLasting?: true
   warn: (message: string, cause?: unknown) => void
 }
 
@@ -19,7 +21,7 @@ export interface DatabaseOptions {
  *
  * Errors: an Error for a user if `url` is none of these, a PostgreSQL server cannot be used, or a newer version of this program made the tables.
  */
-export async function openDatabase({ url, folder, clock, warn }: DatabaseOptions): Promise<Database> {
+export async function openDatabase({ url, folder, clock, isLasting, warn }: DatabaseOptions): Promise<Database> {
   if (url !== undefined && /^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return await openServer(url, clock)
   // Without the value, which may hold a password.
   if (url !== undefined && !/^(memory|sqlite:.+)$/.test(url))
@@ -31,6 +33,7 @@ export async function openDatabase({ url, folder, clock, warn }: DatabaseOptions
     const error = databaseError(thrown)
     const isOfFiles = error instanceof Error && 'syscall' in error
     if (!(error instanceof DatabaseError) && !isOfFiles) throw error
+    if (isLasting) throw new Error(`The database ${path} cannot be used: ${error.message}`, { cause: error })
     warn(`${path} cannot be used; keys, usage and the list of requests are in memory, gone with the process`, error)
     return openSqlite({ path: ':memory:', clock, warn })
   }

@@ -11,6 +11,12 @@ export interface BudgetRule {
   window: BudgetWindow
 }
 
+/**
+ * Budgets are kept in whole numbers: a token is 1, a dollar and a credit are 1,000,000,000, so that one cached token at
+ * $0.03 a million is 30.
+ */
+export const atomsOf: Record<BudgetUnit, number> = { usd: 1e9, tokens: 1, credits: 1e9 }
+
 /** Largest amounts, so that sums of whole numbers stay exact. */
 export const mostOf: Record<BudgetUnit, number> = { usd: 1_000_000, tokens: 1e15, credits: 1_000_000 }
 
@@ -45,4 +51,13 @@ export function checkedBudget(unit: unknown, limit: unknown, window: unknown): B
 /** `usd:20/month`: what `readBudget` reads. */
 export function budgetText({ unit, limit, window }: BudgetRule): string {
   return `${unit}:${limit}/${window}`
+}
+
+/** For people: `$0.0042`, `500,000 tokens`, `12.5 credits`. */
+export function amountText(unit: BudgetUnit, amount: number): string {
+  const digits = { maximumSignificantDigits: 4, maximumFractionDigits: 6 }
+  if (unit === 'tokens') return `${amount.toLocaleString('en-US')} tokens`
+  // Small amounts are what is left of a budget: all of their digits would be noise.
+  const number = amount.toLocaleString('en-US', amount >= 100 ? { maximumFractionDigits: 2 } : digits)
+  return unit === 'usd' ? `$${number}` : `${number} credits`
 }

@@ -2,11 +2,23 @@ import { invalidField } from '../core/errors.ts'
 import { isRecord } from '../core/json.ts'
 import { type BudgetRule, budgetText, checkedBudget, readAmount, readBudget } from './budget.ts'
 
+/** What a key may do. An absent member means no limit. */
+export interface KeyRules {
+  models?: string[]
+  /** Ids of dialects. */
+  dialects?: string[]
+  /** Requests and tokens a minute, and requests at the same time. */
+  rpm?: number
+  tpm?: number
+  parallel?: number
+  budgets: readonly BudgetRule[]
+}
+
 /** The members of a key that somebody sets. `null` takes a limit away; an absent member stays as it is. */
 export interface KeyChange {
   name?: string
-  models?: readonly string[] | null
-  dialects?: readonly string[] | null
+  models?: string[] | null
+  dialects?: string[] | null
   rpm?: number | null
   tpm?: number | null
   parallel?: number | null

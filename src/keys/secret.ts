@@ -38,3 +38,8 @@ export function newKeyId(now: number, random: RandomBytes): string {
   const time = Math.max(0, now).toString(16).padStart(12, '0')
   return `key_${time}${Buffer.from(random(new Uint8Array(6))).toString('hex')}`
 }
+
+/** Takes out every secret of a key, known or not: what is logged and answered may quote whatever a client has sent. */
+export function withoutSecrets(text: string): string {
+  return text.includes(secretPrefix) ? text.replace(/z2a_[0-9A-Za-z]{20,}/g, '[key]') : text
+}

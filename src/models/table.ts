@@ -127,7 +127,8 @@ function isPattern(id: string): boolean {
   return id.includes('*')
 }
 
-function matchesPattern(pattern: string, name: string): boolean {
+/** Whether a name fits a pattern, in which `*` stands for any run of characters. Case does not matter. */
+export function matchesPattern(pattern: string, name: string): boolean {
   return new RegExp(`^${pattern.split('*').map(RegExp.escape).join('.*')}$`, 'i').test(name)
 }
 

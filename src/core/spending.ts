@@ -1,0 +1,30 @@
+import type { Model } from './upstream.ts'
+
+/** What a caller with budgets may spend on one request. */
+export interface Spending {
+  /**
+   * Sets aside what a call of an upstream may cost at most. Resolves with how long its reply may be.
+   *
+   * Errors: `quota-exhausted` where a budget is used up; `rate-limited` where running requests hold what is left;
+   * `forbidden` for a model whose price is not known; `overloaded` where nobody can tell.
+   */
+  reserve(call: SpendingCall): Promise<Reservation>
+}
+
+/** Units: tokens. */
+export interface SpendingCall {
+  model: Model
+  /** The most that the prompt may have. */
+  prompt: number
+  /** `max_tokens` of the request. */
+  maxTokens: number | undefined
+  /** The most that a reply with this limit may have. */
+  longestReply: (maxTokens: number) => number
+}
+
+export interface Reservation {
+  /** The limit for the reply; `undefined` where the request and the model have one that the budgets pay for. */
+  maxTokens: number | undefined
+  /** The call has cost nothing. */
+  release(): void
+}

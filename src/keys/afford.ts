@@ -1,0 +1,133 @@
+import { GatewayError } from '../core/errors.ts'
+import type { BudgetRow, Reserve } from '../store/keys.ts'
+import { amountText, atomsOf } from './budget.ts'
+import { windowAt } from './window.ts'
+
+/** What one token costs, in the atoms of a budget's unit. */
+export interface Rates {
+  input: number
+  cached: number
+  output: number
+}
+
+/** One call of an upstream before it is made. Units: tokens. */
+export interface Call {
+  /** The most that its prompt may have. */
+  prompt: number
+  /** The most that its reply may have. */
+  reply: number
+  /** The most that a reply with this limit may have: it grows with the limit. */
+  longestReply: (maxTokens: number) => number
+}
+
+export interface Afforded {
+  /** How long the reply may be, in tokens: `Call.reply` or less. */
+  reply: number
+  /** One for each budget, in their order. */
+  amounts: Reserve[]
+}
+
+/** The smallest useful reply, unless its client asks for less. */
+const leastReply = 256
+
+/**
+ * More tokens than a model writes between two looks at a reservation (30 seconds at 130 tokens a second). What a crash
+ * leaves behind is settled as if they had been written.
+ */
+export const unseenTokens = 4_096
+
+/**
+ * What each budget has to set aside for a call, and how long the reply may be so that none is passed. `now` decides which
+ * window the call belongs to.
+ *
+ * Errors: `quota-exhausted` where a budget is used up, `rate-limited` where running requests hold what is left.
+ */
+export function afford(
+  budgets: readonly BudgetRow[],
+  ratesOf: (unit: BudgetRow['unit']) => Rates,
+  call: Call,
+  now: number,
+): Afforded {
+  const current = budgets.map((budget) => {
+    const span = windowAt(budget.window, budget.startedAt, now)
+    const rolled = span.startedAt !== budget.startedAt
+    const counters = rolled
+      ? { settled: 0, reserved: 0, generation: budget.generation + 1 }
+      : { settled: budget.settled, reserved: budget.reserved, generation: budget.generation }
+    return { ...budget, ...counters, span, rates: ratesOf(budget.unit) }
+  })
+  const least = Math.min(call.reply, leastReply)
+  let reply = call.reply
+  for (const budget of current) {
+    const left = budget.limit - budget.settled
+    const tokens = repliesPaidBy(left - budget.reserved, budget.rates, call)
+    if (tokens < least)
+      throw repliesPaidBy(left, budget.rates, call) < least
+        ? usedUp(budget, left, budget.span.resetsAt, now)
+        : heldByOthers(budget, left)
+    reply = Math.min(reply, tokens)
+  }
+  const longest = call.longestReply(reply)
+  return {
+    reply,
+    amounts: current.map(({ span, rates, settled, reserved, generation }) => ({
+      startedAt: span.startedAt,
+      ...{ settled, reserved, generation },
+      amount: costOf(call.prompt, longest, rates),
+      estimate: costOf(call.prompt, Math.min(longest, unseenTokens), rates),
+    })),
+  }
+}
+
+/** Rounded up: a budget of whole atoms never pays for part of one. */
+export function costOf(prompt: number, reply: number, { input, output }: Rates): number {
+  return Math.ceil(prompt * input + reply * output)
+}
+
+/** The longest reply that `free` atoms pay for, together with its prompt; -1 where not even the prompt is paid. */
+function repliesPaidBy(free: number, rates: Rates, { prompt, reply, longestReply }: Call): number {
+  const isPaid = (tokens: number) => costOf(prompt, longestReply(tokens), rates) <= free
+  if (isPaid(reply)) return reply
+  let paid = -1
+  let unpaid = reply
+  while (unpaid - paid > 1) {
+    const middle = Math.floor((paid + unpaid) / 2)
+    if (isPaid(middle)) paid = middle
+    else unpaid = middle
+  }
+  return paid
+}
+
+function usedUp(budget: BudgetRow, left: number, resetsAt: number | undefined, now: number): GatewayError {
+  const what = `${amountText(budget.unit, Math.max(0, left) / atomsOf[budget.unit])} of ${budgetName(budget)}`
+  const resets =
+    resetsAt === undefined
+      ? 'It does not reset by itself: ask whoever runs this gateway.'
+      : `It resets at ${new Date(resetsAt).toISOString()}.`
+  return new GatewayError(
+    'quota-exhausted',
+    left <= 0
+      ? `The budget of this key is used up: ${budgetName(budget)}. ${resets}`
+      : `The budget of this key is used up: what is left, ${what}, does not pay for this prompt and a short answer. ${resets}`,
+    {
+      code: 'budget_used_up',
+      ...(resetsAt === undefined ? {} : { retryAfterMs: resetsAt - now, details: { resets_at: resetsAt } }),
+    },
+  )
+}
+
+const heldRetryMs = 2_000
+
+function heldByOthers(budget: BudgetRow, left: number): GatewayError {
+  return new GatewayError(
+    'rate-limited',
+    `The other requests of this key that are under way have reserved what is left of its budget, ${amountText(budget.unit, left / atomsOf[budget.unit])} of ${budgetName(budget)}. What they do not use is free when they are over.`,
+    { code: 'budget_reserved', retryAfterMs: heldRetryMs },
+  )
+}
+
+function budgetName({ unit, limit, window }: BudgetRow): string {
+  const amount = amountText(unit, limit / atomsOf[unit])
+  if (window === 'total') return `${amount} in total`
+  return /^\d+h$/.test(window) ? `${amount} in ${window.slice(0, -1)} hours` : `${amount} a ${window}`
+}

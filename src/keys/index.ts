@@ -1,0 +1,216 @@
+import { GatewayError, invalidField } from '../core/errors.ts'
+import { type ModelTable, matchesPattern } from '../models/table.ts'
+import type { BudgetRow, KeyRow, KeyStore, NewBudget } from '../store/keys.ts'
+import { atomsOf, type BudgetRule } from './budget.ts'
+import { type KeyChange, type KeyRules, readKeyChange } from './change.ts'
+import { priceSentence, ratesOf } from './price.ts'
+import { readRules } from './registry.ts'
+import { hashOf, newKeyId, newSecret, prefixOf, type RandomBytes } from './secret.ts'
+import { type KeyView, keyView } from './view.ts'
+
+/** A key whose secret is told for the only time. */
+export interface CreatedKey extends KeyView {
+  secret: string
+}
+
+/**
+ * What the operator does with keys, the same for the command line and the HTTP API. Keys are named by their id, their name
+ * or the beginning of their secret. Errors: `not-found` for a key that does not exist; `invalid-request`, naming the
+ * member, for what cannot be set.
+ */
+export interface Keys {
+  list(): Promise<KeyView[]>
+  show(key: string): Promise<KeyView>
+  /** `members` as `readKeyChange` reads them. */
+  create(members: unknown): Promise<CreatedKey>
+  change(key: string, members: unknown): Promise<KeyView>
+  /** The old secret is refused from now on. */
+  rotate(key: string): Promise<CreatedKey>
+  /** Its budgets begin anew. */
+  reset(key: string): Promise<KeyView>
+  delete(key: string): Promise<KeyView>
+  /** Models that a key may use and that its budgets refuse, because their price is not known. */
+  unpriced(view: KeyView): string[]
+}
+
+export interface KeysOptions {
+  store: KeyStore
+  now: () => number
+  random: RandomBytes
+  /** Ids of all dialects. */
+  dialects: readonly string[]
+  /** Asked each time: the configuration may change. */
+  table: () => ModelTable
+  /** Told after each change, before its promise resolves. */
+  onChange?: () => Promise<void>
+}
+
+export function createKeys(options: KeysOptions): Keys {
+  const { store, now, random, dialects, table, onChange = async () => {} } = options
+
+  return {
+    async list() {
+      const [rows, budgets, at] = [await store.keys(), await store.budgets(), now()]
+      return rows.map((row) => viewOf(row, budgets, at))
+    },
+    show: async (key) => view(await find(key)),
+    async create(members) {
+      const at = now()
+      const { name, expiresAt, disabled = false, ...rules } = readKeyChange(members, { now: at, dialects })
+      if (name === undefined) throw invalidField('name', 'a key needs a name: who or what uses it')
+      await rejectTaken(name)
+      const secret = newSecret(random)
+      const row: KeyRow = {
+        ...{ id: newKeyId(at, random), name, prefix: prefixOf(secret), hash: hashOf(secret), disabled, createdAt: at },
+        ...(expiresAt == null ? {} : { expiresAt }),
+        rules: '',
+      }
+      return { ...(await put(row, merged({ budgets: [] }, rules), store.insert)), secret }
+    },
+    async change(key, members) {
+      const row = await find(key)
+      const {
+        name = row.name,
+        expiresAt,
+        disabled = row.disabled,
+        ...rules
+      } = readKeyChange(members, { now: now(), dialects })
+      if (name !== row.name) await rejectTaken(name)
+      const { expiresAt: before, ...rest } = row
+      const expires = expiresAt === undefined ? before : expiresAt
+      const changed: KeyRow = { ...rest, name, disabled, ...(expires == null ? {} : { expiresAt: expires }) }
+      return await put(changed, merged(await rulesOf(row), rules), update)
+    },
+    async rotate(key) {
+      const row = await find(key)
+      const secret = newSecret(random)
+      const changed = { ...row, prefix: prefixOf(secret), hash: hashOf(secret) }
+      return { ...(await put(changed, await rulesOf(row), update)), secret }
+    },
+    async reset(key) {
+      const row = await find(key)
+      await store.reset(row.id)
+      await onChange()
+      return await view(row)
+    },
+    async delete(key) {
+      const row = await find(key)
+      const last = await view(row)
+      if (!(await store.remove(row.id, now()))) throw notFound(key)
+      await onChange()
+      return last
+    },
+    unpriced({ models, budgets }) {
+      return namedModels(models).filter((name) => budgets.some(({ unit }) => !isPriced(unit, name)))
+    },
+  }
+
+  async function find(key: string): Promise<KeyRow> {
+    const rows = await store.keys()
+    const found = rows.find(({ id }) => id === key) ?? rows.find(({ name }) => name === key)
+    if (found !== undefined) return found
+    const [byPrefix, another] = rows.filter(({ prefix }) => prefix === key)
+    if (byPrefix === undefined || another !== undefined) throw notFound(key)
+    return byPrefix
+  }
+
+  async function view(row: KeyRow): Promise<KeyView> {
+    return keyView(row, await store.budgets(row.id), now())
+  }
+
+  async function rejectTaken(name: string): Promise<void> {
+    if ((await store.keys()).some((row) => row.name === name))
+      throw invalidField('name', 'there is a key of this name already', { code: 'name_taken', status: 409 })
+  }
+
+  async function update(row: KeyRow, budgets: readonly NewBudget[]): Promise<void> {
+    if (!(await store.update(row, budgets))) throw notFound(row.id)
+  }
+
+  async function put(
+    row: KeyRow,
+    { budgets, ...rules }: KeyRules,
+    write: (row: KeyRow, budgets: readonly NewBudget[]) => Promise<void>,
+  ): Promise<KeyView> {
+    rejectUnpriced(budgets, rules.models)
+    const stored = { ...row, rules: JSON.stringify(rules) }
+    await write(
+      stored,
+      budgets.map(({ unit, limit, window }) => ({
+        ...{ id: `${row.id}/${unit}/${window}`, unit, window },
+        limit: Math.round(limit * atomsOf[unit]),
+      })),
+    )
+    await onChange()
+    return await view(stored)
+  }
+
+  async function rulesOf(row: KeyRow): Promise<KeyRules> {
+    const budgets = await store.budgets(row.id)
+    return {
+      ...readRules(row.rules),
+      budgets: budgets.map(({ unit, limit, window }) => ({ unit, limit: limit / atomsOf[unit], window })),
+    }
+  }
+
+  /**
+   * A model that is named outright needs a price, and a pattern at least one that has. What else a pattern allows is
+   * refused when it is asked for.
+   */
+  function rejectUnpriced(budgets: readonly BudgetRule[], models: readonly string[] | undefined): void {
+    for (const { unit } of budgets) {
+      const outright = (models ?? []).filter((model) => !model.includes('*'))
+      const named = outright.find((model) => !isPriced(unit, model))
+      const all = namedModels(models)
+      const unknown = named ?? (all.some((model) => isPriced(unit, model)) || all.length === 0 ? undefined : all[0])
+      if (unknown !== undefined)
+        throw invalidField(
+          'budgets',
+          `${priceSentence(unit, table().of(unknown).id)}, so no budget in ${unit} can be kept for it: leave it out of models, or choose a budget in tokens`,
+          { code: 'price_unknown' },
+        )
+    }
+  }
+
+  /** Of the models that are known by name, and of those that are named outright. */
+  function namedModels(models: readonly string[] | undefined): string[] {
+    const known = table().named.map(({ id }) => id)
+    if (models === undefined) return known
+    const outright = models.filter((model) => !model.includes('*'))
+    const matching = known.filter((id) => models.some((model) => matchesPattern(model, id)))
+    return [...new Set([...outright.map((model) => table().of(model).id), ...matching])]
+  }
+
+  function isPriced(unit: BudgetRule['unit'], name: string): boolean {
+    return ratesOf(unit, table().of(name), now()) !== undefined
+  }
+}
+
+function viewOf(row: KeyRow, budgets: readonly BudgetRow[], now: number): KeyView {
+  return keyView(
+    row,
+    budgets.filter(({ key }) => key === row.id),
+    now,
+  )
+}
+
+function notFound(key: string): GatewayError {
+  const shown = key.slice(0, 10)
+  return new GatewayError(
+    'not-found',
+    `There is no key ${JSON.stringify(key.length > shown.length ? `${shown}…` : shown)}.`,
+    {
+      code: 'key_not_found',
+    },
+  )
+}
+
+/** `null` takes a limit away; what the change does not name stays. */
+function merged(
+  { budgets, ...before }: KeyRules,
+  change: Omit<KeyChange, 'name' | 'expiresAt' | 'disabled'>,
+): KeyRules {
+  const { budgets: changed = budgets, ...limits } = change
+  const all = Object.entries({ ...before, ...limits }).filter(([, value]) => value !== null && value !== undefined)
+  return { ...Object.fromEntries(all), budgets: changed ?? [] }
+}

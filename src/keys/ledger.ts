@@ -1,0 +1,194 @@
+import type { Caller } from '../core/caller.ts'
+import type { Clock } from '../core/clock.ts'
+import { GatewayError } from '../core/errors.ts'
+import type { Usage } from '../core/events.ts'
+import type { Reservation, Spending, SpendingCall } from '../core/spending.ts'
+import type { ModelFacts, ModelTable } from '../models/table.ts'
+import type { RequestRecord } from '../observe/record.ts'
+import type { KeyStore } from '../store/keys.ts'
+import { afford, type Rates, unseenTokens } from './afford.ts'
+import type { BudgetUnit } from './budget.ts'
+import { ratesOf, unknownPrice } from './price.ts'
+
+/** Reserves from the budgets of keys before calls are made, and settles what they have cost. */
+export interface Ledger {
+  /** The budgets of the caller of a request; `undefined` if it has none. */
+  spendingOf(record: RequestRecord): Spending | undefined
+  /** Called once, when the request is over. Resolves when its cost is stored; never rejects. */
+  settle(record: RequestRecord): Promise<void>
+  /** Settles what processes have left that ended without settling. Never rejects. */
+  sweep(): Promise<void>
+  /** Resolves when everything is stored. */
+  close(): Promise<void>
+}
+
+export interface LedgerOptions {
+  store: KeyStore
+  clock: Clock
+  /** Asked for each request, because the configuration may change. */
+  table: () => ModelTable
+  /** Called where a budget could not be written. */
+  warn: (message: string, cause: unknown) => void
+}
+
+/** A reservation that nobody extends for this long belongs to a process that has ended. */
+const lifetimeMs = 120_000
+const extendEveryMs = 30_000
+
+/** For models whose longest reply is not known: the longest of all of Z.AI's. */
+const mostTokens = 131_072
+
+/** What one request has reserved. */
+interface Account {
+  record: RequestRecord
+  reservations: Set<Reserved>
+  /** Also those that were released. */
+  made: number
+  /** The request is over: what is still being reserved is released at once. */
+  isOver: boolean
+}
+
+interface Reserved {
+  id: string
+  prompt: number
+  budgets: { id: string; rates: Rates; most: number }[]
+}
+
+export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledger {
+  const accounts = new Map<RequestRecord, Account>()
+  const writing = new Set<Promise<void>>()
+  let isClosed = false
+  let stopUpkeep = clock.after(extendEveryMs, upkeep)
+
+  return {
+    spendingOf(record) {
+      if (!hasBudgets(record.caller)) return undefined
+      return { reserve: (call) => reserve(record, call) }
+    },
+    settle(record) {
+      const account = accounts.get(record)
+      if (account === undefined) return Promise.resolve()
+      accounts.delete(record)
+      account.isOver = true
+      const [first, ...others] = account.reservations
+      if (first === undefined) return Promise.resolve()
+      const usage = record.usage ?? record.usageSoFar?.() ?? { inputTokens: first.prompt, outputTokens: 0 }
+      return written([write(first, spentOn(first, usage)), ...others.map((other) => write(other, new Map()))])
+    },
+    sweep,
+    async close() {
+      isClosed = true
+      stopUpkeep()
+      await Promise.all(writing)
+    },
+  }
+
+  async function reserve(record: RequestRecord, call: SpendingCall): Promise<Reservation> {
+    const { model, prompt, maxTokens, longestReply } = call
+    const now = clock.now()
+    const account = accountOf(record)
+    const id = `${record.id}.${++account.made}`
+    const wanted = Math.min(maxTokens ?? mostTokens, model.maxOutputTokens ?? mostTokens)
+    const facts = table().of(model.id)
+    const rates = (unit: BudgetUnit) => knownRates(unit, facts, now)
+    const { decision, budgets } = await store
+      .reserve({ id, key: record.caller.keyId, expires: now + lifetimeMs }, (rows) =>
+        afford(rows, rates, { prompt, reply: wanted, longestReply }, now),
+      )
+      .catch((thrown) => {
+        throw thrown instanceof GatewayError ? thrown : unreachable(thrown)
+      })
+    const reserved: Reserved = {
+      id,
+      prompt,
+      budgets: budgets.map((budget, index) => ({
+        id: budget.id,
+        rates: rates(budget.unit),
+        most: decision.amounts[index]?.amount ?? 0,
+      })),
+    }
+    const release = () => {
+      if (account.reservations.delete(reserved)) void written([write(reserved, new Map())])
+    }
+    account.reservations.add(reserved)
+    if (account.isOver) release()
+    const isLimited = decision.reply < wanted || (maxTokens === undefined && model.maxOutputTokens === undefined)
+    return { maxTokens: isLimited ? decision.reply : maxTokens, release }
+  }
+
+  function accountOf(record: RequestRecord): Account {
+    const account = accounts.get(record) ?? { record, reservations: new Set(), made: 0, isOver: false }
+    accounts.set(record, account)
+    return account
+  }
+
+  function write({ id }: Reserved, spent: ReadonlyMap<string, number>): Promise<void> {
+    return store.settle(id, spent).catch((cause) => warn('what a request has cost could not be stored', cause))
+  }
+
+  /** `close` waits for it. */
+  function written(work: readonly Promise<void>[]): Promise<void> {
+    const all: Promise<void> = Promise.all(work).then(() => {
+      writing.delete(all)
+    })
+    writing.add(all)
+    return all
+  }
+
+  function upkeep(): void {
+    const now = clock.now()
+    const running = [...accounts.values()].flatMap(({ record, reservations }) =>
+      [...reservations].map((reserved) => extend(record, reserved, now)),
+    )
+    // First those of this process, so that none of them is taken for one that was left.
+    void Promise.all(running)
+      .catch((cause) => warn('what running requests have reserved could not be kept', cause))
+      .then(sweep)
+      .finally(() => {
+        if (!isClosed) stopUpkeep = clock.after(extendEveryMs, upkeep)
+      })
+  }
+
+  function extend(record: RequestRecord, { id, prompt, budgets }: Reserved, now: number): Promise<void> {
+    const { outputTokens } = record.usageSoFar?.() ?? { outputTokens: 0 }
+    const usage = { inputTokens: prompt, outputTokens: outputTokens + unseenTokens }
+    const estimates = budgets.map((budget) => [budget.id, Math.min(budget.most, priceOf(usage, budget.rates))] as const)
+    return store.extend(id, now + lifetimeMs, new Map(estimates))
+  }
+
+  async function sweep(): Promise<void> {
+    try {
+      while ((await store.settleExpired(clock.now())) > 0 && !isClosed);
+    } catch (cause) {
+      warn('what ended processes have reserved could not be settled', cause)
+    }
+  }
+}
+
+function hasBudgets({ policy }: Caller): boolean {
+  return policy.hasBudgets === true
+}
+
+function spentOn({ budgets }: Reserved, usage: Usage): ReadonlyMap<string, number> {
+  return new Map(budgets.map(({ id, rates }) => [id, priceOf(usage, rates)]))
+}
+
+/** In atoms. */
+function priceOf({ inputTokens, cachedInputTokens = 0, outputTokens }: Usage, rates: Rates): number {
+  const cached = Math.min(cachedInputTokens, inputTokens)
+  return Math.ceil((inputTokens - cached) * rates.input + cached * rates.cached + outputTokens * rates.output)
+}
+
+function knownRates(unit: BudgetUnit, model: ModelFacts, now: number): Rates {
+  const rates = ratesOf(unit, model, now)
+  if (rates === undefined) throw unknownPrice(unit, model.id)
+  return rates
+}
+
+function unreachable(cause: unknown): GatewayError {
+  return new GatewayError(
+    'overloaded',
+    'The budget of this key cannot be looked up at this moment, so nothing is spent. Try again soon.',
+    { code: 'budget_unavailable', retryAfterMs: 2_000, cause },
+  )
+}

@@ -1,0 +1,146 @@
+import type { Caller, CallerPolicy } from '../core/caller.ts'
+import type { Clock } from '../core/clock.ts'
+import { GatewayError } from '../core/errors.ts'
+import { isRecord, parseJson } from '../core/json.ts'
+import type { KeyRow, KeyStore } from '../store/keys.ts'
+import type { KeyRules } from './change.ts'
+import { hashOf, secretPrefix } from './secret.ts'
+
+/** The keys that may call now, in memory: no request of a key without budgets asks the database. */
+export interface KeyRegistry {
+  /**
+   * Whose secret it is; `undefined` for what is no secret of this gateway by its first letters.
+   * Errors: `unauthorized` for one that is unknown, disabled or has expired.
+   */
+  callerOf(secret: string): Caller | undefined
+  /** Reads all keys again. */
+  refresh(): Promise<void>
+  /** Stores what is still to be stored. */
+  close(): Promise<void>
+}
+
+export interface RegistryOptions {
+  store: KeyStore
+  clock: Clock
+  /** Of keys without a rate of their own. */
+  policy: () => CallerPolicy
+  warn: (message: string, cause: unknown) => void
+}
+
+/** Another process may change keys: it is asked for this often, and everything is read again from time to time. */
+const lookEveryMs = 400
+const rereadEveryMs = 30_000
+const storeUsesEveryMs = 2_000
+
+interface Known {
+  row: KeyRow
+  caller: Caller
+  /** What the caller was made with. */
+  policy: CallerPolicy
+}
+
+export async function createKeyRegistry({ store, clock, policy, warn }: RegistryOptions): Promise<KeyRegistry> {
+  let byHash = new Map<string, Known>()
+  let withBudgets = new Set<string>()
+  let version = Number.NaN
+  let readAt = clock.monotonic()
+  let isFailing = false
+  let isClosed = false
+  const used = new Map<string, number>()
+  let usesStoredAt = readAt
+  await refresh()
+  let stopLooking = clock.after(lookEveryMs, look)
+
+  return {
+    callerOf(secret) {
+      if (!secret.startsWith(secretPrefix)) return undefined
+      const known = byHash.get(hashOf(secret))
+      if (known === undefined)
+        throw refusal('invalid_api_key', 'This gateway has no such key: it was deleted or replaced, or never existed.')
+      const { row } = known
+      if (row.disabled)
+        throw refusal('key_disabled', 'This key is disabled. Whoever runs this gateway can enable it again.')
+      const now = clock.now()
+      if (row.expiresAt !== undefined && now >= row.expiresAt)
+        throw refusal('key_expired', `This key has expired at ${new Date(row.expiresAt).toISOString()}.`)
+      used.set(row.id, now)
+      const current = policy()
+      if (known.policy !== current) {
+        known.policy = current
+        known.caller = callerWith(row, current)
+      }
+      return known.caller
+    },
+    refresh,
+    async close() {
+      isClosed = true
+      stopLooking()
+      await storeUses()
+    },
+  }
+
+  async function refresh(): Promise<void> {
+    // Asked first: a change in between is found by the next look.
+    const found = await store.version()
+    const budgets = await store.budgets()
+    const rows = await store.keys()
+    withBudgets = new Set(budgets.map(({ key }) => key))
+    const current = policy()
+    byHash = new Map(rows.map((row) => [row.hash, { row, caller: callerWith(row, current), policy: current }]))
+    version = found
+    readAt = clock.monotonic()
+  }
+
+  function look(): void {
+    const work = async () => {
+      const isDue = clock.monotonic() - readAt >= rereadEveryMs
+      if (isDue || (await store.version()) !== version) await refresh()
+      if (clock.monotonic() - usesStoredAt >= storeUsesEveryMs) await storeUses()
+      isFailing = false
+    }
+    work()
+      .catch((cause) => {
+        if (!isFailing) warn('the keys could not be looked up; those that are known stay in use', cause)
+        isFailing = true
+      })
+      .finally(() => {
+        if (!isClosed) stopLooking = clock.after(lookEveryMs, look)
+      })
+  }
+
+  async function storeUses(): Promise<void> {
+    usesStoredAt = clock.monotonic()
+    if (used.size === 0) return
+    const uses = new Map(used)
+    used.clear()
+    await store.touch(uses)
+  }
+
+  function callerWith({ id, name, rules }: KeyRow, { requests, tokens }: CallerPolicy): Caller {
+    const { models, dialects, rpm, tpm, parallel } = readRules(rules)
+    return {
+      keyId: id,
+      label: name,
+      scope: ['openai', 'anthropic'],
+      isIssued: true,
+      policy: {
+        models,
+        dialects,
+        requests: rpm === undefined ? requests : { perMinute: rpm, setting: 'rpm' },
+        tokens: tpm === undefined ? tokens : { perMinute: tpm, setting: 'tpm' },
+        parallel,
+        hasBudgets: withBudgets.has(id),
+      },
+    }
+  }
+}
+
+function refusal(code: string, message: string): GatewayError {
+  return new GatewayError('unauthorized', message, { code })
+}
+
+/** The rules as they are stored; those of a newer version of this program may have members that this one does not know. */
+export function readRules(text: string): Omit<KeyRules, 'budgets'> {
+  const rules = parseJson(text)
+  return isRecord(rules) ? rules : {}
+}

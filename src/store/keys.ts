@@ -1,0 +1,267 @@
+import type { Database, Sql } from '../database/sql.ts'
+
+/** A key as it is stored. Instants are epoch milliseconds. */
+export interface KeyRow {
+  id: string
+  name: string
+  /** The beginning of the secret. */
+  prefix: string
+  /** SHA-256 of the secret, in hexadecimal digits. */
+  hash: string
+  disabled: boolean
+  /** JSON: what the key may do, apart from its budgets. */
+  rules: string
+  createdAt: number
+  expiresAt?: number
+  lastUsedAt?: number
+}
+
+/** Amounts are whole numbers of atoms: see `atomsOf`. */
+export interface BudgetRow {
+  id: string
+  key: string
+  unit: 'usd' | 'tokens' | 'credits'
+  limit: number
+  window: `${number}h` | 'day' | 'week' | 'month' | 'total'
+  /** Spent by requests that are over. */
+  settled: number
+  /** Set aside for requests under way. */
+  reserved: number
+  /** 0 where the window has not begun. */
+  startedAt: number
+  /** Goes up with each window and each reset: what was reserved before does not count any more. */
+  generation: number
+}
+
+export type NewBudget = Pick<BudgetRow, 'id' | 'unit' | 'limit' | 'window'>
+
+/** What a budget becomes when a call reserves from it: counters of the window that the call belongs to, before it. */
+export interface Reserve extends Pick<BudgetRow, 'startedAt' | 'settled' | 'reserved' | 'generation'> {
+  amount: number
+  /** What is settled if the process ends before the call. */
+  estimate: number
+}
+
+/** Keys, their budgets and what running requests have reserved. Errors: those of the database. */
+export interface KeyStore {
+  /** Goes up with each change of a key. */
+  version(): Promise<number>
+  keys(): Promise<KeyRow[]>
+  /** Of one key, or of all. */
+  budgets(key?: string): Promise<BudgetRow[]>
+  /** Errors: `DatabaseError` `unique` if the hash is taken. */
+  insert(key: KeyRow, budgets: readonly NewBudget[]): Promise<void>
+  /** Budgets that stay keep what was spent. Resolves with whether there is such a key. */
+  update(key: KeyRow, budgets: readonly NewBudget[]): Promise<boolean>
+  /** The name stays, for the usage of the past. Resolves with whether there was such a key. */
+  remove(id: string, now: number): Promise<boolean>
+  /** Nothing counts as spent any more, nor what running requests will have spent. */
+  reset(id: string): Promise<void>
+  touch(used: ReadonlyMap<string, number>): Promise<void>
+  /**
+   * Reserves from all budgets of a key at once, or from none. `decide` may be called more than once. Errors: what it throws.
+   */
+  reserve<Decision extends { amounts: readonly Reserve[] }>(
+    reservation: { id: string; key: string; expires: number },
+    decide: (budgets: readonly BudgetRow[]) => Decision,
+  ): Promise<{ decision: Decision; budgets: readonly BudgetRow[] }>
+  /** Ends a reservation; a second time does nothing. `spent` is in atoms, by the id of the budget. */
+  settle(id: string, spent: ReadonlyMap<string, number>): Promise<void>
+  /** A reservation goes on; `estimates` are in atoms, by the id of the budget. */
+  extend(id: string, expires: number, estimates: ReadonlyMap<string, number>): Promise<void>
+  /** Settles by their estimate those that nobody has extended. Resolves with their number. */
+  settleExpired(now: number): Promise<number>
+}
+
+/** Other processes may change a budget between two statements on PostgreSQL; SQLite has one writer at a time. */
+const maxTries = 20
+const sweepSize = 500
+
+export function createKeyStore(db: Database): KeyStore {
+  return {
+    async version() {
+      const [row] = await db<{ changed: number | null }>`SELECT max(changed) AS changed FROM keys`
+      return row?.changed ?? 0
+    },
+
+    async keys() {
+      const rows = await db<StoredKey>`SELECT id, name, prefix, hash, disabled, rules, created, expires, last_used
+        FROM keys WHERE deleted IS NULL ORDER BY id`
+      return rows.map(keyOf)
+    },
+
+    budgets: async (key) => {
+      const rows = await (key === undefined
+        ? db<StoredBudget>`SELECT id, key, unit, lim, span, settled, reserved, window_start, generation
+            FROM budgets ORDER BY id`
+        : budgetsOf(db, key))
+      return rows.map(budgetOf)
+    },
+
+    insert: (key, budgets) =>
+      db.transaction(async (sql) => {
+        await sql`INSERT INTO keys (id, name, prefix, hash, disabled, rules, created, expires, changed)
+          VALUES (${key.id}, ${key.name}, ${key.prefix}, ${key.hash}, ${Number(key.disabled)}, ${key.rules},
+            ${key.createdAt}, ${key.expiresAt ?? null}, (SELECT coalesce(max(changed), 0) + 1 FROM keys))`
+        await putBudgets(sql, key.id, budgets)
+      }),
+
+    update: (key, budgets) =>
+      db.transaction(async (sql) => {
+        const changed = await sql`UPDATE keys SET name = ${key.name}, prefix = ${key.prefix}, hash = ${key.hash},
+            disabled = ${Number(key.disabled)}, rules = ${key.rules}, expires = ${key.expiresAt ?? null},
+            changed = (SELECT max(changed) + 1 FROM keys)
+          WHERE id = ${key.id} AND deleted IS NULL RETURNING id`
+        if (changed.length === 0) return false
+        await putBudgets(sql, key.id, budgets)
+        return true
+      }),
+
+    remove: (id, now) =>
+      db.transaction(async (sql) => {
+        const removed = await sql`UPDATE keys SET hash = ${`deleted ${id}`}, disabled = 1, deleted = ${now},
+            changed = (SELECT max(changed) + 1 FROM keys)
+          WHERE id = ${id} AND deleted IS NULL RETURNING id`
+        await putBudgets(sql, id, [])
+        return removed.length > 0
+      }),
+
+    reset: async (id) => {
+      await db`UPDATE budgets SET settled = 0, reserved = 0, window_start = 0, generation = generation + 1
+        WHERE key = ${id}`
+    },
+
+    touch: (used) =>
+      db.transaction(async (sql) => {
+        for (const [id, at] of used) await sql`UPDATE keys SET last_used = ${at} WHERE id = ${id}`
+      }),
+
+    async reserve(reservation, decide) {
+      for (let tries = 1; ; tries++) {
+        const found = await db
+          .transaction(async (sql) => {
+            const budgets = (await budgetsOf(sql, reservation.key)).map(budgetOf)
+            const decision = decide(budgets)
+            for (const [index, budget] of budgets.entries()) {
+              const reserve = decision.amounts[index]
+              if (reserve === undefined) throw new Error('a budget that nothing was decided about')
+              if (!(await take(sql, budget, reserve))) throw new Changed()
+              await sql`INSERT INTO reservations (id, budget, amount, estimate, generation, expires)
+              VALUES (${reservation.id}, ${budget.id}, ${reserve.amount}, ${reserve.estimate}, ${reserve.generation},
+                ${reservation.expires})`
+            }
+            return { decision, budgets }
+          })
+          .catch((thrown) => {
+            if (thrown instanceof Changed && tries < maxTries) return undefined
+            throw thrown
+          })
+        if (found !== undefined) return found
+      }
+    },
+
+    settle: (id, spent) =>
+      db.transaction(async (sql) => {
+        const rows = await sql<Reserved>`DELETE FROM reservations WHERE id = ${id}
+          RETURNING budget, amount, estimate, generation`
+        // All in one order, so that two that settle from the same budgets do not wait for each other.
+        for (const row of rows.sort((one, other) => (one.budget < other.budget ? -1 : 1)))
+          await give(sql, row, spent.get(row.budget) ?? 0)
+      }),
+
+    extend: (id, expires, estimates) =>
+      db.transaction(async (sql) => {
+        for (const [budget, estimate] of estimates)
+          await sql`UPDATE reservations SET expires = ${expires}, estimate = ${estimate}
+            WHERE id = ${id} AND budget = ${budget}`
+      }),
+
+    async settleExpired(now) {
+      const expired = await db<{ id: string; budget: string }>`SELECT id, budget FROM reservations
+        WHERE expires <= ${now} ORDER BY expires LIMIT ${sweepSize}`
+      for (const { id, budget } of expired)
+        await db.transaction(async (sql) => {
+          const [row] = await sql<Reserved>`DELETE FROM reservations
+            WHERE id = ${id} AND budget = ${budget} AND expires <= ${now} RETURNING budget, amount, estimate, generation`
+          if (row) await give(sql, row, row.estimate)
+        })
+      return expired.length
+    },
+  }
+}
+
+/** A budget was changed between reading and writing it. */
+class Changed extends Error {}
+
+interface Reserved {
+  budget: string
+  amount: number
+  estimate: number
+  generation: number
+}
+
+/** Returns whether the budget was still what the decision was about. */
+async function take(sql: Sql, before: BudgetRow, next: Reserve): Promise<boolean> {
+  const taken = await sql`UPDATE budgets SET settled = ${next.settled}, reserved = ${next.reserved + next.amount},
+      window_start = ${next.startedAt}, generation = ${next.generation}
+    WHERE id = ${before.id} AND generation = ${before.generation} AND settled = ${before.settled}
+      AND reserved = ${before.reserved} AND lim = ${before.limit} RETURNING id`
+  return taken.length > 0
+}
+
+/** What was reserved in a window that is over, or before a reset, belongs to that one: nothing changes now. */
+async function give(sql: Sql, { budget, amount, generation }: Reserved, spent: number): Promise<void> {
+  await sql`UPDATE budgets SET reserved = reserved - ${amount}, settled = settled + ${spent}
+    WHERE id = ${budget} AND generation = ${generation}`
+}
+
+async function putBudgets(sql: Sql, key: string, budgets: readonly NewBudget[]): Promise<void> {
+  const before = await budgetsOf(sql, key)
+  for (const { id } of before)
+    if (!budgets.some((budget) => budget.id === id)) {
+      await sql`DELETE FROM reservations WHERE budget = ${id}`
+      await sql`DELETE FROM budgets WHERE id = ${id}`
+    }
+  for (const { id, unit, limit, window } of budgets)
+    await sql`INSERT INTO budgets (id, key, unit, lim, span, window_start, window_ms)
+      VALUES (${id}, ${key}, ${unit}, ${limit}, ${window}, 0, ${windowMs(window)})
+      ON CONFLICT (id) DO UPDATE SET lim = excluded.lim`
+}
+
+/** 0 for windows of the calendar, whose length varies, and for `total`. */
+function windowMs(window: BudgetRow['window']): number {
+  const [, hours] = /^(\d+)h$/.exec(window) ?? []
+  return hours === undefined ? 0 : Number(hours) * 3_600_000
+}
+
+function budgetsOf(sql: Sql, key: string): Promise<StoredBudget[]> {
+  return sql<StoredBudget>`SELECT id, key, unit, lim, span, settled, reserved, window_start, generation
+    FROM budgets WHERE key = ${key} ORDER BY id`
+}
+
+interface StoredKey extends Pick<KeyRow, 'id' | 'name' | 'prefix' | 'hash' | 'rules'> {
+  disabled: number
+  created: number
+  expires: number | null
+  last_used: number | null
+}
+
+function keyOf({ disabled, created, expires, last_used, ...row }: StoredKey): KeyRow {
+  return {
+    ...row,
+    disabled: disabled !== 0,
+    createdAt: created,
+    ...(expires === null ? {} : { expiresAt: expires }),
+    ...(last_used === null ? {} : { lastUsedAt: last_used }),
+  }
+}
+
+interface StoredBudget extends Pick<BudgetRow, 'id' | 'key' | 'unit' | 'settled' | 'reserved' | 'generation'> {
+  lim: number
+  span: BudgetRow['window']
+  window_start: number
+}
+
+function budgetOf({ lim, span, window_start, ...row }: StoredBudget): BudgetRow {
+  return { ...row, limit: lim, window: span, startedAt: window_start }
+}

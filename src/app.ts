@@ -24,10 +24,12 @@ import { metricsRoutes } from './http/metrics.ts'
 import { modelRoutes } from './http/models.ts'
 import { createOperatorAccess } from './http/operator-access.ts'
 import { createOperatorSessions } from './http/operator-sessions.ts'
+import { ownKeyRoutes } from './http/own-key.ts'
 import { checkHost, readTarget } from './http/request-target.ts'
 import { mount, type Route } from './http/route.ts'
 import { unlessEnded } from './http/shutdown.ts'
 import { storedRoutes } from './http/stored-conversations.ts'
+import type { ServedKeys } from './keys/served.ts'
 import type { LiveRequests } from './observe/live-requests.ts'
 import type { Log } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
@@ -55,6 +57,8 @@ export interface AppOptions {
   live?: LiveRequests | undefined
   /** What the operator's page sees and does; without it, it can only sign in. */
   operator?: Operator | undefined
+  /** Keys that the operator has made; none without a database. */
+  keys?: ServedKeys | undefined
   /** Is called with the record of each request once it is over. */
   trace?: ((record: RequestRecord) => void) | undefined
 }
@@ -73,7 +77,8 @@ export function createApp(options: AppOptions) {
     attempts: createAttempts(clock),
     peerOf: (request) => app.server?.requestIP(request)?.address,
   })
-  let checkAccess = createAccess(access, keyHeaders, operators)
+  const issued = options.keys?.registry.callerOf
+  let checkAccess = createAccess(access, keyHeaders, operators, issued)
   const records = new WeakMap<Request, RequestRecord>()
   const recordOf = (request: Request): RequestRecord => {
     const record = records.get(request)
@@ -86,6 +91,7 @@ export function createApp(options: AppOptions) {
     record.timeline?.end()
     record.phase = 'done'
     limits.release(record)
+    void options.keys?.ledger.settle(record)
     metrics?.closed(record, elapsedMs(record, clock))
     options.trace?.(record)
     if (record.timeline) options.operator?.lastHour.add(record)
@@ -148,15 +154,17 @@ export function createApp(options: AppOptions) {
     gapObserverOf: metrics?.gapObserverOf,
     done,
     redact: options.redact,
+    spendingOf: options.keys?.ledger.spendingOf,
   }
   const apiRoutes = dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering))
   const pages = [
     ...healthRoutes({ gateway, limits, version, dialects, basePaths, redact: options.redact }),
     ...modelRoutes(dialects, basePaths, { gateway, recordOf }),
+    ...ownKeyRoutes({ keys: options.keys?.keys, recordOf }),
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
     ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, { store, recordOf })),
-    ...adminRoutes({ clock, operators }, options.operator),
+    ...adminRoutes({ clock, operators, keys: options.keys?.keys }, options.operator),
     ...dialects.flatMap((dialect) => countRoutes(dialect, basePaths, { gateway, store, recordOf, admitAndReadBody })),
   ]
   const docs = docsRoutes({ version, dialects, routes: [...apiRoutes, ...pages] })
@@ -182,7 +190,7 @@ export function createApp(options: AppOptions) {
     matched.set(request, route)
     if (access !== settings.access) {
       access = settings.access
-      checkAccess = createAccess(access, keyHeaders, operators)
+      checkAccess = createAccess(access, keyHeaders, operators, issued)
     }
     const { access: level, dialect } = route
     const record = recordOf(request)

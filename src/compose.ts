@@ -29,6 +29,9 @@ import { cutShort, shuttingDown } from './http/shutdown.ts'
 import { systemLookup } from './http-client/dns.ts'
 import { fetchRemoteFile } from './http-client/remote-file.ts'
 import type { Fetch } from './http-client/send.ts'
+import { withoutSecrets } from './keys/secret.ts'
+import { openKeys } from './keys/served.ts'
+import { modelTable } from './models/table.ts'
 import { createLastHour } from './observe/last-hour.ts'
 import { createLiveRequests } from './observe/live-requests.ts'
 import { createLog, type Log, type LogOptions } from './observe/log.ts'
@@ -87,7 +90,7 @@ export async function compose(
   // Old secrets stay, because calls that use them may still run.
   const secrets = new Set(secretsIn(config))
   let redactKnown = createRedactor([...secrets])
-  const redact: Redact = (text) => redactKnown(text)
+  const redact: Redact = (text) => withoutSecrets(redactKnown(text))
   const log = createLog({ level: () => current.logLevel, format, now: clock.now, redact, write: logLines.write })
   const readings = memoryReadings(process)
   const memory = { held: readings.resident, left: readings.available }
@@ -109,6 +112,14 @@ export async function compose(
   const database = kept && (await openDatabase({ url: config.databaseUrl, ...kept, clock, warn }))
   const store = responseStore(config.store, clock, log)
   const settings = liveSettings(config)
+  const keys =
+    database &&
+    (await openKeys({
+      ...{ database, clock, warn, dialects: dialects.map(({ id }) => id) },
+      random: (bytes) => crypto.getRandomValues(bytes),
+      policy: () => settings.access.policy,
+      table: () => modelTable(current.models),
+    }))
   const limits = createLimits(settings, clock)
   const metrics = config.metrics ? await metricsOf(gateway, limits, version, logLines.losses?.count) : undefined
   const tracer = await tracerOf(config, edge, version)
@@ -125,6 +136,7 @@ export async function compose(
     metrics,
     live,
     operator,
+    keys,
     trace: tracer?.trace,
   })
   const apply = (changed: Config) => {
@@ -148,6 +160,7 @@ export async function compose(
     for (const record of [...limits.running]) record.end?.(error)
   }
   const close = async () => {
+    await keys?.close()
     await Promise.all([store.close(), database?.close()])
     // A collector that does not answer must not delay the exit.
     if (tracer) await withTimeout(tracer.flush(), lastTracesMs, () => {}, clock)

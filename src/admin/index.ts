@@ -5,15 +5,23 @@ import { encodeAdminError } from './errors.ts'
 import type { Operator } from './operator.ts'
 import { adminPath } from './route.ts'
 import { eventRoutes } from './routes/events.ts'
+import { type KeyRouteOptions, keyRoutes } from './routes/keys.ts'
 import { nowRoutes } from './routes/now.ts'
 import { type SignInOptions, signInRoutes } from './routes/session.ts'
 import { systemRoutes } from './routes/system.ts'
 import { upstreamRoutes } from './routes/upstreams.ts'
 
-/** All that the operator's page asks and does. Without an operator there is nothing but signing in. */
-export function adminRoutes(options: SignInOptions, operator: Operator | undefined): Route[] {
+interface AdminOptions extends SignInOptions {
+  /** None without a database. */
+  keys: KeyRouteOptions['keys'] | undefined
+}
+
+/** All that the operator's page asks and does. Without an operator there is nothing but signing in, and keys. */
+export function adminRoutes(options: AdminOptions, operator: Operator | undefined): Route[] {
+  const { clock, keys } = options
   return [
     ...signInRoutes(options),
+    ...(keys ? keyRoutes({ clock, keys }) : []),
     ...(operator
       ? [...nowRoutes(operator), ...eventRoutes(operator), ...upstreamRoutes(operator), ...systemRoutes(operator)]
       : []),

@@ -31,6 +31,9 @@ const isFailoverable = {
 /** Errors about the model only, after which the same upstream may answer with another model. */
 const modelRefusals: ReadonlySet<string> = new Set(['model_not_found', 'model_not_available'])
 
+/** Errors about the caller's budget, which no other upstream would avoid. */
+const callerRefusals: ReadonlySet<string> = new Set(['budget_used_up', 'budget_reserved', 'budget_unavailable'])
+
 /** A route to try. */
 export interface Candidate extends ModelRoute {
   /** The model replaces one that the client did not name and that the credentials may not use. */
@@ -126,7 +129,7 @@ export async function tryInOrder<Choice extends Pick<Candidate, 'isAlternative' 
     } catch (thrown) {
       const error = asGatewayError(thrown)
       errors.push(error)
-      if (!isFailoverable[error.kind]) break
+      if (!isFailoverable[error.kind] || callerRefusals.has(error.code)) break
       const isRefused = modelRefusals.has(error.code)
       if (!isRefused) left = left.filter(isOther)
       entry = useNext(

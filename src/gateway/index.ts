@@ -7,6 +7,7 @@ import type { Delta, StreamEvent } from '../core/events.ts'
 import type { ReplyStream } from '../core/pipeline.ts'
 import type { ChatRequest } from '../core/request.ts'
 import { withCleanSchemas } from '../core/schema-keywords.ts'
+import type { Spending } from '../core/spending.ts'
 import { streamNormaliser } from '../core/stream-normaliser.ts'
 import { rejectUnknownChoice } from '../core/tool-choice.ts'
 import { clientToolNames } from '../core/tool-names.ts'
@@ -30,7 +31,7 @@ import { placeReasoning, type ReasoningMode } from './reasoning-placement.ts'
 import { rejectLongStop } from './stop-sequences.ts'
 import { jsonReply } from './structured/index.ts'
 import type { Validate } from './structured/validation.ts'
-import { createTokenMeter, type Measurement, type TokenMeter } from './token-meter.ts'
+import { createTokenMeter, type TokenMeter } from './token-meter.ts'
 import { toolArguments } from './tool-arguments.ts'
 import type { UpstreamHealth } from './upstream-health.ts'
 import { resolveWebSearch, type SearchPolicy, searchFilter } from './web-search.ts'
@@ -80,6 +81,7 @@ export interface CallOptions extends CountOptions {
   observer?: CallObserver | undefined
   /** Awaited between slow steps, so that other requests can proceed. */
   yieldIfLong: YieldIfLong
+  spending?: Spending | undefined
 }
 
 export interface GatewayCall {
@@ -262,8 +264,19 @@ interface OpenOptions extends CallOptions {
 async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStream> {
   const { request } = found
   const { output, tools } = request
-  const { tokenMeter, health, loopLimit, validate, signal, caller, annotate, onIgnored, observer, yieldIfLong } =
-    options
+  const {
+    tokenMeter,
+    health,
+    loopLimit,
+    validate,
+    signal,
+    caller,
+    annotate,
+    onIgnored,
+    observer,
+    spending,
+    yieldIfLong,
+  } = options
   // JSON is held back until it is complete, so a whole reply is requested from the upstream.
   const call = {
     tokenMeter,
@@ -275,15 +288,21 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     onIgnored,
     observer,
     yieldIfLong,
+    spending,
     whole: options.whole || output.type === 'json',
   }
   const firstAttempt = await attempt(found, call)
   // Reasoning in tags would make the text invalid JSON.
   const reasoningMode = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking
-  const reply = chain(
-    options.searchFilter,
-    replyTransform(firstAttempt.measurement, reasoningMode, options.newToolCallId),
-  )
+  const { measurement } = firstAttempt
+  const normaliser = streamNormaliser({
+    newToolCallId: options.newToolCallId,
+    inputTokens: measurement.inputTokens,
+    countTokens: measurement.countText,
+  })
+  const { usageSoFar } = normaliser
+  const placed = reasoningMode === 'think' ? normaliser : chain(placeReasoning(reasoningMode), normaliser)
+  const reply = chain(options.searchFilter, placed)
   const checked = toolArguments({ tools, validate, signal, annotate })
   const clientNames = clientToolNames(tools)
   const withChecks = (events: Transform<Delta, StreamEvent>) => {
@@ -291,22 +310,14 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     return checked ? chain(named, checked) : named
   }
   if (output.type === 'text') {
-    const { first, rules, measurement } = firstAttempt
-    return { first, rest: firstAttempt.rest, transform: withChecks(chain(rules, learnUsage(reply, measurement.learn))) }
+    const { first, rules } = firstAttempt
+    const transform = withChecks(chain(rules, learnUsage(reply, measurement.learn)))
+    return { first, rest: firstAttempt.rest, transform, usageSoFar }
   }
   const askAgain = (repaired: ChatRequest) => attempt({ ...found, request: repaired }, call)
   // Without `learnUsage`: the usage may be the sum of two prompts, which says nothing about one of them.
   const kept = jsonReply(firstAttempt, { request, output, attempt: askAgain, validate, signal, annotate })
-  return { first: [], rest: kept, transform: withChecks(reply) }
-}
-
-function replyTransform(
-  measured: Measurement,
-  reasoningMode: ReasoningMode,
-  newToolCallId: () => string,
-): Transform<Delta, StreamEvent> {
-  const rules = streamNormaliser({ newToolCallId, inputTokens: measured.inputTokens, countTokens: measured.countText })
-  return reasoningMode === 'think' ? rules : chain(placeReasoning(reasoningMode), rules)
+  return { first: [], rest: kept, transform: withChecks(reply), usageSoFar }
 }
 
 function isUnknownModel(thrown: unknown): thrown is GatewayError {

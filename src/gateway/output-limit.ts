@@ -1,5 +1,6 @@
 import type { Delta } from '../core/events.ts'
 import type { Transform } from '../core/transform.ts'
+import type { Upstream } from '../core/upstream.ts'
 
 /**
  * The margin within which a reply counts as kept to its limit. Vocabularies differ: 100 tokens of a model may be 120 of
@@ -12,6 +13,19 @@ const maxPieceLength = 512
 const minPieceLength = 16
 
 /**
+ * The most tokens that a reply with this limit has. Where the gateway ends it, the piece counts that went beyond the
+ * tolerance, each character of it as a token.
+ */
+export function longestReply({ enforcesMaxTokens }: Pick<Upstream, 'enforcesMaxTokens'>, maxTokens: number): number {
+  if (enforcesMaxTokens) return maxTokens
+  return Math.ceil(maxTokens * tolerance.factor) + tolerance.tokens + pieceLengthFor(maxTokens)
+}
+
+function pieceLengthFor(maxTokens: number): number {
+  return Math.min(maxPieceLength, Math.max(minPieceLength, maxTokens))
+}
+
+/**
  * Ends a reply with reason `length` once reasoning, answer and arguments together clearly exceed `maxTokens`. Used for
  * upstreams that accept no such limit. A reply within the limit by the upstream's own count is never cut. A longer one
  * may exceed the limit by a quarter and 16 tokens. A call that is cut stays incomplete.
@@ -20,7 +34,7 @@ export function outputLimit(maxTokens: number, countTokens: (text: string) => nu
   let left = maxTokens * tolerance.factor + tolerance.tokens
   let uncounted = ''
   let over = false
-  const pieceLength = Math.min(maxPieceLength, Math.max(minPieceLength, maxTokens))
+  const pieceLength = pieceLengthFor(maxTokens)
 
   return {
     push(delta, out) {

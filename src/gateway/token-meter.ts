@@ -13,6 +13,8 @@ export interface TokenMeter {
 
 export interface Measurement {
   inputTokens: number
+  /** The most that the prompt probably has. */
+  mostInputTokens: number
   countText: (text: string) => number
   /** Receives the upstream's own usage of this prompt. */
   learn: (usage: Usage) => void
@@ -34,6 +36,7 @@ export function createTokenMeter(): TokenMeter {
       const prompt = calibration.correct(key, counted)
       return {
         inputTokens: prompt.likely,
+        mostInputTokens: prompt.most,
         countText,
         learn: ({ inputTokens }) => calibration.learn(key, counted, inputTokens),
         clamped: (observers) => clampMaxTokens(request, { model, prompt, ...observers }),

@@ -51,6 +51,7 @@ export function createAccess(
   options: AccessOptions,
   keyHeaders: readonly string[],
   operators: Operators,
+  issued: IssuedKeys = () => undefined,
 ): (request: Request, requirement: Requirement) => Caller {
   const { policy, corsOrigins } = options
   const keys = options.keys.filter(({ caller }) => caller.scope.some(isApi))
@@ -59,19 +60,39 @@ export function createAccess(
     const { access } = requirement
     if (access === 'operator') return operators.admit(request).caller
     if (access === 'sign-in') operators.refuseOtherPages(request)
-    if (keys.length === 0) {
-      refuseOthers(request, corsOrigins, access === 'health')
-      return local
-    }
-    if (access !== 'client') return anonymous
-    const accepted = keys.filter(({ caller }) => opens(caller, requirement))
+    const isOpen = keys.length === 0
+    if (isOpen) refuseOthers(request, corsOrigins, access === 'health')
+    if (access !== 'client') return isOpen ? local : anonymous
     const presented = presentedKeys(request.headers, keyHeaders)
-    const caller = presented.length === 0 ? operators.pageCaller(request) : matchedKey(presented, accepted).caller
-    if (caller === undefined) throw missingKey()
+    const caller = isOpen ? (issuedCaller(presented) ?? local) : clientOf(request, presented, requirement)
     rejectOtherDialect(caller, requirement)
     return caller
   }
+
+  function clientOf(request: Request, presented: readonly string[], requirement: Requirement): Caller {
+    if (presented.length === 0) {
+      const caller = operators.pageCaller(request)
+      if (caller === undefined) throw missingKey()
+      return caller
+    }
+    const accepted = keys.filter(({ caller }) => opens(caller, requirement))
+    return matchedKey(presented, accepted)?.caller ?? issuedCaller(presented) ?? rejectKey(accepted)
+  }
+
+  function issuedCaller(presented: readonly string[]): Caller | undefined {
+    for (const key of presented) {
+      const caller = issued(key)
+      if (caller !== undefined) return caller
+    }
+    return undefined
+  }
 }
+
+/**
+ * Whose key it is, of those that the operator has made; `undefined` for what is no such key by its first letters. Errors:
+ * `unauthorized` for one that may not be used.
+ */
+export type IssuedKeys = (secret: string) => Caller | undefined
 
 function isApi(scope: Scope): boolean {
   return scope !== 'operator'
@@ -99,11 +120,15 @@ function missingKey(): GatewayError {
  * The first key that is one of ours. Clients send keys of other houses along with it: Claude Code has the gateway's as
  * Bearer and one of Anthropic's in `x-api-key`, and others have it the other way round.
  */
-function matchedKey(presented: readonly string[], accepted: readonly ClientKey[]): ClientKey {
+function matchedKey(presented: readonly string[], accepted: readonly ClientKey[]): ClientKey | undefined {
   for (const key of presented.map(digestOf)) {
     const matched = accepted.find(({ digest }) => timingSafeEqual(key, digest))
     if (matched !== undefined) return matched
   }
+  return undefined
+}
+
+function rejectKey(accepted: readonly ClientKey[]): never {
   const variables = accepted.map(({ variable }) => variable)
   throw new GatewayError(
     'unauthorized',

@@ -4,6 +4,7 @@ import { type Cost, costOf, type Dialect, type Encoder } from '../core/dialect.t
 import { invalidField } from '../core/errors.ts'
 import type { Reply } from '../core/events.ts'
 import type { Redact } from '../core/redact.ts'
+import type { Spending } from '../core/spending.ts'
 import { truncateList } from '../core/truncate.ts'
 import type { Gateway } from '../gateway/index.ts'
 import { type ReasoningMode, reasoningModes } from '../gateway/reasoning-placement.ts'
@@ -33,6 +34,8 @@ export interface DialectRouteOptions {
   /** Where the gaps between the writes of this reply are measured. */
   gapObserverOf: ((record: RequestRecord) => (gapMs: number) => void) | undefined
   done: (record: RequestRecord) => void
+  /** The budgets of the caller, if it has any. */
+  spendingOf: ((record: RequestRecord) => Spending | undefined) | undefined
 }
 
 /**
@@ -119,6 +122,7 @@ async function answer(
     annotate: (note) => record.notes.push(note),
     observer: record.timeline,
     yieldIfLong,
+    spending: options.spendingOf?.(record),
   })
   const call = await unlessEnded(record, starting, () => {
     abort()

@@ -1,7 +1,6 @@
 import type { Caller, CallerPolicy, Rate } from '../core/caller.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError, invalidField } from '../core/errors.ts'
-import type { Usage } from '../core/events.ts'
 import type { RequestRecord } from '../observe/record.ts'
 
 /** The fields may be replaced while requests run. */
@@ -22,7 +21,10 @@ export interface RequestLimits {
   readonly closed: GatewayError | undefined
   /** Refuses new requests, and ends those whose body is still arriving. */
   close(error: GatewayError): void
-  /** Charges the caller for one request. Errors: `rate-limited`, with the time until one is allowed. */
+  /**
+   * Charges the caller for one request. Errors: `rate-limited`, with the time until one is allowed, also for a caller with
+   * as many requests in progress as it may have.
+   */
   charge(record: RequestRecord): void
   /** Ends a request, and charges its caller for the tokens of the reply. A record that is not in progress is ignored. */
   release(record: RequestRecord): void
@@ -63,14 +65,19 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
     charge(record) {
       const allowance = allowanceOf(record.caller)
       const { requests, tokens } = allowance
+      rejectBeyondParallel(allowance)
       rejectUnless(requests, 'requests', allowance.policy.requests)
       rejectUnless(tokens, 'tokens', allowance.policy.tokens)
       requests.take(1)
+      allowance.running++
       charged.set(record, allowance)
     },
     release(record) {
       if (!running.delete(record)) return
-      charged.get(record)?.tokens.take(costOf(record))
+      const allowance = charged.get(record)
+      if (allowance === undefined) return
+      allowance.running--
+      allowance.tokens.take(costOf(record))
     },
     countEntries(body, fields) {
       const { maxMessages } = options
@@ -95,6 +102,7 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
     }
     const allowance: Allowance = {
       policy,
+      running: 0,
       requests: bucket(() => allowance.policy.requests?.perMinute ?? 0, clock),
       tokens: bucket(() => allowance.policy.tokens?.perMinute ?? 0, clock),
     }
@@ -105,6 +113,8 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
 
 interface Allowance {
   policy: CallerPolicy
+  /** Requests under way. */
+  running: number
   requests: Bucket
   tokens: Bucket
 }
@@ -139,6 +149,15 @@ function bucket(perMinute: () => number, clock: Clock): Bucket {
   }
 }
 
+function rejectBeyondParallel({ policy: { parallel }, running }: Allowance): void {
+  if (parallel === undefined || running < parallel) return
+  throw new GatewayError(
+    'rate-limited',
+    `This key already has ${running} requests under way, as many as it may have at a time (parallel is ${parallel}). Try again when one is over.`,
+    { code: 'parallel_limit_exceeded', retryAfterMs: busyRetryMs },
+  )
+}
+
 function rejectUnless(bucket: Bucket, what: string, rate: Rate | undefined): void {
   const waitMs = bucket.waitMs()
   if (waitMs === 0 || rate === undefined) return
@@ -150,9 +169,9 @@ function rejectUnless(bucket: Bucket, what: string, rate: Rate | undefined): voi
   )
 }
 
-/** A reply that was not read to its end has cost at least its prompt. */
-function costOf({ usage, promptTokens = 0 }: RequestRecord): number {
-  const { inputTokens, outputTokens }: Usage = usage ?? { inputTokens: promptTokens, outputTokens: 0 }
+/** A reply that was not read to its end has cost what it was until then. */
+function costOf({ usage, usageSoFar, promptTokens = 0 }: RequestRecord): number {
+  const { inputTokens, outputTokens } = usage ?? usageSoFar?.() ?? { inputTokens: promptTokens, outputTokens: 0 }
   return inputTokens + outputTokens
 }
 

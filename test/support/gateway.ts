@@ -21,6 +21,7 @@ import { type ClientKey, clientKeys, policyOf } from '../../src/http/client-keys
 import { createLimits, type LimitOptions, type RequestLimits } from '../../src/http/limits.ts'
 import { cutShort, shuttingDown } from '../../src/http/shutdown.ts'
 import { fetchRemoteFile } from '../../src/http-client/remote-file.ts'
+import type { ServedKeys } from '../../src/keys/served.ts'
 import { createLastHour } from '../../src/observe/last-hour.ts'
 import { createLiveRequests } from '../../src/observe/live-requests.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
@@ -73,6 +74,7 @@ export interface GatewaySettings {
   identity?: string
   /** What the operator's page is told of the program around the gateway. */
   program?: Program
+  keys?: ServedKeys
   /** Of what is remembered of upstreams; all else goes by the machine's. */
   clock?: Clock
 }
@@ -234,6 +236,7 @@ function appInFront(
     }),
     trace: settings.trace,
     identity: settings.identity,
+    keys: settings.keys,
   })
 }
 

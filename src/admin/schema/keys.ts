@@ -2,17 +2,16 @@ import { type Static, Type } from '@sinclair/typebox'
 import { amount, count, instant, optional, word } from './units.ts'
 
 const units = ['usd', 'tokens', 'credits'] as const
-const windows = ['5h', 'day', 'week', 'month'] as const
 
 /** What a key may spend in a window, and what it has spent. */
 export const Budget = Type.Object({
   unit: word(units),
   limit: amount(),
-  window: word(windows),
+  window: Type.String({ description: '`5h` or another number of hours, `day`, `week`, `month` or `total`; in UTC.' }),
   spent: amount(),
   reserved: amount('By requests under way.'),
   left: amount(),
-  resets_at: instant(),
+  resets_at: optional(instant('Absent where it does not reset, or where its hours have not begun.')),
 })
 export type Budget = Static<typeof Budget>
 
@@ -49,8 +48,12 @@ export type KeyWithSecret = Static<typeof KeyWithSecret>
 export const KeyList = Type.Object({ keys: Type.Array(KeyView) })
 export type KeyList = Static<typeof KeyList>
 
-/** Budgets as text: `usd:20/month`, `tokens:2m/day`, `credits:500/5h`. */
-const settable = { ...rules, budgets: optional(Type.Array(Type.String())), expires_at: optional(instant()) }
+const budgets = Type.Array(
+  Type.Union([Type.String(), Type.Object({ unit: word(units), limit: amount(), window: Type.String() })]),
+  { description: 'As text, `usd:20/month`, `tokens:2m/day`, `credits:500/5h`, or as objects.' },
+)
+
+const settable = { ...rules, budgets: optional(budgets), expires_at: optional(instant()) }
 
 export const NewKey = Type.Object({ name: Type.String({ minLength: 1, maxLength: 100 }), ...settable })
 export type NewKey = Static<typeof NewKey>
@@ -65,7 +68,7 @@ export const KeyChange = Type.Partial(
     rpm: Type.Union([count(), Type.Null()]),
     tpm: Type.Union([count(), Type.Null()]),
     parallel: Type.Union([count(), Type.Null()]),
-    budgets: Type.Union([Type.Array(Type.String()), Type.Null()]),
+    budgets: Type.Union([budgets, Type.Null()]),
     expires_at: Type.Union([instant(), Type.Null()]),
   }),
 )

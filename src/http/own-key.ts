@@ -1,0 +1,43 @@
+import type { Caller } from '../core/caller.ts'
+import type { RequestRecord } from '../observe/record.ts'
+import type { Route } from './route.ts'
+
+export interface OwnKeyOptions {
+  /** Keys that the operator has made. Errors of `show`: `not-found`. */
+  keys: { show(id: string): Promise<object> } | undefined
+  recordOf: (request: Request) => RequestRecord
+}
+
+/** `GET /v1/key`: what the key of whoever asks may do, and what is left of its budgets. */
+export function ownKeyRoutes({ keys, recordOf }: OwnKeyOptions): Route[] {
+  return [
+    {
+      method: 'GET',
+      path: '/v1/key',
+      access: 'client',
+      docs: {
+        tags: ['models'],
+        summary: 'What your key may do, and what is left of its budgets',
+        description:
+          'Amounts are in US dollars, tokens or credits; instants are milliseconds since 1970. `resets_at` of a budget is absent where it does not reset, or where its hours have not begun.',
+      },
+      async handle({ request }) {
+        const { caller } = recordOf(request)
+        const view = caller.isIssued && keys ? await keys.show(caller.keyId) : configured(caller)
+        return Response.json(view, { headers: { 'cache-control': 'no-store' } })
+      },
+    },
+  ]
+}
+
+/** A key of the configuration, or whoever needs none. It has no budget. */
+function configured({ keyId, label, policy }: Caller): object {
+  return {
+    ...{ id: keyId, name: label, disabled: false },
+    ...(policy.models ? { models: policy.models } : {}),
+    ...(policy.dialects ? { dialects: policy.dialects } : {}),
+    ...(policy.requests ? { rpm: policy.requests.perMinute } : {}),
+    ...(policy.tokens ? { tpm: policy.tokens.perMinute } : {}),
+    ...{ budgets: [], state: 'active' },
+  }
+}

@@ -4,6 +4,7 @@ import './server/fetch-limit.ts'
 import { demo } from './cli/commands/demo.ts'
 import { doctor } from './cli/commands/doctor/index.ts'
 import { env } from './cli/commands/env.ts'
+import { key } from './cli/commands/key.ts'
 import { launch } from './cli/commands/launch.ts'
 import { models } from './cli/commands/models.ts'
 import { quota } from './cli/commands/quota.ts'
@@ -12,7 +13,7 @@ import { runCli } from './cli/index.ts'
 import { systemIo } from './cli/io.ts'
 import { version } from './version.ts'
 
-const commands = { serve, demo, models, quota, launch, env, doctor }
+const commands = { serve, demo, models, quota, key, launch, env, doctor }
 
 // A command is over when it says so, not when nothing but timers is left: the clock's do not hold the process.
 setInterval(() => {}, 2 ** 30)

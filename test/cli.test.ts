@@ -35,6 +35,7 @@ async function run(line: string | string[], env: Record<string, string> = {}, fi
     demo: async ({ config }) => result.started.push({ name: 'demo', config }) - 1,
     models: async (config, _io, { json }) => result.started.push({ name: 'models', config, json }) + 6,
     quota: async (config, _io, { json }) => result.started.push({ name: 'quota', config, json }) - 1,
+    key: async (config, _io, given) => result.started.push({ name: 'key', config, given }) - 1,
     launch: async (program, args, { config }) =>
       result.started.push({ name: 'launch', config, given: [program, ...args] }) + 40,
     env: async ({ config }, _io, given) => result.started.push({ name: 'env', config, given }) - 1,
@@ -97,6 +98,19 @@ describe('the other commands get their flags', () => {
     ['doctor', { name: 'doctor', given: { json: false, offline: false } }],
     ['doctor --json --offline', { name: 'doctor', given: { json: true, offline: true } }],
     ['quota --json', { name: 'quota', json: true }],
+    ['key list --json', { name: 'key', given: { action: 'list', key: undefined, members: {}, json: true } }],
+    ['key show ci', { name: 'key', given: { action: 'show', key: 'ci', members: {}, json: false } }],
+    [
+      'key create --name ci --models glm-4.*,glm-5.3 --budget usd:20/month --budget=tokens:2m/day --rpm 60',
+      {
+        name: 'key',
+        given: {
+          ...{ action: 'create', key: undefined, json: false },
+          members: { name: 'ci', models: 'glm-4.*,glm-5.3', budget: 'usd:20/month,tokens:2m/day', rpm: '60' },
+        },
+      },
+    ],
+    ['key --tpm none limit ci', { name: 'key', given: { action: 'limit', key: 'ci', members: { tpm: 'none' } } }],
   ])('`zai2api %s`', async (line, expected) => {
     expect(await run(line)).toMatchObject({ code: 0, stderr: '', started: [expected] })
   })
@@ -124,15 +138,15 @@ describe('an invalid command line is reported on one line, with exit code 2:', (
   test.each<[string, string]>([
     [
       'srve',
-      'unknown command srve on the command line; did you mean serve? allowed: serve, demo, claude, codex, opencode, env, models, quota, doctor, config, version',
+      'unknown command srve on the command line; did you mean serve? allowed: serve, demo, claude, codex, opencode, env, models, quota, key, doctor, config, version',
     ],
     [
       'xyzzy',
-      'unknown command xyzzy on the command line; allowed: serve, demo, claude, codex, opencode, env, models, quota, doctor, config, version',
+      'unknown command xyzzy on the command line; allowed: serve, demo, claude, codex, opencode, env, models, quota, key, doctor, config, version',
     ],
     [
       'toString',
-      'unknown command toString on the command line; allowed: serve, demo, claude, codex, opencode, env, models, quota, doctor, config, version',
+      'unknown command toString on the command line; allowed: serve, demo, claude, codex, opencode, env, models, quota, key, doctor, config, version',
     ],
     ['serve now', 'unexpected argument now on the command line; zai2api serve takes flags only'],
     ['env', 'zai2api env needs the name of a client: claude, codex, opencode, openai, anthropic'],
@@ -143,6 +157,21 @@ describe('an invalid command line is reported on one line, with exit code 2:', (
     ['env claude codex', 'unexpected argument codex on the command line; one client at a time'],
     ['env claude --shell csh', 'unknown shell csh on the command line; allowed: bash, fish, powershell'],
     ['env claude --shell', 'flag --shell on the command line needs a value: bash, fish, powershell'],
+    [
+      'key',
+      'zai2api key needs to be told what to do: create, list, show, limit, disable, enable, rotate, reset, delete',
+    ],
+    [
+      'key crate',
+      'unknown action crate of zai2api key; did you mean create? allowed: create, list, show, limit, disable, enable, rotate, reset, delete',
+    ],
+    ['key create ci', 'unexpected argument ci on the command line; zai2api key create takes flags only'],
+    ['key show a b', 'unexpected argument b on the command line; zai2api key show takes one key'],
+    ['key rotate', 'zai2api key rotate needs a key: its name, its id or the beginning of its secret'],
+    ['key show a --rpm 5', 'flag --rpm does not belong to zai2api key show; see zai2api key --help'],
+    ['key limit a', 'zai2api key limit needs flags that say what changes, such as --rpm 60'],
+    ['key create --name', 'flag --name on the command line needs a value: NAME'],
+    ['models --rpm 5', 'flag --rpm does not belong to zai2api models; see zai2api models --help'],
     ['models --offline', 'flag --offline does not belong to zai2api models; see zai2api models --help'],
     ['serve --shell fish', 'flag --shell does not belong to zai2api serve; see zai2api serve --help'],
     ['--prot 9', 'unknown flag --prot on the command line; did you mean --port? zai2api --help lists what is allowed'],
@@ -274,6 +303,7 @@ describe('help of the commands that take more than flags', () => {
   test.each([
     ['--help claude', 'Usage: zai2api [flags] claude [arguments of claude]\n\n'],
     ['env --help', 'Usage: zai2api env CLIENT [flags]\n\n'],
+    ['key --help', 'Usage: zai2api key ACTION [KEY] [flags]\n\n'],
   ])('`zai2api %s`', async (line, usage) => {
     const { code, stdout, started } = await run(line)
     expect([code, started]).toEqual([0, []])

@@ -4,6 +4,7 @@ import { flagOf, type NamedSetting, type SettingName, settingList } from '../con
 import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { type Client, clientSetups } from './client-setups.ts'
+import { type KeyMembers, keyFlags } from './key-actions.ts'
 import { type Shell, shells } from './shell-syntax.ts'
 
 const launched = { flags: ['settings'], takes: 'arguments' } as const
@@ -25,6 +26,11 @@ export const commandTable = {
     about: 'Show how much of the plan behind ZAI_API_KEY is used, and when it resets.',
     flags: ['settings', 'json'],
   },
+  key: {
+    about: 'Give keys to clients, each with its own models, limits and budgets, also while a server runs.',
+    flags: ['settings', 'json', 'key'],
+    takes: 'action',
+  },
   doctor: {
     about: 'Check everything from the configuration to one small answer (a few tokens) and say what to mend.',
     flags: ['settings', 'json', 'offline'],
@@ -35,9 +41,9 @@ export const commandTable = {
 
 interface CommandRow {
   about: string
-  flags: readonly ('settings' | 'json' | 'offline' | 'shell')[]
-  /** What may follow the command: arguments that are passed on unchanged, or the name of a client. */
-  takes?: 'arguments' | 'client'
+  flags: readonly ('settings' | 'json' | 'offline' | 'shell' | 'key')[]
+  /** What may follow the command: arguments that are passed on unchanged, the name of a client, or what to do. */
+  takes?: 'arguments' | 'client' | 'action'
 }
 
 export type CommandName = keyof typeof commandTable
@@ -58,11 +64,13 @@ export interface Invocation {
   /** The words behind the command. */
   rest: readonly string[]
   flags: Flags
+  members: KeyMembers
 }
 
 type Flag =
   /** `needs` describes the expected value. */
   | { kind: 'value'; sets: SettingName | 'config' | 'shell'; needs: string }
+  | { kind: 'member'; sets: keyof KeyMembers; needs: string }
   /** A flag that may have no value, which stands for `alone`. */
   | { kind: 'switch'; sets: SettingName; alone: 'true' | 'false' }
   | { kind: 'option'; option: 'json' | 'offline' | 'help' | 'version' }
@@ -73,6 +81,7 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
   const command = commandOf(words)
   const flags = new Map<SettingName | 'config', string>()
   const options = new Set<string>()
+  const members: Partial<Record<keyof KeyMembers, string>> = {}
   let shell: string | undefined
   for (const { typed, flag, value } of given) {
     if (!isAllowedFor(flag, command))
@@ -81,6 +90,10 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
       case 'value':
         if (flag.sets === 'shell') shell = value
         else flags.set(flag.sets, value ?? '')
+        break
+      case 'member':
+        // What is given twice is meant to add up.
+        members[flag.sets] = members[flag.sets] === undefined ? (value ?? '') : `${members[flag.sets]},${value}`
         break
       case 'switch':
         flags.set(flag.sets, value ?? flag.alone)
@@ -101,6 +114,7 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
     shell: shell === undefined ? undefined : oneOf(shells, shell, 'shell'),
     rest,
     flags,
+    members,
   }
 }
 
@@ -108,6 +122,10 @@ const knownFlags = new Map<string, Flag>([
   ...settingList.flatMap(settingFlags),
   ['config', { kind: 'value', sets: 'config', needs: 'the path of a TOML file' }],
   ['shell', { kind: 'value', sets: 'shell', needs: Object.keys(shells).join(', ') }],
+  ...Object.entries(keyFlags).map(([name, { placeholder }]): [string, Flag] => [
+    name,
+    { kind: 'member', sets: name as keyof KeyMembers, needs: placeholder },
+  ]),
   ['json', { kind: 'option', option: 'json' }],
   ['offline', { kind: 'option', option: 'offline' }],
   ['help', { kind: 'option', option: 'help' }],
@@ -166,7 +184,7 @@ function tokensOf(argv: readonly string[]): Tokens {
 
 function parsed(argv: readonly string[]) {
   const options: ParseArgsOptionsConfig = {}
-  for (const [name, flag] of knownFlags) options[name] = { type: flag.kind === 'value' ? 'string' : 'boolean' }
+  for (const [name, flag] of knownFlags) options[name] = { type: takesValue(flag) ? 'string' : 'boolean' }
   options.help = { type: 'boolean', short: 'h' }
   options.version = { type: 'boolean', short: 'v' }
   // Not strict, because its own errors take several lines and do not list what is allowed.
@@ -180,13 +198,17 @@ interface OptionToken {
 }
 
 function checkedValue(flag: Flag, { rawName, value, inlineValue }: OptionToken): string | undefined {
-  if (flag.kind === 'value') {
+  if (takesValue(flag)) {
     // In `--host --port 80` the host is missing. A value that begins with dashes needs an equals sign: `--host=--port`.
     if (value !== undefined && (inlineValue || !value.startsWith('--'))) return value
     throw new UsageError(`flag ${rawName} on the command line needs a value: ${flag.needs}`)
   }
   if (value === undefined || (flag.kind === 'switch' && flag.alone === 'true')) return value
   throw new UsageError(`flag ${rawName} on the command line takes no value`)
+}
+
+function takesValue(flag: Flag): flag is Extract<Flag, { needs: string }> {
+  return flag.kind === 'value' || flag.kind === 'member'
 }
 
 function unknownFlag(typed: string): UsageError {
@@ -239,6 +261,8 @@ function isAllowedFor(flag: Flag, command: CommandName): boolean {
   switch (flag.kind) {
     case 'value':
       return flags.includes(flag.sets === 'shell' ? 'shell' : 'settings')
+    case 'member':
+      return flags.includes('key')
     case 'switch':
       return flags.includes('settings')
     case 'option':

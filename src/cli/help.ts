@@ -3,6 +3,7 @@ import { flagOf, type Setting } from '../config/table.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { markers } from '../upstreams/demo/markers.ts'
 import { type CommandName, commandTable, rowOf } from './arguments.ts'
+import { keyActions, keyFlags } from './key-actions.ts'
 import { shells } from './shell-syntax.ts'
 
 /** In characters: the column at which the meaning of a flag or command begins, and the longest line. */
@@ -28,6 +29,7 @@ export function programHelp(): string {
       '  eval "$(zai2api env claude)"              set up the shell for it instead',
       '  zai2api doctor                            find out what does not work',
       '  zai2api config                            see what is in force, and why',
+      '  zai2api key create --name ci --budget tokens:2m/day --rpm 60',
     ],
   ])
 }
@@ -41,6 +43,7 @@ export function commandHelp(command: CommandName): string {
     wrapped(about, 0),
     ...(takes === 'arguments' ? [passedOn(command)] : []),
     ...(command === 'demo' ? [markerSection] : []),
+    ...(command === 'key' ? [actionSection, memberSection] : []),
     ['Flags:', ...own, ...commonFlags],
     ...(flags.includes('settings') ? settingSections() : []),
   ])
@@ -49,6 +52,7 @@ export function commandHelp(command: CommandName): string {
 const usageOf = {
   arguments: (command: CommandName) => `Usage: zai2api [flags] ${command} [arguments of ${command}]`,
   client: (command: CommandName) => `Usage: zai2api ${command} CLIENT [flags]`,
+  action: (command: CommandName) => `Usage: zai2api ${command} ACTION [KEY] [flags]`,
 }
 
 function passedOn(command: CommandName): string[] {
@@ -73,6 +77,18 @@ const commonFlags = [
 const markerSection = [
   'Markers in the last user message say what the model does:',
   ...markers.flatMap(({ marker, effect }) => row(marker, effect)),
+]
+
+const actionSection = [
+  'Actions; KEY is the name, the id or the beginning of the secret of a key:',
+  ...Object.entries(keyActions).flatMap(([name, { takes, about }]) =>
+    row([name, ...takes.map((what) => (what === 'key' ? 'KEY' : 'flags'))].join(' '), about),
+  ),
+]
+
+const memberSection = [
+  'What a key may do:',
+  ...Object.entries(keyFlags).flatMap(([name, { placeholder, about }]) => row(`--${name} ${placeholder}`, about)),
 ]
 
 function settingSections(): string[][] {

@@ -13,6 +13,7 @@ import type { Program } from './commands/launch.ts'
 import { originOf } from './destinations.ts'
 import { commandHelp, programHelp } from './help.ts'
 import type { Io } from './io.ts'
+import { type KeyInvocation, keyInvocation } from './key-actions.ts'
 import { type Sending, sendingTo, trusted, trustProblem } from './trust.ts'
 
 /** Lets a running server read its configuration again. */
@@ -29,6 +30,7 @@ export interface Commands {
   demo(loaded: LoadedConfig, io: Io): Promise<number>
   models(config: Config, io: Io, options: { json: boolean }): Promise<number>
   quota(config: Config, io: Io, options: { json: boolean }): Promise<number>
+  key(config: Config, io: Io, options: KeyInvocation & { json: boolean }): Promise<number>
   launch(program: Program, args: readonly string[], loaded: LoadedConfig, io: Io): Promise<number>
   env(loaded: LoadedConfig, io: Io, options: EnvOptions): Promise<number>
   /** Loads the configuration itself, because an invalid configuration is one of its findings. */
@@ -85,6 +87,10 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
       const withQuota = builtInUpstreams.filter((id) => kindOf({ id }, upstreamKinds).quota !== undefined)
       const loaded = trusted(loadConfig(flags, io, upstreamKinds), io, { credentialsOf: withQuota, prompts: 'none' })
       return await commands.quota(connected(loaded, io).config, io, { json })
+    }
+    case 'key': {
+      const loaded = loadConfig(flags, io, upstreamKinds)
+      return await commands.key(loaded.config, io, { ...keyInvocation(rest, invocation.members), json })
     }
     case 'claude':
     case 'codex':

@@ -327,6 +327,7 @@ function configuration(): Target {
         demo: started,
         models: started,
         quota: started,
+        key: started,
         launch: started,
         env: started,
         doctor: started,

@@ -9,7 +9,16 @@ import { type Io, realPath } from '../../src/cli/io.ts'
 // its exit code and its standard error; what it writes to standard output, and what its client does, comes before.
 
 const unused = () => Promise.reject(new Error('only launch and env are run here'))
-const commands = { launch, env, serve: unused, demo: unused, models: unused, quota: unused, doctor: unused }
+const commands = {
+  launch,
+  env,
+  serve: unused,
+  demo: unused,
+  models: unused,
+  quota: unused,
+  key: unused,
+  doctor: unused,
+}
 
 // Each launch adds handlers to the process, because it usually is the only one.
 process.setMaxListeners(0)

@@ -1,0 +1,197 @@
+import { systemClock } from '../../async/system-clock.ts'
+import { stateFolder } from '../../config/folders.ts'
+import type { Config } from '../../config/load.ts'
+import { printable, UsageError } from '../../config/usage-error.ts'
+import { GatewayError } from '../../core/errors.ts'
+import { openDatabase } from '../../database/open.ts'
+import type { Database } from '../../database/sql.ts'
+import { dialects } from '../../dialects/index.ts'
+import { amountText } from '../../keys/budget.ts'
+import { type CreatedKey, createKeys, type Keys } from '../../keys/index.ts'
+import type { BudgetView, KeyView } from '../../keys/view.ts'
+import { modelTable } from '../../models/table.ts'
+import { createKeyStore } from '../../store/keys.ts'
+import type { Io } from '../io.ts'
+import type { KeyInvocation } from '../key-actions.ts'
+
+/**
+ * Changes the keys in the database of the configuration. A server that uses the same database sees it within a second.
+ * Resolves with the exit code. Errors: UsageError for what cannot be set, and where there is no database to change.
+ */
+export async function key(config: Config, io: Io, options: KeyInvocation & { json: boolean }): Promise<number> {
+  const database = await openedFor(config, io)
+  try {
+    const keys = createKeys({
+      store: createKeyStore(database),
+      now: systemClock.now,
+      random: (bytes) => crypto.getRandomValues(bytes),
+      dialects: dialects.map(({ id }) => id),
+      table: () => modelTable(config.models),
+    })
+    await act(keys, io, options)
+    return 0
+  } catch (thrown) {
+    if (!(thrown instanceof GatewayError)) throw thrown
+    if (thrown.kind !== 'not-found') throw new UsageError(flagOf(thrown))
+    io.stderr(`zai2api: ${thrown.message} zai2api key list shows all.\n`)
+    return 1
+  } finally {
+    await database.close()
+  }
+}
+
+async function act(
+  keys: Keys,
+  io: Io,
+  { action, key = '', members, json }: KeyInvocation & { json: boolean },
+): Promise<void> {
+  switch (action) {
+    case 'list': {
+      const all = await keys.list()
+      return io.stdout(json ? lines({ keys: all }) : table(all))
+    }
+    case 'create': {
+      const created = await keys.create(members)
+      io.stdout(json ? lines(created) : withSecret(created))
+      return noteUnpriced(keys, created, io)
+    }
+    case 'rotate': {
+      const rotated = await keys.rotate(key)
+      return io.stdout(json ? lines(rotated) : withSecret(rotated))
+    }
+    case 'limit': {
+      const changed = await keys.change(key, members)
+      io.stdout(json ? lines(changed) : page(changed))
+      return noteUnpriced(keys, changed, io)
+    }
+    case 'delete': {
+      const deleted = await keys.delete(key)
+      return io.stdout(json ? lines(deleted) : `Deleted ${deleted.name} (${deleted.prefix}…).\n`)
+    }
+    default: {
+      const shown = await changed(keys, action, key)
+      return io.stdout(json ? lines(shown) : page(shown))
+    }
+  }
+}
+
+function changed(keys: Keys, action: 'show' | 'disable' | 'enable' | 'reset', key: string): Promise<KeyView> {
+  if (action === 'show') return keys.show(key)
+  return action === 'reset' ? keys.reset(key) : keys.change(key, { disabled: action === 'disable' })
+}
+
+/** Errors: UsageError where the keys would be gone with this process. */
+async function openedFor(config: Config, io: Io): Promise<Database> {
+  const folder = stateFolder(io.env)
+  const isInMemory = config.databaseUrl === 'memory' || (config.databaseUrl === undefined && folder === undefined)
+  const why =
+    config.databaseUrl === 'memory' ? 'DATABASE_URL is memory' : 'neither HOME nor STATE_DIRECTORY is set for its file'
+  if (isInMemory) throw new UsageError(`zai2api key needs a database that lasts, and ${why}; ${ofTheServer}`)
+  let failure: string | undefined
+  const database = await openDatabase({
+    url: config.databaseUrl,
+    folder,
+    clock: systemClock,
+    warn: (message: string) => {
+      failure ??= message
+    },
+    isLasting: true,
+  }).catch((thrown) => {
+    throw new UsageError(`${thrown instanceof Error ? thrown.message : thrown}; ${ofTheServer}`)
+  })
+  if (failure !== undefined) io.stderr(`zai2api: ${failure}\n`)
+  return database
+}
+
+const ofTheServer = 'keys of a running server are made on its page, or with POST /admin/api/keys'
+
+/** The error about a member, as the flag that sets it. */
+function flagOf({ message, param }: GatewayError): string {
+  const flag = { budgets: 'budget', expires_at: 'expires' }[param ?? ''] ?? param
+  return flag === undefined ? message : message.replace(`${param}: `, `--${flag}: `)
+}
+
+function noteUnpriced(keys: Keys, view: KeyView, io: Io): void {
+  const models = keys.unpriced(view)
+  if (models.length > 0)
+    io.stderr(
+      `zai2api: ${models.join(', ')}: the price is not known, so this key is refused there; set it in [[models]] of zai2api.toml\n`,
+    )
+}
+
+function lines(value: object): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`
+}
+
+function withSecret({ secret, ...view }: CreatedKey): string {
+  return `${page(view)}\nThe secret, which is shown only now:\n${secret}\n`
+}
+
+function page(view: KeyView): string {
+  const rows = [
+    ['Key', `${printable(view.name)} (${view.prefix}…), ${stateText[view.state]}`],
+    ['Id', view.id],
+    ['Models', view.models?.join(', ') ?? 'all'],
+    ['APIs', view.dialects?.join(', ') ?? 'all'],
+    ['Limits', limitsOf(view)],
+    ...(view.budgets.length === 0 ? [['Budget', 'none']] : view.budgets.map((budget) => ['Budget', budgetOf(budget)])),
+    ['Created', time(view.created_at)],
+    ['Expires', view.expires_at === undefined ? 'never' : time(view.expires_at)],
+    ['Last used', view.last_used_at === undefined ? 'never' : time(view.last_used_at)],
+  ]
+  return rows.map(([name = '', value = '']) => `${name.padEnd(10)} ${value}\n`).join('')
+}
+
+function table(views: readonly KeyView[]): string {
+  if (views.length === 0) return 'There are no keys yet: zai2api key create --name NAME makes one.\n'
+  const rows = [
+    ['NAME', 'PREFIX', 'STATE', 'MODELS', 'LIMITS', 'BUDGET', 'LAST USED'],
+    ...views.map((view) => [
+      printable(view.name),
+      `${view.prefix}…`,
+      stateText[view.state],
+      view.models?.join(',') ?? 'all',
+      limitsOf(view),
+      view.budgets.map(budgetOf).join('; ') || 'none',
+      view.last_used_at === undefined ? 'never' : time(view.last_used_at),
+    ]),
+  ]
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? []
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('')
+}
+
+const stateText: Record<KeyView['state'], string> = {
+  active: 'active',
+  disabled: 'disabled',
+  expired: 'expired',
+  used_up: 'used up',
+  warning: 'over 80 %',
+}
+
+function limitsOf({ rpm, tpm, parallel }: KeyView): string {
+  const limits = [
+    rpm === undefined ? [] : [`${rpm} rpm`],
+    tpm === undefined ? [] : [`${tpm} tpm`],
+    parallel === undefined ? [] : [`${parallel} at a time`],
+  ]
+  return limits.flat().join(', ') || 'none'
+}
+
+/** `$6.41 of $20 a month, resets 2026-12-01 00:00 UTC` */
+function budgetOf({ unit, limit, window, spent, reserved, resets_at }: BudgetView): string {
+  const held = reserved > 0 ? ` and ${amountText(unit, reserved)} reserved` : ''
+  const resets = resets_at === undefined ? '' : `, resets ${time(resets_at)}`
+  return `${amountText(unit, spent)}${held} of ${amountText(unit, limit)} / ${window}${resets}`
+}
+
+function time(epochMs: number): string {
+  return `${new Date(epochMs).toISOString().slice(0, 16).replace('T', ' ')} UTC`
+}

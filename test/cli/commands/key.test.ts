@@ -1,0 +1,155 @@
+import { afterAll, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { key } from '../../../src/cli/commands/key.ts'
+import { runCli } from '../../../src/cli/index.ts'
+import { openSqlite } from '../../../src/database/sqlite.ts'
+import { manualClock } from '../../support/clock.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'zai2api-key-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+let files = 0
+let path = ''
+beforeEach(() => {
+  path = join(folder, `${++files}.sqlite`)
+})
+
+async function run(line: string, env: Record<string, string> = { DATABASE_URL: `sqlite:${path}` }) {
+  const said = { code: 0, stdout: '', stderr: '' }
+  const io = {
+    env,
+    cwd: folder,
+    readFile: () => undefined,
+    realPath: (file: string) => file,
+    stdout: (text: string) => {
+      said.stdout += text
+    },
+    stderr: (text: string | (() => string)) => {
+      said.stderr += typeof text === 'string' ? text : text()
+    },
+    version: 'test',
+  }
+  const none = () => Promise.reject(new Error('another command'))
+  const commands = { serve: none, demo: none, models: none, quota: none, launch: none, env: none, doctor: none, key }
+  said.code = await runCli(line.split(' '), io, commands)
+  return said
+}
+
+const json = async (line: string) => JSON.parse((await run(`${line} --json`)).stdout)
+
+test('a key is made, shown, limited, disabled, enabled, rotated and deleted', async () => {
+  const created = await json(
+    'key create --name ci --models glm-4.6,glm-5.3 --rpm 60 --parallel 4 --budget usd:20/month --expires 2999-01-31',
+  )
+  expect(created).toEqual({
+    id: expect.stringMatching(/^key_[0-9a-f]{24}$/),
+    name: 'ci',
+    prefix: created.secret.slice(0, 10),
+    created_at: expect.any(Number),
+    expires_at: Date.parse('2999-01-31T00:00:00Z'),
+    disabled: false,
+    models: ['glm-4.6', 'glm-5.3'],
+    ...{ rpm: 60, parallel: 4 },
+    budgets: [
+      {
+        ...{ unit: 'usd', limit: 20, window: 'month', spent: 0, reserved: 0, left: 20 },
+        resets_at: expect.any(Number),
+      },
+    ],
+    state: 'active',
+    secret: expect.stringMatching(/^z2a_[0-9A-Za-z]{43}$/),
+  })
+  const { secret, ...view } = created
+  expect(await json('key list')).toEqual({ keys: [view] })
+  for (const name of ['ci', created.id, created.prefix]) expect(await json(`key show ${name}`)).toEqual(view)
+  const { parallel: _parallel, ...less } = view
+  expect(await json('key limit ci --parallel none --rpm 90')).toEqual({ ...less, rpm: 90 })
+  expect(await json('key disable ci')).toMatchObject({ disabled: true, state: 'disabled' })
+  expect(await json('key enable ci')).toMatchObject({ disabled: false, state: 'active' })
+  const rotated = await json('key rotate ci')
+  expect(rotated.secret).not.toBe(secret)
+  expect(rotated).toMatchObject({ id: view.id, rpm: 90, budgets: view.budgets, prefix: rotated.secret.slice(0, 10) })
+  expect(await json('key limit ci --name build --budget none')).toMatchObject({ name: 'build', budgets: [] })
+  expect(await run('key delete build')).toMatchObject({ code: 0, stdout: `Deleted build (${rotated.prefix}…).\n` })
+  expect(await json('key list')).toEqual({ keys: [] })
+  // The file never held a secret.
+  const text = await Bun.file(path).text()
+  for (const each of [secret, rotated.secret]) expect(text).not.toContain(each.slice(10))
+})
+
+test('people read tables', async () => {
+  expect((await run('key list')).stdout).toBe('There are no keys yet: zai2api key create --name NAME makes one.\n')
+  const { stdout } = await run('key create --name ci --models glm-4.6 --tpm 200k --budget usd:0.5/day,tokens:2m/total')
+  expect(stdout).toMatch(
+    /^Key {8}ci \(z2a_\w{6}…\), active\nId {9}key_\w+\nModels {5}glm-4\.6\nAPIs {7}all\nLimits {5}200000 tpm\nBudget {5}0 tokens of 2,000,000 tokens \/ total\nBudget {5}\$0 of \$0\.5 \/ day, resets \d{4}-\d\d-\d\d 00:00 UTC\nCreated {4}.+ UTC\nExpires {4}never\nLast used {2}never\n\nThe secret, which is shown only now:\nz2a_\w{43}\n$/,
+  )
+  const lines = (await run('key list')).stdout.split('\n')
+  expect(lines[0]).toMatch(/^NAME {2}PREFIX {7}STATE {3}MODELS {3}LIMITS {6}BUDGET +LAST USED$/)
+  expect(lines[1]).toMatch(/^ci {4}z2a_\w{6}… {2}active {2}glm-4\.6 {2}200000 tpm {2}0 tokens of .+ {2}never$/)
+})
+
+describe('what cannot be set is said with its flag', () => {
+  test.each([
+    ['key create', '--name: a key needs a name: who or what uses it'],
+    ['key create --name ci --budget eur:5/day', '--budget: expected the unit usd, tokens, credits'],
+    ['key create --name ci --expires 2020-01-01', '--expires: 2020-01-01T00:00:00.000Z is over already'],
+    ['key create --name ci --rpm many', '--rpm: expected a whole number'],
+    ['key create --name ci --models glm-5.4 --budget usd:5/day', '--budget: The price of GLM-5.4 is not known here'],
+    ['key create --name ci --models none-* --budget usd:5/day', ''],
+    ['key limit other --rpm 5', 'There is no key "other". zai2api key list shows all.'],
+  ])('%s', async (line, said) => {
+    const { code, stderr, stdout } = await run(line)
+    if (said === '') expect([code, stderr]).toEqual([0, ''])
+    else {
+      expect(stdout).toBe('')
+      expect(code).toBe(said.startsWith('There') ? 1 : 2)
+      expect(stderr).toStartWith(`zai2api: ${said}`)
+    }
+  })
+
+  test('a name that is taken', async () => {
+    await run('key create --name ci')
+    expect((await run('key create --name ci')).stderr).toBe('zai2api: --name: there is a key of this name already\n')
+  })
+})
+
+test('models without a price are named where a pattern lets others through', async () => {
+  const { code, stderr } = await run('key create --name ci --models glm-5.* --budget usd:5/day')
+  expect(code).toBe(0)
+  expect(stderr).toContain('GLM-5.4')
+  expect(stderr).not.toContain('GLM-5.3,')
+  expect(stderr).toContain('the price is not known, so this key is refused there')
+})
+
+describe('without a database that lasts it says so:', () => {
+  test.each<[string, Record<string, string>, string]>([
+    [
+      'memory',
+      { DATABASE_URL: 'memory' },
+      'zai2api key needs a database that lasts, and DATABASE_URL is memory; keys of',
+    ],
+    [
+      'no home',
+      {},
+      'zai2api key needs a database that lasts, and neither HOME nor STATE_DIRECTORY is set for its file',
+    ],
+    ['a folder in its place', { DATABASE_URL: `sqlite:${folder}` }, `The database ${folder} cannot be used: `],
+  ])('%s', async (_name, env, said) => {
+    const { code, stderr } = await run('key list', env)
+    expect(code).toBe(2)
+    expect(stderr).toStartWith(`zai2api: ${said}`)
+    expect(stderr).toEndWith('keys of a running server are made on its page, or with POST /admin/api/keys\n')
+  })
+})
+
+test('the file of the state folder is the default', async () => {
+  const home = join(folder, 'home')
+  mkdirSync(home)
+  const { code } = await run('key create --name ci', { HOME: home })
+  expect(code).toBe(0)
+  const file = join(home, '.local/state/zai2api/zai2api.sqlite')
+  const database = openSqlite({ path: file, clock: manualClock(), warn: () => {} })
+  expect(await database`SELECT name FROM keys`).toEqual([{ name: 'ci' }])
+  await database.close()
+})

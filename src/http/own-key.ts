@@ -15,12 +15,7 @@ export function ownKeyRoutes({ keys, recordOf }: OwnKeyOptions): Route[] {
       method: 'GET',
       path: '/v1/key',
       access: 'client',
-      docs: {
-        tags: ['models'],
-        summary: 'What your key may do, and what is left of its budgets',
-        description:
-          'Amounts are in US dollars, tokens or credits; instants are milliseconds since 1970. `resets_at` of a budget is absent where it does not reset, or where its hours have not begun.',
-      },
+      docs: { tags: ['key'], summary: 'What your key may do, and what is left of its budgets' },
       async handle({ request }) {
         const { caller } = recordOf(request)
         const view = caller.isIssued && keys ? await keys.show(caller.keyId) : configured(caller)

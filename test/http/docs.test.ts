@@ -118,6 +118,7 @@ describe('the document', () => {
       'GET /readyz',
       'POST /v1/chat/completions',
       'POST /v1/completions',
+      'GET /v1/key',
       'POST /v1/messages',
       'POST /v1/messages/count_tokens',
       'GET /v1/models',

@@ -34,6 +34,7 @@ export function openapiDocument({ version, dialects, routes }: DocumentOptions):
     tags: [
       ...dialects.map(({ id }) => ({ name: id })),
       { name: 'models', description: 'What can be asked' },
+      { name: 'key', description: 'What your key may do' },
       { name: 'health', description: 'For monitors; needs no key' },
       { name: 'admin', description: 'For the operator and the page; needs `ADMIN_TOKEN`, or else `AUTH_TOKEN`' },
     ],

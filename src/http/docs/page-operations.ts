@@ -20,10 +20,27 @@ const model: ListedModel = {
   maxOutputTokens: 98_304,
 }
 
+const key = {
+  ...{ id: 'key_019a6f3c8f2b5e1d0c9a7b42', name: 'ci', prefix: 'z2a_0fWn8c', created_at: 1796040000000 },
+  ...{ disabled: false, models: ['glm-5.3-flash'], rpm: 60 },
+  budgets: [
+    {
+      ...{ unit: 'usd', limit: 20, window: 'month', spent: 6.41, reserved: 0.02, left: 13.57 },
+      resets_at: 1796083200000,
+    },
+  ],
+  ...{ last_used_at: 1796043600000, state: 'active' },
+}
+
 /** What the routes that belong to no dialect take and answer, by method and path. */
 export function pageOperations(dialects: readonly Dialect[]): Record<string, object> {
   return {
     ...Object.fromEntries(sharedModelRoutes(dialects).map((shared) => modelOperation(shared, dialects))),
+    'GET /v1/key': {
+      description:
+        'Amounts are in US dollars, tokens or credits; instants are milliseconds since 1970. What has no limit is absent, as is `resets_at` of a budget that does not reset, or whose hours have not begun. A key of the configuration has no budgets.',
+      responses: { 200: jsonResponse('OK', key), ...errorResponses(dialects, [failures.unauthorized]) },
+    },
     'GET /healthz': { security: [], responses: { 200: jsonResponse('The process lives.', { status: 'ok' }) } },
     'GET /readyz': {
       description: 'Asks the upstream without spending anything.',

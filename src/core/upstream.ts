@@ -35,7 +35,7 @@ export interface Upstream {
    */
   open(call: UpstreamCall): Promise<OpenedReply>
   /** Whether the model can answer this request without reasoning, if it would reason by default. */
-  answersWithoutThinking?(request: ChatRequest, model: Model): boolean
+  answersWithoutReasoning?(request: ChatRequest, model: Model): boolean
   /** For `GET /readyz` and the ready line. Rejects with GatewayError if no request could succeed now. */
   check(signal: AbortSignal): Promise<void>
   /**

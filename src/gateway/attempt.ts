@@ -64,7 +64,7 @@ export async function attempt(wanted: ModelRoute, options: AttemptOptions): Prom
     throw thrown
   })
   health.answered(upstream.id)
-  const callAgain = upstream.answersWithoutThinking?.(request, model)
+  const callAgain = upstream.answersWithoutReasoning?.(request, model)
     ? async () => {
         const again = await paidFor({ ...request, reasoning: { mode: 'off' } })
         return await upstream.open({ ...call, request: again.request })

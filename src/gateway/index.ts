@@ -76,7 +76,7 @@ export interface CallOptions extends CountOptions {
   /** Id of the client's key. */
   caller: string
   whole: boolean
-  thinking: ReasoningMode
+  reasoningMode: ReasoningMode
   newToolCallId: () => string
   observer?: CallObserver | undefined
   /** Awaited between slow steps, so that other requests can proceed. */
@@ -293,7 +293,7 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
   }
   const firstAttempt = await attempt(found, call)
   // Reasoning in tags would make the text invalid JSON.
-  const reasoningMode = output.type === 'json' && options.thinking !== 'strip' ? 'think' : options.thinking
+  const reasoningMode = output.type === 'json' && options.reasoningMode !== 'strip' ? 'think' : options.reasoningMode
   const { measurement } = firstAttempt
   const normaliser = streamNormaliser({
     newToolCallId: options.newToolCallId,

@@ -328,7 +328,7 @@ export function listModels(listings: readonly ModelListing[], options: ModelRout
     for (const model of models) {
       add(model.id, model)
       if (model.reasoning !== 'never') add(`${model.id}-Thinking`, model)
-      if (canStopThinking(model, upstream)) add(`${model.id}-NoThinking`, model)
+      if (canStopReasoning(model, upstream)) add(`${model.id}-NoThinking`, model)
       if (model.search) add(`${model.id}-Search`, model)
     }
   for (const name of [options.primaryModel, options.thinkingModel, options.searchModel]) {
@@ -359,6 +359,6 @@ const withoutReasoning: ChatRequest = {
 }
 
 /** Whether reasoning can be turned off. `-NoThinking` is listed only then; for any other model it asks for as little reasoning as possible. */
-function canStopThinking(model: Model, upstream: Upstream): boolean {
+function canStopReasoning(model: Model, upstream: Upstream): boolean {
   return model.reasoning === 'by-default' && !upstream.ignored(withoutReasoning, model).includes('thinking')
 }

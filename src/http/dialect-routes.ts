@@ -117,7 +117,7 @@ async function answer(
     caller: record.caller.keyId,
     allowedModels: record.caller.policy.models,
     whole: !decoded.stream,
-    thinking: reasoningModeOf(request.headers, settings.reasoningMode),
+    reasoningMode: reasoningModeOf(request.headers, settings.reasoningMode),
     newToolCallId: () => newId(dialect.ids.toolCall),
     annotate: (note) => record.notes.push(note),
     observer: record.timeline,

@@ -54,7 +54,7 @@ export function decode(body: MessagesBody, { headers }: RequestContext): Decoded
     },
     options: {
       thinking,
-      ...(hasBeta(headers, 'thinking-token-count') ? { countsThinking: true } : {}),
+      ...(hasBeta(headers, 'thinking-token-count') ? { countsHiddenReasoning: true } : {}),
       ...(toolsets.length > 0 ? { toolsets } : {}),
       ...(edits ? { appliedEdits } : {}),
     },

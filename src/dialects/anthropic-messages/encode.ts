@@ -14,7 +14,7 @@ export interface MessagesOptions {
   /** How reasoning is shown: not at all, as a signed block without its text, or in full. */
   thinking: 'hidden' | 'omitted' | 'shown'
   /** The client wants progress events for reasoning that is not shown. */
-  countsThinking?: true
+  countsHiddenReasoning?: true
   /** Toolsets that were offered. The client names their tools with the toolset. */
   toolsets?: Toolset[]
   /** What was removed from the conversation, if the client asked for that. */
@@ -56,7 +56,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
       kind: 'reasoning',
       write: thinking === 'shown' ? (pieces) => write(pieces) : () => '',
       account(text, out) {
-        const tokens = thinking === 'omitted' && options.countsThinking ? progress(text) : 0
+        const tokens = thinking === 'omitted' && options.countsHiddenReasoning ? progress(text) : 0
         if (tokens > 0) out.push(thinkingStep(index, tokens))
       },
     },
@@ -80,7 +80,7 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
           // The signature is present from the start, because one SDK crashes without it.
           if (thinking !== 'hidden') {
             const block = { type: 'thinking', thinking: '', signature: '' }
-            start(out, block, 'thinking_delta', 'thinking', options.countsThinking && ',"estimated_tokens":null')
+            start(out, block, 'thinking_delta', 'thinking', options.countsHiddenReasoning && ',"estimated_tokens":null')
           }
           break
         case 'tool-call-start':

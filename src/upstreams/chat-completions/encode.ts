@@ -130,7 +130,7 @@ function assistantTurn(parts: readonly AssistantPart[], { model, rules }: Encode
   return {
     role: 'assistant',
     content: textOf(parts),
-    ...(reasoning === '' || model.thinking === 'none' ? {} : { [rules.reasoningField]: reasoning }),
+    ...(reasoning === '' || model.reasoningSwitch === 'none' ? {} : { [rules.reasoningField]: reasoning }),
     ...(calls.length === 0
       ? {}
       : {

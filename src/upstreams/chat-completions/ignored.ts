@@ -1,6 +1,6 @@
 import type { ChatRequest, UserPart } from '../../core/request.ts'
 import { sentSampling } from './encode.ts'
-import { alwaysThinks, type ChatModel } from './models.ts'
+import { alwaysReasons, type ChatModel } from './models.ts'
 import type { RequestRules } from './profile.ts'
 
 export interface IgnoredFieldsOptions {
@@ -29,7 +29,7 @@ export function ignoredFields(
 }
 
 function ignoredReasoning({ reasoning: { mode, effort } }: ChatRequest, model: ChatModel): string[] {
-  if (mode === 'off') return alwaysThinks(model) ? ['thinking'] : []
+  if (mode === 'off') return alwaysReasons(model) ? ['thinking'] : []
   if (model.reasoning === 'never') return mode === 'on' ? ['thinking'] : []
   return effort !== undefined && model.efforts.length === 0 ? ['reasoning_effort'] : []
 }

@@ -85,8 +85,8 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
     },
     ignored: (request, model) => ignoredFields(request, models.traitsOf(model), { rules, tools: options.tools }),
     open,
-    answersWithoutThinking: (request, model) =>
-      request.reasoning.mode !== 'off' && models.traitsOf(model).thinking === 'switch',
+    answersWithoutReasoning: (request, model) =>
+      request.reasoning.mode !== 'off' && models.traitsOf(model).reasoningSwitch === 'switch',
     check,
     async test(credential, signal) {
       const key = deps.pool.credentialOf(credential)

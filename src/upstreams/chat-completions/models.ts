@@ -21,7 +21,7 @@ const refusedForMs = 60 * 60_000
 /** A model with the facts that only requests to this API need. */
 export interface ChatModel extends Model {
   /** How `thinking` can be set: not at all, on and off, or always on. */
-  thinking: 'none' | 'switch' | 'always'
+  reasoningSwitch: 'none' | 'switch' | 'always'
   /** The accepted values of `reasoning_effort`. */
   efforts: readonly EffortWord[]
   /** Takes `tool_stream`. */
@@ -171,21 +171,32 @@ function merge(rows: readonly ChatModel[], listed: readonly ChatModel[]): ChatMo
 }
 
 /** A model that cannot stop reasoning: with reasoning switched off it reasons as little as possible. */
-export function alwaysThinks({ reasoning, thinking }: Pick<ChatModel, 'reasoning' | 'thinking'>): boolean {
-  return reasoning !== 'never' && thinking !== 'switch'
+export function alwaysReasons({
+  reasoning,
+  reasoningSwitch,
+}: Pick<ChatModel, 'reasoning' | 'reasoningSwitch'>): boolean {
+  return reasoning !== 'never' && reasoningSwitch !== 'switch'
 }
 
-const thinkingOf = { never: 'none', 'built-in': 'none', switchable: 'switch', always: 'always' } satisfies Record<
-  ModelFacts['reasoning'],
-  ChatModel['thinking']
->
+const reasoningSwitchOf = {
+  never: 'none',
+  'built-in': 'none',
+  switchable: 'switch',
+  always: 'always',
+} satisfies Record<ModelFacts['reasoning'], ChatModel['reasoningSwitch']>
 
 /** A model from the facts of the table. The API writes its names in lower case. */
 export function chatModel(facts: ModelFacts, upstreamId = facts.id.toLowerCase()): ChatModel {
   const { reasoning, efforts, toolStream, imagesInToolResults } = facts
-  return { ...modelOf(facts, upstreamId), thinking: thinkingOf[reasoning], efforts, toolStream, imagesInToolResults }
+  return {
+    ...modelOf(facts, upstreamId),
+    reasoningSwitch: reasoningSwitchOf[reasoning],
+    efforts,
+    toolStream,
+    imagesInToolResults,
+  }
 }
 
 function hasTraits(model: Model): model is ChatModel {
-  return 'thinking' in model
+  return 'reasoningSwitch' in model
 }

@@ -12,7 +12,7 @@ import { countUnseenImages } from './conversation.ts'
 import { decoder } from './decode.ts'
 import { encode } from './encode.ts'
 import { type Recovery as ErrorRecovery, goodAgainAfterMs, type VendorErrors } from './errors.ts'
-import { alwaysThinks, type Catalogue, type ChatModel } from './models.ts'
+import { alwaysReasons, type Catalogue, type ChatModel } from './models.ts'
 import type { RequestRules } from './profile.ts'
 
 export interface OpenerOptions {
@@ -126,7 +126,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
 function noteLimits({ call, model }: ChatJob): void {
   const unseen = countUnseenImages(call.request.messages, model)
   if (unseen > 0) call.annotate(`${unseen} image(s) omitted: ${model.id} cannot see them`)
-  if (call.request.reasoning.mode === 'off' && alwaysThinks(model)) call.annotate(`${model.id} always thinks`)
+  if (call.request.reasoning.mode === 'off' && alwaysReasons(model)) call.annotate(`${model.id} always thinks`)
 }
 
 /** Refusals that the pool handles. They do not count as retries, because the upstream has not run the call. */

@@ -66,8 +66,10 @@ function toolChoice(choice: ToolChoice): unknown {
 }
 
 const reasoningFields: Record<ReasoningStyle, (asked: Reasoning, model: ChatModel) => object> = {
-  template: ({ mode }, { thinking }) =>
-    mode === 'default' || thinking === 'none' ? {} : { chat_template_kwargs: { enable_thinking: mode === 'on' } },
+  template: ({ mode }, { reasoningSwitch }) =>
+    mode === 'default' || reasoningSwitch === 'none'
+      ? {}
+      : { chat_template_kwargs: { enable_thinking: mode === 'on' } },
   effort({ mode, effort, budgetTokens }) {
     if (mode === 'off') return { reasoning: { enabled: false } }
     if (effort !== undefined) return { reasoning: { effort: effort === 'max' ? 'high' : effort } }

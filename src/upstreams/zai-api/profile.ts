@@ -58,10 +58,10 @@ const smallBudget = 4_096
  */
 function reasoningFields(
   { mode, effort, budgetTokens = Number.POSITIVE_INFINITY }: Reasoning,
-  { thinking, efforts }: ChatModel,
+  { reasoningSwitch, efforts }: ChatModel,
 ): object {
-  if (thinking === 'none') return {}
-  if (mode === 'off' && thinking === 'switch') return { thinking: { type: 'disabled' } }
+  if (reasoningSwitch === 'none') return {}
+  if (mode === 'off' && reasoningSwitch === 'switch') return { thinking: { type: 'disabled' } }
   const wanted = mode === 'off' ? 'low' : (effort ?? (budgetTokens <= smallBudget ? 'low' : undefined))
   const word = wanted === undefined ? undefined : effortWord(wanted, efforts)
   return {

@@ -95,20 +95,20 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
   }
 
   function edit({ phase, content, edit_index, edit_content, delta_content }: MessagePart): void {
-    const thinking = phase === 'thinking'
+    const isReasoning = phase === 'thinking'
     if (content) {
       buffer.rewind(0)
-      buffer.append(content, thinking)
+      buffer.append(content, isReasoning)
       return
     }
     if (typeof edit_content === 'string') {
       const text = withoutQuotes(edit_content)
       if (typeof edit_index === 'number') buffer.rewind(edit_index)
       else if (/<\/?details/.test(text)) buffer.rewind(0) // without an index, a wrapper means the whole text
-      buffer.append(text, thinking)
+      buffer.append(text, isReasoning)
     }
     // A tool result uses the same field as text.
-    if (delta_content && phase !== 'tool_response') buffer.append(delta_content, thinking)
+    if (delta_content && phase !== 'tool_response') buffer.append(delta_content, isReasoning)
   }
 
   function readCall({ delta_name, delta_arguments, metadata }: MessagePart): void {

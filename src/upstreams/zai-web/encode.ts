@@ -59,11 +59,11 @@ export function encode(request: ChatRequest, options: EncodeOptions): Encoded {
     options.mode === 'flatten' ? [flatten(turns, options.files)] : turns.map((turn) => encodeTurn(turn, options.files))
   const prompt = promptOf(messages)
   const { search } = request
-  const thinking = isThinking(request, model)
+  const isReasoning = reasons(request, model)
   const files = [...options.files.values()].map((file) => file.entry(ids.userMessage))
   return {
     prompt,
-    chat: chatOf({ model, prompt, ids, now, search, thinking, files }),
+    chat: chatOf({ model, prompt, ids, now, search, isReasoning, files }),
     completion: (chatId, signed) => ({
       stream: true,
       model: model.upstreamId,
@@ -77,8 +77,8 @@ export function encode(request: ChatRequest, options: EncodeOptions): Encoded {
         auto_web_search: search,
         preview_mode: !model.vision,
         flags: [],
-        enable_thinking: thinking,
-        ...effortOf(request, model, thinking),
+        enable_thinking: isReasoning,
+        ...effortOf(request, model, isReasoning),
       },
       variables: variables(options.userName, now),
       ...(search ? { mcp_servers: [model.searchServer] } : {}),
@@ -183,7 +183,7 @@ function promptOf(messages: WebMessage[]): string {
 }
 
 /** A model that reasons by default would write its reasoning into the answer if reasoning were off. */
-function isThinking({ reasoning }: ChatRequest, model: WebModel): boolean {
+function reasons({ reasoning }: ChatRequest, model: WebModel): boolean {
   switch (model.reasoning) {
     case 'never':
       return false
@@ -196,8 +196,8 @@ function isThinking({ reasoning }: ChatRequest, model: WebModel): boolean {
   }
 }
 
-function effortOf({ reasoning: { effort } }: ChatRequest, model: WebModel, thinking: boolean): object {
-  if (!thinking || effort === undefined || !takesEffort(effort, model)) return {}
+function effortOf({ reasoning: { effort } }: ChatRequest, model: WebModel, isReasoning: boolean): object {
+  if (!isReasoning || effort === undefined || !takesEffort(effort, model)) return {}
   return { reasoning_effort: effort }
 }
 
@@ -235,14 +235,14 @@ interface NewChat {
   ids: EncodeOptions['ids']
   now: number
   search: boolean
-  thinking: boolean
+  isReasoning: boolean
   files: object[]
 }
 
 /** The new chat gets only the beginning of the prompt, enough for a title; the completion carries all of it. */
 const storedPromptLength = 500
 
-function chatOf({ model, prompt, ids, now, search, thinking, files }: NewChat): object {
+function chatOf({ model, prompt, ids, now, search, isReasoning, files }: NewChat): object {
   const message = {
     id: ids.userMessage,
     parentId: null,
@@ -264,7 +264,7 @@ function chatOf({ model, prompt, ids, now, search, thinking, files }: NewChat): 
       flags: [],
       features: [{ type: 'tool_selector', server: 'tool_selector_h', status: 'hidden' }],
       mcp_servers: search ? [model.searchServer] : [],
-      enable_thinking: thinking,
+      enable_thinking: isReasoning,
       auto_web_search: search,
       message_version: 1,
       extra: {},

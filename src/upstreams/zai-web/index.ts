@@ -82,7 +82,7 @@ export function zaiWeb(options: ZaiWebOptions, deps: ZaiWebDeps): Upstream {
       // Guests cannot send images.
       ...(!sessionPool.hasAccounts && request.messages.some((message) => hasPart(message, 'image')) ? ['images'] : []),
     ],
-    answersWithoutThinking: (request, model) =>
+    answersWithoutReasoning: (request, model) =>
       request.reasoning.mode === 'on' && models.traitsOf(model).reasoning === 'on-request',
     open: opener({
       ...parts,

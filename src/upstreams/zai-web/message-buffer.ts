@@ -1,13 +1,13 @@
 /** Reads the message as it grows, and returns to an earlier state when the message is cut back. */
 interface MessageReader<Snapshot> {
-  read(text: string, thinking: boolean): void
+  read(text: string, isReasoning: boolean): void
   save(): Snapshot
   restore(snapshot: Snapshot): void
 }
 
 /** The text of one message, wrappers and tool blocks included, as the backend edits it. */
 export interface MessageBuffer {
-  append(text: string, thinking: boolean): void
+  append(text: string, isReasoning: boolean): void
   /** Keeps the first `units` UTF-16 units of the text. */
   rewind(units: number): void
 }
@@ -15,7 +15,7 @@ export interface MessageBuffer {
 interface Chunk<Snapshot> {
   start: number
   text: string
-  thinking: boolean
+  isReasoning: boolean
   /** The reader's state before it read this chunk. */
   before: Snapshot
 }
@@ -36,8 +36,8 @@ export function messageBuffer<Snapshot>(reader: MessageReader<Snapshot>): Messag
   let length = 0
 
   return {
-    append(text, thinking) {
-      for (let at = 0; at < text.length; at += chunkUnits) push(text.slice(at, at + chunkUnits), thinking)
+    append(text, isReasoning) {
+      for (let at = 0; at < text.length; at += chunkUnits) push(text.slice(at, at + chunkUnits), isReasoning)
     },
     rewind(units) {
       const target = Math.max(0, Math.trunc(units))
@@ -49,10 +49,10 @@ export function messageBuffer<Snapshot>(reader: MessageReader<Snapshot>): Messag
     },
   }
 
-  function push(text: string, thinking: boolean): void {
-    chunks.push({ start: length, text, thinking, before: reader.save() })
+  function push(text: string, isReasoning: boolean): void {
+    chunks.push({ start: length, text, isReasoning, before: reader.save() })
     length += text.length
-    reader.read(text, thinking)
+    reader.read(text, isReasoning)
   }
 
   function truncateTo(units: number): void {
@@ -65,6 +65,6 @@ export function messageBuffer<Snapshot>(reader: MessageReader<Snapshot>): Messag
     if (!cut) return
     reader.restore(cut.before)
     const kept = cut.text.slice(0, units - cut.start)
-    if (kept !== '') push(kept, cut.thinking)
+    if (kept !== '') push(kept, cut.isReasoning)
   }
 }

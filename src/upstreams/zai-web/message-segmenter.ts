@@ -17,7 +17,7 @@ type Mode =
 interface Stretch {
   text: string
   /** Whether its frame had the phase `thinking`; outside of wrappers this separates reasoning from the answer. */
-  thinking: boolean
+  isReasoning: boolean
 }
 
 /** The complete state of the reader. Its values are replaced, never changed, so a shallow copy is a snapshot. */
@@ -41,7 +41,7 @@ interface SegmenterState {
 }
 
 interface MessageSegmenter {
-  read(text: string, thinking: boolean): void
+  read(text: string, isReasoning: boolean): void
   /** Reads what was carried over as it is, because nothing more follows. */
   end(): void
   save(): SegmenterState
@@ -99,11 +99,11 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
   }
 
   return {
-    read(text, thinking) {
+    read(text, isReasoning) {
       const joined = state.highSurrogate + text
       const whole = joined.length - (endsInHalf(joined) ? 1 : 0)
       state.highSurrogate = joined.slice(whole)
-      stretches = [...state.carry, { text: joined.slice(0, whole).toWellFormed(), thinking }]
+      stretches = [...state.carry, { text: joined.slice(0, whole).toWellFormed(), isReasoning }]
       const input = textOf(stretches)
       let at: number | undefined = 0
       let decidedAt = 0
@@ -244,7 +244,7 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
       }
       const space = { ...stretch, text: stretch.text.slice(word.length) }
       if (space.text === '') continue
-      if (stretch.thinking || state.space.length > 0) state.space = joined(state.space, space)
+      if (stretch.isReasoning || state.space.length > 0) state.space = joined(state.space, space)
       else emit(space)
     }
   }
@@ -254,17 +254,17 @@ export function messageSegmenter(add: (piece: MessagePiece) => void): MessageSeg
     state.space = []
   }
 
-  function emit({ text, thinking }: Stretch): void {
-    if (thinking) emitReasoning(text)
+  function emit({ text, isReasoning }: Stretch): void {
+    if (isReasoning) emitReasoning(text)
     else add({ type: 'text', text })
   }
 
   function between(from: number, to: number): Stretch[] {
     const found: Stretch[] = []
     let start = 0
-    for (const { text, thinking } of stretches) {
+    for (const { text, isReasoning } of stretches) {
       const part = text.slice(Math.max(0, from - start), Math.max(0, to - start))
-      if (part !== '') found.push({ text: part, thinking })
+      if (part !== '') found.push({ text: part, isReasoning })
       start += text.length
     }
     return found
@@ -278,8 +278,8 @@ function textOf(stretches: readonly Stretch[]): string {
 /** Adds a stretch and merges it with the last one if possible: white space may come in thousands of frames. */
 function joined(stretches: readonly Stretch[], next: Stretch): readonly Stretch[] {
   const last = stretches.at(-1)
-  if (last?.thinking !== next.thinking) return [...stretches, next]
-  return [...stretches.slice(0, -1), { text: last.text + next.text, thinking: next.thinking }]
+  if (last?.isReasoning !== next.isReasoning) return [...stretches, next]
+  return [...stretches.slice(0, -1), { text: last.text + next.text, isReasoning: next.isReasoning }]
 }
 
 function endOf(pattern: RegExp, input: string, at: number): number | undefined {

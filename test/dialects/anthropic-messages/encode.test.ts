@@ -174,7 +174,7 @@ describe('encoder', () => {
   test('tells how far omitted thinking has come, to whoever asks', () => {
     const deltas = [think('x'.repeat(150)), think('x'.repeat(450)), think('x'), say('a'), usage, finish()]
     const step = (estimated_tokens: number) => delta(0, { type: 'thinking_delta', thinking: '', estimated_tokens })
-    const asked = stream(deltas, { ...omitted, countsThinking: true })
+    const asked = stream(deltas, { ...omitted, countsHiddenReasoning: true })
     expect(asked.slice(2, 6)).toEqual([
       start(0, { type: 'thinking', thinking: '', signature: '' }),
       step(150),
@@ -185,7 +185,7 @@ describe('encoder', () => {
   })
 
   test('says of thinking that is shown that nothing is counted', () => {
-    expect(stream([think('Hm'), finish()], { ...shown, countsThinking: true })[3]).toBe(
+    expect(stream([think('Hm'), finish()], { ...shown, countsHiddenReasoning: true })[3]).toBe(
       delta(0, { type: 'thinking_delta', thinking: 'Hm', estimated_tokens: null }),
     )
   })

@@ -83,7 +83,7 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
       caller: 'key',
       signal: new AbortController().signal,
       whole: false,
-      thinking: 'think',
+      reasoningMode: 'think',
       newToolCallId: () => 'call_1',
       annotate: (note) => void notes.push(note),
       yieldIfLong: () => undefined,

@@ -157,17 +157,17 @@ test.each<[string, string[]]>([
 })
 
 test.each<[string, Partial<ChatModel>]>([
-  ['glm-5.4', { vision: true, video: true, files: true, thinking: 'always', efforts: ['low', 'high', 'max'] }],
-  ['glm-5.3', { vision: false, reasoning: 'by-default', thinking: 'always', toolStream: true, search: true }],
-  ['glm-5.3-flashx', { vision: true, video: true, files: false, imagesInToolResults: true, thinking: 'always' }],
-  ['GLM-5.2', { thinking: 'switch', efforts: ['low', 'medium', 'high', 'max'] }],
-  ['glm-5.1-highspeed', { thinking: 'switch', efforts: [] }],
-  ['glm-5v-turbo', { vision: true, thinking: 'switch', toolStream: true, search: false }],
+  ['glm-5.4', { vision: true, video: true, files: true, reasoningSwitch: 'always', efforts: ['low', 'high', 'max'] }],
+  ['glm-5.3', { vision: false, reasoning: 'by-default', reasoningSwitch: 'always', toolStream: true, search: true }],
+  ['glm-5.3-flashx', { vision: true, video: true, files: false, imagesInToolResults: true, reasoningSwitch: 'always' }],
+  ['GLM-5.2', { reasoningSwitch: 'switch', efforts: ['low', 'medium', 'high', 'max'] }],
+  ['glm-5.1-highspeed', { reasoningSwitch: 'switch', efforts: [] }],
+  ['glm-5v-turbo', { vision: true, reasoningSwitch: 'switch', toolStream: true, search: false }],
   ['glm-4.6v-flash', { vision: true, toolStream: true }],
   ['glm-4.5v', { vision: true, toolStream: false, reasoning: 'by-default' }],
-  ['glm-4.1v-thinking-flash', { vision: true, thinking: 'none', reasoning: 'by-default' }],
-  ['glm-4-32b-0414-128k', { thinking: 'none', reasoning: 'never', toolStream: false }],
-  ['glm-6', { thinking: 'always', vision: true, contextTokens: 1_048_576 }],
+  ['glm-4.1v-thinking-flash', { vision: true, reasoningSwitch: 'none', reasoning: 'by-default' }],
+  ['glm-4-32b-0414-128k', { reasoningSwitch: 'none', reasoning: 'never', toolStream: false }],
+  ['glm-6', { reasoningSwitch: 'always', vision: true, contextTokens: 1_048_576 }],
 ])('the request traits of %s', (id, expected) => expect(modelNamed(id)).toMatchObject(expected))
 
 describe('a name that is in no list', () => {

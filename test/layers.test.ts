@@ -8,23 +8,23 @@ import { Glob } from 'bun'
  */
 const mayImport: Record<string, string[]> = {
   core: ['type @sinclair/typebox'],
-  // Waits of every kind: for work that is shared, that can be called off, that takes its turn or needs a thread.
+  // Helpers for waiting: work that several callers share, that can be cancelled, or that must not run all at once.
   async: ['core', 'node:*'],
   json: ['core', '@sinclair/typebox'],
   'http-client': ['async', 'core', 'bun', 'http-parser-js', 'node:*'],
   wire: ['core', 'http-client', 'eventsource-parser', 'node:*'],
-  // What OpenAI's three APIs say in the same words.
+  // What OpenAI's three APIs have in common, and what clients of other APIs also send.
   'dialects/openai': ['core'],
   // The one list of them.
   'dialects/index.ts': ['core', 'dialects/*'],
   'dialects/*': ['core', 'dialects/openai', '@sinclair/typebox'],
-  // What is known of Z.AI's models, for both upstreams that offer them and for who configures, lists and launches.
+  // Facts about models, for the upstreams and for the commands that configure, list and launch.
   models: ['core', '@sinclair/typebox'],
   'prompted-tools': ['core', 'json'],
   tokens: ['core', 'gpt-tokenizer'],
   'upstreams/*': [
     'async',
-    'config',
+    'type config',
     'core',
     'http-client',
     'json',
@@ -36,16 +36,15 @@ const mayImport: Record<string, string[]> = {
     '@sinclair/typebox',
     'node:crypto',
   ],
-  // What opening a call has in common, whatever the protocol.
+  // The steps of opening a call that do not depend on the protocol.
   'upstreams/opening': ['core', 'http-client', 'prompted-tools', 'wire'],
-  // Vendors of the same protocol.
+  // Two kinds with the same protocol. A row of [[upstreams]] has its schema from `config`.
   'upstreams/zai-api': [
     'config',
     'core',
     'http-client',
     'json',
     'models',
-    'wire',
     'upstreams/chat-completions',
     'upstreams/upstream-kind.ts',
     '@sinclair/typebox',
@@ -59,31 +58,19 @@ const mayImport: Record<string, string[]> = {
     'upstreams/upstream-kind.ts',
     '@sinclair/typebox',
   ],
-  // What an upstream says of itself, and the one list of them.
-  'upstreams/upstream-kind.ts': ['config', 'core', 'http-client', 'models', '@sinclair/typebox'],
+  // What every kind of upstream defines, and the one list of them.
+  'upstreams/upstream-kind.ts': ['type config', 'core', 'type http-client', 'type models', '@sinclair/typebox'],
   'upstreams/started-upstreams.ts': ['config', 'core', 'models', 'upstreams/upstream-kind.ts'],
   'upstreams/index.ts': ['upstreams/*'],
-  attachments: ['async', 'core', 'http-client', 'unpdf', 'node:zlib'],
-  gateway: ['async', 'core', 'json', 'type attachments', 'tokens', 'prompted-tools', 'ajv'],
+  attachments: ['async', 'core', 'unpdf', 'node:zlib'],
+  gateway: ['async', 'core', 'json', 'type attachments', 'tokens', 'ajv'],
   observe: ['core', '@logtape/*', 'prom-client'],
   // One set of statements for SQLite and PostgreSQL.
   database: ['core', 'bun', 'bun:sqlite', 'node:*'],
   store: ['core', 'database', 'bun:sqlite'],
   // Keys that the operator gives to others: what they may do, and what it costs.
   keys: ['core', 'models', 'type observe', 'type database', 'store'],
-  http: [
-    'core',
-    'gateway',
-    'wire',
-    'http-client',
-    'observe',
-    'store',
-    'elysia',
-    '@elysiajs/*',
-    '@sinclair/typebox',
-    'swagger-ui-dist',
-    'node:crypto',
-  ],
+  http: ['core', 'gateway', 'observe', 'store', 'elysia', '@sinclair/typebox', 'swagger-ui-dist', 'node:crypto'],
   // What the operator sees and does: the shapes of /admin/api, who may use it, and its routes.
   admin: [
     'core',

@@ -34,6 +34,28 @@ export interface PeakHours {
 
 const hourMs = 3_600_000
 
+/** What one token costs, in dollars or credits. */
+export interface Rates {
+  input: number
+  cached: number
+  output: number
+}
+
+/** In dollars; `undefined` where prompts or replies have no known price. */
+export function usdRates({ price }: Pick<ModelFacts, 'price'>): Rates | undefined {
+  return ratesOf(price, 1_000_000)
+}
+
+/** In credits of the coding plan at this instant; `undefined` where they are not known. */
+export function creditRates(
+  { credits }: Pick<ModelFacts, 'credits'>,
+  at: number,
+  peak: PeakHours = file.peak,
+): Rates | undefined {
+  const share = isPeakHour(at, peak) ? 1 : (credits?.off_peak ?? peak.off_peak)
+  return ratesOf(credits, 10_000 / share)
+}
+
 /**
  * What a request costs by what is known of its model; `at` is the instant in epoch milliseconds that decides about peak
  * hours. Cached tokens without a price of their own cost as much as others.
@@ -42,17 +64,17 @@ const hourMs = 3_600_000
  */
 export function costOf(
   tokens: BilledTokens,
-  { price, credits }: Pick<ModelFacts, 'price' | 'credits'>,
+  facts: Pick<ModelFacts, 'price' | 'credits'>,
   at: number,
   peak: PeakHours = file.peak,
 ): Cost {
-  const usd = weighed(tokens, price, 1_000_000)
-  const full = weighed(tokens, credits, 10_000)
-  const isPeak = isPeakHour(at, peak)
-  const share = isPeak ? 1 : (credits?.off_peak ?? peak.off_peak)
+  const usd = costAt(usdRates(facts), tokens)
+  const credits = costAt(creditRates(facts, at, peak), tokens)
   return {
     ...(usd === undefined ? {} : { usd }),
-    ...(full === undefined ? {} : { credits: full * share, price: isPeak ? ('peak' as const) : ('off-peak' as const) }),
+    ...(credits === undefined
+      ? {}
+      : { credits, price: isPeakHour(at, peak) ? ('peak' as const) : ('off-peak' as const) }),
   }
 }
 
@@ -67,17 +89,14 @@ export function isPeakHour(
   return weekdays.includes(local.getUTCDay()) && hour >= from_hour && hour < to_hour
 }
 
-interface Weights {
-  input?: number
-  cached?: number
-  output?: number
+/** Cached tokens without a price of their own cost as much as others. */
+function ratesOf({ input, cached = input, output }: Partial<Rates> = {}, unit: number): Rates | undefined {
+  if (input === undefined || cached === undefined || output === undefined) return undefined
+  return { input: input / unit, cached: cached / unit, output: output / unit }
 }
 
-/** `undefined` where prompt or reply have no weight. */
-function weighed({ input, cached = 0, output }: BilledTokens, weights: Weights | undefined, unit: number) {
-  if (weights?.input === undefined || weights.output === undefined) return undefined
-  const { cached: cachedWeight = weights.input } = weights
+function costAt(rates: Rates | undefined, { input, cached = 0, output }: BilledTokens): number | undefined {
   // An upstream that counts more cached tokens than tokens must not make a prompt cheaper than free.
   const uncached = Math.max(0, input - cached)
-  return (uncached * weights.input + Math.min(cached, input) * cachedWeight + output * weights.output) / unit
+  return rates && uncached * rates.input + Math.min(cached, input) * rates.cached + output * rates.output
 }

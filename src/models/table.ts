@@ -43,9 +43,9 @@ export interface ModelTable {
  * a model from version 5.4 on gets the assumed facts for new models, and an older one the abilities of the newest model
  * before it. If the name contains no version, nothing is known: images are let through, and its server decides.
  */
-export function modelTable(own: readonly ModelRow[] = []): ModelTable {
+export function modelTable(own: readonly ModelRow[] = [], builtIn: readonly ModelRow[] = file.models): ModelTable {
   const rows = new Map<string, { id: string; facts: ModelFields }>()
-  for (const row of [...file.models, ...own])
+  for (const row of [...builtIn, ...own])
     for (const id of namesOf(row)) {
       if (isPattern(id)) continue
       const known = rows.get(id.toLowerCase())

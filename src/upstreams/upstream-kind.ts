@@ -22,9 +22,17 @@ export interface UpstreamKind extends ConfigurableKind {
   examine(instance: UpstreamInstance, config: Config, edge: ProbeOptions): Promise<Examined>
   /** Only if the service tells how much of a plan is used. */
   quota?: KindQuota
+  /** Absent if nothing is paid for. */
+  paidIn?(instance: UpstreamInstance, config: Config): PaidIn
   /** What the user should know when a server starts with this upstream in front of all others. */
   startNote(instance: UpstreamInstance, config: Config): string | undefined
 }
+
+/**
+ * Credits of Z.AI's coding plan, or US dollars. The prices of Z.AI say nothing about the same model on another server:
+ * there only the user's own count.
+ */
+export type PaidIn = 'credits' | 'dollars' | 'dollars by own prices'
 
 export type UpstreamKinds = readonly UpstreamKind[]
 
@@ -91,13 +99,25 @@ export interface UpstreamDefinition<Row extends TObject, Settings, Credential> {
   create: (settings: Settings, deps: UpstreamDeps<Credential>) => Upstream
   doctor: (settings: Settings, edge: ProbeOptions) => Promise<Examined>
   quota?: { setting: string; readers: (settings: Settings) => QuotaReader[] }
+  /** Absent if nothing is paid for. */
+  paidIn?: (settings: Settings) => PaidIn
   startNote?: (settings: Settings) => string | undefined
 }
 
 export function defineUpstream<Row extends TObject, Settings, Credential>(
   definition: UpstreamDefinition<Row, Settings, Credential>,
 ): UpstreamKind {
-  const { id: kind, label, builtIn, rows, baseUrl, startLimit = Number.POSITIVE_INFINITY, create, quota } = definition
+  const {
+    id: kind,
+    label,
+    builtIn,
+    rows,
+    baseUrl,
+    startLimit = Number.POSITIVE_INFINITY,
+    create,
+    quota,
+    paidIn,
+  } = definition
   return {
     id: kind,
     title: definition.title ?? kind,
@@ -119,6 +139,7 @@ export function defineUpstream<Row extends TObject, Settings, Credential>(
         readers: (instance, config) => quota.readers(settingsOf(instance, config)),
       },
     }),
+    ...(paidIn && { paidIn: (instance: UpstreamInstance, config: Config) => paidIn(settingsOf(instance, config)) }),
     startNote: (instance, config) => definition.startNote?.(settingsOf(instance, config)),
   }
 

@@ -39,6 +39,7 @@ export const openaiCompatibleKind = defineUpstream({
     }),
   },
   baseUrl: ({ baseUrl }) => baseUrl,
+  paidIn: () => 'dollars by own prices',
   create: (settings, { table, ...deps }: UpstreamDeps<string>) => openaiCompatible({ ...settings, table }, deps),
   doctor: examineServer,
 })

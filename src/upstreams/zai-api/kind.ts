@@ -3,6 +3,7 @@ import { rowFields, rowSchema } from '../../config/upstream-rows.ts'
 import { callSettings } from '../chat-completions/call-settings.ts'
 import { defineUpstream, type UpstreamDeps } from '../upstream-kind.ts'
 import { accountOfRow, usualAccount } from './accounts.ts'
+import { isCodingPlan } from './base-url.ts'
 import { examineKeys } from './doctor.ts'
 import { usualSettings } from './errors.ts'
 import { zaiApi } from './index.ts'
@@ -30,6 +31,7 @@ export const zaiApiKind = defineUpstream({
     settings: (row, config) => ({ ...accountOfRow(row), models: row.models, ...callSettings(config) }),
   },
   baseUrl: ({ baseUrl }) => baseUrl,
+  paidIn: ({ baseUrl }) => (isCodingPlan(baseUrl) ? 'credits' : 'dollars'),
   create: (settings, { table, ...deps }: UpstreamDeps<string>) => zaiApi({ ...settings, table }, deps),
   doctor: examineKeys,
   quota: {

@@ -1,0 +1,35 @@
+import type { Config } from '../config/load.ts'
+import { kindOf } from '../config/upstream-rows.ts'
+import { type BilledTokens, type Cost, costOf } from '../models/cost.ts'
+import { modelTable } from '../models/table.ts'
+import type { UpstreamKinds } from './upstream-kind.ts'
+
+/** What a request to an upstream costs, as far as that is established. `at` is an instant in epoch milliseconds. */
+export type Billing = (upstream: string, model: string, tokens: BilledTokens, at: number) => Cost
+
+/** The costs of a configuration. Errors: UsageError for an invalid address of an upstream. */
+export function billingOf(config: Config, kinds: UpstreamKinds): Billing {
+  const table = modelTable(config.models)
+  const ownRows = modelTable(config.models, [])
+  const paid = new Map(
+    config.upstreams.map((instance) => [instance.id, kindOf(instance, kinds).paidIn?.(instance, config)]),
+  )
+  return (upstream, model, tokens, at) => {
+    switch (paid.get(upstream)) {
+      case 'credits': {
+        const { usd: _, ...cost } = costOf(tokens, table.of(model), at)
+        return cost
+      }
+      case 'dollars':
+        return inDollars(costOf(tokens, table.of(model), at))
+      case 'dollars by own prices':
+        return inDollars(costOf(tokens, ownRows.of(model), at))
+      default:
+        return {}
+    }
+  }
+}
+
+function inDollars({ usd }: Cost): Cost {
+  return usd === undefined ? {} : { usd }
+}

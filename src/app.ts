@@ -30,6 +30,8 @@ import { mount, type Route } from './http/route.ts'
 import { unlessEnded } from './http/shutdown.ts'
 import { storedRoutes } from './http/stored-conversations.ts'
 import type { ServedKeys } from './keys/served.ts'
+import type { Cost } from './models/cost.ts'
+import { clientOf } from './observe/clients.ts'
 import type { LiveRequests } from './observe/live-requests.ts'
 import type { Log } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
@@ -59,6 +61,10 @@ export interface AppOptions {
   operator?: Operator | undefined
   /** Keys that the operator has made; none without a database. */
   keys?: ServedKeys | undefined
+  /** What a request has cost, as far as that is known. */
+  costOf?: ((record: RequestRecord) => Cost) | undefined
+  /** Is called with each request for a reply that its caller might make, once it is over. */
+  remember?: ((record: RequestRecord) => void) | undefined
   /** Is called with the record of each request once it is over. */
   trace?: ((record: RequestRecord) => void) | undefined
 }
@@ -90,12 +96,14 @@ export function createApp(options: AppOptions) {
   const done = (record: RequestRecord) => {
     record.timeline?.end()
     record.phase = 'done'
+    if (options.costOf) record.cost = options.costOf(record)
     limits.release(record)
     void options.keys?.ledger.settle(record)
     metrics?.closed(record, elapsedMs(record, clock))
     options.trace?.(record)
     if (record.timeline) options.operator?.lastHour.add(record)
     options.live?.closed(record)
+    if (record.timeline) options.remember?.(record)
     closeRecord(record, clock, log)
   }
   const idleAfter = (request: Request, seconds: number): void => app.server?.timeout(request, seconds)
@@ -199,7 +207,10 @@ export function createApp(options: AppOptions) {
       credentials: dialect?.credentials,
       dialect: dialect?.id,
     })
-    if (route.endsRecord) follow(record)
+    if (!route.endsRecord) return
+    const client = clientOf(request.headers)
+    if (client) record.client = client
+    follow(record)
   }
 
   /** From now on others than the log are told of the request. */

@@ -1,4 +1,5 @@
 import { createOperator, type Program } from './admin/operator.ts'
+import { requestRow, storedRequest } from './admin/request-row.ts'
 import type { OperatedUpstream } from './admin/upstream-views.ts'
 import { createApp } from './app.ts'
 import { systemClock } from './async/system-clock.ts'
@@ -37,8 +38,11 @@ import { createLiveRequests } from './observe/live-requests.ts'
 import { createLog, type Log, type LogOptions } from './observe/log.ts'
 import { memoryReadings } from './observe/memory.ts'
 import type { Metrics } from './observe/metrics.ts'
+import type { RequestRecord } from './observe/record.ts'
 import type { Tracer } from './observe/trace.ts'
+import { createRequestLog, keptOf } from './store/request-log.ts'
 import { createResponseStore, noResponseStore, type ResponseStore } from './store/responses.ts'
+import { billingOf } from './upstreams/billing.ts'
 import { upstreamKinds } from './upstreams/index.ts'
 import { type ConfiguredUpstream, startUpstreams } from './upstreams/started-upstreams.ts'
 import type { UpstreamKinds } from './upstreams/upstream-kind.ts'
@@ -111,6 +115,17 @@ export async function compose(
   const warn = (message: string, cause?: unknown) => log.warn(message, cause === undefined ? {} : { cause })
   const database = kept && (await openDatabase({ url: config.databaseUrl, ...kept, clock, warn }))
   const store = responseStore(config.store, clock, log)
+  let billing = billingOf(config, kinds)
+  const requests = database && createRequestLog({ sql: database, clock, kept: () => keptOf(current.logKeep), warn })
+  const costOf = ({ upstream, model, usage, startedAt }: RequestRecord) => {
+    if (upstream === undefined || model === undefined || usage === undefined) return {}
+    const { inputTokens: input, cachedInputTokens: cached, outputTokens: output } = usage
+    return billing(upstream, model, { input, cached, output }, startedAt)
+  }
+  const remember = (record: RequestRecord) => {
+    const row = requestRow(record, clock, redact)
+    requests?.add(() => storedRequest(row))
+  }
   const settings = liveSettings(config)
   const keys =
     database &&
@@ -137,6 +152,8 @@ export async function compose(
     live,
     operator,
     keys,
+    costOf,
+    remember: requests && remember,
     trace: tracer?.trace,
   })
   const apply = (changed: Config) => {
@@ -144,6 +161,7 @@ export async function compose(
     const options = gatewayOptions(changed, edge)
     const configured = upstreams.configure(changed)
     current = changed
+    billing = billingOf(changed, kinds)
     Object.assign(settings, liveSettings(changed))
     for (const secret of secretsIn(changed)) secrets.add(secret)
     redactKnown = createRedactor([...secrets])
@@ -160,8 +178,8 @@ export async function compose(
     for (const record of [...limits.running]) record.end?.(error)
   }
   const close = async () => {
-    await keys?.close()
-    await Promise.all([store.close(), database?.close()])
+    await Promise.all([store.close(), requests?.close(), keys?.close()])
+    await database?.close()
     // A collector that does not answer must not delay the exit.
     if (tracer) await withTimeout(tracer.flush(), lastTracesMs, () => {}, clock)
   }

@@ -62,9 +62,11 @@ const mayImport: Record<string, string[]> = {
   'upstreams/upstream-kind.ts': ['type config', 'core', 'type http-client', 'type models', '@sinclair/typebox'],
   'upstreams/started-upstreams.ts': ['config', 'core', 'models', 'upstreams/upstream-kind.ts'],
   'upstreams/index.ts': ['upstreams/*'],
+  // What each costs.
+  'upstreams/billing.ts': ['config', 'models', 'upstreams/upstream-kind.ts'],
   attachments: ['async', 'core', 'unpdf', 'node:zlib'],
   gateway: ['async', 'core', 'json', 'type attachments', 'tokens', 'ajv'],
-  observe: ['core', '@logtape/*', 'prom-client'],
+  observe: ['core', 'type models', '@logtape/*', 'prom-client'],
   // One set of statements for SQLite and PostgreSQL.
   database: ['core', 'bun', 'bun:sqlite', 'node:*'],
   store: ['core', 'database', 'bun:sqlite'],
@@ -74,6 +76,7 @@ const mayImport: Record<string, string[]> = {
   // What the operator sees and does: the shapes of /admin/api, who may use it, and its routes.
   admin: [
     'core',
+    'models',
     'gateway',
     'config',
     'http',

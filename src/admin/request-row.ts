@@ -1,46 +1,79 @@
 import type { Clock } from '../core/clock.ts'
 import type { Redact } from '../core/redact.ts'
+import { truncate } from '../core/truncate.ts'
 import { elapsedMs, type RequestRecord } from '../observe/record.ts'
+import type { StoredRequest } from '../store/requests.ts'
 import type { RequestRow } from './schema/requests.ts'
+
+const maxNotes = 20
+const maxIgnored = 50
+/** In characters. */
+const maxNoteLength = 500
+const maxMessageLength = 2_000
 
 /** What the list says of a request that is under way or has just ended. */
 export function requestRow(record: RequestRecord, clock: Clock, redact: Redact): RequestRow {
-  const { phase, timeline, usage, error, caller } = record
+  const { phase, timeline, usage, error, caller, cost } = record
+  const name = (text: string | undefined) => (text === undefined ? undefined : redact(truncate(text)))
   const place = phase === 'waiting' ? timeline?.place() : undefined
   return withoutUnknown({
     id: record.id,
     at: record.startedAt,
+    client: record.client,
     session: record.session,
     agent: record.agent,
     key: { id: caller.keyId, label: caller.label },
     dialect: record.dialect,
-    route: record.path,
-    asked: record.asked,
-    model: record.model,
+    route: redact(truncate(record.path)),
+    asked: name(record.asked),
+    // Before a request is routed, this is what was asked for.
+    model: record.upstream === undefined ? undefined : name(record.model),
     upstream: record.upstream,
     credential: timeline?.credential(),
     state: phase,
     place,
-    tool: record.tool,
-    status: record.status,
+    tool: phase === 'done' ? undefined : record.tool,
+    status: record.status ?? error?.status,
     stop_reason: record.stopReason,
-    error: error && { code: error.code, message: redact(error.message) },
+    error: error && { code: error.code, message: truncate(redact(error.message), maxMessageLength) },
     stream: record.stream ?? false,
     wait_ms: rounded(timeline?.waitMs()),
     first_ms: rounded(record.firstTokenMs),
     total_ms: phase === 'done' ? rounded(elapsedMs(record, clock)) : undefined,
-    input: usage?.inputTokens ?? record.promptTokens,
+    input: usage?.inputTokens ?? (phase === 'done' ? undefined : record.promptTokens),
     cached: usage?.cachedInputTokens,
     output: usage?.outputTokens,
     reasoning: usage?.reasoningTokens,
-    notes: record.notes.map(redact),
-    ignored: [...record.ignored],
+    ...cost,
+    notes: record.notes.slice(0, maxNotes).map((note) => redact(truncate(note, maxNoteLength))),
+    ignored: record.ignored.slice(0, maxIgnored).map((field) => redact(truncate(field))),
   })
 }
 
 /** To a tenth of a millisecond. */
 export function rounded<Duration extends number | undefined>(ms: Duration): Duration {
   return (ms === undefined ? undefined : Math.round(ms * 10) / 10) as Duration
+}
+
+/** The row as it is stored. */
+export function storedRequest(row: RequestRow): StoredRequest {
+  const { session = null, agent = null, upstream = null, model = null, status = null } = row
+  return {
+    ...{ id: row.id, at: row.at, key: row.key.id, model, upstream, client: row.client?.name ?? null, session, agent },
+    ...{ status, error: row.error?.code ?? null, ms: wholeMs(row.total_ms), first_ms: wholeMs(row.first_ms) },
+    ...{ tokens_in: row.input ?? null, tokens_cached: row.cached ?? null, tokens_out: row.output ?? null },
+    ...{ tokens_reasoning: row.reasoning ?? null, credits: row.credits ?? null, usd: row.usd ?? null },
+    meta: JSON.stringify(row),
+  }
+}
+
+function wholeMs(ms: number | undefined): number | null {
+  return ms === undefined ? null : Math.round(ms)
+}
+
+/** The row as it was before it was stored. */
+export function storedRow({ meta }: Pick<StoredRequest, 'meta'>): RequestRow {
+  return JSON.parse(meta)
 }
 
 type Known<Row> = { [Name in keyof Row]: Exclude<Row[Name], undefined> }

@@ -556,6 +556,18 @@ export const settings = {
     about: 'Shape of a log line.',
     role: 'plain',
   },
+  logKeep: {
+    env: 'LOG_KEEP',
+    group: 'log',
+    kind: word(
+      'AGE,ROWS',
+      'an age in d or h and a number of requests, such as 30d,1000000',
+      Type.String({ pattern: '^\\d{1,5}[hd],\\d{1,9}$' }),
+    ),
+    default: '30d,1000000',
+    about: 'How long the list of requests keeps a request, and how many it keeps at most.',
+    role: 'plain',
+  },
   metrics: {
     env: 'METRICS',
     group: 'log',

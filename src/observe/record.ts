@@ -3,6 +3,8 @@ import type { Clock } from '../core/clock.ts'
 import type { GatewayError } from '../core/errors.ts'
 import type { FinishReason, Usage } from '../core/events.ts'
 import { truncate, truncateList } from '../core/truncate.ts'
+import type { Cost } from '../models/cost.ts'
+import type { Client } from './clients.ts'
 import type { Log } from './log.ts'
 import type { Timeline } from './timeline.ts'
 
@@ -19,6 +21,7 @@ export interface RequestRecord {
   readonly startedMonotonic: number
   /** W3C's `traceparent`, as the client sent it. */
   traceparent?: string
+  client?: Client
   /** The client's conversation, and the part of the client that asks, as it names them. */
   session?: string
   agent?: string
@@ -41,6 +44,8 @@ export interface RequestRecord {
   usage?: Usage
   /** The gateway's own count of a reply that has begun, for one that does not come to its end. */
   usageSoFar?: (() => Usage) | undefined
+  /** Once it is over. */
+  cost?: Cost
   error?: GatewayError
   /** Retries and other remarks, in order. */
   notes: string[]

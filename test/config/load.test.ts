@@ -110,6 +110,7 @@ describe('without any source', () => {
       logLevel: 'info',
       debugLogging: false,
       logFormat: 'text',
+      logKeep: '30d,1000000',
       metrics: true,
       metricsPort: 0,
       otlpEndpoint: undefined,

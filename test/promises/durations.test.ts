@@ -215,6 +215,7 @@ const datesIn: Record<string, string> = {
   'keys/registry.ts': 'a key expires at a date',
   'keys/served.ts': 'keys are made at a date, and their windows are those of a calendar',
   'observe/record.ts': 'traces carry the date of their start',
+  'store/request-log.ts': 'rows are deleted by the date they came',
   'upstreams/chat-completions/index.ts': 'an error names the date of its end',
   'upstreams/chat-completions/open.ts': 'an error names the date of its end',
   'upstreams/zai-api/doctor.ts': 'an error names the date of its end',

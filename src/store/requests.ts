@@ -1,0 +1,199 @@
+import { newRows, type Part, part, type Sql } from '../database/sql.ts'
+
+/** One finished request. Columns are what lists are filtered by and sums are made of; `meta` is all there is, as JSON. */
+export interface StoredRequest {
+  id: string
+  /** When it came, in epoch milliseconds. */
+  at: number
+  /** Id of the client's key. */
+  key: string
+  model: string | null
+  upstream: string | null
+  client: string | null
+  session: string | null
+  agent: string | null
+  status: number | null
+  /** Code of the error. */
+  error: string | null
+  ms: number | null
+  first_ms: number | null
+  /** Tokens of the prompt, cached ones included. */
+  tokens_in: number | null
+  tokens_cached: number | null
+  /** Tokens of the reply, reasoning included. */
+  tokens_out: number | null
+  tokens_reasoning: number | null
+  credits: number | null
+  usd: number | null
+  meta: string
+}
+
+/** Absent members do not restrict. Names are compared without regard to case, by any part of them. */
+export interface RequestFilter {
+  /** All of these words occur somewhere. */
+  words?: string | undefined
+  /** A number, or `error` for every failure but that of a client that left. */
+  status?: string | undefined
+  model?: string | undefined
+  client?: string | undefined
+  /** Id or label of the key. */
+  key?: string | undefined
+  upstream?: string | undefined
+  session?: string | undefined
+  /** Epoch milliseconds, inclusive. */
+  since?: number | undefined
+  /** Epoch milliseconds, exclusive. */
+  until?: number | undefined
+  minMs?: number | undefined
+}
+
+export interface RequestPage {
+  /** Newest first. */
+  rows: StoredRequest[]
+  /** Where the next page begins; `undefined` at the end. */
+  next: string | undefined
+}
+
+const columns = [
+  ...(['id', 'at', 'key', 'model', 'upstream', 'client', 'session', 'agent', 'status', 'error', 'ms'] as const),
+  ...(['first_ms', 'tokens_in', 'tokens_cached', 'tokens_out', 'tokens_reasoning', 'credits', 'usd', 'meta'] as const),
+] as const
+
+/** Filters that no index answers look at this many rows at a time, about 10 ms of SQLite's time. */
+const sliceRows = 4_000
+/** After so many rows a page ends with what was found, and the next one goes on from there. */
+const maxScanned = 100_000
+
+/** Stores rows and returns the ids of those that were not there. */
+export async function insertRequests(sql: Sql, rows: readonly StoredRequest[]): Promise<Set<string>> {
+  const inserted = await sql<{ id: string }>`INSERT INTO ${newRows('requests', columns, rows)}
+    ON CONFLICT (at, id) DO NOTHING RETURNING id`
+  return new Set(inserted.map(({ id }) => id))
+}
+
+export async function requestById(sql: Sql, id: string): Promise<StoredRequest | undefined> {
+  const [row] = await sql<StoredRequest>`SELECT * FROM requests WHERE id = ${id}`
+  return row
+}
+
+/**
+ * A page of at most `limit` rows, newest first, from `before` on. It may have fewer, even none, and still a next one:
+ * filters without an index look at a part of the table only.
+ *
+ * Errors: those of `Sql`; `undefined` for a cursor that is none.
+ */
+export async function requestPage(
+  sql: Sql,
+  filter: RequestFilter,
+  limit: number,
+  before?: string,
+): Promise<RequestPage | undefined> {
+  let from = before === undefined ? newest : cursorIn(before)
+  if (from === undefined) return undefined
+  const range = rangeOf(filter)
+  const where = conditionOf(filter)
+  const rows: StoredRequest[] = []
+  for (let scanned = 0; scanned < maxScanned; scanned += sliceRows) {
+    const { at, id }: Position = from
+    const last: Position | undefined = (
+      await sql<Position>`SELECT at, id FROM requests WHERE (at, id) < (${at}, ${id}) ${range}
+        ORDER BY at DESC, id DESC LIMIT 1 OFFSET ${sliceRows - 1}`
+    )[0]
+    const to = last ?? oldest
+    const wanted = limit - rows.length
+    rows.push(
+      ...(await sql<StoredRequest>`SELECT * FROM requests
+        WHERE (at, id) < (${at}, ${id}) AND (at, id) >= (${to.at}, ${to.id}) ${range} ${where}
+        ORDER BY at DESC, id DESC LIMIT ${wanted}`),
+    )
+    const end = rows.at(-1)
+    if (rows.length === limit && end) return { rows, next: cursorOf(end) }
+    if (last === undefined) return { rows, next: undefined }
+    from = last
+    // Other work goes first.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { rows, next: cursorOf(from) }
+}
+
+/** Deletes at most `limit` of the oldest rows, or of those older than `before`. Returns how many. */
+export async function deleteOldestRequests(sql: Sql, limit: number, before = Number.MAX_SAFE_INTEGER): Promise<number> {
+  const deleted = await sql`DELETE FROM requests WHERE (at, id) IN
+    (SELECT at, id FROM requests WHERE at < ${before} ORDER BY at, id LIMIT ${limit}) RETURNING 1 AS one`
+  return deleted.length
+}
+
+export async function countRequests(sql: Sql): Promise<number> {
+  const [found] = await sql<{ n: number }>`SELECT count(*) AS n FROM requests`
+  return found?.n ?? 0
+}
+
+interface Position {
+  at: number
+  id: string
+}
+
+const newest: Position = { at: Number.MAX_SAFE_INTEGER, id: '' }
+const oldest: Position = { at: -1, id: '' }
+
+function cursorOf({ at, id }: Position): string {
+  return `${at}.${id}`
+}
+
+function cursorIn(text: string): Position | undefined {
+  const [, at, id] = /^(\d{1,15})\.(.{1,100})$/.exec(text) ?? []
+  return at === undefined || id === undefined ? undefined : { at: Number(at), id }
+}
+
+/** Conditions that an index answers. */
+function rangeOf({ since, until, session }: RequestFilter): Part {
+  return and([
+    ...(since === undefined ? [] : [part`at >= ${since}`]),
+    ...(until === undefined ? [] : [part`at < ${until}`]),
+    ...(session === undefined ? [] : [part`session = ${session}`]),
+  ])
+}
+
+function conditionOf({ words = '', status, model, client, key, upstream, minMs }: RequestFilter): Part {
+  return and([
+    ...(status === undefined ? [] : [statusIs(status)]),
+    ...(model === undefined
+      ? []
+      : [
+          part`(lower(model) LIKE ${like(model)} ESCAPE '\\' OR lower(meta) LIKE ${like(member('asked', model))} ESCAPE '\\')`,
+        ]),
+    ...(client === undefined ? [] : [part`lower(client) LIKE ${like(client)} ESCAPE '\\'`]),
+    ...(key === undefined
+      ? []
+      : [part`(key = ${key} OR meta LIKE ${like(`${member('label', key)}"`, false)} ESCAPE '\\')`]),
+    ...(upstream === undefined ? [] : [part`upstream = ${upstream}`]),
+    ...(minMs === undefined ? [] : [part`ms >= ${minMs}`]),
+    ...words
+      .split(/\s+/)
+      .filter((word) => word !== '')
+      .slice(0, maxWords)
+      .map((word) => part`lower(meta) LIKE ${like(JSON.stringify(word).slice(1, -1))} ESCAPE '\\'`),
+  ])
+}
+
+const maxWords = 8
+
+function statusIs(status: string): Part {
+  if (/^\d{3}$/.test(status)) return part`status = ${Number(status)}`
+  return part`(error IS NOT NULL OR status >= 400) AND coalesce(error, '') <> 'cancelled'`
+}
+
+/** How a member with a text begins in `meta`. */
+function member(name: string, text: string): string {
+  return `"${name}":${JSON.stringify(text).slice(0, -1)}`
+}
+
+/** A pattern for LIKE that finds the text anywhere, in lower case unless case matters. `\` escapes on both engines. */
+function like(text: string, anyCase = true): string {
+  const escaped = (anyCase ? text.toLowerCase() : text).replaceAll(/[\\%_]/g, '\\$&')
+  return `%${escaped}%`
+}
+
+function and(conditions: readonly Part[]): Part {
+  return conditions.reduce((before, condition) => part`${before} AND ${condition}`, part``)
+}

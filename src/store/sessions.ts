@@ -1,0 +1,85 @@
+import type { Sql } from '../database/sql.ts'
+
+/** One run of an agent: the requests that its client gave the same session. */
+export interface StoredSession {
+  id: string
+  client: string | null
+  /** Epoch milliseconds. */
+  startedAt: number
+  lastAt: number
+  turns: number
+  /** The main one has no id. */
+  agents: { id: string | null; turns: number }[]
+  models: string[]
+  tokensIn: number
+  tokensCached: number
+  tokensOut: number
+  credits: number | null
+  usd: number | null
+  /** Tokens of the main agent's last prompt, and the model that took it; `null` before one was counted. */
+  context: number | null
+  contextModel: string | null
+}
+
+/** Sessions are looked for among this many requests, so that a large table blocks nobody. */
+const searchedRequests = 20_000
+
+/**
+ * The sessions whose last request came before `before` and after `since`, in epoch milliseconds, the newest first, and at
+ * most `limit`.
+ */
+export async function sessionsBefore(sql: Sql, before: number, since: number, limit: number): Promise<StoredSession[]> {
+  const found = await sql<{ session: string }>`SELECT session, max(at) AS last_at FROM
+      (SELECT session, at FROM requests WHERE at < ${before} AND at >= ${since} ORDER BY at DESC, id DESC LIMIT ${searchedRequests}) AS latest
+    WHERE session IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM requests AS later WHERE later.session = latest.session AND later.at >= ${before})
+    GROUP BY session ORDER BY last_at DESC LIMIT ${limit}`
+  const sessions: StoredSession[] = []
+  for (const { session } of found) {
+    const whole = await sessionById(sql, session)
+    if (whole) sessions.push(whole)
+  }
+  return sessions
+}
+
+interface PartOfSession {
+  client: string | null
+  agent: string | null
+  model: string | null
+  started_at: number
+  last_at: number
+  turns: number
+  tokens_in: number | null
+  tokens_cached: number | null
+  tokens_out: number | null
+  credits: number | null
+  usd: number | null
+}
+
+export async function sessionById(sql: Sql, id: string): Promise<StoredSession | undefined> {
+  const parts = await sql<PartOfSession>`SELECT client, agent, model, min(at) AS started_at, max(at) AS last_at,
+      count(*) AS turns, sum(tokens_in) AS tokens_in, sum(tokens_cached) AS tokens_cached,
+      sum(tokens_out) AS tokens_out, sum(credits) AS credits, sum(usd) AS usd
+    FROM requests WHERE session = ${id} GROUP BY client, agent, model ORDER BY min(at)`
+  const [first] = parts
+  if (first === undefined) return undefined
+  const [context] = await sql<{ tokens_in: number; model: string | null }>`SELECT tokens_in, model FROM requests
+    WHERE session = ${id} AND agent IS NULL AND tokens_in IS NOT NULL ORDER BY at DESC, id DESC LIMIT 1`
+  const agents = new Map<string | null, number>()
+  for (const { agent, turns } of parts) agents.set(agent, (agents.get(agent) ?? 0) + turns)
+  const total = (name: 'tokens_in' | 'tokens_cached' | 'tokens_out') =>
+    parts.reduce((sum, one) => sum + (one[name] ?? 0), 0)
+  const cost = (name: 'credits' | 'usd') =>
+    parts.some((one) => one[name] !== null) ? parts.reduce((sum, one) => sum + (one[name] ?? 0), 0) : null
+  return {
+    ...{ id, client: first.client },
+    startedAt: Math.min(...parts.map((one) => one.started_at)),
+    lastAt: Math.max(...parts.map((one) => one.last_at)),
+    turns: parts.reduce((sum, one) => sum + one.turns, 0),
+    agents: [...agents].map(([agent, turns]) => ({ id: agent, turns })),
+    models: [...new Set(parts.flatMap(({ model }) => model ?? []))],
+    ...{ tokensIn: total('tokens_in'), tokensCached: total('tokens_cached'), tokensOut: total('tokens_out') },
+    ...{ credits: cost('credits'), usd: cost('usd') },
+    ...{ context: context?.tokens_in ?? null, contextModel: context?.model ?? null },
+  }
+}

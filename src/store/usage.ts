@@ -1,0 +1,124 @@
+import { newRows, type Part, part, type Sql } from '../database/sql.ts'
+import type { StoredRequest } from './requests.ts'
+
+/** What one key used of one model by one upstream and client in one hour. */
+interface UsageRow {
+  /** Its beginning in epoch milliseconds. */
+  hour: number
+  key: string
+  /** '' where a request had none, as in `upstream` and `client`. */
+  model: string
+  upstream: string
+  client: string
+  requests: number
+  errors: number
+  tokens_in: number
+  tokens_cached: number
+  tokens_out: number
+  tokens_reasoning: number
+  /** `null` where no request had a known price. */
+  credits: number | null
+  usd: number | null
+}
+
+export type UsageGroup = 'model' | 'key' | 'upstream' | 'client'
+
+export interface UsageQuery {
+  /** Epoch milliseconds: the hour of `from` is the first, that of `to` is left out if it begins there. */
+  from: number
+  to: number
+  /** Days of UTC. */
+  by: 'hour' | 'day'
+  group: UsageGroup
+}
+
+export interface UsageSlot {
+  /** The beginning of the hour or day. */
+  at: number
+  group: string
+  requests: number
+  errors: number
+  tokens_in: number
+  tokens_cached: number
+  tokens_out: number
+  tokens_reasoning: number
+  credits: number | null
+  usd: number | null
+}
+
+export const hourMs = 3_600_000
+
+const columns = [
+  ...(['hour', 'key', 'model', 'upstream', 'client', 'requests', 'errors'] as const),
+  ...(['tokens_in', 'tokens_cached', 'tokens_out', 'tokens_reasoning', 'credits', 'usd'] as const),
+] as const
+
+/** Adds these requests to what was used. Each may be given once only. */
+export async function addUsage(sql: Sql, requests: readonly StoredRequest[]): Promise<void> {
+  if (requests.length === 0) return
+  await sql`INSERT INTO ${newRows('usage', columns, usageOf(requests))}
+    ON CONFLICT (hour, key, model, upstream, client) DO UPDATE SET
+      requests = usage.requests + excluded.requests,
+      errors = usage.errors + excluded.errors,
+      tokens_in = usage.tokens_in + excluded.tokens_in,
+      tokens_cached = usage.tokens_cached + excluded.tokens_cached,
+      tokens_out = usage.tokens_out + excluded.tokens_out,
+      tokens_reasoning = usage.tokens_reasoning + excluded.tokens_reasoning,
+      credits = coalesce(usage.credits + excluded.credits, usage.credits, excluded.credits),
+      usd = coalesce(usage.usd + excluded.usd, usage.usd, excluded.usd)`
+}
+
+/** In the order of time, then of groups. */
+export async function usageBetween(sql: Sql, { from, to, by, group }: UsageQuery): Promise<UsageSlot[]> {
+  const first = from - (from % hourMs)
+  return await sql<UsageSlot>`SELECT ${by === 'hour' ? part`hour` : part`hour - hour % 86400000`} AS at,
+      ${groups[group]} AS "group",
+      sum(requests) AS requests, sum(errors) AS errors,
+      sum(tokens_in) AS tokens_in, sum(tokens_cached) AS tokens_cached,
+      sum(tokens_out) AS tokens_out, sum(tokens_reasoning) AS tokens_reasoning,
+      sum(credits) AS credits, sum(usd) AS usd
+    FROM usage WHERE hour >= ${first} AND hour < ${to} GROUP BY 1, 2 ORDER BY 1, 2`
+}
+
+/** Deletes at most `limit` rows of hours before `before`. Returns how many. */
+export async function deleteOldUsage(sql: Sql, limit: number, before: number): Promise<number> {
+  const deleted = await sql`DELETE FROM usage WHERE (hour, key, model, upstream, client) IN
+    (SELECT hour, key, model, upstream, client FROM usage WHERE hour < ${before} LIMIT ${limit}) RETURNING 1 AS one`
+  return deleted.length
+}
+
+const groups: Record<UsageGroup, Part> = {
+  model: part`model`,
+  key: part`key`,
+  upstream: part`upstream`,
+  client: part`client`,
+}
+
+/** One row for each hour and group: on PostgreSQL a statement may update a row once only. */
+function usageOf(requests: readonly StoredRequest[]): UsageRow[] {
+  const rows = new Map<string, UsageRow>()
+  for (const request of requests) {
+    const { at, key, model, upstream, client } = request
+    const hour = at - (at % hourMs)
+    const id = JSON.stringify([hour, key, model, upstream, client])
+    const row = rows.get(id) ?? {
+      ...{ hour, key, model: model ?? '', upstream: upstream ?? '', client: client ?? '' },
+      ...{ requests: 0, errors: 0, tokens_in: 0, tokens_cached: 0, tokens_out: 0, tokens_reasoning: 0 },
+      ...{ credits: null, usd: null },
+    }
+    rows.set(id, row)
+    row.requests++
+    if (request.error !== null && request.error !== 'cancelled') row.errors++
+    row.tokens_in += request.tokens_in ?? 0
+    row.tokens_cached += request.tokens_cached ?? 0
+    row.tokens_out += request.tokens_out ?? 0
+    row.tokens_reasoning += request.tokens_reasoning ?? 0
+    row.credits = sumOf(row.credits, request.credits)
+    row.usd = sumOf(row.usd, request.usd)
+  }
+  return [...rows.values()]
+}
+
+function sumOf(total: number | null, more: number | null): number | null {
+  return total === null || more === null ? (total ?? more) : total + more
+}

@@ -160,6 +160,22 @@ describe('the operator comes in', () => {
   })
 })
 
+test('the page calls the APIs by its cookie, and no other page does', async () => {
+  const app = appWith({ ...keys, corsOrigins })
+  const cookie = await signIn(app)
+  const call = async (headers: Headers, path = '/v1/chat/completions') => {
+    const body = JSON.stringify({ model: 'GLM-4.5', max_tokens: 5, messages: [{ role: 'user', content: 'Hello' }] })
+    const request = new Request(`http://${host}${path}`, { method: 'POST', headers: { host, ...headers }, body })
+    return (await app.handle(request)).status
+  }
+  expect(await call({ cookie, ...own })).toBe(200)
+  expect(await call({ cookie, 'sec-fetch-site': 'same-origin' }, '/v1/messages')).toBe(200)
+  expect(await call({ cookie })).toBe(403)
+  expect(await call({ cookie, origin: 'https://ui.example' })).toBe(403)
+  expect(await call({ cookie, 'sec-fetch-site': 'same-site' })).toBe(403)
+  expect(await call(own)).toBe(401)
+})
+
 describe('signing in', () => {
   const post = (app: App, body: object, headers: Headers = own) =>
     app.handle(

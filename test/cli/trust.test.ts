@@ -306,6 +306,12 @@ describe('the folder alone lets nobody use an account', () => {
       `ANTHROPIC_API_KEY in /repo/.env ${others}`,
       'set ANTHROPIC_API_KEY in the environment',
     ],
+    [
+      'a key of the operator that its author knows',
+      [{ setting: 'adminToken', place: 'dotEnv', value: 'sk-other' }],
+      `ADMIN_TOKEN in /repo/.env ${others}`,
+      'set ADMIN_TOKEN in the environment',
+    ],
   ])('%s', async (_what, written, says, allow) => {
     for (const command of ['serve', 'doctor'])
       expect(await run(command, worldOf([key, ...written]))).toEqual({

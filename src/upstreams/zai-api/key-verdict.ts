@@ -31,7 +31,7 @@ const verdicts: Record<string, (names: SettingNames) => Omit<Extract<KeyVerdict,
   }),
   usage_limit_reached: () => ({
     problem: 'accepted, but its limit is reached',
-    next: 'Wait for the reset (zai2api quota problem when), or add a key.',
+    next: 'Wait for the reset (zai2api quota says when), or add a key.',
     elsewhere: false,
   }),
   rate_limit_exceeded: rateLimited,

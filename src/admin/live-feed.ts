@@ -76,7 +76,7 @@ export function createLiveFeed({ clock, live, rowOf, state }: LiveFeedOptions): 
   }
 
   function begin(): void {
-    lastState = JSON.stringify(state())
+    lastState = comparable(state())
     lastComment = clock.monotonic()
     unsubscribe = live.subscribe(({ record }) => tell({ event: 'request', data: rowOf(record) }))
     stopTimer = clock.after(lookMs, look)
@@ -92,7 +92,7 @@ export function createLiveFeed({ clock, live, rowOf, state }: LiveFeedOptions): 
   function look(): void {
     stopTimer = clock.after(lookMs, look)
     const now = state()
-    const text = JSON.stringify(now)
+    const text = comparable(now)
     if (text !== lastState) {
       lastState = text
       tell({ event: 'state', data: now })
@@ -135,6 +135,11 @@ export function createLiveFeed({ clock, live, rowOf, state }: LiveFeedOptions): 
     for (const { controller } of pages) controller.close()
     pages.clear()
   }
+}
+
+/** With the ends of rests to 5 s: they are dates that are made of durations, and so are never twice quite the same. */
+function comparable(state: StateEvent): string {
+  return JSON.stringify(state, (name, value: unknown) => (name === 'until' ? Math.round(Number(value) / 5_000) : value))
 }
 
 function hasRoom({ desiredSize }: ReadableStreamDefaultController<Uint8Array>): boolean {

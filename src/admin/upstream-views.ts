@@ -9,6 +9,7 @@ import type {
 import type { Quota as PlanQuota } from '../core/quota.ts'
 import type { Redact } from '../core/redact.ts'
 import type { Upstream as GatewayUpstream } from '../core/upstream.ts'
+import { remedyOf } from './remedies.ts'
 import { withoutUnknown } from './request-row.ts'
 import type { Credential, Quota, Refusal, Upstream, UpstreamBrief, UpstreamChange } from './schema/upstreams.ts'
 
@@ -36,12 +37,11 @@ export interface ViewOptions {
 export interface UpstreamViews {
   brief(upstream: OperatedUpstream): UpstreamBrief
   whole(upstream: OperatedUpstream): Upstream
-  refusal(refusal: ReportedRefusal): Refusal
 }
 
 /** Pools and upstreams as the operator reads them: times as dates, limits only where they were learned. */
 export function upstreamViews({ clock, redact, unresponsive, quotaOf }: ViewOptions): UpstreamViews {
-  return { brief, whole, refusal }
+  return { brief, whole }
 
   function brief(operated: OperatedUpstream): UpstreamBrief {
     return briefOf(operated, operated.control.report())
@@ -132,8 +132,8 @@ export function upstreamViews({ clock, redact, unresponsive, quotaOf }: ViewOpti
     )
   }
 
-  function refusal({ at, code, text }: ReportedRefusal): Refusal {
-    return { at, code, text: redact(text) }
+  function refusal({ at, code, error, text }: ReportedRefusal): Refusal {
+    return { at, code, text: redact(text), remedy: remedyOf(error) }
   }
 
   function untilOf(waitingMs: number | undefined): number | undefined {

@@ -69,7 +69,10 @@ export interface ModelReport {
 
 export interface ReportedRefusal {
   at: number
+  /** The vendor's own, where there is one. */
   code: string
+  /** The gateway's: `GatewayError.code`. */
+  error: string
   text: string
 }
 

@@ -6,6 +6,7 @@ import type { RequestRow } from '../../src/admin/schema/requests.ts'
 import { createLiveRequests } from '../../src/observe/live-requests.ts'
 import { openRecord } from '../../src/observe/record.ts'
 import { manualClock } from '../support/clock.ts'
+import { until } from '../support/gateway.ts'
 import { operatedGateway } from '../support/operated-gateway.ts'
 
 interface Heard {
@@ -84,6 +85,7 @@ describe('the feed', () => {
     const live = createLiveRequests(clock)
     let looks = 0
     let text = 'Ready.'
+    let restsUntil = 0
     const feed = createLiveFeed({
       ...{ clock, live },
       rowOf: ({ id, phase }): RequestRow => ({
@@ -91,14 +93,17 @@ describe('the feed', () => {
       }),
       state() {
         looks++
-        const upstream = { id: 'a', label: 'A', kind: 'demo', state: 'ready' as const, text, busy: 0, waiting: 0 }
-        return { ready: true, upstreams: [upstream] }
+        const facts = { id: 'a', label: 'A', kind: 'demo', state: 'ready' as const, text, busy: 0, waiting: 0 }
+        return { ready: true, upstreams: [{ ...facts, until: restsUntil }] }
       },
     })
     return {
       ...{ clock, live, feed, looksSoFar: () => looks },
       say: (words: string) => {
         text = words
+      },
+      rest: (until: number) => {
+        restsUntil = until
       },
       open: (id: string) => {
         const record = openRecord(id, 'POST', '/', clock)
@@ -130,6 +135,30 @@ describe('the feed', () => {
     say('Paused.')
     clock.advance(4_000)
     expect(await page.next()).toMatchObject({ event: 'state', data: { upstreams: [{ text: 'Paused.' }] } })
+    expect([await page.next(), await page.next()]).toEqual(['comment', 'comment'])
+    await page.cancel()
+  })
+
+  test('forgets a page whose connection is gone', async () => {
+    const { clock, feed } = setUp()
+    const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: () => new Response(feed.open()) })
+    const left = new AbortController()
+    const { body } = await fetch(server.url, { signal: left.signal })
+    await reader(body).next()
+    expect(clock.pending()).toBe(1)
+    left.abort()
+    await until(() => clock.pending() === 0, 'the feed to stop')
+    await server.stop(true)
+  })
+
+  test('says nothing of the end of a rest that only comes nearer', async () => {
+    const { clock, feed, rest } = setUp()
+    const page = reader(feed.open())
+    await page.next()
+    rest(1_000)
+    clock.advance(1_000)
+    rest(1_001)
+    clock.advance(3_000)
     expect([await page.next(), await page.next()]).toEqual(['comment', 'comment'])
     await page.cancel()
   })

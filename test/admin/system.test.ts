@@ -120,6 +120,25 @@ describe('doctor', () => {
     await close()
   })
 
+  test('gives signs of life while a check takes long', async () => {
+    const gate = Promise.withResolvers<void>()
+    const { ask, close } = await gatewayWith({
+      async *doctor() {
+        await gate.promise
+        yield step(1)
+      },
+    })
+    const reader = ((await ask('POST', '/admin/api/doctor')).body ?? new ReadableStream()).getReader()
+    const next = async () => new TextDecoder().decode((await reader.read()).value)
+    expect(await next()).toBe(':\n\n')
+    gate.resolve()
+    let said = await next()
+    while (said === ':\n\n') said = await next()
+    expect(said).toContain('step 1')
+    await reader.cancel()
+    await close()
+  })
+
   test('stops when the page leaves', async () => {
     let stopped: AbortSignal | undefined
     const { ask, close } = await gatewayWith({

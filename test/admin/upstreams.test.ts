@@ -92,7 +92,7 @@ test('a refused key is tried again at once when the operator says so', async () 
   expect((await chat()).status).toBe(403)
   expect((await credentials())[0]).toMatchObject({
     ...{ state: 'blocked', until: expect.any(Number), refused_1h: 1 },
-    last_refusal: { code: '1001' },
+    last_refusal: { code: '1001', remedy: expect.stringContaining('Copy the key') },
   })
   expect((await chat()).status).toBe(403)
   expect(keysOf()).toHaveLength(1)
@@ -100,6 +100,19 @@ test('a refused key is tried again at once when the operator says so', async () 
   expect((await credentials())[0]?.state).toBe('trying')
   expect((await chat()).status).toBe(200)
   expect((await credentials())[0]?.state).toBe('ready')
+  await close()
+})
+
+test('an upstream that is blocked is a trouble with its remedy, from when it began', async () => {
+  const { api, chat, now, close } = await setUp({ ZAI_API_KEY: 'key-1' })
+  api.script(chatRoute, () => apiError(401, '1001', 'Header has no authorization'))
+  const before = Date.now()
+  await chat()
+  const { troubles, upstreams, ready } = await now()
+  expect([ready, upstreams[0]?.state]).toEqual([false, 'blocked'])
+  expect(troubles[0]).toMatchObject({ code: '1001', upstream: 'zai-api' })
+  expect(troubles[0]?.remedy).toContain('Copy the key')
+  expect(troubles[0]?.since).toBeWithin(before, Date.now() + 1)
   await close()
 })
 
@@ -136,7 +149,7 @@ test('what is not there is not found, and nothing is changed by reading', async 
 })
 
 test('a limit is told once a refusal has taught it', async () => {
-  const { api, chat, upstreams, act, close } = await setUp()
+  const { api, chat, upstreams, act, now, close } = await setUp()
   await act(1, 'pause')
   const go = Promise.withResolvers<Response>()
   api.script(
@@ -154,6 +167,10 @@ test('a limit is told once a refusal has taught it', async () => {
     credentials: [{ models: [{ model: 'glm-4.6', busy: 1, waiting: 1, learned_limit: 1, refused: 1 }] }, {}],
     history: [{ kind: 'paused' }, { kind: 'limit-lowered', model: 'glm-4.6', limit: 1 }],
   })
+  // No client has seen it so far.
+  expect((await now()).troubles).toMatchObject([
+    { code: '1302', count: 1, upstream: 'zai-api', remedy: 'Nothing: it was waited out here, and no client saw it.' },
+  ])
   go.resolve(apiError(400, '1210', 'An error'))
   await Promise.all([running, waiting])
   await close()

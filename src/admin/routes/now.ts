@@ -6,7 +6,7 @@ import { remedyOf } from '../remedies.ts'
 import { rounded, withoutUnknown } from '../request-row.ts'
 import { adminRoute } from '../route.ts'
 import { Now, type Setup, type Trouble } from '../schema/now.ts'
-import type { UpstreamBrief } from '../schema/upstreams.ts'
+import type { Upstream } from '../schema/upstreams.ts'
 
 /** The recipes name models, which an upstream may be slow to list. */
 const setupsPatienceMs = 500
@@ -14,6 +14,8 @@ const setupsPatienceMs = 500
 /** `/admin/api/now`: is it well, and if not, what to do. */
 export function nowRoutes(operator: Operator): Route[] {
   const { clock, version, startedAt, readiness, quotas, views, redact, live, rowOf, lastHour } = operator
+  // Since when an upstream has been as it is, where its history does not say.
+  const unwellSince = new Map<string, number>()
   const setupsAt = rememberedSetups(operator.program?.setups, clock)
   return [
     adminRoute(
@@ -49,7 +51,7 @@ export function nowRoutes(operator: Operator): Route[] {
               first_ms: first && { median: rounded(first.median), p95: rounded(first.p95) },
               per_minute: perMinute,
             }),
-            troubles: [...upstreamTroubles(briefs, clock), ...failureTroubles(failures)],
+            troubles: troubles(failures),
             upstreams: briefs,
             setups,
           })
@@ -59,28 +61,42 @@ export function nowRoutes(operator: Operator): Route[] {
     ),
   ]
 
-  function failureTroubles(failures: HourSums['failures']): Trouble[] {
-    return failures.map(({ code, message, upstream, count, since, last }) =>
+  function troubles(failures: HourSums['failures']): Trouble[] {
+    const seen = failures.map(({ code, message, upstream, count, since, last }) =>
       withoutUnknown({ code, text: redact(message), remedy: remedyOf(code), since, last_at: last, count, upstream }),
     )
+    const upstreams = operator.upstreams().map(views.whole)
+    return [...upstreams.flatMap(standing), ...seen, ...upstreams.flatMap((upstream) => waitedOut(upstream, seen))]
+  }
+
+  /** What keeps requests from an upstream until somebody does something, or longer than they would wait. */
+  function standing({ id, state, text, credentials, history }: Upstream): Trouble[] {
+    if (state !== 'blocked' && state !== 'resting' && state !== 'paused') {
+      unwellSince.delete(id)
+      return []
+    }
+    const since = history.findLast(({ kind }) => kind === state)?.at ?? unwellSince.get(id) ?? clock.now()
+    unwellSince.set(id, since)
+    const reason = credentials.find((each) => each.reason !== undefined)?.reason
+    const isBlocked = state === 'blocked'
+    const code = (isBlocked ? reason?.code : undefined) ?? `upstream_${state}`
+    const remedy = isBlocked ? (reason?.remedy ?? remedyOf(code)) : remedies[state]
+    return [{ code, upstream: id, text: `${id}: ${text}`, remedy, since }]
   }
 }
 
-/** Upstreams that no request can use until somebody does something. */
-function upstreamTroubles(briefs: readonly UpstreamBrief[], clock: Clock): Trouble[] {
-  return briefs.flatMap(({ id, state, text, until }) => {
-    if (state !== 'blocked' && state !== 'resting' && state !== 'paused') return []
-    return [
-      {
-        ...{ code: `upstream_${state}`, upstream: id, text: `${id}: ${text}`, since: clock.now() },
-        remedy: state === 'blocked' && until === undefined ? remedyOf('') : remedies[state],
-      },
-    ]
+/** Refusals of the last hour that no client has seen. */
+function waitedOut({ id, credentials }: Upstream, seen: readonly Trouble[]): Trouble[] {
+  if (seen.some(({ upstream }) => upstream === id)) return []
+  return credentials.flatMap(({ refused_1h, last_refusal, state, name }) => {
+    if (refused_1h === 0 || last_refusal === undefined || state === 'blocked') return []
+    const { at, code, text } = last_refusal
+    const remedy = 'Nothing: it was waited out here, and no client saw it.'
+    return [{ code, text: `${name}: ${text}`, remedy, since: at, last_at: at, count: refused_1h, upstream: id }]
   })
 }
 
 const remedies = {
-  blocked: 'Mend the cause, then try it under Upstreams; it is tried again by itself as well.',
   resting: 'Check the network; it is tried again by itself.',
   paused: 'Resume it under Upstreams.',
 }

@@ -1,3 +1,4 @@
+import { type Clock, withTimeout } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { sseMessage } from '../../core/sse.ts'
 import type { Route } from '../../http/route.ts'
@@ -29,7 +30,7 @@ export function systemRoutes(operator: Operator): Route[] {
           'Server-sent events: one `step` for each check as it ends, then `done`. The checks ask the upstreams for a few tokens. Closing the stream stops them.',
         answer: DoctorStep,
         contentType: 'text/event-stream',
-        handle: () => eventStream(doctorStream(programOf(operator))),
+        handle: () => eventStream(doctorStream(programOf(operator), operator.clock)),
       },
       operator,
     ),
@@ -41,17 +42,24 @@ function programOf({ program }: Operator): Program {
   throw new GatewayError('not-found', 'This gateway runs inside another program.', { code: 'no_program' })
 }
 
-function doctorStream({ doctor }: Program): ReadableStream<Uint8Array> {
+/** A check may take a minute, and a connection without a word is closed before. */
+const commentMs = 2_000
+
+function doctorStream({ doctor }: Program, clock: Clock): ReadableStream<Uint8Array> {
   const stop = new AbortController()
   const encoder = new TextEncoder()
   const steps = doctor(stop.signal)[Symbol.asyncIterator]()
   const message = (event: string, data: object) => encoder.encode(sseMessage(JSON.stringify(data), event))
+  let next: Promise<IteratorResult<DoctorStep>> | undefined
   return new ReadableStream({
     async pull(controller) {
-      const { done, value } = await steps.next()
+      next ??= steps.next()
+      const step = await withTimeout(next, commentMs, () => undefined, clock)
       // The page has left meanwhile.
       if (stop.signal.aborted) return
-      if (!done) return controller.enqueue(message('step', value))
+      if (step === undefined) return controller.enqueue(encoder.encode(':\n\n'))
+      next = undefined
+      if (!step.done) return controller.enqueue(message('step', step.value))
       controller.enqueue(message('done', {}))
       controller.close()
     },

@@ -46,7 +46,12 @@ export const UpstreamBrief = Type.Object(brief, { $id: 'UpstreamBrief' })
 export type UpstreamBrief = Static<typeof UpstreamBrief>
 
 /** A refusal, with the upstream's own code where it has one. */
-export const Refusal = Type.Object({ at: instant(), code: Type.String(), text: Type.String() })
+export const Refusal = Type.Object({
+  at: instant(),
+  code: Type.String(),
+  text: Type.String(),
+  remedy: optional(Type.String()),
+})
 export type Refusal = Static<typeof Refusal>
 
 export const Credential = Type.Object(

@@ -47,7 +47,7 @@ export function recordRefusal(
 }
 
 export function reportedRefusal(error: GatewayError, at: number): ReportedRefusal {
-  return { at, code: refusalCode(error), text: error.message }
+  return { at, code: refusalCode(error), error: error.code, text: error.message }
 }
 
 /** The vendor's own code where there is one. */

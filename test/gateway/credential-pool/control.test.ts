@@ -134,7 +134,7 @@ describe('the report', () => {
     const leases = await Promise.all([lease(), lease(), lease(), lease({ model: 'glm-4.5' })])
     expect(report('key 1')).toMatchObject({ learnedLimit: undefined, inFlight: 4, calls1h: 4, refused1h: 0 })
     leases[2]?.reportFailure('concurrency-limited', tooMany)
-    const refusal = { at: clock.now(), code: '1302', text: 'Z.AI takes no more at a time.' }
+    const refusal = { at: clock.now(), code: '1302', error: 'rate_limited', text: 'Z.AI takes no more at a time.' }
     expect(report('key 1')).toMatchObject({ learnedLimit: undefined, inFlight: 3, refused1h: 1, lastRefusal: refusal })
     expect(report('key 1').models).toEqual([
       { model: 'glm-4.7', inFlight: 2, learnedLimit: 2, refused1h: 1, lastRefusal: refusal },

@@ -42,9 +42,9 @@ fix: $(BUN) ## mend what the formatter and the linter can mend
 
 test: $(BUN) ## run the tests
 	$(BUN) test $(PARALLEL) $(PATIENCE) $(REPORT) $(ARGS)
-	@echo 'Left out: the compiled executable (make smoke), the documentation page in a browser (make test-browser), coding agents (make test-agents).'
+	@echo 'Left out: the compiled executable (make smoke), the pages in a browser (make test-browser), coding agents (make test-agents).'
 
-test-browser: $(BUN) ## try the documentation page in an installed Chromium
+test-browser: $(BUN) ## try the pages in an installed Chromium
 	@$(BUN) test/support/chromium.ts
 	$(BUN) test $(wildcard ./test/browser/*.browser.ts) $(REPORT)
 

@@ -1,4 +1,6 @@
 import { rm } from 'node:fs/promises'
+import type { BunPlugin } from 'bun'
+import { bundlePage, type PageFiles } from '../src/page/bundle.ts'
 
 export interface BuildOptions {
   outfile: string
@@ -12,6 +14,7 @@ export async function build({ outfile, cross }: BuildOptions): Promise<void> {
     entrypoints: ['src/main.ts', 'src/attachments/pdf-worker.ts', 'src/gateway/structured/schema-worker.ts'],
     // Workers are looked up beside the file that starts them, and the bundle has no folders.
     naming: { entry: '[name].[ext]' },
+    plugins: [finishedPage(await bundlePage())],
     format: 'esm',
     // Start-up takes a third of the time. Modules must not use `await` at their top level with it.
     bytecode: true,
@@ -29,6 +32,17 @@ export async function build({ outfile, cross }: BuildOptions): Promise<void> {
   })
   // The source map is also inside the executable, so the file beside it is not needed.
   for (const output of outputs) if (output.kind === 'sourcemap') await rm(output.path)
+}
+
+/** Puts the bundled page into the executable, which has no bundler. */
+function finishedPage(files: PageFiles): BunPlugin {
+  const contents = `const files = ${JSON.stringify(files)}; export const pageFiles = async () => files`
+  return {
+    name: 'finished page',
+    setup(builder) {
+      builder.onLoad({ filter: /[/\\]src[/\\]page[/\\]assets\.ts$/ }, () => ({ contents, loader: 'js' }))
+    },
+  }
 }
 
 if (import.meta.main) {

@@ -2,6 +2,7 @@ import { cors } from '@elysiajs/cors'
 import { Elysia } from 'elysia'
 import { adminRoutes } from './admin/index.ts'
 import type { Operator } from './admin/operator.ts'
+import { pageRoutes } from './admin/page.ts'
 import type { Clock } from './core/clock.ts'
 import type { Dialects } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, type GatewayError } from './core/errors.ts'
@@ -166,7 +167,8 @@ export function createApp(options: AppOptions) {
   }
   const apiRoutes = dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering))
   const pages = [
-    ...healthRoutes({ gateway, limits, version, dialects, basePaths, redact: options.redact }),
+    ...healthRoutes({ gateway, limits, basePaths, redact: options.redact }),
+    ...pageRoutes(version, dialects),
     ...modelRoutes(dialects, basePaths, { gateway, recordOf }),
     ...ownKeyRoutes({ keys: options.keys?.keys, recordOf }),
     ...(metrics ? metricsRoutes(metrics) : []),

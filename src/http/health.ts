@@ -1,8 +1,6 @@
-import type { Dialect } from '../core/dialect.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { Redact } from '../core/redact.ts'
 import type { Gateway } from '../gateway/index.ts'
-import { replyAddresses } from './hints.ts'
 import type { RequestLimits } from './limits.ts'
 import type { Route } from './route.ts'
 
@@ -10,21 +8,12 @@ export interface HealthOptions {
   gateway: Gateway
   limits: RequestLimits
   redact: Redact
-  version: string
-  dialects: readonly Dialect[]
   basePaths: readonly string[]
 }
 
-/** `/healthz`: the process lives. `/readyz`: a request could succeed now. `/`: what this is. */
-export function healthRoutes({ gateway, limits, redact, version, dialects, basePaths }: HealthOptions): Route[] {
-  const apis = replyAddresses(dialects).map(({ dialect, path }) => `${dialect.label} at ${path}`)
+/** `/healthz`: the process lives. `/readyz`: a request could succeed now. */
+export function healthRoutes({ gateway, limits, redact, basePaths }: HealthOptions): Route[] {
   return [
-    {
-      method: 'GET',
-      path: '/',
-      access: 'open',
-      handle: () => `zai2api ${version}: ${apis.join(', ')}, docs at /docs\n`,
-    },
     {
       method: 'GET',
       path: '/healthz',

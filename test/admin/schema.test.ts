@@ -5,7 +5,6 @@ import { CaptureChange } from '../../src/admin/schema/capture.ts'
 import { type LiveEvent, liveEvents } from '../../src/admin/schema/events.ts'
 import { KeyChange, KeyList, KeyWithSecret, NewKey } from '../../src/admin/schema/keys.ts'
 import { Now } from '../../src/admin/schema/now.ts'
-import type { PageAssets } from '../../src/admin/schema/page.ts'
 import {
   Face,
   type FaceName,
@@ -111,10 +110,4 @@ test('a request has four faces', () => {
     ...{ 'client-request': true, 'upstream-request': true, 'upstream-reply': true, 'client-reply': true },
   }
   expect(Object.keys(faces)).toEqual([...faceNames])
-})
-
-test('the page is a document and its files', () => {
-  const file = { type: 'text/plain', bytes: new Uint8Array(), etag: '"1"' }
-  const assets: PageAssets = { index: file, files: new Map([['/page/main-1.js', file]]) }
-  expect(assets.files.size).toBe(1)
 })

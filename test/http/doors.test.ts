@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { Elysia } from 'elysia'
 import fc from 'fast-check'
+import { pagePaths } from '../../src/admin/schema/page.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
+import { pageFiles } from '../../src/page/assets.ts'
 import { listen, listenForMetrics } from '../../src/server/listen.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { isThorough, runs } from '../support/effort.ts'
@@ -34,8 +36,10 @@ afterAll(stop)
 
 /** What stands for an id exists, so that a key holder sees something. */
 let storedId = ''
+let pageFile = ''
 beforeAll(async () => {
   storedId = await storeResponse()
+  pageFile = Object.keys((await pageFiles()).files)[0] ?? ''
 })
 
 async function storeResponse(): Promise<string> {
@@ -50,7 +54,11 @@ const methodsOf = new Map<string, string[]>([
 /** Every route as a client may ask for it. */
 function doors(): ListedRoute[] {
   return routes.flatMap(({ method, path, access }) => {
-    const sample = path.replace('/models/*', '/models/GLM-4.5').replace(':id', storedId).replace('/*', '/nowhere')
+    const sample = path
+      .replace('/models/*', '/models/GLM-4.5')
+      .replace('/page/:name', `/page/${pageFile}`)
+      .replace(':id', storedId)
+      .replace('/*', '/nowhere')
     return (methodsOf.get(method) ?? [method]).map((method) => ({ method, path: sample, access }))
   })
 }
@@ -96,7 +104,8 @@ describe('each route', () => {
     const levels: unknown[] = ['health', 'open', 'client', 'sign-in', 'operator']
     expect(routes.filter(({ access }) => !levels.includes(access))).toEqual([])
     expect(routes.filter((route) => isOpen(route) && route.method !== 'HEAD').map(({ path }) => path)).toEqual([
-      ...['/', '/healthz', '/readyz', '/openapi.json', '/docs', '/docs/ui.js', '/docs/ui.css', '/docs/start.js'],
+      ...['/healthz', '/readyz', ...pagePaths, '/page/:name'],
+      ...['/openapi.json', '/docs', '/docs/ui.js', '/docs/ui.css', '/docs/start.js'],
       ...['/docs/page.css', '/docs/ui.license.txt'],
     ])
     // What is the operator's besides is tried in test/admin.

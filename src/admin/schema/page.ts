@@ -19,22 +19,3 @@ export const pagePaths = [
 
 /** What the page is made of lies below: `/page/main-1a2b3c4d.js`. */
 export const pageFilesPath = '/page/'
-
-/** One built file of the page. */
-export interface PageFile {
-  /** `text/javascript; charset=utf-8` */
-  type: string
-  bytes: Uint8Array<ArrayBuffer>
-  /** Strong, with its quotes. */
-  etag: string
-  /** The same, compressed at build time. */
-  gzip?: Uint8Array<ArrayBuffer>
-  brotli?: Uint8Array<ArrayBuffer>
-}
-
-/** What `src/page/assets.ts` exports as `assets`: the document, and its files by full path: `/page/main-1a2b3c4d.js`. */
-export interface PageAssets {
-  index: PageFile
-  /** Their names carry a hash of their content, so that they are kept by browsers for good. */
-  files: ReadonlyMap<string, PageFile>
-}

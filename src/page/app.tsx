@@ -1,0 +1,189 @@
+import { useSignal } from '@preact/signals'
+import type { ComponentType } from 'preact'
+import { useEffect } from 'preact/hooks'
+import type { Operator } from '../admin/schema/sign-in.ts'
+import { type ApiError, get, locked } from './api/client.ts'
+import { ready } from './api/live.ts'
+import { type TextName, t } from './i18n.ts'
+import { Icon, type IconName } from './parts/icon.tsx'
+import { Shortcuts } from './parts/shortcuts.tsx'
+import { Failed } from './parts/states.tsx'
+import { followLinks, href, path } from './router.ts'
+import { SignInScreen } from './screens/sign-in.tsx'
+import { TryScreen } from './screens/try.tsx'
+import { chooseLanguage, language, switchScheme } from './settings.ts'
+
+interface Place {
+  /** The first part of its address. */
+  name: string
+  title: TextName
+  icon?: IconName
+  screen: ComponentType
+  /** What follows the name in the address. */
+  inner?: ComponentType<{ id: string }>
+}
+
+const places: readonly Place[] = [{ name: 'try', title: 'try', icon: 'now', screen: TryScreen }]
+
+/** How many places have room at the thumb. */
+const atThumb = 4
+
+const placeOf = (address: string): Place | undefined => {
+  const [, name = '', id] = address.split('/')
+  const named = name === '' ? places[0]?.name : name
+  return places.find((place) => place.name === named && (id === undefined || place.inner))
+}
+
+followLinks((address) => placeOf(address) !== undefined)
+
+export function App() {
+  const place = placeOf(path.value)
+  const asked = useSignal<'' | 'open' | 'failed'>('')
+  const error = useSignal<ApiError | undefined>(undefined)
+  const ask = () =>
+    get<Operator>('session')
+      .then(() => {
+        locked.value = false
+        asked.value = 'open'
+      })
+      .catch((thrown: ApiError) => {
+        locked.value = thrown.status === 401
+        error.value = thrown
+        asked.value = 'failed'
+      })
+  useEffect(() => void ask(), [])
+  const title = locked.value ? t('signIn') : place ? t(place.title) : ''
+  useEffect(() => {
+    document.title = title ? `${title} · zai2api` : 'zai2api'
+  }, [title])
+
+  if (locked.value)
+    return (
+      <>
+        <Top place={undefined} bare />
+        <SignInScreen left={error.value?.attemptsLeft} onOpen={ask} />
+      </>
+    )
+  return (
+    <>
+      <a class="skip" href="#main">
+        {t('skip')}
+      </a>
+      <Top place={place} />
+      {asked.value === 'open' ? (
+        <Screen place={place} />
+      ) : (
+        <main id="main">{error.value && <Failed what={t('gateway')} error={error.value} again={ask} />}</main>
+      )}
+      <TabBar place={place} />
+      <Shortcuts places={places.map(({ name, title }) => ({ name, title }))} />
+    </>
+  )
+}
+
+function Screen({ place }: { place: Place | undefined }) {
+  const id = path.value.split('/')[2]
+  if (!place)
+    return (
+      <main id="main">
+        <h1>{t('noPlace')}</h1>
+        <p class="lede">
+          <a class="link" href={href('')}>
+            {t('now')}
+          </a>
+        </p>
+      </main>
+    )
+  if (id !== undefined && place.inner) return <place.inner key={id} id={decodeURIComponent(id)} />
+  return <place.screen />
+}
+
+function Top({ place, bare }: { place: Place | undefined; bare?: boolean }) {
+  return (
+    <header class="top">
+      <a class="brand" href={href('')}>
+        <svg
+          width="16"
+          height="16"
+          viewBox="0 0 16 16"
+          fill="none"
+          stroke="currentColor"
+          stroke-width="2"
+          aria-hidden="true"
+        >
+          <path d="M2.5 3.5h11l-11 9h11" />
+        </svg>
+        zai2api
+      </a>
+      {!bare && (
+        <nav class="nav" aria-label={t('places')}>
+          {places.map((each) => (
+            <PlaceLink key={each.name} place={each} current={each === place} />
+          ))}
+        </nav>
+      )}
+      <div class="end">
+        {!bare && ready.value !== undefined && (
+          <a class="ready" href={href('')}>
+            <i class={ready.value ? 'g' : 'g bad'} />
+            {t(ready.value ? 'ready' : 'notReady')}
+          </a>
+        )}
+        <button
+          type="button"
+          class="btn bare s"
+          lang={language.value === 'zh' ? 'en' : 'zh-CN'}
+          title={language.value === 'zh' ? 'Switch to English' : '切换到简体中文'}
+          onClick={() => chooseLanguage(language.value === 'zh' ? 'en' : 'zh')}
+        >
+          {language.value === 'zh' ? 'EN' : '中文'}
+        </button>
+        <button
+          type="button"
+          class="btn bare s sq"
+          aria-label={t('lightOrDark')}
+          title={t('lightOrDark')}
+          onClick={switchScheme}
+        >
+          <Icon name="sun" />
+        </button>
+      </div>
+    </header>
+  )
+}
+
+function PlaceLink({ place, current, icon }: { place: Place; current: boolean; icon?: boolean }) {
+  return (
+    <a href={href(place.name)} aria-current={current ? 'page' : undefined}>
+      {icon && place.icon && <Icon name={place.icon} />}
+      {t(place.title)}
+    </a>
+  )
+}
+
+/** On a phone, at the thumb. */
+function TabBar({ place }: { place: Place | undefined }) {
+  const more = places.slice(atThumb)
+  return (
+    <>
+      <nav class="tabbar" aria-label={t('places')}>
+        {places.slice(0, atThumb).map((each) => (
+          <PlaceLink key={each.name} place={each} current={each === place} icon />
+        ))}
+        {more.length > 0 && (
+          <button type="button" popovertarget="more" aria-current={place && more.includes(place) ? 'true' : undefined}>
+            <Icon name="more" />
+            {t('more')}
+          </button>
+        )}
+      </nav>
+      {more.length > 0 && (
+        <div class="menu" id="more" popover="auto" key={path.value}>
+          {more.map((each) => (
+            <PlaceLink key={each.name} place={each} current={each === place} />
+          ))}
+        </div>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,13 @@
+import { language } from './settings.ts'
+import { texts } from './texts.ts'
+
+type Texts = typeof texts
+/** A text of the page by its name. */
+export type TextName = keyof Texts
+type Arguments<Name extends TextName> = Texts[Name][0] extends (...values: infer Values) => string ? Values : []
+
+/** A text in the reader's language. */
+export function t<Name extends TextName>(name: Name, ...values: Arguments<Name>): string {
+  const text: unknown = texts[name][language.value === 'zh' ? 1 : 0]
+  return typeof text === 'function' ? text(...values) : String(text)
+}

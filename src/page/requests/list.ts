@@ -1,0 +1,111 @@
+import { computed, signal } from '@preact/signals'
+import type { RequestPage, RequestRow } from '../../admin/schema/requests.ts'
+import { ApiError, get } from '../api/client.ts'
+import { onEnded, running } from '../api/live.ts'
+import { type Filter, isEmpty, matches, searchOf } from './filter.ts'
+
+// The list outlives its screen, so that a reader comes back to the same row.
+
+/** Requests that are over, newest first. */
+export const ended = signal<readonly RequestRow[]>([])
+/** Have ended while the list stood still. */
+export const pending = signal<readonly RequestRow[]>([])
+/** When the reader stopped the list; none while it moves. */
+export const pausedAt = signal<number | undefined>(undefined)
+/** The reader looks at older rows: what is in view stays there. */
+export const scrolledDown = signal(false)
+export const error = signal<ApiError | undefined>(undefined)
+export const reading = signal<'first' | 'more' | undefined>(undefined)
+/** There are no older ones. */
+export const complete = signal(false)
+export const selected = signal<string | undefined>(undefined)
+
+const frozen = signal<readonly RequestRow[]>([])
+
+/** Requests under way, as far as the filter takes them. They stand on top. */
+export const underWay = computed(() => {
+  const rows = pausedAt.value === undefined ? running.value : frozen.value
+  return isEmpty(current.value)
+    ? rows
+    : rows.filter((row) => matches({ ...row, total_ms: Date.now() - row.at }, current.value))
+})
+
+const current = signal<Filter>({ words: '', view: 'all', named: {} })
+let cursor: string | undefined
+let generation: AbortController | undefined
+
+/** Shows what `filter` asks for, from the newest on. The same filter again changes nothing. */
+export function show(filter: Filter): void {
+  if (generation && JSON.stringify(filter) === JSON.stringify(current.peek())) return
+  current.value = filter
+  ended.value = []
+  reload()
+}
+
+export function reload(): void {
+  generation?.abort()
+  generation = new AbortController()
+  pending.value = []
+  cursor = undefined
+  complete.value = false
+  void read('first', generation.signal)
+}
+
+/** Reads older rows, if there are some and none are being read. */
+export function readMore(): void {
+  if (reading.peek() !== undefined || complete.peek() || error.peek() || !generation) return
+  void read('more', generation.signal)
+}
+
+async function read(which: 'first' | 'more', signal: AbortSignal): Promise<void> {
+  reading.value = which
+  error.value = undefined
+  try {
+    const before = which === 'more' ? cursor : undefined
+    const page = await get<RequestPage>(`requests?${searchOf(current.peek(), Date.now(), before)}`, signal)
+    const over = page.rows.filter((row) => row.state === 'done')
+    ended.value = which === 'first' ? merged(over, ended.peek()) : [...ended.peek(), ...over]
+    cursor = page.next
+    complete.value = page.next === undefined
+  } catch (thrown) {
+    if (signal.aborted) return
+    error.value = thrown instanceof ApiError ? thrown : new ApiError(0, '')
+  }
+  reading.value = undefined
+}
+
+/** What ended while the first page was read is in one of the two, or in both. */
+function merged(read: readonly RequestRow[], live: readonly RequestRow[]): RequestRow[] {
+  const known = new Set(read.map(({ id }) => id))
+  return [...live.filter(({ id }) => !known.has(id)), ...read].sort((a, b) => b.at - a.at)
+}
+
+onEnded((row) => {
+  if (!generation || !matches(row, current.peek())) return
+  const target = pausedAt.peek() === undefined && !scrolledDown.peek() ? ended : pending
+  target.value = inserted(target.peek(), row)
+})
+
+/** Newest first by when they came, as the gateway lists them. */
+function inserted(rows: readonly RequestRow[], row: RequestRow): readonly RequestRow[] {
+  const at = rows.findIndex((each) => each.at <= row.at)
+  if (rows.some(({ id }, n) => n < at + 50 && id === row.id)) return rows
+  return at === -1 ? [...rows, row] : [...rows.slice(0, at), row, ...rows.slice(at)]
+}
+
+export function takePending(): void {
+  let rows = ended.peek()
+  for (const row of [...pending.peek()].reverse()) rows = inserted(rows, row)
+  ended.value = rows
+  pending.value = []
+}
+
+export function togglePause(): void {
+  if (pausedAt.peek() === undefined) {
+    frozen.value = running.peek()
+    pausedAt.value = Date.now()
+    return
+  }
+  pausedAt.value = undefined
+  takePending()
+}

@@ -1,0 +1,192 @@
+import { useSignal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
+import type { Face, RequestDetail } from '../../admin/schema/requests.ts'
+import type { Upstreams } from '../../admin/schema/upstreams.ts'
+import { ApiError, get, send } from '../api/client.ts'
+import { now } from '../api/live.ts'
+import { useResource } from '../api/resource.ts'
+import { bodyOf, conversationOf, type Line } from '../faces/read.ts'
+import { moment, seconds, whole } from '../format.ts'
+import { t } from '../i18n.ts'
+import { Button, Pick } from '../parts/controls.tsx'
+import { Dim, Status, Unit } from '../parts/mark.tsx'
+import { isOver, Phase, totalMs } from '../parts/request-words.tsx'
+import { Note } from '../parts/states.tsx'
+import { Paragraphs, Reasoning, Said, ToolCall } from '../parts/talk.tsx'
+import { href, query, root, setQuery } from '../router.ts'
+import { Cost } from './rows.tsx'
+
+const asBefore = ''
+
+/** Sends the request again, and shows the two replies side by side. */
+export function Replay({ request }: { request: RequestDetail }) {
+  const again = query.value.get('replay') ?? ''
+  const model = useSignal(asBefore)
+  const upstream = useSignal(asBefore)
+  const error = useSignal<ApiError | undefined>(undefined)
+  const busy = useSignal(false)
+  const models = useSignal<readonly string[]>([])
+  const upstreams = useResource<Upstreams>('upstreams')
+  useEffect(() => {
+    fetch(`${root}v1/models`)
+      .then((response) => response.json())
+      .then(({ data }) => {
+        models.value = data.map(({ id }: { id: string }) => id)
+      })
+      .catch(() => {})
+  }, [models])
+  const start = async () => {
+    busy.value = true
+    error.value = undefined
+    try {
+      const { id } = await send<{ id: string }>('POST', `requests/${encodeURIComponent(request.id)}/replay`, {
+        ...(model.value && { model: model.value }),
+        ...(upstream.value && { upstream: upstream.value }),
+      })
+      setQuery({ replay: id })
+    } catch (thrown) {
+      error.value = thrown instanceof ApiError ? thrown : new ApiError(0, '')
+    }
+    busy.value = false
+  }
+  return (
+    <section class="pane" id="replay" aria-label={t('replay')}>
+      <div class="pane-bar">
+        <Pick
+          prefix={t('model')}
+          value={model.value}
+          choices={[{ value: asBefore, label: t('asAsked') }, ...models.value.map((id) => ({ value: id, label: id }))]}
+          onChoose={(next) => (model.value = next)}
+        />
+        <Pick
+          prefix={t('upstream')}
+          value={upstream.value}
+          choices={[
+            { value: asBefore, label: t('asUsual') },
+            ...(upstreams.data.value?.upstreams ?? []).map(({ id }) => ({ value: id, label: id })),
+          ]}
+          onChoose={(next) => (upstream.value = next)}
+        />
+        <Button look="main" icon="again" onClick={start} disabled={busy.value}>
+          {t('sendAgain')}
+        </Button>
+        <span class="end dim">{t('replayCosts')}</span>
+        <Button icon="x" look="bare s sq" label={t('close')} onClick={() => setQuery({ replay: undefined })} />
+      </div>
+      {error.value && (
+        <Note tone="bad" title={t('replayFailed')}>
+          {error.value.message || t('unreachable')}
+        </Note>
+      )}
+      {again && (
+        <div class="half versus">
+          <Side key={request.id} id={request.id} title={t('before')} />
+          <Side key={again} id={again} title={t('nowAgain')} before={request} />
+        </div>
+      )}
+    </section>
+  )
+}
+
+function Side({ id, title, before }: { id: string; title: string; before?: RequestDetail }) {
+  const request = useSignal<RequestDetail | undefined>(undefined)
+  const lines = useSignal<readonly Line[]>([])
+  useEffect(() => {
+    const controller = new AbortController()
+    const { signal } = controller
+    const read = async () => {
+      const path = `requests/${encodeURIComponent(id)}`
+      request.value = await get<RequestDetail>(path, signal)
+      if (isOver(request.value)) {
+        const face = await get<Face>(`${path}/faces/client-reply`, signal)
+        lines.value = conversationOf(bodyOf(face)) ?? []
+        return
+      }
+      timer = window.setTimeout(() => void read().catch(() => {}), 500)
+    }
+    let timer = 0
+    read().catch(() => {})
+    return () => {
+      clearTimeout(timer)
+      controller.abort()
+    }
+  }, [id, request, lines])
+  const shown = request.value
+  if (!shown) return <div />
+  const over = isOver(shown)
+  const delta =
+    before?.first_ms !== undefined && shown.first_ms !== undefined ? shown.first_ms - before.first_ms : undefined
+  return (
+    <div>
+      <div class="sec first">
+        <h2>
+          {title} · {shown.model ?? shown.asked}
+        </h2>
+        <span class="end">
+          {over ? (
+            <a class="link" href={href(`requests/${encodeURIComponent(id)}`)}>
+              {moment(shown.at, now.value, true)}
+            </a>
+          ) : (
+            <Phase row={shown} />
+          )}
+        </span>
+      </div>
+      <table class="t keep">
+        <tbody>
+          <tr>
+            <td class="p1 two">{t('firstToken')}</td>
+            <td class="n p2">
+              {delta !== undefined && <Dim>{`${delta < 0 ? '−' : '+'}${seconds(Math.abs(delta))} `}</Dim>}
+              {shown.first_ms === undefined ? '' : seconds(shown.first_ms)}
+              <Unit>s</Unit>
+            </td>
+          </tr>
+          <tr>
+            <td class="p1 two">{t('total')}</td>
+            <td class="n p2">
+              {seconds(totalMs(shown))}
+              <Unit>s</Unit>
+            </td>
+          </tr>
+          <tr>
+            <td class="p1 two">{t('output')}</td>
+            <td class="n p2">
+              {shown.reasoning ? <Dim>{t('ofItThinking', whole(shown.reasoning))} </Dim> : null}
+              {shown.output === undefined ? '' : whole(shown.output)}
+            </td>
+          </tr>
+          <tr>
+            <td class="p1 two">{t('cost')}</td>
+            <td class="n p2">{over ? <Cost row={shown} /> : <Dim>{t('atTheEnd')}</Dim>}</td>
+          </tr>
+        </tbody>
+      </table>
+      {shown.error && <Status mark="bad">{shown.error.message}</Status>}
+      <ol class="talk">
+        {lines.value.map((line, n) => (
+          <Said
+            key={n}
+            who={t(
+              line.who === 'call'
+                ? 'toolCall'
+                : line.who === 'reasoning'
+                  ? 'thinkingWord'
+                  : line.who === 'end'
+                    ? 'end'
+                    : 'assistant',
+            )}
+          >
+            {line.who === 'call' ? (
+              <ToolCall name={line.name ?? ''} args={line.text} />
+            ) : line.who === 'reasoning' ? (
+              <Reasoning text={line.text} summary={t('characters', whole(line.text.length))} open={false} />
+            ) : (
+              <Paragraphs text={line.text} />
+            )}
+          </Said>
+        ))}
+      </ol>
+    </div>
+  )
+}

@@ -1,0 +1,242 @@
+import { useSignal } from '@preact/signals'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
+import type { RequestRow } from '../../admin/schema/requests.ts'
+import { now } from '../api/live.ts'
+import { clockTime, creditsOf, day, dollars, percent, seconds, secondsLong, whole } from '../format.ts'
+import { t } from '../i18n.ts'
+import { Dim, Status, Unit } from '../parts/mark.tsx'
+import { hasFailed, markOf, shortModel, speed, stateWord, totalMs, Who } from '../parts/request-words.tsx'
+import { href } from '../router.ts'
+
+interface RowsProps {
+  rows: readonly RequestRow[]
+  /** How many of them, at the top, are under way. */
+  underWay: number
+  selected: string | undefined
+  onOpen: (row: RequestRow) => void
+  /** The reader comes near the end. */
+  onEnd: () => void
+}
+
+/** Rows beyond the window, above and below, so that a fast scroll shows no hole. */
+const margin = 16
+
+/**
+ * A list of any length: only the rows in the window are in the document, and those above and below are room that is kept
+ * for them. One tab stop; the row that is chosen is the active descendant.
+ */
+export function RequestRows({ rows, underWay, selected, onOpen, onEnd }: RowsProps) {
+  const body = useRef<HTMLTableSectionElement>(null)
+  const from = useSignal(0)
+  const height = useSignal(32)
+  const fits = Math.ceil(innerHeight / height.value) + 2 * margin
+  const latest = useRef(onEnd)
+  latest.current = onEnd
+
+  useEffect(() => {
+    const look = () => {
+      const top = body.current?.getBoundingClientRect().top ?? 0
+      const first = Math.max(0, Math.floor(-top / height.peek()) - margin)
+      // In steps, so that most scrolls draw nothing anew.
+      from.value = first - (first % 8)
+      if (document.documentElement.scrollHeight - scrollY - innerHeight < 2 * innerHeight) latest.current()
+    }
+    look()
+    addEventListener('scroll', look, { passive: true })
+    addEventListener('resize', look)
+    return () => {
+      removeEventListener('scroll', look)
+      removeEventListener('resize', look)
+    }
+  }, [from, height])
+  useLayoutEffect(() => {
+    const measured = body.current?.querySelector('tr[id]')?.getBoundingClientRect().height
+    if (measured && Math.abs(measured - height.peek()) > 0.5) height.value = measured
+  })
+
+  const first = Math.min(from.value, Math.max(0, rows.length - fits))
+  const shown = rows.slice(first, first + fits + 8)
+  const below = rows.length - first - shown.length
+  const slowest = Math.max(1, ...shown.map(totalMs))
+  return (
+    <table
+      class="t reqs"
+      // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a grid is a table whose rows are chosen
+      role="grid"
+      aria-label={t('requests')}
+      aria-rowcount={rows.length + 1}
+      aria-activedescendant={selected && `row-${selected}`}
+      tabIndex={0}
+    >
+      <thead>
+        <tr aria-rowindex={1}>
+          <th class="c-time">{t('time')}</th>
+          <th class="c-who">{t('client')}</th>
+          <th class="w2 c-key">{t('key')}</th>
+          <th class="w2 c-api">API</th>
+          <th class="c-model">{t('modelAsked')}</th>
+          <th class="mid c-up">{t('upstream')}</th>
+          <th class="c-status">{t('status')}</th>
+          <th class="n lo c-s">{t('wait')}</th>
+          <th class="n lo c-s">{t('firstShort')}</th>
+          <th class="n c-s">{t('total')}</th>
+          <th class="mid c-bar">
+            <span class="sr">{t('timing')}</span>
+          </th>
+          <th class="n w2 c-speed">{t('tokensPerSecond')}</th>
+          <th class="n c-in">{t('inShort')}</th>
+          <th class="n lo c-cached">{t('cached')}</th>
+          <th class="n c-out">{t('outShort')}</th>
+          <th class="n w2 c-in">{t('thought')}</th>
+          <th class="n mid c-cost">{t('cost')}</th>
+          <th>{t('notes')}</th>
+        </tr>
+      </thead>
+      <tbody ref={body} style={{ '--above': `${first * height.value}px`, '--below': `${below * height.value}px` }}>
+        {shown.map((row, n) => (
+          <Row
+            key={row.id}
+            row={row}
+            index={first + n}
+            run={first + n < underWay}
+            selected={row.id === selected}
+            slowest={slowest}
+            onOpen={onOpen}
+          />
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+interface RowProps {
+  row: RequestRow
+  index: number
+  run: boolean
+  selected: boolean
+  slowest: number
+  onOpen: (row: RequestRow) => void
+}
+
+function Row({ row, index, run, selected, slowest, onOpen }: RowProps) {
+  const total = totalMs(row)
+  const { input, cached, output, reasoning, notes, place, tool } = row
+  const model = row.model ?? row.asked ?? ''
+  const remarks = [
+    row.state === 'waiting' && place ? t('placeOf', place.n, place.of) : '',
+    row.state === 'tool' ? (tool ?? '') : '',
+    ...notes,
+  ].filter(Boolean)
+  const said = remarks.join(' · ') || (hasFailed(row) ? (row.error?.message ?? '') : '')
+  return (
+    <tr
+      id={`row-${row.id}`}
+      class={run ? 'run' : undefined}
+      aria-rowindex={index + 2}
+      aria-selected={selected}
+      onClick={() => {
+        if (getSelection()?.isCollapsed !== false) onOpen(row)
+      }}
+    >
+      <td class="p3">
+        <a href={href(`requests/${encodeURIComponent(row.id)}`)} tabIndex={-1}>
+          {isToday(row.at) ? clockTime(row.at) : `${day(row.at)} ${clockTime(row.at, false)}`}
+        </a>
+        <span class="only-phone"> · {model}</span>
+      </td>
+      <td class="p1" title={row.session}>
+        <Who row={row} />
+      </td>
+      <td class="w2 two">{row.key.label}</td>
+      <td class="w2 two">{shortDialect(row.dialect)}</td>
+      <td class="not-phone" title={row.asked}>
+        {model}
+        {row.asked && row.model && row.asked !== row.model && <Dim> ← {shortModel(row.asked)}</Dim>}
+      </td>
+      <td class="mid two">{row.upstream}</td>
+      <td class="p2" title={row.error?.message}>
+        <Status mark={markOf(row)}>{stateWord(row)}</Status>
+      </td>
+      <td class="n lo">{row.wait_ms !== undefined && row.wait_ms >= 5 ? seconds(row.wait_ms) : ''}</td>
+      <td class="n lo">{row.first_ms === undefined ? '' : seconds(row.first_ms)}</td>
+      <td class="n b">{seconds(total)}</td>
+      <td class="mid">
+        <TimeBar row={row} total={total} slowest={slowest} />
+      </td>
+      <td class="n w2">{speed(row)}</td>
+      <td class="n">{input === undefined ? '' : whole(input)}</td>
+      <td class="n lo">
+        {input !== undefined && cached !== undefined && (
+          <>
+            {percent(cached, input)}
+            <Unit>%</Unit>
+          </>
+        )}
+      </td>
+      <td class="n">{output === undefined ? '' : whole(output)}</td>
+      <td class="n w2">{reasoning ? whole(reasoning) : ''}</td>
+      <td class="n mid">
+        <Cost row={row} />
+      </td>
+      <td class="p4 only-phone">
+        {output === undefined ? '' : `${whole(output)} tok · `}
+        {secondsLong(total)}
+      </td>
+      <td class="dim" title={said}>
+        {said}
+      </td>
+    </tr>
+  )
+}
+
+const isToday = (at: number): boolean => new Date(at).toDateString() === new Date(now.value).toDateString()
+
+const shortDialect = (dialect: string | undefined): string => dialect?.replace(/^(openai|anthropic|google)-/, '') ?? ''
+
+export function Cost({ row: { credits, usd } }: { row: Pick<RequestRow, 'credits' | 'usd'> }) {
+  if (credits !== undefined)
+    return (
+      <>
+        {creditsOf(credits)}
+        <Unit>{t('cr')}</Unit>
+      </>
+    )
+  if (usd === undefined) return null
+  return (
+    <>
+      <Unit>$</Unit>
+      {dollars(usd)}
+      <span class="u ghost" aria-hidden="true">
+        {t('cr')}
+      </span>
+    </>
+  )
+}
+
+/** By the square root, so that 300 ms stays visible beside 90 s. */
+function TimeBar({ row, total, slowest }: { row: RequestRow; total: number; slowest: number }) {
+  const whole = 100 * Math.sqrt(total / slowest)
+  const wait = Math.min(total, row.wait_ms ?? 0)
+  const first = Math.min(total, Math.max(wait, row.first_ms ?? total))
+  const parts: [string, number][] = hasFailed(row)
+    ? [['e', total]]
+    : [
+        ['q', row.state === 'waiting' ? total : wait],
+        ['f', row.state === 'waiting' ? 0 : first - wait],
+        ['w', total - first],
+      ]
+  return (
+    <span class="tm" aria-hidden="true">
+      {parts.map(
+        ([kind, ms]) =>
+          ms > 0 && (
+            <i
+              key={kind}
+              class={kind}
+              style={{ '--w': `${Math.max(1.5, (whole * ms) / Math.max(1, total)).toFixed(1)}%` }}
+            />
+          ),
+      )}
+    </span>
+  )
+}

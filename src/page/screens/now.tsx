@@ -1,0 +1,325 @@
+import { useSignal } from '@preact/signals'
+import type { Now, Trouble } from '../../admin/schema/now.ts'
+import type { RequestRow } from '../../admin/schema/requests.ts'
+import type { Quota, UpstreamBrief } from '../../admin/schema/upstreams.ts'
+import { now, running, upstreams } from '../api/live.ts'
+import { useResource } from '../api/resource.ts'
+import { creditsOf, dollars, moment, percent, rough, seconds, secondsLong, whole } from '../format.ts'
+import { t } from '../i18n.ts'
+import { Bar, busyText, Slots, Spark } from '../parts/amounts.tsx'
+import { Code, CopyButton, Tabs } from '../parts/controls.tsx'
+import { Dim, Status, Unit } from '../parts/mark.tsx'
+import { Phase, speed, totalMs, Who } from '../parts/request-words.tsx'
+import { Empty, Failed, Note, Placeholder } from '../parts/states.tsx'
+import { upstreamMarks } from '../parts/upstream-words.ts'
+import { href } from '../router.ts'
+import { FirstRun, needsUpstream } from './first-run.tsx'
+
+const readEveryMs = 5_000
+
+/** Is it well, what is it doing, and what did that cost. */
+export function NowScreen() {
+  const { data, error, slow, reload } = useResource<Now>('now', readEveryMs)
+  const state = data.value
+  if (!state)
+    return (
+      <main id="main">
+        <h1 class="sr">{t('now')}</h1>
+        {error.value ? <Failed what={t('now')} error={error.value} again={reload} /> : slow.value && <Placeholder />}
+      </main>
+    )
+  if (needsUpstream(state)) return <FirstRun now={state} />
+  return <Filled now={state} />
+}
+
+function Filled({ now: state }: { now: Now }) {
+  const under = running.value
+  const waiting = under.filter((row) => row.state === 'waiting').length
+  const live = upstreams.value.length > 0 ? upstreams.value : state.upstreams
+  const urgent = state.troubles.filter((trouble) => trouble.remedy !== '' && trouble.count === undefined)
+  const wrong = state.troubles.filter((trouble) => trouble.count !== undefined)
+  return (
+    <main id="main">
+      <div class="head">
+        <div>
+          <h1>
+            <i class={state.ready ? 'g' : 'g bad'} />
+            {t(state.ready ? 'ready' : 'notReady')}
+          </h1>
+          <p class="lede">
+            {t('credentialsReady', state.credentials.ready, state.credentials.of)}{' '}
+            {t('underWayCount', under.length, waiting)}
+          </p>
+        </div>
+        <div class="end">
+          <span class="addr">
+            <span class="sr">{t('baseUrl')}</span>
+            {state.base_urls.anthropic}
+            <CopyButton text={state.base_urls.anthropic} />
+          </span>
+          <a class="btn" href="#connect">
+            {t('setUpClient')}
+          </a>
+        </div>
+      </div>
+      {!state.ready && state.reason && (
+        <div class="after">
+          <Note tone="bad" title={state.reason}>
+            {state.remedy}
+          </Note>
+        </div>
+      )}
+      {urgent.map((trouble) => (
+        <div class="after" key={trouble.code + trouble.upstream}>
+          <Note tone="warn" title={trouble.text}>
+            {t('since', moment(trouble.since, now.value))}. {trouble.remedy}
+          </Note>
+        </div>
+      ))}
+      <Figures hour={state.last_hour} />
+      <div class="cols">
+        <div>
+          <UnderWay rows={under} />
+          <WentWrong troubles={wrong} />
+        </div>
+        <aside>
+          <Quotas upstreams={live} />
+          <div class="sec">
+            <h2>{t('upstreams')}</h2>
+          </div>
+          <ul class="line-list">
+            {live.map((upstream) => (
+              <UpstreamLine key={upstream.id} upstream={upstream} />
+            ))}
+          </ul>
+        </aside>
+      </div>
+      <Connect setups={state.setups} />
+    </main>
+  )
+}
+
+function Figures({ hour }: { hour: Now['last_hour'] }) {
+  const { requests, errors, input, cached, output, credits, usd, first_ms, per_minute } = hour
+  return (
+    <dl class="figs">
+      <div>
+        <dt>{t('perMinute')}</dt>
+        <dd>
+          {whole(per_minute.at(-1) ?? 0)} <Spark values={per_minute} height={24} />
+        </dd>
+      </div>
+      <div>
+        <dt>{t('firstTokenMedian')}</dt>
+        <dd>
+          {first_ms ? seconds(first_ms.median) : <Dim>–</Dim>}
+          {first_ms && <small>s · p95 {secondsLong(first_ms.p95)}</small>}
+        </dd>
+      </div>
+      <div>
+        <dt>{t('fromCache')}</dt>
+        <dd>
+          {input > 0 ? `${percent(cached, input)} %` : <Dim>–</Dim>}
+          {input > 0 && <small>{t('ofInput', whole(input))}</small>}
+        </dd>
+      </div>
+      <div>
+        <dt>{t('errorsHour')}</dt>
+        <dd>
+          {whole(errors)}
+          <small>{t('percentOf', percent(errors, requests), whole(requests))}</small>
+        </dd>
+      </div>
+      <div class="not-phone">
+        <dt>{credits !== undefined ? t('creditsHour') : usd !== undefined ? t('moneyHour') : t('outputHour')}</dt>
+        <dd>
+          {credits !== undefined ? creditsOf(credits) : usd !== undefined ? `$${dollars(usd)}` : whole(output)}
+          {credits !== undefined && usd !== undefined && <small>+ ${dollars(usd)}</small>}
+        </dd>
+      </div>
+    </dl>
+  )
+}
+
+function UnderWay({ rows }: { rows: readonly RequestRow[] }) {
+  return (
+    <>
+      <div class="sec">
+        <h2>{t('underWay')}</h2>
+        <span class="dim">{rows.length}</span>
+      </div>
+      {rows.length === 0 ? (
+        <Empty title={t('nothingUnderWay')}>
+          {t('nothingUnderWayNext')}{' '}
+          <a class="link" href={href('try')}>
+            {t('sendOne')}
+          </a>
+        </Empty>
+      ) : (
+        <table class="t">
+          <thead>
+            <tr>
+              <th>{t('client')}</th>
+              <th>{t('model')}</th>
+              <th>{t('phase')}</th>
+              <th class="n">{t('age')}</th>
+              <th class="n">{t('tokens')}</th>
+              <th class="n">{t('tokensPerSecond')}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.slice(0, 20).map((row) => (
+              <tr key={row.id}>
+                <td class="p1">
+                  <Who row={row} />
+                </td>
+                <td class="p3 two">{row.model ?? row.asked}</td>
+                <td class="p4 grow">
+                  <Phase row={row} />
+                </td>
+                <td class="n p2">
+                  {seconds(totalMs(row))}
+                  <Unit>s</Unit>
+                </td>
+                <td class="n">{row.output === undefined ? <Dim>–</Dim> : whole(row.output)}</td>
+                <td class="n">{speed(row) ?? <Dim>–</Dim>}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </>
+  )
+}
+
+function WentWrong({ troubles }: { troubles: readonly Trouble[] }) {
+  if (troubles.length === 0) return null
+  return (
+    <>
+      <div class="sec">
+        <h2>{t('wentWrong')}</h2>
+      </div>
+      <table class="t">
+        <thead>
+          <tr>
+            <th>{t('what')}</th>
+            <th class="n">{t('times')}</th>
+            <th>{t('whatToDo')}</th>
+            <th class="n">{t('last')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {troubles.map((trouble) => (
+            <tr key={trouble.code + trouble.upstream}>
+              <td class="p1">
+                <Status mark="bad">
+                  <span class="two">{trouble.text}</span> {trouble.upstream && <Dim>{trouble.upstream}</Dim>}
+                </Status>
+              </td>
+              <td class="n p2">{trouble.count}</td>
+              <td class="p3 grow two wrap">{trouble.remedy}</td>
+              <td class="n p4">{moment(trouble.last_at ?? trouble.since, now.value)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  )
+}
+
+export function Quotas({ upstreams: list }: { upstreams: readonly UpstreamBrief[] }) {
+  return (
+    <>
+      {list.map(({ id, quota }) =>
+        quota && quota.limits.length > 0 ? (
+          <div key={id}>
+            <div class="sec">
+              <h2>{t('credits')}</h2>
+              <span class="end">{[quota.plan && t('plan', quota.plan), id].filter(Boolean).join(' · ')}</span>
+            </div>
+            <QuotaMeters quota={quota} />
+          </div>
+        ) : null,
+      )}
+    </>
+  )
+}
+
+export function QuotaMeters({ quota }: { quota: Quota }) {
+  return (
+    <div class="stack">
+      {quota.limits.map((limit) => {
+        const { window, used, total, left, used_percent, resets_at } = limit
+        const name = window ? t('window', window.count, window.unit) : limit.kind
+        const share =
+          used_percent !== undefined ? used_percent / 100 : total ? (used ?? total - (left ?? total)) / total : 0
+        const look = share >= 1 ? 'bad' : share >= 0.8 ? 'warn' : ''
+        return (
+          <div class="meter" key={limit.kind + name}>
+            <span>
+              {name} {limit.kind !== 'credits' && <Dim>{limit.kind}</Dim>}
+            </span>
+            <span>
+              {left !== undefined && total !== undefined ? (
+                <>
+                  <b class="b">{whole(left)}</b> <span class="two">{t('ofLeft', whole(total))}</span>
+                </>
+              ) : (
+                <b class="b">{t('percentUsed', Math.round(share * 100))}</b>
+              )}
+            </span>
+            <Bar label={name} portions={[{ share, look }]} />
+            {resets_at !== undefined && (
+              <small>{t('resetsIn', moment(resets_at, now.value), rough(resets_at - now.value))}</small>
+            )}
+          </div>
+        )
+      })}
+    </div>
+  )
+}
+
+function UpstreamLine({ upstream }: { upstream: UpstreamBrief }) {
+  const { id, label, state, text, busy, waiting, of } = upstream
+  return (
+    <li>
+      <span class="st">
+        <i class={`g ${upstreamMarks[state]}`} />
+        {id} <Dim>{label}</Dim>
+      </span>
+      <span class="two nw">
+        <Slots busy={busy} of={of} waiting={waiting} /> <span class="small">{busyText(busy, of)}</span>
+      </span>
+      <span class="l2">{text}</span>
+    </li>
+  )
+}
+
+function Connect({ setups }: { setups: Now['setups'] }) {
+  const chosen = useSignal(setups[0]?.client ?? '')
+  const setup = setups.find(({ client }) => client === chosen.value) ?? setups[0]
+  if (!setup) return null
+  return (
+    <>
+      <div class="sec" id="connect">
+        <h2>{t('connect')}</h2>
+        <span class="end">{t('anyKey')}</span>
+      </div>
+      <Tabs
+        label={t('client')}
+        value={setup.client}
+        choices={setups.map(({ client, label }) => ({ value: client, label }))}
+        onChoose={(client) => (chosen.value = client)}
+      >
+        {setup.command && (
+          <>
+            <p class="small two above">{t('oneCommand')}</p>
+            <Code text={setup.command} />
+          </>
+        )}
+        <p class="small two above">{t(setup.command ? 'orByHand' : 'byHand')}</p>
+        <Code text={setup.text} />
+      </Tabs>
+    </>
+  )
+}

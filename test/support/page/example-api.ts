@@ -1,0 +1,63 @@
+import type { LiveEvent } from '../../../src/admin/schema/events.ts'
+import { exampleNow, exampleRows, exampleUpstreams } from './example-data.ts'
+
+type Answer = (request: Request, url: URL) => Response | Promise<Response> | undefined
+
+/**
+ * `/admin/api` with example data in front of a real gateway, for states of the page that a gateway reaches only after
+ * hours or never: everything else is passed on to `gateway`. `overrides` answer first.
+ */
+export function startExampleApi(gateway: string, overrides: Record<string, Answer> = {}) {
+  const at = Date.now()
+  const answers: Record<string, Answer> = {
+    'GET session': () => Response.json({ operator: true, how: 'loopback' }),
+    'GET now': () => Response.json(exampleNow(Date.now())),
+    'GET events': () =>
+      events([
+        {
+          event: 'state',
+          data: {
+            ready: true,
+            upstreams: exampleUpstreams(at),
+            running: exampleRows(at).filter(({ state }) => state !== 'done'),
+          },
+        },
+      ]),
+    ...overrides,
+  }
+  const server = Bun.serve({
+    port: 0,
+    hostname: '127.0.0.1',
+    idleTimeout: 255,
+    async fetch(request) {
+      const url = new URL(request.url)
+      const api = url.pathname.split('/admin/api/')[1]
+      const answer = api === undefined ? undefined : answers[`${request.method} ${api}`]
+      const answered = await answer?.(request, url)
+      if (answered) return answered
+      const { method, headers, body } = request
+      return fetch(gateway + url.pathname + url.search, {
+        method,
+        headers,
+        body,
+        redirect: 'manual',
+        decompress: false,
+      })
+    },
+  })
+  return { url: server.url.origin, [Symbol.asyncDispose]: () => server.stop(true) }
+}
+
+function events(list: readonly LiveEvent[]): Response {
+  const encoder = new TextEncoder()
+  let timer: Timer | undefined
+  const body = new ReadableStream({
+    start(controller) {
+      for (const { event, data } of list)
+        controller.enqueue(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`))
+      timer = setInterval(() => controller.enqueue(encoder.encode(':\n\n')), 1000)
+    },
+    cancel: () => clearInterval(timer),
+  })
+  return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+}

@@ -1,16 +1,20 @@
 import { useSignal } from '@preact/signals'
-import type { ComponentType } from 'preact'
+import type { FunctionComponent } from 'preact'
 import { useEffect } from 'preact/hooks'
 import type { Operator } from '../admin/schema/sign-in.ts'
 import { type ApiError, get, locked } from './api/client.ts'
-import { ready } from './api/live.ts'
+import { ready, startLive } from './api/live.ts'
 import { type TextName, t } from './i18n.ts'
 import { Icon, type IconName } from './parts/icon.tsx'
 import { Shortcuts } from './parts/shortcuts.tsx'
+import { StaleLine } from './parts/stale.tsx'
 import { Failed } from './parts/states.tsx'
 import { followLinks, href, path } from './router.ts'
+import { KeysScreen } from './screens/keys.tsx'
+import { NowScreen } from './screens/now.tsx'
 import { SignInScreen } from './screens/sign-in.tsx'
 import { TryScreen } from './screens/try.tsx'
+import { UpstreamsScreen } from './screens/upstreams.tsx'
 import { chooseLanguage, language, switchScheme } from './settings.ts'
 
 interface Place {
@@ -18,20 +22,24 @@ interface Place {
   name: string
   title: TextName
   icon?: IconName
-  screen: ComponentType
+  screen: FunctionComponent
   /** What follows the name in the address. */
-  inner?: ComponentType<{ id: string }>
+  inner?: FunctionComponent<{ id: string }>
 }
 
-const places: readonly Place[] = [{ name: 'try', title: 'try', icon: 'now', screen: TryScreen }]
+const places: readonly Place[] = [
+  { name: '', title: 'now', icon: 'now', screen: NowScreen },
+  { name: 'keys', title: 'keys', icon: 'tree', screen: KeysScreen },
+  { name: 'upstreams', title: 'upstreams', icon: 'bars', screen: UpstreamsScreen },
+  { name: 'try', title: 'try', icon: 'image', screen: TryScreen },
+]
 
 /** How many places have room at the thumb. */
 const atThumb = 4
 
 const placeOf = (address: string): Place | undefined => {
   const [, name = '', id] = address.split('/')
-  const named = name === '' ? places[0]?.name : name
-  return places.find((place) => place.name === named && (id === undefined || place.inner))
+  return places.find((place) => place.name === name && (id === undefined || place.inner))
 }
 
 followLinks((address) => placeOf(address) !== undefined)
@@ -45,6 +53,7 @@ export function App() {
       .then(() => {
         locked.value = false
         asked.value = 'open'
+        startLive()
       })
       .catch((thrown: ApiError) => {
         locked.value = thrown.status === 401
@@ -70,6 +79,7 @@ export function App() {
         {t('skip')}
       </a>
       <Top place={place} />
+      {asked.value === 'open' && <StaleLine />}
       {asked.value === 'open' ? (
         <Screen place={place} />
       ) : (

@@ -6,6 +6,7 @@ import { demo } from '../../src/upstreams/demo/index.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { type GatewaySettings, startGateway } from '../support/gateway.ts'
 import { axeFindings, openPage, sidewaysScroll } from '../support/page/open-page.ts'
+import { startDemo } from '../support/page/start-demo.ts'
 
 // `make test-browser` runs this file; it needs an installed Chromium.
 setDefaultTimeout(180_000)
@@ -14,15 +15,27 @@ const pictures = '.cache/page'
 mkdirSync(pictures, { recursive: true })
 
 let browser: Browser
-let gateway: ReturnType<typeof start>
+let gateway: Awaited<ReturnType<typeof startDemo>>
 beforeAll(async () => {
   browser = await launchChromium()
-  gateway = start()
+  gateway = await startDemo()
+  await Promise.all(['Hello', '[429]', '[think] Hello'].map((text) => say(gateway.url, text)))
 })
 afterAll(async () => {
   await browser.close()
-  await gateway.stop()
+  await gateway[Symbol.asyncDispose]()
 })
+
+/** A request of a client, to its end. */
+async function say(url: string, text: string, headers: Record<string, string> = {}): Promise<Response> {
+  const response = await fetch(`${url}/v1/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ model: 'glm-5.3', max_tokens: 100, messages: [{ role: 'user', content: text }] }),
+  })
+  await response.text()
+  return response
+}
 
 function start(settings: GatewaySettings = {}) {
   const running = startGateway([demo({ clock: systemClock, idleMs: 60_000, paceMs: 0 })], settings)
@@ -36,7 +49,12 @@ interface Screen {
   shows: (page: Page) => Promise<unknown>
 }
 
+const heading = (name: RegExp) => (page: Page) => page.getByRole('heading', { level: 1, name }).waitFor()
+
 const screens: readonly Screen[] = [
+  { name: 'now', path: '/', shows: heading(/Ready|就绪/) },
+  { name: 'keys', path: '/keys', shows: (page) => page.locator('.empty, tbody tr').first().waitFor() },
+  { name: 'upstreams', path: '/upstreams', shows: (page) => page.locator('.up').first().waitFor() },
   {
     name: 'try',
     path: '/try',
@@ -118,6 +136,49 @@ async function ask(page: Page, api: string, text: string): Promise<void> {
   await page.getByRole('textbox', { name: 'Message' }).fill(text)
   await page.keyboard.press('Enter')
 }
+
+test('a key is made, limited, used, refused and deleted, all from the page', async () => {
+  await using opened = await openPage(browser, `${gateway.url}/keys`)
+  const { page, complaints } = opened
+  await page.getByRole('button', { name: 'Create a key' }).click()
+  await page.getByLabel('Name').fill('laptop')
+  await page.getByRole('button', { name: 'Add a budget' }).click()
+  await page.getByLabel('Budget').fill('1k')
+  await page.getByLabel('Unit').selectOption('tokens')
+  await page.getByLabel('Each').selectOption('day')
+  expect(await axeFindings(page)).toEqual([])
+  await page.screenshot({ path: `${pictures}/keys-create.png` })
+  await page.getByRole('button', { name: 'Create', exact: true }).click()
+  const secret = (await page.locator('dialog .code pre').first().textContent()) ?? ''
+  expect(secret).toMatch(/^z2a_\w{20,}/)
+  await page.getByRole('button', { name: 'I have copied it' }).click()
+  const row = page.locator('tbody tr', { hasText: 'laptop' })
+  await row.getByText('Active').waitFor()
+  expect(await page.content()).not.toContain(secret)
+
+  const statuses: number[] = []
+  for (let n = 0; n < 40 && statuses.at(-1) !== 402; n++)
+    statuses.push((await say(gateway.url, 'Hello '.repeat(20), { 'x-api-key': secret })).status)
+  expect(statuses[0]).toBe(200)
+  expect(statuses.at(-1)).toBe(402)
+  await page.reload()
+  await row.locator('.bar').waitFor()
+  await page.screenshot({ path: `${pictures}/keys-used.png` })
+
+  const choose = async (action: string) => {
+    await row.getByRole('button', { name: 'Actions for laptop' }).click()
+    await row.getByRole('button', { name: action, exact: true }).click()
+  }
+  await choose('Disable')
+  await row.getByText('Disabled').waitFor()
+  await choose('Delete…')
+  expect(await page.getByRole('button', { name: 'Delete', exact: true }).isDisabled()).toBe(true)
+  await page.getByLabel('Type laptop').fill('laptop')
+  await page.getByRole('button', { name: 'Delete', exact: true }).click()
+  await row.waitFor({ state: 'detached' })
+  expect((await say(gateway.url, 'Hello', { 'x-api-key': secret })).status).not.toBe(402)
+  expect(complaints).toEqual([])
+})
 
 describe('a gateway with a key', () => {
   test('asks for it, counts the tries that are left, and opens', async () => {

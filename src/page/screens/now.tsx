@@ -1,14 +1,15 @@
 import { useSignal } from '@preact/signals'
 import type { Now, Trouble } from '../../admin/schema/now.ts'
 import type { RequestRow } from '../../admin/schema/requests.ts'
-import type { Quota, UpstreamBrief } from '../../admin/schema/upstreams.ts'
+import type { UpstreamBrief } from '../../admin/schema/upstreams.ts'
 import { now, running, upstreams } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
-import { creditsOf, dollars, moment, percent, rough, seconds, secondsLong, whole } from '../format.ts'
+import { creditsOf, dollars, moment, percent, seconds, secondsLong, whole } from '../format.ts'
 import { t } from '../i18n.ts'
-import { Bar, busyText, Slots, Spark } from '../parts/amounts.tsx'
+import { busyText, Slots, Spark } from '../parts/amounts.tsx'
 import { Code, CopyButton, Tabs } from '../parts/controls.tsx'
 import { Dim, Status, Unit } from '../parts/mark.tsx'
+import { QuotaMeters } from '../parts/quota.tsx'
 import { Phase, speed, totalMs, Who } from '../parts/request-words.tsx'
 import { Empty, Failed, Note, Placeholder } from '../parts/states.tsx'
 import { upstreamMarks } from '../parts/upstream-words.ts'
@@ -47,7 +48,7 @@ function Filled({ now: state }: { now: Now }) {
             {t(state.ready ? 'ready' : 'notReady')}
           </h1>
           <p class="lede">
-            {t('credentialsReady', state.credentials.ready, state.credentials.of)}{' '}
+            {state.credentials.of > 0 && `${t('credentialsReady', state.credentials.ready, state.credentials.of)} `}
             {t('underWayCount', under.length, waiting)}
           </p>
         </div>
@@ -57,9 +58,11 @@ function Filled({ now: state }: { now: Now }) {
             {state.base_urls.anthropic}
             <CopyButton text={state.base_urls.anthropic} />
           </span>
-          <a class="btn" href="#connect">
-            {t('setUpClient')}
-          </a>
+          {state.setups.length > 0 && (
+            <a class="btn" href="#connect">
+              {t('setUpClient')}
+            </a>
+          )}
         </div>
       </div>
       {!state.ready && state.reason && (
@@ -86,6 +89,9 @@ function Filled({ now: state }: { now: Now }) {
           <Quotas upstreams={live} />
           <div class="sec">
             <h2>{t('upstreams')}</h2>
+            <a class="end link" href={href('upstreams')}>
+              {t('details')}
+            </a>
           </div>
           <ul class="line-list">
             {live.map((upstream) => (
@@ -227,7 +233,7 @@ function WentWrong({ troubles }: { troubles: readonly Trouble[] }) {
   )
 }
 
-export function Quotas({ upstreams: list }: { upstreams: readonly UpstreamBrief[] }) {
+function Quotas({ upstreams: list }: { upstreams: readonly UpstreamBrief[] }) {
   return (
     <>
       {list.map(({ id, quota }) =>
@@ -242,40 +248,6 @@ export function Quotas({ upstreams: list }: { upstreams: readonly UpstreamBrief[
         ) : null,
       )}
     </>
-  )
-}
-
-export function QuotaMeters({ quota }: { quota: Quota }) {
-  return (
-    <div class="stack">
-      {quota.limits.map((limit) => {
-        const { window, used, total, left, used_percent, resets_at } = limit
-        const name = window ? t('window', window.count, window.unit) : limit.kind
-        const share =
-          used_percent !== undefined ? used_percent / 100 : total ? (used ?? total - (left ?? total)) / total : 0
-        const look = share >= 1 ? 'bad' : share >= 0.8 ? 'warn' : ''
-        return (
-          <div class="meter" key={limit.kind + name}>
-            <span>
-              {name} {limit.kind !== 'credits' && <Dim>{limit.kind}</Dim>}
-            </span>
-            <span>
-              {left !== undefined && total !== undefined ? (
-                <>
-                  <b class="b">{whole(left)}</b> <span class="two">{t('ofLeft', whole(total))}</span>
-                </>
-              ) : (
-                <b class="b">{t('percentUsed', Math.round(share * 100))}</b>
-              )}
-            </span>
-            <Bar label={name} portions={[{ share, look }]} />
-            {resets_at !== undefined && (
-              <small>{t('resetsIn', moment(resets_at, now.value), rough(resets_at - now.value))}</small>
-            )}
-          </div>
-        )
-      })}
-    </div>
   )
 }
 

@@ -1,0 +1,227 @@
+import type { RequestRow } from '../../admin/schema/requests.ts'
+import type { Session, SessionDetail, SessionPage } from '../../admin/schema/sessions.ts'
+import { now, running } from '../api/live.ts'
+import { useResource } from '../api/resource.ts'
+import { creditsOf, dollars, moment, percent, rough, short, whole } from '../format.ts'
+import { t } from '../i18n.ts'
+import { Bar } from '../parts/amounts.tsx'
+import { Dim, Status, Unit } from '../parts/mark.tsx'
+import { LegendOf, Plot } from '../parts/plot.tsx'
+import { hasFailed, shortId } from '../parts/request-words.tsx'
+import { Empty, Failed, Placeholder } from '../parts/states.tsx'
+import { href, navigate } from '../router.ts'
+
+/** Which agent eats the context and the credits. */
+export function SessionsScreen() {
+  return <Sessions id={undefined} />
+}
+
+/** The same, with the session of the address beside it. */
+export function SessionScreen({ id }: { id: string }) {
+  return <Sessions id={id} />
+}
+
+function Sessions({ id }: { id: string | undefined }) {
+  const { data, error, slow, reload } = useResource<SessionPage>('sessions', 15_000)
+  const sessions = data.value?.sessions
+  const chosen = id ?? sessions?.[0]?.id
+  return (
+    <main id="main">
+      <div class="head">
+        <div>
+          <h1>{t('sessions')}</h1>
+          <p class="lede">{t('sessionsLede')}</p>
+        </div>
+      </div>
+      {error.value ? (
+        <Failed what={t('sessions')} error={error.value} again={reload} />
+      ) : !sessions ? (
+        slow.value && <Placeholder />
+      ) : sessions.length === 0 ? (
+        <Empty title={t('noSessions')}>{t('noSessionsNext')}</Empty>
+      ) : (
+        <div class="cols wide-side">
+          <div>
+            <table class="t">
+              <thead>
+                <tr>
+                  <th>{t('session')}</th>
+                  <th class="n">{t('sinceWord')}</th>
+                  <th class="n">{t('turns')}</th>
+                  <th class="n">{t('tokens')}</th>
+                  <th class="n">{t('cached')}</th>
+                  <th class="n">{t('cost')}</th>
+                  <th class="mid">{t('context')}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {sessions.flatMap((session) => [
+                  <SessionRow key={session.id} session={session} selected={session.id === chosen} />,
+                  ...session.agents
+                    .filter((agent) => agent.id !== '' && session.agents.length > 1)
+                    .map((agent) => (
+                      <tr key={`${session.id} ${agent.id}`}>
+                        <td class="p1 grow">
+                          <span class="kid" title={agent.id}>
+                            {agent.label ?? shortId(agent.id)}
+                          </span>
+                        </td>
+                        <td />
+                        <td class="n p2">{whole(agent.turns)}</td>
+                        <td />
+                        <td />
+                        <td />
+                        <td class="mid" />
+                      </tr>
+                    )),
+                ])}
+              </tbody>
+            </table>
+          </div>
+          <aside>{chosen && <Detail key={chosen} id={chosen} />}</aside>
+        </div>
+      )}
+    </main>
+  )
+}
+
+function Cost({ credits, usd }: Pick<Session, 'credits' | 'usd'>) {
+  if (credits !== undefined)
+    return (
+      <>
+        {creditsOf(credits)}
+        <Unit>{t('cr')}</Unit>
+      </>
+    )
+  return usd === undefined ? null : <>${dollars(usd)}</>
+}
+
+function SessionRow({ session, selected }: { session: Session; selected: boolean }) {
+  const { id, client, started_at, turns, input, cached, output, context, window } = session
+  const live = running.value.filter((row) => row.session === id)
+  const mark = live.length === 0 ? 'off' : live.some(({ state }) => state !== 'waiting') ? 'run' : 'wait'
+  return (
+    <tr class="chosen" aria-selected={selected} onClick={() => navigate(`sessions/${encodeURIComponent(id)}`)}>
+      <td class="p1 grow" title={id}>
+        <a href={href(`sessions/${encodeURIComponent(id)}`)}>
+          <Status mark={mark}>
+            {client ?? t('unknown')} <Dim>{shortId(id)}</Dim>
+          </Status>
+        </a>
+      </td>
+      <td class="n">{moment(started_at, now.value)}</td>
+      <td class="n">{whole(turns)}</td>
+      <td class="n p2">{whole(input + output)}</td>
+      <td class="n">
+        {percent(cached, input)}
+        <Unit>%</Unit>
+      </td>
+      <td class="n p4">
+        <Cost {...session} />
+      </td>
+      <td class="mid">
+        <span class="tb" title={window === undefined ? undefined : t('ofWindow', short(context), short(window))}>
+          {window !== undefined && (
+            <span class="narrow-bar">
+              <Bar portions={[{ share: context / window }]} />
+            </span>
+          )}
+          {short(context)}
+        </span>
+      </td>
+      <td class="p3 only-phone">
+        {moment(started_at, now.value)} · {t('turnsContext', turns, short(context))}
+      </td>
+    </tr>
+  )
+}
+
+/** The prompt is read anew where less than half of the previous one came from the cache. */
+function brokenTurns(rows: readonly RequestRow[]): RequestRow[] {
+  return rows.filter((row, n) => {
+    const before = rows[n - 1]?.input ?? 0
+    return (
+      before > 2_000 &&
+      row.cached !== undefined &&
+      row.input !== undefined &&
+      row.cached < Math.min(before, row.input) / 2
+    )
+  })
+}
+
+function Detail({ id }: { id: string }) {
+  const { data, error, reload } = useResource<SessionDetail>(`sessions/${encodeURIComponent(id)}`, 15_000)
+  const session = data.value
+  if (error.value) return <Failed what={t('session')} error={error.value} again={reload} />
+  if (!session) return null
+  const { client, models, started_at, last_at, input, cached, window, requests } = session
+  const oldestFirst = [...requests].sort((a, b) => a.at - b.at)
+  const main = oldestFirst.filter((row) => row.input !== undefined && (!row.agent || row.agent === 'main'))
+  const turns = main.length > 0 ? main : oldestFirst.filter((row) => row.input !== undefined)
+  const waited = requests.reduce((sum, { wait_ms }) => sum + (wait_ms ?? 0), 0)
+  const failed = requests.filter(hasFailed).length
+  const broken = brokenTurns(turns)
+  const series = [
+    { name: t('fromCacheWord'), look: 's2' },
+    { name: t('readAnew'), look: 's4' },
+  ]
+  return (
+    <>
+      <div class="sec first">
+        <h2>
+          {client ?? t('session')} {shortId(id)}
+        </h2>
+        <a class="end link" href={href(`requests?session=${encodeURIComponent(id)}`)}>
+          {t('requestsCount', requests.length)}
+        </a>
+      </div>
+      <dl class="kv">
+        <dt>{t('model')}</dt>
+        <dd>{models.join(', ')}</dd>
+        <dt>{t('time')}</dt>
+        <dd>
+          {rough(last_at - started_at)}
+          {waited > 1000 && `, ${t('ofItWaiting', rough(waited))}`}
+        </dd>
+        <dt>{t('cache')}</dt>
+        <dd>
+          {percent(cached, input)} %.{' '}
+          {broken.map((row) => (
+            <a key={row.id} class="link" href={href(`requests/${encodeURIComponent(row.id)}?face=1`)}>
+              {t('brokeAtTurn', turns.indexOf(row) + 1)}
+            </a>
+          ))}
+        </dd>
+        {failed > 0 && (
+          <>
+            <dt>{t('errors')}</dt>
+            <dd class="bad">{failed}</dd>
+          </>
+        )}
+      </dl>
+      {turns.length > 0 && (
+        <>
+          <div class="sec">
+            <h2>{t('contextByTurn')}</h2>
+          </div>
+          <Plot
+            slots={turns.map((row, n) => ({
+              label: String(n + 1),
+              title: `${t('turn', n + 1)} · ${moment(row.at, now.value, true)}`,
+              values: [row.cached ?? 0, (row.input ?? 0) - (row.cached ?? 0)],
+            }))}
+            series={series}
+            height={168}
+            cap={window}
+            labels={6}
+            label={t('contextPlot', turns.length)}
+          />
+          <p class="legend above">
+            <LegendOf series={series} />
+            {window !== undefined && <Dim>{t('dashedWindow')}</Dim>}
+          </p>
+        </>
+      )}
+    </>
+  )
+}

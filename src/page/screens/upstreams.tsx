@@ -1,0 +1,272 @@
+import { useSignal } from '@preact/signals'
+import type {
+  Credential,
+  Refusal,
+  TestResult,
+  Upstream,
+  UpstreamChange,
+  Upstreams,
+} from '../../admin/schema/upstreams.ts'
+import { ApiError, send } from '../api/client.ts'
+import { now } from '../api/live.ts'
+import { useResource } from '../api/resource.ts'
+import { clockTime, creditsOf, dollars, moment, rough, secondsLong, whole } from '../format.ts'
+import { t } from '../i18n.ts'
+import { busyText, Slots } from '../parts/amounts.tsx'
+import { Button } from '../parts/controls.tsx'
+import { Dim, type Mark, Status } from '../parts/mark.tsx'
+import { QuotaMeters } from '../parts/quota.tsx'
+import { Empty, Failed, Note, Placeholder } from '../parts/states.tsx'
+import { upstreamMarks } from '../parts/upstream-words.ts'
+
+/** Why it waits for Z.AI, and what can be done about it. */
+export function UpstreamsScreen() {
+  const { data, error, slow, reload } = useResource<Upstreams>('upstreams', 3_000)
+  const list = data.value?.upstreams
+  return (
+    <main id="main">
+      <div class="head">
+        <div>
+          <h1>{t('upstreams')}</h1>
+          <p class="lede">{t('upstreamsLede')}</p>
+        </div>
+      </div>
+      {error.value ? (
+        <Failed what={t('upstreams')} error={error.value} again={reload} />
+      ) : !list ? (
+        slow.value && <Placeholder />
+      ) : list.length === 0 ? (
+        <Empty title={t('noUpstreams')} />
+      ) : (
+        list.map((upstream, n) => <One key={upstream.id} upstream={upstream} place={n + 1} changed={reload} />)
+      )}
+    </main>
+  )
+}
+
+interface OneProps {
+  upstream: Upstream
+  place: number
+  changed: () => void
+}
+
+function One({ upstream, place, changed }: OneProps) {
+  const { id, label, state, text, credentials, history, quota } = upstream
+  const base = `upstreams/${encodeURIComponent(id)}`
+  const models = credentials.length === 1 ? (credentials[0]?.models ?? []) : []
+  return (
+    <section class="up" aria-label={id}>
+      <header>
+        <span class="no dim">{place}</span>
+        <h2>{id}</h2>
+        <span class="two">{label}</span>
+        <span class="end">
+          <Status mark={upstreamMarks[state]}>{t(`up_${state}`)}</Status>
+          <Tester path={`${base}/test`} />
+        </span>
+      </header>
+      <p class="two keyline">{text}</p>
+      <div class={quota ? 'cols' : ''}>
+        <div>
+          {credentials.length > 0 && (
+            <table class="t">
+              <thead>
+                <tr>
+                  <th>{t('credential')}</th>
+                  <th>{t('state')}</th>
+                  <th>{t('busyWord')}</th>
+                  <th class="n">{t('requestsHour')}</th>
+                  <th class="n">{t('refusedHour')}</th>
+                  <th>{t('lastRefusal')}</th>
+                  <th>
+                    <span class="sr">{t('actions')}</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {credentials.map((credential) => (
+                  <CredentialRow key={credential.id} credential={credential} base={base} changed={changed} />
+                ))}
+              </tbody>
+            </table>
+          )}
+          {models.length > 0 && <ModelTable models={models} />}
+        </div>
+        {quota && (
+          <aside>
+            <QuotaMeters quota={quota} />
+          </aside>
+        )}
+      </div>
+      {history.length > 0 && <History history={history} credentials={credentials} />}
+    </section>
+  )
+}
+
+const credentialMarks: Record<Credential['state'], Mark> = {
+  ready: '',
+  busy: 'run',
+  cooling: 'wait',
+  blocked: 'bad',
+  trying: 'run',
+  paused: 'off',
+}
+
+function CredentialRow({ credential, base, changed }: { credential: Credential; base: string; changed: () => void }) {
+  const { id, name, fingerprint, source, state, until, busy, learned_limit, requests_1h, refused_1h, paused } =
+    credential
+  const { reason, last_refusal, spent } = credential
+  const error = useSignal<ApiError | undefined>(undefined)
+  const path = `${base}/credentials/${encodeURIComponent(id)}`
+  const act = (action: 'pause' | 'resume' | 'try') => async () => {
+    error.value = undefined
+    try {
+      await send('POST', `${path}/${action}`)
+    } catch (thrown) {
+      error.value = thrown instanceof ApiError ? thrown : new ApiError(0, '')
+    }
+    changed()
+  }
+  const left = until === undefined ? undefined : until - now.value
+  return (
+    <tr>
+      <td class="p1">
+        {name} <span class="m dim">{fingerprint}</span> <Dim>{source}</Dim>
+      </td>
+      <td class="p2">
+        <Status mark={credentialMarks[state]}>
+          {t(`cred_${state}`)}
+          {left !== undefined && left > 0 && ` ${rough(left)}`}
+        </Status>
+      </td>
+      <td class="p3" title={learned_limit === undefined ? undefined : t('learnedLimit', learned_limit)}>
+        <Slots busy={busy} of={learned_limit} /> {busyText(busy, learned_limit)}
+      </td>
+      <td class="n">{whole(requests_1h)}</td>
+      <td class="n p4">
+        <span class="only-phone">{t('refused')} </span>
+        {refused_1h === 0 ? <Dim>0</Dim> : whole(refused_1h)}
+      </td>
+      <td class="grow two wrap">
+        {error.value ? (
+          <span class="bad">{error.value.message || t('unreachable')}</span>
+        ) : (
+          <RefusalText refusal={reason ?? last_refusal} />
+        )}
+        {spent && <Dim> {spentText(spent)}</Dim>}
+      </td>
+      <td class="n p5 acts">
+        {(state === 'cooling' || state === 'blocked') && (
+          <Button look="bare s" onClick={act('try')}>
+            {t('tryNow')}
+          </Button>
+        )}
+        <Button look="bare s" onClick={act(paused ? 'resume' : 'pause')}>
+          {t(paused ? 'resume' : 'pause')}
+        </Button>
+        <Tester path={`${path}/test`} />
+      </td>
+    </tr>
+  )
+}
+
+function spentText({ credits, usd }: { credits?: number; usd?: number }): string {
+  return [credits === undefined ? '' : `${creditsOf(credits)} ${t('cr')}`, usd === undefined ? '' : `$${dollars(usd)}`]
+    .filter(Boolean)
+    .join(' ')
+}
+
+function RefusalText({ refusal }: { refusal: Refusal | undefined }) {
+  if (!refusal) return <Dim>{t('noneSinceStart')}</Dim>
+  return (
+    <>
+      {moment(refusal.at, now.value, true)}, {refusal.text} <span class="m dim">{refusal.code}</span>
+    </>
+  )
+}
+
+/** Asks, and says in its place what came of it. */
+function Tester({ path }: { path: string }) {
+  const state = useSignal<'' | 'busy' | TestResult | ApiError>('')
+  const test = async () => {
+    state.value = 'busy'
+    try {
+      state.value = await send<TestResult>('POST', path)
+    } catch (thrown) {
+      state.value = thrown instanceof ApiError ? thrown : new ApiError(0, '')
+    }
+  }
+  const said = state.value
+  return (
+    <>
+      <span class="small" role="status">
+        {said === 'busy' ? (
+          <Dim>{t('asking')}</Dim>
+        ) : said instanceof ApiError ? (
+          <span class="bad">{said.message || t('unreachable')}</span>
+        ) : said !== '' ? (
+          <span class={said.ok ? 'acc' : 'bad'}>
+            {said.text} <Dim>{secondsLong(said.ms)}</Dim>
+          </span>
+        ) : null}
+      </span>
+      <Button look="bare s" onClick={test} disabled={said === 'busy'}>
+        {t('test')}
+      </Button>
+    </>
+  )
+}
+
+function ModelTable({ models }: { models: Credential['models'] }) {
+  return (
+    <table class="t models">
+      <thead>
+        <tr>
+          <th>{t('model')}</th>
+          <th>{t('busyWord')}</th>
+          <th class="n">{t('refusedHour')}</th>
+          <th class="n">{t('lastRefusal')}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {models.map(({ model, busy, waiting, learned_limit, refused, last_refusal }) => (
+          <tr key={model}>
+            <td class="p1">{model}</td>
+            <td class="p2 grow">
+              <Slots busy={busy} of={learned_limit} waiting={waiting} /> {busyText(busy, learned_limit)}
+              {waiting > 0 && <span class="warn">, {t('waitingCount', waiting)}</span>}
+            </td>
+            <td class="n p3">{refused === 0 ? <Dim>0</Dim> : whole(refused)}</td>
+            <td class="n p4 dim">{last_refusal ? clockTime(last_refusal.at) : '–'}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+const changesShown = 8
+
+function History({ history, credentials }: { history: readonly UpstreamChange[]; credentials: readonly Credential[] }) {
+  const newest = [...history].reverse()
+  return (
+    <details class="history">
+      <summary class="two">{t('whatChanged', history.length)}</summary>
+      <ul class="line-list">
+        {newest.slice(0, changesShown).map(({ at, credential, model, kind, limit, code, for_ms }) => (
+          <li key={`${at} ${credential} ${kind} ${model}`}>
+            <span>
+              {t(`change_${kind}`)}
+              {limit !== undefined && ` ${limit}`}
+              {for_ms !== undefined && ` ${rough(for_ms)}`} <Dim>{[model, code].filter(Boolean).join(' · ')}</Dim>
+            </span>
+            <Dim>
+              {credentials.find(({ id }) => id === credential)?.name} {moment(at, now.value, true)}
+            </Dim>
+          </li>
+        ))}
+      </ul>
+      {newest.length > changesShown && <Note>{t('olderChanges', newest.length - changesShown)}</Note>}
+    </details>
+  )
+}

@@ -1,0 +1,311 @@
+import type { Usage, UsageSlot } from '../../admin/schema/usage.ts'
+import { useResource } from '../api/resource.ts'
+import { clockTime, creditsOf, day, dollars, moment, percent, short, whole } from '../format.ts'
+import { t } from '../i18n.ts'
+import { Segments } from '../parts/controls.tsx'
+import { Icon } from '../parts/icon.tsx'
+import { Dim, Unit } from '../parts/mark.tsx'
+import { LegendOf, Plot, type Slot } from '../parts/plot.tsx'
+import { Empty, Failed, Placeholder } from '../parts/states.tsx'
+import { href, query, root, setQuery } from '../router.ts'
+
+const hourMs = 3_600_000
+const dayMs = 24 * hourMs
+const ranges = { '24h': dayMs, '7d': 7 * dayMs, '30d': 30 * dayMs } as const
+type Range = keyof typeof ranges
+const groups = ['model', 'key', 'client', 'upstream'] as const
+type Group = (typeof groups)[number]
+
+/** What it costs, and when. */
+export function UsageScreen() {
+  const range = query.value.get('range')
+  const chosen: Range = range === '7d' || range === '30d' ? range : '24h'
+  const group = groups.find((each) => each === query.value.get('by')) ?? 'model'
+  const by = chosen === '24h' ? 'hour' : 'day'
+  const spanMs = by === 'hour' ? hourMs : dayMs
+  const end = slotEnd(Date.now(), by)
+  const from = end - ranges[chosen]
+  // With as much before it, to compare.
+  const search = `from=${from - ranges[chosen]}&to=${end}&by=${by}&group=${group}`
+  const { data, error, slow, reload } = useResource<Usage>(`usage?${search}`, 60_000)
+  const csv = `${root}admin/api/usage?from=${from}&to=${end}&by=${by}&group=${group}&format=csv`
+  const all = data.value?.slots
+  return (
+    <main id="main">
+      <div class="head">
+        <h1>{t('usage')}</h1>
+        <div class="end">
+          <Segments
+            label={t('range')}
+            value={chosen}
+            choices={(['24h', '7d', '30d'] as const).map((value) => ({ value, label: t(`range_${value}`) }))}
+            onChoose={(next: Range) => setQuery({ range: next === '24h' ? undefined : next })}
+          />
+          <a class="btn" href={csv} download={`zai2api-usage-${chosen}.csv`}>
+            <Icon name="down" />
+            CSV
+          </a>
+        </div>
+      </div>
+      {error.value ? (
+        <Failed what={t('usage')} error={error.value} again={reload} />
+      ) : all ? (
+        <Filled
+          slots={all.filter(({ at }) => at >= from)}
+          before={all.filter(({ at }) => at < from)}
+          starts={startsOf(from, end, spanMs)}
+          by={by}
+          group={group}
+        />
+      ) : (
+        slow.value && <Placeholder />
+      )}
+    </main>
+  )
+}
+
+/** Where the hour or the day (in UTC, as the gateway counts them) that is under way ends. */
+function slotEnd(now: number, by: 'hour' | 'day'): number {
+  const span = by === 'hour' ? hourMs : dayMs
+  return (Math.floor(now / span) + 1) * span
+}
+
+function startsOf(from: number, end: number, spanMs: number): number[] {
+  return Array.from({ length: Math.round((end - from) / spanMs) }, (_, n) => from + n * spanMs)
+}
+
+interface Sums {
+  requests: number
+  errors: number
+  input: number
+  cached: number
+  output: number
+  reasoning: number
+  credits?: number
+  usd?: number
+}
+
+function sumsOf(slots: readonly UsageSlot[]): Sums {
+  const sums: Sums = { requests: 0, errors: 0, input: 0, cached: 0, output: 0, reasoning: 0 }
+  for (const slot of slots) {
+    for (const name of ['requests', 'errors', 'input', 'cached', 'output', 'reasoning'] as const)
+      sums[name] += slot[name] ?? 0
+    for (const name of ['credits', 'usd'] as const)
+      if (slot[name] !== undefined) sums[name] = (sums[name] ?? 0) + slot[name]
+  }
+  return sums
+}
+
+interface FilledProps {
+  slots: readonly UsageSlot[]
+  before: readonly UsageSlot[]
+  starts: readonly number[]
+  by: 'hour' | 'day'
+  group: Group
+}
+
+function Filled({ slots, before, starts, by, group }: FilledProps) {
+  const sums = sumsOf(slots)
+  if (sums.requests === 0)
+    return (
+      <Empty title={t('noUsage')}>
+        {t('noUsageNext')}{' '}
+        <a class="link" href={href('try')}>
+          {t('sendOne')}
+        </a>
+      </Empty>
+    )
+  const earlier = sumsOf(before)
+  const at = new Map<number, UsageSlot[]>()
+  for (const slot of slots) at.set(slot.at, [...(at.get(slot.at) ?? []), slot])
+  const plotOf = (values: (sums: Sums) => number[]): Slot[] =>
+    starts.map((start) => ({
+      label: by === 'hour' ? clockTime(start, false) : day(start),
+      title: by === 'hour' ? moment(start, Date.now()) : day(start),
+      values: values(sumsOf(at.get(start) ?? [])),
+      shaded: by === 'hour' && isPeak(start),
+    }))
+  const series = [
+    { name: t('cached'), look: 's1' },
+    { name: t('input'), look: 's2' },
+    { name: t('thinkingWord'), look: 's3' },
+    { name: t('answer'), look: 's4' },
+  ]
+  return (
+    <>
+      <dl class="figs">
+        {sums.credits !== undefined && (
+          <Figure name={t('credits')} value={creditsOf(sums.credits)} now={sums.credits} before={earlier.credits} />
+        )}
+        {sums.usd !== undefined && (
+          <Figure name={t('money')} value={`$${dollars(sums.usd)}`} now={sums.usd} before={earlier.usd} />
+        )}
+        <Figure
+          name={t('input')}
+          value={short(sums.input)}
+          aside={t('percentCached', percent(sums.cached, sums.input))}
+        />
+        <Figure
+          name={t('output')}
+          value={short(sums.output)}
+          aside={sums.reasoning > 0 ? t('percentThinking', percent(sums.reasoning, sums.output)) : ''}
+        />
+        <Figure name={t('requests')} value={whole(sums.requests)} now={sums.requests} before={earlier.requests} />
+        <Figure name={t('errors')} value={whole(sums.errors)} aside={`${percent(sums.errors, sums.requests)} %`} />
+      </dl>
+      <div class="sec">
+        <h2>{t(by === 'hour' ? 'tokensByHour' : 'tokensByDay')}</h2>
+        <span class="end legend">
+          <LegendOf series={series} />
+          {by === 'hour' && (
+            <span>
+              <i class="peak-mark" />
+              {t('peakPrice')}
+            </span>
+          )}
+        </span>
+      </div>
+      <Plot
+        slots={plotOf(({ input, cached, output, reasoning }) => [
+          cached,
+          input - cached,
+          reasoning,
+          output - reasoning,
+        ])}
+        series={series}
+        height={200}
+        label={t('tokensPlot')}
+      />
+      <div class="half">
+        {(sums.credits ?? sums.usd) !== undefined && (
+          <div>
+            <div class="sec">
+              <h2>{sums.credits === undefined ? t('money') : t('credits')}</h2>
+            </div>
+            <Plot
+              slots={plotOf(({ credits, usd }) => [(sums.credits === undefined ? usd : credits) ?? 0])}
+              series={[{ name: sums.credits === undefined ? t('money') : t('credits'), look: 's3' }]}
+              height={72}
+              labels={5}
+              format={sums.credits === undefined ? (usd) => `$${dollars(usd)}` : short}
+              label={t('costPlot')}
+            />
+          </div>
+        )}
+        <div>
+          <div class="sec">
+            <h2>{t('errors')}</h2>
+            <span class="end">{t('thatReachedClients')}</span>
+          </div>
+          <Plot
+            slots={plotOf(({ errors }) => [errors])}
+            series={[{ name: t('errors'), look: 'sb' }]}
+            height={72}
+            labels={5}
+            format={whole}
+            label={t('errorsPlot')}
+          />
+        </div>
+      </div>
+      <ByGroup slots={slots} group={group} />
+    </>
+  )
+}
+
+/** Z.AI's peak hours: 14 to 18 in UTC+8, which never changes its clocks, from Monday to Friday. */
+function isPeak(at: number): boolean {
+  const there = new Date(at + 8 * hourMs)
+  const hour = there.getUTCHours()
+  const weekday = there.getUTCDay()
+  return weekday >= 1 && weekday <= 5 && hour >= 14 && hour < 18
+}
+
+interface FigureProps {
+  name: string
+  value: string
+  aside?: string
+  now?: number
+  before?: number | undefined
+}
+
+function Figure({ name, value, aside, now, before }: FigureProps) {
+  const change = now !== undefined && before ? Math.round((100 * (now - before)) / before) : undefined
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        {value}
+        {aside && <small>{aside}</small>}
+        {change !== undefined && Math.abs(change) < 1000 && (
+          <small title={t('againstBefore')}>{`${change < 0 ? '−' : '+'}${Math.abs(change)} %`}</small>
+        )}
+      </dd>
+    </div>
+  )
+}
+
+function ByGroup({ slots, group }: { slots: readonly UsageSlot[]; group: Group }) {
+  const names = [...new Set(slots.map((slot) => slot.group))]
+  const rows = names
+    .map((name) => ({ name, sums: sumsOf(slots.filter((slot) => slot.group === name)) }))
+    .sort((a, b) => b.sums.input - a.sums.input)
+  const most = Math.max(1, ...rows.map(({ sums }) => sums.input))
+  return (
+    <>
+      <div class="sec">
+        <h2>{t('by')}</h2>
+        <Segments
+          label={t('by')}
+          look="s"
+          value={group}
+          choices={groups.map((value) => ({ value, label: t(`by_${value}`) }))}
+          onChoose={(next: Group) => setQuery({ by: next === 'model' ? undefined : next })}
+        />
+      </div>
+      <table class="t">
+        <thead>
+          <tr>
+            <th>{t(`by_${group}`)}</th>
+            <th class="n">{t('input')}</th>
+            <th>
+              <span class="sr">{t('share')}</span>
+            </th>
+            <th class="n">{t('cached')}</th>
+            <th class="n">{t('output')}</th>
+            <th class="n">{t('requests')}</th>
+            <th class="n">{t('errors')}</th>
+            <th class="n">{t('credits')}</th>
+            <th class="n">{t('money')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map(({ name, sums }) => (
+            <tr key={name}>
+              <td class="p1">{name || <Dim>{t('unknown')}</Dim>}</td>
+              <td class="n p2">{short(sums.input)}</td>
+              <td class="grow">
+                <span class="tb">
+                  <i style={{ '--w': `${((100 * sums.input) / most).toFixed(1)}%` }} />
+                </span>
+              </td>
+              <td class="n">
+                {percent(sums.cached, sums.input)}
+                <Unit>%</Unit>
+              </td>
+              <td class="n">{short(sums.output)}</td>
+              <td class="n">{whole(sums.requests)}</td>
+              <td class="n">{whole(sums.errors)}</td>
+              <td class={sums.credits === undefined ? 'n' : 'n p4'}>
+                {sums.credits === undefined ? <Dim>–</Dim> : creditsOf(sums.credits)}
+              </td>
+              <td class="p3 only-phone">{t('requestsErrors', sums.requests, sums.errors)}</td>
+              <td class={sums.usd === undefined || sums.credits !== undefined ? 'n' : 'n p4'}>
+                {sums.usd === undefined ? <Dim>–</Dim> : `$${dollars(sums.usd)}`}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
+  )
+}

@@ -11,6 +11,8 @@ import { type CreatedKey, createKeys, type Keys } from '../../keys/index.ts'
 import type { BudgetView, KeyView } from '../../keys/view.ts'
 import { modelTable } from '../../models/table.ts'
 import { createKeyStore } from '../../store/keys.ts'
+import { usualAccount } from '../../upstreams/zai-api/accounts.ts'
+import { isCodingPlan } from '../../upstreams/zai-api/base-url.ts'
 import type { Io } from '../io.ts'
 import type { KeyInvocation } from '../key-actions.ts'
 
@@ -29,6 +31,7 @@ export async function key(config: Config, io: Io, options: KeyInvocation & { jso
       table: () => modelTable(config.models),
     })
     await act(keys, io, options)
+    if (options.action === 'create' && usesCodingPlan(config)) io.stderr(`zai2api: ${codingPlan}\n`)
     return 0
   } catch (thrown) {
     if (!(thrown instanceof GatewayError)) throw thrown
@@ -39,6 +42,18 @@ export async function key(config: Config, io: Io, options: KeyInvocation & { jso
     await database.close()
   }
 }
+
+/** Whether requests may be answered on the account of a plan. */
+function usesCodingPlan(config: Config): boolean {
+  return config.upstreams.some(({ id, row = {} }) => {
+    const base = 'base' in row && typeof row.base === 'string' ? row.base : ''
+    if (base !== '') return /coding/i.test(base)
+    return id === 'zai-api' && config.zaiApiKeys.length > 0 && isCodingPlan(usualAccount(config).baseUrl)
+  })
+}
+
+const codingPlan =
+  "Z.AI's coding plan is for one person and for the tools that it supports; sharing it through keys for others may cost the account. The general API has no such rule."
 
 async function act(
   keys: Keys,

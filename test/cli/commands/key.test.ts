@@ -122,6 +122,15 @@ test('models without a price are named where a pattern lets others through', asy
   expect(stderr).toContain('the price is not known, so this key is refused there')
 })
 
+test('whoever makes keys on a coding plan is told whom it is for', async () => {
+  const env = { DATABASE_URL: `sqlite:${path}`, ZAI_API_KEY: 'a.b', ZAI_API_BASE: 'coding' }
+  const { code, stderr } = await run('key create --name ci', env)
+  expect(code).toBe(0)
+  expect(stderr).toStartWith("zai2api: Z.AI's coding plan is for one person")
+  expect((await run('key list', env)).stderr).toBe('')
+  expect((await run('key create --name cd', { ...env, ZAI_API_BASE: 'general' })).stderr).toBe('')
+})
+
 describe('without a database that lasts it says so:', () => {
   test.each<[string, Record<string, string>, string]>([
     [

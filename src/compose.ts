@@ -122,6 +122,8 @@ export async function compose(
     const { inputTokens: input, cachedInputTokens: cached, outputTokens: output } = usage
     return billing(upstream, model, { input, cached, output }, startedAt)
   }
+  let models = modelTable(config.models)
+  const windowOf = (model: string) => models.of(model).contextTokens
   const remember = (record: RequestRecord) => {
     const row = requestRow(record, clock, redact)
     requests?.add(() => storedRequest(row))
@@ -133,7 +135,7 @@ export async function compose(
       ...{ database, clock, warn, dialects: dialects.map(({ id }) => id) },
       random: (bytes) => crypto.getRandomValues(bytes),
       policy: () => settings.access.policy,
-      table: () => modelTable(current.models),
+      table: () => models,
     }))
   const limits = createLimits(settings, clock)
   const metrics = config.metrics ? await metricsOf(gateway, limits, version, logLines.losses?.count) : undefined
@@ -141,6 +143,7 @@ export async function compose(
   const live = createLiveRequests(clock)
   const operator = createOperator({
     ...{ version, clock, redact, gateway, limits, live, lastHour: createLastHour(clock) },
+    remembered: database && requests && { sql: database, flush: requests.flush, windowOf },
     upstreams: () => upstreams.current().map((configured) => operated(configured, edge)),
     program: program?.(gateway),
   })
@@ -162,6 +165,7 @@ export async function compose(
     const configured = upstreams.configure(changed)
     current = changed
     billing = billingOf(changed, kinds)
+    models = modelTable(changed.models)
     Object.assign(settings, liveSettings(changed))
     for (const secret of secretsIn(changed)) secrets.add(secret)
     redactKnown = createRedactor([...secrets])

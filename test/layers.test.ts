@@ -76,7 +76,7 @@ const mayImport: Record<string, string[]> = {
   // What the operator sees and does: the shapes of /admin/api, who may use it, and its routes.
   admin: [
     'core',
-    'models',
+    'type database',
     'gateway',
     'config',
     'http',

@@ -7,9 +7,12 @@ import { adminPath } from './route.ts'
 import { eventRoutes } from './routes/events.ts'
 import { type KeyRouteOptions, keyRoutes } from './routes/keys.ts'
 import { nowRoutes } from './routes/now.ts'
+import { type Remembered, requestRoutes } from './routes/requests.ts'
 import { type SignInOptions, signInRoutes } from './routes/session.ts'
+import { sessionRoutes } from './routes/sessions.ts'
 import { systemRoutes } from './routes/system.ts'
 import { upstreamRoutes } from './routes/upstreams.ts'
+import { usageRoutes } from './routes/usage.ts'
 
 interface AdminOptions extends SignInOptions {
   /** None without a database. */
@@ -25,7 +28,16 @@ export function adminRoutes(options: AdminOptions, operator: Operator | undefine
     ...(operator
       ? [...nowRoutes(operator), ...eventRoutes(operator), ...upstreamRoutes(operator), ...systemRoutes(operator)]
       : []),
+    ...(operator?.remembered ? rememberedRoutes(operator, operator.remembered) : []),
     unknownAdminRoute,
+  ]
+}
+
+function rememberedRoutes(operator: Operator, remembered: Remembered): Route[] {
+  return [
+    ...requestRoutes(operator, remembered),
+    ...sessionRoutes(operator, remembered),
+    ...usageRoutes(operator, remembered),
   ]
 }
 

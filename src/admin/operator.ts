@@ -9,6 +9,7 @@ import { createLiveFeed, type LiveFeed } from './live-feed.ts'
 import { createQuotas, type Quotas } from './quotas.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
 import { requestRow } from './request-row.ts'
+import type { Remembered } from './routes/requests.ts'
 import type { Setup } from './schema/now.ts'
 import type { RequestRow } from './schema/requests.ts'
 import type { DoctorStep, System } from './schema/system.ts'
@@ -24,6 +25,8 @@ export interface OperatorOptions {
   lastHour: LastHour
   /** Of the running configuration, in its order. */
   upstreams: () => readonly OperatedUpstream[]
+  /** Absent without a database. */
+  remembered?: Remembered | undefined
   /** What only the program around the gateway knows; absent where there is none, as in a test. */
   program?: Program | undefined
 }

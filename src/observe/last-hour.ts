@@ -14,6 +14,9 @@ export interface HourSums {
   input: number
   cached: number
   output: number
+  /** Of the requests whose cost is known; absent where there is none. */
+  credits?: number
+  usd?: number
   /** Milliseconds; absent where no request had a token. */
   first?: { median: number; p95: number }
   /** Requests of each minute, oldest first; the last one is under way. */
@@ -40,6 +43,8 @@ interface Minute {
   input: number
   cached: number
   output: number
+  credits: number | undefined
+  usd: number | undefined
   firstMs: number[]
   failures: Map<string, Failure>
 }
@@ -62,6 +67,8 @@ export function createLastHour(clock: Clock): LastHour {
       minute.input += usage?.inputTokens ?? 0
       minute.cached += usage?.cachedInputTokens ?? 0
       minute.output += usage?.outputTokens ?? 0
+      minute.credits = sumOf(minute.credits, record.cost?.credits)
+      minute.usd = sumOf(minute.usd, record.cost?.usd)
       if (firstTokenMs !== undefined && minute.firstMs.length < mostSamples) minute.firstMs.push(firstTokenMs)
       // A client that leaves is no failure.
       if (error === undefined || error.kind === 'cancelled') return
@@ -72,6 +79,8 @@ export function createLastHour(clock: Clock): LastHour {
       const now = current().number
       const total = (count: (minute: Minute) => number) => kept.reduce((sum, minute) => sum + count(minute), 0)
       const firstMs = kept.flatMap((minute) => minute.firstMs).sort((a, b) => a - b)
+      const credits = kept.reduce<number | undefined>((sum, minute) => sumOf(sum, minute.credits), undefined)
+      const usd = kept.reduce<number | undefined>((sum, minute) => sumOf(sum, minute.usd), undefined)
       const median = quantile(firstMs, 0.5)
       const p95 = quantile(firstMs, 0.95)
       const failures = new Map<string, Failure>()
@@ -82,6 +91,8 @@ export function createLastHour(clock: Clock): LastHour {
         input: total(({ input }) => input),
         cached: total(({ cached }) => cached),
         output: total(({ output }) => output),
+        ...(credits === undefined ? {} : { credits }),
+        ...(usd === undefined ? {} : { usd }),
         ...(median === undefined || p95 === undefined ? {} : { first: { median, p95 } }),
         perMinute: Array.from(
           { length: minutes },
@@ -97,7 +108,18 @@ export function createLastHour(clock: Clock): LastHour {
     const last = kept.at(-1)
     if (last?.number === number) return last
     const minute: Minute = {
-      ...{ number, requests: 0, errors: 0, input: 0, cached: 0, output: 0, firstMs: [], failures: new Map() },
+      ...{
+        number,
+        requests: 0,
+        errors: 0,
+        input: 0,
+        cached: 0,
+        output: 0,
+        credits: undefined,
+        usd: undefined,
+        firstMs: [],
+        failures: new Map(),
+      },
     }
     kept = [...kept.filter((each) => each.number > number - minutes), minute]
     return minute
@@ -119,6 +141,10 @@ function addFailure(failures: Map<string, Failure>, failure: Failure): void {
   known.count += failure.count
   known.since = Math.min(known.since, failure.since)
   if (failure.last >= known.last) Object.assign(known, { last: failure.last, message: failure.message })
+}
+
+function sumOf(total: number | undefined, more: number | undefined): number | undefined {
+  return total === undefined || more === undefined ? (total ?? more) : total + more
 }
 
 function quantile(sorted: readonly number[], share: number): number | undefined {

@@ -1,5 +1,9 @@
-import { afterAll, expect, test } from 'bun:test'
+import { afterAll, describe, expect, test } from 'bun:test'
+import { Value } from '@sinclair/typebox/value'
 import { storedRow } from '../../src/admin/request-row.ts'
+import { RequestPage } from '../../src/admin/schema/requests.ts'
+import { SessionPage } from '../../src/admin/schema/sessions.ts'
+import { Usage } from '../../src/admin/schema/usage.ts'
 import { type Composed, compose } from '../../src/compose.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import type { Database } from '../../src/database/sql.ts'
@@ -23,6 +27,17 @@ afterAll(() => gateway.close())
 function database(): Database {
   if (gateway.database === undefined) throw new Error('no database')
   return gateway.database
+}
+
+const ask = async (path: string) => {
+  const headers = { authorization: 'Bearer the-token' }
+  const response = await gateway.app.handle(new Request(`http://localhost/admin/api${path}`, { headers }))
+  const isJson = response.headers.get('content-type')?.includes('json')
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: await (isJson ? response.json() : response.text()),
+  }
 }
 
 const call = (path: string, body: object, headers: Record<string, string> = {}) =>
@@ -83,4 +98,66 @@ test('a stream that breaks and a refusal are remembered as what they were, and c
   const [used] = await usageBetween(database(), query)
   const failed = rows.filter(({ error }) => error !== null)
   expect(used).toMatchObject({ group: 'master', requests: rows.length, errors: failed.length })
+})
+
+describe('the operator', () => {
+  test('finds requests by what they were, page by page', async () => {
+    const { body: all } = await ask('/requests')
+    expect(Value.Errors(RequestPage, all).First()).toBeUndefined()
+    const { body: errors } = await ask('/requests?status=error&since=5&q=upstream')
+    expect(errors.rows).toMatchObject([{ error: { code: 'upstream_truncated' }, upstream: 'zai-api', state: 'done' }])
+    const { body: first } = await ask('/requests?limit=2')
+    expect(first.rows).toEqual(all.rows.slice(0, 2))
+    const { body: second } = await ask(`/requests?limit=2&before=${encodeURIComponent(first.next)}`)
+    expect(second.rows).toEqual(all.rows.slice(2, 4))
+    expect((await ask('/requests?client=claude&model=glm-4.6&key=AUTH_TOKEN')).body.rows).toHaveLength(1)
+  })
+
+  test('is told what is wrong with a question', async () => {
+    expect(await ask('/requests?before=x')).toMatchObject({ status: 400, body: { error: { param: 'before' } } })
+    expect(await ask('/requests?limit=201')).toMatchObject({ status: 400, body: { error: { param: 'limit' } } })
+    expect(await ask('/requests?status=bad')).toMatchObject({ status: 400, body: { error: { param: 'status' } } })
+    expect(await ask('/usage?by=week')).toMatchObject({ status: 400, body: { error: { param: 'by' } } })
+    expect(await ask('/sessions/nothing')).toMatchObject({
+      status: 404,
+      body: { error: { code: 'session_not_found' } },
+    })
+  })
+
+  test('sees the sessions of agents, and what one of them asked', async () => {
+    const { body } = await ask('/sessions')
+    expect(Value.Errors(SessionPage, body).First()).toBeUndefined()
+    const session = {
+      ...{ id: 'session-1', client: 'Claude Code', turns: 1, agents: [{ id: '', turns: 1 }], models: ['GLM-4.6'] },
+      ...{ input: 1_000, cached: 400, output: 50, context: 1_000, window: 200_000 },
+    }
+    expect(body.sessions).toMatchObject([session])
+    expect((await ask('/sessions/session-1')).body).toMatchObject({
+      ...session,
+      requests: [{ asked: 'claude-opus-4' }],
+    })
+    expect((await ask(`/sessions?since=${Date.now() + 60_000}`)).body).toEqual({ sessions: [] })
+  })
+
+  test('sees usage by hours and groups, and takes it as a table', async () => {
+    const { body } = await ask('/usage?group=client')
+    expect(Value.Errors(Usage, body).First()).toBeUndefined()
+    expect(body.slots.find(({ group }: { group: string }) => group === 'Claude Code')).toMatchObject({
+      ...{ requests: 1, errors: 0, input: 1_000, cached: 400, output: 50, usd: expect.closeTo(0.00071, 9) },
+    })
+    // A name that a spreadsheet would take for a formula.
+    await call('/v1/chat/completions', chat, { 'user-agent': '=1+1,"a' })
+    const { headers, body: csv } = await ask('/usage?group=client&by=day&format=csv')
+    expect(headers.get('content-type')).toStartWith('text/csv')
+    const lines: string[] = csv.split('\r\n')
+    expect(lines[0]).toBe('at,client,requests,errors,input,cached,output,reasoning,credits,usd')
+    expect(lines.find((line) => line.includes('Claude'))).toMatch(
+      /^\d{4}-\d\d-\d\dT00:00:00.000Z,Claude Code,1,0,1000,400,50,0,,0.00071$/,
+    )
+    expect(lines.find((line) => line.includes('1+1'))).toContain(`,"'=1+1,""a",1,1,`)
+  })
+
+  test('is told what the last hour has cost', async () => {
+    expect((await ask('/now')).body.last_hour).toMatchObject({ usd: expect.any(Number), input: expect.any(Number) })
+  })
 })

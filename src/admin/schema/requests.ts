@@ -42,6 +42,25 @@ export const RequestRow = Type.Object(
 )
 export type RequestRow = Static<typeof RequestRow>
 
+/** Absent members do not restrict. Names count by any part of them, without regard to case. */
+export const RequestQuery = Type.Object({
+  q: optional(Type.String({ maxLength: 500, description: 'Words that all occur.' })),
+  status: optional(
+    Type.String({ pattern: '^(\\d{3}|error)$', description: 'A number, or `error` for every failure.' }),
+  ),
+  model: optional(Type.String({ description: 'As it answers, or the beginning of what was asked for.' })),
+  key: optional(Type.String({ description: 'Id or label.' })),
+  upstream: optional(Type.String()),
+  client: optional(Type.String()),
+  session: optional(Type.String()),
+  since: optional(instant('Inclusive.')),
+  until: optional(instant('Exclusive.')),
+  min_ms: optional(count('Least duration.')),
+  before: optional(Type.String({ description: '`next` of another page.' })),
+  limit: optional(Type.Integer({ minimum: 1, maximum: 200 })),
+})
+export type RequestQuery = Static<typeof RequestQuery>
+
 /** A page of the list, newest first. */
 export const RequestPage = Type.Object({
   rows: Type.Array(RequestRow),

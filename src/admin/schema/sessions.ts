@@ -30,6 +30,13 @@ const session = {
 export const Session = Type.Object(session, { $id: 'Session' })
 export type Session = Static<typeof Session>
 
+/** Without `since`: those of the last week. */
+export const SessionQuery = Type.Object({
+  since: optional(instant()),
+  before: optional(instant('`next` of another page.')),
+})
+export type SessionQuery = Static<typeof SessionQuery>
+
 export const SessionPage = Type.Object({ sessions: Type.Array(Session), next: optional(Type.String()) })
 export type SessionPage = Static<typeof SessionPage>
 

@@ -1,0 +1,78 @@
+import { GatewayError } from '../../core/errors.ts'
+import { truncate } from '../../core/truncate.ts'
+import type { Route } from '../../http/route.ts'
+import { requestPage } from '../../store/requests.ts'
+import { type StoredSession, sessionById, sessionsBefore } from '../../store/sessions.ts'
+import type { Operator } from '../operator.ts'
+import { storedRow, withoutUnknown } from '../request-row.ts'
+import { adminRoute } from '../route.ts'
+import { type Session, SessionDetail, SessionPage, SessionQuery } from '../schema/sessions.ts'
+import type { Remembered } from './requests.ts'
+
+const sessionsOfPage = 50
+/** Of one session, the latest ones. */
+const maxRequests = 1_000
+const weekMs = 7 * 24 * 3_600_000
+
+/** `/admin/api/sessions`: which agent uses how much, and how full its context is. */
+export function sessionRoutes(operator: Operator, { sql, flush, windowOf }: Remembered): Route[] {
+  const { clock } = operator
+  return [
+    adminRoute(
+      {
+        method: 'GET',
+        path: '/sessions',
+        summary: 'Sessions of agents, the last active one first',
+        query: SessionQuery,
+        answer: SessionPage,
+        async handle({ query }) {
+          const { before = Number.MAX_SAFE_INTEGER, since = clock.now() - weekMs } = query
+          await flush()
+          const sessions = await sessionsBefore(sql, before, since, sessionsOfPage)
+          const last = sessions.length === sessionsOfPage ? sessions.at(-1) : undefined
+          return { sessions: sessions.map(sessionOf), ...(last ? { next: String(last.lastAt) } : {}) }
+        },
+      },
+      operator,
+    ),
+    adminRoute(
+      {
+        method: 'GET',
+        path: '/sessions/:id',
+        summary: 'One session with its requests',
+        answer: SessionDetail,
+        async handle({ params: { id = '' } }) {
+          await flush()
+          const session = await sessionById(sql, id)
+          if (session === undefined)
+            throw new GatewayError('not-found', `There is no session ${truncate(id)}, or its requests are deleted.`, {
+              code: 'session_not_found',
+            })
+          const page = await requestPage(sql, { session: id }, maxRequests)
+          return { ...sessionOf(session), requests: page?.rows.map(storedRow) ?? [] }
+        },
+      },
+      operator,
+    ),
+  ]
+
+  function sessionOf({ id, client, models, turns, agents, ...session }: StoredSession): Session {
+    return withoutUnknown({
+      id,
+      client: client ?? undefined,
+      started_at: session.startedAt,
+      last_at: session.lastAt,
+      turns,
+      // The main agent has no id of its own.
+      agents: agents.map((agent) => ({ id: agent.id ?? '', turns: agent.turns })),
+      models,
+      input: session.tokensIn,
+      cached: session.tokensCached,
+      output: session.tokensOut,
+      credits: session.credits ?? undefined,
+      usd: session.usd ?? undefined,
+      context: session.context ?? 0,
+      window: session.contextModel === null ? undefined : windowOf(session.contextModel),
+    })
+  }
+}

@@ -1,0 +1,69 @@
+import type { Route } from '../../http/route.ts'
+import { type UsageSlot as StoredSlot, usageBetween } from '../../store/usage.ts'
+import type { Operator } from '../operator.ts'
+import { adminRoute } from '../route.ts'
+import { Usage, UsageQuery, type UsageSlot } from '../schema/usage.ts'
+import type { Remembered } from './requests.ts'
+
+const dayMs = 24 * 3_600_000
+
+/** `/admin/api/usage`: tokens, credits and money by hour or day, also as a table for a spreadsheet. */
+export function usageRoutes(operator: Operator, { sql, flush }: Remembered): Route[] {
+  const { clock } = operator
+  return [
+    adminRoute(
+      {
+        method: 'GET',
+        path: '/usage',
+        summary: 'What was used in each hour or day',
+        description: 'Days are those of UTC. With `format=csv` the answer is text/csv.',
+        query: UsageQuery,
+        answer: Usage,
+        async handle({ query }) {
+          const { by = 'hour', group = 'model', to = clock.now() + 1, format } = query
+          const { from = to - (by === 'hour' ? dayMs : 30 * dayMs) } = query
+          await flush()
+          const slots = (await usageBetween(sql, { from, to, by, group })).map(slotOf)
+          if (format !== 'csv') return { slots }
+          const headers = {
+            'content-type': 'text/csv; charset=utf-8; header=present',
+            'content-disposition': `attachment; filename="usage-by-${by}-and-${group}.csv"`,
+          }
+          return new Response(csvOf(slots, group), { headers })
+        },
+      },
+      operator,
+    ),
+  ]
+}
+
+function slotOf({ at, group, requests, errors, credits, usd, ...tokens }: StoredSlot): UsageSlot {
+  const { tokens_in: input, tokens_cached: cached, tokens_out: output, tokens_reasoning: reasoning } = tokens
+  return {
+    ...{ at, group, requests, errors, input, cached, output, reasoning },
+    ...(credits === null ? {} : { credits: tidy(credits) }),
+    ...(usd === null ? {} : { usd: tidy(usd) }),
+  }
+}
+
+/** Without the last digits of sums of fractions: 0.0007099999999999999. */
+function tidy(amount: number): number {
+  return Number(amount.toPrecision(12))
+}
+
+const columns = ['requests', 'errors', 'input', 'cached', 'output', 'reasoning', 'credits', 'usd'] as const
+
+function csvOf(slots: readonly UsageSlot[], group: string): string {
+  const rows = slots.map((slot) => [
+    new Date(slot.at).toISOString(),
+    cell(slot.group),
+    ...columns.map((name) => slot[name] ?? ''),
+  ])
+  return `${[['at', group, ...columns], ...rows].map((row) => row.join(',')).join('\r\n')}\r\n`
+}
+
+/** Clients and models have names that others chose: one that looks like a formula must not become one. */
+function cell(text: string): string {
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+}

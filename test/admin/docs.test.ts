@@ -1,8 +1,6 @@
-import { expect, test } from 'bun:test'
-import { systemClock } from '../../src/async/system-clock.ts'
+import { afterAll, expect, test } from 'bun:test'
 import { openapiPath } from '../../src/http/path-pattern.ts'
-import { demo } from '../../src/upstreams/demo/index.ts'
-import { gatewayApp } from '../support/gateway.ts'
+import { operatedGateway } from '../support/operated-gateway.ts'
 
 interface Operation {
   tags: string[]
@@ -10,7 +8,8 @@ interface Operation {
   responses: Record<string, { content?: Record<string, { schema: object }> }>
 }
 
-const app = gatewayApp([demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })])
+const { app, close } = await operatedGateway({ UPSTREAMS: 'demo' })
+afterAll(close)
 const document: {
   paths: Record<string, Record<string, Operation>>
   components: { schemas: Record<string, object> }

@@ -1,14 +1,40 @@
-import { describe, expect, test } from 'bun:test'
-import { systemClock } from '../../src/async/system-clock.ts'
-import { demo } from '../../src/upstreams/demo/index.ts'
-import { type GatewaySettings, gatewayApp } from '../support/gateway.ts'
+import { afterEach, describe, expect, test } from 'bun:test'
+import type { Program } from '../../src/admin/operator.ts'
+import { operatedGateway } from '../support/operated-gateway.ts'
 
 // Who may come in: every route under /admin/api, whoever registered it, in all the ways to ask for it without being the
-// operator.
+// operator. The whole program is asked, so that no route is left out.
 
-const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
-const appWith = (access: GatewaySettings['access'] = {}) => gatewayApp([upstream], { access })
-type App = ReturnType<typeof appWith>
+const program: Program = {
+  setups: async () => [],
+  system: () => ({ platform: '', runtime: '', pid: 1, memory_bytes: 1, config: [], licences: [] }),
+  async *doctor() {},
+}
+const open: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of open.splice(0)) await close()
+})
+
+async function appWith({ openaiKey, anthropicKey, operatorKey, corsOrigins = [] }: Access = {}) {
+  const env = {
+    ...(openaiKey ? { AUTH_TOKEN: openaiKey } : {}),
+    ...(anthropicKey ? { ANTHROPIC_API_KEY: anthropicKey } : {}),
+    ...(operatorKey ? { ADMIN_TOKEN: operatorKey } : {}),
+    ...{ CORS_ORIGINS: corsOrigins.join(), UPSTREAMS: 'demo' },
+  }
+  const { app, close } = await operatedGateway(env, program)
+  open.push(close)
+  return app
+}
+
+interface Access {
+  openaiKey?: string
+  anthropicKey?: string
+  operatorKey?: string
+  corsOrigins?: string[]
+}
+
+type App = Awaited<ReturnType<typeof appWith>>
 type Headers = Record<string, string>
 
 const keys = { openaiKey: 'sk-client', anthropicKey: 'sk-anthropic', operatorKey: 'sk-admin' }
@@ -24,7 +50,7 @@ interface Door {
 
 const methodsOf: Record<string, string[]> = { GET: ['GET', 'HEAD'], ALL: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] }
 
-const doors: Door[] = appWith(keys).routes.flatMap(({ method, path, hooks }) => {
+const doors: Door[] = (await appWith(keys)).routes.flatMap(({ method, path, hooks }) => {
   if (!path.startsWith('/admin')) return []
   const sample = path.replaceAll(/:\w+/g, 'some-id').replace('/*', '/nowhere')
   return (methodsOf[method] ?? [method]).map((each) => ({
@@ -83,7 +109,7 @@ describe('nobody comes in', () => {
     ['with nothing, from another page', { origin: 'https://evil.example' }],
     ['with nothing, behind a proxy', { 'x-forwarded-for': '127.0.0.1' }],
   ])('%s', async (_name, headers) => {
-    expect(await opened(appWith(keys), doors, headers)).toEqual([])
+    expect(await opened(await appWith(keys), doors, headers)).toEqual([])
   })
 
   test.each<[string, Headers]>([
@@ -96,13 +122,13 @@ describe('nobody comes in', () => {
     ['for another Host', { host: 'rebound.example:8080' }],
     ['for another Host of the page’s own', { host: 'rebound.example:8080', origin: 'http://rebound.example:8080' }],
   ])('with the cookie of the operator in a request %s', async (_name, headers) => {
-    const app = appWith({ ...keys, corsOrigins })
+    const app = await appWith({ ...keys, corsOrigins })
     const cookie = await signIn(app)
     expect(await opened(app, doors, { cookie, ...headers })).toEqual([])
   })
 
   test('to change something with the cookie alone', async () => {
-    const app = appWith(keys)
+    const app = await appWith(keys)
     const cookie = await signIn(app)
     expect(await opened(app, changing, { cookie })).toEqual([])
   })
@@ -117,7 +143,7 @@ describe('nobody comes in', () => {
     ['by another name of this machine', { host: 'rebound.example:8080' }],
     ['by a page of that name', { host: 'rebound.example', 'sec-fetch-site': 'same-origin' }],
   ])('where no key is set, %s', async (_name, headers) => {
-    expect(await opened(appWith({ corsOrigins }), doors, headers, [403])).toEqual([])
+    expect(await opened(await appWith({ corsOrigins }), doors, headers, [403])).toEqual([])
   })
 })
 
@@ -133,16 +159,16 @@ describe('the operator comes in', () => {
     ).then((found) => found.flat())
 
   test('by the key, by the cookie, and without either on this machine', async () => {
-    const app = appWith(keys)
+    const app = await appWith(keys)
     expect(await refused(app, { authorization: 'Bearer sk-admin' })).toEqual([])
     expect(await refused(app, { cookie: await signIn(app) })).toEqual([])
-    expect(await refused(appWith(), {})).toEqual([])
-    expect(await refused(appWith(), { 'sec-fetch-site': 'same-origin', ...own })).toEqual([])
+    expect(await refused(await appWith(), {})).toEqual([])
+    expect(await refused(await appWith(), { 'sec-fetch-site': 'same-origin', ...own })).toEqual([])
   })
 
   test('and hears what there is not in the words of a program', async () => {
     const response = await ask(
-      appWith(keys),
+      await appWith(keys),
       { method: 'PATCH', path: '/admin/api/nowhere', access: '' },
       {
         authorization: 'Bearer sk-admin',
@@ -161,7 +187,7 @@ describe('the operator comes in', () => {
 })
 
 test('the page calls the APIs by its cookie, and no other page does', async () => {
-  const app = appWith({ ...keys, corsOrigins })
+  const app = await appWith({ ...keys, corsOrigins })
   const cookie = await signIn(app)
   const call = async (headers: Headers, path = '/v1/chat/completions') => {
     const body = JSON.stringify({ model: 'GLM-4.5', max_tokens: 5, messages: [{ role: 'user', content: 'Hello' }] })
@@ -185,7 +211,7 @@ describe('signing in', () => {
     )
 
   test('tells how many tries are left, and when there are none', async () => {
-    const app = appWith(keys)
+    const app = await appWith(keys)
     const told = []
     for (const token of 'abcdef') {
       const response = await post(app, { token })
@@ -196,12 +222,12 @@ describe('signing in', () => {
   })
 
   test('names the field that is missing', async () => {
-    const { error }: { error: object } = await (await post(appWith(keys), {})).json()
+    const { error }: { error: object } = await (await post(await appWith(keys), {})).json()
     expect(error).toMatchObject({ param: 'token', message: 'token: this field is required' })
   })
 
   test('tells who one is, until one signs out', async () => {
-    const app = appWith(keys)
+    const app = await appWith(keys)
     const cookie = await signIn(app)
     const who = async () => {
       const response = await app.handle(new Request(`http://${host}/admin/api/session`, { headers: { host, cookie } }))

@@ -8,12 +8,12 @@ import { scriptedApi } from './zai-api.ts'
 export async function operatedGateway(env: Record<string, string> = {}, program?: Program) {
   const api = scriptedApi(['key-1', 'key-2'])
   const surroundings = {
-    env: { ZAI_API_KEY: 'key-1,key-2', LOG_LEVEL: 'off', METRICS: 'false', ...env },
+    env: { ZAI_API_KEY: 'key-1,key-2', LOG_LEVEL: 'off', METRICS: 'false', DATABASE_URL: 'memory', ...env },
     ...{ cwd: '/nowhere', readFile: () => undefined },
   }
   const { config } = loadConfig(new Map(), surroundings, upstreamKinds)
   const composed = await compose(
-    ...([config, 'test', { write() {} }, api.fetch, undefined, upstreamKinds, undefined] as const),
+    ...([config, 'test', { write() {} }, api.fetch, undefined, upstreamKinds, { folder: undefined }] as const),
     program && (() => program),
   )
   const ask = (method: string, path: string, body?: object) =>

@@ -68,6 +68,15 @@ test('a page hears of a request from its beginning to its end, and of what is pa
   await close()
 })
 
+test('HEAD opens no stream', async () => {
+  const { ask, close } = await operatedGateway()
+  const response = await ask('HEAD', '/admin/api/events')
+  expect([response.status, response.headers.get('content-type'), await response.text()]).toEqual([
+    ...[200, 'text/event-stream; charset=utf-8', ''],
+  ])
+  await close()
+})
+
 test('a gateway that stops lets the page go', async () => {
   const { ask, drain, close } = await operatedGateway()
   const events = reader((await ask('GET', '/admin/api/events')).body)

@@ -16,7 +16,8 @@ export function eventRoutes(operator: Operator): Route[] {
           'Server-sent events: `state` first, with the requests under way, then `request`, `state` and `capture`; a comment every 2 s. A slow reader is not sent what is out of date, and after a gap everything again.',
         answer: Type.Union(Object.values(liveEvents)),
         contentType: 'text/event-stream',
-        handle: () => eventStream(operator.feed.open()),
+        // For HEAD nobody would read the stream, or end it.
+        handle: ({ request }) => eventStream(request.method === 'HEAD' ? null : operator.feed.open()),
       },
       operator,
     ),
@@ -24,7 +25,7 @@ export function eventRoutes(operator: Operator): Route[] {
 }
 
 /** Proxies are not to hold it back. */
-export function eventStream(body: ReadableStream<Uint8Array>): Response {
+export function eventStream(body: ReadableStream<Uint8Array> | null): Response {
   return new Response(body, {
     headers: { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' },
   })

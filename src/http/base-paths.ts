@@ -2,8 +2,8 @@ import type { Dialect } from '../core/dialect.ts'
 import type { Route } from './route.ts'
 
 /**
- * Base URLs that people paste, each in front of a path like `/models`: with and without `/v1`, as OpenRouter and Z.AI
- * write theirs, and as the dialects know theirs. Every dialect is spoken behind all of them.
+ * The base paths that users configure, each before a path such as `/models`: with and without `/v1`, those of
+ * OpenRouter and Z.AI, and those of the dialects themselves. Every dialect is served under all of them.
  */
 export function basePathsOf(dialects: readonly Dialect[]): string[] {
   return [...new Set([...commonBasePaths, ...dialects.flatMap(({ basePaths = [] }) => basePaths)])]
@@ -16,7 +16,7 @@ const commonBasePaths = [
   ...['/api/coding/paas/v4', '/api/coding/paas/v4/v1'],
 ]
 
-/** The only one that the documentation page lists. */
+/** The base path that the documentation shows. */
 export const documentedBasePath = '/v1'
 
 export function documented(basePath: string, tag: string, summary: string): Route['docs'] {

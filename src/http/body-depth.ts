@@ -2,12 +2,12 @@ import { invalidField } from '../core/errors.ts'
 import { tooDeep } from '../core/nesting-depth.ts'
 import { fieldPath } from '../core/truncate.ts'
 
-/** Objects and lists inside each other. JSON schemas of real tools have 30 or so. */
+/** Objects and lists inside each other. The JSON schemas of real tools have about 30 levels. */
 const mostLevels = 256
 
 /**
- * Refuses a body that is nested deeper than anybody means: what reads it goes down level by level, and would run out of
- * stack, or of time. Errors: `invalid-request`, naming the field.
+ * Refuses a body that is nested deeper than any real one, because the functions that read it are recursive and would
+ * run out of stack or time. Errors: `invalid-request`, naming the field.
  */
 export function rejectDeepNesting(body: unknown): void {
   const path = tooDeep(body, mostLevels)

@@ -7,7 +7,7 @@ import { GatewayError } from '../core/errors.ts'
 export type BodyCheck = (body: unknown) => void
 
 export function bodyCheck(schema: TSchema): BodyCheck {
-  // Compiled for the first body, not at the start: most runs hear one dialect.
+  // Compiled for the first body and not at the start, because most gateways receive only one dialect.
   let fits: TypeCheck<TSchema> | undefined
   return (body) => {
     fits ??= TypeCompiler.Compile(schema)
@@ -15,7 +15,7 @@ export function bodyCheck(schema: TSchema): BodyCheck {
   }
 }
 
-/** Says which field of a body is at fault, by path: `messages.2.content.0.type`. */
+/** The error for the first invalid field, with its path: `messages.2.content.0.type`. */
 export function invalidBody(schema: TSchema, body: unknown): GatewayError {
   const first = Value.Errors(schema, body).First()
   if (!first) return new GatewayError('invalid-request', 'The request body does not fit.')
@@ -24,13 +24,16 @@ export function invalidBody(schema: TSchema, body: unknown): GatewayError {
   return new GatewayError('invalid-request', `${param ?? 'body'}: ${explain(error)}`, { ...(param ? { param } : {}) })
 }
 
-/** A union fails as a whole; the branch that got furthest is the one the client meant. */
+/**
+ * If no branch of a union matches, the error is about the branch that matched furthest, because the client probably
+ * meant it.
+ */
 function deepest(error: ValueError): ValueError {
   if (error.type !== ValueErrorType.Union) return error
   const branches = error.errors.map(firstErrors)
-  // A branch whose tag (`type`, `role`) is another constant was not meant, however deep its other errors lie.
+  // A branch whose tag (`type`, `role`) is another constant was not meant, however deep its other errors are.
   const untagged = branches.filter((errors) => !errors.some((inner) => isTag(inner, error.path)))
-  // Beside those with tags, a branch for a value of another kind (a word) was not meant, either.
+  // Beside branches with tags, a branch for another kind of value (a string) was not meant, either.
   const isOfKind = (errors: readonly ValueError[]) => errors[0]?.path !== error.path
   const meant = untagged.length < branches.length ? untagged.filter(isOfKind) : untagged
   if (meant.length === 0) {
@@ -46,7 +49,7 @@ function deepest(error: ValueError): ValueError {
   return { ...error, message: `Expected ${[...expected].join(' or ')}` }
 }
 
-/** A list of a hundred thousand parts has as many errors; the first ones tell which branch was meant. */
+/** A list of 100,000 parts has as many errors. The first ones are enough to find the branch. */
 const mostErrors = 100
 
 function firstErrors(branch: Iterable<ValueError>): ValueError[] {
@@ -55,7 +58,10 @@ function firstErrors(branch: Iterable<ValueError>): ValueError[] {
   return errors
 }
 
-/** Another constant, none of some, one that is excluded (the branch for all others), or no tag at all. */
+/**
+ * Whether an error is about the tag: another constant, none of several, one that is excluded (the branch for all
+ * others), or none.
+ */
 const tagErrors = new Set([
   ValueErrorType.Literal,
   ValueErrorType.Union,
@@ -88,12 +94,12 @@ function explain(error: ValueError): string {
   return `${message}, got ${kindOf(error.value, expectsWord(error.schema))}`
 }
 
-/** One of a few words is expected: then whatever stands there is a word gone wrong, not somebody's prompt. */
+/** Whether one of a few words is expected. Then the value is a misspelt word and no prompt, and can be shown. */
 function expectsWord(schema: TSchema): boolean {
   return [schema, ...(schema.anyOf ?? [])].some((one) => 'const' in one)
 }
 
-/** The kind of a value, not the value: bodies hold prompts, and errors are logged. */
+/** The type of a value in place of the value, because bodies contain prompts and errors are logged. */
 function kindOf(value: unknown, showWord: boolean): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'an array'

@@ -1,14 +1,14 @@
 import { GatewayError } from '../core/errors.ts'
 
-/** Values in a body, objects and lists included: twice those of 10,000 turns full of calls. */
+/** The most values in a body, with objects and lists: twice as many as 10,000 turns full of calls have. */
 const mostValues = 250_000
 
-/** As short as a value with its comma can be. */
+/** The shortest value with its comma. */
 const leastCharacters = 2
 
 /**
- * Refuses a body of more values than anybody means, before it is parsed: each costs about a microsecond until the body
- * is decoded, and nobody else is answered meanwhile. Text costs next to nothing. Errors: `invalid-request`.
+ * Refuses a body with more values than any real one, before it is parsed. Each value costs about a microsecond until
+ * the body is decoded, and other requests wait meanwhile. Long texts cost nearly nothing. Errors: `invalid-request`.
  */
 export function rejectTooManyValues(body: string): void {
   if (body.length <= mostValues * leastCharacters || !hasMoreValues(body, mostValues)) return
@@ -19,7 +19,7 @@ export function rejectTooManyValues(body: string): void {
 
 const quote = 0x22
 const backslash = 0x5c
-/** Each value but the first has one of these right before it, or begins with one. */
+/** Each value except the first follows one of these characters, or begins with one. */
 const startsValue = new Uint8Array(128)
 for (const char of ',[{') startsValue[char.charCodeAt(0)] = 1
 
@@ -29,13 +29,13 @@ function hasMoreValues(json: string, most: number): boolean {
     const code = json.charCodeAt(at)
     if (code === quote) {
       at = closingQuote(json, at)
-      if (at < 0) return false // no JSON; the parser says where
+      if (at < 0) return false // not JSON; the parser reports the position
     } else if (startsValue[code] === 1 && ++values > most) return true
   }
   return false
 }
 
-/** The place of the quote that closes the string opened at `start`, or -1. */
+/** The index of the quote that closes the string opened at `start`, or -1. */
 function closingQuote(json: string, start: number): number {
   let at = json.indexOf('"', start + 1)
   while (at >= 0 && isEscaped(json, at)) at = json.indexOf('"', at + 1)

@@ -5,26 +5,29 @@ import { rejectDeepNesting } from './body-depth.ts'
 import { rejectTooManyValues } from './body-value-count.ts'
 
 export interface BodyLimits {
-  /** Of the body as it is read, unpacked. */
+  /** Of the decompressed body. */
   maxBytes: number
-  /** Longest wait for the next piece; also what the whole may take, apart from the time its bytes earn. */
+  /** Longest wait for the next bytes. The whole body may take this long, plus the time that its bytes earn. */
   timeoutMs: number
   clock: Clock
 }
 
-/** A body that trickles is a connection held for nothing: 500 bytes buy a second, as in Apache's reqtimeout. */
+/**
+ * A body that arrives very slowly holds a connection for nothing. Each 500 bytes extend the deadline by a second, as in
+ * Apache's reqtimeout.
+ */
 const msPerByte = 2
 
-/** One of these lies in a packet or a few, and is cheaper to take as a whole. */
+/** Below this size, a body arrives in one or a few packets, and is read faster in one piece. */
 const smallBytes = 65_536
 
-/** A request body, and the pauses for what else is done with it. */
+/** A request body, and the function that lets other requests run between the next steps. */
 export interface JsonBody {
   body: unknown
   yieldIfLong: YieldIfLong
 }
 
-/** Ways to pack a body (RFC 9110, 8.4.1), as the streams that unpack them are called. */
+/** Content codings (RFC 9110, 8.4.1), with the names of the streams that decompress them. */
 const unpackers = new Map<string, Bun.CompressionFormat>([
   ['gzip', 'gzip'],
   ['x-gzip', 'gzip'],
@@ -41,17 +44,17 @@ const unreadCodes = new Set([
   'shutting_down',
 ])
 
-/** The rest of the body may still be on its way, so the connection is of no use after the reply. */
+/** The rest of the body may still be arriving, so the connection cannot be used after the response. */
 export function leavesBodyUnread(error: GatewayError): boolean {
   return unreadCodes.has(error.code) || error.kind === 'unauthorized' || error.kind === 'forbidden'
 }
 
 /**
- * Reads a JSON body of at most `maxBytes`, whether its length was announced or not, packed or not.
+ * Reads a JSON body of at most `maxBytes`, with or without a content length, compressed or not.
  *
- * Errors: `too-large`; `cancelled` for a client that left; `invalid-request` for a body that does not arrive in time,
- * is packed in a way nobody here can unpack, is empty, is not JSON, holds too many values or is nested too deep. None
- * repeats what the body says. Others have their turn between the steps a large body takes.
+ * Errors: `too-large`; `cancelled` if the client disconnects; `invalid-request` for a body that does not arrive in
+ * time, has an unknown content coding, is empty, is not JSON, holds too many values or is nested too deep. No error
+ * quotes the body. Other requests may run between the steps of reading a large body.
  */
 export async function readJson(request: Request, limits: BodyLimits): Promise<JsonBody> {
   const text = await readText(request, limits)
@@ -92,7 +95,7 @@ async function readText(request: Request, limits: BodyLimits): Promise<string> {
     if (!pieces) return ''
     const reader = pieces.getReader()
     const startedAt = clock.monotonic()
-    // Decoding each piece while it is in the processor's caches takes half the time of joining them all first.
+    // To decode each piece while it is in the CPU cache takes half the time of joining the pieces first.
     const decoder = new TextDecoder()
     let text = ''
     let size = 0
@@ -126,11 +129,11 @@ async function readText(request: Request, limits: BodyLimits): Promise<string> {
   }
 }
 
-/** The body unpacked, piece by piece: a small one may hold a very large one. */
+/** The decompressed body, piece by piece, because a small body may expand to a very large one. */
 function body(request: Request, encoding: string): ReadableStream<Uint8Array> | null {
   if (encoding === 'identity') return request.body
   const unpacker = unpackers.get(encoding)
-  // The types know the formats of browsers only.
+  // The DOM types have only the formats of browsers.
   if (unpacker) return request.body?.pipeThrough(new DecompressionStream(unpacker as CompressionFormat)) ?? null
   throw new GatewayError('invalid-request', 'content-encoding: expected gzip, deflate, br, zstd or none', {
     status: 415,
@@ -139,7 +142,7 @@ function body(request: Request, encoding: string): ReadableStream<Uint8Array> | 
   })
 }
 
-/** The engine quotes what it stumbled over, and that is somebody's prompt. */
+/** JavaScript's error quotes the text around the error, which is a client's prompt. */
 function withoutQuoted(message: string): string {
   return message.replace(/\s*"[\s\S]*/, '')
 }

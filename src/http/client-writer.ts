@@ -2,28 +2,28 @@ import type { Clock } from '../core/clock.ts'
 
 export interface ClientWriterOptions {
   clock: Clock
-  /** The client reads again. */
+  /** Called when the client reads again. */
   onDrain: () => void
-  /** Nothing can be written any more. */
+  /** Called when nothing can be written any more. */
   onGone: () => void
 }
 
-/** Writes a reply straight into the client's connection. */
+/** Writes a response directly to the client's connection. */
 export interface ClientWriter {
-  /** What is written before `pull` returns leaves together with the headers. */
+  /** What is written before `pull` returns is sent together with the headers. */
   open(controller: ReadableStreamDirectController): void
   isOpen(): boolean
   write(text: string | Uint8Array, now?: number): void
-  /** Written with the end of the reply, which `end` is. */
+  /** Written together with the end of the response, which `end` sends. */
   writeLast(text: string): void
   end(): void
-  /** A moment of the monotonic clock. */
+  /** Monotonic time. */
   lastWriteAt(): number
-  /** Since when something waits here for a client that does not read; `undefined` while it reads. */
+  /** The time since which written data waits for the client to read; `undefined` if none waits. */
   unreadSince(): number | undefined
 }
 
-/** A queue and a promise between reply and connection would cost as much as all that is done with an event. */
+/** A direct source, because a queue and a promise for each write would double the cost of an event. */
 export function clientWriter({ clock, onDrain, onGone }: ClientWriterOptions): ClientWriter {
   let controller: ReadableStreamDirectController | undefined
   let lastWriteAt = clock.monotonic()
@@ -38,7 +38,7 @@ export function clientWriter({ clock, onDrain, onGone }: ClientWriterOptions): C
       lastWriteAt = now
       const written = controller?.write(text)
       const flushed = controller?.flush()
-      // A promise is what a client that does not keep up looks like.
+      // Bun returns a promise if the client does not keep up.
       if (typeof written === 'number' && typeof flushed !== 'object') return
       unreadSince ??= lastWriteAt
       Promise.all([written, flushed]).then(drained, onGone)

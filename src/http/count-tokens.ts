@@ -15,7 +15,7 @@ export interface CountRouteOptions {
   admitAndReadBody: AdmitAndReadBody
 }
 
-/** The routes that tell what a body would cost, without asking any upstream. */
+/** The routes that count the tokens of a body, without a request to an upstream. */
 export function countRoutes(dialect: Dialect, basePaths: readonly string[], options: CountRouteOptions): Route[] {
   const { gateway, store, recordOf, admitAndReadBody } = options
   const { count, conversationFields } = dialect

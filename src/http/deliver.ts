@@ -20,7 +20,10 @@ export interface StreamOptions {
   clock: Clock
   record: RequestRecord
   redact: Redact
-  /** Settles when the reply is stored; the end is held back until then, so that the client can refer to the reply at once. Never rejects. */
+  /**
+   * Settles when the reply is stored. The end is held back until then, so that the client can refer to the reply at
+   * once. Never rejects.
+   */
   storing?: () => Promise<void> | undefined
   /** Called when the headers are sent. */
   headers: () => Record<string, string>

@@ -31,7 +31,7 @@ export interface DialectRouteOptions {
   recordOf: (request: Request) => RequestRecord
   admitAndReadBody: AdmitAndReadBody
   connection: ServerConnection
-  /** Where the gaps between the writes of this reply are measured. */
+  /** Returns the function that records the gaps between the writes of this reply. */
   gapObserverOf: ((record: RequestRecord) => (gapMs: number) => void) | undefined
   done: (record: RequestRecord) => void
   /** The budgets of the caller, if it has any. */
@@ -39,8 +39,7 @@ export interface DialectRouteOptions {
 }
 
 /**
- * Gives a request its place, or refuses it, and reads and checks its body. What costs an allowance draws on that of its
- * key.
+ * Admits a request or refuses it, and reads and checks its body. A cost of `allowance` is charged to the caller's key.
  */
 export type AdmitAndReadBody = (request: Request, admission: Admission) => Promise<JsonBody>
 
@@ -51,15 +50,15 @@ export interface Admission {
   conversationFields: readonly string[]
 }
 
-/** The connection a request came on. */
+/** The connection of a request. */
 export interface ServerConnection {
-  /** Its reply is known: from now on it ends when nothing moves on it. */
+  /** From now on the connection is closed after a time without traffic. For a request whose reply is complete. */
   setIdleTimeout(request: Request): void
-  /** It ends soon, whatever is still to be sent. */
+  /** Closes the connection soon, even if data is still to be sent. */
   abortConnection(request: Request): void
 }
 
-/** The routes on which a model answers: the same code for every dialect. */
+/** The routes that serve replies, in the same way for every dialect. */
 export function replyRoutes(dialect: Dialect, basePaths: readonly string[], options: DialectRouteOptions): Route[] {
   const { conversationFields, body } = dialect
   const admission = { cost: costOf.reply, check: bodyCheck(body), conversationFields }
@@ -109,7 +108,7 @@ async function answer(
     abort()
     disconnect()
   }
-  // It may have left while others had their turn.
+  // The client may have disconnected while other requests ran.
   if (request.signal.aborted) onAbort()
   else request.signal.addEventListener('abort', onAbort, { once: true })
   const starting = gateway.start(decoded.request, {
@@ -126,7 +125,7 @@ async function answer(
   })
   const call = await unlessEnded(record, starting, () => {
     abort()
-    // Nobody is left to hear how it went.
+    // The result is not needed any more.
     starting.then(
       ({ reply }) => reply.catch(() => {}),
       () => {},
@@ -166,7 +165,7 @@ async function answer(
     if (kept) storing = store.put(record.caller.keyId, kept)
   }
   const headers = () => {
-    // Once the headers are gone another upstream may still step in: then they say nothing rather than something wrong.
+    // When the headers are sent, another upstream may still take over, so they name none.
     if (!call.isFinal) return requestIdHeaders({ id: record.id })
     return ignoredHeader(requestIdHeaders(record), call.ignored)
   }
@@ -196,7 +195,7 @@ async function answer(
     })
   }
   const whole = await wholeReply(reply, clock, record)
-  // Nothing can go wrong with it any more.
+  // From here on, the reply cannot fail any more.
   record.end = () => {}
   save(whole)
   if (storing) record.timeline?.begin('store')
@@ -211,7 +210,7 @@ function seconds(clock: Clock): number {
   return Math.floor(clock.now() / 1000)
 }
 
-/** Hands over the whole reply before its last event goes out. */
+/** Passes the whole reply to `save` before its last event is sent. */
 function saving(encoder: Encoder, save: (reply: Reply) => void): Encoder {
   const whole = collector()
   return {
@@ -228,7 +227,10 @@ function saving(encoder: Encoder, save: (reply: Reply) => void): Encoder {
   }
 }
 
-/** Who answered, and under which id the log knows it. Anthropic's SDK reads the second spelling. */
+/**
+ * The id of the request in the log, in both spellings (Anthropic's SDK reads the second), and the upstream that
+ * answered.
+ */
 export function requestIdHeaders(record: Pick<RequestRecord, 'id' | 'upstream'>): Record<string, string> {
   const { id, upstream } = record
   const ids = { 'x-request-id': id, 'request-id': id }
@@ -236,7 +238,7 @@ export function requestIdHeaders(record: Pick<RequestRecord, 'id' | 'upstream'>)
 }
 
 function ignoredHeader(headers: Record<string, string>, names: string[]): Record<string, string> {
-  // Header values are ASCII; names come from the client's own body.
+  // Header values are ASCII, but the names come from the client's body.
   return names.length === 0
     ? headers
     : { ...headers, 'x-zai2api-ignored': truncateList(names).replace(/[^\x20-\x7e]/g, '?') }

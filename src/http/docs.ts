@@ -9,7 +9,7 @@ import pageStyle from './docs/page.css' with { type: 'file' }
 import startScript from './docs/start.js' with { type: 'file' }
 import type { Route } from './route.ts'
 
-// All addresses are relative: a proxy may put a prefix before them.
+// All addresses are relative, because a proxy may put a prefix before them.
 const page = `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -28,7 +28,7 @@ const page = `<!doctype html>
 </html>
 `
 
-// Whatever the page shows or runs, it can reach no other server.
+// The page can reach no other server, whatever it shows or runs.
 const contentSecurityPolicy = [
   "default-src 'none'",
   "script-src 'self'",
@@ -41,10 +41,13 @@ const contentSecurityPolicy = [
 ].join('; ')
 
 const untilChecked = 'no-cache'
-/** For addresses that name their version. */
+/** For addresses that contain their version. */
 const forEver = 'public, max-age=31536000, immutable'
 
-/** The documentation page and the document it shows. All of it is in the executable: no other server is asked. */
+/**
+ * The documentation page and the document that it shows. All files are in the executable, and none is fetched from
+ * another server.
+ */
 export function docsRoutes(options: DocumentOptions): Route[] {
   let document: string | undefined
   const open = (path: string, handle: Route['handle']): Route => ({ method: 'GET', path, access: 'open', handle })

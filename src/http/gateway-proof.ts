@@ -4,9 +4,9 @@ import type { Route } from './route.ts'
 
 /** The two ends of one connection to this gateway. */
 export interface Ends {
-  /** The gateway's: the address is the one that it was told to listen on, which may be all of a machine. */
+  /** The gateway's end. The address is the configured one, which may stand for all addresses of the machine. */
   server: { address: string; port: number }
-  /** Whoever asks, as the gateway sees it. */
+  /** The client's end, as the gateway sees it. */
   peer: { address: string; port: number }
 }
 

@@ -11,7 +11,7 @@ export interface HealthOptions {
   basePaths: readonly string[]
 }
 
-/** `/healthz`: the process lives. `/readyz`: a request could succeed now. */
+/** `/healthz`: the process runs. `/readyz`: a request could succeed now. */
 export function healthRoutes({ gateway, limits, redact, basePaths }: HealthOptions): Route[] {
   return [
     {
@@ -42,7 +42,7 @@ export function healthRoutes({ gateway, limits, redact, basePaths }: HealthOptio
   ]
 }
 
-/** Claude Code asks its base URL for a sign of life, and takes any answer. */
+/** Claude Code checks whether its base URL answers, and accepts any answer. */
 function probe(path: string): Route {
   return { method: 'HEAD', path, access: 'open', handle: () => new Response(null) }
 }

@@ -4,7 +4,7 @@ import { truncate } from '../core/truncate.ts'
 import { documentedBasePath } from './base-paths.ts'
 import type { Route } from './route.ts'
 
-/** Where a model answers, for readers who do not know yet. */
+/** The addresses that serve replies, for error messages. */
 export function replyAddresses(dialects: readonly Dialect[]): { dialect: Dialect; path: string }[] {
   return dialects
     .filter(({ isLegacy }) => !isLegacy)
@@ -15,7 +15,7 @@ export function replyAddresses(dialects: readonly Dialect[]): { dialect: Dialect
     )
 }
 
-/** Answers what nothing else does. Only callers that may use this gateway are told what it does not have. */
+/** The answer for all other paths. Only callers with access are told which path is unknown. */
 export function unknownRoute(dialects: readonly Dialect[]): Route {
   const addresses = replyAddresses(dialects).map(({ path }) => `POST ${path}`)
   const known = [...addresses, `GET ${documentedBasePath}/models`].join(', ')

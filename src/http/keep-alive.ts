@@ -12,13 +12,15 @@ export interface KeepAliveOptions {
   onStall: () => void
 }
 
-/** Pings while nothing else is sent, and looks whether the client still reads. Returns what stops it. */
+/**
+ * Pings while nothing else is sent, and checks whether the client still reads. Returns the function that stops both.
+ */
 export function keepAlive({ client, clock, everyMs, stallMs, ping, onStall }: KeepAliveOptions): () => void {
   let stopTimer = () => {}
   tick()
   return () => stopTimer()
 
-  // One timer a stream, not one a write: it looks when it fires whether anything was written since.
+  // One timer for each stream and not for each write: when it fires, it checks whether anything has been written since.
   function tick(): void {
     const now = clock.monotonic()
     const unreadSince = client.unreadSince()
@@ -26,7 +28,7 @@ export function keepAlive({ client, clock, everyMs, stallMs, ping, onStall }: Ke
       onStall()
       return
     }
-    // A client that does not read gets no pings either: they would only pile up.
+    // A client that does not read gets no pings, because they would only accumulate.
     if (now - client.lastWriteAt() >= everyMs && unreadSince === undefined) ping()
     const nextMs = everyMs - (clock.monotonic() - client.lastWriteAt())
     stopTimer = clock.after(nextMs > 0 ? nextMs : everyMs, tick)

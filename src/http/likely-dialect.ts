@@ -2,14 +2,14 @@ import type { Dialect, Dialects } from '../core/dialect.ts'
 import { anywhere } from './path-pattern.ts'
 
 /**
- * Guesses which dialect a client speaks that asked for no route of any, so that a refusal has the shape that the client
- * expects. Nothing but that shape depends on it. The path tells most, then the headers, then the base path.
+ * Guesses the dialect of a client that requested an unknown route, so that the error has the shape that the client
+ * expects. Nothing else depends on it. The path is the best evidence, then the headers, then the base path.
  */
 export function dialectGuess(dialects: Dialects): (path: string, headers: Headers) => Dialect {
   const addresses = dialects
     .flatMap((dialect) =>
       dialect.routes
-        // Dialects share the paths of models.
+        // Several dialects have the paths of models.
         .filter(({ serves }) => serves !== 'model-list' && serves !== 'model')
         .map(({ path }) => ({ dialect, length: path.length, pattern: anywhere(path) })),
     )

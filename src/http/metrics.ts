@@ -1,7 +1,7 @@
 import type { Metrics } from '../observe/metrics.ts'
 import type { Route } from './route.ts'
 
-/** `GET /metrics` for Prometheus, for whoever runs this gateway. */
+/** `GET /metrics` for Prometheus, for the operator. */
 export function metricsRoutes(metrics: Metrics): Route[] {
   return [{ method: 'GET', path: '/metrics', access: 'operator', handle: () => metricsPage(metrics) }]
 }

@@ -10,8 +10,8 @@ export interface ModelRouteDeps {
 }
 
 /**
- * The lists of models. Dialects may share a path: the one that recognises the headers of a request answers it, or else
- * the first. The key of any of them opens it.
+ * The lists of models. Several dialects may have the same path: the one that recognises the headers of the request
+ * answers, otherwise the first. A key of any of them gives access.
  */
 export function modelRoutes(
   dialects: readonly Dialect[],

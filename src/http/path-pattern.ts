@@ -1,14 +1,20 @@
-/** A path pattern of a dialect, for a router that knows whole segments only. */
+/** A path pattern of a dialect, for a router that matches only whole segments. */
 export interface PathPattern {
-  /** The router's pattern: `/v1/models/:model` for `/v1/models/:model:generateContent`. Patterns may share it. */
+  /**
+   * The router's pattern: `/v1/models/:model` for `/v1/models/:model:generateContent`. Several patterns may have the
+   * same one.
+   */
   routerPath: string
-  /** The parameters without their verbs; `undefined` if a segment lacks the verb that the pattern asks for. */
+  /** The parameters without their verbs; `undefined` if a segment lacks the verb that the pattern requires. */
   match(found: Readonly<Record<string, string>>): Record<string, string> | undefined
-  /** Characters of the verbs: of patterns that share a router's path, the one with the most is tried first. */
+  /**
+   * The length of the verbs. Of several patterns with the same router's pattern, the one with the longest is tried
+   * first.
+   */
   verbLength: number
 }
 
-/** A segment is literal, `*`, `:name`, or a parameter with a verb behind it: `:model:generateContent`. */
+/** A segment is literal, `*`, `:name`, or a parameter followed by a verb: `:model:generateContent`. */
 export function pathPattern(pattern: string): PathPattern {
   const verbs: { name: string; verb: string }[] = []
   const segments = pattern.split('/').map((segment) => {
@@ -32,7 +38,7 @@ export function pathPattern(pattern: string): PathPattern {
   }
 }
 
-/** The pattern, with any base path in front of it and anything below it. */
+/** Matches the pattern after any base path, and anything below it. */
 export function anywhere(pattern: string): RegExp {
   const segments = pattern.split('/').map((segment) => {
     const [, name, verb = ''] = parameter.exec(segment) ?? []
@@ -41,12 +47,12 @@ export function anywhere(pattern: string): RegExp {
   return new RegExp(`${segments.join('/')}(?:/|$)`)
 }
 
-/** A path that the pattern matches with these parameters. */
+/** A path that matches the pattern with these parameters. */
 export function pathWith(pattern: string, params: Readonly<Record<string, string>>): string {
   return pattern.replace(/\/:(\w+)/g, (_, name) => `/${encodeURIComponent(params[name] ?? '')}`)
 }
 
-/** As OpenAPI writes it. Model ids may hold slashes, which only a wildcard matches. */
+/** The pattern in the form of OpenAPI. Model ids may contain slashes, which only a wildcard matches. */
 export function openapiPath(pattern: string): string {
   return pattern.replace('*', '{id}').replace(/\/:(\w+)/g, '/{$1}')
 }

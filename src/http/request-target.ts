@@ -1,17 +1,17 @@
 import { GatewayError } from '../core/errors.ts'
 
-/** Stands for this gateway in every URL: the `Host` a client sends has no say in where a path begins. */
+/** The host of every URL, so that the client's `Host` header cannot change where a path begins. */
 const origin = 'http://gateway.internal'
 
 /**
- * Reads what a request asks for, once and before anybody else, and writes it back as `request.url`: the router, the log
- * and the handlers then go by one reading. Returns the path, without the query.
+ * Parses the target of a request before anything else does, and writes the result to `request.url`, so that the router,
+ * the log and the handlers use the same path. Returns the path, without the query.
  *
- * Bun makes a URL of the `Host` and the target, resolves dot segments in it, and gives the bare target where the `Host`
- * is of no use; a router that looks for the first slash behind a host finds another path then. Here every path begins
- * with one slash and has none doubled (base URLs that end in a slash leave them behind), dot segments are resolved
- * (encoded ones too), backslashes are slashes, and fragments are gone. An encoded slash is no slash, and an address to
- * connect to (`CONNECT example:443`) is a path that leads nowhere.
+ * Bun builds a URL from the `Host` and the target, resolves dot segments, and passes on the bare target if the `Host`
+ * is invalid; a router that searches for the first slash after the host would then find another path. Here, every path
+ * begins with one slash and has no double slashes (base URLs that end in a slash cause them), dot segments are
+ * resolved, also encoded ones, backslashes are slashes, and fragments are removed. An encoded slash is no slash, and
+ * the target of a `CONNECT` (`example:443`) is a path that no route has.
  */
 export function readTarget(request: Request): string {
   const target = request.url.replace(/^https?:\/\/[^/?#]*/i, '')
@@ -21,7 +21,7 @@ export function readTarget(request: Request): string {
   return path
 }
 
-/** The router decodes what stands between slashes; percent signs that do not encode text are text themselves. */
+/** The router decodes what is between slashes. A percent sign that encodes nothing is kept as text. */
 function decodable(path: string): string {
   if (!path.includes('%')) return path
   try {
@@ -33,12 +33,15 @@ function decodable(path: string): string {
 }
 
 /**
- * A host name, an IPv4 address or an IPv6 one in brackets, and a port: what clients name a server by. Bun joins doubled
- * lines by a comma. RFC 9112 (3.2) allows an empty one, and HTTP/1.0 none; Bun itself refuses HTTP/1.1 without one.
+ * A host name, an IPv4 address or an IPv6 address in brackets, with an optional port. Bun joins repeated lines by a
+ * comma. RFC 9112 (3.2) allows an empty value, and HTTP/1.0 a missing one; Bun itself refuses HTTP/1.1 without one.
  */
 const usableHost = /^(?:[\w.-]*|\[[\da-f:.]+(?:%[\w.-]+)?\])(?::\d{0,5})?$/i
 
-/** Errors: `invalid-request` for a `Host` that is doubled or names no host, which proxies read one way and servers another. */
+/**
+ * Errors: `invalid-request` for a `Host` that is repeated or invalid, because proxies and servers may read it
+ * differently.
+ */
 export function checkHost(headers: Headers): void {
   if (usableHost.test(headers.get('host') ?? '')) return
   throw new GatewayError('invalid-request', 'Host: expected one host name or IP address, with or without a port.', {

@@ -3,8 +3,8 @@ import type { Dialect } from '../core/dialect.ts'
 import type { ResponseStore } from '../store/responses.ts'
 
 /**
- * A body with the stored replies that it refers to in their place, as far as they are the caller's own: those of
- * others are not there. Errors: as `StoredConversation.resolve`.
+ * The body with its references replaced by the stored replies. Only the caller's own replies are found. Errors: those
+ * of `StoredConversation.resolve`.
  */
 export async function resolveReferences(
   { storedConversation }: Dialect,

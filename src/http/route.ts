@@ -3,26 +3,28 @@ import type { Dialect } from '../core/dialect.ts'
 import type { Access } from './access.ts'
 import { type PathPattern, pathPattern } from './path-pattern.ts'
 
-/** One thing this gateway answers, with all there is to know of it: no other list names its path. */
+/** One route, with everything that is known of it: no other list names its path. */
 export interface Route {
-  /** `GET` answers `HEAD` as well, to the same callers; `ALL` is whatever has no route of its own. */
+  /** `GET` also answers `HEAD`, with the same access; `ALL` is for every method without a route of its own. */
   method: 'GET' | 'HEAD' | 'POST' | 'PATCH' | 'DELETE' | 'ALL'
   /** `/v1/responses/:id`, `/v1/models/*`, `/v1/models/:model:generateContent` */
   path: string
   access: Access
-  /** The API it belongs to: whose key it takes, and how its errors look. */
+  /** The API that the route belongs to, which decides the keys and the shape of errors. */
   dialect?: Dialect
-  /** Its handler ends the request's record by itself, after the last byte of the reply. */
+  /** The handler closes the record of the request itself, after the last byte of the reply. */
   endsRecord?: true
-  /** For the documentation page, which leaves out a route without them. */
+  /** For the documentation, which omits routes without it. */
   docs?: RouteDocs | undefined
-  /** How its errors look, where it belongs to no API. */
+  /** The shape of errors for a route that belongs to no API. */
   encodeError?: Dialect['encodeError']
-  /** Runs for callers that were let in. Returns a Response, or a value to send as JSON or text. Errors: GatewayError. */
+  /** Called if access was granted. Returns a Response, or a value to send as JSON or text. Errors: GatewayError. */
   handle(context: RouteContext): unknown
 }
 
-/** The members of an OpenAPI operation that are known where the route is registered, and the schemas they refer to. */
+/**
+ * The members of an OpenAPI operation that are known where the route is registered, and the schemas that they refer to.
+ */
 export interface RouteDocs {
   tags: string[]
   summary: string
@@ -36,7 +38,7 @@ export interface RouteDocs {
 
 export interface RouteContext {
   request: Request
-  /** Percent-decoded, except a wildcard's. */
+  /** Percent-decoded, except for a wildcard. */
   params: Record<string, string>
   query: Record<string, string | undefined>
   /** Without the query. */
@@ -44,23 +46,24 @@ export interface RouteContext {
 }
 
 export interface MountOptions {
-  /** Answers where the router matches a path whose verb no route has. */
+  /** Answers if the router matches a path but no route has its verb. */
   otherwise: Route
   /**
-   * Is told which route the router matched a request with, before the handler runs and before any body is read. Throws to
-   * refuse the request.
+   * Called with the route of a request, before the handler and before any body is read. Throws to refuse the request.
    */
   authorize: (request: Request, route: Route) => void
-  /** Is told the status once the response is out, unless the route ends its record by itself. */
+  /** Called with the status when the response was sent, unless the route closes the record itself. */
   onSent: (request: Request, status: number) => void
 }
 
-/** The only way to put routes on an app. All of them go in one call: routes may share a path of the router. */
+/**
+ * The only way to register routes. All of them are passed in one call, because routes may share a path of the router.
+ */
 export function mount(routes: readonly Route[], { otherwise, authorize, onSent }: MountOptions) {
   const app = new Elysia()
   for (const group of groupsOf(routes)) {
     const { method, routerPath, members } = group
-    // A path without parameters has none, not even an empty object.
+    // A path without parameters has no object for them, not even an empty one.
     const find = (found: Record<string, string> = {}): Found => {
       for (const { route, pattern } of members) {
         const params = pattern.match(found)
@@ -68,18 +71,19 @@ export function mount(routes: readonly Route[], { otherwise, authorize, onSent }
       }
       return { route: otherwise, params: {} }
     }
-    // For whoever walks the app's own list of routes.
+    // For code that reads the app's own list of routes.
     const detail = {
       hide: members.every(({ route }) => route.docs === undefined),
       'x-access': [...new Set(members.map(({ route }) => route.access))].join(' '),
     }
-    // Elysia reads the source of handlers to learn what they need; this one names all of it, whatever the route's own does.
+    // Elysia reads the source of handlers to find out what they need. This one mentions everything, whatever the
+    // route's handler needs.
     const handle = ({ request, params: found, query, path }: RouteContext) => {
       const { route, params } = find(found)
       return route.handle({ request, params, query, path })
     }
     app.route(method, routerPath, ({ request, params, query, path }) => handle({ request, params, query, path }), {
-      // Elysia would make a stream of each body before it asks anybody to read it.
+      // Otherwise Elysia would create a stream for each body, even if nothing reads it.
       parse: 'none',
       transform: ({ request, params }) => {
         authorize(request, find(params).route)
@@ -104,11 +108,11 @@ interface Found {
 interface Group {
   method: Route['method']
   routerPath: string
-  /** The longest verb first. */
+  /** The longest verb comes first. */
   members: { route: Route; pattern: PathPattern }[]
 }
 
-/** Routes that the router cannot tell apart, because only the verb in a segment does. */
+/** Groups the routes that the router cannot tell apart because they differ only in a verb. */
 function groupsOf(routes: readonly Route[]): Iterable<Group> {
   const groups = new Map<string, Group>()
   for (const route of routes) {

@@ -1,7 +1,10 @@
 import { GatewayError } from '../core/errors.ts'
 import type { RequestRecord } from '../observe/record.ts'
 
-/** For whoever comes too late or still waits for an upstream: another gateway, or this one started anew, may serve it. */
+/**
+ * The error for requests that arrive during the shutdown or still wait for an upstream. Another gateway, or this one
+ * after its restart, may serve them.
+ */
 export function shuttingDown(): GatewayError {
   return new GatewayError('overloaded', 'This gateway is shutting down. Try again in a few seconds.', {
     code: 'shutting_down',
@@ -9,7 +12,7 @@ export function shuttingDown(): GatewayError {
   })
 }
 
-/** For replies that are not complete when there is no more time. */
+/** The error for replies that are incomplete when the time is over. */
 export function cutShort(): GatewayError {
   return new GatewayError('overloaded', 'This gateway was shut down before the answer was complete. Ask again.', {
     code: 'shutting_down',
@@ -17,7 +20,10 @@ export function cutShort(): GatewayError {
   })
 }
 
-/** Settles as `waiting` does, or rejects as soon as the reply of `record` has to end: then `abort` stops the work. */
+/**
+ * Settles like `waiting`, or rejects as soon as the reply of `record` has to end, and then calls `abort` to stop the
+ * work.
+ */
 export function unlessEnded<Value>(
   record: RequestRecord,
   waiting: Promise<Value>,

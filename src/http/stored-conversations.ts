@@ -9,7 +9,7 @@ export interface StoredRouteOptions {
   recordOf: (request: Request) => RequestRecord
 }
 
-/** What a caller can do with the replies that are stored for it, in the words of their dialect. */
+/** The routes for the replies that are stored for a caller, in the format of their dialect. */
 export function storedRoutes(
   dialect: Dialect,
   basePaths: readonly string[],
@@ -25,7 +25,7 @@ export function storedRoutes(
       const stored = await store.get(keyId, id)
       if (!stored) throw storedConversation.notFound(id)
       const answer = route.answer(stored, query)
-      // Somebody else may have been faster.
+      // Another request may have deleted it meanwhile.
       if (deletes && !(await store.delete(keyId, id))) throw storedConversation.notFound(id)
       return answer
     }

@@ -2,12 +2,12 @@ import type { TSchema } from '@sinclair/typebox'
 import { isRecord } from '../core/json.ts'
 import { fieldPath } from '../core/truncate.ts'
 
-/** Fields that are named one by one: a header has no room for more. */
+/** The most fields that are named, because a header has no room for more. */
 const mostNames = 20
 
 /**
- * Names of the top-level fields that a dialect does not read, so that none is dropped silently: keys that are no words
- * stand in quotes. Null asks for nothing.
+ * The names of the top-level fields that a dialect does not read, so that none is ignored silently. Keys that are not
+ * words are quoted. Null counts as missing.
  */
 export function unknownFields(body: unknown, schema: TSchema): string[] {
   const { properties } = schema

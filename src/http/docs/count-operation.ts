@@ -7,7 +7,7 @@ import { jsonResponse } from './json-response.ts'
 import { pathParameters } from './parameters.ts'
 import { sampleOf } from './sample.ts'
 
-/** How the cost of a request is asked for; nothing if the dialect has no words for it. */
+/** The operation that counts the tokens of a request; empty if the dialect has none. */
 export function countOperation(dialect: Dialect): Record<string, object> {
   const { count } = dialect
   if (!count) return {}

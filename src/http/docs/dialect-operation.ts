@@ -29,10 +29,10 @@ const headers = {
   'x-zai2api-ignored': { description: 'Fields of the request that could not be honoured.', schema: text },
 }
 
-/** How a dialect is called and what it answers. */
+/** The operation of a dialect: its request and its responses. */
 export function dialectOperation(dialect: Dialect): Record<string, object> {
   const { question, params, options, head } = sampleOf(dialect)
-  // A verb in the path tells the two apart, where there is one.
+  // Without a `stream` field, a verb in the path decides whether the reply is streamed.
   const streamed = 'stream' in dialect.body.properties
   const operations = dialect.routes.flatMap(({ serves, method, path }) => {
     if (serves !== 'reply') return []
@@ -75,12 +75,12 @@ export function dialectOperation(dialect: Dialect): Record<string, object> {
   return Object.fromEntries(operations)
 }
 
-/** Without its parameters. */
+/** A media type without its parameters. */
 function mediaType(contentType: string): string {
   return contentType.split(';', 1)[0] ?? contentType
 }
 
-/** The schemas that a dialect's operations refer to, by name. */
+/** The schemas that the operations of a dialect refer to, by name. */
 export function schemasOf(dialect: Dialect): Record<string, object> {
   const { options, head } = sampleOf(dialect)
   const talkative = { ...head, reasoningByName: true }

@@ -22,8 +22,8 @@ const description = `The OpenAI and Anthropic APIs for Z.AI's GLM models.
 A gateway that was given no key takes any. **Authorize** holds yours until the page is closed.`
 
 /**
- * The API as an OpenAPI 3.1 document: every documented route of the app, with what the dialects themselves say for
- * examples.
+ * The API as an OpenAPI 3.1 document: every documented route of the app, with examples made by the dialects' own
+ * encoders.
  */
 export function openapiDocument({ version, dialects, routes }: DocumentOptions): object {
   return {
@@ -64,7 +64,7 @@ function paths(dialects: readonly Dialect[], routes: readonly Route[]): object {
   return listed
 }
 
-/** In the spelling of OpenAPI and in the order of the paths. */
+/** The operations by path, in the form of OpenAPI and sorted by path. */
 function documented(routes: readonly Route[]) {
   const found = routes.flatMap(({ method, path, docs }) => {
     if (!docs) return []

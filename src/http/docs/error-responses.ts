@@ -5,7 +5,7 @@ import { shapeOf } from './shape.ts'
 
 export type ExampleFailure = readonly [kind: ErrorKind, message: string, facts?: ErrorFacts]
 
-/** What goes wrong most often. */
+/** The most frequent failures. */
 export const failures = {
   invalid: ['invalid-request', 'messages: this field is required', { param: 'messages' }],
   unauthorized: ['unauthorized', 'The key is not the one this gateway was given.', { code: 'invalid_api_key' }],
@@ -26,7 +26,7 @@ const headers = {
   'retry-after': { description: 'Seconds to wait before that, where known.', schema: { type: 'integer' } },
 }
 
-/** Every one of the failures in every one of the dialects, by range of status. */
+/** Each of these failures in each dialect, by range of status. */
 export function errorResponses(
   dialects: readonly Dialect[],
   shown: readonly ExampleFailure[] = Object.values(failures),

@@ -1,6 +1,6 @@
 import { shapeOf } from './shape.ts'
 
-/** A JSON answer by its example, and of its shape unless a better schema is known. */
+/** A JSON response with an example. Its schema is derived from the example unless one is given. */
 export function jsonResponse(description: string, example: object, schema = shapeOf(example)): object {
   return { description, content: { 'application/json': { schema, example } } }
 }

@@ -32,7 +32,7 @@ const key = {
   ...{ last_used_at: 1796043600000, state: 'active' },
 }
 
-/** What the routes that belong to no dialect take and answer, by method and path. */
+/** The operations of routes that belong to no dialect, by method and path. */
 export function pageOperations(dialects: readonly Dialect[]): Record<string, object> {
   return {
     ...Object.fromEntries(sharedModelRoutes(dialects).map((shared) => modelOperation(shared, dialects))),
@@ -57,7 +57,7 @@ export function pageOperations(dialects: readonly Dialect[]): Record<string, obj
   }
 }
 
-/** The answer is in the format of whichever dialect the request is recognised as. */
+/** The response has the format of the dialect that the request is recognised as. */
 function modelOperation({ route, speakers }: SharedModelRoute, dialects: readonly Dialect[]) {
   const { serves, method, path } = route
   const isList = serves === 'model-list'

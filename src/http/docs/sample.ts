@@ -1,9 +1,12 @@
 import type { Dialect, ReplyHead } from '../../core/dialect.ts'
 import type { Reply, StreamEvent } from '../../core/events.ts'
 
-/** A short call of a dialect, for examples that are its own translators' words and so cannot go stale. */
+/**
+ * A short call in a dialect. The examples are made by the dialect's own decoder and encoder, so they are never out of
+ * date.
+ */
 export interface Sample {
-  /** A body that every upstream answers. */
+  /** A body that every upstream can answer. */
   question: object
   params: Readonly<Record<string, string>>
   options: unknown
@@ -27,14 +30,14 @@ export function sampleOf(dialect: Dialect): Sample {
   }
 }
 
-/** What follows the prefix of an id. */
+/** The part of an id after its prefix. */
 export const sampleId = 'u5YkQ2h0aV9sR3bXw7TnE1dK'
 
 const usage = { inputTokens: 10, outputTokens: 2 }
 
 export const sampleReply: Reply = { blocks: [{ type: 'text', text: 'Hello!' }], reason: 'stop', usage }
 
-/** The same as a stream. */
+/** The same reply as a stream. */
 export const sampleEvents: StreamEvent[] = [
   { type: 'message-start', inputTokens: usage.inputTokens },
   { type: 'text-start', index: 0 },
@@ -44,7 +47,7 @@ export const sampleEvents: StreamEvent[] = [
   { type: 'message-end', reason: 'stop', usage },
 ]
 
-/** With all that a reply can hold besides text. */
+/** The same reply with everything that a reply can hold besides text. */
 export const sampleReplies: Reply[] = [
   sampleReply,
   { ...sampleReply, blocks: [{ type: 'reasoning', text: 'A word will do.' }, ...sampleReply.blocks] },

@@ -1,4 +1,7 @@
-/** JSON schema that all of the examples fit. It demands no property; where all are `null`, it allows anything. */
+/**
+ * A JSON schema that all of the examples match. It requires no property. A value that is `null` in all examples may be
+ * anything.
+ */
 export function shapeOf(...examples: unknown[]): object {
   const types = [...new Set(examples.map(typeOf))]
   if (types.every((type) => type === 'null')) return {}

@@ -8,7 +8,7 @@ import { jsonResponse } from './json-response.ts'
 import { inQuery, pathParameters } from './parameters.ts'
 import { sampleOf, sampleReply } from './sample.ts'
 
-/** What can be done with the replies that a dialect stores; nothing if it stores none. */
+/** The operations on the replies that a dialect stores; empty if it stores none. */
 export function storedOperations(dialect: Dialect): Record<string, object> {
   const { options, head } = sampleOf(dialect)
   const stored = dialect.storedConversation?.save(head, sampleReply, options)

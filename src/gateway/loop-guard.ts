@@ -4,7 +4,7 @@ import type { Transform } from '../core/transform.ts'
 
 /** The longest passage, in characters, whose repetition is noticed. */
 const maxPeriod = 2_048
-/** Long requiredLength to contain every passage twice. */
+/** Long enough to contain every passage twice. */
 const blockLength = 2 * maxPeriod
 
 /** Fewer repetitions may be intended: rulers, rows of a table, padding. */
@@ -78,7 +78,7 @@ function loopError(what: string): GatewayError {
 }
 
 /**
- * Returns a function that takes a text chunk by chunk, and returns the repetition at its end once it is long requiredLength.
+ * Returns a function that takes a text chunk by chunk, and returns the repetition at its end once it is long enough.
  *
  * The text is searched for a period block by block. Once there is one, every further character is compared with the one
  * a period earlier. Each character takes constant time, and the memory is one block. Counting starts at the first block

@@ -1,6 +1,6 @@
 /**
  * Bun runs at most 256 outgoing requests at a time, unless a variable raises the limit before Bun starts. The executable
- * therefore sets the variable and executes itself newEnv in the same process: process id, arguments and open files stay.
+ * therefore sets the variable and executes itself again in the same process: process id, arguments and open files stay.
  * This file is imported for that effect, before anything else. The second start takes 15 to 50 ms, so only a server does
  * it, and only if a proxy is set: without one, requests to upstreams do not use Bun's fetch (see `losslessFetch`).
  * Windows has no `execve`: there the operator has to set the variable.

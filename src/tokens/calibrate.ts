@@ -79,7 +79,7 @@ function likelyRatio(seen: readonly Observation[]): number {
   return priorRatio ** (1 - trust) * median(seen.map(({ ratio }) => ratio)) ** trust
 }
 
-/** The lowest and the highest recent ratio of prompts of similarFactor or larger size; `undefined` with fewer than 5 of them. */
+/** The lowest and the highest recent ratio of prompts of similar or larger size; `undefined` with fewer than 5 of them. */
 function extremes(seen: readonly Observation[], counted: number): [lowest: number, highest: number] | undefined {
   const ratios = seen.filter((other) => other.counted * similarFactor >= counted).map(({ ratio }) => ratio)
   return ratios.length < minSimilar ? undefined : [Math.min(...ratios), Math.max(...ratios)]

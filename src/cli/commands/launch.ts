@@ -74,7 +74,7 @@ async function startGateway({ config }: LoadedConfig, io: Io): Promise<Gateway> 
     if (lines.push(line()) > keptLines) lines.shift()
   }
   const { app, log } = await compose(own, io.version, { write })
-  // The client keeps runningGateway. The errors are printed when it has ended.
+  // The client keeps running. The errors are printed when it has ended.
   logUncaught(log, () => {})
   const server = listen(app, '127.0.0.1', 0)
   return {

@@ -32,9 +32,9 @@ function reader(body: ReadableStream<Uint8Array> | null) {
       text = rest.join('\n\n')
       if (message === ':') return 'comment'
       const [, event = '', data = ''] = /^event: (\w+)\ndata: (.*)$/.exec(message) ?? []
-      const heard = { event, data: JSON.parse(data) } as Heard
-      expect([...Value.Errors(liveEvents[heard.event], heard.data)]).toEqual([])
-      return heard
+      const received = { event, data: JSON.parse(data) } as Heard
+      expect([...Value.Errors(liveEvents[received.event], received.data)]).toEqual([])
+      return received
     },
   }
 }
@@ -47,11 +47,11 @@ test('a page hears of a request from its beginning to its end, and of what is pa
   expect(await events.next()).toMatchObject({ event: 'state', data: { ready: true, running: [] } })
   await (await chat()).json()
   const states: unknown[] = []
-  for (let heard = await events.next(); heard !== undefined; heard = await events.next()) {
-    if (heard === 'comment' || heard.event !== 'request') continue
-    states.push(heard.data.state)
-    if (heard.data.state !== 'done') continue
-    expect(heard.data).toMatchObject({
+  for (let received = await events.next(); received !== undefined; received = await events.next()) {
+    if (received === 'comment' || received.event !== 'request') continue
+    states.push(received.data.state)
+    if (received.data.state !== 'done') continue
+    expect(received.data).toMatchObject({
       ...{ asked: 'glm-4.6', upstream: 'zai-api', status: 200, dialect: 'openai-chat', route: '/v1/chat/completions' },
       ...{ key: { id: 'master', label: 'local' }, total_ms: expect.any(Number), credential: expect.any(String) },
     })
@@ -61,9 +61,9 @@ test('a page hears of a request from its beginning to its end, and of what is pa
 
   const { upstreams } = await (await ask('GET', '/admin/api/upstreams')).json()
   await ask('POST', `/admin/api/upstreams/zai-api/credentials/${upstreams[0].credentials[0].id}/pause`)
-  let heard = await events.next()
-  while (heard === 'comment' || heard?.event !== 'state') heard = await events.next()
-  expect(heard.data).toMatchObject({ upstreams: [{ text: '1 of 2 credentials can take a request.' }] })
+  let received = await events.next()
+  while (received === 'comment' || received?.event !== 'state') received = await events.next()
+  expect(received.data).toMatchObject({ upstreams: [{ text: '1 of 2 credentials can take a request.' }] })
   await events.cancel()
   await close()
 })
@@ -181,14 +181,14 @@ describe('the feed', () => {
       record.phase = 'done'
       live.closed(record)
     }
-    const heard: unknown[] = []
-    while (heard.at(-1) !== 'req_99 done') {
+    const received: unknown[] = []
+    while (received.at(-1) !== 'req_99 done') {
       const next = await page.next()
-      if (next !== 'comment' && next !== undefined) heard.push(`${next.data.id} ${next.data.state}`)
+      if (next !== 'comment' && next !== undefined) received.push(`${next.data.id} ${next.data.state}`)
     }
     // Those that still fitted into the stream were told from the beginning.
-    expect(heard.filter((each) => String(each).endsWith('done'))).toHaveLength(100)
-    expect(heard.length).toBeLessThan(120)
+    expect(received.filter((each) => String(each).endsWith('done'))).toHaveLength(100)
+    expect(received.length).toBeLessThan(120)
     await page.cancel()
   })
 

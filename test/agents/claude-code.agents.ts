@@ -32,8 +32,7 @@ for (const agent of versions) {
   }
 
   describe.skipIf(binOf(agent) === undefined)(agent, () => {
-    test.concurrent('does a whole job by its launcher, and its thoughts come back as they were', () =>
-      wholeJob(manners))
+    test.concurrent('does a whole job by its launcher, and its reasoning comes back as it was', () => wholeJob(manners))
 
     test.concurrent('runs on the demo', async () => {
       await using story = await onStage({ script: () => [], env: { UPSTREAMS: 'demo' } })
@@ -67,7 +66,7 @@ for (const agent of versions) {
       })
       expect(await story.run(prompt('Say something long.'))).toBe('The whole answer.\n')
       expect(await story.read('again.txt')).toBe('again\n')
-      expect(story.model.asked.at(-1)?.thoughts).toEqual(['Once more.'])
+      expect(story.model.asked.at(-1)?.reasoning).toEqual(['Once more.'])
       const lines = await story.close(['upstream_error'])
       const asked = lines.filter(({ message }) => message === 'POST /v1/messages')
       expect(asked.slice(0, 2).map(({ properties }) => properties.stream)).toEqual([true, false])

@@ -44,7 +44,7 @@ const manners: Manners = {
 }
 
 describe.skipIf(binOf(agent) === undefined)(agent, () => {
-  test.concurrent('does a whole job by its launcher, and its thoughts come back as they were', () => wholeJob(manners))
+  test.concurrent('does a whole job by its launcher, and its reasoning comes back as it was', () => wholeJob(manners))
 
   test.concurrent('runs on the demo', async () => {
     await using story = await onStage({ script: () => [], env: { UPSTREAMS: 'demo' } })
@@ -62,8 +62,8 @@ describe.skipIf(binOf(agent) === undefined)(agent, () => {
     await using story = await onStage({ files: { 'dot.png': pixel }, script: () => [{ say: 'I cannot see it.' }] })
     expect(await story.run(exec('What is this?', '-i', 'dot.png'))).toBe('I cannot see it.\n')
     const last = story.model.asked.at(-1)
-    expect(last?.pictures).toEqual([])
-    expect(last?.lastText).toContain('GLM-5.3 cannot see pictures: the answer has to say so')
+    expect(last?.images).toEqual([])
+    expect(last?.lastText).toContain('GLM-5.3 cannot see images: the answer has to say so')
     await story.close()
   })
 

@@ -40,7 +40,7 @@ const manners: Manners = {
 }
 
 describe.skipIf(binOf(agent) === undefined)(agent, () => {
-  test.concurrent('does a whole job by its launcher, and its thoughts come back as they were', () => wholeJob(manners))
+  test.concurrent('does a whole job by its launcher, and its reasoning comes back as it was', () => wholeJob(manners))
 
   test.concurrent('runs on the demo', async () => {
     await using story = await onStage({ script: () => [], env: { UPSTREAMS: 'demo' } })

@@ -6,11 +6,11 @@ import { type RunningGateway, startGateway } from '../support/gateway.ts'
 import { pdfOf, readPdfInThread } from '../support/pdf.ts'
 
 const scripted = demo({ clock: systemClock, idleMs: 1_000, paceMs: 0 })
-const heard: UpstreamCall[] = []
+const received: UpstreamCall[] = []
 const listening: Upstream = {
   ...scripted,
   open(call) {
-    heard.push(call)
+    received.push(call)
     return scripted.open(call)
   },
 }
@@ -64,7 +64,7 @@ describe('a PDF in the result of a tool', () => {
     expect(reply.headers.get('x-zai2api-ignored')).toBeNull()
     const said = [...(await reply.text()).matchAll(/"text":"((?:[^"\\]|\\.)*)"/g)].map(([, piece]) => piece).join('')
     expect(said).toContain('The meeting is on Tuesday.')
-    expect(heard.at(-1)?.request.messages.at(-1)).toEqual({
+    expect(received.at(-1)?.request.messages.at(-1)).toEqual({
       role: 'tool',
       callId: 'toolu_1',
       isError: false,
@@ -79,7 +79,7 @@ describe('a PDF in the result of a tool', () => {
     const reply = await post('/v1/messages', readByTool(broken, false))
     expect(reply.status).toBe(200)
     expect(reply.headers.get('x-zai2api-ignored')).toBe('documents')
-    expect(JSON.stringify(heard.at(-1)?.request.messages)).toContain('The PDF is broken and cannot be read')
+    expect(JSON.stringify(received.at(-1)?.request.messages)).toContain('The PDF is broken and cannot be read')
   })
 })
 
@@ -113,7 +113,7 @@ describe('a file in the latest turn of the user', () => {
       expect(reply.status).toBe(200)
       expect(reply.headers.get('x-zai2api-ignored')).toBe('images')
       await reply.text()
-      expect(JSON.stringify(heard.at(-1)?.request.messages)).toContain('GLM-5 cannot see pictures')
+      expect(JSON.stringify(received.at(-1)?.request.messages)).toContain('GLM-5 cannot see pictures')
     },
   )
 

@@ -20,7 +20,7 @@ const blind: Model = { ...sees, id: 'GLM-5', upstreamId: 'glm-5', vision: false 
 const bytesOf = (base64: string) => new Uint8Array(Buffer.from(base64, 'base64'))
 const base64Of = (data: string | Uint8Array) => Buffer.from(data).toString('base64')
 const gif = bytesOf('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7')
-const picture = (width: number, height: number) => new Bun.Image(gif).resize(width, height)
+const imageOf = (width: number, height: number) => new Bun.Image(gif).resize(width, height)
 
 const text = (words: string): UserPart => ({ type: 'text', text: words })
 const image = (data: Uint8Array | string, mediaType = 'image/png'): UserPart => ({
@@ -233,7 +233,7 @@ describe('scanned pages', () => {
   })
 
   test('with a JPEG are shown', async () => {
-    const data = await picture(20, 10).jpeg().bytes()
+    const data = await imageOf(20, 10).jpeg().bytes()
     const is = '/ColorSpace/DeviceRGB/BitsPerComponent 8/Filter/DCTDecode'
     const parts = await preparedParts(
       { model: sees },
@@ -256,11 +256,11 @@ describe('scanned pages', () => {
 
 describe('images', () => {
   const conversions: [name: string, make: () => Promise<Uint8Array>, called: string, becomes: string][] = [
-    ['PNG stays', () => picture(3, 2).png().bytes(), 'image/png', 'image/png'],
-    ['JPEG stays', () => picture(3, 2).jpeg().bytes(), 'image/jpeg', 'image/jpeg'],
-    ['JPEG that calls itself PNG', () => picture(3, 2).jpeg().bytes(), 'image/png', 'image/jpeg'],
+    ['PNG stays', () => imageOf(3, 2).png().bytes(), 'image/png', 'image/png'],
+    ['JPEG stays', () => imageOf(3, 2).jpeg().bytes(), 'image/jpeg', 'image/jpeg'],
+    ['JPEG that calls itself PNG', () => imageOf(3, 2).jpeg().bytes(), 'image/png', 'image/jpeg'],
     ['GIF', async () => gif, 'image/gif', 'image/png'],
-    ['WebP', () => picture(3, 2).webp().bytes(), 'image/webp', 'image/png'],
+    ['WebP', () => imageOf(3, 2).webp().bytes(), 'image/webp', 'image/png'],
   ]
   test.each(conversions)('%s', async (_name, make, calledType, becomes) => {
     const data = await make()
@@ -284,7 +284,7 @@ describe('images', () => {
   })
 
   test('too many pixels are scaled down', async () => {
-    const data = await picture(300, 100).png().bytes()
+    const data = await imageOf(300, 100).png().bytes()
     const [part] = await preparedParts({ model: sees, limits: { ...limits, maxImageSide: 30 } }, said(image(data)))
     expect(await sizeOf(part)).toEqual({ width: 30, height: 10 })
   })
@@ -306,7 +306,7 @@ describe('images', () => {
   })
 
   test('inside a document are images', async () => {
-    const data = await picture(3, 2).png().bytes()
+    const data = await imageOf(3, 2).png().bytes()
     expect(await preparedParts({ model: sees }, said(document(data, 'image/png')))).toEqual([image(data)])
   })
 })
@@ -332,7 +332,7 @@ const refusals: [name: string, world: World, part: UserPart, error: object, rema
     '[The file "pay.pdf" was attached here, but the model cannot have it. The PDF is protected by a password; send it without one.]',
   ],
   [
-    'a damaged picture',
+    'a damaged image',
     { model: sees },
     image('GIF89a and nothing else', 'image/gif'),
     { kind: 'invalid-request', code: 'invalid_image', param: 'messages' },
@@ -353,7 +353,7 @@ const refusals: [name: string, world: World, part: UserPart, error: object, rema
     '[A picture was attached here, but the model cannot have it. The picture (image/jpeg) is damaged and cannot be decoded.]',
   ],
   [
-    'a picture that stays too large',
+    'an image that stays too large',
     { model: sees, limits: { ...limits, maxImageBytes: 20 } },
     image(gif, 'image/gif'),
     { kind: 'too-large', code: 'image_too_large', param: 'messages' },
@@ -395,7 +395,7 @@ describe('an unusable file', () => {
   test('after the client has disconnected there is no remark', async () => {
     const signal = AbortSignal.abort()
     const large = image(
-      await picture(limits.maxImageSide + 1, 1)
+      await imageOf(limits.maxImageSide + 1, 1)
         .png()
         .bytes(),
     )
@@ -453,7 +453,7 @@ test('a request without attachments is returned unchanged', async () => {
 })
 
 function dataOf(part: UserPart | undefined): Uint8Array<ArrayBuffer> {
-  if (part?.type !== 'image' || part.source.type !== 'base64') throw new Error('not a picture in the request')
+  if (part?.type !== 'image' || part.source.type !== 'base64') throw new Error('not an image in the request')
   return bytesOf(part.source.data)
 }
 

@@ -168,9 +168,9 @@ test('reading a file of 1 MB that unpacks to 1 GB is ended', async () => {
 
 test('time that runs out within a page ends its text', async () => {
   let looks = 0
-  const hasty = { ...manualClock(), monotonic: () => (++looks > 3 ? 10_000 : 0) }
+  const fastClock = { ...manualClock(), monotonic: () => (++looks > 3 ? 10_000 : 0) }
   const steps: PdfMessage[] = []
-  await readPdf(file, options, hasty, (step) => steps.push(step))
+  await readPdf(file, options, fastClock, (step) => steps.push(step))
   expect(steps).toEqual([
     { type: 'opened', pageCount: 2 },
     page('The first page'),

@@ -116,7 +116,7 @@ async function run(load: Load): Promise<Report> {
     return promise
 
     function newCheck() {
-      return replyCheck({ ...load, onEvent: heard })
+      return replyCheck({ ...load, onEvent: received })
     }
 
     function ask(): void {
@@ -132,7 +132,7 @@ async function run(load: Load): Promise<Report> {
       if (written > 0) unsent = unsent.subarray(written)
     }
 
-    function heard(eventSentAt: number, readAt: number): void {
+    function received(eventSentAt: number, readAt: number): void {
       events++
       if (lastAt === 0) {
         first.push((readAt - sentAt) / 1000)

@@ -20,12 +20,12 @@ afterEach(async () => {
 })
 
 /** A server that listens at the given address, and its URL. */
-async function listener(heard: (socket: Socket) => void, host = '127.0.0.1', port = 0): Promise<string> {
+async function listener(received: (socket: Socket) => void, host = '127.0.0.1', port = 0): Promise<string> {
   const sockets = new Set<Socket>()
   const server: Server = createServer((socket) => {
     sockets.add(socket)
     socket.on('error', () => {})
-    heard(socket)
+    received(socket)
   })
   const { promise, resolve } = Promise.withResolvers<void>()
   server.listen({ host, port }, resolve)
@@ -119,8 +119,8 @@ describe('a gateway is recognised', () => {
     ['never ends', (socket) => void socket.write('x'.repeat(100_000))],
     ['speaks no HTTP', (socket) => socket.end('hello\r\n\r\n')],
     ['sends the question back', (socket) => socket.on('data', (text) => socket.end(text))],
-  ])('not if the server %s', async (_name, deed) => {
-    expect(await hasSecret(await listener(deed), secret)).toBe(false)
+  ])('not if the server %s', async (_name, action) => {
+    expect(await hasSecret(await listener(action), secret)).toBe(false)
   })
 
   test('not if nothing listens', async () => {

@@ -35,7 +35,12 @@ const plain: PipelineOptions['encoder'] = {
   end: (out) => void out.push('.'),
 }
 
-function piped(first: Delta[], rest: BatchStream<Delta[]>, options: Partial<PipelineOptions> = {}, transform = twice) {
+function pipelineOf(
+  first: Delta[],
+  rest: BatchStream<Delta[]>,
+  options: Partial<PipelineOptions> = {},
+  transform = twice,
+) {
   const broken: GatewayError[] = []
   const pipe = pipeline({
     encoder: plain,
@@ -49,7 +54,7 @@ function piped(first: Delta[], rest: BatchStream<Delta[]>, options: Partial<Pipe
 }
 
 /** All texts of the pipeline, one per `next`. */
-function all({ pipe }: ReturnType<typeof piped>): string[] {
+function all({ pipe }: ReturnType<typeof pipelineOf>): string[] {
   const texts: string[] = []
   let isOver = false
   for (let reads = 0; reads < 10 && !isOver; reads++)
@@ -78,13 +83,13 @@ describe('a reply through its pipeline is', () => {
     ],
   ])('%s', (_name, first, batches, said) => {
     const rest = restOf(...batches)
-    expect(all(piped(first, rest))).toEqual(said)
+    expect(all(pipelineOf(first, rest))).toEqual(said)
     expect(rest.cancelled).toBe(1)
   })
 
   test('over once it is cancelled', () => {
     const rest = restOf([text('b')])
-    const { pipe } = piped([text('a')], rest)
+    const { pipe } = pipelineOf([text('a')], rest)
     pipe.cancel()
     pipe.next(() => {
       throw new Error('nobody listens')
@@ -94,7 +99,7 @@ describe('a reply through its pipeline is', () => {
 
   test('an error after `fail`', () => {
     const rest = restOf([text('b')])
-    const { pipe } = piped([text('a')], rest)
+    const { pipe } = pipelineOf([text('a')], rest)
     expect(pipe.fail(new GatewayError('overloaded', 'shut down'))).toBe('<error>.')
     expect(rest.cancelled).toBe(1)
   })
@@ -108,7 +113,7 @@ describe('a reply through its pipeline is', () => {
       end() {},
     }
     const rest = restOf()
-    expect(all(piped([text('a')], rest, { encoder }))).toEqual(['<internal>'])
+    expect(all(pipelineOf([text('a')], rest, { encoder }))).toEqual(['<internal>'])
     expect(rest.cancelled).toBe(1)
   })
 
@@ -120,7 +125,7 @@ describe('a reply through its pipeline is', () => {
       end() {},
     }
     const rest = restOf()
-    const { pipe, broken } = piped([text('a')], rest, { encoder })
+    const { pipe, broken } = pipelineOf([text('a')], rest, { encoder })
     pipe.next(() => {
       throw new Error('there is nothing to say')
     })
@@ -144,7 +149,7 @@ test('a transform with a pending answer holds the reply back until it settles', 
     pending: () => pending,
     resume: (out) => void out.push(...held.splice(0)),
   }
-  const { pipe } = piped([text('a'), finish], restOf(), {}, asking)
+  const { pipe } = pipelineOf([text('a'), finish], restOf(), {}, asking)
   const said = new Promise<string>((resolve) => pipe.next(resolve))
   expect(Bun.peek.status(said)).toBe('pending')
   answer.resolve()

@@ -310,10 +310,10 @@ test('arguments of an open call are not read again for each piece of another', (
 
 describe('a collected reply', () => {
   test('holds the blocks in order with their whole text', () => {
-    const gathered = collector()
+    const collected = collector()
     for (const event of speak([think('t'), text('a'), text('b'), call('0', 'f', '{"x":1}'), finish('stop')]))
-      gathered.push(event)
-    expect(gathered.result()).toEqual({
+      collected.push(event)
+    expect(collected.result()).toEqual({
       blocks: [
         { type: 'reasoning', text: 't' },
         { type: 'text', text: 'ab' },
@@ -325,9 +325,9 @@ describe('a collected reply', () => {
   })
 
   test('is the error when the stream failed, whatever came before', () => {
-    const gathered = collector()
-    for (const event of speak([text('a')])) gathered.push(event)
-    expect(gathered.result()).toMatchObject({ kind: 'upstream-truncated' })
+    const collected = collector()
+    for (const event of speak([text('a')])) collected.push(event)
+    expect(collected.result()).toMatchObject({ kind: 'upstream-truncated' })
   })
 })
 

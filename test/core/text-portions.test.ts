@@ -27,16 +27,16 @@ test('a long text is split between characters, and other deltas keep their order
   const long = `${'x'.repeat(4_095)}${'😀'.repeat(3_000)}`
   const calls: Delta = { type: 'tool-call', key: 'a', name: 'it', arguments: '{}' }
   const source = sourceOf([text('a'), { type: 'reasoning', text: long }, calls, finish], [text('b')])
-  const heard = await readAll(inPortions(source, manualClock()))
-  expect(heard.map((batch) => batch.map((delta) => ('text' in delta ? delta.text.length : delta.type)))).toEqual([
+  const received = await readAll(inPortions(source, manualClock()))
+  expect(received.map((batch) => batch.map((delta) => ('text' in delta ? delta.text.length : delta.type)))).toEqual([
     [1, 4_095],
     [4_096],
     [1_904, 'tool-call', 'finish'],
     [1],
   ])
-  const thoughts = heard.flat().flatMap((delta) => (delta.type === 'reasoning' ? [delta] : []))
-  expect(thoughts.map((thought) => thought.text).join('')).toBe(long)
-  expect(thoughts.every((thought) => thought.text.isWellFormed())).toBe(true)
+  const reasoning = received.flat().flatMap((delta) => (delta.type === 'reasoning' ? [delta] : []))
+  expect(reasoning.map((delta) => delta.text).join('')).toBe(long)
+  expect(reasoning.every((delta) => delta.text.isWellFormed())).toBe(true)
 })
 
 test('other requests run between two slow portions', async () => {

@@ -188,13 +188,13 @@ describe('Responses', () => {
 
   test('the SDK reads the searches as items of a stream, and the citations as they come', async () => {
     const stream = streaming()
-    const heard: string[] = []
+    const received: string[] = []
     const annotations: unknown[] = []
     for await (const event of stream) {
-      if ('output_index' in event && event.output_index === 1) heard.push(event.type)
+      if ('output_index' in event && event.output_index === 1) received.push(event.type)
       if (event.type === 'response.output_text.annotation.added') annotations.push(event.annotation)
     }
-    expect(heard).toEqual([
+    expect(received).toEqual([
       'response.output_item.added',
       'response.web_search_call.in_progress',
       'response.web_search_call.searching',

@@ -149,15 +149,15 @@ function callersWithoutKey(): Target {
 /** The response, read until the other side closes the connection or the response is complete. */
 function spoken(port: number, bytes: Uint8Array): Promise<string> {
   return new Promise((resolve) => {
-    let heard = ''
+    let received = ''
     const socket = connect(port, '127.0.0.1')
     const done = () => {
       socket.destroy()
-      resolve(heard)
+      resolve(received)
     }
     socket.on('data', (piece) => {
-      heard += piece.toString('latin1')
-      if (heard.includes('\r\n\r\n')) done()
+      received += piece.toString('latin1')
+      if (received.includes('\r\n\r\n')) done()
     })
     socket.on('error', done)
     socket.on('close', done)
@@ -240,14 +240,14 @@ function toolCallText(): Target {
     name: 'tool calls as text',
     property: fc.property(written, fc.integer({ min: 1, max: 9 }), (pieces, size) => {
       const text = pieces.join('')
-      const inOne = heard([text])
-      const cut = heard(text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [])
+      const inOne = received([text])
+      const cut = received(text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [])
       if (JSON.stringify(inOne) !== JSON.stringify(cut)) throw new Error(`a cut every ${size} changes what is read`)
     }),
   }
 }
 
-function heard(texts: readonly string[]): object[] {
+function received(texts: readonly string[]): object[] {
   const known = [{ name: 'get_weather', description: '', parameters: weather }]
   const rules = streamNormaliser({ newToolCallId: () => 'call', inputTokens: 1, countTokens: () => 1 })
   const said = texts.map((text): Delta => ({ type: 'text', text }))

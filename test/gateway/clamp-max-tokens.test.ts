@@ -16,7 +16,7 @@ const model: Model = {
 }
 const prompt: Corrected = { least: 90_000, likely: 100_000, most: 110_000 }
 
-function fit(maxTokens: number | undefined, size = prompt, of: Partial<Model> = {}) {
+function clamped(maxTokens: number | undefined, size = prompt, of: Partial<Model> = {}) {
   const notes: string[] = []
   const ignored: string[] = []
   const request = plainRequest(maxTokens === undefined ? {} : { sampling: { maxTokens, temperature: 1 } })
@@ -36,7 +36,7 @@ describe('max_tokens', () => {
     ['beyond the longest answer counts as that', 999_999, prompt, { maxOutputTokens: 64_000 }],
     ['of a window nobody knows stays', 999_999, prompt, { contextTokens: undefined }],
   ])('%s', (_name, maxTokens, size, of) => {
-    const { sampling, notes, ignored } = fit(maxTokens, size, of)
+    const { sampling, notes, ignored } = clamped(maxTokens, size, of)
     expect(sampling.maxTokens).toBe(maxTokens)
     expect(notes).toEqual([])
     expect(ignored).toEqual([])
@@ -47,7 +47,7 @@ describe('max_tokens', () => {
     ['keeps 256 where the prompt may fit', 32_000, { least: 199_744, likely: 205_000, most: 210_000 }, 256],
     ['keeps what the client asked where that is less', 32, { least: 199_968, likely: 205_000, most: 210_000 }, 32],
   ])('%s', (_name, maxTokens, size, expected) => {
-    const { sampling, notes, ignored } = fit(maxTokens, size)
+    const { sampling, notes, ignored } = clamped(maxTokens, size)
     expect(ignored).toEqual(expected === maxTokens ? [] : ['max_tokens'])
     expect(sampling).toEqual({ maxTokens: expected, temperature: 1 })
     expect(notes).toEqual(
@@ -61,7 +61,7 @@ describe('a prompt that leaves no room', () => {
     ['for any answer', undefined, { least: 200_001, likely: 210_000, most: 220_000 }, 210_000],
     ['for the smallest answer', 32_000, { least: 199_745, likely: 199_800, most: 199_900 }, 200_001],
   ])('%s is an overflow', (_name, maxTokens, size, tokens) => {
-    expect(() => fit(maxTokens, size)).toThrow(
+    expect(() => clamped(maxTokens, size)).toThrow(
       expect.objectContaining({ kind: 'context-overflow', overflow: { tokens, maximum: 200_000 } }),
     )
   })

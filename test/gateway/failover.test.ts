@@ -11,12 +11,12 @@ afterEach(async () => {
 })
 
 /** The scripted upstream with another id. */
-function rung(id: string, more: Partial<Upstream> = {}): Upstream {
+function candidate(id: string, more: Partial<Upstream> = {}): Upstream {
   return { ...demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 }), id, ...more }
 }
 
 const failing = (id: string, kind: ErrorKind) =>
-  rung(id, { open: () => Promise.reject(new GatewayError(kind, `${id} fails`)) })
+  candidate(id, { open: () => Promise.reject(new GatewayError(kind, `${id} fails`)) })
 
 function start(upstreams: Upstream[], keepAliveMs = 10_000): RunningGateway {
   const gateway = startGateway(upstreams, { keepAliveMs })
@@ -45,7 +45,7 @@ const kinds: [ErrorKind, boolean][] = [
 ]
 
 test.each(kinds)('after %s another upstream is tried: %p', async (kind, steps) => {
-  const gateway = start([failing('first', kind), rung('second')])
+  const gateway = start([failing('first', kind), candidate('second')])
   for (const stream of [false, true]) {
     const reply = await ask(gateway, { stream })
     expect(reply.ok).toBe(steps)
@@ -63,18 +63,18 @@ test.each<[string, ErrorKind[], number]>([
   ['the first one', ['quota-exhausted', 'upstream-blocked'], 402],
   ['the one after which it is worth trying again', ['upstream-blocked', 'rate-limited'], 429],
 ])('if all fail, %s is returned', async (_name, failed, status) => {
-  expect((await ask(start(failed.map((kind, place) => failing(`rung ${place}`, kind))))).status).toBe(status)
+  expect((await ask(start(failed.map((kind, index) => failing(`candidate ${index}`, kind))))).status).toBe(status)
 })
 
 test('an upstream without the model is skipped', async () => {
-  const other = rung('second', { models: async () => [] })
-  const reply = await ask(start([failing('first', 'quota-exhausted'), other, rung('third')]))
+  const other = candidate('second', { models: async () => [] })
+  const reply = await ask(start([failing('first', 'quota-exhausted'), other, candidate('third')]))
   expect(reply.headers.get('x-zai2api-upstream')).toBe('third')
 })
 
 test('a model of another name is no fallback', async () => {
-  const known = await rung('any').models()
-  const other = rung('second', { models: async () => known.filter(({ id }) => id === 'GLM-4.5') })
+  const known = await candidate('any').models()
+  const other = candidate('second', { models: async () => known.filter(({ id }) => id === 'GLM-4.5') })
   const first = failing('first', 'quota-exhausted')
   const [elsewhere] = known.filter(({ id }) => !id.startsWith('GLM-4.5'))
   expect((await ask(start([first, other]), { model: elsewhere?.id })).status).toBe(402)
@@ -83,13 +83,13 @@ test('a model of another name is no fallback', async () => {
 test('headers that are sent before the upstream is known do not name one', async () => {
   const late = Promise.withResolvers<never>()
   const asked = Promise.withResolvers<void>()
-  const first = rung('first', {
+  const first = candidate('first', {
     open() {
       asked.resolve()
       return late.promise
     },
   })
-  const gateway = start([first, rung('second')], 20)
+  const gateway = start([first, candidate('second')], 20)
   const reply = await ask(gateway, { stream: true })
   expect(reply.headers.get('x-zai2api-upstream')).toBeNull()
   expect(reply.headers.get('x-request-id')).toStartWith('req_')
@@ -100,7 +100,7 @@ test('headers that are sent before the upstream is known do not name one', async
 })
 
 test('no other upstream is tried after a part of the reply has been sent', async () => {
-  const gateway = start([rung('first'), rung('second')])
+  const gateway = start([candidate('first'), candidate('second')])
   const reply = await ask(gateway, { stream: true, messages: [{ role: 'user', content: '[cut] Hello' }] })
   expect(reply.headers.get('x-zai2api-upstream')).toBe('first')
   expect(await reply.text()).toContain('error')
@@ -110,7 +110,7 @@ test('no other upstream is tried after a part of the reply has been sent', async
 test('no other upstream is tried after the client has disconnected', async () => {
   const asked = Promise.withResolvers<void>()
   let second = 0
-  const first = rung('first', {
+  const first = candidate('first', {
     open: ({ signal }) => {
       asked.resolve()
       return new Promise((_resolve, reject) =>
@@ -118,7 +118,7 @@ test('no other upstream is tried after the client has disconnected', async () =>
       )
     },
   })
-  const gateway = start([first, rung('second', { open: () => Promise.reject(new Error(`${second++}`)) })])
+  const gateway = start([first, candidate('second', { open: () => Promise.reject(new Error(`${second++}`)) })])
   const leaving = new AbortController()
   const reply = fetch(`${gateway.url}/v1/chat/completions`, {
     method: 'POST',
@@ -141,7 +141,7 @@ test('ignored fields are determined once for each upstream that is tried', async
     },
   })
   const first = { ...failing('first', 'overloaded'), ...telling('first') }
-  const gateway = start([first, rung('second', telling('second')), rung('third', telling('third'))])
+  const gateway = start([first, candidate('second', telling('second')), candidate('third', telling('third'))])
   expect((await ask(gateway)).headers.get('x-zai2api-ignored')).toBe('second lacks it')
   expect(asked).toEqual(['first', 'second'])
 })

@@ -15,7 +15,7 @@ const call = (key: string, name: string, args: string): Delta[] => [
   ...(args.match(/.{1,7}/gs) ?? []).map((piece): Delta => ({ type: 'tool-call', key, arguments: piece })),
 ]
 
-function heard(deltas: Delta[], within = limit): { out: Delta[]; message: string | undefined } {
+function received(deltas: Delta[], within = limit): { out: Delta[]; message: string | undefined } {
   const out = runTransform(loopGuard(within), deltas)
   const last = out.at(-1)
   if (last?.type !== 'error') return { out, message: undefined }
@@ -65,13 +65,13 @@ describe('stops', () => {
       'The model calls the tool look with the same arguments',
     ],
   ])('%s', (_name, deltas, message) => {
-    expect(heard(deltas).message).toStartWith(message)
-    expect(heard(deltas).message).toContain('LOOP_LIMIT')
-    expect(heard(deltas, 0)).toEqual({ out: deltas, message: undefined })
+    expect(received(deltas).message).toStartWith(message)
+    expect(received(deltas).message).toContain('LOOP_LIMIT')
+    expect(received(deltas, 0)).toEqual({ out: deltas, message: undefined })
   })
 
   test('at the limit, and passes nothing more', () => {
-    const { out } = heard(times(30_000, () => text('ab')))
+    const { out } = received(times(30_000, () => text('ab')))
     expect(2 * (out.length - 1)).toBeGreaterThanOrEqual(limit - 4_096)
     expect(2 * (out.length - 1)).toBeLessThanOrEqual(latest)
     expect(out.filter(({ type }) => type === 'error')).toHaveLength(1)
@@ -99,7 +99,7 @@ describe('lets through', () => {
     ],
     ['a repetition that ends in time, twice', [text(`${'-'.repeat(9_000)}>${'-'.repeat(9_000)}>`)]],
   ])('%s', (_name, deltas) => {
-    expect(heard(deltas)).toEqual({ out: deltas, message: undefined })
+    expect(received(deltas)).toEqual({ out: deltas, message: undefined })
   })
 
   test('any text that differs from itself every 9,000 characters', () => {
@@ -111,7 +111,7 @@ describe('lets through', () => {
         (passages, cut) => {
           const said = passages.map((one, at) => `${one.repeat(Math.floor(8_900 / one.length))}\u{e000}${at}`).join('')
           const pieces = said.match(new RegExp(`[^]{1,${cut}}`, 'g')) ?? []
-          expect(heard(pieces.map(text)).message).toBeUndefined()
+          expect(received(pieces.map(text)).message).toBeUndefined()
         },
       ),
       { numRuns: runs(30) },
@@ -128,7 +128,7 @@ test('every endless repetition is found, wherever the text is split', () => {
       (passage, before, cut) => {
         const said = before + passage.repeat(Math.ceil(latest / passage.length) + 50)
         const pieces = said.match(new RegExp(`[^]{1,${cut}}`, 'g')) ?? []
-        expect(heard(pieces.map(text)).message).toContain('without end')
+        expect(received(pieces.map(text)).message).toContain('without end')
       },
     ),
     { numRuns: runs(40) },

@@ -7,7 +7,7 @@ import { outputLimit } from '../../src/gateway/output-limit.ts'
 /** A simple token counter: four characters a token. */
 const countTokens = (text: string) => text.length / 4
 const finish: Delta = { type: 'finish', reason: 'stop' }
-const heard = (maxTokens: number, deltas: Delta[]) => runTransform(outputLimit(maxTokens, countTokens), deltas)
+const received = (maxTokens: number, deltas: Delta[]) => runTransform(outputLimit(maxTokens, countTokens), deltas)
 
 const lengthOf = (deltas: Delta[]) =>
   deltas.reduce((sum, delta) => {
@@ -30,7 +30,7 @@ test.each<[string, number, Delta[]]>([
     ],
   ],
 ])('%s passes', (_name, maxTokens, deltas) => {
-  expect(heard(maxTokens, deltas)).toEqual(deltas)
+  expect(received(maxTokens, deltas)).toEqual(deltas)
 })
 
 test.each<[string, Delta[]]>([
@@ -44,7 +44,7 @@ test.each<[string, Delta[]]>([
   ],
   ['many small pieces', [...Array.from({ length: 3_000 }, (): Delta => ({ type: 'text', text: 'abc' })), finish]],
 ])('a reply far beyond its limit ends with length: %s', (_name, deltas) => {
-  const out = heard(100, deltas)
+  const out = received(100, deltas)
   expect(ends(out)).toEqual([{ type: 'finish', reason: 'length' }])
   expect(out.at(-1)).toEqual({ type: 'finish', reason: 'length' })
   expect(lengthOf(out) / 4).toBeGreaterThan(125)
@@ -52,7 +52,7 @@ test.each<[string, Delta[]]>([
 })
 
 test('a call that is cut stays incomplete, and the reply ends with length', () => {
-  const out = heard(50, [
+  const out = received(50, [
     { type: 'tool-call', key: 'a', name: 'write', arguments: `{"content":"${'x'.repeat(5_000)}"}` },
     { type: 'finish', reason: 'tool-calls' },
   ])
@@ -63,7 +63,7 @@ test('a call that is cut stays incomplete, and the reply ends with length', () =
 
 test('no cut splits a surrogate pair', () => {
   for (let before = 0; before < 40; before++) {
-    const [said] = heard(5, [{ type: 'text', text: 'x'.repeat(before) + '🌊'.repeat(500) }])
+    const [said] = received(5, [{ type: 'text', text: 'x'.repeat(before) + '🌊'.repeat(500) }])
     expect(said?.type === 'text' && said.text.isWellFormed()).toBe(true)
   }
 })
@@ -76,7 +76,7 @@ test('the result is always a beginning of the reply, and nothing within the limi
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 30 }), fc.integer({ min: 1, max: 400 }), (pieces, maxTokens) => {
       const said = pieces.map(({ text }) => text).join('')
-      const out = heard(maxTokens, [...pieces, finish])
+      const out = received(maxTokens, [...pieces, finish])
       const told = out.map((delta) => (delta.type === 'text' || delta.type === 'reasoning' ? delta.text : '')).join('')
       expect(said).toStartWith(told)
       expect(ends(out)).toHaveLength(1)

@@ -8,7 +8,7 @@ import { retryWithoutReasoning } from '../../src/gateway/retry-without-reasoning
 import { fromTheStart } from '../support/replies.ts'
 
 const text = (words: string): Delta => ({ type: 'text', text: words })
-const thought = (words: string): Delta => ({ type: 'reasoning', text: words })
+const reasoning = (words: string): Delta => ({ type: 'reasoning', text: words })
 const counted = (outputTokens: number): Delta => ({ type: 'usage', usage: { inputTokens: 10, outputTokens } })
 const stop: Delta = { type: 'finish', reason: 'stop' }
 const only = (words: string): Delta => ({ type: 'error', error: new ReasoningOnlyError(words) })
@@ -29,8 +29,8 @@ async function deltasOf(reply: OpenedReply): Promise<Delta[]> {
   return all
 }
 
-const first = [[thought('Hm')], [thought(' hm'), counted(7), only('Hm hm')]]
-const shown = [thought('Hm'), thought(' hm'), counted(7)]
+const first = [[reasoning('Hm')], [reasoning(' hm'), counted(7), only('Hm hm')]]
+const shown = [reasoning('Hm'), reasoning(' hm'), counted(7)]
 const asAnswer = [text('Hm hm'), stop]
 
 describe('a reply of reasoning only', () => {
@@ -45,8 +45,8 @@ describe('a reply of reasoning only', () => {
       [[{ type: 'tool-call', key: 'a', name: 'b' }, stop]],
       [{ type: 'tool-call', key: 'a', name: 'b' }, stop],
     ],
-    ['gets no reasoning of the second call', [[thought('Again')], [text('A'), stop]], [text('A'), stop]],
-    ['takes what the second says in the wrong channel', [[thought('A cat')], [only('A cat')]], [text('A cat'), stop]],
+    ['gets no reasoning of the second call', [[reasoning('Again')], [text('A'), stop]], [text('A'), stop]],
+    ['takes what the second says in the wrong channel', [[reasoning('A cat')], [only('A cat')]], [text('A cat'), stop]],
     ['becomes the answer if the second call fails', [[failed]], asAnswer],
     ['becomes the answer if the second reply breaks off', [], asAnswer],
     [
@@ -97,7 +97,7 @@ describe('a reply of reasoning only', () => {
 
 test('any other reply stays unchanged', async () => {
   const callAgain = () => Promise.reject(new Error('nobody asks'))
-  for (const batches of [[[thought('Hm')], [text('A'), stop]], [[failed]], [[text('A')]]])
+  for (const batches of [[[reasoning('Hm')], [text('A'), stop]], [[failed]], [[text('A')]]])
     expect(await deltasOf(retryWithoutReasoning(sourceOf(batches), { callAgain, annotate() {} }))).toEqual(
       batches.flat(),
     )

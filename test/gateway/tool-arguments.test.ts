@@ -55,7 +55,7 @@ const brief = (said: StreamEvent[]) =>
     return event.type === 'message-end' ? `${event.type} ${event.reason}` : event.type
   })
 
-const unfit = (name: string, violation: string) =>
+const invalidArguments = (name: string, violation: string) =>
   `error The model called the tool ${name} with arguments that do not fit: ${violation}. Try again.`
 
 test('without a tool to check there is no transform', () => {
@@ -104,14 +104,14 @@ describe('a call of a strict tool', () => {
   ])('with %s is not sent, and the reply fails', async (_name, args, violation) => {
     expect(brief(await kept([...call('a', 'strict', args), finish()]))).toEqual([
       'message-start',
-      unfit('strict', violation),
+      invalidArguments('strict', violation),
     ])
   })
 
   test('that does not fit ends the reply, whatever follows', async () => {
     const deltas = [...call('a', 'strict', '{}'), ...call('b', 'loose', '{}'), say('Done.'), finish()]
     expect(brief(await kept(deltas)).slice(1)).toEqual([
-      unfit('strict', "the value must have required property 'city'"),
+      invalidArguments('strict', "the value must have required property 'city'"),
     ])
   })
 
@@ -171,7 +171,7 @@ describe('arguments that the Responses dialect reads', () => {
   ])('%s with %s fails', async (name, args, violation) => {
     const said = brief(await kept([...call('a', name, args), finish()]))
     expect(said.some((event) => event.startsWith('tool-call-end'))).toBe(false)
-    expect(said.at(-1)).toEqual(typeof violation === 'string' ? unfit(name, violation) : violation)
+    expect(said.at(-1)).toEqual(typeof violation === 'string' ? invalidArguments(name, violation) : violation)
   })
 
   test('a freeform text is streamed', async () => {

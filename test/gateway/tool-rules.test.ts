@@ -11,7 +11,7 @@ const call = (key: string, name: string): Delta[] => [
   { type: 'tool-call', key, arguments: '{}' },
 ]
 
-function heard(rules: Partial<ToolRules>, deltas: Delta[]) {
+function received(rules: Partial<ToolRules>, deltas: Delta[]) {
   const notes: string[] = []
   const annotate = (text: string) => void notes.push(text)
   const out = runTransform(toolRules({ choice: 'auto', parallel: true, mustCall: false, annotate, ...rules }), deltas)
@@ -63,7 +63,7 @@ describe('calls', () => {
       [],
     ],
   ])('%s', (_name, rules, deltas, expected, notes) => {
-    expect(heard(rules, deltas)).toEqual({ out: expected, notes })
+    expect(received(rules, deltas)).toEqual({ out: expected, notes })
   })
 })
 
@@ -72,14 +72,19 @@ describe('if a call is required', () => {
 
   test('text waits for it, reasoning does not', () => {
     const deltas = [say('Let me '), think, say('look.'), ...call('a', 'f'), finish('tool-calls')]
-    expect(heard(required, deltas).out).toEqual([think, say('Let me look.'), ...call('a', 'f'), finish('tool-calls')])
+    expect(received(required, deltas).out).toEqual([
+      think,
+      say('Let me look.'),
+      ...call('a', 'f'),
+      finish('tool-calls'),
+    ])
   })
 
   test.each<[string, ToolRules['choice'], string]>([
     ['any tool', 'required', 'call a tool'],
     ['a named one', { name: 'g' }, 'call the tool g'],
   ])('a reply without it is an error: %s', (_name, choice, message) => {
-    const { out } = heard({ choice, mustCall: true }, [
+    const { out } = received({ choice, mustCall: true }, [
       think,
       say('No.'),
       ...(choice === 'required' ? [] : call('a', 'f')),
@@ -97,6 +102,6 @@ describe('if a call is required', () => {
   })
 
   test.each(['length', 'content-filter', 'stop-sequence'] as const)('a reply cut for %s passes unchanged', (reason) => {
-    expect(heard(required, [say('I wo'), finish(reason)]).out).toEqual([say('I wo'), finish(reason)])
+    expect(received(required, [say('I wo'), finish(reason)]).out).toEqual([say('I wo'), finish(reason)])
   })
 })

@@ -86,13 +86,13 @@ describe.each<[ErrorKind]>([['timeout'], ['upstream-unavailable']])('an upstream
   test('rests twice as long after each probe that fails, five minutes at most', async () => {
     const { clock, gateway, one } = setUp(kind)
     await ask(gateway)
-    for (const [place, seconds] of [15, 30, 60, 120, 240, 300, 300].entries()) {
+    for (const [index, seconds] of [15, 30, 60, 120, 240, 300, 300].entries()) {
       clock.advance(seconds * 1_000 - 1)
       await ask(gateway)
-      expect(one.asked).toBe(place + 1)
+      expect(one.asked).toBe(index + 1)
       clock.advance(1)
       expect(await ask(gateway)).toBe('second')
-      expect(one.asked).toBe(place + 2)
+      expect(one.asked).toBe(index + 2)
     }
   })
 

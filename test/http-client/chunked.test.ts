@@ -14,22 +14,22 @@ interface Read {
 
 /** Reads a body in pieces of the given size. */
 function readCut(body: string, size: number): Read {
-  const heard: Read = { text: '', failure: undefined, over: false, surplus: 0 }
+  const received: Read = { text: '', failure: undefined, over: false, surplus: 0 }
   const read = chunkReader({
     push(content) {
-      heard.text += bytesOf(content).toString('latin1')
+      received.text += bytesOf(content).toString('latin1')
     },
     end(surplus) {
-      heard.over = true
-      heard.surplus = surplus
+      received.over = true
+      received.surplus = surplus
     },
     fail({ message }) {
-      heard.failure = message
+      received.failure = message
     },
   })
-  for (let at = 0; at < body.length && !heard.over && !heard.failure; at += size)
+  for (let at = 0; at < body.length && !received.over && !received.failure; at += size)
     read(Buffer.from(body.slice(at, at + size), 'latin1'))
-  return heard
+  return received
 }
 
 const whole = { failure: undefined, over: true, surplus: 0 }

@@ -106,10 +106,10 @@ test('the same headers go with several requests to several addresses, each with 
   const urls = servers.flatMap(({ url }) => [`${url}a`, `${url}a`, `${url}b`])
   const headers = { 'x-given': '1' }
   const fetch = losslessFetch(others, systemLookup)
-  const heard: unknown[] = []
-  for (const [place, url] of [...urls, ...urls].entries())
-    heard.push(JSON.parse(await (await fetch(url, { method: 'POST', headers, body: 'x'.repeat(place) })).text()))
-  expect(heard).toEqual([...urls, ...urls].map((url, place) => [url, '1', 'x'.repeat(place)]))
+  const received: unknown[] = []
+  for (const [index, url] of [...urls, ...urls].entries())
+    received.push(JSON.parse(await (await fetch(url, { method: 'POST', headers, body: 'x'.repeat(index) })).text()))
+  expect(received).toEqual([...urls, ...urls].map((url, index) => [url, '1', 'x'.repeat(index)]))
 })
 
 test.each(['a\r\nx-other: b', 'a\n', 'a\0', 'ключ'])(
@@ -149,7 +149,7 @@ describe('a compressed body is decompressed:', () => {
 })
 
 describe('all received bytes are delivered before', () => {
-  const events = Array.from({ length: 2_000 }, (_, place) => `data: ${place}\n\n`).join('')
+  const events = Array.from({ length: 2_000 }, (_, index) => `data: ${index}\n\n`).join('')
   const head = streamHead('transfer-encoding: chunked')
   const burst =
     (ending: 'close' | 'reset', tail = ''): Play =>
@@ -483,7 +483,7 @@ describe.skipIf(Bun.which('openssl') === null)('over TLS', () => {
       0,
     ],
     ['one that nobody vouches for hears nothing', false, ['good.test'], ['UNABLE_TO_VERIFY_LEAF_SIGNATURE'], 0],
-  ])('%s', async (_name, vouched, names, said, heard) => {
+  ])('%s', async (_name, vouched, names, said, received) => {
     const { ca, ...tls } = await certified('good.test')
     const upstream = await startRawUpstream({ route: 'POST /', others, tls })
     running.push(upstream)
@@ -494,7 +494,7 @@ describe.skipIf(Bun.which('openssl') === null)('over TLS', () => {
       stderr: 'inherit',
     })
     expect((await new Response(child.stdout).text()).trim().split('\n')).toEqual(said)
-    expect(upstream.asked()).toBe(heard * names.length)
+    expect(upstream.asked()).toBe(received * names.length)
   })
 })
 

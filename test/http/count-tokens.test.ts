@@ -56,9 +56,9 @@ describe('everything in the body costs something', () => {
     ['a system prompt', {}, { system: words }],
     ['system blocks', { system: 'Brief.' }, { system: [{ type: 'text', text: words }] }],
     ['a text block', {}, { messages: user({ type: 'text', text: words }) }],
-    ['a picture', {}, { messages: user({ type: 'image', source: png }) }],
+    ['an image', {}, { messages: user({ type: 'image', source: png }) }],
     [
-      'a picture elsewhere',
+      'an image elsewhere',
       {},
       { messages: user({ type: 'image', source: { type: 'url', url: 'https://a.example/' } }) },
     ],
@@ -67,7 +67,7 @@ describe('everything in the body costs something', () => {
     ['a tool call', {}, { messages: assistant(call) }],
     ['a tool result', { messages: result([]) }, { messages: result(words) }],
     ['a block in a tool result', { messages: result([]) }, { messages: result([{ type: 'text', text: words }]) }],
-    ['a picture in a tool result', { messages: result([]) }, { messages: result([{ type: 'image', source: png }]) }],
+    ['an image in a tool result', { messages: result([]) }, { messages: result([{ type: 'image', source: png }]) }],
     ['a tool', {}, { tools: [tool('', '')] }],
     ['its description', { tools: [tool('', '')] }, { tools: [tool(words, '')] }],
     ['its schema', { tools: [tool('', '')] }, { tools: [tool('', words)] }],
@@ -122,7 +122,7 @@ describe('the route', () => {
   test.each<[string, Anthropic.ContentBlockParam[]]>([
     ['words', []],
     ['a PDF, which becomes text', [{ type: 'document', source: pdf }]],
-    ['a picture nobody sees', [{ type: 'image', source: png }]],
+    ['an image nobody sees', [{ type: 'image', source: png }]],
   ])('says what the message itself begins with: %s', async (_name, files) => {
     const body = { ...bare, model: 'GLM-4.6', messages: user(...files, { type: 'text', text: 'And?' }) }
     const stream = await anthropic.messages.create({ ...body, max_tokens: 100, stream: true })

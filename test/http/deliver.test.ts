@@ -229,8 +229,8 @@ describe('a reply without a polite end', () => {
     const { reply: begun, feed, state } = handFed()
     const { reply, seen, clock, record } = setUp(Promise.resolve(begun), () => 'x'.repeat(32_000_000))
     feed([start])
-    const heard = await hangsOn(await reply)
-    await until(() => heard() > 0, 'the first bytes')
+    const received = await hangsOn(await reply)
+    await until(() => received() > 0, 'the first bytes')
     clock.advance(59_999)
     expect(seen).toEqual({ aborts: 0, dones: 0, hangUps: 0 })
     clock.advance(10_000)
@@ -273,13 +273,13 @@ describe('a reply without a polite end', () => {
 /** A client on a socket that takes what comes first and then no more. */
 async function hangsOn(response: Response): Promise<() => number> {
   const server = Bun.serve({ hostname: '127.0.0.1', port: 0, idleTimeout: 0, fetch: () => response })
-  let heard = 0
+  let received = 0
   const client = await Bun.connect({
     hostname: '127.0.0.1',
     port: server.port ?? 0,
     socket: {
       data(socket, bytes) {
-        heard += bytes.length
+        received += bytes.length
         socket.pause()
       },
     },
@@ -289,7 +289,7 @@ async function hangsOn(response: Response): Promise<() => number> {
     client.terminate()
     server.stop(true)
   })
-  return () => heard
+  return () => received
 }
 
 describe('a whole reply', () => {

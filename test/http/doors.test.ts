@@ -205,8 +205,8 @@ describe.each(fronts)('%s', (name, missing, start) => {
   tried('with the key, each spelling of a path is that path', async () => {
     const hosts = someHosts.filter(([, host]) => !unusableHosts.includes(host))
     // What was deleted once is gone.
-    const lasting = usualLockedDoors().filter(({ method }) => method !== 'DELETE')
-    const differing = await mapConcurrently(lasting, 4, async (door) => {
+    const undeleting = usualLockedDoors().filter(({ method }) => method !== 'DELETE')
+    const differing = await mapConcurrently(undeleting, 4, async (door) => {
       const key = keyOf(door)
       const expected = (await ask({ method: door.method, target: door.path, key })).status
       const usual = attemptsOf([door], sameTarget, hosts).filter((asked) => !isOtherForNginx(asked, name))

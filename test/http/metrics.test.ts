@@ -128,10 +128,10 @@ describe('labels', () => {
 
   test('cost little: an event under 5 µs, one in a hundred of what relaying it costs', () => {
     const metrics = createMetrics({ running: () => new Set(), gauges: () => ({}), version: 'test' })
-    const pulse = metrics.gapObserverOf(closed({ upstream: 'demo' }))
-    for (let at = 0; at < 10_000; at++) pulse(at % 50)
+    const observeGap = metrics.gapObserverOf(closed({ upstream: 'demo' }))
+    for (let at = 0; at < 10_000; at++) observeGap(at % 50)
     const startedAt = performance.now()
-    for (let at = 0; at < 100_000; at++) pulse(at % 50)
+    for (let at = 0; at < 100_000; at++) observeGap(at % 50)
     expect((performance.now() - startedAt) / 100_000).toBeLessThan(0.005)
   })
 })

@@ -29,8 +29,8 @@ test.each([
   ['tags', '<thinking>'],
   ['strip', 'nowhere'],
   ['raw', '<details type="reasoning" done="true">'],
-] as const)('THINKING_PROCESSING=%s puts reasoning into %s', async (mode, place) => {
-  expect(placeOf(await ask(mode))).toBe(place)
+] as const)('THINKING_PROCESSING=%s puts reasoning into %s', async (mode, placement) => {
+  expect(placeOf(await ask(mode))).toBe(placement)
 })
 
 test('the header changes it for one call', async () => {

@@ -154,7 +154,7 @@ describe('arguments are an object', () => {
 
 describe('the work on nested alternatives is limited', () => {
   const itself = (count: number) => Array.from({ length: count }, () => ({ $ref: '#/$defs/a' }))
-  const words = Array.from({ length: 100_000 }, (_, place) => `word ${place}`)
+  const words = Array.from({ length: 100_000 }, (_, index) => `word ${index}`)
   test.each<[string, Record<string, unknown>, Record<string, unknown>]>([
     [
       'all of itself, many times over',

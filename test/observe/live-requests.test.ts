@@ -11,9 +11,9 @@ function setUp() {
     live.opened(record)
     return record
   }
-  const heard: string[] = []
-  const listen = () => live.subscribe(({ kind, record }) => heard.push(`${record.id} ${kind} ${record.phase}`))
-  return { clock, live, open, heard, listen }
+  const received: string[] = []
+  const listen = () => live.subscribe(({ kind, record }) => received.push(`${record.id} ${kind} ${record.phase}`))
+  return { clock, live, open, heard: received, listen }
 }
 
 test('requests under way stand in their order until they are over', () => {
@@ -26,7 +26,7 @@ test('requests under way stand in their order until they are over', () => {
 })
 
 test('a subscriber hears of the beginning, each phase and the end', () => {
-  const { clock, live, open, heard, listen } = setUp()
+  const { clock, live, open, heard: received, listen } = setUp()
   listen()
   const record = open('one')
   for (const phase of ['waiting', 'reasoning', 'writing'] as const) {
@@ -36,7 +36,7 @@ test('a subscriber hears of the beginning, each phase and the end', () => {
   enterPhase(record, 'done')
   live.closed(record)
   clock.advance(1_000)
-  expect(heard).toEqual([
+  expect(received).toEqual([
     'one opened reading',
     'one phase waiting',
     'one phase reasoning',
@@ -46,7 +46,7 @@ test('a subscriber hears of the beginning, each phase and the end', () => {
 })
 
 test('of phases in quick succession the last is told, and no more than four events come in any second', () => {
-  const { clock, live, open, heard, listen } = setUp()
+  const { clock, live, open, heard: received, listen } = setUp()
   listen()
   const record = open('one')
   const times = [clock.monotonic()]
@@ -56,22 +56,22 @@ test('of phases in quick succession the last is told, and no more than four even
     enterPhase(record, round % 2 === 0 ? 'reasoning' : 'tool')
   }
   live.closed(record)
-  expect(heard.length).toBeGreaterThan(4)
+  expect(received.length).toBeGreaterThan(4)
   for (const from of times) expect(times.filter((at) => at >= from && at < from + 1_000).length).toBeLessThanOrEqual(4)
 
   const quick = open('two')
   enterPhase(quick, 'waiting')
   enterPhase(quick, 'writing')
   clock.advance(400)
-  expect(heard.filter((line) => line.startsWith('two'))).toEqual(['two opened reading', 'two phase writing'])
+  expect(received.filter((line) => line.startsWith('two'))).toEqual(['two opened reading', 'two phase writing'])
 })
 
 test('without a subscriber no timer runs, and one that has left hears nothing', () => {
-  const { clock, open, heard, listen } = setUp()
+  const { clock, open, heard: received, listen } = setUp()
   const leave = listen()
   leave()
   const record = open('one')
   enterPhase(record, 'waiting')
   expect(clock.pending()).toBe(0)
-  expect(heard).toEqual([])
+  expect(received).toEqual([])
 })

@@ -78,11 +78,11 @@ const inChannels = {
   annotate() {},
 }
 
-/** What a reply goes through in one of the cases, besides the decoder, the grammar and the encoder. */
+/** What a reply goes through in one of the cases, besides the decoder, the stream normaliser and the encoder. */
 interface Transforms {
   /** Behind the decoder. */
   sorting?: Transform<Delta, Delta>
-  /** In front of the grammar, and behind it. */
+  /** In front of the stream normaliser, and behind it. */
   rules?: Transform<Delta, Delta>
   checks?: Transform<StreamEvent, StreamEvent>
   /** Counts usage. */
@@ -106,7 +106,7 @@ const transforms: Record<string, { file: string; make: () => Transforms }> = {
       return names ? { checks: names.inEvents } : {}
     },
   },
-  'tags of thinking': {
+  'tags of reasoning': {
     file: 'prompted-tools/channels.ts',
     make: () => ({ sorting: channels({ ...inChannels, tools: [] }) }),
   },
@@ -114,7 +114,7 @@ const transforms: Record<string, { file: string; make: () => Transforms }> = {
     file: 'prompted-tools/parse.ts',
     make: () => ({ sorting: toolCallParser([tool], { scanLimit: 1_000 }) }),
   },
-  'tags of thinking and calls written as text': {
+  'tags of reasoning and calls written as text': {
     file: 'prompted-tools/parse.ts',
     make: () => ({
       sorting: chain(channels({ ...inChannels, tools: [tool] }), toolCallParser([tool], { scanLimit: 1_000 })),
@@ -128,9 +128,9 @@ const transforms: Record<string, { file: string; make: () => Transforms }> = {
   'the guard against loops': { file: 'gateway/loop-guard.ts', make: () => ({ rules: loopGuard(200) }) },
   'a budget': { file: 'gateway/output-limit.ts', make: () => ({ rules: outputLimit(40, (text) => text.length) }) },
   'stop sequences': { file: 'gateway/stop-sequences.ts', make: () => ({ rules: stopAt(['END', '\n\n\n']) }) },
-  'thinking in tags': { file: 'gateway/reasoning-placement.ts', make: () => ({ rules: placeReasoning('tags') }) },
-  'no thinking': { file: 'gateway/reasoning-placement.ts', make: () => ({ rules: placeReasoning('strip') }) },
-  'thinking as it is': { file: 'gateway/reasoning-placement.ts', make: () => ({ rules: placeReasoning('think') }) },
+  'reasoning in tags': { file: 'gateway/reasoning-placement.ts', make: () => ({ rules: placeReasoning('tags') }) },
+  'no reasoning': { file: 'gateway/reasoning-placement.ts', make: () => ({ rules: placeReasoning('strip') }) },
+  'reasoning as it is': { file: 'gateway/reasoning-placement.ts', make: () => ({ rules: placeReasoning('think') }) },
   'searches that are shown': {
     file: 'gateway/web-search.ts',
     make: () => ({ rules: searchFilter(plainRequest({ search: true })) }),
@@ -220,7 +220,7 @@ function deliver(
   const events = learns ? learnUsage(strict, () => {}) : strict
   const ruled = rules ? chain(rules, events) : events
   const transform = checks ? chain(ruled, checks) : ruled
-  const gathered = collector()
+  const collected = collector()
   let written = ''
   let direct = 0
   let writes = 0
@@ -237,7 +237,7 @@ function deliver(
     const pipe = pipeline({
       encoder: counting,
       onEvent(event) {
-        gathered.push(event)
+        collected.push(event)
         return event
       },
       writeDirectly(text) {
@@ -255,7 +255,7 @@ function deliver(
         pipe.next(onText)
         return
       }
-      const reply = gathered.result()
+      const reply = collected.result()
       resolve({ written, reply: reply instanceof Error ? reply.message : reply, direct })
     }
   })
@@ -418,20 +418,20 @@ describe('nothing that may change a text is missing above:', () => {
 describe('written directly is', () => {
   const words = Array.from({ length: 3_000 }, (_, at) => `word ${at} "né"\n`)
   const speech = Buffer.from(words.map(said).join('') + ending)
-  const thoughts = Buffer.from(words.map((text) => event({ reasoning_content: text })).join('') + ending)
+  const reasoning = Buffer.from(words.map((text) => event({ reasoning_content: text })).join('') + ending)
 
   test.each<[string, Buffer, string, string, number]>([
     ['the answer, in chat', speech, 'the guard against loops', 'chat', 2_900],
     ['the answer, in messages', speech, 'the guard against loops', 'messages', 2_900],
     ['the answer, in responses', speech, 'the guard against loops', 'responses', 2_900],
-    ['the thinking', thoughts, 'the guard against loops', 'messages', 2_900],
-    ['the thinking in two fields', thoughts, 'the guard against loops', 'chat with reasoning in two fields', 2_900],
+    ['the reasoning', reasoning, 'the guard against loops', 'messages', 2_900],
+    ['the reasoning in two fields', reasoning, 'the guard against loops', 'chat with reasoning in two fields', 2_900],
     ['the answer in front of calls', speech, 'calls written as text', 'messages', 2_900],
-    ['the thinking in front of calls', thoughts, 'calls written as text', 'messages', 2_900],
-    ['the answer without tags', speech, 'tags of thinking', 'chat', 2_900],
-    ['the thinking without tags', thoughts, 'tags of thinking', 'messages', 2_900],
-    ['the answer without tags or calls', speech, 'tags of thinking and calls written as text', 'responses', 2_900],
-    ['the thinking where an answer has to stop', thoughts, 'stop sequences', 'chat', 2_900],
+    ['the reasoning in front of calls', reasoning, 'calls written as text', 'messages', 2_900],
+    ['the answer without tags', speech, 'tags of reasoning', 'chat', 2_900],
+    ['the reasoning without tags', reasoning, 'tags of reasoning', 'messages', 2_900],
+    ['the answer without tags or calls', speech, 'tags of reasoning and calls written as text', 'responses', 2_900],
+    ['the reasoning where an answer has to stop', reasoning, 'stop sequences', 'chat', 2_900],
   ])('%s', async (_name, bytes, rule, dialect, least) => {
     for (const size of [150, 20_000, bytes.length]) {
       const way = { size, takes: () => true }
@@ -442,7 +442,7 @@ describe('written directly is', () => {
 
   test.each<[string, Buffer, string]>([
     ['no answer that has to stop somewhere', speech, 'stop sequences'],
-    ['no thinking that goes elsewhere', thoughts, 'thinking in tags'],
+    ['no reasoning that goes elsewhere', reasoning, 'reasoning in tags'],
   ])('%s', async (_name, bytes, rule) => {
     const way = { size: 150, takes: () => true }
     expect((await deliver(bytes, transformNamed(rule), encoderNamed('chat'), way)).direct).toBe(0)

@@ -22,7 +22,7 @@ const shortIdleMs = 150
 const plantedKey = 'planted.upstream-key'
 
 /** How an upstream writes an answer down. */
-interface Tongue {
+interface WireFormat {
   say(text: string): string
   end: string
   /** A refusal in place of the stream, and what becomes of it. */
@@ -31,7 +31,7 @@ interface Tongue {
 
 const frame = (data: object) => `data: ${JSON.stringify(data)}\n\n`
 
-const tongues = {
+const wireFormats = {
   'zai-api': {
     say: (content) => `data: ${chunkText({ delta: { content } })}\n\n`,
     end: `data: ${chunkText({ finish_reason: 'stop', usage: { prompt_tokens: 9, completion_tokens: 4 } })}\n\ndata: [DONE]\n\n`,
@@ -42,56 +42,56 @@ const tongues = {
     end: `${frame({ type: 'chat:completion', data: { phase: 'done', done: true, delta_content: '' } })}data: [DONE]\n\n`,
     refusal: { error: { code: 'INVALID', detail: 'no such parameter' } },
   },
-} satisfies Record<string, Tongue>
+} satisfies Record<string, WireFormat>
 
-const begun = (tongue: Tongue) => tongue.say('Hello') + tongue.say(' there.')
-const answerOf = (tongue: Tongue) => begun(tongue) + tongue.end
-const half = (tongue: Tongue) => tongue.say(' And on.').slice(0, 30)
+const begun = (format: WireFormat) => format.say('Hello') + format.say(' there.')
+const answerOf = (format: WireFormat) => begun(format) + format.end
+const half = (format: WireFormat) => format.say(' And on.').slice(0, 30)
 // Not the same letter over and over, which the gateway would stop.
-const tenMillion = Array.from({ length: 1_250_000 }, (_, place) => String(10_000_000 + place)).join('')
+const tenMillion = Array.from({ length: 1_250_000 }, (_, index) => String(10_000_000 + index)).join('')
 
 interface Fault {
   name: string
-  play: (tongue: Tongue) => Play
+  play: (format: WireFormat) => Play
   /** All the text that came; `Hello there.` unless told. */
   text?: string
 }
 
 /** Nothing is wrong with the answer: the client gets it. */
 const harmless: Fault[] = [
-  { name: 'gzip', play: (tongue) => whole(gzipSync(answerOf(tongue)), 'content-encoding: gzip') },
+  { name: 'gzip', play: (format) => whole(gzipSync(answerOf(format)), 'content-encoding: gzip') },
   {
     name: 'invalid UTF-8',
-    play: (tongue) => {
-      const [before = '', after = ''] = answerOf(tongue).split(' there')
+    play: (format) => {
+      const [before = '', after = ''] = answerOf(format).split(' there')
       return whole(Buffer.concat([Buffer.from(before), Buffer.of(0xff, 0xfe), Buffer.from(after)]))
     },
     text: 'Hello\uFFFD\uFFFD.',
   },
   {
     name: 'a frame of ten million letters',
-    play: (tongue) => whole(tongue.say(tenMillion) + tongue.end),
+    play: (format) => whole(format.say(tenMillion) + format.end),
     text: tenMillion,
   },
   {
     name: 'a drip of single bytes',
-    play: (tongue) => async (line) => {
+    play: (format) => async (line) => {
       await line.write(streamHead())
-      for (const byte of Buffer.from(answerOf(tongue))) {
+      for (const byte of Buffer.from(answerOf(format))) {
         await line.write(Uint8Array.of(byte))
         await new Promise((resolve) => setImmediate(resolve))
       }
       line.close()
     },
   },
-  { name: 'the end said three times', play: (tongue) => whole(answerOf(tongue) + tongue.end + tongue.end) },
-  { name: 'text behind the end', play: (tongue) => whole(answerOf(tongue) + begun(tongue)) },
-  { name: 'silence behind the end', play: (tongue) => forSilence(answerOf(tongue)) },
-  { name: 'a reset behind the end', play: (tongue) => forReset(answerOf(tongue)) },
+  { name: 'the end said three times', play: (format) => whole(answerOf(format) + format.end + format.end) },
+  { name: 'text behind the end', play: (format) => whole(answerOf(format) + begun(format)) },
+  { name: 'silence behind the end', play: (format) => forSilence(answerOf(format)) },
+  { name: 'a reset behind the end', play: (format) => forReset(answerOf(format)) },
   {
     name: 'frames that say nothing among the others',
-    play: (tongue) =>
-      whole(`data: {"half\n\n${tongue.say('Hello')}data: null\n\ndata: [7]\n\n${tongue.say(' there.')}${tongue.end}`),
+    play: (format) =>
+      whole(`data: {"half\n\n${format.say('Hello')}data: null\n\ndata: [7]\n\n${format.say(' there.')}${format.end}`),
   },
 ]
 
@@ -108,33 +108,33 @@ const fellSilent = { idleMs: shortIdleMs, error: /sent nothing for 0\.15 s/, sta
 
 /** Text was under way: it arrives, and the error behind it. */
 const midway: Failure[] = [
-  { ...cut, name: 'a reset inside a frame', play: (tongue) => forReset(begun(tongue) + half(tongue)) },
-  { ...cut, name: 'a close inside a frame', play: (tongue) => whole(begun(tongue) + half(tongue)) },
-  { ...cut, name: 'a close behind a frame', play: (tongue) => whole(begun(tongue)) },
+  { ...cut, name: 'a reset inside a frame', play: (format) => forReset(begun(format) + half(format)) },
+  { ...cut, name: 'a close inside a frame', play: (format) => whole(begun(format) + half(format)) },
+  { ...cut, name: 'a close behind a frame', play: (format) => whole(begun(format)) },
   {
     ...cut,
     name: 'a close before the announced length',
-    play: (tongue) => whole(begun(tongue), 'content-length: 100000'),
+    play: (format) => whole(begun(format), 'content-length: 100000'),
   },
   {
     ...cut,
     name: 'a close before the last chunk',
-    play: (tongue) => whole(chunk(begun(tongue)), 'transfer-encoding: chunked'),
+    play: (format) => whole(chunk(begun(format)), 'transfer-encoding: chunked'),
   },
   {
     ...cut,
     name: 'chunks that are broken',
-    play: (tongue) => whole(`${chunk(begun(tongue))}zz\r\nnot hexadecimal`, 'transfer-encoding: chunked'),
+    play: (format) => whole(`${chunk(begun(format))}zz\r\nnot hexadecimal`, 'transfer-encoding: chunked'),
   },
   {
     ...cut,
     name: 'gzip cut short',
-    play: (tongue) => {
-      const packed = gzipSync(begun(tongue))
+    play: (format) => {
+      const packed = gzipSync(begun(format))
       return whole(packed.subarray(0, -4), 'content-encoding: gzip', `content-length: ${packed.length}`)
     },
   },
-  { ...fellSilent, name: 'silence', play: (tongue) => forSilence(begun(tongue)) },
+  { ...fellSilent, name: 'silence', play: (format) => forSilence(begun(format)) },
 ]
 
 const unreachable = { error: /could not be reached/, status: 502 }
@@ -167,10 +167,10 @@ const beforehand: Failure[] = [
 /** What these say of it is the upstream's own, and tested there; here it is some error of the client's dialect. */
 const refusals: Fault[] = [
   { name: 'a page in place of the stream', play: () => typed('text/html', '<!doctype html><title>Hello</title>') },
-  { name: 'a stream that says it is JSON', play: (tongue) => typed('application/json', answerOf(tongue)) },
+  { name: 'a stream that says it is JSON', play: (format) => typed('application/json', answerOf(format)) },
   {
     name: 'an error as JSON with status 200',
-    play: (tongue) => typed('application/json', JSON.stringify(tongue.refusal)),
+    play: (format) => typed('application/json', JSON.stringify(format.refusal)),
   },
   { name: 'nothing, with status 204', play: () => raw('HTTP/1.1 204 No Content\r\n\r\n') },
   {
@@ -225,7 +225,7 @@ interface Stage {
   gateway: RunningGateway
 }
 
-type UpstreamName = keyof typeof tongues
+type UpstreamName = keyof typeof wireFormats
 
 const upstreams: Record<UpstreamName, (idleMs: number) => Promise<{ upstream: RawUpstream; behind: Upstream }>> = {
   'zai-api': async (idleMs) => {
@@ -244,7 +244,7 @@ const upstreams: Record<UpstreamName, (idleMs: number) => Promise<{ upstream: Ra
 const api = (origin: string, idleMs = 5_000) =>
   apiUpstream({ origin, key: plantedKey, fetch: losslessFetch(fetch, systemLookup), idleMs })
 
-async function stage(name: UpstreamName, play: Play, idleMs = 5_000): Promise<Stage> {
+async function setUp(name: UpstreamName, play: Play, idleMs = 5_000): Promise<Stage> {
   const { upstream, behind } = await upstreams[name](idleMs)
   upstream.play(play)
   const gateway = startGateway([behind])
@@ -268,7 +268,7 @@ async function unharmed(
   errors: (string | undefined)[],
 ): Promise<void> {
   await until(() => upstream.open() === 0, 'the connections to the upstream to be closed')
-  upstream.play(whole(chunk(answerOf(tongues[name])) + lastChunk, 'transfer-encoding: chunked'))
+  upstream.play(whole(chunk(answerOf(wireFormats[name])) + lastChunk, 'transfer-encoding: chunked'))
   expect(await ask(gateway, 'chat', true)).toMatchObject({ status: 200, text: 'Hello there.', error: undefined })
   for (const said of [...errors, ...gateway.lines]) expect(said ?? '').not.toContain(plantedKey)
   for (const error of errors) expect(error ?? '').not.toMatch(/127\.0\.0\.1:\d+\/|\n|at .*\.ts/)
@@ -278,105 +278,105 @@ for (const [name, dialects] of [
   ['zai-api', speechNames],
   ['zai-web', ['chat']],
 ] as const) {
-  const tongue = tongues[name]
+  const format = wireFormats[name]
 
   describe(`${name}: the client gets the answer in spite of`, () => {
     test.each(harmless)('$name', async ({ play, text = 'Hello there.' }) => {
-      const theatre = await stage(name, play(tongue))
+      const stage = await setUp(name, play(format))
       for (const dialect of dialects)
         for (const stream of [true, false]) {
-          const view = await ask(theatre.gateway, dialect, stream)
+          const view = await ask(stage.gateway, dialect, stream)
           expect([view.status, view.error]).toEqual([200, undefined])
           expect(view.text === text).toBe(true)
         }
-      await unharmed(theatre, name, [])
+      await unharmed(stage, name, [])
     })
   })
 
   describe(`${name}: the client gets the text so far and an error for`, () => {
     test.each(midway)('$name', async ({ play, status, error, idleMs, text = 'Hello there.' }) => {
-      const theatre = await stage(name, play(tongue), idleMs)
+      const stage = await setUp(name, play(format), idleMs)
       const errors: (string | undefined)[] = []
       for (const dialect of dialects) {
-        const streamed = await ask(theatre.gateway, dialect, true)
+        const streamed = await ask(stage.gateway, dialect, true)
         expect(streamed).toMatchObject({ status: 200, text })
         expect(streamed.error).toMatch(error)
-        const collected = await ask(theatre.gateway, dialect, false)
+        const collected = await ask(stage.gateway, dialect, false)
         expect(collected).toMatchObject({ status, text: '' })
         expect(collected.error).toMatch(error)
         errors.push(streamed.error, collected.error)
       }
-      await unharmed(theatre, name, errors)
+      await unharmed(stage, name, errors)
     })
   })
 
   describe(`${name}: the client gets a status and an error for`, () => {
     test.each(beforehand)('$name', async ({ play, status, error, idleMs }) => {
-      const theatre = await stage(name, play(tongue), idleMs)
+      const stage = await setUp(name, play(format), idleMs)
       const errors: (string | undefined)[] = []
       for (const dialect of dialects)
         for (const stream of [true, false]) {
-          const view = await ask(theatre.gateway, dialect, stream)
+          const view = await ask(stage.gateway, dialect, stream)
           expect(view).toMatchObject({ status, text: '' })
           expect(view.error).toMatch(error)
           errors.push(view.error)
         }
-      await unharmed(theatre, name, errors)
+      await unharmed(stage, name, errors)
     })
 
     test.each(refusals)('$name', async ({ play }) => {
-      const theatre = await stage(name, play(tongue))
+      const stage = await setUp(name, play(format))
       const errors: (string | undefined)[] = []
       for (const dialect of dialects)
         for (const stream of [true, false]) {
-          const view = await ask(theatre.gateway, dialect, stream)
+          const view = await ask(stage.gateway, dialect, stream)
           expect(view).toMatchObject({ text: '' })
           expect(view.error).toMatch(/./)
           expect([400, 403, 404, 502]).toContain(view.status)
           errors.push(view.error)
         }
-      await unharmed(theatre, name, errors)
+      await unharmed(stage, name, errors)
     })
   })
 
   test(`${name}: a client that leaves an endless stream closes it`, async () => {
-    const theatre = await stage(name, async (line) => {
-      await line.write(streamHead() + begun(tongue))
+    const stage = await setUp(name, async (line) => {
+      await line.write(streamHead() + begun(format))
       let here = true
       void line.gone.then(() => {
         here = false
       })
       while (here) {
-        await line.write(tongue.say(' And on.'))
+        await line.write(format.say(' And on.'))
         await new Promise((resolve) => setImmediate(resolve))
       }
     })
     for (const dialect of dialects) {
       const { path, body } = speeches[dialect]
       const client = new AbortController()
-      const response = await fetch(theatre.gateway.url + path, {
+      const response = await fetch(stage.gateway.url + path, {
         method: 'POST',
         body: JSON.stringify({ model: 'glm-4.7', ...body, stream: true }),
         signal: client.signal,
       })
       await response.body?.getReader().read()
-      expect(theatre.upstream.open()).toBe(1)
+      expect(stage.upstream.open()).toBe(1)
       client.abort()
-      await until(() => theatre.upstream.open() === 0, 'the upstream to be left')
+      await until(() => stage.upstream.open() === 0, 'the upstream to be left')
     }
-    await unharmed(theatre, name, [])
+    await unharmed(stage, name, [])
   })
 
   test(`${name}: a burst of 500 frames and a cut: all of them are delivered`, async () => {
-    const words = Array.from({ length: 500 }, (_, place) => `${place} `)
-    const burst = chunk(words.map(tongue.say).join(''))
+    const words = Array.from({ length: 500 }, (_, index) => `${index} `)
+    const burst = chunk(words.map(format.say).join(''))
     for (const end of ['close', 'reset'] as const) {
-      const theatre = await stage(name, async (line) => {
+      const stage = await setUp(name, async (line) => {
         await line.write(streamHead('transfer-encoding: chunked') + burst)
         line[end]()
       })
       for (const dialect of dialects) {
-        const view = await ask(theatre.gateway, dialect, true)
+        const view = await ask(stage.gateway, dialect, true)
         expect(view).toMatchObject({ status: 200, text: words.join('') })
         expect(view.error).toMatch(cut.error)
       }
@@ -408,7 +408,7 @@ describe('nobody is there:', () => {
 
   test.skipIf(Bun.which('openssl') === null)('the certificate is of its own making', async () => {
     const upstream = await startRawUpstream({ route: chatRoute, others: scriptedApi().fetch, tls: selfSigned() })
-    upstream.play(whole(answerOf(tongues['zai-api'])))
+    upstream.play(whole(answerOf(wireFormats['zai-api'])))
     const gateway = startGateway([api(upstream.origin)])
     running.push(gateway, upstream)
     const view = await ask(gateway, 'chat', true)

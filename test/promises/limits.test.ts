@@ -206,7 +206,7 @@ describe('a body of more values than anybody means', () => {
 })
 
 test.each([
-  ['many', Array.from({ length: 1_000 }, (_, place) => `stop ${place}`)],
+  ['many', Array.from({ length: 1_000 }, (_, index) => `stop ${index}`)],
   ['long', ['a'.repeat(5_000)]],
 ])(
   'stop sequences that are too %s are refused, for every piece of the answer is searched for them',

@@ -81,7 +81,7 @@ test('twenty clients of one key that allows two at a time all get their answer',
     () => `data: ${chunkText({ delta: { content: 'Hi there.' }, finish_reason: 'stop' })}\n\n`,
   )
   const gateway = start(officialApi(scriptedApi(['key-1'], answer), ['key-1']))
-  const replies = await Promise.all(Array.from({ length: 20 }, (_, place) => ask(gateway, place % 2 === 0)))
+  const replies = await Promise.all(Array.from({ length: 20 }, (_, index) => ask(gateway, index % 2 === 0)))
   expect(replies.map(({ status }) => status)).toEqual(Array(20).fill(200))
   for (const reply of replies) expect(await reply.text()).toContain('Hi there.')
   expect(room.most).toBe(2)
@@ -174,10 +174,12 @@ test('a client that stops reading for a while holds Z.AI back, and then gets eve
   expect(sent).toBeLessThan(words / 2)
   client.resume()
   await closed
-  const heard = Buffer.concat(pieces)
+  const received = Buffer.concat(pieces)
     .toString()
     .matchAll(/"content":"word (\d{6}) x{4000}"/g)
-  expect([...heard].map(([, number]) => Number(number))).toEqual(Array.from({ length: words }, (_, number) => number))
+  expect([...received].map(([, number]) => Number(number))).toEqual(
+    Array.from({ length: words }, (_, number) => number),
+  )
 }, 60_000)
 
 /** Until a number has not changed for a thousand turns of the event loop. */

@@ -13,7 +13,7 @@ const look: Tool = {
 }
 
 const text = (words: string): Delta => ({ type: 'text', text: words })
-const thought = (words: string): Delta => ({ type: 'reasoning', text: words })
+const reasoning = (words: string): Delta => ({ type: 'reasoning', text: words })
 const stop: Delta = { type: 'finish', reason: 'stop' }
 const call: Delta = { type: 'tool-call', key: 'call-0', id: 'c1', name: 'look', arguments: '{}' }
 
@@ -29,59 +29,61 @@ function sorted(deltas: Delta[], notes: string[] = [], tools: Tool[] = [look], w
 function ending(deltas: Delta[], tools?: Tool[]): unknown {
   const last = sorted(deltas, [], tools).at(-1)
   if (last?.type !== 'error') return last?.type === 'finish' ? last.reason : last?.type
-  return last.error instanceof ReasoningOnlyError ? { thoughts: last.error.text } : last.error.code
+  return last.error instanceof ReasoningOnlyError ? { reasoning: last.error.text } : last.error.code
 }
 
 describe('a reply of reasoning alone', () => {
   const written =
     '<tool_call>look\n<arg_key>at</arg_key>\n<arg_value>a</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>'
   test.each<[string, Delta[], unknown]>([
-    ['has its thoughts to offer', [thought('Hm'), thought(' hm.\n'), stop], { thoughts: 'Hm hm.' }],
+    ['has its reasoning to offer', [reasoning('Hm'), reasoning(' hm.\n'), stop], { reasoning: 'Hm hm.' }],
     [
-      'offers what stands behind the end of the thoughts',
-      [thought('Hm.</th'), thought('ink>\n\nA cat.'), stop],
-      { thoughts: 'A cat.' },
+      'offers what stands behind the end of the reasoning',
+      [reasoning('Hm.</th'), reasoning('ink>\n\nA cat.'), stop],
+      { reasoning: 'A cat.' },
     ],
-    ['offers its thoughts where nothing stands behind them', [thought('Hm.</think>\n'), stop], { thoughts: 'Hm.' }],
-    ['in tags has them to offer', [text('<think>Hm'), text('.'), stop], { thoughts: 'Hm.' }],
-    ['and a tag has them to offer', [thought('Hm.'), text('\n</think>\n'), stop], { thoughts: 'Hm.' }],
+    ['offers its reasoning where nothing stands behind it', [reasoning('Hm.</think>\n'), stop], { reasoning: 'Hm.' }],
+    ['in tags has it to offer', [text('<think>Hm'), text('.'), stop], { reasoning: 'Hm.' }],
+    ['and a tag has it to offer', [reasoning('Hm.'), text('\n</think>\n'), stop], { reasoning: 'Hm.' }],
     [
       'with calls announced has them to offer',
-      [thought('Hm.'), { type: 'finish', reason: 'tool-calls' }],
-      { thoughts: 'Hm.' },
+      [reasoning('Hm.'), { type: 'finish', reason: 'tool-calls' }],
+      { reasoning: 'Hm.' },
     ],
-    ['and blanks is empty', [thought(' \n'), text('\n'), stop], 'empty'],
-    ['and no thoughts either is empty', [text('</think>'), stop], 'empty'],
-    ['that was cut is cut', [thought('Hm'), { type: 'finish', reason: 'length' }], 'length'],
-    ['that was refused is refused', [thought('Hm'), { type: 'finish', reason: 'content-filter' }], 'content-filter'],
-    ['that breaks off has no end', [thought('Hm')], 'reasoning'],
-    ['with a call is a call', [thought(`I look. ${written}`), stop], 'tool-calls'],
+    ['and blanks is empty', [reasoning(' \n'), text('\n'), stop], 'empty'],
+    ['and no reasoning either is empty', [text('</think>'), stop], 'empty'],
+    ['that was cut is cut', [reasoning('Hm'), { type: 'finish', reason: 'length' }], 'length'],
+    ['that was refused is refused', [reasoning('Hm'), { type: 'finish', reason: 'content-filter' }], 'content-filter'],
+    ['that breaks off has no end', [reasoning('Hm')], 'reasoning'],
+    ['with a call is a call', [reasoning(`I look. ${written}`), stop], 'tool-calls'],
     [
       'with half a call has them to offer',
-      [thought('<tool_call>look\n<arg_key>at'), stop],
-      { thoughts: '<tool_call>look\n<arg_key>at' },
+      [reasoning('<tool_call>look\n<arg_key>at'), stop],
+      { reasoning: '<tool_call>look\n<arg_key>at' },
     ],
     [
       'with a call of no tool has them to offer',
-      [thought('<tool_call>{"name":"fly","arguments":{}}</tool_call>'), stop],
-      { thoughts: '<tool_call>{"name":"fly","arguments":{}}</tool_call>' },
+      [reasoning('<tool_call>{"name":"fly","arguments":{}}</tool_call>'), stop],
+      { reasoning: '<tool_call>{"name":"fly","arguments":{}}</tool_call>' },
     ],
     [
       'with a call told about has them to offer',
-      [thought('`<tool_call>{"name":"look","arguments":{}}</tool_call>` no'), stop],
-      { thoughts: '`<tool_call>{"name":"look","arguments":{}}</tool_call>` no' },
+      [reasoning('`<tool_call>{"name":"look","arguments":{}}</tool_call>` no'), stop],
+      { reasoning: '`<tool_call>{"name":"look","arguments":{}}</tool_call>` no' },
     ],
     [
       'with a call that cannot be read has them to offer',
-      [thought('<tool_call>{"name":"look","arguments":{"at":x}}</tool_call>'), stop],
-      { thoughts: '<tool_call>{"name":"look","arguments":{"at":x}}</tool_call>' },
+      [reasoning('<tool_call>{"name":"look","arguments":{"at":x}}</tool_call>'), stop],
+      { reasoning: '<tool_call>{"name":"look","arguments":{"at":x}}</tool_call>' },
     ],
   ])('%s', (_name, deltas, expected) => expect(ending(deltas)).toEqual(expected))
 
   test('becomes the call in it, with its types repaired', () => {
     const notes: string[] = []
     expect(
-      sorted([thought('I look. '), thought(written.slice(0, 20)), thought(written.slice(20)), stop], notes).slice(-2),
+      sorted([reasoning('I look. '), reasoning(written.slice(0, 20)), reasoning(written.slice(20)), stop], notes).slice(
+        -2,
+      ),
     ).toEqual([
       { type: 'tool-call', key: 'text-0', name: 'look', arguments: '{"at":"a","days":3}' },
       { type: 'finish', reason: 'tool-calls' },
@@ -90,33 +92,33 @@ describe('a reply of reasoning alone', () => {
   })
 
   test('has no calls where there are no tools', () =>
-    expect(ending([thought(written), stop], [])).toEqual({ thoughts: written }))
+    expect(ending([reasoning(written), stop], [])).toEqual({ reasoning: written }))
 })
 
 describe('a reply with an answer', () => {
   test.each<[string, Delta[], Delta[]]>([
-    ['keeps its channels', [thought('Hm'), text('A cat'), stop], [thought('Hm'), text('A cat'), stop]],
+    ['keeps its channels', [reasoning('Hm'), text('A cat'), stop], [reasoning('Hm'), text('A cat'), stop]],
     [
       'keeps calls out of the thinking',
-      [thought('<tool_call>{"name":"look","arguments":{}}</tool_call>'), text('A cat'), stop],
-      [thought('<tool_call>{"name":"look","arguments":{}}</tool_call>'), text('A cat'), stop],
+      [reasoning('<tool_call>{"name":"look","arguments":{}}</tool_call>'), text('A cat'), stop],
+      [reasoning('<tool_call>{"name":"look","arguments":{}}</tool_call>'), text('A cat'), stop],
     ],
-    ['may be a call', [thought('Hm'), call, stop], [thought('Hm'), call, stop]],
+    ['may be a call', [reasoning('Hm'), call, stop], [reasoning('Hm'), call, stop]],
     [
       'loses tags in both',
-      [thought('<think>Hm'), text('</think>\n\n'), text('A cat'), stop],
-      [thought('Hm'), text('A cat'), stop],
+      [reasoning('<think>Hm'), text('</think>\n\n'), text('A cat'), stop],
+      [reasoning('Hm'), text('A cat'), stop],
     ],
     ['keeps half a tag in front of a call', [text('a <thi'), call, stop], [text('a '), text('<thi'), call, stop]],
     [
-      'takes an open thought in front of a call for one',
+      'takes open reasoning in front of a call for one',
       [text('a\n<think>b'), call, stop],
-      [text('a\n'), thought('b'), call, stop],
+      [text('a\n'), reasoning('b'), call, stop],
     ],
     [
       'keeps white space for its first word',
-      [text('\n'), thought('Hm'), text('A'), stop],
-      [thought('Hm'), text('\nA'), stop],
+      [text('\n'), reasoning('Hm'), text('A'), stop],
+      [reasoning('Hm'), text('\nA'), stop],
     ],
   ])('%s', (_name, deltas, expected) => {
     const joined: Delta[] = []
@@ -143,21 +145,25 @@ describe('a closing tag that was left over in the answer', () => {
     tool: { id: 's1', name: 'search', arguments: '{}', kind: 'web-search', sources: [] },
   }
   test.each<[string, Delta[], Delta[]]>([
-    ['ends the reasoning', [text('Hm.</think>A cat'), stop], [thought('Hm.'), text('A cat'), stop]],
-    ['ends it in pieces', [text('Hm.</th'), text('ink>A'), text(' cat'), stop], [thought('Hm.'), text('A cat'), stop]],
+    ['ends the reasoning', [text('Hm.</think>A cat'), stop], [reasoning('Hm.'), text('A cat'), stop]],
+    [
+      'ends it in pieces',
+      [text('Hm.</th'), text('ink>A'), text(' cat'), stop],
+      [reasoning('Hm.'), text('A cat'), stop],
+    ],
     [
       'ends it in a paragraph',
       [text('Hm.\n</think>\n'), text('\nA cat'), stop],
-      [thought('Hm.\n'), text('A cat'), stop],
+      [reasoning('Hm.\n'), text('A cat'), stop],
     ],
-    ['ends it in front of a call', [text('Hm.</think>'), call, stop], [thought('Hm.'), call, stop]],
-    ['ends it in front of a call and blanks', [text('Hm.</think>\n'), call, stop], [thought('Hm.'), call, stop]],
-    ['ends it in a reply that is cut', [text('Hm.</think>A c'), cut], [thought('Hm.'), text('A c'), cut]],
-    ['ends it in a reply that breaks off', [text('Hm.</think>A c')], [thought('Hm.'), text('A c')]],
+    ['ends it in front of a call', [text('Hm.</think>'), call, stop], [reasoning('Hm.'), call, stop]],
+    ['ends it in front of a call and blanks', [text('Hm.</think>\n'), call, stop], [reasoning('Hm.'), call, stop]],
+    ['ends it in a reply that is cut', [text('Hm.</think>A c'), cut], [reasoning('Hm.'), text('A c'), cut]],
+    ['ends it in a reply that breaks off', [text('Hm.</think>A c')], [reasoning('Hm.'), text('A c')]],
     [
       'ends it behind a search',
       [text('Hm.'), search, text('</think>A'), stop],
-      [thought('Hm.'), search, text('A'), stop],
+      [reasoning('Hm.'), search, text('A'), stop],
     ],
     ['ends nothing where nothing follows', [text('Hello</think>\n'), stop], [text('Hello'), stop]],
     ['ends nothing where nothing stands before it', [text('</think>'), text('Hi'), stop], [text('Hi'), stop]],
@@ -166,10 +172,10 @@ describe('a closing tag that was left over in the answer', () => {
     ['ends nothing in JSON', [text('{"a":"</think>b"}'), stop], [text('{"a":"</think>b"}'), stop]],
     [
       'ends nothing where there is reasoning',
-      [thought('Hm.'), text('One.</think>Two.'), stop],
-      [thought('Hm.'), text('One.\n\nTwo.'), stop],
+      [reasoning('Hm.'), text('One.</think>Two.'), stop],
+      [reasoning('Hm.'), text('One.\n\nTwo.'), stop],
     ],
-    ['ends nothing in front of reasoning', [text('A'), thought('Hm.'), stop], [text('A'), thought('Hm.'), stop]],
+    ['ends nothing in front of reasoning', [text('A'), reasoning('Hm.'), stop], [text('A'), reasoning('Hm.'), stop]],
   ])('%s, in a whole reply', (_name, deltas, expected) =>
     expect(joined(sorted(deltas, [], [look], true))).toEqual(expected),
   )

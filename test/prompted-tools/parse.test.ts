@@ -16,7 +16,7 @@ const tools: Tool[] = [
 const bash = '<tool_call>{"name":"bash","arguments":{"command":"ls"}}</tool_call>'
 const ls = call('bash', { command: 'ls' })
 const stop: Delta = { type: 'finish', reason: 'stop' }
-const thought: Delta = { type: 'reasoning', text: 'A listing will do.' }
+const reasoning: Delta = { type: 'reasoning', text: 'A listing will do.' }
 
 type Recorded = [name: string, answer: string, text: string, calls: unknown[], end: string]
 const doc =
@@ -206,7 +206,7 @@ describe('a written call becomes a tool call', () => {
     ['as code without arguments', 'bash()', [call('bash', {})]],
     ['as a name and JSON', 'bash{"command": "ls"}', [ls]],
   ])('%s, right after reasoning', (_name, text, expected) => {
-    expect(parse(text, [thought])).toEqual({ text: '', calls: expected, end: 'stop' })
+    expect(parse(text, [reasoning])).toEqual({ text: '', calls: expected, end: 'stop' })
     expect(parse(text)).toEqual({ text, calls: [], end: 'stop' })
   })
 })
@@ -262,7 +262,7 @@ describe('text stays text', () => {
     ['when it is a manual page', 'bash(1) is a shell'],
     ['when it only begins like a tool', 'bashful'],
   ])('%s, right after reasoning', (_name, text) => {
-    expect(parse(text, [thought])).toEqual({ text, calls: [], end: 'stop' })
+    expect(parse(text, [reasoning])).toEqual({ text, calls: [], end: 'stop' })
   })
 
   test('when no tool is declared', () => {
@@ -346,7 +346,7 @@ describe('an incomplete call is not made', () => {
 
   test('as code right after reasoning, and is shown where the model ended its turn', () => {
     const written = 'bash(command="rm -rf /'
-    expect(parse(written, [thought])).toEqual({ text: written, calls: [], end: 'length' })
+    expect(parse(written, [reasoning])).toEqual({ text: written, calls: [], end: 'length' })
   })
 
   test('when the upstream gave another reason, which stays', () => {
@@ -392,19 +392,19 @@ describe('an incomplete call is not made', () => {
 describe('other deltas', () => {
   test('pass at once while a call is held', () => {
     const usage: Delta = { type: 'usage', usage: { inputTokens: 1, outputTokens: 2 } }
-    expect(runTransform(parser(), [text(bash.slice(0, 30)), usage, thought, text(bash.slice(30)), stop])).toEqual([
+    expect(runTransform(parser(), [text(bash.slice(0, 30)), usage, reasoning, text(bash.slice(30)), stop])).toEqual([
       usage,
-      thought,
+      reasoning,
       { type: 'tool-call', key: 'text-0', name: 'bash', arguments: '{"command":"ls"}' },
       stop,
     ])
   })
 
   test('of reasoning come after the text before them', () => {
-    expect(runTransform(parser(), [text('a <'), thought, text('b'), stop])).toEqual([
+    expect(runTransform(parser(), [text('a <'), reasoning, text('b'), stop])).toEqual([
       text('a '),
       text('<'),
-      thought,
+      reasoning,
       text('b'),
       stop,
     ])
@@ -470,7 +470,7 @@ test('the output does not depend on how a text is split', () => {
     ...recorded.map(([, answer]) => answer),
   ]
   for (const sample of samples)
-    for (const before of [[], [thought]]) {
+    for (const before of [[], [reasoning]]) {
       const whole = parse(sample, before)
       for (let cut = 1; cut < sample.length; cut++)
         expect(
@@ -482,7 +482,7 @@ test('the output does not depend on how a text is split', () => {
 
 describe('recorded answers of the web backend', () => {
   test.each(recorded)('%s', (_name, answer, before, calls, end) => {
-    expect(parse(answer, [thought])).toEqual({ text: before, calls, end })
+    expect(parse(answer, [reasoning])).toEqual({ text: before, calls, end })
   })
 })
 
@@ -604,7 +604,7 @@ describe('for any input', () => {
     )
     fc.assert(
       fc.property(fc.array(fragment, { maxLength: 30 }), fc.boolean(), (pieces, reasons) => {
-        const before = reasons ? [thought] : []
+        const before = reasons ? [reasoning] : []
         const whole = join(runTransform(parser(), [...before, text(pieces.join('')), stop]))
         expect(join(runTransform(parser(), [...before, ...pieces.map(text), stop]))).toEqual(whole)
       }),

@@ -25,11 +25,11 @@ function expectSorted(words: string, expected: Sorted, options?: Partial<TagRead
 
 describe('in the answer', () => {
   test.each<[string, string, string, string]>([
-    ['thoughts at the beginning are reasoning', '<think>Hm</think>A cat', 'A cat', 'Hm'],
+    ['tags at the beginning hold reasoning', '<think>Hm</think>A cat', 'A cat', 'Hm'],
     ['white space around them is nobody’s', '\n <think>Hm</think>\n\nA cat', 'A cat', 'Hm'],
-    ['thoughts of nothing are nothing', '<think></think>\n\nA cat', 'A cat', ''],
+    ['empty tags are nothing', '<think></think>\n\nA cat', 'A cat', ''],
     ['two in a row are both reasoning', '<think>a</think>\n<think>b</think>c', 'c', 'ab'],
-    ['a thought nobody closes is reasoning', '<think>Hm, a cat', '', 'Hm, a cat'],
+    ['an open tag at the beginning holds reasoning', '<think>Hm, a cat', '', 'Hm, a cat'],
     ['a tag left over is dropped in front', '\n</think>\n\nHello', 'Hello', ''],
     ['a tag left over is dropped in the middle', 'Well.</think>Hello', 'Well.Hello', ''],
     ['a tag left over is dropped in a line of its own', 'Well.\n</think>\nHello', 'Well.\n\nHello', ''],
@@ -39,9 +39,9 @@ describe('in the answer', () => {
     ['a tag left over is dropped at the end, behind a quotation', 'He said "no"</think>', 'He said "no"', ''],
     ['a tag left over is dropped at the end, behind a space', 'Hello </think> ', 'Hello  ', ''],
     ['many left over are dropped', '</think></think>a</think>b', 'ab', ''],
-    ['thoughts in the middle are reasoning', 'One.\n<think>Hm\nhm</think>\nTwo.', 'One.\n\nTwo.', 'Hm\nhm'],
-    ['thoughts inside a line are reasoning', 'One<think>hm</think>two', 'Onetwo', 'hm'],
-    ['a thought in the middle that nobody closes is text', 'One.\n<think>Two.', 'One.\nTwo.', ''],
+    ['tags in the middle hold reasoning', 'One.\n<think>Hm\nhm</think>\nTwo.', 'One.\n\nTwo.', 'Hm\nhm'],
+    ['tags inside a line hold reasoning', 'One<think>hm</think>two', 'Onetwo', 'hm'],
+    ['an open tag in the middle is text', 'One.\n<think>Two.', 'One.\nTwo.', ''],
     ['a tag at the end is dropped', 'One.<think>', 'One.', ''],
     ['half a tag is text', 'One </thin', 'One </thin', ''],
     ['half a tag at the beginning is text', '<thin', '<thin', ''],
@@ -109,7 +109,7 @@ describe('in the thinking', () => {
   ])('%s', (_name, words, reasoning) => expectSorted(words, { text: '', reasoning }, options))
 })
 
-test('a thought in the middle waits for its end, and no longer than it has to', () => {
+test('reasoning in the middle waits for its end, and no longer than it has to', () => {
   const reader = tagReader({ channel: 'text', frames: false })
   expect(reader.push('One.\n<think>Hm')).toEqual([{ type: 'text', text: 'One.\n' }])
   expect(reader.push('x'.repeat(99_998))).toEqual([])
@@ -189,7 +189,7 @@ test('white space without end is not held back: what stops endless replies has t
   expect(pieces.flat().map(({ text }) => text.length)).toEqual([2_002, ...Array.from({ length: 199 }, () => 2)])
 })
 
-test('what stands behind a long stretch of white space is no thought, however it is cut', () => {
+test('what stands behind a long stretch of white space is no reasoning, however it is cut', () => {
   const words = `${' '.repeat(2_001)}A cat`
   for (const size of [1, 7, 3_000]) expect(sorted(cut(words, size))).toEqual({ text: words, reasoning: '' })
 })

@@ -31,12 +31,12 @@ function spawn(argv: string[], env: Record<string, string> = {}) {
   return child
 }
 
-function leave(complaint?: string): never {
+function leave(problem?: string): never {
   for (const child of children) child.kill('SIGKILL')
   rmSync(folder, { recursive: true, force: true })
   print()
-  if (complaint) console.error(complaint)
-  process.exit(complaint || rows.some(({ fine }) => !fine) ? 1 : 0)
+  if (problem) console.error(problem)
+  process.exit(problem || rows.some(({ fine }) => !fine) ? 1 : 0)
 }
 
 function print(): void {
@@ -66,7 +66,7 @@ async function startGateway(upstreamPort: number) {
     UPSTREAMS: 'zai-api',
     ZAI_API_BASE: `http://127.0.0.1:${upstreamPort}/api/paas/v4`,
     // Several keys, because one key starts with a few calls at a time, and this is no test of the credential pool.
-    ZAI_API_KEY: Array.from({ length: 400 }, (_, place) => `soak-${place}`).join(','),
+    ZAI_API_KEY: Array.from({ length: 400 }, (_, index) => `soak-${index}`).join(','),
     QUEUE_LIMIT: '20000',
     MAX_CONCURRENT: '20000',
     SHUTDOWN_MS: '30000',
@@ -168,18 +168,18 @@ row('  memory at the end', `${rssMb(pid).toFixed(0)} MB`)
 const longestGapMs = 50
 const prompting = (prompt: object) => [{ role: 'user', content: JSON.stringify(prompt) }]
 const costly: { name: string; body: object }[] = [
-  ...costlyCases.map(({ name, schema }, place) => ({
+  ...costlyCases.map(({ name, schema }, index) => ({
     name,
     body: {
-      messages: prompting({ costly: place }),
+      messages: prompting({ costly: index }),
       response_format: { type: 'json_schema', json_schema: { name: 'it', schema } },
     },
   })),
   ...costlyRequests,
-  ...costlyReplies.map(({ name }, place) => ({
+  ...costlyReplies.map(({ name }, index) => ({
     name,
     body: {
-      messages: prompting({ reply: place }),
+      messages: prompting({ reply: index }),
       tools: [{ type: 'function', function: { name: 'it', parameters: { type: 'object' } } }],
       stream: true,
     },
@@ -230,7 +230,7 @@ const recovery = await until(
 row('  first answer after it is back', `${(recovery * 1000).toFixed(0)} ms`, recovery < 30)
 
 // SIGTERM under load.
-const lasting = load(url, { clients: 200, concurrency: 200, recital: { numbers: 200, everyMs: 20 } })
+const longLoad = load(url, { clients: 200, concurrency: 200, recital: { numbers: 200, everyMs: 20 } })
 await until(async () => (await underWay(again.port)) === 200, 10)
 gateway.child.kill('SIGTERM')
 await Bun.sleep(300)
@@ -238,7 +238,7 @@ const refused = await fetch(`${url}/healthz`).then(
   () => false,
   () => true,
 )
-const finished = await lasting
+const finished = await longLoad
 row('SIGTERM under 200 streams: finished', `${finished.whole} of ${finished.asked}`, finished.whole === 200)
 row('  new connections are refused', String(refused), refused)
 row('  exit code', String(await gateway.child.exited), (await gateway.child.exited) === 0)

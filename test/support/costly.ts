@@ -5,10 +5,10 @@ export interface CostlyCase {
   answer: string
 }
 
-const times = <Item>(count: number, make: (place: number) => Item) =>
-  Array.from({ length: count }, (_, place) => make(place))
-const properties = (count: number, make: (place: number) => unknown) =>
-  Object.fromEntries(times(count, (place) => [`key${place}`, make(place)]))
+const times = <Item>(count: number, make: (index: number) => Item) =>
+  Array.from({ length: count }, (_, index) => make(index))
+const properties = (count: number, make: (index: number) => unknown) =>
+  Object.fromEntries(times(count, (index) => [`key${index}`, make(index)]))
 
 const holding = (value: object) => ({
   type: 'object',
@@ -17,9 +17,9 @@ const holding = (value: object) => ({
 })
 
 /** Types that are united without a tag, as generators write them. */
-const variant = (place: number) => ({
+const variant = (index: number) => ({
   type: 'object',
-  properties: { kind: { const: place }, ...properties(12, (key) => ({ type: 'string', maxLength: place + key })) },
+  properties: { kind: { const: index }, ...properties(12, (key) => ({ type: 'string', maxLength: index + key })) },
   required: ['kind', 'key0'],
   additionalProperties: false,
 })
@@ -45,7 +45,7 @@ export const costlyCases: readonly CostlyCase[] = [
   {
     name: 'unique items',
     schema: holding({ type: 'array', uniqueItems: true }),
-    answer: JSON.stringify({ value: times(20_000, (place) => ({ id: place, name: `n${place}` })), count: '1' }),
+    answer: JSON.stringify({ value: times(20_000, (index) => ({ id: index, name: `n${index}` })), count: '1' }),
   },
   {
     name: 'a union of 150 variants',
@@ -54,7 +54,7 @@ export const costlyCases: readonly CostlyCase[] = [
       properties: { items: { type: 'array', items: { anyOf: times(150, variant) } } },
       required: ['items'],
     },
-    answer: JSON.stringify({ items: times(20, (place) => ({ kind: `${place}`, key0: 'a' })) }),
+    answer: JSON.stringify({ items: times(20, (index) => ({ kind: `${index}`, key0: 'a' })) }),
   },
   {
     name: 'schemas of schemas of schemas',
@@ -68,7 +68,7 @@ export const costlyCases: readonly CostlyCase[] = [
   {
     name: 'half a megabyte of broken JSON',
     schema: { type: 'object' },
-    answer: times(25_000, (place) => `{"a${place}":[1,{"b":"c`).join(''),
+    answer: times(25_000, (index) => `{"a${index}":[1,{"b":"c`).join(''),
   },
   { name: 'half a megabyte of spaces in a fence', schema: {}, answer: `\`\`\`json\n${' '.repeat(500_000)}x` },
   { name: 'a long answer of brackets', schema: { type: 'object' }, answer: '[{'.repeat(250_000) },
@@ -81,20 +81,20 @@ export interface CostlyRequest {
   body: object
 }
 
-const functionTool = (place: number) => ({
+const functionTool = (index: number) => ({
   type: 'function',
   function: {
-    name: `tool_${place}`,
+    name: `tool_${index}`,
     parameters: { type: 'object', properties: { path: { type: 'string', description: 'where' } }, required: ['path'] },
   },
 })
-const callAndResult = (place: number) => [
+const callAndResult = (index: number) => [
   {
     role: 'assistant',
     content: null,
-    tool_calls: [{ id: `call${place}`, type: 'function', function: { name: 'it', arguments: '{"path":"a/b"}' } }],
+    tool_calls: [{ id: `call${index}`, type: 'function', function: { name: 'it', arguments: '{"path":"a/b"}' } }],
   },
-  { role: 'tool', tool_call_id: `call${place}`, content: `result ${place}` },
+  { role: 'tool', tool_call_id: `call${index}`, content: `result ${index}` },
 ]
 const question = { role: 'user', content: 'Hello!' }
 
@@ -103,7 +103,7 @@ export const costlyRequests: readonly CostlyRequest[] = [
   {
     name: '10,000 messages',
     body: {
-      messages: times(9_999, (place) => ({ role: place % 2 ? 'assistant' : 'user', content: `${place} words` })),
+      messages: times(9_999, (index) => ({ role: index % 2 ? 'assistant' : 'user', content: `${index} words` })),
     },
   },
   {
@@ -112,7 +112,7 @@ export const costlyRequests: readonly CostlyRequest[] = [
   },
   {
     name: '30,000 parts of one message',
-    body: { messages: [{ role: 'user', content: times(30_000, (place) => ({ type: 'text', text: `${place}` })) }] },
+    body: { messages: [{ role: 'user', content: times(30_000, (index) => ({ type: 'text', text: `${index}` })) }] },
   },
 ]
 
@@ -131,7 +131,7 @@ export const costlyReplies: readonly CostlyReply[] = [
   { name: 'a megabyte of blank lines', events: megabyte('\n') },
   { name: 'a megabyte of events without data', events: megabyte('data: \n\n') },
   { name: 'calls that are none in one event', text: oneEvent('<tool_call>x ') },
-  { name: 'thoughts that are none in one event', text: oneEvent('<think ') },
+  { name: 'reasoning tags that are none in one event', text: oneEvent('<think ') },
   { name: 'signs of less in one event', text: oneEvent('a < b ') },
   { name: 'code fences in one event', text: oneEvent('```\n') },
 ]

@@ -54,12 +54,12 @@ export function pdfOf(pages: readonly PageBody[], trailer = ''): Uint8Array<Arra
   const add = (...pieces: (string | Uint8Array)[]) => objects.push(joined(pieces))
   const font = add('<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>')
   const kids = pages.map(({ lines = [], image, rotate = 0, content, deflated }) => {
-    const shown = content ?? (image ? 'q 612 0 0 792 0 0 cm /Picture Do Q' : words(lines))
+    const shown = content ?? (image ? 'q 612 0 0 792 0 0 cm /Image1 Do Q' : words(lines))
     const contents = deflated
       ? add(`<</Length ${deflated.length}/Filter/FlateDecode>>stream\n`, deflated, '\nendstream')
       : add(`<</Length ${shown.length}>>stream\n${shown}\nendstream`)
-    const picture = image && add(pictureHead(image), image.data, '\nendstream')
-    const resources = `<</Font<</F1 ${font} 0 R>>${picture ? `/XObject<</Picture ${picture} 0 R>>` : ''}>>`
+    const object = image && add(imageHead(image), image.data, '\nendstream')
+    const resources = `<</Font<</F1 ${font} 0 R>>${object ? `/XObject<</Image1 ${object} 0 R>>` : ''}>>`
     return add(
       `<</Type/Page/Parent 2 0 R/MediaBox[0 0 612 792]/Rotate ${rotate}/Resources${resources}/Contents ${contents} 0 R>>`,
     )
@@ -72,7 +72,7 @@ function words(lines: readonly string[]): string {
   return `BT /F1 12 Tf 72 720 Td ${lines.map((line) => `(${line}) Tj 0 -16 Td`).join(' ')} ET`
 }
 
-function pictureHead({ width, height, data, is }: PageImage): string {
+function imageHead({ width, height, data, is }: PageImage): string {
   return `<</Type/XObject/Subtype/Image/Width ${width}/Height ${height}${is}/Length ${data.length}>>stream\n`
 }
 

@@ -65,12 +65,12 @@ export async function startRawUpstream({ route, others, tls }: RawUpstreamOption
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => {})
-    let heard = Buffer.alloc(0)
+    let received = Buffer.alloc(0)
     socket.on('data', (piece: Buffer) => {
-      heard = Buffer.concat([heard, piece])
-      const request = requestIn(heard)
+      received = Buffer.concat([received, piece])
+      const request = requestIn(received)
       if (request === undefined) return
-      heard = Buffer.alloc(0)
+      received = Buffer.alloc(0)
       void answer(socket, request)
     })
   }

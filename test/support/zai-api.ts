@@ -229,8 +229,8 @@ function messagesFault(messages: unknown, model: string): Fault | undefined {
     return ['1213', 'The prompt parameter was not received normally.']
   if (!messages.some((message) => fieldOf(message, 'role') === 'user')) return ['1214', 'messages: no user turn']
   let awaited: unknown[] = []
-  for (const [place, message] of messages.entries()) {
-    const illegal = (why: string): Fault => ['1214', `The messages parameter is illegal: messages[${place}] ${why}`]
+  for (const [index, message] of messages.entries()) {
+    const illegal = (why: string): Fault => ['1214', `The messages parameter is illegal: messages[${index}] ${why}`]
     const role = fieldOf(message, 'role')
     const content = fieldOf(message, 'content')
     if (awaited.length > 0 && role !== 'tool') return illegal('a tool call before it has no result')

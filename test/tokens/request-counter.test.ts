@@ -17,7 +17,7 @@ const wordTokens = 9
 const more = (...messages: Message[]): Partial<ChatRequest> => ({ messages: [...bare.messages, ...messages] })
 const user = (...parts: UserPart[]) => more({ role: 'user', parts })
 const assistant = (...parts: AssistantPart[]) => more({ role: 'assistant', parts })
-const picture: ImagePart = { type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } }
+const image: ImagePart = { type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } }
 const schema = { type: 'object', properties: { ships: { type: 'integer', description: words } }, required: ['ships'] }
 
 describe('everything that reaches the prompt costs', () => {
@@ -41,12 +41,8 @@ describe('everything that reaches the prompt costs', () => {
       more({ role: 'tool', callId: 'call_1', parts: [{ type: 'text', text: words }], isError: false }),
       wordTokens + 6,
     ],
-    [
-      'a picture in a tool result',
-      more({ role: 'tool', callId: 'call_1', parts: [picture], isError: false }),
-      1_000 + 6,
-    ],
-    ['a picture', user(picture), 1_000 + 2],
+    ['an image in a tool result', more({ role: 'tool', callId: 'call_1', parts: [image], isError: false }), 1_000 + 6],
+    ['an image', user(image), 1_000 + 2],
     [
       'a document, by its bytes',
       user({ type: 'document', source: { type: 'base64', mediaType: 'application/pdf', data: 'A'.repeat(1_600) } }),

@@ -272,8 +272,8 @@ test.each([
 })
 
 test('what is read bit by bit is read to the last', async () => {
-  const words = Array.from({ length: 50_000 }, (_, place) => `word ${place}`)
-  const all = words.map((text, place) => `${place % 3 === 0 ? ': ping\n\n' : ''}data: ${text}\n\n`).join('')
+  const words = Array.from({ length: 50_000 }, (_, index) => `word ${index}`)
+  const all = words.map((text, index) => `${index % 3 === 0 ? ': ping\n\n' : ''}data: ${text}\n\n`).join('')
   const { source } = setUp(new Response(all).body ?? new ReadableStream())
   expect(await readAll(source)).toEqual(words)
 })

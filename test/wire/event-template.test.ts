@@ -28,7 +28,7 @@ function textIn(payload: string): string | undefined {
 }
 
 const emit = (text: string, out: Delta[]) => void out.push({ type: 'text', text })
-const likeness = (payload: string) => eventTemplateOf(payload, { read: textIn, emit, kind: () => 'text' })
+const template = (payload: string) => eventTemplateOf(payload, { read: textIn, emit, kind: () => 'text' })
 
 describe('a template is learned from', () => {
   test.each<[string, string, boolean]>([
@@ -39,12 +39,12 @@ describe('a template is learned from', () => {
     ['not one that is escaped as nobody needs to', '{"n":1,"t":"\\u0061 word"}', false],
     ['not one with anything beside', '{"n":1,"t":"a word","x":"a"}', false],
   ])('%s', (_name, payload, known) => {
-    expect(likeness(payload) !== undefined).toBe(known)
+    expect(template(payload) !== undefined).toBe(known)
   })
 })
 
 describe('matchTemplate reads', () => {
-  const alike = likeness('{"n":1,"t":"first"}')
+  const alike = template('{"n":1,"t":"first"}')
   const event = (payload: string) => `data: ${payload}\n\n`
   const one = event('{"n":1,"t":"grüß — \\"dich\\""}')
 
@@ -72,7 +72,7 @@ describe('matchTemplate reads', () => {
 })
 
 describe('concatenateMatches reads', () => {
-  const alike = likeness('{"n":1,"t":"first"}')
+  const alike = template('{"n":1,"t":"first"}')
   const event = (text: string) => `data: {"n":1,"t":"${text}"}\n\n`
   const done = 'data: [DONE]\n\n'
 

@@ -83,8 +83,8 @@ function officialApi(keys: Record<string, { base: string; elsewhere: string }>, 
     if (pathname === '/') return new Response('hello')
     const known = keys[(new Headers(headers).get('authorization') ?? '').replace(/^Bearer /, '')]
     if (pathname.endsWith('/quota/limit')) return Response.json(known ? quota : { success: false, code: 1002 })
-    if (!known) return complaint('1002', 401)
-    if (!href.startsWith(`${known.base}/`)) return complaint(known.elsewhere, 429)
+    if (!known) return errorResponse('1002', 401)
+    if (!href.startsWith(`${known.base}/`)) return errorResponse(known.elsewhere, 429)
     if (method !== 'POST') return Response.json({ object: 'list', data: [{ id: 'glm-4.5', object: 'model' }] })
     if (!String(body).includes('"stream":true'))
       return Response.json({ choices: [{ index: 0, message: { content: 'OK' }, finish_reason: 'stop' }] })
@@ -95,7 +95,7 @@ function officialApi(keys: Record<string, { base: string; elsewhere: string }>, 
   }
 }
 
-function complaint(code: string, status: number): Response {
+function errorResponse(code: string, status: number): Response {
   return Response.json({ error: { code, message: 'words of the vendor' } }, { status })
 }
 

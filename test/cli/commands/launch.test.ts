@@ -14,7 +14,7 @@ const home = join(folder, 'home')
 
 /** A fake client: prints its arguments, its environment and the gateway's response on one line, then acts as configured. */
 const fakeClient = `
-const { FAKE: deed = '0', ...env } = process.env
+const { FAKE: action = '0', ...env } = process.env
 const url = env.ANTHROPIC_BASE_URL ?? env.GATEWAY ?? 'http://127.0.0.1:1'
 const key = env.ANTHROPIC_AUTH_TOKEN ?? env.ZAI2API_KEY
 const codexUrl = /base_url="(.+)\\/v1"/.exec(process.argv.join('\\n'))?.[1]
@@ -22,13 +22,13 @@ const opencodeUrl = env.OPENCODE_CONFIG_CONTENT && JSON.parse(env.OPENCODE_CONFI
 const ask = (authorization) => fetch((codexUrl ?? opencodeUrl ?? url) + '/v1/models', { headers: { authorization }, proxy: false }).then(({ status }) => status)
 const said = { args: process.argv.slice(2), env, status: await ask('Bearer ' + key), stranger: await ask('Bearer stranger') }
 console.log(JSON.stringify(said))
-if (deed === 'die') process.kill(process.pid, 'SIGKILL')
-if (deed === 'wait') {
+if (action === 'die') process.kill(process.pid, 'SIGKILL')
+if (action === 'wait') {
   process.on('SIGTERM', () => process.exit(23))
   process.on('SIGINT', () => process.exit(24))
   setInterval(() => {}, 1000)
   console.log('waiting')
-} else process.exit(Number(deed))
+} else process.exit(Number(action))
 `
 
 beforeAll(async () => {
@@ -296,8 +296,8 @@ describe('zai2api exits like its client:', () => {
     ['0', 0, runShared],
     ['3', 3, runProgram],
     ['die', 137, runShared],
-  ])('%s is exit code %d', async (deed, code, runIn) => {
-    expect(await runIn(onFreePort(['claude']), { ...demoEnv, FAKE: deed })).toMatchObject({ code, stderr: '' })
+  ])('%s is exit code %d', async (action, code, runIn) => {
+    expect(await runIn(onFreePort(['claude']), { ...demoEnv, FAKE: action })).toMatchObject({ code, stderr: '' })
   })
 
   test.each([

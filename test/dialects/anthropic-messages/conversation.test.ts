@@ -29,7 +29,7 @@ const call = (id: string, name: string, args: string): AssistantPart => ({
   name,
   arguments: args,
 })
-const picture = { type: 'image' as const, source: { type: 'base64' as const, media_type: 'image/png', data: 'AA' } }
+const image = { type: 'image' as const, source: { type: 'base64' as const, media_type: 'image/png', data: 'AA' } }
 const seen: UserPart = { type: 'image', source: { type: 'base64', mediaType: 'image/png', data: 'AA' } }
 const pdf = { type: 'document', source: { type: 'url', url: 'https://example.org/a.pdf' } }
 const read: UserPart = { type: 'document', title: undefined, source: { type: 'url', url: 'https://example.org/a.pdf' } }
@@ -165,7 +165,7 @@ describe('a history made elsewhere', () => {
       ['messages.0.content.0 (smell)'],
     ],
     [
-      'a picture as MCP has it',
+      'an image as MCP has it',
       [
         {
           role: 'user',
@@ -250,11 +250,11 @@ describe('a history made elsewhere', () => {
       [],
     ],
     [
-      'pictures and files of instructions and answers',
+      'images and files of instructions and answers',
       [
-        { role: 'system', content: [words('logo:'), picture] },
+        { role: 'system', content: [words('logo:'), image] },
         { role: 'user', content: 'Draw' },
-        { role: 'assistant', content: [words('Here:'), picture, pdf] },
+        { role: 'assistant', content: [words('Here:'), image, pdf] },
         { role: 'user', content: 'Whose?' },
       ],
       [
@@ -268,9 +268,9 @@ describe('a history made elsewhere', () => {
       [],
     ],
     [
-      'a picture of an answer never parts a call from its result',
+      'an image of an answer never parts a call from its result',
       [
-        { role: 'assistant', content: [picture, { type: 'tool_use', id: 't', name: 'f', input: {} }] },
+        { role: 'assistant', content: [image, { type: 'tool_use', id: 't', name: 'f', input: {} }] },
         { role: 'user', content: [{ type: 'tool_result', tool_use_id: 't', content: 'done' }] },
       ],
       [
@@ -427,16 +427,16 @@ describe('files by their ids are refused where the user has just sent them', () 
       '.content.0',
       `: ${upload}`,
     ],
-    ['OpenAI’s picture', { type: 'input_image', file_id: 'f' }, '.file_id', `: ${stored}`],
+    ['OpenAI’s image', { type: 'input_image', file_id: 'f' }, '.file_id', `: ${stored}`],
     ['OpenAI’s file', { type: 'file', file: { file_id: 'f' } }, '.file_id', `: ${stored}`],
     [
-      'a picture of nothing',
+      'an image of nothing',
       { type: 'image' },
       '.source',
       ': a source is required, of the type base64 with media_type and data, or url with url.',
     ],
     [
-      'a picture from nowhere',
+      'an image from nowhere',
       { type: 'image_url', image_url: { url: 'a.png' } },
       '.image_url',
       ': expected an http(s) URL or a base64 data URL.',
@@ -452,7 +452,7 @@ describe('files by their ids are refused where the user has just sent them', () 
 })
 
 test('an image of the instructions comes with the first words of the user', () => {
-  const request = decodeBody({ system: [words('logo:'), picture, { type: 'mood', value: 'calm' }] })
+  const request = decodeBody({ system: [words('logo:'), image, { type: 'mood', value: 'calm' }] })
   expect(request.messages).toEqual([
     { role: 'system', text: 'logo:' },
     user(words('[This belongs to the instructions above:]'), seen),
@@ -477,8 +477,8 @@ test('a block nobody knows is told or named, whatever it holds and wherever it s
     (told) => ({ role: 'user', content: [{ type: 'tool_result', tool_use_id: 't', content: [told] }] }),
   ]
   fc.assert(
-    fc.property(block, fc.constantFrom(...places), (told, place) => {
-      const request = decode({ role: 'user', content: 'Hello' }, place(told))
+    fc.property(block, fc.constantFrom(...places), (told, index) => {
+      const request = decode({ role: 'user', content: 'Hello' }, index(told))
       const tag = told.type.replaceAll(/[^\w.:-]/g, '_')
       const words = JSON.stringify(request.messages.slice(1))
       const isTold = words.includes(tag) || words.includes(JSON.stringify(told.type).slice(1, -1))

@@ -11,8 +11,8 @@ import { requestContext } from '../../support/request-context.ts'
 import { call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
 
 const signature = seal('msg_1')
-/** Thoughts that are not shown travel in it. */
-const signatureWith = (thoughts: string) => seal(`msg_1\n${thoughts}`)
+/** Reasoning that is not shown travels in it. */
+const signatureWith = (reasoning: string) => seal(`msg_1\n${reasoning}`)
 type StopReason = Anthropic.StopReason
 type DeltaUsage = Anthropic.Beta.BetaMessageDeltaUsage
 

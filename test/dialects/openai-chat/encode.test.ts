@@ -30,7 +30,7 @@ describe('encoder', () => {
       [chunk({ content: 'Hel' }), chunk({ content: 'lo "x"\n' }), chunk({}, 'stop')],
     ],
     [
-      'keeps separate thoughts apart by a blank line, once',
+      'keeps separate reasoning texts apart by a blank line, once',
       [think('a'), say('b'), think('c'), think('d'), finish()],
       [
         chunk({ reasoning_content: 'a' }),
@@ -158,18 +158,18 @@ describe('the field of the reasoning', () => {
     ['reasoning_content', { reasoning_content: 'a' }, { reasoning_content: null }],
     ['reasoning', { reasoning: 'a' }, { reasoning: null }],
     ['both', { reasoning_content: 'a', reasoning: 'a' }, { reasoning_content: null, reasoning: null }],
-  ])('%s', (reasoningField, thought, none) => {
+  ])('%s', (reasoningField, reasoning, none) => {
     const lines = runTransform(openaiChat.encoder({ ...head, reasoningField }, plain), events(...turn)).slice(0, -1)
     expect(lines.map((line) => JSON.parse(line.slice('data: '.length)).choices[0].delta)).toEqual([
       { role: 'assistant', content: '', ...none },
-      thought,
+      reasoning,
       { content: 'b', ...none },
       none,
     ])
     const whole = openaiChat.encodeReply({ ...head, reasoningField }, reply(...turn), plain)
     expect(whole).toHaveProperty('choices.0.message', {
       ...{ role: 'assistant', content: 'b', refusal: null, annotations: [] },
-      ...thought,
+      ...reasoning,
     })
   })
 })

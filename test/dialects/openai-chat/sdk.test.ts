@@ -24,15 +24,15 @@ const turn = [
 ]
 
 test("OpenAI's stream helper puts a turn with thinking and two calls together", async () => {
-  const thoughts: string[] = []
+  const reasoning: string[] = []
   const stream = streaming(...turn)
   for await (const chunk of stream) {
     const delta = chunk.choices[0]?.delta
     if (delta && 'reasoning_content' in delta && delta.reasoning_content !== null)
-      thoughts.push(String(delta.reasoning_content))
+      reasoning.push(String(delta.reasoning_content))
   }
   const { choices, usage: counted } = await stream.finalChatCompletion()
-  expect(thoughts.join('')).toBe('Two towns.')
+  expect(reasoning.join('')).toBe('Two towns.')
   expect(choices).toHaveLength(1)
   expect(choices[0]).toMatchObject({
     finish_reason: 'tool_calls',

@@ -106,7 +106,7 @@ test.each<[object, string]>([
   expect(thrownBy(() => decode(fields))).toMatchObject({ kind: 'invalid-request', param })
 })
 
-test('a message of Chat Completions with thoughts, words and calls is an item for each', () => {
+test('a message of Chat Completions with reasoning, text and calls is an item for each', () => {
   const message = {
     role: 'assistant',
     reasoning_content: 'Hm.',

@@ -211,7 +211,7 @@ describe('what cannot be told is named:', () => {
       [],
       ['input.0 (configuration_update)'],
     ],
-    ['a thought that is not stored', [{ type: 'item_reference', id: 'rs_1' }], [], ['input.0 (item_reference)']],
+    ['a reasoning item that is not stored', [{ type: 'item_reference', id: 'rs_1' }], [], ['input.0 (item_reference)']],
     [
       'words that are not stored, and the model knows that they are missing',
       [
@@ -250,13 +250,13 @@ describe('what cannot be told is named:', () => {
 })
 
 describe('images and files of a system or an assistant', () => {
-  const picture = { type: 'input_image', image_url: png }
+  const imageItem = { type: 'input_image', image_url: png }
   const file = { type: 'input_file', filename: 'a.pdf', file_data: 'data:application/pdf;base64,AAAA' }
   const note = { type: 'input_file', filename: 'a.txt', file_data: 'data:text/plain;base64,aGVsbG8=' }
 
   test('follow in a turn of their own, behind the turn they came with', () => {
     const items = [
-      { role: 'developer', content: [{ type: 'input_text', text: 'logo:' }, picture] },
+      { role: 'developer', content: [{ type: 'input_text', text: 'logo:' }, imageItem] },
       { role: 'assistant', content: [{ type: 'output_text', text: 'a' }, file] },
       { type: 'function_call', call_id: 'c', name: 'f', arguments: '{}' },
       { type: 'function_call_output', call_id: 'c', output: 'x' },

@@ -83,7 +83,7 @@ describe('encoder', () => {
   })
 
   const at = { item_id: 'msg_1_0', output_index: 0 }
-  const thought = { item_id: 'rs_1_0', output_index: 0, content_index: 0 }
+  const part = { item_id: 'rs_1_0', output_index: 0, content_index: 0 }
   const shell = (command: string[]) => ({
     type: 'exec',
     command,
@@ -122,11 +122,11 @@ describe('encoder', () => {
           output_index: 0,
           item: { id: 'rs_1_0', type: 'reasoning', summary: [], content: [] },
         },
-        { type: 'content_part.added', ...thought, part: { type: 'reasoning_text', text: '' } },
-        { type: 'reasoning_text.delta', ...thought, delta: 'Hm' },
-        { type: 'reasoning_text.delta', ...thought, delta: '.' },
-        { type: 'reasoning_text.done', ...thought, text: 'Hm.' },
-        { type: 'content_part.done', ...thought, part: { type: 'reasoning_text', text: 'Hm.' } },
+        { type: 'content_part.added', ...part, part: { type: 'reasoning_text', text: '' } },
+        { type: 'reasoning_text.delta', ...part, delta: 'Hm' },
+        { type: 'reasoning_text.delta', ...part, delta: '.' },
+        { type: 'reasoning_text.done', ...part, text: 'Hm.' },
+        { type: 'content_part.done', ...part, part: { type: 'reasoning_text', text: 'Hm.' } },
         {
           type: 'output_item.done',
           output_index: 0,
@@ -389,7 +389,7 @@ describe('encoder', () => {
     })
   })
 
-  test('counts the usage, and what of it was cached or thought', () => {
+  test('counts the usage, and what of it was cached or reasoning', () => {
     expect(last([say('a'), usage, finish()])).toMatchObject({
       response: {
         usage: {
@@ -593,11 +593,11 @@ test.each<[string, typeof plain, object]>([
   ['sealed, as content', optionsOf({ include: ['reasoning.encrypted_content'] }), { content: null }],
   ['as content', plain, { id: 'rs_of_another_server' }],
   ['as a summary', optionsOf({ reasoning: { summary: 'detailed' } }), {}],
-])('what was thought survives the way to the client and back: %s', (_name, options, changes) => {
-  const thought = 'Zwei Städte – 两个城市 🙂'
-  const whole = openaiResponses.encodeReply(head, reply(think(thought), say('b'), finish()), options)
+])('reasoning survives the way to the client and back: %s', (_name, options, changes) => {
+  const reasoning = 'Zwei Städte – 两个城市 🙂'
+  const whole = openaiResponses.encodeReply(head, reply(think(reasoning), say('b'), finish()), options)
   const output = 'output' in whole && Array.isArray(whole.output) ? whole.output : []
   const [sealed] = output.map((item) => ({ ...item, ...changes }))
   const { request } = openaiResponses.decode({ model: 'glm-5', input: [sealed] }, requestContext())
-  expect(request.messages).toEqual([{ role: 'assistant', parts: [{ type: 'reasoning', text: thought }] }])
+  expect(request.messages).toEqual([{ role: 'assistant', parts: [{ type: 'reasoning', text: reasoning }] }])
 })

@@ -41,13 +41,13 @@ const turn = [
 
 test("OpenAI's stream helper puts a turn with a summary, text and two kinds of calls together", async () => {
   const stream = streaming(turn, optionsOf({ reasoning: { summary: 'auto' } }))
-  const thoughts: string[] = []
+  const reasoning: string[] = []
   const inputs: string[] = []
   for await (const event of stream) {
-    if (event.type === 'response.reasoning_summary_text.delta') thoughts.push(event.delta)
+    if (event.type === 'response.reasoning_summary_text.delta') reasoning.push(event.delta)
     if (event.type === 'response.custom_tool_call_input.delta') inputs.push(event.delta)
   }
-  expect(thoughts.join('')).toBe('Two towns.')
+  expect(reasoning.join('')).toBe('Two towns.')
   expect(inputs.join('')).toBe('x\ny')
   const final = await stream.finalResponse()
   expect(final.output_text).toBe('Looking.')
@@ -62,9 +62,9 @@ test("OpenAI's stream helper puts a turn with a summary, text and two kinds of c
 
 test('the helper puts reasoning that nobody wants summed up together as content', async () => {
   const stream = streaming(turn)
-  const thoughts: string[] = []
-  for await (const event of stream) if (event.type === 'response.reasoning_text.delta') thoughts.push(event.delta)
-  expect(thoughts.join('')).toBe('Two towns.')
+  const reasoning: string[] = []
+  for await (const event of stream) if (event.type === 'response.reasoning_text.delta') reasoning.push(event.delta)
+  expect(reasoning.join('')).toBe('Two towns.')
   expect((await stream.finalResponse()).output[0]).toMatchObject({
     type: 'reasoning',
     summary: [],
@@ -74,12 +74,12 @@ test('the helper puts reasoning that nobody wants summed up together as content'
 
 test('what the helper gathers from the deltas is what the last event says', async () => {
   const stream = streaming(turn)
-  let gathered: unknown
+  let collected: unknown
   stream.on('response.output_text.delta', ({ snapshot }) => {
-    gathered = snapshot
+    collected = snapshot
   })
   const { output_text } = await stream.finalResponse()
-  expect(gathered).toBe(output_text)
+  expect(collected).toBe(output_text)
 })
 
 test('a reply that fails in the middle ends as a failed response with its reason', async () => {

@@ -17,7 +17,7 @@ const question = {
   role: 'user',
   content: [{ type: 'input_text', text: 'Where?' }],
 }
-const thought = {
+const reasoning = {
   id: 'rs_A1_0',
   type: 'reasoning',
   summary: [],
@@ -51,7 +51,7 @@ test.each<[string, object, string[]]>([
 })
 
 test('a stored response holds its conversation, each item with its type, id and parts', () => {
-  expect(kept).toMatchObject({ id: 'resp_A1', input: [question], reply: { id: 'resp_A1', output: [thought, {}] } })
+  expect(kept).toMatchObject({ id: 'resp_A1', input: [question], reply: { id: 'resp_A1', output: [reasoning, {}] } })
 })
 
 test.each<[string, object, Record<string, unknown>]>([
@@ -143,7 +143,7 @@ test('a third turn needs only the second', () => {
 })
 
 test.each([
-  ['an item of the output', 'rs_A1_0', thought],
+  ['an item of the output', 'rs_A1_0', reasoning],
   ['an item of the input', 'msg_A1_i0', question],
 ])('a reference to %s is replaced by it', (_name, id, expected) => {
   expect(resolve({ model: 'm', input: [{ type: 'item_reference', id }] }, find).input).toEqual([

@@ -10,7 +10,7 @@ import { answer, chatRoute, refusal, scriptedApi } from '../../support/zai-api.t
 
 const room = 5
 const calls = 60
-const inTurn = Array.from({ length: calls }, (_, place) => place + 1)
+const inTurn = Array.from({ length: calls }, (_, index) => index + 1)
 
 /**
  * Many calls at one instant for a credential that nothing is known of, and an upstream with room for five of them at a

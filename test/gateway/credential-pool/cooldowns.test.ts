@@ -13,7 +13,7 @@ import {
 
 const busy = new GatewayError('rate-limited', 'busy')
 const spent = new GatewayError('quota-exhausted', 'used up', { retryAfterMs: 3_600_000 })
-const dead = new GatewayError('upstream-auth', 'not accepted')
+const invalidCredential = new GatewayError('upstream-auth', 'not accepted')
 
 const now = 1_000
 const date = 1_700_000_000_000
@@ -26,7 +26,7 @@ function after(...reasons: BlockReason[]): Cooldowns {
 }
 
 const hour: BlockReason = { error: spent, cooldown: longCooldown, forMs: 3_600_000 }
-const minute: BlockReason = { error: dead, cooldown: longCooldown, forMs: 60_000 }
+const minute: BlockReason = { error: invalidCredential, cooldown: longCooldown, forMs: 60_000 }
 const rest: BlockReason = { error: busy, cooldown: shortCooldown }
 const longRest: BlockReason = { error: busy, cooldown: shortCooldown, forMs: 120_000 }
 
@@ -45,7 +45,7 @@ test.each<[string, BlockReason[], object]>([
   ],
   [
     'a suspension of no known length leaves one whose end is known',
-    [hour, { error: dead, cooldown: longCooldown }],
+    [hour, { error: invalidCredential, cooldown: longCooldown }],
     {
       isSuspended: true,
       error: spent,
@@ -60,7 +60,7 @@ test.each<[string, BlockReason[], object]>([
     [minute, rest],
     {
       isSuspended: true,
-      error: dead,
+      error: invalidCredential,
       until: now + 60_000,
       overAt: date + 60_000,
       consecutiveFailures: 1,
@@ -84,7 +84,7 @@ test.each<[string, BlockReason[], object]>([
     [rest, minute],
     {
       isSuspended: true,
-      error: dead,
+      error: invalidCredential,
       until: now + 60_000,
       overAt: date + 60_000,
       consecutiveFailures: 2,
@@ -96,7 +96,7 @@ test.each<[string, BlockReason[], object]>([
     [longRest, minute],
     {
       isSuspended: true,
-      error: dead,
+      error: invalidCredential,
       until: now + 120_000,
       overAt: date + 120_000,
       consecutiveFailures: 1,

@@ -32,7 +32,7 @@ function setUp(keys: string[] = ['a'], limits: Partial<QueueLimits> = {}, random
   })
   const notes: string[] = []
   const members = (names: string[]) =>
-    names.map((key, place) => ({ id: `key ${place + 1}`, secret: key, rank: 0, create: () => key }))
+    names.map((key, index) => ({ id: `key ${index + 1}`, secret: key, rank: 0, create: () => key }))
   pool.setMembers(members(keys))
   const turn = (more: Partial<TicketOptions<string>> = {}) =>
     pool.ticket({
@@ -45,7 +45,7 @@ function setUp(keys: string[] = ['a'], limits: Partial<QueueLimits> = {}, random
       ...more,
     })
   const lease = (more: Partial<TicketOptions<string>> = {}) => turn(more).lease()
-  const stateOf = (place = 0) => pool.snapshot().credentials[place]
+  const stateOf = (index = 0) => pool.snapshot().credentials[index]
   return { clock, pool, notes, told, members, turn, lease, stateOf }
 }
 
@@ -379,9 +379,9 @@ describe('callers', () => {
   async function order(first: Lease<string>, waiting: Record<string, Promise<Lease<string>>[]>): Promise<string[]> {
     const served: string[] = []
     for (const [caller, calls] of Object.entries(waiting))
-      calls.forEach((call, place) => {
+      calls.forEach((call, index) => {
         call.then((lease) => {
-          served.push(`${caller} ${place + 1}`)
+          served.push(`${caller} ${index + 1}`)
           lease.release()
         })
       })
@@ -431,13 +431,13 @@ describe('callers', () => {
   test('do not lose their turn to a refusal, and a refused call keeps its place among theirs', async () => {
     const { lease, turn } = setUp(['a'], {}, () => 0, 2)
     const [one, two] = [await lease(), await lease()]
-    const place = turn({ caller: 'alice' })
-    const [first, second] = [place.lease(), lease({ caller: 'alice' })]
+    const ticket = turn({ caller: 'alice' })
+    const [first, second] = [ticket.lease(), lease({ caller: 'alice' })]
     const bob = lease({ caller: 'bob' })
     one.release()
     const refusedOne = await first
     refusedOne.reportFailure('concurrency-limited', busy)
-    const again = place.lease()
+    const again = ticket.lease()
     expect(await Promise.all([again, second, bob].map((call) => now(call)))).toEqual(['waiting', 'waiting', 'waiting'])
     two.release()
     const served = await again
@@ -487,12 +487,12 @@ describe('callers', () => {
 describe('the queue', () => {
   test('is first come, first served, and a refused call keeps its place', async () => {
     const { lease, turn } = setUp()
-    const place = turn()
-    const refusedOne = await place.lease()
+    const ticket = turn()
+    const refusedOne = await ticket.lease()
     const [other] = [await lease()]
     refusedOne.reportFailure('concurrency-limited', busy)
     const late = lease()
-    const again = place.lease()
+    const again = ticket.lease()
     expect(await now(late)).toBe('waiting')
     other.release()
     const next = await again
@@ -520,22 +520,22 @@ describe('the queue', () => {
 
   test('has nobody in it where no time is given', async () => {
     const { lease, turn } = setUp(['a'], { queueMs: 0 }, () => 0, 2)
-    const place = turn()
-    const [first] = [await place.lease(), await lease()]
+    const ticket = turn()
+    const [first] = [await ticket.lease(), await lease()]
     expect(await now(lease())).toBe('queue_timeout')
     first.reportFailure('concurrency-limited', busy)
-    expect(await now(place.lease())).toBe('rate_limited')
+    expect(await now(ticket.lease())).toBe('rate_limited')
   })
 
   test('turns away at once when too many wait, but nobody who was in before', async () => {
     const { lease, turn } = setUp(['a'], { queueLimit: 1 })
-    const place = turn()
-    const inside = await place.lease()
+    const ticket = turn()
+    const inside = await ticket.lease()
     const other = await lease()
     inside.reportFailure('concurrency-limited', busy)
     const waiting = lease()
     expect(await now(lease())).toBe('queue_full')
-    const back = place.lease()
+    const back = ticket.lease()
     expect(await now(back)).toBe('waiting')
     expect(await now(waiting)).toBe('waiting')
     other.release()
@@ -544,11 +544,11 @@ describe('the queue', () => {
 
   test('a wait that takes too long is told: as the last refusal where there was one', async () => {
     const { clock, lease, turn } = setUp()
-    const place = turn()
-    const first = await place.lease()
+    const ticket = turn()
+    const first = await ticket.lease()
     const other = await lease()
     first.reportFailure('concurrency-limited', busy)
-    const [again, fresh] = [place.lease(), lease()]
+    const [again, fresh] = [ticket.lease(), lease()]
     clock.advance(119_999)
     expect(await now(fresh)).toBe('waiting')
     clock.advance(1)
@@ -559,8 +559,8 @@ describe('the queue', () => {
 
   test('is left at once by a client that leaves', async () => {
     const { clock, lease, pool, turn } = setUp()
-    const place = turn()
-    const first = await place.lease()
+    const ticket = turn()
+    const first = await ticket.lease()
     first.reportFailure('concurrency-limited', busy)
     const leaving = new AbortController()
     const waiting = lease({ signal: leaving.signal })
@@ -574,10 +574,10 @@ describe('the queue', () => {
 
   test('the log hears of waits of a second and more', async () => {
     const { clock, notes, turn } = setUp()
-    const place = turn()
-    const first = await place.lease()
+    const ticket = turn()
+    const first = await ticket.lease()
     first.reportFailure('concurrency-limited', busy)
-    const again = place.lease()
+    const again = ticket.lease()
     clock.advance(10_000)
     await again
     expect(notes).toEqual(['waited 10 s for key 1'])
@@ -600,11 +600,11 @@ test('a closed pool sends away who waits and who comes, at once; who holds a cre
 describe('a call that waits for three seconds is told of', () => {
   test('once, with its place, what holds it up and how long it will wait', async () => {
     const { clock, told, lease, turn } = setUp()
-    const place = turn()
-    const first = await place.lease()
+    const ticket = turn()
+    const first = await ticket.lease()
     const second = await lease()
     first.reportFailure('concurrency-limited', busy)
-    const [again, fresh] = [place.lease(), lease()]
+    const [again, fresh] = [ticket.lease(), lease()]
     clock.advance(2_999)
     expect(told).toEqual([])
     clock.advance(1)
@@ -615,7 +615,7 @@ describe('a call that waits for three seconds is told of', () => {
     clock.advance(60_000)
     second.release()
     ;(await again).reportFailure('concurrency-limited', busy)
-    void place.lease()
+    void ticket.lease()
     clock.advance(5_000)
     expect(await now(fresh)).toBe('waiting')
     expect(told).toHaveLength(2)
@@ -623,17 +623,17 @@ describe('a call that waits for three seconds is told of', () => {
 
   test('all its waits together, and a rest is held against the refusal that began it', async () => {
     const { clock, told, lease, turn } = setUp(['a'])
-    const place = turn()
-    const [first, second] = [await place.lease(), await lease()]
+    const ticket = turn()
+    const [first, second] = [await ticket.lease(), await lease()]
     first.reportFailure('concurrency-limited', busy)
-    const again = place.lease()
+    const again = ticket.lease()
     clock.advance(2_000)
     second.release()
     ;(await again).reportFailure(
       'model-overloaded',
       new GatewayError('rate-limited', 'overloaded', { code: 'model_overloaded' }),
     )
-    void place.lease().catch(() => {})
+    void ticket.lease().catch(() => {})
     void lease().catch(() => {})
     clock.advance(1_000)
     expect(told.map(({ position, because }) => [position, because])).toEqual([[1, 'model_overloaded']])
@@ -822,7 +822,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 interface Caller {
   name: string
   model: string
-  place: Ticket<string>
+  ticket: Ticket<string>
   leaving: AbortController
   state: 'waiting' | 'holding' | 'gone'
   lease?: Lease<string>
@@ -864,8 +864,8 @@ test('whatever happens: no more leases than the limits, which no refusal raises;
           const before = pool.snapshot().credentials
           for (const { passedBy } of callers) passedBy.set(caller.name, (passedBy.get(caller.name) ?? 0) - 1)
           lease.reportFailure(taken.refusal, busy, 45_000)
-          for (const [place, after] of pool.snapshot().credentials.entries()) {
-            const known = before[place] ?? after
+          for (const [index, after] of pool.snapshot().credentials.entries()) {
+            const known = before[index] ?? after
             expect(after.limit).toBeLessThanOrEqual(known.limit)
             for (const name of ['glm-4.7', 'glm-4.6'])
               expect(limitsOf(after)(name)).toBeLessThanOrEqual(limitsOf(known)(name))
@@ -877,8 +877,16 @@ test('whatever happens: no more leases than the limits, which no refusal raises;
 
         const come = ({ model, name }: { model: string; name: string }) => {
           const leaving = new AbortController()
-          const place = turn({ model, caller: name, signal: leaving.signal })
-          const caller: Caller = { name, model, place, leaving, state: 'waiting', askedAt: stepAt, passedBy: new Map() }
+          const ticket = turn({ model, caller: name, signal: leaving.signal })
+          const caller: Caller = {
+            name,
+            model,
+            ticket,
+            leaving,
+            state: 'waiting',
+            askedAt: stepAt,
+            passedBy: new Map(),
+          }
           callers.push(caller)
           ask(caller)
         }
@@ -888,7 +896,7 @@ test('whatever happens: no more leases than the limits, which no refusal raises;
           caller.state = 'waiting'
           caller.askedAt = stepAt
           caller.passedBy.clear()
-          caller.place
+          caller.ticket
             .lease()
             .then(
               (lease) => {
@@ -921,10 +929,10 @@ test('whatever happens: no more leases than the limits, which no refusal raises;
           act(taken)
           for (let turn = 0; turn < 8; turn++) await Promise.resolve()
           const holding = callers.filter(({ state }) => state === 'holding')
-          for (const [place, { inFlight, limit, limits }] of pool.snapshot().credentials.entries()) {
+          for (const [index, { inFlight, limit, limits }] of pool.snapshot().credentials.entries()) {
             expect(inFlight).toBeLessThanOrEqual(limit)
             for (const [model, most] of Object.entries(limits)) {
-              const under = holding.filter((other) => other.model === model && other.lease?.credential === keys[place])
+              const under = holding.filter((other) => other.model === model && other.lease?.credential === keys[index])
               expect(under.length).toBeLessThanOrEqual(most)
             }
           }

@@ -162,11 +162,11 @@ test('a pattern that takes too long does not fail the answer, and is not tried o
 })
 
 describe('an answer is read in a time in proportion to its length', () => {
-  const times = (count: number, make: (place: number) => string) => Array.from({ length: count }, (_, at) => make(at))
+  const times = (count: number, make: (index: number) => string) => Array.from({ length: count }, (_, at) => make(at))
   test.each([
     ['brackets', '{['.repeat(250_000)],
     ['brackets that are closed', `${'[1,,'.repeat(100_000)}${']'.repeat(100_000)}`],
-    ['broken objects', times(25_000, (place) => `{"a${place}":[1,{"b":"c`).join('')],
+    ['broken objects', times(25_000, (index) => `{"a${index}":[1,{"b":"c`).join('')],
     ['quotes and brackets', '{"["'.repeat(100_000)],
     ['spaces in a fence', `\`\`\`json\n${' '.repeat(500_000)}x`],
     ['spaces behind a fence', `\`\`\`json${' '.repeat(500_000)}x`],

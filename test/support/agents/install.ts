@@ -43,17 +43,17 @@ async function install(wanted: Package): Promise<string | undefined> {
   if (existsSync(folder)) return undefined
   // A folder of its own until all is well: half an installation must not be taken for one.
   const draft = `${folder}.draft`
-  let complaint: string | undefined
+  let failure: string | undefined
   for (let attempt = 1; attempt <= 2; attempt++) {
     await rm(draft, { recursive: true, force: true })
     await mkdir(draft, { recursive: true })
-    complaint = (await npmInstall(wanted, draft)) ?? (await trial(wanted, draft))
-    if (complaint !== undefined) continue
+    failure = (await npmInstall(wanted, draft)) ?? (await trial(wanted, draft))
+    if (failure !== undefined) continue
     await rename(draft, folder)
     return undefined
   }
   await rm(draft, { recursive: true, force: true })
-  return complaint
+  return failure
 }
 
 function npmInstall({ name, version }: Package, folder: string): Promise<string | undefined> {
@@ -86,11 +86,11 @@ if (import.meta.main) {
   let offline = false
   for (const [agent, wanted] of Object.entries(agents)) {
     // Who waits for the network once need not wait for it four times.
-    const complaint = offline && !existsSync(folderOf(wanted)) ? offlineToo : await install(wanted)
-    if (complaint === undefined) continue
-    offline = unreachable.test(complaint)
+    const failure = offline && !existsSync(folderOf(wanted)) ? offlineToo : await install(wanted)
+    if (failure === undefined) continue
+    offline = unreachable.test(failure)
     const mayMiss = process.env.CI !== 'true' && offline
-    const [why] = complaint.split('\n')
+    const [why] = failure.split('\n')
     console.error(`${agent} is ${mayMiss ? 'left out: npm cannot reach its registry' : 'not installed'}: ${why}`)
     if (!mayMiss) process.exitCode = 1
   }

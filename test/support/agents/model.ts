@@ -32,11 +32,11 @@ export interface Asked {
   /** Names of the functions that are offered. */
   tools: string[]
   /** `reasoning_content` of earlier turns. */
-  thoughts: string[]
+  reasoning: string[]
   /** Of tool calls, as text. */
   results: string[]
   /** Addresses of images. */
-  pictures: string[]
+  images: string[]
   /** Of the last message. */
   lastText: string
 }
@@ -88,11 +88,11 @@ function read(body: unknown): Asked {
   return {
     messages,
     tools: list(fieldOf(body, 'tools')).flatMap((tool) => texts(fieldOf(fieldOf(tool, 'function'), 'name'))),
-    thoughts: messages.flatMap((message) => texts(fieldOf(message, 'reasoning_content'))),
+    reasoning: messages.flatMap((message) => texts(fieldOf(message, 'reasoning_content'))),
     results: messages.flatMap((message) =>
       fieldOf(message, 'role') === 'tool' ? texts(fieldOf(message, 'content')) : [],
     ),
-    pictures: messages.flatMap((message) =>
+    images: messages.flatMap((message) =>
       list(fieldOf(message, 'content')).flatMap((part) => texts(fieldOf(fieldOf(part, 'image_url'), 'url'))),
     ),
     lastText: textIn(fieldOf(messages.at(-1), 'content')),

@@ -36,7 +36,7 @@ export async function wholeJob({ onStage, ask, prints, shell, read, mend }: Mann
   expect(await story.run(ask('Mend the greeting.'))).toEqual(prints('I mended the greeting.'))
   expect(await story.read('greeting.txt')).toBe('Hello world\n')
   const last = story.model.asked.at(-1)
-  expect(last?.thoughts).toEqual(['First I look.', 'A slip: "wrold" — 世界.', 'Two at a time.', 'Now the proof.'])
+  expect(last?.reasoning).toEqual(['First I look.', 'A slip: "wrold" — 世界.', 'Two at a time.', 'Now the proof.'])
   expect(last?.results).toHaveLength(5)
   expect(last?.results.at(-1)?.trimEnd()).toEndWith('Hello world\ntwo')
   await story.close()
@@ -49,14 +49,14 @@ export async function ownLook({ onStage, ask, prints, look }: Manners): Promise<
     script: (path) => [{ calls: [look(path('dot.png'))] }, { say: 'A dot.' }],
   })
   expect(await story.run(ask('What is in dot.png?'))).toEqual(prints('A dot.'))
-  expect(story.model.asked.at(-1)?.pictures).toEqual([pixelUrl])
+  expect(story.model.asked.at(-1)?.images).toEqual([pixelUrl])
   await story.close()
 }
 
 export async function handedPicture({ onStage, prints }: Manners, args: string[]): Promise<void> {
   await using story = await onStage({ files: { 'dot.png': pixel }, env: vision, script: () => [{ say: 'A dot.' }] })
   expect(await story.run(args)).toEqual(prints('A dot.'))
-  expect(story.model.asked.at(-1)?.pictures).toEqual([pixelUrl])
+  expect(story.model.asked.at(-1)?.images).toEqual([pixelUrl])
   await story.close()
 }
 

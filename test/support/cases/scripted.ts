@@ -90,11 +90,11 @@ function framesOf({ frames, chunks = [], refusal }: Script): object[] {
   if (refusal) return [{ done: true, error: { code: refusal.code, detail: refusal.message } }]
   if (frames) return [...frames, end]
   const translated = chunks.flatMap(({ delta = {}, usage }) => {
-    const { content, reasoning_content: thought, role: _, ...others } = delta
+    const { content, reasoning_content: reasoning, role: _, ...others } = delta
     const [strange] = Object.keys(others)
     if (strange !== undefined) throw new Error(`the chat site has no words for ${strange}: name zai-api alone`)
     return [
-      ...(thought ? [{ phase: 'thinking', delta_content: thought }] : []),
+      ...(reasoning ? [{ phase: 'thinking', delta_content: reasoning }] : []),
       ...(content ? [{ phase: 'answer', delta_content: content }] : []),
       ...(usage ? [{ phase: 'other', usage: usage === true ? someUsage : usage }] : []),
     ]

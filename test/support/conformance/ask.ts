@@ -21,7 +21,7 @@ export interface Ask {
 
 export type Turn =
   | { user: string; png?: string; pdf?: string }
-  /** Goes back as it came, thoughts and calls included. */
+  /** Goes back as it came, reasoning and calls included. */
   | { reply: Heard }
   | { results: CallResult[] }
 
@@ -38,7 +38,7 @@ export interface Heard {
   /** `args` is raw JSON text. */
   calls: { id: string; name: string; args: string }[]
   ended: 'stop' | 'length' | 'calls'
-  /** Totals: input with what was cached, output with what was thought. */
+  /** Totals: input with what was cached, output with the reasoning. */
   usage: { input: number; output: number } | undefined
   /** Addresses of the pages the answer rests on. */
   sources: string[]
@@ -72,12 +72,12 @@ export function pdfUrl(base64: string): string {
 export function replies<Own>() {
   const own = new WeakMap<Heard, Own>()
   return {
-    keep(heard: Heard, reply: Own): Heard {
-      own.set(heard, reply)
-      return heard
+    keep(received: Heard, reply: Own): Heard {
+      own.set(received, reply)
+      return received
     },
-    of(heard: Heard): Own {
-      const reply = own.get(heard)
+    of(received: Heard): Own {
+      const reply = own.get(received)
       if (reply === undefined) throw new Error('not a reply of this client')
       return reply
     },

@@ -19,9 +19,9 @@ export type Saying =
 
 /** What the model was told, as far as it is looked at here. */
 export interface Told {
-  /** All words of the conversation, the model's own and its thoughts among them. */
+  /** All words of the conversation, the model's own and its reasoning among them. */
   words: string
-  pictures: number
+  images: number
   tools: (name: string) => boolean
   sampling: { temperature: unknown; topP: unknown }
   searches: boolean
@@ -81,7 +81,7 @@ function apiBackend(): Backend {
       const tools = JSON.stringify(fieldOf(body(), 'tools') ?? [])
       return {
         words,
-        pictures: words.split('"image_url":').length - 1,
+        images: words.split('"image_url":').length - 1,
         tools: (name) => tools.includes(`"name":"${name}"`),
         sampling: { temperature: fieldOf(body(), 'temperature'), topP: fieldOf(body(), 'top_p') },
         searches: tools.includes('"web_search":'),
@@ -155,7 +155,7 @@ function webBackend(): Backend {
       const params = fieldOf(body(), 'params')
       return {
         words,
-        pictures: Array.isArray(files) ? files.length : 0,
+        images: Array.isArray(files) ? files.length : 0,
         tools: (name) => words.includes(`"name":"${name}"`),
         sampling: { temperature: fieldOf(params, 'temperature'), topP: fieldOf(params, 'top_p') },
         searches: fieldOf(fieldOf(body(), 'features'), 'web_search') === true,

@@ -17,16 +17,16 @@ export type DialectId = keyof typeof clients
 export type UpstreamId = keyof typeof backends
 
 /** One combination a feature is tried in: a client, the gateway, an upstream. */
-export interface Place {
+export interface Combination {
   dialect: DialectId
   upstream: UpstreamId
 }
 
-export const places: readonly Place[] = (['openai-chat', 'anthropic-messages', 'openai-responses'] as const).flatMap(
-  (dialect) => (['zai-api', 'zai-web'] as const).map((upstream) => ({ dialect, upstream })),
-)
+export const combinations: readonly Combination[] = (
+  ['openai-chat', 'anthropic-messages', 'openai-responses'] as const
+).flatMap((dialect) => (['zai-api', 'zai-web'] as const).map((upstream) => ({ dialect, upstream })))
 
-export interface Cell extends Pick<Backend, 'say' | 'told' | 'asked'>, Place {
+export interface Cell extends Pick<Backend, 'say' | 'told' | 'asked'>, Combination {
   stream: boolean
   ask(ask: Ask): Promise<Heard>
   count(ask: Ask): Promise<number>
@@ -35,7 +35,7 @@ export interface Cell extends Pick<Backend, 'say' | 'told' | 'asked'>, Place {
 const apps = reusableApp({ maxBodyBytes: 10_000_000 })
 
 /** The whole gateway between the client and the upstream, new for every try, without a socket. */
-export function cellAt({ dialect, upstream }: Place, stream: boolean): Cell {
+export function cellAt({ dialect, upstream }: Combination, stream: boolean): Cell {
   const backend = backends[upstream]()
   const app = apps.inFrontOf([backend.upstream])
   const client = clients[dialect](async (url, init) => {

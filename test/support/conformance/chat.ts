@@ -22,7 +22,7 @@ export function chatClient(fetch: Fetch): Client {
   return {
     async ask(ask, stream) {
       const body = bodyOf(ask)
-      if (!stream) return heard(await openai.chat.completions.create(body))
+      if (!stream) return received(await openai.chat.completions.create(body))
       // The package joins the pieces of every field it knows; reasoning is none of them.
       let reasoning = ''
       const running = openai.chat.completions
@@ -31,12 +31,12 @@ export function chatClient(fetch: Fetch): Client {
           reasoning += String(fieldOf(choice?.delta, 'reasoning_content') ?? '')
         })
       const { choices, ...rest } = await running.finalChatCompletion()
-      return heard({ ...rest, choices: choices.map((choice) => withReasoning(choice, reasoning)) })
+      return received({ ...rest, choices: choices.map((choice) => withReasoning(choice, reasoning)) })
     },
     count: () => Promise.reject(new Error('Chat Completions cannot count')),
   }
 
-  function heard({ choices, usage }: OpenAI.ChatCompletion): Heard {
+  function received({ choices, usage }: OpenAI.ChatCompletion): Heard {
     const [choice] = choices
     if (choice === undefined) throw new Error('no choice')
     const { message, finish_reason: reason } = choice
@@ -90,11 +90,11 @@ export function chatClient(fetch: Fetch): Client {
     if ('reply' in turn) return [own.of(turn.reply)]
     if ('results' in turn)
       return turn.results.map(({ id, text, png }) => {
-        const content = [{ type: 'text' as const, text }, ...pictures(png)]
+        const content = [{ type: 'text' as const, text }, ...images(png)]
         // The reference has only text here; clients send images all the same.
         return { role: 'tool', tool_call_id: id, content: content as OpenAI.ChatCompletionContentPartText[] }
       })
-    return [{ role: 'user', content: [{ type: 'text', text: turn.user }, ...pictures(turn.png), ...files(turn.pdf)] }]
+    return [{ role: 'user', content: [{ type: 'text', text: turn.user }, ...images(turn.png), ...files(turn.pdf)] }]
   }
 }
 
@@ -102,7 +102,7 @@ function withReasoning(choice: OpenAI.ChatCompletion.Choice, reasoning: string):
   return { ...choice, message: { ...choice.message, ...(reasoning === '' ? {} : { reasoning_content: reasoning }) } }
 }
 
-function pictures(png: string | undefined): OpenAI.ChatCompletionContentPartImage[] {
+function images(png: string | undefined): OpenAI.ChatCompletionContentPartImage[] {
   return png === undefined ? [] : [{ type: 'image_url', image_url: { url: pngUrl(png) } }]
 }
 

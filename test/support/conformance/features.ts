@@ -2,7 +2,7 @@ import { expect } from 'bun:test'
 import { pdfOf } from '../pdf.ts'
 import type { Ask, Heard } from './ask.ts'
 import { counted } from './backends.ts'
-import type { Cell, Place } from './cell.ts'
+import type { Cell, Combination } from './cell.ts'
 
 export interface Feature {
   name: Words
@@ -15,7 +15,7 @@ export interface Feature {
 
 /** What a mark alone would not say. */
 export interface Note extends Words {
-  where: Partial<Place>
+  where: Partial<Combination>
   /** The feature cannot be had there, and the note says why: the try ends with these words, and not by accident. */
   lacking?: RegExp
 }
@@ -69,8 +69,8 @@ export const features: readonly Feature[] = [
     name: { en: 'Reasoning apart from the answer', zh: '思考与回答分开' },
     async check({ ask, say }) {
       say({ thinks: 'Let me look north.', text: 'Cold.' })
-      const heard = await ask({ turns: [{ user }], thinks: true })
-      expect(heard).toMatchObject({ reasoning: 'Let me look north.', text: 'Cold.' })
+      const received = await ask({ turns: [{ user }], thinks: true })
+      expect(received).toMatchObject({ reasoning: 'Let me look north.', text: 'Cold.' })
     },
   },
   {
@@ -95,10 +95,10 @@ export const features: readonly Feature[] = [
     name: { en: 'Tool call', zh: '工具调用' },
     async check({ ask, say, told }) {
       say({ text: 'One moment.', calls: calls.slice(0, 1) })
-      const heard = await ask(askingForTools)
-      expect(heard.text.trim()).toBe('One moment.')
-      expect(heard.ended).toBe('calls')
-      expect(heard.calls.map(({ name, args }) => ({ name, args: JSON.parse(args) }))).toEqual(calls.slice(0, 1))
+      const received = await ask(askingForTools)
+      expect(received.text.trim()).toBe('One moment.')
+      expect(received.ended).toBe('calls')
+      expect(received.calls.map(({ name, args }) => ({ name, args: JSON.parse(args) }))).toEqual(calls.slice(0, 1))
       expect(told().tools(getWeather)).toBe(true)
     },
     notes: [prompted],
@@ -107,9 +107,9 @@ export const features: readonly Feature[] = [
     name: { en: 'Parallel tool calls', zh: '并行工具调用' },
     async check({ ask, say }) {
       say({ text: 'One moment.', calls })
-      const heard = await ask(askingForTools)
-      expect(heard.calls.map(({ name, args }) => ({ name, args: JSON.parse(args) }))).toEqual(calls)
-      expect(new Set(heard.calls.map(({ id }) => id)).size).toBe(2)
+      const received = await ask(askingForTools)
+      expect(received.calls.map(({ name, args }) => ({ name, args: JSON.parse(args) }))).toEqual(calls)
+      expect(new Set(received.calls.map(({ id }) => id)).size).toBe(2)
     },
     notes: [prompted],
   },
@@ -148,8 +148,8 @@ export const features: readonly Feature[] = [
       say({ text: 'Cold.' })
       await ask(askingForTools)
       expect(told().tools(getWeather)).toBe(true)
-      const heard = await ask({ ...askingForTools, choice: 'none' })
-      expect(heard).toMatchObject({ text: 'Cold.', calls: [], ended: 'stop' })
+      const received = await ask({ ...askingForTools, choice: 'none' })
+      expect(received).toMatchObject({ text: 'Cold.', calls: [], ended: 'stop' })
       expect(told().tools(getWeather)).toBe(false)
     },
   },
@@ -157,7 +157,7 @@ export const features: readonly Feature[] = [
     name: { en: 'Images', zh: '图片' },
     async check({ ask, told }) {
       await ask({ model: seeing, turns: [{ user: 'What is this?', png: onePixel }] })
-      expect(told().pictures).toBe(1)
+      expect(told().images).toBe(1)
     },
     notes: [ownAccount],
   },
@@ -169,7 +169,7 @@ export const features: readonly Feature[] = [
       const first = await ask(asking)
       const results = resultsOf(first).map((result) => ({ ...result, png: onePixel }))
       await ask({ ...asking, turns: [{ user }, { reply: first }, { results }] })
-      expect(told().pictures).toBe(1)
+      expect(told().images).toBe(1)
     },
     notes: [
       ownAccount,
@@ -184,7 +184,7 @@ export const features: readonly Feature[] = [
     name: { en: 'Image for a model that cannot see, as words that say so', zh: '模型看不了的图片，换成一句说明' },
     async check({ ask, told }) {
       await ask({ turns: [{ user: 'What is this?', png: onePixel }] })
-      expect(told().pictures).toBe(0)
+      expect(told().images).toBe(0)
       expect(told().words).toContain('cannot see pictures: the answer has to say so')
     },
     notes: [
@@ -219,8 +219,8 @@ export const features: readonly Feature[] = [
     name: { en: 'Stop sequences', zh: '停止序列' },
     async check({ ask, say }) {
       say({ text: 'One, two, three, four' })
-      const heard = await ask({ turns: [{ user: 'Count.' }], stop: ', three' })
-      expect(heard).toMatchObject({ text: 'One, two', ended: 'stop' })
+      const received = await ask({ turns: [{ user: 'Count.' }], stop: ', three' })
+      expect(received).toMatchObject({ text: 'One, two', ended: 'stop' })
     },
     notes: [
       {
@@ -235,9 +235,9 @@ export const features: readonly Feature[] = [
     name: { en: 'Limit on tokens', zh: '令牌上限' },
     async check({ ask, say }) {
       say({ text: Array.from({ length: 2_000 }, (_, at) => `word${at}`).join(' ') })
-      const heard = await ask({ turns: [{ user: 'Go on.' }], maxTokens: 50 })
-      expect(heard.ended).toBe('length')
-      expect(heard.text.split(' ').length).toBeLessThan(100)
+      const received = await ask({ turns: [{ user: 'Go on.' }], maxTokens: 50 })
+      expect(received.ended).toBe('length')
+      expect(received.text.split(' ').length).toBeLessThan(100)
     },
     notes: [
       {
@@ -251,10 +251,10 @@ export const features: readonly Feature[] = [
     name: { en: 'Web search with sources', zh: '网络搜索及来源' },
     async check({ ask, say, told }) {
       say({ text: 'It snows.', source: 'https://example.com/news' })
-      const heard = await ask({ turns: [{ user }], searches: true })
+      const received = await ask({ turns: [{ user }], searches: true })
       expect(told().searches).toBe(true)
-      expect(heard.sources).toEqual(['https://example.com/news'])
-      expect(heard.text).toContain('https://example.com/news')
+      expect(received.sources).toEqual(['https://example.com/news'])
+      expect(received.text).toContain('https://example.com/news')
     },
     notes: [
       {
@@ -348,8 +348,8 @@ export const features: readonly Feature[] = [
     name: { en: 'Unknown fields are let be', zh: '容忍未知字段' },
     async check({ ask, say }) {
       say({ text: 'Cold.' })
-      const heard = await ask({ turns: [{ user }], unheardOf: { a_field_of_tomorrow: { deep: [1, null] } } })
-      expect(heard.text).toBe('Cold.')
+      const received = await ask({ turns: [{ user }], unheardOf: { a_field_of_tomorrow: { deep: [1, null] } } })
+      expect(received.text).toBe('Cold.')
     },
   },
   {
@@ -385,9 +385,9 @@ async function speaks({ ask, say, told }: Cell): Promise<void> {
   expect(told().words).toContain(user)
 }
 
-function resultsOf(heard: Heard, text = 'Cold.') {
-  expect(heard.calls).toHaveLength(1)
-  return heard.calls.map(({ id }) => ({ id, text }))
+function resultsOf(received: Heard, text = 'Cold.') {
+  expect(received.calls).toHaveLength(1)
+  return received.calls.map(({ id }) => ({ id, text }))
 }
 
 async function failureOf(promise: Promise<unknown>): Promise<unknown> {
@@ -400,7 +400,7 @@ async function failureOf(promise: Promise<unknown>): Promise<unknown> {
 }
 
 /** Where the vendors' packages put the error's members. */
-function errorOf(dialect: Place['dialect'], members: object): object {
+function errorOf(dialect: Combination['dialect'], members: object): object {
   return dialect === 'anthropic-messages' ? { error: { type: 'error', error: members } } : members
 }
 

@@ -11,7 +11,7 @@ export function messagesClient(fetch: Fetch): Client {
   return {
     async ask(ask, stream) {
       const body = bodyOf(ask)
-      return heard(await (stream ? anthropic.messages.stream(body).finalMessage() : anthropic.messages.create(body)))
+      return received(await (stream ? anthropic.messages.stream(body).finalMessage() : anthropic.messages.create(body)))
     },
     async count(ask) {
       const { max_tokens: _, ...body } = bodyOf(ask)
@@ -19,7 +19,7 @@ export function messagesClient(fetch: Fetch): Client {
     },
   }
 
-  function heard({ content, stop_reason: reason, usage }: Anthropic.Message): Heard {
+  function received({ content, stop_reason: reason, usage }: Anthropic.Message): Heard {
     if (reason === null || !(reason in endings)) throw new Error(`ended with ${reason}`)
     return own.keep(
       {
@@ -66,10 +66,10 @@ export function messagesClient(fetch: Fetch): Client {
         content: turn.results.map(({ id, text, png }) => ({
           type: 'tool_result',
           tool_use_id: id,
-          content: [{ type: 'text', text }, ...pictures(png)],
+          content: [{ type: 'text', text }, ...images(png)],
         })),
       }
-    return { role: 'user', content: [{ type: 'text', text: turn.user }, ...pictures(turn.png), ...files(turn.pdf)] }
+    return { role: 'user', content: [{ type: 'text', text: turn.user }, ...images(turn.png), ...files(turn.pdf)] }
   }
 }
 
@@ -78,7 +78,7 @@ function sourcesOf(block: Anthropic.ContentBlock): string[] {
   return block.content.map(({ url }) => url)
 }
 
-function pictures(png: string | undefined): Anthropic.ImageBlockParam[] {
+function images(png: string | undefined): Anthropic.ImageBlockParam[] {
   return png === undefined ? [] : [{ type: 'image', source: { type: 'base64', media_type: 'image/png', data: png } }]
 }
 

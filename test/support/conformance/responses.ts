@@ -22,7 +22,7 @@ export function responsesClient(fetch: Fetch): Client {
   return {
     async ask(ask, stream) {
       const body = bodyOf(ask)
-      return heard(await (stream ? openai.responses.stream(body).finalResponse() : openai.responses.create(body)))
+      return received(await (stream ? openai.responses.stream(body).finalResponse() : openai.responses.create(body)))
     },
     async count(ask) {
       const { model, input = [] } = bodyOf(ask)
@@ -30,7 +30,7 @@ export function responsesClient(fetch: Fetch): Client {
     },
   }
 
-  function heard(response: Response): Heard {
+  function received(response: Response): Heard {
     const { output, status, error, incomplete_details: incomplete, usage } = response
     if (status === 'failed') throw Object.assign(new Error(error?.message), { code: error?.code })
     if (status === 'incomplete' && incomplete?.reason !== 'max_output_tokens')
@@ -89,14 +89,14 @@ export function responsesClient(fetch: Fetch): Client {
       return turn.results.map(({ id, text, png }) => ({
         type: 'function_call_output',
         call_id: id,
-        output: [{ type: 'input_text', text }, ...pictures(png)],
+        output: [{ type: 'input_text', text }, ...images(png)],
       }))
-    const content = [{ type: 'input_text' as const, text: turn.user }, ...pictures(turn.png), ...files(turn.pdf)]
+    const content = [{ type: 'input_text' as const, text: turn.user }, ...images(turn.png), ...files(turn.pdf)]
     return [{ role: 'user', content }]
   }
 }
 
-function pictures(png: string | undefined): OpenAI.Responses.ResponseInputImage[] {
+function images(png: string | undefined): OpenAI.Responses.ResponseInputImage[] {
   return png === undefined ? [] : [{ type: 'input_image', image_url: pngUrl(png), detail: 'auto' }]
 }
 

@@ -1,4 +1,4 @@
-import { type DialectId, type Place, places } from './cell.ts'
+import { type Combination, combinations, type DialectId } from './cell.ts'
 import { type Feature, features, type Note, type Words } from './features.ts'
 
 const titles = {
@@ -10,11 +10,11 @@ const titles = {
 /** What the tests found: whether the feature is there. */
 export type Findings = Map<string, boolean>
 
-export function keyOf(feature: Feature, { dialect, upstream }: Place): string {
+export function keyOf(feature: Feature, { dialect, upstream }: Combination): string {
   return `${feature.name.en} · ${dialect} · ${upstream}`
 }
 
-export function notesAt({ notes = [] }: Feature, { dialect, upstream }: Place): Note[] {
+export function notesAt({ notes = [] }: Feature, { dialect, upstream }: Combination): Note[] {
   return notes.filter(
     ({ where }) => (where.dialect ?? dialect) === dialect && (where.upstream ?? upstream) === upstream,
   )
@@ -24,22 +24,22 @@ export function notesAt({ notes = [] }: Feature, { dialect, upstream }: Place): 
 export function conformanceTable(findings: Findings, language: keyof Words): string {
   const footnotes: string[] = []
   const rows = features.map(
-    (feature) => `| ${[feature.name[language], ...places.map((at) => mark(feature, at))].join(' | ')} |`,
+    (feature) => `| ${[feature.name[language], ...combinations.map((at) => mark(feature, at))].join(' | ')} |`,
   )
-  const heads = places.map(({ dialect, upstream }) => `${titles[dialect]}<br>\`${upstream}\``)
+  const heads = combinations.map(({ dialect, upstream }) => `${titles[dialect]}<br>\`${upstream}\``)
   return [
     `| | ${heads.join(' | ')} |`,
-    `|---|${':-:|'.repeat(places.length)}`,
+    `|---|${':-:|'.repeat(combinations.length)}`,
     ...rows,
     '',
     ...footnotes.map((words, at) => `${at + 1}. ${words}`),
     '',
   ].join('\n')
 
-  function mark(feature: Feature, place: Place): string {
-    const found = findings.get(keyOf(feature, place))
-    if (found === undefined) throw new Error(`nobody tried ${keyOf(feature, place)}`)
-    const numbers = notesAt(feature, place).map((note) => superscript(numberOf(note[language])))
+  function mark(feature: Feature, combination: Combination): string {
+    const found = findings.get(keyOf(feature, combination))
+    if (found === undefined) throw new Error(`nobody tried ${keyOf(feature, combination)}`)
+    const numbers = notesAt(feature, combination).map((note) => superscript(numberOf(note[language])))
     return `${found ? '✓' : '–'}${numbers.join(' ')}`
   }
 

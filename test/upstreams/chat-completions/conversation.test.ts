@@ -45,7 +45,7 @@ test.each([
 ])(
   'the results of 40,000 calls in %s are put in order without looking at each for each',
   (_name, turns) => {
-    const ids = Array.from({ length: 40_000 }, (_, place) => `call_${place}`)
+    const ids = Array.from({ length: 40_000 }, (_, index) => `call_${index}`)
     const startedAt = performance.now()
     const told = normaliseConversation([user, ...turns(ids), ...ids.toReversed().map((id) => result(id))], audience)
     expect(performance.now() - startedAt).toBeLessThan(6_000)

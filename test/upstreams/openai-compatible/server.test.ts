@@ -125,9 +125,9 @@ describe('a server of open weights', () => {
     ['reasoning', [{ reasoning: 'Hm.' }]],
     ['both', [{ reasoning: 'Hm.', reasoning_content: 'Hm.' }]],
     ['reasoning, in many pieces', [...'Hm.'].map((reasoning) => ({ reasoning }))],
-  ])('may call its reasoning %s', async (_name, thoughts) => {
+  ])('may call its reasoning %s', async (_name, reasoning) => {
     const server = started()
-    server.script(chunks({ role: 'assistant', content: '' }, ...thoughts, { content: 'Yes' }))
+    server.script(chunks({ role: 'assistant', content: '' }, ...reasoning, { content: 'Yes' }))
     const { chat } = await gateway(rowOf('home', server.base))
     expect(await (await chat({ model: 'glm-4.6-fp8' })).json()).toMatchObject({
       choices: [{ message: { reasoning_content: 'Hm.', content: 'Yes' } }],

@@ -214,7 +214,7 @@ describe('the end', () => {
     ['without a word is an error', [{ finish_reason: 'stop', usage }], {}, 'upstream_empty_response'],
     ['of blanks alone is an error', [said('\n'), { finish_reason: 'stop', usage }], {}, 'upstream_empty_response'],
     [
-      'after thoughts alone is for others to judge',
+      'after reasoning alone is left to later transforms',
       [{ delta: { reasoning_content: 'Hm' } }, { finish_reason: 'stop', usage }],
       {},
       'stop',
@@ -238,7 +238,7 @@ describe('chunks', () => {
     ['what is no JSON is skipped', ['{oops', said('a')], [text('a')]],
     ['text in brackets is text where nothing was searched', [said('a[ref_1]')], [text('a[ref_1]')]],
     [
-      'thoughts stay apart',
+      'reasoning stays apart',
       [{ delta: { reasoning_content: 'Hm' } }, said('a')],
       [{ type: 'reasoning', text: 'Hm' }, text('a')],
     ],

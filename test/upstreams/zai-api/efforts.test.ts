@@ -30,7 +30,7 @@ const efforts: [string | undefined, Wire][] = [
   ['max', max],
 ]
 
-function heard(reasoning: Reasoning): string[] {
+function received(reasoning: Reasoning): string[] {
   return models.map((model) => {
     const body = encode(
       { ...request, reasoning },
@@ -61,20 +61,20 @@ const messages = (fields: object) =>
 
 describe(`what ${models.join(', ')} hear of`, () => {
   test.each(efforts)('reasoning_effort %s', (effort, wire) => {
-    expect(heard(chat(effort === undefined ? {} : { reasoning_effort: effort }))).toEqual(wire)
-    expect(heard(chat(effort === undefined ? {} : { reasoning: { effort } }))).toEqual(wire)
+    expect(received(chat(effort === undefined ? {} : { reasoning_effort: effort }))).toEqual(wire)
+    expect(received(chat(effort === undefined ? {} : { reasoning: { effort } }))).toEqual(wire)
   })
 
   test.each(efforts)('reasoning.effort %s', (effort, wire) => {
-    expect(heard(responses(effort === undefined ? {} : { reasoning: { effort } }))).toEqual(wire)
+    expect(received(responses(effort === undefined ? {} : { reasoning: { effort } }))).toEqual(wire)
   })
 
   test.each(efforts.filter(([effort]) => effort !== 'none' && effort !== 'minimal'))(
     'adaptive thinking with output_config.effort %s',
     (effort, wire) => {
       const fields = effort === undefined ? {} : { output_config: { effort } }
-      expect(heard(messages({ thinking: { type: 'adaptive' }, ...fields }))).toEqual(wire)
-      expect(heard(messages(fields))).toEqual(off)
+      expect(received(messages({ thinking: { type: 'adaptive' }, ...fields }))).toEqual(wire)
+      expect(received(messages(fields))).toEqual(off)
     },
   )
 
@@ -85,13 +85,13 @@ describe(`what ${models.join(', ')} hear of`, () => {
     [31_999, on],
   ])('a budget of %d tokens', (budget_tokens, wire) => {
     const thinking = { type: 'enabled', budget_tokens }
-    expect(heard(messages({ thinking }))).toEqual(wire)
-    expect(heard(chat({ thinking }))).toEqual(wire)
-    expect(heard(chat({ reasoning: { enabled: true, max_tokens: budget_tokens } }))).toEqual(wire)
+    expect(received(messages({ thinking }))).toEqual(wire)
+    expect(received(chat({ thinking }))).toEqual(wire)
+    expect(received(chat({ reasoning: { enabled: true, max_tokens: budget_tokens } }))).toEqual(wire)
   })
 
   test('an effort beside a budget is the effort', () => {
     const thinking = { type: 'enabled', budget_tokens: 1_024 }
-    expect(heard(messages({ thinking, output_config: { effort: 'max' } }))).toEqual(max)
+    expect(received(messages({ thinking, output_config: { effort: 'max' } }))).toEqual(max)
   })
 })

@@ -52,7 +52,7 @@ describe('the API accepts what every client family sends', () => {
 })
 
 const words: UserPart = { type: 'text', text: 'Hi' }
-const picture: UserPart = { type: 'image', source: { type: 'base64', mediaType: 'image/png', data: 'AAAA' } }
+const image: UserPart = { type: 'image', source: { type: 'base64', mediaType: 'image/png', data: 'AAAA' } }
 const called = (id: string, args = '{}'): AssistantPart => ({
   type: 'tool-call',
   id,
@@ -66,7 +66,7 @@ test('the API accepts any encoded request', async () => {
   const id = fc.constantFrom('a', 'b', 'c')
   const userPart = fc.oneof(
     text.map((value): UserPart => ({ type: 'text', text: value })),
-    fc.constant(picture),
+    fc.constant(image),
     fc.constant<UserPart>({ type: 'video', source: { type: 'url', url: 'https://example.com/a.mp4' } }),
     fc.constant<UserPart>({ type: 'document', source: { type: 'url', url: 'https://example.com/a.pdf' } }),
   )
@@ -271,7 +271,7 @@ describe('messages', () => {
   const seen: Message[] = [
     { role: 'user', parts: [words] },
     { role: 'assistant', parts: [called('c1')] },
-    result('c1', picture),
+    result('c1', image),
     { role: 'user', parts: [{ type: 'text', text: 'What is it?' }] },
   ]
 
@@ -433,7 +433,7 @@ describe('tools', () => {
   })
 
   test('too many tools are rejected before the request is sent', () => {
-    const tools = Array.from({ length: 129 }, (_, place) => ({ ...weather, name: `tool_${place}` }))
+    const tools = Array.from({ length: 129 }, (_, index) => ({ ...weather, name: `tool_${index}` }))
     expect(() => encoded({ tools })).toThrow(expect.objectContaining({ kind: 'invalid-request', param: 'tools' }))
   })
 })

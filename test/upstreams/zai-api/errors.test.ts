@@ -42,7 +42,7 @@ const outcomes: Record<string, [status: number, code: string, retry: boolean]> =
 }
 
 describe('every recorded refusal', () => {
-  test.each(rows.map((row, place) => [place, codeIn(row), row] as const))('row %d, %s', (_place, name, row) => {
+  test.each(rows.map((row, index) => [index, codeIn(row), row] as const))('row %d, %s', (_place, name, row) => {
     const error = errorFor(row.status, row.body)
     expect([error.status, error.code, error.retry]).toEqual(outcomes[name] ?? [0, '', false])
     // The recordings say when a retry may succeed; the error must not promise more.
@@ -179,8 +179,8 @@ test.each([
   ['1321', 'invalid-credential'],
   ['1210', 'none'],
   ['1234', 'again'],
-])('after %s the recovery is %s', (code, remedy) =>
-  expect(errors.recoveryOf(coded(400, code, 'x'))).toBe(remedy as never),
+])('after %s the recovery is %s', (code, recovery) =>
+  expect(errors.recoveryOf(coded(400, code, 'x'))).toBe(recovery as never),
 )
 
 test('an unknown code is not retried', () => {

@@ -406,11 +406,9 @@ test('web search uses the engine of the service', async () => {
 
 test('what the model cannot do is noted in the log', async () => {
   const { upstream, call, notes } = setUp()
-  const picture = { type: 'image' as const, source: { type: 'url' as const, url: 'https://example.com/a.png' } }
+  const image = { type: 'image' as const, source: { type: 'url' as const, url: 'https://example.com/a.png' } }
   await all(
-    upstream().open(
-      call({ messages: [{ role: 'user', parts: [picture] }], reasoning: { mode: 'off' } }, {}, 'glm-5.3'),
-    ),
+    upstream().open(call({ messages: [{ role: 'user', parts: [image] }], reasoning: { mode: 'off' } }, {}, 'glm-5.3')),
   )
   expect(notes).toEqual(['1 image(s) omitted: glm-5.3 cannot see them', 'glm-5.3 always thinks'])
 })

@@ -46,10 +46,10 @@ describe('every recording gives its expected result', () => {
       expect(heardOf(await decoded(bytes, size, { whole: true }))).toEqual(wanted(expected))
     })
     test.each(cuts)(`${name}, streaming, in reads of %d bytes`, async (size) => {
-      const heard = heardOf(await decoded(bytes, size, { whole: false }))
+      const received = heardOf(await decoded(bytes, size, { whole: false }))
       // This recording rewrites text that was sent long ago; it has its own test below.
-      const text = name === 'edit-rewinds-emitted' ? heard.text : wanted(expected).text
-      expect(heard).toEqual({ ...wanted(expected), text })
+      const text = name === 'edit-rewinds-emitted' ? received.text : wanted(expected).text
+      expect(received).toEqual({ ...wanted(expected), text })
     })
   }
 })
@@ -79,16 +79,16 @@ describe('streaming', () => {
 
   test.each<[string, string[], string[][]]>([
     ['the last 24 units wait for the end', [answer('x'.repeat(30)), done()], [['xxxxxx'], ['x'.repeat(24)]]],
-    ['a thought goes out at once', [thinking('a'), thinking('b')], [['a'], ['b']]],
+    ['reasoning goes out at once', [thinking('a'), thinking('b')], [['a'], ['b']]],
     [
-      'a thought in a wrapper goes out at once',
+      'reasoning in a wrapper goes out at once',
       [thinking(`${open}\n> Well`), thinking(', yes')],
       [['Well'], [', yes']],
     ],
     ['half a tag waits', [thinking('a<details ty'), thinking('pical')], [['a'], ['<details typical']]],
     ['half a line prefix waits', [thinking(`${open}\n> a\n`), thinking('>'), thinking(' b')], [['a'], ['\n'], ['b']]],
     [
-      'an answer is settled once a thought stands behind it',
+      'an answer is settled once reasoning stands behind it',
       [answer('Let me see.'), thinking('Hm.')],
       [[], ['Let me see.', 'Hm.']],
     ],
@@ -151,7 +151,7 @@ describe('frames', () => {
     ['a cut inside a pair cuts before it', [answer('a🌡b'), edit(2, 'c')], { text: 'ac' }],
     ['a phase nobody knows is answer', [part({ delta_content: 'abc', phase: 'musing' })], { text: 'abc' }],
     [
-      'an OpenAI-shaped thought is reasoning',
+      'an OpenAI-shaped reasoning field is reasoning',
       [JSON.stringify({ choices: [{ delta: { reasoning_content: 'Hm' } }] }), answer('abc')],
       { reasoning: 'Hm', text: 'abc' },
     ],
@@ -174,12 +174,12 @@ describe('frames', () => {
     ['a block tag without JSON is text', [answer('`<glm_block>` is a tag')], { text: '`<glm_block>` is a tag' }],
     ['an unfinished block is not text', [answer('a<glm_block view="">{"type": "mcp"')], { text: 'a' }],
     [
-      'a thought nobody closes is reasoning',
+      'reasoning that nobody closes is reasoning',
       [answer(`${open}\n> a\n> b`), answer('c')],
       { reasoning: 'a\nbc', text: '' },
     ],
     [
-      'a quotation in a thought keeps its own mark',
+      'a quotation in reasoning keeps its own mark',
       [answer(`${open}\n> > quoted\n>plain\n</details>\nabc`)],
       { reasoning: '> quoted\nplain', text: 'abc' },
     ],
@@ -300,9 +300,9 @@ describe('tools the backend runs', () => {
       answer('【turn0search0】'),
       done(),
     ]
-    const heard = heardOf(runTransform(decoder(optionsWith({ whole: false })), frames))
-    expect(heard.tools).toHaveLength(1)
-    expect(heard.text).toBe(`${'x'.repeat(40)}[1](https://example.com/one)`)
+    const received = heardOf(runTransform(decoder(optionsWith({ whole: false })), frames))
+    expect(received.tools).toHaveLength(1)
+    expect(received.text).toBe(`${'x'.repeat(40)}[1](https://example.com/one)`)
   })
 
   const page = '[ref_id=turn0search0†One†https://example.com/one]'
@@ -317,7 +317,7 @@ describe('tools the backend runs', () => {
 
   test.each([
     ['a page that was opened', 'open_url', '{"url":"https://example.com"}', 'Words on the page.'],
-    ['a search for pictures', 'search_image', '{"query":"cats"}', '[{"type":"text","text":"Title: Cat"}]'],
+    ['a search for images', 'search_image', '{"query":"cats"}', '[{"type":"text","text":"Title: Cat"}]'],
     ['a search for nobody knows what', 'search', '{"query":7', ''],
   ])('%s is none', (_name, name, args, result) => {
     expect(toolSeen(name, args, result)).toMatchObject({ kind: 'other', sources: [] })

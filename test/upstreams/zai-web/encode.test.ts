@@ -38,7 +38,7 @@ const assistant = (text: string): Message => ({
   ],
 })
 const system = (text: string): Message => ({ role: 'system', text })
-const picture: ImagePart = { type: 'image', source: { type: 'base64', mediaType: 'image/png', data: 'AA==' } }
+const image: ImagePart = { type: 'image', source: { type: 'base64', mediaType: 'image/png', data: 'AA==' } }
 
 function request(messages: Message[], more: Partial<ChatRequest> = {}): ChatRequest {
   return plainRequest({
@@ -200,8 +200,8 @@ test('only the sampling the client asked for is passed on', () => {
 
 test('an image is a part of the message and an entry in `files`', () => {
   const { id } = uploaded.response.body
-  const files = new Map([[picture, { id, entry: () => uploaded.body_files_entry }]])
-  const ask = request([{ role: 'user', parts: [{ type: 'text', text: 'What is in the picture?' }, picture] }])
+  const files = new Map([[image, { id, entry: () => uploaded.body_files_entry }]])
+  const ask = request([{ role: 'user', parts: [{ type: 'text', text: 'What is in the picture?' }, image] }])
   const encoded = encode(ask, { ...head, files, model: { ...model, vision: true } })
   expect(encoded.prompt).toBe('What is in the picture?')
   expect(encoded.completion(chatId, true)).toMatchObject({
@@ -215,13 +215,13 @@ test('an image is a part of the message and an entry in `files`', () => {
 })
 
 test('images of earlier turns keep their place in the text, those of tool results included', () => {
-  const other: ImagePart = { ...picture }
+  const other: ImagePart = { ...image }
   const messages: Message[] = [
-    { role: 'user', parts: [picture, { type: 'text', text: 'This?' }] },
+    { role: 'user', parts: [image, { type: 'text', text: 'This?' }] },
     assistant('A cat.'),
     { role: 'tool', callId: 'c', isError: false, parts: [{ type: 'text', text: 'Look:' }, other] },
   ]
-  expect(imagesOf(request(messages))).toEqual([picture, other])
+  expect(imagesOf(request(messages))).toEqual([image, other])
   const { prompt } = messagesOf(messages)
   expect(prompt).toContain('[User]\n[Image 1]\nThis?')
   expect(prompt).toEndWith('[User]\nLook:\n[Image 2]')

@@ -139,8 +139,8 @@ test.each<[string, GatewayError | undefined, ReturnType<typeof recoveryOf>]>([
     'concurrency-limited',
   ],
   ['a long silence', new GatewayError('timeout', 'x'), 'none'],
-])('%s has its recovery', (_name, error, remedy) => {
-  expect(error && recoveryOf(error)).toBe(remedy)
+])('%s has its recovery', (_name, error, recovery) => {
+  expect(error && recoveryOf(error)).toBe(recovery)
 })
 
 function wrapped(error: object): object {

@@ -109,17 +109,17 @@ describe('an image that is already uploaded', () => {
 
   test('is forgotten after 200 others', async () => {
     const { zai, upload } = setUp()
-    const picture = (place: number) => base64('image/png', btoa(`picture ${place}`))
-    for (let place = 0; place <= 200; place++) await upload(picture(place))
-    await upload(picture(200), picture(1))
+    const imageOf = (index: number) => base64('image/png', btoa(`picture ${index}`))
+    for (let index = 0; index <= 200; index++) await upload(imageOf(index))
+    await upload(imageOf(200), imageOf(1))
     expect(zai.to(route)).toHaveLength(201)
-    await upload(picture(0))
+    await upload(imageOf(0))
     expect(zai.to(route)).toHaveLength(202)
   })
 })
 
 test.each([
-  ['a type that is no picture', base64('application/pdf', data)],
+  ['a type that is no image', base64('application/pdf', data)],
   ['no data', base64('image/png', '')],
   ['a data URL without base64', at('data:image/png,abc')],
   ['more bytes than MAX_IMAGE_BYTES allows', base64('image/png', Buffer.alloc(1_001).toString('base64'))],

@@ -45,7 +45,7 @@ const model: Model = {
   search: true,
 }
 const vision: Model = { ...model, id: 'GLM-4.6V', upstreamId: 'glm-4.6v', vision: true }
-const picture: ImagePart = { type: 'image', source: { type: 'base64', mediaType: 'image/png', data: 'AAAA' } }
+const image: ImagePart = { type: 'image', source: { type: 'base64', mediaType: 'image/png', data: 'AAAA' } }
 const weather: Tool = {
   name: 'get_weather',
   description: 'Weather of a city',
@@ -88,19 +88,19 @@ const request = plainRequest({
   reasoning: { mode: 'on' },
 })
 
-const withPicture = { messages: [{ role: 'user' as const, parts: [picture] }] }
+const withImage = { messages: [{ role: 'user' as const, parts: [image] }] }
 
 type Opening = ReturnType<ReturnType<typeof zaiWeb>['open']>
 
-async function all(opening: Opening): Promise<Delta[]> {
-  const source = fromTheStart(await opening)
+async function all(opened: Opening): Promise<Delta[]> {
+  const source = fromTheStart(await opened)
   const deltas: Delta[] = []
   for (let batch = await readBatch(source); batch; batch = await readBatch(source)) deltas.push(...batch)
   return deltas
 }
 
-async function textOf(opening: Opening): Promise<string> {
-  return (await all(opening)).map((delta) => (delta.type === 'text' ? delta.text : '')).join('')
+async function textOf(opened: Opening): Promise<string> {
+  return (await all(opened)).map((delta) => (delta.type === 'text' ? delta.text : '')).join('')
 }
 
 function tokensTo(zai: ChatZai, route: string): (string | undefined)[] {
@@ -153,11 +153,11 @@ test.each([
   ['a fault of the server', internal, 'again', 'upstream_error', 1],
   ['an HTTP 502', () => json({}, 502), 'again', 'upstream_error', 1],
   ['an empty reply', empty, 'again', 'upstream_empty_response', 1],
-] as const)('%s is tried again once, in a new chat', async (_name, reply, remedy, code, pages) => {
+] as const)('%s is tried again once, in a new chat', async (_name, reply, recovery, code, pages) => {
   const { zai, make, call, notes } = setUp()
   zai.script(completionRoute, reply)
   expect(await textOf(make().open(call()))).toBe('Hello there.')
-  expect(notes).toEqual([`retry (${remedy}) after ${code}`])
+  expect(notes).toEqual([`retry (${recovery}) after ${code}`])
   expect(zai.to(chats)).toHaveLength(2)
   expect(zai.to(page)).toHaveLength(pages)
   expect(tokensTo(zai, auths)).toHaveLength(1)
@@ -249,11 +249,11 @@ test('a busy account is replaced by another one and stays in use', async () => {
 test('a busy guest makes the call wait: no new guest is created to evade the limit', async () => {
   const { zai, clock, make, call, notes } = setUp()
   zai.script(completionRoute, busy)
-  const opening = textOf(make().open(call()))
+  const opened = textOf(make().open(call()))
   await settle()
   expect(zai.to(completionRoute)).toHaveLength(1)
   clock.advance(10_000)
-  expect(await opening).toBe('Hello there.')
+  expect(await opened).toBe('Hello there.')
   expect(zai.to(auths)).toHaveLength(1)
   expect(notes).toEqual(['guest: rate_limit_exceeded', 'waited 10 s for guest'])
 })
@@ -261,8 +261,8 @@ test('a busy guest makes the call wait: no new guest is created to evade the lim
 test('a site that stays busy is an error once the wait is over', async () => {
   const { zai, clock, make, call } = setUp()
   zai.script(completionRoute, ...Array.from({ length: 9 }, () => busy))
-  const opening = make().open(call())
-  const told = opening.catch((thrown: unknown) => thrown)
+  const opened = make().open(call())
+  const told = opened.catch((thrown: unknown) => thrown)
   for (let second = 0; second <= 120; second++) {
     await settle()
     clock.advance(1_000)
@@ -332,11 +332,11 @@ test('signing can be switched off, with query and signed prompt', async () => {
 })
 
 test.each([
-  ['read to its end', async (opening: Opening) => void (await all(opening))],
+  ['read to its end', async (opened: Opening) => void (await all(opened))],
   [
     'cancelled',
-    async (opening: Opening) => {
-      const source = fromTheStart(await opening)
+    async (opened: Opening) => {
+      const source = fromTheStart(await opened)
       source.cancel()
       source.cancel()
     },
@@ -392,7 +392,7 @@ test.each([['user'], ['backup']])("a %s's chats are never deleted", async (kind)
 test('an image is uploaded under the account and added to the message', async () => {
   const { zai, make, call } = setUp()
   const token = zai.addAccount('Alice')
-  await all(make({ tokens: [token] }).open(call(withPicture, { model: vision })))
+  await all(make({ tokens: [token] }).open(call(withImage, { model: vision })))
   expect(tokensTo(zai, files)).toEqual([token])
   expect(zai.to(completionRoute)[0]?.body).toMatchObject({
     messages: [
@@ -410,7 +410,7 @@ test.each([
   ['a model that cannot see', model, ['some-token']],
 ] as const)('an image for %s is refused before the site is asked', async (_name, asked, tokens) => {
   const { zai, make, call } = setUp()
-  await expect(make({ tokens: [...tokens] }).open(call(withPicture, { model: asked }))).rejects.toMatchObject({
+  await expect(make({ tokens: [...tokens] }).open(call(withImage, { model: asked }))).rejects.toMatchObject({
     kind: 'invalid-request',
     code: 'image_not_supported',
     param: 'messages',
@@ -422,7 +422,7 @@ test('an image is uploaded once, and again after an error of the site', async ()
   const { zai, make, call } = setUp()
   const web = make({ tokens: [zai.addAccount('Alice')] })
   const sent = async () => {
-    await all(web.open(call(withPicture, { model: vision })))
+    await all(web.open(call(withImage, { model: vision })))
     return JSON.stringify(fieldOf(zai.to(completionRoute).at(-1)?.body, 'messages'))
   }
   const first = await sent()
@@ -436,7 +436,7 @@ test('an image is uploaded once, and again after an error of the site', async ()
 test('with an image the backup account comes before any guest', async () => {
   const { zai, make, call } = setUp()
   const token = zai.addAccount('Backup')
-  await all(make({ backupToken: token }).open(call(withPicture, { model: vision })))
+  await all(make({ backupToken: token }).open(call(withImage, { model: vision })))
   expect(tokensTo(zai, completionRoute)).toEqual([token])
 })
 
@@ -485,8 +485,8 @@ describe.each([
 
   test('may end without one after a tool result', async () => {
     const { zai, make, call } = setUp()
-    const opening = make().open(call({ messages: afterResult, tools: [weather], toolChoice: 'required' }, { whole }))
-    expect(await textOf(opening)).toBe('Hello there.')
+    const opened = make().open(call({ messages: afterResult, tools: [weather], toolChoice: 'required' }, { whole }))
+    expect(await textOf(opened)).toBe('Hello there.')
     expect(zai.to(completionRoute)).toHaveLength(1)
   })
 })
@@ -502,14 +502,14 @@ test('a stream that must hold a tool call is held until the call begins, and not
     },
   })
   zai.script(completionRoute, () => eventStream(body))
-  const opening = make().open(call({ tools: [weather], toolChoice: 'required' }))
-  for (const [place, data] of said.entries()) {
+  const opened = make().open(call({ tools: [weather], toolChoice: 'required' }))
+  for (const [index, data] of said.entries()) {
     await settle()
-    expect([place, Bun.peek.status(opening)]).toEqual([place, place > 8 ? 'fulfilled' : 'pending'])
+    expect([index, Bun.peek.status(opened)]).toEqual([index, index > 8 ? 'fulfilled' : 'pending'])
     more?.enqueue(new TextEncoder().encode(`data: ${JSON.stringify({ type: 'chat:completion', data })}\n\n`))
   }
   more?.close()
-  expect((await textOf(opening)).length).toBeGreaterThan(4_000)
+  expect((await textOf(opened)).length).toBeGreaterThan(4_000)
   expect(zai.to(completionRoute)).toHaveLength(1)
 })
 
@@ -568,10 +568,10 @@ test('an abort during reasoning ends the call', async () => {
   const { zai, make, call } = setUp()
   const client = new AbortController()
   zai.script(completionRoute, () => new Promise<Response>(() => {}))
-  const opening = make().open(call({}, { signal: client.signal }))
+  const opened = make().open(call({}, { signal: client.signal }))
   await settle()
   client.abort()
-  await expect(opening).rejects.toMatchObject({ kind: 'cancelled' })
+  await expect(opened).rejects.toMatchObject({ kind: 'cancelled' })
   await settle()
   expect(zai.to(completionRoute)).toHaveLength(1)
   expect(zai.to(cleanup)).toHaveLength(1)
@@ -588,8 +588,8 @@ test('an abort before the headers closes the connection to the site', async () =
     client.abort()
     return new Promise<Response>(() => {})
   })
-  const opening = make({ baseUrl: server.url }, fetch).open(call({}, { signal: client.signal }))
-  await expect(opening).rejects.toMatchObject({ kind: 'cancelled' })
+  const opened = make({ baseUrl: server.url }, fetch).open(call({}, { signal: client.signal }))
+  await expect(opened).rejects.toMatchObject({ kind: 'cancelled' })
   await closed.promise
 })
 

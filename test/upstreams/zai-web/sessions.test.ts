@@ -187,10 +187,10 @@ test('without any token and without guests the error says what to set', () => {
 test('a busy account keeps its calls: they wait, and no guest steps in', async () => {
   const { zai, clock, open } = pool()
   const sessions = open({ tokens: [zai.addAccount('Alice')] })
-  const visit = sessions.queueForSession(wanted())
-  const first = await visit.acquire()
+  const queue = sessions.queueForSession(wanted())
+  const first = await queue.acquire()
   first.reportFailure('concurrency-limited', busy)
-  const second = visit.acquire()
+  const second = queue.acquire()
   await settle()
   clock.advance(9_999)
   expect(await Promise.race([second, settle().then(() => 'waiting')])).toBe('waiting')

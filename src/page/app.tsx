@@ -13,6 +13,7 @@ import { followLinks, href, path } from './router.ts'
 import { KeysScreen } from './screens/keys.tsx'
 import { NowScreen } from './screens/now.tsx'
 import { SignInScreen } from './screens/sign-in.tsx'
+import { SystemScreen } from './screens/system.tsx'
 import { TryScreen } from './screens/try.tsx'
 import { UpstreamsScreen } from './screens/upstreams.tsx'
 import { chooseLanguage, language, switchScheme } from './settings.ts'
@@ -32,6 +33,7 @@ const places: readonly Place[] = [
   { name: 'keys', title: 'keys', icon: 'tree', screen: KeysScreen },
   { name: 'upstreams', title: 'upstreams', icon: 'bars', screen: UpstreamsScreen },
   { name: 'try', title: 'try', icon: 'image', screen: TryScreen },
+  { name: 'system', title: 'system', screen: SystemScreen },
 ]
 
 /** How many places have room at the thumb. */

@@ -391,7 +391,7 @@ const usage = {
   noUsageNext: ['What requests use is counted by the hour.', '请求的用量按小时统计。'],
   money: ['Money', '花费'],
   input: ['Input', '输入'],
-  answer: ['answer', '回答'],
+  answer: ['Answer', '回答'],
   percentCached: [(p: string) => `${p} % cached`, (p: string) => `缓存 ${p} %`],
   percentThinking: [(p: string) => `${p} % thinking`, (p: string) => `思考 ${p} %`],
   tokensByHour: ['Tokens by hour', '每小时 token'],

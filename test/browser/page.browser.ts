@@ -55,6 +55,7 @@ const screens: readonly Screen[] = [
   { name: 'now', path: '/', shows: heading(/Ready|就绪/) },
   { name: 'keys', path: '/keys', shows: (page) => page.locator('.empty, tbody tr').first().waitFor() },
   { name: 'upstreams', path: '/upstreams', shows: (page) => page.locator('.up').first().waitFor() },
+  { name: 'system', path: '/system', shows: (page) => page.getByText('LISTEN_PORT').waitFor() },
   {
     name: 'try',
     path: '/try',
@@ -177,6 +178,17 @@ test('a key is made, limited, used, refused and deleted, all from the page', asy
   await page.getByRole('button', { name: 'Delete', exact: true }).click()
   await row.waitFor({ state: 'detached' })
   expect((await say(gateway.url, 'Hello', { 'x-api-key': secret })).status).not.toBe(402)
+  expect(complaints).toEqual([])
+})
+
+test('doctor runs step by step', async () => {
+  await using opened = await openPage(browser, `${gateway.url}/system`)
+  const { page, complaints } = opened
+  await page.getByRole('button', { name: 'Check everything' }).click()
+  await page.getByRole('button', { name: 'Check again' }).waitFor()
+  expect(await page.locator('.checks > li').count()).toBeGreaterThan(3)
+  await page.screenshot({ path: `${pictures}/doctor.png` })
+  expect(await axeFindings(page)).toEqual([])
   expect(complaints).toEqual([])
 })
 

@@ -57,6 +57,9 @@ export function readMore(): void {
   void read('more', generation.signal)
 }
 
+/** Rows that fill a window. */
+const enough = 60
+
 async function read(which: 'first' | 'more', signal: AbortSignal): Promise<void> {
   reading.value = which
   error.value = undefined
@@ -67,6 +70,8 @@ async function read(which: 'first' | 'more', signal: AbortSignal): Promise<void>
     ended.value = which === 'first' ? merged(over, ended.peek()) : [...ended.peek(), ...over]
     cursor = page.next
     complete.value = page.next === undefined
+    // A search looks at a part of all requests at a time, and may find nothing in many of them.
+    if (ended.peek().length < enough && cursor !== undefined) return read('more', signal)
   } catch (thrown) {
     if (signal.aborted) return
     error.value = thrown instanceof ApiError ? thrown : new ApiError(0, '')

@@ -1,5 +1,15 @@
 import type { LiveEvent } from '../../../src/admin/schema/events.ts'
-import { exampleNow, exampleRows, exampleUpstreams } from './example-data.ts'
+import {
+  exampleDetail,
+  exampleFace,
+  exampleNow,
+  examplePage,
+  exampleRows,
+  exampleSessions,
+  exampleTurns,
+  exampleUpstreams,
+  exampleUsage,
+} from './example-data.ts'
 
 type Answer = (request: Request, url: URL) => Response | Promise<Response> | undefined
 
@@ -23,6 +33,24 @@ export function startExampleApi(gateway: string, overrides: Record<string, Answe
           },
         },
       ]),
+    'GET requests': (_request, { searchParams }) => Response.json(examplePage(at, searchParams)),
+    ...Object.fromEntries(
+      exampleRows(at).flatMap((row) => [
+        [`GET requests/${row.id}`, () => Response.json(exampleDetail(row))],
+        ...(['client-request', 'upstream-request', 'upstream-reply', 'client-reply'] as const).map((face) => [
+          `GET requests/${row.id}/faces/${face}`,
+          () => Response.json(exampleFace(face)),
+        ]),
+      ]),
+    ),
+    'GET sessions': () => Response.json({ sessions: exampleSessions(at) }),
+    ...Object.fromEntries(
+      exampleSessions(at).map((session) => [
+        `GET sessions/${session.id}`,
+        () => Response.json({ ...session, requests: exampleTurns(at) }),
+      ]),
+    ),
+    'GET usage': (_request, { searchParams }) => Response.json({ slots: exampleUsage(searchParams) }),
     ...overrides,
   }
   const server = Bun.serve({

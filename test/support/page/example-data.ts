@@ -1,6 +1,8 @@
 import type { Now } from '../../../src/admin/schema/now.ts'
-import type { RequestRow } from '../../../src/admin/schema/requests.ts'
+import type { Face, FaceName, RequestDetail, RequestPage, RequestRow } from '../../../src/admin/schema/requests.ts'
+import type { Session } from '../../../src/admin/schema/sessions.ts'
 import type { UpstreamBrief } from '../../../src/admin/schema/upstreams.ts'
+import type { UsageSlot } from '../../../src/admin/schema/usage.ts'
 
 /** Of everything the page shows there is an example: long and short, failed and under way. Times count back from `at`. */
 export function exampleRows(at: number): RequestRow[] {
@@ -167,4 +169,253 @@ export function exampleNow(at: number): Now {
       { client: 'openai', label: 'OpenAI SDK', text: 'export OPENAI_BASE_URL=http://127.0.0.1:8080/v1' },
     ],
   }
+}
+
+/** As many as there are rows in a long list, page by page. */
+const longList = 100_000
+
+export function examplePage(at: number, query: URLSearchParams): RequestPage {
+  const over = exampleRows(at).filter(({ state }) => state === 'done')
+  const from = Number(query.get('before') ?? 0)
+  const count = Math.min(200, longList - from)
+  const rows = Array.from({ length: count }, (_, n): RequestRow => {
+    const number = from + n
+    const sample = over[number % over.length] as RequestRow
+    return number < over.length ? sample : { ...sample, id: `req_${number}`, at: at - 300_000 - number * 1000 }
+  })
+  return from + count < longList ? { rows, next: String(from + count) } : { rows }
+}
+
+export function exampleDetail(row: RequestRow): RequestDetail {
+  return {
+    ...row,
+    timeline: [
+      { kind: 'read', from_ms: 0, to_ms: 6, detail: '184 KB' },
+      { kind: 'queue', attempt: 2, from_ms: 315, to_ms: 3165, detail: 'place 1, width 4 → 3' },
+      { kind: 'connect', attempt: 2, from_ms: 3165, to_ms: 3166, detail: 'reused' },
+      { kind: 'headers', attempt: 2, from_ms: 3166, to_ms: 3837 },
+      { kind: 'first', attempt: 2, from_ms: 3837, to_ms: 5100 },
+      { kind: 'reasoning', attempt: 2, from_ms: 5100, to_ms: 10_020, detail: '486 tokens' },
+      { kind: 'text', attempt: 2, from_ms: 10_020, to_ms: 13_460, detail: '212 tokens' },
+      { kind: 'tool', attempt: 2, from_ms: 13_460, to_ms: 18_390, label: 'Edit', detail: '506 tokens' },
+      { kind: 'close', from_ms: 18_390, to_ms: 18_393 },
+    ],
+    attempts: [
+      {
+        ...{ n: 1, upstream: 'zai-coding', credential: '7c31…a41c', status: 429, started_ms: 6, ended_ms: 315 },
+        error: { code: '1302', message: 'too many at once' },
+      },
+      {
+        n: 2,
+        upstream: 'zai-coding',
+        credential: '7c31…a41c',
+        status: 200,
+        started_ms: 3165,
+        ended_ms: 18_390,
+        reused: true,
+      },
+    ],
+    routing: [
+      { from: 'claude-opus-4-8', to: 'glm-5.3', by: 'PRIMARY_MODEL' },
+      { from: '', to: 'zai-coding before zai-api', by: 'UPSTREAMS order' },
+      { from: '', to: 'key 7c31…a41c', by: 'the only one' },
+    ],
+    faces: {
+      'client-request': { bytes: 184_000, chunks: 1, truncated: false },
+      'upstream-request': { bytes: 171_000, chunks: 1, truncated: false },
+      'upstream-reply': { bytes: 61_000, chunks: 4, truncated: false },
+      'client-reply': { bytes: 48_000, chunks: 8, truncated: true },
+    },
+    previous: 'req_1',
+    next: 'req_2',
+    first_difference: { index: 3, of: 4, role: 'assistant', tokens: 5803 },
+  }
+}
+
+const asked = {
+  model: 'claude-opus-4-8',
+  max_tokens: 32_000,
+  stream: true,
+  system: [{ type: 'text', text: 'You are an agent that edits code.' }],
+  tools: [
+    { name: 'Bash', input_schema: { type: 'object' } },
+    { name: 'Edit', input_schema: { type: 'object' } },
+  ],
+  thinking: { type: 'adaptive' },
+  output_config: { effort: 'high' },
+  messages: [
+    { role: 'user', content: 'The retry test fails on CI.' },
+    { role: 'assistant', content: [{ type: 'text', text: 'I look at the test first.' }] },
+    {
+      role: 'assistant',
+      content: [{ type: 'tool_use', id: 'toolu_01Vd7c', name: 'Bash', input: { command: 'bun test' } }],
+    },
+    {
+      role: 'user',
+      content: [
+        { type: 'tool_result', tool_use_id: 'toolu_01Vd7c', content: 'expected "1", received "0"\n 11 pass, 1 fail' },
+      ],
+    },
+  ],
+}
+
+const sent = {
+  model: 'glm-5.3',
+  max_tokens: 32_000,
+  stream: true,
+  tools: [
+    { type: 'function', function: { name: 'Bash' } },
+    { type: 'function', function: { name: 'Edit' } },
+  ],
+  thinking: { type: 'enabled', clear_thinking: false },
+  reasoning_effort: 'high',
+  tool_stream: true,
+  messages: [
+    { role: 'system', content: 'You are an agent that edits code.' },
+    { role: 'user', content: 'The retry test fails on CI.' },
+    { role: 'assistant', content: 'I look at the test first.' },
+    { role: 'tool', tool_call_id: 'toolu_01Vd7c', content: 'expected "1", received "0"\n 11 pass, 1 fail' },
+  ],
+}
+
+const event = (value: { type: string; [field: string]: unknown }) =>
+  `event: ${value.type}\ndata: ${JSON.stringify(value)}\n\n`
+const frame = (delta: object, more: object = {}) =>
+  `data: ${JSON.stringify({ choices: [{ index: 0, delta, ...more }] })}\n\n`
+
+export function exampleFace(face: FaceName): Face {
+  const headers: Face['headers'] = [
+    ['content-type', face.endsWith('request') ? 'application/json' : 'text/event-stream'],
+  ]
+  if (face.endsWith('request')) {
+    const text = JSON.stringify(face === 'client-request' ? asked : sent)
+    const url = face === 'client-request' ? '/v1/messages' : 'https://api.z.ai/api/coding/paas/v4/chat/completions'
+    return { method: 'POST', url, headers, chunks: [{ at_ms: 0, text }], bytes: text.length }
+  }
+  const chunks =
+    face === 'upstream-reply'
+      ? [
+          { at_ms: 5104, text: frame({ reasoning_content: 'The test fails because the wait is rounded down.' }) },
+          { at_ms: 10_020, text: frame({ content: 'The header is written as 0.' }) },
+          {
+            at_ms: 13_460,
+            text: frame({
+              tool_calls: [
+                {
+                  id: 'call_8f2',
+                  index: 0,
+                  function: { name: 'Edit', arguments: '{"file_path":"src/core/errors.ts"}' },
+                },
+              ],
+            }),
+          },
+          { at_ms: 18_386, text: `${frame({}, { finish_reason: 'tool_calls' })}data: [DONE]\n\n` },
+        ]
+      : [
+          { at_ms: 5101, text: event({ type: 'message_start', message: { usage: { input_tokens: 5803 } } }) },
+          { at_ms: 5104, text: event({ type: 'content_block_start', index: 0, content_block: { type: 'thinking' } }) },
+          {
+            at_ms: 5110,
+            text: event({
+              type: 'content_block_delta',
+              index: 0,
+              delta: { type: 'thinking_delta', thinking: 'The test fails because the wait is rounded down.' },
+            }),
+          },
+          {
+            at_ms: 10_020,
+            text: event({
+              type: 'content_block_delta',
+              index: 1,
+              delta: { type: 'text_delta', text: 'The header is written as 0 when the wait is under half a second.' },
+            }),
+          },
+          {
+            at_ms: 13_500,
+            text: event({
+              type: 'content_block_start',
+              index: 2,
+              content_block: { type: 'tool_use', id: 'toolu_01YkQ8', name: 'Edit' },
+            }),
+          },
+          {
+            at_ms: 13_510,
+            text: event({
+              type: 'content_block_delta',
+              index: 2,
+              delta: { type: 'input_json_delta', partial_json: '{"file_path":"src/core/errors.ts"}' },
+            }),
+          },
+          {
+            at_ms: 18_390,
+            text: event({ type: 'message_delta', delta: { stop_reason: 'tool_use' }, usage: { output_tokens: 1204 } }),
+          },
+        ]
+  return { status: 200, headers, chunks, bytes: chunks.reduce((sum, { text }) => sum + text.length, 0) }
+}
+
+export function exampleSessions(at: number): Session[] {
+  const session = (id: string, client: string, fields: Partial<Session>): Session => ({
+    ...{
+      id,
+      client,
+      started_at: at - 6_300_000,
+      last_at: at - 4000,
+      turns: 43,
+      agents: [],
+      models: ['glm-5.3', 'glm-4.7'],
+    },
+    ...{ input: 4_700_000, cached: 4_371_000, output: 112_300, credits: 1204, context: 122_000, window: 200_000 },
+    ...fields,
+  })
+  return [
+    session('7f3a2a90-aa1b-4b52-9e34-17ab4a5f0c11', 'Claude Code', {
+      agents: [
+        { id: 'main', turns: 27 },
+        { id: 'a81f', label: 'explore-1', parent: 'main', turns: 9 },
+        { id: 'b93c', label: 'explore-2', parent: 'main', turns: 7 },
+      ],
+    }),
+    session('019a7', 'Codex', { turns: 28, context: 64_000, window: 1_048_576, credits: 611 }),
+    session('4b2d', 'opencode', { turns: 19, context: 23_000, credits: undefined, usd: 0.021 }),
+  ]
+}
+
+/** A context that grows, is compacted once, and whose cache breaks once. */
+export function exampleTurns(at: number): RequestRow[] {
+  const sample = exampleRows(at).find(({ state }) => state === 'done') as RequestRow
+  return Array.from({ length: 43 }, (_, turn): RequestRow => {
+    const input = turn < 28 ? 26_000 + turn * 6000 : 41_000 + (turn - 28) * 5400
+    const cached = turn === 36 || turn === 28 ? 8000 : Math.round(input * 0.94)
+    return {
+      ...sample,
+      id: `req_turn_${turn}`,
+      at: at - (43 - turn) * 60_000,
+      status: 200,
+      error: undefined,
+      input,
+      cached,
+    }
+  })
+}
+
+export function exampleUsage(query: URLSearchParams): UsageSlot[] {
+  const [from, to] = [Number(query.get('from')), Number(query.get('to'))]
+  const step = query.get('by') === 'day' ? 86_400_000 : 3_600_000
+  const slots: UsageSlot[] = []
+  for (let at = from; at < to; at += step) {
+    const load = 1 + Math.sin(at / 15_000_000)
+    for (const [group, share] of [
+      ['glm-5.3', 1],
+      ['glm-5.3-flash', 0.4],
+      ['glm-4.7', 0.2],
+    ] as const)
+      slots.push({
+        ...{ at, group, requests: Math.round(80 * load * share), errors: Math.round(load * share) },
+        ...{ input: Math.round(3e6 * load * share), cached: Math.round(2.6e6 * load * share) },
+        ...{ output: Math.round(2e5 * load * share), reasoning: Math.round(9e4 * load * share) },
+        ...(group === 'glm-5.3-flash' ? { usd: 0.09 * load } : { credits: 400 * load * share }),
+      })
+  }
+  return slots
 }

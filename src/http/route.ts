@@ -91,13 +91,24 @@ export function mount(routes: readonly Route[], { otherwise, authorize, onSent }
       ...(members.every(({ route }) => route.endsRecord)
         ? {}
         : {
-            afterResponse: ({ request, set }: { request: Request; set: { status?: number | string } }) =>
-              onSent(request, typeof set.status === 'number' ? set.status : 200),
+            afterResponse: (sent: Sent) => onSent(sent.request, statusOf(sent)),
           }),
       detail,
     })
   }
   return app
+}
+
+/** What Elysia tells after a response. Its own status says nothing about a Response that a handler has made. */
+interface Sent {
+  request: Request
+  set: { status?: number | string }
+  responseValue?: unknown
+}
+
+function statusOf({ set, responseValue }: Sent): number {
+  if (responseValue instanceof Response) return responseValue.status
+  return typeof set.status === 'number' ? set.status : 200
 }
 
 interface Found {

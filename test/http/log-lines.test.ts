@@ -12,12 +12,14 @@ test.each<[string, string, string, object | undefined, number]>([
   ['a model nobody has', 'POST', '/v1/completions', { model: 'llama', prompt: 'Hello' }, 404],
   ['a count', 'POST', '/v1/messages/count_tokens', { model: 'GLM-4.5', messages }, 200],
   ['the list of models', 'GET', '/v1/models', undefined, 200],
+  ['an answer without content', 'DELETE', '/admin/api/session', undefined, 204],
+  ['a page that has moved', 'GET', '/docs/', undefined, 308],
   ['a sign of life', 'HEAD', '/', undefined, 200],
   ['a path nobody knows', 'GET', '/nowhere', undefined, 404],
 ])('%s leaves one line', async (_name, method, path, body, status) => {
   const gateway = startGateway([demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })])
   const init = { method, ...(body && { body: JSON.stringify(body) }) }
-  const reply = await fetch(gateway.url + path, init)
+  const reply = await fetch(gateway.url + path, { ...init, redirect: 'manual' })
   await reply.text()
   // What comes after it has its line after it.
   await (await fetch(`${gateway.url}/healthz`)).text()

@@ -72,7 +72,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
       account.isOver = true
       const [first, ...others] = account.reservations
       if (first === undefined) return Promise.resolve()
-      const usage = record.usage ?? record.usageSoFar?.() ?? { inputTokens: first.prompt, outputTokens: 0 }
+      const usage = record.usage ?? record.usageSoFar?.() ?? usageBeforeReply(record, first)
       return written([write(first, spentOn(first, usage)), ...others.map((other) => write(other, new Map()))])
     },
     sweep,
@@ -167,6 +167,17 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
 
 function hasBudgets({ policy }: Caller): boolean {
   return policy.hasBudgets === true
+}
+
+/**
+ * A client that leaves before its reply begins has had its prompt read, unless it waited for an upstream, or the upstream
+ * had refused it.
+ */
+function usageBeforeReply({ timeline }: RequestRecord, { prompt }: Reserved): Usage {
+  const last = timeline?.tries.at(-1)
+  const isRefused = last?.error !== undefined && last.error.code !== 'cancelled'
+  const isRead = timeline === undefined || (last !== undefined && !isRefused)
+  return { inputTokens: isRead ? prompt : 0, outputTokens: 0 }
 }
 
 function spentOn({ budgets }: Reserved, usage: Usage): ReadonlyMap<string, number> {

@@ -2,8 +2,9 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { GatewayError } from '../../src/core/errors.ts'
+import { cancelled, GatewayError } from '../../src/core/errors.ts'
 import type { RequestRecord } from '../../src/observe/record.ts'
+import { createTimeline, type Timeline } from '../../src/observe/timeline.ts'
 import { manualClock } from '../support/clock.ts'
 import { counters, exact, type House, keyHouse, priced } from './support.ts'
 
@@ -263,6 +264,29 @@ describe('what is counted of a request', () => {
     expect(await counters(home, 'a')).toEqual({ spent: 86, reserved: 310, left: 604 })
     await home.ledger.settle(waiting)
     expect(await counters(home, 'a')).toEqual({ spent: 96, reserved: 0, left: 904 })
+  })
+
+  test('whose client left before its reply began: its prompt, if an upstream was reading it', async () => {
+    const home = await house()
+    const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/total' })
+    const spentAfter = async (did: (observer: Timeline) => void) => {
+      const record = home.request(secret)
+      record.timeline = createTimeline(() => 0)
+      const { spent } = await counters(home, 'a')
+      await reserve(home, record, 300)
+      did(record.timeline)
+      await home.ledger.settle(record)
+      const after = await counters(home, 'a')
+      expect(after.reserved).toBe(0)
+      return after.spent - spent
+    }
+    expect(await spentAfter((timeline) => timeline.asks('zai-api'))).toBe(0)
+    expect(await spentAfter((timeline) => timeline.waits(() => ({ n: 1, of: 2 })))).toBe(0)
+    expect(await spentAfter((timeline) => timeline.attempts('c1'))).toBe(10)
+    expect(
+      await spentAfter((timeline) => timeline.attempts('c1').failed(new GatewayError('overloaded', 'Busy.'))),
+    ).toBe(0)
+    expect(await spentAfter((timeline) => timeline.attempts('c1').failed(cancelled()))).toBe(10)
   })
 
   test('that failed before its upstream answered: nothing', async () => {

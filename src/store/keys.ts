@@ -73,11 +73,24 @@ export interface KeyStore {
   settleExpired(now: number): Promise<number>
 }
 
-/** Other processes may change a budget between two statements on PostgreSQL; SQLite has one writer at a time. */
-const maxTries = 20
 const sweepSize = 500
 
 export function createKeyStore(db: Database): KeyStore {
+  // The rows of a budget are locked while a call reserves from it. On PostgreSQL one call of a key asks at a time, so that
+  // the others do not hold connections while they wait. SQLite has one writer anyway.
+  const lastOf = new Map<string, Promise<unknown>>()
+  const inTurn = <T>(key: string, work: () => Promise<T>): Promise<T> => {
+    if (db.engine === 'sqlite') return work()
+    const before = lastOf.get(key) ?? Promise.resolve()
+    const result = before.then(work, work)
+    const over = result
+      .catch(() => {})
+      .finally(() => {
+        if (lastOf.get(key) === over) lastOf.delete(key)
+      })
+    lastOf.set(key, over)
+    return result
+  }
   return {
     async version() {
       const [row] = await db<{ changed: number | null }>`SELECT max(changed) AS changed FROM keys`
@@ -136,29 +149,24 @@ export function createKeyStore(db: Database): KeyStore {
         for (const [id, at] of used) await sql`UPDATE keys SET last_used = ${at} WHERE id = ${id}`
       }),
 
-    async reserve(reservation, decide) {
-      for (let tries = 1; ; tries++) {
-        const found = await db
-          .transaction(async (sql) => {
-            const budgets = (await budgetsOf(sql, reservation.key)).map(budgetOf)
-            const decision = decide(budgets)
-            for (const [index, budget] of budgets.entries()) {
-              const reserve = decision.amounts[index]
-              if (reserve === undefined) throw new Error('a budget that nothing was decided about')
-              if (!(await take(sql, budget, reserve))) throw new Changed()
-              await sql`INSERT INTO reservations (id, budget, amount, estimate, generation, expires)
+    reserve: (reservation, decide) =>
+      inTurn(reservation.key, () =>
+        db.transaction(async (sql) => {
+          const rows = await (db.engine === 'postgres' ? lockedBudgetsOf : budgetsOf)(sql, reservation.key)
+          const budgets = rows.map(budgetOf)
+          const decision = decide(budgets)
+          for (const [index, budget] of budgets.entries()) {
+            const reserve = decision.amounts[index]
+            if (reserve === undefined) throw new Error('a budget that nothing was decided about')
+            await sql`UPDATE budgets SET settled = ${reserve.settled}, reserved = ${reserve.reserved + reserve.amount},
+                window_start = ${reserve.startedAt}, generation = ${reserve.generation} WHERE id = ${budget.id}`
+            await sql`INSERT INTO reservations (id, budget, amount, estimate, generation, expires)
               VALUES (${reservation.id}, ${budget.id}, ${reserve.amount}, ${reserve.estimate}, ${reserve.generation},
                 ${reservation.expires})`
-            }
-            return { decision, budgets }
-          })
-          .catch((thrown) => {
-            if (thrown instanceof Changed && tries < maxTries) return undefined
-            throw thrown
-          })
-        if (found !== undefined) return found
-      }
-    },
+          }
+          return { decision, budgets }
+        }),
+      ),
 
     settle: (id, spent) =>
       db.transaction(async (sql) => {
@@ -190,23 +198,11 @@ export function createKeyStore(db: Database): KeyStore {
   }
 }
 
-/** A budget was changed between reading and writing it. */
-class Changed extends Error {}
-
 interface Reserved {
   budget: string
   amount: number
   estimate: number
   generation: number
-}
-
-/** Returns whether the budget was still what the decision was about. */
-async function take(sql: Sql, before: BudgetRow, next: Reserve): Promise<boolean> {
-  const taken = await sql`UPDATE budgets SET settled = ${next.settled}, reserved = ${next.reserved + next.amount},
-      window_start = ${next.startedAt}, generation = ${next.generation}
-    WHERE id = ${before.id} AND generation = ${before.generation} AND settled = ${before.settled}
-      AND reserved = ${before.reserved} AND lim = ${before.limit} RETURNING id`
-  return taken.length > 0
 }
 
 /** What was reserved in a window that is over, or before a reset, belongs to that one: nothing changes now. */
@@ -237,6 +233,12 @@ function windowMs(window: BudgetRow['window']): number {
 function budgetsOf(sql: Sql, key: string): Promise<StoredBudget[]> {
   return sql<StoredBudget>`SELECT id, key, unit, lim, span, settled, reserved, window_start, generation
     FROM budgets WHERE key = ${key} ORDER BY id`
+}
+
+/** Until the end of the transaction nobody else changes them. SQLite knows no such words, and needs none. */
+function lockedBudgetsOf(sql: Sql, key: string): Promise<StoredBudget[]> {
+  return sql<StoredBudget>`SELECT id, key, unit, lim, span, settled, reserved, window_start, generation
+    FROM budgets WHERE key = ${key} ORDER BY id FOR UPDATE`
 }
 
 interface StoredKey extends Pick<KeyRow, 'id' | 'name' | 'prefix' | 'hash' | 'rules'> {

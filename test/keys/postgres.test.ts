@@ -38,15 +38,13 @@ describe.skipIf(noPostgres !== undefined)('on PostgreSQL', () => {
     const calls = Array.from({ length: 200 }, (_, at) => reserve(at % 3, secret, 10))
     const settled = await Promise.allSettled(calls.map(({ reserving }) => reserving))
     const granted = calls.filter((_, at) => settled[at]?.status === 'fulfilled')
-    // A gateway that meets too many others says so instead of waiting for ever; nobody gets more than there is.
-    expect(granted.length).toBeLessThanOrEqual(50)
+    expect(granted).toHaveLength(50)
     expect((await counters(home(), 'a')).reserved).toBe(granted.length * 20)
     for (const [at, { record }] of granted.entries()) {
       record.usage = { inputTokens: 10, outputTokens: 5 }
       await home(calls.indexOf(granted[at] as (typeof calls)[number]) % 3).ledger.settle(record)
     }
     expect(await counters(home(1), 'a')).toMatchObject({ spent: granted.length * 15, reserved: 0 })
-    expect(granted.length).toBeGreaterThan(40)
   }, 60_000)
 
   test('keys are made, changed, used, seen by others, reset and deleted', async () => {

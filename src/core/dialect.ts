@@ -6,23 +6,23 @@ import type { Transform } from './transform.ts'
 import type { ListedModel } from './upstream.ts'
 
 /**
- * One client API, with everything the gateway needs to know about it. Everything here is pure: ids, time and estimates
- * are passed in as `ReplyHead`.
+ * One client API, with everything that the gateway needs to know about it. Everything here is pure: ids, time and
+ * estimates are passed in as `ReplyHead`.
  */
 export interface Dialect<Options = unknown> {
   /** For the log, metrics and the OpenAPI document: `openai-chat`. */
   id: string
   /** For people: `OpenAI Chat Completions`. */
   label: string
-  /** Every address that the dialect has: no other list names its paths. */
+  /** Every path of the dialect: no other list has them. */
   routes: readonly DialectRoute[]
-  /** Base paths that its clients use besides those that the gateway has for every dialect: `/anthropic/v1`. */
+  /** Base paths that its clients use, besides those of every dialect: `/anthropic/v1`. */
   basePaths?: readonly string[]
   /** Headers in which its clients send a key, besides `Authorization: Bearer`; names are lower case. */
   keyHeaders?: readonly string[]
-  /** Whether these headers are only sent by clients of this dialect, whatever the path. */
+  /** Whether only clients of this dialect send these headers, whatever the path. */
   recognises?(headers: Headers): boolean
-  /** Which keys may use the path, and whose allowance it draws on. */
+  /** Which keys are accepted, and which allowance a request is charged to. */
   credentials: CredentialScope
   /** Checked before `decode`, and before stored references are resolved. */
   body: TSchema
@@ -39,7 +39,7 @@ export interface Dialect<Options = unknown> {
   conversationFields: readonly string[]
   /** A small request, for the documentation and for checks. */
   example(ask: ExampleAsk): { body: object; params?: Readonly<Record<string, string>> }
-  /** Newer APIs of the same vendor replace it: no hint names it. */
+  /** Newer APIs of the same vendor replace it, so error messages do not suggest it. */
   isLegacy?: true
   /** How models are listed; goes with routes that serve `model-list` and `model`. */
   models?: ModelFormat
@@ -75,7 +75,7 @@ type DialectDefinition<Body extends TSchema, Options, Resolved> = Omit<
   }
 }
 
-/** One address of a dialect. */
+/** One route of a dialect. */
 export type DialectRoute = {
   /**
    * Goes behind a base path. `:name` is a parameter; it ends at a slash, or at the colon of a verb:
@@ -91,19 +91,22 @@ export type DialectRoute = {
   | StoredRoute
 )
 
-/** A route for what was stored. Its parameter `id` is that of the reply. */
+/** A route for stored replies. Its parameter `id` is the id of the reply. */
 export interface StoredRoute {
   serves: 'stored'
   method: 'GET' | 'POST' | 'DELETE'
   summary: string
-  /** The stored reply is gone afterwards. */
+  /** The stored reply is deleted afterwards. */
   deletes?: true
   /** Errors: `invalid-request` for what cannot be done with a stored reply. */
   answer(stored: StoredResponse, query: Query): object
   docs: { description: string; parameters?: readonly object[] }
 }
 
-/** What a request uses up: a request and its tokens of the allowance of its key, a place among those that run, or nothing. */
+/**
+ * What a request is charged for: a request and its tokens of the key's allowance, one of the requests in progress, or
+ * nothing.
+ */
 export type Cost = 'allowance' | 'place' | 'nothing'
 
 export const costOf = {
@@ -119,26 +122,26 @@ export type Query = Readonly<Record<string, string | undefined>>
 export interface ExampleAsk {
   model: string
   text: string
-  /** Asked only to see whether anything answers: at most this many tokens, no reasoning, and nothing is stored. */
+  /** For a check whether the model answers: at most this many tokens, no reasoning, and nothing is stored. */
   checkWithin?: number
 }
 
 /** How a dialect lists models. */
 export interface ModelFormat {
-  /** Whose format it is: `OpenAI`. */
+  /** The vendor of the format: `OpenAI`. */
   vendor: string
   list(models: readonly ListedModel[], request: { headers: Headers; query: Query }): object
   one(model: ListedModel): object
-  /** For the documentation: how the list comes, the header that asks for this format, and what the query may say. */
+  /** For the documentation: how the list is divided, the header that selects this format, and the query parameters. */
   docs: { manner: string; header?: { name: string; description: string }; query?: readonly object[] }
 }
 
-/** What a request says besides its body. */
+/** The parts of a request besides its body. */
 export interface RequestContext {
   headers: Headers
   /** Percent-decoded parameters of the path: `model` of `/models/:model:generateContent`. */
   params: Readonly<Record<string, string>>
-  /** The pattern of the route, by which a dialect tells one verb from another. */
+  /** The pattern of the route, for a dialect that distinguishes verbs by it. */
   path: string
 }
 
@@ -191,9 +194,9 @@ export interface StoredConversation<Options> {
   references(body: unknown): string[]
   /** The body with its references replaced by what they refer to. Errors: `invalid-request` if `find` finds nothing. */
   resolve(body: unknown, find: FindStored): unknown
-  /** The refusal of an id that nothing is stored under: `not-found`. */
+  /** The error for an id without a stored reply: `not-found`. */
   notFound(id: string): GatewayError
-  /** What to store of a reply that ended well; `undefined` if the client wants nothing stored. */
+  /** What to store of a complete reply; `undefined` if the client wants nothing stored. */
   save(head: ReplyHead, reply: Reply, options: Options): StoredResponse | undefined
 }
 

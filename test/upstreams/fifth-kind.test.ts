@@ -4,13 +4,14 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import { doctor } from '../../src/cli/commands/doctor/index.ts'
 import { quota } from '../../src/cli/commands/quota.ts'
 import { readyLine } from '../../src/cli/commands/serve.ts'
-import { promptReaders } from '../../src/cli/destinations.ts'
+import { originOf, promptReaders } from '../../src/cli/destinations.ts'
 import { sendingTo, trustProblem } from '../../src/cli/trust.ts'
 import { compose } from '../../src/compose.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { configWarnings } from '../../src/config/policy.ts'
 import { secretsIn } from '../../src/config/secrets.ts'
-import { rowFields, rowSchema } from '../../src/config/upstream-rows.ts'
+import { addressOf, credentialOf, settingList } from '../../src/config/table.ts'
+import { builtInUpstreams, rowFields, rowSchema } from '../../src/config/upstream-rows.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import { fail, pass } from '../../src/core/finding.ts'
 import type { Model } from '../../src/core/upstream.ts'
@@ -246,4 +247,24 @@ test('quota shows its keys', async () => {
 
 test('the line at the start has its note', () => {
   expect(readyLine('http://localhost:1', load(row()).config, '1.2.3', kinds)).toEndWith('\npolly repeats everything.\n')
+})
+
+describe('the configuration and the kinds agree', () => {
+  const { config } = load('')
+
+  test.each(builtInUpstreams)('%s can be configured by its settings alone', (id) => {
+    expect(() => originOf({ id }, config)).not.toThrow()
+  })
+
+  test('every other kind has rows', () => {
+    const named: readonly string[] = builtInUpstreams
+    expect(upstreamKinds.filter(({ id, row }) => row === undefined && !named.includes(id))).toEqual([])
+  })
+
+  test('every upstream that a setting belongs to is one of the kinds', () => {
+    const elsewhere = ['gateway', 'collector', 'prompts', 'conversations']
+    const owners = settingList.flatMap((setting) => [credentialOf(setting), addressOf(setting)])
+    const known = [...elsewhere, ...upstreamKinds.map(({ id }) => id)]
+    expect(owners.filter((owner) => owner !== undefined && !known.includes(owner))).toEqual([])
+  })
 })

@@ -40,8 +40,9 @@ import { memoryReadings } from './observe/memory.ts'
 import type { Metrics } from './observe/metrics.ts'
 import type { RequestRecord } from './observe/record.ts'
 import type { Tracer } from './observe/trace.ts'
+import { databaseResponses } from './store/database-responses.ts'
 import { createRequestLog, keptOf } from './store/request-log.ts'
-import { createResponseStore, noResponseStore, type ResponseStore } from './store/responses.ts'
+import { createResponseStore, noResponseStore, type ResponseStore, reportFailures } from './store/responses.ts'
 import { billingOf } from './upstreams/billing.ts'
 import { upstreamKinds } from './upstreams/index.ts'
 import { type ConfiguredUpstream, startUpstreams } from './upstreams/started-upstreams.ts'
@@ -114,7 +115,7 @@ export async function compose(
   const gateway = createGateway(upstreams.configure(config), gatewayOptions(config, edge), health)
   const warn = (message: string, cause?: unknown) => log.warn(message, cause === undefined ? {} : { cause })
   const database = kept && (await openDatabase({ url: config.databaseUrl, ...kept, clock, warn }))
-  const store = responseStore(config.store, clock, log)
+  const store = responseStore(config.store, database, clock, log)
   let billing = billingOf(config, kinds)
   const requests = database && createRequestLog({ sql: database, clock, kept: () => keptOf(current.logKeep), warn })
   const costOf = ({ upstream, model, usage, startedAt }: RequestRecord) => {
@@ -244,14 +245,19 @@ async function tracerOf(config: Config, { fetch, clock, log }: Outside, version:
   })
 }
 
-function responseStore(where: string, clock: Clock, log: Log): ResponseStore {
+function responseStore(where: string, database: Database | undefined, clock: Clock, log: Log): ResponseStore {
   if (where === 'off') return noResponseStore
-  const isInMemory = where === 'memory'
+  const limits = { maxBytes: 64 * 1024 * 1024, maxRows: 2_000, maxAgeMs: 30 * 24 * 60 * 60 * 1000 }
+  if (where === 'database' && database) {
+    const store = databaseResponses({ sql: database, ...limits, now: clock.now })
+    return reportFailures(store, (operation, cause) =>
+      log.warn(`Replies could not be ${operation} in the database; they are not kept meanwhile.`, { cause }),
+    )
+  }
+  const isInMemory = where === 'memory' || where === 'database'
   return createResponseStore({
     path: isInMemory ? ':memory:' : where,
-    maxBytes: 64 * 1024 * 1024,
-    maxRows: 2_000,
-    maxAgeMs: 30 * 24 * 60 * 60 * 1000,
+    ...limits,
     // A file outlives the process, and the monotonic clock starts anew with each process.
     now: isInMemory ? clock.monotonic : clock.now,
     warn: (message, cause) => log.warn(message, { cause }),

@@ -145,7 +145,8 @@ function keptBy({ store, databaseUrl = 'memory' }: Config) {
     {
       setting: { ...settings.store, name: 'store' as const },
       what: 'conversations',
-      isOutside: (surroundings: Surroundings) => store !== 'memory' && store !== 'off' && leaves(store, surroundings),
+      isOutside: (surroundings: Surroundings) =>
+        !['memory', 'off'].includes(store) && (store === 'database' || leaves(store, surroundings)),
     },
     {
       setting: { ...settings.databaseUrl, name: 'databaseUrl' as const },

@@ -408,10 +408,10 @@ export const settings = {
   store: {
     env: 'STORE',
     group: 'answers',
-    kind: word('WHERE', 'memory, off or the path of a file', Type.String({ minLength: 1 })),
+    kind: word('WHERE', 'memory, off, database or the path of a file', Type.String({ minLength: 1 })),
     default: 'memory',
     about:
-      'Where replies of /v1/responses are kept for previous_response_id: memory (gone with the process), off, or a SQLite file, which then holds conversations.',
+      'Where replies of /v1/responses are kept for previous_response_id: memory (gone with the process), off, database (the one of DATABASE_URL) or a SQLite file; the last two then hold conversations.',
     role: { addressOf: 'conversations' },
   },
   upstreams: {

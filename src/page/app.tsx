@@ -12,10 +12,14 @@ import { Failed } from './parts/states.tsx'
 import { followLinks, href, path } from './router.ts'
 import { KeysScreen } from './screens/keys.tsx'
 import { NowScreen } from './screens/now.tsx'
+import { RequestScreen } from './screens/request.tsx'
+import { RequestsScreen } from './screens/requests.tsx'
+import { SessionScreen, SessionsScreen } from './screens/sessions.tsx'
 import { SignInScreen } from './screens/sign-in.tsx'
 import { SystemScreen } from './screens/system.tsx'
 import { TryScreen } from './screens/try.tsx'
 import { UpstreamsScreen } from './screens/upstreams.tsx'
+import { UsageScreen } from './screens/usage.tsx'
 import { chooseLanguage, language, switchScheme } from './settings.ts'
 
 interface Place {
@@ -30,9 +34,12 @@ interface Place {
 
 const places: readonly Place[] = [
   { name: '', title: 'now', icon: 'now', screen: NowScreen },
-  { name: 'keys', title: 'keys', icon: 'tree', screen: KeysScreen },
-  { name: 'upstreams', title: 'upstreams', icon: 'bars', screen: UpstreamsScreen },
-  { name: 'try', title: 'try', icon: 'image', screen: TryScreen },
+  { name: 'requests', title: 'requests', icon: 'list', screen: RequestsScreen, inner: RequestScreen },
+  { name: 'sessions', title: 'sessions', icon: 'tree', screen: SessionsScreen, inner: SessionScreen },
+  { name: 'usage', title: 'usage', icon: 'bars', screen: UsageScreen },
+  { name: 'keys', title: 'keys', screen: KeysScreen },
+  { name: 'upstreams', title: 'upstreams', screen: UpstreamsScreen },
+  { name: 'try', title: 'try', screen: TryScreen },
   { name: 'system', title: 'system', screen: SystemScreen },
 ]
 

@@ -22,6 +22,7 @@ export async function bundlePage(): Promise<PageFiles> {
     target: 'browser',
     format: 'esm',
     minify: true,
+    jsx: { runtime: 'automatic', importSource: 'preact', development: false },
   })
   const files: PageFiles['files'] = {}
   let index = await Bun.file(join(here, 'index.html')).text()

@@ -102,6 +102,7 @@ const now = {
   moneyHour: ['Money, last hour', '近一小时花费'],
   outputHour: ['Tokens out, last hour', '近一小时输出 token'],
   underWay: ['Under way', '进行中'],
+  allRequests: ['All requests', '全部请求'],
   nothingUnderWay: ['Nothing is under way', '没有进行中的请求'],
   nothingUnderWayNext: ['A request appears here as soon as a client sends one.', '客户端一发出请求，就会显示在这里。'],
   sendOne: ['Send one from here', '从这里发一个'],

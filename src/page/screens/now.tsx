@@ -153,6 +153,9 @@ function UnderWay({ rows }: { rows: readonly RequestRow[] }) {
       <div class="sec">
         <h2>{t('underWay')}</h2>
         <span class="dim">{rows.length}</span>
+        <a class="end link" href={href('requests')}>
+          {t('allRequests')}
+        </a>
       </div>
       {rows.length === 0 ? (
         <Empty title={t('nothingUnderWay')}>

@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import { ApiError, errorOf } from '../api/client.ts'
 import { bytes, secondsLong, whole } from '../format.ts'
 import { type TextName, t } from '../i18n.ts'
-import { Button, Code, Field, Pick, Segments, Tabs } from '../parts/controls.tsx'
+import { Button, Code, Field, Pick as PickOne, Segments, Tabs } from '../parts/controls.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { type Mark, Status } from '../parts/mark.tsx'
 import { Empty, Note } from '../parts/states.tsx'
@@ -154,7 +154,7 @@ const runStates: Record<Run['state'], [Mark, TextName]> = {
   failed: ['bad', 'failed'],
 }
 
-const isOver = ({ state }: Run) => state === 'done' || state === 'stopped' || state === 'failed'
+const isOver = ({ state }: Pick<Run, 'state'>) => state === 'done' || state === 'stopped' || state === 'failed'
 
 function RunLine({ run: { state, firstMs, totalMs, usage, stop: reason, error, requestId } }: { run: Run }) {
   const [mark, word] = runStates[state]
@@ -179,7 +179,11 @@ function RunLine({ run: { state, firstMs, totalMs, usage, stop: reason, error, r
         {usage.input !== undefined && (
           <span>{t('inCachedOut', whole(usage.input), whole(usage.cached ?? 0), whole(usage.output ?? 0))}</span>
         )}
-        {requestId && <span class="m dim not-phone end">{requestId}</span>}
+        {requestId && isOver({ state }) && (
+          <a class="link end" href={href(`requests/${encodeURIComponent(requestId)}`)}>
+            {t('lookInto')}
+          </a>
+        )}
       </p>
     </>
   )
@@ -339,7 +343,7 @@ function Side({ models, wantsKey }: { models: readonly Model[]; wantsKey: boolea
       <div class="pair">
         <Field label={t('model')}>
           {({ id }) => (
-            <Pick
+            <PickOne
               id={id}
               value={model}
               choices={models.map((each) => ({ value: each.id, label: each.id }))}
@@ -365,7 +369,7 @@ function Side({ models, wantsKey }: { models: readonly Model[]; wantsKey: boolea
       <div class="pair">
         <Field label={t('thinkingWord')}>
           {({ id }) => (
-            <Pick
+            <PickOne
               id={id}
               value={thinking}
               choices={efforts.map((value) => ({ value, label: value === 'default' ? t('modelsChoice') : value }))}
@@ -391,7 +395,7 @@ function Side({ models, wantsKey }: { models: readonly Model[]; wantsKey: boolea
       </div>
       <Field label={t('tools')} hint={isPrompt ? t('noToolsThere') : tool ? t('toolRunsHere') : undefined}>
         {({ id }) => (
-          <Pick
+          <PickOne
             id={id}
             value={tool ? 'clock' : 'none'}
             choices={[

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { Delta } from '../../src/core/events.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { gatewayApp } from '../support/gateway.ts'
-import { replyOf } from '../support/replies.ts'
+import { plainModel, replyOf } from '../support/replies.ts'
 
 const contextTokens = 2_000
 
@@ -12,17 +12,7 @@ function upstream(charged: () => number | undefined) {
   let maxTokens: number | undefined
   const site: Upstream = {
     id: 'small',
-    models: async () => [
-      {
-        id: 'GLM-4.5',
-        upstreamId: 'small',
-        createdAtSeconds: 0,
-        vision: false,
-        reasoning: 'never',
-        search: false,
-        contextTokens,
-      },
-    ],
+    models: async () => [{ ...plainModel, contextTokens }],
     ignored: () => [],
     check: async () => {},
     async open({ request }) {

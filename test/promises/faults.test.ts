@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'bun:test'
+import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -214,6 +214,9 @@ function forReset(begin: string): Play {
     line.reset()
   }
 }
+
+// Each plays its fault in every dialect, which takes seconds on a busy machine.
+setDefaultTimeout(60_000)
 
 const running: { stop(): unknown }[] = []
 afterEach(async () => {

@@ -1,13 +1,12 @@
 import { afterAll, expect, test } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
 import type { Delta } from '../../src/core/events.ts'
-import type { Upstream } from '../../src/core/upstream.ts'
 import { startSchemaWorker } from '../../src/gateway/structured/start-schema-worker.ts'
 import { createValidator } from '../../src/gateway/structured/validator.ts'
 import { call, finish, say, usage } from '../dialects/stream.ts'
 import { type CostlyCase, costlyCases, costlyRequests } from '../support/costly.ts'
 import { startGateway } from '../support/gateway.ts'
-import { replyOf } from '../support/replies.ts'
+import { replyingWith } from '../support/replies.ts'
 
 // No request of one client holds up those of others: while it is dealt with the gateway answers everybody else.
 
@@ -19,20 +18,9 @@ const longestGapMs = 400
 
 const model = 'GLM-4.5'
 let answer: readonly Delta[] = []
-const upstream: Upstream = {
-  id: 'scripted',
-  models: async () => [
-    { id: model, upstreamId: 'x', createdAtSeconds: 0, vision: false, reasoning: 'never', search: false },
-  ],
-  ignored: () => [],
-  check: async () => {},
-  async open() {
-    return replyOf(answer.map((delta) => [delta]))
-  },
-}
 const memory = { held: process.memoryUsage.rss, left: process.availableMemory }
 const validate = createValidator({ startThread: startSchemaWorker, clock: systemClock, memory, patientMs: 500 })
-const gateway = startGateway([upstream], { validate, loopLimit: 0, maxBodyBytes: 32 * 1024 * 1024 })
+const gateway = startGateway([replyingWith(() => answer)], { validate, loopLimit: 0, maxBodyBytes: 32 * 1024 * 1024 })
 afterAll(() => gateway.stop())
 
 /** The answer to a request, and the most CPU time that passed before an answer to `/healthz` meanwhile. */

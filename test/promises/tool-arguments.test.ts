@@ -2,10 +2,9 @@ import { describe, expect, test } from 'bun:test'
 import Anthropic from '@anthropic-ai/sdk'
 import OpenAI from 'openai'
 import type { Delta } from '../../src/core/events.ts'
-import type { Upstream } from '../../src/core/upstream.ts'
 import { call, finish, usage } from '../dialects/stream.ts'
 import { gatewayApp } from '../support/gateway.ts'
-import { replyOf } from '../support/replies.ts'
+import { replyingWith } from '../support/replies.ts'
 
 // What the vendors' own packages get of calls whose arguments are not what was promised.
 const model = 'GLM-4.5'
@@ -18,18 +17,7 @@ const parameters = {
 
 /** Packages that talk to a gateway whose upstream says `deltas`, whatever it is asked. */
 function clients(...deltas: Delta[]) {
-  const upstream: Upstream = {
-    id: 'scripted',
-    models: async () => [
-      { id: model, upstreamId: 'x', createdAtSeconds: 0, vision: false, reasoning: 'never', search: false },
-    ],
-    ignored: () => [],
-    check: async () => {},
-    async open() {
-      return replyOf([...deltas, usage, finish('tool-calls')].map((delta) => [delta]))
-    },
-  }
-  const app = gatewayApp([upstream])
+  const app = gatewayApp([replyingWith(() => [...deltas, usage, finish('tool-calls')])])
   const settings = {
     apiKey: 'anything',
     maxRetries: 0,

@@ -1,5 +1,7 @@
 import { systemClock } from '../../src/async/system-clock.ts'
+import type { Clock } from '../../src/core/clock.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
+import type { QueueLimits } from '../../src/gateway/credential-pool/index.ts'
 import type { Fetch } from '../../src/http-client/send.ts'
 import { zaiApi } from '../../src/upstreams/zai-api/index.ts'
 import { lending } from './pool.ts'
@@ -10,12 +12,19 @@ export interface ApiUpstreamOptions {
   key: string
   fetch: Fetch
   idleMs: number
+  clock?: Clock
+  queue?: QueueLimits
 }
 
-const nobodyWaits = { queueLimit: 10, queueMs: 0 }
-
 /** The real `zai-api` with its default settings, except that no call waits for a key. */
-export function apiUpstream({ origin, key, fetch, idleMs }: ApiUpstreamOptions): Upstream {
+export function apiUpstream({
+  origin,
+  key,
+  fetch,
+  idleMs,
+  clock = systemClock,
+  queue = { queueLimit: 10, queueMs: 0 },
+}: ApiUpstreamOptions): Upstream {
   return zaiApi(
     {
       keys: [key],
@@ -27,9 +36,9 @@ export function apiUpstream({ origin, key, fetch, idleMs }: ApiUpstreamOptions):
       tools: true,
     },
     {
-      ...lending(systemClock, nobodyWaits),
+      ...lending(clock, queue),
       fetch,
-      clock: systemClock,
+      clock,
       newUuid: () => crypto.randomUUID(),
       log: () => {},
     },

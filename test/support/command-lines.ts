@@ -22,6 +22,7 @@ const commands = {
 
 // Each launch adds handlers to the process, because it usually is the only one.
 process.setMaxListeners(0)
+process.stdout.setMaxListeners(0)
 
 for await (const line of console) {
   let stderr = ''

@@ -1,6 +1,7 @@
 import { fromAsync } from '../../src/core/batch-stream.ts'
 import type { Delta } from '../../src/core/events.ts'
 import type { OpenedReply, Upstream } from '../../src/core/upstream.ts'
+import { plainModel } from './replies.ts'
 
 const megabyte = 'x'.repeat(1_000_000)
 
@@ -27,16 +28,7 @@ export function misbehaving(manner: 'flood' | 'huge' | 'throws' | 'rejects' | 'b
     )
   const upstream: Upstream = {
     id: 'misbehaving',
-    models: async () => [
-      {
-        id: 'GLM-4.5',
-        upstreamId: 'x',
-        createdAtSeconds: 0,
-        vision: false,
-        reasoning: 'never',
-        search: false,
-      },
-    ],
+    models: async () => [plainModel],
     ignored: () => [],
     open(): Promise<OpenedReply> {
       switch (manner) {

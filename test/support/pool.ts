@@ -2,6 +2,9 @@ import type { Clock } from '../../src/core/clock.ts'
 import type { Pool } from '../../src/core/credential-pool.ts'
 import { createPool, type QueueLimits } from '../../src/gateway/credential-pool/index.ts'
 
+/** For calls that are refused where they would wait for a key or an account that is busy. */
+export const nobodyWaits: QueueLimits = { queueLimit: 0, queueMs: 0 }
+
 /** Options for a credential pool without randomness. */
 export function lending<Credential>(
   clock: Clock,

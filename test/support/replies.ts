@@ -1,7 +1,28 @@
 import type { BatchStream } from '../../src/core/batch-stream.ts'
 import type { Delta, StreamEvent } from '../../src/core/events.ts'
 import { pipeline, type ReplyStream } from '../../src/core/pipeline.ts'
-import type { OpenedReply } from '../../src/core/upstream.ts'
+import type { Model, OpenedReply, Upstream } from '../../src/core/upstream.ts'
+
+/** A model that can nothing but write. */
+export const plainModel: Model = {
+  id: 'GLM-4.5',
+  upstreamId: 'x',
+  createdAtSeconds: 0,
+  vision: false,
+  reasoning: 'never',
+  search: false,
+}
+
+/** An upstream of `plainModel` that replies with these deltas, each in a batch of its own, whatever it is asked. */
+export function replyingWith(deltas: () => readonly Delta[]): Upstream {
+  return {
+    id: 'scripted',
+    models: async () => [plainModel],
+    ignored: () => [],
+    check: async () => {},
+    open: async () => replyOf(deltas().map((delta) => [delta])),
+  }
+}
 
 /** An opened reply of these batches. */
 export function replyOf(batches: readonly (readonly Delta[])[]): OpenedReply {

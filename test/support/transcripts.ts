@@ -6,13 +6,14 @@ import { anthropicMessages } from '../../src/dialects/anthropic-messages/index.t
 import { openaiChat } from '../../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../../src/dialects/openai-completions/index.ts'
 import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
-import { zaiApi } from '../../src/upstreams/zai-api/index.ts'
 import { type CredentialSource, zaiWeb } from '../../src/upstreams/zai-web/index.ts'
+import { apiUpstream } from './api-upstream.ts'
 import { chatZai, completionRoute, eventStream, webDefaults } from './chat-zai.ts'
 import { manualClock } from './clock.ts'
 import { reusableApp } from './gateway.ts'
-import { lending } from './pool.ts'
-import { baseUrl, scriptedApi } from './zai-api.ts'
+import { inPieces } from './pieces.ts'
+import { lending, nobodyWaits } from './pool.ts'
+import { origin, scriptedApi } from './zai-api.ts'
 
 export const goldenRoot = join(import.meta.dir, '../golden')
 
@@ -25,18 +26,6 @@ export function recording(upstream: string, name: string): Uint8Array<ArrayBuffe
   return new Uint8Array(readFileSync(join(goldenRoot, upstream, name, 'upstream.sse')))
 }
 
-/** A body that arrives in pieces of `size` bytes. */
-export function inPieces(bytes: Uint8Array<ArrayBuffer>, size: number): ReadableStream<Uint8Array<ArrayBuffer>> {
-  let at = 0
-  return new ReadableStream({
-    pull(controller) {
-      if (at >= bytes.length) return controller.close()
-      controller.enqueue(bytes.slice(at, at + size))
-      at += size
-    },
-  })
-}
-
 /** An upstream that answers every completion with the recording. */
 export const replayed: Record<string, (bytes: Uint8Array<ArrayBuffer>, pieceSize: number) => Upstream> = {
   'zai-web': (bytes, pieceSize) => {
@@ -46,30 +35,12 @@ export const replayed: Record<string, (bytes: Uint8Array<ArrayBuffer>, pieceSize
       site.script(completionRoute, () => eventStream(inPieces(bytes, pieceSize)))
     const clock = manualClock()
     // The clock does not move, so nothing waits for it.
-    const loan = lending<CredentialSource>(clock, { queueLimit: 0, queueMs: 0 })
+    const loan = lending<CredentialSource>(clock, nobodyWaits)
     return zaiWeb(webDefaults, { ...loan, fetch: site.fetch, clock, newUuid: () => crypto.randomUUID(), log: () => {} })
   },
   'zai-api': (bytes, pieceSize) => {
-    const api = scriptedApi(['key-1'], () => eventStream(inPieces(bytes, pieceSize)))
-    const clock = manualClock()
-    return zaiApi(
-      {
-        keys: ['key-1'],
-        baseUrl,
-        scanLimit: 200_000,
-        tools: true,
-        modelsTtlMs: 600_000,
-        idleMs: 120_000,
-        headersTimeoutMs: 60_000,
-      },
-      {
-        ...lending(clock, { queueLimit: 0, queueMs: 0 }),
-        fetch: api.fetch,
-        clock,
-        newUuid: () => crypto.randomUUID(),
-        log: () => {},
-      },
-    )
+    const { fetch } = scriptedApi(['key-1'], () => eventStream(inPieces(bytes, pieceSize)))
+    return apiUpstream({ origin, key: 'key-1', fetch, idleMs: 120_000, clock: manualClock(), queue: nobodyWaits })
   },
 }
 

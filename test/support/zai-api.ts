@@ -29,7 +29,8 @@ export interface ScriptedApi {
   refuse(key: string, reply: () => Response): void
 }
 
-export const baseUrl = 'https://api.z.ai/api/paas/v4'
+export const origin = 'https://api.z.ai'
+export const baseUrl = `${origin}/api/paas/v4`
 export const chatRoute = 'POST /api/paas/v4/chat/completions'
 export const modelsRoute = 'GET /api/paas/v4/models'
 export const quotaRoute = 'GET /api/monitor/usage/quota/limit'

@@ -8,6 +8,7 @@ import type { PayloadReader } from '../../src/wire/event-parser.ts'
 import { sseDeltas } from '../../src/wire/event-stream.ts'
 import { eventTemplateOf } from '../../src/wire/event-template.ts'
 import { manualClock } from '../support/clock.ts'
+import { inPieces } from '../support/pieces.ts'
 import { until } from '../support/gateway.ts'
 
 /** Says every payload back as text, and `END` as the end of the reply. */
@@ -78,15 +79,7 @@ async function readAll(source: ReturnType<typeof setUp>['source']): Promise<stri
 }
 
 function chunks(text: string, size: number): ReadableStream<Uint8Array> {
-  const bytes = new TextEncoder().encode(text)
-  let at = 0
-  return new ReadableStream({
-    pull(controller) {
-      if (at >= bytes.length) return controller.close()
-      controller.enqueue(bytes.slice(at, at + size))
-      at += size
-    },
-  })
+  return inPieces(new TextEncoder().encode(text), size)
 }
 
 describe('server-sent events', () => {

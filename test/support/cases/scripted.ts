@@ -1,12 +1,12 @@
 import type { Upstream } from '../../../src/core/upstream.ts'
 import { demo } from '../../../src/upstreams/demo/index.ts'
-import { zaiApi } from '../../../src/upstreams/zai-api/index.ts'
 import { type CredentialSource, zaiWeb } from '../../../src/upstreams/zai-web/index.ts'
+import { apiUpstream } from '../api-upstream.ts'
 import { chatZai, completionRoute, eventStream, webDefaults } from '../chat-zai.ts'
 import { manualClock } from '../clock.ts'
-import { lending } from '../pool.ts'
-import { inPieces } from '../transcripts.ts'
-import { baseUrl, chatRoute, chunkText, refusal, scriptedApi } from '../zai-api.ts'
+import { inPieces } from '../pieces.ts'
+import { lending, nobodyWaits } from '../pool.ts'
+import { chatRoute, chunkText, origin, refusal, scriptedApi } from '../zai-api.ts'
 import type { Script, UpstreamName } from './case.ts'
 
 /** An upstream that answers by script, and the bodies it was sent. */
@@ -17,7 +17,6 @@ export interface ScriptedUpstream {
 
 const hello: Script = { chunks: [{ delta: { content: 'Hello there.' } }, { finish_reason: 'stop', usage: true }] }
 const someUsage = { prompt_tokens: 9, completion_tokens: 4, total_tokens: 13 }
-const nobodyWaits = { queueLimit: 0, queueMs: 0 }
 /** More attempts than any call makes. */
 const mostAttempts = 9
 
@@ -46,19 +45,9 @@ function official(scripts: readonly Script[], pieceSize: number): ScriptedUpstre
     )
     return streamOf([...datas, '[DONE]'], pieceSize)
   })
-  const clock = manualClock()
-  const upstream = zaiApi(
-    {
-      keys: ['key-1'],
-      baseUrl,
-      scanLimit: 200_000,
-      tools: true,
-      modelsTtlMs: 600_000,
-      idleMs: 120_000,
-      headersTimeoutMs: 60_000,
-    },
-    { ...lending(clock, nobodyWaits), fetch: api.fetch, clock, newUuid: () => crypto.randomUUID(), log: () => {} },
-  )
+  const upstream = apiUpstream({
+    ...{ origin, key: 'key-1', fetch: api.fetch, idleMs: 120_000, clock: manualClock(), queue: nobodyWaits },
+  })
   return { upstream, bodies: () => api.to(chatRoute).map(({ body }) => body) }
 }
 

@@ -1,11 +1,10 @@
 import type { Upstream } from '../../../src/core/upstream.ts'
-import type { Fetch } from '../../../src/http-client/send.ts'
-import { zaiApi } from '../../../src/upstreams/zai-api/index.ts'
+import { apiUpstream } from '../api-upstream.ts'
 import { chatZai, completionRoute, eventStream, fieldOf, frames, json } from '../chat-zai.ts'
 import { manualClock } from '../clock.ts'
-import { lending } from '../pool.ts'
+import { nobodyWaits } from '../pool.ts'
 import { webUpstream } from '../web-gateway.ts'
-import { baseUrl, type ChunkFacts, chatRoute, chunks, chunkText, refusal, scriptedApi } from '../zai-api.ts'
+import { type ChunkFacts, chatRoute, chunks, chunkText, refusal, scriptedApi, origin } from '../zai-api.ts'
 
 /** What the model does next, in nobody's words yet. */
 export type Saying =
@@ -49,9 +48,6 @@ const usage = {
   prompt_tokens_details: { cached_tokens: counted.cached },
 }
 
-/** Nobody waits for a key or an account that is busy. */
-const noQueue = { queueLimit: 0, queueMs: 0 }
-
 /** Sayings, one a reply. */
 function script() {
   let waiting: Saying[] = [{ text: 'Hello there.' }]
@@ -73,7 +69,8 @@ function apiBackend(): Backend {
   const api = scriptedApi(['key-1'], ({ body }) => apiReply(next(), Number(fieldOf(body, 'max_tokens') ?? Infinity)))
   const body = () => api.to(chatRoute).at(-1)?.body
   return {
-    upstream: apiUpstream(api.fetch),
+    // A clock that stands still: nothing takes too long, however much else the machine does.
+    upstream: apiUpstream({ origin, key: 'key-1', fetch: api.fetch, idleMs: 5_000, clock: manualClock(), queue: nobodyWaits }),
     say: set,
     asked: () => api.to(chatRoute).length,
     told() {
@@ -88,22 +85,6 @@ function apiBackend(): Backend {
       }
     },
   }
-}
-
-function apiUpstream(fetch: Fetch): Upstream {
-  // It stands still: nothing takes too long, however much else the machine does.
-  const clock = manualClock()
-  const timing = { idleMs: 5_000, headersTimeoutMs: 5_000, modelsTtlMs: 600_000 }
-  return zaiApi(
-    { ...timing, keys: ['key-1'], baseUrl, scanLimit: 200_000, tools: true },
-    {
-      ...lending(clock, noQueue),
-      fetch,
-      clock,
-      newUuid: () => crypto.randomUUID(),
-      log: () => {},
-    },
-  )
 }
 
 /** The API keeps to `max_tokens` by itself; here a word is a token. */
@@ -141,7 +122,7 @@ function webBackend(): Backend {
   const tokens = [site.addAccount('Alice')]
   const clock = manualClock()
   const url = 'https://chat.z.ai'
-  const upstream = webUpstream({ url, fetch: site.fetch, tokens, idleMs: 5_000, queue: noQueue, clock })
+  const upstream = webUpstream({ url, fetch: site.fetch, tokens, idleMs: 5_000, queue: nobodyWaits, clock })
   // More than a call can take with all its retries.
   for (let reply = 0; reply < 20; reply++) site.script(completionRoute, () => webReply(next()))
   const body = () => site.to(completionRoute).at(-1)?.body

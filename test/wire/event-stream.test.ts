@@ -8,8 +8,8 @@ import type { PayloadReader } from '../../src/wire/event-parser.ts'
 import { sseDeltas } from '../../src/wire/event-stream.ts'
 import { eventTemplateOf } from '../../src/wire/event-template.ts'
 import { manualClock } from '../support/clock.ts'
-import { inPieces } from '../support/pieces.ts'
 import { until } from '../support/gateway.ts'
+import { inPieces } from '../support/pieces.ts'
 
 /** Says every payload back as text, and `END` as the end of the reply. */
 const echo: Transform<string, Delta> = {

@@ -4,7 +4,7 @@ import { chatZai, completionRoute, eventStream, fieldOf, frames, json } from '..
 import { manualClock } from '../clock.ts'
 import { nobodyWaits } from '../pool.ts'
 import { webUpstream } from '../web-gateway.ts'
-import { type ChunkFacts, chatRoute, chunks, chunkText, refusal, scriptedApi, origin } from '../zai-api.ts'
+import { type ChunkFacts, chatRoute, chunks, chunkText, origin, refusal, scriptedApi } from '../zai-api.ts'
 
 /** What the model does next, in nobody's words yet. */
 export type Saying =
@@ -70,7 +70,14 @@ function apiBackend(): Backend {
   const body = () => api.to(chatRoute).at(-1)?.body
   return {
     // A clock that stands still: nothing takes too long, however much else the machine does.
-    upstream: apiUpstream({ origin, key: 'key-1', fetch: api.fetch, idleMs: 5_000, clock: manualClock(), queue: nobodyWaits }),
+    upstream: apiUpstream({
+      origin,
+      key: 'key-1',
+      fetch: api.fetch,
+      idleMs: 5_000,
+      clock: manualClock(),
+      queue: nobodyWaits,
+    }),
     say: set,
     asked: () => api.to(chatRoute).length,
     told() {

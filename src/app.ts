@@ -3,6 +3,7 @@ import { Elysia } from 'elysia'
 import { adminRoutes } from './admin/index.ts'
 import type { Operator } from './admin/operator.ts'
 import { pageRoutes } from './admin/page.ts'
+import type { Caller } from './core/caller.ts'
 import type { Clock } from './core/clock.ts'
 import type { Dialects } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, type GatewayError } from './core/errors.ts'
@@ -32,11 +33,12 @@ import { unlessEnded } from './http/shutdown.ts'
 import { storedRoutes } from './http/stored-conversations.ts'
 import type { ServedKeys } from './keys/served.ts'
 import type { Cost } from './models/cost.ts'
+import type { Capture } from './observe/capture.ts'
 import { clientOf } from './observe/clients.ts'
 import type { LiveRequests } from './observe/live-requests.ts'
 import type { Log } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
-import { closeRecord, elapsedMs, openRecord, type RequestRecord } from './observe/record.ts'
+import { closeRecord, detach, elapsedMs, openRecord, type RequestRecord } from './observe/record.ts'
 import { createTimeline } from './observe/timeline.ts'
 import type { ResponseStore } from './store/responses.ts'
 
@@ -56,6 +58,8 @@ export interface AppOptions {
   /** The secret by which the gateway proves that it is the user's; without one it cannot. */
   identity?: string | undefined
   metrics?: Metrics | undefined
+  /** What is kept of requests for a reply; without it all but their bodies. */
+  capture?: Capture | undefined
   /** The requests for a reply that are under way. */
   live?: LiveRequests | undefined
   /** What the operator's page sees and does; without it, it can only sign in. */
@@ -92,11 +96,14 @@ export function createApp(options: AppOptions) {
     if (!record) throw new Error('a request without a record')
     return record
   }
+  /** Requests that the gateway makes of itself, on no connection. */
+  const insideCalls = new WeakMap<Request, InsideCall>()
   /** The route of each request, also if access to it is refused. */
   const matched = new WeakMap<Request, Route>()
   const done = (record: RequestRecord) => {
     record.timeline?.end()
     record.phase = 'done'
+    record.totalMs = elapsedMs(record, clock)
     if (options.costOf) record.cost = options.costOf(record)
     limits.release(record)
     void options.keys?.ledger.settle(record)
@@ -104,10 +111,15 @@ export function createApp(options: AppOptions) {
     options.trace?.(record)
     if (record.timeline) options.operator?.lastHour.add(record)
     options.live?.closed(record)
+    record.capture?.end()
     if (record.timeline) options.remember?.(record)
     closeRecord(record, clock, log)
+    detach(record)
+    if (record.timeline) options.operator?.recent.add(record)
   }
-  const idleAfter = (request: Request, seconds: number): void => app.server?.timeout(request, seconds)
+  const idleAfter = (request: Request, seconds: number): void => {
+    if (!insideCalls.has(request)) app.server?.timeout(request, seconds)
+  }
   // The timeout of a request applies to its connection, until the next request sets its own.
   const connection: ServerConnection = {
     setIdleTimeout: (request) => idleAfter(request, Math.min(Math.ceil(settings.stallMs / 1000), 60)),
@@ -120,7 +132,8 @@ export function createApp(options: AppOptions) {
     idleAfter(request, cost === 'allowance' ? 0 : longestIdleSeconds)
     limits.acquire(record)
     if (cost === 'allowance') limits.charge(record)
-    const reading = readJson(request, { maxBytes: settings.maxBodyBytes, timeoutMs: settings.bodyTimeoutMs, clock })
+    const { maxBodyBytes: maxBytes, bodyTimeoutMs: timeoutMs } = settings
+    const reading = readJson(request, { maxBytes, timeoutMs, clock, onText: record.capture?.askedBody })
     record.isArriving = true
     const { body, yieldIfLong } = await unlessEnded(record, reading)
     record.isArriving = false
@@ -140,6 +153,11 @@ export function createApp(options: AppOptions) {
       const record = openRecord(newId('req_'), request.method, readTarget(request), clock)
       if (options.trace) record.traceparent = request.headers.get('traceparent') ?? undefined
       records.set(request, record)
+      const inside = insideCalls.get(request)
+      if (inside) {
+        record.notes.push(inside.note)
+        inside.begun(record)
+      }
       try {
         checkHost(request.headers)
         return answer
@@ -174,7 +192,10 @@ export function createApp(options: AppOptions) {
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
     ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, { store, recordOf })),
-    ...adminRoutes({ clock, operators, keys: options.keys?.keys }, options.operator),
+    ...adminRoutes({ clock, operators, keys: options.keys?.keys }, options.operator, {
+      send: sendInside,
+      callerOf: (request) => recordOf(request).caller,
+    }),
     ...dialects.flatMap((dialect) => countRoutes(dialect, basePaths, { gateway, store, recordOf, admitAndReadBody })),
   ]
   const docs = docsRoutes({ version, dialects, routes: [...apiRoutes, ...pages] })
@@ -187,6 +208,14 @@ export function createApp(options: AppOptions) {
     if (record.status !== undefined) return
     record.status = status
     done(record)
+  }
+
+  /** The reply is read to its end, although nobody is there. */
+  function sendInside(request: Request, { caller, note }: Omit<InsideCall, 'begun'>): Promise<RequestRecord> {
+    const { promise, resolve, reject } = Promise.withResolvers<RequestRecord>()
+    insideCalls.set(request, { caller, note, begun: resolve })
+    readToEnd(app.handle(request)).catch(reject)
+    return promise
   }
 
   function endsOf(request: Request): Ends | undefined {
@@ -204,25 +233,33 @@ export function createApp(options: AppOptions) {
     }
     const { access: level, dialect } = route
     const record = recordOf(request)
-    record.caller = checkAccess(request, {
-      access: level,
-      credentials: dialect?.credentials,
-      dialect: dialect?.id,
-    })
+    record.caller =
+      insideCalls.get(request)?.caller ??
+      checkAccess(request, {
+        access: level,
+        credentials: dialect?.credentials,
+        dialect: dialect?.id,
+      })
     if (!route.endsRecord) return
     const client = clientOf(request.headers)
     if (client) record.client = client
-    follow(record)
+    follow(record, request)
   }
 
   /** From now on others than the log are told of the request. */
-  function follow(record: RequestRecord): void {
-    record.timeline = createTimeline(
-      () => elapsedMs(record, clock),
-      () => record.onPhase?.(record),
-    )
-    record.timeline.begin('read')
-    options.live?.opened(record)
+  function follow(record: RequestRecord, { method, url, headers }: Request): void {
+    const { capture, live } = options
+    record.capture = capture?.begin(record.id, record.startedMonotonic)
+    record.capture?.asked({ method, url, headers: [...headers] })
+    if (capture?.mode() !== 'off') {
+      record.timeline = createTimeline(
+        () => elapsedMs(record, clock),
+        () => record.onPhase?.(record),
+        record.capture?.exchange,
+      )
+      record.timeline.begin('read')
+    }
+    live?.opened(record)
   }
 
   function reject(request: Request, thrown: unknown): Response {
@@ -234,13 +271,28 @@ export function createApp(options: AppOptions) {
     connection.setIdleTimeout(request)
     record.error = error
     record.status = status
-    done(record)
     const headers = {
       ...requestIdHeaders(record),
       ...errorHeaders(error),
       ...(endsConnection(error) ? { connection: 'close' } : {}),
     }
+    record.capture?.answered({ status, headers: Object.entries(headers) })
+    record.capture?.written(JSON.stringify(body), clock.monotonic())
+    done(record)
     return Response.json(body, { status, headers })
+  }
+}
+
+interface InsideCall {
+  caller: Caller
+  note: string
+  begun: (record: RequestRecord) => void
+}
+
+async function readToEnd(answering: Promise<Response>): Promise<void> {
+  const { body } = await answering
+  for await (const _chunk of body ?? []) {
+    // Nobody waits for it; its messages are kept on their way.
   }
 }
 

@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import { createOperator, type Program } from './admin/operator.ts'
-import { requestRow, storedRequest } from './admin/request-row.ts'
+import { requestRow, storedRequest, storedRow } from './admin/request-row.ts'
+import type { RequestRow } from './admin/schema/requests.ts'
 import type { OperatedUpstream } from './admin/upstream-views.ts'
 import { createApp } from './app.ts'
 import { systemClock } from './async/system-clock.ts'
@@ -11,7 +13,7 @@ import type { Losses } from './cli/output.ts'
 import type { Config } from './config/load.ts'
 import { secretsIn } from './config/secrets.ts'
 import { type Clock, withTimeout } from './core/clock.ts'
-import { createRedactor } from './core/known-secrets.ts'
+import { createSecretFinder, withoutRanges } from './core/known-secrets.ts'
 import type { Redact } from './core/redact.ts'
 import { openDatabase } from './database/open.ts'
 import type { Database } from './database/sql.ts'
@@ -33,15 +35,20 @@ import type { Fetch } from './http-client/send.ts'
 import { withoutSecrets } from './keys/secret.ts'
 import { openKeys } from './keys/served.ts'
 import { modelTable } from './models/table.ts'
+import { createCapture } from './observe/capture.ts'
+import { createCaptureFiles } from './observe/capture-files.ts'
 import { createLastHour } from './observe/last-hour.ts'
 import { createLiveRequests } from './observe/live-requests.ts'
 import { createLog, type Log, type LogOptions } from './observe/log.ts'
 import { memoryReadings } from './observe/memory.ts'
 import type { Metrics } from './observe/metrics.ts'
+import { createRecentRequests } from './observe/recent-requests.ts'
 import type { RequestRecord } from './observe/record.ts'
+import { secretFinder } from './observe/redaction.ts'
 import type { Tracer } from './observe/trace.ts'
 import { databaseResponses } from './store/database-responses.ts'
-import { createRequestLog, keptOf } from './store/request-log.ts'
+import { createRequestLog, type Kept, keptOf, type RequestLog } from './store/request-log.ts'
+import { requestById } from './store/requests.ts'
 import { createResponseStore, noResponseStore, type ResponseStore, reportFailures } from './store/responses.ts'
 import { billingOf } from './upstreams/billing.ts'
 import { upstreamKinds } from './upstreams/index.ts'
@@ -94,9 +101,16 @@ export async function compose(
   const { logFormat: format } = config
   // Old secrets stay, because calls that use them may still run.
   const secrets = new Set(secretsIn(config))
-  let redactKnown = createRedactor([...secrets])
-  const redact: Redact = (text) => withoutSecrets(redactKnown(text))
+  let findKnown = createSecretFinder([...secrets])
+  const redact: Redact = (text) => withoutSecrets(withoutRanges(findKnown(text), text))
   const log = createLog({ level: () => current.logLevel, format, now: clock.now, redact, write: logLines.write })
+  const findSecrets = secretFinder((text) => findKnown(text))
+  const capture = createCapture({
+    clock,
+    configured: () => ({ mode: current.capture, maxBytes: current.captureMb * 1_000_000 }),
+    findSecrets,
+    files: captureFiles(kept?.folder, () => keptOf(current.logKeep), { clock, log }),
+  })
   const readings = memoryReadings(process)
   const memory = { held: readings.resident, left: readings.available }
   const readPdf = createPdfReader({ startThread: startPdfWorker, clock, memory })
@@ -143,10 +157,12 @@ export async function compose(
   const tracer = await tracerOf(config, edge, version)
   const live = createLiveRequests(clock)
   const operator = createOperator({
-    ...{ version, clock, redact, gateway, limits, live, lastHour: createLastHour(clock) },
+    ...{ version, clock, redact, gateway, limits, live, capture, findSecrets },
+    ...{ lastHour: createLastHour(clock), recent: createRecentRequests() },
     remembered: database && requests && { sql: database, flush: requests.flush, windowOf },
     upstreams: () => upstreams.current().map((configured) => operated(configured, edge)),
     program: program?.(gateway),
+    storedRow: database && requests && ((id) => storedRowIn(database, requests, id)),
   })
   const app = createApp({
     ...{ dialects, gateway, store, clock, log, newId, version, settings, limits },
@@ -158,6 +174,7 @@ export async function compose(
     keys,
     costOf,
     remember: requests && remember,
+    capture,
     trace: tracer?.trace,
   })
   const apply = (changed: Config) => {
@@ -169,7 +186,7 @@ export async function compose(
     models = modelTable(changed.models)
     Object.assign(settings, liveSettings(changed))
     for (const secret of secretsIn(changed)) secrets.add(secret)
-    redactKnown = createRedactor([...secrets])
+    findKnown = createSecretFinder([...secrets])
     gateway.replace(configured, options)
   }
   const drain = () => {
@@ -183,7 +200,7 @@ export async function compose(
     for (const record of [...limits.running]) record.end?.(error)
   }
   const close = async () => {
-    await Promise.all([store.close(), requests?.close(), keys?.close()])
+    await Promise.all([store.close(), requests?.close(), keys?.close(), capture.close()])
     await database?.close()
     // A collector that does not answer must not delay the exit.
     if (tracer) await withTimeout(tracer.flush(), lastTracesMs, () => {}, clock)
@@ -260,6 +277,23 @@ function responseStore(where: string, database: Database | undefined, clock: Clo
     ...limits,
     // A file outlives the process, and the monotonic clock starts anew with each process.
     now: isInMemory ? clock.monotonic : clock.now,
+    warn: (message, cause) => log.warn(message, { cause }),
+  })
+}
+
+async function storedRowIn(sql: Database, requests: RequestLog, id: string): Promise<RequestRow | undefined> {
+  await requests.flush()
+  const row = await requestById(sql, id)
+  return row && storedRow(row)
+}
+
+/** Without a folder, bodies are kept in memory only. */
+function captureFiles(folder: string | undefined, kept: () => Kept, { clock, log }: Pick<Outside, 'clock' | 'log'>) {
+  if (folder === undefined) return undefined
+  return createCaptureFiles({
+    folder: join(folder, 'captures'),
+    retention: kept,
+    clock,
     warn: (message, cause) => log.warn(message, { cause }),
   })
 }

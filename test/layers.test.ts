@@ -66,7 +66,7 @@ const mayImport: Record<string, string[]> = {
   'upstreams/billing.ts': ['config', 'models', 'upstreams/upstream-kind.ts'],
   attachments: ['async', 'core', 'unpdf', 'node:zlib'],
   gateway: ['async', 'core', 'json', 'type attachments', 'tokens', 'ajv'],
-  observe: ['core', 'type models', '@logtape/*', 'prom-client'],
+  observe: ['core', 'type models', '@logtape/*', 'prom-client', 'node:*'],
   // One set of statements for SQLite and PostgreSQL.
   database: ['core', 'bun', 'bun:sqlite', 'node:*'],
   store: ['core', 'database', 'bun:sqlite'],

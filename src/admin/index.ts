@@ -4,7 +4,9 @@ import type { Route } from '../http/route.ts'
 import { encodeAdminError } from './errors.ts'
 import type { Operator } from './operator.ts'
 import { adminPath } from './route.ts'
+import { captureRoutes } from './routes/capture.ts'
 import { eventRoutes } from './routes/events.ts'
+import { type Inside, inspectorRoutes } from './routes/inspector.ts'
 import { type KeyRouteOptions, keyRoutes } from './routes/keys.ts'
 import { nowRoutes } from './routes/now.ts'
 import { type Remembered, requestRoutes } from './routes/requests.ts'
@@ -20,13 +22,20 @@ interface AdminOptions extends SignInOptions {
 }
 
 /** All that the operator's page asks and does. Without an operator there is nothing but signing in, and keys. */
-export function adminRoutes(options: AdminOptions, operator: Operator | undefined): Route[] {
+export function adminRoutes(options: AdminOptions, operator: Operator | undefined, inside: Inside): Route[] {
   const { clock, keys } = options
   return [
     ...signInRoutes(options),
     ...(keys ? keyRoutes({ clock, keys }) : []),
     ...(operator
-      ? [...nowRoutes(operator), ...eventRoutes(operator), ...upstreamRoutes(operator), ...systemRoutes(operator)]
+      ? [
+          ...nowRoutes(operator),
+          ...eventRoutes(operator),
+          ...inspectorRoutes(operator, inside),
+          ...captureRoutes(operator),
+          ...upstreamRoutes(operator),
+          ...systemRoutes(operator),
+        ]
       : []),
     ...(operator?.remembered ? rememberedRoutes(operator, operator.remembered) : []),
     unknownAdminRoute,

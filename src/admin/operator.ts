@@ -2,9 +2,12 @@ import type { Clock } from '../core/clock.ts'
 import type { Redact } from '../core/redact.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { RequestLimits } from '../http/limits.ts'
+import type { Capture } from '../observe/capture.ts'
 import type { LastHour } from '../observe/last-hour.ts'
 import type { LiveRequests } from '../observe/live-requests.ts'
+import type { RecentRequests } from '../observe/recent-requests.ts'
 import type { RequestRecord } from '../observe/record.ts'
+import type { FindSecrets } from '../observe/redaction.ts'
 import { createLiveFeed, type LiveFeed } from './live-feed.ts'
 import { createQuotas, type Quotas } from './quotas.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
@@ -23,6 +26,12 @@ export interface OperatorOptions {
   limits: RequestLimits
   live: LiveRequests
   lastHour: LastHour
+  capture: Capture
+  recent: RecentRequests
+  /** In what is shown of requests. */
+  findSecrets: FindSecrets
+  /** The row of a request that is too old to be recent. */
+  storedRow?: ((id: string) => Promise<RequestRow | undefined>) | undefined
   /** Of the running configuration, in its order. */
   upstreams: () => readonly OperatedUpstream[]
   /** Absent without a database. */
@@ -53,7 +62,7 @@ export interface Operator extends OperatorOptions {
 }
 
 export function createOperator(options: OperatorOptions): Operator {
-  const { clock, redact, gateway, limits, live, upstreams } = options
+  const { clock, redact, gateway, limits, live, capture, upstreams } = options
   const readiness = createReadiness(gateway, limits, clock)
   const quotas = createQuotas(upstreams, clock)
   const views = upstreamViews({ clock, redact, unresponsive: gateway.unresponsive, quotaOf: quotas.of })
@@ -63,11 +72,13 @@ export function createOperator(options: OperatorOptions): Operator {
     upstreams: upstreams().map(views.brief),
   })
   const since = clock.monotonic()
+  const feed = createLiveFeed({ clock, live, rowOf, state })
+  capture.subscribe(() => feed.tell({ event: 'capture', data: capture.state() }))
   return {
     ...options,
     startedAt: clock.now(),
     uptimeMs: () => clock.monotonic() - since,
     ...{ readiness, quotas, views, rowOf },
-    feed: createLiveFeed({ clock, live, rowOf, state }),
+    feed,
   }
 }

@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { keepAliveStyles, reasoningFields } from '../core/dialect.ts'
 import { reasoningModes } from '../gateway/reasoning-placement.ts'
 import { searchPolicies } from '../gateway/web-search.ts'
+import { captureModes } from '../observe/capture.ts'
 import { logLevels } from '../observe/log.ts'
 import { modelRows } from './model-rows.ts'
 import { type BuiltInUpstream, upstreamRows } from './upstream-rows.ts'
@@ -566,6 +567,23 @@ export const settings = {
     ),
     default: '30d,1000000',
     about: 'How long the list of requests keeps a request, and how many it keeps at most.',
+    role: 'plain',
+  },
+  capture: {
+    env: 'CAPTURE',
+    group: 'log',
+    kind: choice(captureModes),
+    default: 'metadata',
+    about:
+      'What is kept of requests for the operator: off nothing, metadata all but their content, memory also the last bodies, disk these as files in the state folder. Secrets are taken out of what is shown and of files.',
+    role: 'plain',
+  },
+  captureMb: {
+    env: 'CAPTURE_MB',
+    group: 'log',
+    kind: wholeNumber(1, 16_384),
+    default: '64',
+    about: 'Memory for bodies with CAPTURE=memory, in MB; one body gets an eighth of it at most, and the rest is cut.',
     role: 'plain',
   },
   metrics: {

@@ -34,6 +34,24 @@ export interface AttemptObserver {
   failed(error: GatewayError): void
   /** The last byte has arrived, or nobody reads on. */
   ended(): void
+  /** Takes what goes over the wire; absent unless bodies are kept. */
+  exchange?: ExchangeObserver | undefined
+}
+
+/** Takes one request to an upstream and its response, byte for byte. */
+export interface ExchangeObserver {
+  sent(request: MessageHead & { body: string | undefined }): void
+  answered(head: MessageHead): void
+  /** Bytes from `start` to `end`. They are copied: the buffer may serve something else afterwards. */
+  received(range: { bytes: Buffer; start: number; end: number }): void
+}
+
+/** The first lines of a request or of a response. */
+export interface MessageHead {
+  method?: string
+  url?: string
+  status?: number
+  headers: readonly (readonly [string, string])[]
 }
 
 export interface ConnectionFacts {

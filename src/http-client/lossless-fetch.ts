@@ -103,6 +103,7 @@ function headersOf(raw: readonly string[]): HttpResponse['headers'] {
       const values = raw.filter((_, at) => at % 2 === 1 && raw[at - 1]?.toLowerCase() === name)
       return values.length === 0 ? null : values.join(', ')
     },
+    entries: () => raw.flatMap((value, at) => (at % 2 === 0 ? [] : [[raw[at - 1] ?? '', value] as [string, string]])),
   }
 }
 

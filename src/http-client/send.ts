@@ -1,5 +1,5 @@
 import { outOfDescriptors } from '../async/file-descriptors.ts'
-import type { AttemptObserver, ConnectionFacts } from '../core/call-observer.ts'
+import type { AttemptObserver, ConnectionFacts, ExchangeObserver } from '../core/call-observer.ts'
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
 import { type ByteRange, bytesOf, rangeOf } from './byte-range.ts'
@@ -17,7 +17,7 @@ export interface HttpResponse {
   readonly status: number
   readonly ok: boolean
   /** `get` expects lower-case names. */
-  readonly headers: Pick<Headers, 'get'>
+  readonly headers: Pick<Headers, 'get'> & { entries?(): Iterable<[string, string]> }
   readonly body: ReadableStream<Uint8Array> | ByteStream | null
   /** What is known of the connection that the request went out on. */
   readonly connection?: ConnectionFacts
@@ -110,6 +110,7 @@ export async function send(url: string, init: OutgoingRequest, options: SendOpti
   if (signal.aborted) connection.abort()
   else signal.addEventListener('abort', () => connection.abort(), { once: true })
   try {
+    observer?.exchange?.sent(sentBy(url, init))
     const response = await fetch(url, {
       ...init,
       signal: connection.signal,
@@ -119,7 +120,7 @@ export async function send(url: string, init: OutgoingRequest, options: SendOpti
       timeout: false,
     } as OutgoingRequest)
     observer?.answered(response.status, response.connection)
-    return response
+    return observer?.exchange ? observed(response, observer.exchange) : response
   } catch (cause) {
     if (signal.aborted) throw cancelled(cause)
     const { host } = new URL(url)
@@ -133,6 +134,37 @@ export async function send(url: string, init: OutgoingRequest, options: SendOpti
     throw isMalformed(cause) ? malformedAnswer(name, host, cause) : unreachable(name, host, cause)
   } finally {
     stop()
+  }
+}
+
+/** A request as an observer sees it. A form, which only uploads have, is told by its kind. */
+function sentBy(url: string, { method = 'GET', headers = {}, body }: OutgoingRequest): SentRequest {
+  return { method, url, headers: Object.entries(headers), body: typeof body === 'string' ? body : undefined }
+}
+
+type SentRequest = Parameters<ExchangeObserver['sent']>[0]
+
+/** The response, of which the observer sees every byte that is read. */
+function observed(response: HttpResponse, exchange: ExchangeObserver): HttpResponse {
+  const { status, ok, headers, connection } = response
+  exchange.answered({ status, headers: [...(headers.entries?.() ?? [])] })
+  if (response.body === null) return response
+  const body = observedStream(byteStreamOf(response.body), exchange)
+  return { status, ok, headers, body, text: () => textOf(body), ...(connection ? { connection } : {}) }
+}
+
+function observedStream(stream: ByteStream, exchange: ExchangeObserver): ByteStream {
+  let waiting: Parameters<ByteStream['next']>[0] = () => {}
+  const onRange: typeof waiting = (range, failure) => {
+    if (range) exchange.received(range)
+    waiting(range, failure)
+  }
+  return {
+    next(receive) {
+      waiting = receive
+      stream.next(onRange)
+    },
+    cancel: stream.cancel,
   }
 }
 

@@ -10,6 +10,8 @@ export interface BodyLimits {
   /** Longest wait for the next bytes. The whole body may take this long, plus the time that its bytes earn. */
   timeoutMs: number
   clock: Clock
+  /** Receives the body as text, before it is parsed. */
+  onText?: ((text: string) => void) | undefined
 }
 
 /**
@@ -58,6 +60,7 @@ export function leavesBodyUnread(error: GatewayError): boolean {
  */
 export async function readJson(request: Request, limits: BodyLimits): Promise<JsonBody> {
   const text = await readText(request, limits)
+  limits.onText?.(text)
   const yieldIfLong = yieldBetweenSteps(limits.clock, text.length)
   rejectTooManyValues(text)
   await yieldIfLong()

@@ -6,6 +6,8 @@ export interface ClientWriterOptions {
   onDrain: () => void
   /** Called when nothing can be written any more. */
   onGone: () => void
+  /** Called with all that is written, and when. */
+  onWrite?: ((text: string | Uint8Array, now: number) => void) | undefined
 }
 
 /** Writes a response directly to the client's connection. */
@@ -24,7 +26,7 @@ export interface ClientWriter {
 }
 
 /** A direct source, because a queue and a promise for each write would double the cost of an event. */
-export function clientWriter({ clock, onDrain, onGone }: ClientWriterOptions): ClientWriter {
+export function clientWriter({ clock, onDrain, onGone, onWrite }: ClientWriterOptions): ClientWriter {
   let controller: ReadableStreamDirectController | undefined
   let lastWriteAt = clock.monotonic()
   let unreadSince: number | undefined
@@ -36,6 +38,7 @@ export function clientWriter({ clock, onDrain, onGone }: ClientWriterOptions): C
     isOpen: () => controller !== undefined,
     write(text, now = clock.monotonic()) {
       lastWriteAt = now
+      onWrite?.(text, now)
       const written = controller?.write(text)
       const flushed = controller?.flush()
       // Bun returns a promise if the client does not keep up.
@@ -43,7 +46,10 @@ export function clientWriter({ clock, onDrain, onGone }: ClientWriterOptions): C
       unreadSince ??= lastWriteAt
       Promise.all([written, flushed]).then(drained, onGone)
     },
-    writeLast: (text) => void controller?.write(text),
+    writeLast(text) {
+      onWrite?.(text, clock.monotonic())
+      controller?.write(text)
+    },
     end: () => void controller?.end(),
     lastWriteAt: () => lastWriteAt,
     unreadSince: () => unreadSince,

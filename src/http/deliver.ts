@@ -55,16 +55,19 @@ export async function streamReply(options: StreamOptions): Promise<Response> {
   const { reply, contentType, keepAliveMs, clock, record, headers } = options
   const early = await withTimeout(reply, keepAliveMs, () => undefined, clock)
   record.status = 200
-  return new Response(body(options, early), {
-    headers: { 'content-type': contentType, ...streamHeaders, ...headers() },
-  })
+  const responseHeaders = { 'content-type': contentType, ...streamHeaders, ...headers() }
+  record.capture?.answered({ status: 200, headers: Object.entries(responseHeaders) })
+  return new Response(body(options, early), { headers: responseHeaders })
 }
 
 /** The body of the response, with one write for each batch. */
 function body(options: StreamOptions, early: ReplyStream | undefined): ReadableStream<Uint8Array> {
   const { reply, encoder, stallMs, clock, record, redact } = options
   const ended = Promise.withResolvers<void>()
-  const client = clientWriter({ clock, onDrain: readNext, onGone: disconnect })
+  const client = clientWriter({
+    ...{ clock, onDrain: readNext, onGone: disconnect },
+    onWrite: record.capture?.written,
+  })
   const pipe = pipeline({ encoder, onEvent, writeDirectly, onBroken: breakOff })
   const measureGap = gapMeter(record)
   let begun = false

@@ -8,6 +8,7 @@ import type { Spending } from '../core/spending.ts'
 import { truncateList } from '../core/truncate.ts'
 import type { Gateway } from '../gateway/index.ts'
 import { type ReasoningMode, reasoningModes } from '../gateway/reasoning-placement.ts'
+import type { RequestCapture } from '../observe/capture.ts'
 import { enterPhase, type RequestRecord } from '../observe/record.ts'
 import { sessionOf } from '../observe/sessions.ts'
 import type { ResponseStore } from '../store/responses.ts'
@@ -93,10 +94,10 @@ async function answer(
   await yieldIfLong()
   const decoded = dialect.decode(complete, { headers: request.headers, params, path })
   decoded.request.ignored.push(...unknownFields(body, dialect.body))
-  record.asked = decoded.request.model
+  record.asked = options.redact(decoded.request.model)
   record.model = decoded.request.model
   record.stream = decoded.stream
-  Object.assign(record, sessionOf(request.headers))
+  Object.assign(record, sessionOf(request.headers, options.redact))
   record.timeline?.end()
   enterPhase(record, 'waiting')
   await yieldIfLong()
@@ -201,9 +202,18 @@ async function answer(
   if (storing) record.timeline?.begin('store')
   await storing
   record.status = 200
+  const response = Response.json(dialect.encodeReply(head, whole, decoded.options), { headers: headers() })
+  if (record.capture) await captureWhole(record.capture, response, clock)
   done(record)
   connection.setIdleTimeout(request)
-  return Response.json(dialect.encodeReply(head, whole, decoded.options), { headers: headers() })
+  return response
+}
+
+/** Keeps a response that has its whole body already. */
+async function captureWhole(capture: RequestCapture, response: Response, clock: Clock): Promise<void> {
+  const { status, headers } = response
+  capture.answered({ status, headers: [...headers] })
+  capture.written(await response.clone().text(), clock.monotonic())
 }
 
 function seconds(clock: Clock): number {

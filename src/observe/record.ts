@@ -4,6 +4,7 @@ import type { GatewayError } from '../core/errors.ts'
 import type { FinishReason, Usage } from '../core/events.ts'
 import { truncate, truncateList } from '../core/truncate.ts'
 import type { Cost } from '../models/cost.ts'
+import type { RequestCapture } from './capture.ts'
 import type { Client } from './clients.ts'
 import type { Log } from './log.ts'
 import type { Timeline } from './timeline.ts'
@@ -37,6 +38,8 @@ export interface RequestRecord {
   tool?: string | undefined
   stopReason?: FinishReason
   status?: number
+  /** From the start of the request to its end, once it is over. */
+  totalMs?: number
   /** From the start of the request. */
   firstTokenMs?: number
   /** The gateway's own count of the prompt. The upstream's count, if it comes, is in `usage`. */
@@ -52,14 +55,16 @@ export interface RequestRecord {
   ignored: string[]
   /** What the time went into; absent where nothing but the log is to remember the request. */
   timeline?: Timeline
+  /** Takes the messages of the request, where bodies are kept. */
+  capture?: RequestCapture | undefined
   /** Is told of each phase that begins. */
-  onPhase?: (record: RequestRecord) => void
+  onPhase?: ((record: RequestRecord) => void) | undefined
   /** Ends the reply with this error if it is still running. */
-  end?: (error: GatewayError) => void
+  end?: ((error: GatewayError) => void) | undefined
   /** The request body is not complete yet. */
   isArriving?: boolean
   /** Receives the milliseconds between two writes of the reply. */
-  observeGap?: (gapMs: number) => void
+  observeGap?: ((gapMs: number) => void) | undefined
 }
 
 /**
@@ -82,15 +87,23 @@ export function openRecord(id: string, method: string, path: string, clock: Cloc
   }
 }
 
+/** Lets go of all that only a request under way needs, so that its record may be remembered. */
+export function detach(record: RequestRecord): void {
+  record.end = undefined
+  record.onPhase = undefined
+  record.capture = undefined
+  record.observeGap = undefined
+}
+
 export function enterPhase(record: RequestRecord, phase: Phase, tool?: string): void {
   record.phase = phase
   record.tool = tool
   record.onPhase?.(record)
 }
 
-/** Milliseconds since the start of the request. */
+/** Milliseconds since the start of the request; of one that is over, until its end. */
 export function elapsedMs(record: RequestRecord, clock: Clock): number {
-  return clock.monotonic() - record.startedMonotonic
+  return record.totalMs ?? clock.monotonic() - record.startedMonotonic
 }
 
 /** The operator's label for the caller; `undefined` if the request was not authenticated. */

@@ -1,3 +1,5 @@
+import type { Redact } from '../core/redact.ts'
+
 /** Which conversation of a client a request belongs to, as far as the client says. */
 export interface ClientSession {
   session?: string
@@ -12,15 +14,16 @@ const longestId = 128
  * Reads the headers by which Claude Code (`x-claude-code-*`), Codex (`session-id`, `thread-id`), opencode
  * (`x-session-id`) and pi (`session_id`) tell their sessions. Source: recordings of these clients, November 2026.
  */
-export function sessionOf(headers: Headers): ClientSession {
-  const session = idIn(headers, 'x-claude-code-session-id', 'session-id', 'x-session-id', 'session_id')
+export function sessionOf(headers: Headers, redact: Redact = (text) => text): ClientSession {
+  const idOf = (...names: string[]) => idIn(headers, names)
+  const session = idOf('x-claude-code-session-id', 'session-id', 'x-session-id', 'session_id')
   if (session === undefined) return {}
   // Codex names the thread of its main agent after the session.
-  const agent = idIn(headers, 'x-claude-code-agent-id', 'thread-id')
-  return { session, ...(agent === undefined || agent === session ? {} : { agent }) }
+  const agent = idOf('x-claude-code-agent-id', 'thread-id')
+  return { session: redact(session), ...(agent === undefined || agent === session ? {} : { agent: redact(agent) }) }
 }
 
-function idIn(headers: Headers, ...names: string[]): string | undefined {
+function idIn(headers: Headers, names: readonly string[]): string | undefined {
   for (const name of names) {
     const id = headers.get(name)?.trim()
     if (id && id.length <= longestId && /^[\x21-\x7e]+$/.test(id)) return id

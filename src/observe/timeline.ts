@@ -1,4 +1,10 @@
-import type { AttemptObserver, CallObserver, ConnectionFacts, QueuePlace } from '../core/call-observer.ts'
+import type {
+  AttemptObserver,
+  CallObserver,
+  ConnectionFacts,
+  ExchangeObserver,
+  QueuePlace,
+} from '../core/call-observer.ts'
 import type { GatewayError } from '../core/errors.ts'
 
 /** What the time of one request went into, how often it was attempted, and why it went where it went. */
@@ -74,9 +80,13 @@ const mostTries = 100
 
 /**
  * `elapsed` tells the milliseconds since the start of the request. `onWait` is called when the request begins or ends to
- * wait in a line.
+ * wait in a line. `exchangeOf` takes the wire of each attempt, where bodies are kept.
  */
-export function createTimeline(elapsed: () => number, onWait: () => void = () => {}): Timeline {
+export function createTimeline(
+  elapsed: () => number,
+  onWait: () => void = () => {},
+  exchangeOf?: ((attempt: number) => ExchangeObserver) | undefined,
+): Timeline {
   const steps: Step[] = []
   const tries: Try[] = []
   const routing: RoutingReason[] = []
@@ -141,6 +151,7 @@ export function createTimeline(elapsed: () => number, onWait: () => void = () =>
     begin('headers', upstream, n, startedMs)
     if (wasWaiting) onWait()
     return {
+      exchange: exchangeOf?.(n),
       answered(status, connection) {
         const now = elapsed()
         tried.status = status

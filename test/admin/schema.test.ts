@@ -5,20 +5,13 @@ import { CaptureChange } from '../../src/admin/schema/capture.ts'
 import { type LiveEvent, liveEvents } from '../../src/admin/schema/events.ts'
 import { KeyChange, KeyList, KeyWithSecret, NewKey } from '../../src/admin/schema/keys.ts'
 import { Now } from '../../src/admin/schema/now.ts'
-import {
-  Face,
-  type FaceName,
-  faceNames,
-  Replay,
-  RequestDetail,
-  RequestPage,
-  RequestRow,
-} from '../../src/admin/schema/requests.ts'
+import { Face, Replay, RequestDetail, RequestPage, RequestRow } from '../../src/admin/schema/requests.ts'
 import { SessionDetail, SessionPage } from '../../src/admin/schema/sessions.ts'
 import { AdminError, Operator, SignIn } from '../../src/admin/schema/sign-in.ts'
 import { DoctorStep, System } from '../../src/admin/schema/system.ts'
 import { TestResult, Upstreams } from '../../src/admin/schema/upstreams.ts'
 import { Usage, UsageQuery } from '../../src/admin/schema/usage.ts'
+import { type FaceName, faceNames } from '../../src/observe/capture.ts'
 
 const row: RequestRow = {
   id: 'req_1',

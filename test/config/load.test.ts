@@ -111,6 +111,8 @@ describe('without any source', () => {
       debugLogging: false,
       logFormat: 'text',
       logKeep: '30d,1000000',
+      capture: 'metadata',
+      captureMb: 64,
       metrics: true,
       metricsPort: 0,
       otlpEndpoint: undefined,

@@ -214,6 +214,8 @@ const datesIn: Record<string, string> = {
   'keys/ledger.ts': 'budgets are for days and months, and reservations outlive a process',
   'keys/registry.ts': 'a key expires at a date',
   'keys/served.ts': 'keys are made at a date, and their windows are those of a calendar',
+  'observe/capture-files.ts': 'files carry the date they were written',
+  'observe/capture.ts': 'a page shows when capturing ends',
   'observe/record.ts': 'traces carry the date of their start',
   'store/request-log.ts': 'rows are deleted by the date they came',
   'upstreams/chat-completions/index.ts': 'an error names the date of its end',

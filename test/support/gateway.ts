@@ -7,7 +7,7 @@ import type { ReadPdf } from '../../src/attachments/pdf-reader.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import type { PoolControl } from '../../src/core/credential-pool.ts'
 import type { Dialects, KeepAliveStyle, ReasoningField } from '../../src/core/dialect.ts'
-import { createRedactor } from '../../src/core/known-secrets.ts'
+import { createRedactor, createSecretFinder } from '../../src/core/known-secrets.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { dialects } from '../../src/dialects/index.ts'
 import { createGateway, type Gateway } from '../../src/gateway/index.ts'
@@ -22,10 +22,13 @@ import { createLimits, type LimitOptions, type RequestLimits } from '../../src/h
 import { cutShort, shuttingDown } from '../../src/http/shutdown.ts'
 import { fetchRemoteFile } from '../../src/http-client/remote-file.ts'
 import type { ServedKeys } from '../../src/keys/served.ts'
+import { type Capture, createCapture } from '../../src/observe/capture.ts'
 import { createLastHour } from '../../src/observe/last-hour.ts'
 import { createLiveRequests } from '../../src/observe/live-requests.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
+import { createRecentRequests } from '../../src/observe/recent-requests.ts'
 import type { RequestRecord } from '../../src/observe/record.ts'
+import { secretFinder } from '../../src/observe/redaction.ts'
 import { listen } from '../../src/server/listen.ts'
 import { createResponseStore, type ResponseStore } from '../../src/store/responses.ts'
 import { readPdfHere } from './pdf.ts'
@@ -63,6 +66,7 @@ export interface GatewaySettings {
   bodyTimeoutMs?: number
   stallMs?: number
   trace?: (record: RequestRecord) => void
+  capture?: Capture
   loopLimit?: number
   webSearch?: SearchPolicy
   store?: ResponseStore
@@ -201,8 +205,12 @@ function appInFront(
 ) {
   const redact = createRedactor(settings.secrets ?? [])
   const live = createLiveRequests(systemClock)
+  const findSecrets = secretFinder(createSecretFinder(settings.secrets ?? []))
+  const metadata = () => ({ mode: 'metadata', maxBytes: 1_000_000 }) as const
+  const capture = settings.capture ?? createCapture({ clock: systemClock, configured: metadata, findSecrets })
   const operator = createOperator({
-    ...{ version: 'test', clock: systemClock, redact, gateway, limits, live, lastHour: createLastHour(systemClock) },
+    ...{ version: 'test', clock: systemClock, redact, gateway, limits, live },
+    ...{ capture, findSecrets, lastHour: createLastHour(systemClock), recent: createRecentRequests() },
     upstreams: () => upstreams.map((upstream) => ({ kind: 'test', title: 'Test', upstream, control: nothingLent })),
     program: settings.program,
   })
@@ -235,6 +243,7 @@ function appInFront(
       version: 'test',
     }),
     trace: settings.trace,
+    capture,
     identity: settings.identity,
     keys: settings.keys,
   })

@@ -53,6 +53,7 @@ export function nowRoutes(operator: Operator): Route[] {
             }),
             troubles: troubles(failures),
             upstreams: briefs,
+            capture: operator.capture.state(),
             setups,
           })
         },

@@ -1,7 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { captureModes } from '../../observe/capture.ts'
 import { count, instant, optional, word } from './units.ts'
-
-export const captureModes = ['off', 'metadata', 'memory', 'disk'] as const
 
 /** What is kept of requests. */
 export const Capture = Type.Object(

@@ -99,8 +99,7 @@ export const Attempt = Type.Object({
 })
 export type Attempt = Static<typeof Attempt>
 
-export const faceNames = ['client-request', 'upstream-request', 'upstream-reply', 'client-reply'] as const
-export type FaceName = (typeof faceNames)[number]
+export type { FaceName } from '../../observe/capture.ts'
 
 const FaceSize = Type.Object({ bytes: count(), chunks: count(), truncated: Type.Boolean() })
 

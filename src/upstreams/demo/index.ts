@@ -32,7 +32,9 @@ export function demo({ clock, idleMs, paceMs = 45, tools = true, table = modelTa
     ignored: (request) => (tools ? [] : ignoredTools(request)),
     open({ request, model, signal, observer }) {
       const steps = script(tools ? request : { ...request, tools: [], toolChoice: 'auto' }, model, paceMs)
-      return open(steps, { clock, signal, idleMs, observed: observer?.attempts(undefined) })
+      const observed = observer?.attempts(undefined)
+      observed?.exchange?.sent({ method: 'POST', url: 'demo:script', headers: [], body: JSON.stringify(request) })
+      return open(steps, { clock, signal, idleMs, observed })
     },
     check: async () => {},
   }

@@ -17,6 +17,7 @@ export interface PlayOptions {
 /** Plays the timeline; resolves and rejects as documented at `Upstream.open`. */
 export async function open(steps: readonly Step[], options: PlayOptions): Promise<OpenedReply> {
   options.observed?.answered(200)
+  options.observed?.exchange?.answered({ status: 200, headers: [] })
   try {
     const opened = await begin(steps, options)
     options.observed?.begun()
@@ -56,11 +57,11 @@ function timeline(steps: readonly Step[], { clock, signal, idleMs, observed }: P
       return undefined
     }
     if (signal.aborted) return fail(cancelled(signal.reason))
-    if (step.waitMs === 0) return step.deltas
+    if (step.waitMs === 0) return told(step.deltas)
     const reason = await wait(Math.min(step.waitMs, idleMs))
     switch (reason) {
       case 'due':
-        return step.waitMs > idleMs ? fail(silenceError(idleMs)) : step.deltas
+        return step.waitMs > idleMs ? fail(silenceError(idleMs)) : told(step.deltas)
       case 'aborted':
         return fail(cancelled(signal.reason))
       case 'left':
@@ -68,6 +69,13 @@ function timeline(steps: readonly Step[], { clock, signal, idleMs, observed }: P
       default:
         return reason satisfies never
     }
+  }
+
+  /** There is no wire: an observer sees the deltas themselves, one a line. */
+  function told(deltas: Delta[]): Delta[] {
+    const bytes = observed?.exchange && Buffer.from(deltas.map((delta) => `${JSON.stringify(delta)}\n`).join(''))
+    if (bytes) observed?.exchange?.received({ bytes, start: 0, end: bytes.length })
+    return deltas
   }
 
   function wait(ms: number): Promise<'due' | 'aborted' | 'left'> {

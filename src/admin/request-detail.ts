@@ -1,0 +1,51 @@
+import type { Captured, CapturedFaceOf, FaceName } from '../observe/capture.ts'
+import type { Timeline } from '../observe/timeline.ts'
+import type { Faces, RequestDetail } from './schema/requests.ts'
+
+type TimelineParts = Pick<RequestDetail, 'timeline' | 'attempts' | 'routing'>
+
+/** What the time of a request went into. A step that is under way ends now. */
+export function timelineParts(timeline: Timeline | undefined, elapsedMs: number): TimelineParts {
+  const { steps = [], tries = [], routing = [] } = timeline ?? {}
+  return {
+    timeline: steps.map(({ kind, attempt, fromMs, toMs = elapsedMs, label, detail }) => ({
+      ...{ kind, from_ms: tenths(fromMs), to_ms: tenths(toMs) },
+      ...(attempt === undefined ? {} : { attempt }),
+      ...(label === undefined ? {} : { label }),
+      ...(detail === undefined ? {} : { detail }),
+    })),
+    attempts: tries.map(({ n, upstream, credential, status, error, reused, ...times }) => ({
+      ...{ n, upstream, started_ms: tenths(times.startedMs) },
+      ...(credential === undefined ? {} : { credential }),
+      ...(status === undefined ? {} : { status }),
+      ...(error === undefined ? {} : { error }),
+      ...(times.headersMs === undefined ? {} : { headers_ms: tenths(times.headersMs) }),
+      ...(times.firstMs === undefined ? {} : { first_ms: tenths(times.firstMs) }),
+      ...(times.endedMs === undefined ? {} : { ended_ms: tenths(times.endedMs) }),
+      ...(reused === undefined ? {} : { reused }),
+    })),
+    routing: routing.map((reason) => ({ ...reason })),
+  }
+}
+
+/** How much was kept of each message; of several attempts, of the last one. */
+export function faceSizes(captured: Captured | string): Faces {
+  if (typeof captured === 'string') return { not_captured: captured }
+  return Object.fromEntries(
+    captured.faces.map(({ face, bytes, chunks, truncated = false }) => [
+      face,
+      { bytes, chunks: chunks.length, truncated },
+    ]),
+  )
+}
+
+/** One message of a request; without `attempt` that of the last one. */
+export function faceOf(captured: Captured, name: FaceName, attempt?: number): CapturedFaceOf | undefined {
+  return captured.faces.findLast(
+    (one) => one.face === name && (attempt === undefined || one.attempt === undefined || one.attempt === attempt),
+  )
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10
+}

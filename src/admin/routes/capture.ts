@@ -1,0 +1,31 @@
+import { GatewayError } from '../../core/errors.ts'
+import type { Route } from '../../http/route.ts'
+import type { Operator } from '../operator.ts'
+import { adminRoute } from '../route.ts'
+import { Capture, CaptureChange } from '../schema/capture.ts'
+
+/** A day: whoever wants more sets CAPTURE. */
+const mostMinutes = 1_440
+
+/** `/admin/api/capture`: what is kept of requests, for some minutes. */
+export function captureRoutes({ capture, clock }: Operator): Route[] {
+  return [
+    adminRoute(
+      {
+        method: 'POST',
+        path: '/capture',
+        summary: 'What is kept of later requests',
+        description: 'Without `minutes` it stays so until the gateway ends; then CAPTURE counts again.',
+        body: CaptureChange,
+        answer: Capture,
+        handle({ body: { mode, minutes } }) {
+          if (minutes !== undefined && (minutes < 1 || minutes > mostMinutes))
+            throw new GatewayError('invalid-request', `minutes: expected 1 to ${mostMinutes}`, { param: 'minutes' })
+          capture.set(mode, minutes)
+          return capture.state()
+        },
+      },
+      { clock },
+    ),
+  ]
+}

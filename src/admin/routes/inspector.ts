@@ -1,0 +1,145 @@
+import { Type } from '@sinclair/typebox'
+import type { Caller } from '../../core/caller.ts'
+import { GatewayError } from '../../core/errors.ts'
+import { truncate } from '../../core/truncate.ts'
+import type { Route } from '../../http/route.ts'
+import { faceNames } from '../../observe/capture.ts'
+import { elapsedMs, type RequestRecord } from '../../observe/record.ts'
+import { redactDeep, redactText } from '../../observe/redaction.ts'
+import { exportPage } from '../export-page.ts'
+import { type FirstDifference, firstDifference } from '../first-difference.ts'
+import type { Operator } from '../operator.ts'
+import { replayOf } from '../replay.ts'
+import { faceOf, faceSizes, timelineParts } from '../request-detail.ts'
+import { adminRoute } from '../route.ts'
+import { Face, Replay, RequestDetail } from '../schema/requests.ts'
+
+/** How the routes reach the gateway that they belong to. */
+export interface Inside {
+  /** Sends a request to the gateway itself, with the rights of `caller`, and tells its record once it has one. */
+  send: (request: Request, as: { caller: Caller; note: string }) => Promise<RequestRecord>
+  callerOf: (request: Request) => Caller
+}
+
+/** `/admin/api/requests/:id`: one request, its messages, its replay and its export. */
+export function inspectorRoutes(operator: Operator, inside: Inside): Route[] {
+  const { capture, live, recent, findSecrets, rowOf, storedRow, clock } = operator
+  return [
+    adminRoute(
+      {
+        method: 'GET',
+        path: '/requests/:id',
+        summary: 'All that is known of one request',
+        answer: RequestDetail,
+        handle: ({ params: { id = '' } }) => detail(id),
+      },
+      operator,
+    ),
+    adminRoute(
+      {
+        method: 'GET',
+        path: '/requests/:id/faces/:face',
+        summary: 'One message of a request, without secrets',
+        description: `\`face\` is one of ${faceNames.join(', ')}. Of several attempts it is that of the last one, or of \`attempt\`.`,
+        query: Type.Object({ attempt: Type.Optional(Type.Integer({ minimum: 1 })) }),
+        answer: Face,
+        async handle({ params: { id = '', face = '' }, query: { attempt } }) {
+          const name = faceNames.find((one) => one === face)
+          if (name === undefined)
+            throw notFound(`There is no face ${truncate(face)}: it is one of ${faceNames.join(', ')}.`)
+          const captured = await capture.read(id)
+          if (typeof captured === 'string') throw notCaptured(captured)
+          const found = faceOf(captured, name, attempt)
+          if (!found) throw notCaptured('The request did not get as far as this message, or it has not been kept.')
+          const { face: _name, attempt: _attempt, ...shown } = found
+          return shown
+        },
+      },
+      operator,
+    ),
+    adminRoute(
+      {
+        method: 'POST',
+        path: '/requests/:id/replay',
+        summary: 'Send the request again',
+        description: 'To the same or to another model or upstream, as a request of the operator.',
+        body: Replay,
+        answer: Type.Object({ id: Type.String() }),
+        async handle({ request, params: { id = '' }, body }) {
+          const original = await capture.original(id)
+          if (!original) throw await notReplayable(id)
+          const again = replayOf(original.head, original.body, body)
+          const record = await inside.send(again, { caller: inside.callerOf(request), note: `replay of ${id}` })
+          return { id: record.id }
+        },
+      },
+      operator,
+    ),
+    adminRoute(
+      {
+        method: 'GET',
+        path: '/requests/:id/export',
+        summary: 'The request as one page that opens anywhere, without secrets',
+        contentType: 'text/html',
+        answer: Type.String(),
+        async handle({ params: { id = '' } }) {
+          const captured = await capture.read(id)
+          const page = redactText(exportPage(await detail(id), captured), findSecrets)
+          return new Response(page, {
+            headers: {
+              'content-type': 'text/html; charset=utf-8',
+              'content-disposition': `attachment; filename="${id.replace(/[^\w-]/g, '')}.html"`,
+            },
+          })
+        },
+      },
+      operator,
+    ),
+  ]
+
+  async function detail(id: string): Promise<RequestDetail> {
+    const record = live.running().find((one) => one.id === id) ?? recent.find(id)
+    const row = record ? rowOf(record) : await storedRow?.(id)
+    if (!row) throw notFound(`There is no request ${truncate(id)}, or it is not remembered any more.`)
+    const { previous, next } = record ? recent.neighbours(record) : {}
+    const difference = record && previous && (await differenceOf(record, previous))
+    return redactDeep(
+      {
+        ...row,
+        ...timelineParts(record?.timeline, record ? elapsedMs(record, clock) : 0),
+        faces: faceSizes(await capture.read(id)),
+        ...(previous ? { previous: previous.id } : {}),
+        ...(next ? { next: next.id } : {}),
+        ...(difference ? { first_difference: difference } : {}),
+      },
+      findSecrets,
+    )
+  }
+
+  /** With the tokens that were read anew, if the upstream told them. */
+  async function differenceOf(
+    record: RequestRecord,
+    previous: RequestRecord,
+  ): Promise<(FirstDifference & { tokens?: number }) | undefined> {
+    const [before, now] = [await capture.original(previous.id), await capture.original(record.id)]
+    const difference = before && now && firstDifference(before.body, now.body)
+    const { inputTokens, cachedInputTokens } = record.usage ?? {}
+    if (!difference || inputTokens === undefined || cachedInputTokens === undefined) return difference
+    return { ...difference, tokens: inputTokens - cachedInputTokens }
+  }
+
+  async function notReplayable(id: string): Promise<GatewayError> {
+    const captured = await capture.read(id)
+    const reason =
+      typeof captured === 'string' ? captured : 'What the client sent was too long to be kept whole: raise CAPTURE_MB.'
+    return new GatewayError('invalid-request', reason, { status: 409, code: 'not_captured' })
+  }
+}
+
+function notFound(message: string): GatewayError {
+  return new GatewayError('not-found', message, { code: 'request_not_found' })
+}
+
+function notCaptured(reason: string): GatewayError {
+  return new GatewayError('not-found', reason, { code: 'not_captured' })
+}

@@ -1,0 +1,167 @@
+import { afterEach, describe, expect, test } from 'bun:test'
+import { systemClock } from '../../src/async/system-clock.ts'
+import { createSecretFinder } from '../../src/core/known-secrets.ts'
+import type { Upstream } from '../../src/core/upstream.ts'
+import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
+import { type Captured, type CaptureMode, createCapture, type FaceName } from '../../src/observe/capture.ts'
+import { secretFinder } from '../../src/observe/redaction.ts'
+import { demo } from '../../src/upstreams/demo/index.ts'
+import { zaiApi } from '../../src/upstreams/zai-api/index.ts'
+import { chatZai, completionRoute, json } from '../support/chat-zai.ts'
+import { startGateway } from '../support/gateway.ts'
+import { lending } from '../support/pool.ts'
+import { webUpstream } from '../support/web-gateway.ts'
+import { answer, chatRoute, refusal, scriptedApi } from '../support/zai-api.ts'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const clean of cleanups.splice(0)) await clean()
+})
+
+const key = 'the-planted-key-of-the-api-0123456789'
+
+function apiServer() {
+  const api = scriptedApi([key])
+  const { baseUrl, stop } = api.listen()
+  cleanups.push(stop)
+  const upstream = zaiApi(
+    {
+      ...{ keys: [key], baseUrl, idleMs: 5_000, headersTimeoutMs: 2_000, modelsTtlMs: 600_000 },
+      ...{ scanLimit: 200_000, tools: true },
+    },
+    {
+      ...lending(systemClock),
+      fetch: losslessFetch(fetch, async () => [{ address: '127.0.0.1' }]),
+      clock: systemClock,
+      newUuid: () => crypto.randomUUID(),
+      log: () => {},
+    },
+  )
+  return { api, upstream }
+}
+
+function gatewayWith(upstream: Upstream, mode: CaptureMode = 'memory') {
+  const capture = createCapture({
+    clock: systemClock,
+    configured: () => ({ mode, maxBytes: 1_000_000 }),
+    findSecrets: secretFinder(createSecretFinder([key])),
+  })
+  const gateway = startGateway([upstream], { capture })
+  cleanups.push(() => gateway.stop())
+  const ask = async (body: object) => {
+    const response = await fetch(`${gateway.url}/v1/chat/completions?from=test`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: 'Bearer whatever-the-client-sends' },
+      body: JSON.stringify({ model: 'glm-4.6', messages: [{ role: 'user', content: 'Hello' }], ...body }),
+    })
+    const text = await response.text()
+    return { status: response.status, text, read: await capture.read(response.headers.get('x-request-id') ?? '') }
+  }
+  return { capture, ask }
+}
+
+function face(read: Captured | string, name: FaceName, attempt?: number) {
+  if (typeof read === 'string') throw new Error(read)
+  const found = read.faces.find((one) => one.face === name && one.attempt === attempt)
+  if (!found) throw new Error(`no ${name}`)
+  return { ...found, text: found.chunks.map(({ text }) => text).join('') }
+}
+
+describe.each([true, false])('streamed: %p', (stream) => {
+  test('the four messages of a request to the official API', async () => {
+    const { api, upstream } = apiServer()
+    const { ask } = gatewayWith(upstream)
+    const { text, read } = await ask({ stream })
+    const asked = face(read, 'client-request')
+    expect(asked).toMatchObject({
+      method: 'POST',
+      url: expect.stringContaining('/v1/chat/completions?from=test'),
+      text: JSON.stringify({ model: 'glm-4.6', messages: [{ role: 'user', content: 'Hello' }], stream }),
+    })
+    expect(asked.headers).toContainEqual(['authorization', 'Bearer [redacted]'])
+    const sent = face(read, 'upstream-request', 1)
+    expect(sent).toMatchObject({ method: 'POST', url: expect.stringContaining('/api/paas/v4/chat/completions') })
+    expect(JSON.parse(sent.text)).toEqual(api.to(chatRoute)[0]?.body)
+    expect(sent.headers).toContainEqual(['authorization', 'Bearer [redacted]'])
+    const reply = face(read, 'upstream-reply', 1)
+    expect(reply).toMatchObject({ status: 200, text: await answer('Hello', ' there.').text() })
+    expect(reply.headers.map(([name]) => name.toLowerCase())).toContain('content-type')
+    const got = face(read, 'client-reply')
+    expect(got).toMatchObject({ status: 200, text })
+    expect(JSON.stringify(read)).not.toContain(key)
+    const times = [...reply.chunks, ...got.chunks].map(({ at_ms }) => at_ms)
+    expect(times.every((at) => at > 0 && at < 60_000)).toBe(true)
+  })
+
+  test('a refusal is an attempt of its own', async () => {
+    const { api, upstream } = apiServer()
+    api.script(chatRoute, refusal(500, '1234', `The key ${key} met a fault.`))
+    const { ask } = gatewayWith(upstream)
+    const { status, read } = await ask({ stream })
+    expect(status).toBe(200)
+    expect(face(read, 'upstream-reply', 1)).toMatchObject({ status: 500 })
+    expect(face(read, 'upstream-reply', 1).text).toContain('The key [redacted] met a fault.')
+    expect(face(read, 'upstream-reply', 2)).toMatchObject({ status: 200 })
+  })
+
+  test('a failure is kept as the client got it', async () => {
+    const { api, upstream } = apiServer()
+    api.refuse(key, () => refusal(400, '1261', 'The prompt is too long.'))
+    const { ask } = gatewayWith(upstream)
+    const { status, text, read } = await ask({ stream })
+    expect(status).toBe(400)
+    expect(face(read, 'client-reply')).toMatchObject({ status: 400, text })
+  })
+
+  test('the site: its completion, and what refused one', async () => {
+    const site = chatZai()
+    const { url, stop } = site.listen()
+    cleanups.push(stop)
+    const token = site.addAccount('Alice')
+    const upstream = webUpstream({ url, fetch, tokens: [token], idleMs: 5_000 })
+    site.script(completionRoute, json({ detail: `Broken for ${token}` }, 500))
+    const { ask } = gatewayWith(upstream)
+    const { status, text, read } = await ask({ stream, model: 'GLM-4.7' })
+    expect(status).toBe(200)
+    const sent = face(read, 'upstream-request', 2)
+    expect(sent.url).toContain('/api/v2/chat/completions?')
+    expect(sent.url).toContain('token=[redacted]')
+    expect(face(read, 'upstream-reply', 1)).toMatchObject({ status: 500 })
+    expect(face(read, 'upstream-reply', 2).text).toContain('data: ')
+    expect(face(read, 'client-reply')).toMatchObject({ status: 200, text })
+    // The token has the shape of one, so that it need not be known.
+    expect(JSON.stringify(read)).not.toContain(token)
+  })
+
+  test('the demo shows its script', async () => {
+    const { ask } = gatewayWith(demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 }))
+    const { text, read } = await ask({ stream })
+    expect(JSON.parse(face(read, 'upstream-request', 1).text)).toMatchObject({ model: 'glm-4.6' })
+    expect(face(read, 'upstream-reply', 1).text).toContain('"type":"text"')
+    expect(face(read, 'client-reply')).toMatchObject({ text })
+  })
+})
+
+test('a body that is no JSON is kept as it came', async () => {
+  const { upstream } = apiServer()
+  const capture = createCapture({
+    clock: systemClock,
+    configured: () => ({ mode: 'memory', maxBytes: 1_000_000 }),
+    findSecrets: () => [],
+  })
+  const gateway = startGateway([upstream], { capture })
+  cleanups.push(() => gateway.stop())
+  const response = await fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', body: '{"model": nothing' })
+  expect(face(await capture.read(response.headers.get('x-request-id') ?? ''), 'client-request').text).toBe(
+    '{"model": nothing',
+  )
+})
+
+test('without bodies the reply is the same, and nothing is kept', async () => {
+  const { upstream } = apiServer()
+  const { ask, capture } = gatewayWith(upstream, 'metadata')
+  const { text, read } = await ask({ stream: true })
+  expect(text).toContain('[DONE]')
+  expect(read).toContain('CAPTURE is metadata')
+  expect(capture.state().used_bytes).toBe(0)
+})

@@ -1,0 +1,105 @@
+import { describe, expect, test } from 'bun:test'
+import { createSecretFinder } from '../../src/core/known-secrets.ts'
+import { redactChunks, redactHeaders, redactUrl, secretFinder } from '../../src/observe/redaction.ts'
+
+const secret = 'Pl4nted-Secret.0123456789abcdef'
+const find = secretFinder(createSecretFinder([secret]))
+
+test.each<[string, string[], string[]]>([
+  ['nothing secret', ['one', ' two'], ['one', ' two']],
+  ['inside one chunk', [`a ${secret} b`], ['a [redacted] b']],
+  ['across two', [`a ${secret.slice(0, 15)}`, `${secret.slice(15)} b`], ['a [redacted]', ' b']],
+  [
+    'across three',
+    [`a ${secret.slice(0, 5)}`, secret.slice(5, 20), `${secret.slice(20)} b`],
+    ['a [redacted]', '', ' b'],
+  ],
+  ['one character each', [...secret, ' b'], ['[redacted]', ...[...secret].slice(1).map(() => ''), ' b']],
+  ['at a border', [secret, secret], ['[redacted]', '']],
+  ['twice in a row', [`${secret} ${secret}`, ' end'], ['[redacted] [redacted]', ' end']],
+  ['a key of somebody', ['use sk-somebodyelses', 'key012345 now'], ['use [redacted]', ' now']],
+  ['a key of this gateway', ['z2a_0123456789abcdef'], ['[redacted]']],
+  [
+    'a header in a text',
+    ['curl -H "Authorization: Bearer abcdefghijklmnop"'],
+    ['curl -H "Authorization: Bearer [redacted]"'],
+  ],
+])('%s', (_name, chunks, expected) => {
+  expect(redactChunks(chunks, find)).toEqual(expected)
+})
+
+describe('a secret across the pieces of a streamed reply', () => {
+  const events: [string, (piece: string) => string][] = [
+    [
+      'Chat Completions',
+      (piece) => `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content: piece } }] })}\n\n`,
+    ],
+    [
+      'arguments',
+      (piece) =>
+        `data: ${JSON.stringify({ choices: [{ delta: { tool_calls: [{ function: { arguments: JSON.stringify(piece).slice(1, -1) } }] } }] })}\n\n`,
+    ],
+    [
+      'Messages',
+      (piece) =>
+        `event: content_block_delta\ndata: ${JSON.stringify({ type: 'content_block_delta', delta: { type: 'text_delta', text: piece } })}\n\n`,
+    ],
+    ['Responses', (piece) => `data: ${JSON.stringify({ type: 'response.output_text.delta', delta: piece })}\n\n`],
+    ['the site', (piece) => `data: ${JSON.stringify({ data: { delta_content: piece, phase: 'answer' } })}\n\n`],
+  ]
+  test.each(events)('%s', (_name, eventOf) => {
+    for (const size of [1, 2, 3, 5, 8, 13, 21]) {
+      const text = `Look: ${secret}, that is it.`
+      const pieces = text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? []
+      const clean = redactChunks(pieces.map(eventOf), find)
+      expect(clean.length).toBe(pieces.length)
+      const joined = clean
+        .join('')
+        .matchAll(/"(?:content|arguments|text|delta|delta_content)":"([^"]*)"/g)
+        .map(([, piece]) => piece)
+      expect([...joined].join('').replace(/(?:\[redacted\])+/, '*')).toBe('Look: *, that is it.')
+      // What is left are the same events.
+      for (const event of clean.join('').split('\n\n').slice(0, -1))
+        expect(() => JSON.parse(event.slice(event.indexOf('data: ') + 6))).not.toThrow()
+    }
+  })
+})
+
+test('headers lose their value by their name, and what looks like a secret', () => {
+  const headers: [string, string][] = [
+    ['authorization', 'Bearer whatever-it-is'],
+    ['x-api-key', 'short'],
+    ['cookie', 'session=1'],
+    ['x-auth-token', 'abc'],
+    ['x-signature', 'f00'],
+    ['user-agent', 'claude-cli/2.1 (external, cli)'],
+    ['x-note', `the key is ${secret}`],
+    ['x-claude-code-session-id', 'e2c0-4d'],
+    ['anthropic-ratelimit-tokens-remaining', '12'],
+  ]
+  expect(redactHeaders(headers, find)).toEqual([
+    ['authorization', 'Bearer [redacted]'],
+    ['x-api-key', '[redacted]'],
+    ['cookie', '[redacted]'],
+    ['x-auth-token', '[redacted]'],
+    ['x-signature', '[redacted]'],
+    ['user-agent', 'claude-cli/2.1 (external, cli)'],
+    ['x-note', 'the key is [redacted]'],
+    ['x-claude-code-session-id', 'e2c0-4d'],
+    ['anthropic-ratelimit-tokens-remaining', '12'],
+  ])
+})
+
+test('URLs lose tokens, keys and passwords', () => {
+  expect(redactUrl('https://me:pw@host/a/b?token=abc&requestId=1&api_key=x&signature_timestamp=5#end', find)).toBe(
+    'https://[redacted]@host/a/b?token=[redacted]&requestId=1&api_key=[redacted]&signature_timestamp=[redacted]#end',
+  )
+})
+
+test('a long reply with much to look at takes no time to speak of', () => {
+  const event = (piece: string) => `data: ${JSON.stringify({ choices: [{ delta: { content: piece } }] })}\n\n`
+  const chunks = Array.from({ length: 20_000 }, (_, at) => event(`word${at} "quoted" \\ `))
+  const startedAt = performance.now()
+  expect(redactChunks(chunks, find)).toEqual(chunks)
+  expect(performance.now() - startedAt).toBeLessThan(5_000)
+})

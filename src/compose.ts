@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { createOperator, type Program } from './admin/operator.ts'
+import { createOperator, type Program, type StoredDetail } from './admin/operator.ts'
+import { storedParts, timelineParts } from './admin/request-detail.ts'
 import { requestRow, storedRequest, storedRow } from './admin/request-row.ts'
-import type { RequestRow } from './admin/schema/requests.ts'
 import type { OperatedUpstream } from './admin/upstream-views.ts'
 import { createApp } from './app.ts'
 import { systemClock } from './async/system-clock.ts'
@@ -43,12 +43,12 @@ import { createLog, type Log, type LogOptions } from './observe/log.ts'
 import { memoryReadings } from './observe/memory.ts'
 import type { Metrics } from './observe/metrics.ts'
 import { createRecentRequests } from './observe/recent-requests.ts'
-import type { RequestRecord } from './observe/record.ts'
-import { secretFinder } from './observe/redaction.ts'
+import { elapsedMs, type RequestRecord } from './observe/record.ts'
+import { redactDeep, secretFinder } from './observe/redaction.ts'
 import type { Tracer } from './observe/trace.ts'
 import { databaseResponses } from './store/database-responses.ts'
 import { createRequestLog, type Kept, keptOf, type RequestLog } from './store/request-log.ts'
-import { requestById } from './store/requests.ts'
+import { requestById, requestNeighbours } from './store/requests.ts'
 import { createResponseStore, noResponseStore, type ResponseStore, reportFailures } from './store/responses.ts'
 import { billingOf } from './upstreams/billing.ts'
 import { upstreamKinds } from './upstreams/index.ts'
@@ -141,7 +141,8 @@ export async function compose(
   const windowOf = (model: string) => models.of(model).contextTokens
   const remember = (record: RequestRecord) => {
     const row = requestRow(record, clock, redact)
-    requests?.add(() => storedRequest(row))
+    const detail = redactDeep(timelineParts(record.timeline, elapsedMs(record, clock)), findSecrets)
+    requests?.add(() => storedRequest(row, detail))
   }
   const settings = liveSettings(config)
   const keys =
@@ -162,7 +163,7 @@ export async function compose(
     remembered: database && requests && { sql: database, flush: requests.flush, windowOf },
     upstreams: () => upstreams.current().map((configured) => operated(configured, edge)),
     program: program?.(gateway),
-    storedRow: database && requests && ((id) => storedRowIn(database, requests, id)),
+    storedRequest: database && requests && ((id) => storedDetail(database, requests, id)),
   })
   const app = createApp({
     ...{ dialects, gateway, store, clock, log, newId, version, settings, limits },
@@ -281,10 +282,11 @@ function responseStore(where: string, database: Database | undefined, clock: Clo
   })
 }
 
-async function storedRowIn(sql: Database, requests: RequestLog, id: string): Promise<RequestRow | undefined> {
+async function storedDetail(sql: Database, requests: RequestLog, id: string): Promise<StoredDetail | undefined> {
   await requests.flush()
-  const row = await requestById(sql, id)
-  return row && storedRow(row)
+  const stored = await requestById(sql, id)
+  if (stored === undefined) return undefined
+  return { ...storedRow(stored), ...storedParts(stored.detail), ...(await requestNeighbours(sql, stored)) }
 }
 
 /** Without a folder, bodies are kept in memory only. */

@@ -11,10 +11,11 @@ import type { FindSecrets } from '../observe/redaction.ts'
 import { createLiveFeed, type LiveFeed } from './live-feed.ts'
 import { createQuotas, type Quotas } from './quotas.ts'
 import { createReadiness, type Readiness } from './readiness.ts'
+import type { TimelineParts } from './request-detail.ts'
 import { requestRow } from './request-row.ts'
 import type { Remembered } from './routes/requests.ts'
 import type { Setup } from './schema/now.ts'
-import type { RequestRow } from './schema/requests.ts'
+import type { RequestDetail, RequestRow } from './schema/requests.ts'
 import type { DoctorStep, System } from './schema/system.ts'
 import { type OperatedUpstream, type UpstreamViews, upstreamViews } from './upstream-views.ts'
 
@@ -30,8 +31,8 @@ export interface OperatorOptions {
   recent: RecentRequests
   /** In what is shown of requests. */
   findSecrets: FindSecrets
-  /** The row of a request that is too old to be recent. */
-  storedRow?: ((id: string) => Promise<RequestRow | undefined>) | undefined
+  /** A request that is too old to be recent. */
+  storedRequest?: ((id: string) => Promise<StoredDetail | undefined>) | undefined
   /** Of the running configuration, in its order. */
   upstreams: () => readonly OperatedUpstream[]
   /** Absent without a database. */
@@ -39,6 +40,9 @@ export interface OperatorOptions {
   /** What only the program around the gateway knows; absent where there is none, as in a test. */
   program?: Program | undefined
 }
+
+/** What a page shows of a stored request, except its messages. */
+export type StoredDetail = RequestRow & TimelineParts & Pick<RequestDetail, 'previous' | 'next'>
 
 /** What the command that serves knows of itself. */
 export interface Program {

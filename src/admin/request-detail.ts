@@ -2,7 +2,8 @@ import type { Captured, CapturedFaceOf, FaceName } from '../observe/capture.ts'
 import type { Timeline } from '../observe/timeline.ts'
 import type { Faces, RequestDetail } from './schema/requests.ts'
 
-type TimelineParts = Pick<RequestDetail, 'timeline' | 'attempts' | 'routing'>
+/** What a request spent its time with, and why it went where it went. */
+export type TimelineParts = Pick<RequestDetail, 'timeline' | 'attempts' | 'routing'>
 
 /** What the time of a request went into. A step that is under way ends now. */
 export function timelineParts(timeline: Timeline | undefined, elapsedMs: number): TimelineParts {
@@ -26,6 +27,11 @@ export function timelineParts(timeline: Timeline | undefined, elapsedMs: number)
     })),
     routing: routing.map((reason) => ({ ...reason })),
   }
+}
+
+/** The same as it was stored; rows of older versions have none of it. */
+export function storedParts(detail: string | null): TimelineParts {
+  return detail === null ? { timeline: [], attempts: [], routing: [] } : JSON.parse(detail)
 }
 
 /** How much was kept of each message; of several attempts, of the last one. */

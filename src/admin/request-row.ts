@@ -3,6 +3,7 @@ import type { Redact } from '../core/redact.ts'
 import { truncate } from '../core/truncate.ts'
 import { elapsedMs, type RequestRecord } from '../observe/record.ts'
 import type { StoredRequest } from '../store/requests.ts'
+import type { TimelineParts } from './request-detail.ts'
 import type { RequestRow } from './schema/requests.ts'
 
 const maxNotes = 20
@@ -55,15 +56,15 @@ export function rounded<Duration extends number | undefined>(ms: Duration): Dura
   return (ms === undefined ? undefined : Math.round(ms * 10) / 10) as Duration
 }
 
-/** The row as it is stored. */
-export function storedRequest(row: RequestRow): StoredRequest {
+/** The row as it is stored, with what only the page of the request shows. */
+export function storedRequest(row: RequestRow, detail?: TimelineParts): StoredRequest {
   const { session = null, agent = null, upstream = null, model = null, status = null } = row
   return {
     ...{ id: row.id, at: row.at, key: row.key.id, model, upstream, client: row.client?.name ?? null, session, agent },
     ...{ status, error: row.error?.code ?? null, ms: wholeMs(row.total_ms), first_ms: wholeMs(row.first_ms) },
     ...{ tokens_in: row.input ?? null, tokens_cached: row.cached ?? null, tokens_out: row.output ?? null },
     ...{ tokens_reasoning: row.reasoning ?? null, credits: row.credits ?? null, usd: row.usd ?? null },
-    meta: JSON.stringify(row),
+    ...{ meta: JSON.stringify(row), detail: detail === undefined ? null : JSON.stringify(detail) },
   }
 }
 

@@ -117,6 +117,10 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     `ALTER TABLE reservations ADD COLUMN generation ${int} NOT NULL DEFAULT 0`,
     `ALTER TABLE reservations ADD COLUMN estimate ${int} NOT NULL DEFAULT 0`,
   ],
+  ({ text }) => [
+    // What only the page of a single request shows, so that lists do not search it.
+    `ALTER TABLE requests ADD COLUMN detail ${text}`,
+  ],
 ]
 
 /** Tables that must go on where the disk is full: small ones, of which a decision depends. */

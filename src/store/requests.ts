@@ -26,6 +26,8 @@ export interface StoredRequest {
   credits: number | null
   usd: number | null
   meta: string
+  /** Steps, attempts and route, as JSON; `null` in rows of older versions. */
+  detail: string | null
 }
 
 /** Absent members do not restrict. Names are compared without regard to case, by any part of them. */
@@ -56,7 +58,17 @@ export interface RequestPage {
 
 const columns = [
   ...(['id', 'at', 'key', 'model', 'upstream', 'client', 'session', 'agent', 'status', 'error', 'ms'] as const),
-  ...(['first_ms', 'tokens_in', 'tokens_cached', 'tokens_out', 'tokens_reasoning', 'credits', 'usd', 'meta'] as const),
+  ...([
+    'first_ms',
+    'tokens_in',
+    'tokens_cached',
+    'tokens_out',
+    'tokens_reasoning',
+    'credits',
+    'usd',
+    'meta',
+    'detail',
+  ] as const),
 ] as const
 
 /** Filters that no index answers look at this many rows at a time, about 10 ms of SQLite's time. */
@@ -74,6 +86,21 @@ export async function insertRequests(sql: Sql, rows: readonly StoredRequest[]): 
 export async function requestById(sql: Sql, id: string): Promise<StoredRequest | undefined> {
   const [row] = await sql<StoredRequest>`SELECT * FROM requests WHERE id = ${id}`
   return row
+}
+
+/** The requests of the same session and agent right before and after this one. */
+export async function requestNeighbours(
+  sql: Sql,
+  { session, agent, at, id }: Pick<StoredRequest, 'session' | 'agent' | 'at' | 'id'>,
+): Promise<{ previous?: string; next?: string }> {
+  if (session === null) return {}
+  const [before] = await sql<{ id: string }>`SELECT id FROM requests
+    WHERE session = ${session} AND coalesce(agent, '') = ${agent ?? ''} AND (at, id) < (${at}, ${id})
+    ORDER BY at DESC, id DESC LIMIT 1`
+  const [after] = await sql<{ id: string }>`SELECT id FROM requests
+    WHERE session = ${session} AND coalesce(agent, '') = ${agent ?? ''} AND (at, id) > (${at}, ${id})
+    ORDER BY at, id LIMIT 1`
+  return { ...(before ? { previous: before.id } : {}), ...(after ? { next: after.id } : {}) }
 }
 
 /**

@@ -107,6 +107,29 @@ describe('a request', () => {
     })
   })
 
+  test('that is not recent is told as it was stored, without secrets', async () => {
+    const stored = {
+      ...{ id: 'req_old', at: 1, key: { id: 'master', label: 'AUTH_TOKEN' }, route: '/v1/messages' },
+      ...{ state: 'done' as const, stream: true, notes: [`about ${secret}`], ignored: [] },
+      ...{
+        timeline: [{ kind: 'read' as const, from_ms: 0, to_ms: 2 }],
+        attempts: [],
+        routing: [],
+        previous: 'req_older',
+      },
+    }
+    const gateway = startGateway([], {
+      secrets: [secret],
+      storedRequest: async (id) => (id === 'req_old' ? stored : undefined),
+    })
+    cleanups.push(() => gateway.stop())
+    const told: unknown = await (await fetch(`${gateway.url}/admin/api/requests/req_old`)).json()
+    expect([...Value.Errors(RequestDetail, told)]).toEqual([])
+    const faces = { not_captured: expect.stringContaining('CAPTURE is metadata') }
+    expect(told).toEqual({ ...stored, notes: ['about [redacted]'], faces })
+    expect((await fetch(`${gateway.url}/admin/api/requests/req_none`)).status).toBe(404)
+  })
+
   test('is for the operator alone', async () => {
     const { ask, call } = setUp()
     const id = await ask({})

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
+import { storedParts } from '../../src/admin/request-detail.ts'
 import { storedRow } from '../../src/admin/request-row.ts'
 import { RequestPage } from '../../src/admin/schema/requests.ts'
 import { SessionPage } from '../../src/admin/schema/sessions.ts'
@@ -76,6 +77,11 @@ test('what a request was, took and cost is remembered, and nothing that was said
     ...{ stop_reason: 'stop', stream: false, input: 1_000, cached: 400, output: 50 },
     // 1,000 × 0.60 and 50 × 2.20 for a million each: cached tokens of this model have no price of their own.
     ...{ model: expect.stringMatching(/^glm-4.6$/i), usd: expect.closeTo(0.00071, 9), total_ms: expect.any(Number) },
+  })
+  expect(storedParts(row.detail)).toMatchObject({
+    timeline: ['read', 'count', 'headers', 'first', 'text', 'close'].map((kind) => ({ kind })),
+    attempts: [{ n: 1, upstream: 'zai-api', status: 200 }],
+    routing: [{ from: 'claude-opus-4', by: 'PRIMARY_MODEL' }, { to: 'zai-api' }],
   })
   for (const said of ['the-prompt', 'the-reply', 'the-field', 'the-token', 'the.key'])
     expect(JSON.stringify(row)).not.toContain(said)

@@ -11,7 +11,7 @@ import { until } from '../support/gateway.ts'
 const request = (members: Partial<StoredRequest>): StoredRequest => ({
   ...{ id: '', at: 0, key: 'master', model: 'm', upstream: null, client: null, session: null, agent: null },
   ...{ status: 200, error: null, ms: null, first_ms: null, tokens_in: 1, tokens_cached: null, tokens_out: null },
-  ...{ tokens_reasoning: null, credits: null, usd: null, meta: '{}' },
+  ...{ tokens_reasoning: null, credits: null, usd: null, meta: '{}', detail: null },
   ...members,
 })
 

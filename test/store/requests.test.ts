@@ -5,6 +5,7 @@ import {
   insertRequests,
   type RequestFilter,
   requestById,
+  requestNeighbours,
   requestPage,
   type StoredRequest,
 } from '../../src/store/requests.ts'
@@ -19,7 +20,7 @@ const hour = 3_600_000
 const empty: StoredRequest = {
   ...{ id: '', at: 0, key: 'master', model: null, upstream: null, client: null, session: null, agent: null },
   ...{ status: 200, error: null, ms: null, first_ms: null, tokens_in: null, tokens_cached: null, tokens_out: null },
-  ...{ tokens_reasoning: null, credits: null, usd: null, meta: '{}' },
+  ...{ tokens_reasoning: null, credits: null, usd: null, meta: '{}', detail: null },
 }
 const request = (members: Partial<StoredRequest>, meta: object = {}): StoredRequest => ({
   ...empty,
@@ -92,6 +93,27 @@ describe.each([...databases.engines])('%s', (engine) => {
       expect(await requestById(sql, 'whole')).toEqual(row)
       expect(await requestById(sql, 'nobody')).toBeUndefined()
       await sql`DELETE FROM requests WHERE id = 'whole'`
+    })
+
+    test('knows the turns of a session and agent around one', async () => {
+      const turns = [
+        request({ id: 't1', at: 60, session: 'n' }),
+        request({ id: 't2', at: 70, session: 'n', agent: 'explore' }),
+        request({ id: 't3', at: 70, session: 'n' }),
+        request({ id: 't4', at: 70, session: 'm' }),
+        request({ id: 't5', at: 80, session: 'n' }),
+      ]
+      await insertRequests(sql, turns)
+      const around = turns.map((turn) => requestNeighbours(sql, turn))
+      expect(await Promise.all(around)).toEqual([
+        { next: 't3' },
+        {},
+        { previous: 't1', next: 't5' },
+        {},
+        { previous: 't3' },
+      ])
+      expect(await requestNeighbours(sql, request({ id: 'none' }))).toEqual({})
+      await sql`DELETE FROM requests WHERE at >= 60`
     })
 
     test('takes a row once, and says which were new', async () => {

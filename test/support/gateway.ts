@@ -1,4 +1,4 @@
-import { createOperator, type Program } from '../../src/admin/operator.ts'
+import { createOperator, type OperatorOptions, type Program } from '../../src/admin/operator.ts'
 import { createApp } from '../../src/app.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { createAttachments } from '../../src/attachments/index.ts'
@@ -67,6 +67,7 @@ export interface GatewaySettings {
   stallMs?: number
   trace?: (record: RequestRecord) => void
   capture?: Capture
+  storedRequest?: OperatorOptions['storedRequest']
   loopLimit?: number
   webSearch?: SearchPolicy
   store?: ResponseStore
@@ -213,6 +214,7 @@ function appInFront(
     ...{ capture, findSecrets, lastHour: createLastHour(systemClock), recent: createRecentRequests() },
     upstreams: () => upstreams.map((upstream) => ({ kind: 'test', title: 'Test', upstream, control: nothingLent })),
     program: settings.program,
+    storedRequest: settings.storedRequest,
   })
   return createApp({
     live,

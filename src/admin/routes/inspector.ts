@@ -23,7 +23,7 @@ export interface Inside {
 
 /** `/admin/api/requests/:id`: one request, its messages, its replay and its export. */
 export function inspectorRoutes(operator: Operator, inside: Inside): Route[] {
-  const { capture, live, recent, findSecrets, rowOf, storedRow, clock } = operator
+  const { capture, live, recent, findSecrets, rowOf, storedRequest, clock } = operator
   return [
     adminRoute(
       {
@@ -99,21 +99,21 @@ export function inspectorRoutes(operator: Operator, inside: Inside): Route[] {
 
   async function detail(id: string): Promise<RequestDetail> {
     const record = live.running().find((one) => one.id === id) ?? recent.find(id)
-    const row = record ? rowOf(record) : await storedRow?.(id)
-    if (!row) throw notFound(`There is no request ${truncate(id)}, or it is not remembered any more.`)
-    const { previous, next } = record ? recent.neighbours(record) : {}
-    const difference = record && previous && (await differenceOf(record, previous))
-    return redactDeep(
-      {
-        ...row,
-        ...timelineParts(record?.timeline, record ? elapsedMs(record, clock) : 0),
-        faces: faceSizes(await capture.read(id)),
-        ...(previous ? { previous: previous.id } : {}),
-        ...(next ? { next: next.id } : {}),
-        ...(difference ? { first_difference: difference } : {}),
-      },
-      findSecrets,
-    )
+    const known = record ? await recentDetail(record) : await storedRequest?.(id)
+    if (!known) throw notFound(`There is no request ${truncate(id)}, or it is not remembered any more.`)
+    return redactDeep({ ...known, faces: faceSizes(await capture.read(id)) }, findSecrets)
+  }
+
+  async function recentDetail(record: RequestRecord): Promise<Omit<RequestDetail, 'faces'>> {
+    const { previous, next } = recent.neighbours(record)
+    const difference = previous && (await differenceOf(record, previous))
+    return {
+      ...rowOf(record),
+      ...timelineParts(record.timeline, elapsedMs(record, clock)),
+      ...(previous ? { previous: previous.id } : {}),
+      ...(next ? { next: next.id } : {}),
+      ...(difference ? { first_difference: difference } : {}),
+    }
   }
 
   /** With the tokens that were read anew, if the upstream told them. */

@@ -151,6 +151,7 @@ export async function compose(
       ...{ database, clock, warn, dialects: dialects.map(({ id }) => id) },
       random: (bytes) => crypto.getRandomValues(bytes),
       policy: () => settings.access.policy,
+      info: (message, facts) => log.info(message, { ...facts }),
       table: () => models,
     }))
   const limits = createLimits(settings, clock)

@@ -41,8 +41,8 @@ export interface KeysOptions {
   dialects: readonly string[]
   /** Asked each time: the configuration may change. */
   table: () => ModelTable
-  /** Told after each change, before its promise resolves. */
-  onChange?: () => Promise<void>
+  /** Told after each change, before its promise resolves: `created`, `changed`, `rotated`, `reset`, `deleted`. */
+  onChange?: (did: string, key: { id: string; name: string }) => Promise<void>
 }
 
 export function createKeys(options: KeysOptions): Keys {
@@ -65,7 +65,7 @@ export function createKeys(options: KeysOptions): Keys {
         ...(expiresAt == null ? {} : { expiresAt }),
         rules: '',
       }
-      return { ...(await put(row, merged({ budgets: [] }, rules), store.insert)), secret }
+      return { ...(await put('created', row, merged({ budgets: [] }, rules), store.insert)), secret }
     },
     async change(key, members) {
       const row = await find(key)
@@ -79,25 +79,25 @@ export function createKeys(options: KeysOptions): Keys {
       const { expiresAt: before, ...rest } = row
       const expires = expiresAt === undefined ? before : expiresAt
       const changed: KeyRow = { ...rest, name, disabled, ...(expires == null ? {} : { expiresAt: expires }) }
-      return await put(changed, merged(await rulesOf(row), rules), update)
+      return await put('changed', changed, merged(await rulesOf(row), rules), update)
     },
     async rotate(key) {
       const row = await find(key)
       const secret = newSecret(random)
       const changed = { ...row, prefix: prefixOf(secret), hash: hashOf(secret) }
-      return { ...(await put(changed, await rulesOf(row), update)), secret }
+      return { ...(await put('rotated', changed, await rulesOf(row), update)), secret }
     },
     async reset(key) {
       const row = await find(key)
       await store.reset(row.id)
-      await onChange()
+      await onChange('reset', row)
       return await view(row)
     },
     async delete(key) {
       const row = await find(key)
       const last = await view(row)
       if (!(await store.remove(row.id, now()))) throw notFound(key)
-      await onChange()
+      await onChange('deleted', row)
       return last
     },
     unpriced({ models, budgets }) {
@@ -128,6 +128,7 @@ export function createKeys(options: KeysOptions): Keys {
   }
 
   async function put(
+    did: string,
     row: KeyRow,
     { budgets, ...rules }: KeyRules,
     write: (row: KeyRow, budgets: readonly NewBudget[]) => Promise<void>,
@@ -141,7 +142,7 @@ export function createKeys(options: KeysOptions): Keys {
         limit: Math.round(limit * atomsOf[unit]),
       })),
     )
-    await onChange()
+    await onChange(did, row)
     return await view(stored)
   }
 

@@ -25,15 +25,21 @@ export interface ServedKeysOptions {
   policy: () => CallerPolicy
   table: () => ModelTable
   warn: (message: string, cause: unknown) => void
+  /** Told of each change that this server makes. */
+  info: (message: string, facts: object) => void
 }
 
 /** Reads the keys, and settles what processes have left that ended without a word. Errors: those of the database. */
 export async function openKeys(options: ServedKeysOptions): Promise<ServedKeys> {
-  const { database, clock, random, dialects, policy, table, warn } = options
+  const { database, clock, random, dialects, policy, table, warn, info } = options
   const store = createKeyStore(database)
   const registry = await createKeyRegistry({ store, clock, policy, warn })
   const ledger = createLedger({ store, clock, table, warn })
-  const keys = createKeys({ store, now: clock.now, random, dialects, table, onChange: registry.refresh })
+  const onChange = async (did: string, { id, name }: { id: string; name: string }) => {
+    info(`key ${did}`, { key: id, name })
+    await registry.refresh()
+  }
+  const keys = createKeys({ store, now: clock.now, random, dialects, table, onChange })
   await ledger.sweep()
   return {
     ...{ keys, registry, ledger },

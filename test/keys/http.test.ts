@@ -26,6 +26,7 @@ async function gatewayWithKeys(settings: GatewaySettings = { access: { openaiKey
     random: (bytes) => crypto.getRandomValues(bytes),
     policy: () => policy,
     warn: (message, cause) => void warnings.push(`${message}: ${cause}`),
+    info: () => {},
   })
   const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0, table })
   const gateway = startGateway([upstream], { ...settings, keys: served })

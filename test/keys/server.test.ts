@@ -160,6 +160,7 @@ test('no secret is in a line of the log, in an error or in a file', async () => 
   expect(await server.child.exited).toBe(0)
   const log = server.log()
   expect(log).toContain('caller=ci')
+  expect(log).toContain(`key rotated key=${id} name=ci`)
   const files = readdirSync(join(folder, 'state/zai2api')).map((name) =>
     readFileSync(join(folder, 'state/zai2api', name), 'latin1'),
   )

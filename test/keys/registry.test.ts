@@ -1,0 +1,105 @@
+import { afterEach, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { manualClock } from '../support/clock.ts'
+import { exact, type House, keyHouse, priced } from './support.ts'
+
+const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+async function house(path = ':memory:', clock = manualClock()): Promise<House> {
+  const home = await keyHouse({ path, clock })
+  closing.push(home.close)
+  return home
+}
+
+/** Lets what was begun come to its end: statements of SQLite take no time, only turns. */
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+
+test('a key expires at its instant, and may be given more time', async () => {
+  const home = await house()
+  const { secret } = await home.keys.create({ name: 'a', expires: '1h' })
+  home.clock.advance(3_600_000 - 1)
+  expect(home.request(secret).caller.label).toBe('a')
+  home.clock.advance(1)
+  expect(() => home.request(secret)).toThrow('This key has expired at 2025-10-09T')
+  expect((await home.keys.show('a')).state).toBe('expired')
+  await home.keys.change('a', { expires: '2h' })
+  expect(home.request(secret).caller.label).toBe('a')
+  await home.keys.change('a', { expires_at: null })
+  home.clock.advance(10 * 3_600_000)
+  expect(home.request(secret).caller.label).toBe('a')
+})
+
+test('what another process changes is seen at the next look', async () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'zai2api-registry-')), 'keys.sqlite')
+  closing.push(() => rmSync(join(path, '..'), { recursive: true }))
+  const clock = manualClock()
+  const [server, other] = [await house(path, clock), await house(path, manualClock())]
+  const { secret } = await other.keys.create({ name: 'a' })
+  expect(() => server.request(secret)).toThrow('no such key')
+  clock.advance(400)
+  await settled()
+  expect(server.request(secret).caller).toMatchObject({ label: 'a', policy: { hasBudgets: false } })
+  await other.keys.change('a', { budget: 'tokens:5/day', rpm: 7 })
+  clock.advance(400)
+  await settled()
+  expect(server.request(secret).caller.policy).toMatchObject({
+    hasBudgets: true,
+    requests: { perMinute: 7, setting: 'rpm' },
+  })
+  // One is deleted and another made between two looks, and the clock of the other was set back.
+  await other.keys.delete('a')
+  other.clock.setDate(1)
+  const { secret: next } = await other.keys.create({ name: 'a' })
+  clock.advance(400)
+  await settled()
+  expect(() => server.request(secret)).toThrow('no such key')
+  expect(server.request(next).caller.label).toBe('a')
+})
+
+test('without its database the keys that are known stay in use, and that is said once', async () => {
+  const home = await house()
+  const { secret } = await home.keys.create({ name: 'a' })
+  await home.db`ALTER TABLE keys RENAME TO lost`
+  for (const _ of [1, 2]) {
+    home.clock.advance(400)
+    await settled()
+  }
+  expect(home.request(secret).caller.label).toBe('a')
+  expect(home.warnings).toEqual([expect.stringContaining('the keys could not be looked up')])
+  await home.db`ALTER TABLE lost RENAME TO keys`
+})
+
+test('the last use of a key is stored now and then', async () => {
+  const home = await house()
+  const { secret } = await home.keys.create({ name: 'a' })
+  expect(await home.keys.show('a')).not.toHaveProperty('last_used_at')
+  home.request(secret)
+  const usedAt = home.clock.now()
+  for (let looks = 0; looks < 6; looks++) {
+    home.clock.advance(400)
+    await settled()
+  }
+  expect((await home.keys.show('a')).last_used_at).toBe(usedAt)
+})
+
+test('a key says how much of its budgets is left', async () => {
+  const home = await house()
+  const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
+  const spend = async (outputTokens: number) => {
+    const record = home.request(secret)
+    await home.ledger.spendingOf(record)?.reserve({ model: priced, prompt: 0, maxTokens: 10, longestReply: exact })
+    record.usage = { inputTokens: 0, outputTokens }
+    await home.ledger.settle(record)
+    return (await home.keys.show('a')).state
+  }
+  expect(await spend(800)).toBe('active')
+  expect(await spend(1)).toBe('warning')
+  expect(await spend(199)).toBe('used_up')
+  home.clock.advance(86_400_000)
+  expect((await home.keys.show('a')).state).toBe('active')
+})

@@ -53,6 +53,9 @@ const heading = (name: RegExp) => (page: Page) => page.getByRole('heading', { le
 
 const screens: readonly Screen[] = [
   { name: 'now', path: '/', shows: heading(/Ready|就绪/) },
+  { name: 'requests', path: '/requests', shows: (page) => page.locator('tr[id]').first().waitFor() },
+  { name: 'sessions', path: '/sessions', shows: heading(/Sessions|会话/) },
+  { name: 'usage', path: '/usage', shows: (page) => page.locator('.plot rect').first().waitFor() },
   { name: 'keys', path: '/keys', shows: (page) => page.locator('.empty, tbody tr').first().waitFor() },
   { name: 'upstreams', path: '/upstreams', shows: (page) => page.locator('.up').first().waitFor() },
   { name: 'system', path: '/system', shows: (page) => page.getByText('LISTEN_PORT').waitFor() },
@@ -137,6 +140,38 @@ async function ask(page: Page, api: string, text: string): Promise<void> {
   await page.getByRole('textbox', { name: 'Message' }).fill(text)
   await page.keyboard.press('Enter')
 }
+
+test('a request is sent, found in the list, read at its four edges and sent again', async () => {
+  await using opened = await openPage(browser, `${gateway.url}/system`)
+  const { page, complaints } = opened
+  await page.getByRole('button', { name: 'memory', exact: true }).click()
+  await page.getByText(/kept in memory/).waitFor()
+  await page.keyboard.press('g')
+  await page.keyboard.press('t')
+  await ask(page, 'Messages', 'Look at me')
+  await page.locator('.state .st', { hasText: 'Done' }).waitFor()
+  const link = page.getByRole('link', { name: 'Look into it' })
+  const id = (await link.getAttribute('href'))?.split('/').at(-1) ?? ''
+  await page.getByRole('link', { name: 'Requests' }).first().click()
+  await page.locator(`tr[id="row-${id}"]`).click()
+  await page.waitForURL(`**/requests/${id}`)
+  await page.locator('.wf .w').waitFor()
+  for (const n of [1, 2, 3, 4]) {
+    await page.keyboard.press(String(n))
+    await page.waitForURL(`**face=${n}*`)
+    await page.locator('.talk', { hasText: 'Look at me' }).waitFor()
+  }
+  await page.getByRole('button', { name: 'Tree' }).click()
+  await page.locator('.tree details').first().waitFor()
+  await page.keyboard.press('d')
+  await page.locator('.diff .h').first().waitFor()
+  await page.keyboard.press('r')
+  await page.getByRole('button', { name: 'Send again' }).click()
+  await page.locator('.versus > div').nth(1).locator('.talk', { hasText: 'Look at me' }).waitFor()
+  await page.screenshot({ path: `${pictures}/replay.png`, fullPage: true })
+  expect(await axeFindings(page)).toEqual([])
+  expect(complaints).toEqual([])
+})
 
 test('a key is made, limited, used, refused and deleted, all from the page', async () => {
   await using opened = await openPage(browser, `${gateway.url}/keys`)

@@ -69,6 +69,14 @@ describe.each(tryDialects.map((dialect) => [dialect.id, dialect] as const))('%s'
     })
 })
 
+test('deltas, one a line, are a conversation', () => {
+  const deltas = ['{"type":"reasoning","text":"Well"}', '{"type":"text","text":"Hel"}', '{"type":"text","text":"lo"}']
+  expect(conversationOf(bodyOf(face(`${deltas.join('\n')}\n`)))).toEqual([
+    { who: 'reasoning', text: 'Well', at: 1 },
+    { who: 'assistant', text: 'Hello', at: 1 },
+  ])
+})
+
 test.each([
   ['no conversation', '{"a":1}'],
   ['no JSON', 'plain words'],

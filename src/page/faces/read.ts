@@ -19,6 +19,8 @@ export function bodyOf({ chunks }: Face): Body {
   const text = chunks.map((chunk) => chunk.text).join('')
   const json = parsed(text)
   if (json !== undefined) return { text, json }
+  const lines = linesOfJson(chunks)
+  if (lines) return { text, events: lines }
   if (!/^(?::|data:|event:|id:|retry:)/m.test(text)) return { text }
   const events: Body['events'] = []
   let at = 0
@@ -28,6 +30,16 @@ export function bodyOf({ chunks }: Face): Body {
     parser.feed(chunk.text)
   }
   return events.length > 0 ? { text, events } : { text }
+}
+
+/** One value a line, as an upstream is shown whose stream is not text. */
+function linesOfJson(chunks: Face['chunks']): Body['events'] {
+  const events = chunks.flatMap(({ at_ms, text }) =>
+    text
+      .split('\n')
+      .flatMap((line) => (line.trim() === '' ? [] : [{ at: at_ms, event: undefined, data: parsed(line) }])),
+  )
+  return events.length > 0 && events.every(({ data }) => data !== undefined) ? events : undefined
 }
 
 function parsed(text: string): Data {
@@ -88,7 +100,8 @@ function linesOfMessage(message: Data): Line[] {
   if (role === 'tool') return [{ who: 'result', id: tool_call_id, text: textOf(content) }]
   return [
     ...(reasoning_content ? [{ who: 'reasoning', text: reasoning_content }] : []),
-    ...linesOfContent(content ?? [], role),
+    // The gateway's own word for it is `parts`.
+    ...linesOfContent(content ?? message.parts ?? [], role),
     ...(tool_calls ?? []).map(callLine),
   ]
 }
@@ -145,6 +158,8 @@ function linesOfChatReply({ choices }: Data): Line[] {
 function linesOfStream(events: NonNullable<Body['events']>): Line[] | undefined {
   const sample = events.find(({ data }) => typeof data === 'object')?.data
   if (!sample) return undefined
+  if (typeof sample.text === 'string' && (sample.type === 'reasoning' || sample.type === 'text'))
+    return linesOfDeltas(events)
   const id =
     sample.choices?.[0]?.text !== undefined
       ? 'completions'
@@ -166,6 +181,19 @@ function linesOfStream(events: NonNullable<Body['events']>): Line[] | undefined 
   return progress.parts.length === 0 && progress.stop === undefined
     ? undefined
     : linesOf(progress, began, events.at(-1)?.at)
+}
+
+/** Deltas in the gateway's own words. */
+function linesOfDeltas(events: NonNullable<Body['events']>): Line[] {
+  const lines: Line[] = []
+  for (const { at, data } of events) {
+    if (typeof data.text !== 'string') continue
+    const who = data.type === 'text' ? 'assistant' : String(data.type)
+    const last = lines.at(-1)
+    if (last?.who === who) last.text += data.text
+    else lines.push({ who, text: data.text, at })
+  }
+  return lines
 }
 
 function linesOf({ parts, stop }: Progress, began: ReadonlyMap<Part, number>, last?: number): Line[] {

@@ -20,7 +20,7 @@ const asBefore = ''
 
 /** Sends the request again, and shows the two replies side by side. */
 export function Replay({ request }: { request: RequestDetail }) {
-  const again = query.value.get('replay') ?? ''
+  const again = query.value.get('replay')?.trim() ?? ''
   const model = useSignal(asBefore)
   const upstream = useSignal(asBefore)
   const error = useSignal<ApiError | undefined>(undefined)

@@ -119,7 +119,9 @@ function linesOf({ timeline, attempts }: RequestDetail): Line[] {
         sub: false,
         took: span(end - head.started_ms),
       })
-      lines.push(...inner.map((step, m) => stepLine(step, `a${head.n}-${m}`, true)))
+      // The attempt above them has named its upstream.
+      const named = (step: Step) => (step.label === head.upstream ? { ...step, label: undefined } : step)
+      lines.push(...inner.map((step, m) => stepLine(named(step), `a${head.n}-${m}`, true)))
     }
   }
   return lines
@@ -127,7 +129,11 @@ function linesOf({ timeline, attempts }: RequestDetail): Line[] {
 
 const startOf = (head: Step | RequestDetail['attempts'][number]) => ('kind' in head ? head.from_ms : head.started_ms)
 
-function stepLine({ kind, from_ms, to_ms, label, detail }: Step, key: string, sub: boolean): Line {
+function stepLine(
+  { kind, from_ms, to_ms, label, detail }: Omit<Step, 'label'> & { label?: string | undefined },
+  key: string,
+  sub: boolean,
+): Line {
   const name = `${t(`step_${kind}`)}${label ? ` ${label}` : ''}`
   return { key, name, from: from_ms, to: to_ms, look: looks[kind], detail, sub, took: span(to_ms - from_ms) }
 }

@@ -1,3 +1,4 @@
+import { appended } from './appended.ts'
 import { GatewayError } from './errors.ts'
 import {
   type Delta,
@@ -23,7 +24,7 @@ export interface StreamNormaliser extends Transform<Delta, StreamEvent> {
   usageSoFar(): Usage
 }
 
-type OpenBlock = { kind: TextKind; index: number; text: string; latest: string[] }
+type OpenBlock = { kind: TextKind; index: number; text: string }
 type OpenCall = {
   kind: 'tool-call'
   key: string
@@ -36,12 +37,6 @@ type OpenCall = {
 }
 /** A call that cannot open yet: another call is still open, or its name has not arrived. */
 type WaitingCall = { id: string | undefined; name: string; arguments: string }
-
-/**
- * Pieces of a text that are joined at a time. A string that grows by each piece holds on to all of them, which takes 90
- * bytes for a word of 7 characters.
- */
-const piecesAtATime = 256
 
 /**
  * Turns the deltas of any upstream into a stream of events with guarantees for every encoder:
@@ -114,7 +109,6 @@ export function streamNormaliser(options: NormaliserOptions): StreamNormaliser {
     passthrough: (kind) => !over && open?.kind === kind,
     usageSoFar() {
       if (usage !== undefined) return usage
-      if (open !== undefined && open.kind !== 'tool-call') joinLatest(open)
       const unfinished = [
         ...(open === undefined ? [] : [open.kind === 'tool-call' ? open.arguments : open.text]),
         ...[...waiting.values()].map((call) => call.arguments),
@@ -141,7 +135,7 @@ export function streamNormaliser(options: NormaliserOptions): StreamNormaliser {
     if (text === '') return
     start(out)
     if (open?.kind === kind) {
-      if (open.latest.push(text) === piecesAtATime) joinLatest(open)
+      open.text = appended(open.text, text)
       out.push({ type: `${kind}-delta`, index: open.index, text })
       return
     }
@@ -168,7 +162,7 @@ export function streamNormaliser(options: NormaliserOptions): StreamNormaliser {
     close(out)
     flushWaiting(out)
     if (over) return
-    open = { kind, index: nextIndex++, text: textStart, latest: [] }
+    open = { kind, index: nextIndex++, text: textStart }
     if (kind === 'text') hasText = true
     out.push(
       { type: `${kind}-start`, index: open.index },
@@ -189,7 +183,7 @@ export function streamNormaliser(options: NormaliserOptions): StreamNormaliser {
 
   function holdBetween(kind: TextKind, text: string): void {
     const last = between.at(-1)
-    if (last?.kind === kind) last.text += text
+    if (last?.kind === kind) last.text = appended(last.text, text)
     else between.push({ kind, text })
   }
 
@@ -203,14 +197,14 @@ export function streamNormaliser(options: NormaliserOptions): StreamNormaliser {
     const piece = delta.arguments ?? ''
     if (open?.kind === 'tool-call' && open.key === delta.key) {
       if (piece === '') return
-      open.arguments += piece
+      open.arguments = appended(open.arguments, piece)
       out.push({ type: 'tool-call-delta', index: open.index, text: piece })
       return
     }
     const call = waiting.get(delta.key) ?? { id: undefined, name: '', arguments: '' }
     call.id ??= delta.id
     call.name ||= delta.name ?? ''
-    call.arguments += piece
+    call.arguments = appended(call.arguments, piece)
     waiting.set(delta.key, call)
     // Another call is still open: this one waits until the arguments of that one are a complete object.
     if (open?.kind === 'tool-call' && !isWholeCall(open)) return
@@ -263,7 +257,6 @@ export function streamNormaliser(options: NormaliserOptions): StreamNormaliser {
     switch (open.kind) {
       case 'text':
       case 'reasoning': {
-        joinLatest(open)
         const tokens = usage ? 0 : options.countTokens(open.text)
         estimatedOutput += tokens
         if (open.kind === 'reasoning') estimatedReasoning += tokens
@@ -326,11 +319,6 @@ export function streamNormaliser(options: NormaliserOptions): StreamNormaliser {
     over = true
     out.push({ type: 'error', error })
   }
-}
-
-function joinLatest(block: OpenBlock): void {
-  block.text += block.latest.join('')
-  block.latest = []
 }
 
 /** In characters. */

@@ -1,3 +1,4 @@
+import { appended } from '../core/appended.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
 import type { Transform } from '../core/transform.ts'
@@ -165,7 +166,7 @@ function equalCalls(limit: number): (delta: Extract<Delta, { type: 'tool-call' }
     }
     newest.name ||= delta.name ?? ''
     const piece = delta.arguments ?? ''
-    newest.arguments += piece
+    newest.arguments = appended(newest.arguments, piece)
     return loopMessage(`A call of the tool ${newest.name}`, newest.repetition(piece))
   }
 

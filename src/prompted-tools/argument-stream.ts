@@ -1,3 +1,4 @@
+import { appended } from '../core/appended.ts'
 import { parseJson } from '../core/json.ts'
 import { readJson } from '../json/lenient-json.ts'
 import { type MemberRule, memberRulesOf, repairedText, restatesArguments, sameValue } from '../json/repair.ts'
@@ -80,12 +81,12 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
 
   return {
     push(text) {
-      raw += text
+      raw = appended(raw, text)
       input = text
       out = ''
       let at = 0
       while (at < input.length) at = step(at)
-      sent += out
+      sent = appended(sent, out)
       return out
     },
     end() {

@@ -1,3 +1,4 @@
+import { appended } from '../../core/appended.ts'
 import type { Delta } from '../../core/events.ts'
 import { canonicalJson } from '../../core/json.ts'
 import type { Tool } from '../../core/request.ts'
@@ -181,7 +182,7 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
   }
 
   function append(call: PendingCall, text: string): void {
-    call.text += text
+    call.text = appended(call.text, text)
     call.unsent += text
   }
 

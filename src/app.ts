@@ -140,6 +140,8 @@ export function createApp(options: AppOptions) {
     limits.countEntries(body, conversationFields)
     check(body)
     await yieldIfLong()
+    // The handlers of replies do so when the reply is over.
+    if (cost !== 'allowance') connection.setIdleTimeout(request)
     return { body, yieldIfLong }
   }
 

@@ -409,17 +409,35 @@ describe('a client that dawdles', () => {
     expect((await post(gateway, chat, says('Hi'), { method: 'GET', body: null })).status).toBe(404)
   }, 30_000)
 
-  test.each([
-    ['a stream', { ...says('Hi'), stream: true }],
-    ['a whole reply', says('Hi')],
-    ['a refusal', { model: 1 }],
-    ['a failure', says('[500]')],
+  test.each<[string, object, string]>([
+    ['a stream', { ...says('Hi'), stream: true }, chat],
+    ['a whole reply', says('Hi'), chat],
+    ['a refusal', { model: 1 }, chat],
+    ['a failure', says('[500]'), chat],
+    ['a count', says('Hi'), '/v1/messages/count_tokens'],
   ])(
     'with its next request does not keep its connection for ever: after %s',
-    async (_name, body) => {
-      const { closed, said } = await rawPost(gatewayOf({ stallMs: 1_000 }), '', JSON.stringify(body))
+    async (_name, body, path) => {
+      const { closed, said } = await rawPost(gatewayOf({ stallMs: 1_000 }), '', JSON.stringify(body), path)
       await closed
       expect(said()).toStartWith('HTTP/1.1 ')
+    },
+    20_000,
+  )
+
+  test.each([
+    ['its first head', ''],
+    ['its next head', JSON.stringify(says('Hi'))],
+  ])(
+    'with %s, byte by byte, loses its connection',
+    async (_name, body) => {
+      const gateway = gatewayOf({ stallMs: 1_000 })
+      const { socket, closed } = body === '' ? await dial(gateway) : await rawPost(gateway, '', body)
+      if (body !== '') await new Promise((resolve) => socket.once('data', resolve))
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ')
+      const dribble = setInterval(() => socket.write('a'), 100)
+      await closed
+      clearInterval(dribble)
     },
     20_000,
   )
@@ -436,6 +454,33 @@ describe('a client that dawdles', () => {
     await closed
     expect(said().length).toBeLessThan(60_000_000)
   }, 30_000)
+})
+
+// Bun closes such connections itself. README.md says so; should it answer them one day, that changes.
+describe('a client that does not wait for its reply', () => {
+  const request = (content: string) => {
+    const body = JSON.stringify(says(content))
+    return `POST ${chat} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  }
+
+  test.each<[string, (socket: Socket) => void]>([
+    ['but sends the next request', (socket) => socket.write(request('[silence] Hi') + request('Hi'))],
+    ['but sends the next request while it is silent', (socket) => socket.write(request('Hi'))],
+    ['but closes its half of the connection', (socket) => socket.end()],
+  ])('%s, loses its connection, and its request ends', async (name, act) => {
+    const gateway = gatewayOf()
+    const { socket, said, closed } = await dial(gateway)
+    if (name.endsWith('request')) act(socket)
+    else {
+      socket.write(request('[silence] Hi'))
+      while ((await measured(gateway, 'zai2api_active_requests')) === 0);
+      act(socket)
+    }
+    await closed
+    expect(said()).toBe('')
+    await untilIdle(gateway)
+    expect(gateway.lines.filter((line) => line.startsWith('POST ')).join('\n')).toContain('"error":"cancelled"')
+  })
 })
 
 describe('what fails inside', () => {
@@ -517,9 +562,9 @@ async function dial(gateway: RunningGateway): Promise<Dialled> {
 }
 
 /** A POST on a socket the test controls; without a framing header the body is whole. */
-async function rawPost(gateway: RunningGateway, framing: string, body: string): Promise<Dialled> {
+async function rawPost(gateway: RunningGateway, framing: string, body: string, path = chat): Promise<Dialled> {
   const dialled = await dial(gateway)
   const length = framing || `Content-Length: ${Buffer.byteLength(body)}`
-  dialled.socket.write(`POST ${chat} HTTP/1.1\r\nHost: localhost\r\n${length}\r\n\r\n${body}`)
+  dialled.socket.write(`POST ${path} HTTP/1.1\r\nHost: localhost\r\n${length}\r\n\r\n${body}`)
   return dialled
 }

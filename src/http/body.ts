@@ -2,7 +2,8 @@ import { type Clock, withTimeout } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { type YieldIfLong, yieldBetweenSteps } from '../core/yield-between-steps.ts'
 import { rejectDeepNesting } from './body-depth.ts'
-import { rejectTooManyValues } from './body-value-count.ts'
+import { shapeOf, shortLength } from './body-shape.ts'
+import { parseInPortions } from './parse-in-portions.ts'
 
 export interface BodyLimits {
   /** Of the decompressed body. */
@@ -62,18 +63,30 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<Js
   const text = await readText(request, limits)
   limits.onText?.(text)
   const yieldIfLong = yieldBetweenSteps(limits.clock, text.length)
-  rejectTooManyValues(text)
+  if (text.length <= shortLength) {
+    const body = await parsed(text, () => JSON.parse(text))
+    rejectDeepNesting(body)
+    return { body, yieldIfLong }
+  }
+  const { values, isDeep, longContainers } = shapeOf(text)
   await yieldIfLong()
-  const body = parse(text)
+  // One that is nested too deep is parsed only to say where.
+  const isLong = !isDeep && (values > mostValuesAtOnce || text.length > mostTextAtOnce)
+  const body = await parsed(text, () =>
+    isLong ? parseInPortions(text, longContainers, yieldIfLong) : JSON.parse(text),
+  )
   await yieldIfLong()
-  rejectDeepNesting(body)
-  await yieldIfLong()
+  if (isDeep) rejectDeepNesting(body)
   return { body, yieldIfLong }
 }
 
-function parse(text: string): unknown {
+/** What `JSON.parse` reads in about 10 ms. */
+const mostValuesAtOnce = 20_000
+const mostTextAtOnce = 2_000_000
+
+async function parsed(text: string, parse: () => unknown): Promise<unknown> {
   try {
-    return JSON.parse(text)
+    return await parse()
   } catch (cause) {
     if (text.trim() === '') throw new GatewayError('invalid-request', 'The request body is empty; JSON is expected.')
     const reason = cause instanceof Error ? withoutQuoted(cause.message) : 'syntax error'

@@ -28,7 +28,7 @@ export interface RequestLimits {
   charge(record: RequestRecord): void
   /** Ends a request, and charges its caller for the tokens of the reply. A record that is not in progress is ignored. */
   release(record: RequestRecord): void
-  /** Refuses a body with more entries in one of these fields than allowed. Errors: `invalid-request`, naming the field. */
+  /** Rejects a body with too many entries in one of these fields, or too many tools. Errors: `invalid-request`, naming the field. */
   countEntries(body: unknown, fields: readonly string[]): void
 }
 
@@ -90,6 +90,9 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
             { code: 'too_many_messages' },
           )
       }
+      const tools = lengthOf(body, 'tools')
+      if (tools > mostTools)
+        throw invalidField('tools', `expected at most ${mostTools} entries, got ${tools}.`, { code: 'too_many_tools' })
     },
   }
 
@@ -110,6 +113,9 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
     return allowance
   }
 }
+
+/** Sixteen times as many as Z.AI takes. Each is looked at a dozen times before it is sent. */
+const mostTools = 2_048
 
 interface Allowance {
   policy: CallerPolicy

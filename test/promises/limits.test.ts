@@ -189,9 +189,39 @@ describe('a body of more values than anybody means', () => {
     })
   })
 
+  const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`key${at}`, at]))
+  test.each<[string, object]>([
+    ['beside the others', keys(20_001)],
+    ['inside a message', { messages: [{ ...hi[0], ...keys(20_001) }] }],
+    ['inside a schema', { tools: [{ type: 'function', function: { name: 'f', parameters: keys(20_001) } }] }],
+  ])('and so is one of more members in an object: %s', async (_name, fields) => {
+    const refused = await post(gatewayOf(), chat, { ...says('Hi'), ...fields })
+    expect(refused.status).toBe(400)
+    expect(await refused.json()).toMatchObject({
+      error: { message: 'The request body holds an object of more than 20000 members.', code: 'too_many_members' },
+    })
+  })
+
+  test('and one of more tools', async () => {
+    const tools = Array(2_049).fill({ type: 'function', function: { name: 'f', parameters: {} } })
+    const refused = await post(gatewayOf(), chat, { ...says('Hi'), tools })
+    expect(await refused.json()).toMatchObject({
+      error: { message: 'tools: expected at most 2048 entries, got 2049.', param: 'tools', code: 'too_many_tools' },
+    })
+  })
+
+  test('and one that is nested too deep, however long, is told where', async () => {
+    const nested = `${'['.repeat(300)}${']'.repeat(300)}`
+    const body = `{"messages":[],"extra":{"long":"${'a'.repeat(200_000)}","deep":${nested}}}`
+    const refused = await post(gatewayOf(), chat, {}, { body })
+    expect(await refused.json()).toMatchObject({ error: { param: 'extra.deep.0', code: 'too_deep' } })
+  })
+
   test.each<[string, unknown]>([
     ['text that holds as many brackets', `"[{\\,\n${'[{,"\\'.repeat(300_000)}`],
     ['as many numbers as is allowed', Array(240_000).fill(0)],
+    ['as many members as are allowed', keys(19_990)],
+    ['as many members in two objects', [keys(15_000), keys(15_000)]],
   ])('is not: %s', async (_name, extra) => {
     const taken = await post(gatewayOf({ maxBodyBytes: 10_000_000 }), chat, { ...says('Hi'), messages: hi, extra })
     expect(taken.status).toBe(200)

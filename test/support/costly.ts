@@ -96,10 +96,16 @@ const callAndResult = (index: number) => [
   },
   { role: 'tool', tool_call_id: `call${index}`, content: `result ${index}` },
 ]
+const membersOf = (count: number) => Object.fromEntries(times(count - 1, (place) => [`key${place}`, place]))
 const question = { role: 'user', content: 'Hello!' }
 
 export const costlyRequests: readonly CostlyRequest[] = [
-  { name: '8,000 tools', body: { messages: [question], tools: times(8_000, functionTool) } },
+  { name: '2,048 tools', body: { messages: [question], tools: times(2_048, functionTool) } },
+  {
+    name: 'ten objects of 20,000 members',
+    body: { messages: [question], metadata: times(10, () => membersOf(20_000)) },
+  },
+  { name: 'a list of 200,000 words', body: { messages: [question], metadata: times(200_000, (place) => `${place}`) } },
   {
     name: '10,000 messages',
     body: {
@@ -107,8 +113,8 @@ export const costlyRequests: readonly CostlyRequest[] = [
     },
   },
   {
-    name: '4,000 calls and their results',
-    body: { messages: [question, ...times(4_000, callAndResult).flat()], tools: [functionTool(0)] },
+    name: '5,000 calls and their results',
+    body: { messages: [question, ...times(4_999, callAndResult).flat()], tools: [functionTool(0)] },
   },
   {
     name: '30,000 parts of one message',

@@ -48,8 +48,8 @@ export function shapeOf(json: string): BodyShape {
     if (kind === closes) {
       if (level === 0) break
       level--
-      const start = starts[level] ?? 0
-      if (at - start > portionLength) longContainers.set(start, at)
+      const start = starts[level]
+      if (start !== undefined && at - start > portionLength) longContainers.set(start, at)
       continue
     }
     if (++values > mostValues) throw tooMany('values', `more than ${mostValues} JSON values`)

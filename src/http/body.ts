@@ -68,6 +68,8 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<Js
     rejectDeepNesting(body)
     return { body, yieldIfLong }
   }
+  // To join what has been read takes a while, too.
+  if (text.length > mostTextAtOnce) await pause(limits.clock)
   const { values, isDeep, longContainers } = shapeOf(text)
   await yieldIfLong()
   // One that is nested too deep is parsed only to say where.
@@ -83,6 +85,14 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<Js
 /** What `JSON.parse` reads in about 10 ms. */
 const mostValuesAtOnce = 20_000
 const mostTextAtOnce = 2_000_000
+/** What is decoded in as long. */
+const mostBytesAtOnce = 1_048_576
+
+function pause(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(0, resolve)
+  })
+}
 
 async function parsed(text: string, parse: () => unknown): Promise<unknown> {
   try {
@@ -122,7 +132,10 @@ async function readText(request: Request, limits: BodyLimits): Promise<string> {
         if (done) return text + decoder.decode()
         size += value.byteLength
         if (size > maxBytes) throw tooLarge(maxBytes)
-        text += decoder.decode(value, { stream: true })
+        for (let at = 0; at < value.byteLength; at += mostBytesAtOnce) {
+          if (at > 0) await pause(clock)
+          text += decoder.decode(value.subarray(at, at + mostBytesAtOnce), { stream: true })
+        }
       }
     } catch (thrown) {
       reader.cancel().catch(() => {})

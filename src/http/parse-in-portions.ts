@@ -39,7 +39,7 @@ export async function parseInPortions(
     if (json[end] !== '}') throw malformed()
     const members = {}
     for await (const { text, long } of portions(start, end)) {
-      const group: object = JSON.parse(long ? `{${text}0}` : `{${text}}`)
+      const group: object = JSON.parse(long ? `{${text}[]}` : `{${text}}`)
       const keys = Object.keys(group)
       if (long && keys.length !== 1) throw malformed()
       for (const key of keys) {
@@ -83,7 +83,7 @@ export async function parseInPortions(
           continue
         }
         if (member > from) yield { text: whole(from, member - 1) }
-        const value = char === '"' ? JSON.parse(json.slice(at, last + 1)) : await container(at, last)
+        const value = await (char === '"' ? longString(at, last) : container(at, last))
         yield { text: json.slice(member, at), long: { value } }
         const next = json.slice(last + 1, end).search(/[^ \t\r\n]/)
         const pause = yieldIfLong()
@@ -99,6 +99,29 @@ export async function parseInPortions(
     }
     if (isFirst) yield { text: json.slice(from, end) }
     else yield { text: whole(from, end) }
+  }
+
+  async function longString(start: number, end: number): Promise<string> {
+    const parts: string[] = []
+    for (let from = start + 1; from < end; ) {
+      const to = from + stringPortionLength < end ? outsideEscape(from + stringPortionLength) : end
+      parts.push(JSON.parse(`"${json.slice(from, to)}"`))
+      from = to
+      const pause = yieldIfLong()
+      if (pause) await pause
+    }
+    return parts.join('')
+  }
+
+  /** `at`, or the beginning of the escape that `at` is inside of. */
+  function outsideEscape(at: number): number {
+    const backslash = json.lastIndexOf('\\', at - 1)
+    if (backslash < at - 5) return at
+    let first = backslash
+    while (json[first - 1] === '\\') first--
+    const isEscape = (backslash - first) % 2 === 0
+    const length = json[backslash + 1] === 'u' ? 6 : 2
+    return isEscape && backslash + length > at ? backslash : at
   }
 
   /** The text of at least one member. */
@@ -123,6 +146,9 @@ export async function parseInPortions(
     return -1
   }
 }
+
+/** Without escapes, a string is little more than copied. */
+const stringPortionLength = 1_048_576
 
 const plain = { enumerable: true, configurable: true, writable: true }
 

@@ -32,7 +32,7 @@ const value = fc.letrec<{ any: unknown }>((tie) => ({
     fc.oneof(fc.integer(), fc.boolean(), fc.constant(null), fc.string({ unit: 'grapheme' }), fc.constant(long)),
     fc.array(tie('any'), { maxLength: 4 }),
     fc.dictionary(fc.oneof(fc.string(), fc.constantFrom('__proto__', 'a', '1', '"')), tie('any'), { maxKeys: 4 }),
-    fc.array(fc.integer(), { minLength: 10, maxLength: 10 }).map((few) => Array(2_000).fill(few)),
+    fc.array(fc.integer(), { minLength: 10, maxLength: 10 }).map((few) => Array(1_900).fill(few)),
     fc
       .dictionary(fc.string(), fc.integer(), { minKeys: 1, maxKeys: 5 })
       .map((few) => Object.fromEntries(Array.from({ length: 4_000 }, (_, at) => [`key of a member ${at}`, few]))),
@@ -82,6 +82,12 @@ test.each([
   ['two colons', `{"a"::${JSON.stringify(long)}}`],
   ['two keys', `{"a":"b":${JSON.stringify(long)}}`],
   ['a value before the value', `[1 ${JSON.stringify(long)}]`],
+  ['a number before the value of a key', `{"a":1${JSON.stringify(long)}}`],
+  ['a sign before the value of a key', `{"a":-${JSON.stringify([long])}}`],
+  [
+    'more levels than are told apart',
+    `"${'{'.repeat(300)}"${'['.repeat(300)}${' '.repeat(portionLength)}${']'.repeat(300)}`,
+  ],
   ['a list in a list that ends as an object', `[[${JSON.stringify(long)}}]`],
   ['an object that ends as a list', `{"a":${JSON.stringify(long)}]`],
   ['something behind it', `[${JSON.stringify(long)}] 1`],
@@ -103,4 +109,22 @@ test.each([
   const parsed = await parse(json)
   expect(Bun.deepEquals(parsed, { value: JSON.parse(json) }, true)).toBe(true)
   expect(parsed !== 'malformed' && JSON.stringify(parsed.value) === JSON.stringify(JSON.parse(json))).toBe(true)
+})
+
+// A string is read in portions of a megabyte, which must not end inside of an escape.
+test.each(['\\\\', '\\"', '\\u00e9', '\\ud83d\\ude00', '\\\\\\u0041', '\\\\\\\\u0041', '🙂', '\\n\\\\u'])(
+  'read: a string of %j, however it is cut',
+  async (unit) => {
+    for (let lead = 0; lead < 13; lead++) {
+      const json = `["${'a'.repeat(lead)}${unit.repeat(1_200_000 / unit.length)}"]`
+      expect(Bun.deepEquals(await parse(json), expected(json), true)).toBe(true)
+    }
+  },
+)
+
+test.each(['\\x', '\\u12', '\u0001', '\\'])('malformed: a long string with %j', async (fault) => {
+  for (const place of [10, 1_048_570, 1_048_575, 1_048_576, 1_048_577, 1_100_000]) {
+    const json = `["${'a'.repeat(place)}${fault}${'b'.repeat(1_100_001 - place)}"]`
+    expect([place, await parse(json)]).toEqual([place, expected(json)])
+  }
 })

@@ -2,6 +2,7 @@ import type { BatchStream } from './batch-stream.ts'
 import type { CallObserver } from './call-observer.ts'
 import type { Delta } from './events.ts'
 import type { ChatRequest } from './request.ts'
+import type { YieldIfLong } from './yield-between-steps.ts'
 
 /** A service that generates replies. */
 export interface Upstream {
@@ -70,6 +71,8 @@ export interface UpstreamCall {
   /** Adds a note to the request's log line: a retry and its cause, a rewritten text. */
   annotate: (note: string) => void
   observer?: CallObserver | undefined
+  /** Awaited between slow steps, so that other requests can proceed. */
+  yieldIfLong?: YieldIfLong
 }
 
 export interface Model {

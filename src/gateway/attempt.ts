@@ -54,7 +54,7 @@ export async function attempt(wanted: ModelRoute, options: AttemptOptions): Prom
   const paid = await paidFor(clamped)
   const { request } = paid
   const startedAt = health.now()
-  const call = { request, model, signal, caller, whole, annotate, observer }
+  const call = { request, model, signal, caller, whole, annotate, observer, yieldIfLong }
   observer?.asks(upstream.id)
   const reply = await upstream.open(call).catch((thrown) => {
     const error = asGatewayError(thrown)

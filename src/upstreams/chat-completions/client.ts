@@ -18,8 +18,8 @@ export interface ApiClient {
 export interface ClientCall {
   /** '' if the server needs none. */
   key: string
-  /** If present, the request is a POST. */
-  body?: object
+  /** JSON. If present, the request is a POST. */
+  body?: string
   signal: AbortSignal
   observer?: AttemptObserver | undefined
 }
@@ -47,7 +47,7 @@ export function apiClient(options: ClientOptions): ApiClient {
     const init =
       body === undefined
         ? { method: 'GET', headers: { ...headersOf(key), accept: 'application/json' } }
-        : { method: 'POST', headers: postHeaders(key), body: JSON.stringify(body) }
+        : { method: 'POST', headers: postHeaders(key), body }
     return send(`${baseUrl}${path}`, init, { label, fetch, clock, signal, headersTimeoutMs, observer })
   }
 

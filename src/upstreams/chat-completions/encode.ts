@@ -10,7 +10,6 @@ import {
   textOf,
   type UserPart,
 } from '../../core/request.ts'
-import { normaliseConversation } from './conversation.ts'
 import type { ChatModel } from './models.ts'
 import type { RequestRules } from './profile.ts'
 
@@ -27,7 +26,8 @@ export interface EncodeOptions {
 }
 
 /**
- * Encodes one request for the profile's API. The result is valid whatever the client sent.
+ * Encodes one request, with the messages of `normaliseConversation`, for the profile's API. The result is valid whatever
+ * the client sent.
  * Errors: `invalid-request` if there are more tools than the API takes.
  */
 export function encode(request: ChatRequest, options: EncodeOptions): object {
@@ -37,11 +37,10 @@ export function encode(request: ChatRequest, options: EncodeOptions): object {
   // A server that enforces a schema needs no instruction. With tools it cannot enforce one, since the model could not
   // call them.
   const format = rules.schemaInWords || tools.length > 0 ? outputInstruction(request, tools.length > 0) : undefined
-  const messages = normaliseConversation(request.messages, model)
-  const allMessages = withRules(forceToolCall ? [...messages, forceToolCallMessage(callInstructions)] : messages, [
-    ...systemInstructions,
-    ...(format === undefined ? [] : [format]),
-  ])
+  const allMessages = withRules(
+    forceToolCall ? [...request.messages, forceToolCallMessage(callInstructions)] : request.messages,
+    [...systemInstructions, ...(format === undefined ? [] : [format])],
+  )
   return {
     model: model.upstreamId,
     messages: allMessages.map((message) => encodeMessage(message, options)),

@@ -2,13 +2,14 @@ import type { AttemptObserver } from '../../core/call-observer.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Pool, Refusal } from '../../core/credential-pool.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
+import type { Message } from '../../core/request.ts'
 import type { OpenedReply, UpstreamCall } from '../../core/upstream.ts'
 import { isEventStream } from '../../wire/event-stream.ts'
 import { backoff, createRetries, retryNote } from '../../wire/retry.ts'
 import { awaitOpening, deltaStream, type Opening, recoveryAfter } from '../opening/opening.ts'
 import { type PreparedCall, prepareCall } from '../opening/prepare-call.ts'
 import type { ApiClient } from './client.ts'
-import { countUnseenImages } from './conversation.ts'
+import { countUnseenImages, normaliseConversation } from './conversation.ts'
 import { decoder } from './decode.ts'
 import { encode } from './encode.ts'
 import { type Recovery as ErrorRecovery, goodAgainAfterMs, type VendorErrors } from './errors.ts'
@@ -32,6 +33,8 @@ export interface OpenerOptions {
 
 interface ChatJob extends PreparedCall {
   model: ChatModel
+  /** The conversation in the form that the API accepts. */
+  messages: Message[]
 }
 
 interface AttemptOptions {
@@ -51,7 +54,11 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   const { client, errors, rules, catalogue, pool, clock, newUuid } = options
 
   return async (call) => {
-    const job = { ...prepareCall(call, options), model: catalogue.traitsOf(call.model) }
+    const prepared = prepareCall(call, options)
+    const model = catalogue.traitsOf(call.model)
+    await call.yieldIfLong?.()
+    const job = { ...prepared, model, messages: normaliseConversation(prepared.call.request.messages, model) }
+    await call.yieldIfLong?.()
     try {
       const reply = await openWithRetries(job)
       catalogue.learn(job.model, undefined)
@@ -106,10 +113,16 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   }
 
   async function attempt(job: ChatJob, { key, forceToolCall, observed }: AttemptOptions): Promise<Opening> {
-    const { call, model, tools, mustCallTool } = job
-    const { request, signal, whole, annotate } = call
+    const { call, model, messages, tools, mustCallTool } = job
+    const { request, signal, whole, annotate, yieldIfLong } = call
     const requestId = newUuid()
-    const body = encode(request, { model, requestId, rules, label: errors.label, tools, forceToolCall })
+    const encoded = encode(
+      { ...request, messages },
+      { model, requestId, rules, label: errors.label, tools, forceToolCall },
+    )
+    await yieldIfLong?.()
+    const body = JSON.stringify(encoded)
+    await yieldIfLong?.()
     const response = await client.open('/chat/completions', { key, body, signal, observer: observed })
     if (!response.ok || response.body === null || !isEventStream(response))
       throw errors.ofResponse(await client.read(response, signal), clock.now())

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { withCallIds } from '../../../src/core/call-ids.ts'
 import type { AssistantPart, ChatRequest, Message, SearchRules, Tool, UserPart } from '../../../src/core/request.ts'
+import { normaliseConversation } from '../../../src/upstreams/chat-completions/conversation.ts'
 import { encode } from '../../../src/upstreams/chat-completions/encode.ts'
 import { fieldOf } from '../../support/chat-zai.ts'
 import { runs } from '../../support/effort.ts'
@@ -24,14 +25,18 @@ const names = [
 
 function encoded(more: Partial<ChatRequest>, model = 'glm-4.7', forceToolCall = false) {
   const asked = { ...request, ...more }
-  return encode(asked, {
-    model: modelNamed(model),
-    requestId: '00000000-0000-4000-8000-000000000001',
-    rules: profile.request,
-    label: profile.errors.label,
-    tools: asked.toolChoice === 'none' ? [] : asked.tools,
-    forceToolCall,
-  })
+  const messages = normaliseConversation(asked.messages, modelNamed(model))
+  return encode(
+    { ...asked, messages },
+    {
+      model: modelNamed(model),
+      requestId: '00000000-0000-4000-8000-000000000001',
+      rules: profile.request,
+      label: profile.errors.label,
+      tools: asked.toolChoice === 'none' ? [] : asked.tools,
+      forceToolCall,
+    },
+  )
 }
 
 async function complaintOf(body: object): Promise<string | undefined> {

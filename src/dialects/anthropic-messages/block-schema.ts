@@ -1,4 +1,5 @@
-import { type Static, Type } from '@sinclair/typebox'
+import { type Static, type TSchema, Type } from '@sinclair/typebox'
+import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { Value } from '@sinclair/typebox/value'
 import { isFields, jsonText } from '../openai/json-fields.ts'
 import { maybe, open, orElse, otherThan } from './open-object.ts'
@@ -120,6 +121,20 @@ const schemaOf = new Map<string, (typeof knownBlocks)[number]>(
   knownBlocks.map((schema) => [schema.properties.type.const, schema]),
 )
 
+/** Each block is looked at half a dozen times. */
+const fitsOf = new Map<string, (block: Block) => boolean>(
+  knownBlocks.map((schema) => [schema.properties.type.const, compiledLater(schema)]),
+)
+
+/** Compiled for the first block of its type: most conversations have two or three. */
+function compiledLater(schema: TSchema): (block: Block) => boolean {
+  let fits: TypeCheck<TSchema> | undefined
+  return (block) => {
+    fits ??= TypeCompiler.Compile(schema)
+    return fits.Check(block)
+  }
+}
+
 /** A block, and its path in the body: `messages.3.content.0`. */
 export interface PlacedBlock {
   block: Block
@@ -149,7 +164,7 @@ function textOf(text: string): Block {
  */
 function readBlock(block: OtherBlock, path: string, onIgnored: (name: string) => void): Block {
   const schema = schemaOf.get(block.type)
-  if (schema === undefined || Value.Check(schema, block)) return block
+  if (schema === undefined || isKnown(block)) return block
   if (block.type === 'text') return textOf(jsonText(Reflect.get(block, 'text')))
   const faults = Object.entries(schema.properties).filter(
     ([name, property]) => name in block && !Value.Check(property, Reflect.get(block, name)),
@@ -160,6 +175,5 @@ function readBlock(block: OtherBlock, path: string, onIgnored: (name: string) =>
 }
 
 export function isKnown(block: Block): block is KnownBlock {
-  const schema = schemaOf.get(block.type)
-  return schema !== undefined && Value.Check(schema, block)
+  return fitsOf.get(block.type)?.(block) ?? false
 }

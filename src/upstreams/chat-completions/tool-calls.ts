@@ -129,13 +129,16 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
 
   /** Whether a piece starts a new call instead of continuing the call found by its id, its index or its position. */
   function startsNewCall(found: PendingCall, { index, id, name, text, arguments: piece }: Fragment): boolean {
-    if (name === '') return false
+    const isRenamed = id !== undefined && found.ids.size > 0 && !found.ids.has(id)
+    // Its name is still to come.
+    if (name === '') return isRenamed && isComplete(found) && text.trim() !== '' && startsObject(text)
     // This is the name of arguments that arrived before it.
     if (found.name === '' && text === '') return false
     if (names.joined(found.name, name) === undefined) return true
     const isRenumbered = index !== undefined && found.indexes.size > 0 && !found.indexes.has(index)
     if (isRenumbered) return startsObject(text) || isComplete(found)
-    const isRenamed = id !== undefined && found.ids.size > 0 && !found.ids.has(id)
+    // In the middle of an object, a text or a list is one of its values.
+    if (isRenamed && hasBegun(found) && !isComplete(found) && /^\s*[^\s{]/.test(text)) return false
     if (isRenamed) return startsObject(text) && (hasBegun(found) || found.unread !== '' || found.reader !== undefined)
     if (found.pieces.repeats(piece)) return false
     return isComplete(found) || (hasBegun(found) && /^\s*\{/.test(text))
@@ -215,16 +218,15 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
   }
 
   /**
-   * Whether a call without arguments was announced under one id and then made under another, at the same index. Only if
-   * the tool has required arguments.
+   * Whether a call without arguments belongs to another one at the same index, which has them under another id: it was
+   * announced before, or an end that says nothing came after. Only if the tool has required arguments.
    */
   function isPlaceholderOfAnother(call: PendingCall): boolean {
     const required = toolNamed(call.name, tools)?.parameters.required
-    if (call.state !== 'waiting' || call.text !== '{}' || !Array.isArray(required) || required.length === 0)
-      return false
-    return known.slice(known.indexOf(call) + 1).some(({ name, indexes, text }) => {
-      const sharesIndex = [...indexes].some((index) => call.indexes.has(index))
-      return sharesIndex && name === call.name && text !== '' && text !== '{}'
+    if (call.state !== 'waiting' || !isEmpty(call) || !Array.isArray(required) || required.length === 0) return false
+    return known.some((other) => {
+      const sharesIndex = [...other.indexes].some((index) => call.indexes.has(index))
+      return other !== call && sharesIndex && other.name === call.name && !isEmpty(other)
     })
   }
 
@@ -235,12 +237,12 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
       if (other.state === 'dropped' || (call.name !== '' && other.name !== call.name)) continue
       const shares = [...call.ids].some((id) => other.ids.has(id))
       if (!shares && call.ids.size > 0 && other.ids.size > 0) continue
-      const isEmpty = ({ text }: PendingCall) => text === '' || (shares && text === '{}')
-      if (isEmpty(call) || sameObject(call, other)) {
+      const saysNothing = ({ text }: PendingCall) => text === '' || (shares && text === '{}')
+      if (saysNothing(call) || sameObject(call, other)) {
         call.state = 'dropped'
         return
       }
-      if (isEmpty(other) && other.state === 'waiting') other.state = 'dropped'
+      if (saysNothing(other) && other.state === 'waiting') other.state = 'dropped'
     }
   }
 }
@@ -277,6 +279,10 @@ function isComplete({ pieces, reader }: PendingCall): boolean {
 /** Neither a name nor arguments have arrived; a placeholder does not count. */
 function isNothing({ name, text }: PendingCall): boolean {
   return name === '' && isPlaceholder(text)
+}
+
+function isEmpty({ text }: PendingCall): boolean {
+  return text === '' || text === '{}'
 }
 
 function sameObject(left: PendingCall, right: PendingCall): boolean {

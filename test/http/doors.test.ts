@@ -323,6 +323,10 @@ describe('without a key,', () => {
     ['GET', '/healthz/../v1/models', line('abc'), 403],
     ['HEAD', '/v1/models', line('rebound.example'), 403],
     ['GET', '/docs', line('rebound.example'), 403],
+    ['GET', 'http://localhost/v1/models', line('rebound.example'), 403],
+    ['GET', 'http://rebound.example/v1/models', line('rebound.example'), 403],
+    // No page can ask so, and Bun does not tell.
+    ['GET', 'http://rebound.example/v1/models', line('localhost'), 200],
     ['GET', '/nowhere', line('rebound.example'), 403],
     ['GET', '/nowhere', line('localhost'), 404],
     ['POST', '/v1/messages', line('localhost'), 200],

@@ -80,7 +80,7 @@ const longest = 'm'.repeat(8_000_000)
 
 /** Requests whose cost was the square of their length, or which every event repeats. */
 const crowds: [what: string, path: string, body: object][] = [
-  ['tools of one name', 'responses', { model, input: 'Hello!', tools: times(3_000, () => named('it')) }],
+  ['tools of one name', 'responses', { model, input: 'Hello!', tools: times(2_000, () => named('it')) }],
   [
     'tools of namespaces that are called alike',
     'responses',
@@ -97,7 +97,7 @@ const crowds: [what: string, path: string, body: object][] = [
       {
         model,
         ...(path === 'responses' ? { input: 'Hello!' } : { messages }),
-        tools: times(4_000, (index) => named(`tool${index}`)),
+        tools: times(2_000, (index) => named(`tool${index}`)),
         tool_choice: {
           type: 'allowed_tools',
           mode: 'auto',
@@ -114,7 +114,7 @@ const crowds: [what: string, path: string, body: object][] = [
   [
     'freeform tools of one name',
     'chat/completions',
-    { model, messages, tools: times(3_000, () => ({ type: 'custom', custom: { name: 'it' } })) },
+    { model, messages, tools: times(2_000, () => ({ type: 'custom', custom: { name: 'it' } })) },
   ],
   [
     'a data URL of attributes',

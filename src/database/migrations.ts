@@ -94,8 +94,7 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
       PRIMARY KEY (at, id)
     ) ${table}`,
     'CREATE INDEX requests_by_id ON requests (id)',
-    'CREATE INDEX requests_of_key ON requests (key, at)',
-    'CREATE INDEX requests_of_session ON requests (session, at)',
+    'CREATE INDEX requests_of_session ON requests (session, at) WHERE session IS NOT NULL',
     `CREATE TABLE replies (
       id ${text} PRIMARY KEY,
       key ${text} NOT NULL,

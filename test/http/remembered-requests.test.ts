@@ -83,6 +83,9 @@ test('what a request was, took and cost is remembered, and nothing that was said
     attempts: [{ n: 1, upstream: 'zai-api', status: 200 }],
     routing: [{ from: 'claude-opus-4', by: 'PRIMARY_MODEL' }, { to: 'zai-api' }],
   })
+  // Ids are in the order of time.
+  expect(row.id).toStartWith(`req_${row.at.toString(16).padStart(12, '0').slice(0, 8)}`)
+  expect(row.id).toMatch(/^req_[0-9a-f]{24}$/)
   for (const said of ['the-prompt', 'the-reply', 'the-field', 'the-token', 'the.key'])
     expect(JSON.stringify(row)).not.toContain(said)
 })

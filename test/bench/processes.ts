@@ -34,8 +34,15 @@ export async function startScript(file: string, ...args: string[]): Promise<Runn
   }
 }
 
-/** The gateway as users run it. `startMs` is the time from the start of the process to its first 200. */
-export async function startGateway(binary: string, upstreamPort: number): Promise<Running & { startMs: number }> {
+/**
+ * The gateway as users run it, but with its database in memory unless `database` says otherwise. `startMs` is the time
+ * from the start of the process to its first 200.
+ */
+export async function startGateway(
+  binary: string,
+  upstreamPort: number,
+  database = 'memory',
+): Promise<Running & { startMs: number }> {
   const port = freePort()
   const startedAt = performance.now()
   const child = Bun.spawn([binary, 'serve', '--port', String(port)], {
@@ -43,6 +50,7 @@ export async function startGateway(binary: string, upstreamPort: number): Promis
     env: {
       NODE_ENV: 'production',
       AUTH_TOKEN: 'bench-key-00000000',
+      DATABASE_URL: database,
       UPSTREAMS: 'zai-api',
       ZAI_API_KEY: 'bench-upstream-key',
       ZAI_API_BASE: `http://127.0.0.1:${upstreamPort}/api/paas/v4`,

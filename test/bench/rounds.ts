@@ -1,9 +1,11 @@
+import { rmSync } from 'node:fs'
 import type { Load, Report } from './client.ts'
 import {
   type Clients,
   cpuMicros,
   type Running,
   residentKb,
+  scratch,
   startGateway,
   startNginx,
   startScript,
@@ -48,8 +50,8 @@ const question = { streams: true, requestsEach: 1, pauseMs: 0, historyBytes: 0, 
 /** One round: every target in turn for each load, so that other load on the machine affects all alike. */
 export async function round(stage: Stage, { windowMs, share }: Pace, log: (line: string) => void): Promise<Measured> {
   const measured: Measured = new Map()
-  const executable = async (binary: string, name: string) => {
-    const started = await startGateway(binary, stage.upstream.port)
+  const executable = async (binary: string, name: string, database?: string) => {
+    const started = await startGateway(binary, stage.upstream.port, database)
     measured.set(`start.${name}.ms`, started.startMs)
     await Bun.sleep(300) // until it has said hello to its upstream
     measured.set(`idle.${name}.mb`, residentKb(started.pid) / 1024)
@@ -57,6 +59,10 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
   }
   const gateway = await executable(stage.binary, 'gateway')
   const baseline = stage.baseline === undefined ? undefined : await executable(stage.baseline, baselineOf('gateway'))
+  // It writes its list of requests to a file, as a server does by default.
+  const filePath = `${scratch}/requests.sqlite`
+  for (const suffix of ['', '-wal', '-shm']) rmSync(filePath + suffix, { force: true })
+  const recording = await executable(stage.binary, 'file', `sqlite:${filePath}`)
   const { upstream } = stage
   const relay = (kind: string) => startScript('relay.ts', kind, String(upstream.port))
   const reference = (name: string, running: Running): Target => ({ name, running, speech: 'reference' })
@@ -72,10 +78,11 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
   ]
   const chat = dialect('gateway', 'chat')
   const messages = dialect('messages', 'messages')
+  const file: Target = { name: 'file', running: recording, speech: 'chat' }
   const stream = { script: { mode: 'paced', events: 10 }, requestsEach: Math.ceil(20 * share) } as const
   const loads: [name: string, targets: Target[], run: (target: Target) => Promise<void>][] = [
     ['paced1000', [tight, ...nginx, ...chat, direct], (target) => paced(target, 1000)],
-    ['paced300', [tight, parse, ...nginx, ...chat, ...messages], (target) => paced(target, 300)],
+    ['paced300', [tight, parse, ...nginx, ...chat, file, ...messages], (target) => paced(target, 300)],
     ['paced100', [direct, tight, ...chat], (target) => paced(target, 100)],
     ['paced2000', [direct, tight, ...chat], flood],
     ['opened1000', [direct, tight, ...chat], (target) => opened(target, 1000)],
@@ -84,7 +91,7 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     ['first20', [direct, tight, ...chat], (target) => firstEvent(target, 'first20', {})],
     ['first20 paused', [direct, tight, ...chat], (target) => firstEvent(target, 'first20 paused', { pauseMs: 50 })],
     ['first20 streams', [direct, tight, ...chat], (target) => firstEvent(target, 'first20 streams', stream)],
-    ['whole', [tight, ...chat], whole],
+    ['whole', [tight, ...chat, file], whole],
     ['large1', [direct, tight, ...chat], (target) => large(target, 1)],
     ['large8', [direct, tight, ...chat], (target) => large(target, 8)],
     ['beside', chat, beside],
@@ -100,7 +107,9 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     for (const target of new Set(wanted.flatMap(([, targets]) => targets))) await warmUp(target)
     for (const [, targets, run] of wanted) for (const target of targets) await run(target)
   } finally {
-    await Promise.all([gateway, baseline, tight.running, parse.running, started].map((running) => running?.stop()))
+    await Promise.all(
+      [gateway, baseline, recording, tight.running, parse.running, started].map((running) => running?.stop()),
+    )
   }
   return measured
 

@@ -388,7 +388,11 @@ describe('nothing that may change a text is missing above:', () => {
       'gateway/index.ts',
       'prompted-tools/channels-and-calls.ts',
     ]
-    const opening = ['upstreams/chat-completions/open.ts', 'upstreams/zai-web/open.ts']
+    const opening = [
+      'upstreams/chat-completions/open.ts',
+      'upstreams/opening/prepare-call.ts',
+      'upstreams/zai-web/open.ts',
+    ]
     const listed = new Set(Object.values(transforms).map(({ file }) => file))
     expect(await saying(transform, [...handOn, ...opening])).toEqual([...listed].sort())
   })

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { Type } from '@sinclair/typebox'
 import { invalidBody } from '../../src/http/body-validation.ts'
+import { cpuTimeMs } from '../support/cpu-time.ts'
 
 const text = Type.Object({ type: Type.Literal('text'), text: Type.String() })
 const image = Type.Object({ type: Type.Literal('image'), url: Type.String() })
@@ -83,8 +84,8 @@ test.each<[string, unknown, string, string | undefined]>([
 })
 
 test('one of very many errors is named at once', () => {
-  const startedAt = performance.now()
+  const startedAt = cpuTimeMs()
   const error = invalidBody(schema, user(Array.from({ length: 50_000 }, () => ({ type: 'txt' }))))
   expect(error.message).toBe('messages.0.content.0.type: expected one of "text", "image", got "txt"')
-  expect(performance.now() - startedAt).toBeLessThan(3_000)
+  expect(cpuTimeMs() - startedAt).toBeLessThan(3_000)
 })

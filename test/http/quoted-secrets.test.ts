@@ -31,7 +31,7 @@ test('what an upstream quotes of a key reaches nobody, on any route', async () =
     if (text.includes('Zq8w')) told.push(`${method} ${path}`)
   }
   expect(told).toEqual([])
-})
+}, 60_000)
 
 test('whoever asks without a key learns why the gateway is not ready, and no secret', async () => {
   const app = gatewayApp([upstream], { secrets: [secret] })

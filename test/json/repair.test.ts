@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { Tool } from '../../src/core/request.ts'
 import { readJson } from '../../src/json/lenient-json.ts'
 import { repairArguments, toolNamed, typedArguments } from '../../src/json/repair.ts'
+import { cpuTimeMs } from '../support/cpu-time.ts'
 import { runs } from '../support/effort.ts'
 
 describe('almost-JSON is read', () => {
@@ -180,18 +181,18 @@ describe('the work on nested alternatives is limited', () => {
       { a: `[${'1,'.repeat(200_000)}1]` },
     ],
   ])('%s', (_name, schema, value) => {
-    const startedAt = performance.now()
+    const startedAt = cpuTimeMs()
     expect(repairArguments(value, { type: 'object', ...schema })).toEqual({ ok: true, value })
-    expect(performance.now() - startedAt).toBeLessThan(4_000)
+    expect(cpuTimeMs() - startedAt).toBeLessThan(4_000)
   })
 })
 
 test('plain texts are typed with limited work for a recursive schema', () => {
   const itself = Array.from({ length: 20 }, () => ({ $ref: '#/$defs/a' }))
   const schema = { $defs: { a: { anyOf: itself } }, properties: { a: { $ref: '#/$defs/a' } } }
-  const startedAt = performance.now()
+  const startedAt = cpuTimeMs()
   expect(typedArguments(new Map([['a', '1']]), schema)).toEqual({ a: 1 })
-  expect(performance.now() - startedAt).toBeLessThan(4_000)
+  expect(cpuTimeMs() - startedAt).toBeLessThan(4_000)
 })
 
 test('plain texts are typed by the schema, otherwise parsed as JSON', () => {

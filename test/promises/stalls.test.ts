@@ -5,6 +5,7 @@ import { startSchemaWorker } from '../../src/gateway/structured/start-schema-wor
 import { createValidator } from '../../src/gateway/structured/validator.ts'
 import { call, finish, say, usage } from '../dialects/stream.ts'
 import { type CostlyCase, costlyCases, costlyRequests } from '../support/costly.ts'
+import { cpuTimeMs } from '../support/cpu-time.ts'
 import { startGateway } from '../support/gateway.ts'
 import { replyingWith } from '../support/replies.ts'
 
@@ -34,10 +35,9 @@ async function besides(body: object, path = 'chat/completions'): Promise<{ statu
   })
   let longestMs = 0
   do {
-    const before = process.threadCpuUsage()
+    const before = cpuTimeMs()
     await (await fetch(`${gateway.url}/healthz`)).text()
-    const { user, system } = process.threadCpuUsage(before)
-    longestMs = Math.max(longestMs, (user + system) / 1000)
+    longestMs = Math.max(longestMs, cpuTimeMs() - before)
   } while (!over)
   return { status: await answered, longestMs }
 }

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { loadSchemaCompiler } from '../../../src/gateway/structured/schema-compiler.ts'
 import { checkObject, validateAnswer } from '../../../src/gateway/structured/validate-answer.ts'
 import { loadValidation } from '../../../src/gateway/structured/validation.ts'
+import { cpuTimeMs } from '../../support/cpu-time.ts'
 
 type Schema = Record<string, unknown>
 
@@ -175,9 +176,9 @@ describe('an answer is read in a time in proportion to its length', () => {
   ])(
     '%s',
     async (_name, answer) => {
-      const startedAt = performance.now()
+      const startedAt = cpuTimeMs()
       expect(await verdict(answer, city)).toEqual({ violations: ['the answer is not JSON'] })
-      expect(performance.now() - startedAt).toBeLessThan(4_000)
+      expect(cpuTimeMs() - startedAt).toBeLessThan(4_000)
     },
     60_000,
   )

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { Message } from '../../../src/core/request.ts'
 import { normaliseConversation } from '../../../src/upstreams/chat-completions/conversation.ts'
+import { cpuTimeMs } from '../../support/cpu-time.ts'
 
 const audience = { id: 'glm-5', model: 'glm-5', vision: false, imagesInToolResults: false }
 const call = (id: string) => ({ type: 'tool-call' as const, id, name: 'f', arguments: '{}' })
@@ -46,9 +47,9 @@ test.each([
   'the results of 40,000 calls in %s are put in order without looking at each for each',
   (_name, turns) => {
     const ids = Array.from({ length: 40_000 }, (_, index) => `call_${index}`)
-    const startedAt = performance.now()
+    const startedAt = cpuTimeMs()
     const told = normaliseConversation([user, ...turns(ids), ...ids.toReversed().map((id) => result(id))], audience)
-    expect(performance.now() - startedAt).toBeLessThan(6_000)
+    expect(cpuTimeMs() - startedAt).toBeLessThan(6_000)
     expect(told.flatMap((message) => (message.role === 'tool' ? [message.callId] : []))).toEqual(ids)
   },
   60_000,

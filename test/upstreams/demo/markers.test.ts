@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { directions, markers } from '../../../src/upstreams/demo/markers.ts'
+import { cpuTimeMs } from '../../support/cpu-time.ts'
 
 const none = {
   silenceMs: 0,
@@ -93,7 +94,7 @@ test('every row of the public table works as it is written there', () => {
 
 test('a book of unclosed markers is read in no time', () => {
   const text = '[tool:look {"a":"]'.repeat(200_000)
-  const before = performance.now()
+  const before = cpuTimeMs()
   expect(directions(text).userText).toBe(text)
-  expect(performance.now() - before).toBeLessThan(5_000)
+  expect(cpuTimeMs() - before).toBeLessThan(5_000)
 })

@@ -248,7 +248,7 @@ export function createApp(options: AppOptions) {
     follow(record, request)
   }
 
-  /** From now on others than the log are told of the request. */
+  /** Starts the capture and the timeline, and reports the request to the live list. */
   function follow(record: RequestRecord, { method, url, headers }: Request): void {
     const { capture, live } = options
     record.capture = capture?.begin(record.id, record.startedMonotonic)

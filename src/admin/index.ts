@@ -50,7 +50,7 @@ function rememberedRoutes(operator: Operator, remembered: Remembered): Route[] {
   ]
 }
 
-/** Says to the operator alone what there is not. */
+/** 404 for unknown admin paths; only the operator gets it. */
 const unknownAdminRoute: Route = {
   method: 'ALL',
   path: `${adminPath}/*`,

@@ -5,7 +5,7 @@ import type { RequestRecord } from '../observe/record.ts'
 import type { LiveEvent, StateEvent } from './schema/events.ts'
 import type { RequestRow } from './schema/requests.ts'
 
-/** What a page that is open hears. */
+/** The event stream for open admin pages. */
 export interface LiveFeed {
   /** The stream for one page, until it is cancelled or the feed is closed. */
   open(): ReadableStream<Uint8Array>
@@ -27,7 +27,7 @@ export interface LiveFeedOptions {
 const lookMs = 1_000
 const commentMs = 2_000
 
-/** Rows that wait for a page that reads slowly; beyond them it is given everything anew. */
+/** Most events queued for a slow page. Beyond that the queue is dropped and a full state is sent. */
 const mostPending = 500
 
 interface Page {

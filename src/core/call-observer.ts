@@ -1,8 +1,8 @@
 import type { GatewayError } from './errors.ts'
 
 /**
- * Hears how one request finds its answer: about twenty calls a request, and none for an event of a reply. An observer
- * never throws.
+ * Is notified of each step in routing and sending one request: about twenty calls, and none for an event of the reply. An
+ * observer never throws.
  */
 export interface CallObserver {
   /** Why the request goes where it goes: from `claude-opus-4-8` to `glm-5.3` by `PRIMARY_MODEL`. */
@@ -26,7 +26,7 @@ export interface QueuePlace {
   of: number
 }
 
-/** Hears of one attempt at an upstream. */
+/** Is notified of one attempt at an upstream. */
 export interface AttemptObserver {
   answered(status: number, connection?: ConnectionFacts): void
   /** The first token has arrived. */

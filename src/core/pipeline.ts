@@ -59,14 +59,15 @@ export interface Pipeline {
  * 14. `gateway/web-search.ts`: shows searches that the client asked for.
  * 15. `gateway/reasoning-placement.ts`: puts reasoning where the client wants it.
  * 16. `core/stream-normaliser.ts`: deltas become events with the guarantees that every encoder relies on.
- * 17. `gateway/tool-arguments.ts`: holds calls of strict tools back until their arguments are valid.
- * 18. `dialects/<name>/encode.ts`: an event becomes messages of the client's dialect.
- * 19. `http/deliver.ts`: writes text to the client's connection.
+ * 17. `core/tool-names.ts`: errors name tools as the client does where the dialect had changed the name.
+ * 18. `gateway/tool-arguments.ts`: holds calls of strict tools back until their arguments are valid.
+ * 19. `dialects/<name>/encode.ts`: an event becomes messages of the client's dialect.
+ * 20. `http/deliver.ts`: writes text to the client's connection.
  *
- * Hops 5 to 8 are one transform (`prompted-tools/channels-and-calls.ts`). Hops 11 to 17 are another, the `transform` of a
+ * Hops 5 to 8 are one transform (`prompted-tools/channels-and-calls.ts`). Hops 11 to 18 are another, the `transform` of a
  * `ReplyStream`; for a JSON answer, hops 11 and 12 lie before it. This file runs that transform and the encoder.
  *
- * Text that no hop would change is written directly: hop 1 hands it to hop 19 (`wire/direct-text.ts`), and the hops
+ * Text that no hop would change is written directly: hop 1 hands it to hop 20 (`wire/direct-text.ts`), and the hops
  * between are told what was written once for dozens of events. This takes `Transform.passthrough`, `TextWriter` in
  * `core/dialect.ts` and the `DirectWriter` made here. test/promises/direct-writer.test.ts proves that the output is the same
  * either way.

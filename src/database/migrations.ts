@@ -122,7 +122,7 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
   ],
 ]
 
-/** Tables that must go on where the disk is full: small ones, of which a decision depends. */
+/** Small tables that decisions depend on. When the disk is full or the file read-only, they continue in memory. */
 export const stateTables = ['keys', 'budgets', 'reservations'] as const
 
 /** The statement that makes the table with the version of the schema. */

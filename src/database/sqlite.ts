@@ -144,7 +144,7 @@ export function openSqlite({ path, clock, warn, maxPages }: SqliteOptions): Data
     inMemory = false
   }
 
-  /** The old file keeps its other two files: they belong to its content. */
+  /** Moves `-wal` and `-shm` together with the damaged file, because they hold part of its content. */
   function moveAside(error: DatabaseError): void {
     const aside = `${path}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`
     for (const suffix of ['', '-wal', '-shm'])

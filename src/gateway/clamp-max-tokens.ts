@@ -8,7 +8,7 @@ const minAnswerTokens = 256
 
 export interface ClampObservers {
   annotate: (note: string) => void
-  /** Hears that less than the client's `max_tokens` is asked for. */
+  /** Called if a smaller `max_tokens` is sent than the client asked for. */
   onIgnored: (name: string) => void
 }
 

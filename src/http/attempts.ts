@@ -15,7 +15,7 @@ export interface Attempts {
 const mostWrong = 5
 const windowMs = 60_000
 
-/** Sources that are remembered: whoever has more addresses than that guesses faster, but no key of a useful length. */
+/** Most sources remembered. A caller with more addresses gets more guesses, still too few for a key of sensible length. */
 const maxSources = 10_000
 
 /** Each source has five wrong keys a minute, whatever happens at the others: nobody can lock out somebody elsewhere. */

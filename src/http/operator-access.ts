@@ -122,7 +122,9 @@ export function createOperatorAccess(options: OperatorAccessOptions): OperatorAc
     return new GatewayError('unauthorized', message, { code, details: { attempts_left: left } })
   }
 
-  /** Behind a proxy everybody has its address, so whoever asks directly is counted apart from them. */
+  /**
+   * All callers behind a proxy share its address, so direct callers from that address are counted separately.
+   */
   function sourceOf(request: Request): string {
     const peer = plainAddress(options.peerOf(request) ?? '')
     // Whoever has one IPv6 address has all of its network.

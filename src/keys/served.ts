@@ -29,7 +29,7 @@ export interface ServedKeysOptions {
   info: (message: string, facts: object) => void
 }
 
-/** Reads the keys, and settles what processes have left that ended without a word. Errors: those of the database. */
+/** Loads the keys, and settles the expired reservations of processes that crashed. Errors: those of the database. */
 export async function openKeys(options: ServedKeysOptions): Promise<ServedKeys> {
   const { database, clock, random, dialects, policy, table, warn, info } = options
   const store = createKeyStore(database)

@@ -40,7 +40,7 @@ export function windowAt(window: BudgetWindow, startedAt: number, now: number): 
   return { startedAt: begins, resetsAt: nextStart(window, begins) }
 }
 
-/** The window as somebody sees it who sends nothing: one of hours that is over has no successor yet. */
+/** The current window for display. After a window of hours ends, the next one starts only with a request. */
 export function windowSeenAt(window: BudgetWindow, startedAt: number, now: number): Span {
   const next = windowAt(window, startedAt, now)
   return hoursOf(window) !== undefined && next.startedAt !== startedAt ? { startedAt: 0 } : next

@@ -143,7 +143,7 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
   if (upstreamText !== undefined) log.debug('the upstream said', { id: record.id, text: upstreamText })
 }
 
-/** A page that is open asks every few seconds, too; what it changes is news. */
+/** Open admin pages poll, so their GETs are logged at `debug`; their changes are logged normally. */
 function isQuiet({ method, path }: RequestRecord): boolean {
   return quietPaths.has(path) || method === 'HEAD' || (method === 'GET' && path.startsWith('/admin/api/'))
 }

@@ -51,8 +51,8 @@ const stringStop = /["\\]|\p{Cc}/gu
 const space = /\s/
 
 /**
- * Streams arguments, repaired where `parameters` leaves only one way to do so. The output does not depend on how the
- * text is split.
+ * Streams arguments. They are repaired only if the schema in `parameters` allows exactly one repair. The output does not
+ * depend on how the text is split.
  *
  * Strings are sent as they arrive; a value of another type is held until its end. A placeholder (`{}`, `null`, `[]`,
  * `""`, `"{}"`) is held back, because some deployments send one before the real arguments. Arguments inside a string,

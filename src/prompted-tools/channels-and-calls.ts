@@ -10,8 +10,8 @@ export interface ChannelsAndCallsOptions extends ChannelOptions {
 }
 
 /**
- * What a model wrote, where it belongs: reasoning and answer in their channels, and calls that stand in the text made
- * calls, as every model now and then writes one instead of making it.
+ * Sorts a reply: reasoning and answer go to their channels, and tool calls written as text become tool-call deltas, since
+ * every model now and then writes a call instead of making it.
  */
 export function channelsAndCalls({ restoreNames, ...options }: ChannelsAndCallsOptions): Transform<Delta, Delta> {
   const { tools, scanLimit } = options

@@ -205,7 +205,9 @@ interface Reserved {
   generation: number
 }
 
-/** What was reserved in a window that is over, or before a reset, belongs to that one: nothing changes now. */
+/**
+ * A reservation from an ended window or from before a reset has an old `generation`, so the current budget is not changed.
+ */
 async function give(sql: Sql, { budget, amount, generation }: Reserved, spent: number): Promise<void> {
   await sql`UPDATE budgets SET reserved = reserved - ${amount}, settled = settled + ${spent}
     WHERE id = ${budget} AND generation = ${generation}`
@@ -235,7 +237,10 @@ function budgetsOf(sql: Sql, key: string): Promise<StoredBudget[]> {
     FROM budgets WHERE key = ${key} ORDER BY id`
 }
 
-/** Until the end of the transaction nobody else changes them. SQLite knows no such words, and needs none. */
+/**
+ * Locks the rows until the transaction ends. SQLite has no `FOR UPDATE` and does not need it, because a transaction locks
+ * the database.
+ */
 function lockedBudgetsOf(sql: Sql, key: string): Promise<StoredBudget[]> {
   return sql<StoredBudget>`SELECT id, key, unit, lim, span, settled, reserved, window_start, generation
     FROM budgets WHERE key = ${key} ORDER BY id FOR UPDATE`

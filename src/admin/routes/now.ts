@@ -122,7 +122,7 @@ function rememberedSetups(
   }
 }
 
-/** As the one who asks reaches this gateway. A proxy's word on TLS is shown and trusted with nothing. */
+/** The URL by which the caller reached the gateway. `x-forwarded-proto` is used for display only. */
 function addressOf({ headers, url }: Request): string {
   const host = headers.get('host') ?? new URL(url).host
   const proto = /^https$/i.test(headers.get('x-forwarded-proto') ?? '') ? 'https' : 'http'

@@ -42,7 +42,7 @@ function programOf({ program }: Operator): Program {
   throw new GatewayError('not-found', 'This gateway runs inside another program.', { code: 'no_program' })
 }
 
-/** A check may take a minute, and a connection without a word is closed before. */
+/** A check may take a minute, and an idle connection is closed sooner, so comments are sent meanwhile. */
 const commentMs = 2_000
 
 function doctorStream({ doctor }: Program, clock: Clock): ReadableStream<Uint8Array> {

@@ -21,7 +21,7 @@ export interface PoolOptions {
   limits: () => QueueLimits
   /**
    * Calls at a time that are tried under a new credential, for all models together, before a refusal has taught how many
-   * it allows. `Infinity` where a refusal does no harm: then the first one sets it, for what it is about.
+   * it allows. `Infinity` where refusals are harmless: the first refusal then sets the limit of its model or credential.
    */
   startLimit: number
   /** Called for each call that waits for long, once. */

@@ -12,7 +12,7 @@ export interface PoolCall<Credential> {
   /** It has asked before: a call that was in the queue is never told that the queue is too long. */
   hasQueued: boolean
   isReported: boolean
-  /** Why it had to come back: better advice than that it has waited long. */
+  /** The refusal that sent the call back to the queue. It is reported in place of a plain timeout. */
   refusal: GatewayError | undefined
 }
 

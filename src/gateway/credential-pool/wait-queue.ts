@@ -170,8 +170,8 @@ export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential
   }
 
   /**
-   * Runs to the next change, or ends before it: a timer that rings in vain is set anew. `now` is when the credentials were
-   * last looked at, so that no cooldown ends unseen in between.
+   * Sets the timer for the next change. It may fire early, and is then set again. `now` is when the credentials were last
+   * looked at, so that no cooldown ends unseen in between.
    */
   function setTimer(now: number): void {
     const at = nextChange(now)

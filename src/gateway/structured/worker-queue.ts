@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import { cancelled } from '../../core/errors.ts'
 import type { Validated, ValidationJob } from './validation.ts'
 
-/** The messages of a thread about its job: that it has begun, which is after loading the validator, and how it ended. */
+/** What a thread reports about its job: `begun` once the validator is loaded, then the result. */
 export type WorkerMessage = { type: 'begun' } | { type: 'judged'; validated: Validated } | { type: 'failed' }
 
 /** A thread that receives one `ValidationJob` at a time and answers with `WorkerMessage`s. */

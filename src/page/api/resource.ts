@@ -13,7 +13,7 @@ export interface Resource<T> {
 
 const noticedAfterMs = 300
 
-/** Reads `path` of `/admin/api`, again where the path changes, and every `everyMs` while the page is seen. */
+/** Fetches `/admin/api/<path>`: once for each new path, and every `everyMs` while the tab is visible. */
 export function useResource<T>(path: string | undefined, everyMs?: number): Resource<T> {
   const data = useSignal<T | undefined>(undefined)
   const error = useSignal<ApiError | undefined>(undefined)

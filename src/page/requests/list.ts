@@ -10,7 +10,7 @@ import { type Filter, isEmpty, matches, searchOf } from './filter.ts'
 export const ended = signal<readonly RequestRow[]>([])
 /** Have ended while the list stood still. */
 export const pending = signal<readonly RequestRow[]>([])
-/** When the reader stopped the list; none while it moves. */
+/** When the user paused the list; `undefined` while it updates. */
 export const pausedAt = signal<number | undefined>(undefined)
 /** The reader looks at older rows: what is in view stays there. */
 export const scrolledDown = signal(false)

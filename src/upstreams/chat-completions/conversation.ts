@@ -76,7 +76,8 @@ function pairResults(messages: readonly Message[]): Message[] {
 }
 
 /**
- * The results between this run of assistant messages and the next, by call id. The first result of an id comes last.
+ * The results between this run of assistant messages and the next, by call id. The results of an id are in reverse order,
+ * so that `pop()` returns the first.
  */
 function resultsBehind(messages: readonly Message[], index: number): Map<string, ToolMessage[]> {
   let end = index

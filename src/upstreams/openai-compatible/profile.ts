@@ -99,7 +99,10 @@ function asServed(facts: ModelFacts, style: ReasoningStyle): ModelFacts {
   }
 }
 
-/** Failures are matched by status: only the messages about length are alike at all servers. */
+/**
+ * Failures are matched by HTTP status. Only messages about context length and unknown models are similar enough on all
+ * servers to be matched by text.
+ */
 function failures(id: string) {
   return [
     {

@@ -13,8 +13,8 @@ export interface FirstCallSearch extends OpenedReply {
 const maxHeldCharacters = 4_000
 
 /**
- * Reads until the call that `choice` requires begins, the reply ends, or too much of a stream is held back. As long as
- * nothing has been shown, the request can be sent again after a reply without the call.
+ * Reads until the call that `choice` requires begins, the reply ends, or more than `maxHeldCharacters` of a stream are held.
+ * Nothing has reached the client until then, so the request can be sent again after a reply without the call.
  */
 export async function awaitToolCall(
   { first, rest }: OpenedReply,

@@ -4,7 +4,6 @@ import { moment } from '../format.ts'
 import { t } from '../i18n.ts'
 import { Code } from '../parts/controls.tsx'
 import { upstreamMarks } from '../parts/upstream-words.ts'
-import { href } from '../router.ts'
 
 /** Nobody can be asked, and nothing was ever answered. */
 export function needsUpstream({ ready, last_hour, credentials }: Now): boolean {
@@ -84,11 +83,6 @@ export function FirstRun({ now: state }: { now: Now }) {
           </li>
         )}
       </ul>
-      <p class="small dim">
-        <a class="link" href={href('try')}>
-          {t('try')}
-        </a>
-      </p>
     </main>
   )
 }

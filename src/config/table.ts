@@ -4,6 +4,7 @@ import { reasoningModes } from '../gateway/reasoning-placement.ts'
 import { searchPolicies } from '../gateway/web-search.ts'
 import { captureModes } from '../observe/capture.ts'
 import { logLevels } from '../observe/log.ts'
+import { apiServiceText } from './api-services.ts'
 import { modelRows } from './model-rows.ts'
 import { type BuiltInUpstream, upstreamRows } from './upstream-rows.ts'
 import {
@@ -101,11 +102,7 @@ const headers = list(
   Type.String({ pattern: '^[A-Za-z0-9!#$&^_.+-]+=[\\x21-\\x7e]+$' }),
 )
 
-const apiService = word(
-  'NAME',
-  'general, coding, bigmodel, bigmodel-coding or an http(s) URL that ends in /v4',
-  Type.String({ pattern: '^(general|coding|bigmodel|bigmodel-coding|https?://[^/@\\s]+/\\S*v4/?)$' }),
-)
+const apiService = word('NAME', apiServiceText.description, Type.String({ pattern: apiServiceText.pattern }))
 
 /** All settings, in the order of the documentation. */
 export const settings = {

@@ -1,5 +1,7 @@
-/** The services that issue keys. A key works only on its own service. */
-const bases: Record<string, string> = {
+import { type ApiService, apiServices } from '../../config/api-services.ts'
+
+/** A key works only on its own service. */
+const bases: Record<ApiService, string> = {
   general: 'https://api.z.ai/api/paas/v4',
   coding: 'https://api.z.ai/api/coding/paas/v4',
   bigmodel: 'https://open.bigmodel.cn/api/paas/v4',
@@ -9,8 +11,9 @@ const bases: Record<string, string> = {
 /** The base URL for the name of a service, or for an http(s) URL that ends in `/v4`; otherwise `undefined`. */
 export function apiBase(value: string): string | undefined {
   const text = value.trim().replace(/\/+$/, '')
-  const named = Object.hasOwn(bases, text.toLowerCase()) ? bases[text.toLowerCase()] : undefined
-  if (named !== undefined || !URL.canParse(text)) return named
+  const service = apiServices.find((name) => name === text.toLowerCase())
+  if (service !== undefined) return bases[service]
+  if (!URL.canParse(text)) return undefined
   const { protocol, pathname, search, hash, username, password } = new URL(text)
   const plain = /^https?:$/.test(protocol) && `${search}${hash}${username}${password}` === ''
   return plain && pathname.endsWith('/v4') ? text : undefined

@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { apiServiceText } from '../../config/api-services.ts'
 import { rowFields, rowSchema } from '../../config/upstream-rows.ts'
 import { callSettings } from '../chat-completions/call-settings.ts'
 import { defineUpstream, type UpstreamDeps } from '../upstream-kind.ts'
@@ -10,12 +11,7 @@ import { zaiApi } from './index.ts'
 import { readQuota } from './quota.ts'
 
 const row = rowSchema('zai-api', {
-  base: Type.Optional(
-    Type.String({
-      pattern: '^(general|coding|bigmodel|bigmodel-coding|https?://[^/@\\s]+/\\S*v4/?)$',
-      description: 'general, coding, bigmodel, bigmodel-coding or an http(s) URL that ends in /v4',
-    }),
-  ),
+  base: Type.Optional(Type.String(apiServiceText)),
   keys: Type.Array(rowFields.keys.items, { ...rowFields.keys, minItems: 1 }),
   models: Type.Optional(rowFields.models),
 })

@@ -1,5 +1,8 @@
 import type { Model } from './upstream.ts'
 
+/** The smallest useful reply, in tokens, unless its client asks for less. */
+export const leastReplyTokens = 256
+
 /** What a caller with budgets may spend on one request. */
 export interface Spending {
   /**

@@ -1,10 +1,8 @@
 import { GatewayError } from '../core/errors.ts'
 import type { ChatRequest } from '../core/request.ts'
+import { leastReplyTokens } from '../core/spending.ts'
 import type { Model } from '../core/upstream.ts'
 import type { Corrected } from '../tokens/calibrate.ts'
-
-/** The smallest useful room for an answer, unless the client asks for fewer tokens. */
-const minAnswerTokens = 256
 
 export interface ClampObservers {
   annotate: (note: string) => void
@@ -33,7 +31,7 @@ export function clampMaxTokens(
   const { maxTokens } = request.sampling
   if (contextTokens === undefined) return request
   const wanted = maxTokens === undefined ? 0 : Math.min(maxTokens, maxOutputTokens)
-  const smallest = Math.min(wanted, minAnswerTokens)
+  const smallest = Math.min(wanted, leastReplyTokens)
   if (prompt.least + smallest > contextTokens) throw overflow(prompt, contextTokens)
   const room = Math.max(contextTokens - prompt.most, smallest)
   if (wanted <= room) return request

@@ -1,4 +1,5 @@
 import { GatewayError } from '../core/errors.ts'
+import { leastReplyTokens } from '../core/spending.ts'
 import type { BudgetRow, Reserve } from '../store/keys.ts'
 import { amountText, atomsOf } from './budget.ts'
 import { windowAt } from './window.ts'
@@ -27,9 +28,6 @@ export interface Afforded {
   amounts: Reserve[]
 }
 
-/** The smallest useful reply, unless its client asks for less. */
-const leastReply = 256
-
 /**
  * More tokens than a model writes between two looks at a reservation (30 seconds at 130 tokens a second). What a crash
  * leaves behind is settled as if they had been written.
@@ -56,7 +54,7 @@ export function afford(
       : { settled: budget.settled, reserved: budget.reserved, generation: budget.generation }
     return { ...budget, ...counters, span, rates: ratesOf(budget.unit) }
   })
-  const least = Math.min(call.reply, leastReply)
+  const least = Math.min(call.reply, leastReplyTokens)
   let reply = call.reply
   for (const budget of current) {
     const left = budget.limit - budget.settled

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Usage } from '../core/events.ts'
 import type { Reservation, Spending, SpendingCall } from '../core/spending.ts'
-import type { ModelFacts, ModelTable } from '../models/table.ts'
+import { type ModelFacts, type ModelTable, mostOutputTokens } from '../models/table.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { KeyStore } from '../store/keys.ts'
 import { afford, type Rates, unseenTokens } from './afford.ts'
@@ -34,9 +34,6 @@ export interface LedgerOptions {
 /** A reservation that nobody extends for this long belongs to a process that has ended. */
 const lifetimeMs = 120_000
 const extendEveryMs = 30_000
-
-/** For models whose longest reply is not known: the longest of all of Z.AI's. */
-const mostTokens = 131_072
 
 /** What one request has reserved. */
 interface Account {
@@ -88,7 +85,8 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
     const now = clock.now()
     const account = accountOf(record)
     const id = `${record.id}.${++account.made}`
-    const wanted = Math.min(maxTokens ?? mostTokens, model.maxOutputTokens ?? mostTokens)
+    // A model whose longest reply is not known may write as much as any of Z.AI's.
+    const wanted = Math.min(maxTokens ?? mostOutputTokens, model.maxOutputTokens ?? mostOutputTokens)
     const facts = table().of(model.id)
     const rates = (unit: BudgetUnit) => knownRates(unit, facts, now)
     const { decision, budgets } = await store

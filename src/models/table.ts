@@ -1,6 +1,9 @@
 import file from './models.toml'
 import { type EffortWord, effortWords, type Modality, type ModelFields, type ModelRow } from './row.ts'
 
+/** The longest reply of any of Z.AI's models, in tokens. */
+export const mostOutputTokens = 131_072
+
 /** In dollars per million tokens. */
 export type Price = NonNullable<ModelRow['price']>
 

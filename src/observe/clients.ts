@@ -1,4 +1,5 @@
 import { truncate } from '../core/truncate.ts'
+import { claudeCodeSession } from './sessions.ts'
 
 /** The program that sends a request, as far as it says so. */
 export interface Client {
@@ -24,7 +25,7 @@ const rows: readonly Row[] = [
   { name: 'Claude Agent SDK', agent: /^claude-cli\/.*\bagent-sdk\/([\w.-]+)/ },
   // Claude Code asks for the list of models under another name.
   { name: 'Claude Code', agent: /^claude-code\/([\w.-]+)/ },
-  { name: 'Claude Code', agent: /^claude-cli\/([\w.-]+)/, header: 'x-claude-code-session-id' },
+  { name: 'Claude Code', agent: /^claude-cli\/([\w.-]+)/, header: claudeCodeSession },
   // Qwen Code takes the name of Claude Code at Anthropic's API, but counts its versions from 0.
   { name: 'Qwen Code', agent: /^(?:claude-cli|QwenCode)\/(0\.[\w.-]+)/ },
   { name: 'Claude Code', agent: /^claude-cli\/([\w.-]+)/ },

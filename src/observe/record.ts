@@ -71,7 +71,8 @@ export interface RequestRecord {
  * What is going on: the body is being read, no token has come yet, the model thinks, writes or calls a tool, or all is
  * over.
  */
-export type Phase = 'reading' | 'waiting' | 'reasoning' | 'writing' | 'tool' | 'done'
+export const phases = ['reading', 'waiting', 'reasoning', 'writing', 'tool', 'done'] as const
+export type Phase = (typeof phases)[number]
 
 /** In characters. */
 const maxNotesLength = 2_000

@@ -7,6 +7,9 @@ export interface ClientSession {
   agent?: string
 }
 
+/** Where Claude Code tells its session. No other program with its `user-agent` sends it. */
+export const claudeCodeSession = 'x-claude-code-session-id'
+
 /** Longest id that is taken for one, in characters. */
 const longestId = 128
 
@@ -16,7 +19,7 @@ const longestId = 128
  */
 export function sessionOf(headers: Headers, redact: Redact = (text) => text): ClientSession {
   const idOf = (...names: string[]) => idIn(headers, names)
-  const session = idOf('x-claude-code-session-id', 'session-id', 'x-session-id', 'session_id')
+  const session = idOf(claudeCodeSession, 'session-id', 'x-session-id', 'session_id')
   if (session === undefined) return {}
   // Codex names the thread of its main agent after the session.
   const agent = idOf('x-claude-code-agent-id', 'thread-id')

@@ -1,7 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { phases } from '../../observe/record.ts'
 import { amount, count, duration, instant, optional, word } from './units.ts'
-
-export const requestStates = ['reading', 'waiting', 'reasoning', 'writing', 'tool', 'done'] as const
 
 /** One line of the list of requests, under way or over. */
 export const RequestRow = Type.Object(
@@ -18,7 +17,7 @@ export const RequestRow = Type.Object(
     model: optional(Type.String({ description: 'The model that answers.' })),
     upstream: optional(Type.String()),
     credential: optional(Type.String({ description: 'Fingerprint, as in the list of upstreams.' })),
-    state: word(requestStates),
+    state: word(phases),
     place: optional(Type.Object({ n: count('1 is next.'), of: count() })),
     tool: optional(Type.String({ description: 'The tool that is being called.' })),
     status: optional(Type.Integer()),

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
 import type { Lookup } from './dns.ts'
 import { byteStreamOf, type Fetch, type HttpResponse, type OutgoingRequest, readBytes } from './send.ts'
+import { userAgent } from './user-agent.ts'
 
 export interface RemoteFileOptions {
   fetch: Fetch
@@ -95,7 +96,7 @@ async function dial(url: URL, addresses: string[], { fetch, signal }: RemoteFile
     pinned.hash = ''
     try {
       return await fetch(pinned.href, {
-        headers: { host: url.host, accept: 'image/*, */*;q=0.5', 'user-agent': 'zai2api' },
+        headers: { host: url.host, accept: 'image/*, */*;q=0.5', 'user-agent': userAgent },
         redirect: 'manual',
         signal,
         proxy: false,

@@ -155,13 +155,12 @@ export function goodAgainAfterMs({ kind, retryAfterMs = 0 }: GatewayError): numb
   return kind === 'quota-exhausted' && retryAfterMs > 0 ? retryAfterMs : undefined
 }
 
+/** What the client is told of a conversation that is too long. */
+export const windowExceededText = 'The conversation is longer than the model can take. Shorten or compact it.'
+
 /** The error for a context window that was full before the answer began. */
 export function windowExceeded(): GatewayError {
-  return new GatewayError(
-    'context-overflow',
-    'The conversation is longer than the model can take. Shorten or compact it.',
-    { param: 'messages' },
-  )
+  return new GatewayError('context-overflow', windowExceededText, { param: 'messages' })
 }
 
 /**

@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { type Examined, fail, pass, passed, warn } from '../../core/finding.ts'
 import { jsonOf, type ProbeOptions, probe, reasonOf } from '../../http-client/probe.ts'
+import { userAgent } from '../../http-client/user-agent.ts'
 import type { CompatibleUpstreamOptions } from './index.ts'
 
 type Server = Pick<CompatibleUpstreamOptions, 'id' | 'baseUrl' | 'keys' | 'models'>
@@ -19,7 +20,7 @@ export async function examineServer(server: Server, edge: ProbeOptions): Promise
 }
 
 async function listed(check: string, key: string, { id, baseUrl, models = [] }: Server, edge: ProbeOptions) {
-  const headers = { ...(key === '' ? {} : { authorization: `Bearer ${key}` }), 'user-agent': 'zai2api' }
+  const headers = { ...(key === '' ? {} : { authorization: `Bearer ${key}` }), 'user-agent': userAgent }
   try {
     const answer = await probe(`${baseUrl}/models`, edge, { headers })
     const body = jsonOf(answer)

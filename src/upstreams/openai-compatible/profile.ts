@@ -1,6 +1,7 @@
 import type { Reasoning, ToolChoice } from '../../core/request.ts'
+import { userAgent } from '../../http-client/user-agent.ts'
 import type { ModelFacts } from '../../models/table.ts'
-import { type FailureRow, vendorErrors } from '../chat-completions/errors.ts'
+import { type FailureRow, vendorErrors, windowExceededText } from '../chat-completions/errors.ts'
 import type { ChatModel } from '../chat-completions/models.ts'
 import type { Profile } from '../chat-completions/profile.ts'
 
@@ -30,7 +31,7 @@ export function compatibleProfile({ id, reasoning }: CompatibleOptions): Profile
       notAnApi: `Check base of ${id} in [[upstreams]]: it is an address under which there is /chat/completions, such as http://127.0.0.1:8000/v1.`,
       failures: failures(id),
     }),
-    headers: (key) => ({ ...(key === '' ? {} : { authorization: `Bearer ${key}` }), 'user-agent': 'zai2api' }),
+    headers: (key) => ({ ...(key === '' ? {} : { authorization: `Bearer ${key}` }), 'user-agent': userAgent }),
     models: {
       // Only the server knows its models.
       offers: () => false,
@@ -110,7 +111,7 @@ function failures(id: string) {
       words:
         /maximum context length|context (?:size|window|length).{0,40}exceed|exceed.{0,60}context|longer than the model/i,
       kind: 'context-overflow',
-      message: 'The conversation is longer than the model can take. Shorten or compact it.',
+      message: windowExceededText,
       recovery: 'none',
       facts: { param: 'messages' },
     },

@@ -1,3 +1,4 @@
+import { apiServices } from '../../config/api-services.ts'
 import { type Examined, type Finding, fail, pass, passed, skip, warn } from '../../core/finding.ts'
 import { quotaSummary } from '../../core/quota.ts'
 import { type ProbeOptions, probe, probeTimeoutMs, reasonOf } from '../../http-client/probe.ts'
@@ -6,6 +7,7 @@ import { apiBase } from './base-url.ts'
 import { type SettingNames, usualSettings } from './errors.ts'
 import { type KeyVerdict, keyVerdict } from './key-verdict.ts'
 import { readQuota } from './quota.ts'
+import { usualHeaders } from './usual-headers.ts'
 
 /** Checks each key with a request for one token. Nothing cheaper tells whether the service accepts the key. */
 export async function examineKeys(account: ApiAccount, edge: ProbeOptions): Promise<Examined> {
@@ -52,9 +54,8 @@ async function tryKey(baseUrl: string, key: string, names: SettingNames, edge: P
     method: 'POST',
     headers: {
       authorization: `Bearer ${key}`,
-      'accept-language': 'en-US,en',
       'content-type': 'application/json',
-      'user-agent': 'zai2api',
+      ...usualHeaders,
     },
     body: JSON.stringify({
       model: smallestModel,
@@ -66,8 +67,6 @@ async function tryKey(baseUrl: string, key: string, names: SettingNames, edge: P
   return keyVerdict(answer, names, edge.clock.now())
 }
 
-const services = ['general', 'coding', 'bigmodel', 'bigmodel-coding']
-
 /** The service that takes the key after all. */
 async function acceptingService(
   key: string,
@@ -75,9 +74,9 @@ async function acceptingService(
   edge: ProbeOptions,
 ): Promise<string | undefined> {
   // A key is never sent to an address that is not the vendor's own.
-  if (!services.some((name) => apiBase(name) === wrong)) return undefined
+  if (!apiServices.some((name) => apiBase(name) === wrong)) return undefined
   const accepts = await Promise.all(
-    services.map(async (name) => {
+    apiServices.map(async (name) => {
       const baseUrl = apiBase(name)
       if (baseUrl === undefined || baseUrl === wrong) return false
       return tryKey(baseUrl, key, names, edge).then(
@@ -86,7 +85,7 @@ async function acceptingService(
       )
     }),
   )
-  return services.find((_name, index) => accepts[index])
+  return apiServices.find((_name, index) => accepts[index])
 }
 
 async function plan(

@@ -1,10 +1,11 @@
 import type { Reasoning, SearchRules } from '../../core/request.ts'
-import { effortWord, type ModelFacts } from '../../models/table.ts'
+import { effortWord, type ModelFacts, mostOutputTokens } from '../../models/table.ts'
 import type { ChatModel } from '../chat-completions/models.ts'
 import type { Profile } from '../chat-completions/profile.ts'
 import { isCodingPlan, searchEngineOf } from './base-url.ts'
 import { type SettingNames, usualSettings, zaiErrors } from './errors.ts'
 import { preferred } from './preferred-models.ts'
+import { usualHeaders } from './usual-headers.ts'
 
 /**
  * Z.AI's official API, which accepts only a part of Chat Completions.
@@ -14,12 +15,7 @@ export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettin
   const codingPlan = isCodingPlan(baseUrl)
   return {
     errors: zaiErrors(names),
-    headers: (key) => ({
-      authorization: `Bearer ${key}`,
-      // The language of its error messages.
-      'accept-language': 'en-US,en',
-      'user-agent': 'zai2api',
-    }),
+    headers: (key) => ({ authorization: `Bearer ${key}`, ...usualHeaders }),
     models: {
       offers: ({ plan }: ModelFacts) => plan !== 'coding' || codingPlan,
       // The list also has images, speech and embeddings: `cogview-4`, `glm-asr`, `embedding-3`.
@@ -34,7 +30,7 @@ export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettin
       maxTools: 128,
       maxTemperature: 1,
       minTopP: 0.01,
-      maxOutputTokens: 131_072,
+      maxOutputTokens: mostOutputTokens,
       // The API has no `json_schema`: the schema becomes an instruction, besides `json_object`.
       responseFormat: () => ({ response_format: { type: 'json_object' } }),
       schemaInWords: true,

@@ -6,6 +6,7 @@ import { send } from '../../http-client/send.ts'
 import type { QuotaCall } from '../upstream-kind.ts'
 import { usualSettings, zaiErrors } from './errors.ts'
 import { quotaBody, quotaEntry } from './schema.ts'
+import { usualHeaders } from './usual-headers.ts'
 
 export interface QuotaOptions extends QuotaCall {
   baseUrl: string
@@ -20,7 +21,7 @@ export interface QuotaOptions extends QuotaCall {
  */
 export async function readQuota({ baseUrl, key, fetch, clock, signal, timeoutMs }: QuotaOptions): Promise<Quota> {
   const { origin, host } = new URL(baseUrl)
-  const headers = { authorization: key, 'accept-language': 'en-US,en', 'user-agent': 'zai2api' }
+  const headers = { authorization: key, ...usualHeaders }
   const url = `${origin}/api/monitor/usage/quota/limit`
   const response = await send(url, { headers }, { fetch, clock, signal, headersTimeoutMs: timeoutMs })
   const buffered = await readBuffered(response, { clock, signal, timeoutMs, host })

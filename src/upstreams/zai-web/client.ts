@@ -2,6 +2,7 @@ import type { AttemptObserver } from '../../core/call-observer.ts'
 import type { Clock } from '../../core/clock.ts'
 import { readBuffered } from '../../http-client/buffered-response.ts'
 import { type Fetch, type HttpResponse, send } from '../../http-client/send.ts'
+import { userAgent } from '../../http-client/user-agent.ts'
 
 /** The HTTP client for the site, with its base URL, headers and deadlines. */
 export interface WebClient {
@@ -84,7 +85,7 @@ export function webClient({ baseUrl, fetch, clock, headersTimeoutMs }: WebClient
     return {
       accept: '*/*',
       'accept-language': 'en-US',
-      'user-agent': 'zai2api',
+      'user-agent': userAgent,
       origin: baseUrl,
       referer: `${baseUrl}/`,
       ...(call.version === undefined ? {} : { 'x-fe-version': call.version }),

@@ -2,6 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { type Examined, type Finding, fail, pass, passed, skip, warn } from '../../core/finding.ts'
 import { jsonOf, type ProbeOptions, probe, reasonOf } from '../../http-client/probe.ts'
+import { userAgent } from '../../http-client/user-agent.ts'
 import type { ZaiWebOptions } from './index.ts'
 
 type Site = Pick<ZaiWebOptions, 'baseUrl' | 'tokens' | 'anonymous'>
@@ -82,5 +83,5 @@ function auths(baseUrl: string, token: string | undefined, edge: ProbeOptions) {
 }
 
 function headersOf(origin: string): Record<string, string> {
-  return { accept: '*/*', 'user-agent': 'zai2api', origin, referer: `${origin}/` }
+  return { accept: '*/*', 'user-agent': userAgent, origin, referer: `${origin}/` }
 }

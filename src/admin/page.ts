@@ -3,7 +3,7 @@ import type { Dialect } from '../core/dialect.ts'
 import { replyAddresses } from '../http/hints.ts'
 import type { Route } from '../http/route.ts'
 import { pageFiles } from '../page/assets.ts'
-import { pageFilesPath, pagePaths } from './schema/page.ts'
+import { pageFilesPath, pagePaths } from './schema/page-paths.ts'
 
 // Whatever the page shows or runs, it can reach no other server, and no other page can show it in a frame.
 const contentSecurityPolicy = [

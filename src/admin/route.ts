@@ -5,7 +5,7 @@ import { readJson } from '../http/body.ts'
 import { bodyCheck, invalidBody } from '../http/body-validation.ts'
 import type { Route, RouteContext } from '../http/route.ts'
 import { encodeAdminError } from './errors.ts'
-import { operationOf } from './operation.ts'
+import { operationOf } from './openapi-operation.ts'
 
 export const adminPath = '/admin/api'
 

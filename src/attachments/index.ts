@@ -12,8 +12,8 @@ import {
   type VideoPart,
 } from '../core/request.ts'
 import type { Model, Upstream } from '../core/upstream.ts'
+import { fitImage, imageTypeOf } from './convert-image.ts'
 import { readDocument } from './document.ts'
-import { fitImage, imageTypeOf } from './image.ts'
 import type { AttachmentLimits } from './limits.ts'
 import type { ReadPdf } from './pdf-reader.ts'
 

@@ -1,4 +1,4 @@
-import type { EmbeddedImage } from './image.ts'
+import type { EmbeddedImage } from './convert-image.ts'
 import type { AttachmentLimits } from './limits.ts'
 
 // The messages between the gateway and the worker thread that reads a PDF.

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import { type EmbeddedImage, pageImage } from './image.ts'
+import { type EmbeddedImage, pageImage } from './convert-image.ts'
 import { loadPdfLibrary, type PdfDocument, type PdfLibrary, type PdfPageHandle } from './pdf-library.ts'
 import { type PdfMessage, type PdfOptions, type PdfPage, tookTooLong } from './pdf-messages.ts'
 import { encodePng, type Pixels } from './png.ts'

@@ -2,7 +2,7 @@ import { type LoadedConfig, loadFrom } from '../config/load.ts'
 import { lossOf } from '../config/protection.ts'
 import { defaults } from '../config/sources.ts'
 import { credentialOf, type NamedSetting, settingList, settings } from '../config/table.ts'
-import { asTrusted, isTrusted, type Owner, ownerOf, rankOf, refusal } from './owner.ts'
+import { asTrusted, isTrusted, type Owner, ownerOf, rankOf, refusal } from './required-trust.ts'
 
 /**
  * Why a server must not start, as one line; `undefined` if it may. A source that is trusted less than the account's

@@ -16,7 +16,7 @@ import { printable, UsageError } from '../config/usage-error.ts'
 import { urlOf } from './client-target.ts'
 import { addressIn, originOf, promptReaders } from './destinations.ts'
 import { exposure } from './exposure.ts'
-import { asTrusted, isTrusted, type Owner, ownerOf, refusal, user } from './owner.ts'
+import { asTrusted, isTrusted, type Owner, ownerOf, refusal, user } from './required-trust.ts'
 
 /** What a command sends over the network. */
 export interface Sending {

@@ -2,10 +2,10 @@ import { timingSafeEqual } from 'node:crypto'
 import type { Caller } from '../core/caller.ts'
 import { GatewayError } from '../core/errors.ts'
 import { type AccessOptions, comesThroughProxy, presentedKeys, refuseOthers } from './access.ts'
-import type { Attempts } from './attempts.ts'
 import { type ClientKey, digestOf, localCaller } from './client-keys.ts'
 import { plainAddress } from './gateway-proof.ts'
 import { longestSessionMs, type OperatorSessions } from './operator-sessions.ts'
+import type { Attempts } from './wrong-keys.ts'
 
 /** By what the operator is known: the cookie of a page that has signed in, the key itself, or being on this machine. */
 export interface AdmittedOperator {

@@ -6,9 +6,9 @@ import type { Reservation, Spending, SpendingCall } from '../core/spending.ts'
 import { type ModelFacts, type ModelTable, mostOutputTokens } from '../models/table.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { KeyStore } from '../store/keys.ts'
-import { afford, type Rates, unseenTokens } from './afford.ts'
 import type { BudgetUnit } from './budget.ts'
 import { ratesOf, unknownPrice } from './price.ts'
+import { afford, type Rates, unseenTokens } from './reservation-size.ts'
 
 /** Reserves from the budgets of keys before calls are made, and settles what they have cost. */
 export interface Ledger {

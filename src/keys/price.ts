@@ -1,8 +1,8 @@
 import { GatewayError } from '../core/errors.ts'
 import { type BilledTokens, costOf } from '../models/cost.ts'
 import type { ModelFacts } from '../models/table.ts'
-import type { Rates } from './afford.ts'
 import { atomsOf, type BudgetUnit } from './budget.ts'
+import type { Rates } from './reservation-size.ts'
 
 type Priced = Pick<ModelFacts, 'price' | 'credits'>
 

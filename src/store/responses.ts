@@ -1,5 +1,5 @@
 import type { StoredResponse } from '../core/dialect.ts'
-import { openSqliteResponses, type SqliteOptions } from './sqlite-responses.ts'
+import { openSqliteResponses, type SqliteOptions } from './own-file-responses.ts'
 
 /**
  * Stored replies, which clients may read again or continue. Each belongs to an owner, the `keyId` of a caller, and does

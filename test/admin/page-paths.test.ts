@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { pageFilesPath, pagePaths } from '../../src/admin/schema/page.ts'
+import { pageFilesPath, pagePaths } from '../../src/admin/schema/page-paths.ts'
 import { dialects } from '../../src/dialects/index.ts'
 import { basePathsOf } from '../../src/http/base-paths.ts'
 import { anywhere } from '../../src/http/path-pattern.ts'

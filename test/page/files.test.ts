@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { pagePaths } from '../../src/admin/schema/page.ts'
+import { pagePaths } from '../../src/admin/schema/page-paths.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { bundlePage } from '../../src/page/bundle.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'

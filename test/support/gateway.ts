@@ -1,4 +1,4 @@
-import { createOperator, type OperatorOptions, type Program } from '../../src/admin/operator.ts'
+import { createOperator, type OperatorOptions, type Program } from '../../src/admin/route-context.ts'
 import { createApp } from '../../src/app.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { createAttachments } from '../../src/attachments/index.ts'

@@ -1,4 +1,4 @@
-import type { Program } from '../../src/admin/operator.ts'
+import type { Program } from '../../src/admin/route-context.ts'
 import { compose } from '../../src/compose.ts'
 import { loadConfig } from '../../src/config/load.ts'
 import { upstreamKinds } from '../../src/upstreams/index.ts'

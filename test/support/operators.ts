@@ -1,9 +1,9 @@
 import { systemClock } from '../../src/async/system-clock.ts'
 import type { Clock } from '../../src/core/clock.ts'
 import type { AccessOptions } from '../../src/http/access.ts'
-import { createAttempts } from '../../src/http/attempts.ts'
 import { createOperatorAccess } from '../../src/http/operator-access.ts'
 import { createOperatorSessions } from '../../src/http/operator-sessions.ts'
+import { createAttempts } from '../../src/http/wrong-keys.ts'
 
 /** Who is the operator of a gateway with this access. `peerOf` gives the address that a request comes from. */
 export function operatorsOf(

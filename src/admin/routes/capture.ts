@@ -1,7 +1,7 @@
 import { GatewayError } from '../../core/errors.ts'
 import type { Route } from '../../http/route.ts'
-import type { Operator } from '../operator.ts'
 import { adminRoute } from '../route.ts'
+import type { Operator } from '../route-context.ts'
 import { Capture, CaptureChange } from '../schema/capture.ts'
 
 /** A day: whoever wants more sets CAPTURE. */

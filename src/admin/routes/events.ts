@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import type { Route } from '../../http/route.ts'
-import type { Operator } from '../operator.ts'
 import { adminRoute } from '../route.ts'
+import type { Operator } from '../route-context.ts'
 import { liveEvents } from '../schema/events.ts'
 
 /** `/admin/api/events`: what happens, as it happens. */

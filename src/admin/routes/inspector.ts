@@ -8,10 +8,10 @@ import { elapsedMs, type RequestRecord } from '../../observe/record.ts'
 import { redactDeep, redactText } from '../../observe/redaction.ts'
 import { exportPage } from '../export-page.ts'
 import { type FirstDifference, firstDifference } from '../first-difference.ts'
-import type { Operator } from '../operator.ts'
 import { replayOf } from '../replay.ts'
 import { faceOf, faceSizes, timelineParts } from '../request-detail.ts'
 import { adminRoute } from '../route.ts'
+import type { Operator } from '../route-context.ts'
 import { Face, Replay, RequestDetail } from '../schema/requests.ts'
 
 /** How the routes reach the gateway that they belong to. */

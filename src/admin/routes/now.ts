@@ -1,10 +1,10 @@
 import { type Clock, withTimeout } from '../../core/clock.ts'
 import type { Route } from '../../http/route.ts'
 import type { HourSums } from '../../observe/last-hour.ts'
-import type { Operator } from '../operator.ts'
 import { remedyOf } from '../remedies.ts'
 import { rounded, withoutUnknown } from '../request-row.ts'
 import { adminRoute } from '../route.ts'
+import type { Operator } from '../route-context.ts'
 import { Now, type Setup, type Trouble } from '../schema/now.ts'
 import type { Upstream } from '../schema/upstreams.ts'
 

@@ -2,9 +2,9 @@ import { invalidField } from '../../core/errors.ts'
 import type { Database } from '../../database/sql.ts'
 import type { Route } from '../../http/route.ts'
 import { type RequestFilter, requestPage } from '../../store/requests.ts'
-import type { Operator } from '../operator.ts'
 import { storedRow } from '../request-row.ts'
 import { adminRoute } from '../route.ts'
+import type { Operator } from '../route-context.ts'
 import { RequestPage, RequestQuery } from '../schema/requests.ts'
 
 /** Where finished requests are. */

@@ -1,7 +1,7 @@
 import type { Route } from '../../http/route.ts'
 import { type UsageSlot as StoredSlot, usageBetween } from '../../store/usage.ts'
-import type { Operator } from '../operator.ts'
 import { adminRoute } from '../route.ts'
+import type { Operator } from '../route-context.ts'
 import { Usage, UsageQuery, type UsageSlot } from '../schema/usage.ts'
 import type { Remembered } from './requests.ts'
 

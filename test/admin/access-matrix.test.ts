@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import type { Program } from '../../src/admin/operator.ts'
+import type { Program } from '../../src/admin/route-context.ts'
 import { operatedGateway } from '../support/operated-gateway.ts'
 
 // Who may come in: every route under /admin/api, whoever registered it, in all the ways to ask for it without being the

@@ -1,5 +1,5 @@
-import type { Program } from '../admin/operator.ts'
 import { rounded } from '../admin/request-row.ts'
+import type { Program } from '../admin/route-context.ts'
 import type { Setup } from '../admin/schema/now.ts'
 import type { DoctorStep } from '../admin/schema/system.ts'
 import { systemClock } from '../async/system-clock.ts'

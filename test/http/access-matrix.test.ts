@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { Elysia } from 'elysia'
 import fc from 'fast-check'
-import { pagePaths } from '../../src/admin/schema/page.ts'
+import { pagePaths } from '../../src/admin/schema/page-paths.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
 import { pageFiles } from '../../src/page/assets.ts'

@@ -9,8 +9,8 @@ import type { RequestRow } from './schema/requests.ts'
 export interface LiveFeed {
   /** The stream for one page, until it is cancelled or the feed is closed. */
   open(): ReadableStream<Uint8Array>
-  /** Tells every page of something that has changed. */
-  tell(event: LiveEvent): void
+  /** Notifies every page of something that has changed. */
+  notify(event: LiveEvent): void
   /** Ends all streams, and later ones at once. */
   close(): void
 }
@@ -52,7 +52,7 @@ export function createLiveFeed({ clock, live, rowOf, state }: LiveFeedOptions): 
   let stopTimer = () => {}
   let unsubscribe = () => {}
 
-  return { open, tell, close }
+  return { open, notify, close }
 
   function open(): ReadableStream<Uint8Array> {
     let page: Page | undefined
@@ -78,7 +78,7 @@ export function createLiveFeed({ clock, live, rowOf, state }: LiveFeedOptions): 
   function begin(): void {
     lastState = comparable(state())
     lastComment = clock.monotonic()
-    unsubscribe = live.subscribe(({ record }) => tell({ event: 'request', data: rowOf(record) }))
+    unsubscribe = live.subscribe(({ record }) => notify({ event: 'request', data: rowOf(record) }))
     stopTimer = clock.after(lookMs, look)
   }
 
@@ -95,14 +95,14 @@ export function createLiveFeed({ clock, live, rowOf, state }: LiveFeedOptions): 
     const text = comparable(now)
     if (text !== lastState) {
       lastState = text
-      tell({ event: 'state', data: now })
+      notify({ event: 'state', data: now })
     }
     if (clock.monotonic() - lastComment < commentMs) return
     lastComment = clock.monotonic()
     for (const { controller } of pages) if (hasRoom(controller)) controller.enqueue(encoder.encode(':\n\n'))
   }
 
-  function tell(event: LiveEvent): void {
+  function notify(event: LiveEvent): void {
     for (const page of pages) {
       page.pending.set(event.event === 'request' ? event.data.id : event.event, event)
       if (page.pending.size > mostPending) {

@@ -1,6 +1,6 @@
 import type { TObject, TSchema } from '@sinclair/typebox'
 import type { RouteDocs } from '../http/route.ts'
-import { AdminError } from './schema/sign-in.ts'
+import { AdminError } from './schema/error.ts'
 
 /** What the document says of a route: see `AdminRoute`. */
 export interface Documented {

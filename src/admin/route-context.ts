@@ -14,9 +14,10 @@ import { createReadiness, type Readiness } from './readiness.ts'
 import type { TimelineParts } from './request-detail.ts'
 import { requestRow } from './request-row.ts'
 import type { Remembered } from './routes/requests.ts'
+import type { DoctorStep } from './schema/doctor.ts'
 import type { Setup } from './schema/now.ts'
 import type { RequestDetail, RequestRow } from './schema/requests.ts'
-import type { DoctorStep, System } from './schema/system.ts'
+import type { System } from './schema/system.ts'
 import { type OperatedUpstream, type UpstreamViews, upstreamViews } from './upstream-views.ts'
 
 export interface OperatorOptions {
@@ -77,7 +78,7 @@ export function createOperator(options: OperatorOptions): Operator {
   })
   const since = clock.monotonic()
   const feed = createLiveFeed({ clock, live, rowOf, state })
-  capture.subscribe(() => feed.tell({ event: 'capture', data: capture.state() }))
+  capture.subscribe(() => feed.notify({ event: 'capture', data: capture.state() }))
   return {
     ...options,
     startedAt: clock.now(),

@@ -61,12 +61,13 @@ export function openSqlite({ path, clock, warn, maxPages }: SqliteOptions): Data
     return statements.of(statement.text).all(...statement.parameters) as Row[]
   }
   const sql: Sql = <Row>(text: TemplateStringsArray, ...values: readonly Parameter[]) => {
-    const work = () => mended(() => run<Row>(text, ...values))
+    const work = () => retriedAfterRepair(() => run<Row>(text, ...values))
     return queued === 0 ? work() : inTurn(work)
   }
   return Object.assign(sql, {
     engine: 'sqlite' as const,
-    transaction: <T>(work: (sql: Sql) => Promise<T>) => inTurn(() => mended(() => transact(() => work(run)))),
+    transaction: <T>(work: (sql: Sql) => Promise<T>) =>
+      inTurn(() => retriedAfterRepair(() => transact(() => work(run)))),
     close: () =>
       inTurn(async () => {
         if (isClosed) return
@@ -98,8 +99,8 @@ export function openSqlite({ path, clock, warn, maxPages }: SqliteOptions): Data
     }
   }
 
-  /** Runs `work` once more if its failure can be mended. */
-  async function mended<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs `work` once more after a failure that can be repaired. */
+  async function retriedAfterRepair<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (thrown) {

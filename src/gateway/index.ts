@@ -119,7 +119,7 @@ export function createGateway(
       const candidates = candidatesOf(cleaned(wanted), listings, settings)
       await options.yieldIfLong()
       const first = useNext(candidates, health) ?? { candidate: candidates[0], release() {} }
-      if (options.observer) tellRoute(options.observer, wanted, candidates, first.candidate)
+      if (options.observer) reportRoute(options.observer, wanted, candidates, first.candidate)
       if (first.candidate.upstream !== candidates[0].upstream)
         options.annotate(`${candidates[0].upstream.id}: resting; asking ${first.candidate.upstream.id}`)
       let found = await prepare(first.candidate).catch((thrown) => {
@@ -218,7 +218,7 @@ export function createGateway(
 }
 
 /** Why this model, and why this upstream. */
-function tellRoute(
+function reportRoute(
   observer: CallObserver,
   { model: asked }: ChatRequest,
   candidates: readonly [Candidate, ...Candidate[]],

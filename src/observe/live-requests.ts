@@ -26,21 +26,21 @@ const phaseGapMs = 334
  */
 export function createLiveRequests(clock: Clock): LiveRequests {
   const listeners = new Set<(change: RequestChange) => void>()
-  const told = new Map<RequestRecord, { at: number; stopTimer: (() => void) | undefined }>()
+  const notified = new Map<RequestRecord, { at: number; stopTimer: (() => void) | undefined }>()
 
   return {
-    running: () => [...told.keys()],
+    running: () => [...notified.keys()],
     opened(record) {
-      told.set(record, { at: clock.monotonic(), stopTimer: undefined })
+      notified.set(record, { at: clock.monotonic(), stopTimer: undefined })
       record.onPhase = phaseBegan
-      tell({ kind: 'opened', record })
+      notify({ kind: 'opened', record })
     },
     closed(record) {
-      const last = told.get(record)
+      const last = notified.get(record)
       if (last === undefined) return
       last.stopTimer?.()
-      told.delete(record)
-      tell({ kind: 'closed', record })
+      notified.delete(record)
+      notify({ kind: 'closed', record })
     },
     subscribe(listener) {
       listeners.add(listener)
@@ -50,19 +50,19 @@ export function createLiveRequests(clock: Clock): LiveRequests {
 
   function phaseBegan(record: RequestRecord): void {
     if (listeners.size === 0) return
-    const last = told.get(record)
+    const last = notified.get(record)
     if (last === undefined || last.stopTimer !== undefined) return
     const leftMs = last.at + phaseGapMs - clock.monotonic()
-    const tellNow = () => {
+    const notifyNow = () => {
       last.at = clock.monotonic()
       last.stopTimer = undefined
-      tell({ kind: 'phase', record })
+      notify({ kind: 'phase', record })
     }
-    if (leftMs <= 0) tellNow()
-    else last.stopTimer = clock.after(leftMs, tellNow)
+    if (leftMs <= 0) notifyNow()
+    else last.stopTimer = clock.after(leftMs, notifyNow)
   }
 
-  function tell(change: RequestChange): void {
+  function notify(change: RequestChange): void {
     for (const listener of listeners) listener(change)
   }
 }

@@ -174,7 +174,7 @@ export function createKeyStore(db: Database): KeyStore {
           RETURNING budget, amount, estimate, generation`
         // All in one order, so that two that settle from the same budgets do not wait for each other.
         for (const row of rows.sort((one, other) => (one.budget < other.budget ? -1 : 1)))
-          await give(sql, row, spent.get(row.budget) ?? 0)
+          await settleReservation(sql, row, spent.get(row.budget) ?? 0)
       }),
 
     extend: (id, expires, estimates) =>
@@ -191,7 +191,7 @@ export function createKeyStore(db: Database): KeyStore {
         await db.transaction(async (sql) => {
           const [row] = await sql<Reserved>`DELETE FROM reservations
             WHERE id = ${id} AND budget = ${budget} AND expires <= ${now} RETURNING budget, amount, estimate, generation`
-          if (row) await give(sql, row, row.estimate)
+          if (row) await settleReservation(sql, row, row.estimate)
         })
       return expired.length
     },
@@ -208,7 +208,7 @@ interface Reserved {
 /**
  * A reservation from an ended window or from before a reset has an old `generation`, so the current budget is not changed.
  */
-async function give(sql: Sql, { budget, amount, generation }: Reserved, spent: number): Promise<void> {
+async function settleReservation(sql: Sql, { budget, amount, generation }: Reserved, spent: number): Promise<void> {
   await sql`UPDATE budgets SET reserved = reserved - ${amount}, settled = settled + ${spent}
     WHERE id = ${budget} AND generation = ${generation}`
 }

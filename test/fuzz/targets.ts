@@ -14,7 +14,7 @@ import { toolCallParser } from '../../src/prompted-tools/parse.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { apiUpstream } from '../support/api-upstream.ts'
 import { chatZai, eventStream, fieldOf } from '../support/chat-zai.ts'
-import { type SpeechName, speeches, speechNames, viewOf } from '../support/client-view.ts'
+import { type DialectViewName, dialectViewNames, dialectViews, viewOf } from '../support/client-view.ts'
 import { gatewayApp, startGateway } from '../support/gateway.ts'
 import { lockedGateway } from '../support/locked-gateway.ts'
 import { inPieces } from '../support/pieces.ts'
@@ -73,7 +73,7 @@ function bodies(dialect: string): Target {
     return JSON.parse(text.replaceAll(/https:[^"]+/g, 'data:image/png;base64,AAAA')).body
   })
   const app = gatewayApp([demo({ clock: systemClock, idleMs: 1_000, paceMs: 0 })], { loopLimit: 0 })
-  const speech = Object.values(speeches).find(({ path }) => path === paths[dialect])
+  const dialectView = Object.values(dialectViews).find(({ path }) => path === paths[dialect])
   return {
     name: `bodies of ${dialect}`,
     property: fc.asyncProperty(mutated(samples), async (body) => {
@@ -81,8 +81,8 @@ function bodies(dialect: string): Target {
       const request = new Request(`http://localhost${paths[dialect]}`, { method: 'POST', body: text })
       const response = await inTime(app.handle(request))
       if (response.status >= 400) judgeRefusal(response.status, await inTime(response.json()))
-      else if (speech) {
-        const view = await inTime(viewOf(speech, response))
+      else if (dialectView) {
+        const view = await inTime(viewOf(dialectView, response))
         if (view.endings !== 1 || !view.endedLast) throw new Error(`${view.endings} endings`)
       } else await inTime(response.text())
     }),
@@ -193,7 +193,7 @@ const replaying: Record<string, (reply: Reply) => Upstream> = {
 const weather = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] }
 
 /** The same question in each dialect, with a tool that the recordings call. */
-const tools: Record<SpeechName, object> = {
+const tools: Record<DialectViewName, object> = {
   chat: { tools: [{ type: 'function', function: { name: 'get_weather', parameters: weather } }] },
   messages: { tools: [{ name: 'get_weather', input_schema: weather }] },
   responses: { tools: [{ type: 'function', name: 'get_weather', parameters: weather }] },
@@ -205,7 +205,7 @@ function recordings(upstream: string): Target {
   const asking = fc.record({
     bytes: mutatedBytes(samples),
     pieceSize: fc.constantFrom(7, 64, 1_000_000),
-    dialect: fc.constantFrom(...speechNames),
+    dialect: fc.constantFrom(...dialectViewNames),
     stream: fc.boolean(),
   })
   const fresh = replaying[upstream]
@@ -216,11 +216,13 @@ function recordings(upstream: string): Target {
   return {
     name: `answers of ${upstream}`,
     property: fc.asyncProperty(asking, async ({ bytes, pieceSize, dialect, stream }) => {
-      const speech = speeches[dialect]
+      const dialectView = dialectViews[dialect]
       current = fresh(() => eventStream(inPieces(bytes, pieceSize)))
-      const body = JSON.stringify({ model: 'glm-4.7', ...speech.body, ...tools[dialect], stream })
-      const response = await inTime(app.handle(new Request(`http://localhost${speech.path}`, { method: 'POST', body })))
-      const view = await inTime(viewOf(speech, response))
+      const body = JSON.stringify({ model: 'glm-4.7', ...dialectView.body, ...tools[dialect], stream })
+      const response = await inTime(
+        app.handle(new Request(`http://localhost${dialectView.path}`, { method: 'POST', body })),
+      )
+      const view = await inTime(viewOf(dialectView, response))
       if (view.status === 500) throw new Error(`status 500: ${view.error}`)
       if (view.endings !== 1 || !view.endedLast) throw new Error(`${view.endings} endings`)
       if (/^The gateway failed/.test(view.error ?? '')) throw new Error(view.error)

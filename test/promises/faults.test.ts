@@ -8,7 +8,7 @@ import { systemLookup } from '../../src/http-client/dns.ts'
 import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
 import { apiUpstream } from '../support/api-upstream.ts'
 import { chatZai, completionRoute } from '../support/chat-zai.ts'
-import { type SpeechName, speeches, speechNames, type View, viewOf } from '../support/client-view.ts'
+import { type DialectViewName, dialectViewNames, dialectViews, type View, viewOf } from '../support/client-view.ts'
 import { type RunningGateway, startGateway, until } from '../support/gateway.ts'
 import { chunk, lastChunk, type Play, type RawUpstream, startRawUpstream, streamHead } from '../support/raw-upstream.ts'
 import { webUpstream } from '../support/web-gateway.ts'
@@ -255,11 +255,11 @@ async function setUp(name: UpstreamName, play: Play, idleMs = 5_000): Promise<St
   return { upstream, gateway }
 }
 
-async function ask({ url }: { url: string }, name: SpeechName, stream: boolean): Promise<View> {
-  const speech = speeches[name]
-  const body = JSON.stringify({ model: 'glm-4.7', ...speech.body, stream })
-  const response = await fetch(url + speech.path, { method: 'POST', body })
-  const view = await viewOf(speech, response)
+async function ask({ url }: { url: string }, name: DialectViewName, stream: boolean): Promise<View> {
+  const dialectView = dialectViews[name]
+  const body = JSON.stringify({ model: 'glm-4.7', ...dialectView.body, stream })
+  const response = await fetch(url + dialectView.path, { method: 'POST', body })
+  const view = await viewOf(dialectView, response)
   expect(view).toMatchObject({ endings: 1, endedLast: true })
   return view
 }
@@ -278,7 +278,7 @@ async function unharmed(
 }
 
 for (const [name, dialects] of [
-  ['zai-api', speechNames],
+  ['zai-api', dialectViewNames],
   ['zai-web', ['chat']],
 ] as const) {
   const format = wireFormats[name]
@@ -355,7 +355,7 @@ for (const [name, dialects] of [
       }
     })
     for (const dialect of dialects) {
-      const { path, body } = speeches[dialect]
+      const { path, body } = dialectViews[dialect]
       const client = new AbortController()
       const response = await fetch(stage.gateway.url + path, {
         method: 'POST',
@@ -400,7 +400,7 @@ describe('nobody is there:', () => {
   test.each(lost)('%s', async (_name, origin, error) => {
     const gateway = startGateway([api(origin())])
     running.push(gateway)
-    for (const dialect of speechNames)
+    for (const dialect of dialectViewNames)
       for (const stream of [true, false]) {
         const view = await ask(gateway, dialect, stream)
         expect(view).toMatchObject({ status: 502, text: '' })

@@ -14,7 +14,7 @@ export interface View {
   endedLast: boolean
 }
 
-interface Speech {
+interface DialectView {
   path: string
   body: object
   /** Reads one event of a stream. */
@@ -24,7 +24,7 @@ interface Speech {
 }
 
 /** The three dialects that stream, as their clients read them. */
-export const speeches = {
+export const dialectViews = {
   chat: {
     path: '/v1/chat/completions',
     body: { messages: [{ role: 'user', content: 'Hello, GLM!' }] },
@@ -61,24 +61,26 @@ export const speeches = {
         listOf(fieldOf(item, 'content')).map((part) => fieldOf(part, 'text')),
       ),
   },
-} satisfies Record<string, Speech>
+} satisfies Record<string, DialectView>
 
-export type SpeechName = keyof typeof speeches
+export type DialectViewName = keyof typeof dialectViews
 
-export const speechNames = Object.keys(speeches).filter((name): name is SpeechName => Object.hasOwn(speeches, name))
+export const dialectViewNames = Object.keys(dialectViews).filter((name): name is DialectViewName =>
+  Object.hasOwn(dialectViews, name),
+)
 
 /** Sends a request and reads the whole response. Throws if the response is not of the dialect. */
-export async function viewOf(speech: Speech, response: Response): Promise<View> {
+export async function viewOf(dialectView: DialectView, response: Response): Promise<View> {
   const said = await response.text()
   return (response.headers.get('content-type') ?? '').startsWith('text/event-stream')
-    ? streamView(speech, response.status, said)
-    : wholeView(speech, response.status, said)
+    ? streamView(dialectView, response.status, said)
+    : wholeView(dialectView, response.status, said)
 }
 
-function streamView(speech: Speech, status: number, said: string): View {
+function streamView(dialectView: DialectView, status: number, said: string): View {
   const view: View = { status, text: '', error: undefined, endings: 0, endedLast: false }
   for (const data of dataOf(said)) {
-    const { text, error, ended } = speech.event(data === '[DONE]' ? data : JSON.parse(data))
+    const { text, error, ended } = dialectView.event(data === '[DONE]' ? data : JSON.parse(data))
     if (typeof text === 'string') view.text += text
     if (typeof error === 'string') view.error = error
     if (ended) view.endings++
@@ -99,13 +101,13 @@ function dataOf(said: string): string[] {
   })
 }
 
-function wholeView(speech: Speech, status: number, said: string): View {
+function wholeView(dialectView: DialectView, status: number, said: string): View {
   const body: unknown = JSON.parse(said)
   const error = fieldOf(fieldOf(body, 'error'), 'message')
   if (status >= 400 && typeof error !== 'string') throw new Error(`status ${status} without a message: ${said}`)
   const text =
     status < 400
-      ? speech
+      ? dialectView
           .whole(body)
           .filter((part) => typeof part === 'string')
           .join('')

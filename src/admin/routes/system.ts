@@ -4,7 +4,8 @@ import { sseMessage } from '../../core/sse.ts'
 import type { Route } from '../../http/route.ts'
 import { adminRoute } from '../route.ts'
 import type { Operator, Program } from '../route-context.ts'
-import { DoctorStep, System } from '../schema/system.ts'
+import { DoctorStep } from '../schema/doctor.ts'
+import { System } from '../schema/system.ts'
 import { eventStream } from './events.ts'
 
 /** `/admin/api/system` and `/admin/api/doctor`: what is set, and whether it works. */

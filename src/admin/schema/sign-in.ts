@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { count, optional, word } from './units.ts'
+import { word } from './units.ts'
 
 export const SignIn = Type.Object({ token: Type.String({ minLength: 1, maxLength: 4096 }) })
 export type SignIn = Static<typeof SignIn>
@@ -10,15 +10,3 @@ export const Operator = Type.Object({
   how: word(['cookie', 'token', 'loopback'], { description: '`loopback`: no key is set, and this machine asks.' }),
 })
 export type Operator = Static<typeof Operator>
-
-/** The shape of every error under `/admin/api`. */
-export const AdminError = Type.Object({
-  error: Type.Object({
-    message: Type.String(),
-    type: Type.String(),
-    param: Type.Union([Type.String(), Type.Null()]),
-    code: Type.Union([Type.String(), Type.Null()]),
-    attempts_left: optional(count('Tries that are left in this minute, where a key was wrong.')),
-  }),
-})
-export type AdminError = Static<typeof AdminError>

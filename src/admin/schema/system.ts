@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { count, duration, instant, optional, word } from './units.ts'
+import { count, duration, instant, optional } from './units.ts'
 
 /** What is set and where it comes from; what runs here. */
 export const System = Type.Object({
@@ -29,15 +29,3 @@ export const System = Type.Object({
   ),
 })
 export type System = Static<typeof System>
-
-/** One step of a run of `doctor`, as an event. `n` counts from 1; `of` grows where a step shows more of them. */
-export const DoctorStep = Type.Object({
-  n: count(),
-  of: count(),
-  name: Type.String(),
-  state: word(['ok', 'warn', 'fail', 'skip']),
-  text: Type.String(),
-  fix: optional(Type.String()),
-  ms: duration(),
-})
-export type DoctorStep = Static<typeof DoctorStep>

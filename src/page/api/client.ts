@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import type { AdminError } from '../../admin/schema/sign-in.ts'
+import type { AdminError } from '../../admin/schema/error.ts'
 import { root } from '../router.ts'
 
 /** Why a call failed, in the words of the gateway. */

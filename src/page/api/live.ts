@@ -14,8 +14,8 @@ export const capture = signal<Capture | undefined>(undefined)
 export const running = signal<readonly RequestRow[]>([])
 /** The date, once a second: for ages and countdowns. */
 export const now = signal(Date.now())
-/** When the gateway was last heard. */
-export const heardAt = signal(Date.now())
+/** When the last message of the gateway came. */
+export const lastMessageAt = signal(Date.now())
 /** When the connection is tried again; none while it stands. */
 export const retryAt = signal<number | undefined>(undefined)
 
@@ -62,7 +62,7 @@ function tick(): void {
   now.value = date
   if (retryAt.value !== undefined && date >= retryAt.value) connectNow()
   // A connection may die without a word: comments come every 2 s.
-  else if (retryAt.value === undefined && date - heardAt.value > 10_000) connectNow()
+  else if (retryAt.value === undefined && date - lastMessageAt.value > 10_000) connectNow()
 }
 
 async function listen(signal: AbortSignal): Promise<void> {
@@ -78,7 +78,7 @@ async function listen(signal: AbortSignal): Promise<void> {
     const { done, value } = await reader.read()
     if (done) throw new ApiError(0, '')
     batch(() => {
-      heardAt.value = Date.now()
+      lastMessageAt.value = Date.now()
       parser.feed(decoder.decode(value, { stream: true }))
       if (changed) publish()
     })

@@ -1,4 +1,4 @@
-import { connectNow, heardAt, now, retryAt } from '../api/live.ts'
+import { connectNow, lastMessageAt, now, retryAt } from '../api/live.ts'
 import { clockTime, rough } from '../format.ts'
 import { t } from '../i18n.ts'
 import { Button } from './controls.tsx'
@@ -8,7 +8,7 @@ const staleAfterMs = 5_000
 
 /** What is shown is old; the numbers stay. */
 export function StaleLine() {
-  const age = now.value - heardAt.value
+  const age = now.value - lastMessageAt.value
   if (age < staleAfterMs) return null
   const again = retryAt.value
   return (
@@ -22,7 +22,7 @@ export function StaleLine() {
           </Button>
         }
       >
-        {t('shownIsFrom', clockTime(heardAt.value))}{' '}
+        {t('shownIsFrom', clockTime(lastMessageAt.value))}{' '}
         {again === undefined ? '' : t('tryingAgainIn', rough(Math.max(0, again - now.value)))}
       </Note>
     </div>

@@ -26,7 +26,7 @@ export function SignInScreen({ left, onOpen }: { left?: number | undefined; onOp
     busy.value = false
   }
   return (
-    <main id="main" class="narrow door">
+    <main id="main" class="narrow">
       <h1>{t('signIn')}</h1>
       <p class="lede after">{t('signInWith')}</p>
       <form class="stack" onSubmit={submit}>

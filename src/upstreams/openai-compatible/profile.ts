@@ -12,7 +12,7 @@ import type { Profile } from '../chat-completions/profile.ts'
 export const reasoningStyles = ['template', 'effort', 'none'] as const
 export type ReasoningStyle = (typeof reasoningStyles)[number]
 
-export interface CompatibleOptions {
+export interface CompatibleProfileOptions {
   /** Name in the configuration, for errors. */
   id: string
   reasoning: ReasoningStyle
@@ -23,7 +23,7 @@ export interface CompatibleOptions {
  * that hosts them.
  * Source: the API references of these servers and of OpenRouter, read in 2026-11.
  */
-export function compatibleProfile({ id, reasoning }: CompatibleOptions): Profile {
+export function compatibleProfile({ id, reasoning }: CompatibleProfileOptions): Profile {
   return {
     errors: vendorErrors({
       label: id,

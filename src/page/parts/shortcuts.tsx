@@ -38,7 +38,8 @@ export function Shortcuts({ places }: { places: readonly { name: string; title: 
   const names = useRef(known)
   names.current = known
   useEffect(() => {
-    let went = 0
+    // When `g` was pressed, on the clock that begins with the page.
+    let went = Number.NEGATIVE_INFINITY
     const act = (event: KeyboardEvent) => {
       const { target, key } = event
       if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return
@@ -53,7 +54,7 @@ export function Shortcuts({ places }: { places: readonly { name: string; title: 
         return
       }
       const place = performance.now() - went < 1500 ? letters[key] : undefined
-      went = 0
+      went = Number.NEGATIVE_INFINITY
       if (place !== undefined && names.current.has(place)) navigate(place)
       else if (key === '?') open.value = true
       else {

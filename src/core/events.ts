@@ -24,7 +24,8 @@ export type StreamEvent =
   /** A tool that the upstream ran and that the client may see: a whole block in one event. */
   | { type: 'server-tool'; index: number; tool: ServerTool }
   | { type: 'message-end'; reason: FinishReason; stopSequence?: string; usage: Usage }
-  | { type: 'error'; error: GatewayError }
+  /** `usage` is what the upstream had reported by then. */
+  | { type: 'error'; error: GatewayError; usage?: Usage }
 
 export type TextKind = 'text' | 'reasoning'
 

@@ -317,7 +317,7 @@ export function streamNormaliser(options: NormaliserOptions): StreamNormaliser {
   function fail(error: GatewayError, out: StreamEvent[]): void {
     start(out)
     over = true
-    out.push({ type: 'error', error })
+    out.push({ type: 'error', error, ...(usage === undefined ? {} : { usage }) })
   }
 }
 

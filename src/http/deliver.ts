@@ -292,6 +292,7 @@ function recordEvent(event: StreamEvent, record: RequestRecord, clock: Clock): v
       return
     case 'error':
       record.error = event.error
+      if (event.usage) record.usage = event.usage
       record.timeline?.begin('close')
       return
     default:

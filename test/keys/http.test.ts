@@ -259,6 +259,21 @@ test('an answer that is asked for twice is paid once', async () => {
   else expect(spent).toBeGreaterThan(0)
 })
 
+test('an answer that is not the JSON that was asked for, twice, is paid for all the same', async () => {
+  const { create, chat, budget } = await gatewayWithKeys()
+  const { secret } = await create({ name: 'a', budget: 'tokens:9000/day' })
+  const schema = { type: 'object', not: {} }
+  const { status, json } = await chat(secret, {
+    max_tokens: 500,
+    messages: [{ role: 'user', content: `[fast] ${'word '.repeat(500)}` }],
+    response_format: { type: 'json_schema', json_schema: { name: 'x', schema } },
+  })
+  expect([status, json.error.code]).toEqual([502, 'structured_output_invalid'])
+  await eventually(async () => (await budget(secret)).reserved === 0)
+  // Both prompts have more than 500 tokens.
+  expect((await budget(secret)).spent).toBeGreaterThan(1_000)
+})
+
 test('as many requests at a time as the key may have', async () => {
   const { url, create, chat, send } = await gatewayWithKeys()
   const { secret } = await create({ name: 'a', parallel: 1 })

@@ -98,7 +98,11 @@ export function structuredReply(stream: BatchStream<Delta[]>, options: Structure
       second.end?.type === 'finish' && second.end.reason === 'stop' ? await validateText(second.text) : undefined
     if (verdict === undefined || 'violations' in verdict) {
       if (second.end?.type === 'error') annotate(`repair round failed: ${second.end.error.code}`)
-      return [{ type: 'error', error: invalid(verdict?.violations[0] ?? violations[0]) }]
+      // Both rounds are billed, whatever their answers are worth.
+      return [
+        { type: 'usage', usage },
+        { type: 'error', error: invalid(verdict?.violations[0] ?? violations[0]) },
+      ]
     }
     return [
       { type: 'text', text: verdict.text },

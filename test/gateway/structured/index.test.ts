@@ -90,8 +90,9 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
     },
   )
   const whole = collector()
-  for (const event of await eventsIn(await call.reply)) whole.push(event)
-  return { reply: whole.result(), calls, notes, stillOpen: stillOpen() }
+  const events = await eventsIn(await call.reply)
+  for (const event of events) whole.push(event)
+  return { reply: whole.result(), last: events.at(-1), calls, notes, stillOpen: stillOpen() }
 }
 
 describe('the first answer', () => {
@@ -213,5 +214,13 @@ describe('the repair round', () => {
     expect(reply instanceof Error && reply.message).toContain(violation)
     expect(calls).toHaveLength(2)
     expect(notes).toEqual(['repair round: n must be integer', ...more])
+  })
+
+  test.each<[string, Delta[] | GatewayError, object]>([
+    ['is not good either', [say('{"n":"two"}'), cost(30, 4), stop], { inputTokens: 40, outputTokens: 9 }],
+    ['cannot be paid', new GatewayError('rate-limited', 'No budget.'), { inputTokens: 10, outputTokens: 5 }],
+  ])('whose answer %s has cost what the upstream has reported', async (_name, second, usage) => {
+    const { last } = await answered([bad, second])
+    expect(last).toMatchObject({ type: 'error', error: { code: 'structured_output_invalid' }, usage })
   })
 })

@@ -20,6 +20,7 @@ import {
 import { didYouMean, UsageError } from '../../src/config/usage-error.ts'
 import type { ModelRow } from '../../src/models/row.ts'
 import { upstreamKinds } from '../../src/upstreams/index.ts'
+import { kindsWithRows } from '../support/kinds-with-rows.ts'
 
 interface World {
   flags?: Partial<Record<SettingName | 'config', string>>
@@ -377,7 +378,7 @@ describe('[[upstreams]]', () => {
   })
 
   test.each([
-    ['id = "home"', 'upstreams[0].kind must be openai-compatible or zai-api'],
+    ['id = "home"', `upstreams[0].kind must be ${kindsWithRows(upstreamKinds)}`],
     ['id = "home"\nkind = "openai-compatible"', 'upstreams[0].base must be an http(s) URL'],
     ['id = "Home"\nkind = "zai-api"\nkeys = ["a.b"]', 'upstreams[0].id must be a name of lower-case letters'],
     ['id = "zai-api"\nkind = "zai-api"\nkeys = ["a.b"]', 'upstreams[0]: zai-api is set up by settings of its own'],

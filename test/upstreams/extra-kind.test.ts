@@ -17,6 +17,7 @@ import { fail, pass } from '../../src/core/finding.ts'
 import type { Model } from '../../src/core/upstream.ts'
 import { upstreamKinds } from '../../src/upstreams/index.ts'
 import { defineUpstream, type UpstreamDeps } from '../../src/upstreams/upstream-kind.ts'
+import { kindsWithRows } from '../support/kinds-with-rows.ts'
 import { replyOf } from '../support/replies.ts'
 
 // A whole kind of upstream in one value: what the rest of the program knows of it can only be from here.
@@ -152,13 +153,13 @@ describe('[[upstreams]]', () => {
     [
       'names it among the kinds',
       row().replace('"parrot"', '"crow"'),
-      'upstreams[0].kind must be openai-compatible, zai-api or parrot',
+      `upstreams[0].kind must be ${kindsWithRows(kinds)}`,
     ],
   ])('%s', (_name, toml, message) => expect(() => load(toml)).toThrow(message))
 
   test('does not know the kind where nobody passed it', () => {
     const { io } = surroundings({ '/srv/zai2api.toml': row() })
-    expect(() => loadConfig(new Map(), io, upstreamKinds)).toThrow('kind must be openai-compatible or zai-api')
+    expect(() => loadConfig(new Map(), io, upstreamKinds)).toThrow(`kind must be ${kindsWithRows(upstreamKinds)}`)
   })
 })
 

@@ -1,5 +1,3 @@
-import { Type } from '@sinclair/typebox'
-import { Value } from '@sinclair/typebox/value'
 import { compose } from '../../../compose.ts'
 import type { Config } from '../../../config/load.ts'
 import { type Finding, fail, pass } from '../../../core/finding.ts'
@@ -7,6 +5,7 @@ import { dialects } from '../../../dialects/index.ts'
 import { replyAddresses } from '../../../http/hints.ts'
 import { pathWith } from '../../../http/path-pattern.ts'
 import type { UpstreamKinds } from '../../../upstreams/upstream-kind.ts'
+import { errorText } from './error-text.ts'
 import type { Probes } from './probes.ts'
 
 const question = 'Say OK.'
@@ -15,8 +14,6 @@ const maxAnswerTokens = 64
 const answerTimeoutMs = 60_000
 /** A name of another vendor's large models, which the gateway maps to the primary model. */
 const anyLarge = 'claude'
-
-const ErrorReply = Type.Object({ error: Type.Object({ message: Type.String() }) })
 
 /** Sends one request in each dialect through the whole gateway, without opening a port. */
 export async function* answers(
@@ -45,7 +42,7 @@ export async function* answers(
     const reply: unknown = await response.json()
     disarm()
     if (response.ok) return pass(check, `${config.primaryModel ?? (await gateway.model(asked)).displayName} answers`)
-    const says = Value.Check(ErrorReply, reply) ? reply.error.message : `HTTP ${response.status}`
+    const says = errorText(reply) ?? `HTTP ${response.status}`
     return fail(check, says, 'Mend what fails above; if nothing does, LOG_LEVEL=debug zai2api tells more.')
   }
 }

@@ -86,7 +86,10 @@ export type DialectRoute = {
   access: 'open' | 'client' | 'operator'
 } & (
   | { serves: 'reply' | 'count'; method: 'POST' }
-  /** Several dialects may have the same path for these: `recognises` decides, or else the first in the list has it. */
+  /**
+   * Several dialects may have the same path for these: `recognises` decides, or else the first in the list has it. The path
+   * of a `model` route takes the model's name as `:model` or as `*`.
+   */
   | { serves: 'model-list' | 'model'; method: 'GET' }
   | StoredRoute
 )

@@ -241,6 +241,7 @@ export function createApp(options: AppOptions) {
         access: level,
         credentials: dialect?.credentials,
         dialect: dialect?.id,
+        keyHeaders: dialect && (dialect.keyHeaders ?? []),
       })
     if (!route.endsRecord) return
     const client = clientOf(request.headers)

@@ -32,6 +32,8 @@ export interface Requirement {
   credentials?: CredentialScope | undefined
   /** Id of the dialect that is spoken there. */
   dialect?: string | undefined
+  /** The headers of that dialect for a key, which an error suggests; any other one is accepted, too. */
+  keyHeaders?: readonly string[] | undefined
 }
 
 /** What is asked of `OperatorAccess`. */
@@ -72,7 +74,7 @@ export function createAccess(
   function clientOf(request: Request, presented: readonly string[], requirement: Requirement): Caller {
     if (presented.length === 0) {
       const caller = operators.pageCaller(request)
-      if (caller === undefined) throw missingKey()
+      if (caller === undefined) throw missingKey(requirement.keyHeaders ?? keyHeaders)
       return caller
     }
     const accepted = keys.filter(({ caller }) => opens(caller, requirement))
@@ -108,12 +110,13 @@ export function presentedKeys(headers: Headers, keyHeaders: readonly string[]): 
   return [bearer, ...keyHeaders.map((name) => headers.get(name))].filter((key) => typeof key === 'string')
 }
 
-function missingKey(): GatewayError {
-  return new GatewayError(
-    'unauthorized',
-    'This gateway needs its key: send it as `Authorization: Bearer <key>` or `x-api-key: <key>`.',
-    { code: 'missing_api_key' },
+function missingKey(keyHeaders: readonly string[]): GatewayError {
+  const ways = ['Authorization: Bearer', ...new Set(keyHeaders.map((name) => `${name}:`))].map(
+    (way) => `\`${way} <key>\``,
   )
+  return new GatewayError('unauthorized', `This gateway needs its key: send it as ${ways.join(' or ')}.`, {
+    code: 'missing_api_key',
+  })
 }
 
 /**

@@ -79,6 +79,16 @@ test.each<[string, AccessOptions, Requirement, string]>([
   )
 })
 
+test.each<[string, Requirement, string]>([
+  ['a dialect names that', { ...messages, keyHeaders: ['x-api-key'] }, ' or `x-api-key: <key>`'],
+  ['a dialect without headers of its own names none', { ...chat, keyHeaders: [] }, ''],
+  ['a route of no dialect names all', models, ' or `api-key: <key>` or `x-api-key: <key>`'],
+])('where a key is missing, the header of %s', (_name, requirement, others) => {
+  expect(() => accessOf(keyed)(new Request('http://localhost/v1/models'), requirement)).toThrow(
+    new Error(`This gateway needs its key: send it as \`Authorization: Bearer <key>\`${others}.`),
+  )
+})
+
 test('a key for some dialects opens those alone', () => {
   const caller: Caller = { keyId: 'k1', label: 'ann', scope: ['openai'], policy: { dialects: ['openai-chat'] } }
   const options = { ...keyed, keys: [{ digest: digestOf('sk-ann'), caller, variable: 'AUTH_TOKEN' }] }

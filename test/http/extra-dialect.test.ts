@@ -169,7 +169,14 @@ describe('its refusals have its own shape', () => {
   })
 
   test.each<[string, string, object, Record<string, string>, number, object]>([
-    ['no key', '/models/GLM-4.5:say', hello, {}, 401, wrong('unauthorized')],
+    [
+      'no key',
+      '/models/GLM-4.5:say',
+      hello,
+      {},
+      401,
+      wrong('unauthorized', expect.stringContaining('`Authorization: Bearer <key>` or `x-fourth-key: <key>`.')),
+    ],
     ['a wrong key', '/models/GLM-4.5:say', hello, { 'x-fourth-key': 'sk-no' }, 401, wrong('unauthorized')],
     ['a key of another API', '/models/GLM-4.5:say', hello, { 'x-fourth-key': 'sk-anth' }, 401, wrong('unauthorized')],
     ['a wrong body', '/models/GLM-4.5:say', { turns: 1 }, key, 400, wrong('invalid-request')],

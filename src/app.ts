@@ -172,7 +172,7 @@ export function createApp(options: AppOptions) {
       if (!matched.has(request)) throw new Error('a route without an access of its own')
     })
     // Comes first, so that a permitted page can also read the reason for a refusal.
-    .use(crossOrigin(settings.access.corsOrigins))
+    .use(crossOrigin(settings.access.corsOrigins, (request) => isOperators(recordOf(request).path)))
     .onRequest(({ request, set }) => {
       // Pages return plain values; the dialects set the header on their own responses.
       if (request.method !== 'POST') set.headers['x-request-id'] = recordOf(request).id
@@ -202,6 +202,7 @@ export function createApp(options: AppOptions) {
   ]
   const docs = docsRoutes({ version, dialects, routes: [...apiRoutes, ...pages] })
   const unknown = unknownRoute(dialects)
+  const isOperators = pathsBelow(pages.filter(({ access }) => access === 'operator' || access === 'sign-in'))
   return app.use(mount([...apiRoutes, ...pages, ...docs, unknown], { authorize, otherwise: unknown, onSent }))
 
   /** `reject` has already closed the record of a refused request. */
@@ -304,11 +305,21 @@ function endsConnection(error: GatewayError): boolean {
   return leavesBodyUnread(error) || error.code === 'out_of_file_descriptors'
 }
 
-/** Permits the browser origins that the operator named. Without any, no CORS header is sent. */
-function crossOrigin(origins: readonly string[]) {
+/**
+ * Permits the browser origins that the operator named, except on the operator's own routes. Without any, no CORS header is
+ * sent.
+ */
+function crossOrigin(origins: readonly string[], isOperators: (request: Request) => boolean) {
   if (origins.length === 0) return new Elysia()
-  const origin = origins.includes('*') ? true : [...origins]
+  const isNamed = (origin: string) => origins.includes('*') || origins.includes(origin)
+  const origin = (request: Request) => isNamed(request.headers.get('origin') ?? '') && !isOperators(request)
   return cors({ origin, credentials: false, exposeHeaders: exposed, maxAge: 600 })
+}
+
+/** Whether a path begins as one of these routes does, up to its first parameter. */
+function pathsBelow(routes: readonly Route[]): (path: string) => boolean {
+  const beginnings = new Set(routes.map(({ path }) => path.replace(/\/?(?:[:*].*)?$/, '/')))
+  return (path) => [...beginnings].some((beginning) => `${path}/`.startsWith(beginning))
 }
 
 /** The longest timeout that Bun accepts. */

@@ -18,7 +18,10 @@ export interface AdmittedOperator {
  * machine is let in, and of its web pages only the gateway's own.
  */
 export interface OperatorAccess {
-  /** Errors: `unauthorized` with the tries that are left; `rate-limited` after too many wrong keys; `forbidden`. */
+  /**
+   * Errors: `forbidden` for a page of another origin, whatever key it has; `unauthorized` with the tries that are left;
+   * `rate-limited` after too many wrong keys.
+   */
   admit(request: Request): AdmittedOperator
   /** The operator, if the request comes from a page that has signed in and that is the gateway's own. */
   pageCaller(request: Request): Caller | undefined
@@ -45,9 +48,10 @@ export function createOperatorAccess(options: OperatorAccessOptions): OperatorAc
 
   return {
     admit(request) {
+      // Comes first, because a page of another origin would otherwise try wrong keys from the operator's own address.
+      refuseForeignPage(request)
       const key = operatorKey()
       if (key === undefined) {
-        refuseForeignPage(request)
         refuseOthers(request, [], false)
         return { caller: localCaller(access().policy), how: 'loopback' }
       }

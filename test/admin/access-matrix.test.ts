@@ -127,6 +127,15 @@ describe('nobody comes in', () => {
     expect(await opened(app, doors, { cookie, ...headers })).toEqual([])
   })
 
+  test.each<[string, Headers]>([
+    ['of another page', { origin: 'http://evil.example' }],
+    ['of a page that may call the APIs', { origin: 'https://ui.example' }],
+    ['of another site, as the browser says', { 'sec-fetch-site': 'cross-site' }],
+  ])('with the key of the operator in a request %s', async (_name, headers) => {
+    const app = await appWith({ ...keys, corsOrigins })
+    expect(await opened(app, doors, { authorization: 'Bearer sk-admin', ...headers }, [403])).toEqual([])
+  })
+
   test('to change something with the cookie alone', async () => {
     const app = await appWith(keys)
     const cookie = await signIn(app)

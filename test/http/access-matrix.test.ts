@@ -145,6 +145,24 @@ describe('pages of other origins', () => {
     const called = await app.handle(new Request('http://localhost/v1/models', { headers }))
     expect(called.status).toBe(401)
   })
+
+  test.each(['*', 'https://page.example'])(
+    'may call no route of the operator with CORS_ORIGINS=%s',
+    async (allowed) => {
+      const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
+      const app = gatewayApp([upstream], { access: { openaiKey, corsOrigins: [allowed] } })
+      const headers = { origin: 'https://page.example', 'access-control-request-method': 'GET' }
+      const invited = async (path: string, method: string) => {
+        const { headers: said } = await app.handle(new Request(`http://localhost${path}`, { method, headers }))
+        return said.get('access-control-allow-origin')
+      }
+      for (const method of ['OPTIONS', 'GET']) {
+        for (const path of ['/metrics', '/metrics/', '/admin/api', '/admin/api/session', '/admin/api/nowhere'])
+          expect([method, path, await invited(path, method)]).toEqual([method, path, null])
+        expect(await invited('/v1/models', method)).toBe('https://page.example')
+      }
+    },
+  )
 })
 
 const fronts: [string, string, () => Promise<{ ports: readonly number[]; stop(): Promise<unknown> }>][] = [

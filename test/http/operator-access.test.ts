@@ -171,6 +171,16 @@ describe('wrong keys', () => {
 
   test('may not come from another page', () => {
     const operators = operatorsOf(() => keyed)
+    const foreign: Headers[] = [
+      { origin: 'https://evil.example' },
+      { origin: 'https://ui.example' },
+      { 'sec-fetch-site': 'cross-site' },
+    ]
+    for (const headers of foreign) {
+      expect(guess(operators, 'sk-admin', headers)).toBe('403 origin_not_allowed')
+      for (const key of 'abcdef') expect(guess(operators, key, headers)).toBe('403 origin_not_allowed')
+    }
+    expect(guess(operators, 'sk-admin')).toBe('token')
     expect(outcome(() => operators.refuseOtherPages(request({ origin: 'https://evil.example' }, 'POST')))).toBe(
       '403 origin_not_allowed',
     )

@@ -1,6 +1,6 @@
 import { GatewayError, invalidField } from '../core/errors.ts'
 import { type ModelTable, matchesPattern } from '../models/table.ts'
-import type { BudgetRow, KeyRow, KeyStore, NewBudget } from '../store/keys.ts'
+import type { BudgetRow, KeyRow, KeyStore } from '../store/keys.ts'
 import { atomsOf, type BudgetRule } from './budget.ts'
 import { type KeyChange, type KeyRules, readKeyChange } from './change.ts'
 import { priceSentence, ratesOf } from './price.ts'
@@ -58,34 +58,40 @@ export function createKeys(options: KeysOptions): Keys {
       const at = now()
       const { name, expiresAt, disabled = false, ...rules } = readKeyChange(members, { now: at, dialects })
       if (name === undefined) throw invalidField('name', 'a key needs a name: who or what uses it')
-      await rejectTaken(name)
       const secret = newSecret(random)
       const row: KeyRow = {
         ...{ id: newKeyId(at, random), name, prefix: prefixOf(secret), hash: hashOf(secret), disabled, createdAt: at },
         ...(expiresAt == null ? {} : { expiresAt }),
         rules: '',
       }
-      return { ...(await put('created', row, merged({ budgets: [] }, rules), store.insert)), secret }
+      const created = await put('created', (rows) => {
+        rejectTaken(rows, name)
+        return { row, rules: merged({ budgets: [] }, rules) }
+      })
+      return { ...created, secret }
     },
-    async change(key, members) {
-      const row = await find(key)
-      const {
-        name = row.name,
-        expiresAt,
-        disabled = row.disabled,
-        ...rules
-      } = readKeyChange(members, { now: now(), dialects })
-      if (name !== row.name) await rejectTaken(name)
-      const { expiresAt: before, ...rest } = row
-      const expires = expiresAt === undefined ? before : expiresAt
-      const changed: KeyRow = { ...rest, name, disabled, ...(expires == null ? {} : { expiresAt: expires }) }
-      return await put('changed', changed, merged(await rulesOf(row), rules), update)
-    },
+    change: (key, members) =>
+      put('changed', (rows, rulesOf) => {
+        const row = findIn(rows, key)
+        const {
+          name = row.name,
+          expiresAt,
+          disabled = row.disabled,
+          ...rules
+        } = readKeyChange(members, { now: now(), dialects })
+        if (name !== row.name) rejectTaken(rows, name)
+        const { expiresAt: before, ...rest } = row
+        const expires = expiresAt === undefined ? before : expiresAt
+        const changed: KeyRow = { ...rest, name, disabled, ...(expires == null ? {} : { expiresAt: expires }) }
+        return { row: changed, rules: merged(rulesOf(row), rules) }
+      }),
     async rotate(key) {
-      const row = await find(key)
       const secret = newSecret(random)
-      const changed = { ...row, prefix: prefixOf(secret), hash: hashOf(secret) }
-      return { ...(await put('rotated', changed, await rulesOf(row), update)), secret }
+      const rotated = await put('rotated', (rows, rulesOf) => {
+        const row = findIn(rows, key)
+        return { row: { ...row, prefix: prefixOf(secret), hash: hashOf(secret) }, rules: rulesOf(row) }
+      })
+      return { ...rotated, secret }
     },
     async reset(key) {
       const row = await find(key)
@@ -106,52 +112,29 @@ export function createKeys(options: KeysOptions): Keys {
   }
 
   async function find(key: string): Promise<KeyRow> {
-    const rows = await store.keys()
-    const found = rows.find(({ id }) => id === key) ?? rows.find(({ name }) => name === key)
-    if (found !== undefined) return found
-    const [byPrefix, another] = rows.filter(({ prefix }) => prefix === key)
-    if (byPrefix === undefined || another !== undefined) throw notFound(key)
-    return byPrefix
+    return findIn(await store.keys(), key)
   }
 
   async function view(row: KeyRow): Promise<KeyView> {
     return keyView(row, await store.budgets(row.id), now())
   }
 
-  async function rejectTaken(name: string): Promise<void> {
-    if ((await store.keys()).some((row) => row.name === name))
-      throw invalidField('name', 'there is a key of this name already', { code: 'name_taken', status: 409 })
-  }
-
-  async function update(row: KeyRow, budgets: readonly NewBudget[]): Promise<void> {
-    if (!(await store.update(row, budgets))) throw notFound(row.id)
-  }
-
-  async function put(
-    did: string,
-    row: KeyRow,
-    { budgets, ...rules }: KeyRules,
-    write: (row: KeyRow, budgets: readonly NewBudget[]) => Promise<void>,
-  ): Promise<KeyView> {
-    rejectUnpriced(budgets, rules.models)
-    const stored = { ...row, rules: JSON.stringify(rules) }
-    await write(
-      stored,
-      budgets.map(({ unit, limit, window }) => ({
-        ...{ id: `${row.id}/${unit}/${window}`, unit, window },
-        limit: Math.round(limit * atomsOf[unit]),
-      })),
-    )
-    await onChange(did, row)
+  /** `decide` sees all keys as they are when one is written, and may be called more than once. */
+  async function put(did: string, decide: Decide): Promise<KeyView> {
+    const stored = await store.put((rows, before) => {
+      const { row, rules: wanted } = decide(rows, (row) => rulesOf(row, before))
+      const { budgets, ...rules } = wanted
+      rejectUnpriced(budgets, rules.models)
+      return {
+        key: { ...row, rules: JSON.stringify(rules) },
+        budgets: budgets.map(({ unit, limit, window }) => ({
+          ...{ id: `${row.id}/${unit}/${window}`, unit, window },
+          limit: Math.round(limit * atomsOf[unit]),
+        })),
+      }
+    })
+    await onChange(did, stored)
     return await view(stored)
-  }
-
-  async function rulesOf(row: KeyRow): Promise<KeyRules> {
-    const budgets = await store.budgets(row.id)
-    return {
-      ...readRules(row.rules),
-      budgets: budgets.map(({ unit, limit, window }) => ({ unit, limit: limit / atomsOf[unit], window })),
-    }
   }
 
   /**
@@ -184,6 +167,29 @@ export function createKeys(options: KeysOptions): Keys {
 
   function isPriced(unit: BudgetRule['unit'], name: string): boolean {
     return ratesOf(unit, table().of(name), now()) !== undefined
+  }
+}
+
+type Decide = (rows: readonly KeyRow[], rulesOf: (row: KeyRow) => KeyRules) => { row: KeyRow; rules: KeyRules }
+
+function findIn(rows: readonly KeyRow[], key: string): KeyRow {
+  const found = rows.find(({ id }) => id === key) ?? rows.find(({ name }) => name === key)
+  if (found !== undefined) return found
+  const [byPrefix, another] = rows.filter(({ prefix }) => prefix === key)
+  if (byPrefix === undefined || another !== undefined) throw notFound(key)
+  return byPrefix
+}
+
+function rejectTaken(rows: readonly KeyRow[], name: string): void {
+  if (rows.some((row) => row.name === name))
+    throw invalidField('name', 'there is a key of this name already', { code: 'name_taken', status: 409 })
+}
+
+function rulesOf(row: KeyRow, all: readonly BudgetRow[]): KeyRules {
+  const budgets = all.filter(({ key }) => key === row.id)
+  return {
+    ...readRules(row.rules),
+    budgets: budgets.map(({ unit, limit, window }) => ({ unit, limit: limit / atomsOf[unit], window })),
   }
 }
 

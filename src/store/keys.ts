@@ -35,6 +35,12 @@ export interface BudgetRow {
 
 export type NewBudget = Pick<BudgetRow, 'id' | 'unit' | 'limit' | 'window'>
 
+/** A key and its budgets as they are to be. */
+export interface NewKey {
+  key: KeyRow
+  budgets: readonly NewBudget[]
+}
+
 /** What a budget becomes when a call reserves from it: counters of the window that the call belongs to, before it. */
 export interface Reserve extends Pick<BudgetRow, 'startedAt' | 'settled' | 'reserved' | 'generation'> {
   amount: number
@@ -49,10 +55,12 @@ export interface KeyStore {
   keys(): Promise<KeyRow[]>
   /** Of one key, or of all. */
   budgets(key?: string): Promise<BudgetRow[]>
-  /** Errors: `DatabaseError` `unique` if the hash is taken. */
-  insert(key: KeyRow, budgets: readonly NewBudget[]): Promise<void>
-  /** Budgets that stay keep what was spent. Resolves with whether there is such a key. */
-  update(key: KeyRow, budgets: readonly NewBudget[]): Promise<boolean>
+  /**
+   * Reads all keys and writes one, new or changed, in one transaction: what other processes write meanwhile is neither
+   * lost nor overlooked. Budgets that stay keep what was spent. `decide` may be called more than once. Resolves with the
+   * key. Errors: what `decide` throws; `DatabaseError` `unique` if the hash is taken.
+   */
+  put(decide: (keys: readonly KeyRow[], budgets: readonly BudgetRow[]) => NewKey): Promise<KeyRow>
   /** The name stays, for the usage of the past. Resolves with whether there was such a key. */
   remove(id: string, now: number): Promise<boolean>
   /** Nothing counts as spent any more, nor what running requests will have spent. */
@@ -91,47 +99,42 @@ export function createKeyStore(db: Database): KeyStore {
     lastOf.set(key, over)
     return result
   }
+  /** Until the transaction ends. A transaction of SQLite locks the database by itself. */
+  const lockKeys = async (sql: Sql): Promise<void> => {
+    if (db.engine === 'postgres') await sql`SELECT pg_advisory_xact_lock(${keysLock})`
+  }
   return {
     async version() {
       const [row] = await db<{ changed: number | null }>`SELECT max(changed) AS changed FROM keys`
       return row?.changed ?? 0
     },
 
-    async keys() {
-      const rows = await db<StoredKey>`SELECT id, name, prefix, hash, disabled, rules, created, expires, last_used
-        FROM keys WHERE deleted IS NULL ORDER BY id`
-      return rows.map(keyOf)
-    },
+    keys: () => keysIn(db),
 
-    budgets: async (key) => {
-      const rows = await (key === undefined
-        ? db<StoredBudget>`SELECT id, key, unit, lim, span, settled, reserved, window_start, generation
-            FROM budgets ORDER BY id`
-        : budgetsOf(db, key))
-      return rows.map(budgetOf)
-    },
+    budgets: async (key) => (key === undefined ? allBudgets(db) : (await budgetsOf(db, key)).map(budgetOf)),
 
-    insert: (key, budgets) =>
+    put: (decide) =>
       db.transaction(async (sql) => {
-        await sql`INSERT INTO keys (id, name, prefix, hash, disabled, rules, created, expires, changed)
-          VALUES (${key.id}, ${key.name}, ${key.prefix}, ${key.hash}, ${Number(key.disabled)}, ${key.rules},
-            ${key.createdAt}, ${key.expiresAt ?? null}, (SELECT coalesce(max(changed), 0) + 1 FROM keys))`
-        await putBudgets(sql, key.id, budgets)
-      }),
-
-    update: (key, budgets) =>
-      db.transaction(async (sql) => {
-        const changed = await sql`UPDATE keys SET name = ${key.name}, prefix = ${key.prefix}, hash = ${key.hash},
-            disabled = ${Number(key.disabled)}, rules = ${key.rules}, expires = ${key.expiresAt ?? null},
-            changed = (SELECT max(changed) + 1 FROM keys)
-          WHERE id = ${key.id} AND deleted IS NULL RETURNING id`
-        if (changed.length === 0) return false
-        await putBudgets(sql, key.id, budgets)
-        return true
+        await lockKeys(sql)
+        const before = await keysIn(sql)
+        const { key, budgets } = decide(before, await allBudgets(sql))
+        const { id, name, prefix, hash, rules, createdAt, expiresAt = null } = key
+        const disabled = Number(key.disabled)
+        if (before.some((row) => row.id === id))
+          await sql`UPDATE keys SET name = ${name}, prefix = ${prefix}, hash = ${hash}, disabled = ${disabled},
+              rules = ${rules}, expires = ${expiresAt}, changed = (SELECT max(changed) + 1 FROM keys)
+            WHERE id = ${id}`
+        else
+          await sql`INSERT INTO keys (id, name, prefix, hash, disabled, rules, created, expires, changed)
+            VALUES (${id}, ${name}, ${prefix}, ${hash}, ${disabled}, ${rules}, ${createdAt}, ${expiresAt},
+              (SELECT coalesce(max(changed), 0) + 1 FROM keys))`
+        await putBudgets(sql, id, budgets)
+        return key
       }),
 
     remove: (id, now) =>
       db.transaction(async (sql) => {
+        await lockKeys(sql)
         const removed = await sql`UPDATE keys SET hash = ${`deleted ${id}`}, disabled = 1, deleted = ${now},
             changed = (SELECT max(changed) + 1 FROM keys)
           WHERE id = ${id} AND deleted IS NULL RETURNING id`
@@ -196,6 +199,21 @@ export function createKeyStore(db: Database): KeyStore {
       return expired.length
     },
   }
+}
+
+/** Key changes on PostgreSQL wait for each other by this lock, which others of the database do not use. */
+const keysLock = 7_265_102
+
+async function keysIn(sql: Sql): Promise<KeyRow[]> {
+  const rows = await sql<StoredKey>`SELECT id, name, prefix, hash, disabled, rules, created, expires, last_used
+    FROM keys WHERE deleted IS NULL ORDER BY id`
+  return rows.map(keyOf)
+}
+
+async function allBudgets(sql: Sql): Promise<BudgetRow[]> {
+  const rows = await sql<StoredBudget>`SELECT id, key, unit, lim, span, settled, reserved, window_start, generation
+    FROM budgets ORDER BY id`
+  return rows.map(budgetOf)
 }
 
 interface Reserved {

@@ -71,6 +71,16 @@ describe.skipIf(noPostgres !== undefined)('on PostgreSQL', () => {
     expect(await home().keys.create({ name: 'b' })).toMatchObject({ name: 'b' })
   }, 60_000)
 
+  test('what gateways change at the same time is neither lost nor made twice', async () => {
+    await home().keys.create({ name: 'shared' })
+    const changes = [{ rpm: 7 }, { tpm: 7 }, { parallel: 7 }]
+    await Promise.all(changes.map((change, node) => home(node).keys.change('shared', change)))
+    expect(await home().keys.show('shared')).toMatchObject({ rpm: 7, tpm: 7, parallel: 7 })
+    const made = await Promise.allSettled(homes.map(({ keys }) => keys.create({ name: 'twin' })))
+    expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+    await Promise.all(['shared', 'twin'].map((name) => home().keys.delete(name)))
+  }, 60_000)
+
   test('what a gateway has left is settled once', async () => {
     const { secret } = await home().keys.create({ name: 'c', budget: 'tokens:1000/total' })
     const { reserving } = reserve(0, secret, 100)

@@ -61,6 +61,25 @@ test('what another process changes is seen at the next look', async () => {
   expect(server.request(next).caller.label).toBe('a')
 })
 
+test('what several processes change at the same time is neither lost nor made twice', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'zai2api-keys-'))
+  closing.push(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'keys.sqlite')
+  const home = await house(path)
+  await home.keys.create({ name: 'shared' })
+  const limits = ['rpm', 'tpm', 'parallel']
+  const children = limits.map((limit) =>
+    Bun.spawn([process.execPath, 'test/keys/changing.ts', path, limit], { stdout: 'pipe', stderr: 'inherit' }),
+  )
+  const told: { lost: number; made: number }[] = await Promise.all(
+    children.map(async ({ stdout }) => JSON.parse(await new Response(stdout).text())),
+  )
+  expect(told.map(({ lost }) => lost)).toEqual([0, 0, 0])
+  expect(await home.keys.show('shared')).toMatchObject({ rpm: 30, tpm: 30, parallel: 30 })
+  expect(told.reduce((sum, { made }) => sum + made, 0)).toBe(30)
+  expect(await home.keys.list()).toHaveLength(31)
+}, 60_000)
+
 test('without its database the keys that are known stay in use, and that is said once', async () => {
   const home = await house()
   const { secret } = await home.keys.create({ name: 'a' })

@@ -63,7 +63,7 @@ describe.skipIf(binOf(agent) === undefined)(agent, () => {
     expect(await story.run(exec('What is this?', '-i', 'dot.png'))).toBe('I cannot see it.\n')
     const last = story.model.asked.at(-1)
     expect(last?.images).toEqual([])
-    expect(last?.lastText).toContain('GLM-5.3 cannot see images: the answer has to say so')
+    expect(last?.lastText).toContain('GLM-5.3 cannot see pictures: the answer has to say so')
     await story.close()
   })
 

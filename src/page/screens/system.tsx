@@ -1,5 +1,4 @@
 import { useSignal } from '@preact/signals'
-import { createParser } from 'eventsource-parser'
 import { useEffect, useRef } from 'preact/hooks'
 import type { Capture } from '../../admin/schema/capture.ts'
 import type { DoctorStep } from '../../admin/schema/doctor.ts'
@@ -8,6 +7,7 @@ import type { Operator } from '../../admin/schema/sign-in.ts'
 import type { System } from '../../admin/schema/system.ts'
 import { ApiError, call, locked, send } from '../api/client.ts'
 import { capture, now } from '../api/live.ts'
+import { readEvents } from '../api/read-events.ts'
 import { useResource } from '../api/resource.ts'
 import { bytes, moment, rough, span } from '../format.ts'
 import { t } from '../i18n.ts'
@@ -88,18 +88,9 @@ function Doctor() {
     error.value = undefined
     try {
       const response = await call('POST', 'doctor', undefined, controller.signal)
-      const parser = createParser({
-        onEvent({ event, data }) {
-          if (event === 'step') steps.value = [...steps.value, JSON.parse(data)]
-        },
+      await readEvents(response, ({ event, data }) => {
+        if (event === 'step') steps.value = [...steps.value, JSON.parse(data)]
       })
-      const decoder = new TextDecoder()
-      const reader = response.body?.getReader()
-      for (;;) {
-        const read = await reader?.read()
-        if (!read || read.done) break
-        parser.feed(decoder.decode(read.value, { stream: true }))
-      }
       state.value = 'done'
     } catch (thrown) {
       state.value = 'stopped'

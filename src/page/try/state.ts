@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals'
-import { createParser } from 'eventsource-parser'
 import { ApiError, errorOf } from '../api/client.ts'
+import { readEvents } from '../api/read-events.ts'
 import { root } from '../router.ts'
 import { type TryDialect, tryDialects } from './dialects.ts'
 import { clockTool, type Picture, type Progress, runClock, type Settings, type Turn, type Usage } from './transcript.ts'
@@ -98,27 +98,18 @@ async function once(): Promise<Progress | undefined> {
     })
     current.requestId = response.headers.get('x-request-id') ?? undefined
     if (!response.ok) throw await errorOf(response)
-    const parser = createParser({
-      onEvent({ event, data }) {
-        if (data === '[DONE]') return
-        const said = JSON.parse(data)
-        const failure = said.error ?? (said.type === 'response.failed' ? said.response?.error : undefined)
-        if (failure) throw new ApiError(response.status, failure.message ?? String(failure), failure)
-        const parts = progress.parts.length
-        take(progress, event, said, elapsed())
-        const last = progress.parts.at(-1)
-        if (parts === 0 && last) current.firstMs = elapsed()
-        if (last) current.state = last.type === 'reasoning' ? 'thinking' : last.type === 'text' ? 'writing' : 'calling'
-        soon()
-      },
+    await readEvents(response, ({ event, data }) => {
+      if (data === '[DONE]') return
+      const said = JSON.parse(data)
+      const failure = said.error ?? (said.type === 'response.failed' ? said.response?.error : undefined)
+      if (failure) throw new ApiError(response.status, failure.message ?? String(failure), failure)
+      const parts = progress.parts.length
+      take(progress, event, said, elapsed())
+      const last = progress.parts.at(-1)
+      if (parts === 0 && last) current.firstMs = elapsed()
+      if (last) current.state = last.type === 'reasoning' ? 'thinking' : last.type === 'text' ? 'writing' : 'calling'
+      soon()
     })
-    const decoder = new TextDecoder()
-    const reader = response.body?.getReader()
-    for (;;) {
-      const read = await reader?.read()
-      if (!read || read.done) break
-      parser.feed(decoder.decode(read.value, { stream: true }))
-    }
     current.state = 'done'
   } catch (thrown) {
     if (controller.signal.aborted) current.state = 'stopped'

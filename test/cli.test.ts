@@ -2,11 +2,11 @@ import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { commandTable } from '../src/cli/arguments.ts'
+import { commandTable } from '../src/cli/command-table.ts'
 import { type Commands, runCli } from '../src/cli/index.ts'
 import { systemIo } from '../src/cli/io.ts'
 import type { Config } from '../src/config/load.ts'
-import { flagOf, settingList } from '../src/config/table.ts'
+import { flagOf, settingList, tomlKeyOf } from '../src/config/table.ts'
 
 interface Run {
   code: number
@@ -136,18 +136,16 @@ describe('a switch', () => {
 
 describe('an invalid command line is reported on one line, with exit code 2:', () => {
   test.each<[string, string]>([
+    ['srve', 'unknown command srve on the command line; did you mean serve? zai2api help lists what is allowed'],
+    ['xyzzy', 'unknown command xyzzy on the command line; zai2api help lists what is allowed'],
+    ['toString', 'unknown command toString on the command line; zai2api help lists what is allowed'],
     [
-      'srve',
-      'unknown command srve on the command line; did you mean serve? allowed: serve, demo, claude, codex, opencode, env, models, quota, key, doctor, config, version',
+      'anthropic',
+      'unknown command anthropic on the command line; did you mean env anthropic? zai2api help lists what is allowed',
     ],
-    [
-      'xyzzy',
-      'unknown command xyzzy on the command line; allowed: serve, demo, claude, codex, opencode, env, models, quota, key, doctor, config, version',
-    ],
-    [
-      'toString',
-      'unknown command toString on the command line; allowed: serve, demo, claude, codex, opencode, env, models, quota, key, doctor, config, version',
-    ],
+    ['help portt', 'nothing is called portt; did you mean port? zai2api help and zai2api help settings list all'],
+    ['help xyzzy', 'nothing is called xyzzy; zai2api help and zai2api help settings list all'],
+    ['help serve demo', 'unexpected argument demo on the command line; one topic at a time'],
     ['serve now', 'unexpected argument now on the command line; zai2api serve takes flags only'],
     ['env', 'zai2api env needs the name of a client: claude, codex, opencode, openai, anthropic'],
     [
@@ -174,9 +172,12 @@ describe('an invalid command line is reported on one line, with exit code 2:', (
     ['models --rpm 5', 'flag --rpm does not belong to zai2api models; see zai2api models --help'],
     ['models --offline', 'flag --offline does not belong to zai2api models; see zai2api models --help'],
     ['serve --shell fish', 'flag --shell does not belong to zai2api serve; see zai2api serve --help'],
-    ['--prot 9', 'unknown flag --prot on the command line; did you mean --port? zai2api --help lists what is allowed'],
-    ['--xyzzy', 'unknown flag --xyzzy on the command line; zai2api --help lists what is allowed'],
-    ['-x', 'unknown flag -x on the command line; zai2api --help lists what is allowed'],
+    [
+      '--prot 9',
+      'unknown flag --prot on the command line; did you mean --port? zai2api help settings lists what is allowed',
+    ],
+    ['--xyzzy', 'unknown flag --xyzzy on the command line; zai2api help settings lists what is allowed'],
+    ['-x', 'unknown flag -x on the command line; zai2api help settings lists what is allowed'],
     ['--port', 'flag --port on the command line needs a value: a whole number from 0 to 65535'],
     ['--host --port 9', 'flag --host on the command line needs a value: a host name or an IP address'],
     ['--config', 'flag --config on the command line needs a value: the path of a TOML file'],
@@ -253,26 +254,61 @@ describe('version', () => {
 })
 
 describe('help', () => {
-  test.each(['--help', '-h', '--port 9 --help'])(
-    '`zai2api %s` names every command, flag and variable',
-    async (line) => {
-      const { code, stdout, stderr, started } = await run(line)
-      expect([code, stderr, started]).toEqual([0, '', []])
-      for (const command of Object.keys(commandTable)) expect(stdout).toContain(`\n  ${command} `)
-      for (const setting of settingList) {
-        expect(stdout).toContain(setting.env)
-        const flag = flagOf(setting)
-        if (flag !== undefined) expect(stdout).toMatch(new RegExp(`^  --(\\[no-\\])?${flag}( |$)`, 'm'))
-      }
-      expect(stdout).toContain(
-        '\n  --port NUMBER                 Port to listen on; 0 takes a free one. [LISTEN_PORT=8080]\n',
-      )
-      expect(stdout).toContain('\n  --config PATH ')
-    },
-  )
+  test.each(['--help', '-h', '--port 9 --help', 'help'])('`zai2api %s` fits a screen', async (line) => {
+    const { code, stdout, stderr, started } = await run(line)
+    expect([code, stderr, started]).toEqual([0, '', []])
+    for (const command of Object.keys(commandTable)) expect(stdout).toMatch(new RegExp(`^  ${command} +[A-Z]`, 'm'))
+    expect(stdout).toContain('\n  --port NUMBER                 Port to listen on; 0 takes a free one.\n')
+    expect(stdout).toContain('\n  --config PATH ')
+    expect(stdout.trimEnd().split('\n').length).toBeLessThanOrEqual(40)
+  })
+
+  test('`zai2api help settings` names every flag and variable', async () => {
+    const { code, stdout, stderr, started } = await run('help settings')
+    expect([code, stderr, started]).toEqual([0, '', []])
+    for (const setting of settingList) {
+      expect(stdout).toContain(setting.env)
+      const flag = flagOf(setting)
+      if (flag !== undefined) expect(stdout).toMatch(new RegExp(`^  --(\\[no-\\])?${flag}( |$)`, 'm'))
+    }
+    expect(stdout).toContain(
+      '\n  --port NUMBER                 Port to listen on; 0 takes a free one. [LISTEN_PORT=8080]\n',
+    )
+  })
+
+  test.each(['LISTEN_PORT', 'listen_port', 'listen-port', 'port', '--port'])('`zai2api help %s`', async (name) => {
+    expect(await run(`help ${name}`)).toMatchObject({
+      code: 0,
+      stdout: `LISTEN_PORT: Port to listen on; 0 takes a free one.
+
+  Allowed                       a whole number from 0 to 65535
+  Default                       8080
+  Flag                          --port NUMBER
+  Variable, also in .env        LISTEN_PORT
+  Key in zai2api.toml           listen_port
+
+zai2api config shows what is in force.
+`,
+    })
+  })
+
+  test('every setting can be asked for by each of its names, a switch by its negation, too', async () => {
+    // A command of the same name comes first.
+    for (const setting of settingList)
+      for (const name of [setting.env, tomlKeyOf(setting), flagOf(setting) ?? setting.env].filter(
+        (each) => !(each in commandTable),
+      ))
+        expect((await run(`help ${name}`)).stdout).toStartWith(`${setting.env}: `)
+    expect((await run('help --no-tool-support')).stdout).toStartWith('TOOL_SUPPORT: ')
+  })
+
+  test('`zai2api help COMMAND` is what the command says with --help', async () => {
+    for (const command of Object.keys(commandTable).filter((name) => name !== 'help'))
+      expect((await run(`help ${command}`)).stdout).toBe((await run(`--help ${command}`)).stdout)
+  })
 
   test('no line is longer than 100 columns or ends in spaces', async () => {
-    for (const line of ['--help', ...Object.keys(commandTable).map((command) => `--help ${command}`)])
+    for (const line of ['--help', 'help settings', ...Object.keys(commandTable).map((command) => `--help ${command}`)])
       for (const text of (await run(line)).stdout.split('\n')) {
         expect(text.length).toBeLessThanOrEqual(100)
         expect(text).toBe(text.trimEnd())
@@ -293,7 +329,7 @@ describe('help', () => {
     expect(stdout).toStartWith(`Usage: zai2api ${command} [flags]\n\n`)
     expect({
       json: stdout.includes('--json'),
-      settings: stdout.includes('--port'),
+      settings: stdout.includes('zai2api help settings'),
       markers: stdout.includes('[think]'),
     }).toEqual(expected)
   })

@@ -4,53 +4,9 @@ import { flagOf, type NamedSetting, type SettingName, settingList } from '../con
 import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { type Client, clientSetups } from './client-setups.ts'
+import { type CommandName, commandTable, isCommand, rowOf } from './command-table.ts'
 import { type KeyMembers, keyFlags } from './key-actions.ts'
 import { type Shell, shells } from './shell-syntax.ts'
-
-const launched = { flags: ['settings'], takes: 'arguments' } as const
-
-/** All commands, in the order of the help. */
-export const commandTable = {
-  serve: { about: 'Answer API requests; this is what runs when no command is named.', flags: ['settings'] },
-  demo: { about: 'The same with a scripted model: no network, no account.', flags: ['settings'] },
-  claude: { about: 'Run Claude Code on this gateway, which is started if it does not run yet.', ...launched },
-  codex: { about: 'Run Codex on it.', ...launched },
-  opencode: { about: 'Run opencode on it.', ...launched },
-  env: {
-    about: `Print what a client needs as lines for a shell: ${Object.keys(clientSetups).join(', ')}.`,
-    flags: ['settings', 'shell'],
-    takes: 'client',
-  },
-  models: { about: 'List the models that can be asked for.', flags: ['settings', 'json'] },
-  quota: {
-    about: 'Show how much of the plan behind ZAI_API_KEY is used, and when it resets.',
-    flags: ['settings', 'json'],
-  },
-  key: {
-    about: 'Give keys to clients, each with its own models, limits and budgets, also while a server runs.',
-    flags: ['settings', 'json', 'key'],
-    takes: 'action',
-  },
-  doctor: {
-    about: 'Check everything from the configuration to one small answer (a few tokens) and say what to mend.',
-    flags: ['settings', 'json', 'offline'],
-  },
-  config: { about: 'Show every setting, its value and where the value comes from.', flags: ['settings', 'json'] },
-  version: { about: 'Print the version.', flags: [] },
-} as const satisfies Record<string, CommandRow>
-
-interface CommandRow {
-  about: string
-  flags: readonly ('settings' | 'json' | 'offline' | 'shell' | 'key')[]
-  /** What may follow the command: arguments that are passed on unchanged, the name of a client, or what to do. */
-  takes?: 'arguments' | 'client' | 'action'
-}
-
-export type CommandName = keyof typeof commandTable
-
-export function rowOf(command: CommandName): CommandRow {
-  return commandTable[command]
-}
 
 export interface Invocation {
   command: CommandName
@@ -153,9 +109,12 @@ interface GivenFlag {
 interface Tokens {
   words: string[]
   given: GivenFlag[]
-  /** All arguments behind a command that passes them on; for any other command, the words behind it. */
+  /** All arguments behind a command of `takesAll`; for any other command, the words behind it. */
   rest: readonly string[]
 }
+
+/** Behind these, also what looks like a flag of this program is none: `zai2api help --port`. */
+const takesAll: readonly unknown[] = ['arguments', 'topic']
 
 /** Splits the command line into words without dashes and known flags with checked values. */
 function tokensOf(argv: readonly string[]): Tokens {
@@ -175,7 +134,7 @@ function tokensOf(argv: readonly string[]): Tokens {
       else words.push(token.value)
       open = undefined
       const [word] = words
-      if (word !== undefined && isCommand(word) && rowOf(word).takes === 'arguments')
+      if (word !== undefined && isCommand(word) && takesAll.includes(rowOf(word).takes))
         return { words, given, rest: argv.slice(token.index + 1) }
     }
   }
@@ -220,7 +179,7 @@ function unknownFlag(typed: string): UsageError {
     )
   const hint = didYouMean(name, [...knownFlags.keys()], '--')
   return new UsageError(
-    `unknown flag ${printable(typed)} on the command line; ${hint}zai2api --help lists what is allowed`,
+    `unknown flag ${printable(typed)} on the command line; ${hint}zai2api help settings lists what is allowed`,
   )
 }
 
@@ -228,14 +187,15 @@ function commandOf([word = 'serve', extra]: readonly string[]): CommandName {
   const names = Object.keys(commandTable)
   if (!isCommand(word))
     throw new UsageError(
-      `unknown command ${printable(word)} on the command line; ${didYouMean(word, names)}allowed: ${names.join(', ')}`,
+      `unknown command ${printable(word)} on the command line; ${didYouMean(word, names) || clientHint(word)}zai2api help lists what is allowed`,
     )
   if (extra === undefined || rowOf(word).takes !== undefined) return word
   throw new UsageError(`unexpected argument ${printable(extra)} on the command line; zai2api ${word} takes flags only`)
 }
 
-function isCommand(word: string): word is CommandName {
-  return Object.hasOwn(commandTable, word)
+/** For a word that is no command, but a client that `env` knows. */
+function clientHint(word: string): string {
+  return Object.hasOwn(clientSetups, word) ? `did you mean env ${word}? ` : ''
 }
 
 /** The client named behind `env`. Errors: UsageError if there is none, an unknown one or more than one. */
@@ -245,6 +205,12 @@ export function clientOf([word, extra]: readonly string[]): Client {
   if (extra !== undefined)
     throw new UsageError(`unexpected argument ${printable(extra)} on the command line; one client at a time`)
   return oneOf(clientSetups, word, 'client')
+}
+
+/** The topic named behind `help`, if there is one. Errors: UsageError if there are several. */
+export function topicOf([topic, extra]: readonly string[]): string | undefined {
+  if (extra === undefined) return topic
+  throw new UsageError(`unexpected argument ${printable(extra)} on the command line; one topic at a time`)
 }
 
 function oneOf<Name extends string>(table: Record<Name, unknown>, word: string, what: string): Name {

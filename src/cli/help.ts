@@ -1,8 +1,9 @@
 import { grouped } from '../config/documents.ts'
-import { flagOf, type Setting } from '../config/table.ts'
+import { flagOf, type Setting, settingList, settings, tomlKeyOf } from '../config/table.ts'
+import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { markers } from '../upstreams/demo/markers.ts'
-import { type CommandName, commandTable, rowOf } from './arguments.ts'
+import { type CommandName, commandTable, isCommand, rowOf } from './command-table.ts'
 import { keyActions, keyFlags } from './key-actions.ts'
 import { shells } from './shell-syntax.ts'
 
@@ -11,48 +12,97 @@ const margin = 32
 const commandMargin = 12
 const width = 100
 
-/** What `zai2api --help` prints. */
+/** What `zai2api --help` prints: at most 40 lines. */
 export function programHelp(): string {
-  const commands = Object.entries(commandTable).flatMap(([name, { about }]) => commandRow(name, about))
   return page([
     ["zai2api: the OpenAI and Anthropic APIs for Z.AI's GLM models, from one executable file."],
     ['Usage: zai2api [command] [flags]'],
-    ['Commands:', ...commands],
-    ['Flags:', ...commonFlags],
-    ...settingSections(),
+    ['Commands:', ...Object.entries(commandTable).flatMap(([name, { about }]) => commandRow(name, about))],
+    ['Flags used most:', ...frequentFlags, ...commonFlags],
     [
-      'Examples:',
-      '  zai2api                                   serve on http://127.0.0.1:8080 with guest sessions',
-      '  ZAI_TOKEN=… zai2api --no-anonymous-mode   serve with your own account only',
+      'zai2api help COMMAND, zai2api help SETTING and zai2api help settings tell more. Examples:',
+      '  ZAI_API_KEY=… zai2api                     serve on http://127.0.0.1:8080',
       '  zai2api demo --port 9000                  try a client without network or account',
-      '  zai2api claude -p "hi"                    run Claude Code on GLM; codex and opencode likewise',
-      '  eval "$(zai2api env claude)"              set up the shell for it instead',
       '  zai2api doctor                            find out what does not work',
-      '  zai2api config                            see what is in force, and why',
-      '  zai2api key create --name ci --budget tokens:2m/day --rpm 60',
     ],
   ])
 }
 
 /** What `zai2api COMMAND --help` prints. */
 export function commandHelp(command: CommandName): string {
-  const { about, flags, takes } = rowOf(command)
+  const { about, more, flags, takes } = rowOf(command)
   const own = ownFlags.flatMap(([flag, usage, meaning]) => (flags.includes(flag) ? row(usage, meaning) : []))
   return page([
     [takes === undefined ? `Usage: zai2api ${command} [flags]` : usageOf[takes](command)],
-    wrapped(about, 0),
+    wrapped(more === undefined ? about : `${about} ${more}`, 0),
     ...(takes === 'arguments' ? [passedOn(command)] : []),
+    ...(takes === 'topic' ? [topicSection] : []),
     ...(command === 'demo' ? [markerSection] : []),
     ...(command === 'key' ? [actionSection, memberSection] : []),
-    ['Flags:', ...own, ...commonFlags],
-    ...(flags.includes('settings') ? settingSections() : []),
+    ['Flags:', ...own, ...(flags.includes('settings') ? frequentFlags : []), ...commonFlags],
+    ...(flags.includes('settings')
+      ? [['Every other setting is a flag of it, too: zai2api help settings lists them.']]
+      : []),
   ])
 }
+
+/**
+ * What stands behind `zai2api help`: the program, a command, `settings`, or one setting by its variable, flag or TOML
+ * key. Errors: UsageError for anything else.
+ */
+export function helpOn(topic: string | undefined): string {
+  if (topic === undefined) return programHelp()
+  const word = normalised(topic)
+  if (word === allSettings) return page(settingSections())
+  if (isCommand(word)) return commandHelp(word)
+  const setting = settingList.find((each) => namesOf(each).includes(word))
+  if (setting !== undefined) return settingHelp(setting)
+  const hint = didYouMean(word, [...Object.keys(commandTable), allSettings, ...settingList.flatMap(namesOf)])
+  throw new UsageError(`nothing is called ${printable(topic)}; ${hint}zai2api help and zai2api help settings list all`)
+}
+
+const allSettings = 'settings'
+
+/** `--no-tool-support`, `TOOL_SUPPORT` and `tool-support` name the same setting. */
+function normalised(topic: string): string {
+  return topic
+    .toLowerCase()
+    .replace(/^--(no-)?/, '')
+    .replaceAll('-', '_')
+}
+
+function namesOf(setting: Setting): string[] {
+  return [setting.env, flagOf(setting) ?? setting.env, tomlKeyOf(setting)].map(normalised)
+}
+
+/** Everything about one setting. */
+function settingHelp(setting: Setting): string {
+  const flag = flagOf(setting)
+  return page([
+    wrapped(`${setting.env}: ${setting.about}`, 0),
+    [
+      ...row('Allowed', setting.kind.allowed),
+      ...row('Default', setting.default === '' ? 'not set' : setting.default),
+      ...row('Flag', flag === undefined ? 'none, since other users can read a command line' : flagUsage(setting, flag)),
+      ...row('Variable, also in .env', setting.env),
+      ...row('Key in zai2api.toml', tomlKeyOf(setting)),
+    ],
+    ['zai2api config shows what is in force.'],
+  ])
+}
+
+const topicSection = [
+  'Topics:',
+  ...row('COMMAND', 'What the command does, and its flags.'),
+  ...row(allSettings, 'All settings, with their flags and defaults.'),
+  ...row('SETTING', 'One setting, by its variable, flag or TOML key: LISTEN_PORT, --port, listen_port.'),
+]
 
 const usageOf = {
   arguments: (command: CommandName) => `Usage: zai2api [flags] ${command} [arguments of ${command}]`,
   client: (command: CommandName) => `Usage: zai2api ${command} CLIENT [flags]`,
   action: (command: CommandName) => `Usage: zai2api ${command} ACTION [KEY] [flags]`,
+  topic: (command: CommandName) => `Usage: zai2api ${command} [TOPIC]`,
 }
 
 function passedOn(command: CommandName): string[] {
@@ -72,6 +122,14 @@ const ownFlags = [
 const commonFlags = [
   ...row('-h, --help', 'Print the help of the program, or of the command that is named.'),
   ...row('-v, --version', 'Print the version.'),
+]
+
+/** One line each, so that the help of the program fits a screen. */
+const frequentFlags = [
+  ...row('--port NUMBER', settings.listenPort.about),
+  ...row('--host HOST', settings.host.about),
+  ...row('--upstreams NAMES', 'Where answers come from, in this order: zai-api, zai-web, demo.'),
+  ...row('--config PATH', 'A TOML file with settings; ./zai2api.toml is read where it exists.'),
 ]
 
 const markerSection = [
@@ -109,8 +167,11 @@ function settingRow(setting: Setting): string[] {
   const flag = flagOf(setting)
   const origin = setting.default === '' ? setting.env : `${setting.env}=${setting.default}`
   if (flag === undefined) return row(setting.env, setting.about)
-  const usage = setting.kind === onOff ? `--[no-]${flag}` : `--${flag} ${setting.kind.placeholder}`
-  return row(usage, `${setting.about} [${origin}]`)
+  return row(flagUsage(setting, flag), `${setting.about} [${origin}]`)
+}
+
+function flagUsage({ kind }: Setting, flag: string): string {
+  return kind === onOff ? `--[no-]${flag}` : `--${flag} ${kind.placeholder}`
 }
 
 function commandRow(name: string, about: string): string[] {

@@ -6,12 +6,12 @@ import type { Destination } from '../config/table.ts'
 import { builtInUpstreams, kindOf } from '../config/upstream-rows.ts'
 import { UsageError } from '../config/usage-error.ts'
 import { upstreamKinds } from '../upstreams/index.ts'
-import { clientOf, type Invocation, parseCommandLine } from './arguments.ts'
+import { clientOf, type Invocation, parseCommandLine, topicOf } from './arguments.ts'
 import { describeConfig } from './commands/config.ts'
 import type { EnvOptions } from './commands/env.ts'
 import type { Program } from './commands/launch.ts'
 import { originOf } from './destinations.ts'
-import { commandHelp, programHelp } from './help.ts'
+import { commandHelp, helpOn } from './help.ts'
 import type { Io } from './io.ts'
 import { type KeyInvocation, keyInvocation } from './key-actions.ts'
 import { type Sending, sendingTo, trusted, trustProblem } from './trust.ts'
@@ -42,7 +42,7 @@ export async function runCli(argv: readonly string[], io: Io, commands: Commands
   try {
     const invocation = parseCommandLine(argv)
     if (!invocation.help) return await run(invocation, io, commands)
-    io.stdout(invocation.named ? commandHelp(invocation.command) : programHelp())
+    io.stdout(invocation.named ? commandHelp(invocation.command) : helpOn(undefined))
     return 0
   } catch (thrown) {
     if (!(thrown instanceof UsageError)) throw thrown
@@ -58,6 +58,9 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
     return trusted(loaded, io, sendingTo(loaded.config, others, prompts))
   }
   switch (command) {
+    case 'help':
+      io.stdout(helpOn(topicOf(rest)))
+      return 0
     case 'version':
       io.stdout(`zai2api ${io.version}\n`)
       return 0

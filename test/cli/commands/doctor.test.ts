@@ -372,7 +372,7 @@ describe('the machine', () => {
       { env: { LISTEN_PORT: 'x' } },
       'configuration',
       `fail  configuration              environment variable LISTEN_PORT is "x" but must be a whole number from 0 to 65535
-      → Correct it there; zai2api --help lists every setting.`,
+      → Correct it there; zai2api help settings lists them all.`,
     ],
     [
       'settings of the environment',

@@ -80,7 +80,7 @@ function loadedOr(load: () => LoadedConfig): LoadedConfig | Finding {
     return loaded
   } catch (thrown) {
     if (!(thrown instanceof UsageError)) throw thrown
-    return fail('configuration', thrown.message, 'Correct it there; zai2api --help lists every setting.')
+    return fail('configuration', thrown.message, 'Correct it there; zai2api help settings lists them all.')
   }
 }
 

@@ -1,0 +1,56 @@
+import { clientSetups } from './client-setups.ts'
+
+const launched = { flags: ['settings'], takes: 'arguments' } as const
+
+/** All commands, in the order of the help. */
+export const commandTable = {
+  serve: { about: 'Answer API requests; this is what runs when no command is named.', flags: ['settings'] },
+  demo: { about: 'The same with a scripted model: no network, no account.', flags: ['settings'] },
+  claude: { about: 'Run Claude Code on this gateway, which is started if it does not run yet.', ...launched },
+  codex: { about: 'Run Codex on it.', ...launched },
+  opencode: { about: 'Run opencode on it.', ...launched },
+  env: {
+    about: 'Print what a client needs as lines for a shell.',
+    more: `Clients: ${Object.keys(clientSetups).join(', ')}.`,
+    flags: ['settings', 'shell'],
+    takes: 'client',
+  },
+  models: { about: 'List the models that can be asked for.', flags: ['settings', 'json'] },
+  quota: {
+    about: 'Show how much of the plan behind ZAI_API_KEY is used, and when it resets.',
+    flags: ['settings', 'json'],
+  },
+  key: {
+    about: 'Give keys to clients, each with its own models, limits and budgets.',
+    more: 'The commands work beside a running server, too.',
+    flags: ['settings', 'json', 'key'],
+    takes: 'action',
+  },
+  doctor: {
+    about: 'Check all from the configuration to one small answer, and say what to mend.',
+    flags: ['settings', 'json', 'offline'],
+  },
+  config: { about: 'Show every setting, its value and where the value comes from.', flags: ['settings', 'json'] },
+  help: { about: 'Explain a command, a setting, or all settings.', flags: [], takes: 'topic' },
+  version: { about: 'Print the version.', flags: [] },
+} as const satisfies Record<string, CommandRow>
+
+interface CommandRow {
+  /** Fits one line of the help: at most 86 characters. */
+  about: string
+  /** What only the command's own help says. */
+  more?: string
+  flags: readonly ('settings' | 'json' | 'offline' | 'shell' | 'key')[]
+  /** What may follow the command: arguments that are passed on unchanged, the name of a client, what to do, or a topic. */
+  takes?: 'arguments' | 'client' | 'action' | 'topic'
+}
+
+export type CommandName = keyof typeof commandTable
+
+export function rowOf(command: CommandName): CommandRow {
+  return commandTable[command]
+}
+
+export function isCommand(word: string): word is CommandName {
+  return Object.hasOwn(commandTable, word)
+}

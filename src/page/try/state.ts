@@ -24,6 +24,9 @@ export interface Run {
   error?: ApiError | undefined
 }
 
+export const isOver = ({ state }: Pick<Run, 'state'>): boolean =>
+  state === 'done' || state === 'stopped' || state === 'failed'
+
 /** The last request, or the one under way. */
 export const run = signal<Run | undefined>(undefined)
 let underWay: AbortController | undefined

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { type DiffLine, diffLines } from '../../src/page/faces/diff.ts'
+import { type DiffLine, diffLines } from '../../src/page/bodies/diff-lines.ts'
 
 const kinds = (lines: readonly DiffLine[]) =>
   lines.map(({ kind, text }) => `${{ same: ' ', del: '-', add: '+' }[kind]}${text}`)

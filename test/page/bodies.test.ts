@@ -11,7 +11,7 @@ Object.assign(globalThis, {
   navigator: { language: 'en' },
   document: { documentElement: { dataset: {} } },
 })
-const { bodyOf, conversationOf } = await import('../../src/page/faces/read.ts')
+const { bodyOf, conversationOf } = await import('../../src/page/bodies/read.ts')
 const { tryDialects } = await import('../../src/page/try/dialects.ts')
 
 const app = gatewayApp([demo({ clock: systemClock, idleMs: 60_000, paceMs: 0 })])

@@ -1,0 +1,175 @@
+import type { Budget, KeyView } from '../../admin/schema/keys.ts'
+import { send } from '../api/client.ts'
+import { now } from '../api/live.ts'
+import { creditsOf, day, dollars, moment, rough, short } from '../format.ts'
+import { t } from '../i18n.ts'
+import { Bar } from '../parts/amounts.tsx'
+import { Icon } from '../parts/icon.tsx'
+import { Dim, type Mark, Status } from '../parts/mark.tsx'
+import { href } from '../router.ts'
+import { windowName } from './form.tsx'
+
+/** What a row asks for that takes a dialog. */
+export type KeyAction = 'limits' | 'rotate' | 'reset' | 'delete'
+
+const marks: Record<KeyView['state'], Mark> = {
+  active: '',
+  warning: 'warn',
+  used_up: 'bad',
+  expired: 'bad',
+  disabled: 'off',
+}
+
+interface KeyTableProps {
+  keys: readonly KeyView[]
+  onAct: (work: () => Promise<unknown>) => Promise<void>
+  onOpen: (dialog: KeyAction, key: KeyView) => void
+}
+
+/** Every key with its state, its limits and what is left of its budgets. */
+export function KeyTable({ keys, onAct, onOpen }: KeyTableProps) {
+  return (
+    <table class="t">
+      <thead>
+        <tr>
+          <th>{t('key')}</th>
+          <th>{t('state')}</th>
+          <th class="mid">{t('models')}</th>
+          <th class="mid">{t('limits')}</th>
+          <th>{t('budget')}</th>
+          <th class="n">{t('lastUsed')}</th>
+          <th>
+            <span class="sr">{t('actions')}</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {keys.map((key) => (
+          <tr key={key.id}>
+            <td class={key.disabled ? 'p1 dim' : 'p1'}>
+              <a class="b" href={href(`requests?key=${encodeURIComponent(key.id)}`)}>
+                {key.name}
+              </a>{' '}
+              <span class="m dim">{key.prefix}…</span>
+            </td>
+            <td class="p2">
+              <Status mark={marks[key.state]}>{t(`key_${key.state}`)}</Status>
+            </td>
+            <td class="two mid">{key.models?.join(', ') ?? <Dim>{t('all')}</Dim>}</td>
+            <td class="two mid">{limitsOf(key) || <Dim>{t('none')}</Dim>}</td>
+            <td class="p5 grow">
+              {key.budgets.length === 0 ? (
+                <Dim>{t('none')}</Dim>
+              ) : (
+                key.budgets.map((budget) => <BudgetBar key={budget.unit + budget.window} budget={budget} />)
+              )}
+              {key.expires_at !== undefined && <small class="dim">{t('expiresOn', day(key.expires_at))}</small>}
+            </td>
+            <td class="n two">{key.last_used_at === undefined ? <Dim>{t('never')}</Dim> : ago(key.last_used_at)}</td>
+            <td class="n">
+              <Actions keyView={key} onAct={onAct} onOpen={onOpen} />
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
+function ago(at: number): string {
+  const ms = now.value - at
+  if (ms < 60_000) return t('justNow')
+  return ms < 3_600_000 ? t('ago', rough(ms)) : moment(at, now.value)
+}
+
+function limitsOf({ rpm, tpm, parallel }: KeyView): string {
+  return [
+    parallel === undefined ? '' : t('parallelLimit', parallel),
+    rpm === undefined ? '' : `${short(rpm)} rpm`,
+    tpm === undefined ? '' : `${short(tpm)} tpm`,
+  ]
+    .filter(Boolean)
+    .join(', ')
+}
+
+function amountOf(amount: number, unit: Budget['unit']): string {
+  if (unit === 'usd') return `$${amount === 0 ? '0' : dollars(amount)}`
+  return unit === 'tokens' ? short(amount) : creditsOf(amount)
+}
+
+function BudgetBar({ budget }: { budget: Budget }) {
+  const { unit, limit, spent, reserved, window, resets_at } = budget
+  const share = limit > 0 ? spent / limit : 1
+  const look = share >= 1 ? 'bad' : share >= 0.8 ? 'warn' : ''
+  const held = limit > 0 ? reserved / limit : 0
+  return (
+    <span class="bud">
+      <span>
+        {amountOf(spent, unit)}{' '}
+        <Dim>
+          {t('ofLimit', `${amountOf(limit, unit)}${unit === 'usd' ? '' : ` ${t(unit === 'tokens' ? 'tok' : 'cr')}`}`)}
+        </Dim>
+      </span>
+      <small class="dim">
+        {resets_at === undefined ? windowName(window) : t('resetsAt', moment(resets_at, now.value))}
+      </small>
+      <Bar
+        label={t('budgetUsed')}
+        portions={[
+          { share, look },
+          ...(held > 0
+            ? [{ share: Math.max(0.02, Math.min(held, 1 - share)), look: 'held', title: t('reserved') }]
+            : []),
+        ]}
+      />
+    </span>
+  )
+}
+
+function Actions({ keyView, onAct, onOpen }: { keyView: KeyView } & Omit<KeyTableProps, 'keys'>) {
+  const { id, name, disabled, budgets } = keyView
+  const menu = `act-${id}`
+  const item = (label: string, work: () => void, look = '') => (
+    <button
+      type="button"
+      class={look}
+      onClick={() => {
+        document.getElementById(menu)?.hidePopover()
+        work()
+      }}
+    >
+      {label}
+    </button>
+  )
+  return (
+    <>
+      <button
+        type="button"
+        class="btn bare s sq"
+        aria-label={t('actionsFor', name)}
+        popovertarget={menu}
+        onClick={(event) => place(menu, event.currentTarget)}
+      >
+        <Icon name="more" />
+      </button>
+      <div class="menu" id={menu} popover="auto">
+        {item(t('showLimits'), () => onOpen('limits', keyView))}
+        {item(t('rotate'), () => onOpen('rotate', keyView))}
+        {budgets.length > 0 && item(t('resetBudget'), () => onOpen('reset', keyView))}
+        {item(t(disabled ? 'enable' : 'disable'), () =>
+          onAct(() => send('PATCH', `keys/${encodeURIComponent(id)}`, { disabled: !disabled })),
+        )}
+        {item(t('deleteEllipsis'), () => onOpen('delete', keyView), 'bad')}
+      </div>
+    </>
+  )
+}
+
+/** Under its button; on a phone the style sheet puts it at the thumb. */
+function place(menu: string, button: HTMLElement): void {
+  const box = document.getElementById(menu)
+  if (!box || innerWidth <= 760) return
+  const { bottom, right } = button.getBoundingClientRect()
+  box.style.setProperty('position', 'fixed')
+  box.style.setProperty('inset', `${Math.min(bottom + 4, innerHeight - 190)}px ${innerWidth - right}px auto auto`)
+}

@@ -1,0 +1,30 @@
+import { useSignal } from '@preact/signals'
+import { t } from '../i18n.ts'
+import { Code, Tabs } from '../parts/controls.tsx'
+import { href } from '../router.ts'
+import { type CodeLanguage, codeFor, languages } from './code.ts'
+import { dialect, draft, pictures, settings, turns } from './state.ts'
+import type { Turn } from './transcript.ts'
+
+/** The request that would be sent now, as a program. */
+export function AsCode() {
+  const language = useSignal<CodeLanguage>('curl')
+  const asked: Turn[] = draft.value
+    ? [...turns.value, { by: 'user', text: draft.value, images: pictures.value }]
+    : [...turns.value]
+  const shown: Turn[] = asked.length > 0 ? asked : [{ by: 'user', text: t('exampleHello'), images: [] }]
+  const body = dialect.value.body(shown, settings.value)
+  const base = location.origin + href('').replace(/\/$/, '')
+  return (
+    <div class="as-code">
+      <Tabs
+        label={t('asCode')}
+        value={language.value}
+        choices={languages.map((value) => ({ value, label: value }))}
+        onChoose={(next) => (language.value = next)}
+      >
+        <Code text={codeFor(language.value, dialect.value, body, base)} />
+      </Tabs>
+    </div>
+  )
+}

@@ -74,6 +74,9 @@ export interface RoutingReason {
   by: string
 }
 
+/** What a reply consists of: each such step belongs to the attempt that answers. */
+const replySteps: readonly StepKind[] = ['reasoning', 'text', 'tool']
+
 /** Beyond it only attempts are told: a call that is refused for minutes would fill the memory with its waits. */
 const mostSteps = 200
 const mostTries = 100
@@ -127,7 +130,12 @@ export function createTimeline(
     attempts: attempt,
   }
 
-  function begin(kind: StepKind, label?: string, attempt?: number, fromMs = elapsed()): void {
+  function begin(
+    kind: StepKind,
+    label?: string,
+    attempt = replySteps.includes(kind) ? tries.at(-1)?.n : undefined,
+    fromMs = elapsed(),
+  ): void {
     end(fromMs)
     current = { kind, fromMs, ...(label === undefined ? {} : { label }), ...(attempt === undefined ? {} : { attempt }) }
     if (steps.length < mostSteps) steps.push(current)

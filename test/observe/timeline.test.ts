@@ -53,8 +53,8 @@ test('a request that is refused, waits in line and is answered on a connection t
     { kind: 'queue', label: 'zai-coding', fromMs: 309, toMs: 3_159 },
     { kind: 'headers', label: 'zai-coding', attempt: 2, fromMs: 3_159, toMs: 3_800 },
     { kind: 'first', label: 'zai-coding', attempt: 2, fromMs: 3_800, toMs: 5_000 },
-    { kind: 'reasoning', fromMs: 5_000, toMs: 9_000 },
-    { kind: 'tool', label: 'Edit', fromMs: 9_000, toMs: 12_000 },
+    { kind: 'reasoning', attempt: 2, fromMs: 5_000, toMs: 9_000 },
+    { kind: 'tool', label: 'Edit', attempt: 2, fromMs: 9_000, toMs: 12_000 },
     { kind: 'close', fromMs: 12_000, toMs: 12_003 },
   ])
   const common = { upstream: 'zai-coding', credential: '7c31…a41c' }

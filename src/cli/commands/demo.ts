@@ -2,10 +2,14 @@ import type { Config, LoadedConfig } from '../../config/load.ts'
 import type { Io } from '../io.ts'
 import { serveWith } from './serve.ts'
 
-/** Serves with the scripted model, which needs neither network nor account, and keeps nothing unless it is told where. */
+/**
+ * Serves with the scripted model, which needs neither network nor account, and writes nothing unless it is told where.
+ * Bodies are kept in memory unless CAPTURE is set, so that the page shows the first request in full.
+ */
 export function demo(loaded: LoadedConfig, io: Io): Promise<number> {
   const { databaseUrl = 'memory' } = loaded.config
-  const config: Config = { ...loaded.config, databaseUrl, upstreams: [{ id: 'demo' }] }
+  const capture = loaded.origins.get('capture') === 'default' ? 'memory' : loaded.config.capture
+  const config: Config = { ...loaded.config, databaseUrl, capture, upstreams: [{ id: 'demo' }] }
   return serveWith({ ...loaded, config }, io, greeting)
 }
 
@@ -24,6 +28,6 @@ function greeting(url: string, config: Config, version: string): string {
   ANTHROPIC_BASE_URL=${url} ANTHROPIC_AUTH_TOKEN=${key} claude
 
 Markers in the message steer the model: [think], [tool:NAME], [429], [cut] … (zai2api demo --help lists them)
-API documentation: ${url}/docs    Stop with Ctrl-C.
+Look into it: ${url}    API documentation: ${url}/docs    Stop with Ctrl-C.
 `
 }

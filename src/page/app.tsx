@@ -6,21 +6,24 @@ import { type ApiError, get, locked } from './api/client.ts'
 import { ready, startLive } from './api/live.ts'
 import { type TextName, t } from './i18n.ts'
 import { Icon, type IconName } from './parts/icon.tsx'
+import { onDemand } from './parts/on-demand.tsx'
 import { Shortcuts } from './parts/shortcuts.tsx'
 import { StaleLine } from './parts/stale.tsx'
 import { Failed } from './parts/states.tsx'
 import { followLinks, href, path } from './router.ts'
-import { KeysScreen } from './screens/keys.tsx'
 import { NowScreen } from './screens/now.tsx'
-import { RequestScreen } from './screens/request.tsx'
 import { RequestsScreen } from './screens/requests.tsx'
-import { SessionScreen, SessionsScreen } from './screens/sessions.tsx'
-import { SignInScreen } from './screens/sign-in.tsx'
-import { SystemScreen } from './screens/system.tsx'
-import { TryScreen } from './screens/try.tsx'
-import { UpstreamsScreen } from './screens/upstreams.tsx'
-import { UsageScreen } from './screens/usage.tsx'
 import { chooseLanguage, language, switchScheme } from './settings.ts'
+
+const RequestScreen = onDemand(() => import('./screens/request.tsx').then((screen) => screen.RequestScreen))
+const SessionsScreen = onDemand(() => import('./screens/sessions.tsx').then((screen) => screen.SessionsScreen))
+const SessionScreen = onDemand(() => import('./screens/sessions.tsx').then((screen) => screen.SessionScreen))
+const UsageScreen = onDemand(() => import('./screens/usage.tsx').then((screen) => screen.UsageScreen))
+const KeysScreen = onDemand(() => import('./screens/keys.tsx').then((screen) => screen.KeysScreen))
+const UpstreamsScreen = onDemand(() => import('./screens/upstreams.tsx').then((screen) => screen.UpstreamsScreen))
+const TryScreen = onDemand(() => import('./screens/try.tsx').then((screen) => screen.TryScreen))
+const SystemScreen = onDemand(() => import('./screens/system.tsx').then((screen) => screen.SystemScreen))
+const SignInScreen = onDemand(() => import('./screens/sign-in.tsx').then((screen) => screen.SignInScreen))
 
 interface Place {
   /** The first part of its address. */

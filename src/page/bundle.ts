@@ -13,12 +13,13 @@ const types: Record<string, string> = {
   '.css': 'text/css; charset=utf-8',
 }
 
-/** Bundles the page in memory. Rejects if the code cannot be bundled. */
+/** Bundles the page in memory, screens that few visits need in files of their own. Rejects if it cannot be bundled. */
 export async function bundlePage(): Promise<PageFiles> {
   const here = import.meta.dir
   const { outputs } = await Bun.build({
     entrypoints: [join(here, 'main.tsx'), join(here, 'styles/page.css')],
-    naming: { entry: '[name]-[hash].[ext]' },
+    naming: { entry: '[name]-[hash].[ext]', chunk: '[name]-[hash].[ext]' },
+    splitting: true,
     target: 'browser',
     format: 'esm',
     minify: true,
@@ -30,7 +31,8 @@ export async function bundlePage(): Promise<PageFiles> {
     const name = output.path.replace(/^.*[/\\]/, '')
     const extension = name.slice(name.lastIndexOf('.'))
     files[name] = { type: types[extension] ?? 'application/octet-stream', text: await output.text() }
-    index = index.replace(extension === '.css' ? 'STYLE' : 'SCRIPT', `page/${name}`)
+    if (extension === '.css') index = index.replace('STYLE', `page/${name}`)
+    else if (output.kind === 'entry-point') index = index.replace('SCRIPT', `page/${name}`)
   }
   return { index, files }
 }

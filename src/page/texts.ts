@@ -21,6 +21,7 @@ const place = {
   lightOrDark: ['Light or dark', '浅色或深色'],
   noPlace: ['There is no such place here', '这里没有这个页面'],
   gateway: ['The gateway', '网关'],
+  page: ['This part of the page', '页面的这一部分'],
 } as const satisfies Record<string, Text>
 
 const common = {
@@ -335,6 +336,11 @@ const request = {
   fourFaces: ['Four faces', '四个面'],
   secretsRemoved: ['secrets removed', '机密已移除'],
   onlyNumbersKept: ['Only the numbers of this request were kept', '只保留了此请求的数字'],
+  keepBodies: [(n: number) => `Keep bodies for ${n} minutes`, (n: number) => `保留内容 ${n} 分钟`],
+  keptFromNowOn: [
+    (at: string) => `Requests from now until ${at} are kept whole. Send this one again to read it.`,
+    (at: string) => `从现在到 ${at} 的请求会完整保留。再发一次即可查看。`,
+  ],
   whatIsKept: ['What is kept', '保留什么'],
   clientAsked: ['Client asked', '客户端所求'],
   weSent: ['We sent', '网关发出'],
@@ -424,8 +430,8 @@ const sessions = {
   ],
   noSessions: ['No sessions yet', '还没有会话'],
   noSessionsNext: [
-    'The first request of Claude Code, Codex or opencode begins one: zai2api claude.',
-    'Claude Code、Codex 或 opencode 的第一个请求会开始一个会话：zai2api claude。',
+    'The first request of Claude Code, Codex or opencode begins one:',
+    'Claude Code、Codex 或 opencode 的第一个请求会开始一个会话：',
   ],
   sinceWord: ['Since', '开始'],
   turns: ['Turns', '轮次'],

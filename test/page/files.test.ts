@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { pagePaths } from '../../src/admin/schema/page-paths.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
-import { bundlePage } from '../../src/page/bundle.ts'
+import { bundlePage, type PageFiles } from '../../src/page/bundle.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { gatewayApp } from '../support/gateway.ts'
 
@@ -14,20 +14,34 @@ function get(path: string, headers: Record<string, string> = browser): Promise<R
   return app.handle(new Request(`http://localhost${path}`, { headers }))
 }
 
-/** Of the script and of the style sheet, in bytes as they go over the wire. */
+/** In bytes as they go over the wire: of all scripts that a place needs when it is opened first, and of the style sheet. */
 const budgets = { js: 60 * 1024, css: 8 * 1024 }
 
-test('the page is small', async () => {
-  const { files } = await bundlePage()
-  const sizes = Object.entries(files).map(([name, { text }]) => [
-    name.split('.').at(-1),
-    Bun.gzipSync(text, { level: 9 }).byteLength,
-  ])
-  expect(sizes.length).toBe(2)
-  const { js, css } = Object.fromEntries(sizes)
-  expect(js).toBeLessThanOrEqual(budgets.js)
-  expect(css).toBeLessThanOrEqual(budgets.css)
+test('no place loads more than its budget', async () => {
+  const { files, index } = await bundlePage()
+  const packed = (name: string) => Bun.gzipSync(files[name]?.text ?? '', { level: 9 }).byteLength
+  const sumOf = (names: Iterable<string>) => [...names].reduce((sum, name) => sum + packed(name), 0)
+  const main = /page\/(main-\w+\.js)"/.exec(index)?.[1] ?? ''
+  const screens = [...(files[main]?.text ?? '').matchAll(/\bimport\("\.\/([^"]+)"\)/g)].map(([, name = '']) => name)
+  expect(new Set(screens).size).toBe(8)
+  for (const screen of screens) {
+    const bytes = sumOf(withImports(files, [main, screen]))
+    expect({ screen, bytes, fits: bytes <= budgets.js }).toEqual({ screen, bytes, fits: true })
+  }
+  expect(sumOf(Object.keys(files).filter((name) => name.endsWith('.css')))).toBeLessThanOrEqual(budgets.css)
 })
+
+/** Files and what they import, each once. */
+function withImports(files: PageFiles['files'], names: readonly string[]): Set<string> {
+  const all = new Set<string>()
+  const add = (name: string) => {
+    if (all.has(name)) return
+    all.add(name)
+    for (const [, imported = ''] of (files[name]?.text ?? '').matchAll(/\bfrom"\.\/([^"]+)"/g)) add(imported)
+  }
+  for (const name of names) add(name)
+  return all
+}
 
 test('the same source makes files of the same name', async () => {
   expect(Object.keys((await bundlePage()).files)).toEqual(Object.keys((await bundlePage()).files))

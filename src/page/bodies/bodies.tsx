@@ -1,7 +1,9 @@
 import { useComputed } from '@preact/signals'
 import type { Face, FaceName, RequestDetail } from '../../admin/schema/requests.ts'
+import { captureMinutes, setCapture } from '../api/capture.ts'
+import { capture, now } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
-import { bytes } from '../format.ts'
+import { bytes, moment } from '../format.ts'
 import { t } from '../i18n.ts'
 import { Button, CopyButton, Segments } from '../parts/controls.tsx'
 import { useShortcuts } from '../parts/shortcuts.tsx'
@@ -23,8 +25,8 @@ export function Faces({ request }: { request: RequestDetail }) {
   const chosen = faceNames[Number(query.value.get('face')) - 1] ?? 'client-reply'
   const view = views.find((each) => each === query.value.get('view')) ?? 'conversation'
   const [from, to] = (query.value.get('compare') ?? '').split('-').map((n) => faceNames[Number(n) - 1])
-  const compare = () =>
-    setQuery({ compare: from ? undefined : chosen === 'client-request' ? '1-2' : `1-${faceNames.indexOf(chosen) + 1}` })
+  // What goes up with what came in; what comes down with what goes out.
+  const compare = () => setQuery({ compare: from ? undefined : chosen.endsWith('request') ? '1-2' : '3-4' })
   const choose = (n: number) => setQuery({ face: String(n), compare: undefined, replay: undefined })
   useShortcuts({
     ...{ '1': () => choose(1), '2': () => choose(2), '3': () => choose(3), '4': () => choose(4) },
@@ -41,12 +43,7 @@ export function Faces({ request }: { request: RequestDetail }) {
         <div class="sec" id="faces">
           <h2>{t('fourFaces')}</h2>
         </div>
-        <Empty title={t('onlyNumbersKept')}>
-          {faces.not_captured}{' '}
-          <a class="link" href={href('system')}>
-            {t('whatIsKept')}
-          </a>
-        </Empty>
+        <NotKept reason={faces.not_captured} />
       </>
     )
   return (
@@ -89,6 +86,26 @@ export function Faces({ request }: { request: RequestDetail }) {
         </section>
       )}
     </>
+  )
+}
+
+/** Why there is nothing to read, and how the next request is kept. */
+function NotKept({ reason }: { reason: string }) {
+  const { mode, until } = capture.value ?? {}
+  const isKeeping = mode === 'memory' || mode === 'disk'
+  return (
+    <Empty title={t('onlyNumbersKept')}>
+      {isKeeping && until !== undefined ? t('keptFromNowOn', moment(until, now.value)) : reason}{' '}
+      {isKeeping ? (
+        <a class="link" href={href('system')}>
+          {t('whatIsKept')}
+        </a>
+      ) : (
+        <Button look="s" onClick={() => setCapture('memory', captureMinutes)}>
+          {t('keepBodies', captureMinutes)}
+        </Button>
+      )}
+    </Empty>
   )
 }
 

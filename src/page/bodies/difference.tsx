@@ -7,7 +7,7 @@ import { Empty } from '../parts/states.tsx'
 import { setQuery } from '../router.ts'
 import { type DiffLine, diffLines } from './diff-lines.ts'
 import { faceNames, pathOf, titles } from './face-names.ts'
-import { bodyOf } from './read.ts'
+import { bodyOf, conversationOf } from './read.ts'
 
 /** Two bodies of a request side by side, line by line. */
 export function Difference({ request, from, to }: { request: RequestDetail; from: FaceName; to: FaceName }) {
@@ -50,11 +50,15 @@ export function Difference({ request, from, to }: { request: RequestDetail; from
   )
 }
 
+/** Streams differ in each frame, whatever they say: of them the messages are compared. */
 function linesFor(face: Face): string[] {
-  const { json, events, text } = bodyOf(face)
+  const body = bodyOf(face)
+  const { json, events, text } = body
   if (json !== undefined) return JSON.stringify(json, null, 2).split('\n')
-  if (events) return events.map(({ data }) => (typeof data === 'string' ? data : JSON.stringify(data)))
-  return text.split('\n')
+  if (!events) return text.split('\n')
+  const said = conversationOf(body)
+  if (!said) return events.map(({ data }) => (typeof data === 'string' ? data : JSON.stringify(data)))
+  return said.flatMap((line) => [`[${[line.who, line.name].filter(Boolean).join(' ')}]`, ...line.text.split('\n')])
 }
 
 /** Lines that are the same are folded beyond this many around a difference. */

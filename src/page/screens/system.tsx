@@ -5,6 +5,7 @@ import type { DoctorStep } from '../../admin/schema/doctor.ts'
 import type { Now } from '../../admin/schema/now.ts'
 import type { Operator } from '../../admin/schema/sign-in.ts'
 import type { System } from '../../admin/schema/system.ts'
+import { captureMinutes, setCapture } from '../api/capture.ts'
 import { ApiError, call, locked, send } from '../api/client.ts'
 import { capture, now } from '../api/live.ts'
 import { readEvents } from '../api/read-events.ts'
@@ -136,7 +137,6 @@ function Doctor() {
 }
 
 const modes = ['off', 'metadata', 'memory', 'disk'] as const
-const forMinutes = 30
 
 /** What is remembered of requests. Only this is switched here; all else a file does. */
 function Kept({ system }: { system: System }) {
@@ -146,8 +146,7 @@ function Kept({ system }: { system: System }) {
   const choose = async (mode: Capture['mode']) => {
     error.value = undefined
     try {
-      const minutes = mode === kept?.configured ? undefined : forMinutes
-      capture.value = await send<Capture>('POST', 'capture', { mode, minutes })
+      await setCapture(mode, mode === kept?.configured ? undefined : captureMinutes)
     } catch (thrown) {
       error.value = thrown instanceof ApiError ? thrown : new ApiError(0, '')
     }

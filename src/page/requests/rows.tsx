@@ -151,7 +151,7 @@ function Row({ row, index, run, selected, slowest, onOpen }: RowProps) {
       <td class="w2 two">{shortDialect(row.dialect)}</td>
       <td class="not-phone" title={row.asked}>
         {model}
-        {row.asked && row.model && row.asked !== row.model && <Dim> ← {shortModel(row.asked)}</Dim>}
+        {row.asked && row.model && !sameName(row.asked, row.model) && <Dim> ← {shortModel(row.asked)}</Dim>}
       </td>
       <td class="mid two">{row.upstream}</td>
       <td class="p2" title={row.error?.message}>
@@ -190,6 +190,9 @@ function Row({ row, index, run, selected, slowest, onOpen }: RowProps) {
 }
 
 const isToday = (at: number): boolean => new Date(at).toDateString() === new Date(now.value).toDateString()
+
+/** Clients write names of models in small letters. */
+const sameName = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase()
 
 const shortDialect = (dialect: string | undefined): string => dialect?.replace(/^(openai|anthropic|google)-/, '') ?? ''
 

@@ -146,6 +146,7 @@ function roundStep(ms: number): number {
 }
 
 function axisText(ms: number, step: number): string {
-  if (step < 1000) return `${Number(ms.toFixed(1))} ms`
-  return ms >= 60_000 && step >= 60_000 ? `${ms / 60_000} m` : `${ms / 1000} s`
+  if (step >= 60_000) return `${ms / 60_000} m`
+  // One unit for all marks: 0, 0.5, 1, 1.5 s.
+  return step < 500 ? `${Number(ms.toFixed(1))} ms` : `${ms / 1000} s`
 }

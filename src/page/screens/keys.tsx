@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals'
 import type { KeyList, KeyView, KeyWithSecret } from '../../admin/schema/keys.ts'
 import { ApiError, send } from '../api/client.ts'
+import { upstreams } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { t } from '../i18n.ts'
 import { Confirm, Secret } from '../keys/dialogs.tsx'
@@ -50,11 +51,13 @@ export function KeysScreen() {
           <Note tone="bad" title={failed.value.message || t('unreachable')} />
         </div>
       )}
-      <div class="after">
-        <Note tone="warn" title={t('planForOne')}>
-          {t('planForOneNext')}
-        </Note>
-      </div>
+      {upstreams.value.some(({ kind }) => kind === 'zai-api') && (
+        <div class="after">
+          <Note tone="warn" title={t('planForOne')}>
+            {t('planForOneNext')}
+          </Note>
+        </div>
+      )}
       {error.value ? (
         <Failed what={t('keys')} error={error.value} again={reload} />
       ) : !keys ? (

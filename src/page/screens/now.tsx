@@ -133,7 +133,7 @@ function Figures({ hour }: { hour: Now['last_hour'] }) {
         <dt>{t('errorsHour')}</dt>
         <dd>
           {whole(errors)}
-          <small>{t('percentOf', percent(errors, requests), whole(requests))}</small>
+          {requests > 0 && <small>{t('percentOf', percent(errors, requests), whole(requests))}</small>}
         </dd>
       </div>
       <div class="not-phone">
@@ -286,14 +286,21 @@ function Connect({ setups }: { setups: Now['setups'] }) {
         choices={setups.map(({ client, label }) => ({ value: client, label }))}
         onChoose={(client) => (chosen.value = client)}
       >
-        {setup.command && (
+        {setup.command ? (
           <>
             <p class="small two above">{t('oneCommand')}</p>
             <Code text={setup.command} />
+            <details class="above" key={setup.client}>
+              <summary class="small two">{t('orByHand')}</summary>
+              <Code text={setup.text} />
+            </details>
+          </>
+        ) : (
+          <>
+            <p class="small two above">{t('byHand')}</p>
+            <Code text={setup.text} />
           </>
         )}
-        <p class="small two above">{t(setup.command ? 'orByHand' : 'byHand')}</p>
-        <Code text={setup.text} />
       </Tabs>
     </>
   )

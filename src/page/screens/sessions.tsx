@@ -38,7 +38,9 @@ function Sessions({ id }: { id: string | undefined }) {
       ) : !sessions ? (
         slow.value && <Placeholder />
       ) : sessions.length === 0 ? (
-        <Empty title={t('noSessions')}>{t('noSessionsNext')}</Empty>
+        <Empty title={t('noSessions')}>
+          {t('noSessionsNext')} <code class="m">zai2api claude</code>
+        </Empty>
       ) : (
         <div class="cols wide-side">
           <div>

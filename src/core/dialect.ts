@@ -85,7 +85,12 @@ export type DialectRoute = {
   /** Who may use it: anybody who can reach the gateway, clients with a key, or the operator. */
   access: 'open' | 'client' | 'operator'
 } & (
-  | { serves: 'reply' | 'count'; method: 'POST' }
+  | {
+      serves: 'reply' | 'count'
+      method: 'POST'
+      /** For the documentation; the dialect's label if absent. */
+      summary?: string
+    }
   /**
    * Several dialects may have the same path for these: `recognises` decides, or else the first in the list has it. The path
    * of a `model` route takes the model's name as `:model` or as `*`.

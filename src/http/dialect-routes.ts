@@ -63,21 +63,21 @@ export interface ServerConnection {
 export function replyRoutes(dialect: Dialect, basePaths: readonly string[], options: DialectRouteOptions): Route[] {
   const { conversationFields, body } = dialect
   const admission = { cost: costOf.reply, check: bodyCheck(body), conversationFields }
-  return dialect.routes
-    .filter(({ serves }) => serves === 'reply')
-    .flatMap(({ method, path, access }) => {
-      const handle = async (context: RouteContext) =>
-        answer(dialect, path, context, await options.admitAndReadBody(context.request, admission), options)
-      return basePaths.map((basePath) => ({
-        method,
-        path: basePath + path,
-        access,
-        dialect,
-        endsRecord: true,
-        docs: documented(basePath, dialect.id, dialect.label),
-        handle,
-      }))
-    })
+  return dialect.routes.flatMap((route) => {
+    if (route.serves !== 'reply') return []
+    const { method, path, access, summary = dialect.label } = route
+    const handle = async (context: RouteContext) =>
+      answer(dialect, path, context, await options.admitAndReadBody(context.request, admission), options)
+    return basePaths.map((basePath) => ({
+      method,
+      path: basePath + path,
+      access,
+      dialect,
+      endsRecord: true,
+      docs: documented(basePath, dialect.id, summary),
+      handle,
+    }))
+  })
 }
 
 async function answer(

@@ -29,13 +29,23 @@ const headers = {
   'x-zai2api-ignored': { description: 'Fields of the request that could not be honoured.', schema: text },
 }
 
-/** The operation of a dialect: its request and its responses. */
+/** The operations of a dialect: their requests and responses. */
 export function dialectOperation(dialect: Dialect): Record<string, object> {
-  const { question, params, options, head } = sampleOf(dialect)
-  // Without a `stream` field, a verb in the path decides whether the reply is streamed.
-  const streamed = 'stream' in dialect.body.properties
-  const operations = dialect.routes.flatMap(({ serves, method, path }) => {
+  const usual = dialect.routes.find(({ serves }) => serves === 'reply')
+  const operations = dialect.routes.flatMap((route) => {
+    const { serves, method, path } = route
     if (serves !== 'reply') return []
+    const { question, params, options, head, ways } = sampleOf(dialect, route)
+    const example = dialect.encodeReply(head, sampleReply, options)
+    const whole = {
+      'application/json': { schema: route === usual ? schemaRef(dialect, 'reply') : shapeOf(example), example },
+    }
+    const streamed = {
+      [mediaType(dialect.stream.contentType)]: {
+        schema: text,
+        example: runTransform(dialect.encoder(head, options), sampleEvents).join(''),
+      },
+    }
     const operation = {
       parameters: [...pathParameters(path, params), ...parameters],
       requestBody: {
@@ -45,7 +55,8 @@ export function dialectOperation(dialect: Dialect): Record<string, object> {
             schema: schemaRef(dialect, 'request'),
             examples: {
               whole: { summary: 'The whole reply at once', value: question },
-              ...(streamed
+              // Without a choice, the path decides whether the reply is streamed.
+              ...(ways.whole && ways.streamed
                 ? { streamed: { summary: 'The reply as a stream', value: { ...question, stream: true } } }
                 : {}),
             },
@@ -54,18 +65,10 @@ export function dialectOperation(dialect: Dialect): Record<string, object> {
       },
       responses: {
         200: {
-          description: 'The reply: whole, or with `stream` as server-sent events.',
+          description:
+            ways.whole && ways.streamed ? 'The reply: whole, or with `stream` as server-sent events.' : 'The reply.',
           headers,
-          content: {
-            'application/json': {
-              schema: schemaRef(dialect, 'reply'),
-              example: dialect.encodeReply(head, sampleReply, options),
-            },
-            [mediaType(dialect.stream.contentType)]: {
-              schema: text,
-              example: runTransform(dialect.encoder(head, options), sampleEvents).join(''),
-            },
-          },
+          content: { ...(ways.whole ? whole : {}), ...(ways.streamed ? streamed : {}) },
         },
         ...errorResponses([dialect]),
       },

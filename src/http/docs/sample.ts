@@ -11,15 +11,18 @@ export interface Sample {
   params: Readonly<Record<string, string>>
   options: unknown
   head: ReplyHead
+  /** How the route can reply; without a choice, its path or the API decides. */
+  ways: { whole: boolean; streamed: boolean }
 }
 
 const model = 'GLM-4.5'
 const text = 'Say hello in one word.'
 
-export function sampleOf(dialect: Dialect): Sample {
+/** On one of the routes for replies; without `route`, on the first. */
+export function sampleOf(dialect: Dialect, route = dialect.routes.find(({ serves }) => serves === 'reply')): Sample {
   const { body, params = {} } = dialect.example({ model, text })
-  const path = dialect.routes.find(({ serves }) => serves === 'reply')?.path ?? ''
-  const { options } = dialect.decode(body, { headers: new Headers(), params, path })
+  const context = { headers: new Headers(), params, path: route?.path ?? '' }
+  const { options, stream } = dialect.decode(body, context)
   const id = `${dialect.ids.reply}${sampleId}`
   const createdAtSeconds = Date.parse('2026-01-01T00:00:00Z') / 1000
   return {
@@ -27,6 +30,7 @@ export function sampleOf(dialect: Dialect): Sample {
     params,
     options,
     head: { id, model, createdAtSeconds, completedAtSeconds: () => createdAtSeconds, reasoningByName: false },
+    ways: { whole: !stream, streamed: dialect.decode({ ...body, stream: true }, context).stream },
   }
 }
 

@@ -124,6 +124,7 @@ describe('the document', () => {
       'GET /v1/models',
       'GET /v1/models/{id}',
       'POST /v1/responses',
+      'POST /v1/responses/compact',
       'POST /v1/responses/input_tokens',
       'GET /v1/responses/{id}',
       'DELETE /v1/responses/{id}',
@@ -148,7 +149,7 @@ describe('the document', () => {
       ? Object.entries(examples).map(([kind, { value }]) => ({ kind, path, value, answers }))
       : []
   })
-  test('has examples', () => expect(requests).toHaveLength(10))
+  test('has examples', () => expect(requests).toHaveLength(11))
 
   test.each(requests)('its $kind example of $path gets the kind of answer it promises', async (request) => {
     const response = await post(request.path, request.value)

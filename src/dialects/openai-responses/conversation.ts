@@ -1,9 +1,9 @@
-import { invalidField } from '../../core/errors.ts'
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
 import { outputParts, partsOf, textPart } from '../openai/content.ts'
 import { type Fields, fieldsOf, jsonText, listOf, textOr } from '../openai/json-fields.ts'
 import { asMarkup } from '../openai/markup.ts'
 import { named, speakerOf } from '../openai/speaker.ts'
+import { summarised } from './compaction.ts'
 import { reasoningOf } from './items.ts'
 import { type ItemBody, isClientTool, isTool } from './schema.ts'
 import { type LoweredTool, loweredNames, lowerTools, type ToolOrigin } from './tools.ts'
@@ -26,7 +26,7 @@ export interface DecodedConversation {
  * gateway gives new ones), results may have no call, and fields may have any type. Items of tools that run elsewhere,
  * and unknown items, become text.
  *
- * Errors: `invalid-request` for a file in the user's newest message that cannot be read, and for a request to compact.
+ * Errors: `invalid-request` for a file in the user's newest message that cannot be read.
  */
 export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]): DecodedConversation {
   const messages: Message[] = []
@@ -134,8 +134,15 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
         // Reasoning may be missing without a note. If text is missing, the model is told.
         if (!textOr(item.id).startsWith('rs_')) missing()
         return
+      case 'compaction':
+      case 'compaction_summary': {
+        const summary = summarised(item)
+        if (summary) messages.push(summary)
+        else leaveOut(item, path)
+        return
+      }
       case 'compaction_trigger':
-        throw invalidField(path, 'conversations are not compacted here; send a summary in their place.')
+        return // asks for something, and says nothing
       case 'mcp_list_tools': // their tools cannot be called here
       case 'configuration_update':
         leaveOut(item, path)

@@ -1,4 +1,4 @@
-import type { Decoded } from '../../core/dialect.ts'
+import type { Decoded, RequestContext } from '../../core/dialect.ts'
 import { invalidField } from '../../core/errors.ts'
 import type { OutputFormat, SearchRules, Tool, ToolChoice } from '../../core/request.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'
@@ -8,6 +8,7 @@ import { readEntries } from '../openai/entries.ts'
 import { listOf } from '../openai/json-fields.ts'
 import { decodeVerbosity } from '../openai/verbosity.ts'
 import { effortField, ignoredForeignValues, type OwnBody, ownBody, ownItems } from './body-variants.ts'
+import { compactionRequest, compactPath, keptItems } from './compaction.ts'
 import { decodeItems, type PlacedItem } from './conversation.ts'
 import { echoOf, summaryOf } from './echo.ts'
 import type { ResponsesOptions } from './encode.ts'
@@ -21,10 +22,13 @@ import { type LoweredTool, loweredNames, lowerTools } from './tools.ts'
  * `resolve`.
  *
  * Errors: `invalid-request` for an empty conversation, for what needs more stored data than replies (`background`,
- * `conversation`, `prompt`, files by id, compaction), for a choice of a tool that does not run here, and for images in
+ * `conversation`, `prompt`, files by id), for a choice of a tool that does not run here, and for images in
  * the user's newest message that are neither http(s) nor base64 data URLs.
  */
-export function decode({ history = [], ...rest }: ResolvedBody): Decoded<ResponsesOptions> {
+export function decode(
+  { history = [], ...rest }: ResolvedBody,
+  { path }: Pick<RequestContext, 'path'>,
+): Decoded<ResponsesOptions> {
   const body = ownBody(rest)
   rejectUnsupported(body)
   const ignoredRoles: string[] = []
@@ -38,6 +42,8 @@ export function decode({ history = [], ...rest }: ResolvedBody): Decoded<Respons
   const lowered = lowerTools(tools.filter(isClientTool))
   const isAllowed = allowance(body.tool_choice)
   const { messages, ignored: ignoredParts } = decodeItems(items, lowered)
+  const isWhole = path === compactPath
+  const compacts = isWhole || items.some(({ item }) => item.type === 'compaction_trigger')
   const searchRules = decodeSearchRules(body, tools)
   const effort = decodeEffort(body.reasoning?.effort, effortField(rest))
   const verbosity = decodeVerbosity(body.text.verbosity, 'text.verbosity')
@@ -47,10 +53,10 @@ export function decode({ history = [], ...rest }: ResolvedBody): Decoded<Respons
   return {
     request: {
       model: body.model,
-      messages: [...system, ...messages],
+      messages: [...system, ...messages, ...(compacts ? [compactionRequest] : [])],
       tools: lowered.flatMap(({ tool, origin }): Tool[] => (isAllowed(origin) ? [tool] : [])),
       // No other tool may be called.
-      toolChoice: searchRules?.chosen ? 'none' : decodeToolChoice(body.tool_choice, lowered),
+      toolChoice: compacts || searchRules?.chosen ? 'none' : decodeToolChoice(body.tool_choice, lowered),
       parallelToolCalls: body.parallel_tool_calls ?? true,
       sampling: {
         temperature: body.temperature ?? undefined,
@@ -59,7 +65,7 @@ export function decode({ history = [], ...rest }: ResolvedBody): Decoded<Respons
         stop: body.stop.length > 0 ? body.stop : undefined,
       },
       reasoning: effort.asked ?? { mode: 'default' },
-      output: decodeOutput(body.text.format),
+      output: compacts ? { type: 'text' } : decodeOutput(body.text.format),
       search: tools.some((tool) => isWebSearch(tool) && isAllowed(tool)),
       searchRules,
       ignored: [
@@ -80,8 +86,10 @@ export function decode({ history = [], ...rest }: ResolvedBody): Decoded<Respons
       listsSources: body.include?.includes('web_search_call.action.sources') ?? false,
       sealsReasoning: body.include?.includes('reasoning.encrypted_content') ?? false,
       input: items.map(({ item }) => item),
+      compacts,
+      kept: isWhole ? keptItems(items.map(({ item }) => item)) : undefined,
     },
-    stream: body.stream ?? false,
+    stream: !isWhole && (body.stream ?? false),
   }
 }
 

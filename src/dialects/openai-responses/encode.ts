@@ -3,10 +3,21 @@ import type { Encoder, ReplyHead, TextWriter } from '../../core/dialect.ts'
 import type { FinishReason, Reply, ReplyBlock, TextKind, Usage } from '../../core/events.ts'
 import { jsonEscape, sseMessage } from '../../core/sse.ts'
 import { type RunningInput, runningInput } from '../openai/custom-input.ts'
+import { isCompaction } from './compaction.ts'
 import type { Echo } from './echo.ts'
 import { failure } from './errors.ts'
-import { annotation, type Item, outputItems, outputText, reasoningPart, summaryPart, textPart } from './items.ts'
+import {
+  annotation,
+  type Item,
+  itemKey,
+  outputItems,
+  outputText,
+  reasoningPart,
+  summaryPart,
+  textPart,
+} from './items.ts'
 import type { ItemBody } from './schema.ts'
+import { storedItem } from './stored-item.ts'
 import type { ToolOrigin } from './tools.ts'
 
 export interface ResponsesOptions {
@@ -21,6 +32,10 @@ export interface ResponsesOptions {
   listsSources: boolean
   /** The whole conversation, for the store. */
   input: ItemBody[]
+  /** The text of the reply is a summary that replaces the conversation. */
+  compacts: boolean
+  /** The reply is a compacted conversation that begins with these items. */
+  kept?: ItemBody[] | undefined
 }
 
 type Ending = { status: 'completed' | 'in_progress' | 'failed' } | { status: 'incomplete'; reason: string }
@@ -86,6 +101,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
         }
         case 'text-start': {
           const at = open(event.index, { type: 'text', text: '' }, out)
+          if (options.compacts) break
           out.push(named('response.content_part.added', { ...at, content_index: 0, part: textPart('') }))
           deltas('response.output_text.delta', { ...at, content_index: 0, logprobs: [] })
           pages.restart()
@@ -106,6 +122,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           writer = writers.reasoning
           break
         case 'text-delta':
+          if (options.compacts) break
           out.push(delta(jsonEscape(event.text)))
           // Citations follow the piece of text in which they were found.
           writer = searched ? undefined : writers.text
@@ -131,12 +148,13 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           break
         }
         case 'text-end': {
+          last = { index: event.index, block: { type: 'text', text: event.text } }
+          if (options.compacts) break
           const at = { ...position(event.index, 'text'), content_index: 0 }
           out.push(
             named('response.output_text.done', { ...at, text: event.text, logprobs: [] }),
             named('response.content_part.done', { ...at, part: textPart(event.text, cited) }),
           )
-          last = { index: event.index, block: { type: 'text', text: event.text } }
           break
         }
         case 'tool-call-end': {
@@ -275,7 +293,27 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: ResponsesOpt
   const output = reply.blocks.map((block, index) =>
     items.item(index, block, index === reply.blocks.length - 1 ? ending.status : 'completed'),
   )
+  if (options.kept) return compactedConversation(head, options.kept, output, reply.usage)
   return response(head, options, ending, output, reply.usage)
+}
+
+/** Reasoning is left out: clients send everything back. */
+function compactedConversation(
+  head: ReplyHead,
+  kept: readonly ItemBody[],
+  output: readonly Item[],
+  usage: Usage,
+): Record<string, unknown> {
+  return {
+    id: head.id,
+    object: 'response.compaction',
+    created_at: head.createdAtSeconds,
+    output: [
+      ...kept.map((item, index) => storedItem(item, itemKey(head.id, `i${index}`))),
+      ...output.filter(isCompaction),
+    ],
+    usage: usageOf(usage),
+  }
 }
 
 /** Tokens are counted only when a reply is complete. */

@@ -1,4 +1,5 @@
 import { defineDialect } from '../../core/dialect.ts'
+import { compactPath } from './compaction.ts'
 import { decode } from './decode.ts'
 import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'
@@ -12,6 +13,13 @@ export const openaiResponses = defineDialect({
   label: 'OpenAI Responses',
   routes: [
     { serves: 'reply', method: 'POST', path: '/responses', access: 'client' },
+    {
+      serves: 'reply',
+      method: 'POST',
+      path: compactPath,
+      access: 'client',
+      summary: 'Replace a conversation by a summary of it',
+    },
     { serves: 'count', method: 'POST', path: '/responses/input_tokens', access: 'client' },
     ...storedRoutes,
   ],

@@ -4,6 +4,7 @@ import type { ReplyBlock, ServerTool } from '../../core/events.ts'
 import { seal, unseal } from '../../core/opaque-text.ts'
 import { customInput, parsed } from '../openai/custom-input.ts'
 import { type Fields, fieldsOf, listOf, textOr } from '../openai/json-fields.ts'
+import { compactionItem } from './compaction.ts'
 import type { ResponsesOptions } from './encode.ts'
 import type { ToolOrigin } from './tools.ts'
 
@@ -25,7 +26,8 @@ const itemPrefixOf = {
   apply_patch: 'apc_',
   tool_search: 'tsc_',
   'server-tool': 'ws_',
-} satisfies Record<Exclude<ReplyBlock['type'], 'tool-call'> | ToolOrigin['type'], string>
+  compaction: 'cmp_',
+} satisfies Record<Exclude<ReplyBlock['type'], 'tool-call'> | ToolOrigin['type'] | 'compaction', string>
 
 /**
  * Blocks as output items, in the order of the blocks. Calls become calls of the tools that the client declared, and
@@ -36,13 +38,17 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
   const pages = citationFinder()
   const originOf = (name: string): ToolOrigin => origins.get(name) ?? { type: 'function', name }
 
+  const kindOf = (type: ReplyBlock['type'], name: string) => {
+    if (type === 'tool-call') return originOf(name).type
+    return type === 'text' && options.compacts ? 'compaction' : type
+  }
   const idOf = (index: number, type: ReplyBlock['type'], name = ''): string =>
-    `${itemPrefixOf[type === 'tool-call' ? originOf(name).type : type]}${itemKey(head.id, index)}`
+    `${itemPrefixOf[kindOf(type, name)]}${itemKey(head.id, index)}`
 
   /** An item before its first delta. */
   const started = (index: number, block: ReplyBlock): Item => {
     const begun = item(index, block, 'in_progress')
-    if (block.type === 'text') return { ...begun, content: [] }
+    if (block.type === 'text') return options.compacts ? begun : { ...begun, content: [] }
     if (block.type !== 'reasoning') return begun
     return options.summarises ? { ...begun, summary: [] } : { ...begun, content: [] }
   }
@@ -50,6 +56,7 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
   const item = (index: number, block: ReplyBlock, status: string): Item => {
     switch (block.type) {
       case 'text':
+        if (options.compacts) return compactionItem(idOf(index, 'text'), block.text)
         pages.restart()
         return {
           id: idOf(index, 'text'),

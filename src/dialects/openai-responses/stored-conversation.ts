@@ -55,7 +55,8 @@ function conversation({ input, reply }: StoredResponse): ItemBody[] {
 
 /** What is stored of a response; `undefined` if the client set `store: false`. */
 export function save(head: ReplyHead, reply: Reply, options: ResponsesOptions): StoredResponse | undefined {
-  if (!options.echo.store) return undefined
+  // A compacted conversation is the client's to keep.
+  if (!options.echo.store || options.kept) return undefined
   return {
     id: head.id,
     reply: encodeReply(head, reply, options),

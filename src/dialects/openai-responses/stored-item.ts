@@ -12,6 +12,7 @@ const prefixOf: Record<string, string> = {
   apply_patch_call: 'apc_',
   tool_search_call: 'tsc_',
   web_search_call: 'ws_',
+  compaction: 'cmp_',
 }
 
 /**

@@ -198,7 +198,12 @@ describe('what cannot be told is named:', () => {
       [],
       ['input.0 (reasoning)'],
     ],
-    ['a compaction', [{ type: 'compaction', encrypted_content: 'x' }], [], ['input.0 (compaction)']],
+    [
+      'a conversation that another server compacted',
+      [{ type: 'compaction', encrypted_content: 'x' }],
+      [],
+      ['input.0 (compaction)'],
+    ],
     [
       'tools nobody can call here',
       [{ type: 'mcp_list_tools', server_label: 's', tools: [{ name: 'a' }] }],

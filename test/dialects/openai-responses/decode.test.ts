@@ -288,12 +288,6 @@ describe('refused by decode', () => {
       'no templates are kept here; send instructions and input.',
     ],
     [
-      'a wish for compaction',
-      item({ type: 'compaction_trigger' }),
-      'input.0',
-      'conversations are not compacted here; send a summary in their place.',
-    ],
-    [
       'an image that is neither URL nor data',
       user({ type: 'input_image', image_url: 'file:///etc/passwd' }),
       'input.0.content.0.image_url',

@@ -16,7 +16,7 @@ import { type Clock, withTimeout } from './core/clock.ts'
 import { createSecretFinder, withoutRanges } from './core/known-secrets.ts'
 import type { Redact } from './core/redact.ts'
 import { openDatabase } from './database/open.ts'
-import type { Database } from './database/sql.ts'
+import type { Database, Sql } from './database/sql.ts'
 import { dialects } from './dialects/index.ts'
 import { createPool, type Wait } from './gateway/credential-pool/index.ts'
 import { createGateway, type Gateway, type GatewayOptions } from './gateway/index.ts'
@@ -131,7 +131,8 @@ export async function compose(
   const database = kept && (await openDatabase({ url: config.databaseUrl, ...kept, clock, warn }))
   const store = responseStore(config.store, database, clock, log)
   let billing = billingOf(config, kinds)
-  const requests = database && createRequestLog({ sql: database, clock, kept: () => keptOf(current.logKeep), warn })
+  const requests =
+    database && createRequestLog({ sql: database.background, clock, kept: () => keptOf(current.logKeep), warn })
   const costOf = ({ upstream, model, usage, startedAt }: RequestRecord) => {
     if (upstream === undefined || model === undefined || usage === undefined) return {}
     const { inputTokens: input, cachedInputTokens: cached, outputTokens: output } = usage
@@ -161,10 +162,10 @@ export async function compose(
   const operator = createOperator({
     ...{ version, clock, redact, gateway, limits, live, capture, findSecrets },
     ...{ lastHour: createLastHour(clock), recent: createRecentRequests() },
-    remembered: database && requests && { sql: database, flush: requests.flush, windowOf },
+    remembered: database && requests && { sql: database.background, flush: requests.flush, windowOf },
     upstreams: () => upstreams.current().map((configured) => operated(configured, edge)),
     program: program?.(gateway),
-    storedRequest: database && requests && ((id) => storedDetail(database, requests, id)),
+    storedRequest: database && requests && ((id) => storedDetail(database.background, requests, id)),
   })
   const app = createApp({
     ...{ dialects, gateway, store, clock, log, newId, version, settings, limits },
@@ -283,7 +284,7 @@ function responseStore(where: string, database: Database | undefined, clock: Clo
   })
 }
 
-async function storedDetail(sql: Database, requests: RequestLog, id: string): Promise<StoredDetail | undefined> {
+async function storedDetail(sql: Sql, requests: RequestLog, id: string): Promise<StoredDetail | undefined> {
   await requests.flush()
   const stored = await requestById(sql, id)
   if (stored === undefined) return undefined

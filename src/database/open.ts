@@ -22,7 +22,8 @@ export interface DatabaseOptions {
  * Errors: an Error for a user if `url` is none of these, a PostgreSQL server cannot be used, or a newer version of this program made the tables.
  */
 export async function openDatabase({ url, folder, clock, isLasting, warn }: DatabaseOptions): Promise<Database> {
-  if (url !== undefined && /^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return await openServer(url, clock)
+  if (url !== undefined && /^postgres(ql)?:\/\//.test(url) && URL.canParse(url))
+    return await openServer(url, clock, warn)
   // Without the value, which may hold a password.
   if (url !== undefined && !/^(memory|sqlite:.+)$/.test(url))
     throw new Error('DATABASE_URL must be memory, sqlite:PATH or postgres://user:password@host/name.')
@@ -47,13 +48,17 @@ function pathIn(url: string | undefined, folder: string | undefined): string {
   return url === 'memory' || folder === undefined ? ':memory:' : join(folder, fileName)
 }
 
-async function openServer(url: string, clock: Clock): Promise<Database> {
+async function openServer(url: string, clock: Clock, warn: DatabaseOptions['warn']): Promise<Database> {
   // Loaded only where it is wanted, because it has its share in the time the start takes.
   const { openPostgres } = await import('./postgres.ts')
+  const { host } = new URL(url)
+  const onChange = (isAway: boolean, cause: unknown) =>
+    isAway
+      ? warn(`the database at ${host} cannot be reached; what has to be stored waits until it can`, cause)
+      : warn(`the database at ${host} can be reached again`)
   try {
-    return await openPostgres({ url, clock })
+    return await openPostgres({ url, clock, onChange })
   } catch (cause) {
-    const { host } = new URL(url)
     const reason = cause instanceof DatabaseError && cause.cause instanceof Error ? cause.cause : cause
     throw new Error(
       `The database of DATABASE_URL at ${host} cannot be used: ${reason instanceof Error ? reason.message : reason}`,

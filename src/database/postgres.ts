@@ -1,98 +1,128 @@
 import { SQL } from 'bun'
 import type { Clock } from '../core/clock.ts'
-import { DatabaseError, databaseError } from './errors.ts'
+import { createGuardedPool, type GuardedPool } from './guarded-pool.ts'
 import { statementsAfter, versionTable } from './migrations.ts'
-import { type Database, type Parameter, render, type Sql } from './sql.ts'
+import { createNotifications } from './notifications.ts'
+import { readPostgresUrl } from './postgres-url.ts'
+import { type Database, type Parameter, render, type Sql, type TransactionalSql } from './sql.ts'
 
 export interface PostgresOptions {
-  /** `postgres://user:password@host/database`, with `sslmode` and the like as libpq has them. */
+  /** `postgres://user:password@host/database`, with `sslmode` and the like as libpq has them, and `pool_max_conns`. */
   url: string
   clock: Clock
+  /** Told when the server cannot be reached any more, and when it can be again. */
+  onChange?: (isAway: boolean, cause: unknown) => void
+  /** Time limits in place of the usual ones, for machines that are busy with tests. */
+  limits?: Limits
 }
 
-/** The server ends what takes longer. */
-const deadlineMs = 1_000
-/** Beyond the server's limit, after which the network counts as dead. */
-const graceMs = 500
-const migrationDeadlineMs = 60_000
+/** The server ends statements that take longer than `statementMs`; what is not answered `graceMs` later is lost. */
+export interface Limits {
+  statementMs: number
+  graceMs: number
+}
+
+/** A request waits for these. */
+const requestLimits: Limits = { statementMs: 250, graceMs: 100 }
+/** Lists, sums, the request log and retention: nobody's request waits for them. */
+const backgroundLimits: Limits = { statementMs: 10_000, graceMs: 2_000 }
+const backgroundConnections = 2
+/** Opening a connection may take a while: TLS, a password, a server that has just started. */
+const startMs = 10_000
+const migrationMs = 60_000
 /** Any number, the same for all that migrate this database. */
 const migrationLock = 8_211_408
 
 /**
  * A database on a PostgreSQL server. Several gateways may share it.
  *
- * Bun's driver has no time limit of its own: where the network goes silent, a call would wait for ever and its connection
- * would fail later calls. So a call that stays unanswered replaces all connections.
- *
  * Commits do not wait for the server's disk: a crash of the server, not of the gateway, may lose the last 0.6 s.
  *
  * Errors: rejects if the server cannot be reached, or a newer version made the tables. Statements reject with
- * `DatabaseError`.
+ * `DatabaseError`: see `GuardedPool`.
  */
-export async function openPostgres({ url, clock }: PostgresOptions): Promise<Database> {
-  const connect = () =>
+export async function openPostgres(options: PostgresOptions): Promise<Database> {
+  const { clock, onChange = () => {}, limits = requestLimits } = options
+  const { url, poolSize } = readPostgresUrl(options.url)
+  const connect = (max: number, statementMs: number) =>
     new SQL({
-      ...{ url, max: 8, idleTimeout: 60, maxLifetime: 1_800, connectionTimeout: 2 },
+      ...{ url, max, idleTimeout: 60, maxLifetime: 1_800, connectionTimeout: 2 },
       connection: {
-        ...{ statement_timeout: String(deadlineMs), idle_in_transaction_session_timeout: '2000' },
+        ...{ statement_timeout: String(statementMs), idle_in_transaction_session_timeout: '2000' },
         ...{ synchronous_commit: 'off', application_name: 'zai2api' },
       },
     })
-  let pool = connect()
-
-  const sql: Sql = <Row>(text: TemplateStringsArray, ...values: readonly Parameter[]) => {
-    const asked = pool
-    return inTime(asked, deadlineMs, () => tagOf(asked)<Row>(text, ...values))
+  const poolOf = (size: number, { statementMs, graceMs }: Limits, told: (isAway: boolean, cause: unknown) => void) =>
+    createGuardedPool({
+      ...{ size, clock, random: Math.random, onChange: told },
+      connect: () => connect(size, statementMs),
+      answerMs: statementMs + graceMs,
+    })
+  const requests = poolOf(poolSize, limits, onChange)
+  // One of the two reports for both: it is the same server.
+  const background = poolOf(backgroundConnections, backgroundLimits, () => {})
+  const notifications = createNotifications({
+    connect: () => connect(1, limits.statementMs),
+    async notify(channel, payload) {
+      await tagOf(requests)`SELECT pg_notify(${channel}, ${payload})`
+    },
+    clock,
+    newId: () => crypto.randomUUID().replaceAll('-', ''),
+  })
+  const close = async () => {
+    await Promise.all([requests.close(), background.close(), notifications.close()])
   }
-  const transaction = async <T>(work: (sql: Sql) => Promise<T>, limitMs = deadlineMs): Promise<T> => {
+  try {
+    // All connections are opened by the first statement, and the limit of a usual one would be too short for that.
+    await requests.run((pool) => pool.unsafe('SELECT 1'), startMs)
+    await transactionsOf(requests)(migrate, migrationMs)
+    await background.run((pool) => pool.unsafe('SELECT 1'), startMs)
+  } catch (thrown) {
+    await close()
+    throw thrown
+  }
+  return Object.assign(sqlOf(requests), {
+    background: sqlOf(background),
+    isAway: requests.isAway,
+    listen: notifications.listen,
+    close,
+  })
+}
+
+function sqlOf(pool: GuardedPool): TransactionalSql {
+  return Object.assign(tagOf(pool), { engine: 'postgres' as const, transaction: transactionsOf(pool) })
+}
+
+function tagOf(pool: GuardedPool): Sql {
+  return <Row>(text: TemplateStringsArray, ...values: readonly Parameter[]) =>
+    pool.run((connection) => runOn(connection)<Row>(text, ...values))
+}
+
+function transactionsOf(pool: GuardedPool): TransactionalSql['transaction'] {
+  return async <T>(work: (sql: Sql) => Promise<T>, limitMs?: number): Promise<T> => {
+    const once = () =>
+      pool.run(
+        (connections, answered) =>
+          connections.begin(async (connection) => {
+            answered()
+            const sql = runOn(connection)
+            if (limitMs !== undefined) await connection.unsafe(`SET LOCAL statement_timeout = ${limitMs}`)
+            return await work(async (text, ...values) => {
+              try {
+                return await sql(text, ...values)
+              } finally {
+                answered()
+              }
+            })
+          }),
+        limitMs,
+      )
     try {
       return await once()
     } catch (thrown) {
       // The server has ended one of two transactions that waited for each other.
       if (thrown instanceof Error && 'errno' in thrown && thrown.errno === '40P01') return await once()
       throw thrown
-    }
-
-    function once(): Promise<T> {
-      const asked = pool
-      return inTime(asked, limitMs, () =>
-        asked.begin(async (connection) => {
-          if (limitMs !== deadlineMs) await connection.unsafe(`SET LOCAL statement_timeout = ${limitMs}`)
-          return await work(tagOf(connection))
-        }),
-      )
-    }
-  }
-  try {
-    await transaction(migrate, migrationDeadlineMs)
-  } catch (thrown) {
-    await pool.close({ timeout: 0 })
-    throw thrown
-  }
-  return Object.assign(sql, {
-    engine: 'postgres' as const,
-    transaction,
-    close: () => pool.close({ timeout: 2 }),
-  })
-
-  async function inTime<T>(asked: SQL, limitMs: number, ask: () => Promise<T>): Promise<T> {
-    const { promise: late, reject } = Promise.withResolvers<never>()
-    const stop = clock.after(limitMs + graceMs, () => {
-      // Others may have replaced it already.
-      if (asked === pool) {
-        pool = connect()
-        asked.close({ timeout: 0 }).catch(() => {})
-      }
-      reject(new DatabaseError('late', undefined))
-    })
-    try {
-      const answer = ask()
-      answer.catch(() => {})
-      return await Promise.race([answer, late])
-    } catch (thrown) {
-      throw databaseError(thrown)
-    } finally {
-      stop()
     }
   }
 }
@@ -113,7 +143,7 @@ interface Answer extends Array<Record<string, unknown>> {
   columns?: { name: string; type: number }[]
 }
 
-function tagOf(connection: Pick<SQL, 'unsafe'>): Sql {
+function runOn(connection: Pick<SQL, 'unsafe'>): Sql {
   return async <Row>(text: TemplateStringsArray, ...values: readonly Parameter[]) => {
     const statement = render(text, values, 'postgres')
     const answer: Answer = await connection.unsafe(statement.text, statement.parameters)

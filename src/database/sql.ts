@@ -2,17 +2,29 @@
 export type Value = string | number | null
 
 /** Statements for both engines. Transactions are queued on SQLite, where all callers share one connection. */
-export interface Database extends Sql {
+export interface Database extends TransactionalSql {
+  /** The same database for work that no request waits for: on PostgreSQL a statement of it may take seconds. */
+  readonly background: TransactionalSql
+  /** Whether the server is known to be out of reach. */
+  isAway(): boolean
+  /**
+   * Calls `heard` with what any gateway sends to the channel by `pg_notify`, and with `undefined` whenever listening has
+   * begun: what was sent before is lost. Returns a function that ends it. On SQLite nothing is ever heard.
+   */
+  listen(channel: string, heard: (payload: string | undefined) => void): () => void
+  close(): Promise<void>
+}
+
+export interface TransactionalSql extends Sql {
   readonly engine: Engine
   /**
    * Runs `work` in one transaction that may write from its beginning, so that it never fails at its first write. `work`
    * must use the tag that it is given: a statement of the database's own tag would wait for the end of the transaction.
    * It may run twice, because some failures are repeated, and so must have no other effects.
    *
-   * `deadlineMs` is the time limit on PostgreSQL where the usual second is too short.
+   * `limitMs` is the time limit of each statement on PostgreSQL where the usual quarter of a second is too short.
    */
-  transaction<T>(work: (sql: Sql) => Promise<T>, deadlineMs?: number): Promise<T>
-  close(): Promise<void>
+  transaction<T>(work: (sql: Sql) => Promise<T>, limitMs?: number): Promise<T>
 }
 
 /**

@@ -6,7 +6,7 @@ import { lruCache } from '../core/lru-cache.ts'
 import { DatabaseError, databaseError } from './errors.ts'
 import { statementsAfter, stateTables, versionTable } from './migrations.ts'
 import { makePrivateFile } from './private-file.ts'
-import { type Database, type Parameter, render, type Sql, type Value } from './sql.ts'
+import { type Database, type Parameter, render, type Sql, type TransactionalSql, type Value } from './sql.ts'
 
 export interface SqliteOptions {
   /** A file, or `:memory:`. */
@@ -64,10 +64,15 @@ export function openSqlite({ path, clock, warn, maxPages }: SqliteOptions): Data
     const work = () => retriedAfterRepair(() => run<Row>(text, ...values))
     return queued === 0 ? work() : inTurn(work)
   }
-  return Object.assign(sql, {
+  const database: TransactionalSql = Object.assign(sql, {
     engine: 'sqlite' as const,
     transaction: <T>(work: (sql: Sql) => Promise<T>) =>
       inTurn(() => retriedAfterRepair(() => transact(() => work(run)))),
+  })
+  return Object.assign(database, {
+    background: database,
+    isAway: () => false,
+    listen: () => () => {},
     close: () =>
       inTurn(async () => {
         if (isClosed) return

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { DatabaseError } from '../database/errors.ts'
-import type { Database } from '../database/sql.ts'
+import type { TransactionalSql } from '../database/sql.ts'
 import { countRequests, deleteOldestRequests, insertRequests, type StoredRequest } from './requests.ts'
 import { addUsage, deleteOldUsage } from './usage.ts'
 
@@ -17,7 +17,7 @@ export interface RequestLog {
 }
 
 export interface RequestLogOptions {
-  sql: Database
+  sql: TransactionalSql
   clock: Clock
   /** What is kept; read whenever old rows are deleted. */
   kept: () => Kept

@@ -1,5 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import type { Socket } from 'bun'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { openDatabase } from '../../src/database/open.ts'
 import { openPostgres } from '../../src/database/postgres.ts'
@@ -7,76 +6,164 @@ import type { Database } from '../../src/database/sql.ts'
 import { manualClock } from '../support/clock.ts'
 import { until } from '../support/gateway.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { silentWire } from '../support/silent-wire.ts'
 
 const failure = (promise: Promise<unknown>) => promise.then(() => undefined).catch((thrown) => thrown)
 
-/** Waits until all connections work. */
-async function allAnswer(sql: Database): Promise<void> {
-  while (await failure(Promise.all(Array.from({ length: 16 }, () => sql`SELECT 1 AS one`))));
-}
-
 describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `: ${noPostgres}` : ''}`, () => {
   let server: Postgres
+  const opened: Database[] = []
   beforeAll(async () => {
     server = await startPostgres()
   }, 60_000)
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((sql) => sql.close()))
+  })
   afterAll(() => server?.stop())
 
-  test('what takes longer than a second is ended by the server, and what may take longer is not', async () => {
-    const sql = await openPostgres({ url: await server.newDatabase(), clock: manualClock() })
+  /** A database, and what was told of it. `away` and `back` in their order. */
+  async function open(options: Partial<Parameters<typeof openPostgres>[0]> = {}) {
+    const told: string[] = []
+    const onChange = (isAway: boolean) => void told.push(isAway ? 'away' : 'back')
+    const url = options.url ?? (await server.newDatabase())
+    const sql = await openPostgres({ clock: systemClock, onChange, ...options, url })
+    opened.push(sql)
+    return { sql, told, url }
+  }
+
+  test('the server ends what a request would wait for too long, and not what nobody waits for', async () => {
+    const { sql, told } = await open({ clock: manualClock() })
     expect(await failure(sql`SELECT pg_sleep(3)`)).toMatchObject({ problem: 'late' })
-    const [row] = await sql.transaction((inside) => inside`SELECT 1 AS slept FROM pg_sleep(1.2)`, 5_000)
+    const [row] = await sql.transaction((inside) => inside`SELECT 1 AS slept FROM pg_sleep(0.4)`, 5_000)
     expect(row).toEqual({ slept: 1 })
+    expect(await sql.background`SELECT 1 AS slept FROM pg_sleep(0.4)`).toEqual([{ slept: 1 }])
     expect(await sql`SELECT 1 AS one`).toEqual([{ one: 1 }])
-    await sql.close()
+    expect(told).toEqual([])
   })
 
-  test('a network that goes silent lets nobody wait, and is forgotten once it is back', async () => {
+  test('a network that goes silent lets nobody wait, and is used again once it is back', async () => {
     const wire = silentWire(server.port)
     const clock = manualClock()
     const url = (await server.newDatabase()).replace(String(server.port), String(wire.port))
-    const sql = await openPostgres({ url, clock })
+    const { sql, told } = await open({ url, clock })
     wire.silence()
     const calls = Array.from({ length: 12 }, () => failure(sql`SELECT 1 AS one`))
+    calls.push(failure(sql.transaction((inside) => inside`SELECT 1 AS one`)))
     await until(() => wire.swallowed() > 0, 'the network to swallow calls')
-    clock.advance(1_500)
+    clock.advance(350)
     const failures = await Promise.all(calls)
     expect(failures.map(({ problem }) => problem === 'late' || problem === 'away')).toEqual(failures.map(() => true))
+    expect(await failure(sql`SELECT 1 AS one`)).toMatchObject({ problem: 'away' })
+    expect({ told, isAway: sql.isAway() }).toEqual({ told: ['away'], isAway: true })
     wire.restore()
+    clock.advance(2_000)
+    await until(() => {
+      clock.advance(100)
+      return !sql.isAway()
+    }, 'the network to be used again')
     const again = await Promise.all(Array.from({ length: 8 }, () => sql`SELECT 1 AS one`))
     expect(again).toEqual(again.map(() => [{ one: 1 }]))
-    await sql.close()
+    expect(told).toEqual(['away', 'back'])
     wire.stop()
   })
 
-  test('connections that the server ends are replaced', async () => {
-    const sql = await openPostgres({ url: await server.newDatabase(), clock: systemClock })
-    await Promise.all(Array.from({ length: 8 }, () => sql`SELECT 1 AS one`))
-    const away = await failure(
-      sql`SELECT count(pg_terminate_backend(pid)) AS ended FROM pg_stat_activity WHERE datname = current_database()`,
-    )
-    expect(away).toMatchObject({ problem: 'away' })
-    await allAnswer(sql)
-    await sql.close()
+  test('a listener whose connection goes silent listens on another', async () => {
+    const wire = silentWire(server.port)
+    const clock = manualClock()
+    const url = (await server.newDatabase()).replace(String(server.port), String(wire.port))
+    const { sql } = await open({ url, clock })
+    const heard: (string | undefined)[] = []
+    sql.listen('news', (payload) => void heard.push(payload))
+    await until(() => heard.length === 1, 'to listen')
+    await sql`SELECT pg_notify('news', 'first')`
+    await until(() => heard.length === 2, 'the first news')
+    wire.silence()
+    wire.restore()
+    // The calls that were open before have to fail first.
+    await until(() => {
+      clock.advance(100)
+      return heard.length === 3
+    }, 'to listen again')
+    await until(() => {
+      clock.advance(100)
+      return !sql.isAway()
+    }, 'to be back')
+    // Here time runs faster than answers arrive, so that it may begin to listen more than once.
+    await eventually(async () => {
+      await sql`SELECT pg_notify('news', 'second')`
+      expect(heard).toContain('second')
+    })
+    expect(heard.slice(0, 3)).toEqual([undefined, 'first', undefined])
+    wire.stop()
   })
 
-  test('a server that crashed has everything once it is back', async () => {
-    const sql = await openPostgres({ url: await server.newDatabase(), clock: systemClock })
+  test('connections that the server ends are replaced, and nobody is told', async () => {
+    const { sql, told, url } = await open()
+    const heard: (string | undefined)[] = []
+    sql.listen('news', (payload) => void heard.push(payload))
+    await Promise.all(Array.from({ length: 8 }, () => sql`SELECT 1 AS one`))
+    await until(() => heard.length === 1, 'to listen')
+    const { sql: other } = await open()
+    await other`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${new URL(url).pathname.slice(1)}`
+    expect(await failure(sql`SELECT 1 AS one`)).toMatchObject({ problem: 'away' })
+    await eventually(() => Promise.all(Array.from({ length: 16 }, () => sql`SELECT 1 AS one`)))
+    await until(() => heard.length === 2, 'to listen again')
+    expect(told).toEqual([])
+  })
+
+  test('answers belong to their questions, also while connections end', async () => {
+    const { sql, url } = await open({ limits: patientLimits })
+    const name = new URL(url).pathname.slice(1)
+    const { sql: other } = await open()
+    let [right, wrong, lost] = [0, 0, 0]
+    const ask = async (loop: number) => {
+      for (let count = 0; count < 60; count++) {
+        const nonce = `${loop}/${count}`
+        const rows = await sql`SELECT ${nonce} AS nonce, ${count}::bigint * 7 AS product`.catch(() => undefined)
+        if (rows === undefined) lost++
+        else if (rows[0]?.nonce === nonce && rows[0]?.product === count * 7) right++
+        else wrong++
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    }
+    const asking = Promise.all(Array.from({ length: 16 }, (_, loop) => ask(loop)))
+    for (let round = 0; round < 5; round++)
+      await other`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = ${name}`
+    await asking
+    expect({ wrong, all: right + wrong + lost }).toEqual({ wrong: 0, all: 960 })
+    expect(right).toBeGreaterThan(0)
+  }, 30_000)
+
+  test('an event loop that was blocked is not taken for a silent network', async () => {
+    const { sql, told } = await open()
+    const asking = sql`SELECT 1 AS slept FROM pg_sleep(0.05)`
+    Bun.sleepSync(600)
+    expect(await asking).toEqual([{ slept: 1 }])
+    expect(told).toEqual([])
+  })
+
+  test('a server that was killed has everything once it is back, and callers do not wait meanwhile', async () => {
+    const { sql, told } = await open()
     // Without waiting for the disk, as all here commits, a crash may forget it.
     await sql.transaction(async (inside) => {
       await inside`SET LOCAL synchronous_commit = on`
       await inside`INSERT INTO budgets (id, key, unit, lim, window_start, window_ms) VALUES ('a', 'k', 'tokens', 1, 0, 0)`
     })
-    server.crash()
-    expect(await failure(sql`SELECT 1 AS one`)).toMatchObject({ problem: 'away' })
+    await server.crash()
+    await eventually(async () => {
+      if ((await failure(sql`SELECT 1 AS one`))?.problem !== 'away' || !sql.isAway()) throw new Error('not away yet')
+    })
+    const started = performance.now()
+    await Promise.all(Array.from({ length: 20 }, () => failure(sql`SELECT 1 AS one`)))
+    expect(performance.now() - started).toBeLessThan(100)
     server.start()
-    await allAnswer(sql)
+    await until(() => !sql.isAway(), 'the server to be used again')
     expect(await sql`SELECT id FROM budgets`).toEqual([{ id: 'a' }])
-    await sql.close()
+    expect(told).toEqual(['away', 'back'])
   }, 60_000)
 
   test('two transactions that wait for each other are repeated by one of them', async () => {
-    const sql = await openPostgres({ url: await server.newDatabase(), clock: systemClock })
+    const { sql } = await open()
     await sql`INSERT INTO budgets (id, key, unit, lim, window_start, window_ms) VALUES ('a', 'k', 'tokens', 1, 0, 0), ('b', 'k', 'tokens', 1, 0, 0)`
     const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const both = (first: string, second: string, own: number) =>
@@ -88,9 +175,81 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
       }, 10_000)
     await Promise.all([both('a', 'b', 0), both('b', 'a', 1)])
     expect(await sql`SELECT settled FROM budgets`).toEqual([{ settled: 2 }, { settled: 2 }])
-    await sql.close()
   }, 30_000)
+
+  test('four gateways that start together make the tables once', async () => {
+    const url = await server.newDatabase()
+    const [{ sql }] = await Promise.all([open({ url }), open({ url }), open({ url }), open({ url })])
+    const [row] =
+      await sql`SELECT count(*) - count(DISTINCT version) AS twice, least(count(*), 1) AS some FROM schema_version`
+    expect(row).toEqual({ twice: 0, some: 1 })
+  }, 30_000)
+
+  test('tables of a newer version stop the start with a sentence', async () => {
+    const { sql, url } = await open()
+    await sql`INSERT INTO schema_version (version) VALUES (9999)`
+    const thrown = await failure(openDatabase({ url, folder: undefined, clock: systemClock, warn: () => {} }))
+    expect(thrown.message).toContain('The database has schema 9999, and this version of zai2api knows ')
+  })
+
+  test('pool_max_conns of the URL is the number of connections for requests', async () => {
+    const url = `${await server.newDatabase()}?pool_max_conns=3&application_name=pools`
+    const { sql } = await open({ url })
+    await Promise.all(Array.from({ length: 20 }, () => sql`SELECT pg_sleep(0.01)`))
+    const [row] = await sql`SELECT count(*) AS n FROM pg_stat_activity WHERE datname = current_database()`
+    // Two more are for work in the background.
+    expect(row).toEqual({ n: 5 })
+    expect(await failure(openPostgres({ url: url.replace('=3', '=0'), clock: systemClock }))).toMatchObject({
+      message: 'pool_max_conns must be a number from 1 to 200.',
+    })
+  })
+
+  test.skipIf(Bun.which('openssl') === null)(
+    'sslmode means what libpq means by it',
+    async () => {
+      const url = await server.newDatabase()
+      const using = async (parameters: string, host = '127.0.0.1') => {
+        const { sql } = await open({ url: `${url.replace('127.0.0.1', host)}?${parameters}` })
+        const [row] = await sql<{ ssl: boolean }>`SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`
+        return row?.ssl
+      }
+      expect(await failure(using('sslmode=require'))).toBeDefined()
+      const authority = await server.useTls('127.0.0.1')
+      const another = authority.replace(/[^/]+$/, 'another.crt')
+      expect(await using('sslmode=disable')).toBe(false)
+      expect(await using('sslmode=prefer')).toBe(true)
+      expect(await using('sslmode=require')).toBe(true)
+      expect(await using(`sslmode=verify-full&sslrootcert=${authority}`)).toBe(true)
+      expect(await using(`sslmode=verify-ca&sslrootcert=${authority}`, 'localhost')).toBe(true)
+      expect(await failure(using(`sslmode=verify-full&sslrootcert=${authority}`, 'localhost'))).toBeDefined()
+      expect(await failure(using(`sslmode=verify-ca&sslrootcert=${another}`))).toBeDefined()
+    },
+    30_000,
+  )
 })
+
+/** Limits for work that many loops wait for together on a busy machine. */
+const patientLimits = { statementMs: 5_000, graceMs: 1_000 }
+
+/** Tries until it does not fail. */
+async function eventually(attempt: () => Promise<unknown>): Promise<void> {
+  let isOver = false
+  let isTrying = false
+  await until(() => {
+    if (!isTrying && !isOver) {
+      isTrying = true
+      attempt()
+        .then(() => {
+          isOver = true
+        })
+        .catch(() => {})
+        .finally(() => {
+          isTrying = false
+        })
+    }
+    return isOver
+  }, 'an attempt that succeeds')
+}
 
 test('a server that is not there is an error that names it, without the password', async () => {
   const url = 'postgres://ann:the-password@127.0.0.1:1/zai2api'
@@ -98,54 +257,3 @@ test('a server that is not there is an error that names it, without the password
   expect(thrown.message).toStartWith('The database of DATABASE_URL at 127.0.0.1:1 cannot be used: ')
   expect(Bun.inspect(thrown)).not.toContain('the-password')
 })
-
-/** Passes bytes on to a port, until it is silent: then old and new connections stay open and nothing passes. */
-function silentWire(port: number) {
-  type Ends = { other?: Socket<Ends>; waiting: Buffer[]; isDead: boolean }
-  let isSilent = false
-  let swallowed = 0
-  const open = new Set<Socket<Ends>>()
-  const pass = (socket: Socket<Ends>, bytes: Buffer) => {
-    if (isSilent || socket.data.isDead) swallowed += bytes.length
-    else if (socket.data.other) socket.data.other.write(bytes)
-    else socket.data.waiting.push(Buffer.from(bytes))
-  }
-  const close = (socket: Socket<Ends>) => {
-    open.delete(socket)
-    socket.data.other?.end()
-  }
-  const listener = Bun.listen<Ends>({
-    hostname: '127.0.0.1',
-    port: 0,
-    socket: {
-      async open(socket) {
-        socket.data = { waiting: [], isDead: isSilent }
-        open.add(socket)
-        const other = await Bun.connect<Ends>({
-          ...{ hostname: '127.0.0.1', port, data: { other: socket, waiting: [], isDead: isSilent } },
-          socket: { data: pass, close },
-        })
-        open.add(other)
-        socket.data.other = other
-        for (const bytes of socket.data.waiting.splice(0)) other.write(bytes)
-      },
-      data: pass,
-      close,
-    },
-  })
-  return {
-    port: listener.port,
-    swallowed: () => swallowed,
-    silence() {
-      isSilent = true
-      for (const socket of open) socket.data.isDead = true
-    },
-    restore() {
-      isSilent = false
-    },
-    stop() {
-      for (const socket of open) socket.terminate()
-      listener.stop(true)
-    },
-  }
-}

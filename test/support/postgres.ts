@@ -1,14 +1,33 @@
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { until } from './gateway.ts'
 
 export interface Postgres {
   /** A new database on the server: `postgres://…` */
   newDatabase(): Promise<string>
   port: number
-  /** Ends the server as a crash would, and starts it on the same data. */
-  crash(): void
+  /** Its folder of data. */
+  data: string
+  /** Kills the server (SIGKILL), as a crash would. `start` starts it on the same data. */
+  crash(): Promise<void>
   start(): void
+  /** Ends it and all its connections at once. */
+  halt(): void
+  /**
+   * Speaks TLS from now on, under a certificate for this address. Resolves with the file of the authority that signed it;
+   * `another.crt` beside it is that of one that did not.
+   */
+  useTls(address: string): Promise<string>
   stop(): void
 }
 
@@ -70,12 +89,60 @@ export async function startPostgres(): Promise<Postgres> {
       await admin.unsafe(`CREATE DATABASE ${name}`)
       return `postgres://zai2api@127.0.0.1:${port}/${name}`
     },
-    crash: () => run('pg_ctl', '-m', 'immediate', '-w', 'stop'),
+    data,
+    async crash() {
+      const [postmaster] = readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')
+      const children = childrenOf(Number(postmaster))
+      process.kill(Number(postmaster), 'SIGKILL')
+      // They notice that they are alone, and hold the server's memory until then.
+      await until(() => !children.some(isAlive), 'the server to be gone')
+      rmSync(join(data, 'postmaster.pid'))
+    },
     start,
+    halt: () => run('pg_ctl', '-m', 'immediate', '-w', 'stop'),
+    async useTls(address) {
+      const openssl = (...args: string[]) => {
+        const { exitCode, stderr } = Bun.spawnSync(['openssl', ...args], { cwd: folder })
+        if (exitCode !== 0) throw new Error(`openssl: ${stderr}`)
+      }
+      for (const name of ['authority', 'another'])
+        openssl('req', '-x509', ...newKey, '-subj', `/CN=${name}`, '-keyout', `${name}.key`, '-out', `${name}.crt`)
+      openssl('req', ...newKey, '-subj', '/CN=server', '-keyout', 'data/server.key', '-out', 'server.csr')
+      writeFileSync(join(folder, 'server.ext'), `subjectAltName = IP:${address}`)
+      openssl('x509', '-req', '-in', 'server.csr', '-out', 'data/server.crt', '-extfile', 'server.ext', ...signing)
+      for (const name of ['server.key', 'server.crt']) {
+        chmodSync(join(data, name), 0o600)
+        if (isRoot) chownSync(join(data, name), nobody, nobody)
+      }
+      await using admin = new Bun.SQL({ url: `postgres://zai2api@127.0.0.1:${port}/postgres`, max: 1 })
+      await admin.unsafe('ALTER SYSTEM SET ssl = on')
+      await admin.unsafe('SELECT pg_reload_conf()')
+      return join(folder, 'authority.crt')
+    },
     stop() {
-      run('pg_ctl', '-m', 'immediate', '-w', 'stop')
+      if (existsSync(join(data, 'postmaster.pid'))) run('pg_ctl', '-m', 'immediate', '-w', 'stop')
       rmSync(folder, { recursive: true })
     },
+  }
+}
+
+const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+const signing = ['-CA', 'authority.crt', '-CAkey', 'authority.key', '-CAcreateserial']
+
+function childrenOf(parent: number): number[] {
+  const { stdout } = Bun.spawnSync(['ps', '-o', 'pid=', '--ppid', String(parent)])
+  return stdout
+    .toString()
+    .split('\n')
+    .flatMap((line) => (line.trim() === '' ? [] : [Number(line)]))
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
   }
 }
 

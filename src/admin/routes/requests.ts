@@ -1,5 +1,5 @@
 import { invalidField } from '../../core/errors.ts'
-import type { Database } from '../../database/sql.ts'
+import type { Sql } from '../../database/sql.ts'
 import type { Route } from '../../http/route.ts'
 import { type RequestFilter, requestPage } from '../../store/requests.ts'
 import { storedRow } from '../request-row.ts'
@@ -9,7 +9,7 @@ import { RequestPage, RequestQuery } from '../schema/requests.ts'
 
 /** Where finished requests are. */
 export interface Remembered {
-  sql: Database
+  sql: Sql
   /** Stores what waits to be stored. */
   flush(): Promise<void>
   /** Tokens that a model takes; `undefined` if that is not known. */

@@ -1,0 +1,204 @@
+import type { SQL } from 'bun'
+import type { Clock } from '../core/clock.ts'
+import { DatabaseError, databaseError } from './errors.ts'
+
+export interface GuardedPoolOptions {
+  /** Makes a pool; called again whenever the network was dead. */
+  connect: () => SQL
+  /** Connections, and so calls at a time. */
+  size: number
+  /** How long the answer to each step of a call may take, beyond which the network counts as dead. */
+  answerMs: number
+  clock: Clock
+  /** From 0 to 1. */
+  random: () => number
+  /** Told when the server cannot be reached any more, and when it can be again. */
+  onChange: (isAway: boolean, cause: unknown) => void
+}
+
+/** Connections to a server that may be slow, stop, or vanish behind a network that drops everything. */
+export interface GuardedPool {
+  /**
+   * Runs `work` on a connection. `answered` is to be called at each answer of the server, because every step has a time
+   * limit of its own; `limitMs` replaces the usual one.
+   *
+   * Errors: `DatabaseError` `late` or `away`, at once while the server is known to be away; those of `work`.
+   */
+  run<T>(work: (pool: SQL, answered: () => void) => Promise<T>, limitMs?: number): Promise<T>
+  isAway(): boolean
+  close(): Promise<void>
+}
+
+interface Waiting {
+  start(): void
+  fail(error: DatabaseError): void
+}
+
+/** A probe may have to open a connection, with TLS and a password. */
+const probeMs = 2_000
+/** Calls that still run on connections that were replaced. */
+const replacedMs = 2_000
+const backoff = { shortestMs: 100, longestMs: 2_000 }
+
+/**
+ * Bun's driver has no time limit of its own: in a network that goes silent a call waits for ever, and its connection
+ * fails later calls. So a step that stays unanswered replaces all connections, as does a lost one.
+ * While the server is away all calls fail at once, and probes with growing pauses find out when it is back.
+ *
+ * Calls wait for a free connection here and not in the driver, where the wait would count as silence of the network.
+ */
+export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
+  const { connect, size, answerMs, clock, random, onChange } = options
+  let pool = connect()
+  let running = 0
+  const waiting = new Set<Waiting>()
+  let isAway = false
+  let isProbing = false
+  let isClosed = false
+  let failures = 0
+  let stopBackoff = () => {}
+
+  return {
+    async run(work, limitMs = answerMs) {
+      if (isAway) throw new DatabaseError('away', undefined)
+      if (running < size) running++
+      else await connectionFree(limitMs)
+      try {
+        return await watched(work, limitMs)
+      } catch (thrown) {
+        const error = databaseError(thrown)
+        if (error instanceof DatabaseError && error.problem === 'away') suspect(error)
+        throw error
+      } finally {
+        const [next] = waiting
+        if (next) next.start()
+        else running--
+      }
+    },
+    isAway: () => isAway,
+    async close() {
+      isClosed = true
+      stopBackoff()
+      await pool.close({ timeout: 2 })
+    },
+  }
+
+  function connectionFree(limitMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stop = clock.after(limitMs, () => waiter.fail(new DatabaseError('late', undefined)))
+      const leave = () => {
+        stop()
+        waiting.delete(waiter)
+      }
+      const waiter: Waiting = {
+        start() {
+          leave()
+          resolve()
+        },
+        fail(error) {
+          leave()
+          reject(error)
+        },
+      }
+      waiting.add(waiter)
+    })
+  }
+
+  async function watched<T>(work: (pool: SQL, answered: () => void) => Promise<T>, limitMs: number): Promise<T> {
+    const asked = pool
+    const { promise: silent, reject } = Promise.withResolvers<never>()
+    let since = clock.monotonic()
+    let stop = clock.after(limitMs, onTimer)
+    try {
+      const answer = work(asked, () => {
+        since = clock.monotonic()
+        stop()
+        stop = clock.after(limitMs, onTimer)
+      })
+      answer.catch(() => {})
+      return await Promise.race([answer, silent])
+    } finally {
+      stop()
+    }
+
+    function onTimer(): void {
+      // A blocked event loop runs its timers before it reads what has arrived meanwhile.
+      const now = clock.monotonic()
+      const isLate = now - since > limitMs + blockedMs
+      since = now - limitMs
+      if (isLate) {
+        stop = clock.after(limitMs, onTimer)
+        return
+      }
+      const error = new DatabaseError('late', undefined)
+      if (asked === pool) goAway(error)
+      reject(error)
+    }
+  }
+
+  /** A connection was lost: one that an administrator ended, or all. New ones tell which, and replace the others. */
+  function suspect(cause: DatabaseError): void {
+    if (isAway || isProbing || isClosed) return
+    isProbing = true
+    const suspected = pool
+    const next = connect()
+    void answers(next).then((works) => {
+      isProbing = false
+      if (works && suspected === pool && !isClosed) {
+        pool = next
+        suspected.close({ timeout: replacedMs / 1_000 }).catch(() => {})
+        return
+      }
+      abandon(next)
+      if (!works && suspected === pool) goAway(cause)
+    })
+  }
+
+  function goAway(cause: unknown): void {
+    if (isAway || isClosed) return
+    isAway = true
+    failures = 0
+    abandon(pool)
+    for (const waiter of [...waiting]) waiter.fail(new DatabaseError('away', cause))
+    onChange(true, cause)
+    void reconnect()
+  }
+
+  async function reconnect(): Promise<void> {
+    const next = connect()
+    const works = await answers(next)
+    if (isClosed || !works) abandon(next)
+    if (isClosed) return
+    if (works) {
+      pool = next
+      isAway = false
+      onChange(false, undefined)
+      return
+    }
+    const pauseMs = Math.min(backoff.longestMs, backoff.shortestMs * 2 ** failures++) * (1 + random() / 2)
+    stopBackoff = clock.after(pauseMs, () => void reconnect())
+  }
+
+  function answers(asked: SQL): Promise<boolean> {
+    return new Promise((resolve) => {
+      const stop = clock.after(probeMs, () => resolve(false))
+      asked.unsafe('SELECT 1').then(
+        () => {
+          stop()
+          resolve(true)
+        },
+        () => {
+          stop()
+          resolve(false)
+        },
+      )
+    })
+  }
+}
+
+/** A timer that is this late says that the event loop was blocked. */
+const blockedMs = 50
+
+function abandon(pool: SQL): void {
+  pool.close({ timeout: 0 }).catch(() => {})
+}

@@ -58,6 +58,7 @@ import type { UpstreamKinds } from './upstreams/upstream-kind.ts'
 /** The output of the log. */
 export interface LogLines {
   write: LogOptions['write']
+  terminal?: LogOptions['terminal']
   /** Counts the lines that could not be written. */
   losses?: Losses
 }
@@ -103,7 +104,8 @@ export async function compose(
   const secrets = new Set(secretsIn(config))
   let findKnown = createSecretFinder([...secrets])
   const redact: Redact = (text) => withoutSecrets(withoutRanges(findKnown(text), text))
-  const log = createLog({ level: () => current.logLevel, format, now: clock.now, redact, write: logLines.write })
+  const { write, terminal } = logLines
+  const log = createLog({ level: () => current.logLevel, format, terminal, now: clock.now, redact, write })
   const findSecrets = secretFinder((text) => findKnown(text))
   const capture = createCapture({
     clock,

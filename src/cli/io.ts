@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { systemClock } from '../async/system-clock.ts'
 import type { Surroundings } from '../config/sources.ts'
+import type { Terminal } from '../observe/short-lines.ts'
 import { batchedWriter, type Text } from './batched-writer.ts'
 import { readConfigFile } from './config-files.ts'
 import { type Losses, output } from './output.ts'
@@ -14,6 +15,9 @@ export interface Io extends Surroundings {
   /** With `mayWait`, the text may be delayed by up to 50 ms to be written together with others. The order is kept. */
   stderr(text: Text, mayWait?: boolean): void
   stderrLosses?: Losses
+  /** What standard error is shown on; absent for a file or a pipe. `stdoutTerminal` likewise. */
+  stderrTerminal?: Terminal
+  stdoutTerminal?: Terminal
   version: string
 }
 
@@ -30,8 +34,15 @@ export function systemIo(version: string): Io {
     stdout: (text) => void process.stdout.write(text),
     stderr: stderr.write,
     stderrLosses: lossy.losses,
+    ...(process.stderr.isTTY ? { stderrTerminal: terminalOf(process.env) } : {}),
+    ...(process.stdout.isTTY ? { stdoutTerminal: terminalOf(process.env) } : {}),
     version,
   }
+}
+
+/** See no-color.org; a dumb terminal shows the codes themselves. */
+function terminalOf({ NO_COLOR, TERM }: Io['env']): Terminal {
+  return NO_COLOR || TERM === 'dumb' ? 'plain' : 'colour'
 }
 
 /**

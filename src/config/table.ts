@@ -3,7 +3,7 @@ import { keepAliveStyles, reasoningFields } from '../core/dialect.ts'
 import { reasoningModes } from '../gateway/reasoning-placement.ts'
 import { searchPolicies } from '../gateway/web-search.ts'
 import { captureModes } from '../observe/capture.ts'
-import { logLevels } from '../observe/log.ts'
+import { logFormats, logLevels } from '../observe/log.ts'
 import { apiServiceText } from './api-services.ts'
 import { modelRows } from './model-rows.ts'
 import { type BuiltInUpstream, upstreamRows } from './upstream-rows.ts'
@@ -549,9 +549,10 @@ export const settings = {
   logFormat: {
     env: 'LOG_FORMAT',
     group: 'log',
-    kind: choice(['text', 'json']),
-    default: 'text',
-    about: 'Shape of a log line.',
+    kind: choice(logFormats),
+    default: 'auto',
+    about:
+      'Shape of a log line: short one of 100 columns a request, text all facts, json the same for programs, auto short on a terminal and text elsewhere.',
     role: 'plain',
   },
   logKeep: {

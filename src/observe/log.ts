@@ -2,16 +2,23 @@ import { jsonLinesFormatter, type LogRecord } from '@logtape/logtape'
 import { redactByPattern } from '@logtape/redaction'
 import type { Redact } from '../core/redact.ts'
 import { secretPatterns } from './redaction.ts'
+import { coloured, localTime, type Terminal } from './short-lines.ts'
 
 /** Each level includes the ones behind it. */
 export const logLevels = ['debug', 'info', 'warn', 'error', 'off'] as const
 export type LogLevel = (typeof logLevels)[number]
 
+/** `short` is what the short format has instead of message and facts. */
+type WriteLine = (message: string, facts?: Facts, short?: () => string) => void
+
+export const logFormats = ['auto', 'short', 'text', 'json'] as const
+export type LogFormat = (typeof logFormats)[number]
+
 export interface Log {
-  debug(message: string, facts?: Facts): void
-  info(message: string, facts?: Facts): void
-  warn(message: string, facts?: Facts): void
-  error(message: string, facts?: Facts): void
+  debug: WriteLine
+  info: WriteLine
+  warn: WriteLine
+  error: WriteLine
 }
 
 export type Facts = Record<string, unknown>
@@ -19,7 +26,10 @@ export type Facts = Record<string, unknown>
 export interface LogOptions {
   /** Called for every line, so that the level can change. */
   level: () => LogLevel
-  format: 'text' | 'json'
+  /** `auto` is `short` on a terminal and `text` elsewhere. */
+  format: LogFormat
+  /** What the lines are shown on; absent for a file or a pipe. */
+  terminal?: Terminal | undefined
   /** Milliseconds since 1970. */
   now: () => number
   /** Removes the operator's own secrets from a line. */
@@ -38,27 +48,36 @@ export interface LogOptions {
  *
  * Lines are formatted by LogTape. Its loggers are not used, because they would double the time that a line takes.
  */
-export function createLog({ level, format, now, redact, write }: LogOptions): Log {
-  const formatted = redactByPattern(format === 'json' ? jsonLinesFormatter : textLines(), secretPatterns)
+export function createLog({ level, format, terminal, now, redact, write }: LogOptions): Log {
+  const isShort = format === 'short' || (format === 'auto' && terminal !== undefined)
+  const formatter = format === 'json' ? jsonLinesFormatter : isShort ? shortLine : textLines()
+  const formatted = redactByPattern(formatter, secretPatterns)
   return { debug: writeLine('debug'), info: writeLine('info'), warn: writeLine('warn'), error: writeLine('error') }
 
   function writeLine(severity: keyof Log): Log[keyof Log] {
     const mayWait = severity === 'debug' || severity === 'info'
     const category = ['zai2api']
     const name = severity === 'warn' ? 'warning' : severity
-    return (message, facts = {}) => {
+    return (message, facts = {}, short) => {
       if (logLevels.indexOf(severity) < logLevels.indexOf(level())) return
-      const record = { message: [message], rawMessage: message, properties: facts, timestamp: now() }
-      write(() => lineOf({ category, level: name, ...record }), mayWait)
+      const record = { category, level: name, rawMessage: message, timestamp: now() } as const
+      if (!isShort || short === undefined)
+        return write(() => lineOf({ ...record, message: [message], properties: facts }), mayWait)
+      write(() => lineOf({ ...record, message: [short()], properties: isARequest }), mayWait)
     }
   }
 
   /** Formats a line. Facts that cannot be formatted are replaced by their names, so that no other line is lost with them. */
   function lineOf(record: LogRecord): string {
+    const line = printable(plainLine(record))
+    return isShort && terminal === 'colour' ? coloured(line, record.level) : line
+  }
+
+  function plainLine(record: LogRecord): string {
     try {
-      return printable(redact(formatted(record)))
+      return redact(formatted(record))
     } catch {
-      return printable(formatted({ ...record, properties: { unreadable: Object.keys(record.properties).join() } }))
+      return formatted({ ...record, properties: { unreadable: Object.keys(record.properties).join() } })
     }
   }
 }
@@ -87,11 +106,27 @@ function escaped(character: string): string {
 /** `2026-11-22 08:30:00 info  POST /v1/messages status=200 ms=840` */
 function textLines(): (record: LogRecord) => string {
   const timeOf = secondsText()
-  return ({ timestamp, level, message, properties }) => {
-    let line = `${timeOf(timestamp)} ${(level === 'warning' ? 'warn' : level).padEnd(5)} ${message.join('')}`
-    for (const name in properties) if (properties[name] !== undefined) line += ` ${name}=${fact(properties[name])}`
-    return `${line}\n`
-  }
+  return ({ timestamp, level, message, properties }) =>
+    `${timeOf(timestamp)} ${levelText(level)} ${message.join('')}${factsText(properties)}\n`
+}
+
+/** `08:30:00 info  ready models=12`, and a request as its own short text has it. */
+function shortLine({ timestamp, level, message, properties }: LogRecord): string {
+  const severity = properties === isARequest ? '' : `${levelText(level)} `
+  return `${localTime(timestamp)} ${severity}${message.join('')}${factsText(properties)}\n`
+}
+
+/** The facts of a line that has them in its message. */
+const isARequest: Facts = {}
+
+function levelText(level: LogRecord['level']): string {
+  return (level === 'warning' ? 'warn' : level).padEnd(5)
+}
+
+function factsText(facts: Facts): string {
+  let text = ''
+  for (const name in facts) if (facts[name] !== undefined) text += ` ${name}=${fact(facts[name])}`
+  return text
 }
 
 /** Formats a time to the second. The last text is kept, because many lines share a second. */

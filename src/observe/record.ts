@@ -7,6 +7,7 @@ import type { Cost } from '../models/cost.ts'
 import type { RequestCapture } from './capture.ts'
 import type { Client } from './clients.ts'
 import type { Log } from './log.ts'
+import { requestLine } from './request-line.ts'
 import type { Timeline } from './timeline.ts'
 
 /** Everything known about one request so far. Its line in the log is made from it. */
@@ -114,20 +115,25 @@ export function callerLabel({ caller }: RequestRecord): string | undefined {
 
 /** Writes the request's line. Call it once, after the last byte of the response or when the client has disconnected. */
 export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void {
-  const { error, usage, status = error?.status } = record
+  const { error, usage, status = error?.status, model, asked, cost } = record
+  const totalMs = elapsedMs(record, clock)
   const { upstreamText, detail } = split(error?.detail)
   const facts = {
     id: record.id,
     caller: callerLabel(record),
+    client: record.client?.name,
     dialect: record.dialect,
-    model: record.model && truncate(record.model),
+    asked: asked === undefined || asked === model ? undefined : truncate(asked),
+    model: model && truncate(model),
     upstream: record.upstream,
     stream: record.stream,
     status,
-    ms: Math.round(elapsedMs(record, clock)),
+    ms: Math.round(totalMs),
     firstTokenMs: record.firstTokenMs === undefined ? undefined : Math.round(record.firstTokenMs),
     inputTokens: usage?.inputTokens,
     outputTokens: usage?.outputTokens,
+    usd: cost?.usd,
+    credits: cost?.credits,
     ignored: truncateList(record.ignored, '; ') || undefined,
     notes: truncate(record.notes.join('; '), maxNotesLength) || undefined,
     error: error?.code,
@@ -136,10 +142,12 @@ export function closeRecord(record: RequestRecord, clock: Clock, log: Log): void
     cause: error?.kind === 'internal' ? error.cause : undefined,
   }
   const line = `${record.method} ${truncate(record.path)}`
+  const short = () => requestLine(record, totalMs)
+  // The cause of an error within is in the long form alone.
   if (error?.kind === 'internal') log.error(line, facts)
-  else if (isQuiet(record)) log.debug(line, facts)
-  else if (error && error.kind !== 'cancelled') log.warn(line, facts)
-  else log.info(line, facts)
+  else if (isQuiet(record)) log.debug(line, facts, short)
+  else if (error && error.kind !== 'cancelled') log.warn(line, facts, short)
+  else log.info(line, facts, short)
   // The upstream's text explains the error, but may quote the prompt, so it is logged at level `debug` only.
   if (upstreamText !== undefined) log.debug('the upstream said', { id: record.id, text: upstreamText })
 }

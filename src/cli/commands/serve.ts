@@ -39,7 +39,8 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
   const { config } = loaded
   // Only Bun's own fetch supports proxies.
   const outgoing = isProxied(io.env) ? fetch : losslessFetch(fetch, cachedLookup(systemLookup, systemClock))
-  const logLines = { write: io.stderr, ...(io.stderrLosses ? { losses: io.stderrLosses } : {}) }
+  const { stderr: write, stderrLosses: losses, stderrTerminal: terminal } = io
+  const logLines = { write, ...(losses ? { losses } : {}), terminal }
   const identity = identityOf(io)
   const kept = { folder: stateFolder(io.env) }
   try {

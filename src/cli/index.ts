@@ -9,11 +9,11 @@ import { upstreamKinds } from '../upstreams/index.ts'
 import { clientOf, type Invocation, parseCommandLine, topicOf } from './arguments.ts'
 import { describeConfig } from './commands/config.ts'
 import type { EnvOptions } from './commands/env.ts'
-import type { Program } from './commands/launch.ts'
 import { originOf } from './destinations.ts'
 import { commandHelp, helpOn } from './help.ts'
 import type { Io } from './io.ts'
 import { type KeyInvocation, keyInvocation } from './key-actions.ts'
+import type { Program } from './programs.ts'
 import { type Sending, sendingTo, trusted, trustProblem } from './trust.ts'
 
 /** Lets a running server read its configuration again. */

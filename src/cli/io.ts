@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync, realpathSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 import { systemClock } from '../async/system-clock.ts'
 import type { Surroundings } from '../config/sources.ts'
@@ -19,6 +20,8 @@ export interface Io extends Surroundings {
   stderrTerminal?: Terminal
   stdoutTerminal?: Terminal
   version: string
+  /** How this program is called on a command line. Default: `zai2api`. */
+  self?: string
 }
 
 /** The `Io` of the real process. Nothing else reads the environment. */
@@ -37,7 +40,21 @@ export function systemIo(version: string): Io {
     ...(process.stderr.isTTY ? { stderrTerminal: terminalOf(process.env) } : {}),
     ...(process.stdout.isTTY ? { stdoutTerminal: terminalOf(process.env) } : {}),
     version,
+    self: selfIn(process.env.PATH ?? '', process.cwd()),
   }
+}
+
+function selfIn(path: string, cwd: string): string {
+  const main = isCompiled ? [] : [relative(cwd, fileURLToPath(new URL('../main.ts', import.meta.url)))]
+  if (isCompiled && sameFile(Bun.which('zai2api', { PATH: path, cwd }), process.execPath)) return 'zai2api'
+  const near = relative(cwd, process.execPath)
+  // A path without a slash would be looked for on the PATH.
+  const executable = near.startsWith('..') ? process.execPath : `.${sep}${near}`
+  return [executable, ...main].join(' ')
+}
+
+function sameFile(one: string | null, other: string): boolean {
+  return one !== null && realPath(one) === realPath(other)
 }
 
 /** See no-color.org; a dumb terminal shows the codes themselves. */

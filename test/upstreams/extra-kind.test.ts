@@ -3,8 +3,8 @@ import { Type } from '@sinclair/typebox'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { doctor } from '../../src/cli/commands/doctor/index.ts'
 import { quota } from '../../src/cli/commands/quota.ts'
-import { readyLine } from '../../src/cli/commands/serve.ts'
 import { originOf, promptReaders } from '../../src/cli/destinations.ts'
+import { readyLine } from '../../src/cli/greeting.ts'
 import { sendingTo, trustProblem } from '../../src/cli/trust.ts'
 import { compose } from '../../src/compose.ts'
 import { loadConfig } from '../../src/config/load.ts'
@@ -247,7 +247,10 @@ test('quota shows its keys', async () => {
 })
 
 test('the line at the start has its note', () => {
-  expect(readyLine('http://localhost:1', load(row()).config, '1.2.3', kinds)).toEndWith('\npolly repeats everything.\n')
+  const { io } = surroundings({})
+  expect(readyLine({ url: 'http://localhost:1', config: load(row()).config, io }, kinds)).toEndWith(
+    '\npolly repeats everything.\n',
+  )
 })
 
 describe('the configuration and the kinds agree', () => {

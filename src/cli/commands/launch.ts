@@ -8,17 +8,9 @@ import { listen } from '../../server/listen.ts'
 import { type ClientSetup, type ClientTarget, clientSetups, type Variable } from '../client-setups.ts'
 import { clientTargetOf, type GatewayAddress, keysOf, provesBy, urlOf, whoListens } from '../client-target.ts'
 import type { Io } from '../io.ts'
+import { installed, type Program, programs } from '../programs.ts'
 import { promptNotice } from '../trust.ts'
 import { logUncaught } from './serve.ts'
-
-/** The clients that can be run. The other client setups are for libraries. */
-export type Program = 'claude' | 'codex' | 'opencode'
-
-const packages: Record<Program, { title: string; name: string }> = {
-  claude: { title: 'Claude Code', name: '@anthropic-ai/claude-code' },
-  codex: { title: 'Codex', name: '@openai/codex' },
-  opencode: { title: 'opencode', name: 'opencode-ai' },
-}
 
 /** The exit codes that shells use: for a missing program, and the base to which the number of a signal is added. */
 const notFound = 127
@@ -28,9 +20,9 @@ const keptLines = 20
 
 /** Runs a client on the gateway and leaves it the terminal. Resolves with its exit code, or 128 + n for signal n. */
 export async function launch(program: Program, args: readonly string[], loaded: LoadedConfig, io: Io): Promise<number> {
-  const { title, name } = packages[program]
-  const executable = Bun.which(program, { PATH: io.env.PATH ?? '', cwd: io.cwd })
-  if (executable === null) {
+  const { title, package: name } = programs[program]
+  const executable = installed(program, io)
+  if (executable === undefined) {
     io.stderr(`zai2api: ${title} is not installed: there is no ${program} on the PATH; npm install -g ${name}\n`)
     return notFound
   }

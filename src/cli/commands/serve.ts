@@ -5,7 +5,6 @@ import { stateFolder } from '../../config/folders.ts'
 import type { Config, LoadedConfig } from '../../config/load.ts'
 import { configWarnings } from '../../config/policy.ts'
 import { isProxied } from '../../config/proxy-variables.ts'
-import { kindOf } from '../../config/upstream-rows.ts'
 import { asGatewayError } from '../../core/errors.ts'
 import type { Gateway } from '../../gateway/index.ts'
 import { cachedLookup, systemLookup } from '../../http-client/dns.ts'
@@ -13,11 +12,10 @@ import { losslessFetch } from '../../http-client/lossless-fetch.ts'
 import type { Log } from '../../observe/log.ts'
 import { memoryReadings } from '../../observe/memory.ts'
 import { listen, listenForMetrics } from '../../server/listen.ts'
-import { upstreamKinds } from '../../upstreams/index.ts'
-import type { UpstreamKinds } from '../../upstreams/upstream-kind.ts'
 import { programOf } from '../admin-program.ts'
 import { refuseEndless } from '../config-files.ts'
 import { ensureSecret } from '../gateway-secret.ts'
+import { greeting, readyLine, type Started } from '../greeting.ts'
 import type { Reread } from '../index.ts'
 import type { Io } from '../io.ts'
 import { releaseMemoryWhenIdle } from '../memory-release.ts'
@@ -31,11 +29,11 @@ import { quotaLines } from './quota.ts'
  * SIGHUP if there is no terminal.
  */
 export function serve(loaded: LoadedConfig, io: Io, reread: Reread): Promise<number> {
-  return serveWith(loaded, io, readyLine, reread)
+  return serveWith(loaded, io, io.stdoutTerminal === undefined ? readyLine : greeting, reread)
 }
 
-/** Resolves with the exit code. `greeting` is printed once the port is open. */
-export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting, reread?: Reread): Promise<number> {
+/** Resolves with the exit code. What `greet` returns is printed once the port is open. */
+export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, reread?: Reread): Promise<number> {
   const { config } = loaded
   // Only Bun's own fetch supports proxies.
   const outgoing = isProxied(io.env) ? fetch : losslessFetch(fetch, cachedLookup(systemLookup, systemClock))
@@ -76,7 +74,7 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greeting: Greeting
         ? watchFiles({ files: watchedConfig.files, clock: systemClock, log, changed: () => reload(true) })
         : () => {}
     // Watching has begun: whoever reads this line may change the files at once.
-    io.stdout(greeting(server.url, config, io.version))
+    io.stdout(greet({ url: server.url, config, io }))
     const stopMemoryRelease = releaseMemoryWhenIdle({
       ...{ running, resident: memoryReadings(process).resident, clock: systemClock },
       // `Bun.gc(true)` would also discard compiled code.
@@ -111,7 +109,7 @@ function identityOf({ env }: Io): { secret?: string; problem?: string } {
   }
 }
 
-type Greeting = (url: string, config: Config, version: string) => string
+type Greeting = (started: Started) => string
 
 /** Returns a function that logs the warnings of a configuration and returns it. Each warning is logged only once. */
 function warningLogger(log: Log): (loaded: LoadedConfig) => LoadedConfig {
@@ -125,14 +123,6 @@ function warningLogger(log: Log): (loaded: LoadedConfig) => LoadedConfig {
   }
 }
 
-/** What `serve` prints once the port is open. */
-export function readyLine(url: string, config: Config, version: string, kinds: UpstreamKinds = upstreamKinds): string {
-  const ready = `zai2api ${version} listening on ${url} (upstream ${config.upstreams.map(({ id }) => id).join(', ')}; docs at ${url}/docs)\n`
-  const [first] = config.upstreams
-  const note = first && kindOf(first, kinds).startNote(first, config)
-  return note === undefined ? ready : `${ready}${note}\n`
-}
-
 /** Checks the upstreams at the start and logs the result, so that a problem is known before the first request. */
 async function announceReadiness(gateway: Gateway, config: Config, log: Log): Promise<void> {
   try {
@@ -140,7 +130,10 @@ async function announceReadiness(gateway: Gateway, config: Config, log: Log): Pr
     log.info('ready', { models: (await gateway.models()).length, quota: await quotaLeft(config) })
   } catch (thrown) {
     const error = asGatewayError(thrown)
-    log.warn('not ready yet; requests are tried all the same', { error: error.code, reason: error.message })
+    log.warn('not ready yet; requests are tried all the same, and zai2api doctor says what to mend', {
+      error: error.code,
+      reason: error.message,
+    })
   }
 }
 

@@ -5,7 +5,7 @@ import { type CredentialSource, zaiWeb } from './index.ts'
 const modelsTtlMs = 600_000
 
 const guestNote =
-  'Without ZAI_API_KEY or ZAI_TOKEN you are a guest at chat.z.ai, which often asks guests for a captcha. With ZAI_API_KEY in .env answers come from the official API.'
+  'Without ZAI_API_KEY or ZAI_TOKEN you are a guest at chat.z.ai, which often asks guests for a captcha. A key for the official API is better: zai2api setup takes it.'
 
 /** Z.AI's web chat, with accounts or as a guest. */
 export const zaiWebKind = defineUpstream({

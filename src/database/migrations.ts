@@ -124,6 +124,7 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
 
 /** Small tables that decisions depend on. When the disk is full or the file read-only, they continue in memory. */
 export const stateTables = ['keys', 'budgets', 'reservations'] as const
+export type StateTable = (typeof stateTables)[number]
 
 /** The statement that makes the table with the version of the schema. */
 export const versionTable = 'CREATE TABLE IF NOT EXISTS schema_version (version bigint NOT NULL)'

@@ -4,9 +4,10 @@ import { dirname } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { lruCache } from '../core/lru-cache.ts'
 import { DatabaseError, databaseError } from './errors.ts'
-import { statementsAfter, stateTables, versionTable } from './migrations.ts'
+import { statementsAfter, versionTable } from './migrations.ts'
 import { makePrivateFile } from './private-file.ts'
 import { type Database, type Parameter, render, type Sql, type TransactionalSql, type Value } from './sql.ts'
+import { type StateInMemory, startInMemory } from './state-in-memory.ts'
 
 export interface SqliteOptions {
   /** A file, or `:memory:`. */
@@ -14,6 +15,8 @@ export interface SqliteOptions {
   clock: Clock
   /** Is told of whatever changes where rows are kept. */
   warn: (message: string, cause?: unknown) => void
+  /** Fails where the file cannot be written, instead of going on in memory. */
+  isLasting?: true
   /** Pages of 4 KB that the file may have: a full disk, for tests. */
   maxPages?: number
 }
@@ -31,17 +34,18 @@ const maxStatements = 200
  * process loses nothing (WAL). A power failure may lose the last transactions, but no half of one (`synchronous` NORMAL).
  *
  * A damaged file is moved aside and a new one begun. Where the disk is full or the file cannot be written any more, the
- * tables that decisions depend on go on in memory until it can be, and other writes fail.
+ * tables that decisions depend on go on in memory until it can be, and other writes fail. What other processes change in
+ * the file meanwhile holds here from the next statement on, and is still there when the file is written again.
  *
  * Errors: throws if the file cannot be opened, or a newer version made it. Statements reject with `DatabaseError`.
  */
-export function openSqlite({ path, clock, warn, maxPages }: SqliteOptions): Database {
+export function openSqlite({ path, clock, warn, isLasting, maxPages }: SqliteOptions): Database {
   const isFile = path !== ':memory:'
   let connection: Connection
   let statements: ReturnType<typeof statementCache>
   let inode: number | undefined
-  /** The disk was full: `stateTables` are temporary tables, which hide those of the file. */
-  let inMemory = false
+  /** The disk was full, or the file could not be written. */
+  let inMemory: StateInMemory | undefined
   let isClosed = false
   /** What waits for the end of a transaction, and the transaction itself. */
   let queued = 0
@@ -61,7 +65,11 @@ export function openSqlite({ path, clock, warn, maxPages }: SqliteOptions): Data
     return statements.of(statement.text).all(...statement.parameters) as Row[]
   }
   const sql: Sql = <Row>(text: TemplateStringsArray, ...values: readonly Parameter[]) => {
-    const work = () => retriedAfterRepair(() => run<Row>(text, ...values))
+    const work = () =>
+      retriedAfterRepair(() => {
+        followFile()
+        return run<Row>(text, ...values)
+      })
     return queued === 0 ? work() : inTurn(work)
   }
   const database: TransactionalSql = Object.assign(sql, {
@@ -78,7 +86,8 @@ export function openSqlite({ path, clock, warn, maxPages }: SqliteOptions): Data
         if (isClosed) return
         isClosed = true
         stopUpkeep()
-        if (inMemory) backToFile()
+        if (inMemory && !backToFile())
+          warn(`${path} still cannot be written: what changed of keys and budgets since it could is lost`)
         statements.clear()
         connection.close()
       }),
@@ -92,6 +101,7 @@ export function openSqlite({ path, clock, warn, maxPages }: SqliteOptions): Data
   }
 
   async function transact<T>(work: () => Promise<T>): Promise<T> {
+    followFile()
     connection.run('BEGIN IMMEDIATE')
     try {
       const result = await work()
@@ -116,7 +126,8 @@ export function openSqlite({ path, clock, warn, maxPages }: SqliteOptions): Data
         connection.close()
         moveAside(error)
         open()
-      } else if ((error.problem === 'full' || error.problem === 'unwritable') && !inMemory) goOnInMemory(error)
+      } else if ((error.problem === 'full' || error.problem === 'unwritable') && !inMemory && !isLasting)
+        goOnInMemory(error)
       else throw error
     }
     try {
@@ -147,7 +158,7 @@ export function openSqlite({ path, clock, warn, maxPages }: SqliteOptions): Data
     }
     statements = statementCache(connection)
     inode = inodeOf(path)
-    inMemory = false
+    inMemory = undefined
   }
 
   /** Moves `-wal` and `-shm` together with the damaged file, because they hold part of its content. */
@@ -162,37 +173,41 @@ export function openSqlite({ path, clock, warn, maxPages }: SqliteOptions): Data
   }
 
   function goOnInMemory(error: DatabaseError): void {
-    for (const table of stateTables) {
-      const { sql: definition } = connection
-        .query<{ sql: string }, [string]>("SELECT sql FROM main.sqlite_master WHERE type = 'table' AND name = ?1")
-        .get(table) ?? { sql: '' }
-      connection.run(definition.replace('CREATE TABLE', 'CREATE TEMP TABLE'))
-      connection.run(`INSERT INTO temp.${table} SELECT * FROM main.${table}`)
-    }
+    inMemory = startInMemory(connection)
     // Statements of the file's tables would stay with them.
     statements.clear()
-    inMemory = true
     warn(`${path}: ${error.message}; keys and budgets go on in memory until it can be written again`, error)
+  }
+
+  function followFile(): void {
+    try {
+      inMemory?.follow()
+    } catch {
+      // What is in memory is all there is, until the file can be read again.
+    }
   }
 
   /** Returns whether the file has everything again. */
   function backToFile(): boolean {
     statements.clear()
     try {
-      connection
-        .transaction(() => {
-          for (const table of stateTables) {
-            connection.run(`DELETE FROM main.${table}`)
-            connection.run(`INSERT INTO main.${table} SELECT * FROM temp.${table}`)
-            connection.run(`DROP TABLE temp.${table}`)
-          }
-        })
-        .immediate()
-      inMemory = false
+      inMemory?.writeBack()
+      inMemory = undefined
     } catch {
       // It is still full. The transaction has left all in memory.
     }
     return !inMemory
+  }
+
+  /** Another file is there now. What was only in memory is merged with it. */
+  function openAgain(): void {
+    const carried = inMemory?.carried
+    statements.clear()
+    connection.close()
+    open()
+    if (carried === undefined) return
+    inMemory = startInMemory(connection, carried)
+    backToFile()
   }
 
   function upkeep(): void {
@@ -200,9 +215,7 @@ export function openSqlite({ path, clock, warn, maxPages }: SqliteOptions): Data
       if (isClosed) return
       // Writes to a deleted file succeed, and are lost with the process.
       if (inode !== inodeOf(path)) {
-        statements.clear()
-        connection.close()
-        open()
+        openAgain()
         warn(`${path} was deleted or replaced while it was used; what is there now is used from here on`)
       } else if (inMemory && backToFile()) warn(`${path} can be written again`)
     }

@@ -3,6 +3,7 @@ import { stateFolder } from '../../config/folders.ts'
 import type { Config } from '../../config/load.ts'
 import { printable, UsageError } from '../../config/usage-error.ts'
 import { GatewayError } from '../../core/errors.ts'
+import { DatabaseError } from '../../database/errors.ts'
 import { openDatabase } from '../../database/open.ts'
 import type { Database } from '../../database/sql.ts'
 import { dialects } from '../../dialects/index.ts'
@@ -34,6 +35,10 @@ export async function key(config: Config, io: Io, options: KeyInvocation & { jso
     if (options.action === 'create' && usesCodingPlan(config)) io.stderr(`zai2api: ${codingPlan}\n`)
     return 0
   } catch (thrown) {
+    if (thrown instanceof DatabaseError) {
+      io.stderr(`zai2api: ${thrown.message}; this was not done\n`)
+      return 1
+    }
     if (!(thrown instanceof GatewayError)) throw thrown
     if (thrown.kind !== 'not-found') throw new UsageError(flagOf(thrown))
     io.stderr(`zai2api: ${thrown.message} zai2api key list shows all.\n`)

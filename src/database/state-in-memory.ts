@@ -1,0 +1,109 @@
+import type { Database as Connection } from 'bun:sqlite'
+import { mergeState, type Row, rowId, type StateRows } from './merge-state.ts'
+import { type StateTable, stateTables } from './migrations.ts'
+
+/**
+ * The tables that decisions depend on, in memory while their file cannot be written. Temporary tables hide those of the
+ * file from all statements. What other processes change in the file meanwhile is taken over.
+ */
+export interface StateInMemory {
+  /** Takes over what others have changed in the file. Errors: those of the engine where it cannot be read. */
+  follow(): void
+  /** Writes to the file what was changed here, and ends. Errors: those of the engine; all is in memory then, as before. */
+  writeBack(): void
+  /** For `startInMemory`, where the connection has to be closed. */
+  readonly carried: Carried
+}
+
+/** What was changed in memory, and since when. */
+export interface Carried {
+  base: StateRows
+  ours: StateRows
+}
+
+/** `carried` comes from a file that was replaced, and is merged with what is in this one. */
+export function startInMemory(connection: Connection, carried?: Carried): StateInMemory {
+  // Asked first: a change in between is found later.
+  let version = versionOf(connection)
+  let base: StateRows
+  connection.transaction(() => {
+    base = rowsOf(connection, 'main')
+    for (const table of stateTables) {
+      const { sql } = connection
+        .query<{ sql: string }, [string]>("SELECT sql FROM main.sqlite_master WHERE type = 'table' AND name = ?1")
+        .get(table) ?? { sql: '' }
+      connection.run(sql.replace('CREATE TABLE', 'CREATE TEMP TABLE'))
+    }
+    store(connection, 'temp', carried ? mergeState(carried.base, carried.ours, base) : base)
+  })()
+
+  return {
+    follow() {
+      const found = versionOf(connection)
+      if (found === version) return
+      connection.transaction(merge)()
+      version = found
+    },
+    writeBack() {
+      const before = base
+      try {
+        connection
+          .transaction(() => {
+            merge()
+            store(connection, 'main', rowsOf(connection, 'temp'))
+            for (const table of stateTables) connection.run(`DROP TABLE temp.${table}`)
+          })
+          .immediate()
+      } catch (thrown) {
+        base = before
+        throw thrown
+      }
+    },
+    get carried() {
+      return { base, ours: rowsOf(connection, 'temp') }
+    },
+  }
+
+  function merge(): void {
+    const theirs = rowsOf(connection, 'main')
+    store(connection, 'temp', mergeState(base, rowsOf(connection, 'temp'), theirs))
+    base = theirs
+  }
+}
+
+/** Goes up when another connection changes the file. */
+function versionOf(connection: Connection): number | undefined {
+  return connection.query<{ data_version: number }, []>('PRAGMA main.data_version').get()?.data_version
+}
+
+function rowsOf(connection: Connection, schema: 'main' | 'temp'): StateRows {
+  const rows = (table: StateTable) => {
+    const all = connection.query<Row, []>(`SELECT * FROM ${schema}.${table}`).all()
+    return new Map(all.map((row) => [rowId(row), row]))
+  }
+  return { keys: rows('keys'), budgets: rows('budgets'), reservations: rows('reservations') }
+}
+
+/** Writes only the rows that differ. */
+function store(connection: Connection, schema: 'main' | 'temp', wanted: StateRows): void {
+  const stored = rowsOf(connection, schema)
+  for (const table of stateTables) {
+    const remove = (row: Row) =>
+      connection.run(
+        `DELETE FROM ${schema}.${table} WHERE id = ?1 ${'budget' in row ? 'AND budget = ?2' : ''}`,
+        'budget' in row ? [row.id ?? null, row.budget ?? null] : [row.id ?? null],
+      )
+    // All that go, before any that come: the secret of a key may have been that of another.
+    const changed = [...wanted[table]].filter(([id, row]) => !Bun.deepEquals(row, stored[table].get(id)))
+    for (const [id, row] of stored[table]) if (!wanted[table].has(id)) remove(row)
+    for (const [id, row] of changed) if (stored[table].has(id)) remove(row)
+    for (const [, row] of changed) {
+      const names = Object.keys(row)
+      const places = names.map((_name, index) => `?${index + 1}`)
+      connection.run(
+        `INSERT INTO ${schema}.${table} (${names.join(', ')}) VALUES (${places.join(', ')})`,
+        Object.values(row),
+      )
+    }
+  }
+}

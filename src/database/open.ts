@@ -29,7 +29,11 @@ export async function openDatabase({ url, folder, clock, isLasting, warn }: Data
     throw new Error('DATABASE_URL must be memory, sqlite:PATH or postgres://user:password@host/name.')
   const path = pathIn(url, folder)
   try {
-    return openSqlite({ path, clock, warn, ...(isLasting ? { isLasting } : {}) })
+    return openSqlite({
+      ...{ path, clock, warn },
+      ...(url === undefined ? { isOwnPlace: true } : {}),
+      ...(isLasting ? { isLasting } : {}),
+    })
   } catch (thrown) {
     const error = databaseError(thrown)
     const isOfFiles = error instanceof Error && 'syscall' in error

@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts'
 import { lruCache } from '../core/lru-cache.ts'
 import { DatabaseError, databaseError } from './errors.ts'
 import { statementsAfter, versionTable } from './migrations.ts'
+import { markAsOurs, ownerOf, rejectForeign } from './own-file.ts'
 import { makePrivateFile } from './private-file.ts'
 import { type Database, type Parameter, render, type Sql, type TransactionalSql, type Value } from './sql.ts'
 import { type StateInMemory, startInMemory } from './state-in-memory.ts'
@@ -12,6 +13,8 @@ import { type StateInMemory, startInMemory } from './state-in-memory.ts'
 export interface SqliteOptions {
   /** A file, or `:memory:`. */
   path: string
+  /** No other program has files here, so that whatever is no database is a damaged one. */
+  isOwnPlace?: true
   clock: Clock
   /** Is told of whatever changes where rows are kept. */
   warn: (message: string, cause?: unknown) => void
@@ -25,6 +28,8 @@ export interface SqliteOptions {
 const lockWaitMs = 1_000
 const upkeepMs = 5_000
 const maxStatements = 200
+/** What the files of all versions have. */
+const ownNames = ['schema_version', 'keys', 'budgets_of_key']
 
 /**
  * A database in one SQLite file. Statements run synchronously, before the promise is returned, except while a transaction
@@ -33,13 +38,13 @@ const maxStatements = 200
  * Several processes may use the file: each transaction takes the lock at its beginning (`BEGIN IMMEDIATE`). A killed
  * process loses nothing (WAL). A power failure may lose the last transactions, but no half of one (`synchronous` NORMAL).
  *
- * A damaged file is moved aside and a new one begun. Where the disk is full or the file cannot be written any more, the
+ * A damaged file is moved aside and a new one begun; one that this program has not made is left alone. Where the disk is full or the file cannot be written any more, the
  * tables that decisions depend on go on in memory until it can be, and other writes fail. What other processes change in
  * the file meanwhile holds here from the next statement on, and is still there when the file is written again.
  *
- * Errors: throws if the file cannot be opened, or a newer version made it. Statements reject with `DatabaseError`.
+ * Errors: throws if the file cannot be opened, is not this program's, or a newer version made it. Statements reject with `DatabaseError`.
  */
-export function openSqlite({ path, clock, warn, isLasting, maxPages }: SqliteOptions): Database {
+export function openSqlite({ path, isOwnPlace, clock, warn, isLasting, maxPages }: SqliteOptions): Database {
   const isFile = path !== ':memory:'
   let connection: Connection
   let statements: ReturnType<typeof statementCache>
@@ -121,7 +126,8 @@ export function openSqlite({ path, clock, warn, isLasting, maxPages }: SqliteOpt
     } catch (thrown) {
       const error = databaseError(thrown)
       if (!isFile || !(error instanceof DatabaseError)) throw error
-      if (error.problem === 'damaged') {
+      if (error.problem === 'damaged' && inode !== inodeOf(path)) openAgain()
+      else if (error.problem === 'damaged') {
         statements.clear()
         connection.close()
         moveAside(error)
@@ -139,13 +145,15 @@ export function openSqlite({ path, clock, warn, isLasting, maxPages }: SqliteOpt
 
   function open(): void {
     if (isFile) {
+      rejectOthersFile()
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
       makePrivateFile(path, warn)
     }
     connection = new Connection(path, { create: true, strict: true })
     try {
+      connection.run(`PRAGMA busy_timeout = ${lockWaitMs}`)
+      if (isFile) markAsOurs(connection)
       for (const pragma of [
-        `busy_timeout = ${lockWaitMs}`,
         ...(isFile ? ['journal_mode = WAL', 'synchronous = NORMAL', 'journal_size_limit = 16777216'] : []),
         'temp_store = MEMORY',
       ])
@@ -161,15 +169,16 @@ export function openSqlite({ path, clock, warn, isLasting, maxPages }: SqliteOpt
     inMemory = undefined
   }
 
+  function rejectOthersFile(): void {
+    if (!isOwnPlace || ownerOf(path, ownNames) === 'special') rejectForeign(path, ownNames, 'DATABASE_URL')
+  }
+
   /** Moves `-wal` and `-shm` together with the damaged file, because they hold part of its content. */
   function moveAside(error: DatabaseError): void {
     const aside = `${path}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`
     for (const suffix of ['', '-wal', '-shm'])
       if (inodeOf(path + suffix) !== undefined) renameSync(path + suffix, aside + suffix)
-    warn(
-      `${path} is damaged or no database: it is now ${aside}, and a new one is begun without its keys and usage`,
-      error,
-    )
+    warn(`${path} is damaged: it is now ${aside}, and a new one is begun without its keys and usage`, error)
   }
 
   function goOnInMemory(error: DatabaseError): void {
@@ -201,6 +210,7 @@ export function openSqlite({ path, clock, warn, isLasting, maxPages }: SqliteOpt
 
   /** Another file is there now. What was only in memory is merged with it. */
   function openAgain(): void {
+    rejectOthersFile()
     const carried = inMemory?.carried
     statements.clear()
     connection.close()

@@ -1,5 +1,6 @@
 import { Database } from 'bun:sqlite'
 import { masterKeyId } from '../core/caller.ts'
+import { markAsOurs, rejectForeign } from '../database/own-file.ts'
 import { makePrivateFile } from '../database/private-file.ts'
 import type { ResponseStore } from './responses.ts'
 
@@ -27,7 +28,7 @@ type Named = { id: string; owner: string }
  *
  * A killed process loses nothing that was stored (WAL). A power failure may lose the last few replies, but no others
  * (`synchronous` NORMAL). Two gateways may share a file, even if one is of an older version.
- * Errors: throws if the database cannot be opened. Methods reject with the errors of SQLite.
+ * Errors: throws if the database cannot be opened, `ForeignFileError` if it is not this program's. Methods reject with the errors of SQLite.
  */
 export function openSqliteResponses(options: SqliteOptions): ResponseStore {
   const { path, maxBytes, maxRows, maxAgeMs, now, warn } = options
@@ -68,11 +69,15 @@ export function openSqliteResponses(options: SqliteOptions): ResponseStore {
 const lockWaitMs = 100
 
 function prepare(path: string, warn: SqliteOptions['warn']) {
-  if (path !== ':memory:') makePrivateFile(path, warn)
+  if (path !== ':memory:') {
+    rejectForeign(path, ['responses', 'responses_by_age'], 'STORE')
+    makePrivateFile(path, warn)
+  }
   const database = new Database(path, { create: true, strict: true })
   try {
+    database.run(`PRAGMA busy_timeout = ${lockWaitMs}`)
+    if (path !== ':memory:') markAsOurs(database)
     for (const statement of [
-      `PRAGMA busy_timeout = ${lockWaitMs}`,
       'PRAGMA journal_mode = WAL',
       'PRAGMA synchronous = NORMAL',
       `CREATE TABLE IF NOT EXISTS responses (

@@ -1,4 +1,5 @@
 import type { StoredResponse } from '../core/dialect.ts'
+import { ForeignFileError } from '../database/own-file.ts'
 import { openSqliteResponses, type SqliteOptions } from './own-file-responses.ts'
 
 /**
@@ -28,7 +29,10 @@ export const noResponseStore: ResponseStore = {
   close: async () => {},
 }
 
-/** A store in SQLite. A database that is broken, locked or full is reported to `warn`, and requests continue without it. */
+/**
+ * A store in SQLite. A database that is broken, locked or full is reported to `warn`, and requests continue without it.
+ * Errors: `ForeignFileError` for a file that is not this program's.
+ */
 export function createResponseStore(options: ResponseStoreOptions): ResponseStore {
   const { path, warn } = options
   const report = (operation: string, cause: unknown) =>
@@ -36,6 +40,7 @@ export function createResponseStore(options: ResponseStoreOptions): ResponseStor
   try {
     return reportFailures(openSqliteResponses(options), report)
   } catch (cause) {
+    if (cause instanceof ForeignFileError) throw cause
     report('opened', cause)
     return noResponseStore
   }

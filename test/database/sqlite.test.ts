@@ -1,11 +1,22 @@
 import { Database as Connection } from 'bun:sqlite'
 import { afterAll, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openDatabase } from '../../src/database/open.ts'
 import type { Database } from '../../src/database/sql.ts'
 import { openSqlite } from '../../src/database/sqlite.ts'
+import { createResponseStore } from '../../src/store/responses.ts'
 import { manualClock } from '../support/clock.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'zai2api-sqlite-'))
@@ -51,17 +62,111 @@ test('a file is private, with a folder of its own, in write-ahead mode', async (
   await sql.close()
 })
 
-test('what is no database is moved aside, and a new one begun', async () => {
+test('a database of ours whose header is damaged is moved aside, and a new one begun', async () => {
   const path = newPath()
-  writeFileSync(path, 'no database'.repeat(1_000))
+  const first = setUp({ path })
+  await addBudget(first.sql, 'before')
+  await first.sql.close()
+  const bytes = readFileSync(path)
+  bytes.write('no SQLite header')
+  writeFileSync(path, bytes)
+  // It would mend the header.
+  for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true })
   const { sql, warnings } = setUp({ path })
   await addBudget(sql, 'a')
   expect(await ids(sql)).toEqual(['a'])
-  expect(warnings).toEqual([expect.stringContaining('is damaged or no database: it is now')])
+  expect(warnings).toEqual([expect.stringContaining('is damaged: it is now')])
   const aside = readdirSync(join(path, '..')).find((name) => name.includes('.damaged-')) ?? ''
-  expect(readFileSync(join(path, '..', aside), 'utf8')).toStartWith('no database')
+  expect(readFileSync(join(path, '..', aside), 'utf8')).toStartWith('no SQLite header')
   await sql.close()
 })
+
+test('in the folder of the program, whatever is no database is a damaged one', async () => {
+  const own = join(newPath(), '..')
+  writeFileSync(join(own, 'zai2api.sqlite'), new Uint8Array(20_000))
+  const warnings: string[] = []
+  const warn = (message: string) => void warnings.push(message)
+  const sql = await openDatabase({ url: undefined, folder: own, clock: manualClock(), warn })
+  await addBudget(sql, 'a')
+  expect(warnings).toEqual([expect.stringContaining('is damaged: it is now')])
+  await sql.close()
+})
+
+test.each<[string, (path: string) => void]>([
+  ['notes', (path) => writeFileSync(path, 'Buy milk.')],
+  ['long notes', (path) => writeFileSync(path, 'Buy milk. '.repeat(10_000))],
+  ['nothing but zeros', (path) => writeFileSync(path, new Uint8Array(8_192))],
+  ["another program's database", (path) => otherDatabase(path, 'CREATE TABLE notes (text)')],
+  [
+    'one with tables of common names',
+    (path) => otherDatabase(path, 'CREATE TABLE keys (id)', 'CREATE TABLE schema_version (v)'),
+  ],
+  ['one without tables that says whose it is', (path) => otherDatabase(path, 'PRAGMA application_id = 7')],
+  [
+    'one that is written by write-ahead log',
+    (path) => otherDatabase(path, 'PRAGMA journal_mode = WAL', 'CREATE TABLE notes (text)'),
+  ],
+  ['a damaged one of nobody knows whom', (path) => writeFileSync(path, `SQLite format 3\0${'x'.repeat(9_000)}`)],
+  [
+    'a link to notes',
+    (path) => {
+      writeFileSync(`${path}.txt`, 'Buy milk.')
+      symlinkSync(`${path}.txt`, path)
+    },
+  ],
+])('DATABASE_URL and STORE leave alone what they have not made: %s', async (_what, make) => {
+  const path = newPath()
+  make(path)
+  if (process.platform !== 'win32') chmodSync(path, 0o644)
+  const files = () =>
+    readdirSync(join(path, '..'), { withFileTypes: true }).map(({ name, parentPath }) => [
+      name,
+      readFileSync(join(parentPath, name), 'latin1'),
+      statSync(join(parentPath, name)).mode,
+    ])
+  const before = files()
+  const warn = (message: string) => {
+    throw new Error(message)
+  }
+  const sentence = `${path} exists and is no database of zai2api, so it is left as it is. Give another path, or move it away.`
+  const opening = openDatabase({ url: `sqlite:${path}`, folder, clock: manualClock(), warn })
+  expect((await failure(opening))?.message).toBe(`DATABASE_URL: ${sentence}`)
+  const store = () => createResponseStore({ path, maxBytes: 1_000, maxRows: 1, maxAgeMs: 1_000, now: () => 0, warn })
+  expect(store).toThrow(`STORE: ${sentence}`)
+  expect(files()).toEqual(before)
+})
+
+function otherDatabase(path: string, ...statements: string[]): void {
+  const connection = new Connection(path)
+  for (const statement of statements) connection.run(statement)
+  connection.close()
+}
+
+test('an empty file, and a database of an older version, are used', async () => {
+  const [empty, older] = [newPath(), newPath()]
+  writeFileSync(empty, '')
+  const first = setUp({ path: older })
+  await addBudget(first.sql, 'before')
+  await first.sql`PRAGMA application_id = 0`
+  await first.sql.close()
+  const [one, other] = [setUp({ path: empty }), setUp({ path: older })]
+  expect([await ids(one.sql), await ids(other.sql)]).toEqual([[], ['before']])
+  expect(await other.sql`PRAGMA application_id`).toEqual([{ application_id: 0x7a_61_69_32 }])
+  await Promise.all([one.sql.close(), other.sql.close()])
+})
+
+test.skipIf(process.platform === 'win32')(
+  'a file that somebody puts in place of the open database is left alone',
+  async () => {
+    const { path, sql, warnings, clock } = setUp()
+    for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix)
+    writeFileSync(path, 'Buy milk.')
+    await afterUpkeep({ clock, sql })
+    expect(warnings).toEqual([`${path} could not be opened again`])
+    expect(readFileSync(path, 'utf8')).toBe('Buy milk.')
+    await sql.close()
+  },
+)
 
 test('a page that is damaged is met later, and the file moved aside then', async () => {
   const path = newPath()
@@ -169,13 +274,11 @@ test('two processes share a file, and what either wrote is there after both were
   await sql.close()
 }, 30_000)
 
-test.each([
-  ['a folder that cannot be made', () => `sqlite:${join(newFile(), 'below a file', 'x.sqlite')}`],
-  ['a folder in place of the file', () => `sqlite:${folder}`],
-])('%s: the database is in memory, with a warning', async (_what, url) => {
+test('a folder that cannot be made: the database is in memory, with a warning', async () => {
   const warnings: string[] = []
   const warn = (message: string) => void warnings.push(message)
-  const sql = await openDatabase({ url: url(), folder, clock: manualClock(), warn })
+  const url = `sqlite:${join(newFile(), 'below a file', 'x.sqlite')}`
+  const sql = await openDatabase({ url, folder, clock: manualClock(), warn })
   await addBudget(sql, 'a')
   expect(await ids(sql)).toEqual(['a'])
   expect(warnings).toEqual([expect.stringContaining('are in memory, gone with the process')])
@@ -191,6 +294,11 @@ test.each(['mysql://ann:the-password@host/app', 'postgres:/ann:the-password@host
     )
   },
 )
+
+test('a folder in place of the file is an error', async () => {
+  const opening = openDatabase({ url: `sqlite:${folder}`, folder, clock: manualClock(), warn: () => {} })
+  expect((await failure(opening)).message).toBe(`DATABASE_URL: ${folder} is no file. Give the path of a file.`)
+})
 
 function newFile(): string {
   const path = newPath()

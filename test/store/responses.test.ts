@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite'
 import { afterAll, describe, expect, test } from 'bun:test'
-import { chmodSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { masterKeyId } from '../../src/core/caller.ts'
@@ -223,9 +223,12 @@ describe('a database that cannot be used is reported once for each thing it cann
     return found
   }
 
-  test('no database at all', async () => {
+  test('a header that is damaged', async () => {
     const path = newPath()
-    await Bun.write(path, 'This is a letter, and no database. '.repeat(100))
+    await setUp({ path }).store.close()
+    const bytes = readFileSync(path)
+    bytes.write('no SQLite header')
+    writeFileSync(path, bytes)
     const broken = setUp({ path })
     expect(await useIt(broken)).toBeUndefined()
     expect(broken.warnings).toEqual([`The store ${path} could not be opened; replies are not kept meanwhile.`])

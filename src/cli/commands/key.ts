@@ -5,6 +5,7 @@ import { printable, UsageError } from '../../config/usage-error.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { DatabaseError } from '../../database/errors.ts'
 import { openDatabase } from '../../database/open.ts'
+import { ForeignFileError } from '../../database/own-file.ts'
 import type { Database } from '../../database/sql.ts'
 import { dialects } from '../../dialects/index.ts'
 import { amountText } from '../../keys/budget.ts'
@@ -117,6 +118,7 @@ async function openedFor(config: Config, io: Io): Promise<Database> {
     },
     isLasting: true,
   }).catch((thrown) => {
+    if (thrown instanceof ForeignFileError) throw new UsageError(thrown.message)
     throw new UsageError(`${thrown instanceof Error ? thrown.message : thrown}; ${ofTheServer}`)
   })
   if (failure !== undefined) io.stderr(`zai2api: ${failure}\n`)

@@ -143,12 +143,18 @@ describe('without a database that lasts it says so:', () => {
       {},
       'zai2api key needs a database that lasts, and neither HOME nor STATE_DIRECTORY is set for its file',
     ],
-    ['a folder in its place', { DATABASE_URL: `sqlite:${folder}` }, `The database ${folder} cannot be used: `],
   ])('%s', async (_name, env, said) => {
     const { code, stderr } = await run('key list', env)
     expect(code).toBe(2)
     expect(stderr).toStartWith(`zai2api: ${said}`)
     expect(stderr).toEndWith('keys of a running server are made on its page, or with POST /admin/api/keys\n')
+  })
+})
+
+test('a path that belongs to something else is refused', async () => {
+  expect(await run('key list', { DATABASE_URL: `sqlite:${folder}` })).toEqual({
+    ...{ code: 2, stdout: '' },
+    stderr: `zai2api: DATABASE_URL: ${folder} is no file. Give the path of a file.\n`,
   })
 })
 

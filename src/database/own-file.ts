@@ -1,0 +1,95 @@
+import { Database as Connection, constants } from 'bun:sqlite'
+import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+
+/** In the header of each SQLite file of this program: "zai2". */
+const applicationId = 0x7a_61_69_32
+
+/** Bytes 68 to 71 of a SQLite file are its application id; the first 16 are the same in all. */
+const headerBytes = 100
+const magic = 'SQLite format 3\0'
+const idOffset = 68
+
+/**
+ * Whose file this is, before anything is written to it, or its mode changed:
+ * - `new`: there is none, or it is empty
+ * - `ours`: this program made it, as far as its header or its tables say
+ * - `foreign`: a text, another program's database, or something that cannot be told
+ * - `special`: no file at all, but a folder, a pipe or a device
+ *
+ * `names` are tables and indexes that all versions have, the older ones of which set no application id.
+ * Errors: those of the file system, and of SQLite where a file cannot be read.
+ */
+export function ownerOf(path: string, names: readonly string[]): 'new' | 'ours' | 'foreign' | 'special' {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return 'new'
+  if (!found.isFile()) return 'special'
+  if (found.size === 0) return 'new'
+  const header = headerOf(path)
+  // Also where the rest is damaged.
+  if (header.length === headerBytes && header.readUInt32BE(idOffset) === applicationId) return 'ours'
+  return header.toString('latin1').startsWith(magic) ? ownerOfDatabase(path, names) : 'foreign'
+}
+
+function headerOf(path: string): Buffer {
+  const file = openSync(path, 'r')
+  try {
+    const header = Buffer.alloc(headerBytes)
+    return header.subarray(0, readSync(file, header))
+  } finally {
+    closeSync(file)
+  }
+}
+
+function ownerOfDatabase(path: string, names: readonly string[]): 'new' | 'ours' | 'foreign' {
+  // Without a write-ahead log everything is in the file, and reading it needs no other file. SQLite would leave two there.
+  const isWhole = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) === 0
+  const { SQLITE_OPEN_READONLY, SQLITE_OPEN_URI } = constants
+  const connection = isWhole
+    ? new Connection(`${pathToFileURL(path).href}?immutable=1`, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI)
+    : new Connection(path, { readonly: true })
+  try {
+    const id = connection.query<{ application_id: number }, []>('PRAGMA application_id').get()?.application_id ?? 0
+    if (id === applicationId) return 'ours'
+    if (id !== 0) return 'foreign'
+    const found = connection.query<{ name: string }, []>('SELECT name FROM sqlite_master').all()
+    if (found.length === 0) return 'new'
+    return names.every((name) => found.some((one) => one.name === name)) ? 'ours' : 'foreign'
+  } catch (thrown) {
+    if (/^SQLITE_(CORRUPT|NOTADB)/.test(String(thrown instanceof Error && 'code' in thrown && thrown.code)))
+      return 'foreign'
+    throw thrown
+  } finally {
+    connection.close()
+  }
+}
+
+/**
+ * Marks the file of a connection as this program's. A new one is marked before it has a write-ahead log, so that the mark
+ * is in the file itself at once. A full disk is no reason to fail.
+ */
+export function markAsOurs(connection: Connection): void {
+  try {
+    const id = connection.query<{ application_id: number }, []>('PRAGMA application_id').get()?.application_id
+    if (id === applicationId) return
+    connection.run(`PRAGMA application_id = ${applicationId}`)
+    connection.run('PRAGMA wal_checkpoint(PASSIVE)')
+  } catch {
+    // Its tables tell whose it is.
+  }
+}
+
+/** A setting names a file that is not this program's. The message is for its user. */
+export class ForeignFileError extends Error {
+  override readonly name = 'ForeignFileError'
+}
+
+/** Errors: `ForeignFileError`; those of `ownerOf`. */
+export function rejectForeign(path: string, names: readonly string[], setting: string): void {
+  const owner = ownerOf(path, names)
+  if (owner === 'special') throw new ForeignFileError(`${setting}: ${path} is no file. Give the path of a file.`)
+  if (owner === 'foreign')
+    throw new ForeignFileError(
+      `${setting}: ${path} exists and is no database of zai2api, so it is left as it is. Give another path, or move it away.`,
+    )
+}

@@ -38,7 +38,7 @@ import { clientOf } from './observe/clients.ts'
 import type { LiveRequests } from './observe/live-requests.ts'
 import type { Log } from './observe/log.ts'
 import type { Metrics } from './observe/metrics.ts'
-import { closeRecord, detach, elapsedMs, openRecord, type RequestRecord } from './observe/record.ts'
+import { billedUsage, closeRecord, detach, elapsedMs, openRecord, type RequestRecord } from './observe/record.ts'
 import { createTimeline } from './observe/timeline.ts'
 import type { ResponseStore } from './store/responses.ts'
 
@@ -104,6 +104,7 @@ export function createApp(options: AppOptions) {
     record.timeline?.end()
     record.phase = 'done'
     record.totalMs = elapsedMs(record, clock)
+    record.usage = billedUsage(record)
     if (options.costOf) record.cost = options.costOf(record)
     limits.release(record)
     void options.keys?.ledger.settle(record)

@@ -50,7 +50,7 @@ import { createRequestLog, type Kept, keptOf, type RequestLog } from './store/re
 import { requestById, requestNeighbours } from './store/requests.ts'
 import { createResponseStore, noResponseStore, type ResponseStore, reportFailures } from './store/responses.ts'
 import { databaseResponses } from './store/shared-responses.ts'
-import { billingOf } from './upstreams/billing.ts'
+import { billingOf, costOfCalls } from './upstreams/billing.ts'
 import { upstreamKinds } from './upstreams/index.ts'
 import { type ConfiguredUpstream, startUpstreams } from './upstreams/started-upstreams.ts'
 import type { UpstreamKinds } from './upstreams/upstream-kind.ts'
@@ -135,11 +135,7 @@ export async function compose(
   let billing = billingOf(config, kinds)
   const requests =
     database && createRequestLog({ sql: database.background, clock, kept: () => keptOf(current.logKeep), warn })
-  const costOf = ({ upstream, model, usage, startedAt }: RequestRecord) => {
-    if (upstream === undefined || model === undefined || usage === undefined) return {}
-    const { inputTokens: input, cachedInputTokens: cached, outputTokens: output } = usage
-    return billing(upstream, model, { input, cached, output }, startedAt)
-  }
+  const costOf = ({ calls, startedAt }: RequestRecord) => costOfCalls(calls, billing, startedAt)
   let models = modelTable(config.models)
   const windowOf = (model: string) => models.of(model).contextTokens
   const remember = (record: RequestRecord) => {

@@ -58,7 +58,7 @@ const mayImport: Record<string, string[]> = {
   'upstreams/started-upstreams.ts': ['config', 'core', 'models', 'upstreams/upstream-kind.ts'],
   'upstreams/index.ts': ['upstreams/*'],
   // What each costs.
-  'upstreams/billing.ts': ['config', 'models', 'upstreams/upstream-kind.ts'],
+  'upstreams/billing.ts': ['config', 'core', 'models', 'upstreams/upstream-kind.ts'],
   attachments: ['async', 'core', 'unpdf', 'node:zlib'],
   gateway: ['async', 'core', 'json', 'type attachments', 'tokens', 'ajv'],
   observe: ['core', 'type models', '@logtape/*', 'prom-client', 'node:*'],

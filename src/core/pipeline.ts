@@ -1,15 +1,13 @@
 import type { DirectWriter } from './batch-stream.ts'
 import type { Encoder, TextWriter } from './dialect.ts'
 import { asGatewayError, type GatewayError } from './errors.ts'
-import type { Delta, StreamEvent, Usage } from './events.ts'
+import type { Delta, StreamEvent } from './events.ts'
 import type { Passthrough, Transform } from './transform.ts'
 import type { OpenedReply } from './upstream.ts'
 
 /** A reply that has begun, with the transform for its deltas. */
 export interface ReplyStream extends OpenedReply {
   transform: Transform<Delta, StreamEvent>
-  /** The usage as far as it is known before the end of the reply. */
-  usageSoFar?: (() => Usage) | undefined
 }
 
 export interface PipelineOptions {

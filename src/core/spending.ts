@@ -1,3 +1,4 @@
+import type { MeteredCall } from './call-meter.ts'
 import type { Model } from './upstream.ts'
 
 /** The smallest useful reply, in tokens, unless its client asks for less. */
@@ -23,11 +24,13 @@ export interface SpendingCall {
   maxTokens: number | undefined
   /** The most that a reply with this limit may have. */
   longestReply: (maxTokens: number) => number
+  /** Tells what it has cost once it is over. */
+  meter: Pick<MeteredCall, 'usage'>
 }
 
 export interface Reservation {
   /** The limit for the reply; `undefined` where the request and the model have one that the budgets pay for. */
   maxTokens: number | undefined
-  /** The call has cost nothing. */
-  release(): void
+  /** The call is over. Resolves when its cost is stored; never rejects. */
+  settle(): Promise<void>
 }

@@ -19,11 +19,6 @@ export interface NormaliserOptions {
   countTokens: (text: string) => number
 }
 
-export interface StreamNormaliser extends Transform<Delta, StreamEvent> {
-  /** The upstream's usage if it has come, else an estimate of what was generated so far. */
-  usageSoFar(): Usage
-}
-
 type OpenBlock = { kind: TextKind; index: number; text: string }
 type OpenCall = {
   kind: 'tool-call'
@@ -50,7 +45,7 @@ type WaitingCall = { id: string | undefined; name: string; arguments: string }
  * - A call ends only with a name and with arguments that are a JSON object; otherwise the reply fails. Exception: in a
  *   reply that was cut for length, the last call may have partial arguments, and a call without a name is dropped.
  */
-export function streamNormaliser(options: NormaliserOptions): StreamNormaliser {
+export function streamNormaliser(options: NormaliserOptions): Transform<Delta, StreamEvent> {
   let started = false
   let over = false
   let open: OpenBlock | OpenCall | undefined
@@ -107,22 +102,6 @@ export function streamNormaliser(options: NormaliserOptions): StreamNormaliser {
         )
     },
     passthrough: (kind) => !over && open?.kind === kind,
-    usageSoFar() {
-      if (usage !== undefined) return usage
-      const unfinished = [
-        ...(open === undefined ? [] : [open.kind === 'tool-call' ? open.arguments : open.text]),
-        ...[...waiting.values()].map((call) => call.arguments),
-        ...between.map(({ text }) => text),
-      ]
-      const outputTokens = unfinished.reduce((sum, text) => sum + roughTokens(text), estimatedOutput)
-      return { inputTokens: options.inputTokens, outputTokens }
-    },
-  }
-
-  /** Of a long text only the beginning is counted, because counting takes time and nothing waits for the sum. */
-  function roughTokens(text: string): number {
-    if (text.length <= countedLength) return options.countTokens(text)
-    return Math.ceil((options.countTokens(text.slice(0, countedLength)) * text.length) / countedLength)
   }
 
   function start(out: StreamEvent[]): void {
@@ -320,9 +299,6 @@ export function streamNormaliser(options: NormaliserOptions): StreamNormaliser {
     out.push({ type: 'error', error, ...(usage === undefined ? {} : { usage }) })
   }
 }
-
-/** In characters. */
-const countedLength = 8_192
 
 function brokenCall(name: string): GatewayError {
   return new GatewayError(

@@ -1,4 +1,5 @@
 import type { BatchStream } from './batch-stream.ts'
+import type { CallMeter } from './call-meter.ts'
 import type { CallObserver } from './call-observer.ts'
 import type { Delta } from './events.ts'
 import type { ChatRequest } from './request.ts'
@@ -33,6 +34,9 @@ export interface Upstream {
   /**
    * Resolves when the first delta has arrived, so that status codes are correct and a retry is still possible.
    * Errors: rejects with GatewayError before the first delta; afterwards a failure is the last delta.
+   *
+   * Before each request to the service it calls `UpstreamCall.bill`. The reply of an upstream that never does so is
+   * counted by its deltas, and its retries are not counted.
    */
   open(call: UpstreamCall): Promise<OpenedReply>
   /** Whether the model can answer this request without reasoning, if it would reason by default. */
@@ -68,11 +72,23 @@ export interface UpstreamCall {
   caller: string
   /** The client gets the reply in one piece, so text that may still change can be held back until it is final. */
   whole: boolean
+  /**
+   * Settles what the request before has cost, if it has cost anything, and reserves for the next one. Errors: those of
+   * `Spending.reserve`.
+   */
+  bill(): Promise<Bill>
   /** Adds a note to the request's log line: a retry and its cause, a rewritten text. */
   annotate: (note: string) => void
   observer?: CallObserver | undefined
   /** Awaited between slow steps, so that other requests can proceed. */
   yieldIfLong?: YieldIfLong
+}
+
+/** One request to the service that somebody pays for. */
+export interface Bill {
+  /** Replaces that of the request: less of a retry may be paid for. */
+  maxTokens: number | undefined
+  meter: CallMeter
 }
 
 export interface Model {

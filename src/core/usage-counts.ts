@@ -25,3 +25,12 @@ export function usageOf(counts: UsageCounts | null | undefined): Usage | undefin
     ...(typeof reasoningTokens === 'number' ? { reasoningTokens } : {}),
   }
 }
+
+export function usageSum(one: Usage, other: Usage): Usage {
+  return {
+    inputTokens: one.inputTokens + other.inputTokens,
+    outputTokens: one.outputTokens + other.outputTokens,
+    cachedInputTokens: (one.cachedInputTokens ?? 0) + (other.cachedInputTokens ?? 0),
+    reasoningTokens: (one.reasoningTokens ?? 0) + (other.reasoningTokens ?? 0),
+  }
+}

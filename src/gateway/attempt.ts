@@ -1,14 +1,16 @@
+import type { MeteredCall } from '../core/call-meter.ts'
 import type { CallObserver } from '../core/call-observer.ts'
 import { asGatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
+import { meteredReply } from '../core/metered-reply.ts'
 import type { ChatRequest } from '../core/request.ts'
 import type { Spending } from '../core/spending.ts'
 import type { Transform } from '../core/transform.ts'
-import type { OpenedReply } from '../core/upstream.ts'
+import type { Bill, OpenedReply } from '../core/upstream.ts'
 import { wellFormed, wellFormedRequest } from '../core/well-formed.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
+import { createBills } from './bills.ts'
 import type { ModelRoute } from './model-routing.ts'
-import { longestReply } from './output-limit.ts'
 import { replyRules } from './reply-rules.ts'
 import { retryWithoutReasoning } from './retry-without-reasoning.ts'
 import type { Measurement, TokenMeter } from './token-meter.ts'
@@ -26,14 +28,18 @@ export interface AttemptOptions {
   onIgnored: (name: string) => void
   observer: CallObserver | undefined
   yieldIfLong: YieldIfLong
-  /** Pays for the call; absent for a caller without budgets. */
+  /** Pays for the calls; absent for a caller without budgets. */
   spending?: Spending | undefined
+  /** Receives each call that may cost something. */
+  onCall: (call: MeteredCall) => void
 }
 
 /** One opened reply of an upstream, and the transform that applies the gateway's rules to it. */
 export interface Attempt extends OpenedReply {
   rules: Transform<Delta, Delta>
   measurement: Measurement
+  /** The reply is over, so its cost can be settled before the request ends. Resolves when it is stored. */
+  settle: () => Promise<void>
 }
 
 /**
@@ -51,41 +57,40 @@ export async function attempt(wanted: ModelRoute, options: AttemptOptions): Prom
   observer?.counted(measurement.inputTokens)
   const clamped = measurement.clamped({ annotate, onIgnored })
   await yieldIfLong()
-  const paid = await paidFor(clamped)
-  const { request } = paid
+  const bills = createBills({
+    ...{ upstream, model, measurement, maxTokens: clamped.sampling.maxTokens },
+    ...{ spending: options.spending, onCall: options.onCall, annotate, onIgnored },
+  })
+  const request = withLimit(clamped, await bills.next())
   const startedAt = health.now()
-  const call = { request, model, signal, caller, whole, annotate, observer, yieldIfLong }
   observer?.asks(upstream.id)
-  const reply = await upstream.open(call).catch((thrown) => {
-    const error = asGatewayError(thrown)
-    health.failed(upstream.id, error, startedAt)
-    // A client that leaves has had its prompt read.
-    if (error.kind !== 'cancelled') paid.release()
+  const reply = await open(request).catch(async (thrown) => {
+    health.failed(upstream.id, asGatewayError(thrown), startedAt)
+    await bills.settle()
     throw thrown
   })
   health.answered(upstream.id)
   const callAgain = upstream.answersWithoutReasoning?.(request, model)
-    ? async () => {
-        const again = await paidFor({ ...request, reasoning: { mode: 'off' } })
-        return await upstream.open({ ...call, request: again.request })
-      }
+    ? async () => open({ ...withLimit(clamped, await bills.next()), reasoning: { mode: 'off' } })
     : undefined
   const rules = replyRules({ upstream, model, request }, { loopLimit, countTokens: measurement.countText, annotate })
-  return { ...retryWithoutReasoning(reply, { callAgain, annotate }), rules, measurement }
+  return { ...retryWithoutReasoning(reply, { callAgain, annotate }), rules, measurement, settle: bills.settle }
 
-  /** The request with a reply no longer than the caller's budgets pay for. */
-  async function paidFor(unpaid: ChatRequest): Promise<{ request: ChatRequest; release: () => void }> {
-    const { maxTokens: wanted } = unpaid.sampling
-    const reservation = await options.spending?.reserve({
-      model,
-      prompt: measurement.mostInputTokens,
-      maxTokens: wanted,
-      longestReply: (maxTokens) => longestReply(upstream, maxTokens),
+  async function open(paid: ChatRequest): Promise<OpenedReply> {
+    let isBilled = false
+    const bill = () => {
+      isBilled = true
+      return bills.next()
+    }
+    const opened = await upstream.open({
+      ...{ request: paid, model, signal, caller, whole },
+      ...{ bill, annotate, observer, yieldIfLong },
     })
-    const { maxTokens, release = () => {} } = reservation ?? { maxTokens: wanted }
-    if (maxTokens === undefined || maxTokens === wanted) return { request: unpaid, release }
-    annotate(`max_tokens ${wanted ?? 'of the model'} cut to ${maxTokens}: the budget of the key pays for no more`)
-    onIgnored('max_tokens')
-    return { request: { ...unpaid, sampling: { ...unpaid.sampling, maxTokens } }, release }
+    return isBilled ? opened : meteredReply(opened, (await bills.next()).meter)
   }
+}
+
+function withLimit(request: ChatRequest, { maxTokens }: Bill): ChatRequest {
+  const { sampling } = request
+  return maxTokens === sampling.maxTokens ? request : { ...request, sampling: { ...sampling, maxTokens } }
 }

@@ -1,5 +1,6 @@
 import type { PrepareAttachments, PrepareOptions } from '../attachments/index.ts'
 import { withCallIds } from '../core/call-ids.ts'
+import type { MeteredCall } from '../core/call-meter.ts'
 import type { CallObserver } from '../core/call-observer.ts'
 import type { CallerPolicy } from '../core/caller.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
@@ -82,6 +83,8 @@ export interface CallOptions extends CountOptions {
   /** Awaited between slow steps, so that other requests can proceed. */
   yieldIfLong: YieldIfLong
   spending?: Spending | undefined
+  /** Receives each call of an upstream that may cost something, before it is made. */
+  onCall: (call: MeteredCall) => void
 }
 
 export interface GatewayCall {
@@ -275,6 +278,7 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     onIgnored,
     observer,
     spending,
+    onCall,
     yieldIfLong,
   } = options
   // JSON is held back until it is complete, so a whole reply is requested from the upstream.
@@ -289,6 +293,7 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     observer,
     yieldIfLong,
     spending,
+    onCall,
     whole: options.whole || output.type === 'json',
   }
   const firstAttempt = await attempt(found, call)
@@ -300,7 +305,6 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     inputTokens: measurement.inputTokens,
     countTokens: measurement.countText,
   })
-  const { usageSoFar } = normaliser
   const placed = reasoningMode === 'think' ? normaliser : chain(placeReasoning(reasoningMode), normaliser)
   const reply = chain(options.searchFilter, placed)
   const checked = toolArguments({ tools, validate, signal, annotate })
@@ -312,12 +316,15 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
   if (output.type === 'text') {
     const { first, rules } = firstAttempt
     const transform = withChecks(chain(rules, learnUsage(reply, measurement.learn)))
-    return { first, rest: firstAttempt.rest, transform, usageSoFar }
+    return { first, rest: firstAttempt.rest, transform }
   }
-  const askAgain = (repaired: ChatRequest) => attempt({ ...found, request: repaired }, call)
+  const askAgain = async (repaired: ChatRequest) => {
+    await firstAttempt.settle()
+    return await attempt({ ...found, request: repaired }, call)
+  }
   // Without `learnUsage`: the usage may be the sum of two prompts, which says nothing about one of them.
   const kept = jsonReply(firstAttempt, { request, output, attempt: askAgain, validate, signal, annotate })
-  return { first: [], rest: kept, transform: withChecks(reply), usageSoFar }
+  return { first: [], rest: kept, transform: withChecks(reply) }
 }
 
 function isUnknownModel(thrown: unknown): thrown is GatewayError {

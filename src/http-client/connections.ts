@@ -12,6 +12,8 @@ import { type Head, headReader } from './response-head.ts'
 
 /** Receives the response to one request. */
 export interface ResponseHandlers {
+  /** Called when the request begins to be written, also when it is written again on another connection. */
+  sent?: (() => void) | undefined
   /** Called with the headers as names and values in turn. Returns the sink for the body. */
   head(status: number, headers: readonly string[], connection: ConnectionFacts): BodySink
   /** There is no response. `began`: a part of one had arrived. */
@@ -73,6 +75,7 @@ export function createConnections(lookup: Lookup, clock: Clock): Connections {
   ): FlowControl {
     let isClosed = false
     let flow: FlowControl = idleConnection.send(request, {
+      sent: listener.sent,
       head: listener.head,
       fail(cause, began) {
         if (began || isClosed) listener.fail(cause, began)
@@ -114,6 +117,8 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
   let stopDialling = () => {}
   let closed = false
   let unsent: Uint8Array | undefined
+  // The first bytes of the request are written.
+  let isBegun = false
   let listener: ResponseHandlers | undefined
   let body: BodySink | undefined
   // A part of the response has arrived.
@@ -129,6 +134,7 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
   const connection: ClientConnection = {
     send(request, receiver) {
       unsent = request
+      isBegun = false
       listener = receiver
       began = false
       checkOut()
@@ -205,6 +211,8 @@ function connect(to: URL, { lookup, clock, checkIn }: ConnectOptions): ClientCon
   function flush(): void {
     if (socket === undefined || unsent === undefined) return
     const written = Math.max(0, socket.write(unsent))
+    if (written > 0 && !isBegun) listener?.sent?.()
+    isBegun ||= written > 0
     unsent = written < unsent.length ? unsent.subarray(written) : undefined
   }
 

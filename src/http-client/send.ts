@@ -8,6 +8,8 @@ import { type ByteRange, bytesOf, rangeOf } from './byte-range.ts'
 export type Fetch = (url: string, init: OutgoingRequest) => Promise<HttpResponse>
 
 export interface OutgoingRequest extends RequestInit {
+  /** Called when the request begins to be written, which a connection that cannot be opened prevents. */
+  onSent?: (() => void) | undefined
   /** Must not be changed afterwards: the encoded headers are cached per object and reused for later requests. */
   headers?: Readonly<Record<string, string>>
 }
@@ -89,6 +91,8 @@ export interface SendOptions {
   /** From sending the request to the response headers. */
   headersTimeoutMs: number
   observer?: AttemptObserver | undefined
+  /** Called when the request begins to be written; for a transport that does not tell, when it was answered. */
+  onSent?: (() => void) | undefined
 }
 
 /**
@@ -99,7 +103,7 @@ export interface SendOptions {
  * caller knows what it means.
  */
 export async function send(url: string, init: OutgoingRequest, options: SendOptions): Promise<HttpResponse> {
-  const { label, fetch, clock, signal, headersTimeoutMs, observer } = options
+  const { label, fetch, clock, signal, headersTimeoutMs, observer, onSent } = options
   const connection = new AbortController()
   let isLate = false
   const stop = clock.after(headersTimeoutMs, () => {
@@ -113,12 +117,14 @@ export async function send(url: string, init: OutgoingRequest, options: SendOpti
     observer?.exchange?.sent(sentBy(url, init))
     const response = await fetch(url, {
       ...init,
+      onSent,
       signal: connection.signal,
       // An upstream must not decide where prompts and keys are sent. A redirect is returned like any other response.
       redirect: 'manual',
       // Bun's own limit of five minutes would end long reasoning; the gateway has its own deadlines.
       timeout: false,
     } as OutgoingRequest)
+    onSent?.()
     observer?.answered(response.status, response.connection)
     return observer?.exchange ? observed(response, observer.exchange) : response
   } catch (cause) {

@@ -108,7 +108,6 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
 
   function start(stream: ReplyStream): void {
     begun = true
-    record.usageSoFar = stream.usageSoFar
     pipe.begin(stream)
     readNext()
   }
@@ -251,7 +250,6 @@ export async function wholeReply(reply: Promise<ReplyStream>, clock: Clock, reco
       pipe.fail(error)
       resolve()
     }
-    record.usageSoFar = stream.usageSoFar
     pipe.begin(stream)
     pipe.next(() => resolve())
   })

@@ -123,6 +123,7 @@ async function answer(
     observer: record.timeline,
     yieldIfLong,
     spending: options.spendingOf?.(record),
+    onCall: (call) => record.calls.push(call),
   })
   const call = await unlessEnded(record, starting, () => {
     abort()

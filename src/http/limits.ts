@@ -175,10 +175,8 @@ function rejectUnless(bucket: Bucket, what: string, rate: Rate | undefined): voi
   )
 }
 
-/** A reply that was not read to its end has cost what it was until then. */
-function costOf({ usage, usageSoFar, promptTokens = 0 }: RequestRecord): number {
-  const { inputTokens, outputTokens } = usage ?? usageSoFar?.() ?? { inputTokens: promptTokens, outputTokens: 0 }
-  return inputTokens + outputTokens
+function costOf({ usage }: RequestRecord): number {
+  return usage === undefined ? 0 : usage.inputTokens + usage.outputTokens
 }
 
 function lengthOf(body: unknown, field: string): number {

@@ -14,7 +14,7 @@ import { afford, type Rates, unseenTokens } from './reservation-size.ts'
 export interface Ledger {
   /** The budgets of the caller of a request; `undefined` if it has none. */
   spendingOf(record: RequestRecord): Spending | undefined
-  /** Called once, when the request is over. Resolves when its cost is stored; never rejects. */
+  /** Called once, when the request is over. Resolves when the cost of all its calls is stored; never rejects. */
   settle(record: RequestRecord): Promise<void>
   /** Settles what processes have left that ended without settling. Never rejects. */
   sweep(): Promise<void>
@@ -35,19 +35,19 @@ export interface LedgerOptions {
 const lifetimeMs = 120_000
 const extendEveryMs = 30_000
 
-/** What one request has reserved. */
+/** What one request has reserved for its calls. */
 interface Account {
-  record: RequestRecord
+  /** Of the calls that are not settled. */
   reservations: Set<Reserved>
-  /** Also those that were released. */
+  /** Also of those that are. */
   made: number
-  /** The request is over: what is still being reserved is released at once. */
+  /** The request is over: what is still being reserved is settled at once. */
   isOver: boolean
 }
 
-interface Reserved {
+interface Reserved extends Pick<Reservation, 'settle'> {
   id: string
-  prompt: number
+  call: SpendingCall
   budgets: { id: string; rates: Rates; most: number }[]
 }
 
@@ -67,10 +67,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
       if (account === undefined) return Promise.resolve()
       accounts.delete(record)
       account.isOver = true
-      const [first, ...others] = account.reservations
-      if (first === undefined) return Promise.resolve()
-      const usage = record.usage ?? record.usageSoFar?.() ?? usageBeforeReply(record, first)
-      return written([write(first, spentOn(first, usage)), ...others.map((other) => write(other, new Map()))])
+      return Promise.all([...account.reservations].map(({ settle }) => settle())).then(() => {})
     },
     sweep,
     async close() {
@@ -97,46 +94,47 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
         throw thrown instanceof GatewayError ? thrown : unreachable(thrown)
       })
     const reserved: Reserved = {
-      id,
-      prompt,
+      ...{ id, call },
       budgets: budgets.map((budget, index) => ({
         id: budget.id,
         rates: rates(budget.unit),
         most: decision.amounts[index]?.amount ?? 0,
       })),
-    }
-    const release = () => {
-      if (account.reservations.delete(reserved)) void written([write(reserved, new Map())])
+      async settle() {
+        if (account.reservations.delete(reserved)) await written(write(reserved))
+      },
     }
     account.reservations.add(reserved)
-    if (account.isOver) release()
+    if (account.isOver) await reserved.settle()
     const isLimited = decision.reply < wanted || (maxTokens === undefined && model.maxOutputTokens === undefined)
-    return { maxTokens: isLimited ? decision.reply : maxTokens, release }
+    return { maxTokens: isLimited ? decision.reply : maxTokens, settle: reserved.settle }
   }
 
   function accountOf(record: RequestRecord): Account {
-    const account = accounts.get(record) ?? { record, reservations: new Set(), made: 0, isOver: false }
+    const account = accounts.get(record) ?? { reservations: new Set(), made: 0, isOver: false }
     accounts.set(record, account)
     return account
   }
 
-  function write({ id }: Reserved, spent: ReadonlyMap<string, number>): Promise<void> {
+  function write({ id, call, budgets }: Reserved): Promise<void> {
+    const usage = call.meter.usage() ?? nothing
+    const spent = new Map(budgets.map((budget) => [budget.id, priceOf(usage, budget.rates)]))
     return store.settle(id, spent).catch((cause) => warn('what a request has cost could not be stored', cause))
   }
 
   /** `close` waits for it. */
-  function written(work: readonly Promise<void>[]): Promise<void> {
-    const all: Promise<void> = Promise.all(work).then(() => {
-      writing.delete(all)
+  function written(work: Promise<void>): Promise<void> {
+    const done: Promise<void> = work.then(() => {
+      writing.delete(done)
     })
-    writing.add(all)
-    return all
+    writing.add(done)
+    return done
   }
 
   function upkeep(): void {
     const now = clock.now()
-    const running = [...accounts.values()].flatMap(({ record, reservations }) =>
-      [...reservations].map((reserved) => extend(record, reserved, now)),
+    const running = [...accounts.values()].flatMap(({ reservations }) =>
+      [...reservations].map((reserved) => extend(reserved, now)),
     )
     // First those of this process, so that none of them is taken for one that was left.
     void Promise.all(running)
@@ -147,9 +145,9 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
       })
   }
 
-  function extend(record: RequestRecord, { id, prompt, budgets }: Reserved, now: number): Promise<void> {
-    const { outputTokens } = record.usageSoFar?.() ?? { outputTokens: 0 }
-    const usage = { inputTokens: prompt, outputTokens: outputTokens + unseenTokens }
+  function extend({ id, call, budgets }: Reserved, now: number): Promise<void> {
+    const { inputTokens, outputTokens } = call.meter.usage() ?? { inputTokens: call.prompt, outputTokens: 0 }
+    const usage = { inputTokens, outputTokens: outputTokens + unseenTokens }
     const estimates = budgets.map((budget) => [budget.id, Math.min(budget.most, priceOf(usage, budget.rates))] as const)
     return store.extend(id, now + lifetimeMs, new Map(estimates))
   }
@@ -167,20 +165,7 @@ function hasBudgets({ policy }: Caller): boolean {
   return policy.hasBudgets === true
 }
 
-/**
- * A client that leaves before its reply begins has had its prompt read, unless it waited for an upstream, or the upstream
- * had refused it.
- */
-function usageBeforeReply({ timeline }: RequestRecord, { prompt }: Reserved): Usage {
-  const last = timeline?.tries.at(-1)
-  const isRefused = last?.error !== undefined && last.error.code !== 'cancelled'
-  const isRead = timeline === undefined || (last !== undefined && !isRefused)
-  return { inputTokens: isRead ? prompt : 0, outputTokens: 0 }
-}
-
-function spentOn({ budgets }: Reserved, usage: Usage): ReadonlyMap<string, number> {
-  return new Map(budgets.map(({ id, rates }) => [id, priceOf(usage, rates)]))
-}
+const nothing: Usage = { inputTokens: 0, outputTokens: 0 }
 
 /** In atoms. */
 function priceOf({ inputTokens, cachedInputTokens = 0, outputTokens }: Usage, rates: Rates): number {

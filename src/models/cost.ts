@@ -78,6 +78,16 @@ export function costOf(
   }
 }
 
+/** Both costs, of one instant. */
+export function costSum(one: Cost, other: Cost): Cost {
+  return {
+    ...one,
+    ...other,
+    ...(one.usd === undefined || other.usd === undefined ? {} : { usd: one.usd + other.usd }),
+    ...(one.credits === undefined || other.credits === undefined ? {} : { credits: one.credits + other.credits }),
+  }
+}
+
 /** Whether the coding plan counts in full at this instant. */
 export function isPeakHour(
   at: number,

@@ -1,8 +1,10 @@
+import type { MeteredCall } from '../core/call-meter.ts'
 import { anonymous, type Caller } from '../core/caller.ts'
 import type { Clock } from '../core/clock.ts'
 import type { GatewayError } from '../core/errors.ts'
 import type { FinishReason, Usage } from '../core/events.ts'
 import { truncate, truncateList } from '../core/truncate.ts'
+import { usageSum } from '../core/usage-counts.ts'
 import type { Cost } from '../models/cost.ts'
 import type { RequestCapture } from './capture.ts'
 import type { Client } from './clients.ts'
@@ -45,9 +47,10 @@ export interface RequestRecord {
   firstTokenMs?: number
   /** The gateway's own count of the prompt. The upstream's count, if it comes, is in `usage`. */
   promptTokens?: number
+  /** What the client is told; once the request is over, what all of its calls have cost together. */
   usage?: Usage
-  /** The gateway's own count of a reply that has begun, for one that does not come to its end. */
-  usageSoFar?: (() => Usage) | undefined
+  /** The calls of upstreams that were made for it, until it is over. */
+  calls: MeteredCall[]
   /** Once it is over. */
   cost?: Cost
   error?: GatewayError
@@ -85,7 +88,7 @@ export function openRecord(id: string, method: string, path: string, clock: Cloc
   return {
     ...{ id, method, path, caller: anonymous },
     ...{ startedAt: clock.now(), startedMonotonic: clock.monotonic() },
-    ...{ phase: 'reading', notes: [], ignored: [] },
+    ...{ phase: 'reading', calls: [], notes: [], ignored: [] },
   }
 }
 
@@ -95,6 +98,15 @@ export function detach(record: RequestRecord): void {
   record.onPhase = undefined
   record.capture = undefined
   record.observeGap = undefined
+  record.calls = []
+}
+
+/** What the calls of a request have cost together, `told` being what its client was told. */
+export function billedUsage({ calls, usage: told }: RequestRecord): Usage | undefined {
+  const billed = calls.flatMap((call) => call.usage() ?? [])
+  if (billed.length === 0) return told
+  const { reasoningTokens = told?.reasoningTokens, ...sum } = billed.reduce(usageSum)
+  return reasoningTokens === undefined ? sum : { ...sum, reasoningTokens }
 }
 
 export function enterPhase(record: RequestRecord, phase: Phase, tool?: string): void {

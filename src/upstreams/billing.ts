@@ -1,6 +1,7 @@
 import type { Config } from '../config/load.ts'
 import { kindOf } from '../config/upstream-rows.ts'
-import { type BilledTokens, type Cost, costOf } from '../models/cost.ts'
+import type { MeteredCall } from '../core/call-meter.ts'
+import { type BilledTokens, type Cost, costOf, costSum } from '../models/cost.ts'
 import { modelTable } from '../models/table.ts'
 import type { UpstreamKinds } from './upstream-kind.ts'
 
@@ -28,6 +29,20 @@ export function billingOf(config: Config, kinds: UpstreamKinds): Billing {
         return {}
     }
   }
+}
+
+/** What the calls of one request cost together. */
+export function costOfCalls(
+  calls: readonly Pick<MeteredCall, 'upstream' | 'model' | 'usage'>[],
+  billing: Billing,
+  at: number,
+): Cost {
+  return calls.reduce<Cost>((sum, { upstream, model, usage }) => {
+    const used = usage()
+    if (used === undefined) return sum
+    const { inputTokens: input, cachedInputTokens: cached, outputTokens: output } = used
+    return costSum(sum, billing(upstream, model, { input, cached, output }, at))
+  }, {})
 }
 
 function inDollars({ usd }: Cost): Cost {

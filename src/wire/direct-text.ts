@@ -21,6 +21,8 @@ export interface DirectText {
   write(range: ByteRange): ByteRange | undefined
   /** Accounts for what was written. Deltas other than text of the writer's kind are appended to `batch`. */
   account(batch: Delta[]): void
+  /** Tells the decoder alone what was written: nothing else is interested in the end of a reply that nobody reads. */
+  abandon(): void
 }
 
 export function directText(partial: PartialEvent): DirectText {
@@ -43,6 +45,10 @@ export function directText(partial: PartialEvent): DirectText {
       const next = found.texts.length > 0 ? writer.write(found.texts, found.areBytes) : 'go on'
       const more = next === 'go on' && unaccounted.length <= maxUnaccounted
       return more && partial.keep(rest, template) ? undefined : rest
+    },
+    abandon() {
+      if (unaccounted !== '') template?.emit(unescaped(unaccounted), [])
+      unaccounted = ''
     },
     account(batch) {
       if (unaccounted === '') return

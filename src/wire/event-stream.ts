@@ -139,6 +139,7 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
     if (over) return
     over = true
     idle.stop()
+    direct.abandon()
     if (finished) drain(stream, clock)
     else stream.cancel()
     onClose?.()

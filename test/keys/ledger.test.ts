@@ -2,9 +2,9 @@ import { afterEach, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cancelled, GatewayError } from '../../src/core/errors.ts'
+import { GatewayError } from '../../src/core/errors.ts'
 import type { RequestRecord } from '../../src/observe/record.ts'
-import { createTimeline, type Timeline } from '../../src/observe/timeline.ts'
+import { characterMeter } from '../support/bills.ts'
 import { manualClock } from '../support/clock.ts'
 import { counters, exact, type House, keyHouse, priced } from './support.ts'
 
@@ -31,7 +31,9 @@ function file(): string {
 async function reserve({ ledger }: House, record: RequestRecord, maxTokens: number | undefined, prompt = 10) {
   const spending = ledger.spendingOf(record)
   if (spending === undefined) throw new Error('no budget')
-  return await spending.reserve({ model: priced, prompt, maxTokens, longestReply: exact })
+  const meter = characterMeter()
+  record.calls.push(meter)
+  return await spending.reserve({ model: priced, prompt, maxTokens, longestReply: exact, meter })
 }
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
@@ -41,9 +43,10 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
   )
 }
 
-/** The request ends as its upstream says. */
+/** The request ends, and its last call has cost what its upstream says. */
 async function end(home: House, record: RequestRecord, inputTokens: number, outputTokens: number, cached = 0) {
-  record.usage = { inputTokens, outputTokens, ...(cached > 0 ? { cachedInputTokens: cached } : {}) }
+  const usage = { inputTokens, outputTokens, ...(cached > 0 ? { cachedInputTokens: cached } : {}) }
+  record.calls.at(-1)?.reported(usage)
   await home.ledger.settle(record)
 }
 
@@ -253,64 +256,49 @@ describe('while a request runs,', () => {
 })
 
 describe('what is counted of a request', () => {
-  test('whose client left: what it had read until then', async () => {
+  test('whose client left: what its upstream had written until then, whatever became of it', async () => {
     const home = await house()
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/total' })
-    const [begun, waiting] = [home.request(secret), home.request(secret)]
-    await reserve(home, begun, 300)
-    await reserve(home, waiting, 300)
-    begun.usageSoFar = () => ({ inputTokens: 9, outputTokens: 77 })
+    const [begun, sent, waiting] = [home.request(secret), home.request(secret), home.request(secret)]
+    for (const record of [begun, sent, waiting]) await reserve(home, record, 300)
+    begun.calls[0]?.sent()
+    begun.calls[0]?.wrote('x'.repeat(77))
+    sent.calls[0]?.sent()
     await home.ledger.settle(begun)
-    expect(await counters(home, 'a')).toEqual({ spent: 86, reserved: 310, left: 604 })
+    expect(await counters(home, 'a')).toEqual({ spent: 87, reserved: 620, left: 293 })
+    await home.ledger.settle(sent)
     await home.ledger.settle(waiting)
-    expect(await counters(home, 'a')).toEqual({ spent: 96, reserved: 0, left: 904 })
+    expect(await counters(home, 'a')).toEqual({ spent: 97, reserved: 0, left: 903 })
   })
 
-  test('whose client left before its reply began: its prompt, if an upstream was reading it', async () => {
-    const home = await house()
-    const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/total' })
-    const spentAfter = async (did: (observer: Timeline) => void) => {
-      const record = home.request(secret)
-      record.timeline = createTimeline(() => 0)
-      const { spent } = await counters(home, 'a')
-      await reserve(home, record, 300)
-      did(record.timeline)
-      await home.ledger.settle(record)
-      const after = await counters(home, 'a')
-      expect(after.reserved).toBe(0)
-      return after.spent - spent
-    }
-    expect(await spentAfter((timeline) => timeline.asks('zai-api'))).toBe(0)
-    expect(await spentAfter((timeline) => timeline.waits(() => ({ n: 1, of: 2 })))).toBe(0)
-    expect(await spentAfter((timeline) => timeline.attempts('c1'))).toBe(10)
-    expect(
-      await spentAfter((timeline) => timeline.attempts('c1').failed(new GatewayError('overloaded', 'Busy.'))),
-    ).toBe(0)
-    expect(await spentAfter((timeline) => timeline.attempts('c1').failed(cancelled()))).toBe(10)
-  })
-
-  test('that failed before its upstream answered: nothing', async () => {
+  test('that was refused by one upstream and served by another: what the other has cost', async () => {
     const home = await house()
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/total' })
     const record = home.request(secret)
-    const { release } = await reserve(home, record, 300)
-    release()
-    // A second upstream is asked.
+    const { settle } = await reserve(home, record, 300)
+    record.calls[0]?.sent()
+    record.calls[0]?.refused()
+    await settle()
+    expect((await counters(home, 'a')).reserved).toBe(0)
     await reserve(home, record, 400)
     expect((await counters(home, 'a')).reserved).toBe(410)
     await end(home, record, 10, 20)
     expect(await counters(home, 'a')).toEqual({ spent: 30, reserved: 0, left: 970 })
   })
 
-  test('that was called twice: once', async () => {
+  test('that made two calls: both, each by what it has cost itself', async () => {
     const home = await house()
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/total' })
     const record = home.request(secret)
+    const { settle } = await reserve(home, record, 300)
+    record.calls[0]?.reported({ inputTokens: 20, outputTokens: 200 })
+    await settle()
+    expect(await counters(home, 'a')).toEqual({ spent: 220, reserved: 0, left: 780 })
     await reserve(home, record, 300)
-    await reserve(home, record, 300)
-    expect((await counters(home, 'a')).reserved).toBe(620)
     await end(home, record, 20, 100)
-    expect(await counters(home, 'a')).toEqual({ spent: 120, reserved: 0, left: 880 })
+    expect(await counters(home, 'a')).toEqual({ spent: 340, reserved: 0, left: 660 })
+    await settle()
+    expect(await counters(home, 'a')).toEqual({ spent: 340, reserved: 0, left: 660 })
   })
 
   test('that was over before its reservation came: nothing', async () => {
@@ -334,8 +322,9 @@ describe('a reservation', () => {
     const other = await keyHouse({ path, clock: home.clock })
     const spending = other.ledger.spendingOf(record)
     const big = { ...priced, maxOutputTokens: 40_000 }
-    await spending?.reserve({ model: big, prompt: 10, maxTokens: 30_000, longestReply: exact })
-    await spending?.reserve({ model: big, prompt: 10, maxTokens: 20, longestReply: exact })
+    const call = { model: big, prompt: 10, longestReply: exact, meter: characterMeter() }
+    await spending?.reserve({ ...call, maxTokens: 30_000 })
+    await spending?.reserve({ ...call, maxTokens: 20 })
     // It ends without a word.
     await other.db.close()
     home.clock.advance(100_000)
@@ -351,7 +340,7 @@ describe('a reservation', () => {
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:50000/day' })
     const record = home.request(secret)
     await reserve(home, record, 900)
-    record.usageSoFar = () => ({ inputTokens: 10, outputTokens: 500 })
+    record.calls[0]?.wrote('x'.repeat(500))
     for (let minutes = 0; minutes < 20; minutes++) {
       home.clock.advance(30_000)
       await home.ledger.sweep()
@@ -367,7 +356,13 @@ test('a model without a price is refused where dollars are counted', async () =>
   const { secret } = await home.keys.create({ name: 'a', budget: 'usd:1/day' })
   const spending = home.ledger.spendingOf(home.request(secret))
   const unpriced = { ...priced, id: 'unheard-of' }
-  const refused = spending?.reserve({ model: unpriced, prompt: 1, maxTokens: 1, longestReply: exact })
+  const refused = spending?.reserve({
+    model: unpriced,
+    prompt: 1,
+    maxTokens: 1,
+    longestReply: exact,
+    meter: characterMeter(),
+  })
   expect(await codeOf(refused ?? Promise.resolve())).toBe('403 price_unknown')
 })
 

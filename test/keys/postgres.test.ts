@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { openPostgres } from '../../src/database/postgres.ts'
+import { characterMeter } from '../support/bills.ts'
 import { manualClock } from '../support/clock.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { counters, exact, type House, keyHouse, priced } from './support.ts'
@@ -26,10 +27,11 @@ describe.skipIf(noPostgres !== undefined)('on PostgreSQL', () => {
   const home = (node = 0) => homes[node] as House
   const reserve = (node: number, secret: string, maxTokens: number) => {
     const record = home(node).request(secret)
+    const meter = characterMeter()
     const reserving = home(node)
       .ledger.spendingOf(record)
-      ?.reserve({ model: priced, prompt: 10, maxTokens, longestReply: exact })
-    return { record, reserving: reserving ?? Promise.reject(new Error('no budget')) }
+      ?.reserve({ model: priced, prompt: 10, maxTokens, longestReply: exact, meter })
+    return { record, meter, reserving: reserving ?? Promise.reject(new Error('no budget')) }
   }
 
   test('200 calls of three gateways on a budget for 50 are 50', async () => {
@@ -40,8 +42,8 @@ describe.skipIf(noPostgres !== undefined)('on PostgreSQL', () => {
     const granted = calls.filter((_, at) => settled[at]?.status === 'fulfilled')
     expect(granted).toHaveLength(50)
     expect((await counters(home(), 'a')).reserved).toBe(granted.length * 20)
-    for (const [at, { record }] of granted.entries()) {
-      record.usage = { inputTokens: 10, outputTokens: 5 }
+    for (const [at, { record, meter }] of granted.entries()) {
+      meter.reported({ inputTokens: 10, outputTokens: 5 })
       await home(calls.indexOf(granted[at] as (typeof calls)[number]) % 3).ledger.settle(record)
     }
     expect(await counters(home(1), 'a')).toMatchObject({ spent: granted.length * 15, reserved: 0 })
@@ -51,10 +53,10 @@ describe.skipIf(noPostgres !== undefined)('on PostgreSQL', () => {
     const budget = 'tokens:1000/5h,usd:1/month,credits:5/total'
     const { secret, id } = await home().keys.create({ name: 'b', models: 'priced', budget, rpm: 5, expires: '30d' })
     await home(1).registry.refresh()
-    const { record, reserving } = reserve(1, secret, 100)
+    const { record, meter, reserving } = reserve(1, secret, 100)
     await reserving
     expect((await home(2).keys.show('b')).budgets.map(({ reserved }) => reserved > 0)).toEqual([true, true, true])
-    record.usage = { inputTokens: 10, outputTokens: 50 }
+    meter.reported({ inputTokens: 10, outputTokens: 50 })
     await home(1).ledger.settle(record)
     const before = await home(2).keys.change('b', { rpm: null, budgets: ['tokens:5000/5h'] })
     expect(before).toMatchObject({ id, budgets: [{ spent: 60, limit: 5_000 }] })

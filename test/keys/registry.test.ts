@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { characterMeter } from '../support/bills.ts'
 import { manualClock } from '../support/clock.ts'
 import { exact, type House, keyHouse, priced } from './support.ts'
 
@@ -111,8 +112,10 @@ test('a key says how much of its budgets is left', async () => {
   const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
   const spend = async (outputTokens: number) => {
     const record = home.request(secret)
-    await home.ledger.spendingOf(record)?.reserve({ model: priced, prompt: 0, maxTokens: 10, longestReply: exact })
-    record.usage = { inputTokens: 0, outputTokens }
+    const meter = characterMeter()
+    meter.reported({ inputTokens: 0, outputTokens })
+    const call = { model: priced, prompt: 0, maxTokens: 10, longestReply: exact, meter }
+    await home.ledger.spendingOf(record)?.reserve(call)
     await home.ledger.settle(record)
     return (await home.keys.show('a')).state
   }

@@ -8,7 +8,7 @@ import { isProxied } from '../../config/proxy-variables.ts'
 import { asGatewayError } from '../../core/errors.ts'
 import type { Gateway } from '../../gateway/index.ts'
 import { cachedLookup, systemLookup } from '../../http-client/dns.ts'
-import { losslessFetch } from '../../http-client/lossless-fetch.ts'
+import { losslessFetch, plainFetch } from '../../http-client/lossless-fetch.ts'
 import type { Log } from '../../observe/log.ts'
 import { memoryReadings } from '../../observe/memory.ts'
 import { listen, listenForMetrics } from '../../server/listen.ts'
@@ -36,7 +36,7 @@ export function serve(loaded: LoadedConfig, io: Io, reread: Reread): Promise<num
 export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, reread?: Reread): Promise<number> {
   const { config } = loaded
   // Only Bun's own fetch supports proxies.
-  const outgoing = isProxied(io.env) ? fetch : losslessFetch(fetch, cachedLookup(systemLookup, systemClock))
+  const outgoing = isProxied(io.env) ? plainFetch(fetch) : losslessFetch(fetch, cachedLookup(systemLookup, systemClock))
   const { stderr: write, stderrLosses: losses, stderrTerminal: terminal } = io
   const logLines = { write, ...(losses ? { losses } : {}), terminal }
   const identity = identityOf(io)

@@ -1,6 +1,7 @@
 import { type BatchStream, fromAsync, readBatch } from '../../core/batch-stream.ts'
 import { asGatewayError, GatewayError } from '../../core/errors.ts'
 import type { Delta, Usage } from '../../core/events.ts'
+import { usageSum } from '../../core/usage-counts.ts'
 import type { AnswerVerdict } from './validate-answer.ts'
 
 export interface StructuredReplyOptions {
@@ -121,7 +122,7 @@ export function structuredReply(stream: BatchStream<Delta[]>, options: Structure
       if (mode === 'over') current.cancel()
       for (let batch = await readBatch(current); batch && !second.end; batch = await readBatch(current))
         for (const delta of batch) account(second, delta)
-      return { second, usage: sum(before, second.usage ?? round.estimate(second.output)) }
+      return { second, usage: usageSum(before, second.usage ?? round.estimate(second.output)) }
     } catch (thrown) {
       second.end = { type: 'error', error: asGatewayError(thrown) }
       return { second, usage: before }
@@ -152,15 +153,6 @@ function account(result: RoundResult, delta: Delta): void {
       break // not part of the answer
     default:
       delta satisfies never
-  }
-}
-
-function sum(one: Usage, other: Usage): Usage {
-  return {
-    inputTokens: one.inputTokens + other.inputTokens,
-    outputTokens: one.outputTokens + other.outputTokens,
-    cachedInputTokens: (one.cachedInputTokens ?? 0) + (other.cachedInputTokens ?? 0),
-    reasoningTokens: (one.reasoningTokens ?? 0) + (other.reasoningTokens ?? 0),
   }
 }
 

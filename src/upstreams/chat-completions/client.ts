@@ -22,6 +22,8 @@ export interface ClientCall {
   body?: string
   signal: AbortSignal
   observer?: AttemptObserver | undefined
+  /** Called once the request is on its way. */
+  onSent?: () => void
 }
 
 export interface ClientOptions {
@@ -43,12 +45,12 @@ export function apiClient(options: ClientOptions): ApiClient {
   const known = new Map<string, OutgoingRequest['headers']>()
   return { host, open, ask, read }
 
-  function open(path: string, { key, body, signal, observer }: ClientCall): Promise<HttpResponse> {
+  function open(path: string, { key, body, signal, observer, onSent }: ClientCall): Promise<HttpResponse> {
     const init =
       body === undefined
         ? { method: 'GET', headers: { ...headersOf(key), accept: 'application/json' } }
         : { method: 'POST', headers: postHeaders(key), body }
-    return send(`${baseUrl}${path}`, init, { label, fetch, clock, signal, headersTimeoutMs, observer })
+    return send(`${baseUrl}${path}`, init, { label, fetch, clock, signal, headersTimeoutMs, observer, onSent })
   }
 
   function postHeaders(key: string): OutgoingRequest['headers'] {

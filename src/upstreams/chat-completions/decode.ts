@@ -1,3 +1,4 @@
+import type { CallMeter } from '../../core/call-meter.ts'
 import { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage, WebSource } from '../../core/events.ts'
 import { parseJson } from '../../core/json.ts'
@@ -18,6 +19,8 @@ export interface DecodeOptions {
   /** Epoch milliseconds, for errors that name the time when a limit resets. */
   now: () => number
   annotate: (note: string) => void
+  /** Counts the reply; absent where nobody pays. */
+  meter?: CallMeter
 }
 
 const reasonOf: Record<string, FinishReason> = {
@@ -37,8 +40,9 @@ const reasonOf: Record<string, FinishReason> = {
  * end without any content.
  */
 export function decoder(options: DecodeOptions): PayloadReader {
+  const { meter } = options
   const notes = new Set<string>()
-  const toolCalls = toolCallAssembler(options.tools)
+  const toolCalls = toolCallAssembler(options.tools, meter)
   const marks = citations()
   let template: EventTemplate | undefined
   let templatesLeft = maxTemplates
@@ -61,8 +65,10 @@ export function decoder(options: DecodeOptions): PayloadReader {
       }
       const value = parseJson(payload)
       const error = options.errors.ofFrame(value, options.now())
-      if (error) fail(error, out)
-      else if (!chunks.Check(value)) annotateOnce('skipped an unreadable chunk')
+      if (error) {
+        meter?.refused()
+        fail(error, out)
+      } else if (!chunks.Check(value)) annotateOnce('skipped an unreadable chunk')
       else {
         readChunk(value, out)
         const field = onlyField(value)
@@ -81,6 +87,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
 
   function emitText(field: TextField, text: string, out: Delta[]): void {
     if (text === '') return
+    meter?.wrote(text)
     if (field === 'content') sendText(marks.push(text), out)
     else {
       reasoned = true
@@ -114,7 +121,10 @@ export function decoder(options: DecodeOptions): PayloadReader {
       for (const piece of pieces ?? []) if (!over) readCall(piece, out)
     }
     const counted = usageOf(counts)
-    usage = counted ?? usage
+    if (counted) {
+      usage = counted
+      meter?.reported(counted)
+    }
     const finishReason = choice?.finish_reason
     if (finishReason === 'network_error') {
       fail(options.errors.brokenOff(), out)
@@ -154,6 +164,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
     flush(out)
     // If the reply broke off, an incomplete call is dropped.
     if (reason === undefined) return
+    meter?.finished()
     toolCalls.end(out)
     if (reason === 'context-window' && !answered && !toolCalls.any) {
       // With the reason `length` the client would send the same full context window again.

@@ -3,7 +3,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Pool, Refusal } from '../../core/credential-pool.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import type { Message } from '../../core/request.ts'
-import type { OpenedReply, UpstreamCall } from '../../core/upstream.ts'
+import type { Bill, OpenedReply, UpstreamCall } from '../../core/upstream.ts'
 import { isEventStream } from '../../wire/event-stream.ts'
 import { backoff, createRetries, retryNote } from '../../wire/retry.ts'
 import { awaitOpening, deltaStream, type Opening, recoveryAfter } from '../opening/opening.ts'
@@ -39,6 +39,7 @@ interface ChatJob extends PreparedCall {
 
 interface AttemptOptions {
   key: string
+  bill: Bill
   forceToolCall: boolean
   observed: AttemptObserver | undefined
 }
@@ -80,10 +81,11 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const retries = createRetries<ChatRecovery>()
 
     for (;;) {
+      const bill = await job.call.bill()
       const lease = await ticket.lease()
       const observed = observer?.attempts(lease.fingerprint ?? lease.id)
       const forceToolCall = retries.has('force-tool-call')
-      const outcome = await attempt(job, { key: lease.credential, forceToolCall, observed }).catch(asGatewayError)
+      const outcome = await attempt(job, { key: lease.credential, bill, forceToolCall, observed }).catch(asGatewayError)
       if (outcome instanceof GatewayError) observed?.failed(outcome)
       if (signal.aborted) {
         if (!(outcome instanceof GatewayError)) outcome.rest.cancel()
@@ -92,6 +94,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       }
       const recovery = recoveryAfter(outcome, errors.recoveryOf)
       if (outcome instanceof GatewayError && isRefusal(recovery)) {
+        bill.meter.refused()
         lease.reportFailure(recovery, outcome, goodAgainAfterMs(outcome))
         annotate(`${lease.id}: ${outcome.code}`)
         continue
@@ -112,22 +115,28 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     }
   }
 
-  async function attempt(job: ChatJob, { key, forceToolCall, observed }: AttemptOptions): Promise<Opening> {
+  async function attempt(job: ChatJob, { key, bill, forceToolCall, observed }: AttemptOptions): Promise<Opening> {
     const { call, model, messages, tools, mustCallTool } = job
     const { request, signal, whole, annotate, yieldIfLong } = call
     const requestId = newUuid()
+    const { maxTokens, meter } = bill
     const encoded = encode(
-      { ...request, messages },
+      { ...request, messages, sampling: { ...request.sampling, maxTokens } },
       { model, requestId, rules, label: errors.label, tools, forceToolCall },
     )
     await yieldIfLong?.()
     const body = JSON.stringify(encoded)
     await yieldIfLong?.()
-    const response = await client.open('/chat/completions', { key, body, signal, observer: observed })
-    if (!response.ok || response.body === null || !isEventStream(response))
+    const response = await client.open('/chat/completions', {
+      ...{ key, body, signal, observer: observed },
+      onSent: meter.sent,
+    })
+    if (!response.ok || response.body === null || !isEventStream(response)) {
+      meter.refused()
       throw errors.ofResponse(await client.read(response, signal), clock.now())
+    }
     const { label, empty } = errors
-    const reader = decoder({ tools, errors, now: clock.now, annotate })
+    const reader = decoder({ tools, errors, now: clock.now, annotate, meter })
     const stream = deltaStream(response.body, job, { ...options, label, decoder: reader, joinsTexts: whole, empty })
     // Any call is enough here: the request itself names the tool, for a server that honours it.
     const requiredCall = whole && mustCallTool ? 'required' : undefined

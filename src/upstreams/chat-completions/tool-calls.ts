@@ -1,4 +1,5 @@
 import { appended } from '../../core/appended.ts'
+import type { CallMeter } from '../../core/call-meter.ts'
 import type { Delta } from '../../core/events.ts'
 import { canonicalJson } from '../../core/json.ts'
 import type { Tool } from '../../core/request.ts'
@@ -27,6 +28,8 @@ interface PendingCall {
   ids: Set<string>
   name: string
   pieces: ArgumentPieces
+  /** Length of the longest piece so far, in case each repeats the one before. */
+  longest: number
   /** Pieces of arguments that arrived before the name was complete. The name is needed to find their schema. */
   unread: string
   reader: ArgumentStream | undefined
@@ -74,7 +77,7 @@ interface Fragment {
  *
  * Calls are sent in the order in which they began.
  */
-export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
+export function toolCallAssembler(tools: readonly Tool[], meter?: CallMeter): ToolCallAssembler {
   const known: PendingCall[] = []
   const names = callNames(tools)
 
@@ -82,6 +85,7 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
     push(piece, out) {
       const fragment = fragmentOf(piece)
       const call = callFor(fragment)
+      if (meter) count(fragment, call, meter)
       call.name = names.joined(call.name, fragment.name) ?? call.name
       call.unread += call.pieces.push(fragment.arguments)
       if (call.reader || names.isWhole(call.name, call.unread !== '')) read(call)
@@ -103,6 +107,12 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
     get tooMany() {
       return known.length > maxCalls
     },
+  }
+
+  function count({ name, arguments: piece, text }: Fragment, call: PendingCall, by: CallMeter): void {
+    const written = call.pieces.repeats(piece) ? text.slice(call.longest) : text
+    call.longest = Math.max(call.longest, text.length)
+    by.wrote(call.name === '' ? name + written : written)
   }
 
   function callFor(fragment: Fragment): PendingCall {
@@ -151,6 +161,7 @@ export function toolCallAssembler(tools: readonly Tool[]): ToolCallAssembler {
       ids: new Set(),
       name: '',
       pieces: argumentPieces(),
+      longest: 0,
       unread: '',
       reader: undefined,
       text: '',

@@ -25,6 +25,8 @@ export interface WebRequest {
   body?: FormData | object
   signal: AbortSignal
   observer?: AttemptObserver | undefined
+  /** Called once the request is on its way. */
+  onSent?: (() => void) | undefined
   /** Shorter than the usual deadline, for calls that must not delay a request. */
   timeoutMs?: number
 }
@@ -59,7 +61,7 @@ export function webClient({ baseUrl, fetch, clock, headersTimeoutMs }: WebClient
         {
           fetch,
           clock,
-          ...{ signal: call.signal, observer: call.observer },
+          ...{ signal: call.signal, observer: call.observer, onSent: call.onSent },
           headersTimeoutMs: call.timeoutMs ?? headersTimeoutMs,
         },
       )

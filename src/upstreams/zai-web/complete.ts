@@ -27,6 +27,8 @@ export interface CompleteCall {
   version: string
   signal: AbortSignal
   observer?: AttemptObserver | undefined
+  /** Called once the request for the reply is on its way. */
+  onSent?: () => void
 }
 
 /** Asks for one reply: a chat, unless the site takes one that it does not know, then the completion in it. */
@@ -36,8 +38,8 @@ export async function complete(encoded: Encoded, call: CompleteCall, options: Co
   const { token, userId } = call.session
   const pathname = `/c/${chatId}`
   const headers = { referer: `${client.origin}${pathname}` }
-  const { version, signal, observer } = call
-  const request = { method: 'POST', token, version, signal, observer } as const
+  const { version, signal, observer, onSent } = call
+  const request = { method: 'POST', token, version, signal, observer, onSent } as const
   if (!options.sign)
     return client.open(completionPath, { ...request, headers, body: encoded.completion(chatId, false) })
 

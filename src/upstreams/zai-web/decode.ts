@@ -1,3 +1,4 @@
+import type { CallMeter } from '../../core/call-meter.ts'
 import type { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage } from '../../core/events.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
@@ -24,6 +25,8 @@ export interface DecodeOptions {
   /** Repairs the arguments of such a call. They are JSON text, as a rule. */
   mendArguments?: (name: string, text: string) => string
   annotate: (note: string) => void
+  /** Counts the reply; absent where nobody pays. */
+  meter?: CallMeter
 }
 
 /** A call that arrives in fields of its own; each frame adds a piece of its arguments. */
@@ -39,6 +42,7 @@ type Call = RanTool & { pieces: ArgumentPieces }
  * stops gets no `finish`.
  */
 export function decoder(options: DecodeOptions): Transform<string, Delta> {
+  const { meter } = options
   const notes = new Set<string>()
   const pending = releaseBuffer({ ...options, onRewrite: () => annotateOnce('rewrote sent text') })
   const reader = messageSegmenter(pending.add)
@@ -53,6 +57,8 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
   const marks = citations()
   // Calls that are sent once their result has arrived, or at the end.
   const calls: Call[] = []
+  // Length of the message when it was longest. An edit repeats what was written before.
+  let counted = 0
   let rounds = 0
   const toolIds = new Set<string>()
   let usage: Usage | undefined
@@ -66,8 +72,10 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
       if (over) return
       const value = parse(payload)
       const error = frameError(value)
-      if (error) fail(error, out)
-      else if (isDone(value)) finish(out)
+      if (error) {
+        meter?.refused()
+        fail(error, out)
+      } else if (isDone(value)) finish(out)
       else if (frames.Check(value)) readFrame(value, out)
       else annotateOnce('skipped an unreadable frame')
     },
@@ -86,12 +94,26 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
       return
     }
     edit(part)
+    count(part)
     if (part.phase === 'tool_call') readCall(part)
     if (part.phase === 'tool_response') readToolResult(part, out)
-    usage = usageOf(part.usage) ?? usage
+    const reported = usageOf(part.usage)
+    if (reported) {
+      usage = reported
+      meter?.reported(reported)
+    }
     if (part.choices?.[0]?.finish_reason === 'length') reason = 'length'
     if (part.done === true) finish(out)
     else send(pending.release(), out)
+  }
+
+  /** Counts what the message has grown by. Results of tools, which the model has not written, are left out. */
+  function count({ phase, content, edit_content, delta_content }: MessagePart): void {
+    const grown = buffer.length - counted
+    if (grown <= 0) return
+    counted = buffer.length
+    if (phase === 'tool_call' || phase === 'tool_response') return
+    meter?.wrote((delta_content || edit_content || content || '').slice(-grown))
   }
 
   function edit({ phase, content, edit_index, edit_content, delta_content }: MessagePart): void {
@@ -116,7 +138,9 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     const found = findCall(id)
     const call = found && !startsNewCall(found, delta_name, delta_arguments) ? found : begin(id)
     call.name ||= delta_name ?? ''
-    call.arguments += call.pieces.push(delta_arguments)
+    const written = call.pieces.push(delta_arguments)
+    call.arguments += written
+    meter?.wrote((delta_name ?? '') + written)
   }
 
   function begin(id: string, name = ''): Call {
@@ -215,6 +239,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
 
   function finish(out: Delta[]): void {
     over = true
+    meter?.finished()
     flush(out)
     for (const call of calls) if (call.name !== '') sendCall(call, out)
     // A reply with reasoning alone is handled later.

@@ -7,6 +7,8 @@ interface MessageReader<Snapshot> {
 
 /** The text of one message, wrappers and tool blocks included, as the backend edits it. */
 export interface MessageBuffer {
+  /** In UTF-16 units. */
+  readonly length: number
   append(text: string, isReasoning: boolean): void
   /** Keeps the first `units` UTF-16 units of the text. */
   rewind(units: number): void
@@ -36,6 +38,9 @@ export function messageBuffer<Snapshot>(reader: MessageReader<Snapshot>): Messag
   let length = 0
 
   return {
+    get length() {
+      return length
+    },
     append(text, isReasoning) {
       for (let at = 0; at < text.length; at += chunkUnits) push(text.slice(at, at + chunkUnits), isReasoning)
     },

@@ -1,10 +1,11 @@
 import type { BatchStream } from '../../core/batch-stream.ts'
+import type { CallMeter } from '../../core/call-meter.ts'
 import type { AttemptObserver } from '../../core/call-observer.ts'
 import { asGatewayError, cancelled, GatewayError } from '../../core/errors.ts'
 import type { Delta } from '../../core/events.ts'
 import type { ChatRequest, ImagePart } from '../../core/request.ts'
 import type { Transform } from '../../core/transform.ts'
-import type { OpenedReply, UpstreamCall } from '../../core/upstream.ts'
+import type { Bill, OpenedReply, UpstreamCall } from '../../core/upstream.ts'
 import { repairedText } from '../../json/repair.ts'
 import { promptTools } from '../../prompted-tools/prompt.ts'
 import { isEventStream } from '../../wire/event-stream.ts'
@@ -77,8 +78,9 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     let lease = await sessionQueue.acquire()
     try {
       for (;;) {
+        const bill = await call.bill()
         const observed = observer?.attempts(lease.fingerprint ?? lease.id)
-        const outcome = await attempt(job, lease.session, observed).catch((thrown: unknown) =>
+        const outcome = await attempt(job, lease.session, bill, observed).catch((thrown: unknown) =>
           asGatewayError(redactUrls(thrown)),
         )
         if (outcome instanceof GatewayError) observed?.failed(outcome)
@@ -95,6 +97,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
             if (retries.isSpent(recovery)) throw outcome
             retries.add(recovery)
           }
+          bill.meter.refused()
           annotate(`${lease.id}: ${outcome.code}`)
           lease.reportFailure(recovery, outcome)
           lease = await sessionQueue.acquire()
@@ -129,6 +132,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   async function attempt(
     job: WebRequestJob,
     session: Session,
+    { meter }: Bill,
     observed: AttemptObserver | undefined,
   ): Promise<Opening> {
     const { request, call, mustCallTool, toolChoice } = job
@@ -144,21 +148,27 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       callsTools: job.tools.length > 0,
       files,
     })
-    const response = await complete(encoded, { session, version: known, signal, observer: observed }, options)
-    if (!response.ok || response.body === null || !isEventStream(response))
+    const response = await complete(
+      encoded,
+      { session, version: known, signal, observer: observed, onSent: meter.sent },
+      options,
+    )
+    if (!response.ok || response.body === null || !isEventStream(response)) {
+      meter.refused()
       throw answerError(await client.read(response, signal))
-    const how = { ...options, label, decoder: reader(job), joinsTexts: false, empty: emptyResponse }
+    }
+    const how = { ...options, label, decoder: reader(job, meter), joinsTexts: false, empty: emptyResponse }
     const requiredCall = mustCallTool ? toolChoice : undefined
     return awaitOpening(deltaStream(response.body, job, how), { label, requiredCall, whole, observed })
   }
 
-  function reader({ call, tools }: WebRequestJob): Transform<string, Delta> {
+  function reader({ call, tools }: WebRequestJob, meter: CallMeter): Transform<string, Delta> {
     const { whole, annotate } = call
     const declaredTools = new Set(tools.map((tool) => tool.name))
-    if (tools.length === 0) return decoder({ whole, declaredTools, annotate })
+    if (tools.length === 0) return decoder({ whole, declaredTools, annotate, meter })
     const mendArguments = (name: string, text: string) =>
       repairedText(text, tools.find((tool) => tool.name === name)?.parameters ?? {})
-    return decoder({ whole, declaredTools, mendArguments, annotate, holdFrom: '<tool_call' })
+    return decoder({ whole, declaredTools, mendArguments, annotate, meter, holdFrom: '<tool_call' })
   }
 }
 

@@ -85,6 +85,7 @@ async function answered(rounds: (Delta[] | GatewayError)[], asked: Partial<ChatR
       whole: false,
       reasoningMode: 'think',
       newToolCallId: () => 'call_1',
+      onCall: () => {},
       annotate: (note) => void notes.push(note),
       yieldIfLong: () => undefined,
     },

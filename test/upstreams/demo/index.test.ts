@@ -4,6 +4,7 @@ import { type BatchStream, readBatch } from '../../../src/core/batch-stream.ts'
 import type { Delta } from '../../../src/core/events.ts'
 import type { Model } from '../../../src/core/upstream.ts'
 import { demo } from '../../../src/upstreams/demo/index.ts'
+import { unpaidBill } from '../../support/bills.ts'
 import { type ManualClock, manualClock } from '../../support/clock.ts'
 import { gatewayApp } from '../../support/gateway.ts'
 import { fromTheStart } from '../../support/replies.ts'
@@ -38,6 +39,7 @@ async function call(text: string, paceMs = 0) {
     signal: controller.signal,
     caller: 'key',
     whole: false,
+    bill: unpaidBill(),
     annotate: () => {},
   })
   opening.catch(() => {}) // the tests look at it later
@@ -168,6 +170,7 @@ describe('an abort', () => {
       signal: AbortSignal.abort(),
       caller: 'key',
       whole: false,
+      bill: unpaidBill(),
       annotate: () => {},
     })
     expect(await failure(opening)).toMatchObject({ kind: 'cancelled' })

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import type { Model } from '../../../src/core/upstream.ts'
 import type { ChatModel } from '../../../src/upstreams/chat-completions/models.ts'
 import { type ZaiApiOptions, zaiApi } from '../../../src/upstreams/zai-api/index.ts'
+import { unpaidBill } from '../../support/bills.ts'
 import { json } from '../../support/chat-zai.ts'
 import { manualClock } from '../../support/clock.ts'
 import { until } from '../../support/gateway.ts'
@@ -190,6 +191,7 @@ describe('what the key was refused', () => {
     signal: new AbortController().signal,
     caller: 'key',
     whole: false,
+    bill: unpaidBill(),
     annotate: () => {},
   })
 

@@ -4,6 +4,7 @@ import type { Delta } from '../../../src/core/events.ts'
 import type { ChatRequest } from '../../../src/core/request.ts'
 import type { UpstreamCall } from '../../../src/core/upstream.ts'
 import { type ZaiApiOptions, zaiApi } from '../../../src/upstreams/zai-api/index.ts'
+import { unpaidBill } from '../../support/bills.ts'
 import { eventStream, fieldOf, json } from '../../support/chat-zai.ts'
 import { manualClock } from '../../support/clock.ts'
 import { lending } from '../../support/pool.ts'
@@ -61,6 +62,7 @@ function setUp(keys: string[] = ['key-1'], options: Partial<ZaiApiOptions> = {},
     signal: new AbortController().signal,
     caller: 'key',
     whole: false,
+    bill: unpaidBill(more.sampling?.maxTokens),
     annotate: (note) => void notes.push(note),
     ...callMore,
   })

@@ -4,6 +4,7 @@ import type { Delta } from '../../../src/core/events.ts'
 import type { ChatRequest, ImagePart, Tool } from '../../../src/core/request.ts'
 import type { Model, UpstreamCall } from '../../../src/core/upstream.ts'
 import { type ZaiWebOptions, zaiWeb } from '../../../src/upstreams/zai-web/index.ts'
+import { unpaidBill } from '../../support/bills.ts'
 import {
   answer,
   type ChatZai,
@@ -74,6 +75,7 @@ function setUp({ options = {}, client = {}, uuids = [] }: SetUp = {}) {
     signal: new AbortController().signal,
     caller: 'key',
     whole: false,
+    bill: unpaidBill(more.sampling?.maxTokens),
     annotate: (note) => void notes.push(note),
     ...callMore,
   })

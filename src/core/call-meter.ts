@@ -1,0 +1,82 @@
+import { appended } from './appended.ts'
+import type { Usage } from './events.ts'
+
+/**
+ * Counts what one request to an upstream costs. It is told what the upstream sends, before anything of it is held back,
+ * removed or changed.
+ */
+export interface CallMeter {
+  /** The request is on its way: from now on its prompt counts. */
+  sent(): void
+  /** The model wrote this: an answer, reasoning, or a name or arguments of a call. */
+  wrote(text: string): void
+  /** The upstream's own usage so far. The last one counts. */
+  reported(usage: Usage): void
+  /** The reply is complete: what was reported, if anything, is all of it. */
+  finished(): void
+  /** The upstream did not run the request. Unless it had written something already, it costs nothing. */
+  refused(): void
+}
+
+/** One request to an upstream and what it costs. */
+export interface MeteredCall extends CallMeter {
+  readonly upstream: string
+  /** Public name of the model. */
+  readonly model: string
+  /** What it has cost until now; `undefined` for nothing. */
+  usage(): Usage | undefined
+}
+
+export interface MeterOptions {
+  upstream: string
+  model: string
+  /** The prompt counts as this many where the upstream does not report it. */
+  inputTokens: number
+  countTokens: (text: string) => number
+}
+
+/** Characters at the beginning of a reply that are counted exactly. */
+const exactLength = 8_192
+/** Of the rest, these characters of each stretch are counted. */
+const stretchLength = 4_096
+const sampleLength = 512
+
+/** Keeps a sample of the text, because counting is slow and nearly every upstream reports its usage at the end. */
+export function callMeter({ upstream, model, inputTokens, countTokens }: MeterOptions): MeteredCall {
+  let isSent = false
+  let isFinished = false
+  let usage: Usage | undefined
+  // What was written since the last report.
+  let length = 0
+  let sample = ''
+
+  return {
+    upstream,
+    model,
+    sent() {
+      isSent = true
+    },
+    wrote(text) {
+      if (length < exactLength || length % stretchLength < sampleLength) sample = appended(sample, text)
+      length += text.length
+    },
+    reported(counted) {
+      usage = counted
+      length = 0
+      sample = ''
+    },
+    finished() {
+      isFinished = true
+    },
+    refused() {
+      isSent = false
+    },
+    usage() {
+      if (usage === undefined && length === 0) return isSent ? { inputTokens, outputTokens: 0 } : undefined
+      if (usage !== undefined && (isFinished || length === 0)) return usage
+      const unreported = length === 0 ? 0 : Math.ceil((countTokens(sample) * length) / sample.length)
+      if (usage === undefined) return { inputTokens, outputTokens: unreported }
+      return { ...usage, outputTokens: usage.outputTokens + unreported }
+    },
+  }
+}

@@ -36,7 +36,7 @@ import { withoutSecrets } from './keys/secret.ts'
 import { openKeys } from './keys/served.ts'
 import { modelTable } from './models/table.ts'
 import { createCapture } from './observe/capture.ts'
-import { createCaptureFiles } from './observe/capture-files.ts'
+import { type CaptureFilesOptions, createCaptureFiles } from './observe/capture-files.ts'
 import { createLastHour } from './observe/last-hour.ts'
 import { createLiveRequests } from './observe/live-requests.ts'
 import { createLog, type Log, type LogOptions } from './observe/log.ts'
@@ -46,7 +46,7 @@ import { createRecentRequests } from './observe/recent-requests.ts'
 import { elapsedMs, type RequestRecord } from './observe/record.ts'
 import { redactDeep, secretFinder } from './observe/redaction.ts'
 import type { Tracer } from './observe/trace.ts'
-import { createRequestLog, type Kept, keptOf, type RequestLog } from './store/request-log.ts'
+import { createRequestLog, keptOf, type RequestLog } from './store/request-log.ts'
 import { requestById, requestNeighbours } from './store/requests.ts'
 import { createResponseStore, noResponseStore, type ResponseStore, reportFailures } from './store/responses.ts'
 import { databaseResponses } from './store/shared-responses.ts'
@@ -109,9 +109,17 @@ export async function compose(
   const findSecrets = secretFinder((text) => findKnown(text))
   const capture = createCapture({
     clock,
-    configured: () => ({ mode: current.capture, maxBytes: current.captureMb * 1_000_000 }),
+    configured: () => ({
+      mode: current.capture,
+      maxBytes: current.captureMb * 1_000_000,
+      maxDiskBytes: current.captureDiskMb * 1_000_000,
+    }),
     findSecrets,
-    files: captureFiles(kept?.folder, () => keptOf(current.logKeep), { clock, log }),
+    files: captureFiles(
+      kept?.folder,
+      () => ({ ...keptOf(current.logKeep), bytes: current.captureDiskMb * 1_000_000 }),
+      { clock, log },
+    ),
   })
   const readings = memoryReadings(process)
   const memory = { held: readings.resident, left: readings.available }
@@ -290,11 +298,15 @@ async function storedDetail(sql: Sql, requests: RequestLog, id: string): Promise
 }
 
 /** Without a folder, bodies are kept in memory only. */
-function captureFiles(folder: string | undefined, kept: () => Kept, { clock, log }: Pick<Outside, 'clock' | 'log'>) {
+function captureFiles(
+  folder: string | undefined,
+  retention: CaptureFilesOptions['retention'],
+  { clock, log }: Pick<Outside, 'clock' | 'log'>,
+) {
   if (folder === undefined) return undefined
   return createCaptureFiles({
     folder: join(folder, 'captures'),
-    retention: kept,
+    retention,
     clock,
     warn: (message, cause) => log.warn(message, { cause }),
   })

@@ -581,7 +581,17 @@ export const settings = {
     group: 'log',
     kind: wholeNumber(1, 16_384),
     default: '64',
-    about: 'Memory for bodies with CAPTURE=memory, in MB; one body gets an eighth of it at most, and the rest is cut.',
+    about:
+      'Memory for captured requests, their headers included, in MB; one message gets an eighth of it at most, and the rest is cut. With CAPTURE=disk, for those that are not written yet.',
+    role: 'plain',
+  },
+  captureDiskMb: {
+    env: 'CAPTURE_DISK_MB',
+    group: 'log',
+    kind: wholeNumber(1, 1_048_576),
+    default: '1024',
+    about:
+      'Room for the files of CAPTURE=disk, in MB; the oldest are removed first, also where LOG_KEEP would keep them.',
     role: 'plain',
   },
   metrics: {

@@ -1,6 +1,16 @@
 import type { ExchangeObserver, MessageHead } from '../core/call-observer.ts'
 import type { Clock } from '../core/clock.ts'
-import { append, type CapturedFace, type Chunk, costOf, type Face, newFace, shown, textsOf } from './captured-face.ts'
+import {
+  append,
+  type CapturedFace,
+  type Chunk,
+  costOf,
+  type Face,
+  headOf,
+  newFace,
+  shown,
+  textsOf,
+} from './captured-face.ts'
 import type { FindSecrets } from './redaction.ts'
 
 /** What is kept of requests: nothing, all but bodies, bodies in memory, or bodies in files. */
@@ -15,6 +25,7 @@ export interface CaptureState {
   /** When `mode` falls back to `configured`, in epoch milliseconds. */
   until?: number
   configured: CaptureMode
+  /** In memory, or in files where `mode` is `disk`. */
   used_bytes: number
   max_bytes: number
 }
@@ -62,7 +73,7 @@ export interface RequestCapture {
 export interface CaptureOptions {
   clock: Clock
   /** As the configuration has them; asked for whenever they are needed. */
-  configured: () => { mode: CaptureMode; maxBytes: number }
+  configured: () => { mode: CaptureMode; maxBytes: number; maxDiskBytes: number }
   findSecrets: FindSecrets
   /** Where `disk` keeps them. */
   files?: CaptureFiles | undefined
@@ -72,6 +83,7 @@ export interface CaptureOptions {
 export interface CaptureFiles {
   write(id: string, captured: Captured): Promise<void>
   read(id: string): Promise<Captured | undefined>
+  usedBytes(): number
   close(): Promise<void>
 }
 
@@ -84,6 +96,8 @@ interface Kept {
   toDisk: boolean
 }
 
+/** What a request costs besides its messages (measured with Bun 1.4.5). */
+const requestOverhead = 1_000
 /** One message may take this part of the room. */
 const largestShare = 1 / 8
 /** Attempts whose messages are kept: the last ones. */
@@ -97,7 +111,7 @@ export function createCapture({ clock, configured, findSecrets, files }: Capture
   const kept = new Map<string, Kept>()
   const dropped = new Set<string>()
   const listeners = new Set<() => void>()
-  const writing = new Set<Promise<void>>()
+  let writing: Promise<void> = Promise.resolve()
   let chosen: { mode: CaptureMode; until?: number } | undefined
   let stopTimer = () => {}
   let usedBytes = 0
@@ -109,7 +123,7 @@ export function createCapture({ clock, configured, findSecrets, files }: Capture
     state: () => ({
       ...{ mode: mode(), configured: configured().mode },
       ...(chosen?.until === undefined ? {} : { until: chosen.until }),
-      ...{ used_bytes: usedBytes, max_bytes: configured().maxBytes },
+      ...room(),
     }),
     set(next, minutes) {
       stopTimer()
@@ -134,6 +148,7 @@ export function createCapture({ clock, configured, findSecrets, files }: Capture
       roomBytes = configured().maxBytes
       const request: Kept = { id, startedAt, faces: new Map(), bytes: 0, isOpen: true, toDisk: now === 'disk' }
       kept.set(id, request)
+      grow(request, requestOverhead)
       return recorder(request)
     },
     async read(id) {
@@ -143,7 +158,7 @@ export function createCapture({ clock, configured, findSecrets, files }: Capture
     },
     async original(id) {
       const face = use(id)?.faces.get('client-request')
-      if (face) return face.truncated ? undefined : { head: face.head, body: textsOf(face).join('') }
+      if (face) return face.truncated ? undefined : { head: headOf(face), body: textsOf(face).join('') }
       const stored = (await files?.read(id))?.faces.find((one) => one.face === 'client-request')
       if (!stored || stored.truncated) return undefined
       return { head: stored, body: stored.chunks.map(({ text }) => text).join('') }
@@ -151,13 +166,20 @@ export function createCapture({ clock, configured, findSecrets, files }: Capture
     async close() {
       stopTimer()
       for (const request of kept.values()) store(request)
-      await Promise.all(writing)
+      await writing
       await files?.close()
     },
   }
 
   function mode(): CaptureMode {
     return chosen?.mode ?? configured().mode
+  }
+
+  function room(): Pick<CaptureState, 'used_bytes' | 'max_bytes'> {
+    const { maxBytes, maxDiskBytes } = configured()
+    return files && mode() === 'disk'
+      ? { used_bytes: files.usedBytes(), max_bytes: maxDiskBytes }
+      : { used_bytes: usedBytes, max_bytes: maxBytes }
   }
 
   function changed(): void {
@@ -171,7 +193,8 @@ export function createCapture({ clock, configured, findSecrets, files }: Capture
       if (request.isOpen) grow(request, append(face, chunk, elapsed(now), limit))
     }
     const faceOf = (name: string, head: MessageHead) => {
-      const face = newFace(head)
+      if (!request.isOpen) return undefined
+      const face = newFace(head, limit)
       replace(request, name, face)
       return face
     }
@@ -190,7 +213,7 @@ export function createCapture({ clock, configured, findSecrets, files }: Capture
         return {
           sent({ body, ...head }) {
             const face = faceOf(`upstream-request ${attempt}`, head)
-            if (body !== undefined) add(face, body, clock.monotonic())
+            if (face && body !== undefined) add(face, body, clock.monotonic())
           },
           answered(head) {
             reply = faceOf(`upstream-reply ${attempt}`, head)
@@ -218,9 +241,9 @@ export function createCapture({ clock, configured, findSecrets, files }: Capture
   /** Puts a message in the place of another one, or removes that one. */
   function replace(request: Kept, name: string, face?: CapturedFace): void {
     const before = request.faces.get(name)
-    if (before) grow(request, -costOf(before))
     if (face) request.faces.set(name, face)
     else request.faces.delete(name)
+    grow(request, (face ? costOf(face) : 0) - (before ? costOf(before) : 0))
   }
 
   function grow(request: Kept, bytes: number): void {
@@ -254,19 +277,19 @@ export function createCapture({ clock, configured, findSecrets, files }: Capture
     return request
   }
 
-  /** Writes a request to its file, where there are files; then it needs no memory. */
+  /**
+   * Writes a request to its file, where there are files; then it needs no memory. One after the other, because each needs
+   * its texts a second time meanwhile. One that has made room before its turn is not written.
+   */
   function store(request: Kept): void {
     if (!files || !request.toDisk) return
-    const done = files
-      .write(request.id, { faces: facesOf(request) })
-      .then(
-        () => {
-          if (kept.get(request.id) === request) drop(request)
-        },
-        () => {}, // it stays in memory as long as there is room
-      )
-      .finally(() => writing.delete(done))
-    writing.add(done)
+    const write = async () => {
+      if (kept.get(request.id) !== request) return
+      await files.write(request.id, { faces: facesOf(request) })
+      if (kept.get(request.id) === request) drop(request)
+    }
+    // A request that cannot be written stays in memory as long as there is room.
+    writing = writing.then(write).catch(() => {})
   }
 
   function facesOf({ faces }: Kept): CapturedFaceOf[] {

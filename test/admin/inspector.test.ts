@@ -24,7 +24,7 @@ function setUp(mode: CaptureMode = 'memory', maxBytes = 1_000_000) {
   const secrets = [secret, admin, client]
   const capture = createCapture({
     clock: systemClock,
-    configured: () => ({ mode, maxBytes }),
+    configured: () => ({ mode, maxBytes, maxDiskBytes: 1_000_000 }),
     findSecrets: secretFinder(createSecretFinder(secrets)),
   })
   const script = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })

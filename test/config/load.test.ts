@@ -114,6 +114,7 @@ describe('without any source', () => {
       logKeep: '30d,1000000',
       capture: 'metadata',
       captureMb: 64,
+      captureDiskMb: 1024,
       metrics: true,
       metricsPort: 0,
       otlpEndpoint: undefined,

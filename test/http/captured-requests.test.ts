@@ -43,7 +43,7 @@ function apiServer() {
 function gatewayWith(upstream: Upstream, mode: CaptureMode = 'memory') {
   const capture = createCapture({
     clock: systemClock,
-    configured: () => ({ mode, maxBytes: 1_000_000 }),
+    configured: () => ({ mode, maxBytes: 1_000_000, maxDiskBytes: 1_000_000 }),
     findSecrets: secretFinder(createSecretFinder([key])),
   })
   const gateway = startGateway([upstream], { capture })
@@ -146,7 +146,7 @@ test('a body that is no JSON is kept as it came', async () => {
   const { upstream } = apiServer()
   const capture = createCapture({
     clock: systemClock,
-    configured: () => ({ mode: 'memory', maxBytes: 1_000_000 }),
+    configured: () => ({ mode: 'memory', maxBytes: 1_000_000, maxDiskBytes: 1_000_000 }),
     findSecrets: () => [],
   })
   const gateway = startGateway([upstream], { capture })
@@ -163,5 +163,24 @@ test('without bodies the reply is the same, and nothing is kept', async () => {
   const { text, read } = await ask({ stream: true })
   expect(text).toContain('[DONE]')
   expect(read).toContain('CAPTURE is metadata')
+  expect(capture.state().used_bytes).toBe(0)
+})
+
+test('a caller without a valid key leaves nothing', async () => {
+  const { upstream } = apiServer()
+  const capture = createCapture({
+    clock: systemClock,
+    configured: () => ({ mode: 'memory', maxBytes: 1_000_000, maxDiskBytes: 1_000_000 }),
+    findSecrets: () => [],
+  })
+  const gateway = startGateway([upstream], { capture, access: { openaiKey: 'the-key-of-this-gateway' } })
+  cleanups.push(() => gateway.stop())
+  const paths = ['/v1/chat/completions', '/v1/messages', '/v1/responses', '/v1/completions', '/v1/unknown']
+  const keys: Record<string, string>[] = [{}, { authorization: 'Bearer wrong' }]
+  for (const path of paths)
+    for (const headers of keys) {
+      const response = await fetch(gateway.url + path, { method: 'POST', headers, body: '{"model": "glm-4.6"}' })
+      expect(response.status).toBe(401)
+    }
   expect(capture.state().used_bytes).toBe(0)
 })

@@ -26,7 +26,7 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })
 
-function setUp(mode: CaptureMode = 'memory', maxBytes = 64_000) {
+function setUp(mode: CaptureMode = 'memory', maxBytes = 64_000, diskBytes = 1_000_000, rows = 3) {
   const clock = manualClock()
   const folder = mkdtempSync(join(tmpdir(), 'zai2api-capture-'))
   folders.push(folder)
@@ -34,13 +34,13 @@ function setUp(mode: CaptureMode = 'memory', maxBytes = 64_000) {
   const files = () =>
     createCaptureFiles({
       folder: join(folder, 'bodies'),
-      retention: () => ({ age: 1_000_000, rows: 3 }),
+      retention: () => ({ age: 1_000_000, rows, bytes: diskBytes }),
       clock,
       warn: (message) => warnings.push(message),
     })
   const capture = createCapture({
     clock,
-    configured: () => ({ mode, maxBytes }),
+    configured: () => ({ mode, maxBytes, maxDiskBytes: diskBytes }),
     findSecrets: secretFinder(createSecretFinder([secret])),
     ...(mode === 'disk' ? { files: files() } : {}),
   })
@@ -149,15 +149,59 @@ test('the mode changes for some minutes, and falls back', () => {
 })
 
 test('what was not looked at for the longest time makes room', async () => {
-  const { capture, keep } = setUp('memory', 8_000)
+  const { capture, keep } = setUp('memory', 20_000)
   for (const id of ['one', 'two', 'three', 'four', 'five', 'six', 'seven']) keep(id, 1_000)
   await capture.read('one')
   keep('eight', 1_000)
   expect(await capture.read('one')).toBeObject()
   expect(await capture.read('two')).toContain('made room')
   for (let more = 0; more < 100; more++) keep(`more-${more}`, 1_000)
-  expect(capture.state().used_bytes).toBeLessThanOrEqual(8_000)
-  expect(capture.state().used_bytes).toBeGreaterThan(6_000)
+  expect(capture.state().used_bytes).toBeLessThanOrEqual(20_000)
+  expect(capture.state().used_bytes).toBeGreaterThan(15_000)
+})
+
+test('headers, addresses and requests without a body take room, too', () => {
+  const { capture, begin } = setUp('memory', 1_000_000)
+  const padding = 'x'.repeat(1_000)
+  for (let index = 0; index < 2_000; index++) {
+    const request = begin(`req_${index}`)
+    request.asked({ method: 'POST', url: `/v1/messages?${padding}`, headers: [[`x-padding-${index}`, padding]] })
+    request.answered({ status: 404, headers: [['x-padding', padding]] })
+    request.end()
+    expect(capture.state().used_bytes).toBeLessThanOrEqual(1_000_000)
+  }
+})
+
+test('what is counted is about what the memory holds', () => {
+  const { capture, begin } = setUp('memory', 20_000_000)
+  const heap = () => {
+    Bun.gc(true)
+    return process.memoryUsage().heapUsed
+  }
+  const before = heap()
+  for (let index = 0; index < 8_000; index++) {
+    const request = begin(`req_${index}`)
+    const headers = Array.from({ length: 20 }, (_, n): [string, string] => [`x-header-${n}`, `value ${index} ${n}`])
+    request.asked({ method: 'POST', url: `/v1/messages?${index}`, headers })
+    request.askedBody(`{"n":${index}}`)
+    request.exchange(1).sent({ method: 'POST', url: '/x', headers, body: '{}' })
+    request.answered({ status: 200, headers })
+    request.end()
+  }
+  expect(capture.state().used_bytes).toBeGreaterThan(19_000_000)
+  expect(heap() - before).toBeLessThan(40_000_000)
+})
+
+test('headers that are too long are cut, and such a request cannot be sent again', async () => {
+  const { capture, begin } = setUp('memory', 8_000)
+  const request = begin('long')
+  const headers = Array.from({ length: 50 }, (_, index): [string, string] => [`x-${index}`, 'x'.repeat(90)])
+  request.asked({ method: 'POST', url: '/', headers })
+  request.askedBody('{}')
+  const read = await capture.read('long')
+  expect(read).toMatchObject({ faces: [{ truncated: true, method: 'POST', bytes: 0 }] })
+  expect(typeof read !== 'string' && read.faces[0]?.headers.length).toBeWithin(5, 12)
+  expect(await capture.original('long')).toBeUndefined()
 })
 
 test('a message that is too long is cut, says so, and cannot be sent again', async () => {
@@ -213,7 +257,7 @@ test.skipIf(process.platform === 'win32')(
     expect(gunzipSync(readFileSync(path)).toString()).not.toContain('0123456789abcdef')
     expect(await files().read('req_1')).toMatchObject({ faces: [{ face: 'client-request' }] })
     expect(await files().read('../req_1')).toBeUndefined()
-    expect(capture.state().used_bytes).toBe(0)
+    expect(capture.state()).toMatchObject({ used_bytes: 4_096, max_bytes: 1_000_000 })
   },
 )
 
@@ -229,6 +273,38 @@ test('files that are too old or too many are removed', async () => {
   const swept = files()
   await until(() => readdirSync(folder).length === 4, 'the removal of two files')
   expect(readdirSync(folder).sort()).toEqual(['b.json.gz', 'c.json.gz', 'd.json.gz', 'not-ours.txt'])
+  await swept.close()
+})
+
+test('files have a limit of bytes: the newest stay', async () => {
+  const { capture, begin, folder } = setUp('disk', 10_000_000, 60_000, 1_000)
+  for (let index = 0; index < 30; index++) {
+    const request = begin(`req_${String(index).padStart(2, '0')}`)
+    request.asked({ method: 'POST', url: '/', headers: [] })
+    // What cannot be compressed.
+    request.askedBody(Buffer.from(crypto.getRandomValues(new Uint8Array(2_000))).toString('base64'))
+    request.end()
+    await until(() => capture.state().used_bytes > 0, 'the file')
+    // Files of the same instant have no order.
+    await Bun.sleep(2)
+  }
+  await capture.close()
+  const names = readdirSync(folder).sort()
+  expect(names.at(-1)).toBe('req_29.json.gz')
+  expect(names.length).toBeWithin(10, 15)
+  expect(capture.state()).toMatchObject({ used_bytes: names.length * 4_096, max_bytes: 60_000 })
+})
+
+test('what a killed process has left unfinished is removed', async () => {
+  const { folder, clock, files } = setUp()
+  mkdirSync(folder)
+  for (const name of ['old.json.gz.new', 'fresh.json.gz.new']) writeFileSync(join(folder, name), 'x')
+  const now = clock.now() / 1000
+  utimesSync(join(folder, 'old.json.gz.new'), now - 700, now - 700)
+  utimesSync(join(folder, 'fresh.json.gz.new'), now, now)
+  const swept = files()
+  await until(() => readdirSync(folder).length === 1, 'the removal')
+  expect(readdirSync(folder)).toEqual(['fresh.json.gz.new'])
   await swept.close()
 })
 

@@ -19,7 +19,7 @@ const api = scriptedApi(secrets)
 const server = api.listen()
 const capture = createCapture({
   clock: systemClock,
-  configured: () => ({ mode: 'memory', maxBytes: 10_000_000 }),
+  configured: () => ({ mode: 'memory', maxBytes: 10_000_000, maxDiskBytes: 1_000_000 }),
   findSecrets: secretFinder(createSecretFinder(secrets)),
 })
 const upstream = zaiApi(

@@ -207,7 +207,7 @@ function appInFront(
   const redact = createRedactor(settings.secrets ?? [])
   const live = createLiveRequests(systemClock)
   const findSecrets = secretFinder(createSecretFinder(settings.secrets ?? []))
-  const metadata = () => ({ mode: 'metadata', maxBytes: 1_000_000 }) as const
+  const metadata = () => ({ mode: 'metadata', maxBytes: 1_000_000, maxDiskBytes: 1_000_000 }) as const
   const capture = settings.capture ?? createCapture({ clock: systemClock, configured: metadata, findSecrets })
   const operator = createOperator({
     ...{ version: 'test', clock: systemClock, redact, gateway, limits, live },

@@ -9,11 +9,12 @@ import { launch } from './cli/commands/launch.ts'
 import { models } from './cli/commands/models.ts'
 import { quota } from './cli/commands/quota.ts'
 import { serve } from './cli/commands/serve.ts'
+import { setup } from './cli/commands/setup.ts'
 import { runCli } from './cli/index.ts'
 import { systemIo } from './cli/io.ts'
 import { version } from './version.ts'
 
-const commands = { serve, demo, models, quota, key, launch, env, doctor }
+const commands = { setup, serve, demo, models, quota, key, launch, env, doctor }
 
 // A command is over when it says so, not when nothing but timers is left: the clock's do not hold the process.
 setInterval(() => {}, 2 ** 30)

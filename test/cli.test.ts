@@ -13,7 +13,7 @@ interface Run {
   stdout: string
   stderr: string
   /** The commands that were started, with their arguments. */
-  started: { name: keyof Commands; config: Config; json?: boolean; given?: unknown }[]
+  started: { name: keyof Commands; config?: Config; json?: boolean; given?: unknown }[]
 }
 
 async function run(line: string | string[], env: Record<string, string> = {}, files: Record<string, string> = {}) {
@@ -31,6 +31,7 @@ async function run(line: string | string[], env: Record<string, string> = {}, fi
     version: '1.2.3',
   }
   const commands: Commands = {
+    setup: async (_io, given) => result.started.push({ name: 'setup', given }) - 1,
     serve: async ({ config }) => result.started.push({ name: 'serve', config }) - 1,
     demo: async ({ config }) => result.started.push({ name: 'demo', config }) - 1,
     models: async (config, _io, { json }) => result.started.push({ name: 'models', config, json }) + 6,
@@ -59,7 +60,7 @@ describe('a command line starts', () => {
     ['--port 9 -- demo', 'demo', 9],
   ])('`zai2api %s`: %s', async (line, name, port) => {
     const { code, started, stderr } = await run(line)
-    expect(started.map((start) => [start.name, start.config.listenPort])).toEqual([[name, port]])
+    expect(started.map((start) => [start.name, start.config?.listenPort])).toEqual([[name, port]])
     expect([code, stderr]).toEqual([0, ''])
   })
 
@@ -80,7 +81,7 @@ describe('a client is run', () => {
     ['--port 9 -- opencode -- run', ['opencode', '--', 'run'], 9],
   ])('`zai2api %s` passes on %j', async (line, given, port) => {
     const { code, started, stderr } = await run(line)
-    expect(started.map((start) => [start.given, start.config.listenPort])).toEqual([[given, port]])
+    expect(started.map((start) => [start.given, start.config?.listenPort])).toEqual([[given, port]])
     expect([code, stderr]).toEqual([41, ''])
   })
 
@@ -95,6 +96,11 @@ describe('the other commands get their flags', () => {
   test.each<[string, object]>([
     ['env claude', { name: 'env', given: { client: 'claude', shell: undefined } }],
     ['env --shell fish openai', { name: 'env', given: { client: 'openai', shell: 'fish' } }],
+    ['setup', { name: 'setup', given: { untested: false } }],
+    [
+      'setup --client codex --service coding --key-file - --untested',
+      { name: 'setup', given: { client: 'codex', service: 'coding', keyFile: '-', untested: true } },
+    ],
     ['doctor', { name: 'doctor', given: { json: false, offline: false } }],
     ['doctor --json --offline', { name: 'doctor', given: { json: true, offline: true } }],
     ['quota --json', { name: 'quota', json: true }],
@@ -130,7 +136,7 @@ describe('a switch', () => {
   ])('%s is %p', async (line, expected) => {
     const { started, stderr } = await run(line, { TOOL_SUPPORT: String(!expected) })
     expect(stderr).toBe('')
-    expect(started.map(({ config }) => config.toolSupport)).toEqual([expected])
+    expect(started.map(({ config }) => config?.toolSupport)).toEqual([expected])
   })
 })
 

@@ -4,7 +4,7 @@ import { flagOf, type NamedSetting, type SettingName, settingList } from '../con
 import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { type Client, clientSetups } from './client-setups.ts'
-import { type CommandName, commandTable, isCommand, rowOf } from './command-table.ts'
+import { type CommandName, commandOptions, commandTable, isCommand, rowOf } from './command-table.ts'
 import { type KeyMembers, keyFlags } from './key-actions.ts'
 import { type Shell, shells } from './shell-syntax.ts'
 
@@ -21,12 +21,16 @@ export interface Invocation {
   rest: readonly string[]
   flags: Flags
   members: KeyMembers
+  /** The command's own flags. One that takes no value has the value ''. */
+  options: ReadonlyMap<string, string>
 }
 
 type Flag =
   /** `needs` describes the expected value. */
   | { kind: 'value'; sets: SettingName | 'config' | 'shell'; needs: string }
   | { kind: 'member'; sets: keyof KeyMembers; needs: string }
+  /** A flag of some commands alone. Without `needs` it takes no value. */
+  | { kind: 'own'; name: string; needs?: string | undefined }
   /** A flag that may have no value, which stands for `alone`. */
   | { kind: 'switch'; sets: SettingName; alone: 'true' | 'false' }
   | { kind: 'option'; option: 'json' | 'offline' | 'help' | 'version' }
@@ -38,6 +42,7 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
   const flags = new Map<SettingName | 'config', string>()
   const options = new Set<string>()
   const members: Partial<Record<keyof KeyMembers, string>> = {}
+  const own = new Map<string, string>()
   let shell: string | undefined
   for (const { typed, flag, value } of given) {
     if (!isAllowedFor(flag, command))
@@ -50,6 +55,9 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
       case 'member':
         // What is given twice is meant to add up.
         members[flag.sets] = members[flag.sets] === undefined ? (value ?? '') : `${members[flag.sets]},${value}`
+        break
+      case 'own':
+        own.set(flag.name, value ?? '')
         break
       case 'switch':
         flags.set(flag.sets, value ?? flag.alone)
@@ -71,6 +79,7 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
     rest,
     flags,
     members,
+    options: own,
   }
 }
 
@@ -82,6 +91,7 @@ const knownFlags = new Map<string, Flag>([
     name,
     { kind: 'member', sets: name as keyof KeyMembers, needs: placeholder },
   ]),
+  ...[...commandOptions].map(([name, { placeholder: needs }]): [string, Flag] => [name, { kind: 'own', name, needs }]),
   ['json', { kind: 'option', option: 'json' }],
   ['offline', { kind: 'option', option: 'offline' }],
   ['help', { kind: 'option', option: 'help' }],
@@ -166,8 +176,8 @@ function checkedValue(flag: Flag, { rawName, value, inlineValue }: OptionToken):
   throw new UsageError(`flag ${rawName} on the command line takes no value`)
 }
 
-function takesValue(flag: Flag): flag is Extract<Flag, { needs: string }> {
-  return flag.kind === 'value' || flag.kind === 'member'
+function takesValue(flag: Flag): flag is Extract<Flag, { needs?: string | undefined }> & { needs: string } {
+  return 'needs' in flag && flag.needs !== undefined
 }
 
 function unknownFlag(typed: string): UsageError {
@@ -198,13 +208,18 @@ function clientHint(word: string): string {
   return Object.hasOwn(clientSetups, word) ? `did you mean env ${word}? ` : ''
 }
 
+/** A name of a client. Errors: UsageError for an unknown one. */
+export function clientNamed(word: string): Client {
+  return oneOf(clientSetups, word, 'client')
+}
+
 /** The client named behind `env`. Errors: UsageError if there is none, an unknown one or more than one. */
 export function clientOf([word, extra]: readonly string[]): Client {
   if (word === undefined)
     throw new UsageError(`zai2api env needs the name of a client: ${Object.keys(clientSetups).join(', ')}`)
   if (extra !== undefined)
     throw new UsageError(`unexpected argument ${printable(extra)} on the command line; one client at a time`)
-  return oneOf(clientSetups, word, 'client')
+  return clientNamed(word)
 }
 
 /** The topic named behind `help`, if there is one. Errors: UsageError if there are several. */
@@ -223,8 +238,10 @@ function oneOf<Name extends string>(table: Record<Name, unknown>, word: string, 
 }
 
 function isAllowedFor(flag: Flag, command: CommandName): boolean {
-  const { flags } = rowOf(command)
+  const { flags, options = {} } = rowOf(command)
   switch (flag.kind) {
+    case 'own':
+      return Object.hasOwn(options, flag.name)
     case 'value':
       return flags.includes(flag.sets === 'shell' ? 'shell' : 'settings')
     case 'member':

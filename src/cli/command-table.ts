@@ -1,9 +1,21 @@
+import { apiServices } from '../config/api-services.ts'
 import { clientSetups } from './client-setups.ts'
 
 const launched = { flags: ['settings'], takes: 'arguments' } as const
 
 /** All commands, in the order of the help. */
 export const commandTable = {
+  setup: {
+    about: 'Ask for a key and a client, try both, and write your configuration file.',
+    more: 'Without a terminal the key comes from ZAI_API_KEY or --key-file, and nothing is asked.',
+    flags: [],
+    options: {
+      client: { placeholder: 'NAME', about: `Who is to use it: ${Object.keys(clientSetups).join(', ')}.` },
+      'key-file': { placeholder: 'PATH', about: 'A file with the key; - is standard input.' },
+      service: { placeholder: 'NAME', about: `Whose key it is: ${apiServices.join(', ')}; found out unless told.` },
+      untested: { about: 'Write the file without asking anything of the network.' },
+    },
+  },
   serve: { about: 'Answer API requests; this is what runs when no command is named.', flags: ['settings'] },
   demo: { about: 'The same with a scripted model: no network, no account.', flags: ['settings'] },
   claude: { about: 'Run Claude Code on this gateway, which is started if it does not run yet.', ...launched },
@@ -40,9 +52,16 @@ interface CommandRow {
   about: string
   /** What only the command's own help says. */
   more?: string
+  /** Flags of this command alone, by name. One without `placeholder` takes no value. */
+  options?: Readonly<Record<string, CommandOption>>
   flags: readonly ('settings' | 'json' | 'offline' | 'shell' | 'key')[]
   /** What may follow the command: arguments that are passed on unchanged, the name of a client, what to do, or a topic. */
   takes?: 'arguments' | 'client' | 'action' | 'topic'
+}
+
+export interface CommandOption {
+  placeholder?: string
+  about: string
 }
 
 export type CommandName = keyof typeof commandTable
@@ -50,6 +69,11 @@ export type CommandName = keyof typeof commandTable
 export function rowOf(command: CommandName): CommandRow {
   return commandTable[command]
 }
+
+/** The flags that only some commands have, by name. Commands that share a name share its meaning. */
+export const commandOptions: ReadonlyMap<string, CommandOption> = new Map(
+  Object.keys(commandTable).flatMap((name) => (isCommand(name) ? Object.entries(rowOf(name).options ?? {}) : [])),
+)
 
 export function isCommand(word: string): word is CommandName {
   return Object.hasOwn(commandTable, word)

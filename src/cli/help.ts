@@ -30,8 +30,11 @@ export function programHelp(): string {
 
 /** What `zai2api COMMAND --help` prints. */
 export function commandHelp(command: CommandName): string {
-  const { about, more, flags, takes } = rowOf(command)
-  const own = ownFlags.flatMap(([flag, usage, meaning]) => (flags.includes(flag) ? row(usage, meaning) : []))
+  const { about, more, flags, takes, options = {} } = rowOf(command)
+  const own = [
+    ...Object.entries(options).flatMap(([name, { placeholder = '', about }]) => row(`--${name} ${placeholder}`, about)),
+    ...ownFlags.flatMap(([flag, usage, meaning]) => (flags.includes(flag) ? row(usage, meaning) : [])),
+  ]
   return page([
     [takes === undefined ? `Usage: zai2api ${command} [flags]` : usageOf[takes](command)],
     wrapped(more === undefined ? about : `${about} ${more}`, 0),

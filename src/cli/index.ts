@@ -14,6 +14,7 @@ import { commandHelp, helpOn } from './help.ts'
 import type { Io } from './io.ts'
 import { type KeyInvocation, keyInvocation } from './key-actions.ts'
 import type { Program } from './programs.ts'
+import { type SetupOptions, setupOptions } from './setup-options.ts'
 import { type Sending, sendingTo, trusted, trustProblem } from './trust.ts'
 
 /** Lets a running server read its configuration again. */
@@ -26,6 +27,7 @@ export interface Reread {
 
 /** The commands that need the rest of the program. Each resolves with its exit code. */
 export interface Commands {
+  setup(io: Io, options: SetupOptions): Promise<number>
   serve(loaded: LoadedConfig, io: Io, reread: Reread): Promise<number>
   demo(loaded: LoadedConfig, io: Io): Promise<number>
   models(config: Config, io: Io, options: { json: boolean }): Promise<number>
@@ -52,12 +54,14 @@ export async function runCli(argv: readonly string[], io: Io, commands: Commands
 }
 
 async function run(invocation: Invocation, io: Io, commands: Commands): Promise<number> {
-  const { command, json, offline, shell, rest, flags } = invocation
+  const { command, json, offline, shell, rest, flags, options } = invocation
   const sent = (others: readonly Destination[], prompts: Sending['prompts']) => {
     const loaded = loadConfig(flags, io, upstreamKinds)
     return trusted(loaded, io, sendingTo(loaded.config, others, prompts))
   }
   switch (command) {
+    case 'setup':
+      return await commands.setup(io, setupOptions(options))
     case 'help':
       io.stdout(helpOn(topicOf(rest)))
       return 0

@@ -5,6 +5,7 @@ import { parseEnv } from 'node:util'
 import { systemClock } from '../async/system-clock.ts'
 import type { Surroundings } from '../config/sources.ts'
 import type { Terminal } from '../observe/short-lines.ts'
+import { type Ask, askAtTerminal } from './ask.ts'
 import { batchedWriter, type Text } from './batched-writer.ts'
 import { readConfigFile } from './config-files.ts'
 import { type Losses, output } from './output.ts'
@@ -20,6 +21,8 @@ export interface Io extends Surroundings {
   stderrTerminal?: Terminal
   stdoutTerminal?: Terminal
   version: string
+  /** Absent where nobody sits at a terminal. */
+  ask?: Ask
   /** How this program is called on a command line. Default: `zai2api`. */
   self?: string
 }
@@ -39,6 +42,7 @@ export function systemIo(version: string): Io {
     stderrLosses: lossy.losses,
     ...(process.stderr.isTTY ? { stderrTerminal: terminalOf(process.env) } : {}),
     ...(process.stdout.isTTY ? { stdoutTerminal: terminalOf(process.env) } : {}),
+    ...(process.stdin.isTTY && process.stdout.isTTY ? { ask: askAtTerminal } : {}),
     version,
     self: selfIn(process.env.PATH ?? '', process.cwd()),
   }

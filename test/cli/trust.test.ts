@@ -46,7 +46,7 @@ async function run(command: string, { env, files, flags }: World, links: Links =
     return 0
   }
   const commands: Commands = {
-    ...{ serve: start, demo: start, models: start, quota: start, key: start, launch: start, env: start },
+    ...{ setup: start, serve: start, demo: start, models: start, quota: start, key: start, launch: start, env: start },
     doctor: async (load) => {
       load()
       return start()

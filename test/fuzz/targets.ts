@@ -326,6 +326,7 @@ function configuration(): Target {
         version: 'test',
       }
       const commands = {
+        setup: started,
         serve: started,
         demo: started,
         models: started,

@@ -12,6 +12,7 @@ const unused = () => Promise.reject(new Error('only launch and env are run here'
 const commands = {
   launch,
   env,
+  setup: unused,
   serve: unused,
   demo: unused,
   models: unused,

@@ -31,7 +31,17 @@ async function run(line: string, env: Record<string, string> = { DATABASE_URL: `
     version: 'test',
   }
   const none = () => Promise.reject(new Error('another command'))
-  const commands = { serve: none, demo: none, models: none, quota: none, launch: none, env: none, doctor: none, key }
+  const commands = {
+    setup: none,
+    serve: none,
+    demo: none,
+    models: none,
+    quota: none,
+    launch: none,
+    env: none,
+    doctor: none,
+    key,
+  }
   said.code = await runCli(line.split(' '), io, commands)
   return said
 }

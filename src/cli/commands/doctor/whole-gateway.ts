@@ -4,9 +4,9 @@ import { type Finding, fail, pass } from '../../../core/finding.ts'
 import { dialects } from '../../../dialects/index.ts'
 import { replyAddresses } from '../../../http/hints.ts'
 import { pathWith } from '../../../http/path-pattern.ts'
+import type { ProbeOptions } from '../../../http-client/probe.ts'
 import type { UpstreamKinds } from '../../../upstreams/upstream-kind.ts'
 import { errorText } from './error-text.ts'
-import type { Probes } from './probes.ts'
 
 const question = 'Say OK.'
 /** Reasoning counts towards the limit, too. */
@@ -19,7 +19,7 @@ const anyLarge = 'claude'
 export async function* answers(
   config: Config,
   version: string,
-  edge: Probes,
+  edge: ProbeOptions,
   kinds: UpstreamKinds,
 ): AsyncGenerator<Finding> {
   // With `queueMs: 0`, a busy account is reported as a finding instead of waited for.

@@ -1,0 +1,149 @@
+import { join } from 'node:path'
+import { systemClock } from '../../async/system-clock.ts'
+import { type ApiService, apiServices } from '../../config/api-services.ts'
+import { configFolder } from '../../config/folders.ts'
+import { type LoadedConfig, loadConfig } from '../../config/load.ts'
+import { settings, tomlKeyOf } from '../../config/table.ts'
+import { kindOf } from '../../config/upstream-rows.ts'
+import { UsageError } from '../../config/usage-error.ts'
+import { type Finding, failed, passed } from '../../core/finding.ts'
+import type { ProbeOptions } from '../../http-client/probe.ts'
+import { upstreamKinds } from '../../upstreams/index.ts'
+import { clientNamed } from '../arguments.ts'
+import { type Client, clientSetups } from '../client-setups.ts'
+import type { Io } from '../io.ts'
+import { writePrivateFile } from '../private-file.ts'
+import { installed, programNames, programs } from '../programs.ts'
+import type { SetupOptions } from '../setup-options.ts'
+import { withTopLevelKeys } from '../toml-edit.ts'
+import { answers } from './doctor/whole-gateway.ts'
+
+const keyPage = 'https://z.ai/manage-apikey/apikey-list'
+
+/** The variables that would win over the file that is tried. */
+const overriding: readonly string[] = [settings.zaiApiKeys.env, settings.zaiApiBase.env, settings.upstreams.env]
+
+/**
+ * Asks for a key and a client where there is a terminal, tries the key at each service and the whole gateway with it, and
+ * writes the user's configuration file. Resolves with 1 if the key is refused, and then nothing is written.
+ */
+export async function setup(
+  io: Io,
+  options: SetupOptions,
+  edge: ProbeOptions = { fetch, clock: systemClock },
+): Promise<number> {
+  const path = userFile(io)
+  const before = io.readFile(path) ?? ''
+  const key = await keyOf(io, options)
+  const client = await clientChosen(io, options)
+  const chosen = await serviceOf(key, { path, before, io, options, edge })
+  if (chosen === undefined) return 1
+  writePrivateFile(path, chosen.text)
+  io.stdout(`Written to ${path}, which only you can read.\n`)
+  const works = options.untested || (await triedOut(chosen.loaded, client, io, edge))
+  io.stdout(nextSteps(client, io))
+  return works ? 0 : 1
+}
+
+/** Errors: UsageError without a home folder. */
+function userFile({ env }: Io): string {
+  const folder = configFolder(env)
+  if (folder === undefined) throw new UsageError('there is no folder for your configuration: HOME is not set')
+  return join(folder, 'zai2api.toml')
+}
+
+/** Errors: UsageError if nobody gives one. */
+async function keyOf({ env, readFile, ask }: Io, { keyFile }: SetupOptions): Promise<string> {
+  const given =
+    keyFile !== undefined
+      ? readFile(keyFile === '-' ? '/dev/stdin' : keyFile)
+      : (env.ZAI_API_KEY ?? (await ask?.(`Key for Z.AI's API, from ${keyPage} (not shown): `, { hidden: true })))
+  const key = given?.trim() ?? ''
+  if (/^[!-~]+$/.test(key)) return key
+  throw new UsageError(
+    key === ''
+      ? `there is no key; set ZAI_API_KEY, or name a file with --key-file; keys are made at ${keyPage}`
+      : 'the key is not one word of printable ASCII',
+  )
+}
+
+async function clientChosen(io: Io, { client }: SetupOptions): Promise<Client | undefined> {
+  if (client !== undefined || io.ask === undefined) return client
+  const [found] = programNames.filter((name) => installed(name, io) !== undefined)
+  const names = Object.keys(clientSetups).join(', ')
+  const said = await io.ask(`Client (${names}) [${found ?? 'none'}]: `)
+  if (said === '') return found
+  return said === 'none' ? undefined : clientNamed(said)
+}
+
+interface Attempt {
+  path: string
+  before: string
+  io: Io
+  options: SetupOptions
+  edge: ProbeOptions
+}
+
+interface Chosen {
+  /** The whole configuration file. */
+  text: string
+  loaded: LoadedConfig
+}
+
+/** The file with the service that takes the key; `undefined` if none does, which is said. */
+async function serviceOf(key: string, { path, before, io, options, edge }: Attempt): Promise<Chosen | undefined> {
+  const services = options.service === undefined ? apiServices : [options.service]
+  let refusal: Finding | undefined
+  for (const service of services) {
+    const chosen = chosenWith(service)
+    if (options.untested) return chosen
+    const { config } = chosen.loaded
+    const { findings } = await kindOf({ id: 'zai-api' }, upstreamKinds).examine({ id: 'zai-api' }, config, edge)
+    const [finding] = findings
+    if (finding === undefined || !failed(finding)) {
+      io.stdout(`The key is ${finding?.says ?? 'accepted'}.\n`)
+      if (finding?.next !== undefined) io.stdout(`  ${finding.next}\n`)
+      return chosen
+    }
+    refusal ??= finding
+  }
+  io.stderr(`zai2api: ${refusal?.says}. ${refusal?.next}\nNothing was written; --untested writes all the same.\n`)
+  return undefined
+
+  function chosenWith(service: ApiService): Chosen {
+    const text = withTopLevelKeys(before, {
+      [tomlKeyOf(settings.zaiApiKeys)]: key,
+      [tomlKeyOf(settings.zaiApiBase)]: service === settings.zaiApiBase.default ? undefined : service,
+    })
+    const env = Object.fromEntries(Object.entries(io.env).filter(([name]) => !overriding.includes(name)))
+    const readFile = (file: string) => (file === path ? text : undefined)
+    return { text, loaded: loadConfig(new Map(), { ...io, env, readFile }, upstreamKinds) }
+  }
+}
+
+/** Whether the client is there and the gateway answers; prints what was found. */
+async function triedOut(
+  { config }: LoadedConfig,
+  client: Client | undefined,
+  io: Io,
+  edge: ProbeOptions,
+): Promise<boolean> {
+  const program = programNames.find((name) => name === client)
+  const missing = program !== undefined && installed(program, io) === undefined
+  if (missing)
+    io.stdout(`${programs[program].title} is not installed yet: npm install -g ${programs[program].package}\n`)
+  const found: Finding[] = []
+  for await (const finding of answers(config, io.version, edge, upstreamKinds)) {
+    found.push(finding)
+    io.stdout(`${finding.check}: ${finding.says}\n`)
+  }
+  if (found.every(passed)) return !missing
+  io.stdout(`${io.self ?? 'zai2api'} doctor tells more.\n`)
+  return false
+}
+
+function nextSteps(client: Client | undefined, { self = 'zai2api' }: Io): string {
+  const program = programNames.find((name) => name === client)
+  if (program !== undefined) return `\nNext: ${self} ${program}\n`
+  return `\nNext: ${self}\n      ${self} env ${client ?? 'openai'}   in another window, for your client\n`
+}

@@ -15,6 +15,7 @@ import { leavesBodyUnread, readJson } from './http/body.ts'
 import { countRoutes } from './http/count-tokens.ts'
 import { type AdmitAndReadBody, replyRoutes, requestIdHeaders, type ServerConnection } from './http/dialect-routes.ts'
 import { docsRoutes } from './http/docs.ts'
+import { fixedRoutes } from './http/fixed-routes.ts'
 import { type Ends, identityRoutes } from './http/gateway-proof.ts'
 import { healthRoutes } from './http/health.ts'
 import { unknownRoute } from './http/hints.ts'
@@ -190,7 +191,8 @@ export function createApp(options: AppOptions) {
   const pages = [
     ...healthRoutes({ gateway, limits, basePaths, redact: options.redact }),
     ...pageRoutes(version, dialects),
-    ...modelRoutes(dialects, basePaths, { gateway, recordOf }),
+    ...modelRoutes(dialects, basePaths, { gateway, recordOf, admitAndReadBody }),
+    ...dialects.flatMap((dialect) => fixedRoutes(dialect, basePaths)),
     ...ownKeyRoutes({ keys: options.keys?.keys, recordOf }),
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),

@@ -18,6 +18,11 @@ export interface Dialect<Options = unknown> {
   routes: readonly DialectRoute[]
   /** Base paths that its clients use, besides those of every dialect: `/anthropic/v1`. */
   basePaths?: readonly string[]
+  /**
+   * The only base paths of its routes, for an API whose clients have a fixed one: `/api`. The documentation shows the first.
+   * A route of this kind comes before one of another dialect that has the same path behind a common base path.
+   */
+  ownBasePaths?: readonly [string, ...string[]]
   /** Headers in which its clients send a key, besides `Authorization: Bearer`; names are lower case. */
   keyHeaders?: readonly string[]
   /** Whether only clients of this dialect send these headers, whatever the path. */
@@ -96,8 +101,29 @@ export type DialectRoute = {
    * of a `model` route takes the model's name as `:model` or as `*`.
    */
   | { serves: 'model-list' | 'model'; method: 'GET' }
+  | PostedModelRoute
   | StoredRoute
+  | FixedRoute
 )
+
+/** The model whose name is in a body. */
+export interface PostedModelRoute {
+  serves: 'model'
+  method: 'POST'
+  body: TSchema
+  /** Errors: `invalid-request` if the body has no name. */
+  nameIn(body: unknown): string
+  example: object
+}
+
+/** An answer that is the same for every request: a version, or the refusal of what this server does not do. */
+export interface FixedRoute {
+  serves: 'fixed'
+  method: 'GET' | 'POST' | 'DELETE'
+  summary: string
+  /** Errors: GatewayError for a refusal. The body of the request is not read. */
+  answer(): object
+}
 
 /** A route for stored replies. Its parameter `id` is the id of the reply. */
 export interface StoredRoute {
@@ -123,6 +149,7 @@ export const costOf = {
   'model-list': 'nothing',
   model: 'nothing',
   stored: 'nothing',
+  fixed: 'nothing',
 } satisfies Record<DialectRoute['serves'], Cost>
 
 export type Query = Readonly<Record<string, string | undefined>>
@@ -222,6 +249,11 @@ export interface Decoded<Options> {
   request: ChatRequest
   options: Options
   stream: boolean
+  /**
+   * The answer to a request for which no model has to work, such as one that only loads a model; JSON, also for a client that
+   * wants a stream. The model has to exist.
+   */
+  atOnce?: (head: ReplyHead) => object
 }
 
 export interface ReplyHead {
@@ -239,4 +271,13 @@ export interface ReplyHead {
   defaultTemperature?: number | undefined
   /** Defaults to `reasoning_content`. */
   reasoningField?: ReasoningField
+  /** What has passed since the request came; absent in examples. */
+  timing?: () => ReplyTiming
+}
+
+/** Milliseconds, with fractions. */
+export interface ReplyTiming {
+  totalMs: number
+  /** Until the reply began. */
+  firstTokenMs: number
 }

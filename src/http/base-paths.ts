@@ -16,9 +16,24 @@ const commonBasePaths = [
   ...['/api/coding/paas/v4', '/api/coding/paas/v4/v1'],
 ]
 
-/** The base path that the documentation shows. */
+/** The base path that the documentation shows for dialects that have no own ones. */
 export const documentedBasePath = '/v1'
 
-export function documented(basePath: string, tag: string, summary: string): Route['docs'] {
-  return basePath === documentedBasePath ? { tags: [tag], summary } : undefined
+/** The path of a route as the documentation shows it; `path` is what goes behind a base path. */
+export function documentedPath({ ownBasePaths }: Dialect, path: string): string {
+  return (ownBasePaths?.[0] ?? documentedBasePath) + path
+}
+
+/** Where a route of a dialect lies: behind each of its base paths, which are `common` unless it has own ones. */
+export function addressesOf(
+  dialect: Dialect,
+  path: string,
+  common: readonly string[],
+  docs: NonNullable<Route['docs']>,
+): Pick<Route, 'path' | 'docs'>[] {
+  const shown = documentedPath(dialect, path)
+  return (dialect.ownBasePaths ?? common).map((basePath) => {
+    const address = basePath + path
+    return { path: address, docs: address === shown ? docs : undefined }
+  })
 }

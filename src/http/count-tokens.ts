@@ -2,7 +2,7 @@ import { costOf, type Dialect } from '../core/dialect.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
-import { documented } from './base-paths.ts'
+import { addressesOf } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
 import type { AdmitAndReadBody } from './dialect-routes.ts'
 import { resolveReferences } from './resolve-references.ts'
@@ -37,12 +37,12 @@ export function countRoutes(dialect: Dialect, basePaths: readonly string[], opti
         })
         return count.encode(tokens, decoded.options)
       }
-      return basePaths.map((basePath) => ({
+      const docs = { tags: [dialect.id], summary: 'What a request would cost' }
+      return addressesOf(dialect, path, basePaths, docs).map((address) => ({
+        ...address,
         method,
-        path: basePath + path,
         access,
         dialect,
-        docs: documented(basePath, dialect.id, 'What a request would cost'),
         handle,
       }))
     })

@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
-import { type Cost, costOf, type Dialect, type Encoder } from '../core/dialect.ts'
+import { type Cost, costOf, type Dialect, type Encoder, type ReplyTiming } from '../core/dialect.ts'
 import { invalidField } from '../core/errors.ts'
 import type { Reply } from '../core/events.ts'
 import type { Redact } from '../core/redact.ts'
@@ -9,10 +9,10 @@ import { truncateList } from '../core/truncate.ts'
 import type { Gateway } from '../gateway/index.ts'
 import { type ReasoningMode, reasoningModes } from '../gateway/reasoning-placement.ts'
 import type { RequestCapture } from '../observe/capture.ts'
-import { enterPhase, type RequestRecord } from '../observe/record.ts'
+import { elapsedMs, enterPhase, type RequestRecord } from '../observe/record.ts'
 import { sessionOf } from '../observe/sessions.ts'
 import type { ResponseStore } from '../store/responses.ts'
-import { documented } from './base-paths.ts'
+import { addressesOf } from './base-paths.ts'
 import type { JsonBody } from './body.ts'
 import { type BodyCheck, bodyCheck } from './body-validation.ts'
 import { streamReply, wholeReply } from './deliver.ts'
@@ -68,13 +68,13 @@ export function replyRoutes(dialect: Dialect, basePaths: readonly string[], opti
     const { method, path, access, summary = dialect.label } = route
     const handle = async (context: RouteContext) =>
       answer(dialect, path, context, await options.admitAndReadBody(context.request, admission), options)
-    return basePaths.map((basePath) => ({
+    const docs = { tags: [dialect.id], summary }
+    return addressesOf(dialect, path, basePaths, docs).map((address) => ({
+      ...address,
       method,
-      path: basePath + path,
       access,
       dialect,
       endsRecord: true,
-      docs: documented(basePath, dialect.id, summary),
       handle,
     }))
   })
@@ -101,6 +101,11 @@ async function answer(
   record.timeline?.end()
   enterPhase(record, 'waiting')
   await yieldIfLong()
+  if (decoded.atOnce) {
+    await gateway.model(decoded.request.model, record.caller.policy.models)
+    const head = { id: newId(dialect.ids.reply), ...headOf(record, decoded.request.model, options) }
+    return await sendWhole(decoded.atOnce({ ...head, reasoningByName: false }))
+  }
 
   const upstream = new AbortController()
   const abort = () => upstream.abort()
@@ -144,22 +149,13 @@ async function answer(
   const begun = call.isFinal ? call.reply : call.reply.finally(recordUpstream)
   const reply = unlessEnded(record, begun, abort)
 
-  const createdAtSeconds = seconds(clock)
-  let completedAt: number | undefined
   const head = {
     id: newId(dialect.ids.reply),
-    requestId: record.id,
-    model: decoded.request.model,
-    createdAtSeconds,
-    completedAtSeconds() {
-      completedAt ??= Math.max(createdAtSeconds, seconds(clock))
-      return completedAt
-    },
+    ...headOf(record, decoded.request.model, options),
     reasoningByName: call.reasoningByName,
     get defaultTemperature() {
       return call.defaultTemperature
     },
-    reasoningField: settings.reasoningField,
   }
   let storing: Promise<void> | undefined
   const save = (reply: Reply) => {
@@ -202,12 +198,36 @@ async function answer(
   save(whole)
   if (storing) record.timeline?.begin('store')
   await storing
-  record.status = 200
-  const response = Response.json(dialect.encodeReply(head, whole, decoded.options), { headers: headers() })
-  if (record.capture) await captureWhole(record.capture, response, clock)
-  done(record)
-  connection.setIdleTimeout(request)
-  return response
+  return await sendWhole(dialect.encodeReply(head, whole, decoded.options), headers())
+
+  async function sendWhole(reply: object, headers = requestIdHeaders({ id: record.id })): Promise<Response> {
+    record.status = 200
+    const response = Response.json(reply, { headers })
+    if (record.capture) await captureWhole(record.capture, response, clock)
+    done(record)
+    connection.setIdleTimeout(request)
+    return response
+  }
+}
+
+/** What an encoder is told about the request, apart from the model that replies. */
+function headOf(record: RequestRecord, model: string, { clock, settings }: DialectRouteOptions) {
+  const createdAtSeconds = seconds(clock)
+  let completedAt: number | undefined
+  return {
+    requestId: record.id,
+    model,
+    createdAtSeconds,
+    completedAtSeconds() {
+      completedAt ??= Math.max(createdAtSeconds, seconds(clock))
+      return completedAt
+    },
+    reasoningField: settings.reasoningField,
+    timing(): ReplyTiming {
+      const totalMs = elapsedMs(record, clock)
+      return { totalMs, firstTokenMs: record.firstTokenMs ?? totalMs }
+    },
+  }
 }
 
 /** Keeps a response that has its whole body already. */

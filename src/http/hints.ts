@@ -1,7 +1,7 @@
 import type { Dialect } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 import { truncate } from '../core/truncate.ts'
-import { documentedBasePath } from './base-paths.ts'
+import { documentedBasePath, documentedPath } from './base-paths.ts'
 import type { Route } from './route.ts'
 
 /** The addresses that serve replies, for error messages. */
@@ -10,7 +10,7 @@ export function replyAddresses(dialects: readonly Dialect[]): { dialect: Dialect
     .filter(({ isLegacy }) => !isLegacy)
     .flatMap((dialect) =>
       dialect.routes.flatMap(({ serves, path }) =>
-        serves === 'reply' ? [{ dialect, path: documentedBasePath + path }] : [],
+        serves === 'reply' ? [{ dialect, path: documentedPath(dialect, path) }] : [],
       ),
     )
 }

@@ -11,7 +11,8 @@ export function dialectGuess(dialects: Dialects): (path: string, headers: Header
       dialect.routes
         // Several dialects have the paths of models.
         .filter(({ serves }) => serves !== 'model-list' && serves !== 'model')
-        .map(({ path }) => ({ dialect, length: path.length, pattern: anywhere(path) })),
+        .flatMap(({ path }) => (dialect.ownBasePaths ?? ['']).map((basePath) => basePath + path))
+        .map((path) => ({ dialect, length: path.length, pattern: anywhere(path) })),
     )
     // `/chat/completions` ends in `/completions`, too.
     .sort((a, b) => b.length - a.length)

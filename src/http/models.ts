@@ -1,12 +1,15 @@
-import type { Dialect, DialectRoute, ModelFormat } from '../core/dialect.ts'
+import { costOf, type Dialect, type DialectRoute, type ModelFormat, type PostedModelRoute } from '../core/dialect.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { RequestRecord } from '../observe/record.ts'
-import { documented } from './base-paths.ts'
+import { addressesOf, documentedPath } from './base-paths.ts'
+import { bodyCheck } from './body-validation.ts'
+import type { AdmitAndReadBody } from './dialect-routes.ts'
 import type { Route, RouteContext } from './route.ts'
 
 export interface ModelRouteDeps {
   gateway: Gateway
   recordOf: (request: Request) => RequestRecord
+  admitAndReadBody: AdmitAndReadBody
 }
 
 /**
@@ -16,28 +19,44 @@ export interface ModelRouteDeps {
 export function modelRoutes(
   dialects: readonly Dialect[],
   basePaths: readonly string[],
-  { gateway, recordOf }: ModelRouteDeps,
+  { gateway, recordOf, admitAndReadBody }: ModelRouteDeps,
 ): Route[] {
-  return sharedModelRoutes(dialects).flatMap(({ route: { serves, method, path, access }, speakers }) => {
-    const handle = async ({ request, params, query }: RouteContext) => {
+  return sharedModelRoutes(dialects).flatMap(({ route, speakers }) => {
+    const { serves, method, path, access } = route
+    const nameOf = route.method === 'POST' ? postedName(route, admitAndReadBody) : nameInPath
+    const handle = async (context: RouteContext) => {
+      const { request, query } = context
       const { headers } = request
       const allowed = recordOf(request).caller.policy.models
       const { format } = speakers.find(({ dialect }) => dialect.recognises?.(headers)) ?? speakers[0]
       if (serves === 'model-list') return format.list(await gateway.models(allowed), { headers, query })
-      return format.one(await gateway.model(unescaped(params['*'] ?? params.model ?? ''), allowed))
+      return format.one(await gateway.model(await nameOf(context), allowed))
     }
     const summary =
       serves === 'model-list'
         ? listSummary(speakers.map(({ format }) => format))
         : 'One model, by any name a request may ask for'
-    return basePaths.map((basePath) => ({
+    const [{ dialect }] = speakers
+    const docs = { tags: ['models'], summary }
+    return addressesOf(dialect, path, basePaths, docs).map((address) => ({
+      ...address,
       method,
-      path: basePath + path,
       access,
-      docs: documented(basePath, 'models', summary),
+      // A path that no other dialect can have belongs to this one.
+      ...(dialect.ownBasePaths ? { dialect } : {}),
       handle,
     }))
   })
+}
+
+/** The name in the body of a request, as its route finds it. */
+function postedName({ body: schema, nameIn }: PostedModelRoute, admitAndReadBody: AdmitAndReadBody) {
+  const admission = { cost: costOf.model, check: bodyCheck(schema), conversationFields: [] }
+  return async ({ request }: RouteContext) => nameIn((await admitAndReadBody(request, admission)).body)
+}
+
+function nameInPath({ params }: RouteContext): string {
+  return unescaped(params['*'] ?? params.model ?? '')
 }
 
 export interface SharedModelRoute {
@@ -58,9 +77,10 @@ export function sharedModelRoutes(dialects: readonly Dialect[]): SharedModelRout
     if (!format) continue
     for (const route of dialect.routes) {
       if (route.serves !== 'model-list' && route.serves !== 'model') continue
-      const known = shared.get(route.path)
+      const key = `${route.method} ${documentedPath(dialect, route.path)}`
+      const known = shared.get(key)
       if (known) known.speakers.push({ dialect, format })
-      else shared.set(route.path, { route, speakers: [{ dialect, format }] })
+      else shared.set(key, { route, speakers: [{ dialect, format }] })
     }
   }
   return [...shared.values()]

@@ -1,7 +1,7 @@
 import type { Dialect } from '../core/dialect.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
-import { documented } from './base-paths.ts'
+import { addressesOf } from './base-paths.ts'
 import type { Route, RouteContext } from './route.ts'
 
 export interface StoredRouteOptions {
@@ -29,12 +29,12 @@ export function storedRoutes(
       if (deletes && !(await store.delete(keyId, id))) throw storedConversation.notFound(id)
       return answer
     }
-    return basePaths.map((basePath) => ({
+    const docs = { tags: [dialect.id], summary }
+    return addressesOf(dialect, path, basePaths, docs).map((address) => ({
+      ...address,
       method,
-      path: basePath + path,
       access,
       dialect,
-      docs: documented(basePath, dialect.id, summary),
       handle,
     }))
   })

@@ -1,5 +1,5 @@
 import type { Dialect } from '../../core/dialect.ts'
-import { documentedBasePath } from '../base-paths.ts'
+import { documentedPath } from '../base-paths.ts'
 import { openapiPath } from '../path-pattern.ts'
 import { schemaRef } from './dialect-operation.ts'
 import { errorResponses, failures } from './error-responses.ts'
@@ -27,7 +27,7 @@ export function countOperation(dialect: Dialect): Record<string, object> {
         ...errorResponses([dialect], [failures.invalid, failures.unauthorized, failures.noModel]),
       },
     }
-    return [[`${method} ${openapiPath(documentedBasePath + path)}`, operation] as const]
+    return [[`${method} ${openapiPath(documentedPath(dialect, path))}`, operation] as const]
   })
   return Object.fromEntries(operations)
 }

@@ -1,7 +1,7 @@
 import type { Dialect } from '../../core/dialect.ts'
 import { runTransform } from '../../core/transform.ts'
 import { reasoningModes } from '../../gateway/reasoning-placement.ts'
-import { documentedBasePath } from '../base-paths.ts'
+import { documentedPath } from '../base-paths.ts'
 import { openapiPath } from '../path-pattern.ts'
 import { errorResponses, errorSchema } from './error-responses.ts'
 import { pathParameters } from './parameters.ts'
@@ -66,16 +66,22 @@ export function dialectOperation(dialect: Dialect): Record<string, object> {
       responses: {
         200: {
           description:
-            ways.whole && ways.streamed ? 'The reply: whole, or with `stream` as server-sent events.' : 'The reply.',
+            ways.whole && ways.streamed
+              ? `The reply: whole, or with \`stream\` as ${streamName(dialect)}.`
+              : 'The reply.',
           headers,
           content: { ...(ways.whole ? whole : {}), ...(ways.streamed ? streamed : {}) },
         },
         ...errorResponses([dialect]),
       },
     }
-    return [[`${method} ${openapiPath(documentedBasePath + path)}`, operation] as const]
+    return [[`${method} ${openapiPath(documentedPath(dialect, path))}`, operation] as const]
   })
   return Object.fromEntries(operations)
+}
+
+function streamName({ stream }: Dialect): string {
+  return mediaType(stream.contentType) === 'text/event-stream' ? 'server-sent events' : 'lines of JSON'
 }
 
 /** A media type without its parameters. */

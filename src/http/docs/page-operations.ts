@@ -1,6 +1,6 @@
 import type { Dialect } from '../../core/dialect.ts'
 import type { ListedModel } from '../../core/upstream.ts'
-import { documentedBasePath } from '../base-paths.ts'
+import { documentedPath } from '../base-paths.ts'
 import { type SharedModelRoute, sharedModelRoutes } from '../models.ts'
 import { openapiPath } from '../path-pattern.ts'
 import { errorResponses, failures } from './error-responses.ts'
@@ -58,7 +58,7 @@ export function pageOperations(dialects: readonly Dialect[]): Record<string, obj
 }
 
 /** The response has the format of the dialect that the request is recognised as. */
-function modelOperation({ route, speakers }: SharedModelRoute, dialects: readonly Dialect[]) {
+function modelOperation({ route, speakers }: SharedModelRoute, all: readonly Dialect[]) {
   const { serves, method, path } = route
   const isList = serves === 'model-list'
   const formats = speakers.map(({ format }) => format)
@@ -66,16 +66,23 @@ function modelOperation({ route, speakers }: SharedModelRoute, dialects: readonl
   const ids = path.includes('*') ? [modelId] : pathParameters(path, { model: model.id })
   const answer = ({ list, one }: (typeof formats)[number]) =>
     isList ? list([model], { headers: new Headers(), query: {} }) : one(model)
+  // Behind its own base path a dialect is alone.
+  const dialects = speakers[0].dialect.ownBasePaths ? speakers.map(({ dialect }) => dialect) : all
   const answers = formats.map((format) => ({ vendor: format.vendor, value: answer(format) }))
   const operation = {
     ...(isList ? { summary: 'Every name a request may ask for', description: mannersOf(formats) } : {}),
     parameters: [...ids, ...headers, ...(isList ? inQuery(formats.flatMap(({ docs }) => docs.query ?? [])) : [])],
+    ...(route.method === 'POST' ? { requestBody: jsonBody(route.body, route.example) } : {}),
     responses: {
       200: anyShape(answers),
       ...errorResponses(dialects, [failures.unauthorized, ...(isList ? [] : [failures.noModel])]),
     },
   }
-  return [`${method} ${openapiPath(documentedBasePath + path)}`, operation] as const
+  return [`${method} ${openapiPath(documentedPath(speakers[0].dialect, path))}`, operation] as const
+}
+
+function jsonBody(schema: object, example: object): object {
+  return { required: true, content: { 'application/json': { schema, example } } }
 }
 
 const text = { type: 'string' }
@@ -89,6 +96,8 @@ function mannersOf(formats: SharedModelRoute['speakers'][number]['format'][]): s
 }
 
 function anyShape(answers: { vendor: string; value: object }[]): object {
+  const [only, ...others] = answers
+  if (only && others.length === 0) return jsonResponse('OK', only.value)
   const examples = answers.map(({ vendor, value }) => [vendor.toLowerCase(), { summary: `${vendor}'s shape`, value }])
   return {
     description: 'OK',

@@ -1,9 +1,9 @@
 import type { Dialect } from '../../core/dialect.ts'
-import { asGatewayError, type GatewayError } from '../../core/errors.ts'
-import { documentedBasePath } from '../base-paths.ts'
+import { documentedPath } from '../base-paths.ts'
 import { openapiPath } from '../path-pattern.ts'
+import { answerOf, failureOf } from './answer-of.ts'
 import { schemaRef } from './dialect-operation.ts'
-import { type ExampleFailure, errorResponses, failures } from './error-responses.ts'
+import { errorResponses, failures } from './error-responses.ts'
 import { jsonResponse } from './json-response.ts'
 import { inQuery, pathParameters } from './parameters.ts'
 import { sampleOf, sampleReply } from './sample.ts'
@@ -26,19 +26,7 @@ export function storedOperations(dialect: Dialect): Record<string, object> {
       ...(answered.example ? { 200: jsonResponse(docs.description, answered.example, schema) } : {}),
       ...errorResponses([dialect], refusals),
     }
-    return [[`${method} ${openapiPath(documentedBasePath + path)}`, { parameters, responses }] as const]
+    return [[`${method} ${openapiPath(documentedPath(dialect, path))}`, { parameters, responses }] as const]
   })
   return Object.fromEntries(operations)
-}
-
-function answerOf(answer: () => object): { example?: object; refusals: ExampleFailure[] } {
-  try {
-    return { example: answer(), refusals: [] }
-  } catch (thrown) {
-    return { refusals: failureOf(asGatewayError(thrown)) }
-  }
-}
-
-function failureOf(error: GatewayError | undefined): ExampleFailure[] {
-  return error ? [[error.kind, error.message, { code: error.code, param: error.param }]] : []
 }

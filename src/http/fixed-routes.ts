@@ -1,0 +1,19 @@
+import type { Dialect } from '../core/dialect.ts'
+import { addressesOf } from './base-paths.ts'
+import type { Route } from './route.ts'
+
+/** The routes of a dialect that answer every request in the same way. */
+export function fixedRoutes(dialect: Dialect, basePaths: readonly string[]): Route[] {
+  return dialect.routes.flatMap((route) => {
+    if (route.serves !== 'fixed') return []
+    const { method, path, access, summary } = route
+    const docs = { tags: [dialect.id], summary }
+    return addressesOf(dialect, path, basePaths, docs).map((address) => ({
+      ...address,
+      method,
+      access,
+      dialect,
+      handle: () => route.answer(),
+    }))
+  })
+}

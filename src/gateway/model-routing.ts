@@ -95,6 +95,11 @@ function withoutVendor(name: string): string {
     .replace(/^(?:z-?ai(?:-org)?|zhipu(?:ai)?|bigmodel|thudm|openai|anthropic|google)\//i, '')
 }
 
+/** Ollama's tag for a name without one: `GLM-4.5:latest` → `GLM-4.5`. */
+function withoutTag(name: string): string {
+  return name.replace(/:latest\s*$/i, '')
+}
+
 /** Additionally ignores case. */
 function normaliseName(name: string): string {
   return withoutVendor(name).toLowerCase()
@@ -105,20 +110,24 @@ function normaliseName(name: string): string {
  *
  * Order: MODEL_MAP, the catalogues in the order of the upstreams, virtual suffixes, the configured names, names with an
  * upstream's id in front (`zai-api/glm-5.4`), names of other vendors, and last unlisted names that an upstream accepts:
- * those addressed to it and those that look like its own. Errors: `not-found` with a list of the available models.
+ * those addressed to it and those that look like its own. Ollama's tag `:latest` means nothing unless a catalogue has it.
+ * Errors: `not-found` with a list of the available models.
  */
 export function routeModel(
   request: ChatRequest,
   listings: readonly ModelListing[],
   options: ModelRouteOptions,
 ): ModelRoute {
-  const name = normaliseName(request.model)
-  const mapped = options.modelMap.find(([pattern]) => matches(normaliseName(pattern), name))
+  const untagged = withoutTag(request.model)
+  const isListed = untagged !== request.model && inCatalogue(normaliseName(request.model), listings) !== undefined
+  const asked = isListed ? request.model : untagged
+  const names = [request.model, asked].map(normaliseName)
+  const mapped = options.modelMap.find(([pattern]) => names.some((name) => matches(normaliseName(pattern), name)))
   const resolution = mapped
     ? (resolveKnown(mapped[1], listings, options) ?? unlisted(mapped[1], listings, true))
-    : (resolveKnown(request.model, listings, options) ??
-      resolveAlias(name, listings, options) ??
-      unlisted(request.model, listings, false))
+    : (resolveKnown(asked, listings, options) ??
+      resolveAlias(normaliseName(asked), listings, options) ??
+      unlisted(asked, listings, false))
   if (!resolution) throw unknownModel(request.model, listings, mapped?.[1])
   return {
     upstream: resolution.upstream,
@@ -214,7 +223,8 @@ function withSuffix(name: string, find: (base: string) => Resolution | undefined
 
 /**
  * Indexes models by lower-case name: by both of their names, and with lower precedence by the part behind the last slash,
- * because what is in front may be the publisher of the weights. If several models share a name, the first one gets it.
+ * because what is in front may be the publisher of the weights, and without the tag `:latest`. If several models share a
+ * name, the first one gets it.
  */
 function byName(models: readonly Model[]): ReadonlyMap<string, Model> {
   const known = indexes.get(models)
@@ -225,6 +235,7 @@ function byName(models: readonly Model[]): ReadonlyMap<string, Model> {
   }
   for (const model of models) for (const name of [model.id, model.upstreamId]) add(name, model)
   for (const model of models) add(model.id.slice(model.id.lastIndexOf('/') + 1), model)
+  for (const model of models) add(withoutTag(model.id), model)
   indexes.set(models, found)
   return found
 }

@@ -76,12 +76,17 @@ describe('a model name finds its model', () => {
     ['gpt is the primary model', 'gpt-4o', 'GLM-4.5'],
     ['mini is Air', 'gpt-5-mini', 'GLM-4.5-Air'],
     ['o-series is the primary model', 'o3', 'GLM-4.5'],
+    ["with Ollama's tag", 'GLM-4.5:latest', 'GLM-4.5'],
+    ["with a suffix and Ollama's tag", 'glm-4.5-thinking:latest', 'GLM-4.5 reasoning=on'],
+    ["a foreign name with Ollama's tag", 'gpt-4o:latest', 'GLM-4.5'],
   ])('%s', (_name, asked, expected) => {
     expect(found(asked)).toBe(expected)
   })
 
   test.each<[string, string, Partial<ModelRouteOptions>, string]>([
     ['a rule of the user', 'my-model', { modelMap: [['my-model', 'GLM-5.3']] }, 'GLM-5.3'],
+    ["a rule for a name with Ollama's tag", 'llama3:latest', { modelMap: [['llama3', 'GLM-5.3']] }, 'GLM-5.3'],
+    ["a rule with Ollama's tag", 'llama3:latest', { modelMap: [['llama3:latest', 'GLM-5.3']] }, 'GLM-5.3'],
     ['a rule with a star', 'claude-opus-4-7', { modelMap: [['claude-*-4-*', 'glm-5.3']] }, 'GLM-5.3'],
     ['a rule beats the catalogue', 'GLM-4.5', { modelMap: [['glm-4.5', 'GLM-5.3-Thinking']] }, 'GLM-5.3 reasoning=on'],
     [
@@ -122,6 +127,12 @@ describe('a model name finds its model', () => {
       expect.objectContaining({ kind: 'not-found', code: 'model_not_found', param: 'model' }),
     )
   })
+})
+
+test("a model whose own name has Ollama's tag is found with it and without", () => {
+  const tagged = [{ upstream, models: [model('llama3:latest', 'llama3:latest')] }]
+  for (const name of ['llama3:latest', 'llama3'])
+    expect(routeModel(request(name), tagged, defaults).model.upstreamId).toBe('llama3:latest')
 })
 
 test('the list has every model once, with its possible variants and the configured names', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { askings, casesOf, goldenRoot, replayed, transcript } from './support/transcripts.ts'
+import { askings, casesOf, goldenRoot, replayed, streamFile, transcript } from './support/transcripts.ts'
 
 // The transcripts are the specification: what a client gets for each recording, byte for byte.
 // `make golden` writes them anew; a missing one is a failure.
@@ -11,7 +11,7 @@ for (const upstream of Object.keys(replayed))
   for (const dialect of Object.keys(askings))
     describe(`${dialect} over ${upstream}`, () => {
       const forms = [
-        [`${dialect}.sse`, true],
+        [streamFile(dialect), true],
         [`${dialect}.json`, false],
       ] as const
       for (const name of casesOf(upstream))

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { Dialect } from '../src/core/dialect.ts'
 import { anthropicMessages } from '../src/dialects/anthropic-messages/index.ts'
+import { ollamaChat, ollamaGenerate } from '../src/dialects/ollama/index.ts'
 import { openaiChat } from '../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../src/dialects/openai-completions/index.ts'
 import { openaiResponses } from '../src/dialects/openai-responses/index.ts'
@@ -14,7 +15,14 @@ import { requestContext } from './support/request-context.ts'
  * `canonical.json` is what the dialect makes of it. GOLDEN=write rewrites the latter.
  */
 const root = join(import.meta.dir, 'golden/requests')
-const dialects: Dialect[] = [openaiChat, openaiCompletions, openaiResponses, anthropicMessages]
+const dialects: Dialect[] = [
+  openaiChat,
+  openaiCompletions,
+  openaiResponses,
+  anthropicMessages,
+  ollamaChat,
+  ollamaGenerate,
+]
 
 test('every folder of requests belongs to a dialect', () => {
   expect(readdirSync(root).sort()).toEqual(dialects.map(({ id }) => id).sort())

@@ -69,18 +69,15 @@ async function ask(path: string, body?: object, headers: Record<string, string> 
   return await (await app.handle(new Request(`http://localhost${path}`, { ...init, headers }))).text()
 }
 
-describe.each(readdirSync(join(goldenRoot, 'requests')))(
-  'what clients send to %s is answered in its types',
-  (dialect) => {
-    const folder = join(goldenRoot, 'requests', dialect)
-    const path = paths[dialect] ?? dialect
-    test.each(readdirSync(folder))('%s', async (name) => {
-      const { body, headers } = JSON.parse(readFileSync(join(folder, name, 'in.json'), 'utf8'))
-      for (const stream of [false, true])
-        expect(replyFaults(path, await ask(path, { ...body, stream }, headers))).toEqual([])
-    })
-  },
-)
+describe.each(Object.keys(paths))('what clients send to %s is answered in its types', (dialect) => {
+  const folder = join(goldenRoot, 'requests', dialect)
+  const path = paths[dialect] ?? dialect
+  test.each(readdirSync(folder))('%s', async (name) => {
+    const { body, headers } = JSON.parse(readFileSync(join(folder, name, 'in.json'), 'utf8'))
+    for (const stream of [false, true])
+      expect(replyFaults(path, await ask(path, { ...body, stream }, headers))).toEqual([])
+  })
+})
 
 describe.each(Object.entries(paths))('what the demo is told to do on %s', (dialect, path) => {
   const markers = [

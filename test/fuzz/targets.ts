@@ -61,6 +61,8 @@ const paths: Record<string, string> = {
   'openai-responses': '/v1/responses',
   'anthropic-messages': '/v1/messages',
   'openai-completions': '/v1/completions',
+  'ollama-chat': '/api/chat',
+  'ollama-generate': '/api/generate',
 }
 
 const requestsFolder = join(import.meta.dir, '../golden/requests')
@@ -91,7 +93,8 @@ function bodies(dialect: string): Target {
 
 function judgeRefusal(status: number, body: unknown): void {
   const error = fieldOf(body, 'error')
-  const message = fieldOf(error, 'message')
+  // Ollama's errors are the message alone.
+  const message = typeof error === 'string' ? error : fieldOf(error, 'message')
   if (typeof message !== 'string') throw new Error(`status ${status} without a message: ${JSON.stringify(body)}`)
   // A schema that no value fits is allowed, and the demo cannot fulfil it.
   if (

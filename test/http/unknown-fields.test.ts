@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { anthropicMessages } from '../../src/dialects/anthropic-messages/index.ts'
+import { ollamaChat, ollamaGenerate } from '../../src/dialects/ollama/index.ts'
 import { openaiChat } from '../../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../../src/dialects/openai-completions/index.ts'
 import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
@@ -15,6 +16,8 @@ const doors = [
   { dialect: openaiResponses, path: '/v1/responses', asks: { input: hello } },
   { dialect: anthropicMessages, path: '/v1/messages', asks: { messages: hello, max_tokens: 100 } },
   { dialect: openaiCompletions, path: '/v1/completions', asks: { prompt: 'Hi' } },
+  { dialect: ollamaChat, path: '/api/chat', asks: { messages: hello } },
+  { dialect: ollamaGenerate, path: '/api/generate', asks: { prompt: 'Hi' } },
 ] as const
 const app = gatewayApp([demo({ clock: manualClock(), idleMs: 1_000, paceMs: 0 })])
 
@@ -25,6 +28,9 @@ async function ignored(path: string, body: object) {
   return [reply.status, reply.headers.get('x-zai2api-ignored')]
 }
 
+// Others have no `user` of their own.
+const isOpenai = (path: string) => !path.endsWith('messages') && path.startsWith('/v1/')
+
 test.each(doors)('$path names fields that nobody reads', async ({ path, asks }) => {
   expect(await ignored(path, { ...asks, of_tomorrow: { a: 1 }, guided_choice: ['a'], nothing: null })).toEqual([
     200,
@@ -32,7 +38,7 @@ test.each(doors)('$path names fields that nobody reads', async ({ path, asks }) 
   ])
   expect(await ignored(path, { ...asks, of_tomorrow: true, stream: true })).toEqual([200, 'of_tomorrow'])
   expect(await ignored(path, { ...asks, history: 5 })).toEqual([200, 'history'])
-  expect(await ignored(path, { ...asks, user: 'u' })).toEqual([200, path.endsWith('messages') ? 'user' : null])
+  expect(await ignored(path, { ...asks, user: 'u' })).toEqual([200, isOpenai(path) ? null : 'user'])
 })
 
 test.each(doors)('$path writes any name so that a header can carry it', async ({ path, asks }) => {

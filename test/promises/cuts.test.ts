@@ -2,17 +2,17 @@ import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isThorough } from '../support/effort.ts'
-import { askings, casesOf, goldenRoot, replayed, transcript } from '../support/transcripts.ts'
+import { askings, casesOf, goldenRoot, replayed, streamFile, transcript } from '../support/transcripts.ts'
 
 // Networks cut where they like. What a client reads must not depend on it: neither the text nor how it ends. A whole
 // reply is the same stream, collected.
 const ways = isThorough
   ? ([
-      ['sse', [1, 2, 3, 7, 64]],
+      ['stream', [1, 2, 3, 7, 64]],
       ['json', [1, 2, 3, 7, 64]],
     ] as const)
   : ([
-      ['sse', [1, 7, 64]],
+      ['stream', [1, 7, 64]],
       ['json', [1]],
     ] as const)
 
@@ -21,8 +21,10 @@ for (const upstream of Object.keys(replayed))
     describe(`${dialect} over ${upstream}, cut into reads of a few bytes`, () => {
       test.each(casesOf(upstream))('%s', async (name) => {
         for (const [form, sizes] of ways) {
-          const uncut = readFileSync(join(goldenRoot, upstream, name, `${dialect}.${form}`), 'utf8')
-          for (const size of sizes) expect(await transcript(upstream, name, dialect, form === 'sse', size)).toBe(uncut)
+          const file = form === 'stream' ? streamFile(dialect) : `${dialect}.json`
+          const uncut = readFileSync(join(goldenRoot, upstream, name, file), 'utf8')
+          for (const size of sizes)
+            expect(await transcript(upstream, name, dialect, form === 'stream', size)).toBe(uncut)
         }
       })
     })

@@ -12,6 +12,7 @@ import { clientToolNames, withLegalToolNames } from '../../src/core/tool-names.t
 import { chain, type Transform } from '../../src/core/transform.ts'
 import type { Model, Upstream } from '../../src/core/upstream.ts'
 import { anthropicMessages } from '../../src/dialects/anthropic-messages/index.ts'
+import { ollamaChat, ollamaGenerate } from '../../src/dialects/ollama/index.ts'
 import { openaiChat } from '../../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../../src/dialects/openai-completions/index.ts'
 import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
@@ -56,6 +57,8 @@ const encoders: Record<string, () => Encoder> = {
   'responses with summaries': () =>
     encoderOf(openaiResponses, { model: 'glm-4.6', input: 'Hi', reasoning: { summary: 'auto' } }),
   completions: () => encoderOf(openaiCompletions, { model: 'glm-4.6', prompt: 'Hi' }),
+  'Ollama chat': () => encoderOf(ollamaChat, { model: 'glm-4.6', messages }),
+  'Ollama generate': () => encoderOf(ollamaGenerate, { model: 'glm-4.6', prompt: 'Hi' }),
 }
 
 function encoderOf<Options>(
@@ -413,6 +416,8 @@ describe('nothing that may change a text is missing above:', () => {
   test('every encoder that writes text directly is in the list', async () => {
     expect(await saying(/\btextWriter:/, ['http/dialect-routes.ts'])).toEqual([
       'dialects/anthropic-messages/encode.ts',
+      'dialects/ollama/chat/encode.ts',
+      'dialects/ollama/generate/encode.ts',
       'dialects/openai-chat/encode.ts',
       'dialects/openai-responses/encode.ts',
     ])
@@ -428,6 +433,8 @@ describe('written directly is', () => {
     ['the answer, in chat', speech, 'the guard against loops', 'chat', 2_900],
     ['the answer, in messages', speech, 'the guard against loops', 'messages', 2_900],
     ['the answer, in responses', speech, 'the guard against loops', 'responses', 2_900],
+    ['the answer, in lines', speech, 'the guard against loops', 'Ollama chat', 2_900],
+    ['the reasoning, in lines', reasoning, 'the guard against loops', 'Ollama generate', 2_900],
     ['the reasoning', reasoning, 'the guard against loops', 'messages', 2_900],
     ['the reasoning in two fields', reasoning, 'the guard against loops', 'chat with reasoning in two fields', 2_900],
     ['the answer in front of calls', speech, 'calls written as text', 'messages', 2_900],

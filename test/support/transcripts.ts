@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import type { Dialect } from '../../src/core/dialect.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { anthropicMessages } from '../../src/dialects/anthropic-messages/index.ts'
+import { ollamaChat, ollamaGenerate } from '../../src/dialects/ollama/index.ts'
 import { openaiChat } from '../../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../../src/dialects/openai-completions/index.ts'
 import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
+import { documentedPath } from '../../src/http/base-paths.ts'
 import { type CredentialSource, zaiWeb } from '../../src/upstreams/zai-web/index.ts'
 import { apiUpstream } from './api-upstream.ts'
 import { chatZai, completionRoute, eventStream, webDefaults } from './chat-zai.ts'
@@ -113,6 +115,26 @@ export const askings: Record<string, (tools: boolean, search: boolean) => Asking
     dialect: openaiCompletions,
     body: { model: 'glm-4.7', prompt: 'Hello, GLM!', stream_options: { include_usage: true } },
   }),
+  'ollama-chat': (tools) => ({
+    dialect: ollamaChat,
+    body: {
+      model: 'glm-4.7',
+      messages: [{ role: 'user', content: 'Hello, GLM!' }],
+      think: true,
+      ...(tools
+        ? {
+            tools: declared.map(({ name, description, properties, required }) => ({
+              type: 'function',
+              function: { name, description, parameters: { type: 'object', properties, required } },
+            })),
+          }
+        : {}),
+    },
+  }),
+  'ollama-generate': () => ({
+    dialect: ollamaGenerate,
+    body: { model: 'glm-4.7', prompt: 'Hello, GLM!', think: true },
+  }),
   'openai-responses': (tools, search) => ({
     dialect: openaiResponses,
     body: {
@@ -134,11 +156,17 @@ export const askings: Record<string, (tools: boolean, search: boolean) => Asking
   }),
 }
 
+/** The name of the golden with a stream: `openai-chat.sse`. */
+export function streamFile(dialectId: string): string {
+  const contentType = askings[dialectId]?.(false, false).dialect.stream.contentType ?? ''
+  return `${dialectId}.${contentType.startsWith('text/event-stream') ? 'sse' : 'ndjson'}`
+}
+
 const apps = reusableApp()
 
 /**
  * What a client of the dialect gets for a recording: the whole HTTP answer as text, a status line in front when it
- * is not 200. Ids count up, and the clock in the reply is written as 0.
+ * is not 200. Ids count up, and the clock and the durations in the reply are written as 0.
  */
 export async function transcript(
   upstream: string,
@@ -151,12 +179,14 @@ export async function transcript(
   const replay = replayed[upstream]
   if (!asking || !replay) throw new Error(`no golden asking for ${dialectId} on ${upstream}`)
   const response = await apps.inFrontOf([replay(recording(upstream, name), pieceSize)]).handle(
-    new Request(`http://localhost/v1${asking.dialect.routes[0]?.path}`, {
+    new Request(`http://localhost${documentedPath(asking.dialect, asking.dialect.routes[0]?.path ?? '')}`, {
       method: 'POST',
       body: JSON.stringify({ ...asking.body, stream }),
     }),
   )
-  const text = (await response.text()).replaceAll(/"(created|created_at|completed_at)":\d+/g, '"$1":0')
+  const text = (await response.text())
+    .replaceAll(/"(created|created_at|completed_at|\w+_duration)":\d+/g, '"$1":0')
+    .replaceAll(/"created_at":"[\d:.TZ-]+"/g, '"created_at":"0"')
   const shown = stream && response.ok ? text : `${JSON.stringify(JSON.parse(text), undefined, 2)}\n`
   return response.ok ? shown : `HTTP ${response.status}\n${shown}`
 }

@@ -1,0 +1,74 @@
+import { type AssistantPart, type Message, textOf, type UserPart } from '../../../core/request.ts'
+import { type ContentOptions, partsOf, textPart } from '../../openai/content.ts'
+import { type Entry, readEntries } from '../../openai/entries.ts'
+import { type Fields, isFields, listOf, textOr } from '../../openai/json-fields.ts'
+import { named } from '../../openai/speaker.ts'
+import { toolCall } from '../../openai/tool-call.ts'
+import { imageParts } from '../images.ts'
+
+type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
+
+/**
+ * Reads messages. Calls need no ids: a result names its call or its tool, or neither, and then it answers the next call
+ * without a result. The gateway gives the missing ids.
+ *
+ * Errors: `invalid-request` for a part of the newest message that cannot be read.
+ */
+export function decodeConversation(list: unknown): { messages: Message[]; ignored: string[] } {
+  const ignored: string[] = []
+  const entries = readEntries(list, 'messages', (name) => ignored.push(name))
+  const justSent = (entries.findLast(({ fields }) => fields.role === 'assistant')?.index ?? -1) + 1
+  // Calls of the newest turn that have no result yet.
+  let unanswered: ToolCall[] = []
+  return { messages: entries.flatMap(readMessage), ignored }
+
+  function readMessage({ fields, index }: Entry): Message[] {
+    const reading = { ignored, rejects: index >= justSent }
+    switch (fields.role) {
+      case 'system':
+      case 'developer':
+        return systemMessage(textOf(partsIn(fields, index, reading)))
+      case 'assistant':
+        return assistantMessage(fields, index)
+      case 'tool':
+      case 'function':
+        return [{ role: 'tool', callId: callOf(fields), parts: partsIn(fields, index, reading), isError: false }]
+      default:
+        return [{ role: 'user', parts: named(fields, partsIn(fields, index, reading)) }]
+    }
+  }
+
+  function assistantMessage(fields: Fields, index: number): Message[] {
+    const thinking = textOr(fields.thinking)
+    const calls = listOf(fields.tool_calls)
+      .filter(isFields)
+      .map((call) => toolCall(call))
+    unanswered = calls.map((call, at) => (call.id === '' ? { ...call, id: `call_${index}_${at}` } : call))
+    const said = partsIn(fields, index, { ignored, rejects: false })
+    const parts: AssistantPart[] = [
+      ...(thinking === '' ? [] : [{ type: 'reasoning' as const, text: thinking }]),
+      ...textPart(textOf(said)),
+      ...unanswered,
+    ]
+    return parts.length === 0 ? [] : [{ role: 'assistant', parts }]
+  }
+
+  /** The id of the call that a result answers; empty if it says nothing about it. */
+  function callOf({ tool_call_id, tool_name, name }: Fields): string {
+    const id = textOr(tool_call_id)
+    const tool = textOr(tool_name) || textOr(name)
+    const answered = unanswered.find((call) => (id === '' ? call.name === tool : call.id === id))
+    unanswered = unanswered.filter((call) => call !== answered)
+    return answered?.id ?? id
+  }
+}
+
+function systemMessage(text: string): Message[] {
+  return text === '' ? [] : [{ role: 'system', text }]
+}
+
+/** The text, and the images beside it. */
+function partsIn({ content, images }: Fields, index: number, reading: ContentOptions): UserPart[] {
+  const pictures = listOf(images).filter((image) => typeof image === 'string')
+  return [...partsOf(content, `messages.${index}.content`, reading), ...imageParts(pictures)]
+}

@@ -1,0 +1,52 @@
+import type { Decoded } from '../../../core/dialect.ts'
+import type { Tool } from '../../../core/request.ts'
+import { decodeSettings } from '../options.ts'
+import { identityOf, loaded } from '../reply.ts'
+import { decodeConversation } from './conversation.ts'
+import type { ChatBody } from './schema.ts'
+
+/** Errors: `invalid-request` for a format and for parts of the newest message that cannot be read. */
+export function decode(body: ChatBody): Decoded<null> {
+  const { sampling, reasoning, output, stream, unloads, ignored } = decodeSettings(body)
+  const conversation = decodeConversation(body.messages)
+  const tools = decodeTools(body.tools)
+  return {
+    request: {
+      model: body.model,
+      messages: conversation.messages,
+      tools: tools.tools,
+      toolChoice: 'auto',
+      parallelToolCalls: true,
+      sampling,
+      reasoning,
+      output,
+      search: false,
+      ignored: [...ignored, ...conversation.ignored, ...tools.ignored],
+    },
+    options: null,
+    stream,
+    ...(conversation.messages.length === 0
+      ? {
+          atOnce: (head) => ({
+            ...identityOf(head),
+            message: { role: 'assistant', content: '' },
+            ...loaded(unloads),
+          }),
+        }
+      : {}),
+  }
+}
+
+function decodeTools(declared: ChatBody['tools']): { tools: Tool[]; ignored: string[] } {
+  const tools: Tool[] = []
+  const ignored: string[] = []
+  for (const [index, { type, function: signature }] of (declared ?? []).entries()) {
+    if (!signature) ignored.push(`tools.${index} (${type ?? 'no type'})`)
+    else {
+      const { name, description, parameters } = signature
+      // A function without a schema has no arguments.
+      tools.push({ name, description: description ?? '', parameters: parameters ?? { type: 'object', properties: {} } })
+    }
+  }
+  return { tools, ignored }
+}

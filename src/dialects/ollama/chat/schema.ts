@@ -1,0 +1,39 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { images, maybe, open, requestFields } from '../request-fields.ts'
+
+const call = open({
+  id: maybe(Type.String()),
+  function: open({ name: Type.String(), arguments: Type.Optional(Type.Unknown()) }),
+})
+
+const message = open({
+  role: maybe(Type.String()),
+  /** Clients of OpenAI's API send lists of parts. */
+  content: maybe(Type.Union([Type.String(), Type.Array(Type.Unknown()), open({})])),
+  thinking: maybe(Type.String()),
+  images,
+  tool_calls: maybe(Type.Array(call)),
+  /** Of a result: the tool, and in newer clients the call as well. */
+  tool_name: maybe(Type.String()),
+  tool_call_id: maybe(Type.String()),
+})
+
+const tool = open({
+  type: maybe(Type.String()),
+  function: maybe(
+    open({
+      name: Type.String({ minLength: 1 }),
+      description: maybe(Type.String()),
+      parameters: maybe(Type.Record(Type.String(), Type.Unknown())),
+    }),
+  ),
+})
+
+/** The body of `POST /api/chat`. Without messages, it loads the model. */
+export const chatBody = open({
+  ...requestFields,
+  messages: maybe(Type.Array(message)),
+  tools: maybe(Type.Array(tool)),
+})
+
+export type ChatBody = Static<typeof chatBody>

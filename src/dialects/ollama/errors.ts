@@ -1,0 +1,11 @@
+import type { GatewayError } from '../../core/errors.ts'
+
+/** Source: `docs/api/errors.mdx` of Ollama, 2026-08. */
+export function encodeError(error: GatewayError): { status: number; body: object } {
+  return { status: error.status, body: errorBody(error) }
+}
+
+/** The same shape before the first byte and as the last line of a stream. */
+export function errorBody({ message }: GatewayError): object {
+  return { error: message }
+}

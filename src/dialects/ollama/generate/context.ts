@@ -1,0 +1,37 @@
+import { isRecord, parseJson } from '../../../core/json.ts'
+
+/** What was said before, for the next prompt. */
+export interface Exchange {
+  system: string
+  turns: { prompt: string; response: string }[]
+}
+
+/** Tells our numbers from the tokens of a model. */
+const mark = 0x7a_32_61
+const bytesOfNumber = 3
+
+/**
+ * A conversation as numbers. Clients keep the `context` of a reply and send it with the next prompt, without looking into it; in
+ * Ollama these are tokens. Here they are the bytes of the conversation itself, so nothing has to be kept between requests.
+ */
+export function encodeContext(said: Exchange): number[] {
+  const bytes = new TextEncoder().encode(JSON.stringify(said))
+  const numbers = [mark, bytes.length]
+  for (let at = 0; at < bytes.length; at += bytesOfNumber)
+    numbers.push(((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0))
+  return numbers
+}
+
+/** `undefined` for the tokens of another server. */
+export function decodeContext([first, length = 0, ...numbers]: readonly number[]): Exchange | undefined {
+  if (first !== mark || length > numbers.length * bytesOfNumber) return undefined
+  const bytes = Uint8Array.from(numbers.flatMap((number) => [number >> 16, number >> 8, number]))
+  const said = parseJson(new TextDecoder().decode(bytes.subarray(0, length)))
+  if (!isRecord(said) || typeof said.system !== 'string' || !Array.isArray(said.turns)) return undefined
+  const turns = said.turns.flatMap((turn: unknown) =>
+    isRecord(turn) && typeof turn.prompt === 'string' && typeof turn.response === 'string'
+      ? [{ prompt: turn.prompt, response: turn.response }]
+      : [],
+  )
+  return { system: said.system, turns }
+}

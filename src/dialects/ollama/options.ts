@@ -1,0 +1,81 @@
+import { invalidField } from '../../core/errors.ts'
+import { isRecord } from '../../core/json.ts'
+import type { OutputFormat, Reasoning, Sampling } from '../../core/request.ts'
+import { fieldPath } from '../../core/truncate.ts'
+import { decodeEffort } from '../openai/effort.ts'
+import type { SharedBody } from './request-fields.ts'
+
+/** What both requests say besides their prompt. */
+export interface DecodedSettings {
+  sampling: Sampling
+  reasoning: Reasoning
+  output: OutputFormat
+  stream: boolean
+  /** The client wants the model out of memory. */
+  unloads: boolean
+  ignored: string[]
+}
+
+/** Errors: `invalid-request` for a format that is neither `"json"` nor a schema. */
+export function decodeSettings(body: SharedBody): DecodedSettings {
+  const { options, logprobs, keep_alive } = body
+  const think = decodeEffort(body.think, 'think')
+  return {
+    sampling: decodeSampling(options ?? {}),
+    reasoning: think.asked ?? { mode: 'default' },
+    output: decodeFormat(body.format),
+    stream: body.stream ?? true,
+    unloads: keep_alive === 0 || /^0+[a-z]*$/.test(String(keep_alive ?? '')),
+    ignored: [...think.ignored, ...(logprobs ? ['logprobs'] : []), ...ignoredOptions(options ?? {})],
+  }
+}
+
+type Options = NonNullable<SharedBody['options']>
+
+/** A negative limit stands for none, or for what fits. */
+function decodeSampling({ num_predict, temperature, top_p, stop }: Options): Sampling {
+  const sequences = (typeof stop === 'string' ? [stop] : (stop ?? [])).filter((sequence) => sequence !== '')
+  const limit = Math.floor(num_predict ?? 0)
+  return {
+    temperature: temperature ?? undefined,
+    topP: top_p ?? undefined,
+    maxTokens: limit > 0 ? limit : undefined,
+    stop: sequences.length === 0 ? undefined : sequences,
+  }
+}
+
+function decodeFormat(format: unknown): OutputFormat {
+  if (format === undefined || format === null || format === '') return { type: 'text' }
+  if (format === 'json') return { type: 'json' }
+  if (isRecord(format)) return { type: 'json', schema: format }
+  throw invalidField('format', 'expected "json" or a JSON schema')
+}
+
+/**
+ * Options with an effect of their own, and those that say how a model is run on a machine: there is none here, so they ask for
+ * nothing. Source: `api/types.go` of Ollama, 2026-08.
+ */
+const readOrNeedless = new Set([
+  ...['num_predict', 'temperature', 'top_p', 'stop'],
+  ...['numa', 'num_ctx', 'num_batch', 'num_gpu', 'main_gpu', 'low_vram', 'f16_kv', 'logits_all', 'vocab_only'],
+  ...['use_mmap', 'use_mlock', 'embedding_only', 'num_thread', 'num_keep', 'penalize_newline', 'repeat_last_n'],
+])
+
+/** Values with which an option changes nothing. */
+const neutral: Readonly<Record<string, unknown>> = {
+  repeat_penalty: 1,
+  tfs_z: 1,
+  typical_p: 1,
+  min_p: 0,
+  mirostat: 0,
+  presence_penalty: 0,
+  frequency_penalty: 0,
+}
+
+function ignoredOptions(options: Options): string[] {
+  return Object.entries(options).flatMap(([name, value]) => {
+    const asksNothing = value === null || readOrNeedless.has(name) || neutral[name] === value
+    // Only used by Mirostat sampling, which is named itself.
+    return asksNothing || /^mirostat_/.test(name) ? [] : [fieldPath(['options', name])]
+  })
+}

@@ -1,0 +1,60 @@
+import type { ReplyHead, TextWriter } from '../../core/dialect.ts'
+import type { FinishReason, Usage } from '../../core/events.ts'
+
+/** The stream is one JSON object a line. */
+export const stream = {
+  contentType: 'application/x-ndjson',
+  // Clients parse every line, so an empty one would be an error. Before the next object, white space is part of its line.
+  keepAlive: ' ',
+}
+
+/** Every line of a reply begins with this. */
+export function identityOf({ model, createdAtSeconds }: ReplyHead): { model: string; created_at: string } {
+  return { model, created_at: new Date(createdAtSeconds * 1000).toISOString() }
+}
+
+export function line(value: object): string {
+  return `${JSON.stringify(value)}\n`
+}
+
+/** Several blocks of reasoning arrive in one field, so a blank line separates them. */
+export const reasoningSeparator = '\n\n'
+
+/** A writer of text that has no messages of its own to follow. */
+export function passing(kind: TextWriter['kind'], write: TextWriter['write']): TextWriter {
+  return { kind, write, account() {} }
+}
+
+/** Ollama has no word for a filtered reply. */
+const doneReasonOf = {
+  stop: 'stop',
+  'stop-sequence': 'stop',
+  length: 'length',
+  'context-window': 'length',
+  'tool-calls': 'stop',
+  'content-filter': 'content_filter',
+} satisfies Record<FinishReason, string>
+
+/** The last members of a complete reply. Durations are nanoseconds; no time goes into loading a model here. */
+export function ending({ timing }: ReplyHead, reason: FinishReason, usage: Usage): object {
+  const { totalMs, firstTokenMs } = timing?.() ?? { totalMs: 0, firstTokenMs: 0 }
+  return {
+    done: true,
+    done_reason: doneReasonOf[reason],
+    total_duration: nanoseconds(totalMs),
+    load_duration: 0,
+    prompt_eval_count: usage.inputTokens,
+    prompt_eval_duration: nanoseconds(firstTokenMs),
+    eval_count: usage.outputTokens,
+    eval_duration: nanoseconds(totalMs - firstTokenMs),
+  }
+}
+
+/** The last members of the answer to a request without a prompt, which loads a model or takes it out of memory. */
+export function loaded(unloads: boolean): object {
+  return { done: true, done_reason: unloads ? 'unload' : 'load' }
+}
+
+function nanoseconds(ms: number): number {
+  return Math.round(Math.max(ms, 0) * 1e6)
+}

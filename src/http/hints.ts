@@ -4,14 +4,15 @@ import { truncate } from '../core/truncate.ts'
 import { documentedBasePath, documentedPath } from './base-paths.ts'
 import type { Route } from './route.ts'
 
-/** The addresses that serve replies, for error messages. */
+/** The address of each dialect that serves replies, for error messages and checks: the first, of several. */
 export function replyAddresses(dialects: readonly Dialect[]): { dialect: Dialect; path: string }[] {
   return dialects
     .filter(({ isLegacy }) => !isLegacy)
     .flatMap((dialect) =>
-      dialect.routes.flatMap(({ serves, path }) =>
-        serves === 'reply' ? [{ dialect, path: documentedPath(dialect, path) }] : [],
-      ),
+      dialect.routes
+        .filter(({ serves }) => serves === 'reply')
+        .slice(0, 1)
+        .map(({ path }) => ({ dialect, path: documentedPath(dialect, path) })),
     )
 }
 

@@ -4,7 +4,7 @@ import { createGuardedPool, type GuardedPool } from './guarded-pool.ts'
 import { statementsAfter, versionTable } from './migrations.ts'
 import { createNotifications } from './notifications.ts'
 import { readPostgresUrl } from './postgres-url.ts'
-import { type Database, type Parameter, render, type Sql, type TransactionalSql } from './sql.ts'
+import { type Database, type Parameter, parametersOf, render, type Sql, type TransactionalSql } from './sql.ts'
 
 export interface PostgresOptions {
   /** `postgres://user:password@host/database`, with `sslmode` and the like as libpq has them, and `pool_max_conns`. */
@@ -145,8 +145,7 @@ interface Answer extends Array<Record<string, unknown>> {
 
 function runOn(connection: Pick<SQL, 'unsafe'>): Sql {
   return async <Row>(text: TemplateStringsArray, ...values: readonly Parameter[]) => {
-    const statement = render(text, values, 'postgres')
-    const answer: Answer = await connection.unsafe(statement.text, statement.parameters)
+    const answer: Answer = await connection.unsafe(render(text, values, 'postgres'), parametersOf(values))
     return withNumbers(answer) as Row[]
   }
 }

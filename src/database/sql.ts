@@ -40,9 +40,10 @@ export type Sql = <Row = Record<string, Value>>(
 export type Engine = 'sqlite' | 'postgres'
 
 /**
- * What follows `INSERT INTO` for any number of rows: the table, its columns and their values. All rows are one parameter
- * of JSON. A parameter for each value would make another statement for each number of rows, and on PostgreSQL for each
- * combination of types, and each would stay prepared.
+ * What follows `INSERT INTO` for any number of rows: the table, its columns and their values. A statement has it once at
+ * most. On PostgreSQL all rows are one parameter of JSON: a parameter for each value would make another statement for each
+ * number of rows and each combination of types, and each would stay prepared. SQLite would take four times as long to read
+ * the JSON as to run the statement once for each row (50 µs a row of the list of requests, and 12 µs).
  */
 export function newRows<Row extends object>(
   table: string,
@@ -72,20 +73,15 @@ export function part(text: TemplateStringsArray, ...values: readonly Parameter[]
 
 export type Parameter = Value | NewRows | Part
 
-/** The text of a statement and its parameters, for one engine. */
-export function render(
-  text: TemplateStringsArray,
-  values: readonly Parameter[],
-  engine: Engine,
-): { text: string; parameters: Value[] } {
-  const parameters = parametersOf(values)
+/** The text of a statement for one engine. */
+export function render(text: TemplateStringsArray, values: readonly Parameter[], engine: Engine): string {
   const known = rendered[engine].get(text)
-  if (known !== undefined) return { text: known, parameters }
+  if (known !== undefined) return known
   let count = 0
   let hasParts = false
   const whole = textOf(text, values)
   if (!hasParts) rendered[engine].set(text, whole)
-  return { text: whole, parameters }
+  return whole
 
   function textOf(strings: TemplateStringsArray, inserted: readonly Parameter[]): string {
     return strings.reduce((before, after, index) => before + pieceOf(inserted[index - 1] ?? null) + after)
@@ -96,9 +92,17 @@ export function render(
       hasParts = true
       return textOf(value.text, value.values)
     }
+    if (!isOfKind(value, 'rows')) return next()
+    const { table, columns } = value
+    const names = columns.join(', ')
+    return engine === 'postgres'
+      ? `${table} (${names}) SELECT ${names} FROM json_populate_recordset(NULL::${table}, ${next()}::text::json)`
+      : `${table} (${names}) VALUES (${columns.map(next).join(', ')})`
+  }
+
+  function next(): string {
     count++
-    const parameter = engine === 'sqlite' ? `?${count}` : `$${count}`
-    return isOfKind(value, 'rows') ? insertion(value, parameter, engine) : parameter
+    return engine === 'sqlite' ? `?${count}` : `$${count}`
   }
 }
 
@@ -108,11 +112,21 @@ const rendered: Record<Engine, WeakMap<TemplateStringsArray, string>> = {
   postgres: new WeakMap(),
 }
 
-function parametersOf(values: readonly Parameter[]): Value[] {
+/** The parameters of a statement on PostgreSQL. */
+export function parametersOf(values: readonly Parameter[]): Value[] {
   return values.flatMap((value) => {
     if (isOfKind(value, 'part')) return parametersOf(value.values)
     return isOfKind(value, 'rows') ? jsonOf(value) : checked(value)
   })
+}
+
+/** The parameters of each run of a statement on SQLite: one run, or as many as it has rows to insert. */
+export function runsOf(values: readonly Parameter[]): Value[][] {
+  const inserted = values.find((value) => isOfKind(value, 'rows'))
+  if (inserted === undefined) return [parametersOf(values)]
+  return inserted.rows.map((row) =>
+    values.flatMap((value) => (value === inserted ? valuesOf(inserted, row) : parametersOf([value]))),
+  )
 }
 
 function isOfKind<Kind extends 'part' | 'rows'>(
@@ -122,20 +136,18 @@ function isOfKind<Kind extends 'part' | 'rows'>(
   return typeof value === 'object' && value !== null && value.kind === kind
 }
 
-function insertion({ table, columns }: NewRows, parameter: string, engine: Engine): string {
-  const names = columns.join(', ')
-  if (engine === 'postgres')
-    return `${table} (${names}) SELECT ${names} FROM json_populate_recordset(NULL::${table}, ${parameter}::text::json)`
-  // Without WHERE, SQLite would read a following ON CONFLICT as part of the join.
-  const members = columns.map((name) => `value ->> '${name}'`).join(', ')
-  return `${table} (${names}) SELECT ${members} FROM json_each(${parameter}) WHERE true`
+function jsonOf(inserted: NewRows): string {
+  const { columns, rows } = inserted
+  return JSON.stringify(
+    rows.map((row) => {
+      const values = valuesOf(inserted, row)
+      return Object.fromEntries(columns.map((name, index) => [name, values[index]]))
+    }),
+  )
 }
 
-function jsonOf({ columns, rows }: NewRows): string {
-  const values = rows.map((row) =>
-    Object.fromEntries(columns.map((name) => [name, checked(Reflect.get(row, name), name)])),
-  )
-  return JSON.stringify(values)
+function valuesOf({ columns }: NewRows, row: object): Value[] {
+  return columns.map((name) => checked(Reflect.get(row, name), name))
 }
 
 /**

@@ -7,7 +7,7 @@ import { DatabaseError, databaseError } from './errors.ts'
 import { statementsAfter, versionTable } from './migrations.ts'
 import { markAsOurs, ownerOf, rejectForeign } from './own-file.ts'
 import { makePrivateFile } from './private-file.ts'
-import { type Database, type Parameter, render, type Sql, type TransactionalSql, type Value } from './sql.ts'
+import { type Database, type Parameter, render, runsOf, type Sql, type TransactionalSql, type Value } from './sql.ts'
 import { type StateInMemory, startInMemory } from './state-in-memory.ts'
 
 export interface SqliteOptions {
@@ -66,8 +66,11 @@ export function openSqlite({ path, isOwnPlace, clock, warn, isLasting, maxPages 
   let stopUpkeep = isFile ? clock.after(upkeepMs, upkeep) : () => {}
 
   const run: Sql = async <Row>(text: TemplateStringsArray, ...values: readonly Parameter[]) => {
-    const statement = render(text, values, 'sqlite')
-    return statements.of(statement.text).all(...statement.parameters) as Row[]
+    const statement = statements.of(render(text, values, 'sqlite'))
+    const runs = runsOf(values)
+    const runAll = () => runs.flatMap((parameters) => statement.all(...parameters) as Row[])
+    // All rows are inserted, or none.
+    return runs.length === 1 ? runAll() : connection.transaction(runAll)()
   }
   const sql: Sql = <Row>(text: TemplateStringsArray, ...values: readonly Parameter[]) => {
     const work = () =>

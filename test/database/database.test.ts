@@ -109,6 +109,19 @@ describe.each(engines)('%s', (_name, newUrl) => {
     expect(await failure(sql`SELECT nothing FROM nowhere`)).not.toBeInstanceOf(DatabaseError)
   })
 
+  test('of several new rows all are stored or none', async () => {
+    const insert = (...ids: string[]) =>
+      sql`INSERT INTO ${newRows(
+        'budgets',
+        budgetColumns,
+        ids.map((id) => budget(id)),
+      )} RETURNING id`
+    expect(await insert('row 1', 'row 2')).toEqual([{ id: 'row 1' }, { id: 'row 2' }])
+    expect(await failure(insert('row 3', 'row 2'))).toMatchObject({ problem: 'unique' })
+    expect(await insert('row 3')).toEqual([{ id: 'row 3' }])
+    expect(await insert()).toEqual([])
+  })
+
   test('a transaction counts as a whole, and others see it as a whole', async () => {
     await sql`INSERT INTO ${newRows('budgets', budgetColumns, [budget('whole')])}`
     const add = (amount: number) => sql`UPDATE budgets SET settled = settled + ${amount} WHERE id = ${'whole'}`

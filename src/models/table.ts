@@ -1,3 +1,4 @@
+import { lruCache } from '../core/lru-cache.ts'
 import file from './models.toml'
 import { type EffortWord, effortWords, type Modality, type ModelFields, type ModelRow } from './row.ts'
 
@@ -61,9 +62,14 @@ export function modelTable(own: readonly ModelRow[] = [], builtIn: readonly Mode
     .map(({ id, facts }) => factsOf(id, corrected(id, facts)))
     .sort((one, other) => other.releasedAtSeconds - one.releasedAtSeconds)
   const byName = new Map(named.map((facts) => [facts.id.toLowerCase(), facts]))
-  return {
-    named,
-    of: (name) => byName.get(name.toLowerCase()) ?? factsOf(publicNameOf(name), corrected(name, inherited(name))),
+  const derived = lruCache<string, ModelFacts>({ maxEntries: maxDerived })
+  return { named, of: (name) => byName.get(name.toLowerCase()) ?? derived.get(name) ?? derive(name) }
+
+  /** The facts for a name without a row, which are asked for several times a request. */
+  function derive(name: string): ModelFacts {
+    const facts = factsOf(publicNameOf(name), corrected(name, inherited(name)))
+    derived.set(name, facts)
+    return facts
   }
 
   /** The facts for a name without a row of its own. */
@@ -94,6 +100,9 @@ export function modelTable(own: readonly ModelRow[] = [], builtIn: readonly Mode
     return { input, reasoning, efforts, tool_stream, web_search, default_temperature }
   }
 }
+
+/** Clients can make up any number of names. */
+const maxDerived = 100
 
 /** GLM-5.4. Before this version, a `v` behind the version marks models with vision. */
 const assumedFrom = 504

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { createSecretFinder } from '../../src/core/known-secrets.ts'
-import { redactChunks, redactHeaders, redactUrl, secretFinder } from '../../src/observe/redaction.ts'
+import { redactChunks, redactDeep, redactHeaders, redactUrl, secretFinder } from '../../src/observe/redaction.ts'
 
 const secret = 'Pl4nted-Secret.0123456789abcdef'
 const find = secretFinder(createSecretFinder([secret]))
@@ -102,4 +102,21 @@ test('a long reply with much to look at takes no time to speak of', () => {
   const startedAt = performance.now()
   expect(redactChunks(chunks, find)).toEqual(chunks)
   expect(performance.now() - startedAt).toBeLessThan(5_000)
+})
+
+test.each<[string, (text: string) => unknown]>([
+  ['a text', (text) => text],
+  ['a member', (text) => ({ other: 'words', number: 1, nothing: null, text })],
+  ['deep in lists', (text) => ({ steps: [{ labels: ['a', [text]] }, {}], kept: 'as it is' })],
+  ['one of many', (text) => ['%', '\\u00', text, '41', '\\']],
+])('secrets are taken out of values: %s', (_name, valueWith) => {
+  for (const hidden of [secret, encodeURIComponent(secret), 'sk-somebodyelseskey', `{"a":"x","a":"y${secret}"}`]) {
+    const redacted = JSON.stringify(redactDeep(valueWith(`see ${hidden} there`), find))
+    expect(redacted).toContain('[redacted]')
+    expect(redacted).not.toContain(secret)
+    expect(redacted).not.toContain(hidden)
+  }
+  const pieces = `{"d":"${secret.slice(0, 12)}"} {"d":"${secret.slice(12)}"}`
+  expect(redactDeep(valueWith(pieces), find)).not.toEqual(valueWith(pieces))
+  expect(redactDeep(valueWith('as it is'), find)).toEqual(valueWith('as it is'))
 })

@@ -88,19 +88,25 @@ function merged(read: readonly RequestRow[], live: readonly RequestRow[]): Reque
 onEnded((row) => {
   if (!generation || !matches(row, current.peek())) return
   const target = pausedAt.peek() === undefined && !scrolledDown.peek() ? ended : pending
-  target.value = inserted(target.peek(), row)
+  const rows = [...target.peek()]
+  insert(rows, row)
+  target.value = rows
 })
 
+/** A row that is known stands near its place. */
+const neighbours = 50
+
 /** Newest first by when they came, as the gateway lists them. */
-function inserted(rows: readonly RequestRow[], row: RequestRow): readonly RequestRow[] {
-  const at = rows.findIndex((each) => each.at <= row.at)
-  if (rows.some(({ id }, n) => n < at + 50 && id === row.id)) return rows
-  return at === -1 ? [...rows, row] : [...rows.slice(0, at), row, ...rows.slice(at)]
+function insert(rows: RequestRow[], row: RequestRow): void {
+  const older = rows.findIndex((each) => each.at <= row.at)
+  const at = older === -1 ? rows.length : older
+  if (!rows.slice(0, at + neighbours).some(({ id }) => id === row.id)) rows.splice(at, 0, row)
 }
 
 export function takePending(): void {
-  let rows = ended.peek()
-  for (const row of [...pending.peek()].reverse()) rows = inserted(rows, row)
+  if (pending.peek().length === 0) return
+  const rows = [...ended.peek()]
+  for (const row of pending.peek()) insert(rows, row)
   ended.value = rows
   pending.value = []
 }

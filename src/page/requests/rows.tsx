@@ -1,5 +1,5 @@
-import { useSignal } from '@preact/signals'
-import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
+import { computed, useSignal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
 import type { RequestRow } from '../../admin/schema/requests.ts'
 import { now } from '../api/live.ts'
 import { clockTime, creditsOf, day, dollars, percent, seconds, secondsLong, whole } from '../format.ts'
@@ -9,9 +9,9 @@ import { hasFailed, markOf, shortModel, speed, stateWord, totalMs, Who } from '.
 import { href } from '../router.ts'
 
 interface RowsProps {
-  rows: readonly RequestRow[]
-  /** How many of them, at the top, are under way. */
-  underWay: number
+  /** On top. */
+  underWay: readonly RequestRow[]
+  ended: readonly RequestRow[]
   selected: string | undefined
   onOpen: (row: RequestRow) => void
   /** The reader comes near the end. */
@@ -25,7 +25,7 @@ const margin = 16
  * A list of any length: only the rows in the window are in the document, and those above and below are room that is kept
  * for them. One tab stop; the row that is chosen is the active descendant.
  */
-export function RequestRows({ rows, underWay, selected, onOpen, onEnd }: RowsProps) {
+export function RequestRows({ underWay, ended, selected, onOpen, onEnd }: RowsProps) {
   const body = useRef<HTMLTableSectionElement>(null)
   const from = useSignal(0)
   const height = useSignal(32)
@@ -34,6 +34,10 @@ export function RequestRows({ rows, underWay, selected, onOpen, onEnd }: RowsPro
   latest.current = onEnd
 
   useEffect(() => {
+    const measure = () => {
+      const measured = body.current?.querySelector('tr[id]')?.getBoundingClientRect().height
+      if (measured) height.value = measured
+    }
     const look = () => {
       const top = body.current?.getBoundingClientRect().top ?? 0
       const first = Math.max(0, Math.floor(-top / height.peek()) - margin)
@@ -41,22 +45,28 @@ export function RequestRows({ rows, underWay, selected, onOpen, onEnd }: RowsPro
       from.value = first - (first % 8)
       if (document.documentElement.scrollHeight - scrollY - innerHeight < 2 * innerHeight) latest.current()
     }
-    look()
+    const resized = () => {
+      measure()
+      look()
+    }
+    resized()
     addEventListener('scroll', look, { passive: true })
-    addEventListener('resize', look)
+    addEventListener('resize', resized)
     return () => {
       removeEventListener('scroll', look)
-      removeEventListener('resize', look)
+      removeEventListener('resize', resized)
     }
   }, [from, height])
-  useLayoutEffect(() => {
-    const measured = body.current?.querySelector('tr[id]')?.getBoundingClientRect().height
-    if (measured && Math.abs(measured - height.peek()) > 0.5) height.value = measured
-  })
 
-  const first = Math.min(from.value, Math.max(0, rows.length - fits))
-  const shown = rows.slice(first, first + fits + 8)
-  const below = rows.length - first - shown.length
+  const count = underWay.length + ended.length
+  const first = Math.min(from.value, Math.max(0, count - fits))
+  const last = first + fits + 8
+  // A list of 100,000 is not copied for each frame.
+  const shown = [
+    ...underWay.slice(first, last),
+    ...ended.slice(Math.max(0, first - underWay.length), Math.max(0, last - underWay.length)),
+  ]
+  const below = count - first - shown.length
   const slowest = Math.max(1, ...shown.map(totalMs))
   return (
     <table
@@ -64,7 +74,7 @@ export function RequestRows({ rows, underWay, selected, onOpen, onEnd }: RowsPro
       // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a grid is a table whose rows are chosen
       role="grid"
       aria-label={t('requests')}
-      aria-rowcount={rows.length + 1}
+      aria-rowcount={count + 1}
       aria-activedescendant={selected && `row-${selected}`}
       tabIndex={0}
     >
@@ -92,21 +102,29 @@ export function RequestRows({ rows, underWay, selected, onOpen, onEnd }: RowsPro
           <th>{t('notes')}</th>
         </tr>
       </thead>
-      <tbody ref={body} style={{ '--above': `${first * height.value}px`, '--below': `${below * height.value}px` }}>
+      <tbody ref={body}>
+        <Room key="above" height={first * height.value} />
         {shown.map((row, n) => (
           <Row
             key={row.id}
             row={row}
             index={first + n}
-            run={first + n < underWay}
+            run={first + n < underWay.length}
             selected={row.id === selected}
             slowest={slowest}
             onOpen={onOpen}
           />
         ))}
+        <Room key="below" height={below * height.value} />
       </tbody>
     </table>
   )
+}
+
+/** Room for rows that are not in the document. A property of the body instead would have every cell styled anew. */
+function Room({ height }: { height: number }) {
+  // biome-ignore lint/a11y/noAriaHiddenOnFocusable: nothing in it takes the focus
+  return <tr class="room" aria-hidden="true" style={{ height: `${height}px` }} />
 }
 
 interface RowProps {
@@ -189,7 +207,8 @@ function Row({ row, index, run, selected, slowest, onOpen }: RowProps) {
   )
 }
 
-const isToday = (at: number): boolean => new Date(at).toDateString() === new Date(now.value).toDateString()
+const midnight = computed(() => new Date(now.value).setHours(0, 0, 0, 0))
+const isToday = (at: number): boolean => at >= midnight.value
 
 /** Clients write names of models in small letters. */
 const sameName = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase()

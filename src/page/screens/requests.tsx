@@ -45,12 +45,10 @@ export function RequestsScreen() {
   })
 
   const under = list.underWay.value
-  const rows = [...under, ...list.ended.value]
-  const open = (row: RequestRow) => {
-    list.selected.value = row.id
-    navigate(`requests/${encodeURIComponent(row.id)}`)
-  }
+  const ended = list.ended.value
+  const count = under.length + ended.length
   const move = (step: number) => {
+    const rows = [...under, ...ended]
     const at = rows.findIndex(({ id }) => id === list.selected.peek())
     const next = rows[at === -1 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))]
     if (!next) return
@@ -66,7 +64,8 @@ export function RequestsScreen() {
     ArrowUp: () => move(-1),
     ' ': list.togglePause,
     Enter: () => {
-      const row = rows.find(({ id }) => id === list.selected.peek())
+      const id = list.selected.peek()
+      const row = [...under, ...ended].find((each) => each.id === id)
       if (row) open(row)
     },
     y: () => void navigator.clipboard?.writeText(list.selected.peek() ?? ''),
@@ -101,18 +100,16 @@ export function RequestsScreen() {
       {isEmpty(filter) && <LastHour />}
       {failed ? (
         <Failed what={t('theList')} error={failed} again={list.reload} />
-      ) : rows.length > 0 ? (
+      ) : count > 0 ? (
         <>
           <RequestRows
-            rows={rows}
-            underWay={under.length}
+            underWay={under}
+            ended={ended}
             selected={list.selected.value}
             onOpen={open}
             onEnd={list.readMore}
           />
-          <p class="dim small end-line">
-            {list.complete.value ? t('allShown', rows.length) : t('moreBelow', rows.length)}
-          </p>
+          <p class="dim small end-line">{list.complete.value ? t('allShown', count) : t('moreBelow', count)}</p>
         </>
       ) : waitsForFirst ? (
         slow.value && <Placeholder rows={12} />
@@ -121,6 +118,11 @@ export function RequestsScreen() {
       )}
     </main>
   )
+}
+
+function open(row: RequestRow): void {
+  list.selected.value = row.id
+  navigate(`requests/${encodeURIComponent(row.id)}`)
 }
 
 function FilterField({ field }: { field: { current: HTMLInputElement | null } }) {

@@ -135,7 +135,7 @@ function milliseconds(ms: number): string {
 }
 
 function seconds(ms: number): string {
-  return `${(ms / 1000).toPrecision(3)} s`
+  return ms < 1000 ? milliseconds(ms) : `${(ms / 1000).toPrecision(3)} s`
 }
 
 const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }

@@ -51,7 +51,7 @@ export function CopyButton({ text, children, look = 'bare s sq' }: CopyProps) {
     <button
       type="button"
       class={`btn ${word ? look.replace(/\bsq\b/, '') : look}`}
-      aria-label={children || word ? undefined : t('copy')}
+      aria-label={word || (children ? undefined : t('copy'))}
       title={children ? undefined : t('copy')}
       onClick={copy}
     >

@@ -44,9 +44,9 @@ test: $(BUN) ## run the tests
 	$(BUN) test $(PARALLEL) $(PATIENCE) $(REPORT) $(ARGS)
 	@echo 'Left out: the compiled executable (make smoke), the pages in a browser (make test-browser), coding agents (make test-agents).'
 
-test-browser: $(BUN) ## try the pages in an installed Chromium
+test-browser: $(BINARY) ## try the pages of the compiled executable in an installed Chromium
 	@$(BUN) test/support/chromium.ts
-	$(BUN) test $(wildcard ./test/browser/*.browser.ts) $(REPORT)
+	BINARY=$(CURDIR)/$(BINARY) $(BUN) test $(wildcard ./test/browser/*.browser.ts) $(REPORT)
 
 test-agents: $(BINARY) ## run Claude Code, Codex and opencode on the compiled executable
 	@$(BUN) test/support/agents/install.ts

@@ -5,7 +5,7 @@ import { launchChromium } from '../support/chromium.ts'
 import { startExampleApi } from '../support/page/example-api.ts'
 import { exampleRows } from '../support/page/example-data.ts'
 import { axeFindings, openPage, sidewaysScroll } from '../support/page/open-page.ts'
-import { startDemo } from '../support/page/start-demo.ts'
+import { startDemo } from '../support/page/start-program.ts'
 
 // What a gateway has only after weeks: 100,000 requests, sessions that were compacted, every kind of failure.
 setDefaultTimeout(180_000)
@@ -86,6 +86,7 @@ describe('a long list', () => {
     expect(await page.locator('.reqs').getAttribute('aria-activedescendant')).toBe(chosen)
     await page.keyboard.press('Enter')
     await page.waitForURL(`**/requests/${chosen?.replace('row-', '')}`)
+    await page.locator('.wf').waitFor()
     await page.keyboard.press('Escape')
     await page.waitForURL('**/requests')
     expect(await page.locator('tr[aria-selected=true]').getAttribute('id')).toBe(chosen)

@@ -6,7 +6,7 @@ import { demo } from '../../src/upstreams/demo/index.ts'
 import { launchChromium } from '../support/chromium.ts'
 import { type GatewaySettings, startGateway } from '../support/gateway.ts'
 import { axeFindings, openPage, sidewaysScroll } from '../support/page/open-page.ts'
-import { startDemo } from '../support/page/start-demo.ts'
+import { startDemo } from '../support/page/start-program.ts'
 
 // `make test-browser` runs this file; it needs an installed Chromium.
 setDefaultTimeout(180_000)
@@ -268,20 +268,3 @@ function startProxy(prefix: string, target: string) {
   })
   return { url: server.url.origin, [Symbol.asyncDispose]: () => server.stop(true) }
 }
-
-test('paints within 150 ms of what a line of text takes', async () => {
-  const paintOf = async (page: Page) => {
-    await page.reload()
-    await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length > 0)
-    return page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0)
-  }
-  // The best of some: other programs share the machine with the tests.
-  const bestOf = async (path: string) => {
-    await using opened = await openPage(browser, gateway.url + path)
-    const paints: number[] = []
-    for (let n = 0; n < 8; n++) paints.push(await paintOf(opened.page))
-    return Math.min(...paints)
-  }
-  const line = await bestOf('/healthz')
-  expect((await bestOf('/')) - line).toBeLessThan(150)
-})

@@ -11,7 +11,7 @@ import {
   exampleUsage,
 } from './example-data.ts'
 
-type Answer = (request: Request, url: URL) => Response | Promise<Response> | undefined
+export type Answer = (request: Request, url: URL) => Response | Promise<Response> | undefined
 
 /**
  * `/admin/api` with example data in front of a real gateway, for states of the page that a gateway reaches only after
@@ -22,17 +22,16 @@ export function startExampleApi(gateway: string, overrides: Record<string, Answe
   const answers: Record<string, Answer> = {
     'GET session': () => Response.json({ operator: true, how: 'loopback' }),
     'GET now': () => Response.json(exampleNow(Date.now())),
-    'GET events': () =>
-      events([
-        {
-          event: 'state',
-          data: {
-            ready: true,
-            upstreams: exampleUpstreams(at),
-            running: exampleRows(at).filter(({ state }) => state !== 'done'),
-          },
+    'GET events': liveEvents([
+      {
+        event: 'state',
+        data: {
+          ready: true,
+          upstreams: exampleUpstreams(at),
+          running: exampleRows(at).filter(({ state }) => state !== 'done'),
         },
-      ]),
+      },
+    ]),
     'GET requests': (_request, { searchParams }) => Response.json(examplePage(at, searchParams)),
     ...Object.fromEntries(
       exampleRows(at).flatMap((row) => [
@@ -76,16 +75,19 @@ export function startExampleApi(gateway: string, overrides: Record<string, Answe
   return { url: server.url.origin, [Symbol.asyncDispose]: () => server.stop(true) }
 }
 
-function events(list: readonly LiveEvent[]): Response {
+/** A stream of `first`, and then of what `next` makes every `everyMs`; without it only signs of life. */
+export function liveEvents(first: readonly LiveEvent[], everyMs = 1000, next?: () => LiveEvent): Answer {
   const encoder = new TextEncoder()
-  let timer: Timer | undefined
-  const body = new ReadableStream({
-    start(controller) {
-      for (const { event, data } of list)
-        controller.enqueue(encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`))
-      timer = setInterval(() => controller.enqueue(encoder.encode(':\n\n')), 1000)
-    },
-    cancel: () => clearInterval(timer),
-  })
-  return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+  const encoded = ({ event, data }: LiveEvent) => encoder.encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+  return () => {
+    let timer: Timer | undefined
+    const body = new ReadableStream({
+      start(controller) {
+        for (const event of first) controller.enqueue(encoded(event))
+        timer = setInterval(() => controller.enqueue(next ? encoded(next()) : encoder.encode(':\n\n')), everyMs)
+      },
+      cancel: () => clearInterval(timer),
+    })
+    return new Response(body, { headers: { 'content-type': 'text/event-stream' } })
+  }
 }

@@ -172,12 +172,12 @@ export function exampleNow(at: number): Now {
 }
 
 /** As many as there are rows in a long list, page by page. */
-const longList = 100_000
+export const longList = 100_000
 
-export function examplePage(at: number, query: URLSearchParams): RequestPage {
+export function examplePage(at: number, query: URLSearchParams, most = 200): RequestPage {
   const over = exampleRows(at).filter(({ state }) => state === 'done')
   const from = Number(query.get('before') ?? 0)
-  const count = Math.min(200, longList - from)
+  const count = Math.min(most, longList - from)
   const rows = Array.from({ length: count }, (_, n): RequestRow => {
     const number = from + n
     const sample = over[number % over.length] as RequestRow

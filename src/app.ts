@@ -31,7 +31,7 @@ import { checkHost, readTarget } from './http/request-target.ts'
 import { mount, type Route } from './http/route.ts'
 import { unlessEnded } from './http/shutdown.ts'
 import { storedRoutes } from './http/stored-conversations.ts'
-import { createAttempts } from './http/wrong-keys.ts'
+import { createWrongKeys } from './http/wrong-keys.ts'
 import type { ServedKeys } from './keys/served.ts'
 import type { Cost } from './models/cost.ts'
 import type { Capture } from './observe/capture.ts'
@@ -82,15 +82,14 @@ export function createApp(options: AppOptions) {
   const likelyDialect = dialectGuess(dialects)
   let { access } = settings
   const keyHeaders = dialects.flatMap(({ keyHeaders = [] }) => keyHeaders)
+  const wrongKeys = createWrongKeys(clock, (request) => app.server?.requestIP(request)?.address)
   const operators = createOperatorAccess({
     access: () => settings.access,
-    keyHeaders,
     sessions: createOperatorSessions(clock, (bytes) => crypto.getRandomValues(bytes)),
-    attempts: createAttempts(clock),
-    peerOf: (request) => app.server?.requestIP(request)?.address,
+    ...{ keyHeaders, wrongKeys },
   })
-  const issued = options.keys?.registry.callerOf
-  let checkAccess = createAccess(access, keyHeaders, operators, issued)
+  const accessParts = { keyHeaders, operators, wrongKeys, issued: options.keys?.registry.callerOf }
+  let checkAccess = createAccess(access, accessParts)
   const records = new WeakMap<Request, RequestRecord>()
   const recordOf = (request: Request): RequestRecord => {
     const record = records.get(request)
@@ -235,7 +234,7 @@ export function createApp(options: AppOptions) {
     matched.set(request, route)
     if (access !== settings.access) {
       access = settings.access
-      checkAccess = createAccess(access, keyHeaders, operators, issued)
+      checkAccess = createAccess(access, accessParts)
     }
     const { access: level, dialect } = route
     const record = recordOf(request)

@@ -4,6 +4,7 @@ import type { CredentialScope } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 import { truncate } from '../core/truncate.ts'
 import { type ClientKey, digestOf, localCaller } from './client-keys.ts'
+import type { WrongKeys } from './wrong-keys.ts'
 
 export interface AccessOptions {
   /** None accepts any key, from this machine only. */
@@ -43,19 +44,24 @@ export interface Operators {
   refuseOtherPages(request: Request): void
 }
 
+export interface AccessParts {
+  /** Of all dialects. */
+  keyHeaders: readonly string[]
+  operators: Operators
+  wrongKeys: WrongKeys
+  issued?: IssuedKeys | undefined
+}
+
 /**
  * Decides whether a request may use the route it was matched with, and says whose it is.
  *
  * Without a key the gateway serves this machine only: see `refuseOthers`. Keys come in `Authorization: Bearer` or in one of
- * `keyHeaders`, never in the query string. Errors: `unauthorized`, `forbidden`.
+ * `keyHeaders`, never in the query string. Errors: `unauthorized`, `forbidden`; `rate-limited` for one wrong key after many.
  */
 export function createAccess(
-  options: AccessOptions,
-  keyHeaders: readonly string[],
-  operators: Operators,
-  issued: IssuedKeys = () => undefined,
+  { policy, corsOrigins, ...options }: AccessOptions,
+  { keyHeaders, operators, wrongKeys, issued = () => undefined }: AccessParts,
 ): (request: Request, requirement: Requirement) => Caller {
-  const { policy, corsOrigins } = options
   const keys = options.keys.filter(({ caller }) => caller.scope.some(isApi))
   const local = localCaller(policy)
   return (request, requirement) => {
@@ -78,14 +84,25 @@ export function createAccess(
       return caller
     }
     const accepted = keys.filter(({ caller }) => opens(caller, requirement))
-    return matchedKey(presented, accepted)?.caller ?? issuedCaller(presented) ?? rejectKey(accepted)
+    try {
+      return matchedKey(presented, accepted)?.caller ?? issuedCaller(presented) ?? rejectKey(accepted)
+    } catch (thrown) {
+      // One that was disabled or has expired was right once.
+      if (!(thrown instanceof GatewayError) || thrown.code !== wrongKey) throw thrown
+      return wrongKeys.refuse(request, presented, () => thrown)
+    }
   }
 
   function issuedCaller(presented: readonly string[]): Caller | undefined {
-    for (const key of presented) {
-      const caller = issued(key)
-      if (caller !== undefined) return caller
-    }
+    let refusal: unknown
+    for (const key of presented)
+      try {
+        const caller = issued(key)
+        if (caller !== undefined) return caller
+      } catch (thrown) {
+        refusal ??= thrown
+      }
+    if (refusal !== undefined) throw refusal
     return undefined
   }
 }
@@ -136,9 +153,12 @@ function rejectKey(accepted: readonly ClientKey[]): never {
   throw new GatewayError(
     'unauthorized',
     `The key is not the one this gateway was given: send the value of ${variables.join(' or ')}.`,
-    { code: 'invalid_api_key' },
+    { code: wrongKey },
   )
 }
+
+/** The code for a key that is none of this gateway's, also of those that the operator has made. */
+const wrongKey = 'invalid_api_key'
 
 function rejectOtherDialect({ policy }: Caller, { dialect }: Requirement): void {
   if (dialect === undefined || policy.dialects === undefined || policy.dialects.includes(dialect)) return
@@ -188,10 +208,6 @@ export function refuseOthers(request: Request, corsOrigins: readonly string[], a
 function proxyHeader({ headers }: Request): string | undefined {
   for (const name of headers.keys()) if (proxyHeaders.test(name)) return name
   return undefined
-}
-
-export function comesThroughProxy(request: Request): boolean {
-  return proxyHeader(request) !== undefined
 }
 
 function hostnameOf(url: string): string {

@@ -1,11 +1,10 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Caller } from '../core/caller.ts'
 import { GatewayError } from '../core/errors.ts'
-import { type AccessOptions, comesThroughProxy, presentedKeys, refuseOthers } from './access.ts'
+import { type AccessOptions, presentedKeys, refuseOthers } from './access.ts'
 import { type ClientKey, digestOf, localCaller } from './client-keys.ts'
-import { plainAddress } from './gateway-proof.ts'
 import { longestSessionMs, type OperatorSessions } from './operator-sessions.ts'
-import type { Attempts } from './wrong-keys.ts'
+import type { WrongKeys } from './wrong-keys.ts'
 
 /** By what the operator is known: the cookie of a page that has signed in, the key itself, or being on this machine. */
 export interface AdmittedOperator {
@@ -38,14 +37,15 @@ export interface OperatorAccessOptions {
   access: () => AccessOptions
   keyHeaders: readonly string[]
   sessions: OperatorSessions
-  attempts: Attempts
-  /** The address at the other end of the connection; `undefined` without a connection. */
-  peerOf: (request: Request) => string | undefined
+  wrongKeys: WrongKeys
 }
 
-export function createOperatorAccess(options: OperatorAccessOptions): OperatorAccess {
-  const { access, keyHeaders, sessions, attempts } = options
-
+export function createOperatorAccess({
+  access,
+  keyHeaders,
+  sessions,
+  wrongKeys,
+}: OperatorAccessOptions): OperatorAccess {
   return {
     admit(request) {
       // Comes first, because a page of another origin would otherwise try wrong keys from the operator's own address.
@@ -105,35 +105,15 @@ export function createOperatorAccess(options: OperatorAccessOptions): OperatorAc
   }
 
   /** One of them has to be the operator's. */
-  function checkTokens(request: Request, tokens: readonly string[], { digest: expected, variable }: ClientKey): void {
-    const source = sourceOf(request)
-    const digests = tokens.map(digestOf)
-    const fresh = digests.filter((digest) => !attempts.isKnown(source, digest))
-    const waitMs = attempts.waitMs(source)
-    if (waitMs > 0 && fresh.length > 0)
-      throw new GatewayError(
-        'rate-limited',
-        `Too many wrong keys came from there. Try again in ${Math.ceil(waitMs / 1000)} s, or on the machine itself.`,
-        { code: 'too_many_attempts', retryAfterMs: waitMs, details: { attempts_left: 0 } },
-      )
-    if (fresh.some((digest) => timingSafeEqual(digest, expected))) return
-    for (const digest of fresh) attempts.wrong(source, digest)
-    throw unauthorized(request, 'invalid_api_key', `That is not the operator's key: it is the value of ${variable}.`)
+  function checkTokens(request: Request, tokens: readonly string[], { digest, variable }: ClientKey): void {
+    if (tokens.some((token) => timingSafeEqual(digestOf(token), digest))) return
+    wrongKeys.refuse(request, tokens, () =>
+      unauthorized(request, 'invalid_api_key', `That is not the operator's key: it is the value of ${variable}.`),
+    )
   }
 
   function unauthorized(request: Request, code: string, message: string): GatewayError {
-    const left = Math.max(0, attempts.left(sourceOf(request)))
-    return new GatewayError('unauthorized', message, { code, details: { attempts_left: left } })
-  }
-
-  /**
-   * All callers behind a proxy share its address, so direct callers from that address are counted separately.
-   */
-  function sourceOf(request: Request): string {
-    const peer = plainAddress(options.peerOf(request) ?? '')
-    // Whoever has one IPv6 address has all of its network.
-    const network = peer.includes(':') ? peer.split(':').slice(0, 4).join(':') : peer
-    return comesThroughProxy(request) ? `${network} by proxy` : network
+    return new GatewayError('unauthorized', message, { code, details: { attempts_left: wrongKeys.left(request) } })
   }
 }
 

@@ -1,40 +1,43 @@
 import type { Clock } from '../core/clock.ts'
+import { GatewayError } from '../core/errors.ts'
 import { lruCache } from '../core/lru-cache.ts'
+import { digestOf } from './client-keys.ts'
+import { plainAddress } from './gateway-proof.ts'
 
-/** Wrong keys of each source, so that nobody guesses for long. */
-export interface Attempts {
-  /** How many other keys the source may still try. */
-  left(source: string): number
-  /** Until it may try one again; 0 where it may now. */
-  waitMs(source: string): number
-  /** Whether this very key was wrong already; a program that keeps sending it is no guesser and uses up nothing. */
-  isKnown(source: string, digest: Uint8Array): boolean
-  wrong(source: string, digest: Uint8Array): void
+/** Wrong keys of each address. It is asked only after a key was found wrong, so that a right one works at any time. */
+export interface WrongKeys {
+  /** How many other keys may be tried from where the request comes from. */
+  left(request: Request): number
+  /**
+   * Counts the keys of a request, none of which is right. Errors: always; `rate-limited` after five others in a minute,
+   * otherwise `refusal` as it is by then.
+   */
+  refuse(request: Request, keys: readonly string[], refusal: () => GatewayError): never
 }
 
 const mostWrong = 5
 const windowMs = 60_000
 
-/** Most sources remembered. A caller with more addresses gets more guesses, still too few for a key of sensible length. */
+/** Most addresses remembered. A caller with more of them gets more guesses, still too few for a key of sensible length. */
 const maxSources = 10_000
 
-/** Each source has five wrong keys a minute, whatever happens at the others: nobody can lock out somebody elsewhere. */
-export function createAttempts(clock: Clock): Attempts {
+/** `peerOf` is the address at the other end of the connection: what headers say of the way here, anybody can write. */
+export function createWrongKeys(clock: Clock, peerOf: (request: Request) => string | undefined): WrongKeys {
   // When each wrong key came, in that order.
   const sources = lruCache<string, Map<string, number>>({ maxEntries: maxSources })
 
   return {
-    left: (source) => mostWrong - recent(source).size,
-    waitMs(source) {
+    left: (request) => Math.max(0, mostWrong - recent(sourceOf(request)).size),
+    refuse(request, keys, refusal) {
+      const source = sourceOf(request)
       const wrong = recent(source)
+      // A program that sends the same wrong key again and again is no guesser, and uses up nothing.
+      const fresh = keys.map(textOf).filter((digest) => !wrong.has(digest))
       const [oldest = 0] = wrong.values()
-      return wrong.size < mostWrong ? 0 : oldest + windowMs - clock.monotonic()
-    },
-    isKnown: (source, digest) => recent(source).has(textOf(digest)),
-    wrong(source, digest) {
-      const wrong = recent(source)
-      wrong.set(textOf(digest), clock.monotonic())
+      if (fresh.length > 0 && wrong.size >= mostWrong) throw tooMany(oldest + windowMs - clock.monotonic())
+      for (const digest of fresh) wrong.set(digest, clock.monotonic())
       sources.set(source, wrong)
+      throw refusal()
     },
   }
 
@@ -44,8 +47,22 @@ export function createAttempts(clock: Clock): Attempts {
     for (const [digest, at] of wrong) if (at <= since) wrong.delete(digest)
     return wrong
   }
+
+  function sourceOf(request: Request): string {
+    const peer = plainAddress(peerOf(request) ?? '')
+    // Whoever has one IPv6 address has all of its network.
+    return peer.includes(':') ? peer.split(':').slice(0, 4).join(':') : peer
+  }
 }
 
-function textOf(digest: Uint8Array): string {
-  return Buffer.from(digest).toString('base64')
+function tooMany(waitMs: number): GatewayError {
+  return new GatewayError(
+    'rate-limited',
+    `This key is wrong, and too many others came from the same address: the next one is looked at in ${Math.ceil(waitMs / 1000)} s. The right key works at any time.`,
+    { code: 'too_many_attempts', retryAfterMs: waitMs, details: { attempts_left: 0 } },
+  )
+}
+
+function textOf(key: string): string {
+  return Buffer.from(digestOf(key)).toString('base64')
 }

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'bun:test'
+import { systemClock } from '../../src/async/system-clock.ts'
 import type { Caller, CallerPolicy } from '../../src/core/caller.ts'
 import type { CredentialScope } from '../../src/core/dialect.ts'
 import { type AccessOptions, createAccess, type Requirement } from '../../src/http/access.ts'
 import { type ClientKeyOptions, clientKeys, digestOf } from '../../src/http/client-keys.ts'
+import { createWrongKeys } from '../../src/http/wrong-keys.ts'
 import { operatorsOf } from '../support/operators.ts'
 
 const policy: CallerPolicy = { requests: { perMinute: 7, setting: 'RATE_LIMIT_RPM' } }
@@ -12,11 +14,11 @@ const access = (keys: Omit<ClientKeyOptions, 'policy'>, corsOrigins: string[] = 
   corsOrigins,
 })
 const accessOf = (options: AccessOptions) =>
-  createAccess(
-    options,
-    ['api-key', 'x-api-key'],
-    operatorsOf(() => options),
-  )
+  createAccess(options, {
+    keyHeaders: ['api-key', 'x-api-key'],
+    operators: operatorsOf(() => options),
+    wrongKeys: createWrongKeys(systemClock, () => '192.0.2.1'),
+  })
 const keyed = access({ openaiKey: 'sk-open', anthropicKey: 'sk-anth' })
 const oneKey = access({ openaiKey: 'sk-open' })
 const sameKey = access({ openaiKey: 'sk-open', anthropicKey: 'sk-open' })

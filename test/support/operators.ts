@@ -3,7 +3,7 @@ import type { Clock } from '../../src/core/clock.ts'
 import type { AccessOptions } from '../../src/http/access.ts'
 import { createOperatorAccess } from '../../src/http/operator-access.ts'
 import { createOperatorSessions } from '../../src/http/operator-sessions.ts'
-import { createAttempts } from '../../src/http/wrong-keys.ts'
+import { createWrongKeys } from '../../src/http/wrong-keys.ts'
 
 /** Who is the operator of a gateway with this access. `peerOf` gives the address that a request comes from. */
 export function operatorsOf(
@@ -11,8 +11,8 @@ export function operatorsOf(
   { clock = systemClock, peerOf = () => '192.0.2.1' }: { clock?: Clock; peerOf?: (request: Request) => string } = {},
 ) {
   return createOperatorAccess({
-    ...{ access, peerOf, keyHeaders: ['api-key', 'x-api-key'] },
+    ...{ access, keyHeaders: ['api-key', 'x-api-key'] },
     sessions: createOperatorSessions(clock, (bytes) => crypto.getRandomValues(bytes)),
-    attempts: createAttempts(clock),
+    wrongKeys: createWrongKeys(clock, peerOf),
   })
 }

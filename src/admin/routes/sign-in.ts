@@ -30,7 +30,7 @@ export function signInRoutes({ clock, operators }: SignInOptions): Route[] {
         access: 'sign-in',
         summary: 'Sign in with the key of the operator',
         description:
-          'Answers with a cookie for the page. Five wrong keys a minute are looked at, for each address they come from.',
+          'Answers with a cookie for the page. Five wrong keys a minute are answered for each address they come from, and the right one at any time.',
         body: SignIn,
         handle: ({ request, body }) => emptyWith(operators.signIn(request, body.token)),
       },

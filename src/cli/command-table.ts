@@ -38,6 +38,19 @@ export const commandTable = {
     flags: ['settings', 'json', 'key'],
     takes: 'action',
   },
+  service: {
+    about: 'Run the gateway in the background, and again after a restart of the machine.',
+    more: 'By systemd on Linux, by launchd on macOS, by the Task Scheduler on Windows.',
+    flags: [],
+    takes: 'service',
+    options: {
+      'dry-run': { about: 'Print what would be written and run.' },
+      user: { about: 'For you alone; the default unless root asks.' },
+      system: { about: 'For all users of the machine, under a user of its own; Linux only.' },
+      follow: { about: 'logs: go on until Ctrl-C.' },
+      purge: { about: 'uninstall: remove its settings and data, too.' },
+    },
+  },
   doctor: {
     about: 'Check all from the configuration to one small answer, and say what to mend.',
     flags: ['settings', 'json', 'offline'],
@@ -56,7 +69,7 @@ interface CommandRow {
   options?: Readonly<Record<string, CommandOption>>
   flags: readonly ('settings' | 'json' | 'offline' | 'shell' | 'key')[]
   /** What may follow the command: arguments that are passed on unchanged, the name of a client, what to do, or a topic. */
-  takes?: 'arguments' | 'client' | 'action' | 'topic'
+  takes?: 'arguments' | 'client' | 'action' | 'service' | 'topic'
 }
 
 export interface CommandOption {

@@ -5,6 +5,7 @@ import { onOff } from '../config/value-kinds.ts'
 import { markers } from '../upstreams/demo/markers.ts'
 import { type CommandName, commandTable, isCommand, rowOf } from './command-table.ts'
 import { keyActions, keyFlags } from './key-actions.ts'
+import { serviceActions } from './service-options.ts'
 import { shells } from './shell-syntax.ts'
 
 /** In characters: the column at which the meaning of a flag or command begins, and the longest line. */
@@ -41,6 +42,7 @@ export function commandHelp(command: CommandName): string {
     ...(takes === 'arguments' ? [passedOn(command)] : []),
     ...(takes === 'topic' ? [topicSection] : []),
     ...(command === 'demo' ? [markerSection] : []),
+    ...(command === 'service' ? [serviceSection] : []),
     ...(command === 'key' ? [actionSection, memberSection] : []),
     ['Flags:', ...own, ...(flags.includes('settings') ? frequentFlags : []), ...commonFlags],
     ...(flags.includes('settings')
@@ -105,6 +107,7 @@ const usageOf = {
   arguments: (command: CommandName) => `Usage: zai2api [flags] ${command} [arguments of ${command}]`,
   client: (command: CommandName) => `Usage: zai2api ${command} CLIENT [flags]`,
   action: (command: CommandName) => `Usage: zai2api ${command} ACTION [KEY] [flags]`,
+  service: (command: CommandName) => `Usage: zai2api ${command} ACTION [flags]`,
   topic: (command: CommandName) => `Usage: zai2api ${command} [TOPIC]`,
 }
 
@@ -139,6 +142,8 @@ const markerSection = [
   'Markers in the last user message say what the model does:',
   ...markers.flatMap(({ marker, effect }) => row(marker, effect)),
 ]
+
+const serviceSection = ['Actions:', ...Object.entries(serviceActions).flatMap(([name, about]) => row(name, about))]
 
 const actionSection = [
   'Actions; KEY is the name, the id or the beginning of the secret of a key:',

@@ -9,11 +9,13 @@ import { upstreamKinds } from '../upstreams/index.ts'
 import { clientOf, type Invocation, parseCommandLine, topicOf } from './arguments.ts'
 import { describeConfig } from './commands/config.ts'
 import type { EnvOptions } from './commands/env.ts'
+import { service } from './commands/service.ts'
 import { originOf } from './destinations.ts'
 import { commandHelp, helpOn } from './help.ts'
 import type { Io } from './io.ts'
 import { type KeyInvocation, keyInvocation } from './key-actions.ts'
 import type { Program } from './programs.ts'
+import { serviceOptions } from './service-options.ts'
 import { type SetupOptions, setupOptions } from './setup-options.ts'
 import { type Sending, sendingTo, trusted, trustProblem } from './trust.ts'
 
@@ -62,6 +64,8 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
   switch (command) {
     case 'setup':
       return await commands.setup(io, setupOptions(options))
+    case 'service':
+      return await service(io, serviceOptions(rest, options))
     case 'help':
       io.stdout(helpOn(topicOf(rest)))
       return 0

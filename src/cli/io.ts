@@ -21,6 +21,8 @@ export interface Io extends Surroundings {
   stderrTerminal?: Terminal
   stdoutTerminal?: Terminal
   version: string
+  /** The path of the compiled executable; absent when run from source. */
+  executable?: string
   /** Absent where nobody sits at a terminal. */
   ask?: Ask
   /** How this program is called on a command line. Default: `zai2api`. */
@@ -43,6 +45,7 @@ export function systemIo(version: string): Io {
     ...(process.stderr.isTTY ? { stderrTerminal: terminalOf(process.env) } : {}),
     ...(process.stdout.isTTY ? { stdoutTerminal: terminalOf(process.env) } : {}),
     ...(process.stdin.isTTY && process.stdout.isTTY ? { ask: askAtTerminal } : {}),
+    ...(isCompiled ? { executable: process.execPath } : {}),
     version,
     self: selfIn(process.env.PATH ?? '', process.cwd()),
   }

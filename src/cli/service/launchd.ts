@@ -1,0 +1,72 @@
+import { join } from 'node:path'
+import type { ServiceManager, ServicePlace, Step } from './service-manager.ts'
+
+const label = 'zai2api'
+
+/** An agent of the user that is logged in, on macOS. Written after launchd.plist(5), and not tried on a Mac yet. */
+export function launchd({ executable, home, configFolder, uid, freshConfig }: ServicePlace): ServiceManager {
+  const configPath = join(configFolder, 'zai2api.toml')
+  const plistPath = join(home, 'Library/LaunchAgents', `${label}.plist`)
+  const logPath = join(home, 'Library/Logs', `${label}.log`)
+  const domain = `gui/${uid}`
+  const bootOut: Step = { kind: 'run', command: ['launchctl', 'bootout', `${domain}/${label}`], mayFail: true }
+  return {
+    title: 'launchd, for you alone',
+    configPath,
+    install: [
+      { kind: 'write', path: configPath, mode: 0o600, text: freshConfig, keep: true },
+      { kind: 'write', path: plistPath, mode: 0o644, text: plist({ executable, configPath, logPath }) },
+      // One that runs already would keep its old definition.
+      bootOut,
+      { kind: 'run', command: ['launchctl', 'bootstrap', domain, plistPath] },
+    ],
+    uninstall: [bootOut, { kind: 'remove', path: plistPath }],
+    purge: [
+      { kind: 'remove', path: configPath },
+      { kind: 'remove', path: logPath },
+    ],
+    restart: ['launchctl', 'kickstart', '-k', `${domain}/${label}`],
+    status: ['launchctl', 'print', `${domain}/${label}`],
+    logs: (follow) => ['tail', '-n', '100', ...(follow ? ['-F'] : []), logPath],
+  }
+}
+
+interface PlistFacts {
+  executable: string
+  configPath: string
+  logPath: string
+}
+
+function plist({ executable, configPath, logPath }: PlistFacts): string {
+  const args = [executable, 'serve', '--config', configPath].map((arg) => `    <string>${xml(arg)}</string>`)
+  return `<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0">
+<dict>
+  <key>Label</key><string>${label}</string>
+  <key>ProgramArguments</key>
+  <array>
+${args.join('\n')}
+  </array>
+  <key>EnvironmentVariables</key>
+  <dict>
+    <key>BUN_CONFIG_MAX_HTTP_REQUESTS</key><string>20000</string>
+  </dict>
+  <key>WorkingDirectory</key><string>/</string>
+  <key>RunAtLoad</key><true/>
+  <key>KeepAlive</key><dict><key>SuccessfulExit</key><false/></dict>
+  <key>ThrottleInterval</key><integer>2</integer>
+  <key>ExitTimeOut</key><integer>45</integer>
+  <key>SoftResourceLimits</key><dict><key>NumberOfFiles</key><integer>65536</integer></dict>
+  <key>Umask</key><integer>63</integer>
+  <key>StandardOutPath</key><string>${xml(logPath)}</string>
+  <key>StandardErrorPath</key><string>${xml(logPath)}</string>
+</dict>
+</plist>
+`
+}
+
+/** Text inside an element. */
+export function xml(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}

@@ -1,0 +1,37 @@
+/** One thing that installing or removing a service does, so that `--dry-run` can print what would be done. */
+export type Step =
+  | { kind: 'write'; path: string; mode: number; owner?: string; text: string; keep?: boolean }
+  | { kind: 'copy'; from: string; path: string; mode: number }
+  | { kind: 'remove'; path: string }
+  /** `mayFail`: what is to be undone may not be there. */
+  | { kind: 'run'; command: readonly string[]; mayFail?: boolean }
+
+export interface ServicePlace {
+  /** The path of this executable. */
+  executable: string
+  /** For all users of the machine, as root, or for this user alone. */
+  scope: 'system' | 'user'
+  /** Folders of the user that the service is installed for. */
+  home: string
+  configFolder: string
+  stateFolder: string
+  /** Of a user; launchd names a user's services by it. */
+  uid: number
+  /** Text of the configuration file where there is none yet. */
+  freshConfig: string
+}
+
+/** How one system runs a program in the background, and again after a crash or a restart of the machine. */
+export interface ServiceManager {
+  /** `systemd, for all users` */
+  title: string
+  /** The file with the settings of the service. */
+  configPath: string
+  install: readonly Step[]
+  /** What `uninstall` does. Settings and data stay unless `purge` is asked for. */
+  uninstall: readonly Step[]
+  purge: readonly Step[]
+  restart: readonly string[]
+  status: readonly string[]
+  logs(follow: boolean): readonly string[]
+}

@@ -1,5 +1,7 @@
 # Needs node 20 or newer, npm and make. The first command that needs packages installs them.
 BUN := node_modules/.bin/bun
+# There once the packages of developers are, too: tests, formatter, types. To run or build takes half of it.
+DEV := node_modules/knip
 BINARY := dist/zai2api
 # Options for the command: make run ARGS="--port 9000"
 ARGS :=
@@ -31,46 +33,46 @@ demo: $(BUN) ## start it with a scripted model: no account, no network
 dev: $(BUN) ## start it and restart it whenever a file changes
 	@$(BUN) --watch --no-clear-screen src/main.ts serve $(ARGS)
 
-check: $(BUN) ## format, lint, types, layers, unused code
+check: $(DEV) ## format, lint, types, layers, unused code
 	node_modules/.bin/biome check
 	node_modules/.bin/tsc --noEmit
 	$(BUN) test test/layers.test.ts
 	node_modules/.bin/knip
 
-fix: $(BUN) ## mend what the formatter and the linter can mend
+fix: $(DEV) ## mend what the formatter and the linter can mend
 	node_modules/.bin/biome check --write
 
-test: $(BUN) ## run the tests
+test: $(DEV) ## run the tests
 	$(BUN) test $(PARALLEL) $(PATIENCE) $(REPORT) $(ARGS)
 	@echo 'Left out: the compiled executable (make smoke), the pages in a browser (make test-browser), coding agents (make test-agents).'
 
-test-browser: $(BINARY) ## try the pages of the compiled executable in an installed Chromium
+test-browser: $(DEV) $(BINARY) ## try the pages of the compiled executable in an installed Chromium
 	@$(BUN) test/support/chromium.ts
 	BINARY=$(CURDIR)/$(BINARY) $(BUN) test $(wildcard ./test/browser/*.browser.ts) $(REPORT)
 
-test-agents: $(BINARY) ## run Claude Code, Codex and opencode on the compiled executable
+test-agents: $(DEV) $(BINARY) ## run Claude Code, Codex and opencode on the compiled executable
 	@$(BUN) test/support/agents/install.ts
 	BINARY=$(CURDIR)/$(BINARY) $(BUN) test --max-concurrency 2 $(wildcard ./test/agents/*.agents.ts) $(REPORT)
 	@echo 'Left out: whatever needs a person at the keyboard, and the systems and versions not installed here.'
 
-golden: $(BUN) ## write the golden files anew; read the diff before you commit it
+golden: $(DEV) ## write the golden files anew; read the diff before you commit it
 	GOLDEN=write $(BUN) test test/golden.test.ts test/request-golden.test.ts test/readme.test.ts test/conformance.test.ts test/parameters.test.ts
 
-outdated: $(BUN) ## list the packages and coding agents of which npm has a newer version
+outdated: $(DEV) ## list the packages and coding agents of which npm has a newer version
 	@$(BUN) test/support/outdated.ts
 
-bench: $(BUN) ## measure the speed beside other relays, in 7 minutes; QUICK=1 takes one round, BASELINE=dist/other compares
+bench: $(DEV) ## measure the speed beside other relays, in 7 minutes; QUICK=1 takes one round, BASELINE=dist/other compares
 	@$(BUN) test/bench/index.ts
 
 build: $(BINARY) ## compile dist/zai2api for this machine
 
-smoke: $(BINARY) ## try the compiled executable
+smoke: $(DEV) $(BINARY) ## try the compiled executable
 	BINARY=$(CURDIR)/$(BINARY) $(BUN) test $(PATIENCE) test/binary.test.ts $(REPORT)
 
-fuzz: $(BUN) ## throw what nobody would send at every door, for FUZZ_SECONDS (60)
+fuzz: $(DEV) ## throw what nobody would send at every door, for FUZZ_SECONDS (60)
 	@$(BUN) test/fuzz/index.ts
 
-soak: $(BUN) ## many clients, slow streams, killed processes, for SOAK_SECONDS (120)
+soak: $(DEV) ## many clients, slow streams, killed processes, for SOAK_SECONDS (120)
 	@$(BUN) test/soak/index.ts
 
 release: $(BUN) ## pack archives for every platform into dist/release
@@ -85,9 +87,17 @@ clean: ## remove what was built
 $(BINARY): $(BUN) package.json deploy/build.ts $(shell find src -type f)
 	$(BUN) deploy/build.ts
 
-# If npm is configured to run no install scripts, Bun's executable is not installed yet.
-$(BUN): package.json package-lock.json
+# Packages of developers that are there stay. If npm is configured to run no install scripts, Bun's executable is missing.
+define install
 	@echo 'Installing packages ...' >&2
-	@npm ci --no-audit --no-fund --loglevel=error >/dev/null
+	@npm ci $(1) --no-audit --no-fund --loglevel=error >/dev/null
 	@$(BUN) --version >/dev/null 2>&1 || node node_modules/bun/install.js
+	@touch $(BUN)
+endef
+
+$(BUN): package.json package-lock.json
+	$(call install,$(if $(wildcard $(DEV)),,--omit=dev))
+
+$(DEV): package.json package-lock.json
+	$(call install)
 	@touch $@

@@ -9,15 +9,19 @@ export interface BundledPackage {
 }
 
 interface Lock {
-  packages: Record<string, { version?: string; license?: string; dev?: boolean; devOptional?: boolean }>
+  packages: Record<
+    string,
+    { version?: string; license?: string; dev?: boolean; devOptional?: boolean; optional?: boolean }
+  >
 }
 
 /** The packages in the executable, from the lock file. Runs as a macro: the executable holds the list, not the file. */
 export function bundledPackages(): BundledPackage[] {
   const lock: Lock = JSON.parse(readFileSync(join(import.meta.dir, '../../package-lock.json'), 'utf8'))
-  return Object.entries(lock.packages).flatMap(([path, { version, license, dev, devOptional }]) => {
+  return Object.entries(lock.packages).flatMap(([path, { version, license, dev, devOptional, optional }]) => {
     const name = path.replace(/^.*node_modules\//, '')
-    if (path === '' || dev || devOptional || version === undefined) return []
+    // The optional ones are Bun's runtime for other systems.
+    if (path === '' || dev || devOptional || optional || version === undefined) return []
     return [{ name, version, licence: license ?? 'not named' }]
   })
 }

@@ -15,6 +15,7 @@ import { secretsIn } from './config/secrets.ts'
 import { type Clock, withTimeout } from './core/clock.ts'
 import { createSecretFinder, withoutRanges } from './core/known-secrets.ts'
 import type { Redact } from './core/redact.ts'
+import type { SharedCapacity } from './core/shared-capacity.ts'
 import { openDatabase } from './database/open.ts'
 import type { Database, Sql } from './database/sql.ts'
 import { dialects } from './dialects/index.ts'
@@ -46,6 +47,7 @@ import { createRecentRequests } from './observe/recent-requests.ts'
 import { elapsedMs, type RequestRecord } from './observe/record.ts'
 import { redactDeep, secretFinder } from './observe/redaction.ts'
 import type { Tracer } from './observe/trace.ts'
+import { databaseCapacity } from './store/capacity.ts'
 import { createRequestLog, keptOf, type RequestLog } from './store/request-log.ts'
 import { requestById, requestNeighbours } from './store/requests.ts'
 import { createResponseStore, noResponseStore, type ResponseStore, reportFailures } from './store/responses.ts'
@@ -128,17 +130,19 @@ export async function compose(
   const edge = { fetch: outgoing, clock, log, readPdf, validate }
   logLines.losses?.watch((lines) => log.warn('lines of this log could not be written', { lines }))
   const health = createUpstreamHealth({ clock, random: Math.random, onChange: logHealthChange(log) })
+  const warn = (message: string, cause?: unknown) => log.warn(message, cause === undefined ? {} : { cause })
+  const database = kept && (await openDatabase({ url: config.databaseUrl, ...kept, clock, warn }))
+  const capacityOf = capacityIn(database)
   const upstreams = startUpstreams(kinds, {
     ...{ fetch: outgoing, clock, random: Math.random, newUuid: () => crypto.randomUUID() },
     log: (level, message) => log[level](message),
     createPool: ({ upstream, name, startLimit }) => {
       const onLongWait = logLongWait(log, upstream)
-      return createPool({ name, startLimit, clock, random: Math.random, limits: () => current, onLongWait })
+      const capacity = capacityOf(upstream)
+      return createPool({ name, startLimit, clock, random: Math.random, limits: () => current, capacity, onLongWait })
     },
   })
   const gateway = createGateway(upstreams.configure(config), gatewayOptions(config, edge), health)
-  const warn = (message: string, cause?: unknown) => log.warn(message, cause === undefined ? {} : { cause })
-  const database = kept && (await openDatabase({ url: config.databaseUrl, ...kept, clock, warn }))
   const store = responseStore(config.store, database, clock, log)
   let billing = billingOf(config, kinds)
   const requests =
@@ -215,6 +219,13 @@ export async function compose(
     if (tracer) await withTimeout(tracer.flush(), lastTracesMs, () => {}, clock)
   }
   return { app, gateway, log, metrics, database, running: () => limits.running.size, apply, drain, endReplies, close }
+}
+
+/** Several gateways may share a database on PostgreSQL, and then they share the limits of credentials. */
+function capacityIn(database: Database | undefined): (upstream: string) => SharedCapacity | undefined {
+  if (database?.engine !== 'postgres') return () => undefined
+  const node = crypto.randomUUID()
+  return (upstream) => databaseCapacity({ sql: database, node, upstream })
 }
 
 function operated(

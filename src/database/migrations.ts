@@ -120,6 +120,28 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     // What only the page of a single request shows, so that lists do not search it.
     `ALTER TABLE requests ADD COLUMN detail ${text}`,
   ],
+  ({ text, int, real, table, busyTable }) => [
+    // How many calls of a credential may run at a time in all gateways; '' for all of its models together.
+    `CREATE TABLE capacities (
+      credential ${text} NOT NULL,
+      model ${text} NOT NULL,
+      lim ${int},
+      limited_at ${int},
+      PRIMARY KEY (credential, model)
+    ) ${table}`,
+    // What each gateway has of that, and wants. `wants` is JSON.
+    `CREATE TABLE leases (
+      credential ${text} NOT NULL,
+      model ${text} NOT NULL,
+      node ${text} NOT NULL,
+      share ${int} NOT NULL,
+      in_flight ${int} NOT NULL,
+      wants ${text} NOT NULL,
+      turn ${real} NOT NULL,
+      expires ${int} NOT NULL,
+      PRIMARY KEY (credential, model, node)
+    ) ${busyTable}`,
+  ],
 ]
 
 /** Small tables that decisions depend on. When the disk is full or the file read-only, they continue in memory. */

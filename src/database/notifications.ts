@@ -2,7 +2,8 @@ import type { SQL } from 'bun'
 import type { Clock } from '../core/clock.ts'
 
 export interface NotificationOptions {
-  connect: () => SQL
+  /** `onClose` is called when a connection has ended. */
+  connect: (onClose: () => void) => SQL
   /** Sends through another connection: rejects while the server is away. */
   notify: (channel: string, payload: string) => Promise<void>
   clock: Clock
@@ -16,12 +17,16 @@ export interface Notifications {
    * before is lost. Returns a function that ends it.
    */
   listen(channel: string, heard: (payload: string | undefined) => void): () => void
-  close(): Promise<void>
+  /** The server is away: nothing is tried until `resume`. */
+  pause(): void
+  resume(): void
+  close(): void
 }
 
 /** Two beats that are not heard mean that the connection is dead, whether or not the network says so. */
 const beatMs = 2_000
 const mostUnheard = 2
+const againMs = 300
 
 /**
  * Listens on one connection of its own. Nothing arrives for hours where nothing happens, so a silent network would never
@@ -31,8 +36,11 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
   const handlers = new Map<string, Set<(payload: string | undefined) => void>>()
   const beatChannel = `zai2api_beat_${newId()}`
   let connection: SQL | undefined
+  /** It listens to all channels there are. */
+  let isOpen = false
   let unheard = 0
   let stopBeat = () => {}
+  let isPaused = false
   let isClosed = false
 
   return {
@@ -42,33 +50,56 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
       all.add(heard)
       if (!known) {
         handlers.set(channel, all)
-        if (connection) subscribe(connection, channel)
-        else open()
-      } else if (connection) heard(undefined)
+        if (connection && isOpen) subscribe(connection, channel)
+        else if (!connection && !isPaused && !isClosed) open()
+      } else if (connection && isOpen) heard(undefined)
       return () => void all.delete(heard)
     },
-    async close() {
-      isClosed = true
-      stopBeat()
-      await connection?.close({ timeout: 0 })
+    pause() {
+      isPaused = true
+      drop()
     },
+    resume() {
+      isPaused = false
+      if (!isClosed && handlers.size > 0) open()
+    },
+    close() {
+      isClosed = true
+      drop()
+    },
+  }
+
+  function drop(): void {
+    stopBeat()
+    const dropped = connection
+    // First, because its end may be told at once.
+    connection = undefined
+    isOpen = false
+    dropped?.close({ timeout: 0 }).catch(() => {})
   }
 
   function open(): void {
-    const opened = connect()
+    const opened = connect(() => lost(opened))
     connection = opened
     unheard = 0
-    opened
-      .listen(beatChannel, () => {
-        if (connection === opened) unheard = 0
-      })
-      .catch(() => {})
-    for (const channel of handlers.keys()) subscribe(opened, channel)
     stopBeat()
     stopBeat = clock.after(beatMs, beat)
+    // Bun would complain on standard error of a server that it cannot listen to. A failure shows in the beat.
+    opened.unsafe('SELECT 1').then(
+      () => {
+        if (connection !== opened) return
+        isOpen = true
+        opened
+          .listen(beatChannel, () => {
+            if (connection === opened) unheard = 0
+          })
+          .catch(() => {})
+        for (const channel of handlers.keys()) subscribe(opened, channel)
+      },
+      () => {},
+    )
   }
 
-  /** A failure shows in the beat. */
   function subscribe(asked: SQL, channel: string): void {
     const all = handlers.get(channel) ?? new Set()
     const tell = (payload: string | undefined) => {
@@ -77,10 +108,16 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
     asked.listen(channel, tell, () => tell(undefined)).catch(() => {})
   }
 
+  /** Bun would listen again by itself, and complain on standard error as long as it cannot. */
+  function lost(closed: SQL): void {
+    if (connection !== closed) return
+    drop()
+    stopBeat = clock.after(againMs, open)
+  }
+
   function beat(): void {
-    if (isClosed) return
     if (unheard >= mostUnheard) {
-      connection?.close({ timeout: 0 }).catch(() => {})
+      drop()
       open()
       return
     }

@@ -44,9 +44,9 @@ const migrationLock = 8_211_408
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
   const { clock, onChange = () => {}, limits = requestLimits } = options
   const { url, poolSize } = readPostgresUrl(options.url)
-  const connect = (max: number, statementMs: number) =>
+  const connect = (max: number, statementMs: number, others: SQL.Options = { idleTimeout: 60, maxLifetime: 1_800 }) =>
     new SQL({
-      ...{ url, max, idleTimeout: 60, maxLifetime: 1_800, connectionTimeout: 2 },
+      ...{ url, max, connectionTimeout: 2, ...others },
       connection: {
         ...{ statement_timeout: String(statementMs), idle_in_transaction_session_timeout: '2000' },
         ...{ synchronous_commit: 'off', application_name: 'zai2api' },
@@ -58,11 +58,16 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
       connect: () => connect(size, statementMs),
       answerMs: statementMs + graceMs,
     })
-  const requests = poolOf(poolSize, limits, onChange)
+  const requests = poolOf(poolSize, limits, (isAway, cause) => {
+    if (isAway) notifications.pause()
+    else notifications.resume()
+    onChange(isAway, cause)
+  })
   // One of the two reports for both: it is the same server.
   const background = poolOf(backgroundConnections, backgroundLimits, () => {})
   const notifications = createNotifications({
-    connect: () => connect(1, limits.statementMs),
+    // Its connections end only if they are lost.
+    connect: (onclose) => connect(1, limits.statementMs, { onclose, idleTimeout: 0 }),
     async notify(channel, payload) {
       await tagOf(requests)`SELECT pg_notify(${channel}, ${payload})`
     },
@@ -70,7 +75,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Database> 
     newId: () => crypto.randomUUID().replaceAll('-', ''),
   })
   const close = async () => {
-    await Promise.all([requests.close(), background.close(), notifications.close()])
+    notifications.close()
+    await Promise.all([requests.close(), background.close()])
   }
   try {
     // All connections are opened by the first statement, and the limit of a usual one would be too short for that.

@@ -4,6 +4,7 @@ import { openDatabase } from '../../src/database/open.ts'
 import { openPostgres } from '../../src/database/postgres.ts'
 import type { Database } from '../../src/database/sql.ts'
 import { manualClock } from '../support/clock.ts'
+import { eventually } from '../support/eventually.ts'
 import { until } from '../support/gateway.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
 import { silentWire } from '../support/silent-wire.ts'
@@ -230,26 +231,6 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
 
 /** Limits for work that many loops wait for together on a busy machine. */
 const patientLimits = { statementMs: 5_000, graceMs: 1_000 }
-
-/** Tries until it does not fail. */
-async function eventually(attempt: () => Promise<unknown>): Promise<void> {
-  let isOver = false
-  let isTrying = false
-  await until(() => {
-    if (!isTrying && !isOver) {
-      isTrying = true
-      attempt()
-        .then(() => {
-          isOver = true
-        })
-        .catch(() => {})
-        .finally(() => {
-          isTrying = false
-        })
-    }
-    return isOver
-  }, 'an attempt that succeeds')
-}
 
 test('a server that is not there is an error that names it, without the password', async () => {
   const url = 'postgres://ann:the-password@127.0.0.1:1/zai2api'

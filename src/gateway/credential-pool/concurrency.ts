@@ -4,6 +4,8 @@ export interface Concurrency {
   limit: number
   /** When the limit last changed, on the monotonic clock; `undefined` until it is lowered for the first time. */
   limitedAt: number | undefined
+  /** Running calls of other gateways, as last heard. Absent where there are none. */
+  elsewhere?: number
 }
 
 /** After the first refusal the limit grows by one at most once in this time. */
@@ -26,10 +28,14 @@ export function lowerLimit(concurrency: Concurrency, now: number): void {
   concurrency.limitedAt = now
 }
 
+/** Whether an answer may raise the limit that is fully used. */
+export function mayGrow({ limitedAt }: Concurrency, now: number): boolean {
+  return limitedAt === undefined || now - limitedAt >= growMs
+}
+
 /** Raises the limit after a call was answered, if it is fully used: at every answer before the first refusal, later once a minute. */
 export function raiseLimit(concurrency: Concurrency, now: number): void {
-  if (hasRoom(concurrency)) return
-  if (concurrency.limitedAt !== undefined && now - concurrency.limitedAt < growMs) return
+  if (hasRoom(concurrency) || !mayGrow(concurrency, now)) return
   concurrency.limit++
   if (concurrency.limitedAt !== undefined) concurrency.limitedAt = now
 }

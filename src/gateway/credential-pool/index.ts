@@ -1,12 +1,14 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Lease, Pool } from '../../core/credential-pool.ts'
 import { cancelled, GatewayError } from '../../core/errors.ts'
+import type { SharedCapacity } from '../../core/shared-capacity.ts'
 import { choose, unavailableError } from './choose.ts'
 import { poolControl } from './control.ts'
 import { allModels, endDated } from './cooldowns.ts'
-import { leases } from './leases.ts'
+import { type GrantLease, leases } from './leases.ts'
 import { newPoolCall, type PoolCall, tookTooLong, tooMany } from './pool-call.ts'
 import { newPooledCredential, type PoolState, snapshotOf } from './pooled-credential.ts'
+import { type SharedLimits, shareLimits } from './shared-limits.ts'
 import { createWaitQueue } from './wait-queue.ts'
 import type { Wait } from './wait-report.ts'
 
@@ -24,6 +26,8 @@ export interface PoolOptions {
    * it allows. `Infinity` where refusals are harmless: the first refusal then sets the limit of its model or credential.
    */
   startLimit: number
+  /** What other gateways use of the same credentials, where there are others. */
+  capacity?: SharedCapacity | undefined
   /** Called for each call that waits for long, once. */
   onLongWait?: (wait: Wait) => void
 }
@@ -48,10 +52,13 @@ export interface QueueLimits {
  * calls wait for several credentials whose limits move, and a refused call keeps its place.
  */
 export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
-  const { name, clock, random, limits, startLimit, onLongWait } = options
-  const state: PoolState<Credential> = { credentials: [], history: [], overloadedModels: new Map() }
-  const grantLease = leases({ state, clock, random, onChange: () => queue.dispatch() })
+  const { name, clock, random, limits, startLimit, capacity, onLongWait } = options
+  const state: PoolState<Credential> = { credentials: [], history: [], overloadedModels: new Map(), running: new Set() }
+  const onChange = () => queue.dispatch()
+  const grantLease: GrantLease<Credential> = leases({ state, clock, random, onChange, shared: () => shared })
   const queue = createWaitQueue({ name, state, clock, grantLease, onLongWait })
+  const shared: SharedLimits | undefined =
+    capacity && shareLimits({ state, capacity, clock, startLimit, waiting: queue.calls, onChange })
   // Tickets so far, the number of the last one.
   let tickets = 0
   // Why no call is served any more, once the pool is closed.
@@ -62,11 +69,12 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       const known = new Map(state.credentials.map((pooled) => [pooled.member.secret, pooled]))
       state.credentials = members.map((member) => {
         const pooled = known.get(member.secret)
-        if (pooled === undefined) return newPooledCredential(member, startLimit)
+        if (pooled === undefined) return newPooledCredential(member, shared ? 0 : startLimit)
         pooled.member = member
         for (const cooldown of pooled.cooldowns.values()) cooldown.until = clock.monotonic()
         return pooled
       })
+      shared?.renew()
       queue.regroup()
       queue.dispatch()
       return state.credentials.map(({ credential }) => credential)
@@ -78,6 +86,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     close(error) {
       closed = error
       queue.rejectAll(error)
+      shared?.close()
     },
     availabilityError: () =>
       state.credentials.length > 0 ? unavailableError(state.credentials, allModels, clock.monotonic()) : undefined,
@@ -86,7 +95,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       return { credentials: state.credentials.map((pooled) => snapshotOf(pooled, now)), queue: queue.snapshot(now) }
     },
     credentialOf: (id) => state.credentials.find((pooled) => pooled.id === id)?.credential,
-    control: poolControl({ state, clock, waitingModels: queue.models, onChange: () => queue.dispatch() }),
+    control: poolControl({ state, clock, waitingModels: () => queue.calls().map(({ model }) => model), onChange }),
   }
 
   function lease(call: PoolCall<Credential>): Promise<Lease<Credential>> {
@@ -95,6 +104,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     for (const { cooldowns } of state.credentials) endDated(cooldowns, clock)
     const isNew = !call.hasQueued
     call.hasQueued = true
+    shared?.renew()
     // The timer may be late: calls that wait go first.
     queue.dispatch()
     const now = clock.monotonic()
@@ -104,6 +114,8 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     const { queueLimit, queueMs } = limits()
     if (call.waitedMs >= queueMs) return Promise.reject(tookTooLong(call, name))
     if (isNew && !queue.admits(call.options.caller, queueLimit)) return Promise.reject(tooMany(name))
-    return queue.wait(call, now, queueMs - call.waitedMs)
+    const lease = queue.wait(call, now, queueMs - call.waitedMs)
+    shared?.wanted()
+    return lease
   }
 }

@@ -14,6 +14,7 @@ import {
 } from './cooldowns.ts'
 import type { PoolCall } from './pool-call.ts'
 import { beginCall, endCall, forgetOne, type PooledCredential, type PoolState } from './pooled-credential.ts'
+import type { SharedLimits } from './shared-limits.ts'
 
 export interface LeaseOptions<Credential> {
   state: PoolState<Credential>
@@ -22,6 +23,8 @@ export interface LeaseOptions<Credential> {
   random: () => number
   /** There may be room for a call that waits. */
   onChange: () => void
+  /** Where other gateways use the same credentials. */
+  shared: () => SharedLimits | undefined
 }
 
 export type GrantLease<Credential> = (
@@ -42,13 +45,16 @@ export function leases<Credential>({
   clock,
   random,
   onChange,
+  shared,
 }: LeaseOptions<Credential>): GrantLease<Credential> {
   const { overloadedModels, history } = state
   // Leases so far, the number of the last one.
   let count = 0
 
   return (pooled, call) => {
-    const { model } = call.options
+    const { model, caller } = call.options
+    const running = { pooled, model, caller }
+    state.running.add(running)
     const ofModel = beginCall(pooled, model)
     pooled.activity.calls.add(clock.monotonic())
     pooled.lastLease = ++count
@@ -97,6 +103,8 @@ export function leases<Credential>({
       if (!isOut) return
       isOut = false
       endCall(pooled, model, ofModel)
+      state.running.delete(running)
+      for (const concurrency of [pooled.total, ofModel]) shared()?.ended(concurrency)
       for (const cooldown of halfOpen) cooldown.isHalfOpen = false
       onChange()
     }
@@ -114,12 +122,11 @@ export function leases<Credential>({
         lower(pooled, ofModel, model)
         forgetOne(pooled.models)
         // Where others are under way, one of them has to end first; alone, only time helps.
-        if (ofModel.inFlight === 1) coolDown(pooled, pooled.cooldowns, model, { error, cooldown: shortCooldown })
+        if (isAlone(ofModel)) coolDown(pooled, pooled.cooldowns, model, { error, cooldown: shortCooldown })
         return
       case 'account-concurrency-limited':
         lower(pooled, pooled.total, allModels)
-        if (pooled.total.inFlight === 1)
-          coolDown(pooled, pooled.cooldowns, allModels, { error, cooldown: shortCooldown })
+        if (isAlone(pooled.total)) coolDown(pooled, pooled.cooldowns, allModels, { error, cooldown: shortCooldown })
         return
       case 'model-overloaded':
         lower(pooled, ofModel, model)
@@ -155,12 +162,19 @@ export function leases<Credential>({
   /** `name` is the model that the limit is about, or `allModels`. */
   function lower(pooled: PooledCredential<Credential>, concurrency: Concurrency, name: string): void {
     const before = concurrency.limit
-    lowerLimit(concurrency, clock.monotonic())
+    const others = shared()
+    if (others) others.refused(concurrency)
+    else lowerLimit(concurrency, clock.monotonic())
     const { limit } = concurrency
     if (limit !== before) note(pooled, { kind: 'limit-lowered', ...modelOf(name), limit })
   }
 
   function raise(pooled: PooledCredential<Credential>, concurrency: Concurrency, name: string): void {
+    const others = shared()
+    if (others) {
+      others.answered(concurrency)
+      return
+    }
     const before = concurrency.limit
     raiseLimit(concurrency, clock.monotonic())
     const { limit, limitedAt } = concurrency
@@ -171,6 +185,11 @@ export function leases<Credential>({
   function note({ id }: PooledCredential<Credential>, change: Omit<PoolChange, 'at' | 'credential'>): void {
     remember(history, { at: clock.now(), credential: id, ...change })
   }
+}
+
+/** No other call is under way, in any gateway. */
+function isAlone({ inFlight, elsewhere = 0 }: Concurrency): boolean {
+  return inFlight + elsewhere === 1
 }
 
 function modelOf(name: string): { model?: string } {

@@ -10,6 +10,20 @@ export interface PoolState<Credential> {
   history: PoolChange[]
   /** A model that is overloaded is so for every credential. */
   overloadedModels: Cooldowns
+  running: Set<RunningCall<Credential>>
+}
+
+/** A call that has a credential or waits for one. */
+export interface WantingCall<Credential> {
+  caller: string
+  model: string
+  accepts: (credential: Credential) => boolean
+}
+
+export interface RunningCall<Credential> {
+  pooled: PooledCredential<Credential>
+  caller: string
+  model: string
 }
 
 export interface PooledCredential<Credential> {

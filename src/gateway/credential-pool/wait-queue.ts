@@ -31,8 +31,8 @@ export interface WaitQueue<Credential> {
   regroup(): void
   rejectAll(error: GatewayError): void
   snapshot(now: number): PoolSnapshot['queue']
-  /** The models of the calls that wait. */
-  models(): string[]
+  /** The calls that wait. */
+  calls(): TicketOptions<Credential>[]
 }
 
 const never = Number.POSITIVE_INFINITY
@@ -74,7 +74,7 @@ export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential
       length: waiting.all().length,
       oldestMs: waiting.all().reduce((oldest, { since }) => Math.max(oldest, now - since), 0),
     }),
-    models: () => waiting.all().map(({ call }) => call.options.model),
+    calls: () => waiting.all().map(({ call }) => call.options),
   }
 
   function wait(call: PoolCall<Credential>, since: number, maxWaitMs: number): Promise<Lease<Credential>> {

@@ -1,0 +1,254 @@
+import type { Clock } from '../../core/clock.ts'
+import {
+  type CapacityReport,
+  type CapacityShare,
+  type SharedCapacity,
+  wholeCredential,
+} from '../../core/shared-capacity.ts'
+import { type Concurrency, createConcurrency, hasRoom, mayGrow } from './concurrency.ts'
+import { forgetOne, type PooledCredential, type PoolState, type WantingCall } from './pooled-credential.ts'
+
+export interface SharedLimitOptions<Credential> {
+  state: PoolState<Credential>
+  capacity: SharedCapacity
+  clock: Clock
+  /** See `PoolOptions`. */
+  startLimit: number
+  waiting: () => readonly WantingCall<Credential>[]
+  /** There may be room for a call that waits. */
+  onChange: () => void
+}
+
+/** The part of a pool that other gateways have a say in: how many calls each credential may have here. */
+export interface SharedLimits {
+  /** Called before a credential is chosen: shares that have expired are not used. */
+  renew(): void
+  /** A call has begun to wait: what is free elsewhere may come here. */
+  wanted(): void
+  /** A call has ended, under this credential's limit for its model or for all. */
+  ended(concurrency: Concurrency): void
+  /** Called while the call that was refused still counts. */
+  refused(concurrency: Concurrency): void
+  answered(concurrency: Concurrency): void
+  /** Gives all shares back as soon as no call runs. */
+  close(): void
+}
+
+/** What is known of one limit, and what has happened since the last exchange. */
+interface Shared {
+  /** Of all gateways; `undefined` while none is known. */
+  limit: number | undefined
+  gateways: number
+  /** Slots of the share that are handed on after one call. */
+  lent: number
+  allowed: number | undefined
+  answered: number
+}
+
+/** Shares last for 15 s by the database's clock. Here they end sooner, however long the answer took. */
+const validMs = 12_000
+const renewMs = 4_000
+/** While calls wait, in case a notification was lost. And after a failure. */
+const lookMs = 1_000
+
+/**
+ * Keeps `Concurrency.limit` at what this gateway may use of a limit that all gateways share. So the pool decides without
+ * asking anybody: shares are exchanged when a call finds no room, when a slot is handed on, and every 4 s while calls run.
+ *
+ * The upstream knows no fence numbers, so whoever could not renew its shares stops using them before others may. While
+ * the database is away, each gateway has an equal part of the limits that were known, and at least one call.
+ */
+export function shareLimits<Credential>(options: SharedLimitOptions<Credential>): SharedLimits {
+  const { state, capacity, clock, startLimit, waiting, onChange } = options
+  const known = new WeakMap<Concurrency, Shared>()
+  // Of the shares, on the monotonic clock.
+  let validUntil = Number.NEGATIVE_INFINITY
+  let isAsking = false
+  // Something has happened that the exchange under way does not know.
+  let isDue = false
+  let isAway = false
+  let isClosed = false
+  let stopTimer = () => {}
+  const stopWatching = capacity.watch(() => {
+    if (isUsed() || clock.monotonic() < validUntil) exchange()
+  })
+
+  return {
+    renew() {
+      if (clock.monotonic() < validUntil || isAway) return
+      for (const { total } of state.credentials) total.limit = 0
+      exchange()
+    },
+    wanted: exchange,
+    ended(concurrency) {
+      const shared = sharedOf(concurrency)
+      if (shared.lent > 0) {
+        shared.lent--
+        concurrency.limit--
+      } else if (hasRoom(concurrency)) return
+      exchange()
+    },
+    refused(concurrency) {
+      const shared = sharedOf(concurrency)
+      shared.allowed = Math.min(shared.allowed ?? Number.POSITIVE_INFINITY, concurrency.inFlight - 1)
+      // Until the others have been heard, nothing more is tried.
+      concurrency.limit = Math.min(concurrency.limit, shared.allowed)
+      concurrency.limitedAt = clock.monotonic()
+      exchange()
+    },
+    answered(concurrency) {
+      if (hasRoom(concurrency) || !mayGrow(concurrency, clock.monotonic())) return
+      const shared = sharedOf(concurrency)
+      // However long an exchange takes, the share at most doubles by it.
+      shared.answered = Math.min(concurrency.limit, shared.answered + 1)
+      exchange()
+    },
+    close() {
+      isClosed = true
+      // The exchange under way does it otherwise.
+      if (!isAsking && !isUsed()) leave()
+    },
+  }
+
+  function sharedOf(concurrency: Concurrency): Shared {
+    const shared = known.get(concurrency) ?? { limit: undefined, gateways: 1, lent: 0, allowed: undefined, answered: 0 }
+    known.set(concurrency, shared)
+    return shared
+  }
+
+  function isUsed(): boolean {
+    return state.running.size > 0 || waiting().length > 0
+  }
+
+  /** Whatever happens in one turn of the event loop is one exchange, and there is one at a time. */
+  function exchange(): void {
+    isDue = true
+    if (isAsking) return
+    isAsking = true
+    stopTimer()
+    queueMicrotask(() => {
+      void exchangeWhileDue().finally(() => {
+        isAsking = false
+        if (isUsed()) stopTimer = clock.after(isAway || waiting().length > 0 ? lookMs : renewMs, exchange)
+        else if (isClosed) leave()
+      })
+    })
+  }
+
+  async function exchangeWhileDue(): Promise<void> {
+    while (isDue) {
+      isDue = false
+      const askedAt = clock.monotonic()
+      const reports = reportsOf(state, waiting(), known, startLimit)
+      try {
+        const shares = await capacity.exchange(idsOf(state), reports)
+        validUntil = askedAt + validMs
+        isAway = false
+        forget(reports)
+        for (const share of shares) use(share)
+      } catch {
+        // The database says itself that it is away.
+        isAway = true
+        isDue = false
+        useEqualParts()
+      }
+      onChange()
+    }
+  }
+
+  /** What the database has been told. */
+  function forget(reports: readonly CapacityReport[]): void {
+    for (const report of reports) {
+      const concurrency = concurrencyOf(report)
+      const shared = concurrency && sharedOf(concurrency)
+      if (shared === undefined) continue
+      shared.answered -= report.answered
+      if (shared.allowed === report.allowed) shared.allowed = undefined
+    }
+  }
+
+  function use({ credential, model, limit, share, lent, elsewhere, limitedMs, gateways }: CapacityShare): void {
+    const concurrency =
+      concurrencyOf({ credential, model }) ?? (limit === undefined ? undefined : added(credential, model))
+    if (concurrency === undefined) return
+    Object.assign(sharedOf(concurrency), { limit, gateways, lent })
+    Object.assign(concurrency, { limit: share, elsewhere })
+    concurrency.limitedAt = limitedMs === undefined ? undefined : clock.monotonic() - limitedMs
+  }
+
+  function pooledOf(id: string): PooledCredential<Credential> | undefined {
+    return state.credentials.find((pooled) => pooled.id === id)
+  }
+
+  function concurrencyOf({ credential, model }: { credential: string; model: string }): Concurrency | undefined {
+    const pooled = pooledOf(credential)
+    return model === wholeCredential ? pooled?.total : pooled?.models.get(model)
+  }
+
+  function added(credential: string, model: string): Concurrency | undefined {
+    const pooled = pooledOf(credential)
+    if (pooled === undefined) return undefined
+    const concurrency = createConcurrency(0)
+    pooled.models.set(model, concurrency)
+    forgetOne(pooled.models)
+    return concurrency
+  }
+
+  function useEqualParts(): void {
+    for (const { total, models } of state.credentials)
+      for (const concurrency of [total, ...models.values()]) {
+        const shared = sharedOf(concurrency)
+        const limit = shared.limit ?? (concurrency === total ? startLimit : Number.POSITIVE_INFINITY)
+        shared.lent = 0
+        concurrency.elsewhere = 0
+        concurrency.limit = Math.max(
+          1,
+          Math.min(Math.floor(limit / shared.gateways), shared.allowed ?? Number.POSITIVE_INFINITY),
+        )
+      }
+  }
+
+  function leave(): void {
+    stopTimer()
+    stopWatching()
+    capacity.leave(idsOf(state)).catch(() => {
+      // The leases expire.
+    })
+  }
+}
+
+function idsOf<Credential>({ credentials }: PoolState<Credential>): string[] {
+  return credentials.map(({ id }) => id)
+}
+
+/** A report of each credential, and of each of its models that has calls or a limit. */
+function reportsOf<Credential>(
+  { credentials, running }: PoolState<Credential>,
+  waiting: readonly WantingCall<Credential>[],
+  known: WeakMap<Concurrency, Shared>,
+  startLimit: number,
+): CapacityReport[] {
+  return credentials.flatMap((pooled) => {
+    const own = [...running].filter((call) => call.pooled === pooled)
+    const wanting = [...own, ...waiting.filter(({ accepts }) => accepts(pooled.credential))]
+    const reportOf = (model: string, concurrency: Concurrency): CapacityReport => {
+      const { allowed, answered = 0 } = known.get(concurrency) ?? {}
+      const ofModel = model === wholeCredential ? wanting : wanting.filter((call) => call.model === model)
+      return {
+        ...{ credential: pooled.id, model, inFlight: concurrency.inFlight, wants: countOf(ofModel), answered },
+        startLimit: model === wholeCredential && Number.isFinite(startLimit) ? startLimit : undefined,
+        ...(allowed === undefined ? {} : { allowed }),
+      }
+    }
+    return [
+      reportOf(wholeCredential, pooled.total),
+      ...[...pooled.models].map(([model, concurrency]) => reportOf(model, concurrency)),
+    ]
+  })
+}
+
+function countOf(calls: readonly { caller: string }[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { caller } of calls) counts[caller] = (counts[caller] ?? 0) + 1
+  return counts
+}

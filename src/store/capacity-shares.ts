@@ -1,0 +1,180 @@
+import type { CapacityReport, CapacityShare } from '../core/shared-capacity.ts'
+
+/** How many calls of one credential may run at a time in all gateways. Instants are epoch milliseconds. */
+export interface Capacity {
+  /** `null` while none is known. */
+  limit: number | null
+  /** When a refusal or a rise last changed the limit; `null` before the first refusal. */
+  limitedAt: number | null
+}
+
+/** What one gateway has of a capacity, and wants. */
+export interface Lease {
+  node: string
+  /** Calls at a time that it may have. Those under way count even beyond it. */
+  share: number
+  inFlight: number
+  /** Calls under way and waiting, by caller. */
+  wants: Record<string, number>
+  /** Goes up with each call on a slot that gateways take turns with: the lowest is next. */
+  turn: number
+}
+
+export interface Decision {
+  capacity: Capacity
+  lease: Lease
+  answer: Omit<CapacityShare, 'credential' | 'model'>
+  /** Gateways that may take something now, or have something that others wait for. */
+  wake: string[]
+}
+
+/** After the first refusal the limit grows by one at most once in this time. */
+const growMs = 60_000
+/** Shares are sums of fractions. */
+const epsilon = 1e-9
+
+/**
+ * What a gateway gets of a capacity. Callers share it equally whichever gateways they ask, and the shares of a gateway's
+ * callers are its own. What is left of whole slots goes round among the gateways by stride scheduling. Nothing is taken
+ * from calls under way: what others have beyond their share becomes free as they end.
+ *
+ * `others` are the leases of the other gateways that have not expired.
+ */
+export function decideShare(
+  before: Capacity,
+  own: Lease,
+  others: readonly Lease[],
+  report: Pick<CapacityReport, 'allowed' | 'answered'>,
+  now: number,
+): Decision {
+  const elsewhere = sum(others.map(({ inFlight }) => inFlight))
+  const held = sum(others.map(({ share, inFlight }) => Math.max(share, inFlight)))
+  const isWhollyUsed = before.limit !== null && held + Math.max(own.share, own.inFlight) >= before.limit
+  const capacity = learned(before, { ...report, elsewhere, isWhollyUsed }, now)
+  const { limit, limitedAt } = capacity
+  const shared = { elsewhere, limitedMs: limitedAt === null ? undefined : now - limitedAt, gateways: others.length + 1 }
+  const hasChanged = limit !== before.limit
+  if (limit === null)
+    return {
+      capacity,
+      lease: { ...own, share: 0 },
+      answer: { ...shared, limit: undefined, share: Number.POSITIVE_INFINITY, lent: 0 },
+      wake: [],
+    }
+  const targets = targetsOf(limit, [own, ...others])
+  const { fixed, extra } = targets.get(own.node) ?? noTarget
+  const share = Math.min(fixed + extra, Math.max(0, limit - held))
+  const lent = share > fixed ? extra : 0
+  const takesTurn = lent > 0 && share > own.inFlight
+  const lease = { ...own, share, turn: takesTurn ? own.turn + (targets.get(own.node)?.stride ?? 1) : own.turn }
+  const free = limit - held - Math.max(share, own.inFlight)
+  const isShort = share < Math.min(fixed + extra, wantedBy(own))
+  const wake = others.filter((other) => {
+    const target = targets.get(other.node) ?? noTarget
+    const due = target.fixed + target.extra
+    const mayTake = free > 0 && other.share < Math.min(due, wantedBy(other))
+    const mayGive = isShort && other.share > Math.max(due, other.inFlight)
+    return hasChanged || mayTake || mayGive
+  })
+  return {
+    capacity,
+    lease,
+    answer: { ...shared, limit, share, lent },
+    wake: wake.map(({ node }) => node),
+  }
+}
+
+interface Learning {
+  allowed?: number
+  answered: number
+  elsewhere: number
+  isWhollyUsed: boolean
+}
+
+/** A refusal sets the limit to the calls that were not refused; it grows while answers come and all of it is used. */
+function learned({ limit, limitedAt }: Capacity, report: Learning, now: number): Capacity {
+  const { allowed, answered, elsewhere, isWhollyUsed } = report
+  if (allowed !== undefined) {
+    const lowered = Math.max(1, Math.min(limit ?? Number.POSITIVE_INFINITY, allowed + elsewhere))
+    return { limit: lowered, limitedAt: now }
+  }
+  if (limit === null || answered === 0 || !isWhollyUsed) return { limit, limitedAt }
+  if (limitedAt === null) return { limit: limit + answered, limitedAt }
+  return now - limitedAt < growMs ? { limit, limitedAt } : { limit: limit + 1, limitedAt: now }
+}
+
+interface Target {
+  /** Slots that it may use as long as it wants. */
+  fixed: number
+  /** 1 where the next slot that goes round is its own. */
+  extra: number
+  /** How far a turn of such a slot moves it back. */
+  stride: number
+}
+
+const noTarget: Target = { fixed: 0, extra: 0, stride: 1 }
+
+function targetsOf(limit: number, leases: readonly Lease[]): Map<string, Target> {
+  const wanted = new Map(leases.map((lease) => [lease.node, wantedBy(lease)]))
+  const idle = limit - sum([...wanted.values()])
+  if (idle >= 0) {
+    // What nobody wants is spread, so that a call finds room without asking.
+    const spare = Math.floor(idle / leases.length)
+    return new Map([...wanted].map(([node, wants]) => [node, { ...noTarget, fixed: wants + spare }]))
+  }
+  const byCaller = equalShares(limit, leases)
+  const exact = new Map(leases.map((lease) => [lease.node, sharesOf(lease, byCaller)]))
+  const whole = [...exact.values()].map((share) => Math.floor(share + epsilon))
+  const going = Math.round(limit - sum(whole))
+  const inTurn = leases
+    .filter(({ node }) => partOf(exact.get(node) ?? 0) > epsilon)
+    .toSorted((one, other) => one.turn - other.turn || (one.node < other.node ? -1 : 1))
+    .slice(0, going)
+  return new Map(
+    [...exact].map(([node, share]) => {
+      const part = partOf(share)
+      const extra = inTurn.some((lease) => lease.node === node) ? 1 : 0
+      return [node, { fixed: Math.floor(share + epsilon), extra, stride: part > epsilon ? 1 / part : 1 }]
+    }),
+  )
+}
+
+/** For each slot that a caller wants, the part of it that the caller gets: max-min fair. */
+function equalShares(limit: number, leases: readonly Lease[]): Map<string, number> {
+  const demands = new Map<string, number>()
+  for (const { wants } of leases)
+    for (const [caller, count] of Object.entries(wants)) demands.set(caller, (demands.get(caller) ?? 0) + count)
+  const ascending = [...demands].filter(([, demand]) => demand > 0).toSorted(([, one], [, other]) => one - other)
+  let left = limit
+  return new Map(
+    ascending.map(([caller, demand], index) => {
+      const given = Math.min(demand, left / (ascending.length - index))
+      left -= given
+      return [caller, given / demand]
+    }),
+  )
+}
+
+function sharesOf({ wants }: Lease, byCaller: ReadonlyMap<string, number>): number {
+  return sum(Object.entries(wants).map(([caller, count]) => count * (byCaller.get(caller) ?? 0)))
+}
+
+function partOf(share: number): number {
+  const part = share - Math.floor(share + epsilon)
+  return part > epsilon ? part : 0
+}
+
+/** A gateway that had all it wanted does not bring turns of the past with it. */
+export function turnOf(turn: number, wasShort: boolean, others: readonly Lease[]): number {
+  if (wasShort || others.length === 0) return turn
+  return Math.max(turn, Math.min(...others.map((other) => other.turn)))
+}
+
+/** Calls under way and waiting. */
+export function wantedBy({ wants }: Lease): number {
+  return sum(Object.values(wants))
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}

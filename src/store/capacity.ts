@@ -1,0 +1,179 @@
+import type { CapacityReport, CapacityShare, SharedCapacity } from '../core/shared-capacity.ts'
+import { type Database, newRows, type Part, part, type Sql } from '../database/sql.ts'
+import { type Capacity, decideShare, type Lease, turnOf, wantedBy } from './capacity-shares.ts'
+
+export interface CapacityOptions {
+  /** On PostgreSQL. */
+  sql: Database
+  /** This process among those that share the database. */
+  node: string
+  /** Id of the upstream, whose credentials may be called like those of another. */
+  upstream: string
+}
+
+/**
+ * How long the share of a gateway that has ended stays its own. By the database's clock, so that those of the gateways do
+ * not matter.
+ */
+export const leaseMs = 15_000
+
+const channel = 'zai2api_capacity'
+
+/**
+ * The limits of credentials and what each gateway has of them, in the database of the gateways. One transaction of about
+ * six round trips for all credentials of an upstream; the rows of the limits are locked in one order, so that exchanges
+ * wait for each other and never block each other for good.
+ */
+export function databaseCapacity({ sql, node, upstream }: CapacityOptions): SharedCapacity {
+  const prefix = `${upstream}/`
+  const stored = (credential: string) => prefix + credential
+  return {
+    async exchange(ids, told) {
+      const credentials = ids.map(stored)
+      const reports = told.map((report) => ({ ...report, credential: stored(report.credential) }))
+      const shares = await sql.transaction(async (inside) => {
+        await insertMissing(inside, reports)
+        const capacities = await lockedCapacities(inside, credentials)
+        const now = capacities[0]?.now ?? 0
+        const leases = await leasesOf(inside, credentials, now)
+        const changes = capacities.map((row) => changeOf(row, { node, leases, reports, now }))
+        await write(inside, changes, { node, credentials, now })
+        return changes.map(({ share }) => share)
+      })
+      return shares.map((share) => ({ ...share, credential: share.credential.slice(prefix.length) }))
+    },
+    watch: (changed) =>
+      sql.listen(channel, (payload) => {
+        if (payload === undefined || payload.split(' ').includes(node)) changed()
+      }),
+    async leave(ids) {
+      const own = part`credential IN ${listOf(ids.map(stored))}`
+      await sql.transaction(async (inside) => {
+        await inside`DELETE FROM leases WHERE ${own} AND node = ${node}`
+        await inside`DELETE FROM capacities WHERE ${own} AND lim IS NULL AND NOT EXISTS (SELECT 1 FROM leases WHERE ${own})`
+      })
+    },
+  }
+}
+
+interface CapacityRow {
+  credential: string
+  model: string
+  lim: number | null
+  limited_at: number | null
+  now: number
+}
+
+interface LeaseRow {
+  credential: string
+  model: string
+  node: string
+  share: number
+  in_flight: number
+  wants: string
+  turn: number
+}
+
+interface Change {
+  row: CapacityRow
+  capacity: Capacity
+  lease: Lease
+  share: CapacityShare
+  wake: string[]
+}
+
+async function insertMissing(sql: Sql, reports: readonly CapacityReport[]): Promise<void> {
+  if (reports.length === 0) return
+  const rows = reports.map(({ credential, model, startLimit = null }) => ({ credential, model, lim: startLimit }))
+  await sql`INSERT INTO ${newRows('capacities', ['credential', 'model', 'lim'], rows)} ON CONFLICT DO NOTHING`
+}
+
+function lockedCapacities(sql: Sql, credentials: readonly string[]): Promise<CapacityRow[]> {
+  return sql<CapacityRow>`SELECT credential, model, lim, limited_at,
+      (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
+    FROM capacities WHERE credential IN ${listOf(credentials)}
+    ORDER BY credential, model FOR UPDATE`
+}
+
+function leasesOf(sql: Sql, credentials: readonly string[], now: number): Promise<LeaseRow[]> {
+  return sql<LeaseRow>`SELECT credential, model, node, share, in_flight, wants, turn FROM leases
+    WHERE credential IN ${listOf(credentials)}
+      AND expires > ${now}`
+}
+
+interface Exchange {
+  node: string
+  leases: readonly LeaseRow[]
+  reports: readonly CapacityReport[]
+  now: number
+}
+
+function changeOf(row: CapacityRow, { node, leases, reports, now }: Exchange): Change {
+  const { credential, model } = row
+  const isSame = (other: { credential: string; model: string }) =>
+    other.credential === credential && other.model === model
+  const all = leases.filter(isSame)
+  const others = all.filter((lease) => lease.node !== node).map(leaseOf)
+  const before = all.find((lease) => lease.node === node)
+  const known = before && leaseOf(before)
+  const report = reports.find(isSame) ?? { inFlight: 0, wants: {}, answered: 0 }
+  const wasShort = known !== undefined && wantedBy(known) > known.share
+  const own: Lease = {
+    ...{ node, share: known?.share ?? 0, inFlight: report.inFlight, wants: report.wants },
+    turn: turnOf(known?.turn ?? 0, wasShort, others),
+  }
+  const { capacity, lease, answer, wake } = decideShare(
+    { limit: row.lim, limitedAt: row.limited_at },
+    own,
+    others,
+    report,
+    now,
+  )
+  return { row, capacity, lease, share: { credential, model, ...answer }, wake }
+}
+
+async function write(
+  sql: Sql,
+  changes: readonly Change[],
+  { node, credentials, now }: { node: string; credentials: readonly string[]; now: number },
+): Promise<void> {
+  for (const { row, capacity } of changes)
+    if (capacity.limit !== row.lim || capacity.limitedAt !== row.limited_at)
+      await sql`UPDATE capacities SET lim = ${capacity.limit}, limited_at = ${capacity.limitedAt}
+        WHERE credential = ${row.credential} AND model = ${row.model}`
+  await sql`DELETE FROM leases WHERE expires <= ${now}
+    AND credential IN ${listOf(credentials)}`
+  const { used = [], unused = [] } = Object.groupBy(changes, (change) => (isUsed(change) ? 'used' : 'unused'))
+  for (const { row } of unused) {
+    // Clients make up names of models, so what nobody uses is not kept.
+    const own = part`credential = ${row.credential} AND model = ${row.model}`
+    await sql`DELETE FROM leases WHERE ${own} AND node = ${node}`
+    await sql`DELETE FROM capacities WHERE ${own} AND NOT EXISTS (SELECT 1 FROM leases WHERE ${own})`
+  }
+  const rows = used.map(({ row, lease }) => ({
+    ...{ credential: row.credential, model: row.model, node, share: lease.share, in_flight: lease.inFlight },
+    ...{ wants: JSON.stringify(lease.wants), turn: lease.turn, expires: now + leaseMs },
+  }))
+  if (rows.length > 0)
+    await sql`INSERT INTO ${newRows('leases', leaseColumns, rows)}
+      ON CONFLICT (credential, model, node) DO UPDATE SET share = excluded.share, in_flight = excluded.in_flight,
+        wants = excluded.wants, turn = excluded.turn, expires = excluded.expires`
+  const woken = [...new Set(changes.flatMap(({ wake }) => wake))]
+  if (woken.length > 0) await sql`SELECT pg_notify(${channel}, ${woken.join(' ')})`
+}
+
+/** Whether there is something to remember: a limit, or calls that the first refusal has to count. */
+function isUsed({ capacity, lease }: Change): boolean {
+  return capacity.limit !== null || lease.inFlight > 0 || wantedBy(lease) > 0
+}
+
+/** A list in place of the right side of IN, as one parameter. */
+function listOf(texts: readonly string[]): Part {
+  return part`(SELECT json_array_elements_text(${JSON.stringify(texts)}::text::json))`
+}
+
+const leaseColumns = ['credential', 'model', 'node', 'share', 'in_flight', 'wants', 'turn', 'expires'] as const
+
+function leaseOf({ node, share, in_flight, wants, turn }: LeaseRow): Lease {
+  return { node, share, inFlight: in_flight, wants: JSON.parse(wants), turn }
+}

@@ -1,0 +1,165 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { systemClock } from '../../../src/async/system-clock.ts'
+import type { Clock } from '../../../src/core/clock.ts'
+import { GatewayError } from '../../../src/core/errors.ts'
+import type { SharedCapacity } from '../../../src/core/shared-capacity.ts'
+import { openPostgres } from '../../../src/database/postgres.ts'
+import type { Database } from '../../../src/database/sql.ts'
+import { createPool } from '../../../src/gateway/credential-pool/index.ts'
+import { databaseCapacity } from '../../../src/store/capacity.ts'
+import { eventually } from '../../support/eventually.ts'
+import { until } from '../../support/gateway.ts'
+import { noPostgres, type Postgres, startPostgres } from '../../support/postgres.ts'
+
+// Several gateways on one database, and an upstream that allows so many calls of one key at a time.
+
+describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
+  let server: Postgres
+  const opened: Database[] = []
+  beforeAll(async () => {
+    server = await startPostgres()
+  }, 60_000)
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((sql) => sql.close()))
+  })
+  afterAll(() => server?.stop())
+
+  async function gateways(count: number, startLimit: number, skewMs = 0) {
+    const url = await server.newDatabase()
+    return await Promise.all(
+      Array.from({ length: count }, async (_, index) => {
+        const clock: Clock = { ...systemClock, now: () => systemClock.now() + index * skewMs }
+        const sql = await openPostgres({ url, clock, limits: { statementMs: 5_000, graceMs: 1_000 } })
+        opened.push(sql)
+        let exchanges = 0
+        const capacity = databaseCapacity({ sql, node: `node-${index}`, upstream: 'zai' })
+        const counting: SharedCapacity = {
+          ...capacity,
+          exchange(...asked) {
+            exchanges++
+            return capacity.exchange(...asked)
+          },
+        }
+        const limits = { queueLimit: 1_000, queueMs: 60_000 }
+        const pool = createPool<string>({
+          ...{ name: 'Z.AI', clock, random: () => 0, limits: () => limits, startLimit },
+          capacity: counting,
+        })
+        pool.setMembers([{ id: 'key 1', secret: 'the key', rank: 0, create: () => 'the key' }])
+        const limit = () => pool.snapshot().credentials[0]?.limit
+        return { sql, pool, limit, exchanges: () => exchanges }
+      }),
+    )
+  }
+  type Gateway = Awaited<ReturnType<typeof gateways>>[number]
+
+  function ticketOf(pool: Gateway['pool'], caller = 'ann') {
+    return pool.ticket({
+      ...{ model: 'glm', caller, accepts: () => true, signal: new AbortController().signal },
+      ...{ noneAccepts: () => new GatewayError('overloaded', 'none'), annotate: () => {} },
+    })
+  }
+
+  /** An upstream that allows `most` calls at a time, each of which takes `ms`. */
+  function upstream(most: number, ms: number) {
+    let running = 0
+    const seen = { most: 0, refused: 0, served: new Map<string, number>() }
+    const call = async ({ pool }: Gateway, caller: string) => {
+      const ticket = ticketOf(pool, caller)
+      for (;;) {
+        const lease = await ticket.lease()
+        running++
+        seen.most = Math.max(seen.most, running)
+        try {
+          if (running > most) {
+            seen.refused++
+            lease.reportFailure('account-concurrency-limited', new GatewayError('overloaded', 'too many'))
+            continue
+          }
+          await Bun.sleep(ms)
+          lease.reportSuccess()
+          seen.served.set(caller, (seen.served.get(caller) ?? 0) + 1)
+          return
+        } finally {
+          running--
+          lease.release()
+        }
+      }
+    }
+    return { call, seen }
+  }
+
+  test('ask no more of it together than one would, and serve callers alike, also where clocks differ by minutes', async () => {
+    const nodes = await gateways(3, 4, 300_000)
+    const { call, seen } = upstream(4, 100)
+    // The first two gateways have one caller each, the third has two.
+    const callers = ['ann', 'bob', 'cid', 'dan']
+    const served = () => [...seen.served.values()].reduce((sum, count) => sum + count, 0)
+    const calls = callers.flatMap((caller, index) =>
+      Array.from({ length: 25 }, () => call(nodes[Math.min(index, 2)] as Gateway, caller)),
+    )
+    // Whoever comes first has all slots for a moment.
+    await until(() => served() >= 16, 'all to have begun')
+    const before = new Map(seen.served)
+    await until(() => served() >= 64, 'many more calls')
+    for (const caller of callers) expect((seen.served.get(caller) ?? 0) - (before.get(caller) ?? 0)).toBeWithin(7, 18)
+    await Promise.all(calls)
+    // Before the first refusal the limit grows with each answer, as that of one gateway does, to twice what is allowed at most.
+    expect(seen.most).toBeLessThanOrEqual(8)
+    expect(seen.refused).toBeLessThan(16)
+  }, 60_000)
+
+  test('ask the database nothing for a call that finds room', async () => {
+    const [node] = await gateways(1, 8)
+    const { call, seen } = upstream(8, 1)
+    await call(node as Gateway, 'ann')
+    const before = node?.exchanges()
+    for (let count = 0; count < 20; count++) await call(node as Gateway, 'ann')
+    expect({ exchanges: node?.exchanges(), served: seen.served.get('ann') }).toEqual({ exchanges: before, served: 21 })
+  }, 30_000)
+
+  test('learn a limit from one refusal', async () => {
+    const [node, other] = (await gateways(2, Number.POSITIVE_INFINITY)) as [Gateway, Gateway]
+    const leases = await Promise.all([node, node, other].map(({ pool }) => ticketOf(pool).lease()))
+    leases[2]?.reportFailure('account-concurrency-limited', new GatewayError('overloaded', 'too many'))
+    await eventually(async () =>
+      expect(await node.sql`SELECT lim FROM capacities WHERE model = ''`).toEqual([{ lim: 2 }]),
+    )
+    await until(() => other.limit() === 0, 'the one without calls to have no room')
+    for (const lease of leases) lease.release()
+    for (const { pool } of [node, other]) pool.close(new GatewayError('overloaded', 'the end'))
+    // Names of models that clients make up are forgotten, because no refusal has taught anything about them.
+    await eventually(async () => expect(await node.sql`SELECT model FROM capacities`).toEqual([{ model: '' }]))
+    expect(await node.sql`SELECT node FROM leases`).toEqual([])
+  }, 30_000)
+
+  test('have the slots of one that was killed, once its lease is over', async () => {
+    const [node, other] = (await gateways(2, 2)) as [Gateway, Gateway]
+    const { call, seen } = upstream(2, 5)
+    for (const _slot of [1, 2]) void ticketOf(node.pool).lease()
+    await until(() => node.pool.snapshot().credentials[0]?.inFlight === 2, 'both slots to be taken')
+    const waiting = call(other, 'bob')
+    await until(() => other.pool.snapshot().queue.length === 1, 'the other to wait')
+    await node.sql.close()
+    await other.sql`UPDATE leases SET expires = 0 WHERE node = 'node-0'`
+    await waiting
+    expect(seen.served.get('bob')).toBe(1)
+  }, 30_000)
+
+  test('have equal parts of what was known while the database is away', async () => {
+    const nodes = await gateways(2, 6)
+    const { call } = upstream(6, 1)
+    for (const node of nodes) await call(node, 'ann')
+    await until(() => nodes.every(({ limit }) => Number(limit()) < 6), 'both to know of each other')
+    await server.crash()
+    try {
+      const { call: slow, seen } = upstream(6, 300)
+      const calls = nodes.flatMap((node) => Array.from({ length: 10 }, () => slow(node, 'ann')))
+      await until(() => nodes.every(({ pool }) => pool.snapshot().credentials[0]?.inFlight === 3), 'three calls each')
+      await Promise.all(calls)
+      expect({ most: seen.most, refused: seen.refused }).toEqual({ most: 6, refused: 0 })
+    } finally {
+      server.start()
+    }
+  }, 60_000)
+})

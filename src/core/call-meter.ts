@@ -10,6 +10,8 @@ export interface CallMeter {
   sent(): void
   /** The model wrote this: an answer, reasoning, or a name or arguments of a call. */
   wrote(text: string): void
+  /** The upstream added this to the prompt: what a web search or a tool of its own has found. */
+  read(text: string): void
   /** The upstream's own usage so far. The last one counts. */
   reported(usage: Usage): void
   /** The reply is complete: what was reported, if anything, is all of it. */
@@ -49,6 +51,8 @@ export function callMeter({ upstream, model, inputTokens, countTokens }: MeterOp
   // What was written since the last report.
   let length = 0
   let sample = ''
+  // What was added to the prompt.
+  let added = ''
 
   return {
     upstream,
@@ -59,6 +63,9 @@ export function callMeter({ upstream, model, inputTokens, countTokens }: MeterOp
     wrote(text) {
       if (length < exactLength || length % stretchLength < sampleLength) sample = appended(sample, text)
       length += text.length
+    },
+    read(text) {
+      added = appended(added, text)
     },
     reported(counted) {
       usage = counted
@@ -72,10 +79,13 @@ export function callMeter({ upstream, model, inputTokens, countTokens }: MeterOp
       isSent = false
     },
     usage() {
-      if (usage === undefined && length === 0) return isSent ? { inputTokens, outputTokens: 0 } : undefined
+      if (usage === undefined && length === 0 && !isSent) return undefined
       if (usage !== undefined && (isFinished || length === 0)) return usage
       const unreported = length === 0 ? 0 : Math.ceil((countTokens(sample) * length) / sample.length)
-      if (usage === undefined) return { inputTokens, outputTokens: unreported }
+      if (usage === undefined) {
+        const read = added === '' ? 0 : countTokens(added)
+        return { inputTokens: inputTokens + read, outputTokens: unreported }
+      }
       return { ...usage, outputTokens: usage.outputTokens + unreported }
     },
   }

@@ -20,6 +20,8 @@ export interface SpendingCall {
   model: Model
   /** The most that the prompt may have. */
   prompt: number
+  /** Nobody knows how long the prompt is, so `prompt` is the whole context window of the model. */
+  isOpenEnded?: boolean
   /** `max_tokens` of the request. */
   maxTokens: number | undefined
   /** The most that a reply with this limit may have. */

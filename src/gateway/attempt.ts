@@ -53,7 +53,7 @@ export async function attempt(wanted: ModelRoute, options: AttemptOptions): Prom
   const { upstream, model } = route
   await yieldIfLong()
   observer?.counts()
-  const measurement = await tokenMeter.measure(route)
+  const measurement = await tokenMeter.measure(route, caller)
   observer?.counted(measurement.inputTokens)
   const clamped = measurement.clamped({ annotate, onIgnored })
   await yieldIfLong()

@@ -53,12 +53,13 @@ export function createBills(options: BillsOptions): Bills {
   async function begin(): Promise<NonNullable<typeof open>> {
     const meter = callMeter({
       ...{ upstream: upstream.id, model: model.id },
-      inputTokens: measurement.inputTokens,
+      inputTokens: measurement.billed.unreported,
       countTokens: measurement.countText,
     })
     const { maxTokens, settle } = (await spending?.reserve({
       ...{ model, meter, maxTokens: wanted },
-      prompt: measurement.mostInputTokens,
+      prompt: measurement.billed.most,
+      isOpenEnded: measurement.billed.isOpenEnded,
       longestReply: (limit) => longestReply(upstream, limit),
     })) ?? { maxTokens: wanted, settle: async () => {} }
     onCall(meter)

@@ -69,13 +69,13 @@ export type AllowedModels = CallerPolicy['models']
 
 export interface CountOptions {
   signal: AbortSignal
+  /** Id of the client's key. */
+  caller: string
   allowedModels?: AllowedModels
   annotate: (note: string) => void
 }
 
 export interface CallOptions extends CountOptions {
-  /** Id of the client's key. */
-  caller: string
   whole: boolean
   reasoningMode: ReasoningMode
   newToolCallId: () => string
@@ -181,9 +181,8 @@ export function createGateway(
 
     async count(wanted, options) {
       const prepare = preparerFor(settings, { ...options, counting: true })
-      const { inputTokens } = await tokenMeter.measure(
-        await prepare(routeModel(cleaned(wanted), await currentListings(options.allowedModels), settings)),
-      )
+      const route = routeModel(cleaned(wanted), await currentListings(options.allowedModels), settings)
+      const { inputTokens } = await tokenMeter.measure(await prepare(route), options.caller)
       return inputTokens
     },
 

@@ -2,19 +2,21 @@ import type { Usage } from '../core/events.ts'
 import type { ChatRequest } from '../core/request.ts'
 import { createCalibration } from '../tokens/calibrate.ts'
 import { type Counter, createCounter } from '../tokens/request-counter.ts'
+import { uncounted } from '../tokens/uncounted.ts'
 import { loadVocabulary } from '../tokens/vocabulary.ts'
 import { type ClampObservers, clampMaxTokens } from './clamp-max-tokens.ts'
 import type { ModelRoute } from './model-routing.ts'
 
 /** Estimates the tokens of a prompt before it is sent, and improves the estimate by the upstream's own counts. */
 export interface TokenMeter {
-  measure(route: ModelRoute): Promise<Measurement>
+  /** `caller` is the id of the client's key: each has its own estimates. */
+  measure(route: ModelRoute, caller: string): Promise<Measurement>
 }
 
 export interface Measurement {
   inputTokens: number
-  /** The most that the prompt probably has. */
-  mostInputTokens: number
+  /** What the prompt is paid by. */
+  billed: BilledPrompt
   countText: (text: string) => number
   /** Receives the upstream's own usage of this prompt. */
   learn: (usage: Usage) => void
@@ -22,23 +24,46 @@ export interface Measurement {
   clamped: (observers: ClampObservers) => ChatRequest
 }
 
+/** Units: tokens. */
+export interface BilledPrompt {
+  /** The most that it may have. */
+  most: number
+  /** What it costs if the upstream does not report its usage. */
+  unreported: number
+  /** Nobody knows its length, so that `most` is the whole context window of the model. */
+  isOpenEnded: boolean
+}
+
+/** The largest context window, for models whose own is not known. */
+const mostContextTokens = 1_048_576
+
 export function createTokenMeter(): TokenMeter {
   const calibration = createCalibration()
   // Loaded for the first request, because most commands never count.
   let counter: Promise<Counter> | undefined
 
   return {
-    async measure({ upstream, model, request }) {
+    async measure({ upstream, model, request }, caller) {
       counter ??= loadVocabulary().then(createCounter)
       const { countRequest, countText } = await counter
-      const key = `${upstream.id}/${model.upstreamId}`
+      const name = `${upstream.id}/${model.upstreamId}`
       const counted = countRequest(request)
-      const prompt = calibration.correct(key, counted)
+      const prompt = calibration.correct(name, caller, counted)
+      const { isComparable, hasUnseenFile, mayGrow, imageTokens } = uncounted(request, model)
+      const most = prompt.billed.most + imageTokens
+      const whole = Math.max(most, model.contextTokens ?? mostContextTokens)
       return {
         inputTokens: prompt.likely,
-        mostInputTokens: prompt.most,
+        billed: {
+          most: hasUnseenFile || mayGrow ? whole : most,
+          // A client that leaves early must not get a large file for the price of a small one.
+          unreported: hasUnseenFile ? whole : prompt.billed.likely + imageTokens,
+          isOpenEnded: hasUnseenFile || mayGrow,
+        },
         countText,
-        learn: ({ inputTokens }) => calibration.learn(key, counted, inputTokens),
+        learn: ({ inputTokens }) => {
+          if (isComparable) calibration.learn(name, caller, counted, inputTokens)
+        },
         clamped: (observers) => clampMaxTokens(request, { model, prompt, ...observers }),
       }
     },

@@ -32,6 +32,7 @@ export function countRoutes(dialect: Dialect, basePaths: readonly string[], opti
         record.model = decoded.request.model
         const tokens = await gateway.count(decoded.request, {
           signal: request.signal,
+          caller: record.caller.keyId,
           allowedModels: record.caller.policy.models,
           annotate: (note) => record.notes.push(note),
         })

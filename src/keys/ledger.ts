@@ -78,7 +78,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
   }
 
   async function reserve(record: RequestRecord, call: SpendingCall): Promise<Reservation> {
-    const { model, prompt, maxTokens, longestReply } = call
+    const { model, prompt, isOpenEnded, maxTokens, longestReply } = call
     const now = clock.now()
     const account = accountOf(record)
     const id = `${record.id}.${++account.made}`
@@ -88,7 +88,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
     const rates = (unit: BudgetUnit) => knownRates(unit, facts, now)
     const { decision, budgets } = await store
       .reserve({ id, key: record.caller.keyId, expires: now + lifetimeMs }, (rows) =>
-        afford(rows, rates, { prompt, reply: wanted, longestReply }, now),
+        afford(rows, rates, { prompt, isOpenEnded, reply: wanted, longestReply }, now),
       )
       .catch((thrown) => {
         throw thrown instanceof GatewayError ? thrown : unreachable(thrown)

@@ -15,6 +15,8 @@ export interface Rates {
 export interface Call {
   /** The most that its prompt may have. */
   prompt: number
+  /** That is the whole context window of the model: see `SpendingCall`. */
+  isOpenEnded?: boolean | undefined
   /** The most that its reply may have. */
   reply: number
   /** The most that a reply with this limit may have: it grows with the limit. */
@@ -61,8 +63,8 @@ export function afford(
     const tokens = repliesPaidBy(left - budget.reserved, budget.rates, call)
     if (tokens < least)
       throw repliesPaidBy(left, budget.rates, call) < least
-        ? usedUp(budget, left, budget.span.resetsAt, now)
-        : heldByOthers(budget, left)
+        ? usedUp(budget, left, { call, resetsAt: budget.span.resetsAt, now })
+        : heldByOthers(budget, left, call)
     reply = Math.min(reply, tokens)
   }
   const longest = call.longestReply(reply)
@@ -96,7 +98,13 @@ function repliesPaidBy(free: number, rates: Rates, { prompt, reply, longestReply
   return paid
 }
 
-function usedUp(budget: BudgetRow, left: number, resetsAt: number | undefined, now: number): GatewayError {
+interface Refusal {
+  call: Call
+  resetsAt: number | undefined
+  now: number
+}
+
+function usedUp(budget: BudgetRow, left: number, { call, resetsAt, now }: Refusal): GatewayError {
   const what = `${amountText(budget.unit, Math.max(0, left) / atomsOf[budget.unit])} of ${budgetName(budget)}`
   const resets =
     resetsAt === undefined
@@ -106,7 +114,7 @@ function usedUp(budget: BudgetRow, left: number, resetsAt: number | undefined, n
     'quota-exhausted',
     left <= 0
       ? `The budget of this key is used up: ${budgetName(budget)}. ${resets}`
-      : `The budget of this key is used up: what is left, ${what}, does not pay for this prompt and a short answer. ${resets}`,
+      : `The budget of this key is used up: what is left, ${what}, does not pay for this prompt and a short answer.${openEnd(call)} ${resets}`,
     {
       code: 'budget_used_up',
       ...(resetsAt === undefined ? {} : { retryAfterMs: resetsAt - now, details: { resets_at: resetsAt } }),
@@ -116,12 +124,18 @@ function usedUp(budget: BudgetRow, left: number, resetsAt: number | undefined, n
 
 const heldRetryMs = 2_000
 
-function heldByOthers(budget: BudgetRow, left: number): GatewayError {
+function heldByOthers(budget: BudgetRow, left: number, call: Call): GatewayError {
   return new GatewayError(
     'rate-limited',
-    `The other requests of this key that are under way have reserved what is left of its budget, ${amountText(budget.unit, left / atomsOf[budget.unit])} of ${budgetName(budget)}. What they do not use is free when they are over.`,
+    `The other requests of this key that are under way have reserved what is left of its budget, ${amountText(budget.unit, left / atomsOf[budget.unit])} of ${budgetName(budget)}. What they do not use is free when they are over.${openEnd(call)}`,
     { code: 'budget_reserved', retryAfterMs: heldRetryMs },
   )
+}
+
+function openEnd({ isOpenEnded, prompt }: Call): string {
+  return isOpenEnded
+    ? ` Nobody knows beforehand how long a file or video by URL is, or what a web search finds, so ${prompt.toLocaleString('en-US')} tokens have to be free, as many as the model can read.`
+    : ''
 }
 
 function budgetName({ unit, limit, window }: BudgetRow): string {

@@ -2,9 +2,13 @@ import { lruCache } from '../core/lru-cache.ts'
 
 /** Corrects the gateway's token counts by what upstreams have charged for earlier requests. */
 export interface Calibration {
-  correct(model: string, counted: number): Corrected
-  /** `charged` is the upstream's own count of the prompt, including cached tokens. */
-  learn(model: string, counted: number, charged: number): void
+  /** `key` is the id of the client's key. */
+  correct(model: string, key: string, counted: number): CorrectedForBudgets
+  /**
+   * `charged` is the upstream's own count of the prompt, including cached tokens. Only for a prompt of which everything
+   * could be counted.
+   */
+  learn(model: string, key: string, counted: number, charged: number): void
 }
 
 /** Units: tokens. */
@@ -15,6 +19,18 @@ export interface Corrected {
   least: number
   /** A probable upper bound: room has to be left for this many tokens. */
   most: number
+}
+
+interface CorrectedForBudgets extends Corrected {
+  /** What budgets pay at least, whatever a key has taught about itself: the likely count, and its upper bound. */
+  billed: { likely: number; most: number }
+}
+
+/** What the replies of one key say. */
+interface Experience {
+  seen: Observation[]
+  /** Of their ratios. */
+  median: number
 }
 
 interface Observation {
@@ -33,6 +49,8 @@ const fullTrustAt = 20
 const priorRatio = 1.15
 /** The lowest ratio ever observed with a GLM model. */
 const leastRatio = 0.65
+/** The most that a key can say about others. Ratios of GLM models are up to 1.5. */
+const mostVote = 1.75
 /** The factor by which the true count may be above the likely one. */
 const maxExcess = 1.25
 /** Smaller prompts, in tokens, are ignored: they consist mostly of the template. */
@@ -43,40 +61,61 @@ const maxRatioFactor = 4
 const similarFactor = 10
 const minSimilar = 5
 const maxModels = 100
+/** Of one model: those that were used last. */
+const maxKeys = 50
 
 /**
  * Learns the ratio between the upstream's counts and the gateway's for each model of each upstream. They differ by the
- * vocabulary, by the template, and where tools are described in the prompt. The ratio is the median of the last 50
- * replies, mixed with a cautious prior until there are 20.
+ * vocabulary, by the template, and where tools are described in the prompt.
+ *
+ * The ratio of a key is the median of its own last 50 replies. Until there are 20, it is mixed with what all others say,
+ * in which each other key and a cautious prior have one vote. One key alone moves the first counts of others by a
+ * quarter at most.
  */
 export function createCalibration(): Calibration {
-  const observations = lruCache<string, Observation[]>({ maxEntries: maxModels })
+  const models = lruCache<string, Map<string, Experience>>({ maxEntries: maxModels })
 
   return {
-    correct(model, counted) {
-      const seen = observations.get(model) ?? []
-      const likely = likelyRatio(seen)
+    correct(model, key, counted) {
+      const keys = models.get(model)
+      const { seen, median: own } = keys?.get(key) ?? unknown
+      const trust = Math.min(1, seen.length / fullTrustAt)
+      const likely = ratioOfOthers(keys, key) ** (1 - trust) * own ** trust
       const [lowest, highest] = extremes(seen, counted) ?? [leastRatio, Number.POSITIVE_INFINITY]
+      const most = Math.min(likely * maxExcess, Math.max(likely, highest))
       return {
         likely: Math.round(counted * likely),
         least: Math.floor(counted * lowest),
-        most: Math.ceil(counted * Math.min(likely * maxExcess, Math.max(likely, highest))),
+        most: Math.ceil(counted * most),
+        billed: {
+          likely: Math.round(counted * Math.max(likely, leastRatio)),
+          most: Math.ceil(counted * Math.max(most, priorRatio)),
+        },
       }
     },
-    learn(model, counted, charged) {
+    learn(model, key, counted, charged) {
       const ratio = charged / counted
       if (counted < minCounted || !(ratio > 1 / maxRatioFactor && ratio < maxRatioFactor)) return
-      const seen = observations.get(model) ?? []
-      seen.push({ counted, ratio })
-      if (seen.length > window) seen.shift()
-      observations.set(model, seen)
+      const keys = models.get(model) ?? new Map<string, Experience>()
+      const seen = [...(keys.get(key)?.seen ?? []), { counted, ratio }].slice(-window)
+      // The keys that were used last come last.
+      keys.delete(key)
+      keys.set(key, { seen, median: median(seen.map((one) => one.ratio)) })
+      const [oldest] = keys.keys()
+      if (keys.size > maxKeys && oldest !== undefined) keys.delete(oldest)
+      models.set(model, keys)
     },
   }
 }
 
-function likelyRatio(seen: readonly Observation[]): number {
-  const trust = Math.min(1, seen.length / fullTrustAt)
-  return priorRatio ** (1 - trust) * median(seen.map(({ ratio }) => ratio)) ** trust
+const unknown: Experience = { seen: [], median: 1 }
+
+function ratioOfOthers(keys: ReadonlyMap<string, Experience> | undefined, own: string): number {
+  const votes = [priorRatio]
+  for (const [key, other] of keys ?? [])
+    if (key !== own && other.seen.length >= fullTrustAt)
+      votes.push(Math.min(Math.max(other.median, leastRatio), mostVote))
+  return median(votes)
 }
 
 /** The lowest and the highest recent ratio of prompts of similar or larger size; `undefined` with fewer than 5 of them. */

@@ -1,7 +1,7 @@
 import type { ImagePart } from '../core/request.ts'
 
 /** The tokens of an image of about 1000 × 800 pixels. Used if the size of an image cannot be read. */
-const typicalTokens = 1_000
+export const typicalImageTokens = 1_000
 /** Side in pixels of the square that one token stands for. */
 const square = 28
 /** The model scales images so that their number of pixels is in this range. */
@@ -9,6 +9,8 @@ const minPixels = (112 * 112) / 2
 const maxPixels = (28 * 28 * 15_000) / 2
 /** Tokens for the marks before and behind the image. */
 const marks = 2
+/** The tokens of the largest image. */
+export const mostImageTokens = maxPixels / square ** 2 + marks
 /** Base64 characters to decode. Files of cameras have a preview in front of the size. */
 const headLength = 128 * 1024
 
@@ -19,9 +21,9 @@ const headLength = 128 * 1024
  * Units: tokens. Source: the image processor of GLM-4.1V in the transformers library, whose limits are for two frames.
  */
 export function imageTokens(source: ImagePart['source']): number {
-  if (source.type === 'url') return typicalTokens
+  if (source.type === 'url') return typicalImageTokens
   const size = imageSize(Buffer.from(source.data.slice(0, headLength), 'base64'))
-  if (!size) return typicalTokens
+  if (!size) return typicalImageTokens
   const pixels = size.width * size.height
   const scale = Math.sqrt(Math.min(Math.max(pixels, minPixels), maxPixels) / pixels)
   const squares = (side: number) => Math.max(1, Math.round((side * scale) / square))

@@ -29,7 +29,7 @@ afterEach(async () => {
 })
 
 /** A gateway with one client key, in front of an upstream that plays these, one for each request. */
-async function house(plays: Play[], { origin, rates = {} }: { origin?: string; rates?: object } = {}) {
+async function house(plays: Play[], { origin, key: more = {} }: { origin?: string; key?: object } = {}) {
   const upstream = await startRawUpstream({ route: chatRoute, others: scriptedApi([key]).fetch })
   const left = [...plays]
   upstream.play((line) => left.shift()?.(line))
@@ -74,7 +74,7 @@ async function house(plays: Play[], { origin, rates = {} }: { origin?: string; r
     upstream.stop()
     expect(warnings).toEqual([])
   })
-  const { secret } = await served.keys.create({ name: 'a', budget: 'tokens:500k/day', ...rates })
+  const { secret } = await served.keys.create({ name: 'a', budget: 'tokens:500k/day', ...more })
   const leaving = new AbortController()
   const post = (body: object, headers: Record<string, string> = {}, path = '/v1/chat/completions') =>
     fetch(gateway.url + path, {
@@ -307,11 +307,52 @@ describe('a call', () => {
 
   test('counts against the tokens of a minute as it was billed', async () => {
     const { post, spent } = await house([playing([...reasoning(words(300)), ...answering(['END'])], 'goes on')], {
-      rates: { tpm: 500 },
+      key: { tpm: 500 },
     })
     const headers = { 'x-thinking-processing': 'strip' }
     await (await post({ stream: true, stop: ['END'] }, headers)).text()
     expect(await spent()).toBeGreaterThan(500)
     expect((await post({})).status).toBe(429)
+  })
+})
+
+describe('a file by URL, whose length nobody knows beforehand,', () => {
+  const url = 'https://example.com/a.pdf'
+  const body = {
+    model: 'glm-4.6v',
+    messages: [
+      {
+        role: 'user',
+        content: [
+          { type: 'text', text: 'Hi' },
+          { type: 'file_url', file_url: { url } },
+        ],
+      },
+    ],
+  }
+  const context = table.of('glm-4.6v').contextTokens ?? 0
+
+  test('costs what it had', async () => {
+    const { post, spent } = await house([playing([...answering(['Hello']), stops(usage(90_000, 20))])])
+    expect((await post(body)).status).toBe(200)
+    expect(await spent()).toBe(90_020)
+  })
+
+  test('is refused where the budget does not pay for the longest, and that is said', async () => {
+    const { post, spent, upstream } = await house([], { key: { budget: 'tokens:50k/day' } })
+    const refused = await post(body)
+    expect(refused.status).toBe(402)
+    expect((await refused.json()).error.message).toContain(
+      `so ${context.toLocaleString('en-US')} tokens have to be free`,
+    )
+    expect([await spent(), upstream.asked()]).toEqual([0, 0])
+  })
+
+  test('costs the longest if the client leaves before its usage comes', async () => {
+    const { post, spent, leave } = await house([playing(answering(['Hello']), 'goes on')])
+    const reply = await post({ ...body, stream: true })
+    await reply.body?.getReader().read()
+    leave()
+    expect(await spent()).toBe(context + countText('Hello'))
   })
 })

@@ -135,6 +135,7 @@ export function decoder(options: DecodeOptions): PayloadReader {
   }
 
   function learn(results: readonly unknown[], out: Delta[]): void {
+    meter?.read(JSON.stringify(results))
     const sources = marks.learn(results.flatMap(sourceOf))
     if (sources.length === 0) return
     const id = `web_search_${searches++}`

@@ -107,13 +107,14 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     else send(pending.release(), out)
   }
 
-  /** Counts what the message has grown by. Results of tools, which the model has not written, are left out. */
+  /** Counts what the message has grown by. Results of tools are what the model has read. */
   function count({ phase, content, edit_content, delta_content }: MessagePart): void {
     const grown = buffer.length - counted
     if (grown <= 0) return
     counted = buffer.length
-    if (phase === 'tool_call' || phase === 'tool_response') return
-    meter?.wrote((delta_content || edit_content || content || '').slice(-grown))
+    const text = (delta_content || edit_content || content || '').slice(-grown)
+    if (phase === 'tool_call' || phase === 'tool_response') meter?.read(text)
+    else meter?.wrote(text)
   }
 
   function edit({ phase, content, edit_index, edit_content, delta_content }: MessagePart): void {
@@ -160,6 +161,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
 
   function readToolResult({ tool_name, delta_content, metadata }: MessagePart, out: Delta[]): void {
     if (!delta_content) return // the result of a block, written into the text
+    meter?.read(delta_content)
     const id = metadata?.tool_call_id ?? ''
     const call = findCall(id) ?? begin(id, tool_name ?? '')
     call.sources = sourcesIn(delta_content, rounds++)

@@ -86,8 +86,7 @@ export function decode(
       listsSources: body.include?.includes('web_search_call.action.sources') ?? false,
       sealsReasoning: body.include?.includes('reasoning.encrypted_content') ?? false,
       input: items.map(({ item }) => item),
-      compacts,
-      kept: isWhole ? keptItems(items.map(({ item }) => item)) : undefined,
+      compaction: compacts ? { kept: isWhole ? keptItems(items.map(({ item }) => item)) : undefined } : undefined,
     },
     stream: !isWhole && (body.stream ?? false),
   }

@@ -32,10 +32,8 @@ export interface ResponsesOptions {
   listsSources: boolean
   /** The whole conversation, for the store. */
   input: ItemBody[]
-  /** The text of the reply is a summary that replaces the conversation. */
-  compacts: boolean
-  /** The reply is a compacted conversation that begins with these items. */
-  kept?: ItemBody[] | undefined
+  /** The text of the reply is a summary that replaces the conversation, but for the items that are kept. */
+  compaction?: { kept: ItemBody[] | undefined } | undefined
 }
 
 type Ending = { status: 'completed' | 'in_progress' | 'failed' } | { status: 'incomplete'; reason: string }
@@ -101,7 +99,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
         }
         case 'text-start': {
           const at = open(event.index, { type: 'text', text: '' }, out)
-          if (options.compacts) break
+          if (options.compaction) break
           out.push(named('response.content_part.added', { ...at, content_index: 0, part: textPart('') }))
           deltas('response.output_text.delta', { ...at, content_index: 0, logprobs: [] })
           pages.restart()
@@ -122,7 +120,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           writer = writers.reasoning
           break
         case 'text-delta':
-          if (options.compacts) break
+          if (options.compaction) break
           out.push(delta(jsonEscape(event.text)))
           // Citations follow the piece of text in which they were found.
           writer = searched ? undefined : writers.text
@@ -149,7 +147,7 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
         }
         case 'text-end': {
           last = { index: event.index, block: { type: 'text', text: event.text } }
-          if (options.compacts) break
+          if (options.compaction) break
           const at = { ...position(event.index, 'text'), content_index: 0 }
           out.push(
             named('response.output_text.done', { ...at, text: event.text, logprobs: [] }),
@@ -293,7 +291,7 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: ResponsesOpt
   const output = reply.blocks.map((block, index) =>
     items.item(index, block, index === reply.blocks.length - 1 ? ending.status : 'completed'),
   )
-  if (options.kept) return compactedConversation(head, options.kept, output, reply.usage)
+  if (options.compaction?.kept) return compactedConversation(head, options.compaction.kept, output, reply.usage)
   return response(head, options, ending, output, reply.usage)
 }
 

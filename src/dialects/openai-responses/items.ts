@@ -40,7 +40,7 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
 
   const kindOf = (type: ReplyBlock['type'], name: string) => {
     if (type === 'tool-call') return originOf(name).type
-    return type === 'text' && options.compacts ? 'compaction' : type
+    return type === 'text' && options.compaction ? 'compaction' : type
   }
   const idOf = (index: number, type: ReplyBlock['type'], name = ''): string =>
     `${itemPrefixOf[kindOf(type, name)]}${itemKey(head.id, index)}`
@@ -48,7 +48,7 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
   /** An item before its first delta. */
   const started = (index: number, block: ReplyBlock): Item => {
     const begun = item(index, block, 'in_progress')
-    if (block.type === 'text') return options.compacts ? begun : { ...begun, content: [] }
+    if (block.type === 'text') return options.compaction ? begun : { ...begun, content: [] }
     if (block.type !== 'reasoning') return begun
     return options.summarises ? { ...begun, summary: [] } : { ...begun, content: [] }
   }
@@ -56,7 +56,7 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
   const item = (index: number, block: ReplyBlock, status: string): Item => {
     switch (block.type) {
       case 'text':
-        if (options.compacts) return compactionItem(idOf(index, 'text'), block.text)
+        if (options.compaction) return compactionItem(idOf(index, 'text'), block.text)
         pages.restart()
         return {
           id: idOf(index, 'text'),

@@ -56,7 +56,7 @@ function conversation({ input, reply }: StoredResponse): ItemBody[] {
 /** What is stored of a response; `undefined` if the client set `store: false`. */
 export function save(head: ReplyHead, reply: Reply, options: ResponsesOptions): StoredResponse | undefined {
   // A compacted conversation is the client's to keep.
-  if (!options.echo.store || options.kept) return undefined
+  if (!options.echo.store || options.compaction?.kept) return undefined
   return {
     id: head.id,
     reply: encodeReply(head, reply, options),

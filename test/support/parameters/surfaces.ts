@@ -101,8 +101,11 @@ export const surfaces: Surface[] = [
       ['reasoning', 'the object itself asks for nothing'],
       ['text', 'the object itself asks for nothing'],
       ['metadata', 'given back with the reply'],
-      ['previous_response_id', 'put in its place before the body is read: openai-responses/memory.test.ts'],
-      ['store', 'said of the reply: openai-responses/memory.test.ts'],
+      [
+        'previous_response_id',
+        'put in its place before the body is read: openai-responses/stored-conversation.test.ts',
+      ],
+      ['store', 'said of the reply: openai-responses/stored-conversation.test.ts'],
     ],
   },
   {

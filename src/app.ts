@@ -3,7 +3,6 @@ import { Elysia } from 'elysia'
 import { adminRoutes } from './admin/index.ts'
 import { pageRoutes } from './admin/page.ts'
 import type { Operator } from './admin/route-context.ts'
-import type { Caller } from './core/caller.ts'
 import type { Clock } from './core/clock.ts'
 import type { Dialects } from './core/dialect.ts'
 import { asGatewayError, errorHeaders, type GatewayError } from './core/errors.ts'
@@ -19,6 +18,7 @@ import { fixedRoutes } from './http/fixed-routes.ts'
 import { type Ends, identityRoutes } from './http/gateway-proof.ts'
 import { healthRoutes } from './http/health.ts'
 import { unknownRoute } from './http/hints.ts'
+import type { InsideRequest } from './http/inside-requests.ts'
 import { dialectGuess } from './http/likely-dialect.ts'
 import type { RequestLimits } from './http/limits.ts'
 import type { LiveSettings } from './http/live-settings.ts'
@@ -30,6 +30,7 @@ import { ownKeyRoutes } from './http/own-key.ts'
 import { checkHost, readTarget } from './http/request-target.ts'
 import { mount, type Route } from './http/route.ts'
 import { unlessEnded } from './http/shutdown.ts'
+import { type SocketHandlers, socketRoutes } from './http/socket-routes.ts'
 import { storedRoutes } from './http/stored-conversations.ts'
 import { createWrongKeys } from './http/wrong-keys.ts'
 import type { ServedKeys } from './keys/served.ts'
@@ -97,7 +98,7 @@ export function createApp(options: AppOptions) {
     return record
   }
   /** Requests that the gateway makes of itself, on no connection. */
-  const insideCalls = new WeakMap<Request, InsideCall>()
+  const insideCalls = new WeakMap<Request, InsideRequest>()
   /** The route of each request, also if access to it is refused. */
   const matched = new WeakMap<Request, Route>()
   const done = (record: RequestRecord) => {
@@ -151,6 +152,7 @@ export function createApp(options: AppOptions) {
     aot: true,
     // Bun's router parses the path in its own way, which may differ from that of readTarget.
     systemRouter: false,
+    websocket: { maxPayloadLength: settings.maxBodyBytes },
   })
     .wrap((answer, request) => {
       const record = openRecord(newId('req_'), request.method, readTarget(request), clock)
@@ -159,7 +161,7 @@ export function createApp(options: AppOptions) {
       const inside = insideCalls.get(request)
       if (inside) {
         record.notes.push(inside.note)
-        inside.begun(record)
+        inside.begun?.(record)
       }
       try {
         checkHost(request.headers)
@@ -181,6 +183,7 @@ export function createApp(options: AppOptions) {
     .onError(({ request, error }) => reject(request, error))
   const answering = {
     ...{ gateway, store, clock, newId, settings, recordOf, admitAndReadBody, connection },
+    recentRepliesOf: (request: Request) => insideCalls.get(request)?.recentReplies,
     gapObserverOf: metrics?.gapObserverOf,
     done,
     redact: options.redact,
@@ -195,6 +198,7 @@ export function createApp(options: AppOptions) {
     ...ownKeyRoutes({ keys: options.keys?.keys, recordOf }),
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
+    ...dialects.flatMap((dialect) => socketRoutes(dialect, basePaths, { ask: askInside, upgrade })),
     ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, { store, recordOf })),
     ...adminRoutes({ clock, operators, keys: options.keys?.keys }, options.operator, {
       send: sendInside,
@@ -215,12 +219,20 @@ export function createApp(options: AppOptions) {
     done(record)
   }
 
+  function askInside(request: Request, inside: InsideRequest): Promise<Response> {
+    insideCalls.set(request, inside)
+    return app.handle(request)
+  }
+
   /** The reply is read to its end, although nobody is there. */
-  function sendInside(request: Request, { caller, note }: Omit<InsideCall, 'begun'>): Promise<RequestRecord> {
+  function sendInside(request: Request, inside: Omit<InsideRequest, 'begun'>): Promise<RequestRecord> {
     const { promise, resolve, reject } = Promise.withResolvers<RequestRecord>()
-    insideCalls.set(request, { caller, note, begun: resolve })
-    readToEnd(app.handle(request)).catch(reject)
+    readToEnd(askInside(request, { ...inside, begun: resolve })).catch(reject)
     return promise
+  }
+
+  function upgrade(request: Request, handlers: SocketHandlers): boolean {
+    return app.server?.upgrade(request, { data: handlers, headers: requestIdHeaders(recordOf(request)) }) ?? false
   }
 
   function endsOf(request: Request): Ends | undefined {
@@ -287,12 +299,6 @@ export function createApp(options: AppOptions) {
     done(record)
     return Response.json(body, { status, headers })
   }
-}
-
-interface InsideCall {
-  caller: Caller
-  note: string
-  begun: (record: RequestRecord) => void
 }
 
 async function readToEnd(answering: Promise<Response>): Promise<void> {

@@ -67,7 +67,17 @@ const mayImport: Record<string, string[]> = {
   store: ['core', 'database', 'bun:sqlite'],
   // Keys that the operator gives to others: what they may do, and what it costs.
   keys: ['core', 'models', 'type observe', 'type database', 'store'],
-  http: ['core', 'gateway', 'observe', 'store', 'elysia', '@sinclair/typebox', 'swagger-ui-dist', 'node:crypto'],
+  http: [
+    'core',
+    'gateway',
+    'observe',
+    'store',
+    'elysia',
+    'eventsource-parser',
+    '@sinclair/typebox',
+    'swagger-ui-dist',
+    'node:crypto',
+  ],
   // What the operator sees and does: the shapes of /admin/api, who may use it, and its routes.
   admin: [
     'core',

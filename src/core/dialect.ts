@@ -50,6 +50,8 @@ export interface Dialect<Options = unknown> {
   models?: ModelFormat
   /** The answer to a route that serves `count`. */
   count?: { encode(inputTokens: number, options: Options): object }
+  /** Goes with a route that serves `socket`. */
+  socket?: SocketFormat
   /** Only if clients can refer to earlier replies instead of sending them again. */
   storedConversation?: StoredConversation<Options>
 }
@@ -102,6 +104,8 @@ export type DialectRoute = {
    */
   | { serves: 'model-list' | 'model'; method: 'GET' }
   | PostedModelRoute
+  /** Replies over a WebSocket: see `SocketFormat`. */
+  | { serves: 'socket'; method: 'GET'; summary: string }
   | StoredRoute
   | FixedRoute
 )
@@ -150,6 +154,7 @@ export const costOf = {
   model: 'nothing',
   stored: 'nothing',
   fixed: 'nothing',
+  socket: 'nothing',
 } satisfies Record<DialectRoute['serves'], Cost>
 
 export type Query = Readonly<Record<string, string | undefined>>
@@ -223,6 +228,26 @@ export interface TextWriter {
   account(text: string, out: string[]): void
 }
 
+/**
+ * How a dialect is spoken over a WebSocket: each message that asks for a reply is the body of a request for a streamed one
+ * to the same path, and each event of the stream is a message.
+ */
+export interface SocketFormat {
+  /** Errors: `invalid-request` for a message that asks for no reply. */
+  read(message: unknown): SocketRequest
+  /** `data` is that of an event of the stream. */
+  encodeEvent(data: string, lane: string | undefined): string
+  /** A refusal, as the route for replies would have answered it. */
+  encodeRefusal(status: number, body: object, headers: Headers, lane: string | undefined): string
+}
+
+export interface SocketRequest {
+  /** Of a request for a streamed reply. */
+  body: object
+  /** Requests of one lane are answered one after the other, those of different lanes at the same time. */
+  lane: string | undefined
+}
+
 /** How a dialect refers to stored replies, and what it stores. */
 export interface StoredConversation<Options> {
   /** Ids of the stored replies that `resolve` needs for the body, each once. */
@@ -231,7 +256,9 @@ export interface StoredConversation<Options> {
   resolve(body: unknown, find: FindStored): unknown
   /** The error for an id without a stored reply: `not-found`. */
   notFound(id: string): GatewayError
-  /** What to store of a complete reply; `undefined` if the client wants nothing stored. */
+  /** Whether the client wants the reply stored. */
+  isWanted(options: Options): boolean
+  /** What to store of a complete reply; `undefined` if clients cannot refer to it. */
   save(head: ReplyHead, reply: Reply, options: Options): StoredResponse | undefined
 }
 
@@ -254,6 +281,8 @@ export interface Decoded<Options> {
    * wants a stream. The model has to exist.
    */
   atOnce?: (head: ReplyHead) => object
+  /** The client only prepares a conversation to which it will refer: the reply is empty, and no model is asked. */
+  isPreparation?: boolean | undefined
 }
 
 export interface ReplyHead {

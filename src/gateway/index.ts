@@ -88,8 +88,8 @@ export interface CallOptions extends CountOptions {
 }
 
 export interface GatewayCall {
-  /** The upstream in use. This, `model` and `ignored` change if another candidate is tried. */
-  readonly upstream: string
+  /** The upstream in use, if one is asked. This, `model` and `ignored` change if another candidate is tried. */
+  readonly upstream: string | undefined
   readonly model: string
   /** The default temperature of the model, if known. */
   readonly defaultTemperature: number | undefined

@@ -6,6 +6,7 @@ import type { Reply } from '../core/events.ts'
 import type { Redact } from '../core/redact.ts'
 import type { Spending } from '../core/spending.ts'
 import { truncateList } from '../core/truncate.ts'
+import { emptyCall } from '../gateway/empty-call.ts'
 import type { Gateway } from '../gateway/index.ts'
 import { type ReasoningMode, reasoningModes } from '../gateway/reasoning-placement.ts'
 import type { RequestCapture } from '../observe/capture.ts'
@@ -17,6 +18,7 @@ import type { JsonBody } from './body.ts'
 import { type BodyCheck, bodyCheck } from './body-validation.ts'
 import { streamReply, wholeReply } from './deliver.ts'
 import type { LiveSettings } from './live-settings.ts'
+import type { RecentReplies } from './recent-replies.ts'
 import { resolveReferences } from './resolve-references.ts'
 import type { Route, RouteContext } from './route.ts'
 import { unlessEnded } from './shutdown.ts'
@@ -30,6 +32,8 @@ export interface DialectRouteOptions {
   settings: LiveSettings
   redact: Redact
   recordOf: (request: Request) => RequestRecord
+  /** The latest replies of the connection that a request came by, if its client may refer to them. */
+  recentRepliesOf: (request: Request) => RecentReplies | undefined
   admitAndReadBody: AdmitAndReadBody
   connection: ServerConnection
   /** Returns the function that records the gaps between the writes of this reply. */
@@ -90,7 +94,8 @@ async function answer(
   const { gateway, store, clock, newId, settings, recordOf, gapObserverOf, connection, done } = options
   const record = recordOf(request)
   record.dialect = dialect.id
-  const complete = await resolveReferences(dialect, body, store, record.caller)
+  const recentReplies = options.recentRepliesOf(request)
+  const complete = await resolveReferences(dialect, body, store, record.caller, recentReplies)
   await yieldIfLong()
   const decoded = dialect.decode(complete, { headers: request.headers, params, path })
   decoded.request.ignored.push(...unknownFields(body, dialect.body))
@@ -117,19 +122,22 @@ async function answer(
   // The client may have disconnected while other requests ran.
   if (request.signal.aborted) onAbort()
   else request.signal.addEventListener('abort', onAbort, { once: true })
-  const starting = gateway.start(decoded.request, {
-    signal: upstream.signal,
-    caller: record.caller.keyId,
-    allowedModels: record.caller.policy.models,
-    whole: !decoded.stream,
-    reasoningMode: reasoningModeOf(request.headers, settings.reasoningMode),
-    newToolCallId: () => newId(dialect.ids.toolCall),
-    annotate: (note) => record.notes.push(note),
-    observer: record.timeline,
-    yieldIfLong,
-    spending: options.spendingOf?.(record),
-    onCall: (call) => record.calls.push(call),
-  })
+  const { isPreparation } = decoded
+  const starting = isPreparation
+    ? gateway.model(decoded.request.model, record.caller.policy.models).then(emptyCall)
+    : gateway.start(decoded.request, {
+        signal: upstream.signal,
+        caller: record.caller.keyId,
+        allowedModels: record.caller.policy.models,
+        whole: !decoded.stream,
+        reasoningMode: reasoningModeOf(request.headers, settings.reasoningMode),
+        newToolCallId: () => newId(dialect.ids.toolCall),
+        annotate: (note) => record.notes.push(note),
+        observer: record.timeline,
+        yieldIfLong,
+        spending: options.spendingOf?.(record),
+        onCall: (call) => record.calls.push(call),
+      })
   const call = await unlessEnded(record, starting, () => {
     abort()
     // The result is not needed any more.
@@ -159,8 +167,13 @@ async function answer(
   }
   let storing: Promise<void> | undefined
   const save = (reply: Reply) => {
-    const kept = dialect.storedConversation?.save(head, reply, decoded.options)
-    if (kept) storing = store.put(record.caller.keyId, kept)
+    const { storedConversation } = dialect
+    const isWanted = storedConversation?.isWanted(decoded.options) ?? false
+    if (!isWanted && !recentReplies) return
+    const kept = storedConversation?.save(head, reply, decoded.options)
+    if (!kept) return
+    recentReplies?.keep(kept)
+    if (isWanted) storing = store.put(record.caller.keyId, kept)
   }
   const headers = () => {
     // When the headers are sent, another upstream may still take over, so they name none.

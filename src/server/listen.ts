@@ -15,8 +15,11 @@ export interface Listening {
   stop(deadlineMs: number, endReplies?: () => void): Promise<'drained' | 'cut'>
 }
 
-/** Serves the app on a port. Errors: those of Bun, such as `EADDRINUSE`. */
-export function listen(app: AnyElysia, hostname: string, port: number): Listening {
+/**
+ * Serves the app on a port. `running` is the number of replies under way that Bun does not know of, because they go over a
+ * WebSocket. Errors: those of Bun, such as `EADDRINUSE`.
+ */
+export function listen(app: AnyElysia, hostname: string, port: number, running: () => number = () => 0): Listening {
   app.listen({
     hostname,
     port,
@@ -36,7 +39,7 @@ export function listen(app: AnyElysia, hostname: string, port: number): Listenin
     url: `http://${hostname.includes(':') ? `[${hostname}]` : hostname}:${server.port}`,
     async stop(deadlineMs, endReplies) {
       const closed = server.stop()
-      const isAnswered = await areAnsweredIn(deadlineMs, server)
+      const isAnswered = await areAnsweredIn(deadlineMs, () => server.pendingRequests + running())
       if (!isAnswered) endReplies?.()
       // Two kinds of connections are left: those with a rest of a response that the client has yet to read, and those
       // with an incomplete request. Bun would wait for the second kind, too, so the wait is limited.
@@ -58,9 +61,9 @@ const lastBytesMs = 1_000
 /** Polling interval for the number of pending requests. Bun has no event for it. */
 const pollMs = 20
 
-async function areAnsweredIn(ms: number, server: { readonly pendingRequests: number }): Promise<boolean> {
+async function areAnsweredIn(ms: number, pending: () => number): Promise<boolean> {
   const deadline = performance.now() + ms
-  while (server.pendingRequests > 0) {
+  while (pending() > 0) {
     const leftMs = deadline - performance.now()
     if (leftMs <= 0) return false
     await Bun.sleep(Math.min(leftMs, pollMs))

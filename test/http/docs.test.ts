@@ -136,6 +136,7 @@ describe('the document', () => {
       'GET /v1/models',
       'GET /v1/models/{id}',
       'POST /v1/responses',
+      'GET /v1/responses',
       'POST /v1/responses/compact',
       'POST /v1/responses/input_tokens',
       'GET /v1/responses/{id}',

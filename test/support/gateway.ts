@@ -89,7 +89,7 @@ export function startGateway(upstreams: readonly Upstream[], settings: GatewaySe
   const lines: string[] = []
   const limits = limitsFor(settings)
   const app = gatewayApp(upstreams, settings, lines, limits)
-  const server = listen(app, '127.0.0.1', 0)
+  const server = listen(app, '127.0.0.1', 0, () => limits.running.size)
   const endReplies = () => {
     for (const record of [...limits.running]) record.end?.(cutShort())
   }

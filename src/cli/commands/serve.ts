@@ -48,7 +48,9 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
     const assembled = await compose(config, io.version, logLines, outgoing, identity.secret, undefined, kept, program)
     const { app, gateway, log, metrics, running } = assembled
     const stopped = stopRequested(log)
-    const server = opened('--port', config.host, config.listenPort, (host, port) => listen(app, host, port))
+    const server = opened('--port', config.host, config.listenPort, (host, port) =>
+      listen(app, host, port, assembled.running),
+    )
     const metricsServer =
       metrics && config.metricsPort > 0
         ? opened('--metrics-port', '127.0.0.1', config.metricsPort, (_, port) => listenForMetrics(metrics, port))

@@ -89,6 +89,7 @@ export function decode(
       compaction: compacts ? { kept: isWhole ? keptItems(items.map(({ item }) => item)) : undefined } : undefined,
     },
     stream: !isWhole && (body.stream ?? false),
+    isPreparation: body.generate === false || undefined,
   }
 }
 

@@ -4,7 +4,8 @@ import { decode } from './decode.ts'
 import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'
 import { responsesBody } from './schema.ts'
-import { references, resolve, save } from './stored-conversation.ts'
+import { socket } from './socket.ts'
+import { isWanted, references, resolve, save } from './stored-conversation.ts'
 import { notFound, storedRoutes } from './stored-routes.ts'
 
 /** OpenAI's Responses API, as its SDK 7.59, Codex 0.169 and five more client families speak it. */
@@ -20,6 +21,7 @@ export const openaiResponses = defineDialect({
       access: 'client',
       summary: 'Replace a conversation by a summary of it',
     },
+    { serves: 'socket', method: 'GET', path: '/responses', access: 'client', summary: 'Replies over a WebSocket' },
     { serves: 'count', method: 'POST', path: '/responses/input_tokens', access: 'client' },
     ...storedRoutes,
   ],
@@ -42,5 +44,6 @@ export const openaiResponses = defineDialect({
   count: {
     encode: (inputTokens) => ({ object: 'response.input_tokens', input_tokens: inputTokens }),
   },
-  storedConversation: { references, resolve, save, notFound },
+  socket,
+  storedConversation: { references, resolve, isWanted, save, notFound },
 })

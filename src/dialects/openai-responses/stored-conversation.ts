@@ -53,10 +53,13 @@ function conversation({ input, reply }: StoredResponse): ItemBody[] {
   return [...input, ...listOf(reply.output).filter(isFields)]
 }
 
-/** What is stored of a response; `undefined` if the client set `store: false`. */
+export function isWanted({ echo }: ResponsesOptions): boolean {
+  return echo.store
+}
+
+/** What is stored of a response. A compacted conversation is the client's to keep. */
 export function save(head: ReplyHead, reply: Reply, options: ResponsesOptions): StoredResponse | undefined {
-  // A compacted conversation is the client's to keep.
-  if (!options.echo.store || options.compaction?.kept) return undefined
+  if (options.compaction?.kept) return undefined
   return {
     id: head.id,
     reply: encodeReply(head, reply, options),

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { StoredResponse } from '../../../src/core/dialect.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
-import { references, resolve, save } from '../../../src/dialects/openai-responses/stored-conversation.ts'
+import { isWanted, references, resolve, save } from '../../../src/dialects/openai-responses/stored-conversation.ts'
 import { requestContext } from '../../support/request-context.ts'
 import { finish, head, reply, say, think, thrownBy } from '../stream.ts'
 
@@ -106,9 +106,12 @@ test.each<[string, object, Record<string, unknown>]>([
   expect(save(first, reply(say('a'), finish()), options)?.input[0]).toEqual(expected)
 })
 
-test('nothing is stored for a client that says store: false', () => {
-  const { options } = decode({ model: 'm', input: 'Hi', store: false })
-  expect(save(first, reply(say('a'), finish()), options)).toBeUndefined()
+test('a client that says store: false wants nothing stored', () => {
+  expect(
+    [{ store: false }, { store: true }, {}].map((fields) =>
+      isWanted(decode({ model: 'm', input: 'Hi', ...fields }).options),
+    ),
+  ).toEqual([false, true, true])
 })
 
 test('the conversation of the previous response comes first, reasoning included, instructions not', () => {

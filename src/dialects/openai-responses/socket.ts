@@ -1,0 +1,26 @@
+import type { SocketFormat } from '../../core/dialect.ts'
+import { invalidField } from '../../core/errors.ts'
+import { fieldsOf, textOr } from '../openai/json-fields.ts'
+
+/**
+ * The messages of a WebSocket. Source: `ResponsesClientEvent` and `ResponsesServerEvent` of SDK 7.59. Clients continue a
+ * response by `previous_response_id` with `store: false`, too, as long as the connection lasts.
+ */
+export const socket: SocketFormat = {
+  read(message) {
+    const { type, stream_id, ...body } = fieldsOf(message)
+    if (type !== 'response.create')
+      throw invalidField('type', 'expected response.create; no other event is taken here.')
+    if (body.background === true) throw invalidField('background', 'a WebSocket is answered while the client waits.')
+    return { body: { ...body, stream: true }, lane: textOr(stream_id) || undefined }
+  },
+  encodeEvent: (data, lane) => (lane === undefined ? data : `{"stream_id":${JSON.stringify(lane)},${data.slice(1)}`),
+  encodeRefusal(status, body, headers, lane) {
+    const named = ['retry-after', 'x-request-id', 'x-should-retry'].flatMap((name) => {
+      const value = headers.get(name)
+      return value === null ? [] : [[name, value]]
+    })
+    const error = { ...fieldsOf(fieldsOf(body).error), headers: Object.fromEntries(named) }
+    return JSON.stringify({ type: 'error', ...(lane === undefined ? {} : { stream_id: lane }), status, error })
+  },
+}

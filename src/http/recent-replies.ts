@@ -1,0 +1,16 @@
+import type { StoredResponse } from '../core/dialect.ts'
+import { lruCache } from '../core/lru-cache.ts'
+
+/** The latest replies on one connection, to which its client may refer although it wanted none stored. */
+export interface RecentReplies {
+  keep(response: StoredResponse): void
+  find(id: string): StoredResponse | undefined
+}
+
+/** A client forks a few conversations on one connection; each reply holds its conversation from the beginning. */
+const mostReplies = 8
+
+export function createRecentReplies(): RecentReplies {
+  const replies = lruCache<string, StoredResponse>({ maxEntries: mostReplies })
+  return { keep: (response) => replies.set(response.id, response), find: (id) => replies.get(id) }
+}

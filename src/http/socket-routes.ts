@@ -1,0 +1,152 @@
+import { createParser } from 'eventsource-parser'
+import type { Dialect, SocketFormat } from '../core/dialect.ts'
+import { GatewayError } from '../core/errors.ts'
+import { addressesOf } from './base-paths.ts'
+import type { AskInside } from './inside-requests.ts'
+import { createRecentReplies } from './recent-replies.ts'
+import type { Route, RouteContext } from './route.ts'
+
+export interface SocketRouteOptions {
+  ask: AskInside
+  /** Turns the connection of a request into a WebSocket. Returns whether it could. */
+  upgrade: (request: Request, handlers: SocketHandlers) => boolean
+}
+
+/** What is called as things happen to a WebSocket. */
+export interface SocketHandlers {
+  open(socket: Socket): void
+  message(socket: Socket, message: unknown): void
+  /** The client has read what was held back for it. */
+  drain(): void
+  close(): void
+}
+
+export interface Socket {
+  /** Returns -1 if the message waits until the client reads on, 0 if it was lost, or else its size. */
+  send(message: string): number
+  close(code: number, reason: string): void
+}
+
+/** The routes for WebSockets, of dialects that have them. */
+export function socketRoutes(dialect: Dialect, basePaths: readonly string[], options: SocketRouteOptions): Route[] {
+  const { socket: format } = dialect
+  if (!format) return []
+  return dialect.routes.flatMap((route) => {
+    if (route.serves !== 'socket') return []
+    const { method, path, access, summary } = route
+    const docs = { ...documented, tags: [dialect.id], summary }
+    const handle = ({ request }: RouteContext) => {
+      const handlers = conversation(dialect, format, request, options.ask)
+      if (options.upgrade(request, handlers)) return new Response(null, { status: 101 })
+      throw new GatewayError('invalid-request', 'This path is for WebSockets; send POST for a reply over HTTP.', {
+        status: 426,
+        code: 'upgrade_required',
+      })
+    }
+    return addressesOf(dialect, path, basePaths, docs).map((address) => ({
+      ...address,
+      method,
+      access,
+      dialect,
+      handle,
+    }))
+  })
+}
+
+const documented = {
+  description:
+    'Each message that asks for a reply is the body of a request for a streamed one, and each event of the stream is a message. A client may continue an earlier reply of the same connection that it did not want stored.',
+  responses: { 101: { description: 'The connection is a WebSocket.' }, 426: { description: 'It was not to be one.' } },
+}
+
+/** Requests that may wait on one connection, over all lanes. */
+const mostWaiting = 100
+
+/** Headers of the handshake that say nothing about the requests on the connection. */
+const ofHandshake = /^(?:connection|upgrade|sec-websocket-.*|content-.*|transfer-encoding|accept-encoding|cookie)$/
+
+/** Answers the messages of one connection. Each is a request of its own: admitted, limited, charged and logged as such. */
+function conversation(dialect: Dialect, format: SocketFormat, handshake: Request, ask: AskInside): SocketHandlers {
+  const headers = new Headers([...handshake.headers].filter(([name]) => !ofHandshake.test(name)))
+  headers.set('content-type', 'application/json')
+  const url = new URL(handshake.url)
+  url.search = ''
+  const recentReplies = createRecentReplies()
+  const closed = new AbortController()
+  /** The last request of each lane; a message without a lane has the lane `undefined`. */
+  const lanes = new Map<string | undefined, Promise<void>>()
+  let waiting = 0
+  let drained = Promise.withResolvers<void>()
+
+  return {
+    open() {},
+    message(socket, message) {
+      let asked: { body: object; lane: string | undefined }
+      try {
+        if (waiting >= mostWaiting) throw tooMany()
+        asked = format.read(parsed(message))
+      } catch (thrown) {
+        if (!(thrown instanceof GatewayError)) throw thrown
+        refuse(socket, thrown)
+        return
+      }
+      const { body, lane } = asked
+      waiting++
+      const before = lanes.get(lane) ?? Promise.resolve()
+      const turn = before
+        .then(() => reply(socket, body, lane))
+        .finally(() => {
+          waiting--
+          if (lanes.get(lane) === turn) lanes.delete(lane)
+        })
+      lanes.set(lane, turn)
+    },
+    drain() {
+      drained.resolve()
+      drained = Promise.withResolvers()
+    },
+    close() {
+      closed.abort()
+      drained.resolve()
+    },
+  }
+
+  async function reply(socket: Socket, body: object, lane: string | undefined): Promise<void> {
+    if (closed.signal.aborted) return
+    const request = new Request(url, { method: 'POST', headers, body: JSON.stringify(body), signal: closed.signal })
+    const response = await ask(request, { note: 'websocket', recentReplies })
+    if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
+      socket.send(format.encodeRefusal(response.status, await response.json(), response.headers, lane))
+      return
+    }
+    const messages: string[] = []
+    const parser = createParser({ onEvent: ({ data }) => messages.push(format.encodeEvent(data, lane)) })
+    const decoder = new TextDecoder()
+    for await (const bytes of response.body ?? []) {
+      parser.feed(decoder.decode(bytes, { stream: true }))
+      for (const message of messages.splice(0)) {
+        if (closed.signal.aborted) return
+        if (socket.send(message) === -1) await drained.promise
+      }
+    }
+  }
+
+  function refuse(socket: Socket, error: GatewayError): void {
+    const { status, body } = dialect.encodeError(error, '')
+    socket.send(format.encodeRefusal(status, body, new Headers(), undefined))
+  }
+}
+
+function parsed(message: unknown): unknown {
+  try {
+    return JSON.parse(String(message))
+  } catch {
+    throw new GatewayError('invalid-request', 'The message is not valid JSON.', { code: 'invalid_json' })
+  }
+}
+
+function tooMany(): GatewayError {
+  return new GatewayError('overloaded', `${mostWaiting} requests already wait on this connection.`, {
+    code: 'too_many_requests_at_once',
+  })
+}

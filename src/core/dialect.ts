@@ -25,6 +25,11 @@ export interface Dialect<Options = unknown> {
   ownBasePaths?: readonly [string, ...string[]]
   /** Headers in which its clients send a key, besides `Authorization: Bearer`; names are lower case. */
   keyHeaders?: readonly string[]
+  /**
+   * The query parameter in which its clients may send a key. Proxies and browsers keep addresses, so such a request is
+   * refused unless the operator allows it.
+   */
+  keyParameter?: string
   /** Whether only clients of this dialect send these headers, whatever the path. */
   recognises?(headers: Headers): boolean
   /** Which keys are accepted, and which allowance a request is charged to. */
@@ -37,6 +42,7 @@ export interface Dialect<Options = unknown> {
   encoder(head: ReplyHead, options: Options): Encoder
   encodeReply(head: ReplyHead, reply: Reply, options: Options): object
   encodeError(error: GatewayError, requestId: string): { status: number; body: object }
+  /** How replies are streamed, unless `decode` names another format for the request. */
   stream: StreamFormat
   /** Prefixes of the ids this dialect hands out: `chatcmpl-`, `call_`. */
   ids: { reply: string; toolCall: string }
@@ -86,7 +92,7 @@ type DialectDefinition<Body extends TSchema, Options, Resolved> = Omit<
 export type DialectRoute = {
   /**
    * Goes behind a base path. `:name` is a parameter; it ends at a slash, or at the colon of a verb:
-   * `/models/:model:generateContent`. `*` is the rest of the path.
+   * `/models/:model:generateContent`. `:name+` as the last one also takes slashes. `*` is the rest of the path.
    */
   path: string
   /** Who may use it: anybody who can reach the gateway, clients with a key, or the operator. */
@@ -97,9 +103,11 @@ export type DialectRoute = {
       method: 'POST'
       /** For the documentation; the dialect's label if absent. */
       summary?: string
+      /** For the documentation, which shows a request with the examples. */
+      query?: readonly QueryParameter[]
     }
   /**
-   * Several dialects may have the same path for these: `recognises` decides, or else the first in the list has it. The path
+   * Several dialects may have the same path for these: `recognises` decides, then the base path, then the order. The path
    * of a `model` route takes the model's name as `:model` or as `*`.
    */
   | { serves: 'model-list' | 'model'; method: 'GET' }
@@ -127,6 +135,14 @@ export interface FixedRoute {
   summary: string
   /** Errors: GatewayError for a refusal. The body of the request is not read. */
   answer(): object
+}
+
+/** A parameter of the query, in the form of OpenAPI. */
+export interface QueryParameter {
+  name: string
+  description: string
+  schema: object
+  example: string
 }
 
 /** A route for stored replies. Its parameter `id` is the id of the reply. */
@@ -181,6 +197,7 @@ export interface RequestContext {
   headers: Headers
   /** Percent-decoded parameters of the path: `model` of `/models/:model:generateContent`. */
   params: Readonly<Record<string, string>>
+  query: Query
   /** The pattern of the route, for a dialect that distinguishes verbs by it. */
   path: string
 }
@@ -283,6 +300,8 @@ export interface Decoded<Options> {
   atOnce?: (head: ReplyHead) => object
   /** The client only prepares a conversation to which it will refer: the reply is empty, and no model is asked. */
   isPreparation?: boolean | undefined
+  /** How this reply is streamed, if not in the dialect's usual format. */
+  streamFormat?: StreamFormat
 }
 
 export interface ReplyHead {

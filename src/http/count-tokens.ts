@@ -24,11 +24,11 @@ export function countRoutes(dialect: Dialect, basePaths: readonly string[], opti
   return dialect.routes
     .filter(({ serves }) => serves === 'count')
     .flatMap(({ method, path, access }) => {
-      const handle = async ({ request, params }: RouteContext) => {
+      const handle = async ({ request, params, query }: RouteContext) => {
         const { body } = await admitAndReadBody(request, admission)
         const record = recordOf(request)
         const complete = await resolveReferences(dialect, body, store, record.caller)
-        const decoded = dialect.decode(complete, { headers: request.headers, params, path })
+        const decoded = dialect.decode(complete, { headers: request.headers, params, query, path })
         record.model = decoded.request.model
         const tokens = await gateway.count(decoded.request, {
           signal: request.signal,

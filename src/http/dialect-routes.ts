@@ -87,7 +87,7 @@ export function replyRoutes(dialect: Dialect, basePaths: readonly string[], opti
 async function answer(
   dialect: Dialect,
   path: string,
-  { request, params }: RouteContext,
+  { request, params, query }: RouteContext,
   { body, yieldIfLong }: JsonBody,
   options: DialectRouteOptions,
 ) {
@@ -97,7 +97,7 @@ async function answer(
   const recentReplies = options.recentRepliesOf(request)
   const complete = await resolveReferences(dialect, body, store, record.caller, recentReplies)
   await yieldIfLong()
-  const decoded = dialect.decode(complete, { headers: request.headers, params, path })
+  const decoded = dialect.decode(complete, { headers: request.headers, params, query, path })
   decoded.request.ignored.push(...unknownFields(body, dialect.body))
   record.asked = options.redact(decoded.request.model)
   record.model = decoded.request.model
@@ -182,11 +182,12 @@ async function answer(
   }
   if (decoded.stream) {
     const encoder = dialect.encoder(head, decoded.options)
+    const { contentType, keepAlive } = decoded.streamFormat ?? dialect.stream
     return streamReply({
       reply,
       encoder: dialect.storedConversation ? saving(encoder, save) : encoder,
-      keepAlive: (settings.keepAliveStyle === 'chunk' && encoder.keepAlive) || dialect.stream.keepAlive,
-      contentType: dialect.stream.contentType,
+      keepAlive: (settings.keepAliveStyle === 'chunk' && encoder.keepAlive) || keepAlive,
+      contentType,
       keepAliveMs: settings.keepAliveMs,
       clock,
       record,

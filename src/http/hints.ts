@@ -12,7 +12,7 @@ export function replyAddresses(dialects: readonly Dialect[]): { dialect: Dialect
       dialect.routes
         .filter(({ serves }) => serves === 'reply')
         .slice(0, 1)
-        .map(({ path }) => ({ dialect, path: documentedPath(dialect, path) })),
+        .map(({ path }) => ({ dialect, path: documentedPath(dialect, path.replace('+', '')) })),
     )
 }
 

@@ -4,6 +4,7 @@ import type { RequestRecord } from '../observe/record.ts'
 import { addressesOf, documentedPath } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
 import type { AdmitAndReadBody } from './dialect-routes.ts'
+import { percentDecoded } from './path-pattern.ts'
 import type { Route, RouteContext } from './route.ts'
 
 export interface ModelRouteDeps {
@@ -14,7 +15,7 @@ export interface ModelRouteDeps {
 
 /**
  * The lists of models. Several dialects may have the same path: the one that recognises the headers of the request
- * answers, otherwise the first. A key of any of them gives access.
+ * answers, otherwise the one whose base path it is, otherwise the first. A key of any of them gives access.
  */
 export function modelRoutes(
   dialects: readonly Dialect[],
@@ -24,11 +25,11 @@ export function modelRoutes(
   return sharedModelRoutes(dialects).flatMap(({ route, speakers }) => {
     const { serves, method, path, access } = route
     const nameOf = route.method === 'POST' ? postedName(route, admitAndReadBody) : nameInPath
-    const handle = async (context: RouteContext) => {
+    const handle = (usual: Speaker) => async (context: RouteContext) => {
       const { request, query } = context
       const { headers } = request
       const allowed = recordOf(request).caller.policy.models
-      const { format } = speakers.find(({ dialect }) => dialect.recognises?.(headers)) ?? speakers[0]
+      const { format } = speakers.find(({ dialect }) => dialect.recognises?.(headers)) ?? usual
       if (serves === 'model-list') return format.list(await gateway.models(allowed), { headers, query })
       return format.one(await gateway.model(await nameOf(context), allowed))
     }
@@ -42,11 +43,15 @@ export function modelRoutes(
       ...address,
       method,
       access,
-      // A path that no other dialect can have belongs to this one.
       ...(dialect.ownBasePaths ? { dialect } : {}),
-      handle,
+      keyParameter: speakers.find(({ dialect }) => dialect.keyParameter)?.dialect.keyParameter,
+      handle: handle(speakers.find((speaker) => isBehindItsBase(address.path, path, speaker)) ?? speakers[0]),
     }))
   })
+}
+
+function isBehindItsBase(address: string, path: string, { dialect: { basePaths = [] } }: Speaker): boolean {
+  return basePaths.some((basePath) => address === basePath + path)
 }
 
 /** The name in the body of a request, as its route finds it. */
@@ -56,7 +61,7 @@ function postedName({ body: schema, nameIn }: PostedModelRoute, admitAndReadBody
 }
 
 function nameInPath({ params }: RouteContext): string {
-  return unescaped(params['*'] ?? params.model ?? '')
+  return percentDecoded(params['*'] ?? params.model ?? '')
 }
 
 export interface SharedModelRoute {
@@ -90,12 +95,4 @@ function listSummary(formats: readonly ModelFormat[]): string {
   const [first, ...others] = formats.map(({ vendor, docs }) => ({ vendor, header: docs.header?.name }))
   const alternatives = others.map(({ vendor, header }) => ` or, with \`${header}\`, of ${vendor}`)
   return `Models, in the shape of ${first?.vendor}${alternatives.join('')}`
-}
-
-function unescaped(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
 }

@@ -14,24 +14,28 @@ export interface PathPattern {
   verbLength: number
 }
 
-/** A segment is literal, `*`, `:name`, or a parameter followed by a verb: `:model:generateContent`. */
+/**
+ * A segment is literal, `*`, `:name`, or a parameter followed by a verb: `:model:generateContent`. The last segment may
+ * be `:name+`, also with a verb, which takes the rest of the path: model ids may contain slashes.
+ */
 export function pathPattern(pattern: string): PathPattern {
-  const verbs: { name: string; verb: string }[] = []
+  const verbs: { found: string; name: string; verb: string }[] = []
   const segments = pattern.split('/').map((segment) => {
-    const [, name, verb] = parameter.exec(segment) ?? []
-    if (name === undefined || verb === undefined) return segment
-    verbs.push({ name, verb })
-    return `:${name}`
+    const [, name, rest, verb = ''] = parameter.exec(segment) ?? []
+    if (name === undefined || (rest === undefined && verb === '')) return segment
+    verbs.push({ found: rest === undefined ? name : '*', name, verb })
+    return rest === undefined ? `:${name}` : '*'
   })
   return {
     routerPath: segments.join('/'),
     verbLength: verbs.reduce((sum, { verb }) => sum + verb.length, 0),
     match(found) {
       const params = { ...found }
-      for (const { name, verb } of verbs) {
-        const value = found[name] ?? ''
+      for (const { found: at, name, verb } of verbs) {
+        const value = at === '*' ? percentDecoded(found[at] ?? '') : (found[at] ?? '')
         if (value.length <= verb.length || !value.endsWith(verb)) return undefined
-        params[name] = value.slice(0, -verb.length)
+        delete params[at]
+        params[name] = value.slice(0, value.length - verb.length)
       }
       return params
     },
@@ -41,20 +45,30 @@ export function pathPattern(pattern: string): PathPattern {
 /** Matches the pattern after any base path, and anything below it. */
 export function anywhere(pattern: string): RegExp {
   const segments = pattern.split('/').map((segment) => {
-    const [, name, verb = ''] = parameter.exec(segment) ?? []
-    return name === undefined ? RegExp.escape(segment) : `[^/]+${RegExp.escape(verb)}`
+    const [, name, rest, verb = ''] = parameter.exec(segment) ?? []
+    if (name === undefined) return RegExp.escape(segment)
+    return `${rest === undefined ? '[^/]+' : '.+'}${RegExp.escape(verb)}`
   })
   return new RegExp(`${segments.join('/')}(?:/|$)`)
 }
 
 /** A path that matches the pattern with these parameters. */
 export function pathWith(pattern: string, params: Readonly<Record<string, string>>): string {
-  return pattern.replace(/\/:(\w+)/g, (_, name) => `/${encodeURIComponent(params[name] ?? '')}`)
+  return pattern.replace(/\/:(\w+)\+?/g, (_, name) => `/${encodeURIComponent(params[name] ?? '')}`)
 }
 
 /** The pattern in the form of OpenAPI. Model ids may contain slashes, which only a wildcard matches. */
 export function openapiPath(pattern: string): string {
-  return pattern.replace('*', '{id}').replace(/\/:(\w+)/g, '/{$1}')
+  return pattern.replace('*', '{id}').replace(/\/:(\w+)\+?/g, '/{$1}')
 }
 
-const parameter = /^:(\w+)(:.+)?$/
+/** A text whose percent signs encode nothing is returned as it is. */
+export function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+const parameter = /^:(\w+)(\+)?(:.+)?$/

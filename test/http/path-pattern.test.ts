@@ -10,6 +10,10 @@ test.each([
   ['/models/:model:generateContent', '/models/:model', { model: 'glm-5:streamGenerateContent' }, undefined],
   ['/models/:model:generateContent', '/models/:model', { model: ':generateContent' }, undefined],
   ['/models/:model:generateContent', '/models/:model', { model: 'glm-5' }, undefined],
+  ['/models/:model+:generateContent', '/models/*', { '*': 'z-ai/glm-5:generateContent' }, { model: 'z-ai/glm-5' }],
+  ['/models/:model+:generateContent', '/models/*', { '*': 'z%2Dai/a%20b%3AgenerateContent' }, { model: 'z-ai/a b' }],
+  ['/models/:model+:generateContent', '/models/*', { '*': 'glm-5:countTokens' }, undefined],
+  ['/models/:model+', '/models/*', { '*': 'z-ai/glm-5' }, { model: 'z-ai/glm-5' }],
 ])('%s is %s, and makes of %p %p', (pattern, routerPath, found, params) => {
   const compiled = pathPattern(pattern)
   expect(compiled.routerPath).toBe(routerPath)
@@ -22,6 +26,8 @@ test.each([
   ['/messages', '/v1/messages2', false],
   ['/models/:model:generateContent', '/v1beta/models/glm-5:generateContent', true],
   ['/models/:model:generateContent', '/v1beta/models/glm-5:countTokens', false],
+  ['/models/:model+:generateContent', '/v1beta/models/z-ai/glm-5:generateContent', true],
+  ['/models/:model+:generateContent', '/v1beta/models/z-ai/glm-5:countTokens', false],
 ])('%s in %s: %p', (pattern, path, expected) => {
   expect(anywhere(pattern).test(path)).toBe(expected)
 })
@@ -30,6 +36,7 @@ test.each([
   ['/v1/models/*', '/v1/models/{id}'],
   ['/v1/responses/:id/cancel', '/v1/responses/{id}/cancel'],
   ['/v1/models/:model:generateContent', '/v1/models/{model}:generateContent'],
+  ['/v1/models/:model+:generateContent', '/v1/models/{model}:generateContent'],
 ])('%s is %s in OpenAPI', (pattern, expected) => {
   expect(openapiPath(pattern)).toBe(expected)
 })

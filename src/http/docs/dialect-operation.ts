@@ -4,7 +4,7 @@ import { reasoningModes } from '../../gateway/reasoning-placement.ts'
 import { documentedPath } from '../base-paths.ts'
 import { openapiPath } from '../path-pattern.ts'
 import { errorResponses, errorSchema } from './error-responses.ts'
-import { pathParameters } from './parameters.ts'
+import { inQuery, pathParameters } from './parameters.ts'
 import { sampleEvents, sampleOf, sampleReplies, sampleReply } from './sample.ts'
 import { shapeOf } from './shape.ts'
 
@@ -33,8 +33,8 @@ const headers = {
 export function dialectOperation(dialect: Dialect): Record<string, object> {
   const usual = dialect.routes.find(({ serves }) => serves === 'reply')
   const operations = dialect.routes.flatMap((route) => {
-    const { serves, method, path } = route
-    if (serves !== 'reply') return []
+    if (route.serves !== 'reply') return []
+    const { method, path, query } = route
     const { question, params, options, head, ways } = sampleOf(dialect, route)
     const example = dialect.encodeReply(head, sampleReply, options)
     const whole = {
@@ -47,17 +47,22 @@ export function dialectOperation(dialect: Dialect): Record<string, object> {
       },
     }
     const operation = {
-      parameters: [...pathParameters(path, params), ...parameters],
+      parameters: [...pathParameters(path, params), ...inQuery(query), ...parameters],
       requestBody: {
         required: true,
         content: {
           'application/json': {
             schema: schemaRef(dialect, 'request'),
             examples: {
-              whole: { summary: 'The whole reply at once', value: question },
+              ...(ways.whole ? { whole: { summary: 'The whole reply at once', value: question } } : {}),
               // Without a choice, the path decides whether the reply is streamed.
-              ...(ways.whole && ways.streamed
-                ? { streamed: { summary: 'The reply as a stream', value: { ...question, stream: true } } }
+              ...(ways.streamed
+                ? {
+                    streamed: {
+                      summary: 'The reply as a stream',
+                      value: ways.whole ? { ...question, stream: true } : question,
+                    },
+                  }
                 : {}),
             },
           },

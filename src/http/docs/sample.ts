@@ -1,4 +1,4 @@
-import type { Dialect, ReplyHead } from '../../core/dialect.ts'
+import type { Dialect, DialectRoute, ReplyHead } from '../../core/dialect.ts'
 import type { Reply, StreamEvent } from '../../core/events.ts'
 
 /**
@@ -21,7 +21,7 @@ const text = 'Say hello in one word.'
 /** On one of the routes for replies; without `route`, on the first. */
 export function sampleOf(dialect: Dialect, route = dialect.routes.find(({ serves }) => serves === 'reply')): Sample {
   const { body, params = {} } = dialect.example({ model, text })
-  const context = { headers: new Headers(), params, path: route?.path ?? '' }
+  const context = { headers: new Headers(), params, query: queryOf(route), path: route?.path ?? '' }
   const { options, stream } = dialect.decode(body, context)
   const id = `${dialect.ids.reply}${sampleId}`
   const createdAtSeconds = Date.parse('2026-01-01T00:00:00Z') / 1000
@@ -32,6 +32,11 @@ export function sampleOf(dialect: Dialect, route = dialect.routes.find(({ serves
     head: { id, model, createdAtSeconds, completedAtSeconds: () => createdAtSeconds, reasoningByName: false },
     ways: { whole: !stream, streamed: dialect.decode({ ...body, stream: true }, context).stream },
   }
+}
+
+function queryOf(route: DialectRoute | undefined): Record<string, string> {
+  const parameters = route?.serves === 'reply' ? (route.query ?? []) : []
+  return Object.fromEntries(parameters.map(({ name, example }) => [name, example]))
 }
 
 /** The part of an id after its prefix. */

@@ -29,11 +29,11 @@ export async function* answers(
   // One after the other, because a guest may have only one chat at a time.
   for (const { dialect, path } of replyAddresses(dialects)) {
     const { body, params = {} } = dialect.example({ model: asked, text: question, checkWithin: maxAnswerTokens })
-    yield await answer(pathWith(path, params), body)
+    // Without the part of the path that is the model's.
+    yield await answer(`POST ${path.replace(/^.*:\w+(?=:)/, '…')}`, pathWith(path, params), body)
   }
 
-  async function answer(path: string, body: object): Promise<Finding> {
-    const check = `POST ${path}`
+  async function answer(check: string, path: string, body: object): Promise<Finding> {
     const stop = new AbortController()
     const disarm = edge.clock.after(answerTimeoutMs, () => stop.abort())
     const response = await app.handle(

@@ -27,7 +27,7 @@ import { modelRoutes } from './http/models.ts'
 import { createOperatorAccess } from './http/operator-access.ts'
 import { createOperatorSessions } from './http/operator-sessions.ts'
 import { ownKeyRoutes } from './http/own-key.ts'
-import { checkHost, readTarget } from './http/request-target.ts'
+import { checkHost, readTarget, takeParameter } from './http/request-target.ts'
 import { mount, type Route } from './http/route.ts'
 import { unlessEnded } from './http/shutdown.ts'
 import { type SocketHandlers, socketRoutes } from './http/socket-routes.ts'
@@ -250,6 +250,9 @@ export function createApp(options: AppOptions) {
     }
     const { access: level, dialect } = route
     const record = recordOf(request)
+    const keyParameter = route.keyParameter ?? dialect?.keyParameter
+    // It must not be captured with the address.
+    const queryKey = keyParameter === undefined ? undefined : takeParameter(request, keyParameter)
     record.caller =
       insideCalls.get(request)?.caller ??
       checkAccess(request, {
@@ -257,6 +260,7 @@ export function createApp(options: AppOptions) {
         credentials: dialect?.credentials,
         dialect: dialect?.id,
         keyHeaders: dialect && (dialect.keyHeaders ?? []),
+        queryKey,
       })
     if (!route.endsRecord) return
     const client = clientOf(request.headers)

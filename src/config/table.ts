@@ -133,6 +133,15 @@ export const settings = {
     role: 'plain',
     protects: 'origins',
   },
+  allowQueryKey: {
+    env: 'ALLOW_QUERY_KEY',
+    group: 'server',
+    kind: onOff,
+    default: 'false',
+    about: "Take keys from addresses (Gemini's ?key=), which browsers and proxies keep.",
+    role: 'plain',
+    protects: { refuses: false },
+  },
   maxBodyBytes: {
     env: 'MAX_BODY_BYTES',
     group: 'server',

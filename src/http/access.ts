@@ -13,6 +13,8 @@ export interface AccessOptions {
   policy: CallerPolicy
   /** Browser origins the operator trusts. */
   corsOrigins: readonly string[]
+  /** Whether a key may come in the query. */
+  queryKeys?: boolean
 }
 
 /**
@@ -35,6 +37,8 @@ export interface Requirement {
   dialect?: string | undefined
   /** The headers of that dialect for a key, which an error suggests; any other one is accepted, too. */
   keyHeaders?: readonly string[] | undefined
+  /** The key that came in the query, where the API has a parameter for it. */
+  queryKey?: string | undefined
 }
 
 /** What is asked of `OperatorAccess`. */
@@ -56,7 +60,8 @@ export interface AccessParts {
  * Decides whether a request may use the route it was matched with, and says whose it is.
  *
  * Without a key the gateway serves this machine only: see `refuseOthers`. Keys come in `Authorization: Bearer` or in one of
- * `keyHeaders`, never in the query string. Errors: `unauthorized`, `forbidden`; `rate-limited` for one wrong key after many.
+ * `keyHeaders`, and in the query string only with `queryKeys`. Errors: `unauthorized`, `forbidden`; `rate-limited` for one
+ * wrong key after many.
  */
 export function createAccess(
   { policy, corsOrigins, ...options }: AccessOptions,
@@ -71,7 +76,9 @@ export function createAccess(
     const isOpen = keys.length === 0
     if (isOpen) refuseOthers(request, corsOrigins, access === 'health')
     if (access !== 'client') return isOpen ? local : anonymous
-    const presented = presentedKeys(request.headers, keyHeaders)
+    const { queryKey } = requirement
+    if (queryKey !== undefined && !options.queryKeys) throw keyInQuery(requirement.keyHeaders ?? keyHeaders)
+    const presented = [...presentedKeys(request.headers, keyHeaders), ...(queryKey ? [queryKey] : [])]
     const caller = isOpen ? (issuedCaller(presented) ?? local) : clientOf(request, presented, requirement)
     rejectOtherDialect(caller, requirement)
     return caller
@@ -128,12 +135,23 @@ export function presentedKeys(headers: Headers, keyHeaders: readonly string[]): 
 }
 
 function missingKey(keyHeaders: readonly string[]): GatewayError {
-  const ways = ['Authorization: Bearer', ...new Set(keyHeaders.map((name) => `${name}:`))].map(
-    (way) => `\`${way} <key>\``,
-  )
-  return new GatewayError('unauthorized', `This gateway needs its key: send it as ${ways.join(' or ')}.`, {
+  return new GatewayError('unauthorized', `This gateway needs its key: send it as ${waysToSend(keyHeaders)}.`, {
     code: 'missing_api_key',
   })
+}
+
+/** Also where no key is needed: whoever sends one that way has it in histories and in the logs of proxies. */
+function keyInQuery(keyHeaders: readonly string[]): GatewayError {
+  return new GatewayError(
+    'unauthorized',
+    `This gateway takes no key from an address, which browsers and proxies keep: send it as ${waysToSend(keyHeaders)}. ALLOW_QUERY_KEY=true allows it.`,
+    { code: 'key_in_query' },
+  )
+}
+
+function waysToSend(keyHeaders: readonly string[]): string {
+  const ways = ['Authorization: Bearer', ...new Set(keyHeaders.map((name) => `${name}:`))]
+  return ways.map((way) => `\`${way} <key>\``).join(' or ')
 }
 
 /**

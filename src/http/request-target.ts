@@ -17,8 +17,24 @@ export function readTarget(request: Request): string {
   const target = request.url.replace(/^https?:\/\/[^/?#]*/i, '')
   const { pathname, search } = new URL(target.startsWith('/') ? origin + target : `${origin}/${target}`)
   const path = decodable(pathname.replace(/\/{2,}/g, '/'))
-  Object.defineProperty(request, 'url', { value: origin + path + search })
+  Object.defineProperty(request, 'url', { value: origin + path + search, configurable: true })
   return path
+}
+
+/**
+ * Takes a parameter out of the query, so that whatever reads `request.url` afterwards does not see it. Returns its value,
+ * or `undefined` if it is not there.
+ */
+export function takeParameter(request: Request, name: string): string | undefined {
+  const start = request.url.indexOf('?')
+  if (start < 0) return undefined
+  const query = new URLSearchParams(request.url.slice(start))
+  const value = query.get(name)
+  if (value === null) return undefined
+  query.delete(name)
+  const rest = query.toString()
+  Object.defineProperty(request, 'url', { value: request.url.slice(0, start) + (rest === '' ? '' : `?${rest}`) })
+  return value
 }
 
 /** The router decodes what is between slashes. A percent sign that encodes nothing is kept as text. */

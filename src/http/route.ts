@@ -12,6 +12,8 @@ export interface Route {
   access: Access
   /** The API that the route belongs to, which decides the keys and the shape of errors. */
   dialect?: Dialect
+  /** The query parameter in which clients may send a key, if the route belongs to no API of its own. */
+  keyParameter?: string | undefined
   /** The handler closes the record of the request itself, after the last byte of the reply. */
   endsRecord?: true
   /** For the documentation, which omits routes without it. */

@@ -63,6 +63,7 @@ describe('without any source', () => {
       host: '127.0.0.1',
       listenPort: 8080,
       corsOrigins: [],
+      allowQueryKey: false,
       maxBodyBytes: 33_554_432,
       maxMessages: 10_000,
       maxConcurrent: 4_000,
@@ -765,7 +766,7 @@ describe('the role of a setting', () => {
 
   test('is not plain for a setting that holds an address, a host, a path or a secret', () => {
     const telling = /url|host|where|key|http/i
-    const known = ['CORS_ORIGINS', 'ZAI_SIGNING_KEY']
+    const known = ['ALLOW_QUERY_KEY', 'CORS_ORIGINS', 'ZAI_SIGNING_KEY']
     const silent = settingList.filter(
       ({ env, kind, role }) =>
         role === 'plain' &&

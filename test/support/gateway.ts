@@ -53,6 +53,7 @@ export interface GatewaySettings {
     anthropicKey?: string
     operatorKey?: string
     corsOrigins?: readonly string[]
+    queryKeys?: boolean
     keys?: readonly ClientKey[]
   }
   thinking?: ReasoningMode
@@ -259,8 +260,8 @@ const nothingLent: PoolControl = {
 
 function accessFor({ access = {}, rates }: GatewaySettings): AccessOptions {
   const policy = policyOf({ rateLimitRpm: 0, rateLimitTpm: 0, ...rates })
-  const { corsOrigins = [], keys = clientKeys({ ...access, policy }) } = access
-  return { keys, policy, corsOrigins }
+  const { corsOrigins = [], queryKeys = false, keys = clientKeys({ ...access, policy }) } = access
+  return { keys, policy, corsOrigins, queryKeys }
 }
 
 function limitsFor(settings: GatewaySettings): RequestLimits {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import type { Dialect } from '../src/core/dialect.ts'
 import { anthropicMessages } from '../src/dialects/anthropic-messages/index.ts'
+import { gemini } from '../src/dialects/gemini/index.ts'
 import { ollamaChat, ollamaGenerate } from '../src/dialects/ollama/index.ts'
 import { openaiChat } from '../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../src/dialects/openai-completions/index.ts'
@@ -12,7 +13,7 @@ import { requestContext } from './support/request-context.ts'
 
 /**
  * `golden/requests/<dialect>/<case>/in.json` is what a client family sends, with texts of our own;
- * `canonical.json` is what the dialect makes of it. GOLDEN=write rewrites the latter.
+ * `canonical.json` is what the dialect makes of it. Where the path and the query say something, `in.json` has them. GOLDEN=write rewrites the latter.
  */
 const root = join(import.meta.dir, 'golden/requests')
 const dialects: Dialect[] = [
@@ -20,6 +21,7 @@ const dialects: Dialect[] = [
   openaiCompletions,
   openaiResponses,
   anthropicMessages,
+  gemini,
   ollamaChat,
   ollamaGenerate,
 ]
@@ -37,7 +39,7 @@ for (const dialect of dialects) {
       const input = await Bun.file(join(folder, name, 'in.json')).json()
       expect([...body.Errors(input.body)].map(({ path, message }) => `${path} ${message}`)).toEqual([])
 
-      const decoded = dialect.decode(input.body, requestContext(input.headers))
+      const decoded = dialect.decode(input.body, requestContext(input.headers, input))
       const canonical = join(folder, name, 'canonical.json')
       const text = `${JSON.stringify(decoded, null, 2)}\n`
       if (Bun.env.GOLDEN === 'write') await Bun.write(canonical, text)

@@ -16,6 +16,12 @@ const paths: Record<string, string> = {
   'openai-completions': '/v1/completions',
   'openai-responses': '/v1/responses',
   'anthropic-messages': '/v1/messages',
+  gemini: '/v1beta/models/GLM-4.5:generateContent',
+}
+
+/** Where a reply is streamed by its path, and not by its body. */
+function addressOf(path: string, stream: boolean): string {
+  return stream ? path.replace(':generateContent', ':streamGenerateContent?alt=sse') : path
 }
 
 describe('the check itself', () => {
@@ -51,8 +57,8 @@ describe('the check itself', () => {
 describe.each(Object.keys(replayed))('recordings of %s', (upstream) => {
   const folder = join(goldenRoot, upstream)
   test.each(readdirSync(folder))('%s', (name) => {
-    const files = readdirSync(join(folder, name)).filter((file) => /^(openai|anthropic)-/.test(file))
-    expect(files.length).toBe(8)
+    const files = readdirSync(join(folder, name)).filter((file) => /^(?:(?:openai|anthropic)-|gemini)/.test(file))
+    expect(files.length).toBe(10)
     const faults = files.flatMap((file) => {
       const text = readFileSync(join(folder, name, file), 'utf8').replace(/^HTTP \d+\n/, '')
       return replyFaults(paths[file.replace(/\..*/, '')] ?? file, text).map((fault) => `${file}: ${fault}`)
@@ -75,7 +81,7 @@ describe.each(Object.keys(paths))('what clients send to %s is answered in its ty
   test.each(readdirSync(folder))('%s', async (name) => {
     const { body, headers } = JSON.parse(readFileSync(join(folder, name, 'in.json'), 'utf8'))
     for (const stream of [false, true])
-      expect(replyFaults(path, await ask(path, { ...body, stream }, headers))).toEqual([])
+      expect(replyFaults(path, await ask(addressOf(path, stream), { ...body, stream }, headers))).toEqual([])
   })
 })
 
@@ -112,15 +118,20 @@ describe.each(Object.entries(paths))('what the demo is told to do on %s', (diale
       ],
       thinking: { type: 'enabled', budget_tokens: 1_024 },
     }),
+    gemini: (text) => ({
+      contents: [{ parts: [{ text }] }],
+      tools: [{ functionDeclarations: [{ name: 'f' }] }, { googleSearch: {} }],
+      generationConfig: { thinkingConfig: { includeThoughts: true } },
+    }),
   }
   test.each(markers)('%s', async (marker) => {
     for (const stream of [false, true]) {
       const body = { model: 'GLM-4.5', ...asking[dialect]?.(`${marker} Hello`), stream }
-      expect(replyFaults(path, await ask(path, body))).toEqual([])
+      expect(replyFaults(path, await ask(addressOf(path, stream), body))).toEqual([])
     }
   })
 
-  test.each([{}, { model: 'llama-9' }, { model: 7 }])('%j is refused in its types', async (body) => {
+  test.each([{}, { model: 'llama-9' }, { model: 7, contents: 7 }])('%j is refused in its types', async (body) => {
     expect(replyFaults(path, await ask(path, body))).toEqual([])
   })
 })
@@ -133,6 +144,16 @@ test('tokens are counted', async () => {
     { model: 'GLM-4.5', messages: [] },
   ])
     expect(replyFaults(path, await ask(path, body))).toEqual([])
+})
+
+test("models are listed as Google's are", async () => {
+  const theirs = { 'x-goog-api-key': 'k' }
+  const { models } = JSON.parse(await ask('/v1beta/models', undefined, theirs))
+  expect(models.length).toBeGreaterThan(0)
+  for (const model of [...models, JSON.parse(await ask('/v1/models/GLM-4.5', undefined, theirs))]) {
+    const { supportedGenerationMethods: supportedActions, ...rest } = model
+    expect(faultsOf({ ...rest, supportedActions }, 'genai genai Model')).toEqual([])
+  }
 })
 
 test('models are listed as both vendors list them', async () => {

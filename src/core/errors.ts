@@ -101,12 +101,19 @@ export function asGatewayError(thrown: unknown): GatewayError {
   return new GatewayError('internal', 'The gateway failed while answering; its log has the details.', { cause: thrown })
 }
 
-/**
- * Headers of every error response. `retry-after` is in whole seconds and never 0, because clients retry at once on 0.
- */
+/** Headers of every error response. */
 export function errorHeaders(error: GatewayError): Record<string, string> {
   const headers: Record<string, string> = { 'x-should-retry': String(error.retry) }
-  const waitMs = error.retryAfterMs ?? (error.kind === 'rate-limited' ? 5_000 : undefined)
-  if (waitMs !== undefined) headers['retry-after'] = String(Math.max(1, Math.ceil(waitMs / 1000)))
+  const seconds = retryAfterSeconds(error)
+  if (seconds !== undefined) headers['retry-after'] = String(seconds)
   return headers
+}
+
+/**
+ * How long a client should wait before it resends, if that helps: in whole seconds, and never 0, because clients retry
+ * at once on 0.
+ */
+export function retryAfterSeconds({ kind, retryAfterMs }: GatewayError): number | undefined {
+  const waitMs = retryAfterMs ?? (kind === 'rate-limited' ? 5_000 : undefined)
+  return waitMs === undefined ? undefined : Math.max(1, Math.ceil(waitMs / 1000))
 }

@@ -1,5 +1,6 @@
 import type { Dialects } from '../core/dialect.ts'
 import { anthropicMessages } from './anthropic-messages/index.ts'
+import { gemini } from './gemini/index.ts'
 import { ollamaChat, ollamaGenerate } from './ollama/index.ts'
 import { openaiChat } from './openai-chat/index.ts'
 import { openaiCompletions } from './openai-completions/index.ts'
@@ -11,6 +12,7 @@ export const dialects: Dialects = [
   openaiResponses,
   anthropicMessages,
   openaiCompletions,
+  gemini,
   ollamaChat,
   ollamaGenerate,
 ]

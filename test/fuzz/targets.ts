@@ -61,6 +61,7 @@ const paths: Record<string, string> = {
   'openai-responses': '/v1/responses',
   'anthropic-messages': '/v1/messages',
   'openai-completions': '/v1/completions',
+  gemini: '/v1beta/models/GLM-4.5:generateContent',
   'ollama-chat': '/api/chat',
   'ollama-generate': '/api/generate',
 }

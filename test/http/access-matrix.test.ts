@@ -55,7 +55,7 @@ const methodsOf = new Map<string, string[]>([
 function doors(): ListedRoute[] {
   return routes.flatMap(({ method, path, access }) => {
     const sample = path
-      .replace('/models/*', '/models/GLM-4.5')
+      .replace('/models/*', method === 'POST' ? '/models/GLM-4.5:generateContent' : '/models/GLM-4.5')
       .replace('/page/:name', `/page/${pageFile}`)
       .replace(':id', storedId)
       .replace('/*', '/nowhere')

@@ -74,7 +74,7 @@ interface Content {
 interface Operation {
   tags: string[]
   summary: string
-  parameters?: { name: string; in: string }[]
+  parameters?: { name: string; in: string; example?: string }[]
   responses: Record<string, { content: Record<string, Content> }>
   requestBody?: { content: Record<string, Content> }
 }
@@ -135,6 +135,9 @@ describe('the document', () => {
       'POST /v1/messages/count_tokens',
       'GET /v1/models',
       'GET /v1/models/{id}',
+      'POST /v1/models/{model}:countTokens',
+      'POST /v1/models/{model}:generateContent',
+      'POST /v1/models/{model}:streamGenerateContent',
       'POST /v1/responses',
       'GET /v1/responses',
       'POST /v1/responses/compact',
@@ -159,10 +162,15 @@ describe('the document', () => {
       operation.requestBody?.content['application/json'] ?? {}
     const answers = operation.responses[200]?.content ?? {}
     return operation.requestBody
-      ? Object.entries(examples).map(([kind, { value }]) => ({ kind, path, value, answers }))
+      ? Object.entries(examples).map(([kind, { value }]) => ({
+          kind,
+          path: exampleOf(path, operation),
+          value,
+          answers,
+        }))
       : []
   })
-  test('has examples', () => expect(requests).toHaveLength(16))
+  test('has examples', () => expect(requests).toHaveLength(19))
 
   test.each(requests)('its $kind example of $path gets the kind of answer it promises', async (request) => {
     const response = await post(request.path, request.value)
@@ -201,9 +209,18 @@ describe('the document', () => {
   })
 })
 
-/** How the last event begins. */
+/** The path with the examples of its parameters. */
+function exampleOf(path: string, { parameters = [] }: Operation): string {
+  const shown = parameters.filter(({ example }) => example !== undefined)
+  const query = shown.flatMap(({ name, in: place, example }) => (place === 'query' ? [`${name}=${example}`] : []))
+  const filled = shown.reduce((filling, { name, example = '' }) => filling.replace(`{${name}}`, example), path)
+  return [filled, ...query].join('?')
+}
+
+/** How the last event begins: its name, its mark, or the names of its members. */
 function endOf(stream: string): string | undefined {
-  return stream.trimEnd().split('\n\n').at(-1)?.split('\n')[0]
+  const first = stream.trimEnd().split('\n\n').at(-1)?.split('\n')[0]
+  return first?.startsWith('data: {') ? Object.keys(JSON.parse(first.slice('data: '.length))).join() : first
 }
 
 /** The members of the last line. */

@@ -12,6 +12,7 @@ import { clientToolNames, withLegalToolNames } from '../../src/core/tool-names.t
 import { chain, type Transform } from '../../src/core/transform.ts'
 import type { Model, Upstream } from '../../src/core/upstream.ts'
 import { anthropicMessages } from '../../src/dialects/anthropic-messages/index.ts'
+import { gemini } from '../../src/dialects/gemini/index.ts'
 import { ollamaChat, ollamaGenerate } from '../../src/dialects/ollama/index.ts'
 import { openaiChat } from '../../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../../src/dialects/openai-completions/index.ts'
@@ -57,6 +58,9 @@ const encoders: Record<string, () => Encoder> = {
   'responses with summaries': () =>
     encoderOf(openaiResponses, { model: 'glm-4.6', input: 'Hi', reasoning: { summary: 'auto' } }),
   completions: () => encoderOf(openaiCompletions, { model: 'glm-4.6', prompt: 'Hi' }),
+  gemini: () => gemini.encoder(head, { showsThoughts: true }),
+  'gemini as an array': () =>
+    gemini.encoder({ ...head, reasoningByName: false }, { showsThoughts: false, isArray: true }),
   'Ollama chat': () => encoderOf(ollamaChat, { model: 'glm-4.6', messages }),
   'Ollama generate': () => encoderOf(ollamaGenerate, { model: 'glm-4.6', prompt: 'Hi' }),
 }
@@ -416,6 +420,7 @@ describe('nothing that may change a text is missing above:', () => {
   test('every encoder that writes text directly is in the list', async () => {
     expect(await saying(/\btextWriter:/, ['http/dialect-routes.ts'])).toEqual([
       'dialects/anthropic-messages/encode.ts',
+      'dialects/gemini/encode.ts',
       'dialects/ollama/chat/encode.ts',
       'dialects/ollama/generate/encode.ts',
       'dialects/openai-chat/encode.ts',

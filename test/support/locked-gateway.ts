@@ -78,6 +78,7 @@ const says = [{ role: 'user', content: 'Hello' }]
 const bodies: [RegExp, string][] = [
   [/responses\?stored/, JSON.stringify({ model: 'GLM-4.5', input: 'Hello' })],
   [/responses/, JSON.stringify({ model: 'GLM-4.5', input: 'Hello', store: false })],
+  [/:generateContent/, JSON.stringify({ contents: [{ parts: [{ text: 'Hello' }] }] })],
   [/(?:)/, JSON.stringify({ model: 'GLM-4.5', max_tokens: 20, messages: says, prompt: 'Hello' })],
 ]
 

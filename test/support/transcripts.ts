@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Dialect } from '../../src/core/dialect.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { anthropicMessages } from '../../src/dialects/anthropic-messages/index.ts'
+import { gemini } from '../../src/dialects/gemini/index.ts'
 import { ollamaChat, ollamaGenerate } from '../../src/dialects/ollama/index.ts'
 import { openaiChat } from '../../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../../src/dialects/openai-completions/index.ts'
@@ -66,6 +67,8 @@ const declared = [
 interface Asking {
   dialect: Dialect
   body: object
+  /** Where the path says whether the reply is streamed, and not the body. */
+  paths?: { whole: string; streamed: string }
 }
 
 /**
@@ -154,6 +157,31 @@ export const askings: Record<string, (tools: boolean, search: boolean) => Asking
       ...(search ? { tools: [{ type: 'web_search' }] } : {}),
     },
   }),
+  gemini: (tools, search) => ({
+    dialect: gemini,
+    paths: {
+      whole: '/v1beta/models/glm-4.7:generateContent',
+      streamed: '/v1beta/models/glm-4.7:streamGenerateContent?alt=sse',
+    },
+    body: {
+      contents: [{ role: 'user', parts: [{ text: 'Hello, GLM!' }] }],
+      generationConfig: { thinkingConfig: { includeThoughts: true } },
+      ...(tools
+        ? {
+            tools: [
+              {
+                functionDeclarations: declared.map(({ name, description, properties, required }) => ({
+                  name,
+                  description,
+                  parametersJsonSchema: { type: 'object', properties, required },
+                })),
+              },
+            ],
+          }
+        : {}),
+      ...(search ? { tools: [{ googleSearch: {} }] } : {}),
+    },
+  }),
 }
 
 /** The name of the golden with a stream: `openai-chat.sse`. */
@@ -178,10 +206,12 @@ export async function transcript(
   const asking = askings[dialectId]?.(/tool/.test(name), /search/.test(name))
   const replay = replayed[upstream]
   if (!asking || !replay) throw new Error(`no golden asking for ${dialectId} on ${upstream}`)
+  const { dialect, body, paths } = asking
+  const path = paths ? paths[stream ? 'streamed' : 'whole'] : documentedPath(dialect, dialect.routes[0]?.path ?? '')
   const response = await apps.inFrontOf([replay(recording(upstream, name), pieceSize)]).handle(
-    new Request(`http://localhost${documentedPath(asking.dialect, asking.dialect.routes[0]?.path ?? '')}`, {
+    new Request(`http://localhost${path}`, {
       method: 'POST',
-      body: JSON.stringify({ ...asking.body, stream }),
+      body: JSON.stringify(paths ? body : { ...body, stream }),
     }),
   )
   const text = (await response.text())

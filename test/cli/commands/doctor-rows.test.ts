@@ -60,5 +60,6 @@ test('a server that works answers in every dialect', async () => {
     'pass',
     'pass',
     'pass',
+    'pass',
   ])
 })

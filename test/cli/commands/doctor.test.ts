@@ -120,9 +120,10 @@ pass  guest                      the site hands out a session
 pass  POST /v1/chat/completions  GLM-4.5 answers
 pass  POST /v1/responses         GLM-4.5 answers
 pass  POST /v1/messages          GLM-4.5 answers
+pass  POST …:generateContent     GLM-4.5 answers
 pass  POST /api/chat             GLM-4.5 answers
 
-13 checks: 13 pass
+14 checks: 14 pass
 `)
   expect(code).toBe(0)
 })
@@ -131,13 +132,13 @@ test('a setting that may not work as expected is a warning', async () => {
   const { code, lines } = await run({ env: { UPSTREAMS: 'demo', CORS_ORIGINS: '*' } })
   expect(about('configuration', lines)).toStartWith('pass  configuration              2 settings from the environment')
   expect(lines[1]).toStartWith('warn  configuration              CORS_ORIGINS=* needs AUTH_TOKEN')
-  expect([code, lines.at(-2)]).toEqual([0, '10 checks: 9 pass, 1 warn'])
+  expect([code, lines.at(-2)]).toEqual([0, '11 checks: 10 pass, 1 warn'])
 })
 
 test('the demo needs no network', async () => {
   const { code, lines } = await run({ env: { UPSTREAMS: 'demo' } })
   expect(about('demo', lines)).toBe('pass  demo                       needs neither network nor account')
-  expect([code, lines.at(-2)]).toEqual([0, '9 checks: 9 pass'])
+  expect([code, lines.at(-2)]).toEqual([0, '10 checks: 10 pass'])
 })
 
 describe('without a network', () => {
@@ -271,7 +272,7 @@ describe('the official API', () => {
     expect(about('api key', lines)).toBe('pass  api key                    accepted at coding')
     expect(about('plan', lines)).toBe('pass  plan                       pro, 5 hours 7 %')
     expect(about('POST /v1/responses', lines)).toBe('pass  POST /v1/responses         GLM-5.4 answers')
-    expect([code, lines.at(-2)]).toEqual([0, '13 checks: 13 pass'])
+    expect([code, lines.at(-2)]).toEqual([0, '14 checks: 14 pass'])
   })
 
   test.each([

@@ -8,6 +8,7 @@ export const agents = {
   /** What npm picks for node 20. */
   'Claude Code 2.1.197': { name: '@anthropic-ai/claude-code', version: '2.1.197', program: 'claude' },
   'Codex 0.171.0': { name: '@openai/codex', version: '0.171.0', program: 'codex' },
+  'Gemini CLI 0.61.0': { name: '@google/gemini-cli', version: '0.61.0', program: 'gemini' },
   'opencode 1.18.33': { name: 'opencode-ai', version: '1.18.33', program: 'opencode' },
 } as const satisfies Record<string, Package>
 

@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import {
+  type Class,
   parseSync,
   type Statement,
+  type TSEnumDeclaration,
   type TSInterfaceDeclaration,
   type TSTypeAliasDeclaration,
   type TSTypeName,
@@ -13,7 +15,7 @@ import {
 export interface Declaration {
   /** `openai/resources/models.d.ts Model`: one name for one type, however it is reached. */
   id: string
-  node: TSInterfaceDeclaration | TSTypeAliasDeclaration
+  node: TSInterfaceDeclaration | TSTypeAliasDeclaration | TSEnumDeclaration | Class
   scope: Scope
 }
 
@@ -53,7 +55,11 @@ function declare(scope: Scope, statements: readonly Statement[], read: (source: 
     switch (node?.type) {
       case 'TSInterfaceDeclaration':
       case 'TSTypeAliasDeclaration':
+      case 'TSEnumDeclaration':
         scope.types.set(node.id.name, { id: `${scope.id} ${node.id.name}`, node, scope })
+        break
+      case 'ClassDeclaration':
+        if (node.id) scope.types.set(node.id.name, { id: `${scope.id} ${node.id.name}`, node, scope })
         break
       case 'TSModuleDeclaration': {
         if (node.id.type !== 'Identifier' || node.body?.type !== 'TSModuleBlock') break

@@ -62,6 +62,7 @@ const known = [
 
 /** What an answer, whole or as a stream, has not as the types of the official packages have it. */
 export function replyFaults(path: string, text: string): string[] {
+  if (/:\w+$/.test(path)) return geminiFaults(path, text)
   const [, types] = kinds.find(([end]) => end.test(path)) ?? []
   if (!types) throw new Error(`nothing is known of the answers of ${path}`)
   const isStream = !text.trimStart().startsWith('{')
@@ -77,6 +78,33 @@ function faultsOfOne(value: Record<string, unknown>, { whole, event, error }: Ty
   // An error of OpenAI's is an object of its own; failed responses hold one, and have an id.
   if (error === openaiError && value.id === undefined && value.error) return faultsOf(value.error, error)
   return faultsOf(value, isStream && event ? event : whole)
+}
+
+/** The package has the parts of a reply as types; the whole as a class that holds the HTTP response, too. */
+const geminiParts: readonly [member: string, type: string][] = [
+  ['candidates', 'genai genai Candidate'],
+  ['usageMetadata', 'genai genai GenerateContentResponseUsageMetadata'],
+  ['promptFeedback', 'genai genai GenerateContentResponsePromptFeedback'],
+]
+
+function geminiFaults(path: string, text: string): string[] {
+  const isEvents = text.startsWith('data: ')
+  const values = isEvents ? eventsOf(text) : [JSON.parse(text)].flat()
+  return values.flatMap((value) => {
+    if (value.error) return googleErrorFaults(value.error)
+    if (path.endsWith(':countTokens')) return typeof value.totalTokens === 'number' ? [] : ['no totalTokens']
+    const parts = geminiParts.flatMap(([member, type]) =>
+      [value[member] ?? []].flat().flatMap((part) => faultsOf(part, type).map((fault) => `${member}${fault}`)),
+    )
+    return Array.isArray(value.candidates) ? parts : [...parts, 'no candidates']
+  })
+}
+
+/** The package has no type for it; its fields are those of google.rpc.Status. */
+function googleErrorFaults(error: unknown): string[] {
+  const { code, message, status, details } = { code: 0, message: 0, status: 0, details: 0, ...Object(error) }
+  const isStatus = typeof code === 'number' && typeof message === 'string' && /^[A-Z_]+$/.test(String(status))
+  return isStatus && Array.isArray(details) ? [] : [`no google.rpc.Status: ${JSON.stringify(error)}`]
 }
 
 function eventsOf(stream: string): Record<string, unknown>[] {

@@ -1,4 +1,4 @@
-import type { TSInterfaceDeclaration, TSSignature, TSType } from 'oxc-parser'
+import type { Class, TSEnumDeclaration, TSInterfaceDeclaration, TSSignature, TSType } from 'oxc-parser'
 import { type Declaration, lookUp, type Scope } from './declarations.ts'
 
 /** JSON Schema of draft 7, as far as types of SDKs need it. */
@@ -33,10 +33,40 @@ export function createSchemas(): Schemas {
     const key = id.replaceAll(/[^\w.-]+/g, '_')
     if (!(key in definitions)) {
       definitions[key] = {} // there already for a type that holds itself
-      definitions[key] =
-        node.type === 'TSInterfaceDeclaration' ? ofInterface(node, scope) : ofType(node.typeAnnotation, scope)
+      definitions[key] = ofDeclared(node, scope)
     }
     return { $ref: key }
+  }
+
+  function ofDeclared(node: Declaration['node'], scope: Scope): Schema {
+    switch (node.type) {
+      case 'TSInterfaceDeclaration':
+        return ofInterface(node, scope)
+      case 'TSTypeAliasDeclaration':
+        return ofType(node.typeAnnotation, scope)
+      case 'TSEnumDeclaration':
+        return { enum: wordsOf(node) }
+      default:
+        return ofClass(node, scope)
+    }
+  }
+
+  /** What an instance holds, without its methods. */
+  function ofClass(node: Class, scope: Scope): Schema {
+    if (node.superClass) throw new Error(`a class that extends another in ${scope.id}`)
+    const members = node.body.body.flatMap((member): [string, Schema, boolean][] =>
+      member.type === 'PropertyDefinition' &&
+      !member.static &&
+      member.key.type === 'Identifier' &&
+      member.typeAnnotation
+        ? [[member.key.name, ofType(member.typeAnnotation.typeAnnotation, scope), member.optional === true]]
+        : [],
+    )
+    return {
+      type: 'object',
+      properties: Object.fromEntries(members.map(([name, schema]) => [name, schema])),
+      required: members.flatMap(([name, , isOptional]) => (isOptional ? [] : [name])),
+    }
   }
 
   function ofInterface(node: TSInterfaceDeclaration, scope: Scope): Schema {
@@ -112,6 +142,10 @@ export function createSchemas(): Schemas {
         const [argument] = type.typeArguments?.params ?? []
         if (type.typeName.type === 'Identifier' && type.typeName.name === 'Array' && argument)
           return { type: 'array', items: ofType(argument, scope) }
+        if (type.typeName.type === 'Identifier' && type.typeName.name === 'Record') {
+          const [, values] = type.typeArguments?.params ?? []
+          return { type: 'object', ...(values ? { additionalProperties: ofType(values, scope) } : {}) }
+        }
         if (argument) throw new Error(`a type of types in ${scope.id}`)
         return of(lookUp(type.typeName, scope))
       }
@@ -121,6 +155,13 @@ export function createSchemas(): Schemas {
   }
 
   return { definitions, of }
+}
+
+function wordsOf({ id, body }: TSEnumDeclaration): string[] {
+  return body.members.map(({ initializer }) => {
+    if (initializer?.type !== 'Literal' || typeof initializer.value !== 'string') throw new Error(`words of ${id.name}`)
+    return initializer.value
+  })
 }
 
 /** Words stand together, so that a fault names them all. */

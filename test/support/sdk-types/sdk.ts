@@ -10,13 +10,17 @@ export const schemas = createSchemas()
 const roots = {
   openai: dirname(fileURLToPath(import.meta.resolve('openai'))),
   anthropic: dirname(fileURLToPath(import.meta.resolve('@anthropic-ai/sdk'))),
+  genai: dirname(dirname(fileURLToPath(import.meta.resolve('@google/genai')))),
 }
 
-/** `openai chat/completions/completions ChatCompletion`. Errors: plain, where no such type is declared. */
+/**
+ * `openai chat/completions/completions ChatCompletion`, `genai genai Candidate`. Errors: plain, where no such type is
+ * declared.
+ */
 export function typeOf(name: string): Declaration {
   const [sdk = '', file = '', type = ''] = name.split(' ')
-  const root = sdk === 'openai' ? roots.openai : roots.anthropic
-  const declaration = read(`${root}/resources/${file}.d.ts`).types.get(type)
+  const folder = sdk === 'genai' ? roots.genai : `${sdk === 'openai' ? roots.openai : roots.anthropic}/resources`
+  const declaration = read(`${folder}/${file}.d.ts`).types.get(type)
   if (!declaration) throw new Error(`the package declares no ${name}`)
   return declaration
 }

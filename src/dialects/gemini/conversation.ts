@@ -1,0 +1,120 @@
+import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
+import { textPart } from '../openai/content.ts'
+import { type Fields, isFields, textOr } from '../openai/json-fields.ts'
+import { contentOf, partsIn, type Reading, resultOf } from './parts.ts'
+import type { ContentBody, GeminiBody } from './schema.ts'
+import { reasoningIn } from './thought-signature.ts'
+
+/** The instructions, of which only text can be followed. */
+export function systemMessages(system: GeminiBody['systemInstruction'], onIgnored: Reading['onIgnored']): Message[] {
+  const parts = typeof system === 'string' ? [{ text: system }] : partsIn(system?.parts)
+  const content = parts.flatMap((part, index) =>
+    contentOf(part, `systemInstruction.parts.${index}`, { onIgnored, rejects: false }),
+  )
+  for (const { type } of content) if (type !== 'text') onIgnored(`systemInstruction (${type})`)
+  const text = textOf(content)
+  return text === '' ? [] : [{ role: 'system', text }]
+}
+
+/**
+ * The conversation as canonical messages. Calls and results may lack ids: a result without one belongs to the first
+ * unanswered call of its name.
+ *
+ * Successive contents of the model are one message: clients keep each piece of a stream as a content of its own.
+ * Errors: `invalid-request` for a file in the user's newest content that cannot be read.
+ */
+export function decodeConversation(contents: readonly ContentBody[], onIgnored: Reading['onIgnored']): Message[] {
+  const messages: Message[] = []
+  const unanswered: { id: string; name: string }[] = []
+  const newest = contents.findLastIndex(({ role }) => role === 'model') + 1
+  let calls = 0
+  // Images of the model. Only a user's message can hold them.
+  let aside: UserPart[] = []
+
+  for (const [index, { role, parts }] of contents.entries()) {
+    const path = `contents.${index}.parts`
+    if (role === 'model') modelContent(partsIn(parts), path)
+    else otherContent(partsIn(parts), path, index >= newest)
+  }
+  if (aside.length > 0) messages.push({ role: 'user', parts: aside })
+  return messages
+
+  function modelContent(parts: Fields[], path: string): void {
+    const last = messages.at(-1)
+    const turn: AssistantPart[] = last?.role === 'assistant' ? last.parts : []
+    for (const [index, part] of parts.entries()) addModelPart(part, turn, `${path}.${index}`)
+    if (last?.role !== 'assistant' && turn.length > 0) messages.push({ role: 'assistant', parts: turn })
+  }
+
+  function addModelPart(part: Fields, turn: AssistantPart[], path: string): void {
+    const sealed = reasoningIn(part.thoughtSignature)
+    if (sealed !== undefined) addSealed(sealed, turn)
+    if (part.thought === true) addThought(part, turn)
+    else if (isFields(part.functionCall)) turn.push(callOf(part.functionCall))
+    else
+      for (const content of contentOf(part, path, { onIgnored, rejects: false }))
+        if (content.type !== 'text') aside.push(content)
+        else if (typeof part.text === 'string') addText(content.text, turn)
+        else turn.push(content)
+  }
+
+  function callOf({ id, name, args }: Fields): AssistantPart {
+    const call = { id: textOr(id) || `call_${++calls}`, name: textOr(name) }
+    unanswered.push(call)
+    return { type: 'tool-call', ...call, arguments: JSON.stringify(args ?? {}) }
+  }
+
+  /** A content of the user, with results in front of the rest. Results may also have a role of their own, `function`. */
+  function otherContent(parts: Fields[], path: string, rejects: boolean): void {
+    const shown: UserPart[] = []
+    let results = 0
+    for (const [index, part] of parts.entries()) {
+      const at = `${path}.${index}`
+      if (isFields(part.functionResponse)) {
+        results++
+        addResult(part.functionResponse, `${at}.functionResponse`)
+      } else shown.push(...contentOf(part, at, { onIgnored, rejects }))
+    }
+    if (shown.length === 0 && results > 0) return
+    messages.push({ role: 'user', parts: [...aside, ...shown] })
+    aside = []
+  }
+
+  function addResult(functionResponse: Fields, path: string): void {
+    const id = textOr(functionResponse.id)
+    const name = textOr(functionResponse.name)
+    const at = unanswered.findIndex((call) => (id === '' ? call.name === name : call.id === id))
+    const [call] = at < 0 ? [] : unanswered.splice(at, 1)
+    const { parts, isError } = resultOf(functionResponse, path, { onIgnored, rejects: false })
+    messages.push({ role: 'tool', callId: call?.id ?? id, parts, isError })
+  }
+
+  /** A thought without a signature is a shown one: the signature of a later part has it, too. */
+  function addThought({ text, thoughtSignature }: Fields, turn: AssistantPart[]): void {
+    if (textOr(thoughtSignature) !== '') {
+      if (reasoningIn(thoughtSignature) === undefined) onIgnored('contents (thought of another model)')
+      return
+    }
+    if (typeof text !== 'string' || text === '') return
+    const last = turn.at(-1)
+    if (last?.type === 'reasoning') last.text += text
+    else turn.push({ type: 'reasoning', text })
+  }
+}
+
+/** Pieces of a stream are joined. */
+function addText(text: string, turn: AssistantPart[]): void {
+  const last = turn.at(-1)
+  if (last?.type === 'text') last.text += text
+  else turn.push(...textPart(text))
+}
+
+/**
+ * The signature stands at a call, or at the end of the text that the reasoning led to. It replaces the thoughts that were
+ * shown, because it holds the same.
+ */
+function addSealed(reasoning: string, turn: AssistantPart[]): void {
+  const before = turn.findLastIndex(({ type }) => type === 'tool-call') + 1
+  const rest = turn.splice(before).filter(({ type }) => type !== 'reasoning')
+  turn.push({ type: 'reasoning', text: reasoning }, ...rest)
+}

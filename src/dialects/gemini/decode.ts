@@ -1,0 +1,105 @@
+import type { Decoded, RequestContext, StreamFormat } from '../../core/dialect.ts'
+import { invalidField } from '../../core/errors.ts'
+import { longestModelName } from '../../core/model-name.ts'
+import type { OutputFormat } from '../../core/request.ts'
+import { fieldsOf, isFields } from '../openai/json-fields.ts'
+import { decodeConversation, systemMessages } from './conversation.ts'
+import type { GeminiOptions } from './encode.ts'
+import { ignoredOptions } from './ignored.ts'
+import { jsonSchemaOf } from './json-schema.ts'
+import { decodeReasoning } from './reasoning.ts'
+import type { GeminiBody, GenerationConfig } from './schema.ts'
+import { inCamelCase } from './spelling.ts'
+import { decodeTools } from './tools.ts'
+
+/** The route of streams, which `decode` recognises. */
+export const streamPath = '/models/:model+:streamGenerateContent'
+
+/** A stream without `alt=sse` is one JSON array, into which line breaks may be put between two members. */
+const jsonArray: StreamFormat = { contentType: 'application/json; charset=utf-8', keepAlive: '\n' }
+
+/**
+ * Decodes a body of Google's Gemini API, with its members in camel case or in snake case. The path names the model and
+ * says whether the reply is streamed.
+ *
+ * Errors: `invalid-request` for an empty conversation, for more than one candidate, for references to what is stored at
+ * Google, and for files in the newest content that cannot be read.
+ */
+export function decode(body: GeminiBody, { params, path, query }: RequestContext): Decoded<GeminiOptions> {
+  const { generateContentRequest, ...own } = inCamelCase(body)
+  const asked: GeminiBody = generateContentRequest ?? own
+  rejectUnsupported(asked)
+  const isStream = path === streamPath
+  const isArray = isStream && !isServerSentEvents(query)
+  const ignored = new Set<string>()
+  const onIgnored = (name: string) => void ignored.add(name)
+  const contents = [asked.contents ?? []].flat()
+  if (contents.length === 0) throw invalidField('contents', 'at least one content is required.')
+  const config: GenerationConfig = asked.generationConfig ?? {}
+  const { reasoning, ignored: ignoredReasoning } = decodeReasoning(config.thinkingConfig)
+  const { tools, toolChoice, search, searchRules, ignored: ignoredTools } = decodeTools(asked)
+  const messages = [...systemMessages(asked.systemInstruction, onIgnored), ...decodeConversation(contents, onIgnored)]
+  const stop = config.stopSequences?.filter((sequence) => sequence !== '') ?? []
+  return {
+    request: {
+      model: modelOf(params.model ?? ''),
+      messages,
+      tools,
+      toolChoice,
+      parallelToolCalls: true,
+      sampling: {
+        temperature: config.temperature ?? undefined,
+        topP: config.topP ?? undefined,
+        // 0 is no limit, as for every number of Google's APIs.
+        maxTokens: config.maxOutputTokens || undefined,
+        stop: stop.length > 0 ? stop : undefined,
+      },
+      reasoning,
+      output: outputOf(config),
+      search,
+      searchRules,
+      ignored: [...ignoredTools, ...ignored, ...ignoredOptions(asked), ...ignoredReasoning],
+    },
+    options: {
+      showsThoughts: config.thinkingConfig?.includeThoughts === true,
+      ...(isArray ? { isArray } : {}),
+    },
+    stream: isStream,
+    ...(isArray ? { streamFormat: jsonArray } : {}),
+  }
+}
+
+function rejectUnsupported({ cachedContent, continuationToken, generationConfig }: GeminiBody): void {
+  if (cachedContent) throw invalidField('cachedContent', 'nothing is stored here; send the whole content.')
+  if (continuationToken) throw invalidField('continuationToken', 'no reply is continued here; send a new request.')
+  if ((generationConfig?.candidateCount ?? 1) > 1)
+    throw invalidField('generationConfig.candidateCount', 'this server gives one candidate a request.')
+}
+
+function isServerSentEvents({ alt, $alt = alt }: RequestContext['query']): boolean {
+  if ($alt === undefined || $alt === '' || $alt === 'json') return false
+  if ($alt === 'sse') return true
+  throw invalidField('alt', 'expected sse or json.')
+}
+
+function modelOf(name: string): string {
+  if (name.length <= longestModelName) return name
+  throw invalidField('model', `expected at most ${longestModelName} characters, got ${name.length}`)
+}
+
+function outputOf({
+  responseMimeType,
+  responseSchema,
+  responseJsonSchema,
+  responseFormat,
+}: GenerationConfig): OutputFormat {
+  const format = [responseFormat]
+    .flat()
+    .map((each) => fieldsOf(fieldsOf(each).text))
+    .find(({ mimeType }) => mimeType)
+  const given = responseJsonSchema ?? format?.schema
+  const schema = isFields(given) ? given : responseSchema ? jsonSchemaOf(responseSchema) : undefined
+  const type = responseMimeType || format?.mimeType
+  if (type !== 'application/json' && (type || schema === undefined)) return { type: 'text' }
+  return { type: 'json', schema }
+}

@@ -1,0 +1,59 @@
+import { defineDialect } from '../../core/dialect.ts'
+import { decode, streamPath } from './decode.ts'
+import { encodeReply, encoder } from './encode.ts'
+import { encodeError } from './errors.ts'
+import { models } from './models.ts'
+import { geminiBody } from './schema.ts'
+
+/** Google's Gemini API, as its SDK 3.3 and Gemini CLI 0.61 speak it. */
+export const gemini = defineDialect({
+  id: 'gemini',
+  label: 'Google Gemini',
+  routes: [
+    { serves: 'reply', method: 'POST', path: '/models/:model+:generateContent', access: 'client' },
+    {
+      serves: 'reply',
+      method: 'POST',
+      path: streamPath,
+      access: 'client',
+      summary: 'Google Gemini, as a stream',
+      query: [
+        {
+          name: 'alt',
+          description: '`sse` for server-sent events; otherwise the stream is one JSON array.',
+          schema: { type: 'string', enum: ['sse', 'json'] },
+          example: 'sse',
+        },
+      ],
+    },
+    { serves: 'count', method: 'POST', path: '/models/:model+:countTokens', access: 'client' },
+    { serves: 'model-list', method: 'GET', path: '/models', access: 'client' },
+    { serves: 'model', method: 'GET', path: '/models/*', access: 'client' },
+  ],
+  // The SDK adds `/v1beta` to any base URL.
+  basePaths: ['/v1beta', '/v1beta/v1beta', '/v1/v1beta'],
+  keyHeaders: ['x-goog-api-key'],
+  keyParameter: 'key',
+  recognises: (headers) => headers.has('x-goog-api-key') || headers.has('x-goog-api-client'),
+  credentials: 'openai',
+  body: geminiBody,
+  decode,
+  encoder,
+  encodeReply,
+  encodeError,
+  // With a blank line: the official SDK would take the comment for the first line of the next event, and drop both.
+  stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n\n' },
+  ids: { reply: '', toolCall: 'call_' },
+  conversationFields: ['contents'],
+  example: ({ model, text, checkWithin }) => ({
+    params: { model },
+    body: {
+      contents: [{ role: 'user', parts: [{ text }] }],
+      ...(checkWithin === undefined
+        ? {}
+        : { generationConfig: { maxOutputTokens: checkWithin, thinkingConfig: { thinkingBudget: 0 } } }),
+    },
+  }),
+  models,
+  count: { encode: (inputTokens) => ({ totalTokens: inputTokens }) },
+})

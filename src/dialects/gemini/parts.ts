@@ -1,0 +1,96 @@
+import { type GatewayError, invalidField } from '../../core/errors.ts'
+import type { TextPart, UserPart } from '../../core/request.ts'
+import { textPart } from '../openai/content.ts'
+import { isRemote } from '../openai/data-url.ts'
+import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
+import { asMarkup } from '../openai/markup.ts'
+
+/** How parts are read. */
+export interface Reading {
+  /** Receives the path and kind of each part that is left out. */
+  onIgnored: (name: string) => void
+  /** The parts are the user's newest ones: files that cannot be read are an error. Elsewhere a sentence replaces them. */
+  rejects: boolean
+}
+
+/** The parts of a content. Google's API also takes a single part, as its reference writes system instructions. */
+export function partsIn(parts: unknown): Fields[] {
+  return isFields(parts) ? [parts] : listOf(parts).filter(isFields)
+}
+
+/**
+ * What a part holds that is no call, no result and no thought. A part of an unknown kind becomes text if it has words.
+ *
+ * Errors: `invalid-request` for files that are stored at Google, if `rejects`.
+ */
+export function contentOf(part: Fields, path: string, reading: Reading): UserPart[] {
+  if (part.videoMetadata) reading.onIgnored(`${path}.videoMetadata`)
+  if (part.mediaResolution) reading.onIgnored(`${path}.mediaResolution`)
+  if (isFields(part.inlineData)) return inlinePart(part.inlineData, `${path}.inlineData`, reading)
+  if (isFields(part.fileData)) return filePart(part.fileData, `${path}.fileData`, reading)
+  if (typeof part.text === 'string') return textPart(part.text)
+  const [kind = 'empty', value] = Object.entries(part).find(([name, member]) => !besides.has(name) && member) ?? []
+  const words = isFields(value) ? asMarkup({ ...value, type: kind }) : ''
+  if (words === '') reading.onIgnored(`${path} (${kind})`)
+  return textPart(words)
+}
+
+/** Members that say something about the part. */
+const besides = new Set(['mediaProcessing', 'partMetadata', 'speechMetadata', 'text', 'thought', 'thoughtSignature'])
+
+function inlinePart(blob: Fields, path: string, reading: Reading): UserPart[] {
+  const mediaType = textOr(blob.mimeType)
+  const data = textOr(blob.data)
+  if (mediaType === '' || data === '')
+    return unreadable(invalidField(path, 'expected mimeType and base64 data.'), path, reading)
+  return mediaPart(mediaType, { type: 'base64', mediaType, data }, blob, path, reading)
+}
+
+function filePart(file: Fields, path: string, reading: Reading): UserPart[] {
+  const url = textOr(file.fileUri)
+  if (!isRemote(url) || /^https:\/\/generativelanguage\.googleapis\.com\//i.test(url))
+    return unreadable(
+      invalidField(`${path}.fileUri`, 'files are not stored here; send the content as inlineData, or an http(s) URL.'),
+      path,
+      reading,
+    )
+  return mediaPart(textOr(file.mimeType), { type: 'url', url }, file, path, reading)
+}
+
+type Source = Extract<UserPart, { type: 'document' }>['source']
+
+function mediaPart(mediaType: string, source: Source, file: Fields, path: string, reading: Reading): UserPart[] {
+  const [kind] = mediaType.toLowerCase().split('/')
+  if (kind === 'image' || kind === 'video') return [{ type: kind, source }]
+  if (kind === 'audio') {
+    // Without a note about it, the model would invent what was said.
+    reading.onIgnored(`${path} (audio)`)
+    return textPart('[Audio was attached here; it cannot be heard.]')
+  }
+  return [{ type: 'document', title: textOr(file.displayName) || undefined, source }]
+}
+
+function unreadable(error: GatewayError, path: string, { rejects, onIgnored }: Reading): TextPart[] {
+  if (rejects) throw error
+  onIgnored(path)
+  return textPart('[A file was attached here, but it could not be read.]')
+}
+
+/**
+ * The result of a function. Google's reference has it in `output`, or in `error` if the function failed; anything else is
+ * the result as a whole.
+ */
+export function resultOf(
+  functionResponse: Fields,
+  path: string,
+  reading: Reading,
+): { parts: UserPart[]; isError: boolean } {
+  const { response, parts } = functionResponse
+  const members = fieldsOf(response)
+  const names = Object.keys(members)
+  const only = names.length === 1 ? names[0] : undefined
+  const value = only === 'output' || only === 'result' || only === 'error' ? members[only] : (response ?? '')
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const files = partsIn(parts).flatMap((part, index) => contentOf(part, `${path}.parts.${index}`, reading))
+  return { parts: [...textPart(text), ...files], isError: only === 'error' }
+}

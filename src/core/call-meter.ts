@@ -10,6 +10,11 @@ export interface CallMeter {
   sent(): void
   /** The model wrote this: an answer, reasoning, or a name or arguments of a call. */
   wrote(text: string): void
+  /**
+   * More was written than is paid for. Never where the upstream ends replies by itself. Whoever holds text back has to ask,
+   * because a limit behind it sees nothing of it.
+   */
+  readonly isExceeded: boolean
   /** The upstream added this to the prompt: what a web search or a tool of its own has found. */
   read(text: string): void
   /** The upstream's own usage so far. The last one counts. */
@@ -35,6 +40,14 @@ export interface MeterOptions {
   /** The prompt counts as this many where the upstream does not report it. */
   inputTokens: number
   countTokens: (text: string) => number
+  /** What is paid for, where the upstream does not end replies by itself. */
+  limit?: ReplyLimit | undefined
+}
+
+export interface ReplyLimit {
+  tokens: number
+  /** Characters that are counted at a time. */
+  pieceLength: number
 }
 
 /** Characters at the beginning of a reply that are counted exactly. */
@@ -44,15 +57,19 @@ const stretchLength = 4_096
 const sampleLength = 512
 
 /** Keeps a sample of the text, because counting is slow and nearly every upstream reports its usage at the end. */
-export function callMeter({ upstream, model, inputTokens, countTokens }: MeterOptions): MeteredCall {
+export function callMeter({ upstream, model, inputTokens, countTokens, limit }: MeterOptions): MeteredCall {
   let isSent = false
   let isFinished = false
   let usage: Usage | undefined
   // What was written since the last report.
   let length = 0
+  let beginning = ''
   let sample = ''
   // What was added to the prompt.
   let added = ''
+  // What may still be written, and what was written since that was counted.
+  let left = limit?.tokens ?? 0
+  let piece = ''
 
   return {
     upstream,
@@ -61,8 +78,13 @@ export function callMeter({ upstream, model, inputTokens, countTokens }: MeterOp
       isSent = true
     },
     wrote(text) {
-      if (length < exactLength || length % stretchLength < sampleLength) sample = appended(sample, text)
+      if (length < exactLength) beginning = appended(beginning, text)
+      else if (length % stretchLength < sampleLength) sample = appended(sample, text)
       length += text.length
+      if (limit) use(text, limit)
+    },
+    get isExceeded() {
+      return left < 0
     },
     read(text) {
       added = appended(added, text)
@@ -70,6 +92,7 @@ export function callMeter({ upstream, model, inputTokens, countTokens }: MeterOp
     reported(counted) {
       usage = counted
       length = 0
+      beginning = ''
       sample = ''
     },
     finished() {
@@ -81,12 +104,22 @@ export function callMeter({ upstream, model, inputTokens, countTokens }: MeterOp
     usage() {
       if (usage === undefined && length === 0 && !isSent) return undefined
       if (usage !== undefined && (isFinished || length === 0)) return usage
-      const unreported = length === 0 ? 0 : Math.ceil((countTokens(sample) * length) / sample.length)
-      if (usage === undefined) {
-        const read = added === '' ? 0 : countTokens(added)
-        return { inputTokens: inputTokens + read, outputTokens: unreported }
-      }
-      return { ...usage, outputTokens: usage.outputTokens + unreported }
+      const unreported = length === 0 ? 0 : countWritten()
+      if (usage !== undefined) return { ...usage, outputTokens: usage.outputTokens + unreported }
+      const read = added === '' ? 0 : countTokens(added)
+      return { inputTokens: inputTokens + read, outputTokens: unreported }
     },
+  }
+
+  function countWritten(): number {
+    const rest = length - beginning.length
+    return countTokens(beginning) + (rest === 0 ? 0 : Math.ceil((countTokens(sample) * rest) / sample.length))
+  }
+
+  function use(text: string, { pieceLength }: ReplyLimit): void {
+    piece += text
+    if (piece.length < pieceLength) return
+    left -= countTokens(piece)
+    piece = ''
   }
 }

@@ -1,7 +1,7 @@
 import { callMeter, type MeteredCall } from '../core/call-meter.ts'
 import type { Reservation, Spending } from '../core/spending.ts'
 import type { Bill, Model, Upstream } from '../core/upstream.ts'
-import { longestReply } from './output-limit.ts'
+import { longestReply, replyLimit } from './output-limit.ts'
 import type { Measurement } from './token-meter.ts'
 
 export interface BillsOptions {
@@ -51,17 +51,20 @@ export function createBills(options: BillsOptions): Bills {
   }
 
   async function begin(): Promise<NonNullable<typeof open>> {
-    const meter = callMeter({
+    let meter: MeteredCall | undefined
+    const { maxTokens, settle } = (await spending?.reserve({
+      ...{ model, maxTokens: wanted, isOpenEnded: measurement.billed.isOpenEnded },
+      prompt: measurement.billed.most,
+      longestReply: (limit) => longestReply(upstream, limit),
+      meter: { usage: () => meter?.usage() },
+    })) ?? { maxTokens: wanted, settle: async () => {} }
+    const isLimited = spending !== undefined && maxTokens !== undefined && !upstream.enforcesMaxTokens
+    meter = callMeter({
       ...{ upstream: upstream.id, model: model.id },
       inputTokens: measurement.billed.unreported,
       countTokens: measurement.countText,
+      limit: isLimited ? replyLimit(maxTokens) : undefined,
     })
-    const { maxTokens, settle } = (await spending?.reserve({
-      ...{ model, meter, maxTokens: wanted },
-      prompt: measurement.billed.most,
-      isOpenEnded: measurement.billed.isOpenEnded,
-      longestReply: (limit) => longestReply(upstream, limit),
-    })) ?? { maxTokens: wanted, settle: async () => {} }
     onCall(meter)
     if (maxTokens !== undefined && maxTokens !== wanted) {
       annotate(`max_tokens ${wanted ?? 'of the model'} cut to ${maxTokens}: the budget of the key pays for no more`)

@@ -1,3 +1,4 @@
+import type { ReplyLimit } from '../core/call-meter.ts'
 import type { Delta } from '../core/events.ts'
 import type { Transform } from '../core/transform.ts'
 import type { Upstream } from '../core/upstream.ts'
@@ -18,11 +19,16 @@ const minPieceLength = 16
  */
 export function longestReply({ enforcesMaxTokens }: Pick<Upstream, 'enforcesMaxTokens'>, maxTokens: number): number {
   if (enforcesMaxTokens) return maxTokens
-  return Math.ceil(maxTokens * tolerance.factor) + tolerance.tokens + pieceLengthFor(maxTokens)
+  const { tokens, pieceLength } = replyLimit(maxTokens)
+  return tokens + pieceLength
 }
 
-function pieceLengthFor(maxTokens: number): number {
-  return Math.min(maxPieceLength, Math.max(minPieceLength, maxTokens))
+/** Where the gateway ends a reply itself. */
+export function replyLimit(maxTokens: number): ReplyLimit {
+  return {
+    tokens: Math.ceil(maxTokens * tolerance.factor) + tolerance.tokens,
+    pieceLength: Math.min(maxPieceLength, Math.max(minPieceLength, maxTokens)),
+  }
 }
 
 /**
@@ -31,10 +37,10 @@ function pieceLengthFor(maxTokens: number): number {
  * may exceed the limit by a quarter and 16 tokens. A call that is cut stays incomplete.
  */
 export function outputLimit(maxTokens: number, countTokens: (text: string) => number): Transform<Delta, Delta> {
-  let left = maxTokens * tolerance.factor + tolerance.tokens
+  const { tokens, pieceLength } = replyLimit(maxTokens)
+  let left = tokens
   let uncounted = ''
   let over = false
-  const pieceLength = pieceLengthFor(maxTokens)
 
   return {
     push(delta, out) {

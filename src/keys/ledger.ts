@@ -37,6 +37,8 @@ const extendEveryMs = 30_000
 
 /** What one request has reserved for its calls. */
 interface Account {
+  /** When its first call was admitted: all of them belong to the same windows, and cost the same. */
+  admittedAt: number
   /** Of the calls that are not settled. */
   reservations: Set<Reserved>
   /** Also of those that are. */
@@ -79,15 +81,15 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
 
   async function reserve(record: RequestRecord, call: SpendingCall): Promise<Reservation> {
     const { model, prompt, isOpenEnded, maxTokens, longestReply } = call
-    const now = clock.now()
     const account = accountOf(record)
+    const now = account.admittedAt
     const id = `${record.id}.${++account.made}`
     // A model whose longest reply is not known may write as much as any of Z.AI's.
     const wanted = Math.min(maxTokens ?? mostOutputTokens, model.maxOutputTokens ?? mostOutputTokens)
     const facts = table().of(model.id)
     const rates = (unit: BudgetUnit) => knownRates(unit, facts, now)
     const { decision, budgets } = await store
-      .reserve({ id, key: record.caller.keyId, expires: now + lifetimeMs }, (rows) =>
+      .reserve({ id, key: record.caller.keyId, expires: clock.now() + lifetimeMs }, (rows) =>
         afford(rows, rates, { prompt, isOpenEnded, reply: wanted, longestReply }, now),
       )
       .catch((thrown) => {
@@ -111,7 +113,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
   }
 
   function accountOf(record: RequestRecord): Account {
-    const account = accounts.get(record) ?? { reservations: new Set(), made: 0, isOver: false }
+    const account = accounts.get(record) ?? { admittedAt: clock.now(), reservations: new Set(), made: 0, isOver: false }
     accounts.set(record, account)
     return account
   }

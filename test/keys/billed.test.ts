@@ -235,6 +235,17 @@ describe('two calls of one request are both paid:', () => {
   })
 })
 
+test('a second call that the budget does not pay is not made', async () => {
+  const plays = [playing([stops(usage(100, 4_800))]), playing([...answering(['Hello']), stops(usage(20, 5))])]
+  const { post, spent, upstream, records } = await house(plays, { key: { budget: 'tokens:5k/day' } })
+  const refused = await post({})
+  expect([refused.status, (await refused.json()).error.code]).toEqual([402, 'budget_used_up'])
+  expect([await spent(), upstream.asked()]).toEqual([4_900, 1])
+  // The upstream and its key are as good as before.
+  expect(records.at(-1)?.notes.filter((note) => /key 1|resting/.test(note))).toEqual([])
+  expect((await post({ max_tokens: 30 })).status).toBe(200)
+})
+
 describe('a call', () => {
   test('that is refused costs nothing', async () => {
     const { post, spent, records } = await house([

@@ -167,6 +167,22 @@ describe('a request belongs to the window it was admitted in:', () => {
     expect(await counters(home, 'a')).toEqual({ spent: 110, reserved: 0, left: 890 })
   })
 
+  test('so do all of its calls', async () => {
+    const home = await house()
+    home.clock.setDate(Date.parse('2026-11-30T23:59:59Z'))
+    const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
+    const record = home.request(secret)
+    const { settle } = await reserve(home, record, 300)
+    record.calls[0]?.reported({ inputTokens: 10, outputTokens: 40 })
+    await settle()
+    home.clock.advance(2_000)
+    await reserve(home, record, 300)
+    await end(home, record, 10, 40)
+    expect(await counters(home, 'a')).toEqual({ spent: 0, reserved: 0, left: 1000 })
+    home.clock.setDate(Date.parse('2026-11-30T23:59:59Z'))
+    expect(await counters(home, 'a')).toEqual({ spent: 100, reserved: 0, left: 900 })
+  })
+
   test('a clock that is set back opens no window again', async () => {
     const home = await house()
     home.clock.setDate(Date.parse('2026-12-01T00:00:01Z'))

@@ -104,6 +104,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     }
     if (part.choices?.[0]?.finish_reason === 'length') reason = 'length'
     if (part.done === true) finish(out)
+    else if (meter?.isExceeded) cut(out)
     else send(pending.release(), out)
   }
 
@@ -251,6 +252,13 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     }
     if (usage) out.push({ type: 'usage', usage })
     out.push({ type: 'finish', reason })
+  }
+
+  /** What is held back would never reach the limit that the gateway sets. */
+  function cut(out: Delta[]): void {
+    over = true
+    flush(out)
+    out.push({ type: 'finish', reason: 'length' })
   }
 
   function fail(error: GatewayError, out: Delta[]): void {

@@ -1,6 +1,7 @@
 import { type Static, type TObject, type TProperties, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { isRecord, parseJson } from '../core/json.ts'
+import { visibleWord } from '../core/visible-name.ts'
 import type { Config } from './load.ts'
 import { rowError } from './row-error.ts'
 import { type Kind, list } from './value-kinds.ts'
@@ -35,7 +36,7 @@ export const rowFields = {
     uniqueItems: true,
     description: 'a list of keys',
   }),
-  models: Type.Array(Type.String({ pattern: '^\\S+$', description: 'a name without spaces' }), {
+  models: Type.Array(Type.String({ pattern: visibleWord, description: 'a name without spaces' }), {
     uniqueItems: true,
     minItems: 1,
     description: 'a list of names of models',

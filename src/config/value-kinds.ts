@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { parseJson } from '../core/json.ts'
+import { visibleWord } from '../core/visible-name.ts'
 
 /** A type of setting: the allowed values, and how a text from a flag, a variable or a default becomes one. */
 export interface Kind<S extends TSchema = TSchema> {
@@ -24,10 +25,8 @@ export function name(placeholder: string) {
   return word(placeholder, 'a name without spaces', visible)
 }
 
-/** Excludes spaces, control characters and invisible characters, because names are printed and sent to clients. */
-const visible = Type.String({
-  pattern: '^[^\\s\\x00-\\x1f\\x7f-\\x9f\\xad\\u061c\\u200b-\\u200f\\u202a-\\u202e\\u2060-\\u206f]+$',
-})
+/** Names are printed and sent to clients. */
+const visible = Type.String({ pattern: visibleWord })
 
 const printable = Type.String({ pattern: '^[\\x21-\\x7e]+$' })
 
@@ -94,7 +93,7 @@ export const httpUrl = {
 
 /** Maps names to names: `a=b,c=d`, a JSON object, or a TOML table. The order is kept. */
 export const nameMap = {
-  schema: Type.Record(Type.String(), visible),
+  schema: Type.Record(visible, visible, { additionalProperties: false }),
   read: (text) => (text.startsWith('{') ? parseJson(text) : pairs(text)),
   allowed: 'name=model pairs separated by commas, or a JSON object of them',
   placeholder: 'PAIRS',

@@ -1,5 +1,6 @@
 import { invalidField } from '../core/errors.ts'
 import { isRecord } from '../core/json.ts'
+import { visibleName } from '../core/visible-name.ts'
 import { type BudgetRule, budgetText, checkedBudget, readAmount, readBudget } from './budget.ts'
 
 /** What a key may do. An absent member means no limit. */
@@ -74,10 +75,14 @@ function isMember(field: string): field is keyof typeof readers {
   return Object.hasOwn(readers, field)
 }
 
+/** A name that is an id or a secret, or the label of the gateway's own callers, would be taken for it. */
+const takenNames = /^(?:key_|z2a_|(?:auth_token|admin_token|anthropic_api_key|local|anonymous|master)$)/i
+
 function nameOf(value: unknown, field: string): string {
-  const name = typeof value === 'string' ? value.trim() : ''
-  if (name === '' || name.length > maxName || /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(name))
-    throw invalidField(field, `expected 1 to ${maxName} characters that can be printed`)
+  const name = typeof value === 'string' ? visibleName(value, maxName) : undefined
+  if (name === undefined) throw invalidField(field, `expected 1 to ${maxName} characters that can be seen`)
+  if (takenNames.test(name))
+    throw invalidField(field, 'this is how the gateway itself names keys and callers; choose another name')
   return name
 }
 

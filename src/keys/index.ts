@@ -1,4 +1,5 @@
 import { GatewayError, invalidField } from '../core/errors.ts'
+import { truncate } from '../core/truncate.ts'
 import { type ModelTable, matchesPattern } from '../models/table.ts'
 import type { BudgetRow, KeyRow, KeyStore } from '../store/keys.ts'
 import { atomsOf, type BudgetRule } from './budget.ts'
@@ -172,16 +173,27 @@ export function createKeys(options: KeysOptions): Keys {
 
 type Decide = (rows: readonly KeyRow[], rulesOf: (row: KeyRow) => KeyRules) => { row: KeyRow; rules: KeyRules }
 
+/** An id is one key's alone. Whatever else may mean two keys means none. */
 function findIn(rows: readonly KeyRow[], key: string): KeyRow {
-  const found = rows.find(({ id }) => id === key) ?? rows.find(({ name }) => name === key)
-  if (found !== undefined) return found
-  const [byPrefix, another] = rows.filter(({ prefix }) => prefix === key)
-  if (byPrefix === undefined || another !== undefined) throw notFound(key)
-  return byPrefix
+  const byId = rows.find(({ id }) => id === key)
+  if (byId !== undefined) return byId
+  const [found, another] = rows.filter(({ name, prefix }) => isSameName(name, key) || prefix === key)
+  if (found === undefined) throw notFound(key)
+  if (another !== undefined)
+    throw invalidField('key', `${JSON.stringify(truncate(key))} may mean ${found.id} or ${another.id}: give the id`, {
+      code: 'key_ambiguous',
+      status: 409,
+    })
+  return found
+}
+
+/** Older keys may have names that are not composed. */
+function isSameName(one: string, other: string): boolean {
+  return one.normalize('NFC') === other.normalize('NFC')
 }
 
 function rejectTaken(rows: readonly KeyRow[], name: string): void {
-  if (rows.some((row) => row.name === name))
+  if (rows.some((row) => isSameName(row.name, name)))
     throw invalidField('name', 'there is a key of this name already', { code: 'name_taken', status: 409 })
 }
 

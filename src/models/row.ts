@@ -1,4 +1,5 @@
 import { type Static, type TProperties, Type } from '@sinclair/typebox'
+import { visibleWord } from '../core/visible-name.ts'
 
 /** Kinds of content that a message to a model may hold. */
 const modalities = ['text', 'image', 'video', 'file'] as const
@@ -17,7 +18,7 @@ const reasonings = ['never', 'switchable', 'always', 'built-in'] as const
 export const effortWords = ['minimal', 'low', 'medium', 'high', 'xhigh', 'max'] as const
 export type EffortWord = (typeof effortWords)[number]
 
-const name = Type.String({ pattern: '^\\S+$', description: 'a name without spaces, or a pattern with *' })
+const name = Type.String({ pattern: visibleWord, description: 'a name without spaces, or a pattern with *' })
 const tokens = Type.Integer({ minimum: 1, description: 'a whole number, 1 or more' })
 const dollars = Type.Number({ minimum: 0, description: 'dollars for a million tokens, 0 or more' })
 const credits = Type.Number({ minimum: 0, description: 'credits for 10,000 tokens, 0 or more' })

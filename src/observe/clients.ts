@@ -61,7 +61,11 @@ const longestAgent = 400
 
 /** Who sends a request; `undefined` if it does not say. Of a program without a row its own word counts. */
 export function clientOf(headers: Headers): Client | undefined {
-  const agent = headers.get('user-agent')?.slice(0, longestAgent).trim()
+  const agent = headers
+    .get('user-agent')
+    ?.slice(0, longestAgent)
+    .replace(/[^\x20-\x7e]/g, '?')
+    .trim()
   if (!agent) return undefined
   for (const { name, agent: pattern, header } of rows) {
     const found = pattern.exec(agent)

@@ -273,6 +273,8 @@ describe('the configuration file', () => {
 test.each(['a\u001b[2J', 'a\u009b2J', 'a\u202eb', 'a\u200b', 'a\u0007'])('%j is no name of a model', (name) => {
   expect(errorOf({ env: { PRIMARY_MODEL: name } })).toContain('must be a name without spaces')
   expect(errorOf({ env: { MODEL_MAP: JSON.stringify({ a: name }) } })).toContain('must be name=model pairs')
+  expect(errorOf({ env: { MODEL_MAP: JSON.stringify({ [name]: 'a' }) } })).toContain('must be name=model pairs')
+  expect(errorOf({ env: { ZAI_MODELS: JSON.stringify([{ id: name }]) } })).toContain('ZAI_MODELS')
 })
 
 test('an error message is one line, whatever the value contains', () => {

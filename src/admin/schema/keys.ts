@@ -55,13 +55,13 @@ const budgets = Type.Array(
 
 const settable = { ...rules, budgets: optional(budgets), expires_at: optional(instant()) }
 
-export const NewKey = Type.Object({ name: Type.String({ minLength: 1, maxLength: 100 }), ...settable })
+export const NewKey = Type.Object({ name: Type.String({ minLength: 1, maxLength: 64 }), ...settable })
 export type NewKey = Static<typeof NewKey>
 
 /** `null` takes a limit away. */
 export const KeyChange = Type.Partial(
   Type.Object({
-    name: Type.String({ minLength: 1, maxLength: 100 }),
+    name: Type.String({ minLength: 1, maxLength: 64 }),
     disabled: Type.Boolean(),
     models: Type.Union([Type.Array(Type.String()), Type.Null()]),
     dialects: Type.Union([Type.Array(Type.String()), Type.Null()]),

@@ -38,6 +38,7 @@ import { openKeys } from './keys/served.ts'
 import { modelTable } from './models/table.ts'
 import { createCapture } from './observe/capture.ts'
 import { type CaptureFilesOptions, createCaptureFiles } from './observe/capture-files.ts'
+import { createUsageNames } from './observe/counted-names.ts'
 import { createLastHour } from './observe/last-hour.ts'
 import { createLiveRequests } from './observe/live-requests.ts'
 import { createLog, type Log, type LogOptions } from './observe/log.ts'
@@ -150,10 +151,12 @@ export async function compose(
   const costOf = ({ calls, startedAt }: RequestRecord) => costOfCalls(calls, billing, startedAt)
   let models = modelTable(config.models)
   const windowOf = (model: string) => models.of(model).contextTokens
+  const usageNames = createUsageNames(clock)
   const remember = (record: RequestRecord) => {
     const row = requestRow(record, clock, redact)
     const detail = redactDeep(timelineParts(record.timeline, elapsedMs(record, clock)), findSecrets)
-    requests?.add(() => storedRequest(row, detail))
+    const countedAs = usageNames(record)
+    requests?.add(() => ({ ...storedRequest(row, detail), countedAs }))
   }
   const settings = liveSettings(config)
   const keys =

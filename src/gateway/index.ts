@@ -91,6 +91,8 @@ export interface GatewayCall {
   /** The upstream in use, if one is asked. This, `model` and `ignored` change if another candidate is tried. */
   readonly upstream: string | undefined
   readonly model: string
+  /** The client named it, and no list has it. */
+  readonly isUnlisted?: boolean
   /** The default temperature of the model, if known. */
   readonly defaultTemperature: number | undefined
   /** The names of request fields that have no effect. */
@@ -160,6 +162,9 @@ export function createGateway(
         },
         get model() {
           return found.model.id
+        },
+        get isUnlisted() {
+          return found.isUnlisted === true
         },
         get defaultTemperature() {
           return found.model.defaultTemperature

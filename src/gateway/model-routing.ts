@@ -32,6 +32,8 @@ export interface ModelRoute {
   /** The target of the MODEL_MAP rule that matched the name. */
   mappedTo?: string
   by: RouteReason
+  /** The client named the model, and no list has it. */
+  isUnlisted?: boolean
 }
 
 /** What decided which model a name stands for: the name itself, a setting, or what the upstream offers. */
@@ -69,6 +71,7 @@ interface Resolution {
   reasoning?: 'on' | 'off'
   search?: boolean
   alternatives?: readonly Model[]
+  isUnlisted?: true
 }
 
 /** In characters, with all suffixes. Each suffix costs a lookup, so the number has to be limited. */
@@ -133,6 +136,7 @@ export function routeModel(
     upstream: resolution.upstream,
     model: resolution.model,
     by: mapped ? 'MODEL_MAP' : resolution.by,
+    isUnlisted: resolution.isUnlisted === true && !mapped && resolution.by === 'its name',
     reasoningByName: resolution.reasoning === 'on',
     searchByName: resolution.search === true,
     ...(resolution.alternatives ? { alternatives: resolution.alternatives } : {}),
@@ -165,7 +169,7 @@ function unlisted(asked: string, listings: readonly ModelListing[], named: boole
   for (const { upstream, allowed } of listings) {
     const find = (id: string): Resolution | undefined => {
       const model = upstream.unlisted?.(id, named)
-      return model && isAllowed(model, allowed) ? { model, upstream, by: 'its name' } : undefined
+      return model && isAllowed(model, allowed) ? { model, upstream, by: 'its name', isUnlisted: true } : undefined
     }
     const resolution = withSuffix(name, find) ?? (name === '' ? undefined : find(name))
     if (resolution) return resolution

@@ -148,6 +148,7 @@ async function answer(
   })
   const recordUpstream = () => {
     record.model = call.model
+    record.isUnlisted = call.isUnlisted === true
     record.upstream = call.upstream
     record.ignored = call.ignored
     if (decoded.stream) record.observeGap = gapObserverOf?.(record)

@@ -76,6 +76,11 @@ export function clientOf(headers: Headers): Client | undefined {
   return clientNamed(truncate(word, longestName), /^v?\d/.test(version ?? '') ? version : undefined)
 }
 
+/** Whether a name is one of the rows', and not the program's own word. */
+export function isKnownClient(name: string): boolean {
+  return rows.some((row) => row.name === name)
+}
+
 function clientNamed(name: string, version: string | undefined): Client {
   return { name, ...(version === undefined ? {} : { version: version.slice(0, longestVersion) }) }
 }

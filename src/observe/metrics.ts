@@ -1,6 +1,7 @@
 import Counter from 'prom-client/lib/counter'
 import Gauge from 'prom-client/lib/gauge'
 import Registry from 'prom-client/lib/registry'
+import { countedModels } from './counted-names.ts'
 import { createHistogram } from './histogram.ts'
 import { memoryReadings } from './memory.ts'
 import type { RequestRecord } from './record.ts'
@@ -25,7 +26,7 @@ export interface Watched {
   lostLogLines?(): number
 }
 
-/** More than any upstream lists. Further names are counted as `other`, so that clients cannot fill the memory with names. */
+/** More than any upstream lists. Further names are counted as `other`. */
 const maxModels = 100
 
 const secondsToFirstToken = [0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120]
@@ -36,14 +37,7 @@ const secondsInAll = [0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 export function createMetrics(watched: Watched): Metrics {
   const registry = new Registry()
   const registers = [registry]
-  const models = new Set<string>()
-  const modelOf = ({ upstream, model, error, status = error?.status }: RequestRecord): string => {
-    // Until the request is routed, its model is free text of the client.
-    if (upstream === undefined || model === undefined) return 'other'
-    // A name that the upstream does not know is free text, too.
-    if (models.size < maxModels && status !== 404) models.add(model)
-    return models.has(model) ? model : 'other'
-  }
+  const modelOf = countedModels(maxModels)
 
   const requests = new Counter({
     name: 'zai2api_requests_total',

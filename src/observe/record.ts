@@ -34,6 +34,8 @@ export interface RequestRecord {
   asked?: string
   /** The model that answers; until one is found, the one that was asked for. */
   model?: string
+  /** The client named it, and no list of its upstream has it. */
+  isUnlisted?: boolean
   upstream?: string
   stream?: boolean
   phase: Phase

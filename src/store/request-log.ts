@@ -1,13 +1,13 @@
 import type { Clock } from '../core/clock.ts'
 import { DatabaseError } from '../database/errors.ts'
 import type { TransactionalSql } from '../database/sql.ts'
-import { countRequests, deleteOldestRequests, insertRequests, type StoredRequest } from './requests.ts'
+import { countRequests, deleteOldestRequests, insertRequests, type NewRequest } from './requests.ts'
 import { addUsage, deleteOldUsage } from './usage.ts'
 
 /** Remembers finished requests and what they used. */
 export interface RequestLog {
   /** Takes a request. It is stored within a second, and nobody waits for that. */
-  add(request: () => StoredRequest): void
+  add(request: () => NewRequest): void
   /** Stores all that was taken, so that a list has it. Never rejects. */
   flush(): Promise<void>
   /** Requests that could not be stored and are not remembered. */
@@ -59,7 +59,7 @@ const usageAgeMs = 400 * 24 * 60 * 60_000
  * costs nothing until `maxWaiting` requests wait for it, of which the oldest are then dropped.
  */
 export function createRequestLog({ sql, clock, kept, warn }: RequestLogOptions): RequestLog {
-  const waiting: (() => StoredRequest)[] = []
+  const waiting: (() => NewRequest)[] = []
   let dropped = 0
   let isFailing = false
   let isDropping = false

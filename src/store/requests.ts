@@ -30,6 +30,11 @@ export interface StoredRequest {
   detail: string | null
 }
 
+/** A request that is to be stored, with the names that it is counted by where those are others. */
+export interface NewRequest extends StoredRequest {
+  countedAs?: { model: string | null; client: string | null }
+}
+
 /** Absent members do not restrict. Names are compared without regard to case, by any part of them. */
 export interface RequestFilter {
   /** All of these words occur somewhere. */

@@ -1,5 +1,5 @@
 import { newRows, type Part, part, type Sql } from '../database/sql.ts'
-import type { StoredRequest } from './requests.ts'
+import type { NewRequest } from './requests.ts'
 
 /** What one key used of one model by one upstream and client in one hour. */
 interface UsageRow {
@@ -54,7 +54,7 @@ const columns = [
 ] as const
 
 /** Adds these requests to what was used. Each may be given once only. */
-export async function addUsage(sql: Sql, requests: readonly StoredRequest[]): Promise<void> {
+export async function addUsage(sql: Sql, requests: readonly NewRequest[]): Promise<void> {
   if (requests.length === 0) return
   await sql`INSERT INTO ${newRows('usage', columns, usageOf(requests))}
     ON CONFLICT (hour, key, model, upstream, client) DO UPDATE SET
@@ -95,10 +95,11 @@ const groups: Record<UsageGroup, Part> = {
 }
 
 /** One row for each hour and group: on PostgreSQL a statement may update a row once only. */
-function usageOf(requests: readonly StoredRequest[]): UsageRow[] {
+function usageOf(requests: readonly NewRequest[]): UsageRow[] {
   const rows = new Map<string, UsageRow>()
   for (const request of requests) {
-    const { at, key, model, upstream, client } = request
+    const { at, key, upstream } = request
+    const { model, client } = request.countedAs ?? request
     const hour = at - (at % hourMs)
     const id = JSON.stringify([hour, key, model, upstream, client])
     const row = rows.get(id) ?? {

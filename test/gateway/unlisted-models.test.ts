@@ -95,6 +95,16 @@ describe('an unlisted name is sent to the upstream:', () => {
   })
 })
 
+test('made-up names that are refused, for whatever reason, are no labels of the metrics', async () => {
+  const { ask, gateway } = setUp({ 'made-up-1': '1211', 'made-up-2': '1113', 'made-up-3': '1301' })
+  for (const index of [1, 2, 3]) expect((await ask(`zai-api/made-up-${index}`)).status).not.toBe(200)
+  expect((await ask('GLM-5.3')).status).toBe(200)
+  const page = await (await fetch(`${gateway.url}/metrics`)).text()
+  expect(page).not.toContain('made-up')
+  expect(page).toContain('model="other",upstream="zai-api",status="4xx"')
+  expect(page).toContain('model="GLM-5.3",upstream="zai-api",status="2xx"')
+})
+
 describe('Z.AI’s own refusal of a name', () => {
   test('is a 404 with the available models in OpenAI’s form', async () => {
     const { body, status } = await setUp({ 'glm-9': '1211' }).ask('GLM-9')

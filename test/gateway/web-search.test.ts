@@ -58,6 +58,7 @@ function settled(facts: Circumstances, policy: SearchPolicy, asked: Partial<Chat
     },
     reasoningByName: false,
     by: 'its name',
+    isUnlisted: false,
     searchByName: facts.byName === true,
   }
   return resolveWebSearch(found, policy).request

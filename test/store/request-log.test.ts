@@ -69,6 +69,18 @@ test('a request that arrived although its answer did not is used once', async ()
   await setup.log.close()
 })
 
+test('usage is counted by the names that it is to be counted by, and the list keeps the others', async () => {
+  const { sql, log } = await setUp()
+  const countedAs = { model: 'other', client: 'other' }
+  for (const id of ['a', 'b']) log.add(() => ({ ...request({ id, model: `made-up-${id}`, client: id }), countedAs }))
+  await log.flush()
+  expect(await sql`SELECT model, client, requests FROM usage`).toEqual([
+    { model: 'other', client: 'other', requests: 2 },
+  ])
+  expect(await sql`SELECT model FROM requests ORDER BY id`).toEqual([{ model: 'made-up-a' }, { model: 'made-up-b' }])
+  await log.close()
+})
+
 test('what a database does not take waits, and the oldest of too many are dropped, said once', async () => {
   const setup = await setUp()
   const away = new DatabaseError('away', undefined)

@@ -1,0 +1,64 @@
+import type { Clock } from '../core/clock.ts'
+import { isKnownClient } from './clients.ts'
+import type { RequestRecord } from './record.ts'
+
+/** What further names are counted as. */
+const otherName = 'other'
+
+/** Of models that no list has, and of programs without a row of their own. Who asks makes them up. */
+const maxMadeUp = 20
+
+/**
+ * The first `most` names stand for themselves, and all further ones are counted together. So is one that is not `real` as
+ * long as it never was.
+ */
+function firstNames(most: number): (name: string, isReal?: boolean) => string {
+  const names = new Set<string>()
+  return (name, isReal = true) => {
+    if (isReal && names.size < most) names.add(name)
+    return names.has(name) ? name : otherName
+  }
+}
+
+/**
+ * The name that a model is counted by. One that no list has is nobody's until an upstream has answered by it, and then one
+ * of a few.
+ */
+export function countedModels(maxListed: number): (record: RequestRecord) => string {
+  const [listed, madeUp] = [firstNames(maxListed), firstNames(maxMadeUp)]
+  return ({ upstream, model, isUnlisted, usage, error, status = error?.status }) => {
+    // Until the request is routed, its model is free text of the client.
+    if (upstream === undefined || model === undefined) return otherName
+    if (isUnlisted) return madeUp(model, usage !== undefined && error === undefined)
+    // A name that the upstream does not know is free text, too.
+    return listed(model, status !== 404)
+  }
+}
+
+interface UsageNames {
+  model: string | null
+  client: string | null
+}
+
+/** More than any upstream lists. */
+const maxListed = 1_000
+
+/** The names by which the use of an hour is stored for long; each hour begins anew. */
+export function createUsageNames(clock: Clock, hourMs = 3_600_000): (record: RequestRecord) => UsageNames {
+  let hour = Number.NaN
+  let modelOf = countedModels(maxListed)
+  let clientOf = firstNames(maxMadeUp)
+  return (record) => {
+    const now = Math.floor(clock.monotonic() / hourMs)
+    if (now !== hour) {
+      hour = now
+      modelOf = countedModels(maxListed)
+      clientOf = firstNames(maxMadeUp)
+    }
+    const name = record.client?.name
+    return {
+      model: record.upstream === undefined ? null : modelOf(record),
+      client: name === undefined ? null : isKnownClient(name) ? name : clientOf(name),
+    }
+  }
+}

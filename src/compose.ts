@@ -13,6 +13,7 @@ import type { Losses } from './cli/output.ts'
 import type { Config } from './config/load.ts'
 import { secretsIn } from './config/secrets.ts'
 import { type Clock, withTimeout } from './core/clock.ts'
+import { findIssuedKeys } from './core/issued-keys.ts'
 import { createSecretFinder, withoutRanges } from './core/known-secrets.ts'
 import type { Redact } from './core/redact.ts'
 import type { SharedCapacity } from './core/shared-capacity.ts'
@@ -33,7 +34,6 @@ import { cutShort, shuttingDown } from './http/shutdown.ts'
 import { systemLookup } from './http-client/dns.ts'
 import { fetchRemoteFile } from './http-client/remote-file.ts'
 import type { Fetch } from './http-client/send.ts'
-import { withoutSecrets } from './keys/secret.ts'
 import { openKeys } from './keys/served.ts'
 import { modelTable } from './models/table.ts'
 import { createCapture } from './observe/capture.ts'
@@ -106,7 +106,7 @@ export async function compose(
   // Old secrets stay, because calls that use them may still run.
   const secrets = new Set(secretsIn(config))
   let findKnown = createSecretFinder([...secrets])
-  const redact: Redact = (text) => withoutSecrets(withoutRanges(findKnown(text), text))
+  const redact: Redact = (text) => withoutRanges([...findKnown(text), ...findIssuedKeys(text)], text)
   const { write, terminal } = logLines
   const log = createLog({ level: () => current.logLevel, format, terminal, now: clock.now, redact, write })
   const findSecrets = secretFinder((text) => findKnown(text))

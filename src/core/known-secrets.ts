@@ -25,11 +25,9 @@ export function createSecretFinder(secrets: readonly string[]): (text: string) =
   const literals = patternOf(spellings.filter((spelling) => !isIndexable(spelling)))
   return (text) => {
     const ranges: Range[] = []
-    let view: View | undefined = { text }
-    for (let level = 0; view !== undefined && level < maxLevels; level++) {
+    for (const view of viewsOf(text)) {
       findRuns(view, grams, ranges)
       if (literals) findLiterals(view, literals, ranges)
-      view = unescaped(view)
     }
     return ranges
   }
@@ -82,7 +80,7 @@ function withoutPadding(bytes: Buffer): string {
  * The characters of base64, and of its variant for URLs, that depend on `bytes` alone, if `bytes` begins `offset` bytes
  * after the start of a group of three.
  */
-function base64At(bytes: Buffer, offset: number): string[] {
+export function base64At(bytes: Buffer, offset: number): string[] {
   const text = Buffer.concat([Buffer.alloc(offset), bytes]).toString('base64')
   const own = text.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + bytes.length) * 8) / 6))
   return [own, own.replaceAll('+', '-').replaceAll('/', '_')]
@@ -164,6 +162,15 @@ export type Range = [start: number, end: number]
 /** How many layers of escapes are resolved, as in JSON that is quoted in JSON. */
 const maxLevels = 4
 
+/** The text, and what it is with one layer of escapes after the other resolved. */
+export function* viewsOf(text: string): Generator<View> {
+  let view: View | undefined = { text }
+  for (let level = 0; view !== undefined && level < maxLevels; level++) {
+    yield view
+    view = unescaped(view)
+  }
+}
+
 function findRuns({ text, origin }: View, { byGram, mayContain }: Grams, ranges: Range[]): void {
   let lower: string | undefined
   for (let at = 0; at + gramLength <= text.length; at += stride) {
@@ -183,7 +190,8 @@ function findLiterals({ text, origin }: View, pattern: RegExp, ranges: Range[]):
   for (const { 0: found, index } of text.matchAll(pattern)) ranges.push(rangeIn(origin, index, index + found.length))
 }
 
-function rangeIn(origin: View['origin'], start: number, end: number): Range {
+/** The range of the original text that a range of a view comes from. */
+export function rangeIn(origin: View['origin'], start: number, end: number): Range {
   return [origin?.[start] ?? start, origin?.[end] ?? end]
 }
 

@@ -1,10 +1,11 @@
 import type { Caller, CallerPolicy } from '../core/caller.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
+import { issuedPrefix } from '../core/issued-keys.ts'
 import { isRecord, parseJson } from '../core/json.ts'
 import type { KeyRow, KeyStore } from '../store/keys.ts'
 import type { KeyRules } from './change.ts'
-import { hashOf, secretPrefix } from './secret.ts'
+import { hashOf } from './secret.ts'
 
 /** The keys that may call now, in memory: no request of a key without budgets asks the database. */
 export interface KeyRegistry {
@@ -53,7 +54,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
 
   return {
     callerOf(secret) {
-      if (!secret.startsWith(secretPrefix)) return undefined
+      if (!secret.startsWith(issuedPrefix)) return undefined
       const known = byHash.get(hashOf(secret))
       if (known === undefined)
         throw refusal('invalid_api_key', 'This gateway has no such key: it was deleted or replaced, or never existed.')

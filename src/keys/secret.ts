@@ -1,5 +1,4 @@
-/** Every secret begins like this, so that it is recognised wherever it turns up. */
-export const secretPrefix = 'z2a_'
+import { issuedPrefix } from '../core/issued-keys.ts'
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const secretBytes = 32
@@ -20,12 +19,12 @@ export function newSecret(random: RandomBytes): string {
     text = base62[Number(left % 62n)] + text
     left /= 62n
   }
-  return secretPrefix + text
+  return issuedPrefix + text
 }
 
 /** What people know a secret by: `z2a_7Kq2mD`. */
 export function prefixOf(secret: string): string {
-  return secret.slice(0, secretPrefix.length + shownDigits)
+  return secret.slice(0, issuedPrefix.length + shownDigits)
 }
 
 /** SHA-256 in lower-case hexadecimal digits: what is stored of a secret. */
@@ -37,9 +36,4 @@ export function hashOf(secret: string): string {
 export function newKeyId(now: number, random: RandomBytes): string {
   const time = Math.max(0, now).toString(16).padStart(12, '0')
   return `key_${time}${Buffer.from(random(new Uint8Array(6))).toString('hex')}`
-}
-
-/** Takes out every secret of a key, known or not: what is logged and answered may quote whatever a client has sent. */
-export function withoutSecrets(text: string): string {
-  return text.includes(secretPrefix) ? text.replace(/z2a_[0-9A-Za-z]{20,}/g, '[key]') : text
 }

@@ -1,3 +1,4 @@
+import { findIssuedKeys } from '../core/issued-keys.ts'
 import type { Range } from '../core/known-secrets.ts'
 import { removed } from '../core/redact.ts'
 
@@ -24,6 +25,7 @@ const ordinaryWord = /^key-\D*$/
 export function secretFinder(known: FindSecrets): FindSecrets {
   return (text) => [
     ...known(text),
+    ...findIssuedKeys(text),
     ...secretPatterns.flatMap(({ pattern }) =>
       [...text.matchAll(pattern)].flatMap(({ 0: found, index }): Range[] =>
         ordinaryWord.test(found) ? [] : [[index, index + found.length]],

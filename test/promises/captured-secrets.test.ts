@@ -14,6 +14,17 @@ import { chatRoute, chunks, refusal, scriptedApi } from '../support/zai-api.ts'
 // stands in what is kept of the request, neither in one piece nor in what a reader puts together of the pieces.
 
 const secrets = ['Pl4nted-Secret.0123456789abcdef', 'sk-planted0123456789abcdefghij', 'f00dfeed'.repeat(4)]
+/** The gateway itself does not know it: of a key that was made it keeps the SHA-256 alone. */
+const issued = `z2a_${'Q7mZx2Lr9TbVw4Nc8KdYh'.repeat(3).slice(0, 43)}`
+
+/** How a secret may be written. */
+const forms: Record<string, (secret: string) => string> = {
+  plain: (secret) => secret,
+  base64: (secret) => Buffer.from(secret).toString('base64'),
+  'Basic authentication': (secret) => `Basic ${Buffer.from(`user:${secret}`).toString('base64')}`,
+  hex: (secret) => Buffer.from(secret).toString('hex'),
+  'URL encoding': (secret) => secret.replace(/[^a-z]/g, (one) => `%${one.charCodeAt(0).toString(16)}`),
+}
 
 const api = scriptedApi(secrets)
 const server = api.listen()
@@ -49,9 +60,10 @@ function joined(text: string): string {
   return [...members.values()].join('\n')
 }
 
-/** A secret, or a half of one. */
+/** A secret, or a half of one, in any form. */
 function leaks(text: string): string[] {
-  const parts = secrets.flatMap((secret) => {
+  const written = [...secrets, issued].flatMap((secret) => Object.values(forms).map((write) => write(secret)))
+  const parts = written.flatMap((secret) => {
     const half = Math.max(12, Math.ceil(secret.length / 2))
     return [secret.slice(0, half), secret.slice(-half)]
   })
@@ -64,7 +76,8 @@ test('the search itself finds what is there', () => {
 })
 
 const planted = fc.record({
-  secret: fc.constantFrom(...secrets),
+  secret: fc.constantFrom(...secrets, issued),
+  form: fc.constantFrom(...Object.keys(forms)),
   before: fc.constantFrom('', 'Use ', 'é', '"', '\\', '='),
   after: fc.constantFrom('', ' now.', '\n', '"', '&'),
   cuts: fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 5 }),
@@ -87,8 +100,9 @@ const paths = ['/v1/chat/completions', '/v1/messages', '/v1/responses'] as const
 describe.each<Spot>(['prompt', 'header', 'url', 'text', 'reasoning', 'arguments', 'refusal'])('in the %s', (spot) => {
   test.each(paths)('of %s', async (path) => {
     await fc.assert(
-      fc.asyncProperty(planted, fc.boolean(), async ({ secret, before, after, cuts }, stream) => {
-        const text = before + secret + after
+      fc.asyncProperty(planted, fc.boolean(), async ({ secret, form, before, after, cuts }, stream) => {
+        const written = forms[form]?.(secret) ?? secret
+        const text = before + written + after
         const deltas =
           spot === 'text'
             ? pieces(text, cuts).map((content) => ({ delta: { content } }))
@@ -115,7 +129,7 @@ describe.each<Spot>(['prompt', 'header', 'url', 'text', 'reasoning', 'arguments'
             headers: {
               'content-type': 'application/json',
               authorization: `Bearer ${secret}`,
-              ...(spot === 'header' ? { 'x-note': `see ${secret}`, cookie: `a=${secret}` } : {}),
+              ...(spot === 'header' ? { 'x-note': `see ${written}`, cookie: `a=${secret}` } : {}),
             },
             body: JSON.stringify({
               ...{ model: 'glm-4.6', stream },

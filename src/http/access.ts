@@ -188,11 +188,30 @@ function rejectOtherDialect({ policy }: Caller, { dialect }: Requirement): void 
 }
 
 /**
- * What proxies, tunnels and content networks add to say who asks: behind one, everybody comes from this machine. Sources:
- * RFC 7239, RFC 9110 (7.6.3), RFC 8586, and what nginx, Envoy, Cloudflare, Akamai, Fastly, Azure, Fly and Tailscale document.
+ * What proxies, tunnels, balancers and content networks add to say who asks, or that it went through them: behind one,
+ * everybody comes from this machine. Sources: RFC 7239, RFC 9110 (7.6.3), RFC 8586, and what their makers document: nginx,
+ * Apache, HAProxy, Varnish, Envoy, Cloudflare, Akamai, Fastly, Sucuri, AWS, Azure, Google, IIS, Fly, Heroku, Netlify,
+ * Railway, Render, Vercel, ngrok, Tailscale. Not among them is what programs send to the AI gateways of Cloudflare and
+ * Vercel, or to get through Cloudflare Access.
  */
-const proxyHeaders =
-  /^(?:forwarded|via|cdn-loop|x-real-ip|x-forwarded|(?:x-(?:original-)?)?forwarded-.*|x-original-(?:for|host|proto)|x-envoy-.*|(?:.*-)?client-?ip|.*-connecting-ip|tailscale-.*)$/
+const proxyHeaders = new RegExp(
+  `^(?:${[
+    ...['forwarded', 'x-forwarded', '(?:x-(?:original-)?)?forwarded-.*', 'via', 'cdn-loop', 'surrogate-capability'],
+    ...['(?:.*-)?client-?ip', '.*-connecting-ip', '.*-connection-ip', 'x-(?:real|remote|proxyuser)-(?:ip|addr|port)'],
+    ...[
+      'x-original-.*',
+      'x-rewrite-url',
+      'x-proxy-.*',
+      'x-(?:url-)?scheme',
+      'x-served-by',
+      'x-varnish',
+      'x-request-start',
+    ],
+    ...['x-envoy-.*', 'cf-(?!aig-|access-client-).*', '(?:x-)?akamai-.*', 'fastly-.*', 'x-sucuri-.*', 'x-amzn-.*'],
+    ...['x-amz-cf-id', 'x-azure-.*', 'x-fd-.*', 'x-arr-.*', 'x-appengine-.*', 'x-cloud-trace-context', 'fly-.*'],
+    ...['x-nf-.*', 'x-railway-.*', 'rndr-id', 'x-vercel-(?!ai).*', '(?:x-)?ngrok-.*', 'tailscale-.*'],
+  ].join('|')})$`,
+)
 
 /**
  * Refuses whatever may come from elsewhere. A `Host` or `Origin` that is not loopback is a web page trying its luck (DNS

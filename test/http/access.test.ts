@@ -236,9 +236,42 @@ describe('without a key', () => {
     ['CDN-Loop', 'cdn.example'],
     ['Client-IP', '10.0.0.1'],
     ['Tailscale-User-Login', 'me@example.com'],
+    ['Cf-Ray', '8f1-FRA'],
+    ['Cf-Ipcountry', 'DE'],
+    ['Cf-Access-Jwt-Assertion', 'x'],
+    ['X-Served-By', 'cache-fra'],
+    ['X-Amzn-Trace-Id', 'Root=1-6'],
+    ['X-Amz-Cf-Id', 'x'],
+    ['X-Cloud-Trace-Context', '1/2;o=1'],
+    ['X-Appengine-Country', 'DE'],
+    ['Fly-Region', 'fra'],
+    ['Fastly-FF', 'x'],
+    ['X-Azure-Ref', 'x'],
+    ['X-Azure-SocketIP', '10.0.0.1'],
+    ['X-Original-URL', '/'],
+    ['X-Vercel-Id', 'fra1::x'],
+    ['X-Nf-Client-Connection-Ip', '10.0.0.1'],
+    ['X-Remote-Addr', '10.0.0.1'],
+    ['X-Varnish', '1'],
+    ['X-Request-Start', 't=1'],
+    ['Akamai-Origin-Hop', '1'],
+    ['X-ARR-Log-Id', 'x'],
+    ['Ngrok-Trace-Id', 'x'],
+    ['Surrogate-Capability', 'abc="Surrogate/1.0"'],
   ])('nobody who comes through a proxy comes in: %s: %s', (name, value) => {
     for (const access of ['client', 'operator', 'sign-in', 'open', 'health'] as const)
       expect(verdict(keyless, { access }, { host: 'localhost:8080', [name]: value })).toBe('403 proxy_not_allowed')
+  })
+
+  test.each([
+    ...['User-Agent', 'X-Request-Id', 'X-Client-Request-Id', 'X-Client-Name', 'X-Client-Version', 'Client-Id'],
+    ...['Traceparent', 'Tracestate', 'Baggage', 'X-B3-TraceId', 'Sentry-Trace', 'X-Stainless-Retry-Count', 'X-App'],
+    ...['Anthropic-Version', 'Anthropic-Beta', 'OpenAI-Organization', 'OpenAI-Beta', 'Originator', 'Session-Id'],
+    ...['X-Claude-Code-Session-Id', 'X-Session-Affinity', 'HTTP-Referer', 'X-Title', 'X-Goog-Api-Client'],
+    ...['X-GitHub-Api-Version', 'Editor-Version', 'X-Initiator', 'X-Amz-Date', 'Proxy-Connection', 'Connection'],
+    ...['Cf-Aig-Metadata', 'Cf-Access-Client-Id', 'X-Vercel-Ai-Gateway-Name', 'X-Ms-Client-Request-Id', 'Priority'],
+  ])('programs of this machine may send %s', (name) => {
+    expect(verdict(keyless, chat, { host: 'localhost:8080', [name]: 'x' })).toBe('in')
   })
 
   test('whoever does hears what to do', () => {

@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Glob } from 'bun'
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'zai2api-docker-'))
+  writeFileSync(join(folder, 'zai2api'), '#!/bin/sh\necho "started with $*"\n')
+  chmodSync(join(folder, 'zai2api'), 0o755)
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+describe.skipIf(process.platform === 'win32')('the first process of the container', () => {
+  const start = () =>
+    Bun.spawnSync(['sh', join(import.meta.dir, '../../deploy/docker-entrypoint.sh'), 'serve', '--port', '1'], {
+      env: { PATH: `${folder}:${process.env.PATH}`, ZAI2API_CONFIG: join(folder, 'zai2api.toml') },
+    })
+
+  test('makes a key once, for itself alone, and becomes the program', () => {
+    expect(String(start().stdout)).toBe('started with serve --port 1\n')
+    const file = join(folder, 'zai2api.toml')
+    const first = readFileSync(file, 'utf8')
+    expect(Bun.TOML.parse(first)).toEqual({ auth_token: expect.stringMatching(/^sk-[0-9a-f]{48}$/) })
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    start()
+    expect(readFileSync(file, 'utf8')).toBe(first)
+  })
+
+  test('does not start without a place for the key', () => {
+    rmSync(folder, { recursive: true })
+    expect(start().exitCode).not.toBe(0)
+    Bun.spawnSync(['mkdir', folder])
+  })
+})
+
+describe('the image', () => {
+  const dockerfile = readFileSync('deploy/Dockerfile', 'utf8')
+  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, paths = '']) => paths.split(' '))
+  const sent = readFileSync('deploy/Dockerfile.dockerignore', 'utf8')
+    .split('\n')
+    .flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []))
+
+  test('is built from what is sent to the engine, and nothing else is', () => {
+    expect(copied.toSorted()).toEqual(sent.toSorted())
+  })
+
+  test('gets every file that the build imports', async () => {
+    const transpilers = { '.ts': new Bun.Transpiler({ loader: 'ts' }), '.tsx': new Bun.Transpiler({ loader: 'tsx' }) }
+    const missing: string[] = []
+    for (const path of new Glob('{src,deploy}/**/*.{ts,tsx}').scanSync('.'))
+      for (const { path: target } of transpilers[path.endsWith('x') ? '.tsx' : '.ts'].scanImports(
+        await Bun.file(path).text(),
+      )) {
+        if (!target.startsWith('.')) continue
+        const file = join(path, '..', target)
+        if (!copied.some((each) => file === each || file.startsWith(`${each}/`))) missing.push(`${path}: ${file}`)
+      }
+    expect(missing).toEqual([])
+  })
+
+  test('runs as nobody in particular, with its state in a volume, and is asked whether it lives', () => {
+    const finalStage = dockerfile.slice(dockerfile.lastIndexOf('\nFROM '))
+    expect(finalStage).toMatch(/^USER 65532:65532$/m)
+    expect(finalStage).toMatch(/^VOLUME \/data$/m)
+    expect(finalStage).toMatch(/^HEALTHCHECK .+$/m)
+    expect(dockerfile).not.toMatch(/^FROM .+:latest/m)
+  })
+})

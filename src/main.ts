@@ -18,4 +18,8 @@ const commands = { setup, serve, demo, models, quota, key, launch, env, doctor }
 
 // A command is over when it says so, not when nothing but timers is left: the clock's do not hold the process.
 setInterval(() => {}, 2 ** 30)
-runCli(process.argv.slice(2), systemIo(version), commands).then((code) => process.exit(code))
+const io = systemIo(version)
+runCli(process.argv.slice(2), io, commands).then(async (code) => {
+  await io.stdoutWritten()
+  process.exit(code)
+})

@@ -29,8 +29,14 @@ export interface Io extends Surroundings {
   self?: string
 }
 
+export interface SystemIo extends Io {
+  /** Resolves once a reader has taken everything, or is gone. A pipe takes 64 KB at a time, and `exit` drops the rest. */
+  stdoutWritten(): Promise<unknown>
+}
+
 /** The `Io` of the real process. Nothing else reads the environment. */
-export function systemIo(version: string): Io {
+export function systemIo(version: string): SystemIo {
+  let lastWrite: Promise<unknown> = Promise.resolve()
   const lossy = output(process.stderr)
   const stderr = batchedWriter(lossy.write, systemClock)
   process.on('exit', stderr.flush)
@@ -39,7 +45,10 @@ export function systemIo(version: string): Io {
     cwd: process.cwd(),
     readFile: readConfigFile,
     realPath: (path) => realPath(path),
-    stdout: (text) => void process.stdout.write(text),
+    stdout(text) {
+      lastWrite = new Promise((resolve) => process.stdout.write(text, resolve))
+    },
+    stdoutWritten: () => lastWrite,
     stderr: stderr.write,
     stderrLosses: lossy.losses,
     ...(process.stderr.isTTY ? { stderrTerminal: terminalOf(process.env) } : {}),

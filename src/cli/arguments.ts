@@ -5,6 +5,7 @@ import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { type Client, clientSetups } from './client-setups.ts'
 import { type CommandName, commandOptions, commandTable, isCommand, rowOf } from './command-table.ts'
+import { type CompletionShell, completionShells } from './completions.ts'
 import { type KeyMembers, keyFlags } from './key-actions.ts'
 import { type Shell, shells } from './shell-syntax.ts'
 
@@ -220,6 +221,15 @@ export function clientOf([word, extra]: readonly string[]): Client {
   if (extra !== undefined)
     throw new UsageError(`unexpected argument ${printable(extra)} on the command line; one client at a time`)
   return clientNamed(word)
+}
+
+/** The shell named behind `completions`. Errors: UsageError if there is none, an unknown one or more than one. */
+export function completionShellOf([word, extra]: readonly string[]): CompletionShell {
+  if (word === undefined)
+    throw new UsageError(`zai2api completions needs the name of a shell: ${Object.keys(completionShells).join(', ')}`)
+  if (extra !== undefined)
+    throw new UsageError(`unexpected argument ${printable(extra)} on the command line; one shell at a time`)
+  return oneOf(completionShells, word, 'shell')
 }
 
 /** The topic named behind `help`, if there is one. Errors: UsageError if there are several. */

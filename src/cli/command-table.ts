@@ -56,12 +56,17 @@ export const commandTable = {
     flags: ['settings', 'json', 'offline'],
   },
   config: { about: 'Show every setting, its value and where the value comes from.', flags: ['settings', 'json'] },
+  completions: {
+    about: 'Print what makes a shell complete commands and flags: bash, zsh, fish or powershell.',
+    flags: [],
+    takes: 'shell',
+  },
   help: { about: 'Explain a command, a setting, or all settings.', flags: [], takes: 'topic' },
   version: { about: 'Print the version.', flags: [] },
 } as const satisfies Record<string, CommandRow>
 
 interface CommandRow {
-  /** Fits one line of the help: at most 86 characters. */
+  /** Fits one line of the help: at most 83 characters. */
   about: string
   /** What only the command's own help says. */
   more?: string
@@ -69,7 +74,7 @@ interface CommandRow {
   options?: Readonly<Record<string, CommandOption>>
   flags: readonly ('settings' | 'json' | 'offline' | 'shell' | 'key')[]
   /** What may follow the command: arguments that are passed on unchanged, the name of a client, what to do, or a topic. */
-  takes?: 'arguments' | 'client' | 'action' | 'service' | 'topic'
+  takes?: 'arguments' | 'client' | 'action' | 'service' | 'shell' | 'topic'
 }
 
 export interface CommandOption {

@@ -10,7 +10,7 @@ import { shells } from './shell-syntax.ts'
 
 /** In characters: the column at which the meaning of a flag or command begins, and the longest line. */
 const margin = 32
-const commandMargin = 12
+const commandMargin = 15
 const width = 100
 
 /** What `zai2api --help` prints: at most 40 lines. */
@@ -108,6 +108,7 @@ const usageOf = {
   client: (command: CommandName) => `Usage: zai2api ${command} CLIENT [flags]`,
   action: (command: CommandName) => `Usage: zai2api ${command} ACTION [KEY] [flags]`,
   service: (command: CommandName) => `Usage: zai2api ${command} ACTION [flags]`,
+  shell: (command: CommandName) => `Usage: zai2api ${command} SHELL`,
   topic: (command: CommandName) => `Usage: zai2api ${command} [TOPIC]`,
 }
 

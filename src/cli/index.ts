@@ -6,10 +6,11 @@ import type { Destination } from '../config/table.ts'
 import { builtInUpstreams, kindOf } from '../config/upstream-rows.ts'
 import { UsageError } from '../config/usage-error.ts'
 import { upstreamKinds } from '../upstreams/index.ts'
-import { clientOf, type Invocation, parseCommandLine, topicOf } from './arguments.ts'
+import { clientOf, completionShellOf, type Invocation, parseCommandLine, topicOf } from './arguments.ts'
 import { describeConfig } from './commands/config.ts'
 import type { EnvOptions } from './commands/env.ts'
 import { service } from './commands/service.ts'
+import { completionShells } from './completions.ts'
 import { originOf } from './destinations.ts'
 import { commandHelp, helpOn } from './help.ts'
 import type { Io } from './io.ts'
@@ -66,6 +67,9 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
       return await commands.setup(io, setupOptions(options))
     case 'service':
       return await service(io, serviceOptions(rest, options))
+    case 'completions':
+      io.stdout(completionShells[completionShellOf(rest)]())
+      return 0
     case 'help':
       io.stdout(helpOn(topicOf(rest)))
       return 0

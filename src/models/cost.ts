@@ -33,6 +33,7 @@ export interface PeakHours {
 }
 
 const hourMs = 3_600_000
+const dayMs = 24 * hourMs
 
 /** What one token costs, in dollars or credits. */
 export interface Rates {
@@ -97,6 +98,29 @@ export function isPeakHour(
   const local = new Date(at + utc_offset_hours * hourMs)
   const hour = local.getUTCHours()
   return weekdays.includes(local.getUTCDay()) && hour >= from_hour && hour < to_hour
+}
+
+/** From one instant to another, in epoch milliseconds; `to` is exclusive. */
+export interface Span {
+  from: number
+  to: number
+}
+
+/** When the coding plan counts in full between two instants, in order. */
+export function peakSpans(
+  from: number,
+  to: number,
+  { weekdays, from_hour, to_hour, utc_offset_hours }: PeakHours = file.peak,
+): Span[] {
+  const offset = utc_offset_hours * hourMs
+  const spans: Span[] = []
+  for (let day = Math.floor((from + offset) / dayMs); day * dayMs - offset < to; day++) {
+    if (!weekdays.includes(new Date(day * dayMs).getUTCDay())) continue
+    const midnight = day * dayMs - offset
+    const span = { from: Math.max(from, midnight + from_hour * hourMs), to: Math.min(to, midnight + to_hour * hourMs) }
+    if (span.from < span.to) spans.push(span)
+  }
+  return spans
 }
 
 /** Cached tokens without a price of their own cost as much as others. */

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import type { RequestRecord } from './record.ts'
+import { elapsedMs, type RequestRecord } from './record.ts'
 
 /** What the requests of the last 60 minutes came to. */
 export interface LastHour {
@@ -11,6 +11,10 @@ export interface LastHour {
 export interface HourSums {
   requests: number
   errors: number
+  /** That took `slowMs` or longer. */
+  slow: number
+  /** That something was noted of. */
+  noted: number
   input: number
   cached: number
   output: number
@@ -21,6 +25,8 @@ export interface HourSums {
   first?: { median: number; p95: number }
   /** Requests of each minute, oldest first; the last one is under way. */
   perMinute: number[]
+  /** How many of these failed. */
+  errorsPerMinute: number[]
   /** By the code of the error and the upstream, most often first. */
   failures: Failure[]
 }
@@ -40,6 +46,8 @@ interface Minute {
   number: number
   requests: number
   errors: number
+  slow: number
+  noted: number
   input: number
   cached: number
   output: number
@@ -51,6 +59,8 @@ interface Minute {
 
 const minuteMs = 60_000
 const minutes = 60
+/** A request is slow from here on. */
+const slowMs = 30_000
 /** First tokens that are remembered of one minute, and kinds of failures. */
 const mostSamples = 500
 const mostFailures = 50
@@ -63,6 +73,8 @@ export function createLastHour(clock: Clock): LastHour {
     add(record) {
       const minute = current()
       minute.requests++
+      if (elapsedMs(record, clock) >= slowMs) minute.slow++
+      if (record.notes.length > 0) minute.noted++
       const { usage, firstTokenMs, error } = record
       minute.input += usage?.inputTokens ?? 0
       minute.cached += usage?.cachedInputTokens ?? 0
@@ -81,6 +93,11 @@ export function createLastHour(clock: Clock): LastHour {
       const firstMs = kept.flatMap((minute) => minute.firstMs).sort((a, b) => a - b)
       const credits = kept.reduce<number | undefined>((sum, minute) => sumOf(sum, minute.credits), undefined)
       const usd = kept.reduce<number | undefined>((sum, minute) => sumOf(sum, minute.usd), undefined)
+      const eachMinute = (count: (minute: Minute) => number) =>
+        Array.from({ length: minutes }, (_, index) => {
+          const minute = kept.find(({ number }) => number === now - minutes + 1 + index)
+          return minute === undefined ? 0 : count(minute)
+        })
       const median = quantile(firstMs, 0.5)
       const p95 = quantile(firstMs, 0.95)
       const failures = new Map<string, Failure>()
@@ -88,16 +105,16 @@ export function createLastHour(clock: Clock): LastHour {
       return {
         requests: total(({ requests }) => requests),
         errors: total(({ errors }) => errors),
+        slow: total(({ slow }) => slow),
+        noted: total(({ noted }) => noted),
         input: total(({ input }) => input),
         cached: total(({ cached }) => cached),
         output: total(({ output }) => output),
         ...(credits === undefined ? {} : { credits }),
         ...(usd === undefined ? {} : { usd }),
         ...(median === undefined || p95 === undefined ? {} : { first: { median, p95 } }),
-        perMinute: Array.from(
-          { length: minutes },
-          (_, index) => kept.find(({ number }) => number === now - minutes + 1 + index)?.requests ?? 0,
-        ),
+        perMinute: eachMinute(({ requests }) => requests),
+        errorsPerMinute: eachMinute(({ errors }) => errors),
         failures: [...failures.values()].sort((a, b) => b.count - a.count),
       }
     },
@@ -112,6 +129,8 @@ export function createLastHour(clock: Clock): LastHour {
         number,
         requests: 0,
         errors: 0,
+        slow: 0,
+        noted: 0,
         input: 0,
         cached: 0,
         output: 0,

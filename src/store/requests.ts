@@ -52,6 +52,8 @@ export interface RequestFilter {
   /** Epoch milliseconds, exclusive. */
   until?: number | undefined
   minMs?: number | undefined
+  /** Only those that something was noted of. */
+  noted?: boolean | undefined
 }
 
 export interface RequestPage {
@@ -186,7 +188,7 @@ function rangeOf({ since, until, session }: RequestFilter): Part {
   ])
 }
 
-function conditionOf({ words = '', status, model, client, key, upstream, minMs }: RequestFilter): Part {
+function conditionOf({ words = '', status, model, client, key, upstream, minMs, noted }: RequestFilter): Part {
   return and([
     ...(status === undefined ? [] : [statusIs(status)]),
     ...(model === undefined
@@ -200,6 +202,7 @@ function conditionOf({ words = '', status, model, client, key, upstream, minMs }
       : [part`(key = ${key} OR meta LIKE ${like(`${member('label', key)}"`, false)} ESCAPE '\\')`]),
     ...(upstream === undefined ? [] : [part`upstream = ${upstream}`]),
     ...(minMs === undefined ? [] : [part`ms >= ${minMs}`]),
+    ...(noted ? [part`meta NOT LIKE ${'%"notes":[]%'}`] : []),
     ...words
       .split(/\s+/)
       .filter((word) => word !== '')

@@ -8,8 +8,7 @@ export interface StoredSession {
   startedAt: number
   lastAt: number
   turns: number
-  /** The main one has no id. */
-  agents: { id: string | null; turns: number }[]
+  agents: StoredAgent[]
   models: string[]
   tokensIn: number
   tokensCached: number
@@ -19,6 +18,19 @@ export interface StoredSession {
   /** Tokens of the main agent's last prompt, and the model that took it; `null` before one was counted. */
   context: number | null
   contextModel: string | null
+}
+
+/** What one agent of a session has used. The main one has no id. */
+export interface StoredAgent {
+  id: string | null
+  turns: number
+  tokensIn: number
+  tokensCached: number
+  tokensOut: number
+  credits: number | null
+  usd: number | null
+  /** Tokens of its last prompt. */
+  context: number | null
 }
 
 /** Sessions are looked for among this many requests, so that a large table blocks nobody. */
@@ -63,23 +75,35 @@ export async function sessionById(sql: Sql, id: string): Promise<StoredSession |
     FROM requests WHERE session = ${id} GROUP BY client, agent, model ORDER BY min(at)`
   const [first] = parts
   if (first === undefined) return undefined
-  const [context] = await sql<{ tokens_in: number; model: string | null }>`SELECT tokens_in, model FROM requests
-    WHERE session = ${id} AND agent IS NULL AND tokens_in IS NOT NULL ORDER BY at DESC, id DESC LIMIT 1`
-  const agents = new Map<string | null, number>()
-  for (const { agent, turns } of parts) agents.set(agent, (agents.get(agent) ?? 0) + turns)
-  const total = (name: 'tokens_in' | 'tokens_cached' | 'tokens_out') =>
-    parts.reduce((sum, one) => sum + (one[name] ?? 0), 0)
-  const cost = (name: 'credits' | 'usd') =>
-    parts.some((one) => one[name] !== null) ? parts.reduce((sum, one) => sum + (one[name] ?? 0), 0) : null
+  const agents: StoredAgent[] = []
+  let contextModel: string | null = null
+  for (const agent of new Set(parts.map((one) => one.agent))) {
+    const [last] = await sql<{ tokens_in: number; model: string | null }>`SELECT tokens_in, model FROM requests
+      WHERE session = ${id} AND coalesce(agent, '') = ${agent ?? ''} AND tokens_in IS NOT NULL
+      ORDER BY at DESC, id DESC LIMIT 1`
+    if (agent === null) contextModel = last?.model ?? null
+    const own = parts.filter((one) => one.agent === agent)
+    agents.push({ id: agent, ...sumsOf(own), context: last?.tokens_in ?? null })
+  }
   return {
     ...{ id, client: first.client },
     startedAt: Math.min(...parts.map((one) => one.started_at)),
     lastAt: Math.max(...parts.map((one) => one.last_at)),
-    turns: parts.reduce((sum, one) => sum + one.turns, 0),
-    agents: [...agents].map(([agent, turns]) => ({ id: agent, turns })),
+    ...sumsOf(parts),
+    agents,
     models: [...new Set(parts.flatMap(({ model }) => model ?? []))],
+    ...{ context: agents.find((agent) => agent.id === null)?.context ?? null, contextModel },
+  }
+}
+
+function sumsOf(parts: readonly PartOfSession[]) {
+  const total = (name: 'turns' | 'tokens_in' | 'tokens_cached' | 'tokens_out') =>
+    parts.reduce((sum, one) => sum + (one[name] ?? 0), 0)
+  const cost = (name: 'credits' | 'usd') =>
+    parts.some((one) => one[name] !== null) ? parts.reduce((sum, one) => sum + (one[name] ?? 0), 0) : null
+  return {
+    turns: total('turns'),
     ...{ tokensIn: total('tokens_in'), tokensCached: total('tokens_cached'), tokensOut: total('tokens_out') },
     ...{ credits: cost('credits'), usd: cost('usd') },
-    ...{ context: context?.tokens_in ?? null, contextModel: context?.model ?? null },
   }
 }

@@ -46,7 +46,8 @@ describe('the least that each shape asks for', () => {
       ...{ version: 'test', at: 1, started_at: 1, ready: true, running: [row], troubles: [], upstreams: [] },
       credentials: { ready: 1, of: 2 },
       base_urls: { openai: 'http://127.0.0.1:8080/v1', anthropic: 'http://127.0.0.1:8080' },
-      last_hour: { requests: 0, errors: 0, ...sums, per_minute: [] },
+      last_hour: { requests: 0, errors: 0, slow: 0, noted: 0, ...sums, per_minute: [], errors_per_minute: [] },
+      peak_hours: [{ from: 1, to: 2 }],
       setups: [],
     }),
     example('upstreams', Upstreams, {
@@ -62,7 +63,7 @@ describe('the least that each shape asks for', () => {
     example('a session', SessionDetail, {
       ...{ id: 's', started_at: 1, last_at: 2, turns: 1, agents: [], models: [], ...sums, context: 9, requests: [row] },
     }),
-    example('usage', Usage, { slots: [{ at: 1, group: 'GLM-4.5', requests: 1, errors: 0, ...sums }] }),
+    example('usage', Usage, { slots: [{ at: 1, group: 'GLM-4.5', requests: 1, errors: 0, ...sums }], peak_hours: [] }),
     example('a question about usage', UsageQuery, { by: 'hour', group: 'model' }),
     example('keys', KeyList, { keys: [] }),
     example('a new key', NewKey, { name: 'laptop' }),

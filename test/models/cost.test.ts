@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { type BilledTokens, type Cost, costOf, isPeakHour } from '../../src/models/cost.ts'
+import { type BilledTokens, type Cost, costOf, isPeakHour, peakSpans } from '../../src/models/cost.ts'
 import { modelTable } from '../../src/models/table.ts'
 
 const table = modelTable()
@@ -53,3 +53,16 @@ test.each([
   ['2026-12-05T06:00:00Z', false],
   ['2026-12-06T06:00:00Z', false],
 ])('%s is a peak hour: %p', (at, expected) => expect(isPeakHour(Date.parse(at))).toBe(expected))
+
+test('peak hours between two instants, cut where these lie inside', () => {
+  const at = (text: string) => Date.parse(`2026-12-${text}Z`)
+  // From Thursday to Tuesday: two days of a weekend are between them.
+  expect(peakSpans(at('03T07:30'), at('08T09:00'))).toEqual([
+    { from: at('03T07:30'), to: at('03T10:00') },
+    { from: at('04T06:00'), to: at('04T10:00') },
+    { from: at('07T06:00'), to: at('07T10:00') },
+    { from: at('08T06:00'), to: at('08T09:00') },
+  ])
+  expect(peakSpans(at('05T00:00'), at('06T23:00'))).toEqual([])
+  expect(peakSpans(at('04T10:00'), at('04T10:00'))).toEqual([])
+})

@@ -16,8 +16,9 @@ function setUp() {
 
 test('an hour without requests is empty', () => {
   expect(setUp().hour.sums()).toEqual({
-    ...{ requests: 0, errors: 0, input: 0, cached: 0, output: 0, failures: [] },
+    ...{ requests: 0, errors: 0, slow: 0, noted: 0, input: 0, cached: 0, output: 0, failures: [] },
     perMinute: Array.from({ length: 60 }, () => 0),
+    errorsPerMinute: Array.from({ length: 60 }, () => 0),
   })
 })
 
@@ -52,8 +53,9 @@ test('failures are told by code and upstream, most often first, with the last me
   clock.advance(10 * minute)
   add({ error: refused.with({ message: 'Still no more.' }), upstream: 'zai-api' })
   add({ error: new GatewayError('cancelled', 'The client closed the request.') })
-  const { errors, failures } = hour.sums()
+  const { errors, errorsPerMinute, failures } = hour.sums()
   expect(errors).toBe(3)
+  expect([errorsPerMinute.at(-11), errorsPerMinute.at(-1)]).toEqual([2, 1])
   expect(failures).toEqual([
     {
       ...{ code: 'rate_limit_exceeded', upstream: 'zai-api', count: 2, message: 'Still no more.', since },
@@ -61,4 +63,13 @@ test('failures are told by code and upstream, most often first, with the last me
     },
     { code: 'timeout', upstream: 'zai-web', count: 1, message: 'Silence.', since, last: since },
   ])
+})
+
+test('requests that took half a minute and those with notes are counted', () => {
+  const { clock, hour, add } = setUp()
+  add({ notes: ['waited out'] })
+  const record = openRecord('req', 'POST', '/', clock)
+  clock.advance(30_000)
+  hour.add(record)
+  expect(hour.sums()).toMatchObject({ requests: 2, slow: 1, noted: 1 })
 })

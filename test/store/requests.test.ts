@@ -39,7 +39,7 @@ describe.each([...databases.engines])('%s', (engine) => {
       await insertRequests(sql, [
         request(
           { id: 'a', at: 10, model: 'GLM-5.3', client: 'Claude Code', session: 's', upstream: 'zai-api', ms: 900 },
-          { asked: 'claude-opus', key: { label: 'AUTH_TOKEN' } },
+          { asked: 'claude-opus', key: { label: 'AUTH_TOKEN' }, notes: [] },
         ),
         request(
           { id: 'b', at: 20, model: 'GLM-4.7', client: 'curl', key: 'k1', status: 429, error: 'rate_limited' },
@@ -65,6 +65,7 @@ describe.each([...databases.engines])('%s', (engine) => {
       ['errors, but not clients that left', { status: 'error' }, ['d', 'b']],
       ['a time', { since: 20, until: 30 }, ['c', 'b']],
       ['a duration', { minMs: 900 }, ['d', 'a']],
+      ['notes', { noted: true }, ['d', 'c', 'b']],
       ['words in any order', { words: '  of_it WAITED ' }, ['b']],
       ['words that are no pattern', { words: '100% o_' }, []],
       ['words of another alphabet', { words: '世界' }, ['c']],
@@ -231,8 +232,14 @@ describe.each([...databases.engines])('%s', (engine) => {
         ...{ id: 's1', client: 'Claude Code', startedAt: 10, lastAt: 40, turns: 4, credits: 3, usd: null },
         ...{
           agents: [
-            { id: null, turns: 3 },
-            { id: 'x', turns: 1 },
+            {
+              ...{ id: null, turns: 3, tokensIn: 400, tokensCached: 90, tokensOut: 10, context: 300 },
+              ...{ credits: 3, usd: null },
+            },
+            {
+              ...{ id: 'x', turns: 1, tokensIn: 7, tokensCached: 0, tokensOut: 5, context: 7 },
+              ...{ credits: null, usd: null },
+            },
           ],
           models: ['GLM-5.3', 'GLM-4.7'],
         },

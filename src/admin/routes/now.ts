@@ -1,5 +1,6 @@
 import { type Clock, withTimeout } from '../../core/clock.ts'
 import type { Route } from '../../http/route.ts'
+import { peakSpans } from '../../models/cost.ts'
 import type { HourSums } from '../../observe/last-hour.ts'
 import { remedyOf } from '../remedies.ts'
 import { rounded, withoutUnknown } from '../request-row.ts'
@@ -7,6 +8,8 @@ import { adminRoute } from '../route.ts'
 import type { Operator } from '../route-context.ts'
 import { Now, type Setup, type Trouble } from '../schema/now.ts'
 import type { Upstream } from '../schema/upstreams.ts'
+
+const dayMs = 24 * 3_600_000
 
 /** The recipes name models, which an upstream may be slow to list. */
 const setupsPatienceMs = 500
@@ -31,7 +34,7 @@ export function nowRoutes(operator: Operator): Route[] {
           const upstreams = operator.upstreams()
           const briefs = upstreams.map(views.brief)
           const credentials = upstreams.flatMap(({ control }) => control.report().credentials)
-          const { first, perMinute, failures, ...sums } = lastHour.sums()
+          const { first, perMinute, errorsPerMinute, failures, ...sums } = lastHour.sums()
           return withoutUnknown({
             version,
             at: clock.now(),
@@ -50,7 +53,9 @@ export function nowRoutes(operator: Operator): Route[] {
               ...sums,
               first_ms: first && { median: rounded(first.median), p95: rounded(first.p95) },
               per_minute: perMinute,
+              errors_per_minute: errorsPerMinute,
             }),
+            peak_hours: peakSpans(clock.now() - dayMs, clock.now() + 7 * dayMs),
             troubles: troubles(failures),
             upstreams: briefs,
             capture: operator.capture.state(),

@@ -31,8 +31,8 @@ export function requestRoutes(operator: Operator, { sql, flush }: Remembered): R
         query: RequestQuery,
         answer: RequestPage,
         async handle({ query }) {
-          const { before, limit = usualLimit, min_ms: minMs, q: words, ...named } = query
-          const filter: RequestFilter = { ...named, words, minMs }
+          const { before, limit = usualLimit, min_ms: minMs, q: words, notes, ...named } = query
+          const filter: RequestFilter = { ...named, words, minMs, noted: notes === 'any' }
           // The latest are written a second later; older pages do not change by them.
           if (before === undefined) await flush()
           const page = await requestPage(sql, filter, limit, before)

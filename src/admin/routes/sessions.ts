@@ -56,6 +56,17 @@ export function sessionRoutes(operator: Operator, { sql, flush, windowOf }: Reme
     ),
   ]
 
+  function agentOf({ id, turns, context, ...agent }: StoredSession['agents'][number]): Session['agents'][number] {
+    return withoutUnknown({
+      // The main one has no id of its own.
+      id: id ?? '',
+      ...{ turns, input: agent.tokensIn, cached: agent.tokensCached, output: agent.tokensOut },
+      credits: agent.credits ?? undefined,
+      usd: agent.usd ?? undefined,
+      context: context ?? 0,
+    })
+  }
+
   function sessionOf({ id, client, models, turns, agents, ...session }: StoredSession): Session {
     return withoutUnknown({
       id,
@@ -63,8 +74,7 @@ export function sessionRoutes(operator: Operator, { sql, flush, windowOf }: Reme
       started_at: session.startedAt,
       last_at: session.lastAt,
       turns,
-      // The main agent has no id of its own.
-      agents: agents.map((agent) => ({ id: agent.id ?? '', turns: agent.turns })),
+      agents: agents.map(agentOf),
       models,
       input: session.tokensIn,
       cached: session.tokensCached,

@@ -1,4 +1,5 @@
 import type { Route } from '../../http/route.ts'
+import { peakSpans } from '../../models/cost.ts'
 import { type UsageSlot as StoredSlot, usageBetween } from '../../store/usage.ts'
 import { adminRoute } from '../route.ts'
 import type { Operator } from '../route-context.ts'
@@ -24,7 +25,7 @@ export function usageRoutes(operator: Operator, { sql, flush }: Remembered): Rou
           const { from = to - (by === 'hour' ? dayMs : 30 * dayMs) } = query
           await flush()
           const slots = (await usageBetween(sql, { from, to, by, group })).map(slotOf)
-          if (format !== 'csv') return { slots }
+          if (format !== 'csv') return { slots, peak_hours: by === 'hour' ? peakSpans(from, to) : [] }
           const headers = {
             'content-type': 'text/csv; charset=utf-8; header=present',
             'content-disposition': `attachment; filename="usage-by-${by}-and-${group}.csv"`,

@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { Capture } from './capture.ts'
 import { RequestRow } from './requests.ts'
-import { amount, count, duration, instant, optional } from './units.ts'
+import { amount, count, duration, instant, optional, span } from './units.ts'
 import { UpstreamBrief } from './upstreams.ts'
 
 /** Something that needs a person, or that went wrong of late, with the way out. */
@@ -43,6 +43,8 @@ export const Now = Type.Object({
   last_hour: Type.Object({
     requests: count(),
     errors: count(),
+    slow: count('Requests that took half a minute or longer.'),
+    noted: count('Requests with notes.'),
     input: count(),
     cached: count(),
     output: count(),
@@ -50,6 +52,10 @@ export const Now = Type.Object({
     usd: optional(amount()),
     first_ms: optional(Type.Object({ median: duration(), p95: duration() })),
     per_minute: Type.Array(count(), { description: 'Requests of each of the last 60 minutes, oldest first.' }),
+    errors_per_minute: Type.Array(count(), { description: 'How many of these failed.' }),
+  }),
+  peak_hours: Type.Array(span(), {
+    description: 'When the coding plan counts credits in full, from a day ago to a week ahead.',
   }),
   troubles: Type.Array(Trouble),
   upstreams: Type.Array(UpstreamBrief),

@@ -52,6 +52,7 @@ export const RequestQuery = Type.Object({
   upstream: optional(Type.String()),
   client: optional(Type.String()),
   session: optional(Type.String()),
+  notes: optional(word(['any'], { description: '`any`: only requests that something was noted of.' })),
   since: optional(instant('Inclusive.')),
   until: optional(instant('Exclusive.')),
   min_ms: optional(count('Least duration.')),

@@ -11,6 +11,9 @@ export const count = (description?: string) => Type.Integer({ minimum: 0, ...des
 /** Credits of a plan, or US dollars. */
 export const amount = (description?: string) => Type.Number({ minimum: 0, ...described(description) })
 
+/** `to` is exclusive. */
+export const span = () => Type.Object({ from: instant(), to: instant() })
+
 /** Absent where it is not known: never zero, never a guess. */
 export const optional = <Schema extends TSchema>(schema: Schema) => Type.Optional(schema)
 

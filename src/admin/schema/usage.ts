@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { amount, count, instant, optional, word } from './units.ts'
+import { amount, count, instant, optional, span, word } from './units.ts'
 
 /** Which usage, and how it is put together. Without `from` and `to`: the last day by hours, the last month by days. */
 export const UsageQuery = Type.Object({
@@ -26,5 +26,8 @@ export const UsageSlot = Type.Object({
 })
 export type UsageSlot = Static<typeof UsageSlot>
 
-export const Usage = Type.Object({ slots: Type.Array(UsageSlot) })
+export const Usage = Type.Object({
+  slots: Type.Array(UsageSlot),
+  peak_hours: Type.Array(span(), { description: 'When the coding plan counts credits in full; only for hours.' }),
+})
 export type Usage = Static<typeof Usage>

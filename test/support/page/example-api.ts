@@ -4,6 +4,7 @@ import {
   exampleFace,
   exampleNow,
   examplePage,
+  examplePeak,
   exampleRows,
   exampleSessions,
   exampleTurns,
@@ -49,7 +50,8 @@ export function startExampleApi(gateway: string, overrides: Record<string, Answe
         () => Response.json({ ...session, requests: exampleTurns(at) }),
       ]),
     ),
-    'GET usage': (_request, { searchParams }) => Response.json({ slots: exampleUsage(searchParams) }),
+    'GET usage': (_request, { searchParams }) =>
+      Response.json({ slots: exampleUsage(searchParams), peak_hours: examplePeak(searchParams) }),
     ...overrides,
   }
   const server = Bun.serve({

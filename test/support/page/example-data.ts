@@ -3,6 +3,7 @@ import type { Face, FaceName, RequestDetail, RequestPage, RequestRow } from '../
 import type { Session } from '../../../src/admin/schema/sessions.ts'
 import type { UpstreamBrief } from '../../../src/admin/schema/upstreams.ts'
 import type { UsageSlot } from '../../../src/admin/schema/usage.ts'
+import { peakSpans } from '../../../src/models/cost.ts'
 
 /** Of everything the page shows there is an example: long and short, failed and under way. Times count back from `at`. */
 export function exampleRows(at: number): RequestRow[] {
@@ -135,10 +136,21 @@ export function exampleNow(at: number): Now {
     base_urls: { openai: 'http://127.0.0.1:8080/v1', anthropic: 'http://127.0.0.1:8080' },
     running: exampleRows(at).filter(({ state }) => state !== 'done'),
     last_hour: {
-      ...{ requests: 486, errors: 5, input: 8_240_120, cached: 7_498_509, output: 580_010, credits: 1612 },
+      ...{
+        requests: 486,
+        errors: 5,
+        slow: 31,
+        noted: 44,
+        input: 8_240_120,
+        cached: 7_498_509,
+        output: 580_010,
+        credits: 1612,
+      },
       first_ms: { median: 2100, p95: 8800 },
       per_minute: Array.from({ length: 60 }, (_, minute) => 3 + ((minute * 7) % 11)),
+      errors_per_minute: Array.from({ length: 60 }, (_, minute) => (minute % 13 === 4 ? 1 : 0)),
     },
+    peak_hours: peakSpans(at - 86_400_000, at + 7 * 86_400_000),
     troubles: [
       {
         ...{ code: 'captcha_required', text: 'chat.z.ai turns guests away with a captcha', since: at - 6 * 3_600_000 },
@@ -371,9 +383,29 @@ export function exampleSessions(at: number): Session[] {
   return [
     session('7f3a2a90-aa1b-4b52-9e34-17ab4a5f0c11', 'Claude Code', {
       agents: [
-        { id: 'main', turns: 27 },
-        { id: 'a81f', label: 'explore-1', parent: 'main', turns: 9 },
-        { id: 'b93c', label: 'explore-2', parent: 'main', turns: 7 },
+        { id: 'main', turns: 27, input: 4_200_000, cached: 3_990_000, output: 80_300, credits: 1027, context: 122_000 },
+        {
+          id: 'a81f',
+          label: 'explore-1',
+          parent: 'main',
+          turns: 9,
+          input: 280_000,
+          cached: 252_000,
+          output: 8_400,
+          credits: 96,
+          context: 38_000,
+        },
+        {
+          id: 'b93c',
+          label: 'explore-2',
+          parent: 'main',
+          turns: 7,
+          input: 220_000,
+          cached: 195_800,
+          output: 11_900,
+          credits: 81,
+          context: 36_000,
+        },
       ],
     }),
     session('019a7', 'Codex', { turns: 28, context: 64_000, window: 1_048_576, credits: 611 }),
@@ -419,3 +451,6 @@ export function exampleUsage(query: URLSearchParams): UsageSlot[] {
   }
   return slots
 }
+
+export const examplePeak = (query: URLSearchParams) =>
+  query.get('by') === 'hour' ? peakSpans(Number(query.get('from')), Number(query.get('to'))) : []

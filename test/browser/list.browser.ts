@@ -38,6 +38,7 @@ describe.each([
   ['request-diff', `/requests/${detail}?compare=1-2`, '.diff .add'],
   ['sessions-full', '/sessions', '.plot rect'],
   ['usage-full', '/usage', '.plot rect'],
+  ['upstreams-full', '/upstreams', '.line'],
 ])('%s', (name, path, complete) => {
   test.each([
     ['light', 'en'],

@@ -51,6 +51,7 @@ describe('a request that ends', () => {
     ['min=2s', true],
     ['min=3s', false],
     ['view=slow', false],
+    ['view=noted', true],
   ])('by %p: %p', (address, expected) => {
     expect(matches(row, filter(address))).toBe(expected)
   })

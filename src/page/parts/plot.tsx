@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals'
-import { short } from '../format.ts'
+import { short, whole } from '../format.ts'
+import { t } from '../i18n.ts'
 
 export interface Series {
   name: string
@@ -52,89 +53,138 @@ export function Plot({ slots, series, height, label, cap, format = short, labels
     shown.value = Math.min(slots.length - 1, Math.max(0, (at ?? (by > 0 ? -1 : slots.length)) + by))
   }
   return (
-    <figure
-      class="plot"
-      style={{ '--h': `${height}px` }}
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys read it slot by slot
-      tabIndex={0}
-      onKeyDown={move}
-      onBlur={() => (shown.value = undefined)}
-      onPointerLeave={() => (shown.value = undefined)}
-      onPointerMove={(event) => {
-        const box = event.currentTarget.querySelector('svg')?.getBoundingClientRect()
-        if (!box) return
-        const n = Math.floor(((event.clientX - box.left) / box.width) * slots.length)
-        shown.value = n >= 0 && n < slots.length ? n : undefined
-      }}
-    >
-      <svg viewBox={`0 0 100 ${height}`} preserveAspectRatio="none" role="img" aria-label={label}>
-        {slots.map(
-          ({ shaded, label: name }, n) =>
-            shaded && <rect key={name + n} class="pk" x={n * width} y={0} width={width} height={height} />,
-        )}
+    <>
+      <figure
+        class="plot"
+        style={{ '--h': `${height}px` }}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys read it slot by slot
+        tabIndex={0}
+        onKeyDown={move}
+        onBlur={() => (shown.value = undefined)}
+        onPointerLeave={() => (shown.value = undefined)}
+        onPointerMove={(event) => {
+          const box = event.currentTarget.querySelector('svg')?.getBoundingClientRect()
+          if (!box) return
+          const n = Math.floor(((event.clientX - box.left) / box.width) * slots.length)
+          shown.value = n >= 0 && n < slots.length ? n : undefined
+        }}
+      >
+        <svg viewBox={`0 0 100 ${height}`} preserveAspectRatio="none" role="img" aria-label={label}>
+          {slots.map(
+            ({ shaded, label: name }, n) =>
+              shaded && <rect key={name + n} class="pk" x={n * width} y={0} width={width} height={height} />,
+          )}
+          {lines.map((value) => (
+            <path
+              key={value}
+              class={value === 0 ? 'axis-l' : 'grid-l'}
+              d={`M0 ${Math.max(0.5, y(value) - 0.5).toFixed(1)}H100`}
+            />
+          ))}
+          {slots.map(({ values }, n) => {
+            let below = 0
+            return series.map(({ look }, m) => {
+              const value = values[m] ?? 0
+              if (value <= 0) return null
+              below += value
+              const tall = (height * value) / top
+              return (
+                <rect
+                  key={`${n}-${m}`}
+                  class={look}
+                  x={(n * width + width * 0.14).toFixed(3)}
+                  y={y(below).toFixed(1)}
+                  width={(width * 0.72).toFixed(3)}
+                  height={Math.max(0.6, tall).toFixed(1)}
+                />
+              )
+            })
+          })}
+          {cap !== undefined && <path class="cap" d={`M0 ${y(cap).toFixed(1)}H100`} />}
+          {at !== undefined && <path class="cap" d={`M${((at + 0.5) * width).toFixed(2)} 0V${height}`} />}
+        </svg>
         {lines.map((value) => (
-          <path
-            key={value}
-            class={value === 0 ? 'axis-l' : 'grid-l'}
-            d={`M0 ${Math.max(0.5, y(value) - 0.5).toFixed(1)}H100`}
-          />
+          <span key={value} class="y" style={{ '--v': String(value / top) }}>
+            {format(value)}
+          </span>
         ))}
-        {slots.map(({ values }, n) => {
-          let below = 0
-          return series.map(({ look }, m) => {
-            const value = values[m] ?? 0
-            if (value <= 0) return null
-            below += value
-            const tall = (height * value) / top
-            return (
-              <rect
-                key={`${n}-${m}`}
-                class={look}
-                x={(n * width + width * 0.14).toFixed(3)}
-                y={y(below).toFixed(1)}
-                width={(width * 0.72).toFixed(3)}
-                height={Math.max(0.6, tall).toFixed(1)}
-              />
-            )
-          })
-        })}
-        {cap !== undefined && <path class="cap" d={`M0 ${y(cap).toFixed(1)}H100`} />}
-        {at !== undefined && <path class="cap" d={`M${((at + 0.5) * width).toFixed(2)} 0V${height}`} />}
-      </svg>
-      {lines.map((value) => (
-        <span key={value} class="y" style={{ '--v': String(value / top) }}>
-          {format(value)}
-        </span>
-      ))}
-      {slots.map(
-        ({ label: name }, n) =>
-          n % every === Math.floor(every / 2) && (
-            <span
-              key={name + n}
-              class={Math.floor(n / every) % 2 ? 'x not-phone' : 'x'}
-              style={{ '--v': ((n + 0.5) / slots.length).toFixed(4) }}
-            >
-              {name}
-            </span>
-          ),
+        {slots.map(
+          ({ label: name }, n) =>
+            n % every === Math.floor(every / 2) && (
+              <span
+                key={name + n}
+                class={Math.floor(n / every) % 2 ? 'x not-phone' : 'x'}
+                style={{ '--v': ((n + 0.5) / slots.length).toFixed(4) }}
+              >
+                {name}
+              </span>
+            ),
+        )}
+        {slot && at !== undefined && (
+          <figcaption
+            class={at > slots.length * 0.6 ? 'tip before' : 'tip'}
+            style={{ '--v': ((at + 0.5) / slots.length).toFixed(4) }}
+          >
+            <b class="b">{slot.title}</b>
+            <dl class="kv">
+              {series.map(({ name }, m) => (
+                <>
+                  <dt key={name}>{name}</dt>
+                  <dd class="n">{format(slot.values[m] ?? 0)}</dd>
+                </>
+              ))}
+            </dl>
+          </figcaption>
+        )}
+      </figure>
+      <SlotTable slots={slots} series={series} format={format} label={label} />
+    </>
+  )
+}
+
+/** The same numbers to read and to copy. */
+function SlotTable({
+  slots,
+  series,
+  format,
+  label,
+}: Pick<PlotProps, 'slots' | 'series' | 'label'> & Required<Pick<PlotProps, 'format'>>) {
+  const open = useSignal(false)
+  // What is rounded under a bar is told whole here.
+  const told = format === short ? whole : format
+  return (
+    <details class="data small" onToggle={(event) => (open.value = event.currentTarget.open)}>
+      <summary>{t('asTable')}</summary>
+      {open.value && (
+        <table class="t keep" aria-label={label}>
+          <thead>
+            <tr>
+              <th>{t('time')}</th>
+              {series.map(({ name }) => (
+                <th key={name} class="n">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {slots.map(
+              ({ title, values }, n) =>
+                sum(values) > 0 && (
+                  <tr key={title + n}>
+                    <td class="p1">{title}</td>
+                    {series.map(({ name }, m) => (
+                      <td key={name} class="n">
+                        {told(values[m] ?? 0)}
+                      </td>
+                    ))}
+                  </tr>
+                ),
+            )}
+          </tbody>
+        </table>
       )}
-      {slot && at !== undefined && (
-        <figcaption
-          class={at > slots.length * 0.6 ? 'tip before' : 'tip'}
-          style={{ '--v': ((at + 0.5) / slots.length).toFixed(4) }}
-        >
-          <b class="b">{slot.title}</b>
-          <dl class="kv">
-            {series.map(({ name }, m) => (
-              <>
-                <dt key={name}>{name}</dt>
-                <dd class="n">{format(slot.values[m] ?? 0)}</dd>
-              </>
-            ))}
-          </dl>
-        </figcaption>
-      )}
-    </figure>
+    </details>
   )
 }
 

@@ -5,7 +5,8 @@ import { hasFailed } from '../parts/request-words.tsx'
 export const filterNames = ['model', 'key', 'upstream', 'client', 'session', 'status', 'min', 'since'] as const
 export type FilterName = (typeof filterNames)[number]
 
-export type View = 'all' | 'errors' | 'slow'
+export const views = ['all', 'errors', 'slow', 'noted'] as const
+export type View = (typeof views)[number]
 
 export interface Filter {
   words: string
@@ -20,7 +21,7 @@ export function filterOf(query: URLSearchParams): Filter {
   const view = query.get('view')
   return {
     words: query.get('q') ?? '',
-    view: view === 'errors' || view === 'slow' ? view : 'all',
+    view: views.find((each) => each === view) ?? 'all',
     named: Object.fromEntries(filterNames.flatMap((name) => (query.get(name) ? [[name, query.get(name)]] : []))),
   }
 }
@@ -59,6 +60,7 @@ export function searchOf(filter: Filter, now: number, before?: string): string {
     if (named[name]) search.set(name, named[name])
   const status = named.status ?? (view === 'errors' ? 'error' : undefined)
   if (status) search.set('status', status)
+  if (view === 'noted') search.set('notes', 'any')
   const min = minMs(filter)
   if (min !== undefined) search.set('min_ms', String(min))
   const since = named.since ? durationOf(named.since) : undefined
@@ -79,6 +81,7 @@ export function matches(row: RequestRow, filter: Filter): boolean {
   if (named.session && session !== named.session) return false
   const wanted = named.status ?? (view === 'errors' ? 'error' : undefined)
   if (wanted === 'error' ? !hasFailed(row) : wanted !== undefined && String(status) !== wanted) return false
+  if (view === 'noted' && notes.length === 0) return false
   const least = minMs(filter)
   if (least !== undefined && (row.total_ms ?? 0) < least) return false
   const texts = [client?.name, key.label, model, asked, upstream, session, error?.code, error?.message, stop_reason, id]

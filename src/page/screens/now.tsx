@@ -9,6 +9,7 @@ import { t } from '../i18n.ts'
 import { busyText, Slots, Spark } from '../parts/amounts.tsx'
 import { Code, CopyButton, Tabs } from '../parts/controls.tsx'
 import { Dim, Status, Unit } from '../parts/mark.tsx'
+import { PeakClock } from '../parts/peak-clock.tsx'
 import { QuotaMeters } from '../parts/quota.tsx'
 import { Phase, speed, totalMs, Who } from '../parts/request-words.tsx'
 import { Empty, Failed, Note, Placeholder } from '../parts/states.tsx'
@@ -86,7 +87,7 @@ function Filled({ now: state }: { now: Now }) {
           <WentWrong troubles={wrong} />
         </div>
         <aside>
-          <Quotas upstreams={live} />
+          <Quotas upstreams={live} peak={state.peak_hours} />
           <div class="sec">
             <h2>{t('upstreams')}</h2>
             <a class="end link" href={href('upstreams')}>
@@ -106,13 +107,13 @@ function Filled({ now: state }: { now: Now }) {
 }
 
 function Figures({ hour }: { hour: Now['last_hour'] }) {
-  const { requests, errors, input, cached, output, credits, usd, first_ms, per_minute } = hour
+  const { requests, errors, input, cached, output, credits, usd, first_ms, per_minute, errors_per_minute } = hour
   return (
     <dl class="figs">
       <div>
         <dt>{t('perMinute')}</dt>
         <dd>
-          {whole(per_minute.at(-1) ?? 0)} <Spark values={per_minute} height={24} />
+          {whole(per_minute.at(-1) ?? 0)} <Spark values={per_minute} errors={errors_per_minute} height={24} />
         </dd>
       </div>
       <div>
@@ -236,7 +237,7 @@ function WentWrong({ troubles }: { troubles: readonly Trouble[] }) {
   )
 }
 
-function Quotas({ upstreams: list }: { upstreams: readonly UpstreamBrief[] }) {
+function Quotas({ upstreams: list, peak }: { upstreams: readonly UpstreamBrief[]; peak: Now['peak_hours'] }) {
   return (
     <>
       {list.map(({ id, quota }) =>
@@ -247,6 +248,7 @@ function Quotas({ upstreams: list }: { upstreams: readonly UpstreamBrief[] }) {
               <span class="end">{[quota.plan && t('plan', quota.plan), id].filter(Boolean).join(' · ')}</span>
             </div>
             <QuotaMeters quota={quota} />
+            {quota.limits.some(({ kind }) => kind === 'credits') && <PeakClock spans={peak} />}
           </div>
         ) : null,
       )}

@@ -3,14 +3,14 @@ import { useEffect, useRef } from 'preact/hooks'
 import type { Now } from '../../admin/schema/now.ts'
 import type { RequestRow } from '../../admin/schema/requests.ts'
 import { useResource } from '../api/resource.ts'
-import { clockTime } from '../format.ts'
+import { clockTime, whole } from '../format.ts'
 import { t } from '../i18n.ts'
 import { Spark } from '../parts/amounts.tsx'
 import { Button, Segments } from '../parts/controls.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { useShortcuts } from '../parts/shortcuts.tsx'
 import { Empty, Failed, Placeholder } from '../parts/states.tsx'
-import { filterNames, filterOf, isEmpty, takeNamed, type View } from '../requests/filter.ts'
+import { filterNames, filterOf, isEmpty, takeNamed, type View, views } from '../requests/filter.ts'
 import * as list from '../requests/list.ts'
 import { RequestRows } from '../requests/rows.tsx'
 import { href, navigate, query, setQuery } from '../router.ts'
@@ -43,6 +43,9 @@ export function RequestsScreen() {
     const timer = setTimeout(() => (slow.value = true), 300)
     return () => clearTimeout(timer)
   })
+
+  const { data } = useResource<Now>('now', 30_000)
+  const hour = data.value?.last_hour
 
   const under = list.underWay.value
   const ended = list.ended.value
@@ -81,11 +84,7 @@ export function RequestsScreen() {
         <Segments
           label={t('view')}
           value={filter.view}
-          choices={[
-            { value: 'all', label: t('all') },
-            { value: 'errors', label: t('errors') },
-            { value: 'slow', label: t('slow') },
-          ]}
+          choices={views.map((value) => ({ value, label: <ViewName view={value} hour={hour} /> }))}
           onChoose={(view: View) => setQuery({ view: view === 'all' ? undefined : view })}
         />
         <Button
@@ -97,7 +96,7 @@ export function RequestsScreen() {
         </Button>
         <PauseLine />
       </search>
-      {isEmpty(filter) && <LastHour />}
+      {isEmpty(filter) && <LastHour hour={hour} at={data.value?.at ?? 0} />}
       {failed ? (
         <Failed what={t('theList')} error={failed} again={list.reload} />
       ) : count > 0 ? (
@@ -196,15 +195,34 @@ function PauseLine() {
   )
 }
 
-function LastHour() {
-  const { data } = useResource<Now>('now', 30_000)
-  const hour = data.value?.last_hour
-  const at = data.value?.at ?? 0
+type Hour = Now['last_hour']
+
+/** With how many there were in the last hour. */
+function ViewName({ view, hour }: { view: View; hour: Hour | undefined }) {
+  const count = view === 'all' ? 0 : (hour?.[view] ?? 0)
+  return (
+    <>
+      {t(view)}
+      {count > 0 && (
+        <span class="dim not-phone" title={t('inLastHour')}>
+          {whole(count)}
+        </span>
+      )}
+    </>
+  )
+}
+
+function LastHour({ hour, at }: { hour: Hour | undefined; at: number }) {
   return (
     <div class="hour">
       {hour && hour.requests > 0 && (
         <>
-          <Spark values={hour.per_minute} height={25} label={t('perMinuteOfHour', hour.requests, hour.errors)} />
+          <Spark
+            values={hour.per_minute}
+            errors={hour.errors_per_minute}
+            height={25}
+            label={t('perMinuteOfHour', hour.requests, hour.errors)}
+          />
           <div class="ticks" aria-hidden="true">
             {[60, 45, 30, 15, 0].map((minutes) => (
               <span key={minutes}>{clockTime(at - minutes * 60_000, false)}</span>

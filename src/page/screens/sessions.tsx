@@ -62,19 +62,7 @@ function Sessions({ id }: { id: string | undefined }) {
                   ...session.agents
                     .filter((agent) => agent.id !== '' && session.agents.length > 1)
                     .map((agent) => (
-                      <tr key={`${session.id} ${agent.id}`}>
-                        <td class="p1 grow">
-                          <span class="kid" title={agent.id}>
-                            {agent.label ?? shortId(agent.id)}
-                          </span>
-                        </td>
-                        <td />
-                        <td class="n p2">{whole(agent.turns)}</td>
-                        <td />
-                        <td />
-                        <td />
-                        <td class="mid" />
-                      </tr>
+                      <AgentRow key={`${session.id} ${agent.id}`} agent={agent} window={session.window} />
                     )),
                 ])}
               </tbody>
@@ -122,19 +110,53 @@ function SessionRow({ session, selected }: { session: Session; selected: boolean
         <Cost {...session} />
       </td>
       <td class="mid">
-        <span class="tb" title={window === undefined ? undefined : t('ofWindow', short(context), short(window))}>
-          {window !== undefined && (
-            <span class="narrow-bar">
-              <Bar portions={[{ share: context / window }]} />
-            </span>
-          )}
-          {short(context)}
-        </span>
+        <Context context={context} window={window} />
       </td>
       <td class="p3 only-phone">
         {moment(started_at, now.value)} · {t('turnsContext', turns, short(context))}
       </td>
     </tr>
+  )
+}
+
+/** What one of several agents of a session has used of it. */
+function AgentRow({ agent, window }: { agent: Session['agents'][number]; window: number | undefined }) {
+  const { id, label, turns, input, cached, output, context } = agent
+  return (
+    <tr>
+      <td class="p1 grow">
+        <span class="kid" title={id}>
+          {label ?? shortId(id)}
+        </span>
+      </td>
+      <td class="not-phone" />
+      <td class="n">{whole(turns)}</td>
+      <td class="n p2">{whole(input + output)}</td>
+      <td class="n">
+        {percent(cached, input)}
+        <Unit>%</Unit>
+      </td>
+      <td class="n p4">
+        <Cost {...agent} />
+      </td>
+      <td class="mid">
+        <Context context={context} window={window} />
+      </td>
+      <td class="p3 only-phone">{t('turnsContext', turns, short(context))}</td>
+    </tr>
+  )
+}
+
+function Context({ context, window }: { context: number; window: number | undefined }) {
+  return (
+    <span class="tb" title={window === undefined ? undefined : t('ofWindow', short(context), short(window))}>
+      {window !== undefined && (
+        <span class="narrow-bar">
+          <Bar portions={[{ share: context / window }]} />
+        </span>
+      )}
+      {short(context)}
+    </span>
   )
 }
 

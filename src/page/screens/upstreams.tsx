@@ -18,6 +18,7 @@ import { Dim, type Mark, Status } from '../parts/mark.tsx'
 import { QuotaMeters } from '../parts/quota.tsx'
 import { Empty, Failed, Note, Placeholder } from '../parts/states.tsx'
 import { upstreamMarks } from '../parts/upstream-words.ts'
+import { WidthLine } from '../parts/width-line.tsx'
 
 /** Why it waits for Z.AI, and what can be done about it. */
 export function UpstreamsScreen() {
@@ -90,7 +91,7 @@ function One({ upstream, place, changed }: OneProps) {
               </tbody>
             </table>
           )}
-          {models.length > 0 && <ModelTable models={models} />}
+          {models.length > 0 && <ModelTable models={models} history={history} />}
         </div>
         {quota && (
           <aside>
@@ -217,13 +218,19 @@ function Tester({ path }: { path: string }) {
   )
 }
 
-function ModelTable({ models }: { models: Credential['models'] }) {
+interface ModelTableProps {
+  models: Credential['models']
+  history: readonly UpstreamChange[]
+}
+
+function ModelTable({ models, history }: ModelTableProps) {
   return (
     <table class="t models">
       <thead>
         <tr>
           <th>{t('model')}</th>
           <th>{t('busyWord')}</th>
+          <th>{t('learnedWidth')}</th>
           <th class="n">{t('refusedHour')}</th>
           <th class="n">{t('lastRefusal')}</th>
         </tr>
@@ -232,9 +239,12 @@ function ModelTable({ models }: { models: Credential['models'] }) {
         {models.map(({ model, busy, waiting, learned_limit, refused, last_refusal }) => (
           <tr key={model}>
             <td class="p1">{model}</td>
-            <td class="p2 grow">
+            <td class="p2">
               <Slots busy={busy} of={learned_limit} waiting={waiting} /> {busyText(busy, learned_limit)}
               {waiting > 0 && <span class="warn">, {t('waitingCount', waiting)}</span>}
+            </td>
+            <td class="not-phone grow">
+              <WidthLine changes={history.filter((each) => each.model === model)} learned={learned_limit} />
             </td>
             <td class="n p3">{refused === 0 ? <Dim>0</Dim> : whole(refused)}</td>
             <td class="n p4 dim">{last_refusal ? clockTime(last_refusal.at) : '–'}</td>

@@ -56,6 +56,7 @@ export function UsageScreen() {
           starts={startsOf(from, end, spanMs)}
           by={by}
           group={group}
+          peak={data.value?.peak_hours ?? []}
         />
       ) : (
         slow.value && <Placeholder />
@@ -102,9 +103,10 @@ interface FilledProps {
   starts: readonly number[]
   by: 'hour' | 'day'
   group: Group
+  peak: Usage['peak_hours']
 }
 
-function Filled({ slots, before, starts, by, group }: FilledProps) {
+function Filled({ slots, before, starts, by, group, peak }: FilledProps) {
   const sums = sumsOf(slots)
   if (sums.requests === 0)
     return (
@@ -123,7 +125,7 @@ function Filled({ slots, before, starts, by, group }: FilledProps) {
       label: by === 'hour' ? clockTime(start, false) : day(start),
       title: by === 'hour' ? moment(start, Date.now()) : day(start),
       values: values(sumsOf(at.get(start) ?? [])),
-      shaded: by === 'hour' && isPeak(start),
+      shaded: sums.credits !== undefined && peak.some(({ from, to }) => from <= start && start < to),
     }))
   const series = [
     { name: t('cached'), look: 's1' },
@@ -157,7 +159,7 @@ function Filled({ slots, before, starts, by, group }: FilledProps) {
         <h2>{t(by === 'hour' ? 'tokensByHour' : 'tokensByDay')}</h2>
         <span class="end legend">
           <LegendOf series={series} />
-          {by === 'hour' && (
+          {by === 'hour' && sums.credits !== undefined && (
             <span>
               <i class="peak-mark" />
               {t('peakPrice')}
@@ -212,14 +214,6 @@ function Filled({ slots, before, starts, by, group }: FilledProps) {
   )
 }
 
-/** Z.AI's peak hours: 14 to 18 in UTC+8, which never changes its clocks, from Monday to Friday. */
-function isPeak(at: number): boolean {
-  const there = new Date(at + 8 * hourMs)
-  const hour = there.getUTCHours()
-  const weekday = there.getUTCDay()
-  return weekday >= 1 && weekday <= 5 && hour >= 14 && hour < 18
-}
-
 interface FigureProps {
   name: string
   value: string
@@ -265,7 +259,7 @@ function ByGroup({ slots, group }: { slots: readonly UsageSlot[]; group: Group }
       <table class="t">
         <thead>
           <tr>
-            <th>{t(`by_${group}`)}</th>
+            <th>{t(group)}</th>
             <th class="n">{t('input')}</th>
             <th>
               <span class="sr">{t('share')}</span>

@@ -8,6 +8,7 @@ import {
   exampleRows,
   exampleSessions,
   exampleTurns,
+  exampleUpstreamDetails,
   exampleUpstreams,
   exampleUsage,
 } from './example-data.ts'
@@ -43,6 +44,7 @@ export function startExampleApi(gateway: string, overrides: Record<string, Answe
         ]),
       ]),
     ),
+    'GET upstreams': () => Response.json({ upstreams: exampleUpstreamDetails(at) }),
     'GET sessions': () => Response.json({ sessions: exampleSessions(at) }),
     ...Object.fromEntries(
       exampleSessions(at).map((session) => [

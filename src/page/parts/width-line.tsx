@@ -1,0 +1,39 @@
+import type { UpstreamChange } from '../../admin/schema/upstreams.ts'
+import { now } from '../api/live.ts'
+import { t } from '../i18n.ts'
+
+const hourMs = 3_600_000
+const width = 120
+const height = 20
+
+interface WidthLineProps {
+  /** Changes of one credential with one model, oldest first. */
+  changes: readonly UpstreamChange[]
+  /** What is known now. */
+  learned: number | undefined
+}
+
+/** How many calls at a time the upstream has taken in the last hour, as refusals have taught it. Nothing is drawn of a time before the first lesson. */
+export function WidthLine({ changes, learned }: WidthLineProps) {
+  if (learned === undefined) return null
+  const from = now.value - hourMs
+  const lessons = changes.flatMap(({ at, limit }) => (limit === undefined ? [] : [{ at, limit }]))
+  const before = lessons.findLast(({ at }) => at <= from)
+  const within = lessons.filter(({ at }) => at > from)
+  const steps = [...(before || within.length === 0 ? [{ at: from, limit: before?.limit ?? learned }] : []), ...within]
+  const most = Math.max(2, ...steps.map(({ limit }) => limit))
+  const x = (at: number) => ((width * (at - from)) / hourMs).toFixed(1)
+  const y = (limit: number) => (height * (1 - limit / most)).toFixed(1)
+  const path = steps.map(({ at, limit }, n) => (n === 0 ? `M${x(at)} ${y(limit)}` : `H${x(at)}V${y(limit)}`)).join('')
+  return (
+    <svg
+      width={width}
+      height={height + 2}
+      viewBox={`0 -1 ${width} ${height + 2}`}
+      role="img"
+      aria-label={t('widthOverHour', steps.map(({ limit }) => limit).join(', '))}
+    >
+      <path class="line" d={`${path}H${width}`} />
+    </svg>
+  )
+}

@@ -86,6 +86,7 @@ const mayImport: Record<string, string[]> = {
     'config',
     'http',
     'keys',
+    'models',
     'observe',
     'page',
     'store',

@@ -30,11 +30,11 @@ export function adminRoutes(options: AdminOptions, operator: Operator | undefine
     ...(operator
       ? [
           ...nowRoutes(operator),
-          ...eventRoutes(operator),
+          ...eventRoutes(operator, options.operators),
           ...inspectorRoutes(operator, inside),
           ...captureRoutes(operator),
           ...upstreamRoutes(operator),
-          ...systemRoutes(operator),
+          ...systemRoutes(operator, options.operators),
         ]
       : []),
     ...(operator?.remembered ? rememberedRoutes(operator, operator.remembered) : []),

@@ -7,8 +7,11 @@ import type { RequestRow } from './schema/requests.ts'
 
 /** The event stream for open admin pages. */
 export interface LiveFeed {
-  /** The stream for one page, until it is cancelled or the feed is closed. */
-  open(): ReadableStream<Uint8Array>
+  /**
+   * The stream for one page, until it is cancelled, the feed is closed or `isAllowed` says no: it is asked once a second,
+   * and before anything is told.
+   */
+  open(isAllowed?: () => boolean): ReadableStream<Uint8Array>
   /** Notifies every page of something that has changed. */
   notify(event: LiveEvent): void
   /** Ends all streams, and later ones at once. */
@@ -32,6 +35,7 @@ const mostPending = 500
 
 interface Page {
   controller: ReadableStreamDefaultController<Uint8Array>
+  isAllowed: () => boolean
   /** What it has not read yet: the newest of each request and of everything else. */
   pending: Map<string, LiveEvent>
   /** It has missed something, so it is told everything next. */
@@ -54,18 +58,18 @@ export function createLiveFeed({ clock, live, rowOf, state }: LiveFeedOptions): 
 
   return { open, notify, close }
 
-  function open(): ReadableStream<Uint8Array> {
+  function open(isAllowed = () => true): ReadableStream<Uint8Array> {
     let page: Page | undefined
     return new ReadableStream(
       {
         start(controller) {
           if (isClosed) return controller.close()
-          page = { controller, pending: new Map(), missed: true }
+          page = { controller, isAllowed, pending: new Map(), missed: true }
           pages.add(page)
           if (pages.size === 1) begin()
         },
         pull() {
-          if (page) write(page)
+          if (page && pages.has(page)) write(page)
         },
         cancel() {
           if (page) leave(page)
@@ -89,8 +93,18 @@ export function createLiveFeed({ clock, live, rowOf, state }: LiveFeedOptions): 
     unsubscribe()
   }
 
+  /** Returns whether the page may be told anything. */
+  function checked(page: Page): boolean {
+    if (page.isAllowed()) return true
+    leave(page)
+    page.controller.close()
+    return false
+  }
+
   function look(): void {
     stopTimer = clock.after(lookMs, look)
+    for (const page of pages) checked(page)
+    if (pages.size === 0) return
     const now = state()
     const text = comparable(now)
     if (text !== lastState) {
@@ -115,7 +129,7 @@ export function createLiveFeed({ clock, live, rowOf, state }: LiveFeedOptions): 
 
   function write(page: Page): void {
     const { controller, pending } = page
-    if (!hasRoom(controller)) return
+    if (!hasRoom(controller) || !checked(page)) return
     if (page.missed) {
       page.missed = false
       pending.clear()

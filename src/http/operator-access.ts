@@ -22,6 +22,11 @@ export interface OperatorAccess {
    * `rate-limited` after too many wrong keys.
    */
   admit(request: Request): AdmittedOperator
+  /**
+   * Of a request that was admitted: whether it still would be, for answers that go on. Asking does not prolong the session
+   * of a page.
+   */
+  admission(request: Request): () => boolean
   /** The operator, if the request comes from a page that has signed in and that is the gateway's own. */
   pageCaller(request: Request): Caller | undefined
   /** Refuses what no page but our own may do, before any key is looked at. Errors: `forbidden`. */
@@ -67,6 +72,16 @@ export function createOperatorAccess({
         'missing_api_key',
         `This is for the operator: sign in, or send the value of ${key.variable} as \`Authorization: Bearer <key>\`.`,
       )
+    },
+    admission(request) {
+      const digests = presentedKeys(request.headers, keyHeaders).map(digestOf)
+      const [ids, host] = [sessionIds(request), hostOf(request)]
+      return () => {
+        const key = operatorKey()
+        if (key === undefined) return true
+        if (digests.length > 0) return digests.some((digest) => timingSafeEqual(digest, key.digest))
+        return ids.some((id) => sessions.isOpen(id, key.digest, host))
+      }
     },
     pageCaller,
     refuseOtherPages(request) {

@@ -5,8 +5,10 @@ import { digestOf } from './client-keys.ts'
 export interface OperatorSessions {
   /** Returns the id of a new session: 32 random bytes as text. It holds for this key and this `Host` only. */
   open(key: Uint8Array, host: string): string
-  /** Whether there is such a session. */
+  /** Whether there is such a session. A request prolongs it. */
   holds(id: string, key: Uint8Array, host: string): boolean
+  /** The same, without a request. */
+  isOpen(id: string, key: Uint8Array, host: string): boolean
   close(id: string): void
 }
 
@@ -45,15 +47,20 @@ export function createOperatorSessions(
       return id
     },
     holds(id, key, host) {
-      const now = clock.monotonic()
-      const session = sessions.get(nameOf(id))
-      if (session === undefined || session.host !== host || isOver(session, now)) return false
-      // Whoever signed in with a key that is not the operator's any more has to sign in again.
-      if (!Buffer.from(session.key).equals(key)) return false
-      session.usedAt = now
+      const session = find(id, key, host)
+      if (session === undefined) return false
+      session.usedAt = clock.monotonic()
       return true
     },
+    isOpen: (id, key, host) => find(id, key, host) !== undefined,
     close: (id) => void sessions.delete(nameOf(id)),
+  }
+
+  function find(id: string, key: Uint8Array, host: string): Session | undefined {
+    const session = sessions.get(nameOf(id))
+    if (session === undefined || session.host !== host || isOver(session, clock.monotonic())) return undefined
+    // Whoever signed in with a key that is not the operator's any more has to sign in again.
+    return Buffer.from(session.key).equals(key) ? session : undefined
   }
 }
 

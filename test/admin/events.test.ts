@@ -68,6 +68,58 @@ test('a page hears of a request from its beginning to its end, and of what is pa
   await close()
 })
 
+describe('a stream ends when its page is not the operator any more', () => {
+  const key = 'the-key-of-the-operator'
+  async function signedIn() {
+    const gateway = await operatedGateway({ AUTH_TOKEN: key })
+    const ask = (method: string, path: string, headers: Record<string, string>, body?: object) =>
+      gateway.app.handle(
+        new Request(`http://localhost:8080${path}`, {
+          ...{ method, headers: { host: 'localhost:8080', origin: 'http://localhost:8080', ...headers } },
+          ...(body ? { body: JSON.stringify(body) } : {}),
+        }),
+      )
+    const signing = await ask('POST', '/admin/api/session', {}, { token: key })
+    const cookie = signing.headers.get('set-cookie')?.split(';')[0] ?? ''
+    const follow = async (headers: Record<string, string>) => {
+      const events = reader((await ask('GET', '/admin/api/events', headers)).body)
+      expect(await events.next()).toMatchObject({ event: 'state' })
+      return events
+    }
+    /** What still comes, but for comments. */
+    const rest = async (events: ReturnType<typeof reader>) => {
+      const received: unknown[] = []
+      for (let next = await events.next(); next !== undefined; next = await events.next())
+        if (next !== 'comment') received.push(next)
+      return received
+    }
+    return { ...gateway, ask, cookie, follow, rest }
+  }
+  const bearer = { authorization: `Bearer ${key}` }
+
+  test('because it has signed out, while another goes on', async () => {
+    const { ask, cookie, follow, rest, close } = await signedIn()
+    const [ended, other] = [await follow({ cookie }), await follow(bearer)]
+    expect((await ask('DELETE', '/admin/api/session', { cookie })).status).toBe(204)
+    await ask('POST', '/admin/api/capture', bearer, { mode: 'memory', minutes: 1 })
+    expect(await rest(ended)).toEqual([])
+    expect(await other.next()).toMatchObject({ event: 'capture' })
+    await other.cancel()
+    await close()
+  })
+
+  test.each([
+    ['a session', (cookie: string) => ({ cookie })],
+    ['a key', () => bearer],
+  ])('because the key has changed: %s', async (_how, headers) => {
+    const { cookie, follow, rest, apply, config, close } = await signedIn()
+    const events = await follow(headers(cookie))
+    apply({ ...config, authToken: 'another-key-of-the-operator' })
+    expect(await rest(events)).toEqual([])
+    await close()
+  })
+})
+
 test('HEAD opens no stream', async () => {
   const { ask, close } = await operatedGateway()
   const response = await ask('HEAD', '/admin/api/events')
@@ -146,6 +198,26 @@ describe('the feed', () => {
     expect(await page.next()).toMatchObject({ event: 'state', data: { upstreams: [{ text: 'Paused.' }] } })
     expect([await page.next(), await page.next()]).toEqual(['comment', 'comment'])
     await page.cancel()
+  })
+
+  test('ends within a second for a page that may not read on, and tells it nothing more', async () => {
+    const { clock, feed, open, say } = setUp()
+    let isAllowed = true
+    const page = reader(feed.open(() => isAllowed))
+    await page.next()
+    isAllowed = false
+    open('req_1')
+    expect(await page.next()).toBeUndefined()
+    expect(clock.pending()).toBe(0)
+
+    isAllowed = true
+    const quiet = reader(feed.open(() => isAllowed))
+    await quiet.next()
+    isAllowed = false
+    say('Paused.')
+    clock.advance(1_000)
+    expect(await quiet.next()).toBeUndefined()
+    expect(clock.pending()).toBe(0)
   })
 
   test('forgets a page whose connection is gone', async () => {

@@ -27,7 +27,22 @@ function setUp(mode: CaptureMode = 'memory', maxBytes = 1_000_000) {
     configured: () => ({ mode, maxBytes, maxDiskBytes: 1_000_000 }),
     findSecrets: secretFinder(createSecretFinder(secrets)),
   })
-  const script = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
+  let isHolding = false
+  const held = new Set<AbortSignal>()
+  const answering = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
+  const script: Upstream = {
+    ...answering,
+    async open(call) {
+      if (!isHolding) return answering.open(call)
+      held.add(call.signal)
+      return new Promise((_resolve, reject) => {
+        call.signal.addEventListener('abort', () => {
+          held.delete(call.signal)
+          reject(new Error('aborted'))
+        })
+      })
+    },
+  }
   const other: Upstream = { ...script, id: 'other' }
   const records: RequestRecord[] = []
   const gateway = startGateway([script, other], {
@@ -61,7 +76,10 @@ function setUp(mode: CaptureMode = 'memory', maxBytes = 1_000_000) {
     await until(() => records.some((record) => record.id === id), 'the end of the request')
     return detail(id)
   }
-  return { gateway, capture, call, ask, detail, over }
+  const hold = () => {
+    isHolding = true
+  }
+  return { ...{ gateway, capture, call, ask, detail, over, hold }, held: () => held.size }
 }
 
 async function errorOf(response: Response): Promise<unknown> {
@@ -213,6 +231,19 @@ describe('a replay', () => {
     expect(original?.body).toContain(secret)
     const face = await gateway.call('GET', `/admin/api/requests/${again}/faces/client-request`)
     expect(await face.text()).not.toContain(secret)
+  })
+
+  test.each([true, false])('is ended by its operator before it is over, streamed: %p', async (stream) => {
+    const gateway = setUp()
+    const id = await gateway.ask({ stream, messages: [{ role: 'user', content: 'Hi' }] })
+    gateway.hold()
+    const again = await replay(gateway, id, {})
+    const cancel = () => gateway.call('POST', `/admin/api/requests/${again}/cancel`)
+    await until(() => gateway.held() === 1, 'the upstream to be asked')
+    expect((await cancel()).status).toBe(204)
+    expect(await gateway.over(again)).toMatchObject({ error: { code: 'ended_by_operator' }, state: 'done' })
+    await until(() => gateway.held() === 0, 'the call of the upstream to be given up')
+    expect(await errorOf(await cancel())).toEqual({ status: 404, code: 'request_not_found' })
   })
 
   test('fails as any request, and its row says so', async () => {

@@ -25,5 +25,5 @@ export async function operatedGateway(env: Record<string, string> = {}, program?
     )
   const chat = (more: object = {}) =>
     ask('POST', '/v1/chat/completions', { model: 'glm-4.6', messages: [{ role: 'user', content: 'Hello' }], ...more })
-  return { ...composed, api, ask, chat }
+  return { ...composed, config, api, ask, chat }
 }

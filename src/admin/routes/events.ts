@@ -1,11 +1,12 @@
 import { Type } from '@sinclair/typebox'
+import type { OperatorAccess } from '../../http/operator-access.ts'
 import type { Route } from '../../http/route.ts'
 import { adminRoute } from '../route.ts'
 import type { Operator } from '../route-context.ts'
 import { liveEvents } from '../schema/events.ts'
 
 /** `/admin/api/events`: what happens, as it happens. */
-export function eventRoutes(operator: Operator): Route[] {
+export function eventRoutes(operator: Operator, { admission }: Pick<OperatorAccess, 'admission'>): Route[] {
   return [
     adminRoute(
       {
@@ -13,11 +14,11 @@ export function eventRoutes(operator: Operator): Route[] {
         path: '/events',
         summary: 'Requests and upstreams as they change',
         description:
-          'Server-sent events: `state` first, with the requests under way, then `request`, `state` and `capture`; a comment every 2 s. A slow reader is not sent what is out of date, and after a gap everything again.',
+          'Server-sent events: `state` first, with the requests under way, then `request`, `state` and `capture`; a comment every 2 s. A slow reader is not sent what is out of date, and after a gap everything again. It ends when the page signs out or the key of the operator is another.',
         answer: Type.Union(Object.values(liveEvents)),
         contentType: 'text/event-stream',
         // For HEAD nobody would read the stream, or end it.
-        handle: ({ request }) => eventStream(request.method === 'HEAD' ? null : operator.feed.open()),
+        handle: ({ request }) => eventStream(request.method === 'HEAD' ? null : operator.feed.open(admission(request))),
       },
       operator,
     ),

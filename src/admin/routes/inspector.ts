@@ -70,7 +70,23 @@ export function inspectorRoutes(operator: Operator, inside: Inside): Route[] {
           if (!original) throw await notReplayable(id)
           const again = replayOf(original.head, original.body, body)
           const record = await inside.send(again, { caller: inside.callerOf(request), note: `replay of ${id}` })
+          if (request.signal.aborted) record.end?.(endedByOperator())
           return { id: record.id }
+        },
+      },
+      operator,
+    ),
+    adminRoute(
+      {
+        method: 'POST',
+        path: '/requests/:id/cancel',
+        summary: 'End a request under way, such as a replay',
+        description: 'Its client gets an error, as a status or behind what was sent. What was spent is counted.',
+        handle({ params: { id = '' } }) {
+          const record = live.running().find((one) => one.id === id)
+          if (!record) throw notFound(`No request ${truncate(id)} is under way.`)
+          record.end?.(endedByOperator())
+          return undefined
         },
       },
       operator,
@@ -134,6 +150,13 @@ export function inspectorRoutes(operator: Operator, inside: Inside): Route[] {
       typeof captured === 'string' ? captured : 'What the client sent was too long to be kept whole: raise CAPTURE_MB.'
     return new GatewayError('invalid-request', reason, { status: 409, code: 'not_captured' })
   }
+}
+
+/** Clients must not ask again by themselves. */
+function endedByOperator(): GatewayError {
+  return new GatewayError('forbidden', 'Whoever runs this gateway has ended this request.', {
+    code: 'ended_by_operator',
+  })
 }
 
 function notFound(message: string): GatewayError {

@@ -1,6 +1,7 @@
 import { type Clock, withTimeout } from '../../core/clock.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { sseMessage } from '../../core/sse.ts'
+import type { OperatorAccess } from '../../http/operator-access.ts'
 import type { Route } from '../../http/route.ts'
 import { adminRoute } from '../route.ts'
 import type { Operator, Program } from '../route-context.ts'
@@ -9,7 +10,7 @@ import { System } from '../schema/system.ts'
 import { eventStream } from './events.ts'
 
 /** `/admin/api/system` and `/admin/api/doctor`: what is set, and whether it works. */
-export function systemRoutes(operator: Operator): Route[] {
+export function systemRoutes(operator: Operator, { admission }: Pick<OperatorAccess, 'admission'>): Route[] {
   const { version, startedAt, uptimeMs } = operator
   return [
     adminRoute(
@@ -31,7 +32,7 @@ export function systemRoutes(operator: Operator): Route[] {
           'Server-sent events: one `step` for each check as it ends, then `done`. The checks ask the upstreams for a few tokens. Closing the stream stops them.',
         answer: DoctorStep,
         contentType: 'text/event-stream',
-        handle: () => eventStream(doctorStream(programOf(operator), operator.clock)),
+        handle: ({ request }) => eventStream(doctorStream(programOf(operator), operator.clock, admission(request))),
       },
       operator,
     ),
@@ -46,7 +47,7 @@ function programOf({ program }: Operator): Program {
 /** A check may take a minute, and an idle connection is closed sooner, so comments are sent meanwhile. */
 const commentMs = 2_000
 
-function doctorStream({ doctor }: Program, clock: Clock): ReadableStream<Uint8Array> {
+function doctorStream({ doctor }: Program, clock: Clock, isAllowed: () => boolean): ReadableStream<Uint8Array> {
   const stop = new AbortController()
   const encoder = new TextEncoder()
   const steps = doctor(stop.signal)[Symbol.asyncIterator]()
@@ -58,6 +59,10 @@ function doctorStream({ doctor }: Program, clock: Clock): ReadableStream<Uint8Ar
       const step = await withTimeout(next, commentMs, () => undefined, clock)
       // The page has left meanwhile.
       if (stop.signal.aborted) return
+      if (!isAllowed()) {
+        stop.abort()
+        return controller.close()
+      }
       if (step === undefined) return controller.enqueue(encoder.encode(':\n\n'))
       next = undefined
       if (!step.done) return controller.enqueue(message('step', step.value))

@@ -112,6 +112,7 @@ export function createApp(options: AppOptions) {
     metrics?.closed(record, elapsedMs(record, clock))
     options.trace?.(record)
     if (record.timeline) options.operator?.lastHour.add(record)
+    for (const call of record.calls) options.operator?.spend.add(call, record.startedAt)
     options.live?.closed(record)
     record.capture?.end()
     if (record.timeline) options.remember?.(record)

@@ -39,6 +39,7 @@ import { modelTable } from './models/table.ts'
 import { createCapture } from './observe/capture.ts'
 import { type CaptureFilesOptions, createCaptureFiles } from './observe/capture-files.ts'
 import { createUsageNames } from './observe/counted-names.ts'
+import { createCredentialSpend } from './observe/credential-spend.ts'
 import { createLastHour } from './observe/last-hour.ts'
 import { createLiveRequests } from './observe/live-requests.ts'
 import { createLog, type Log, type LogOptions } from './observe/log.ts'
@@ -149,6 +150,7 @@ export async function compose(
   const requests =
     database && createRequestLog({ sql: database.background, clock, kept: () => keptOf(current.logKeep), warn })
   const costOf = ({ calls, startedAt }: RequestRecord) => costOfCalls(calls, billing, startedAt)
+  const spend = createCredentialSpend((call, at) => costOfCalls([call], billing, at))
   let models = modelTable(config.models)
   const windowOf = (model: string) => models.of(model).contextTokens
   const usageNames = createUsageNames(clock)
@@ -174,7 +176,7 @@ export async function compose(
   const live = createLiveRequests(clock)
   const operator = createOperator({
     ...{ version, clock, redact, gateway, limits, live, capture, findSecrets },
-    ...{ lastHour: createLastHour(clock), recent: createRecentRequests() },
+    ...{ lastHour: createLastHour(clock), spend, recent: createRecentRequests() },
     remembered: database && requests && { sql: database.background, flush: requests.flush, windowOf },
     upstreams: () => upstreams.current().map((configured) => operated(configured, edge)),
     program: program?.(gateway),

@@ -3,6 +3,7 @@ import type { Redact } from '../core/redact.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { RequestLimits } from '../http/limits.ts'
 import type { Capture } from '../observe/capture.ts'
+import type { CredentialSpend } from '../observe/credential-spend.ts'
 import type { LastHour } from '../observe/last-hour.ts'
 import type { LiveRequests } from '../observe/live-requests.ts'
 import type { RecentRequests } from '../observe/recent-requests.ts'
@@ -28,6 +29,7 @@ export interface OperatorOptions {
   limits: RequestLimits
   live: LiveRequests
   lastHour: LastHour
+  spend: CredentialSpend
   capture: Capture
   recent: RecentRequests
   /** In what is shown of requests. */
@@ -70,7 +72,13 @@ export function createOperator(options: OperatorOptions): Operator {
   const { clock, redact, gateway, limits, live, capture, upstreams } = options
   const readiness = createReadiness(gateway, limits, clock)
   const quotas = createQuotas(upstreams, clock)
-  const views = upstreamViews({ clock, redact, unresponsive: gateway.unresponsive, quotaOf: quotas.of })
+  const views = upstreamViews({
+    clock,
+    redact,
+    unresponsive: gateway.unresponsive,
+    spentOf: options.spend.of,
+    quotaOf: quotas.of,
+  })
   const rowOf = (record: RequestRecord) => requestRow(record, clock, redact)
   const state = () => ({
     ready: readiness.last().error === undefined,

@@ -9,6 +9,7 @@ import type {
 import type { Quota as PlanQuota } from '../core/quota.ts'
 import type { Redact } from '../core/redact.ts'
 import type { Upstream as GatewayUpstream } from '../core/upstream.ts'
+import type { CredentialSpend } from '../observe/credential-spend.ts'
 import { remedyOf } from './remedies.ts'
 import { withoutUnknown } from './request-row.ts'
 import type { Credential, Quota, Refusal, Upstream, UpstreamBrief, UpstreamChange } from './schema/upstreams.ts'
@@ -30,6 +31,8 @@ export interface ViewOptions {
   redact: Redact
   /** The upstreams that do not answer. */
   unresponsive: () => readonly string[]
+  /** What a credential has spent, by its upstream and its fingerprint or name. */
+  spentOf: CredentialSpend['of']
   /** What is left of the plan behind a credential, where it was asked for. */
   quotaOf: (credential: string) => Quota | undefined
 }
@@ -40,7 +43,7 @@ export interface UpstreamViews {
 }
 
 /** Pools and upstreams as the operator reads them: times as dates, limits only where they were learned. */
-export function upstreamViews({ clock, redact, unresponsive, quotaOf }: ViewOptions): UpstreamViews {
+export function upstreamViews({ clock, redact, unresponsive, spentOf, quotaOf }: ViewOptions): UpstreamViews {
   return { brief, whole }
 
   function brief(operated: OperatedUpstream): UpstreamBrief {
@@ -51,7 +54,7 @@ export function upstreamViews({ clock, redact, unresponsive, quotaOf }: ViewOpti
     const report = operated.control.report()
     return {
       ...briefOf(operated, report),
-      credentials: report.credentials.map((each) => credential(report, each)),
+      credentials: report.credentials.map((each) => credential(operated.upstream.id, report, each)),
       history: report.history.map(change),
     }
   }
@@ -97,7 +100,7 @@ export function upstreamViews({ clock, redact, unresponsive, quotaOf }: ViewOpti
     }
   }
 
-  function credential(report: PoolReport, each: CredentialReport): Credential {
+  function credential(upstream: string, report: PoolReport, each: CredentialReport): Credential {
     const { name, fingerprint = name, setting, state, inFlight, learnedLimit, reason, lastRefusal } = each
     const isFull = learnedLimit !== undefined && inFlight >= learnedLimit
     return withoutUnknown({
@@ -110,6 +113,7 @@ export function upstreamViews({ clock, redact, unresponsive, quotaOf }: ViewOpti
       refused_1h: each.refused1h,
       requests_1h: each.calls1h,
       models: models(report, each),
+      spent: spentOf(upstream, fingerprint),
       quota: quotaOf(each.id),
     })
   }

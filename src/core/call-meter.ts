@@ -6,6 +6,8 @@ import type { Usage } from './events.ts'
  * removed or changed.
  */
 export interface CallMeter {
+  /** The call is made under this credential, which is named by its fingerprint, or else by its name for people. */
+  lent(credential: string): void
   /** The request is on its way: from now on its prompt counts. */
   sent(): void
   /** The model wrote this: an answer, reasoning, or a name or arguments of a call. */
@@ -30,6 +32,7 @@ export interface MeteredCall extends CallMeter {
   readonly upstream: string
   /** Public name of the model. */
   readonly model: string
+  readonly credential: string | undefined
   /** What it has cost until now; `undefined` for nothing. */
   usage(): Usage | undefined
 }
@@ -58,6 +61,7 @@ const sampleLength = 512
 
 /** Keeps a sample of the text, because counting is slow and nearly every upstream reports its usage at the end. */
 export function callMeter({ upstream, model, inputTokens, countTokens, limit }: MeterOptions): MeteredCall {
+  let credential: string | undefined
   let isSent = false
   let isFinished = false
   let usage: Usage | undefined
@@ -74,6 +78,12 @@ export function callMeter({ upstream, model, inputTokens, countTokens, limit }: 
   return {
     upstream,
     model,
+    get credential() {
+      return credential
+    },
+    lent(name) {
+      credential = name
+    },
     sent() {
       isSent = true
     },

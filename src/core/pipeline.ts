@@ -62,6 +62,8 @@ export interface Pipeline {
  * 19. `dialects/<name>/encode.ts`: an event becomes messages of the client's dialect.
  * 20. `http/deliver.ts`: writes text to the client's connection.
  *
+ * Hop 3 also tells the meter of the call (`core/call-meter.ts`) what arrived, before any other hop can change it.
+ *
  * Hops 5 to 8 are one transform (`prompted-tools/channels-and-calls.ts`). Hops 11 to 18 are another, the `transform` of a
  * `ReplyStream`; for a JSON answer, hops 11 and 12 lie before it. This file runs that transform and the encoder.
  *

@@ -567,6 +567,7 @@ const upstreams = {
     (steps: string) => `近一小时学到的并发：${steps}`,
   ],
   learnedLimit: [(n: number) => `learned: ${n} at a time`, (n: number) => `学到的：同时 ${n} 个`],
+  spentSinceStart: [(spent: string) => `${spent} since the start`, (spent: string) => `启动以来 ${spent}`],
   noneSinceStart: ['none since the start', '启动以来没有'],
   cred_ready: ['Ready', '就绪'],
   cred_busy: ['Busy', '忙'],

@@ -3,6 +3,7 @@ import { Value } from '@sinclair/typebox/value'
 import type { Now } from '../../src/admin/schema/now.ts'
 import { Now as NowShape } from '../../src/admin/schema/now.ts'
 import { TestResult, type Upstream, Upstream as UpstreamShape, Upstreams } from '../../src/admin/schema/upstreams.ts'
+import { modelTable } from '../../src/models/table.ts'
 import { until } from '../support/gateway.ts'
 import { operatedGateway } from '../support/operated-gateway.ts'
 import { chatRoute, modelsRoute, quotaRoute } from '../support/zai-api.ts'
@@ -55,6 +56,24 @@ test('credentials are told apart without any part of them', async () => {
   expect(JSON.stringify(upstream)).not.toMatch(/key-[12]/)
   expect(upstream?.credentials[0]?.fingerprint).toMatch(/^[0-9a-f]{4}…[0-9a-f]{4}$/)
   expect(upstream).not.toHaveProperty('of')
+  await close()
+})
+
+test('each credential tells what its calls have cost since the start', async () => {
+  const { chat, credentials, act, keysOf, close } = await setUp()
+  expect((await credentials()).map(({ spent }) => spent)).toEqual([undefined, undefined])
+  await act(1, 'pause')
+  const { usage } = await (await chat()).json()
+  const { input = 0, output = 0 } = modelTable().of('glm-4.6').price ?? {}
+  const usd = (usage.prompt_tokens * input + usage.completion_tokens * output) / 1_000_000
+  await act(0, 'pause')
+  await act(1, 'resume')
+  for (const _ of [1, 2]) expect((await chat()).status).toBe(200)
+  expect(keysOf()).toEqual(['key-1', 'key-2', 'key-2'])
+  const [first, second] = await credentials()
+  expect(usd).toBeGreaterThan(0)
+  expect(first?.spent?.usd).toBeCloseTo(usd, 12)
+  expect(second?.spent?.usd).toBeCloseTo(2 * usd, 12)
   await close()
 })
 

@@ -23,6 +23,7 @@ import { cutShort, shuttingDown } from '../../src/http/shutdown.ts'
 import { fetchRemoteFile } from '../../src/http-client/remote-file.ts'
 import type { ServedKeys } from '../../src/keys/served.ts'
 import { type Capture, createCapture } from '../../src/observe/capture.ts'
+import { createCredentialSpend } from '../../src/observe/credential-spend.ts'
 import { createLastHour } from '../../src/observe/last-hour.ts'
 import { createLiveRequests } from '../../src/observe/live-requests.ts'
 import { createMetrics } from '../../src/observe/metrics.ts'
@@ -213,6 +214,7 @@ function appInFront(
   const operator = createOperator({
     ...{ version: 'test', clock: systemClock, redact, gateway, limits, live },
     ...{ capture, findSecrets, lastHour: createLastHour(systemClock), recent: createRecentRequests() },
+    spend: createCredentialSpend(() => ({})),
     upstreams: () => upstreams.map((upstream) => ({ kind: 'test', title: 'Test', upstream, control: nothingLent })),
     program: settings.program,
     storedRequest: settings.storedRequest,

@@ -72,7 +72,12 @@ export const Credential = Type.Object(
     last_success_at: optional(instant()),
     refused_1h: count(),
     requests_1h: count(),
-    spent: optional(Type.Object({ credits: optional(amount()), usd: optional(amount()) })),
+    spent: optional(
+      Type.Object(
+        { credits: optional(amount()), usd: optional(amount()) },
+        { description: 'By calls under it since the start, as far as their prices are known.' },
+      ),
+    ),
     models: Type.Array(
       Type.Object({
         model: Type.String({ description: 'By the name of the upstream.' }),

@@ -9,6 +9,7 @@ import { asGatewayError, errorHeaders, type GatewayError } from './core/errors.t
 import { type Redact, redactError } from './core/redact.ts'
 import type { Gateway } from './gateway/index.ts'
 import { createAccess } from './http/access.ts'
+import { createBackgroundReplies } from './http/background-replies.ts'
 import { basePathsOf } from './http/base-paths.ts'
 import { leavesBodyUnread, readJson } from './http/body.ts'
 import { countRoutes } from './http/count-tokens.ts'
@@ -182,8 +183,9 @@ export function createApp(options: AppOptions) {
       if (request.method !== 'POST') set.headers['x-request-id'] = recordOf(request).id
     })
     .onError(({ request, error }) => reject(request, error))
+  const backgroundReplies = createBackgroundReplies(store, clock)
   const answering = {
-    ...{ gateway, store, clock, newId, settings, recordOf, admitAndReadBody, connection },
+    ...{ gateway, store, backgroundReplies, clock, newId, settings, recordOf, admitAndReadBody, connection },
     recentRepliesOf: (request: Request) => insideCalls.get(request)?.recentReplies,
     gapObserverOf: metrics?.gapObserverOf,
     done,
@@ -200,7 +202,7 @@ export function createApp(options: AppOptions) {
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
     ...dialects.flatMap((dialect) => socketRoutes(dialect, basePaths, { ask: askInside, upgrade })),
-    ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, { store, recordOf })),
+    ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, answering)),
     ...adminRoutes({ clock, operators, keys: options.keys?.keys }, options.operator, {
       send: sendInside,
       callerOf: (request) => recordOf(request).caller,

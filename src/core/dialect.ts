@@ -152,6 +152,13 @@ export interface StoredRoute {
   summary: string
   /** The stored reply is deleted afterwards. */
   deletes?: true
+  /** A reply that is being written in the background is ended before. */
+  cancels?: true
+  /**
+   * The number of the event behind which the client wants the events of a reply that is written in the background;
+   * `undefined` if it wants the reply. Errors: `invalid-request`.
+   */
+  eventsAfter?(query: Query): number | undefined
   /** Errors: `invalid-request` for what cannot be done with a stored reply. */
   answer(stored: StoredResponse, query: Query): object
   docs: { description: string; parameters?: readonly object[] }
@@ -277,6 +284,20 @@ export interface StoredConversation<Options> {
   isWanted(options: Options): boolean
   /** What to store of a complete reply; `undefined` if clients cannot refer to it. */
   save(head: ReplyHead, reply: Reply, options: Options): StoredResponse | undefined
+  /** Only if replies can be written while no client waits. */
+  background?: BackgroundFormat<Options>
+}
+
+/** How a reply that is written in the background looks before its end. */
+export interface BackgroundFormat<Options = unknown> {
+  /** Before its first event. */
+  queued(head: ReplyHead, options: Options): StoredResponse
+  /** The reply after an event of its stream, whose `data` this is. */
+  update(reply: StoredResponse['reply'], data: string): StoredResponse['reply']
+  /** The client does not want the rest. */
+  cancelled(reply: StoredResponse['reply']): StoredResponse['reply']
+  /** A stored reply, which has failed if nobody can still be writing it: the gateway that did has stopped. */
+  settled(reply: StoredResponse['reply'], nowSeconds: number): StoredResponse['reply']
 }
 
 export type FindStored = (replyId: string) => StoredResponse | undefined
@@ -298,6 +319,8 @@ export interface Decoded<Options> {
    * wants a stream. The model has to exist.
    */
   atOnce?: (head: ReplyHead) => object
+  /** The reply is written whether or not the client waits. */
+  background?: { isStreamed: boolean } | undefined
   /** The client only prepares a conversation to which it will refer: the reply is empty, and no model is asked. */
   isPreparation?: boolean | undefined
   /** How this reply is streamed, if not in the dialect's usual format. */

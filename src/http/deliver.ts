@@ -39,10 +39,13 @@ export interface StreamOptions {
   done: () => void
 }
 
-const streamHeaders = {
-  'cache-control': 'no-cache, no-transform',
-  // nginx buffers a proxied reply without this header.
-  'x-accel-buffering': 'no',
+export function streamHeaders(contentType: string): Record<string, string> {
+  return {
+    'content-type': contentType,
+    'cache-control': 'no-cache, no-transform',
+    // nginx buffers a proxied reply without this header.
+    'x-accel-buffering': 'no',
+  }
 }
 
 /**
@@ -55,7 +58,7 @@ export async function streamReply(options: StreamOptions): Promise<Response> {
   const { reply, contentType, keepAliveMs, clock, record, headers } = options
   const early = await withTimeout(reply, keepAliveMs, () => undefined, clock)
   record.status = 200
-  const responseHeaders = { 'content-type': contentType, ...streamHeaders, ...headers() }
+  const responseHeaders = { ...streamHeaders(contentType), ...headers() }
   record.capture?.answered({ status: 200, headers: Object.entries(responseHeaders) })
   return new Response(body(options, early), { headers: responseHeaders })
 }

@@ -1,9 +1,9 @@
 import type { Clock } from '../core/clock.ts'
 import { collector } from '../core/collect.ts'
 import { type Cost, costOf, type Dialect, type Encoder, type ReplyTiming } from '../core/dialect.ts'
-import { invalidField } from '../core/errors.ts'
+import { asGatewayError, invalidField } from '../core/errors.ts'
 import type { Reply } from '../core/events.ts'
-import type { Redact } from '../core/redact.ts'
+import { type Redact, redactError } from '../core/redact.ts'
 import type { Spending } from '../core/spending.ts'
 import { truncateList } from '../core/truncate.ts'
 import { emptyCall } from '../gateway/empty-call.ts'
@@ -13,10 +13,11 @@ import type { RequestCapture } from '../observe/capture.ts'
 import { elapsedMs, enterPhase, type RequestRecord } from '../observe/record.ts'
 import { sessionOf } from '../observe/sessions.ts'
 import type { ResponseStore } from '../store/responses.ts'
+import type { BackgroundReplies } from './background-replies.ts'
 import { addressesOf } from './base-paths.ts'
 import type { JsonBody } from './body.ts'
 import { type BodyCheck, bodyCheck } from './body-validation.ts'
-import { streamReply, wholeReply } from './deliver.ts'
+import { streamHeaders, streamReply, wholeReply } from './deliver.ts'
 import type { LiveSettings } from './live-settings.ts'
 import type { RecentReplies } from './recent-replies.ts'
 import { resolveReferences } from './resolve-references.ts'
@@ -27,6 +28,7 @@ import { unknownFields } from './unknown-fields.ts'
 export interface DialectRouteOptions {
   gateway: Gateway
   store: ResponseStore
+  backgroundReplies: BackgroundReplies
   clock: Clock
   newId: (prefix: string) => string
   settings: LiveSettings
@@ -91,7 +93,8 @@ async function answer(
   { body, yieldIfLong }: JsonBody,
   options: DialectRouteOptions,
 ) {
-  const { gateway, store, clock, newId, settings, recordOf, gapObserverOf, connection, done } = options
+  const { gateway, store, backgroundReplies, clock, newId, settings, recordOf, gapObserverOf, connection, done } =
+    options
   const record = recordOf(request)
   record.dialect = dialect.id
   const recentReplies = options.recentRepliesOf(request)
@@ -119,9 +122,12 @@ async function answer(
     abort()
     disconnect()
   }
-  // The client may have disconnected while other requests ran.
-  if (request.signal.aborted) onAbort()
-  else request.signal.addEventListener('abort', onAbort, { once: true })
+  const background = decoded.background && dialect.storedConversation?.background
+  if (!background) {
+    // The client may have disconnected while other requests ran.
+    if (request.signal.aborted) onAbort()
+    else request.signal.addEventListener('abort', onAbort, { once: true })
+  }
   const { isPreparation } = decoded
   const starting = isPreparation
     ? gateway.model(decoded.request.model, record.caller.policy.models).then(emptyCall)
@@ -183,13 +189,17 @@ async function answer(
   }
   if (decoded.stream) {
     const encoder = dialect.encoder(head, decoded.options)
-    const { contentType, keepAlive } = decoded.streamFormat ?? dialect.stream
-    return streamReply({
+    const format = decoded.streamFormat ?? dialect.stream
+    const keepAlive = {
+      text: (settings.keepAliveStyle === 'chunk' && encoder.keepAlive) || format.keepAlive,
+      everyMs: settings.keepAliveMs,
+    }
+    const streaming = streamReply({
       reply,
       encoder: dialect.storedConversation ? saving(encoder, save) : encoder,
-      keepAlive: (settings.keepAliveStyle === 'chunk' && encoder.keepAlive) || keepAlive,
-      contentType,
-      keepAliveMs: settings.keepAliveMs,
+      keepAlive: keepAlive.text,
+      contentType: format.contentType,
+      keepAliveMs: keepAlive.everyMs,
       clock,
       record,
       redact: options.redact,
@@ -199,13 +209,29 @@ async function answer(
       onDisconnect: (listener) => {
         disconnect = listener
       },
-      abortConnection: () => connection.abortConnection(request),
+      abortConnection: () => {
+        if (!background) connection.abortConnection(request)
+      },
       abort,
       done: () => {
-        connection.setIdleTimeout(request)
+        // Another request may be using the connection of one that runs in the background.
+        if (!background) connection.setIdleTimeout(request)
         done(record)
       },
     })
+    if (!background) return streaming
+    connection.setIdleTimeout(request)
+    const begun = await backgroundReplies.begin(record.caller.keyId, {
+      format: background,
+      queued: background.queued(head, decoded.options),
+      streaming: streaming.then(({ body }) => body, failure),
+      abort,
+    })
+    return decoded.background?.isStreamed
+      ? new Response(begun.events(-1, keepAlive), {
+          headers: { ...streamHeaders(format.contentType), ...headers() },
+        })
+      : Response.json(begun.current().reply, { headers: headers() })
   }
   const whole = await wholeReply(reply, clock, record)
   // From here on, the reply cannot fail any more.
@@ -214,6 +240,15 @@ async function answer(
   if (storing) record.timeline?.begin('store')
   await storing
   return await sendWhole(dialect.encodeReply(head, whole, decoded.options), headers())
+
+  /** The events of a reply that failed before it could be streamed. */
+  function failure(thrown: unknown): ReadableStream<Uint8Array> {
+    record.error = redactError(asGatewayError(thrown), options.redact)
+    const messages: string[] = []
+    dialect.encoder(head, decoded.options).push({ type: 'error', error: record.error }, messages)
+    done(record)
+    return new Blob(messages).stream()
+  }
 
   async function sendWhole(reply: object, headers = requestIdHeaders({ id: record.id })): Promise<Response> {
     record.status = 200

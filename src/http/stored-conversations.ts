@@ -1,11 +1,18 @@
-import type { Dialect } from '../core/dialect.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Dialect, StoredResponse } from '../core/dialect.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
+import type { BackgroundReplies } from './background-replies.ts'
 import { addressesOf } from './base-paths.ts'
+import { streamHeaders } from './deliver.ts'
+import type { LiveSettings } from './live-settings.ts'
 import type { Route, RouteContext } from './route.ts'
 
 export interface StoredRouteOptions {
   store: ResponseStore
+  backgroundReplies: BackgroundReplies
+  clock: Clock
+  settings: LiveSettings
   recordOf: (request: Request) => RequestRecord
 }
 
@@ -13,20 +20,28 @@ export interface StoredRouteOptions {
 export function storedRoutes(
   dialect: Dialect,
   basePaths: readonly string[],
-  { store, recordOf }: StoredRouteOptions,
+  { store, backgroundReplies, clock, settings, recordOf }: StoredRouteOptions,
 ): Route[] {
-  const { storedConversation } = dialect
+  const { storedConversation, stream } = dialect
   if (!storedConversation) return []
   return dialect.routes.flatMap((route) => {
     if (route.serves !== 'stored') return []
-    const { method, path, access, summary, deletes } = route
+    const { method, path, access, summary, deletes, cancels } = route
     const handle = async ({ request, params: { id = '' }, query }: RouteContext) => {
       const { keyId } = recordOf(request).caller
-      const stored = await store.get(keyId, id)
+      const background = backgroundReplies.find(keyId, id)
+      const after = background && route.eventsAfter?.(query)
+      if (after !== undefined) {
+        const keepAlive = { text: stream.keepAlive, everyMs: settings.keepAliveMs }
+        return new Response(background?.events(after, keepAlive), { headers: streamHeaders(stream.contentType) })
+      }
+      if (cancels || deletes) await background?.cancel()
+      const stored = background?.current() ?? (await storedReply(keyId, id))
       if (!stored) throw storedConversation.notFound(id)
       const answer = route.answer(stored, query)
       // Another request may have deleted it meanwhile.
       if (deletes && !(await store.delete(keyId, id))) throw storedConversation.notFound(id)
+      if (deletes) backgroundReplies.forget(keyId, id)
       return answer
     }
     const docs = { tags: [dialect.id], summary }
@@ -38,4 +53,10 @@ export function storedRoutes(
       handle,
     }))
   })
+
+  async function storedReply(owner: string, id: string): Promise<StoredResponse | undefined> {
+    const stored = await store.get(owner, id)
+    const settled = storedConversation?.background?.settled
+    return stored && settled ? { ...stored, reply: settled(stored.reply, Math.floor(clock.now() / 1000)) } : stored
+  }
 }

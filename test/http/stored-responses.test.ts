@@ -404,7 +404,7 @@ describe('nothing is stored', () => {
 
 test.each([
   ['an unknown previous response', { input: 'a', previous_response_id: 'resp_x' }, 'previous_response_id'],
-  ['work in the background', { input: 'a', background: true }, 'background'],
+  ['work in the background that is not stored', { input: 'a', background: true, store: false }, 'background'],
   ['a field of the wrong kind', { input: 7 }, 'input'],
 ])('%s is refused in the words of OpenAI', async (_name, fields, param) => {
   const answer = await fetch(`${gateway.url}/v1/responses`, {

@@ -21,8 +21,8 @@ import { type LoweredTool, loweredNames, lowerTools } from './tools.ts'
  * Decodes a Responses body. Its references (`previous_response_id`, `item_reference`) have been resolved before, by
  * `resolve`.
  *
- * Errors: `invalid-request` for an empty conversation, for what needs more stored data than replies (`background`,
- * `conversation`, `prompt`, files by id), for a choice of a tool that does not run here, and for images in
+ * Errors: `invalid-request` for an empty conversation, for what needs more stored data than replies (`conversation`,
+ * `prompt`, files by id), for a choice of a tool that does not run here, and for images in
  * the user's newest message that are neither http(s) nor base64 data URLs.
  */
 export function decode(
@@ -88,13 +88,15 @@ export function decode(
       input: items.map(({ item }) => item),
       compaction: compacts ? { kept: isWhole ? keptItems(items.map(({ item }) => item)) : undefined } : undefined,
     },
-    stream: !isWhole && (body.stream ?? false),
+    stream: !isWhole && (body.stream || body.background || false),
+    background: body.background && !isWhole ? { isStreamed: body.stream ?? false } : undefined,
     isPreparation: body.generate === false || undefined,
   }
 }
 
 function rejectUnsupported(body: OwnBody): void {
-  if (body.background) throw invalidField('background', 'this server answers while the client waits.')
+  if (body.background && body.store === false)
+    throw invalidField('background', 'a response in the background has to be stored; leave `store` out.')
   if (isGiven(body.conversation))
     throw invalidField('conversation', 'no conversations are kept here; continue with previous_response_id.')
   if (isGiven(body.prompt)) throw invalidField('prompt', 'no templates are kept here; send instructions and input.')

@@ -20,7 +20,7 @@ const defaultTopP = 0.95
 export function echoOf(body: OwnBody): Echo {
   return {
     access_programs: null,
-    background: false,
+    background: body.background ?? false,
     conversation: null,
     frequency_penalty: 0,
     instructions: body.instructions ?? null,

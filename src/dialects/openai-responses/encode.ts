@@ -36,7 +36,7 @@ export interface ResponsesOptions {
   compaction?: { kept: ItemBody[] | undefined } | undefined
 }
 
-type Ending = { status: 'completed' | 'in_progress' | 'failed' } | { status: 'incomplete'; reason: string }
+type Ending = { status: 'completed' | 'in_progress' | 'queued' | 'failed' } | { status: 'incomplete'; reason: string }
 
 const endingOf = {
   stop: { status: 'completed' },
@@ -293,6 +293,10 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: ResponsesOpt
   )
   if (options.compaction?.kept) return compactedConversation(head, options.compaction.kept, output, reply.usage)
   return response(head, options, ending, output, reply.usage)
+}
+
+export function queuedResponse(head: ReplyHead, options: ResponsesOptions): Record<string, unknown> {
+  return response(head, options, { status: 'queued' }, [])
 }
 
 /** Reasoning is left out: clients send everything back. */

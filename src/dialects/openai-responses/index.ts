@@ -1,4 +1,5 @@
 import { defineDialect } from '../../core/dialect.ts'
+import { background } from './background.ts'
 import { compactPath } from './compaction.ts'
 import { decode } from './decode.ts'
 import { encodeReply, encoder } from './encode.ts'
@@ -45,5 +46,5 @@ export const openaiResponses = defineDialect({
     encode: (inputTokens) => ({ object: 'response.input_tokens', input_tokens: inputTokens }),
   },
   socket,
-  storedConversation: { references, resolve, isWanted, save, notFound },
+  storedConversation: { references, resolve, isWanted, save, notFound, background },
 })

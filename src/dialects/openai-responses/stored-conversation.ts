@@ -6,6 +6,7 @@ import { isFields, listOf, textOr } from '../openai/json-fields.ts'
 import { ownBody, referencedItems } from './body-variants.ts'
 import { encodeReply, type ResponsesOptions } from './encode.ts'
 import { itemKey, replyIdOf } from './items.ts'
+import { isUnfinished } from './response-status.ts'
 import type { ItemBody, ResponsesBody } from './schema.ts'
 import { storedItem } from './stored-item.ts'
 
@@ -37,6 +38,12 @@ export function resolve(asked: ResponsesBody, find: FindStored): ResolvedBody {
       `Previous response with id '${truncate(previousId)}' not found. Send the whole conversation as input instead.`,
       { code: 'previous_response_not_found', param: 'previous_response_id' },
     )
+  if (isUnfinished(previous.reply))
+    throw new GatewayError(
+      'invalid-request',
+      `Previous response with id '${truncate(previousId)}' is not complete yet. Wait until its status is completed.`,
+      { code: 'previous_response_not_complete', param: 'previous_response_id' },
+    )
   return { ...body, history: conversation(previous) }
 }
 
@@ -63,6 +70,10 @@ export function save(head: ReplyHead, reply: Reply, options: ResponsesOptions): 
   return {
     id: head.id,
     reply: encodeReply(head, reply, options),
-    input: options.input.map((item, index) => storedItem(item, itemKey(head.id, `i${index}`))),
+    input: storedConversationOf(head, options),
   }
+}
+
+export function storedConversationOf({ id }: ReplyHead, { input }: ResponsesOptions): StoredResponse['input'] {
+  return input.map((item, index) => storedItem(item, itemKey(id, `i${index}`)))
 }

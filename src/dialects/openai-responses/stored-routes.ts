@@ -12,11 +12,27 @@ export const storedRoutes: DialectRoute[] = [
     method: 'GET',
     path: '/responses/:id',
     summary: 'A stored response',
+    eventsAfter: ({ stream, starting_after }) => (stream === 'true' ? numberOfEvent(starting_after) : undefined),
     answer({ reply }, query) {
-      if (query.stream === 'true') throw invalidField('stream', 'responses are kept whole, without their events.')
+      if (query.stream === 'true')
+        throw invalidField('stream', 'the events of this response are gone; ask for it without `stream`.')
       return reply
     },
-    docs: { description: 'The whole reply.' },
+    docs: {
+      description: 'The reply; of one in the background, as far as it is written.',
+      parameters: [
+        {
+          name: 'stream',
+          description: 'Of a response in the background: its events, while it is written and for some time after',
+          schema: { type: 'boolean' },
+        },
+        {
+          name: 'starting_after',
+          description: 'With `stream`: the events behind the one of this number',
+          schema: { type: 'integer', minimum: 0 },
+        },
+      ],
+    },
   },
   {
     ...common,
@@ -50,13 +66,22 @@ export const storedRoutes: DialectRoute[] = [
     ...common,
     method: 'POST',
     path: '/responses/:id/cancel',
-    summary: 'Refused: nothing runs in the background here',
-    answer() {
+    summary: 'End a response that is written in the background',
+    cancels: true,
+    answer({ reply }) {
+      if (reply.background === true) return reply
       throw new GatewayError('invalid-request', 'Cannot cancel a synchronous response: this one is over.')
     },
-    docs: { description: 'Never.' },
+    docs: { description: 'What there is of it; one that was over stays as it was.' },
   },
 ]
+
+function numberOfEvent(text: string | undefined): number {
+  if (text === undefined) return -1
+  const number = Number(text)
+  if (!Number.isInteger(number) || number < 0) throw invalidField('starting_after', 'expected the number of an event')
+  return number
+}
 
 export function notFound(id: string): GatewayError {
   return new GatewayError(

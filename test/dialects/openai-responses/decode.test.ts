@@ -243,7 +243,12 @@ describe('refused by decode', () => {
   test.each<[string, object, string, string]>([
     ['an empty conversation', ask({ input: [] }), 'input', 'at least one message is required.'],
     ['no input', { model: 'glm-5' }, 'input', 'at least one message is required.'],
-    ['work in the background', ask({ background: true }), 'background', 'this server answers while the client waits.'],
+    [
+      'work in the background that is not to be stored',
+      ask({ background: true, store: false }),
+      'background',
+      'a response in the background has to be stored; leave `store` out.',
+    ],
     [
       'a conversation by id',
       ask({ conversation: { id: 'conv_1' } }),

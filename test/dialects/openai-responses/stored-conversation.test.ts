@@ -174,3 +174,11 @@ test('what is left out is named by its place in the body, or as part of the prev
   const body = resolve({ model: 'm', input: [sealed, 'b'], previous_response_id: 'resp_C3' }, () => second)
   expect(decode(body).request.ignored).toEqual(['previous_response.1 (compaction)', 'input.0 (compaction)'])
 })
+
+test('a response in the background has failed when nobody can be writing it any more', () => {
+  const settled = openaiResponses.storedConversation?.background?.settled
+  const reply = { status: 'in_progress', created_at: 1_000 }
+  expect(settled?.(reply, 1_060)).toEqual(reply)
+  expect(settled?.(reply, 5_000)).toMatchObject({ status: 'failed', error: { code: 'server_error' } })
+  expect(settled?.({ ...reply, status: 'completed' }, 5_000)).toMatchObject({ status: 'completed' })
+})

@@ -1,0 +1,35 @@
+import type { BackgroundFormat } from '../../core/dialect.ts'
+import { fieldsOf, isFields, listOf } from '../openai/json-fields.ts'
+import { queuedResponse, type ResponsesOptions } from './encode.ts'
+import { isUnfinished } from './response-status.ts'
+import { storedConversationOf } from './stored-conversation.ts'
+
+/** The longest that a reply is taken to be still under way at another gateway with the same store. */
+const longestSeconds = 3_600
+
+/** Responses with `background: true`, which clients poll, cancel, or read from any event on. */
+export const background: BackgroundFormat<ResponsesOptions> = {
+  queued: (head, options) => ({
+    id: head.id,
+    reply: queuedResponse(head, options),
+    input: storedConversationOf(head, options),
+  }),
+  update(reply, data) {
+    const event = fieldsOf(JSON.parse(data))
+    // The first and the last event hold the whole response, and an item is complete in its last event.
+    if (isFields(event.response)) return event.response
+    return event.type === 'response.output_item.done'
+      ? { ...reply, output: [...listOf(reply.output), event.item] }
+      : reply
+  },
+  cancelled: (reply) => ({ ...reply, status: 'cancelled' }),
+  settled(reply, nowSeconds) {
+    const begunAt = typeof reply.created_at === 'number' ? reply.created_at : nowSeconds
+    return isUnfinished(reply) && nowSeconds - begunAt > longestSeconds ? { ...reply, ...abandoned } : reply
+  },
+}
+
+const abandoned = {
+  status: 'failed',
+  error: { code: 'server_error', message: 'The gateway was stopped while it wrote this response. Ask again.' },
+}

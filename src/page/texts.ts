@@ -69,8 +69,8 @@ const signIn = {
     (n: number) => `本分钟还可以试 ${n} 次。`,
   ],
   tooManyTries: [
-    (s: number) => `Too many tries. The next one is possible in ${s} s.`,
-    (s: number) => `尝试次数过多，${s} 秒后可以再试。`,
+    (s: number) => `That is not the key, and there were too many tries: for ${s} s only the right one is answered.`,
+    (s: number) => `密钥不对，而且尝试次数过多：${s} 秒内只接受正确的密钥。`,
   ],
   signInHelp: [
     'On the machine itself `zai2api config` says where the key was set. A client’s key (z2a_…) does not open this page; it can ask GET /v1/key what is left of its budget.',

@@ -173,6 +173,45 @@ test('a request is sent, found in the list, read at its four edges and sent agai
   expect(complaints).toEqual([])
 })
 
+test('a replay ends when somebody stops it, or leaves it', async () => {
+  const running = startGateway([demo({ clock: systemClock, idleMs: 60_000, paceMs: 300 })])
+  await using slow = { ...running, [Symbol.asyncDispose]: async () => void (await running.stop()) }
+  const post = (path: string, body: object) => fetch(slow.url + path, { method: 'POST', body: JSON.stringify(body) })
+  await post('/admin/api/capture', { mode: 'memory' })
+  const first = await post('/v1/messages', {
+    ...{
+      model: 'glm-4.6',
+      max_tokens: 200,
+      messages: [{ role: 'user', content: 'one two three four five six seven' }],
+    },
+  })
+  await first.text()
+  await using opened = await openPage(browser, `${slow.url}/requests/${first.headers.get('x-request-id')}`)
+  const { page, complaints } = opened
+  await page.locator('.wf .w').waitFor()
+  await page.keyboard.press('r')
+  const again = async () => {
+    await page.getByRole('button', { name: 'Send again' }).click()
+    await page.getByRole('button', { name: 'Stop' }).waitFor()
+    return new URL(page.url()).searchParams.get('replay') ?? ''
+  }
+  const endOf = async (id: string) => {
+    for (;;) {
+      const request = await (await fetch(`${slow.url}/admin/api/requests/${id}`)).json()
+      if (request.state === 'done') return request.error?.code
+    }
+  }
+  const stopped = await again()
+  await page.getByRole('button', { name: 'Stop' }).click()
+  await page.getByText('Whoever runs this gateway has ended this request.').first().waitFor()
+  expect(await endOf(stopped)).toBe('ended_by_operator')
+  const left = await again()
+  expect(left).not.toBe(stopped)
+  await page.goto(`${slow.url}/keys`)
+  expect(await endOf(left)).toBe('ended_by_operator')
+  expect(complaints).toEqual([])
+})
+
 test('a key is made, limited, used, refused and deleted, all from the page', async () => {
   await using opened = await openPage(browser, `${gateway.url}/keys`)
   const { page, complaints } = opened

@@ -88,6 +88,15 @@ export function Replay({ request }: { request: RequestDetail }) {
   )
 }
 
+function cancelPath(id: string): string {
+  return `requests/${encodeURIComponent(id)}/cancel`
+}
+
+/** One that has ended by itself meanwhile needs no stop. */
+function stop(id: string): void {
+  send('POST', cancelPath(id)).catch(() => {})
+}
+
 function Side({ id, title, before }: { id: string; title: string; before?: RequestDetail }) {
   const request = useSignal<RequestDetail | undefined>(undefined)
   const lines = useSignal<readonly Line[]>([])
@@ -105,8 +114,16 @@ function Side({ id, title, before }: { id: string; title: string; before?: Reque
       timer = window.setTimeout(() => void read().catch(() => {}), 500)
     }
     let timer = 0
+    // Nobody would look at its end. A page that is closed gets no answer any more.
+    const leave = () => {
+      const isRunning = request.value === undefined || !isOver(request.value)
+      if (before && isRunning) navigator.sendBeacon(`${root}admin/api/${cancelPath(id)}`)
+    }
+    addEventListener('pagehide', leave)
     read().catch(() => {})
     return () => {
+      removeEventListener('pagehide', leave)
+      leave()
       clearTimeout(timer)
       controller.abort()
     }
@@ -128,7 +145,10 @@ function Side({ id, title, before }: { id: string; title: string; before?: Reque
               {moment(shown.at, now.value, true)}
             </a>
           ) : (
-            <Phase row={shown} />
+            <>
+              <Phase row={shown} />
+              <Button icon="x" look="bare s sq" label={t('stop')} onClick={() => stop(id)} />
+            </>
           )}
         </span>
       </div>

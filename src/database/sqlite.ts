@@ -18,7 +18,7 @@ export interface SqliteOptions {
   clock: Clock
   /** Is told of whatever changes where rows are kept. */
   warn: (message: string, cause?: unknown) => void
-  /** Fails where the file cannot be written, instead of going on in memory. */
+  /** Fails where the file is damaged or cannot be written, instead of going on with a new one or in memory. */
   isLasting?: true
   /** Pages of 4 KB that the file may have: a full disk, for tests. */
   maxPages?: number
@@ -51,6 +51,8 @@ export function openSqlite({ path, isOwnPlace, clock, warn, isLasting, maxPages 
   let inode: number | undefined
   /** The disk was full, or the file could not be written. */
   let inMemory: StateInMemory | undefined
+  /** What is there now cannot be opened. */
+  let isLost = false
   let isClosed = false
   /** What waits for the end of a transaction, and the transaction itself. */
   let queued = 0
@@ -59,7 +61,7 @@ export function openSqlite({ path, isOwnPlace, clock, warn, isLasting, maxPages 
     open()
   } catch (thrown) {
     const error = databaseError(thrown)
-    if (!isFile || !(error instanceof DatabaseError) || error.problem !== 'damaged') throw error
+    if (!isFile || isLasting || !(error instanceof DatabaseError) || error.problem !== 'damaged') throw error
     moveAside(error)
     open()
   }
@@ -128,15 +130,14 @@ export function openSqlite({ path, isOwnPlace, clock, warn, isLasting, maxPages 
       return await work()
     } catch (thrown) {
       const error = databaseError(thrown)
-      if (!isFile || !(error instanceof DatabaseError)) throw error
+      if (!isFile || isLasting || !(error instanceof DatabaseError)) throw error
       if (error.problem === 'damaged' && inode !== inodeOf(path)) openAgain()
       else if (error.problem === 'damaged') {
         statements.clear()
         connection.close()
         moveAside(error)
         open()
-      } else if ((error.problem === 'full' || error.problem === 'unwritable') && !inMemory && !isLasting)
-        goOnInMemory(error)
+      } else if ((error.problem === 'full' || error.problem === 'unwritable') && !inMemory) goOnInMemory(error)
       else throw error
     }
     try {
@@ -233,7 +234,13 @@ export function openSqlite({ path, isOwnPlace, clock, warn, isLasting, maxPages 
       } else if (inMemory && backToFile()) warn(`${path} can be written again`)
     }
     void inTurn(work)
-      .catch((cause) => warn(`${path} could not be opened again`, cause))
+      .then(() => {
+        isLost = false
+      })
+      .catch((cause) => {
+        if (!isLost) warn(`${path} could not be opened again`, cause)
+        isLost = true
+      })
       .finally(() => {
         if (!isClosed) stopUpkeep = clock.after(upkeepMs, upkeep)
       })

@@ -81,6 +81,14 @@ test('a database of ours whose header is damaged is moved aside, and a new one b
   await sql.close()
 })
 
+test('a command does not move a damaged file aside under the gateway', async () => {
+  const own = join(newPath(), '..')
+  writeFileSync(join(own, 'zai2api.sqlite'), new Uint8Array(20_000))
+  const opening = openDatabase({ url: undefined, folder: own, clock: manualClock(), warn: () => {}, isLasting: true })
+  expect((await failure(opening)).message).toContain('cannot be used: the file is damaged')
+  expect(readdirSync(own)).toEqual(['zai2api.sqlite'])
+})
+
 test('in the folder of the program, whatever is no database is a damaged one', async () => {
   const own = join(newPath(), '..')
   writeFileSync(join(own, 'zai2api.sqlite'), new Uint8Array(20_000))
@@ -175,7 +183,7 @@ test('a page that is damaged is met later, and the file moved aside then', async
   await first.sql.close()
   const bytes = readFileSync(path)
   // All pages after the schema's.
-  bytes.fill(0xff, 4_096 * 20)
+  bytes.fill(0xff, 4_096 * 30)
   writeFileSync(path, bytes)
   const { sql, warnings } = setUp({ path })
   expect(warnings).toEqual([])

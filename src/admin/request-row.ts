@@ -1,3 +1,4 @@
+import { printable } from '../config/usage-error.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Redact } from '../core/redact.ts'
 import { truncate } from '../core/truncate.ts'
@@ -15,7 +16,9 @@ const maxMessageLength = 2_000
 /** What the list says of a request that is under way or has just ended. */
 export function requestRow(record: RequestRecord, clock: Clock, redact: Redact): RequestRow {
   const { phase, timeline, usage, error, caller, cost } = record
-  const name = (text: string | undefined) => (text === undefined ? undefined : redact(truncate(text)))
+  // A client gives names; what nobody sees would reorder or hide parts of the list.
+  const given = (text: string, longest?: number) => redact(printable(truncate(text, longest)))
+  const name = (text: string | undefined) => (text === undefined ? undefined : given(text))
   const place = phase === 'waiting' ? timeline?.place() : undefined
   return withoutUnknown({
     id: record.id,
@@ -25,7 +28,7 @@ export function requestRow(record: RequestRecord, clock: Clock, redact: Redact):
     agent: record.agent,
     key: { id: caller.keyId, label: caller.label },
     dialect: record.dialect,
-    route: redact(truncate(record.path)),
+    route: given(record.path),
     asked: name(record.asked),
     // Before a request is routed, this is what was asked for.
     model: record.upstream === undefined ? undefined : name(record.model),
@@ -33,7 +36,7 @@ export function requestRow(record: RequestRecord, clock: Clock, redact: Redact):
     credential: timeline?.credential(),
     state: phase,
     place,
-    tool: phase === 'done' ? undefined : record.tool,
+    tool: phase === 'done' ? undefined : name(record.tool),
     status: record.status ?? error?.status,
     stop_reason: record.stopReason,
     error: error && { code: error.code, message: truncate(redact(error.message), maxMessageLength) },
@@ -46,8 +49,8 @@ export function requestRow(record: RequestRecord, clock: Clock, redact: Redact):
     output: usage?.outputTokens,
     reasoning: usage?.reasoningTokens,
     ...cost,
-    notes: record.notes.slice(0, maxNotes).map((note) => redact(truncate(note, maxNoteLength))),
-    ignored: record.ignored.slice(0, maxIgnored).map((field) => redact(truncate(field))),
+    notes: record.notes.slice(0, maxNotes).map((note) => given(note, maxNoteLength)),
+    ignored: record.ignored.slice(0, maxIgnored).map((field) => given(field)),
   })
 }
 

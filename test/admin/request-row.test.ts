@@ -57,6 +57,13 @@ test('a finished request is stored as columns and as a whole', () => {
   expect(storedRow(stored).tool).toBeUndefined()
 })
 
+test('what a client names cannot reorder or hide the text around it', () => {
+  const unseen = 'a\u202eb\u200bc\u0007'
+  const record = recordOf({ asked: unseen, tool: unseen, notes: [unseen], ignored: [unseen] })
+  const shown = 'a\\u202eb\\u200bc\\u0007'
+  expect(requestRow(record, clock, keep)).toMatchObject({ asked: shown, tool: shown, notes: [shown], ignored: [shown] })
+})
+
 test('a failed request has its code and status, and free text without secrets and of bounded length', () => {
   const secret = 'sk-the-secret'
   const error = new GatewayError('upstream-malformed', `The upstream said ${secret}.`, { code: 'upstream_error' })

@@ -69,6 +69,7 @@ const localChecks = 4
 const setups: (Omit<Setup, 'text'> & { client: Client })[] = [
   { client: 'claude', label: 'Claude Code', command: 'zai2api claude' },
   { client: 'codex', label: 'Codex', command: 'zai2api codex' },
+  { client: 'gemini', label: 'Gemini CLI', command: 'zai2api gemini' },
   { client: 'opencode', label: 'opencode', command: 'zai2api opencode' },
   { client: 'openai', label: 'OpenAI SDK' },
   { client: 'anthropic', label: 'Anthropic SDK' },

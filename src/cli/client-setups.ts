@@ -1,3 +1,5 @@
+import type { ClientHome } from './client-home.ts'
+
 /** What a client needs to know: the address of the gateway, its key and its models. */
 export interface ClientTarget {
   /** `http://127.0.0.1:8080` */
@@ -36,6 +38,8 @@ export interface ClientSetup {
   args?(target: ClientTarget): string[]
   /** A permanent alternative: text for the client's own configuration file. */
   snippet?: { file: string; text(target: ClientTarget): string }
+  /** Settings for a home of its own. */
+  home?: ClientHome
 }
 
 const keyVariable = 'ZAI2API_KEY'
@@ -61,6 +65,10 @@ export const clientSetups = {
       text: (target) =>
         JSON.stringify({ $schema: 'https://opencode.ai/config.json', ...opencodeConfig(target) }, undefined, 2),
     },
+  },
+  gemini: {
+    variables: gemini,
+    home: { variable: 'GEMINI_CLI_HOME', folder: '.gemini', file: 'settings.json', settings: geminiSettings },
   },
   openai: {
     variables: ({ url, key }) => [
@@ -128,6 +136,34 @@ function claude({ url, key, primary, small, named }: ClientTarget): Variable[] {
       why: 'Else an "env" of ~/.claude/settings.json would win over all of this.',
     },
   ]
+}
+
+/** Source: the program text of Gemini CLI 0.61.0 and what it sent on loopback. Names of Gemini's models are mapped here. */
+function gemini({ url, key, primary }: ClientTarget): Variable[] {
+  return [
+    { name: 'GOOGLE_GEMINI_BASE_URL', value: url, why: "The gateway instead of Google's servers." },
+    { name: 'GEMINI_API_KEY', value: key, why: 'Its key.' },
+    { name: 'GEMINI_MODEL', value: primary.id, why: 'The model for the main work; --model takes precedence.' },
+    { name: 'GOOGLE_API_KEY', value: undefined, why: 'Would be sent instead.' },
+    { name: 'GOOGLE_GENAI_USE_VERTEXAI', value: undefined, why: 'Would send everything to Vertex instead.' },
+    { name: 'GOOGLE_GENAI_USE_GCA', value: undefined, why: "Would send everything to Google's Code Assist instead." },
+  ]
+}
+
+/** In tokens: what Gemini CLI takes for the window of a model that it does not know. */
+const geminiWindow = 1_048_576
+/** The part of the window that it fills before it compresses, unless told. */
+const geminiThreshold = 0.5
+
+/** Without the kind of sign-in, Gemini CLI does not start, or goes to Google with the user's account. */
+function geminiSettings({ primary }: ClientTarget): Record<string, unknown> {
+  const { contextTokens = geminiWindow } = primary
+  const compressionThreshold = Number(((geminiThreshold * contextTokens) / geminiWindow).toFixed(4))
+  return {
+    security: { auth: { selectedType: 'gemini-api-key' } },
+    privacy: { usageStatisticsEnabled: false },
+    ...(contextTokens < geminiWindow ? { model: { compressionThreshold } } : {}),
+  }
 }
 
 /** Dotted path to value, as `-c` takes it. Source: Codex 0.169, which reads nothing of this from the environment. */

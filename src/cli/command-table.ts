@@ -20,6 +20,7 @@ export const commandTable = {
   demo: { about: 'The same with a scripted model: no network, no account.', flags: ['settings'] },
   claude: { about: 'Run Claude Code on this gateway, which is started if it does not run yet.', ...launched },
   codex: { about: 'Run Codex on it.', ...launched },
+  gemini: { about: 'Run Gemini CLI on it.', ...launched },
   opencode: { about: 'Run opencode on it.', ...launched },
   env: {
     about: 'Print what a client needs as lines for a shell.',

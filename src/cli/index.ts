@@ -109,6 +109,7 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
     }
     case 'claude':
     case 'codex':
+    case 'gemini':
     case 'opencode':
       return await commands.launch(command, rest, reachable(sent(['gateway', 'collector'], 'typed'), io), io)
     case 'env': {

@@ -2,6 +2,7 @@
 export const programs = {
   claude: { title: 'Claude Code', package: '@anthropic-ai/claude-code' },
   codex: { title: 'Codex', package: '@openai/codex' },
+  gemini: { title: 'Gemini CLI', package: '@google/gemini-cli' },
   opencode: { title: 'opencode', package: 'opencode-ai' },
 } as const satisfies Record<string, { title: string; package: string }>
 

@@ -4,14 +4,20 @@ import { type Shell, shells } from './shell-syntax.ts'
 /** What a client needs, as text for a shell or for the client's own file. */
 export function setupText(client: Client, target: ClientTarget, shell: Shell): string {
   const syntax = shells[shell]
-  const { snippet, variables }: ClientSetup = clientSetups[client]
+  const { snippet, variables, home }: ClientSetup = clientSetups[client]
   if (snippet !== undefined) {
     const key = syntax.set('ZAI2API_KEY', target.key)
-    return `# Into ${snippet.file}:\n${snippet.text(target)}\n\n# Into the start-up file of your shell:\n${key}\n`
+    return `${into(snippet.file, snippet.text(target))}${key}\n`
   }
   const lines = variables(target).flatMap(({ name, value, why }) => [
     `# ${why}`,
     value === undefined ? syntax.unset(name) : syntax.set(name, value),
   ])
-  return `${lines.join('\n')}\n`
+  const file =
+    home === undefined ? '' : into(`~/${home.folder}/${home.file}`, JSON.stringify(home.settings(target), undefined, 2))
+  return `${file}${lines.join('\n')}\n`
+}
+
+function into(file: string, text: string): string {
+  return `# Into ${file}:\n${text}\n\n# Into the start-up file of your shell:\n`
 }

@@ -5,6 +5,7 @@ import { newKey } from '../../config/policy.ts'
 import { credentialOf, settingList } from '../../config/table.ts'
 import { createRedactor } from '../../core/known-secrets.ts'
 import { listen } from '../../server/listen.ts'
+import { makeClientHome } from '../client-home.ts'
 import { type ClientSetup, type ClientTarget, clientSetups, type Variable } from '../client-setups.ts'
 import { clientTargetOf, type GatewayAddress, keysOf, provesBy, urlOf, whoListens } from '../client-target.ts'
 import type { Io } from '../io.ts'
@@ -34,10 +35,16 @@ export async function launch(program: Program, args: readonly string[], loaded: 
     const target = await clientTargetOf(program, gateway, loaded)
     const command = [executable, ...(setup.args?.(target) ?? []), ...args]
     const inherited = withoutCredentials(io.env, loaded)
-    return await run(command, environment(inherited, setup.variables(target), target))
+    const variables = [...setup.variables(target), ...homeVariables(program, setup, target, io)]
+    return await run(command, environment(inherited, variables, target))
   } finally {
     await gateway.stop()
   }
+}
+
+function homeVariables(program: Program, { home }: ClientSetup, target: ClientTarget, { env }: Io): Variable[] {
+  const path = home && makeClientHome(program, home, target, env)
+  return home && path ? [{ name: home.variable, value: path, why: 'Its settings, on top of the own ones.' }] : []
 }
 
 interface Gateway extends GatewayAddress {

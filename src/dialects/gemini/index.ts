@@ -30,7 +30,7 @@ export const gemini = defineDialect({
     { serves: 'model-list', method: 'GET', path: '/models', access: 'client' },
     { serves: 'model', method: 'GET', path: '/models/*', access: 'client' },
   ],
-  // The SDK adds `/v1beta` to any base URL.
+  // The SDK adds `/v1` to any base URL, older ones and Gemini CLI add `/v1beta`.
   basePaths: ['/v1beta', '/v1beta/v1beta', '/v1/v1beta'],
   keyHeaders: ['x-goog-api-key'],
   keyParameter: 'key',

@@ -104,6 +104,38 @@ ${set('ZAI2API_KEY', keys[shell])}
 `)
   })
 
+  test('gemini: variables, and the settings that no variable has', async () => {
+    expect(await printed({ client: 'gemini', shell })).toBe(`# Into ~/.gemini/settings.json:
+{
+  "security": {
+    "auth": {
+      "selectedType": "gemini-api-key"
+    }
+  },
+  "privacy": {
+    "usageStatisticsEnabled": false
+  },
+  "model": {
+    "compressionThreshold": 0.061
+  }
+}
+
+# Into the start-up file of your shell:
+# The gateway instead of Google's servers.
+${set('GOOGLE_GEMINI_BASE_URL', "'http://127.0.0.1:1'")}
+# Its key.
+${set('GEMINI_API_KEY', keys[shell])}
+# The model for the main work; --model takes precedence.
+${set('GEMINI_MODEL', "'GLM-4.5'")}
+# Would be sent instead.
+${unset('GOOGLE_API_KEY')}
+# Would send everything to Vertex instead.
+${unset('GOOGLE_GENAI_USE_VERTEXAI')}
+# Would send everything to Google's Code Assist instead.
+${unset('GOOGLE_GENAI_USE_GCA')}
+`)
+  })
+
   test('opencode: the same in its own format', async () => {
     const text = await printed({ client: 'opencode', shell })
     const [, json = '', line] =

@@ -15,8 +15,8 @@ const home = join(folder, 'home')
 /** A fake client: prints its arguments, its environment and the gateway's response on one line, then acts as configured. */
 const fakeClient = `
 const { FAKE: action = '0', ...env } = process.env
-const url = env.ANTHROPIC_BASE_URL ?? env.GATEWAY ?? 'http://127.0.0.1:1'
-const key = env.ANTHROPIC_AUTH_TOKEN ?? env.ZAI2API_KEY
+const url = env.ANTHROPIC_BASE_URL ?? env.GOOGLE_GEMINI_BASE_URL ?? env.GATEWAY ?? 'http://127.0.0.1:1'
+const key = env.ANTHROPIC_AUTH_TOKEN ?? env.GEMINI_API_KEY ?? env.ZAI2API_KEY
 const codexUrl = /base_url="(.+)\\/v1"/.exec(process.argv.join('\\n'))?.[1]
 const opencodeUrl = env.OPENCODE_CONFIG_CONTENT && JSON.parse(env.OPENCODE_CONFIG_CONTENT).provider.zai2api.options.baseURL.slice(0, -3)
 const ask = (authorization) => fetch((codexUrl ?? opencodeUrl ?? url) + '/v1/models', { headers: { authorization }, proxy: false }).then(({ status }) => status)
@@ -33,7 +33,7 @@ if (action === 'wait') {
 
 beforeAll(async () => {
   await Bun.write(join(folder, 'fake.js'), fakeClient)
-  for (const name of ['claude', 'codex', 'opencode']) {
+  for (const name of ['claude', 'codex', 'gemini', 'opencode']) {
     const path = join(folder, 'bin', name)
     await Bun.write(path, `#!/bin/sh\nexec '${process.execPath}' --no-env-file '${join(folder, 'fake.js')}' "$@"\n`)
     chmodSync(path, 0o755)
@@ -137,6 +137,34 @@ describe('a client is run on a gateway of its own:', () => {
       CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
       CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST: '1',
     })
+  })
+
+  test('gemini gets a home with its own files, and settings of which ours come first', async () => {
+    const own = join(folder, 'gemini-user')
+    await Bun.write(join(own, '.gemini', 'GEMINI.md'), 'Be brief.')
+    await Bun.write(
+      join(own, '.gemini', 'settings.json'),
+      '{ // chosen at the first start\n "ui": { "theme": "Dark" }, "security": { "auth": { "selectedType": "oauth-personal" }, "keep": 1 } }',
+    )
+    const state = join(folder, 'gemini-state')
+    const more = { HOME: own, XDG_STATE_HOME: state, GOOGLE_API_KEY: 'AIza', GOOGLE_GENAI_USE_VERTEXAI: 'true' }
+    const { args, env, status, stranger } = await said(['gemini', '-p', 'Hi'], more)
+    expect([args, status, stranger]).toEqual([['-p', 'Hi'], 200, 401])
+    expect(env).toMatchObject({ GEMINI_MODEL: 'GLM-4.5', GEMINI_CLI_HOME: join(state, 'zai2api', 'gemini-home') })
+    expect([env.GOOGLE_API_KEY, env.GOOGLE_GENAI_USE_VERTEXAI]).toEqual([undefined, undefined])
+    const made = join(env.GEMINI_CLI_HOME ?? '', '.gemini')
+    expect(await Bun.file(join(made, 'GEMINI.md')).text()).toBe('Be brief.')
+    expect(await Bun.file(join(made, 'settings.json')).json()).toEqual({
+      ui: { theme: 'Dark' },
+      security: { auth: { selectedType: 'gemini-api-key' }, keep: 1 },
+      privacy: { usageStatisticsEnabled: false },
+      model: { compressionThreshold: 0.061 },
+    })
+    expect(await Bun.file(join(own, '.gemini', 'settings.json')).text()).toContain('oauth-personal')
+    // What the user adds later is there at the next start.
+    await Bun.write(join(own, '.gemini', 'commands', 'a.toml'), 'prompt = "b"')
+    await said(['gemini'], more)
+    expect(await Bun.file(join(made, 'commands', 'a.toml')).text()).toBe('prompt = "b"')
   })
 
   test('claude uses the configured model', async () => {

@@ -194,7 +194,13 @@ export function createApp(options: AppOptions) {
   }
   const apiRoutes = dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering))
   const pages = [
-    ...healthRoutes({ gateway, limits, basePaths, redact: options.redact }),
+    ...healthRoutes({
+      gateway,
+      limits,
+      basePaths,
+      redact: options.redact,
+      isDatabaseAway: options.keys?.isDatabaseAway,
+    }),
     ...pageRoutes(version, dialects),
     ...modelRoutes(dialects, basePaths, { gateway, recordOf, admitAndReadBody }),
     ...dialects.flatMap((dialect) => fixedRoutes(dialect, basePaths)),

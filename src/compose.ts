@@ -167,6 +167,7 @@ export async function compose(
       ...{ database, clock, warn, dialects: dialects.map(({ id }) => id) },
       random: (bytes) => crypto.getRandomValues(bytes),
       policy: () => settings.access.policy,
+      isStrict: () => current.budgetStrict,
       info: (message, facts) => log.info(message, { ...facts }),
       table: () => models,
     }))

@@ -66,7 +66,7 @@ const mayImport: Record<string, string[]> = {
   database: ['core', 'bun', 'bun:sqlite', 'node:*'],
   store: ['core', 'database', 'bun:sqlite'],
   // Keys that the operator gives to others: what they may do, and what it costs.
-  keys: ['core', 'models', 'type observe', 'type database', 'store'],
+  keys: ['core', 'models', 'type observe', 'database', 'store'],
   http: [
     'core',
     'gateway',

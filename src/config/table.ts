@@ -241,6 +241,16 @@ export const settings = {
       'Database for keys, usage and the list of requests, never their content: memory (gone with the process), sqlite:PATH or postgres://user:password@host/name; by default the file zai2api.sqlite in the state folder.',
     role: { addressOf: 'conversations' },
   },
+  budgetStrict: {
+    env: 'BUDGET_STRICT',
+    group: 'server',
+    kind: onOff,
+    default: 'false',
+    about:
+      'While PostgreSQL cannot be reached, refuse keys with budgets (true), or let them in by what was last known and count it later (false).',
+    role: 'plain',
+    protects: { refuses: true },
+  },
   authToken: {
     env: 'AUTH_TOKEN',
     group: 'keys',

@@ -142,6 +142,11 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
       PRIMARY KEY (credential, model, node)
     ) ${busyTable}`,
   ],
+  ({ text, int, table }) => [
+    // Costs that were stored after the database had been away, so that each is counted once.
+    `CREATE TABLE settlements (id ${text} PRIMARY KEY, at ${int} NOT NULL) ${table}`,
+    'CREATE INDEX settlements_by_age ON settlements (at)',
+  ],
 ]
 
 /** Small tables that decisions depend on. When the disk is full or the file read-only, they continue in memory. */

@@ -36,7 +36,8 @@ const migrationLock = 8_211_408
 /**
  * A database on a PostgreSQL server. Several gateways may share it.
  *
- * Commits do not wait for the server's disk: a crash of the server, not of the gateway, may lose the last 0.6 s.
+ * Commits do not wait for the server's disk, but for those of tables and keys: a crash of the server, not of the gateway,
+ * may lose the last 0.6 s.
  *
  * Errors: rejects if the server cannot be reached, or a newer version made the tables. Statements reject with
  * `DatabaseError`: see `GuardedPool`.
@@ -136,6 +137,7 @@ function transactionsOf(pool: GuardedPool): TransactionalSql['transaction'] {
 /** Waits while another gateway migrates the same database. */
 async function migrate(sql: Sql): Promise<void> {
   await sql`SELECT pg_advisory_xact_lock(${migrationLock})`
+  await sql`SET LOCAL synchronous_commit = on`
   await statement(sql, versionTable)
   const [found] = await sql<{ version: number | null }>`SELECT max(version) AS version FROM schema_version`
   for (const text of statementsAfter(found?.version ?? 0, 'postgres')) await statement(sql, text)

@@ -9,10 +9,15 @@ export interface HealthOptions {
   limits: RequestLimits
   redact: Redact
   basePaths: readonly string[]
+  /** Whether the database of keys is out of reach. */
+  isDatabaseAway?: (() => boolean) | undefined
 }
 
-/** `/healthz`: the process runs. `/readyz`: a request could succeed now. */
-export function healthRoutes({ gateway, limits, redact, basePaths }: HealthOptions): Route[] {
+/**
+ * `/healthz`: the process runs. `/readyz`: a request could succeed now; `degraded` while the database is away, when keys
+ * that are known still work.
+ */
+export function healthRoutes({ gateway, limits, redact, basePaths, isDatabaseAway }: HealthOptions): Route[] {
   return [
     {
       method: 'GET',
@@ -31,7 +36,12 @@ export function healthRoutes({ gateway, limits, redact, basePaths }: HealthOptio
           if (limits.closed) throw limits.closed
           await gateway.check(request.signal)
           const resting = gateway.unresponsive()
-          return { status: 'ready', ...(resting.length > 0 ? { resting } : {}) }
+          const isDegraded = isDatabaseAway?.() === true
+          return {
+            status: isDegraded ? 'degraded' : 'ready',
+            ...(isDegraded ? { database: 'away' } : {}),
+            ...(resting.length > 0 ? { resting } : {}),
+          }
         } catch (thrown) {
           const { code, message } = asGatewayError(thrown)
           return Response.json({ status: 'not ready', code, reason: redact(message) }, { status: 503 })

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { GatewayError } from '../core/errors.ts'
 import { issuedPrefix } from '../core/issued-keys.ts'
 import { isRecord, parseJson } from '../core/json.ts'
+import { DatabaseError } from '../database/errors.ts'
 import type { KeyRow, KeyStore } from '../store/keys.ts'
 import type { KeyRules } from './change.ts'
 import { hashOf } from './secret.ts'
@@ -11,7 +12,8 @@ import { hashOf } from './secret.ts'
 export interface KeyRegistry {
   /**
    * Whose secret it is; `undefined` for what is no secret of this gateway by its first letters.
-   * Errors: `unauthorized` for one that is unknown, disabled or has expired.
+   * Errors: `unauthorized` for one that is unknown, disabled or has expired; `overloaded` for one that is unknown while the
+   * database is away, and after a minute for all.
    */
   callerOf(secret: string): Caller | undefined
   /** Reads all keys again. */
@@ -32,6 +34,8 @@ export interface RegistryOptions {
 const lookEveryMs = 400
 const rereadEveryMs = 30_000
 const storeUsesEveryMs = 2_000
+/** How long keys that are known stay in use while the database is away. */
+const trustedMs = 60_000
 
 interface Known {
   row: KeyRow
@@ -45,6 +49,9 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
   let withBudgets = new Set<string>()
   let version = Number.NaN
   let readAt = clock.monotonic()
+  // When the database last answered.
+  let seenAt = readAt
+  let isAway = false
   let isFailing = false
   let isClosed = false
   const used = new Map<string, number>()
@@ -56,6 +63,8 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
     callerOf(secret) {
       if (!secret.startsWith(issuedPrefix)) return undefined
       const known = byHash.get(hashOf(secret))
+      // Whoever has just been given a key should try again, and a key that was disabled must not work for ever.
+      if (isAway && (known === undefined || clock.monotonic() - seenAt >= trustedMs)) throw unavailable()
       if (known === undefined)
         throw refusal('invalid_api_key', 'This gateway has no such key: it was deleted or replaced, or never existed.')
       const { row } = known
@@ -76,7 +85,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
     async close() {
       isClosed = true
       stopLooking()
-      await storeUses()
+      await storeUses().catch((cause) => warn('when keys were last used could not be stored', cause))
     },
   }
 
@@ -98,9 +107,12 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
       if (isDue || (await store.version()) !== version) await refresh()
       if (clock.monotonic() - usesStoredAt >= storeUsesEveryMs) await storeUses()
       isFailing = false
+      isAway = false
+      seenAt = clock.monotonic()
     }
     work()
       .catch((cause) => {
+        isAway = cause instanceof DatabaseError && (cause.problem === 'away' || cause.problem === 'late')
         if (!isFailing) warn('the keys could not be looked up; those that are known stay in use', cause)
         isFailing = true
       })
@@ -134,6 +146,14 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
       },
     }
   }
+}
+
+function unavailable(): GatewayError {
+  return new GatewayError(
+    'overloaded',
+    'The database of this gateway cannot be reached, so this key cannot be checked now. Try again soon.',
+    { code: 'keys_unavailable', retryAfterMs: 2_000 },
+  )
 }
 
 function refusal(code: string, message: string): GatewayError {

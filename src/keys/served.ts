@@ -1,8 +1,10 @@
 import type { CallerPolicy } from '../core/caller.ts'
 import type { Clock } from '../core/clock.ts'
+import { sharedClock } from '../database/shared-clock.ts'
 import type { Database } from '../database/sql.ts'
 import type { ModelTable } from '../models/table.ts'
-import { createKeyStore } from '../store/keys.ts'
+import { createKeyStore, keysChannel } from '../store/keys.ts'
+import { offlineKeys } from '../store/offline-keys.ts'
 import { createKeys, type Keys } from './index.ts'
 import { createLedger, type Ledger } from './ledger.ts'
 import { createKeyRegistry, type KeyRegistry } from './registry.ts'
@@ -13,6 +15,8 @@ export interface ServedKeys {
   keys: Keys
   registry: KeyRegistry
   ledger: Ledger
+  /** Whether the database is out of reach: keys that are known stay in use for a minute. */
+  isDatabaseAway(): boolean
   /** Call it once nothing is answered any more. */
   close(): Promise<void>
 }
@@ -24,6 +28,8 @@ export interface ServedKeysOptions {
   dialects: readonly string[]
   policy: () => CallerPolicy
   table: () => ModelTable
+  /** Whether keys with budgets are refused while PostgreSQL is away. */
+  isStrict?: () => boolean
   warn: (message: string, cause: unknown) => void
   /** Told of each change that this server makes. */
   info: (message: string, facts: object) => void
@@ -31,8 +37,13 @@ export interface ServedKeysOptions {
 
 /** Loads the keys, and settles the expired reservations of processes that crashed. Errors: those of the database. */
 export async function openKeys(options: ServedKeysOptions): Promise<ServedKeys> {
-  const { database, clock, random, dialects, policy, table, warn, info } = options
-  const store = createKeyStore(database)
+  const { database, random, dialects, policy, table, isStrict = () => false, warn, info } = options
+  const clock = await sharedClock(database, options.clock)
+  const { now, after } = clock
+  const stored = createKeyStore(database)
+  const offline =
+    database.engine === 'postgres' ? offlineKeys(stored, { database, now, after, isStrict, warn }) : undefined
+  const store = offline ?? stored
   const registry = await createKeyRegistry({ store, clock, policy, warn })
   const ledger = createLedger({ store, clock, table, warn })
   const onChange = async (did: string, { id, name }: { id: string; name: string }) => {
@@ -40,11 +51,19 @@ export async function openKeys(options: ServedKeysOptions): Promise<ServedKeys> 
     await registry.refresh()
   }
   const keys = createKeys({ store, now: clock.now, random, dialects, table, onChange })
+  const stopListening = database.listen(keysChannel, () => {
+    registry.refresh().catch(() => {
+      // The next look says it.
+    })
+  })
   await ledger.sweep()
   return {
-    ...{ keys, registry, ledger },
+    ...{ keys, registry, ledger, isDatabaseAway: database.isAway },
     async close() {
+      clock.stop()
+      stopListening()
       await Promise.all([ledger.close(), registry.close()])
+      await offline?.close()
     },
   }
 }

@@ -101,7 +101,13 @@ export function createKeyStore(db: Database): KeyStore {
   }
   /** Until the transaction ends. A transaction of SQLite locks the database by itself. */
   const lockKeys = async (sql: Sql): Promise<void> => {
-    if (db.engine === 'postgres') await sql`SELECT pg_advisory_xact_lock(${keysLock})`
+    if (db.engine !== 'postgres') return
+    await sql`SELECT pg_advisory_xact_lock(${keysLock})`
+    // A key that somebody was given must not be forgotten.
+    await sql`SET LOCAL synchronous_commit = on`
+  }
+  const tellOthers = async (sql: Sql): Promise<void> => {
+    if (db.engine === 'postgres') await sql`SELECT pg_notify(${keysChannel}, '')`
   }
   return {
     async version() {
@@ -129,6 +135,7 @@ export function createKeyStore(db: Database): KeyStore {
             VALUES (${id}, ${name}, ${prefix}, ${hash}, ${disabled}, ${rules}, ${createdAt}, ${expiresAt},
               (SELECT coalesce(max(changed), 0) + 1 FROM keys))`
         await putBudgets(sql, id, budgets)
+        await tellOthers(sql)
         return key
       }),
 
@@ -139,6 +146,7 @@ export function createKeyStore(db: Database): KeyStore {
             changed = (SELECT max(changed) + 1 FROM keys)
           WHERE id = ${id} AND deleted IS NULL RETURNING id`
         await putBudgets(sql, id, [])
+        await tellOthers(sql)
         return removed.length > 0
       }),
 
@@ -201,6 +209,9 @@ export function createKeyStore(db: Database): KeyStore {
   }
 }
 
+/** On PostgreSQL gateways hear here of each change of a key. */
+export const keysChannel = 'zai2api_keys'
+
 /** Key changes on PostgreSQL wait for each other by this lock, which others of the database do not use. */
 const keysLock = 7_265_102
 
@@ -226,7 +237,11 @@ interface Reserved {
 /**
  * A reservation from an ended window or from before a reset has an old `generation`, so the current budget is not changed.
  */
-async function settleReservation(sql: Sql, { budget, amount, generation }: Reserved, spent: number): Promise<void> {
+export async function settleReservation(
+  sql: Sql,
+  { budget, amount, generation }: Reserved,
+  spent: number,
+): Promise<void> {
   await sql`UPDATE budgets SET reserved = reserved - ${amount}, settled = settled + ${spent}
     WHERE id = ${budget} AND generation = ${generation}`
 }

@@ -77,6 +77,7 @@ describe('without any source', () => {
       models: [],
       shutdownMs: 30_000,
       databaseUrl: undefined,
+      budgetStrict: false,
       authToken: undefined,
       anthropicApiKey: undefined,
       zaiApiKeys: [],

@@ -1,0 +1,161 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { systemClock } from '../../src/async/system-clock.ts'
+import type { GatewayError } from '../../src/core/errors.ts'
+import { issuedPrefix } from '../../src/core/issued-keys.ts'
+import { openPostgres } from '../../src/database/postgres.ts'
+import { openKeys } from '../../src/keys/served.ts'
+import { openRecord } from '../../src/observe/record.ts'
+import { characterMeter } from '../support/bills.ts'
+import { manualClock } from '../support/clock.ts'
+import { eventually } from '../support/eventually.ts'
+import { until } from '../support/gateway.ts'
+import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { dialects, exact, priced, table } from './support.ts'
+
+// What keys may do while their server is away, and what gateways whose clocks differ make of it.
+
+describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
+  let server: Postgres
+  const closing: (() => Promise<void>)[] = []
+  beforeAll(async () => {
+    server = await startPostgres()
+  }, 60_000)
+  afterEach(async () => {
+    await Promise.all(closing.splice(0).map((close) => close()))
+  })
+  afterAll(() => server?.stop())
+
+  /** One gateway. Its keys go by a clock of the test, which is `aheadMs` ahead of that of the database. */
+  async function gateway(url: string, { aheadMs = 0, isStrict = false } = {}) {
+    const clock = manualClock(Date.now() + aheadMs)
+    const limits = { statementMs: 5_000, graceMs: 1_000 }
+    const database = await openPostgres({ url, clock: systemClock, limits })
+    const warnings: string[] = []
+    const served = await openKeys({
+      ...{
+        database,
+        clock,
+        dialects,
+        table: () => table,
+        isStrict: () => isStrict,
+        policy: () => ({}),
+        info: () => {},
+      },
+      random: (bytes) => crypto.getRandomValues(bytes),
+      warn: (message) => void warnings.push(message),
+    })
+    closing.push(async () => {
+      await served.close()
+      await database.close()
+    })
+    const call = async (secret: string, tokens: number) => {
+      const record = openRecord(`req_${Bun.randomUUIDv7()}`, 'POST', '/v1/messages', clock)
+      const caller = served.registry.callerOf(secret)
+      if (caller === undefined) throw new Error('no secret of ours')
+      record.caller = caller
+      const meter = characterMeter()
+      await served.ledger
+        .spendingOf(record)
+        ?.reserve({ model: priced, prompt: 10, maxTokens: tokens, longestReply: exact, meter })
+      return async () => {
+        meter.reported({ inputTokens: 10, outputTokens: tokens })
+        await served.ledger.settle(record)
+      }
+    }
+    return { ...served, database, clock, warnings, call }
+  }
+
+  const refusal = (promise: Promise<unknown>): Promise<GatewayError> =>
+    promise.then(() => expect.unreachable('it was let in')).catch((thrown) => thrown)
+
+  test('go on by what was known while it is away, and cost exactly what they cost', async () => {
+    const url = await server.newDatabase()
+    const [home, strict] = [await gateway(url), await gateway(url, { isStrict: true })]
+    const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
+    const { secret: free } = await home.keys.create({ name: 'free' })
+    await strict.registry.refresh()
+    const [before, strictly] = [await home.call(secret, 90), await strict.call(secret, 90)]
+    // Changes of keys wait for the disk, and with them what came before.
+    await home.keys.change('free', { rpm: 1_000 })
+    await server.crash()
+    const look = async (each: typeof home) => {
+      each.clock.advance(400)
+      expect(await refusal(each.call(`${issuedPrefix}unknown`, 1))).toMatchObject({ code: 'keys_unavailable' })
+    }
+    await eventually(() => Promise.all([look(home), look(strict)]))
+    await until(home.isDatabaseAway, 'the gateway to know that it is away')
+    await before()
+    await strictly()
+    for (const tokens of [190, 190, 190, 190]) await (await home.call(secret, tokens))()
+    // What was reserved before stays reserved until the database is back.
+    expect(await refusal(home.call(secret, 90))).toMatchObject({ kind: 'rate-limited' })
+    expect(await refusal(strict.call(secret, 1))).toMatchObject({ code: 'budget_unavailable' })
+    await strict.call(free, 1)
+    server.start()
+    await until(() => !home.isDatabaseAway() && !strict.isDatabaseAway(), 'the server to be back')
+    await eventually(async () => {
+      home.clock.advance(1_000)
+      strict.clock.advance(1_000)
+      const [budget] = (await home.keys.show('a')).budgets
+      expect(budget).toMatchObject({ spent: 100 + 100 + 4 * 200, reserved: 0 })
+    })
+    const stored = await home.database`SELECT id FROM settlements`
+    expect(stored).toHaveLength(4)
+  }, 60_000)
+
+  test('that are known are not trusted for longer than a minute', async () => {
+    const home = await gateway(await server.newDatabase())
+    const { secret } = await home.keys.create({ name: 'a' })
+    await home.call(secret, 1)
+    await server.crash()
+    try {
+      await eventually(async () => {
+        home.clock.advance(400)
+        expect(home.warnings).not.toEqual([])
+      })
+      await home.call(secret, 1)
+      home.clock.advance(60_000)
+      expect(await refusal(home.call(secret, 1))).toMatchObject({ kind: 'overloaded', code: 'keys_unavailable' })
+      expect(home.warnings).toHaveLength(1)
+    } finally {
+      server.start()
+    }
+  }, 60_000)
+
+  test('are refused by all as soon as they are disabled by one, which the others hear', async () => {
+    const url = await server.newDatabase()
+    const [home, other] = [await gateway(url), await gateway(url)]
+    const { secret } = await home.keys.create({ name: 'a' })
+    // The clock of the other stands still, so that it does not look by itself.
+    await eventually(() => other.call(secret, 1))
+    await home.keys.change('a', { disabled: true })
+    await eventually(async () => expect(await refusal(other.call(secret, 1))).toMatchObject({ code: 'key_disabled' }))
+  }, 30_000)
+
+  test('keep what they have reserved where the clock of another gateway is five minutes ahead', async () => {
+    const url = await server.newDatabase()
+    const [home, ahead] = [await gateway(url), await gateway(url, { aheadMs: 300_000 })]
+    const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/5h' })
+    const settle = await home.call(secret, 90)
+    await ahead.ledger.sweep()
+    expect((await ahead.keys.show('a')).budgets[0]).toMatchObject({ spent: 0, reserved: 100 })
+    await settle()
+    expect((await ahead.keys.show('a')).budgets[0]).toMatchObject({ spent: 100, reserved: 0 })
+  }, 30_000)
+
+  test('have what four gateways left behind settled once, without deadlocks', async () => {
+    const url = await server.newDatabase()
+    const nodes = await Promise.all([1, 2, 3, 4].map((aheadMs) => gateway(url, { aheadMs })))
+    const [home] = nodes as [Awaited<ReturnType<typeof gateway>>]
+    const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:100000/day,credits:100/day,usd:5/day' })
+    for (const { registry } of nodes) await registry.refresh()
+    await Promise.all(Array.from({ length: 80 }, (_, index) => nodes[index % 4]?.call(secret, 10)))
+    await home.database`UPDATE reservations SET expires = 0`
+    await Promise.all(nodes.map(({ ledger }) => ledger.sweep()))
+    expect(await home.database`SELECT count(*) AS n FROM reservations`).toEqual([{ n: 0 }])
+    expect((await home.keys.show('a')).budgets.find(({ unit }) => unit === 'tokens')).toMatchObject({
+      ...{ spent: 80 * 20, reserved: 0 },
+    })
+    expect(nodes.flatMap(({ warnings }) => warnings)).toEqual([])
+  }, 60_000)
+})

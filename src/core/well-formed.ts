@@ -1,3 +1,4 @@
+import { isRecord } from './json.ts'
 import type { ChatRequest } from './request.ts'
 
 /**
@@ -6,17 +7,30 @@ import type { ChatRequest } from './request.ts'
  */
 export function wellFormed<Value>(value: Value): Value
 export function wellFormed(value: unknown): unknown {
-  if (typeof value === 'string') return value.isWellFormed() ? value : value.toWellFormed()
-  if (Array.isArray(value)) return changed(value, value.map(wellFormed)) ?? value
+  return isWellFormed(value) ? value : mend(value)
+}
+
+/** True of nearly every value, and found in a third of the time that it takes to mend one that needs nothing. */
+function isWellFormed(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed()
+  if (Array.isArray(value)) return value.every(isWellFormed)
+  if (!isRecord(value)) return true
+  for (const name in value) if (!name.isWellFormed() || !isWellFormed(value[name])) return false
+  return true
+}
+
+/** Values inside that need no change are not copied. */
+function mend(value: unknown): unknown {
+  if (typeof value === 'string') return value.toWellFormed()
+  if (Array.isArray(value)) return changed(value, value.map(mend)) ?? value
   if (typeof value !== 'object' || value === null) return value
-  // Most values need no change and are not copied.
   let mended: [string, unknown][] | undefined
   const keys = Object.keys(value)
   let index = 0
   for (const key of keys) {
     const member: unknown = Reflect.get(value, key)
-    const name = wellFormed(key)
-    const whole: unknown = wellFormed(member)
+    const name = key.toWellFormed()
+    const whole = mend(member)
     if (!mended && (name !== key || whole !== member))
       mended = keys.slice(0, index).map((before) => [before, Reflect.get(value, before)])
     mended?.push([name, whole])

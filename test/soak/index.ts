@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { costlyCases, costlyReplies, costlyRequests } from '../support/costly.ts'
 import type { Load, Outcome } from './client.ts'
+import type { Longest } from './prober.ts'
 
 // make soak: the gateway, an upstream and the clients in processes of their own, on loopback, for SOAK_SECONDS.
 
@@ -18,8 +19,9 @@ const rows: { what: string; seen: string; fine: boolean }[] = []
 // The time limit of every step.
 setTimeout(() => leave('the soak did not end in time'), (seconds * 1.5 + 60) * 1000)
 
-function spawn(argv: string[], env: Record<string, string> = {}) {
+function spawn(argv: string[], env: Record<string, string> = {}, ipc?: (message: unknown) => void) {
   const child = Bun.spawn(argv, {
+    ...(ipc && { ipc }),
     cwd: folder,
     env: { ...process.env, BUN_CONFIG_MAX_HTTP_REQUESTS: '20000', ...env },
     stdin: 'ignore',
@@ -41,7 +43,7 @@ function leave(problem?: string): never {
 
 function print(): void {
   console.log(`\n${command[0] === binary ? 'dist/zai2api' : 'bun src/main.ts'}, ${seconds} s\n`)
-  for (const { what, seen, fine } of rows) console.log(`${fine ? 'ok  ' : 'HARM'}  ${what.padEnd(58)}${seen}`)
+  for (const { what, seen, fine } of rows) console.log(`${fine ? 'ok  ' : 'HARM'}  ${what.padEnd(66)}${seen}`)
 }
 
 const row = (what: string, seen: string | number, fine = true) => rows.push({ what, seen: String(seen), fine })
@@ -61,10 +63,19 @@ async function startUpstream(port: number) {
   return { child, port: Number(await firstLine(child.stdout)) }
 }
 
+/** A second upstream, which has no limits of its own: Z.AI's API takes at most 128 tools. */
+const unlimited = 'unlimited/glm-4.7'
+
 async function startGateway(upstreamPort: number) {
-  const child = spawn([...command, 'serve', '--port', '0', '--log-level', 'off'], {
+  const base = `http://127.0.0.1:${upstreamPort}/api/paas/v4`
+  const config = join(folder, 'config.toml')
+  const row = `id = "unlimited"\nkind = "openai-compatible"\nbase = "${base}"\nmodels = ["glm-4.7"]`
+  await Bun.write(config, `[[upstreams]]\nid = "zai-api"\n\n[[upstreams]]\n${row}\n`)
+  const child = spawn([...command, 'serve', '--config', config, '--port', '0', '--log-level', 'off'], {
+    // Nothing of the user's own: no configuration, no database.
+    ...{ HOME: folder, XDG_CONFIG_HOME: folder, XDG_STATE_HOME: folder },
     UPSTREAMS: 'zai-api',
-    ZAI_API_BASE: `http://127.0.0.1:${upstreamPort}/api/paas/v4`,
+    ZAI_API_BASE: base,
     // Several keys, because one key starts with a few calls at a time, and this is no test of the credential pool.
     ZAI_API_KEY: Array.from({ length: 400 }, (_, index) => `soak-${index}`).join(','),
     QUEUE_LIMIT: '20000',
@@ -87,6 +98,30 @@ async function load(url: string, asked: Asked): Promise<Outcome> {
   const told: Load = { url, untilMs: Math.max(1_000, deadline - Date.now()), ...asked }
   const child = spawn([process.execPath, join(import.meta.dir, 'client.ts'), JSON.stringify(told)])
   return JSON.parse(await new Response(child.stdout).text())
+}
+
+interface Prober {
+  /** The longest answers to `/healthz` while `work` is under way, and what `work` resolves with. */
+  during(work: () => Promise<number>): Promise<{ status: number; longest: Longest }>
+  stop(): void
+}
+
+async function startProber(): Promise<Prober> {
+  let told = Promise.withResolvers<unknown>()
+  const child = spawn([process.execPath, join(import.meta.dir, 'prober.ts'), url, String(pid)], {}, (message) =>
+    told.resolve(message),
+  )
+  await told.promise
+  return {
+    async during(work) {
+      told = Promise.withResolvers()
+      child.send('begin')
+      const status = await work()
+      child.send('end')
+      return { status, longest: (await told.promise) as Longest }
+    },
+    stop: () => child.kill(),
+  }
 }
 
 function rssMb(pid: number): number {
@@ -175,7 +210,7 @@ const costly: { name: string; body: object }[] = [
       response_format: { type: 'json_schema', json_schema: { name: 'it', schema } },
     },
   })),
-  ...costlyRequests,
+  ...costlyRequests.map(({ name, body }) => ({ name, body: { ...body, model: unlimited } })),
   ...costlyReplies.map(({ name }, index) => ({
     name,
     body: {
@@ -185,23 +220,21 @@ const costly: { name: string; body: object }[] = [
     },
   })),
 ]
+const prober = await startProber()
 for (const { name, body } of costly) {
-  let over = false
   const text = JSON.stringify({ model: 'glm-4.7', ...body })
-  const asked = fetch(`${url}/v1/chat/completions`, { method: 'POST', body: text }).then(async (response) => {
+  const { status, longest } = await prober.during(async () => {
+    const response = await fetch(`${url}/v1/chat/completions`, { method: 'POST', body: text })
     await response.text()
-    over = true
+    return response.status
   })
-  let longest = 0
-  while (!over) {
-    const startedAt = performance.now()
-    await (await fetch(`${url}/healthz`)).text()
-    longest = Math.max(longest, performance.now() - startedAt)
-    await Bun.sleep(1)
-  }
-  await asked
-  row(`beside ${name}: longest /healthz`, `${longest.toFixed(0)} ms`, longest <= longestGapMs)
+  // The gateway's share is judged. By the clock it is more, where cores are fewer than what runs: this process, the
+  // upstream, and the gateway's own threads for schemas, compilation and garbage.
+  const { wallMs, threadMs } = longest
+  const seen = `${threadMs.toFixed(0)} ms of the event loop, ${wallMs.toFixed(0)} ms by the clock`
+  row(`beside ${name}: longest /healthz`, seen, threadMs <= longestGapMs && status !== 400)
 }
+prober.stop()
 
 // The upstream is killed.
 const killed = load(url, { clients: 100, concurrency: 100, recital: { numbers: 1_000, everyMs: 20 } })

@@ -14,6 +14,8 @@ import { eventReader } from './read-events.ts'
 
 /** Bytes of a read that may be processed in one turn of the event loop. */
 const maxBytesPerTurn = 65_536
+/** Bytes that are decoded for a client that has left: more than a connection holds for a slow reader. */
+const maxUnreadBytes = 524_288
 /** Longest processing time in one turn; the rest waits for the next turn. */
 const maxTurnMs = 4
 
@@ -67,6 +69,8 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
   let held: ByteRange | undefined
   // The last read has used up this turn of the event loop.
   let isTurnOver = false
+  // The next piece of the body is awaited: nothing has arrived that is unread.
+  let isAwaiting = false
 
   return {
     next(onBatch, writer) {
@@ -75,7 +79,10 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
       if (over) onBatch(undefined)
       else continueReading()
     },
-    cancel: close,
+    cancel() {
+      if (!over && !finished && !isAwaiting) decodeUnread()
+      close()
+    },
   }
 
   function continueReading(): void {
@@ -87,12 +94,17 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
     isTurnOver = false
     const rest = held
     held = undefined
-    if (rest) onRange(rest)
-    else stream.next(onRange)
+    if (rest) {
+      onRange(rest)
+      return
+    }
+    isAwaiting = true
+    stream.next(onRange)
   }
 
   function onRange(range: ByteRange | undefined, failure?: { cause: unknown }): void {
     batch = []
+    isAwaiting = false
     if (over) {
       onNext(undefined)
       return
@@ -143,6 +155,29 @@ function batches(body: ReadableStream<Uint8Array> | ByteStream, options: SseOpti
     if (finished) drain(stream, clock)
     else stream.cancel()
     onClose?.()
+  }
+
+  /** Lets the decoder count what has arrived for a client that stopped reading and left. */
+  function decodeUnread(): void {
+    const ignored: Delta[] = []
+    let left = maxUnreadBytes
+    const decode = (range: ByteRange | undefined) => {
+      if (range === undefined || left <= 0) return
+      left -= range.end - range.start
+      try {
+        for (let rest: ByteRange | undefined = range; rest; ) rest = readEvents(rest, ignored, Number.POSITIVE_INFINITY)
+      } catch {
+        return // nobody reads the rest, so it does not matter what is wrong with it
+      }
+      ignored.length = 0
+      readOn()
+    }
+    const readOn = () => stream.next((range) => decode(range && partial.before(range)))
+    direct.abandon()
+    if (held) decode(held)
+    else readOn()
+    // What arrives from now on is not of interest.
+    left = 0
   }
 }
 

@@ -270,3 +270,60 @@ test('what is read bit by bit is read to the last', async () => {
   const { source } = setUp(new Response(all).body ?? new ReadableStream())
   expect(await readAll(source)).toEqual(words)
 })
+
+describe('what has arrived and is not read when the stream is cancelled', () => {
+  const event = (text: string) => `data: {"t":"${text}"}\n\n`
+  const setUpWith = (pieces: string[], decoder: PayloadReader) => {
+    const ranges = pieces.map((text) => rangeOf(Buffer.from(text)))
+    let onEnd: (range: undefined) => void = () => {}
+    const body: ByteStream = {
+      next(onRange) {
+        const range = ranges.shift()
+        if (range) onRange(range)
+        else onEnd = onRange
+      },
+      cancel: () => onEnd(undefined),
+    }
+    const { signal } = new AbortController()
+    return sseDeltas(body, { label: 'home', decoder, clock: manualClock(), signal, idleMs: 5_000 })
+  }
+
+  test.each([
+    ['whole events', [event('one'), event('two') + event('three'), event('four')]],
+    ['an event in two parts', [event('one'), event('two').slice(0, 9), event('two').slice(9), event('three')]],
+  ])('is passed to the decoder: %s', async (_name, pieces) => {
+    for (const template of [undefined, alike.template]) {
+      const decoded: string[] = []
+      const decoder: PayloadReader = {
+        push: (data, out) => {
+          decoded.push(JSON.parse(data).t)
+          out.push({ type: 'text', text: data })
+        },
+        end() {},
+        ...(template
+          ? {
+              template: () =>
+                eventTemplateOf('{"t":"x"}', {
+                  read: (payload) => JSON.parse(payload).t,
+                  emit: (text) => void decoded.push(text),
+                  kind: () => 'text',
+                }),
+            }
+          : {}),
+      }
+      const source = setUpWith(pieces, decoder)
+      await readBatch(source)
+      source.cancel()
+      const expected = pieces.join('').matchAll(/"t":"(\w+)"/g)
+      expect(decoded).toEqual([...expected].map(([, text = '']) => text))
+    }
+  })
+
+  test('is not awaited', async () => {
+    const source = setUpWith([event('one')], echo)
+    await readBatch(source)
+    const next = readBatch(source)
+    source.cancel()
+    expect(await next).toBeUndefined()
+  })
+})

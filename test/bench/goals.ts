@@ -57,6 +57,24 @@ export const goals: readonly Goal[] = [
   plain('memory when idle', 'MB', 100, 75, 'idle.gateway.mb'),
   plain('memory added by a stream, at 1000', 'KB', 60, 42, 'paced1000.gateway.kbPerStream'),
   ratio('CPU per whole reply, to tight', 'whole.gateway.cpu', 'tight', { must: 2, aim: 1.5 }),
+  ratio('CPU per event, 300 paced streams, to CAPTURE=off', 'paced300.gateway.cpu', 'off', { must: 1.03, aim: 1.01 }),
+  ratio('CPU per event, 300 paced streams, with CAPTURE=memory, to CAPTURE=off', 'paced300.memory.cpu', 'off', {
+    must: 1.25,
+    aim: 1.15,
+  }),
+  {
+    name: 'CPU of a whole reply, added to CAPTURE=off',
+    unit: 'µs',
+    must: 15,
+    aim: 10,
+    of: (figure) => figure('whole.gateway.cpu') - figure('whole.off.cpu'),
+  },
+  {
+    name: 'CPU of a whole reply, added by CAPTURE=memory',
+    unit: 'µs',
+    of: (figure) => figure('whole.memory.cpu') - figure('whole.off.cpu'),
+  },
+  plain('memory when idle, with CAPTURE=memory', 'MB', 80, 75, 'idle.memory.mb'),
   ratio('CPU per event, 300 paced streams, with a database file, to one in memory', 'paced300.file.cpu', 'gateway', {
     must: 1.03,
     aim: 1.01,

@@ -35,13 +35,13 @@ export async function startScript(file: string, ...args: string[]): Promise<Runn
 }
 
 /**
- * The gateway as users run it, but with its database in memory unless `database` says otherwise. `startMs` is the time
+ * The gateway as users run it, but with its database in memory unless `settings` say otherwise. `startMs` is the time
  * from the start of the process to its first 200.
  */
 export async function startGateway(
   binary: string,
   upstreamPort: number,
-  database = 'memory',
+  settings: Record<string, string> = {},
 ): Promise<Running & { startMs: number }> {
   const port = freePort()
   const startedAt = performance.now()
@@ -50,10 +50,11 @@ export async function startGateway(
     env: {
       NODE_ENV: 'production',
       AUTH_TOKEN: 'bench-key-00000000',
-      DATABASE_URL: database,
+      DATABASE_URL: 'memory',
       UPSTREAMS: 'zai-api',
       ZAI_API_KEY: 'bench-upstream-key',
       ZAI_API_BASE: `http://127.0.0.1:${upstreamPort}/api/paas/v4`,
+      ...settings,
     },
     stdout: 'ignore',
     stderr: Bun.file(`${scratch}/gateway.log`),

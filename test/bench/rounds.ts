@@ -50,8 +50,8 @@ const question = { streams: true, requestsEach: 1, pauseMs: 0, historyBytes: 0, 
 /** One round: every target in turn for each load, so that other load on the machine affects all alike. */
 export async function round(stage: Stage, { windowMs, share }: Pace, log: (line: string) => void): Promise<Measured> {
   const measured: Measured = new Map()
-  const executable = async (binary: string, name: string, database?: string) => {
-    const started = await startGateway(binary, stage.upstream.port, database)
+  const executable = async (binary: string, name: string, settings?: Record<string, string>) => {
+    const started = await startGateway(binary, stage.upstream.port, settings)
     measured.set(`start.${name}.ms`, started.startMs)
     await Bun.sleep(300) // until it has said hello to its upstream
     measured.set(`idle.${name}.mb`, residentKb(started.pid) / 1024)
@@ -62,7 +62,10 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
   // It writes its list of requests to a file, as a server does by default.
   const filePath = `${scratch}/requests.sqlite`
   for (const suffix of ['', '-wal', '-shm']) rmSync(filePath + suffix, { force: true })
-  const recording = await executable(stage.binary, 'file', `sqlite:${filePath}`)
+  const recording = await executable(stage.binary, 'file', { DATABASE_URL: `sqlite:${filePath}` })
+  // The others keep all of a request but its messages.
+  const forgetting = await executable(stage.binary, 'off', { CAPTURE: 'off' })
+  const capturing = await executable(stage.binary, 'memory', { CAPTURE: 'memory' })
   const { upstream } = stage
   const relay = (kind: string) => startScript('relay.ts', kind, String(upstream.port))
   const reference = (name: string, running: Running): Target => ({ name, running, speech: 'reference' })
@@ -79,10 +82,12 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
   const chat = dialect('gateway', 'chat')
   const messages = dialect('messages', 'messages')
   const file: Target = { name: 'file', running: recording, speech: 'chat' }
+  const off: Target = { name: 'off', running: forgetting, speech: 'chat' }
+  const memory: Target = { name: 'memory', running: capturing, speech: 'chat' }
   const stream = { script: { mode: 'paced', events: 10 }, requestsEach: Math.ceil(20 * share) } as const
   const loads: [name: string, targets: Target[], run: (target: Target) => Promise<void>][] = [
     ['paced1000', [tight, ...nginx, ...chat, direct], (target) => paced(target, 1000)],
-    ['paced300', [tight, parse, ...nginx, ...chat, file, ...messages], (target) => paced(target, 300)],
+    ['paced300', [tight, parse, ...nginx, ...chat, off, memory, file, ...messages], (target) => paced(target, 300)],
     ['paced100', [direct, tight, ...chat], (target) => paced(target, 100)],
     ['paced2000', [direct, tight, ...chat], flood],
     ['opened1000', [direct, tight, ...chat], (target) => opened(target, 1000)],
@@ -91,7 +96,7 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     ['first20', [direct, tight, ...chat], (target) => firstEvent(target, 'first20', {})],
     ['first20 paused', [direct, tight, ...chat], (target) => firstEvent(target, 'first20 paused', { pauseMs: 50 })],
     ['first20 streams', [direct, tight, ...chat], (target) => firstEvent(target, 'first20 streams', stream)],
-    ['whole', [tight, ...chat, file], whole],
+    ['whole', [tight, ...chat, off, memory, file], whole],
     ['large1', [direct, tight, ...chat], (target) => large(target, 1)],
     ['large8', [direct, tight, ...chat], (target) => large(target, 8)],
     ['beside', chat, beside],
@@ -108,7 +113,9 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     for (const [, targets, run] of wanted) for (const target of targets) await run(target)
   } finally {
     await Promise.all(
-      [gateway, baseline, recording, tight.running, parse.running, started].map((running) => running?.stop()),
+      [gateway, baseline, recording, forgetting, capturing, tight.running, parse.running, started].map((running) =>
+        running?.stop(),
+      ),
     )
   }
   return measured

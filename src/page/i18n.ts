@@ -1,3 +1,4 @@
+import { effect, signal } from '@preact/signals'
 import { language } from './settings.ts'
 import { texts } from './texts.ts'
 
@@ -10,4 +11,21 @@ type Arguments<Name extends TextName> = Texts[Name][0] extends (...values: infer
 export function t<Name extends TextName>(name: Name, ...values: Arguments<Name>): string {
   const text: unknown = texts[name][language.value === 'zh' ? 1 : 0]
   return typeof text === 'function' ? text(...values) : String(text)
+}
+
+const translate = signal<((sentence: string) => string) | undefined>(undefined)
+effect(() => {
+  if (language.value === 'zh' && !translate.peek())
+    import('./gateway-texts.ts').then(
+      ({ inChinese }) => {
+        translate.value = inChinese
+      },
+      // Then they stay in English.
+      () => {},
+    )
+})
+
+/** A sentence of the gateway itself in the reader's language, as far as it is known there. */
+export function say(sentence: string): string {
+  return language.value === 'zh' && translate.value ? translate.value(sentence) : sentence
 }

@@ -141,6 +141,13 @@ async function ask(page: Page, api: string, text: string): Promise<void> {
   await page.keyboard.press('Enter')
 }
 
+test('the remedy of an error is told in the language of the reader', async () => {
+  await using opened = await openPage(browser, gateway.url, { language: 'zh' })
+  await opened.page.getByRole('cell', { name: '减少同时发送的请求，或增加密钥。' }).waitFor()
+  await opened.page.getByRole('button', { name: 'EN' }).click()
+  await opened.page.getByRole('cell', { name: 'Send fewer at a time, or add a key.' }).waitFor()
+})
+
 test('a request is sent, found in the list, read at its four edges and sent again', async () => {
   await using opened = await openPage(browser, `${gateway.url}/system`)
   const { page, complaints } = opened

@@ -8,6 +8,7 @@ import { elapsedMs, type RequestRecord } from '../../observe/record.ts'
 import { redactDeep, redactText } from '../../observe/redaction.ts'
 import { exportPage } from '../export-page.ts'
 import { type FirstDifference, firstDifference } from '../first-difference.ts'
+import { remedies } from '../remedies.ts'
 import { replayOf } from '../replay.ts'
 import { faceOf, faceSizes, timelineParts } from '../request-detail.ts'
 import { adminRoute } from '../route.ts'
@@ -117,7 +118,10 @@ export function inspectorRoutes(operator: Operator, inside: Inside): Route[] {
     const record = live.running().find((one) => one.id === id) ?? recent.find(id)
     const known = record ? await recentDetail(record) : await storedRequest?.(id)
     if (!known) throw notFound(`There is no request ${truncate(id)}, or it is not remembered any more.`)
-    return redactDeep({ ...known, faces: faceSizes(await capture.read(id)) }, findSecrets)
+    const { error } = known
+    const remedy = error && remedies[error.code]
+    const told = error && remedy !== undefined ? { ...known, error: { ...error, remedy } } : known
+    return redactDeep({ ...told, faces: faceSizes(await capture.read(id)) }, findSecrets)
   }
 
   async function recentDetail(record: RequestRecord): Promise<Omit<RequestDetail, 'faces'>> {

@@ -4,7 +4,7 @@ import { captureMinutes, setCapture } from '../api/capture.ts'
 import { capture, now } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { bytes, moment } from '../format.ts'
-import { t } from '../i18n.ts'
+import { say, t } from '../i18n.ts'
 import { Button, CopyButton, Segments } from '../parts/controls.tsx'
 import { useShortcuts } from '../parts/shortcuts.tsx'
 import { Empty, Failed, Placeholder } from '../parts/states.tsx'
@@ -95,7 +95,7 @@ function NotKept({ reason }: { reason: string }) {
   const isKeeping = mode === 'memory' || mode === 'disk'
   return (
     <Empty title={t('onlyNumbersKept')}>
-      {isKeeping && until !== undefined ? t('keptFromNowOn', moment(until, now.value)) : reason}{' '}
+      {isKeeping && until !== undefined ? t('keptFromNowOn', moment(until, now.value)) : say(reason)}{' '}
       {isKeeping ? (
         <a class="link" href={href('system')}>
           {t('whatIsKept')}
@@ -145,7 +145,7 @@ function OneFace({ request, name, view, compare }: OneFaceProps) {
       </div>
       {error.value ? (
         error.value.status === 404 ? (
-          <Empty title={t('notKept')}>{error.value.message}</Empty>
+          <Empty title={t('notKept')}>{say(error.value.message)}</Empty>
         ) : (
           <Failed what={t(titles[name])} error={error.value} again={reload} />
         )

@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import type { RequestRow } from '../../admin/schema/requests.ts'
 import { now } from '../api/live.ts'
 import { clockTime, creditsOf, day, dollars, percent, seconds, secondsLong, whole } from '../format.ts'
-import { t } from '../i18n.ts'
+import { say, t } from '../i18n.ts'
 import { Dim, Status, Unit } from '../parts/mark.tsx'
 import { hasFailed, markOf, shortModel, speed, stateWord, totalMs, Who } from '../parts/request-words.tsx'
 import { href } from '../router.ts'
@@ -143,7 +143,7 @@ function Row({ row, index, run, selected, slowest, onOpen }: RowProps) {
   const remarks = [
     row.state === 'waiting' && place ? t('placeOf', place.n, place.of) : '',
     row.state === 'tool' ? (tool ?? '') : '',
-    ...notes,
+    ...notes.map(say),
   ].filter(Boolean)
   const said = remarks.join(' · ') || (hasFailed(row) ? (row.error?.message ?? '') : '')
   return (

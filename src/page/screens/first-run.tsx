@@ -1,7 +1,7 @@
 import type { Now } from '../../admin/schema/now.ts'
 import { now } from '../api/live.ts'
 import { moment } from '../format.ts'
-import { t } from '../i18n.ts'
+import { say, t } from '../i18n.ts'
 import { Code } from '../parts/controls.tsx'
 import { upstreamMarks } from '../parts/upstream-words.ts'
 
@@ -67,7 +67,7 @@ export function FirstRun({ now: state }: { now: Now }) {
               {upstream.id} <span class="dim">{upstream.label}</span>
             </span>
             <span />
-            <span class="l2">{upstream.text}</span>
+            <span class="l2">{say(upstream.text)}</span>
           </li>
         ))}
         {state.reason && (
@@ -78,7 +78,7 @@ export function FirstRun({ now: state }: { now: Now }) {
             </span>
             <span />
             <span class="l2">
-              {state.reason} {state.remedy}
+              {state.reason} {state.remedy && say(state.remedy)}
             </span>
           </li>
         )}

@@ -5,7 +5,7 @@ import type { UpstreamBrief } from '../../admin/schema/upstreams.ts'
 import { now, running, upstreams } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { creditsOf, dollars, moment, percent, seconds, secondsLong, whole } from '../format.ts'
-import { t } from '../i18n.ts'
+import { say, t } from '../i18n.ts'
 import { busyText, Slots, Spark } from '../parts/amounts.tsx'
 import { Code, CopyButton, Tabs } from '../parts/controls.tsx'
 import { Dim, Status, Unit } from '../parts/mark.tsx'
@@ -69,14 +69,14 @@ function Filled({ now: state }: { now: Now }) {
       {!state.ready && state.reason && (
         <div class="after">
           <Note tone="bad" title={state.reason}>
-            {state.remedy}
+            {state.remedy && say(state.remedy)}
           </Note>
         </div>
       )}
       {urgent.map((trouble) => (
         <div class="after" key={trouble.code + trouble.upstream}>
           <Note tone="warn" title={trouble.text}>
-            {t('since', moment(trouble.since, now.value))}. {trouble.remedy}
+            {t('since', moment(trouble.since, now.value))}. {say(trouble.remedy)}
           </Note>
         </div>
       ))}
@@ -227,7 +227,7 @@ function WentWrong({ troubles }: { troubles: readonly Trouble[] }) {
                 </Status>
               </td>
               <td class="n p2">{trouble.count}</td>
-              <td class="p3 grow two wrap">{trouble.remedy}</td>
+              <td class="p3 grow two wrap">{say(trouble.remedy)}</td>
               <td class="n p4">{moment(trouble.last_at ?? trouble.since, now.value)}</td>
             </tr>
           ))}
@@ -267,7 +267,7 @@ function UpstreamLine({ upstream }: { upstream: UpstreamBrief }) {
       <span class="two nw">
         <Slots busy={busy} of={of} waiting={waiting} /> <span class="small">{busyText(busy, of)}</span>
       </span>
-      <span class="l2">{text}</span>
+      <span class="l2">{say(text)}</span>
     </li>
   )
 }

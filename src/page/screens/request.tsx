@@ -5,7 +5,7 @@ import { running } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { Faces } from '../bodies/bodies.tsx'
 import { clockTime, day, percent, secondsLong, whole } from '../format.ts'
-import { t } from '../i18n.ts'
+import { say, t } from '../i18n.ts'
 import { Button, CopyButton } from '../parts/controls.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { Dim } from '../parts/mark.tsx'
@@ -138,7 +138,7 @@ function Filled({ request }: { request: RequestDetail }) {
       {error && (
         <div class="after">
           <Note tone="bad" title={error.message}>
-            {error.remedy} <span class="m">{error.code}</span>
+            {error.remedy && say(error.remedy)} <span class="m">{error.code}</span>
           </Note>
         </div>
       )}
@@ -149,7 +149,7 @@ function Filled({ request }: { request: RequestDetail }) {
           {notes.length + ignored.length > 0 && (
             <ul class="line-list notes-list">
               {notes.map((note) => (
-                <li key={note}>{note}</li>
+                <li key={note}>{say(note)}</li>
               ))}
               {ignored.map((field) => (
                 <li key={field}>
@@ -234,7 +234,7 @@ function Route({ request }: { request: RequestDetail }) {
         {routing.map(({ from, to, by }) => (
           <li key={from + to + by}>
             <span>{from === to || from === '' ? to : `${from} → ${to}`}</span>
-            <Dim>{by}</Dim>
+            <Dim>{say(by)}</Dim>
           </li>
         ))}
         {difference && previous && (

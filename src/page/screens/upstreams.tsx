@@ -11,7 +11,7 @@ import { ApiError, send } from '../api/client.ts'
 import { now } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { clockTime, creditsOf, dollars, moment, rough, secondsLong, whole } from '../format.ts'
-import { t } from '../i18n.ts'
+import { say, t } from '../i18n.ts'
 import { busyText, Slots } from '../parts/amounts.tsx'
 import { Button } from '../parts/controls.tsx'
 import { Dim, type Mark, Status } from '../parts/mark.tsx'
@@ -66,7 +66,7 @@ function One({ upstream, place, changed }: OneProps) {
           <Tester path={`${base}/test`} />
         </span>
       </header>
-      <p class="two keyline">{text}</p>
+      <p class="two keyline">{say(text)}</p>
       <div class={quota ? 'cols' : ''}>
         <div>
           {credentials.length > 0 && (

@@ -88,12 +88,12 @@ async function copyText(text: string): Promise<void> {
   if (!copied) throw new Error('not copied')
 }
 
-/** Code to copy. */
-export function Code({ text, children }: { text: string; children?: ComponentChildren }) {
+/** Code to copy. `children` is what is shown of it, where that is not all. */
+export function Code({ text, children }: { text: CopyProps['text']; children?: ComponentChildren }) {
   return (
     <div class="code">
       <CopyButton text={text} />
-      <pre>{children ?? text}</pre>
+      <pre>{children ?? (typeof text === 'string' ? text : '')}</pre>
     </div>
   )
 }

@@ -1,4 +1,3 @@
-import { useSignal } from '@preact/signals'
 import type { Now, Trouble } from '../../admin/schema/now.ts'
 import type { RequestRow } from '../../admin/schema/requests.ts'
 import type { UpstreamBrief } from '../../admin/schema/upstreams.ts'
@@ -7,7 +6,8 @@ import { useResource } from '../api/resource.ts'
 import { creditsOf, dollars, moment, percent, seconds, secondsLong, whole } from '../format.ts'
 import { say, t } from '../i18n.ts'
 import { busyText, Slots, Spark } from '../parts/amounts.tsx'
-import { Code, CopyButton, Tabs } from '../parts/controls.tsx'
+import { Connect } from '../parts/connect.tsx'
+import { CopyButton } from '../parts/controls.tsx'
 import { Dim, Status, Unit } from '../parts/mark.tsx'
 import { PeakClock } from '../parts/peak-clock.tsx'
 import { QuotaMeters } from '../parts/quota.tsx'
@@ -269,41 +269,5 @@ function UpstreamLine({ upstream }: { upstream: UpstreamBrief }) {
       </span>
       <span class="l2">{say(text)}</span>
     </li>
-  )
-}
-
-function Connect({ setups }: { setups: Now['setups'] }) {
-  const chosen = useSignal(setups[0]?.client ?? '')
-  const setup = setups.find(({ client }) => client === chosen.value) ?? setups[0]
-  if (!setup) return null
-  return (
-    <>
-      <div class="sec" id="connect">
-        <h2>{t('connect')}</h2>
-        <span class="end">{t('anyKey')}</span>
-      </div>
-      <Tabs
-        label={t('client')}
-        value={setup.client}
-        choices={setups.map(({ client, label }) => ({ value: client, label }))}
-        onChoose={(client) => (chosen.value = client)}
-      >
-        {setup.command ? (
-          <>
-            <p class="small two above">{t('oneCommand')}</p>
-            <Code text={setup.command} />
-            <details class="above" key={setup.client}>
-              <summary class="small two">{t('orByHand')}</summary>
-              <Code text={setup.text} />
-            </details>
-          </>
-        ) : (
-          <>
-            <p class="small two above">{t('byHand')}</p>
-            <Code text={setup.text} />
-          </>
-        )}
-      </Tabs>
-    </>
   )
 }

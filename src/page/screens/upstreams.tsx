@@ -246,7 +246,10 @@ function ModelTable({ models, history }: ModelTableProps) {
             <td class="not-phone grow">
               <WidthLine changes={history.filter((each) => each.model === model)} learned={learned_limit} />
             </td>
-            <td class="n p3">{refused === 0 ? <Dim>0</Dim> : whole(refused)}</td>
+            <td class="n p3">
+              <span class="only-phone">{t('refused')} </span>
+              {refused === 0 ? <Dim>0</Dim> : whole(refused)}
+            </td>
             <td class="n p4 dim">{last_refusal ? clockTime(last_refusal.at) : '–'}</td>
           </tr>
         ))}

@@ -4,17 +4,16 @@ import { clockTime, creditsOf, day, dollars, moment, percent, short, whole } fro
 import { t } from '../i18n.ts'
 import { Segments } from '../parts/controls.tsx'
 import { Icon } from '../parts/icon.tsx'
-import { Dim, Unit } from '../parts/mark.tsx'
 import { LegendOf, Plot, type Slot } from '../parts/plot.tsx'
 import { Empty, Failed, Placeholder } from '../parts/states.tsx'
 import { href, query, root, setQuery } from '../router.ts'
+import { ByGroup, type Group, groups } from '../usage/by-group.tsx'
+import { type Sums, sumsOf } from '../usage/sums.ts'
 
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
 const ranges = { '24h': dayMs, '7d': 7 * dayMs, '30d': 30 * dayMs } as const
 type Range = keyof typeof ranges
-const groups = ['model', 'key', 'client', 'upstream'] as const
-type Group = (typeof groups)[number]
 
 /** What it costs, and when. */
 export function UsageScreen() {
@@ -73,28 +72,6 @@ function slotEnd(now: number, by: 'hour' | 'day'): number {
 
 function startsOf(from: number, end: number, spanMs: number): number[] {
   return Array.from({ length: Math.round((end - from) / spanMs) }, (_, n) => from + n * spanMs)
-}
-
-interface Sums {
-  requests: number
-  errors: number
-  input: number
-  cached: number
-  output: number
-  reasoning: number
-  credits?: number
-  usd?: number
-}
-
-function sumsOf(slots: readonly UsageSlot[]): Sums {
-  const sums: Sums = { requests: 0, errors: 0, input: 0, cached: 0, output: 0, reasoning: 0 }
-  for (const slot of slots) {
-    for (const name of ['requests', 'errors', 'input', 'cached', 'output', 'reasoning'] as const)
-      sums[name] += slot[name] ?? 0
-    for (const name of ['credits', 'usd'] as const)
-      if (slot[name] !== undefined) sums[name] = (sums[name] ?? 0) + slot[name]
-  }
-  return sums
 }
 
 interface FilledProps {
@@ -235,71 +212,5 @@ function Figure({ name, value, aside, now, before }: FigureProps) {
         )}
       </dd>
     </div>
-  )
-}
-
-function ByGroup({ slots, group }: { slots: readonly UsageSlot[]; group: Group }) {
-  const names = [...new Set(slots.map((slot) => slot.group))]
-  const rows = names
-    .map((name) => ({ name, sums: sumsOf(slots.filter((slot) => slot.group === name)) }))
-    .sort((a, b) => b.sums.input - a.sums.input)
-  const most = Math.max(1, ...rows.map(({ sums }) => sums.input))
-  return (
-    <>
-      <div class="sec">
-        <h2>{t('by')}</h2>
-        <Segments
-          label={t('by')}
-          look="s"
-          value={group}
-          choices={groups.map((value) => ({ value, label: t(`by_${value}`) }))}
-          onChoose={(next: Group) => setQuery({ by: next === 'model' ? undefined : next })}
-        />
-      </div>
-      <table class="t">
-        <thead>
-          <tr>
-            <th>{t(group)}</th>
-            <th class="n">{t('input')}</th>
-            <th>
-              <span class="sr">{t('share')}</span>
-            </th>
-            <th class="n">{t('cached')}</th>
-            <th class="n">{t('output')}</th>
-            <th class="n">{t('requests')}</th>
-            <th class="n">{t('errors')}</th>
-            <th class="n">{t('credits')}</th>
-            <th class="n">{t('money')}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map(({ name, sums }) => (
-            <tr key={name}>
-              <td class="p1">{name || <Dim>{t('unknown')}</Dim>}</td>
-              <td class="n p2">{short(sums.input)}</td>
-              <td class="grow">
-                <span class="tb">
-                  <i style={{ '--w': `${((100 * sums.input) / most).toFixed(1)}%` }} />
-                </span>
-              </td>
-              <td class="n">
-                {percent(sums.cached, sums.input)}
-                <Unit>%</Unit>
-              </td>
-              <td class="n">{short(sums.output)}</td>
-              <td class="n">{whole(sums.requests)}</td>
-              <td class="n">{whole(sums.errors)}</td>
-              <td class={sums.credits === undefined ? 'n' : 'n p4'}>
-                {sums.credits === undefined ? <Dim>–</Dim> : creditsOf(sums.credits)}
-              </td>
-              <td class="p3 only-phone">{t('requestsErrors', sums.requests, sums.errors)}</td>
-              <td class={sums.usd === undefined || sums.credits !== undefined ? 'n' : 'n p4'}>
-                {sums.usd === undefined ? <Dim>–</Dim> : `$${dollars(sums.usd)}`}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </>
   )
 }

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals'
 import { t } from '../i18n.ts'
 import { Code, Tabs } from '../parts/controls.tsx'
 import { href } from '../router.ts'
-import { type CodeLanguage, codeFor, languages } from './code.ts'
+import { type CodeLanguage, codeFor, languages, shortened } from './code.ts'
 import { dialect, draft, pictures, settings, turns } from './state.ts'
 import type { Turn } from './transcript.ts'
 
@@ -23,7 +23,9 @@ export function AsCode() {
         choices={languages.map((value) => ({ value, label: value }))}
         onChoose={(next) => (language.value = next)}
       >
-        <Code text={codeFor(language.value, dialect.value, body, base)} />
+        <Code text={() => codeFor(language.value, dialect.value, body, base)}>
+          {codeFor(language.value, dialect.value, shortened(body), base)}
+        </Code>
       </Tabs>
     </div>
   )

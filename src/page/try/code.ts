@@ -18,6 +18,14 @@ export function codeFor(
   return language === 'Python' ? python(dialect, body, root) : typescript(dialect, body, root)
 }
 
+/** The same body to look at: long texts and the data of pictures are cut. */
+export function shortened<Value>(value: Value, most = 400): Value {
+  const text = JSON.stringify(value, (_key, each) =>
+    typeof each === 'string' && each.length > most ? `${each.slice(0, 60)}…` : each,
+  )
+  return JSON.parse(text)
+}
+
 function curl({ path, keyHeader, headers }: TryDialect, body: object, root: string): string {
   const [name, value] = keyHeader(`$${keyVariable}`)
   return [
@@ -31,14 +39,7 @@ function curl({ path, keyHeader, headers }: TryDialect, body: object, root: stri
 
 export const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
-/** Long data, as of pictures, is cut: code is read. */
-export function pretty(value: unknown, most = 400): string {
-  return JSON.stringify(
-    value,
-    (_key, each) => (typeof each === 'string' && each.length > most ? `${each.slice(0, 60)}…` : each),
-    2,
-  )
-}
+const pretty = (value: unknown): string => JSON.stringify(value, null, 2)
 
 function typescript({ id }: TryDialect, body: Record<string, unknown>, root: string): string {
   const key = `${environment}.${keyVariable}`

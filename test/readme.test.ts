@@ -9,7 +9,7 @@ import { modelsTable } from '../src/models/document.ts'
 import { demo } from '../src/upstreams/demo/index.ts'
 import { markers } from '../src/upstreams/demo/markers.ts'
 import { startGateway } from './support/gateway.ts'
-import { expectGenerated } from './support/readme.ts'
+import { documentsOf, expectGenerated } from './support/readme.ts'
 
 const root = join(import.meta.dir, '..')
 
@@ -32,7 +32,9 @@ describe.each(['README.md', 'README.zh-CN.md'])('%s', (file) => {
   })
 
   test('gives a reason for every package', () => {
-    const text = readFileSync(join(root, file), 'utf8')
+    const text = documentsOf(file)
+      .map((each) => readFileSync(join(root, each), 'utf8'))
+      .join('')
     const packages = Object.keys({ ...packageJson.dependencies, ...packageJson.devDependencies })
     expect(packages.filter((name) => !text.includes(`\`${name}\``))).toEqual([])
   })

@@ -8,7 +8,7 @@ export function grouped(): { title: string; members: Setting[] }[] {
   }))
 }
 
-/** README.md's configuration table, as Markdown. */
+/** The table of docs/configuration.md, as Markdown. */
 export function configurationTable(): string {
   const rows = settingList.map((setting) => {
     const flag = flagOf(setting)

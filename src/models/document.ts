@@ -1,6 +1,6 @@
 import { type ModelFacts, type ModelTable, modelTable } from './table.ts'
 
-/** README.md's table of models, as Markdown. */
+/** The table of docs/upstreams.md, as Markdown. */
 export function modelsTable(table: ModelTable = modelTable()): string {
   const rows = table.named.map((facts) => `| ${cellsOf(facts).join(' | ')} |`)
   return [

@@ -4,6 +4,7 @@ import { loadConfig } from '../../src/config/load.ts'
 import { isPlaceholder } from '../../src/config/placeholder.ts'
 import { listenPolicy, newKey } from '../../src/config/policy.ts'
 import { upstreamKinds } from '../../src/upstreams/index.ts'
+import { documentsOf, readmes } from '../support/readme.ts'
 
 test.each([
   ...[
@@ -60,7 +61,8 @@ test('no generated key is a placeholder', () => {
 })
 
 test('every key in the documents is a placeholder', async () => {
-  const documents = [envExample(), await Bun.file('README.md').text(), await Bun.file('README.zh-CN.md').text()]
+  const files = readmes.flatMap(({ file }) => documentsOf(file))
+  const documents = [envExample(), ...(await Promise.all(files.map((file) => Bun.file(file).text())))]
   const shown = documents.flatMap((text) => [
     ...text.matchAll(/(?:AUTH_TOKEN|_API_KEY|[^_]ZAI_TOKEN)=(['"]?)([!-~]+?)\1(?=[\s`]|$)/gm),
   ])

@@ -486,7 +486,7 @@ describe('a client that dawdles', () => {
   }, 30_000)
 })
 
-// Bun closes such connections itself. README.md says so; should it answer them one day, that changes.
+// Bun closes such connections itself. docs/deployment.md says so; should it answer them one day, that changes.
 describe('a client that does not wait for its reply', () => {
   const request = (content: string) => {
     const body = JSON.stringify(says(content))

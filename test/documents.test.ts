@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'bun:test'
+import { existsSync, readFileSync } from 'node:fs'
+import { join, posix } from 'node:path'
+import { Glob } from 'bun'
+import { parseCommandLine } from '../src/cli/arguments.ts'
+import { UsageError } from '../src/config/usage-error.ts'
+import { documentsOf, readmes } from './support/readme.ts'
+
+const documents = [...readmes.flatMap(({ file }) => documentsOf(file)), 'CONTRIBUTING.md']
+
+/** The address of a heading as GitHub makes it. */
+function anchorOf(heading: string): string {
+  return heading
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\p{M}_\- ]/gu, '')
+    .replaceAll(' ', '-')
+}
+
+/** The text without blocks of code. */
+function prose(path: string): string {
+  return readFileSync(path, 'utf8').replace(/^```[\s\S]*?^```/gm, '')
+}
+
+function anchorsIn(path: string): string[] {
+  return [...prose(path).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading = '']) => anchorOf(heading))
+}
+
+describe.each(documents)('%s', (path) => {
+  test('links to what is there', () => {
+    const links = [...prose(path).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link)
+    const broken = links.filter((link) => {
+      if (/^https?:/.test(link)) return false
+      const [target = '', anchor] = link.split('#')
+      const file = target === '' ? path : posix.join(posix.dirname(path), target)
+      if (!existsSync(file)) return true
+      return anchor !== undefined && !anchorsIn(file).includes(anchor)
+    })
+    expect(broken).toEqual([])
+  })
+
+  test('names only commands and flags that there are', () => {
+    const text = readFileSync(path, 'utf8')
+    const inline = [...text.matchAll(/`(zai2api(?: [^`\n]+)?)`/g)].map(([, command = '']) => command)
+    const lines = [...text.matchAll(/^(?:\$ )?(?:sudo )?(?:[A-Z_]+=\S+ )*(zai2api .+)$/gm)].map(([, line = '']) => line)
+    const wrong = [...inline, ...lines].flatMap((command) => problemOf(command) ?? [])
+    expect(wrong).toEqual([])
+  })
+})
+
+/** What the program would say of a command line, placeholders filled in; `undefined` if it takes it. */
+function problemOf(command: string): string | undefined {
+  const words = command
+    .replace(/\s#.*$/, '')
+    .replace(/(\w+)(?:\|\w+)+/g, '$1')
+    .split(/\s+/)
+    .slice(1)
+    .map((word) => word.replace(/^["']|["']$/g, ''))
+  if (words.some((word) => /^(…|COMMAND|SETTING|NAME|ACTION)/.test(word))) return undefined
+  try {
+    parseCommandLine(words)
+    return undefined
+  } catch (thrown) {
+    if (thrown instanceof UsageError) return `${command}: ${thrown.message}`
+    throw thrown
+  }
+}
+
+test('both languages have the same documents, with as many headings', () => {
+  const [en = [], zh = []] = readmes.map(({ file, folder }) =>
+    documentsOf(file).map((path) => [path === file ? 'README' : posix.relative(folder, path), anchorsIn(path).length]),
+  )
+  expect(zh).toEqual(en)
+})
+
+test('troubleshooting quotes what the program really says', () => {
+  const source = [...new Glob('src/**/*.ts').scanSync('.')].map((file) => readFileSync(file, 'utf8')).join('\n')
+  for (const { folder } of readmes) {
+    const rows = [...readFileSync(join(folder, 'troubleshooting.md'), 'utf8').matchAll(/^\| `([^`]+)` \|/gm)]
+    expect(rows.length).toBeGreaterThan(10)
+    // `…` stands for what differs from case to case.
+    const parts = rows.flatMap(([, text = '']) => text.split('…').map((part) => part.trim()))
+    expect(parts.filter((part) => part !== '' && !source.includes(part))).toEqual([])
+  }
+})

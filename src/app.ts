@@ -286,7 +286,8 @@ export function createApp(options: AppOptions) {
       record.timeline = createTimeline(
         () => elapsedMs(record, clock),
         () => record.onPhase?.(record),
-        record.capture?.exchange,
+        // By way of the record, which lets go of its messages at its end: the timeline is remembered for longer.
+        (attempt) => record.capture?.exchange(attempt),
       )
       record.timeline.begin('read')
     }

@@ -88,7 +88,7 @@ const mostTries = 100
 export function createTimeline(
   elapsed: () => number,
   onWait: () => void = () => {},
-  exchangeOf?: ((attempt: number) => ExchangeObserver) | undefined,
+  exchangeOf?: (attempt: number) => ExchangeObserver | undefined,
 ): Timeline {
   const steps: Step[] = []
   const tries: Try[] = []

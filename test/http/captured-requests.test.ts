@@ -3,13 +3,21 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import { createSecretFinder } from '../../src/core/known-secrets.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
-import { type Captured, type CaptureMode, createCapture, type FaceName } from '../../src/observe/capture.ts'
+import {
+  type Captured,
+  type CaptureMode,
+  createCapture,
+  type FaceName,
+  type RequestCapture,
+} from '../../src/observe/capture.ts'
 import { secretFinder } from '../../src/observe/redaction.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { zaiApi } from '../../src/upstreams/zai-api/index.ts'
+import { finish, say, usage } from '../dialects/stream.ts'
 import { chatZai, completionRoute, json } from '../support/chat-zai.ts'
-import { startGateway } from '../support/gateway.ts'
+import { startGateway, until } from '../support/gateway.ts'
 import { lending } from '../support/pool.ts'
+import { replyingWith } from '../support/replies.ts'
 import { webUpstream } from '../support/web-gateway.ts'
 import { answer, chatRoute, refusal, scriptedApi } from '../support/zai-api.ts'
 
@@ -183,4 +191,37 @@ test('a caller without a valid key leaves nothing', async () => {
       expect(response.status).toBe(401)
     }
   expect(capture.state().used_bytes).toBe(0)
+})
+
+test('a request that is over is remembered without its messages', async () => {
+  const capture = createCapture({
+    clock: systemClock,
+    configured: () => ({ mode: 'memory', maxBytes: 20_000, maxDiskBytes: 0 }),
+    findSecrets: () => [],
+  })
+  // What writes to the kept messages holds them.
+  const writers: WeakRef<RequestCapture['exchange']>[] = []
+  const watched = {
+    ...capture,
+    begin(...given: Parameters<typeof capture.begin>) {
+      const begun = capture.begin(...given)
+      if (begun) writers.push(new WeakRef(begun.exchange))
+      return begun
+    },
+  }
+  const gateway = startGateway([replyingWith(() => [say('Hello!'), usage, finish()])], { capture: watched })
+  cleanups.push(() => gateway.stop())
+  for (let index = 0; index < 20; index++) {
+    const content = `${index} `.repeat(2_000)
+    const body = { model: 'GLM-4.5', stream: index % 2 === 0, messages: [{ role: 'user', content }] }
+    const init = { method: 'POST', body: JSON.stringify(body) }
+    await (await fetch(`${gateway.url}/v1/chat/completions`, init)).text()
+  }
+  expect(writers.length).toBe(20)
+  // The collector may take a few of what it finds on the stack for references.
+  const left = () => writers.filter((writer) => writer.deref() !== undefined).length
+  await until(() => {
+    Bun.gc(true)
+    return left() < 10
+  }, 'the messages are collected')
 })

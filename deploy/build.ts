@@ -4,12 +4,14 @@ import { bundlePage, type PageFiles } from '../src/page/bundle.ts'
 
 export interface BuildOptions {
   outfile: string
+  /** Where releases are, and the key of their signatures, for `zai2api update`. */
+  release?: { base: string | undefined; publicKey: string | undefined }
   /** Builds for another platform: Bun's name for it, and the path of Bun's runtime for it, in the same version. */
   cross?: { target: Bun.Build.CompileTarget; runtime: string }
 }
 
 /** Compiles the gateway into one executable that needs no other files. Rejects if the code cannot be bundled. */
-export async function build({ outfile, cross }: BuildOptions): Promise<void> {
+export async function build({ outfile, cross, release }: BuildOptions): Promise<void> {
   const { outputs } = await Bun.build({
     entrypoints: ['src/main.ts', 'src/attachments/pdf-worker.ts', 'src/gateway/structured/schema-worker.ts'],
     // Workers are looked up beside the file that starts them, and the bundle has no folders.
@@ -21,7 +23,11 @@ export async function build({ outfile, cross }: BuildOptions): Promise<void> {
     // Short identifiers break Elysia, which reads handlers as text: every POST fails while every GET still passes.
     minify: { whitespace: true, syntax: true, identifiers: false },
     sourcemap: 'linked',
-    define: { 'process.env.NODE_ENV': '"production"' },
+    define: {
+      'process.env.NODE_ENV': '"production"',
+      RELEASE_BASE: release?.base === undefined ? 'undefined' : JSON.stringify(release.base),
+      RELEASE_KEY: release?.publicKey === undefined ? 'undefined' : JSON.stringify(release.publicKey),
+    },
     compile: {
       outfile,
       // Otherwise a bunfig.toml in the working directory could run a script at the start.

@@ -57,6 +57,19 @@ export const commandTable = {
     flags: ['settings', 'json', 'offline'],
   },
   config: { about: 'Show every setting, its value and where the value comes from.', flags: ['settings', 'json'] },
+  update: {
+    about: 'Replace this executable by that of a newer release.',
+    more: 'Checksum and signature are checked, and the old file stays until the new one has run.',
+    flags: [],
+    options: {
+      check: { about: 'Only say whether there is one; the exit code is 1 then.' },
+      from: {
+        placeholder: 'URL',
+        about: 'The folder of the release; else ZAI2API_RELEASES, or where this build is from.',
+      },
+      'release-key': { placeholder: 'PATH', about: 'A public key of minisign, instead of the one of this build.' },
+    },
+  },
   completions: {
     about: 'Print what makes a shell complete commands and flags: bash, zsh, fish or powershell.',
     flags: [],

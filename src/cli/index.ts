@@ -10,6 +10,7 @@ import { clientOf, completionShellOf, type Invocation, parseCommandLine, topicOf
 import { describeConfig } from './commands/config.ts'
 import type { EnvOptions } from './commands/env.ts'
 import { service } from './commands/service.ts'
+import { update } from './commands/update.ts'
 import { completionShells } from './completions.ts'
 import { originOf } from './destinations.ts'
 import { commandHelp, helpOn } from './help.ts'
@@ -67,6 +68,10 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
       return await commands.setup(io, setupOptions(options))
     case 'service':
       return await service(io, serviceOptions(rest, options))
+    case 'update': {
+      const keyFile = options.get('release-key')
+      return await update(io, { check: options.has('check'), from: options.get('from'), keyFile })
+    }
     case 'completions':
       io.stdout(completionShells[completionShellOf(rest)]())
       return 0

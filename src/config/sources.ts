@@ -125,8 +125,9 @@ function misspeltVariables(env: Variables): string[] {
   })
 }
 
-/** `ZAI2API_KEY` is not read by the gateway, but by clients that it sets up. */
-const knownVariables = new Set([...settingList.map(({ env }) => env), 'ZAI2API_CONFIG', 'ZAI2API_KEY'])
+/** `ZAI2API_KEY` is not read by the gateway, but by clients that it sets up; `ZAI2API_RELEASES` by `update` alone. */
+const otherVariables = ['ZAI2API_CONFIG', 'ZAI2API_KEY', 'ZAI2API_RELEASES']
+const knownVariables = new Set([...settingList.map(({ env }) => env), ...otherVariables])
 
 /**
  * The setting that a name probably means. The name may be a flag's, or differ by at most two edits: `OPENAI_API_KEY`,

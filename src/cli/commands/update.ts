@@ -1,0 +1,85 @@
+import { existsSync } from 'node:fs'
+import { UsageError } from '../../config/usage-error.ts'
+import type { Io } from '../io.ts'
+import { type Download, executableOf, isNewer, platformName, readRelease } from '../update/release.ts'
+import { replaceExecutable } from '../update/replace.ts'
+
+/** Written into the executable by `make release`; a build without them has to be told by flags. */
+declare const RELEASE_BASE: string | undefined
+declare const RELEASE_KEY: string | undefined
+
+export interface UpdateOptions {
+  /** Only say whether there is a newer release. */
+  check: boolean
+  /** The address of the folder with the release. */
+  from: string | undefined
+  /** A file with the public key of minisign. */
+  keyFile: string | undefined
+}
+
+export interface Updating {
+  download: Download
+  /** The name of this machine in the names of archives. */
+  platform: string
+  versionOf(path: string): Promise<string>
+}
+
+/**
+ * Replaces this executable by that of a newer release, if there is one. With `check`, resolves with 1 if there is one.
+ * Errors: UsageError.
+ */
+export async function update(io: Io, options: UpdateOptions, updating = thisMachine()): Promise<number> {
+  const { base, publicKey } = originOf(io, options)
+  const release = await readRelease(base, publicKey, updating.download)
+  if (!isNewer(release.version, io.version)) {
+    io.stdout(`zai2api ${io.version} is up to date; the release is ${release.version}.\n`)
+    return 0
+  }
+  if (options.check) {
+    io.stdout(`zai2api ${release.version} is out; this is ${io.version}. ${io.self ?? 'zai2api'} update takes it.\n`)
+    return 1
+  }
+  const path = replaceable(io)
+  const bytes = await executableOf(release, updating.platform, base, updating.download)
+  await replaceExecutable(path, bytes, release.version, updating.versionOf)
+  io.stdout(
+    `${path} is zai2api ${release.version} now. A gateway that runs goes on as ${io.version} until it is restarted.\n`,
+  )
+  return 0
+}
+
+function originOf({ env, readFile }: Io, { from, keyFile }: UpdateOptions): { base: string; publicKey: string } {
+  const base = from ?? env.ZAI2API_RELEASES ?? (typeof RELEASE_BASE === 'undefined' ? undefined : RELEASE_BASE)
+  if (base === undefined || !/^https?:\/\//.test(base))
+    throw new UsageError('this build does not say where its releases are; name the address with --from')
+  const built = typeof RELEASE_KEY === 'undefined' ? undefined : RELEASE_KEY
+  const given = keyFile === undefined ? undefined : readFile(keyFile)?.trim().split('\n').at(-1)
+  const publicKey = given ?? built
+  if (publicKey === undefined)
+    throw new UsageError('this build holds no key for signatures; name a file with the public key with --release-key')
+  return { base: base.replace(/\/+$/, ''), publicKey }
+}
+
+/** The path of this executable. Errors: UsageError where another program keeps it up to date. */
+function replaceable({ executable }: Io): string {
+  if (executable === undefined) throw new UsageError('this runs from source; git pull brings it up to date')
+  if (/[\\/]node_modules[\\/]/.test(executable))
+    throw new UsageError('npm has installed this one; npm install -g zai2api@latest brings it up to date')
+  if (executable.startsWith('/usr/bin/'))
+    throw new UsageError('the package manager has installed this one, and brings it up to date')
+  return executable
+}
+
+const downloadTimeoutMs = 600_000
+
+function thisMachine(): Updating {
+  const musl = ['x86_64', 'aarch64'].some((arch) => existsSync(`/lib/ld-musl-${arch}.so.1`))
+  return {
+    download: (url) => fetch(url, { signal: AbortSignal.timeout(downloadTimeoutMs) }),
+    platform: platformName(process.platform, process.arch, musl),
+    async versionOf(path) {
+      const child = Bun.spawn([path, 'version'], { stdout: 'pipe', stderr: 'ignore', stdin: 'ignore' })
+      return new Response(child.stdout).text()
+    },
+  }
+}

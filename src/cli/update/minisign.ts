@@ -1,0 +1,27 @@
+import { createPublicKey, verify } from 'node:crypto'
+
+/** Bytes: two for the algorithm, eight for the id of the key, and what follows. */
+const idEnd = 10
+const keyLength = 42
+const signatureLength = 74
+
+/** The head of an Ed25519 key in DER, which the 32 bytes of the key follow. */
+const derPrefix = Buffer.from('302a300506032b6570032100', 'hex')
+
+/**
+ * Whether `signature`, the text of a `.minisig` file, is one of `message` by the key, its comment included. `publicKey` is
+ * the last line of a `.pub` file of minisign. Signatures over a hash (`ED`) are not known here; `make release` makes none.
+ */
+export function isSignedBy(publicKey: string, message: Uint8Array, signature: string): boolean {
+  const key = Buffer.from(publicKey.trim(), 'base64')
+  const [, first = '', comment = '', second = ''] = signature.split(/\r?\n/)
+  const signed = Buffer.from(first, 'base64')
+  const trusted = /^trusted comment: (.*)$/.exec(comment)?.[1]
+  if (key.length !== keyLength || signed.length !== signatureLength || trusted === undefined) return false
+  if (key.toString('latin1', 0, 2) !== 'Ed' || !key.subarray(0, idEnd).equals(signed.subarray(0, idEnd))) return false
+  const der = Buffer.concat([derPrefix, key.subarray(idEnd)])
+  const ed25519 = createPublicKey({ key: der, format: 'der', type: 'spki' })
+  const ofMessage = signed.subarray(idEnd)
+  const ofBoth = Buffer.concat([ofMessage, Buffer.from(trusted)])
+  return verify(null, message, ed25519, ofMessage) && verify(null, ofBoth, ed25519, Buffer.from(second, 'base64'))
+}

@@ -1,0 +1,123 @@
+#!/bin/sh
+# Installs zai2api from a folder of releases, or removes it again.
+#
+#   curl -fsSL BASE/install.sh | sh
+#   sh install.sh [--from BASE] [--dir DIR] [--uninstall]
+#
+# The checksum is always compared. The signature of the list of checksums is, too, where minisign or OpenSSL 3 is there.
+set -eu
+
+# Filled in by `make release`.
+base=${ZAI2API_RELEASES:-}
+public_key=${ZAI2API_RELEASE_KEY:-}
+dir=''
+uninstall=''
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'install: %s\n' "$*" >&2; exit 1; }
+
+while [ $# -gt 0 ]; do
+  case $1 in
+    --from) base=${2:?--from needs an address}; shift 2 ;;
+    --dir) dir=${2:?--dir needs a folder}; shift 2 ;;
+    --uninstall) uninstall=yes; shift ;;
+    *) fail "unknown option $1; there are --from BASE, --dir DIR and --uninstall" ;;
+  esac
+done
+
+if [ -z "$dir" ]; then
+  if [ "$(id -u)" = 0 ]; then dir=/usr/local/bin; else dir=${HOME:?HOME is not set}/.local/bin; fi
+fi
+
+if [ -n "$uninstall" ]; then
+  [ -e "$dir/zai2api" ] || fail "there is no zai2api in $dir; --dir names another folder"
+  rm "$dir/zai2api"
+  say "Removed $dir/zai2api. Settings and data stay in ~/.config/zai2api and ~/.local/state/zai2api."
+  exit 0
+fi
+
+[ -n "$base" ] || fail 'where are the releases? --from names the address'
+base=${base%/}
+
+case $(uname -s) in
+  Linux) system=linux ;;
+  Darwin) system=macos ;;
+  *) fail "there is no archive for $(uname -s); on Windows run install.ps1" ;;
+esac
+case $(uname -m) in
+  x86_64 | amd64) arch=x64 ;;
+  aarch64 | arm64) arch=arm64 ;;
+  *) fail "there is no archive for $(uname -m)" ;;
+esac
+libc=''
+if [ "$system" = linux ]; then
+  for loader in /lib/ld-musl-*.so.1; do [ ! -e "$loader" ] || libc=-musl; done
+fi
+
+if command -v curl >/dev/null; then
+  get() { curl -fsSL --retry 2 -o "$2" "$1"; }
+elif command -v wget >/dev/null; then
+  get() { wget -q -O "$2" "$1"; }
+else
+  fail 'curl or wget is needed'
+fi
+if command -v sha256sum >/dev/null; then
+  sum_of() { sha256sum "$1" | cut -d ' ' -f 1; }
+else
+  sum_of() { shasum -a 256 "$1" | cut -d ' ' -f 1; }
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+get "$base/SHA256SUMS" "$work/SHA256SUMS" || fail "$base/SHA256SUMS cannot be read"
+
+# minisign's texts hold the 32 bytes of the key and the 64 of the signature at their ends.
+openssl_verifies() {
+  {
+    printf '\060\052\060\005\006\003\053\145\160\003\041\000' # the head of an Ed25519 key in DER
+    printf '%s' "$public_key" | openssl base64 -d -A | tail -c 32
+  } >"$work/key.der"
+  sed -n 2p "$work/SHA256SUMS.minisig" | openssl base64 -d -A | tail -c 64 >"$work/signature"
+  openssl pkeyutl -verify -pubin -keyform DER -inkey "$work/key.der" -rawin -in "$work/SHA256SUMS" \
+    -sigfile "$work/signature" >/dev/null 2>&1
+}
+
+if [ -n "$public_key" ]; then
+  get "$base/SHA256SUMS.minisig" "$work/SHA256SUMS.minisig" || fail 'the release is not signed'
+  if command -v minisign >/dev/null; then
+    minisign -Vqm "$work/SHA256SUMS" -P "$public_key" || fail 'the signature is not one by the key of zai2api'
+  elif command -v openssl >/dev/null && openssl version | grep -q '^OpenSSL [3-9]'; then
+    openssl_verifies || fail 'the signature is not one by the key of zai2api'
+  else
+    say 'Neither minisign nor OpenSSL 3 is here: the signature is not checked, the checksum is.'
+  fi
+else
+  say 'This script holds no key: the signature is not checked, the checksum is.'
+fi
+
+suffix=$system-$arch$libc.tar.gz
+archive=$(sed -n "s/^[0-9a-f]\{64\}  \(zai2api-[0-9.]*-$suffix\)$/\1/p" "$work/SHA256SUMS")
+[ -n "$archive" ] || fail "the release has no archive for $system-$arch$libc"
+get "$base/$archive" "$work/$archive" || fail "$base/$archive cannot be read"
+expected=$(sed -n "s/^\([0-9a-f]\{64\}\)  $archive$/\1/p" "$work/SHA256SUMS")
+[ "$(sum_of "$work/$archive")" = "$expected" ] || fail "$archive is not the file of the list; nothing was installed"
+
+tar -xzf "$work/$archive" -C "$work"
+mkdir -p "$dir"
+cp "$work/${archive%.tar.gz}/zai2api" "$dir/zai2api.new"
+chmod 755 "$dir/zai2api.new"
+version=$("$dir/zai2api.new" version) || { rm -f "$dir/zai2api.new"; fail 'the executable does not run here'; }
+mv -f "$dir/zai2api.new" "$dir/zai2api"
+
+say "Installed $version as $dir/zai2api."
+case :$PATH: in
+  *:"$dir":*) command=zai2api ;;
+  *)
+    command=$dir/zai2api
+    say "$dir is not on your PATH; this puts it there: export PATH=\"$dir:\$PATH\""
+    ;;
+esac
+say "Next: $command setup     asks for your key and your client"
+say "      $command demo      a scripted model, without network and account"

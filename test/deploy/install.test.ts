@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { newReleaseKey, releaseOf, serveFiles } from '../support/release.ts'
+
+const script = join(import.meta.dir, '../../deploy/install.sh')
+const platforms = ['linux-x64', 'linux-arm64', 'linux-x64-musl', 'linux-arm64-musl', 'macos-x64', 'macos-arm64']
+
+let home = ''
+let release = releaseOf('9.8.7', platforms)
+let server = serveFiles(release.files)
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'zai2api-install-'))
+  release = releaseOf('9.8.7', platforms)
+  server = serveFiles(release.files)
+})
+afterEach(async () => {
+  await server.stop()
+  rmSync(home, { recursive: true })
+})
+
+interface Options {
+  args?: string[]
+  key?: string
+  /** The only programs on the PATH. */
+  programs?: string[]
+  shell?: string
+}
+
+async function install({ args, key = release.publicKey, programs, shell = 'sh' }: Options = {}) {
+  let path = process.env.PATH ?? ''
+  if (programs !== undefined) {
+    path = mkdtempSync(join(home, 'bin-'))
+    for (const name of programs) symlinkSync(Bun.which(name) ?? name, join(path, name))
+  }
+  const child = Bun.spawn([shell, script, ...(args ?? ['--from', server.url, '--dir', join(home, 'target')])], {
+    env: { PATH: path, HOME: home, TMPDIR: home, ZAI2API_RELEASE_KEY: key },
+    stdout: 'pipe',
+    stderr: 'pipe',
+  })
+  const [stdout, stderr] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()])
+  return { code: await child.exited, stdout, stderr }
+}
+
+const coreutils = 'sh id uname curl sha256sum cut sed mktemp rm tar gzip mkdir cp chmod mv tail'.split(' ')
+const installed = () => join(home, 'target/zai2api')
+
+describe.skipIf(process.platform === 'win32')('install.sh', () => {
+  test('puts the executable in place, says the next step, leaves nothing else, and removes it again', async () => {
+    const { code, stdout, stderr } = await install()
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toContain(`Installed zai2api 9.8.7 as ${installed()}.\n`)
+    expect(stdout).toContain(`\nNext: ${installed()} setup `)
+    expect(statSync(installed()).mode & 0o777).toBe(0o755)
+    expect(readdirSync(home)).toEqual(['target'])
+    expect(await install({ args: ['--uninstall', '--dir', join(home, 'target')] })).toMatchObject({
+      code: 0,
+      stderr: '',
+    })
+    expect(existsSync(installed())).toBe(false)
+  })
+
+  // OpenSSL 3 checks the signature where minisign is not installed.
+  test.each([
+    ['minisign', [...coreutils, 'minisign']],
+    ['OpenSSL', [...coreutils, 'openssl', 'grep']],
+  ])('takes a signature by %s, and refuses one by another key', async (_name, programs) => {
+    if (programs.some((name) => Bun.which(name) === null)) return
+    expect(await install({ programs })).toMatchObject({ code: 0, stderr: '' })
+    rmSync(installed())
+    const { code, stderr } = await install({ programs, key: newReleaseKey().publicKey })
+    expect(code).toBe(1)
+    expect(stderr).toEndWith('install: the signature is not one by the key of zai2api\n')
+    expect(existsSync(installed())).toBe(false)
+  })
+
+  test('says so where nothing can check a signature', async () => {
+    const { code, stdout } = await install({ programs: coreutils })
+    expect(code).toBe(0)
+    expect(stdout).toContain('the signature is not checked, the checksum is.\n')
+  })
+
+  test.each<[string, () => void, string]>([
+    [
+      'a file that is not the one of the list',
+      () => {
+        for (const platform of platforms) release.files.set(`zai2api-9.8.7-${platform}.tar.gz`, 'other bytes')
+      },
+      'is not the file of the list; nothing was installed',
+    ],
+    ['a list without a signature', () => release.files.delete('SHA256SUMS.minisig'), 'the release is not signed'],
+    ['a list that was changed', () => release.files.set('SHA256SUMS', '0\n'), 'the signature is not one by the key'],
+  ])('refuses %s', async (_name, spoil, message) => {
+    spoil()
+    const { code, stderr } = await install()
+    expect(code).toBe(1)
+    expect(stderr).toContain(message)
+    expect(existsSync(installed())).toBe(false)
+  })
+
+  test.each<[string[], string]>([
+    [['--form', 'x'], 'unknown option --form'],
+    [[], 'where are the releases?'],
+    [['--uninstall', '--dir', '/nowhere'], 'there is no zai2api in /nowhere'],
+  ])('refuses %j', async (args, message) => {
+    const { code, stderr } = await install({ args })
+    expect(code).toBe(1)
+    expect(stderr).toContain(message)
+  })
+
+  test.each(['dash', 'bash', 'ksh'].filter((shell) => Bun.which(shell) !== null))('runs in %s', async (shell) => {
+    expect(await install({ shell })).toMatchObject({ code: 0, stderr: '' })
+  })
+})

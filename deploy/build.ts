@@ -2,10 +2,15 @@ import { rm } from 'node:fs/promises'
 import type { BunPlugin } from 'bun'
 import { bundlePage, type PageFiles } from '../src/page/bundle.ts'
 
+/** Where releases are, and the key of their signatures, for `zai2api update`. */
+export interface ReleaseOrigin {
+  base: string | undefined
+  publicKey: string | undefined
+}
+
 export interface BuildOptions {
   outfile: string
-  /** Where releases are, and the key of their signatures, for `zai2api update`. */
-  release?: { base: string | undefined; publicKey: string | undefined }
+  release?: ReleaseOrigin
   /** Builds for another platform: Bun's name for it, and the path of Bun's runtime for it, in the same version. */
   cross?: { target: Bun.Build.CompileTarget; runtime: string }
 }

@@ -1,51 +1,55 @@
 import { createHash } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
-import { $, Archive, file, write } from 'bun'
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { $, file, Glob, write } from 'bun'
 import { version } from '../package.json' with { type: 'json' }
+import { completionShells } from '../src/cli/completions.ts'
+import { manPage } from '../src/cli/man-page.ts'
 import { type Entry, pack } from './archive.ts'
-import { build } from './build.ts'
+import type { ReleaseOrigin } from './build.ts'
+import { billOfMaterials, components, notice } from './components.ts'
+import { executableFor } from './cross-build.ts'
+import { type DebFacts, debPackage } from './deb.ts'
+import { manifests } from './manifests.ts'
+import { executableName, type Platform, platforms, platformsNamed } from './platforms.ts'
+import { type ReleaseKey, releaseKey, signatureOf } from './sign.ts'
 
-/** The archives of a release: the archive's name, Bun's name for the platform, and npm's name for Bun's runtime. */
-const platforms = [
-  { name: 'linux-x64', target: 'bun-linux-x64', runtime: '@oven/bun-linux-x64' },
-  { name: 'linux-arm64', target: 'bun-linux-arm64', runtime: '@oven/bun-linux-aarch64' },
-  { name: 'linux-x64-musl', target: 'bun-linux-x64-musl', runtime: '@oven/bun-linux-x64-musl' },
-  { name: 'linux-arm64-musl', target: 'bun-linux-arm64-musl', runtime: '@oven/bun-linux-aarch64-musl' },
-  { name: 'macos-x64', target: 'bun-darwin-x64', runtime: '@oven/bun-darwin-x64' },
-  { name: 'macos-arm64', target: 'bun-darwin-arm64', runtime: '@oven/bun-darwin-aarch64' },
-  { name: 'windows-x64', target: 'bun-windows-x64', runtime: '@oven/bun-windows-x64' },
-] as const
-type Platform = (typeof platforms)[number]
-
-const documents = ['.env.example', 'LICENSE', 'README.md', 'deploy/zai2api.service']
-
-const CACHE = '.cache/runtimes'
 const OUT = 'dist/release'
 
-await release(process.argv.slice(2))
-
-/** Builds the archives whose names are given, or all of them, and writes their checksums beside them. */
+/**
+ * Builds the archives whose names are given, or all of them, and writes beside them what installs them: checksums, their
+ * signature if RELEASE_KEY names a private key, install.sh with the address of RELEASE_BASE, and the list of parts. The
+ * same commit gives the same bytes, signatures included.
+ */
 async function release(names: string[]): Promise<void> {
-  const chosen = names.length === 0 ? platforms : platforms.filter(({ name }) => names.includes(name))
-  const unknown = names.filter((name) => !platforms.some((platform) => platform.name === name))
-  if (unknown.length > 0) throw new Error(`No platform ${unknown.join(', ')}; there are ${nameList()}.`)
-
+  const chosen = platformsNamed(names)
+  const { RELEASE_KEY: keyFile, RELEASE_BASE: base } = process.env
+  const key = keyFile === undefined ? undefined : releaseKey(await file(keyFile).text())
   await rm(OUT, { recursive: true, force: true })
-  await mkdir(CACHE, { recursive: true })
   await mkdir(OUT, { recursive: true })
-  const modifiedAt = await commitTime()
-  const sums: string[] = []
+  const madeAt = await commitTime()
+  const parts = components()
+  const bill = billOfMaterials(version, parts, madeAt)
+  const shared = [...(await documents()), ...generated(madeAt), ...texts({ NOTICE: notice(version, parts) })]
+  const origin = { base, publicKey: key?.publicKey }
   for (const platform of chosen) {
-    const { archive, bytes } = await archiveFor(platform, modifiedAt)
-    await write(`${OUT}/${archive}`, bytes)
-    sums.push(`${createHash('sha256').update(bytes).digest('hex')}  ${archive}`)
-    console.log(`${archive}  ${(bytes.length / 1e6).toFixed(1)} MB`)
+    const executable = await executableFor(platform, origin)
+    await put(...archiveOf(platform, executable, shared, madeAt))
+    const architecture = debianNames[platform.name]
+    if (architecture !== undefined)
+      await put(`zai2api_${version}_${architecture}.deb`, debOf(executable, shared, { version, architecture, madeAt }))
   }
-  await write(`${OUT}/SHA256SUMS`, `${sums.sort((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1)).join('\n')}\n`)
-}
-
-function nameList(): string {
-  return platforms.map(({ name }) => name).join(', ')
+  if (base !== undefined && chosen === platforms) await writeManifests(base, madeAt)
+  await write(`${OUT}/zai2api-${version}.cdx.json`, bill)
+  await write(`${OUT}/install.sh`, installScript(await file('deploy/install.sh').text(), origin))
+  const sums = await checksums()
+  await write(`${OUT}/SHA256SUMS`, sums)
+  if (key) {
+    await write(`${OUT}/SHA256SUMS.minisig`, signed(sums, key))
+    await write(`${OUT}/zai2api.pub`, `untrusted comment: releases of zai2api\n${key.publicKey}\n`)
+  } else
+    console.log(
+      'Not signed: RELEASE_KEY names no private key. zai2api update and install.sh take signed releases alone.',
+    )
 }
 
 /** The time of the commit. All entries get it, so that the same commit gives the same archives at any time and place. */
@@ -53,68 +57,98 @@ async function commitTime(): Promise<Date> {
   return new Date((await $`git log -1 --format=%cI`.text()).trim())
 }
 
-async function archiveFor(platform: Platform, modifiedAt: Date): Promise<{ archive: string; bytes: Uint8Array }> {
-  const windows = platform.name.startsWith('windows')
+async function documents(): Promise<Entry[]> {
+  const named = ['.env.example', 'LICENSE', 'README.md', 'README.zh-CN.md', 'CHANGELOG.md', 'deploy/zai2api.service']
+  const names = [...named, ...new Glob('docs/**/*.md').scanSync('.')]
+  return Promise.all(names.map(async (name) => ({ name, bytes: await file(name).bytes(), executable: false })))
+}
+
+function generated(madeAt: Date): Entry[] {
+  const names = { bash: 'zai2api.bash', zsh: '_zai2api', fish: 'zai2api.fish', powershell: 'zai2api.ps1' }
+  const completions = Object.entries(completionShells).map(([shell, text]) => [
+    `completions/${names[shell as keyof typeof names]}`,
+    text(),
+  ])
+  return texts({
+    'man/zai2api.1': manPage(version, madeAt.toISOString().slice(0, 10)),
+    ...Object.fromEntries(completions),
+  })
+}
+
+function texts(files: Record<string, string>): Entry[] {
+  return Object.entries(files).map(([name, text]) => ({ name, bytes: Buffer.from(text), executable: false }))
+}
+
+function archiveOf(
+  platform: Platform,
+  bytes: Uint8Array,
+  shared: readonly Entry[],
+  madeAt: Date,
+): [name: string, bytes: Uint8Array] {
   const folder = `zai2api-${version}-${platform.name}`
-  const executable = windows ? 'zai2api.exe' : 'zai2api'
-  const entries: Entry[] = [
-    { name: `${folder}/${executable}`, bytes: await executableFor(platform, executable), executable: true },
-    ...(await Promise.all(
-      documents.map(async (name) => ({
-        name: `${folder}/${name}`,
-        bytes: await file(name).bytes(),
-        executable: false,
-      })),
-    )),
-  ]
-  const format = windows ? 'zip' : 'tar.gz'
-  return {
-    archive: `${folder}.${format}`,
-    bytes: pack[format](
-      entries.sort((a, b) => (a.name < b.name ? -1 : 1)),
-      modifiedAt,
-    ),
-  }
+  const executable = { name: executableName(platform), bytes, executable: true }
+  const entries = [executable, ...shared].map((entry) => ({ ...entry, name: `${folder}/${entry.name}` }))
+  const format = platform.os === 'win32' ? 'zip' : 'tar.gz'
+  return [`${folder}.${format}`, pack[format](entries.sort(byName), madeAt)]
 }
 
-/** Builds an executable and returns its bytes. The file is deleted, because each is a hundred megabytes. */
-async function executableFor(platform: Platform, name: string): Promise<Uint8Array> {
-  const folder = `${CACHE}/${platform.name}`
-  const outfile = `${folder}/${name}`
-  try {
-    await build({ outfile, cross: { target: platform.target, runtime: await runtimeFor(platform, folder) } })
-    return await file(outfile).bytes()
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+/** Debian's names of the processors that get a package. */
+const debianNames: Readonly<Record<string, string | undefined>> = { 'linux-x64': 'amd64', 'linux-arm64': 'arm64' }
+
+/** Where the files of an archive belong on Debian; others are left out. */
+const debianPaths: Readonly<Record<string, string | undefined>> = {
+  LICENSE: 'usr/share/doc/zai2api/copyright',
+  NOTICE: 'usr/share/doc/zai2api/NOTICE',
+  'README.md': 'usr/share/doc/zai2api/README.md',
+  'man/zai2api.1': 'usr/share/man/man1/zai2api.1',
+  'completions/zai2api.bash': 'usr/share/bash-completion/completions/zai2api',
+  'completions/_zai2api': 'usr/share/zsh/vendor-completions/_zai2api',
+  'completions/zai2api.fish': 'usr/share/fish/vendor_completions.d/zai2api.fish',
 }
 
-/**
- * Unpacks Bun's runtime for another platform and gives its path.
- *
- * It comes from the npm registry and not from Bun's own download, which knows no registry settings and so fails
- * behind a private one; it must be the very file that package-lock.json pins.
- */
-async function runtimeFor({ name, runtime }: Platform, folder: string): Promise<string> {
-  const { version: bunVersion, integrity } = await pinned(runtime)
-  const tarball = `${CACHE}/${runtime.slice(1).replace('/', '-')}-${bunVersion}.tgz`
-  if (!(await file(tarball).exists()))
-    await $`npm pack --silent --ignore-scripts --pack-destination ${CACHE} ${runtime}@${bunVersion}`.quiet()
-
-  const bytes = await file(tarball).bytes()
-  const found = `sha512-${createHash('sha512').update(bytes).digest('base64')}`
-  if (found !== integrity) {
-    await rm(tarball)
-    throw new Error(`${runtime}@${bunVersion} is not the file package-lock.json pins (${integrity}): got ${found}.`)
-  }
-  await new Archive(bytes).extract(folder)
-  return `${folder}/package/bin/${name.startsWith('windows') ? 'bun.exe' : 'bun'}`
+function debOf(bytes: Uint8Array, shared: readonly Entry[], facts: DebFacts): Uint8Array {
+  const placed = shared.flatMap((entry) => {
+    const name = debianPaths[entry.name]
+    return name === undefined ? [] : [{ ...entry, name }]
+  })
+  return debPackage([{ name: 'usr/bin/zai2api', bytes, executable: true }, ...placed].sort(byName), facts)
 }
 
-async function pinned(runtime: string): Promise<{ version: string; integrity: string }> {
-  const lock: { packages: Record<string, { version: string; integrity: string }> } =
-    await file('package-lock.json').json()
-  const entry = lock.packages[`node_modules/${runtime}`]
-  if (entry === undefined) throw new Error(`package-lock.json does not pin ${runtime}.`)
-  return entry
+async function put(name: string, bytes: Uint8Array): Promise<void> {
+  await write(`${OUT}/${name}`, bytes)
+  console.log(`${name}  ${(bytes.length / 1e6).toFixed(1)} MB`)
 }
+
+function byName(a: { name: string }, b: { name: string }): number {
+  return a.name < b.name ? -1 : 1
+}
+
+/** The script with the address of this release and the key of its signature. */
+function installScript(text: string, { base = '', publicKey = '' }: ReleaseOrigin): string {
+  return text.replace(/(?<=ZAI2API_RELEASES:-)(?=\})/, base).replace(/(?<=ZAI2API_RELEASE_KEY:-)(?=\})/, publicKey)
+}
+
+async function writeManifests(base: string, madeAt: Date): Promise<void> {
+  const facts = { version, base, sums: await sumsOfFiles(), date: madeAt.toISOString().slice(0, 10) }
+  for (const [name, text] of Object.entries(manifests(facts))) await write(`${OUT}/${name}`, text)
+}
+
+async function checksums(): Promise<string> {
+  return [...(await sumsOfFiles())].map(([name, sum]) => `${sum}  ${name}\n`).join('')
+}
+
+/** Name of each file of the release → its SHA-256. */
+async function sumsOfFiles(): Promise<Map<string, string>> {
+  const names = (await readdir(OUT)).sort()
+  const sums = names.map(async (name) => {
+    const bytes = await file(`${OUT}/${name}`).bytes()
+    return [name, createHash('sha256').update(bytes).digest('hex')] as const
+  })
+  return new Map(await Promise.all(sums))
+}
+
+function signed(sums: string, key: ReleaseKey): string {
+  return signatureOf(Buffer.from(sums), `zai2api ${version}`, key)
+}
+
+await release(process.argv.slice(2))

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto'
+import { type Entry, pack } from './archive.ts'
+
+export interface DebFacts {
+  version: string
+  /** Debian's name of the processor: `amd64`, `arm64`. */
+  architecture: string
+  madeAt: Date
+}
+
+/**
+ * A package for Debian and Ubuntu with these files, whose names are paths without a slash in front. It holds the
+ * executable and its documents; `zai2api service install` makes the service. Equal input gives equal bytes.
+ */
+export function debPackage(files: readonly Entry[], { version, architecture, madeAt }: DebFacts): Uint8Array {
+  const entries = files.map((entry) => ({ ...entry, name: `./${entry.name}` }))
+  const sums = files.map(({ name, bytes }) => `${createHash('md5').update(bytes).digest('hex')}  ${name}\n`)
+  const kilobytes = Math.ceil(files.reduce((sum, { bytes }) => sum + bytes.length, 0) / 1024)
+  const control = `Package: zai2api
+Version: ${version}
+Architecture: ${architecture}
+Maintainer: the authors of zai2api <zai2api@localhost>
+Installed-Size: ${kilobytes}
+Depends: libc6
+Section: net
+Priority: optional
+Description: the OpenAI and Anthropic APIs for Z.AI's GLM models
+ One executable file that gives programs written for OpenAI's and Anthropic's
+ APIs the GLM models of Z.AI.
+`
+  const controlEntries = Object.entries({ control, md5sums: sums.join('') }).map(([name, text]) => ({
+    ...{ name: `./${name}`, bytes: Buffer.from(text), executable: false },
+  }))
+  return ar(
+    [
+      ['debian-binary', Buffer.from('2.0\n')],
+      ['control.tar.gz', pack['tar.gz'](controlEntries, madeAt)],
+      ['data.tar.gz', pack['tar.gz'](entries, madeAt)],
+    ],
+    madeAt,
+  )
+}
+
+/** The archive format of Unix, in which a Debian package is kept. Names have at most 16 bytes. */
+function ar(members: readonly (readonly [string, Uint8Array])[], madeAt: Date): Uint8Array {
+  const seconds = String(madeAt.getTime() / 1000)
+  const parts = members.flatMap(([name, bytes]) => {
+    const head = [name.padEnd(16), seconds.padEnd(12), '0     ', '0     ', '100644  ', String(bytes.length).padEnd(10)]
+    return [Buffer.from(`${head.join('')}\`\n`), bytes, Buffer.alloc(bytes.length % 2, '\n')]
+  })
+  return Buffer.concat([Buffer.from('!<arch>\n'), ...parts])
+}

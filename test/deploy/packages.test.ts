@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'bun:test'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { debPackage } from '../../deploy/deb.ts'
+import { manifests } from '../../deploy/manifests.ts'
+import { platforms } from '../../deploy/platforms.ts'
+
+describe('the package for Debian', () => {
+  const madeAt = new Date('2026-11-30T10:00:00Z')
+  const files = [
+    { name: 'usr/bin/zai2api', bytes: Buffer.from('#!/bin/sh\necho hello\n'), executable: true },
+    { name: 'usr/share/doc/zai2api/copyright', bytes: Buffer.from('MIT\n'), executable: false },
+  ]
+  const made = () => debPackage(files, { version: '1.2.3', architecture: 'amd64', madeAt })
+
+  test('is the same for the same files', () => expect(made()).toEqual(made()))
+
+  test.skipIf(Bun.which('dpkg-deb') === null)('is understood and unpacked by dpkg', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'zai2api-deb-'))
+    const path = join(folder, 'zai2api.deb')
+    writeFileSync(path, made())
+    const info = Bun.spawnSync(['dpkg-deb', '--field', path, 'Package', 'Version', 'Architecture', 'Installed-Size'])
+    expect(String(info.stdout)).toBe('Package: zai2api\nVersion: 1.2.3\nArchitecture: amd64\nInstalled-Size: 1\n')
+    expect(Bun.spawnSync(['dpkg-deb', '--extract', path, join(folder, 'root')]).exitCode).toBe(0)
+    const executable = join(folder, 'root/usr/bin/zai2api')
+    expect([readFileSync(executable, 'utf8'), statSync(executable).mode & 0o777]).toEqual([
+      '#!/bin/sh\necho hello\n',
+      0o755,
+    ])
+    rmSync(folder, { recursive: true })
+  })
+})
+
+describe('the manifests', () => {
+  const name = (platform: string) => `zai2api-1.2.3-${platform}.${platform.startsWith('windows') ? 'zip' : 'tar.gz'}`
+  const sums = new Map(platforms.map(({ name: platform }, at) => [name(platform), String(at).repeat(64)]))
+  const facts = { version: '1.2.3', base: 'https://downloads.example/zai2api', sums, date: '2026-11-30' }
+  const made = manifests(facts)
+
+  test('Homebrew: each processor has its archive, and the formula is Ruby', () => {
+    const text = made['zai2api.rb'] ?? ''
+    for (const platform of ['macos-x64', 'macos-arm64', 'linux-x64', 'linux-arm64'])
+      expect(text).toContain(`url "${facts.base}/${name(platform)}"\n      sha256 "${sums.get(name(platform))}"`)
+    if (Bun.which('ruby') !== null) expect(Bun.spawnSync(['ruby', '-c', '-e', text]).exitCode).toBe(0)
+  })
+
+  test('Scoop: JSON with both processors', () => {
+    expect(JSON.parse(made['zai2api.json'] ?? '')).toMatchObject({
+      version: '1.2.3',
+      architecture: {
+        '64bit': { url: `${facts.base}/${name('windows-x64')}`, hash: sums.get(name('windows-x64')) },
+        arm64: { url: `${facts.base}/${name('windows-arm64')}` },
+      },
+    })
+  })
+
+  test('winget: three files of YAML about the same version', () => {
+    const files = Object.entries(made).filter(([file]) => file.endsWith('.yaml'))
+    expect(files.map(([, text]) => Reflect.get(Object(Bun.YAML.parse(text)), 'ManifestType'))).toEqual([
+      'version',
+      'installer',
+      'defaultLocale',
+    ])
+    for (const [, text] of files)
+      expect(Bun.YAML.parse(text)).toMatchObject({ PackageIdentifier: 'zai2api.zai2api', PackageVersion: '1.2.3' })
+    expect(Bun.YAML.parse(made['zai2api.zai2api.installer.yaml'] ?? '')).toMatchObject({
+      Installers: [
+        { Architecture: 'x64', InstallerSha256: sums.get(name('windows-x64'))?.toUpperCase() },
+        { Architecture: 'arm64', NestedInstallerFiles: [{ PortableCommandAlias: 'zai2api' }] },
+      ],
+    })
+  })
+
+  test('are not made of a release that lacks an archive', () => {
+    expect(() => manifests({ ...facts, sums: new Map() })).toThrow('There is no zai2api-1.2.3-macos-arm64.tar.gz')
+  })
+})

@@ -14,7 +14,7 @@ PARALLEL := --parallel --no-isolate
 REPORT := $(if $(JUNIT),--reporter=junit --reporter-outfile=$(JUNIT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo dev check fix test test-browser test-agents golden outdated bench build smoke fuzz soak release ci clean
+.PHONY: help run demo dev check fix test test-browser test-agents golden outdated bench build smoke fuzz soak release npm ci clean
 
 help: ## show these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -77,6 +77,9 @@ soak: $(DEV) ## many clients, slow streams, killed processes, for SOAK_SECONDS (
 
 release: $(BUN) ## pack archives for every platform into dist/release
 	$(BUN) deploy/release.ts $(ARGS)
+
+npm: $(BUN) ## pack what npm installs, for every platform, into dist/npm
+	$(BUN) deploy/npm.ts $(ARGS)
 
 ci: ## everything a change must pass
 	@.ci/run

@@ -43,8 +43,6 @@ interface Account {
   reservations: Set<Reserved>
   /** Also of those that are. */
   made: number
-  /** The request is over: what is still being reserved is settled at once. */
-  isOver: boolean
 }
 
 interface Reserved extends Pick<Reservation, 'settle'> {
@@ -55,6 +53,8 @@ interface Reserved extends Pick<Reservation, 'settle'> {
 
 export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledger {
   const accounts = new Map<RequestRecord, Account>()
+  // What still reserves for one of these is settled at once.
+  const over = new WeakSet<RequestRecord>()
   const writing = new Set<Promise<void>>()
   let isClosed = false
   let stopUpkeep = clock.after(extendEveryMs, upkeep)
@@ -66,9 +66,9 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
     },
     settle(record) {
       const account = accounts.get(record)
-      if (account === undefined) return Promise.resolve()
       accounts.delete(record)
-      account.isOver = true
+      over.add(record)
+      if (account === undefined) return Promise.resolve()
       return Promise.all([...account.reservations].map(({ settle }) => settle())).then(() => {})
     },
     sweep,
@@ -107,14 +107,14 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
       },
     }
     account.reservations.add(reserved)
-    if (account.isOver) await reserved.settle()
+    if (over.has(record)) await reserved.settle()
     const isLimited = decision.reply < wanted || (maxTokens === undefined && model.maxOutputTokens === undefined)
     return { maxTokens: isLimited ? decision.reply : maxTokens, settle: reserved.settle }
   }
 
   function accountOf(record: RequestRecord): Account {
-    const account = accounts.get(record) ?? { admittedAt: clock.now(), reservations: new Set(), made: 0, isOver: false }
-    accounts.set(record, account)
+    const account = accounts.get(record) ?? { admittedAt: clock.now(), reservations: new Set(), made: 0 }
+    if (!over.has(record)) accounts.set(record, account)
     return account
   }
 

@@ -317,13 +317,15 @@ describe('what is counted of a request', () => {
     expect(await counters(home, 'a')).toEqual({ spent: 340, reserved: 0, left: 660 })
   })
 
-  test('that was over before its reservation came: nothing', async () => {
+  test('that was over before its reservations came: nothing', async () => {
     const home = await house()
     const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/total' })
     const record = home.request(secret)
     const reserving = reserve(home, record, 300)
     await home.ledger.settle(record)
     await reserving
+    await reserve(home, record, 300)
+    home.clock.advance(30_000)
     await home.ledger.close()
     expect(await counters(home, 'a')).toEqual({ spent: 0, reserved: 0, left: 1000 })
   })

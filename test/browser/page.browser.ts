@@ -62,7 +62,12 @@ const screens: readonly Screen[] = [
   {
     name: 'try',
     path: '/try',
-    shows: (page) => page.locator('.pick select option').nth(3).waitFor({ state: 'attached' }),
+    shows: (page) =>
+      page
+        .getByLabel(/^(Model|模型)$/)
+        .locator('option')
+        .nth(3)
+        .waitFor({ state: 'attached' }),
   },
 ]
 
@@ -97,6 +102,8 @@ describe('Try', () => {
     ['Responses', 'openai-responses'],
     ['Messages', 'anthropic-messages'],
     ['Completions', 'openai-completions'],
+    ['Gemini', 'gemini'],
+    ['Ollama', 'ollama-chat'],
   ])('streams an answer by %s', async (label) => {
     await using opened = await openPage(browser, `${gateway.url}/try`)
     const { page, complaints } = opened
@@ -135,8 +142,8 @@ describe('Try', () => {
 })
 
 async function ask(page: Page, api: string, text: string): Promise<void> {
-  await page.getByRole('button', { name: api, exact: true }).click()
-  await page.locator('.pick select option').nth(3).waitFor({ state: 'attached' })
+  await page.getByLabel('API').selectOption(api)
+  await page.getByLabel('Model').locator('option').nth(3).waitFor({ state: 'attached' })
   await page.getByRole('textbox', { name: 'Message' }).fill(text)
   await page.keyboard.press('Enter')
 }

@@ -74,6 +74,9 @@ export function conversationOf({ json, events }: Body): Line[] | undefined {
   if (json.object === 'response' && Array.isArray(json.output)) return json.output.flatMap(linesOfItem)
   if (json.type === 'message' && Array.isArray(json.content))
     return [...linesOfContent(json.content, json.role ?? 'assistant'), end(json.stop_reason)]
+  if (json.candidates || (json.message && 'done' in json))
+    return linesOfStream([{ at: 0, event: undefined, data: json }])
+  if (Array.isArray(json.contents)) return linesOfContents(json)
   if (Array.isArray(json.messages) || json.input !== undefined || typeof json.prompt === 'string')
     return linesOfRequest(json)
   if (json.error) return [{ who: 'error', text: json.error.message ?? JSON.stringify(json.error) }]
@@ -94,6 +97,27 @@ function linesOfRequest(json: Data): Line[] {
   ]
 }
 
+/** Of Google's API. */
+function linesOfContents({ systemInstruction, tools = [], contents }: Data): Line[] {
+  const names = tools.flatMap((tool: Data) => tool.functionDeclarations?.map(({ name }: Data) => name) ?? [])
+  const ofPart = (who: string, part: Data): Line => {
+    const { functionCall: call, functionResponse: result, inlineData: image } = part
+    if (call) return { who: 'call', name: call.name, id: call.id, text: JSON.stringify(call.args) }
+    if (result) return { who: 'result', id: result.id, text: JSON.stringify(result.response) }
+    if (image) return { who, text: '', images: [image.mimeType] }
+    return { who: part.thought ? 'reasoning' : who, text: part.text ?? JSON.stringify(part) }
+  }
+  const lines = (role: string, parts: Data[] = []) =>
+    parts.map((part) => ofPart(role === 'model' ? 'assistant' : role, part))
+  return [
+    ...lines('system', systemInstruction?.parts),
+    ...(names.length > 0 ? [{ who: 'tools', text: names.join(', ') }] : []),
+    ...contents.flatMap(({ role = 'user', parts }: Data, n: number) =>
+      lines(role, parts).map((line) => ({ ...line, index: n + 1 })),
+    ),
+  ]
+}
+
 function linesOfMessage(message: Data): Line[] {
   if (message.type && message.type !== 'message' && !message.role) return linesOfItem(message)
   const { role = 'user', content, tool_calls, tool_call_id, reasoning_content } = message
@@ -110,8 +134,11 @@ const callLine = (call: Data): Line => ({
   who: 'call',
   name: call.function?.name ?? call.name,
   id: call.id ?? call.call_id,
-  text: call.function?.arguments ?? call.arguments ?? '',
+  text: textOfArguments(call.function?.arguments ?? call.arguments ?? ''),
 })
+
+/** Ollama has them as a value. */
+const textOfArguments = (args: unknown): string => (typeof args === 'string' ? args : JSON.stringify(args))
 
 /** Of the Responses API. */
 function linesOfItem(item: Data): Line[] {
@@ -161,13 +188,17 @@ function linesOfStream(events: NonNullable<Body['events']>): Line[] | undefined 
   if (typeof sample.text === 'string' && (sample.type === 'reasoning' || sample.type === 'text'))
     return linesOfDeltas(events)
   const id =
-    sample.choices?.[0]?.text !== undefined
-      ? 'completions'
-      : sample.choices
-        ? 'chat'
-        : String(sample.type).startsWith('response.')
-          ? 'responses'
-          : 'messages'
+    sample.candidates || sample.usageMetadata
+      ? 'gemini'
+      : sample.message && 'done' in sample
+        ? 'ollama'
+        : sample.choices?.[0]?.text !== undefined
+          ? 'completions'
+          : sample.choices
+            ? 'chat'
+            : String(sample.type).startsWith('response.')
+              ? 'responses'
+              : 'messages'
   const dialect = tryDialects.find((each) => each.id === id)
   if (!dialect) return undefined
   const progress: Progress = { parts: [], usage: {} }

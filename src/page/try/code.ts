@@ -1,7 +1,11 @@
-import type { TryDialect } from './dialects.ts'
+import type { TryDialect } from './dialect.ts'
 
-export const languages = ['curl', 'TypeScript', 'Python'] as const
+const languages = ['curl', 'TypeScript', 'Python'] as const
 export type CodeLanguage = (typeof languages)[number]
+
+/** Libraries of the other APIs name the same things differently. */
+export const languagesOf = ({ id }: TryDialect): readonly CodeLanguage[] =>
+  id === 'gemini' || id === 'ollama' ? ['curl'] : languages
 
 const keyVariable = 'ZAI2API_KEY'
 /** In the reader's program, not in this one. */
@@ -11,10 +15,11 @@ const environment = ['process', 'env'].join('.')
 export function codeFor(
   language: CodeLanguage,
   dialect: TryDialect,
+  model: string,
   body: Record<string, unknown>,
   root: string,
 ): string {
-  if (language === 'curl') return curl(dialect, body, root)
+  if (language === 'curl') return curl(dialect, model, body, root)
   return language === 'Python' ? python(dialect, body, root) : typescript(dialect, body, root)
 }
 
@@ -26,10 +31,10 @@ export function shortened<Value>(value: Value, most = 400): Value {
   return JSON.parse(text)
 }
 
-function curl({ path, keyHeader, headers }: TryDialect, body: object, root: string): string {
+function curl({ path, keyHeader, headers }: TryDialect, model: string, body: object, root: string): string {
   const [name, value] = keyHeader(`$${keyVariable}`)
   return [
-    `curl ${root}${path}`,
+    `curl ${quoted(root + path(model))}`,
     `-H "${name}: ${value}"`,
     `-H "content-type: application/json"`,
     ...Object.entries(headers).map(([header, content]) => `-H "${header}: ${content}"`),

@@ -1,54 +1,12 @@
-import { clockTool, type ModelTurn, type Part, type Progress, type Settings, type Turn } from './transcript.ts'
-
-/** How one API is asked, and how its stream is read. */
-export interface TryDialect {
-  id: 'chat' | 'responses' | 'messages' | 'completions'
-  label: string
-  path: string
-  /** Of a request that has a key. */
-  keyHeader: (key: string) => readonly [string, string]
-  headers: Readonly<Record<string, string>>
-  body: (turns: readonly Turn[], settings: Settings) => Record<string, unknown>
-  /** Adds what one event says. `at` is in ms from the start. */
-  take: (progress: Progress, event: string | undefined, data: Data, at: number) => void
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: the events of four APIs, each field of which may be absent
-type Data = any
-
-const bearer = (key: string) => ['authorization', `Bearer ${key}`] as const
-
-function addText(progress: Progress, type: 'text' | 'reasoning', text: unknown, at: number): void {
-  if (typeof text !== 'string' || text === '') return
-  const last = progress.parts.at(-1)
-  if (last?.type === type) {
-    last.text += text
-    if (last.type === 'reasoning') last.ms = at - (begun.get(last) ?? at)
-    return
-  }
-  const part: Part = type === 'text' ? { type, text } : { type, text, ms: 0 }
-  begun.set(part, at)
-  progress.parts.push(part)
-}
-
-/** When a part began, in ms from the start. */
-const begun = new WeakMap<Part, number>()
-
-const calls = (turn: ModelTurn) => turn.parts.filter((part) => part.type === 'call')
-const textOf = (turn: ModelTurn) => turn.parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n')
-
-function argumentsOf(text: string): unknown {
-  try {
-    return JSON.parse(text || '{}')
-  } catch {
-    return {}
-  }
-}
+import { addText, argumentsOf, bearer, calls, type Data, dataOf, type TryDialect, textOf } from './dialect.ts'
+import { gemini } from './gemini.ts'
+import { ollama } from './ollama.ts'
+import { clockTool, type Progress } from './transcript.ts'
 
 const chat: TryDialect = {
   id: 'chat',
   label: 'Chat',
-  path: '/v1/chat/completions',
+  path: () => '/v1/chat/completions',
   keyHeader: bearer,
   headers: {},
   body: (turns, { model, thinking, maxTokens, tool }) => ({
@@ -100,7 +58,7 @@ const chat: TryDialect = {
 const responses: TryDialect = {
   id: 'responses',
   label: 'Responses',
-  path: '/v1/responses',
+  path: () => '/v1/responses',
   keyHeader: bearer,
   headers: {},
   body: (turns, { model, thinking, maxTokens, tool }) => ({
@@ -164,7 +122,7 @@ const usualMaxTokens = 4096
 const messages: TryDialect = {
   id: 'messages',
   label: 'Messages',
-  path: '/v1/messages',
+  path: () => '/v1/messages',
   keyHeader: (key) => ['x-api-key', key],
   headers: { 'anthropic-version': '2023-06-01' },
   body: (turns, { model, thinking, maxTokens = usualMaxTokens, tool }) => ({
@@ -182,8 +140,8 @@ const messages: TryDialect = {
     messages: turns.flatMap((turn): object[] => {
       if (turn.by === 'user') {
         const images = turn.images.map(({ url }) => {
-          const [, media_type = '', data = ''] = /^data:([^;]+);base64,(.*)$/s.exec(url) ?? []
-          return { type: 'image', source: { type: 'base64', media_type, data } }
+          const { mediaType, base64 } = dataOf(url)
+          return { type: 'image', source: { type: 'base64', media_type: mediaType, data: base64 } }
         })
         const content = images.length > 0 ? [...images, { type: 'text', text: turn.text }] : turn.text
         return [{ role: 'user', content }]
@@ -231,7 +189,7 @@ function takeUsage(progress: Progress, usage: Data): void {
 const completions: TryDialect = {
   id: 'completions',
   label: 'Completions',
-  path: '/v1/completions',
+  path: () => '/v1/completions',
   keyHeader: bearer,
   headers: {},
   body: (turns, { model, maxTokens }) => ({
@@ -249,4 +207,8 @@ const completions: TryDialect = {
   },
 }
 
-export const tryDialects: readonly [TryDialect, ...TryDialect[]] = [chat, responses, messages, completions]
+/** Every API that the page can speak; what it offers and what it can read follow from this list. */
+export const tryDialects: readonly [TryDialect, ...TryDialect[]] = [
+  ...([chat, responses, messages, completions] as const),
+  ...[gemini, ollama],
+]

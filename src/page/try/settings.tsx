@@ -1,5 +1,5 @@
 import { t } from '../i18n.ts'
-import { Field, Pick, Segments } from '../parts/controls.tsx'
+import { Field, Pick } from '../parts/controls.tsx'
 import { tryDialects } from './dialects.ts'
 import type { Model } from './models.ts'
 import { dialect, key, settings } from './state.ts'
@@ -17,18 +17,18 @@ export function RequestSettings({ models, wantsKey }: { models: readonly Model[]
   const isPrompt = dialect.value.id === 'completions'
   return (
     <>
-      <div class="field">
-        <span class="lab">API</span>
-        <Segments
-          label="API"
-          look="full"
-          value={dialect.value.id}
-          choices={tryDialects.map(({ id, label }) => ({ value: id, label }))}
-          onChoose={(id) => {
-            dialect.value = tryDialects.find((each) => each.id === id) ?? dialect.value
-          }}
-        />
-      </div>
+      <Field label="API">
+        {({ id }) => (
+          <Pick
+            id={id}
+            value={dialect.value.id}
+            choices={tryDialects.map((each) => ({ value: each.id, label: each.label }))}
+            onChoose={(chosen) => {
+              dialect.value = tryDialects.find((each) => each.id === chosen) ?? dialect.value
+            }}
+          />
+        )}
+      </Field>
       <div class="pair">
         <Field label={t('model')}>
           {({ id }) => (

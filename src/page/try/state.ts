@@ -1,8 +1,9 @@
 import { signal } from '@preact/signals'
 import { ApiError, errorOf } from '../api/client.ts'
-import { readEvents } from '../api/read-events.ts'
+import { readEvents, readLines } from '../api/read-events.ts'
 import { root } from '../router.ts'
-import { type TryDialect, tryDialects } from './dialects.ts'
+import type { TryDialect } from './dialect.ts'
+import { tryDialects } from './dialects.ts'
 import { clockTool, type Picture, type Progress, runClock, type Settings, type Turn, type Usage } from './transcript.ts'
 
 // Kept while the reader looks at other places.
@@ -63,7 +64,7 @@ export async function sendDraft(): Promise<void> {
 async function once(): Promise<Progress | undefined> {
   const controller = new AbortController()
   underWay = controller
-  const { path, headers, keyHeader, body, take } = dialect.value
+  const { path, headers, keyHeader, body, take, isLines } = dialect.value
   const started = performance.now()
   const elapsed = () => performance.now() - started
   const before = turns.value
@@ -89,7 +90,7 @@ async function once(): Promise<Progress | undefined> {
   }
   publish()
   try {
-    const response = await fetch(root.replace(/\/$/, '') + path, {
+    const response = await fetch(root.replace(/\/$/, '') + path(settings.value.model), {
       method: 'POST',
       signal: controller.signal,
       headers: {
@@ -101,7 +102,7 @@ async function once(): Promise<Progress | undefined> {
     })
     current.requestId = response.headers.get('x-request-id') ?? undefined
     if (!response.ok) throw await errorOf(response)
-    await readEvents(response, ({ event, data }) => {
+    const onEvent = (event: string | undefined, data: string) => {
       if (data === '[DONE]') return
       const said = JSON.parse(data)
       const failure = said.error ?? (said.type === 'response.failed' ? said.response?.error : undefined)
@@ -112,7 +113,9 @@ async function once(): Promise<Progress | undefined> {
       if (parts === 0 && last) current.firstMs = elapsed()
       if (last) current.state = last.type === 'reasoning' ? 'thinking' : last.type === 'text' ? 'writing' : 'calling'
       soon()
-    })
+    }
+    if (isLines) await readLines(response, (line) => onEvent(undefined, line))
+    else await readEvents(response, ({ event, data }) => onEvent(event, data))
     current.state = 'done'
   } catch (thrown) {
     if (controller.signal.aborted) current.state = 'stopped'

@@ -1,0 +1,56 @@
+import type { ModelTurn, Part, Progress, Settings, Turn } from './transcript.ts'
+
+/** How one API is asked, and how its stream is read. */
+export interface TryDialect {
+  id: 'chat' | 'responses' | 'messages' | 'completions' | 'gemini' | 'ollama'
+  label: string
+  path: (model: string) => string
+  /** Its stream has an event a line; otherwise they are server-sent events. */
+  isLines?: boolean
+  /** Of a request that has a key. */
+  keyHeader: (key: string) => readonly [string, string]
+  headers: Readonly<Record<string, string>>
+  body: (turns: readonly Turn[], settings: Settings) => Record<string, unknown>
+  /** Adds what one event says. `at` is in ms from the start. */
+  take: (progress: Progress, event: string | undefined, data: Data, at: number) => void
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: the events of any API, each field of which may be absent
+export type Data = any
+
+export const bearer = (key: string) => ['authorization', `Bearer ${key}`] as const
+
+/** Adds text to the last part if it is of this kind, otherwise a new part. */
+export function addText(progress: Progress, type: 'text' | 'reasoning', text: unknown, at: number): void {
+  if (typeof text !== 'string' || text === '') return
+  const last = progress.parts.at(-1)
+  if (last?.type === type) {
+    last.text += text
+    if (last.type === 'reasoning') last.ms = at - (begun.get(last) ?? at)
+    return
+  }
+  const part: Part = type === 'text' ? { type, text } : { type, text, ms: 0 }
+  begun.set(part, at)
+  progress.parts.push(part)
+}
+
+/** When a part began, in ms from the start. */
+const begun = new WeakMap<Part, number>()
+
+export const calls = (turn: ModelTurn) => turn.parts.filter((part) => part.type === 'call')
+export const textOf = (turn: ModelTurn) =>
+  turn.parts.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n')
+
+export function argumentsOf(text: string): unknown {
+  try {
+    return JSON.parse(text || '{}')
+  } catch {
+    return {}
+  }
+}
+
+/** The parts of a picture's address: `data:image/png;base64,…`. */
+export function dataOf(url: string): { mediaType: string; base64: string } {
+  const [, mediaType = '', base64 = ''] = /^data:([^;]+);base64,(.*)$/s.exec(url) ?? []
+  return { mediaType, base64 }
+}

@@ -73,11 +73,11 @@ export function encoder(head: ReplyHead, options: GeminiOptions): Encoder {
           break
         case 'message-end': {
           const last = candidate([{ text: '', ...signing.take() }], endOf(event.reason, searches.metadata()))
-          out.push(response(last, { usageMetadata: usageOf(event.usage) }), frame.end)
+          out.push(response(last, { usageMetadata: usageOf(event.usage) }) + frame.end)
           break
         }
         case 'error':
-          out.push(frame.message(JSON.stringify(errorBody(event.error, head.requestId))), frame.end)
+          out.push(frame.message(JSON.stringify(errorBody(event.error, head.requestId))) + frame.end)
           break
         case 'message-start':
         case 'text-start':

@@ -4,6 +4,7 @@ import { replyFaults } from '../sdk-types/replies.ts'
 import type { Ask, Client, Fetch, Heard } from './ask.ts'
 import { type Backend, backends } from './backends.ts'
 import { chatClient } from './chat.ts'
+import { geminiClient } from './gemini.ts'
 import { messagesClient } from './messages.ts'
 import { responsesClient } from './responses.ts'
 
@@ -11,6 +12,7 @@ const clients = {
   'openai-chat': chatClient,
   'anthropic-messages': messagesClient,
   'openai-responses': responsesClient,
+  gemini: geminiClient,
 } satisfies Record<string, (fetch: Fetch) => Client>
 
 export type DialectId = keyof typeof clients
@@ -23,7 +25,7 @@ export interface Combination {
 }
 
 export const combinations: readonly Combination[] = (
-  ['openai-chat', 'anthropic-messages', 'openai-responses'] as const
+  ['openai-chat', 'anthropic-messages', 'openai-responses', 'gemini'] as const
 ).flatMap((dialect) => (['zai-api', 'zai-web'] as const).map((upstream) => ({ dialect, upstream })))
 
 export interface Cell extends Pick<Backend, 'say' | 'told' | 'asked'>, Combination {

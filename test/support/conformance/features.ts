@@ -306,14 +306,7 @@ export const features: readonly Feature[] = [
     name: { en: 'Context overflow, in the words clients compact on', zh: '上下文溢出，用客户端据以压缩的说法' },
     async check({ ask, asked, dialect }) {
       const failure = await failureOf(ask({ model: seeing, turns: [{ user: 'the '.repeat(400_000) }] }))
-      expect(failure).toMatchObject(
-        dialect === 'anthropic-messages'
-          ? {
-              status: 413,
-              error: { error: { type: 'request_too_large', message: expect.stringMatching(/^prompt is too long/) } },
-            }
-          : { status: 400, code: 'context_length_exceeded' },
-      )
+      expectOverflow(failure, dialect)
       expect(asked()).toBe(0)
     },
   },
@@ -322,8 +315,11 @@ export const features: readonly Feature[] = [
     async check({ ask, say, dialect }) {
       say('busy')
       const failure = await failureOf(ask({ turns: [{ user }] }))
-      expect(failure).toMatchObject({ status: 429, ...errorOf(dialect, { type: 'rate_limit_error' }) })
-      expect(headerOf(failure, 'retry-after')).toMatch(/^[1-9]\d*$/)
+      const words = dialect === 'gemini' ? /"status":"RESOURCE_EXHAUSTED"/ : { type: 'rate_limit_error' }
+      expectError(failure, dialect, 429, words)
+      // Google's package keeps no headers; the body says it, too.
+      if (dialect === 'gemini') expect(String(failure)).toMatch(/"retryDelay":"[1-9]\d*s"/)
+      else expect(headerOf(failure, 'retry-after')).toMatch(/^[1-9]\d*$/)
     },
   },
   {
@@ -356,8 +352,9 @@ export const features: readonly Feature[] = [
     name: { en: 'Unknown model is refused by name', zh: '未知模型指名拒绝' },
     async check({ ask, asked, dialect }) {
       const failure = await failureOf(ask({ model: 'llama-3', turns: [{ user }] }))
-      const words = dialect === 'anthropic-messages' ? { type: 'not_found_error' } : { code: 'model_not_found' }
-      expect(failure).toMatchObject({ status: 404, ...errorOf(dialect, words) })
+      const words = { 'anthropic-messages': { type: 'not_found_error' }, gemini: /"status":"NOT_FOUND"/ }
+      const expected = words[dialect as keyof typeof words] ?? { code: 'model_not_found' }
+      expectError(failure, dialect, 404, expected)
       expect(String(failure)).toContain('llama-3')
       expect(asked()).toBe(0)
     },
@@ -370,7 +367,7 @@ export const features: readonly Feature[] = [
       await ask({ previous: first, turns: [{ user: 'What is my name?' }] })
       expect(told().words).toMatch(/My name is Ada\..*Good morning, Ada\..*What is my name\?/s)
     },
-    notes: (['openai-chat', 'anthropic-messages'] as const).map((dialect) => ({
+    notes: (['openai-chat', 'anthropic-messages', 'gemini'] as const).map((dialect) => ({
       where: { dialect },
       lacking: /toMatch/,
       en: 'Clients of this API send the whole conversation with every turn.',
@@ -399,9 +396,28 @@ async function failureOf(promise: Promise<unknown>): Promise<unknown> {
   )
 }
 
-/** Where the vendors' packages put the error's members. */
-function errorOf(dialect: Combination['dialect'], members: object): object {
-  return dialect === 'anthropic-messages' ? { error: { type: 'error', error: members } } : members
+function expectOverflow(failure: unknown, dialect: Combination['dialect']): void {
+  if (dialect === 'anthropic-messages') {
+    const message = expect.stringMatching(/^prompt is too long/)
+    expectError(failure, dialect, 413, { type: 'request_too_large', message })
+  } else if (dialect === 'gemini')
+    expectError(failure, dialect, 400, /The input token count \(\d+\) exceeds the maximum number of tokens/)
+  else expectError(failure, dialect, 400, { code: 'context_length_exceeded' })
+}
+
+/** The vendors' packages differ in where they put the error's members; Google's has the whole body as its message. */
+function expectError(
+  failure: unknown,
+  dialect: Combination['dialect'],
+  status: number,
+  words: Record<string, unknown> | RegExp,
+): void {
+  if (words instanceof RegExp) {
+    expect(failure).toMatchObject({ status })
+    expect(String(failure)).toMatch(words)
+  } else if (dialect === 'anthropic-messages')
+    expect(failure).toMatchObject({ status, error: { type: 'error', error: words } })
+  else expect(failure).toMatchObject({ status, ...words })
 }
 
 function headerOf(failure: unknown, name: string): string | null {

@@ -5,6 +5,7 @@ const titles = {
   'openai-chat': 'Chat Completions',
   'anthropic-messages': 'Messages',
   'openai-responses': 'Responses',
+  gemini: 'Gemini',
 } satisfies Record<DialectId, string>
 
 /** What the tests found: whether the feature is there. */

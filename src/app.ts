@@ -10,11 +10,12 @@ import { type Redact, redactError } from './core/redact.ts'
 import type { Gateway } from './gateway/index.ts'
 import { createAccess } from './http/access.ts'
 import { createBackgroundReplies } from './http/background-replies.ts'
-import { basePathsOf } from './http/base-paths.ts'
+import { basePathsOf, inOrderOfPaths } from './http/base-paths.ts'
 import { leavesBodyUnread, readJson } from './http/body.ts'
 import { countRoutes } from './http/count-tokens.ts'
 import { type AdmitAndReadBody, replyRoutes, requestIdHeaders, type ServerConnection } from './http/dialect-routes.ts'
 import { docsRoutes } from './http/docs.ts'
+import { embeddingRoutes } from './http/embedding-routes.ts'
 import { fixedRoutes } from './http/fixed-routes.ts'
 import { type Ends, identityRoutes } from './http/gateway-proof.ts'
 import { healthRoutes } from './http/health.ts'
@@ -192,7 +193,10 @@ export function createApp(options: AppOptions) {
     redact: options.redact,
     spendingOf: options.keys?.ledger.spendingOf,
   }
-  const apiRoutes = dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering))
+  const apiRoutes = [
+    ...dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering)),
+    ...inOrderOfPaths(dialects).flatMap((dialect) => embeddingRoutes(dialect, basePaths, answering)),
+  ]
   const pages = [
     ...healthRoutes({
       gateway,

@@ -1,4 +1,5 @@
 import type { Static, TSchema } from '@sinclair/typebox'
+import type { EmbeddingReply, EmbeddingRequest } from './embedding.ts'
 import type { GatewayError } from './errors.ts'
 import type { Reply, StreamEvent, TextKind } from './events.ts'
 import type { ChatRequest } from './request.ts'
@@ -116,7 +117,40 @@ export type DialectRoute = {
   | { serves: 'socket'; method: 'GET'; summary: string }
   | StoredRoute
   | FixedRoute
+  | EmbeddingRoute
 )
+
+/** A route for vectors of texts. */
+export interface EmbeddingRoute {
+  serves: 'embeddings'
+  method: 'POST'
+  summary: string
+  body: TSchema
+  /** `encode` makes the response body. Errors: `invalid-request`. */
+  decode(body: unknown, context: RequestContext): { request: EmbeddingRequest; encode: EncodeEmbeddings }
+  /** For the documentation. */
+  example(model: string): object
+}
+
+export type EncodeEmbeddings = (reply: EmbeddingReply, head: EmbeddingHead) => object
+
+export interface EmbeddingHead {
+  /** As the client wrote it. */
+  model: string
+  /** What has passed since the request came. */
+  totalMs: number
+}
+
+/** Types an embedding route: `decode` receives the type of its schema. */
+export function defineEmbeddings<Body extends TSchema>(
+  route: Omit<EmbeddingRoute, 'serves' | 'method' | 'body' | 'decode'> & {
+    path: string
+    body: Body
+    decode: (body: Static<Body>, context: RequestContext) => ReturnType<EmbeddingRoute['decode']>
+  },
+): DialectRoute {
+  return { ...route, serves: 'embeddings', method: 'POST', access: 'client' }
+}
 
 /** The model whose name is in a body. */
 export interface PostedModelRoute {
@@ -178,6 +212,7 @@ export const costOf = {
   stored: 'nothing',
   fixed: 'nothing',
   socket: 'nothing',
+  embeddings: 'allowance',
 } satisfies Record<DialectRoute['serves'], Cost>
 
 export type Query = Readonly<Record<string, string | undefined>>

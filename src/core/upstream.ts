@@ -1,6 +1,7 @@
 import type { BatchStream } from './batch-stream.ts'
 import type { CallMeter } from './call-meter.ts'
 import type { CallObserver } from './call-observer.ts'
+import type { Embedder } from './embedding.ts'
 import type { Delta } from './events.ts'
 import type { ChatRequest } from './request.ts'
 import type { YieldIfLong } from './yield-between-steps.ts'
@@ -41,6 +42,8 @@ export interface Upstream {
   open(call: UpstreamCall): Promise<OpenedReply>
   /** Whether the model can answer this request without reasoning, if it would reason by default. */
   answersWithoutReasoning?(request: ChatRequest, model: Model): boolean
+  /** Absent if it makes none. */
+  embeddings?: Embedder
   /** For `GET /readyz` and the ready line. Rejects with GatewayError if no request could succeed now. */
   check(signal: AbortSignal): Promise<void>
   /**
@@ -114,6 +117,10 @@ export interface Model {
   defaultTemperature?: number
   /** US dollars per million tokens. */
   price?: { input?: number; cached?: number; output?: number }
+  /** It makes embeddings, and no replies. */
+  embeds?: true
+  /** The lengths that its vectors may have; absent if any is tried. */
+  dimensions?: readonly number[]
   /** No credential may use this model, as far as known from refusals. */
   refused?: true
 }

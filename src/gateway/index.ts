@@ -3,6 +3,7 @@ import { withCallIds } from '../core/call-ids.ts'
 import type { MeteredCall } from '../core/call-meter.ts'
 import type { CallObserver } from '../core/call-observer.ts'
 import type { CallerPolicy } from '../core/caller.ts'
+import type { EmbeddingReply, EmbeddingRequest } from '../core/embedding.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
 import type { Delta, StreamEvent } from '../core/events.ts'
 import type { ReplyStream } from '../core/pipeline.ts'
@@ -13,9 +14,11 @@ import { streamNormaliser } from '../core/stream-normaliser.ts'
 import { rejectUnknownChoice } from '../core/tool-choice.ts'
 import { clientToolNames } from '../core/tool-names.ts'
 import { chain, type Transform } from '../core/transform.ts'
-import type { ListedModel, Upstream } from '../core/upstream.ts'
+import type { ListedModel, Model, Upstream } from '../core/upstream.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
 import { attempt } from './attempt.ts'
+import { type EmbeddingListing, embeddingListings, routeEmbedding } from './embedding-routing.ts'
+import { type EmbedOptions, embed } from './embeddings.ts'
 import { type Candidate, candidatesOf, tryInOrder, useNext } from './failover.ts'
 import { learnUsage } from './learn-usage.ts'
 import {
@@ -45,6 +48,8 @@ export interface Gateway {
   start(request: ChatRequest, options: CallOptions): Promise<GatewayCall>
   /** Estimates the tokens of the prompt without a request to an upstream. Errors: those of `start`. */
   count(request: ChatRequest, options: CountOptions): Promise<number>
+  /** Vectors for texts. Errors: those of `embed`. */
+  embed(request: EmbeddingRequest, options: EmbedOptions): Promise<EmbeddingReply>
   /** Resolves if at least one upstream could take a request now. Rejects with the error of the first upstream otherwise. */
   check(signal: AbortSignal): Promise<void>
   /** The ids of upstreams that do not answer. Requests try the others first. */
@@ -112,8 +117,24 @@ export function createGateway(
 ): Gateway {
   const tokenMeter = createTokenMeter()
   return {
-    models: async (allowed) => listModels(await currentListings(allowed), settings),
-    model: async (name, allowed) => findModel(name, await currentListings(allowed), settings),
+    async models(allowed) {
+      const embedders = (await embeddingListings(upstreams, allowed)).flatMap(({ models }) => models)
+      const listed = listModels(await currentListings(allowed), settings)
+      const known = new Set(listed.map(({ id }) => id.toLowerCase()))
+      const others = embedders.filter(({ id }) => !known.has(id.toLowerCase()) && known.add(id.toLowerCase()))
+      return [...listed, ...others.map((model) => ({ ...model, displayName: model.id }))]
+    },
+    async model(name, allowed) {
+      try {
+        return findModel(name, await currentListings(allowed), settings)
+      } catch (thrown) {
+        const listings = await embeddingListings(upstreams, allowed)
+        const names = new Set(listings.flatMap(({ models }) => models.map(({ id }) => id)))
+        const found = listings.length > 0 ? embedderNamed(name, listings, allowed) : undefined
+        if (found === undefined || !names.has(found.id)) throw thrown
+        return { ...found, id: name, displayName: found.id }
+      }
+    },
 
     async start(wanted, options) {
       rejectUnknownChoice(wanted)
@@ -191,6 +212,11 @@ export function createGateway(
       return inputTokens
     },
 
+    async embed(wanted, options) {
+      const listings = await embeddingListings(upstreams, options.allowedModels)
+      return await embed(wanted, options, { listings, modelMap: settings.modelMap, health })
+    },
+
     async check(signal) {
       // All at the same time, so that one that does not answer does not delay the others.
       await Promise.any(upstreams.map((upstream) => upstream.check(signal))).catch((thrown) => {
@@ -207,6 +233,14 @@ export function createGateway(
       settings = changed
       health.endRests()
     },
+  }
+
+  function embedderNamed(name: string, listings: EmbeddingListing[], allowed: AllowedModels): Model | undefined {
+    try {
+      return routeEmbedding(name, listings, { modelMap: settings.modelMap, allowed })[0].model
+    } catch {
+      return undefined
+    }
   }
 
   function isConfigured(id: string): boolean {

@@ -60,7 +60,7 @@ export function withAllowed(listing: ModelListing, allowed: readonly string[] | 
   return { ...listing, models: listing.models.filter((model) => isAllowed(model, allowed)), allowed }
 }
 
-function isAllowed({ id }: Model, allowed: readonly string[] | undefined): boolean {
+export function isAllowed({ id }: Model, allowed: readonly string[] | undefined): boolean {
   return allowed === undefined || allowed.some((pattern) => matches(normaliseName(pattern), normaliseName(id)))
 }
 
@@ -91,7 +91,7 @@ const aliases: readonly (readonly [pattern: RegExp, size: 'small' | 'primary'])[
 ]
 
 /** Removes the vendor prefix and the mark for the context window, which have no meaning here: `Z-AI/GLM-4.5[1m]` → `GLM-4.5`. */
-function withoutVendor(name: string): string {
+export function withoutVendor(name: string): string {
   return name
     .trim()
     .replace(/\[\d+[km]\](?=$|-)/gi, '')
@@ -99,12 +99,12 @@ function withoutVendor(name: string): string {
 }
 
 /** Ollama's tag for a name without one: `GLM-4.5:latest` → `GLM-4.5`. */
-function withoutTag(name: string): string {
+export function withoutTag(name: string): string {
   return name.replace(/:latest\s*$/i, '')
 }
 
 /** Additionally ignores case. */
-function normaliseName(name: string): string {
+export function normaliseName(name: string): string {
   return withoutVendor(name).toLowerCase()
 }
 
@@ -300,7 +300,7 @@ function resolveAlias(
   return resolution && name.endsWith('-thinking') ? { ...resolution, reasoning: 'on' } : resolution
 }
 
-function matches(pattern: string, name: string): boolean {
+export function matches(pattern: string, name: string): boolean {
   const [head = '', ...rest] = pattern.split('*')
   if (rest.length === 0) return name === head
   if (!name.startsWith(head)) return false

@@ -37,3 +37,10 @@ export function addressesOf(
     return { path: address, docs: address === shown ? docs : undefined }
   })
 }
+
+/** Dialects with base paths of their own come first, because of two routes with the same path the first one answers. */
+export function inOrderOfPaths(dialects: readonly Dialect[]): Dialect[] {
+  return dialects.toSorted(
+    (one, other) => Number(other.ownBasePaths !== undefined) - Number(one.ownBasePaths !== undefined),
+  )
+}

@@ -281,7 +281,7 @@ function headOf(record: RequestRecord, model: string, { clock, settings }: Diale
 }
 
 /** Keeps a response that has its whole body already. */
-async function captureWhole(capture: RequestCapture, response: Response, clock: Clock): Promise<void> {
+export async function captureWhole(capture: RequestCapture, response: Response, clock: Clock): Promise<void> {
   const { status, headers } = response
   capture.answered({ status, headers: [...headers] })
   capture.written(await response.clone().text(), clock.monotonic())
@@ -318,7 +318,7 @@ export function requestIdHeaders(record: Pick<RequestRecord, 'id' | 'upstream'>)
   return upstream === undefined ? ids : { ...ids, 'x-zai2api-upstream': upstream }
 }
 
-function ignoredHeader(headers: Record<string, string>, names: string[]): Record<string, string> {
+export function ignoredHeader(headers: Record<string, string>, names: string[]): Record<string, string> {
   // Header values are ASCII, but the names come from the client's body.
   return names.length === 0
     ? headers

@@ -1,4 +1,5 @@
 import { costOf, type Dialect, type DialectRoute, type ModelFormat, type PostedModelRoute } from '../core/dialect.ts'
+import type { ListedModel } from '../core/upstream.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import { addressesOf, documentedPath } from './base-paths.ts'
@@ -29,8 +30,10 @@ export function modelRoutes(
       const { request, query } = context
       const { headers } = request
       const allowed = recordOf(request).caller.policy.models
-      const { format } = speakers.find(({ dialect }) => dialect.recognises?.(headers)) ?? usual
-      if (serves === 'model-list') return format.list(await gateway.models(allowed), { headers, query })
+      const speaker = speakers.find(({ dialect }) => dialect.recognises?.(headers)) ?? usual
+      const { format } = speaker
+      if (serves === 'model-list')
+        return format.list((await gateway.models(allowed)).filter(isOf(speaker)), { headers, query })
       return format.one(await gateway.model(await nameOf(context), allowed))
     }
     const summary =
@@ -52,6 +55,12 @@ export function modelRoutes(
 
 function isBehindItsBase(address: string, path: string, { dialect: { basePaths = [] } }: Speaker): boolean {
   return basePaths.some((basePath) => address === basePath + path)
+}
+
+/** Embedding models are listed only in APIs that can ask for embeddings. */
+function isOf({ dialect }: Speaker): (model: ListedModel) => boolean {
+  const canEmbed = dialect.routes.some(({ serves }) => serves === 'embeddings')
+  return ({ embeds }) => canEmbed || !embeds
 }
 
 /** The name in the body of a request, as its route finds it. */

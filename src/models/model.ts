@@ -13,6 +13,8 @@ export function modelOf(facts: ModelFacts, upstreamId: string): Model {
     webSearch,
     defaultTemperature,
     price,
+    kind,
+    dimensions,
   } = facts
   return {
     id,
@@ -27,5 +29,7 @@ export function modelOf(facts: ModelFacts, upstreamId: string): Model {
     ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
     ...(defaultTemperature === undefined ? {} : { defaultTemperature }),
     ...(price === undefined ? {} : { price }),
+    ...(kind === 'embedding' ? { embeds: true } : {}),
+    ...(dimensions === undefined ? {} : { dimensions }),
   }
 }

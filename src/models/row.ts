@@ -51,6 +51,10 @@ function optional<const Fields extends TProperties>(fields: Fields, description:
 }
 
 const facts = {
+  /** What it makes: replies, unless said otherwise. */
+  kind: oneOf(['chat', 'embedding']),
+  /** Accepted lengths of the vectors of an embedding model; any where absent. */
+  dimensions: Type.Array(tokens, { uniqueItems: true, minItems: 1, description: 'a list of whole numbers' }),
   context_tokens: tokens,
   max_output_tokens: tokens,
   input: wordsOf(modalities),

@@ -16,6 +16,9 @@ export interface ModelFacts {
   /** Public name: `GLM-4.5-Air`. */
   id: string
   releasedAtSeconds: number
+  kind: 'chat' | 'embedding'
+  /** Of vectors; undefined where any length is tried. */
+  dimensions: readonly number[] | undefined
   contextTokens: number | undefined
   maxOutputTokens: number | undefined
   input: ReadonlySet<Modality>
@@ -148,6 +151,8 @@ function factsOf(id: string, facts: ModelFields): ModelFacts {
   return {
     id,
     releasedAtSeconds: facts.released === undefined ? 0 : Date.parse(facts.released) / 1000,
+    kind: facts.kind ?? 'chat',
+    dimensions: facts.dimensions,
     contextTokens: facts.context_tokens,
     maxOutputTokens: facts.max_output_tokens,
     input: new Set(facts.input ?? ['text']),

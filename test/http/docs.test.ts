@@ -119,6 +119,8 @@ describe('the document', () => {
       'POST /api/copy',
       'POST /api/create',
       'DELETE /api/delete',
+      'POST /api/embed',
+      'POST /api/embeddings',
       'POST /api/generate',
       'GET /api/ps',
       'POST /api/pull',
@@ -130,12 +132,15 @@ describe('the document', () => {
       'GET /readyz',
       'POST /v1/chat/completions',
       'POST /v1/completions',
+      'POST /v1/embeddings',
       'GET /v1/key',
       'POST /v1/messages',
       'POST /v1/messages/count_tokens',
       'GET /v1/models',
       'GET /v1/models/{id}',
+      'POST /v1/models/{model}:batchEmbedContents',
       'POST /v1/models/{model}:countTokens',
+      'POST /v1/models/{model}:embedContent',
       'POST /v1/models/{model}:generateContent',
       'POST /v1/models/{model}:streamGenerateContent',
       'POST /v1/responses',
@@ -170,7 +175,7 @@ describe('the document', () => {
         }))
       : []
   })
-  test('has examples', () => expect(requests).toHaveLength(19))
+  test('has examples', () => expect(requests).toHaveLength(24))
 
   test.each(requests)('its $kind example of $path gets the kind of answer it promises', async (request) => {
     const response = await post(request.path, request.value)

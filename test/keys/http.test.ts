@@ -18,17 +18,17 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
 })
 
-async function gatewayWithKeys(settings: GatewaySettings = { access: { openaiKey: operator } }) {
+async function gatewayWithKeys(settings: GatewaySettings = { access: { openaiKey: operator } }, known = table) {
   const database = openSqlite({ path: ':memory:', clock: systemClock, warn: () => {} })
   const warnings: string[] = []
   const served = await openKeys({
-    ...{ database, clock: systemClock, dialects: dialects.map(({ id }) => id), table: () => table },
+    ...{ database, clock: systemClock, dialects: dialects.map(({ id }) => id), table: () => known },
     random: (bytes) => crypto.getRandomValues(bytes),
     policy: () => policy,
     warn: (message, cause) => void warnings.push(`${message}: ${cause}`),
     info: () => {},
   })
-  const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0, table })
+  const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0, table: known })
   const gateway = startGateway([upstream], { ...settings, keys: served })
   closing.push(async () => {
     await gateway.stop()
@@ -67,6 +67,41 @@ const policy = {}
 async function eventually(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setImmediate(resolve))
 }
+
+describe('embeddings', () => {
+  const priced = modelTable([{ id: 'embedding-3', price: { input: 1, output: 0 } }])
+  const embed = (key: string, input: string, model = 'embedding-3') =>
+    ['/v1/embeddings', { model, input }, key] as const
+
+  test('are paid for by the budget of a key, by what the upstream counted', async () => {
+    const { send, create, budget } = await gatewayWithKeys(undefined, priced)
+    const { secret } = await create({ name: 'index', budgets: ['usd:1/total'] })
+    const { status, json } = await send(...embed(secret, 'one two three'))
+    expect([status, json.usage.prompt_tokens]).toEqual([200, 3])
+    await eventually(async () => (await budget(secret)).reserved === 0)
+    expect(await budget(secret)).toMatchObject({ spent: 0.000003 })
+  })
+
+  test('are refused where the budget does not pay for them, and where nobody knows the price', async () => {
+    const { send, create } = await gatewayWithKeys(undefined, priced)
+    const { secret } = await create({ name: 'poor', budgets: ['tokens:3/total'] })
+    expect((await send(...embed(secret, 'one two three four five six'))).json.error).toMatchObject({
+      code: 'budget_used_up',
+    })
+    const unpriced = await gatewayWithKeys()
+    const { secret: paying } = await unpriced.create({ name: 'paying', budgets: ['usd:1/total'] })
+    expect((await unpriced.send(...embed(paying, 'one'))).json.error).toMatchObject({ code: 'price_unknown' })
+  })
+
+  test('are not for a key that may use other models alone, and count as its requests', async () => {
+    const { send, create } = await gatewayWithKeys()
+    const { secret } = await create({ name: 'chats', models: ['glm-*'] })
+    expect((await send(...embed(secret, 'one'))).status).toBe(404)
+    const { secret: slow } = await create({ name: 'slow', rpm: 1 })
+    expect((await send(...embed(slow, 'one'))).status).toBe(200)
+    expect((await send(...embed(slow, 'one'))).status).toBe(429)
+  })
+})
 
 describe('the operator', () => {
   test('makes, changes and deletes keys over HTTP as on the command line', async () => {

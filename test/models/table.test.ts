@@ -18,7 +18,9 @@ test('every row of the file fits the schema for the user’s rows', () => {
 test('every model has a source and the day of the last comparison with it', () => {
   const ids = (has: (row: (typeof file.models)[number]) => boolean) =>
     new Set(file.models.filter(has).flatMap(({ id }) => id))
-  expect([...ids(({ source, checked, released }) => Boolean(source && checked && released))].sort()).toEqual(
+  // The vendor does not say since when it has its embedding models, and nothing is sorted by it.
+  const isDated = (row: (typeof file.models)[number]) => Boolean(row.released) || row.kind === 'embedding'
+  expect([...ids((row) => Boolean(row.source && row.checked && isDated(row)))].sort()).toEqual(
     [...ids(() => true)].sort(),
   )
 })

@@ -222,6 +222,7 @@ const datesIn: Record<string, string> = {
   'observe/capture.ts': 'a page shows when capturing ends',
   'observe/record.ts': 'traces carry the date of their start',
   'store/request-log.ts': 'rows are deleted by the date they came',
+  'upstreams/chat-completions/embeddings.ts': 'an error names the date of its end',
   'upstreams/chat-completions/index.ts': 'an error names the date of its end',
   'upstreams/chat-completions/open.ts': 'an error names the date of its end',
   'upstreams/zai-api/doctor.ts': 'an error names the date of its end',

@@ -127,6 +127,7 @@ export function reusableApp(settings: GatewaySettings = {}) {
         models: (allowed) => current.gateway.models(allowed),
         model: (name, allowed) => current.gateway.model(name, allowed),
         start: (request, options) => current.gateway.start(request, options),
+        embed: (request, options) => current.gateway.embed(request, options),
         count: (request, options) => current.gateway.count(request, options),
         check: (signal) => current.gateway.check(signal),
         unresponsive: () => current.gateway.unresponsive(),

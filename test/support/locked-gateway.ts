@@ -79,6 +79,7 @@ const bodies: [RegExp, string][] = [
   [/responses\?stored/, JSON.stringify({ model: 'GLM-4.5', input: 'Hello' })],
   [/responses/, JSON.stringify({ model: 'GLM-4.5', input: 'Hello', store: false })],
   [/:generateContent/, JSON.stringify({ contents: [{ parts: [{ text: 'Hello' }] }] })],
+  [/embed/, JSON.stringify({ model: 'embedding-3', input: 'Hello', prompt: 'Hello' })],
   [/(?:)/, JSON.stringify({ model: 'GLM-4.5', max_tokens: 20, messages: says, prompt: 'Hello' })],
 ]
 

@@ -1,5 +1,6 @@
 import { defineDialect } from '../../core/dialect.ts'
 import { decode, streamPath } from './decode.ts'
+import { batchEmbedContents, embedContent } from './embed.ts'
 import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'
 import { models } from './models.ts'
@@ -27,6 +28,8 @@ export const gemini = defineDialect({
       ],
     },
     { serves: 'count', method: 'POST', path: '/models/:model+:countTokens', access: 'client' },
+    embedContent,
+    batchEmbedContents,
     { serves: 'model-list', method: 'GET', path: '/models', access: 'client' },
     { serves: 'model', method: 'GET', path: '/models/*', access: 'client' },
   ],

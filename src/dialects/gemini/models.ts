@@ -48,7 +48,7 @@ function encodeModel(model: ListedModel) {
     displayName: model.displayName,
     ...(model.contextTokens === undefined ? {} : { inputTokenLimit: model.contextTokens }),
     ...(model.maxOutputTokens === undefined ? {} : { outputTokenLimit: model.maxOutputTokens }),
-    supportedGenerationMethods: ['generateContent', 'countTokens'],
+    supportedGenerationMethods: model.embeds ? ['embedContent'] : ['generateContent', 'countTokens'],
     ...(model.defaultTemperature === undefined ? {} : { temperature: model.defaultTemperature }),
     thinking: model.reasoning !== 'never',
   }

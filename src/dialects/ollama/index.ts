@@ -2,6 +2,7 @@ import { defineDialect } from '../../core/dialect.ts'
 import { decode as decodeChat } from './chat/decode.ts'
 import { encoder as chatEncoder, encodeReply as encodeChatReply } from './chat/encode.ts'
 import { chatBody } from './chat/schema.ts'
+import { embed, oldEmbeddings } from './embed.ts'
 import { encodeError } from './errors.ts'
 import { fixedRoutes } from './fixed-routes.ts'
 import { decode as decodeGenerate } from './generate/decode.ts'
@@ -28,6 +29,8 @@ export const ollamaChat = defineDialect({
     { serves: 'reply', method: 'POST', path: '/chat', access: 'client' },
     { serves: 'model-list', method: 'GET', path: '/tags', access: 'client' },
     { serves: 'model', method: 'POST', path: '/show', access: 'client', ...shownModel },
+    embed,
+    oldEmbeddings,
     ...fixedRoutes,
   ],
   recognises: (headers) => /^ollama\b/i.test(headers.get('user-agent') ?? ''),

@@ -80,7 +80,8 @@ function familyOf({ displayName }: ListedModel): string {
   return /[a-z]+/.exec(displayName.slice(displayName.lastIndexOf('/') + 1).toLowerCase())?.[0] ?? 'model'
 }
 
-function capabilitiesOf({ vision, reasoning }: ListedModel): string[] {
+function capabilitiesOf({ vision, reasoning, embeds }: ListedModel): string[] {
+  if (embeds) return ['embedding']
   return ['completion', 'tools', ...(vision ? ['vision'] : []), ...(reasoning === 'never' ? [] : ['thinking'])]
 }
 

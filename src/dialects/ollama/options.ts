@@ -72,7 +72,7 @@ const neutral: Readonly<Record<string, unknown>> = {
   frequency_penalty: 0,
 }
 
-function ignoredOptions(options: Options): string[] {
+export function ignoredOptions(options: Options): string[] {
   return Object.entries(options).flatMap(([name, value]) => {
     const asksNothing = value === null || readOrNeedless.has(name) || neutral[name] === value
     // Only used by Mirostat sampling, which is named itself.

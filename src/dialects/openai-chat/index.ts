@@ -1,6 +1,7 @@
 import { defineDialect } from '../../core/dialect.ts'
 import { models } from '../openai/models.ts'
 import { decode } from './decode.ts'
+import { embeddings } from './embeddings.ts'
 import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'
 import { chatBody } from './schema.ts'
@@ -11,6 +12,7 @@ export const openaiChat = defineDialect({
   label: 'OpenAI Chat Completions',
   routes: [
     { serves: 'reply', method: 'POST', path: '/chat/completions', access: 'client' },
+    embeddings,
     { serves: 'model-list', method: 'GET', path: '/models', access: 'client' },
     { serves: 'model', method: 'GET', path: '/models/*', access: 'client' },
   ],

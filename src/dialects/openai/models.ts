@@ -17,14 +17,16 @@ function encodeModel(model: ListedModel) {
     owned_by: 'z-ai',
     ...(model.contextTokens === undefined ? {} : { context_length: model.contextTokens }),
     ...(model.maxOutputTokens === undefined ? {} : { max_output_tokens: model.maxOutputTokens }),
-    ...(inputOf(model).length > 1
-      ? { architecture: { input_modalities: inputOf(model), output_modalities: ['text'] } }
+    ...(inputOf(model).length > 1 || model.embeds
+      ? {
+          architecture: { input_modalities: inputOf(model), output_modalities: [model.embeds ? 'embeddings' : 'text'] },
+        }
       : {}),
     ...(model.price === undefined ? {} : { pricing: pricingOf(model.price) }),
   }
 }
 
-/** Only for models that take more than text. */
+/** Said only of models that take more than text, or make vectors. */
 function inputOf({ vision, video = false, files = false }: ListedModel): string[] {
   return ['text', ...(vision ? ['image'] : []), ...(video ? ['video'] : []), ...(files ? ['file'] : [])]
 }

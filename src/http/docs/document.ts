@@ -3,6 +3,7 @@ import { openapiPath } from '../path-pattern.ts'
 import type { Route } from '../route.ts'
 import { countOperation } from './count-operation.ts'
 import { dialectOperation, schemasOf } from './dialect-operation.ts'
+import { embeddingOperations } from './embedding-operations.ts'
 import { fixedOperations } from './fixed-operations.ts'
 import { pageOperations } from './page-operations.ts'
 import { storedOperations } from './stored-operations.ts'
@@ -56,6 +57,7 @@ function paths(dialects: readonly Dialect[], routes: readonly Route[]): object {
     ...dialects.map(dialectOperation),
     ...dialects.map(countOperation),
     ...dialects.map(storedOperations),
+    ...dialects.map(embeddingOperations),
     ...dialects.map(fixedOperations),
   )
   const listed: Record<string, Record<string, object>> = {}

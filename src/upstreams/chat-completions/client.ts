@@ -41,28 +41,29 @@ export interface ClientOptions {
 export function apiClient(options: ClientOptions): ApiClient {
   const { label, baseUrl, headers: headersOf, fetch, clock, headersTimeoutMs } = options
   const { host } = new URL(baseUrl)
-  // One headers object per key, so that the transport can skip headers that it has already checked.
+  // One headers object per key and kind of response, so that the transport can skip headers that it has already checked.
   const known = new Map<string, OutgoingRequest['headers']>()
-  return { host, open, ask, read }
+  return { host, open: (path, call) => open(path, call), ask, read }
 
-  function open(path: string, { key, body, signal, observer, onSent }: ClientCall): Promise<HttpResponse> {
+  function open(path: string, call: ClientCall, accept = 'text/event-stream'): Promise<HttpResponse> {
+    const { key, body, signal, observer, onSent } = call
     const init =
       body === undefined
         ? { method: 'GET', headers: { ...headersOf(key), accept: 'application/json' } }
-        : { method: 'POST', headers: postHeaders(key), body }
+        : { method: 'POST', headers: postHeaders(key, accept), body }
     return send(`${baseUrl}${path}`, init, { label, fetch, clock, signal, headersTimeoutMs, observer, onSent })
   }
 
-  function postHeaders(key: string): OutgoingRequest['headers'] {
-    const sent = known.get(key)
+  function postHeaders(key: string, accept: string): OutgoingRequest['headers'] {
+    const sent = known.get(`${accept} ${key}`)
     if (sent) return sent
-    const headers = { ...headersOf(key), accept: 'text/event-stream', 'content-type': 'application/json' }
-    known.set(key, headers)
+    const headers = { ...headersOf(key), accept, 'content-type': 'application/json' }
+    known.set(`${accept} ${key}`, headers)
     return headers
   }
 
   async function ask(path: string, call: ClientCall): Promise<BufferedResponse> {
-    return read(await open(path, call), call.signal)
+    return read(await open(path, call, 'application/json'), call.signal)
   }
 
   function read(response: HttpResponse, signal: AbortSignal): Promise<BufferedResponse> {

@@ -6,6 +6,7 @@ import type { Upstream } from '../../core/upstream.ts'
 import type { Fetch } from '../../http-client/send.ts'
 import { type ModelTable, modelTable } from '../../models/table.ts'
 import { apiClient } from './client.ts'
+import { embedder } from './embeddings.ts'
 import { ignoredFields } from './ignored.ts'
 import { catalogue, entriesIn } from './models.ts'
 import { opener } from './open.ts'
@@ -80,6 +81,12 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
     ...(profile.searchesBesideTools ? { searchesBesideTools: true } : {}),
     models: models.list,
     unlisted: models.unlisted,
+    embeddings: {
+      models: models.embedders,
+      unlisted: models.unlistedEmbedder,
+      mostTexts: profile.mostEmbeddedTexts,
+      embed: embedder(shared),
+    },
     get preferred() {
       return profile.preferred ?? models.newestFirst()
     },
@@ -115,7 +122,7 @@ export function chatCompletions(options: ChatCompletionsOptions, deps: ChatCompl
   /** How many models the server lists. Errors: what it says instead. */
   async function modelsOf(key: string, signal: AbortSignal): Promise<number> {
     const answer = await shared.client.ask('/models', { key, signal })
-    const listed = entriesIn(answer, profile.models)
+    const listed = entriesIn(answer, profile.models.isChatModel)
     if (listed === undefined) throw errors.ofResponse(answer, deps.clock.now())
     return listed.length
   }

@@ -34,6 +34,9 @@ export interface Catalogue {
   /** The models of the table, extended by the server's list. Never rejects. */
   list(): Promise<ChatModel[]>
   unlisted(name: string, named: boolean): ChatModel | undefined
+  /** The embedding models of the table, extended by the server's list. Never rejects. */
+  embedders(): Promise<Model[]>
+  unlistedEmbedder(name: string, named: boolean): Model | undefined
   /** The request facts of any model, whether it is in this catalogue or not. */
   traitsOf(model: Model): ChatModel
   /** Models to use in place of other vendors' large and small ones, if the vendor states no preference. */
@@ -63,9 +66,17 @@ export interface CatalogueOptions {
  */
 export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs, log }: CatalogueOptions): Catalogue {
   const rows = only
-    ? only.map((id) => chatModel(factsOf(id), id))
-    : table.named.filter(rules.offers).map((facts) => chatModel(rules.facts(facts)))
+    ? only.filter((id) => !rules.isEmbedder(id)).map((id) => chatModel(factsOf(id), id))
+    : table.named
+        .filter((facts) => facts.kind === 'chat' && rules.offers(facts))
+        .map((facts) => chatModel(rules.facts(facts)))
+  const embedderRows = only
+    ? only.filter(rules.isEmbedder).map(embeddingModel)
+    : table.named
+        .filter(({ id, kind }) => kind === 'embedding' && rules.offersEmbedder(id))
+        .map(({ id }) => embeddingModel(id))
   let known = rows
+  let knownEmbedders = embedderRows
   let asked = 0
   let goodUntil = Number.NEGATIVE_INFINITY
   // The last read of the list timed out: requests do not wait for the next one.
@@ -78,7 +89,9 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
     const deadline = new AbortController()
     const stop = clock.after(listTimeoutMs, () => deadline.abort())
     try {
-      known = merge(rows, await live(deadline.signal))
+      const listed = await live(deadline.signal)
+      known = merge(rows, listed.models)
+      knownEmbedders = merge(embedderRows, listed.embedders)
       marked = undefined
       goodUntil = clock.monotonic() + modelsTtlMs
       timedOut = false
@@ -93,13 +106,14 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
 
   return {
     async list() {
-      if (clock.monotonic() >= goodUntil) {
-        const skipsWait = timedOut
-        const asked = refresh(new AbortController().signal)
-        if (!skipsWait) await asked
-      }
+      await refreshed()
       return withRefusals()
     },
+    async embedders() {
+      await refreshed()
+      return knownEmbedders
+    },
+    unlistedEmbedder: (name, named) => (named || rules.isEmbedder(name) ? embeddingModel(name) : undefined),
     unlisted(name, named) {
       if (rules.isFamiliar(name)) return chatModel(factsOf(name))
       return named ? chatModel(factsOf(name), name) : undefined
@@ -118,6 +132,17 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
     },
   }
 
+  async function refreshed(): Promise<void> {
+    if (clock.monotonic() < goodUntil) return
+    const skipsWait = timedOut
+    const asked = refresh(new AbortController().signal)
+    if (!skipsWait) await asked
+  }
+
+  function embeddingModel(id: string): Model {
+    return { ...modelOf(factsOf(id), id), embeds: true }
+  }
+
   function withRefusals(): ChatModel[] {
     for (const [name, until] of refusedUntil)
       if (clock.monotonic() >= until) {
@@ -128,13 +153,18 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
     return marked
   }
 
-  async function live(signal: AbortSignal): Promise<ChatModel[]> {
+  async function live(signal: AbortSignal): Promise<{ models: ChatModel[]; embedders: Model[] }> {
     const key = keys[asked++ % keys.length]
     if (key === undefined) throw new Error('no key')
-    const listed = entriesIn(await client.ask('/models', { key, signal }), rules)
-    if (listed === undefined) throw new Error('no list')
-    const offered = only ? listed.filter(({ id }) => only.includes(id)) : listed
-    return offered.map((entry) => listedModel(entry, chatModel(factsOf(entry.id), entry.id)))
+    const answer = await client.ask('/models', { key, signal })
+    const listed = entriesIn(answer, rules.isChatModel)
+    const embedders = entriesIn(answer, rules.isEmbedder)
+    if (listed === undefined || embedders === undefined) throw new Error('no list')
+    const isOffered = ({ id }: ModelEntry) => only === undefined || only.includes(id)
+    return {
+      models: listed.filter(isOffered).map((entry) => listedModel(entry, chatModel(factsOf(entry.id), entry.id))),
+      embedders: embedders.filter(isOffered).map(({ id }) => embeddingModel(id)),
+    }
   }
 
   function factsOf(id: string): ModelFacts {
@@ -144,11 +174,11 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
   }
 }
 
-/** The chat models in a list response; `undefined` if the response is not a list. */
-export function entriesIn({ ok, text }: BufferedResponse, { isChatModel }: ModelRules): ModelEntry[] | undefined {
+/** Models in a list response; `undefined` if the response is not a list. */
+export function entriesIn({ ok, text }: BufferedResponse, isWanted: (id: string) => boolean): ModelEntry[] | undefined {
   const body = ok ? parseJson(text) : undefined
   if (!modelList.Check(body)) return undefined
-  return body.data.flatMap((entry) => (modelEntry.Check(entry) && isChatModel(entry.id) ? [entry] : []))
+  return body.data.flatMap((entry) => (modelEntry.Check(entry) && isWanted(entry.id) ? [entry] : []))
 }
 
 /** Z.AI's own list has no lengths; the lists of compatible servers do. */
@@ -164,7 +194,7 @@ function listedModel(entry: ModelEntry, model: ChatModel): ChatModel {
   }
 }
 
-function merge(rows: readonly ChatModel[], listed: readonly ChatModel[]): ChatModel[] {
+function merge<One extends Model>(rows: readonly One[], listed: readonly One[]): One[] {
   const models = new Map(rows.map((model) => [model.id.toLowerCase(), model]))
   for (const model of listed) models.set(model.id.toLowerCase(), model)
   return [...models.values()]

@@ -153,7 +153,7 @@ function noteLimits({ call, model }: ChatJob): void {
 }
 
 /** Refusals that the pool handles. They do not count as retries, because the upstream has not run the call. */
-function isRefusal(recovery: ChatRecovery): recovery is Refusal {
+export function isRefusal(recovery: ChatRecovery): recovery is Refusal {
   return (
     recovery === 'concurrency-limited' ||
     recovery === 'account-concurrency-limited' ||

@@ -13,6 +13,8 @@ export interface Profile {
   /** Headers of every call with this key; the key is '' if the server needs none. */
   headers(key: string): Record<string, string>
   models: ModelRules
+  /** Texts in one request for embeddings. */
+  mostEmbeddedTexts: number
   request: RequestRules
   /** Accepts any tool name; otherwise names are shortened for the server and restored for the client. */
   takesAnyToolName?: true
@@ -27,8 +29,12 @@ export interface Profile {
 export interface ModelRules {
   /** The rows of the table that are offered even if the server does not list them. */
   offers(facts: ModelFacts): boolean
+  /** Whether an embedding model of the table is offered even if the server does not list it. */
+  offersEmbedder(id: string): boolean
   /** Whether an entry of the server's list is a chat model. */
   isChatModel(id: string): boolean
+  /** Whether an entry of the server's list, or of the configuration, makes embeddings. */
+  isEmbedder(id: string): boolean
   /** Whether a name that is in no list looks like a model of this server. */
   isFamiliar(name: string): boolean
   /** The table's name for the server's model `id`: `zai-org/GLM-4.6-FP8` is a `GLM-4.6-FP8`. */

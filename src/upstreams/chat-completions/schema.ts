@@ -60,6 +60,15 @@ export const searchResult = TypeCompiler.Compile(
 )
 
 /** `GET {base}/models` */
+export const embeddingList = TypeCompiler.Compile(
+  open({
+    data: Type.Array(
+      open({ index: Type.Integer({ minimum: 0 }), embedding: Type.Array(Type.Number(), { minItems: 1 }) }),
+    ),
+    usage: maybe(open({ prompt_tokens: maybe(Type.Number()), total_tokens: maybe(Type.Number()) })),
+  }),
+)
+
 export const modelList = TypeCompiler.Compile(open({ data: Type.Array(Type.Unknown()) }))
 const ModelEntry = open({
   id: Type.String({ minLength: 1 }),

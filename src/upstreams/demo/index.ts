@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { ChatRequest } from '../../core/request.ts'
 import type { Upstream } from '../../core/upstream.ts'
 import { type ModelTable, modelTable } from '../../models/table.ts'
+import { demoEmbedder } from './embeddings.ts'
 import { demoModels } from './models.ts'
 import { open } from './open.ts'
 import { script } from './script.ts'
@@ -29,6 +30,7 @@ export function demo({ clock, idleMs, paceMs = 45, tools = true, table = modelTa
     id: 'demo',
     searchesBesideTools: true,
     models: async () => models,
+    embeddings: demoEmbedder(table),
     ignored: (request) => (tools ? [] : ignoredTools(request)),
     open({ request, model, signal, observer }) {
       const steps = script(tools ? request : { ...request, tools: [], toolChoice: 'auto' }, model, paceMs)

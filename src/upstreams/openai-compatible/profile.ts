@@ -36,10 +36,14 @@ export function compatibleProfile({ id, reasoning }: CompatibleProfileOptions): 
       // Only the server knows its models.
       offers: () => false,
       isChatModel: (name) => !/embed|rerank|whisper|tts|moderation/i.test(name),
+      offersEmbedder: () => false,
+      isEmbedder: (name) => /embed/i.test(name),
       isFamiliar: () => false,
       tableName,
       facts: (facts) => asServed(facts, reasoning),
     },
+    // As many as OpenAI takes.
+    mostEmbeddedTexts: 2_048,
     request: {
       // Without this option the stream has no usage.
       always: () => ({ stream_options: { include_usage: true } }),

@@ -18,13 +18,17 @@ export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettin
     headers: (key) => ({ authorization: `Bearer ${key}`, ...usualHeaders }),
     models: {
       offers: ({ plan }: ModelFacts) => plan !== 'coding' || codingPlan,
-      // The list also has images, speech and embeddings: `cogview-4`, `glm-asr`, `embedding-3`.
+      // The list also has images and speech: `cogview-4`, `glm-asr`.
       isChatModel: (id) => /^glm-\d/i.test(id),
+      offersEmbedder: (id) => isEmbedder(id),
+      isEmbedder,
       // Models of the API that are in no list.
       isFamiliar: (name) => /^(glm|chatglm|charglm|autoglm|codegeex)-/i.test(name),
       tableName: (id) => id,
       facts: (facts) => facts,
     },
+    // A longer list is refused with 1214, as users report.
+    mostEmbeddedTexts: 64,
     request: {
       always: (requestId) => ({ request_id: requestId }),
       maxTools: 128,
@@ -43,6 +47,10 @@ export function zaiApiProfile(baseUrl: string, names: SettingNames = usualSettin
     searchesBesideTools: true,
     preferred: codingPlan ? preferred.codingPlan : preferred.general,
   }
+}
+
+function isEmbedder(id: string): boolean {
+  return /^embedding-\d/i.test(id)
 }
 
 /** A reasoning budget up to this many tokens means little reasoning: it is what Claude Code's "think" asks for. */

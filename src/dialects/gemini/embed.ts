@@ -1,0 +1,73 @@
+import { type Static, Type } from '@sinclair/typebox'
+import { defineEmbeddings } from '../../core/dialect.ts'
+import type { EmbeddingRequest } from '../../core/embedding.ts'
+import { invalidField } from '../../core/errors.ts'
+import { rejectMany } from '../openai/embedding-inputs.ts'
+
+const open = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
+  Type.Object(properties, { additionalProperties: true })
+const maybe = <T extends Parameters<typeof Type.Optional>[0]>(schema: T) =>
+  Type.Optional(Type.Union([schema, Type.Null()]))
+
+const content = open({ parts: Type.Array(open({ text: maybe(Type.String()) }), { minItems: 1 }) })
+/** Fields may also be spelled as in protocol buffers. */
+const embedBody = open({
+  content,
+  model: maybe(Type.String()),
+  taskType: maybe(Type.String()),
+  title: maybe(Type.String()),
+  outputDimensionality: maybe(Type.Integer({ minimum: 1 })),
+  output_dimensionality: maybe(Type.Integer({ minimum: 1 })),
+})
+const batchBody = open({ requests: Type.Array(embedBody, { minItems: 1 }) })
+
+type EmbedBody = Static<typeof embedBody>
+
+const text = { content: { parts: [{ text: 'The sky is blue.' }] } }
+
+/** `:embedContent`: a vector for one text. Source: Google's reference of `v1beta`, 2026-11. */
+export const embedContent = defineEmbeddings({
+  path: '/models/:model+:embedContent',
+  summary: 'A vector for a text',
+  body: embedBody,
+  decode: (body, { params }) => ({
+    request: requestOf(params.model ?? '', [body], ''),
+    encode: ({ vectors }) => ({ embedding: { values: vectors[0] ?? [] } }),
+  }),
+  example: () => text,
+})
+
+/** `:batchEmbedContents`: vectors for several texts, all of one model and one length. */
+export const batchEmbedContents = defineEmbeddings({
+  path: '/models/:model+:batchEmbedContents',
+  summary: 'Vectors for texts',
+  body: batchBody,
+  decode({ requests }, { params }) {
+    rejectMany(requests)
+    return {
+      request: requestOf(params.model ?? '', requests, 'requests.'),
+      encode: ({ vectors }) => ({ embeddings: vectors.map((values) => ({ values })) }),
+    }
+  },
+  example: (model) => ({ requests: [{ model: `models/${model}`, ...text }] }),
+})
+
+function requestOf(model: string, bodies: readonly EmbedBody[], path: string): EmbeddingRequest {
+  const lengths = new Set(bodies.map(dimensionsOf))
+  const [dimensions] = lengths
+  if (lengths.size > 1) throw invalidField(`${path}0.outputDimensionality`, 'expected the same length in all requests.')
+  return {
+    model,
+    inputs: bodies.map(({ content: { parts } }) => parts.map(({ text }) => text ?? '').join('\n')),
+    dimensions,
+    // The model has one kind of vector, whatever it is for.
+    ignored: [
+      ...(bodies.some(({ taskType }) => taskType) ? ['taskType'] : []),
+      ...(bodies.some(({ title }) => title) ? ['title'] : []),
+    ],
+  }
+}
+
+function dimensionsOf({ outputDimensionality, output_dimensionality }: EmbedBody): number | undefined {
+  return outputDimensionality ?? output_dimensionality ?? undefined
+}

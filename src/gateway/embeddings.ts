@@ -1,0 +1,123 @@
+import { callMeter, type MeteredCall } from '../core/call-meter.ts'
+import type { CallObserver } from '../core/call-observer.ts'
+import type { EmbeddingReply, EmbeddingRequest } from '../core/embedding.ts'
+import { asGatewayError, GatewayError, invalidField } from '../core/errors.ts'
+import type { Spending } from '../core/spending.ts'
+import type { Model } from '../core/upstream.ts'
+import { wellFormed } from '../core/well-formed.ts'
+import { decodeTokens } from '../tokens/decode-tokens.ts'
+import { createTextCounter } from '../tokens/text-counter.ts'
+import { loadVocabulary } from '../tokens/vocabulary.ts'
+import { type EmbeddingCandidate, type EmbeddingListing, routeEmbedding } from './embedding-routing.ts'
+import { tryInOrder, useNext } from './failover.ts'
+import type { UpstreamHealth } from './upstream-health.ts'
+
+export interface EmbedOptions {
+  signal: AbortSignal
+  /** Id of the client's key. */
+  caller: string
+  allowedModels: readonly string[] | undefined
+  annotate: (note: string) => void
+  observer: CallObserver | undefined
+  spending: Spending | undefined
+  /** Receives each call that may cost something. */
+  onCall: (call: MeteredCall) => void
+  /** Is called with the model and the upstream in use, and again if another one takes over. */
+  onRoute: (model: string, upstream: string) => void
+}
+
+export interface EmbedDeps {
+  listings: readonly EmbeddingListing[]
+  modelMap: readonly (readonly [pattern: string, target: string])[]
+  health: UpstreamHealth
+}
+
+/** A prompt may have more tokens at the upstream than are counted here, by at most this factor. */
+const mostOverCount = 1.5
+
+/**
+ * Vectors for all inputs of a request, with as many calls as the upstream needs, one after the other. A failure of one is a
+ * failure of all.
+ *
+ * Errors: `not-found` for an unknown model, `invalid-request` for tokens that are none and for lengths that the model does not
+ * have, and those of `Embedder.embed` and `Spending.reserve`.
+ */
+export async function embed(
+  wanted: EmbeddingRequest,
+  options: EmbedOptions,
+  { listings, modelMap, health }: EmbedDeps,
+): Promise<EmbeddingReply> {
+  const { signal, caller, annotate, observer, spending, onCall, onRoute } = options
+  const candidates = routeEmbedding(wanted.model, listings, { modelMap, allowed: options.allowedModels })
+  rejectDimensions(wanted.dimensions, candidates[0].model)
+  const texts = await Promise.all(wanted.inputs.map(async (input, index) => wellFormed(await textOf(input, index))))
+  const count = createTextCounter(await loadVocabulary())
+  const first = useNext(candidates, health) ?? { candidate: candidates[0], release() {} }
+  report(first.candidate)
+  return tryInOrder(candidates, first, {
+    attempt: (candidate) => all(candidate),
+    onFallback({ code }, next) {
+      annotate(`${code}; going on with ${next.upstream.id}`)
+      report(next)
+    },
+    health,
+  })
+
+  function report({ model, upstream }: EmbeddingCandidate): void {
+    onRoute(model.id, upstream.id)
+    observer?.routed(wanted.model, model.id, 'its name')
+    observer?.asks(upstream.id)
+  }
+
+  async function all(candidate: EmbeddingCandidate): Promise<EmbeddingReply> {
+    const vectors: (readonly number[])[] = []
+    let inputTokens = 0
+    const { mostTexts } = candidate.embedder
+    for (let at = 0; at < texts.length; at += mostTexts) {
+      const part = await one(candidate, texts.slice(at, at + mostTexts))
+      for (const vector of part.vectors) vectors.push(vector)
+      inputTokens += part.inputTokens
+    }
+    return { vectors, inputTokens }
+  }
+
+  async function one({ upstream, embedder, model }: EmbeddingCandidate, part: readonly string[]) {
+    const counted = count(part)
+    const meter = callMeter({
+      ...{ upstream: upstream.id, model: model.id, inputTokens: counted },
+      countTokens: (text) => count([text]),
+    })
+    const reservation = await spending?.reserve({
+      ...{ model, meter, maxTokens: 0, prompt: Math.ceil(counted * mostOverCount) },
+      longestReply: () => 0,
+    })
+    onCall(meter)
+    const startedAt = health.now()
+    try {
+      const { dimensions } = wanted
+      const reply = await embedder.embed({ texts: part, dimensions, model, signal, caller, meter, annotate, observer })
+      health.answered(upstream.id)
+      return reply.inputTokens > 0 ? reply : { ...reply, inputTokens: counted }
+    } catch (thrown) {
+      health.failed(upstream.id, asGatewayError(thrown), startedAt)
+      throw thrown
+    } finally {
+      await reservation?.settle()
+    }
+  }
+}
+
+async function textOf(input: string | readonly number[], index: number): Promise<string> {
+  const text = typeof input === 'string' ? input : await decodeTokens(input)
+  if (text === undefined)
+    throw invalidField(`input.${index}`, 'holds numbers that are no tokens of cl100k_base; send the text.')
+  if (text === '') throw invalidField(`input.${index}`, 'expected some text.')
+  return text
+}
+
+function rejectDimensions(dimensions: number | undefined, { id, dimensions: known }: Model): void {
+  if (dimensions === undefined || known === undefined || known.includes(dimensions)) return
+  throw new GatewayError('invalid-request', `dimensions: ${id} has vectors of ${known.join(', ')} numbers.`, {
+    param: 'dimensions',
+  })
+}

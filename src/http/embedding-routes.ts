@@ -1,0 +1,84 @@
+import { costOf, type Dialect, type EmbeddingRoute } from '../core/dialect.ts'
+import type { EmbeddingReply } from '../core/embedding.ts'
+import { elapsedMs, enterPhase } from '../observe/record.ts'
+import { sessionOf } from '../observe/sessions.ts'
+import { addressesOf } from './base-paths.ts'
+import { bodyCheck } from './body-validation.ts'
+import { captureWhole, type DialectRouteOptions, ignoredHeader, requestIdHeaders } from './dialect-routes.ts'
+import type { Route, RouteContext } from './route.ts'
+import { unlessEnded } from './shutdown.ts'
+import { unknownFields } from './unknown-fields.ts'
+
+/** The routes that serve embeddings. They are admitted, paid for and recorded as replies are. */
+export function embeddingRoutes(dialect: Dialect, basePaths: readonly string[], options: DialectRouteOptions): Route[] {
+  return dialect.routes.flatMap((route) => {
+    if (route.serves !== 'embeddings') return []
+    const { method, path, access, summary } = route
+    const admission = { cost: costOf.embeddings, check: bodyCheck(route.body), conversationFields: [] }
+    const docs = { tags: [dialect.id], summary }
+    const handle = async (context: RouteContext) => {
+      const { body } = await options.admitAndReadBody(context.request, admission)
+      return await answer(dialect, { ...route, path }, body, context, options)
+    }
+    return addressesOf(dialect, path, basePaths, docs).map((address) => ({
+      ...address,
+      method,
+      access,
+      dialect,
+      endsRecord: true,
+      handle,
+    }))
+  })
+}
+
+async function answer(
+  dialect: Dialect,
+  { path, decode, body: schema }: EmbeddingRoute & { path: string },
+  body: unknown,
+  { request, params, query }: RouteContext,
+  options: DialectRouteOptions,
+): Promise<Response> {
+  const { gateway, clock, redact, recordOf, connection, done } = options
+  const record = recordOf(request)
+  record.dialect = dialect.id
+  const { request: wanted, encode } = decode(body, { headers: request.headers, params, query, path })
+  const ignored = [...wanted.ignored, ...unknownFields(body, schema)]
+  record.asked = redact(wanted.model)
+  record.model = wanted.model
+  record.stream = false
+  Object.assign(record, sessionOf(request.headers, redact))
+  record.timeline?.end()
+  enterPhase(record, 'waiting')
+
+  const upstream = new AbortController()
+  const abort = () => upstream.abort()
+  // The client may have disconnected already.
+  if (request.signal.aborted) abort()
+  else request.signal.addEventListener('abort', abort, { once: true })
+  const asking = gateway.embed(wanted, {
+    signal: upstream.signal,
+    caller: record.caller.keyId,
+    allowedModels: record.caller.policy.models,
+    annotate: (note) => record.notes.push(note),
+    observer: record.timeline,
+    spending: options.spendingOf?.(record),
+    onCall: (call) => record.calls.push(call),
+    onRoute(model, upstreamId) {
+      record.model = model
+      record.upstream = upstreamId
+      record.onPhase?.(record)
+    },
+  })
+  const reply: EmbeddingReply = await unlessEnded(record, asking, abort)
+  // From here on, the reply cannot fail any more.
+  record.end = () => {}
+  record.usage = { inputTokens: reply.inputTokens, outputTokens: 0 }
+  record.ignored = ignored
+  record.status = 200
+  const head = { model: wanted.model, totalMs: elapsedMs(record, clock) }
+  const response = Response.json(encode(reply, head), { headers: ignoredHeader(requestIdHeaders(record), ignored) })
+  if (record.capture) await captureWhole(record.capture, response, clock)
+  done(record)
+  connection.setIdleTimeout(request)
+  return response
+}

@@ -45,7 +45,7 @@ export function programOf(gateway: Pick<Gateway, 'models' | 'model'>, loaded: ()
         ...(folder === undefined ? {} : { state_folder: folder }),
         ...(database === undefined ? {} : { database }),
         config: rows,
-        licences: [{ name: 'bun', version: Bun.version, licence: 'MIT' }, ...bundledPackages()],
+        licences: bundledPackages(),
       }
     },
     async *doctor(signal) {

@@ -55,6 +55,7 @@ describe('the system', () => {
     expect(licences.find(({ name }) => name === 'elysia')).toMatchObject({ licence: 'MIT' })
     expect(licences.map(({ name }) => name)).not.toContain('typescript')
     expect(licences.filter(({ licence }) => licence === 'not named')).toEqual([])
+    expect(licences.filter(({ name }) => name === 'bun')).toHaveLength(1)
   })
 })
 

@@ -153,10 +153,13 @@ describe('an invalid command line is reported on one line, with exit code 2:', (
     ['help xyzzy', 'nothing is called xyzzy; zai2api help and zai2api help settings list all'],
     ['help serve demo', 'unexpected argument demo on the command line; one topic at a time'],
     ['serve now', 'unexpected argument now on the command line; zai2api serve takes flags only'],
-    ['env', 'zai2api env needs the name of a client: claude, codex, opencode, gemini, openai, anthropic'],
+    [
+      'env',
+      'zai2api env needs the name of a client: claude, codex, opencode, gemini, openai, anthropic, qwen, aider, goose, zed, continue, librechat',
+    ],
     [
       'env claud',
-      'unknown client claud on the command line; did you mean claude? allowed: claude, codex, opencode, gemini, openai, anthropic',
+      'unknown client claud on the command line; did you mean claude? allowed: claude, codex, opencode, gemini, openai, anthropic, qwen, aider, goose, zed, continue, librechat',
     ],
     ['env claude codex', 'unexpected argument codex on the command line; one client at a time'],
     ['env claude --shell csh', 'unknown shell csh on the command line; allowed: bash, fish, powershell'],

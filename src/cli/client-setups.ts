@@ -1,4 +1,5 @@
 import type { ClientHome } from './client-home.ts'
+import { clientRecipes } from './client-recipes.ts'
 
 /** What a client needs to know: the address of the gateway, its key and its models. */
 export interface ClientTarget {
@@ -37,7 +38,12 @@ export interface ClientSetup {
   /** Arguments to insert before those of the user. */
   args?(target: ClientTarget): string[]
   /** A permanent alternative: text for the client's own configuration file. */
-  snippet?: { file: string; text(target: ClientTarget): string }
+  snippet?: {
+    file: string
+    text(target: ClientTarget): string
+    /** The variable that the client reads the key from; '' where the text holds the key. Default: `ZAI2API_KEY`. */
+    key?: string
+  }
   /** Settings for a home of its own. */
   home?: ClientHome
 }
@@ -83,6 +89,7 @@ export const clientSetups = {
       { name: 'ANTHROPIC_API_KEY', value: undefined, why: 'Would be sent as well.' },
     ],
   },
+  ...clientRecipes,
 } as const satisfies Record<string, ClientSetup>
 
 export type Client = keyof typeof clientSetups

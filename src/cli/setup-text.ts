@@ -6,8 +6,9 @@ export function setupText(client: Client, target: ClientTarget, shell: Shell): s
   const syntax = shells[shell]
   const { snippet, variables, home }: ClientSetup = clientSetups[client]
   if (snippet !== undefined) {
-    const key = syntax.set('ZAI2API_KEY', target.key)
-    return `${into(snippet.file, snippet.text(target))}${key}\n`
+    const key = snippet.key ?? 'ZAI2API_KEY'
+    if (key === '') return `# Into ${snippet.file}:\n${snippet.text(target)}\n`
+    return `${into(snippet.file, snippet.text(target))}${syntax.set(key, target.key)}\n`
   }
   const lines = variables(target).flatMap(({ name, value, why }) => [
     `# ${why}`,

@@ -61,7 +61,15 @@ describe('the system', () => {
 
 test('clients are set up by the recipes of zai2api env, with no key of anybody', async () => {
   const setups = await program().setups('https://gw.example')
-  expect(setups.map(({ client }) => client)).toEqual(['claude', 'codex', 'opencode', 'openai', 'anthropic', 'curl'])
+  expect(setups.map(({ client }) => client)).toEqual([
+    'claude',
+    'codex',
+    'gemini',
+    'opencode',
+    'openai',
+    'anthropic',
+    'curl',
+  ])
   for (const { text } of setups) {
     expect(text).toContain('https://gw.example')
     expect(text).not.toContain('sk-of-the-clients')

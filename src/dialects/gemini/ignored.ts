@@ -1,4 +1,5 @@
 import { ignoredValue } from '../openai/effort.ts'
+import { fieldsOf } from '../openai/json-fields.ts'
 import { type GeminiBody, type GenerationConfig, generationConfig } from './schema.ts'
 
 /** Options that cannot be honoured, each with a test whether the body asks for it. */
@@ -7,6 +8,10 @@ const bodyOptions: readonly [name: string, asks: (body: GeminiBody) => unknown][
   ['safetySettings', ({ safetySettings }) => safetySettings?.length],
   ['serviceTier', ({ serviceTier }) => serviceTier && !/standard|unspecified/i.test(serviceTier)],
   ['store', ({ store }) => store],
+  [
+    'toolConfig.functionCallingConfig.streamFunctionCallArguments',
+    ({ toolConfig }) => fieldsOf(toolConfig?.functionCallingConfig).streamFunctionCallArguments,
+  ],
 ]
 
 const configOptions: readonly [name: string, asks: (config: GenerationConfig) => unknown][] = [
@@ -23,14 +28,22 @@ const knownMimeTypes = new Set(['', 'text/plain', 'application/json'])
 
 export function ignoredOptions(body: GeminiBody): string[] {
   const config: GenerationConfig = body.generationConfig ?? {}
-  const { responseMimeType } = config
+  const formats = [config.responseFormat ?? []].flat().map(fieldsOf)
+  const mimeTypes = [
+    ['responseMimeType', config.responseMimeType],
+    ...formats.map(({ text }) => ['responseFormat.text.mimeType', fieldsOf(text).mimeType] as const),
+  ] as const
   const unknown = Object.entries(config).filter(([name, value]) => !(name in generationConfig.properties) && value)
   return [
     ...asked(bodyOptions, body),
     ...[...asked(configOptions, config), ...unknown.map(([name]) => name)].map((name) => `generationConfig.${name}`),
-    ...(responseMimeType && !knownMimeTypes.has(responseMimeType)
-      ? [ignoredValue('generationConfig.responseMimeType', responseMimeType)]
-      : []),
+    ...mimeTypes
+      .filter(([, type]) => type && !knownMimeTypes.has(String(type)))
+      .map(([name, type]) => ignoredValue(`generationConfig.${name}`, type)),
+    // Sounds, images and films.
+    ...formats
+      .flatMap((format) => Object.entries(format).filter(([name, value]) => name !== 'text' && value))
+      .map(([name]) => `generationConfig.responseFormat (${name})`),
   ]
 }
 

@@ -1,4 +1,5 @@
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
+import { gemini } from '../../../src/dialects/gemini/index.ts'
 import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'
 import { openaiCompletions } from '../../../src/dialects/openai-completions/index.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
@@ -147,6 +148,29 @@ export const surfaces: Surface[] = [
       ['tools[][web_search_*].defer_loading', 'a search is no tool of the model'],
       ['tools[][web_search_*].strict', 'a search is no tool of the model'],
       ['*.response_inclusion', 'results that the model asked for itself are always told in full'],
+    ],
+  },
+  {
+    dialect: gemini,
+    type: 'parameters gemini-request GenerateContentRequest',
+    template: {
+      contents: [{ role: 'user', parts: [{ text: 'Hello' }] }],
+      tools: [{ functionDeclarations: [{ name: 'alpha', parametersJsonSchema: parameters }] }],
+    },
+    silent: [
+      ['contents[].role', 'whoever is not the model is the user'],
+      ['systemInstruction', 'instructions without anything in them'],
+      ['systemInstruction.role', 'instructions are the system’s, whatever the role'],
+      ['tools[]', 'a tool without anything in it'],
+      ['toolConfig', 'the object itself asks for nothing'],
+      ['toolConfig.functionCallingConfig', 'the object itself asks for nothing'],
+      ['generationConfig', 'the object itself asks for nothing'],
+      ['generationConfig.responseFormat[]', 'the object itself asks for nothing'],
+      ['generationConfig.responseFormat[].text', 'the object itself asks for nothing'],
+      ['generationConfig.responseSchema.nullable', 'of a schema without a type'],
+      ['generationConfig.responseSchema.propertyOrdering[]', 'of a schema without properties'],
+      ['generationConfig.thinkingConfig', 'the object itself asks for nothing'],
+      ['labels', 'for the vendor’s bills'],
     ],
   },
 ]

@@ -1,4 +1,4 @@
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createReader, type Declaration } from './declarations.ts'
 import { createSchemas } from './schema.ts'
@@ -11,6 +11,7 @@ const roots = {
   openai: dirname(fileURLToPath(import.meta.resolve('openai'))),
   anthropic: dirname(fileURLToPath(import.meta.resolve('@anthropic-ai/sdk'))),
   genai: dirname(dirname(fileURLToPath(import.meta.resolve('@google/genai')))),
+  parameters: join(import.meta.dir, '../parameters'),
 }
 
 /**
@@ -19,7 +20,8 @@ const roots = {
  */
 export function typeOf(name: string): Declaration {
   const [sdk = '', file = '', type = ''] = name.split(' ')
-  const folder = sdk === 'genai' ? roots.genai : `${sdk === 'openai' ? roots.openai : roots.anthropic}/resources`
+  const whole = { genai: roots.genai, parameters: roots.parameters }[sdk]
+  const folder = whole ?? `${sdk === 'openai' ? roots.openai : roots.anthropic}/resources`
   const declaration = read(`${folder}/${file}.d.ts`).types.get(type)
   if (!declaration) throw new Error(`the package declares no ${name}`)
   return declaration

@@ -6,6 +6,7 @@ import { type Backend, backends } from './backends.ts'
 import { chatClient } from './chat.ts'
 import { geminiClient } from './gemini.ts'
 import { messagesClient } from './messages.ts'
+import { ollamaClient } from './ollama.ts'
 import { responsesClient } from './responses.ts'
 
 const clients = {
@@ -13,6 +14,7 @@ const clients = {
   'anthropic-messages': messagesClient,
   'openai-responses': responsesClient,
   gemini: geminiClient,
+  'ollama-chat': ollamaClient,
 } satisfies Record<string, (fetch: Fetch) => Client>
 
 export type DialectId = keyof typeof clients
@@ -25,7 +27,7 @@ export interface Combination {
 }
 
 export const combinations: readonly Combination[] = (
-  ['openai-chat', 'anthropic-messages', 'openai-responses', 'gemini'] as const
+  ['openai-chat', 'anthropic-messages', 'openai-responses', 'gemini', 'ollama-chat'] as const
 ).flatMap((dialect) => (['zai-api', 'zai-web'] as const).map((upstream) => ({ dialect, upstream })))
 
 export interface Cell extends Pick<Backend, 'say' | 'told' | 'asked'>, Combination {

@@ -40,6 +40,12 @@ const prompted: Note = {
   en: 'The web backend runs no client tools: they are described in the prompt, and calls are read from the answer.',
   zh: '网页后端不运行客户端的工具：工具写进提示词，调用从回答中读出。',
 }
+const noChoice = (lacking: RegExp): Note => ({
+  where: { dialect: 'ollama-chat' },
+  lacking,
+  en: 'Ollama’s API has no tool choice.',
+  zh: 'Ollama 的 API 没有工具选择。',
+})
 const ownAccount: Note = {
   where: { upstream: 'zai-web' },
   en: 'With a token of your own (`ZAI_TOKEN`); guests cannot upload.',
@@ -140,7 +146,7 @@ export const features: readonly Feature[] = [
       say({ text: 'I would rather not.' })
       await expect(ask(asking)).rejects.toThrow('answered without a call')
     },
-    notes: [prompted],
+    notes: [noChoice(/promise that rejects/), prompted],
   },
   {
     name: { en: 'Tool choice none', zh: '工具选择 none' },
@@ -152,6 +158,7 @@ export const features: readonly Feature[] = [
       expect(received).toMatchObject({ text: 'Cold.', calls: [], ended: 'stop' })
       expect(told().tools(getWeather)).toBe(false)
     },
+    notes: [noChoice(/toBe/)],
   },
   {
     name: { en: 'Images', zh: '图片' },
@@ -203,6 +210,14 @@ export const features: readonly Feature[] = [
       await ask({ turns: [{ user: 'Read this.', pdf }] })
       expect(told().words).toContain('The seventh chapter')
     },
+    notes: [
+      {
+        where: { dialect: 'ollama-chat' },
+        lacking: /toContain/,
+        en: 'Ollama’s API has no files but images.',
+        zh: 'Ollama 的 API 除图片外没有文件。',
+      },
+    ],
   },
   {
     name: { en: 'Structured output: validated, repaired once, or refused', zh: '结构化输出：校验，修复一次，或拒绝' },
@@ -258,6 +273,12 @@ export const features: readonly Feature[] = [
     },
     notes: [
       {
+        where: { dialect: 'ollama-chat' },
+        lacking: /toBe/,
+        en: 'Ollama’s API has no search; a model’s name with `-Search` asks for it.',
+        zh: 'Ollama 的 API 没有搜索；带 `-Search` 的模型名可以要求搜索。',
+      },
+      {
         where: { upstream: 'zai-api' },
         en: 'Not beside other tools by default: there `web_search_options`, the tool choice, the model’s name or `WEB_SEARCH=on` asks for it.',
         zh: '默认不与其他工具同时使用：那时由 `web_search_options`、工具选择、模型名或 `WEB_SEARCH=on` 要求。',
@@ -300,6 +321,12 @@ export const features: readonly Feature[] = [
         en: 'Chat Completions has no such call.',
         zh: 'Chat Completions 没有这种调用。',
       },
+      {
+        where: { dialect: 'ollama-chat' },
+        lacking: /cannot count/,
+        en: 'Ollama’s API has no such call.',
+        zh: 'Ollama 的 API 没有这种调用。',
+      },
     ],
   },
   {
@@ -315,7 +342,8 @@ export const features: readonly Feature[] = [
     async check({ ask, say, dialect }) {
       say('busy')
       const failure = await failureOf(ask({ turns: [{ user }] }))
-      const words = dialect === 'gemini' ? /"status":"RESOURCE_EXHAUSTED"/ : { type: 'rate_limit_error' }
+      const said = { gemini: /"status":"RESOURCE_EXHAUSTED"/, 'ollama-chat': /Z\.AI/ }
+      const words = said[dialect as keyof typeof said] ?? { type: 'rate_limit_error' }
       expectError(failure, dialect, 429, words)
       // Google's package keeps no headers; the body says it, too.
       if (dialect === 'gemini') expect(String(failure)).toMatch(/"retryDelay":"[1-9]\d*s"/)
@@ -352,7 +380,11 @@ export const features: readonly Feature[] = [
     name: { en: 'Unknown model is refused by name', zh: '未知模型指名拒绝' },
     async check({ ask, asked, dialect }) {
       const failure = await failureOf(ask({ model: 'llama-3', turns: [{ user }] }))
-      const words = { 'anthropic-messages': { type: 'not_found_error' }, gemini: /"status":"NOT_FOUND"/ }
+      const words = {
+        'anthropic-messages': { type: 'not_found_error' },
+        gemini: /"status":"NOT_FOUND"/,
+        'ollama-chat': /llama-3/,
+      }
       const expected = words[dialect as keyof typeof words] ?? { code: 'model_not_found' }
       expectError(failure, dialect, 404, expected)
       expect(String(failure)).toContain('llama-3')
@@ -367,7 +399,7 @@ export const features: readonly Feature[] = [
       await ask({ previous: first, turns: [{ user: 'What is my name?' }] })
       expect(told().words).toMatch(/My name is Ada\..*Good morning, Ada\..*What is my name\?/s)
     },
-    notes: (['openai-chat', 'anthropic-messages', 'gemini'] as const).map((dialect) => ({
+    notes: (['openai-chat', 'anthropic-messages', 'gemini', 'ollama-chat'] as const).map((dialect) => ({
       where: { dialect },
       lacking: /toMatch/,
       en: 'Clients of this API send the whole conversation with every turn.',
@@ -402,6 +434,7 @@ function expectOverflow(failure: unknown, dialect: Combination['dialect']): void
     expectError(failure, dialect, 413, { type: 'request_too_large', message })
   } else if (dialect === 'gemini')
     expectError(failure, dialect, 400, /The input token count \(\d+\) exceeds the maximum number of tokens/)
+  else if (dialect === 'ollama-chat') expectError(failure, dialect, 400, /context|too long|longer/i)
   else expectError(failure, dialect, 400, { code: 'context_length_exceeded' })
 }
 

@@ -6,6 +6,7 @@ const titles = {
   'anthropic-messages': 'Messages',
   'openai-responses': 'Responses',
   gemini: 'Gemini',
+  'ollama-chat': 'Ollama',
 } satisfies Record<DialectId, string>
 
 /** What the tests found: whether the feature is there. */

@@ -12,6 +12,7 @@ import { createAccess } from './http/access.ts'
 import { createBackgroundReplies } from './http/background-replies.ts'
 import { basePathsOf, inOrderOfPaths } from './http/base-paths.ts'
 import { leavesBodyUnread, readJson } from './http/body.ts'
+import { conversationRoutes } from './http/conversations.ts'
 import { countRoutes } from './http/count-tokens.ts'
 import { type AdmitAndReadBody, replyRoutes, requestIdHeaders, type ServerConnection } from './http/dialect-routes.ts'
 import { docsRoutes } from './http/docs.ts'
@@ -213,6 +214,7 @@ export function createApp(options: AppOptions) {
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
     ...dialects.flatMap((dialect) => socketRoutes(dialect, basePaths, { ask: askInside, upgrade })),
     ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, answering)),
+    ...dialects.flatMap((dialect) => conversationRoutes(dialect, basePaths, answering)),
     ...adminRoutes({ clock, operators, keys: options.keys?.keys }, options.operator, {
       send: sendInside,
       callerOf: (request) => recordOf(request).caller,

@@ -116,6 +116,7 @@ export type DialectRoute = {
   /** Replies over a WebSocket: see `SocketFormat`. */
   | { serves: 'socket'; method: 'GET'; summary: string }
   | StoredRoute
+  | ConversationRoute
   | FixedRoute
   | EmbeddingRoute
 )
@@ -160,6 +161,33 @@ export interface PostedModelRoute {
   /** Errors: `invalid-request` if the body has no name. */
   nameIn(body: unknown): string
   example: object
+}
+
+/** A route for conversations that are kept for a client. Without a parameter `id` it begins one. */
+export interface ConversationRoute {
+  serves: 'conversation'
+  method: 'GET' | 'POST' | 'DELETE'
+  summary: string
+  /** Of `POST`. */
+  body?: TSchema
+  /** The conversation is deleted afterwards. */
+  deletes?: true
+  /** Errors: `invalid-request`, `not-found`. */
+  answer(conversation: StoredResponse, request: ConversationRequest): ConversationAnswer
+  docs: { description: string; parameters?: readonly object[]; example?: object }
+}
+
+export interface ConversationRequest {
+  params: Readonly<Record<string, string>>
+  query: Query
+  body: unknown
+  newId: (prefix: string) => string
+}
+
+export interface ConversationAnswer {
+  answer: object
+  /** The conversation as it is afterwards; absent where it stays as it was. */
+  changed?: StoredResponse
 }
 
 /** An answer that is the same for every request: a version, or the refusal of what this server does not do. */
@@ -210,6 +238,7 @@ export const costOf = {
   'model-list': 'nothing',
   model: 'nothing',
   stored: 'nothing',
+  conversation: 'place',
   fixed: 'nothing',
   socket: 'nothing',
   embeddings: 'allowance',
@@ -319,8 +348,20 @@ export interface StoredConversation<Options> {
   isWanted(options: Options): boolean
   /** What to store of a complete reply; `undefined` if clients cannot refer to it. */
   save(head: ReplyHead, reply: Reply, options: Options): StoredResponse | undefined
+  /** Goes with routes that serve `conversation`. */
+  conversations?: ConversationFormat<Options>
   /** Only if replies can be written while no client waits. */
   background?: BackgroundFormat<Options>
+}
+
+/** How conversations are kept to which replies are added. */
+export interface ConversationFormat<Options = unknown> {
+  /** Of the ids of conversations: `conv_`. */
+  idPrefix: string
+  begin(newId: (prefix: string) => string, nowSeconds: number): StoredResponse
+  notFound(id: string): GatewayError
+  /** The conversation that a reply belongs to, and what it adds to it. */
+  additions(head: ReplyHead, reply: Reply, options: Options): { id: string; items: StoredResponse['input'] } | undefined
 }
 
 /** How a reply that is written in the background looks before its end. */

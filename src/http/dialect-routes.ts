@@ -175,12 +175,17 @@ async function answer(
   let storing: Promise<void> | undefined
   const save = (reply: Reply) => {
     const { storedConversation } = dialect
+    const added = storedConversation?.conversations?.additions(head, reply, decoded.options)
+    const adding =
+      added &&
+      store.change(record.caller.keyId, added.id, (kept) => ({ ...kept, input: [...kept.input, ...added.items] }))
+    if (adding) storing = adding.then(() => {})
     const isWanted = storedConversation?.isWanted(decoded.options) ?? false
     if (!isWanted && !recentReplies) return
     const kept = storedConversation?.save(head, reply, decoded.options)
     if (!kept) return
     recentReplies?.keep(kept)
-    if (isWanted) storing = store.put(record.caller.keyId, kept)
+    if (isWanted) storing = Promise.all([store.put(record.caller.keyId, kept), adding]).then(() => {})
   }
   const headers = () => {
     // When the headers are sent, another upstream may still take over, so they name none.

@@ -36,7 +36,9 @@ export function storedRoutes(
         return new Response(background?.events(after, keepAlive), { headers: streamHeaders(stream.contentType) })
       }
       if (cancels || deletes) await background?.cancel()
-      const stored = background?.current() ?? (await storedReply(keyId, id))
+      const stored = id.startsWith(dialect.ids.reply)
+        ? (background?.current() ?? (await storedReply(keyId, id)))
+        : undefined
       if (!stored) throw storedConversation.notFound(id)
       const answer = route.answer(stored, query)
       // Another request may have deleted it meanwhile.

@@ -1,8 +1,9 @@
 import { Database } from 'bun:sqlite'
 import { masterKeyId } from '../core/caller.ts'
+import type { StoredResponse } from '../core/dialect.ts'
 import { markAsOurs, rejectForeign } from '../database/own-file.ts'
 import { makePrivateFile } from '../database/private-file.ts'
-import type { ResponseStore } from './responses.ts'
+import type { Change, ResponseStore } from './responses.ts'
 
 export interface SqliteOptions {
   /** A file, or `:memory:`. */
@@ -35,22 +36,31 @@ export function openSqliteResponses(options: SqliteOptions): ResponseStore {
   const { database, insert, select, remove, deleteExpired, largest, deleteOldest, size } = prepare(path, warn)
   const oldest = () => now() - maxAgeMs
 
+  const find = (owner: string, id: string): StoredResponse | undefined => {
+    const row = select.get({ id, owner, oldest: oldest() })
+    return row ? { id, reply: JSON.parse(row.reply), input: JSON.parse(row.input) } : undefined
+  }
+  const write = database.transaction((owner: string, { id, reply, input }: StoredResponse) => {
+    const row = { reply: JSON.stringify(reply), input: JSON.stringify(input) }
+    const bytes = Buffer.byteLength(row.reply) + Buffer.byteLength(row.input)
+    // A reply larger than the store would displace all others and then itself.
+    if (bytes > maxBytes) return
+    insert.run({ id, owner, at: now(), bytes, ...row })
+    deleteExpired.run({ oldest: oldest() })
+    makeRoom()
+  })
+  const rewrite = database.transaction((owner: string, id: string, change: Change) => {
+    const stored = find(owner, id)
+    if (stored === undefined) return undefined
+    const changed = change(stored)
+    write(owner, changed)
+    return changed
+  })
+
   return {
-    async put(owner, { id, reply, input }) {
-      const row = { reply: JSON.stringify(reply), input: JSON.stringify(input) }
-      const bytes = Buffer.byteLength(row.reply) + Buffer.byteLength(row.input)
-      // A reply larger than the store would displace all others and then itself.
-      if (bytes > maxBytes) return
-      database.transaction(() => {
-        insert.run({ id, owner, at: now(), bytes, ...row })
-        deleteExpired.run({ oldest: oldest() })
-        makeRoom()
-      })()
-    },
-    async get(owner, id) {
-      const row = select.get({ id, owner, oldest: oldest() })
-      return row ? { id, reply: JSON.parse(row.reply), input: JSON.parse(row.input) } : undefined
-    },
+    put: async (owner, response) => write(owner, response),
+    change: async (owner, id, change) => rewrite.immediate(owner, id, change),
+    get: async (owner, id) => find(owner, id),
     delete: async (owner, id) => remove.run({ id, owner }).changes > 0,
     close: async () => database.close(),
   }

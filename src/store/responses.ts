@@ -1,20 +1,26 @@
 import type { StoredResponse } from '../core/dialect.ts'
+import { GatewayError } from '../core/errors.ts'
 import { ForeignFileError } from '../database/own-file.ts'
 import { openSqliteResponses, type SqliteOptions } from './own-file-responses.ts'
 
 /**
  * Stored replies, which clients may read again or continue. Each belongs to an owner, the `keyId` of a caller, and does
  * not exist for others. No method rejects, because a failing store must not fail a request; it then behaves as if
- * nothing were stored.
+ * nothing were stored. Only what a change throws is passed on.
  */
 export interface ResponseStore {
   /** Stores a reply. After the promise has resolved, `get` finds it. */
   put(owner: string, response: StoredResponse): Promise<void>
   get(owner: string, id: string): Promise<StoredResponse | undefined>
+  /** Replaces a reply by what `change` makes of it, as one step. Resolves with the new one, if there was an old one. */
+  change(owner: string, id: string, change: Change): Promise<StoredResponse | undefined>
   /** Resolves with whether there was something to delete. */
   delete(owner: string, id: string): Promise<boolean>
   close(): Promise<void>
 }
+
+/** May run more than once; what it throws is passed on. */
+export type Change = (stored: StoredResponse) => StoredResponse
 
 export interface ResponseStoreOptions extends SqliteOptions {
   /** Called at the first failure of each operation, and again only after the operation has succeeded in between. */
@@ -25,6 +31,7 @@ export interface ResponseStoreOptions extends SqliteOptions {
 export const noResponseStore: ResponseStore = {
   put: async () => {},
   get: async () => undefined,
+  change: async () => undefined,
   delete: async () => false,
   close: async () => {},
 }
@@ -54,6 +61,7 @@ export function reportFailures(
   const failing = new Set<string>()
   return {
     put: (owner, response) => attempt('written', undefined, () => store.put(owner, response)),
+    change: (owner, id, change) => attempt('written', undefined, () => store.change(owner, id, change)),
     get: (owner, id) => attempt('read', undefined, () => store.get(owner, id)),
     delete: (owner, id) => attempt('written', false, () => store.delete(owner, id)),
     close: () => attempt('closed', undefined, () => store.close()),
@@ -69,6 +77,8 @@ export function reportFailures(
       failing.delete(operation)
       return result
     } catch (cause) {
+      // A change that is refused.
+      if (cause instanceof GatewayError) throw cause
       if (!failing.has(operation)) report(operation, cause)
       failing.add(operation)
       return otherwise

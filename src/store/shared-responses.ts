@@ -20,19 +20,16 @@ export interface DatabaseResponsesOptions {
 export function databaseResponses(options: DatabaseResponsesOptions): ResponseStore {
   const { sql, maxBytes, maxRows, maxAgeMs, now } = options
   return {
-    async put(owner, { id, reply, input }) {
-      const texts = { reply: JSON.stringify(reply), input: JSON.stringify(input) }
-      const bytes = Buffer.byteLength(texts.reply) + Buffer.byteLength(texts.input)
-      // A reply larger than the store would displace all others and then itself.
-      if (bytes > maxBytes) return
-      const at = now()
-      await sql.transaction(async (inside) => {
-        await inside`INSERT INTO replies (id, key, at, expires, bytes, reply, input)
-          VALUES (${id}, ${owner}, ${at}, ${at + maxAgeMs}, ${bytes}, ${texts.reply}, ${texts.input})
-          ON CONFLICT (id) DO UPDATE SET at = excluded.at, expires = excluded.expires, bytes = excluded.bytes,
-            reply = excluded.reply, input = excluded.input WHERE replies.key = excluded.key`
-        await inside`DELETE FROM replies WHERE expires < ${at}`
-        await makeRoom(inside)
+    put: (owner, response) => sql.transaction((inside) => write(inside, owner, response)),
+    async change(owner, id, change) {
+      return await sql.transaction(async (inside) => {
+        const lock = sql.engine === 'postgres' ? part`FOR UPDATE` : part``
+        const [row] = await inside<{ reply: string; input: string }>`SELECT reply, input FROM replies
+          WHERE id = ${id} AND key = ${owner} AND expires >= ${now()} ${lock}`
+        if (row === undefined) return undefined
+        const changed = change(responseOf(id, row))
+        await write(inside, owner, changed)
+        return changed
       })
     },
     async get(owner, id) {
@@ -46,6 +43,20 @@ export function databaseResponses(options: DatabaseResponsesOptions): ResponseSt
     },
     // Others use the database, too.
     close: async () => {},
+  }
+
+  async function write(inside: Sql, owner: string, { id, reply, input }: StoredResponse): Promise<void> {
+    const texts = { reply: JSON.stringify(reply), input: JSON.stringify(input) }
+    const bytes = Buffer.byteLength(texts.reply) + Buffer.byteLength(texts.input)
+    // A reply larger than the store would displace all others and then itself.
+    if (bytes > maxBytes) return
+    const at = now()
+    await inside`INSERT INTO replies (id, key, at, expires, bytes, reply, input)
+      VALUES (${id}, ${owner}, ${at}, ${at + maxAgeMs}, ${bytes}, ${texts.reply}, ${texts.input})
+      ON CONFLICT (id) DO UPDATE SET at = excluded.at, expires = excluded.expires, bytes = excluded.bytes,
+        reply = excluded.reply, input = excluded.input WHERE replies.key = excluded.key`
+    await inside`DELETE FROM replies WHERE expires < ${at}`
+    await makeRoom(inside)
   }
 
   async function makeRoom(inside: Sql): Promise<void> {

@@ -36,14 +36,30 @@ afterAll(stop)
 
 /** What stands for an id exists, so that a key holder sees something. */
 let storedId = ''
+let conversation = { id: '', item: '' }
 let pageFile = ''
 beforeAll(async () => {
   storedId = await storeResponse()
+  conversation = await beginConversation()
   pageFile = Object.keys((await pageFiles()).files)[0] ?? ''
 })
 
 async function storeResponse(): Promise<string> {
   return JSON.parse((await ask({ method: 'POST', target: '/v1/responses?stored', key: openaiKey })).body).id
+}
+
+async function beginConversation() {
+  const { body } = await ask({ method: 'POST', target: '/v1/conversations', key: openaiKey })
+  const { id } = JSON.parse(body)
+  const items = await ask({ method: 'GET', target: `/v1/conversations/${id}/items`, key: openaiKey })
+  return { id, item: JSON.parse(items.body).data[0].id }
+}
+
+/** The same path with ids of what nobody has deleted yet. */
+async function ofNewOnes(path: string): Promise<string> {
+  if (!path.includes(conversation.id)) return path.replace(storedId, await storeResponse())
+  const { id, item } = await beginConversation()
+  return path.replace(conversation.id, id).replace(conversation.item, item)
 }
 
 const methodsOf = new Map<string, string[]>([
@@ -57,6 +73,8 @@ function doors(): ListedRoute[] {
     const sample = path
       .replace('/models/*', method === 'POST' ? '/models/GLM-4.5:generateContent' : '/models/GLM-4.5')
       .replace('/page/:name', `/page/${pageFile}`)
+      .replace('/conversations/:id', `/conversations/${conversation.id}`)
+      .replace(':item', conversation.item)
       .replace(':id', storedId)
       .replace('/*', '/nowhere')
     return (methodsOf.get(method) ?? [method]).map((method) => ({ method, path: sample, access }))
@@ -252,7 +270,7 @@ function isRefusal(path: string): boolean {
 test('with the key, every route answers', async () => {
   const unlike = await mapConcurrently(clientDoors(), 16, async (door) => {
     const { method, path } = door
-    const target = method === 'DELETE' ? path.replace(storedId, await storeResponse()) : path
+    const target = method === 'DELETE' ? await ofNewOnes(path) : path
     const { status } = await ask({ method, target, key: keyOf(door) })
     return status === answerOf(method, path) ? [] : [`${status} for ${method} ${path}`]
   })

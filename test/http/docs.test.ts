@@ -83,6 +83,8 @@ interface OpenApi extends Record<string, unknown> {
   tags: { name: string }[]
 }
 
+/** One that is there, in place of the one of the examples. */
+const { id: conversationId } = await (await post('/v1/conversations', {})).json()
 const openApi: OpenApi = await (await get('/openapi.json')).json()
 const everyOperation = Object.entries(openApi.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, path, operation })),
@@ -132,6 +134,14 @@ describe('the document', () => {
       'GET /readyz',
       'POST /v1/chat/completions',
       'POST /v1/completions',
+      'POST /v1/conversations',
+      'GET /v1/conversations/{id}',
+      'POST /v1/conversations/{id}',
+      'DELETE /v1/conversations/{id}',
+      'GET /v1/conversations/{id}/items',
+      'POST /v1/conversations/{id}/items',
+      'GET /v1/conversations/{id}/items/{item}',
+      'DELETE /v1/conversations/{id}/items/{item}',
       'POST /v1/embeddings',
       'GET /v1/key',
       'POST /v1/messages',
@@ -175,10 +185,10 @@ describe('the document', () => {
         }))
       : []
   })
-  test('has examples', () => expect(requests).toHaveLength(24))
+  test('has examples', () => expect(requests).toHaveLength(27))
 
   test.each(requests)('its $kind example of $path gets the kind of answer it promises', async (request) => {
-    const response = await post(request.path, request.value)
+    const response = await post(request.path.replace(/conv_\w+/, conversationId), request.value)
     const type = response.headers.get('content-type')?.replace(/;.*/, '') ?? ''
     expect(response.status).toBe(200)
     const streamType = Object.keys(request.answers).find((each) => each !== 'application/json') ?? 'none'

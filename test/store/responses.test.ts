@@ -176,7 +176,13 @@ test('a store that rejects is reported once until it works again, and forgets', 
       isBroken ? Promise.reject(new Error('disk')) : work(...args)
   const reports: string[] = []
   const reported = reportFailures(
-    { put: broken(store.put), get: broken(store.get), delete: broken(store.delete), close: broken(store.close) },
+    {
+      put: broken(store.put),
+      change: broken(store.change),
+      get: broken(store.get),
+      delete: broken(store.delete),
+      close: broken(store.close),
+    },
     (done, cause) => reports.push(`${done}: ${cause}`),
   )
   const useIt = async () => {

@@ -36,6 +36,18 @@ describe.each([...databases.engines])('replies in %s', (engine) => {
     expect(await there('a')).toEqual([])
   })
 
+  test('are changed as one step, by their owner alone', async () => {
+    const store = open()
+    await store.put('ann', { ...kept('a'), input: [] })
+    const add = (number: number) => store.change('ann', 'a', (old) => ({ ...old, input: [...old.input, { number }] }))
+    await Promise.all([1, 2, 3, 4, 5].map(add))
+    const { input = [] } = (await store.get('ann', 'a')) ?? {}
+    expect(input.map(({ number }) => number).toSorted()).toEqual([1, 2, 3, 4, 5])
+    expect(await store.change('bob', 'a', () => kept('a', 'stolen'))).toBeUndefined()
+    expect(await store.change('ann', 'b', () => kept('b'))).toBeUndefined()
+    expect(await store.delete('ann', 'a')).toBe(true)
+  })
+
   test('are forgotten when they are too old, read or not', async () => {
     await open().put('ann', kept('a'))
     time += 11

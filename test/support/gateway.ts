@@ -280,7 +280,7 @@ function memoryStore(warn: (message: string) => void): ResponseStore {
   return createResponseStore({
     path: ':memory:',
     maxBytes: 1_000_000,
-    maxRows: 100,
+    maxRows: 10_000,
     maxAgeMs: day,
     now: systemClock.now,
     warn,

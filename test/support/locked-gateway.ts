@@ -76,6 +76,7 @@ export function lockedGateway() {
 
 const says = [{ role: 'user', content: 'Hello' }]
 const bodies: [RegExp, string][] = [
+  [/conversations/, JSON.stringify({ items: [{ role: 'user', content: 'Hello' }] })],
   [/responses\?stored/, JSON.stringify({ model: 'GLM-4.5', input: 'Hello' })],
   [/responses/, JSON.stringify({ model: 'GLM-4.5', input: 'Hello', store: false })],
   [/:generateContent/, JSON.stringify({ contents: [{ parts: [{ text: 'Hello' }] }] })],

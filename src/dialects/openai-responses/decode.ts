@@ -10,6 +10,7 @@ import { decodeVerbosity } from '../openai/verbosity.ts'
 import { effortField, ignoredForeignValues, type OwnBody, ownBody, ownItems } from './body-variants.ts'
 import { compactionRequest, compactPath, keptItems } from './compaction.ts'
 import { decodeItems, type PlacedItem } from './conversation.ts'
+import { conversationIdOf } from './conversation-id.ts'
 import { echoOf, summaryOf } from './echo.ts'
 import type { ResponsesOptions } from './encode.ts'
 import { ignoredOptions, ignoredToolOptions } from './ignored.ts'
@@ -21,8 +22,8 @@ import { type LoweredTool, loweredNames, lowerTools } from './tools.ts'
  * Decodes a Responses body. Its references (`previous_response_id`, `item_reference`) have been resolved before, by
  * `resolve`.
  *
- * Errors: `invalid-request` for an empty conversation, for what needs more stored data than replies (`conversation`,
- * `prompt`, files by id), for a choice of a tool that does not run here, and for images in
+ * Errors: `invalid-request` for an empty conversation, for what needs more stored data than replies (`prompt`,
+ * files by id), for a choice of a tool that does not run here, and for images in
  * the user's newest message that are neither http(s) nor base64 data URLs.
  */
 export function decode(
@@ -43,6 +44,7 @@ export function decode(
   const isAllowed = allowance(body.tool_choice)
   const { messages, ignored: ignoredParts } = decodeItems(items, lowered)
   const isWhole = path === compactPath
+  const conversationId = conversationIdOf(body)
   const compacts = isWhole || items.some(({ item }) => item.type === 'compaction_trigger')
   const searchRules = decodeSearchRules(body, tools)
   const effort = decodeEffort(body.reasoning?.effort, effortField(rest))
@@ -86,6 +88,7 @@ export function decode(
       listsSources: body.include?.includes('web_search_call.action.sources') ?? false,
       sealsReasoning: body.include?.includes('reasoning.encrypted_content') ?? false,
       input: items.map(({ item }) => item),
+      conversation: conversationId === undefined ? undefined : { id: conversationId, length: history.length },
       compaction: compacts ? { kept: isWhole ? keptItems(items.map(({ item }) => item)) : undefined } : undefined,
     },
     stream: !isWhole && (body.stream || body.background || false),
@@ -97,8 +100,6 @@ export function decode(
 function rejectUnsupported(body: OwnBody): void {
   if (body.background && body.store === false)
     throw invalidField('background', 'a response in the background has to be stored; leave `store` out.')
-  if (isGiven(body.conversation))
-    throw invalidField('conversation', 'no conversations are kept here; continue with previous_response_id.')
   if (isGiven(body.prompt)) throw invalidField('prompt', 'no templates are kept here; send instructions and input.')
 }
 

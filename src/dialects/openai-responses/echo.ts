@@ -1,4 +1,5 @@
 import type { OwnBody } from './body-variants.ts'
+import { conversationIdOf } from './conversation-id.ts'
 import { isClientTool, type TextFormat, type ToolBody } from './schema.ts'
 
 /** The parts of its request that a response repeats. */
@@ -18,10 +19,11 @@ const defaultTopP = 0.95
  * require. Numbers and switches have the value that was used.
  */
 export function echoOf(body: OwnBody): Echo {
+  const conversationId = conversationIdOf(body)
   return {
     access_programs: null,
     background: body.background ?? false,
-    conversation: null,
+    conversation: conversationId === undefined ? null : { id: conversationId },
     frequency_penalty: 0,
     instructions: body.instructions ?? null,
     max_output_tokens: body.max_output_tokens ?? null,

@@ -1,6 +1,7 @@
 import { defineDialect } from '../../core/dialect.ts'
 import { background } from './background.ts'
 import { compactPath } from './compaction.ts'
+import { conversationRoutes, conversations } from './conversations.ts'
 import { decode } from './decode.ts'
 import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'
@@ -25,6 +26,7 @@ export const openaiResponses = defineDialect({
     { serves: 'socket', method: 'GET', path: '/responses', access: 'client', summary: 'Replies over a WebSocket' },
     { serves: 'count', method: 'POST', path: '/responses/input_tokens', access: 'client' },
     ...storedRoutes,
+    ...conversationRoutes,
   ],
   credentials: 'openai',
   body: responsesBody,
@@ -34,7 +36,7 @@ export const openaiResponses = defineDialect({
   encodeError,
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n' },
   ids: { reply: 'resp_', toolCall: 'call_' },
-  conversationFields: ['input', 'messages'],
+  conversationFields: ['input', 'messages', 'items'],
   example: ({ model, text, checkWithin }) => ({
     body: {
       model,
@@ -46,5 +48,5 @@ export const openaiResponses = defineDialect({
     encode: (inputTokens) => ({ object: 'response.input_tokens', input_tokens: inputTokens }),
   },
   socket,
-  storedConversation: { references, resolve, isWanted, save, notFound, background },
+  storedConversation: { references, resolve, isWanted, save, notFound, background, conversations },
 })

@@ -1,9 +1,10 @@
 import type { FindStored, ReplyHead, StoredResponse } from '../../core/dialect.ts'
-import { GatewayError } from '../../core/errors.ts'
+import { GatewayError, invalidField } from '../../core/errors.ts'
 import type { Reply } from '../../core/events.ts'
 import { truncate } from '../../core/truncate.ts'
 import { isFields, listOf, textOr } from '../openai/json-fields.ts'
 import { ownBody, referencedItems } from './body-variants.ts'
+import { conversationIdOf, conversationNotFound } from './conversation-id.ts'
 import { encodeReply, type ResponsesOptions } from './encode.ts'
 import { itemKey, replyIdOf } from './items.ts'
 import { isUnfinished } from './response-status.ts'
@@ -13,9 +14,9 @@ import { storedItem } from './stored-item.ts'
 /** A body, and the conversation of its `previous_response_id`. */
 export type ResolvedBody = ResponsesBody & { history?: ItemBody[] }
 
-/** The replies that a body refers to: the one that it continues, and those whose items it names. */
+/** The replies and the conversation that a body refers to: the reply that it continues, and those whose items it names. */
 export function references(body: ResponsesBody): string[] {
-  const replies = [body.previous_response_id, ...referencedItems(body).map(replyIdOf)]
+  const replies = [body.previous_response_id, conversationIdOf(body), ...referencedItems(body).map(replyIdOf)]
   return [...new Set(replies.flatMap((id) => id || []))]
 }
 
@@ -30,6 +31,13 @@ export function resolve(asked: ResponsesBody, find: FindStored): ResolvedBody {
   // A field of that name belongs to another API.
   const body = { ...asked, history: undefined, input: ownBody(asked).input.map((item) => resolved(item, find)) }
   const { previous_response_id: previousId } = body
+  const conversationId = conversationIdOf(body)
+  if (conversationId !== undefined) {
+    if (previousId) throw invalidField('previous_response_id', 'it cannot be combined with `conversation`.')
+    const kept = find(conversationId)
+    if (kept?.reply.object !== 'conversation') throw conversationNotFound(conversationId)
+    return { ...body, history: kept.input }
+  }
   if (!previousId) return body
   const previous = find(previousId)
   if (!previous)

@@ -1,12 +1,12 @@
-import type { DialectRoute, Query, StoredResponse } from '../../core/dialect.ts'
+import type { DialectRoute, StoredRoute } from '../../core/dialect.ts'
 import { GatewayError, invalidField } from '../../core/errors.ts'
 import { truncate } from '../../core/truncate.ts'
+import { pageOf, pageParameters } from './page.ts'
 
-const text = { type: 'string' }
 const common = { serves: 'stored', access: 'client' } as const
 
 /** The routes of OpenAI's Responses API for a stored response: read it, list its input, delete it. */
-export const storedRoutes: DialectRoute[] = [
+export const storedRoutes: (DialectRoute & StoredRoute)[] = [
   {
     ...common,
     method: 'GET',
@@ -48,18 +48,10 @@ export const storedRoutes: DialectRoute[] = [
     method: 'GET',
     path: '/responses/:id/input_items',
     summary: 'The conversation a stored response answered',
-    answer: ({ input }, query) => page(input, query),
+    answer: ({ input }, query) => pageOf(input, query),
     docs: {
       description: 'One page of it.',
-      parameters: [
-        {
-          name: 'limit',
-          description: '1 to 100, 20 unless told',
-          schema: { type: 'integer', minimum: 1, maximum: 100 },
-        },
-        { name: 'order', description: 'Newest first unless `asc`', schema: { ...text, enum: ['asc', 'desc'] } },
-        { name: 'after', description: 'Items behind this one', schema: text },
-      ],
+      parameters: pageParameters,
     },
   },
   {
@@ -89,23 +81,4 @@ export function notFound(id: string): GatewayError {
     `Response with id '${truncate(id)}' not found. Responses are stored unless \`store\` is false, and not for ever.`,
     { code: 'response_not_found', param: 'response_id' },
   )
-}
-
-/**
- * OpenAI's pagination by id: `after`, `order` (newest first unless `asc`), and `limit` from 1 to 100, by default 20.
- */
-function page(items: StoredResponse['input'], query: Query) {
-  const limit = Number(query.limit ?? 20)
-  if (!Number.isInteger(limit) || limit < 1 || limit > 100)
-    throw invalidField('limit', 'expected a whole number from 1 to 100')
-  const inOrder = query.order === 'asc' ? items : items.toReversed()
-  const start = query.after === undefined ? 0 : inOrder.findIndex(({ id }) => id === query.after) + 1
-  const data = inOrder.slice(start, start + limit)
-  return {
-    object: 'list',
-    data,
-    first_id: data[0]?.id ?? null,
-    last_id: data.at(-1)?.id ?? null,
-    has_more: start + limit < inOrder.length,
-  }
 }

@@ -1,6 +1,7 @@
 import type { Dialect } from '../../core/dialect.ts'
 import { openapiPath } from '../path-pattern.ts'
 import type { Route } from '../route.ts'
+import { conversationOperations } from './conversation-operations.ts'
 import { countOperation } from './count-operation.ts'
 import { dialectOperation, schemasOf } from './dialect-operation.ts'
 import { embeddingOperations } from './embedding-operations.ts'
@@ -58,6 +59,7 @@ function paths(dialects: readonly Dialect[], routes: readonly Route[]): object {
     ...dialects.map(countOperation),
     ...dialects.map(storedOperations),
     ...dialects.map(embeddingOperations),
+    ...dialects.map(conversationOperations),
     ...dialects.map(fixedOperations),
   )
   const listed: Record<string, Record<string, object>> = {}

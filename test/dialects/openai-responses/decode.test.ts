@@ -250,12 +250,6 @@ describe('refused by decode', () => {
       'a response in the background has to be stored; leave `store` out.',
     ],
     [
-      'a conversation by id',
-      ask({ conversation: { id: 'conv_1' } }),
-      'conversation',
-      'no conversations are kept here; continue with previous_response_id.',
-    ],
-    [
       'a choice of a search that is not offered',
       ask({ tool_choice: { type: 'web_search' } }),
       'tool_choice',

@@ -1,0 +1,78 @@
+import type { Clock } from '../core/clock.ts'
+import {
+  type ConversationAnswer,
+  type ConversationRequest,
+  type ConversationRoute,
+  costOf,
+  type Dialect,
+  type StoredResponse,
+} from '../core/dialect.ts'
+import type { RequestRecord } from '../observe/record.ts'
+import type { ResponseStore } from '../store/responses.ts'
+import { addressesOf } from './base-paths.ts'
+import { bodyCheck } from './body-validation.ts'
+import type { AdmitAndReadBody } from './dialect-routes.ts'
+import type { Route, RouteContext } from './route.ts'
+
+export interface ConversationRouteOptions {
+  store: ResponseStore
+  clock: Clock
+  newId: (prefix: string) => string
+  recordOf: (request: Request) => RequestRecord
+  admitAndReadBody: AdmitAndReadBody
+}
+
+/** The routes for conversations that are kept for a caller, in the format of their dialect. */
+export function conversationRoutes(
+  dialect: Dialect,
+  basePaths: readonly string[],
+  options: ConversationRouteOptions,
+): Route[] {
+  const { store, clock, newId, recordOf } = options
+  const conversations = dialect.storedConversation?.conversations
+  if (!conversations) return []
+  return dialect.routes.flatMap((route) => {
+    if (route.serves !== 'conversation') return []
+    const { method, path, access, summary, docs: described, deletes } = route
+    const readBody = bodyReader(route, dialect, options)
+    const handle = async (context: RouteContext) => {
+      const { params, query, request } = context
+      const asked: ConversationRequest = { params, query, newId, body: await readBody(context) }
+      const owner = recordOf(request).caller.keyId
+      const { id } = params
+      if (id === undefined) {
+        const begun = route.answer(conversations.begin(newId, Math.floor(clock.now() / 1000)), asked)
+        if (begun.changed) await store.put(owner, begun.changed)
+        return begun.answer
+      }
+      if (!id.startsWith(conversations.idPrefix)) throw conversations.notFound(id)
+      let answered: ConversationAnswer | undefined
+      const answer = (conversation: StoredResponse) => {
+        answered = route.answer(conversation, asked)
+        return answered.changed ?? conversation
+      }
+      if (method === 'GET') {
+        const found = await store.get(owner, id)
+        if (found) answer(found)
+      } else await store.change(owner, id, answer)
+      if (!answered || (deletes && !(await store.delete(owner, id)))) throw conversations.notFound(id)
+      return answered.answer
+    }
+    const docs = { tags: [dialect.id], summary, description: described.description }
+    return addressesOf(dialect, path, basePaths, docs).map((address) => ({
+      ...address,
+      method,
+      access,
+      dialect,
+      handle,
+    }))
+  })
+}
+
+function bodyReader(route: ConversationRoute, dialect: Dialect, { admitAndReadBody }: ConversationRouteOptions) {
+  const { body: schema } = route
+  if (schema === undefined) return async () => undefined
+  const { conversationFields } = dialect
+  const admission = { cost: costOf.conversation, check: bodyCheck(schema), conversationFields }
+  return async ({ request }: RouteContext) => (await admitAndReadBody(request, admission)).body
+}

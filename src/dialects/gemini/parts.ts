@@ -29,14 +29,24 @@ export function contentOf(part: Fields, path: string, reading: Reading): UserPar
   if (isFields(part.inlineData)) return inlinePart(part.inlineData, `${path}.inlineData`, reading)
   if (isFields(part.fileData)) return filePart(part.fileData, `${path}.fileData`, reading)
   if (typeof part.text === 'string') return textPart(part.text)
-  const [kind = 'empty', value] = Object.entries(part).find(([name, member]) => !besides.has(name) && member) ?? []
+  const [kind, value] = Object.entries(part).find(([name, member]) => !besides.has(name) && member) ?? []
+  if (kind === undefined) return []
   const words = isFields(value) ? asMarkup({ ...value, type: kind }) : ''
   if (words === '') reading.onIgnored(`${path} (${kind})`)
   return textPart(words)
 }
 
 /** Members that say something about the part. */
-const besides = new Set(['mediaProcessing', 'partMetadata', 'speechMetadata', 'text', 'thought', 'thoughtSignature'])
+const besides = new Set([
+  'mediaProcessing',
+  'mediaResolution',
+  'partMetadata',
+  'speechMetadata',
+  'text',
+  'thought',
+  'thoughtSignature',
+  'videoMetadata',
+])
 
 function inlinePart(blob: Fields, path: string, reading: Reading): UserPart[] {
   const mediaType = textOr(blob.mimeType)
@@ -85,7 +95,10 @@ export function resultOf(
   path: string,
   reading: Reading,
 ): { parts: UserPart[]; isError: boolean } {
-  const { response, parts } = functionResponse
+  const { response, parts, scheduling, willContinue } = functionResponse
+  // Of functions that go on beside the conversation.
+  if (scheduling) reading.onIgnored(`${path}.scheduling`)
+  if (willContinue) reading.onIgnored(`${path}.willContinue`)
   const members = fieldsOf(response)
   const names = Object.keys(members)
   const only = names.length === 1 ? names[0] : undefined

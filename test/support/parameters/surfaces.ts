@@ -159,6 +159,13 @@ export const surfaces: Surface[] = [
     },
     silent: [
       ['contents[].role', 'whoever is not the model is the user'],
+      ['*parts[]', 'a part without anything in it'],
+      ['*.mediaProcessing', 'files go up as they are'],
+      ['*.partMetadata', 'a label of the client'],
+      ['*.speechMetadata*', 'of words that are spoken, and nothing is spoken here'],
+      ['*.thought', 'of a part without anything in it'],
+      ['*.thoughtSignature', 'a seal of another server, and nothing to read'],
+      ['*.functionResponse.name', 'the call it belongs to is found by its id'],
       ['systemInstruction', 'instructions without anything in them'],
       ['systemInstruction.role', 'instructions are the system’s, whatever the role'],
       ['tools[]', 'a tool without anything in it'],

@@ -39,6 +39,11 @@ export const commandTable = {
     flags: ['settings', 'json', 'key'],
     takes: 'action',
   },
+  db: {
+    about: 'Show the database, bring it up to date, or copy it: export to a file, import from one.',
+    flags: ['settings', 'json'],
+    takes: 'database',
+  },
   service: {
     about: 'Run the gateway in the background, and again after a restart of the machine.',
     more: 'By systemd on Linux, by launchd on macOS, by the Task Scheduler on Windows.',
@@ -88,7 +93,7 @@ interface CommandRow {
   options?: Readonly<Record<string, CommandOption>>
   flags: readonly ('settings' | 'json' | 'offline' | 'shell' | 'key')[]
   /** What may follow the command: arguments that are passed on unchanged, the name of a client, what to do, or a topic. */
-  takes?: 'arguments' | 'client' | 'action' | 'service' | 'shell' | 'topic'
+  takes?: 'arguments' | 'client' | 'action' | 'database' | 'service' | 'shell' | 'topic'
 }
 
 export interface CommandOption {

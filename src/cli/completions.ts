@@ -2,6 +2,7 @@ import { flagOf, settingList } from '../config/table.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { clientSetups } from './client-setups.ts'
 import { type CommandName, commandTable, rowOf } from './command-table.ts'
+import { databaseActions } from './db-options.ts'
 import { keyActions, keyFlags } from './key-actions.ts'
 import { serviceActions } from './service-options.ts'
 
@@ -59,6 +60,8 @@ function wordsOf(command: CommandName): Choice[] {
       return Object.keys(clientSetups).map((word) => ({ word, about: 'Client' }))
     case 'action':
       return Object.entries(keyActions).map(([word, { about }]) => ({ word, about }))
+    case 'database':
+      return Object.entries(databaseActions).map(([word, { about }]) => ({ word, about }))
     case 'service':
       return Object.entries(serviceActions).map(([word, about]) => ({ word, about }))
     case 'shell':

@@ -4,6 +4,7 @@ import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { markers } from '../upstreams/demo/markers.ts'
 import { type CommandName, commandTable, isCommand, rowOf } from './command-table.ts'
+import { databaseActions } from './db-options.ts'
 import { keyActions, keyFlags } from './key-actions.ts'
 import { serviceActions } from './service-options.ts'
 import { shells } from './shell-syntax.ts'
@@ -43,6 +44,7 @@ export function commandHelp(command: CommandName): string {
     ...(takes === 'topic' ? [topicSection] : []),
     ...(command === 'demo' ? [markerSection] : []),
     ...(command === 'service' ? [serviceSection] : []),
+    ...(command === 'db' ? [databaseSection] : []),
     ...(command === 'key' ? [actionSection, memberSection] : []),
     ['Flags:', ...own, ...(flags.includes('settings') ? frequentFlags : []), ...commonFlags],
     ...(flags.includes('settings')
@@ -107,6 +109,7 @@ const usageOf = {
   arguments: (command: CommandName) => `Usage: zai2api [flags] ${command} [arguments of ${command}]`,
   client: (command: CommandName) => `Usage: zai2api ${command} CLIENT [flags]`,
   action: (command: CommandName) => `Usage: zai2api ${command} ACTION [KEY] [flags]`,
+  database: (command: CommandName) => `Usage: zai2api ${command} ACTION [FILE] [flags]`,
   service: (command: CommandName) => `Usage: zai2api ${command} ACTION [flags]`,
   shell: (command: CommandName) => `Usage: zai2api ${command} SHELL`,
   topic: (command: CommandName) => `Usage: zai2api ${command} [TOPIC]`,
@@ -142,6 +145,13 @@ const frequentFlags = [
 const markerSection = [
   'Markers in the last user message say what the model does:',
   ...markers.flatMap(({ marker, effect }) => row(marker, effect)),
+]
+
+const databaseSection = [
+  'Actions:',
+  ...Object.entries(databaseActions).flatMap(([name, { takesFile, about }]) =>
+    row(takesFile ? `${name} FILE` : name, about),
+  ),
 ]
 
 const serviceSection = ['Actions:', ...Object.entries(serviceActions).flatMap(([name, about]) => row(name, about))]

@@ -8,10 +8,12 @@ import { UsageError } from '../config/usage-error.ts'
 import { upstreamKinds } from '../upstreams/index.ts'
 import { clientOf, completionShellOf, type Invocation, parseCommandLine, topicOf } from './arguments.ts'
 import { describeConfig } from './commands/config.ts'
+import { db } from './commands/db.ts'
 import type { EnvOptions } from './commands/env.ts'
 import { service } from './commands/service.ts'
 import { update } from './commands/update.ts'
 import { completionShells } from './completions.ts'
+import { databaseInvocation } from './db-options.ts'
 import { originOf } from './destinations.ts'
 import { commandHelp, helpOn } from './help.ts'
 import type { Io } from './io.ts'
@@ -66,6 +68,10 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
   switch (command) {
     case 'setup':
       return await commands.setup(io, setupOptions(options))
+    case 'db': {
+      const loaded = loadConfig(flags, io, upstreamKinds)
+      return await db(loaded.config, io, { ...databaseInvocation(rest), json })
+    }
     case 'service':
       return await service(io, serviceOptions(rest, options))
     case 'update': {

@@ -4,7 +4,15 @@ import { createGuardedPool, type GuardedPool } from './guarded-pool.ts'
 import { statementsAfter, versionTable } from './migrations.ts'
 import { createNotifications } from './notifications.ts'
 import { readPostgresUrl } from './postgres-url.ts'
-import { type Database, type Parameter, parametersOf, render, type Sql, type TransactionalSql } from './sql.ts'
+import {
+  type Database,
+  type Parameter,
+  parametersOf,
+  render,
+  type Sql,
+  sourceText,
+  type TransactionalSql,
+} from './sql.ts'
 
 export interface PostgresOptions {
   /** `postgres://user:password@host/database`, with `sslmode` and the like as libpq has them, and `pool_max_conns`. */
@@ -138,13 +146,9 @@ function transactionsOf(pool: GuardedPool): TransactionalSql['transaction'] {
 async function migrate(sql: Sql): Promise<void> {
   await sql`SELECT pg_advisory_xact_lock(${migrationLock})`
   await sql`SET LOCAL synchronous_commit = on`
-  await statement(sql, versionTable)
+  await sql(sourceText(versionTable))
   const [found] = await sql<{ version: number | null }>`SELECT max(version) AS version FROM schema_version`
-  for (const text of statementsAfter(found?.version ?? 0, 'postgres')) await statement(sql, text)
-}
-
-async function statement(sql: Sql, text: string): Promise<void> {
-  await sql(Object.assign([text], { raw: [text] }))
+  for (const text of statementsAfter(found?.version ?? 0, 'postgres')) await sql(sourceText(text))
 }
 
 interface Answer extends Array<Record<string, unknown>> {

@@ -60,6 +60,11 @@ export interface NewRows {
   rows: readonly object[]
 }
 
+/** A statement whose text the program puts together: never from what others have written. */
+export function sourceText(...texts: string[]): TemplateStringsArray {
+  return Object.assign(texts, { raw: texts })
+}
+
 /** A part of a statement, for filters that are there or not. Each makes a text of its own, so there must be few of them. */
 export interface Part {
   kind: 'part'

@@ -1,0 +1,167 @@
+import { newRows, type Sql, sourceText, type TransactionalSql, type Value } from './sql.ts'
+
+/** A table that is copied: its columns, and those of its primary key. */
+interface CopiedTable {
+  key: readonly string[]
+  columns: readonly string[]
+}
+
+/**
+ * All tables that outlive a run. Leases and limits of credentials are learned anew; what running requests have reserved
+ * is settled by its estimate once it has expired.
+ */
+export const copiedTables: Readonly<Record<string, CopiedTable>> = {
+  keys: {
+    key: ['id'],
+    columns: words('id name label prefix hash disabled generation rules created expires changed last_used deleted'),
+  },
+  budgets: {
+    key: ['id'],
+    columns: words('id key unit lim settled reserved window_start window_ms generation span'),
+  },
+  reservations: { key: ['id', 'budget'], columns: words('id budget amount expires generation estimate') },
+  settlements: { key: ['id'], columns: words('id at') },
+  usage: {
+    key: words('hour key model upstream client'),
+    columns: words(
+      'hour key model upstream client requests errors tokens_in tokens_cached tokens_out tokens_reasoning credits usd',
+    ),
+  },
+  requests: {
+    key: ['at', 'id'],
+    columns: words(
+      'id at key model upstream client session agent status error ms first_ms tokens_in tokens_cached tokens_out tokens_reasoning credits usd meta detail',
+    ),
+  },
+  replies: { key: ['id'], columns: words('id key at expires bytes reply input') },
+}
+
+/** Tables that are not copied. */
+export const transientTables = ['capacities', 'leases', 'schema_version']
+
+type Row = Record<string, Value>
+
+const pageRows = 500
+const format = 1
+
+/**
+ * All rows of a database as lines of JSON: a head with the schema, then one row a line. On PostgreSQL they are those of one
+ * moment; on SQLite a running gateway may change rows that come later.
+ */
+export async function exportRows(sql: TransactionalSql, write: (line: string) => void): Promise<number> {
+  if (sql.engine === 'sqlite') return await rowsOf(sql)
+  return await sql.transaction(async (inside) => {
+    await inside`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ`
+    return await rowsOf(inside)
+  })
+
+  async function rowsOf(reading: Sql): Promise<number> {
+    write(JSON.stringify({ zai2api: format, schema: await schemaOf(reading) }))
+    let count = 0
+    for (const [table, { key, columns }] of Object.entries(copiedTables)) {
+      let after: Row | undefined
+      do {
+        const page = await pageOf(reading, table, { key, columns }, after)
+        for (const row of page) write(JSON.stringify([table, row]))
+        count += page.length
+        after = page.length < pageRows ? undefined : page.at(-1)
+      } while (after !== undefined)
+    }
+    return count
+  }
+}
+
+/**
+ * Stores the lines of `exportRows` in an empty database, all or none. Resolves with the number of rows. Errors: an Error for
+ * a user if the database has rows, or if the lines are of another schema or none at all.
+ */
+export async function importRows(sql: TransactionalSql, lines: AsyncIterable<string>): Promise<number> {
+  return await sql.transaction(async (inside) => {
+    for (const table of Object.keys(copiedTables)) {
+      const [row] = await inside(sourceText(`SELECT 1 AS one FROM ${table} LIMIT 1`))
+      if (row) throw new Error(`the database is not empty: its table ${table} has rows`)
+    }
+    const schema = await schemaOf(inside)
+    let isBegun = false
+    let count = 0
+    let waiting: { table: string; rows: Row[] } = { table: '', rows: [] }
+    for await (const line of lines) {
+      if (!isBegun) {
+        checkHead(line, schema)
+        isBegun = true
+        continue
+      }
+      const [table, row] = readLine(line)
+      if (table !== waiting.table || waiting.rows.length === pageRows) {
+        await insert(inside, waiting)
+        waiting = { table, rows: [] }
+      }
+      waiting.rows.push(row)
+      count++
+    }
+    if (!isBegun) throw new Error('the file is empty')
+    await insert(inside, waiting)
+    return count
+  })
+}
+
+/** The version of the schema, and how many rows each table has. */
+export async function databaseStatus(sql: Sql): Promise<{ schema: number; rows: Record<string, number> }> {
+  const rows: Record<string, number> = {}
+  for (const table of Object.keys(copiedTables)) {
+    const [found] = await sql<{ n: number }>(sourceText(`SELECT count(*) AS n FROM ${table}`))
+    rows[table] = found?.n ?? 0
+  }
+  return { schema: await schemaOf(sql), rows }
+}
+
+async function schemaOf(sql: Sql): Promise<number> {
+  const [found] = await sql<{ version: number | null }>`SELECT max(version) AS version FROM schema_version`
+  return found?.version ?? 0
+}
+
+/** The rows behind one, in the order of the primary key. */
+async function pageOf(sql: Sql, table: string, { key, columns }: CopiedTable, after: Row | undefined): Promise<Row[]> {
+  const rest = ` ORDER BY ${key.join(', ')} LIMIT ${pageRows}`
+  const select = `SELECT ${columns.join(', ')} FROM ${table}`
+  if (after === undefined) return await sql(sourceText(select + rest))
+  const between = key.slice(1).map(() => ', ')
+  const texts = [`${select} WHERE (${key.join(', ')}) > (`, ...between, `)${rest}`]
+  return await sql(sourceText(...texts), ...key.map((column) => after[column] ?? null))
+}
+
+async function insert(sql: Sql, { table, rows }: { table: string; rows: readonly Row[] }): Promise<void> {
+  const { columns } = copiedTables[table] ?? { columns: [] }
+  // A template of its own for each, because the texts of templates are kept.
+  if (rows.length > 0) await sql(sourceText('INSERT INTO ', ''), newRows(table, columns, rows))
+}
+
+function checkHead(line: string, schema: number): void {
+  const head: unknown = parsed(line)
+  const isHead = typeof head === 'object' && head !== null && 'zai2api' in head && 'schema' in head
+  if (!isHead || head.zai2api !== format) throw new Error('the file is not one that zai2api db export has written')
+  if (head.schema !== schema)
+    throw new Error(
+      `the file has schema ${head.schema}, and this version of zai2api knows ${schema}: export it with this version`,
+    )
+}
+
+function readLine(line: string): [string, Row] {
+  const read: unknown = parsed(line)
+  const [table, row]: unknown[] = Array.isArray(read) ? read : []
+  if (typeof table !== 'string' || !Object.hasOwn(copiedTables, table) || typeof row !== 'object' || row === null)
+    throw new Error('the file is damaged: it has a line that is no row of a table')
+  return [table, Object.fromEntries(Object.entries(row))]
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+function words(text: string): string[] {
+  return text.split(' ')
+}

@@ -1,0 +1,123 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemClock } from '../../src/async/system-clock.ts'
+import { openDatabase } from '../../src/database/open.ts'
+import { newRows, sourceText } from '../../src/database/sql.ts'
+import { copiedTables, transientTables } from '../../src/database/transfer.ts'
+import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+
+// The real command line, over databases of both engines.
+
+const folders: string[] = []
+afterEach(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
+})
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'zai2api-transfer-'))
+  folders.push(folder)
+  return folder
+}
+
+const open = (url: string) =>
+  openDatabase({ url, folder: undefined, clock: systemClock, warn: (message) => expect.unreachable(message) })
+
+function zai2api(url: string, ...args: string[]) {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([process.execPath, 'src/main.ts', 'db', ...args], {
+    env: { PATH: process.env.PATH, HOME: tmpdir(), DATABASE_URL: url },
+  })
+  return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() }
+}
+
+/** More rows than a page has, with all that JSON, paging and types could lose. */
+async function fill(url: string): Promise<void> {
+  const sql = await open(url)
+  const most = Number.MAX_SAFE_INTEGER
+  for (const [table, { columns }] of Object.entries(copiedTables)) {
+    const texts = ['a', '中文 “quoted” \\ and\nlines', '']
+    const rows = Array.from({ length: table === 'requests' ? 1_203 : 3 }, (_, at) =>
+      Object.fromEntries(
+        columns.map((column) => {
+          if (/^(id|hash)$/.test(column)) return [column, `${column} ${String(at).padStart(5, '0')}`]
+          if (
+            /^(key|model|upstream|client|name|label|prefix|rules|unit|span|budget|session|agent|error|meta|detail|reply|input)$/.test(
+              column,
+            )
+          )
+            return [column, texts[at % 3] ?? '']
+          if (/^(credits|usd)$/.test(column)) return [column, at % 3 === 0 ? null : 0.1 + at / 7]
+          return [column, column === 'at' ? Math.floor(at / 4) : at === 1 ? most : at]
+        }),
+      ),
+    )
+    await sql(sourceText('INSERT INTO ', ''), newRows(table, columns, rows))
+  }
+  await sql.close()
+}
+
+async function contents(url: string) {
+  const sql = await open(url)
+  const all: Record<string, unknown> = {}
+  for (const [table, { key, columns }] of Object.entries(copiedTables))
+    all[table] = [...(await sql(sourceText(`SELECT ${columns.join(', ')} FROM ${table} ORDER BY ${key.join(', ')}`)))]
+  await sql.close()
+  return all
+}
+
+test('every column of every table is copied, or known to be transient', async () => {
+  const sql = await open('memory')
+  const tables = await sql<{ name: string }>`SELECT name FROM sqlite_master WHERE type = 'table'`
+  expect(tables.map(({ name }) => name).sort()).toEqual([...Object.keys(copiedTables), ...transientTables].sort())
+  for (const [table, { columns }] of Object.entries(copiedTables)) {
+    const found = await sql<{ name: string }>(sourceText(`SELECT name FROM pragma_table_info('${table}')`))
+    expect([table, ...found.map(({ name }) => name).sort()]).toEqual([table, ...[...columns].sort()])
+  }
+  await sql.close()
+})
+
+test('a file is written for its owner alone and over none, and read by an empty database only', async () => {
+  const folder = newFolder()
+  const [from, to, file] = [`sqlite:${folder}/a.sqlite`, `sqlite:${folder}/b.sqlite`, join(folder, 'rows.jsonl')]
+  await fill(from)
+  expect(zai2api(from, 'export', file)).toMatchObject({ exitCode: 0, stdout: `1221 rows are in ${file}.\n` })
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  expect(zai2api(from, 'export', file)).toMatchObject({ exitCode: 1 })
+  expect(zai2api(from, 'import', file)).toMatchObject({
+    ...{ exitCode: 1, stderr: 'zai2api: the database is not empty: its table keys has rows\n' },
+  })
+  const damaged = join(folder, 'damaged.jsonl')
+  await Bun.write(damaged, `${readFileSync(file, 'utf8')}["keys"]\n`)
+  expect(zai2api(to, 'import', damaged)).toMatchObject({ exitCode: 1, stdout: '' })
+  expect(JSON.parse(zai2api(to, 'status', '--json').stdout)).toMatchObject({ rows: { keys: 0, requests: 0 } })
+  expect(zai2api(to, 'import', file)).toMatchObject({ exitCode: 0, stdout: '1221 rows were imported.\n' })
+  expect(await contents(to)).toEqual(await contents(from))
+  expect(zai2api(from, 'drop')).toMatchObject({ exitCode: 2 })
+}, 60_000)
+
+describe.skipIf(noPostgres !== undefined)('PostgreSQL', () => {
+  let server: Postgres
+  beforeAll(async () => {
+    server = await startPostgres()
+  }, 60_000)
+  afterAll(() => server?.stop())
+
+  test('what goes from SQLite to PostgreSQL and back is the same', async () => {
+    const folder = newFolder()
+    const [first, second] = [`sqlite:${folder}/a.sqlite`, `sqlite:${folder}/b.sqlite`]
+    const between = await server.newDatabase()
+    await fill(first)
+    const copy = (from: string, to: string, name: string) => {
+      expect(zai2api(from, 'export', join(folder, name))).toMatchObject({ exitCode: 0, stderr: '' })
+      expect(zai2api(to, 'import', join(folder, name))).toMatchObject({ exitCode: 0, stderr: '' })
+    }
+    copy(first, between, 'one')
+    copy(between, second, 'two')
+    expect(readFileSync(join(folder, 'two'), 'utf8')).toBe(readFileSync(join(folder, 'one'), 'utf8'))
+    expect(await contents(second)).toEqual(await contents(first))
+    const status = zai2api(between, 'status').stdout
+    expect(status).toContain(`postgres://127.0.0.1:${server.port}/`)
+    expect(status).toContain('requests      1203')
+  }, 60_000)
+})

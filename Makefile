@@ -14,7 +14,7 @@ PARALLEL := --parallel --no-isolate
 REPORT := $(if $(JUNIT),--reporter=junit --reporter-outfile=$(JUNIT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo dev check fix test test-browser test-agents golden outdated bench build smoke fuzz soak release npm ci clean
+.PHONY: help run demo dev check fix test test-browser test-postgres test-agents golden outdated bench bench-cluster build smoke fuzz soak release npm ci clean
 
 help: ## show these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -44,11 +44,14 @@ fix: $(DEV) ## mend what the formatter and the linter can mend
 
 test: $(DEV) ## run the tests
 	$(BUN) test $(PARALLEL) $(PATIENCE) $(REPORT) $(ARGS)
-	@echo 'Left out: the compiled executable (make smoke), the pages in a browser (make test-browser), coding agents (make test-agents).'
+	@echo 'Left out: the compiled executable (make smoke), the pages in a browser (make test-browser), a cluster (make test-postgres), coding agents (make test-agents).'
 
 test-browser: $(DEV) $(BINARY) ## try the pages of the compiled executable in an installed Chromium
 	@$(BUN) test/support/chromium.ts
 	BINARY=$(CURDIR)/$(BINARY) $(BUN) test $(wildcard ./test/browser/*.browser.ts) $(REPORT)
+
+test-postgres: $(DEV) ## three gateways, nginx and PostgreSQL, which are killed and stopped
+	$(BUN) test $(PATIENCE) $(wildcard ./test/cluster/*.cluster.ts) $(REPORT)
 
 test-agents: $(DEV) $(BINARY) ## run Claude Code, Codex, Gemini CLI and opencode on the compiled executable
 	@$(BUN) test/support/agents/install.ts
@@ -63,6 +66,9 @@ outdated: $(DEV) ## list the packages and coding agents of which npm has a newer
 
 bench: $(DEV) ## measure the speed beside other relays, in 7 minutes; QUICK=1 takes one round, BASELINE=dist/other compares
 	@$(BUN) test/bench/index.ts
+
+bench-cluster: $(DEV) ## measure what PostgreSQL adds to a request, and one and two gateways on it
+	@$(BUN) test/bench/cluster.ts
 
 build: $(BINARY) ## compile dist/zai2api for this machine
 

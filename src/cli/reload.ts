@@ -10,6 +10,7 @@ import { promptReaders } from './destinations.ts'
 const needRestart = new Set<keyof Config>([
   'host',
   'listenPort',
+  'reusePort',
   'corsOrigins',
   'store',
   'databaseUrl',

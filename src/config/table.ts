@@ -124,6 +124,14 @@ export const settings = {
     about: 'Port to listen on; 0 takes a free one.',
     role: { addressOf: 'gateway' },
   },
+  reusePort: {
+    env: 'REUSE_PORT',
+    group: 'server',
+    kind: onOff,
+    default: 'false',
+    about: 'Let several gateways of this machine listen on the same port; the system gives each a part. Linux only.',
+    role: 'plain',
+  },
   corsOrigins: {
     env: 'CORS_ORIGINS',
     group: 'server',

@@ -17,14 +17,23 @@ export interface Listening {
 
 /**
  * Serves the app on a port. `running` is the number of replies under way that Bun does not know of, because they go over a
- * WebSocket. Errors: those of Bun, such as `EADDRINUSE`.
+ * WebSocket. With `sharesPort` other gateways may listen on the same port. Errors: those of Bun, such as `EADDRINUSE`; an
+ * Error where ports cannot be shared.
  */
-export function listen(app: AnyElysia, hostname: string, port: number, running: () => number = () => 0): Listening {
+export function listen(
+  app: AnyElysia,
+  hostname: string,
+  port: number,
+  running: () => number = () => 0,
+  sharesPort = false,
+): Listening {
+  if (sharesPort && process.platform !== 'linux')
+    throw new Error('REUSE_PORT works on Linux only: give each gateway a port of its own, behind nginx')
   app.listen({
     hostname,
     port,
-    // With `reusePort`, a second gateway would start without an error and get half of the requests.
-    reusePort: false,
+    // A second gateway then starts without an error and gets half of the requests, so it has to be wanted.
+    reusePort: sharesPort,
     // In seconds, for connections between requests. Running responses have other limits.
     idleTimeout: 60,
     // The gateway enforces its own limit, so that the error has the form of the client's dialect.

@@ -62,6 +62,7 @@ describe('without any source', () => {
     expect(config()).toEqual({
       host: '127.0.0.1',
       listenPort: 8080,
+      reusePort: false,
       corsOrigins: [],
       allowQueryKey: false,
       maxBodyBytes: 33_554_432,
@@ -251,7 +252,7 @@ describe('the configuration file', () => {
   test('refuses an unknown key, suggests the nearest one and lists all', () => {
     const message = errorOf({ toml: 'listen_prot = 1' })
     expect(message).toStartWith(
-      'unknown key listen_prot in /srv/zai2api.toml; did you mean listen_port? allowed: host, listen_port, cors_origins, ',
+      'unknown key listen_prot in /srv/zai2api.toml; did you mean listen_port? allowed: host, listen_port, reuse_port, cors_origins, ',
     )
     for (const setting of settingList) expect(message).toContain(tomlKeyOf(setting))
     expect(message).not.toContain('\n')
@@ -777,8 +778,8 @@ describe('the role of a setting', () => {
         (telling.test(`${kind.placeholder} ${kind.allowed}`) ||
           /(KEY|TOKEN|SECRET|URL|BASE|ENDPOINT|HOST|_PORT)S?$/.test(env)),
     )
-    // A local port, to which nothing is sent.
-    expect(silent.map(({ env }) => env)).toEqual(['METRICS_PORT'])
+    // Whether a port is shared, and a local port to which nothing is sent.
+    expect(silent.map(({ env }) => env)).toEqual(['REUSE_PORT', 'METRICS_PORT'])
   })
 
   test('is address for at least one setting of every destination with a credential', () => {

@@ -16,7 +16,6 @@ export interface Nginx {
 
 /** Starts an nginx in front of a gateway. It passes the client's `Host` on unchanged. */
 export async function startNginx(gatewayPort: number): Promise<Nginx> {
-  const folder = mkdtempSync(join(tmpdir(), 'zai2api-nginx-'))
   const ports = [await freePort(), await freePort()]
   const servers = ports.map(
     (port, at) => `server {
@@ -28,12 +27,18 @@ export async function startNginx(gatewayPort: number): Promise<Nginx> {
       }
     }`,
   )
+  return await startNginxWith(servers.join('\n'), ports)
+}
+
+/** Starts an nginx with this configuration inside `http { }`, which listens on these ports. */
+export async function startNginxWith(configuration: string, ports: readonly number[]): Promise<Nginx> {
+  const folder = mkdtempSync(join(tmpdir(), 'zai2api-nginx-'))
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder};`)
   await Bun.write(
     join(folder, 'nginx.conf'),
     `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log;
     events { worker_connections 512; }
-    http { access_log off; keepalive_timeout 0; ${temporary.join(' ')} ${servers.join('\n')} }`,
+    http { access_log off; keepalive_timeout 0; ${temporary.join(' ')} ${configuration} }`,
   )
   const child = Bun.spawn([program ?? 'nginx', '-p', folder, '-c', 'nginx.conf'], {
     stdout: 'ignore',

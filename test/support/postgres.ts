@@ -54,8 +54,8 @@ export const noPostgres =
       ? 'PostgreSQL does not run as root, and setpriv is not installed'
       : undefined
 
-/** Starts a server with an empty data folder on a free port of loopback. */
-export async function startPostgres(): Promise<Postgres> {
+/** Starts a server with an empty data folder on a free port of loopback, and with these settings. */
+export async function startPostgres(settings: readonly string[] = ['fsync=off']): Promise<Postgres> {
   const bin = programs()
   if (bin === undefined) throw new Error(noPostgres)
   const folder = mkdtempSync(join(tmpdir(), 'zai2api-postgres-'))
@@ -76,7 +76,7 @@ export async function startPostgres(): Promise<Postgres> {
     run(
       'pg_ctl',
       ...['-w', '-l', join(folder, 'log'), '-o'],
-      `-h 127.0.0.1 -p ${port} -c unix_socket_directories= -c fsync=off -c max_connections=60 -c shared_buffers=16MB`,
+      `-h 127.0.0.1 -p ${port} -c unix_socket_directories= -c max_connections=60 -c shared_buffers=16MB ${settings.map((setting) => `-c ${setting}`).join(' ')}`,
       'start',
     )
   start()

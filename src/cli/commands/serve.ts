@@ -49,7 +49,7 @@ export async function serveWith(loaded: LoadedConfig, io: Io, greet: Greeting, r
     const { app, gateway, log, metrics, running } = assembled
     const stopped = stopRequested(log)
     const server = opened('--port', config.host, config.listenPort, (host, port) =>
-      listen(app, host, port, assembled.running),
+      listen(app, host, port, assembled.running, config.reusePort),
     )
     const metricsServer =
       metrics && config.metricsPort > 0

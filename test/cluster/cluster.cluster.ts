@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { type Cluster, type ClusterNode, operatorKey, send, startCluster } from '../support/cluster.ts'
+import { eventually } from '../support/eventually.ts'
+import { nginxMissing } from '../support/nginx.ts'
+import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+
+// What deploy/docker-compose.cluster.yml starts, without an engine: three gateways, nginx and PostgreSQL.
+
+const missing = noPostgres ?? nginxMissing
+
+describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`}`, () => {
+  let server: Postgres
+  let cluster: Cluster
+  let database: string
+  beforeAll(async () => {
+    server = await startPostgres()
+    database = await server.newDatabase()
+    cluster = await startCluster(database, 3)
+  }, 60_000)
+  afterAll(async () => {
+    await cluster?.stop()
+    server?.stop()
+  })
+
+  const node = (index: number) => cluster.nodes[index] as ClusterNode
+  const newKey = async (name: string, more: object = {}) => {
+    const made = await send(cluster.url, '/admin/api/keys', operatorKey, { name, ...more })
+    expect(made.status).toBeLessThan(300)
+    return made.json().secret as string
+  }
+  const chat = (url: string, key: string, content = '[fast] Hello', more: object = {}) =>
+    send(url, '/v1/chat/completions', key, {
+      ...{ model: 'GLM-4.6', messages: [{ role: 'user', content }], max_tokens: 50, ...more },
+    })
+  const budgetOf = async (url: string, key: string) => (await send(url, '/v1/key', key)).json().budgets[0]
+  const statusesOf = async (calls: Promise<{ status: number }>[]) => {
+    const counts: Record<number, number> = {}
+    for (const { status } of await Promise.all(calls)) counts[status] = (counts[status] ?? 0) + 1
+    return counts
+  }
+
+  /** As the SDKs do: up to twice more, with a pause. */
+  const retried = async (call: () => Promise<{ status: number }>): Promise<number> => {
+    let status = 0
+    for (let attempt = 0; attempt < 3; attempt++) {
+      ;({ status } = await call())
+      if (status < 500) break
+      await Bun.sleep(500)
+    }
+    return status
+  }
+
+  test('knows on every gateway what was made or answered on another', async () => {
+    const key = await newKey('shared')
+    await eventually(async () => {
+      for (const { url } of cluster.nodes) expect((await send(url, '/v1/models', key)).status).toBe(200)
+    })
+    const ask = (url: string, input: string, more: object = {}) =>
+      send(url, '/v1/responses', key, { model: 'GLM-4.6', input, ...more })
+    const first = (await ask(node(0).url, '[fast] [echo] one')).json()
+    const second = await ask(node(1).url, '[fast] [echo] two', { previous_response_id: first.id })
+    expect(second.status).toBe(200)
+    expect((await send(node(2).url, `/v1/responses/${second.json().id}`, key)).status).toBe(200)
+    const change = fetch(`${node(2).url}/admin/api/keys/shared`, {
+      ...{ method: 'PATCH', body: JSON.stringify({ disabled: true }) },
+      headers: { authorization: `Bearer ${operatorKey}`, 'content-type': 'application/json' },
+    })
+    expect((await change).status).toBe(200)
+    const since = performance.now()
+    await eventually(async () => {
+      for (const { url } of cluster.nodes) expect((await send(url, '/v1/models', key)).status).toBe(401)
+    })
+    expect(performance.now() - since).toBeLessThan(2_000)
+  }, 60_000)
+
+  test('keeps a budget to the token under 400 calls at once', async () => {
+    const key = await newKey('budget', { budget: 'tokens:2000/day' })
+    await eventually(async () => {
+      for (const { url } of cluster.nodes) expect(await budgetOf(url, key)).toMatchObject({ spent: 0 })
+    })
+    const statuses = await statusesOf(Array.from({ length: 400 }, (_, index) => chat(node(index % 3).url, key)))
+    // What is left may be reserved by others (429), or spent (402).
+    expect((statuses[200] ?? 0) + (statuses[402] ?? 0) + (statuses[429] ?? 0)).toBe(400)
+    expect(statuses[200]).toBeGreaterThan(10)
+    await eventually(async () => expect(await budgetOf(cluster.url, key)).toMatchObject({ reserved: 0 }))
+    const { spent } = await budgetOf(cluster.url, key)
+    expect(spent).toBeLessThanOrEqual(2_000)
+    await using sql = new Bun.SQL(database)
+    await eventually(async () => {
+      const [row] = await sql`SELECT sum(tokens_in + tokens_out) AS used FROM usage
+        WHERE key = (SELECT id FROM keys WHERE name = 'budget')`
+      expect(Number(row.used)).toBe(spent)
+    })
+  }, 60_000)
+
+  test('goes on where a gateway is killed, and settles what that had reserved', async () => {
+    const key = await newKey('crash', { budget: 'tokens:1000000/day' })
+    await eventually(async () => expect((await chat(node(1).url, key)).status).toBe(200))
+    const slow = chat(node(1).url, key, '[slow] Hello').catch(() => undefined)
+    await eventually(async () => expect((await budgetOf(node(0).url, key)).reserved).toBeGreaterThan(0))
+    let isOver = false
+    const failed: number[] = []
+    const clients = Array.from({ length: 6 }, async () => {
+      while (!isOver) {
+        const { status } = await chat(cluster.url, key)
+        if (status !== 200) failed.push(status)
+      }
+    })
+    node(1).child.kill('SIGKILL')
+    await node(1).child.exited
+    await slow
+    expect(await statusesOf(Array.from({ length: 60 }, () => chat(cluster.url, key)))).toEqual({ 200: 60 })
+    isOver = true
+    await Promise.all(clients)
+    // Those that the gateway was answering.
+    expect(failed.length).toBeLessThanOrEqual(6)
+    await using sql = new Bun.SQL(database)
+    await sql`UPDATE reservations SET expires = 0`
+    await cluster.restart(1)
+    await eventually(async () => expect((await budgetOf(cluster.url, key)).reserved).toBe(0))
+  }, 60_000)
+
+  test('is restarted gateway by gateway, and clients that try again as SDKs do see no failure', async () => {
+    const key = await newKey('rolling')
+    await eventually(async () => {
+      for (const { url } of cluster.nodes) expect((await chat(url, key)).status).toBe(200)
+    })
+    const statuses: number[] = []
+    let isOver = false
+    const clients = Promise.all(
+      Array.from({ length: 4 }, async () => {
+        while (!isOver) statuses.push(await retried(() => chat(cluster.url, key)))
+      }),
+    )
+    for (const index of cluster.nodes.keys()) {
+      node(index).child.kill('SIGTERM')
+      await cluster.restart(index)
+    }
+    isOver = true
+    await clients
+    expect(statuses.length).toBeGreaterThan(10)
+    expect(new Set(statuses)).toEqual(new Set([200]))
+  }, 90_000)
+
+  test('answers while the database is away, says so, and counts it once that is back', async () => {
+    const key = await newKey('outage', { budget: 'tokens:100000/day' })
+    await eventually(async () => {
+      for (const { url } of cluster.nodes) expect((await chat(url, key)).status).toBe(200)
+    })
+    await eventually(async () => expect((await budgetOf(cluster.url, key)).reserved).toBe(0))
+    const { spent } = await budgetOf(cluster.url, key)
+    // Keys wait for the disk, and with them what came before: a crash may lose the rest of the last second.
+    await newKey('last')
+    server.halt()
+    await eventually(async () => {
+      for (const { url } of cluster.nodes)
+        expect((await send(url, '/readyz', key)).json()).toMatchObject({ status: 'degraded', database: 'away' })
+    })
+    const started = performance.now()
+    expect(await statusesOf(cluster.nodes.map(({ url }) => chat(url, key)))).toEqual({ 200: 3 })
+    expect(performance.now() - started).toBeLessThan(5_000)
+    expect((await chat(cluster.url, 'z2a_nobody-knows-this-one')).status).toBe(503)
+    server.start()
+    await eventually(async () => {
+      for (const { url } of cluster.nodes) expect((await send(url, '/readyz', key)).json().status).toBe('ready')
+      expect(await budgetOf(cluster.url, key)).toMatchObject({ spent: 2 * spent, reserved: 0 })
+    })
+    for (const { log } of cluster.nodes) {
+      const away = log().match(/cannot be reached; what has to be stored waits/g)?.length ?? 0
+      // Once for each change; a machine that is busy may see a second one.
+      expect(away).toBeWithin(1, 4)
+      expect(log().match(/can be reached again/g)).toHaveLength(away)
+    }
+  }, 90_000)
+})

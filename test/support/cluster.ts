@@ -1,0 +1,85 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { eventually } from './eventually.ts'
+import { type Nginx, startNginxWith } from './nginx.ts'
+import { freePort } from './ports.ts'
+
+export const operatorKey = 'sk-operator-of-the-cluster'
+
+export interface ClusterNode {
+  port: number
+  url: string
+  log(): string
+  child: Bun.Subprocess
+}
+
+/** Several gateways with the scripted model on one PostgreSQL, behind nginx with the configuration of deploy/. */
+export interface Cluster {
+  nodes: ClusterNode[]
+  nginx: Nginx
+  /** The address of nginx. */
+  url: string
+  /** Starts a gateway on the port of this one, once that has ended. */
+  restart(index: number): Promise<void>
+  stop(): Promise<void>
+}
+
+export async function startCluster(
+  database: string,
+  count: number,
+  settings: Record<string, string> = {},
+): Promise<Cluster> {
+  const folder = mkdtempSync(join(tmpdir(), 'zai2api-cluster-'))
+  const start = async (index: number, port: number): Promise<ClusterNode> => {
+    const log = join(folder, `log-${index}`)
+    const child = Bun.spawn([process.execPath, 'src/main.ts', '--upstreams', 'demo', '--port', String(port)], {
+      env: {
+        ...{ PATH: process.env.PATH, HOME: join(folder, `home-${index}`), AUTH_TOKEN: operatorKey },
+        ...{ DATABASE_URL: database, STORE: 'database', ...settings },
+      },
+      stdout: 'ignore',
+      stderr: Bun.file(log),
+    })
+    const url = `http://127.0.0.1:${port}`
+    await eventually(async () => {
+      if (child.exitCode !== null) throw new Error(readFileSync(log, 'utf8'))
+      await fetch(`${url}/healthz`)
+    })
+    return { port, url, child, log: () => readFileSync(log, 'utf8') }
+  }
+  const ports = await Promise.all(Array.from({ length: count }, freePort))
+  const nodes = await Promise.all(ports.map((port, index) => start(index, port)))
+  const listen = await freePort()
+  const configuration = readFileSync('deploy/nginx.cluster.conf', 'utf8')
+    .replace('listen 8080;', `listen 127.0.0.1:${listen};`)
+    .replaceAll(/zai2api-(\d):8080/g, (_, number) => `127.0.0.1:${ports[(Number(number) - 1) % count]}`)
+  const nginx = await startNginxWith(configuration, [listen])
+  return {
+    nodes,
+    nginx,
+    url: `http://127.0.0.1:${listen}`,
+    async restart(index) {
+      const { child, port } = nodes[index] as ClusterNode
+      await child.exited
+      nodes[index] = await start(index, port)
+    },
+    async stop() {
+      await nginx.stop()
+      for (const { child } of nodes) child.kill('SIGKILL')
+      await Promise.all(nodes.map(({ child }) => child.exited))
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+/** One request with a JSON body, or without one. */
+export async function send(url: string, path: string, key: string, body?: object) {
+  const headers = { authorization: `Bearer ${key}`, ...(body ? { 'content-type': 'application/json' } : {}) }
+  const response = await fetch(url + path, {
+    headers,
+    ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}),
+  })
+  const text = await response.text()
+  return { status: response.status, text, json: () => JSON.parse(text) }
+}

@@ -3,6 +3,7 @@ import { type Cluster, type ClusterNode, operatorKey, send, startCluster } from 
 import { eventually } from '../support/eventually.ts'
 import { nginxMissing } from '../support/nginx.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
+import { answer, chatRoute, refusal, scriptedApi } from '../support/zai-api.ts'
 
 // What deploy/docker-compose.cluster.yml starts, without an engine: three gateways, nginx and PostgreSQL.
 
@@ -140,6 +141,44 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
     await clients
     expect(statuses.length).toBeGreaterThan(10)
     expect(new Set(statuses)).toEqual(new Set([200]))
+  }, 90_000)
+
+  test('asks no more of an upstream key than one gateway would', async () => {
+    const most = 3
+    const seen = { running: 0, most: 0, refused: 0 }
+    const busy = async () => {
+      seen.running++
+      seen.most = Math.max(seen.most, seen.running)
+      try {
+        if (seen.running > most) {
+          seen.refused++
+          return refusal(429, '1302', 'Rate limit reached for requests')
+        }
+        await Bun.sleep(100)
+        return answer('Hello')
+      } finally {
+        seen.running--
+      }
+    }
+    const api = scriptedApi()
+    api.script(chatRoute, ...Array.from({ length: 500 }, () => busy))
+    const { baseUrl, stop } = api.listen()
+    const settings = { UPSTREAMS: 'zai-api', ZAI_API_KEY: 'key-1', ZAI_API_BASE: baseUrl }
+    const sharing = await startCluster(await server.newDatabase(), 3, settings)
+    try {
+      const calls = (count: number) =>
+        statusesOf(Array.from({ length: count }, (_, at) => chat(sharing.nodes[at % 3]?.url ?? '', operatorKey)))
+      expect(await calls(18)).toEqual({ 200: 18 })
+      // What they have learned from refusals holds for all three.
+      const learned = seen.refused
+      seen.most = 0
+      expect(await calls(36)).toEqual({ 200: 36 })
+      expect(learned).toBeGreaterThan(0)
+      expect({ most: seen.most, refused: seen.refused - learned }).toEqual({ most, refused: 0 })
+    } finally {
+      await sharing.stop()
+      stop()
+    }
   }, 90_000)
 
   test('answers while the database is away, says so, and counts it once that is back', async () => {

@@ -14,7 +14,7 @@ export interface ClusterNode {
   child: Bun.Subprocess
 }
 
-/** Several gateways with the scripted model on one PostgreSQL, behind nginx with the configuration of deploy/. */
+/** Several gateways, with the scripted model unless told otherwise, on one PostgreSQL, behind nginx with the configuration of deploy/. */
 export interface Cluster {
   nodes: ClusterNode[]
   nginx: Nginx
@@ -33,10 +33,10 @@ export async function startCluster(
   const folder = mkdtempSync(join(tmpdir(), 'zai2api-cluster-'))
   const start = async (index: number, port: number): Promise<ClusterNode> => {
     const log = join(folder, `log-${index}`)
-    const child = Bun.spawn([process.execPath, 'src/main.ts', '--upstreams', 'demo', '--port', String(port)], {
+    const child = Bun.spawn([process.execPath, 'src/main.ts', '--port', String(port)], {
       env: {
         ...{ PATH: process.env.PATH, HOME: join(folder, `home-${index}`), AUTH_TOKEN: operatorKey },
-        ...{ DATABASE_URL: database, STORE: 'database', ...settings },
+        ...{ DATABASE_URL: database, STORE: 'database', UPSTREAMS: 'demo', ...settings },
       },
       stdout: 'ignore',
       stderr: Bun.file(log),

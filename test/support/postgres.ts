@@ -76,7 +76,7 @@ export async function startPostgres(settings: readonly string[] = ['fsync=off'])
     run(
       'pg_ctl',
       ...['-w', '-l', join(folder, 'log'), '-o'],
-      `-h 127.0.0.1 -p ${port} -c unix_socket_directories= -c max_connections=60 -c shared_buffers=16MB ${settings.map((setting) => `-c ${setting}`).join(' ')}`,
+      `-h 127.0.0.1 -p ${port} -c unix_socket_directories= -c max_connections=100 -c shared_buffers=16MB ${settings.map((setting) => `-c ${setting}`).join(' ')}`,
       'start',
     )
   start()

@@ -3,6 +3,7 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import type { GatewayError } from '../../src/core/errors.ts'
 import { issuedPrefix } from '../../src/core/issued-keys.ts'
 import { openPostgres } from '../../src/database/postgres.ts'
+import { sourceText } from '../../src/database/sql.ts'
 import { openKeys } from '../../src/keys/served.ts'
 import { openRecord } from '../../src/observe/record.ts'
 import { characterMeter } from '../support/bills.ts'
@@ -141,6 +142,36 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
     expect((await ahead.keys.show('a')).budgets[0]).toMatchObject({ spent: 0, reserved: 100 })
     await settle()
     expect((await ahead.keys.show('a')).budgets[0]).toMatchObject({ spent: 100, reserved: 0 })
+  }, 30_000)
+
+  test('go on beside a newer version of the gateway that has changed the tables', async () => {
+    const url = await server.newDatabase()
+    const home = await gateway(url)
+    const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
+    const settle = await home.call(secret, 90)
+    await home.database.transaction(async (sql) => {
+      for (const table of ['keys', 'budgets', 'reservations', 'usage', 'requests'])
+        await sql(sourceText(`ALTER TABLE ${table} ADD COLUMN of_the_future bigint`))
+      await sql`INSERT INTO schema_version (version) SELECT max(version) + 1 FROM schema_version`
+    }, 5_000)
+    await settle()
+    await (await home.call(secret, 90))()
+    await home.keys.change('a', { rpm: 9 })
+    expect((await home.keys.show('a')).budgets[0]).toMatchObject({ spent: 200, reserved: 0 })
+    await expect(openPostgres({ url, clock: systemClock })).rejects.toThrow('use the newer version')
+  }, 30_000)
+
+  test('with budgets are refused while the disk of the server is full, and let in again after that', async () => {
+    const home = await gateway(await server.newDatabase())
+    const { secret } = await home.keys.create({ name: 'a', budget: 'tokens:1000/day' })
+    await home.database`CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$`
+    await home.database`CREATE TRIGGER no_room BEFORE INSERT ON reservations EXECUTE FUNCTION no_room()`
+    expect(await refusal(home.call(secret, 1))).toMatchObject({ code: 'budget_unavailable', status: 503 })
+    expect(home.isDatabaseAway()).toBe(false)
+    await home.database`DROP TRIGGER no_room ON reservations`
+    await (await home.call(secret, 90))()
+    expect((await home.keys.show('a')).budgets[0]).toMatchObject({ spent: 100, reserved: 0 })
   }, 30_000)
 
   test('have what four gateways left behind settled once, without deadlocks', async () => {

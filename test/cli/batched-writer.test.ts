@@ -93,7 +93,7 @@ async function program() {
   const listening = (async () => {
     for await (const piece of child.stdout) said += decoder.decode(piece, { stream: true })
   })()
-  await until(() => said.includes('Stop with Ctrl-C'), 'the greeting', 20_000)
+  await until(() => /^ +Stop +Ctrl-C$/m.test(said), 'the greeting', 20_000)
   const url = /http:\S+\d/.exec(said)?.[0] ?? ''
   const ask = async () => {
     const body = JSON.stringify({ model: 'GLM-4.5', max_tokens: 5, messages: [{ role: 'user', content: 'Hi' }] })

@@ -77,6 +77,19 @@ describe.skipIf(binOf(agent) === undefined)(agent, () => {
     await story.close()
   })
 
+  test.concurrent('does its work over a WebSocket', async () => {
+    await using story = await onStage({
+      files: { 'greeting.txt': 'Hello\n' },
+      script: () => [{ calls: [shell('cat greeting.txt')] }, { say: 'It says Hello.' }],
+    })
+    const overSocket = ['-c', 'model_providers.zai2api.supports_websockets=true']
+    expect(await story.run(exec('What does it say?', ...overSocket))).toBe('It says Hello.\n')
+    // Codex sends what is new, and refers to the reply before, which it wanted nobody to store.
+    expect(story.model.asked.at(-1)?.results).toEqual([expect.stringContaining('Hello')])
+    const lines = await story.close()
+    expect(lines.filter(({ message }) => message === 'GET /v1/responses')).toHaveLength(1)
+  })
+
   test.concurrent('compacts at the limit it is given, and goes on', async () => {
     await using story = await onStage({
       script: () => [

@@ -1,48 +1,34 @@
 import type { Clock } from '../core/clock.ts'
-import { collector } from '../core/collect.ts'
-import { type Cost, costOf, type Dialect, type Encoder, type ReplyTiming } from '../core/dialect.ts'
-import { asGatewayError, invalidField } from '../core/errors.ts'
-import type { Reply } from '../core/events.ts'
-import { type Redact, redactError } from '../core/redact.ts'
-import type { Spending } from '../core/spending.ts'
-import { truncateList } from '../core/truncate.ts'
-import { emptyCall } from '../gateway/empty-call.ts'
-import type { Gateway } from '../gateway/index.ts'
-import { type ReasoningMode, reasoningModes } from '../gateway/reasoning-placement.ts'
-import type { RequestCapture } from '../observe/capture.ts'
-import { elapsedMs, enterPhase, type RequestRecord } from '../observe/record.ts'
-import { sessionOf } from '../observe/sessions.ts'
-import type { ResponseStore } from '../store/responses.ts'
+import { type Cost, costOf, type Dialect, type ReplyHead, type ReplyTiming } from '../core/dialect.ts'
+import { asGatewayError } from '../core/errors.ts'
+import { redactError } from '../core/redact.ts'
+import type { GatewayCall } from '../gateway/index.ts'
+import { elapsedMs, type RequestRecord } from '../observe/record.ts'
 import type { BackgroundReplies } from './background-replies.ts'
 import { addressesOf } from './base-paths.ts'
 import type { JsonBody } from './body.ts'
 import { type BodyCheck, bodyCheck } from './body-validation.ts'
 import { streamHeaders, streamReply, wholeReply } from './deliver.ts'
-import type { LiveSettings } from './live-settings.ts'
-import type { RecentReplies } from './recent-replies.ts'
-import { resolveReferences } from './resolve-references.ts'
+import { ignoredHeader, requestIdHeaders } from './response-headers.ts'
 import type { Route, RouteContext } from './route.ts'
-import { unlessEnded } from './shutdown.ts'
-import { unknownFields } from './unknown-fields.ts'
+import { type ReplySaver, replySaver, savingEncoder } from './save-reply.ts'
+import {
+  type Cancellation,
+  cancellationOf,
+  decodeRequest,
+  type ReplyRequest,
+  type StartedReply,
+  type StartOptions,
+  startReply,
+} from './start-reply.ts'
+import { wholeResponse } from './whole-response.ts'
 
-export interface DialectRouteOptions {
-  gateway: Gateway
-  store: ResponseStore
+export interface DialectRouteOptions extends StartOptions {
   backgroundReplies: BackgroundReplies
   clock: Clock
-  newId: (prefix: string) => string
-  settings: LiveSettings
-  redact: Redact
-  recordOf: (request: Request) => RequestRecord
-  /** The latest replies of the connection that a request came by, if its client may refer to them. */
-  recentRepliesOf: (request: Request) => RecentReplies | undefined
   admitAndReadBody: AdmitAndReadBody
   connection: ServerConnection
-  /** Returns the function that records the gaps between the writes of this reply. */
-  gapObserverOf: ((record: RequestRecord) => (gapMs: number) => void) | undefined
   done: (record: RequestRecord) => void
-  /** The budgets of the caller, if it has any. */
-  spendingOf: ((record: RequestRecord) => Spending | undefined) | undefined
 }
 
 /**
@@ -86,192 +72,145 @@ export function replyRoutes(dialect: Dialect, basePaths: readonly string[], opti
   })
 }
 
+/** The way of one request from its body to the response. */
 async function answer(
   dialect: Dialect,
   path: string,
-  { request, params, query }: RouteContext,
-  { body, yieldIfLong }: JsonBody,
+  context: RouteContext,
+  body: JsonBody,
   options: DialectRouteOptions,
-) {
-  const { gateway, store, backgroundReplies, clock, newId, settings, recordOf, gapObserverOf, connection, done } =
-    options
-  const record = recordOf(request)
-  record.dialect = dialect.id
-  const recentReplies = options.recentRepliesOf(request)
-  const complete = await resolveReferences(dialect, body, store, record.caller, recentReplies)
-  await yieldIfLong()
-  const decoded = dialect.decode(complete, { headers: request.headers, params, query, path })
-  decoded.request.ignored.push(...unknownFields(body, dialect.body))
-  record.asked = options.redact(decoded.request.model)
-  record.model = decoded.request.model
-  record.stream = decoded.stream
-  Object.assign(record, sessionOf(request.headers, options.redact))
-  record.timeline?.end()
-  enterPhase(record, 'waiting')
-  await yieldIfLong()
+): Promise<Response> {
+  const { gateway, store } = options
+  const asked = await decodeRequest(dialect, path, context, body, options)
+  const { request, record, decoded, recentReplies } = asked
   if (decoded.atOnce) {
     await gateway.model(decoded.request.model, record.caller.policy.models)
-    const head = { id: newId(dialect.ids.reply), ...headOf(record, decoded.request.model, options) }
-    return await sendWhole(decoded.atOnce({ ...head, reasoningByName: false }))
+    const reply = decoded.atOnce({ ...headOf(asked, options), reasoningByName: false })
+    return await wholeResponse(request, record, { reply, headers: requestIdHeaders({ id: record.id }) }, options)
   }
-
-  const upstream = new AbortController()
-  const abort = () => upstream.abort()
-  let disconnect = () => {}
-  const onAbort = () => {
-    abort()
-    disconnect()
-  }
-  const background = decoded.background && dialect.storedConversation?.background
-  if (!background) {
-    // The client may have disconnected while other requests ran.
-    if (request.signal.aborted) onAbort()
-    else request.signal.addEventListener('abort', onAbort, { once: true })
-  }
-  const { isPreparation } = decoded
-  const starting = isPreparation
-    ? gateway.model(decoded.request.model, record.caller.policy.models).then(emptyCall)
-    : gateway.start(decoded.request, {
-        signal: upstream.signal,
-        caller: record.caller.keyId,
-        allowedModels: record.caller.policy.models,
-        whole: !decoded.stream,
-        reasoningMode: reasoningModeOf(request.headers, settings.reasoningMode),
-        newToolCallId: () => newId(dialect.ids.toolCall),
-        annotate: (note) => record.notes.push(note),
-        observer: record.timeline,
-        yieldIfLong,
-        spending: options.spendingOf?.(record),
-        onCall: (call) => record.calls.push(call),
-      })
-  const call = await unlessEnded(record, starting, () => {
-    abort()
-    // The result is not needed any more.
-    starting.then(
-      ({ reply }) => reply.catch(() => {}),
-      () => {},
-    )
-  })
-  const recordUpstream = () => {
-    record.model = call.model
-    record.isUnlisted = call.isUnlisted === true
-    record.upstream = call.upstream
-    record.ignored = call.ignored
-    if (decoded.stream) record.observeGap = gapObserverOf?.(record)
-  }
-  recordUpstream()
-  record.onPhase?.(record)
-  const begun = call.isFinal ? call.reply : call.reply.finally(recordUpstream)
-  const reply = unlessEnded(record, begun, abort)
-
-  const head = {
-    id: newId(dialect.ids.reply),
-    ...headOf(record, decoded.request.model, options),
+  const cancellation = cancellationOf(request, backgroundOf(asked) !== undefined)
+  const started = await startReply(asked, cancellation, options)
+  const { call } = started
+  const head: ReplyHead = {
+    ...headOf(asked, options),
     reasoningByName: call.reasoningByName,
     get defaultTemperature() {
       return call.defaultTemperature
     },
   }
-  let storing: Promise<void> | undefined
-  const save = (reply: Reply) => {
-    const { storedConversation } = dialect
-    const added = storedConversation?.conversations?.additions(head, reply, decoded.options)
-    const adding =
-      added &&
-      store.change(record.caller.keyId, added.id, (kept) => ({ ...kept, input: [...kept.input, ...added.items] }))
-    if (adding) storing = adding.then(() => {})
-    const isWanted = storedConversation?.isWanted(decoded.options) ?? false
-    if (!isWanted && !recentReplies) return
-    const kept = storedConversation?.save(head, reply, decoded.options)
-    if (!kept) return
-    recentReplies?.keep(kept)
-    if (isWanted) storing = Promise.all([store.put(record.caller.keyId, kept), adding]).then(() => {})
-  }
-  const headers = () => {
-    // When the headers are sent, another upstream may still take over, so they name none.
-    if (!call.isFinal) return requestIdHeaders({ id: record.id })
-    return ignoredHeader(requestIdHeaders(record), call.ignored)
-  }
-  if (decoded.stream) {
-    const encoder = dialect.encoder(head, decoded.options)
-    const format = decoded.streamFormat ?? dialect.stream
-    const keepAlive = {
-      text: (settings.keepAliveStyle === 'chunk' && encoder.keepAlive) || format.keepAlive,
-      everyMs: settings.keepAliveMs,
-    }
-    const streaming = streamReply({
-      reply,
-      encoder: dialect.storedConversation ? saving(encoder, save) : encoder,
-      keepAlive: keepAlive.text,
-      contentType: format.contentType,
-      keepAliveMs: keepAlive.everyMs,
-      clock,
-      record,
-      redact: options.redact,
-      headers,
-      storing: () => storing,
-      stallMs: settings.stallMs,
-      onDisconnect: (listener) => {
-        disconnect = listener
-      },
-      abortConnection: () => {
-        if (!background) connection.abortConnection(request)
-      },
-      abort,
-      done: () => {
-        // Another request may be using the connection of one that runs in the background.
-        if (!background) connection.setIdleTimeout(request)
-        done(record)
-      },
-    })
-    if (!background) return streaming
-    connection.setIdleTimeout(request)
-    const begun = await backgroundReplies.begin(record.caller.keyId, {
-      format: background,
-      queued: background.queued(head, decoded.options),
-      streaming: streaming.then(({ body }) => body, failure),
-      abort,
-    })
-    return decoded.background?.isStreamed
-      ? new Response(begun.events(-1, keepAlive), {
-          headers: { ...streamHeaders(format.contentType), ...headers() },
-        })
-      : Response.json(begun.current().reply, { headers: headers() })
-  }
-  const whole = await wholeReply(reply, clock, record)
+  const saver = replySaver({
+    storedConversation: dialect.storedConversation,
+    head,
+    decodedOptions: decoded.options,
+    owner: record.caller.keyId,
+    store,
+    recentReplies,
+  })
+  const reply: PreparedReply = { ...asked, ...started, head, saver, cancellation }
+  return decoded.stream ? await sendStream(reply, options) : await sendWhole(reply, options)
+}
+
+/** A reply that the upstream has been asked for, with all that its response needs. */
+interface PreparedReply extends ReplyRequest, StartedReply {
+  head: ReplyHead
+  saver: ReplySaver
+  cancellation: Cancellation
+}
+
+async function sendWhole(prepared: PreparedReply, options: DialectRouteOptions): Promise<Response> {
+  const { dialect, request, record, decoded, call, head, saver } = prepared
+  const whole = await wholeReply(prepared.reply, options.clock, record)
   // From here on, the reply cannot fail any more.
   record.end = () => {}
-  save(whole)
+  saver.save(whole)
+  const storing = saver.storing()
   if (storing) record.timeline?.begin('store')
   await storing
-  return await sendWhole(dialect.encodeReply(head, whole, decoded.options), headers())
+  const reply = dialect.encodeReply(head, whole, decoded.options)
+  return await wholeResponse(request, record, { reply, headers: replyHeaders(record, call) }, options)
+}
 
-  /** The events of a reply that failed before it could be streamed. */
-  function failure(thrown: unknown): ReadableStream<Uint8Array> {
-    record.error = redactError(asGatewayError(thrown), options.redact)
-    const messages: string[] = []
-    dialect.encoder(head, decoded.options).push({ type: 'error', error: record.error }, messages)
-    done(record)
-    return new Blob(messages).stream()
+/** Streams the reply to the client, or to the store where it is written in the background. */
+async function sendStream(prepared: PreparedReply, options: DialectRouteOptions): Promise<Response> {
+  const { dialect, request, record, decoded, call, reply, head, saver, cancellation } = prepared
+  const { backgroundReplies, clock, settings, redact, connection, done } = options
+  const background = backgroundOf(prepared)
+  const encoder = dialect.encoder(head, decoded.options)
+  const format = decoded.streamFormat ?? dialect.stream
+  const keepAlive = {
+    text: (settings.keepAliveStyle === 'chunk' && encoder.keepAlive) || format.keepAlive,
+    everyMs: settings.keepAliveMs,
   }
+  const headers = () => replyHeaders(record, call)
+  const streaming = streamReply({
+    ...{ reply, clock, record, redact, headers },
+    encoder: dialect.storedConversation ? savingEncoder(encoder, saver.save) : encoder,
+    contentType: format.contentType,
+    keepAlive: keepAlive.text,
+    keepAliveMs: keepAlive.everyMs,
+    storing: saver.storing,
+    stallMs: settings.stallMs,
+    onDisconnect: cancellation.onDisconnect,
+    abortConnection: () => {
+      if (!background) connection.abortConnection(request)
+    },
+    abort: cancellation.abort,
+    done: () => {
+      // Another request may be using the connection of one that runs in the background.
+      if (!background) connection.setIdleTimeout(request)
+      done(record)
+    },
+  })
+  if (!background) return await streaming
+  connection.setIdleTimeout(request)
+  const begun = await backgroundReplies.begin(record.caller.keyId, {
+    format: background,
+    queued: background.queued(head, decoded.options),
+    streaming: streaming.then(
+      ({ body }) => body,
+      (thrown: unknown) => failedStream(thrown, prepared, options),
+    ),
+    abort: cancellation.abort,
+  })
+  return decoded.background?.isStreamed
+    ? new Response(begun.events(-1, keepAlive), {
+        headers: { ...streamHeaders(format.contentType), ...headers() },
+      })
+    : Response.json(begun.current().reply, { headers: headers() })
+}
 
-  async function sendWhole(reply: object, headers = requestIdHeaders({ id: record.id })): Promise<Response> {
-    record.status = 200
-    const response = Response.json(reply, { headers })
-    if (record.capture) await captureWhole(record.capture, response, clock)
-    done(record)
-    connection.setIdleTimeout(request)
-    return response
-  }
+/** The events of a reply in the background that failed before it could be streamed. */
+function failedStream(
+  thrown: unknown,
+  { dialect, record, decoded, head }: PreparedReply,
+  { redact, done }: DialectRouteOptions,
+): ReadableStream<Uint8Array> {
+  record.error = redactError(asGatewayError(thrown), redact)
+  const messages: string[] = []
+  dialect.encoder(head, decoded.options).push({ type: 'error', error: record.error }, messages)
+  done(record)
+  return new Blob(messages).stream()
+}
+
+/** How the reply is kept if it is written whether or not the client waits; `undefined` for any other. */
+function backgroundOf({ dialect, decoded }: ReplyRequest) {
+  return decoded.background ? dialect.storedConversation?.background : undefined
+}
+
+function replyHeaders(record: RequestRecord, call: GatewayCall): Record<string, string> {
+  // When the headers are sent, another upstream may still take over, so they name none.
+  if (!call.isFinal) return requestIdHeaders({ id: record.id })
+  return ignoredHeader(requestIdHeaders(record), call.ignored)
 }
 
 /** What an encoder is told about the request, apart from the model that replies. */
-function headOf(record: RequestRecord, model: string, { clock, settings }: DialectRouteOptions) {
+function headOf({ dialect, record, decoded }: ReplyRequest, { clock, newId, settings }: DialectRouteOptions) {
   const createdAtSeconds = seconds(clock)
   let completedAt: number | undefined
   return {
+    id: newId(dialect.ids.reply),
     requestId: record.id,
-    model,
+    model: decoded.request.model,
     createdAtSeconds,
     completedAtSeconds() {
       completedAt ??= Math.max(createdAtSeconds, seconds(clock))
@@ -285,55 +224,6 @@ function headOf(record: RequestRecord, model: string, { clock, settings }: Diale
   }
 }
 
-/** Keeps a response that has its whole body already. */
-export async function captureWhole(capture: RequestCapture, response: Response, clock: Clock): Promise<void> {
-  const { status, headers } = response
-  capture.answered({ status, headers: [...headers] })
-  capture.written(await response.clone().text(), clock.monotonic())
-}
-
 function seconds(clock: Clock): number {
   return Math.floor(clock.now() / 1000)
-}
-
-/** Passes the whole reply to `save` before its last event is sent. */
-function saving(encoder: Encoder, save: (reply: Reply) => void): Encoder {
-  const whole = collector()
-  return {
-    push(event, out) {
-      whole.push(event)
-      if (event.type === 'message-end') {
-        const reply = whole.result()
-        if (reply && !(reply instanceof Error)) save(reply)
-      }
-      encoder.push(event, out)
-    },
-    end: (out) => encoder.end(out),
-    textWriter: () => encoder.textWriter?.(),
-  }
-}
-
-/**
- * The id of the request in the log, in both spellings (Anthropic's SDK reads the second), and the upstream that
- * answered.
- */
-export function requestIdHeaders(record: Pick<RequestRecord, 'id' | 'upstream'>): Record<string, string> {
-  const { id, upstream } = record
-  const ids = { 'x-request-id': id, 'request-id': id }
-  return upstream === undefined ? ids : { ...ids, 'x-zai2api-upstream': upstream }
-}
-
-export function ignoredHeader(headers: Record<string, string>, names: string[]): Record<string, string> {
-  // Header values are ASCII, but the names come from the client's body.
-  return names.length === 0
-    ? headers
-    : { ...headers, 'x-zai2api-ignored': truncateList(names).replace(/[^\x20-\x7e]/g, '?') }
-}
-
-function reasoningModeOf(headers: Headers, fallback: ReasoningMode): ReasoningMode {
-  const asked = headers.get('x-thinking-processing')
-  if (asked === null) return fallback
-  const mode = reasoningModes.find((known) => known === asked.trim().toLowerCase())
-  if (mode) return mode
-  throw invalidField('x-thinking-processing', `expected one of ${reasoningModes.join(', ')}`)
 }

@@ -4,10 +4,12 @@ import { elapsedMs, enterPhase } from '../observe/record.ts'
 import { sessionOf } from '../observe/sessions.ts'
 import { addressesOf } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
-import { captureWhole, type DialectRouteOptions, ignoredHeader, requestIdHeaders } from './dialect-routes.ts'
+import type { DialectRouteOptions } from './dialect-routes.ts'
+import { ignoredHeader, requestIdHeaders } from './response-headers.ts'
 import type { Route, RouteContext } from './route.ts'
 import { unlessEnded } from './shutdown.ts'
 import { unknownFields } from './unknown-fields.ts'
+import { wholeResponse } from './whole-response.ts'
 
 /** The routes that serve embeddings. They are admitted, paid for and recorded as replies are. */
 export function embeddingRoutes(dialect: Dialect, basePaths: readonly string[], options: DialectRouteOptions): Route[] {
@@ -38,7 +40,7 @@ async function answer(
   { request, params, query }: RouteContext,
   options: DialectRouteOptions,
 ): Promise<Response> {
-  const { gateway, clock, redact, recordOf, connection, done } = options
+  const { gateway, clock, redact, recordOf } = options
   const record = recordOf(request)
   record.dialect = dialect.id
   const { request: wanted, encode } = decode(body, { headers: request.headers, params, query, path })
@@ -74,11 +76,7 @@ async function answer(
   record.end = () => {}
   record.usage = { inputTokens: reply.inputTokens, outputTokens: 0 }
   record.ignored = ignored
-  record.status = 200
   const head = { model: wanted.model, totalMs: elapsedMs(record, clock) }
-  const response = Response.json(encode(reply, head), { headers: ignoredHeader(requestIdHeaders(record), ignored) })
-  if (record.capture) await captureWhole(record.capture, response, clock)
-  done(record)
-  connection.setIdleTimeout(request)
-  return response
+  const headers = ignoredHeader(requestIdHeaders(record), ignored)
+  return await wholeResponse(request, record, { reply: encode(reply, head), headers }, options)
 }

@@ -418,7 +418,7 @@ describe('nothing that may change a text is missing above:', () => {
   })
 
   test('every encoder that writes text directly is in the list', async () => {
-    expect(await saying(/\btextWriter:/, ['http/dialect-routes.ts'])).toEqual([
+    expect(await saying(/\btextWriter:/, ['http/save-reply.ts'])).toEqual([
       'dialects/anthropic-messages/encode.ts',
       'dialects/gemini/encode.ts',
       'dialects/ollama/chat/encode.ts',

@@ -1,0 +1,62 @@
+import { collector } from '../core/collect.ts'
+import type { Encoder, ReplyHead, StoredConversation } from '../core/dialect.ts'
+import type { Reply } from '../core/events.ts'
+import type { ResponseStore } from '../store/responses.ts'
+import type { RecentReplies } from './recent-replies.ts'
+
+export interface ReplySaverOptions {
+  /** Absent where clients cannot refer to earlier replies; then nothing is saved. */
+  storedConversation: StoredConversation<unknown> | undefined
+  head: ReplyHead
+  /** What `decode` of the dialect made of the request. */
+  decodedOptions: unknown
+  /** Id of the caller's key. */
+  owner: string
+  store: ResponseStore
+  recentReplies: RecentReplies | undefined
+}
+
+export interface ReplySaver {
+  /** Keeps a complete reply wherever the client may refer to it later. */
+  save(reply: Reply): void
+  /** Settles when the store has the reply; `undefined` while nothing is being stored. */
+  storing(): Promise<void> | undefined
+}
+
+export function replySaver(options: ReplySaverOptions): ReplySaver {
+  const { storedConversation, head, decodedOptions, owner, store, recentReplies } = options
+  let storing: Promise<void> | undefined
+
+  return {
+    save(reply) {
+      const added = storedConversation?.conversations?.additions(head, reply, decodedOptions)
+      const adding =
+        added && store.change(owner, added.id, (kept) => ({ ...kept, input: [...kept.input, ...added.items] }))
+      if (adding) storing = adding.then(() => {})
+      const isWanted = storedConversation?.isWanted(decodedOptions) ?? false
+      if (!isWanted && !recentReplies) return
+      const kept = storedConversation?.save(head, reply, decodedOptions)
+      if (!kept) return
+      recentReplies?.keep(kept)
+      if (isWanted) storing = Promise.all([store.put(owner, kept), adding]).then(() => {})
+    },
+    storing: () => storing,
+  }
+}
+
+/** An encoder that passes the whole reply to `save` before the last event is sent. */
+export function savingEncoder(encoder: Encoder, save: (reply: Reply) => void): Encoder {
+  const whole = collector()
+  return {
+    push(event, out) {
+      whole.push(event)
+      if (event.type === 'message-end') {
+        const reply = whole.result()
+        if (reply && !(reply instanceof Error)) save(reply)
+      }
+      encoder.push(event, out)
+    },
+    end: (out) => encoder.end(out),
+    textWriter: () => encoder.textWriter?.(),
+  }
+}

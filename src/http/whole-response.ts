@@ -1,0 +1,26 @@
+import type { Clock } from '../core/clock.ts'
+import type { RequestRecord } from '../observe/record.ts'
+
+export interface WholeResponseOptions {
+  clock: Clock
+  connection: { setIdleTimeout(request: Request): void }
+  done: (record: RequestRecord) => void
+}
+
+/** Sends a reply in one piece as JSON, and closes the record of its request. */
+export async function wholeResponse(
+  request: Request,
+  record: RequestRecord,
+  { reply, headers }: { reply: object; headers: Record<string, string> },
+  { clock, connection, done }: WholeResponseOptions,
+): Promise<Response> {
+  record.status = 200
+  const response = Response.json(reply, { headers })
+  if (record.capture) {
+    record.capture.answered({ status: response.status, headers: [...response.headers] })
+    record.capture.written(await response.clone().text(), clock.monotonic())
+  }
+  done(record)
+  connection.setIdleTimeout(request)
+  return response
+}

@@ -70,6 +70,7 @@ export interface GatewayAddress extends Keys {
 
 /** Where the models of a gateway are read. */
 interface ModelSource {
+  /** Those that give replies: a model for embeddings is no choice for a client that chats. */
   models(): Promise<TargetModel[]>
   /** The own name of the model that answers to a name; `undefined` if none does. */
   nameOf(name: string): Promise<string | undefined>
@@ -127,7 +128,9 @@ function modelsOver(gateway: GatewayAddress): ModelSource {
     async models() {
       const body = await read('/v1/models', gateway)
       if (!Value.Check(ModelList, body)) throw new UsageError(`the gateway at ${gateway.url} does not list its models`)
-      return body.data.map(offered)
+      return body.data
+        .filter(({ architecture }) => !architecture?.output_modalities?.includes('embeddings'))
+        .map(offered)
     },
     async nameOf(name) {
       const body = await read(`/v1/models/${encodeURIComponent(name)}`, gateway, { 'anthropic-version': '2023-06-01' })
@@ -138,7 +141,7 @@ function modelsOver(gateway: GatewayAddress): ModelSource {
 
 function modelsIn(gateway: Pick<Gateway, 'models' | 'model'>): ModelSource {
   return {
-    models: async () => (await gateway.models()).map(targetModel),
+    models: async () => (await gateway.models()).filter(({ embeds }) => embeds === undefined).map(targetModel),
     nameOf: (name) =>
       gateway.model(name).then(
         ({ displayName }) => displayName,
@@ -177,7 +180,12 @@ const ModelEntry = Type.Object({
   id: Type.String(),
   context_length: Type.Optional(Type.Number()),
   max_output_tokens: Type.Optional(Type.Number()),
-  architecture: Type.Optional(Type.Object({ input_modalities: Type.Array(Type.String()) })),
+  architecture: Type.Optional(
+    Type.Object({
+      input_modalities: Type.Array(Type.String()),
+      output_modalities: Type.Optional(Type.Array(Type.String())),
+    }),
+  ),
   pricing: Type.Optional(Type.Object({ prompt: price, completion: price, input_cache_read: price })),
 })
 

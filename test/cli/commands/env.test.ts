@@ -153,6 +153,7 @@ ${unset('GOOGLE_GENAI_USE_GCA')}
       },
     })
     expect(json).not.toContain('sk-')
+    expect(json, 'a model that makes no replies').not.toContain('embedding-3')
   })
 
   test('openai', async () => {

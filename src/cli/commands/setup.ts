@@ -107,7 +107,9 @@ async function serviceOf(key: string, { path, before, io, options, edge }: Attem
     }
     refusal ??= finding
   }
-  io.stderr(`zai2api: ${refusal?.says}. ${refusal?.next}\nNothing was written; --untested writes all the same.\n`)
+  // What an upstream says may be a sentence, or the beginning of one.
+  const problem = refusal?.says.replace(/\.$/, '')
+  io.stderr(`zai2api: ${problem}. ${refusal?.next}\nNothing was written; --untested writes all the same.\n`)
   return undefined
 
   function chosenWith(service: ApiService): Chosen {

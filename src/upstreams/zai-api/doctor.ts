@@ -43,7 +43,7 @@ async function accepted(check: string, key: string, account: ApiAccount, edge: P
       names === usualSettings ? `Set ZAI_API_BASE=${servedBy}.` : `Set ${names.base} to ${servedBy}.`,
     )
   } catch (thrown) {
-    return fail(check, reasonOf(thrown), `Check the network and ${names.base}.`)
+    return fail(check, reasonOf(thrown), `See that ${names.base} names the right service.`)
   }
 }
 

@@ -98,6 +98,15 @@ describe('setup', () => {
     expect(existsSync(file)).toBe(false)
   })
 
+  test('says in plain sentences, once each, that there is no network', async () => {
+    const fetch: Fetch = async () => Promise.reject(Object.assign(new Error('no'), { code: 'ENOTFOUND' }))
+    const { code, stderr } = await run({ env: { ZAI_API_KEY: 'good.key' }, fetch })
+    expect(code).toBe(1)
+    expect(stderr).toMatch(
+      /^zai2api: [^\n]+[^.]\. See that ZAI_API_BASE names the right service\.\nNothing was written/,
+    )
+  })
+
   test('needs no terminal: the key comes from a file, the client from a flag', async () => {
     writeFileSync(join(home, 'key'), 'good.key\n')
     const options = { keyFile: join(home, 'key'), client: 'openai', service: 'coding' } as const

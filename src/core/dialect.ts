@@ -19,6 +19,8 @@ export interface Dialect<Options = unknown> {
   routes: readonly DialectRoute[]
   /** Base paths that its clients use, besides those of every dialect: `/anthropic/v1`. */
   basePaths?: readonly string[]
+  /** The one of its base paths that the documentation shows; `/v1` where absent. */
+  documentedBasePath?: string
   /**
    * The only base paths of its routes, for an API whose clients have a fixed one: `/api`. The documentation shows the first.
    * A route of this kind comes before one of another dialect that has the same path behind a common base path.

@@ -16,11 +16,11 @@ const commonBasePaths = [
   ...['/api/coding/paas/v4', '/api/coding/paas/v4/v1'],
 ]
 
-/** The base path that the documentation shows for dialects that have no own ones. */
-export const documentedBasePath = '/v1'
+/** The base path that the documentation shows for dialects that name none. */
+export const usualBasePath = '/v1'
 
 /** The path of a route as the documentation shows it; `path` is what goes behind a base path. */
-export function documentedPath({ ownBasePaths }: Dialect, path: string): string {
+export function documentedPath({ ownBasePaths, documentedBasePath = usualBasePath }: Dialect, path: string): string {
   return (ownBasePaths?.[0] ?? documentedBasePath) + path
 }
 

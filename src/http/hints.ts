@@ -1,7 +1,7 @@
 import type { Dialect } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
 import { truncate } from '../core/truncate.ts'
-import { documentedBasePath, documentedPath } from './base-paths.ts'
+import { documentedPath, usualBasePath } from './base-paths.ts'
 import type { Route } from './route.ts'
 
 /** The address of each dialect that serves replies, for error messages and checks: the first, of several. */
@@ -19,7 +19,7 @@ export function replyAddresses(dialects: readonly Dialect[]): { dialect: Dialect
 /** The answer for all other paths. Only callers with access are told which path is unknown. */
 export function unknownRoute(dialects: readonly Dialect[]): Route {
   const addresses = replyAddresses(dialects).map(({ path }) => `POST ${path}`)
-  const known = [...addresses, `GET ${documentedBasePath}/models`].join(', ')
+  const known = [...addresses, `GET ${usualBasePath}/models`].join(', ')
   return {
     method: 'ALL',
     path: '/*',

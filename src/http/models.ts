@@ -2,7 +2,7 @@ import { costOf, type Dialect, type DialectRoute, type ModelFormat, type PostedM
 import type { ListedModel } from '../core/upstream.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { RequestRecord } from '../observe/record.ts'
-import { addressesOf, documentedPath } from './base-paths.ts'
+import { addressesOf, usualBasePath } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
 import type { AdmitAndReadBody } from './dialect-routes.ts'
 import { percentDecoded } from './path-pattern.ts'
@@ -91,7 +91,7 @@ export function sharedModelRoutes(dialects: readonly Dialect[]): SharedModelRout
     if (!format) continue
     for (const route of dialect.routes) {
       if (route.serves !== 'model-list' && route.serves !== 'model') continue
-      const key = `${route.method} ${documentedPath(dialect, route.path)}`
+      const key = `${route.method} ${dialect.ownBasePaths?.[0] ?? usualBasePath}${route.path}`
       const known = shared.get(key)
       if (known) known.speakers.push({ dialect, format })
       else shared.set(key, { route, speakers: [{ dialect, format }] })

@@ -148,11 +148,6 @@ describe('the document', () => {
       'POST /v1/messages/count_tokens',
       'GET /v1/models',
       'GET /v1/models/{id}',
-      'POST /v1/models/{model}:batchEmbedContents',
-      'POST /v1/models/{model}:countTokens',
-      'POST /v1/models/{model}:embedContent',
-      'POST /v1/models/{model}:generateContent',
-      'POST /v1/models/{model}:streamGenerateContent',
       'POST /v1/responses',
       'GET /v1/responses',
       'POST /v1/responses/compact',
@@ -161,6 +156,11 @@ describe('the document', () => {
       'DELETE /v1/responses/{id}',
       'POST /v1/responses/{id}/cancel',
       'GET /v1/responses/{id}/input_items',
+      'POST /v1beta/models/{model}:batchEmbedContents',
+      'POST /v1beta/models/{model}:countTokens',
+      'POST /v1beta/models/{model}:embedContent',
+      'POST /v1beta/models/{model}:generateContent',
+      'POST /v1beta/models/{model}:streamGenerateContent',
     ])
   })
 

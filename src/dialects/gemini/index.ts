@@ -34,6 +34,7 @@ export const gemini = defineDialect({
     { serves: 'model', method: 'GET', path: '/models/*', access: 'client' },
   ],
   // The SDK adds `/v1` to any base URL, older ones and Gemini CLI add `/v1beta`.
+  documentedBasePath: '/v1beta',
   basePaths: ['/v1beta', '/v1beta/v1beta', '/v1/v1beta'],
   keyHeaders: ['x-goog-api-key'],
   keyParameter: 'key',

@@ -43,6 +43,7 @@ export function demoGreeting(started: Started): string {
   return columns(`zai2api ${io.version} demo listening on ${url}: a scripted model, no network, no account`, [
     ['OpenAI SDK', [`base URL ${url}/v1   key ${key}`]],
     ['Anthropic SDK', [`base URL ${url}      key ${key}`]],
+    ['Google SDK', [`base URL ${url}      key ${key}`]],
     [
       'curl',
       [

@@ -63,10 +63,16 @@ export function systemIo(version: string): SystemIo {
 function selfIn(path: string, cwd: string): string {
   const main = isCompiled ? [] : [relative(cwd, fileURLToPath(new URL('../main.ts', import.meta.url)))]
   if (isCompiled && sameFile(Bun.which('zai2api', { PATH: path, cwd }), process.execPath)) return 'zai2api'
-  const near = relative(cwd, process.execPath)
+  const near = relative(cwd, nearestBun(cwd))
   // A path without a slash would be looked for on the PATH.
   const executable = near.startsWith('..') ? process.execPath : `.${sep}${near}`
   return [executable, ...main].join(' ')
+}
+
+/** The link that npm makes, where it leads to this executable: the file behind it is called `bun.exe` on every system. */
+function nearestBun(cwd: string): string {
+  const link = join(cwd, 'node_modules', '.bin', 'bun')
+  return sameFile(link, process.execPath) ? link : process.execPath
 }
 
 function sameFile(one: string | null, other: string): boolean {

@@ -79,6 +79,21 @@ describe('on a terminal', () => {
   })
 })
 
+test.skipIf(process.platform === 'win32')('from source, the commands it names begin with the link of npm', async () => {
+  const root = join(import.meta.dir, '../../..')
+  const child = Bun.spawn(['node_modules/.bin/bun', 'src/main.ts', 'demo', '--port', '0'], {
+    ...{ cwd: root, env: { HOME: folder, PATH: '' }, stderr: 'pipe', stdout: 'pipe' },
+  })
+  let shown = ''
+  const reading = (async () => {
+    for await (const bytes of child.stdout) shown += new TextDecoder().decode(bytes)
+  })()
+  await until(() => /Stop +Ctrl-C/.test(shown), 'the greeting', 20_000)
+  child.kill('SIGTERM')
+  await reading
+  expect(shown).toMatch(/ \.\/node_modules\/\.bin\/bun src\/main\.ts .*env openai\n/)
+})
+
 test.skipIf(process.platform === 'win32')(
   'the program knows whether it is on a terminal',
   async () => {

@@ -8,7 +8,7 @@ export interface ReleaseFacts {
   date: string
 }
 
-const about = "OpenAI and Anthropic APIs for Z.AI's GLM models, as one executable file"
+const about = "OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models, as one executable file"
 
 /** What package managers of others read, by file name: Homebrew, Scoop and winget. Errors: Error for a missing archive. */
 export function manifests(facts: ReleaseFacts): Record<string, string> {

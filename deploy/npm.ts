@@ -11,7 +11,7 @@ const OUT = 'dist/npm'
 const shared = {
   version,
   license: 'MIT',
-  description: "The OpenAI and Anthropic APIs for Z.AI's GLM models, as one executable file",
+  description: "The OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models, as one executable file",
 }
 
 /**

@@ -17,7 +17,7 @@ const width = 100
 /** What `zai2api --help` prints: at most 40 lines. */
 export function programHelp(): string {
   return page([
-    ["zai2api: the OpenAI and Anthropic APIs for Z.AI's GLM models, from one executable file."],
+    ["zai2api: the OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models, from one executable file."],
     ['Usage: zai2api [command] [flags]'],
     ['Commands:', ...Object.entries(commandTable).flatMap(([name, { about }]) => commandRow(name, about))],
     ['Flags used most:', ...frequentFlags, ...commonFlags],

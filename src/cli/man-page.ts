@@ -13,7 +13,7 @@ export function manPage(version: string, date: string): string {
   )
   return `.TH ZAI2API 1 "${date}" "zai2api ${escaped(version)}"
 .SH NAME
-zai2api \\- the OpenAI and Anthropic APIs for Z.AI's GLM models
+zai2api \\- the OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models
 .SH SYNOPSIS
 .B zai2api
 .RI [ command ]

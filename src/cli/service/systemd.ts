@@ -87,11 +87,11 @@ export function systemdUnit(scope: 'system' | 'user', executable: string, config
   const command = `${quoted(executable)} serve --config ${quoted(configPath.replaceAll('$', '$$$$'))}`
   return `# Settings: ${configPath}. A change of the file is taken over within a second.
 [Unit]
-Description=OpenAI and Anthropic APIs for Z.AI's GLM models
+Description=OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models
 ${scope === 'system' ? 'Wants=network-online.target\nAfter=network-online.target\n' : ''}
 [Service]
 Type=exec
-# Its .env is none of anybody's.
+# A folder in which only root can put a .env, which the gateway would read.
 WorkingDirectory=/
 ExecStart=${command}
 ExecReload=/bin/kill -HUP $MAINPID

@@ -44,7 +44,7 @@ function taskXml(executable: string, configPath: string, logPath: string): strin
   const shellLine = `/d /s /c ""${executable}" serve --config "${configPath}" >> "${logPath}" 2>&1"`
   return `<?xml version="1.0"?>
 <Task version="1.2" xmlns="http://schemas.microsoft.com/windows/2004/02/mit/task">
-  <RegistrationInfo><Description>OpenAI and Anthropic APIs for Z.AI's GLM models</Description></RegistrationInfo>
+  <RegistrationInfo><Description>OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models</Description></RegistrationInfo>
   <Triggers><LogonTrigger><Enabled>true</Enabled></LogonTrigger></Triggers>
   <Principals><Principal id="user"><LogonType>InteractiveToken</LogonType><RunLevel>LeastPrivilege</RunLevel></Principal></Principals>
   <Settings>

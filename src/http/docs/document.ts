@@ -15,12 +15,14 @@ export interface DocumentOptions {
   routes: readonly Route[]
 }
 
-const description = `The OpenAI and Anthropic APIs for Z.AI's GLM models.
+const description = `The OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models.
 
 | Client | Base URL | Key |
 | --- | --- | --- |
 | OpenAI SDK | this server's address and \`/v1\` | \`AUTH_TOKEN\` |
 | Anthropic SDK, Claude Code | this server's address | \`ANTHROPIC_API_KEY\`, or else \`AUTH_TOKEN\` |
+| Google Gen AI SDK, Gemini CLI | this server's address | \`AUTH_TOKEN\` |
+| Ollama clients | this server's address | \`AUTH_TOKEN\` |
 
 A gateway that was given no key takes any. **Authorize** holds yours until the page is closed.`
 

@@ -24,12 +24,17 @@ export function documentedPath({ ownBasePaths, documentedBasePath = usualBasePat
   return (ownBasePaths?.[0] ?? documentedBasePath) + path
 }
 
-/** Where a route of a dialect lies: behind each of its base paths, which are `common` unless it has own ones. */
+/** One route of a dialect, registered behind each of its base paths: `common`, unless the dialect has its own. */
+export function behindBasePaths(route: Route & { dialect: Dialect }, common: readonly string[]): Route[] {
+  return addressesOf(route.dialect, route.path, common, route.docs).map((address) => ({ ...route, ...address }))
+}
+
+/** The paths at which `behindBasePaths` registers a route. Only the documented one has `docs`. */
 export function addressesOf(
   dialect: Dialect,
   path: string,
   common: readonly string[],
-  docs: NonNullable<Route['docs']>,
+  docs: Route['docs'],
 ): Pick<Route, 'path' | 'docs'>[] {
   const shown = documentedPath(dialect, path)
   return (dialect.ownBasePaths ?? common).map((basePath) => {

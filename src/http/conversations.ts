@@ -9,7 +9,7 @@ import {
 } from '../core/dialect.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
-import { addressesOf } from './base-paths.ts'
+import { behindBasePaths } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
 import type { AdmitAndReadBody } from './dialect-routes.ts'
 import type { Route, RouteContext } from './route.ts'
@@ -59,13 +59,7 @@ export function conversationRoutes(
       return answered.answer
     }
     const docs = { tags: [dialect.id], summary, description: described.description }
-    return addressesOf(dialect, path, basePaths, docs).map((address) => ({
-      ...address,
-      method,
-      access,
-      dialect,
-      handle,
-    }))
+    return behindBasePaths({ method, path, access, dialect, docs, handle }, basePaths)
   })
 }
 

@@ -2,7 +2,7 @@ import { costOf, type Dialect } from '../core/dialect.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
-import { addressesOf } from './base-paths.ts'
+import { behindBasePaths } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
 import type { AdmitAndReadBody } from './dialect-routes.ts'
 import { resolveReferences } from './resolve-references.ts'
@@ -39,12 +39,6 @@ export function countRoutes(dialect: Dialect, basePaths: readonly string[], opti
         return count.encode(tokens, decoded.options)
       }
       const docs = { tags: [dialect.id], summary: 'What a request would cost' }
-      return addressesOf(dialect, path, basePaths, docs).map((address) => ({
-        ...address,
-        method,
-        access,
-        dialect,
-        handle,
-      }))
+      return behindBasePaths({ method, path, access, dialect, docs, handle }, basePaths)
     })
 }

@@ -5,7 +5,7 @@ import { redactError } from '../core/redact.ts'
 import type { GatewayCall } from '../gateway/index.ts'
 import { elapsedMs, type RequestRecord } from '../observe/record.ts'
 import type { BackgroundReplies } from './background-replies.ts'
-import { addressesOf } from './base-paths.ts'
+import { behindBasePaths } from './base-paths.ts'
 import type { JsonBody } from './body.ts'
 import { type BodyCheck, bodyCheck } from './body-validation.ts'
 import { streamHeaders, streamReply, wholeReply } from './deliver.ts'
@@ -61,14 +61,7 @@ export function replyRoutes(dialect: Dialect, basePaths: readonly string[], opti
     const handle = async (context: RouteContext) =>
       answer(dialect, path, context, await options.admitAndReadBody(context.request, admission), options)
     const docs = { tags: [dialect.id], summary }
-    return addressesOf(dialect, path, basePaths, docs).map((address) => ({
-      ...address,
-      method,
-      access,
-      dialect,
-      endsRecord: true,
-      handle,
-    }))
+    return behindBasePaths({ method, path, access, dialect, docs, endsRecord: true, handle }, basePaths)
   })
 }
 

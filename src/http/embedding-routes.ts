@@ -2,7 +2,7 @@ import { costOf, type Dialect, type EmbeddingRoute } from '../core/dialect.ts'
 import type { EmbeddingReply } from '../core/embedding.ts'
 import { elapsedMs, enterPhase } from '../observe/record.ts'
 import { sessionOf } from '../observe/sessions.ts'
-import { addressesOf } from './base-paths.ts'
+import { behindBasePaths } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
 import type { DialectRouteOptions } from './dialect-routes.ts'
 import { ignoredHeader, requestIdHeaders } from './response-headers.ts'
@@ -22,14 +22,7 @@ export function embeddingRoutes(dialect: Dialect, basePaths: readonly string[], 
       const { body } = await options.admitAndReadBody(context.request, admission)
       return await answer(dialect, { ...route, path }, body, context, options)
     }
-    return addressesOf(dialect, path, basePaths, docs).map((address) => ({
-      ...address,
-      method,
-      access,
-      dialect,
-      endsRecord: true,
-      handle,
-    }))
+    return behindBasePaths({ method, path, access, dialect, docs, endsRecord: true, handle }, basePaths)
   })
 }
 

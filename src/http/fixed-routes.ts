@@ -1,5 +1,5 @@
 import type { Dialect } from '../core/dialect.ts'
-import { addressesOf } from './base-paths.ts'
+import { behindBasePaths } from './base-paths.ts'
 import type { Route } from './route.ts'
 
 /** The routes of a dialect that answer every request in the same way. */
@@ -8,12 +8,6 @@ export function fixedRoutes(dialect: Dialect, basePaths: readonly string[]): Rou
     if (route.serves !== 'fixed') return []
     const { method, path, access, summary } = route
     const docs = { tags: [dialect.id], summary }
-    return addressesOf(dialect, path, basePaths, docs).map((address) => ({
-      ...address,
-      method,
-      access,
-      dialect,
-      handle: () => route.answer(),
-    }))
+    return behindBasePaths({ method, path, access, dialect, docs, handle: () => route.answer() }, basePaths)
   })
 }

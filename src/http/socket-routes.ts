@@ -1,7 +1,7 @@
 import { createParser } from 'eventsource-parser'
 import type { Dialect, SocketFormat } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
-import { addressesOf } from './base-paths.ts'
+import { behindBasePaths } from './base-paths.ts'
 import type { AskInside } from './inside-requests.ts'
 import { createRecentReplies } from './recent-replies.ts'
 import type { Route, RouteContext } from './route.ts'
@@ -43,13 +43,7 @@ export function socketRoutes(dialect: Dialect, basePaths: readonly string[], opt
         code: 'upgrade_required',
       })
     }
-    return addressesOf(dialect, path, basePaths, docs).map((address) => ({
-      ...address,
-      method,
-      access,
-      dialect,
-      handle,
-    }))
+    return behindBasePaths({ method, path, access, dialect, docs, handle }, basePaths)
   })
 }
 

@@ -3,7 +3,7 @@ import type { Dialect, StoredResponse } from '../core/dialect.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import type { BackgroundReplies } from './background-replies.ts'
-import { addressesOf } from './base-paths.ts'
+import { behindBasePaths } from './base-paths.ts'
 import { streamHeaders } from './deliver.ts'
 import type { LiveSettings } from './live-settings.ts'
 import type { Route, RouteContext } from './route.ts'
@@ -47,13 +47,7 @@ export function storedRoutes(
       return answer
     }
     const docs = { tags: [dialect.id], summary }
-    return addressesOf(dialect, path, basePaths, docs).map((address) => ({
-      ...address,
-      method,
-      access,
-      dialect,
-      handle,
-    }))
+    return behindBasePaths({ method, path, access, dialect, docs, handle }, basePaths)
   })
 
   async function storedReply(owner: string, id: string): Promise<StoredResponse | undefined> {

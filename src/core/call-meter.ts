@@ -6,8 +6,8 @@ import type { Usage } from './events.ts'
  * removed or changed.
  */
 export interface CallMeter {
-  /** The call is made under this credential, which is named by its fingerprint, or else by its name for people. */
-  lent(credential: string): void
+  /** The call got a lease of this credential, which is named by its fingerprint, or else by its name for people. */
+  leased(credential: string): void
   /** The request is on its way: from now on its prompt counts. */
   sent(): void
   /** The model wrote this: an answer, reasoning, or a name or arguments of a call. */
@@ -81,7 +81,7 @@ export function callMeter({ upstream, model, inputTokens, countTokens, limit }: 
     get credential() {
       return credential
     },
-    lent(name) {
+    leased(name) {
       credential = name
     },
     sent() {

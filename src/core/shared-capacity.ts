@@ -1,7 +1,7 @@
 /** What several gateways tell each other so that together they ask no more of a credential than it allows. */
 export interface SharedCapacity {
   /**
-   * Tells what this gateway uses and wants of these credentials, and resolves with what it may use of each. Errors: those
+   * Reports what this gateway uses and wants of these credentials, and resolves with what it may use of each. Errors: those
    * of the database.
    */
   exchange(credentials: readonly string[], reports: readonly CapacityReport[]): Promise<CapacityShare[]>
@@ -38,8 +38,8 @@ export interface CapacityShare {
   limit: number | undefined
   /** Calls at a time here; `Infinity` while no limit is known. */
   share: number
-  /** That many of the share serve one call each and are then handed on, because others wait for them. */
-  lent: number
+  /** Slots of the share that gateways take turns with: each serves one call here and then goes to the next gateway. */
+  rotatingSlots: number
   /** Calls under way in other gateways. */
   elsewhere: number
   /** How long ago the limit changed, in milliseconds; `undefined` before the first refusal. */

@@ -10,50 +10,50 @@ export interface NotificationOptions {
   newId: () => string
 }
 
-/** What the gateways of one database tell each other. */
+/** Messages between the gateways of one database. */
 export interface Notifications {
   /**
-   * Calls `heard` with each payload of the channel, and with `undefined` whenever listening has begun: what was sent
+   * Calls `onPayload` with each payload of the channel, and with `undefined` whenever listening has begun: what was sent
    * before is lost. Returns a function that ends it.
    */
-  listen(channel: string, heard: (payload: string | undefined) => void): () => void
+  listen(channel: string, onPayload: (payload: string | undefined) => void): () => void
   /** The server is away: nothing is tried until `resume`. */
   pause(): void
   resume(): void
   close(): void
 }
 
-/** Two beats that are not heard mean that the connection is dead, whether or not the network says so. */
-const beatMs = 2_000
-const mostUnheard = 2
-const againMs = 300
+/** Two missed heartbeats mean that the connection is dead, whether or not the network says so. */
+const heartbeatMs = 2_000
+const mostMissed = 2
+const reconnectMs = 300
 
 /**
  * Listens on one connection of its own. Nothing arrives for hours where nothing happens, so a silent network would never
- * be noticed: the listener sends itself a beat.
+ * be noticed: the listener sends itself a heartbeat.
  */
 export function createNotifications({ connect, notify, clock, newId }: NotificationOptions): Notifications {
   const handlers = new Map<string, Set<(payload: string | undefined) => void>>()
-  const beatChannel = `zai2api_beat_${newId()}`
+  const heartbeatChannel = `zai2api_beat_${newId()}`
   let connection: SQL | undefined
   /** It listens to all channels there are. */
   let isOpen = false
-  let unheard = 0
-  let stopBeat = () => {}
+  let missed = 0
+  let stopTimer = () => {}
   let isPaused = false
   let isClosed = false
 
   return {
-    listen(channel, heard) {
+    listen(channel, onPayload) {
       const known = handlers.get(channel)
-      const all = known ?? new Set()
-      all.add(heard)
+      const listeners = known ?? new Set()
+      listeners.add(onPayload)
       if (!known) {
-        handlers.set(channel, all)
+        handlers.set(channel, listeners)
         if (connection && isOpen) subscribe(connection, channel)
         else if (!connection && !isPaused && !isClosed) open()
-      } else if (connection && isOpen) heard(undefined)
-      return () => void all.delete(heard)
+      } else if (connection && isOpen) onPayload(undefined)
+      return () => void listeners.delete(onPayload)
     },
     pause() {
       isPaused = true
@@ -70,9 +70,9 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
   }
 
   function drop(): void {
-    stopBeat()
+    stopTimer()
     const dropped = connection
-    // First, because its end may be told at once.
+    // Before it is closed, because `onClose` may be called at once.
     connection = undefined
     isOpen = false
     dropped?.close({ timeout: 0 }).catch(() => {})
@@ -81,17 +81,17 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
   function open(): void {
     const opened = connect(() => lost(opened))
     connection = opened
-    unheard = 0
-    stopBeat()
-    stopBeat = clock.after(beatMs, beat)
-    // Bun would complain on standard error of a server that it cannot listen to. A failure shows in the beat.
+    missed = 0
+    stopTimer()
+    stopTimer = clock.after(heartbeatMs, heartbeat)
+    // Bun would complain on standard error of a server that it cannot listen to. A failure shows in the heartbeat.
     opened.unsafe('SELECT 1').then(
       () => {
         if (connection !== opened) return
         isOpen = true
         opened
-          .listen(beatChannel, () => {
-            if (connection === opened) unheard = 0
+          .listen(heartbeatChannel, () => {
+            if (connection === opened) missed = 0
           })
           .catch(() => {})
         for (const channel of handlers.keys()) subscribe(opened, channel)
@@ -101,28 +101,28 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
   }
 
   function subscribe(asked: SQL, channel: string): void {
-    const all = handlers.get(channel) ?? new Set()
-    const tell = (payload: string | undefined) => {
-      if (connection === asked) for (const heard of all) heard(payload)
+    const listeners = handlers.get(channel) ?? new Set()
+    const dispatch = (payload: string | undefined) => {
+      if (connection === asked) for (const onPayload of listeners) onPayload(payload)
     }
-    asked.listen(channel, tell, () => tell(undefined)).catch(() => {})
+    asked.listen(channel, dispatch, () => dispatch(undefined)).catch(() => {})
   }
 
   /** Bun would listen again by itself, and complain on standard error as long as it cannot. */
   function lost(closed: SQL): void {
     if (connection !== closed) return
     drop()
-    stopBeat = clock.after(againMs, open)
+    stopTimer = clock.after(reconnectMs, open)
   }
 
-  function beat(): void {
-    if (unheard >= mostUnheard) {
+  function heartbeat(): void {
+    if (missed >= mostMissed) {
       drop()
       open()
       return
     }
-    unheard++
-    notify(beatChannel, '').catch(() => {})
-    stopBeat = clock.after(beatMs, beat)
+    missed++
+    notify(heartbeatChannel, '').catch(() => {})
+    stopTimer = clock.after(heartbeatMs, heartbeat)
   }
 }

@@ -8,10 +8,10 @@ export interface Database extends TransactionalSql {
   /** Whether the server is known to be out of reach. */
   isAway(): boolean
   /**
-   * Calls `heard` with what any gateway sends to the channel by `pg_notify`, and with `undefined` whenever listening has
-   * begun: what was sent before is lost. Returns a function that ends it. On SQLite nothing is ever heard.
+   * Calls `onPayload` with what any gateway sends to the channel by `pg_notify`, and with `undefined` whenever listening has
+   * begun: what was sent before is lost. Returns a function that ends it. On SQLite it is never called.
    */
-  listen(channel: string, heard: (payload: string | undefined) => void): () => void
+  listen(channel: string, onPayload: (payload: string | undefined) => void): () => void
   close(): Promise<void>
 }
 

@@ -103,11 +103,11 @@ export function detach(record: RequestRecord): void {
   record.calls = []
 }
 
-/** What the calls of a request have cost together, `told` being what its client was told. */
-export function billedUsage({ calls, usage: told }: RequestRecord): Usage | undefined {
+/** What the calls of a request have cost together; without such calls, what its client was told. */
+export function billedUsage({ calls, usage: reported }: RequestRecord): Usage | undefined {
   const billed = calls.flatMap((call) => call.usage() ?? [])
-  if (billed.length === 0) return told
-  const { reasoningTokens = told?.reasoningTokens, ...sum } = billed.reduce(usageSum)
+  if (billed.length === 0) return reported
+  const { reasoningTokens = reported?.reasoningTokens, ...sum } = billed.reduce(usageSum)
   return reasoningTokens === undefined ? sum : { ...sum, reasoningTokens }
 }
 

@@ -58,14 +58,14 @@ export function decideShare(
     return {
       capacity,
       lease: { ...own, share: 0 },
-      answer: { ...shared, limit: undefined, share: Number.POSITIVE_INFINITY, lent: 0 },
+      answer: { ...shared, limit: undefined, share: Number.POSITIVE_INFINITY, rotatingSlots: 0 },
       wake: [],
     }
   const targets = targetsOf(limit, [own, ...others])
   const { fixed, extra } = targets.get(own.node) ?? noTarget
   const share = Math.min(fixed + extra, Math.max(0, limit - held))
-  const lent = share > fixed ? extra : 0
-  const takesTurn = lent > 0 && share > own.inFlight
+  const rotatingSlots = share > fixed ? extra : 0
+  const takesTurn = rotatingSlots > 0 && share > own.inFlight
   const lease = { ...own, share, turn: takesTurn ? own.turn + (targets.get(own.node)?.stride ?? 1) : own.turn }
   const free = limit - held - Math.max(share, own.inFlight)
   const isShort = share < Math.min(fixed + extra, wantedBy(own))
@@ -79,7 +79,7 @@ export function decideShare(
   return {
     capacity,
     lease,
-    answer: { ...shared, limit, share, lent },
+    answer: { ...shared, limit, share, rotatingSlots },
     wake: wake.map(({ node }) => node),
   }
 }

@@ -120,8 +120,8 @@ export function inspectorRoutes(operator: Operator, inside: Inside): Route[] {
     if (!known) throw notFound(`There is no request ${truncate(id)}, or it is not remembered any more.`)
     const { error } = known
     const remedy = error && remedies[error.code]
-    const told = error && remedy !== undefined ? { ...known, error: { ...error, remedy } } : known
-    return redactDeep({ ...told, faces: faceSizes(await capture.read(id)) }, findSecrets)
+    const shown = error && remedy !== undefined ? { ...known, error: { ...error, remedy } } : known
+    return redactDeep({ ...shown, faces: faceSizes(await capture.read(id)) }, findSecrets)
   }
 
   async function recentDetail(record: RequestRecord): Promise<Omit<RequestDetail, 'faces'>> {

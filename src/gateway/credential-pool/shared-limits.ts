@@ -39,8 +39,8 @@ interface Shared {
   /** Of all gateways; `undefined` while none is known. */
   limit: number | undefined
   gateways: number
-  /** Slots of the share that are handed on after one call. */
-  lent: number
+  /** See `CapacityShare`. */
+  rotatingSlots: number
   allowed: number | undefined
   answered: number
 }
@@ -52,8 +52,9 @@ const renewMs = 4_000
 const lookMs = 1_000
 
 /**
- * Keeps `Concurrency.limit` at what this gateway may use of a limit that all gateways share. So the pool decides without
- * asking anybody: shares are exchanged when a call finds no room, when a slot is handed on, and every 4 s while calls run.
+ * Keeps `Concurrency.limit` at what this gateway may use of a limit that all gateways share. So the pool decides by
+ * itself: shares are exchanged when all slots of a share are taken, when a rotating slot goes on, and every 4 s while
+ * calls run.
  *
  * The upstream knows no fence numbers, so whoever could not renew its shares stops using them before others may. While
  * the database is away, each gateway has an equal part of the limits that were known, and at least one call.
@@ -82,8 +83,8 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     wanted: exchange,
     ended(concurrency) {
       const shared = sharedOf(concurrency)
-      if (shared.lent > 0) {
-        shared.lent--
+      if (shared.rotatingSlots > 0) {
+        shared.rotatingSlots--
         concurrency.limit--
       } else if (hasRoom(concurrency)) return
       exchange()
@@ -91,7 +92,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     refused(concurrency) {
       const shared = sharedOf(concurrency)
       shared.allowed = Math.min(shared.allowed ?? Number.POSITIVE_INFINITY, concurrency.inFlight - 1)
-      // Until the others have been heard, nothing more is tried.
+      // Until the exchange has answered, nothing more is tried.
       concurrency.limit = Math.min(concurrency.limit, shared.allowed)
       concurrency.limitedAt = clock.monotonic()
       exchange()
@@ -111,7 +112,13 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
   }
 
   function sharedOf(concurrency: Concurrency): Shared {
-    const shared = known.get(concurrency) ?? { limit: undefined, gateways: 1, lent: 0, allowed: undefined, answered: 0 }
+    const shared = known.get(concurrency) ?? {
+      limit: undefined,
+      gateways: 1,
+      rotatingSlots: 0,
+      allowed: undefined,
+      answered: 0,
+    }
     known.set(concurrency, shared)
     return shared
   }
@@ -156,7 +163,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     }
   }
 
-  /** What the database has been told. */
+  /** What the database knows of. */
   function forget(reports: readonly CapacityReport[]): void {
     for (const report of reports) {
       const concurrency = concurrencyOf(report)
@@ -167,11 +174,20 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     }
   }
 
-  function use({ credential, model, limit, share, lent, elsewhere, limitedMs, gateways }: CapacityShare): void {
+  function use({
+    credential,
+    model,
+    limit,
+    share,
+    rotatingSlots,
+    elsewhere,
+    limitedMs,
+    gateways,
+  }: CapacityShare): void {
     const concurrency =
       concurrencyOf({ credential, model }) ?? (limit === undefined ? undefined : added(credential, model))
     if (concurrency === undefined) return
-    Object.assign(sharedOf(concurrency), { limit, gateways, lent })
+    Object.assign(sharedOf(concurrency), { limit, gateways, rotatingSlots })
     Object.assign(concurrency, { limit: share, elsewhere })
     concurrency.limitedAt = limitedMs === undefined ? undefined : clock.monotonic() - limitedMs
   }
@@ -199,7 +215,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
       for (const concurrency of [total, ...models.values()]) {
         const shared = sharedOf(concurrency)
         const limit = shared.limit ?? (concurrency === total ? startLimit : Number.POSITIVE_INFINITY)
-        shared.lent = 0
+        shared.rotatingSlots = 0
         concurrency.elsewhere = 0
         concurrency.limit = Math.max(
           1,

@@ -150,8 +150,8 @@ function SlotTable({
   label,
 }: Pick<PlotProps, 'slots' | 'series' | 'label'> & Required<Pick<PlotProps, 'format'>>) {
   const open = useSignal(false)
-  // What is rounded under a bar is told whole here.
-  const told = format === short ? whole : format
+  // What is rounded under a bar is written out here.
+  const exact = format === short ? whole : format
   return (
     <details class="data small" onToggle={(event) => (open.value = event.currentTarget.open)}>
       <summary>{t('asTable')}</summary>
@@ -175,7 +175,7 @@ function SlotTable({
                     <td class="p1">{title}</td>
                     {series.map(({ name }, m) => (
                       <td key={name} class="n">
-                        {told(values[m] ?? 0)}
+                        {exact(values[m] ?? 0)}
                       </td>
                     ))}
                   </tr>

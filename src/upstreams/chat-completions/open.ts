@@ -84,7 +84,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       const bill = await job.call.bill()
       const lease = await ticket.lease()
       const observed = observer?.attempts(lease.fingerprint ?? lease.id)
-      bill.meter.lent(lease.fingerprint ?? lease.id)
+      bill.meter.leased(lease.fingerprint ?? lease.id)
       const forceToolCall = retries.has('force-tool-call')
       const outcome = await attempt(job, { key: lease.credential, bill, forceToolCall, observed }).catch(asGatewayError)
       if (outcome instanceof GatewayError) observed?.failed(outcome)

@@ -57,11 +57,11 @@ function timeline(steps: readonly Step[], { clock, signal, idleMs, observed }: P
       return undefined
     }
     if (signal.aborted) return fail(cancelled(signal.reason))
-    if (step.waitMs === 0) return told(step.deltas)
+    if (step.waitMs === 0) return observe(step.deltas)
     const reason = await wait(Math.min(step.waitMs, idleMs))
     switch (reason) {
       case 'due':
-        return step.waitMs > idleMs ? fail(silenceError(idleMs)) : told(step.deltas)
+        return step.waitMs > idleMs ? fail(silenceError(idleMs)) : observe(step.deltas)
       case 'aborted':
         return fail(cancelled(signal.reason))
       case 'left':
@@ -72,7 +72,7 @@ function timeline(steps: readonly Step[], { clock, signal, idleMs, observed }: P
   }
 
   /** There is no wire: an observer sees the deltas themselves, one a line. */
-  function told(deltas: Delta[]): Delta[] {
+  function observe(deltas: Delta[]): Delta[] {
     const bytes = observed?.exchange && Buffer.from(deltas.map((delta) => `${JSON.stringify(delta)}\n`).join(''))
     if (bytes) observed?.exchange?.received({ bytes, start: 0, end: bytes.length })
     return deltas

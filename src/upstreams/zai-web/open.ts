@@ -80,7 +80,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
       for (;;) {
         const bill = await call.bill()
         const observed = observer?.attempts(lease.fingerprint ?? lease.id)
-        bill.meter.lent(lease.fingerprint ?? lease.id)
+        bill.meter.leased(lease.fingerprint ?? lease.id)
         const outcome = await attempt(job, lease.session, bill, observed).catch((thrown: unknown) =>
           asGatewayError(redactUrls(thrown)),
         )

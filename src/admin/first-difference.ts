@@ -1,18 +1,21 @@
 import { isBillingHeader } from '../dialects/openai/billing-header.ts'
 
-/** Where a request stops to be the one before it in its conversation: everything from here on was read anew. */
+/**
+ * Where a request first differs from the previous request of its conversation. From there on, the upstream could not use
+ * its cache of the prompt.
+ */
 export interface FirstDifference {
-  /** Of the message, from 0; 0 also for what stands before all messages. */
+  /** Index of the first message that differs, from 0. Also 0 if the tools or the system prompt differ. */
   index: number
-  /** Messages of the request. */
+  /** Number of messages in the request. */
   of: number
-  /** Of the message; `system` and `tools` for what stands before them. */
+  /** Role of that message; `system` or `tools` if those differ. */
   role?: string
 }
 
 /**
- * Compares the bodies of two requests of one conversation, in any dialect. `undefined` where either is no conversation.
- * Marks for a cache of prompts do not count: clients move them on with every turn.
+ * Compares the bodies of two requests of one conversation, in any dialect. `undefined` if either is no conversation.
+ * Cache markers (`cache_control`) are ignored: clients move them with every turn.
  */
 export function firstDifference(previous: string, current: string): FirstDifference | undefined {
   const [before, now] = [conversationIn(previous), conversationIn(current)]

@@ -124,7 +124,7 @@ interface Tokens {
   rest: readonly string[]
 }
 
-/** Behind these, also what looks like a flag of this program is none: `zai2api help --port`. */
+/** Arguments after which nothing is read as a flag of this program, whatever it looks like: `zai2api help --port`. */
 const takesAll: readonly unknown[] = ['arguments', 'topic']
 
 /** Splits the command line into words without dashes and known flags with checked values. */

@@ -13,8 +13,8 @@ export interface CallMeter {
   /** The model wrote this: an answer, reasoning, or a name or arguments of a call. */
   wrote(text: string): void
   /**
-   * More was written than is paid for. Never where the upstream ends replies by itself. Whoever holds text back has to ask,
-   * because a limit behind it sees nothing of it.
+   * More was written than is paid for. Never true where the upstream ends replies by itself. A transform that holds text
+   * back has to check it, because a limit later in the pipeline does not see that text.
    */
   readonly isExceeded: boolean
   /** The upstream added this to the prompt: what a web search or a tool of its own has found. */

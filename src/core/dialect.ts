@@ -356,9 +356,9 @@ export interface StoredConversation<Options> {
   background?: BackgroundFormat<Options>
 }
 
-/** How conversations are kept to which replies are added. */
+/** How a dialect keeps conversations on the server, to which each reply is added. */
 export interface ConversationFormat<Options = unknown> {
-  /** Of the ids of conversations: `conv_`. */
+  /** Prefix of the ids of conversations: `conv_`. */
   idPrefix: string
   begin(newId: (prefix: string) => string, nowSeconds: number): StoredResponse
   notFound(id: string): GatewayError

@@ -36,7 +36,7 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
   const handlers = new Map<string, Set<(payload: string | undefined) => void>>()
   const heartbeatChannel = `zai2api_beat_${newId()}`
   let connection: SQL | undefined
-  /** It listens to all channels there are. */
+  /** The connection is open, and listens to every channel in `handlers`. */
   let isOpen = false
   let missed = 0
   let stopTimer = () => {}

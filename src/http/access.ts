@@ -49,7 +49,7 @@ export interface Operators {
 }
 
 export interface AccessParts {
-  /** Of all dialects. */
+  /** The headers in which clients of any dialect send a key. */
   keyHeaders: readonly string[]
   operators: Operators
   wrongKeys: WrongKeys

@@ -21,7 +21,10 @@ const windowMs = 60_000
 /** Most addresses remembered. A caller with more of them gets more guesses, still too few for a key of sensible length. */
 const maxSources = 10_000
 
-/** `peerOf` is the address at the other end of the connection: what headers say of the way here, anybody can write. */
+/**
+ * `peerOf` is the address at the other end of the connection. Headers such as X-Forwarded-For do not count: anybody can
+ * send them.
+ */
 export function createWrongKeys(clock: Clock, peerOf: (request: Request) => string | undefined): WrongKeys {
   // When each wrong key came, in that order.
   const sources = lruCache<string, Map<string, number>>({ maxEntries: maxSources })

@@ -17,7 +17,7 @@ export interface ModelFacts {
   id: string
   releasedAtSeconds: number
   kind: 'chat' | 'embedding'
-  /** Of vectors; undefined where any length is tried. */
+  /** Lengths of vectors that an embedding model can make; `undefined` where any length is passed on. */
   dimensions: readonly number[] | undefined
   contextTokens: number | undefined
   maxOutputTokens: number | undefined

@@ -1,7 +1,10 @@
 import type { MessageHead } from '../core/call-observer.ts'
 import { type FindSecrets, redactChunks, redactHeaders, redactText, redactUrl } from './redaction.ts'
 
-/** One message of a request, as it is shown: without secrets. */
+/**
+ * One of the four HTTP messages of a request (`FaceName`): what the client sent, what the upstream was sent and replied,
+ * and what the client got. This is how it is shown: without secrets.
+ */
 export interface Face {
   method?: string
   url?: string
@@ -15,7 +18,7 @@ export interface Face {
   bytes: number
 }
 
-/** One message of a request, as it came. */
+/** The same message as it came, secrets included. */
 export interface CapturedFace {
   /** A `MessageHead` as JSON. As objects, 20 headers would take 4 KB, three times their text. */
   head: string

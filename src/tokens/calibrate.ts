@@ -61,7 +61,7 @@ const maxRatioFactor = 4
 const similarFactor = 10
 const minSimilar = 5
 const maxModels = 100
-/** Of one model: those that were used last. */
+/** Most keys remembered for one model; the one that was used longest ago is dropped first. */
 const maxKeys = 50
 
 /**

@@ -103,7 +103,7 @@ export type { FaceName } from '../../observe/capture.ts'
 
 const FaceSize = Type.Object({ bytes: count(), chunks: count(), truncated: Type.Boolean() })
 
-/** Which bodies of a request were kept, or why none. */
+/** Which of the four captured messages of a request were kept (see `Face`), or why none was. */
 export const Faces = Type.Union([
   Type.Object({ not_captured: Type.String({ description: 'Why.' }) }),
   Type.Partial(
@@ -143,7 +143,7 @@ export const RequestDetail = Type.Composite([
 ])
 export type RequestDetail = Static<typeof RequestDetail>
 
-/** What was really said, redacted. */
+/** One captured HTTP message of a request: of the client or of the upstream, its request or its reply. Redacted. */
 export const Face = Type.Object({
   method: optional(Type.String()),
   url: optional(Type.String()),

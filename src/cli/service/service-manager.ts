@@ -3,7 +3,7 @@ export type Step =
   | { kind: 'write'; path: string; mode: number; owner?: string; text: string; keep?: boolean }
   | { kind: 'copy'; from: string; path: string; mode: number }
   | { kind: 'remove'; path: string }
-  /** `mayFail`: what is to be undone may not be there. */
+  /** `mayFail`: a failure is ignored, because the command undoes something that may not exist. */
   | { kind: 'run'; command: readonly string[]; mayFail?: boolean }
 
 export interface ServicePlace {

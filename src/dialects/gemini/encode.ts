@@ -7,7 +7,7 @@ import { grounding } from './grounding.ts'
 import { signatures } from './thought-signature.ts'
 
 export interface GeminiOptions {
-  /** Thoughts are shown. Otherwise they are only in the signatures. */
+  /** Sends reasoning as parts that the client shows. Without it, reasoning is sent only inside thought signatures. */
   showsThoughts: boolean
   /** A stream is one JSON array, not server-sent events. */
   isArray?: true

@@ -19,7 +19,7 @@ const anything = Type.Optional(Type.Unknown())
 const fields = Type.Record(Type.String(), Type.Unknown())
 const list = Type.Array(Type.Unknown())
 
-/** A part holds one of many things, each its own member. They are not checked but read: see conversation.ts. */
+/** Not checked here: a part has one member, whose name says what it is. Unknown ones are read too; see conversation.ts. */
 const parts = maybe(Type.Union([Type.Array(fields), fields]))
 const content = open({ role: maybe(Type.String()), parts })
 

@@ -4,7 +4,7 @@ export interface Concurrency {
   limit: number
   /** When the limit last changed, on the monotonic clock; `undefined` until it is lowered for the first time. */
   limitedAt: number | undefined
-  /** Running calls of other gateways, as last heard. Absent where there are none. */
+  /** Calls that other gateways were running at the last exchange. Absent where there are no other gateways. */
   elsewhere?: number
 }
 

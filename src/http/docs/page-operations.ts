@@ -66,7 +66,7 @@ function modelOperation({ route, speakers }: SharedModelRoute, all: readonly Dia
   const ids = path.includes('*') ? [modelId] : pathParameters(path, { model: model.id })
   const answer = ({ list, one }: (typeof formats)[number]) =>
     isList ? list([model], { headers: new Headers(), query: {} }) : one(model)
-  // Behind its own base path a dialect is alone.
+  // The path belongs to one dialect where that has base paths of its own, and to all otherwise.
   const dialects = speakers[0].dialect.ownBasePaths ? speakers.map(({ dialect }) => dialect) : all
   const answers = formats.map((format) => ({ vendor: format.vendor, value: answer(format) }))
   const operation = {

@@ -25,7 +25,7 @@ export function Faces({ request }: { request: RequestDetail }) {
   const chosen = faceNames[Number(query.value.get('face')) - 1] ?? 'client-reply'
   const view = views.find((each) => each === query.value.get('view')) ?? 'conversation'
   const [from, to] = (query.value.get('compare') ?? '').split('-').map((n) => faceNames[Number(n) - 1])
-  // What goes up with what came in; what comes down with what goes out.
+  // A request is compared with the other request, a reply with the other reply.
   const compare = () => setQuery({ compare: from ? undefined : chosen.endsWith('request') ? '1-2' : '3-4' })
   const choose = (n: number) => setQuery({ face: String(n), compare: undefined, replay: undefined })
   useShortcuts({

@@ -16,5 +16,5 @@ export const titles: Record<FaceName, TextName> = {
   'client-reply': 'clientGot',
 }
 
-/** Of a captured body in the API. */
+/** The path of one captured message in the admin API. */
 export const pathOf = (id: string, face: FaceName) => `requests/${encodeURIComponent(id)}/faces/${face}`

@@ -165,7 +165,7 @@ function Actions({ keyView, onAct, onOpen }: { keyView: KeyView } & Omit<KeyTabl
   )
 }
 
-/** Under its button; on a phone the style sheet puts it at the thumb. */
+/** Places the menu under its button. On a phone the style sheet puts it at the bottom, in reach of the thumb. */
 function place(menu: string, button: HTMLElement): void {
   const box = document.getElementById(menu)
   if (!box || innerWidth <= 760) return

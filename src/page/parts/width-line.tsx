@@ -13,13 +13,16 @@ interface WidthLineProps {
   learned: number | undefined
 }
 
-/** How many calls at a time the upstream has taken in the last hour, as refusals have taught it. Nothing is drawn of a time before the first lesson. */
+/**
+ * The number of calls at a time that the upstream was known to take, over the last hour. It is learned from refusals, so
+ * nothing is drawn before the first one.
+ */
 export function WidthLine({ changes, learned }: WidthLineProps) {
   if (learned === undefined) return null
   const from = now.value - hourMs
-  const lessons = changes.flatMap(({ at, limit }) => (limit === undefined ? [] : [{ at, limit }]))
-  const before = lessons.findLast(({ at }) => at <= from)
-  const within = lessons.filter(({ at }) => at > from)
+  const known = changes.flatMap(({ at, limit }) => (limit === undefined ? [] : [{ at, limit }]))
+  const before = known.findLast(({ at }) => at <= from)
+  const within = known.filter(({ at }) => at > from)
   const steps = [...(before || within.length === 0 ? [{ at: from, limit: before?.limit ?? learned }] : []), ...within]
   const most = Math.max(2, ...steps.map(({ limit }) => limit))
   const x = (at: number) => ((width * (at - from)) / hourMs).toFixed(1)

@@ -119,7 +119,7 @@ function SessionRow({ session, selected }: { session: Session; selected: boolean
   )
 }
 
-/** What one of several agents of a session has used of it. */
+/** The part of a session's turns and tokens that one of its agents has used. */
 function AgentRow({ agent, window }: { agent: Session['agents'][number]; window: number | undefined }) {
   const { id, label, turns, input, cached, output, context } = agent
   return (

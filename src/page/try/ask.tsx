@@ -11,7 +11,7 @@ import type { Picture } from './transcript.ts'
 /** Larger ones are refused by the gateway anyway. */
 const mostPictureBytes = 8_000_000
 
-/** Where one writes, with pictures. */
+/** The field for the next message, with the images that go with it. */
 export function Ask({ model, models }: { model: Model | undefined; models: readonly Model[] }) {
   const field = useRef<HTMLTextAreaElement>(null)
   const picker = useRef<HTMLInputElement>(null)

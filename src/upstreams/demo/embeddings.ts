@@ -35,7 +35,7 @@ function wordsOf(text: string): string[] {
   return text.toLowerCase().match(/\p{L}+|\p{N}+|\S/gu) ?? []
 }
 
-/** Of length 1, as those of models. */
+/** A vector of length 1, as embedding models return it: the sum of one direction for each word. */
 function vectorOf(text: string, dimensions: number): number[] {
   const sum = new Float64Array(dimensions)
   for (const word of wordsOf(text)) addDirection(word, sum)

@@ -247,7 +247,7 @@ export const features: readonly Feature[] = [
     ],
   },
   {
-    name: { en: 'Limit on tokens', zh: '令牌上限' },
+    name: { en: 'Limit on tokens', zh: 'token 上限' },
     async check({ ask, say }) {
       say({ text: Array.from({ length: 2_000 }, (_, at) => `word${at}`).join(' ') })
       const received = await ask({ turns: [{ user: 'Go on.' }], maxTokens: 50 })
@@ -258,7 +258,7 @@ export const features: readonly Feature[] = [
       {
         where: { upstream: 'zai-web' },
         en: 'Counted and cut by the gateway, up to a quarter and 16 tokens late.',
-        zh: '由网关计数并截断，最多超出四分之一再加 16 个令牌。',
+        zh: '由网关计数并截断，最多超出四分之一再加 16 个 token。',
       },
     ],
   },

@@ -212,7 +212,7 @@ test.skipIf(process.platform === 'win32')(
 
 test('the end of a process that still cannot write says that its changes are lost', async () => {
   const { ours } = await onFullDisk('a')
-  for (let index = 0; index < 300; index++)
+  for (let index = 0; index < 3_000; index++)
     await ours.sql`INSERT INTO reservations (id, budget, amount, expires) VALUES (${`reservation ${index}`}, ${'b'}, 1, 1)`
   await ours.sql.close()
   expect(ours.warnings.at(-1)).toContain('what changed of keys and budgets since it could is lost')

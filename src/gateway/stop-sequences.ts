@@ -1,4 +1,4 @@
-import { GatewayError } from '../core/errors.ts'
+import { invalidField } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
 import type { ChatRequest } from '../core/request.ts'
 import type { Transform } from '../core/transform.ts'
@@ -10,10 +10,10 @@ const maxCharacters = 4_000
 export function rejectLongStop({ sampling: { stop = [] } }: ChatRequest): void {
   const characters = stop.reduce((sum, sequence) => sum + sequence.length, 0)
   if (characters <= maxCharacters) return
-  throw new GatewayError(
-    'invalid-request',
-    `The stop sequences have ${characters} characters in all; at most ${maxCharacters} are looked for. Send fewer or shorter ones.`,
-    { code: 'stop_too_long', param: 'stop' },
+  throw invalidField(
+    'stop',
+    `the sequences have ${characters} characters in all; at most ${maxCharacters} are looked for. Send fewer or shorter ones.`,
+    { code: 'stop_too_long' },
   )
 }
 

@@ -65,7 +65,7 @@ describe('the documentation page', () => {
   test('shows every operation, and asks no other server', async () => {
     await using docs = await open(gateway.url)
     const shown = await docs.operations()
-    expect(shown.filter((operation) => !operation.includes(' /admin/api/')).toSorted()).toEqual(operations.toSorted())
+    expect(shown).toEqual(expect.arrayContaining(operations))
     expect(shown.toSorted()).toEqual((await documented(gateway.url)).toSorted())
     const chat = await docs.expand('POST /v1/chat/completions')
     await chat.getByText('"Say hello in one word."').waitFor()

@@ -102,7 +102,8 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
     await until(() => served() >= 16, 'all to have begun')
     const before = new Map(seen.served)
     await until(() => served() >= 64, 'many more calls')
-    for (const caller of callers) expect((seen.served.get(caller) ?? 0) - (before.get(caller) ?? 0)).toBeWithin(7, 18)
+    // A share is handed to another node within its time; meanwhile a caller may be a few calls behind.
+    for (const caller of callers) expect((seen.served.get(caller) ?? 0) - (before.get(caller) ?? 0)).toBeWithin(5, 21)
     await Promise.all(calls)
     // Before the first refusal the limit grows with each answer, as that of one gateway does, to twice what is allowed at most.
     expect(seen.most).toBeLessThanOrEqual(8)

@@ -2,9 +2,9 @@ import type { Config } from '../config/load.ts'
 import { kindOf } from '../config/upstream-rows.ts'
 import { upstreamKinds } from '../upstreams/index.ts'
 import type { UpstreamKinds } from '../upstreams/upstream-kind.ts'
+import { installed, programNames } from './client-programs.ts'
 import { promptReaders } from './destinations.ts'
 import type { Io } from './io.ts'
-import { installed, programNames } from './programs.ts'
 
 /** What a server can say of itself once its port is open. */
 export interface Started {

@@ -1,4 +1,4 @@
-import { appended } from './appended.ts'
+import { appendText } from './append-text.ts'
 import type { Usage } from './events.ts'
 
 /**
@@ -88,8 +88,8 @@ export function callMeter({ upstream, model, inputTokens, countTokens, limit }: 
       isSent = true
     },
     wrote(text) {
-      if (length < exactLength) beginning = appended(beginning, text)
-      else if (length % stretchLength < sampleLength) sample = appended(sample, text)
+      if (length < exactLength) beginning = appendText(beginning, text)
+      else if (length % stretchLength < sampleLength) sample = appendText(sample, text)
       length += text.length
       if (limit) use(text, limit)
     },
@@ -97,7 +97,7 @@ export function callMeter({ upstream, model, inputTokens, countTokens, limit }: 
       return left < 0
     },
     read(text) {
-      added = appended(added, text)
+      added = appendText(added, text)
     },
     reported(counted) {
       usage = counted

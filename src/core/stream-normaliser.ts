@@ -1,4 +1,4 @@
-import { appended } from './appended.ts'
+import { appendText } from './append-text.ts'
 import { GatewayError } from './errors.ts'
 import {
   type Delta,
@@ -114,7 +114,7 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
     if (text === '') return
     start(out)
     if (open?.kind === kind) {
-      open.text = appended(open.text, text)
+      open.text = appendText(open.text, text)
       out.push({ type: `${kind}-delta`, index: open.index, text })
       return
     }
@@ -162,7 +162,7 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
 
   function holdBetween(kind: TextKind, text: string): void {
     const last = between.at(-1)
-    if (last?.kind === kind) last.text = appended(last.text, text)
+    if (last?.kind === kind) last.text = appendText(last.text, text)
     else between.push({ kind, text })
   }
 
@@ -176,14 +176,14 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
     const piece = delta.arguments ?? ''
     if (open?.kind === 'tool-call' && open.key === delta.key) {
       if (piece === '') return
-      open.arguments = appended(open.arguments, piece)
+      open.arguments = appendText(open.arguments, piece)
       out.push({ type: 'tool-call-delta', index: open.index, text: piece })
       return
     }
     const call = waiting.get(delta.key) ?? { id: undefined, name: '', arguments: '' }
     call.id ??= delta.id
     call.name ||= delta.name ?? ''
-    call.arguments = appended(call.arguments, piece)
+    call.arguments = appendText(call.arguments, piece)
     waiting.set(delta.key, call)
     // Another call is still open: this one waits until the arguments of that one are a complete object.
     if (open?.kind === 'tool-call' && !isWholeCall(open)) return

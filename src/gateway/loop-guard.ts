@@ -1,4 +1,4 @@
-import { appended } from '../core/appended.ts'
+import { appendText } from '../core/append-text.ts'
 import { GatewayError } from '../core/errors.ts'
 import type { Delta } from '../core/events.ts'
 import type { Transform } from '../core/transform.ts'
@@ -166,7 +166,7 @@ function equalCalls(limit: number): (delta: Extract<Delta, { type: 'tool-call' }
     }
     newest.name ||= delta.name ?? ''
     const piece = delta.arguments ?? ''
-    newest.arguments = appended(newest.arguments, piece)
+    newest.arguments = appendText(newest.arguments, piece)
     return loopMessage(`A call of the tool ${newest.name}`, newest.repetition(piece))
   }
 

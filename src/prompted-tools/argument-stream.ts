@@ -1,4 +1,4 @@
-import { appended } from '../core/appended.ts'
+import { appendText } from '../core/append-text.ts'
 import { parseJson } from '../core/json.ts'
 import { readJson } from '../json/lenient-json.ts'
 import { type MemberRule, memberRulesOf, repairedText, restatesArguments, sameValue } from '../json/repair.ts'
@@ -81,12 +81,12 @@ export function argumentStream(parameters: Record<string, unknown>): ArgumentStr
 
   return {
     push(text) {
-      raw = appended(raw, text)
+      raw = appendText(raw, text)
       input = text
       out = ''
       let at = 0
       while (at < input.length) at = step(at)
-      sent = appended(sent, out)
+      sent = appendText(sent, out)
       return out
     },
     end() {

@@ -1,4 +1,4 @@
-import { appended } from '../core/appended.ts'
+import { appendText } from '../core/append-text.ts'
 import type { Delta } from '../core/events.ts'
 import { sameJson } from '../core/json.ts'
 import type { Transform } from '../core/transform.ts'
@@ -50,7 +50,7 @@ export function withoutDoubledCalls(): Transform<Delta, Delta> {
   function readNative(delta: CallDelta, out: Delta[]): void {
     const known = native.get(delta.key)
     const call = known ?? callOf(delta)
-    if (known) known.arguments = appended(known.arguments, delta.arguments ?? '')
+    if (known) known.arguments = appendText(known.arguments, delta.arguments ?? '')
     else native.set(delta.key, call)
     const mayRepeat = known ? known.held.length > 0 : written.some(({ name }) => name === call.name)
     if (mayRepeat) call.held.push(delta)

@@ -21,7 +21,7 @@ import { type ClientKey, clientKeys, policyOf } from '../../src/http/client-keys
 import { createLimits, type LimitOptions, type RequestLimits } from '../../src/http/limits.ts'
 import { cutShort, shuttingDown } from '../../src/http/shutdown.ts'
 import { fetchRemoteFile } from '../../src/http-client/remote-file.ts'
-import type { ServedKeys } from '../../src/keys/served.ts'
+import type { ServedKeys } from '../../src/keys/open-keys.ts'
 import { type Capture, createCapture } from '../../src/observe/capture.ts'
 import { createCredentialSpend } from '../../src/observe/credential-spend.ts'
 import { createLastHour } from '../../src/observe/last-hour.ts'

@@ -1,7 +1,7 @@
 import type { RequestDetail } from '../../admin/schema/requests.ts'
 import { secondsLong, whole } from '../format.ts'
 import { type TextName, t } from '../i18n.ts'
-import { Paragraphs, Reasoning, Said, ToolCall } from '../parts/talk.tsx'
+import { Paragraphs, Reasoning, Said, ToolCall } from '../parts/conversation-lines.tsx'
 import { query, setQuery } from '../router.ts'
 import type { Line } from './read.ts'
 

@@ -13,12 +13,12 @@ import { useResource } from '../api/resource.ts'
 import { clockTime, creditsOf, dollars, moment, rough, secondsLong, whole } from '../format.ts'
 import { say, t } from '../i18n.ts'
 import { busyText, Slots } from '../parts/amounts.tsx'
+import { ConcurrencyLine } from '../parts/concurrency-line.tsx'
 import { Button } from '../parts/controls.tsx'
 import { Dim, type Mark, Status } from '../parts/mark.tsx'
 import { QuotaMeters } from '../parts/quota.tsx'
 import { Empty, Failed, Note, Placeholder } from '../parts/states.tsx'
 import { upstreamMarks } from '../parts/upstream-words.ts'
-import { WidthLine } from '../parts/width-line.tsx'
 
 /** Why it waits for Z.AI, and what can be done about it. */
 export function UpstreamsScreen() {
@@ -244,7 +244,7 @@ function ModelTable({ models, history }: ModelTableProps) {
               {waiting > 0 && <span class="warn">, {t('waitingCount', waiting)}</span>}
             </td>
             <td class="not-phone grow">
-              <WidthLine changes={history.filter((each) => each.model === model)} learned={learned_limit} />
+              <ConcurrencyLine changes={history.filter((each) => each.model === model)} learned={learned_limit} />
             </td>
             <td class="n p3">
               <span class="only-phone">{t('refused')} </span>

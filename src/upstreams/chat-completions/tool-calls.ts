@@ -1,4 +1,4 @@
-import { appended } from '../../core/appended.ts'
+import { appendText } from '../../core/append-text.ts'
 import type { CallMeter } from '../../core/call-meter.ts'
 import type { Delta } from '../../core/events.ts'
 import { canonicalJson } from '../../core/json.ts'
@@ -196,7 +196,7 @@ export function toolCallAssembler(tools: readonly Tool[], meter?: CallMeter): To
   }
 
   function append(call: PendingCall, text: string): void {
-    call.text = appended(call.text, text)
+    call.text = appendText(call.text, text)
     call.unsent += text
   }
 

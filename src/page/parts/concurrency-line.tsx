@@ -6,7 +6,7 @@ const hourMs = 3_600_000
 const width = 120
 const height = 20
 
-interface WidthLineProps {
+interface ConcurrencyLineProps {
   /** Changes of one credential with one model, oldest first. */
   changes: readonly UpstreamChange[]
   /** What is known now. */
@@ -17,7 +17,7 @@ interface WidthLineProps {
  * The number of calls at a time that the upstream was known to take, over the last hour. It is learned from refusals, so
  * nothing is drawn before the first one.
  */
-export function WidthLine({ changes, learned }: WidthLineProps) {
+export function ConcurrencyLine({ changes, learned }: ConcurrencyLineProps) {
   if (learned === undefined) return null
   const from = now.value - hourMs
   const known = changes.flatMap(({ at, limit }) => (limit === undefined ? [] : [{ at, limit }]))

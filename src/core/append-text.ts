@@ -8,7 +8,7 @@ const longLength = 1_048_576
  * text is read, which takes 90 bytes for a word of 7 characters. So the text is read whenever it has grown by an eighth,
  * or where it is long, to twice its length.
  */
-export function appended(text: string, piece: string): string {
+export function appendText(text: string, piece: string): string {
   const whole = text + piece
   if (whole.length < smallLength || mark(whole.length) === mark(text.length)) return whole
   // Always true. Without a use of the character the engine would not read it.

@@ -1,6 +1,6 @@
 import { heapStats } from 'bun:jsc'
 import { expect, test } from 'bun:test'
-import { appended } from '../../src/core/appended.ts'
+import { appendText } from '../../src/core/append-text.ts'
 
 const words = 200_000
 
@@ -13,16 +13,16 @@ function heldBytes(): number {
 test('a text that grows by pieces is their sum', () => {
   const pieces = Array.from({ length: 20_000 }, (_, place) => '世界🙂 a'.repeat(place % 3) + place)
   let text = ''
-  for (const piece of pieces) text = appended(text, piece)
+  for (const piece of pieces) text = appendText(text, piece)
   expect(text === pieces.join('')).toBe(true)
-  expect(appended('', '')).toBe('')
-  expect(appended(text, '')).toBe(text)
+  expect(appendText('', '')).toBe('')
+  expect(appendText(text, '')).toBe(text)
 })
 
 test('it takes the memory of its characters', () => {
   const before = heldBytes()
   let text = ''
-  for (let word = 0; word < words; word++) text = appended(text, `${word} `)
+  for (let word = 0; word < words; word++) text = appendText(text, `${word} `)
   // 1.3 MB of characters; 18 MB where each piece is kept.
   expect(heldBytes() - before).toBeLessThan(6_000_000)
   expect(text.length).toBe(1_288_890)

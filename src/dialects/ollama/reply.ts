@@ -1,5 +1,6 @@
 import type { ReplyHead, TextWriter } from '../../core/dialect.ts'
-import type { FinishReason, Usage } from '../../core/events.ts'
+import type { FinishReason, Reply, StreamEvent, Usage } from '../../core/events.ts'
+import { jsonEscape } from '../../core/sse.ts'
 
 /** The stream is one JSON object a line. */
 export const stream = {
@@ -18,11 +19,58 @@ export function line(value: object): string {
 }
 
 /** Several blocks of reasoning arrive in one field, so a blank line separates them. */
-export const reasoningSeparator = '\n\n'
+const reasoningSeparator = '\n\n'
 
-/** A writer of text that has no messages of its own to follow. */
-export function passing(kind: TextWriter['kind'], write: TextWriter['write']): TextWriter {
-  return { kind, write, account() {} }
+/** The lines of a stream that carry text and reasoning. */
+export interface TextLines {
+  /** Writes `text-delta` and `reasoning-delta`, and separates blocks at `reasoning-start`. Ignores other events. */
+  push(event: StreamEvent, out: string[]): void
+  /** Writes further text of the open block. */
+  writer(): TextWriter | undefined
+}
+
+/** `writeText` and `writeReasoning` make a line of each piece. */
+export function textLines(writeText: TextWriter['write'], writeReasoning: TextWriter['write']): TextLines {
+  const text: TextWriter = { kind: 'text', write: writeText, account() {} }
+  const reasoning: TextWriter = { kind: 'reasoning', write: writeReasoning, account() {} }
+  let writer: TextWriter | undefined
+  let reasoningParts = 0
+  let gap = ''
+
+  return {
+    push(event, out) {
+      switch (event.type) {
+        case 'text-delta':
+          out.push(writeText([jsonEscape(event.text)]))
+          writer = text
+          break
+        case 'reasoning-start':
+          if (reasoningParts++ > 0) gap = reasoningSeparator
+          break
+        case 'reasoning-delta':
+          out.push(writeReasoning([jsonEscape(gap + event.text)]))
+          gap = ''
+          writer = reasoning
+          break
+        default:
+      }
+    },
+    writer: () => writer,
+  }
+}
+
+export function textOf(reply: Reply): string {
+  return textsOf(reply, 'text').join('')
+}
+
+/** The member of a whole reply or message with its reasoning; none where there is no reasoning. */
+export function thinkingOf(reply: Reply): { thinking?: string } {
+  const thinking = textsOf(reply, 'reasoning').join(reasoningSeparator)
+  return thinking === '' ? {} : { thinking }
+}
+
+function textsOf({ blocks }: Reply, type: 'text' | 'reasoning'): string[] {
+  return blocks.flatMap((block) => (block.type === type ? [block.text] : []))
 }
 
 /** Ollama has no word for a filtered reply. */

@@ -1,9 +1,9 @@
-import type { Encoder, ReplyHead, TextWriter } from '../../../core/dialect.ts'
+import type { Encoder, ReplyHead } from '../../../core/dialect.ts'
 import type { Reply } from '../../../core/events.ts'
 import { isRecord, parseJson } from '../../../core/json.ts'
-import { asciiJson, jsonEscape, templateWriter } from '../../../core/sse.ts'
+import { asciiJson, templateWriter } from '../../../core/sse.ts'
 import { errorBody } from '../errors.ts'
-import { ending, identityOf, line, passing, reasoningSeparator } from '../reply.ts'
+import { ending, identityOf, line, textLines, textOf, thinkingOf } from '../reply.ts'
 
 /**
  * Encodes stream events as lines: text and reasoning in pieces, each call whole, and a last line with `done`. A stream that
@@ -13,27 +13,16 @@ export function encoder(head: ReplyHead): Encoder {
   // Each delta costs one JSON.stringify of its text, because the text around it is the same for the whole stream.
   const before = `${asciiJson(identityOf(head)).slice(0, -1)},"message":{"role":"assistant","content":"`
   const after = '},"done":false}\n'
-  const text = passing('text', templateWriter(before, `"${after}`))
-  const reasoning = passing('reasoning', templateWriter(`${before}","thinking":"`, `"${after}`))
-  let writer: TextWriter | undefined
+  const lines = textLines(templateWriter(before, `"${after}`), templateWriter(`${before}","thinking":"`, `"${after}`))
   let calls = 0
-  let reasoningParts = 0
-  let gap = ''
 
   return {
     push(event, out) {
       switch (event.type) {
         case 'text-delta':
-          out.push(text.write([jsonEscape(event.text)]))
-          writer = text
-          break
         case 'reasoning-start':
-          if (reasoningParts++ > 0) gap = reasoningSeparator
-          break
         case 'reasoning-delta':
-          out.push(reasoning.write([jsonEscape(gap + event.text)]))
-          gap = ''
-          writer = reasoning
+          lines.push(event, out)
           break
         case 'tool-call-end': {
           const args = argumentsLine(event.arguments)
@@ -67,15 +56,12 @@ export function encoder(head: ReplyHead): Encoder {
       }
     },
     end() {}, // the last event of the stream has written everything
-    textWriter: () => writer,
+    textWriter: lines.writer,
     keepAlive: `${before}"${after}`,
   }
 }
 
 export function encodeReply(head: ReplyHead, reply: Reply): object {
-  const textsOf = (type: 'text' | 'reasoning') =>
-    reply.blocks.flatMap((block) => (block.type === type ? [block.text] : []))
-  const thinking = textsOf('reasoning').join(reasoningSeparator)
   const calls = reply.blocks.flatMap((block) => {
     const args = block.type === 'tool-call' ? parseJson(block.arguments) : undefined
     return block.type === 'tool-call' && isRecord(args) ? [{ id: block.id, name: block.name, arguments: args }] : []
@@ -84,8 +70,8 @@ export function encodeReply(head: ReplyHead, reply: Reply): object {
     ...identityOf(head),
     message: {
       role: 'assistant',
-      content: textsOf('text').join(''),
-      ...(thinking === '' ? {} : { thinking }),
+      content: textOf(reply),
+      ...thinkingOf(reply),
       ...(calls.length === 0
         ? {}
         : { tool_calls: calls.map(({ id, ...called }, index) => ({ id, function: { index, ...called } })) }),

@@ -1,8 +1,8 @@
-import type { Encoder, ReplyHead, TextWriter } from '../../../core/dialect.ts'
+import type { Encoder, ReplyHead } from '../../../core/dialect.ts'
 import type { Reply } from '../../../core/events.ts'
-import { asciiJson, jsonEscape, templateWriter } from '../../../core/sse.ts'
+import { asciiJson, templateWriter } from '../../../core/sse.ts'
 import { errorBody } from '../errors.ts'
-import { ending, identityOf, line, passing, reasoningSeparator } from '../reply.ts'
+import { ending, identityOf, line, textLines, textOf, thinkingOf } from '../reply.ts'
 import { type Exchange, encodeContext } from './context.ts'
 
 export interface GenerateOptions {
@@ -18,30 +18,20 @@ export interface GenerateOptions {
 export function encoder(head: ReplyHead, options: GenerateOptions): Encoder {
   const identity = asciiJson(identityOf(head)).slice(0, -1)
   const after = '","done":false}\n'
-  const text = passing('text', templateWriter(`${identity},"response":"`, after))
-  const reasoning = passing('reasoning', templateWriter(`${identity},"response":"","thinking":"`, after))
-  let writer: TextWriter | undefined
+  const writeText = templateWriter(`${identity},"response":"`, after)
+  const lines = textLines(writeText, templateWriter(`${identity},"response":"","thinking":"`, after))
   let response = ''
-  let reasoningParts = 0
-  let gap = ''
 
   return {
     push(event, out) {
       switch (event.type) {
         case 'text-delta':
-          out.push(text.write([jsonEscape(event.text)]))
-          writer = text
+        case 'reasoning-start':
+        case 'reasoning-delta':
+          lines.push(event, out)
           break
         case 'text-end':
           response += event.text
-          break
-        case 'reasoning-start':
-          if (reasoningParts++ > 0) gap = reasoningSeparator
-          break
-        case 'reasoning-delta':
-          out.push(reasoning.write([jsonEscape(gap + event.text)]))
-          gap = ''
-          writer = reasoning
           break
         case 'message-end':
           out.push(
@@ -69,20 +59,17 @@ export function encoder(head: ReplyHead, options: GenerateOptions): Encoder {
       }
     },
     end() {}, // the last event of the stream has written everything
-    textWriter: () => writer,
-    keepAlive: text.write(['']),
+    textWriter: lines.writer,
+    keepAlive: writeText(['']),
   }
 }
 
 export function encodeReply(head: ReplyHead, reply: Reply, options: GenerateOptions): object {
-  const textsOf = (type: 'text' | 'reasoning') =>
-    reply.blocks.flatMap((block) => (block.type === type ? [block.text] : []))
-  const response = textsOf('text').join('')
-  const thinking = textsOf('reasoning').join(reasoningSeparator)
+  const response = textOf(reply)
   return {
     ...identityOf(head),
     response,
-    ...(thinking === '' ? {} : { thinking }),
+    ...thinkingOf(reply),
     ...ending(head, reply.reason, reply.usage),
     context: contextOf(options, response),
   }

@@ -2,14 +2,7 @@ import { newRows, type Part, part, type Sql } from '../database/sql.ts'
 import type { NewRequest } from './requests.ts'
 
 /** What one key used of one model by one upstream and client in one hour. */
-interface UsageRow {
-  /** Its beginning in epoch milliseconds. */
-  hour: number
-  key: string
-  /** '' where a request had none, as in `upstream` and `client`. */
-  model: string
-  upstream: string
-  client: string
+interface UsageSums {
   requests: number
   errors: number
   tokens_in: number
@@ -19,6 +12,16 @@ interface UsageRow {
   /** `null` where no request had a known price. */
   credits: number | null
   usd: number | null
+}
+
+interface UsageRow extends UsageSums {
+  /** Its beginning in epoch milliseconds. */
+  hour: number
+  key: string
+  /** '' where a request had none, as in `upstream` and `client`. */
+  model: string
+  upstream: string
+  client: string
 }
 
 export type UsageGroup = 'model' | 'key' | 'upstream' | 'client'
@@ -32,18 +35,10 @@ export interface UsageQuery {
   group: UsageGroup
 }
 
-export interface UsageSlot {
+export interface UsageSlot extends UsageSums {
   /** The beginning of the hour or day. */
   at: number
   group: string
-  requests: number
-  errors: number
-  tokens_in: number
-  tokens_cached: number
-  tokens_out: number
-  tokens_reasoning: number
-  credits: number | null
-  usd: number | null
 }
 
 export const hourMs = 3_600_000

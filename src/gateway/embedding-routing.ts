@@ -1,7 +1,8 @@
 import { GatewayError } from '../core/errors.ts'
+import { matchesPattern } from '../core/name-pattern.ts'
 import { truncate } from '../core/truncate.ts'
 import type { Model, Upstream } from '../core/upstream.ts'
-import { isAllowed, matches, normaliseName, withoutTag, withoutVendor } from './model-routing.ts'
+import { isAllowed, normaliseName, withoutTag, withoutVendor } from './model-routing.ts'
 
 export interface EmbeddingListing {
   upstream: Upstream
@@ -53,7 +54,7 @@ export function routeEmbedding(
 ): [first: EmbeddingCandidate, ...others: EmbeddingCandidate[]] {
   const untagged = withoutTag(asked)
   const names = [asked, untagged].map(normaliseName)
-  const target = modelMap.find(([pattern]) => names.some((name) => matches(normaliseName(pattern), name)))?.[1]
+  const target = modelMap.find(([pattern]) => names.some((name) => matchesPattern(normaliseName(pattern), name)))?.[1]
   const wanted = target ?? untagged
   const [first, ...others] =
     listed(wanted) ?? addressed(wanted) ?? renamed(wanted) ?? unlisted(wanted, listings, target !== undefined)

@@ -1,4 +1,5 @@
 import { GatewayError } from '../core/errors.ts'
+import { matchesPattern } from '../core/name-pattern.ts'
 import type { ChatRequest } from '../core/request.ts'
 import { truncate } from '../core/truncate.ts'
 import type { ListedModel, Model, Upstream } from '../core/upstream.ts'
@@ -61,7 +62,7 @@ export function withAllowed(listing: ModelListing, allowed: readonly string[] | 
 }
 
 export function isAllowed({ id }: Model, allowed: readonly string[] | undefined): boolean {
-  return allowed === undefined || allowed.some((pattern) => matches(normaliseName(pattern), normaliseName(id)))
+  return allowed === undefined || allowed.some((pattern) => matchesPattern(normaliseName(pattern), normaliseName(id)))
 }
 
 interface Resolution {
@@ -125,7 +126,9 @@ export function routeModel(
   const isListed = untagged !== request.model && inCatalogue(normaliseName(request.model), listings) !== undefined
   const asked = isListed ? request.model : untagged
   const names = [request.model, asked].map(normaliseName)
-  const mapped = options.modelMap.find(([pattern]) => names.some((name) => matches(normaliseName(pattern), name)))
+  const mapped = options.modelMap.find(([pattern]) =>
+    names.some((name) => matchesPattern(normaliseName(pattern), name)),
+  )
   const resolution = mapped
     ? (resolveKnown(mapped[1], listings, options) ?? unlisted(mapped[1], listings, true))
     : (resolveKnown(asked, listings, options) ??
@@ -298,20 +301,6 @@ function resolveAlias(
   if (!size) return undefined
   const resolution = (size === 'small' ? small(listings, options) : undefined) ?? primary(listings, options)
   return resolution && name.endsWith('-thinking') ? { ...resolution, reasoning: 'on' } : resolution
-}
-
-export function matches(pattern: string, name: string): boolean {
-  const [head = '', ...rest] = pattern.split('*')
-  if (rest.length === 0) return name === head
-  if (!name.startsWith(head)) return false
-  let at = head.length
-  const tail = rest.pop() ?? ''
-  for (const piece of rest) {
-    const found = name.indexOf(piece, at)
-    if (found < 0) return false
-    at = found + piece.length
-  }
-  return name.length - tail.length >= at && name.endsWith(tail)
 }
 
 /** The error for an unknown model, with a list of the available ones. `cause` is the error of an upstream that refused the model. */

@@ -1,6 +1,7 @@
 import { GatewayError, invalidField } from '../core/errors.ts'
+import { matchesPattern } from '../core/name-pattern.ts'
 import { truncate } from '../core/truncate.ts'
-import { type ModelTable, matchesPattern } from '../models/table.ts'
+import type { ModelTable } from '../models/table.ts'
 import type { BudgetRow, KeyRow, KeyStore } from '../store/keys.ts'
 import { atomsOf, type BudgetRule } from './budget.ts'
 import { type KeyChange, type KeyRules, readKeyChange } from './change.ts'

@@ -1,4 +1,5 @@
 import { lruCache } from '../core/lru-cache.ts'
+import { matchesPattern } from '../core/name-pattern.ts'
 import file from './models.toml'
 import { type EffortWord, effortWords, type Modality, type ModelFields, type ModelRow } from './row.ts'
 
@@ -140,11 +141,6 @@ function factsIn({ id: _, ...facts }: ModelRow): ModelFields {
 
 function isPattern(id: string): boolean {
   return id.includes('*')
-}
-
-/** Whether a name fits a pattern, in which `*` stands for any run of characters. Case does not matter. */
-export function matchesPattern(pattern: string, name: string): boolean {
-  return new RegExp(`^${pattern.split('*').map(RegExp.escape).join('.*')}$`, 'i').test(name)
 }
 
 function factsOf(id: string, facts: ModelFields): ModelFacts {

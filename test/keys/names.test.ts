@@ -4,7 +4,8 @@ import { keyHouse } from './support.ts'
 
 // Keys of an older version may have any name.
 
-const house = await keyHouse({ clock: manualClock() })
+const clock = manualClock()
+const house = await keyHouse({ clock })
 afterAll(() => house.close())
 
 const failure = (promise: Promise<unknown>) => promise.then(() => undefined).catch((thrown) => thrown)
@@ -15,7 +16,10 @@ describe('a word that may mean two keys means none', () => {
     { id: '', prefix: '' },
   ]
   beforeAll(async () => {
-    ;[ann, bob] = [await house.keys.create({ name: 'ann' }), await house.keys.create({ name: 'bob' })]
+    ann = await house.keys.create({ name: 'ann' })
+    // Ids sort by their time, and are told in that order.
+    clock.advance(1)
+    bob = await house.keys.create({ name: 'bob' })
   })
   const renameBob = (name: string) => house.db`UPDATE keys SET name = ${name} WHERE id = ${bob.id}`
 

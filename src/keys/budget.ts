@@ -40,7 +40,8 @@ export function readBudget(text: string): BudgetRule | string {
 export function checkedBudget(unit: unknown, limit: unknown, window: unknown): BudgetRule | string {
   const known = budgetUnits.find((one) => one === unit)
   if (known === undefined) return `expected the unit ${budgetUnits.join(', ')}`
-  if (typeof limit !== 'number' || !(limit > 0) || limit > mostOf[known])
+  // An amount of less than half an atom would be kept as 0.
+  if (typeof limit !== 'number' || !(Math.round(limit * atomsOf[known]) > 0) || limit > mostOf[known])
     return `expected an amount above 0 and up to ${mostOf[known]} ${known}, as in 20, 0.5 or 2m`
   if (known === 'tokens' && !Number.isInteger(limit)) return 'expected a whole number of tokens'
   if (typeof window !== 'string' || !isWindow(window))

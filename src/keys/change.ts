@@ -1,4 +1,5 @@
 import { invalidField } from '../core/errors.ts'
+import { findIssuedKeys } from '../core/issued-keys.ts'
 import { isRecord } from '../core/json.ts'
 import { visibleName } from '../core/visible-name.ts'
 import { type BudgetRule, budgetText, checkedBudget, readAmount, readBudget } from './budget.ts'
@@ -83,7 +84,14 @@ function nameOf(value: unknown, field: string): string {
   if (name === undefined) throw invalidField(field, `expected 1 to ${maxName} characters that can be seen`)
   if (takenNames.test(name))
     throw invalidField(field, 'this is how the gateway itself names keys and callers; choose another name')
+  rejectSecret(name, field)
   return name
+}
+
+/** What is set here is stored, listed and logged as it is. */
+function rejectSecret(text: string, field: string): void {
+  if (findIssuedKeys(text).length > 0)
+    throw invalidField(field, 'holds the secret of a key, which everybody who sees the list of keys could then use')
 }
 
 function isNone(value: unknown): boolean {
@@ -96,6 +104,7 @@ function listOf(value: unknown, field: string): string[] | null {
   const isList = Array.isArray(entries) && entries.length > 0 && entries.length <= maxEntries
   if (!isList || !entries.every(isEntry))
     throw invalidField(field, `expected 1 to ${maxEntries} names without spaces, or none for no limit`)
+  for (const entry of entries) rejectSecret(entry, field)
   return [...new Set(entries)]
 }
 
@@ -145,12 +154,14 @@ function budgetsOf(value: unknown, field: string): BudgetRule[] | null {
 
 const relative = /^(\d{1,5})(h|d)$/
 const hourMs = 3_600_000
+/** The last instant whose year has four digits. Far behind it there are numbers that no calendar has a date for. */
+const lastInstant = Date.UTC(10_000, 0) - 1
 
 /** A date alone is its beginning; times without a zone are UTC's. */
 function expiryOf(value: unknown, field: string, { now }: ChangeContext): number | null {
   if (isNone(value) || value === 'never') return null
   const at = typeof value === 'string' ? instantOf(value, now) : value
-  if (typeof at !== 'number' || !Number.isInteger(at))
+  if (typeof at !== 'number' || !Number.isInteger(at) || at < 0 || at > lastInstant)
     throw invalidField(field, 'expected a date such as 2027-01-31 or 2027-01-31T18:00Z, a span such as 30d, or never')
   if (at <= now) throw invalidField(field, `${new Date(at).toISOString()} is over already`)
   return at

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'bun:test'
 import { budgetText, readBudget } from '../../src/keys/budget.ts'
 import { readKeyChange } from '../../src/keys/change.ts'
+import { newSecret } from '../../src/keys/secret.ts'
 
 const now = Date.parse('2026-11-30T12:00:00Z')
 const dialects = ['openai-chat', 'openai-responses', 'anthropic-messages']
+const secret = newSecret((bytes) => bytes.fill(7))
 const read = (members: unknown) => readKeyChange(members, { now, dialects })
 
 describe('budgets', () => {
@@ -93,9 +95,12 @@ describe('an expiry', () => {
     expect(read({ expires: text })).toEqual({ expiresAt: Date.parse(expected) })
   })
 
-  test.each(['2027-02-30', '2027-13-01', '31.1.2027', 'soon', '', '2027-01-31Z', 5.5, true])('%j is none', (value) => {
-    expect(() => read({ expires_at: value })).toThrow('expires_at: expected a date such as 2027-01-31')
-  })
+  test.each(['2027-02-30', '2027-13-01', '31.1.2027', 'soon', '', '2027-01-31Z', 5.5, true, 9e15, 1e300, -1e300])(
+    '%j is none',
+    (value) => {
+      expect(() => read({ expires_at: value })).toThrow('expires_at: expected a date such as 2027-01-31')
+    },
+  )
 
   test('that is over is refused', () => {
     expect(() => read({ expires: '2026-11-30' })).toThrow('expires: 2026-11-30T00:00:00.000Z is over already')
@@ -113,7 +118,9 @@ test.each<[unknown, string]>([
   [{ name: 'Auth_Token' }, 'name: this is how the gateway itself names keys'],
   [{ name: 'local' }, 'name: this is how the gateway itself names keys'],
   [{ name: 7 }, 'name: expected 1 to 64 characters'],
+  [{ name: `ci ${secret}` }, 'name: holds the secret of a key'],
   [{ models: [] }, 'models: expected 1 to 100 names'],
+  [{ models: `glm-4.6,${secret}` }, 'models: holds the secret of a key'],
   [{ models: ['a b'] }, 'models: expected 1 to 100 names'],
   [{ models: [7] }, 'models: expected 1 to 100 names'],
   [{ dialects: 'grpc' }, 'dialects: expected some of openai-chat, openai-responses, anthropic-messages'],
@@ -123,6 +130,7 @@ test.each<[unknown, string]>([
   [{ disabled: 'yes' }, 'disabled: expected true or false'],
   [{ budgets: 7 }, 'budgets: expected a list of budgets'],
   [{ budgets: [{ unit: 'usd', limit: 0, window: 'day' }] }, 'budgets.0: expected an amount above 0'],
+  [{ budgets: [{ unit: 'usd', limit: 1e-12, window: 'day' }] }, 'budgets.0: expected an amount above 0'],
   [{ budgets: ['usd:1/day', 'usd:2/day'] }, 'budgets: there are two budgets of usd a day'],
 ])('%j is refused', (members, reason) => {
   expect(() => read(members)).toThrow(reason)

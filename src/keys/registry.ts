@@ -48,6 +48,9 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
   let byHash = new Map<string, Known>()
   let withBudgets = new Set<string>()
   let version = Number.NaN
+  // Refreshes may overtake each other.
+  let begun = 0
+  let newest = 0
   let readAt = clock.monotonic()
   // When the database last answered.
   let seenAt = readAt
@@ -90,10 +93,14 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
   }
 
   async function refresh(): Promise<void> {
+    const turn = ++begun
     // Asked first: a change in between is found by the next look.
     const found = await store.version()
     const budgets = await store.budgets()
     const rows = await store.keys()
+    // One that began later has seen more, such as that a key was disabled.
+    if (turn < newest) return
+    newest = turn
     withBudgets = new Set(budgets.map(({ key }) => key))
     const current = policy()
     byHash = new Map(rows.map((row) => [row.hash, { row, caller: callerWith(row, current), policy: current }]))

@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createKeyRegistry } from '../../src/keys/registry.ts'
 import { characterMeter } from '../support/bills.ts'
 import { manualClock } from '../support/clock.ts'
 import { exact, type House, keyHouse, priced } from './support.ts'
@@ -80,6 +81,32 @@ test('what several processes change at the same time is neither lost nor made tw
   expect(told.reduce((sum, { made }) => sum + made, 0)).toBe(30)
   expect(await home.keys.list()).toHaveLength(31)
 }, 60_000)
+
+test('a look that began before a key was disabled does not let it in again', async () => {
+  const { store, clock, keys } = await house()
+  const held = Promise.withResolvers<void>()
+  let isHeld = false
+  const slow = {
+    ...store,
+    async keys() {
+      const rows = await store.keys()
+      if (isHeld) await held.promise
+      return rows
+    },
+  }
+  const { secret } = await keys.create({ name: 'a' })
+  const registry = await createKeyRegistry({ store: slow, clock, policy: () => ({}), warn() {} })
+  closing.push(registry.close)
+  isHeld = true
+  const overtaken = registry.refresh()
+  await settled()
+  isHeld = false
+  await keys.change('a', { disabled: true })
+  await registry.refresh()
+  held.resolve()
+  await overtaken
+  expect(() => registry.callerOf(secret)).toThrow('This key is disabled')
+})
 
 test('without its database the keys that are known stay in use, and that is said once', async () => {
   const home = await house()

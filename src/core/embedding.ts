@@ -28,7 +28,8 @@ export interface EmbeddingCall {
   signal: AbortSignal
   /** Id of the client's key: waiting calls are served in turn, key by key. */
   caller: string
-  meter: CallMeter
+  /** The meter of the next request to the service; it pays for that one alone. Errors: those of `Spending.reserve`. */
+  bill: () => Promise<CallMeter>
   annotate: (note: string) => void
   observer?: CallObserver | undefined
 }

@@ -2,7 +2,7 @@ import { callMeter, type MeteredCall } from '../core/call-meter.ts'
 import type { CallObserver } from '../core/call-observer.ts'
 import type { EmbeddingReply, EmbeddingRequest } from '../core/embedding.ts'
 import { asGatewayError, GatewayError, invalidField } from '../core/errors.ts'
-import type { Spending } from '../core/spending.ts'
+import type { Reservation, Spending } from '../core/spending.ts'
 import type { Model } from '../core/upstream.ts'
 import { wellFormed } from '../core/well-formed.ts'
 import { decodeTokens } from '../tokens/decode-tokens.ts'
@@ -83,26 +83,37 @@ export async function embed(
 
   async function one({ upstream, embedder, model }: EmbeddingCandidate, part: readonly string[]) {
     const counted = count(part)
-    const meter = callMeter({
-      ...{ upstream: upstream.id, model: model.id, inputTokens: counted },
-      countTokens: (text) => count([text]),
-    })
-    const reservation = await spending?.reserve({
-      ...{ model, meter, maxTokens: 0, prompt: Math.ceil(counted * mostOverCount) },
-      longestReply: () => 0,
-    })
-    onCall(meter)
+    let open: { meter: MeteredCall; reservation: Reservation | undefined } | undefined
+    // What no budget pays for says nothing about the upstream.
+    await bill()
     const startedAt = health.now()
     try {
       const { dimensions } = wanted
-      const reply = await embedder.embed({ texts: part, dimensions, model, signal, caller, meter, annotate, observer })
+      const reply = await embedder.embed({ texts: part, dimensions, model, signal, caller, bill, annotate, observer })
       health.answered(upstream.id)
       return reply.inputTokens > 0 ? reply : { ...reply, inputTokens: counted }
     } catch (thrown) {
       health.failed(upstream.id, asGatewayError(thrown), startedAt)
       throw thrown
     } finally {
-      await reservation?.settle()
+      await open?.reservation?.settle()
+    }
+
+    async function bill(): Promise<MeteredCall> {
+      // A request that was refused has cost nothing, so what is reserved pays for the next one.
+      if (open !== undefined && open.meter.usage() === undefined) return open.meter
+      await open?.reservation?.settle()
+      const meter = callMeter({
+        ...{ upstream: upstream.id, model: model.id, inputTokens: counted },
+        countTokens: (text) => count([text]),
+      })
+      const reservation = await spending?.reserve({
+        ...{ model, meter, maxTokens: 0, prompt: Math.ceil(counted * mostOverCount) },
+        longestReply: () => 0,
+      })
+      open = { meter, reservation }
+      onCall(meter)
+      return meter
     }
   }
 }

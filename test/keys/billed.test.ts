@@ -28,9 +28,15 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
 })
 
+interface HouseOptions {
+  origin?: string
+  key?: object
+  route?: string
+}
+
 /** A gateway with one client key, in front of an upstream that plays these, one for each request. */
-async function house(plays: Play[], { origin, key: more = {} }: { origin?: string; key?: object } = {}) {
-  const upstream = await startRawUpstream({ route: chatRoute, others: scriptedApi([key]).fetch })
+async function house(plays: Play[], { origin, key: more = {}, route = chatRoute }: HouseOptions = {}) {
+  const upstream = await startRawUpstream({ route, others: scriptedApi([key]).fetch })
   const left = [...plays]
   upstream.play((line) => left.shift()?.(line))
   const database = openSqlite({ path: ':memory:', clock: systemClock, warn: () => {} })
@@ -232,6 +238,33 @@ describe('two calls of one request are both paid:', () => {
     ])
     expect((await post({})).status).toBe(200)
     expect(await spent()).toBe(promptTokens + 120)
+  })
+})
+
+describe('vectors whose first request', () => {
+  const input = messages.map(({ content }) => content)
+  const reply = (status: string, body: object): Play => {
+    const text = JSON.stringify(body)
+    const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\nconnection: close\r\n`
+    return async (line) => {
+      await line.write(`${head}content-length: ${text.length}\r\n\r\n${text}`)
+      line.close()
+    }
+  }
+  const vectors = reply('200 OK', {
+    ...{ object: 'list', data: [{ index: 0, embedding: [1] }] },
+    usage: { prompt_tokens: 50, total_tokens: 50 },
+  })
+
+  test.each<[string, Play, boolean]>([
+    ['breaks off are paid twice', (line) => line.close(), true],
+    ['has an answer that is none are paid twice', reply('200 OK', { data: [] }), true],
+    ['is refused are paid once', reply('500 Internal Server Error', { error: { message: 'no' } }), false],
+  ])('%s', async (_name, first, isPaidTwice) => {
+    const { post, spent, upstream } = await house([first, vectors], { route: 'POST /api/paas/v4/embeddings' })
+    const { status } = await post({ model: 'embedding-3', input, messages: undefined }, {}, '/v1/embeddings')
+    expect([status, upstream.asked()]).toEqual([200, 2])
+    expect(await spent()).toBe(50 + (isPaidTwice ? countText(input.join()) : 0))
   })
 })
 

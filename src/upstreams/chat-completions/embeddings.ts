@@ -1,3 +1,5 @@
+import type { CallMeter } from '../../core/call-meter.ts'
+import type { AttemptObserver } from '../../core/call-observer.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Pool } from '../../core/credential-pool.ts'
 import type { EmbeddingCall, EmbeddingReply } from '../../core/embedding.ts'
@@ -17,12 +19,18 @@ export interface EmbedderOptions {
   random: () => number
 }
 
+interface AttemptOptions {
+  key: string
+  meter: CallMeter
+  observer: AttemptObserver | undefined
+}
+
 /** Asks for vectors: with a key of the pool, and once more after a failure that may pass. Errors: GatewayError. */
 export function embedder(options: EmbedderOptions): (call: EmbeddingCall) => Promise<EmbeddingReply> {
   const { client, errors, pool, clock } = options
 
   return async (call) => {
-    const { model, caller, signal, annotate, observer, meter } = call
+    const { model, caller, signal, annotate, observer } = call
     const ticket = pool.ticket({
       ...{ model: model.upstreamId, caller, accepts: () => true, signal, noneAccepts: errors.noKey, annotate },
       onWait: observer?.waits,
@@ -30,9 +38,11 @@ export function embedder(options: EmbedderOptions): (call: EmbeddingCall) => Pro
     const retries = createRetries<Recovery>()
 
     for (;;) {
+      const meter = await call.bill()
       const lease = await ticket.lease()
       const observed = observer?.attempts(lease.fingerprint ?? lease.id)
-      const outcome = await attempt(call, lease.credential, observed).catch(asGatewayError)
+      meter.leased(lease.fingerprint ?? lease.id)
+      const outcome = await attempt(call, { key: lease.credential, meter, observer: observed }).catch(asGatewayError)
       if (!(outcome instanceof GatewayError)) {
         lease.reportSuccess()
         lease.release()
@@ -44,10 +54,10 @@ export function embedder(options: EmbedderOptions): (call: EmbeddingCall) => Pro
         lease.release()
         throw cancelled()
       }
-      meter.refused()
       const recovery = errors.recoveryOf(outcome)
       annotate(`${lease.id}: ${outcome.code}`)
       if (isRefusal(recovery)) {
+        meter.refused()
         // Embeddings are billed to the balance of an account, whose plan may still pay for replies.
         const refusal = outcome.kind === 'quota-exhausted' ? 'model-unavailable' : recovery
         lease.reportFailure(refusal, outcome, goodAgainAfterMs(outcome))
@@ -63,13 +73,13 @@ export function embedder(options: EmbedderOptions): (call: EmbeddingCall) => Pro
   }
 
   async function attempt(
-    { texts, dimensions, model, signal, meter }: EmbeddingCall,
-    key: string,
-    observer: Parameters<ApiClient['ask']>[1]['observer'],
+    { texts, dimensions, model, signal }: EmbeddingCall,
+    { key, meter, observer }: AttemptOptions,
   ): Promise<EmbeddingReply> {
     // A field that is `undefined` is left out of the JSON.
     const body = JSON.stringify({ model: model.upstreamId, input: texts, dimensions })
     const response = await client.ask('/embeddings', { key, body, signal, observer, onSent: meter.sent })
+    if (!response.ok) meter.refused()
     const list = response.ok ? parseJson(response.text) : undefined
     if (!embeddingList.Check(list) || list.data.length !== texts.length) throw errors.ofResponse(response, clock.now())
     observer?.begun()

@@ -16,7 +16,8 @@ export function demoEmbedder(table: ModelTable): Embedder {
     models: async () => models,
     unlisted: () => undefined,
     mostTexts,
-    async embed({ texts, dimensions = usualDimensions, meter, observer }) {
+    async embed({ texts, dimensions = usualDimensions, bill, observer }) {
+      const meter = await bill()
       const observed = observer?.attempts(undefined)
       const body = JSON.stringify({ input: texts, dimensions })
       observed?.exchange?.sent({ method: 'POST', url: 'demo:embeddings', headers: [], body })

@@ -139,6 +139,7 @@ export function createApp(options: AppOptions) {
     idleAfter(request, cost === 'allowance' ? 0 : longestIdleSeconds)
     limits.acquire(record)
     if (cost === 'allowance') limits.charge(record)
+    else limits.occupy(record)
     const { maxBodyBytes: maxBytes, bodyTimeoutMs: timeoutMs } = settings
     const reading = readJson(request, { maxBytes, timeoutMs, clock, onText: record.capture?.askedBody })
     record.isArriving = true

@@ -26,6 +26,11 @@ export interface RequestLimits {
    * as many requests in progress as it may have.
    */
   charge(record: RequestRecord): void
+  /**
+   * Counts a request that no model answers, such as one that counts tokens, as its caller's. Errors: `rate-limited` for a
+   * caller with too many of them at a time, which would otherwise take the places of others with slow bodies.
+   */
+  occupy(record: RequestRecord): void
   /** Ends a request, and charges its caller for the tokens of the reply. A record that is not in progress is ignored. */
   release(record: RequestRecord): void
   /** Rejects a body with too many entries in one of these fields, or too many tools. Errors: `invalid-request`, naming the field. */
@@ -42,6 +47,7 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
   const allowances = new Map<string, Allowance>()
   // The requests whose tokens are charged.
   const charged = new WeakMap<RequestRecord, Allowance>()
+  const occupying = new WeakMap<RequestRecord, Allowance>()
 
   return {
     running,
@@ -65,15 +71,25 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
     charge(record) {
       const allowance = allowanceOf(record.caller)
       const { requests, tokens } = allowance
-      rejectBeyondParallel(allowance)
+      const { parallel } = allowance.policy
+      if (parallel !== undefined) rejectBeyond(allowance.running, parallel, parallel)
       rejectUnless(requests, 'requests', allowance.policy.requests)
       rejectUnless(tokens, 'tokens', allowance.policy.tokens)
       requests.take(1)
       allowance.running++
       charged.set(record, allowance)
     },
+    occupy(record) {
+      const allowance = allowanceOf(record.caller)
+      const { policy, occupied } = allowance
+      if (policy.parallel !== undefined) rejectBeyond(occupied, policy.parallel * besidesEach, policy.parallel)
+      allowance.occupied++
+      occupying.set(record, allowance)
+    },
     release(record) {
       if (!running.delete(record)) return
+      const occupied = occupying.get(record)
+      if (occupied !== undefined) occupied.occupied--
       const allowance = charged.get(record)
       if (allowance === undefined) return
       allowance.running--
@@ -106,6 +122,7 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
     const allowance: Allowance = {
       policy,
       running: 0,
+      occupied: 0,
       requests: bucket(() => allowance.policy.requests?.perMinute ?? 0, clock),
       tokens: bucket(() => allowance.policy.tokens?.perMinute ?? 0, clock),
     }
@@ -114,6 +131,9 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
   }
 }
 
+/** Agents count tokens beside a reply, a few texts at a time. */
+const besidesEach = 4
+
 /** Sixteen times as many as Z.AI takes. Each is looked at a dozen times before it is sent. */
 const mostTools = 2_048
 
@@ -121,6 +141,8 @@ interface Allowance {
   policy: CallerPolicy
   /** Requests under way. */
   running: number
+  /** Requests under way that no model answers. */
+  occupied: number
   requests: Bucket
   tokens: Bucket
 }
@@ -155,8 +177,8 @@ function bucket(perMinute: () => number, clock: Clock): Bucket {
   }
 }
 
-function rejectBeyondParallel({ policy: { parallel }, running }: Allowance): void {
-  if (parallel === undefined || running < parallel) return
+function rejectBeyond(running: number, most: number, parallel: number): void {
+  if (running < most) return
   throw new GatewayError(
     'rate-limited',
     `This key already has ${running} requests under way, as many as it may have at a time (parallel is ${parallel}). Try again when one is over.`,

@@ -330,6 +330,31 @@ test('as many requests at a time as the key may have', async () => {
   await eventually(async () => (await chat(secret)).status === 200)
 })
 
+test('a key takes no places of others with bodies that never come', async () => {
+  const { url, create, chat, send } = await gatewayWithKeys({
+    access: { openaiKey: operator },
+    limits: { maxConcurrent: 6 },
+  })
+  const { secret } = await create({ name: 'a', parallel: 1 })
+  const leaving = new AbortController()
+  closing.push(async () => leaving.abort())
+  const holding = Array.from({ length: 6 }, () =>
+    fetch(`${url}/v1/messages/count_tokens`, {
+      ...{ method: 'POST', signal: leaving.signal },
+      headers: { authorization: `Bearer ${secret}`, 'content-type': 'application/json' },
+      body: new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode('{')) }),
+    }).then(({ status }) => status),
+  )
+  expect(await Promise.race(holding)).toBe(429)
+  expect((await chat(operator)).status).toBe(200)
+  expect((await send('/v1/messages/count_tokens', { model: 'GLM-4.5', messages })).status).toBe(200)
+  leaving.abort()
+  await Promise.allSettled(holding)
+  await eventually(
+    async () => (await send('/v1/messages/count_tokens', { model: 'GLM-4.5', messages }, secret)).status === 200,
+  )
+})
+
 describe('a key', () => {
   test('for some models and APIs has those alone', async () => {
     const { create, chat, send } = await gatewayWithKeys()

@@ -130,7 +130,10 @@ export function createApp(options: AppOptions) {
   // The timeout of a request applies to its connection, until the next request sets its own.
   const connection: ServerConnection = {
     setIdleTimeout: (request) => idleAfter(request, Math.min(Math.ceil(settings.stallMs / 1000), 60)),
-    abortConnection: (request) => idleAfter(request, 1),
+    abortConnection(request) {
+      insideCalls.get(request)?.cut?.()
+      idleAfter(request, 1)
+    },
   }
   const admitAndReadBody: AdmitAndReadBody = async (request, { cost, check, conversationFields }) => {
     const record = recordOf(request)
@@ -214,7 +217,9 @@ export function createApp(options: AppOptions) {
     ...ownKeyRoutes({ keys: options.keys?.keys, recordOf }),
     ...(metrics ? metricsRoutes(metrics) : []),
     ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
-    ...dialects.flatMap((dialect) => socketRoutes(dialect, basePaths, { ask: askInside, upgrade })),
+    ...dialects.flatMap((dialect) =>
+      socketRoutes(dialect, basePaths, { ask: askInside, upgrade, settings, clock, log }),
+    ),
     ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, answering)),
     ...dialects.flatMap((dialect) => conversationRoutes(dialect, basePaths, answering)),
     ...adminRoutes({ clock, operators, keys: options.keys?.keys }, options.operator, {

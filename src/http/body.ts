@@ -62,14 +62,19 @@ export function leavesBodyUnread(error: GatewayError): boolean {
 export async function readJson(request: Request, limits: BodyLimits): Promise<JsonBody> {
   const text = await readText(request, limits)
   limits.onText?.(text)
-  const yieldIfLong = yieldBetweenSteps(limits.clock, text.length)
+  return await parseJsonBody(text, limits.clock)
+}
+
+/** The second step of `readJson`, for a body that has arrived in another way. */
+export async function parseJsonBody(text: string, clock: Clock): Promise<JsonBody> {
+  const yieldIfLong = yieldBetweenSteps(clock, text.length)
   if (text.length <= shortLength) {
     const body = await parsed(text, () => JSON.parse(text))
     rejectDeepNesting(body)
     return { body, yieldIfLong }
   }
   // To join what has been read takes a while, too.
-  if (text.length > mostTextAtOnce) await pause(limits.clock)
+  if (text.length > mostTextAtOnce) await pause(clock)
   const { values, isDeep, longContainers } = shapeOf(text)
   await yieldIfLong()
   // One that is nested too deep is parsed only to say where.

@@ -11,6 +11,8 @@ export interface InsideRequest {
   recentReplies?: RecentReplies
   /** Called with the record of the request before it is answered. */
   begun?: (record: RequestRecord) => void
+  /** Called in place of closing a connection, if the reply has to be cut without an end. */
+  cut?: () => void
 }
 
 /** Answers a request that comes from the gateway itself, as the app answers those that come from outside. */

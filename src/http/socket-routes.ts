@@ -1,8 +1,12 @@
 import { createParser } from 'eventsource-parser'
+import type { Clock } from '../core/clock.ts'
 import type { Dialect, SocketFormat } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
+import type { Log } from '../observe/log.ts'
 import { behindBasePaths } from './base-paths.ts'
+import { parseJsonBody } from './body.ts'
 import type { AskInside } from './inside-requests.ts'
+import type { LiveSettings } from './live-settings.ts'
 import { createRecentReplies } from './recent-replies.ts'
 import type { Route, RouteContext } from './route.ts'
 
@@ -10,6 +14,9 @@ export interface SocketRouteOptions {
   ask: AskInside
   /** Turns the connection of a request into a WebSocket. Returns whether it could. */
   upgrade: (request: Request, handlers: SocketHandlers) => boolean
+  settings: LiveSettings
+  clock: Clock
+  log: Log
 }
 
 /** What is called as things happen to a WebSocket. */
@@ -25,6 +32,8 @@ export interface Socket {
   /** Returns -1 if the message waits until the client reads on, 0 if it was lost, or else its size. */
   send(message: string): number
   close(code: number, reason: string): void
+  /** Without a word, and without what the client has yet to read. */
+  terminate(): void
 }
 
 /** The routes for WebSockets, of dialects that have them. */
@@ -36,7 +45,7 @@ export function socketRoutes(dialect: Dialect, basePaths: readonly string[], opt
     const { method, path, access, summary } = route
     const docs = { ...documented, tags: [dialect.id], summary }
     const handle = ({ request }: RouteContext) => {
-      const handlers = conversation(dialect, format, request, options.ask)
+      const handlers = conversation(dialect, format, request, options)
       if (options.upgrade(request, handlers)) return new Response(null, { status: 101 })
       throw new GatewayError('invalid-request', 'This path is for WebSockets; send POST for a reply over HTTP.', {
         status: 426,
@@ -56,11 +65,19 @@ const documented = {
 /** Requests that may wait on one connection, over all lanes. */
 const mostWaiting = 100
 
+/** Their messages together, as a multiple of the longest message. */
+const mostWaitingText = 2
+
 /** Headers of the handshake that say nothing about the requests on the connection. */
 const ofHandshake = /^(?:connection|upgrade|sec-websocket-.*|content-.*|transfer-encoding|accept-encoding|cookie)$/
 
 /** Answers the messages of one connection. Each is a request of its own: admitted, limited, charged and logged as such. */
-function conversation(dialect: Dialect, format: SocketFormat, handshake: Request, ask: AskInside): SocketHandlers {
+function conversation(
+  dialect: Dialect,
+  format: SocketFormat,
+  handshake: Request,
+  { ask, settings, clock, log }: SocketRouteOptions,
+): SocketHandlers {
   const headers = new Headers([...handshake.headers].filter(([name]) => !ofHandshake.test(name)))
   headers.set('content-type', 'application/json')
   const url = new URL(handshake.url)
@@ -69,31 +86,27 @@ function conversation(dialect: Dialect, format: SocketFormat, handshake: Request
   const closed = new AbortController()
   /** The last request of each lane; a message without a lane has the lane `undefined`. */
   const lanes = new Map<string | undefined, Promise<void>>()
+  /** Messages are read one after the other, because a long one takes a while. */
+  let reading = Promise.resolve()
   let waiting = 0
+  let waitingText = 0
   let drained = Promise.withResolvers<void>()
 
   return {
     open() {},
     message(socket, message) {
-      let asked: { body: object; lane: string | undefined }
-      try {
-        if (waiting >= mostWaiting) throw tooMany()
-        asked = format.read(parsed(message))
-      } catch (thrown) {
-        if (!(thrown instanceof GatewayError)) throw thrown
-        refuse(socket, thrown)
+      const text = String(message)
+      if (waiting >= mostWaiting || waitingText + text.length > mostWaitingText * settings.maxBodyBytes) {
+        refuse(socket, tooMany())
         return
       }
-      const { body, lane } = asked
       waiting++
-      const before = lanes.get(lane) ?? Promise.resolve()
-      const turn = before
-        .then(() => reply(socket, body, lane))
-        .finally(() => {
-          waiting--
-          if (lanes.get(lane) === turn) lanes.delete(lane)
-        })
-      lanes.set(lane, turn)
+      waitingText += text.length
+      const done = () => {
+        waiting--
+        waitingText -= text.length
+      }
+      reading = reading.then(() => enqueue(socket, text, done)).catch((error) => fail(socket, error))
     },
     drain() {
       drained.resolve()
@@ -105,12 +118,35 @@ function conversation(dialect: Dialect, format: SocketFormat, handshake: Request
     },
   }
 
+  async function enqueue(socket: Socket, text: string, done: () => void): Promise<void> {
+    if (closed.signal.aborted) return
+    let asked: ReturnType<SocketFormat['read']>
+    try {
+      asked = format.read((await parseJsonBody(text, clock)).body)
+    } catch (thrown) {
+      done()
+      if (!(thrown instanceof GatewayError)) throw thrown
+      refuse(socket, thrown)
+      return
+    }
+    const { body, lane } = asked
+    const before = lanes.get(lane) ?? Promise.resolve()
+    const turn = before
+      .then(() => reply(socket, body, lane))
+      .catch((error) => fail(socket, error))
+      .finally(() => {
+        done()
+        if (lanes.get(lane) === turn) lanes.delete(lane)
+      })
+    lanes.set(lane, turn)
+  }
+
   async function reply(socket: Socket, body: object, lane: string | undefined): Promise<void> {
     if (closed.signal.aborted) return
     const request = new Request(url, { method: 'POST', headers, body: JSON.stringify(body), signal: closed.signal })
-    const response = await ask(request, { note: 'websocket', recentReplies })
+    const response = await ask(request, { note: 'websocket', recentReplies, cut: () => socket.terminate() })
     if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
-      socket.send(format.encodeRefusal(response.status, await response.json(), response.headers, lane))
+      send(socket, format.encodeRefusal(response.status, await response.json(), response.headers, lane))
       return
     }
     const messages: string[] = []
@@ -120,27 +156,36 @@ function conversation(dialect: Dialect, format: SocketFormat, handshake: Request
       parser.feed(decoder.decode(bytes, { stream: true }))
       for (const message of messages.splice(0)) {
         if (closed.signal.aborted) return
-        if (socket.send(message) === -1) await drained.promise
+        if (send(socket, message) === 'full') await drained.promise
       }
     }
   }
 
   function refuse(socket: Socket, error: GatewayError): void {
     const { status, body } = dialect.encodeError(error, '')
-    socket.send(format.encodeRefusal(status, body, new Headers(), undefined))
+    send(socket, format.encodeRefusal(status, body, new Headers(), undefined))
+  }
+
+  /** A lost message would leave a hole in a reply that looks complete, so the connection ends with it. */
+  function send(socket: Socket, message: string): 'sent' | 'full' {
+    const sent = socket.send(message)
+    if (sent === 0) socket.terminate()
+    return sent === -1 ? 'full' : 'sent'
+  }
+
+  function fail(socket: Socket, error: unknown): void {
+    log.error('a WebSocket could not be answered', { error })
+    socket.close(internalError, 'The gateway failed while answering.')
   }
 }
 
-function parsed(message: unknown): unknown {
-  try {
-    return JSON.parse(String(message))
-  } catch {
-    throw new GatewayError('invalid-request', 'The message is not valid JSON.', { code: 'invalid_json' })
-  }
-}
+/** Source: RFC 6455, 7.4.1. */
+const internalError = 1011
 
 function tooMany(): GatewayError {
-  return new GatewayError('overloaded', `${mostWaiting} requests already wait on this connection.`, {
-    code: 'too_many_requests_at_once',
-  })
+  return new GatewayError(
+    'overloaded',
+    `Too much waits on this connection already: ${mostWaiting} requests at most, and no more text than in ${mostWaitingText} of the longest ones.`,
+    { code: 'too_many_requests_at_once' },
+  )
 }

@@ -1,10 +1,14 @@
 import { afterAll, describe, expect, test } from 'bun:test'
+import { once } from 'node:events'
+import { connect as connectTo } from 'node:net'
 import OpenAI from 'openai'
 import type { ResponsesClientEvent, ResponsesServerEvent } from 'openai/resources/responses/responses'
 import { ResponsesWS } from 'openai/resources/responses/ws'
 import { systemClock } from '../../src/async/system-clock.ts'
+import type { Delta } from '../../src/core/events.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { startGateway, until } from '../support/gateway.ts'
+import { replyingWith } from '../support/replies.ts'
 
 const upstream = demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 })
 const gateway = startGateway([upstream], { access: { openaiKey: 'sk-1' } })
@@ -90,7 +94,10 @@ describe('a WebSocket of the Responses API', () => {
     socket.ask({ input: 'x', background: true })
     socket.ask({ input: 'x', temperature: 9 })
     socket.ask({ input: [] })
-    await socket.ended(5)
+    socket.ask({ input: 'x', stream_id: 'l'.repeat(257) })
+    socket.raw(`{"type":"response.create","input":${'['.repeat(100_000)}${']'.repeat(100_000)}}`)
+    socket.raw(`{"type":"response.create","input":[${'0,'.repeat(250_000)}0]}`)
+    await socket.ended(8)
     expect(
       socket.events.map((event) => (event.type === 'error' && 'error' in event ? event.error : event)),
     ).toMatchObject([
@@ -99,9 +106,12 @@ describe('a WebSocket of the Responses API', () => {
       { param: 'background' },
       { param: 'temperature' },
       { param: 'input' },
+      { param: 'stream_id' },
+      { code: 'too_deep' },
+      { code: 'too_many_values' },
     ])
     socket.ask({ input: 'Hello there' })
-    await socket.ended(6)
+    await socket.ended(9)
     expect(socket.completed()).toHaveLength(1)
   })
 
@@ -127,6 +137,39 @@ describe('a WebSocket of the Responses API', () => {
     await slow.stop()
   })
 })
+
+test('no more text waits on one connection than in two of the longest messages', async () => {
+  const slow = startGateway([demo({ clock: systemClock, idleMs: 5_000, paceMs: 5 })], { maxBodyBytes: 10_000 })
+  using socket = connect('any', slow.url)
+  for (let count = 0; count < 3; count++) socket.ask({ input: 'many words '.repeat(800) })
+  await socket.ended()
+  expect(socket.events.filter(({ type }) => type === 'error')).toMatchObject([
+    { status: 503, error: { code: 'too_many_requests_at_once' } },
+  ])
+  await slow.stop()
+})
+
+test('a client that reads nothing is cut off, not left waiting for the rest of a reply', async () => {
+  const words = (from: number) => Array.from({ length: 2_000 }, (_, index) => (from + index).toString(36)).join(' ')
+  const long: Delta[] = Array.from({ length: 2_000 }, (_, part) => ({ type: 'text', text: words(part * 2_000) }))
+  const endless = startGateway([replyingWith(() => long)], { stallMs: 50, keepAliveMs: 20 })
+  const { port } = new URL(endless.url)
+  const socket = connectTo(Number(port), '127.0.0.1')
+  const handshake = 'Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+  socket.write(`GET /v1/responses HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n${handshake}\r\n`)
+  await once(socket, 'data')
+  socket.pause()
+  socket.write(textFrame(JSON.stringify({ type: 'response.create', model, input: 'x' })))
+  await until(() => endless.lines.some((line) => line.includes('client_stalled')), 'the stall')
+  socket.resume()
+  await once(socket, 'close')
+  await endless.stop()
+})
+
+/** A message of a client, with a mask of zeros. */
+function textFrame(text: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(0x81, 0x80 | text.length, 0, 0, 0, 0), Buffer.from(text)])
+}
 
 test('a shutdown lets the reply of a WebSocket finish, and refuses the next', async () => {
   const going = startGateway([demo({ clock: systemClock, idleMs: 5_000, paceMs: 5 })])

@@ -2,6 +2,9 @@ import type { SocketFormat } from '../../core/dialect.ts'
 import { invalidField } from '../../core/errors.ts'
 import { fieldsOf, textOr } from '../openai/json-fields.ts'
 
+/** The name of a lane is repeated in each of its events. */
+const longestLane = 256
+
 /**
  * The messages of a WebSocket. Source: `ResponsesClientEvent` and `ResponsesServerEvent` of SDK 7.59. Clients continue a
  * response by `previous_response_id` with `store: false`, too, as long as the connection lasts.
@@ -12,7 +15,10 @@ export const socket: SocketFormat = {
     if (type !== 'response.create')
       throw invalidField('type', 'expected response.create; no other event is taken here.')
     if (body.background === true) throw invalidField('background', 'a WebSocket is answered while the client waits.')
-    return { body: { ...body, stream: true }, lane: textOr(stream_id) || undefined }
+    const lane = textOr(stream_id)
+    if (lane.length > longestLane)
+      throw invalidField('stream_id', `expected at most ${longestLane} characters, got ${lane.length}`)
+    return { body: { ...body, stream: true }, lane: lane || undefined }
   },
   encodeEvent: (data, lane) => (lane === undefined ? data : `{"stream_id":${JSON.stringify(lane)},${data.slice(1)}`),
   encodeRefusal(status, body, headers, lane) {

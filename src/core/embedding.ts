@@ -45,3 +45,6 @@ export interface Embedder {
   /** Errors: GatewayError. */
   embed(call: EmbeddingCall): Promise<EmbeddingReply>
 }
+
+/** The longest vectors that may be asked for: eight times as long as those of any model that is known. */
+export const mostDimensions = 32_768

@@ -123,6 +123,18 @@ test('the same path behind /api is that of Ollama, which has no input', async ()
   expect([refused.status, await refused.json()]).toEqual([400, { error: 'prompt: this field is required' }])
 })
 
+test.each<[string, (length: number) => object]>([
+  ['/v1/embeddings', (dimensions) => ({ model, input: 'A cat', dimensions })],
+  ['/api/embed', (dimensions) => ({ model, input: 'A cat', dimensions })],
+  [
+    `/v1beta/models/${model}:embedContent`,
+    (outputDimensionality) => ({ content: { parts: [{ text: 'A cat' }] }, outputDimensionality }),
+  ],
+])('%s refuses vectors that are longer than any', async (path, bodyOf) => {
+  const statuses = [2_048, 2_049, 1e9, 1e308].map(async (length) => (await post(path, bodyOf(length))).status)
+  expect(await Promise.all(statuses)).toEqual([200, 400, 400, 400])
+})
+
 test('texts that share words are close to each other', async () => {
   const [cat = [], other = [], far = []] = await vectorsOf(['the cat sleeps', 'the cat sleeps well', 'monads compose'])
   expect(closeness(cat, other)).toBeGreaterThan(0.7)

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { defineEmbeddings } from '../../core/dialect.ts'
-import type { EmbeddingRequest } from '../../core/embedding.ts'
+import { type EmbeddingRequest, mostDimensions } from '../../core/embedding.ts'
 import { invalidField } from '../../core/errors.ts'
 import { rejectMany } from '../openai/embedding-inputs.ts'
 
@@ -10,14 +10,15 @@ const maybe = <T extends Parameters<typeof Type.Optional>[0]>(schema: T) =>
   Type.Optional(Type.Union([schema, Type.Null()]))
 
 const content = open({ parts: Type.Array(open({ text: maybe(Type.String()) }), { minItems: 1 }) })
+const length = maybe(Type.Integer({ minimum: 1, maximum: mostDimensions }))
 /** Fields may also be spelled as in protocol buffers. */
 const embedBody = open({
   content,
   model: maybe(Type.String()),
   taskType: maybe(Type.String()),
   title: maybe(Type.String()),
-  outputDimensionality: maybe(Type.Integer({ minimum: 1 })),
-  output_dimensionality: maybe(Type.Integer({ minimum: 1 })),
+  outputDimensionality: length,
+  output_dimensionality: length,
 })
 const batchBody = open({ requests: Type.Array(embedBody, { minItems: 1 }) })
 

@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { defineEmbeddings } from '../../core/dialect.ts'
+import { mostDimensions } from '../../core/embedding.ts'
 import { rejectMany } from '../openai/embedding-inputs.ts'
 import { ignoredOptions } from './options.ts'
 import { maybe, open, requestFields } from './request-fields.ts'
@@ -14,7 +15,7 @@ export const embed = defineEmbeddings({
     ...{ model, options, keep_alive, truncate },
     input: Type.Union([Type.String(), Type.Array(Type.String())]),
     /** 0 stands for the length that the model has. */
-    dimensions: maybe(Type.Integer({ minimum: 0 })),
+    dimensions: maybe(Type.Integer({ minimum: 0, maximum: mostDimensions })),
   }),
   decode({ model, input, dimensions, options }) {
     const inputs = [input].flat()

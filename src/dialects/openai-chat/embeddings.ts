@@ -1,10 +1,8 @@
 import { Type } from '@sinclair/typebox'
 import { defineEmbeddings } from '../../core/dialect.ts'
-import type { EmbeddingReply } from '../../core/embedding.ts'
+import { type EmbeddingReply, mostDimensions } from '../../core/embedding.ts'
 import { longestModelName } from '../../core/model-name.ts'
 import { rejectMany } from '../openai/embedding-inputs.ts'
-
-const mostDimensions = 1 << 16
 
 const tokens = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 })
 

@@ -1,10 +1,14 @@
 import type { Embedder } from '../../core/embedding.ts'
+import { invalidField } from '../../core/errors.ts'
 import { modelOf } from '../../models/model.ts'
 import type { ModelTable } from '../../models/table.ts'
 
 const usualDimensions = 256
 /** As many as Z.AI takes. */
 const mostTexts = 64
+/** As long as those of `embedding-3`, which reads as many tokens of a text. */
+const mostDimensions = 2_048
+const mostWords = 3_072
 
 /**
  * Vectors without a model: each word has a direction that its letters decide, and a text points where its words do. So the same
@@ -17,6 +21,8 @@ export function demoEmbedder(table: ModelTable): Embedder {
     unlisted: () => undefined,
     mostTexts,
     async embed({ texts, dimensions = usualDimensions, bill, observer }) {
+      if (dimensions > mostDimensions)
+        throw invalidField('dimensions', `the demo has vectors of at most ${mostDimensions} numbers.`)
       const meter = await bill()
       const observed = observer?.attempts(undefined)
       const body = JSON.stringify({ input: texts, dimensions })
@@ -39,7 +45,7 @@ function wordsOf(text: string): string[] {
 /** A vector of length 1, as embedding models return it: the sum of one direction for each word. */
 function vectorOf(text: string, dimensions: number): number[] {
   const sum = new Float64Array(dimensions)
-  for (const word of wordsOf(text)) addDirection(word, sum)
+  for (const word of wordsOf(text).slice(0, mostWords)) addDirection(word, sum)
   const length = Math.hypot(...sum) || 1
   return [...sum].map((value) => Math.fround(value / length))
 }

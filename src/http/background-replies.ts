@@ -10,7 +10,8 @@ export interface BackgroundReplies {
   begin(owner: string, options: BackgroundOptions): Promise<BackgroundReply>
   /** A reply that is being written, or was until recently. */
   find(owner: string, id: string): BackgroundReply | undefined
-  forget(owner: string, id: string): void
+  /** Whether there was one that is over. */
+  forget(owner: string, id: string): boolean
 }
 
 export interface BackgroundOptions {
@@ -32,10 +33,14 @@ export interface BackgroundReply {
   cancel(): Promise<StoredResponse>
 }
 
-/** Characters of the events of all replies that are over, which clients may still read again. */
+/** Characters of all replies that are over, with their events and conversations, which clients may still read again. */
 const mostKeptText = 64 * 1024 * 1024
 
-export function createBackgroundReplies(store: ResponseStore, clock: Clock): BackgroundReplies {
+export function createBackgroundReplies(
+  store: ResponseStore,
+  clock: Clock,
+  maxKeptText = mostKeptText,
+): BackgroundReplies {
   const running = new Map<string, BackgroundReply>()
   const over = new Map<string, { background: BackgroundReply; length: number }>()
   let keptText = 0
@@ -113,11 +118,8 @@ export function createBackgroundReplies(store: ResponseStore, clock: Clock): Bac
         isOver = true
         wake()
         running.delete(key)
-        keep(
-          key,
-          background,
-          events.reduce((sum, { length }) => sum + length, 0),
-        )
+        const ofEvents = events.reduce((sum, { length }) => sum + length, 0)
+        keep(key, background, ofEvents + JSON.stringify(current()).length)
         void store.put(owner, current()).then(ended.resolve)
       }
 
@@ -132,14 +134,14 @@ export function createBackgroundReplies(store: ResponseStore, clock: Clock): Bac
     over.set(key, { background, length })
     keptText += length
     for (const oldest of over.keys()) {
-      if (keptText <= mostKeptText) return
+      if (keptText <= maxKeptText) return
       drop(oldest)
     }
   }
 
-  function drop(key: string): void {
+  function drop(key: string): boolean {
     keptText -= over.get(key)?.length ?? 0
-    over.delete(key)
+    return over.delete(key)
   }
 }
 

@@ -41,8 +41,11 @@ export function storedRoutes(
         : undefined
       if (!stored) throw storedConversation.notFound(id)
       const answer = route.answer(stored, query)
-      // Another request may have deleted it meanwhile.
-      if (deletes && !(await store.delete(keyId, id))) throw storedConversation.notFound(id)
+      if (deletes) {
+        const wasRemembered = backgroundReplies.forget(keyId, id)
+        // Another request may have deleted it meanwhile.
+        if (!(await store.delete(keyId, id)) && !wasRemembered) throw storedConversation.notFound(id)
+      }
       if (deletes) backgroundReplies.forget(keyId, id)
       return answer
     }

@@ -1,9 +1,11 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import OpenAI from 'openai'
 import { systemClock } from '../../src/async/system-clock.ts'
+import type { BackgroundFormat } from '../../src/core/dialect.ts'
 import { GatewayError } from '../../src/core/errors.ts'
+import { createBackgroundReplies } from '../../src/http/background-replies.ts'
 import { clientKeys, policyOf } from '../../src/http/client-keys.ts'
-import { createResponseStore } from '../../src/store/responses.ts'
+import { createResponseStore, noResponseStore } from '../../src/store/responses.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import { replyingWith } from '../support/replies.ts'
@@ -19,6 +21,8 @@ const long = 'many words '.repeat(40)
 
 type Response = OpenAI.Responses.Response
 type Event = OpenAI.Responses.ResponseStreamEvent
+
+const statusOf = (attempt: Promise<unknown>) => attempt.then(undefined, ({ status }) => status)
 
 async function over(id: string, at = responses): Promise<Response> {
   let last: Response = await at.retrieve(id)
@@ -84,6 +88,30 @@ describe('a response in the background', () => {
       .catch(({ status, error }) => ({ status, error }))
     expect(refused).toMatchObject({ status: 400, error: { param: 'background' } })
   })
+})
+
+test('it can be deleted where nothing is stored, once', async () => {
+  const forgetful = startGateway([slow], { store: noResponseStore })
+  const at = clientOf(forgetful.url)
+  const { id } = await at.create({ model, input: long, background: true })
+  expect((await over(id, at)).status).toBe('completed')
+  await at.delete(id)
+  expect(await Promise.all([at.retrieve(id), at.delete(id)].map(statusOf))).toEqual([404, 404])
+  await forgetful.stop()
+})
+
+test('what is kept of those that are over counts with the conversations', async () => {
+  const replies = createBackgroundReplies(noResponseStore, systemClock, 10_000)
+  const format: BackgroundFormat = {
+    ...{ update: (reply) => reply, cancelled: (reply) => reply, settled: (reply) => reply },
+    queued: () => ({ id: '', reply: {}, input: [] }),
+  }
+  for (const id of ['one', 'two', 'three']) {
+    const queued = { id, reply: {}, input: [{ text: 'x'.repeat(4_000) }] }
+    const background = await replies.begin('me', { format, queued, streaming: Promise.resolve(null), abort() {} })
+    await background.cancel()
+  }
+  expect(['one', 'two', 'three'].map((id) => replies.find('me', id) !== undefined)).toEqual([false, true, true])
 })
 
 test('a failure is the end of a response in the background', async () => {

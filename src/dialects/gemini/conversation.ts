@@ -1,4 +1,5 @@
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
+import { unansweredCalls } from '../../core/unanswered-calls.ts'
 import { textPart } from '../openai/content.ts'
 import { type Fields, isFields, textOr } from '../openai/json-fields.ts'
 import { contentOf, partsIn, type Reading, resultOf } from './parts.ts'
@@ -25,7 +26,7 @@ export function systemMessages(system: GeminiBody['systemInstruction'], onIgnore
  */
 export function decodeConversation(contents: readonly ContentBody[], onIgnored: Reading['onIgnored']): Message[] {
   const messages: Message[] = []
-  const unanswered: { id: string; name: string }[] = []
+  const unanswered = unansweredCalls()
   const newest = contents.findLastIndex(({ role }) => role === 'model') + 1
   let calls = 0
   // Images of the model. Only a user's message can hold them.
@@ -60,7 +61,7 @@ export function decodeConversation(contents: readonly ContentBody[], onIgnored: 
 
   function callOf({ id, name, args }: Fields): AssistantPart {
     const call = { id: textOr(id) || `call_${++calls}`, name: textOr(name) }
-    unanswered.push(call)
+    unanswered.add(call)
     return { type: 'tool-call', ...call, arguments: JSON.stringify(args ?? {}) }
   }
 
@@ -83,8 +84,7 @@ export function decodeConversation(contents: readonly ContentBody[], onIgnored: 
   function addResult(functionResponse: Fields, path: string): void {
     const id = textOr(functionResponse.id)
     const name = textOr(functionResponse.name)
-    const at = unanswered.findIndex((call) => (id === '' ? call.name === name : call.id === id))
-    const [call] = at < 0 ? [] : unanswered.splice(at, 1)
+    const call = unanswered.take(id, name)
     const { parts, isError } = resultOf(functionResponse, path, { onIgnored, rejects: false })
     messages.push({ role: 'tool', callId: call?.id ?? id, parts, isError })
   }

@@ -38,8 +38,12 @@ export function inCamelCase(value: unknown): unknown {
   return isSame ? value : Object.fromEntries([...renamed, ...kept])
 }
 
+/** Longer than any member of the API. */
+const longestName = 64
+
 export function camelCase(name: string): string {
-  return name.includes('_') ? name.replaceAll(/(?<=\w)_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase()) : name
+  if (name.length > longestName || !name.includes('_')) return name
+  return name.replaceAll(/(?<=\w)_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 }
 
 export function snakeCase(name: string): string {

@@ -53,6 +53,11 @@ describe('the context', () => {
     ])
   })
 
+  test('is not given where it would be too long for the next request', () => {
+    expect(contextAfter({ prompt: 'x'.repeat(720_000) }, 'y')).toBeUndefined()
+    expect(contextAfter({ prompt: 'x'.repeat(700_000) }, 'y')?.length).toBeLessThan(240_000)
+  })
+
   test('a new system prompt replaces that of the context', () => {
     const context = contextAfter({ system: 'Be brief.' }, 'Yes.')
     expect(decode({ context, system: 'Be kind.' }).request.messages[0]).toEqual({ role: 'system', text: 'Be kind.' })

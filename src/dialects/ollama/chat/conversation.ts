@@ -1,12 +1,11 @@
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../../core/request.ts'
+import { unansweredCalls } from '../../../core/unanswered-calls.ts'
 import { type ContentOptions, partsOf, textPart } from '../../openai/content.ts'
 import { type Entry, readEntries } from '../../openai/entries.ts'
 import { type Fields, isFields, listOf, textOr } from '../../openai/json-fields.ts'
 import { named } from '../../openai/speaker.ts'
 import { toolCall } from '../../openai/tool-call.ts'
 import { imageParts } from '../images.ts'
-
-type ToolCall = Extract<AssistantPart, { type: 'tool-call' }>
 
 /**
  * Reads messages. Calls need no ids: a result names its call or its tool, or neither, and then it answers the next call
@@ -19,7 +18,7 @@ export function decodeConversation(list: unknown): { messages: Message[]; ignore
   const entries = readEntries(list, 'messages', (name) => ignored.push(name))
   const justSent = (entries.findLast(({ fields }) => fields.role === 'assistant')?.index ?? -1) + 1
   // Calls of the newest turn that have no result yet.
-  let unanswered: ToolCall[] = []
+  let unanswered = unansweredCalls()
   return { messages: entries.flatMap(readMessage), ignored }
 
   function readMessage({ fields, index }: Entry): Message[] {
@@ -43,12 +42,14 @@ export function decodeConversation(list: unknown): { messages: Message[]; ignore
     const calls = listOf(fields.tool_calls)
       .filter(isFields)
       .map((call) => toolCall(call))
-    unanswered = calls.map((call, at) => (call.id === '' ? { ...call, id: `call_${index}_${at}` } : call))
+    const offered = calls.map((call, at) => (call.id === '' ? { ...call, id: `call_${index}_${at}` } : call))
+    unanswered = unansweredCalls()
+    for (const call of offered) unanswered.add(call)
     const said = partsIn(fields, index, { ignored, rejects: false })
     const parts: AssistantPart[] = [
       ...(thinking === '' ? [] : [{ type: 'reasoning' as const, text: thinking }]),
       ...textPart(textOf(said)),
-      ...unanswered,
+      ...offered,
     ]
     return parts.length === 0 ? [] : [{ role: 'assistant', parts }]
   }
@@ -57,9 +58,7 @@ export function decodeConversation(list: unknown): { messages: Message[]; ignore
   function callOf({ tool_call_id, tool_name, name }: Fields): string {
     const id = textOr(tool_call_id)
     const tool = textOr(tool_name) || textOr(name)
-    const answered = unanswered.find((call) => (id === '' ? call.name === tool : call.id === id))
-    unanswered = unanswered.filter((call) => call !== answered)
-    return answered?.id ?? id
+    return unanswered.take(id, tool)?.id ?? id
   }
 }
 

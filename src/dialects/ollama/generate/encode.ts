@@ -75,6 +75,6 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: GenerateOpti
   }
 }
 
-function contextOf({ said, prompt }: GenerateOptions, response: string): number[] {
+function contextOf({ said, prompt }: GenerateOptions, response: string): number[] | undefined {
   return encodeContext({ ...said, turns: [...said.turns, { prompt, response }] })
 }

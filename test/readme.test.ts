@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
 import { systemClock } from '../src/async/system-clock.ts'
+import { clientRecipes, clientsTable } from '../src/cli/clients/document.ts'
 import { configurationTable } from '../src/config/documents.ts'
 import { modelsTable } from '../src/models/document.ts'
 import { demo } from '../src/upstreams/demo/index.ts'
@@ -17,6 +18,8 @@ const root = join(import.meta.dir, '..')
 const generated: Record<string, () => string> = {
   configuration: configurationTable,
   models: modelsTable,
+  clients: clientsTable,
+  'client recipes': clientRecipes,
   'demo markers': () =>
     [
       '| Marker | Effect |',

@@ -10,8 +10,9 @@ import { dialects } from '../dialects/index.ts'
 import type { Gateway } from '../gateway/index.ts'
 import { replyAddresses } from '../http/hints.ts'
 import { bundledPackages } from './bundled-packages.ts' with { type: 'macro' }
-import type { Client, clientSetups } from './client-setups.ts'
+import { programs } from './client-programs.ts'
 import { clientTargetIn } from './client-target.ts'
+import { type Client, clientSetups } from './clients/index.ts'
 import { configRows } from './commands/config.ts'
 import { examine } from './commands/doctor/index.ts'
 import type { Io } from './io.ts'
@@ -28,8 +29,9 @@ export function programOf(gateway: Pick<Gateway, 'models' | 'model'>, loaded: ()
       // The page never has the key itself.
       const key = config.authToken === undefined ? 'anything' : 'your-key'
       const target = await clientTargetIn(gateway, { url, key }, loaded())
-      const recipes = setups.map(({ client, ...setup }): Setup => {
-        return { client, ...setup, text: setupText(client, target, 'bash') }
+      const recipes = (Object.keys(clientSetups) as Client[]).map((client): Setup => {
+        const command = Object.hasOwn(programs, client) ? { command: `zai2api ${client}` } : {}
+        return { client, label: clientSetups[client].label, ...command, text: setupText(client, target, 'bash') }
       })
       return [...recipes, curl(url, key, target.primary.id)]
     },
@@ -65,15 +67,6 @@ export function programOf(gateway: Pick<Gateway, 'models' | 'model'>, loaded: ()
 
 /** Of this machine and its configuration. */
 const localChecks = 4
-
-const setups: (Omit<Setup, 'text'> & { client: Client })[] = [
-  { client: 'claude', label: 'Claude Code', command: 'zai2api claude' },
-  { client: 'codex', label: 'Codex', command: 'zai2api codex' },
-  { client: 'gemini', label: 'Gemini CLI', command: 'zai2api gemini' },
-  { client: 'opencode', label: 'opencode', command: 'zai2api opencode' },
-  { client: 'openai', label: 'OpenAI SDK' },
-  { client: 'anthropic', label: 'Anthropic SDK' },
-] satisfies { client: keyof typeof clientSetups; label: string; command?: string }[]
 
 function curl(url: string, key: string, model: string): Setup {
   const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello' }] })

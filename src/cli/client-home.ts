@@ -2,7 +2,7 @@ import { lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'no
 import { join } from 'node:path'
 import { stateFolder } from '../config/folders.ts'
 import { isRecord } from '../core/json.ts'
-import type { ClientTarget } from './client-setups.ts'
+import type { ClientTarget } from './clients/setup.ts'
 import { writePrivateFile } from './private-file.ts'
 
 /** A client with a setting that only its own file can change. It gets a home of its own, in which that file is another. */

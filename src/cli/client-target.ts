@@ -6,7 +6,8 @@ import { UsageError } from '../config/usage-error.ts'
 import type { ListedModel } from '../core/upstream.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { Fetch, OutgoingRequest } from '../http-client/send.ts'
-import type { Client, ClientTarget, TargetModel } from './client-setups.ts'
+import { type Client, clientSetups } from './clients/index.ts'
+import type { ClientSetup, ClientTarget, TargetModel } from './clients/setup.ts'
 import { hasSecret, readSecret } from './gateway-secret.ts'
 import type { Io } from './io.ts'
 
@@ -78,7 +79,8 @@ interface ModelSource {
 
 /** Collects what a client of the gateway needs to know. Errors: UsageError if the gateway refuses the key. */
 export function clientTargetOf(client: Client, gateway: GatewayAddress, loaded: LoadedConfig): Promise<ClientTarget> {
-  const key = client === 'claude' || client === 'anthropic' ? gateway.anthropicKey : gateway.openaiKey
+  const { usesAnthropicKey }: ClientSetup = clientSetups[client]
+  const key = usesAnthropicKey ? gateway.anthropicKey : gateway.openaiKey
   return targetFrom(modelsOver(gateway), { url: gateway.url, key }, loaded)
 }
 

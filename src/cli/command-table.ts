@@ -1,5 +1,5 @@
 import { apiServices } from '../config/api-services.ts'
-import { clientSetups } from './client-setups.ts'
+import { clientSetups } from './clients/index.ts'
 
 const launched = { flags: ['settings'], takes: 'arguments' } as const
 
@@ -23,7 +23,7 @@ export const commandTable = {
   gemini: { about: 'Run Gemini CLI on the gateway, which is started if it does not run yet.', ...launched },
   opencode: { about: 'Run opencode on the gateway, which is started if it does not run yet.', ...launched },
   env: {
-    about: 'Print what a client needs, as lines for a shell or for its configuration file.',
+    about: 'Print what a client needs: lines for a shell, text for its file, or its fields.',
     more: `Clients: ${Object.keys(clientSetups).join(', ')}.`,
     flags: ['settings', 'shell'],
     takes: 'client',

@@ -1,6 +1,6 @@
 import { flagOf, settingList } from '../config/table.ts'
 import { onOff } from '../config/value-kinds.ts'
-import { clientSetups } from './client-setups.ts'
+import { clientSetups } from './clients/index.ts'
 import { type CommandName, commandTable, rowOf } from './command-table.ts'
 import { databaseActions } from './db-options.ts'
 import { keyActions, keyFlags } from './key-actions.ts'

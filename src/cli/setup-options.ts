@@ -1,7 +1,7 @@
 import { type ApiService, apiServices } from '../config/api-services.ts'
 import { UsageError } from '../config/usage-error.ts'
 import { clientNamed } from './arguments.ts'
-import type { Client } from './client-setups.ts'
+import type { Client } from './clients/index.ts'
 
 export interface SetupOptions {
   client?: Client

@@ -1,22 +1,27 @@
-import { type Client, type ClientSetup, type ClientTarget, clientSetups } from './client-setups.ts'
+import { type Client, clientSetups } from './clients/index.ts'
+import { type ClientSetup, type ClientTarget, indented, keyVariable } from './clients/setup.ts'
 import { type Shell, shells } from './shell-syntax.ts'
 
-/** What a client needs, as text for a shell or for the client's own file. */
+/** What a client needs, as text for a shell, for the client's own file or for its form. */
 export function setupText(client: Client, target: ClientTarget, shell: Shell): string {
   const syntax = shells[shell]
-  const { snippet, variables, home }: ClientSetup = clientSetups[client]
-  if (snippet !== undefined) {
-    const key = snippet.key ?? 'ZAI2API_KEY'
-    if (key === '') return `# Into ${snippet.file}:\n${snippet.text(target)}\n`
-    return `${into(snippet.file, snippet.text(target))}${syntax.set(key, target.key)}\n`
+  const { label, note, form, snippet, variables, home }: ClientSetup = clientSetups[client]
+  const head = note === undefined ? '' : `# ${note}\n`
+  if (form !== undefined) {
+    const lines = Object.entries(form.fields(target)).map(([name, value]) => `${name}: ${value}\n`)
+    return `${head}# In ${label}, ${form.where}:\n${lines.join('')}`
   }
-  const lines = variables(target).flatMap(({ name, value, why }) => [
+  if (snippet !== undefined) {
+    const key = snippet.key ?? keyVariable
+    if (key === '') return `${head}# Into ${snippet.file}:\n${snippet.text(target)}\n`
+    return `${head}${into(snippet.file, snippet.text(target))}${syntax.set(key, target.key)}\n`
+  }
+  const lines = (variables?.(target) ?? []).flatMap(({ name, value, why }) => [
     `# ${why}`,
     value === undefined ? syntax.unset(name) : syntax.set(name, value),
   ])
-  const file =
-    home === undefined ? '' : into(`~/${home.folder}/${home.file}`, JSON.stringify(home.settings(target), undefined, 2))
-  return `${file}${lines.join('\n')}\n`
+  const file = home === undefined ? '' : into(`~/${home.folder}/${home.file}`, indented(home.settings(target)))
+  return `${head}${file}${lines.join('\n')}\n`
 }
 
 function into(file: string, text: string): string {

@@ -5,7 +5,9 @@ import { DoctorStep } from '../../src/admin/schema/doctor.ts'
 import { Now } from '../../src/admin/schema/now.ts'
 import { System } from '../../src/admin/schema/system.ts'
 import { programOf } from '../../src/cli/admin-program.ts'
+import { clientSetups } from '../../src/cli/clients/index.ts'
 import { loadConfig } from '../../src/config/load.ts'
+import type { ListedModel } from '../../src/core/upstream.ts'
 import { upstreamKinds } from '../../src/upstreams/index.ts'
 import { operatedGateway } from '../support/operated-gateway.ts'
 
@@ -27,7 +29,7 @@ const io = {
   ...{ stdout() {}, stderr() {} },
 }
 const models = {
-  models: async () => [],
+  models: async () => [{ id: 'GLM-4.5', displayName: 'GLM-4.5' } as ListedModel],
   model: async () => {
     throw new Error('none')
   },
@@ -61,14 +63,12 @@ describe('the system', () => {
 
 test('clients are set up by the recipes of zai2api env, with no key of anybody', async () => {
   const setups = await program().setups('https://gw.example')
-  expect(setups.map(({ client }) => client)).toEqual([
-    'claude',
-    'codex',
-    'gemini',
-    'opencode',
-    'openai',
-    'anthropic',
-    'curl',
+  expect(setups.map(({ client }) => client)).toEqual([...Object.keys(clientSetups), 'curl'])
+  expect(setups.flatMap(({ command = [] }) => command)).toEqual([
+    'zai2api claude',
+    'zai2api codex',
+    'zai2api gemini',
+    'zai2api opencode',
   ])
   for (const { text } of setups) {
     expect(text).toContain('https://gw.example')

@@ -7,8 +7,9 @@ import { createRedactor } from '../../core/known-secrets.ts'
 import { listen } from '../../server/listen.ts'
 import { makeClientHome } from '../client-home.ts'
 import { installed, type Program, programs } from '../client-programs.ts'
-import { type ClientSetup, type ClientTarget, clientSetups, type Variable } from '../client-setups.ts'
 import { clientTargetOf, type GatewayAddress, keysOf, provesBy, urlOf, whoListens } from '../client-target.ts'
+import { clientSetups } from '../clients/index.ts'
+import type { ClientSetup, ClientTarget, Variable } from '../clients/setup.ts'
 import type { Io } from '../io.ts'
 import { promptNotice } from '../trust.ts'
 import { logUncaught } from './serve.ts'
@@ -35,7 +36,7 @@ export async function launch(program: Program, args: readonly string[], loaded: 
     const target = await clientTargetOf(program, gateway, loaded)
     const command = [executable, ...(setup.args?.(target) ?? []), ...args]
     const inherited = withoutCredentials(io.env, loaded)
-    const variables = [...setup.variables(target), ...homeVariables(program, setup, target, io)]
+    const variables = [...(setup.variables?.(target) ?? []), ...homeVariables(program, setup, target, io)]
     return await run(command, environment(inherited, variables, target))
   } finally {
     await gateway.stop()

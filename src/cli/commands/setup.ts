@@ -11,7 +11,7 @@ import type { ProbeOptions } from '../../http-client/probe.ts'
 import { upstreamKinds } from '../../upstreams/index.ts'
 import { clientNamed } from '../arguments.ts'
 import { installed, programNames, programs } from '../client-programs.ts'
-import { type Client, clientSetups } from '../client-setups.ts'
+import type { Client } from '../clients/index.ts'
 import type { Io } from '../io.ts'
 import { writePrivateFile } from '../private-file.ts'
 import type { SetupOptions } from '../setup-options.ts'
@@ -70,8 +70,9 @@ async function keyOf({ env, readFile, ask }: Io, { keyFile }: SetupOptions): Pro
 async function clientChosen(io: Io, { client }: SetupOptions): Promise<Client | undefined> {
   if (client !== undefined || io.ask === undefined) return client
   const [found] = programNames.filter((name) => installed(name, io) !== undefined)
-  const names = Object.keys(clientSetups).join(', ')
-  const said = await io.ask(`Client (${names}) [${found ?? 'none'}]: `)
+  const said = await io.ask(
+    `Client (${programNames.join(', ')}, or another of zai2api help env) [${found ?? 'none'}]: `,
+  )
   if (said === '') return found
   return said === 'none' ? undefined : clientNamed(said)
 }

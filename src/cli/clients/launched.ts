@@ -1,63 +1,24 @@
-import type { ClientHome } from './client-home.ts'
-import { clientRecipes } from './client-recipes.ts'
+import { type ClientSetup, type ClientTarget, indented, keyVariable, type TargetModel, type Variable } from './setup.ts'
 
-/** What a client needs to know: the address of the gateway, its key and its models. */
-export interface ClientTarget {
-  /** `http://127.0.0.1:8080` */
-  url: string
-  key: string
-  models: readonly TargetModel[]
-  /** The model for the main work. */
-  primary: TargetModel
-  /** The model for titles and summaries. */
-  small: TargetModel
-  /** The user has configured a model, which overrides the choice that the client remembers. */
-  named: boolean
-}
-
-export interface TargetModel {
-  id: string
-  contextTokens?: number
-  maxOutputTokens?: number
-  /** Kinds of content that a message may hold: `text`, `image`, `video`, `file`. */
-  input?: readonly string[]
-  /** Dollars per million tokens. */
-  price?: Record<'input' | 'output' | 'cached', number | undefined>
-}
-
-/** One environment variable for a client. `undefined` as value unsets it. `why` is shown to the user. */
-export interface Variable {
-  name: string
-  value: string | undefined
-  why: string
-}
-
-/** How one client is set up without changing its own configuration. */
-export interface ClientSetup {
-  variables(target: ClientTarget): Variable[]
-  /** Arguments to insert before those of the user. */
-  args?(target: ClientTarget): string[]
-  /** A permanent alternative: text for the client's own configuration file. */
-  snippet?: {
-    file: string
-    text(target: ClientTarget): string
-    /** The variable that the client reads the key from; '' where the text holds the key. Default: `ZAI2API_KEY`. */
-    key?: string
-  }
-  /** Settings for a home of its own. */
-  home?: ClientHome
-}
-
-const keyVariable = 'ZAI2API_KEY'
-
-export const clientSetups = {
-  claude: { variables: claude },
+/** The coding agents that `zai2api NAME` runs. */
+export const launchedClients = {
+  claude: { label: 'Claude Code', source: { ran: 'Claude Code 2.1.197' }, usesAnthropicKey: true, variables: claude },
   codex: {
+    label: 'Codex',
+    source: { ran: 'Codex 0.169' },
     variables: ({ key }) => [{ name: keyVariable, value: key, why: 'The key, which the configuration names.' }],
     args: (target) => [...codexSettings(target)].flatMap(([path, value]) => ['-c', `${path}=${toml(value)}`]),
     snippet: { file: '~/.codex/config.toml', text: codexToml },
   },
+  gemini: {
+    label: 'Gemini CLI',
+    source: { ran: 'Gemini CLI 0.61.0' },
+    variables: gemini,
+    home: { variable: 'GEMINI_CLI_HOME', folder: '.gemini', file: 'settings.json', settings: geminiSettings },
+  },
   opencode: {
+    label: 'opencode',
+    source: { ran: 'opencode 1.18.33' },
     variables: (target) => [
       {
         name: 'OPENCODE_CONFIG_CONTENT',
@@ -68,31 +29,10 @@ export const clientSetups = {
     ],
     snippet: {
       file: '~/.config/opencode/opencode.json',
-      text: (target) =>
-        JSON.stringify({ $schema: 'https://opencode.ai/config.json', ...opencodeConfig(target) }, undefined, 2),
+      text: (target) => indented({ $schema: 'https://opencode.ai/config.json', ...opencodeConfig(target) }),
     },
   },
-  gemini: {
-    variables: gemini,
-    home: { variable: 'GEMINI_CLI_HOME', folder: '.gemini', file: 'settings.json', settings: geminiSettings },
-  },
-  openai: {
-    variables: ({ url, key }) => [
-      { name: 'OPENAI_BASE_URL', value: `${url}/v1`, why: 'The gateway instead of api.openai.com.' },
-      { name: 'OPENAI_API_KEY', value: key, why: 'Its key.' },
-    ],
-  },
-  anthropic: {
-    variables: ({ url, key }) => [
-      { name: 'ANTHROPIC_BASE_URL', value: url, why: 'The gateway instead of api.anthropic.com.' },
-      { name: 'ANTHROPIC_AUTH_TOKEN', value: key, why: 'Its key.' },
-      { name: 'ANTHROPIC_API_KEY', value: undefined, why: 'Would be sent as well.' },
-    ],
-  },
-  ...clientRecipes,
 } as const satisfies Record<string, ClientSetup>
-
-export type Client = keyof typeof clientSetups
 
 const otherProviders = ['Bedrock', 'Vertex', 'Foundry']
 

@@ -148,6 +148,7 @@ const now = {
   anyKey: ['Any key of yours works as the API key.', '你的任意密钥都可作为 API Key。'],
   oneCommand: ['One command; your own configuration stays as it is', '一条命令即可，你自己的配置保持不变'],
   orByHand: ['Or by hand', '或手动设置'],
+  otherClients: ['Others', '其他'],
   byHand: ['Put this into your shell or your program', '写入你的 shell 或程序'],
 } as const satisfies Record<string, Text | Sentence>
 

@@ -1,13 +1,19 @@
 import { useSignal } from '@preact/signals'
 import type { Now } from '../../admin/schema/now.ts'
 import { t } from '../i18n.ts'
-import { Code, Tabs } from './controls.tsx'
+import { Code, Pick, Tabs } from './controls.tsx'
+
+/** The tab with all clients that no command starts. */
+const others = 'others'
 
 /** How clients are pointed at this gateway, to copy. */
 export function Connect({ setups }: { setups: Now['setups'] }) {
   const chosen = useSignal(setups[0]?.client ?? '')
   const setup = setups.find(({ client }) => client === chosen.value) ?? setups[0]
   if (!setup) return null
+  const choiceOf = ({ client, label }: Now['setups'][number]) => ({ value: client, label })
+  const rest = setups.filter(({ command }) => command === undefined)
+  const first = rest[0]?.client ?? ''
   return (
     <>
       <div class="sec" id="connect">
@@ -16,9 +22,12 @@ export function Connect({ setups }: { setups: Now['setups'] }) {
       </div>
       <Tabs
         label={t('client')}
-        value={setup.client}
-        choices={setups.map(({ client, label }) => ({ value: client, label }))}
-        onChoose={(client) => (chosen.value = client)}
+        value={setup.command ? setup.client : others}
+        choices={[
+          ...setups.filter(({ command }) => command).map(choiceOf),
+          { value: others, label: t('otherClients') },
+        ]}
+        onChoose={(client) => (chosen.value = client === others ? first : client)}
       >
         {setup.command ? (
           <>
@@ -31,7 +40,15 @@ export function Connect({ setups }: { setups: Now['setups'] }) {
           </>
         ) : (
           <>
-            <p class="small two above">{t('byHand')}</p>
+            <p class="small two above">
+              <Pick
+                label={t('client')}
+                value={setup.client}
+                choices={rest.map(choiceOf)}
+                onChoose={(client) => (chosen.value = client)}
+              />{' '}
+              {t('byHand')}
+            </p>
             <Code text={setup.text} />
           </>
         )}

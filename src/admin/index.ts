@@ -11,6 +11,7 @@ import { type Inside, inspectorRoutes } from './routes/inspector.ts'
 import { nowRoutes } from './routes/now.ts'
 import { type Remembered, requestRoutes } from './routes/requests.ts'
 import { sessionRoutes } from './routes/sessions.ts'
+import { setupRoutes } from './routes/setups.ts'
 import { type SignInOptions, signInRoutes } from './routes/sign-in.ts'
 import { systemRoutes } from './routes/system.ts'
 import { upstreamRoutes } from './routes/upstreams.ts'
@@ -30,6 +31,7 @@ export function adminRoutes(options: AdminOptions, operator: Operator | undefine
     ...(operator
       ? [
           ...nowRoutes(operator),
+          ...setupRoutes(operator),
           ...eventRoutes(operator, options.operators),
           ...inspectorRoutes(operator, inside),
           ...captureRoutes(operator),

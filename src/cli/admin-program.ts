@@ -1,7 +1,7 @@
 import { rounded } from '../admin/request-row.ts'
 import type { Program } from '../admin/route-context.ts'
 import type { DoctorStep } from '../admin/schema/doctor.ts'
-import type { Setup } from '../admin/schema/now.ts'
+import type { Setup } from '../admin/schema/setups.ts'
 import { systemClock } from '../async/system-clock.ts'
 import { stateFolder } from '../config/folders.ts'
 import type { LoadedConfig } from '../config/load.ts'

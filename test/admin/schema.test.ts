@@ -9,6 +9,7 @@ import { KeyChange, KeyList, KeyWithSecret, NewKey } from '../../src/admin/schem
 import { Now } from '../../src/admin/schema/now.ts'
 import { Face, Replay, RequestDetail, RequestPage, RequestRow } from '../../src/admin/schema/requests.ts'
 import { SessionDetail, SessionPage } from '../../src/admin/schema/sessions.ts'
+import { Setups } from '../../src/admin/schema/setups.ts'
 import { Operator, SignIn } from '../../src/admin/schema/sign-in.ts'
 import { System } from '../../src/admin/schema/system.ts'
 import { TestResult, Upstreams } from '../../src/admin/schema/upstreams.ts'
@@ -48,8 +49,8 @@ describe('the least that each shape asks for', () => {
       base_urls: { openai: 'http://127.0.0.1:8080/v1', anthropic: 'http://127.0.0.1:8080' },
       last_hour: { requests: 0, errors: 0, slow: 0, noted: 0, ...sums, per_minute: [], errors_per_minute: [] },
       peak_hours: [{ from: 1, to: 2 }],
-      setups: [],
     }),
+    example('setups', Setups, { setups: [{ client: 'claude', label: 'Claude Code', text: 'x', command: 'y' }] }),
     example('upstreams', Upstreams, {
       upstreams: [
         {

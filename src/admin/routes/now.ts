@@ -1,36 +1,32 @@
-import { type Clock, withTimeout } from '../../core/clock.ts'
 import type { Route } from '../../http/route.ts'
 import { peakSpans } from '../../models/cost.ts'
 import type { HourSums } from '../../observe/last-hour.ts'
+import { addressOf } from '../own-address.ts'
 import { remedyOf } from '../remedies.ts'
 import { rounded, withoutUnknown } from '../request-row.ts'
 import { adminRoute } from '../route.ts'
 import type { Operator } from '../route-context.ts'
-import { Now, type Setup, type Trouble } from '../schema/now.ts'
+import { Now, type Trouble } from '../schema/now.ts'
 import type { Upstream } from '../schema/upstreams.ts'
 
 const dayMs = 24 * 3_600_000
-
-/** The recipes name models, which an upstream may be slow to list. */
-const setupsPatienceMs = 500
 
 /** `/admin/api/now`: is it well, and if not, what to do. */
 export function nowRoutes(operator: Operator): Route[] {
   const { clock, version, startedAt, readiness, quotas, views, redact, live, rowOf, lastHour } = operator
   // Since when an upstream has been as it is, where its history does not say.
   const unwellSince = new Map<string, number>()
-  const setupsAt = rememberedSetups(operator.program?.setups, clock)
   return [
     adminRoute(
       {
         method: 'GET',
         path: '/now',
-        summary: 'Is it ready, what is it doing, what went wrong of late, and how clients are set up',
+        summary: 'Is it ready, what is it doing, and what went wrong of late',
         answer: Now,
         async handle({ request }) {
           void quotas.refresh()
           const url = addressOf(request)
-          const [{ error }, setups] = await Promise.all([readiness.now(), setupsAt(url)])
+          const { error } = await readiness.now()
           const upstreams = operator.upstreams()
           const briefs = upstreams.map(views.brief)
           const credentials = upstreams.flatMap(({ control }) => control.report().credentials)
@@ -59,7 +55,6 @@ export function nowRoutes(operator: Operator): Route[] {
             troubles: troubles(failures),
             upstreams: briefs,
             capture: operator.capture.state(),
-            setups,
           })
         },
       },
@@ -105,31 +100,4 @@ function waitedOut({ id, credentials }: Upstream, seen: readonly Trouble[]): Tro
 const remedies = {
   resting: 'Check the network; it is tried again by itself.',
   paused: 'Resume it under Upstreams.',
-}
-
-/** The last recipes for each address; they are made anew in the background. */
-function rememberedSetups(
-  make: ((url: string) => Promise<Setup[]>) | undefined,
-  clock: Clock,
-): (url: string) => Promise<Setup[]> {
-  let last: { url: string; setups: Setup[] } | undefined
-  return async (url) => {
-    if (make === undefined) return []
-    const before = last?.url === url ? last.setups : []
-    const making = make(url).then(
-      (setups) => {
-        last = { url, setups }
-        return setups
-      },
-      () => before,
-    )
-    return withTimeout(making, setupsPatienceMs, () => before, clock)
-  }
-}
-
-/** The URL by which the caller reached the gateway. `x-forwarded-proto` is used for display only. */
-function addressOf({ headers, url }: Request): string {
-  const host = headers.get('host') ?? new URL(url).host
-  const proto = /^https$/i.test(headers.get('x-forwarded-proto') ?? '') ? 'https' : 'http'
-  return `${proto}://${host}`
 }

@@ -16,15 +16,6 @@ export const Trouble = Type.Object({
 })
 export type Trouble = Static<typeof Trouble>
 
-/** How a client is pointed at this gateway, ready to copy. */
-export const Setup = Type.Object({
-  client: Type.String({ description: '`claude`' }),
-  label: Type.String({ description: '`Claude Code`' }),
-  text: Type.String(),
-  command: optional(Type.String({ description: 'One command that does it all: `zai2api claude`.' })),
-})
-export type Setup = Static<typeof Setup>
-
 /** Is it well, what is it doing, and what does that cost. */
 export const Now = Type.Object({
   version: Type.String(),
@@ -60,6 +51,5 @@ export const Now = Type.Object({
   troubles: Type.Array(Trouble),
   upstreams: Type.Array(UpstreamBrief),
   capture: optional(Capture),
-  setups: Type.Array(Setup),
 })
 export type Now = Static<typeof Now>

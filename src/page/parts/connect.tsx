@@ -1,5 +1,6 @@
 import { useSignal } from '@preact/signals'
-import type { Now } from '../../admin/schema/now.ts'
+import type { Setup, Setups } from '../../admin/schema/setups.ts'
+import { useResource } from '../api/resource.ts'
 import { t } from '../i18n.ts'
 import { Code, Pick, Tabs } from './controls.tsx'
 
@@ -7,11 +8,13 @@ import { Code, Pick, Tabs } from './controls.tsx'
 const others = 'others'
 
 /** How clients are pointed at this gateway, to copy. */
-export function Connect({ setups }: { setups: Now['setups'] }) {
-  const chosen = useSignal(setups[0]?.client ?? '')
+export function Connect() {
+  const { data } = useResource<Setups>('setups')
+  const chosen = useSignal('')
+  const setups = data.value?.setups ?? []
   const setup = setups.find(({ client }) => client === chosen.value) ?? setups[0]
   if (!setup) return null
-  const choiceOf = ({ client, label }: Now['setups'][number]) => ({ value: client, label })
+  const choiceOf = ({ client, label }: Setup) => ({ value: client, label })
   const rest = setups.filter(({ command }) => command === undefined)
   const first = rest[0]?.client ?? ''
   return (

@@ -59,11 +59,9 @@ function Filled({ now: state }: { now: Now }) {
             {state.base_urls.anthropic}
             <CopyButton text={state.base_urls.anthropic} />
           </span>
-          {state.setups.length > 0 && (
-            <a class="btn" href="#connect">
-              {t('setUpClient')}
-            </a>
-          )}
+          <a class="btn" href="#connect">
+            {t('setUpClient')}
+          </a>
         </div>
       </div>
       {!state.ready && state.reason && (
@@ -101,7 +99,7 @@ function Filled({ now: state }: { now: Now }) {
           </ul>
         </aside>
       </div>
-      <Connect setups={state.setups} />
+      <Connect />
     </main>
   )
 }

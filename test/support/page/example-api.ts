@@ -7,6 +7,7 @@ import {
   examplePeak,
   exampleRows,
   exampleSessions,
+  exampleSetups,
   exampleTurns,
   exampleUpstreamDetails,
   exampleUpstreams,
@@ -24,6 +25,7 @@ export function startExampleApi(gateway: string, overrides: Record<string, Answe
   const answers: Record<string, Answer> = {
     'GET session': () => Response.json({ operator: true, how: 'loopback' }),
     'GET now': () => Response.json(exampleNow(Date.now())),
+    'GET setups': () => Response.json({ setups: exampleSetups }),
     'GET events': liveEvents([
       {
         event: 'state',

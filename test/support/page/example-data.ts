@@ -1,6 +1,7 @@
 import type { Now } from '../../../src/admin/schema/now.ts'
 import type { Face, FaceName, RequestDetail, RequestPage, RequestRow } from '../../../src/admin/schema/requests.ts'
 import type { Session } from '../../../src/admin/schema/sessions.ts'
+import type { Setup } from '../../../src/admin/schema/setups.ts'
 import type { Credential, Upstream, UpstreamBrief, UpstreamChange } from '../../../src/admin/schema/upstreams.ts'
 import type { UsageSlot } from '../../../src/admin/schema/usage.ts'
 import { peakSpans } from '../../../src/models/cost.ts'
@@ -216,15 +217,16 @@ export function exampleNow(at: number): Now {
     ],
     upstreams: exampleUpstreams(at),
     capture: { mode: 'memory', configured: 'metadata', until: at + 30 * 60_000, used_bytes: 41e6, max_bytes: 64e6 },
-    setups: [
-      {
-        ...{ client: 'claude', label: 'Claude Code', command: 'zai2api claude' },
-        text: 'export ANTHROPIC_BASE_URL=http://127.0.0.1:8080\nexport ANTHROPIC_AUTH_TOKEN=z2a_…',
-      },
-      { client: 'openai', label: 'OpenAI SDK', text: 'export OPENAI_BASE_URL=http://127.0.0.1:8080/v1' },
-    ],
   }
 }
+
+export const exampleSetups: Setup[] = [
+  {
+    ...{ client: 'claude', label: 'Claude Code', command: 'zai2api claude' },
+    text: 'export ANTHROPIC_BASE_URL=http://127.0.0.1:8080\nexport ANTHROPIC_AUTH_TOKEN=z2a_…',
+  },
+  { client: 'openai', label: 'OpenAI SDK', text: 'export OPENAI_BASE_URL=http://127.0.0.1:8080/v1' },
+]
 
 /** As many as there are rows in a long list, page by page. */
 export const longList = 100_000

@@ -1,0 +1,28 @@
+import { withTimeout } from '../../core/clock.ts'
+import type { Route } from '../../http/route.ts'
+import { addressOf } from '../own-address.ts'
+import { adminRoute } from '../route.ts'
+import type { Operator } from '../route-context.ts'
+import { Setups } from '../schema/setups.ts'
+
+/** The recipes name models, which an upstream may be slow to list. */
+const patienceMs = 5_000
+
+/** `/admin/api/setups`: how each client is pointed at this gateway. Without the models, there are none. */
+export function setupRoutes(operator: Operator): Route[] {
+  return [
+    adminRoute(
+      {
+        method: 'GET',
+        path: '/setups',
+        summary: 'How clients are set up, for the address that this is asked at',
+        answer: Setups,
+        async handle({ request }) {
+          const making = operator.program?.setups(addressOf(request)).catch(() => []) ?? Promise.resolve([])
+          return { setups: await withTimeout(making, patienceMs, () => [], operator.clock) }
+        },
+      },
+      operator,
+    ),
+  ]
+}

@@ -114,9 +114,11 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
     const [node] = await gateways(1, 8)
     const { call, seen } = upstream(8, 1)
     await call(node as Gateway, 'ann')
-    const before = node?.exchanges()
-    for (let count = 0; count < 20; count++) await call(node as Gateway, 'ann')
-    expect({ exchanges: node?.exchanges(), served: seen.served.get('ann') }).toEqual({ exchanges: before, served: 21 })
+    const before = node?.exchanges() ?? 0
+    for (let count = 0; count < 50; count++) await call(node as Gateway, 'ann')
+    expect(seen.served.get('ann')).toBe(51)
+    // Shares are renewed as time passes, whatever is called.
+    expect((node?.exchanges() ?? 0) - before).toBeLessThan(3)
   }, 30_000)
 
   test('learn a limit from one refusal', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -163,6 +164,26 @@ async function run(args: string[], files: Record<string, string> = {}) {
   const [code, stdout, stderr] = await Promise.all([child.exited, text(child.stdout), text(child.stderr)])
   return { code, stdout, stderr }
 }
+
+test.skipIf(binary === '')(
+  'a release is the same bytes whenever it is made, its signature included',
+  async () => {
+    await using folder = await temporaryFolder()
+    const key = join(folder.path, 'key.pem')
+    await writeFile(key, generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }))
+    const made = async () => {
+      const release = [process.execPath, 'deploy/release.ts', 'linux-x64']
+      const { exitCode, stderr } = Bun.spawnSync(release, { env: { ...process.env, RELEASE_KEY: key } })
+      if (exitCode !== 0) throw new Error(stderr.toString())
+      const files = ['SHA256SUMS', 'SHA256SUMS.minisig']
+      return Promise.all(files.map((name) => readFile(join('dist/release', name), 'utf8')))
+    }
+    const first = await made()
+    expect(first[0]).toContain('linux-x64.tar.gz')
+    expect(await made()).toEqual(first)
+  },
+  180_000,
+)
 
 async function temporaryFolder() {
   const path = await mkdtemp(join(tmpdir(), 'zai2api-'))

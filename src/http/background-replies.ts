@@ -92,7 +92,7 @@ export function createBackgroundReplies(
       }
       running.set(key, background)
       await store.put(owner, queued)
-      void read()
+      read().catch(() => {})
       return background
 
       async function read(): Promise<void> {
@@ -104,11 +104,15 @@ export function createBackgroundReplies(
           },
         })
         const decoder = new TextDecoder()
-        for await (const bytes of (await streaming) ?? []) {
-          parser.feed(decoder.decode(bytes, { stream: true }))
-          wake()
+        try {
+          for await (const bytes of (await streaming) ?? []) {
+            parser.feed(decoder.decode(bytes, { stream: true }))
+            wake()
+          }
+        } finally {
+          // A stream without an end must not leave a reply that clients wait for in vain.
+          finish(format.settled(reply, Number.POSITIVE_INFINITY))
         }
-        finish(reply)
       }
 
       /** The last state replaces what a complete reply has stored, or what was stored before it began. */

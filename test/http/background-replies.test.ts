@@ -3,6 +3,7 @@ import OpenAI from 'openai'
 import { systemClock } from '../../src/async/system-clock.ts'
 import type { BackgroundFormat } from '../../src/core/dialect.ts'
 import { GatewayError } from '../../src/core/errors.ts'
+import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
 import { createBackgroundReplies } from '../../src/http/background-replies.ts'
 import { clientKeys, policyOf } from '../../src/http/client-keys.ts'
 import { createResponseStore, noResponseStore } from '../../src/store/responses.ts'
@@ -159,4 +160,19 @@ test('a shutdown waits for it, and one that is cut short has failed', async () =
   expect((await clientOf(last.url).retrieve(cut.id)).status).toBe('failed')
   await last.stop()
   await store.close()
+})
+
+test('a stream that breaks off or has no end leaves a reply that has failed', async () => {
+  const format = openaiResponses.storedConversation?.background
+  if (!format) throw new Error('no replies in the background')
+  const background = createBackgroundReplies(noResponseStore, systemClock)
+  const broken = () => new ReadableStream<Uint8Array>({ start: (controller) => controller.error(new Error('cut')) })
+  for (const [id, stream] of [
+    ['resp_a', new Blob(['event: x\n']).stream()],
+    ['resp_b', broken()],
+  ] as const) {
+    const queued = { id, reply: { id, status: 'queued', created_at: 1 }, input: [] }
+    const begun = await background.begin('ann', { format, queued, streaming: Promise.resolve(stream), abort() {} })
+    await until(() => begun.current().reply.status === 'failed', 'the reply to have failed')
+  }
 })

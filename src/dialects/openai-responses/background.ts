@@ -31,5 +31,5 @@ export const background: BackgroundFormat<ResponsesOptions> = {
 
 const abandoned = {
   status: 'failed',
-  error: { code: 'server_error', message: 'The gateway was stopped while it wrote this response. Ask again.' },
+  error: { code: 'server_error', message: 'The gateway stopped before this response was complete. Ask again.' },
 }

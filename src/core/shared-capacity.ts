@@ -1,4 +1,4 @@
-/** What several gateways tell each other so that together they ask no more of a credential than it allows. */
+/** What several gateways exchange so that together they ask no more of a credential than it allows. */
 export interface SharedCapacity {
   /**
    * Reports what this gateway uses and wants of these credentials, and resolves with what it may use of each. Errors: those

@@ -75,7 +75,7 @@ export function markAsOurs(connection: Connection): void {
     connection.run(`PRAGMA application_id = ${applicationId}`)
     connection.run('PRAGMA wal_checkpoint(PASSIVE)')
   } catch {
-    // Its tables tell whose it is.
+    // Its tables show whose it is.
   }
 }
 

@@ -66,7 +66,7 @@ export function losslessFetch(fetch: Fetch, lookup: Lookup, clock: Clock = syste
   }
 }
 
-/** Bun's `fetch`, which does not tell when a request is written. It counts as written at once. */
+/** Bun's `fetch`, which does not report when a request is written. It counts as written at once. */
 export function plainFetch(fetch: Fetch): Fetch {
   return (url, init) => {
     init.onSent?.()

@@ -91,7 +91,7 @@ export interface SendOptions {
   /** From sending the request to the response headers. */
   headersTimeoutMs: number
   observer?: AttemptObserver | undefined
-  /** Called when the request begins to be written; for a transport that does not tell, when it was answered. */
+  /** Called when the request begins to be written; for a transport that does not report it, when it was answered. */
   onSent?: (() => void) | undefined
 }
 

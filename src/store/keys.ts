@@ -209,7 +209,7 @@ export function createKeyStore(db: Database): KeyStore {
   }
 }
 
-/** On PostgreSQL gateways hear here of each change of a key. */
+/** On PostgreSQL gateways are notified here of each change of a key. */
 export const keysChannel = 'zai2api_keys'
 
 /** Key changes on PostgreSQL wait for each other by this lock, which others of the database do not use. */

@@ -199,7 +199,7 @@ async function spendOnce(
         await settleReservation(sql, row, amount)
         continue
       }
-      // Its window may have begun while nobody could tell the database.
+      // Its window may have begun while the database was away.
       await sql`UPDATE budgets SET
           settled = CASE WHEN generation = ${known.generation} THEN settled + ${amount} ELSE ${amount} END,
           reserved = CASE WHEN generation = ${known.generation} THEN reserved ELSE 0 END,

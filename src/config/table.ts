@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { keepAliveStyles, reasoningFields } from '../core/dialect.ts'
+import { keepAliveStyles, reasoningFields } from '../core/reply-encoder.ts'
 import { reasoningModes } from '../gateway/reasoning-placement.ts'
 import { searchPolicies } from '../gateway/web-search.ts'
 import { captureModes } from '../observe/capture.ts'

@@ -1,7 +1,7 @@
 import type { DirectWriter } from './batch-stream.ts'
-import type { Encoder, TextWriter } from './dialect.ts'
 import { asGatewayError, type GatewayError } from './errors.ts'
 import type { Delta, StreamEvent } from './events.ts'
+import type { Encoder, TextWriter } from './reply-encoder.ts'
 import type { Passthrough, Transform } from './transform.ts'
 import type { OpenedReply } from './upstream.ts'
 

@@ -1,7 +1,7 @@
 import { createParser } from 'eventsource-parser'
 import { type Clock, withTimeout } from '../core/clock.ts'
-import type { BackgroundFormat, StoredResponse } from '../core/dialect.ts'
 import { sseMessage } from '../core/sse.ts'
+import type { BackgroundFormat, StoredResponse } from '../core/stored-conversation.ts'
 import type { ResponseStore } from '../store/responses.ts'
 
 /** Replies that are written while no client waits. Each belongs to an owner, the `keyId` of a caller. */

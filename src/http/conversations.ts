@@ -1,17 +1,17 @@
 import type { Clock } from '../core/clock.ts'
+import type { Dialect } from '../core/dialect.ts'
 import {
   type ConversationAnswer,
   type ConversationRequest,
   type ConversationRoute,
   costOf,
-  type Dialect,
-  type StoredResponse,
-} from '../core/dialect.ts'
+} from '../core/dialect-route.ts'
+import type { StoredResponse } from '../core/stored-conversation.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { behindBasePaths } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
-import type { AdmitAndReadBody } from './dialect-routes.ts'
+import type { AdmitAndReadBody } from './reply-routes.ts'
 import type { Route, RouteContext } from './route.ts'
 
 export interface ConversationRouteOptions {

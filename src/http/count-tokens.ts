@@ -1,10 +1,11 @@
-import { costOf, type Dialect } from '../core/dialect.ts'
+import type { Dialect } from '../core/dialect.ts'
+import { costOf } from '../core/dialect-route.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import { behindBasePaths } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
-import type { AdmitAndReadBody } from './dialect-routes.ts'
+import type { AdmitAndReadBody } from './reply-routes.ts'
 import { resolveReferences } from './resolve-references.ts'
 import type { Route, RouteContext } from './route.ts'
 

@@ -1,10 +1,11 @@
-import { costOf, type Dialect, type EmbeddingRoute } from '../core/dialect.ts'
+import type { Dialect } from '../core/dialect.ts'
+import { costOf, type EmbeddingRoute } from '../core/dialect-route.ts'
 import type { EmbeddingReply } from '../core/embedding.ts'
 import { elapsedMs, enterPhase } from '../observe/record.ts'
 import { sessionOf } from '../observe/sessions.ts'
 import { behindBasePaths } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
-import type { DialectRouteOptions } from './dialect-routes.ts'
+import type { ReplyRouteOptions } from './reply-routes.ts'
 import { ignoredHeader, requestIdHeaders } from './response-headers.ts'
 import type { Route, RouteContext } from './route.ts'
 import { unlessEnded } from './shutdown.ts'
@@ -12,7 +13,7 @@ import { unknownFields } from './unknown-fields.ts'
 import { wholeResponse } from './whole-response.ts'
 
 /** The routes that serve embeddings. They are admitted, paid for and recorded as replies are. */
-export function embeddingRoutes(dialect: Dialect, basePaths: readonly string[], options: DialectRouteOptions): Route[] {
+export function embeddingRoutes(dialect: Dialect, basePaths: readonly string[], options: ReplyRouteOptions): Route[] {
   return dialect.routes.flatMap((route) => {
     if (route.serves !== 'embeddings') return []
     const { method, path, access, summary } = route
@@ -31,7 +32,7 @@ async function answer(
   { path, decode, body: schema }: EmbeddingRoute & { path: string },
   body: unknown,
   { request, params, query }: RouteContext,
-  options: DialectRouteOptions,
+  options: ReplyRouteOptions,
 ): Promise<Response> {
   const { gateway, clock, redact, recordOf } = options
   const record = recordOf(request)

@@ -1,4 +1,4 @@
-import type { KeepAliveStyle, ReasoningField } from '../core/dialect.ts'
+import type { KeepAliveStyle, ReasoningField } from '../core/reply-encoder.ts'
 import type { ReasoningMode } from '../gateway/reasoning-placement.ts'
 import type { AccessOptions } from './access.ts'
 import type { LimitOptions } from './limits.ts'

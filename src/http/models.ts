@@ -1,11 +1,12 @@
-import { costOf, type Dialect, type DialectRoute, type ModelFormat, type PostedModelRoute } from '../core/dialect.ts'
+import type { Dialect, ModelFormat } from '../core/dialect.ts'
+import { costOf, type DialectRoute, type PostedModelRoute } from '../core/dialect-route.ts'
 import type { ListedModel } from '../core/upstream.ts'
 import type { Gateway } from '../gateway/index.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import { addressesOf, usualBasePath } from './base-paths.ts'
 import { bodyCheck } from './body-validation.ts'
-import type { AdmitAndReadBody } from './dialect-routes.ts'
 import { percentDecoded } from './path-pattern.ts'
+import type { AdmitAndReadBody } from './reply-routes.ts'
 import type { Route, RouteContext } from './route.ts'
 
 export interface ModelRouteDeps {

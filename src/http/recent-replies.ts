@@ -1,5 +1,5 @@
-import type { StoredResponse } from '../core/dialect.ts'
 import { lruCache } from '../core/lru-cache.ts'
+import type { StoredResponse } from '../core/stored-conversation.ts'
 
 /** The latest replies on one connection, to which its client may refer although it wanted none stored. */
 export interface RecentReplies {

@@ -1,6 +1,7 @@
 import { collector } from '../core/collect.ts'
-import type { Encoder, ReplyHead, StoredConversation } from '../core/dialect.ts'
 import type { Reply } from '../core/events.ts'
+import type { Encoder, ReplyHead } from '../core/reply-encoder.ts'
+import type { StoredConversation } from '../core/stored-conversation.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import type { RecentReplies } from './recent-replies.ts'
 

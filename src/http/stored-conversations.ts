@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts'
-import type { Dialect, StoredResponse } from '../core/dialect.ts'
+import type { Dialect } from '../core/dialect.ts'
+import type { StoredResponse } from '../core/stored-conversation.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
 import type { BackgroundReplies } from './background-replies.ts'

@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite'
 import { masterKeyId } from '../core/caller.ts'
-import type { StoredResponse } from '../core/dialect.ts'
+import type { StoredResponse } from '../core/stored-conversation.ts'
 import { markAsOurs, rejectForeign } from '../database/own-file.ts'
 import { makePrivateFile } from '../database/private-file.ts'
 import type { Change, ResponseStore } from './responses.ts'

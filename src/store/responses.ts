@@ -1,5 +1,5 @@
-import type { StoredResponse } from '../core/dialect.ts'
 import { GatewayError } from '../core/errors.ts'
+import type { StoredResponse } from '../core/stored-conversation.ts'
 import { ForeignFileError } from '../database/own-file.ts'
 import { openSqliteResponses, type SqliteOptions } from './own-file-responses.ts'
 

@@ -1,4 +1,4 @@
-import type { StoredResponse } from '../core/dialect.ts'
+import type { StoredResponse } from '../core/stored-conversation.ts'
 import { type Database, part, type Sql } from '../database/sql.ts'
 import type { ResponseStore } from './responses.ts'
 

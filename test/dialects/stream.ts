@@ -1,7 +1,7 @@
 import { collector } from '../../src/core/collect.ts'
-import type { ReplyHead } from '../../src/core/dialect.ts'
 import type { GatewayError } from '../../src/core/errors.ts'
 import type { Delta, FinishReason, Reply, StreamEvent } from '../../src/core/events.ts'
+import type { ReplyHead } from '../../src/core/reply-encoder.ts'
 import { streamNormaliser } from '../../src/core/stream-normaliser.ts'
 import { runTransform } from '../../src/core/transform.ts'
 

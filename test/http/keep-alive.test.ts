@@ -4,7 +4,7 @@ import { createParser } from 'eventsource-parser'
 import OpenAI from 'openai'
 import OpenAI6 from 'openai-6'
 import { systemClock } from '../../src/async/system-clock.ts'
-import type { KeepAliveStyle } from '../../src/core/dialect.ts'
+import type { KeepAliveStyle } from '../../src/core/reply-encoder.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { type RunningGateway, startGateway } from '../support/gateway.ts'
 

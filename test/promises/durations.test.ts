@@ -214,7 +214,7 @@ const datesIn: Record<string, string> = {
   'gateway/credential-pool/cooldowns.ts': 'a refusal names the date of its end',
   'gateway/credential-pool/leases.ts': 'a refusal names the date of its end',
   'http/conversations.ts': 'conversations carry the date they were begun',
-  'http/dialect-routes.ts': 'replies carry the date they were made',
+  'http/reply-routes.ts': 'replies carry the date they were made',
   'http/stored-conversations.ts': 'a reply in the background that was begun long ago has failed, whoever wrote it',
   'keys/ledger.ts': 'budgets are for days and months, and reservations outlive a process',
   'keys/open-keys.ts': 'keys are made at a date, and their windows are those of a calendar',

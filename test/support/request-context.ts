@@ -1,4 +1,4 @@
-import type { RequestContext } from '../../src/core/dialect.ts'
+import type { RequestContext } from '../../src/core/dialect-route.ts'
 
 /** What a request with these headers says besides its body: on a path without parameters, unless others are given. */
 export function requestContext(

@@ -1,4 +1,5 @@
-import type { Decoded, RequestContext } from '../../core/dialect.ts'
+import type { Decoded } from '../../core/dialect.ts'
+import type { RequestContext } from '../../core/dialect-route.ts'
 import { type GatewayError, invalidField } from '../../core/errors.ts'
 import type { OutputFormat, Reasoning } from '../../core/request.ts'
 import { decodeEffort, ignoredValue } from '../openai/effort.ts'

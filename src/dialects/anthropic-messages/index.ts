@@ -33,8 +33,8 @@ export const anthropicMessages = defineDialect({
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: 'event: ping\ndata: {"type": "ping"}\n\n' },
   ids: { reply: 'msg_', toolCall: 'toolu_' },
   conversationFields: ['messages'],
-  example: ({ model, text, checkWithin = 1024 }) => ({
-    body: { model, max_tokens: checkWithin, messages: [{ role: 'user', content: text }] },
+  example: ({ model, text, probeTokens = 1024 }) => ({
+    body: { model, max_tokens: probeTokens, messages: [{ role: 'user', content: text }] },
   }),
   models,
   count: {

@@ -1,4 +1,5 @@
-import type { ModelFormat, Query } from '../../core/dialect.ts'
+import type { ModelFormat } from '../../core/dialect.ts'
+import type { Query } from '../../core/dialect-route.ts'
 import { invalidField } from '../../core/errors.ts'
 import type { ListedModel } from '../../core/upstream.ts'
 

@@ -1,5 +1,5 @@
-import type { ReplyHead } from '../../core/dialect.ts'
 import type { ServerTool, WebSource } from '../../core/events.ts'
+import type { ReplyHead } from '../../core/reply-encoder.ts'
 
 /** A search as the two blocks that clients count: the query and the results. */
 export interface SearchBlocks {

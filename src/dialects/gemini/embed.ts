@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { defineEmbeddings } from '../../core/dialect.ts'
+import { defineEmbeddings } from '../../core/dialect-route.ts'
 import { type EmbeddingRequest, mostDimensions } from '../../core/embedding.ts'
 import { invalidField } from '../../core/errors.ts'
 import { rejectMany } from '../openai/embedding-inputs.ts'

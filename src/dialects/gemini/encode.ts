@@ -1,6 +1,6 @@
-import type { Encoder, ReplyHead, TextWriter } from '../../core/dialect.ts'
 import type { FinishReason, Reply, Usage } from '../../core/events.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
+import type { Encoder, ReplyHead, TextWriter } from '../../core/reply-encoder.ts'
 import { asciiJson, jsonEscape, sseMessage, templateWriter } from '../../core/sse.ts'
 import { errorBody } from './errors.ts'
 import { grounding } from './grounding.ts'

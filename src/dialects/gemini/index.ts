@@ -49,13 +49,13 @@ export const gemini = defineDialect({
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n\n' },
   ids: { reply: '', toolCall: 'call_' },
   conversationFields: ['contents'],
-  example: ({ model, text, checkWithin }) => ({
+  example: ({ model, text, probeTokens }) => ({
     params: { model },
     body: {
       contents: [{ role: 'user', parts: [{ text }] }],
-      ...(checkWithin === undefined
+      ...(probeTokens === undefined
         ? {}
-        : { generationConfig: { maxOutputTokens: checkWithin, thinkingConfig: { thinkingBudget: 0 } } }),
+        : { generationConfig: { maxOutputTokens: probeTokens, thinkingConfig: { thinkingBudget: 0 } } }),
     },
   }),
   models,

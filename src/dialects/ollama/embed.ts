@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { defineEmbeddings } from '../../core/dialect.ts'
+import { defineEmbeddings } from '../../core/dialect-route.ts'
 import { mostDimensions } from '../../core/embedding.ts'
 import { rejectMany } from '../openai/embedding-inputs.ts'
 import { ignoredOptions } from './options.ts'

@@ -1,4 +1,4 @@
-import type { DialectRoute, FixedRoute } from '../../core/dialect.ts'
+import type { DialectRoute, FixedRoute } from '../../core/dialect-route.ts'
 import { GatewayError } from '../../core/errors.ts'
 
 /** Clients use it to find out what the API can do. Source: the newest version that Ollama's documentation of 2026-08 names. */

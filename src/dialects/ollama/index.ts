@@ -39,13 +39,13 @@ export const ollamaChat = defineDialect({
   encoder: chatEncoder,
   encodeReply: encodeChatReply,
   conversationFields: ['messages'],
-  example: ({ model, text, checkWithin }) => ({
+  example: ({ model, text, probeTokens }) => ({
     body: {
       model,
       messages: [{ role: 'user', content: text }],
       stream: false,
       think: false,
-      ...(checkWithin === undefined ? {} : { options: { num_predict: checkWithin } }),
+      ...(probeTokens === undefined ? {} : { options: { num_predict: probeTokens } }),
     },
   }),
   models,
@@ -63,13 +63,13 @@ export const ollamaGenerate = defineDialect({
   encodeReply: encodeGenerateReply,
   // A prompt has no entries.
   conversationFields: [],
-  example: ({ model, text, checkWithin }) => ({
+  example: ({ model, text, probeTokens }) => ({
     body: {
       model,
       prompt: text,
       stream: false,
       think: false,
-      ...(checkWithin === undefined ? {} : { options: { num_predict: checkWithin } }),
+      ...(probeTokens === undefined ? {} : { options: { num_predict: probeTokens } }),
     },
   }),
   isLegacy: true,

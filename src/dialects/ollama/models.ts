@@ -1,5 +1,6 @@
 import { Type } from '@sinclair/typebox'
-import type { ModelFormat, PostedModelRoute } from '../../core/dialect.ts'
+import type { ModelFormat } from '../../core/dialect.ts'
+import type { PostedModelRoute } from '../../core/dialect-route.ts'
 import { invalidField } from '../../core/errors.ts'
 import { longestModelName } from '../../core/model-name.ts'
 import type { ListedModel } from '../../core/upstream.ts'

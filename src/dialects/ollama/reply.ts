@@ -1,5 +1,5 @@
-import type { ReplyHead, TextWriter } from '../../core/dialect.ts'
 import type { FinishReason, Reply, StreamEvent, Usage } from '../../core/events.ts'
+import type { ReplyHead, TextWriter } from '../../core/reply-encoder.ts'
 import { jsonEscape } from '../../core/sse.ts'
 
 /** The stream is one JSON object a line. */

@@ -1,5 +1,5 @@
 import { Type } from '@sinclair/typebox'
-import { defineEmbeddings } from '../../core/dialect.ts'
+import { defineEmbeddings } from '../../core/dialect-route.ts'
 import { type EmbeddingReply, mostDimensions } from '../../core/embedding.ts'
 import { longestModelName } from '../../core/model-name.ts'
 import { rejectMany } from '../openai/embedding-inputs.ts'

@@ -1,6 +1,6 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
-import type { Encoder, ReasoningField, ReplyHead, TextWriter } from '../../core/dialect.ts'
 import type { FinishReason, Reply, Usage } from '../../core/events.ts'
+import type { Encoder, ReasoningField, ReplyHead, TextWriter } from '../../core/reply-encoder.ts'
 import { asciiJson, jsonEscape, sseMessage, templateWriter } from '../../core/sse.ts'
 import { customInput, type RunningInput, runningInput } from '../openai/custom-input.ts'
 import { errorBody } from './errors.ts'

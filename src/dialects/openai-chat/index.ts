@@ -27,12 +27,12 @@ export const openaiChat = defineDialect({
   encodeError,
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n' },
   conversationFields: ['messages', 'input'],
-  example: ({ model, text, checkWithin }) => ({
+  example: ({ model, text, probeTokens }) => ({
     body: {
       model,
-      max_tokens: checkWithin ?? 1024,
+      max_tokens: probeTokens ?? 1024,
       messages: [{ role: 'user', content: text }],
-      ...(checkWithin === undefined ? {} : { thinking: { type: 'disabled' } }),
+      ...(probeTokens === undefined ? {} : { thinking: { type: 'disabled' } }),
     },
   }),
   models,

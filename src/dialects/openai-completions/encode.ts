@@ -1,5 +1,5 @@
-import type { Encoder, ReplyHead } from '../../core/dialect.ts'
 import type { FinishReason, Reply, Usage } from '../../core/events.ts'
+import type { Encoder, ReplyHead } from '../../core/reply-encoder.ts'
 import { sseMessage } from '../../core/sse.ts'
 import { errorBody } from './errors.ts'
 

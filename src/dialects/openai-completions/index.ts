@@ -18,8 +18,8 @@ export const openaiCompletions = defineDialect({
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n' },
   // A prompt has no entries.
   conversationFields: [],
-  example: ({ model, text, checkWithin }) => ({
-    body: { model, prompt: text, ...(checkWithin === undefined ? {} : { max_tokens: checkWithin }) },
+  example: ({ model, text, probeTokens }) => ({
+    body: { model, prompt: text, ...(probeTokens === undefined ? {} : { max_tokens: probeTokens }) },
   }),
   isLegacy: true,
   ids: { reply: 'cmpl-', toolCall: 'call_' },

@@ -1,4 +1,4 @@
-import type { BackgroundFormat } from '../../core/dialect.ts'
+import type { BackgroundFormat } from '../../core/stored-conversation.ts'
 import { fieldsOf, isFields, listOf } from '../openai/json-fields.ts'
 import { queuedResponse, type ResponsesOptions } from './encode.ts'
 import { isUnfinished } from './response-status.ts'

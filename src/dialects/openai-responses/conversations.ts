@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
-import type { ConversationFormat, ConversationRoute, DialectRoute, StoredResponse } from '../../core/dialect.ts'
+import type { ConversationRoute, DialectRoute } from '../../core/dialect-route.ts'
 import { GatewayError } from '../../core/errors.ts'
+import type { ConversationFormat, StoredResponse } from '../../core/stored-conversation.ts'
 import { truncate } from '../../core/truncate.ts'
 import { type Fields, fieldsOf } from '../openai/json-fields.ts'
 import { conversationNotFound } from './conversation-id.ts'

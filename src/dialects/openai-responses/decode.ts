@@ -1,4 +1,5 @@
-import type { Decoded, RequestContext } from '../../core/dialect.ts'
+import type { Decoded } from '../../core/dialect.ts'
+import type { RequestContext } from '../../core/dialect-route.ts'
 import { invalidField } from '../../core/errors.ts'
 import type { OutputFormat, SearchRules, Tool, ToolChoice } from '../../core/request.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'

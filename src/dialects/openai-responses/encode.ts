@@ -1,6 +1,6 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
-import type { Encoder, ReplyHead, TextWriter } from '../../core/dialect.ts'
 import type { FinishReason, Reply, ReplyBlock, TextKind, Usage } from '../../core/events.ts'
+import type { Encoder, ReplyHead, TextWriter } from '../../core/reply-encoder.ts'
 import { jsonEscape, sseMessage } from '../../core/sse.ts'
 import { type RunningInput, runningInput } from '../openai/custom-input.ts'
 import { isCompaction } from './compaction.ts'

@@ -37,11 +37,11 @@ export const openaiResponses = defineDialect({
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n' },
   ids: { reply: 'resp_', toolCall: 'call_' },
   conversationFields: ['input', 'messages', 'items'],
-  example: ({ model, text, checkWithin }) => ({
+  example: ({ model, text, probeTokens }) => ({
     body: {
       model,
       input: text,
-      ...(checkWithin === undefined ? {} : { max_output_tokens: checkWithin, store: false }),
+      ...(probeTokens === undefined ? {} : { max_output_tokens: probeTokens, store: false }),
     },
   }),
   count: {

@@ -1,7 +1,7 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
-import type { ReplyHead } from '../../core/dialect.ts'
 import type { ReplyBlock, ServerTool } from '../../core/events.ts'
 import { seal, unseal } from '../../core/opaque-text.ts'
+import type { ReplyHead } from '../../core/reply-encoder.ts'
 import { customInput, parsed } from '../openai/custom-input.ts'
 import { type Fields, fieldsOf, listOf, textOr } from '../openai/json-fields.ts'
 import { compactionItem } from './compaction.ts'

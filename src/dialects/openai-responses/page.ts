@@ -1,5 +1,6 @@
-import type { Query, StoredResponse } from '../../core/dialect.ts'
+import type { Query } from '../../core/dialect-route.ts'
 import { invalidField } from '../../core/errors.ts'
+import type { StoredResponse } from '../../core/stored-conversation.ts'
 
 const text = { type: 'string' }
 

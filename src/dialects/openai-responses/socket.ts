@@ -1,5 +1,5 @@
-import type { SocketFormat } from '../../core/dialect.ts'
 import { invalidField } from '../../core/errors.ts'
+import type { SocketFormat } from '../../core/socket-format.ts'
 import { fieldsOf, textOr } from '../openai/json-fields.ts'
 
 /** The name of a lane is repeated in each of its events. */

@@ -1,6 +1,7 @@
-import type { FindStored, ReplyHead, StoredResponse } from '../../core/dialect.ts'
 import { GatewayError, invalidField } from '../../core/errors.ts'
 import type { Reply } from '../../core/events.ts'
+import type { ReplyHead } from '../../core/reply-encoder.ts'
+import type { FindStored, StoredResponse } from '../../core/stored-conversation.ts'
 import { truncate } from '../../core/truncate.ts'
 import { isFields, listOf, textOr } from '../openai/json-fields.ts'
 import { ownBody, referencedItems } from './body-variants.ts'

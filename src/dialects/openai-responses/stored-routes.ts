@@ -1,4 +1,4 @@
-import type { DialectRoute, StoredRoute } from '../../core/dialect.ts'
+import type { DialectRoute, StoredRoute } from '../../core/dialect-route.ts'
 import { GatewayError, invalidField } from '../../core/errors.ts'
 import { truncate } from '../../core/truncate.ts'
 import { pageOf, pageParameters } from './page.ts'

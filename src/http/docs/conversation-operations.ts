@@ -1,4 +1,6 @@
-import type { ConversationRoute, Dialect, StoredResponse } from '../../core/dialect.ts'
+import type { Dialect } from '../../core/dialect.ts'
+import type { ConversationRoute } from '../../core/dialect-route.ts'
+import type { StoredResponse } from '../../core/stored-conversation.ts'
 import { documentedPath } from '../base-paths.ts'
 import { openapiPath } from '../path-pattern.ts'
 import { answerOf, failureOf } from './answer-of.ts'

@@ -1,5 +1,7 @@
-import type { Dialect, DialectRoute, ReplyHead } from '../../core/dialect.ts'
+import type { Dialect } from '../../core/dialect.ts'
+import type { DialectRoute } from '../../core/dialect-route.ts'
 import type { Reply, StreamEvent } from '../../core/events.ts'
+import type { ReplyHead } from '../../core/reply-encoder.ts'
 
 /**
  * A short call in a dialect. The examples are made by the dialect's own decoder and encoder, so they are never out of

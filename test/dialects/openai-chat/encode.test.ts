@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import type { ReasoningField } from '../../../src/core/dialect.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta, FinishReason } from '../../../src/core/events.ts'
+import type { ReasoningField } from '../../../src/core/reply-encoder.ts'
 import { runTransform } from '../../../src/core/transform.ts'
 import type { ChatOptions } from '../../../src/dialects/openai-chat/encode.ts'
 import { openaiChat } from '../../../src/dialects/openai-chat/index.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { StoredResponse } from '../../../src/core/dialect.ts'
+import type { StoredResponse } from '../../../src/core/stored-conversation.ts'
 import { openaiResponses } from '../../../src/dialects/openai-responses/index.ts'
 import { isWanted, references, resolve, save } from '../../../src/dialects/openai-responses/stored-conversation.ts'
 import { requestContext } from '../../support/request-context.ts'

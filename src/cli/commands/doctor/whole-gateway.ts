@@ -28,7 +28,7 @@ export async function* answers(
   const asked = config.primaryModel ?? anyLarge
   // One after the other, because a guest may have only one chat at a time.
   for (const { dialect, path } of replyAddresses(dialects)) {
-    const { body, params = {} } = dialect.example({ model: asked, text: question, checkWithin: maxAnswerTokens })
+    const { body, params = {} } = dialect.example({ model: asked, text: question, probeTokens: maxAnswerTokens })
     // Without the part of the path that is the model's.
     yield await answer(`POST ${path.replace(/^.*:\w+(?=:)/, '…')}`, pathWith(path, params), body)
   }

@@ -1,5 +1,5 @@
-import type { Encoder, ReplyHead } from '../../../core/dialect.ts'
 import type { Reply } from '../../../core/events.ts'
+import type { Encoder, ReplyHead } from '../../../core/reply-encoder.ts'
 import { asciiJson, templateWriter } from '../../../core/sse.ts'
 import { errorBody } from '../errors.ts'
 import { ending, identityOf, line, textLines, textOf, thinkingOf } from '../reply.ts'

@@ -1,7 +1,9 @@
 import type { Clock } from '../core/clock.ts'
-import { type Cost, costOf, type Dialect, type ReplyHead, type ReplyTiming } from '../core/dialect.ts'
+import type { Dialect } from '../core/dialect.ts'
+import { type Cost, costOf } from '../core/dialect-route.ts'
 import { asGatewayError } from '../core/errors.ts'
 import { redactError } from '../core/redact.ts'
+import type { ReplyHead, ReplyTiming } from '../core/reply-encoder.ts'
 import type { GatewayCall } from '../gateway/index.ts'
 import { elapsedMs, type RequestRecord } from '../observe/record.ts'
 import type { BackgroundReplies } from './background-replies.ts'
@@ -23,7 +25,7 @@ import {
 } from './start-reply.ts'
 import { wholeResponse } from './whole-response.ts'
 
-export interface DialectRouteOptions extends StartOptions {
+export interface ReplyRouteOptions extends StartOptions {
   backgroundReplies: BackgroundReplies
   clock: Clock
   admitAndReadBody: AdmitAndReadBody
@@ -52,7 +54,7 @@ export interface ServerConnection {
 }
 
 /** The routes that serve replies, in the same way for every dialect. */
-export function replyRoutes(dialect: Dialect, basePaths: readonly string[], options: DialectRouteOptions): Route[] {
+export function replyRoutes(dialect: Dialect, basePaths: readonly string[], options: ReplyRouteOptions): Route[] {
   const { conversationFields, body } = dialect
   const admission = { cost: costOf.reply, check: bodyCheck(body), conversationFields }
   return dialect.routes.flatMap((route) => {
@@ -71,7 +73,7 @@ async function answer(
   path: string,
   context: RouteContext,
   body: JsonBody,
-  options: DialectRouteOptions,
+  options: ReplyRouteOptions,
 ): Promise<Response> {
   const { gateway, store } = options
   const asked = await decodeRequest(dialect, path, context, body, options)
@@ -110,7 +112,7 @@ interface PreparedReply extends ReplyRequest, StartedReply {
   cancellation: Cancellation
 }
 
-async function sendWhole(prepared: PreparedReply, options: DialectRouteOptions): Promise<Response> {
+async function sendWhole(prepared: PreparedReply, options: ReplyRouteOptions): Promise<Response> {
   const { dialect, request, record, decoded, call, head, saver } = prepared
   const whole = await wholeReply(prepared.reply, options.clock, record)
   // From here on, the reply cannot fail any more.
@@ -124,7 +126,7 @@ async function sendWhole(prepared: PreparedReply, options: DialectRouteOptions):
 }
 
 /** Streams the reply to the client, or to the store where it is written in the background. */
-async function sendStream(prepared: PreparedReply, options: DialectRouteOptions): Promise<Response> {
+async function sendStream(prepared: PreparedReply, options: ReplyRouteOptions): Promise<Response> {
   const { dialect, request, record, decoded, call, reply, head, saver, cancellation } = prepared
   const { backgroundReplies, clock, settings, redact, connection, done } = options
   const background = backgroundOf(prepared)
@@ -176,7 +178,7 @@ async function sendStream(prepared: PreparedReply, options: DialectRouteOptions)
 function failedStream(
   thrown: unknown,
   { dialect, record, decoded, head }: PreparedReply,
-  { redact, done }: DialectRouteOptions,
+  { redact, done }: ReplyRouteOptions,
 ): ReadableStream<Uint8Array> {
   record.error = redactError(asGatewayError(thrown), redact)
   const messages: string[] = []
@@ -197,7 +199,7 @@ function replyHeaders(record: RequestRecord, call: GatewayCall): Record<string, 
 }
 
 /** What an encoder is told about the request, apart from the model that replies. */
-function headOf({ dialect, record, decoded }: ReplyRequest, { clock, newId, settings }: DialectRouteOptions) {
+function headOf({ dialect, record, decoded }: ReplyRequest, { clock, newId, settings }: ReplyRouteOptions) {
   const createdAtSeconds = seconds(clock)
   let completedAt: number | undefined
   return {

@@ -2,15 +2,17 @@
 # Installs zai2api from a folder of releases, or removes it again.
 #
 #   curl -fsSL BASE/install.sh | sh
-#   sh install.sh [--from BASE] [--dir DIR] [--uninstall]
+#   sh install.sh [--from BASE] [--version X.Y.Z] [--dir DIR] [--uninstall]
 #
+# ZAI2API_RELEASES, ZAI2API_VERSION and ZAI2API_DIR in the environment stand for the first three.
 # The checksum is always compared. The signature of the list of checksums is, too, where minisign or OpenSSL 3 is there.
 set -eu
 
 # Filled in by `make release`.
 base=${ZAI2API_RELEASES:-}
 public_key=${ZAI2API_RELEASE_KEY:-}
-dir=''
+version=${ZAI2API_VERSION:-}
+dir=${ZAI2API_DIR:-}
 uninstall=''
 
 say() { printf '%s\n' "$*"; }
@@ -19,9 +21,10 @@ fail() { printf 'install: %s\n' "$*" >&2; exit 1; }
 while [ $# -gt 0 ]; do
   case $1 in
     --from) base=${2:?--from needs an address}; shift 2 ;;
+    --version) version=${2:?--version needs a number}; shift 2 ;;
     --dir) dir=${2:?--dir needs a folder}; shift 2 ;;
     --uninstall) uninstall=yes; shift ;;
-    *) fail "unknown option $1; there are --from BASE, --dir DIR and --uninstall" ;;
+    *) fail "unknown option $1; there are --from BASE, --version X.Y.Z, --dir DIR and --uninstall" ;;
   esac
 done
 
@@ -38,6 +41,10 @@ fi
 
 [ -n "$base" ] || fail 'where are the releases? --from names the address'
 base=${base%/}
+if [ -n "$version" ]; then
+  # GitHub has each release in a folder of its own.
+  case $base in */latest/download) base=${base%/latest/download}/download/v$version ;; esac
+fi
 
 case $(uname -s) in
   Linux) system=linux ;;
@@ -100,6 +107,9 @@ fi
 suffix=$system-$arch$libc.tar.gz
 archive=$(sed -n "s/^[0-9a-f]\{64\}  \(zai2api-[0-9.]*-$suffix\)$/\1/p" "$work/SHA256SUMS")
 [ -n "$archive" ] || fail "the release has no archive for $system-$arch$libc"
+found=${archive#zai2api-}
+found=${found%"-$suffix"}
+[ -z "$version" ] || [ "$found" = "$version" ] || fail "the release is $found and not $version"
 get "$base/$archive" "$work/$archive" || fail "$base/$archive cannot be read"
 expected=$(sed -n "s/^\([0-9a-f]\{64\}\)  $archive$/\1/p" "$work/SHA256SUMS")
 [ "$(sum_of "$work/$archive")" = "$expected" ] || fail "$archive is not the file of the list; nothing was installed"
@@ -108,10 +118,10 @@ tar -xzf "$work/$archive" -C "$work"
 mkdir -p "$dir"
 cp "$work/${archive%.tar.gz}/zai2api" "$dir/zai2api.new"
 chmod 755 "$dir/zai2api.new"
-version=$("$dir/zai2api.new" version) || { rm -f "$dir/zai2api.new"; fail 'the executable does not run here'; }
+said=$("$dir/zai2api.new" version) || { rm -f "$dir/zai2api.new"; fail 'the executable does not run here'; }
 mv -f "$dir/zai2api.new" "$dir/zai2api"
 
-say "Installed $version as $dir/zai2api."
+say "Installed $said as $dir/zai2api."
 case :$PATH: in
   *:"$dir":*) command=zai2api ;;
   *)

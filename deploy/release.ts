@@ -5,10 +5,10 @@ import { version } from '../package.json' with { type: 'json' }
 import { completionShells } from '../src/cli/completions.ts'
 import { manPage } from '../src/cli/man-page.ts'
 import { type Entry, pack } from './archive.ts'
-import type { ReleaseOrigin } from './build.ts'
 import { billOfMaterials, components, notice } from './components.ts'
 import { executableFor } from './cross-build.ts'
 import { type DebFacts, debPackage } from './deb.ts'
+import { installScript } from './install-script.ts'
 import { manifests } from './manifests.ts'
 import { executableName, type Platform, platforms, platformsNamed } from './platforms.ts'
 import { type ReleaseKey, releaseKey, signatureOf } from './sign.ts'
@@ -17,7 +17,7 @@ const OUT = 'dist/release'
 
 /**
  * Builds the archives whose names are given, or all of them, and writes beside them what installs them: checksums, their
- * signature if RELEASE_KEY names a private key, install.sh with the address of RELEASE_BASE, and the list of parts. The
+ * signature if RELEASE_KEY names a private key, install.sh and install.ps1 with the address of RELEASE_BASE, and the list of parts. The
  * same commit gives the same bytes, signatures included.
  */
 async function release(names: string[]): Promise<void> {
@@ -40,7 +40,8 @@ async function release(names: string[]): Promise<void> {
   }
   if (base !== undefined && chosen === platforms) await writeManifests(base, madeAt)
   await write(`${OUT}/zai2api-${version}.cdx.json`, bill)
-  await write(`${OUT}/install.sh`, installScript(await file('deploy/install.sh').text(), origin))
+  for (const script of ['install.sh', 'install.ps1'])
+    await write(`${OUT}/${script}`, installScript(await file(`deploy/${script}`).text(), origin))
   const sums = await checksums()
   await write(`${OUT}/SHA256SUMS`, sums)
   if (key) {
@@ -48,7 +49,7 @@ async function release(names: string[]): Promise<void> {
     await write(`${OUT}/zai2api.pub`, `untrusted comment: releases of zai2api\n${key.publicKey}\n`)
   } else
     console.log(
-      'Not signed: RELEASE_KEY names no private key. zai2api update and install.sh take signed releases alone.',
+      'Not signed: RELEASE_KEY names no private key. zai2api update and the scripts take signed releases alone.',
     )
 }
 
@@ -121,11 +122,6 @@ async function put(name: string, bytes: Uint8Array): Promise<void> {
 
 function byName(a: { name: string }, b: { name: string }): number {
   return a.name < b.name ? -1 : 1
-}
-
-/** The script with the address of this release and the key of its signature. */
-function installScript(text: string, { base = '', publicKey = '' }: ReleaseOrigin): string {
-  return text.replace(/(?<=ZAI2API_RELEASES:-)(?=\})/, base).replace(/(?<=ZAI2API_RELEASE_KEY:-)(?=\})/, publicKey)
 }
 
 async function writeManifests(base: string, madeAt: Date): Promise<void> {

@@ -22,20 +22,21 @@ afterEach(async () => {
 
 interface Options {
   args?: string[]
+  env?: Record<string, string>
   key?: string
   /** The only programs on the PATH. */
   programs?: string[]
   shell?: string
 }
 
-async function install({ args, key = release.publicKey, programs, shell = 'sh' }: Options = {}) {
+async function install({ args, env, key = release.publicKey, programs, shell = 'sh' }: Options = {}) {
   let path = process.env.PATH ?? ''
   if (programs !== undefined) {
     path = mkdtempSync(join(home, 'bin-'))
     for (const name of programs) symlinkSync(Bun.which(name) ?? name, join(path, name))
   }
   const child = Bun.spawn([shell, script, ...(args ?? ['--from', server.url, '--dir', join(home, 'target')])], {
-    env: { PATH: path, HOME: home, TMPDIR: home, ZAI2API_RELEASE_KEY: key },
+    env: { PATH: path, HOME: home, TMPDIR: home, ZAI2API_RELEASE_KEY: key, ...env },
     stdout: 'pipe',
     stderr: 'pipe',
   })
@@ -107,6 +108,22 @@ describe.skipIf(process.platform === 'win32')('install.sh', () => {
     const { code, stderr } = await install({ args })
     expect(code).toBe(1)
     expect(stderr).toContain(message)
+  })
+
+  test('takes address, version and folder from the environment', async () => {
+    const env = { ZAI2API_RELEASES: server.url, ZAI2API_VERSION: '9.8.7', ZAI2API_DIR: join(home, 'elsewhere') }
+    expect(await install({ args: [], env })).toMatchObject({ code: 0, stderr: '' })
+    expect(existsSync(join(home, 'elsewhere/zai2api'))).toBe(true)
+  })
+
+  test('takes the version that is named, from its own folder where the latest has one, and no other', async () => {
+    for (const [name, bytes] of [...release.files]) release.files.set(`releases/download/v9.8.7/${name}`, bytes)
+    const from = `${server.url}/releases/latest/download`
+    const args = (version: string) => ['--from', from, '--version', version, '--dir', join(home, 'target')]
+    expect(await install({ args: args('9.8.7') })).toMatchObject({ code: 0, stderr: '' })
+    expect(await install({ args: args('1.0.0') })).toMatchObject({ code: 1 })
+    const { stderr } = await install({ args: ['--from', server.url, '--version', '1.0.0'] })
+    expect(stderr).toBe('install: the release is 9.8.7 and not 1.0.0\n')
   })
 
   test.each(['dash', 'bash', 'ksh'].filter((shell) => Bun.which(shell) !== null))('runs in %s', async (shell) => {

@@ -130,15 +130,28 @@ function modelsOver(gateway: GatewayAddress): ModelSource {
     async models() {
       const body = await read('/v1/models', gateway)
       if (!Value.Check(ModelList, body)) throw new UsageError(`the gateway at ${gateway.url} does not list its models`)
+      const efforts = await effortsOver(gateway)
       return body.data
         .filter(({ architecture }) => !architecture?.output_modalities?.includes('embeddings'))
-        .map(offered)
+        .map((entry) => ({ ...offered(entry), efforts: efforts.get(entry.id) ?? [] }))
     },
     async nameOf(name) {
-      const body = await read(`/v1/models/${encodeURIComponent(name)}`, gateway, { 'anthropic-version': '2023-06-01' })
+      const body = await read(`/v1/models/${encodeURIComponent(name)}`, gateway, anthropicShape)
       return Value.Check(NamedModel, body) ? body.display_name : undefined
     },
   }
+}
+
+/** The reasoning efforts of each model, which only Anthropic's list has. */
+async function effortsOver(gateway: GatewayAddress): Promise<Map<string, string[]>> {
+  const body = await read('/v1/models?limit=1000', gateway, anthropicShape)
+  if (!Value.Check(CapableModels, body)) return new Map()
+  return new Map(
+    body.data.map(({ id, capabilities }) => {
+      const { effort } = capabilities
+      return [id, effortWords.filter((word) => effort[word]?.supported)]
+    }),
+  )
 }
 
 function modelsIn(gateway: Pick<Gateway, 'models' | 'model'>): ModelSource {
@@ -152,11 +165,13 @@ function modelsIn(gateway: Pick<Gateway, 'models' | 'model'>): ModelSource {
   }
 }
 
-function targetModel({ id, contextTokens, maxOutputTokens, vision, video, files, price }: ListedModel): TargetModel {
+function targetModel(model: ListedModel): TargetModel {
+  const { id, contextTokens, maxOutputTokens, vision, video, files, price, efforts = [] } = model
   return {
     id,
     ...(contextTokens === undefined ? {} : { contextTokens }),
     ...(maxOutputTokens === undefined ? {} : { maxOutputTokens }),
+    efforts,
     input: ['text', ...(vision ? ['image'] : []), ...(video ? ['video'] : []), ...(files ? ['file'] : [])],
     ...(price === undefined ? {} : { price: { input: price.input, output: price.output, cached: price.cached } }),
   }
@@ -172,6 +187,24 @@ async function read(path: string, { url, openaiKey, fetch }: GatewayAddress, hea
     throw new UsageError(`the gateway at ${url} does not accept the key of this configuration; set its AUTH_TOKEN here`)
   return JSON.parse(await response.text())
 }
+
+const anthropicShape = { 'anthropic-version': '2023-06-01' }
+
+/** Those that the list names, lowest first. */
+const effortWords = ['low', 'medium', 'high', 'xhigh', 'max'] as const
+
+const Support = Type.Optional(Type.Object({ supported: Type.Boolean() }))
+
+const CapableModels = Type.Object({
+  data: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      capabilities: Type.Object({
+        effort: Type.Object({ low: Support, medium: Support, high: Support, xhigh: Support, max: Support }),
+      }),
+    }),
+  ),
+})
 
 /** Anthropic's shape. `display_name` is the model's own name, also if an alias was asked for. */
 const NamedModel = Type.Object({ display_name: Type.String() })

@@ -1,9 +1,11 @@
 import { describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { codexInstructions } from '../../src/cli/clients/codex-instructions.ts'
 import { type Agent, binOf } from '../support/agents/install.ts'
 import { lookupServer, overflow, overloaded, pixel } from '../support/agents/props.ts'
 import { type Setting, stage } from '../support/agents/stage.ts'
 import {
   brokenAnswer,
+  greeting,
   handedPicture,
   heededRefusal,
   type Manners,
@@ -24,14 +26,12 @@ function exec(words: string, ...args: string[]): string[] {
 
 const shell = (cmd: string) => ({ name: 'exec_command', input: { cmd } })
 
-const patch = `apply_patch <<'EOF'
-*** Begin Patch
+const patch = `*** Begin Patch
 *** Update File: greeting.txt
 @@
 -Hello wrold
 +Hello world
-*** End Patch
-EOF`
+*** End Patch`
 
 const manners: Manners = {
   onStage,
@@ -39,7 +39,7 @@ const manners: Manners = {
   prints: (words) => `${words}\n`,
   shell,
   read: () => shell('cat greeting.txt'),
-  mend: () => shell(patch),
+  mend: () => shell(`apply_patch <<'EOF'\n${patch}\nEOF`),
   look: (path) => ({ name: 'view_image', input: { path } }),
 }
 
@@ -58,12 +58,12 @@ describe.skipIf(binOf(agent) === undefined)(agent, () => {
 
   test.concurrent('looks at an image by its own tool', () => ownLook(manners))
 
-  test.concurrent('tells a model without eyes that there is an image', async () => {
+  test.concurrent('knows of a model without eyes, and tells it that there is an image', async () => {
     await using story = await onStage({ files: { 'dot.png': pixel }, script: () => [{ say: 'I cannot see it.' }] })
     expect(await story.run(exec('What is this?', '-i', 'dot.png'))).toBe('I cannot see it.\n')
     const last = story.model.asked.at(-1)
     expect(last?.images).toEqual([])
-    expect(last?.lastText).toContain('GLM-5.3 cannot see pictures: the answer has to say so')
+    expect(last?.lastText).toContain('image content omitted because you do not support image input')
     await story.close()
   })
 
@@ -88,6 +88,49 @@ describe.skipIf(binOf(agent) === undefined)(agent, () => {
     expect(story.model.asked.at(-1)?.results).toEqual([expect.stringContaining('Hello')])
     const lines = await story.close()
     expect(lines.filter(({ message }) => message === 'GET /v1/responses')).toHaveLength(1)
+  })
+
+  test.concurrent('knows the models by their file, and edits with its own tool', async () => {
+    await using story = await onStage({
+      files: greeting,
+      script: () => [{ calls: [{ name: 'apply_patch', input: { input: patch } }] }, { say: 'I mended it.' }],
+    })
+    expect(await story.run(exec('Mend the greeting.'))).toBe('I mended it.\n')
+    expect(await story.read('greeting.txt')).toBe('Hello world\n')
+    expect(story.said()).toContain('model: GLM-5.3\n')
+    expect(story.said()).not.toMatch(/metadata|does without/)
+    const [first] = story.model.asked
+    expect(first?.tools).toContain('apply_patch')
+    expect(JSON.stringify(first?.messages[0])).toContain(JSON.stringify(codexInstructions).slice(1, -1))
+    expect(first?.effort).toBe('high')
+    await story.close()
+  })
+
+  // The window of GLM-5.3, the default of the official API, is 1,048,576 tokens.
+  test.concurrent('compacts before the window of its file is full, and resumes what it has compacted', async () => {
+    await using story = await onStage({
+      script: () => [
+        { calls: [shell('echo counted-to-$((40 + 2))')], promptTokens: 1_000_000 },
+        { say: 'So far: I have counted.' },
+        { say: 'Where was I? Done.' },
+        { calls: [shell('cat README.md')] },
+        { say: 'And again.' },
+      ],
+    })
+    expect(await story.run(exec('Count.'))).toBe('Where was I? Done.\n')
+    expect(await story.run(['exec', 'resume', '--last', 'Once more.'])).toBe('And again.\n')
+    const [before, summary, ...after] = story.model.asked.map(({ messages }) => JSON.stringify(messages))
+    expect(before).not.toContain('So far: I have counted.')
+    expect(summary).toContain('counted-to-42')
+    expect(after.map((text) => [text.includes('So far: I have counted.'), text.includes('counted-to-42')])).toEqual([
+      ...[
+        [true, false],
+        [true, false],
+        [true, false],
+      ],
+    ])
+    expect(after[1]).toContain('Where was I? Done.')
+    await story.close()
   })
 
   test.concurrent('compacts at the limit it is given, and goes on', async () => {

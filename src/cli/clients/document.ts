@@ -7,6 +7,7 @@ const primary = { id: 'glm-5.3', contextTokens: 200_000, maxOutputTokens: 128_00
 /** A gateway as in the README, with two models whose numbers stand for those that it has. */
 const example: ClientTarget = {
   ...{ url: 'http://127.0.0.1:8080', key: 'your-key', primary, small: { id: 'glm-4.5-air' }, named: false },
+  file: '/home/you/.local/state/zai2api/codex-models.json',
   models: [primary, { id: 'glm-4.5-air' }],
 }
 

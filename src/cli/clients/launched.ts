@@ -1,3 +1,4 @@
+import { codexModels } from './codex-models.ts'
 import { type ClientSetup, type ClientTarget, indented, keyVariable, type TargetModel, type Variable } from './setup.ts'
 
 /** The coding agents that `zai2api NAME` runs. */
@@ -5,8 +6,10 @@ export const launchedClients = {
   claude: { label: 'Claude Code', source: { ran: 'Claude Code 2.1.197' }, usesAnthropicKey: true, variables: claude },
   codex: {
     label: 'Codex',
-    source: { ran: 'Codex 0.169' },
+    source: { ran: 'Codex 0.171.0' },
+    note: 'zai2api env codex also writes the file of models that Codex reads. zai2api codex writes it anew at each start.',
     variables: ({ key }) => [{ name: keyVariable, value: key, why: 'The key, which the configuration names.' }],
+    stateFile: { name: 'codex-models.json', text: codexModels },
     args: (target) => [...codexSettings(target)].flatMap(([path, value]) => ['-c', `${path}=${toml(value)}`]),
     snippet: { file: '~/.codex/config.toml', text: codexToml },
   },
@@ -113,17 +116,23 @@ function geminiSettings({ primary }: ClientTarget): Record<string, unknown> {
   }
 }
 
-/** Dotted path to value, as `-c` takes it. Source: Codex 0.169, which reads nothing of this from the environment. */
-function codexSettings({ url, primary }: ClientTarget): Map<string, string | number> {
+/** Dotted path to value, as `-c` takes it. Source: Codex 0.171, which reads nothing of this from the environment. */
+function codexSettings({ url, primary, file }: ClientTarget): Map<string, string | number> {
   return new Map<string, string | number>([
     ['model', primary.id],
     ['model_provider', 'zai2api'],
-    ...(primary.contextTokens === undefined ? [] : [['model_context_window', primary.contextTokens] as const]),
+    ...codexWindow(primary, file),
     ['model_providers.zai2api.name', 'zai2api'],
     ['model_providers.zai2api.base_url', `${url}/v1`],
     ['model_providers.zai2api.wire_api', 'responses'],
     ['model_providers.zai2api.env_key', keyVariable],
   ])
+}
+
+/** The file has the window of every model. A window in the settings counts for any of them. */
+function codexWindow({ contextTokens }: TargetModel, file: string | undefined): [string, string | number][] {
+  if (file !== undefined) return [['model_catalog_json', file]]
+  return contextTokens === undefined ? [] : [['model_context_window', contextTokens]]
 }
 
 function codexToml(target: ClientTarget): string {

@@ -12,12 +12,16 @@ export interface ClientTarget {
   small: TargetModel
   /** The user has configured a model, which overrides the choice that the client remembers. */
   named: boolean
+  /** Where the client finds the file of its setup; absent where it was not written. */
+  file?: string
 }
 
 export interface TargetModel {
   id: string
   contextTokens?: number
   maxOutputTokens?: number
+  /** Accepted values for the reasoning effort, lowest first. */
+  efforts?: readonly string[]
   /** Kinds of content that a message may hold: `text`, `image`, `video`, `file`. */
   input?: readonly string[]
   /** Dollars per million tokens. */
@@ -55,6 +59,8 @@ export interface ClientSetup {
   }
   /** Fields that the user fills in: where they are, and each label with its value. */
   form?: { where: string; fields(target: ClientTarget): Record<string, string> }
+  /** A file that the settings name. It is written into the state folder, anew at each start. */
+  stateFile?: { name: string; text(target: ClientTarget): string }
   /** Settings for a home of its own. */
   home?: ClientHome
 }

@@ -1,11 +1,12 @@
 import { compose } from '../../compose.ts'
 import type { LoadedConfig } from '../../config/load.ts'
 import { clientTargetOf, keysOf, provesBy, urlOf, whoListens } from '../client-target.ts'
-import type { Client } from '../clients/index.ts'
+import { type Client, clientSetups } from '../clients/index.ts'
 import type { ClientTarget } from '../clients/setup.ts'
 import type { Io } from '../io.ts'
 import { setupText } from '../setup-text.ts'
 import { type Shell, shellOf } from '../shell-syntax.ts'
+import { withStateFile } from '../state-file.ts'
 
 export interface EnvOptions {
   client: Client
@@ -15,7 +16,7 @@ export interface EnvOptions {
 
 /** Prints what a client of the gateway needs, ready for a shell or for the client's own file. */
 export async function env(loaded: LoadedConfig, io: Io, { client, shell }: EnvOptions): Promise<number> {
-  const target = await targetFor(client, loaded, io)
+  const target = withStateFile(await targetFor(client, loaded, io), clientSetups[client], io)
   io.stdout(setupText(client, target, shell ?? shellOf(io.env)))
   return 0
 }

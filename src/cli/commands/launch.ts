@@ -11,6 +11,7 @@ import { clientTargetOf, type GatewayAddress, keysOf, provesBy, urlOf, whoListen
 import { clientSetups } from '../clients/index.ts'
 import type { ClientSetup, ClientTarget, Variable } from '../clients/setup.ts'
 import type { Io } from '../io.ts'
+import { withStateFile } from '../state-file.ts'
 import { promptNotice } from '../trust.ts'
 import { logUncaught } from './serve.ts'
 
@@ -33,7 +34,7 @@ export async function launch(program: Program, args: readonly string[], loaded: 
   const gateway = (await runningGateway(loaded, io)) ?? (await startGateway(loaded, io))
   try {
     const setup: ClientSetup = clientSetups[program]
-    const target = await clientTargetOf(program, gateway, loaded)
+    const target = withStateFile(await clientTargetOf(program, gateway, loaded), setup, io)
     const command = [executable, ...(setup.args?.(target) ?? []), ...args]
     const inherited = withoutCredentials(io.env, loaded)
     const variables = [...(setup.variables?.(target) ?? []), ...homeVariables(program, setup, target, io)]

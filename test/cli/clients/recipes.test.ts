@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { codexModels } from '../../../src/cli/clients/codex-models.ts'
 import { type Client, clientSetups } from '../../../src/cli/clients/index.ts'
 import type { ClientSetup, ClientTarget } from '../../../src/cli/clients/setup.ts'
 import { setupText } from '../../../src/cli/setup-text.ts'
@@ -39,6 +40,37 @@ test.each<[Client, Record<string, string>]>([
       .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
   )
   expect(set).toMatchObject(expected)
+})
+
+test('Codex gets the efforts that each model has, with a high one by default', () => {
+  const models = [
+    { id: 'glm-5.3', efforts: ['low', 'high', 'max'] },
+    { id: 'glm-5.1', efforts: ['low', 'medium'] },
+    { id: 'glm-4.5-air' },
+  ]
+  const { models: made } = JSON.parse(codexModels({ ...target, models, primary: models[0] ?? primary }))
+  const efforts = made.map((model: { supported_reasoning_levels: unknown[]; default_reasoning_level: unknown }) => [
+    model.supported_reasoning_levels,
+    model.default_reasoning_level,
+  ])
+  expect(efforts).toEqual([
+    [
+      [
+        { effort: 'low', description: 'Short reasoning for easy tasks' },
+        { effort: 'high', description: 'Longer reasoning for hard tasks' },
+        { effort: 'max', description: 'As much reasoning as the model can do' },
+      ],
+      'high',
+    ],
+    [
+      [
+        { effort: 'low', description: 'Short reasoning for easy tasks' },
+        { effort: 'medium', description: 'Reasoning for everyday tasks' },
+      ],
+      'medium',
+    ],
+    [[], null],
+  ])
 })
 
 test('Zed gets every model with its window, and the key by the variable it looks for', () => {

@@ -88,7 +88,10 @@ ${set('CLAUDE_CODE_PROVIDER_MANAGED_BY_HOST', "'1'")}
   })
 
   test('codex: a snippet for its file, and the key for the shell', async () => {
-    expect(await printed({ client: 'codex', shell })).toBe(`# Into ~/.codex/config.toml:
+    expect(
+      await printed({ client: 'codex', shell }),
+    ).toBe(`# zai2api env codex also writes the file of models that Codex reads. zai2api codex writes it anew at each start.
+# Into ~/.codex/config.toml:
 model = "GLM-4.5"
 model_provider = "zai2api"
 model_context_window = 128000

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { systemClock } from '../../../src/async/system-clock.ts'
+import { codexInstructions } from '../../../src/cli/clients/codex-instructions.ts'
 import { ensureSecret } from '../../../src/cli/gateway-secret.ts'
 import { demo } from '../../../src/upstreams/demo/index.ts'
 import { type RunningGateway, startGateway } from '../../support/gateway.ts'
@@ -179,12 +180,14 @@ describe('a client is run on a gateway of its own:', () => {
   })
 
   test('codex gets its settings in front of its arguments, the key in the environment', async () => {
-    const { args, env, status } = await said(['codex', 'exec', '--', 'hi'])
+    const own = join(folder, 'codex-user')
+    const { args, env, status } = await said(['codex', 'exec', '--', 'hi'], { HOME: own })
     const url = /base_url="(.+)"/.exec(args.join('\n'))?.[1]
+    const modelsFile = join(own, '.local', 'state', 'zai2api', 'codex-models.json')
     expect(args).toEqual([
       ...['-c', 'model="GLM-4.5"'],
       ...['-c', 'model_provider="zai2api"'],
-      ...['-c', 'model_context_window=128000'],
+      ...['-c', `model_catalog_json="${modelsFile}"`],
       ...['-c', 'model_providers.zai2api.name="zai2api"'],
       ...['-c', `model_providers.zai2api.base_url="${url}"`],
       ...['-c', 'model_providers.zai2api.wire_api="responses"'],
@@ -194,6 +197,42 @@ describe('a client is run on a gateway of its own:', () => {
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/v1$/)
     expect(env.ZAI2API_KEY).toMatch(/^sk-/)
     expect(status).toBe(200)
+  })
+
+  test('codex gets a file of the models, for its user alone, anew at each start', async () => {
+    const state = join(folder, 'codex-state')
+    const path = join(state, 'zai2api', 'codex-models.json')
+    await Bun.write(path, 'of an earlier start')
+    await said(['--primary-model', 'glm-5.3', 'codex'], { XDG_STATE_HOME: state })
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    const { models } = await Bun.file(path).json()
+    const [first, ...others] = models
+    expect(first).toEqual({
+      ...{ slug: 'GLM-5.3', display_name: 'GLM-5.3', description: null, priority: 1 },
+      ...{ visibility: 'list', supported_in_api: true, base_instructions: codexInstructions },
+      // The demo's models have no choice of efforts.
+      ...{ default_reasoning_level: null, supported_reasoning_levels: [] },
+      ...{ supports_reasoning_summary_parameter: true, default_reasoning_summary: 'auto', support_verbosity: true },
+      ...{ shell_type: 'unified_exec', apply_patch_tool_type: 'freeform', web_search_tool_type: 'text' },
+      ...{ supports_search_tool: false, supports_image_detail_original: false, experimental_supported_tools: [] },
+      input_modalities: ['text'],
+      ...{ context_window: 1_048_576, max_context_window: 1_048_576, effective_context_window_percent: 95 },
+      truncation_policy: { mode: 'tokens', limit: 10_000 },
+    })
+    const flash = others.find(({ slug }: { slug: string }) => slug === 'GLM-4.6V')
+    expect(flash).toMatchObject({
+      context_window: 128_000,
+      input_modalities: ['text', 'image'],
+    })
+    expect(others.filter(({ slug }: { slug: string }) => slug === 'GLM-5.3')).toEqual([])
+  })
+
+  test('codex goes without the file where it cannot be written', async () => {
+    const { stdout, stderr } = await run(['codex'], { XDG_STATE_HOME: sharedScript })
+    expect(stderr).toMatch(/^zai2api: the client does without \S+codex-models\.json: .+\n$/)
+    const { args }: Said = JSON.parse(stdout)
+    expect(args).toContain('model_context_window=128000')
+    expect(args.join()).not.toContain('model_catalog_json')
   })
 
   test('opencode gets a provider with every model and its limits, but no variants', async () => {

@@ -39,6 +39,8 @@ export interface Asked {
   images: string[]
   /** Of the last message. */
   lastText: string
+  /** `reasoning_effort`. */
+  effort: string | undefined
 }
 
 export type Script = readonly (Turn | ((asked: Asked) => Turn))[]
@@ -95,6 +97,7 @@ function read(body: unknown): Asked {
     images: messages.flatMap((message) =>
       list(fieldOf(message, 'content')).flatMap((part) => texts(fieldOf(fieldOf(part, 'image_url'), 'url'))),
     ),
+    effort: texts(fieldOf(body, 'reasoning_effort'))[0],
     lastText: textIn(fieldOf(messages.at(-1), 'content')),
   }
 }

@@ -124,6 +124,16 @@ describe('generate', () => {
       done_reason: 'load',
       response: '',
     })
+    const streamed = await fetch(`${gateway.url}/api/generate`, {
+      method: 'POST',
+      headers: { Authorization: 'Bearer sk-open' },
+      body: JSON.stringify({ model, keep_alive: 0 }),
+    })
+    expect(streamed.headers.get('content-type')).toContain('application/json')
+    expect(await streamed.json()).toEqual({
+      ...{ model, created_at: expect.any(String), response: '' },
+      ...{ done: true, done_reason: 'unload' },
+    })
     expect(await ollama.generate({ model: 'llama-9', prompt: '' }).catch(({ status_code }) => status_code)).toBe(404)
   })
 })

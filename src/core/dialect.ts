@@ -98,15 +98,13 @@ export interface Decoded<Options> {
   request: ChatRequest
   options: Options
   stream: boolean
-  /**
-   * The answer to a request for which no model has to work, such as one that only loads a model; JSON, also for a client that
-   * wants a stream. The model has to exist.
-   */
-  atOnce?: (head: ReplyHead) => object
   /** The reply is written whether or not the client waits. */
   background?: { isStreamed: boolean } | undefined
-  /** The client only prepares a conversation to which it will refer: the reply is empty, and no model is asked. */
-  isPreparation?: boolean | undefined
+  /**
+   * No model has to write anything: the client only loads a model, or prepares a conversation to which it will refer. The
+   * reply is empty and no upstream is called, but the model has to exist.
+   */
+  isEmpty?: true | undefined
   /** How this reply is streamed, if not in the dialect's usual format. */
   streamFormat?: StreamFormat
 }

@@ -75,19 +75,13 @@ async function answer(
   body: JsonBody,
   options: ReplyRouteOptions,
 ): Promise<Response> {
-  const { gateway, store } = options
-  const asked = await decodeRequest(dialect, path, context, body, options)
-  const { request, record, decoded, recentReplies } = asked
-  if (decoded.atOnce) {
-    await gateway.model(decoded.request.model, record.caller.policy.models)
-    const reply = decoded.atOnce({ ...headOf(asked, options), reasoningByName: false })
-    return await wholeResponse(request, record, { reply, headers: requestIdHeaders({ id: record.id }) }, options)
-  }
-  const cancellation = cancellationOf(request, backgroundOf(asked) !== undefined)
-  const started = await startReply(asked, cancellation, options)
+  const replyRequest = await decodeRequest(dialect, path, context, body, options)
+  const { request, record, decoded, recentReplies } = replyRequest
+  const cancellation = cancellationOf(request, backgroundOf(replyRequest) !== undefined)
+  const started = await startReply(replyRequest, cancellation, options)
   const { call } = started
   const head: ReplyHead = {
-    ...headOf(asked, options),
+    ...headOf(replyRequest, options),
     reasoningByName: call.reasoningByName,
     get defaultTemperature() {
       return call.defaultTemperature
@@ -98,14 +92,14 @@ async function answer(
     head,
     decodedOptions: decoded.options,
     owner: record.caller.keyId,
-    store,
+    store: options.store,
     recentReplies,
   })
-  const reply: PreparedReply = { ...asked, ...started, head, saver, cancellation }
+  const reply: PreparedReply = { ...replyRequest, ...started, head, saver, cancellation }
   return decoded.stream ? await sendStream(reply, options) : await sendWhole(reply, options)
 }
 
-/** A reply that the upstream has been asked for, with all that its response needs. */
+/** A started reply, with all that its response needs. */
 interface PreparedReply extends ReplyRequest, StartedReply {
   head: ReplyHead
   saver: ReplySaver

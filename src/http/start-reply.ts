@@ -4,7 +4,7 @@ import type { ReplyStream } from '../core/pipeline.ts'
 import type { Redact } from '../core/redact.ts'
 import type { Spending } from '../core/spending.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
-import { emptyCall } from '../gateway/empty-call.ts'
+import { emptyReply } from '../gateway/empty-reply.ts'
 import type { Gateway, GatewayCall } from '../gateway/index.ts'
 import { type ReasoningMode, reasoningModes } from '../gateway/reasoning-placement.ts'
 import { enterPhase, type RequestRecord } from '../observe/record.ts'
@@ -112,8 +112,8 @@ export async function startReply(
   { signal, abort }: Cancellation,
   { gateway, newId, settings, gapObserverOf, spendingOf }: StartOptions,
 ): Promise<StartedReply> {
-  const starting = decoded.isPreparation
-    ? gateway.model(decoded.request.model, record.caller.policy.models).then(emptyCall)
+  const starting = decoded.isEmpty
+    ? gateway.model(decoded.request.model, record.caller.policy.models).then(emptyReply)
     : gateway.start(decoded.request, {
         signal,
         caller: record.caller.keyId,

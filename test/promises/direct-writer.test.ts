@@ -422,8 +422,7 @@ describe('nothing that may change a text is missing above:', () => {
     expect(await saying(/\btextWriter:/, ['http/save-reply.ts'])).toEqual([
       'dialects/anthropic-messages/encode.ts',
       'dialects/gemini/encode.ts',
-      'dialects/ollama/chat/encode.ts',
-      'dialects/ollama/generate/encode.ts',
+      'dialects/ollama/line-encoder.ts',
       'dialects/openai-chat/encode.ts',
       'dialects/openai-responses/encode.ts',
     ])

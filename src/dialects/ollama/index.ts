@@ -8,8 +8,8 @@ import { fixedRoutes } from './fixed-routes.ts'
 import { decode as decodeGenerate } from './generate/decode.ts'
 import { encodeReply as encodeGenerateReply, encoder as generateEncoder } from './generate/encode.ts'
 import { generateBody } from './generate/schema.ts'
+import { stream } from './line-encoder.ts'
 import { models, shownModel } from './models.ts'
-import { stream } from './reply.ts'
 
 /** What both of Ollama's APIs for replies have in common. Its clients append `/api/chat` to the address of a host. */
 const common = {
@@ -43,9 +43,7 @@ export const ollamaChat = defineDialect({
     body: {
       model,
       messages: [{ role: 'user', content: text }],
-      stream: false,
-      think: false,
-      ...(probeTokens === undefined ? {} : { options: { num_predict: probeTokens } }),
+      ...exampleSettings(probeTokens),
     },
   }),
   models,
@@ -67,10 +65,17 @@ export const ollamaGenerate = defineDialect({
     body: {
       model,
       prompt: text,
-      stream: false,
-      think: false,
-      ...(probeTokens === undefined ? {} : { options: { num_predict: probeTokens } }),
+      ...exampleSettings(probeTokens),
     },
   }),
   isLegacy: true,
 })
+
+/** What the examples of both APIs have besides the prompt. */
+function exampleSettings(probeTokens: number | undefined): object {
+  return {
+    stream: false,
+    think: false,
+    ...(probeTokens === undefined ? {} : { options: { num_predict: probeTokens } }),
+  }
+}

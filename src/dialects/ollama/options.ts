@@ -3,16 +3,17 @@ import { isRecord } from '../../core/json.ts'
 import type { OutputFormat, Reasoning, Sampling } from '../../core/request.ts'
 import { fieldPath } from '../../core/truncate.ts'
 import { decodeEffort } from '../openai/effort.ts'
+import type { LoadReason } from './reply.ts'
 import type { SharedBody } from './request-fields.ts'
 
-/** What both requests say besides their prompt. */
+/** What the bodies of both APIs have besides the prompt. */
 export interface DecodedSettings {
   sampling: Sampling
   reasoning: Reasoning
   output: OutputFormat
   stream: boolean
-  /** The client wants the model out of memory. */
-  unloads: boolean
+  /** What a request without a prompt does: it loads the model, or takes it out of memory. */
+  loadReason: LoadReason
   ignored: string[]
 }
 
@@ -25,7 +26,7 @@ export function decodeSettings(body: SharedBody): DecodedSettings {
     reasoning: think.asked ?? { mode: 'default' },
     output: decodeFormat(body.format),
     stream: body.stream ?? true,
-    unloads: keep_alive === 0 || /^0+[a-z]*$/.test(String(keep_alive ?? '')),
+    loadReason: keep_alive === 0 || /^0+[a-z]*$/.test(String(keep_alive ?? '')) ? 'unload' : 'load',
     ignored: [...think.ignored, ...(logprobs ? ['logprobs'] : []), ...ignoredOptions(options ?? {})],
   }
 }

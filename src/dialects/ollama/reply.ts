@@ -1,63 +1,13 @@
-import type { FinishReason, Reply, StreamEvent, Usage } from '../../core/events.ts'
-import type { ReplyHead, TextWriter } from '../../core/reply-encoder.ts'
-import { jsonEscape } from '../../core/sse.ts'
-
-/** The stream is one JSON object a line. */
-export const stream = {
-  contentType: 'application/x-ndjson',
-  // Clients parse every line, so an empty one would be an error. Before the next object, white space is part of its line.
-  keepAlive: ' ',
-}
+import type { FinishReason, Reply, Usage } from '../../core/events.ts'
+import type { ReplyHead } from '../../core/reply-encoder.ts'
 
 /** Every line of a reply begins with this. */
 export function identityOf({ model, createdAtSeconds }: ReplyHead): { model: string; created_at: string } {
   return { model, created_at: new Date(createdAtSeconds * 1000).toISOString() }
 }
 
-export function line(value: object): string {
-  return `${JSON.stringify(value)}\n`
-}
-
 /** Several blocks of reasoning arrive in one field, so a blank line separates them. */
-const reasoningSeparator = '\n\n'
-
-/** The lines of a stream that carry text and reasoning. */
-export interface TextLines {
-  /** Writes `text-delta` and `reasoning-delta`, and separates blocks at `reasoning-start`. Ignores other events. */
-  push(event: StreamEvent, out: string[]): void
-  /** Writes further text of the open block. */
-  writer(): TextWriter | undefined
-}
-
-/** `writeText` and `writeReasoning` make a line of each piece. */
-export function textLines(writeText: TextWriter['write'], writeReasoning: TextWriter['write']): TextLines {
-  const text: TextWriter = { kind: 'text', write: writeText, account() {} }
-  const reasoning: TextWriter = { kind: 'reasoning', write: writeReasoning, account() {} }
-  let writer: TextWriter | undefined
-  let reasoningParts = 0
-  let gap = ''
-
-  return {
-    push(event, out) {
-      switch (event.type) {
-        case 'text-delta':
-          out.push(writeText([jsonEscape(event.text)]))
-          writer = text
-          break
-        case 'reasoning-start':
-          if (reasoningParts++ > 0) gap = reasoningSeparator
-          break
-        case 'reasoning-delta':
-          out.push(writeReasoning([jsonEscape(gap + event.text)]))
-          gap = ''
-          writer = reasoning
-          break
-        default:
-      }
-    },
-    writer: () => writer,
-  }
-}
+export const reasoningSeparator = '\n\n'
 
 export function textOf(reply: Reply): string {
   return textsOf(reply, 'text').join('')
@@ -83,8 +33,20 @@ const doneReasonOf = {
   'content-filter': 'content_filter',
 } satisfies Record<FinishReason, string>
 
-/** The last members of a complete reply. Durations are nanoseconds; no time goes into loading a model here. */
-export function ending({ timing }: ReplyHead, reason: FinishReason, usage: Usage): object {
+/** What a request without a prompt does, and the `done_reason` of its answer. */
+export type LoadReason = 'load' | 'unload'
+
+/**
+ * The last members of a complete reply. Durations are nanoseconds; no time goes into loading a model here, so the answer to
+ * a request that only loads one has none.
+ */
+export function ending(
+  { timing }: ReplyHead,
+  reason: FinishReason,
+  usage: Usage,
+  loadReason?: LoadReason | null | undefined,
+): object {
+  if (loadReason) return { done: true, done_reason: loadReason }
   const { totalMs, firstTokenMs } = timing?.() ?? { totalMs: 0, firstTokenMs: 0 }
   return {
     done: true,
@@ -96,11 +58,6 @@ export function ending({ timing }: ReplyHead, reason: FinishReason, usage: Usage
     eval_count: usage.outputTokens,
     eval_duration: nanoseconds(totalMs - firstTokenMs),
   }
-}
-
-/** The last members of the answer to a request without a prompt, which loads a model or takes it out of memory. */
-export function loaded(unloads: boolean): object {
-  return { done: true, done_reason: unloads ? 'unload' : 'load' }
 }
 
 function nanoseconds(ms: number): number {

@@ -94,7 +94,7 @@ export function decode(
     },
     stream: !isWhole && (body.stream || body.background || false),
     background: body.background && !isWhole ? { isStreamed: body.stream ?? false } : undefined,
-    isPreparation: body.generate === false || undefined,
+    isEmpty: body.generate === false || undefined,
   }
 }
 

@@ -106,8 +106,10 @@ describe('a request', () => {
     [{ keep_alive: -1 }, 'load'],
     [{ keep_alive: 0 }, 'unload'],
     [{ keep_alive: '0s' }, 'unload'],
-  ])('without messages and with %j is over at once: %s', (more, reason) => {
-    expect(decode({ ...more, messages: [] }).atOnce?.(head)).toEqual({
+  ])('without messages and with %j needs no model: %s', (more, reason) => {
+    const { isEmpty, stream, options } = decode({ ...more, messages: [] })
+    expect([isEmpty, stream]).toEqual([true, false])
+    expect(ollamaChat.encodeReply(head, reply(finish()), options)).toEqual({
       model: 'glm-5',
       created_at: '2027-01-15T08:00:00.000Z',
       message: { role: 'assistant', content: '' },

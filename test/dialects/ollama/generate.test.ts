@@ -19,14 +19,16 @@ test('a suffix is refused', () => {
 })
 
 test('without a prompt there is nothing to answer', () => {
-  expect(decode({ prompt: '', keep_alive: 0 }).atOnce?.(head)).toEqual({
+  const { isEmpty, stream, options } = decode({ prompt: '', keep_alive: 0 })
+  expect([isEmpty, stream]).toEqual([true, false])
+  expect(ollamaGenerate.encodeReply(head, reply(finish()), options)).toEqual({
     model: 'glm-5',
     created_at: '2027-01-15T08:00:00.000Z',
     response: '',
     done: true,
     done_reason: 'unload',
   })
-  expect(decode({ prompt: '', images: ['AAAA'] }).atOnce).toBeUndefined()
+  expect(decode({ prompt: '', images: ['AAAA'] }).isEmpty).toBeUndefined()
 })
 
 describe('the context', () => {

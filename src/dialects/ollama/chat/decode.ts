@@ -1,15 +1,16 @@
 import type { Decoded } from '../../../core/dialect.ts'
 import type { Tool } from '../../../core/request.ts'
 import { decodeSettings } from '../options.ts'
-import { identityOf, loaded } from '../reply.ts'
 import { decodeConversation } from './conversation.ts'
+import type { ChatOptions } from './encode.ts'
 import type { ChatBody } from './schema.ts'
 
 /** Errors: `invalid-request` for a format and for parts of the newest message that cannot be read. */
-export function decode(body: ChatBody): Decoded<null> {
-  const { sampling, reasoning, output, stream, unloads, ignored } = decodeSettings(body)
+export function decode(body: ChatBody): Decoded<ChatOptions> {
+  const { sampling, reasoning, output, stream, loadReason, ignored } = decodeSettings(body)
   const conversation = decodeConversation(body.messages)
   const tools = decodeTools(body.tools)
+  const isEmpty = conversation.messages.length === 0
   return {
     request: {
       model: body.model,
@@ -23,17 +24,10 @@ export function decode(body: ChatBody): Decoded<null> {
       search: false,
       ignored: [...ignored, ...conversation.ignored, ...tools.ignored],
     },
-    options: null,
-    stream,
-    ...(conversation.messages.length === 0
-      ? {
-          atOnce: (head) => ({
-            ...identityOf(head),
-            message: { role: 'assistant', content: '' },
-            ...loaded(unloads),
-          }),
-        }
-      : {}),
+    options: isEmpty ? loadReason : null,
+    // Ollama answers a request that only loads the model with one object, also where a stream is wanted.
+    stream: stream && !isEmpty,
+    isEmpty: isEmpty || undefined,
   }
 }
 

@@ -3,7 +3,6 @@ import { invalidField } from '../../../core/errors.ts'
 import type { Message } from '../../../core/request.ts'
 import { imageParts } from '../images.ts'
 import { decodeSettings } from '../options.ts'
-import { identityOf, loaded } from '../reply.ts'
 import { decodeContext, type Exchange } from './context.ts'
 import type { GenerateOptions } from './encode.ts'
 import type { GenerateBody } from './schema.ts'
@@ -16,9 +15,10 @@ import type { GenerateBody } from './schema.ts'
 export function decode(body: GenerateBody): Decoded<GenerateOptions> {
   if (body.suffix)
     throw invalidField('suffix', 'chat models cannot write towards a given end; describe it in the prompt.')
-  const { sampling, reasoning, output, stream, unloads, ignored } = decodeSettings(body)
+  const { sampling, reasoning, output, stream, loadReason, ignored } = decodeSettings(body)
   const prompt = body.prompt ?? ''
   const images = imageParts(body.images)
+  const isEmpty = prompt === '' && images.length === 0
   const before = decodeContext(body.context ?? [])
   const system = body.system || before?.system || ''
   const earlier = before?.turns ?? []
@@ -45,11 +45,10 @@ export function decode(body: GenerateBody): Decoded<GenerateOptions> {
         ...(body.context?.length && before === undefined ? ['context'] : []),
       ],
     },
-    options: { said: { system, turns: earlier }, prompt },
-    stream,
-    ...(prompt === '' && images.length === 0
-      ? { atOnce: (head) => ({ ...identityOf(head), response: '', ...loaded(unloads) }) }
-      : {}),
+    options: { said: { system, turns: earlier }, prompt, loadReason: isEmpty ? loadReason : undefined },
+    // Ollama answers a request that only loads the model with one object, also where a stream is wanted.
+    stream: stream && !isEmpty,
+    isEmpty: isEmpty || undefined,
   }
 }
 

@@ -66,6 +66,29 @@ function problemOf(command: string): string | undefined {
   }
 }
 
+test.each(documents)('%s names only variables that something reads', (path) => {
+  const read = sourceText('{src,deploy}/**/*', 'Makefile')
+  const named = [...readFileSync(path, 'utf8').matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?==|`)/g)]
+  expect(named.flatMap(([, name = '']) => (read.includes(name) ? [] : [name]))).toEqual([])
+})
+
+test('what is said of failures names only errors and metrics that there are', () => {
+  const source = sourceText('src/**/*.ts')
+  for (const { folder } of readmes) {
+    const text = readFileSync(join(folder, 'reliability.md'), 'utf8')
+    const named = [...text.matchAll(/`([a-z0-9]+(?:_[a-z0-9]+)+)`/g)].map(([, name = '']) => name)
+    expect(named.length).toBeGreaterThan(8)
+    // A code without a text of its own is that of its kind.
+    const unknown = named.filter((name) => ![name, name.replaceAll('_', '-')].some((each) => source.includes(each)))
+    expect(unknown).toEqual([])
+  }
+})
+
+function sourceText(...patterns: string[]): string {
+  const files = patterns.flatMap((pattern) => [...new Glob(pattern).scanSync('.')])
+  return files.map((file) => readFileSync(file, 'utf8')).join('\n')
+}
+
 test('both languages have the same documents, with as many headings', () => {
   const [en = [], zh = []] = readmes.map(({ file, folder }) =>
     documentsOf(file).map((path) => [path === file ? 'README' : posix.relative(folder, path), anchorsIn(path).length]),
@@ -74,7 +97,7 @@ test('both languages have the same documents, with as many headings', () => {
 })
 
 test('troubleshooting quotes what the program really says', () => {
-  const source = [...new Glob('src/**/*.ts').scanSync('.')].map((file) => readFileSync(file, 'utf8')).join('\n')
+  const source = sourceText('src/**/*.ts')
   for (const { folder } of readmes) {
     const rows = [...readFileSync(join(folder, 'troubleshooting.md'), 'utf8').matchAll(/^\| `([^`]+)` \|/gm)]
     expect(rows.length).toBeGreaterThan(10)

@@ -8,18 +8,36 @@ export interface Door {
   field: string
   bodyOf(entries: unknown): object
   messageOf(error: unknown): string
+  /** Roles of this API that others do not have. */
+  ownRoles: readonly string[]
+  /** A request without messages loads the model. */
+  takesNothing: boolean
 }
 
-const messageOf = (error: unknown) => String(fieldOf(fieldOf(error, 'error'), 'message'))
+function messageOf(body: unknown): string {
+  const error = fieldOf(body, 'error')
+  return typeof error === 'string' ? error : String(fieldOf(error, 'message'))
+}
 
 export const doors: readonly Door[] = [
   { name: 'chat', path: '/v1/chat/completions', field: 'messages' },
   { name: 'chat with the field of Responses', path: '/v1/chat/completions', field: 'input' },
   { name: 'responses', path: '/v1/responses', field: 'input' },
   { name: 'messages', path: '/v1/messages', field: 'messages' },
+  {
+    ...{ name: 'gemini', path: '/v1beta/models/glm-4.7:generateContent', field: 'contents' },
+    // Without a role, a content is the user's.
+    ownRoles: ['model', 'missing'],
+  },
+  { name: 'ollama', path: '/api/chat', field: 'messages', takesNothing: true },
 ].map((door) => ({
+  ownRoles: [],
+  takesNothing: false,
   ...door,
-  bodyOf: (entries: unknown) => ({ [door.field]: entries, max_tokens: 1_000 }),
+  bodyOf: (entries: unknown) => ({
+    [door.field]: entries,
+    ...(door.path.startsWith('/v1/') ? { max_tokens: 1_000 } : {}),
+  }),
   messageOf,
 }))
 
@@ -58,6 +76,8 @@ const members = [
   ...['id', 'name', 'input', 'thinking', 'signature', 'tool', 'image_url', 'file', 'file_id', 'file_data', 'output'],
   ...['call_id', 'arguments', 'action', 'operation', 'summary', 'encrypted_content', 'result', 'tools', 'status'],
   ...['reasoning_content', 'reasoning', 'tool_calls', 'function_call', 'tool_call_id', 'refusal', 'audio', 'parts'],
+  ...['inlineData', 'fileData', 'functionCall', 'functionResponse', 'executableCode', 'thought', 'thoughtSignature'],
+  ...['images', 'args', 'response', 'fileUri'],
   ...['clear_at', 'output_config', 'namespace', 'transformations', 'toolset_name', 'tool_name', 'query', 'type'],
 ]
 
@@ -80,6 +100,7 @@ const inner = fc.oneof(
 
 const part = fc.oneof(
   anything,
+  anyMembers(inner),
   fc.tuple(fc.constantFrom(...partTypes), anyMembers(inner)).map(([type, given]): unknown => ({ type, ...given })),
 )
 const content = fc.oneof(anything, part, fc.array(part, { maxLength: 4 }))
@@ -95,7 +116,7 @@ const item = fc
 export function histories({ name }: Door): fc.Arbitrary<unknown[]> {
   const entry = fc.oneof(
     { arbitrary: message, weight: 4 },
-    { arbitrary: item, weight: name === 'messages' ? 1 : 4 },
+    { arbitrary: item, weight: /messages|gemini|ollama/.test(name) ? 1 : 4 },
     { arbitrary: part, weight: 1 },
   )
   return fc.array(entry, { maxLength: 4 })

@@ -2,17 +2,22 @@ import { type AssistantPart, type Message, textOf, type UserPart } from '../../c
 import { unansweredCalls } from '../../core/unanswered-calls.ts'
 import { textPart } from '../openai/content.ts'
 import { type Fields, isFields, textOr } from '../openai/json-fields.ts'
+import { named } from '../openai/speaker.ts'
+import type { Content } from './contents.ts'
 import { contentOf, partsIn, type Reading, resultOf } from './parts.ts'
-import type { ContentBody, GeminiBody } from './schema.ts'
+import type { GeminiBody } from './schema.ts'
 import { reasoningIn } from './thought-signature.ts'
 
 /** The instructions, of which only text can be followed. */
 export function systemMessages(system: GeminiBody['systemInstruction'], onIgnored: Reading['onIgnored']): Message[] {
-  const parts = typeof system === 'string' ? [{ text: system }] : partsIn(system?.parts)
+  return instructions(partsIn(typeof system === 'string' ? system : system?.parts), 'systemInstruction', onIgnored)
+}
+
+function instructions(parts: readonly Fields[], path: string, onIgnored: Reading['onIgnored']): Message[] {
   const content = parts.flatMap((part, index) =>
-    contentOf(part, `systemInstruction.parts.${index}`, { onIgnored, rejects: false }),
+    contentOf(part, `${path}.parts.${index}`, { onIgnored, rejects: false }),
   )
-  for (const { type } of content) if (type !== 'text') onIgnored(`systemInstruction (${type})`)
+  for (const { type } of content) if (type !== 'text') onIgnored(`${path} (${type})`)
   const text = textOf(content)
   return text === '' ? [] : [{ role: 'system', text }]
 }
@@ -24,18 +29,19 @@ export function systemMessages(system: GeminiBody['systemInstruction'], onIgnore
  * Successive contents of the model are one message: clients keep each piece of a stream as a content of its own.
  * Errors: `invalid-request` for a file in the user's newest content that cannot be read.
  */
-export function decodeConversation(contents: readonly ContentBody[], onIgnored: Reading['onIgnored']): Message[] {
+export function decodeConversation(contents: readonly Content[], onIgnored: Reading['onIgnored']): Message[] {
   const messages: Message[] = []
   const unanswered = unansweredCalls()
-  const newest = contents.findLastIndex(({ role }) => role === 'model') + 1
+  const newest = (contents.findLast(({ role }) => role === 'model')?.index ?? -1) + 1
   let calls = 0
   // Images of the model. Only a user's message can hold them.
   let aside: UserPart[] = []
 
-  for (const [index, { role, parts }] of contents.entries()) {
-    const path = `contents.${index}.parts`
-    if (role === 'model') modelContent(partsIn(parts), path)
-    else otherContent(partsIn(parts), path, index >= newest)
+  for (const { role, parts, speaker, index } of contents) {
+    const path = `contents.${index}`
+    if (role === 'model') modelContent(parts, `${path}.parts`)
+    else if (role === 'system') messages.push(...instructions(parts, path, onIgnored))
+    else otherContent({ parts, speaker, path: `${path}.parts`, rejects: index >= newest })
   }
   if (aside.length > 0) messages.push({ role: 'user', parts: aside })
   return messages
@@ -66,7 +72,7 @@ export function decodeConversation(contents: readonly ContentBody[], onIgnored: 
   }
 
   /** A content of the user, with results in front of the rest. Results may also have a role of their own, `function`. */
-  function otherContent(parts: Fields[], path: string, rejects: boolean): void {
+  function otherContent({ parts, speaker, path, rejects }: OtherContent): void {
     const shown: UserPart[] = []
     let results = 0
     for (const [index, part] of parts.entries()) {
@@ -77,7 +83,7 @@ export function decodeConversation(contents: readonly ContentBody[], onIgnored: 
       } else shown.push(...contentOf(part, at, { onIgnored, rejects }))
     }
     if (shown.length === 0 && results > 0) return
-    messages.push({ role: 'user', parts: [...aside, ...shown] })
+    messages.push({ role: 'user', parts: [...aside, ...named({ name: speaker }, shown)] })
     aside = []
   }
 
@@ -100,6 +106,13 @@ export function decodeConversation(contents: readonly ContentBody[], onIgnored: 
     if (last?.type === 'reasoning') last.text += text
     else turn.push({ type: 'reasoning', text })
   }
+}
+
+interface OtherContent {
+  parts: readonly Fields[]
+  speaker: string
+  path: string
+  rejects: boolean
 }
 
 /** Pieces of a stream are joined. */

@@ -5,6 +5,7 @@ import { longestModelName } from '../../core/model-name.ts'
 import type { StreamFormat } from '../../core/reply-encoder.ts'
 import type { OutputFormat } from '../../core/request.ts'
 import { fieldsOf, isFields } from '../openai/json-fields.ts'
+import { readContents } from './contents.ts'
 import { decodeConversation, systemMessages } from './conversation.ts'
 import type { GeminiOptions } from './encode.ts'
 import { ignoredOptions } from './ignored.ts'
@@ -35,7 +36,7 @@ export function decode(body: GeminiBody, { params, path, query }: RequestContext
   const isArray = isStream && !isServerSentEvents(query)
   const ignored = new Set<string>()
   const onIgnored = (name: string) => void ignored.add(name)
-  const contents = [asked.contents ?? []].flat()
+  const contents = readContents(asked.contents, onIgnored)
   if (contents.length === 0) throw invalidField('contents', 'at least one content is required.')
   const config: GenerationConfig = asked.generationConfig ?? {}
   const { reasoning, ignored: ignoredReasoning } = decodeReasoning(config.thinkingConfig)

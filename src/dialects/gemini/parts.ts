@@ -1,9 +1,10 @@
 import { type GatewayError, invalidField } from '../../core/errors.ts'
 import type { TextPart, UserPart } from '../../core/request.ts'
-import { textPart } from '../openai/content.ts'
+import { partOf, textPart } from '../openai/content.ts'
 import { isRemote } from '../openai/data-url.ts'
-import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
+import { type Fields, fieldsOf, isFields, jsonText, textOr } from '../openai/json-fields.ts'
 import { asMarkup } from '../openai/markup.ts'
+import { inSnakeCase } from './spelling.ts'
 
 /** How parts are read. */
 export interface Reading {
@@ -13,27 +14,40 @@ export interface Reading {
   rejects: boolean
 }
 
-/** The parts of a content. Google's API also takes a single part, as its reference writes system instructions. */
+/**
+ * The parts of a content. Google's API also takes a single part, as its reference writes system instructions. What is no
+ * object is a text.
+ */
 export function partsIn(parts: unknown): Fields[] {
-  return isFields(parts) ? [parts] : listOf(parts).filter(isFields)
+  return (Array.isArray(parts) ? parts : [parts]).map((part) => (isFields(part) ? part : { text: jsonText(part) }))
 }
 
 /**
- * What a part holds that is no call, no result and no thought. A part of an unknown kind becomes text if it has words.
+ * What a part holds that is no call, no result and no thought. Parts with a `type` are those of other APIs. A part of an
+ * unknown kind becomes text if it has words.
  *
- * Errors: `invalid-request` for files that are stored at Google, if `rejects`.
+ * Errors: `invalid-request` for files that are stored at Google or have no content, if `rejects`.
  */
 export function contentOf(part: Fields, path: string, reading: Reading): UserPart[] {
   if (part.videoMetadata) reading.onIgnored(`${path}.videoMetadata`)
   if (part.mediaResolution) reading.onIgnored(`${path}.mediaResolution`)
   if (isFields(part.inlineData)) return inlinePart(part.inlineData, `${path}.inlineData`, reading)
   if (isFields(part.fileData)) return filePart(part.fileData, `${path}.fileData`, reading)
-  if (typeof part.text === 'string') return textPart(part.text)
+  if (typeof part.type === 'string') return partOfOthers(part, path, reading)
+  const text = jsonText(part.text)
+  if (text !== '') return textPart(text)
   const [kind, value] = Object.entries(part).find(([name, member]) => !besides.has(name) && member) ?? []
   if (kind === undefined) return []
-  const words = isFields(value) ? asMarkup({ ...value, type: kind }) : ''
+  const words = asMarkup({ ...(isFields(value) ? value : { [kind]: value }), type: kind })
   if (words === '') reading.onIgnored(`${path} (${kind})`)
   return textPart(words)
+}
+
+function partOfOthers(part: Fields, path: string, { onIgnored, rejects }: Reading): UserPart[] {
+  const ignored: string[] = []
+  const parts = partOf(inSnakeCase(part), path, { ignored, rejects })
+  ignored.forEach(onIgnored)
+  return parts
 }
 
 /** Members that say something about the part. */

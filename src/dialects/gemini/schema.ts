@@ -19,9 +19,11 @@ const anything = Type.Optional(Type.Unknown())
 const fields = Type.Record(Type.String(), Type.Unknown())
 const list = Type.Array(Type.Unknown())
 
-/** Not checked here: a part has one member, whose name says what it is. Unknown ones are read too; see conversation.ts. */
-const parts = maybe(Type.Union([Type.Array(fields), fields]))
+/** Not checked here: a part has one member, whose name says what it is. Unknown ones are read too; see parts.ts. */
+const parts = maybe(Type.Union([Type.Array(Type.Union([Type.Unknown(), fields])), fields]))
 const content = open({ role: maybe(Type.String()), parts })
+/** The known form of a content. Others are read, too: see contents.ts. */
+const contents = Type.Union([Type.Array(Type.Union([Type.Unknown(), content])), Type.String(), open({})])
 
 const declaration = open({
   name: Type.String({ minLength: 1 }),
@@ -75,7 +77,7 @@ export const generationConfig = open({
 })
 
 const members = {
-  contents: maybe(Type.Union([Type.Array(content), content])),
+  contents: maybe(contents),
   systemInstruction: maybe(Type.Union([content, Type.String()])),
   tools: maybe(Type.Array(tool)),
   toolConfig: maybe(toolConfig),
@@ -100,5 +102,4 @@ export const geminiBody = open({ ...members, generateContentRequest: maybe(quest
 
 export type GeminiBody = Static<typeof geminiBody>
 export type GenerationConfig = Static<typeof generationConfig>
-export type ContentBody = Static<typeof content>
 export type ToolBody = Static<typeof tool>

@@ -38,6 +38,12 @@ export function inCamelCase(value: unknown): unknown {
   return isSame ? value : Object.fromEntries([...renamed, ...kept])
 }
 
+/** The same value with its members in snake case, as the other APIs write them. */
+export function inSnakeCase(value: Record<string, unknown>): Record<string, unknown> {
+  const inner = (member: unknown) => (isRecord(member) ? inSnakeCase(member) : member)
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [snakeCase(name), inner(member)]))
+}
+
 /** Longer than any member of the API. */
 const longestName = 64
 

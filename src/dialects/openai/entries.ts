@@ -52,6 +52,16 @@ export function readEntries(list: unknown, path: string, onIgnored: (name: strin
   })
 }
 
+/** The role of the APIs that are served that has this name here or elsewhere. */
+export function knownRole(name: unknown): string | undefined {
+  const word = roleWord(name)
+  return ownRoles.has(word) ? word : rolesOfOthers.get(word)
+}
+
+function roleWord(name: unknown): string {
+  return textOr(name).trim().toLowerCase()
+}
+
 /** A single value counts as a list of one. */
 export function listed(list: unknown): readonly unknown[] {
   if (Array.isArray(list)) return list
@@ -70,7 +80,7 @@ function withoutRole(item: Fields): Fields {
 
 function readMessage(message: Fields, ignoreRole: (role: unknown) => void): Fields {
   const asked = message.role ?? message.from
-  const word = textOr(asked).trim().toLowerCase()
+  const word = roleWord(asked)
   if (ownRoles.has(word)) return word === message.role && 'content' in message ? message : withRole(message, word)
   const isMissing = asked === undefined || asked === null || asked === ''
   ignoreRole(isMissing ? 'missing' : asked)

@@ -1,7 +1,8 @@
+import { invalidField } from '../../../core/errors.ts'
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../../core/request.ts'
 import { unansweredCalls } from '../../../core/unanswered-calls.ts'
 import { type ContentOptions, partsOf, textPart } from '../../openai/content.ts'
-import { type Entry, readEntries } from '../../openai/entries.ts'
+import { type Entry, listed, readEntries } from '../../openai/entries.ts'
 import { type Fields, isFields, listOf, textOr } from '../../openai/json-fields.ts'
 import { named } from '../../openai/speaker.ts'
 import { toolCall } from '../../openai/tool-call.ts'
@@ -19,22 +20,38 @@ export function decodeConversation(list: unknown): { messages: Message[]; ignore
   const justSent = (entries.findLast(({ fields }) => fields.role === 'assistant')?.index ?? -1) + 1
   // Calls of the newest turn that have no result yet.
   let unanswered = unansweredCalls()
-  return { messages: entries.flatMap(readMessage), ignored }
+  // Images of a system or assistant message. Only user messages can hold them.
+  let aside: UserPart[] = []
+  const messages = entries.flatMap(readMessage)
+  return { messages: aside.length > 0 ? [...messages, { role: 'user', parts: aside }] : messages, ignored }
 
   function readMessage({ fields, index }: Entry): Message[] {
     const reading = { ignored, rejects: index >= justSent }
     switch (fields.role) {
       case 'system':
       case 'developer':
-        return systemMessage(textOf(partsIn(fields, index, reading)))
+        return systemMessage(textIn(fields, index))
       case 'assistant':
         return assistantMessage(fields, index)
       case 'tool':
       case 'function':
         return [{ role: 'tool', callId: callOf(fields), parts: partsIn(fields, index, reading), isError: false }]
       default:
-        return [{ role: 'user', parts: named(fields, partsIn(fields, index, reading)) }]
+        return [{ role: 'user', parts: [...takeAside(), ...named(fields, partsIn(fields, index, reading))] }]
     }
+  }
+
+  /** The text of a message that can hold nothing else. */
+  function textIn(fields: Fields, index: number): string {
+    const parts = partsIn(fields, index, { ignored, rejects: false })
+    for (const part of parts) if (part.type !== 'text') aside.push(part)
+    return textOf(parts)
+  }
+
+  function takeAside(): UserPart[] {
+    const shown = aside
+    aside = []
+    return shown
   }
 
   function assistantMessage(fields: Fields, index: number): Message[] {
@@ -45,10 +62,9 @@ export function decodeConversation(list: unknown): { messages: Message[]; ignore
     const offered = calls.map((call, at) => (call.id === '' ? { ...call, id: `call_${index}_${at}` } : call))
     unanswered = unansweredCalls()
     for (const call of offered) unanswered.add(call)
-    const said = partsIn(fields, index, { ignored, rejects: false })
     const parts: AssistantPart[] = [
       ...(thinking === '' ? [] : [{ type: 'reasoning' as const, text: thinking }]),
-      ...textPart(textOf(said)),
+      ...textPart(textIn(fields, index)),
       ...offered,
     ]
     return parts.length === 0 ? [] : [{ role: 'assistant', parts }]
@@ -68,6 +84,12 @@ function systemMessage(text: string): Message[] {
 
 /** The text, and the images beside it. */
 function partsIn({ content, images }: Fields, index: number, reading: ContentOptions): UserPart[] {
-  const pictures = listOf(images).filter((image) => typeof image === 'string')
+  const pictures = listed(images).flatMap((image, at) => {
+    if (typeof image === 'string' && image !== '') return image
+    const path = `messages.${index}.images.${at}`
+    if (reading.rejects) throw invalidField(path, 'expected base64 data.')
+    reading.ignored.push(path)
+    return []
+  })
   return [...partsOf(content, `messages.${index}.content`, reading), ...imageParts(pictures)]
 }

@@ -1,16 +1,22 @@
 import type { Decoded } from '../../../core/dialect.ts'
+import { invalidField } from '../../../core/errors.ts'
 import type { Tool } from '../../../core/request.ts'
+import { listed } from '../../openai/entries.ts'
 import { decodeSettings } from '../options.ts'
 import { decodeConversation } from './conversation.ts'
 import type { ChatOptions } from './encode.ts'
 import type { ChatBody } from './schema.ts'
 
-/** Errors: `invalid-request` for a format and for parts of the newest message that cannot be read. */
+/**
+ * Errors: `invalid-request` for a format, for messages that are all empty, and for parts of the newest message that cannot
+ * be read.
+ */
 export function decode(body: ChatBody): Decoded<ChatOptions> {
   const { sampling, reasoning, output, stream, loadReason, ignored } = decodeSettings(body)
   const conversation = decodeConversation(body.messages)
+  const isEmpty = listed(body.messages).length === 0
+  if (!isEmpty && conversation.messages.length === 0) throw invalidField('messages', 'all of them are empty.')
   const tools = decodeTools(body.tools)
-  const isEmpty = conversation.messages.length === 0
   return {
     request: {
       model: body.model,

@@ -32,7 +32,8 @@ const tool = open({
 /** The body of `POST /api/chat`. Without messages, it loads the model. */
 export const chatBody = open({
   ...requestFields,
-  messages: maybe(Type.Array(message)),
+  /** The known form of a message. Others are read, too: see ../../openai/entries.ts. */
+  messages: maybe(Type.Union([Type.Array(Type.Union([Type.Unknown(), message])), Type.String(), open({})])),
   tools: maybe(Type.Array(tool)),
 })
 

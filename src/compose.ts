@@ -165,6 +165,7 @@ export async function compose(
     database &&
     (await openKeys({
       ...{ database, clock, warn, dialects: dialects.map(({ id }) => id) },
+      upstreams: () => current.upstreams.map(({ id }) => id),
       random: (bytes) => crypto.getRandomValues(bytes),
       policy: () => settings.access.policy,
       isStrict: () => current.budgetStrict,

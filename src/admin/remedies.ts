@@ -10,6 +10,7 @@ export const remedies: Readonly<Record<string, string>> = {
   budget_reserved: 'Nothing, if it is rare: requests under way hold what is left of the budget.',
   price_unknown: 'Set the price of the model in [[models]] of zai2api.toml, or give the key a budget in tokens.',
   parallel_limit_exceeded: 'Send fewer at a time, or raise the limit of the key under Keys.',
+  upstream_not_allowed: 'Allow the key an upstream of this gateway under Keys.',
   dialect_not_allowed: 'Allow this API for the key under Keys, or use another key.',
   quota_exhausted: 'Wait for the reset, or add a key.',
   quota_used_up: 'Wait for the reset, or add a key.',

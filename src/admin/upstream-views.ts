@@ -20,6 +20,8 @@ export interface OperatedUpstream {
   kind: string
   /** What it is, for people: `Official API of Z.AI`. */
   title: string
+  /** It is on a plan that is for one person. */
+  isForOnePerson: boolean
   upstream: GatewayUpstream
   control: PoolControl
   /** How much of the plan behind each credential is used, in their order; absent where no plan is known to be. */
@@ -59,7 +61,10 @@ export function upstreamViews({ clock, redact, unresponsive, spentOf, quotaOf }:
     }
   }
 
-  function briefOf({ kind, title, upstream: { id } }: OperatedUpstream, report: PoolReport): UpstreamBrief {
+  function briefOf(
+    { kind, title, isForOnePerson, upstream: { id } }: OperatedUpstream,
+    report: PoolReport,
+  ): UpstreamBrief {
     const { credentials } = report
     const busy = sum(credentials.map(({ inFlight }) => inFlight))
     const waiting = sum(Object.values(report.waiting))
@@ -69,6 +74,7 @@ export function upstreamViews({ clock, redact, unresponsive, spentOf, quotaOf }:
     return withoutUnknown({
       ...{ id, kind, label: title, busy, waiting, of, quota },
       ...state(credentials, waiting, unresponsive().includes(id)),
+      for_one_person: isForOnePerson ? true : undefined,
       free: of === undefined ? undefined : Math.max(0, of - busy),
     })
   }

@@ -45,7 +45,8 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
   const members: Partial<Record<keyof KeyMembers, string>> = {}
   const own = new Map<string, string>()
   let shell: string | undefined
-  for (const { typed, flag, value } of given) {
+  for (const { typed, flag: known, value } of given) {
+    const flag = meantBy(known, command)
     if (!isAllowedFor(flag, command))
       throw new UsageError(`flag ${typed} does not belong to zai2api ${command}; see zai2api ${command} --help`)
     switch (flag.kind) {
@@ -85,13 +86,13 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
 }
 
 const knownFlags = new Map<string, Flag>([
-  ...settingList.flatMap(settingFlags),
-  ['config', { kind: 'value', sets: 'config', needs: 'the path of a TOML file' }],
-  ['shell', { kind: 'value', sets: 'shell', needs: Object.keys(shells).join(', ') }],
   ...Object.entries(keyFlags).map(([name, { placeholder }]): [string, Flag] => [
     name,
     { kind: 'member', sets: name as keyof KeyMembers, needs: placeholder },
   ]),
+  ...settingList.flatMap(settingFlags),
+  ['config', { kind: 'value', sets: 'config', needs: 'the path of a TOML file' }],
+  ['shell', { kind: 'value', sets: 'shell', needs: Object.keys(shells).join(', ') }],
   ...[...commandOptions].map(([name, { placeholder: needs }]): [string, Flag] => [name, { kind: 'own', name, needs }]),
   ['json', { kind: 'option', option: 'json' }],
   ['offline', { kind: 'option', option: 'offline' }],
@@ -245,6 +246,16 @@ function oneOf<Name extends string>(table: Record<Name, unknown>, word: string, 
   throw new UsageError(
     `unknown ${what} ${printable(word)} on the command line; ${didYouMean(word, names)}allowed: ${names.join(', ')}`,
   )
+}
+
+/** A setting and a member of a key may have the same name: `--upstreams` of `zai2api key` is what a key may use. */
+function meantBy(flag: Flag, command: CommandName): Flag {
+  if (flag.kind !== 'value' || !rowOf(command).flags.includes('key') || !isMember(flag.sets)) return flag
+  return { kind: 'member', sets: flag.sets, needs: keyFlags[flag.sets].placeholder }
+}
+
+function isMember(name: string): name is keyof KeyMembers {
+  return Object.hasOwn(keyFlags, name)
 }
 
 function isAllowedFor(flag: Flag, command: CommandName): boolean {

@@ -28,9 +28,15 @@ function choices(): CommandChoices[] {
   return commandNames.map((name) => {
     const { about, flags, takes, options = {} } = rowOf(name)
     const own = Object.entries(options).map(([option, row]) => ({ word: `--${option}`, about: row.about }))
-    const given = flags.flatMap((kind) => flagsOf[kind])
+    // A member of a key is meant where a setting has the same name.
+    const sorted = flags.toSorted((one, other) => Number(other === 'key') - Number(one === 'key'))
+    const given = uniqueWords(sorted.flatMap((kind) => flagsOf[kind]))
     return { word: name, about, flags: [...own, ...given, help], words: wordsOf(name), passesOn: takes === 'arguments' }
   })
+}
+
+function uniqueWords(choices: readonly Choice[]): Choice[] {
+  return choices.filter(({ word }, at) => choices.findIndex((other) => other.word === word) === at)
 }
 
 const commandNames = Object.keys(commandTable) as CommandName[]

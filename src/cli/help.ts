@@ -20,7 +20,7 @@ export function programHelp(): string {
     ["zai2api: the OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models, from one executable file."],
     ['Usage: zai2api [command] [flags]'],
     ['Commands:', ...Object.entries(commandTable).flatMap(([name, { about }]) => commandRow(name, about))],
-    ['Flags used most:', ...frequentFlags, ...commonFlags],
+    ['Flags used most:', ...frequentFlagsOf(), ...commonFlags],
     [
       'zai2api help COMMAND, zai2api help SETTING and zai2api help settings tell more. Examples:',
       '  ZAI_API_KEY=… zai2api                     serve on http://127.0.0.1:8080',
@@ -46,7 +46,7 @@ export function commandHelp(command: CommandName): string {
     ...(command === 'service' ? [serviceSection] : []),
     ...(command === 'db' ? [databaseSection] : []),
     ...(command === 'key' ? [actionSection, memberSection] : []),
-    ['Flags:', ...own, ...(flags.includes('settings') ? frequentFlags : []), ...commonFlags],
+    ['Flags:', ...own, ...(flags.includes('settings') ? frequentFlagsOf(command) : []), ...commonFlags],
     ...(flags.includes('settings')
       ? [['Every other setting is a flag of it, too: zai2api help settings lists them.']]
       : []),
@@ -134,13 +134,16 @@ const commonFlags = [
   ...row('-v, --version', 'Print the version.'),
 ]
 
-/** One line each, so that the help of the program fits a screen. */
-const frequentFlags = [
-  ...row('--port NUMBER', settings.listenPort.about),
-  ...row('--host HOST', settings.host.about),
-  ...row('--upstreams NAMES', 'Where answers come from, in this order: zai-api, zai-web, demo.'),
-  ...row('--config PATH', 'A TOML file with settings; ./zai2api.toml is read where it exists.'),
-]
+/** One line each, so that the help of the program fits a screen. A key has upstreams of its own. */
+function frequentFlagsOf(command?: CommandName): string[] {
+  return command === 'key' ? [...addressFlags, ...configFlag] : [...addressFlags, ...upstreamFlag, ...configFlag]
+}
+
+const addressFlags = [...row('--port NUMBER', settings.listenPort.about), ...row('--host HOST', settings.host.about)]
+
+const upstreamFlag = row('--upstreams NAMES', 'Where answers come from, in this order: zai-api, zai-web, demo.')
+
+const configFlag = [...row('--config PATH', 'A TOML file with settings; ./zai2api.toml is read where it exists.')]
 
 const markerSection = [
   'Markers in the last user message say what the model does:',

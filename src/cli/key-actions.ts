@@ -22,6 +22,10 @@ export const keyFlags = {
     placeholder: 'NAMES',
     about: 'Models that it may use, separated by commas; * stands for any run of characters.',
   },
+  upstreams: {
+    placeholder: 'IDS',
+    about: 'Upstreams that its requests may go to, separated by commas, also when one fails.',
+  },
   dialects: { placeholder: 'NAMES', about: 'APIs that it may use: openai, anthropic, or the ids of /docs.' },
   rpm: { placeholder: 'NUMBER', about: 'Requests a minute.' },
   tpm: { placeholder: 'NUMBER', about: 'Tokens a minute, prompts and answers together; 200k is 200,000.' },

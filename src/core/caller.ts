@@ -23,6 +23,8 @@ export type Scope = 'operator' | CredentialScope
 export interface CallerPolicy {
   /** Names of models, with `*` for any run of characters. For the caller, no other models exist. */
   readonly models?: readonly string[] | undefined
+  /** Ids of upstreams that its requests may go to. For the caller, no other upstreams exist. */
+  readonly upstreams?: readonly string[] | undefined
   /** Ids of the dialects that it may use. */
   readonly dialects?: readonly string[] | undefined
   readonly requests?: Rate | undefined
@@ -33,6 +35,9 @@ export interface CallerPolicy {
   /** Each call is paid for by budgets: see `Spending`. */
   readonly hasBudgets?: boolean | undefined
 }
+
+/** What a caller may use. */
+export type Allowance = Pick<CallerPolicy, 'models' | 'upstreams'>
 
 export interface Rate {
   readonly perMinute: number

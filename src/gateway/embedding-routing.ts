@@ -1,3 +1,4 @@
+import type { Allowance } from '../core/caller.ts'
 import { GatewayError } from '../core/errors.ts'
 import { matchesPattern } from '../core/name-pattern.ts'
 import { truncate } from '../core/truncate.ts'
@@ -18,8 +19,8 @@ export interface EmbeddingCandidate extends EmbeddingListing {
 
 export interface EmbeddingRouteOptions {
   modelMap: readonly (readonly [pattern: string, target: string])[]
-  /** Names of the models a caller may use; any where undefined. */
-  allowed: readonly string[] | undefined
+  /** What the caller may use. The listings are those of its upstreams. */
+  allowed: Allowance
 }
 
 /** Names of other vendors' models, which programs use by default. */
@@ -58,7 +59,7 @@ export function routeEmbedding(
   const wanted = target ?? untagged
   const [first, ...others] =
     listed(wanted) ?? addressed(wanted) ?? renamed(wanted) ?? unlisted(wanted, listings, target !== undefined)
-  if (first === undefined) throw unknownEmbedding(asked, listings)
+  if (first === undefined) throw unknownEmbedding(asked, listings, allowed.upstreams)
   return [first, ...others]
 
   function listed(name: string): EmbeddingCandidate[] | undefined {
@@ -85,7 +86,7 @@ export function routeEmbedding(
   function unlisted(name: string, among: readonly EmbeddingListing[], named: boolean): EmbeddingCandidate[] {
     const found = among.flatMap((listing) => {
       const model = listing.embedder.unlisted(withoutVendor(name), named)
-      return model && isAllowed(model, allowed) ? [candidate(listing, model)] : []
+      return model && isAllowed(model, allowed.models) ? [candidate(listing, model)] : []
     })
     return found.slice(0, 1)
   }
@@ -95,7 +96,17 @@ function candidate(listing: EmbeddingListing, model: Model): EmbeddingCandidate 
   return { ...listing, model, isAlternative: false }
 }
 
-function unknownEmbedding(name: string, listings: readonly EmbeddingListing[]): GatewayError {
+function unknownEmbedding(
+  name: string,
+  listings: readonly EmbeddingListing[],
+  upstreams: readonly string[] | undefined,
+): GatewayError {
+  if (listings.length === 0 && upstreams !== undefined)
+    return new GatewayError(
+      'not-found',
+      `None of the upstreams that this key may be used for makes embeddings: ${upstreams.join(', ')}.`,
+      { code: 'no_embeddings', param: 'model' },
+    )
   if (listings.length === 0)
     return new GatewayError(
       'not-found',

@@ -1,5 +1,6 @@
 import { callMeter, type MeteredCall } from '../core/call-meter.ts'
 import type { CallObserver } from '../core/call-observer.ts'
+import type { Allowance } from '../core/caller.ts'
 import type { EmbeddingReply, EmbeddingRequest } from '../core/embedding.ts'
 import { asGatewayError, GatewayError, invalidField } from '../core/errors.ts'
 import type { Reservation, Spending } from '../core/spending.ts'
@@ -16,7 +17,7 @@ export interface EmbedOptions {
   signal: AbortSignal
   /** Id of the client's key. */
   caller: string
-  allowedModels: readonly string[] | undefined
+  allowed?: Allowance
   annotate: (note: string) => void
   observer: CallObserver | undefined
   spending: Spending | undefined
@@ -47,8 +48,8 @@ export async function embed(
   options: EmbedOptions,
   { listings, modelMap, health }: EmbedDeps,
 ): Promise<EmbeddingReply> {
-  const { signal, caller, annotate, observer, spending, onCall, onRoute } = options
-  const candidates = routeEmbedding(wanted.model, listings, { modelMap, allowed: options.allowedModels })
+  const { signal, caller, allowed = {}, annotate, observer, spending, onCall, onRoute } = options
+  const candidates = routeEmbedding(wanted.model, listings, { modelMap, allowed })
   rejectDimensions(wanted.dimensions, candidates[0].model)
   const texts = await Promise.all(wanted.inputs.map(async (input, index) => wellFormed(await textOf(input, index))))
   const count = createTextCounter(await loadVocabulary())

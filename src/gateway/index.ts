@@ -2,7 +2,7 @@ import type { PrepareAttachments, PrepareOptions } from '../attachments/index.ts
 import { withCallIds } from '../core/call-ids.ts'
 import type { MeteredCall } from '../core/call-meter.ts'
 import type { CallObserver } from '../core/call-observer.ts'
-import type { CallerPolicy } from '../core/caller.ts'
+import type { Allowance } from '../core/caller.ts'
 import type { EmbeddingReply, EmbeddingRequest } from '../core/embedding.ts'
 import { asGatewayError, GatewayError } from '../core/errors.ts'
 import type { Delta, StreamEvent } from '../core/events.ts'
@@ -16,6 +16,7 @@ import { clientToolNames } from '../core/tool-names.ts'
 import { chain, type Transform } from '../core/transform.ts'
 import type { ListedModel, Model, Upstream } from '../core/upstream.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
+import { reachable } from './allowed-upstreams.ts'
 import { attempt } from './attempt.ts'
 import { type EmbeddingListing, embeddingListings, routeEmbedding } from './embedding-routing.ts'
 import { type EmbedOptions, embed } from './embeddings.ts'
@@ -41,9 +42,9 @@ import type { UpstreamHealth } from './upstream-health.ts'
 import { resolveWebSearch, type SearchPolicy, searchFilter } from './web-search.ts'
 
 export interface Gateway {
-  models(allowed?: AllowedModels): Promise<ListedModel[]>
+  models(allowed?: Allowance): Promise<ListedModel[]>
   /** The model that a request with this name would use, with the name as its id. Errors: `not-found`. */
-  model(name: string, allowed?: AllowedModels): Promise<ListedModel>
+  model(name: string, allowed?: Allowance): Promise<ListedModel>
   /** Starts a request. Errors: `not-found` for an unknown model, and those of `createAttachments` about files. */
   start(request: ChatRequest, options: CallOptions): Promise<GatewayCall>
   /** Estimates the tokens of the prompt without a request to an upstream. Errors: those of `start`. */
@@ -69,14 +70,12 @@ export interface GatewayOptions extends ModelRouteOptions {
   validate: Validate
 }
 
-/** Names of the models a caller may use, as `CallerPolicy` has them; any where undefined. */
-export type AllowedModels = CallerPolicy['models']
-
 export interface CountOptions {
   signal: AbortSignal
   /** Id of the client's key. */
   caller: string
-  allowedModels?: AllowedModels
+  /** Everything where absent. */
+  allowed?: Allowance
   annotate: (note: string) => void
 }
 
@@ -117,18 +116,20 @@ export function createGateway(
 ): Gateway {
   const tokenMeter = createTokenMeter()
   return {
-    async models(allowed) {
-      const embedders = (await embeddingListings(upstreams, allowed)).flatMap(({ models }) => models)
+    async models(allowed = {}) {
+      const embedders = (await embeddingListings(reachable(upstreams, allowed), allowed.models)).flatMap(
+        ({ models }) => models,
+      )
       const listed = listModels(await currentListings(allowed), settings)
       const known = new Set(listed.map(({ id }) => id.toLowerCase()))
       const others = embedders.filter(({ id }) => !known.has(id.toLowerCase()) && known.add(id.toLowerCase()))
       return [...listed, ...others.map((model) => ({ ...model, displayName: model.id }))]
     },
-    async model(name, allowed) {
+    async model(name, allowed = {}) {
       try {
         return findModel(name, await currentListings(allowed), settings)
       } catch (thrown) {
-        const listings = await embeddingListings(upstreams, allowed)
+        const listings = await embeddingListings(reachable(upstreams, allowed), allowed.models)
         const names = new Set(listings.flatMap(({ models }) => models.map(({ id }) => id)))
         const found = listings.length > 0 ? embedderNamed(name, listings, allowed) : undefined
         if (found === undefined || !names.has(found.id)) throw thrown
@@ -141,7 +142,7 @@ export function createGateway(
       rejectLongStop(wanted)
       const { loopLimit, validate } = settings
       const prepare = preparerFor(settings, { signal: options.signal, annotate: options.annotate, counting: false })
-      const listings = await currentListings(options.allowedModels)
+      const listings = await currentListings(options.allowed)
       const candidates = candidatesOf(cleaned(wanted), listings, settings)
       await options.yieldIfLong()
       const first = useNext(candidates, health) ?? { candidate: candidates[0], release() {} }
@@ -207,13 +208,13 @@ export function createGateway(
 
     async count(wanted, options) {
       const prepare = preparerFor(settings, { ...options, counting: true })
-      const route = routeModel(cleaned(wanted), await currentListings(options.allowedModels), settings)
+      const route = routeModel(cleaned(wanted), await currentListings(options.allowed), settings)
       const { inputTokens } = await tokenMeter.measure(await prepare(route), options.caller)
       return inputTokens
     },
 
     async embed(wanted, options) {
-      const listings = await embeddingListings(upstreams, options.allowedModels)
+      const listings = await embeddingListings(reachable(upstreams, options.allowed), options.allowed?.models)
       return await embed(wanted, options, { listings, modelMap: settings.modelMap, health })
     },
 
@@ -235,7 +236,7 @@ export function createGateway(
     },
   }
 
-  function embedderNamed(name: string, listings: EmbeddingListing[], allowed: AllowedModels): Model | undefined {
+  function embedderNamed(name: string, listings: EmbeddingListing[], allowed: Allowance): Model | undefined {
     try {
       return routeEmbedding(name, listings, { modelMap: settings.modelMap, allowed })[0].model
     } catch {
@@ -251,9 +252,11 @@ export function createGateway(
     return { ...gauges?.(), resting: health.outages().has(id) ? 1 : 0 }
   }
 
-  async function currentListings(allowed: AllowedModels): Promise<ModelListing[]> {
+  async function currentListings(allowed: Allowance = {}): Promise<ModelListing[]> {
     return Promise.all(
-      upstreams.map(async (upstream) => withAllowed({ upstream, models: await upstream.models() }, allowed)),
+      reachable(upstreams, allowed).map(async (upstream) =>
+        withAllowed({ upstream, models: await upstream.models() }, allowed.models),
+      ),
     )
   }
 }

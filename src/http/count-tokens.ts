@@ -34,7 +34,7 @@ export function countRoutes(dialect: Dialect, basePaths: readonly string[], opti
         const tokens = await gateway.count(decoded.request, {
           signal: request.signal,
           caller: record.caller.keyId,
-          allowedModels: record.caller.policy.models,
+          allowed: record.caller.policy,
           annotate: (note) => record.notes.push(note),
         })
         return count.encode(tokens, decoded.options)

@@ -54,7 +54,7 @@ async function answer(
   const asking = gateway.embed(wanted, {
     signal: upstream.signal,
     caller: record.caller.keyId,
-    allowedModels: record.caller.policy.models,
+    allowed: record.caller.policy,
     annotate: (note) => record.notes.push(note),
     observer: record.timeline,
     spending: options.spendingOf?.(record),

@@ -30,7 +30,7 @@ export function modelRoutes(
     const handle = (usual: Speaker) => async (context: RouteContext) => {
       const { request, query } = context
       const { headers } = request
-      const allowed = recordOf(request).caller.policy.models
+      const allowed = recordOf(request).caller.policy
       const speaker = speakers.find(({ dialect }) => dialect.recognises?.(headers)) ?? usual
       const { format } = speaker
       if (serves === 'model-list')

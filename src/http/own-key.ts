@@ -30,6 +30,7 @@ function configured({ keyId, label, policy }: Caller): object {
   return {
     ...{ id: keyId, name: label, disabled: false },
     ...(policy.models ? { models: policy.models } : {}),
+    ...(policy.upstreams ? { upstreams: policy.upstreams } : {}),
     ...(policy.dialects ? { dialects: policy.dialects } : {}),
     ...(policy.requests ? { rpm: policy.requests.perMinute } : {}),
     ...(policy.tokens ? { tpm: policy.tokens.perMinute } : {}),

@@ -113,11 +113,11 @@ export async function startReply(
   { gateway, newId, settings, gapObserverOf, spendingOf }: StartOptions,
 ): Promise<StartedReply> {
   const starting = decoded.isEmpty
-    ? gateway.model(decoded.request.model, record.caller.policy.models).then(emptyReply)
+    ? gateway.model(decoded.request.model, record.caller.policy).then(emptyReply)
     : gateway.start(decoded.request, {
         signal,
         caller: record.caller.keyId,
-        allowedModels: record.caller.policy.models,
+        allowed: record.caller.policy,
         whole: !decoded.stream,
         reasoningMode: reasoningModeOf(request.headers, settings.reasoningMode),
         newToolCallId: () => newId(dialect.ids.toolCall),

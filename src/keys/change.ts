@@ -1,12 +1,15 @@
 import { invalidField } from '../core/errors.ts'
 import { findIssuedKeys } from '../core/issued-keys.ts'
 import { isRecord } from '../core/json.ts'
+import { truncate } from '../core/truncate.ts'
 import { visibleName } from '../core/visible-name.ts'
 import { type BudgetRule, budgetText, checkedBudget, readAmount, readBudget } from './budget.ts'
 
 /** What a key may do. An absent member means no limit. */
 export interface KeyRules {
   models?: string[]
+  /** Ids of upstreams. */
+  upstreams?: string[]
   /** Ids of dialects. */
   dialects?: string[]
   /** Requests and tokens a minute, and requests at the same time. */
@@ -20,6 +23,7 @@ export interface KeyRules {
 export interface KeyChange {
   name?: string
   models?: string[] | null
+  upstreams?: string[] | null
   dialects?: string[] | null
   rpm?: number | null
   tpm?: number | null
@@ -34,12 +38,15 @@ export interface ChangeContext {
   now: number
   /** Ids of all dialects. */
   dialects: readonly string[]
+  /** Ids of the upstreams that are configured. */
+  upstreams: readonly string[]
 }
 
 /** Members by the names that the HTTP API and the command line have for them. */
 const readers = {
   name: (value, field) => ({ name: nameOf(value, field) }),
   models: (value, field) => ({ models: listOf(value, field) }),
+  upstreams: (value, field, context) => ({ upstreams: upstreamsOf(value, field, context) }),
   dialects: (value, field, context) => ({ dialects: dialectsOf(value, field, context) }),
   rpm: (value, field) => ({ rpm: countOf(value, field) }),
   tpm: (value, field) => ({ tpm: countOf(value, field) }),
@@ -110,6 +117,16 @@ function listOf(value: unknown, field: string): string[] | null {
 
 function isEntry(entry: unknown): entry is string {
   return typeof entry === 'string' && entry.length <= maxEntry && /^[\x21-\x7e]+$/.test(entry)
+}
+
+function upstreamsOf(value: unknown, field: string, { upstreams }: ChangeContext): string[] | null {
+  const wanted = listOf(value, field)
+  const unknown = wanted?.find((id) => !upstreams.includes(id))
+  if (unknown === undefined) return wanted
+  throw invalidField(
+    field,
+    `there is no upstream ${JSON.stringify(truncate(unknown))} here; expected some of ${upstreams.join(', ')}`,
+  )
 }
 
 /** `openai` stands for all of OpenAI's, and `anthropic` for Anthropic's. */

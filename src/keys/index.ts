@@ -4,7 +4,7 @@ import { truncate } from '../core/truncate.ts'
 import type { ModelTable } from '../models/table.ts'
 import type { BudgetRow, KeyRow, KeyStore } from '../store/keys.ts'
 import { atomsOf, type BudgetRule } from './budget.ts'
-import { type KeyChange, type KeyRules, readKeyChange } from './change.ts'
+import { type ChangeContext, type KeyChange, type KeyRules, readKeyChange } from './change.ts'
 import { priceSentence, ratesOf } from './price.ts'
 import { readRules } from './registry.ts'
 import { hashOf, newKeyId, newSecret, prefixOf, type RandomBytes } from './secret.ts'
@@ -41,14 +41,15 @@ export interface KeysOptions {
   random: RandomBytes
   /** Ids of all dialects. */
   dialects: readonly string[]
-  /** Asked each time: the configuration may change. */
+  /** Ids of all upstreams. Asked each time, like the table: the configuration may change. */
+  upstreams: () => readonly string[]
   table: () => ModelTable
   /** Told after each change, before its promise resolves: `created`, `changed`, `rotated`, `reset`, `deleted`. */
   onChange?: (did: string, key: { id: string; name: string }) => Promise<void>
 }
 
 export function createKeys(options: KeysOptions): Keys {
-  const { store, now, random, dialects, table, onChange = async () => {} } = options
+  const { store, now, random, dialects, upstreams, table, onChange = async () => {} } = options
 
   return {
     async list() {
@@ -58,7 +59,7 @@ export function createKeys(options: KeysOptions): Keys {
     show: async (key) => view(await find(key)),
     async create(members) {
       const at = now()
-      const { name, expiresAt, disabled = false, ...rules } = readKeyChange(members, { now: at, dialects })
+      const { name, expiresAt, disabled = false, ...rules } = readKeyChange(members, contextAt(at))
       if (name === undefined) throw invalidField('name', 'a key needs a name: who or what uses it')
       const secret = newSecret(random)
       const row: KeyRow = {
@@ -80,7 +81,7 @@ export function createKeys(options: KeysOptions): Keys {
           expiresAt,
           disabled = row.disabled,
           ...rules
-        } = readKeyChange(members, { now: now(), dialects })
+        } = readKeyChange(members, contextAt(now()))
         if (name !== row.name) rejectTaken(rows, name)
         const { expiresAt: before, ...rest } = row
         const expires = expiresAt === undefined ? before : expiresAt
@@ -111,6 +112,10 @@ export function createKeys(options: KeysOptions): Keys {
     unpriced({ models, budgets }) {
       return namedModels(models).filter((name) => budgets.some(({ unit }) => !isPriced(unit, name)))
     },
+  }
+
+  function contextAt(at: number): ChangeContext {
+    return { now: at, dialects, upstreams: upstreams() }
   }
 
   async function find(key: string): Promise<KeyRow> {

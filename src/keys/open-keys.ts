@@ -26,6 +26,7 @@ export interface ServedKeysOptions {
   clock: Clock
   random: RandomBytes
   dialects: readonly string[]
+  upstreams: () => readonly string[]
   policy: () => CallerPolicy
   table: () => ModelTable
   /** Whether keys with budgets are refused while PostgreSQL is away. */
@@ -37,7 +38,7 @@ export interface ServedKeysOptions {
 
 /** Loads the keys, and settles the expired reservations of processes that crashed. Errors: those of the database. */
 export async function openKeys(options: ServedKeysOptions): Promise<ServedKeys> {
-  const { database, random, dialects, policy, table, isStrict = () => false, warn, info } = options
+  const { database, random, dialects, upstreams, policy, table, isStrict = () => false, warn, info } = options
   const clock = await sharedClock(database, options.clock)
   const { now, after } = clock
   const stored = createKeyStore(database)
@@ -50,7 +51,7 @@ export async function openKeys(options: ServedKeysOptions): Promise<ServedKeys> 
     info(`key ${did}`, { key: id, name })
     await registry.refresh()
   }
-  const keys = createKeys({ store, now: clock.now, random, dialects, table, onChange })
+  const keys = createKeys({ store, now: clock.now, random, dialects, upstreams, table, onChange })
   const stopListening = database.listen(keysChannel, () => {
     registry.refresh().catch(() => {
       // The next look says it.

@@ -137,7 +137,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
   }
 
   function callerWith({ id, name, rules }: KeyRow, { requests, tokens }: CallerPolicy): Caller {
-    const { models, dialects, rpm, tpm, parallel } = readRules(rules)
+    const { models, upstreams, dialects, rpm, tpm, parallel } = readRules(rules)
     return {
       keyId: id,
       label: name,
@@ -145,6 +145,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
       isIssued: true,
       policy: {
         models,
+        upstreams,
         dialects,
         requests: rpm === undefined ? requests : { perMinute: rpm, setting: 'rpm' },
         tokens: tpm === undefined ? tokens : { perMinute: tpm, setting: 'tpm' },

@@ -24,6 +24,7 @@ export interface KeyView {
   expires_at?: number
   disabled: boolean
   models?: string[]
+  upstreams?: string[]
   dialects?: string[]
   rpm?: number
   tpm?: number

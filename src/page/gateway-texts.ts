@@ -28,6 +28,7 @@ const sentences: readonly (readonly [english: string, chinese: string])[] = [
     '在 zai2api.toml 的 [[models]] 中设置该模型的价格，或给密钥设置以 token 计的预算。',
   ],
   ['Send fewer at a time, or raise the limit of the key under Keys.', '减少同时发送的请求，或在「密钥」中提高限额。'],
+  ['Allow the key an upstream of this gateway under Keys.', '在「密钥」中为该密钥允许此网关的某个上游。'],
   ['Allow this API for the key under Keys, or use another key.', '在「密钥」中允许该 API，或使用其他密钥。'],
   ['Renew the plan, or use another key.', '续订套餐，或使用其他密钥。'],
   ['Sign in to the console of the account to see why.', '登录该账号的控制台查看原因。'],

@@ -470,7 +470,16 @@ const keys = {
     '每个程序或每个人一个，各有自己的模型、限额与预算。',
   ],
   createKey: ['Create a key', '创建密钥'],
-  planForOne: ['The coding plan is for one person', '编程套餐只供一人使用'],
+  planForOne: [
+    (upstream: string) => `${upstream} is a plan for one person`,
+    (upstream: string) => `${upstream} 是只供一人使用的套餐`,
+  ],
+  planForOneElsewhere: [
+    (upstream: string) =>
+      `and for tools Z.AI supports. Keys for others belong on ${upstream}: set their upstreams to it, or the account may be closed.`,
+    (upstream: string) => `且只用于 Z.AI 支持的工具。给他人的密钥应把上游设为 ${upstream}，否则账号可能被关闭。`,
+  ],
+  atUpstreams: [(upstreams: string) => `at ${upstreams}`, (upstreams: string) => `经 ${upstreams}`],
   planForOneNext: [
     'and for tools Z.AI supports. Keys for other people belong on pay as you go, or the account may be closed.',
     '且只用于 Z.AI 支持的工具。给他人的密钥应走按量付费，否则账号可能被关闭。',

@@ -31,6 +31,12 @@ export function billingOf(config: Config, kinds: UpstreamKinds): Billing {
   }
 }
 
+/** The upstreams on a plan, which by Z.AI's terms is for one person. Errors: those of `billingOf`. */
+export function plansForOne(config: Config, kinds: UpstreamKinds): string[] {
+  const onPlan = config.upstreams.filter((each) => kindOf(each, kinds).paidIn?.(each, config) === 'credits')
+  return onPlan.map(({ id }) => id)
+}
+
 /** What the calls of one request cost together. */
 export function costOfCalls(
   calls: readonly Pick<MeteredCall, 'upstream' | 'model' | 'usage'>[],

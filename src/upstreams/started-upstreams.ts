@@ -20,6 +20,8 @@ export interface ConfiguredUpstream {
   /** `zai-api` */
   kind: string
   title: string
+  /** It is on a plan that is for one person, by the vendor's terms. */
+  isForOnePerson: boolean
   /** One for each key, in the order of the credentials; absent for a service that tells nothing about plans. */
   quotaReaders?: QuotaReader[]
   upstream: Upstream
@@ -41,6 +43,7 @@ export function startUpstreams(kinds: UpstreamKinds, outside: Outside): StartedU
         started.set(key, upstream)
         return {
           ...{ kind: kind.id, title: kind.title, control: upstream.control },
+          isForOnePerson: kind.paidIn?.(instance, config) === 'credits',
           ...(kind.quota ? { quotaReaders: kind.quota.readers(instance, config) } : {}),
           upstream: upstream.configure(instance, config, table),
         }

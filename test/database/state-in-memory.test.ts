@@ -36,7 +36,14 @@ function openSide(path: string, limits: Pick<SqliteOptions, 'maxPages' | 'isLast
   const store = createKeyStore(sql)
   const table = modelTable()
   const random = (bytes: Uint8Array<ArrayBuffer>) => crypto.getRandomValues(bytes)
-  const keys = createKeys({ store, now: clock.now, random, dialects: ['openai-chat'], table: () => table })
+  const keys = createKeys({
+    store,
+    now: clock.now,
+    random,
+    dialects: ['openai-chat'],
+    upstreams: () => ['demo'],
+    table: () => table,
+  })
   return { sql, clock, warnings, keys, store }
 }
 

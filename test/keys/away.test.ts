@@ -37,6 +37,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
         database,
         clock,
         dialects,
+        upstreams: () => ['demo'],
         table: () => table,
         isStrict: () => isStrict,
         policy: () => ({}),

@@ -42,7 +42,13 @@ async function house(plays: Play[], { origin, key: more = {}, route = chatRoute 
   const database = openSqlite({ path: ':memory:', clock: systemClock, warn: () => {} })
   const warnings: string[] = []
   const served = await openKeys({
-    ...{ database, clock: systemClock, dialects: dialects.map(({ id }) => id), table: () => table },
+    ...{
+      database,
+      clock: systemClock,
+      dialects: dialects.map(({ id }) => id),
+      upstreams: () => ['demo'],
+      table: () => table,
+    },
     random: (bytes) => crypto.getRandomValues(bytes),
     policy: () => ({}),
     warn: (message, cause) => void warnings.push(`${message}: ${cause}`),

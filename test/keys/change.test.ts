@@ -6,7 +6,8 @@ import { newSecret } from '../../src/keys/secret.ts'
 const now = Date.parse('2026-11-30T12:00:00Z')
 const dialects = ['openai-chat', 'openai-responses', 'anthropic-messages']
 const secret = newSecret((bytes) => bytes.fill(7))
-const read = (members: unknown) => readKeyChange(members, { now, dialects })
+const upstreams = ['zai-api', 'zai-coding']
+const read = (members: unknown) => readKeyChange(members, { now, dialects, upstreams })
 
 describe('budgets', () => {
   test.each([
@@ -43,6 +44,7 @@ test('text and JSON say the same', () => {
   const text = {
     name: ' ci ',
     models: 'glm-4.*, glm-5.3,glm-5.3',
+    upstreams: 'zai-api',
     dialects: 'openai',
     rpm: '60',
     tpm: '200k',
@@ -53,6 +55,7 @@ test('text and JSON say the same', () => {
   const json = {
     name: 'ci',
     models: ['glm-4.*', 'glm-5.3'],
+    upstreams: ['zai-api'],
     dialects: ['openai-chat', 'openai-responses'],
     rpm: 60,
     tpm: 200_000,
@@ -61,7 +64,15 @@ test('text and JSON say the same', () => {
     expires_at: Date.parse('2027-01-31T00:00:00Z'),
   }
   const expected = {
-    ...{ name: 'ci', models: json.models, dialects: json.dialects, rpm: 60, tpm: 200_000, parallel: 4 },
+    ...{
+      name: 'ci',
+      models: json.models,
+      upstreams: ['zai-api'],
+      dialects: json.dialects,
+      rpm: 60,
+      tpm: 200_000,
+      parallel: 4,
+    },
     budgets: [
       { unit: 'tokens', limit: 2_000_000, window: 'day' },
       { unit: 'usd', limit: 20, window: 'month' },
@@ -74,10 +85,19 @@ test('text and JSON say the same', () => {
 
 test('none and null take a limit away, and what is not named stays', () => {
   expect(read({})).toEqual({})
-  const none = { models: null, dialects: null, rpm: null, tpm: null, parallel: null, budgets: null, expiresAt: null }
+  const none = {
+    models: null,
+    upstreams: null,
+    dialects: null,
+    rpm: null,
+    tpm: null,
+    parallel: null,
+    budgets: null,
+    expiresAt: null,
+  }
   for (const word of [null, 'none']) {
     const members = Object.fromEntries(
-      ['models', 'dialects', 'rpm', 'tpm', 'parallel', 'budgets', 'expires'].map((name) => [name, word]),
+      ['models', 'upstreams', 'dialects', 'rpm', 'tpm', 'parallel', 'budgets', 'expires'].map((name) => [name, word]),
     )
     expect(read(members)).toEqual(none)
   }

@@ -22,7 +22,13 @@ async function gatewayWithKeys(settings: GatewaySettings = { access: { openaiKey
   const database = openSqlite({ path: ':memory:', clock: systemClock, warn: () => {} })
   const warnings: string[] = []
   const served = await openKeys({
-    ...{ database, clock: systemClock, dialects: dialects.map(({ id }) => id), table: () => known },
+    ...{
+      database,
+      clock: systemClock,
+      dialects: dialects.map(({ id }) => id),
+      upstreams: () => ['demo'],
+      table: () => known,
+    },
     random: (bytes) => crypto.getRandomValues(bytes),
     policy: () => policy,
     warn: (message, cause) => void warnings.push(`${message}: ${cause}`),

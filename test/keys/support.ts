@@ -31,6 +31,7 @@ export async function keyHouse<C extends Clock>({ path = ':memory:', database, c
     now: clock.now,
     random: (bytes) => crypto.getRandomValues(bytes),
     dialects,
+    upstreams: () => ['zai-api', 'zai-coding'],
     table: () => table,
     onChange: registry.refresh,
   })

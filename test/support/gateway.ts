@@ -217,7 +217,10 @@ function appInFront(
     ...{ version: 'test', clock: systemClock, redact, gateway, limits, live },
     ...{ capture, findSecrets, lastHour: createLastHour(systemClock), recent: createRecentRequests() },
     spend: createCredentialSpend(() => ({})),
-    upstreams: () => upstreams.map((upstream) => ({ kind: 'test', title: 'Test', upstream, control: nothingLent })),
+    upstreams: () =>
+      upstreams.map((upstream) => ({
+        ...{ kind: 'test', title: 'Test', isForOnePerson: false, upstream, control: nothingLent },
+      })),
     program: settings.program,
     storedRequest: settings.storedRequest,
   })

@@ -17,6 +17,7 @@ export type Budget = Static<typeof Budget>
 
 const rules = {
   models: optional(Type.Array(Type.String(), { description: 'Names, with `*` for any run of characters.' })),
+  upstreams: optional(Type.Array(Type.String(), { description: 'Ids of upstreams that its requests may go to.' })),
   dialects: optional(Type.Array(Type.String())),
   rpm: optional(count('Requests a minute.')),
   tpm: optional(count('Tokens a minute.')),
@@ -64,6 +65,7 @@ export const KeyChange = Type.Partial(
     name: Type.String({ minLength: 1, maxLength: 64 }),
     disabled: Type.Boolean(),
     models: Type.Union([Type.Array(Type.String()), Type.Null()]),
+    upstreams: Type.Union([Type.Array(Type.String()), Type.Null()]),
     dialects: Type.Union([Type.Array(Type.String()), Type.Null()]),
     rpm: Type.Union([count(), Type.Null()]),
     tpm: Type.Union([count(), Type.Null()]),

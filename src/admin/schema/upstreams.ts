@@ -38,6 +38,9 @@ const brief = {
   waiting: count('Calls that wait for a credential.'),
   free: optional(count('Calls that could begin now, of as many as may run at a time.')),
   of: optional(count('Calls that may run at a time, as learned. Unknown until the first refusal.')),
+  for_one_person: optional(
+    Type.Boolean({ description: "True on a coding plan, which by Z.AI's terms is for one person." }),
+  ),
   quota: optional(Quota),
 }
 

@@ -13,8 +13,8 @@ import { type CreatedKey, createKeys, type Keys } from '../../keys/index.ts'
 import type { BudgetView, KeyView } from '../../keys/view.ts'
 import { modelTable } from '../../models/table.ts'
 import { createKeyStore } from '../../store/keys.ts'
-import { usualAccount } from '../../upstreams/zai-api/accounts.ts'
-import { isCodingPlan } from '../../upstreams/zai-api/base-url.ts'
+import { plansForOne } from '../../upstreams/billing.ts'
+import { upstreamKinds } from '../../upstreams/index.ts'
 import type { Io } from '../io.ts'
 import type { KeyInvocation } from '../key-actions.ts'
 
@@ -30,10 +30,10 @@ export async function key(config: Config, io: Io, options: KeyInvocation & { jso
       now: systemClock.now,
       random: (bytes) => crypto.getRandomValues(bytes),
       dialects: dialects.map(({ id }) => id),
+      upstreams: () => config.upstreams.map(({ id }) => id),
       table: () => modelTable(config.models),
     })
-    await act(keys, io, options)
-    if (options.action === 'create' && usesCodingPlan(config)) io.stderr(`zai2api: ${codingPlan}\n`)
+    await act(keys, config, io, options)
     return 0
   } catch (thrown) {
     if (thrown instanceof DatabaseError) {
@@ -49,20 +49,23 @@ export async function key(config: Config, io: Io, options: KeyInvocation & { jso
   }
 }
 
-/** Whether requests may be answered on the account of a plan. */
-function usesCodingPlan(config: Config): boolean {
-  return config.upstreams.some(({ id, row = {} }) => {
-    const base = 'base' in row && typeof row.base === 'string' ? row.base : ''
-    if (base !== '') return /coding/i.test(base)
-    return id === 'zai-api' && config.zaiApiKeys.length > 0 && isCodingPlan(usualAccount(config).baseUrl)
-  })
+/** What whoever makes a key should know if its requests may be answered on a plan. */
+function noteAboutPlan(config: Config, { name, upstreams }: CreatedKey, io: Io): void {
+  const plans = plansForOne(config, upstreamKinds).filter((id) => upstreams?.includes(id) ?? true)
+  if (plans.length === 0) return
+  const others = config.upstreams.map(({ id }) => id).filter((id) => !plans.includes(id))
+  const way =
+    others.length === 0
+      ? ''
+      : ` If somebody else is to use it: zai2api key limit ${printable(name)} --upstreams ${others.join(',')}`
+  io.stderr(
+    `zai2api: Z.AI's coding plan (${plans.join(', ')}) is for one person and for the tools that it supports; sharing it through keys for others may cost the account. The general API has no such rule.${way}\n`,
+  )
 }
-
-const codingPlan =
-  "Z.AI's coding plan is for one person and for the tools that it supports; sharing it through keys for others may cost the account. The general API has no such rule."
 
 async function act(
   keys: Keys,
+  config: Config,
   io: Io,
   { action, key = '', members, json }: KeyInvocation & { json: boolean },
 ): Promise<void> {
@@ -74,7 +77,8 @@ async function act(
     case 'create': {
       const created = await keys.create(members)
       io.stdout(json ? lines(created) : withSecret(created))
-      return noteUnpriced(keys, created, io)
+      noteUnpriced(keys, created, io)
+      return noteAboutPlan(config, created, io)
     }
     case 'rotate': {
       const rotated = await keys.rotate(key)
@@ -154,6 +158,7 @@ function page(view: KeyView): string {
     ['Key', `${printable(view.name)} (${view.prefix}…), ${stateText[view.state]}`],
     ['Id', view.id],
     ['Models', view.models?.join(', ') ?? 'all'],
+    ['Upstreams', view.upstreams?.join(', ') ?? 'all'],
     ['APIs', view.dialects?.join(', ') ?? 'all'],
     ['Limits', limitsOf(view)],
     ...(view.budgets.length === 0 ? [['Budget', 'none']] : view.budgets.map((budget) => ['Budget', budgetOf(budget)])),

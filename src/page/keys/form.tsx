@@ -1,6 +1,7 @@
 import { useSignal } from '@preact/signals'
 import type { Budget, KeyChange, KeyView, KeyWithSecret, NewKey } from '../../admin/schema/keys.ts'
 import { ApiError, send } from '../api/client.ts'
+import { upstreams as configured } from '../api/live.ts'
 import { t } from '../i18n.ts'
 import { Button, Field, Pick } from '../parts/controls.tsx'
 import { Dialog } from '../parts/dialog.tsx'
@@ -26,6 +27,7 @@ interface KeyFormProps {
 export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
   const name = useSignal(before?.name ?? '')
   const models = useSignal(before?.models?.join(', ') ?? '')
+  const upstreams = useSignal(before?.upstreams?.join(', ') ?? '')
   const dialects = useSignal(before?.dialects?.join(', ') ?? '')
   const rpm = useSignal(textOf(before?.rpm))
   const tpm = useSignal(textOf(before?.tpm))
@@ -44,6 +46,7 @@ export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
     const list = budgets.value.filter(({ limit }) => limit.trim() !== '')
     const wanted = {
       models: namesOf(models.value),
+      upstreams: namesOf(upstreams.value),
       dialects: namesOf(dialects.value),
       rpm: numberOf(rpm.value),
       tpm: numberOf(tpm.value),
@@ -101,6 +104,13 @@ export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
         <div class="pair">
           <Field label={t('models')} hint={t('modelsHint')} error={wrong('models')}>
             {input(models, t('all'))}
+          </Field>
+          <Field
+            label={t('upstreams')}
+            hint={configured.value.map(({ id }) => id).join(', ')}
+            error={wrong('upstreams')}
+          >
+            {input(upstreams, t('all'))}
           </Field>
           <Field label={t('apis')} hint="openai-chat, anthropic-messages" error={wrong('dialects')}>
             {input(dialects, t('all'))}
@@ -179,7 +189,7 @@ export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
   )
 }
 
-const formFields = ['name', 'models', 'dialects', 'rpm', 'tpm', 'parallel', 'budgets', 'expires']
+const formFields = ['name', 'models', 'upstreams', 'dialects', 'rpm', 'tpm', 'parallel', 'budgets', 'expires']
 
 export const windowName = (window: string): string =>
   window === 'day' || window === 'week' || window === 'month' || window === 'total' ? t(`window_${window}`) : window

@@ -55,7 +55,10 @@ export function KeyTable({ keys, onAct, onOpen }: KeyTableProps) {
             <td class="p2">
               <Status mark={marks[key.state]}>{t(`key_${key.state}`)}</Status>
             </td>
-            <td class="two mid">{key.models?.join(', ') ?? <Dim>{t('all')}</Dim>}</td>
+            <td class="two mid">
+              {key.models?.join(', ') ?? <Dim>{t('all')}</Dim>}
+              {key.upstreams && <Dim> {t('atUpstreams', key.upstreams.join(', '))}</Dim>}
+            </td>
             <td class="two mid">{limitsOf(key) || <Dim>{t('none')}</Dim>}</td>
             <td class="p5 grow">
               {key.budgets.length === 0 ? (

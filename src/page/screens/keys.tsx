@@ -51,13 +51,7 @@ export function KeysScreen() {
           <Note tone="bad" title={failed.value.message || t('unreachable')} />
         </div>
       )}
-      {upstreams.value.some(({ kind }) => kind === 'zai-api') && (
-        <div class="after">
-          <Note tone="warn" title={t('planForOne')}>
-            {t('planForOneNext')}
-          </Note>
-        </div>
-      )}
+      <PlanForOne />
       {error.value ? (
         <Failed what={t('keys')} error={error.value} again={reload} />
       ) : !keys ? (
@@ -131,5 +125,20 @@ export function KeysScreen() {
         />
       )}
     </main>
+  )
+}
+
+/** What may happen to the account of a plan, and how keys for others keep off it. */
+function PlanForOne() {
+  const plans = upstreams.value.filter((each) => each.for_one_person)
+  const others = upstreams.value.filter(({ state, for_one_person }) => !for_one_person && state !== 'paused')
+  if (plans.length === 0) return null
+  const names = (list: readonly { id: string }[]) => list.map(({ id }) => id).join(', ')
+  return (
+    <div class="after">
+      <Note tone="warn" title={t('planForOne', names(plans))}>
+        {others.length > 0 ? t('planForOneElsewhere', names(others)) : t('planForOneNext')}
+      </Note>
+    </div>
   )
 }

@@ -92,7 +92,7 @@ test('people read tables', async () => {
   expect((await run('key list')).stdout).toBe('There are no keys yet: zai2api key create --name NAME makes one.\n')
   const { stdout } = await run('key create --name ci --models glm-4.6 --tpm 200k --budget usd:0.5/day,tokens:2m/total')
   expect(stdout).toMatch(
-    /^Key {8}ci \(z2a_\w{6}…\), active\nId {9}key_\w+\nModels {5}glm-4\.6\nAPIs {7}all\nLimits {5}200000 tpm\nBudget {5}0 tokens of 2,000,000 tokens \/ total\nBudget {5}\$0 of \$0\.5 \/ day, resets \d{4}-\d\d-\d\d 00:00 UTC\nCreated {4}.+ UTC\nExpires {4}never\nLast used {2}never\n\nThe secret, which is shown only now:\nz2a_\w{43}\n$/,
+    /^Key {8}ci \(z2a_\w{6}…\), active\nId {9}key_\w+\nModels {5}glm-4\.6\nUpstreams {2}all\nAPIs {7}all\nLimits {5}200000 tpm\nBudget {5}0 tokens of 2,000,000 tokens \/ total\nBudget {5}\$0 of \$0\.5 \/ day, resets \d{4}-\d\d-\d\d 00:00 UTC\nCreated {4}.+ UTC\nExpires {4}never\nLast used {2}never\n\nThe secret, which is shown only now:\nz2a_\w{43}\n$/,
   )
   const lines = (await run('key list')).stdout.split('\n')
   expect(lines[0]).toMatch(/^NAME {2}PREFIX {7}STATE {3}MODELS {3}LIMITS {6}BUDGET +LAST USED$/)
@@ -136,9 +136,27 @@ test('whoever makes keys on a coding plan is told whom it is for', async () => {
   const env = { DATABASE_URL: `sqlite:${path}`, ZAI_API_KEY: 'a.b', ZAI_API_BASE: 'coding' }
   const { code, stderr } = await run('key create --name ci', env)
   expect(code).toBe(0)
-  expect(stderr).toStartWith("zai2api: Z.AI's coding plan is for one person")
+  expect(stderr).toStartWith("zai2api: Z.AI's coding plan (zai-api) is for one person")
   expect((await run('key list', env)).stderr).toBe('')
   expect((await run('key create --name cd', { ...env, ZAI_API_BASE: 'general' })).stderr).toBe('')
+})
+
+test('a key is bound to upstreams of the configuration, and off the plan nothing is said of it', async () => {
+  const env = {
+    ...{ DATABASE_URL: `sqlite:${path}`, ZAI_API_KEY: 'a.b', ZAI_API_BASE: 'coding', UPSTREAMS: 'zai-api,zai-web' },
+  }
+  const { stderr } = await run('key create --name ci', env)
+  expect(stderr).toContain('(zai-api) is for one person')
+  expect(stderr).toEndWith('zai2api key limit ci --upstreams zai-web\n')
+  const limited = await run('key limit ci --upstreams zai-web --json', env)
+  expect(JSON.parse(limited.stdout)).toMatchObject({ name: 'ci', upstreams: ['zai-web'] })
+  expect((await run('key show ci', env)).stdout).toContain('Upstreams  zai-web\n')
+  expect((await run('key create --name mei --upstreams zai-web', env)).stderr).toBe('')
+  const refused = await run('key create --name lin --upstreams zai-wbe', env)
+  expect([refused.code, refused.stderr]).toEqual([
+    2,
+    expect.stringContaining('--upstreams: there is no upstream "zai-wbe" here; expected some of zai-api, zai-web'),
+  ])
 })
 
 describe('without a database that lasts it says so:', () => {

@@ -4,13 +4,14 @@ import { type Cost, costOf } from '../core/dialect-route.ts'
 import { asGatewayError } from '../core/errors.ts'
 import { redactError } from '../core/redact.ts'
 import type { ReplyHead, ReplyTiming } from '../core/reply-encoder.ts'
+import type { BackgroundFormat } from '../core/stored-conversation.ts'
 import type { GatewayCall } from '../gateway/index.ts'
 import { elapsedMs, type RequestRecord } from '../observe/record.ts'
 import type { BackgroundReplies } from './background-replies.ts'
 import { behindBasePaths } from './base-paths.ts'
 import type { JsonBody } from './body.ts'
 import { type BodyCheck, bodyCheck } from './body-validation.ts'
-import { streamHeaders, streamReply, wholeReply } from './deliver.ts'
+import { type StreamOptions, streamHeaders, streamReply, wholeReply } from './deliver.ts'
 import { ignoredHeader, requestIdHeaders } from './response-headers.ts'
 import type { Route, RouteContext } from './route.ts'
 import { type ReplySaver, replySaver, savingEncoder } from './save-reply.ts'
@@ -77,7 +78,8 @@ async function answer(
 ): Promise<Response> {
   const replyRequest = await decodeRequest(dialect, path, context, body, options)
   const { request, record, decoded, recentReplies } = replyRequest
-  const cancellation = cancellationOf(request, backgroundOf(replyRequest) !== undefined)
+  const background = backgroundOf(replyRequest)
+  const cancellation = cancellationOf(request, background !== undefined)
   const started = await startReply(replyRequest, cancellation, options)
   const { call } = started
   const head: ReplyHead = {
@@ -96,6 +98,7 @@ async function answer(
     recentReplies,
   })
   const reply: PreparedReply = { ...replyRequest, ...started, head, saver, cancellation }
+  if (background) return await sendInBackground(reply, background, options)
   return decoded.stream ? await sendStream(reply, options) : await sendWhole(reply, options)
 }
 
@@ -119,53 +122,82 @@ async function sendWhole(prepared: PreparedReply, options: ReplyRouteOptions): P
   return await wholeResponse(request, record, { reply, headers: replyHeaders(record, call) }, options)
 }
 
-/** Streams the reply to the client, or to the store where it is written in the background. */
+/** Streams the reply to the client. */
 async function sendStream(prepared: PreparedReply, options: ReplyRouteOptions): Promise<Response> {
-  const { dialect, request, record, decoded, call, reply, head, saver, cancellation } = prepared
-  const { backgroundReplies, clock, settings, redact, connection, done } = options
-  const background = backgroundOf(prepared)
+  const { request } = prepared
+  const { connection } = options
+  return await streamReply(
+    streamOptions(prepared, options, {
+      abort: () => connection.abortConnection(request),
+      release: () => connection.setIdleTimeout(request),
+    }),
+  )
+}
+
+/** Streams the reply to the store, whether or not the client waits for it. */
+async function sendInBackground(
+  prepared: PreparedReply,
+  format: BackgroundFormat,
+  options: ReplyRouteOptions,
+): Promise<Response> {
+  const { request, record, decoded, call, head, cancellation } = prepared
+  const { backgroundReplies, connection } = options
+  // The reply has no connection of its own: only its stream can be broken off, and another request may be using the
+  // connection when the reply ends.
+  const broken = new AbortController()
+  const stream = streamOptions(prepared, options, { abort: () => broken.abort(), release() {} })
+  const streaming = streamReply(stream).then(
+    ({ body }) => body?.pipeThrough(new TransformStream(), { signal: broken.signal }) ?? null,
+    (thrown: unknown) => failedStream(thrown, prepared, options),
+  )
+  connection.setIdleTimeout(request)
+  const begun = await backgroundReplies.begin(record.caller.keyId, {
+    format,
+    queued: format.queued(head, decoded.options),
+    streaming,
+    abort: cancellation.abort,
+  })
+  const headers = replyHeaders(record, call)
+  if (!decoded.background?.isStreamed) return Response.json(begun.current().reply, { headers })
+  return new Response(begun.events(-1, { text: stream.keepAlive, everyMs: stream.keepAliveMs }), {
+    headers: { ...streamHeaders(stream.contentType), ...headers },
+  })
+}
+
+/** What the events of a reply are written to. */
+interface ReplyConnection {
+  /** Breaks off the reply, which cannot be ended in its dialect. */
+  abort(): void
+  /** The reply is complete. */
+  release(): void
+}
+
+function streamOptions(
+  prepared: PreparedReply,
+  options: ReplyRouteOptions,
+  connection: ReplyConnection,
+): StreamOptions {
+  const { dialect, record, decoded, call, reply, head, saver, cancellation } = prepared
+  const { clock, settings, redact, done } = options
   const encoder = dialect.encoder(head, decoded.options)
   const format = decoded.streamFormat ?? dialect.stream
-  const keepAlive = {
-    text: (settings.keepAliveStyle === 'chunk' && encoder.keepAlive) || format.keepAlive,
-    everyMs: settings.keepAliveMs,
-  }
-  const headers = () => replyHeaders(record, call)
-  const streaming = streamReply({
-    ...{ reply, clock, record, redact, headers },
+  return {
+    ...{ reply, clock, record, redact },
+    headers: () => replyHeaders(record, call),
     encoder: dialect.storedConversation ? savingEncoder(encoder, saver.save) : encoder,
     contentType: format.contentType,
-    keepAlive: keepAlive.text,
-    keepAliveMs: keepAlive.everyMs,
+    keepAlive: (settings.keepAliveStyle === 'chunk' && encoder.keepAlive) || format.keepAlive,
+    keepAliveMs: settings.keepAliveMs,
     storing: saver.storing,
     stallMs: settings.stallMs,
     onDisconnect: cancellation.onDisconnect,
-    abortConnection: () => {
-      if (!background) connection.abortConnection(request)
-    },
+    abortConnection: connection.abort,
     abort: cancellation.abort,
-    done: () => {
-      // Another request may be using the connection of one that runs in the background.
-      if (!background) connection.setIdleTimeout(request)
+    done() {
+      connection.release()
       done(record)
     },
-  })
-  if (!background) return await streaming
-  connection.setIdleTimeout(request)
-  const begun = await backgroundReplies.begin(record.caller.keyId, {
-    format: background,
-    queued: background.queued(head, decoded.options),
-    streaming: streaming.then(
-      ({ body }) => body,
-      (thrown: unknown) => failedStream(thrown, prepared, options),
-    ),
-    abort: cancellation.abort,
-  })
-  return decoded.background?.isStreamed
-    ? new Response(begun.events(-1, keepAlive), {
-        headers: { ...streamHeaders(format.contentType), ...headers() },
-      })
-    : Response.json(begun.current().reply, { headers: headers() })
+  }
 }
 
 /** The events of a reply in the background that failed before it could be streamed. */

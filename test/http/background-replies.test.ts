@@ -128,6 +128,21 @@ test('a failure is the end of a response in the background', async () => {
   await failing.stop()
 })
 
+test('an encoder that cannot even encode its own failure leaves a reply that has failed', async () => {
+  const encoder = () => ({
+    push() {
+      throw new Error('nothing can be encoded')
+    },
+    end() {},
+  })
+  const broken = startGateway([slow], { dialects: [{ ...openaiResponses, encoder }] })
+  const at = clientOf(broken.url)
+  const { id } = await at.create({ model, input: 'x', background: true })
+  expect((await over(id, at)).status).toBe('failed')
+  expect(await eventsOf(await at.retrieve(id, { stream: true }))).toEqual([])
+  await broken.stop()
+})
+
 test('others neither see it nor cancel it', async () => {
   const policy = policyOf({ rateLimitRpm: 0, rateLimitTpm: 0 })
   const keys = ['sk-one', 'sk-two'].flatMap((openaiKey) =>

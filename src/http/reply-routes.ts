@@ -140,7 +140,7 @@ async function sendInBackground(
   format: BackgroundFormat,
   options: ReplyRouteOptions,
 ): Promise<Response> {
-  const { request, record, decoded, call, head, cancellation } = prepared
+  const { request, record, decoded, call, head, saver, cancellation } = prepared
   const { backgroundReplies, connection } = options
   // The reply has no connection of its own: only its stream can be broken off, and another request may be using the
   // connection when the reply ends.
@@ -155,6 +155,7 @@ async function sendInBackground(
     format,
     queued: format.queued(head, decoded.options),
     streaming,
+    isStored: saver.isStored,
     abort: cancellation.abort,
   })
   const headers = replyHeaders(record, call)

@@ -22,11 +22,14 @@ export interface ReplySaver {
   save(reply: Reply): void
   /** Settles when the store has the reply; `undefined` while nothing is being stored. */
   storing(): Promise<void> | undefined
+  /** Whether the store has been given the reply. */
+  isStored(): boolean
 }
 
 export function replySaver(options: ReplySaverOptions): ReplySaver {
   const { storedConversation, head, decodedOptions, owner, store, recentReplies } = options
   let storing: Promise<void> | undefined
+  let isStored = false
 
   return {
     save(reply) {
@@ -39,9 +42,12 @@ export function replySaver(options: ReplySaverOptions): ReplySaver {
       const kept = storedConversation?.save(head, reply, decodedOptions)
       if (!kept) return
       recentReplies?.keep(kept)
-      if (isWanted) storing = Promise.all([store.put(owner, kept), adding]).then(() => {})
+      if (!isWanted) return
+      isStored = true
+      storing = Promise.all([store.put(owner, kept), adding]).then(() => {})
     },
     storing: () => storing,
+    isStored: () => isStored,
   }
 }
 

@@ -6,7 +6,7 @@ import type { BackgroundFormat } from '../../src/core/stored-conversation.ts'
 import { openaiResponses } from '../../src/dialects/openai-responses/index.ts'
 import { createBackgroundReplies } from '../../src/http/background-replies.ts'
 import { clientKeys, policyOf } from '../../src/http/client-keys.ts'
-import { createResponseStore, noResponseStore } from '../../src/store/responses.ts'
+import { createResponseStore, noResponseStore, type ResponseStore } from '../../src/store/responses.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { startGateway, until } from '../support/gateway.ts'
 import { replyingWith } from '../support/replies.ts'
@@ -23,6 +23,7 @@ const long = 'many words '.repeat(40)
 type Response = OpenAI.Responses.Response
 type Event = OpenAI.Responses.ResponseStreamEvent
 
+const unstored = { isStored: () => false, abort() {} }
 const statusOf = (attempt: Promise<unknown>) => attempt.then(undefined, ({ status }) => status)
 
 async function over(id: string, at = responses): Promise<Response> {
@@ -101,6 +102,25 @@ test('it can be deleted where nothing is stored, once', async () => {
   await forgetful.stop()
 })
 
+test('it is stored twice: before its first event, and when it is complete', async () => {
+  const stored: unknown[] = []
+  const store: ResponseStore = {
+    ...noResponseStore,
+    async put(_owner, { reply }) {
+      stored.push(reply.status)
+    },
+  }
+  const storing = startGateway([slow], { store })
+  const at = clientOf(storing.url)
+  const { id } = await at.create({ model, input: long, background: true })
+  await over(id, at)
+  expect(stored).toEqual(['queued', 'completed'])
+  const cut = await at.create({ model, input: 'many words '.repeat(2_000), background: true })
+  await at.cancel(cut.id)
+  expect(stored).toEqual(['queued', 'completed', 'queued', 'cancelled'])
+  await storing.stop()
+})
+
 test('what is kept of those that are over counts with the conversations', async () => {
   const replies = createBackgroundReplies(noResponseStore, systemClock, 10_000)
   const format: BackgroundFormat = {
@@ -109,7 +129,7 @@ test('what is kept of those that are over counts with the conversations', async 
   }
   for (const id of ['one', 'two', 'three']) {
     const queued = { id, reply: {}, input: [{ text: 'x'.repeat(4_000) }] }
-    const background = await replies.begin('me', { format, queued, streaming: Promise.resolve(null), abort() {} })
+    const background = await replies.begin('me', { format, queued, streaming: Promise.resolve(null), ...unstored })
     await background.cancel()
   }
   expect(['one', 'two', 'three'].map((id) => replies.find('me', id) !== undefined)).toEqual([false, true, true])
@@ -187,7 +207,7 @@ test('a stream that breaks off or has no end leaves a reply that has failed', as
     ['resp_b', broken()],
   ] as const) {
     const queued = { id, reply: { id, status: 'queued', created_at: 1 }, input: [] }
-    const begun = await background.begin('ann', { format, queued, streaming: Promise.resolve(stream), abort() {} })
+    const begun = await background.begin('ann', { format, queued, streaming: Promise.resolve(stream), ...unstored })
     await until(() => begun.current().reply.status === 'failed', 'the reply to have failed')
   }
 })

@@ -36,7 +36,7 @@ const rounds: Measured[] = []
 try {
   for (let number = 1; number <= roundCount; number++) {
     console.error(`round ${number} of ${roundCount}`)
-    rounds.push(await round(stage, pace, console.error))
+    rounds.push(await round(stage, number, pace, console.error))
   }
 } finally {
   stage.clients.stop()

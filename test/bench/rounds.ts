@@ -47,9 +47,23 @@ const megabyte = 1024 * 1024
 
 const question = { streams: true, requestsEach: 1, pauseMs: 0, historyBytes: 0, isSession: false, windowMs: 0 }
 
-/** One round: every target in turn for each load, so that other load on the machine affects all alike. */
-export async function round(stage: Stage, { windowMs, share }: Pace, log: (line: string) => void): Promise<Measured> {
+/** Loads whose CPU is compared between executables and settings to a few percent. */
+const closelyCompared = new Set(['paced300', 'burst', 'whole'])
+
+/**
+ * One round: every target in turn for each load, so that other load on the machine affects all alike. What came last was
+ * up to a tenth cheaper for it: so the order is reversed from load to load and from one round (`number`)
+ * to the next, and loads that are closely compared are taken in both orders.
+ */
+export async function round(
+  stage: Stage,
+  number: number,
+  { windowMs, share }: Pace,
+  log: (line: string) => void,
+): Promise<Measured> {
   const measured: Measured = new Map()
+  /** How often each figure was taken. */
+  const takings = new Map<string, number>()
   const executable = async (binary: string, name: string, settings?: Record<string, string>) => {
     const started = await startGateway(binary, stage.upstream.port, settings)
     measured.set(`start.${name}.ms`, started.startMs)
@@ -110,7 +124,11 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
   const wanted = loads.filter(([name]) => stage.only.length === 0 || stage.only.includes(name))
   try {
     for (const target of new Set(wanted.flatMap(([, targets]) => targets))) await warmUp(target)
-    for (const [, targets, run] of wanted) for (const target of targets) await run(target)
+    for (const [index, [name, targets, run]] of wanted.entries()) {
+      const order = (index + number) % 2 === 0 ? targets : targets.toReversed()
+      for (const target of order) await run(target)
+      if (closelyCompared.has(name)) for (const target of order.toReversed()) await run(target)
+    }
   } finally {
     await Promise.all(
       [gateway, baseline, recording, forgetting, capturing, tight.running, parse.running, started].map((running) =>
@@ -120,8 +138,15 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
   }
   return measured
 
+  /** Of figures that are taken more than once the mean is kept, and of losses the sum. */
   function put(target: Target, load: string, figures: Record<string, number>): void {
-    for (const [figure, value] of Object.entries(figures)) measured.set(`${load}.${target.name}.${figure}`, value)
+    for (const [figure, value] of Object.entries(figures)) {
+      const name = `${load}.${target.name}.${figure}`
+      const before = takings.get(name) ?? 0
+      const sum = (measured.get(name) ?? 0) * (figure === 'lost' ? 1 : before) + value
+      takings.set(name, before + 1)
+      measured.set(name, figure === 'lost' ? sum : sum / (before + 1))
+    }
     const shown = Object.entries(figures).map(([figure, value]) => `${figure} ${value.toFixed(2)}`)
     log(`  ${load} ${target.name}: ${shown.join(', ')}`)
   }
@@ -238,19 +263,12 @@ export async function round(stage: Stage, { windowMs, share }: Pace, log: (line:
     put(target, 'cut', { told: report.failedPolitely, asked: 40 })
   }
 
-  /** A whole session, one turn after the other; its figures are of all the sessions of the round. */
+  /** A whole session, one turn after the other. */
   async function agent(target: Target): Promise<void> {
     const script = { mode: 'call', events: 100 } as const
     const load = loadOf(target, { script, clients: 1, requestsEach: session.turns, isSession: true })
     const { used, report } = await using(target, load)
-    const sofar = (figure: string) => measured.get(`agent.${target.name}.${figure}`) ?? 0
-    const sessions = sofar('sessions') + 1
-    put(target, 'agent', {
-      sessions,
-      cpu: (sofar('cpu') * (sessions - 1) + used / session.turns) / sessions,
-      first50: report.first.p50,
-      lost: sofar('lost') + lossOf(report, session.turns).lost,
-    })
+    put(target, 'agent', { cpu: used / session.turns, first50: report.first.p50, ...lossOf(report, session.turns) })
   }
 
   async function using(target: Target, load: Load): Promise<{ used: number; report: Report }> {

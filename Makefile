@@ -14,7 +14,7 @@ PARALLEL := --parallel --no-isolate
 REPORT := $(if $(JUNIT),--reporter=junit --reporter-outfile=$(JUNIT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo dev check fix test test-browser test-postgres test-agents golden outdated bench bench-cluster build smoke fuzz soak release npm ci clean
+.PHONY: help run demo dev check fix test test-browser test-postgres test-agents screenshots golden outdated bench bench-cluster build smoke fuzz soak release npm ci clean
 
 help: ## show these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -57,6 +57,10 @@ test-agents: $(DEV) $(BINARY) ## run Claude Code, Codex, Gemini CLI and opencode
 	@$(BUN) test/support/agents/install.ts
 	BINARY=$(CURDIR)/$(BINARY) $(BUN) test --max-concurrency 2 $(wildcard ./test/agents/*.agents.ts) $(REPORT)
 	@echo 'Left out: whatever needs a person at the keyboard, and the systems and versions not installed here.'
+
+screenshots: $(DEV) $(BINARY) ## take the screenshots in docs/images anew, of the demo in an installed Chromium
+	@$(BUN) test/support/chromium.ts
+	SCREENSHOTS=write BINARY=$(CURDIR)/$(BINARY) $(BUN) test ./test/browser/screenshots.browser.ts
 
 golden: $(DEV) ## write the golden files anew; read the diff before you commit it
 	GOLDEN=write $(BUN) test test/golden.test.ts test/request-golden.test.ts test/readme.test.ts test/conformance.test.ts test/parameters.test.ts

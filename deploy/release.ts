@@ -60,7 +60,7 @@ async function commitTime(): Promise<Date> {
 
 async function documents(): Promise<Entry[]> {
   const named = ['.env.example', 'LICENSE', 'README.md', 'README.zh-CN.md', 'CHANGELOG.md', 'deploy/zai2api.service']
-  const names = [...named, ...new Glob('docs/**/*.md').scanSync('.')]
+  const names = [...named, ...new Glob('docs/**/*.{md,webp}').scanSync('.')]
   return Promise.all(names.map(async (name) => ({ name, bytes: await file(name).bytes(), executable: false })))
 }
 

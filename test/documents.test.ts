@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { Glob } from 'bun'
 import { parseCommandLine } from '../src/cli/arguments.ts'
@@ -28,7 +28,8 @@ function anchorsIn(path: string): string[] {
 
 describe.each(documents)('%s', (path) => {
   test('links to what is there', () => {
-    const links = [...prose(path).matchAll(/\]\(([^)\s]+)\)/g)].map(([, link = '']) => link)
+    const found = [...prose(path).matchAll(/\]\(([^)\s]+)\)|(?:src|srcset)="([^"]+)"/g)]
+    const links = found.map(([, link, image]) => link ?? image ?? '')
     const broken = links.filter((link) => {
       if (/^https?:/.test(link)) return false
       const [target = '', anchor] = link.split('#')
@@ -88,6 +89,19 @@ function sourceText(...patterns: string[]): string {
   const files = patterns.flatMap((pattern) => [...new Glob(pattern).scanSync('.')])
   return files.map((file) => readFileSync(file, 'utf8')).join('\n')
 }
+
+test('every image is small, comes for light and dark, and is shown in both languages', () => {
+  const images = [...new Glob('docs/images/*').scanSync('.')].map((path) => posix.basename(path)).sort()
+  expect(images.length).toBeGreaterThan(1)
+  for (const { file } of readmes) {
+    const texts = documentsOf(file).map((path) => readFileSync(path, 'utf8'))
+    expect(images.filter((name) => !texts.some((text) => text.includes(`images/${name}"`)))).toEqual([])
+  }
+  for (const name of images) {
+    expect(name).toMatch(/^[a-z]+-(?:light|dark)\.webp$/)
+    expect(statSync(`docs/images/${name}`).size).toBeLessThan(120_000)
+  }
+})
 
 test('both languages have the same documents, with as many headings', () => {
   const [en = [], zh = []] = readmes.map(({ file, folder }) =>

@@ -4,6 +4,8 @@ export interface PostgresUrl {
   url: string
   /** Connections for requests. */
   poolSize: number
+  /** Whether commits wait for the disk of the server. */
+  synchronousCommit: 'on' | 'off'
 }
 
 /** libpq has no name for it; this is that of pgx. */
@@ -11,7 +13,12 @@ const poolParameter = 'pool_max_conns'
 const usualPool = 8
 const largestPool = 200
 
-/** Reads `pool_max_conns` of a URL. Errors: an Error for a user if it is no number from 1 to 200. */
+const commitParameter = 'synchronous_commit'
+
+/**
+ * Reads `pool_max_conns` and `synchronous_commit` of a URL. Errors: an Error for a user if the first is no number from 1 to
+ * 200, or the second neither on nor off.
+ */
 export function readPostgresUrl(text: string): PostgresUrl {
   const url = new URL(text)
   const written = url.searchParams.get(poolParameter)
@@ -19,5 +26,9 @@ export function readPostgresUrl(text: string): PostgresUrl {
   const poolSize = written === null ? usualPool : Number(written)
   if (!Number.isInteger(poolSize) || poolSize < 1 || poolSize > largestPool)
     throw new Error(`${poolParameter} must be a number from 1 to ${largestPool}.`)
-  return { url: url.href, poolSize }
+  const synchronousCommit = url.searchParams.get(commitParameter) ?? 'off'
+  url.searchParams.delete(commitParameter)
+  if (synchronousCommit !== 'on' && synchronousCommit !== 'off')
+    throw new Error(`${commitParameter} must be on or off.`)
+  return { url: url.href, poolSize, synchronousCommit }
 }

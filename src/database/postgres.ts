@@ -15,7 +15,10 @@ import {
 } from './sql.ts'
 
 export interface PostgresOptions {
-  /** `postgres://user:password@host/database`, with `sslmode` and the like as libpq has them, and `pool_max_conns`. */
+  /**
+   * `postgres://user:password@host/database`, with `sslmode` and the like as libpq has them, `pool_max_conns` and
+   * `synchronous_commit`.
+   */
   url: string
   clock: Clock
   /** Told when the server cannot be reached any more, and when it can be again. */
@@ -45,20 +48,20 @@ const migrationLock = 8_211_408
  * A database on a PostgreSQL server. Several gateways may share it.
  *
  * Commits do not wait for the server's disk, but for those of tables and keys: a crash of the server, not of the gateway,
- * may lose the last 0.6 s.
+ * may lose the last 0.6 s. With `synchronous_commit=on` in the URL all of them wait.
  *
  * Errors: rejects if the server cannot be reached, or a newer version made the tables. Statements reject with
  * `DatabaseError`: see `GuardedPool`.
  */
 export async function openPostgres(options: PostgresOptions): Promise<Database> {
   const { clock, onChange = () => {}, limits = requestLimits } = options
-  const { url, poolSize } = readPostgresUrl(options.url)
+  const { url, poolSize, synchronousCommit } = readPostgresUrl(options.url)
   const connect = (max: number, statementMs: number, others: SQL.Options = { idleTimeout: 60, maxLifetime: 1_800 }) =>
     new SQL({
       ...{ url, max, connectionTimeout: 2, ...others },
       connection: {
         ...{ statement_timeout: String(statementMs), idle_in_transaction_session_timeout: '2000' },
-        ...{ synchronous_commit: 'off', application_name: 'zai2api' },
+        ...{ synchronous_commit: synchronousCommit, application_name: 'zai2api' },
       },
     })
   const poolOf = (size: number, { statementMs, graceMs }: Limits, told: (isAway: boolean, cause: unknown) => void) =>
@@ -110,7 +113,17 @@ function sqlOf(pool: GuardedPool): TransactionalSql {
 
 function tagOf(pool: GuardedPool): Sql {
   return <Row>(text: TemplateStringsArray, ...values: readonly Parameter[]) =>
-    pool.run((connection) => runOn(connection)<Row>(text, ...values))
+    repeated(() => pool.run((connection) => runOn(connection)<Row>(text, ...values)))
+}
+
+/** The server has ended one of two that waited for each other, and taken back what it had done. */
+async function repeated<T>(once: () => Promise<T>): Promise<T> {
+  try {
+    return await once()
+  } catch (thrown) {
+    if (thrown instanceof Error && 'errno' in thrown && thrown.errno === '40P01') return await once()
+    throw thrown
+  }
 }
 
 function transactionsOf(pool: GuardedPool): TransactionalSql['transaction'] {
@@ -132,13 +145,7 @@ function transactionsOf(pool: GuardedPool): TransactionalSql['transaction'] {
           }),
         limitMs,
       )
-    try {
-      return await once()
-    } catch (thrown) {
-      // The server has ended one of two transactions that waited for each other.
-      if (thrown instanceof Error && 'errno' in thrown && thrown.errno === '40P01') return await once()
-      throw thrown
-    }
+    return await repeated(once)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Database, Sql } from '../database/sql.ts'
+import { postgresBudgets } from './postgres-budgets.ts'
 
 /** A key as it is stored. Instants are epoch milliseconds. */
 export interface KeyRow {
@@ -67,7 +68,9 @@ export interface KeyStore {
   reset(id: string): Promise<void>
   touch(used: ReadonlyMap<string, number>): Promise<void>
   /**
-   * Reserves from all budgets of a key at once, or from none. `decide` may be called more than once. Errors: what it throws.
+   * Reserves from all budgets of a key at once, or from none. `decide` may be called more than once, also with budgets
+   * that have no end, and the reservation is what it has decided last. Resolves with that and with the budgets after it.
+   * Errors: what `decide` throws.
    */
   reserve<Decision extends { amounts: readonly Reserve[] }>(
     reservation: { id: string; key: string; expires: number },
@@ -84,21 +87,6 @@ export interface KeyStore {
 const sweepSize = 500
 
 export function createKeyStore(db: Database): KeyStore {
-  // The rows of a budget are locked while a call reserves from it. On PostgreSQL one call of a key asks at a time, so that
-  // the others do not hold connections while they wait. SQLite has one writer anyway.
-  const lastOf = new Map<string, Promise<unknown>>()
-  const inTurn = <T>(key: string, work: () => Promise<T>): Promise<T> => {
-    if (db.engine === 'sqlite') return work()
-    const before = lastOf.get(key) ?? Promise.resolve()
-    const result = before.then(work, work)
-    const over = result
-      .catch(() => {})
-      .finally(() => {
-        if (lastOf.get(key) === over) lastOf.delete(key)
-      })
-    lastOf.set(key, over)
-    return result
-  }
   /** Until the transaction ends. A transaction of SQLite locks the database by itself. */
   const lockKeys = async (sql: Sql): Promise<void> => {
     if (db.engine !== 'postgres') return
@@ -109,6 +97,27 @@ export function createKeyStore(db: Database): KeyStore {
   const tellOthers = async (sql: Sql): Promise<void> => {
     if (db.engine === 'postgres') await sql`SELECT pg_notify(${keysChannel}, '')`
   }
+  /** Sees the rows as they are, and nobody changes them meanwhile. */
+  const reserveLocked: KeyStore['reserve'] = (reservation, decide) =>
+    db.transaction(async (sql) => {
+      const rows = await (db.engine === 'postgres' ? lockedBudgetsOf : budgetsOf)(sql, reservation.key)
+      const before = rows.map(budgetOf)
+      const decision = decide(before)
+      const budgets: BudgetRow[] = []
+      for (const [index, budget] of before.entries()) {
+        const reserve = decision.amounts[index]
+        if (reserve === undefined) throw new Error('a budget that nothing was decided about')
+        const { amount, estimate, startedAt, settled, generation } = reserve
+        const reserved = reserve.reserved + amount
+        await sql`UPDATE budgets SET settled = ${settled}, reserved = ${reserved},
+            window_start = ${startedAt}, generation = ${generation} WHERE id = ${budget.id}`
+        await sql`INSERT INTO reservations (id, budget, amount, estimate, generation, expires)
+          VALUES (${reservation.id}, ${budget.id}, ${amount}, ${estimate}, ${generation}, ${reservation.expires})`
+        budgets.push({ ...budget, settled, reserved, startedAt, generation })
+      }
+      return { decision, budgets }
+    })
+  const onPostgres = db.engine === 'postgres' ? postgresBudgets(db, reserveLocked) : undefined
   return {
     async version() {
       const [row] = await db<{ changed: number | null }>`SELECT max(changed) AS changed FROM keys`
@@ -160,33 +169,16 @@ export function createKeyStore(db: Database): KeyStore {
         for (const [id, at] of used) await sql`UPDATE keys SET last_used = ${at} WHERE id = ${id}`
       }),
 
-    reserve: (reservation, decide) =>
-      inTurn(reservation.key, () =>
-        db.transaction(async (sql) => {
-          const rows = await (db.engine === 'postgres' ? lockedBudgetsOf : budgetsOf)(sql, reservation.key)
-          const budgets = rows.map(budgetOf)
-          const decision = decide(budgets)
-          for (const [index, budget] of budgets.entries()) {
-            const reserve = decision.amounts[index]
-            if (reserve === undefined) throw new Error('a budget that nothing was decided about')
-            await sql`UPDATE budgets SET settled = ${reserve.settled}, reserved = ${reserve.reserved + reserve.amount},
-                window_start = ${reserve.startedAt}, generation = ${reserve.generation} WHERE id = ${budget.id}`
-            await sql`INSERT INTO reservations (id, budget, amount, estimate, generation, expires)
-              VALUES (${reservation.id}, ${budget.id}, ${reserve.amount}, ${reserve.estimate}, ${reserve.generation},
-                ${reservation.expires})`
-          }
-          return { decision, budgets }
-        }),
-      ),
+    reserve: onPostgres?.reserve ?? reserveLocked,
 
-    settle: (id, spent) =>
-      db.transaction(async (sql) => {
-        const rows = await sql<Reserved>`DELETE FROM reservations WHERE id = ${id}
-          RETURNING budget, amount, estimate, generation`
-        // All in one order, so that two that settle from the same budgets do not wait for each other.
-        for (const row of rows.sort((one, other) => (one.budget < other.budget ? -1 : 1)))
-          await settleReservation(sql, row, spent.get(row.budget) ?? 0)
-      }),
+    settle:
+      onPostgres?.settle ??
+      ((id, spent) =>
+        db.transaction(async (sql) => {
+          const rows = await sql<Reserved>`DELETE FROM reservations WHERE id = ${id}
+            RETURNING budget, amount, estimate, generation`
+          for (const row of rows) await settleReservation(sql, row, spent.get(row.budget) ?? 0)
+        })),
 
     extend: (id, expires, estimates) =>
       db.transaction(async (sql) => {
@@ -265,7 +257,7 @@ function windowMs(window: BudgetRow['window']): number {
   return hours === undefined ? 0 : Number(hours) * 3_600_000
 }
 
-function budgetsOf(sql: Sql, key: string): Promise<StoredBudget[]> {
+export function budgetsOf(sql: Sql, key: string): Promise<StoredBudget[]> {
   return sql<StoredBudget>`SELECT id, key, unit, lim, span, settled, reserved, window_start, generation
     FROM budgets WHERE key = ${key} ORDER BY id`
 }
@@ -296,12 +288,12 @@ function keyOf({ disabled, created, expires, last_used, ...row }: StoredKey): Ke
   }
 }
 
-interface StoredBudget extends Pick<BudgetRow, 'id' | 'key' | 'unit' | 'settled' | 'reserved' | 'generation'> {
+export interface StoredBudget extends Pick<BudgetRow, 'id' | 'key' | 'unit' | 'settled' | 'reserved' | 'generation'> {
   lim: number
   span: BudgetRow['window']
   window_start: number
 }
 
-function budgetOf({ lim, span, window_start, ...row }: StoredBudget): BudgetRow {
+export function budgetOf({ lim, span, window_start, ...row }: StoredBudget): BudgetRow {
   return { ...row, limit: lim, window: span, startedAt: window_start }
 }

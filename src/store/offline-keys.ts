@@ -67,7 +67,7 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
       const { id, key } = reservation
       try {
         const reserved = await store.reserve(reservation, decide)
-        seen.set(key, asReserved(reserved.budgets, reserved.decision.amounts))
+        seen.set(key, reserved.budgets)
         return reserved
       } catch (thrown) {
         const budgets = seen.get(key)

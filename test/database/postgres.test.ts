@@ -205,6 +205,16 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
     })
   })
 
+  test('synchronous_commit of the URL says whether commits wait for the disk', async () => {
+    const url = await server.newDatabase()
+    const using = async (parameters: string) => {
+      const { sql } = await open({ url: url + parameters })
+      return (await sql`SHOW synchronous_commit`)[0]?.synchronous_commit
+    }
+    expect([await using(''), await using('?synchronous_commit=on')]).toEqual(['off', 'on'])
+    expect((await failure(using('?synchronous_commit=local'))).message).toBe('synchronous_commit must be on or off.')
+  })
+
   test.skipIf(Bun.which('openssl') === null)(
     'sslmode means what libpq means by it',
     async () => {

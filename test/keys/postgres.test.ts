@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { openPostgres } from '../../src/database/postgres.ts'
+import type { Database, Sql } from '../../src/database/sql.ts'
 import { characterMeter } from '../support/bills.ts'
 import { manualClock } from '../support/clock.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
@@ -12,12 +13,29 @@ describe.skipIf(noPostgres !== undefined)('on PostgreSQL', () => {
   let server: Postgres
   const homes: House[] = []
   const clock = manualClock()
+  let statements = 0
+  let transactions = 0
+  const counting = (database: Database): Database =>
+    Object.assign(
+      (...statement: Parameters<Sql>) => {
+        statements++
+        return database(...statement)
+      },
+      database,
+      {
+        transaction: (...given: Parameters<Database['transaction']>) => {
+          transactions++
+          return database.transaction(...given)
+        },
+      },
+    ) as Database
   beforeAll(async () => {
     server = await startPostgres()
     const url = await server.newDatabase()
-    // Time limits go by the real clock.
+    // Time limits go by the real clock, and the machine may be busy.
+    const limits = { statementMs: 5_000, graceMs: 1_000 }
     for (let node = 0; node < 3; node++)
-      homes.push(await keyHouse({ clock, database: await openPostgres({ url, clock: systemClock }) }))
+      homes.push(await keyHouse({ clock, database: counting(await openPostgres({ url, clock: systemClock, limits })) }))
   }, 60_000)
   afterAll(async () => {
     for (const home of homes) await home.close()
@@ -91,5 +109,72 @@ describe.skipIf(noPostgres !== undefined)('on PostgreSQL', () => {
     await Promise.all(homes.map(({ ledger }) => ledger.sweep()))
     expect(await counters(home(), 'c')).toEqual({ spent: 110, reserved: 0, left: 890 })
     expect(homes.flatMap(({ warnings }) => warnings)).toEqual([])
+  }, 60_000)
+
+  test('a call is two statements, and calls that come together are few', async () => {
+    const { secret, id } = await home().keys.create({ name: 'd', budget: 'tokens:1b/day,usd:100/month' })
+    const call = async (count: number) => {
+      const calls = Array.from({ length: count }, () => reserve(0, secret, 100))
+      await Promise.all(calls.map(({ reserving }) => reserving))
+      for (const { meter } of calls) meter.reported({ inputTokens: 10, outputTokens: 90 })
+      await Promise.all(calls.map(({ record }) => home().ledger.settle(record)))
+    }
+    await call(1)
+    const before = { statements, transactions }
+    await call(1)
+    expect({ statements: statements - before.statements, transactions: transactions - before.transactions }).toEqual({
+      statements: 2,
+      transactions: 0,
+    })
+    await call(100)
+    expect(statements - before.statements).toBeLessThan(12)
+    const [first] = (await home(1).keys.show(id)).budgets
+    expect(first).toMatchObject({ spent: 102 * 100, reserved: 0 })
+    const stored = await home().db`SELECT statement FROM pg_prepared_statements WHERE statement LIKE '%reservations%'`
+    expect(stored.length).toBeGreaterThan(0)
+  }, 60_000)
+
+  test('what others have changed of the budgets meanwhile counts', async () => {
+    const { secret } = await home().keys.create({ name: 'e', budget: 'tokens:1000/5h' })
+    const end = async ({ record, meter }: ReturnType<typeof reserve>, outputTokens: number) => {
+      meter.reported({ inputTokens: 10, outputTokens })
+      await home().ledger.settle(record)
+    }
+    await home(1).registry.refresh()
+    const first = reserve(0, secret, 490)
+    await first.reserving
+    await home(2).registry.refresh()
+    // The other has not seen it, and its window has begun.
+    expect((await reserve(1, secret, 990).reserving).maxTokens).toBe(490)
+    await expect(reserve(2, secret, 10).reserving).rejects.toMatchObject({ code: 'budget_reserved' })
+    await end(first, 490)
+    await home(2).keys.reset('e')
+    expect((await reserve(0, secret, 900).reserving).maxTokens).toBe(900)
+    await home(2).keys.change('e', { budgets: ['tokens:2000/5h', 'usd:1/day'] })
+    await home().registry.refresh()
+    const wide = reserve(0, secret, 1_000)
+    await wide.reserving
+    expect((await home(2).keys.show('e')).budgets.map(({ unit, reserved }) => [unit, reserved > 0])).toEqual([
+      ['tokens', true],
+      ['usd', true],
+    ])
+    clock.advance(5 * 3_600_000)
+    const next = reserve(1, secret, 500)
+    await next.reserving
+    await end(wide, 1_000)
+    const [tokens] = (await home(2).keys.show('e')).budgets
+    expect(tokens).toMatchObject({ spent: 0, reserved: 510 })
+  }, 60_000)
+
+  test('calls that come together take what is left in their order, and no more', async () => {
+    const { secret } = await home().keys.create({ name: 'f', budget: 'tokens:1000/day' })
+    const wanted = [390, 390, 390, 190, 90]
+    const calls = wanted.map((tokens) => reserve(0, secret, tokens))
+    const outcomes = await Promise.allSettled(calls.map(({ reserving }) => reserving))
+    // 400, 400, and then 200 of the third; nothing is left for the others.
+    expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value.maxTokens : 0))).toEqual([
+      390, 390, 0, 190, 0,
+    ])
+    expect(await counters(home(), 'f')).toEqual({ spent: 0, reserved: 1_000, left: 0 })
   }, 60_000)
 })

@@ -1,0 +1,42 @@
+interface Waiting<Item, Result> {
+  item: Item
+  resolve: (result: Result) => void
+  reject: (thrown: unknown) => void
+}
+
+/** A batch of more would hold its locks for too long. */
+const mostAtOnce = 200
+
+/**
+ * Runs one batch at a time: what comes while one is under way goes together in the next. So a row that everybody wants is
+ * locked once for many, and an item that comes alone waits for nothing. `run` resolves with a result for each item, in
+ * their order; an error of it is that of all its items.
+ */
+export function inBatches<Item, Result>(
+  run: (items: Item[]) => Promise<Result[]>,
+  onIdle: () => void = () => {},
+): (item: Item) => Promise<Result> {
+  const waiting: Waiting<Item, Result>[] = []
+  let isRunning = false
+
+  return (item) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ item, resolve, reject })
+      if (!isRunning) void runAll()
+    })
+
+  async function runAll(): Promise<void> {
+    isRunning = true
+    while (waiting.length > 0) {
+      const batch = waiting.splice(0, mostAtOnce)
+      try {
+        const results = await run(batch.map(({ item }) => item))
+        for (const [index, { resolve }] of batch.entries()) resolve(results[index] as Result)
+      } catch (thrown) {
+        for (const { reject } of batch) reject(thrown)
+      }
+    }
+    isRunning = false
+    onIdle()
+  }
+}

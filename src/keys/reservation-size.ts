@@ -1,6 +1,6 @@
 import { GatewayError } from '../core/errors.ts'
 import { leastReplyTokens } from '../core/spending.ts'
-import type { BudgetRow, Reserve } from '../store/keys.ts'
+import type { BudgetRow, Reserve } from '../store/budget-rows.ts'
 import { amountText, atomsOf } from './budget.ts'
 import { windowAt } from './window.ts'
 

@@ -1,4 +1,5 @@
-import type { BudgetRow, KeyRow } from '../store/keys.ts'
+import type { BudgetRow } from '../store/budget-rows.ts'
+import type { KeyRow } from '../store/keys.ts'
 import { atomsOf, type BudgetUnit } from './budget.ts'
 import { readRules } from './registry.ts'
 import { windowSeenAt } from './window.ts'

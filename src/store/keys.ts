@@ -1,4 +1,5 @@
 import type { Database, Sql } from '../database/sql.ts'
+import { type BudgetRow, budgetOf, budgetsOf, type Reservations, type StoredBudget } from './budget-rows.ts'
 import { postgresBudgets } from './postgres-budgets.ts'
 
 /** A key as it is stored. Instants are epoch milliseconds. */
@@ -17,23 +18,6 @@ export interface KeyRow {
   lastUsedAt?: number
 }
 
-/** Amounts are whole numbers of atoms: see `atomsOf`. */
-export interface BudgetRow {
-  id: string
-  key: string
-  unit: 'usd' | 'tokens' | 'credits'
-  limit: number
-  window: `${number}h` | 'day' | 'week' | 'month' | 'total'
-  /** Spent by requests that are over. */
-  settled: number
-  /** Set aside for requests under way. */
-  reserved: number
-  /** 0 where the window has not begun. */
-  startedAt: number
-  /** Goes up with each window and each reset: what was reserved before does not count any more. */
-  generation: number
-}
-
 export type NewBudget = Pick<BudgetRow, 'id' | 'unit' | 'limit' | 'window'>
 
 /** A key and its budgets as they are to be. */
@@ -42,15 +26,8 @@ export interface NewKey {
   budgets: readonly NewBudget[]
 }
 
-/** What a budget becomes when a call reserves from it: counters of the window that the call belongs to, before it. */
-export interface Reserve extends Pick<BudgetRow, 'startedAt' | 'settled' | 'reserved' | 'generation'> {
-  amount: number
-  /** What is settled if the process ends before the call. */
-  estimate: number
-}
-
 /** Keys, their budgets and what running requests have reserved. Errors: those of the database. */
-export interface KeyStore {
+export interface KeyStore extends Reservations {
   /** Goes up with each change of a key. */
   version(): Promise<number>
   keys(): Promise<KeyRow[]>
@@ -67,17 +44,6 @@ export interface KeyStore {
   /** Nothing counts as spent any more, nor what running requests will have spent. */
   reset(id: string): Promise<void>
   touch(used: ReadonlyMap<string, number>): Promise<void>
-  /**
-   * Reserves from all budgets of a key at once, or from none. `decide` may be called more than once, also with budgets
-   * that have no end, and the reservation is what it has decided last. Resolves with that and with the budgets after it.
-   * Errors: what `decide` throws.
-   */
-  reserve<Decision extends { amounts: readonly Reserve[] }>(
-    reservation: { id: string; key: string; expires: number },
-    decide: (budgets: readonly BudgetRow[]) => Decision,
-  ): Promise<{ decision: Decision; budgets: readonly BudgetRow[] }>
-  /** Ends a reservation; a second time does nothing. `spent` is in atoms, by the id of the budget. */
-  settle(id: string, spent: ReadonlyMap<string, number>): Promise<void>
   /** A reservation goes on; `estimates` are in atoms, by the id of the budget. */
   extend(id: string, expires: number, estimates: ReadonlyMap<string, number>): Promise<void>
   /** Settles by their estimate those that nobody has extended. Resolves with their number. */
@@ -257,11 +223,6 @@ function windowMs(window: BudgetRow['window']): number {
   return hours === undefined ? 0 : Number(hours) * 3_600_000
 }
 
-export function budgetsOf(sql: Sql, key: string): Promise<StoredBudget[]> {
-  return sql<StoredBudget>`SELECT id, key, unit, lim, span, settled, reserved, window_start, generation
-    FROM budgets WHERE key = ${key} ORDER BY id`
-}
-
 /**
  * Locks the rows until the transaction ends. SQLite has no `FOR UPDATE` and does not need it, because a transaction locks
  * the database.
@@ -286,14 +247,4 @@ function keyOf({ disabled, created, expires, last_used, ...row }: StoredKey): Ke
     ...(expires === null ? {} : { expiresAt: expires }),
     ...(last_used === null ? {} : { lastUsedAt: last_used }),
   }
-}
-
-export interface StoredBudget extends Pick<BudgetRow, 'id' | 'key' | 'unit' | 'settled' | 'reserved' | 'generation'> {
-  lim: number
-  span: BudgetRow['window']
-  window_start: number
-}
-
-export function budgetOf({ lim, span, window_start, ...row }: StoredBudget): BudgetRow {
-  return { ...row, limit: lim, window: span, startedAt: window_start }
 }

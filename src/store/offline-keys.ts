@@ -1,6 +1,7 @@
 import { DatabaseError } from '../database/errors.ts'
 import type { Database } from '../database/sql.ts'
-import { type BudgetRow, type KeyStore, type Reserve, settleReservation } from './keys.ts'
+import type { BudgetRow, Reserve } from './budget-rows.ts'
+import { type KeyStore, settleReservation } from './keys.ts'
 
 export interface OfflineKeysOptions {
   /** On PostgreSQL. */

@@ -1,6 +1,13 @@
 import type { Database } from '../database/sql.ts'
+import {
+  type BudgetRow,
+  budgetOf,
+  budgetsOf,
+  type Reservations,
+  type Reserve,
+  type StoredBudget,
+} from './budget-rows.ts'
 import { inBatches } from './in-batches.ts'
-import { type BudgetRow, budgetOf, budgetsOf, type KeyStore, type Reserve, type StoredBudget } from './keys.ts'
 
 /** A reservation as it is asked of the database: from these budgets as they were last seen. */
 interface Asked {
@@ -27,7 +34,7 @@ const mostAttempts = 4
  * end would pay for. Where that is too much, the answer has the budgets as they are, by which the call is refused or
  * wants less.
  */
-export function postgresBudgets(db: Database, locked: KeyStore['reserve']): Pick<KeyStore, 'reserve' | 'settle'> {
+export function postgresBudgets(db: Database, locked: KeyStore['reserve']): Reservations {
   // By key, as last seen: which windows have begun is all that counts.
   const seen = new Map<string, readonly BudgetRow[]>()
   const reading = new Map<string, Promise<BudgetRow[]>>()

@@ -34,7 +34,7 @@ const mostAttempts = 4
  * end would pay for. Where that is too much, the answer has the budgets as they are, by which the call is refused or
  * wants less.
  */
-export function postgresBudgets(db: Database, locked: KeyStore['reserve']): Reservations {
+export function postgresBudgets(db: Database, locked: Reservations['reserve']): Reservations {
   // By key, as last seen: which windows have begun is all that counts.
   const seen = new Map<string, readonly BudgetRow[]>()
   const reading = new Map<string, Promise<BudgetRow[]>>()

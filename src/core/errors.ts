@@ -90,6 +90,18 @@ export function invalidField(param: string, reason: string, facts: Omit<ErrorFac
   return new GatewayError('invalid-request', `${param}: ${reason}`, { ...facts, param })
 }
 
+/**
+ * The same error about the same field, under the name that an API has for it: the gateway itself calls fields as Chat
+ * Completions do.
+ */
+export function withFieldNames(error: GatewayError, names: Readonly<Record<string, string>>): GatewayError {
+  const { param, message } = error
+  const name = param === undefined ? undefined : names[param]
+  if (param === undefined || name === undefined) return error
+  const isNamed = message.startsWith(`${param}: `)
+  return error.with({ param: name, ...(isNamed ? { message: name + message.slice(param.length) } : {}) })
+}
+
 /** The error of a request whose client has disconnected. */
 export function cancelled(cause?: unknown): GatewayError {
   return new GatewayError('cancelled', 'The client closed the request.', { cause })

@@ -1,4 +1,4 @@
-import type { ErrorKind, GatewayError } from '../../core/errors.ts'
+import { type ErrorKind, type GatewayError, withFieldNames } from '../../core/errors.ts'
 
 /** https://docs.anthropic.com/en/api/errors; a status stands here where it is not the kind's own. */
 const errorTypes: Record<ErrorKind, { type: string; status?: number }> = {
@@ -31,7 +31,8 @@ export function encodeError(error: GatewayError, requestId: string): { status: n
 }
 
 /** The `error` event in a stream has the same shape. */
-export function errorBody(error: GatewayError, requestId?: string): object {
+export function errorBody(given: GatewayError, requestId?: string): object {
+  const error = withFieldNames(given, { stop: 'stop_sequences' })
   return {
     type: 'error',
     error: {

@@ -2,7 +2,7 @@ import { type Static, Type } from '@sinclair/typebox'
 import { defineEmbeddings } from '../../core/dialect-route.ts'
 import { type EmbeddingRequest, mostDimensions } from '../../core/embedding.ts'
 import { invalidField } from '../../core/errors.ts'
-import { rejectMany } from '../openai/embedding-inputs.ts'
+import { rejectInputs } from '../openai/embedding-inputs.ts'
 
 const open = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
   Type.Object(properties, { additionalProperties: true })
@@ -32,7 +32,7 @@ export const embedContent = defineEmbeddings({
   summary: 'A vector for a text',
   body: embedBody,
   decode: (body, { params }) => ({
-    request: requestOf(params.model ?? '', [body], ''),
+    request: requestOf(params.model ?? '', [body], () => ''),
     encode: ({ vectors }) => ({ embedding: { values: vectors[0] ?? [] } }),
   }),
   example: () => text,
@@ -44,22 +44,25 @@ export const batchEmbedContents = defineEmbeddings({
   summary: 'Vectors for texts',
   body: batchBody,
   decode({ requests }, { params }) {
-    rejectMany(requests)
+    rejectInputs(requests, 'requests')
     return {
-      request: requestOf(params.model ?? '', requests, 'requests.'),
+      request: requestOf(params.model ?? '', requests, (index) => `requests.${index}.`),
       encode: ({ vectors }) => ({ embeddings: vectors.map((values) => ({ values })) }),
     }
   },
   example: (model) => ({ requests: [{ model: `models/${model}`, ...text }] }),
 })
 
-function requestOf(model: string, bodies: readonly EmbedBody[], path: string): EmbeddingRequest {
+function requestOf(model: string, bodies: readonly EmbedBody[], pathOf: (index: number) => string): EmbeddingRequest {
+  const inputs = bodies.map(({ content: { parts } }) => parts.map(({ text }) => text ?? '').join('\n'))
+  rejectInputs(inputs, 'requests', (index) => `${pathOf(index)}content`)
   const lengths = new Set(bodies.map(dimensionsOf))
   const [dimensions] = lengths
-  if (lengths.size > 1) throw invalidField(`${path}0.outputDimensionality`, 'expected the same length in all requests.')
+  if (lengths.size > 1)
+    throw invalidField(`${pathOf(0)}outputDimensionality`, 'expected the same length in all requests.')
   return {
     model,
-    inputs: bodies.map(({ content: { parts } }) => parts.map(({ text }) => text ?? '').join('\n')),
+    inputs,
     dimensions,
     // The model has one kind of vector, whatever it is for.
     ignored: [

@@ -1,4 +1,4 @@
-import { type ErrorKind, type GatewayError, retryAfterSeconds } from '../../core/errors.ts'
+import { type ErrorKind, type GatewayError, retryAfterSeconds, withFieldNames } from '../../core/errors.ts'
 
 /** The names of google.rpc.Code. Source: https://ai.google.dev/gemini-api/docs/troubleshooting */
 const statusOf = {
@@ -27,8 +27,16 @@ export function encodeError(error: GatewayError, requestId?: string): { status: 
   return { status: error.status, body: errorBody(error, requestId) }
 }
 
+const fieldNames = {
+  dimensions: 'outputDimensionality',
+  messages: 'contents',
+  stop: 'generationConfig.stopSequences',
+  tool_choice: 'toolConfig.functionCallingConfig',
+}
+
 /** The same shape before the first byte and inside a stream. */
-export function errorBody(error: GatewayError, requestId?: string): object {
+export function errorBody(given: GatewayError, requestId?: string): object {
+  const error = withFieldNames(given, fieldNames)
   return {
     error: {
       code: error.status,

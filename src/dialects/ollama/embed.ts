@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import { defineEmbeddings } from '../../core/dialect-route.ts'
 import { mostDimensions } from '../../core/embedding.ts'
-import { rejectMany } from '../openai/embedding-inputs.ts'
+import { rejectInputs } from '../openai/embedding-inputs.ts'
 import { ignoredOptions } from './options.ts'
 import { maybe, open, requestFields } from './request-fields.ts'
 
@@ -19,7 +19,7 @@ export const embed = defineEmbeddings({
   }),
   decode({ model, input, dimensions, options }) {
     const inputs = [input].flat()
-    rejectMany(inputs)
+    rejectInputs(inputs, 'input', (index) => (typeof input === 'string' ? 'input' : `input.${index}`))
     return {
       request: { model, inputs, dimensions: dimensions || undefined, ignored: ignoredOptions(options ?? {}) },
       encode: ({ vectors, inputTokens }, { model, totalMs }) => ({
@@ -39,9 +39,12 @@ export const oldEmbeddings = defineEmbeddings({
   path: '/embeddings',
   summary: 'A vector for a text (legacy)',
   body: open({ ...{ model, options, keep_alive }, prompt: Type.String() }),
-  decode: ({ model, prompt, options }) => ({
-    request: { model, inputs: [prompt], dimensions: undefined, ignored: ignoredOptions(options ?? {}) },
-    encode: ({ vectors }) => ({ embedding: vectors[0] ?? [] }),
-  }),
+  decode({ model, prompt, options }) {
+    rejectInputs([prompt], 'prompt', () => 'prompt')
+    return {
+      request: { model, inputs: [prompt], dimensions: undefined, ignored: ignoredOptions(options ?? {}) },
+      encode: ({ vectors }) => ({ embedding: vectors[0] ?? [] }),
+    }
+  },
   example: (model) => ({ model, prompt: 'The sky is blue.' }),
 })

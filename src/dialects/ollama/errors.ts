@@ -1,4 +1,4 @@
-import type { GatewayError } from '../../core/errors.ts'
+import { type GatewayError, withFieldNames } from '../../core/errors.ts'
 
 /** Source: `docs/api/errors.mdx` of Ollama, 2026-08. */
 export function encodeError(error: GatewayError): { status: number; body: object } {
@@ -6,6 +6,6 @@ export function encodeError(error: GatewayError): { status: number; body: object
 }
 
 /** The same shape before the first byte and as the last line of a stream. */
-export function errorBody({ message }: GatewayError): object {
-  return { error: message }
+export function errorBody(error: GatewayError): object {
+  return { error: withFieldNames(error, { stop: 'options.stop' }).message }
 }

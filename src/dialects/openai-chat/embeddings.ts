@@ -2,7 +2,7 @@ import { Type } from '@sinclair/typebox'
 import { defineEmbeddings } from '../../core/dialect-route.ts'
 import { type EmbeddingReply, mostDimensions } from '../../core/embedding.ts'
 import { longestModelName } from '../../core/model-name.ts'
-import { rejectMany } from '../openai/embedding-inputs.ts'
+import { rejectInputs } from '../openai/embedding-inputs.ts'
 
 const tokens = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 })
 
@@ -37,13 +37,16 @@ export const embeddings = defineEmbeddings({
 
 function inputsOf(input: string | readonly string[] | readonly number[] | readonly number[][]): (string | number[])[] {
   const inputs: (string | number[])[] = []
-  if (typeof input === 'string') return [input]
+  if (typeof input === 'string') {
+    rejectInputs([input], 'input', () => 'input')
+    return [input]
+  }
   const numbers: number[] = []
   for (const one of input)
     if (typeof one === 'number') numbers.push(one)
     else inputs.push(one)
   if (numbers.length > 0) inputs.push(numbers)
-  rejectMany(inputs)
+  rejectInputs(inputs, 'input')
   return inputs
 }
 

@@ -1,7 +1,10 @@
-import type { ErrorKind, GatewayError } from '../../core/errors.ts'
+import { type ErrorKind, type GatewayError, withFieldNames } from '../../core/errors.ts'
+import { encodeError as encodeOpenAiError } from '../openai/errors.ts'
 
-// One shape and one table for all of OpenAI's APIs.
-export { encodeError } from '../openai/errors.ts'
+/** One shape and one table for all of OpenAI's APIs. */
+export function encodeError(error: GatewayError): { status: number; body: object } {
+  return encodeOpenAiError(withFieldNames(error, { messages: 'input' }))
+}
 
 /**
  * `response.error.code` of a reply that fails in the middle. Codex resends the request unless the code says that this

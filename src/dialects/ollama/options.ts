@@ -3,6 +3,7 @@ import { isRecord } from '../../core/json.ts'
 import type { OutputFormat, Reasoning, Sampling } from '../../core/request.ts'
 import { fieldPath } from '../../core/truncate.ts'
 import { decodeEffort } from '../openai/effort.ts'
+import { jsonText } from '../openai/json-fields.ts'
 import type { LoadReason } from './reply.ts'
 import type { SharedBody } from './request-fields.ts'
 
@@ -26,7 +27,7 @@ export function decodeSettings(body: SharedBody): DecodedSettings {
     reasoning: think.asked ?? { mode: 'default' },
     output: decodeFormat(body.format),
     stream: body.stream ?? true,
-    loadReason: keep_alive === 0 || /^0+[a-z]*$/.test(String(keep_alive ?? '')) ? 'unload' : 'load',
+    loadReason: /^0+[a-z]*$/.test(jsonText(keep_alive)) ? 'unload' : 'load',
     ignored: [...think.ignored, ...(logprobs ? ['logprobs'] : []), ...ignoredOptions(options ?? {})],
   }
 }

@@ -104,6 +104,7 @@ describe('a request', () => {
     [{}, 'load'],
     [{ keep_alive: '5m' }, 'load'],
     [{ keep_alive: -1 }, 'load'],
+    [{ keep_alive: { toString: 0 } }, 'load'],
     [{ keep_alive: 0 }, 'unload'],
     [{ keep_alive: '0s' }, 'unload'],
   ])('without messages and with %j needs no model: %s', (more, reason) => {

@@ -42,13 +42,14 @@ const tool = Type.Union([
 ])
 
 const named = open({ name })
+const allowance = { mode: maybe(Type.Union(words('none', 'auto', 'required', 'any'))), tools: Type.Array(open({})) }
 const toolChoice = Type.Union([
   ...words('none', 'auto', 'required', 'any'),
   open({ type: Type.Optional(Type.Literal('function')), function: named }),
   open({ type: Type.Optional(Type.Union(words('function', 'tool', 'custom'))), name }),
   open({ type: Type.Literal('custom'), custom: named }),
-  open({ type: Type.Literal('allowed_tools'), allowed_tools: open({ tools: Type.Array(open({})) }) }),
-  open({ type: Type.Literal('allowed_tools'), tools: Type.Array(open({})) }),
+  open({ type: Type.Literal('allowed_tools'), allowed_tools: open(allowance) }),
+  open({ type: Type.Literal('allowed_tools'), ...allowance }),
   open({ type: Type.String({ pattern: '^(?!(function|tool|custom|allowed_tools)$)' }) }),
 ])
 

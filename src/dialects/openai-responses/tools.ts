@@ -87,10 +87,13 @@ interface Origin {
 /** The model's name for a tool. A tool that is not offered any more keeps the name that it had. */
 export function loweredNames(lowered: readonly LoweredTool[]): (origin: Origin) => string {
   const names = new Map<string, string>()
-  for (const { tool, origin } of lowered) {
+  const add = (origin: Origin, name: string) => {
     const key = originKey(origin)
-    if (!names.has(key)) names.set(key, tool.name)
+    if (!names.has(key)) names.set(key, name)
   }
+  for (const { tool, origin } of lowered) add(origin, tool.name)
+  // A choice and a call of an older turn may lack the namespace.
+  for (const { tool, origin } of lowered) add({ ...origin, namespace: null }, tool.name)
   return (origin) =>
     names.get(originKey(origin)) ??
     names.get(originKey({ type: origin.type })) ??

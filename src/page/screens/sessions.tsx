@@ -11,12 +11,12 @@ import { hasFailed, shortId } from '../parts/request-words.tsx'
 import { Empty, Failed, Placeholder } from '../parts/states.tsx'
 import { href, navigate } from '../router.ts'
 
-/** Which agent eats the context and the credits. */
+/** Shows which agent uses up the context and the credits. */
 export function SessionsScreen() {
   return <Sessions id={undefined} />
 }
 
-/** The same, with the session of the address beside it. */
+/** The same screen, with the session of the address selected. */
 export function SessionScreen({ id }: { id: string }) {
   return <Sessions id={id} />
 }
@@ -87,7 +87,7 @@ function Cost({ credits, usd }: Pick<Session, 'credits' | 'usd'>) {
 }
 
 function SessionRow({ session, selected }: { session: Session; selected: boolean }) {
-  const { id, client, started_at, turns, input, cached, output, context, window } = session
+  const { id, client, started_at, turns, context } = session
   const live = running.value.filter((row) => row.session === id)
   const mark = live.length === 0 ? 'off' : live.some(({ state }) => state !== 'waiting') ? 'run' : 'wait'
   return (
@@ -100,18 +100,7 @@ function SessionRow({ session, selected }: { session: Session; selected: boolean
         </a>
       </td>
       <td class="n">{moment(started_at, now.value)}</td>
-      <td class="n">{whole(turns)}</td>
-      <td class="n p2">{whole(input + output)}</td>
-      <td class="n">
-        {percent(cached, input)}
-        <Unit>%</Unit>
-      </td>
-      <td class="n p4">
-        <Cost {...session} />
-      </td>
-      <td class="mid">
-        <Context context={context} window={window} />
-      </td>
+      <UseCells of={session} window={session.window} />
       <td class="p3 only-phone">
         {moment(started_at, now.value)} · {t('turnsContext', turns, short(context))}
       </td>
@@ -121,7 +110,7 @@ function SessionRow({ session, selected }: { session: Session; selected: boolean
 
 /** The part of a session's turns and tokens that one of its agents has used. */
 function AgentRow({ agent, window }: { agent: Session['agents'][number]; window: number | undefined }) {
-  const { id, label, turns, input, cached, output, context } = agent
+  const { id, label, turns, context } = agent
   return (
     <tr>
       <td class="p1 grow">
@@ -130,6 +119,17 @@ function AgentRow({ agent, window }: { agent: Session['agents'][number]; window:
         </span>
       </td>
       <td class="not-phone" />
+      <UseCells of={agent} window={window} />
+      <td class="p3 only-phone">{t('turnsContext', turns, short(context))}</td>
+    </tr>
+  )
+}
+
+/** What a session or one of its agents has used: the cells between its name and the line for phones. */
+function UseCells({ of, window }: { of: Session | Session['agents'][number]; window: number | undefined }) {
+  const { turns, input, cached, output, context } = of
+  return (
+    <>
       <td class="n">{whole(turns)}</td>
       <td class="n p2">{whole(input + output)}</td>
       <td class="n">
@@ -137,13 +137,12 @@ function AgentRow({ agent, window }: { agent: Session['agents'][number]; window:
         <Unit>%</Unit>
       </td>
       <td class="n p4">
-        <Cost {...agent} />
+        <Cost {...of} />
       </td>
       <td class="mid">
         <Context context={context} window={window} />
       </td>
-      <td class="p3 only-phone">{t('turnsContext', turns, short(context))}</td>
-    </tr>
+    </>
   )
 }
 
@@ -160,7 +159,10 @@ function Context({ context, window }: { context: number; window: number | undefi
   )
 }
 
-/** Most of the prompt is read anew, although it is no shorter than before: a client that compacts changes it on purpose. */
+/**
+ * The turns that lost the cache: most of the prompt was not cached, although it is about as long as that of the turn before.
+ * A much shorter prompt is one that the client has compacted on purpose.
+ */
 function brokenTurns(rows: readonly RequestRow[]): RequestRow[] {
   return rows.filter((row, n) => {
     const { input = 0, cached } = row

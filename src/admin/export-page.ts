@@ -1,4 +1,4 @@
-import type { Captured, CapturedFaceOf, FaceName } from '../observe/capture.ts'
+import type { BodyName, Captured, NamedBody } from '../observe/capture.ts'
 import type { RequestDetail } from './schema/requests.ts'
 
 /**
@@ -28,8 +28,8 @@ ${table(factsOf(detail))}
 ${timing(detail)}
 <h2>Route</h2>
 ${table(detail.routing.map(({ from, to, by }) => [`${from} → ${to}`, by]))}
-<h2>Messages</h2>
-${messages(captured)}
+<h2>Bodies</h2>
+${bodies(captured)}
 </main>
 </body>
 </html>
@@ -96,25 +96,25 @@ function timing({ timeline }: RequestDetail): string {
   return rows.length === 0 ? '<p>Not remembered.</p>' : `<table class="bars">${rows.join('\n')}</table>`
 }
 
-const names: Record<FaceName, string> = {
+const titles: Record<BodyName, string> = {
   'client-request': 'Client asked',
   'upstream-request': 'We sent',
   'upstream-reply': 'The upstream answered',
   'client-reply': 'Client got',
 }
 
-function messages(captured: Captured | string): string {
-  return typeof captured === 'string' ? `<p>${text(captured)}</p>` : captured.faces.map(message).join('\n')
+function bodies(captured: Captured | string): string {
+  return typeof captured === 'string' ? `<p>${text(captured)}</p>` : captured.bodies.map(body).join('\n')
 }
 
-function message({ face, attempt, method, url, status, headers, chunks, truncated, bytes }: CapturedFaceOf): string {
-  const title = `${names[face]}${attempt === undefined ? '' : `, attempt ${attempt}`} · ${bytes} bytes${truncated ? ', cut' : ''}`
+function body({ name: part, attempt, method, url, status, headers, chunks, truncated, bytes }: NamedBody): string {
+  const title = `${titles[part]}${attempt === undefined ? '' : `, attempt ${attempt}`} · ${bytes} bytes${truncated ? ', cut' : ''}`
   const first = [method, url, status].filter((part) => part !== undefined).join(' ')
   const head = [first, ...headers.map(([name, value]) => `${name}: ${value}`)].join('\n')
-  const body = chunks
+  const chunkLines = chunks
     .map((chunk) => `<time>${milliseconds(chunk.at_ms)}</time> ${text(readable(chunk.text))}`)
     .join('\n')
-  return `<details><summary>${text(title)}</summary><pre>${text(head)}\n\n${body}</pre></details>`
+  return `<details><summary>${text(title)}</summary><pre>${text(head)}\n\n${chunkLines}</pre></details>`
 }
 
 /** JSON in lines; anything else as it is. */

@@ -1,6 +1,6 @@
-import type { Captured, CapturedFaceOf, FaceName } from '../observe/capture.ts'
+import type { BodyName, Captured, NamedBody } from '../observe/capture.ts'
 import type { Timeline } from '../observe/timeline.ts'
-import type { Faces, RequestDetail } from './schema/requests.ts'
+import type { CapturedBodies, RequestDetail } from './schema/requests.ts'
 
 /** What a request spent its time with, and why it went where it went. */
 export type TimelineParts = Pick<RequestDetail, 'timeline' | 'attempts' | 'routing'>
@@ -34,21 +34,21 @@ export function storedParts(detail: string | null): TimelineParts {
   return detail === null ? { timeline: [], attempts: [], routing: [] } : JSON.parse(detail)
 }
 
-/** How much was kept of each message; of several attempts, of the last one. */
-export function faceSizes(captured: Captured | string): Faces {
+/** How much was kept of each body; with several attempts, of that of the last one. */
+export function bodySizes(captured: Captured | string): CapturedBodies {
   if (typeof captured === 'string') return { not_captured: captured }
   return Object.fromEntries(
-    captured.faces.map(({ face, bytes, chunks, truncated = false }) => [
-      face,
+    captured.bodies.map(({ name, bytes, chunks, truncated = false }) => [
+      name,
       { bytes, chunks: chunks.length, truncated },
     ]),
   )
 }
 
-/** One message of a request; without `attempt` that of the last one. */
-export function faceOf(captured: Captured, name: FaceName, attempt?: number): CapturedFaceOf | undefined {
-  return captured.faces.findLast(
-    (one) => one.face === name && (attempt === undefined || one.attempt === undefined || one.attempt === attempt),
+/** One body of a request; without `attempt`, that of the last attempt. */
+export function bodyNamed(captured: Captured, name: BodyName, attempt?: number): NamedBody | undefined {
+  return captured.bodies.findLast(
+    (one) => one.name === name && (attempt === undefined || one.attempt === undefined || one.attempt === attempt),
   )
 }
 

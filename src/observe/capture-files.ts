@@ -61,7 +61,9 @@ export function createCaptureFiles({ folder, retention, clock, warn }: CaptureFi
       const path = pathOf(id)
       if (path === undefined) return undefined
       try {
-        return JSON.parse(gunzipSync(await readFile(path)).toString()) as Captured
+        const captured: Captured = JSON.parse(gunzipSync(await readFile(path)).toString())
+        // Files of earlier versions have another shape.
+        return Array.isArray(captured.bodies) ? captured : undefined
       } catch {
         return undefined // there is no such file, or it is none of ours
       }

@@ -84,7 +84,7 @@ const sentences: readonly (readonly [english: string, chinese: string])[] = [
     'It came before bodies were kept, or with an earlier run of this gateway.',
     '它到达时尚未保留内容，或属于网关上一次运行。',
   ],
-  ['The request did not get as far as this message, or it has not been kept.', '请求没有进行到这一步，或未保留。'],
+  ['The request did not get as far as this body, or it has not been kept.', '请求没有进行到这一步，或未保留。'],
   // Routes
   ['its name', '按名称'],
   ['the only upstream with it', '唯一有该模型的上游'],

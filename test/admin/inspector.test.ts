@@ -1,12 +1,13 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { Value } from '@sinclair/typebox/value'
 import { Capture } from '../../src/admin/schema/capture.ts'
-import { Face, RequestDetail } from '../../src/admin/schema/requests.ts'
+import { CapturedBody, RequestDetail } from '../../src/admin/schema/requests.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { createSecretFinder } from '../../src/core/known-secrets.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { clientKeys } from '../../src/http/client-keys.ts'
-import { type CaptureMode, createCapture } from '../../src/observe/capture.ts'
+import { createCapture } from '../../src/observe/capture.ts'
+import type { CaptureMode } from '../../src/observe/capture-mode.ts'
 import type { RequestRecord } from '../../src/observe/record.ts'
 import { secretFinder } from '../../src/observe/redaction.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
@@ -99,7 +100,7 @@ describe('a request', () => {
       timeline: ['read', 'count', 'headers', 'first', 'text', 'close'].map((kind) => ({ kind })),
       attempts: [{ n: 1, upstream: 'demo', status: 200 }],
       routing: [{ by: 'PRIMARY_MODEL' }, { from: 'GLM-4.5', to: 'demo', by: 'UPSTREAMS order' }],
-      faces: {
+      bodies: {
         'client-request': { truncated: false, chunks: 1 },
         'upstream-request': { chunks: 1 },
         'upstream-reply': { truncated: false },
@@ -143,8 +144,8 @@ describe('a request', () => {
     cleanups.push(() => gateway.stop())
     const told: unknown = await (await fetch(`${gateway.url}/admin/api/requests/req_old`)).json()
     expect([...Value.Errors(RequestDetail, told)]).toEqual([])
-    const faces = { not_captured: expect.stringContaining('CAPTURE is metadata') }
-    expect(told).toEqual({ ...stored, notes: ['about [redacted]'], faces })
+    const bodies = { not_captured: expect.stringContaining('CAPTURE is metadata') }
+    expect(told).toEqual({ ...stored, notes: ['about [redacted]'], bodies })
     expect((await fetch(`${gateway.url}/admin/api/requests/req_none`)).status).toBe(404)
   })
 
@@ -153,7 +154,7 @@ describe('a request', () => {
     const id = await ask({})
     for (const [method, path] of [
       ['GET', `/admin/api/requests/${id}`],
-      ['GET', `/admin/api/requests/${id}/faces/client-request`],
+      ['GET', `/admin/api/requests/${id}/bodies/client-request`],
       ['GET', `/admin/api/requests/${id}/export`],
       ['POST', `/admin/api/requests/${id}/replay`],
       ['POST', '/admin/api/capture'],
@@ -162,23 +163,23 @@ describe('a request', () => {
   })
 })
 
-describe('a face', () => {
+describe('a captured body', () => {
   test('is what was said', async () => {
     const { ask, call } = setUp()
     const id = await ask({ messages: [{ role: 'user', content: 'Say hello' }] })
-    const response = await call('GET', `/admin/api/requests/${id}/faces/client-request`)
-    const face: unknown = await response.json()
-    expect([...Value.Errors(Face, face)]).toEqual([])
-    expect(face).toMatchObject({ method: 'POST', chunks: [{ text: expect.stringContaining('Say hello') }] })
-    const last = await call('GET', `/admin/api/requests/${id}/faces/upstream-reply`)
-    expect(await (await call('GET', `/admin/api/requests/${id}/faces/upstream-reply?attempt=1`)).text()).toBe(
+    const response = await call('GET', `/admin/api/requests/${id}/bodies/client-request`)
+    const body: unknown = await response.json()
+    expect([...Value.Errors(CapturedBody, body)]).toEqual([])
+    expect(body).toMatchObject({ method: 'POST', chunks: [{ text: expect.stringContaining('Say hello') }] })
+    const last = await call('GET', `/admin/api/requests/${id}/bodies/upstream-reply`)
+    expect(await (await call('GET', `/admin/api/requests/${id}/bodies/upstream-reply?attempt=1`)).text()).toBe(
       await last.text(),
     )
   })
 
   test.each([
-    ['of another name', '/faces/client-thoughts', 'request_not_found'],
-    ['of an attempt that was not made', '/faces/upstream-reply?attempt=9', 'not_captured'],
+    ['of another name', '/bodies/client-thoughts', 'request_not_found'],
+    ['of an attempt that was not made', '/bodies/upstream-reply?attempt=9', 'not_captured'],
   ])('%s is not found', async (_name, path, code) => {
     const { ask, call } = setUp()
     const id = await ask({})
@@ -188,10 +189,10 @@ describe('a face', () => {
   test('that was not kept says why', async () => {
     const { ask, call, detail } = setUp('metadata')
     const id = await ask({})
-    const response = await call('GET', `/admin/api/requests/${id}/faces/client-request`)
+    const response = await call('GET', `/admin/api/requests/${id}/bodies/client-request`)
     expect(response.status).toBe(404)
     expect(await response.text()).toContain('CAPTURE is metadata')
-    expect((await detail(id)).faces).toEqual({ not_captured: expect.stringContaining('CAPTURE is metadata') })
+    expect((await detail(id)).bodies).toEqual({ not_captured: expect.stringContaining('CAPTURE is metadata') })
   })
 })
 
@@ -216,21 +217,21 @@ describe('a replay', () => {
     expect(await gateway.over(again)).toMatchObject({
       ...{ ...expected, status: 200, stream: true, notes: [`replay of ${id}`], key: { label: 'ADMIN_TOKEN' } },
     })
-    const face = await gateway.call('GET', `/admin/api/requests/${again}/faces/client-request`)
-    expect(await face.text()).toContain('Again, please')
-    const reply = await gateway.call('GET', `/admin/api/requests/${again}/faces/client-reply`)
+    const body = await gateway.call('GET', `/admin/api/requests/${again}/bodies/client-request`)
+    expect(await body.text()).toContain('Again, please')
+    const reply = await gateway.call('GET', `/admin/api/requests/${again}/bodies/client-reply`)
     expect(await reply.text()).toContain('message_stop')
   })
 
-  test('sends what the client sent, although a face of it shows no secret', async () => {
+  test('sends what the client sent, although a captured body of it shows no secret', async () => {
     const gateway = setUp()
     const id = await gateway.ask({ messages: [{ role: 'user', content: `The key is ${secret}` }] })
     const again = await replay(gateway, id, {})
     await gateway.over(again)
     const original = await gateway.capture.original(again)
     expect(original?.body).toContain(secret)
-    const face = await gateway.call('GET', `/admin/api/requests/${again}/faces/client-request`)
-    expect(await face.text()).not.toContain(secret)
+    const body = await gateway.call('GET', `/admin/api/requests/${again}/bodies/client-request`)
+    expect(await body.text()).not.toContain(secret)
   })
 
   test.each([true, false])('is ended by its operator before it is over, streamed: %p', async (stream) => {

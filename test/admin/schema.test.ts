@@ -7,14 +7,14 @@ import { AdminError } from '../../src/admin/schema/error.ts'
 import { type LiveEvent, liveEvents } from '../../src/admin/schema/events.ts'
 import { KeyChange, KeyList, KeyWithSecret, NewKey } from '../../src/admin/schema/keys.ts'
 import { Now } from '../../src/admin/schema/now.ts'
-import { Face, Replay, RequestDetail, RequestPage, RequestRow } from '../../src/admin/schema/requests.ts'
+import { CapturedBody, Replay, RequestDetail, RequestPage, RequestRow } from '../../src/admin/schema/requests.ts'
 import { SessionDetail, SessionPage } from '../../src/admin/schema/sessions.ts'
 import { Setups } from '../../src/admin/schema/setups.ts'
 import { Operator, SignIn } from '../../src/admin/schema/sign-in.ts'
 import { System } from '../../src/admin/schema/system.ts'
 import { TestResult, Upstreams } from '../../src/admin/schema/upstreams.ts'
 import { Usage, UsageQuery } from '../../src/admin/schema/usage.ts'
-import { type FaceName, faceNames } from '../../src/observe/capture.ts'
+import { type BodyName, bodyNames } from '../../src/observe/capture.ts'
 
 const row: RequestRow = {
   id: 'req_1',
@@ -39,9 +39,13 @@ describe('the least that each shape asks for', () => {
     example('a request', RequestDetail, {
       ...row,
       ...{ timeline: [{ kind: 'queue', from_ms: 0.5, to_ms: 12 }], attempts: [], routing: [] },
-      faces: { not_captured: 'CAPTURE is metadata.' },
+      bodies: { not_captured: 'CAPTURE is metadata.' },
     }),
-    example('a face', Face, { headers: [['accept', '*/*']], chunks: [{ at_ms: 1, text: '{}' }], bytes: 2 }),
+    example('a captured body', CapturedBody, {
+      headers: [['accept', '*/*']],
+      chunks: [{ at_ms: 1, text: '{}' }],
+      bytes: 2,
+    }),
     example('a replay', Replay, {}),
     example('now', Now, {
       ...{ version: 'test', at: 1, started_at: 1, ready: true, running: [row], troubles: [], upstreams: [] },
@@ -102,9 +106,9 @@ test('each event of the stream has a shape', () => {
   for (const { event, data } of events) expect([...Value.Errors(liveEvents[event], data)]).toEqual([])
 })
 
-test('a request has four faces', () => {
-  const faces: Record<FaceName, true> = {
+test('a request has four bodies', () => {
+  const bodies: Record<BodyName, true> = {
     ...{ 'client-request': true, 'upstream-request': true, 'upstream-reply': true, 'client-reply': true },
   }
-  expect(Object.keys(faces)).toEqual([...faceNames])
+  expect(Object.keys(bodies)).toEqual([...bodyNames])
 })

@@ -33,8 +33,8 @@ describe.each([
   ['now-full', '/', '.meter'],
   ['requests-full', '/requests', 'tr[id]'],
   ['request-full', `/requests/${detail}`, '.talk li'],
-  ['request-tree', `/requests/${detail}?face=2&view=tree`, '.tree details'],
-  ['request-raw', `/requests/${detail}?face=3&view=raw`, '.code pre'],
+  ['request-tree', `/requests/${detail}?body=2&view=tree`, '.tree details'],
+  ['request-raw', `/requests/${detail}?body=3&view=raw`, '.code pre'],
   ['request-diff', `/requests/${detail}?compare=1-2`, '.diff .add'],
   ['sessions-full', '/sessions', '.plot rect'],
   ['usage-full', '/usage', '.plot rect'],
@@ -152,7 +152,7 @@ describe('states', () => {
 
   test('only numbers were kept: how to keep more', async () => {
     const row = exampleRows(Date.now()).find(({ id }) => id === detail)
-    const kept = { ...row, timeline: [], attempts: [], routing: [], faces: { not_captured: 'CAPTURE is metadata.' } }
+    const kept = { ...row, timeline: [], attempts: [], routing: [], bodies: { not_captured: 'CAPTURE is metadata.' } }
     await using numbers = startExampleApi(gateway.url, { [`GET requests/${detail}`]: () => Response.json(kept) })
     await using opened = await openPage(browser, `${numbers.url}/requests/${detail}`)
     await opened.page.getByText('CAPTURE is metadata.').waitFor()

@@ -172,7 +172,7 @@ test('a request is sent, found in the list, read at its four edges and sent agai
   await page.locator('.wf .w').waitFor()
   for (const n of [1, 2, 3, 4]) {
     await page.keyboard.press(String(n))
-    await page.waitForURL(`**face=${n}*`)
+    await page.waitForURL(`**body=${n}*`)
     await page.locator('.talk', { hasText: 'Look at me' }).waitFor()
   }
   await page.getByRole('button', { name: 'Tree' }).click()

@@ -57,10 +57,10 @@ test('secrets stand in no place, row, body, export, table and file', async () =>
     shown.push({ where: path, text: await contentOf(page, gateway.url + path) })
   for (const id of ids) {
     for (const view of ['', 'view=tree', 'view=raw'])
-      for (const face of [1, 2, 3, 4])
+      for (const part of [1, 2, 3, 4])
         shown.push({
-          where: `${id} ${face} ${view}`,
-          text: await contentOf(page, `${gateway.url}/requests/${id}?face=${face}&${view}`),
+          where: `${id} ${part} ${view}`,
+          text: await contentOf(page, `${gateway.url}/requests/${id}?body=${part}&${view}`),
         })
     shown.push({ where: `${id} compared`, text: await contentOf(page, `${gateway.url}/requests/${id}?compare=1-2`) })
     shown.push({ where: 'export', text: await read(page, `/admin/api/requests/${id}/export`) })

@@ -3,13 +3,9 @@ import { systemClock } from '../../src/async/system-clock.ts'
 import { createSecretFinder } from '../../src/core/known-secrets.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
 import { losslessFetch } from '../../src/http-client/lossless-fetch.ts'
-import {
-  type Captured,
-  type CaptureMode,
-  createCapture,
-  type FaceName,
-  type RequestCapture,
-} from '../../src/observe/capture.ts'
+import { type BodyName, type Captured, createCapture } from '../../src/observe/capture.ts'
+import type { CaptureMode } from '../../src/observe/capture-mode.ts'
+import type { RequestCapture } from '../../src/observe/capture-recorder.ts'
 import { secretFinder } from '../../src/observe/redaction.ts'
 import { demo } from '../../src/upstreams/demo/index.ts'
 import { zaiApi } from '../../src/upstreams/zai-api/index.ts'
@@ -68,9 +64,9 @@ function gatewayWith(upstream: Upstream, mode: CaptureMode = 'memory') {
   return { capture, ask }
 }
 
-function face(read: Captured | string, name: FaceName, attempt?: number) {
+function bodyIn(read: Captured | string, name: BodyName, attempt?: number) {
   if (typeof read === 'string') throw new Error(read)
-  const found = read.faces.find((one) => one.face === name && one.attempt === attempt)
+  const found = read.bodies.find((one) => one.name === name && one.attempt === attempt)
   if (!found) throw new Error(`no ${name}`)
   return { ...found, text: found.chunks.map(({ text }) => text).join('') }
 }
@@ -80,21 +76,21 @@ describe.each([true, false])('streamed: %p', (stream) => {
     const { api, upstream } = apiServer()
     const { ask } = gatewayWith(upstream)
     const { text, read } = await ask({ stream })
-    const asked = face(read, 'client-request')
+    const asked = bodyIn(read, 'client-request')
     expect(asked).toMatchObject({
       method: 'POST',
       url: expect.stringContaining('/v1/chat/completions?from=test'),
       text: JSON.stringify({ model: 'glm-4.6', messages: [{ role: 'user', content: 'Hello' }], stream }),
     })
     expect(asked.headers).toContainEqual(['authorization', 'Bearer [redacted]'])
-    const sent = face(read, 'upstream-request', 1)
+    const sent = bodyIn(read, 'upstream-request', 1)
     expect(sent).toMatchObject({ method: 'POST', url: expect.stringContaining('/api/paas/v4/chat/completions') })
     expect(JSON.parse(sent.text)).toEqual(api.to(chatRoute)[0]?.body)
     expect(sent.headers).toContainEqual(['authorization', 'Bearer [redacted]'])
-    const reply = face(read, 'upstream-reply', 1)
+    const reply = bodyIn(read, 'upstream-reply', 1)
     expect(reply).toMatchObject({ status: 200, text: await answer('Hello', ' there.').text() })
     expect(reply.headers.map(([name]) => name.toLowerCase())).toContain('content-type')
-    const got = face(read, 'client-reply')
+    const got = bodyIn(read, 'client-reply')
     expect(got).toMatchObject({ status: 200, text })
     expect(JSON.stringify(read)).not.toContain(key)
     const times = [...reply.chunks, ...got.chunks].map(({ at_ms }) => at_ms)
@@ -107,9 +103,9 @@ describe.each([true, false])('streamed: %p', (stream) => {
     const { ask } = gatewayWith(upstream)
     const { status, read } = await ask({ stream })
     expect(status).toBe(200)
-    expect(face(read, 'upstream-reply', 1)).toMatchObject({ status: 500 })
-    expect(face(read, 'upstream-reply', 1).text).toContain('The key [redacted] met a fault.')
-    expect(face(read, 'upstream-reply', 2)).toMatchObject({ status: 200 })
+    expect(bodyIn(read, 'upstream-reply', 1)).toMatchObject({ status: 500 })
+    expect(bodyIn(read, 'upstream-reply', 1).text).toContain('The key [redacted] met a fault.')
+    expect(bodyIn(read, 'upstream-reply', 2)).toMatchObject({ status: 200 })
   })
 
   test('a failure is kept as the client got it', async () => {
@@ -118,7 +114,7 @@ describe.each([true, false])('streamed: %p', (stream) => {
     const { ask } = gatewayWith(upstream)
     const { status, text, read } = await ask({ stream })
     expect(status).toBe(400)
-    expect(face(read, 'client-reply')).toMatchObject({ status: 400, text })
+    expect(bodyIn(read, 'client-reply')).toMatchObject({ status: 400, text })
   })
 
   test('the site: its completion, and what refused one', async () => {
@@ -131,12 +127,12 @@ describe.each([true, false])('streamed: %p', (stream) => {
     const { ask } = gatewayWith(upstream)
     const { status, text, read } = await ask({ stream, model: 'GLM-4.7' })
     expect(status).toBe(200)
-    const sent = face(read, 'upstream-request', 2)
+    const sent = bodyIn(read, 'upstream-request', 2)
     expect(sent.url).toContain('/api/v2/chat/completions?')
     expect(sent.url).toContain('token=[redacted]')
-    expect(face(read, 'upstream-reply', 1)).toMatchObject({ status: 500 })
-    expect(face(read, 'upstream-reply', 2).text).toContain('data: ')
-    expect(face(read, 'client-reply')).toMatchObject({ status: 200, text })
+    expect(bodyIn(read, 'upstream-reply', 1)).toMatchObject({ status: 500 })
+    expect(bodyIn(read, 'upstream-reply', 2).text).toContain('data: ')
+    expect(bodyIn(read, 'client-reply')).toMatchObject({ status: 200, text })
     // The token has the shape of one, so that it need not be known.
     expect(JSON.stringify(read)).not.toContain(token)
   })
@@ -144,9 +140,9 @@ describe.each([true, false])('streamed: %p', (stream) => {
   test('the demo shows its script', async () => {
     const { ask } = gatewayWith(demo({ clock: systemClock, idleMs: 5_000, paceMs: 0 }))
     const { text, read } = await ask({ stream })
-    expect(JSON.parse(face(read, 'upstream-request', 1).text)).toMatchObject({ model: 'glm-4.6' })
-    expect(face(read, 'upstream-reply', 1).text).toContain('"type":"text"')
-    expect(face(read, 'client-reply')).toMatchObject({ text })
+    expect(JSON.parse(bodyIn(read, 'upstream-request', 1).text)).toMatchObject({ model: 'glm-4.6' })
+    expect(bodyIn(read, 'upstream-reply', 1).text).toContain('"type":"text"')
+    expect(bodyIn(read, 'client-reply')).toMatchObject({ text })
   })
 })
 
@@ -160,7 +156,7 @@ test('a body that is no JSON is kept as it came', async () => {
   const gateway = startGateway([upstream], { capture })
   cleanups.push(() => gateway.stop())
   const response = await fetch(`${gateway.url}/v1/chat/completions`, { method: 'POST', body: '{"model": nothing' })
-  expect(face(await capture.read(response.headers.get('x-request-id') ?? ''), 'client-request').text).toBe(
+  expect(bodyIn(await capture.read(response.headers.get('x-request-id') ?? ''), 'client-request').text).toBe(
     '{"model": nothing',
   )
 })

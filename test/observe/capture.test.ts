@@ -12,10 +12,12 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gunzipSync } from 'node:zlib'
+import { gunzipSync, gzipSync } from 'node:zlib'
 import { createSecretFinder } from '../../src/core/known-secrets.ts'
-import { type CaptureMode, createCapture, type RequestCapture } from '../../src/observe/capture.ts'
+import { createCapture } from '../../src/observe/capture.ts'
 import { createCaptureFiles } from '../../src/observe/capture-files.ts'
+import type { CaptureMode } from '../../src/observe/capture-mode.ts'
+import type { RequestCapture } from '../../src/observe/capture-recorder.ts'
 import { secretFinder } from '../../src/observe/redaction.ts'
 import { manualClock } from '../support/clock.ts'
 import { until } from '../support/gateway.ts'
@@ -84,18 +86,18 @@ test('the four messages of a request, with the times of their chunks', async () 
   request.written(Buffer.from('\n\n'), clock.monotonic() + 1)
   request.end()
   expect(await capture.read('req_1')).toEqual({
-    faces: [
+    bodies: [
       {
-        ...{ face: 'client-request', method: 'POST', url: '/v1/messages?beta=true' },
+        ...{ name: 'client-request', method: 'POST', url: '/v1/messages?beta=true' },
         ...{ headers: [['authorization', 'Bearer [redacted]']], bytes: 15 },
         chunks: [{ at_ms: 0, text: '{"model":"glm"}' }],
       },
       {
-        ...{ face: 'upstream-request', attempt: 1, method: 'POST', url: 'https://api/x?token=[redacted]' },
+        ...{ name: 'upstream-request', attempt: 1, method: 'POST', url: 'https://api/x?token=[redacted]' },
         ...{ headers: [['x-a', '1']], bytes: 7, chunks: [{ at_ms: 5, text: '{"a":1}' }] },
       },
       {
-        ...{ face: 'upstream-reply', attempt: 1, status: 200, headers: [['content-type', 'text/event-stream']] },
+        ...{ name: 'upstream-reply', attempt: 1, status: 200, headers: [['content-type', 'text/event-stream']] },
         bytes: 10,
         chunks: [
           { at_ms: 15, text: 'data: ' },
@@ -104,7 +106,7 @@ test('the four messages of a request, with the times of their chunks', async () 
         ],
       },
       {
-        ...{ face: 'client-reply', status: 200, headers: [['content-type', 'text/event-stream']], bytes: 10 },
+        ...{ name: 'client-reply', status: 200, headers: [['content-type', 'text/event-stream']], bytes: 10 },
         chunks: [
           { at_ms: 17.3, text: 'data: é' },
           { at_ms: 18.3, text: '\n\n' },
@@ -199,15 +201,15 @@ test('headers that are too long are cut, and such a request cannot be sent again
   request.asked({ method: 'POST', url: '/', headers })
   request.askedBody('{}')
   const read = await capture.read('long')
-  expect(read).toMatchObject({ faces: [{ truncated: true, method: 'POST', bytes: 0 }] })
-  expect(typeof read !== 'string' && read.faces[0]?.headers.length).toBeWithin(5, 12)
+  expect(read).toMatchObject({ bodies: [{ truncated: true, method: 'POST', bytes: 0 }] })
+  expect(typeof read !== 'string' && read.bodies[0]?.headers.length).toBeWithin(5, 12)
   expect(await capture.original('long')).toBeUndefined()
 })
 
 test('a message that is too long is cut, says so, and cannot be sent again', async () => {
   const { capture, keep } = setUp('memory', 8_000)
   keep('long', 5_000)
-  expect(await capture.read('long')).toMatchObject({ faces: [{ truncated: true, bytes: 1_000 }] })
+  expect(await capture.read('long')).toMatchObject({ bodies: [{ truncated: true, bytes: 1_000 }] })
   expect(await capture.original('long')).toBeUndefined()
 })
 
@@ -222,7 +224,7 @@ test('of many attempts the last are kept', async () => {
   }
   const read = await capture.read('req_1')
   if (typeof read === 'string') throw new Error(read)
-  expect(read.faces.map(({ face, attempt }) => `${face} ${attempt}`)).toEqual(
+  expect(read.bodies.map(({ name, attempt }) => `${name} ${attempt}`)).toEqual(
     [43, 44, 45, 46, 47, 48, 49, 50].flatMap((n) => [`upstream-request ${n}`, `upstream-reply ${n}`]),
   )
   const { used_bytes } = capture.state()
@@ -255,11 +257,18 @@ test.skipIf(process.platform === 'win32')(
     const path = join(folder, 'req_1.json.gz')
     expect(statSync(path).mode & 0o777).toBe(0o600)
     expect(gunzipSync(readFileSync(path)).toString()).not.toContain('0123456789abcdef')
-    expect(await files().read('req_1')).toMatchObject({ faces: [{ face: 'client-request' }] })
+    expect(await files().read('req_1')).toMatchObject({ bodies: [{ name: 'client-request' }] })
     expect(await files().read('../req_1')).toBeUndefined()
     expect(capture.state()).toMatchObject({ used_bytes: 4_096, max_bytes: 1_000_000 })
   },
 )
+
+test('a file of another version is no capture', async () => {
+  const { folder, files } = setUp()
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'req_1.json.gz'), gzipSync('{"messages":[]}'))
+  expect(await files().read('req_1')).toBeUndefined()
+})
 
 test('files that are too old or too many are removed', async () => {
   const { folder, clock, files } = setUp()

@@ -144,10 +144,10 @@ describe.each<Spot>(['prompt', 'header', 'url', 'text', 'reasoning', 'arguments'
         await response.text()
         const read = await capture.read(response.headers.get('x-request-id') ?? '')
         if (typeof read === 'string') throw new Error(read)
-        expect(read.faces.map(({ face }) => face)).toContain('upstream-reply')
-        for (const face of read.faces) {
-          const whole = face.chunks.map((chunk) => chunk.text).join('')
-          expect(leaks(JSON.stringify(face))).toEqual([])
+        expect(read.bodies.map(({ name }) => name)).toContain('upstream-reply')
+        for (const body of read.bodies) {
+          const whole = body.chunks.map((chunk) => chunk.text).join('')
+          expect(leaks(JSON.stringify(body))).toEqual([])
           expect(leaks(whole)).toEqual([])
           expect(leaks(joined(whole))).toEqual([])
         }

@@ -220,7 +220,7 @@ const datesIn: Record<string, string> = {
   'keys/open-keys.ts': 'keys are made at a date, and their windows are those of a calendar',
   'keys/registry.ts': 'a key expires at a date',
   'observe/capture-files.ts': 'files carry the date they were written',
-  'observe/capture.ts': 'a page shows when capturing ends',
+  'observe/capture-mode.ts': 'a page shows when capturing ends',
   'observe/record.ts': 'traces carry the date of their start',
   'store/request-log.ts': 'rows are deleted by the date they came',
   'upstreams/chat-completions/embeddings.ts': 'an error names the date of its end',

@@ -3,17 +3,17 @@ import type { Caller } from '../../core/caller.ts'
 import { GatewayError } from '../../core/errors.ts'
 import { truncate } from '../../core/truncate.ts'
 import type { Route } from '../../http/route.ts'
-import { faceNames } from '../../observe/capture.ts'
+import { bodyNames } from '../../observe/capture.ts'
 import { elapsedMs, type RequestRecord } from '../../observe/record.ts'
 import { redactDeep, redactText } from '../../observe/redaction.ts'
 import { exportPage } from '../export-page.ts'
 import { type FirstDifference, firstDifference } from '../first-difference.ts'
 import { remedies } from '../remedies.ts'
 import { replayOf } from '../replay.ts'
-import { faceOf, faceSizes, timelineParts } from '../request-detail.ts'
+import { bodyNamed, bodySizes, timelineParts } from '../request-detail.ts'
 import { adminRoute } from '../route.ts'
 import type { Operator } from '../route-context.ts'
-import { Face, Replay, RequestDetail } from '../schema/requests.ts'
+import { CapturedBody, Replay, RequestDetail } from '../schema/requests.ts'
 
 /** How the routes reach the gateway that they belong to. */
 export interface Inside {
@@ -39,20 +39,20 @@ export function inspectorRoutes(operator: Operator, inside: Inside): Route[] {
     adminRoute(
       {
         method: 'GET',
-        path: '/requests/:id/faces/:face',
-        summary: 'One message of a request, without secrets',
-        description: `\`face\` is one of ${faceNames.join(', ')}. Of several attempts it is that of the last one, or of \`attempt\`.`,
+        path: '/requests/:id/bodies/:name',
+        summary: 'One body of a request, with its headers, without secrets',
+        description: `\`name\` is one of ${bodyNames.join(', ')}. With several attempts, it is the body of the last one, or of \`attempt\`.`,
         query: Type.Object({ attempt: Type.Optional(Type.Integer({ minimum: 1 })) }),
-        answer: Face,
-        async handle({ params: { id = '', face = '' }, query: { attempt } }) {
-          const name = faceNames.find((one) => one === face)
+        answer: CapturedBody,
+        async handle({ params: { id = '', name: asked = '' }, query: { attempt } }) {
+          const name = bodyNames.find((one) => one === asked)
           if (name === undefined)
-            throw notFound(`There is no face ${truncate(face)}: it is one of ${faceNames.join(', ')}.`)
+            throw notFound(`There is no body ${truncate(asked)}: it is one of ${bodyNames.join(', ')}.`)
           const captured = await capture.read(id)
           if (typeof captured === 'string') throw notCaptured(captured)
-          const found = faceOf(captured, name, attempt)
-          if (!found) throw notCaptured('The request did not get as far as this message, or it has not been kept.')
-          const { face: _name, attempt: _attempt, ...shown } = found
+          const found = bodyNamed(captured, name, attempt)
+          if (!found) throw notCaptured('The request did not get as far as this body, or it has not been kept.')
+          const { name: _name, attempt: _attempt, ...shown } = found
           return shown
         },
       },
@@ -121,10 +121,10 @@ export function inspectorRoutes(operator: Operator, inside: Inside): Route[] {
     const { error } = known
     const remedy = error && remedies[error.code]
     const shown = error && remedy !== undefined ? { ...known, error: { ...error, remedy } } : known
-    return redactDeep({ ...shown, faces: faceSizes(await capture.read(id)) }, findSecrets)
+    return redactDeep({ ...shown, bodies: bodySizes(await capture.read(id)) }, findSecrets)
   }
 
-  async function recentDetail(record: RequestRecord): Promise<Omit<RequestDetail, 'faces'>> {
+  async function recentDetail(record: RequestRecord): Promise<Omit<RequestDetail, 'bodies'>> {
     const { previous, next } = recent.neighbours(record)
     const difference = previous && (await differenceOf(record, previous))
     return {

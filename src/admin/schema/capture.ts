@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { captureModes } from '../../observe/capture.ts'
+import { captureModes } from '../../observe/capture-mode.ts'
 import { count, instant, optional, word } from './units.ts'
 
 /** What is kept of requests. */

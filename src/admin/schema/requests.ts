@@ -99,23 +99,23 @@ export const Attempt = Type.Object({
 })
 export type Attempt = Static<typeof Attempt>
 
-export type { FaceName } from '../../observe/capture.ts'
+export type { BodyName } from '../../observe/capture.ts'
 
-const FaceSize = Type.Object({ bytes: count(), chunks: count(), truncated: Type.Boolean() })
+const BodySize = Type.Object({ bytes: count(), chunks: count(), truncated: Type.Boolean() })
 
-/** Which of the four captured messages of a request were kept (see `Face`), or why none was. */
-export const Faces = Type.Union([
+/** Which of the four bodies of a request were kept (see `CapturedBody`), or why none was. */
+export const CapturedBodies = Type.Union([
   Type.Object({ not_captured: Type.String({ description: 'Why.' }) }),
   Type.Partial(
     Type.Object({
-      'client-request': FaceSize,
-      'upstream-request': FaceSize,
-      'upstream-reply': FaceSize,
-      'client-reply': FaceSize,
+      'client-request': BodySize,
+      'upstream-request': BodySize,
+      'upstream-reply': BodySize,
+      'client-reply': BodySize,
     }),
   ),
 ])
-export type Faces = Static<typeof Faces>
+export type CapturedBodies = Static<typeof CapturedBodies>
 
 /** All that is known of one request. */
 export const RequestDetail = Type.Composite([
@@ -130,7 +130,7 @@ export const RequestDetail = Type.Composite([
         by: Type.String({ description: 'The setting or the fact that decided: `MODEL_MAP`.' }),
       }),
     ),
-    faces: Faces,
+    bodies: CapturedBodies,
     previous: optional(Type.String({ description: 'Id of the previous request of the session.' })),
     next: optional(Type.String()),
     first_difference: optional(
@@ -143,8 +143,8 @@ export const RequestDetail = Type.Composite([
 ])
 export type RequestDetail = Static<typeof RequestDetail>
 
-/** One captured HTTP message of a request: of the client or of the upstream, its request or its reply. Redacted. */
-export const Face = Type.Object({
+/** One body of a request, with the head of its HTTP message: the client's or the upstream's request or reply. Redacted. */
+export const CapturedBody = Type.Object({
   method: optional(Type.String()),
   url: optional(Type.String()),
   status: optional(Type.Integer()),
@@ -153,7 +153,7 @@ export const Face = Type.Object({
   truncated: optional(Type.Boolean()),
   bytes: count(),
 })
-export type Face = Static<typeof Face>
+export type CapturedBody = Static<typeof CapturedBody>
 
 /** Sends a request again, as it is or elsewhere. */
 export const Replay = Type.Object({ model: optional(Type.String()), upstream: optional(Type.String()) })

@@ -1,5 +1,5 @@
 import { useComputed } from '@preact/signals'
-import type { Face, FaceName, RequestDetail } from '../../admin/schema/requests.ts'
+import type { BodyName, CapturedBody, RequestDetail } from '../../admin/schema/requests.ts'
 import { captureMinutes, setCapture } from '../api/capture.ts'
 import { capture, now } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
@@ -9,25 +9,25 @@ import { Button, CopyButton, Segments } from '../parts/controls.tsx'
 import { useShortcuts } from '../parts/shortcuts.tsx'
 import { Empty, Failed, Placeholder } from '../parts/states.tsx'
 import { href, query, setQuery } from '../router.ts'
+import { bodyNames, pathOf, titles } from './body-names.ts'
 import { Conversation } from './conversation.tsx'
 import { Difference } from './difference.tsx'
-import { faceNames, pathOf, titles } from './face-names.ts'
 import { Raw, Start } from './raw.tsx'
-import { type Body, bodyOf, conversationOf } from './read.ts'
+import { conversationOf, type ParsedBody, parseBody } from './read.ts'
 import { Tree } from './tree.tsx'
 
 type View = 'conversation' | 'tree' | 'raw'
 const views: readonly View[] = ['conversation', 'tree', 'raw']
 
-/** The same exchange seen at the four edges. */
-export function Faces({ request }: { request: RequestDetail }) {
-  const { faces } = request
-  const chosen = faceNames[Number(query.value.get('face')) - 1] ?? 'client-reply'
+/** The four bodies of a request: of the client and of the upstream, each request and reply. */
+export function Bodies({ request }: { request: RequestDetail }) {
+  const { bodies } = request
+  const chosen = bodyNames[Number(query.value.get('body')) - 1] ?? 'client-reply'
   const view = views.find((each) => each === query.value.get('view')) ?? 'conversation'
-  const [from, to] = (query.value.get('compare') ?? '').split('-').map((n) => faceNames[Number(n) - 1])
+  const [from, to] = (query.value.get('compare') ?? '').split('-').map((n) => bodyNames[Number(n) - 1])
   // A request is compared with the other request, a reply with the other reply.
   const compare = () => setQuery({ compare: from ? undefined : chosen.endsWith('request') ? '1-2' : '3-4' })
-  const choose = (n: number) => setQuery({ face: String(n), compare: undefined, replay: undefined })
+  const choose = (n: number) => setQuery({ body: String(n), compare: undefined, replay: undefined })
   useShortcuts({
     ...{ '1': () => choose(1), '2': () => choose(2), '3': () => choose(3), '4': () => choose(4) },
     ...{
@@ -37,29 +37,29 @@ export function Faces({ request }: { request: RequestDetail }) {
     },
     d: compare,
   })
-  if ('not_captured' in faces)
+  if ('not_captured' in bodies)
     return (
       <>
-        <div class="sec" id="faces">
-          <h2>{t('fourFaces')}</h2>
+        <div class="sec" id="bodies">
+          <h2>{t('fourBodies')}</h2>
         </div>
-        <NotKept reason={faces.not_captured} />
+        <NotKept reason={bodies.not_captured} />
       </>
     )
   return (
     <>
-      <div class="sec" id="faces">
-        <h2>{t('fourFaces')}</h2>
+      <div class="sec" id="bodies">
+        <h2>{t('fourBodies')}</h2>
         <span class="end">{t('secretsRemoved')}</span>
       </div>
-      <nav class="faces" aria-label={t('fourFaces')}>
-        {faceNames.map((name, n) => {
-          const size = faces[name]
+      <nav class="bodies" aria-label={t('fourBodies')}>
+        {bodyNames.map((name, n) => {
+          const size = bodies[name]
           const current = from ? name === from || name === to : name === chosen
           return (
             <a
               key={name}
-              href={`${location.pathname}?face=${n + 1}`}
+              href={`${location.pathname}?body=${n + 1}`}
               aria-current={current ? 'true' : undefined}
               onClick={(event) => {
                 event.preventDefault()
@@ -82,7 +82,7 @@ export function Faces({ request }: { request: RequestDetail }) {
         <Difference request={request} from={from} to={to} />
       ) : (
         <section class="pane" aria-label={t(titles[chosen])}>
-          <OneFace key={chosen} request={request} name={chosen} view={view} compare={compare} />
+          <OneBody key={chosen} request={request} name={chosen} view={view} compare={compare} />
         </section>
       )}
     </>
@@ -109,16 +109,16 @@ function NotKept({ reason }: { reason: string }) {
   )
 }
 
-interface OneFaceProps {
+interface OneBodyProps {
   request: RequestDetail
-  name: FaceName
+  name: BodyName
   view: View
   compare: () => void
 }
 
-function OneFace({ request, name, view, compare }: OneFaceProps) {
-  const { data, error, slow, reload } = useResource<Face>(pathOf(request.id, name))
-  const body = useComputed(() => data.value && bodyOf(data.value))
+function OneBody({ request, name, view, compare }: OneBodyProps) {
+  const { data, error, slow, reload } = useResource<CapturedBody>(pathOf(request.id, name))
+  const body = useComputed(() => data.value && parseBody(data.value))
   const copied = body.value?.json ? JSON.stringify(body.value.json, null, 2) : (body.value?.text ?? '')
   return (
     <>
@@ -150,7 +150,7 @@ function OneFace({ request, name, view, compare }: OneFaceProps) {
           <Failed what={t(titles[name])} error={error.value} again={reload} />
         )
       ) : data.value && body.value ? (
-        <FaceView request={request} name={name} face={data.value} body={body.value} view={view} />
+        <BodyView request={request} name={name} captured={data.value} body={body.value} view={view} />
       ) : (
         slow.value && <Placeholder rows={4} />
       )}
@@ -158,20 +158,20 @@ function OneFace({ request, name, view, compare }: OneFaceProps) {
   )
 }
 
-interface FaceViewProps {
+interface BodyViewProps {
   request: RequestDetail
-  name: FaceName
-  face: Face
-  body: Body
+  name: BodyName
+  captured: CapturedBody
+  body: ParsedBody
   view: View
 }
 
-function FaceView({ request, name, face, body, view }: FaceViewProps) {
-  if (view === 'raw') return <Raw face={face} />
+function BodyView({ request, name, captured, body, view }: BodyViewProps) {
+  if (view === 'raw') return <Raw captured={captured} />
   if (view === 'tree')
     return (
       <div class="tree">
-        <Start face={face} />
+        <Start captured={captured} />
         {body.json !== undefined ? (
           <Tree name="body" value={body.json} />
         ) : body.events ? (
@@ -182,7 +182,7 @@ function FaceView({ request, name, face, body, view }: FaceViewProps) {
       </div>
     )
   const lines = conversationOf(body)
-  if (!lines) return <Raw face={face} />
+  if (!lines) return <Raw captured={captured} />
   const difference = name === 'client-request' ? request.first_difference : undefined
   return <Conversation lines={lines} difference={difference} />
 }

@@ -1,23 +1,23 @@
 import { useMemo } from 'preact/hooks'
-import type { Face, FaceName, RequestDetail } from '../../admin/schema/requests.ts'
+import type { BodyName, CapturedBody, RequestDetail } from '../../admin/schema/requests.ts'
 import { useResource } from '../api/resource.ts'
 import { t } from '../i18n.ts'
 import { Button, Pick } from '../parts/controls.tsx'
 import { Empty } from '../parts/states.tsx'
 import { setQuery } from '../router.ts'
+import { bodyNames, pathOf, titles } from './body-names.ts'
 import { type DiffLine, diffLines } from './diff-lines.ts'
-import { faceNames, pathOf, titles } from './face-names.ts'
-import { bodyOf, conversationOf } from './read.ts'
+import { conversationOf, parseBody } from './read.ts'
 
 /** Two bodies of a request side by side, line by line. */
-export function Difference({ request, from, to }: { request: RequestDetail; from: FaceName; to: FaceName }) {
-  const left = useResource<Face>(pathOf(request.id, from))
-  const right = useResource<Face>(pathOf(request.id, to))
+export function Difference({ request, from, to }: { request: RequestDetail; from: BodyName; to: BodyName }) {
+  const left = useResource<CapturedBody>(pathOf(request.id, from))
+  const right = useResource<CapturedBody>(pathOf(request.id, to))
   const a = left.data.value
   const b = right.data.value
   const lines = useMemo(() => (a && b ? diffLines(linesFor(a), linesFor(b)) : undefined), [a, b])
-  const choices = faceNames.map((name, n) => ({ value: String(n + 1), label: `${n + 1} ${t(titles[name])}` }))
-  const numbers = [faceNames.indexOf(from) + 1, faceNames.indexOf(to) + 1] as const
+  const choices = bodyNames.map((name, n) => ({ value: String(n + 1), label: `${n + 1} ${t(titles[name])}` }))
+  const numbers = [bodyNames.indexOf(from) + 1, bodyNames.indexOf(to) + 1] as const
   const error = left.error.value ?? right.error.value
   const changed = lines?.filter(({ kind }) => kind !== 'same').length ?? 0
   return (
@@ -50,9 +50,9 @@ export function Difference({ request, from, to }: { request: RequestDetail; from
   )
 }
 
-/** Streams differ in each frame, whatever they say: of them the messages are compared. */
-function linesFor(face: Face): string[] {
-  const body = bodyOf(face)
+/** The lines that are compared. Of a stream they are its messages, because its frames always differ. */
+function linesFor(captured: CapturedBody): string[] {
+  const body = parseBody(captured)
   const { json, events, text } = body
   if (json !== undefined) return JSON.stringify(json, null, 2).split('\n')
   if (!events) return text.split('\n')

@@ -1,9 +1,9 @@
-import type { Face } from '../../admin/schema/requests.ts'
+import type { CapturedBody } from '../../admin/schema/requests.ts'
 import { seconds } from '../format.ts'
 import { t } from '../i18n.ts'
 
 /** The first line of a request or a response. */
-export function Start({ face: { method, url, status } }: { face: Face }) {
+export function Start({ captured: { method, url, status } }: { captured: CapturedBody }) {
   const line = method ? `${method} ${url ?? ''}` : status === undefined ? '' : `HTTP ${status}`
   return line ? <div class="c">{line}</div> : null
 }
@@ -12,13 +12,13 @@ export function Start({ face: { method, url, status } }: { face: Face }) {
 const mostChunks = 3_000
 
 /** A body as it came, each chunk with its time. */
-export function Raw({ face }: { face: Face }) {
-  const { headers, chunks } = face
+export function Raw({ captured }: { captured: CapturedBody }) {
+  const { headers, chunks } = captured
   return (
     <div class="code">
       <pre>
         <span class="c">
-          <Start face={face} />
+          <Start captured={captured} />
           {headers.map(([header, value]) => `${header}: ${value}\n`)}
           {'\n'}
         </span>

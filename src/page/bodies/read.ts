@@ -1,28 +1,28 @@
 import { createParser } from 'eventsource-parser'
-import type { Face } from '../../admin/schema/requests.ts'
+import type { CapturedBody } from '../../admin/schema/requests.ts'
 import { tryDialects } from '../try/dialects.ts'
 import type { Part, Progress } from '../try/transcript.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: bodies of any API, any field of which may be absent
 type Data = any
 
-/** A body as it was said: one value, or the events of a stream. */
-export interface Body {
+/** The content of a body: one value, or the events of a stream. */
+export interface ParsedBody {
   text: string
-  /** Of a body that is JSON. */
+  /** Present if the body is JSON. */
   json?: Data
-  /** Of a stream; `data` is its value where it is JSON, otherwise its text. */
+  /** Present if the body is a stream; `data` is parsed where it is JSON, and text otherwise. */
   events?: { at: number; event: string | undefined; data: Data }[]
 }
 
-export function bodyOf({ chunks }: Face): Body {
+export function parseBody({ chunks }: CapturedBody): ParsedBody {
   const text = chunks.map((chunk) => chunk.text).join('')
   const json = parsed(text)
   if (json !== undefined) return { text, json }
   const lines = linesOfJson(chunks)
   if (lines) return { text, events: lines }
   if (!/^(?::|data:|event:|id:|retry:)/m.test(text)) return { text }
-  const events: Body['events'] = []
+  const events: ParsedBody['events'] = []
   let at = 0
   const parser = createParser({ onEvent: ({ event, data }) => events.push({ at, event, data: parsed(data) ?? data }) })
   for (const chunk of chunks) {
@@ -33,7 +33,7 @@ export function bodyOf({ chunks }: Face): Body {
 }
 
 /** One value a line, as an upstream is shown whose stream is not text. */
-function linesOfJson(chunks: Face['chunks']): Body['events'] {
+function linesOfJson(chunks: CapturedBody['chunks']): ParsedBody['events'] {
   const events = chunks.flatMap(({ at_ms, text }) =>
     text
       .split('\n')
@@ -67,7 +67,7 @@ export interface Line {
 }
 
 /** What a body says, whatever API it is of; none if it is not a conversation. */
-export function conversationOf({ json, events }: Body): Line[] | undefined {
+export function conversationOf({ json, events }: ParsedBody): Line[] | undefined {
   if (events) return linesOfStream(events)
   if (!json) return undefined
   if (Array.isArray(json.choices)) return linesOfChatReply(json)
@@ -182,7 +182,7 @@ function linesOfChatReply({ choices }: Data): Line[] {
 }
 
 /** Streams are read by those who read them on the place to try. */
-function linesOfStream(events: NonNullable<Body['events']>): Line[] | undefined {
+function linesOfStream(events: NonNullable<ParsedBody['events']>): Line[] | undefined {
   const sample = events.find(({ data }) => typeof data === 'object')?.data
   if (!sample) return undefined
   if (typeof sample.text === 'string' && (sample.type === 'reasoning' || sample.type === 'text'))
@@ -215,7 +215,7 @@ function linesOfStream(events: NonNullable<Body['events']>): Line[] | undefined 
 }
 
 /** Deltas in the gateway's own words. */
-function linesOfDeltas(events: NonNullable<Body['events']>): Line[] {
+function linesOfDeltas(events: NonNullable<ParsedBody['events']>): Line[] {
   const lines: Line[] = []
   for (const { at, data } of events) {
     if (typeof data.text !== 'string') continue

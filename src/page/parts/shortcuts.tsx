@@ -81,7 +81,7 @@ export function Shortcuts({ places }: { places: readonly { name: string; title: 
           ['Enter', t('keyOpen')],
           ['Esc', t('keyBack')],
           ['[ ]', t('keySession')],
-          ['1 2 3 4', t('keyFaces')],
+          ['1 2 3 4', t('keyBodies')],
           ['c e w', t('keyViews')],
           ['d', t('keyCompare')],
           ['r', t('keyReplay')],

@@ -1,4 +1,4 @@
-import type { Face } from '../../admin/schema/requests.ts'
+import type { CapturedBody } from '../../admin/schema/requests.ts'
 import { root } from '../router.ts'
 import { quoted } from '../try/code.ts'
 
@@ -7,7 +7,7 @@ const leftOut =
   /^(?:host|connection|content-length|accept-encoding|transfer-encoding|user-agent|authorization|x-api-key|cookie|origin|referer|sec-.*|x-stainless-.*|priority|traceparent)$/i
 
 /** The request of a client as a command; the key is a variable. */
-export function curlOf({ method = 'POST', url = '/', headers, chunks }: Face): string {
+export function curlOf({ method = 'POST', url = '/', headers, chunks }: CapturedBody): string {
   const path = url.replace(/^https?:\/\/[^/]+/, '')
   const body = chunks.map(({ text }) => text).join('')
   const keyHeader = headers.some(([name]) => name.toLowerCase() === 'x-api-key')

@@ -1,11 +1,11 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
-import type { Face, RequestDetail } from '../../admin/schema/requests.ts'
+import type { CapturedBody, RequestDetail } from '../../admin/schema/requests.ts'
 import type { Upstreams } from '../../admin/schema/upstreams.ts'
 import { ApiError, get, send } from '../api/client.ts'
 import { now } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
-import { bodyOf, conversationOf, type Line } from '../bodies/read.ts'
+import { conversationOf, type Line, parseBody } from '../bodies/read.ts'
 import { moment, seconds, whole } from '../format.ts'
 import { t } from '../i18n.ts'
 import { Button, Pick } from '../parts/controls.tsx'
@@ -107,8 +107,8 @@ function Side({ id, title, before }: { id: string; title: string; before?: Reque
       const path = `requests/${encodeURIComponent(id)}`
       request.value = await get<RequestDetail>(path, signal)
       if (isOver(request.value)) {
-        const face = await get<Face>(`${path}/faces/client-reply`, signal)
-        lines.value = conversationOf(bodyOf(face)) ?? []
+        const captured = await get<CapturedBody>(`${path}/bodies/client-reply`, signal)
+        lines.value = conversationOf(parseBody(captured)) ?? []
         return
       }
       timer = window.setTimeout(() => void read().catch(() => {}), 500)

@@ -1,9 +1,9 @@
 import { useEffect } from 'preact/hooks'
-import type { Face, RequestDetail } from '../../admin/schema/requests.ts'
+import type { CapturedBody, RequestDetail } from '../../admin/schema/requests.ts'
 import { get } from '../api/client.ts'
 import { running } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
-import { Faces } from '../bodies/bodies.tsx'
+import { Bodies } from '../bodies/bodies.tsx'
 import { clockTime, day, percent, secondsLong, whole } from '../format.ts'
 import { say, t } from '../i18n.ts'
 import { Button, CopyButton } from '../parts/controls.tsx'
@@ -98,8 +98,8 @@ function sentence(request: RequestDetail): string {
 }
 
 function Filled({ request }: { request: RequestDetail }) {
-  const { id, at, client, key, error, faces, timeline, attempts, notes, ignored } = request
-  const kept = !('not_captured' in faces) && faces['client-request'] !== undefined
+  const { id, at, client, key, error, bodies, timeline, attempts, notes, ignored } = request
+  const kept = !('not_captured' in bodies) && bodies['client-request'] !== undefined
   const replaying = query.value.get('replay') !== null
   const mark = markOf(request)
   return (
@@ -124,7 +124,9 @@ function Filled({ request }: { request: RequestDetail }) {
             </Button>
             <CopyButton
               look=""
-              text={async () => curlOf(await get<Face>(`requests/${encodeURIComponent(id)}/faces/client-request`))}
+              text={async () =>
+                curlOf(await get<CapturedBody>(`requests/${encodeURIComponent(id)}/bodies/client-request`))
+              }
             >
               {t('copyAsCurl')}
             </CopyButton>
@@ -166,7 +168,7 @@ function Filled({ request }: { request: RequestDetail }) {
           <Route request={request} />
         </aside>
       </div>
-      <Faces request={request} />
+      <Bodies request={request} />
     </>
   )
 }
@@ -242,11 +244,11 @@ function Route({ request }: { request: RequestDetail }) {
             <span>{t('cachedUpTo', Math.max(0, difference.index - 1), difference.of)}</span>
             <a
               class="link"
-              href={`${location.pathname}?face=1`}
+              href={`${location.pathname}?body=1`}
               onClick={(event) => {
                 event.preventDefault()
-                setQuery({ face: '1', view: undefined, compare: undefined })
-                document.getElementById('faces')?.scrollIntoView()
+                setQuery({ body: '1', view: undefined, compare: undefined })
+                document.getElementById('bodies')?.scrollIntoView()
               }}
             >
               {t('show')}

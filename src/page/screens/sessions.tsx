@@ -209,7 +209,7 @@ function Detail({ id }: { id: string }) {
         <dd>
           {percent(cached, input)} %.{' '}
           {broken.map((row) => (
-            <a key={row.id} class="link after-word" href={href(`requests/${encodeURIComponent(row.id)}?face=1`)}>
+            <a key={row.id} class="link after-word" href={href(`requests/${encodeURIComponent(row.id)}?body=1`)}>
               {t('brokeAtTurn', turns.indexOf(row) + 1)}
             </a>
           ))}

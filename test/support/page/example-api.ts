@@ -1,7 +1,7 @@
 import type { LiveEvent } from '../../../src/admin/schema/events.ts'
 import {
+  exampleBody,
   exampleDetail,
-  exampleFace,
   exampleNow,
   examplePage,
   examplePeak,
@@ -40,9 +40,9 @@ export function startExampleApi(gateway: string, overrides: Record<string, Answe
     ...Object.fromEntries(
       exampleRows(at).flatMap((row) => [
         [`GET requests/${row.id}`, () => Response.json(exampleDetail(row))],
-        ...(['client-request', 'upstream-request', 'upstream-reply', 'client-reply'] as const).map((face) => [
-          `GET requests/${row.id}/faces/${face}`,
-          () => Response.json(exampleFace(face)),
+        ...(['client-request', 'upstream-request', 'upstream-reply', 'client-reply'] as const).map((name) => [
+          `GET requests/${row.id}/bodies/${name}`,
+          () => Response.json(exampleBody(name)),
         ]),
       ]),
     ),

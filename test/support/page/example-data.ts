@@ -1,5 +1,11 @@
 import type { Now } from '../../../src/admin/schema/now.ts'
-import type { Face, FaceName, RequestDetail, RequestPage, RequestRow } from '../../../src/admin/schema/requests.ts'
+import type {
+  BodyName,
+  CapturedBody,
+  RequestDetail,
+  RequestPage,
+  RequestRow,
+} from '../../../src/admin/schema/requests.ts'
 import type { Session } from '../../../src/admin/schema/sessions.ts'
 import type { Setup } from '../../../src/admin/schema/setups.ts'
 import type { Credential, Upstream, UpstreamBrief, UpstreamChange } from '../../../src/admin/schema/upstreams.ts'
@@ -277,7 +283,7 @@ export function exampleDetail(row: RequestRow): RequestDetail {
       { from: '', to: 'zai-coding before zai-api', by: 'UPSTREAMS order' },
       { from: '', to: 'key 7c31…a41c', by: 'the only one' },
     ],
-    faces: {
+    bodies: {
       'client-request': { bytes: 184_000, chunks: 1, truncated: false },
       'upstream-request': { bytes: 171_000, chunks: 1, truncated: false },
       'upstream-reply': { bytes: 61_000, chunks: 4, truncated: false },
@@ -340,17 +346,17 @@ const event = (value: { type: string; [field: string]: unknown }) =>
 const frame = (delta: object, more: object = {}) =>
   `data: ${JSON.stringify({ choices: [{ index: 0, delta, ...more }] })}\n\n`
 
-export function exampleFace(face: FaceName): Face {
-  const headers: Face['headers'] = [
-    ['content-type', face.endsWith('request') ? 'application/json' : 'text/event-stream'],
+export function exampleBody(name: BodyName): CapturedBody {
+  const headers: CapturedBody['headers'] = [
+    ['content-type', name.endsWith('request') ? 'application/json' : 'text/event-stream'],
   ]
-  if (face.endsWith('request')) {
-    const text = JSON.stringify(face === 'client-request' ? asked : sent)
-    const url = face === 'client-request' ? '/v1/messages' : 'https://api.z.ai/api/coding/paas/v4/chat/completions'
+  if (name.endsWith('request')) {
+    const text = JSON.stringify(name === 'client-request' ? asked : sent)
+    const url = name === 'client-request' ? '/v1/messages' : 'https://api.z.ai/api/coding/paas/v4/chat/completions'
     return { method: 'POST', url, headers, chunks: [{ at_ms: 0, text }], bytes: text.length }
   }
   const chunks =
-    face === 'upstream-reply'
+    name === 'upstream-reply'
       ? [
           { at_ms: 5104, text: frame({ reasoning_content: 'The test fails because the wait is rounded down.' }) },
           { at_ms: 10_020, text: frame({ content: 'The header is written as 0.' }) },

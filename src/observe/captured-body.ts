@@ -2,10 +2,10 @@ import type { MessageHead } from '../core/call-observer.ts'
 import { type FindSecrets, redactChunks, redactHeaders, redactText, redactUrl } from './redaction.ts'
 
 /**
- * One of the four HTTP messages of a request (`FaceName`): what the client sent, what the upstream was sent and replied,
- * and what the client got. This is how it is shown: without secrets.
+ * One of the four bodies of a request (`BodyName`), with the head of its HTTP message: what the client sent, what the
+ * upstream was sent and replied, and what the client got. This is how it is shown: without secrets.
  */
-export interface Face {
+export interface CapturedBody {
   method?: string
   url?: string
   status?: number
@@ -14,12 +14,12 @@ export interface Face {
   chunks: { at_ms: number; text: string }[]
   /** The rest was not kept. */
   truncated?: true
-  /** Of what was kept. */
+  /** The size of what was kept. */
   bytes: number
 }
 
-/** The same message as it came, secrets included. */
-export interface CapturedFace {
+/** A body as it came, secrets included. */
+export interface KeptBody {
   /** A `MessageHead` as JSON. As objects, 20 headers would take 4 KB, three times their text. */
   head: string
   /** The chunks behind each other, as UTF-8. One buffer for all: an object for each of them would take four times that. */
@@ -31,14 +31,14 @@ export interface CapturedFace {
   truncated: boolean
 }
 
-/** What a chunk costs besides its bytes, and a message besides its chunks and its head (measured with Bun 1.4.5). */
+/** What a chunk costs besides its bytes, and a body besides its chunks and its head (measured with Bun 1.4.5). */
 const chunkOverhead = 24
-const faceOverhead = 600
-/** Most messages are longer. */
+const bodyOverhead = 600
+/** Most bodies are longer. */
 const firstRoom = 1_024
 
-/** Of headers that take more than `limit` bytes, the last are left out. */
-export function newFace(head: MessageHead, limit: number): CapturedFace {
+/** An empty body. If its headers take more than `limit` bytes, the last of them are left out. */
+export function newBody(head: MessageHead, limit: number): KeptBody {
   let text = JSON.stringify(head)
   const isLong = text.length > limit
   if (isLong) {
@@ -52,18 +52,18 @@ export function newFace(head: MessageHead, limit: number): CapturedFace {
   return { head: text, bytes: Buffer.alloc(0), ends: [], times: [], truncated: isLong }
 }
 
-export function headOf({ head }: CapturedFace): MessageHead {
+export function headOf({ head }: KeptBody): MessageHead {
   return JSON.parse(head) as MessageHead
 }
 
-/** In bytes. */
-export function sizeOf({ ends }: CapturedFace): number {
+/** The size of the text, in bytes. */
+export function sizeOf({ ends }: KeptBody): number {
   return ends.at(-1) ?? 0
 }
 
-/** In bytes of memory. */
-export function costOf({ head, bytes, ends }: CapturedFace): number {
-  return faceOverhead + head.length + bytes.length + ends.length * chunkOverhead
+/** What the body takes of the memory, in bytes. */
+export function costOf({ head, bytes, ends }: KeptBody): number {
+  return bodyOverhead + head.length + bytes.length + ends.length * chunkOverhead
 }
 
 /** A part of a buffer. */
@@ -74,23 +74,23 @@ export interface Chunk {
 }
 
 /** Appends as much of a chunk as there is room for within `limit` bytes, and returns by how much that raises the cost. */
-export function append(face: CapturedFace, chunk: string | Chunk, atMs: number, limit: number): number {
-  if (face.truncated) return 0
+export function append(body: KeptBody, chunk: string | Chunk, atMs: number, limit: number): number {
+  if (body.truncated) return 0
   const length = typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.end - chunk.start
-  const at = sizeOf(face)
+  const at = sizeOf(body)
   let end = Math.min(at + length, limit)
-  face.truncated = end < at + length
+  body.truncated = end < at + length
   if (end === at) return 0
-  const before = face.bytes.length
-  if (end > before) face.bytes = enlarged(face.bytes, at, end, limit)
+  const before = body.bytes.length
+  if (end > before) body.bytes = enlarged(body.bytes, at, end, limit)
   // A character that the limit would split is left out.
-  if (typeof chunk === 'string') end = at + face.bytes.write(chunk, at, end - at)
+  if (typeof chunk === 'string') end = at + body.bytes.write(chunk, at, end - at)
   else if (end - at < length || chunk.start > 0 || chunk.end < chunk.bytes.length)
-    face.bytes.set(chunk.bytes.subarray(chunk.start, chunk.start + end - at), at)
-  else face.bytes.set(chunk.bytes, at)
-  face.ends.push(end)
-  face.times.push(atMs)
-  return face.bytes.length - before + chunkOverhead
+    body.bytes.set(chunk.bytes.subarray(chunk.start, chunk.start + end - at), at)
+  else body.bytes.set(chunk.bytes, at)
+  body.ends.push(end)
+  body.times.push(atMs)
+  return body.bytes.length - before + chunkOverhead
 }
 
 /** A body that comes in one piece gets exactly its room; a stream gets twice as much each time. */
@@ -102,7 +102,7 @@ function enlarged(bytes: Buffer, used: number, end: number, limit: number): Buff
 }
 
 /** The texts of the chunks. A character that lies across chunks stands in the one in which it ends. */
-export function textsOf({ bytes, ends }: CapturedFace): string[] {
+export function textsOf({ bytes, ends }: KeptBody): string[] {
   const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
   let start = 0
   return ends.map((end, index) => {
@@ -112,18 +112,18 @@ export function textsOf({ bytes, ends }: CapturedFace): string[] {
   })
 }
 
-/** Errors: none. */
-export function shown(face: CapturedFace, find: FindSecrets): Face {
-  const { method, url, status, headers } = headOf(face)
-  const texts = redactChunks(textsOf(face), find)
+/** The body without secrets. Errors: none. */
+export function shown(body: KeptBody, find: FindSecrets): CapturedBody {
+  const { method, url, status, headers } = headOf(body)
+  const texts = redactChunks(textsOf(body), find)
   return {
     ...(method === undefined ? {} : { method: redactText(method, find) }),
     ...(url === undefined ? {} : { url: redactUrl(url, find) }),
     ...(status === undefined ? {} : { status }),
     headers: redactHeaders(headers, find),
-    chunks: texts.map((text, index) => ({ at_ms: rounded(face.times[index] ?? 0), text })),
-    ...(face.truncated ? { truncated: true } : {}),
-    bytes: sizeOf(face),
+    chunks: texts.map((text, index) => ({ at_ms: rounded(body.times[index] ?? 0), text })),
+    ...(body.truncated ? { truncated: true } : {}),
+    bytes: sizeOf(body),
   }
 }
 

@@ -18,9 +18,9 @@ export interface Spending {
 /** Units: tokens. */
 export interface SpendingCall {
   model: Model
-  /** The most that the prompt may have. */
-  prompt: number
-  /** Nobody knows how long the prompt is, so `prompt` is the whole context window of the model. */
+  /** The most that the prompt can have, which is set aside, and what it has by the best estimate. */
+  prompt: { most: number; likely: number }
+  /** Nobody knows how long the prompt is, so the most is the whole context window of the model. */
   isOpenEnded?: boolean
   /** `max_tokens` of the request. */
   maxTokens: number | undefined

@@ -54,7 +54,7 @@ export function createBills(options: BillsOptions): Bills {
     let meter: MeteredCall | undefined
     const { maxTokens, settle } = (await spending?.reserve({
       ...{ model, maxTokens: wanted, isOpenEnded: measurement.billed.isOpenEnded },
-      prompt: measurement.billed.most,
+      prompt: { most: measurement.billed.most(), likely: measurement.billed.unreported },
       longestReply: (limit) => longestReply(upstream, limit),
       meter: { usage: () => meter?.usage() },
     })) ?? { maxTokens: wanted, settle: async () => {} }

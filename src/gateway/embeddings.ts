@@ -7,6 +7,7 @@ import type { Reservation, Spending } from '../core/spending.ts'
 import type { Model } from '../core/upstream.ts'
 import { wellFormed } from '../core/well-formed.ts'
 import { decodeTokens } from '../tokens/decode-tokens.ts'
+import { mostTokensOf } from '../tokens/most-tokens.ts'
 import { createTextCounter } from '../tokens/text-counter.ts'
 import { loadVocabulary } from '../tokens/vocabulary.ts'
 import { type EmbeddingCandidate, type EmbeddingListing, routeEmbedding } from './embedding-routing.ts'
@@ -32,9 +33,6 @@ export interface EmbedDeps {
   modelMap: readonly (readonly [pattern: string, target: string])[]
   health: UpstreamHealth
 }
-
-/** A prompt may have more tokens at the upstream than are counted here, by at most this factor. */
-const mostOverCount = 1.5
 
 /**
  * Vectors for all inputs of a request, with as many calls as the upstream needs, one after the other. A failure of one is a
@@ -109,7 +107,7 @@ export async function embed(
         countTokens: (text) => count([text]),
       })
       const reservation = await spending?.reserve({
-        ...{ model, meter, maxTokens: 0, prompt: Math.ceil(counted * mostOverCount) },
+        ...{ model, meter, maxTokens: 0, prompt: { most: mostTokensOf(part), likely: counted } },
         longestReply: () => 0,
       })
       open = { meter, reservation }

@@ -26,8 +26,8 @@ export interface Measurement {
 
 /** Units: tokens. */
 export interface BilledPrompt {
-  /** The most that it may have. */
-  most: number
+  /** The most that it can have, whatever the vocabulary of the model. */
+  most(): number
   /** What it costs if the upstream does not report its usage. */
   unreported: number
   /** Nobody knows its length, so that `most` is the whole context window of the model. */
@@ -45,17 +45,21 @@ export function createTokenMeter(): TokenMeter {
   return {
     async measure({ upstream, model, request }, caller) {
       counter ??= loadVocabulary().then(createCounter)
-      const { countRequest, countText } = await counter
+      const { countRequest, mostOf, countText } = await counter
       const name = `${upstream.id}/${model.upstreamId}`
       const counted = countRequest(request)
       const prompt = calibration.correct(name, caller, counted)
       const { isComparable, hasUnseenFile, mayGrow, imageTokens } = uncounted(request, model)
-      const most = prompt.billed.most + imageTokens
-      const whole = Math.max(most, model.contextTokens ?? mostContextTokens)
+      const learned = prompt.billed.most + imageTokens
+      const whole = Math.max(learned, model.contextTokens ?? mostContextTokens)
       return {
         inputTokens: prompt.likely,
         billed: {
-          most: hasUnseenFile || mayGrow ? whole : most,
+          most() {
+            if (hasUnseenFile || mayGrow) return whole
+            // A longer prompt is refused by the model. What was learned includes what an upstream adds to each prompt.
+            return Math.max(learned, Math.min(whole, mostOf(request) + imageTokens))
+          },
           // A client that leaves early must not get a large file for the price of a small one.
           unreported: hasUnseenFile ? whole : prompt.billed.likely + imageTokens,
           isOpenEnded: hasUnseenFile || mayGrow,

@@ -148,7 +148,7 @@ export function createLedger({ store, clock, table, warn }: LedgerOptions): Ledg
   }
 
   function extend({ id, call, budgets }: Reserved, now: number): Promise<void> {
-    const { inputTokens, outputTokens } = call.meter.usage() ?? { inputTokens: call.prompt, outputTokens: 0 }
+    const { inputTokens, outputTokens } = call.meter.usage() ?? { inputTokens: call.prompt.likely, outputTokens: 0 }
     const usage = { inputTokens, outputTokens: outputTokens + unseenTokens }
     const estimates = budgets.map((budget) => [budget.id, Math.min(budget.most, priceOf(usage, budget.rates))] as const)
     return store.extend(id, now + lifetimeMs, new Map(estimates))

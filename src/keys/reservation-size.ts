@@ -1,5 +1,5 @@
 import { GatewayError } from '../core/errors.ts'
-import { leastReplyTokens } from '../core/spending.ts'
+import { leastReplyTokens, type SpendingCall } from '../core/spending.ts'
 import type { BudgetRow, Reserve } from '../store/budget-rows.ts'
 import { amountText, atomsOf } from './budget.ts'
 import { windowAt } from './window.ts'
@@ -13,8 +13,7 @@ export interface Rates {
 
 /** One call of an upstream before it is made. Units: tokens. */
 export interface Call {
-  /** The most that its prompt may have. */
-  prompt: number
+  prompt: SpendingCall['prompt']
   /** That is the whole context window of the model: see `SpendingCall`. */
   isOpenEnded?: boolean | undefined
   /** The most that its reply may have. */
@@ -73,8 +72,8 @@ export function afford(
     amounts: current.map(({ span, rates, settled, reserved, generation }) => ({
       startedAt: span.startedAt,
       ...{ settled, reserved, generation },
-      amount: costOf(call.prompt, longest, rates),
-      estimate: costOf(call.prompt, Math.min(longest, unseenTokens), rates),
+      amount: costOf(call.prompt.most, longest, rates),
+      estimate: costOf(call.prompt.likely, Math.min(longest, unseenTokens), rates),
     })),
   }
 }
@@ -86,7 +85,7 @@ export function costOf(prompt: number, reply: number, { input, output }: Rates):
 
 /** The longest reply that `free` atoms pay for, together with its prompt; -1 where not even the prompt is paid. */
 function repliesPaidBy(free: number, rates: Rates, { prompt, reply, longestReply }: Call): number {
-  const isPaid = (tokens: number) => costOf(prompt, longestReply(tokens), rates) <= free
+  const isPaid = (tokens: number) => costOf(prompt.most, longestReply(tokens), rates) <= free
   if (isPaid(reply)) return reply
   let paid = -1
   let unpaid = reply
@@ -114,7 +113,7 @@ function usedUp(budget: BudgetRow, left: number, { call, resetsAt, now }: Refusa
     'quota-exhausted',
     left <= 0
       ? `The budget of this key is used up: ${budgetName(budget)}. ${resets}`
-      : `The budget of this key is used up: what is left, ${what}, does not pay for this prompt and a short answer.${openEnd(call)} ${resets}`,
+      : `The budget of this key is used up: what is left, ${what}, does not pay for this prompt and a short answer.${promptLength(call)} ${resets}`,
     {
       code: 'budget_used_up',
       ...(resetsAt === undefined ? {} : { retryAfterMs: resetsAt - now, details: { resets_at: resetsAt } }),
@@ -127,15 +126,16 @@ const heldRetryMs = 2_000
 function heldByOthers(budget: BudgetRow, left: number, call: Call): GatewayError {
   return new GatewayError(
     'rate-limited',
-    `The other requests of this key that are under way have reserved what is left of its budget, ${amountText(budget.unit, left / atomsOf[budget.unit])} of ${budgetName(budget)}. What they do not use is free when they are over.${openEnd(call)}`,
+    `The other requests of this key that are under way have reserved what is left of its budget, ${amountText(budget.unit, left / atomsOf[budget.unit])} of ${budgetName(budget)}. What they do not use is free when they are over.${promptLength(call)}`,
     { code: 'budget_reserved', retryAfterMs: heldRetryMs },
   )
 }
 
-function openEnd({ isOpenEnded, prompt }: Call): string {
+function promptLength({ isOpenEnded, prompt }: Call): string {
+  const most = prompt.most.toLocaleString('en-US')
   return isOpenEnded
-    ? ` Nobody knows beforehand how long a file or video by URL is, or what a web search finds, so ${prompt.toLocaleString('en-US')} tokens have to be free, as many as the model can read.`
-    : ''
+    ? ` Nobody knows beforehand how long a file or video by URL is, or what a web search finds, so ${most} tokens have to be free, as many as the model can read.`
+    : ` Until the model has counted the prompt, ${most} tokens are set aside for it.`
 }
 
 function budgetName({ unit, limit, window }: BudgetRow): string {

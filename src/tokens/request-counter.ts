@@ -1,12 +1,15 @@
 import { tooDeep } from '../core/nesting-depth.ts'
 import type { AssistantPart, ChatRequest, Message, Tool, UserPart } from '../core/request.ts'
 import { imageTokens } from './image-tokens.ts'
+import { mostTokens } from './most-tokens.ts'
 import { createTextCounter, type LateText } from './text-counter.ts'
 import type { Vocabulary } from './vocabulary.ts'
 
 export interface Counter {
   /** Counts everything in the request that becomes part of the prompt. */
   countRequest(request: ChatRequest): number
+  /** The most tokens that the same can have: see `mostTokens`. */
+  mostOf(request: ChatRequest): number
   countText(text: string): number
 }
 
@@ -33,7 +36,7 @@ const typicalDocumentTokens = 2_000
 const typicalVideoTokens = 10_000
 
 /** The cost of a request: the texts to count, and the tokens of everything else. */
-interface Cost {
+export interface Cost {
   texts: (string | LateText)[]
   tokens: number
 }
@@ -42,17 +45,23 @@ export function createCounter(vocabulary: Vocabulary): Counter {
   const countTexts = createTextCounter(vocabulary)
   return {
     countRequest(request) {
-      const cost: Cost = { texts: [], tokens: template.request }
-      for (const message of request.messages) addMessage(message, cost)
-      if (request.tools.length > 0) cost.tokens += template.tools
-      const tools = request.tools.map(toolText)
-      const isLong = tools.reduce((sum, { key }) => sum + key.length, 0) > maxExactToolsLength
-      for (const tool of tools) cost.texts.push(isLong ? tool.key : tool)
-      if (request.output.type === 'json' && request.output.schema) cost.texts.push(templateJson(request.output.schema))
-      return cost.tokens + countTexts(cost.texts)
+      const { texts, tokens } = costOf(request)
+      return tokens + countTexts(texts)
     },
+    mostOf: (request) => mostTokens(request, costOf(request)),
     countText: (text) => countTexts([text]),
   }
+}
+
+function costOf({ messages, tools, output }: ChatRequest): Cost {
+  const cost: Cost = { texts: [], tokens: template.request }
+  for (const message of messages) addMessage(message, cost)
+  if (tools.length > 0) cost.tokens += template.tools
+  const texts = tools.map(toolText)
+  const isLong = texts.reduce((sum, { key }) => sum + key.length, 0) > maxExactToolsLength
+  for (const tool of texts) cost.texts.push(isLong ? tool.key : tool)
+  if (output.type === 'json' && output.schema) cost.texts.push(templateJson(output.schema))
+  return cost
 }
 
 function addMessage(message: Message, cost: Cost): void {

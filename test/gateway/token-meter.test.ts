@@ -7,7 +7,10 @@ import { plainRequest } from '../support/request.ts'
 
 const upstream = replyingWith(() => [])
 const reader: Model = { ...plainModel, vision: true, video: true, files: true, contextTokens: 60_000 }
-const words: UserPart = { type: 'text', text: 'The lighthouse keeper counted seven ships. '.repeat(20) }
+const words: UserPart & { type: 'text' } = {
+  type: 'text',
+  text: 'The lighthouse keeper counted seven ships. '.repeat(20),
+}
 const file: UserPart = { type: 'document', source: { type: 'url', url: 'https://example.com/a.pdf' } }
 const video: UserPart = { type: 'video', source: { type: 'url', url: 'https://example.com/a.mp4' } }
 const clip: UserPart = { type: 'video', source: { type: 'base64', mediaType: 'video/mp4', data: 'AAAA' } }
@@ -15,16 +18,20 @@ const image: UserPart = { type: 'image', source: { type: 'url', url: 'https://ex
 
 async function measured(parts: UserPart[], { model = reader, search = false, meter = createTokenMeter() } = {}) {
   const request: ChatRequest = plainRequest({ search, messages: [{ role: 'user', parts }] })
-  return await meter.measure(
-    { upstream, model, request, reasoningByName: false, searchByName: false, by: 'its name' },
-    'alice',
-  )
+  const route = { upstream, model, request, reasoningByName: false, searchByName: false, by: 'its name' as const }
+  const { billed, ...measurement } = await meter.measure(route, 'alice')
+  return { ...measurement, billed: { ...billed, most: billed.most() } }
 }
 
 describe('a prompt is paid for', () => {
-  test('by its count, with a margin that is reserved', async () => {
+  test('by its count; what is reserved is enough for any vocabulary', async () => {
     const { billed, inputTokens } = await measured([words])
-    expect(billed).toEqual({ most: Math.ceil(inputTokens * 1.25), unreported: inputTokens, isOpenEnded: false })
+    expect(billed).toEqual({ most: words.text.length + 26, unreported: inputTokens, isOpenEnded: false })
+  })
+
+  test('as the context window at most, where its text is longer', async () => {
+    const { billed } = await measured([{ type: 'text', text: 'Seven ships. '.repeat(10_000) }])
+    expect(billed).toMatchObject({ most: 60_000, isOpenEnded: false })
   })
 
   test.each<[string, UserPart]>([

@@ -58,7 +58,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
       const meter = characterMeter()
       await served.ledger
         .spendingOf(record)
-        ?.reserve({ model: priced, prompt: 10, maxTokens: tokens, longestReply: exact, meter })
+        ?.reserve({ model: priced, prompt: { most: 10, likely: 10 }, maxTokens: tokens, longestReply: exact, meter })
       return async () => {
         meter.reported({ inputTokens: 10, outputTokens: tokens })
         await served.ledger.settle(record)

@@ -33,7 +33,13 @@ async function reserve({ ledger }: House, record: RequestRecord, maxTokens: numb
   if (spending === undefined) throw new Error('no budget')
   const meter = characterMeter()
   record.calls.push(meter)
-  return await spending.reserve({ model: priced, prompt, maxTokens, longestReply: exact, meter })
+  return await spending.reserve({
+    model: priced,
+    prompt: { most: prompt, likely: prompt },
+    maxTokens,
+    longestReply: exact,
+    meter,
+  })
 }
 
 async function codeOf(work: Promise<unknown>): Promise<string> {
@@ -340,7 +346,7 @@ describe('a reservation', () => {
     const other = await keyHouse({ path, clock: home.clock })
     const spending = other.ledger.spendingOf(record)
     const big = { ...priced, maxOutputTokens: 40_000 }
-    const call = { model: big, prompt: 10, longestReply: exact, meter: characterMeter() }
+    const call = { model: big, prompt: { most: 10, likely: 10 }, longestReply: exact, meter: characterMeter() }
     await spending?.reserve({ ...call, maxTokens: 30_000 })
     await spending?.reserve({ ...call, maxTokens: 20 })
     // It ends without a word.
@@ -376,7 +382,7 @@ test('a model without a price is refused where dollars are counted', async () =>
   const unpriced = { ...priced, id: 'unheard-of' }
   const refused = spending?.reserve({
     model: unpriced,
-    prompt: 1,
+    prompt: { most: 1, likely: 1 },
     maxTokens: 1,
     longestReply: exact,
     meter: characterMeter(),

@@ -48,7 +48,7 @@ describe.skipIf(noPostgres !== undefined)('on PostgreSQL', () => {
     const meter = characterMeter()
     const reserving = home(node)
       .ledger.spendingOf(record)
-      ?.reserve({ model: priced, prompt: 10, maxTokens, longestReply: exact, meter })
+      ?.reserve({ model: priced, prompt: { most: 10, likely: 10 }, maxTokens, longestReply: exact, meter })
     return { record, meter, reserving: reserving ?? Promise.reject(new Error('no budget')) }
   }
 

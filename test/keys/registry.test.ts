@@ -141,7 +141,7 @@ test('a key says how much of its budgets is left', async () => {
     const record = home.request(secret)
     const meter = characterMeter()
     meter.reported({ inputTokens: 0, outputTokens })
-    const call = { model: priced, prompt: 0, maxTokens: 10, longestReply: exact, meter }
+    const call = { model: priced, prompt: { most: 0, likely: 0 }, maxTokens: 10, longestReply: exact, meter }
     await home.ledger.spendingOf(record)?.reserve(call)
     await home.ledger.settle(record)
     return (await home.keys.show('a')).state

@@ -6,9 +6,13 @@ import { exact, keyHouse, priced } from './support.ts'
 const [path = '', secret = ''] = process.argv.slice(2)
 const home = await keyHouse({ path, clock: systemClock })
 const calls = Array.from({ length: 100 }, () =>
-  home.ledger
-    .spendingOf(home.request(secret))
-    ?.reserve({ model: priced, prompt: 10, maxTokens: 10, longestReply: exact, meter: characterMeter() }),
+  home.ledger.spendingOf(home.request(secret))?.reserve({
+    model: priced,
+    prompt: { most: 10, likely: 10 },
+    maxTokens: 10,
+    longestReply: exact,
+    meter: characterMeter(),
+  }),
 )
 const granted = (await Promise.allSettled(calls)).filter(({ status }) => status === 'fulfilled').length
 process.stdout.write(String(granted))

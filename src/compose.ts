@@ -13,9 +13,7 @@ import type { Losses } from './cli/output.ts'
 import type { Config } from './config/load.ts'
 import { secretsIn } from './config/secrets.ts'
 import { type Clock, withTimeout } from './core/clock.ts'
-import { findIssuedKeys } from './core/issued-keys.ts'
-import { createSecretFinder, withoutRanges } from './core/known-secrets.ts'
-import type { Redact } from './core/redact.ts'
+import { createOperatorSecrets } from './core/operator-secrets.ts'
 import type { SharedCapacity } from './core/shared-capacity.ts'
 import { openDatabase } from './database/open.ts'
 import type { Database, Sql } from './database/sql.ts'
@@ -104,13 +102,11 @@ export async function compose(
   let current = config
   const clock = systemClock
   const { logFormat: format } = config
-  // Old secrets stay, because calls that use them may still run.
-  const secrets = new Set(secretsIn(config))
-  let findKnown = createSecretFinder([...secrets])
-  const redact: Redact = (text) => withoutRanges([...findKnown(text), ...findIssuedKeys(text)], text)
+  const secrets = createOperatorSecrets(secretsIn(config))
+  const { redact } = secrets
   const { write, terminal } = logLines
   const log = createLog({ level: () => current.logLevel, format, terminal, now: clock.now, redact, write })
-  const findSecrets = secretFinder((text) => findKnown(text))
+  const findSecrets = secrets.remembering(secretFinder(secrets.findConfigured))
   const capture = createCapture({
     clock,
     configured: () => ({
@@ -205,8 +201,7 @@ export async function compose(
     billing = billingOf(changed, kinds)
     models = modelTable(changed.models)
     Object.assign(settings, liveSettings(changed))
-    for (const secret of secretsIn(changed)) secrets.add(secret)
-    findKnown = createSecretFinder([...secrets])
+    secrets.add(secretsIn(changed))
     gateway.replace(configured, options)
   }
   const drain = () => {

@@ -1,4 +1,5 @@
 import { base64At, type Range, rangeIn, viewsOf } from './known-secrets.ts'
+import { matchesOf } from './matches.ts'
 
 /** Every secret that the operator makes begins like this, so that it is recognised wherever it turns up. */
 export const issuedPrefix = 'z2a_'
@@ -8,13 +9,14 @@ const digits = '[0-9A-Za-z]{8,}'
 const plain = new RegExp(`${issuedPrefix}${digits}`, 'gi')
 const atStart = new RegExp(`^${digits}`)
 const hex = new RegExp(`${Buffer.from(issuedPrefix).toString('hex')}(?:3\\d|[46][1-9a-f]|[57][0-9a]){8,}`, 'gi')
+const readable = [plain, hex]
 
 /** Characters of base64 that a group of three bytes has before the first one that depends on the prefix alone. */
 const skipped = [0, 2, 3]
 /** The prefix in base64, in both alphabets, behind 0, 1 or 2 bytes of its group, and as much as eight digits take. */
 const encoded = skipped.map((_, offset) => {
   const beginnings = [...new Set(base64At(Buffer.from(issuedPrefix), offset))].map((text) => RegExp.escape(text))
-  return new RegExp(`(?:${beginnings.join('|')})[\\w+/-]{10,}`, 'g')
+  return { offset, pattern: new RegExp(`(?:${beginnings.join('|')})[\\w+/-]{10,}`, 'g') }
 })
 
 /**
@@ -23,14 +25,14 @@ const encoded = skipped.map((_, offset) => {
  */
 export function findIssuedKeys(text: string): Range[] {
   const ranges: Range[] = []
-  for (const view of viewsOf(text)) {
-    for (const pattern of [plain, hex])
-      for (const { 0: found, index } of view.text.matchAll(pattern))
-        ranges.push(rangeIn(view.origin, index, index + found.length))
-    for (const [offset, pattern] of encoded.entries())
-      for (const { 0: found, index } of view.text.matchAll(pattern)) {
+  for (const { text: seen, origin } of viewsOf(text)) {
+    for (const pattern of readable)
+      for (const { 0: found, index } of matchesOf(pattern, seen))
+        ranges.push(rangeIn(origin, index, index + found.length))
+    for (const { offset, pattern } of encoded)
+      for (const { 0: found, index } of matchesOf(pattern, seen)) {
         const length = lengthInBase64(found, offset)
-        if (length > 0) ranges.push(rangeIn(view.origin, index, index + length))
+        if (length > 0) ranges.push(rangeIn(origin, index, index + length))
       }
   }
   return ranges

@@ -1,3 +1,4 @@
+import { matchesOf } from './matches.ts'
 import { type Redact, removed } from './redact.ts'
 
 /**
@@ -132,8 +133,10 @@ const hashes = 32_768
  * of the text.
  */
 function hashAt(text: string, at: number): number {
-  const [first, second] = [text.charCodeAt(at) | caseBit, text.charCodeAt(at + 2) | caseBit]
-  const [third, last] = [text.charCodeAt(at + 5) | caseBit, text.charCodeAt(at + 7) | caseBit]
+  const first = text.charCodeAt(at) | caseBit
+  const second = text.charCodeAt(at + 2) | caseBit
+  const third = text.charCodeAt(at + 5) | caseBit
+  const last = text.charCodeAt(at + 7) | caseBit
   return (Math.imul(first, 29_791) + second * 961 + third * 31 + last) & (hashes - 1)
 }
 
@@ -163,12 +166,11 @@ export type Range = [start: number, end: number]
 const maxLevels = 4
 
 /** The text, and what it is with one layer of escapes after the other resolved. */
-export function* viewsOf(text: string): Generator<View> {
-  let view: View | undefined = { text }
-  for (let level = 0; view !== undefined && level < maxLevels; level++) {
-    yield view
-    view = unescaped(view)
-  }
+export function viewsOf(text: string): View[] {
+  const views: View[] = []
+  for (let view: View | undefined = { text }; view !== undefined; view = unescaped(view))
+    if (views.push(view) === maxLevels) break
+  return views
 }
 
 function findRuns({ text, origin }: View, { byGram, mayContain }: Grams, ranges: Range[]): void {
@@ -187,7 +189,7 @@ function findRuns({ text, origin }: View, { byGram, mayContain }: Grams, ranges:
 }
 
 function findLiterals({ text, origin }: View, pattern: RegExp, ranges: Range[]): void {
-  for (const { 0: found, index } of text.matchAll(pattern)) ranges.push(rangeIn(origin, index, index + found.length))
+  for (const { 0: found, index } of matchesOf(pattern, text)) ranges.push(rangeIn(origin, index, index + found.length))
 }
 
 /** The range of the original text that a range of a view comes from. */
@@ -220,7 +222,7 @@ function unescaped(view: View): View | undefined {
   return { text, origin }
 }
 
-export function withoutRanges(ranges: Range[], text: string): string {
+export function withoutRanges(ranges: readonly Range[], text: string): string {
   if (ranges.length === 0) return text
   let clean = ''
   let after = 0

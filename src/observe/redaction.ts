@@ -1,5 +1,6 @@
 import { findIssuedKeys } from '../core/issued-keys.ts'
 import type { Range } from '../core/known-secrets.ts'
+import { matchesOf } from '../core/matches.ts'
 import { removed } from '../core/redact.ts'
 
 /** The places of secrets in a text, in any order; they may overlap. */
@@ -23,18 +24,15 @@ const ordinaryWord = /^key-\D*$/
 
 /** Finds the secrets that are known, and what has the shape of one. */
 export function secretFinder(known: FindSecrets): FindSecrets {
-  return (text) => [
-    ...known(text),
-    ...findIssuedKeys(text),
-    ...secretPatterns.flatMap(({ pattern }) =>
-      [...text.matchAll(pattern)].flatMap(({ 0: found, index }): Range[] =>
-        ordinaryWord.test(found) ? [] : [[index, index + found.length]],
-      ),
-    ),
-    ...[...text.matchAll(schemes)].map(
-      ({ 0: found, 1: value = '', index }): Range => [index + found.length - value.length, index + found.length],
-    ),
-  ]
+  return (text) => {
+    const ranges = [...known(text), ...findIssuedKeys(text)]
+    for (const { pattern } of secretPatterns)
+      for (const { 0: found, index } of matchesOf(pattern, text))
+        if (!ordinaryWord.test(found)) ranges.push([index, index + found.length])
+    for (const { 0: found, 1: value = '', index } of matchesOf(schemes, text))
+      ranges.push([index + found.length - value.length, index + found.length])
+    return ranges
+  }
 }
 
 /**
@@ -127,18 +125,15 @@ export function redactUrl(url: string, find: FindSecrets): string {
 
 /** The same value with every text in it redacted; names of members stay. A value without secrets is returned itself. */
 export function redactDeep<Value>(value: Value, find: FindSecrets): Value {
-  const texts: string[] = []
-  collectTexts(value, texts)
-  const all = texts.join('\n')
-  // One search in all texts takes a quarter of the time of a search in each. Where nothing is quoted, no text has pieces.
-  if (!all.includes('"') && find(all).length === 0) return value
-  return redacted(value, find) as Value
+  return isClean(value, find) ? value : (redacted(value, find) as Value)
 }
 
-function collectTexts(value: unknown, texts: string[]): void {
-  if (typeof value === 'string') texts.push(value)
-  else if (typeof value === 'object' && value !== null)
-    for (const member of Object.values(value)) collectTexts(member, texts)
+/** Whether there is nothing to remove in any text. Where nothing is quoted, no text has pieces. */
+function isClean(value: unknown, find: FindSecrets): boolean {
+  if (typeof value === 'string') return !value.includes('"') && find(value).length === 0
+  if (typeof value !== 'object' || value === null) return true
+  for (const name in value) if (!isClean((value as Record<string, unknown>)[name], find)) return false
+  return true
 }
 
 function redacted(value: unknown, find: FindSecrets): unknown {

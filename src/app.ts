@@ -141,7 +141,7 @@ export function createApp(options: AppOptions) {
     // timeout, so the gateway has deadlines of its own for both.
     idleAfter(request, cost === 'allowance' ? 0 : longestIdleSeconds)
     limits.acquire(record)
-    if (cost === 'allowance') limits.charge(record)
+    if (cost === 'allowance') await limits.charge(record)
     else limits.occupy(record)
     const { maxBodyBytes: maxBytes, bodyTimeoutMs: timeoutMs } = settings
     const reading = readJson(request, { maxBytes, timeoutMs, clock, onText: record.capture?.askedBody })

@@ -28,6 +28,7 @@ import type { AccessOptions } from './http/access.ts'
 import { clientKeys, policyOf } from './http/client-keys.ts'
 import { createLimits, type RequestLimits } from './http/limits.ts'
 import type { LiveSettings } from './http/live-settings.ts'
+import { sharedCharges } from './http/shared-charges.ts'
 import { cutShort, shuttingDown } from './http/shutdown.ts'
 import { systemLookup } from './http-client/dns.ts'
 import { fetchRemoteFile } from './http-client/remote-file.ts'
@@ -47,7 +48,9 @@ import { createRecentRequests } from './observe/recent-requests.ts'
 import { elapsedMs, type RequestRecord } from './observe/record.ts'
 import { redactDeep, secretFinder } from './observe/redaction.ts'
 import type { Tracer } from './observe/trace.ts'
+import { databaseAllowances } from './store/allowances.ts'
 import { databaseCapacity } from './store/capacity.ts'
+import { liveGateways } from './store/live-gateways.ts'
 import { createRequestLog, keptOf, type RequestLog } from './store/request-log.ts'
 import { requestById, requestNeighbours } from './store/requests.ts'
 import { createResponseStore, noResponseStore, type ResponseStore, reportFailures } from './store/responses.ts'
@@ -130,13 +133,13 @@ export async function compose(
   const health = createUpstreamHealth({ clock, random: Math.random, onChange: logHealthChange(log) })
   const warn = (message: string, cause?: unknown) => log.warn(message, cause === undefined ? {} : { cause })
   const database = kept && (await openDatabase({ url: config.databaseUrl, ...kept, clock, warn }))
-  const capacityOf = capacityIn(database)
+  const cluster = database?.engine === 'postgres' ? clusterOn(database, clock) : undefined
   const upstreams = startUpstreams(kinds, {
     ...{ fetch: outgoing, clock, random: Math.random, newUuid: () => crypto.randomUUID() },
     log: (level, message) => log[level](message),
     createPool: ({ upstream, name, startLimit }) => {
       const onLongWait = logLongWait(log, upstream)
-      const capacity = capacityOf(upstream)
+      const capacity = cluster?.capacityOf(upstream)
       return createPool({ name, startLimit, clock, random: Math.random, limits: () => current, capacity, onLongWait })
     },
   })
@@ -168,7 +171,7 @@ export async function compose(
       info: (message, facts) => log.info(message, { ...facts }),
       table: () => models,
     }))
-  const limits = createLimits(settings, clock)
+  const limits = createLimits(settings, clock, cluster?.charges)
   const metrics = config.metrics ? await metricsOf(gateway, limits, version, logLines.losses?.count) : undefined
   const tracer = await tracerOf(config, edge, version)
   const live = createLiveRequests(clock)
@@ -215,7 +218,7 @@ export async function compose(
     for (const record of [...limits.running]) record.end?.(error)
   }
   const close = async () => {
-    await Promise.all([store.close(), requests?.close(), keys?.close(), capture.close()])
+    await Promise.all([store.close(), requests?.close(), keys?.close(), capture.close(), cluster?.close()])
     await database?.close()
     // A collector that does not answer must not delay the exit.
     if (tracer) await withTimeout(tracer.flush(), lastTracesMs, () => {}, clock)
@@ -223,11 +226,19 @@ export async function compose(
   return { app, gateway, log, metrics, database, running: () => limits.running.size, apply, drain, endReplies, close }
 }
 
-/** Several gateways may share a database on PostgreSQL, and then they share the limits of credentials. */
-function capacityIn(database: Database | undefined): (upstream: string) => SharedCapacity | undefined {
-  if (database?.engine !== 'postgres') return () => undefined
+/** What the gateways that share a database on PostgreSQL keep together: the limits of upstreams' keys and of callers. */
+function clusterOn(sql: Database, clock: Clock) {
   const node = crypto.randomUUID()
-  return (upstream) => databaseCapacity({ sql: database, node, upstream })
+  const gateways = liveGateways(sql, node, clock)
+  const charges = sharedCharges({ ...databaseAllowances({ sql, node }), gateways: gateways.count }, clock)
+  return {
+    capacityOf: (upstream: string): SharedCapacity => databaseCapacity({ sql, node, upstream }),
+    charges,
+    async close() {
+      await charges.close()
+      await gateways.close()
+    },
+  }
 }
 
 function operated(

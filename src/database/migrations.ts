@@ -147,6 +147,18 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     `CREATE TABLE settlements (id ${text} PRIMARY KEY, at ${int} NOT NULL) ${table}`,
     'CREATE INDEX settlements_by_age ON settlements (at)',
   ],
+  ({ text, int, real, table, busyTable }) => [
+    // What is left of the limits of a key for this minute, and what each gateway has under way: JSON, by its id.
+    `CREATE TABLE allowances (
+      key ${text} PRIMARY KEY,
+      requests ${real},
+      tokens ${real},
+      filled ${int} NOT NULL,
+      running ${text} NOT NULL
+    ) ${busyTable}`,
+    // Those that are alive.
+    `CREATE TABLE gateways (node ${text} PRIMARY KEY, expires ${int} NOT NULL) ${table}`,
+  ],
 ]
 
 /** Small tables that decisions depend on. When the disk is full or the file read-only, they continue in memory. */

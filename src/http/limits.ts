@@ -2,6 +2,9 @@ import type { Caller, CallerPolicy, Rate } from '../core/caller.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError, invalidField } from '../core/errors.ts'
 import type { RequestRecord } from '../observe/record.ts'
+import { busyRetryMs, tooManyAtOnce, usedUpThisMinute } from './limit-errors.ts'
+import type { SharedCharges } from './shared-charges.ts'
+import { type TokenBucket, tokenBucket } from './token-bucket.ts'
 
 /** The fields may be replaced while requests run. */
 export interface LimitOptions {
@@ -23,9 +26,9 @@ export interface RequestLimits {
   close(error: GatewayError): void
   /**
    * Charges the caller for one request. Errors: `rate-limited`, with the time until one is allowed, also for a caller with
-   * as many requests in progress as it may have.
+   * as many requests in progress as it may have. It resolves, or rejects, where other gateways have a say in it.
    */
-  charge(record: RequestRecord): void
+  charge(record: RequestRecord): Promise<void> | undefined
   /**
    * Counts a request that no model answers, such as one that counts tokens, as its caller's. Errors: `rate-limited` for a
    * caller with too many of them at a time, which would otherwise take the places of others with slow bodies.
@@ -37,16 +40,15 @@ export interface RequestLimits {
   countEntries(body: unknown, fields: readonly string[]): void
 }
 
-/** When a request in progress will end is unknown, so this is a guess; clients add a backoff of their own. */
-const busyRetryMs = 2_000
-
-export function createLimits(options: LimitOptions, clock: Clock): RequestLimits {
+/** `shared` keeps the limits of callers where other gateways keep them, too. */
+export function createLimits(options: LimitOptions, clock: Clock, shared?: SharedCharges): RequestLimits {
   const running = new Set<RequestRecord>()
   let closed: GatewayError | undefined
   // By id of the key.
   const allowances = new Map<string, Allowance>()
   // The requests whose tokens are charged.
   const charged = new WeakMap<RequestRecord, Allowance>()
+  const sharing = new WeakMap<RequestRecord, SharedCharges>()
   const occupying = new WeakMap<RequestRecord, Allowance>()
 
   return {
@@ -69,6 +71,7 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
       for (const record of [...running]) if (record.isArriving) record.end?.(error)
     },
     charge(record) {
+      if (shared && isLimited(record.caller.policy)) return chargeShared(record, shared)
       const allowance = allowanceOf(record.caller)
       const { requests, tokens } = allowance
       const { parallel } = allowance.policy
@@ -78,6 +81,7 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
       requests.take(1)
       allowance.running++
       charged.set(record, allowance)
+      return undefined
     },
     occupy(record) {
       const allowance = allowanceOf(record.caller)
@@ -90,6 +94,7 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
       if (!running.delete(record)) return
       const occupied = occupying.get(record)
       if (occupied !== undefined) occupied.occupied--
+      sharing.get(record)?.end(record.caller.keyId, costOf(record))
       const allowance = charged.get(record)
       if (allowance === undefined) return
       allowance.running--
@@ -112,6 +117,13 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
     },
   }
 
+  async function chargeShared(record: RequestRecord, charges: SharedCharges): Promise<void> {
+    await charges.begin(record.caller)
+    // Its client may have left meanwhile.
+    if (running.has(record)) sharing.set(record, charges)
+    else charges.end(record.caller.keyId, 0)
+  }
+
   /** The allowance of a caller, with the current policy, which may have changed since the last request. */
   function allowanceOf({ keyId, policy }: Caller): Allowance {
     const known = allowances.get(keyId)
@@ -123,8 +135,8 @@ export function createLimits(options: LimitOptions, clock: Clock): RequestLimits
       policy,
       running: 0,
       occupied: 0,
-      requests: bucket(() => allowance.policy.requests?.perMinute ?? 0, clock),
-      tokens: bucket(() => allowance.policy.tokens?.perMinute ?? 0, clock),
+      requests: tokenBucket(() => allowance.policy.requests?.perMinute ?? 0, clock),
+      tokens: tokenBucket(() => allowance.policy.tokens?.perMinute ?? 0, clock),
     }
     allowances.set(keyId, allowance)
     return allowance
@@ -143,58 +155,21 @@ interface Allowance {
   running: number
   /** Requests under way that no model answers. */
   occupied: number
-  requests: Bucket
-  tokens: Bucket
+  requests: TokenBucket
+  tokens: TokenBucket
 }
 
-interface Bucket {
-  /** Milliseconds until it holds at least 1; 0 if it does. */
-  waitMs(): number
-  /** The level may become negative, because the cost of a reply is known only at its end. */
-  take(amount: number): void
-}
-
-/** A token bucket that holds the amount of one minute and fills evenly. With 0 a minute it is always full. */
-function bucket(perMinute: () => number, clock: Clock): Bucket {
-  // It starts full, whatever the amount of a minute is when it is first used.
-  let level = Number.POSITIVE_INFINITY
-  let filledAt = clock.monotonic()
-  const fill = () => {
-    const now = clock.monotonic()
-    const most = perMinute()
-    level = most === 0 ? Number.POSITIVE_INFINITY : Math.min(most, level + ((now - filledAt) * most) / 60_000)
-    filledAt = now
-  }
-  return {
-    waitMs() {
-      fill()
-      return level >= 1 ? 0 : ((1 - level) * 60_000) / perMinute()
-    },
-    take(amount) {
-      fill()
-      level -= amount
-    },
-  }
+function isLimited({ requests, tokens, parallel }: CallerPolicy): boolean {
+  return requests !== undefined || tokens !== undefined || parallel !== undefined
 }
 
 function rejectBeyond(running: number, most: number, parallel: number): void {
-  if (running < most) return
-  throw new GatewayError(
-    'rate-limited',
-    `This key already has ${running} requests under way, as many as it may have at a time (parallel is ${parallel}). Try again when one is over.`,
-    { code: 'parallel_limit_exceeded', retryAfterMs: busyRetryMs },
-  )
+  if (running >= most) throw tooManyAtOnce(running, parallel)
 }
 
-function rejectUnless(bucket: Bucket, what: string, rate: Rate | undefined): void {
+function rejectUnless(bucket: TokenBucket, what: 'requests' | 'tokens', rate: Rate | undefined): void {
   const waitMs = bucket.waitMs()
-  if (waitMs === 0 || rate === undefined) return
-  const seconds = Math.max(1, Math.ceil(waitMs / 1000))
-  throw new GatewayError(
-    'rate-limited',
-    `This key has used up its ${what} (${rate.setting} is ${rate.perMinute}) of this minute. There are more in ${seconds} s.`,
-    { code: 'rate_limit_exceeded', retryAfterMs: waitMs },
-  )
+  if (waitMs > 0 && rate !== undefined) throw usedUpThisMinute(what, rate, waitMs)
 }
 
 function costOf({ usage }: RequestRecord): number {

@@ -1,0 +1,37 @@
+/** What several gateways exchange so that together they grant a caller no more than its limits. */
+export interface SharedAllowances {
+  /**
+   * Reports what callers have used here and asks for more. Resolves with an answer for each report, in their order. Errors:
+   * those of the database; what was asked for may have been granted all the same.
+   */
+  exchange(reports: readonly AllowanceReport[]): Promise<AllowanceAnswer[]>
+  /** Gateways that are alive, this one included, as last known. */
+  gateways(): number
+}
+
+/** `undefined` for no limit. */
+export interface AllowanceReport {
+  /** Id of the caller's key. */
+  key: string
+  requestsPerMinute: number | undefined
+  tokensPerMinute: number | undefined
+  parallel: number | undefined
+  /** Requests under way here. */
+  running: number
+  /** Requests that want to begin. */
+  wanted: number
+  /** Requests that have begun without being granted, since the last report. */
+  requests: number
+  /** Tokens of replies that have ended since the last report. */
+  tokens: number
+}
+
+export interface AllowanceAnswer {
+  /** How many of `wanted` may begin. */
+  granted: number
+  /** Requests under way in other gateways. */
+  elsewhere: number
+  /** What is left of this minute after it; `undefined` for no limit. The tokens may be negative. */
+  requestsLeft: number | undefined
+  tokensLeft: number | undefined
+}

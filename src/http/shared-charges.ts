@@ -1,0 +1,220 @@
+import type { Caller, CallerPolicy } from '../core/caller.ts'
+import type { Clock } from '../core/clock.ts'
+import type { GatewayError } from '../core/errors.ts'
+import type { AllowanceAnswer, AllowanceReport, SharedAllowances } from '../core/shared-allowances.ts'
+import { tooManyAtOnce, usedUpThisMinute } from './limit-errors.ts'
+import { type TokenBucket, tokenBucket } from './token-bucket.ts'
+
+/** The limits of callers that several gateways keep together. */
+export interface SharedCharges {
+  /** Resolves once a request of the caller may begin. Errors: `rate-limited`. */
+  begin(caller: Caller): Promise<void>
+  /** A request of the key that has begun is over, and its reply had so many tokens. */
+  end(keyId: string, tokens: number): void
+  /** Reports what is not reported yet. Never rejects. */
+  close(): Promise<void>
+}
+
+/** What is known here of one caller. */
+interface Allowance {
+  keyId: string
+  policy: CallerPolicy
+  /** Requests under way here. */
+  running: number
+  waiting: Waiting[]
+  /** Not reported yet. */
+  unreported: { requests: number; tokens: number }
+  /** Something has changed that was not reported. */
+  isDue: boolean
+  answer: AllowanceAnswer | undefined
+  /** This gateway's part of the limits, for while the database is away. */
+  own: { requests: TokenBucket; tokens: TokenBucket } | undefined
+}
+
+interface Waiting {
+  resolve: () => void
+  reject: (error: GatewayError) => void
+}
+
+/** Ends of requests go together, as nobody here waits for them. Others see a free place that much later. */
+const gatherMs = 50
+/** What runs here is forgotten by the others after 15 s without a word. */
+const renewMs = 5_000
+
+/**
+ * Each request of a caller with limits is granted by the database, all that come together by one statement. Nothing is held
+ * in advance, so what one gateway does not use is there for all, and nobody is granted more than the limit. What streams
+ * do until their end asks nothing.
+ *
+ * While the database is away each gateway grants an equal part of what was left, and at least one request.
+ */
+export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCharges {
+  const allowances = new Map<string, Allowance>()
+  let exchanging: Promise<void> | undefined
+  let isClosed = false
+  let stopTimer: (() => void) | undefined
+  let stopRenewal = clock.after(renewMs, renew)
+
+  return {
+    begin({ keyId, policy }) {
+      const allowance = allowanceOf(keyId, policy)
+      return new Promise((resolve, reject) => {
+        allowance.waiting.push({ resolve, reject })
+        void exchange()
+      })
+    },
+    end(keyId, tokens) {
+      const allowance = allowances.get(keyId)
+      if (allowance === undefined) return
+      allowance.running--
+      allowance.own?.tokens.take(tokens)
+      allowance.unreported.tokens += tokens
+      allowance.isDue = true
+      if (!isClosed)
+        stopTimer ??= clock.after(gatherMs, () => {
+          stopTimer = undefined
+          void exchange()
+        })
+    },
+    async close() {
+      isClosed = true
+      stopTimer?.()
+      stopRenewal()
+      await exchange()
+    },
+  }
+
+  function allowanceOf(keyId: string, policy: CallerPolicy): Allowance {
+    const known = allowances.get(keyId)
+    if (known) {
+      known.policy = policy
+      return known
+    }
+    const unreported = { requests: 0, tokens: 0 }
+    const allowance = { keyId, policy, running: 0, waiting: [], unreported, isDue: false, answer: undefined }
+    const added: Allowance = { ...allowance, own: undefined }
+    allowances.set(keyId, added)
+    return added
+  }
+
+  function renew(): void {
+    for (const allowance of allowances.values()) if (allowance.running > 0) allowance.isDue = true
+    void exchange().finally(() => {
+      if (!isClosed) stopRenewal = clock.after(renewMs, renew)
+    })
+  }
+
+  /** One exchange at a time: what comes meanwhile goes together in the next. */
+  function exchange(): Promise<void> {
+    exchanging ??= exchangeAll().finally(() => {
+      exchanging = undefined
+    })
+    return exchanging
+  }
+
+  async function exchangeAll(): Promise<void> {
+    // Whatever happens in one turn of the event loop goes together, too.
+    await Promise.resolve()
+    for (let due = dueOnes(); due.length > 0; due = dueOnes()) {
+      const asked = due.map((allowance) => ({
+        allowance,
+        report: reportOf(allowance),
+        waiting: allowance.waiting.splice(0),
+      }))
+      for (const { allowance } of asked) allowance.isDue = false
+      try {
+        const answers = await shared.exchange(asked.map(({ report }) => report))
+        for (const [index, { allowance, report, waiting }] of asked.entries()) {
+          const answer = answers[index]
+          if (answer !== undefined) use(allowance, report, waiting, answer)
+        }
+      } catch {
+        // The database says itself that it is away. What was not reported is due again with the next request or renewal.
+        for (const { allowance, waiting } of asked) {
+          allowance.isDue = true
+          useOwnPart(allowance, waiting)
+        }
+        for (const allowance of allowances.values()) useOwnPart(allowance, allowance.waiting.splice(0))
+        return
+      }
+    }
+  }
+
+  function dueOnes(): Allowance[] {
+    for (const [keyId, { isDue, running, waiting, own }] of allowances)
+      if (!isDue && running === 0 && waiting.length === 0 && own === undefined) allowances.delete(keyId)
+    return [...allowances.values()].filter(({ isDue, waiting }) => isDue || waiting.length > 0)
+  }
+
+  function use(
+    allowance: Allowance,
+    report: AllowanceReport,
+    waiting: readonly Waiting[],
+    answer: AllowanceAnswer,
+  ): void {
+    allowance.unreported.requests -= report.requests
+    allowance.unreported.tokens -= report.tokens
+    allowance.answer = answer
+    allowance.own = undefined
+    allowance.running += answer.granted
+    for (const { resolve } of waiting.slice(0, answer.granted)) resolve()
+    const refused = waiting.slice(answer.granted)
+    if (refused.length === 0) return
+    const error = refusalOf(allowance, answer)
+    for (const { reject } of refused) reject(error)
+  }
+
+  function useOwnPart(allowance: Allowance, waiting: readonly Waiting[]): void {
+    if (waiting.length === 0) return
+    const gateways = shared.gateways()
+    const { policy } = allowance
+    const own = ownPartOf(allowance, gateways)
+    allowance.own = own
+    for (const { resolve, reject } of waiting) {
+      const parallel = policy.parallel && Math.max(1, Math.floor(policy.parallel / gateways))
+      const [requestsMs, tokensMs] = [own.requests.waitMs(), own.tokens.waitMs()]
+      if (parallel !== undefined && allowance.running >= parallel) reject(tooManyAtOnce(allowance.running, parallel))
+      else if (policy.requests && requestsMs > 0) reject(usedUpThisMinute('requests', policy.requests, requestsMs))
+      else if (policy.tokens && tokensMs > 0) reject(usedUpThisMinute('tokens', policy.tokens, tokensMs))
+      else {
+        own.requests.take(1)
+        allowance.unreported.requests++
+        allowance.running++
+        resolve()
+      }
+    }
+  }
+
+  function ownPartOf(allowance: Allowance, gateways: number): NonNullable<Allowance['own']> {
+    if (allowance.own) return allowance.own
+    const partOf = (limit: 'requests' | 'tokens', left: number | undefined) => {
+      const perMinute = () => (allowance.policy[limit]?.perMinute ?? 0) / gateways
+      const bucket = tokenBucket(perMinute, clock, () => Math.max(1, perMinute()))
+      if (left !== undefined) bucket.set(left / gateways)
+      return bucket
+    }
+    const { requestsLeft, tokensLeft } = allowance.answer ?? {}
+    return { requests: partOf('requests', requestsLeft), tokens: partOf('tokens', tokensLeft) }
+  }
+}
+
+function reportOf({ keyId, policy, running, waiting, unreported }: Allowance): AllowanceReport {
+  return {
+    ...{ key: keyId, running, wanted: waiting.length, ...unreported },
+    requestsPerMinute: policy.requests?.perMinute,
+    tokensPerMinute: policy.tokens?.perMinute,
+    parallel: policy.parallel,
+  }
+}
+
+function refusalOf({ policy, running }: Allowance, answer: AllowanceAnswer): GatewayError {
+  const { parallel, requests, tokens } = policy
+  const { elsewhere, requestsLeft = 0, tokensLeft = 0 } = answer
+  const all = running + elsewhere
+  if (parallel !== undefined && all >= parallel) return tooManyAtOnce(all, parallel)
+  const waitMs = (left: number, perMinute: number) => Math.max(1, ((1 - left) * 60_000) / perMinute)
+  if (requests && requestsLeft < 1)
+    return usedUpThisMinute('requests', requests, waitMs(requestsLeft, requests.perMinute))
+  if (tokens) return usedUpThisMinute('tokens', tokens, waitMs(tokensLeft, tokens.perMinute))
+  return tooManyAtOnce(all, parallel ?? all)
+}

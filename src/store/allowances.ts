@@ -1,0 +1,99 @@
+import type { AllowanceAnswer, AllowanceReport } from '../core/shared-allowances.ts'
+import type { Database } from '../database/sql.ts'
+
+export interface AllowanceOptions {
+  /** On PostgreSQL. */
+  sql: Database
+  /** This process among those that share the database. */
+  node: string
+}
+
+interface Answered {
+  turn: number
+  granted: number
+  elsewhere: number
+  requests_left: number | null
+  tokens_left: number | null
+}
+
+/** A gateway that has ended has nothing under way after this time. By the database's clock. */
+const aliveMs = 15_000
+/** A reply may be so long that its tokens are those of many minutes. */
+const keptMs = 7 * 24 * 3_600_000
+
+/**
+ * What is left of the limits of callers, and what each gateway has under way: one row for each key, and one statement for
+ * all keys of an exchange. Rows are locked in one order, so that exchanges wait for each other and never block each other
+ * for good.
+ */
+export function databaseAllowances({ sql, node }: AllowanceOptions): {
+  exchange(reports: readonly AllowanceReport[]): Promise<AllowanceAnswer[]>
+} {
+  return {
+    async exchange(reports) {
+      const first = await answersTo(reports)
+      const missing = reports.filter((_, turn) => !first.has(turn))
+      if (missing.length > 0) await add(missing)
+      const answers = missing.length > 0 ? await answersTo(missing) : first
+      return reports.map((report, turn) => {
+        const answer = first.get(turn) ?? answers.get(missing.indexOf(report))
+        if (answer === undefined) throw new Error('an allowance that was not stored')
+        return answer
+      })
+    },
+  }
+
+  async function add(reports: readonly AllowanceReport[]): Promise<void> {
+    const keys = JSON.stringify(reports.map(({ key }) => key))
+    await sql`
+      WITH clock AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now),
+        old AS (DELETE FROM allowances USING clock WHERE filled < now - ${keptMs} AND running = '{}')
+      INSERT INTO allowances (key, filled, running)
+      SELECT key, now, '{}' FROM json_array_elements_text(${keys}::text::json) AS key, clock ON CONFLICT DO NOTHING`
+  }
+
+  /** By the index of the report. Those of keys without a row are missing. */
+  async function answersTo(reports: readonly AllowanceReport[]): Promise<Map<number, AllowanceAnswer>> {
+    const rows = reports.map(({ requestsPerMinute: rpm, tokensPerMinute: tpm, ...report }, turn) => ({
+      ...{ ...report, turn, rpm, tpm },
+    }))
+    const answers = await sql<Answered>`
+      WITH clock AS MATERIALIZED (
+        SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now
+      ), asked AS (
+        SELECT * FROM json_to_recordset(${JSON.stringify(rows)}::text::json) AS asked(
+          turn int, key text, rpm float8, tpm float8, parallel bigint, running bigint, wanted bigint, requests float8,
+          tokens float8)
+      ), locked AS MATERIALIZED (
+        SELECT key, requests, tokens, filled, running::jsonb AS nodes FROM allowances
+        WHERE key = ANY(ARRAY(SELECT key FROM asked)) ORDER BY key FOR UPDATE
+      ), filled AS (
+        SELECT asked.turn, asked.key, parallel, asked.running, wanted, greatest(filled, now) AS filled, others.*,
+          least(rpm, coalesce(locked.requests, rpm) + greatest(0, now - filled) * rpm / 60000) - asked.requests
+            AS requests_left,
+          least(tpm, coalesce(locked.tokens, tpm) + greatest(0, now - filled) * tpm / 60000) - asked.tokens AS tokens_left
+        FROM asked JOIN locked USING (key), clock, LATERAL (
+          SELECT coalesce(jsonb_object_agg(node, state), '{}') AS nodes,
+            coalesce(sum((state->>0)::bigint), 0)::bigint AS elsewhere
+          FROM jsonb_each(nodes) AS other(node, state)
+          WHERE node <> ${node} AND (state->>1)::bigint > now
+        ) AS others
+      ), granted AS (
+        SELECT *, greatest(0, least(wanted, floor(requests_left), parallel - elsewhere - running,
+          CASE WHEN tokens_left < 1 THEN 0 END))::bigint AS granted FROM filled
+      ), changed AS (
+        UPDATE allowances SET requests = requests_left - granted, tokens = tokens_left, filled = granted.filled,
+          running = (nodes || CASE WHEN granted.running + granted > 0
+            THEN jsonb_build_object(${node}::text, jsonb_build_array(granted.running + granted, now + ${aliveMs}::bigint))
+            ELSE '{}' END)::text
+        FROM granted, clock WHERE allowances.key = granted.key
+      )
+      SELECT turn, granted, elsewhere, requests_left - granted AS requests_left, tokens_left FROM granted`
+    return new Map(
+      answers.map(({ turn, granted, elsewhere, requests_left, tokens_left }) => [
+        turn,
+        { granted, elsewhere, requestsLeft: requests_left ?? undefined, tokensLeft: tokens_left ?? undefined },
+      ]),
+    )
+  }
+}

@@ -1,0 +1,54 @@
+import type { Clock } from '../core/clock.ts'
+import type { Database } from '../database/sql.ts'
+
+/** The gateways that share a database, as far as they are alive. */
+export interface LiveGateways {
+  /** This one included, as last known. */
+  count(): number
+  /** Takes this one out. Never rejects. */
+  close(): Promise<void>
+}
+
+const beatMs = 5_000
+/** By the database's clock. */
+const aliveMs = 15_000
+
+/** Says every few seconds that this gateway is alive, and counts those that do. While the database is away the number stays. */
+export function liveGateways(sql: Database, node: string, clock: Clock): LiveGateways {
+  let known = 1
+  let isClosed = false
+  let stopTimer = () => {}
+  let beating = beat()
+
+  return {
+    count: () => known,
+    async close() {
+      isClosed = true
+      stopTimer()
+      await beating
+      await sql`DELETE FROM gateways WHERE node = ${node}`.catch(() => {
+        // It is forgotten a few seconds later.
+      })
+    },
+  }
+
+  async function beat(): Promise<void> {
+    try {
+      const [row] = await sql<{ others: number }>`
+        WITH clock AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now),
+          own AS (
+            INSERT INTO gateways (node, expires) SELECT ${node}, now + ${aliveMs}::bigint FROM clock
+            ON CONFLICT (node) DO UPDATE SET expires = excluded.expires
+          ),
+          ended AS (DELETE FROM gateways USING clock WHERE expires < now AND node <> ${node})
+        SELECT count(*) AS others FROM gateways, clock WHERE expires >= now AND node <> ${node}`
+      if (row) known = row.others + 1
+    } catch {
+      // The database says itself that it is away.
+    }
+    if (!isClosed)
+      stopTimer = clock.after(beatMs, () => {
+        beating = beat()
+      })
+  }
+}

@@ -17,7 +17,7 @@ const mayImport: Record<string, string[]> = {
   'dialects/openai': ['core'],
   // The one list of them.
   'dialects/index.ts': ['core', 'dialects/*'],
-  'dialects/*': ['core', 'dialects/openai', '@sinclair/typebox'],
+  'dialects/*': ['core', 'json', 'dialects/openai', '@sinclair/typebox'],
   // Facts about models, for the upstreams and for the commands that configure, list and launch.
   models: ['core', '@sinclair/typebox'],
   'prompted-tools': ['core', 'json'],

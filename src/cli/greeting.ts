@@ -3,7 +3,7 @@ import { kindOf } from '../config/upstream-rows.ts'
 import { upstreamKinds } from '../upstreams/index.ts'
 import type { UpstreamKinds } from '../upstreams/upstream-kind.ts'
 import { installed, programNames } from './client-programs.ts'
-import { promptReaders } from './destinations.ts'
+import { promptRecipients } from './destination-origins.ts'
 import type { Io } from './io.ts'
 
 /** What a server can say of itself once its port is open. */
@@ -28,7 +28,7 @@ export function greeting(started: Started, kinds: UpstreamKinds = upstreamKinds)
   const { url, config, io } = started
   const note = noteOf(started, kinds)
   return columns(`zai2api ${io.version} listening on ${url}`, [
-    ['Answers from', promptReaders(config)],
+    ['Answers from', promptRecipients(config)],
     ...(note === undefined ? [] : [['Missing', sentences(note)] as const]),
     ...addresses(started),
     ['Stop', ['Ctrl-C']],

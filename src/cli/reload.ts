@@ -4,7 +4,7 @@ import { defaults } from '../config/sources.ts'
 import { credentialOf, type Destination, isGiven, settingList } from '../config/table.ts'
 import { UsageError } from '../config/usage-error.ts'
 import type { Log } from '../observe/log.ts'
-import { promptReaders } from './destinations.ts'
+import { promptRecipients } from './destination-origins.ts'
 
 /** Settings that are used once, at the start. All others can change while requests are running. */
 const needRestart = new Set<keyof Config>([
@@ -76,8 +76,8 @@ function refusalOf(current: Config, wanted: Config): string | undefined {
   if (cut !== undefined) return `${cut.env} is the beginning of what it was, as in a file that is cut off`
   // This holds for every listen address, because a running server stays on the one it is bound to.
   if (key !== undefined) return `${key} is gone, and a server with a key does not go on without it`
-  const readers = promptReaders(wanted)
-  const dropped = promptReaders(current).find((reader) => !readers.includes(reader))
+  const readers = promptRecipients(wanted)
+  const dropped = promptRecipients(current).find((reader) => !readers.includes(reader))
   if (dropped !== undefined) return `prompts for ${dropped} would go to ${readers.join(', ')}`
   const account = current.upstreams.map(({ id, row }) => row === undefined && lost(id)).find(Boolean)
   return account ? `${account} is gone, and others would get the prompts that went by it` : undefined

@@ -14,7 +14,7 @@ import {
 import { builtInUpstreams, type UpstreamInstance } from '../config/upstream-rows.ts'
 import { printable, UsageError } from '../config/usage-error.ts'
 import { urlOf } from './client-target.ts'
-import { addressIn, originOf, promptReaders } from './destinations.ts'
+import { addressIn, originOf, promptRecipients } from './destination-origins.ts'
 import { exposure } from './exposure.ts'
 import { asTrusted, isTrusted, type Owner, ownerOf, refusal, user } from './required-trust.ts'
 
@@ -96,8 +96,8 @@ function promptProblem(loaded: LoadedConfig, owner: Owner): string | undefined {
 function untrustedReader(loaded: LoadedConfig, owner: Owner): { reader: string; setting: NamedSetting } | undefined {
   const { config } = loaded
   const { config: trustedConfig } = asTrusted(loaded, owner)
-  const readers = promptReaders(trustedConfig)
-  for (const [index, reader] of promptReaders(config).entries()) {
+  const readers = promptRecipients(trustedConfig)
+  for (const [index, reader] of promptRecipients(config).entries()) {
     const instance = config.upstreams[index]
     if (instance === undefined || originOf(instance, config) === undefined || readers.includes(reader)) continue
     const setting = addressSetting(instance) ?? untrustedSetting(loaded, owner, ['prompts'])

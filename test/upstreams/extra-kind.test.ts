@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { doctor } from '../../src/cli/commands/doctor/index.ts'
 import { quota } from '../../src/cli/commands/quota.ts'
-import { originOf, promptReaders } from '../../src/cli/destinations.ts'
+import { originOf, promptRecipients } from '../../src/cli/destination-origins.ts'
 import { readyLine } from '../../src/cli/greeting.ts'
 import { sendingTo, trustProblem } from '../../src/cli/trust.ts'
 import { compose } from '../../src/compose.ts'
@@ -215,7 +215,7 @@ describe('doctor', () => {
 describe('destinations and trust', () => {
   test('know where it sends prompts', () => {
     const { config } = load(row())
-    expect(promptReaders(config)).toEqual(['polly at http://127.0.0.1:9'])
+    expect(promptRecipients(config)).toEqual(['polly at http://127.0.0.1:9'])
   })
 
   test('refuse it to a folder, if the user has an account of their own', () => {

@@ -1,8 +1,8 @@
 import { type Static, type TSchema, Type } from '@sinclair/typebox'
 import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler'
 import { Value } from '@sinclair/typebox/value'
+import { maybe, open, orElse, otherThan } from '../../json/lenient-schema.ts'
 import { isFields, jsonText } from '../openai/json-fields.ts'
-import { maybe, open, orElse, otherThan } from './open-object.ts'
 import { member } from './text.ts'
 import { toolBody } from './tool-schema.ts'
 

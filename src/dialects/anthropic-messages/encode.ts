@@ -1,7 +1,7 @@
 import { citationFinder } from '../../core/citations.ts'
+import { decodeEchoed, encodeEchoed } from '../../core/echoed-text.ts'
 import type { FinishReason, Reply, TextKind, Usage, WebSource } from '../../core/events.ts'
 import { parseJson } from '../../core/json.ts'
-import { seal, unseal } from '../../core/opaque-text.ts'
 import type { Encoder, ReplyHead, TextWriter } from '../../core/reply-encoder.ts'
 import { jsonEscape, sseMessage, templateWriter } from '../../core/sse.ts'
 import type { AppliedEdit } from './context-management.ts'
@@ -179,8 +179,8 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: MessagesOpti
       }
       case 'reasoning': {
         const text = thinking === 'shown' ? block.text : ''
-        const sealed = text === '' ? block.text : ''
-        return [{ type: 'thinking', thinking: text, signature: signatureOf(head.id, sealed) }]
+        const echoed = text === '' ? block.text : ''
+        return [{ type: 'thinking', thinking: text, signature: signatureOf(head.id, echoed) }]
       }
       case 'tool-call':
         return [toolUse(block, inputOf(block.arguments), options)]
@@ -298,7 +298,7 @@ function named(type: string, rest: object = {}): string {
  * not shown is in it, so that the model can continue from it in the next turn.
  */
 function signatureOf(replyId: string, unshown: string): string {
-  return seal(unshown === '' ? replyId : `${replyId}\n${unshown}`)
+  return encodeEchoed(unshown === '' ? replyId : `${replyId}\n${unshown}`)
 }
 
 /** The reasoning in a block of the gateway, whether it was shown or not; `undefined` for a block of another model. */
@@ -309,8 +309,8 @@ export function reasoningOf({
   thinking?: string | null
   signature?: string | null
 }): string | undefined {
-  const sealed = unseal(signature ?? '')
-  if (sealed === undefined) return undefined
-  const end = sealed.indexOf('\n')
-  return thinking || (end < 0 ? '' : sealed.slice(end + 1))
+  const echoed = decodeEchoed(signature ?? '')
+  if (echoed === undefined) return undefined
+  const end = echoed.indexOf('\n')
+  return thinking || (end < 0 ? '' : echoed.slice(end + 1))
 }

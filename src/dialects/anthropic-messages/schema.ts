@@ -1,13 +1,13 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { longestModelName } from '../../core/model-name.ts'
+import { maybe, open, orElse } from '../../json/lenient-schema.ts'
 import { content } from './block-schema.ts'
-import { maybe, open, orElse } from './open-object.ts'
 import { legacyFunction, toolBody, toolChoice } from './tool-schema.ts'
 
 const strings = Type.Array(Type.String())
 const anything = Type.Optional(Type.Unknown())
 
-/** Other content of a conversation is read, too: see ../openai/entries.ts. */
+/** Other content of a conversation is read, too: see ../openai/conversation-entries.ts. */
 const message = open({
   /**
    * Claude Code sends its environment after the first prompt as `system`. The last three are roles of OpenAI's Chat

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { maybe, open, orNull, otherThan } from './open-object.ts'
+import { maybe, open, orNull, otherThan } from '../../json/lenient-schema.ts'
 
 const strings = Type.Array(Type.String())
 const anySchema = Type.Record(Type.String(), Type.Unknown())

@@ -1,4 +1,4 @@
-import { readEntries } from '../openai/entries.ts'
+import { readEntries } from '../openai/conversation-entries.ts'
 import { type Fields, textOr } from '../openai/json-fields.ts'
 import { type PlacedBlock, readBlocks } from './block-schema.ts'
 

@@ -1,5 +1,5 @@
+import { knownRole, listed } from '../openai/conversation-entries.ts'
 import { ignoredValue } from '../openai/effort.ts'
-import { knownRole, listed } from '../openai/entries.ts'
 import { type Fields, isFields, textOr } from '../openai/json-fields.ts'
 import { partsIn } from './parts.ts'
 

@@ -2,12 +2,8 @@ import { type Static, Type } from '@sinclair/typebox'
 import { defineEmbeddings } from '../../core/dialect-route.ts'
 import { type EmbeddingRequest, mostDimensions } from '../../core/embedding.ts'
 import { invalidField } from '../../core/errors.ts'
+import { maybe, open } from '../../json/lenient-schema.ts'
 import { rejectInputs } from '../openai/embedding-inputs.ts'
-
-const open = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
-  Type.Object(properties, { additionalProperties: true })
-const maybe = <T extends Parameters<typeof Type.Optional>[0]>(schema: T) =>
-  Type.Optional(Type.Union([schema, Type.Null()]))
 
 const content = open({ parts: Type.Array(open({ text: maybe(Type.String()) }), { minItems: 1 }) })
 const length = maybe(Type.Integer({ minimum: 1, maximum: mostDimensions }))

@@ -1,4 +1,5 @@
-import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { type Static, type TProperties, Type } from '@sinclair/typebox'
+import { maybe, open as openObject } from '../../json/lenient-schema.ts'
 import { snakeCase } from './spelling.ts'
 
 /**
@@ -6,7 +7,7 @@ import { snakeCase } from './spelling.ts'
  * `decode` reads the body in camel case.
  */
 function open<P extends TProperties>(properties: P) {
-  return Type.Object<P>(withSnakeCase(properties), { additionalProperties: true })
+  return openObject(withSnakeCase(properties))
 }
 
 function withSnakeCase<P extends TProperties>(properties: P): P {
@@ -14,7 +15,6 @@ function withSnakeCase<P extends TProperties>(properties: P): P {
   return Object.assign(Object.fromEntries(others), properties)
 }
 
-const maybe = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
 const anything = Type.Optional(Type.Unknown())
 const fields = Type.Record(Type.String(), Type.Unknown())
 const list = Type.Array(Type.Unknown())

@@ -1,4 +1,4 @@
-import { seal, unseal } from '../../core/opaque-text.ts'
+import { decodeEchoed, encodeEchoed } from '../../core/echoed-text.ts'
 
 /** Hands the reasoning of a reply out as signatures. */
 export interface Signatures {
@@ -18,7 +18,7 @@ export function signatures(): Signatures {
     add: (reasoning) => void unsigned.push(reasoning),
     take() {
       if (unsigned.length === 0) return {}
-      const thoughtSignature = seal(unsigned.join('\n\n'))
+      const thoughtSignature = encodeEchoed(unsigned.join('\n\n'))
       unsigned = []
       return { thoughtSignature }
     },
@@ -27,5 +27,5 @@ export function signatures(): Signatures {
 
 /** The reasoning in a signature of the gateway; `undefined` for one of another model, and for a placeholder. */
 export function reasoningIn(signature: unknown): string | undefined {
-  return typeof signature === 'string' ? unseal(signature) : undefined
+  return typeof signature === 'string' ? decodeEchoed(signature) : undefined
 }

@@ -4,7 +4,7 @@ import type { PostedModelRoute } from '../../core/dialect-route.ts'
 import { invalidField } from '../../core/errors.ts'
 import { longestModelName } from '../../core/model-name.ts'
 import type { ListedModel } from '../../core/upstream.ts'
-import { maybe, open } from './request-fields.ts'
+import { maybe, open } from '../../json/lenient-schema.ts'
 
 /** `GET /api/tags` and `POST /api/show`. Source: `api/types.go` of Ollama, 2026-08. */
 export const models: ModelFormat = {

@@ -1,9 +1,7 @@
-import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { longestModelName } from '../../core/model-name.ts'
+import { maybe, open } from '../../json/lenient-schema.ts'
 
-/** Clients send unknown fields, and none of them may cause a 400. */
-export const open = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: true })
-export const maybe = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
 const anything = Type.Optional(Type.Unknown())
 
 /** What samples the reply. Other options, of a server that runs models itself, are read in `options.ts`. */

@@ -1,7 +1,7 @@
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
 import { isBillingHeader } from '../openai/billing-header.ts'
 import { outputParts, partOf, partsOf, textPart } from '../openai/content.ts'
-import type { Entry } from '../openai/entries.ts'
+import type { Entry } from '../openai/conversation-entries.ts'
 import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
 import { asMarkup } from '../openai/markup.ts'
 import { named, speakerOf, spokenBy } from '../openai/speaker.ts'

@@ -1,7 +1,7 @@
 import type { Decoded } from '../../core/dialect.ts'
 import { invalidField } from '../../core/errors.ts'
 import type { Message, OutputFormat } from '../../core/request.ts'
-import { type Entry, readEntries } from '../openai/entries.ts'
+import { type Entry, readEntries } from '../openai/conversation-entries.ts'
 import { fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
 import { decodeVerbosity } from '../openai/verbosity.ts'
 import { decodeConversation } from './conversation.ts'

@@ -2,26 +2,24 @@ import { Type } from '@sinclair/typebox'
 import { defineEmbeddings } from '../../core/dialect-route.ts'
 import { type EmbeddingReply, mostDimensions } from '../../core/embedding.ts'
 import { longestModelName } from '../../core/model-name.ts'
+import { maybe, open } from '../../json/lenient-schema.ts'
 import { rejectInputs } from '../openai/embedding-inputs.ts'
 
 const tokens = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 })
 
-const embeddingBody = Type.Object(
-  {
-    model: Type.String({ minLength: 1, maxLength: longestModelName }),
-    input: Type.Union([
-      Type.String(),
-      Type.Array(Type.String(), { minItems: 1 }),
-      tokens,
-      Type.Array(tokens, { minItems: 1 }),
-    ]),
-    dimensions: Type.Optional(Type.Union([Type.Integer({ minimum: 1, maximum: mostDimensions }), Type.Null()])),
-    encoding_format: Type.Optional(Type.Union([Type.Literal('float'), Type.Literal('base64'), Type.Null()])),
-    // The user id is passed on to nobody.
-    user: Type.Optional(Type.Unknown()),
-  },
-  { additionalProperties: true },
-)
+const embeddingBody = open({
+  model: Type.String({ minLength: 1, maxLength: longestModelName }),
+  input: Type.Union([
+    Type.String(),
+    Type.Array(Type.String(), { minItems: 1 }),
+    tokens,
+    Type.Array(tokens, { minItems: 1 }),
+  ]),
+  dimensions: maybe(Type.Integer({ minimum: 1, maximum: mostDimensions })),
+  encoding_format: Type.Optional(Type.Union([Type.Literal('float'), Type.Literal('base64'), Type.Null()])),
+  // The user id is passed on to nobody.
+  user: Type.Optional(Type.Unknown()),
+})
 
 /** `POST /embeddings` of OpenAI's API. */
 export const embeddings = defineEmbeddings({

@@ -1,11 +1,7 @@
-import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { longestModelName } from '../../core/model-name.ts'
+import { maybe, open, words } from '../../json/lenient-schema.ts'
 
-/** Clients send unknown fields, and none of them may cause a 400. */
-const open = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: true })
-const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
-const maybe = <T extends TSchema>(schema: T) => Type.Optional(orNull(schema))
-const words = <T extends string>(...values: T[]) => values.map((value) => Type.Literal(value))
 const jsonSchema = Type.Record(Type.String(), Type.Unknown())
 const anything = Type.Optional(Type.Unknown())
 const name = Type.String({ minLength: 1 })
@@ -19,7 +15,7 @@ const message = open({
 })
 /** An item of Responses: calls, results and reasoning are items beside the messages. */
 const item = open({ role: Type.Optional(Type.Null()), type: Type.String({ minLength: 1 }) })
-/** The known forms of an entry. Others are read, too: see ../openai/entries.ts. */
+/** The known forms of an entry. Others are read, too: see ../openai/conversation-entries.ts. */
 const entries = Type.Union([Type.Array(Type.Union([Type.Unknown(), message, item])), Type.String(), open({})])
 
 const signature = {

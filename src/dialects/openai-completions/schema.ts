@@ -1,9 +1,6 @@
-import { type Static, type TProperties, type TSchema, Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { longestModelName } from '../../core/model-name.ts'
-
-/** Clients send unknown fields, and none of them may cause a 400. */
-const open = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: true })
-const maybe = <T extends TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
+import { maybe, open } from '../../json/lenient-schema.ts'
 
 const tokens = Type.Array(Type.Integer())
 const penalty = maybe(Type.Number({ minimum: -2, maximum: 2 }))

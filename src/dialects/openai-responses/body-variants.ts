@@ -1,6 +1,6 @@
 import { Value } from '@sinclair/typebox/value'
 import { invalidField } from '../../core/errors.ts'
-import { listed } from '../openai/entries.ts'
+import { listed } from '../openai/conversation-entries.ts'
 import { type Fields, fieldsOf, isFields, jsonText, listOf, textOr } from '../openai/json-fields.ts'
 import {
   type FlatChoice,

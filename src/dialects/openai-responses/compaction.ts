@@ -1,4 +1,4 @@
-import { seal, unseal } from '../../core/opaque-text.ts'
+import { decodeEchoed, encodeEchoed } from '../../core/echoed-text.ts'
 import type { Message } from '../../core/request.ts'
 import { textPart } from '../openai/content.ts'
 import { type Fields, textOr } from '../openai/json-fields.ts'
@@ -27,12 +27,12 @@ export function isCompaction({ type }: Fields): boolean {
 
 /** The item that a client sends in place of the conversation; clients may not read its text, but have to return it. */
 export function compactionItem(id: string, summary: string): Fields & { id: string } {
-  return { id, type: 'compaction', encrypted_content: seal(summary) }
+  return { id, type: 'compaction', encrypted_content: encodeEchoed(summary) }
 }
 
 /** The summary as the model reads it; `undefined` for an item of another server, which alone can read it. */
 export function summarised(item: Fields): Message | undefined {
-  const summary = unseal(textOr(item.encrypted_content))
+  const summary = decodeEchoed(textOr(item.encrypted_content))
   if (summary === undefined) return undefined
   return { role: 'user', parts: textPart(`[The conversation so far, summarised:]\n\n${summary}`) }
 }

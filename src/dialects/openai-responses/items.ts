@@ -1,6 +1,6 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
+import { decodeEchoed, encodeEchoed } from '../../core/echoed-text.ts'
 import type { ReplyBlock, ServerTool } from '../../core/events.ts'
-import { seal, unseal } from '../../core/opaque-text.ts'
 import type { ReplyHead } from '../../core/reply-encoder.ts'
 import { customInput, parsed } from '../openai/custom-input.ts'
 import { type Fields, fieldsOf, listOf, textOr } from '../openai/json-fields.ts'
@@ -72,7 +72,9 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
           ...(options.summarises
             ? { summary: [summaryPart(block.text)] }
             : { summary: [], content: [reasoningPart(block.text)] }),
-          ...(options.sealsReasoning && status !== 'in_progress' ? { encrypted_content: seal(block.text) } : {}),
+          ...(options.sealsReasoning && status !== 'in_progress'
+            ? { encrypted_content: encodeEchoed(block.text) }
+            : {}),
         }
       case 'tool-call':
         return {
@@ -202,11 +204,11 @@ export function replyIdOf(itemId: string): string | undefined {
  * encrypted or summarised.
  */
 export function reasoningOf({ id, summary, content, encrypted_content }: Fields): string {
-  const sealed = textOr(encrypted_content)
-  const own = unseal(sealed)
+  const echoed = textOr(encrypted_content)
+  const own = decodeEchoed(echoed)
   if (own !== undefined) return own
   const plainText = joined(content)
-  if (plainText !== '' || sealed) return plainText
+  if (plainText !== '' || echoed) return plainText
   return replyIdOf(textOr(id)) ? joined(summary) : ''
 }
 

@@ -1,15 +1,9 @@
-import { type Static, type TObject, type TProperties, type TSchema, type TUnion, Type } from '@sinclair/typebox'
+import { type Static, type TObject, type TSchema, type TUnion, Type } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
 import { longestModelName } from '../../core/model-name.ts'
+import { maybe, open, orNull, otherThan, words } from '../../json/lenient-schema.ts'
 import type { Fields } from '../openai/json-fields.ts'
 
-/** Clients send unknown fields, and none of them may cause a 400. */
-const open = <P extends TProperties>(properties: P) => Type.Object(properties, { additionalProperties: true })
-const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
-const maybe = <T extends TSchema>(schema: T) => Type.Optional(orNull(schema))
-const words = <T extends string>(...values: T[]) => values.map((value) => Type.Literal(value))
-/** Any `type` except those of `known`, so that a known type with an invalid field does not pass as an unknown one. */
-const typeBesides = (known: Set<string>) => Type.String({ pattern: `^(?!(?:${[...known].join('|')})$)` })
 const jsonSchema = Type.Record(Type.String(), Type.Unknown())
 const name = Type.String({ minLength: 1 })
 const anything = Type.Optional(Type.Unknown())
@@ -87,7 +81,7 @@ const clientTool = Type.Union([
 const clientTypes = typesOf(clientTool)
 /** Tools that OpenAI runs itself: `web_search`, `file_search`, `mcp`. */
 const otherTool = open({
-  type: typeBesides(clientTypes),
+  type: otherThan(...clientTypes),
   filters: maybe(
     open({ allowed_domains: maybe(Type.Array(Type.String())), blocked_domains: maybe(Type.Array(Type.String())) }),
   ),

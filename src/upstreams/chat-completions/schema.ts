@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
-import { maybe, open } from '../../json/open-object.ts'
+import { maybe, open } from '../../json/lenient-schema.ts'
 
 /**
  * The parts of server responses that are read here. Documents leave fields out and fields change, so objects may have

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
-import { maybe, open } from '../../json/open-object.ts'
+import { maybe, open } from '../../json/lenient-schema.ts'
 
 /** `GET {origin}/api/monitor/usage/quota/limit` */
 export const quotaBody = TypeCompiler.Compile(

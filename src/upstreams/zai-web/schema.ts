@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
-import { maybe, open } from '../../json/open-object.ts'
+import { maybe, open } from '../../json/lenient-schema.ts'
 
 /**
  * The parts of the chat backend's stream that are read here. The format is undocumented and changes without notice, so

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { TypeCompiler } from '@sinclair/typebox/compiler'
 import fc from 'fast-check'
-import { seal } from '../../../src/core/opaque-text.ts'
+import { encodeEchoed } from '../../../src/core/echoed-text.ts'
 import type { AssistantPart, Message, UserPart } from '../../../src/core/request.ts'
 import { anthropicMessages } from '../../../src/dialects/anthropic-messages/index.ts'
 import { requestContext } from '../../support/request-context.ts'
@@ -210,9 +210,9 @@ describe('a history made elsewhere', () => {
         {
           role: 'assistant',
           content: [
-            { type: 'thinking', thinking: 'Hm', signature: seal('msg_1') },
-            { type: 'thinking', thinking: '', signature: seal('msg_1\nunshown\nthoughts') },
-            { type: 'thinking', thinking: '', signature: seal('msg_1') },
+            { type: 'thinking', thinking: 'Hm', signature: encodeEchoed('msg_1') },
+            { type: 'thinking', thinking: '', signature: encodeEchoed('msg_1\nunshown\nthoughts') },
+            { type: 'thinking', thinking: '', signature: encodeEchoed('msg_1') },
             { type: 'text', text: 'b' },
           ],
         },

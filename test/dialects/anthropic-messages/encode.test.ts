@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import type Anthropic from '@anthropic-ai/sdk'
+import { encodeEchoed } from '../../../src/core/echoed-text.ts'
 import { GatewayError } from '../../../src/core/errors.ts'
 import type { Delta, FinishReason } from '../../../src/core/events.ts'
-import { seal } from '../../../src/core/opaque-text.ts'
 import type { AssistantPart } from '../../../src/core/request.ts'
 import { runTransform } from '../../../src/core/transform.ts'
 import type { MessagesOptions } from '../../../src/dialects/anthropic-messages/encode.ts'
@@ -10,9 +10,9 @@ import { anthropicMessages } from '../../../src/dialects/anthropic-messages/inde
 import { requestContext } from '../../support/request-context.ts'
 import { call, events, fail, finish, head, reply, say, think, usage } from '../stream.ts'
 
-const signature = seal('msg_1')
+const signature = encodeEchoed('msg_1')
 /** Reasoning that is not shown travels in it. */
-const signatureWith = (reasoning: string) => seal(`msg_1\n${reasoning}`)
+const signatureWith = (reasoning: string) => encodeEchoed(`msg_1\n${reasoning}`)
 type StopReason = Anthropic.StopReason
 type DeltaUsage = Anthropic.Beta.BetaMessageDeltaUsage
 

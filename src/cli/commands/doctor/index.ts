@@ -8,7 +8,7 @@ import { type Examined, type Finding, fail, failed, skip } from '../../../core/f
 import { upstreamKinds } from '../../../upstreams/index.ts'
 import type { UpstreamKinds } from '../../../upstreams/upstream-kind.ts'
 import { provesBy } from '../../client-target.ts'
-import { originOf } from '../../destinations.ts'
+import { originOf } from '../../destination-origins.ts'
 import type { Io } from '../../io.ts'
 import { access, configuration, configWarningFindings, port, proxy, proxyFor } from './local-setup.ts'
 import { network } from './network.ts'

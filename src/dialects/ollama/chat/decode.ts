@@ -1,7 +1,7 @@
 import type { Decoded } from '../../../core/dialect.ts'
 import { invalidField } from '../../../core/errors.ts'
 import type { Tool } from '../../../core/request.ts'
-import { listed } from '../../openai/entries.ts'
+import { listed } from '../../openai/conversation-entries.ts'
 import { decodeSettings } from '../options.ts'
 import { decodeConversation } from './conversation.ts'
 import type { ChatOptions } from './encode.ts'

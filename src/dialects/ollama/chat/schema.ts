@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { images, maybe, open, requestFields } from '../request-fields.ts'
+import { maybe, open } from '../../../json/lenient-schema.ts'
+import { images, requestFields } from '../request-fields.ts'
 
 const call = open({
   id: maybe(Type.String()),
@@ -32,7 +33,7 @@ const tool = open({
 /** The body of `POST /api/chat`. Without messages, it loads the model. */
 export const chatBody = open({
   ...requestFields,
-  /** The known form of a message. Others are read, too: see ../../openai/entries.ts. */
+  /** The known form of a message. Others are read, too: see ../../openai/conversation-entries.ts. */
   messages: maybe(Type.Union([Type.Array(Type.Union([Type.Unknown(), message])), Type.String(), open({})])),
   tools: maybe(Type.Array(tool)),
 })

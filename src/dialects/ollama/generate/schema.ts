@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { images, maybe, open, requestFields } from '../request-fields.ts'
+import { maybe, open } from '../../../json/lenient-schema.ts'
+import { images, requestFields } from '../request-fields.ts'
 
 /** The body of `POST /api/generate`. Without a prompt, it loads the model. */
 export const generateBody = open({

@@ -25,7 +25,7 @@ export function originOf(instance: UpstreamInstance, config: Config): string | u
  *
  * Errors: UsageError for an invalid address.
  */
-export function promptReaders(config: Config): string[] {
+export function promptRecipients(config: Config): string[] {
   return config.upstreams.map((instance) => {
     const origin = originOf(instance, config)
     return `${instance.id} ${origin === undefined ? 'on this machine' : `at ${origin}`}`

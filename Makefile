@@ -14,7 +14,7 @@ PARALLEL := --parallel --no-isolate
 REPORT := $(if $(JUNIT),--reporter=junit --reporter-outfile=$(JUNIT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo dev check fix test test-browser test-postgres test-agents screenshots golden outdated bench bench-cluster build smoke fuzz soak release npm ci clean
+.PHONY: help run demo dev check fix test test-browser test-postgres test-agents test-libraries screenshots golden outdated bench bench-cluster build smoke fuzz soak release npm ci clean
 
 help: ## show these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
@@ -44,7 +44,7 @@ fix: $(DEV) ## mend what the formatter and the linter can mend
 
 test: $(DEV) ## run the tests
 	$(BUN) test $(PARALLEL) $(PATIENCE) $(REPORT) $(ARGS)
-	@echo 'Left out: the compiled executable (make smoke), the pages in a browser (make test-browser), a cluster (make test-postgres), coding agents (make test-agents).'
+	@echo 'Left out: the compiled executable (make smoke), the pages in a browser (make test-browser), a cluster (make test-postgres), coding agents (make test-agents), libraries for Python and others (make test-libraries).'
 
 test-browser: $(DEV) $(BINARY) ## try the pages of the compiled executable in an installed Chromium
 	@$(BUN) test/support/chromium.ts
@@ -57,6 +57,10 @@ test-agents: $(DEV) $(BINARY) ## run Claude Code, Codex, Gemini CLI and opencode
 	@$(BUN) test/support/agents/install.ts
 	BINARY=$(CURDIR)/$(BINARY) $(BUN) test --max-concurrency 2 $(wildcard ./test/agents/*.agents.ts) $(REPORT)
 	@echo 'Left out: whatever needs a person at the keyboard, and the systems and versions not installed here.'
+
+test-libraries: $(DEV) ## try the packages of OpenAI, Anthropic and Google for Python, and LangChain and LlamaIndex
+	@$(BUN) test/support/libraries/install.ts
+	$(BUN) test $(PATIENCE) $(wildcard ./test/libraries/*.libraries.ts) $(REPORT)
 
 screenshots: $(DEV) $(BINARY) ## take the screenshots in docs/images anew, of the demo in an installed Chromium
 	@$(BUN) test/support/chromium.ts

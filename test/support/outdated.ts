@@ -1,5 +1,6 @@
 import packageJson from '../../package.json' with { type: 'json' }
 import { agents } from './agents/install.ts'
+import { libraries } from './libraries/install.ts'
 
 // `make outdated` lists packages with a newer version than the pinned one. It changes nothing and always succeeds.
 
@@ -16,7 +17,10 @@ const packages = Object.entries({ ...packageJson.dependencies, ...packageJson.de
     return { label, name, version: aliased }
   },
 )
-const judges = Object.entries(agents).map(([label, { name, version }]): Pinned => ({ label, name, version }))
+const judges = [
+  ...Object.entries(agents).map(([label, { name, version }]): Pinned => ({ label, name, version })),
+  ...Object.entries(libraries.npm).map(([name, version]): Pinned => ({ label: name, name, version })),
+]
 
 /** Packages that are kept at an old version on purpose. */
 const heldBack: Record<string, string> = {

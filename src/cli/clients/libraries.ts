@@ -4,7 +4,7 @@ import { type ClientSetup, type ClientTarget, keyVariable, quoted, readOn, windo
 export const libraryClients = {
   openai: {
     label: 'OpenAI SDK',
-    source: { ran: 'openai for JavaScript' },
+    source: { ran: 'openai for JavaScript and Python' },
     variables: ({ url, key }) => [
       { name: 'OPENAI_BASE_URL', value: `${url}/v1`, why: 'The gateway instead of api.openai.com.' },
       { name: 'OPENAI_API_KEY', value: key, why: 'Its key.' },
@@ -12,7 +12,7 @@ export const libraryClients = {
   },
   anthropic: {
     label: 'Anthropic SDK',
-    source: { ran: '@anthropic-ai/sdk for JavaScript' },
+    source: { ran: 'Anthropic for JavaScript and Python' },
     usesAnthropicKey: true,
     variables: ({ url, key }) => [
       { name: 'ANTHROPIC_BASE_URL', value: url, why: 'The gateway instead of api.anthropic.com.' },

@@ -1,11 +1,13 @@
 import { matchesOf } from './matches.ts'
 import { type Redact, removed } from './redact.ts'
+import { unwrappedBase64 } from './wrapped-base64.ts'
 
 /**
  * Removes known secrets from texts: a secret as a whole, its part after the prefix or the last dot, and every part of
  * at least 12 characters and half its length. Secrets are found in any letter case, in hex, in base64 (also inside a
- * longer encoded text, as in `Basic base64(user:key)`), and under the escapes of URLs, JSON and HTML. Secrets of fewer
- * than 12 characters are found only as a whole and in their own letter case, because they may equal an ordinary word.
+ * longer encoded text, as in `Basic base64(user:key)`, or over several lines), and under the escapes of URLs, JSON and
+ * HTML. Secrets of fewer than 12 characters are found only as a whole and in their own letter case, because they may equal
+ * an ordinary word.
  *
  * Costs: about 1 µs for a line of the log without escapes, however many secrets there are.
  */
@@ -156,7 +158,7 @@ interface View {
   /**
    * Position of each character in the original text, then the end of the last one. Without it, positions are the same.
    */
-  origin?: readonly number[]
+  origin?: ArrayLike<number>
 }
 
 /** A part of a text; `end` is exclusive. */
@@ -165,12 +167,22 @@ export type Range = [start: number, end: number]
 /** How many layers of escapes are resolved, as in JSON that is quoted in JSON. */
 const maxLevels = 4
 
-/** The text, and what it is with one layer of escapes after the other resolved. */
+/** The text and what it is with one layer of escapes after the other resolved, and the base64 in each without line breaks. */
 export function viewsOf(text: string): View[] {
   const views: View[] = []
-  for (let view: View | undefined = { text }; view !== undefined; view = unescaped(view))
-    if (views.push(view) === maxLevels) break
+  let view: View | undefined = { text }
+  for (let level = 0; view !== undefined && level < maxLevels; level++) {
+    views.push(view)
+    const unwrapped = unwrappedBase64(view.text)
+    if (unwrapped) views.push({ text: unwrapped.text, origin: within(view.origin, unwrapped.origin) })
+    view = unescaped(view)
+  }
   return views
+}
+
+/** Positions in the original text of positions in a view of it. */
+function within(origin: View['origin'], positions: Uint32Array): Uint32Array {
+  return origin ? positions.map((at) => origin[at] ?? at) : positions
 }
 
 function findRuns({ text, origin }: View, { byGram, mayContain }: Grams, ranges: Range[]): void {
@@ -218,7 +230,7 @@ function unescaped(view: View): View | undefined {
   }
   if (after === 0) return undefined
   copy(view.text.length)
-  origin.push(view.origin?.at(-1) ?? view.text.length)
+  origin.push(view.origin?.[view.text.length] ?? view.text.length)
   return { text, origin }
 }
 

@@ -6,6 +6,8 @@ import {
   type ConversationRoute,
   costOf,
 } from '../core/dialect-route.ts'
+import { GatewayError } from '../core/errors.ts'
+import { isRecord } from '../core/json.ts'
 import type { StoredResponse } from '../core/stored-conversation.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import type { ResponseStore } from '../store/responses.ts'
@@ -42,6 +44,7 @@ export function conversationRoutes(
       const { id } = params
       if (id === undefined) {
         const begun = route.answer(conversations.begin(newId, Math.floor(clock.now() / 1000)), asked)
+        rejectLarge(begun, asked)
         if (begun.changed) await store.put(owner, begun.changed)
         return begun.answer
       }
@@ -49,6 +52,7 @@ export function conversationRoutes(
       let answered: ConversationAnswer | undefined
       const answer = (conversation: StoredResponse) => {
         answered = route.answer(conversation, asked)
+        rejectLarge(answered, asked)
         return answered.changed ?? conversation
       }
       if (method === 'GET') {
@@ -61,6 +65,39 @@ export function conversationRoutes(
     const docs = { tags: [dialect.id], summary, description: described.description }
     return behindBasePaths({ method, path, access, dialect, docs, handle }, basePaths)
   })
+}
+
+/** A conversation is read and written as a whole, which takes about 8 ms for each million characters. */
+const mostCharacters = 8_000_000
+const mostItems = 20_000
+
+/** Errors: `too-large` for a conversation that would hold up other requests whenever it is used. */
+function rejectLarge({ changed }: ConversationAnswer, { body }: ConversationRequest): void {
+  if (!changed || body === undefined) return
+  const isCrowded = changed.input.length > mostItems
+  if (
+    !isCrowded &&
+    characters(changed.input, mostCharacters) + characters(changed.reply, mostCharacters) <= mostCharacters
+  )
+    return
+  const param = isRecord(body) && 'items' in body ? 'items' : 'metadata'
+  throw new GatewayError(
+    'too-large',
+    `${param}: a conversation has at most ${mostItems} items and ${mostCharacters} characters. Begin another one, or remove items.`,
+    { code: 'conversation_too_large', param },
+  )
+}
+
+/** The characters of all texts and names in a value, counted until there are more than `most`. */
+function characters(value: unknown, most: number): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null) return 1
+  let sum = 0
+  for (const [name, member] of Object.entries(value)) {
+    sum += name.length + characters(member, most - sum)
+    if (sum > most) break
+  }
+  return sum
 }
 
 function bodyReader(route: ConversationRoute, dialect: Dialect, { admitAndReadBody }: ConversationRouteOptions) {

@@ -1,21 +1,30 @@
 import { afterAll, expect, test } from 'bun:test'
 import OpenAI from 'openai'
 import { type ChatRequest, textOf } from '../../src/core/request.ts'
+import { createResponseStore } from '../../src/store/responses.ts'
 import { finish, say, usage } from '../dialects/stream.ts'
 import { startGateway } from '../support/gateway.ts'
 import { plainModel, replyingWith } from '../support/replies.ts'
 
 const asked: ChatRequest[] = []
+const store = createResponseStore({
+  ...{ path: ':memory:', maxBytes: 64 * 1024 * 1024, maxRows: 100, maxAgeMs: 60_000 },
+  now: () => performance.now(),
+  warn() {},
+})
 const upstream = replyingWith(() => [say('Noted.'), usage, finish()])
-const gateway = startGateway([
-  {
-    ...upstream,
-    open(call) {
-      asked.push(call.request)
-      return upstream.open(call)
+const gateway = startGateway(
+  [
+    {
+      ...upstream,
+      open(call) {
+        asked.push(call.request)
+        return upstream.open(call)
+      },
     },
-  },
-])
+  ],
+  { maxBodyBytes: 32 * 1024 * 1024, store },
+)
 afterAll(() => gateway.stop())
 
 const { conversations, responses } = new OpenAI({ baseURL: `${gateway.url}/v1`, apiKey: 'k', maxRetries: 0 })
@@ -82,6 +91,22 @@ test('its items can be added, read and removed, and its metadata changed', async
   expect(await texts(id)).toEqual(['Second.'])
   expect(await conversations.update(id, { metadata: { topic: 'x' } })).toMatchObject({ metadata: { topic: 'x' } })
   expect(await conversations.retrieve(id)).toMatchObject({ object: 'conversation', metadata: { topic: 'x' } })
+})
+
+test('one that would hold up other requests is refused, and stays as it was', async () => {
+  const large = 'a'.repeat(5_000_000)
+  const { id } = await conversations.create({ items: [{ role: 'user', content: large }] })
+  const items = [{ role: 'user' as const, content: large }]
+  const tooLarge = { status: 413, code: 'conversation_too_large' }
+  expect(await refused(conversations.items.create(id, { items }))).toEqual({ ...tooLarge, param: 'items' })
+  expect(await refused(conversations.create({ items: [...items, ...items] }))).toEqual({ ...tooLarge, param: 'items' })
+  const update = conversations.update(id, { metadata: { a: large } as never })
+  expect(await refused(update)).toEqual({ ...tooLarge, param: 'metadata' })
+  const many = Array.from({ length: 9_000 }, () => ({ role: 'user' as const, content: 'a' }))
+  const { id: crowded } = await conversations.create({ items: many })
+  await conversations.items.create(crowded, { items: many })
+  expect(await refused(conversations.items.create(crowded, { items: many }))).toEqual({ ...tooLarge, param: 'items' })
+  expect(await texts(id)).toEqual([large])
 })
 
 test('what is not there, or not both, is refused by name', async () => {

@@ -47,6 +47,11 @@ export interface Dialect<Options = unknown> {
   encoder(head: ReplyHead, options: Options): Encoder
   encodeReply(head: ReplyHead, reply: Reply, options: Options): object
   encodeError(error: GatewayError, requestId: string): { status: number; body: object }
+  /**
+   * The whole reply to a prompt that was refused as unsafe, for an API in which that is no error. In a stream `encoder` is
+   * given the error as its only event.
+   */
+  refusedPrompt?(head: ReplyHead, error: GatewayError): object
   /** How replies are streamed, unless `decode` names another format for the request. */
   stream: StreamFormat
   /** Prefixes of the ids this dialect hands out: `chatcmpl-`, `call_`. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { Dialect } from '../core/dialect.ts'
 import { type Cost, costOf } from '../core/dialect-route.ts'
-import { asGatewayError } from '../core/errors.ts'
+import { asGatewayError, type GatewayError } from '../core/errors.ts'
 import { redactError } from '../core/redact.ts'
 import type { ReplyHead, ReplyTiming } from '../core/reply-encoder.ts'
 import type { BackgroundFormat } from '../core/stored-conversation.ts'
@@ -24,7 +24,7 @@ import {
   type StartOptions,
   startReply,
 } from './start-reply.ts'
-import { wholeResponse } from './whole-response.ts'
+import { completeResponse, wholeResponse } from './whole-response.ts'
 
 export interface ReplyRouteOptions extends StartOptions {
   backgroundReplies: BackgroundReplies
@@ -77,9 +77,27 @@ async function answer(
   options: ReplyRouteOptions,
 ): Promise<Response> {
   const replyRequest = await decodeRequest(dialect, path, context, body, options)
-  const { request, record, decoded, recentReplies } = replyRequest
+  const { request } = replyRequest
   const background = backgroundOf(replyRequest)
   const cancellation = cancellationOf(request, background !== undefined)
+  try {
+    return await send(replyRequest, cancellation, options)
+  } catch (thrown) {
+    const error = asGatewayError(thrown)
+    const isReply = error.kind === 'content-filtered' && dialect.refusedPrompt !== undefined
+    if (!isReply || background) throw thrown
+    return await sendRefusal(error, replyRequest, options)
+  }
+}
+
+/** Starts the reply and sends it, whole or as a stream. Errors: GatewayError, before anything was sent. */
+async function send(
+  replyRequest: ReplyRequest,
+  cancellation: Cancellation,
+  options: ReplyRouteOptions,
+): Promise<Response> {
+  const { dialect, record, decoded, recentReplies } = replyRequest
+  const background = backgroundOf(replyRequest)
   const started = await startReply(replyRequest, cancellation, options)
   const { call } = started
   const head: ReplyHead = {
@@ -100,6 +118,26 @@ async function answer(
   const reply: PreparedReply = { ...replyRequest, ...started, head, saver, cancellation }
   if (background) return await sendInBackground(reply, background, options)
   return decoded.stream ? await sendStream(reply, options) : await sendWhole(reply, options)
+}
+
+/** The reply to a prompt that was refused, where the API has one. */
+async function sendRefusal(
+  refused: GatewayError,
+  replyRequest: ReplyRequest,
+  options: ReplyRouteOptions,
+): Promise<Response> {
+  const { dialect, request, record, decoded } = replyRequest
+  const error = redactError(refused, options.redact)
+  record.error = error
+  const head = { ...headOf(replyRequest, options), reasoningByName: false }
+  const headers = requestIdHeaders(record)
+  if (!decoded.stream)
+    return await wholeResponse(request, record, { reply: dialect.refusedPrompt?.(head, error) ?? {}, headers }, options)
+  const messages: string[] = []
+  dialect.encoder(head, decoded.options).push({ type: 'error', error }, messages)
+  const { contentType } = decoded.streamFormat ?? dialect.stream
+  const response = new Response(messages.join(''), { headers: { ...streamHeaders(contentType), ...headers } })
+  return await completeResponse(request, record, response, options)
 }
 
 /** A started reply, with all that its response needs. */

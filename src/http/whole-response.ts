@@ -12,10 +12,19 @@ export async function wholeResponse(
   request: Request,
   record: RequestRecord,
   { reply, headers }: { reply: object; headers: Record<string, string> },
+  options: WholeResponseOptions,
+): Promise<Response> {
+  return await completeResponse(request, record, Response.json(reply, { headers }), options)
+}
+
+/** Sends a response that is complete, and closes the record of its request. */
+export async function completeResponse(
+  request: Request,
+  record: RequestRecord,
+  response: Response,
   { clock, connection, done }: WholeResponseOptions,
 ): Promise<Response> {
-  record.status = 200
-  const response = Response.json(reply, { headers })
+  record.status = response.status
   if (record.capture) {
     record.capture.answered({ status: response.status, headers: [...response.headers] })
     record.capture.written(await response.clone().text(), clock.monotonic())

@@ -104,11 +104,12 @@ describe('the document', () => {
       openapi: '3.1.0',
       info: { title: 'zai2api', version: 'test', description: expect.stringContaining('AUTH_TOKEN') },
       servers: [{ url: '/' }],
-      security: [{ bearer: [] }, { 'x-api-key': [] }],
+      security: [{ bearer: [] }, { 'api-key': [] }, { 'x-api-key': [] }, { 'x-goog-api-key': [] }],
       components: {
         securitySchemes: {
           bearer: { type: 'http', scheme: 'bearer' },
           'x-api-key': { type: 'apiKey', in: 'header', name: 'x-api-key' },
+          'x-goog-api-key': { type: 'apiKey', in: 'header', name: 'x-goog-api-key' },
         },
       },
     })

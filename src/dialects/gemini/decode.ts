@@ -66,6 +66,7 @@ export function decode(body: GeminiBody, { params, path, query }: RequestContext
     options: {
       showsThoughts: config.thinkingConfig?.includeThoughts === true,
       ...(isArray ? { isArray } : {}),
+      ...(isEnum(config) ? { isEnum: true } : {}),
     },
     stream: isStream,
     ...(isArray ? { streamFormat: jsonArray } : {}),
@@ -90,19 +91,32 @@ function modelOf(name: string): string {
   throw invalidField('model', `expected at most ${longestModelName} characters, got ${name.length}`)
 }
 
-function outputOf({
-  responseMimeType,
-  responseSchema,
-  responseJsonSchema,
-  responseFormat,
-}: GenerationConfig): OutputFormat {
-  const format = [responseFormat]
+const enumType = 'text/x.enum'
+
+/** One of the values of a schema, as bare text. Without a schema it is any text. */
+function isEnum(config: GenerationConfig): boolean {
+  return typeOf(config) === enumType && schemaOf(config) !== undefined
+}
+
+function outputOf(config: GenerationConfig): OutputFormat {
+  const [type, schema] = [typeOf(config), schemaOf(config)]
+  if (type === enumType) return schema === undefined ? { type: 'text' } : { type: 'json', schema }
+  if (type !== 'application/json' && (type || schema === undefined)) return { type: 'text' }
+  return { type: 'json', schema }
+}
+
+function typeOf({ responseMimeType, responseFormat }: GenerationConfig): unknown {
+  return responseMimeType || textFormat(responseFormat)?.mimeType
+}
+
+function schemaOf({ responseSchema, responseJsonSchema, responseFormat }: GenerationConfig) {
+  const given = responseJsonSchema ?? textFormat(responseFormat)?.schema
+  return isFields(given) ? given : responseSchema ? jsonSchemaOf(responseSchema) : undefined
+}
+
+function textFormat(responseFormat: GenerationConfig['responseFormat']) {
+  return [responseFormat]
     .flat()
     .map((each) => fieldsOf(fieldsOf(each).text))
     .find(({ mimeType }) => mimeType)
-  const given = responseJsonSchema ?? format?.schema
-  const schema = isFields(given) ? given : responseSchema ? jsonSchemaOf(responseSchema) : undefined
-  const type = responseMimeType || format?.mimeType
-  if (type !== 'application/json' && (type || schema === undefined)) return { type: 'text' }
-  return { type: 'json', schema }
 }

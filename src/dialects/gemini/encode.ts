@@ -2,7 +2,7 @@ import type { FinishReason, Reply, Usage } from '../../core/events.ts'
 import { isRecord, parseJson } from '../../core/json.ts'
 import type { Encoder, ReplyHead, TextWriter } from '../../core/reply-encoder.ts'
 import { asciiJson, jsonEscape, sseMessage, templateWriter } from '../../core/sse.ts'
-import { errorBody } from './errors.ts'
+import { errorBody, refusedPrompt } from './errors.ts'
 import { grounding } from './grounding.ts'
 import { signatures } from './thought-signature.ts'
 
@@ -11,6 +11,8 @@ export interface GeminiOptions {
   showsThoughts: boolean
   /** A stream is one JSON array, not server-sent events. */
   isArray?: true
+  /** The reply is the text of a JSON string: one of the values that were asked for. */
+  isEnum?: true
 }
 
 const finishReasonOf = {
@@ -45,9 +47,11 @@ export function encoder(head: ReplyHead, options: GeminiOptions): Encoder {
     account() {},
   }
   let writer: TextWriter | undefined
+  let hasContent = false
 
   return {
     push(event, out) {
+      if (event.type.endsWith('-delta')) hasContent = true
       switch (event.type) {
         case 'reasoning-delta':
           if (showsThoughts) out.push(frame.first(thoughts.write([jsonEscape(event.text)])))
@@ -57,12 +61,16 @@ export function encoder(head: ReplyHead, options: GeminiOptions): Encoder {
           signing.add(event.text)
           break
         case 'text-delta':
+          if (options.isEnum) break
           out.push(frame.first(answer.write([jsonEscape(event.text)])))
           writer = answer
           break
-        case 'text-end':
-          searches.addText(event.text)
+        case 'text-end': {
+          const text = textOf(event.text, options)
+          searches.addText(text)
+          if (options.isEnum) out.push(frame.first(answer.write([jsonEscape(text)])))
           break
+        }
         case 'tool-call-end': {
           const part = callPart(event, signing.take())
           if (part) out.push(response(candidate([part])))
@@ -76,9 +84,12 @@ export function encoder(head: ReplyHead, options: GeminiOptions): Encoder {
           out.push(response(last, { usageMetadata: usageOf(event.usage) }) + frame.end)
           break
         }
-        case 'error':
-          out.push(frame.message(JSON.stringify(errorBody(event.error, head.requestId))) + frame.end)
+        case 'error': {
+          const isRefusal = event.error.kind === 'content-filtered' && !hasContent
+          const body = isRefusal ? refusedPrompt(head, event.error) : errorBody(event.error, head.requestId)
+          out.push(frame.message(JSON.stringify(body)) + frame.end)
           break
+        }
         case 'message-start':
         case 'text-start':
         case 'reasoning-start':
@@ -148,10 +159,11 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: GeminiOption
         if (showsThoughts) parts.push({ text: block.text, thought: true })
         break
       case 'text': {
-        searches.addText(block.text)
+        const text = textOf(block.text, options)
+        searches.addText(text)
         const last = parts.at(-1)
-        if (last?.text !== undefined && !last.thought) last.text += block.text
-        else parts.push({ text: block.text })
+        if (last?.text !== undefined && !last.thought) last.text += text
+        else parts.push({ text })
         break
       }
       case 'tool-call': {
@@ -175,6 +187,12 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: GeminiOption
     usageMetadata: usageOf(reply.usage),
     ...identityOf(head),
   }
+}
+
+/** A value of an enum is a JSON string for the model, and a bare word for the client. */
+function textOf(text: string, { isEnum }: GeminiOptions): string {
+  const value = isEnum ? parseJson(text) : undefined
+  return typeof value === 'string' ? value : text
 }
 
 interface Part {

@@ -1,4 +1,5 @@
 import { type ErrorKind, type GatewayError, retryAfterSeconds, withFieldNames } from '../../core/errors.ts'
+import type { ReplyHead } from '../../core/reply-encoder.ts'
 
 /** The names of google.rpc.Code. Source: https://ai.google.dev/gemini-api/docs/troubleshooting */
 const statusOf = {
@@ -44,6 +45,18 @@ export function errorBody(given: GatewayError, requestId?: string): object {
       status: statusOf[error.kind],
       details: detailsOf(error, requestId),
     },
+  }
+}
+
+/**
+ * What Google answers to a prompt that it takes for unsafe: no candidates, and no error.
+ * Source: GenerateContentResponse.PromptFeedback of the API's reference.
+ */
+export function refusedPrompt({ id, model }: Pick<ReplyHead, 'id' | 'model'>, { message }: GatewayError): object {
+  return {
+    promptFeedback: { blockReason: 'PROHIBITED_CONTENT', blockReasonMessage: message },
+    modelVersion: model,
+    responseId: id,
   }
 }
 

@@ -24,7 +24,7 @@ const configOptions: readonly [name: string, asks: (config: GenerationConfig) =>
   ['responseModalities', ({ responseModalities }) => responseModalities?.some((word) => !/^text$/i.test(word))],
 ]
 
-const knownMimeTypes = new Set(['', 'text/plain', 'application/json'])
+const knownMimeTypes = new Set(['', 'text/plain', 'application/json', 'text/x.enum'])
 
 export function ignoredOptions(body: GeminiBody): string[] {
   const config: GenerationConfig = body.generationConfig ?? {}

@@ -2,7 +2,7 @@ import { defineDialect } from '../../core/dialect.ts'
 import { decode, streamPath } from './decode.ts'
 import { batchEmbedContents, embedContent } from './embed.ts'
 import { encodeReply, encoder } from './encode.ts'
-import { encodeError } from './errors.ts'
+import { encodeError, refusedPrompt } from './errors.ts'
 import { models } from './models.ts'
 import { geminiBody } from './schema.ts'
 
@@ -45,6 +45,7 @@ export const gemini = defineDialect({
   encoder,
   encodeReply,
   encodeError,
+  refusedPrompt,
   // With a blank line: the official SDK would take the comment for the first line of the next event, and drop both.
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n\n' },
   ids: { reply: '', toolCall: 'call_' },

@@ -35,7 +35,7 @@ export function openapiDocument({ version, dialects, routes }: DocumentOptions):
     openapi: '3.1.0',
     info: { title: 'zai2api', version, description, license: { name: 'MIT', identifier: 'MIT' } },
     servers: [{ url: '/' }],
-    security: [{ bearer: [] }, { 'x-api-key': [] }],
+    security: [{ bearer: [] }, ...keyHeaders(dialects).map(([name]) => ({ [name]: [] }))],
     tags: [
       ...dialects.map(({ id }) => ({ name: id })),
       { name: 'models', description: 'What can be asked' },
@@ -47,11 +47,21 @@ export function openapiDocument({ version, dialects, routes }: DocumentOptions):
     components: {
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', description: 'As OpenAI clients send it.' },
-        'x-api-key': { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'As Anthropic clients send it.' },
+        ...Object.fromEntries(keyHeaders(dialects)),
       },
       schemas: Object.assign({}, ...dialects.map(schemasOf), ...routes.map(({ docs }) => docs?.schemas)),
     },
   }
+}
+
+/** The headers in which clients of each dialect send a key, as security schemes. */
+function keyHeaders(dialects: readonly Dialect[]): [name: string, scheme: object][] {
+  return dialects.flatMap(({ label, keyHeaders = [] }) =>
+    keyHeaders.map((name): [string, object] => [
+      name,
+      { type: 'apiKey', in: 'header', name, description: `As clients of ${label} send it.` },
+    ]),
+  )
 }
 
 function paths(dialects: readonly Dialect[], routes: readonly Route[]): object {

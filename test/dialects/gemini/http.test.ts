@@ -203,6 +203,27 @@ describe('a key in the address', () => {
     expect((await post('/v1beta/models/GLM-4.5:generateContent?key=', hello, {}, lenient)).status).toBe(401)
   })
 
+  test.each(['/v1/chat/completions', '/v1/messages', '/api/chat', '/v1/nothing', '/v1beta/models/GLM-4.5:sing'])(
+    'stands nowhere afterwards at %s, which takes none from an address',
+    async (path) => {
+      traced.length = 0
+      const chat = {
+        model: 'GLM-4.5',
+        max_tokens: 9,
+        stream: false,
+        messages: [{ role: 'user', content: '[fast] Hi' }],
+      }
+      for (const headers of [{}, { authorization: `Bearer ${secret}` }] as Record<string, string>[])
+        await (await post(`${path}?key=${secret}&beta=true`, chat, headers)).text()
+      const rows = await Promise.all(traced.map(async ({ id }) => JSON.stringify(await capture.read(id))))
+      const records = JSON.stringify(traced, (name, value) =>
+        name === 'timeline' || name === 'capture' ? undefined : value,
+      )
+      expect(records).toContain(path)
+      for (const text of [records, ...rows, ...locked.lines]) expect(text).not.toContain('OpenSesame')
+    },
+  )
+
   test('stands nowhere afterwards', async () => {
     traced.length = 0
     for (const gateway of [locked, lenient]) {

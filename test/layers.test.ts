@@ -100,7 +100,8 @@ const mayImport: Record<string, string[]> = {
   config: ['core', 'gateway', 'models', 'observe', '@sinclair/typebox', 'node:*'],
   server: ['config', 'core', 'elysia', 'http', 'observe'],
   'version.ts': ['../package.json'],
-  'app.ts': ['**'],
+  // The web application: it joins the routes of all parts.
+  app: ['**'],
   'compose.ts': ['**'],
   cli: ['**'],
   'main.ts': ['**'],

@@ -1,5 +1,5 @@
 import { createOperator, type OperatorOptions, type Program } from '../../src/admin/route-context.ts'
-import { createApp } from '../../src/app.ts'
+import { createApp } from '../../src/app/index.ts'
 import { systemClock } from '../../src/async/system-clock.ts'
 import { createAttachments } from '../../src/attachments/index.ts'
 import { limitsWith } from '../../src/attachments/limits.ts'

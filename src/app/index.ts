@@ -1,0 +1,181 @@
+import { Elysia } from 'elysia'
+import { asGatewayError, errorHeaders, type GatewayError } from '../core/errors.ts'
+import { redactError } from '../core/redact.ts'
+import { createAccess } from '../http/access.ts'
+import { leavesBodyUnread } from '../http/body.ts'
+import type { Ends } from '../http/gateway-proof.ts'
+import { unknownRoute } from '../http/hints.ts'
+import type { InsideRequest } from '../http/inside-requests.ts'
+import { dialectGuess } from '../http/likely-dialect.ts'
+import { createOperatorAccess } from '../http/operator-access.ts'
+import { createOperatorSessions } from '../http/operator-sessions.ts'
+import type { ServerConnection } from '../http/reply-routes.ts'
+import { checkHost, takeParameter } from '../http/request-target.ts'
+import { requestIdHeaders } from '../http/response-headers.ts'
+import { mount, type Route } from '../http/route.ts'
+import type { SocketHandlers } from '../http/socket-routes.ts'
+import { createWrongKeys } from '../http/wrong-keys.ts'
+import type { RequestRecord } from '../observe/record.ts'
+import { admission } from './admission.ts'
+import { crossOrigin, pathsBelow } from './cross-origin.ts'
+import type { AppOptions } from './options.ts'
+import { createRequestRecords } from './request-records.ts'
+import { allRoutes } from './routes.ts'
+
+export type { AppOptions } from './options.ts'
+
+/** The web application: routes, access and request records. It does not listen. */
+export function createApp(options: AppOptions) {
+  const { dialects, clock, settings } = options
+  const records = createRequestRecords(options)
+  // Requests that the gateway makes of itself, on no connection.
+  const insideCalls = new WeakMap<Request, InsideRequest>()
+  // The route of each request, also if access to it is refused.
+  const matched = new WeakMap<Request, Route>()
+  const likelyDialect = dialectGuess(dialects)
+  const keyHeaders = dialects.flatMap(({ keyHeaders = [] }) => keyHeaders)
+  const wrongKeys = createWrongKeys(clock, (request) => app.server?.requestIP(request)?.address)
+  const operators = createOperatorAccess({
+    access: () => settings.access,
+    sessions: createOperatorSessions(clock, (bytes) => crypto.getRandomValues(bytes)),
+    ...{ keyHeaders, wrongKeys },
+  })
+  const accessParts = { keyHeaders, operators, wrongKeys, issued: options.keys?.registry.callerOf }
+  let { access } = settings
+  let checkAccess = createAccess(access, accessParts)
+  // The timeout of a request applies to its connection, until the next request sets its own.
+  const connection: ServerConnection = {
+    setIdleTimeout: (request) => setIdleSeconds(request, Math.min(Math.ceil(settings.stallMs / 1000), 60)),
+    abortConnection(request) {
+      insideCalls.get(request)?.cut?.()
+      setIdleSeconds(request, 1)
+    },
+  }
+  const routes = allRoutes(options, {
+    ...{ records, operators, connection, askInside, sendInside, upgrade, endsOf },
+    admitAndReadBody: admission(options, { recordOf: records.of, connection, setIdleSeconds }),
+    insideOf: (request) => insideCalls.get(request),
+  })
+  const unknown = unknownRoute(dialects)
+  const isOperators = pathsBelow(routes.filter(({ access }) => access === 'operator' || access === 'sign-in'))
+
+  const app = new Elysia({
+    normalize: false,
+    aot: true,
+    // Bun's router parses the path in its own way, which may differ from that of readTarget.
+    systemRouter: false,
+    websocket: { maxPayloadLength: settings.maxBodyBytes },
+  })
+    .wrap((answer, request) => {
+      records.open(request, insideCalls.get(request))
+      try {
+        checkHost(request.headers)
+        return answer
+      } catch (thrown) {
+        return () => reject(request, thrown)
+      }
+    })
+    .onBeforeHandle(({ request }) => {
+      // A route that was registered in another way has no access rule, so nobody may use it.
+      if (!matched.has(request)) throw new Error('a route without an access of its own')
+    })
+    // This comes first, so that a permitted page can also read the reason for a refusal.
+    .use(crossOrigin(settings.access.corsOrigins, (request) => isOperators(records.of(request).path)))
+    .onRequest(({ request, set }) => {
+      // Pages return plain values; the dialects set the header on their own responses.
+      if (request.method !== 'POST') set.headers['x-request-id'] = records.of(request).id
+    })
+    .onError(({ request, error }) => reject(request, error))
+  return app.use(mount([...routes, unknown], { authorize, otherwise: unknown, onSent }))
+
+  function setIdleSeconds(request: Request, seconds: number): void {
+    if (!insideCalls.has(request)) app.server?.timeout(request, seconds)
+  }
+
+  function askInside(request: Request, inside: InsideRequest): Promise<Response> {
+    insideCalls.set(request, inside)
+    return app.handle(request)
+  }
+
+  /** Makes a request of the gateway itself. The reply is read to its end, although no client waits for it. */
+  function sendInside(request: Request, inside: Omit<InsideRequest, 'begun'>): Promise<RequestRecord> {
+    const { promise, resolve, reject } = Promise.withResolvers<RequestRecord>()
+    readToEnd(askInside(request, { ...inside, begun: resolve })).catch(reject)
+    return promise
+  }
+
+  function upgrade(request: Request, handlers: SocketHandlers): boolean {
+    return app.server?.upgrade(request, { data: handlers, headers: requestIdHeaders(records.of(request)) }) ?? false
+  }
+
+  function endsOf(request: Request): Ends | undefined {
+    const { server } = app
+    const peer = server?.requestIP(request)
+    if (!server?.hostname || !server.port || !peer) return undefined
+    return { server: { address: server.hostname, port: server.port }, peer }
+  }
+
+  /** Checks whether a request may use its route, and records whose it is. */
+  function authorize(request: Request, route: Route): void {
+    matched.set(request, route)
+    if (access !== settings.access) {
+      access = settings.access
+      checkAccess = createAccess(access, accessParts)
+    }
+    const { access: level, dialect } = route
+    const keyParameter = route.keyParameter ?? dialect?.keyParameter
+    // Taken out of the address, because the address is captured.
+    const queryKey = keyParameter === undefined ? undefined : takeParameter(request, keyParameter)
+    records.of(request).caller =
+      insideCalls.get(request)?.caller ??
+      checkAccess(request, {
+        access: level,
+        credentials: dialect?.credentials,
+        dialect: dialect?.id,
+        keyHeaders: dialect && (dialect.keyHeaders ?? []),
+        queryKey,
+      })
+    if (route.endsRecord) records.observe(request)
+  }
+
+  /** Closes the record of a request whose response has been sent. `reject` has already closed that of a refused one. */
+  function onSent(request: Request, status: number): void {
+    const record = records.of(request)
+    if (record.status !== undefined) return
+    record.status = status
+    records.close(record)
+  }
+
+  /** Answers with an error, in the shape of the dialect that the client speaks. */
+  function reject(request: Request, thrown: unknown): Response {
+    const error = redactError(asGatewayError(thrown), options.redact)
+    const record = records.of(request)
+    const route = matched.get(request)
+    const dialect = route?.dialect ?? likelyDialect(record.path, request.headers)
+    const { status, body } = (route?.encodeError ?? dialect.encodeError)(error, record.id)
+    connection.setIdleTimeout(request)
+    record.error = error
+    record.status = status
+    const headers = {
+      ...requestIdHeaders(record),
+      ...errorHeaders(error),
+      ...(endsConnection(error) ? { connection: 'close' } : {}),
+    }
+    record.capture?.answered({ status, headers: Object.entries(headers) })
+    record.capture?.written(JSON.stringify(body), clock.monotonic())
+    records.close(record)
+    return Response.json(body, { status, headers })
+  }
+}
+
+async function readToEnd(answering: Promise<Response>): Promise<void> {
+  const { body } = await answering
+  for await (const _chunk of body ?? []) {
+    // No client waits for it; its bodies are captured on their way.
+  }
+}
+
+/** When file descriptors run out, idle connections hold some that other requests need. */
+function endsConnection(error: GatewayError): boolean {
+  return leavesBodyUnread(error) || error.code === 'out_of_file_descriptors'
+}

@@ -1,0 +1,80 @@
+import type { InsideRequest } from '../http/inside-requests.ts'
+import { readTarget } from '../http/request-target.ts'
+import { clientOf } from '../observe/clients.ts'
+import { billedUsage, closeRecord, detach, elapsedMs, openRecord, type RequestRecord } from '../observe/record.ts'
+import { createTimeline } from '../observe/timeline.ts'
+import type { AppOptions } from './options.ts'
+
+/** The record of each request, from its first byte to its line in the log. */
+export interface RequestRecords {
+  /** Opens the record of a request. `inside`: the gateway makes the request of itself. */
+  open(request: Request, inside: InsideRequest | undefined): void
+  /** The record of a request that was opened. */
+  of(request: Request): RequestRecord
+  /** Begins to observe an admitted request for a reply: its client, its bodies, its timeline, and the live list. */
+  observe(request: Request): void
+  /** Closes the record of a request that is over, and reports it to everything that counts requests. */
+  close(record: RequestRecord): void
+}
+
+export function createRequestRecords(options: AppOptions): RequestRecords {
+  const { clock, newId, capture, live, operator, keys, metrics } = options
+  const records = new WeakMap<Request, RequestRecord>()
+
+  return {
+    open(request, inside) {
+      const record = openRecord(newId('req_'), request.method, readTarget(request), clock)
+      if (options.trace) record.traceparent = request.headers.get('traceparent') ?? undefined
+      records.set(request, record)
+      if (!inside) return
+      record.notes.push(inside.note)
+      inside.begun?.(record)
+    },
+    of: recordOf,
+    observe(request) {
+      const { method, url, headers } = request
+      const record = recordOf(request)
+      const client = clientOf(headers)
+      if (client) record.client = client
+      record.capture = capture?.begin(record.id, record.startedMonotonic)
+      record.capture?.asked({ method, url, headers: [...headers] })
+      if (capture?.mode() !== 'off') beginTimeline(record)
+      live?.opened(record)
+    },
+    close(record) {
+      record.timeline?.end()
+      record.phase = 'done'
+      record.totalMs = elapsedMs(record, clock)
+      record.usage = billedUsage(record)
+      if (options.costOf) record.cost = options.costOf(record)
+      options.limits.release(record)
+      void keys?.ledger.settle(record)
+      metrics?.closed(record, elapsedMs(record, clock))
+      options.trace?.(record)
+      if (record.timeline) operator?.lastHour.add(record)
+      for (const call of record.calls) operator?.spend.add(call, record.startedAt)
+      live?.closed(record)
+      record.capture?.end()
+      if (record.timeline) options.remember?.(record)
+      closeRecord(record, clock, options.log)
+      detach(record)
+      if (record.timeline) operator?.recent.add(record)
+    },
+  }
+
+  function recordOf(request: Request): RequestRecord {
+    const record = records.get(request)
+    if (!record) throw new Error('a request without a record')
+    return record
+  }
+
+  function beginTimeline(record: RequestRecord): void {
+    record.timeline = createTimeline(
+      () => elapsedMs(record, clock),
+      () => record.onPhase?.(record),
+      // By way of the record, which lets go of its bodies at its end: the timeline is kept for longer.
+      (attempt) => record.capture?.exchange(attempt),
+    )
+    record.timeline.begin('read')
+  }
+}

@@ -1,0 +1,78 @@
+import { adminRoutes } from '../admin/index.ts'
+import { pageRoutes } from '../admin/page.ts'
+import { createBackgroundReplies } from '../http/background-replies.ts'
+import { basePathsOf, inOrderOfPaths } from '../http/base-paths.ts'
+import { conversationRoutes } from '../http/conversations.ts'
+import { countRoutes } from '../http/count-tokens.ts'
+import { docsRoutes } from '../http/docs.ts'
+import { embeddingRoutes } from '../http/embedding-routes.ts'
+import { fixedRoutes } from '../http/fixed-routes.ts'
+import { type Ends, identityRoutes } from '../http/gateway-proof.ts'
+import { healthRoutes } from '../http/health.ts'
+import type { AskInside, InsideRequest } from '../http/inside-requests.ts'
+import { metricsRoutes } from '../http/metrics.ts'
+import { modelRoutes } from '../http/models.ts'
+import type { OperatorAccess } from '../http/operator-access.ts'
+import { ownKeyRoutes } from '../http/own-key.ts'
+import { type AdmitAndReadBody, replyRoutes, type ServerConnection } from '../http/reply-routes.ts'
+import type { Route } from '../http/route.ts'
+import { type SocketHandlers, socketRoutes } from '../http/socket-routes.ts'
+import { storedRoutes } from '../http/stored-conversations.ts'
+import type { RequestRecord } from '../observe/record.ts'
+import type { AppOptions } from './options.ts'
+import type { RequestRecords } from './request-records.ts'
+
+/** What routes need of the running app. */
+export interface RouteParts {
+  records: RequestRecords
+  operators: OperatorAccess
+  connection: ServerConnection
+  admitAndReadBody: AdmitAndReadBody
+  insideOf: (request: Request) => InsideRequest | undefined
+  askInside: AskInside
+  sendInside: (request: Request, inside: Omit<InsideRequest, 'begun'>) => Promise<RequestRecord>
+  /** Turns the connection of a request into a WebSocket. Returns whether it could. */
+  upgrade: (request: Request, handlers: SocketHandlers) => boolean
+  /** The two ends of the connection of a request. */
+  endsOf: (request: Request) => Ends | undefined
+}
+
+/** Every route but the one for unknown paths. */
+export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
+  const { dialects, gateway, store, clock, log, newId, version, settings, limits, metrics, keys } = options
+  const { records, operators, connection, admitAndReadBody, insideOf, askInside, sendInside, upgrade, endsOf } = parts
+  const basePaths = basePathsOf(dialects)
+  const answering = {
+    ...{ gateway, store, clock, newId, settings, admitAndReadBody, connection },
+    backgroundReplies: createBackgroundReplies(store, clock),
+    recordOf: records.of,
+    recentRepliesOf: (request: Request) => insideOf(request)?.recentReplies,
+    gapObserverOf: metrics?.gapObserverOf,
+    done: records.close,
+    redact: options.redact,
+    spendingOf: keys?.ledger.spendingOf,
+  }
+  const counting = { gateway, store, recordOf: records.of, admitAndReadBody }
+  const routes = [
+    ...dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering)),
+    ...inOrderOfPaths(dialects).flatMap((dialect) => embeddingRoutes(dialect, basePaths, answering)),
+    ...healthRoutes({ gateway, limits, basePaths, redact: options.redact, isDatabaseAway: keys?.isDatabaseAway }),
+    ...pageRoutes(version, dialects),
+    ...modelRoutes(dialects, basePaths, { gateway, recordOf: records.of, admitAndReadBody }),
+    ...dialects.flatMap((dialect) => fixedRoutes(dialect, basePaths)),
+    ...ownKeyRoutes({ keys: keys?.keys, recordOf: records.of }),
+    ...(metrics ? metricsRoutes(metrics) : []),
+    ...(options.identity ? identityRoutes(options.identity, endsOf) : []),
+    ...dialects.flatMap((dialect) =>
+      socketRoutes(dialect, basePaths, { ask: askInside, upgrade, settings, clock, log }),
+    ),
+    ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, answering)),
+    ...dialects.flatMap((dialect) => conversationRoutes(dialect, basePaths, answering)),
+    ...adminRoutes({ clock, operators, keys: keys?.keys }, options.operator, {
+      send: sendInside,
+      callerOf: (request) => records.of(request).caller,
+    }),
+    ...dialects.flatMap((dialect) => countRoutes(dialect, basePaths, counting)),
+  ]
+  return [...routes, ...docsRoutes({ version, dialects, routes })]
+}

@@ -1,9 +1,8 @@
-import { BlockList, isIP } from 'node:net'
-import { abortable } from '../async/abortable.ts'
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
 import type { Lookup } from './dns.ts'
-import { byteStreamOf, type Fetch, type HttpResponse, type OutgoingRequest, readBytes } from './send.ts'
+import { addressesOf, fetchPinned } from './public-address.ts'
+import { byteStreamOf, type Fetch, type HttpResponse, readBytes } from './send.ts'
 import { userAgent } from './user-agent.ts'
 
 export interface RemoteFileOptions {
@@ -71,44 +70,22 @@ function checkedUrl(text: string, base?: URL): URL {
   return url
 }
 
-/** Rejects if any address of the host is not public: attackers mix one private address with public ones. */
+const fileWords = {
+  unknown: 'The host of the file could not be found.',
+  none: 'The host of the file has no address.',
+  private: 'The host of the file is not on the public internet.',
+}
+
 async function publicAddresses(url: URL, { lookup, signal }: RemoteFileOptions): Promise<string[]> {
-  const host = hostOf(url)
-  const addresses = isIP(host) ? [host] : await resolve(host, lookup, signal)
-  if (addresses.length === 0) throw refusal('The host of the file has no address.')
-  if (!addresses.every(isPublic)) throw refusal('The host of the file is not on the public internet.')
-  return addresses.toSorted((left, right) => isIP(left) - isIP(right)) // IPv4 first, because it works everywhere
+  const found = await addressesOf(url, { lookup, signal })
+  if (!Array.isArray(found)) throw refusal(fileWords[found.refused])
+  return found
 }
 
-async function resolve(host: string, lookup: Lookup, signal: AbortSignal): Promise<string[]> {
-  const records = lookup(host).catch(() => {
-    throw refusal('The host of the file could not be found.')
-  })
-  return (await abortable(records, signal)).map(({ address }) => address)
-}
+const headers = { accept: 'image/*, */*;q=0.5', 'user-agent': userAgent }
 
-/** Connects to a checked address, with the host's own name in `host` and TLS. */
-async function dial(url: URL, addresses: string[], { fetch, signal }: RemoteFileOptions): Promise<HttpResponse> {
-  let failure: unknown
-  for (const address of addresses) {
-    const pinned = new URL(url)
-    pinned.hostname = isIP(address) === 6 ? `[${address}]` : address
-    pinned.hash = ''
-    try {
-      return await fetch(pinned.href, {
-        headers: { host: url.host, accept: 'image/*, */*;q=0.5', 'user-agent': userAgent },
-        redirect: 'manual',
-        signal,
-        proxy: false,
-        timeout: false,
-        ...(isIP(hostOf(url)) ? {} : { tls: { serverName: url.hostname } }),
-      } as OutgoingRequest)
-    } catch (thrown) {
-      if (signal.aborted) throw thrown
-      failure = thrown
-    }
-  }
-  throw failure
+function dial(url: URL, addresses: string[], { fetch, signal }: RemoteFileOptions): Promise<HttpResponse> {
+  return fetchPinned(url, addresses, { headers, redirect: 'manual', signal }, fetch)
 }
 
 async function receive(response: HttpResponse, { maxBytes }: RemoteFileOptions): Promise<RemoteFile> {
@@ -138,56 +115,6 @@ async function receive(response: HttpResponse, { maxBytes }: RemoteFileOptions):
 
 function discard({ body }: HttpResponse): void {
   if (body) byteStreamOf(body).cancel()
-}
-
-function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[(.*)\]$/, '$1')
-}
-
-/** Whether anyone on the internet can reach an address. Source: IANA's special-purpose address registries. */
-export function isPublic(address: string): boolean {
-  switch (isIP(address)) {
-    case 4:
-      return !special.check(address, 'ipv4')
-    case 6:
-      return global.check(address, 'ipv6') && !specialGlobal.check(address, 'ipv6')
-    default:
-      return false
-  }
-}
-
-const special = blockList('ipv4', [
-  ['0.0.0.0', 8], // this network
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10], // carrier-grade NAT
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16], // link-local; cloud metadata
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24], // protocol assignments
-  ['192.0.2.0', 24], // documentation
-  ['192.88.99.0', 24], // 6to4 relays
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15], // benchmarks
-  ['198.51.100.0', 24], // documentation
-  ['203.0.113.0', 24], // documentation
-  ['224.0.0.0', 4], // multicast
-  ['240.0.0.0', 4], // reserved, broadcast
-])
-
-/** Other IPv6 addresses are loopback, private, link-local, multicast, or contain an IPv4 address (mapped, NAT64). */
-const global = blockList('ipv6', [['2000::', 3]])
-
-const specialGlobal = blockList('ipv6', [
-  ['2001::', 23], // protocol assignments; Teredo
-  ['2001:db8::', 32], // documentation
-  ['2002::', 16], // 6to4: contains an IPv4 address
-  ['3fff::', 20], // documentation
-])
-
-function blockList(family: 'ipv4' | 'ipv6', ranges: [network: string, prefix: number][]): BlockList {
-  const list = new BlockList()
-  for (const [network, prefix] of ranges) list.addSubnet(network, prefix, family)
-  return list
 }
 
 function refusal(message: string): GatewayError {

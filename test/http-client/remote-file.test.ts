@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'bun:test'
-import { fetchRemoteFile, isPublic, type RemoteFileOptions } from '../../src/http-client/remote-file.ts'
+import { isPublic } from '../../src/http-client/public-address.ts'
+import { fetchRemoteFile, type RemoteFileOptions } from '../../src/http-client/remote-file.ts'
 import { manualClock } from '../support/clock.ts'
 
 const publicAddress = '93.184.215.14'

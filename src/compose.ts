@@ -34,6 +34,7 @@ import { systemLookup } from './http-client/dns.ts'
 import { fetchRemoteFile } from './http-client/remote-file.ts'
 import type { Fetch } from './http-client/send.ts'
 import { openKeys } from './keys/open-keys.ts'
+import { withMcp } from './mcp/index.ts'
 import { modelTable } from './models/table.ts'
 import { createCapture } from './observe/capture.ts'
 import { type CaptureFilesOptions, createCaptureFiles } from './observe/capture-files.ts'
@@ -143,7 +144,17 @@ export async function compose(
       return createPool({ name, startLimit, clock, random: Math.random, limits: () => current, capacity, onLongWait })
     },
   })
-  const gateway = createGateway(upstreams.configure(config), gatewayOptions(config, edge), health)
+  const gateway = withMcp(createGateway(upstreams.configure(config), gatewayOptions(config, edge), health), {
+    ...{ fetch: outgoing, lookup: systemLookup, clock },
+    rules: () => current.mcpServers,
+    limits: () => ({
+      rounds: current.mcpMaxRounds,
+      callMs: current.mcpCallMs,
+      totalMs: current.mcpTotalMs,
+      tools: current.mcpMaxTools,
+      resultLength: current.mcpMaxResult,
+    }),
+  })
   const store = responseStore(config.store, database, clock, log)
   let billing = billingOf(config, kinds)
   const requests =

@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { mcpAddress } from '../core/mcp-address.ts'
 import { keepAliveStyles, reasoningFields } from '../core/reply-encoder.ts'
 import { reasoningModes } from '../gateway/reasoning-placement.ts'
 import { searchPolicies } from '../gateway/web-search.ts'
@@ -88,6 +89,12 @@ const origins = list(
   'ORIGINS',
   '* or origins such as https://chat.example, separated by commas',
   Type.String({ pattern: '^(\\*|null|[a-z][a-z0-9+.-]*://[^/\\s]+)$' }),
+)
+
+const mcpServers = list(
+  'SERVERS',
+  '* or hosts (mcp.example.com, 127.0.0.1:3000) or addresses (https://mcp.example.com/mcp), separated by commas',
+  Type.String({ pattern: mcpAddress }),
 )
 
 const collector = word(
@@ -412,6 +419,61 @@ export const settings = {
       'When Z.AI searches the web for a client that asks it to: auto not beside tools of the client, on always (zai-web never beside tools), off never.',
     role: 'plain',
     protects: { refuses: 'off' },
+  },
+  mcpServers: {
+    env: 'MCP_SERVERS',
+    group: 'answers',
+    kind: mcpServers,
+    default: '',
+    about:
+      'MCP servers whose tools clients may have called by the gateway: hosts, addresses, or * for any with a public https address. Without it, none.',
+    role: 'plain',
+    protects: 'origins',
+  },
+  mcpMaxRounds: {
+    env: 'MCP_MAX_ROUNDS',
+    group: 'answers',
+    kind: wholeNumber(1, 100),
+    default: '10',
+    about: 'Most times that one reply calls tools of MCP servers and goes on with their results.',
+    role: 'plain',
+    protects: 'limit',
+  },
+  mcpCallMs: {
+    env: 'MCP_CALL_MS',
+    group: 'answers',
+    kind: wholeNumber(1, 3_600_000),
+    default: '60000',
+    about: 'Longest wait for one answer of an MCP server.',
+    role: 'plain',
+    protects: 'limit',
+  },
+  mcpTotalMs: {
+    env: 'MCP_TOTAL_MS',
+    group: 'answers',
+    kind: wholeNumber(1, 86_400_000),
+    default: '300000',
+    about: 'Longest wait for MCP servers in one reply, all together.',
+    role: 'plain',
+    protects: 'limit',
+  },
+  mcpMaxTools: {
+    env: 'MCP_MAX_TOOLS',
+    group: 'answers',
+    kind: wholeNumber(1, 10_000),
+    default: '128',
+    about: 'Most tools of MCP servers that one request offers to the model.',
+    role: 'plain',
+    protects: 'limit',
+  },
+  mcpMaxResult: {
+    env: 'MCP_MAX_RESULT',
+    group: 'answers',
+    kind: wholeNumber(100),
+    default: '100000',
+    about: 'Characters of one result of an MCP tool that are passed on; the rest is cut.',
+    role: 'plain',
+    protects: 'limit',
   },
   scanLimit: {
     env: 'SCAN_LIMIT',

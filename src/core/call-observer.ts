@@ -16,6 +16,8 @@ export interface CallObserver {
   waits(place: () => QueuePlace): void
   /** The request waits for a while before its next attempt. */
   backsOff(): void
+  /** The gateway itself does something for the reply, such as a call of a tool. Returns what ends it, with its outcome. */
+  runs(label: string): (outcome: string) => void
   /** The request goes out under a credential, which is named by its fingerprint, or else by its name for people. */
   attempts(credential: string | undefined): AttemptObserver
 }

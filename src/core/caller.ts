@@ -27,6 +27,8 @@ export interface CallerPolicy {
   readonly upstreams?: readonly string[] | undefined
   /** Ids of the dialects that it may use. */
   readonly dialects?: readonly string[] | undefined
+  /** Addresses of MCP servers, as those of MCP_SERVERS; with an empty list, it may use none. */
+  readonly mcpServers?: readonly string[] | undefined
   readonly requests?: Rate | undefined
   /** Prompts and replies together. */
   readonly tokens?: Rate | undefined
@@ -37,7 +39,7 @@ export interface CallerPolicy {
 }
 
 /** What a caller may use. */
-export type Allowance = Pick<CallerPolicy, 'models' | 'upstreams'>
+export type Allowance = Pick<CallerPolicy, 'models' | 'upstreams' | 'mcpServers'>
 
 export interface Rate {
   readonly perMinute: number

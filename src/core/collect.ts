@@ -24,6 +24,9 @@ export function collector(): Collector {
         case 'server-tool':
           blocks.push({ type: 'server-tool', tool: event.tool })
           break
+        case 'mcp-end':
+          blocks.push({ type: 'mcp', item: event.item })
+          break
         case 'message-end': {
           const { type: _, ...end } = event
           result = { blocks, ...end }
@@ -39,6 +42,7 @@ export function collector(): Collector {
         case 'reasoning-delta':
         case 'tool-call-start':
         case 'tool-call-delta':
+        case 'mcp-start':
           break // the ends carry the whole text
         default:
           event satisfies never

@@ -1,4 +1,5 @@
 import type { GatewayError } from './errors.ts'
+import type { McpItem, McpStep } from './mcp.ts'
 
 /** What an upstream decoder emits: no starts, no ends, no indexes. */
 export type Delta =
@@ -10,6 +11,9 @@ export type Delta =
   /** The upstream has finished; nothing may follow. */
   | { type: 'finish'; reason: FinishReason; stopSequence?: string }
   | { type: 'error'; error: GatewayError }
+
+/** What a reply is made of: the deltas of an upstream, and what the gateway does with MCP servers between its rounds. */
+export type ReplyDelta = Delta | McpStep
 
 /** What an encoder can rely on: `message-start block* (message-end | error)`, with one block open at a time. */
 export type StreamEvent =
@@ -23,6 +27,8 @@ export type StreamEvent =
   | { type: 'tool-call-end'; index: number; id: string; name: string; arguments: string }
   /** A tool that the upstream ran and that the client may see: a whole block in one event. */
   | { type: 'server-tool'; index: number; tool: ServerTool }
+  /** The gateway used an MCP server. Both have the index of the block; the item of the second one is complete. */
+  | (McpStep & { index: number })
   | { type: 'message-end'; reason: FinishReason; stopSequence?: string; usage: Usage }
   /** `usage` is what the upstream had reported by then. */
   | { type: 'error'; error: GatewayError; usage?: Usage }
@@ -74,6 +80,7 @@ export type ReplyBlock =
   | { type: 'text' | 'reasoning'; text: string }
   | { type: 'tool-call'; id: string; name: string; arguments: string }
   | { type: 'server-tool'; tool: ServerTool }
+  | { type: 'mcp'; item: McpItem }
 
 /** Whether a delta ends the reply: everything after it is dropped. */
 export function isFinal({ type }: Delta): boolean {

@@ -1,13 +1,14 @@
-import type { DirectWriter } from './batch-stream.ts'
+import type { BatchStream, DirectWriter } from './batch-stream.ts'
 import { asGatewayError, type GatewayError } from './errors.ts'
-import type { Delta, StreamEvent } from './events.ts'
+import type { ReplyDelta, StreamEvent } from './events.ts'
 import type { Encoder, TextWriter } from './reply-encoder.ts'
 import type { Passthrough, Transform } from './transform.ts'
-import type { OpenedReply } from './upstream.ts'
 
 /** A reply that has begun, with the transform for its deltas. */
-export interface ReplyStream extends OpenedReply {
-  transform: Transform<Delta, StreamEvent>
+export interface ReplyStream {
+  first: ReplyDelta[]
+  rest: BatchStream<ReplyDelta[]>
+  transform: Transform<ReplyDelta, StreamEvent>
 }
 
 export interface PipelineOptions {
@@ -59,15 +60,17 @@ export interface Pipeline {
  * 16. `core/stream-normaliser.ts`: deltas become events with the guarantees that every encoder relies on.
  * 17. `core/tool-names.ts`: errors name tools as the client does where the dialect had changed the name.
  * 18. `gateway/tool-arguments.ts`: holds calls of strict tools back until their arguments are valid.
- * 19. `dialects/<name>/encode.ts`: an event becomes messages of the client's dialect.
- * 20. `http/deliver.ts`: writes text to the client's connection.
+ * 19. `mcp/rounds.ts`: runs calls of MCP servers, and goes on with another reply of the upstream.
+ * 20. `dialects/<name>/encode.ts`: an event becomes messages of the client's dialect.
+ * 21. `http/deliver.ts`: writes text to the client's connection.
  *
  * Hop 3 also tells the meter of the call (`core/call-meter.ts`) what arrived, before any other hop can change it.
  *
  * Hops 5 to 8 are one transform (`prompted-tools/channels-and-calls.ts`). Hops 11 to 18 are another, the `transform` of a
- * `ReplyStream`; for a JSON answer, hops 11 and 12 lie before it. This file runs that transform and the encoder.
+ * `ReplyStream`; for a JSON answer, hops 11 and 12 lie before it. This file runs that transform and the encoder. With MCP
+ * servers, hop 19 lies around all before it: it has one such transform after the other.
  *
- * Text that no hop would change is written directly: hop 1 hands it to hop 20 (`wire/direct-text.ts`), and the hops
+ * Text that no hop would change is written directly: hop 1 hands it to hop 21 (`wire/direct-text.ts`), and the hops
  * between are told what was written once for dozens of events. This takes `Transform.passthrough`, `TextWriter` in
  * `core/dialect.ts` and the `DirectWriter` made here. test/promises/direct-writer.test.ts proves that the output is the same
  * either way.
@@ -75,7 +78,7 @@ export interface Pipeline {
 export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: PipelineOptions): Pipeline {
   let reply: ReplyStream | undefined
   // The deltas that were read before the reply was handed over; delivered before anything else is read.
-  let first: Delta[] | undefined
+  let first: ReplyDelta[] | undefined
   let over = false
   let waiting: (text: string, isLast: boolean) => void = () => {}
   // The events of the current batch.
@@ -119,7 +122,7 @@ export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: Pipeline
     reply?.rest.next(take, directWriter(reply))
   }
 
-  function take(batch: Delta[] | undefined): void {
+  function take(batch: ReplyDelta[] | undefined): void {
     if (over || reply === undefined) return
     isEnd = batch === undefined
     transform(reply, batch, events)
@@ -129,7 +132,7 @@ export function pipeline({ encoder, onEvent, writeDirectly, onBroken }: Pipeline
   }
 
   /** An error that the transform throws becomes the last event. */
-  function transform(of: ReplyStream, batch: readonly Delta[] | undefined, out: StreamEvent[]): void {
+  function transform(of: ReplyStream, batch: readonly ReplyDelta[] | undefined, out: StreamEvent[]): void {
     try {
       if (batch === undefined) of.transform.end(out)
       else for (const delta of batch) of.transform.push(delta, out)

@@ -1,3 +1,5 @@
+import type { McpRequest } from './mcp.ts'
+
 /** One request, independent of dialect and upstream: what every dialect can express and some upstream can honour. */
 export interface ChatRequest {
   /** As the client wrote it; the route maps it to a model. */
@@ -10,6 +12,8 @@ export interface ChatRequest {
   sampling: Sampling
   reasoning: Reasoning
   output: OutputFormat
+  /** Servers whose tools the gateway calls for the model. No upstream knows of them. */
+  mcp?: McpRequest
   /** The client asked for the upstream's own web search. */
   search: boolean
   /** The client's settings for that search. */

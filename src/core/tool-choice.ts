@@ -8,10 +8,10 @@ import { truncate, truncateList } from './truncate.ts'
  * Errors: `invalid-request` if the named tool is not offered, and if a call is required but the request has no tool
  * that can run here.
  */
-export function rejectUnknownChoice({ tools, toolChoice, search, ignored }: ChatRequest): void {
+export function rejectUnknownChoice({ tools, toolChoice, search, ignored, mcp }: ChatRequest): void {
   if (typeof toolChoice === 'object' && !tools.some(({ name }) => name === toolChoice.name))
     throw invalidChoice(`no tool is called \`${truncate(toolChoice.name)}\``)
-  if (toolChoice !== 'required' || tools.length > 0 || search) return
+  if (toolChoice !== 'required' || tools.length > 0 || search || mcp) return
   const dropped = ignored.filter((name) => name.startsWith('tools.'))
   const why = dropped.length > 0 ? `these do not run here: ${truncateList(dropped)}` : 'the request offers no tool'
   throw invalidChoice(`a call has to come, and ${why}. Offer a function, or leave tool_choice at auto.`)

@@ -89,6 +89,8 @@ export interface CallOptions extends CountOptions {
   spending?: Spending | undefined
   /** Receives each call of an upstream that may cost something, before it is made. */
   onCall: (call: MeteredCall) => void
+  /** What the request lacks until the reply is begun, such as tools that have to be listed. Errors end the request. */
+  complete?: (request: ChatRequest) => Promise<ChatRequest>
 }
 
 export interface GatewayCall {
@@ -160,15 +162,19 @@ export function createGateway(
         const onIgnored = (name: string) => {
           if (!ignored.includes(name)) ignored.push(name)
         }
-        const reply = await open(found, {
-          ...options,
-          tokenMeter,
-          health,
-          loopLimit,
-          validate,
-          searchFilter: searchFilter(wanted),
-          onIgnored,
-        })
+        const request = options.complete ? await options.complete(found.request) : found.request
+        const reply = await open(
+          { ...found, request },
+          {
+            ...options,
+            tokenMeter,
+            health,
+            loopLimit,
+            validate,
+            searchFilter: searchFilter(wanted),
+            onIgnored,
+          },
+        )
         isFinal = true
         return reply
       }

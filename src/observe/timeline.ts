@@ -48,6 +48,7 @@ export type StepKind =
   | 'reasoning'
   | 'text'
   | 'tool'
+  | 'mcp'
   | 'store'
   | 'close'
 
@@ -127,6 +128,16 @@ export function createTimeline(
       onWait()
     },
     backsOff: () => begin('backoff', upstream),
+    runs(label) {
+      end()
+      // Several may run at the same time.
+      const step: Step = { kind: 'mcp', fromMs: elapsed(), label }
+      if (steps.length < mostSteps) steps.push(step)
+      return (outcome) => {
+        step.toMs = elapsed()
+        step.detail = outcome
+      }
+    },
     attempts: attempt,
   }
 

@@ -94,6 +94,12 @@ describe('without any source', () => {
       reasoningField: 'reasoning_content',
       toolSupport: true,
       webSearch: 'auto',
+      mcpServers: [],
+      mcpMaxRounds: 10,
+      mcpCallMs: 60_000,
+      mcpTotalMs: 300_000,
+      mcpMaxTools: 128,
+      mcpMaxResult: 100_000,
       scanLimit: 200_000,
       loopLimit: 10_000,
       store: 'memory',
@@ -770,7 +776,7 @@ describe('the role of a setting', () => {
 
   test('is not plain for a setting that holds an address, a host, a path or a secret', () => {
     const telling = /url|host|where|key|http/i
-    const known = ['ALLOW_QUERY_KEY', 'CORS_ORIGINS', 'ZAI_SIGNING_KEY']
+    const known = ['ALLOW_QUERY_KEY', 'CORS_ORIGINS', 'MCP_SERVERS', 'ZAI_SIGNING_KEY']
     const silent = settingList.filter(
       ({ env, kind, role }) =>
         role === 'plain' &&

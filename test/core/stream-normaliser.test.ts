@@ -51,6 +51,9 @@ function brief(events: StreamEvent[]): string[] {
         return `+call ${event.index} ${event.text}`
       case 'server-tool':
         return `ran ${event.index} ${event.tool.id}`
+      case 'mcp-start':
+      case 'mcp-end':
+        return `${event.type} ${event.index}`
       case 'text-start':
       case 'reasoning-start':
         return `${event.type.split('-')[0]} ${event.index}`

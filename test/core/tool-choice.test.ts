@@ -31,8 +31,8 @@ test.each<[string, () => ChatRequest, string]>([
   ['chat, any', chat({ tools: [{ type: 'mcp' }], tool_choice: 'required' }), dropped('tools.0 (mcp)')],
   [
     'responses, any',
-    responses({ tools: [{ type: 'image_generation' }, { type: 'mcp' }], tool_choice: 'required' }),
-    dropped('tools.0 (image_generation), tools.1 (mcp)'),
+    responses({ tools: [{ type: 'image_generation' }, { type: 'file_search' }], tool_choice: 'required' }),
+    dropped('tools.0 (image_generation), tools.1 (file_search)'),
   ],
   [
     'responses, the hosted one itself',
@@ -42,10 +42,10 @@ test.each<[string, () => ChatRequest, string]>([
   [
     'responses, any of some that are hosted',
     responses({
-      tools: [{ type: 'mcp' }, { type: 'function', name: 'f' }],
-      tool_choice: { type: 'allowed_tools', mode: 'required', tools: [{ type: 'mcp', server_label: 'x' }] },
+      tools: [{ type: 'file_search' }, { type: 'function', name: 'f' }],
+      tool_choice: { type: 'allowed_tools', mode: 'required', tools: [{ type: 'file_search' }] },
     }),
-    dropped('tools.0 (mcp)'),
+    dropped('tools.0 (file_search)'),
   ],
   [
     'messages, any',

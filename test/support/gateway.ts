@@ -21,8 +21,12 @@ import type { AccessOptions } from '../../src/http/access.ts'
 import { type ClientKey, clientKeys, policyOf } from '../../src/http/client-keys.ts'
 import { createLimits, type LimitOptions, type RequestLimits } from '../../src/http/limits.ts'
 import { cutShort, shuttingDown } from '../../src/http/shutdown.ts'
+import { type Lookup, systemLookup } from '../../src/http-client/dns.ts'
 import { fetchRemoteFile } from '../../src/http-client/remote-file.ts'
+import type { Fetch } from '../../src/http-client/send.ts'
 import type { ServedKeys } from '../../src/keys/open-keys.ts'
+import { withMcp } from '../../src/mcp/index.ts'
+import type { McpLimits } from '../../src/mcp/session.ts'
 import { type Capture, createCapture } from '../../src/observe/capture.ts'
 import { createCredentialSpend } from '../../src/observe/credential-spend.ts'
 import { createLastHour } from '../../src/observe/last-hour.ts'
@@ -74,6 +78,8 @@ export interface GatewaySettings {
   loopLimit?: number
   webSearch?: SearchPolicy
   store?: ResponseStore
+  /** MCP servers that may be used, and within which limits. */
+  mcp?: { rules?: readonly string[]; lookup?: Lookup; fetch?: Fetch } & Partial<McpLimits>
   /** Taken out of every error. */
   secrets?: readonly string[]
   validate?: Validate
@@ -199,7 +205,16 @@ function partsOf(upstreams: readonly Upstream[], settings: GatewaySettings, line
     },
     health,
   )
-  return { gateway, write, newId: (prefix) => `${prefix}${String(++ids).padStart(24, '0')}` }
+  return { gateway: mcpIn(gateway, settings), write, newId: (prefix) => `${prefix}${String(++ids).padStart(24, '0')}` }
+}
+
+function mcpIn(gateway: Gateway, { mcp = {}, clock = systemClock }: GatewaySettings): Gateway {
+  const { rules = [], lookup = systemLookup, fetch = globalThis.fetch, ...limits } = mcp
+  return withMcp(gateway, {
+    ...{ fetch, lookup, clock },
+    rules: () => rules,
+    limits: () => ({ rounds: 10, callMs: 10_000, totalMs: 30_000, tools: 128, resultLength: 100_000, ...limits }),
+  })
 }
 
 function appInFront(

@@ -69,7 +69,7 @@ export const RequestPage = Type.Object({
 export type RequestPage = Static<typeof RequestPage>
 
 export const stepKinds = [
-  ...(['read', 'count', 'queue', 'backoff', 'connect', 'headers', 'first'] as const),
+  ...(['read', 'count', 'queue', 'backoff', 'mcp', 'connect', 'headers', 'first'] as const),
   ...(['reasoning', 'text', 'tool', 'store', 'close'] as const),
 ] as const
 

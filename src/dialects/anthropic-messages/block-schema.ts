@@ -77,6 +77,20 @@ const toolUseBlock = open({
   /** The toolset that the called tool belongs to. */
   toolset_name: maybe(Type.String()),
 })
+/** A call of a tool of an MCP server, and its result. */
+const mcpUseBlock = open({
+  type: Type.Literal('mcp_tool_use'),
+  id: Type.String({ minLength: 1 }),
+  name: Type.String({ minLength: 1 }),
+  server_name: maybe(Type.String()),
+  input: Type.Optional(Type.Unknown()),
+})
+const mcpResultBlock = open({
+  type: Type.Literal('mcp_tool_result'),
+  tool_use_id: Type.String({ minLength: 1 }),
+  content: Type.Optional(resultContent),
+  is_error: maybe(Type.Boolean()),
+})
 const thinkingBlock = open({
   type: Type.Literal('thinking'),
   thinking: maybe(Type.String()),
@@ -98,6 +112,8 @@ const knownBlocks = [
   containerUploadBlock,
   toolResultBlock,
   toolUseBlock,
+  mcpUseBlock,
+  mcpResultBlock,
   thinkingBlock,
   redactedThinkingBlock,
   toolChange('tool_addition'),
@@ -112,7 +128,7 @@ export const content = orElse(Type.String(), Type.Array(Type.Union([...knownBloc
 export type KnownBlock = Static<(typeof knownBlocks)[number]>
 export type OtherBlock = Static<typeof otherBlock>
 export type Block = KnownBlock | OtherBlock
-export type ToolResultBlock = Static<typeof toolResultBlock>
+export type ToolResultBlock = Static<typeof toolResultBlock> | Static<typeof mcpResultBlock>
 export type DocumentBlock = Static<typeof documentBlock>
 export type ImageBlock = Static<typeof imageBlock>
 export type SearchResultBlock = Static<typeof searchResultBlock>

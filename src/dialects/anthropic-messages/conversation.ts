@@ -1,4 +1,5 @@
 import { GatewayError, invalidField } from '../../core/errors.ts'
+import { mcpToolName } from '../../core/mcp.ts'
 import { type AssistantPart, type Message, type TextPart, textOf, type UserPart } from '../../core/request.ts'
 import { isBillingHeader } from '../openai/billing-header.ts'
 import { isFields, jsonText, listOf } from '../openai/json-fields.ts'
@@ -128,6 +129,9 @@ function assistantTurn({ blocks, fields }: MessageTurn, scope: BlockScope): Deco
     } else if (isKnown(block) && block.type === 'tool_use') {
       const name = offeredName(block.toolset_name, block.name ?? '')
       parts.push({ type: 'tool-call', id: block.id ?? '', name, arguments: jsonText(block.input) || '{}' })
+    } else if (isKnown(block) && block.type === 'mcp_tool_use') {
+      const name = mcpToolName(block.server_name ?? '', block.name)
+      parts.push({ type: 'tool-call', id: block.id, name, arguments: jsonText(block.input) || '{}' })
     } else if (isKnown(block) && block.type === 'thinking' && reasoningOf(block) !== undefined) {
       const reasoning = reasoningOf(block)
       if (reasoning) parts.push({ type: 'reasoning', text: reasoning })
@@ -166,7 +170,7 @@ function labelled(parts: UserPart[], origin: string): UserPart[] {
 }
 
 function isResult(block: Block): block is ToolResultBlock {
-  return block.type === 'tool_result'
+  return block.type === 'tool_result' || (block.type === 'mcp_tool_result' && isKnown(block))
 }
 
 function isText(part: UserPart): part is TextPart {
@@ -211,9 +215,14 @@ function partsOf(shown: Block, path: string, scope: BlockScope): UserPart[] {
     }
     case 'tool_removal':
       return block.tool.name ? text(`Tool ${block.tool.name} is no longer available.`) : []
+    case 'mcp_tool_use':
+      return text(
+        element(block.type, { name: block.name, server: block.server_name ?? '' }, JSON.stringify(block.input ?? {})),
+      )
     case 'tool_use':
       return text(element(block.type, { name: block.name }, JSON.stringify(block.input ?? {})))
     case 'tool_result':
+    case 'mcp_tool_result':
       return toolMessage('', readBlocks(block.content, `${path}.content`, scope.onIgnored), scope).parts
     case 'thinking':
     case 'redacted_thinking':
@@ -236,6 +245,7 @@ function otherParts(
   path: string,
   { speaker, onIgnored }: BlockScope,
 ): TextPart[] {
+  if (block.type === 'mcp_tool_listing') return [] // read with the servers
   const content = contentOf(block)
   if ('words' in content) return text(content.words)
   if ('members' in content && (speaker === 'user' || speaker === 'tool')) return text(content.members)

@@ -7,6 +7,7 @@ import { manageContext } from './context-management.ts'
 import { decodeConversation } from './conversation.ts'
 import type { MessagesOptions } from './encode.ts'
 import { ignoredOptions } from './ignored.ts'
+import { mcpRequestOf } from './mcp-servers.ts'
 import type { MessagesBody } from './schema.ts'
 import { decodeTools } from './tools.ts'
 import { readTurns } from './turns.ts'
@@ -28,6 +29,7 @@ export function decode(body: MessagesBody, { headers }: RequestContext): Decoded
   if (turns.length === 0) throw invalidField('messages', 'at least one message is required.')
   const { tools, toolsets, toolChoice, parallelToolCalls, search, searchRules } = decodeTools(body, turns, onIgnored)
   const conversation = decodeConversation(body.system, turns, onIgnored)
+  const mcp = mcpRequestOf(body, turns, headers)
   const edits = body.context_management?.edits
   const toolBytes = edits?.length ? Buffer.byteLength(JSON.stringify(tools)) : 0
   const { messages, appliedEdits } = manageContext(conversation, edits ?? [], { toolBytes, onIgnored })
@@ -40,6 +42,7 @@ export function decode(body: MessagesBody, { headers }: RequestContext): Decoded
       messages,
       tools,
       toolChoice,
+      ...(mcp ? { mcp } : {}),
       parallelToolCalls,
       sampling: {
         temperature: body.temperature ?? undefined,

@@ -6,6 +6,7 @@ import type { Encoder, ReplyHead, TextWriter } from '../../core/reply-encoder.ts
 import { jsonEscape, sseMessage, templateWriter } from '../../core/sse.ts'
 import type { AppliedEdit } from './context-management.ts'
 import { errorBody } from './errors.ts'
+import { mcpBlocks, mcpResultBlock, mcpUse } from './mcp-blocks.ts'
 import { thinkingProgress } from './thinking-progress.ts'
 import { clientName, type Toolset } from './toolsets.ts'
 import { citationOf, searchBlocks } from './web-search.ts'
@@ -129,6 +130,21 @@ export function encoder(head: ReplyHead, options: MessagesOptions): Encoder {
           pages.learn(event.tool.sources)
           break
         }
+        case 'mcp-start':
+          if (event.item.type === 'call') {
+            start(out, mcpUse(event.item, {}), 'input_json_delta', 'partial_json')
+            out.push(write([jsonEscape(event.item.arguments)]), named('content_block_stop', { index }))
+          }
+          break
+        case 'mcp-end':
+          if (event.item.type === 'call') {
+            index++
+            out.push(
+              named('content_block_start', { index, content_block: mcpResultBlock(event.item) }),
+              named('content_block_stop', { index }),
+            )
+          }
+          break
         case 'message-end':
           out.push(
             named('message_delta', {
@@ -189,6 +205,8 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: MessagesOpti
         const { use, result } = searchBlocks(head, searches++, block.tool)
         return [use, result]
       }
+      case 'mcp':
+        return block.item.type === 'call' ? mcpBlocks(block.item) : []
       default:
         return block satisfies never
     }

@@ -7,7 +7,6 @@ import type { MessagesBody } from './schema.ts'
 const beyond: readonly [name: string, asks: (body: MessagesBody) => unknown][] = [
   ['top_k', ({ top_k }) => typeof top_k === 'number'],
   ['container', ({ container }) => container],
-  ['mcp_servers', ({ mcp_servers }) => mcp_servers?.length],
   // There is only one tier, one speed and one region.
   ['service_tier', ({ service_tier }) => service_tier && service_tier !== 'standard_only'],
   ['speed', ({ speed }) => speed && speed !== 'standard'],

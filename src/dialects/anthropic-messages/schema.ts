@@ -56,6 +56,14 @@ const contextEdit = open({
   exclude_tools: maybe(strings),
 })
 
+const mcpServer = open({
+  type: maybe(Type.String()),
+  name: Type.String({ minLength: 1 }),
+  url: Type.String({ minLength: 1 }),
+  authorization_token: maybe(Type.String()),
+  tool_configuration: maybe(open({ enabled: maybe(Type.Boolean()), allowed_tools: maybe(strings) })),
+})
+
 /** The body of `POST /messages` and of `/messages/count_tokens`, which has no `max_tokens`. */
 export const messagesBody = open({
   model: Type.String({ minLength: 1, maxLength: longestModelName }),
@@ -78,6 +86,7 @@ export const messagesBody = open({
   thread: anything,
   compaction: anything,
   context_management: maybe(open({ edits: maybe(Type.Array(contextEdit)) })),
+  mcp_servers: maybe(Type.Array(mcpServer)),
   // Reported as ignored if they ask for something: see ignored.ts.
   billing_policy: anything,
   container: anything,
@@ -85,7 +94,6 @@ export const messagesBody = open({
   fallback_credit_token: anything,
   fallbacks: anything,
   inference_geo: anything,
-  mcp_servers: maybe(Type.Array(Type.Unknown())),
   service_tier: anything,
   speed: anything,
   user_profile_id: anything,

@@ -114,6 +114,7 @@ function offeredTools({ tool, path, isAdded }: Entry, isOffered: IsOffered, onIg
   if (isTyped(tool)) {
     const toolset = toolsetOf(tool)
     if (toolset) return toolsetTools(toolset, tool, (name, alone) => isOffered(name, isDeferred || alone))
+    if (tool.type === 'mcp_toolset') return [] // read with the servers
     if (isWebSearch(tool)) {
       if (tool.user_location) onIgnored(`${path}.user_location`)
       return []

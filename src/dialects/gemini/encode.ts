@@ -79,6 +79,9 @@ export function encoder(head: ReplyHead, options: GeminiOptions): Encoder {
         case 'server-tool':
           searches.add(event.tool)
           break
+        case 'mcp-start':
+        case 'mcp-end':
+          break // this API has no tools of servers
         case 'message-end': {
           const last = candidate([{ text: '', ...signing.take() }], endOf(event.reason, searches.metadata()))
           out.push(response(last, { usageMetadata: usageOf(event.usage) }) + frame.end)
@@ -173,6 +176,8 @@ export function encodeReply(head: ReplyHead, reply: Reply, options: GeminiOption
       }
       case 'server-tool':
         searches.add(block.tool)
+        break
+      case 'mcp':
         break
       default:
         block satisfies never

@@ -76,6 +76,8 @@ export function lineEncoder(format: LineFormat): Encoder {
         case 'tool-call-start':
         case 'tool-call-delta':
         case 'server-tool':
+        case 'mcp-start':
+        case 'mcp-end':
           break
         default:
           event satisfies never

@@ -105,6 +105,9 @@ export function encoder(head: ReplyHead, options: ChatOptions): Encoder {
         case 'server-tool':
           pages.learn(event.tool.sources)
           break
+        case 'mcp-start':
+        case 'mcp-end':
+          break // this API has no tools of servers
         case 'message-end':
           if (cited.length > 0)
             out.push(`${before}{"annotations":${JSON.stringify(cited.map(annotation))}${afterDelta}`)

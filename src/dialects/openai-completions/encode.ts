@@ -49,6 +49,8 @@ export function encoder(head: ReplyHead, options: CompletionOptions): Encoder {
           out.push(sseMessage(JSON.stringify(errorBody(event.error))))
           break
         case 'server-tool':
+        case 'mcp-start':
+        case 'mcp-end':
         case 'text-start':
         case 'text-end':
         case 'reasoning-start':

@@ -1,3 +1,4 @@
+import { type ApprovedCall, type McpServer, mcpToolName } from '../../core/mcp.ts'
 import { type AssistantPart, type Message, textOf, type UserPart } from '../../core/request.ts'
 import { outputParts, partsOf, textPart } from '../openai/content.ts'
 import { type Fields, fieldsOf, jsonText, listOf, textOr } from '../openai/json-fields.ts'
@@ -5,6 +6,7 @@ import { asMarkup } from '../openai/markup.ts'
 import { named, speakerOf } from '../openai/speaker.ts'
 import { summarised } from './compaction.ts'
 import { reasoningOf } from './items.ts'
+import { approvalsOf } from './mcp-approvals.ts'
 import { type ItemBody, isClientTool, isTool } from './schema.ts'
 import { type LoweredTool, loweredNames, lowerTools, type ToolOrigin } from './tools.ts'
 
@@ -19,6 +21,8 @@ export interface DecodedConversation {
   messages: Message[]
   /** The path and type of everything that was left out. */
   ignored: string[]
+  /** Calls of MCP tools that run before the model is asked: they have no result in `messages`. */
+  approved: ApprovedCall[]
 }
 
 /**
@@ -28,7 +32,11 @@ export interface DecodedConversation {
  *
  * Errors: `invalid-request` for a file in the user's newest message that cannot be read.
  */
-export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]): DecodedConversation {
+export function decodeItems(
+  items: readonly PlacedItem[],
+  lowered: LoweredTool[],
+  mcpServers: readonly McpServer[] = [],
+): DecodedConversation {
   const messages: Message[] = []
   const ignored: string[] = []
   const calledNames = new Set<string>()
@@ -36,13 +44,15 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
   // OpenAI's local_shell_call_output has the id of the item of the call, not the id of the call.
   const callOfItem = new Map<string, string>()
   const justSent = items.findLastIndex(({ item }) => isByAssistant(item)) + 1
+  const approvals = approvalsOf(items, justSent, (server) => mcpServers.some(({ label }) => label === server))
+  const approved: ApprovedCall[] = []
   // Images and files of a system or assistant message. Only user messages can hold them, so they get a turn of their
   // own.
   let aside: UserPart[] = []
 
   for (const [index, { item, path }] of items.entries()) decodeItem(item, path, index >= justSent)
   showAside()
-  return { messages, ignored }
+  return { messages, ignored, approved }
 
   function decodeItem(item: Fields, path: string, isNew: boolean): void {
     const callId = textOr(item.call_id)
@@ -143,13 +153,43 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
       }
       case 'compaction_trigger':
         return // asks for something, and says nothing
-      case 'mcp_list_tools': // their tools cannot be called here
+      case 'mcp_list_tools':
+        return // read with the servers
+      case 'mcp_call':
+        if (!decodeMcpCall(item)) decodeUnknown(item, path)
+        return
+      case 'mcp_approval_request':
+        decodeApproval(item)
+        return
+      case 'mcp_approval_response':
+        if (!approvals.answers(item)) decodeUnknown(item, path)
+        return
       case 'configuration_update':
         leaveOut(item, path)
         return
       default:
         decodeUnknown(item, path)
     }
+  }
+
+  /** A call without an id cannot be told from others. */
+  function decodeMcpCall(item: Fields): boolean {
+    const id = textOr(item.id)
+    if (id === '' || textOr(item.name) === '') return false
+    call(id, mcpToolName(textOr(item.server_label), textOr(item.name)), jsonText(item.arguments) || '{}')
+    const isError = isGiven(item.error)
+    const words = isError ? mcpErrorWords(item.error) : jsonText(item.output) || 'It has no result.'
+    answer(id, textPart(words), item, isError)
+    return true
+  }
+
+  function decodeApproval(item: Fields): void {
+    const outcome = approvals.outcomeOf(item)
+    if (outcome === 'made') return
+    const id = textOr(item.id)
+    call(id, mcpToolName(textOr(item.server_label), textOr(item.name)), jsonText(item.arguments) || '{}')
+    if ('call' in outcome) approved.push(outcome.call)
+    else answer(id, textPart(outcome.words), {})
   }
 
   /** Calls and results of tools that run elsewhere, and unknown items. */
@@ -236,6 +276,17 @@ export function decodeItems(items: readonly PlacedItem[], lowered: LoweredTool[]
     const called = type === 'function' || type === 'custom' ? textOr(name) : undefined
     return loweredName({ type, name: called, namespace: textOr(namespace) })
   }
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null
+}
+
+/** The words of an error in any of its forms. */
+function mcpErrorWords(error: unknown): string {
+  const { message, content } = fieldsOf(error)
+  const words = listOf(content).map((part) => textOr(fieldsOf(part).text))
+  return textOr(message) || words.join('\n') || jsonText(error)
 }
 
 /** The output of each command and how it ended. */

@@ -15,6 +15,7 @@ import { conversationIdOf } from './conversation-id.ts'
 import { echoOf, summaryOf } from './echo.ts'
 import type { ResponsesOptions } from './encode.ts'
 import { ignoredOptions, ignoredToolOptions } from './ignored.ts'
+import { isMcpTool, mcpRequestOf, mcpServersOf } from './mcp-servers.ts'
 import { type FlatChoice, type ItemBody, isClientTool, isTool, type TextFormat, type ToolBody } from './schema.ts'
 import type { ResolvedBody } from './stored-conversation.ts'
 import { type LoweredTool, loweredNames, lowerTools } from './tools.ts'
@@ -43,10 +44,16 @@ export function decode(
   const tools = [...body.tools, ...added.map(({ tool }) => tool)]
   const lowered = lowerTools(tools.filter(isClientTool))
   const isAllowed = allowance(body.tool_choice)
-  const { messages, ignored: ignoredParts } = decodeItems(items, lowered)
+  const servers = mcpServersOf(
+    [...body.tools.map((tool, index) => ({ tool, path: `tools.${index}` })), ...added],
+    items,
+  )
+  const { messages, ignored: ignoredParts, approved } = decodeItems(items, lowered, servers)
+  const mcp = mcpRequestOf(servers, approved, body.tool_choice, body.max_tool_calls ?? undefined)
   const isWhole = path === compactPath
   const conversationId = conversationIdOf(body)
   const compacts = isWhole || items.some(({ item }) => item.type === 'compaction_trigger')
+  const mayCallNone = compacts || (body.tool_choice === 'none' && approved.length === 0)
   const searchRules = decodeSearchRules(body, tools)
   const effort = decodeEffort(body.reasoning?.effort, effortField(rest))
   const verbosity = decodeVerbosity(body.text.verbosity, 'text.verbosity')
@@ -60,6 +67,7 @@ export function decode(
       tools: lowered.flatMap(({ tool, origin }): Tool[] => (isAllowed(origin) ? [tool] : [])),
       // No other tool may be called.
       toolChoice: compacts || searchRules?.chosen ? 'none' : decodeToolChoice(body.tool_choice, lowered),
+      ...(mcp && !mayCallNone ? { mcp } : {}),
       parallelToolCalls: body.parallel_tool_calls ?? true,
       sampling: {
         temperature: body.temperature ?? undefined,
@@ -146,6 +154,7 @@ function decodeToolChoice(choice: FlatChoice | undefined, lowered: LoweredTool[]
   if ('name' in choice && isNameable(choice.type)) return { name: loweredNames(lowered)(choice) }
   const named = lowered.find(({ origin }) => origin.type === choice.type)
   if (named) return { name: named.tool.name }
+  if (choice.type === 'mcp') return 'auto' // the gateway chooses once it knows the tools
   if (isWebSearch(choice)) throw invalidField('tool_choice', `the request offers no tool of the type ${choice.type}.`)
   throw unavailableChoice(choice.type)
 }
@@ -210,7 +219,7 @@ function isWebSearch({ type }: { type: string }): boolean {
 
 function decodeSearchRules({ tool_choice, max_tool_calls }: OwnBody, tools: ToolBody[]): SearchRules | undefined {
   const tool = tools.find(isWebSearch)
-  if (!tool || isClientTool(tool)) return undefined
+  if (!tool || isClientTool(tool) || isMcpTool(tool)) return undefined
   return {
     chosen: typeof tool_choice === 'object' && isWebSearch(tool_choice),
     // Searches are the only calls that the upstream runs.

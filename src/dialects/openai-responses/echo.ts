@@ -1,5 +1,6 @@
 import type { OwnBody } from './body-variants.ts'
 import { conversationIdOf } from './conversation-id.ts'
+import { isMcpTool, withoutCredentials } from './mcp-servers.ts'
 import { isClientTool, type TextFormat, type ToolBody } from './schema.ts'
 
 /** The parts of its request that a response repeats. */
@@ -87,6 +88,11 @@ export function echoedTool(tool: ToolBody): object {
   }
   if (known?.type === 'namespace')
     return { ...known, description: known.description ?? '', tools: known.tools.map(echoedTool) }
+  if (isMcpTool(tool)) return withoutCredentials(withoutNull(tool))
   // In the types of all other tools, members may be missing but not null.
+  return withoutNull(tool)
+}
+
+function withoutNull(tool: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(tool).filter(([, value]) => value !== null))
 }

@@ -1,5 +1,6 @@
 import { type Citation, citationFinder } from '../../core/citations.ts'
 import type { FinishReason, Reply, ReplyBlock, TextKind, Usage } from '../../core/events.ts'
+import type { McpItem } from '../../core/mcp.ts'
 import type { Encoder, ReplyHead, TextWriter } from '../../core/reply-encoder.ts'
 import { jsonEscape, sseMessage } from '../../core/sse.ts'
 import { type RunningInput, runningInput } from '../openai/custom-input.ts'
@@ -16,6 +17,7 @@ import {
   summaryPart,
   textPart,
 } from './items.ts'
+import { mcpEndEvent, mcpItemId, mcpStartEvents } from './mcp-items.ts'
 import type { ItemBody } from './schema.ts'
 import { storedItem } from './stored-item.ts'
 import type { ToolOrigin } from './tools.ts'
@@ -179,6 +181,20 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
           settle('completed', out)
           break
         }
+        case 'mcp-start': {
+          const { index, item } = event
+          open(index, { type: 'mcp', item }, out)
+          for (const [type, rest] of mcpStartEvents(item, mcpPosition(index, item))) out.push(named(type, rest))
+          break
+        }
+        case 'mcp-end': {
+          const { index, item } = event
+          const type = mcpEndEvent(item)
+          if (type) out.push(named(type, mcpPosition(index, item)))
+          last = { index, block: { type: 'mcp', item } }
+          settle('completed', out)
+          break
+        }
         case 'message-end': {
           const ending = endingOf[event.reason]
           settle(ending.status, out)
@@ -249,6 +265,10 @@ export function encoder(head: ReplyHead, options: ResponsesOptions): Encoder {
 
   function position(index: number, type: ReplyBlock['type'], name?: string): object {
     return { item_id: items.idOf(index, type, name), output_index: index }
+  }
+
+  function mcpPosition(index: number, item: McpItem): object {
+    return { item_id: mcpItemId(item, itemKey(head.id, index)), output_index: index }
   }
 
   function deltas(type: string, at: object): void {

@@ -1,5 +1,6 @@
 import { fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
 import type { OwnBody } from './body-variants.ts'
+import { isMcpTool } from './mcp-servers.ts'
 import { isClientTool, type ToolBody } from './schema.ts'
 
 /**
@@ -64,6 +65,7 @@ export function ignoredToolOptions(tool: ToolBody, path: string): string[] {
         ? tool.tools.flatMap((one, n) => ignoredToolOptions(one, `${path}.tools.${n}`))
         : []),
     ]
+  if (isMcpTool(tool)) return []
   if (!tool.type.startsWith('web_search')) return [`${path} (${tool.type})`]
   return [
     ...beyond('external_web_access', options.external_web_access === false),

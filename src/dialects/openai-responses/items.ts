@@ -6,6 +6,7 @@ import { customInput, parsed } from '../openai/custom-input.ts'
 import { type Fields, fieldsOf, listOf, textOr } from '../openai/json-fields.ts'
 import { compactionItem } from './compaction.ts'
 import type { ResponsesOptions } from './encode.ts'
+import { mcpItem } from './mcp-items.ts'
 import type { ToolOrigin } from './tools.ts'
 
 /** An output item: a message, a reasoning, a call. */
@@ -26,6 +27,7 @@ const itemPrefixOf = {
   apply_patch: 'apc_',
   tool_search: 'tsc_',
   'server-tool': 'ws_',
+  mcp: 'mcp_',
   compaction: 'cmp_',
 } satisfies Record<Exclude<ReplyBlock['type'], 'tool-call'> | ToolOrigin['type'] | 'compaction', string>
 
@@ -48,6 +50,7 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
   /** An item before its first delta. */
   const started = (index: number, block: ReplyBlock): Item => {
     const begun = item(index, block, 'in_progress')
+    if (block.type === 'mcp') return withoutContent(begun)
     if (block.type === 'text') return options.compaction ? begun : { ...begun, content: [] }
     if (block.type !== 'reasoning') return begun
     return options.summarises ? { ...begun, summary: [] } : { ...begun, content: [] }
@@ -92,12 +95,20 @@ export function outputItems(head: ReplyHead, options: ResponsesOptions) {
           status: status === 'in_progress' ? status : 'completed',
           action: searchAction(block.tool, options.listsSources && status !== 'in_progress'),
         }
+      case 'mcp':
+        return mcpItem(block.item, itemKey(head.id, index))
       default:
         return block satisfies never
     }
   }
 
   return { originOf, idOf, started, item }
+}
+
+/** The list of a server, or the arguments of a call, come with later events. */
+function withoutContent(begun: Item): Item {
+  if (begun.type === 'mcp_list_tools') return { ...begun, tools: [] }
+  return begun.type === 'mcp_call' ? { ...begun, arguments: '' } : begun
 }
 
 /** A patch call has no status for an incomplete one, and must not look finished. */

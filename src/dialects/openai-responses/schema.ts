@@ -79,15 +79,31 @@ const clientTool = Type.Union([
   toolSearchTool,
 ])
 const clientTypes = typesOf(clientTool)
-/** Tools that OpenAI runs itself: `web_search`, `file_search`, `mcp`. */
+const mcpFilter = open({ tool_names: maybe(Type.Array(Type.String())), read_only: maybe(Type.Boolean()) })
+/** A server whose tools the gateway calls. */
+const mcpTool = open({
+  type: Type.Literal('mcp'),
+  server_label: name,
+  server_url: maybe(Type.String()),
+  server_description: maybe(Type.String()),
+  connector_id: maybe(Type.String()),
+  tunnel_id: maybe(Type.String()),
+  authorization: maybe(Type.String()),
+  headers: maybe(Type.Record(Type.String(), Type.String())),
+  allowed_tools: maybe(Type.Union([Type.Array(Type.String()), mcpFilter])),
+  require_approval: maybe(
+    Type.Union([...words('always', 'never'), open({ always: maybe(mcpFilter), never: maybe(mcpFilter) })]),
+  ),
+})
+/** Tools that OpenAI runs itself: `web_search`, `file_search`. */
 const otherTool = open({
-  type: otherThan(...clientTypes),
+  type: otherThan(...clientTypes, 'mcp'),
   filters: maybe(
     open({ allowed_domains: maybe(Type.Array(Type.String())), blocked_domains: maybe(Type.Array(Type.String())) }),
   ),
   search_context_size: maybe(Type.String()),
 })
-const tool = Type.Union([...clientTool.anyOf, otherTool])
+const tool = Type.Union([...clientTool.anyOf, mcpTool, otherTool])
 const tools = Type.Array(tool)
 /** The forms of Chat Completions and Messages. */
 const toolsOfOthers = [
@@ -327,7 +343,8 @@ export type ItemBody = Fields
 export type FlatChoice = Static<typeof toolChoice>
 export type TextFormat = Static<typeof textFormat>
 export type ClientTool = Static<typeof clientTool>
-export type ToolBody = ClientTool | Static<typeof otherTool>
+export type McpToolBody = Static<typeof mcpTool>
+export type ToolBody = ClientTool | McpToolBody | Static<typeof otherTool>
 export type FunctionTool = Static<typeof functionTool>
 export type CustomTool = Static<typeof customTool>
 export type ToolSearchTool = Static<typeof toolSearchTool>

@@ -1,5 +1,6 @@
 import { type Fields, isFields, listOf, textOr } from '../openai/json-fields.ts'
 import { echoedTool } from './echo.ts'
+import { withoutCredentials } from './mcp-servers.ts'
 import { type ItemBody, isTool } from './schema.ts'
 
 const prefixOf: Record<string, string> = {
@@ -12,6 +13,10 @@ const prefixOf: Record<string, string> = {
   apply_patch_call: 'apc_',
   tool_search_call: 'tsc_',
   web_search_call: 'ws_',
+  mcp_list_tools: 'mcpl_',
+  mcp_call: 'mcp_',
+  mcp_approval_request: 'mcpr_',
+  mcp_approval_response: 'mcpa_',
   compaction: 'cmp_',
 }
 
@@ -28,9 +33,14 @@ export function storedItem({ content, status, ...item }: ItemBody, key: string):
     status: textOr(status, 'completed'),
   }
   if (type === 'message') return { ...stored, content: messageParts(content, item.role) }
-  if ('tools' in item)
-    return { ...stored, tools: listOf(item.tools).map((tool) => (isTool(tool) ? echoedTool(tool) : tool)) }
+  if ('tools' in item) return { ...stored, tools: listOf(item.tools).map(storedTool) }
   return content === undefined || content === null ? stored : { ...stored, content }
+}
+
+/** A tool that cannot be read may hold credentials, too. */
+function storedTool(tool: unknown): unknown {
+  if (isTool(tool)) return echoedTool(tool)
+  return isFields(tool) ? withoutCredentials(tool) : tool
 }
 
 function messageParts(content: unknown, role: unknown): unknown[] {

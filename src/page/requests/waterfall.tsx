@@ -10,6 +10,7 @@ const looks: Record<Kind, string> = {
   count: 'f',
   queue: 'q',
   backoff: 'q',
+  mcp: 'f',
   connect: 'f',
   headers: 'f',
   first: 'f',

@@ -126,7 +126,6 @@ describe('a history made elsewhere', () => {
           role: 'assistant',
           content: [
             { type: 'fallback', from: { model: 'x' }, to: { model: 'y' } },
-            { type: 'mcp_tool_listing', mcp_server_name: 's', tools: [] },
             { type: 'container_upload', file_id: 'f' },
             { type: 'compaction', content: null, encrypted_content: 'zzz' },
             { type: 'text', text: 'b' },
@@ -136,9 +135,8 @@ describe('a history made elsewhere', () => {
       [user(words('a')), assistant(words('b'))],
       [
         'messages.1.content.0 (fallback)',
-        'messages.1.content.1 (mcp_tool_listing)',
-        'messages.1.content.2 (container_upload)',
-        'messages.1.content.3 (compaction)',
+        'messages.1.content.1 (container_upload)',
+        'messages.1.content.2 (compaction)',
       ],
     ],
     [

@@ -234,7 +234,6 @@ describe('named, because nothing here can do it', () => {
   test.each<[object, string[]]>([
     [{ top_k: 40 }, ['top_k']],
     [{ container: { skills: [] } }, ['container']],
-    [{ mcp_servers: [{ type: 'url' }] }, ['mcp_servers']],
     [{ service_tier: 'auto' }, ['service_tier']],
     [{ speed: 'fast' }, ['speed']],
     [{ inference_geo: 'us' }, ['inference_geo']],

@@ -135,7 +135,29 @@ describe('a history made elsewhere is told, whatever is wrong with it:', () => {
     [
       'a call of a hosted tool',
       [{ type: 'mcp_call', id: 'm1', name: 'wx', server_label: 's', arguments: '{}', output: 'SUNNY-42' }],
+      [
+        { role: 'assistant', parts: [{ type: 'tool-call', id: 'm1', name: 's__wx', arguments: '{}' }] },
+        { role: 'tool', callId: 'm1', parts: [text('SUNNY-42')], isError: false },
+      ],
+    ],
+    [
+      'a call of a hosted tool without an id',
+      [{ type: 'mcp_call', name: 'wx', server_label: 's', arguments: '{}', output: 'SUNNY-42' }],
       [assistant('<mcp_call>\n{"name":"wx","server_label":"s","arguments":"{}","output":"SUNNY-42"}\n</mcp_call>')],
+    ],
+    ['the tools of a server', [{ type: 'mcp_list_tools', server_label: 's', tools: [{ name: 'a' }] }], []],
+    [
+      'a call that nobody has approved',
+      [{ type: 'mcp_approval_request', id: 'mcpr_1', name: 'wx', server_label: 's', arguments: '{}' }],
+      [
+        { role: 'assistant', parts: [{ type: 'tool-call', id: 'mcpr_1', name: 's__wx', arguments: '{}' }] },
+        {
+          role: 'tool',
+          callId: 'mcpr_1',
+          parts: [text('This call was not made: nobody has approved it.')],
+          isError: false,
+        },
+      ],
     ],
     [
       'a search in files',
@@ -203,12 +225,6 @@ describe('what cannot be told is named:', () => {
       [{ type: 'compaction', encrypted_content: 'x' }],
       [],
       ['input.0 (compaction)'],
-    ],
-    [
-      'tools nobody can call here',
-      [{ type: 'mcp_list_tools', server_label: 's', tools: [{ name: 'a' }] }],
-      [],
-      ['input.0 (mcp_list_tools)'],
     ],
     [
       'a setting',

@@ -130,7 +130,7 @@ test.each<[string, object, string[]]>([
           search_content_types: ['text', 'image'],
           user_location: { type: 'approximate', city: 'Riga' },
         },
-        { type: 'mcp', server_label: 'x' },
+        { type: 'file_search', vector_store_ids: ['x'] },
       ],
     },
     [
@@ -140,7 +140,7 @@ test.each<[string, object, string[]]>([
       'tools.1.search_content_types',
       'tools.1.search_context_size',
       'tools.1.user_location',
-      'tools.2 (mcp)',
+      'tools.2 (file_search)',
     ],
   ],
   [

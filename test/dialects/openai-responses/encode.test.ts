@@ -572,8 +572,25 @@ describe('encodeReply', () => {
     ],
     [
       "a tool of OpenAI's is as it was sent",
-      { type: 'mcp', server_label: 'x', require_approval: 'never' },
-      { type: 'mcp', server_label: 'x', require_approval: 'never' },
+      { type: 'file_search', vector_store_ids: ['x'] },
+      { type: 'file_search', vector_store_ids: ['x'] },
+    ],
+    [
+      'an MCP server is told without its credentials',
+      {
+        type: 'mcp',
+        server_label: 'x',
+        server_url: 'https://mcp.example.com/s/of-a-user?key=of-a-user',
+        authorization: 'of-a-user',
+        headers: { 'x-token': 'of-a-user' },
+        require_approval: null,
+      },
+      {
+        type: 'mcp',
+        server_label: 'x',
+        server_url: 'https://mcp.example.com/<redacted>',
+        headers: { 'x-token': '<redacted>' },
+      },
     ],
   ])('of the tools %s', (_name, tool, expected) => {
     const whole = openaiResponses.encodeReply(head, reply(say('Hi'), finish()), optionsOf({ tools: [tool] }))

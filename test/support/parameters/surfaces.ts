@@ -25,6 +25,7 @@ const strictSchema = ['*format[json_schema]*.strict', 'every schema is kept to, 
 const plainText = ['*format[text]', 'what there is without'] as const
 
 const lookedUp = 'clients keep it for themselves: calls and results are told apart by `call_id`'
+const listedTools = 'what a server has listed counts where the request names the server: test/mcp'
 const earlier = 'said about an earlier answer; the answer itself is told'
 
 export const surfaces: Surface[] = [
@@ -90,7 +91,8 @@ export const surfaces: Surface[] = [
       ['input[][program*].call_id', lookedUp],
       ['input[][program].fingerprint', 'a seal, and nothing to read'],
       ['input[][reasoning]', 'reasoning without anything in it'],
-      ['input[][mcp_call].error[mcp_tool_execution_error]', 'an error without anything in it'],
+      ['input[][mcp_call].error[*].code', 'the message says it'],
+      ['*[mcp_list_tools]*', listedTools],
       ['*.allowed_callers[]', 'no program calls tools here, the model does'],
       ['*.defer_loading', 'tools are offered outright, without a search for them'],
       ['*tools[].type', 'other names of the same search'],
@@ -127,6 +129,8 @@ export const surfaces: Surface[] = [
       ['*.content[][text]', 'the text “alpha” as a part is the text “alpha”'],
       ['*.transformations', 'the object itself asks for nothing'],
       ['*.toolset_name', 'of a toolset that the request does not offer'],
+      ['*[mcp_tool_listing].*', listedTools],
+      ['mcp_servers[][url].tool_configuration', 'the object itself asks for nothing'],
       ['*_use].id', 'calls of servers are told as text, with their results behind them'],
       ['*_result].tool_use_id', 'calls of servers are told as text, with their results behind them'],
       ['*[web_search_result].encrypted_content', 'a seal, and nothing to read'],

@@ -1,0 +1,52 @@
+import type { ApprovedCall } from '../../core/mcp.ts'
+import { type Fields, textOr } from '../openai/json-fields.ts'
+import type { PlacedItem } from './conversation.ts'
+
+/** What became of a call that a person was to approve: it is made now, has been made, or the model reads why not. */
+export type ApprovalOutcome = { call: ApprovedCall } | 'made' | { words: string }
+
+export interface Approvals {
+  /** Of an item `mcp_approval_request`. */
+  outcomeOf(request: Fields): ApprovalOutcome
+  /** Whether a response answers a request of this conversation. */
+  answers(response: Fields): boolean
+}
+
+/**
+ * Reads the approvals of a conversation. `justSent` is the index of the first item behind the last one of the assistant:
+ * only an approval among those leads to a call. An older one has led to one already, even if its item was not sent back,
+ * and must not do so again.
+ */
+export function approvalsOf(
+  items: readonly PlacedItem[],
+  justSent: number,
+  isOffered: (server: string) => boolean,
+): Approvals {
+  const requests = new Set<string>()
+  const made = new Set<string>()
+  const responses = new Map<string, { response: Fields; isNew: boolean }>()
+  for (const [index, { item }] of items.entries()) {
+    if (item.type === 'mcp_approval_request') requests.add(textOr(item.id))
+    if (item.type === 'mcp_call' && item.approval_request_id) made.add(textOr(item.approval_request_id))
+    if (item.type === 'mcp_approval_response')
+      responses.set(textOr(item.approval_request_id), { response: item, isNew: index >= justSent })
+  }
+  return {
+    outcomeOf(request) {
+      const id = textOr(request.id)
+      const found = responses.get(id)
+      if (made.has(id)) return 'made'
+      if (found === undefined) return { words: 'This call was not made: nobody has approved it.' }
+      const { response, isNew } = found
+      const reason = textOr(response.reason)
+      if (response.approve !== true)
+        return { words: `This call was not made: the user denied it.${reason === '' ? '' : ` Reason: ${reason}`}` }
+      const server = textOr(request.server_label)
+      if (!isNew) return { words: 'The user approved this call. Its result is not known.' }
+      if (!isOffered(server)) return { words: 'This call was not made: the request does not name its server any more.' }
+      const tool = textOr(request.name)
+      return { call: { callId: id, approvalId: id, server, tool, arguments: textOr(request.arguments, '{}') } }
+    },
+    answers: (response) => requests.has(textOr(response.approval_request_id)),
+  }
+}

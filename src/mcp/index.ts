@@ -1,0 +1,63 @@
+import type { Clock } from '../core/clock.ts'
+import type { ChatRequest } from '../core/request.ts'
+import type { CallOptions, Gateway } from '../gateway/index.ts'
+import type { Lookup } from '../http-client/dns.ts'
+import type { Fetch } from '../http-client/send.ts'
+import { rounds } from './rounds.ts'
+import type { ServerRules } from './server-rules.ts'
+import { createSession, type McpLimits } from './session.ts'
+
+export interface McpOptions {
+  fetch: Fetch
+  lookup: Lookup
+  clock: Clock
+  /** Asked for by each request: they change while the gateway runs. */
+  rules: () => ServerRules
+  limits: () => McpLimits
+}
+
+/**
+ * The gateway with tools of MCP servers: it lists them for a request, and calls them within its reply. All other requests
+ * go through unchanged.
+ *
+ * Errors of `start`, besides those of the gateway: `invalid-request` where MCP is off, `forbidden` for a server that is
+ * not allowed. The reply rejects if a list cannot be had, because the model would answer without the tools.
+ */
+export function withMcp(gateway: Gateway, { fetch, lookup, clock, rules, limits }: McpOptions): Gateway {
+  return {
+    ...gateway,
+    async start(wanted, options) {
+      const { mcp } = wanted
+      if (mcp === undefined) return await gateway.start(wanted, options)
+      const { signal, observer, annotate } = options
+      const own = limits()
+      const session = createSession(mcp, {
+        ...{ fetch, lookup, clock, signal, observer, limits: own },
+        rules: rules(),
+        callerRules: options.allowed?.mcpServers,
+      })
+      let request: ChatRequest = wanted
+      const complete: CallOptions['complete'] = async (prepared) => {
+        const completed = await session.completed(prepared)
+        request = { ...completed, tools: [...prepared.tools, ...session.tools()] }
+        return completed
+      }
+      const ask = async (next: ChatRequest) => await (await gateway.start(next, options)).reply
+      try {
+        const call = await gateway.start(wanted, { ...options, complete })
+        const most = own.rounds
+        call.reply = call.reply.then(
+          (first) => rounds(first, { session, request: () => request, most, ask, annotate }),
+          (thrown) => {
+            session.close()
+            throw thrown
+          },
+        )
+        return call
+      } catch (thrown) {
+        session.close()
+        throw thrown
+      }
+    },
+  }
+}

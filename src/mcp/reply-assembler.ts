@@ -1,0 +1,184 @@
+import type { StreamEvent, Usage } from '../core/events.ts'
+import { isCut } from '../core/events.ts'
+import type { McpItem, McpStep } from '../core/mcp.ts'
+import type { AssistantPart } from '../core/request.ts'
+import type { McpSession } from './session.ts'
+
+/** What a round consists of, for the conversation of the next one. */
+export interface Round {
+  /** Reasoning and text. */
+  parts: AssistantPart[]
+  /** Calls of tools of servers that can be run now. */
+  calls: { id: string; name: string; arguments: string }[]
+  /** It has ended, and its calls are to be run. */
+  isOver: boolean
+  /** The client has to act next: it runs a call of its own, or approves one. */
+  isLast: boolean
+}
+
+export interface ReplyAssembler {
+  /** An event of the current round. */
+  push(event: StreamEvent, out: StreamEvent[]): void
+  step(step: McpStep, out: StreamEvent[]): void
+  round(): Round
+  /** The calls of the last round have been run. */
+  finish(out: StreamEvent[]): void
+  /** The next round begins. `isWithheld`: no tools of servers are offered in it, and calls of them are dropped. */
+  begin(isWithheld: boolean): void
+  /** Of the rounds that are over. */
+  outputTokens(): number
+}
+
+type MessageEnd = Extract<StreamEvent, { type: 'message-end' }>
+
+export interface AssemblerOptions {
+  session: Pick<McpSession, 'toolOf' | 'prelude'>
+  maxTokens: number | undefined
+}
+
+/**
+ * Makes the events of one reply from those of its rounds: one start, blocks that are numbered through, one end with the
+ * usage of all. Calls of tools of servers are taken out.
+ */
+export function replyAssembler({ session, maxTokens }: AssemblerOptions): ReplyAssembler {
+  let round = newRound()
+  let isWithheld = false
+  let started = false
+  let nextIndex = 0
+  let used: Usage | undefined
+  let approvals: McpItem[] = []
+  let clientCalls = 0
+  let ending: MessageEnd | undefined
+  // A call of a tool of a server is being written.
+  let isHidden = false
+
+  return {
+    push(event, out) {
+      switch (event.type) {
+        case 'message-start':
+          start(event, out)
+          break
+        case 'text-start':
+        case 'reasoning-start':
+        case 'server-tool':
+          nextIndex++
+          out.push(numbered(event))
+          break
+        case 'text-delta':
+        case 'reasoning-delta':
+          out.push(numbered(event))
+          break
+        case 'text-end':
+        case 'reasoning-end':
+          round.parts.push({ type: event.type === 'text-end' ? 'text' : 'reasoning', text: event.text })
+          out.push(numbered(event))
+          break
+        case 'tool-call-start':
+          isHidden = session.toolOf(event.name) !== undefined
+          if (isHidden) break
+          clientCalls++
+          nextIndex++
+          out.push(numbered(event))
+          break
+        case 'tool-call-delta':
+          if (!isHidden) out.push(numbered(event))
+          break
+        case 'tool-call-end':
+          if (isHidden) take(event)
+          else out.push(numbered(event))
+          isHidden = false
+          break
+        case 'message-end':
+          end(event, out)
+          break
+        case 'error': {
+          const usage = event.usage ? sumOf(used, event.usage) : used
+          out.push(usage ? { ...event, usage } : event)
+          break
+        }
+        case 'mcp-start':
+        case 'mcp-end':
+          break // no upstream has them
+        default:
+          event satisfies never
+      }
+    },
+    step({ type, item }, out) {
+      if (type === 'mcp-start') nextIndex++
+      out.push({ type, item, index: nextIndex - 1 })
+    },
+    round: () => round,
+    finish,
+    begin(withheld) {
+      round = newRound()
+      isWithheld = withheld
+    },
+    outputTokens: () => used?.outputTokens ?? 0,
+  }
+
+  function start(event: StreamEvent, out: StreamEvent[]): void {
+    if (started) return
+    started = true
+    out.push(event)
+    for (const item of session.prelude()) show(item, out)
+  }
+
+  function show(item: McpItem, out: StreamEvent[]): void {
+    const index = nextIndex++
+    out.push({ type: 'mcp-start', item: begun(item), index }, { type: 'mcp-end', item, index })
+  }
+
+  function numbered<Event extends { index: number }>(event: Event): Event {
+    return event.index === nextIndex - 1 ? event : { ...event, index: nextIndex - 1 }
+  }
+
+  function take({ id, name, arguments: args }: Extract<StreamEvent, { type: 'tool-call-end' }>): void {
+    const found = session.toolOf(name)
+    if (found === undefined || isWithheld) return
+    if (found.needsApproval)
+      approvals.push({ type: 'approval', server: found.server.label, tool: found.tool.name, arguments: args })
+    else round.calls.push({ id, name, arguments: args })
+  }
+
+  function end(event: MessageEnd, out: StreamEvent[]): void {
+    used = sumOf(used, event.usage)
+    // The last call of a reply that was cut may be cut, too.
+    const isOver = isCut(event.reason) || event.reason === 'content-filter'
+    if (isOver) approvals = []
+    const isLast = clientCalls > 0 || approvals.length > 0
+    const isUsedUp = !isLast && maxTokens !== undefined && used.outputTokens >= maxTokens
+    ending = event
+    if (round.calls.length === 0 || isOver) finish(out)
+    else if (isUsedUp) out.push({ ...event, reason: 'length', usage: used })
+    else round = { ...round, isOver: true, isLast }
+  }
+
+  function finish(out: StreamEvent[]): void {
+    if (ending === undefined) return
+    for (const item of approvals) show(item, out)
+    const reason = ending.reason === 'tool-calls' && clientCalls === 0 ? 'stop' : ending.reason
+    out.push({ ...ending, reason, usage: used ?? ending.usage })
+  }
+}
+
+function begun(item: McpItem): McpItem {
+  if (item.type !== 'call') return item
+  const { result: _, ...call } = item
+  return call
+}
+
+function newRound(): Round {
+  return { parts: [], calls: [], isOver: false, isLast: false }
+}
+
+function sumOf(one: Usage | undefined, other: Usage): Usage {
+  if (one === undefined) return other
+  const sum = (key: 'cachedInputTokens' | 'reasoningTokens') =>
+    one[key] === undefined && other[key] === undefined ? {} : { [key]: (one[key] ?? 0) + (other[key] ?? 0) }
+  return {
+    inputTokens: one.inputTokens + other.inputTokens,
+    outputTokens: one.outputTokens + other.outputTokens,
+    ...sum('cachedInputTokens'),
+    ...sum('reasoningTokens'),
+  }
+}

@@ -1,0 +1,62 @@
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import { type McpResult, mcpResultText } from '../core/mcp.ts'
+import type { UserPart } from '../core/request.ts'
+
+/** The result of a call: in words, for the client, and with its images, for the model. */
+export interface ReadResult {
+  result: McpResult
+  images: UserPart[]
+}
+
+type Content = CallToolResult['content'][number]
+
+export function readResult({ content, structuredContent, isError }: CallToolResult): ReadResult {
+  const words = content.map(textOf).filter((text) => text !== '')
+  // The text repeats what is structured, as the protocol wants it. Some servers send the latter alone.
+  const text =
+    words.length > 0 || structuredContent === undefined ? words.join('\n') : JSON.stringify(structuredContent)
+  const result: McpResult = isError ? { error: { kind: 'tool', code: 0, message: text || noReason } } : { output: text }
+  return { result, images: content.flatMap(imageOf) }
+}
+
+const noReason = 'the tool failed, and gives no reason.'
+
+function textOf(block: Content): string {
+  switch (block.type) {
+    case 'text':
+      return block.text
+    case 'image':
+    case 'audio':
+      return `[${block.mimeType}]`
+    case 'resource_link':
+      return `[${block.name}](${block.uri})`
+    case 'resource':
+      return 'text' in block.resource ? block.resource.text : `[${block.resource.uri}]`
+    default:
+      return block satisfies never
+  }
+}
+
+function imageOf(block: Content): UserPart[] {
+  if (block.type !== 'image') return []
+  return [{ type: 'image', source: { type: 'base64', mediaType: block.mimeType, data: block.data } }]
+}
+
+/** The result with at most `longest` characters of text. */
+export function shortened(result: McpResult, longest: number): McpResult {
+  const text = 'output' in result ? result.output : result.error.message
+  if (text.length <= longest) return result
+  const short = `${text.slice(0, longest).toWellFormed()}\n[Cut here: ${text.length} characters, of which MCP_MAX_RESULT passes on ${longest}.]`
+  return 'output' in result ? { output: short } : { error: { ...result.error, message: short } }
+}
+
+/** What the model is given: the text, then the images. */
+export function partsOf(result: McpResult, images: readonly UserPart[]): UserPart[] {
+  return [{ type: 'text', text: mcpResultText(result) }, ...images]
+}
+
+/** The result of a call that is not made. */
+export function refused(limit: string): ReadResult {
+  const message = `This call was not made: the limit of ${limit} is reached. Answer with what is known.`
+  return { result: { error: { kind: 'protocol', code: -32000, message } }, images: [] }
+}

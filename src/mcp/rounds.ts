@@ -1,0 +1,147 @@
+import type { DirectWriter } from '../core/batch-stream.ts'
+import { asGatewayError } from '../core/errors.ts'
+import type { ReplyDelta, StreamEvent } from '../core/events.ts'
+import type { McpCall } from '../core/mcp.ts'
+import type { ReplyStream } from '../core/pipeline.ts'
+import type { AssistantPart, ChatRequest, Message } from '../core/request.ts'
+import { type ReplyAssembler, type Round, replyAssembler } from './reply-assembler.ts'
+import { partsOf, refused } from './result.ts'
+import type { McpSession } from './session.ts'
+
+export interface RoundOptions {
+  session: McpSession
+  /** The request of the first round, with all tools of the servers. */
+  request: () => ChatRequest
+  /** Most rounds after which tools are called. */
+  most: number
+  /** Asks an upstream for another round. Errors: GatewayError. */
+  ask: (request: ChatRequest) => Promise<ReplyStream>
+  annotate: (note: string) => void
+}
+
+/**
+ * A reply of several rounds: each is a whole reply of an upstream, with everything that the gateway does to one. Between
+ * two rounds the calls of the first one run, and their results are added to the conversation of the second one.
+ *
+ * A reply ends with the round that calls no tool of a server, or also calls a tool of the client, or a tool that the
+ * client has to approve. The calls that can be run have been run then.
+ */
+export function rounds(first: ReplyStream, options: RoundOptions): ReplyStream {
+  const { session, annotate } = options
+  const { maxTokens } = options.request().sampling
+  const assembler = replyAssembler({ session, maxTokens })
+  let current = first
+  let number = 1
+  // Since the tools were withheld: the model was told that it may call no more.
+  let isLast = false
+  let added: Message[] = []
+  let between: AsyncGenerator<ReplyDelta[], void> | undefined
+  let isCancelled = false
+
+  return {
+    first: first.first,
+    rest: {
+      next(onBatch, direct?: DirectWriter) {
+        if (assembler.round().isOver) nextBetween(onBatch)
+        else current.rest.next(onBatch, direct)
+      },
+      cancel() {
+        isCancelled = true
+        current.rest.cancel()
+        session.close()
+      },
+    },
+    transform: {
+      push(delta, out) {
+        if (delta.type === 'mcp-start' || delta.type === 'mcp-end') assembler.step(delta, out)
+        else if (assembler.round().isOver) endWith(delta, assembler, out)
+        else into(out, (events) => current.transform.push(delta, events))
+      },
+      end: (out) => into(out, (events) => current.transform.end(events)),
+      passthrough: (kind) => (assembler.round().isOver ? false : (current.transform.passthrough?.(kind) ?? false)),
+      pending: () => current.transform.pending?.(),
+      resume: (out) => into(out, (events) => current.transform.resume?.(events)),
+    },
+  }
+
+  function into(out: StreamEvent[], run: (events: StreamEvent[]) => void): void {
+    const events: StreamEvent[] = []
+    run(events)
+    for (const event of events) assembler.push(event, out)
+  }
+
+  function nextBetween(onBatch: (batch: ReplyDelta[] | undefined) => void): void {
+    between ??= runBetween()
+    between.next().then(
+      ({ value }) => onBatch(value ?? undefined),
+      (thrown) => onBatch([{ type: 'error', error: asGatewayError(thrown) }]),
+    )
+  }
+
+  /** Runs the calls of a round, and begins the next one. */
+  async function* runBetween(): AsyncGenerator<ReplyDelta[], void> {
+    current.rest.cancel()
+    const round = assembler.round()
+    const limit = session.exhausted() ?? (number > options.most ? `${options.most} rounds (MCP_MAX_ROUNDS)` : undefined)
+    if (limit !== undefined) annotate(`MCP calls refused: the limit of ${limit} is reached`)
+    const messages: Message[] = [{ role: 'assistant', parts: assistantParts(round) }]
+    // All at once, and shown one after the other, because an encoder has one block open at a time.
+    const running = round.calls.map((call) => ({ call, finished: limit === undefined ? session.run(call) : undefined }))
+    for (const { finished } of running) finished?.catch(() => {}) // awaited below, in order
+    for (const { call, finished } of running) {
+      const begun = startedCall(call, session)
+      yield [{ type: 'mcp-start', item: begun }]
+      const { result } = refused(limit ?? '')
+      const done = (await finished) ?? { call: { ...begun, result }, parts: partsOf(result, []) }
+      messages.push({ role: 'tool', callId: call.id, parts: done.parts, isError: isFailed(done.call) })
+      yield [{ type: 'mcp-end', item: done.call }]
+    }
+    if (round.isLast) {
+      yield [{ type: 'finish', reason: 'stop' }]
+      return
+    }
+    added = [...added, ...messages]
+    number++
+    isLast = limit !== undefined
+    const next = await options.ask(nextRequest())
+    current = next
+    if (isCancelled) next.rest.cancel()
+    assembler.begin(isLast)
+    between = undefined
+    yield next.first
+  }
+
+  function nextRequest(): ChatRequest {
+    const { mcp: _, ...request } = options.request()
+    const left = maxTokens === undefined ? undefined : Math.max(1, maxTokens - assembler.outputTokens())
+    const tools = isLast ? request.tools.filter(({ name }) => session.toolOf(name) === undefined) : request.tools
+    return {
+      ...request,
+      tools,
+      messages: [...request.messages, ...added],
+      // A demand is for the first call: with it, no reply would ever end.
+      toolChoice: request.toolChoice === 'none' ? 'none' : 'auto',
+      sampling: { ...request.sampling, maxTokens: left },
+      ignored: [],
+    }
+  }
+}
+
+/** The end of a reply that comes between two rounds, where no upstream speaks. */
+function endWith(delta: ReplyDelta, assembler: ReplyAssembler, out: StreamEvent[]): void {
+  if (delta.type === 'error') assembler.push({ type: 'error', error: delta.error }, out)
+  if (delta.type === 'finish') assembler.finish(out)
+}
+
+function assistantParts({ parts, calls }: Round): AssistantPart[] {
+  return [...parts, ...calls.map((call): AssistantPart => ({ type: 'tool-call', ...call }))]
+}
+
+function startedCall({ id, name, arguments: args }: Round['calls'][number], session: McpSession): McpCall {
+  const found = session.toolOf(name)
+  return { type: 'call', id, server: found?.server.label ?? '', tool: found?.tool.name ?? name, arguments: args }
+}
+
+function isFailed({ result }: McpCall): boolean {
+  return result !== undefined && 'error' in result
+}

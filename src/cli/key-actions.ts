@@ -27,6 +27,10 @@ export const keyFlags = {
     about: 'Upstreams that its requests may go to, separated by commas, also when one fails.',
   },
   dialects: { placeholder: 'NAMES', about: 'APIs that it may use: openai, anthropic, or the ids of /docs.' },
+  'mcp-servers': {
+    placeholder: 'SERVERS',
+    about: 'MCP servers that it may use, of those that MCP_SERVERS allows; off for none.',
+  },
   rpm: { placeholder: 'NUMBER', about: 'Requests a minute.' },
   tpm: { placeholder: 'NUMBER', about: 'Tokens a minute, prompts and answers together; 200k is 200,000.' },
   parallel: { placeholder: 'NUMBER', about: 'Requests at the same time.' },

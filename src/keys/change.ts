@@ -1,6 +1,7 @@
 import { invalidField } from '../core/errors.ts'
 import { findIssuedKeys } from '../core/issued-keys.ts'
 import { isRecord } from '../core/json.ts'
+import { isMcpAddress } from '../core/mcp-address.ts'
 import { truncate } from '../core/truncate.ts'
 import { visibleName } from '../core/visible-name.ts'
 import { type BudgetRule, budgetText, checkedBudget, readAmount, readBudget } from './budget.ts'
@@ -12,6 +13,8 @@ export interface KeyRules {
   upstreams?: string[]
   /** Ids of dialects. */
   dialects?: string[]
+  /** Addresses of MCP servers, as those of MCP_SERVERS; none if the list is empty. */
+  mcpServers?: string[]
   /** Requests and tokens a minute, and requests at the same time. */
   rpm?: number
   tpm?: number
@@ -25,6 +28,7 @@ export interface KeyChange {
   models?: string[] | null
   upstreams?: string[] | null
   dialects?: string[] | null
+  mcpServers?: string[] | null
   rpm?: number | null
   tpm?: number | null
   parallel?: number | null
@@ -48,6 +52,8 @@ const readers = {
   models: (value, field) => ({ models: listOf(value, field) }),
   upstreams: (value, field, context) => ({ upstreams: upstreamsOf(value, field, context) }),
   dialects: (value, field, context) => ({ dialects: dialectsOf(value, field, context) }),
+  mcp_servers: (value, field) => ({ mcpServers: serversOf(value, field) }),
+  'mcp-servers': (value, field) => ({ mcpServers: serversOf(value, field) }),
   rpm: (value, field) => ({ rpm: countOf(value, field) }),
   tpm: (value, field) => ({ tpm: countOf(value, field) }),
   parallel: (value, field) => ({ parallel: countOf(value, field) }),
@@ -139,6 +145,18 @@ function dialectsOf(value: unknown, field: string, { dialects }: ChangeContext):
     return meant
   })
   return [...new Set(found)]
+}
+
+/** `off` stands for no server at all. */
+function serversOf(value: unknown, field: string): string[] | null {
+  if (value === 'off' || (Array.isArray(value) && value.length === 0)) return []
+  const servers = listOf(value, field)
+  const unknown = servers?.find((entry) => !isMcpAddress(entry))
+  if (unknown === undefined) return servers
+  throw invalidField(
+    field,
+    `${unknown} is not *, a host such as mcp.example.com or an address such as https://mcp.example.com/mcp`,
+  )
 }
 
 function countOf(value: unknown, field: string): number | null {

@@ -137,7 +137,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
   }
 
   function callerWith({ id, name, rules }: KeyRow, { requests, tokens }: CallerPolicy): Caller {
-    const { models, upstreams, dialects, rpm, tpm, parallel } = readRules(rules)
+    const { models, upstreams, dialects, mcpServers, rpm, tpm, parallel } = readRules(rules)
     return {
       keyId: id,
       label: name,
@@ -147,6 +147,7 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
         models,
         upstreams,
         dialects,
+        mcpServers,
         requests: rpm === undefined ? requests : { perMinute: rpm, setting: 'rpm' },
         tokens: tpm === undefined ? tokens : { perMinute: tpm, setting: 'tpm' },
         parallel,

@@ -27,6 +27,8 @@ export interface KeyView {
   models?: string[]
   upstreams?: string[]
   dialects?: string[]
+  /** None if it is empty. */
+  mcp_servers?: string[]
   rpm?: number
   tpm?: number
   parallel?: number
@@ -40,12 +42,14 @@ export type KeyState = 'active' | 'disabled' | 'expired' | 'used_up' | 'warning'
 
 export function keyView(row: KeyRow, budgets: readonly BudgetRow[], now: number): KeyView {
   const { id, name, prefix, createdAt, expiresAt, lastUsedAt, disabled } = row
+  const { mcpServers, ...rules } = readRules(row.rules)
   const views = budgets.map((budget) => budgetView(budget, now))
   return {
     ...{ id, name, prefix, created_at: createdAt },
     ...(expiresAt === undefined ? {} : { expires_at: expiresAt }),
     disabled,
-    ...readRules(row.rules),
+    ...rules,
+    ...(mcpServers === undefined ? {} : { mcp_servers: mcpServers }),
     budgets: views,
     ...(lastUsedAt === undefined ? {} : { last_used_at: lastUsedAt }),
     state: stateOf(row, views, now),

@@ -160,6 +160,7 @@ function page(view: KeyView): string {
     ['Models', view.models?.join(', ') ?? 'all'],
     ['Upstreams', view.upstreams?.join(', ') ?? 'all'],
     ['APIs', view.dialects?.join(', ') ?? 'all'],
+    ...(view.mcp_servers === undefined ? [] : [['MCP', view.mcp_servers.join(', ') || 'off']]),
     ['Limits', limitsOf(view)],
     ...(view.budgets.length === 0 ? [['Budget', 'none']] : view.budgets.map((budget) => ['Budget', budgetOf(budget)])),
     ['Created', time(view.created_at)],

@@ -29,6 +29,7 @@ export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
   const models = useSignal(before?.models?.join(', ') ?? '')
   const upstreams = useSignal(before?.upstreams?.join(', ') ?? '')
   const dialects = useSignal(before?.dialects?.join(', ') ?? '')
+  const servers = useSignal(before?.mcp_servers === undefined ? '' : before.mcp_servers.join(', ') || 'off')
   const rpm = useSignal(textOf(before?.rpm))
   const tpm = useSignal(textOf(before?.tpm))
   const parallel = useSignal(textOf(before?.parallel))
@@ -48,6 +49,7 @@ export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
       models: namesOf(models.value),
       upstreams: namesOf(upstreams.value),
       dialects: namesOf(dialects.value),
+      mcp_servers: servers.value.trim() === 'off' ? [] : namesOf(servers.value),
       rpm: numberOf(rpm.value),
       tpm: numberOf(tpm.value),
       parallel: numberOf(parallel.value),
@@ -116,6 +118,9 @@ export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
             {input(dialects, t('all'))}
           </Field>
         </div>
+        <Field label={t('mcpServers')} hint={t('mcpServersHint')} error={wrong('mcp_servers')}>
+          {input(servers, t('all'))}
+        </Field>
         <div class="pair">
           <Field label={t('rpm')} error={wrong('rpm')}>
             {input(rpm, t('noLimit'))}
@@ -189,7 +194,9 @@ export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
   )
 }
 
-const formFields = ['name', 'models', 'upstreams', 'dialects', 'rpm', 'tpm', 'parallel', 'budgets', 'expires']
+const formFields = [
+  ...['name', 'models', 'upstreams', 'dialects', 'mcp_servers', 'rpm', 'tpm', 'parallel', 'budgets', 'expires'],
+]
 
 export const windowName = (window: string): string =>
   window === 'day' || window === 'week' || window === 'month' || window === 'total' ? t(`window_${window}`) : window

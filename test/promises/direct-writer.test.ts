@@ -6,7 +6,8 @@ import { collector } from '../../src/core/collect.ts'
 import type { RequestContext } from '../../src/core/dialect-route.ts'
 import { GatewayError } from '../../src/core/errors.ts'
 import type { Delta, StreamEvent } from '../../src/core/events.ts'
-import { pipeline } from '../../src/core/pipeline.ts'
+import type { McpCall, McpServer } from '../../src/core/mcp.ts'
+import { pipeline, type ReplyStream } from '../../src/core/pipeline.ts'
 import type { Encoder, TextWriter } from '../../src/core/reply-encoder.ts'
 import { streamNormaliser } from '../../src/core/stream-normaliser.ts'
 import { clientToolNames, withLegalToolNames } from '../../src/core/tool-names.ts'
@@ -28,6 +29,8 @@ import { toolArguments } from '../../src/gateway/tool-arguments.ts'
 import { toolRules } from '../../src/gateway/tool-rules.ts'
 import { searchFilter } from '../../src/gateway/web-search.ts'
 import { type ByteRange, rangeOf } from '../../src/http-client/byte-range.ts'
+import { rounds } from '../../src/mcp/rounds.ts'
+import type { McpSession } from '../../src/mcp/session.ts'
 import { channels } from '../../src/prompted-tools/channels.ts'
 import { withoutDoubledCalls } from '../../src/prompted-tools/doubled-calls.ts'
 import { toolCallParser } from '../../src/prompted-tools/parse.ts'
@@ -95,6 +98,8 @@ interface Transforms {
   checks?: Transform<StreamEvent, StreamEvent>
   /** Counts usage. */
   learns?: true
+  /** Around the whole reply. */
+  wraps?: (reply: ReplyStream) => ReplyStream
 }
 
 /** Each with the file it comes from: a transform that is in none of them could change what is written directly. */
@@ -156,6 +161,7 @@ const transforms: Record<string, { file: string; make: () => Transforms }> = {
       ),
     }),
   },
+  'calls of a server, and a second round': { file: 'mcp/rounds.ts', make: () => ({ wraps: twoRounds }) },
   'arguments that are checked': {
     file: 'gateway/tool-arguments.ts',
     make: () => {
@@ -169,6 +175,42 @@ const transforms: Record<string, { file: string; make: () => Transforms }> = {
       return checks ? { checks } : {}
     },
   },
+}
+
+/** Each call of `look` is answered, and the model says something more then. */
+function twoRounds(first: ReplyStream): ReplyStream {
+  const server: McpServer = { label: 's', url: '', param: '', headers: {}, approval: 'never' }
+  const offered = { server, tool: { name: 'look', inputSchema: {} }, needsApproval: false }
+  const session: McpSession = {
+    completed: async (request) => request,
+    tools: () => [],
+    prelude: () => [],
+    toolOf: (name) => (name === 'look' ? offered : undefined),
+    async run({ id, arguments: args }) {
+      const call: McpCall = { type: 'call', id, server: 's', tool: 'look', arguments: args, result: { output: 'seen' } }
+      return { call, parts: [{ type: 'text', text: 'seen' }] }
+    },
+    exhausted: () => undefined,
+    close() {},
+  }
+  const more = () =>
+    replyOf([
+      [
+        { type: 'text', text: 'More.' },
+        { type: 'finish', reason: 'stop' },
+      ],
+    ])
+  return rounds(first, {
+    session,
+    request: () => plainRequest({ tools: [tool] }),
+    most: 9,
+    ask: async () => ({ ...more(), transform: normaliser() }),
+    annotate() {},
+  })
+}
+
+function normaliser() {
+  return streamNormaliser({ newToolCallId: () => 'call_1', inputTokens: 1, countTokens: (text) => text.length })
 }
 
 const anyModel: Model = {
@@ -205,7 +247,7 @@ interface Way {
 /** A reply through everything between its bytes and the client's. */
 function deliver(
   bytes: Buffer,
-  { sorting, rules, checks, learns }: Transforms,
+  { sorting, rules, checks, learns, wraps = (reply) => reply }: Transforms,
   encoder: Encoder,
   { size, takes }: Way,
 ): Promise<Delivered> {
@@ -224,7 +266,7 @@ function deliver(
   const options = { label: 'Z.AI', decoder: plain, clock: manualClock(), signal }
   const deltas = sseDeltas(pieces, { ...options, idleMs: 1_000 })
   const rest = sorting ? pipe(deltas, sorting) : deltas
-  const strict = streamNormaliser({ newToolCallId: () => 'call_1', inputTokens: 1, countTokens: (text) => text.length })
+  const strict = normaliser()
   const events = learns ? learnUsage(strict, () => {}) : strict
   const ruled = rules ? chain(rules, events) : events
   const transform = checks ? chain(ruled, checks) : ruled
@@ -254,7 +296,7 @@ function deliver(
       },
       onBroken: reject,
     })
-    pipe.begin({ first: [], rest, transform })
+    pipe.begin(wraps({ first: [], rest, transform }))
     pipe.next(onText)
 
     function onText(text: string, isLast: boolean): void {

@@ -1,36 +1,31 @@
 import type { CallMeter } from '../../core/call-meter.ts'
 import type { GatewayError } from '../../core/errors.ts'
 import type { Delta, FinishReason, Usage } from '../../core/events.ts'
-import { isRecord, parseJson } from '../../core/json.ts'
+import { parseJson } from '../../core/json.ts'
 import type { Transform } from '../../core/transform.ts'
 import { usageOf } from '../../core/usage-counts.ts'
-import { type ArgumentPieces, argumentPieces } from '../../prompted-tools/argument-pieces.ts'
 import { citations } from './citations.ts'
 import { emptyResponse, frameError } from './errors.ts'
+import { fieldCalls } from './field-calls.ts'
 import { messageBuffer } from './message-buffer.ts'
+import { applyEdit } from './message-edit.ts'
 import { messageSegmenter } from './message-segmenter.ts'
 import { type MessagePiece, releaseBuffer } from './release-buffer.ts'
 import { type Frame, frame as frames, type MessagePart, messagePart } from './schema.ts'
-import { blockTool, meaningOf, type RanTool, sourcesIn } from './server-tools.ts'
+import { blockTool, type RanTool, sourcesIn } from './server-tools.ts'
+import { type ToolSenderOptions, toolSender } from './tool-sender.ts'
 
-export interface DecodeOptions {
+export interface DecodeOptions extends ToolSenderOptions {
   /** The client gets the reply in one piece, so all text is held back until it is final. */
   whole: boolean
   /**
    * The answer is held back from this text on, because a late edit may still complete the tool call that begins there.
    */
   holdFrom?: string
-  /** If the backend calls one of these tools of the client by itself, the call is passed on to the client. */
-  declaredTools: ReadonlySet<string>
-  /** Repairs the arguments of such a call. They are JSON text, as a rule. */
-  mendArguments?: (name: string, text: string) => string
   annotate: (note: string) => void
   /** Counts the reply; absent where nobody pays. */
   meter?: CallMeter
 }
-
-/** A call that arrives in fields of its own; each frame adds a piece of its arguments. */
-type Call = RanTool & { pieces: ArgumentPieces }
 
 /**
  * Decodes a reply of the chat backend: the `data` of one event in, deltas out.
@@ -56,14 +51,17 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
   })
   const marks = citations()
   // Calls that are sent once their result has arrived, or at the end.
-  const calls: Call[] = []
+  const calls = fieldCalls()
+  const tools = toolSender(options)
   // Length of the message when it was longest. An edit repeats what was written before.
   let counted = 0
+  // Results with sources so far: citation marks name the number of the result.
   let rounds = 0
-  const toolIds = new Set<string>()
   let usage: Usage | undefined
   let reason: FinishReason = 'stop'
+  // Whether reasoning was sent.
   let reasoned = false
+  // Whether text or a call for the client was sent.
   let answered = false
   let over = false
 
@@ -93,9 +91,12 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
       annotateOnce('skipped an unreadable frame')
       return
     }
-    edit(part)
+    applyEdit(buffer, part)
     count(part)
-    if (part.phase === 'tool_call') readCall(part)
+    if (part.phase === 'tool_call') {
+      const written = calls.read(part)
+      meter?.wrote(written)
+    }
     if (part.phase === 'tool_response') readToolResult(part, out)
     const reported = usageOf(part.usage)
     if (reported) {
@@ -118,63 +119,15 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     else meter?.wrote(text)
   }
 
-  function edit({ phase, content, edit_index, edit_content, delta_content }: MessagePart): void {
-    const isReasoning = phase === 'thinking'
-    if (content) {
-      buffer.rewind(0)
-      buffer.append(content, isReasoning)
-      return
-    }
-    if (typeof edit_content === 'string') {
-      const text = withoutQuotes(edit_content)
-      if (typeof edit_index === 'number') buffer.rewind(edit_index)
-      else if (/<\/?details/.test(text)) buffer.rewind(0) // without an index, a wrapper means the whole text
-      buffer.append(text, isReasoning)
-    }
-    // A tool result uses the same field as text.
-    if (delta_content && phase !== 'tool_response') buffer.append(delta_content, isReasoning)
-  }
-
-  function readCall({ delta_name, delta_arguments, metadata }: MessagePart): void {
-    const id = metadata?.tool_call_id ?? ''
-    const found = findCall(id)
-    const call = found && !startsNewCall(found, delta_name, delta_arguments) ? found : begin(id)
-    call.name ||= delta_name ?? ''
-    const written = call.pieces.push(delta_arguments)
-    call.arguments += written
-    meter?.wrote((delta_name ?? '') + written)
-  }
-
-  function begin(id: string, name = ''): Call {
-    const call = { id, name, arguments: '', sources: [], pieces: argumentPieces() }
-    calls.push(call)
-    return call
-  }
-
-  /**
-   * Whether a frame starts a new call instead of continuing the call found by its id or its position: names may be
-   * repeated.
-   */
-  function startsNewCall(found: Call, name: string | null | undefined, piece: unknown): boolean {
-    if (!name || found.name === '' || found.pieces.repeats(piece)) return false
-    return name !== found.name || found.pieces.holdsObject || isRecord(parseJson(found.arguments))
-  }
-
-  function readToolResult({ tool_name, delta_content, metadata }: MessagePart, out: Delta[]): void {
-    if (!delta_content) return // the result of a block, written into the text
-    meter?.read(delta_content)
-    const id = metadata?.tool_call_id ?? ''
-    const call = findCall(id) ?? begin(id, tool_name ?? '')
-    call.sources = sourcesIn(delta_content, rounds++)
+  function readToolResult(part: MessagePart, out: Delta[]): void {
+    const { delta_content: result } = part
+    if (!result) return // the result of a block, written into the text
+    meter?.read(result)
+    const call = calls.withResult(part)
+    call.sources = sourcesIn(result, rounds++)
     marks.learn(call.sources)
     // A call of the client's tool waits for the end: text before it may still be held back.
-    if (options.declaredTools.has(call.name)) return
-    calls.splice(calls.indexOf(call), 1)
-    sendCall(call, out)
-  }
-
-  function findCall(id: string): Call | undefined {
-    return id === '' ? calls.at(-1) : calls.findLast((call) => call.id === id)
+    if (!options.declaredTools.has(call.name)) sendCall(calls.take(call), out)
   }
 
   function send(pieces: readonly MessagePiece[], out: Delta[]): void {
@@ -214,24 +167,12 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
   }
 
   /** Sends a call. An id that another call already has is left out. */
-  function sendCall({ pieces, ...call }: Call, out: Delta[]): void {
-    const id = toolIds.has(call.id) ? '' : call.id
-    sendTool({ ...call, id, arguments: call.arguments + pieces.end() }, out)
+  function sendCall(call: RanTool, out: Delta[]): void {
+    sendTool(tools.hasSent(call.id) ? { ...call, id: '' } : call, out)
   }
 
   function sendTool(tool: RanTool, out: Delta[]): void {
-    // An edit after a block that was sent brings the block again.
-    if (tool.id !== '' && toolIds.has(tool.id)) return
-    const key = tool.id || `tool-${toolIds.size}`
-    toolIds.add(key)
-    if (!options.declaredTools.has(tool.name)) {
-      out.push({ type: 'server-tool', tool: { ...tool, ...meaningOf(tool) } })
-      return
-    }
-    answered = true
-    const { mendArguments = (_name: string, text: string) => text } = options
-    const text = mendArguments(tool.name, tool.arguments)
-    out.push({ type: 'tool-call', key, id: key, name: tool.name, arguments: text })
+    if (tools.send(tool, out)) answered = true
   }
 
   function flush(out: Delta[]): void {
@@ -244,7 +185,7 @@ export function decoder(options: DecodeOptions): Transform<string, Delta> {
     over = true
     meter?.finished()
     flush(out)
-    for (const call of calls) if (call.name !== '') sendCall(call, out)
+    for (const call of calls.takeNamed()) sendCall(call, out)
     // A reply with reasoning alone is handled later.
     if (!answered && !reasoned) {
       out.push({ type: 'error', error: emptyResponse() })
@@ -294,11 +235,4 @@ function partOf({ type, data, choices, usage }: Frame): unknown {
     ? { phase: 'thinking', delta_content: delta.reasoning_content, usage, choices }
     : { phase: 'answer', delta_content: delta?.content, usage, choices }
   return part
-}
-
-/** Some edits are encoded as a JSON string. */
-function withoutQuotes(text: string): string {
-  if (text.length < 2 || !text.startsWith('"') || !text.endsWith('"')) return text
-  const literal = parse(text)
-  return typeof literal === 'string' ? literal : text
 }

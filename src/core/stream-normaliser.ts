@@ -10,7 +10,10 @@ import {
   type Usage,
 } from './events.ts'
 import { isRecord, parseJson } from './json.ts'
+import { leadingBreaks } from './leading-breaks.ts'
+import { addToCall, isUnfinished, isWhole, newCall, type StreamedCall } from './streamed-call.ts'
 import type { Transform } from './transform.ts'
+import { usageEstimate } from './usage-estimate.ts'
 
 export interface NormaliserOptions {
   newToolCallId: () => string
@@ -19,19 +22,20 @@ export interface NormaliserOptions {
   countTokens: (text: string) => number
 }
 
-type OpenBlock = { kind: TextKind; index: number; text: string }
-type OpenCall = {
-  kind: 'tool-call'
-  key: string
+interface OpenText {
+  kind: TextKind
   index: number
-  id: string
-  name: string
-  arguments: string
-  /** Length of the arguments when they were last found to be no object. */
-  unfinishedAt: number
+  text: string
 }
-/** A call that cannot open yet: another call is still open, or its name has not arrived. */
-type WaitingCall = { id: string | undefined; name: string; arguments: string }
+
+interface OpenCall {
+  kind: 'tool-call'
+  index: number
+  /** The upstream's name for the call, which its pieces carry. */
+  key: string
+  id: string
+  call: StreamedCall
+}
 
 /**
  * Turns the deltas of any upstream into a stream of events with guarantees for every encoder:
@@ -46,26 +50,24 @@ type WaitingCall = { id: string | undefined; name: string; arguments: string }
  *   reply that was cut for length, the last call may have partial arguments, and a call without a name is dropped.
  */
 export function streamNormaliser(options: NormaliserOptions): Transform<Delta, StreamEvent> {
+  const estimate = usageEstimate(options.inputTokens, options.countTokens)
+  const beginnings = leadingBreaks()
+  // Whether `message-start` was sent.
   let started = false
+  // Whether the final event was sent.
   let over = false
-  let open: OpenBlock | OpenCall | undefined
+  // The one block that has begun and not ended.
+  let open: OpenText | OpenCall | undefined
   let nextIndex = 0
   let calls = 0
+  // The last usage that the upstream has sent.
   let usage: Usage | undefined
-  // Counted while blocks close, for upstreams that never send usage.
-  let estimatedOutput = 0
-  let estimatedReasoning = 0
-  // Line breaks at the beginning of a block, held back until a word follows: a block of line breaks alone is not
-  // opened.
-  let leading = ''
-  let leadingKind: TextKind | undefined
-  let hasText = false
-  const waiting = new Map<string, WaitingCall>()
+  // Calls that cannot open yet, by key: another call is still open, or their name has not arrived.
+  const waiting = new Map<string, StreamedCall>()
+  // Keys of calls that have ended. Further pieces of them are dropped.
   const closed = new Set<string>()
   // Text that arrived between the pieces of calls. It is sent after the calls.
   const between: { kind: TextKind; text: string }[] = []
-  // Total length of the arguments when they were last found incomplete.
-  let unfinishedAt = 0
 
   return {
     push(delta, out) {
@@ -95,11 +97,7 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
       }
     },
     end(out) {
-      if (!over)
-        fail(
-          new GatewayError('upstream-truncated', 'The upstream closed the stream before the answer was complete.'),
-          out,
-        )
+      if (!over) fail(truncated(), out)
     },
     passthrough: (kind) => !over && open?.kind === kind,
   }
@@ -116,48 +114,27 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
     if (open?.kind === kind) {
       open.text = appendText(open.text, text)
       out.push({ type: `${kind}-delta`, index: open.index, text })
-      return
-    }
-    if (areCallsUnfinished()) {
+    } else if (areCallsUnfinished()) holdBetween(kind, text)
+    else if (between.length > 0) {
       holdBetween(kind, text)
-      return
-    }
-    if (between.length > 0) {
-      holdBetween(kind, text)
-      textBetween(out)
-      return
-    }
-    if (leadingKind !== kind) {
-      leading = ''
-      leadingKind = kind
-    }
-    leading += text
-    const first = leading.search(/[^\r\n]/)
-    if (first < 0) return
-    // Later text blocks keep their line breaks: clients that join blocks would lose a paragraph otherwise.
-    const textStart = kind === 'reasoning' || !hasText ? leading.slice(first) : leading
-    leading = ''
-    leadingKind = undefined
-    close(out)
-    flushWaiting(out)
-    if (over) return
-    open = { kind, index: nextIndex++, text: textStart }
-    if (kind === 'text') hasText = true
-    out.push(
-      { type: `${kind}-start`, index: open.index },
-      { type: `${kind}-delta`, index: open.index, text: textStart },
-    )
+      sendBetween(out)
+    } else openText(kind, text, out)
   }
 
-  /** Some call has incomplete arguments. Arguments that have not grown since the last check are not parsed again. */
+  function openText(kind: TextKind, text: string, out: StreamEvent[]): void {
+    const beginning = beginnings.add(kind, text)
+    if (beginning === undefined) return
+    closeAll(out)
+    if (over) return
+    const index = nextIndex++
+    open = { kind, index, text: beginning }
+    out.push({ type: `${kind}-start`, index }, { type: `${kind}-delta`, index, text: beginning })
+  }
+
   function areCallsUnfinished(): boolean {
-    if (open?.kind !== 'tool-call' && waiting.size === 0) return false
-    const begun = [...(open?.kind === 'tool-call' ? [open] : []), ...waiting.values()].map((call) => call.arguments)
-    const length = begun.reduce((sum, text) => sum + text.length, 0)
-    if (length === unfinishedAt) return length > 0
-    if (begun.every((text) => text === '' || isRecord(parseJson(text)))) return false
-    unfinishedAt = length
-    return true
+    if (open?.kind === 'tool-call' && isUnfinished(open.call)) return true
+    for (const call of waiting.values()) if (isUnfinished(call)) return true
+    return false
   }
 
   function holdBetween(kind: TextKind, text: string): void {
@@ -166,114 +143,90 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
     else between.push({ kind, text })
   }
 
-  function textBetween(out: StreamEvent[]): void {
+  function sendBetween(out: StreamEvent[]): void {
     for (const { kind, text } of between.splice(0)) if (!over) textDelta(kind, text, out)
   }
 
   function toolCall(delta: Extract<Delta, { type: 'tool-call' }>, out: StreamEvent[]): void {
     if (closed.has(delta.key)) return
     start(out)
-    const piece = delta.arguments ?? ''
     if (open?.kind === 'tool-call' && open.key === delta.key) {
-      if (piece === '') return
-      open.arguments = appendText(open.arguments, piece)
-      out.push({ type: 'tool-call-delta', index: open.index, text: piece })
+      const text = delta.arguments ?? ''
+      if (text === '') return
+      open.call.arguments = appendText(open.call.arguments, text)
+      out.push({ type: 'tool-call-delta', index: open.index, text })
       return
     }
-    const call = waiting.get(delta.key) ?? { id: undefined, name: '', arguments: '' }
-    call.id ??= delta.id
-    call.name ||= delta.name ?? ''
-    call.arguments = appendText(call.arguments, piece)
+    const call = waiting.get(delta.key) ?? newCall()
+    addToCall(call, delta)
     waiting.set(delta.key, call)
     // Another call is still open: this one waits until the arguments of that one are a complete object.
-    if (open?.kind === 'tool-call' && !isWholeCall(open)) return
+    if (open?.kind === 'tool-call' && !isWhole(open.call)) return
     if (call.name === '') return
     close(out)
-    begin(delta.key, call, out)
+    openCall(delta.key, call, out)
   }
 
-  /** Whether its arguments are an object. Those that have not grown since are not read again. */
-  function isWholeCall(call: OpenCall): boolean {
-    if (call.arguments.length === call.unfinishedAt) return false
-    const isWhole = call.arguments.trimEnd().endsWith('}') && isRecord(parseJson(call.arguments))
-    if (!isWhole) call.unfinishedAt = call.arguments.length
-    return isWhole
+  function openCall(key: string, call: StreamedCall, out: StreamEvent[]): void {
+    waiting.delete(key)
+    beginnings.drop()
+    calls++
+    const index = nextIndex++
+    const id = call.id || options.newToolCallId()
+    open = { kind: 'tool-call', index, key, id, call }
+    out.push({ type: 'tool-call-start', index, id, name: call.name })
+    if (call.arguments !== '') out.push({ type: 'tool-call-delta', index, text: call.arguments })
   }
 
   /** The upstream's tool has already finished: its result is a whole block between the blocks around it. */
   function serverTool(tool: ServerTool, out: StreamEvent[]): void {
     start(out)
-    close(out)
-    flushWaiting(out)
-    textBetween(out)
+    closeAll(out)
+    sendBetween(out)
     close(out)
     if (over) return
     out.push({ type: 'server-tool', index: nextIndex++, tool })
   }
 
-  function begin(key: string, call: WaitingCall, out: StreamEvent[]): void {
-    waiting.delete(key)
-    leading = ''
-    leadingKind = undefined
-    calls++
-    open = {
-      kind: 'tool-call',
-      key,
-      index: nextIndex++,
-      id: call.id || options.newToolCallId(),
-      name: call.name,
-      arguments: call.arguments,
-      unfinishedAt: -1,
+  /** Closes the open block, and sends the calls that wait, as far as they have a name. */
+  function closeAll(out: StreamEvent[], cut = false): void {
+    close(out, cut)
+    for (const [key, call] of waiting) {
+      if (call.name === '' || over) continue
+      openCall(key, call, out)
+      close(out, cut)
     }
-    out.push({ type: 'tool-call-start', index: open.index, id: open.id, name: open.name })
-    if (call.arguments !== '') out.push({ type: 'tool-call-delta', index: open.index, text: call.arguments })
   }
 
   /** Closes the open block. With `cut`, the reply was cut for length, and a call may end with partial arguments. */
   function close(out: StreamEvent[], cut = false): void {
     if (!open || over) return
-    const { index } = open
-    switch (open.kind) {
-      case 'text':
-      case 'reasoning': {
-        const tokens = usage ? 0 : options.countTokens(open.text)
-        estimatedOutput += tokens
-        if (open.kind === 'reasoning') estimatedReasoning += tokens
-        out.push({ type: `${open.kind}-end`, index, text: open.text })
-        break
-      }
-      case 'tool-call':
-        closed.add(open.key)
-        if (open.arguments === '') {
-          open.arguments = '{}'
-          out.push({ type: 'tool-call-delta', index, text: '{}' })
-        } else if (!cut && !isRecord(parseJson(open.arguments))) {
-          fail(brokenCall(open.name), out)
-          return
-        }
-        if (!usage) estimatedOutput += options.countTokens(open.name) + options.countTokens(open.arguments)
-        out.push({ type: 'tool-call-end', index, id: open.id, name: open.name, arguments: open.arguments })
-        break
-      default:
-        open satisfies never
+    if (open.kind === 'tool-call') closeCall(open, cut, out)
+    else {
+      if (!usage) estimate.addText(open.kind, open.text)
+      out.push({ type: `${open.kind}-end`, index: open.index, text: open.text })
     }
     open = undefined
   }
 
-  function flushWaiting(out: StreamEvent[], cut = false): void {
-    for (const [key, call] of waiting) {
-      if (call.name === '' || over) continue
-      begin(key, call, out)
-      close(out, cut)
+  function closeCall({ key, index, id, call }: OpenCall, cut: boolean, out: StreamEvent[]): void {
+    closed.add(key)
+    if (call.arguments === '') {
+      call.arguments = '{}'
+      out.push({ type: 'tool-call-delta', index, text: '{}' })
+    } else if (!cut && !isRecord(parseJson(call.arguments))) {
+      fail(brokenCall(call.name), out)
+      return
     }
+    if (!usage) estimate.addCall(call.name, call.arguments)
+    out.push({ type: 'tool-call-end', index, id, name: call.name, arguments: call.arguments })
   }
 
   function finish(reason: FinishReason, stopSequence: string | undefined, out: StreamEvent[]): void {
     const cut = isCut(reason)
     start(out)
-    close(out, cut)
-    flushWaiting(out, cut)
-    textBetween(out)
+    closeAll(out, cut)
+    sendBetween(out)
     close(out, cut)
     if (over) return
     if (waiting.size > 0 && !cut) {
@@ -285,11 +238,7 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
       type: 'message-end',
       reason: calls > 0 && reason === 'stop' ? 'tool-calls' : reason,
       ...(stopSequence === undefined ? {} : { stopSequence }),
-      usage: usage ?? {
-        inputTokens: options.inputTokens,
-        outputTokens: estimatedOutput,
-        ...(estimatedReasoning > 0 ? { reasoningTokens: estimatedReasoning } : {}),
-      },
+      usage: usage ?? estimate.usage(),
     })
   }
 
@@ -298,6 +247,10 @@ export function streamNormaliser(options: NormaliserOptions): Transform<Delta, S
     over = true
     out.push({ type: 'error', error, ...(usage === undefined ? {} : { usage }) })
   }
+}
+
+function truncated(): GatewayError {
+  return new GatewayError('upstream-truncated', 'The upstream closed the stream before the answer was complete.')
 }
 
 function brokenCall(name: string): GatewayError {

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Glob } from 'bun'
+import { validate } from 'dockerfile-utils'
 
 let folder = ''
 beforeEach(() => {
@@ -41,6 +42,11 @@ describe('the image', () => {
   const sent = readFileSync('deploy/Dockerfile.dockerignore', 'utf8')
     .split('\n')
     .flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []))
+
+  test('has nothing that a linter complains of, and a slip would be seen', () => {
+    expect(validate(dockerfile)).toEqual([])
+    expect(validate(dockerfile.replace('EXPOSE 8080', 'EXPOSE http'))).toHaveLength(1)
+  })
 
   test('is built from what is sent to the engine, and nothing else is', () => {
     expect(copied.toSorted()).toEqual(sent.toSorted())

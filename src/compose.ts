@@ -12,6 +12,7 @@ import { startPdfWorker } from './attachments/start-pdf-worker.ts'
 import type { Losses } from './cli/output.ts'
 import type { Config } from './config/load.ts'
 import { secretsIn } from './config/secrets.ts'
+import type { MeteredCall } from './core/call-meter.ts'
 import { type Clock, withTimeout } from './core/clock.ts'
 import { createOperatorSecrets } from './core/operator-secrets.ts'
 import type { SharedCapacity } from './core/shared-capacity.ts'
@@ -159,16 +160,16 @@ export async function compose(
   let billing = billingOf(config, kinds)
   const requests =
     database && createRequestLog({ sql: database.background, clock, kept: () => keptOf(current.logKeep), warn })
-  const costOf = ({ calls, startedAt }: RequestRecord) => costOfCalls(calls, billing, startedAt)
-  const spend = createCredentialSpend((call, at) => costOfCalls([call], billing, at))
+  const costOf = (calls: readonly MeteredCall[], at: number) => costOfCalls(calls, billing, at)
+  const spend = createCredentialSpend()
   let models = modelTable(config.models)
   const windowOf = (model: string) => models.of(model).contextTokens
   const usageNames = createUsageNames(clock)
   const remember = (record: RequestRecord) => {
-    const row = requestRow(record, clock, redact)
-    const detail = redactDeep(timelineParts(record.timeline, elapsedMs(record, clock)), findSecrets)
-    const countedAs = usageNames(record)
-    requests?.add(() => ({ ...storedRequest(row, detail), countedAs }))
+    requests?.add(() => {
+      const detail = redactDeep(timelineParts(record.timeline, elapsedMs(record, clock)), findSecrets)
+      return { ...storedRequest(requestRow(record, clock, redact), detail), countedAs: usageNames(record) }
+    })
   }
   const settings = liveSettings(config)
   const keys =

@@ -1,4 +1,5 @@
 import type { Operator } from '../admin/route-context.ts'
+import type { MeteredCall } from '../core/call-meter.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Dialects } from '../core/dialect.ts'
 import type { Redact } from '../core/redact.ts'
@@ -38,8 +39,8 @@ export interface AppOptions {
   operator?: Operator | undefined
   /** The keys that the operator has made; absent without a database. */
   keys?: ServedKeys | undefined
-  /** Returns what a request has cost, as far as that is known. */
-  costOf?: ((record: RequestRecord) => Cost) | undefined
+  /** Returns what calls have cost together, as far as that is known. `at` decides about peak hours, in epoch milliseconds. */
+  costOf?: ((calls: readonly MeteredCall[], at: number) => Cost) | undefined
   /** Called with each admitted request for a reply, once it is over. */
   remember?: ((record: RequestRecord) => void) | undefined
   /** Called with the record of each request, once it is over. */

@@ -1,5 +1,7 @@
+import type { MeteredCall } from '../core/call-meter.ts'
 import type { InsideRequest } from '../http/inside-requests.ts'
 import { readTarget } from '../http/request-target.ts'
+import type { Cost } from '../models/cost.ts'
 import { clientOf } from '../observe/clients.ts'
 import { billedUsage, closeRecord, detach, elapsedMs, openRecord, type RequestRecord } from '../observe/record.ts'
 import { createTimeline } from '../observe/timeline.ts'
@@ -46,13 +48,13 @@ export function createRequestRecords(options: AppOptions): RequestRecords {
       record.phase = 'done'
       record.totalMs = elapsedMs(record, clock)
       record.usage = billedUsage(record)
-      if (options.costOf) record.cost = options.costOf(record)
+      if (options.costOf) record.cost = options.costOf(record.calls, record.startedAt)
       options.limits.release(record)
       void keys?.ledger.settle(record)
       metrics?.closed(record, elapsedMs(record, clock))
       options.trace?.(record)
       if (record.timeline) operator?.lastHour.add(record)
-      for (const call of record.calls) operator?.spend.add(call, record.startedAt)
+      for (const call of record.calls) operator?.spend.add(call, costOfCall(record, call))
       live?.closed(record)
       record.capture?.end()
       if (record.timeline) options.remember?.(record)
@@ -66,6 +68,10 @@ export function createRequestRecords(options: AppOptions): RequestRecords {
     const record = records.get(request)
     if (!record) throw new Error('a request without a record')
     return record
+  }
+
+  function costOfCall({ calls, cost, startedAt }: RequestRecord, call: MeteredCall): Cost {
+    return (calls.length === 1 ? cost : options.costOf?.([call], startedAt)) ?? {}
   }
 
   function beginTimeline(record: RequestRecord): void {

@@ -69,14 +69,15 @@ export function costOf(
   at: number,
   peak: PeakHours = file.peak,
 ): Cost {
+  const cost: Cost = {}
   const usd = costAt(usdRates(facts), tokens)
-  const credits = costAt(creditRates(facts, at, peak), tokens)
-  return {
-    ...(usd === undefined ? {} : { usd }),
-    ...(credits === undefined
-      ? {}
-      : { credits, price: isPeakHour(at, peak) ? ('peak' as const) : ('off-peak' as const) }),
+  if (usd !== undefined) cost.usd = usd
+  const credits = facts.credits && costAt(creditRates(facts, at, peak), tokens)
+  if (credits !== undefined) {
+    cost.credits = credits
+    cost.price = isPeakHour(at, peak) ? 'peak' : 'off-peak'
   }
+  return cost
 }
 
 /** Both costs, of one instant. */

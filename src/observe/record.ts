@@ -105,7 +105,11 @@ export function detach(record: RequestRecord): void {
 
 /** What the calls of a request have cost together; without such calls, what its client was told. */
 export function billedUsage({ calls, usage: reported }: RequestRecord): Usage | undefined {
-  const billed = calls.flatMap((call) => call.usage() ?? [])
+  const billed: Usage[] = []
+  for (const call of calls) {
+    const usage = call.usage()
+    if (usage !== undefined) billed.push(usage)
+  }
   if (billed.length === 0) return reported
   const { reasoningTokens = reported?.reasoningTokens, ...sum } = billed.reduce(usageSum)
   return reasoningTokens === undefined ? sum : { ...sum, reasoningTokens }

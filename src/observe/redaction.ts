@@ -132,8 +132,8 @@ export function redactDeep<Value>(value: Value, find: FindSecrets): Value {
 function isClean(value: unknown, find: FindSecrets): boolean {
   if (typeof value === 'string') return !value.includes('"') && find(value).length === 0
   if (typeof value !== 'object' || value === null) return true
-  for (const name in value) if (!isClean((value as Record<string, unknown>)[name], find)) return false
-  return true
+  // Objects of many shapes come here, for which `Object.values` is faster than a loop over the names.
+  return Object.values(value).every((member) => isClean(member, find))
 }
 
 function redacted(value: unknown, find: FindSecrets): unknown {

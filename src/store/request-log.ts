@@ -46,7 +46,7 @@ const batchRows = 100
 const flushMs = 1_000
 /** After a failure. */
 const retryMs = 5_000
-/** Waiting rows have about 1 KB each. */
+/** Each that waits holds its record, of about 3 KB. */
 const maxWaiting = 10_000
 const retentionMs = 10 * 60_000
 /** Deleting 500 rows takes SQLite about 2 ms. */

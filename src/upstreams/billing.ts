@@ -43,12 +43,15 @@ export function costOfCalls(
   billing: Billing,
   at: number,
 ): Cost {
-  return calls.reduce<Cost>((sum, { upstream, model, usage }) => {
+  let sum: Cost | undefined
+  for (const { upstream, model, usage } of calls) {
     const used = usage()
-    if (used === undefined) return sum
+    if (used === undefined) continue
     const { inputTokens: input, cachedInputTokens: cached, outputTokens: output } = used
-    return costSum(sum, billing(upstream, model, { input, cached, output }, at))
-  }, {})
+    const cost = billing(upstream, model, { input, cached, output }, at)
+    sum = sum === undefined ? cost : costSum(sum, cost)
+  }
+  return sum ?? {}
 }
 
 function inDollars({ usd }: Cost): Cost {

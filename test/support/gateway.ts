@@ -231,7 +231,7 @@ function appInFront(
   const operator = createOperator({
     ...{ version: 'test', clock: systemClock, redact, gateway, limits, live },
     ...{ capture, findSecrets, lastHour: createLastHour(systemClock), recent: createRecentRequests() },
-    spend: createCredentialSpend(() => ({})),
+    spend: createCredentialSpend(),
     upstreams: () =>
       upstreams.map((upstream) => ({
         ...{ kind: 'test', title: 'Test', isForOnePerson: false, upstream, control: nothingLent },

@@ -1,5 +1,6 @@
 import { rangeOf } from './byte-range.ts'
 import { type ChunkHandlers, chunkReader } from './chunked.ts'
+import { rawValues } from './raw-headers.ts'
 
 /** How the end of a response body is found (RFC 9112, 6.3). */
 export type BodyFraming =
@@ -42,8 +43,7 @@ export function malformed(code: string, message: string): Error {
 }
 
 function valuesOf(name: string, headers: readonly string[]): string[] {
-  return headers
-    .filter((_, at) => at % 2 === 1 && headers[at - 1]?.toLowerCase() === name)
-    .flatMap((value) => value.split(','))
-    .map((value) => value.trim())
+  const values: string[] = []
+  for (const line of rawValues(headers, name)) for (const value of line.split(',')) values.push(value.trim())
+  return values
 }

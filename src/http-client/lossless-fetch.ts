@@ -4,6 +4,7 @@ import { type BodySink, bodyBuffer } from './body-buffer.ts'
 import { createConnections } from './connections.ts'
 import { decompressed, encodings } from './decompress.ts'
 import type { Lookup } from './dns.ts'
+import { rawValues } from './raw-headers.ts'
 import { type ByteStream, type Fetch, type HttpResponse, type OutgoingRequest, textOf } from './send.ts'
 
 /**
@@ -109,7 +110,7 @@ const illegalInValue = /[^\t\x20-\x7e\x80-\xff]/
 function headersOf(raw: readonly string[]): HttpResponse['headers'] {
   return {
     get(name) {
-      const values = raw.filter((_, at) => at % 2 === 1 && raw[at - 1]?.toLowerCase() === name)
+      const values = rawValues(raw, name)
       return values.length === 0 ? null : values.join(', ')
     },
     entries: () => raw.flatMap((value, at) => (at % 2 === 0 ? [] : [[raw[at - 1] ?? '', value] as [string, string]])),

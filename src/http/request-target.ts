@@ -15,10 +15,17 @@ const origin = 'http://gateway.internal'
  */
 export function readTarget(request: Request): string {
   const target = request.url.replace(/^https?:\/\/[^/?#]*/i, '')
-  const { pathname, search } = new URL(target.startsWith('/') ? origin + target : `${origin}/${target}`)
-  const path = decodable(pathname.replace(/\/{2,}/g, '/'))
+  const { path, search } = ordinary.test(target) ? { path: target, search: '' } : parsed(target)
   Object.defineProperty(request, 'url', { value: origin + path + search, configurable: true })
   return path
+}
+
+/** A path of words alone, which can be read in one way only. */
+const ordinary = /^(?:\/[\w-]+)+$/
+
+function parsed(target: string): { path: string; search: string } {
+  const { pathname, search } = new URL(target.startsWith('/') ? origin + target : `${origin}/${target}`)
+  return { path: decodable(pathname.replace(/\/{2,}/g, '/')), search }
 }
 
 /**

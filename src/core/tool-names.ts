@@ -44,8 +44,8 @@ export interface LegalRequest {
  * all names are legal.
  */
 export function withLegalToolNames(request: ChatRequest): LegalRequest {
+  if (hasLegalNames(request)) return { request, restoreError: asGatewayError }
   const names = legalNames(request)
-  if (names.size === 0) return { request, restoreError: asGatewayError }
   const own = new Map([...names].map(([name, sent]) => [sent, name]))
   return {
     request: renamed(request, names),
@@ -63,8 +63,8 @@ export interface ClientToolNames {
 
 /** Returns `undefined` if the model knows every tool by the client's name. */
 export function clientToolNames(tools: readonly Tool[]): ClientToolNames | undefined {
+  if (!tools.some(({ clientName }) => clientName !== undefined)) return undefined
   const own = new Map(tools.flatMap(({ name, clientName }) => (clientName === undefined ? [] : [[name, clientName]])))
-  if (own.size === 0) return undefined
   return {
     inError: (error) => withNames(own, error),
     inEvents: {
@@ -76,6 +76,16 @@ export function clientToolNames(tools: readonly Tool[]): ClientToolNames | undef
       passthrough: () => true,
     },
   }
+}
+
+/** True of nearly every request, and found without a list of all names. */
+function hasLegalNames({ tools, toolChoice, messages }: ChatRequest): boolean {
+  if (typeof toolChoice === 'object' && !legal.test(toolChoice.name)) return false
+  for (const { name } of tools) if (!legal.test(name)) return false
+  for (const message of messages)
+    if (message.role === 'assistant')
+      for (const part of message.parts) if (part.type === 'tool-call' && !legal.test(part.name)) return false
+  return true
 }
 
 /** A unique legal name for each illegal name. */

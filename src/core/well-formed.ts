@@ -58,10 +58,10 @@ function wholePair(written: string, high?: string, low?: string, loneLow?: strin
  * stay, because calls come back under them; upstreams with stricter names rename tools themselves.
  */
 export function wellFormedRequest(request: ChatRequest): ChatRequest {
+  if (isWellFormedRequest(request)) return request
   const { messages, tools, toolChoice, ...rest } = request
-  const wholeRest = wellFormed(rest)
-  const whole = {
-    ...wholeRest,
+  return {
+    ...wellFormed(rest),
     messages: kept(messages, messages.map(wellFormedMessage)),
     tools: kept(
       tools,
@@ -69,8 +69,32 @@ export function wellFormedRequest(request: ChatRequest): ChatRequest {
     ),
     toolChoice,
   }
-  const isSame = whole.messages === messages && whole.tools === tools && wholeRest === rest
-  return isSame ? request : whole
+}
+
+/** True of nearly every request, and found without a copy of anything. */
+function isWellFormedRequest(request: ChatRequest): boolean {
+  const { messages, tools } = request
+  return isWellFormedBut(ownForms, request) && messages.every(isWellFormedMessage) && tools.every(isWellFormedTool)
+}
+
+/** Members of a request with rules of their own. */
+const ownForms: ReadonlySet<string> = new Set(['messages', 'tools', 'toolChoice'])
+const nameAlone: ReadonlySet<string> = new Set(['name'])
+
+function isWellFormedBut(excepted: ReadonlySet<string>, value: object): boolean {
+  return Object.entries(value).every(([name, member]) => excepted.has(name) || isWellFormed(member))
+}
+
+function isWellFormedMessage(message: Message): boolean {
+  if (message.role !== 'assistant') return isWellFormed(message)
+  return message.parts.every((part) => {
+    if (part.type !== 'tool-call') return isWellFormed(part)
+    return part.id.isWellFormed() && wellFormedJson(part.arguments) === part.arguments
+  })
+}
+
+function isWellFormedTool(tool: ChatRequest['tools'][number]): boolean {
+  return isWellFormedBut(nameAlone, tool)
 }
 
 type Message = ChatRequest['messages'][number]

@@ -50,6 +50,7 @@ export function candidatesOf(
   options: ModelRouteOptions,
 ): [first: Candidate, ...others: Candidate[]] {
   const first = { ...routeModel(request, listings, options), isAlternative: false }
+  if (listings.length === 1 && first.alternatives === undefined) return [first]
   const alternatives = (first.alternatives ?? []).map((model) => ({ ...first, model, isAlternative: true }))
   const behind = listings.slice(listings.findIndex(({ upstream }) => upstream === first.upstream) + 1)
   return [

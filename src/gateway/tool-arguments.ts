@@ -25,8 +25,8 @@ export interface ToolArgumentsOptions {
  */
 export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEvent, StreamEvent> | undefined {
   const { tools, validate, signal, annotate } = options
-  const checked = new Map(tools.filter(({ strict, readable }) => strict || readable).map((tool) => [tool.name, tool]))
-  if (checked.size === 0) return undefined
+  if (!tools.some(isChecked)) return undefined
+  const checked = new Map(tools.filter(isChecked).map((tool) => [tool.name, tool]))
   // The start of the call that is held back.
   let held: StreamEvent[] | undefined
   // A call that does not fit. The next event tells whether the reply was cut in it.
@@ -40,7 +40,7 @@ export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEv
     push(event, out) {
       if (over) return
       if (checking) queue.push(event)
-      else if (isChecked(event)) startCheck(event)
+      else if (endsChecked(event)) startCheck(event)
       else pass(event, out)
     },
     end() {},
@@ -69,12 +69,12 @@ export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEv
     else if (call) end(call.event, call.answer, out)
     while (queue.length > 0 && !checking && !over) {
       const event = queue.shift()
-      if (event && isChecked(event)) startCheck(event)
+      if (event && endsChecked(event)) startCheck(event)
       else if (event) pass(event, out)
     }
   }
 
-  function isChecked(event: StreamEvent): event is CallEnd {
+  function endsChecked(event: StreamEvent): event is CallEnd {
     return event.type === 'tool-call-end' && checked.has(event.name)
   }
 
@@ -122,6 +122,10 @@ export function toolArguments(options: ToolArgumentsOptions): Transform<StreamEv
     out.push({ type: 'error', error })
     over = true
   }
+}
+
+function isChecked({ strict, readable }: Tool): boolean {
+  return strict === true || readable !== undefined
 }
 
 function endsCut(event: StreamEvent): boolean {

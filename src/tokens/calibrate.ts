@@ -120,6 +120,7 @@ function ratioOfOthers(keys: ReadonlyMap<string, Experience> | undefined, own: s
 
 /** The lowest and the highest recent ratio of prompts of similar or larger size; `undefined` with fewer than 5 of them. */
 function extremes(seen: readonly Observation[], counted: number): [lowest: number, highest: number] | undefined {
+  if (seen.length < minSimilar) return undefined
   const ratios = seen.filter((other) => other.counted * similarFactor >= counted).map(({ ratio }) => ratio)
   return ratios.length < minSimilar ? undefined : [Math.min(...ratios), Math.max(...ratios)]
 }

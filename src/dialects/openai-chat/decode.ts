@@ -102,6 +102,7 @@ function isGiven(entries: unknown): boolean {
 
 /** The system prompt, which Responses and Messages have outside of the conversation. */
 function systemMessages({ instructions, system }: ChatBody): Message[] {
+  if (!instructions && !system) return []
   const systems = system ? [{ fields: { role: 'system', content: system }, index: 0 }] : []
   const { messages } = decodeConversation(systems, 'system', (name) => name)
   return [...(instructions ? [{ role: 'system' as const, text: instructions }] : []), ...messages]
@@ -143,7 +144,10 @@ function decodeOutput(format: FormatBody | null | undefined): OutputFormat {
 
 /** A value that changes nothing (penalty 0, logprobs false) does not ask for anything. */
 function unsupportedOptions(body: ChatBody): string[] {
-  return optionsBeyond.filter(([, asks]) => asks(body)).map(([name]) => name)
+  // A body has a few fields, and hardly ever one of these.
+  for (const field in body)
+    if (fieldsBeyond.has(field)) return optionsBeyond.filter(([, asks]) => asks(body)).map(([name]) => name)
+  return []
 }
 
 /** A test for one key, which does not build a list of all keys. */
@@ -185,3 +189,6 @@ const optionsBeyond: readonly [name: string, asks: (body: ChatBody) => unknown][
   // The Python package takes these out of `extra_body`, so they mean nothing in a body.
   ['extra_body', ({ extra_body }) => extra_body],
 ]
+
+/** The fields of `optionsBeyond`. */
+const fieldsBeyond = new Set(optionsBeyond.map(([name]) => name.replace(/\..*/, '')))

@@ -8,6 +8,22 @@ import type { ChatBody } from './schema.ts'
  * (`none`: no).
  */
 export function decodeReasoning(body: ChatBody): { reasoning: Reasoning; ignored: string[] } {
+  for (const field in body) if (switchFields.has(field)) return decodeSwitches(body)
+  return { reasoning: { mode: 'default', effort: undefined, budgetTokens: undefined }, ignored: [] }
+}
+
+/** The fields that `decodeSwitches` reads. Most requests have none of them. */
+const switchFields = new Set<string>([
+  'reasoning',
+  'thinking',
+  'chat_template_kwargs',
+  'enable_thinking',
+  'reasoning_effort',
+  'output_config',
+  'thinking_budget',
+] satisfies (keyof ChatBody)[])
+
+function decodeSwitches(body: ChatBody): { reasoning: Reasoning; ignored: string[] } {
   const { reasoning, thinking } = body
   const template = fieldsOf(body.chat_template_kwargs)
   const nested = fieldsOf(reasoning)

@@ -22,8 +22,8 @@ export function ignoredFields(
     ...ignoredReasoning(request, model),
     ...ignoredBudget(request, model, rules),
     ...changedSampling(request, model, rules),
-    ...(request.messages.some((message) => hasPart(message, 'document')) && !model.files ? ['documents'] : []),
-    ...(request.messages.some((message) => hasPart(message, 'video')) && !model.video ? ['videos'] : []),
+    ...(!model.files && request.messages.some((message) => hasPart(message, 'document')) ? ['documents'] : []),
+    ...(!model.video && request.messages.some((message) => hasPart(message, 'video')) ? ['videos'] : []),
     ...ignoredSearch(request, rules),
   ]
 }
@@ -36,8 +36,8 @@ function ignoredReasoning({ reasoning: { mode, effort } }: ChatRequest, model: C
 
 /** A reasoning budget may be sent as an effort; otherwise it is lost. */
 function ignoredBudget({ reasoning }: ChatRequest, model: ChatModel, rules: RequestRules): string[] {
-  const { budgetTokens, ...others } = reasoning
-  if (budgetTokens === undefined || reasoning.mode === 'off' || model.reasoning === 'never') return []
+  if (reasoning.budgetTokens === undefined || reasoning.mode === 'off' || model.reasoning === 'never') return []
+  const { budgetTokens: _, ...others } = reasoning
   const changesRequest =
     JSON.stringify(rules.reasoning(reasoning, model)) !== JSON.stringify(rules.reasoning(others, model))
   return changesRequest ? [] : ['thinking.budget_tokens']

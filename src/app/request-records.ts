@@ -30,6 +30,7 @@ export function createRequestRecords(options: AppOptions): RequestRecords {
       records.set(request, record)
       if (!inside) return
       record.notes.push(inside.note)
+      record.isBackground = inside.isBackground
       inside.begun?.(record)
     },
     of: recordOf,

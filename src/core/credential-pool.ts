@@ -109,6 +109,8 @@ export interface TicketOptions<Credential> {
   model: string
   /** Id of the caller: waiting calls are served in turn, caller by caller. */
   caller: string
+  /** Nobody waits for the reply: calls that somebody waits for are served first. */
+  isBackground?: boolean | undefined
   accepts: (credential: Credential) => boolean
   signal: AbortSignal
   /** The error to throw if `accepts` takes no credential of the pool. */

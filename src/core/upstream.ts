@@ -73,6 +73,8 @@ export interface UpstreamCall {
   signal: AbortSignal
   /** Id of the client's key: waiting calls are served in turn, key by key. */
   caller: string
+  /** Nobody waits for the reply: calls that somebody waits for are served first. */
+  isBackground?: boolean | undefined
   /** The client gets the reply in one piece, so text that may still change can be held back until it is final. */
   whole: boolean
   /**

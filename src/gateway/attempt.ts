@@ -21,6 +21,7 @@ export interface AttemptOptions {
   health: UpstreamHealth
   signal: AbortSignal
   caller: string
+  isBackground?: boolean | undefined
   whole: boolean
   loopLimit: number
   annotate: (note: string) => void
@@ -47,7 +48,8 @@ export interface Attempt extends OpenedReply {
  * prompt that certainly leaves no room for an answer.
  */
 export async function attempt(wanted: ModelRoute, options: AttemptOptions): Promise<Attempt> {
-  const { tokenMeter, health, signal, caller, whole, loopLimit, annotate, onIgnored, observer, yieldIfLong } = options
+  const { tokenMeter, health, signal, caller, isBackground, whole, loopLimit } = options
+  const { annotate, onIgnored, observer, yieldIfLong } = options
   // Upstreams refuse lone surrogates. They may come from clients, files or models, so they are replaced here for all.
   const route = { ...wanted, model: wellFormed(wanted.model), request: wellFormedRequest(wanted.request) }
   const { upstream, model } = route
@@ -83,7 +85,7 @@ export async function attempt(wanted: ModelRoute, options: AttemptOptions): Prom
       return bills.next()
     }
     const opened = await upstream.open({
-      ...{ request: paid, model, signal, caller, whole },
+      ...{ request: paid, model, signal, caller, isBackground, whole },
       ...{ bill, annotate, observer, yieldIfLong },
     })
     return isBilled ? opened : meteredReply(opened, (await bills.next()).meter)

@@ -81,6 +81,8 @@ export interface CountOptions {
 
 export interface CallOptions extends CountOptions {
   whole: boolean
+  /** Nobody waits for the reply: calls that somebody waits for are served first. */
+  isBackground?: boolean | undefined
   reasoningMode: ReasoningMode
   newToolCallId: () => string
   observer?: CallObserver | undefined
@@ -321,6 +323,7 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     validate,
     signal,
     caller,
+    isBackground,
     annotate,
     onIgnored,
     observer,
@@ -335,6 +338,7 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     loopLimit,
     signal,
     caller,
+    isBackground,
     annotate,
     onIgnored,
     observer,

@@ -8,6 +8,8 @@ export interface InsideRequest {
   note: string
   /** Absent where the headers say who asks, as on a connection. */
   caller?: Caller
+  /** Nobody waits for the reply: requests that somebody waits for come first. */
+  isBackground?: true
   recentReplies?: RecentReplies
   /** Called with the record of the request before it is answered. */
   begun?: (record: RequestRecord) => void

@@ -4,6 +4,7 @@ import { GatewayError, invalidField } from '../core/errors.ts'
 import type { RequestRecord } from '../observe/record.ts'
 import { busyRetryMs, tooManyAtOnce, usedUpThisMinute } from './limit-errors.ts'
 import type { SharedCharges } from './shared-charges.ts'
+import { backgroundLevel, backgroundShare } from './background-share.ts'
 import { type TokenBucket, tokenBucket } from './token-bucket.ts'
 
 /** The fields may be replaced while requests run. */
@@ -27,6 +28,7 @@ export interface RequestLimits {
   /**
    * Charges the caller for one request. Errors: `rate-limited`, with the time until one is allowed, also for a caller with
    * as many requests in progress as it may have. It resolves, or rejects, where other gateways have a say in it.
+   * Requests in the background leave half of all that to others of their caller.
    */
   charge(record: RequestRecord): Promise<void> | undefined
   /**
@@ -75,9 +77,11 @@ export function createLimits(options: LimitOptions, clock: Clock, shared?: Share
       const allowance = allowanceOf(record.caller)
       const { requests, tokens } = allowance
       const { parallel } = allowance.policy
-      if (parallel !== undefined) rejectBeyond(allowance.running, parallel, parallel)
-      rejectUnless(requests, 'requests', allowance.policy.requests)
-      rejectUnless(tokens, 'tokens', allowance.policy.tokens)
+      const isBackground = record.isBackground === true
+      if (parallel !== undefined)
+        rejectBeyond(allowance.running, isBackground ? backgroundShare(parallel) : parallel, parallel)
+      rejectUnless(requests, 'requests', allowance.policy.requests, isBackground)
+      rejectUnless(tokens, 'tokens', allowance.policy.tokens, isBackground)
       requests.take(1)
       allowance.running++
       charged.set(record, allowance)
@@ -118,7 +122,7 @@ export function createLimits(options: LimitOptions, clock: Clock, shared?: Share
   }
 
   async function chargeShared(record: RequestRecord, charges: SharedCharges): Promise<void> {
-    await charges.begin(record.caller)
+    await charges.begin(record.caller, record.isBackground === true)
     // Its client may have left meanwhile.
     if (running.has(record)) sharing.set(record, charges)
     else charges.end(record.caller.keyId, 0)
@@ -167,8 +171,13 @@ function rejectBeyond(running: number, most: number, parallel: number): void {
   if (running >= most) throw tooManyAtOnce(running, parallel)
 }
 
-function rejectUnless(bucket: TokenBucket, what: 'requests' | 'tokens', rate: Rate | undefined): void {
-  const waitMs = bucket.waitMs()
+function rejectUnless(
+  bucket: TokenBucket,
+  what: 'requests' | 'tokens',
+  rate: Rate | undefined,
+  isBackground: boolean,
+): void {
+  const waitMs = bucket.waitMs(isBackground && rate ? backgroundLevel(rate.perMinute) : 1)
   if (waitMs > 0 && rate !== undefined) throw usedUpThisMinute(what, rate, waitMs)
 }
 

@@ -1,14 +1,18 @@
-import type { Caller, CallerPolicy } from '../core/caller.ts'
+import type { Caller, CallerPolicy, Rate } from '../core/caller.ts'
 import type { Clock } from '../core/clock.ts'
 import type { GatewayError } from '../core/errors.ts'
 import type { AllowanceAnswer, AllowanceReport, SharedAllowances } from '../core/shared-allowances.ts'
+import { backgroundLevel, backgroundShare } from './background-share.ts'
 import { tooManyAtOnce, usedUpThisMinute } from './limit-errors.ts'
 import { type TokenBucket, tokenBucket } from './token-bucket.ts'
 
 /** The limits of callers that several gateways keep together. */
 export interface SharedCharges {
-  /** Resolves once a request of the caller may begin. Errors: `rate-limited`. */
-  begin(caller: Caller): Promise<void>
+  /**
+   * Resolves once a request of the caller may begin. One in the background leaves half of the limits to others. Errors:
+   * `rate-limited`.
+   */
+  begin(caller: Caller, isBackground?: boolean): Promise<void>
   /** A request of the key that has begun is over, and its reply had so many tokens. */
   end(keyId: string, tokens: number): void
   /** Reports what is not reported yet. Never rejects. */
@@ -56,9 +60,10 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
   let stopRenewal = clock.after(renewMs, renew)
 
   return {
-    begin({ keyId, policy }) {
+    async begin({ keyId, policy }, isBackground = false) {
+      if (isBackground) await leaveHalf(allowanceOf(keyId, policy))
       const allowance = allowanceOf(keyId, policy)
-      return new Promise((resolve, reject) => {
+      await new Promise<void>((resolve, reject) => {
         allowance.waiting.push({ resolve, reject })
         void exchange()
       })
@@ -82,6 +87,16 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
       stopRenewal()
       await exchange()
     },
+  }
+
+  /** Asks what is left now. Errors: `rate-limited` where that is not half. */
+  async function leaveHalf(allowance: Allowance): Promise<void> {
+    allowance.isDue = true
+    await exchange()
+    const { answer, own, policy, running } = allowance
+    if (answer === undefined || own !== undefined) return
+    const error = refusalOfHalf(policy, running, answer)
+    if (error) throw error
   }
 
   function allowanceOf(keyId: string, policy: CallerPolicy): Allowance {
@@ -205,6 +220,20 @@ function reportOf({ keyId, policy, running, waiting, unreported }: Allowance): A
     tokensPerMinute: policy.tokens?.perMinute,
     parallel: policy.parallel,
   }
+}
+
+function refusalOfHalf(
+  { parallel, requests, tokens }: CallerPolicy,
+  running: number,
+  { elsewhere, requestsLeft = 0, tokensLeft = 0 }: AllowanceAnswer,
+): GatewayError | undefined {
+  const all = running + elsewhere
+  if (parallel !== undefined && all >= backgroundShare(parallel)) return tooManyAtOnce(all, parallel)
+  const waitMs = (left: number, { perMinute }: Rate) => ((backgroundLevel(perMinute) - left) * 60_000) / perMinute
+  if (requests && waitMs(requestsLeft, requests) > 0)
+    return usedUpThisMinute('requests', requests, waitMs(requestsLeft, requests))
+  if (tokens && waitMs(tokensLeft, tokens) > 0) return usedUpThisMinute('tokens', tokens, waitMs(tokensLeft, tokens))
+  return undefined
 }
 
 function refusalOf({ policy, running }: Allowance, answer: AllowanceAnswer): GatewayError {

@@ -117,6 +117,7 @@ export async function startReply(
     : gateway.start(decoded.request, {
         signal,
         caller: record.caller.keyId,
+        isBackground: record.isBackground,
         allowed: record.caller.policy,
         whole: !decoded.stream,
         reasoningMode: reasoningModeOf(request.headers, settings.reasoningMode),

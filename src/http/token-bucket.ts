@@ -2,8 +2,8 @@ import type { Clock } from '../core/clock.ts'
 
 /** A token bucket that holds the amount of one minute and fills evenly. */
 export interface TokenBucket {
-  /** Milliseconds until it holds at least 1; 0 if it does. */
-  waitMs(): number
+  /** Milliseconds until it holds at least `level`, by default 1; 0 if it does. */
+  waitMs(level?: number): number
   /** The level may become negative, because the cost of a reply is known only at its end. */
   take(amount: number): void
   /** Sets the level. */
@@ -22,9 +22,9 @@ export function tokenBucket(perMinute: () => number, clock: Clock, most = perMin
     filledAt = now
   }
   return {
-    waitMs() {
+    waitMs(wanted = 1) {
       fill()
-      return level >= 1 ? 0 : ((1 - level) * 60_000) / perMinute()
+      return level >= wanted ? 0 : ((wanted - level) * 60_000) / perMinute()
     },
     take(amount) {
       fill()

@@ -67,6 +67,8 @@ export interface RequestRecord {
   onPhase?: ((record: RequestRecord) => void) | undefined
   /** Ends the reply with this error if it is still running. */
   end?: ((error: GatewayError) => void) | undefined
+  /** Nobody waits for the reply: requests that somebody waits for come first. */
+  isBackground?: boolean | undefined
   /** The request body is not complete yet. */
   isArriving?: boolean
   /** Receives the milliseconds between two writes of the reply. */

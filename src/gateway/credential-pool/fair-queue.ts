@@ -3,6 +3,8 @@ import { createHeap, type Heap } from './heap.ts'
 /** A waiting call. */
 export interface Queued {
   readonly caller: string
+  /** It is served once no other call waits that could be. */
+  readonly isBackground: boolean
   /** Calls of one group can be served by the same credentials, so only the first one of a group has to be checked. */
   group: string
   /** Order among the calls of its caller. */
@@ -13,7 +15,7 @@ export interface Queued {
 
 export interface FairQueue<Item extends Queued> {
   /** Whether one more call of the caller may wait, if at most `limit` calls may wait in total. */
-  admits(caller: string, limit: number): boolean
+  admits(call: Pick<Queued, 'caller' | 'isBackground'>, limit: number): boolean
   /** Adds a call. A call that was served before and then refused gives its caller that turn back. */
   add(item: Item): void
   remove(item: Item): void
@@ -35,6 +37,7 @@ export interface FairQueue<Item extends Queued> {
 interface QueueCaller<Item> {
   /** The position of the caller in the round robin: the lowest is served next. Unique. */
   turn: number
+  isBackground: boolean
   waiting: number
   queues: Map<string, CallerQueue<Item>>
 }
@@ -51,6 +54,8 @@ interface CallerQueue<Item> {
  * Each caller with waiting calls has a turn, a number; the caller with the lowest one is served next and then gets the
  * highest. A new caller also gets the highest, so it waits for at most one call of each other caller. Adding, removing
  * and serving take O(log n) for each group in which the caller has calls.
+ *
+ * Calls in the background have turns behind all others, as if another caller had made them.
  */
 export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
   const callers = new Map<string, QueueCaller<Item>>()
@@ -59,16 +64,19 @@ export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
   let size = 0
 
   return {
-    admits(name, limit) {
+    admits(call, limit) {
       if (size < limit) return true
+      if (call.isBackground) return false
       // A full queue still admits callers that have less than an equal share of it.
-      const waiting = callers.get(name)?.waiting ?? 0
+      const waiting = callers.get(nameOf(call))?.waiting ?? 0
       const sharers = waiting > 0 ? callers.size : callers.size + 1
       return waiting < Math.ceil(limit / sharers)
     },
     add(item) {
-      const caller = callers.get(item.caller) ?? { turn: ++turns, waiting: 0, queues: new Map() }
-      callers.set(item.caller, caller)
+      const { isBackground } = item
+      const known = callers.get(nameOf(item))
+      const caller = known ?? { turn: lastTurn(isBackground), isBackground, waiting: 0, queues: new Map() }
+      callers.set(nameOf(item), caller)
       caller.waiting++
       size++
       if (item.turn !== undefined && item.turn < caller.turn) setTurn(caller, item.turn)
@@ -76,10 +84,10 @@ export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
     },
     remove,
     serve(item) {
-      const caller = callers.get(item.caller)
+      const caller = callers.get(nameOf(item))
       if (caller === undefined) return
       item.turn = caller.turn
-      setTurn(caller, ++turns)
+      setTurn(caller, lastTurn(item.isBackground))
       remove(item)
     },
     *heads() {
@@ -94,14 +102,16 @@ export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
     positions() {
       const ranks = new Map<Item, number>()
       return (item) => {
-        const own = callers.get(item.caller)
+        const own = callers.get(nameOf(item))
         if (own === undefined) return 0
         if (!ranks.has(item)) for (const [rank, each] of itemsOf(own).sort(byNumber).entries()) ranks.set(each, rank)
         const ahead = ranks.get(item) ?? 0
         let before = ahead
         for (const caller of callers.values()) {
           if (caller === own) continue
-          before += Math.min(caller.waiting, caller.turn < own.turn ? ahead + 1 : ahead)
+          const most = caller.turn < own.turn ? ahead + 1 : ahead
+          if (caller.isBackground === own.isBackground) before += Math.min(caller.waiting, most)
+          else if (own.isBackground) before += caller.waiting
         }
         return before + 1
       }
@@ -117,6 +127,10 @@ export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
         }
       }
     },
+  }
+
+  function lastTurn(isBackground: boolean): number {
+    return ++turns + (isBackground ? behindAll : 0)
   }
 
   function insert(caller: QueueCaller<Item>, item: Item): void {
@@ -135,12 +149,12 @@ export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
   }
 
   function remove(item: Item): void {
-    const caller = callers.get(item.caller)
+    const caller = callers.get(nameOf(item))
     const queue = caller?.queues.get(item.group)
     if (caller === undefined || queue === undefined) return
     queue.calls.remove(item)
     size--
-    if (--caller.waiting === 0) callers.delete(item.caller)
+    if (--caller.waiting === 0) callers.delete(nameOf(item))
     if (queue.calls.first() !== undefined) return
     caller.queues.delete(item.group)
     const queues = groups.get(item.group)
@@ -155,9 +169,16 @@ export function createFairQueue<Item extends Queued>(): FairQueue<Item> {
     for (const [group, queue] of caller.queues) groups.get(group)?.add(queue)
   }
 
-  function turnOf({ caller }: Item): number {
-    return callers.get(caller)?.turn ?? Number.POSITIVE_INFINITY
+  function turnOf(item: Item): number {
+    return callers.get(nameOf(item))?.turn ?? Number.POSITIVE_INFINITY
   }
+}
+
+/** More turns than there will ever be. */
+const behindAll = 2 ** 52
+
+function nameOf({ caller, isBackground }: Pick<Queued, 'caller' | 'isBackground'>): string {
+  return isBackground ? `${caller} in the background` : caller
 }
 
 function byTurn<Item>(left: CallerQueue<Item>, right: CallerQueue<Item>): number {

@@ -113,7 +113,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
     if (chosen !== undefined) return Promise.resolve(grantLease(chosen, call))
     const { queueLimit, queueMs } = limits()
     if (call.waitedMs >= queueMs) return Promise.reject(tookTooLong(call, name))
-    if (isNew && !queue.admits(call.options.caller, queueLimit)) return Promise.reject(tooMany(name))
+    if (isNew && !queue.admits(call.options, queueLimit)) return Promise.reject(tooMany(name))
     const lease = queue.wait(call, now, queueMs - call.waitedMs)
     shared?.wanted()
     return lease

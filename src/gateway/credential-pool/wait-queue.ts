@@ -22,7 +22,7 @@ export interface WaitQueueOptions<Credential> {
 /** The calls that wait for a credential, and the one timer that wakes them. */
 export interface WaitQueue<Credential> {
   /** Whether one more call of the caller may wait where `limit` may in all. */
-  admits(caller: string, limit: number): boolean
+  admits(call: TicketOptions<Credential>, limit: number): boolean
   /** Errors: `cancelled`; the last refusal, or `overloaded`, after `maxWaitMs`; whatever makes the call hopeless. */
   wait(call: PoolCall<Credential>, since: number, maxWaitMs: number): Promise<Lease<Credential>>
   /** Serves the calls that can be served, in their order, and rejects those that nothing can help. */
@@ -62,7 +62,7 @@ export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential
   let timerAt = never
 
   return {
-    admits: queue.admits,
+    admits: ({ caller, isBackground = false }, limit) => queue.admits({ caller, isBackground }, limit),
     wait,
     dispatch,
     regroup: () => queue.regroup(({ call }) => groupOf(call.options)),
@@ -78,7 +78,7 @@ export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential
   }
 
   function wait(call: PoolCall<Credential>, since: number, maxWaitMs: number): Promise<Lease<Credential>> {
-    const { signal, annotate, caller, onWait } = call.options
+    const { signal, annotate, caller, isBackground = false, onWait } = call.options
     const deadline = since + maxWaitMs
     const reportAt = since + Math.max(0, reportAfterMs - call.waitedMs)
     return new Promise((resolve, reject) => {
@@ -89,6 +89,7 @@ export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential
       const waiter: Waiter<Credential> = {
         call,
         caller,
+        isBackground,
         group: groupOf(call.options),
         number: call.number,
         turn: call.turn,

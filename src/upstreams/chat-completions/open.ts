@@ -71,11 +71,11 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
   }
 
   async function openWithRetries(job: ChatJob): Promise<OpenedReply> {
-    const { signal, annotate, caller, observer } = job.call
+    const { signal, annotate, caller, isBackground, observer } = job.call
     noteLimits(job)
     const model = job.model.upstreamId
     const ticket = pool.ticket({
-      ...{ model, caller, accepts: () => true, signal, noneAccepts: errors.noKey, annotate },
+      ...{ model, caller, isBackground, accepts: () => true, signal, noneAccepts: errors.noKey, annotate },
       onWait: observer?.waits,
     })
     const retries = createRetries<ChatRecovery>()

@@ -69,6 +69,7 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const sessionQueue = sessions.queueForSession({
       model: call.model.upstreamId,
       caller: call.caller,
+      isBackground: call.isBackground,
       guests,
       signal,
       annotate,

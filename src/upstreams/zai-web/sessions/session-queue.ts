@@ -12,6 +12,8 @@ export interface Wanted {
   model: string
   /** Id of the client's key. */
   caller: string
+  /** Calls that somebody waits for are served first. */
+  isBackground?: boolean | undefined
   signal: AbortSignal
   /** Whether a guest may serve the call: guests cannot upload images, for example. */
   guests: boolean

@@ -1,0 +1,11 @@
+// Requests that nobody waits for leave half of what a key may use to those that somebody waits for, but not nothing.
+
+/** How many of `parallel` requests at a time may be in the background. */
+export function backgroundShare(parallel: number): number {
+  return Math.max(1, Math.floor(parallel / 2))
+}
+
+/** What has to be left of a minute's amount so that a request in the background may begin. */
+export function backgroundLevel(perMinute: number): number {
+  return Math.min(perMinute, 1 + perMinute / 2)
+}

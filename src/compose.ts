@@ -17,7 +17,9 @@ import { type Clock, withTimeout } from './core/clock.ts'
 import { createOperatorSecrets } from './core/operator-secrets.ts'
 import type { SharedCapacity } from './core/shared-capacity.ts'
 import { openDatabase } from './database/open.ts'
+import { sharedClock } from './database/shared-clock.ts'
 import type { Database, Sql } from './database/sql.ts'
+import { openSqlite } from './database/sqlite.ts'
 import { dialects } from './dialects/index.ts'
 import { createPool, type Wait } from './gateway/credential-pool/index.ts'
 import { createGateway, type Gateway, type GatewayOptions } from './gateway/index.ts'
@@ -51,6 +53,7 @@ import { elapsedMs, type RequestRecord } from './observe/record.ts'
 import { redactDeep, secretFinder } from './observe/redaction.ts'
 import type { Tracer } from './observe/trace.ts'
 import { databaseAllowances } from './store/allowances.ts'
+import { type BatchStore, createBatchStore, noBatchStore } from './store/batches.ts'
 import { databaseCapacity } from './store/capacity.ts'
 import { liveGateways } from './store/live-gateways.ts'
 import { createRequestLog, keptOf, type RequestLog } from './store/request-log.ts'
@@ -157,6 +160,7 @@ export async function compose(
     }),
   })
   const store = responseStore(config.store, database, clock, log)
+  const batches = await batchStore(config.store, database, clock)
   let billing = billingOf(config, kinds)
   const requests =
     database && createRequestLog({ sql: database.background, clock, kept: () => keptOf(current.logKeep), warn })
@@ -196,7 +200,7 @@ export async function compose(
     storedRequest: database && requests && ((id) => storedDetail(database.background, requests, id)),
   })
   const app = createApp({
-    ...{ dialects, gateway, store, clock, log, newId, version, settings, limits },
+    ...{ dialects, gateway, store, batches, clock, log, newId, version, settings, limits },
     identity,
     redact,
     metrics,
@@ -230,7 +234,7 @@ export async function compose(
     for (const record of [...limits.running]) record.end?.(error)
   }
   const close = async () => {
-    await Promise.all([store.close(), requests?.close(), keys?.close(), capture.close(), cluster?.close()])
+    await Promise.all([store.close(), batches.close(), requests?.close(), keys?.close(), capture.close(), cluster?.close()])
     await database?.close()
     // A collector that does not answer must not delay the exit.
     if (tracer) await withTimeout(tracer.flush(), lastTracesMs, () => {}, clock)
@@ -324,6 +328,21 @@ function responseStore(where: string, database: Database | undefined, clock: Clo
     now: isInMemory ? clock.monotonic : clock.now,
     warn: (message, cause) => log.warn(message, { cause }),
   })
+}
+
+/** Only those in the database outlive the process. */
+async function batchStore(where: string, database: Database | undefined, clock: Clock): Promise<BatchStore> {
+  if (where === 'off') return noBatchStore
+  const node = crypto.randomUUID()
+  if (where === 'database' && database) {
+    const { now, stop } = await sharedClock(database, clock)
+    const limits = { maxBytes: 1024 * 1024 * 1024, isLasting: true }
+    const store = createBatchStore({ open: () => database, ...limits, now, node })
+    return { ...store, close: async () => stop() }
+  }
+  const warn = () => {}
+  const open = () => openSqlite({ path: ':memory:', clock, warn })
+  return createBatchStore({ open, isLasting: false, maxBytes: 64 * 1024 * 1024, now: clock.now, node })
 }
 
 async function storedDetail(sql: Sql, requests: RequestLog, id: string): Promise<StoredDetail | undefined> {

@@ -13,12 +13,14 @@ import type { LiveRequests } from '../observe/live-requests.ts'
 import type { Log } from '../observe/log.ts'
 import type { Metrics } from '../observe/metrics.ts'
 import type { RequestRecord } from '../observe/record.ts'
+import type { BatchStore } from '../store/batches.ts'
 import type { ResponseStore } from '../store/responses.ts'
 
 export interface AppOptions {
   dialects: Dialects
   gateway: Gateway
   store: ResponseStore
+  batches: BatchStore
   clock: Clock
   log: Log
   /** Returns a new id that begins with `prefix`. */

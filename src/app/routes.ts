@@ -2,6 +2,9 @@ import { adminRoutes } from '../admin/index.ts'
 import { pageRoutes } from '../admin/page.ts'
 import { createBackgroundReplies } from '../http/background-replies.ts'
 import { basePathsOf, inOrderOfPaths } from '../http/base-paths.ts'
+import { batchRoutes } from '../http/batch-routes.ts'
+import { type BatchRunner, createBatchRunner } from '../http/batch-runner.ts'
+import { callerOfKey } from '../http/caller-of-key.ts'
 import { conversationRoutes } from '../http/conversations.ts'
 import { countRoutes } from '../http/count-tokens.ts'
 import { docsRoutes } from '../http/docs.ts'
@@ -52,6 +55,7 @@ export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
     redact: options.redact,
     spendingOf: keys?.ledger.spendingOf,
   }
+  const batching = { store: options.batches, runner: batchRunner(options, askInside), newId, recordOf: records.of }
   const counting = { gateway, store, recordOf: records.of, admitAndReadBody }
   const routes = [
     ...dialects.flatMap((dialect) => replyRoutes(dialect, basePaths, answering)),
@@ -68,6 +72,7 @@ export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
     ),
     ...dialects.flatMap((dialect) => storedRoutes(dialect, basePaths, answering)),
     ...dialects.flatMap((dialect) => conversationRoutes(dialect, basePaths, answering)),
+    ...dialects.flatMap((dialect) => batchRoutes(dialect, basePaths, { ...batching, admitAndReadBody })),
     ...adminRoutes({ clock, operators, keys: keys?.keys }, options.operator, {
       send: sendInside,
       callerOf: (request) => records.of(request).caller,
@@ -75,4 +80,16 @@ export function allRoutes(options: AppOptions, parts: RouteParts): Route[] {
     ...dialects.flatMap((dialect) => countRoutes(dialect, basePaths, counting)),
   ]
   return [...routes, ...docsRoutes({ version, dialects, routes })]
+}
+
+/** It stops when the gateway refuses new requests. */
+function batchRunner(options: AppOptions, ask: AskInside): BatchRunner {
+  const { dialects, batches: store, clock, log, settings, limits, keys } = options
+  const runner = createBatchRunner({
+    ...{ store, dialects, ask, clock },
+    callerOf: (keyId, dialect) => callerOfKey(keyId, dialect, settings.access, (id) => keys?.registry.callerOfId(id)),
+    log: (level, message, facts) => log[level](message, { ...facts }),
+  })
+  limits.onClose(runner.stop)
+  return runner
 }

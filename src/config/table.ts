@@ -498,7 +498,7 @@ export const settings = {
     kind: word('WHERE', 'memory, off, database or the path of a file', Type.String({ minLength: 1 })),
     default: 'memory',
     about:
-      'Where replies of /v1/responses are kept for previous_response_id: memory (gone with the process), off, database (the one of DATABASE_URL) or a SQLite file; the last two then hold conversations.',
+      'Where replies of /v1/responses are kept for previous_response_id: memory (gone with the process), off, database (the one of DATABASE_URL) or a SQLite file; the last two then hold conversations. Batches of /v1/messages/batches are kept in the database or else in memory.',
     role: { addressOf: 'conversations' },
   },
   upstreams: {

@@ -30,6 +30,7 @@ export type DialectRoute = {
   | { serves: 'socket'; method: 'GET'; summary: string }
   | StoredRoute
   | ConversationRoute
+  | BatchRoute
   | FixedRoute
   | EmbeddingRoute
 )
@@ -110,6 +111,17 @@ export interface ConversationAnswer {
   changed?: StoredResponse
 }
 
+/** A route for batches of requests. Its parameter `id` is the id of a batch. */
+export interface BatchRoute {
+  serves: 'batch'
+  does: 'create' | 'list' | 'retrieve' | 'cancel' | 'results' | 'delete'
+  method: 'GET' | 'POST' | 'DELETE'
+  summary: string
+  /** Of `create`. */
+  body?: TSchema
+  docs: { description: string; parameters?: readonly object[]; example?: object }
+}
+
 /** A route whose answer is the same for every request: a version, or a refusal of what this server does not do. */
 export interface FixedRoute {
   serves: 'fixed'
@@ -164,6 +176,7 @@ export const costOf = {
   model: 'nothing',
   stored: 'nothing',
   conversation: 'place',
+  batch: 'place',
   fixed: 'nothing',
   socket: 'nothing',
   embeddings: 'allowance',

@@ -1,4 +1,5 @@
 import type { Static, TSchema } from '@sinclair/typebox'
+import type { BatchFormat } from './batch.ts'
 import type { DialectRoute, Query, RequestContext } from './dialect-route.ts'
 import type { GatewayError } from './errors.ts'
 import type { Reply } from './events.ts'
@@ -68,6 +69,8 @@ export interface Dialect<Options = unknown> {
   count?: { encode(inputTokens: number, options: Options): object }
   /** Goes with a route that serves `socket`. */
   socket?: SocketFormat
+  /** Goes with routes that serve `batch`. */
+  batches?: BatchFormat
   /** Only if clients can refer to earlier replies instead of sending them again. */
   storedConversation?: StoredConversation<Options>
 }

@@ -159,6 +159,39 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
     // Those that are alive.
     `CREATE TABLE gateways (node ${text} PRIMARY KEY, expires ${int} NOT NULL) ${table}`,
   ],
+  ({ text, int, table, busyTable }) => [
+    // Batches of requests, with the gateway that works on each until `leased`.
+    `CREATE TABLE batches (
+      id ${text} PRIMARY KEY,
+      key ${text} NOT NULL,
+      at ${int} NOT NULL,
+      expires ${int} NOT NULL,
+      cancelled ${int},
+      ended ${int},
+      size ${int} NOT NULL,
+      bytes ${int} NOT NULL,
+      dialect ${text} NOT NULL,
+      headers ${text} NOT NULL,
+      succeeded ${int} NOT NULL,
+      errored ${int} NOT NULL,
+      canceled ${int} NOT NULL,
+      expired ${int} NOT NULL,
+      node ${text} NOT NULL,
+      leased ${int} NOT NULL
+    ) ${busyTable}`,
+    'CREATE INDEX batches_of_key ON batches (key, at, id)',
+    'CREATE INDEX batches_under_way ON batches (leased) WHERE ended IS NULL',
+    // Their requests, and what became of each.
+    `CREATE TABLE batch_requests (
+      batch ${text} NOT NULL,
+      n ${int} NOT NULL,
+      name ${text} NOT NULL,
+      body ${text} NOT NULL,
+      outcome ${text},
+      response ${text},
+      PRIMARY KEY (batch, n)
+    ) ${table}`,
+  ],
 ]
 
 /** Small tables that decisions depend on. When the disk is full or the file read-only, they continue in memory. */

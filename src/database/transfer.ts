@@ -34,6 +34,13 @@ export const copiedTables: Readonly<Record<string, CopiedTable>> = {
     ),
   },
   replies: { key: ['id'], columns: words('id key at expires bytes reply input') },
+  batches: {
+    key: ['id'],
+    columns: words(
+      'id key at expires cancelled ended size bytes dialect headers succeeded errored canceled expired node leased',
+    ),
+  },
+  batch_requests: { key: ['batch', 'n'], columns: words('batch n name body outcome response') },
 }
 
 /** Tables that are not copied. */

@@ -178,7 +178,8 @@ function rejectKey(accepted: readonly ClientKey[]): never {
 /** The code for a key that is none of this gateway's, also of those that the operator has made. */
 const wrongKey = 'invalid_api_key'
 
-function rejectOtherDialect({ policy }: Caller, { dialect }: Requirement): void {
+/** Errors: `forbidden` for a key that may not be used for the dialect. */
+export function rejectOtherDialect({ policy }: Caller, { dialect }: Requirement): void {
   if (dialect === undefined || policy.dialects === undefined || policy.dialects.includes(dialect)) return
   throw new GatewayError(
     'forbidden',

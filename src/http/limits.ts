@@ -25,6 +25,8 @@ export interface RequestLimits {
   readonly closed: GatewayError | undefined
   /** Refuses new requests, and ends those whose body is still arriving. */
   close(error: GatewayError): void
+  /** Called when the limits are closed. */
+  onClose(listener: () => void): void
   /**
    * Charges the caller for one request. Errors: `rate-limited`, with the time until one is allowed, also for a caller with
    * as many requests in progress as it may have. It resolves, or rejects, where other gateways have a say in it.
@@ -46,6 +48,7 @@ export interface RequestLimits {
 export function createLimits(options: LimitOptions, clock: Clock, shared?: SharedCharges): RequestLimits {
   const running = new Set<RequestRecord>()
   let closed: GatewayError | undefined
+  const listeners: (() => void)[] = []
   // By id of the key.
   const allowances = new Map<string, Allowance>()
   // The requests whose tokens are charged.
@@ -71,7 +74,9 @@ export function createLimits(options: LimitOptions, clock: Clock, shared?: Share
     close(error) {
       closed = error
       for (const record of [...running]) if (record.isArriving) record.end?.(error)
+      for (const listener of listeners) listener()
     },
+    onClose: (listener) => void listeners.push(listener),
     charge(record) {
       if (shared && isLimited(record.caller.policy)) return chargeShared(record, shared)
       const allowance = allowanceOf(record.caller)

@@ -16,6 +16,8 @@ export interface KeyRegistry {
    * database is away, and after a minute for all.
    */
   callerOf(secret: string): Caller | undefined
+  /** The caller with an id; `undefined` for an id of no key. Errors: those of `callerOf`. */
+  callerOfId(id: string): Caller | undefined
   /** Reads all keys again. */
   refresh(): Promise<void>
   /** Stores what is still to be stored. */
@@ -70,19 +72,12 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
       if (isAway && (known === undefined || clock.monotonic() - seenAt >= trustedMs)) throw unavailable()
       if (known === undefined)
         throw refusal('invalid_api_key', 'This gateway has no such key: it was deleted or replaced, or never existed.')
-      const { row } = known
-      if (row.disabled)
-        throw refusal('key_disabled', 'This key is disabled. Whoever runs this gateway can enable it again.')
-      const now = clock.now()
-      if (row.expiresAt !== undefined && now >= row.expiresAt)
-        throw refusal('key_expired', `This key has expired at ${new Date(row.expiresAt).toISOString()}.`)
-      used.set(row.id, now)
-      const current = policy()
-      if (known.policy !== current) {
-        known.policy = current
-        known.caller = callerWith(row, current)
-      }
-      return known.caller
+      return usable(known)
+    },
+    callerOfId(id) {
+      const known = byHash.values().find(({ row }) => row.id === id)
+      if (isAway && (known === undefined || clock.monotonic() - seenAt >= trustedMs)) throw unavailable()
+      return known && usable(known)
     },
     refresh,
     async close() {
@@ -90,6 +85,22 @@ export async function createKeyRegistry({ store, clock, policy, warn }: Registry
       stopLooking()
       await storeUses().catch((cause) => warn('when keys were last used could not be stored', cause))
     },
+  }
+
+  function usable(known: Known): Caller {
+    const { row } = known
+    if (row.disabled)
+      throw refusal('key_disabled', 'This key is disabled. Whoever runs this gateway can enable it again.')
+    const now = clock.now()
+    if (row.expiresAt !== undefined && now >= row.expiresAt)
+      throw refusal('key_expired', `This key has expired at ${new Date(row.expiresAt).toISOString()}.`)
+    used.set(row.id, now)
+    const current = policy()
+    if (known.policy !== current) {
+      known.policy = current
+      known.caller = callerWith(row, current)
+    }
+    return known.caller
   }
 
   async function refresh(): Promise<void> {

@@ -37,10 +37,12 @@ afterAll(stop)
 /** What stands for an id exists, so that a key holder sees something. */
 let storedId = ''
 let conversation = { id: '', item: '' }
+let batchId = ''
 let pageFile = ''
 beforeAll(async () => {
   storedId = await storeResponse()
   conversation = await beginConversation()
+  batchId = await endBatch()
   pageFile = Object.keys((await pageFiles()).files)[0] ?? ''
 })
 
@@ -55,8 +57,16 @@ async function beginConversation() {
   return { id, item: JSON.parse(items.body).data[0].id }
 }
 
+async function endBatch(): Promise<string> {
+  const { id } = JSON.parse((await ask({ method: 'POST', target: '/v1/messages/batches', key: anthropicKey })).body)
+  const target = `/v1/messages/batches/${id}`
+  while (JSON.parse((await ask({ method: 'GET', target, key: anthropicKey })).body).ended_at === null) {}
+  return id
+}
+
 /** The same path with ids of what nobody has deleted yet. */
 async function ofNewOnes(path: string): Promise<string> {
+  if (path.includes(batchId)) return path.replace(batchId, await endBatch())
   if (!path.includes(conversation.id)) return path.replace(storedId, await storeResponse())
   const { id, item } = await beginConversation()
   return path.replace(conversation.id, id).replace(conversation.item, item)
@@ -75,6 +85,7 @@ function doors(): ListedRoute[] {
       .replace('/page/:name', `/page/${pageFile}`)
       .replace('/conversations/:id', `/conversations/${conversation.id}`)
       .replace(':item', conversation.item)
+      .replace('/batches/:id', `/batches/${batchId}`)
       .replace(':id', storedId)
       .replace('/*', '/nowhere')
     return (methodsOf.get(method) ?? [method]).map((method) => ({ method, path: sample, access }))
@@ -264,7 +275,7 @@ function isOtherForNginx({ target, host, version }: Asked, name: string): boolea
 
 /** What is refused to everybody. */
 function isRefusal(path: string): boolean {
-  return /\/cancel$|\/api\/(?:pull|push|create|copy|delete|blobs\/.*)$/.test(path)
+  return /\/responses\/[^/]+\/cancel$|\/api\/(?:pull|push|create|copy|delete|blobs\/.*)$/.test(path)
 }
 
 test('with the key, every route answers', async () => {

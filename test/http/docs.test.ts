@@ -146,6 +146,12 @@ describe('the document', () => {
       'POST /v1/embeddings',
       'GET /v1/key',
       'POST /v1/messages',
+      'POST /v1/messages/batches',
+      'GET /v1/messages/batches',
+      'GET /v1/messages/batches/{id}',
+      'DELETE /v1/messages/batches/{id}',
+      'POST /v1/messages/batches/{id}/cancel',
+      'GET /v1/messages/batches/{id}/results',
       'POST /v1/messages/count_tokens',
       'GET /v1/models',
       'GET /v1/models/{id}',
@@ -186,7 +192,7 @@ describe('the document', () => {
         }))
       : []
   })
-  test('has examples', () => expect(requests).toHaveLength(27))
+  test('has examples', () => expect(requests).toHaveLength(28))
 
   test.each(requests)('its $kind example of $path gets the kind of answer it promises', async (request) => {
     const response = await post(request.path.replace(/conv_\w+/, conversationId), request.value)
@@ -209,6 +215,28 @@ describe('the document', () => {
     const response = await get('/v1/models/GLM-4.5', { ...headers, ...key })
     const documented = openApi.paths['/v1/models/{id}']?.get?.responses[200]?.content['application/json']?.examples
     expect(await response.json()).toEqual(documented?.[shape]?.value)
+  })
+
+  test('shows what is told of a batch', async () => {
+    const ask = async (method: string, part: string) =>
+      await app.handle(new Request(`http://localhost/v1/messages/batches${part}`, { method, headers: key }))
+    const operationOf = (method: string, path: string) =>
+      openApi.paths[`/v1/messages/batches${path}`]?.[method]?.responses[200]?.content ?? {}
+    const shown = (method: string, path: string) => operationOf(method, path)['application/json']?.example
+    const keys = (value: unknown) => Object.keys(value ?? {})
+    const entry = { custom_id: 'first', params: { model: 'GLM-4.5', max_tokens: 9, messages: [] } }
+    const { id } = await (await post('/v1/messages/batches', { requests: [entry] })).json()
+    for (let last = { processing_status: '' }; last.processing_status !== 'ended'; ) {
+      last = await (await ask('GET', `/${id}`)).json()
+      expect(keys(last)).toEqual(keys(shown('get', '/{id}')))
+    }
+    expect(keys(await (await ask('GET', '')).json())).toEqual(keys(shown('get', '')))
+    const results = await ask('GET', `/${id}/results`)
+    const [[type, content]] = Object.entries(operationOf('get', '/{id}/results')) as [[string, Content]]
+    expect(results.headers.get('content-type')).toBe(type)
+    expect(lastLineOf(await results.text())).toEqual(lastLineOf(String(content.example)))
+    expect(keys(await (await ask('POST', `/${id}/cancel`)).json())).toEqual(keys(shown('post', '/{id}/cancel')))
+    expect(keys(await (await ask('DELETE', `/${id}`)).json())).toEqual(keys(shown('delete', '/{id}')))
   })
 
   test.each([

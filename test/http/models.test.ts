@@ -55,7 +55,7 @@ describe('the list of models', () => {
       line: null,
       allowed_fallback_models: [],
       capabilities: {
-        batch: no,
+        batch: yes,
         citations: no,
         code_execution: no,
         compaction: { supported: false, summarize: no },

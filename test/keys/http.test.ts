@@ -109,6 +109,29 @@ describe('embeddings', () => {
   })
 })
 
+describe('batches', () => {
+  const requests = ['one', 'two', 'three'].map((custom_id) => ({
+    custom_id,
+    params: { model: 'GLM-4.5', max_tokens: 100, messages },
+  }))
+
+  test('are paid for by the budget of a key, and what it does not pay for is refused', async () => {
+    const { send, create, budget } = await gatewayWithKeys()
+    const { secret } = await create({ name: 'night', budgets: ['tokens:5000/total'] })
+    const { json: batch } = await send('/v1/messages/batches', { requests }, secret)
+    const path = `/v1/messages/batches/${batch.id}`
+    await eventually(async () => (await send(path, undefined, secret)).json.processing_status === 'ended')
+    expect((await send(path, undefined, secret)).json.request_counts).toMatchObject({ succeeded: 3 })
+    await eventually(async () => (await budget(secret)).reserved === 0)
+    expect((await budget(secret)).spent).toBeGreaterThan(0)
+    const { secret: poor } = await create({ name: 'poor', budgets: ['tokens:3/total'] })
+    const { json: refused } = await send('/v1/messages/batches', { requests }, poor)
+    const ofPoor = `/v1/messages/batches/${refused.id}`
+    await eventually(async () => (await send(ofPoor, undefined, poor)).json.processing_status === 'ended')
+    expect((await send(ofPoor, undefined, poor)).json.request_counts).toMatchObject({ errored: 3 })
+  })
+})
+
 describe('the operator', () => {
   test('makes, changes and deletes keys over HTTP as on the command line', async () => {
     const { send, create, chat } = await gatewayWithKeys()

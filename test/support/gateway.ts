@@ -10,6 +10,7 @@ import type { Dialects } from '../../src/core/dialect.ts'
 import { createRedactor, createSecretFinder } from '../../src/core/known-secrets.ts'
 import type { KeepAliveStyle, ReasoningField } from '../../src/core/reply-encoder.ts'
 import type { Upstream } from '../../src/core/upstream.ts'
+import { openSqlite } from '../../src/database/sqlite.ts'
 import { dialects } from '../../src/dialects/index.ts'
 import { createGateway, type Gateway } from '../../src/gateway/index.ts'
 import type { ModelRouteOptions } from '../../src/gateway/model-routing.ts'
@@ -36,6 +37,7 @@ import { createRecentRequests } from '../../src/observe/recent-requests.ts'
 import type { RequestRecord } from '../../src/observe/record.ts'
 import { secretFinder } from '../../src/observe/redaction.ts'
 import { listen } from '../../src/server/listen.ts'
+import { type BatchStore, createBatchStore } from '../../src/store/batches.ts'
 import { createResponseStore, type ResponseStore } from '../../src/store/responses.ts'
 import { readPdfHere } from './pdf.ts'
 import { validateHere } from './schema.ts'
@@ -80,6 +82,7 @@ export interface GatewaySettings {
   store?: ResponseStore
   /** MCP servers that may be used, and within which limits. */
   mcp?: { rules?: readonly string[]; lookup?: Lookup; fetch?: Fetch } & Partial<McpLimits>
+  batches?: BatchStore
   /** Taken out of every error. */
   secrets?: readonly string[]
   validate?: Validate
@@ -128,6 +131,7 @@ export function gatewayApp(
  */
 export function reusableApp(settings: GatewaySettings = {}) {
   let current = partsOf([], settings, [])
+  let batches = 0
   const app = appInFront(
     {
       gateway: {
@@ -142,7 +146,8 @@ export function reusableApp(settings: GatewaySettings = {}) {
         replace: (upstreams, options) => current.gateway.replace(upstreams, options),
       },
       write: (message, facts) => current.write(message, facts),
-      newId: (prefix) => current.newId(prefix),
+      // The app keeps its batches, whatever gateway it stands for.
+      newId: (prefix) => (prefix === 'msgbatch_' ? `${prefix}${++batches}` : current.newId(prefix)),
     },
     settings,
     limitsFor(settings),
@@ -245,6 +250,7 @@ function appInFront(
     dialects: settings.dialects ?? dialects,
     gateway,
     store: settings.store ?? memoryStore(write),
+    batches: settings.batches ?? memoryBatches(),
     clock: systemClock,
     log: { debug: write, info: write, warn: write, error: write },
     newId,
@@ -304,6 +310,11 @@ function memoryStore(warn: (message: string) => void): ResponseStore {
     now: systemClock.now,
     warn,
   })
+}
+
+function memoryBatches(): BatchStore {
+  const open = () => openSqlite({ path: ':memory:', clock: systemClock, warn() {} })
+  return createBatchStore({ open, isLasting: false, maxBytes: 64_000_000, now: systemClock.now, node: 'test' })
 }
 
 /** Turns of the event loop after which `until` checks less often. */

@@ -79,6 +79,7 @@ const bodies: [RegExp, string][] = [
   [/conversations/, JSON.stringify({ items: [{ role: 'user', content: 'Hello' }] })],
   [/responses\?stored/, JSON.stringify({ model: 'GLM-4.5', input: 'Hello' })],
   [/responses/, JSON.stringify({ model: 'GLM-4.5', input: 'Hello', store: false })],
+  [/batch/, JSON.stringify({ requests: [{ custom_id: 'a', params: { model: 'GLM-4.5', messages: says } }] })],
   [/:generateContent/, JSON.stringify({ contents: [{ parts: [{ text: 'Hello' }] }] })],
   [/embed/, JSON.stringify({ model: 'embedding-3', input: 'Hello', prompt: 'Hello' })],
   [/(?:)/, JSON.stringify({ model: 'GLM-4.5', max_tokens: 20, messages: says, prompt: 'Hello' })],

@@ -1,4 +1,5 @@
 import { defineDialect } from '../../core/dialect.ts'
+import { batches, batchRoutes } from './batches.ts'
 import { clearedTokens } from './context-management.ts'
 import { decode } from './decode.ts'
 import { encodeReply, encoder } from './encode.ts'
@@ -14,6 +15,7 @@ export const anthropicMessages = defineDialect({
     { serves: 'reply', method: 'POST', path: '/messages', access: 'client' },
     // Claude Code sends about 26 of these requests at once and adds up the results.
     { serves: 'count', method: 'POST', path: '/messages/count_tokens', access: 'client' },
+    ...batchRoutes,
     { serves: 'model-list', method: 'GET', path: '/models', access: 'client' },
     { serves: 'model', method: 'GET', path: '/models/*', access: 'client' },
   ],
@@ -37,6 +39,7 @@ export const anthropicMessages = defineDialect({
     body: { model, max_tokens: probeTokens, messages: [{ role: 'user', content: text }] },
   }),
   models,
+  batches,
   count: {
     encode: (inputTokens, { appliedEdits }) => ({
       input_tokens: inputTokens,

@@ -1,9 +1,7 @@
 import type { ModelFormat } from '../../core/dialect.ts'
 import type { Query } from '../../core/dialect-route.ts'
-import { invalidField } from '../../core/errors.ts'
 import type { ListedModel } from '../../core/upstream.ts'
-
-const text = { type: 'string' }
+import { pageOf, pageParameters } from './page.ts'
 
 /** `GET /v1/models` and `GET /v1/models/:id` of Anthropic's API. */
 export const models: ModelFormat = {
@@ -16,15 +14,7 @@ export const models: ModelFormat = {
       name: 'anthropic-version',
       description: "With any version, 2023-06-01 for one, the answer takes Anthropic's shape.",
     },
-    query: [
-      {
-        name: 'limit',
-        description: '1 to 1000, 20 unless told',
-        schema: { type: 'integer', minimum: 1, maximum: 1000 },
-      },
-      { name: 'after_id', description: 'Models behind this one', schema: text },
-      { name: 'before_id', description: 'Models before this one', schema: text },
-    ],
+    query: pageParameters('Models'),
   },
 }
 
@@ -41,13 +31,11 @@ function asClaudeModel(model: ListedModel): ListedModel {
   return { ...model, id: `anthropic/${model.id}${(model.contextTokens ?? 0) >= 1_000_000 ? '[1m]' : ''}` }
 }
 
-/** Anthropic's pagination by id: `after_id`, `before_id`, and `limit` from 1 to 1000, by default 20. */
 function modelPage(models: readonly ListedModel[], query: Query) {
-  const limit = Number(query.limit ?? 20)
-  if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
-    throw invalidField('limit', 'expected a whole number from 1 to 1000')
-  const after = models.findIndex(({ id }) => id === query.after_id) + 1
-  const before = models.findIndex(({ id }) => id === query.before_id)
+  const wanted = pageOf(query)
+  const { limit } = wanted
+  const after = models.findIndex(({ id }) => id === wanted.after) + 1
+  const before = models.findIndex(({ id }) => id === wanted.before)
   const end = before < 0 ? models.length : before
   const page = before < 0 ? models.slice(after, after + limit) : models.slice(Math.max(after, end - limit), end)
   return {
@@ -85,7 +73,7 @@ function capabilitiesOf({ vision, reasoning, search, efforts = [] }: ListedModel
   const thinks = support(reasoning !== 'never')
   const effort = (word: (typeof efforts)[number]) => support(efforts.includes(word))
   return {
-    batch: no,
+    batch: yes,
     citations: no,
     code_execution: no,
     compaction: { supported: false, summarize: no },

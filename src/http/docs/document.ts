@@ -1,6 +1,7 @@
 import type { Dialect } from '../../core/dialect.ts'
 import { openapiPath } from '../path-pattern.ts'
 import type { Route } from '../route.ts'
+import { batchOperations } from './batch-operations.ts'
 import { conversationOperations } from './conversation-operations.ts'
 import { countOperation } from './count-operation.ts'
 import { dialectOperation, schemasOf } from './dialect-operation.ts'
@@ -72,6 +73,7 @@ function paths(dialects: readonly Dialect[], routes: readonly Route[]): object {
     ...dialects.map(storedOperations),
     ...dialects.map(embeddingOperations),
     ...dialects.map(conversationOperations),
+    ...dialects.map(batchOperations),
     ...dialects.map(fixedOperations),
   )
   const listed: Record<string, Record<string, object>> = {}

@@ -50,6 +50,10 @@ export interface Client {
   ask(ask: Ask, stream: boolean): Promise<Heard>
   /** Tokens a request would cost. Errors: the package's own. */
   count(ask: Ask): Promise<number>
+  /** The reply to a batch of this one request. Absent where the API has no batches; so is `inBackground`. */
+  inBatch?(ask: Ask): Promise<Heard>
+  /** The reply to a request that is polled for. */
+  inBackground?(ask: Ask): Promise<Heard>
 }
 
 /** In place of the network. */

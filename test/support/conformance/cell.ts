@@ -34,6 +34,9 @@ export interface Cell extends Pick<Backend, 'say' | 'told' | 'asked'>, Combinati
   stream: boolean
   ask(ask: Ask): Promise<Heard>
   count(ask: Ask): Promise<number>
+  /** Errors: also where the API has no such thing, as for `inBackground`. */
+  inBatch(ask: Ask): Promise<Heard>
+  inBackground(ask: Ask): Promise<Heard>
 }
 
 const apps = reusableApp({ maxBodyBytes: 10_000_000 })
@@ -47,5 +50,12 @@ export function cellAt({ dialect, upstream }: Combination, stream: boolean): Cel
     expect(replyFaults(new URL(String(url)).pathname, await reply.clone().text())).toEqual([])
     return reply
   })
-  return { ...backend, dialect, upstream, stream, ask: (ask) => client.ask(ask, stream), count: client.count }
+  return {
+    ...{ ...backend, dialect, upstream, stream, ask: (ask) => client.ask(ask, stream), count: client.count },
+    ...{ inBatch: client.inBatch ?? notThere, inBackground: client.inBackground ?? notThere },
+  }
+}
+
+async function notThere(): Promise<never> {
+  throw new Error('the API has no such thing')
 }

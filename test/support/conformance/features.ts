@@ -406,6 +406,58 @@ export const features: readonly Feature[] = [
       zh: '这个 API 的客户端每轮都发送整个对话。',
     })),
   },
+  {
+    name: { en: 'Batches, worked off when nobody else waits', zh: '批处理，在没有其他请求等待时处理' },
+    only: 'whole',
+    async check({ inBatch, say, told }) {
+      say({ text: 'Cold.' })
+      expect(await inBatch({ turns: [{ user }] })).toMatchObject({ text: 'Cold.', ended: 'stop' })
+      expect(told().words).toContain(user)
+    },
+    notes: [
+      ...(['openai-chat', 'openai-responses'] as const).map((dialect) => ({
+        where: { dialect },
+        lacking: /no such thing/,
+        en: 'OpenAI’s batches are files, and the gateway keeps none.',
+        zh: 'OpenAI 的批处理以文件提交，本网关不保存文件。',
+      })),
+      {
+        where: { dialect: 'gemini' },
+        lacking: /no such thing/,
+        en: 'Google’s batches are long-running operations of its cloud, which the gateway does not have.',
+        zh: 'Google 的批处理是其云端的长时间运行操作，本网关没有。',
+      },
+      {
+        where: { dialect: 'ollama-chat' },
+        lacking: /no such thing/,
+        en: 'Ollama’s API has neither batches nor replies in the background.',
+        zh: 'Ollama 的 API 没有批处理，也没有后台回复。',
+      },
+    ],
+  },
+  {
+    name: { en: 'Replies in the background', zh: '后台回复' },
+    only: 'whole',
+    async check({ inBackground, say, told }) {
+      say({ text: 'Cold.' })
+      expect(await inBackground({ turns: [{ user }] })).toMatchObject({ text: 'Cold.', ended: 'stop' })
+      expect(told().words).toContain(user)
+    },
+    notes: [
+      ...(['openai-chat', 'anthropic-messages', 'gemini'] as const).map((dialect) => ({
+        where: { dialect },
+        lacking: /no such thing/,
+        en: 'This API has no single replies in the background.',
+        zh: '这个 API 没有单个的后台回复。',
+      })),
+      {
+        where: { dialect: 'ollama-chat' },
+        lacking: /no such thing/,
+        en: 'Ollama’s API has neither batches nor replies in the background.',
+        zh: 'Ollama 的 API 没有批处理，也没有后台回复。',
+      },
+    ],
+  },
 ]
 
 async function speaks({ ask, say, told }: Cell): Promise<void> {

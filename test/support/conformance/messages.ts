@@ -17,6 +17,14 @@ export function messagesClient(fetch: Fetch): Client {
       const { max_tokens: _, ...body } = bodyOf(ask)
       return (await anthropic.messages.countTokens(body)).input_tokens
     },
+    async inBatch(ask) {
+      const { batches } = anthropic.messages
+      const { id } = await batches.create({ requests: [{ custom_id: 'one', params: bodyOf(ask) }] })
+      while ((await batches.retrieve(id)).processing_status !== 'ended') await new Promise(setImmediate)
+      const [line] = await Array.fromAsync(await batches.results(id))
+      if (line?.result.type !== 'succeeded') throw new Error(`ended with ${JSON.stringify(line)}`)
+      return received(line.result.message)
+    },
   }
 
   function received({ content, stop_reason: reason, usage }: Anthropic.Message): Heard {

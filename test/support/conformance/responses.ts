@@ -28,6 +28,12 @@ export function responsesClient(fetch: Fetch): Client {
       const { model, input = [] } = bodyOf(ask)
       return (await openai.responses.inputTokens.count({ model: String(model), input })).input_tokens
     },
+    async inBackground(ask) {
+      let response = await openai.responses.create({ ...bodyOf(ask), background: true })
+      while (response.status === 'queued' || response.status === 'in_progress')
+        response = await openai.responses.retrieve(response.id)
+      return received(response)
+    },
   }
 
   function received(response: Response): Heard {

@@ -12,6 +12,7 @@ const anthropicError = 'anthropic shared ErrorResponse'
 const chat = 'openai chat/completions/completions'
 const responses = 'openai responses/responses'
 const messages = 'anthropic messages/messages'
+const batches = 'anthropic messages/batches'
 const betaMessages = 'anthropic beta/messages/messages'
 const completion = 'openai completions Completion'
 
@@ -26,7 +27,10 @@ const kinds: readonly [path: RegExp, types: readonly Types[]][] = [
     /responses\/input_tokens$/,
     [{ whole: 'openai responses/input-tokens InputTokenCountResponse', error: openaiError }],
   ],
-  [/responses$/, [{ whole: `${responses} Response`, event: `${responses} ResponseStreamEvent`, error: openaiError }]],
+  [
+    /responses(?:\/resp_\w+)?$/,
+    [{ whole: `${responses} Response`, event: `${responses} ResponseStreamEvent`, error: openaiError }],
+  ],
   [
     /messages$/,
     [
@@ -38,6 +42,8 @@ const kinds: readonly [path: RegExp, types: readonly Types[]][] = [
       },
     ],
   ],
+  [/batches(?:\/\w+)?$/, [{ whole: `${batches} MessageBatch`, error: anthropicError }]],
+  [/batches\/\w+\/results$/, [{ whole: `${batches} MessageBatchIndividualResponse`, error: anthropicError }]],
   // The package's types are not those of the wire: dates are texts there, and what the last line has is not in the others.
   [/api\/chat$/, []],
   [

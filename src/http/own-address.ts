@@ -1,4 +1,4 @@
-/** The URL by which the caller reached the gateway. `x-forwarded-proto` is used for display only. */
+/** The URL by which the caller reached the gateway. `x-forwarded-proto` decides what it is told alone. */
 export function addressOf({ headers, url }: Request): string {
   const host = headers.get('host') ?? new URL(url).host
   const proto = /^https$/i.test(headers.get('x-forwarded-proto') ?? '') ? 'https' : 'http'

@@ -1,0 +1,155 @@
+import { type Static, Type } from '@sinclair/typebox'
+import type { Batch, BatchEntry, BatchFormat, BatchResult } from '../../core/batch.ts'
+import type { BatchRoute, DialectRoute } from '../../core/dialect-route.ts'
+import { GatewayError, invalidField } from '../../core/errors.ts'
+import { truncate } from '../../core/truncate.ts'
+import { pageOf, pageParameters } from './page.ts'
+
+/** As many as are stored in well under a second. Anthropic takes ten times as many. */
+const mostRequests = 10_000
+
+const batchBody = Type.Object({
+  requests: Type.Array(
+    Type.Object({
+      custom_id: Type.String({ pattern: '^[a-zA-Z0-9_-]{1,64}$' }),
+      // Each is checked as the body of a request of its own, and what is wrong with it is its result.
+      params: Type.Record(Type.String(), Type.Unknown()),
+    }),
+    { minItems: 1 },
+  ),
+})
+
+const common = { serves: 'batch', access: 'client' } as const
+
+/** The routes of Anthropic's Message Batches API. */
+export const batchRoutes: (DialectRoute & BatchRoute)[] = [
+  {
+    ...common,
+    does: 'create',
+    method: 'POST',
+    path: '/messages/batches',
+    summary: 'Send a batch of requests',
+    body: batchBody,
+    docs: {
+      description: `The batch. Its requests, at most ${mostRequests}, are worked off when nobody else waits for the models, and expire after 24 hours.`,
+      example: {
+        requests: [
+          {
+            custom_id: 'first',
+            params: { model: 'glm-4.6', max_tokens: 1024, messages: [{ role: 'user', content: 'Hello' }] },
+          },
+        ],
+      },
+    },
+  },
+  {
+    ...common,
+    does: 'list',
+    method: 'GET',
+    path: '/messages/batches',
+    summary: 'The batches of this key',
+    docs: { description: 'One page of them, the newest first.', parameters: pageParameters('Batches') },
+  },
+  {
+    ...common,
+    does: 'retrieve',
+    method: 'GET',
+    path: '/messages/batches/:id',
+    summary: 'A batch',
+    docs: { description: 'The batch. Its counts and `results_url` are set once it has ended.' },
+  },
+  {
+    ...common,
+    does: 'cancel',
+    method: 'POST',
+    path: '/messages/batches/:id/cancel',
+    summary: 'Cancel a batch',
+    docs: { description: 'The batch. Requests under way are broken off; what is done stays done.' },
+  },
+  {
+    ...common,
+    does: 'results',
+    method: 'GET',
+    path: '/messages/batches/:id/results',
+    summary: 'The results of a batch that has ended',
+    docs: { description: 'One line of JSON for each request.' },
+  },
+  {
+    ...common,
+    does: 'delete',
+    method: 'DELETE',
+    path: '/messages/batches/:id',
+    summary: 'Delete a batch that has ended',
+    docs: { description: 'The batch and its results are deleted.' },
+  },
+]
+
+export const batches: BatchFormat = {
+  idPrefix: 'msgbatch_',
+  requestPath: '/messages',
+  entries,
+  encode,
+  encodePage: ({ batches, ids, hasMore }) => ({
+    data: batches,
+    has_more: hasMore,
+    first_id: ids[0] ?? null,
+    last_id: ids.at(-1) ?? null,
+  }),
+  encodeDeleted: (id) => ({ id, type: 'message_batch_deleted' }),
+  pageOf,
+  resultLine,
+  resultsContentType: 'application/x-jsonl',
+  notFound: (id) =>
+    new GatewayError('not-found', `There is no batch '${truncate(id)}' of this key.`, { code: 'batch_not_found' }),
+  notEnded: (id, wanted) =>
+    new GatewayError(
+      'invalid-request',
+      wanted === 'results'
+        ? `The batch '${truncate(id)}' has not ended: its results are there when processing_status is "ended".`
+        : `The batch '${truncate(id)}' has not ended: cancel it before it is deleted.`,
+      { code: 'batch_not_ended' },
+    ),
+}
+
+function entries(body: unknown): BatchEntry[] {
+  const { requests } = body as Static<typeof batchBody>
+  if (requests.length > mostRequests)
+    throw invalidField('requests', `expected at most ${mostRequests} entries, got ${requests.length}.`, {
+      code: 'too_many_requests_in_batch',
+    })
+  const seen = new Map<string, number>()
+  return requests.map(({ custom_id: name, params }, index) => {
+    const earlier = seen.get(name)
+    if (earlier !== undefined)
+      throw invalidField(`requests.${index}.custom_id`, `is that of requests.${earlier}, and has to be unique.`)
+    seen.set(name, index)
+    return { name, body: JSON.stringify({ ...params, stream: false }) }
+  })
+}
+
+function encode({ id, createdAt, expiresAt, cancelledAt, endedAt, size, counts }: Batch, resultsUrl: string): object {
+  const isOver = endedAt !== undefined
+  return {
+    id,
+    type: 'message_batch',
+    processing_status: isOver ? 'ended' : cancelledAt === undefined ? 'in_progress' : 'canceling',
+    request_counts: { processing: isOver ? 0 : size, ...counts },
+    created_at: dateOf(createdAt),
+    expires_at: dateOf(expiresAt),
+    cancel_initiated_at: dateOf(cancelledAt),
+    ended_at: dateOf(endedAt),
+    archived_at: null,
+    results_url: isOver ? resultsUrl : null,
+  }
+}
+
+function dateOf(at: number | undefined): string | null {
+  return at === undefined ? null : new Date(at).toISOString()
+}
+
+/** The response is JSON already. */
+function resultLine({ name, outcome, response }: BatchResult): string {
+  const member = outcome === 'succeeded' ? 'message' : 'error'
+  const result = response === undefined ? `{"type":"${outcome}"}` : `{"type":"${outcome}","${member}":${response}}`
+  return `{"custom_id":${JSON.stringify(name)},"result":${result}}`
+}

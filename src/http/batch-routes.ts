@@ -1,0 +1,125 @@
+import { Type } from '@sinclair/typebox'
+import type { Batch, BatchFormat } from '../core/batch.ts'
+import type { Dialect } from '../core/dialect.ts'
+import { type BatchRoute, costOf } from '../core/dialect-route.ts'
+import type { RequestRecord } from '../observe/record.ts'
+import type { BatchStore } from '../store/batches.ts'
+import { behindBasePaths, documentedPath } from './base-paths.ts'
+import type { BatchRunner } from './batch-runner.ts'
+import { bodyCheck } from './body-validation.ts'
+import { addressOf } from './own-address.ts'
+import type { AdmitAndReadBody } from './reply-routes.ts'
+import { requestIdHeaders } from './response-headers.ts'
+import type { Route, RouteContext } from './route.ts'
+
+export interface BatchRouteOptions {
+  store: BatchStore
+  runner: BatchRunner
+  newId: (prefix: string) => string
+  recordOf: (request: Request) => RequestRecord
+  admitAndReadBody: AdmitAndReadBody
+}
+
+/** The routes for batches, in the format of their dialect. */
+export function batchRoutes(dialect: Dialect, basePaths: readonly string[], options: BatchRouteOptions): Route[] {
+  const { batches: format } = dialect
+  if (!format) return []
+  return dialect.routes.flatMap((route) => {
+    if (route.serves !== 'batch') return []
+    const { method, path, access, summary } = route
+    const handle = handlerOf(route, dialect, format, options)
+    const docs = { tags: [dialect.id], summary, description: route.docs.description }
+    return behindBasePaths({ method, path, access, dialect, docs, handle }, basePaths)
+  })
+}
+
+function handlerOf(route: BatchRoute, dialect: Dialect, format: BatchFormat, options: BatchRouteOptions) {
+  const { store, runner, recordOf } = options
+  const ownerOf = (request: Request) => recordOf(request).caller.keyId
+  const encode = (batch: Batch, request: Request) => format.encode(batch, resultsUrlOf(batch, dialect, request))
+  const found = async (id: string, finding: Promise<Batch | undefined>) => {
+    const batch = id.startsWith(format.idPrefix) ? await finding : undefined
+    if (batch === undefined) throw format.notFound(id)
+    return batch
+  }
+
+  switch (route.does) {
+    case 'create':
+      return creation(route, dialect, format, options)
+    case 'list':
+      return async ({ request, query }: RouteContext) => {
+        const { batches, hasMore } = await store.list(ownerOf(request), format.pageOf(query))
+        const shown = batches.map((batch) => encode(batch, request))
+        return format.encodePage({ batches: shown, ids: batches.map(({ id }) => id), hasMore })
+      }
+    case 'retrieve':
+      return async ({ request, params: { id = '' } }: RouteContext) =>
+        encode(await found(id, store.get(ownerOf(request), id)), request)
+    case 'cancel':
+      return async ({ request, params: { id = '' } }: RouteContext) => {
+        const batch = await found(id, store.cancel(ownerOf(request), id))
+        runner.wake()
+        return encode(batch, request)
+      }
+    case 'delete':
+      return async ({ request, params: { id = '' } }: RouteContext) => {
+        const owner = ownerOf(request)
+        const batch = await found(id, store.get(owner, id))
+        if (batch.endedAt === undefined) throw format.notEnded(id, 'deletion')
+        // Another request may have deleted it meanwhile.
+        if (!(await store.delete(owner, id))) throw format.notFound(id)
+        return format.encodeDeleted(id)
+      }
+    case 'results':
+      return async ({ request, params: { id = '' } }: RouteContext) => {
+        const batch = await found(id, store.get(ownerOf(request), id))
+        if (batch.endedAt === undefined) throw format.notEnded(id, 'results')
+        const headers = { ...requestIdHeaders(recordOf(request)), 'content-type': format.resultsContentType }
+        return new Response(resultLines(id, format, store), { headers })
+      }
+    default:
+      return route.does satisfies never
+  }
+}
+
+function creation(route: BatchRoute, dialect: Dialect, format: BatchFormat, options: BatchRouteOptions) {
+  const { store, runner, newId, recordOf, admitAndReadBody } = options
+  const admission = { cost: costOf.batch, check: bodyCheck(route.body ?? Type.Unknown()), conversationFields: [] }
+  return async ({ request }: RouteContext) => {
+    const { body, yieldIfLong } = await admitAndReadBody(request, admission)
+    const entries = format.entries(body)
+    await yieldIfLong()
+    const batch = await store.create({
+      ...{ id: newId(format.idPrefix), owner: recordOf(request).caller.keyId, dialect: dialect.id },
+      ...{ headers: [...request.headers].filter(([name]) => kept.test(name)), entries },
+    })
+    runner.wake()
+    return format.encode(batch, resultsUrlOf(batch, dialect, request))
+  }
+}
+
+/** Headers that change what a request asks for, and the name of the client. */
+const kept = /^(?:anthropic-|openai-|x-thinking-processing$|user-agent$)/
+
+/** By the address that the client has used. */
+function resultsUrlOf({ id }: Batch, dialect: Dialect, request: Request): string {
+  const results = dialect.routes.find((route) => route.serves === 'batch' && route.does === 'results')
+  return addressOf(request) + documentedPath(dialect, results?.path.replace(':id', id) ?? '')
+}
+
+const linesAtOnce = 100
+
+/** Read page by page as the client takes them. */
+function resultLines(id: string, format: BatchFormat, store: BatchStore): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder()
+  let readTo = -1
+  return new ReadableStream({
+    async pull(controller) {
+      const page = await store.results(id, readTo, linesAtOnce)
+      readTo = page.at(-1)?.n ?? readTo
+      const lines = page.map((result) => `${format.resultLine(result)}\n`).join('')
+      if (lines !== '') controller.enqueue(encoder.encode(lines))
+      if (page.length < linesAtOnce) controller.close()
+    },
+  })
+}

@@ -234,7 +234,14 @@ export async function compose(
     for (const record of [...limits.running]) record.end?.(error)
   }
   const close = async () => {
-    await Promise.all([store.close(), batches.close(), requests?.close(), keys?.close(), capture.close(), cluster?.close()])
+    await Promise.all([
+      store.close(),
+      batches.close(),
+      requests?.close(),
+      keys?.close(),
+      capture.close(),
+      cluster?.close(),
+    ])
     await database?.close()
     // A collector that does not answer must not delay the exit.
     if (tracer) await withTimeout(tracer.flush(), lastTracesMs, () => {}, clock)

@@ -2,9 +2,9 @@ import type { Caller, CallerPolicy, Rate } from '../core/caller.ts'
 import type { Clock } from '../core/clock.ts'
 import { GatewayError, invalidField } from '../core/errors.ts'
 import type { RequestRecord } from '../observe/record.ts'
+import { backgroundLevel, backgroundShare } from './background-share.ts'
 import { busyRetryMs, tooManyAtOnce, usedUpThisMinute } from './limit-errors.ts'
 import type { SharedCharges } from './shared-charges.ts'
-import { backgroundLevel, backgroundShare } from './background-share.ts'
 import { type TokenBucket, tokenBucket } from './token-bucket.ts'
 
 /** The fields may be replaced while requests run. */

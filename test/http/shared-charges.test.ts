@@ -51,9 +51,13 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
           await live.close()
           await sql.close()
         })
-        const begin = async (policy: CallerPolicy, keyId = 'key') => {
+        const begin = async (policy: CallerPolicy, keyId = 'key', isBackground?: true) => {
           const caller: Caller = { keyId, label: keyId, scope: ['openai'], policy }
-          const record = { ...openRecord(`req_${Bun.randomUUIDv7()}`, 'POST', '/v1/messages', clock), caller }
+          const record = {
+            ...openRecord(`req_${Bun.randomUUIDv7()}`, 'POST', '/v1/messages', clock),
+            caller,
+            isBackground,
+          }
           limits.acquire(record)
           try {
             await limits.charge(record)
@@ -94,6 +98,20 @@ describe.skipIf(noPostgres !== undefined)('gateways that share the limits of a k
     for (const { exchanges } of nodes) expect(exchanges()).toBeLessThan(6)
     expect(await codeOf(first.begin(policy))).toMatch(/^rate_limit_exceeded .*requests \(rpm is 60\).* in 1 s/)
   }, 30_000)
+
+  test.each([{ requests: rate(10, 'rpm') }, { parallel: 10 }])(
+    'leave half of %j to requests that somebody waits for',
+    async (policy) => {
+      const [one, other] = (await gateways(2)) as [Gateway, Gateway]
+      let ofBackground = 0
+      for (const node of [one, other, one, other, one, other, one, other])
+        ofBackground += (await granted([node.begin(policy, 'key', true)])).length
+      expect(ofBackground).toBe(5)
+      expect(await granted([one, other, one, other, one].map((node) => node.begin(policy)))).toHaveLength(5)
+      expect(await codeOf(one.begin(policy, 'key', true))).toMatch(/^(rate_limit|parallel_limit)_exceeded /)
+    },
+    30_000,
+  )
 
   test('never let more of it run at a time, and none of them is left out', async () => {
     const nodes = await gateways(4)

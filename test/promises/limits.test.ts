@@ -323,6 +323,26 @@ describe('the allowance of a key', () => {
     expect([spent(), spent(), spent()]).toEqual(['in', 'in', 30_000])
   })
 
+  test.each([
+    [{ requests: { perMinute: 10, setting: 'rpm' } }, 5, 10],
+    [{ requests: { perMinute: 1, setting: 'rpm' } }, 1, 1],
+    [{ parallel: 6 }, 3, 6],
+    [{ parallel: 1 }, 1, 1],
+  ])('of %j leaves half to requests that somebody waits for', (policy, ofBackground, all) => {
+    const clock = manualClock()
+    const limits = createLimits({ maxConcurrent: 100, maxMessages: 10 }, clock)
+    const caller: Caller = { keyId: 'ann', label: 'ann', scope: ['anthropic'], policy }
+    const granted = (isBackground?: true) => {
+      for (let count = 0; ; count++)
+        try {
+          limits.charge({ ...openRecord('req', 'POST', chat, clock), caller, isBackground })
+        } catch {
+          return count
+        }
+    }
+    expect([granted(true), granted(), granted(true)]).toEqual([ofBackground, all - ofBackground, 0])
+  })
+
   test('can be overdrawn by a long reply', () => {
     const clock = manualClock()
     const limits = createLimits({ maxConcurrent: 10, maxMessages: 10 }, clock)

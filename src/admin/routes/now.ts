@@ -1,7 +1,7 @@
+import { addressOf } from '../../http/own-address.ts'
 import type { Route } from '../../http/route.ts'
 import { peakSpans } from '../../models/cost.ts'
 import type { HourSums } from '../../observe/last-hour.ts'
-import { addressOf } from '../../http/own-address.ts'
 import { remedyOf } from '../remedies.ts'
 import { rounded, withoutUnknown } from '../request-row.ts'
 import { adminRoute } from '../route.ts'

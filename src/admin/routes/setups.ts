@@ -1,6 +1,6 @@
 import { withTimeout } from '../../core/clock.ts'
-import type { Route } from '../../http/route.ts'
 import { addressOf } from '../../http/own-address.ts'
+import type { Route } from '../../http/route.ts'
 import { adminRoute } from '../route.ts'
 import type { Operator } from '../route-context.ts'
 import { Setups } from '../schema/setups.ts'

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { DatabaseError, databaseError } from './errors.ts'
 import type { Database } from './sql.ts'
-import { openSqlite } from './sqlite.ts'
+import { openSqlite, type SqliteOptions } from './sqlite.ts'
 
 export interface DatabaseOptions {
   /** `memory`, `sqlite:PATH` or `postgres://…`; `undefined` for a file in `folder`. */
@@ -17,9 +17,10 @@ export interface DatabaseOptions {
 
 /**
  * Opens the database of the gateway and brings it up to date. A file that cannot be written is reported to `warn`, and the
- * database is in memory instead.
+ * database is in memory instead. One that another process has locked is waited for, for some seconds.
  *
- * Errors: an Error for a user if `url` is none of these, a PostgreSQL server cannot be used, or a newer version of this program made the tables.
+ * Errors: an Error for a user if `url` is none of these, a PostgreSQL server cannot be used, a file stays locked, or a newer
+ * version of this program made the tables.
  */
 export async function openDatabase({ url, folder, clock, isLasting, warn }: DatabaseOptions): Promise<Database> {
   if (url !== undefined && /^postgres(ql)?:\/\//.test(url) && URL.canParse(url))
@@ -29,7 +30,7 @@ export async function openDatabase({ url, folder, clock, isLasting, warn }: Data
     throw new Error('DATABASE_URL must be memory, sqlite:PATH or postgres://user:password@host/name.')
   const path = pathIn(url, folder)
   try {
-    return openSqlite({
+    return await openUnlocked({
       ...{ path, clock, warn },
       ...(url === undefined ? { isOwnPlace: true } : {}),
       ...(isLasting ? { isLasting } : {}),
@@ -38,10 +39,43 @@ export async function openDatabase({ url, folder, clock, isLasting, warn }: Data
     const error = databaseError(thrown)
     const isOfFiles = error instanceof Error && 'syscall' in error
     if (!(error instanceof DatabaseError) && !isOfFiles) throw error
+    if (error instanceof DatabaseError && error.problem === 'locked') throw stillLocked(path, error)
     if (isLasting) throw new Error(`The database ${path} cannot be used: ${error.message}`, { cause: error })
     warn(`${path} cannot be used; keys, usage and the list of requests are in memory, gone with the process`, error)
     return openSqlite({ path: ':memory:', clock, warn })
   }
+}
+
+/** How long a locked file is waited for, how often it is tried, and how long each try may block this process. */
+const lockedMs = 5_000
+const tryEveryMs = 250
+const openingWaitMs = 100
+
+/**
+ * Opens a file once no other process has it locked. In memory the gateway would refuse every key that the file has, and
+ * forget every one that is made meanwhile. Errors: those of `openSqlite`.
+ */
+async function openUnlocked(options: SqliteOptions): Promise<Database> {
+  const { path, clock, warn } = options
+  const startedAt = clock.monotonic()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return openSqlite({ ...options, openingWaitMs })
+    } catch (thrown) {
+      const error = databaseError(thrown)
+      const isLocked = error instanceof DatabaseError && error.problem === 'locked'
+      if (!isLocked || clock.monotonic() - startedAt >= lockedMs) throw error
+      if (attempt === 1) warn(`${path} is locked by another process; waiting for it, up to ${lockedMs / 1_000} seconds`)
+      await new Promise<void>((resolve) => clock.after(tryEveryMs, resolve))
+    }
+  }
+}
+
+function stillLocked(path: string, cause: DatabaseError): Error {
+  return new Error(
+    `The database ${path} is still locked by another process after ${lockedMs / 1_000} seconds, so its keys and budgets cannot be used. End that process (\`fuser ${path}\` names it), or give DATABASE_URL another file.`,
+    { cause },
+  )
 }
 
 /** The file of the database where DATABASE_URL names none. */

@@ -20,6 +20,8 @@ export interface SqliteOptions {
   warn: (message: string, cause?: unknown) => void
   /** Fails where the file is damaged or cannot be written, instead of going on with a new one or in memory. */
   isLasting?: true
+  /** How long each step of opening the file waits while another process holds its lock; a second where absent. */
+  openingWaitMs?: number
   /** Pages of 4 KB that the file may have: a full disk, for tests. */
   maxPages?: number
 }
@@ -44,7 +46,8 @@ const ownNames = ['schema_version', 'keys', 'budgets_of_key']
  *
  * Errors: throws if the file cannot be opened, is not this program's, or a newer version made it. Statements reject with `DatabaseError`.
  */
-export function openSqlite({ path, isOwnPlace, clock, warn, isLasting, maxPages }: SqliteOptions): Database {
+export function openSqlite(options: SqliteOptions): Database {
+  const { path, isOwnPlace, clock, warn, isLasting, openingWaitMs = lockWaitMs, maxPages } = options
   const isFile = path !== ':memory:'
   let connection: Connection
   let statements: ReturnType<typeof statementCache>
@@ -155,7 +158,7 @@ export function openSqlite({ path, isOwnPlace, clock, warn, isLasting, maxPages 
     }
     connection = new Connection(path, { create: true, strict: true })
     try {
-      connection.run(`PRAGMA busy_timeout = ${lockWaitMs}`)
+      connection.run(`PRAGMA busy_timeout = ${openingWaitMs}`)
       if (isFile) markAsOurs(connection)
       for (const pragma of [
         ...(isFile ? ['journal_mode = WAL', 'synchronous = NORMAL', 'journal_size_limit = 16777216'] : []),
@@ -163,6 +166,7 @@ export function openSqlite({ path, isOwnPlace, clock, warn, isLasting, maxPages 
       ])
         connection.run(`PRAGMA ${pragma}`)
       migrate(connection)
+      connection.run(`PRAGMA busy_timeout = ${lockWaitMs}`)
       if (maxPages !== undefined) connection.run(`PRAGMA max_page_count = ${maxPages}`)
     } catch (thrown) {
       connection.close()

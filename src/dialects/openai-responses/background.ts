@@ -1,6 +1,6 @@
 import type { BackgroundFormat } from '../../core/stored-conversation.ts'
 import { fieldsOf, isFields, listOf } from '../openai/json-fields.ts'
-import { queuedResponse, type ResponsesOptions } from './encode.ts'
+import { queuedResponse, type ResponsesOptions } from './response.ts'
 import { isUnfinished } from './response-status.ts'
 import { storedConversationOf } from './stored-conversation.ts'
 

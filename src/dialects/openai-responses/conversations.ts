@@ -5,8 +5,9 @@ import type { ConversationFormat, StoredResponse } from '../../core/stored-conve
 import { truncate } from '../../core/truncate.ts'
 import { type Fields, fieldsOf } from '../openai/json-fields.ts'
 import { conversationNotFound } from './conversation-id.ts'
-import { encodeReply, type ResponsesOptions } from './encode.ts'
+import { encodeReply } from './encode.ts'
 import { pageOf, pageParameters } from './page.ts'
+import type { ResponsesOptions } from './response.ts'
 import { storedConversationOf } from './stored-conversation.ts'
 import { storedItem } from './stored-item.ts'
 

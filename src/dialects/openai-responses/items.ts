@@ -5,8 +5,8 @@ import type { ReplyHead } from '../../core/reply-encoder.ts'
 import { customInput, parsed } from '../openai/custom-input.ts'
 import { type Fields, fieldsOf, listOf, textOr } from '../openai/json-fields.ts'
 import { compactionItem } from './compaction.ts'
-import type { ResponsesOptions } from './encode.ts'
 import { mcpItem } from './mcp-items.ts'
+import type { ResponsesOptions } from './response.ts'
 import type { ToolOrigin } from './tools.ts'
 
 /** An output item: a message, a reasoning, a call. */
@@ -30,6 +30,8 @@ const itemPrefixOf = {
   mcp: 'mcp_',
   compaction: 'cmp_',
 } satisfies Record<Exclude<ReplyBlock['type'], 'tool-call'> | ToolOrigin['type'] | 'compaction', string>
+
+export type OutputItems = ReturnType<typeof outputItems>
 
 /**
  * Blocks as output items, in the order of the blocks. Calls become calls of the tools that the client declared, and

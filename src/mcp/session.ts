@@ -15,6 +15,7 @@ import {
   mcpToolName,
   needsApproval,
 } from '../core/mcp.ts'
+import { mcpSecrets } from '../core/mcp-secrets.ts'
 import type { ChatRequest, Message, Tool, UserPart } from '../core/request.ts'
 import { truncate } from '../core/truncate.ts'
 import { type ConnectionOptions, connect, type McpConnection } from './connection.ts'
@@ -81,7 +82,7 @@ const mostAtOnce = 8
 export function createSession(mcp: McpRequest, options: SessionOptions): McpSession {
   const { rules, callerRules, limits, clock, signal, observer } = options
   for (const server of mcp.servers) rejectForbidden(server, rules, callerRules)
-  const redact = createRedactor(mcp.servers.flatMap(secretsOf))
+  const redact = createRedactor(mcp.servers.flatMap(mcpSecrets))
   const connections = new Map<McpServer, Promise<McpConnection>>()
   const offered = new Map<string, OfferedTool>()
   const inTurn = semaphore(mostAtOnce)
@@ -344,20 +345,4 @@ function rejectForbidden(
 
 function forbidden(message: string, param: string): GatewayError {
   return new GatewayError('forbidden', message, { code: 'mcp_server_not_allowed', param })
-}
-
-/** A value under a name like these is a secret, however short. */
-const secretName = /authorization|cookie|token|secret|password|key|credential|signature/i
-const leastUnnamed = 12
-
-/** What must not come back in a result or an error: the values of headers, and long parts of the address. */
-function secretsOf({ url, headers }: McpServer): string[] {
-  const { pathname = '', searchParams = [] } = URL.canParse(url) ? new URL(url) : {}
-  return [
-    ...Object.entries(headers).flatMap(([name, value]) =>
-      secretName.test(name) || value.length >= leastUnnamed ? [value.replace(/^(?:bearer|basic|token)\s+/i, '')] : [],
-    ),
-    ...[...searchParams].map(([, value]) => value),
-    ...pathname.split('/').filter((part) => part.length >= 16),
-  ]
 }

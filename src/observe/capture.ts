@@ -1,5 +1,7 @@
 import type { MessageHead } from '../core/call-observer.ts'
 import type { Clock } from '../core/clock.ts'
+import { createSecretFinder } from '../core/known-secrets.ts'
+import { mcpSecretsIn } from '../core/mcp-secrets.ts'
 import { type CaptureMode, createModeSwitch } from './capture-mode.ts'
 import { type RequestCapture, requestRecorder } from './capture-recorder.ts'
 import { type CapturedBody, headOf, shown, textsOf } from './captured-body.ts'
@@ -146,7 +148,12 @@ export function createCapture({ clock, configured, findSecrets, files }: Capture
   }
 }
 
-function bodiesOf({ bodies }: KeptRequest, findSecrets: FindSecrets): NamedBody[] {
+/** Without secrets, and without the client's credentials for servers of its own, wherever they are repeated. */
+function bodiesOf({ bodies }: KeptRequest, findKnown: FindSecrets): NamedBody[] {
+  const asked = bodies.get('client-request')
+  const own = asked ? mcpSecretsIn(textsOf(asked).join('')) : []
+  const findOwn = createSecretFinder(own)
+  const findSecrets: FindSecrets = own.length === 0 ? findKnown : (text) => [...findKnown(text), ...findOwn(text)]
   return [...bodies].flatMap(([key, body]) => {
     const [word, attempt] = key.split(' ')
     const name = bodyNames.find((one) => one === word)

@@ -103,6 +103,21 @@ test('none and null take a limit away, and what is not named stays', () => {
   }
 })
 
+test.each([
+  ['mcp.example.com,https://mcp.example.org/mcp', ['mcp.example.com', 'https://mcp.example.org/mcp']],
+  [
+    ['127.0.0.1:3000', '[::1]:3000', '*'],
+    ['127.0.0.1:3000', '[::1]:3000', '*'],
+  ],
+  ['off', []],
+  [[], []],
+  ['none', null],
+  [null, null],
+])('the MCP servers %j are %j', (value, expected) => {
+  expect(read({ mcp_servers: value })).toEqual({ mcpServers: expected })
+  expect(read({ 'mcp-servers': value })).toEqual({ mcpServers: expected })
+})
+
 describe('an expiry', () => {
   test.each([
     ['2027-01-31T18:00Z', '2027-01-31T18:00:00.000Z'],
@@ -144,6 +159,8 @@ test.each<[unknown, string]>([
   [{ models: ['a b'] }, 'models: expected 1 to 100 names'],
   [{ models: [7] }, 'models: expected 1 to 100 names'],
   [{ dialects: 'grpc' }, 'dialects: expected some of openai-chat, openai-responses, anthropic-messages'],
+  [{ mcp_servers: 'mcp.example.com,ftp://x' }, 'mcp_servers: ftp://x is not *, a host such as'],
+  [{ mcp_servers: ['user@mcp.example.com'] }, 'mcp_servers: user@mcp.example.com is not *, a host such as'],
   [{ rpm: 0 }, 'rpm: expected a whole number, 1 or more'],
   [{ tpm: '1.5' }, 'tpm: expected a whole number, 1 or more'],
   [{ parallel: true }, 'parallel: expected a whole number, 1 or more'],

@@ -395,6 +395,27 @@ describe('a key', () => {
     expect(listed.data.filter(({ id }) => !id.startsWith('GLM-4.5'))).toEqual([])
   })
 
+  test('for some MCP servers may use no others, and none where it is off', async () => {
+    const settings = { access: { openaiKey: operator }, mcp: { rules: ['127.0.0.1:1', '127.0.0.1:2'] } }
+    const { create, send } = await gatewayWithKeys(settings)
+    const { secret, id } = await create({ name: 'a', mcp_servers: ['127.0.0.1:1'] })
+    const at = (port: number) => ({
+      ...{ model: 'GLM-4.5', input: '[fast] Hello' },
+      tools: [{ type: 'mcp', server_label: 's', server_url: `http://127.0.0.1:${port}/mcp` }],
+    })
+    // Nobody listens there.
+    expect((await send('/v1/responses', at(1), secret)).status).toBe(424)
+    expect((await send('/v1/responses', at(2), secret)).status).toBe(403)
+    expect((await send('/v1/responses', at(2), operator)).status).toBe(424)
+    expect((await send('/v1/key', undefined, secret)).json.mcp_servers).toEqual(['127.0.0.1:1'])
+    const change = async (mcp_servers: unknown) =>
+      (await send(`/admin/api/keys/${id}`, { mcp_servers }, operator, 'PATCH')).json.mcp_servers
+    expect(await change([])).toEqual([])
+    expect((await send('/v1/responses', at(1), secret)).status).toBe(403)
+    expect(await change(null)).toBeUndefined()
+    expect((await send('/v1/responses', at(2), secret)).status).toBe(424)
+  })
+
   test('sees what is left of it, and nothing of others', async () => {
     const { create, send } = await gatewayWithKeys()
     const { secret, ...view } = await create({ name: 'a', rpm: 5, budget: 'tokens:9000/day' })

@@ -81,7 +81,7 @@ bench-cluster: $(DEV) ## measure what PostgreSQL adds to a request, and one and 
 build: $(BINARY) ## compile dist/zai2api for this machine
 
 smoke: $(DEV) $(BINARY) ## try the compiled executable
-	BINARY=$(CURDIR)/$(BINARY) $(BUN) test $(PATIENCE) test/binary.test.ts test/commands-in-documents.test.ts test/deploy/docker-steps.test.ts $(REPORT)
+	BINARY=$(CURDIR)/$(BINARY) $(BUN) test $(PATIENCE) test/binary.test.ts test/commands-in-documents.test.ts test/deploy/docker-steps.test.ts test/deploy/npm-install.test.ts $(REPORT)
 
 fuzz: $(DEV) ## throw what nobody would send at every door, for FUZZ_SECONDS (60)
 	@$(BUN) test/fuzz/index.ts

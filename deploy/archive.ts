@@ -1,6 +1,7 @@
 import { crc32, deflateRawSync, gzipSync } from 'node:zlib'
 
 export interface Entry {
+  /** A path. In a tar file one that ends in a slash is a folder, which has to be `executable`. */
   name: string
   bytes: Uint8Array
   executable: boolean
@@ -34,7 +35,7 @@ function tarHeader(entry: Entry, modifiedAt: Date): Uint8Array {
   octal(0, 116, 7) // group
   octal(entry.bytes.length, 124, 11)
   octal(modifiedAt.getTime() / 1000, 136, 11)
-  header.write('0', 156) // a regular file
+  header.write(entry.name.endsWith('/') ? '5' : '0', 156) // a folder, or a regular file
   header.write('ustar\x0000', 257)
   // The sum is taken over the header with its own field full of spaces.
   header.fill(' ', 148, 156)

@@ -13,7 +13,7 @@ export interface DebFacts {
  * executable and its documents; `zai2api service install` makes the service. Equal input gives equal bytes.
  */
 export function debPackage(files: readonly Entry[], { version, architecture, madeAt }: DebFacts): Uint8Array {
-  const entries = files.map((entry) => ({ ...entry, name: `./${entry.name}` }))
+  const entries = [...foldersOf(files), ...files].map((entry) => ({ ...entry, name: `./${entry.name}` }))
   const sums = files.map(({ name, bytes }) => `${createHash('md5').update(bytes).digest('hex')}  ${name}\n`)
   const kilobytes = Math.ceil(files.reduce((sum, { bytes }) => sum + bytes.length, 0) / 1024)
   const control = `Package: zai2api
@@ -39,6 +39,15 @@ Description: the OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models
     ],
     madeAt,
   )
+}
+
+/** The folders of the files, each in front of what is in it: dpkg makes no folder that the package does not have. */
+function foldersOf(files: readonly Entry[]): Entry[] {
+  const folders = new Set([
+    '',
+    ...files.flatMap(({ name }) => [...name.matchAll(/\//g)].map((slash) => name.slice(0, slash.index + 1))),
+  ])
+  return [...folders].sort().map((name) => ({ name, bytes: new Uint8Array(), executable: true }))
 }
 
 /** The archive format of Unix, in which a Debian package is kept. Names have at most 16 bytes. */

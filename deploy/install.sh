@@ -34,6 +34,11 @@ fi
 
 if [ -n "$uninstall" ]; then
   [ -e "$dir/zai2api" ] || fail "there is no zai2api in $dir; --dir names another folder"
+  for service in /etc/systemd/system/zai2api.service "${HOME:-}/.config/systemd/user/zai2api.service" \
+    "${HOME:-}"/Library/LaunchAgents/*zai2api*.plist; do
+    # A service of an executable elsewhere is none of ours.
+    ! grep -qsF "$dir/zai2api" "$service" || fail "a service runs it ($service); first: $dir/zai2api service uninstall"
+  done
   rm "$dir/zai2api"
   say "Removed $dir/zai2api. Settings and data stay in ~/.config/zai2api and ~/.local/state/zai2api."
   exit 0

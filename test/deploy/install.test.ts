@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { newReleaseKey, releaseOf, serveFiles } from '../support/release.ts'
@@ -60,6 +60,22 @@ describe.skipIf(process.platform === 'win32')('install.sh', () => {
       stderr: '',
     })
     expect(existsSync(installed())).toBe(false)
+  })
+
+  test('does not remove what a service runs, and says what removes the service', async () => {
+    await install()
+    const unit = join(home, '.config/systemd/user/zai2api.service')
+    mkdirSync(join(unit, '..'), { recursive: true })
+    writeFileSync(unit, `ExecStart=${installed()} serve\n`)
+    const args = ['--uninstall', '--dir', join(home, 'target')]
+    const { code, stderr } = await install({ args })
+    expect([code, stderr]).toEqual([
+      1,
+      `install: a service runs it (${unit}); first: ${installed()} service uninstall\n`,
+    ])
+    expect(existsSync(installed())).toBe(true)
+    writeFileSync(unit, 'ExecStart=/elsewhere/zai2api serve\n')
+    expect(await install({ args })).toMatchObject({ code: 0 })
   })
 
   // OpenSSL 3 checks the signature where minisign is not installed.

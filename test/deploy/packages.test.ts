@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { debPackage } from '../../deploy/deb.ts'
@@ -30,6 +30,33 @@ describe('the package for Debian', () => {
     ])
     rmSync(folder, { recursive: true })
   })
+
+  const isRoot = process.getuid?.() === 0
+  test.skipIf(Bun.which('dpkg') === null || !isRoot)(
+    'is installed into an empty system by dpkg, and removed again',
+    () => {
+      const root = mkdtempSync(join(tmpdir(), 'zai2api-root-'))
+      mkdirSync(join(root, 'var/lib/dpkg/updates'), { recursive: true })
+      mkdirSync(join(root, 'var/lib/dpkg/info'))
+      writeFileSync(join(root, 'var/lib/dpkg/status'), '')
+      const path = join(root, 'zai2api.deb')
+      writeFileSync(path, made())
+      const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' }
+      const dpkg = (...args: string[]) => {
+        const { exitCode, stderr } = Bun.spawnSync(
+          ['dpkg', `--root=${root}`, '--force-depends,architecture', ...args],
+          { env },
+        )
+        return { exitCode, stderr: exitCode === 0 ? '' : String(stderr) }
+      }
+      const done = { exitCode: 0, stderr: '' }
+      expect(dpkg('--install', path)).toEqual(done)
+      expect(String(Bun.spawnSync([join(root, 'usr/bin/zai2api')]).stdout)).toBe('hello\n')
+      expect(dpkg('--purge', 'zai2api')).toEqual(done)
+      expect(existsSync(join(root, 'usr'))).toBe(false)
+      rmSync(root, { recursive: true })
+    },
+  )
 })
 
 describe('the manifests', () => {

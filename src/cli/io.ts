@@ -9,6 +9,7 @@ import { type Ask, askAtTerminal } from './ask.ts'
 import { batchedWriter, type Text } from './batched-writer.ts'
 import { readConfigFile } from './config-files.ts'
 import { type Losses, output } from './output.ts'
+import { terminalStream } from './terminal-stream.ts'
 
 /** Everything that a command uses of its process. */
 export interface Io extends Surroundings {
@@ -37,7 +38,7 @@ export interface SystemIo extends Io {
 /** The `Io` of the real process. Nothing else reads the environment. */
 export function systemIo(version: string): SystemIo {
   let lastWrite: Promise<unknown> = Promise.resolve()
-  const lossy = output(process.stderr)
+  const lossy = output((process.stderr.isTTY ? terminalStream(2, systemClock) : undefined) ?? process.stderr)
   const stderr = batchedWriter(lossy.write, systemClock)
   process.on('exit', stderr.flush)
   return {

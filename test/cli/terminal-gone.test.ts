@@ -97,6 +97,20 @@ describe.skipIf(process.platform === 'win32')('a server whose terminal is gone l
 })
 
 describe.skipIf(process.platform !== 'linux')('a server keeps running', () => {
+  test('while its user has stopped the terminal by Ctrl-S, and shows the rest after Ctrl-Q', async () => {
+    const { child, said, url } = await start(`${serveDemo} --log-format text`, 'terminal')
+    const shownLines = () => said().split(' id=req_').length - 1
+    child.terminal?.write('\x13')
+    // Enough for every buffer on the way.
+    const lines = 400
+    for (let n = 0; n < lines; n++) await (await fetch(`${url}/missing`)).text()
+    expect(shownLines()).toBeLessThan(lines)
+    child.terminal?.write('\x11')
+    await until(() => shownLines() === lines, 'all lines')
+    child.kill('SIGTERM')
+    expect([await child.exited, child.signalCode]).toEqual([0, null])
+  }, 60_000)
+
   test.each([
     ['where SIGHUP means its configuration', serveDemo, ''],
     ['where it was started to ignore SIGHUP', 'demo', 'trap "" HUP;'],

@@ -67,6 +67,23 @@ function problemOf(command: string): string | undefined {
   }
 }
 
+test('both languages have the same tables, lists, blocks of code and names', () => {
+  const [en = [], zh = []] = readmes.map(({ file }) => documentsOf(file).map(contentOf))
+  expect(zh).toEqual(en)
+})
+
+/** What does not depend on the language. A name is code without a space, such as a setting, a path or a field. */
+function contentOf(path: string) {
+  const text = prose(path)
+  const lines = (start: RegExp) => [...text.matchAll(start)].length
+  return {
+    rows: lines(/^\|/gm),
+    items: lines(/^- /gm),
+    blocks: [...readFileSync(path, 'utf8').matchAll(/^```(\w+)$/gm)].map(([, language]) => language),
+    names: [...new Set([...text.matchAll(/`([\w./-]+)`/g)].map(([, name]) => name))].sort(),
+  }
+}
+
 test.each(documents)('%s names only variables that something reads', (path) => {
   const read = sourceText('{src,deploy}/**/*', 'Makefile')
   const named = [...readFileSync(path, 'utf8').matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?==|`)/g)]

@@ -13,6 +13,8 @@ export interface Ask {
   temperature?: number
   topP?: number
   searches?: true
+  /** The address of an MCP server, which the client calls `town`. */
+  server?: string
   /** The reply it continues, with which the server is to remember the conversation. */
   previous?: Heard
   /** Fields no API has. */
@@ -46,6 +48,8 @@ export interface Heard {
 
 /** A vendor's own package: it reads what we say more strictly than we would. */
 export interface Client {
+  /** The API has tools of MCP servers. */
+  takesServers?: true
   /** Errors: the package's own, for a refusal and for a reply that broke off. */
   ask(ask: Ask, stream: boolean): Promise<Heard>
   /** Tokens a request would cost. Errors: the package's own. */

@@ -30,6 +30,9 @@ export const combinations: readonly Combination[] = (
   ['openai-chat', 'anthropic-messages', 'openai-responses', 'gemini', 'ollama-chat'] as const
 ).flatMap((dialect) => (['zai-api', 'zai-web'] as const).map((upstream) => ({ dialect, upstream })))
 
+/** Servers on loopback that the gateway may use. */
+export const servers: string[] = []
+
 export interface Cell extends Pick<Backend, 'say' | 'told' | 'asked'>, Combination {
   stream: boolean
   ask(ask: Ask): Promise<Heard>
@@ -39,7 +42,7 @@ export interface Cell extends Pick<Backend, 'say' | 'told' | 'asked'>, Combinati
   inBackground(ask: Ask): Promise<Heard>
 }
 
-const apps = reusableApp({ maxBodyBytes: 10_000_000 })
+const apps = reusableApp({ maxBodyBytes: 10_000_000, mcp: { rules: servers } })
 
 /** The whole gateway between the client and the upstream, new for every try, without a socket. */
 export function cellAt({ dialect, upstream }: Combination, stream: boolean): Cell {
@@ -51,7 +54,14 @@ export function cellAt({ dialect, upstream }: Combination, stream: boolean): Cel
     return reply
   })
   return {
-    ...{ ...backend, dialect, upstream, stream, ask: (ask) => client.ask(ask, stream), count: client.count },
+    ...{
+      ...backend,
+      dialect,
+      upstream,
+      stream,
+      ask: (ask) => (ask.server && !client.takesServers ? notThere() : client.ask(ask, stream)),
+      count: client.count,
+    },
     ...{ inBatch: client.inBatch ?? notThere, inBackground: client.inBackground ?? notThere },
   }
 }

@@ -1,8 +1,9 @@
 import { expect } from 'bun:test'
+import { said, startMcpServer, tool } from '../mcp-server.ts'
 import { pdfOf } from '../pdf.ts'
 import type { Ask, Heard } from './ask.ts'
 import { counted } from './backends.ts'
-import type { Cell, Combination } from './cell.ts'
+import { type Cell, type Combination, servers } from './cell.ts'
 
 export interface Feature {
   name: Words
@@ -263,6 +264,24 @@ export const features: readonly Feature[] = [
     ],
   },
   {
+    name: { en: 'Tools of MCP servers, called by the gateway', zh: 'MCP 服务器的工具，由网关调用' },
+    check: ({ ask, say, told }) =>
+      withServer(async (server) => {
+        say({ text: '', calls: [{ name: `town__${getWeather}`, args: { city: 'Oslo' } }] }, { text: 'It rains.' })
+        expect(await ask({ turns: [{ user }], server })).toMatchObject({ text: 'It rains.', calls: [], ended: 'stop' })
+        expect(told().words).toContain('Rain in Oslo.')
+      }),
+    notes: [
+      prompted,
+      ...(['openai-chat', 'gemini', 'ollama-chat'] as const).map((dialect) => ({
+        where: { dialect },
+        lacking: /no such thing/,
+        en: 'This API has no tools of MCP servers; clients call them themselves.',
+        zh: '这个 API 没有 MCP 服务器的工具，由客户端自己调用。',
+      })),
+    ],
+  },
+  {
     name: { en: 'Web search with sources', zh: '网络搜索及来源' },
     async check({ ask, say, told }) {
       say({ text: 'It snows.', source: 'https://example.com/news' })
@@ -459,6 +478,18 @@ export const features: readonly Feature[] = [
     ],
   },
 ]
+
+/** A server with one tool, which knows the weather. */
+async function withServer(check: (url: string) => Promise<void>): Promise<void> {
+  const server = startMcpServer({ tools: [tool(getWeather)], call: (_name, { city }) => said(`Rain in ${city}.`) })
+  servers.push(server.host)
+  try {
+    await check(server.url)
+  } finally {
+    servers.splice(servers.indexOf(server.host), 1)
+    await server.stop()
+  }
+}
 
 async function speaks({ ask, say, told }: Cell): Promise<void> {
   say({ text: 'Cold, 雪 and 🌨 today.' })

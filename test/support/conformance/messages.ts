@@ -3,14 +3,22 @@ import { type Ask, type Client, defaultModel, type Fetch, type Heard, replies, t
 
 const endings = { end_turn: 'stop', stop_sequence: 'stop', max_tokens: 'length', tool_use: 'calls' } as const
 
+/** What ends messages of both kinds. */
+interface Ending {
+  stop_reason: string | null
+  usage: { input_tokens: number; cache_read_input_tokens: number | null; output_tokens: number }
+}
+
 /** The @anthropic-ai/sdk package, on Messages. */
 export function messagesClient(fetch: Fetch): Client {
   const anthropic = new Anthropic({ baseURL: 'http://localhost', apiKey: 'anything', maxRetries: 0, fetch })
   const own = replies<Anthropic.ContentBlock[]>()
 
   return {
+    takesServers: true,
     async ask(ask, stream) {
       const body = bodyOf(ask)
+      if (ask.server !== undefined) return betaReceived(await askWithServer(body, ask.server, stream))
       return received(await (stream ? anthropic.messages.stream(body).finalMessage() : anthropic.messages.create(body)))
     },
     async count(ask) {
@@ -27,7 +35,23 @@ export function messagesClient(fetch: Fetch): Client {
     },
   }
 
-  function received({ content, stop_reason: reason, usage }: Anthropic.Message): Heard {
+  /** These are of a beta, whose messages have types of their own. */
+  function askWithServer(body: Anthropic.MessageCreateParamsNonStreaming, url: string, stream: boolean) {
+    const { messages } = anthropic.beta
+    const server = { type: 'url' as const, name: 'town', url }
+    const params = { ...body, mcp_servers: [server], betas: ['mcp-client-2025-04-04'] }
+    return stream ? messages.stream(params).finalMessage() : messages.create(params)
+  }
+
+  function betaReceived({ content, ...message }: Anthropic.Beta.BetaMessage): Heard {
+    const texts = content.filter((block) => block.type === 'text')
+    const results = content.filter((block) => block.type === 'mcp_tool_result')
+    if (results.length === 0) throw new Error('no tool of a server was called')
+    const own: Anthropic.TextBlock[] = texts.map(({ text }) => ({ type: 'text', text, citations: null }))
+    return received({ content: own, stop_reason: message.stop_reason, usage: message.usage })
+  }
+
+  function received({ content, stop_reason: reason, usage }: Pick<Anthropic.Message, 'content'> & Ending): Heard {
     if (reason === null || !(reason in endings)) throw new Error(`ended with ${reason}`)
     return own.keep(
       {

@@ -20,6 +20,7 @@ export function responsesClient(fetch: Fetch): Client {
   const own = replies<Response>()
 
   return {
+    takesServers: true,
     async ask(ask, stream) {
       const body = bodyOf(ask)
       return received(await (stream ? openai.responses.stream(body).finalResponse() : openai.responses.create(body)))
@@ -73,6 +74,9 @@ export function responsesClient(fetch: Fetch): Client {
         strict: null,
       })),
       ...(ask.searches ? [{ type: 'web_search' as const }] : []),
+      ...(ask.server
+        ? [{ type: 'mcp' as const, server_label: 'town', server_url: ask.server, require_approval: 'never' as const }]
+        : []),
     ]
     return {
       model: ask.model ?? defaultModel,

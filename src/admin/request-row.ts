@@ -26,6 +26,7 @@ export function requestRow(record: RequestRecord, clock: Clock, redact: Redact):
     client: record.client,
     session: record.session,
     agent: record.agent,
+    parent_agent: record.parentAgent,
     key: { id: caller.keyId, label: caller.label },
     dialect: record.dialect,
     route: given(record.path),

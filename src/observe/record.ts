@@ -29,6 +29,8 @@ export interface RequestRecord {
   /** The client's conversation, and the part of the client that asks, as it names them. */
   session?: string
   agent?: string
+  /** The agent that has begun that one, where it is not the main one. */
+  parentAgent?: string
   dialect?: string
   /** The model as the client names it. */
   asked?: string

@@ -5,6 +5,8 @@ export interface ClientSession {
   session?: string
   /** The part of the client that asks, where it is not the main one. */
   agent?: string
+  /** The agent that has begun it, where that is not the main one either. */
+  parentAgent?: string
 }
 
 /** Where Claude Code tells its session. No other program with its `user-agent` sends it. */
@@ -15,15 +17,24 @@ const longestId = 128
 
 /**
  * Reads the headers by which Claude Code (`x-claude-code-*`), Codex (`session-id`, `thread-id`), opencode
- * (`x-session-id`) and pi (`session_id`) tell their sessions. Source: recordings of these clients, November 2026.
+ * (`x-session-id`) and pi (`session_id`) tell their sessions. Source: recordings of these clients, November 2026, and for
+ * the parents the program texts of Claude Code 2.1.332, Codex 0.171 and opencode 1.18.
  */
 export function sessionOf(headers: Headers, redact: Redact = (text) => text): ClientSession {
   const idOf = (...names: string[]) => idIn(headers, names)
-  const session = idOf(claudeCodeSession, 'session-id', 'x-session-id', 'session_id')
+  // An agent of opencode has a session of its own, which names the one that has begun it.
+  const begunBy = idOf('x-parent-session-id')
+  const session = idOf(claudeCodeSession, 'session-id') ?? begunBy ?? idOf('x-session-id', 'session_id')
   if (session === undefined) return {}
   // Codex names the thread of its main agent after the session.
-  const agent = idOf('x-claude-code-agent-id', 'thread-id')
-  return { session: redact(session), ...(agent === undefined || agent === session ? {} : { agent: redact(agent) }) }
+  const other = (id: string | undefined) => (id === session ? undefined : id)
+  const agent = other(idOf('x-claude-code-agent-id', 'thread-id') ?? (begunBy && idOf('x-session-id')))
+  const parentAgent = agent && other(idOf('x-claude-code-parent-agent-id', 'x-codex-parent-thread-id'))
+  return {
+    session: redact(session),
+    ...(agent === undefined ? {} : { agent: redact(agent) }),
+    ...(parentAgent === undefined ? {} : { parentAgent: redact(parentAgent) }),
+  }
 }
 
 function idIn(headers: Headers, names: readonly string[]): string | undefined {

@@ -72,6 +72,22 @@ for (const agent of versions) {
       expect(asked.slice(0, 2).map(({ properties }) => properties.stream)).toEqual([true, false])
     })
 
+    test.concurrent('is recorded with its session, and with the agent that it begins', async () => {
+      const input = { description: 'Look', prompt: 'Look.', subagent_type: 'general-purpose', run_in_background: false }
+      await using story = await onStage({
+        script: () => [{ calls: [{ name: 'Agent', input }] }, { say: 'I looked.' }, { say: 'Done.' }],
+      })
+      expect(await story.run(prompt('Have somebody look.'))).toBe('Done.\n')
+      const [last, ofAgent, first] = await story.recorded()
+      expect(first).toEqual({
+        client: expect.objectContaining({ name: 'Claude Code' }),
+        session: expect.stringMatching(/^[\w-]{36}$/),
+        agent: undefined,
+      })
+      expect([last, ofAgent]).toEqual([first, { ...first, agent: expect.any(String) }])
+      await story.close()
+    })
+
     test.concurrent('waits as long as a refusal says', () => heededRefusal(manners))
 
     test.concurrent('compacts a conversation that has become too long, and goes on', async () => {

@@ -103,6 +103,8 @@ describe.skipIf(binOf(agent) === undefined)(agent, () => {
     expect(first?.tools).toContain('apply_patch')
     expect(JSON.stringify(first?.messages[0])).toContain(JSON.stringify(codexInstructions).slice(1, -1))
     expect(first?.effort).toBe('high')
+    const recorded = { client: { name: 'Codex', version: '0.171.0' }, session: expect.any(String), agent: undefined }
+    expect(await story.recorded()).toEqual([recorded, recorded])
     await story.close()
   })
 

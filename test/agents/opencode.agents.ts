@@ -80,6 +80,8 @@ describe.skipIf(binOf(agent) === undefined)(agent, () => {
     })
     expect(await story.run(['run', 'Look river up.'])).toEndWith('A word.\n')
     expect(story.model.asked.at(-1)?.results).toEqual(['river is a word'])
+    const [last] = await story.recorded()
+    expect(last).toMatchObject({ client: { name: 'opencode' }, session: expect.stringMatching(/^ses_/) })
     await story.close()
   })
 })

@@ -100,7 +100,10 @@ const lockedDoors = () => doors().filter((door) => !isOpen(door))
 /** With one spelling of the base URL, or where there is none. */
 const usualLockedDoors = () => lockedDoors().filter(({ path }) => /^\/(?:v1\/[^v]|[^/]*$|docs)/.test(path))
 
-const keyOf = ({ path }: ListedRoute) => (path.includes('/messages') ? anthropicKey : openaiKey)
+const isOfAnthropic = ({ method, path }: ListedRoute) =>
+  path.includes('/messages') || (method === 'POST' && /\/(?:metrics|logs|traces)$/.test(path))
+
+const keyOf = (door: ListedRoute) => (isOfAnthropic(door) ? anthropicKey : openaiKey)
 
 /** Each door in each spelling, with each kind of `Host`. */
 function attemptsOf(

@@ -8,8 +8,32 @@ test.each<[string, Record<string, string>, object]>([
     { 'x-claude-code-session-id': 's1', 'x-claude-code-agent-id': 'explore-1' },
     { session: 's1', agent: 'explore-1' },
   ],
+  [
+    'an agent of an agent of Claude Code',
+    {
+      'x-claude-code-session-id': 's1',
+      'x-claude-code-agent-id': 'explore-2',
+      'x-claude-code-parent-agent-id': 'plan-1',
+    },
+    { session: 's1', agent: 'explore-2', parentAgent: 'plan-1' },
+  ],
   ['Codex', { 'session-id': '019a', 'thread-id': '019a' }, { session: '019a' }],
   ['a thread of Codex', { 'session-id': '019a', 'thread-id': '019b' }, { session: '019a', agent: '019b' }],
+  [
+    'a thread of Codex that its main thread has begun',
+    { 'session-id': '019a', 'thread-id': '019b', 'x-codex-parent-thread-id': '019a' },
+    { session: '019a', agent: '019b' },
+  ],
+  [
+    'a thread of Codex that another has begun',
+    { 'session-id': '019a', 'thread-id': '019c', 'x-codex-parent-thread-id': '019b' },
+    { session: '019a', agent: '019c', parentAgent: '019b' },
+  ],
+  [
+    'an agent of opencode',
+    { 'x-session-id': 'ses_2', 'x-session-affinity': 'ses_2', 'x-parent-session-id': 'ses_1' },
+    { session: 'ses_1', agent: 'ses_2' },
+  ],
   ['opencode', { 'x-session-id': 'ses_1', 'x-session-affinity': 'ses_1' }, { session: 'ses_1' }],
   ['pi', { session_id: 's2' }, { session: 's2' }],
   ['a client without sessions', { 'user-agent': 'curl/8' }, {}],

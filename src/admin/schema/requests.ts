@@ -10,6 +10,7 @@ export const RequestRow = Type.Object(
     client: optional(Type.Object({ name: Type.String(), version: optional(Type.String()) })),
     session: optional(Type.String()),
     agent: optional(Type.String()),
+    parent_agent: optional(Type.String({ description: 'The agent that has begun it, unless that is the main one.' })),
     key: Type.Object({ id: Type.String(), label: Type.String() }),
     dialect: optional(Type.String()),
     route: Type.String({ description: 'The path that was asked.' }),

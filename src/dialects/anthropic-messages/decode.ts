@@ -21,6 +21,7 @@ import { readTurns } from './turns.ts'
  */
 export function decode(body: MessagesBody, { headers }: RequestContext): Decoded<MessagesOptions> {
   rejectThread(body)
+  rejectSafeguards(body)
   rejectCompaction(body)
   rejectBudget(body, headers)
   const ignored = new Set<string>()
@@ -71,6 +72,12 @@ function stopSequences({ stop_sequences, stop }: MessagesBody): string[] | undef
   const sequences = stop_sequences ?? (typeof stop === 'string' ? [stop] : (stop ?? []))
   const nonEmpty = sequences.filter((sequence) => sequence !== '')
   return nonEmpty.length > 0 ? nonEmpty : undefined
+}
+
+/** Claude Code drops the field at these words, and makes the safety check of its auto mode by requests of its own. */
+function rejectSafeguards({ safeguards }: MessagesBody): void {
+  if (safeguards === undefined || safeguards === null) return
+  throw invalidField('safeguards', 'no model here makes safety checks; send the request without them.')
 }
 
 /** With these words and details the SDK drops `thread` and sends the whole history. A plain 400 ends its session. */

@@ -6,6 +6,7 @@ import { encodeReply, encoder } from './encode.ts'
 import { encodeError } from './errors.ts'
 import { models } from './models.ts'
 import { messagesBody } from './schema.ts'
+import { telemetryRoutes } from './telemetry.ts'
 
 /** Anthropic's Messages API, as its SDK 1.14 and Claude Code 2.1 speak it. */
 export const anthropicMessages = defineDialect({
@@ -16,6 +17,7 @@ export const anthropicMessages = defineDialect({
     // Claude Code sends about 26 of these requests at once and adds up the results.
     { serves: 'count', method: 'POST', path: '/messages/count_tokens', access: 'client' },
     ...batchRoutes,
+    ...telemetryRoutes,
     { serves: 'model-list', method: 'GET', path: '/models', access: 'client' },
     { serves: 'model', method: 'GET', path: '/models/*', access: 'client' },
   ],

@@ -83,7 +83,10 @@ export const messagesBody = open({
   // The user id is passed on to nobody, and Z.AI decides what is cached.
   metadata: anything,
   cache_control: anything,
+  // Labels of usage, for a gateway that counts by them.
+  tags: anything,
   thread: anything,
+  safeguards: anything,
   compaction: anything,
   context_management: maybe(open({ edits: maybe(Type.Array(contextEdit)) })),
   mcp_servers: maybe(Type.Array(mcpServer)),

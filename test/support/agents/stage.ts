@@ -40,6 +40,12 @@ export async function stage({ agent, files = {}, script, asides = [], env = {}, 
         throw new Error(`${program} ended with ${ran.code}, not ${code}\n${ran.stdout}\n${ran.stderr}`)
       return ran.stdout
     },
+    /** The client, session and agent of each request that the gateway has recorded, newest first. */
+    async recorded(): Promise<Recorded[]> {
+      const response = await fetch(`http://127.0.0.1:${running?.port}/admin/api/requests`, { proxy: false })
+      const { rows } = (await response.json()) as { rows: Recorded[] }
+      return rows.map(({ client, session, agent }) => ({ client, session, agent }))
+    },
     /** What the agent said on standard error so far. */
     said: () => said,
     /** What must hold at the end of every story; `troubles` are the error codes its gateway has logged. */
@@ -57,6 +63,12 @@ export async function stage({ agent, files = {}, script, asides = [], env = {}, 
     },
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
+}
+
+interface Recorded {
+  client?: { name: string } | undefined
+  session?: string | undefined
+  agent?: string | undefined
 }
 
 interface LogLine {

@@ -50,7 +50,8 @@ export function headReader(): (bytes: Buffer) => Head | Error | undefined {
     for (let rest = bytes; rest.length > 0; ) {
       if (!mayBegin(rest)) return malformed('HPE_INVALID_CONSTANT', 'The answer is not in HTTP/1.')
       const read = parser.execute(rest)
-      if (read instanceof Error) return read
+      // The parser gives a code to every error but that of a head that is too large.
+      if (read instanceof Error) return 'code' in read ? read : malformed('HPE_HEADER_OVERFLOW', read.message)
       rest = rest.subarray(read)
       if (found === undefined) continue
       const head = found

@@ -425,6 +425,7 @@ describe('a reused connection is not affected by the earlier request:', () => {
 describe('an invalid response fails at once and closes the connection:', () => {
   const noHttp = 'HPE_INVALID_CONSTANT'
   test.each<[string, string[], string]>([
+    ['a head without end', [`HTTP/1.1 200 OK\r\n${'a: b\r\n'.repeat(100_000)}`], 'HPE_HEADER_OVERFLOW'],
     ['status 000', ['HTTP/1.1 000 Nothing\r\n\r\n'], 'HPE_INVALID_STATUS'],
     ['status 099', ['HTTP/1.1 099 Nothing\r\ncontent-length: 0\r\n\r\n'], 'HPE_INVALID_STATUS'],
     ['status 600', ['HTTP/1.1 600 Much\r\ncontent-length: 0\r\n\r\n'], 'HPE_INVALID_STATUS'],

@@ -26,14 +26,17 @@ interface Locked {
 /** Every package in the executable, Bun's runtime included, by name. They must be installed. */
 export function components(root = '.'): Component[] {
   const lock: { packages: Record<string, Locked> } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
-  return Object.entries(lock.packages)
-    .flatMap(([path, { version, license, integrity = '', dev, devOptional, optional }]) => {
+  const installed = Object.entries(lock.packages).flatMap(
+    ([path, { version, license, integrity = '', dev, devOptional, optional }]) => {
       if (path === '' || dev || devOptional || optional || version === undefined) return []
       const name = path.replace(/^.*node_modules\//, '')
       const licence = license ?? 'not named'
       return [{ name, version, licence, texts: textsIn(join(root, path)), sha512: integrity.replace(/^sha512-/, '') }]
-    })
-    .sort((a, b) => (`${a.name}@${a.version}` < `${b.name}@${b.version}` ? -1 : 1))
+    },
+  )
+  // A version can be installed at several places.
+  const distinct = new Map(installed.map((each) => [`${each.name}@${each.version}`, each]))
+  return [...distinct].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each)
 }
 
 function textsIn(folder: string): string[] {

@@ -62,7 +62,7 @@ const mayImport: Record<string, string[]> = {
   attachments: ['async', 'core', 'unpdf', 'node:zlib'],
   gateway: ['async', 'core', 'json', 'type attachments', 'tokens', 'ajv'],
   // The gateway as a client of MCP servers, around the gateway to upstreams.
-  mcp: ['async', 'core', 'type gateway', 'http-client', '@modelcontextprotocol/sdk'],
+  mcp: ['async', 'core', 'type gateway', 'http-client', '@modelcontextprotocol/client'],
   observe: ['core', 'type models', '@logtape/*', 'prom-client', 'node:*'],
   // One set of statements for SQLite and PostgreSQL.
   database: ['core', 'bun', 'bun:sqlite', 'node:*'],

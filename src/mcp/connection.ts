@@ -1,12 +1,11 @@
-import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
-import type { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js'
-import type { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import type { Client, SSEClientTransport, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import type { Clock } from '../core/clock.ts'
 import { cancelled, GatewayError } from '../core/errors.ts'
 import { isRecord, parseJson } from '../core/json.ts'
 import type { McpServer, McpTool } from '../core/mcp.ts'
 import type { Lookup } from '../http-client/dns.ts'
 import type { Fetch } from '../http-client/send.ts'
+import { statusOf } from './failure.ts'
 import { guardedFetch } from './guarded-fetch.ts'
 import { type ReadResult, readResult } from './result.ts'
 import type { Admission } from './server-rules.ts'
@@ -43,7 +42,7 @@ const noTimeout = { timeout: 2 ** 31 - 1 }
 /**
  * Connects by Streamable HTTP or, where the server does not know it, by the older transport of SSE.
  *
- * The SDK is imported when the first server is used: it takes 60 ms and 18 MB (Bun 1.4.5), which a gateway without
+ * The SDK is imported when the first server is used: it takes 25 MB (Bun 1.4.5), which a gateway without
  * servers does not spend.
  */
 export async function connect(
@@ -61,7 +60,7 @@ export async function connect(
 
 /** What a server of the older transport answers to the first POST. */
 function isUnknownTransport(thrown: unknown): boolean {
-  return thrown instanceof Error && 'code' in thrown && [400, 404, 405].includes(Number(thrown.code))
+  return [400, 404, 405].includes(statusOf(thrown) ?? 0)
 }
 
 async function open(
@@ -70,10 +69,7 @@ async function open(
   { fetch, lookup, clock, admissionOf }: ConnectionOptions,
   signal: AbortSignal,
 ): Promise<McpConnection> {
-  const [{ Client }, { CallToolResultSchema, ListToolsResultSchema }] = await Promise.all([
-    import('@modelcontextprotocol/sdk/client/index.js'),
-    import('@modelcontextprotocol/sdk/types.js'),
-  ])
+  const { Client } = await import('@modelcontextprotocol/client')
   const lifetime = new AbortController()
   // By the id of JSON-RPC.
   const unanswered = new Set<number | string>()
@@ -107,7 +103,7 @@ async function open(
     async call(tool, args, callSignal) {
       const params = { name: tool, arguments: args }
       const request = { method: 'tools/call' as const, params }
-      return readResult(await during(callSignal, (options) => client.request(request, CallToolResultSchema, options)))
+      return readResult(await during(callSignal, (options) => client.request(request, options)))
     },
     close,
   }
@@ -117,7 +113,7 @@ async function open(
     let cursor: string | undefined
     for (let page = 0; page < maxPages && found.length <= maxListed; page++) {
       const request = { method: 'tools/list' as const, params: cursor === undefined ? {} : { cursor } }
-      const list = await during(listSignal, (options) => client.request(request, ListToolsResultSchema, options))
+      const list = await during(listSignal, (options) => client.request(request, options))
       for (const { name, description, inputSchema, annotations } of list.tools)
         found.push({
           ...{ name, inputSchema },
@@ -180,10 +176,10 @@ async function transportOf(
   guarded: ReturnType<typeof guardedFetch>,
 ): Promise<StreamableHTTPClientTransport | SSEClientTransport> {
   if (kind === 'sse') {
-    const { SSEClientTransport } = await import('@modelcontextprotocol/sdk/client/sse.js')
+    const { SSEClientTransport } = await import('@modelcontextprotocol/client')
     return new SSEClientTransport(new URL(url), { fetch: guarded, eventSourceInit: { fetch: guarded } })
   }
-  const { StreamableHTTPClientTransport } = await import('@modelcontextprotocol/sdk/client/streamableHttp.js')
+  const { StreamableHTTPClientTransport } = await import('@modelcontextprotocol/client')
   return new StreamableHTTPClientTransport(new URL(url), { fetch: withoutOpenStream(guarded) })
 }
 

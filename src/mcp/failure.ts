@@ -10,12 +10,20 @@ const unreadable = -32700
 export function failureOf(thrown: unknown, redact: Redact): McpError {
   if (thrown instanceof GatewayError) return { kind: 'protocol', code: connectionClosed, message: thrown.message }
   if (!(thrown instanceof Error)) return malformed
-  const code = 'code' in thrown && typeof thrown.code === 'number' ? thrown.code : undefined
   // The prefixes are the SDK's own.
   const said = quote(redact(thrown.message.replace(/^(?:MCP error -?\d+: |Streamable HTTP error: |SSE error: )/, '')))
-  if (code === undefined) return malformed
-  if (code >= 100) return { kind: 'http', code, message: `it answered with status ${code}: ${said}` }
-  return code === -1 ? malformed : { kind: 'protocol', code, message: said }
+  const status = statusOf(thrown)
+  if (status !== undefined) return { kind: 'http', code: status, message: `it answered with status ${status}: ${said}` }
+  // Errors of JSON-RPC have numbers; those that the SDK finds itself have words, or nothing.
+  return 'code' in thrown && typeof thrown.code === 'number'
+    ? { kind: 'protocol', code: thrown.code, message: said }
+    : malformed
+}
+
+/** The status of an HTTP response that the SDK could not use. The gateway's own errors have a status for the client. */
+export function statusOf(thrown: unknown): number | undefined {
+  if (thrown instanceof GatewayError) return undefined
+  return thrown instanceof Error && 'status' in thrown && typeof thrown.status === 'number' ? thrown.status : undefined
 }
 
 const malformed: McpError = { kind: 'protocol', code: unreadable, message: 'its answer is not a message of MCP.' }

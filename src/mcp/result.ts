@@ -1,4 +1,4 @@
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import type { CallToolResult } from '@modelcontextprotocol/client'
 import { type McpResult, mcpResultText } from '../core/mcp.ts'
 import type { UserPart } from '../core/request.ts'
 

@@ -1,6 +1,7 @@
 import { GatewayError, invalidField } from '../core/errors.ts'
 import { matchesPattern } from '../core/name-pattern.ts'
 import { truncate } from '../core/truncate.ts'
+import { peakCreditRates, type Rates, usdRates } from '../models/cost.ts'
 import type { ModelTable } from '../models/table.ts'
 import type { BudgetRow } from '../store/budget-rows.ts'
 import type { KeyRow, KeyStore } from '../store/keys.ts'
@@ -32,6 +33,8 @@ export interface Keys {
   /** Its budgets begin anew. */
   reset(key: string): Promise<KeyView>
   delete(key: string): Promise<KeyView>
+  /** What a million tokens of each model cost, as far as that is known; credits are those of peak hours. */
+  prices(): ModelPrice[]
   /** Models that a key may use and that its budgets refuse, because their price is not known. */
   unpriced(view: KeyView): string[]
 }
@@ -110,6 +113,12 @@ export function createKeys(options: KeysOptions): Keys {
       await onChange('deleted', row)
       return last
     },
+    prices: () =>
+      table().named.flatMap(({ id, kind, price, credits }) =>
+        kind === 'chat'
+          ? [...pricesOf(id, 'usd', usdRates({ price })), ...pricesOf(id, 'credits', peakCreditRates({ credits }))]
+          : [],
+      ),
     unpriced({ models, budgets }) {
       return namedModels(models).filter((name) => budgets.some(({ unit }) => !isPriced(unit, name)))
     },
@@ -176,6 +185,24 @@ export function createKeys(options: KeysOptions): Keys {
   function isPriced(unit: BudgetRule['unit'], name: string): boolean {
     return ratesOf(unit, table().of(name), now()) !== undefined
   }
+}
+
+/** Of a million tokens. */
+export interface ModelPrice {
+  model: string
+  unit: 'usd' | 'credits'
+  input: number
+  cached: number
+  output: number
+}
+
+const million = 1_000_000
+
+function pricesOf(model: string, unit: ModelPrice['unit'], rates: Rates | undefined): ModelPrice[] {
+  if (rates === undefined) return []
+  const { input, cached, output } = rates
+  const ofMillion = (rate: number) => Number((rate * million).toPrecision(12))
+  return [{ model, unit, input: ofMillion(input), cached: ofMillion(cached), output: ofMillion(output) }]
 }
 
 type Decide = (rows: readonly KeyRow[], rulesOf: (row: KeyRow) => KeyRules) => { row: KeyRow; rules: KeyRules }

@@ -57,6 +57,11 @@ export function creditRates(
   return ratesOf(credits, 10_000 / share)
 }
 
+/** In credits of the coding plan at peak hours. */
+export function peakCreditRates({ credits }: Pick<ModelFacts, 'credits'>): Rates | undefined {
+  return ratesOf(credits, 10_000)
+}
+
 /**
  * What a request costs by what is known of its model; `at` is the instant in epoch milliseconds that decides about peak
  * hours. Cached tokens without a price of their own cost as much as others.

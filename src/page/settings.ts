@@ -38,6 +38,20 @@ export function switchScheme(): void {
   remember('scheme', scheme.value)
 }
 
+/** Places of columns in the list of requests that its reader does without. */
+export const hiddenColumns = signal<readonly number[]>(
+  (remembered('columns') ?? '')
+    .split(',')
+    .map(Number)
+    .filter((place) => place > 0),
+)
+
+export function hideColumn(place: number, isHidden: boolean): void {
+  const others = hiddenColumns.value.filter((each) => each !== place)
+  hiddenColumns.value = isHidden ? [...others, place] : others
+  remember('columns', hiddenColumns.value.join(','))
+}
+
 effect(() => {
   document.documentElement.lang = language.value === 'zh' ? 'zh-CN' : 'en'
 })

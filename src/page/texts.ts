@@ -268,6 +268,9 @@ const requests = {
     (n: number) => `${n} shown; older ones follow as you scroll`,
     (n: number) => `已显示 ${n} 个，继续滚动读取更早的`,
   ],
+  columns: ['Columns', '列'],
+  api: ['API', 'API'],
+  asCsv: ['As a table (CSV)', '导出为表格（CSV）'],
   filterHint: ['Filter: words, model:glm-5.3, status:error, min:2s', '筛选：词语、model:glm-5.3、status:error、min:2s'],
   pausedAt: [(time: string) => `Paused at ${time}.`, (time: string) => `已于 ${time} 暂停。`],
   newCount: [(n: number) => `${n} new`, (n: number) => `${n} 条新请求`],
@@ -401,6 +404,11 @@ const usage = {
   range_24h: ['24 h', '24 小时'],
   range_7d: ['7 d', '7 天'],
   range_30d: ['30 d', '30 天'],
+  range_custom: ['Custom', '自定'],
+  from: ['From', '从'],
+  until: ['To', '到'],
+  noSuchTime: ['The first day is behind the last one', '开始日期晚于结束日期'],
+  noSuchTimeNext: ['Choose the days anew; they are those of UTC.', '请重新选择日期（按 UTC）。'],
   noUsage: ['Nothing was used in this time', '这段时间没有用量'],
   noUsageNext: ['What requests use is counted by the hour.', '请求的用量按小时统计。'],
   money: ['Money', '花费'],
@@ -432,6 +440,8 @@ const usage = {
 
 const sessions = {
   session: ['Session', '会话'],
+  sessionFilter: ['Filter: session, client, model, key', '筛选：会话、客户端、模型、密钥'],
+  showOlder: ['Show older ones', '显示更早的'],
   sessionsLede: [
     'Told apart by the headers that Claude Code, Codex and opencode send; clients without one stand under Requests only.',
     '由 Claude Code、Codex 与 opencode 发送的请求头区分；没有的客户端只列在「请求」中。',
@@ -501,6 +511,12 @@ const keys = {
   parallelLimit: [(n: number) => `${n} at a time`, (n: number) => `同时 ${n} 个`],
   ofLimit: [(limit: string) => `of ${limit}`, (limit: string) => `/ ${limit}`],
   tok: ['tok', 'token'],
+  priceHint: [
+    (amount: string, tokens: string, model: string) =>
+      `At today’s prices ${amount} is about ${tokens} tokens of ${model}: half of the input cached, a tenth output.`,
+    (amount: string, tokens: string, model: string) =>
+      `按现在的价格，${amount} 约合 ${tokens} 个 ${model} token：输入一半命中缓存，输出占十分之一。`,
+  ],
   resetsAt: [(at: string) => `resets ${at}`, (at: string) => `${at} 重置`],
   budgetUsed: ['Budget used', '预算已用'],
   expiresOn: [(date: string) => `expires ${date}`, (date: string) => `${date} 到期`],
@@ -588,6 +604,14 @@ const upstreams = {
   cred_blocked: ['Blocked', '被拦截'],
   cred_trying: ['Being tried', '试用中'],
   cred_paused: ['Paused', '已暂停'],
+  testAll: ['Test all', '全部测试'],
+  testing: [
+    (n: number, of: number, name: string) => `${n} of ${of}: ${name}`,
+    (n: number, of: number, name: string) => `${of} 个中的第 ${n} 个：${name}`,
+  ],
+  pauseAll: ['Pause all', '全部暂停'],
+  resumeAll: ['Resume all', '全部继续'],
+  itsRequests: ['Its requests', '它的请求'],
   asking: ['asking', '询问中'],
   test: ['Test', '测试'],
   waitingCount: [(n: number) => `${n} waiting`, (n: number) => `${n} 个排队`],

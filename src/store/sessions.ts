@@ -1,4 +1,4 @@
-import type { Sql } from '../database/sql.ts'
+import { type Part, part, type Sql } from '../database/sql.ts'
 
 /** One run of an agent: the requests that its client gave the same session. */
 export interface StoredSession {
@@ -37,13 +37,17 @@ export interface StoredAgent {
 const searchedRequests = 20_000
 
 /**
- * The sessions whose last request came before `before` and after `since`, in epoch milliseconds, the newest first, and at
- * most `limit`.
+ * The sessions whose last request came before `before` and after `since`, the newest first, and at most `limit`: with a
+ * text, those of which a request has it in its session, client or model, or at the beginning of its key's label.
  */
-export async function sessionsBefore(sql: Sql, before: number, since: number, limit: number): Promise<StoredSession[]> {
+export async function sessionsBefore(
+  sql: Sql,
+  { before, since, limit, text = '' }: SessionSearch,
+): Promise<StoredSession[]> {
+  const isWanted = text === '' ? part`` : wantedBy(text)
   const found = await sql<{ session: string }>`SELECT session, max(at) AS last_at FROM
-      (SELECT session, at FROM requests WHERE at < ${before} AND at >= ${since} ORDER BY at DESC, id DESC LIMIT ${searchedRequests}) AS latest
-    WHERE session IS NOT NULL
+      (SELECT session, at, client, model, meta FROM requests WHERE at < ${before} AND at >= ${since} ORDER BY at DESC, id DESC LIMIT ${searchedRequests}) AS latest
+    WHERE session IS NOT NULL ${isWanted}
       AND NOT EXISTS (SELECT 1 FROM requests AS later WHERE later.session = latest.session AND later.at >= ${before})
     GROUP BY session ORDER BY last_at DESC LIMIT ${limit}`
   const sessions: StoredSession[] = []
@@ -52,6 +56,28 @@ export async function sessionsBefore(sql: Sql, before: number, since: number, li
     if (whole) sessions.push(whole)
   }
   return sessions
+}
+
+export interface SessionSearch {
+  /** Epoch milliseconds, both of them; `since` is inclusive. */
+  before: number
+  since: number
+  limit: number
+  text?: string | undefined
+}
+
+/** The text is part of the session's id, of the client or the model, or the beginning of the key's label. */
+function wantedBy(text: string): Part {
+  const lower = text.toLowerCase()
+  const any = `%${escaped(lower)}%`
+  const label = `%${escaped(`"label":${JSON.stringify(lower).slice(0, -1)}`)}%`
+  return part`AND (lower(session) LIKE ${any} ESCAPE '\\' OR lower(client) LIKE ${any} ESCAPE '\\'
+    OR lower(model) LIKE ${any} ESCAPE '\\' OR lower(meta) LIKE ${label} ESCAPE '\\')`
+}
+
+/** For LIKE. `\` escapes on both engines. */
+function escaped(text: string): string {
+  return text.replaceAll(/[\\%_]/g, '\\$&')
 }
 
 interface PartOfSession {

@@ -245,7 +245,7 @@ describe.each([...databases.engines])('%s', (engine) => {
         },
         ...{ tokensIn: 407, tokensCached: 90, tokensOut: 15, context: 300, contextModel: 'GLM-5.3' },
       }
-      const sessions = await sessionsBefore(sql, 1_000, 0, 10)
+      const sessions = await sessionsBefore(sql, { before: 1_000, since: 0, limit: 10 })
       expect(sessions.map(({ id }) => id)).toEqual(['s1', 's2'])
       expect(sessions[0]).toEqual(first)
       expect(await sessionById(sql, 's2')).toMatchObject({ context: null, client: null, tokensIn: 0, credits: null })
@@ -253,10 +253,10 @@ describe.each([...databases.engines])('%s', (engine) => {
     })
 
     test('come in pages, each session once', async () => {
-      expect((await sessionsBefore(sql, 1_000, 0, 1)).map(({ id }) => id)).toEqual(['s1'])
-      expect((await sessionsBefore(sql, 40, 0, 1)).map(({ id }) => id)).toEqual(['s2'])
-      expect(await sessionsBefore(sql, 25, 0, 1)).toEqual([])
-      expect(await sessionsBefore(sql, 1_000, 41, 10)).toEqual([])
+      expect((await sessionsBefore(sql, { before: 1_000, since: 0, limit: 1 })).map(({ id }) => id)).toEqual(['s1'])
+      expect((await sessionsBefore(sql, { before: 40, since: 0, limit: 1 })).map(({ id }) => id)).toEqual(['s2'])
+      expect(await sessionsBefore(sql, { before: 25, since: 0, limit: 1 })).toEqual([])
+      expect(await sessionsBefore(sql, { before: 1_000, since: 41, limit: 10 })).toEqual([])
     })
   })
 })

@@ -2,7 +2,7 @@ import type { Clock } from '../../core/clock.ts'
 import type { Route } from '../../http/route.ts'
 import type { Keys } from '../../keys/index.ts'
 import { adminRoute } from '../route.ts'
-import { KeyChange, KeyList, KeyView, KeyWithSecret, NewKey } from '../schema/keys.ts'
+import { KeyChange, KeyList, KeyView, KeyWithSecret, NewKey, Prices } from '../schema/keys.ts'
 
 export interface KeyRouteOptions {
   clock: Clock
@@ -35,6 +35,17 @@ export function keyRoutes({ clock, keys }: KeyRouteOptions): Route[] {
         body: NewKey,
         answer: KeyWithSecret,
         handle: ({ body }) => keys.create(body),
+      },
+      { clock },
+    ),
+    adminRoute(
+      {
+        method: 'GET',
+        path: '/prices',
+        summary: 'What models cost, for budgets',
+        description: 'For a million tokens. Models whose price is not known are not in the list.',
+        answer: Prices,
+        handle: () => ({ prices: keys.prices() }),
       },
       { clock },
     ),

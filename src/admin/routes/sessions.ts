@@ -26,9 +26,9 @@ export function sessionRoutes(operator: Operator, { sql, flush, windowOf }: Reme
         query: SessionQuery,
         answer: SessionPage,
         async handle({ query }) {
-          const { before = Number.MAX_SAFE_INTEGER, since = clock.now() - weekMs } = query
+          const { before = Number.MAX_SAFE_INTEGER, since = clock.now() - weekMs, q: text } = query
           await flush()
-          const sessions = await sessionsBefore(sql, before, since, sessionsOfPage)
+          const sessions = await sessionsBefore(sql, { before, since, limit: sessionsOfPage, text })
           const last = sessions.length === sessionsOfPage ? sessions.at(-1) : undefined
           return { sessions: sessions.map(sessionOf), ...(last ? { next: String(last.lastAt) } : {}) }
         },

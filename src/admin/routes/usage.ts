@@ -1,6 +1,7 @@
 import type { Route } from '../../http/route.ts'
 import { peakSpans } from '../../models/cost.ts'
 import { type UsageSlot as StoredSlot, usageBetween } from '../../store/usage.ts'
+import { csvHeaders, csvLines } from '../csv.ts'
 import { adminRoute } from '../route.ts'
 import type { Operator } from '../route-context.ts'
 import { Usage, UsageQuery, type UsageSlot } from '../schema/usage.ts'
@@ -26,11 +27,7 @@ export function usageRoutes(operator: Operator, { sql, flush }: Remembered): Rou
           await flush()
           const slots = (await usageBetween(sql, { from, to, by, group })).map(slotOf)
           if (format !== 'csv') return { slots, peak_hours: by === 'hour' ? peakSpans(from, to) : [] }
-          const headers = {
-            'content-type': 'text/csv; charset=utf-8; header=present',
-            'content-disposition': `attachment; filename="usage-by-${by}-and-${group}.csv"`,
-          }
-          return new Response(csvOf(slots, group), { headers })
+          return new Response(csvOf(slots, group), { headers: csvHeaders(`usage-by-${by}-and-${group}.csv`) })
         },
       },
       operator,
@@ -57,14 +54,8 @@ const columns = ['requests', 'errors', 'input', 'cached', 'output', 'reasoning',
 function csvOf(slots: readonly UsageSlot[], group: string): string {
   const rows = slots.map((slot) => [
     new Date(slot.at).toISOString(),
-    cell(slot.group),
+    slot.group,
     ...columns.map((name) => slot[name] ?? ''),
   ])
-  return `${[['at', group, ...columns], ...rows].map((row) => row.join(',')).join('\r\n')}\r\n`
-}
-
-/** Clients and models have names that others chose: one that looks like a formula must not become one. */
-function cell(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+  return csvLines([['at', group, ...columns], ...rows])
 }

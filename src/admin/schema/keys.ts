@@ -60,6 +60,17 @@ const settable = { ...rules, budgets: optional(budgets), expires_at: optional(in
 export const NewKey = Type.Object({ name: Type.String({ minLength: 1, maxLength: 64 }), ...settable })
 export type NewKey = Static<typeof NewKey>
 
+/** What a million tokens of a model cost, in dollars and in credits at peak hours, as far as that is known. */
+export const ModelPrice = Type.Object({
+  model: Type.String(),
+  unit: word(['usd', 'credits']),
+  input: amount(),
+  cached: amount(),
+  output: amount(),
+})
+export const Prices = Type.Object({ prices: Type.Array(ModelPrice) })
+export type Prices = Static<typeof Prices>
+
 /** `null` takes a limit away. */
 export const KeyChange = Type.Partial(
   Type.Object({

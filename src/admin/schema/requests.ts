@@ -59,6 +59,9 @@ export const RequestQuery = Type.Object({
   min_ms: optional(count('Least duration.')),
   before: optional(Type.String({ description: '`next` of another page.' })),
   limit: optional(Type.Integer({ minimum: 1, maximum: 200 })),
+  format: optional(
+    word(['json', 'csv'], { description: '`csv`: all rows of the filter, 100,000 at most, as a table.' }),
+  ),
 })
 export type RequestQuery = Static<typeof RequestQuery>
 

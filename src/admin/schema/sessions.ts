@@ -38,6 +38,9 @@ export type Session = Static<typeof Session>
 
 /** Without `since`: those of the last week. */
 export const SessionQuery = Type.Object({
+  q: optional(
+    Type.String({ maxLength: 200, description: 'Part of its id, or of the name of its client, key or model.' }),
+  ),
   since: optional(instant()),
   before: optional(instant('`next` of another page.')),
 })

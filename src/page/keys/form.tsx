@@ -1,8 +1,10 @@
 import { useSignal } from '@preact/signals'
-import type { Budget, KeyChange, KeyView, KeyWithSecret, NewKey } from '../../admin/schema/keys.ts'
+import type { Budget, KeyChange, KeyView, KeyWithSecret, NewKey, Prices } from '../../admin/schema/keys.ts'
 import { ApiError, send } from '../api/client.ts'
 import { upstreams as configured } from '../api/live.ts'
-import { t } from '../i18n.ts'
+import { useResource } from '../api/resource.ts'
+import { creditsOf, dollars, short } from '../format.ts'
+import { say, t } from '../i18n.ts'
 import { Button, Field, Pick } from '../parts/controls.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Note } from '../parts/states.tsx'
@@ -69,7 +71,7 @@ export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
     }
     busy.value = false
   }
-  const wrong = (field: string) => (error.value?.param?.startsWith(field) ? error.value.message : undefined)
+  const wrong = (field: string) => (error.value?.param?.startsWith(field) ? say(error.value.message) : undefined)
   const elsewhere = error.value && !formFields.some((field) => error.value?.param?.startsWith(field))
   const input = (field: { value: string }, placeholder?: string) => (ids: object) => (
     <input
@@ -167,6 +169,7 @@ export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
             </Field>
           </div>
         ))}
+        <PriceHint budgets={budgets.value} models={models.value} />
         <div>
           <Button
             icon="plus"
@@ -187,11 +190,40 @@ export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
             />
           )}
         </Field>
-        {error.value && elsewhere && <Note tone="bad" title={error.value.message || t('unreachable')} />}
+        {error.value && elsewhere && <Note tone="bad" title={say(error.value.message) || t('unreachable')} />}
         <button type="submit" hidden />
       </form>
     </Dialog>
   )
+}
+
+/** What the first budget in money or credits comes to, for the first of the models whose price is known. */
+function PriceHint({ budgets, models }: { budgets: readonly BudgetRow[]; models: string }) {
+  const { data } = useResource<Prices>('prices')
+  const budget = budgets.find(({ unit, limit }) => unit !== 'tokens' && (numberOf(limit) ?? 0) > 0)
+  const amount = numberOf(budget?.limit ?? '') ?? 0
+  const price = data.value?.prices.find(({ unit, model }) => unit === budget?.unit && isNamed(model, namesOf(models)))
+  if (!budget || !price) return null
+  const each = usualMix(price)
+  if (!(each > 0) || !Number.isFinite(amount)) return null
+  const spent = budget.unit === 'usd' ? `$${dollars(amount)}` : `${creditsOf(amount)} ${t('cr')}`
+  return <Note>{t('priceHint', spent, short((amount / each) * 1e6), price.model.toLowerCase())}</Note>
+}
+
+/** A million tokens of which a tenth is output, and half of the input cached. */
+const usualMix = ({ input, cached, output }: Prices['prices'][number]): number =>
+  0.45 * input + 0.45 * cached + 0.1 * output
+
+function isNamed(model: string, names: readonly string[] | undefined): boolean {
+  const matches = (name: string) =>
+    new RegExp(
+      `^${name
+        .split('*')
+        .map((piece) => piece.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&'))
+        .join('.*')}$`,
+      'i',
+    )
+  return names === undefined || names.some((name) => matches(name).test(model))
 }
 
 const formFields = [

@@ -4,8 +4,8 @@ import { now } from '../api/live.ts'
 import { creditsOf, day, dollars, moment, rough, short } from '../format.ts'
 import { t } from '../i18n.ts'
 import { Bar } from '../parts/amounts.tsx'
-import { Icon } from '../parts/icon.tsx'
 import { Dim, type Mark, Status } from '../parts/mark.tsx'
+import { Menu } from '../parts/menu.tsx'
 import { href } from '../router.ts'
 import { windowName } from './form.tsx'
 
@@ -131,48 +131,18 @@ function BudgetBar({ budget }: { budget: Budget }) {
 
 function Actions({ keyView, onAct, onOpen }: { keyView: KeyView } & Omit<KeyTableProps, 'keys'>) {
   const { id, name, disabled, budgets } = keyView
-  const menu = `act-${id}`
-  const item = (label: string, work: () => void, look = '') => (
-    <button
-      type="button"
-      class={look}
-      onClick={() => {
-        document.getElementById(menu)?.hidePopover()
-        work()
-      }}
-    >
-      {label}
-    </button>
-  )
+  const open = (label: string, dialog: KeyAction) => ({ label, onChoose: () => onOpen(dialog, keyView) })
+  const switchTo = () => onAct(() => send('PATCH', `keys/${encodeURIComponent(id)}`, { disabled: !disabled }))
   return (
-    <>
-      <button
-        type="button"
-        class="btn bare s sq"
-        aria-label={t('actionsFor', name)}
-        popovertarget={menu}
-        onClick={(event) => place(menu, event.currentTarget)}
-      >
-        <Icon name="more" />
-      </button>
-      <div class="menu" id={menu} popover="auto">
-        {item(t('showLimits'), () => onOpen('limits', keyView))}
-        {item(t('rotate'), () => onOpen('rotate', keyView))}
-        {budgets.length > 0 && item(t('resetBudget'), () => onOpen('reset', keyView))}
-        {item(t(disabled ? 'enable' : 'disable'), () =>
-          onAct(() => send('PATCH', `keys/${encodeURIComponent(id)}`, { disabled: !disabled })),
-        )}
-        {item(t('deleteEllipsis'), () => onOpen('delete', keyView), 'bad')}
-      </div>
-    </>
+    <Menu
+      label={t('actionsFor', name)}
+      items={[
+        open(t('showLimits'), 'limits'),
+        open(t('rotate'), 'rotate'),
+        ...(budgets.length > 0 ? [open(t('resetBudget'), 'reset')] : []),
+        { label: t(disabled ? 'enable' : 'disable'), onChoose: () => void switchTo() },
+        { ...open(t('deleteEllipsis'), 'delete'), look: 'bad' },
+      ]}
+    />
   )
-}
-
-/** Places the menu under its button. On a phone the style sheet puts it at the bottom, in reach of the thumb. */
-function place(menu: string, button: HTMLElement): void {
-  const box = document.getElementById(menu)
-  if (!box || innerWidth <= 760) return
-  const { bottom, right } = button.getBoundingClientRect()
-  box.style.setProperty('position', 'fixed')
-  box.style.setProperty('inset', `${Math.min(bottom + 4, innerHeight - 190)}px ${innerWidth - right}px auto auto`)
 }

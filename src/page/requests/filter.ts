@@ -52,7 +52,7 @@ const minMs = ({ view, named }: Filter): number | undefined =>
   (named.min ? durationOf(named.min) : undefined) ?? (view === 'slow' ? slowMs : undefined)
 
 /** The same in the words of the API. */
-export function searchOf(filter: Filter, now: number, before?: string): string {
+export function searchOf(filter: Filter, now: number, before?: string, until?: number): string {
   const { words, view, named } = filter
   const search = new URLSearchParams({ limit: '200' })
   if (words) search.set('q', words)
@@ -66,6 +66,7 @@ export function searchOf(filter: Filter, now: number, before?: string): string {
   const since = named.since ? durationOf(named.since) : undefined
   if (since !== undefined) search.set('since', String(Math.round(now - since)))
   if (before) search.set('before', before)
+  if (until !== undefined) search.set('until', String(until))
   return search.toString()
 }
 

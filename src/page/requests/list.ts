@@ -3,6 +3,7 @@ import type { RequestPage, RequestRow } from '../../admin/schema/requests.ts'
 import { ApiError, get } from '../api/client.ts'
 import { onEnded, running } from '../api/live.ts'
 import { type Filter, isEmpty, matches, searchOf } from './filter.ts'
+import { newestRows, unknownRows, withRow } from './kept-rows.ts'
 
 // The list outlives its screen, so that a reader comes back to the same row.
 
@@ -10,6 +11,10 @@ import { type Filter, isEmpty, matches, searchOf } from './filter.ts'
 export const ended = signal<readonly RequestRow[]>([])
 /** Have ended while the list stood still. */
 export const pending = signal<readonly RequestRow[]>([])
+/** How many of those are not kept. */
+const left = signal(0)
+/** How many have ended while the list stood still. */
+export const pendingCount = computed(() => pending.value.length + left.value)
 /** When the user paused the list; `undefined` while it updates. */
 export const pausedAt = signal<number | undefined>(undefined)
 /** The reader looks at older rows: what is in view stays there. */
@@ -32,6 +37,8 @@ export const underWay = computed(() => {
 
 const current = signal<Filter>({ words: '', view: 'all', named: {} })
 let cursor: string | undefined
+/** Where older rows begin that were here and are left out, in place of a cursor. */
+let readBefore: number | undefined
 let generation: AbortController | undefined
 
 /** Shows what `filter` asks for, from the newest on. The same filter again changes nothing. */
@@ -46,7 +53,9 @@ export function reload(): void {
   generation?.abort()
   generation = new AbortController()
   pending.value = []
+  left.value = 0
   cursor = undefined
+  readBefore = undefined
   complete.value = false
   void read('first', generation.signal)
 }
@@ -65,10 +74,13 @@ async function read(which: 'first' | 'more', signal: AbortSignal): Promise<void>
   error.value = undefined
   try {
     const before = which === 'more' ? cursor : undefined
-    const page = await get<RequestPage>(`requests?${searchOf(current.peek(), Date.now(), before)}`, signal)
+    const until = which === 'more' && before === undefined ? readBefore : undefined
+    const search = searchOf(current.peek(), Date.now(), before, until)
+    const page = await get<RequestPage>(`requests?${search}`, signal)
     const over = page.rows.filter((row) => row.state === 'done')
-    ended.value = which === 'first' ? merged(over, ended.peek()) : [...ended.peek(), ...over]
+    ended.value = which === 'first' ? merged(over, ended.peek()) : [...ended.peek(), ...unknownRows(over, ended.peek())]
     cursor = page.next
+    readBefore = undefined
     complete.value = page.next === undefined
     // A search looks at a part of all requests at a time, and may find nothing in many of them.
     if (ended.peek().length < enough && cursor !== undefined) return read('more', signal)
@@ -87,27 +99,36 @@ function merged(read: readonly RequestRow[], live: readonly RequestRow[]): Reque
 
 onEnded((row) => {
   if (!generation || !matches(row, current.peek())) return
-  const target = pausedAt.peek() === undefined && !scrolledDown.peek() ? ended : pending
-  const rows = [...target.peek()]
-  insert(rows, row)
-  target.value = rows
+  if (pausedAt.peek() === undefined && !scrolledDown.peek()) {
+    keep(withRow(ended.peek(), row))
+    return
+  }
+  const { rows, isCut } = newestRows(withRow(pending.peek(), row))
+  if (isCut) left.value += pending.peek().length + 1 - rows.length
+  pending.value = rows
 })
 
-/** A row that is known stands near its place. */
-const neighbours = 50
-
-/** Newest first by when they came, as the gateway lists them. */
-function insert(rows: RequestRow[], row: RequestRow): void {
-  const older = rows.findIndex((each) => each.at <= row.at)
-  const at = older === -1 ? rows.length : older
-  if (!rows.slice(0, at + neighbours).some(({ id }) => id === row.id)) rows.splice(at, 0, row)
+/** Shows the newest of these rows. Where others are left out, they are read from the gateway once they are wanted. */
+function keep(all: RequestRow[]): void {
+  const { rows, isCut } = newestRows(all)
+  ended.value = rows
+  if (!isCut) return
+  cursor = undefined
+  complete.value = false
+  readBefore = (rows.at(-1)?.at ?? 0) + 1
 }
 
 export function takePending(): void {
   if (pending.peek().length === 0) return
-  const rows = [...ended.peek()]
-  for (const row of pending.peek()) insert(rows, row)
-  ended.value = rows
+  // Those in between are not here any more.
+  if (left.peek() > 0) {
+    ended.value = []
+    reload()
+    return
+  }
+  let rows: RequestRow[] = [...ended.peek()]
+  for (const row of pending.peek()) rows = withRow(rows, row)
+  keep(rows)
   pending.value = []
 }
 

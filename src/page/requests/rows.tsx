@@ -7,6 +7,7 @@ import { say, t } from '../i18n.ts'
 import { Dim, Status, Unit } from '../parts/mark.tsx'
 import { hasFailed, markOf, shortModel, speed, stateWord, totalMs, Who } from '../parts/request-words.tsx'
 import { href } from '../router.ts'
+import { hidingClasses } from './columns.tsx'
 
 interface RowsProps {
   /** On top. */
@@ -70,7 +71,7 @@ export function RequestRows({ underWay, ended, selected, onOpen, onEnd }: RowsPr
   const slowest = Math.max(1, ...shown.map(totalMs))
   return (
     <table
-      class="t reqs"
+      class={`t reqs ${hidingClasses()}`}
       // biome-ignore lint/a11y/noNoninteractiveElementToInteractiveRole: a grid is a table whose rows are chosen
       role="grid"
       aria-label={t('requests')}

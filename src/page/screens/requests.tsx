@@ -10,10 +10,11 @@ import { Button, Segments } from '../parts/controls.tsx'
 import { Icon } from '../parts/icon.tsx'
 import { useShortcuts } from '../parts/shortcuts.tsx'
 import { Empty, Failed, Placeholder } from '../parts/states.tsx'
-import { filterNames, filterOf, isEmpty, takeNamed, type View, views } from '../requests/filter.ts'
+import { ColumnChoice } from '../requests/columns.tsx'
+import { filterNames, filterOf, isEmpty, searchOf, takeNamed, type View, views } from '../requests/filter.ts'
 import * as list from '../requests/list.ts'
 import { RequestRows } from '../requests/rows.tsx'
-import { href, navigate, query, setQuery } from '../router.ts'
+import { href, navigate, query, root, setQuery } from '../router.ts'
 
 /** Find the one that was slow, wrong or dear. */
 export function RequestsScreen() {
@@ -94,6 +95,16 @@ export function RequestsScreen() {
         >
           {t(list.pausedAt.value === undefined ? 'pause' : 'resume')}
         </Button>
+        <ColumnChoice />
+        <a
+          class="btn sq"
+          href={`${root}admin/api/requests?${searchOf(filter, Date.now())}&format=csv`}
+          download="zai2api-requests.csv"
+          aria-label={t('asCsv')}
+          title={t('asCsv')}
+        >
+          <Icon name="down" />
+        </a>
         <PauseLine />
       </search>
       {isEmpty(filter) && <LastHour hour={hour} at={data.value?.at ?? 0} />}
@@ -179,7 +190,7 @@ function FilterField({ field }: { field: { current: HTMLInputElement | null } })
 }
 
 function PauseLine() {
-  const count = list.pending.value.length
+  const count = list.pendingCount.value
   const at = list.pausedAt.value
   if (at !== undefined)
     return (

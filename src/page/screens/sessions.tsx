@@ -1,15 +1,21 @@
+import { useSignal } from '@preact/signals'
+import { useRef } from 'preact/hooks'
 import type { RequestRow } from '../../admin/schema/requests.ts'
 import type { Session, SessionDetail, SessionPage } from '../../admin/schema/sessions.ts'
+import { get } from '../api/client.ts'
 import { now, running } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { creditsOf, dollars, moment, percent, rough, short, whole } from '../format.ts'
 import { t } from '../i18n.ts'
 import { Bar } from '../parts/amounts.tsx'
+import { Button } from '../parts/controls.tsx'
+import { Icon } from '../parts/icon.tsx'
 import { Dim, Status, Unit } from '../parts/mark.tsx'
 import { LegendOf, Plot } from '../parts/plot.tsx'
 import { hasFailed, shortId } from '../parts/request-words.tsx'
+import { useShortcuts } from '../parts/shortcuts.tsx'
 import { Empty, Failed, Placeholder } from '../parts/states.tsx'
-import { href, navigate } from '../router.ts'
+import { href, navigate, query, setQuery } from '../router.ts'
 
 /** Shows which agent uses up the context and the credits. */
 export function SessionsScreen() {
@@ -22,8 +28,19 @@ export function SessionScreen({ id }: { id: string }) {
 }
 
 function Sessions({ id }: { id: string | undefined }) {
-  const { data, error, slow, reload } = useResource<SessionPage>('sessions', 15_000)
-  const sessions = data.value?.sessions
+  const words = query.value.get('q') ?? ''
+  const search = words === '' ? '' : `?q=${encodeURIComponent(words)}`
+  const { data, error, slow, reload } = useResource<SessionPage>(`sessions${search}`, 15_000)
+  const older = useSignal<{ search: string; sessions: Session[]; next: string | undefined } | undefined>(undefined)
+  const more = older.value?.search === search ? older.value : undefined
+  const next = more ? more.next : data.value?.next
+  const newest = data.value?.sessions
+  const known = new Set(newest?.map((session) => session.id))
+  const sessions = newest && [...newest, ...(more?.sessions.filter((session) => !known.has(session.id)) ?? [])]
+  const readOlder = async () => {
+    const page = await get<SessionPage>(`sessions${search || '?'}${search && '&'}before=${next}`).catch(() => undefined)
+    if (page) older.value = { search, sessions: [...(more?.sessions ?? []), ...page.sessions], next: page.next }
+  }
   const chosen = id ?? sessions?.[0]?.id
   return (
     <main id="main">
@@ -32,11 +49,20 @@ function Sessions({ id }: { id: string | undefined }) {
           <h1>{t('sessions')}</h1>
           <p class="lede">{t('sessionsLede')}</p>
         </div>
+        <search class="end">
+          <FilterField words={words} />
+        </search>
       </div>
       {error.value ? (
         <Failed what={t('sessions')} error={error.value} again={reload} />
       ) : !sessions ? (
         slow.value && <Placeholder />
+      ) : sessions.length === 0 && words !== '' ? (
+        <Empty title={t('nothingMatches')}>
+          <button type="button" class="link plain" onClick={() => setQuery({ q: undefined })}>
+            {t('clearFilter')}
+          </button>
+        </Empty>
       ) : sessions.length === 0 ? (
         <Empty title={t('noSessions')}>
           {t('noSessionsNext')} <code class="m">zai2api claude</code>
@@ -67,11 +93,41 @@ function Sessions({ id }: { id: string | undefined }) {
                 ])}
               </tbody>
             </table>
+            {next !== undefined && (
+              <p class="above">
+                <Button look="s" onClick={readOlder}>
+                  {t('showOlder')}
+                </Button>
+              </p>
+            )}
           </div>
           <aside>{chosen && <Detail key={chosen} id={chosen} />}</aside>
         </div>
       )}
     </main>
+  )
+}
+
+function FilterField({ words }: { words: string }) {
+  const field = useRef<HTMLInputElement>(null)
+  const timer = useRef(0)
+  useShortcuts({ '/': () => field.current?.focus() })
+  return (
+    <label class="in find">
+      <Icon name="find" />
+      <span class="sr">{t('sessionFilter')}</span>
+      <input
+        ref={field}
+        defaultValue={words}
+        placeholder={t('sessionFilter')}
+        spellcheck={false}
+        onInput={({ currentTarget: { value } }) => {
+          clearTimeout(timer.current)
+          timer.current = window.setTimeout(() => setQuery({ q: value.trim() || undefined }), 250)
+        }}
+      />
+      <kbd class="not-phone">/</kbd>
+    </label>
   )
 }
 
@@ -91,9 +147,13 @@ function SessionRow({ session, selected }: { session: Session; selected: boolean
   const live = running.value.filter((row) => row.session === id)
   const mark = live.length === 0 ? 'off' : live.some(({ state }) => state !== 'waiting') ? 'run' : 'wait'
   return (
-    <tr class="chosen" aria-selected={selected} onClick={() => navigate(`sessions/${encodeURIComponent(id)}`)}>
+    <tr
+      class="chosen"
+      aria-selected={selected}
+      onClick={() => navigate(`sessions/${encodeURIComponent(id)}${location.search}`)}
+    >
       <td class="p1 grow" title={id}>
-        <a href={href(`sessions/${encodeURIComponent(id)}`)}>
+        <a href={href(`sessions/${encodeURIComponent(id)}${location.search}`)}>
           <Status mark={mark}>
             {client ?? t('unknown')} <Dim>{shortId(id)}</Dim>
           </Status>

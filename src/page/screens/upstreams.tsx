@@ -1,24 +1,20 @@
 import { useSignal } from '@preact/signals'
-import type {
-  Credential,
-  Refusal,
-  TestResult,
-  Upstream,
-  UpstreamChange,
-  Upstreams,
-} from '../../admin/schema/upstreams.ts'
+import type { Credential, Refusal, Upstream, UpstreamChange, Upstreams } from '../../admin/schema/upstreams.ts'
 import { ApiError, send } from '../api/client.ts'
 import { now } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
-import { clockTime, creditsOf, dollars, moment, rough, secondsLong, whole } from '../format.ts'
+import { clockTime, creditsOf, dollars, moment, rough, whole } from '../format.ts'
 import { say, t } from '../i18n.ts'
 import { busyText, Slots } from '../parts/amounts.tsx'
 import { ConcurrencyLine } from '../parts/concurrency-line.tsx'
 import { Button } from '../parts/controls.tsx'
 import { Dim, type Mark, Status } from '../parts/mark.tsx'
+import { Menu } from '../parts/menu.tsx'
 import { QuotaMeters } from '../parts/quota.tsx'
 import { Empty, Failed, Note, Placeholder } from '../parts/states.tsx'
 import { upstreamMarks } from '../parts/upstream-words.ts'
+import { navigate } from '../router.ts'
+import { TestAll, Tester, TestSays, test } from '../upstreams/tests.tsx'
 
 /** Why it waits for Z.AI, and what can be done about it. */
 export function UpstreamsScreen() {
@@ -31,6 +27,7 @@ export function UpstreamsScreen() {
           <h1>{t('upstreams')}</h1>
           <p class="lede">{t('upstreamsLede')}</p>
         </div>
+        <div class="end">{list && list.length > 0 && <TestAll upstreams={list} />}</div>
       </div>
       {error.value ? (
         <Failed what={t('upstreams')} error={error.value} again={reload} />
@@ -54,6 +51,7 @@ interface OneProps {
 function One({ upstream, place, changed }: OneProps) {
   const { id, label, state, text, credentials, history, quota } = upstream
   const base = `upstreams/${encodeURIComponent(id)}`
+  const failed = useSignal<ApiError | undefined>(undefined)
   const models = credentials.length === 1 ? (credentials[0]?.models ?? []) : []
   return (
     <section class="up" aria-label={id}>
@@ -63,9 +61,16 @@ function One({ upstream, place, changed }: OneProps) {
         <span class="two">{label}</span>
         <span class="end">
           <Status mark={upstreamMarks[state]}>{t(`up_${state}`)}</Status>
-          <Tester path={`${base}/test`} />
+          <TestSays path={`${base}/test`} />
+          <UpstreamMenu
+            upstream={upstream}
+            base={base}
+            changed={changed}
+            onFailed={(thrown) => (failed.value = thrown)}
+          />
         </span>
       </header>
+      {failed.value && <Note tone="bad" title={say(failed.value.message) || t('unreachable')} />}
       <p class="two keyline">{say(text)}</p>
       <div class={quota ? 'cols' : ''}>
         <div>
@@ -101,6 +106,47 @@ function One({ upstream, place, changed }: OneProps) {
       </div>
       {history.length > 0 && <History history={history} credentials={credentials} />}
     </section>
+  )
+}
+
+interface UpstreamMenuProps {
+  upstream: Upstream
+  base: string
+  changed: () => void
+  onFailed: (error: ApiError | undefined) => void
+}
+
+/** What can be done with an upstream as a whole. */
+function UpstreamMenu({ upstream: { id, credentials }, base, changed, onFailed }: UpstreamMenuProps) {
+  const forEach = async (action: 'pause' | 'resume', those: readonly Credential[]) => {
+    onFailed(undefined)
+    try {
+      for (const each of those) await send('POST', `${base}/credentials/${encodeURIComponent(each.id)}/${action}`)
+    } catch (thrown) {
+      onFailed(thrown instanceof ApiError ? thrown : new ApiError(0, ''))
+    }
+    changed()
+  }
+  const item = (action: 'pause' | 'resume', those: readonly Credential[]) =>
+    those.length === 0
+      ? []
+      : [{ label: t(credentials.length > 1 ? `${action}All` : action), onChoose: () => void forEach(action, those) }]
+  return (
+    <Menu
+      label={t('actionsFor', id)}
+      items={[
+        { label: t('test'), onChoose: () => void test(`${base}/test`) },
+        ...item(
+          'pause',
+          credentials.filter(({ paused }) => !paused),
+        ),
+        ...item(
+          'resume',
+          credentials.filter(({ paused }) => paused),
+        ),
+        { label: t('itsRequests'), onChoose: () => navigate(`requests?upstream=${encodeURIComponent(id)}`) },
+      ]}
+    />
   )
 }
 
@@ -150,7 +196,7 @@ function CredentialRow({ credential, base, changed }: { credential: Credential; 
       </td>
       <td class="grow two wrap">
         {error.value ? (
-          <span class="bad">{error.value.message || t('unreachable')}</span>
+          <span class="bad">{say(error.value.message) || t('unreachable')}</span>
         ) : (
           <RefusalText refusal={reason ?? last_refusal} />
         )}
@@ -181,39 +227,7 @@ function RefusalText({ refusal }: { refusal: Refusal | undefined }) {
   if (!refusal) return <Dim>{t('noneSinceStart')}</Dim>
   return (
     <>
-      {moment(refusal.at, now.value, true)}, {refusal.text} <span class="m dim">{refusal.code}</span>
-    </>
-  )
-}
-
-/** Asks, and says in its place what came of it. */
-function Tester({ path }: { path: string }) {
-  const state = useSignal<'' | 'busy' | TestResult | ApiError>('')
-  const test = async () => {
-    state.value = 'busy'
-    try {
-      state.value = await send<TestResult>('POST', path)
-    } catch (thrown) {
-      state.value = thrown instanceof ApiError ? thrown : new ApiError(0, '')
-    }
-  }
-  const said = state.value
-  return (
-    <>
-      <span class="small" role="status">
-        {said === 'busy' ? (
-          <Dim>{t('asking')}</Dim>
-        ) : said instanceof ApiError ? (
-          <span class="bad">{said.message || t('unreachable')}</span>
-        ) : said !== '' ? (
-          <span class={said.ok ? 'acc' : 'bad'}>
-            {said.text} <Dim>{secondsLong(said.ms)}</Dim>
-          </span>
-        ) : null}
-      </span>
-      <Button look="bare s" onClick={test} disabled={said === 'busy'}>
-        {t('test')}
-      </Button>
+      {moment(refusal.at, now.value, true)}, {say(refusal.text)} <span class="m dim">{refusal.code}</span>
     </>
   )
 }

@@ -13,20 +13,50 @@ import { type Sums, sumsOf } from '../usage/sums.ts'
 const hourMs = 3_600_000
 const dayMs = 24 * hourMs
 const ranges = { '24h': dayMs, '7d': 7 * dayMs, '30d': 30 * dayMs } as const
-type Range = keyof typeof ranges
+type Range = keyof typeof ranges | 'custom'
+
+/** Which time is shown: whole hours or days of UTC, as the gateway counts them. */
+interface Shown {
+  chosen: Range
+  from: number
+  end: number
+  by: 'hour' | 'day'
+}
+
+/** Longer ones have more bars than a screen has room for. */
+const mostDays = 400
+
+/** The days of `from` and `to` in the address, or up to now. */
+function shownBy(search: URLSearchParams, now: number): Shown {
+  const range = search.get('range')
+  if (range === 'custom') {
+    const to = dayOf(search.get('to')) ?? slotEnd(now, 'day') - dayMs
+    const from = Math.max(dayOf(search.get('from')) ?? to - 6 * dayMs, to - mostDays * dayMs)
+    return { chosen: range, from, end: to + dayMs, by: to - from <= dayMs ? 'hour' : 'day' }
+  }
+  const chosen = range === '7d' || range === '30d' ? range : '24h'
+  const by = chosen === '24h' ? 'hour' : 'day'
+  const end = slotEnd(now, by)
+  return { chosen, from: end - ranges[chosen], end, by }
+}
+
+/** Where a day such as `2026-11-30` begins. */
+function dayOf(text: string | null): number | undefined {
+  const at = /^\d{4}-\d\d-\d\d$/.test(text ?? '') ? Date.parse(`${text}T00:00Z`) : Number.NaN
+  return Number.isNaN(at) ? undefined : at
+}
+
+const dateOf = (at: number): string => new Date(at).toISOString().slice(0, 10)
 
 /** What it costs, and when. */
 export function UsageScreen() {
-  const range = query.value.get('range')
-  const chosen: Range = range === '7d' || range === '30d' ? range : '24h'
+  const { chosen, from, end, by } = shownBy(query.value, Date.now())
+  const isPossible = from < end
   const group = groups.find((each) => each === query.value.get('by')) ?? 'model'
-  const by = chosen === '24h' ? 'hour' : 'day'
   const spanMs = by === 'hour' ? hourMs : dayMs
-  const end = slotEnd(Date.now(), by)
-  const from = end - ranges[chosen]
   // With as much before it, to compare.
-  const search = `from=${from - ranges[chosen]}&to=${end}&by=${by}&group=${group}`
-  const { data, error, slow, reload } = useResource<Usage>(`usage?${search}`, 60_000)
+  const search = `from=${Math.max(0, from - (end - from))}&to=${end}&by=${by}&group=${group}`
+  const { data, error, slow, reload } = useResource<Usage>(isPossible ? `usage?${search}` : undefined, 60_000)
   const csv = `${root}admin/api/usage?from=${from}&to=${end}&by=${by}&group=${group}&format=csv`
   const all = data.value?.slots
   return (
@@ -37,16 +67,19 @@ export function UsageScreen() {
           <Segments
             label={t('range')}
             value={chosen}
-            choices={(['24h', '7d', '30d'] as const).map((value) => ({ value, label: t(`range_${value}`) }))}
-            onChoose={(next: Range) => setQuery({ range: next === '24h' ? undefined : next })}
+            choices={(['24h', '7d', '30d', 'custom'] as const).map((value) => ({ value, label: t(`range_${value}`) }))}
+            onChoose={(next: Range) => setQuery(next === 'custom' ? days(from, end) : { ...noDays, range: next })}
           />
+          {chosen === 'custom' && <Days from={from} end={end} />}
           <a class="btn" href={csv} download={`zai2api-usage-${chosen}.csv`}>
             <Icon name="down" />
             CSV
           </a>
         </div>
       </div>
-      {error.value ? (
+      {!isPossible ? (
+        <Empty title={t('noSuchTime')}>{t('noSuchTimeNext')}</Empty>
+      ) : error.value ? (
         <Failed what={t('usage')} error={error.value} again={reload} />
       ) : all ? (
         <Filled
@@ -61,6 +94,35 @@ export function UsageScreen() {
         slow.value && <Placeholder />
       )}
     </main>
+  )
+}
+
+const noDays = { from: undefined, to: undefined }
+
+/** The address of a time of whole days. */
+function days(from: number, end: number) {
+  return { range: 'custom', from: dateOf(from), to: dateOf(end - 1) }
+}
+
+/** The first and the last day, both of them in UTC. */
+function Days({ from, end }: { from: number; end: number }) {
+  const field = (name: 'from' | 'to', value: number) => (
+    <input
+      type="date"
+      class="in day-field"
+      aria-label={t(name === 'from' ? 'from' : 'until')}
+      title={`${t(name === 'from' ? 'from' : 'until')} (UTC)`}
+      value={dateOf(value)}
+      max={dateOf(Date.now())}
+      onChange={({ currentTarget: { value: chosen } }) => chosen && setQuery({ range: 'custom', [name]: chosen })}
+    />
+  )
+  return (
+    <span class="tb">
+      {field('from', from)}
+      <span aria-hidden="true">–</span>
+      {field('to', end - dayMs)}
+    </span>
   )
 }
 

@@ -209,7 +209,7 @@ const datesIn: Record<string, string> = {
   'cli/commands/quota.ts': 'the quota is reset at a date',
   'compose.ts': 'log lines carry dates, and so do replies in a file',
   'database/shared-clock.ts': 'the dates of several machines are compared with that of their database',
-  'database/sqlite.ts': 'a damaged file is named by the date',
+  'database/sqlite-file.ts': 'a damaged file is named by the date',
   'gateway/credential-pool/control.ts': 'the operator reads when something changed',
   'gateway/credential-pool/cooldowns.ts': 'a refusal names the date of its end',
   'gateway/credential-pool/leases.ts': 'a refusal names the date of its end',

@@ -1,0 +1,248 @@
+import { Database as Connection, type Statement } from 'bun:sqlite'
+import { mkdirSync, renameSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Clock } from '../core/clock.ts'
+import { lruCache } from '../core/lru-cache.ts'
+import { DatabaseError, databaseError } from './errors.ts'
+import { statementsAfter, versionTable } from './migrations.ts'
+import { markAsOurs, ownerOf, rejectForeign } from './own-file.ts'
+import { makePrivateFile } from './private-file.ts'
+import { type Parameter, render, runsOf, type Sql, type Value } from './sql.ts'
+import { type StateInMemory, startInMemory } from './state-in-memory.ts'
+
+export interface SqliteOptions {
+  /** A file, or `:memory:`. */
+  path: string
+  /** No other program has files here, so that whatever is no database is a damaged one. */
+  isOwnPlace?: true
+  clock: Clock
+  /** Called whenever it changes where rows are kept. */
+  warn: (message: string, cause?: unknown) => void
+  /** Fails where the file is damaged or cannot be written, instead of going on with a new one or in memory. */
+  isLasting?: true
+  /** How long each step of opening the file waits while another process holds its lock; a second where absent. */
+  openingWaitMs?: number
+  /** Pages of 4 KB that the file may have: a full disk, for tests. */
+  maxPages?: number
+}
+
+/**
+ * The connection to a database file that may turn out to be damaged, full, read-only, deleted or replaced. Statements and
+ * transactions must not overlap, since all share one connection.
+ */
+export interface SqliteFile {
+  /** Runs one statement, within the open transaction if there is one. */
+  run: Sql
+  /** Runs a statement alone. Errors: rejects with `DatabaseError` for what cannot be repaired. */
+  runAlone: Sql
+  /** Runs `work` as one transaction. Errors: those of `work`, and `DatabaseError`. */
+  transact<T>(work: () => Promise<T>): Promise<T>
+  /** Opens the file again if it was deleted or replaced, and writes to it again what was only in memory. */
+  checkFile(): void
+  close(): void
+}
+
+/** The time to wait while another process writes. Waiting blocks the gateway. */
+const lockWaitMs = 1_000
+const maxStatements = 200
+/** Tables and indexes that the files of all versions have. */
+const ownNames = ['schema_version', 'keys', 'budgets_of_key']
+
+/** Errors: those of `openSqlite`. */
+export function openSqliteFile(options: SqliteOptions): SqliteFile {
+  const { path, isOwnPlace, clock, warn, isLasting, openingWaitMs = lockWaitMs, maxPages } = options
+  const isFile = path !== ':memory:'
+  let connection: Connection
+  let statements: ReturnType<typeof statementCache>
+  // The file that is open. Another number at this path means that it was replaced.
+  let inode: number | undefined
+  // Set while the disk is full or the file cannot be written.
+  let inMemory: StateInMemory | undefined
+  try {
+    open()
+  } catch (thrown) {
+    const error = databaseError(thrown)
+    if (!isFile || isLasting || !(error instanceof DatabaseError) || error.problem !== 'damaged') throw error
+    moveAside(error)
+    open()
+  }
+
+  return {
+    run,
+    runAlone: (text, ...values) =>
+      retriedAfterRepair(() => {
+        followFile()
+        return run(text, ...values)
+      }),
+    transact: (work) => retriedAfterRepair(() => transact(work)),
+    checkFile() {
+      // Writes to a deleted file succeed, and are lost with the process.
+      if (inode !== inodeOf(path)) {
+        openAgain()
+        warn(`${path} was deleted or replaced while it was used; what is there now is used from here on`)
+      } else if (inMemory && backToFile()) warn(`${path} can be written again`)
+    },
+    close() {
+      if (inMemory && !backToFile())
+        warn(`${path} still cannot be written: what changed of keys and budgets since it could is lost`)
+      statements.clear()
+      connection.close()
+    },
+  }
+
+  async function run<Row>(text: TemplateStringsArray, ...values: readonly Parameter[]): Promise<Row[]> {
+    const statement = statements.of(render(text, values, 'sqlite'))
+    const runs = runsOf(values)
+    const runAll = () => runs.flatMap((parameters) => statement.all(...parameters) as Row[])
+    // All rows are inserted, or none.
+    return runs.length === 1 ? runAll() : connection.transaction(runAll)()
+  }
+
+  async function transact<T>(work: () => Promise<T>): Promise<T> {
+    followFile()
+    connection.run('BEGIN IMMEDIATE')
+    try {
+      const result = await work()
+      connection.run('COMMIT')
+      return result
+    } catch (thrown) {
+      // Some errors, such as a full disk, have ended the transaction already.
+      if (connection.inTransaction) connection.run('ROLLBACK')
+      throw thrown
+    }
+  }
+
+  /** Runs `work` once more after a failure that can be repaired. */
+  async function retriedAfterRepair<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (thrown) {
+      const error = databaseError(thrown)
+      if (!isFile || isLasting || !(error instanceof DatabaseError)) throw error
+      if (error.problem === 'damaged' && inode !== inodeOf(path)) openAgain()
+      else if (error.problem === 'damaged') {
+        statements.clear()
+        connection.close()
+        moveAside(error)
+        open()
+      } else if ((error.problem === 'full' || error.problem === 'unwritable') && !inMemory) goOnInMemory(error)
+      else throw error
+    }
+    try {
+      return await work()
+    } catch (thrown) {
+      throw databaseError(thrown)
+    }
+  }
+
+  function open(): void {
+    if (isFile) {
+      rejectOthersFile()
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+      makePrivateFile(path, warn)
+    }
+    connection = new Connection(path, { create: true, strict: true })
+    try {
+      connection.run(`PRAGMA busy_timeout = ${openingWaitMs}`)
+      if (isFile) markAsOurs(connection)
+      for (const pragma of [
+        ...(isFile ? ['journal_mode = WAL', 'synchronous = NORMAL', 'journal_size_limit = 16777216'] : []),
+        'temp_store = MEMORY',
+      ])
+        connection.run(`PRAGMA ${pragma}`)
+      migrate(connection)
+      connection.run(`PRAGMA busy_timeout = ${lockWaitMs}`)
+      if (maxPages !== undefined) connection.run(`PRAGMA max_page_count = ${maxPages}`)
+    } catch (thrown) {
+      connection.close()
+      throw thrown
+    }
+    statements = statementCache(connection)
+    inode = inodeOf(path)
+    inMemory = undefined
+  }
+
+  function rejectOthersFile(): void {
+    if (!isOwnPlace || ownerOf(path, ownNames) === 'special') rejectForeign(path, ownNames, 'DATABASE_URL')
+  }
+
+  /** Moves `-wal` and `-shm` together with the damaged file, because they hold part of its content. */
+  function moveAside(error: DatabaseError): void {
+    const aside = `${path}.damaged-${new Date(clock.now()).toISOString().replace(/[:.]/g, '-')}`
+    for (const suffix of ['', '-wal', '-shm'])
+      if (inodeOf(path + suffix) !== undefined) renameSync(path + suffix, aside + suffix)
+    warn(`${path} is damaged: it is now ${aside}, and a new one is begun without its keys and usage`, error)
+  }
+
+  function goOnInMemory(error: DatabaseError): void {
+    inMemory = startInMemory(connection)
+    // Statements of the file's tables would stay with them.
+    statements.clear()
+    warn(`${path}: ${error.message}; keys and budgets go on in memory until it can be written again`, error)
+  }
+
+  function followFile(): void {
+    try {
+      inMemory?.follow()
+    } catch {
+      // What is in memory is all there is, until the file can be read again.
+    }
+  }
+
+  /** Returns whether the file has everything again. */
+  function backToFile(): boolean {
+    statements.clear()
+    try {
+      inMemory?.writeBack()
+      inMemory = undefined
+    } catch {
+      // It is still full. The transaction has left all in memory.
+    }
+    return !inMemory
+  }
+
+  /** Another file is there now. What was only in memory is merged with it. */
+  function openAgain(): void {
+    rejectOthersFile()
+    const carried = inMemory?.carried
+    statements.clear()
+    connection.close()
+    open()
+    if (carried === undefined) return
+    inMemory = startInMemory(connection, carried)
+    backToFile()
+  }
+}
+
+function migrate(connection: Connection): void {
+  connection
+    .transaction(() => {
+      connection.run(versionTable)
+      const found = connection
+        .query<{ version: number | null }, []>('SELECT max(version) AS version FROM schema_version')
+        .get()
+      for (const statement of statementsAfter(found?.version ?? 0, 'sqlite')) connection.run(statement)
+    })
+    .immediate()
+}
+
+/** Bun keeps 20 statements of a connection, and would prepare all others each time. */
+function statementCache(connection: Connection) {
+  let cache = lruCache<string, Statement<unknown, Value[]>>({ maxEntries: maxStatements })
+  return {
+    of(text: string) {
+      const known = cache.get(text)
+      if (known !== undefined) return known
+      const statement = connection.prepare<unknown, Value[]>(text)
+      cache.set(text, statement)
+      return statement
+    },
+    clear() {
+      cache = lruCache({ maxEntries: maxStatements })
+    },
+  }
+}
+
+function inodeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.ino
+}

@@ -15,7 +15,11 @@ function isWellFormed(value: unknown): boolean {
   if (typeof value === 'string') return value.isWellFormed()
   if (Array.isArray(value)) return value.every(isWellFormed)
   if (!isRecord(value)) return true
-  for (const name in value) if (!name.isWellFormed() || !isWellFormed(value[name])) return false
+  for (const name in value) {
+    const member = value[name]
+    const isSimple = typeof member !== 'string' && typeof member !== 'object'
+    if (!name.isWellFormed() || !(isSimple || isWellFormed(member))) return false
+  }
   return true
 }
 

@@ -6,7 +6,7 @@ import { meteredReply } from '../core/metered-reply.ts'
 import type { ChatRequest } from '../core/request.ts'
 import type { Spending } from '../core/spending.ts'
 import type { Transform } from '../core/transform.ts'
-import type { Bill, OpenedReply } from '../core/upstream.ts'
+import type { Bill, Model, OpenedReply } from '../core/upstream.ts'
 import { wellFormed, wellFormedRequest } from '../core/well-formed.ts'
 import type { YieldIfLong } from '../core/yield-between-steps.ts'
 import { createBills } from './bills.ts'
@@ -51,7 +51,7 @@ export async function attempt(wanted: ModelRoute, options: AttemptOptions): Prom
   const { tokenMeter, health, signal, caller, isBackground, whole, loopLimit } = options
   const { annotate, onIgnored, observer, yieldIfLong } = options
   // Upstreams refuse lone surrogates. They may come from clients, files or models, so they are replaced here for all.
-  const route = { ...wanted, model: wellFormed(wanted.model), request: wellFormedRequest(wanted.request) }
+  const route = { ...wanted, model: wellFormedModel(wanted.model), request: wellFormedRequest(wanted.request) }
   const { upstream, model } = route
   await yieldIfLong()
   observer?.counts()
@@ -90,6 +90,16 @@ export async function attempt(wanted: ModelRoute, options: AttemptOptions): Prom
     })
     return isBilled ? opened : meteredReply(opened, (await bills.next()).meter)
   }
+}
+
+/** Models come with every request as the same objects. */
+const knownWellFormed = new WeakSet<Model>()
+
+function wellFormedModel(model: Model): Model {
+  if (knownWellFormed.has(model)) return model
+  const whole = wellFormed(model)
+  if (whole === model) knownWellFormed.add(model)
+  return whole
 }
 
 function withLimit(request: ChatRequest, { maxTokens }: Bill): ChatRequest {

@@ -133,7 +133,7 @@ function isClean(value: unknown, find: FindSecrets): boolean {
   if (typeof value === 'string') return !value.includes('"') && find(value).length === 0
   if (typeof value !== 'object' || value === null) return true
   // Objects of many shapes come here, for which `Object.values` is faster than a loop over the names.
-  return Object.values(value).every((member) => isClean(member, find))
+  return Object.values(value).every((member) => typeof member === 'number' || isClean(member, find))
 }
 
 function redacted(value: unknown, find: FindSecrets): unknown {

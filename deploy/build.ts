@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises'
 import type { BunPlugin } from 'bun'
 import { bundlePage, type PageFiles } from '../src/page/bundle.ts'
+import { packTable } from '../src/tokens/ranks.ts'
+import { rankTable } from '../src/tokens/ranks-file.ts'
 
 /** Where releases are, and the key of their signatures, for `zai2api update`. */
 export interface ReleaseOrigin {
@@ -21,7 +23,7 @@ export async function build({ outfile, cross, release }: BuildOptions): Promise<
     entrypoints: ['src/main.ts', 'src/attachments/pdf-worker.ts', 'src/gateway/structured/schema-worker.ts'],
     // Workers are looked up beside the file that starts them, and the bundle has no folders.
     naming: { entry: '[name].[ext]' },
-    plugins: [finishedPage(await bundlePage())],
+    plugins: [finishedPage(await bundlePage()), finishedVocabulary(await packedVocabulary())],
     format: 'esm',
     // Start-up takes a third of the time. Modules must not use `await` at their top level with it.
     bytecode: true,
@@ -52,6 +54,26 @@ function finishedPage(files: PageFiles): BunPlugin {
     name: 'finished page',
     setup(builder) {
       builder.onLoad({ filter: /[/\\]src[/\\]page[/\\]assets\.ts$/ }, () => ({ contents, loader: 'js' }))
+    },
+  }
+}
+
+/** The table of the vocabulary as a file, in the working directory, so that no other path gets into the executable. */
+async function packedVocabulary(): Promise<string> {
+  const path = '.cache/vocabulary.bin'
+  await Bun.write(path, packTable(await rankTable()))
+  return path
+}
+
+/** Puts the vocabulary's finished table into the executable. */
+function finishedVocabulary(path: string): BunPlugin {
+  const contents = `import table from '../../${path}' with { type: 'file' }
+    import { unpackTable } from './ranks.ts'
+    export const rankTable = async () => unpackTable(await Bun.file(table).bytes())`
+  return {
+    name: 'finished vocabulary',
+    setup(builder) {
+      builder.onLoad({ filter: /[/\\]src[/\\]tokens[/\\]ranks-file\.ts$/ }, () => ({ contents, loader: 'js' }))
     },
   }
 }

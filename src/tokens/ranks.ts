@@ -24,7 +24,7 @@ export function hashOn(hash: number, byte: number): number {
 const base = 0x01000193
 
 /** A hash table with open addressing. A slot holds rank + 1, because 0 means empty, and above it 14 bits of the hash. */
-interface Table {
+export interface RankTable {
   slots: Int32Array
   /** The ranks of two-byte tokens, indexed by the bytes. Half of all lookups are for these, and Chinese is counted a fifth faster with it. */
   pairs: Int32Array
@@ -51,8 +51,8 @@ const sliceLength = 1 << 18
  * Base64 is decoded from the file's bytes, because a string for each of 200,000 lines would cost more than everything
  * else. After each slice, which takes a few milliseconds, other work may run.
  */
-export async function readRanks(file: Uint8Array): Promise<Ranks> {
-  const table = {
+export async function readTable(file: Uint8Array): Promise<RankTable> {
+  const table: RankTable = {
     slots: new Int32Array(1 << slotBits),
     pairs: new Int32Array(1 << 16).fill(unranked),
     bytes: new Uint8Array(tokenBytes),
@@ -64,11 +64,42 @@ export async function readRanks(file: Uint8Array): Promise<Ranks> {
     at = readLines(file, at, at + sliceLength, table)
     await new Promise((resolve) => setTimeout(resolve))
   }
-  return createRanks(table)
+  return table
+}
+
+/** Int32 values in front of a packed table: its count of tokens and their longest length. */
+const packedHead = 2
+
+/** A table as bytes, for the same version of this file. */
+export function packTable({ slots, pairs, starts, bytes, count, maxTokenLength }: RankTable): Uint8Array {
+  const used = starts.subarray(0, count + 1)
+  const head = Int32Array.of(count, maxTokenLength)
+  return Buffer.concat([...[head, slots, pairs, used].map(bytesOf), bytes.subarray(0, used.at(-1))])
+}
+
+/** The table, whose arrays are views of `packed` unless its memory begins in the middle of an Int32. */
+export function unpackTable(packed: Uint8Array<ArrayBuffer>): RankTable {
+  const isAligned = packed.byteOffset % Int32Array.BYTES_PER_ELEMENT === 0
+  const { buffer, byteOffset } = isAligned ? packed : packed.slice()
+  const [count = 0, maxTokenLength = 0] = new Int32Array(buffer, byteOffset, packedHead)
+  let at = byteOffset + packedHead * Int32Array.BYTES_PER_ELEMENT
+  const take = (length: number) => {
+    const taken = new Int32Array(buffer, at, length)
+    at = taken.byteOffset + taken.byteLength
+    return taken
+  }
+  const slots = take(1 << slotBits)
+  const pairs = take(1 << 16)
+  const starts = take(count + 1)
+  return { slots, pairs, starts, bytes: new Uint8Array(buffer, at, starts[count]), count, maxTokenLength }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Int32Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
 }
 
 /** Reads lines from `from` up to the line that reaches `end`. Returns the offset of the next line. */
-function readLines(file: Uint8Array, from: number, end: number, table: Table): number {
+function readLines(file: Uint8Array, from: number, end: number, table: RankTable): number {
   const { slots, pairs, bytes, starts } = table
   let at = from
   let rank = table.count
@@ -104,7 +135,7 @@ function readLines(file: Uint8Array, from: number, end: number, table: Table): n
   return at
 }
 
-function createRanks({ slots, pairs, bytes, starts, maxTokenLength }: Table): Ranks {
+export function createRanks({ slots, pairs, bytes, starts, maxTokenLength }: RankTable): Ranks {
   const powers = powersUpTo(maxTokenLength)
 
   return {

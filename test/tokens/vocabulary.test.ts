@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { hashOn, readRanks } from '../../src/tokens/ranks.ts'
+import { hashOn, packTable, readTable, unpackTable } from '../../src/tokens/ranks.ts'
 import { loadVocabulary, type Vocabulary } from '../../src/tokens/vocabulary.ts'
 import { sampleTexts } from '../support/texts.ts'
 
@@ -116,9 +116,18 @@ test('other work can run while the vocabulary is read', async () => {
     if (reading) setImmediate(turn)
   }
   setImmediate(turn)
-  await readRanks(bytes)
+  await readTable(bytes)
   reading = false
   expect(turns).toBeGreaterThan(50)
+})
+
+test.each([0, 1])('a table is the same after it was packed, from byte %i of the memory on', async (offset) => {
+  const { bytes, starts, ...table } = await readTable(await data.bytes())
+  const packed = packTable({ bytes, starts, ...table })
+  const memory = new Uint8Array(packed.length + offset)
+  memory.set(packed, offset)
+  const used = { bytes: bytes.slice(0, starts[table.count]), starts: starts.slice(0, table.count + 1) }
+  expect(Bun.deepEquals(unpackTable(memory.subarray(offset)), { ...table, ...used })).toBe(true)
 })
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })

@@ -55,6 +55,7 @@ import type { Tracer } from './observe/trace.ts'
 import { databaseAllowances } from './store/allowances.ts'
 import { type BatchStore, createBatchStore, noBatchStore } from './store/batches.ts'
 import { databaseCapacity } from './store/capacity.ts'
+import { openJournal } from './store/journal.ts'
 import { liveGateways } from './store/live-gateways.ts'
 import { createRequestLog, keptOf, type RequestLog } from './store/request-log.ts'
 import { requestById, requestNeighbours } from './store/requests.ts'
@@ -138,6 +139,8 @@ export async function compose(
   const health = createUpstreamHealth({ clock, random: Math.random, onChange: logHealthChange(log) })
   const warn = (message: string, cause?: unknown) => log.warn(message, cause === undefined ? {} : { cause })
   const database = kept && (await openDatabase({ url: config.databaseUrl, ...kept, clock, warn }))
+  // SQLite is there as long as its file is, and goes on in memory by itself.
+  const journal = database?.engine === 'postgres' ? openJournal({ folder: kept?.folder, clock, warn }) : undefined
   const cluster = database?.engine === 'postgres' ? clusterOn(database, clock) : undefined
   const upstreams = startUpstreams(kinds, {
     ...{ fetch: outgoing, clock, random: Math.random, newUuid: () => crypto.randomUUID() },
@@ -163,7 +166,17 @@ export async function compose(
   const batches = await batchStore(config.store, database, clock)
   let billing = billingOf(config, kinds)
   const requests =
-    database && createRequestLog({ sql: database.background, clock, kept: () => keptOf(current.logKeep), warn })
+    database &&
+    createRequestLog({
+      ...{
+        sql: database.background,
+        clock,
+        kept: () => keptOf(current.logKeep),
+        journal,
+        isAway: database.isAway,
+        warn,
+      },
+    })
   const costOf = (calls: readonly MeteredCall[], at: number) => costOfCalls(calls, billing, at)
   const spend = createCredentialSpend()
   let models = modelTable(config.models)
@@ -184,6 +197,7 @@ export async function compose(
       random: (bytes) => crypto.getRandomValues(bytes),
       policy: () => settings.access.policy,
       isStrict: () => current.budgetStrict,
+      journal,
       info: (message, facts) => log.info(message, { ...facts }),
       table: () => models,
     }))
@@ -243,6 +257,7 @@ export async function compose(
       cluster?.close(),
     ])
     await database?.close()
+    journal?.close()
     // A collector that does not answer must not delay the exit.
     if (tracer) await withTimeout(tracer.flush(), lastTracesMs, () => {}, clock)
   }

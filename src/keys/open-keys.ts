@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { sharedClock } from '../database/shared-clock.ts'
 import type { Database } from '../database/sql.ts'
 import type { ModelTable } from '../models/table.ts'
+import { type Journal, openJournal } from '../store/journal.ts'
 import { createKeyStore, keysChannel } from '../store/keys.ts'
 import { offlineKeys } from '../store/offline-keys.ts'
 import { createKeys, type Keys } from './index.ts'
@@ -31,6 +32,8 @@ export interface ServedKeysOptions {
   table: () => ModelTable
   /** Whether keys with budgets are refused while PostgreSQL is away. */
   isStrict?: () => boolean
+  /** Where costs wait meanwhile. Usually in memory. */
+  journal?: Journal | undefined
   warn: (message: string, cause: unknown) => void
   /** Told of each change that this server makes. */
   info: (message: string, facts: object) => void
@@ -41,9 +44,10 @@ export async function openKeys(options: ServedKeysOptions): Promise<ServedKeys> 
   const { database, random, dialects, upstreams, policy, table, isStrict = () => false, warn, info } = options
   const clock = await sharedClock(database, options.clock)
   const { now, after } = clock
+  const { journal = openJournal({ folder: undefined, clock, warn }) } = options
   const stored = createKeyStore(database)
   const offline =
-    database.engine === 'postgres' ? offlineKeys(stored, { database, now, after, isStrict, warn }) : undefined
+    database.engine === 'postgres' ? offlineKeys(stored, { database, now, after, isStrict, journal, warn }) : undefined
   const store = offline ?? stored
   const registry = await createKeyRegistry({ store, clock, policy, warn })
   const ledger = createLedger({ store, clock, table, warn })

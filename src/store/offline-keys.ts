@@ -1,6 +1,7 @@
 import { DatabaseError } from '../database/errors.ts'
 import type { Database } from '../database/sql.ts'
 import type { BudgetRow, Reserve } from './budget-rows.ts'
+import type { Journal } from './journal.ts'
 import { type KeyStore, settleReservation } from './keys.ts'
 
 export interface OfflineKeysOptions {
@@ -12,12 +13,12 @@ export interface OfflineKeysOptions {
   after: (ms: number, run: () => void) => () => void
   /** Whether keys with budgets are refused while the database is away. */
   isStrict: () => boolean
+  /** Where costs wait for the database. */
+  journal: Journal
   warn: (message: string, cause: unknown) => void
 }
 
 export interface OfflineKeyStore extends KeyStore {
-  /** Costs that wait for the database. */
-  waiting(): number
   /** Stores what waits, if the database can be reached. */
   close(): Promise<void>
 }
@@ -30,28 +31,27 @@ interface Entry {
   budgets?: ReadonlyMap<string, Reserve>
 }
 
-const maxWaiting = 10_000
 const retryMs = 1_000
-/** Longer than any answer can take to arrive that says whether something was stored. */
-const settlementAgeMs = 24 * 3_600_000
+const writtenAtOnce = 100
+/** Longer than a cost can wait in the journal. */
+const settlementAgeMs = 30 * 24 * 3_600_000
 
 /**
  * The key store while its server is away. Calls are let in by what was last known of their budgets, unless it is strict,
- * and what they cost is kept in memory and stored later, each cost once: its id is stored with it, because an answer that
- * did not arrive does not say whether it was.
+ * and what they cost is journaled and stored later, each cost once: its id is stored with it, because an answer that did
+ * not arrive does not say whether it was. What another process has left in the journal is stored, too.
  *
  * Each gateway counts for itself meanwhile, so that together they may spend what was left once for each of them.
  */
 export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): OfflineKeyStore {
-  const { database, now, after, isStrict, warn } = options
+  const { database, now, after, isStrict, journal, warn } = options
   // By key, as last seen.
   const seen = new Map<string, readonly BudgetRow[]>()
   const unreserved = new Map<string, { key: string; budgets: ReadonlyMap<string, Reserve> }>()
-  const entries: Entry[] = []
-  let isWriting = false
-  let isDropping = false
+  let writing: Promise<void> | undefined
   let isClosed = false
   let stopTimer = () => {}
+  if (journal.count('costs') > 0) schedule()
 
   return {
     ...store,
@@ -72,7 +72,11 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
         return reserved
       } catch (thrown) {
         const budgets = seen.get(key)
-        if (!isAway(thrown) || isStrict() || budgets === undefined) throw thrown
+        if (!isAway(thrown) || isStrict() || budgets === undefined) {
+          // It may have been stored although its answer did not arrive.
+          if (thrown instanceof DatabaseError) add({ id, spent: new Map() })
+          throw thrown
+        }
         const decision = decide(budgets)
         seen.set(key, asReserved(budgets, decision.amounts))
         const pairs = budgets.flatMap(({ id: budget }, index) => {
@@ -94,7 +98,7 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
       try {
         await store.settle(id, spent)
       } catch (thrown) {
-        if (!isAway(thrown)) throw thrown
+        if (!(thrown instanceof DatabaseError)) throw thrown
         add({ id, spent })
       }
     },
@@ -102,13 +106,13 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
       if (unreserved.has(id)) return
       await store.extend(id, expires, estimates)
     },
-    waiting: () => entries.length,
     async close() {
       isClosed = true
       stopTimer()
       await write()
-      if (entries.length > 0)
-        warn(`the costs of ${entries.length} requests are not stored: the database is away`, undefined)
+      const left = journal.count('costs')
+      if (left > 0 && !journal.isLasting)
+        warn(`the costs of ${left} requests are not stored: the database is away`, undefined)
     },
   }
 
@@ -129,14 +133,9 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
     seen.set(key, rows)
   }
 
-  function add(entry: Entry): void {
-    entries.push(entry)
-    if (entries.length > maxWaiting) {
-      entries.shift()
-      if (!isDropping)
-        warn(`the database is away for so long that the oldest of ${maxWaiting} costs are lost`, undefined)
-      isDropping = true
-    }
+  function add({ id, spent, budgets }: Entry): void {
+    const entry: JournaledEntry = { spent: [...spent], ...(budgets ? { budgets: [...budgets] } : {}) }
+    journal.add('costs', { id, text: JSON.stringify(entry) })
     schedule()
   }
 
@@ -145,31 +144,44 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
     if (!isClosed) stopTimer = after(retryMs, () => void write())
   }
 
-  async function write(): Promise<void> {
-    if (isWriting) return
-    isWriting = true
-    try {
-      for (let entry = entries[0]; entry !== undefined; entry = entries[0]) {
-        await stored(entry)
-        // The oldest may have been dropped meanwhile.
-        if (entries[0] === entry) entries.shift()
+  /** Calls at the same time are one. */
+  function write(): Promise<void> {
+    writing ??= writeAll().finally(() => {
+      writing = undefined
+    })
+    return writing
+  }
+
+  async function writeAll(): Promise<void> {
+    for (let batch = next(); batch.length > 0; batch = next())
+      for (const entry of batch) {
+        try {
+          await stored(entry)
+        } catch (thrown) {
+          if (thrown instanceof DatabaseError) return schedule()
+          warn('what a request has cost could not be stored', thrown)
+        }
+        journal.remove('costs', [entry.id])
       }
-      isDropping = false
-    } catch (thrown) {
-      if (!isAway(thrown)) {
-        entries.shift()
-        warn('what a request has cost could not be stored', thrown)
-      }
-      schedule()
-    } finally {
-      isWriting = false
-    }
+  }
+
+  function next(): Entry[] {
+    if (database.isAway()) return []
+    return journal.oldest('costs', writtenAtOnce).map(({ id, text }) => {
+      const { spent, budgets }: JournaledEntry = JSON.parse(text)
+      return { id, spent: new Map(spent), ...(budgets ? { budgets: new Map(budgets) } : {}) }
+    })
   }
 
   async function stored({ id, spent, budgets }: Entry): Promise<void> {
     if (budgets === undefined) await store.settle(id, spent)
     else await spendOnce(database, { id, spent, budgets, at: now() })
   }
+}
+
+interface JournaledEntry {
+  spent: (readonly [string, number])[]
+  budgets?: (readonly [string, Reserve])[]
 }
 
 /** The rows as a reservation has left them. */

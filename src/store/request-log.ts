@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import { DatabaseError } from '../database/errors.ts'
 import type { TransactionalSql } from '../database/sql.ts'
+import type { Journal } from './journal.ts'
 import { countRequests, deleteOldestRequests, insertRequests, type NewRequest } from './requests.ts'
 import { addUsage, deleteOldUsage } from './usage.ts'
 
@@ -21,6 +22,10 @@ export interface RequestLogOptions {
   clock: Clock
   /** What is kept; read whenever old rows are deleted. */
   kept: () => Kept
+  /** Where requests wait for a server that is away. Usually they wait in memory. */
+  journal?: Journal | undefined
+  /** Whether the server is known to be away. */
+  isAway?: () => boolean
   warn: (message: string, cause: unknown) => void
 }
 
@@ -55,10 +60,11 @@ const pauseMs = 50
 const usageAgeMs = 400 * 24 * 60 * 60_000
 
 /**
- * Writes requests in batches, beside the replies. A killed process loses the last second; a database that is away or full
- * costs nothing until `maxWaiting` requests wait for it, of which the oldest are then dropped.
+ * Writes requests in batches, beside the replies. A killed process loses the last second. While the database is away or
+ * full, requests are journaled as they come; without a journal the oldest are dropped once `maxWaiting` wait.
  */
-export function createRequestLog({ sql, clock, kept, warn }: RequestLogOptions): RequestLog {
+export function createRequestLog(options: RequestLogOptions): RequestLog {
+  const { sql, clock, kept, journal, isAway = () => false, warn } = options
   const waiting: (() => NewRequest)[] = []
   let dropped = 0
   let isFailing = false
@@ -67,9 +73,14 @@ export function createRequestLog({ sql, clock, kept, warn }: RequestLogOptions):
   let stopTimer: (() => void) | undefined
   let isClosed = false
   let stopRetention = clock.after(flushMs, retention)
+  if (journal && journal.count('requests') > 0) schedule(0)
 
   return {
     add(request) {
+      if (journal && (isFailing || isAway())) {
+        addTo(journal, request())
+        return schedule(retryMs)
+      }
       waiting.push(request)
       if (waiting.length > maxWaiting) drop()
       if (waiting.length >= batchRows && !isFailing) schedule(0)
@@ -86,8 +97,8 @@ export function createRequestLog({ sql, clock, kept, warn }: RequestLogOptions):
       await write()
       // One more try for what a failure has left.
       if (waiting.length > 0) await write()
-      if (waiting.length > 0)
-        warn(`${waiting.length} requests are not in the list: the database could not be written`, undefined)
+      const left = waiting.length + (journal && !journal.isLasting ? journal.count('requests') : 0)
+      if (left > 0) warn(`${left} requests are not in the list: the database could not be written`, undefined)
     },
   }
 
@@ -120,35 +131,57 @@ export function createRequestLog({ sql, clock, kept, warn }: RequestLogOptions):
   }
 
   async function writeAll(): Promise<void> {
-    while (waiting.length > 0) {
-      // They are taken out first, because others may be dropped meanwhile.
-      const taken = waiting.splice(0, batchRows)
+    for (let batch = nextBatch(); batch !== undefined; batch = nextBatch()) {
+      if (batch.rows.length === 0) continue
       try {
-        const rows = taken.map((request) => request())
-        await sql.transaction(async (inside) => {
-          // A batch may have arrived although its answer did not.
-          const inserted = await insertRequests(inside, rows)
-          await addUsage(
-            inside,
-            rows.filter(({ id }) => inserted.has(id)),
-          )
-        })
-        isFailing = false
-        isDropping = false
+        await insert(batch.rows)
       } catch (cause) {
-        if (!(cause instanceof DatabaseError)) {
-          // They would fail again, and hold up all others.
-          dropped += taken.length
-          warn(`${taken.length} requests are not in the list: they cannot be stored`, cause)
-          continue
-        }
-        waiting.unshift(...taken)
-        if (!isFailing) warn('the database does not take the list of requests; they wait in memory', cause)
-        isFailing = true
-        schedule(retryMs)
-        return
+        if (cause instanceof DatabaseError) return putBack(batch, cause)
+        // They would fail again, and hold up all others.
+        dropped += batch.rows.length
+        warn(`${batch.rows.length} requests are not in the list: they cannot be stored`, cause)
       }
+      if (batch.isJournaled) removeFrom(journal, batch)
     }
+  }
+
+  /** Taken out of what waits, because others may be dropped meanwhile. */
+  function nextBatch(): Batch | undefined {
+    const taken = waiting.splice(0, batchRows)
+    if (taken.length > 0) return { rows: rowsOf(taken), isJournaled: false }
+    const rows: NewRequest[] = (journal?.oldest('requests', batchRows) ?? []).map(({ text }) => JSON.parse(text))
+    return rows.length > 0 ? { rows, isJournaled: true } : undefined
+  }
+
+  function rowsOf(taken: readonly (() => NewRequest)[]): NewRequest[] {
+    try {
+      return taken.map((request) => request())
+    } catch (cause) {
+      dropped += taken.length
+      warn(`${taken.length} requests are not in the list: they cannot be described`, cause)
+      return []
+    }
+  }
+
+  function putBack({ rows, isJournaled }: Batch, cause: DatabaseError): void {
+    if (journal && !isJournaled) for (const row of rows) addTo(journal, row)
+    else if (!isJournaled) waiting.unshift(...rows.map((row) => () => row))
+    if (!isFailing) warn('the database does not take the list of requests; they wait until it does', cause)
+    isFailing = true
+    schedule(retryMs)
+  }
+
+  async function insert(rows: readonly NewRequest[]): Promise<void> {
+    await sql.transaction(async (inside) => {
+      // A batch may have arrived although its answer did not.
+      const inserted = await insertRequests(inside, rows)
+      await addUsage(
+        inside,
+        rows.filter(({ id }) => inserted.has(id)),
+      )
+    })
+    isFailing = false
+    isDropping = false
   }
 
   function retention(): void {
@@ -181,4 +214,20 @@ export function createRequestLog({ sql, clock, kept, warn }: RequestLogOptions):
         clock.after(pauseMs, resolve)
       })
   }
+}
+
+interface Batch {
+  rows: NewRequest[]
+  isJournaled: boolean
+}
+
+function addTo(journal: Journal, row: NewRequest): void {
+  journal.add('requests', { id: row.id, text: JSON.stringify(row) })
+}
+
+function removeFrom(journal: Journal | undefined, { rows }: Batch): void {
+  journal?.remove(
+    'requests',
+    rows.map(({ id }) => id),
+  )
 }

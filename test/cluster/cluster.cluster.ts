@@ -1,4 +1,7 @@
+import { Database } from 'bun:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Cluster, type ClusterNode, operatorKey, send, startCluster } from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { nginxMissing } from '../support/nginx.ts'
@@ -179,6 +182,47 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
       await sharing.stop()
       stop()
     }
+  }, 90_000)
+
+  test('counts what a gateway has answered without the database, and was killed before that came back', async () => {
+    const key = await newKey('journal', { budget: 'tokens:100000/day' })
+    const { url } = node(0)
+    await eventually(async () => expect((await chat(url, key)).status).toBe(200))
+    await eventually(async () => expect(await budgetOf(url, key)).toMatchObject({ reserved: 0 }))
+    const { spent } = await budgetOf(url, key)
+    await using sql = new Bun.SQL(database)
+    const used = async () => {
+      const [row] = await sql`SELECT sum(tokens_in + tokens_out) AS used FROM usage
+        WHERE key = (SELECT id FROM keys WHERE name = 'journal')`
+      return Number(row.used)
+    }
+    await eventually(async () => expect(await used()).toBe(spent))
+    // Keys wait for the disk, and with them what came before.
+    await newKey('before the crash')
+    server.halt()
+    await eventually(async () => expect((await send(url, '/readyz', key)).json()).toMatchObject({ database: 'away' }))
+    expect(await statusesOf(Array.from({ length: 5 }, () => chat(url, key)))).toEqual({ 200: 5 })
+    const journal = join(node(0).home, '.local/state/zai2api/journal.sqlite')
+    await eventually(() => {
+      const file = new Database(journal, { readonly: true })
+      const count = (table: string) => file.query<{ n: number }, []>(`SELECT count(*) AS n FROM ${table}`).get()?.n
+      expect([count('costs'), count('requests')]).toEqual([5, 5])
+      file.close()
+    })
+    node(0).child.kill('SIGKILL')
+    await node(0).child.exited
+    expect(statSync(journal).mode & 0o777).toBe(0o600)
+    server.start()
+    for (let start = 0; start < 2; start++) {
+      await cluster.restart(0)
+      await eventually(async () =>
+        expect(await budgetOf(node(0).url, key)).toMatchObject({ spent: 6 * spent, reserved: 0 }),
+      )
+      node(0).child.kill('SIGKILL')
+    }
+    await cluster.restart(0)
+    await eventually(async () => expect(await sql`SELECT id FROM settlements`).toHaveLength(5))
+    await eventually(async () => expect(await used()).toBe(6 * spent))
   }, 90_000)
 
   test('answers while the database is away, says so, and counts it once that is back', async () => {

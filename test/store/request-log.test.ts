@@ -61,7 +61,7 @@ test('a request that arrived although its answer did not is used once', async ()
   setup.faults.push('late')
   setup.add(3)
   await setup.log.flush()
-  expect(setup.warnings).toEqual(['the database does not take the list of requests; they wait in memory'])
+  expect(setup.warnings).toEqual(['the database does not take the list of requests; they wait until it does'])
   setup.clock.advance(5_000)
   await setup.log.flush()
   const query = { from: 0, to: Number.MAX_SAFE_INTEGER, by: 'day', group: 'model' } as const
@@ -92,7 +92,7 @@ test('what a database does not take waits, and the oldest of too many are droppe
   await until(() => setup.faults.length === 0, 'the second try')
   expect(setup.warnings).toEqual([
     'the database has not taken requests for so long that the oldest of 10000 are forgotten',
-    'the database does not take the list of requests; they wait in memory',
+    'the database does not take the list of requests; they wait until it does',
   ])
   setup.clock.advance(5_000)
   await stores(setup, 10_000)

@@ -10,6 +10,8 @@ export const operatorKey = 'sk-operator-of-the-cluster'
 export interface ClusterNode {
   port: number
   url: string
+  /** The home folder of its user. */
+  home: string
   log(): string
   child: Bun.Subprocess
 }
@@ -33,9 +35,10 @@ export async function startCluster(
   const folder = mkdtempSync(join(tmpdir(), 'zai2api-cluster-'))
   const start = async (index: number, port: number): Promise<ClusterNode> => {
     const log = join(folder, `log-${index}`)
+    const home = join(folder, `home-${index}`)
     const child = Bun.spawn([process.execPath, 'src/main.ts', '--port', String(port)], {
       env: {
-        ...{ PATH: process.env.PATH, HOME: join(folder, `home-${index}`), AUTH_TOKEN: operatorKey },
+        ...{ PATH: process.env.PATH, HOME: home, AUTH_TOKEN: operatorKey },
         ...{ DATABASE_URL: database, STORE: 'database', UPSTREAMS: 'demo', ...settings },
       },
       stdout: 'ignore',
@@ -46,7 +49,7 @@ export async function startCluster(
       if (child.exitCode !== null) throw new Error(readFileSync(log, 'utf8'))
       await fetch(`${url}/healthz`)
     })
-    return { port, url, child, log: () => readFileSync(log, 'utf8') }
+    return { port, url, home, child, log: () => readFileSync(log, 'utf8') }
   }
   const ports = await Promise.all(Array.from({ length: count }, freePort))
   const nodes = await Promise.all(ports.map((port, index) => start(index, port)))

@@ -1,0 +1,169 @@
+import { Database as Connection } from 'bun:sqlite'
+import { join } from 'node:path'
+import type { Clock } from '../core/clock.ts'
+import { markAsOurs, rejectForeign } from '../database/own-file.ts'
+import { makePrivateFile } from '../database/private-file.ts'
+
+/** What waits for a database that is away: what calls have cost, and rows of the list of requests. */
+export type JournalKind = 'costs' | 'requests'
+
+export interface JournalEntry {
+  id: string
+  /** JSON. */
+  text: string
+}
+
+/**
+ * Entries that outlive the process, until they are removed. Several gateways of one user share it, and each may store what
+ * another has left, so whoever stores an entry must be able to do so twice.
+ */
+export interface Journal {
+  /** Whether entries outlive the process. */
+  readonly isLasting: boolean
+  /** Adds an entry, or replaces that of this id. Beyond the bound the oldest are dropped. */
+  add(kind: JournalKind, entry: JournalEntry): void
+  /** At most `limit` of them, the oldest first. */
+  oldest(kind: JournalKind, limit: number): JournalEntry[]
+  remove(kind: JournalKind, ids: readonly string[]): void
+  count(kind: JournalKind): number
+  close(): void
+}
+
+export interface JournalOptions {
+  /** The user's folder for what outlives a run; without one the entries are in memory. */
+  folder: string | undefined
+  clock: Clock
+  warn: (message: string, cause: unknown) => void
+  /** Entries of each kind. */
+  mostEntries?: number
+}
+
+const fileName = 'journal.sqlite'
+/** At most 20 MB of costs, and 100 MB of requests. */
+const usualMost = 100_000
+/** The database knows for a day longer what it has counted: see `settlementAgeMs`. */
+const mostAgeMs = 29 * 24 * 3_600_000
+const flushMs = 1_000
+
+/**
+ * A file of SQLite, for its owner alone. An entry is with the operating system before `add` returns, so a killed process
+ * loses none. The disk has it within a second: that much a power failure may lose.
+ *
+ * Where the file cannot be used, which `warn` is told once, the entries are in memory.
+ */
+export function openJournal({ folder, clock, warn, mostEntries = usualMost }: JournalOptions): Journal {
+  let isFailing = false
+  const path = folder === undefined ? undefined : join(folder, fileName)
+  let connection = opened(path)
+  let isLasting = path !== undefined && connection.filename !== ':memory:'
+  deleteOlder(clock.now() - mostAgeMs)
+  let stopFlush: (() => void) | undefined
+
+  return {
+    get isLasting() {
+      return isLasting
+    },
+    add(kind, { id, text }) {
+      write(() => {
+        const known = connection.query(`INSERT OR REPLACE INTO ${kind} (id, at, entry) VALUES (?1, ?2, ?3)`)
+        known.run(id, clock.now(), text)
+        const { changes } = connection
+          .query(`DELETE FROM ${kind} WHERE n <= (SELECT max(n) FROM ${kind}) - ?1`)
+          .run(mostEntries)
+        if (changes > 0)
+          reportOnce(`the database is away for so long that the oldest of ${mostEntries} ${kind} are lost`)
+      })
+      stopFlush ??= clock.after(flushMs, flush)
+    },
+    oldest: (kind, limit) =>
+      connection.query<JournalEntry, [number]>(`SELECT id, entry AS text FROM ${kind} ORDER BY n LIMIT ?1`).all(limit),
+    remove(kind, ids) {
+      const removal = connection.query(`DELETE FROM ${kind} WHERE id = ?1`)
+      write(() => connection.transaction(() => ids.map((id) => removal.run(id)))())
+      isFailing = false
+    },
+    count: (kind) => connection.query<{ n: number }, []>(`SELECT count(*) AS n FROM ${kind}`).get()?.n ?? 0,
+    close() {
+      stopFlush?.()
+      flush()
+      connection.close()
+    },
+  }
+
+  function opened(at: string | undefined): Connection {
+    if (at === undefined) return prepared(new Connection(':memory:'))
+    try {
+      rejectForeign(at, ['costs'], 'The journal')
+      makePrivateFile(at, warn)
+      const file = new Connection(at)
+      markAsOurs(file)
+      return prepared(file)
+    } catch (cause) {
+      warn(`${at} cannot be used; what waits for the database is in memory, gone with the process`, cause)
+      return prepared(new Connection(':memory:'))
+    }
+  }
+
+  function deleteOlder(at: number): void {
+    write(() => {
+      for (const kind of ['costs', 'requests']) connection.query(`DELETE FROM ${kind} WHERE at < ?1`).run(at)
+    })
+  }
+
+  /** What the file does not take is in memory from now on, together with what it has. */
+  function write(work: () => void): void {
+    try {
+      work()
+    } catch (cause) {
+      if (!isLasting) throw cause
+      isLasting = false
+      warn(`${path} cannot be written; what waits for the database is in memory, gone with the process`, cause)
+      connection = copyInMemory(connection)
+      work()
+    }
+  }
+
+  function reportOnce(message: string): void {
+    if (!isFailing) warn(message, undefined)
+    isFailing = true
+  }
+
+  /** Writes to the disk what the operating system has. */
+  function flush(): void {
+    stopFlush = undefined
+    try {
+      connection.run('PRAGMA wal_checkpoint(PASSIVE)')
+    } catch {
+      // The next write says what is wrong.
+    }
+  }
+}
+
+function prepared(connection: Connection): Connection {
+  connection.run('PRAGMA busy_timeout = 500')
+  connection.run('PRAGMA journal_mode = WAL')
+  connection.run('PRAGMA synchronous = NORMAL')
+  for (const kind of ['costs', 'requests'])
+    connection.run(`CREATE TABLE IF NOT EXISTS ${kind} (
+      n INTEGER PRIMARY KEY AUTOINCREMENT,
+      id TEXT NOT NULL UNIQUE,
+      at INTEGER NOT NULL,
+      entry TEXT NOT NULL
+    ) STRICT`)
+  return connection
+}
+
+function copyInMemory(file: Connection): Connection {
+  const copy = prepared(new Connection(':memory:'))
+  for (const kind of ['costs', 'requests']) {
+    const insert = copy.query(`INSERT INTO ${kind} (id, at, entry) VALUES (?1, ?2, ?3)`)
+    const rows = file.query<{ id: string; at: number; entry: string }, []>(
+      `SELECT id, at, entry FROM ${kind} ORDER BY n`,
+    )
+    copy.transaction(() => {
+      for (const { id, at, entry } of rows.all()) insert.run(id, at, entry)
+    })()
+  }
+  file.close()
+  return copy
+}

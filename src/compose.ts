@@ -140,7 +140,10 @@ export async function compose(
   const warn = (message: string, cause?: unknown) => log.warn(message, cause === undefined ? {} : { cause })
   const database = kept && (await openDatabase({ url: config.databaseUrl, ...kept, clock, warn }))
   // SQLite is there as long as its file is, and goes on in memory by itself.
-  const journal = database?.engine === 'postgres' ? openJournal({ folder: kept?.folder, clock, warn }) : undefined
+  const journal =
+    database?.engine === 'postgres'
+      ? openJournal({ path: kept?.folder && join(kept.folder, 'journal.sqlite'), clock, warn })
+      : undefined
   const cluster = database?.engine === 'postgres' ? clusterOn(database, clock) : undefined
   const upstreams = startUpstreams(kinds, {
     ...{ fetch: outgoing, clock, random: Math.random, newUuid: () => crypto.randomUUID() },

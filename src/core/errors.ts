@@ -30,6 +30,10 @@ const kinds = {
 
 export type ErrorKind = keyof typeof kinds
 
+export function isErrorKind(text: string): text is ErrorKind {
+  return Object.hasOwn(kinds, text)
+}
+
 export interface ErrorFacts {
   /** Machine-readable and finer than the kind: `captcha_required`. Defaults to the kind in snake case. */
   code?: string | undefined

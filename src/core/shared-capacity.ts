@@ -7,9 +7,23 @@ export interface SharedCapacity {
   exchange(credentials: readonly string[], reports: readonly CapacityReport[]): Promise<CapacityShare[]>
   /** Calls `changed` when another gateway has changed something that matters to this one. Returns what ends that. */
   watch(changed: () => void): () => void
+  /**
+   * Tells the other gateways that a credential cools down. A longer cooldown that is known stays, unless the operator has
+   * it tried now.
+   */
+  coolDown(report: CooldownReport, isTriedNow: boolean): Promise<void>
+  /** It works again. */
+  endCooldown(credential: string, model: string): Promise<void>
+  /** All that are known, also those whose time is over and that no call has probed yet. */
+  cooldowns(): Promise<CooldownReport[]>
+  /** As `watch`, for cooldowns. `isNew` where it has just begun, and what was told before is lost. */
+  watchCooldowns(changed: (isNew: boolean) => void): () => void
   /** Gives everything back. */
   leave(credentials: readonly string[]): Promise<void>
 }
+
+/** Stands for all credentials of an upstream, for whose model there is no room. */
+export const everyCredential = ''
 
 /** Stands for all models of a credential together. */
 export const wholeCredential = ''
@@ -46,4 +60,25 @@ export interface CapacityShare {
   limitedMs: number | undefined
   /** Gateways that use the credential. */
   gateways: number
+}
+
+/** A cooldown of one credential, or of all, for one model or for all. */
+export interface CooldownReport {
+  credential: string
+  model: string
+  isSuspended: boolean
+  consecutiveFailures: number
+  /** What is left of it; 0 or less if it is over. */
+  forMs: number
+  /** The upstream has named the end. */
+  hasDate: boolean
+  /** Of the refusal: see `GatewayError`. `refusal` is the vendor's own code. */
+  error: {
+    kind: string
+    message: string
+    code: string
+    retryAfterMs?: number | undefined
+    status: number
+    refusal: string
+  }
 }

@@ -192,6 +192,19 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
       PRIMARY KEY (batch, n)
     ) ${table}`,
   ],
+  ({ text, int, table }) => [
+    // Credentials that cool down, in all gateways. `error` is JSON.
+    `CREATE TABLE cooldowns (
+      credential ${text} NOT NULL,
+      model ${text} NOT NULL,
+      suspended ${int} NOT NULL,
+      failures ${int} NOT NULL,
+      ends ${int} NOT NULL,
+      dated ${int} NOT NULL,
+      error ${text} NOT NULL,
+      PRIMARY KEY (credential, model)
+    ) ${table}`,
+  ],
 ]
 
 /** Small tables that decisions depend on. When the disk is full or the file read-only, they continue in memory. */

@@ -44,7 +44,7 @@ export const copiedTables: Readonly<Record<string, CopiedTable>> = {
 }
 
 /** Tables that are not copied. */
-export const transientTables = ['allowances', 'capacities', 'gateways', 'leases', 'schema_version']
+export const transientTables = ['allowances', 'capacities', 'cooldowns', 'gateways', 'leases', 'schema_version']
 
 type Row = Record<string, Value>
 

@@ -1,6 +1,7 @@
 import type { CapacityReport, CapacityShare, SharedCapacity } from '../core/shared-capacity.ts'
 import { type Database, newRows, type Part, part, type Sql } from '../database/sql.ts'
 import { type Capacity, decideShare, type Lease, turnOf, wantedBy } from './capacity-shares.ts'
+import { databaseCooldowns } from './cooldowns.ts'
 
 export interface CapacityOptions {
   /** On PostgreSQL. */
@@ -46,6 +47,7 @@ export function databaseCapacity({ sql, node, upstream }: CapacityOptions): Shar
       sql.listen(channel, (payload) => {
         if (payload === undefined || payload.split(' ').includes(node)) changed()
       }),
+    ...databaseCooldowns({ sql, node, prefix }),
     async leave(ids) {
       const own = part`credential IN ${listOf(ids.map(stored))}`
       await sql.transaction(async (inside) => {

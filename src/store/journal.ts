@@ -1,5 +1,4 @@
 import { Database as Connection } from 'bun:sqlite'
-import { join } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import { markAsOurs, rejectForeign } from '../database/own-file.ts'
 import { makePrivateFile } from '../database/private-file.ts'
@@ -30,15 +29,14 @@ export interface Journal {
 }
 
 export interface JournalOptions {
-  /** The user's folder for what outlives a run; without one the entries are in memory. */
-  folder: string | undefined
+  /** A file in the user's folder for what outlives a run; without one the entries are in memory. */
+  path: string | undefined
   clock: Clock
   warn: (message: string, cause: unknown) => void
   /** Entries of each kind. */
   mostEntries?: number
 }
 
-const fileName = 'journal.sqlite'
 /** At most 20 MB of costs, and 100 MB of requests. */
 const usualMost = 100_000
 /** The database knows for a day longer what it has counted: see `settlementAgeMs`. */
@@ -51,9 +49,8 @@ const flushMs = 1_000
  *
  * Where the file cannot be used, which `warn` is told once, the entries are in memory.
  */
-export function openJournal({ folder, clock, warn, mostEntries = usualMost }: JournalOptions): Journal {
+export function openJournal({ path, clock, warn, mostEntries = usualMost }: JournalOptions): Journal {
   let isFailing = false
-  const path = folder === undefined ? undefined : join(folder, fileName)
   let connection = opened(path)
   let isLasting = path !== undefined && connection.filename !== ':memory:'
   deleteOlder(clock.now() - mostAgeMs)

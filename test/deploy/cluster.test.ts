@@ -14,19 +14,24 @@ interface Service {
 }
 
 const file = readFileSync('deploy/docker-compose.cluster.yml', 'utf8')
-const { services } = Bun.YAML.parse(file) as { services: Record<string, Service> }
+const { services, volumes: named } = Bun.YAML.parse(file) as {
+  services: Record<string, Service>
+  volumes: Record<string, unknown>
+}
 const nginx = readFileSync('deploy/nginx.cluster.conf', 'utf8')
 const gateways = Object.keys(services).filter((name) => name.startsWith('zai2api'))
 
 test('three gateways with the same settings share PostgreSQL, and only nginx is reached from outside', () => {
   expect(gateways).toHaveLength(3)
   for (const name of gateways) {
-    const { environment = {}, build, ports } = services[name] ?? {}
+    const { environment = {}, build, ports, volumes } = services[name] ?? {}
     expect(environment).toMatchObject({ HOST: '0.0.0.0', LISTEN_PORT: 8080, STORE: 'database' })
     expect(environment.DATABASE_URL).toMatch(/^postgres:\/\/zai2api:\$\{POSTGRES_PASSWORD:\?.+\}@postgres\/zai2api$/)
     expect(Object.keys(environment).filter((key) => !settingList.some(({ env }) => env === key))).toEqual([])
     expect(existsSync(join('deploy', build?.context ?? '', build?.dockerfile ?? ''))).toBe(true)
     expect(ports).toBeUndefined()
+    // Where it keeps its journal.
+    expect(volumes).toEqual([`${name.replace('zai2api', 'data')}:/data`])
   }
   const published = Object.entries(services).flatMap(([name, { ports = [] }]) => ports.map((port) => [name, port]))
   expect(published).toEqual([['nginx', '127.0.0.1:8080:8080']])
@@ -38,6 +43,8 @@ test('what services depend on and mount is there', () => {
     for (const name of needed) expect(Object.keys(services)).toContain(name)
     for (const path of volumes.filter((volume) => volume.startsWith('.')))
       expect(existsSync(join('deploy', path.split(':')[0] ?? ''))).toBe(true)
+    for (const volume of volumes.filter((each) => !each.startsWith('.')))
+      expect(Object.keys(named)).toContain(volume.split(':')[0] ?? '')
   }
 })
 

@@ -12,47 +12,47 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
 })
 
-function newFolder(): string {
+function newPath(): string {
   const folder = mkdtempSync(join(tmpdir(), 'zai2api-journal-'))
   folders.push(folder)
-  return folder
+  return join(folder, 'journal.sqlite')
 }
 
 function opened(options: Partial<Parameters<typeof openJournal>[0]> = {}) {
   const warnings: string[] = []
   const warn = (message: string) => void warnings.push(message)
-  return { warnings, journal: openJournal({ folder: undefined, clock: manualClock(), warn, ...options }) }
+  return { warnings, journal: openJournal({ path: undefined, clock: manualClock(), warn, ...options }) }
 }
 
 const entry = (id: string) => ({ id, text: JSON.stringify({ of: id }) })
 
 test('entries are there in their order for the next process, and for its owner alone', () => {
-  const folder = newFolder()
-  const { journal } = opened({ folder })
+  const path = newPath()
+  const { journal } = opened({ path })
   for (const id of ['b', 'a', 'c']) journal.add('costs', entry(id))
   journal.add('requests', entry('r'))
-  const { journal: another } = opened({ folder })
+  const { journal: another } = opened({ path })
   expect(another.oldest('costs', 2)).toEqual([entry('b'), entry('a')])
   another.remove('costs', ['b', 'never there'])
   another.close()
   expect(journal.oldest('costs', 9)).toEqual([entry('a'), entry('c')])
   expect([journal.count('costs'), journal.count('requests'), journal.isLasting]).toEqual([2, 1, true])
-  expect(statSync(join(folder, 'journal.sqlite')).mode & 0o777).toBe(0o600)
+  expect(statSync(path).mode & 0o777).toBe(0o600)
   journal.close()
 })
 
 test('an entry is with the operating system before the call returns', async () => {
-  const folder = newFolder()
+  const path = newPath()
   const program = `
     const { openJournal } = await import('${import.meta.dir}/../../src/store/journal.ts')
     const { systemClock } = await import('${import.meta.dir}/../../src/async/system-clock.ts')
-    const journal = openJournal({ folder: '${folder}', clock: systemClock, warn() {} })
+    const journal = openJournal({ path: '${path}', clock: systemClock, warn() {} })
     for (let n = 0; n < 50; n++) journal.add('costs', { id: 'id ' + n, text: '{}' })
     process.kill(process.pid, 'SIGKILL')`
   const child = Bun.spawn([process.execPath, '-e', program])
   await child.exited
   expect(child.signalCode).toBe('SIGKILL')
-  const { journal } = opened({ folder, clock: systemClock })
+  const { journal } = opened({ path, clock: systemClock })
   expect(journal.count('costs')).toBe(50)
   journal.close()
 })
@@ -67,38 +67,38 @@ test('the oldest of too many are dropped, which is said once', () => {
 })
 
 test('what is so old that the database may have forgotten it is not counted again', () => {
-  const folder = newFolder()
+  const path = newPath()
   const clock = manualClock()
-  const { journal } = opened({ folder, clock })
+  const { journal } = opened({ path, clock })
   journal.add('costs', entry('old'))
   clock.advance(20 * 24 * 3_600_000)
   journal.add('costs', entry('new'))
   journal.close()
   clock.advance(10 * 24 * 3_600_000)
-  const { journal: later } = opened({ folder, clock })
+  const { journal: later } = opened({ path, clock })
   expect(later.oldest('costs', 9)).toEqual([entry('new')])
   later.close()
 })
 
 test('a file of another program is left as it is, and entries are in memory', () => {
-  const folder = newFolder()
-  writeFileSync(join(folder, 'journal.sqlite'), 'a diary')
-  const { journal, warnings } = opened({ folder })
+  const path = newPath()
+  writeFileSync(path, 'a diary')
+  const { journal, warnings } = opened({ path })
   journal.add('costs', entry('a'))
   expect([journal.count('costs'), journal.isLasting, warnings.length]).toEqual([1, false, 1])
   expect(warnings[0]).toContain('in memory')
   journal.close()
-  expect(readFileSync(join(folder, 'journal.sqlite'), 'utf8')).toBe('a diary')
+  expect(readFileSync(path, 'utf8')).toBe('a diary')
 })
 
 test('a file that cannot be written any more goes on in memory, with all that it has', () => {
-  const folder = newFolder()
-  const { journal, warnings } = opened({ folder })
+  const path = newPath()
+  const { journal, warnings } = opened({ path })
   journal.add('costs', entry('a'))
-  const { journal: other } = opened({ folder })
+  const { journal: other } = opened({ path })
   journal.add('costs', entry('b'))
   // As on a disk that is full.
-  const raw = new Database(join(folder, 'journal.sqlite'))
+  const raw = new Database(path)
   raw.run("CREATE TRIGGER full BEFORE INSERT ON costs BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
   journal.add('costs', entry('c'))
   journal.add('costs', entry('d'))

@@ -4,6 +4,7 @@ import { type Activity, remember, reportedRefusal } from './activity.ts'
 import type { Concurrency } from './concurrency.ts'
 import { allModels } from './cooldowns.ts'
 import { type PooledCredential, type PoolState, snapshotOf } from './pooled-credential.ts'
+import type { SharedCooldowns } from './shared-cooldowns.ts'
 
 export interface ControlOptions<Credential> {
   state: PoolState<Credential>
@@ -12,11 +13,12 @@ export interface ControlOptions<Credential> {
   waitingModels: () => string[]
   /** There may be room for a call that waits, or none for it any more. */
   onChange: () => void
+  sharedCooldowns: () => SharedCooldowns | undefined
 }
 
 /** What the operator sees of a pool, and does to it. */
 export function poolControl<Credential>(options: ControlOptions<Credential>): PoolControl {
-  const { state, clock, waitingModels, onChange } = options
+  const { state, clock, waitingModels, onChange, sharedCooldowns } = options
 
   return {
     report() {
@@ -33,7 +35,10 @@ export function poolControl<Credential>(options: ControlOptions<Credential>): Po
     tryNow: (id) =>
       change(id, ({ member, credential, cooldowns }) => {
         member.tryNow?.(credential)
-        for (const cooldown of cooldowns.values()) cooldown.until = Math.min(cooldown.until, clock.monotonic())
+        for (const [name, cooldown] of cooldowns) {
+          cooldown.until = Math.min(cooldown.until, clock.monotonic())
+          sharedCooldowns()?.changed(id, name, true)
+        }
       }),
   }
 

@@ -8,6 +8,7 @@ import { allModels, endDated } from './cooldowns.ts'
 import { type GrantLease, leases } from './leases.ts'
 import { newPoolCall, type PoolCall, tookTooLong, tooMany } from './pool-call.ts'
 import { newPooledCredential, type PoolState, snapshotOf } from './pooled-credential.ts'
+import { type SharedCooldowns, shareCooldowns } from './shared-cooldowns.ts'
 import { type SharedLimits, shareLimits } from './shared-limits.ts'
 import { createWaitQueue } from './wait-queue.ts'
 import type { Wait } from './wait-report.ts'
@@ -55,10 +56,13 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
   const { name, clock, random, limits, startLimit, capacity, onLongWait } = options
   const state: PoolState<Credential> = { credentials: [], history: [], overloadedModels: new Map(), running: new Set() }
   const onChange = () => queue.dispatch()
-  const grantLease: GrantLease<Credential> = leases({ state, clock, random, onChange, shared: () => shared })
+  const grantLease: GrantLease<Credential> = leases({
+    ...{ state, clock, random, onChange, shared: () => shared, sharedCooldowns: () => sharedCooldowns },
+  })
   const queue = createWaitQueue({ name, state, clock, grantLease, onLongWait })
   const shared: SharedLimits | undefined =
     capacity && shareLimits({ state, capacity, clock, startLimit, waiting: queue.calls, onChange })
+  const sharedCooldowns: SharedCooldowns | undefined = capacity && shareCooldowns({ state, capacity, clock, onChange })
   // Tickets so far, the number of the last one.
   let tickets = 0
   // Why no call is served any more, once the pool is closed.
@@ -87,6 +91,7 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       closed = error
       queue.rejectAll(error)
       shared?.close()
+      sharedCooldowns?.close()
     },
     availabilityError: () =>
       state.credentials.length > 0 ? unavailableError(state.credentials, allModels, clock.monotonic()) : undefined,
@@ -95,7 +100,10 @@ export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
       return { credentials: state.credentials.map((pooled) => snapshotOf(pooled, now)), queue: queue.snapshot(now) }
     },
     credentialOf: (id) => state.credentials.find((pooled) => pooled.id === id)?.credential,
-    control: poolControl({ state, clock, waitingModels: () => queue.calls().map(({ model }) => model), onChange }),
+    control: poolControl({
+      ...{ state, clock, onChange, sharedCooldowns: () => sharedCooldowns },
+      waitingModels: () => queue.calls().map(({ model }) => model),
+    }),
   }
 
   function lease(call: PoolCall<Credential>): Promise<Lease<Credential>> {

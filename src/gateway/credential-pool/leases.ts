@@ -14,6 +14,7 @@ import {
 } from './cooldowns.ts'
 import type { PoolCall } from './pool-call.ts'
 import { beginCall, endCall, forgetOne, type PooledCredential, type PoolState } from './pooled-credential.ts'
+import type { SharedCooldowns } from './shared-cooldowns.ts'
 import type { SharedLimits } from './shared-limits.ts'
 
 export interface LeaseOptions<Credential> {
@@ -25,6 +26,7 @@ export interface LeaseOptions<Credential> {
   onChange: () => void
   /** Where other gateways use the same credentials. */
   shared: () => SharedLimits | undefined
+  sharedCooldowns: () => SharedCooldowns | undefined
 }
 
 export type GrantLease<Credential> = (
@@ -46,6 +48,7 @@ export function leases<Credential>({
   random,
   onChange,
   shared,
+  sharedCooldowns,
 }: LeaseOptions<Credential>): GrantLease<Credential> {
   const { overloadedModels, history } = state
   // Leases so far, the number of the last one.
@@ -95,6 +98,7 @@ export function leases<Credential>({
         const cooldown = cooldowns.get(name)
         if (cooldown === undefined || (!halfOpen.includes(cooldown) && cooldown.until > clock.monotonic())) continue
         cooldowns.delete(name)
+        sharedCooldowns()?.ended(ownerOf(cooldowns, pooled), name)
         note(pooled, { kind: 'works-again', ...modelOf(name) })
       }
     }
@@ -155,8 +159,14 @@ export function leases<Credential>({
     block(cooldowns, name, reason, { now, date: clock.now(), random })
     const cooldown = cooldowns.get(name)
     if (cooldown === undefined || cooldown === before) return
+    sharedCooldowns()?.changed(ownerOf(cooldowns, pooled), name)
     const kind = cooldown.isSuspended ? 'blocked' : 'cooling'
     note(pooled, { kind, ...modelOf(name), code: refusalCode(reason.error), forMs: cooldown.until - now })
+  }
+
+  /** Whose cooldowns they are; `undefined` for those of every credential. */
+  function ownerOf(cooldowns: Cooldowns, pooled: PooledCredential<Credential>): string | undefined {
+    return cooldowns === overloadedModels ? undefined : pooled.id
   }
 
   /** `name` is the model that the limit is about, or `allModels`. */

@@ -1,0 +1,142 @@
+import type { Clock } from '../../core/clock.ts'
+import { GatewayError, isErrorKind } from '../../core/errors.ts'
+import { type CooldownReport, everyCredential, type SharedCapacity } from '../../core/shared-capacity.ts'
+import { refusalCode } from './activity.ts'
+import type { Cooldown, Cooldowns } from './cooldowns.ts'
+import type { PoolState } from './pooled-credential.ts'
+
+export interface SharedCooldownOptions<Credential> {
+  state: PoolState<Credential>
+  capacity: Pick<SharedCapacity, 'coolDown' | 'endCooldown' | 'cooldowns' | 'watchCooldowns'>
+  clock: Clock
+  /** There may be room for a call that waits, or none for it any more. */
+  onChange: () => void
+}
+
+/** What cools down in one gateway does so in all. */
+export interface SharedCooldowns {
+  /** A cooldown of this credential, or of all (`undefined`), has begun or changed. */
+  changed(pooledId: string | undefined, model: string, isTriedNow?: boolean): void
+  ended(pooledId: string | undefined, model: string): void
+  close(): void
+}
+
+/**
+ * Cooldowns are written as they begin, and read whenever another gateway has written. Each gateway probes for itself with
+ * one call when the time is over. While the database is away each finds out for itself, and says so afterwards.
+ */
+export function shareCooldowns<Credential>(options: SharedCooldownOptions<Credential>): SharedCooldowns {
+  const { state, capacity, clock, onChange } = options
+  // Those that the database has, and those that it is still to be told of.
+  const known = new Map<string, 'stored' | 'pending'>()
+  const stopWatching = capacity.watchCooldowns((isNew) => {
+    void refresh(isNew)
+  })
+
+  return {
+    changed(pooledId, model, isTriedNow = false) {
+      known.set(nameOf(pooledId, model), 'pending')
+      void write(pooledId, model, isTriedNow)
+    },
+    ended(pooledId, model) {
+      if (!known.delete(nameOf(pooledId, model))) return
+      capacity.endCooldown(pooledId ?? everyCredential, model).catch(() => {
+        // The others probe for themselves.
+      })
+    },
+    close: stopWatching,
+  }
+
+  function cooldownsOf(pooledId: string | undefined): Cooldowns | undefined {
+    if (pooledId === undefined) return state.overloadedModels
+    return state.credentials.find(({ id }) => id === pooledId)?.cooldowns
+  }
+
+  async function write(pooledId: string | undefined, model: string, isTriedNow: boolean): Promise<void> {
+    const cooldown = cooldownsOf(pooledId)?.get(model)
+    if (cooldown === undefined) return
+    try {
+      await capacity.coolDown(reportOf(pooledId, model, cooldown, clock), isTriedNow)
+      const name = nameOf(pooledId, model)
+      if (known.has(name)) known.set(name, 'stored')
+    } catch {
+      // It is written when notifications begin anew.
+    }
+  }
+
+  async function refresh(isNew: boolean): Promise<void> {
+    try {
+      if (isNew)
+        for (const [name, stage] of known)
+          if (stage === 'pending') {
+            const [pooledId, model] = partsOf(name)
+            await write(pooledId, model, false)
+          }
+      use(await capacity.cooldowns())
+    } catch {
+      // The database says itself that it is away.
+    }
+  }
+
+  function use(reports: readonly CooldownReport[]): void {
+    const seen = new Set<string>()
+    for (const report of reports) {
+      const pooledId = report.credential === everyCredential ? undefined : report.credential
+      const cooldowns = cooldownsOf(pooledId)
+      const name = nameOf(pooledId, report.model)
+      seen.add(name)
+      if (cooldowns === undefined || known.get(name) === 'pending') continue
+      const before = cooldowns.get(report.model)
+      const after = cooldownOf(report, before, clock)
+      if (after === undefined) continue
+      known.set(name, 'stored')
+      cooldowns.set(report.model, after)
+    }
+    for (const [name, stage] of known) {
+      if (stage === 'pending' || seen.has(name)) continue
+      const [pooledId, model] = partsOf(name)
+      cooldownsOf(pooledId)?.delete(model)
+      known.delete(name)
+    }
+    onChange()
+  }
+}
+
+function reportOf(
+  pooledId: string | undefined,
+  model: string,
+  { isSuspended, error, until, overAt, consecutiveFailures }: Cooldown,
+  clock: Clock,
+): CooldownReport {
+  const { kind, message, code, retryAfterMs, status } = error
+  return {
+    ...{ credential: pooledId ?? everyCredential, model, isSuspended, consecutiveFailures },
+    forMs: until - clock.monotonic(),
+    hasDate: overAt !== undefined,
+    error: { kind, message, code, retryAfterMs, status, refusal: refusalCode(error) },
+  }
+}
+
+/** `undefined` for one with an error of a newer version. A probe that is under way goes on. */
+function cooldownOf(report: CooldownReport, before: Cooldown | undefined, clock: Clock): Cooldown | undefined {
+  const { isSuspended, forMs, hasDate, consecutiveFailures, error } = report
+  const { kind, message, refusal, ...facts } = error
+  if (!isErrorKind(kind)) return undefined
+  return {
+    ...{ isSuspended, consecutiveFailures },
+    error: new GatewayError(kind, message, { ...facts, detail: { code: refusal } }),
+    until: clock.monotonic() + forMs,
+    overAt: hasDate ? clock.now() + forMs : undefined,
+    isHalfOpen: forMs <= 0 && before?.isHalfOpen === true,
+  }
+}
+
+/** Ids of credentials have no spaces; names of models may. */
+function nameOf(pooledId: string | undefined, model: string): string {
+  return `${pooledId ?? ''} ${model}`
+}
+
+function partsOf(name: string): [string | undefined, string] {
+  const at = name.indexOf(' ')
+  return [at === 0 ? undefined : name.slice(0, at), name.slice(at + 1)]
+}

@@ -1,0 +1,79 @@
+import type { CooldownReport, SharedCapacity } from '../core/shared-capacity.ts'
+import type { Database } from '../database/sql.ts'
+
+export interface CooldownOptions {
+  /** On PostgreSQL. */
+  sql: Database
+  /** This process among those that share the database. */
+  node: string
+  /** Of the upstream, before the ids of its credentials. */
+  prefix: string
+}
+
+const channel = 'zai2api_cooldowns'
+
+/** A cooldown that was over for so long and that nobody has probed says nothing any more. */
+const forgottenMs = 3_600_000
+
+interface Row {
+  credential: string
+  model: string
+  suspended: number
+  failures: number
+  left: number
+  dated: number
+  error: string
+}
+
+/** Cooldowns in the database of the gateways, by its clock. */
+export function databaseCooldowns({
+  sql,
+  node,
+  prefix,
+}: CooldownOptions): Pick<SharedCapacity, 'coolDown' | 'endCooldown' | 'cooldowns' | 'watchCooldowns'> {
+  return {
+    async coolDown({ credential, model, isSuspended, consecutiveFailures, forMs, hasDate, error }, isTriedNow) {
+      await sql`
+        WITH clock AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now),
+          old AS (DELETE FROM cooldowns USING clock WHERE ends < now - ${forgottenMs}::bigint),
+          written AS (
+            INSERT INTO cooldowns (credential, model, suspended, failures, ends, dated, error)
+            SELECT ${prefix + credential}, ${model}, ${Number(isSuspended)}, ${consecutiveFailures},
+              now + ${Math.round(forMs)}::bigint, ${Number(hasDate)}, ${JSON.stringify(error)} FROM clock
+            ON CONFLICT (credential, model) DO UPDATE SET suspended = excluded.suspended, failures = excluded.failures,
+              ends = excluded.ends, dated = excluded.dated, error = excluded.error
+            WHERE excluded.ends >= cooldowns.ends OR excluded.suspended > cooldowns.suspended OR ${Number(isTriedNow)} = 1
+          )
+        SELECT pg_notify(${channel}, ${node})`
+    },
+    async endCooldown(credential, model) {
+      await sql`
+        WITH ended AS (
+          DELETE FROM cooldowns WHERE credential = ${prefix + credential} AND model = ${model} RETURNING 1
+        )
+        SELECT pg_notify(${channel}, ${node}) FROM ended`
+    },
+    async cooldowns() {
+      const rows = await sql<Row>`SELECT credential, model, suspended, failures, dated, error,
+          ends - (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS left
+        FROM cooldowns WHERE starts_with(credential, ${prefix})`
+      return rows.map((row) => reportOf(row, prefix))
+    },
+    watchCooldowns: (changed) =>
+      sql.listen(channel, (payload) => {
+        if (payload !== node) changed(payload === undefined)
+      }),
+  }
+}
+
+function reportOf({ credential, model, suspended, failures, left, dated, error }: Row, prefix: string): CooldownReport {
+  return {
+    ...{
+      credential: credential.slice(prefix.length),
+      model,
+      isSuspended: suspended !== 0,
+      consecutiveFailures: failures,
+    },
+    ...{ forMs: left, hasDate: dated !== 0, error: JSON.parse(error) },
+  }
+}

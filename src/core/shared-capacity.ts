@@ -18,6 +18,8 @@ export interface SharedCapacity {
   cooldowns(): Promise<CooldownReport[]>
   /** As `watch`, for cooldowns. `isNew` where it has just begun, and what was told before is lost. */
   watchCooldowns(changed: (isNew: boolean) => void): () => void
+  /** Whether the database is known to be away, for the other gateways, too. */
+  isAway(): boolean
   /** Gives everything back. */
   leave(credentials: readonly string[]): Promise<void>
 }

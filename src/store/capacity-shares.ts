@@ -50,7 +50,9 @@ export function decideShare(
   const elsewhere = sum(others.map(({ inFlight }) => inFlight))
   const held = sum(others.map(({ share, inFlight }) => Math.max(share, inFlight)))
   const isWhollyUsed = before.limit !== null && held + Math.max(own.share, own.inFlight) >= before.limit
-  const capacity = learned(before, { ...report, elsewhere, isWhollyUsed }, now)
+  // While no limit is known all that is wanted runs, also what has begun since the last exchange.
+  const runningElsewhere = before.limit === null ? sum(others.map(wantedBy)) : elsewhere
+  const capacity = learned(before, { ...report, elsewhere: runningElsewhere, isWhollyUsed }, now)
   const { limit, limitedAt } = capacity
   const shared = { elsewhere, limitedMs: limitedAt === null ? undefined : now - limitedAt, gateways: others.length + 1 }
   const hasChanged = limit !== before.limit

@@ -48,6 +48,7 @@ export function databaseCapacity({ sql, node, upstream }: CapacityOptions): Shar
         if (payload === undefined || payload.split(' ').includes(node)) changed()
       }),
     ...databaseCooldowns({ sql, node, prefix }),
+    isAway: sql.isAway,
     async leave(ids) {
       const own = part`credential IN ${listOf(ids.map(stored))}`
       await sql.transaction(async (inside) => {

@@ -27,6 +27,13 @@ test('where no limit is known anything goes, and a refusal limits all gateways t
   })
 })
 
+test('what has begun elsewhere since the last exchange was not refused either', () => {
+  const unknown = { limit: null, limitedAt: null }
+  const other = lease('b', { inFlight: 0, wants: calls(2) })
+  const own = lease('a', { inFlight: 1, wants: calls(1) })
+  expect(decideShare(unknown, own, [other], { answered: 0, allowed: 0 }, now).capacity.limit).toBe(2)
+})
+
 test('a refusal never raises a limit, and leaves one call', () => {
   const own = lease('a', { inFlight: 5, wants: calls(5) })
   expect(decideShare(limited(3), own, [], { answered: 0, allowed: 4 }, now).capacity.limit).toBe(3)

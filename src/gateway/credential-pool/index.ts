@@ -55,11 +55,15 @@ export interface QueueLimits {
 export function createPool<Credential>(options: PoolOptions): Pool<Credential> {
   const { name, clock, random, limits, startLimit, capacity, onLongWait } = options
   const state: PoolState<Credential> = { credentials: [], history: [], overloadedModels: new Map(), running: new Set() }
-  const onChange = () => queue.dispatch()
+  const onChange = () => {
+    // A process that was stopped for a while goes on with shares that others may have now.
+    shared?.renew()
+    queue.dispatch()
+  }
   const grantLease: GrantLease<Credential> = leases({
     ...{ state, clock, random, onChange, shared: () => shared, sharedCooldowns: () => sharedCooldowns },
   })
-  const queue = createWaitQueue({ name, state, clock, grantLease, onLongWait })
+  const queue = createWaitQueue({ name, state, clock, grantLease, renew: () => shared?.renew(), onLongWait })
   const shared: SharedLimits | undefined =
     capacity && shareLimits({ state, capacity, clock, startLimit, waiting: queue.calls, onChange })
   const sharedCooldowns: SharedCooldowns | undefined = capacity && shareCooldowns({ state, capacity, clock, onChange })

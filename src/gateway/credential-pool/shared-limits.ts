@@ -48,16 +48,21 @@ interface Shared {
 /** Shares last for 15 s by the database's clock. Here they end sooner, however long the answer took. */
 const validMs = 12_000
 const renewMs = 4_000
-/** While calls wait, in case a notification was lost. And after a failure. */
+/** While calls wait, in case a notification was lost. And while the database is away. */
 const lookMs = 1_000
+/** After a failure, which may be that of one connection. */
+const retryMs = 200
+/** So many in a row mean that the database is away, whatever is known of it. */
+const mostFailures = 5
 
 /**
  * Keeps `Concurrency.limit` at what this gateway may use of a limit that all gateways share. So the pool decides by
  * itself: shares are exchanged when all slots of a share are taken, when a rotating slot goes on, and every 4 s while
  * calls run.
  *
- * The upstream knows no fence numbers, so whoever could not renew its shares stops using them before others may. While
- * the database is away, each gateway has an equal part of the limits that were known, and at least one call.
+ * The upstream knows no fence numbers, so whoever could not renew its shares stops using them before others may, also where
+ * the process or its machine was stopped for a while. While the database is away, each gateway has an equal part of the
+ * limits that were known, and at least one call.
  */
 export function shareLimits<Credential>(options: SharedLimitOptions<Credential>): SharedLimits {
   const { state, capacity, clock, startLimit, waiting, onChange } = options
@@ -68,6 +73,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
   // Something has happened that the exchange under way does not know.
   let isDue = false
   let isAway = false
+  let failures = 0
   let isClosed = false
   let stopTimer = () => {}
   const stopWatching = capacity.watch(() => {
@@ -76,7 +82,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
 
   return {
     renew() {
-      if (clock.monotonic() < validUntil || isAway) return
+      if (clock.monotonic() < validUntil) return
       for (const { total } of state.credentials) total.limit = 0
       exchange()
     },
@@ -136,7 +142,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     queueMicrotask(() => {
       void exchangeWhileDue().finally(() => {
         isAsking = false
-        if (isUsed()) stopTimer = clock.after(isAway || waiting().length > 0 ? lookMs : renewMs, exchange)
+        if (isUsed()) stopTimer = clock.after(pauseMs(), exchange)
         else if (isClosed) leave()
       })
     })
@@ -151,16 +157,22 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
         const shares = await capacity.exchange(idsOf(state), reports)
         validUntil = askedAt + validMs
         isAway = false
+        failures = 0
         forget(reports)
         for (const share of shares) use(share)
       } catch {
-        // The database says itself that it is away.
-        isAway = true
+        // The database says itself that it is away. Until that is known others may use what this gateway had.
         isDue = false
-        useEqualParts()
+        isAway = ++failures >= mostFailures || capacity.isAway()
+        if (isAway) useEqualParts()
       }
       onChange()
     }
+  }
+
+  function pauseMs(): number {
+    if (failures > 0 && !isAway) return retryMs
+    return isAway || waiting().length > 0 ? lookMs : renewMs
   }
 
   /** What the database knows of. */
@@ -211,6 +223,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
   }
 
   function useEqualParts(): void {
+    validUntil = clock.monotonic() + 3 * lookMs
     for (const { total, models } of state.credentials)
       for (const concurrency of [total, ...models.values()]) {
         const shared = sharedOf(concurrency)

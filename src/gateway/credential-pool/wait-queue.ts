@@ -16,6 +16,8 @@ export interface WaitQueueOptions<Credential> {
   state: PoolState<Credential>
   clock: Clock
   grantLease: GrantLease<Credential>
+  /** Called before calls are served because time has passed. */
+  renew: () => void
   onLongWait: ((wait: Wait) => void) | undefined
 }
 
@@ -53,7 +55,7 @@ interface Waiter<Credential> extends Queued {
  * each group only, for thousands may wait.
  */
 export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential>): WaitQueue<Credential> {
-  const { name, state, clock, grantLease, onLongWait } = options
+  const { name, state, clock, grantLease, renew, onLongWait } = options
   const queue = createFairQueue<Waiter<Credential>>()
   // The same calls, by when time changes something for them.
   const waiting = createHeap<Waiter<Credential>>((left, right) => left.due - right.due || left.number - right.number)
@@ -196,6 +198,7 @@ export function createWaitQueue<Credential>(options: WaitQueueOptions<Credential
   function onTimer(): void {
     timerAt = never
     for (const { cooldowns } of state.credentials) endDated(cooldowns, clock)
+    renew()
     dispatch()
   }
 }

@@ -28,15 +28,27 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
     const url = await server.newDatabase()
     return await Promise.all(
       Array.from({ length: count }, async (_, index) => {
-        const clock: Clock = { ...systemClock, now: () => systemClock.now() + index * skewMs }
+        let stoppedMs = 0
+        const clock: Clock = {
+          ...systemClock,
+          now: () => systemClock.now() + index * skewMs,
+          monotonic: () => systemClock.monotonic() + stoppedMs,
+        }
+        let stopped: PromiseWithResolvers<void> | undefined
+        /** As if the process had been stopped for that long. Its exchanges go on once it is told so. */
+        const stop = (ms: number) => {
+          stopped = Promise.withResolvers()
+          stoppedMs += ms
+        }
         const sql = await openPostgres({ url, clock, limits: { statementMs: 5_000, graceMs: 1_000 } })
         opened.push(sql)
         let exchanges = 0
         const capacity = databaseCapacity({ sql, node: `node-${index}`, upstream: 'zai' })
         const counting: SharedCapacity = {
           ...capacity,
-          exchange(...asked) {
+          async exchange(...asked) {
             exchanges++
+            await stopped?.promise
             return capacity.exchange(...asked)
           },
         }
@@ -47,7 +59,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
         })
         pool.setMembers([{ id: 'key 1', secret: 'the key', rank: 0, create: () => 'the key' }])
         const limit = () => pool.snapshot().credentials[0]?.limit
-        return { sql, pool, limit, exchanges: () => exchanges }
+        return { sql, pool, limit, exchanges: () => exchanges, stop, goOn: () => stopped?.resolve() }
       }),
     )
   }
@@ -133,7 +145,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
     for (const { pool } of [node, other]) pool.close(new GatewayError('overloaded', 'the end'))
     // Names of models that clients make up are forgotten, because no refusal has taught anything about them.
     await eventually(async () => expect(await node.sql`SELECT model FROM capacities`).toEqual([{ model: '' }]))
-    expect(await node.sql`SELECT node FROM leases`).toEqual([])
+    await eventually(async () => expect(await node.sql`SELECT node FROM leases`).toEqual([]))
   }, 30_000)
 
   test('have the slots of one that was killed, once its lease is over', async () => {
@@ -147,6 +159,35 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
     await other.sql`UPDATE leases SET expires = 0 WHERE node = 'node-0'`
     await waiting
     expect(seen.served.get('bob')).toBe(1)
+  }, 30_000)
+
+  test('use nothing that was theirs before they were stopped for a while', async () => {
+    const [node, other] = (await gateways(2, 2)) as [Gateway, Gateway]
+    const held = await Promise.all([ticketOf(node.pool).lease(), ticketOf(node.pool).lease()])
+    let isServed = false
+    const waiting = ticketOf(node.pool)
+      .lease()
+      .then((lease) => {
+        isServed = true
+        lease.release()
+      })
+    await until(() => node.pool.snapshot().queue.length === 1, 'a third call to wait')
+    await eventually(async () =>
+      expect(await node.sql`SELECT share FROM leases WHERE model = '' AND node = 'node-0'`).toEqual([{ share: 2 }]),
+    )
+    // It is stopped, its lease ends, and the other has both slots.
+    node.stop(20_000)
+    await node.sql`DELETE FROM leases WHERE node = 'node-0'`
+    const taken = await Promise.all([ticketOf(other.pool).lease(), ticketOf(other.pool).lease()])
+    for (const lease of held) lease.release()
+    expect(isServed).toBe(false)
+    node.goOn()
+    await eventually(async () =>
+      expect(await node.sql`SELECT share FROM leases WHERE model = '' AND node = 'node-0'`).toEqual([{ share: 0 }]),
+    )
+    expect(isServed).toBe(false)
+    for (const lease of taken) lease.release()
+    await waiting
   }, 30_000)
 
   test('have equal parts of what was known while the database is away', async () => {

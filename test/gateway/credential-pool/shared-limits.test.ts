@@ -36,20 +36,23 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
         }
         let stopped: PromiseWithResolvers<void> | undefined
         /** As if the process had been stopped for that long. Its exchanges go on once it is told so. */
-        const stop = (ms: number) => {
+        const stop = async (ms: number) => {
           stopped = Promise.withResolvers()
+          await until(() => asking === 0, 'the exchange under way to be over')
           stoppedMs += ms
         }
         const sql = await openPostgres({ url, clock, limits: { statementMs: 5_000, graceMs: 1_000 } })
         opened.push(sql)
         let exchanges = 0
+        let asking = 0
         const capacity = databaseCapacity({ sql, node: `node-${index}`, upstream: 'zai' })
         const counting: SharedCapacity = {
           ...capacity,
           async exchange(...asked) {
             exchanges++
             await stopped?.promise
-            return capacity.exchange(...asked)
+            asking++
+            return await capacity.exchange(...asked).finally(() => asking--)
           },
         }
         const limits = { queueLimit: 1_000, queueMs: 60_000 }
@@ -176,7 +179,7 @@ describe.skipIf(noPostgres !== undefined)('gateways that share a key', () => {
       expect(await node.sql`SELECT share FROM leases WHERE model = '' AND node = 'node-0'`).toEqual([{ share: 2 }]),
     )
     // It is stopped, its lease ends, and the other has both slots.
-    node.stop(20_000)
+    await node.stop(20_000)
     await node.sql`DELETE FROM leases WHERE node = 'node-0'`
     const taken = await Promise.all([ticketOf(other.pool).lease(), ticketOf(other.pool).lease()])
     for (const lease of held) lease.release()

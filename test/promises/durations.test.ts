@@ -214,6 +214,7 @@ const datesIn: Record<string, string> = {
   'gateway/credential-pool/cooldowns.ts': 'a refusal names the date of its end',
   'gateway/credential-pool/leases.ts': 'a refusal names the date of its end',
   'http/batch-runner.ts': 'a batch that outlives a process expires at a date',
+  'gateway/credential-pool/shared-cooldowns.ts': 'a refusal names the date of its end',
   'http/conversations.ts': 'conversations carry the date they were begun',
   'http/reply-routes.ts': 'replies carry the date they were made',
   'http/stored-conversations.ts': 'a reply in the background that was begun long ago has failed, whoever wrote it',

@@ -47,8 +47,9 @@ const problems: readonly [RegExp, DatabaseProblem][] = [
   [/^SQLITE_(CORRUPT|NOTADB)/, 'damaged'],
   [/^SQLITE_(BUSY|LOCKED)/, 'locked'],
   [/^SQLITE_(CANTOPEN|READONLY|IOERR|PERM|AUTH)/, 'unwritable'],
-  // 57014: the server's own time limit. The rest of class 57, and 53300: it stops, starts or has too many clients.
+  // 57014: the server's own time limit. The rest of class 57, and 53300: it stops, starts or has too many clients. 25006:
+  // it is a standby. 25P03: it has ended a transaction whose client was stopped.
   [/ 57014$/, 'late'],
-  [/ (57P|08|53300)/, 'away'],
+  [/ (57P|08|53300|25006|25P03)/, 'away'],
   [/^ERR_POSTGRES_(CONNECTION|IDLE_TIMEOUT|LIFETIME_TIMEOUT)|^E(CONN|PIPE|HOST|NET|TIMEDOUT)/, 'away'],
 ]

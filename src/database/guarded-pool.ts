@@ -182,10 +182,11 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
   function answers(asked: SQL): Promise<boolean> {
     return new Promise((resolve) => {
       const stop = clock.after(probeMs, () => resolve(false))
-      asked.unsafe('SELECT 1').then(
-        () => {
+      asked.unsafe('SELECT pg_is_in_recovery() AS standby').then(
+        ([found]) => {
           stop()
-          resolve(true)
+          // One that follows another server cannot be written until it takes its place.
+          resolve(found?.standby === false)
         },
         () => {
           stop()

@@ -71,20 +71,14 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
         seen.set(key, reserved.budgets)
         return reserved
       } catch (thrown) {
-        const budgets = seen.get(key)
-        if (!isAway(thrown) || isStrict() || budgets === undefined) {
+        if (!(thrown instanceof DatabaseError)) throw thrown
+        try {
+          return reserveLocally(reservation, decide, thrown)
+        } catch (refusal) {
           // It may have been stored although its answer did not arrive.
-          if (thrown instanceof DatabaseError) add({ id, spent: new Map() })
-          throw thrown
+          add({ id, spent: new Map() })
+          throw refusal
         }
-        const decision = decide(budgets)
-        seen.set(key, asReserved(budgets, decision.amounts))
-        const pairs = budgets.flatMap(({ id: budget }, index) => {
-          const amount = decision.amounts[index]
-          return amount === undefined ? [] : [[budget, amount] as const]
-        })
-        unreserved.set(id, { key, budgets: new Map(pairs) })
-        return { decision, budgets }
       }
     },
     async settle(id, spent) {
@@ -114,6 +108,23 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
       if (left > 0 && !journal.isLasting)
         warn(`the costs of ${left} requests are not stored: the database is away`, undefined)
     },
+  }
+
+  function reserveLocally<Decision extends { amounts: readonly Reserve[] }>(
+    { id, key }: { id: string; key: string },
+    decide: (budgets: readonly BudgetRow[]) => Decision,
+    thrown: DatabaseError,
+  ): { decision: Decision; budgets: readonly BudgetRow[] } {
+    const budgets = seen.get(key)
+    if (!isAway(thrown) || isStrict() || budgets === undefined) throw thrown
+    const decision = decide(budgets)
+    seen.set(key, asReserved(budgets, decision.amounts))
+    const pairs = budgets.flatMap(({ id: budget }, index) => {
+      const amount = decision.amounts[index]
+      return amount === undefined ? [] : [[budget, amount] as const]
+    })
+    unreserved.set(id, { key, budgets: new Map(pairs) })
+    return { decision, budgets }
   }
 
   function isAway(thrown: unknown): boolean {

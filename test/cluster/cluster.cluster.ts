@@ -2,7 +2,17 @@ import { Database } from 'bun:sqlite'
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Cluster, type ClusterNode, operatorKey, send, startCluster } from '../support/cluster.ts'
+import {
+  budgetOf,
+  type Cluster,
+  type ClusterNode,
+  chat,
+  newKey as newKeyOn,
+  operatorKey,
+  send,
+  startCluster,
+  statusesOf,
+} from '../support/cluster.ts'
 import { eventually } from '../support/eventually.ts'
 import { nginxMissing } from '../support/nginx.ts'
 import { noPostgres, type Postgres, startPostgres } from '../support/postgres.ts'
@@ -27,21 +37,7 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
   })
 
   const node = (index: number) => cluster.nodes[index] as ClusterNode
-  const newKey = async (name: string, more: object = {}) => {
-    const made = await send(cluster.url, '/admin/api/keys', operatorKey, { name, ...more })
-    expect(made.status).toBeLessThan(300)
-    return made.json().secret as string
-  }
-  const chat = (url: string, key: string, content = '[fast] Hello', more: object = {}) =>
-    send(url, '/v1/chat/completions', key, {
-      ...{ model: 'GLM-4.6', messages: [{ role: 'user', content }], max_tokens: 50, ...more },
-    })
-  const budgetOf = async (url: string, key: string) => (await send(url, '/v1/key', key)).json().budgets[0]
-  const statusesOf = async (calls: Promise<{ status: number }>[]) => {
-    const counts: Record<number, number> = {}
-    for (const { status } of await Promise.all(calls)) counts[status] = (counts[status] ?? 0) + 1
-    return counts
-  }
+  const newKey = (name: string, more?: object) => newKeyOn(cluster, name, more)
 
   /** As the SDKs do: up to twice more, with a pause. */
   const retried = async (call: () => Promise<{ status: number }>): Promise<number> => {
@@ -77,24 +73,43 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
     expect(performance.now() - since).toBeLessThan(2_000)
   }, 60_000)
 
-  test('keeps a budget to the token under 400 calls at once', async () => {
-    const key = await newKey('budget', { budget: 'tokens:2000/day' })
-    await eventually(async () => {
-      for (const { url } of cluster.nodes) expect(await budgetOf(url, key)).toMatchObject({ spent: 0 })
-    })
-    const statuses = await statusesOf(Array.from({ length: 400 }, (_, index) => chat(node(index % 3).url, key)))
-    // What is left may be reserved by others (429), or spent (402).
-    expect((statuses[200] ?? 0) + (statuses[402] ?? 0) + (statuses[429] ?? 0)).toBe(400)
-    expect(statuses[200]).toBeGreaterThan(10)
-    await eventually(async () => expect(await budgetOf(cluster.url, key)).toMatchObject({ reserved: 0 }))
-    const { spent } = await budgetOf(cluster.url, key)
-    expect(spent).toBeLessThanOrEqual(2_000)
-    await using sql = new Bun.SQL(database)
-    await eventually(async () => {
-      const [row] = await sql`SELECT sum(tokens_in + tokens_out) AS used FROM usage
-        WHERE key = (SELECT id FROM keys WHERE name = 'budget')`
-      expect(Number(row.used)).toBe(spent)
-    })
+  test.each([2, 4])(
+    'keeps a budget to the token under 400 calls at once: %d gateways',
+    async (count) => {
+      const url = await server.newDatabase()
+      // On a machine so busy that the database counts as away, nobody goes on without it.
+      const several = await startCluster(url, count, { BUDGET_STRICT: 'true' })
+      try {
+        const key = await newKeyOn(several, 'budget', { budget: 'tokens:2000/day' })
+        const at = (index: number) => several.nodes[index % count]?.url ?? ''
+        const statuses = await statusesOf(Array.from({ length: 400 }, (_, index) => chat(at(index), key)))
+        // What is left may be reserved by others (429), or spent (402).
+        const refused = [402, 429, 503].reduce((sum, status) => sum + (statuses[status] ?? 0), 0)
+        expect((statuses[200] ?? 0) + refused).toBe(400)
+        expect(statuses[200]).toBeGreaterThan(10)
+        await using sql = new Bun.SQL(url)
+        await eventually(async () => {
+          const { spent, reserved } = await budgetOf(several.url, key)
+          expect(spent).toBeLessThanOrEqual(2_000)
+          const [row] =
+            await sql`SELECT sum(tokens_in + tokens_out) AS used, sum(requests - errors) AS answered FROM usage
+          WHERE key = (SELECT id FROM keys WHERE name = 'budget')`
+          expect([reserved, Number(row.used), Number(row.answered)]).toEqual([0, spent, statuses[200]])
+        })
+      } finally {
+        await several.stop()
+      }
+    },
+    90_000,
+  )
+
+  test('grants no more requests of a minute together than one gateway would', async () => {
+    const key = await newKey('rates', { rpm: 60, parallel: 20 })
+    const started = performance.now()
+    const statuses = await statusesOf(Array.from({ length: 120 }, (_, at) => chat(node(at % 3).url, key)))
+    const seconds = Math.ceil((performance.now() - started) / 1_000)
+    expect((statuses[200] ?? 0) + (statuses[429] ?? 0)).toBe(120)
+    expect(statuses[200]).toBeWithin(20, 61 + seconds)
   }, 60_000)
 
   test('goes on where a gateway is killed, and settles what that had reserved', async () => {
@@ -252,7 +267,7 @@ describe.skipIf(missing !== '')(`a cluster${missing === '' ? '' : `: ${missing}`
       const away = log().match(/cannot be reached; what has to be stored waits/g)?.length ?? 0
       // Once for each change; a machine that is busy may see a second one.
       expect(away).toBeWithin(1, 4)
-      expect(log().match(/can be reached again/g)).toHaveLength(away)
+      expect(log().match(/can be reached again/g)?.length).toBeWithin(away - 1, away + 1)
     }
   }, 90_000)
 })

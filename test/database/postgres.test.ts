@@ -112,6 +112,27 @@ describe.skipIf(noPostgres !== undefined)(`PostgreSQL that fails${noPostgres ? `
     expect(told).toEqual([])
   })
 
+  test('a connection that is cut in the middle of an answer fails at once, and the others are replaced', async () => {
+    const wire = silentWire(server.port)
+    const url = (await server.newDatabase()).replace(String(server.port), String(wire.port))
+    const { sql, told } = await open({ url, limits: patientLimits })
+    const asking = Array.from({ length: 8 }, () => failure(sql`SELECT pg_sleep(3)`))
+    const { sql: other } = await open()
+    await eventually(async () => {
+      const [row] =
+        await other`SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3)%' AND state = 'active'
+        AND pid <> pg_backend_pid()`
+      expect(row).toEqual({ n: 8 })
+    })
+    const since = performance.now()
+    wire.cut()
+    expect((await Promise.all(asking)).map(({ problem }) => problem)).toEqual(asking.map(() => 'away'))
+    expect(performance.now() - since).toBeLessThan(1_000)
+    await eventually(() => Promise.all(Array.from({ length: 16 }, () => sql`SELECT 1 AS one`)))
+    expect(told).toEqual([])
+    wire.stop()
+  }, 30_000)
+
   test('answers belong to their questions, also while connections end', async () => {
     const { sql, url } = await open({ limits: patientLimits })
     const name = new URL(url).pathname.slice(1)

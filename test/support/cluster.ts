@@ -22,8 +22,8 @@ export interface Cluster {
   nginx: Nginx
   /** The address of nginx. */
   url: string
-  /** Starts a gateway on the port of this one, once that has ended. */
-  restart(index: number): Promise<void>
+  /** Starts a gateway on the port of this one, once that has ended; `main` is that of another version. */
+  restart(index: number, main?: string): Promise<void>
   stop(): Promise<void>
 }
 
@@ -33,10 +33,10 @@ export async function startCluster(
   settings: Record<string, string> = {},
 ): Promise<Cluster> {
   const folder = mkdtempSync(join(tmpdir(), 'zai2api-cluster-'))
-  const start = async (index: number, port: number): Promise<ClusterNode> => {
+  const start = async (index: number, port: number, main = 'src/main.ts'): Promise<ClusterNode> => {
     const log = join(folder, `log-${index}`)
     const home = join(folder, `home-${index}`)
-    const child = Bun.spawn([process.execPath, 'src/main.ts', '--port', String(port)], {
+    const child = Bun.spawn([process.execPath, main, '--port', String(port)], {
       env: {
         ...{ PATH: process.env.PATH, HOME: home, AUTH_TOKEN: operatorKey },
         ...{ DATABASE_URL: database, STORE: 'database', UPSTREAMS: 'demo', ...settings },
@@ -62,10 +62,10 @@ export async function startCluster(
     nodes,
     nginx,
     url: `http://127.0.0.1:${listen}`,
-    async restart(index) {
+    async restart(index, main) {
       const { child, port } = nodes[index] as ClusterNode
       await child.exited
-      nodes[index] = await start(index, port)
+      nodes[index] = await start(index, port, main)
     },
     async stop() {
       await nginx.stop()
@@ -85,4 +85,35 @@ export async function send(url: string, path: string, key: string, body?: object
   })
   const text = await response.text()
   return { status: response.status, text, json: () => JSON.parse(text) }
+}
+
+/** Makes a key on the cluster, which every gateway knows when it resolves, and returns its secret. */
+export async function newKey({ url, nodes }: Cluster, name: string, more: object = {}): Promise<string> {
+  const made = await send(url, '/admin/api/keys', operatorKey, { name, ...more })
+  if (made.status >= 300) throw new Error(made.text)
+  const { secret } = made.json()
+  for (const node of nodes)
+    await eventually(async () => {
+      if ((await send(node.url, '/v1/key', secret)).status !== 200) throw new Error('the key is not known yet')
+    })
+  return secret
+}
+
+/** A short answer of the scripted model. */
+export function chat(url: string, key: string, content = '[fast] Hello', more: object = {}) {
+  return send(url, '/v1/chat/completions', key, {
+    ...{ model: 'GLM-4.6', messages: [{ role: 'user', content }], max_tokens: 50, ...more },
+  })
+}
+
+/** The first budget of a key. */
+export async function budgetOf(url: string, key: string) {
+  return (await send(url, '/v1/key', key)).json().budgets[0]
+}
+
+/** How many calls had each status. */
+export async function statusesOf(calls: Promise<{ status: number }>[]): Promise<Record<number, number>> {
+  const counts: Record<number, number> = {}
+  for (const { status } of await Promise.all(calls)) counts[status] = (counts[status] ?? 0) + 1
+  return counts
 }

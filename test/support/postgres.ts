@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -14,8 +15,8 @@ import { until } from './gateway.ts'
 import { freePort } from './ports.ts'
 
 export interface Postgres {
-  /** A new database on the server: `postgres://…` */
-  newDatabase(): Promise<string>
+  /** A new database on the server, in this folder of another disk if one is given: `postgres://…` */
+  newDatabase(folder?: string): Promise<string>
   port: number
   /** Its folder of data. */
   data: string
@@ -29,13 +30,21 @@ export interface Postgres {
    * `another.crt` beside it is that of one that did not.
    */
   useTls(address: string): Promise<string>
+  /** A standby that follows this server. */
+  standby(): Promise<Standby>
   stop(): void
+}
+
+export interface Standby extends Postgres {
+  /** It follows nobody any more and may be written. */
+  promote(): void
 }
 
 /** The folder of PostgreSQL's programs: that of PATH, else the newest of Debian's. */
 function programs(): string | undefined {
   const initdb = Bun.which('initdb')
-  if (initdb) return join(initdb, '..')
+  // It may be a link, beside which the others are not.
+  if (initdb) return join(realpathSync(initdb), '..')
   const debian = '/usr/lib/postgresql'
   if (!existsSync(debian)) return undefined
   const newest = readdirSync(debian).toSorted((one, other) => Number(other) - Number(one))
@@ -57,6 +66,23 @@ export const noPostgres =
 
 /** Starts a server with an empty data folder on a free port of loopback, and with these settings. */
 export async function startPostgres(settings: readonly string[] = ['fsync=off']): Promise<Postgres> {
+  const { postgres } = await serverOf(settings, ({ run }) =>
+    run('initdb', '-U', 'zai2api', '--auth=trust', '--no-sync', '-E', 'UTF8', '--no-locale'),
+  )
+  return postgres
+}
+
+interface Running {
+  data: string
+  /** Runs one of PostgreSQL's programs on the folder of data. */
+  run(program: string, ...args: string[]): void
+}
+
+/** Starts a server on the data that `prepare` has made. */
+async function serverOf(
+  settings: readonly string[],
+  prepare: (running: Running) => void,
+): Promise<Running & { postgres: Postgres }> {
   const bin = programs()
   if (bin === undefined) throw new Error(noPostgres)
   const folder = mkdtempSync(join(tmpdir(), 'zai2api-postgres-'))
@@ -71,7 +97,7 @@ export async function startPostgres(settings: readonly string[] = ['fsync=off'])
     })
     if (exitCode !== 0) throw new Error(`${program}: ${stdout}${stderr}`)
   }
-  run('initdb', '-U', 'zai2api', '--auth=trust', '--no-sync', '-E', 'UTF8', '--no-locale')
+  prepare({ data, run })
   const port = await freePort()
   const start = () =>
     run(
@@ -82,12 +108,16 @@ export async function startPostgres(settings: readonly string[] = ['fsync=off'])
     )
   start()
   let databases = 0
-  return {
+  const postgres: Postgres = {
     port,
-    async newDatabase() {
+    async newDatabase(at) {
       const name = `test_${++databases}`
       await using admin = new Bun.SQL({ url: `postgres://zai2api@127.0.0.1:${port}/postgres`, max: 1 })
-      await admin.unsafe(`CREATE DATABASE ${name}`)
+      if (at !== undefined) {
+        if (isRoot) chownSync(at, nobody, nobody)
+        await admin.unsafe(`CREATE TABLESPACE of_${name} LOCATION '${at}'`)
+      }
+      await admin.unsafe(`CREATE DATABASE ${name} ${at === undefined ? '' : `TABLESPACE of_${name}`}`)
       return `postgres://zai2api@127.0.0.1:${port}/${name}`
     },
     data,
@@ -120,11 +150,19 @@ export async function startPostgres(settings: readonly string[] = ['fsync=off'])
       await admin.unsafe('SELECT pg_reload_conf()')
       return join(folder, 'authority.crt')
     },
+    async standby() {
+      const of = ['-h', '127.0.0.1', '-p', String(port), '-U', 'zai2api']
+      const made = await serverOf(settings, ({ run: runThere }) =>
+        runThere('pg_basebackup', ...of, '-R', '-X', 'stream', '-c', 'fast', '--no-sync'),
+      )
+      return { ...made.postgres, promote: () => made.run('pg_ctl', '-w', 'promote') }
+    },
     stop() {
       if (existsSync(join(data, 'postmaster.pid'))) run('pg_ctl', '-m', 'immediate', '-w', 'stop')
       rmSync(folder, { recursive: true })
     },
   }
+  return { data, run, postgres }
 }
 
 const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']

@@ -9,6 +9,8 @@ export interface SilentWire {
   silence(): void
   /** New connections work again; the old ones stay silent. */
   restore(): void
+  /** New connections go to this port. */
+  redirect(port: number): void
   /** Ends all connections. */
   cut(): void
   stop(): void
@@ -18,6 +20,7 @@ export function silentWire(port: number): SilentWire {
   type Ends = { other?: Socket<Ends>; waiting: Buffer[]; isDead: boolean }
   let isSilent = false
   let swallowed = 0
+  let target = port
   const open = new Set<Socket<Ends>>()
   const pass = (socket: Socket<Ends>, bytes: Buffer) => {
     if (isSilent || socket.data.isDead) swallowed += bytes.length
@@ -40,7 +43,7 @@ export function silentWire(port: number): SilentWire {
         open.add(socket)
         try {
           const other = await Bun.connect<Ends>({
-            ...{ hostname: '127.0.0.1', port, data: { other: socket, waiting: [], isDead: isSilent } },
+            ...{ hostname: '127.0.0.1', port: target, data: { other: socket, waiting: [], isDead: isSilent } },
             socket: { data: pass, close },
           })
           open.add(other)
@@ -63,6 +66,9 @@ export function silentWire(port: number): SilentWire {
     },
     restore() {
       isSilent = false
+    },
+    redirect(to) {
+      target = to
     },
     cut,
     stop() {

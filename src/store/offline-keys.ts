@@ -75,8 +75,8 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
         try {
           return reserveLocally(reservation, decide, thrown)
         } catch (refusal) {
-          // It may have been stored although its answer did not arrive.
-          add({ id, spent: new Map() })
+          // It may have been stored although its answer did not arrive. Nothing is sent to a server that is known to be away.
+          if (thrown.problem === 'late' || thrown.cause !== undefined) add({ id, spent: new Map() })
           throw refusal
         }
       }

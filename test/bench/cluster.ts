@@ -20,11 +20,11 @@ interface Times {
   refused: number
 }
 
-/** Requests with a key that has a budget, so that each reserves and settles. */
-async function keyOf({ nodes }: Cluster): Promise<string> {
+/** Requests with a key that has a budget, so that each reserves and settles; and other limits. */
+async function keyOf({ nodes }: Cluster, limits: object): Promise<string> {
   const [first] = nodes
   const made = await send(first?.url ?? '', '/admin/api/keys', operatorKey, {
-    ...{ name: `bench-${Bun.randomUUIDv7()}`, budget: 'tokens:1b/day' },
+    ...{ name: `bench-${Bun.randomUUIDv7()}`, budget: 'tokens:1b/day', ...limits },
   })
   const { secret } = made.json()
   await eventually(async () => {
@@ -77,10 +77,10 @@ async function mostPerSecond({ nodes }: Cluster, key: string): Promise<number> {
   return count / seconds
 }
 
-async function measured(database: string, count: number) {
+async function measured(database: string, count: number, limits = {}) {
   const cluster = await startCluster(database, count, { LOG_LEVEL: 'error' })
   try {
-    const key = await keyOf(cluster)
+    const key = await keyOf(cluster, limits)
     // The first ones compile.
     await mostPerSecond(cluster, key)
     return { ...(await pacedTimes(cluster, key)), perSecond: await mostPerSecond(cluster, key) }
@@ -93,6 +93,7 @@ try {
   const memory = await measured('memory', 1)
   const one = await measured(url, 1)
   const two = await measured(url, 2)
+  const limited = await measured(url, 1, { rpm: 1_000_000, parallel: 1_000 })
   const row = (name: string, { p50, p99, refused, perSecond }: typeof memory) =>
     `| ${name} | ${p50.toFixed(2)} | ${p99.toFixed(2)} | ${refused} | ${Math.round(perSecond)} |`
   process.stdout.write(
@@ -100,7 +101,12 @@ try {
       `${paced} requests a second with a budget for ${seconds} s, then as many as ${clients} clients get.`,
       '| | p50 ms | p99 ms | refused | requests a second |',
       '|---|--:|--:|--:|--:|',
-      ...[row('SQLite in memory', memory), row('PostgreSQL, one gateway', one), row('PostgreSQL, two gateways', two)],
+      ...[
+        row('SQLite in memory', memory),
+        row('PostgreSQL, one gateway', one),
+        row('PostgreSQL, two gateways', two),
+        row('PostgreSQL, one gateway, with rpm and parallel', limited),
+      ],
       `PostgreSQL adds ${(one.p50 - memory.p50).toFixed(2)} ms at p50 (must be 2) and ${(one.p99 - memory.p99).toFixed(2)} ms at p99 (must be 8 on a quiet machine).`,
       '',
     ].join('\n'),

@@ -6,6 +6,7 @@ import { openPostgres } from '../../src/database/postgres.ts'
 import { sourceText } from '../../src/database/sql.ts'
 import { openKeys } from '../../src/keys/open-keys.ts'
 import { openRecord } from '../../src/observe/record.ts'
+import { openJournal } from '../../src/store/journal.ts'
 import { characterMeter } from '../support/bills.ts'
 import { manualClock } from '../support/clock.ts'
 import { eventually } from '../support/eventually.ts'
@@ -32,6 +33,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
     const limits = { statementMs: 5_000, graceMs: 1_000 }
     const database = await openPostgres({ url, clock: systemClock, limits })
     const warnings: string[] = []
+    const journal = openJournal({ path: undefined, clock, warn: (message) => void warnings.push(message) })
     const served = await openKeys({
       ...{
         database,
@@ -40,6 +42,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
         upstreams: () => ['demo'],
         table: () => table,
         isStrict: () => isStrict,
+        journal,
         policy: () => ({}),
         info: () => {},
       },
@@ -64,7 +67,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
         await served.ledger.settle(record)
       }
     }
-    return { ...served, database, clock, warnings, call }
+    return { ...served, database, clock, warnings, journal, call }
   }
 
   const refusal = (promise: Promise<unknown>): Promise<GatewayError> =>
@@ -93,6 +96,7 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
     expect(await refusal(home.call(secret, 90))).toMatchObject({ kind: 'rate-limited' })
     expect(await refusal(strict.call(secret, 1))).toMatchObject({ code: 'budget_unavailable' })
     await strict.call(free, 1)
+    expect([home.journal.count('costs'), strict.journal.count('costs')]).toEqual([5, 1])
     server.start()
     await until(() => !home.isDatabaseAway() && !strict.isDatabaseAway(), 'the server to be back')
     await eventually(async () => {

@@ -6,14 +6,17 @@ import { quote, type Redact } from '../core/redact.ts'
 const connectionClosed = -32000
 const unreadable = -32700
 
+/** What the SDK puts in front of a server's words. */
+const sdkPrefix = /^(?:Error POSTing to endpoint(?: \(HTTP \d+\))?:|Failed to open SSE stream:|SSE error:) ?/
+
 /** What went wrong with a server, for the client and the model. What the server itself said is quoted without secrets. */
 export function failureOf(thrown: unknown, redact: Redact): McpError {
   if (thrown instanceof GatewayError) return { kind: 'protocol', code: connectionClosed, message: thrown.message }
   if (!(thrown instanceof Error)) return malformed
-  // The prefixes are the SDK's own.
-  const said = quote(redact(thrown.message.replace(/^(?:MCP error -?\d+: |Streamable HTTP error: |SSE error: )/, '')))
+  const said = quote(redact(thrown.message.replace(sdkPrefix, '')))
   const status = statusOf(thrown)
-  if (status !== undefined) return { kind: 'http', code: status, message: `it answered with status ${status}: ${said}` }
+  const words = said === '' ? '.' : `: ${said}`
+  if (status !== undefined) return { kind: 'http', code: status, message: `it answered with status ${status}${words}` }
   // Errors of JSON-RPC have numbers; those that the SDK finds itself have words, or nothing.
   return 'code' in thrown && typeof thrown.code === 'number'
     ? { kind: 'protocol', code: thrown.code, message: said }

@@ -82,7 +82,11 @@ export function rounds(first: ReplyStream, options: RoundOptions): ReplyStream {
   async function* runBetween(): AsyncGenerator<ReplyDelta[], void> {
     current.rest.cancel()
     const round = assembler.round()
-    const limit = session.exhausted() ?? (number > options.most ? `${options.most} rounds (MCP_MAX_ROUNDS)` : undefined)
+    const limit =
+      session.exhausted() ??
+      (number > options.most
+        ? `${options.most} ${options.most === 1 ? 'round' : 'rounds'} (MCP_MAX_ROUNDS)`
+        : undefined)
     if (limit !== undefined) annotate(`MCP calls refused: the limit of ${limit} is reached`)
     const messages: Message[] = [{ role: 'assistant', parts: assistantParts(round) }]
     // All at once, and shown one after the other, because an encoder has one block open at a time.

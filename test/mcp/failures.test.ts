@@ -37,13 +37,13 @@ describe('a call that fails is an item with its error, and the model goes on', (
       {
         type: 'http_error',
         code: 401,
-        message: 'it answered with status 401: Error POSTing to endpoint: Who are you?',
+        message: 'it answered with status 401: Who are you?',
       },
     ],
     [
       'a status of the server’s own trouble',
       () => new Response('', { status: 500 }),
-      { type: 'http_error', code: 500, message: 'it answered with status 500: Error POSTing to endpoint:' },
+      { type: 'http_error', code: 500, message: 'it answered with status 500.' },
     ],
     [
       'broken JSON',
@@ -260,16 +260,8 @@ describe('limits', () => {
 
 describe('a list that cannot be had ends the request before the model is asked', () => {
   test.each<[string, () => Response, string]>([
-    [
-      'refused',
-      () => new Response('No.', { status: 401 }),
-      'it answered with status 401: Error POSTing to endpoint: No.',
-    ],
-    [
-      'nobody there',
-      () => new Response('', { status: 503 }),
-      'it answered with status 503: Error POSTing to endpoint:',
-    ],
+    ['refused', () => new Response('No.', { status: 401 }), 'it answered with status 401: No.'],
+    ['nobody there', () => new Response('', { status: 503 }), 'it answered with status 503.'],
   ])('%s', async (_name, reply, reason) => {
     const { responses, messages, tool: entry, entry: server, api } = world({ ...lookup, intercept: reply })
     const refused = await responses({ tools: [entry()] })

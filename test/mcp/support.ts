@@ -1,3 +1,5 @@
+// The first import takes longer than the shortest limit in these tests.
+import '@modelcontextprotocol/client'
 import { apiUpstream } from '../support/api-upstream.ts'
 import { type GatewaySettings, gatewayApp } from '../support/gateway.ts'
 import { type McpServerScript, type RunningMcpServer, startMcpServer } from '../support/mcp-server.ts'

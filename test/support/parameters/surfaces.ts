@@ -162,7 +162,7 @@ export const surfaces: Surface[] = [
       tools: [{ functionDeclarations: [{ name: 'alpha', parametersJsonSchema: parameters }] }],
     },
     silent: [
-      ['contents[].role', 'whoever is not the model is the user'],
+      ['contents[]', 'a content without anything in it'],
       ['*parts[]', 'a part without anything in it'],
       ['*.mediaProcessing', 'files go up as they are'],
       ['*.partMetadata', 'a label of the client'],

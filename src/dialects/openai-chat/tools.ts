@@ -1,8 +1,9 @@
-import type { SearchOptions, SearchRules, Tool, ToolChoice } from '../../core/request.ts'
+import type { SearchRules, Tool, ToolChoice } from '../../core/request.ts'
 import { unavailableChoice } from '../../core/tool-choice.ts'
 import { namesOf } from '../../core/tool-names.ts'
 import { type CustomDefinition, freeform } from '../openai/custom-tool.ts'
 import { type Fields, fieldsOf, isFields, listOf, textOr } from '../openai/json-fields.ts'
+import { isSearchOn, searchDomain, searchOptions } from '../openai/search-tool.ts'
 import type { ChatBody, ToolBody } from './schema.ts'
 
 /** What a request may call, in whatever form it was declared. */
@@ -46,7 +47,7 @@ export function decodeTools(body: ChatBody): DecodedTools {
     }
   }
 
-  const searches = all.flatMap((tool) => (tool.kind === 'search' && isEnabled(tool.fields) ? [tool] : []))
+  const searches = all.flatMap((tool) => (tool.kind === 'search' && isSearchOn(tool.fields) ? [tool] : []))
   const search = decodeSearch(body, searches[0], choice.kind === 'search')
   return {
     tools,
@@ -179,11 +180,6 @@ function toolChoiceOf({ kind, word }: Choice, customNames: ReadonlyMap<string, s
   }
 }
 
-/** Z.AI's own form has a switch. */
-function isEnabled({ web_search }: Fields): boolean {
-  return fieldsOf(web_search).enable !== false
-}
-
 /**
  * Agents send a hosted tool with every request, so the tool alone does not ask for a search, but an option of its own
  * does.
@@ -200,9 +196,8 @@ function decodeSearch(
   const flat = tool?.fields ?? {}
   const nested = fieldsOf(flat.web_search)
   const filters = [flat.filters, options.filters].map(fieldsOf)
-  const domain = textOr(nested.search_domain_filter)
   const allowed = firstList([...filters.map(({ allowed_domains }) => allowed_domains), flat.allowed_domains])
-  const allowedDomains = allowed ?? (domain === '' ? undefined : [domain])
+  const allowedDomains = allowed ?? searchDomain(nested)
   const blockedDomains = firstList([...filters.map(({ blocked_domains }) => blocked_domains), flat.blocked_domains])
   const maxUses = typeof flat.max_uses === 'number' ? flat.max_uses : undefined
   const search = searchOptions(nested, flat.search_context_size ?? options.search_context_size)
@@ -219,19 +214,4 @@ function decodeSearch(
 function firstList(lists: readonly unknown[]): string[] | undefined {
   const domains = lists.map(listOf).find((list) => list.length > 0)
   return domains?.filter((domain): domain is string => typeof domain === 'string')
-}
-
-/** Z.AI's own options, and OpenAI's option with the same meaning. Z.AI has no value below `medium`. */
-function searchOptions(nested: Fields, contextSize: unknown): SearchOptions | undefined {
-  const { search_engine, search_query, search_prompt, search_recency_filter, content_size } = nested
-  const options: SearchOptions = {
-    engine: textOr(search_engine) || undefined,
-    query: textOr(search_query) || undefined,
-    prompt: textOr(search_prompt) || undefined,
-    recency: textOr(search_recency_filter) || undefined,
-    contentSize: textOr(content_size) || (contextSize === 'high' ? 'high' : undefined),
-    count: typeof nested.count === 'number' ? nested.count : undefined,
-    required: typeof nested.require_search === 'boolean' ? nested.require_search : undefined,
-  }
-  return Object.values(options).every((value) => value === undefined) ? undefined : options
 }

@@ -6,7 +6,8 @@ import { unavailableChoice } from '../../core/tool-choice.ts'
 import { truncate } from '../../core/truncate.ts'
 import { readEntries } from '../openai/conversation-entries.ts'
 import { decodeEffort } from '../openai/effort.ts'
-import { listOf } from '../openai/json-fields.ts'
+import { type Fields, fieldsOf, listOf } from '../openai/json-fields.ts'
+import { isSearchOn, searchDomain, searchOptions } from '../openai/search-tool.ts'
 import { decodeVerbosity } from '../openai/verbosity.ts'
 import { effortField, ignoredForeignValues, type OwnBody, ownBody, ownItems } from './body-variants.ts'
 import { compactionRequest, compactPath, keptItems } from './compaction.ts'
@@ -41,7 +42,9 @@ export function decode(
     )
   const items = [...placed(history, 'previous_response'), ...placed(body.input, 'input')]
   const added = items.flatMap(toolsIn)
-  const tools = [...body.tools, ...added.map(({ tool }) => tool)]
+  const tools = [...body.tools, ...added.map(({ tool }) => tool)].filter(
+    (tool) => !isWebSearch(tool) || isSearchOn(tool),
+  )
   const lowered = lowerTools(tools.filter(isClientTool))
   const isAllowed = allowance(body.tool_choice)
   const servers = mcpServersOf(
@@ -220,13 +223,14 @@ function isWebSearch({ type }: { type: string }): boolean {
 function decodeSearchRules({ tool_choice, max_tool_calls }: OwnBody, tools: ToolBody[]): SearchRules | undefined {
   const tool = tools.find(isWebSearch)
   if (!tool || isClientTool(tool) || isMcpTool(tool)) return undefined
+  const fields: Fields = tool
+  const own = fieldsOf(fields.web_search)
   return {
     chosen: typeof tool_choice === 'object' && isWebSearch(tool_choice),
     // Searches are the only calls that the upstream runs.
     maxUses: max_tool_calls ?? undefined,
-    allowedDomains: tool.filters?.allowed_domains ?? undefined,
+    allowedDomains: tool.filters?.allowed_domains ?? searchDomain(own),
     blockedDomains: tool.filters?.blocked_domains ?? undefined,
-    // Z.AI has no value below `medium`.
-    options: tool.search_context_size === 'high' ? { contentSize: 'high' } : undefined,
+    options: searchOptions(own, tool.search_context_size),
   }
 }

@@ -79,7 +79,7 @@ export interface Composed {
   gateway: Gateway
   log: Log
   metrics: Metrics | undefined
-  /** Of a gateway that was told where to keep it. */
+  /** Present if a database is configured. */
   database: Database | undefined
   /** The number of requests in progress. */
   running: () => number
@@ -89,7 +89,7 @@ export interface Composed {
   drain(): void
   /** Ends the replies that still run with an error in the format of their dialect. */
   endReplies(): void
-  /** Is called once no request is in progress. */
+  /** Must be called when no request is in progress. */
   close(): Promise<void>
 }
 

@@ -22,7 +22,7 @@ export interface LiveFeedOptions {
   clock: Clock
   live: LiveRequests
   rowOf: (record: RequestRecord) => RequestRow
-  /** Without the requests under way. */
+  /** The state without the running requests. */
   state: () => StateEvent
 }
 

@@ -15,7 +15,7 @@ const freshMs = 60_000
 
 /** What is known of a plan is kept until the next answer: a vendor that cannot be reached has taken nothing away. */
 export function createQuotas(upstreams: () => readonly OperatedUpstream[], clock: Clock): Quotas {
-  // By the id of the credential.
+  // The quotas by the id of the credential.
   const known = new Map<string, Quota>()
   let askedAt = Number.NEGATIVE_INFINITY
   let asking = Promise.resolve()

@@ -17,7 +17,7 @@ export function timelineParts(timeline: Timeline | undefined, elapsedMs: number)
   }
 }
 
-// Without spreads of conditions, which take several times as long: every request comes through here.
+// Conditional spreads are avoided, because they take several times as long and every request comes through here.
 function stepPart({ kind, attempt, fromMs, toMs, label, detail }: Step, elapsedMs: number): TimelineStep {
   const part: TimelineStep = { kind, from_ms: tenths(fromMs), to_ms: tenths(toMs ?? elapsedMs) }
   if (attempt !== undefined) part.attempt = attempt

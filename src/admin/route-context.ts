@@ -36,7 +36,7 @@ export interface OperatorOptions {
   findSecrets: FindSecrets
   /** A request that is too old to be recent. */
   storedRequest?: ((id: string) => Promise<StoredDetail | undefined>) | undefined
-  /** Of the running configuration, in its order. */
+  /** The upstreams of the running configuration, in its order. */
   upstreams: () => readonly OperatedUpstream[]
   /** Absent without a database. */
   remembered?: Remembered | undefined

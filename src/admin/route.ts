@@ -12,7 +12,7 @@ export const adminPath = '/admin/api'
 /** One route of `/admin/api`, with the shapes of what it takes and answers. */
 export interface AdminRoute<Query extends TObject, Body extends TSchema, Answer extends TSchema> {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
-  /** Behind `/admin/api`: `/requests/:id`. */
+  /** The path behind `/admin/api`: `/requests/:id`. */
   path: string
   /** The operator's, unless it is the one that makes somebody the operator. */
   access?: 'sign-in'

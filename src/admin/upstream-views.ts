@@ -159,7 +159,7 @@ function change({ forMs, ...facts }: PoolReport['history'][number]): UpstreamCha
   return { ...facts, ...(forMs === undefined ? {} : { for_ms: forMs }) }
 }
 
-/** Of the credential as a whole, or of those of its models that were refused. */
+/** The limit learned for the credential as a whole, or for those of its models that were refused. */
 function learnedLimit({ learnedLimit, models }: CredentialReport): number | undefined {
   const learned = models.flatMap((model) => model.learnedLimit ?? [])
   return learnedLimit ?? (learned.length === 0 ? undefined : sum(learned))

@@ -65,7 +65,7 @@ export function programOf(gateway: Pick<Gateway, 'models' | 'model'>, loaded: ()
   }
 }
 
-/** Of this machine and its configuration. */
+/** The number of checks of this machine and its configuration. */
 const localChecks = 4
 
 function curl(url: string, key: string, model: string): Setup {

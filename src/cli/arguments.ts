@@ -158,7 +158,7 @@ function parsed(argv: readonly string[]) {
   for (const [name, flag] of knownFlags) options[name] = { type: takesValue(flag) ? 'string' : 'boolean' }
   options.help = { type: 'boolean', short: 'h' }
   options.version = { type: 'boolean', short: 'v' }
-  // Not strict, because its own errors take several lines and do not list what is allowed.
+  // `strict` is off, because its own errors take several lines and do not list what is allowed.
   return parseArgs({ args: [...argv], options, strict: false, allowPositionals: true, tokens: true }).tokens
 }
 

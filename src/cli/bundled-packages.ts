@@ -4,7 +4,7 @@ import { join } from 'node:path'
 export interface BundledPackage {
   name: string
   version: string
-  /** As the package names it: `MIT`. */
+  /** The licence as the package names it: `MIT`. */
   licence: string
 }
 

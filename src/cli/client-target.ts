@@ -69,9 +69,9 @@ export interface GatewayAddress extends Keys {
   fetch: Fetch
 }
 
-/** Where the models of a gateway are read. */
+/** What is needed to read the models of a gateway. */
 interface ModelSource {
-  /** Those that give replies: a model for embeddings is no choice for a client that chats. */
+  /** The models that give replies: a model for embeddings is no choice for a client that chats. */
   models(): Promise<TargetModel[]>
   /** The own name of the model that answers to a name; `undefined` if none does. */
   nameOf(name: string): Promise<string | undefined>
@@ -190,7 +190,7 @@ async function read(path: string, { url, openaiKey, fetch }: GatewayAddress, hea
 
 const anthropicShape = { 'anthropic-version': '2023-06-01' }
 
-/** Those that the list names, lowest first. */
+/** The efforts that the list names, lowest first. */
 const effortWords = ['low', 'medium', 'high', 'xhigh', 'max'] as const
 
 const Support = Type.Optional(Type.Object({ supported: Type.Boolean() }))

@@ -23,7 +23,7 @@ export function withTopLevelKeys(text: string, values: Readonly<Record<string, s
   throw new UsageError(`${Object.keys(values).join(' and ')} cannot be changed in the file as it is; edit it by hand`)
 }
 
-/** Behind the last line that is not empty, so that an empty line stays in front of the first table. */
+/** The position behind the last line that is not empty, so that an empty line stays in front of the first table. */
 function endOf(lines: readonly string[]): number {
   return lines.findLastIndex((line) => line.trim() !== '') + 1
 }

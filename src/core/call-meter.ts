@@ -55,7 +55,7 @@ export interface ReplyLimit {
 
 /** Characters at the beginning of a reply that are counted exactly. */
 const exactLength = 8_192
-/** Of the rest, these characters of each stretch are counted. */
+/** From the rest of a text, this many characters of each stretch are counted. */
 const stretchLength = 4_096
 const sampleLength = 512
 

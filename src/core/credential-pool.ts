@@ -36,7 +36,7 @@ export interface PoolReport {
   credentials: CredentialReport[]
   /** Calls that wait, by the upstream's name for their model. */
   waiting: Record<string, number>
-  /** Of all credentials, newest last. */
+  /** The changes of all credentials, newest last. */
   history: PoolChange[]
 }
 

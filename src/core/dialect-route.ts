@@ -117,7 +117,7 @@ export interface BatchRoute {
   does: 'create' | 'list' | 'retrieve' | 'cancel' | 'results' | 'delete'
   method: 'GET' | 'POST' | 'DELETE'
   summary: string
-  /** Of `create`. */
+  /** The body of `create`. */
   body?: TSchema
   docs: { description: string; parameters?: readonly object[]; example?: object }
 }
@@ -146,7 +146,7 @@ export interface EmbeddingRoute {
 export type EncodeEmbeddings = (reply: EmbeddingReply, head: EmbeddingHead) => object
 
 export interface EmbeddingHead {
-  /** As the client wrote it. */
+  /** The name as the client wrote it. */
   model: string
   /** From the request until now, in milliseconds. */
   totalMs: number

@@ -4,7 +4,7 @@ import type { Model } from './upstream.ts'
 
 /** A request for vectors, independent of dialect and upstream. */
 export interface EmbeddingRequest {
-  /** As the client wrote it. */
+  /** The name as the client wrote it. */
   model: string
   /** Each a text, or the tokens of one in the vocabulary `cl100k_base`, which LangChain sends. */
   inputs: readonly (string | readonly number[])[]

@@ -7,7 +7,7 @@ export interface LruCache<Key, Value> {
 
 export interface LruLimits {
   maxEntries?: number
-  /** Of all values together. */
+  /** The most that all values together may take. */
   maxSize?: number
 }
 

@@ -25,7 +25,7 @@ export interface ReplyHead {
   id: string
   /** Identifies the request in the log and in a response header. */
   requestId?: string
-  /** As the client wrote it. */
+  /** The name as the client wrote it. */
   model: string
   createdAtSeconds: number
   /** Unix time in seconds. The first call fixes the value, so that every message of the reply has the same one. */

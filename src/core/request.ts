@@ -2,9 +2,9 @@ import type { McpRequest } from './mcp.ts'
 
 /** One request, independent of dialect and upstream: what every dialect can express and some upstream can honour. */
 export interface ChatRequest {
-  /** As the client wrote it; the route maps it to a model. */
+  /** The name as the client wrote it; the route maps it to a model. */
   model: string
-  /** In the client's order. */
+  /** The messages in the client's order. */
   messages: Message[]
   tools: Tool[]
   toolChoice: ToolChoice

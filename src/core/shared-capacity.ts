@@ -50,7 +50,7 @@ export interface CapacityReport {
 export interface CapacityShare {
   credential: string
   model: string
-  /** Of all gateways together; `undefined` while none is known. */
+  /** The limit for all gateways together; `undefined` while none is known. */
   limit: number | undefined
   /** Calls at a time here; `Infinity` while no limit is known. */
   share: number

@@ -18,7 +18,7 @@ export function unwrappedBase64(text: string): Unwrapped | undefined {
   let joined = ''
   let origin: Uint32Array<ArrayBuffer> | undefined
   let length = 0
-  // Where the last line that was taken goes on.
+  // Where the last line that was read continues.
   let next = -1
   // Where the line begins.
   let lineStart = 0

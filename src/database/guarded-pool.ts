@@ -12,7 +12,7 @@ export interface GuardedPoolOptions {
   clock: Clock
   /** From 0 to 1. */
   random: () => number
-  /** Told when the server cannot be reached any more, and when it can be again. */
+  /** Called when the server can no longer be reached, and when it can be again. */
   onChange: (isAway: boolean, cause: unknown) => void
 }
 

@@ -156,7 +156,7 @@ const migrations: readonly ((words: (typeof types)[Engine]) => string[])[] = [
       filled ${int} NOT NULL,
       running ${text} NOT NULL
     ) ${busyTable}`,
-    // Those that are alive.
+    // The gateways that are alive.
     `CREATE TABLE gateways (node ${text} PRIMARY KEY, expires ${int} NOT NULL) ${table}`,
   ],
   ({ text, int, table, busyTable }) => [

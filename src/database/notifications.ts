@@ -72,7 +72,7 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
   function drop(): void {
     stopTimer()
     const dropped = connection
-    // Before it is closed, because `onClose` may be called at once.
+    // Set before it is closed, because `onClose` may be called at once.
     connection = undefined
     isOpen = false
     dropped?.close({ timeout: 0 }).catch(() => {})

@@ -25,7 +25,7 @@ export interface DatabaseOptions {
 export async function openDatabase({ url, folder, clock, isLasting, warn }: DatabaseOptions): Promise<Database> {
   if (url !== undefined && /^postgres(ql)?:\/\//.test(url) && URL.canParse(url))
     return await openServer(url, clock, warn)
-  // Without the value, which may hold a password.
+  // The value is left out, because it may hold a password.
   if (url !== undefined && !/^(memory|sqlite:.+)$/.test(url))
     throw new Error('DATABASE_URL must be memory, sqlite:PATH or postgres://user:password@host/name.')
   const path = pathIn(url, folder)

@@ -2,7 +2,7 @@ import { Database as Connection, constants } from 'bun:sqlite'
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 
-/** In the header of each SQLite file of this program: "zai2". */
+/** The application id in the header of each SQLite file of this program: "zai2". */
 const applicationId = 0x7a_61_69_32
 
 /** Bytes 68 to 71 of a SQLite file are its application id; the first 16 are the same in all. */
@@ -42,7 +42,7 @@ function headerOf(path: string): Buffer {
 }
 
 function ownerOfDatabase(path: string, names: readonly string[]): 'new' | 'ours' | 'foreign' {
-  // Without a write-ahead log everything is in the file, and reading it needs no other file. SQLite would leave two there.
+  // Without a write-ahead log everything is in the file, so it is read alone. SQLite would leave two other files there.
   const isWhole = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) === 0
   const { SQLITE_OPEN_READONLY, SQLITE_OPEN_URI } = constants
   const connection = isWhole

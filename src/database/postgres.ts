@@ -21,7 +21,7 @@ export interface PostgresOptions {
    */
   url: string
   clock: Clock
-  /** Told when the server cannot be reached any more, and when it can be again. */
+  /** Called when the server can no longer be reached, and when it can be again. */
   onChange?: (isAway: boolean, cause: unknown) => void
   /** Time limits in place of the usual ones, for machines that are busy with tests. */
   limits?: Limits

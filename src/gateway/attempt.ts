@@ -25,7 +25,7 @@ export interface AttemptOptions {
   whole: boolean
   loopLimit: number
   annotate: (note: string) => void
-  /** Hears of what was asked and is not honoured. */
+  /** Called with the name of each field that has no effect. */
   onIgnored: (name: string) => void
   observer: CallObserver | undefined
   yieldIfLong: YieldIfLong

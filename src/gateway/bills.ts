@@ -37,7 +37,7 @@ export function createBills(options: BillsOptions): Bills {
 
   return {
     async next() {
-      // Also a request that was refused: it has cost nothing, so what is reserved pays for the next one.
+      // A refused request has cost nothing, so its reservation pays for the next one.
       if (open !== undefined && open.meter.usage() === undefined) return open
       await settle()
       open = await begin()

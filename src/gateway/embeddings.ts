@@ -24,7 +24,7 @@ export interface EmbedOptions {
   spending: Spending | undefined
   /** Receives each call that may cost something. */
   onCall: (call: MeteredCall) => void
-  /** Is called with the model and the upstream in use, and again if another one takes over. */
+  /** Called with the model and the upstream in use, and again if another one takes over. */
   onRoute: (model: string, upstream: string) => void
 }
 

@@ -88,7 +88,7 @@ function isSame(one: Model, other: Model): boolean {
 /** A candidate that a request uses. */
 export interface Use<Choice> {
   candidate: Choice
-  /** To be called when the request is finished with the candidate. */
+  /** Must be called when the request is finished with the candidate. */
   release: () => void
 }
 

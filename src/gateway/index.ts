@@ -373,7 +373,7 @@ async function open(found: ModelRoute, options: OpenOptions): Promise<ReplyStrea
     await firstAttempt.settle()
     return await attempt({ ...found, request: repaired }, call)
   }
-  // Without `learnUsage`: the usage may be the sum of two prompts, which says nothing about one of them.
+  // `learnUsage` is left out: the usage may be the sum of two prompts, which says nothing about one of them.
   const kept = jsonReply(firstAttempt, { request, output, attempt: askAgain, validate, signal, annotate })
   return { first: [], rest: kept, transform: withChecks(reply) }
 }

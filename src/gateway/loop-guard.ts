@@ -86,7 +86,7 @@ function loopError(what: string): GatewayError {
  * that lies entirely in the repetition, so a repetition may be up to two blocks longer than reported.
  */
 function repetitions(limit: number): (text: string) => Repetition | undefined {
-  // While no repetition is known: the text that is not searched yet.
+  // Text that is not searched yet, while no repetition is known.
   let block = ''
   // During a repetition: the repeated passage, and the length of the repetition so far.
   let passage = ''

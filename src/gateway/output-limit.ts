@@ -23,7 +23,7 @@ export function longestReply({ enforcesMaxTokens }: Pick<Upstream, 'enforcesMaxT
   return tokens + pieceLength
 }
 
-/** Where the gateway ends a reply itself. */
+/** The limit at which the gateway ends a reply itself. */
 export function replyLimit(maxTokens: number): ReplyLimit {
   return {
     tokens: Math.ceil(maxTokens * tolerance.factor) + tolerance.tokens,

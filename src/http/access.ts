@@ -9,7 +9,7 @@ import type { WrongKeys } from './wrong-keys.ts'
 export interface AccessOptions {
   /** None accepts any key, from this machine only. */
   keys: readonly ClientKey[]
-  /** Of whoever needs no key. */
+  /** The policy for callers that need no key. */
   policy: CallerPolicy
   /** Browser origins the operator trusts. */
   corsOrigins: readonly string[]
@@ -140,7 +140,7 @@ function missingKey(keyHeaders: readonly string[]): GatewayError {
   })
 }
 
-/** Also where no key is needed: whoever sends one that way has it in histories and in the logs of proxies. */
+/** Refuses a key in the query, also where no key is needed: histories and logs of proxies keep it. */
 function keyInQuery(keyHeaders: readonly string[]): GatewayError {
   return new GatewayError(
     'unauthorized',

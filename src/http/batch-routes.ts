@@ -101,7 +101,7 @@ function creation(route: BatchRoute, dialect: Dialect, format: BatchFormat, opti
 /** Headers that change what a request asks for, and the name of the client. */
 const kept = /^(?:anthropic-|openai-|x-thinking-processing$|user-agent$)/
 
-/** By the address that the client has used. */
+/** The URL of the results, at the address that the client has used. */
 function resultsUrlOf({ id }: Batch, dialect: Dialect, request: Request): string {
   const results = dialect.routes.find((route) => route.serves === 'batch' && route.does === 'results')
   return addressOf(request) + documentedPath(dialect, results?.path.replace(':id', id) ?? '')

@@ -6,7 +6,7 @@ import { shapeOf, shortLength } from './body-shape.ts'
 import { parseInPortions } from './parse-in-portions.ts'
 
 export interface BodyLimits {
-  /** Of the decompressed body. */
+  /** The limit holds for the decompressed body. */
   maxBytes: number
   /** Longest wait for the next bytes. The whole body may take this long, plus the time that its bytes earn. */
   timeoutMs: number

@@ -70,7 +70,7 @@ export function policyOf(limits: { rateLimitRpm: number; rateLimitTpm: number })
   }
 }
 
-/** Of equal length for every key, as a comparison in constant time needs it. */
+/** A digest that is equally long for every key, because a comparison in constant time needs equal lengths. */
 export function digestOf(key: string): Uint8Array {
   return Bun.CryptoHasher.hash('sha256', key)
 }

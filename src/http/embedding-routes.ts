@@ -66,7 +66,7 @@ async function answer(
     },
   })
   const reply: EmbeddingReply = await unlessEnded(record, asking, abort)
-  // From here on, the reply cannot fail any more.
+  // The reply cannot fail any more from here on.
   record.end = () => {}
   record.usage = { inputTokens: reply.inputTokens, outputTokens: 0 }
   record.ignored = ignored

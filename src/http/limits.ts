@@ -49,7 +49,7 @@ export function createLimits(options: LimitOptions, clock: Clock, shared?: Share
   const running = new Set<RequestRecord>()
   let closed: GatewayError | undefined
   const listeners: (() => void)[] = []
-  // By id of the key.
+  // The allowances by the id of the key.
   const allowances = new Map<string, Allowance>()
   // The requests whose tokens are charged.
   const charged = new WeakMap<RequestRecord, Allowance>()

@@ -48,7 +48,7 @@ export interface Admission {
 
 /** The connection of a request. */
 export interface ServerConnection {
-  /** From now on the connection is closed after a time without traffic. For a request whose reply is complete. */
+  /** Closes the connection after a time without traffic, from now on. It is called when a reply is complete. */
   setIdleTimeout(request: Request): void
   /** Closes the connection soon, even if data is still to be sent. */
   abortConnection(request: Request): void
@@ -150,7 +150,7 @@ interface PreparedReply extends ReplyRequest, StartedReply {
 async function sendWhole(prepared: PreparedReply, options: ReplyRouteOptions): Promise<Response> {
   const { dialect, request, record, decoded, call, head, saver } = prepared
   const whole = await wholeReply(prepared.reply, options.clock, record)
-  // From here on, the reply cannot fail any more.
+  // The reply cannot fail any more from here on.
   record.end = () => {}
   saver.save(whole)
   const storing = saver.storing()

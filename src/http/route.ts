@@ -34,7 +34,7 @@ export interface RouteDocs {
   parameters?: object[]
   requestBody?: object
   responses?: object
-  /** By name, for `components`. */
+  /** Schemas by name, for `components`. */
   schemas?: Readonly<Record<string, object>>
 }
 
@@ -43,7 +43,7 @@ export interface RouteContext {
   /** Percent-decoded, except for a wildcard. */
   params: Record<string, string>
   query: Record<string, string | undefined>
-  /** Without the query. */
+  /** The path without the query. */
   path: string
 }
 

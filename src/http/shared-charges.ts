@@ -26,7 +26,7 @@ interface Allowance {
   /** Requests under way here. */
   running: number
   waiting: Waiting[]
-  /** Not reported yet. */
+  /** What is not reported yet. */
   unreported: { requests: number; tokens: number }
   /** Something has changed that was not reported. */
   isDue: boolean

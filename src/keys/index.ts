@@ -48,7 +48,7 @@ export interface KeysOptions {
   /** Ids of all upstreams. Asked each time, like the table: the configuration may change. */
   upstreams: () => readonly string[]
   table: () => ModelTable
-  /** Told after each change, before its promise resolves: `created`, `changed`, `rotated`, `reset`, `deleted`. */
+  /** Called after each change, before its promise resolves: `created`, `changed`, `rotated`, `reset`, `deleted`. */
   onChange?: (did: string, key: { id: string; name: string }) => Promise<void>
 }
 
@@ -173,7 +173,7 @@ export function createKeys(options: KeysOptions): Keys {
     }
   }
 
-  /** Of the models that are known by name, and of those that are named outright. */
+  /** The names of known models that the patterns match, and the names that are given outright. */
   function namedModels(models: readonly string[] | undefined): string[] {
     const known = table().named.map(({ id }) => id)
     if (models === undefined) return known
@@ -187,7 +187,7 @@ export function createKeys(options: KeysOptions): Keys {
   }
 }
 
-/** Of a million tokens. */
+/** The price of a million tokens. */
 export interface ModelPrice {
   model: string
   unit: 'usd' | 'credits'

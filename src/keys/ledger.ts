@@ -39,9 +39,9 @@ const extendEveryMs = 30_000
 interface Account {
   /** When its first call was admitted: all of them belong to the same windows, and cost the same. */
   admittedAt: number
-  /** Of the calls that are not settled. */
+  /** What is reserved for the calls that are not settled. */
   reservations: Set<Reserved>
-  /** Also of those that are. */
+  /** What is reserved for all calls, settled ones included. */
   made: number
 }
 
@@ -169,7 +169,7 @@ function hasBudgets({ policy }: Caller): boolean {
 
 const nothing: Usage = { inputTokens: 0, outputTokens: 0 }
 
-/** In atoms. */
+/** The amount in atoms. */
 function priceOf({ inputTokens, cachedInputTokens = 0, outputTokens }: Usage, rates: Rates): number {
   const cached = Math.min(cachedInputTokens, inputTokens)
   return Math.ceil((inputTokens - cached) * rates.input + cached * rates.cached + outputTokens * rates.output)

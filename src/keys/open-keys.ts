@@ -35,7 +35,7 @@ export interface ServedKeysOptions {
   /** Where costs wait meanwhile. Usually in memory. */
   journal?: Journal | undefined
   warn: (message: string, cause: unknown) => void
-  /** Told of each change that this server makes. */
+  /** Called with each change that this server makes. */
   info: (message: string, facts: object) => void
 }
 

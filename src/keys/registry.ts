@@ -27,7 +27,7 @@ export interface KeyRegistry {
 export interface RegistryOptions {
   store: KeyStore
   clock: Clock
-  /** Of keys without a rate of their own. */
+  /** The policy for keys without a rate of their own. */
   policy: () => CallerPolicy
   warn: (message: string, cause: unknown) => void
 }

@@ -27,9 +27,9 @@ export interface McpConnection {
   close(): void
 }
 
-/** Of one response body: a page of the list, the result of a call, or a whole stream of the older transport. */
+/** The most bytes of a response body: a page of the list, the result of a call, or a whole stream of the older transport. */
 const maxBodyBytes = 8 * 1024 * 1024
-/** Of one list. */
+/** The most tools of one list. */
 const maxListed = 20_000
 const maxPages = 200
 /** How long the end of a session may take. */

@@ -69,7 +69,7 @@ export function guardedFetch(options: GuardedFetchOptions) {
   }
 }
 
-/** Those of the connection are the gateway's own. */
+/** Headers that the gateway sets itself, because they belong to the connection. */
 const ownHeaders =
   /^(?:host|connection|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|expect|content-(?:length|type|encoding)|accept(?:-encoding)?|mcp-session-id|mcp-protocol-version|last-event-id)$/i
 

@@ -25,7 +25,7 @@ export interface ReplyAssembler {
   finish(out: StreamEvent[]): void
   /** The next round begins. `isWithheld`: no tools of servers are offered in it, and calls of them are dropped. */
   begin(isWithheld: boolean): void
-  /** Of the rounds that are over. */
+  /** The output tokens of the rounds that are over. */
   outputTokens(): number
 }
 

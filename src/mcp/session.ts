@@ -36,7 +36,7 @@ export interface McpLimits {
 }
 
 export interface SessionOptions extends Omit<ConnectionOptions, 'admissionOf'> {
-  /** Of the gateway, and of the caller's key; any that the gateway allows where undefined. */
+  /** The rules of the gateway and of the caller's key; any server that the gateway allows where undefined. */
   rules: ServerRules
   callerRules: ServerRules | undefined
   limits: McpLimits

@@ -3,7 +3,7 @@ import type { ModelFacts } from './table.ts'
 
 /** Tokens of one request. */
 export interface BilledTokens {
-  /** Of the whole prompt, `cached` included. */
+  /** The tokens of the whole prompt, `cached` included. */
   input: number
   /** Those that the vendor read from its cache. */
   cached?: number | undefined
@@ -13,7 +13,7 @@ export interface BilledTokens {
 
 /** Absent members are not established. */
 export interface Cost {
-  /** Of the coding plan. */
+  /** Credits of the coding plan. */
   credits?: number
   /** At the price of the official API, in dollars. */
   usd?: number

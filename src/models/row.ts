@@ -30,7 +30,7 @@ const day = Type.String({ pattern: dayPattern(), description: 'a day such as "20
 function dayPattern(): string {
   const upTo30 = '(0[1-9]|[12]\\d|30)'
   const months = `(0[13578]|1[02])-(${upTo30}|31)|(0[469]|11)-${upTo30}|02-(0[1-9]|1\\d|2[0-8])`
-  // Of the years that end a century, none that is near has the day.
+  // No year that ends a century and is near is a leap year.
   const leapYears = '\\d\\d(0[48]|[2468][048]|[13579][26])'
   return `^(\\d{4}-(${months})|${leapYears}-02-29)$`
 }

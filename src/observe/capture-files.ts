@@ -16,7 +16,7 @@ export interface CaptureFilesOptions {
 
 const sweepEveryMs = 60 * 60_000
 const ending = '.json.gz'
-/** Of a file that is being written. One that stays was left by a process that was killed. */
+/** The ending of a file that is being written. A file that keeps it was left by a process that was killed. */
 const unfinished = `${ending}.new`
 const unfinishedMs = 10 * 60_000
 /** What is left of the room after a sweep, so that not each new file needs another one. */

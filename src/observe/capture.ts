@@ -54,7 +54,7 @@ export interface CaptureOptions {
   /** As the configuration has them; read whenever they are needed. */
   configured: () => { mode: CaptureMode; maxBytes: number; maxDiskBytes: number }
   findSecrets: FindSecrets
-  /** Where `disk` keeps them. */
+  /** The files in which `disk` keeps bodies. */
   files?: CaptureFiles | undefined
 }
 
@@ -69,7 +69,7 @@ export interface CaptureFiles {
 /** One body may take this part of the room. */
 const largestShare = 1 / 8
 
-/** Without files, `disk` keeps what `memory` does. The requests that were not read for the longest time are dropped first. */
+/** Without files, `disk` works as `memory` does. The requests that were unused for the longest time are dropped first. */
 export function createCapture({ clock, configured, findSecrets, files }: CaptureOptions): Capture {
   const { mode, until, set, subscribe, close } = createModeSwitch(clock, () => configured().mode)
   const requests = createCapturedRequests()

@@ -10,7 +10,7 @@ export interface Client {
 
 interface Row {
   name: string
-  /** Of `user-agent`. The first group is the version. */
+  /** Matches `user-agent`. The first group is the version. */
   agent: RegExp
   /** A header that the client sends as well: its name is needed where others have the same `user-agent`. */
   header?: string

@@ -5,7 +5,7 @@ import type { RequestRecord } from './record.ts'
 /** What further names are counted as. */
 const otherName = 'other'
 
-/** Of models that no list has, and of programs without a row of their own. Who asks makes them up. */
+/** The most names of models that no list has, and of unknown programs: clients choose these names freely. */
 const maxMadeUp = 20
 
 /**

@@ -3,7 +3,7 @@ import type { Cost } from '../models/cost.ts'
 
 /** What calls under each credential have cost since the start, as far as that is known. */
 export interface CredentialSpend {
-  /** Once for each call, when its request is over. */
+  /** Called once for each call, when its request is over. */
   add(call: MeteredCall, cost: Cost): void
   /** `credential` is its fingerprint, else its name for people. `undefined` where nothing is known to be spent. */
   of(upstream: string, credential: string): Spent | undefined

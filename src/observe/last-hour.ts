@@ -3,7 +3,7 @@ import { elapsedMs, type RequestRecord } from './record.ts'
 
 /** What the requests of the last 60 minutes came to. */
 export interface LastHour {
-  /** Once for each request that is over. */
+  /** Called once for each request that is over. */
   add(record: RequestRecord): void
   sums(): HourSums
 }
@@ -18,7 +18,7 @@ export interface HourSums {
   input: number
   cached: number
   output: number
-  /** Of the requests whose cost is known; absent where there is none. */
+  /** The sum over requests whose cost is known; absent if there are none. */
   credits?: number
   usd?: number
   /** Milliseconds; absent where no request had a token. */
@@ -27,7 +27,7 @@ export interface HourSums {
   perMinute: number[]
   /** How many of these failed. */
   errorsPerMinute: number[]
-  /** By the code of the error and the upstream, most often first. */
+  /** The errors by code and upstream, the most frequent first. */
   failures: Failure[]
 }
 
@@ -35,7 +35,7 @@ export interface Failure {
   code: string
   upstream?: string
   count: number
-  /** Of the last one. */
+  /** The message of the last error of this kind. */
   message: string
   /** Epoch milliseconds of the first and of the last one in the hour. */
   since: number

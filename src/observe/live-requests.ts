@@ -3,7 +3,7 @@ import type { RequestRecord } from './record.ts'
 
 /** The requests under way, and what becomes of them. */
 export interface LiveRequests {
-  /** In the order in which they came. */
+  /** The running requests in the order in which they came. */
   running(): RequestRecord[]
   opened(record: RequestRecord): void
   /** Called once for each opened request. */

@@ -182,7 +182,7 @@ interface Counters {
   readonly duration: (ms: number) => void
   readonly firstToken: (ms: number) => void
   requests: number
-  /** Those whose tokens are counted here. */
+  /** The replies whose tokens are counted here. */
   replies: number
   input: number
   output: number

@@ -55,7 +55,7 @@ export interface RequestRecord {
   usage?: Usage
   /** The calls of upstreams that were made for it, until it is over. */
   calls: MeteredCall[]
-  /** Once it is over. */
+  /** Set once the request is over. */
   cost?: Cost
   error?: GatewayError
   /** Retries and other remarks, in order. */
@@ -65,7 +65,7 @@ export interface RequestRecord {
   timeline?: Timeline
   /** Takes the messages of the request, where bodies are kept. */
   capture?: RequestCapture | undefined
-  /** Is told of each phase that begins. */
+  /** Called at the beginning of each phase. */
   onPhase?: ((record: RequestRecord) => void) | undefined
   /** Ends the reply with this error if it is still running. */
   end?: ((error: GatewayError) => void) | undefined

@@ -88,7 +88,7 @@ function rangesAcrossPieces(text: string, find: FindSecrets): Range[] {
   )
 }
 
-/** In order, and without overlaps. */
+/** The positions in order, without overlaps. */
 function merged(ranges: readonly Range[]): Range[] {
   const all: Range[] = []
   for (const [start, end] of ranges.toSorted(([left], [right]) => left - right)) {

@@ -17,7 +17,7 @@ export interface Timeline extends CallObserver {
   waitMs(): number | undefined
   /** The place in the line, while there is one. */
   place(): QueuePlace | undefined
-  /** Of the last attempt. */
+  /** The credential of the last attempt. */
   credential(): string | undefined
   /** A step begins, and what was under way ends. */
   begin(kind: StepKind, label?: string): void
@@ -78,7 +78,7 @@ export interface RoutingReason {
 /** What a reply consists of: each such step belongs to the attempt that answers. */
 const replySteps: readonly StepKind[] = ['reasoning', 'text', 'tool']
 
-/** Beyond it only attempts are told: a call that is refused for minutes would fill the memory with its waits. */
+/** After this many steps only attempts are recorded: the waits of a call that is refused for minutes would fill memory. */
 const mostSteps = 200
 const mostTries = 100
 
@@ -96,7 +96,7 @@ export function createTimeline(
   const routing: RoutingReason[] = []
   let upstream = ''
   let current: Step | undefined
-  // Of the waits that are over.
+  // The sum of the waits that are over.
   let waitedMs: number | undefined
   let whereInLine: (() => QueuePlace) | undefined
   let attemptCount = 0

@@ -15,7 +15,7 @@ export interface DoubledPieces {
 export function doubledPieces(): DoubledPieces {
   let first: string | undefined
   let state: 'begin' | 'paired' | 'off' = 'begin'
-  // Of the pairs behind the first one: each piece once.
+  // The pieces of the pairs after the first pair, each once.
   let singles: string[] = []
   // The first half of a pair.
   let open: string | undefined

@@ -57,7 +57,7 @@ export interface BatchStoreOptions {
   isLasting: boolean
   /** Bytes of all requests and responses. */
   maxBytes: number
-  /** Of one owner, at a time. */
+  /** The most batches of one owner at a time. */
   maxOpen?: number
   /** Epoch milliseconds; that of the database where several gateways share it. */
   now: () => number

@@ -31,7 +31,7 @@ export interface KeyStore extends Reservations {
   /** Goes up with each change of a key. */
   version(): Promise<number>
   keys(): Promise<KeyRow[]>
-  /** Of one key, or of all. */
+  /** The budgets of one key, or of all keys. */
   budgets(key?: string): Promise<BudgetRow[]>
   /**
    * Reads all keys and writes one, new or changed, in one transaction: what other processes write meanwhile is neither
@@ -53,7 +53,7 @@ export interface KeyStore extends Reservations {
 const sweepSize = 500
 
 export function createKeyStore(db: Database): KeyStore {
-  /** Until the transaction ends. A transaction of SQLite locks the database by itself. */
+  /** Holds the lock until the transaction ends. A transaction of SQLite locks the database by itself. */
   const lockKeys = async (sql: Sql): Promise<void> => {
     if (db.engine !== 'postgres') return
     await sql`SELECT pg_advisory_xact_lock(${keysLock})`

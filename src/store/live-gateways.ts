@@ -10,7 +10,7 @@ export interface LiveGateways {
 }
 
 const beatMs = 5_000
-/** By the database's clock. */
+/** How long a gateway counts as alive after its last report, on the database's clock. */
 const aliveMs = 15_000
 
 /** Says every few seconds that this gateway is alive, and counts those that do. While the database is away the number stays. */

@@ -45,7 +45,7 @@ const settlementAgeMs = 30 * 24 * 3_600_000
  */
 export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): OfflineKeyStore {
   const { database, now, after, isStrict, journal, warn } = options
-  // By key, as last seen.
+  // The budgets of each key, as last seen.
   const seen = new Map<string, readonly BudgetRow[]>()
   const unreserved = new Map<string, { key: string; budgets: ReadonlyMap<string, Reserve> }>()
   let writing: Promise<void> | undefined

@@ -49,7 +49,7 @@ const keptPattern = /^(\d{1,5})([hd]),(\d{1,9})$/
 /** About 1.5 ms of SQLite's time. */
 const batchRows = 100
 const flushMs = 1_000
-/** After a failure. */
+/** How long it waits after a failure. */
 const retryMs = 5_000
 /** Each that waits holds its record, of about 3 KB. */
 const maxWaiting = 10_000

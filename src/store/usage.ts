@@ -63,7 +63,7 @@ export async function addUsage(sql: Sql, requests: readonly NewRequest[]): Promi
       usd = coalesce(usage.usd + excluded.usd, usage.usd, excluded.usd)`
 }
 
-/** In the order of time, then of groups. */
+/** The rows in the order of time, then of groups. */
 export async function usageBetween(sql: Sql, { from, to, by, group }: UsageQuery): Promise<UsageSlot[]> {
   const first = from - (from % hourMs)
   return await sql<UsageSlot>`SELECT ${by === 'hour' ? part`hour` : part`hour - hour % 86400000`} AS at,

@@ -29,7 +29,7 @@ interface CorrectedForBudgets extends Corrected {
 /** What the replies of one key say. */
 interface Experience {
   seen: Observation[]
-  /** Of their ratios. */
+  /** The median of their ratios. */
   median: number
 }
 

@@ -9,7 +9,7 @@ import type { Outside, QuotaReader, StartedUpstream, UpstreamKinds } from './ups
 export interface StartedUpstreams {
   /** The upstreams of a configuration, in its order. Errors: UsageError. */
   configure(config: Config): Upstream[]
-  /** Those of the last configuration, in its order. */
+  /** The upstreams of the last configuration, in its order. */
   current(): ConfiguredUpstream[]
   /** Calls that wait for a credential, and later ones, fail with `error` at once. */
   close(error: GatewayError): void
@@ -30,7 +30,7 @@ export interface ConfiguredUpstream {
 
 /** The upstreams of one configuration after another. One that is configured again keeps what its pool has learned. */
 export function startUpstreams(kinds: UpstreamKinds, outside: Outside): StartedUpstreams {
-  // By kind and id. Those that a later configuration does not have stay, because their calls may still run.
+  // The upstreams by kind and id. Those that a later configuration does not have stay, because their calls may still run.
   const started = new Map<string, StartedUpstream>()
   let current: ConfiguredUpstream[] = []
   return {

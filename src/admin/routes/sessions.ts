@@ -10,7 +10,7 @@ import { type Session, SessionDetail, SessionPage, SessionQuery } from '../schem
 import type { Remembered } from './requests.ts'
 
 const sessionsOfPage = 50
-/** Of one session, the latest ones. */
+/** The most requests of one session that are shown: the latest ones. */
 const maxRequests = 1_000
 const weekMs = 7 * 24 * 3_600_000
 

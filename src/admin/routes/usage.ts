@@ -44,7 +44,7 @@ function slotOf({ at, group, requests, errors, credits, usd, ...tokens }: Stored
   }
 }
 
-/** Without the last digits of sums of fractions: 0.0007099999999999999. */
+/** Rounds away the last digits of sums of fractions: 0.0007099999999999999. */
 function tidy(amount: number): number {
   return Number(amount.toPrecision(12))
 }

@@ -36,7 +36,7 @@ const session = {
 export const Session = Type.Object(session, { $id: 'Session' })
 export type Session = Static<typeof Session>
 
-/** Without `since`: those of the last week. */
+/** Without `since`, the sessions of the last week are listed. */
 export const SessionQuery = Type.Object({
   q: optional(
     Type.String({ maxLength: 200, description: 'Part of its id, or of the name of its client, key or model.' }),

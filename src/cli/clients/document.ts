@@ -32,7 +32,7 @@ export function clientRecipes(): string {
     .join('\n')
 }
 
-/** Of a heading, as the hosts of Markdown make it. */
+/** The anchor of a heading, as the hosts of Markdown make it. */
 function anchorOf(heading: string): string {
   return heading
     .toLowerCase()

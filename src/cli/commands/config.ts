@@ -67,7 +67,7 @@ function masked(secret: unknown): unknown {
   return secret.length > 12 ? `${secret.slice(0, 3)}…${secret.slice(-4)}` : '***'
 }
 
-/** Of a URL. Other values stay as they are. */
+/** A URL without its password. Other values stay as they are. */
 function withoutPassword(value: unknown): unknown {
   if (typeof value !== 'string' || !URL.canParse(value)) return value
   const url = new URL(value)

@@ -71,7 +71,7 @@ async function opened(config: Config, io: Io): Promise<Database> {
   )
 }
 
-/** Without its password. */
+/** The address without its password. */
 function placeOf({ engine }: Database, { databaseUrl }: Config): string {
   if (databaseUrl === undefined) return 'the SQLite file of the state folder'
   if (engine === 'sqlite') return databaseUrl

@@ -15,7 +15,7 @@ export interface ServicePlace {
   home: string
   configFolder: string
   stateFolder: string
-  /** Of a user; launchd names a user's services by it. */
+  /** The user's id; launchd names a user's services by it. */
   uid: number
   /** Text of the configuration file where there is none yet. */
   freshConfig: string

@@ -74,7 +74,7 @@ interface McpToolset {
   listed: McpTool[] | undefined
 }
 
-/** By the names of their servers. */
+/** The toolsets by the names of their servers. */
 function toolsetsOf(tools: MessagesBody['tools']): Map<string, McpToolset> {
   const found = new Map<string, McpToolset>()
   for (const [index, tool] of (tools ?? []).entries()) {

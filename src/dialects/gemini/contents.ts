@@ -34,7 +34,7 @@ const ownRoles = new Map<unknown, Content['role']>([
   [null, 'user'],
   ['', 'user'],
   ['user', 'user'],
-  // That of results.
+  // The role of results.
   ['function', 'user'],
   ['model', 'model'],
 ])

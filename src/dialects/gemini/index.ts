@@ -46,7 +46,8 @@ export const gemini = defineDialect({
   encodeReply,
   encodeError,
   refusedPrompt,
-  // With a blank line: the official SDK would take the comment for the first line of the next event, and drop both.
+  // A blank line follows: without it the official SDK takes the comment for the first line of the next event, and drops
+  // both.
   stream: { contentType: 'text/event-stream; charset=utf-8', keepAlive: ': ping\n\n' },
   ids: { reply: '', toolCall: 'call_' },
   conversationFields: ['contents'],

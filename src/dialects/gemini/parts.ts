@@ -110,7 +110,7 @@ export function resultOf(
   reading: Reading,
 ): { parts: UserPart[]; isError: boolean } {
   const { response, parts, scheduling, willContinue } = functionResponse
-  // Of functions that go on beside the conversation.
+  // It is for functions that run on while the conversation continues.
   if (scheduling) reading.onIgnored(`${path}.scheduling`)
   if (willContinue) reading.onIgnored(`${path}.willContinue`)
   const members = fieldsOf(response)

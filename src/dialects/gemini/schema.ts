@@ -19,7 +19,7 @@ const anything = Type.Optional(Type.Unknown())
 const fields = Type.Record(Type.String(), Type.Unknown())
 const list = Type.Array(Type.Unknown())
 
-/** Not checked here: a part has one member, whose name says what it is. Unknown ones are read too; see parts.ts. */
+/** A part is not checked here: it has one member, whose name says what it is. Unknown ones are read too; see parts.ts. */
 const parts = maybe(Type.Union([Type.Array(Type.Union([Type.Unknown(), fields])), fields]))
 const content = open({ role: maybe(Type.String()), parts })
 /** The known form of a content. Others are read, too: see contents.ts. */

@@ -11,7 +11,7 @@ export const stream = {
   keepAlive: ' ',
 }
 
-/** In what the lines of the two APIs differ. */
+/** The differences between the lines of the two APIs. */
 export interface LineFormat {
   /** A line for each piece of text. */
   writeText: TextWriter['write']

@@ -6,7 +6,7 @@ import type { PlacedItem } from './conversation.ts'
 export type ApprovalOutcome = { call: ApprovedCall } | 'made' | { words: string }
 
 export interface Approvals {
-  /** Of an item `mcp_approval_request`. */
+  /** The outcome of an item `mcp_approval_request`. */
   outcomeOf(request: Fields): ApprovalOutcome
   /** Whether a response answers a request of this conversation. */
   answers(response: Fields): boolean

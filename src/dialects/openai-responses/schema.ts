@@ -332,7 +332,7 @@ export const responsesBody = open({
   thinking: anything,
   enable_thinking: anything,
   stop: anything,
-  // Only over a WebSocket: `false` prepares a conversation without a reply.
+  // It is sent over a WebSocket only: `false` prepares a conversation without a reply.
   generate: maybe(Type.Boolean()),
   // Codex's metadata about itself.
   client_metadata: anything,

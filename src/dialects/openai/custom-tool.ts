@@ -19,7 +19,7 @@ export function freeform({ description, format }: CustomDefinition): Omit<Tool, 
       required: ['input'],
       additionalProperties: false,
     },
-    // Not strict, because strict arguments are held back, and clients show the text while it arrives.
+    // `strict` is off, because strict arguments are held back, and clients show the text while it arrives.
     readable: readableInput,
   }
 }

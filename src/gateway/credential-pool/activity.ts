@@ -8,7 +8,7 @@ export interface Activity {
   calls: HourCounter
   refusals: HourCounter
   lastRefusal: ReportedRefusal | undefined
-  /** By model. */
+  /** The counts by model. */
   models: Map<string, ModelRefusals>
 }
 

@@ -125,7 +125,7 @@ export function leases<Credential>({
       case 'concurrency-limited':
         lower(pooled, ofModel, model)
         forgetOne(pooled.models)
-        // Where others are under way, one of them has to end first; alone, only time helps.
+        // If other calls are running, one of them has to end first; otherwise only time helps.
         if (isAlone(ofModel)) coolDown(pooled, pooled.cooldowns, model, { error, cooldown: shortCooldown })
         return
       case 'account-concurrency-limited':
@@ -188,7 +188,7 @@ export function leases<Credential>({
     const before = concurrency.limit
     raiseLimit(concurrency, clock.monotonic())
     const { limit, limitedAt } = concurrency
-    // Before the first refusal nothing has been learned.
+    // Nothing has been learned before the first refusal.
     if (limit !== before && limitedAt !== undefined) note(pooled, { kind: 'limit-raised', ...modelOf(name), limit })
   }
 

@@ -33,12 +33,12 @@ export interface PooledCredential<Credential> {
   credential: Credential
   /** All its calls. */
   total: Concurrency
-  /** By model: those under way, and those with a limit of their own. */
+  /** Models with running calls, and models with a limit of their own, by name. */
   models: Map<string, Concurrency>
   /** Number of its last lease: the one that has rested longest is next. */
   lastLease: number
   cooldowns: Cooldowns
-  /** By the operator: it serves no further call. */
+  /** Whether the operator has paused it: it serves no further call. */
   isPaused: boolean
   activity: Activity
 }

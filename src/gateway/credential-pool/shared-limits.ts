@@ -36,7 +36,7 @@ export interface SharedLimits {
 
 /** What is known of one limit, and what has happened since the last exchange. */
 interface Shared {
-  /** Of all gateways; `undefined` while none is known. */
+  /** The limit for all gateways together; `undefined` while none is known. */
   limit: number | undefined
   gateways: number
   /** See `CapacityShare`. */
@@ -48,11 +48,11 @@ interface Shared {
 /** Shares last for 15 s by the database's clock. Here they end sooner, however long the answer took. */
 const validMs = 12_000
 const renewMs = 4_000
-/** While calls wait, in case a notification was lost. And while the database is away. */
+/** How often shares are exchanged while calls wait, in case a notification was lost, and while the database is away. */
 const lookMs = 1_000
-/** After a failure, which may be that of one connection. */
+/** How soon it tries again after a failure, which may be that of one connection. */
 const retryMs = 200
-/** So many in a row mean that the database is away, whatever is known of it. */
+/** This many failures in a row mean that the database is away, whatever else is known of it. */
 const mostFailures = 5
 
 /**
@@ -67,7 +67,7 @@ const mostFailures = 5
 export function shareLimits<Credential>(options: SharedLimitOptions<Credential>): SharedLimits {
   const { state, capacity, clock, startLimit, waiting, onChange } = options
   const known = new WeakMap<Concurrency, Shared>()
-  // Of the shares, on the monotonic clock.
+  // When the shares expire, on the monotonic clock.
   let validUntil = Number.NEGATIVE_INFINITY
   let isAsking = false
   // Something has happened that the exchange under way does not know.
@@ -98,7 +98,7 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     refused(concurrency) {
       const shared = sharedOf(concurrency)
       shared.allowed = Math.min(shared.allowed ?? Number.POSITIVE_INFINITY, concurrency.inFlight - 1)
-      // Until the exchange has answered, nothing more is tried.
+      // Nothing more is tried until the exchange has answered.
       concurrency.limit = Math.min(concurrency.limit, shared.allowed)
       concurrency.limitedAt = clock.monotonic()
       exchange()

@@ -9,7 +9,7 @@ export interface Wait {
   position: number
   /** The code of the refusal that holds it up, or that all credentials are busy. */
   because: string
-  /** Until it gives up. */
+  /** How long it waits before it gives up. */
   leftMs: number
 }
 

@@ -22,7 +22,7 @@ export const retryAt = signal<number | undefined>(undefined)
 type Ended = (row: RequestRow) => void
 const listeners = new Set<Ended>()
 
-/** Hears of every request that ends while the page is open. Returns how to stop. */
+/** Calls `listener` with every request that ends while the page is open. Returns the function that stops it. */
 export function onEnded(listener: Ended): () => void {
   listeners.add(listener)
   return () => listeners.delete(listener)

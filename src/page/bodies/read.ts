@@ -58,7 +58,7 @@ export interface Line {
   /** Position among the messages of a request, from 1. */
   index?: number | undefined
   text: string
-  /** Of a tool. */
+  /** The name of a tool. */
   name?: string | undefined
   id?: string | undefined
   /** When it began, in ms from the start of the request. */
@@ -97,7 +97,7 @@ function linesOfRequest(json: Data): Line[] {
   ]
 }
 
-/** Of Google's API. */
+/** The lines of a request to Google's API. */
 function linesOfContents({ systemInstruction, tools = [], contents }: Data): Line[] {
   const names = tools.flatMap((tool: Data) => tool.functionDeclarations?.map(({ name }: Data) => name) ?? [])
   const ofPart = (who: string, part: Data): Line => {
@@ -140,7 +140,7 @@ const callLine = (call: Data): Line => ({
 /** Ollama has them as a value. */
 const textOfArguments = (args: unknown): string => (typeof args === 'string' ? args : JSON.stringify(args))
 
-/** Of the Responses API. */
+/** The lines of an item of the Responses API. */
 function linesOfItem(item: Data): Line[] {
   if (item.type === 'function_call') return [callLine(item)]
   if (item.type === 'function_call_output') return [{ who: 'result', id: item.call_id, text: textOf(item.output) }]

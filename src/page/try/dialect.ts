@@ -7,7 +7,7 @@ export interface TryDialect {
   path: (model: string) => string
   /** Its stream has an event a line; otherwise they are server-sent events. */
   isLines?: boolean
-  /** Of a request that has a key. */
+  /** The header in which a request sends its key. */
   keyHeader: (key: string) => readonly [string, string]
   headers: Readonly<Record<string, string>>
   body: (turns: readonly Turn[], settings: Settings) => Record<string, unknown>

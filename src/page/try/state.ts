@@ -12,7 +12,7 @@ export const draft = signal('')
 export const pictures = signal<readonly Picture[]>([])
 export const dialect = signal<TryDialect>(tryDialects[0])
 export const settings = signal<Settings>({ model: '', thinking: 'default', maxTokens: undefined, tool: false })
-/** Of a client; in memory only. */
+/** A client's key; it is kept in memory only. */
 export const key = signal('')
 
 export interface Run {

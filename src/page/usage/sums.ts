@@ -1,6 +1,6 @@
 import type { UsageSlot } from '../../admin/schema/usage.ts'
 
-/** Of some slots; what none of them knows is absent. */
+/** The sums of several slots; a value that is unknown in all of them is absent. */
 export interface Sums {
   requests: number
   errors: number

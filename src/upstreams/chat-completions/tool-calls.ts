@@ -287,7 +287,7 @@ function isComplete({ pieces, reader }: PendingCall): boolean {
   return pieces.holdsObject || (reader?.whole ?? false)
 }
 
-/** Neither a name nor arguments have arrived; a placeholder does not count. */
+/** Whether neither a name nor arguments have arrived; a placeholder does not count. */
 function isNothing({ name, text }: PendingCall): boolean {
   return name === '' && isPlaceholder(text)
 }

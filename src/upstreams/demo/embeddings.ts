@@ -4,7 +4,7 @@ import { modelOf } from '../../models/model.ts'
 import type { ModelTable } from '../../models/table.ts'
 
 const usualDimensions = 256
-/** As many as Z.AI takes. */
+/** As many inputs as Z.AI accepts. */
 const mostTexts = 64
 /** As long as those of `embedding-3`, which reads as many tokens of a text. */
 const mostDimensions = 2_048

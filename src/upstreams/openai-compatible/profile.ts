@@ -42,7 +42,7 @@ export function compatibleProfile({ id, reasoning }: CompatibleProfileOptions): 
       tableName,
       facts: (facts) => asServed(facts, reasoning),
     },
-    // As many as OpenAI takes.
+    // As many as OpenAI accepts.
     mostEmbeddedTexts: 2_048,
     request: {
       // Without this option the stream has no usage.

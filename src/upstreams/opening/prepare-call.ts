@@ -11,7 +11,7 @@ export interface PreparedCall {
   call: UpstreamCall
   /** The tools that the reply may call; empty if calls are forbidden. */
   tools: Tool[]
-  /** As the client wrote it. */
+  /** The name as the client wrote it. */
   toolChoice: ToolChoice
   /** The reply has to contain a call. As long as nothing of it has been shown, a reply without one can be retried. */
   mustCallTool: boolean

@@ -6,10 +6,10 @@ import { type SettingNames, usualSettings } from './errors.ts'
 
 /** The keys of one account of the official API, and the service that they belong to. */
 export interface ApiAccount {
-  /** Of the upstream. */
+  /** The id of the upstream. */
   id: string
   keys: readonly string[]
-  /** As configured, a name or a URL: `coding`. */
+  /** The address as configured, a name or a URL: `coding`. */
   service: string
   baseUrl: string
   names: SettingNames

@@ -4,7 +4,7 @@ import { isRecord, parseJson } from '../../core/json.ts'
 import type { BufferedResponse } from '../../http-client/buffered-response.ts'
 import { type SettingNames, zaiErrors } from './errors.ts'
 
-/** What the response to one small completion problem about the key it was sent with. */
+/** What the response to one small completion says about the key that it was sent with. */
 export type KeyVerdict =
   | { accepted: true }
   /** `elsewhere`: another service may accept the key. */
@@ -12,7 +12,7 @@ export type KeyVerdict =
 
 const Completion = Type.Object({ choices: Type.Array(Type.Unknown()) })
 
-/** By the gateway's error code; the table in errors.ts maps the vendor's codes to these. */
+/** The verdicts by the gateway's error code; the table in errors.ts maps the vendor's codes to these. */
 const verdicts: Record<string, (names: SettingNames) => Omit<Extract<KeyVerdict, { accepted: false }>, 'accepted'>> = {
   upstream_auth_failed: () => ({
     problem: 'the API does not accept it',

@@ -23,7 +23,7 @@ export interface CompleteOptions {
 
 export interface CompleteCall {
   session: Session
-  /** Of the site's web page. */
+  /** The version of the site's web page. */
   version: string
   signal: AbortSignal
   observer?: AttemptObserver | undefined

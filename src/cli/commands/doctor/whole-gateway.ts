@@ -29,7 +29,7 @@ export async function* answers(
   // One after the other, because a guest may have only one chat at a time.
   for (const { dialect, path } of replyAddresses(dialects)) {
     const { body, params = {} } = dialect.example({ model: asked, text: question, probeTokens: maxAnswerTokens })
-    // Without the part of the path that is the model's.
+    // The part of the path that names the model is left out.
     yield await answer(`POST ${path.replace(/^.*:\w+(?=:)/, '…')}`, pathWith(path, params), body)
   }
 

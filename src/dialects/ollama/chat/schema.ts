@@ -14,7 +14,7 @@ const message = open({
   thinking: maybe(Type.String()),
   images,
   tool_calls: maybe(Type.Array(call)),
-  /** Of a result: the tool, and in newer clients the call as well. */
+  /** A result names its tool; newer clients also send the id of the call. */
   tool_name: maybe(Type.String()),
   tool_call_id: maybe(Type.String()),
 })

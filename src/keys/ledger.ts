@@ -41,7 +41,7 @@ interface Account {
   admittedAt: number
   /** What is reserved for the calls that are not settled. */
   reservations: Set<Reserved>
-  /** What is reserved for all calls, settled ones included. */
+  /** The number of all its calls, settled ones included. */
   made: number
 }
 

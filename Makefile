@@ -17,7 +17,7 @@ REPORT := $(if $(JUNIT),--reporter=junit --reporter-outfile=$(JUNIT))
 .PHONY: help run demo dev check fix test test-browser test-postgres test-agents test-libraries screenshots golden outdated bench bench-cluster build smoke fuzz soak release npm ci clean
 
 help: ## show these commands
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 23
 	@echo
 	@echo '  Options go into ARGS: make run ARGS="--port 9000"'
 
@@ -58,7 +58,7 @@ test-agents: $(DEV) $(BINARY) ## run Claude Code, Codex, Gemini CLI and opencode
 	BINARY=$(CURDIR)/$(BINARY) $(BUN) test --max-concurrency 2 $(wildcard ./test/agents/*.agents.ts) $(REPORT)
 	@echo 'Left out: whatever needs a person at the keyboard, and the systems and versions not installed here.'
 
-test-libraries: $(DEV) ## try the packages of OpenAI, Anthropic and Google for Python, and LangChain and LlamaIndex
+test-libraries: $(DEV) ## try OpenAI's, Anthropic's and Google's packages for Python, LangChain and LlamaIndex
 	@$(BUN) test/support/libraries/install.ts
 	$(BUN) test $(PATIENCE) $(wildcard ./test/libraries/*.libraries.ts) $(REPORT)
 

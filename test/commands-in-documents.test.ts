@@ -26,6 +26,11 @@ const notRun: readonly { command: RegExp; why: string; instead?: (command: strin
     instead: (command) => `${command} --help`,
   },
   {
+    command: /^zai2api key create .*--upstreams zai-api$/,
+    why: 'needs the official API, which is set up for it alone',
+    instead: (command) => `UPSTREAMS=zai-api,demo ZAI_API_KEY=0123456789abcdef.ghijklmnopqrstuv ${command}`,
+  },
+  {
     command: /^zai2api service \w+/,
     why: 'changes the system; what would be written is shown',
     instead: () => 'zai2api service install --dry-run',

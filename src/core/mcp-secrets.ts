@@ -30,7 +30,9 @@ export function mcpSecretsIn(body: string): string[] {
   const value = parseJson(body)
   // A body that was cut or is broken.
   if (!isRecord(value)) return [...matchesIn(body, credential), ...matchesIn(body, headersMember).flatMap(valuesIn)]
-  return [value.tools, value.mcp_servers, ...toolsOfItems(value.input)].flat().flatMap(secretsOf)
+  return [value, ...requestsOf(value)].flatMap((request) =>
+    [request.tools, request.mcp_servers, ...toolsOfItems(request.input)].flat().flatMap(secretsOf),
+  )
 }
 
 function matchesIn(text: string, pattern: RegExp): string[] {
@@ -39,6 +41,12 @@ function matchesIn(text: string, pattern: RegExp): string[] {
 
 function valuesIn(members: string): string[] {
   return matchesIn(members, memberValue).filter(({ length }) => length >= leastUnnamed)
+}
+
+/** Those of a batch. */
+function requestsOf({ requests }: Record<string, unknown>): Record<string, unknown>[] {
+  if (!Array.isArray(requests)) return []
+  return requests.flatMap((entry: unknown) => (isRecord(entry) && isRecord(entry.params) ? [entry.params] : []))
 }
 
 /** Items of a conversation may bring tools, too. */

@@ -125,7 +125,27 @@ test.each([
     [token, header],
   ],
   ['of a function', `{"tools":[{"type":"function","name":"mcp","headers":{"x-a":"${header}"}}]}`, [header]],
+  [
+    'of a batch',
+    `{"requests":[{"params":{"mcp_servers":[{"authorization_token":"${token}","url":"https://a.example/"}]}}]}`,
+    [token],
+  ],
   ['of nothing of the kind', `{"input":"authorization ${token}"}`, []],
 ])('a body %s: what is secret in it is found', (_name, body, found) => {
   expect(new Set(mcpSecretsIn(body))).toEqual(new Set(found))
+})
+
+test('a batch, which is stored, takes none', async () => {
+  const { app, server } = world({ tools: [tool('lookup')] })
+  const mcp_servers = [{ type: 'url', name: 's', url: server.url, authorization_token: token }]
+  const params = { model: 'glm-4.6', max_tokens: 9, messages: [{ role: 'user', content: 'Hi' }], mcp_servers }
+  const body = JSON.stringify({ requests: [{ custom_id: 'one', params }] })
+  const headers = { 'anthropic-version': '2023-06-01' }
+  const refused = await app.handle(
+    new Request('http://localhost/v1/messages/batches', { method: 'POST', body, headers }),
+  )
+  expect([refused.status, (await jsonOf(refused)).error.message]).toEqual([
+    400,
+    expect.stringContaining('requests.0.params.mcp_servers.0.authorization_token: a batch is stored'),
+  ])
 })

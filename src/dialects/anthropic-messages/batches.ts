@@ -3,6 +3,7 @@ import type { Batch, BatchEntry, BatchFormat, BatchResult } from '../../core/bat
 import type { BatchRoute, DialectRoute } from '../../core/dialect-route.ts'
 import { GatewayError, invalidField } from '../../core/errors.ts'
 import { truncate } from '../../core/truncate.ts'
+import { fieldsOf, listOf } from '../openai/json-fields.ts'
 import { pageOf, pageParameters } from './page.ts'
 
 /** As many as are stored in well under a second. Anthropic takes ten times as many. */
@@ -123,8 +124,19 @@ function entries(body: unknown): BatchEntry[] {
     if (earlier !== undefined)
       throw invalidField(`requests.${index}.custom_id`, `is that of requests.${earlier}, and has to be unique.`)
     seen.set(name, index)
+    rejectCredentials(params, `requests.${index}.params`)
     return { name, body: JSON.stringify({ ...params, stream: false }) }
   })
+}
+
+/** Requests are stored until it is their turn. Errors: `invalid-request`. */
+function rejectCredentials({ mcp_servers: servers }: Record<string, unknown>, path: string): void {
+  const at = listOf(servers).findIndex((server) => fieldsOf(server).authorization_token)
+  if (at < 0) return
+  throw invalidField(
+    `${path}.mcp_servers.${at}.authorization_token`,
+    'a batch is stored, and credentials are not. Send this request by itself.',
+  )
 }
 
 function encode({ id, createdAt, expiresAt, cancelledAt, endedAt, size, counts }: Batch, resultsUrl: string): object {

@@ -64,11 +64,26 @@ export function rounded<Duration extends number | undefined>(ms: Duration): Dura
 export function storedRequest(row: RequestRow, detail?: TimelineParts): StoredRequest {
   const { session = null, agent = null, upstream = null, model = null, status = null } = row
   return {
-    ...{ id: row.id, at: row.at, key: row.key.id, model, upstream, client: row.client?.name ?? null, session, agent },
-    ...{ status, error: row.error?.code ?? null, ms: wholeMs(row.total_ms), first_ms: wholeMs(row.first_ms) },
-    ...{ tokens_in: row.input ?? null, tokens_cached: row.cached ?? null, tokens_out: row.output ?? null },
-    ...{ tokens_reasoning: row.reasoning ?? null, credits: row.credits ?? null, usd: row.usd ?? null },
-    ...{ meta: JSON.stringify(row), detail: detail === undefined ? null : JSON.stringify(detail) },
+    id: row.id,
+    at: row.at,
+    key: row.key.id,
+    model,
+    upstream,
+    client: row.client?.name ?? null,
+    session,
+    agent,
+    status,
+    error: row.error?.code ?? null,
+    ms: wholeMs(row.total_ms),
+    first_ms: wholeMs(row.first_ms),
+    tokens_in: row.input ?? null,
+    tokens_cached: row.cached ?? null,
+    tokens_out: row.output ?? null,
+    tokens_reasoning: row.reasoning ?? null,
+    credits: row.credits ?? null,
+    usd: row.usd ?? null,
+    meta: JSON.stringify(row),
+    detail: detail === undefined ? null : JSON.stringify(detail),
   }
 }
 

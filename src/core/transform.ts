@@ -39,7 +39,7 @@ export function chain<In, Mid, Out>(first: Transform<In, Mid>, second: Transform
     for (const item of between) second.push(item, out)
     between.length = 0
   }
-  return {
+  const chained: Transform<In, Out> = {
     push(input, out) {
       first.push(input, between)
       drain(out)
@@ -50,8 +50,12 @@ export function chain<In, Mid, Out>(first: Transform<In, Mid>, second: Transform
       second.end(out)
     },
     passthrough: (kind) => passthroughOfBoth(first.passthrough?.(kind), second.passthrough?.(kind)),
-    ...(second.pending && second.resume ? { pending: second.pending, resume: second.resume } : {}),
   }
+  if (second.pending && second.resume) {
+    chained.pending = second.pending
+    chained.resume = second.resume
+  }
+  return chained
 }
 
 /** The whole output of a transform for a whole input. */

@@ -60,8 +60,14 @@ export async function attempt(wanted: ModelRoute, options: AttemptOptions): Prom
   const clamped = measurement.clamped({ annotate, onIgnored })
   await yieldIfLong()
   const bills = createBills({
-    ...{ upstream, model, measurement, maxTokens: clamped.sampling.maxTokens },
-    ...{ spending: options.spending, onCall: options.onCall, annotate, onIgnored },
+    upstream,
+    model,
+    measurement,
+    maxTokens: clamped.sampling.maxTokens,
+    spending: options.spending,
+    onCall: options.onCall,
+    annotate,
+    onIgnored,
   })
   const request = withLimit(clamped, await bills.next())
   const startedAt = health.now()
@@ -85,8 +91,16 @@ export async function attempt(wanted: ModelRoute, options: AttemptOptions): Prom
       return bills.next()
     }
     const opened = await upstream.open({
-      ...{ request: paid, model, signal, caller, isBackground, whole },
-      ...{ bill, annotate, observer, yieldIfLong },
+      request: paid,
+      model,
+      signal,
+      caller,
+      isBackground,
+      whole,
+      bill,
+      annotate,
+      observer,
+      yieldIfLong,
     })
     return isBilled ? opened : meteredReply(opened, (await bills.next()).meter)
   }

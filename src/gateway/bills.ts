@@ -53,14 +53,17 @@ export function createBills(options: BillsOptions): Bills {
   async function begin(): Promise<NonNullable<typeof open>> {
     let meter: MeteredCall | undefined
     const { maxTokens, settle } = (await spending?.reserve({
-      ...{ model, maxTokens: wanted, isOpenEnded: measurement.billed.isOpenEnded },
+      model,
+      maxTokens: wanted,
+      isOpenEnded: measurement.billed.isOpenEnded,
       prompt: { most: measurement.billed.most(), likely: measurement.billed.unreported },
       longestReply: (limit) => longestReply(upstream, limit),
       meter: { usage: () => meter?.usage() },
     })) ?? { maxTokens: wanted, settle: async () => {} }
     const isLimited = spending !== undefined && maxTokens !== undefined && !upstream.enforcesMaxTokens
     meter = callMeter({
-      ...{ upstream: upstream.id, model: model.id },
+      upstream: upstream.id,
+      model: model.id,
       inputTokens: measurement.billed.unreported,
       countTokens: measurement.countText,
       limit: isLimited ? replyLimit(maxTokens) : undefined,

@@ -68,7 +68,9 @@ function body(options: StreamOptions, early: ReplyStream | undefined): ReadableS
   const { reply, encoder, stallMs, clock, record, redact } = options
   const ended = Promise.withResolvers<void>()
   const client = clientWriter({
-    ...{ clock, onDrain: readNext, onGone: disconnect },
+    clock,
+    onDrain: readNext,
+    onGone: disconnect,
     onWrite: record.capture?.written,
   })
   const pipe = pipeline({ encoder, onEvent, writeDirectly, onBroken: breakOff })

@@ -221,7 +221,10 @@ function streamOptions(
   const encoder = dialect.encoder(head, decoded.options)
   const format = decoded.streamFormat ?? dialect.stream
   return {
-    ...{ reply, clock, record, redact },
+    reply,
+    clock,
+    record,
+    redact,
     headers: () => replyHeaders(record, call),
     encoder: dialect.storedConversation ? savingEncoder(encoder, saver.save) : encoder,
     contentType: format.contentType,

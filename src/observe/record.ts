@@ -92,9 +92,16 @@ const quietPaths = new Set(['/', '/healthz', '/readyz', '/metrics', '/favicon.ic
 
 export function openRecord(id: string, method: string, path: string, clock: Clock): RequestRecord {
   return {
-    ...{ id, method, path, caller: anonymous },
-    ...{ startedAt: clock.now(), startedMonotonic: clock.monotonic() },
-    ...{ phase: 'reading', calls: [], notes: [], ignored: [] },
+    id,
+    method,
+    path,
+    caller: anonymous,
+    startedAt: clock.now(),
+    startedMonotonic: clock.monotonic(),
+    phase: 'reading',
+    calls: [],
+    notes: [],
+    ignored: [],
   }
 }
 

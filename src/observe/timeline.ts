@@ -148,7 +148,9 @@ export function createTimeline(
     fromMs = elapsed(),
   ): void {
     end(fromMs)
-    current = { kind, fromMs, ...(label === undefined ? {} : { label }), ...(attempt === undefined ? {} : { attempt }) }
+    current = { kind, fromMs }
+    if (label !== undefined) current.label = label
+    if (attempt !== undefined) current.attempt = attempt
     if (steps.length < mostSteps) steps.push(current)
   }
 
@@ -163,7 +165,8 @@ export function createTimeline(
   function attempt(credential: string | undefined): AttemptObserver {
     const startedMs = elapsed()
     const n = ++attemptCount
-    const tried: Try = { n, upstream, startedMs, ...(credential === undefined ? {} : { credential }) }
+    const tried: Try = { n, upstream, startedMs }
+    if (credential !== undefined) tried.credential = credential
     if (tries.length === mostTries) tries.shift()
     tries.push(tried)
     const wasWaiting = whereInLine !== undefined

@@ -216,12 +216,16 @@ const maxTemplates = 8
 
 /** The only field of a chunk with content; `undefined` if there are several, or anything else besides. */
 function onlyField({ choices, usage, web_search: results }: Chunk): TextField | undefined {
-  const [choice, ...others] = choices ?? []
-  if (!choice?.delta || choice.finish_reason || others.length > 0 || usage || results) return undefined
-  const { tool_calls: pieces, ...texts } = choice.delta
-  if (pieces) return undefined
-  const [field, ...more] = textFields.filter((name) => texts[name])
-  return more.length === 0 ? field : undefined
+  const [choice] = choices ?? []
+  if (!choice?.delta || choice.finish_reason || choices?.length !== 1 || usage || results) return undefined
+  if (choice.delta.tool_calls) return undefined
+  let only: TextField | undefined
+  for (const field of textFields) {
+    if (!choice.delta[field]) continue
+    if (only !== undefined) return undefined
+    only = field
+  }
+  return only
 }
 
 function textIn({ choices }: Chunk, field: TextField): string {

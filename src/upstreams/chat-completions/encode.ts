@@ -166,11 +166,11 @@ export function sentSampling(
 ): SentSampling {
   const { maxTemperature, minTopP, maxOutputTokens = Number.POSITIVE_INFINITY } = rules
   const longest = model.maxOutputTokens ?? maxOutputTokens
-  return {
-    ...(temperature === undefined ? {} : { temperature: twoDecimals(clamp(temperature, 0, maxTemperature)) }),
-    ...(topP === undefined ? {} : { top_p: twoDecimals(clamp(topP, minTopP, 1)) }),
-    ...(maxTokens === undefined ? {} : { max_tokens: clamp(Math.floor(maxTokens), 1, longest) }),
-  }
+  const sent: SentSampling = {}
+  if (temperature !== undefined) sent.temperature = twoDecimals(clamp(temperature, 0, maxTemperature))
+  if (topP !== undefined) sent.top_p = twoDecimals(clamp(topP, minTopP, 1))
+  if (maxTokens !== undefined) sent.max_tokens = clamp(Math.floor(maxTokens), 1, longest)
+  return sent
 }
 
 function toolsOf(request: ChatRequest, { model, tools, rules, label }: EncodeOptions): object {

@@ -75,7 +75,13 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     noteLimits(job)
     const model = job.model.upstreamId
     const ticket = pool.ticket({
-      ...{ model, caller, isBackground, accepts: () => true, signal, noneAccepts: errors.noKey, annotate },
+      model,
+      caller,
+      isBackground,
+      accepts: () => true,
+      signal,
+      noneAccepts: errors.noKey,
+      annotate,
       onWait: observer?.waits,
     })
     const retries = createRetries<ChatRecovery>()
@@ -129,7 +135,10 @@ export function opener(options: OpenerOptions): (call: UpstreamCall) => Promise<
     const body = JSON.stringify(encoded)
     await yieldIfLong?.()
     const response = await client.open('/chat/completions', {
-      ...{ key, body, signal, observer: observed },
+      key,
+      body,
+      signal,
+      observer: observed,
       onSent: meter.sent,
     })
     if (!response.ok || response.body === null || !isEventStream(response)) {

@@ -239,7 +239,7 @@ describe('the @anthropic-ai/sdk package', () => {
     expect(message.content.map(({ type }) => type)).toEqual(['text'])
   })
 
-  test('sends its thinking back over a tool round', async () => {
+  test('sends its reasoning back over a tool round', async () => {
     const first = await anthropic.messages.create(
       ask('[tool:get_weather {"city":"Oslo"}] What is the weather?', {
         tools: anthropicTools,

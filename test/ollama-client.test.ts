@@ -39,7 +39,7 @@ describe('chat', () => {
     expect(text).toBe(whole.message.content)
   })
 
-  test('tells what it thinks', async () => {
+  test('shows its reasoning', async () => {
     const { message } = await ollama.chat({ model, messages: [user('[think] Hello')], think: true })
     expect([Boolean(message.thinking), message.content === '']).toEqual([true, false])
   })

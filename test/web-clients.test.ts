@@ -208,7 +208,7 @@ describe('the @anthropic-ai/sdk package over chat.z.ai', () => {
     ...more,
   })
 
-  test('reads thinking, text and usage from a stream', async () => {
+  test('reads reasoning, text and usage from a stream', async () => {
     site.script(completionRoute, thinking)
     const message = await anthropic.messages
       .stream(ask('Think', { thinking: { type: 'enabled', budget_tokens: 1024 } }))

@@ -105,12 +105,12 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
   }
 
   async function watched<T>(work: (pool: SQL, answered: () => void) => Promise<T>, limitMs: number): Promise<T> {
-    const asked = pool
+    const server = pool
     const { promise: silent, reject } = Promise.withResolvers<never>()
     let since = clock.monotonic()
     let stop = clock.after(limitMs, onTimer)
     try {
-      const answer = work(asked, () => {
+      const answer = work(server, () => {
         since = clock.monotonic()
         stop()
         stop = clock.after(limitMs, onTimer)
@@ -131,7 +131,7 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
         return
       }
       const error = new DatabaseError('late', undefined)
-      if (asked === pool) goAway(error)
+      if (server === pool) goAway(error)
       reject(error)
     }
   }
@@ -179,10 +179,10 @@ export function createGuardedPool(options: GuardedPoolOptions): GuardedPool {
     stopBackoff = clock.after(pauseMs, () => void reconnect())
   }
 
-  function answers(asked: SQL): Promise<boolean> {
+  function answers(server: SQL): Promise<boolean> {
     return new Promise((resolve) => {
       const stop = clock.after(probeMs, () => resolve(false))
-      asked.unsafe('SELECT pg_is_in_recovery() AS standby').then(
+      server.unsafe('SELECT pg_is_in_recovery() AS standby').then(
         ([found]) => {
           stop()
           // One that follows another server cannot be written until it takes its place.

@@ -100,12 +100,12 @@ export function createNotifications({ connect, notify, clock, newId }: Notificat
     )
   }
 
-  function subscribe(asked: SQL, channel: string): void {
+  function subscribe(listener: SQL, channel: string): void {
     const listeners = handlers.get(channel) ?? new Set()
     const dispatch = (payload: string | undefined) => {
-      if (connection === asked) for (const onPayload of listeners) onPayload(payload)
+      if (connection === listener) for (const onPayload of listeners) onPayload(payload)
     }
-    asked.listen(channel, dispatch, () => dispatch(undefined)).catch(() => {})
+    listener.listen(channel, dispatch, () => dispatch(undefined)).catch(() => {})
   }
 
   /** Bun would listen again by itself, and complain on standard error as long as it cannot. */

@@ -49,21 +49,21 @@ export async function embeddingListings(
  * model, and last any name at an upstream that decides about names itself. Errors: `not-found`.
  */
 export function routeEmbedding(
-  asked: string,
+  requested: string,
   listings: readonly EmbeddingListing[],
   { modelMap, allowed }: EmbeddingRouteOptions,
 ): [first: EmbeddingCandidate, ...others: EmbeddingCandidate[]] {
-  const untagged = withoutTag(asked)
-  const names = [asked, untagged].map(normaliseName)
+  const untagged = withoutTag(requested)
+  const names = [requested, untagged].map(normaliseName)
   const target = modelMap.find(([pattern]) => names.some((name) => matchesPattern(normaliseName(pattern), name)))?.[1]
   const wanted = target ?? untagged
   const [first, ...others] =
     listed(wanted) ?? addressed(wanted) ?? renamed(wanted) ?? unlisted(wanted, listings, target !== undefined)
-  if (first === undefined) throw unknownEmbedding(asked, listings, allowed.upstreams)
+  if (first === undefined) throw unknownEmbedding(requested, listings, allowed.upstreams)
   return [first, ...others]
 
   function listed(name: string): EmbeddingCandidate[] | undefined {
-    const forms = [normaliseName(asked), normaliseName(name)]
+    const forms = [normaliseName(requested), normaliseName(name)]
     const found = listings.flatMap((listing) => {
       const model = listing.models.find(({ id }) =>
         forms.some((form) => form === id.toLowerCase() || form === withoutTag(id.toLowerCase())),

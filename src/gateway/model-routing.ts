@@ -124,16 +124,16 @@ export function routeModel(
 ): ModelRoute {
   const untagged = withoutTag(request.model)
   const isListed = untagged !== request.model && inCatalogue(normaliseName(request.model), listings) !== undefined
-  const asked = isListed ? request.model : untagged
-  const names = [request.model, asked].map(normaliseName)
+  const requested = isListed ? request.model : untagged
+  const names = [request.model, requested].map(normaliseName)
   const mapped = options.modelMap.find(([pattern]) =>
     names.some((name) => matchesPattern(normaliseName(pattern), name)),
   )
   const resolution = mapped
     ? (resolveKnown(mapped[1], listings, options) ?? unlisted(mapped[1], listings, true))
-    : (resolveKnown(asked, listings, options) ??
-      resolveAlias(normaliseName(asked), listings, options) ??
-      unlisted(asked, listings, false))
+    : (resolveKnown(requested, listings, options) ??
+      resolveAlias(normaliseName(requested), listings, options) ??
+      unlisted(requested, listings, false))
   if (!resolution) throw unknownModel(request.model, listings, mapped?.[1])
   return {
     upstream: resolution.upstream,
@@ -150,15 +150,15 @@ export function routeModel(
 
 /** Resolves a name of the gateway, or a name with the id of an upstream in front. */
 function resolveKnown(
-  asked: string,
+  requested: string,
   listings: readonly ModelListing[],
   options: ModelRouteOptions,
 ): Resolution | undefined {
-  const resolution = resolveOwn(asked, listings, options)
+  const resolution = resolveOwn(requested, listings, options)
   if (resolution) return resolution
-  const listing = listings.find(({ upstream }) => normaliseName(asked).startsWith(`${upstream.id}/`))
+  const listing = listings.find(({ upstream }) => normaliseName(requested).startsWith(`${upstream.id}/`))
   if (!listing) return undefined
-  const name = withoutVendor(asked).slice(listing.upstream.id.length + 1)
+  const name = withoutVendor(requested).slice(listing.upstream.id.length + 1)
   return (
     resolveOwn(name, [listing], options) ??
     resolveAlias(normaliseName(name), [listing], options) ??
@@ -167,8 +167,8 @@ function resolveKnown(
 }
 
 /** Resolves an unlisted name that an upstream accepts. `named`: the name is meant for one of these upstreams. */
-function unlisted(asked: string, listings: readonly ModelListing[], named: boolean): Resolution | undefined {
-  const name = withoutVendor(asked)
+function unlisted(requested: string, listings: readonly ModelListing[], named: boolean): Resolution | undefined {
+  const name = withoutVendor(requested)
   for (const { upstream, allowed } of listings) {
     const find = (id: string): Resolution | undefined => {
       const model = upstream.unlisted?.(id, named)
@@ -191,11 +191,11 @@ function withResolution(request: ChatRequest, { reasoning, search = false }: Res
 
 /** Resolves a name of the catalogue, with or without virtual suffixes, or one of the three configured names. */
 function resolveOwn(
-  asked: string,
+  requested: string,
   listings: readonly ModelListing[],
   options: ModelRouteOptions,
 ): Resolution | undefined {
-  const name = normaliseName(asked)
+  const name = normaliseName(requested)
   return name === '' ? undefined : (inCatalogue(name, listings) ?? resolveConfigured(name, listings, options))
 }
 
@@ -256,14 +256,14 @@ function resolveConfigured(
   options: ModelRouteOptions,
 ): Resolution | undefined {
   const { primaryModel, thinkingModel, searchModel } = options
-  const asked = [primaryModel ?? '', thinkingModel, searchModel].map(normaliseName).indexOf(name)
-  const resolution = asked < 0 ? undefined : primary(listings, options)
+  const role = [primaryModel ?? '', thinkingModel, searchModel].map(normaliseName).indexOf(name)
+  const resolution = role < 0 ? undefined : primary(listings, options)
   if (!resolution) return undefined
   return [
     { ...resolution, by: 'PRIMARY_MODEL' as const },
     { ...resolution, reasoning: 'on' as const, by: 'THINKING_MODEL' as const },
     { ...resolution, search: true, by: 'SEARCH_MODEL' as const },
-  ][asked]
+  ][role]
 }
 
 function primary(listings: readonly ModelListing[], { primaryModel }: ModelRouteOptions): Resolution | undefined {

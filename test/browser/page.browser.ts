@@ -115,7 +115,7 @@ describe('Try', () => {
     expect(complaints).toEqual([])
   })
 
-  test('shows the thinking', async () => {
+  test('shows the reasoning', async () => {
     await using opened = await openPage(browser, `${gateway.url}/try`)
     const { page } = opened
     await page.getByLabel('Thinking').selectOption('high')

@@ -80,7 +80,7 @@ describe('everything in the body costs something', () => {
     expect(await count({ ...bare, ...added })).toBeGreaterThan(await count({ ...bare, ...without }))
   })
 
-  test('thinking of ours that comes back', async () => {
+  test('reasoning of the gateway that comes back', async () => {
     const reply = await anthropic.messages.create({
       ...bare,
       model: 'GLM-4.5',

@@ -98,7 +98,7 @@ describe('the frame of vision models', () => {
   })
 })
 
-describe('in the thinking', () => {
+describe('in the reasoning', () => {
   const options = { channel: 'reasoning' } as const
   test.each<[string, string, string]>([
     ['tags around it are dropped', '<think>\nHm\n</think>', 'Hm\n'],

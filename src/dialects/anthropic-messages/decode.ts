@@ -137,7 +137,7 @@ function decodeReasoning(body: MessagesBody, onIgnored: (name: string) => void):
   if (!thinking && reasoning_effort) {
     const decoded = decodeEffort(reasoning_effort, 'reasoning_effort')
     for (const name of decoded.ignored) onIgnored(name)
-    if (decoded.asked) return decoded.asked
+    if (decoded.reasoning) return decoded.reasoning
   }
   const isOff = !thinking || isSwitchedOff(thinking.type, onIgnored)
   if (word && (effort === undefined || (isOff && word !== usualEffort)))
@@ -153,9 +153,9 @@ function decodeReasoning(body: MessagesBody, onIgnored: (name: string) => void):
 /** Words of other APIs are read, too. An unknown word is reported as ignored, and counts as on. */
 function isSwitchedOff(type: string, onIgnored: (name: string) => void): boolean {
   if (type === 'adaptive') return false
-  const { asked, ignored } = decodeEffort(type, 'thinking.type')
+  const { reasoning, ignored } = decodeEffort(type, 'thinking.type')
   for (const name of ignored) onIgnored(name)
-  return asked?.mode === 'off'
+  return reasoning?.mode === 'off'
 }
 
 const displays = ['summarized', 'omitted', 'updates']

@@ -28,20 +28,20 @@ const jsonArray: StreamFormat = { contentType: 'application/json; charset=utf-8'
  * Errors: `invalid-request` for an empty conversation, for more than one candidate, for references to what is stored at
  * Google, and for files in the newest content that cannot be read.
  */
-export function decode(body: GeminiBody, { params, path, query }: RequestContext): Decoded<GeminiOptions> {
-  const { generateContentRequest, ...own } = inCamelCase(body)
-  const asked: GeminiBody = generateContentRequest ?? own
-  rejectUnsupported(asked)
+export function decode(sent: GeminiBody, { params, path, query }: RequestContext): Decoded<GeminiOptions> {
+  const { generateContentRequest, ...own } = inCamelCase(sent)
+  const body: GeminiBody = generateContentRequest ?? own
+  rejectUnsupported(body)
   const isStream = path === streamPath
   const isArray = isStream && !isServerSentEvents(query)
   const ignored = new Set<string>()
   const onIgnored = (name: string) => void ignored.add(name)
-  const contents = readContents(asked.contents, onIgnored)
+  const contents = readContents(body.contents, onIgnored)
   if (contents.length === 0) throw invalidField('contents', 'at least one content is required.')
-  const config: GenerationConfig = asked.generationConfig ?? {}
+  const config: GenerationConfig = body.generationConfig ?? {}
   const { reasoning, ignored: ignoredReasoning } = decodeReasoning(config.thinkingConfig)
-  const { tools, toolChoice, search, searchRules, ignored: ignoredTools } = decodeTools(asked)
-  const messages = [...systemMessages(asked.systemInstruction, onIgnored), ...decodeConversation(contents, onIgnored)]
+  const { tools, toolChoice, search, searchRules, ignored: ignoredTools } = decodeTools(body)
+  const messages = [...systemMessages(body.systemInstruction, onIgnored), ...decodeConversation(contents, onIgnored)]
   const stop = config.stopSequences?.filter((sequence) => sequence !== '') ?? []
   return {
     request: {
@@ -61,7 +61,7 @@ export function decode(body: GeminiBody, { params, path, query }: RequestContext
       output: outputOf(config),
       search,
       searchRules,
-      ignored: [...ignoredTools, ...ignored, ...ignoredOptions(asked), ...ignoredReasoning],
+      ignored: [...ignoredTools, ...ignored, ...ignoredOptions(body), ...ignoredReasoning],
     },
     options: {
       showsThoughts: config.thinkingConfig?.includeThoughts === true,

@@ -35,8 +35,8 @@ export function ignoredOptions(body: GeminiBody): string[] {
   ] as const
   const unknown = Object.entries(config).filter(([name, value]) => !(name in generationConfig.properties) && value)
   return [
-    ...asked(bodyOptions, body),
-    ...[...asked(configOptions, config), ...unknown.map(([name]) => name)].map((name) => `generationConfig.${name}`),
+    ...namesSet(bodyOptions, body),
+    ...[...namesSet(configOptions, config), ...unknown.map(([name]) => name)].map((name) => `generationConfig.${name}`),
     ...mimeTypes
       .filter(([, type]) => type && !knownMimeTypes.has(String(type)))
       .map(([name, type]) => ignoredValue(`generationConfig.${name}`, type)),
@@ -47,6 +47,6 @@ export function ignoredOptions(body: GeminiBody): string[] {
   ]
 }
 
-function asked<Options>(options: readonly [string, (of: Options) => unknown][], of: Options): string[] {
+function namesSet<Options>(options: readonly [string, (of: Options) => unknown][], of: Options): string[] {
   return options.filter(([, asks]) => asks(of)).map(([name]) => name)
 }

@@ -14,14 +14,14 @@ export function decodeReasoning(config: GenerationConfig['thinkingConfig']): {
 } {
   const { thinkingBudget: budget, thinkingLevel: level, includeThoughts } = config ?? {}
   const isLevel = Boolean(level) && level !== 'THINKING_LEVEL_UNSPECIFIED'
-  const { asked, ignored } = decodeEffort(isLevel ? level : undefined, `${param}.thinkingLevel`)
+  const { reasoning: effort, ignored } = decodeEffort(isLevel ? level : undefined, `${param}.thinkingLevel`)
   if (budget === 0) return { reasoning: { mode: 'off' }, ignored }
-  if (asked?.mode === 'off') return { reasoning: asked, ignored }
-  const isOn = typeof budget === 'number' || asked !== undefined || includeThoughts === true
+  if (effort?.mode === 'off') return { reasoning: effort, ignored }
+  const isOn = typeof budget === 'number' || effort !== undefined || includeThoughts === true
   return {
     reasoning: {
       mode: isOn ? 'on' : 'default',
-      effort: asked?.effort,
+      effort: effort?.effort,
       budgetTokens: typeof budget === 'number' && budget > 0 ? budget : undefined,
     },
     ignored,

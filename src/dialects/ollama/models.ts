@@ -22,9 +22,9 @@ export const shownModel: Pick<PostedModelRoute, 'body' | 'nameIn' | 'example'> =
   body: showBody,
   nameIn(body) {
     const { model, name } = Object(body)
-    const asked = model || name
-    if (typeof asked !== 'string' || asked === '') throw invalidField('model', 'this field is required')
-    return asked
+    const requested = model || name
+    if (typeof requested !== 'string' || requested === '') throw invalidField('model', 'this field is required')
+    return requested
   },
   example: { model: 'GLM-4.5' },
 }

@@ -24,7 +24,7 @@ export function decodeSettings(body: SharedBody): DecodedSettings {
   const think = decodeEffort(body.think, 'think')
   return {
     sampling: decodeSampling(options ?? {}),
-    reasoning: think.asked ?? { mode: 'default' },
+    reasoning: think.reasoning ?? { mode: 'default' },
     output: decodeFormat(body.format),
     stream: body.stream ?? true,
     loadReason: /^0+[a-z]*$/.test(jsonText(keep_alive)) ? 'unload' : 'load',

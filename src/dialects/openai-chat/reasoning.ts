@@ -39,16 +39,15 @@ function decodeSwitches(body: ChatBody): { reasoning: Reasoning; ignored: string
     isFields(reasoning) ? decodeEffort(reasoning.effort, 'reasoning.effort') : decodeEffort(reasoning, 'reasoning'),
     decodeEffort(fieldsOf(body.output_config).effort, 'output_config.effort'),
   ]
-  const asked = switches.find(({ on }) => on !== undefined)?.on
-  const askedEffort = efforts.find((effort) => effort.asked)?.asked
+  const isOn = switches.find(({ on }) => on !== undefined)?.on
+  const given = efforts.find((effort) => effort.reasoning)?.reasoning
   const ignored = [...switches, ...efforts].flatMap((one) => one.ignored)
-  if (asked === false || (asked === undefined && askedEffort?.mode === 'off'))
-    return { reasoning: { mode: 'off' }, ignored }
+  if (isOn === false || (isOn === undefined && given?.mode === 'off')) return { reasoning: { mode: 'off' }, ignored }
   const budgets = [fieldsOf(thinking).budget_tokens, nested.max_tokens, body.thinking_budget]
   return {
     reasoning: {
-      mode: asked ? 'on' : (askedEffort?.mode ?? 'default'),
-      effort: askedEffort?.effort,
+      mode: isOn ? 'on' : (given?.mode ?? 'default'),
+      effort: given?.effort,
       budgetTokens: budgets.find((budget) => typeof budget === 'number'),
     },
     ignored,
@@ -75,7 +74,7 @@ const adaptive = 'adaptive'
 
 function wordSwitch(value: unknown, param: string): Switch {
   if (value === adaptive) return { on: true, ignored: [] }
-  const { asked, ignored } = decodeEffort(value, param)
+  const { reasoning, ignored } = decodeEffort(value, param)
   if (ignored.length > 0) return { ignored: [ignoredValue(param, value)] }
-  return { on: asked && asked.mode === 'on', ignored: [] }
+  return { on: reasoning && reasoning.mode === 'on', ignored: [] }
 }

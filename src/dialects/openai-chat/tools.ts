@@ -54,7 +54,7 @@ export function decodeTools(body: ChatBody): DecodedTools {
     customTools,
     toolChoice: toolChoiceOf(choice, names),
     parallelToolCalls: legacy.length === 0 && !choice.oneOnly && (body.parallel_tool_calls ?? true),
-    search: search.asked || (searches.length > 0 && isAllowed('search')),
+    search: search.wanted || (searches.length > 0 && isAllowed('search')),
     searchRules: search.rules,
     ignored: [
       ...all.flatMap((tool) => (tool.kind === 'other' ? [`${tool.path} (${tool.type})`] : [])),
@@ -188,10 +188,10 @@ function decodeSearch(
   { web_search_options }: ChatBody,
   tool: Extract<Declared, { kind: 'search' }> | undefined,
   isChosen: boolean,
-): { asked: boolean; rules: SearchRules | undefined; ignored: string[] } {
+): { wanted: boolean; rules: SearchRules | undefined; ignored: string[] } {
   // Most requests have no search.
-  if (!tool && !web_search_options && !isChosen) return { asked: false, rules: undefined, ignored: [] }
-  const asked = Boolean(web_search_options)
+  if (!tool && !web_search_options && !isChosen) return { wanted: false, rules: undefined, ignored: [] }
+  const wanted = Boolean(web_search_options)
   const options: Fields = web_search_options ?? {}
   const flat = tool?.fields ?? {}
   const nested = fieldsOf(flat.web_search)
@@ -207,8 +207,8 @@ function decodeSearch(
     ...(options.user_location ? ['web_search_options.user_location'] : []),
     ...(tool && flat.user_location ? [`${tool.path}.user_location`] : []),
   ]
-  const chosen = asked || isChosen
-  return { asked, rules: chosen || !asksNothing ? { chosen, ...restrictions } : undefined, ignored }
+  const chosen = wanted || isChosen
+  return { wanted, rules: chosen || !asksNothing ? { chosen, ...restrictions } : undefined, ignored }
 }
 
 function firstList(lists: readonly unknown[]): string[] | undefined {

@@ -122,8 +122,8 @@ export const conversations: ConversationFormat<ResponsesOptions> = {
     const { conversation } = options
     if (conversation === undefined) return undefined
     const { output } = encodeReply(head, reply, options)
-    const asked = storedConversationOf(head, options).slice(conversation.length)
-    return { id: conversation.id, items: [...asked, ...(output as Fields[])] }
+    const added = storedConversationOf(head, options).slice(conversation.length)
+    return { id: conversation.id, items: [...added, ...(output as Fields[])] }
   },
 }
 

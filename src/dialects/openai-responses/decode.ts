@@ -78,7 +78,7 @@ export function decode(
         maxTokens: body.max_output_tokens ?? undefined,
         stop: body.stop.length > 0 ? body.stop : undefined,
       },
-      reasoning: effort.asked ?? { mode: 'default' },
+      reasoning: effort.reasoning ?? { mode: 'default' },
       output: compacts ? { type: 'text' } : decodeOutput(body.text.format),
       search: tools.some((tool) => isWebSearch(tool) && isAllowed(tool)),
       searchRules,

@@ -29,9 +29,9 @@ export function references(body: ResponsesBody): string[] {
  *
  * Errors: `invalid-request` naming an unknown previous response.
  */
-export function resolve(asked: ResponsesBody, find: FindStored): ResolvedBody {
+export function resolve(sent: ResponsesBody, find: FindStored): ResolvedBody {
   // A field of that name belongs to another API.
-  const body = { ...asked, history: undefined, input: ownBody(asked).input.map((item) => resolved(item, find)) }
+  const body = { ...sent, history: undefined, input: ownBody(sent).input.map((item) => resolved(item, find)) }
   const { previous_response_id: previousId } = body
   const conversationId = conversationIdOf(body)
   if (conversationId !== undefined) {

@@ -79,15 +79,15 @@ function withoutRole(item: Fields): Fields {
 }
 
 function readMessage(message: Fields, ignoreRole: (role: unknown) => void): Fields {
-  const asked = message.role ?? message.from
-  const word = roleWord(asked)
+  const requested = message.role ?? message.from
+  const word = roleWord(requested)
   if (ownRoles.has(word)) return word === message.role && 'content' in message ? message : withRole(message, word)
-  const isMissing = asked === undefined || asked === null || asked === ''
-  ignoreRole(isMissing ? 'missing' : asked)
+  const isMissing = requested === undefined || requested === null || requested === ''
+  ignoreRole(isMissing ? 'missing' : requested)
   if (isMissing) return withRole(message, likelyRole(message))
   const known = rolesOfOthers.get(word)
   if (known !== undefined) return withRole(message, known)
-  return withRole(textOr(message.name) === '' ? { ...message, name: textOr(asked) } : message, 'user')
+  return withRole(textOr(message.name) === '' ? { ...message, name: textOr(requested) } : message, 'user')
 }
 
 /** Fields that only one role has. */

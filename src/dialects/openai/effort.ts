@@ -27,7 +27,7 @@ const efforts = new Map<string, Reasoning | undefined>([
 
 export interface DecodedEffort {
   /** Absent if the client asks for nothing. */
-  asked?: Reasoning | undefined
+  reasoning?: Reasoning | undefined
   /** The name of the option with its value, if the value is unknown. */
   ignored: string[]
 }
@@ -40,7 +40,7 @@ export function decodeEffort(value: unknown, param: string): DecodedEffort {
   if (value === undefined || value === null) return { ignored: [] }
   const word = typeof value === 'string' || typeof value === 'boolean' ? String(value).trim().toLowerCase() : undefined
   if (word === undefined || !efforts.has(word)) return { ignored: [ignoredValue(param, value)] }
-  return { asked: efforts.get(word), ignored: [] }
+  return { reasoning: efforts.get(word), ignored: [] }
 }
 
 /** A longer value, or one with spaces, may be a prompt, which must not appear in a header or in the log. */

@@ -5,8 +5,8 @@ import { t } from '../i18n.ts'
 import { Button } from '../parts/controls.tsx'
 import { Icon } from '../parts/icon.tsx'
 import type { Model } from './models.ts'
-import { draft, isOver, pictures, run, sendDraft, settings, startOver, stop, turns } from './state.ts'
-import type { Picture } from './transcript.ts'
+import { draft, images, isOver, run, sendDraft, settings, startOver, stop, turns } from './state.ts'
+import type { AttachedImage } from './transcript.ts'
 
 /** Larger ones are refused by the gateway anyway. */
 const mostPictureBytes = 8_000_000
@@ -24,7 +24,7 @@ export function Ask({ model, models }: { model: Model | undefined; models: reado
     for (const file of files) {
       if (!file.type.startsWith('image/')) continue
       tooLarge.value = file.size > mostPictureBytes
-      if (!tooLarge.value) pictures.value = [...pictures.value, await pictureOf(file)]
+      if (!tooLarge.value) images.value = [...images.value, await readImage(file)]
     }
   }
   const sees = model?.input === undefined || model.input.includes('image')
@@ -32,7 +32,7 @@ export function Ask({ model, models }: { model: Model | undefined; models: reado
   return (
     <>
       {tooLarge.value && <p class="small warn line">{t('pictureTooLarge', bytes(mostPictureBytes))}</p>}
-      {pictures.value.length > 0 && model && !sees && (
+      {images.value.length > 0 && model && !sees && (
         <p class="small warn line">
           <i class="g warn" />
           {t('doesNotSee', model.id)}{' '}
@@ -90,14 +90,14 @@ export function Ask({ model, models }: { model: Model | undefined; models: reado
               event.currentTarget.value = ''
             }}
           />
-          {pictures.value.map((picture) => (
-            <span key={picture.url} class="chip">
-              {picture.name} <i>{bytes(picture.bytes)}</i>
+          {images.value.map((image) => (
+            <span key={image.url} class="chip">
+              {image.name} <i>{bytes(image.bytes)}</i>
               <button
                 type="button"
                 class="btn bare tiny"
-                aria-label={t('remove', picture.name)}
-                onClick={() => (pictures.value = pictures.value.filter((each) => each !== picture))}
+                aria-label={t('remove', image.name)}
+                onClick={() => (images.value = images.value.filter((each) => each !== image))}
               >
                 <Icon name="x" />
               </button>
@@ -126,7 +126,7 @@ export function Ask({ model, models }: { model: Model | undefined; models: reado
   )
 }
 
-function pictureOf(file: File): Promise<Picture> {
+function readImage(file: File): Promise<AttachedImage> {
   return new Promise((resolve, reject) => {
     const reader = new FileReader()
     reader.onload = () => resolve({ name: file.name, bytes: file.size, url: String(reader.result) })

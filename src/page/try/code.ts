@@ -23,7 +23,7 @@ export function codeFor(
   return language === 'Python' ? python(dialect, body, root) : typescript(dialect, body, root)
 }
 
-/** The same body to look at: long texts and the data of pictures are cut. */
+/** The same body to look at: long texts and the data of images are cut. */
 export function shortened<Value>(value: Value, most = 400): Value {
   const text = JSON.stringify(value, (_key, each) =>
     typeof each === 'string' && each.length > most ? `${each.slice(0, 60)}…` : each,

@@ -49,7 +49,7 @@ export function argumentsOf(text: string): unknown {
   }
 }
 
-/** The parts of a picture's address: `data:image/png;base64,…`. */
+/** The parts of an image's address: `data:image/png;base64,…`. */
 export function dataOf(url: string): { mediaType: string; base64: string } {
   const [, mediaType = '', base64 = ''] = /^data:([^;]+);base64,(.*)$/s.exec(url) ?? []
   return { mediaType, base64 }

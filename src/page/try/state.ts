@@ -4,12 +4,20 @@ import { readEvents, readLines } from '../api/read-events.ts'
 import { root } from '../router.ts'
 import type { TryDialect } from './dialect.ts'
 import { tryDialects } from './dialects.ts'
-import { clockTool, type Picture, type Progress, runClock, type Settings, type Turn, type Usage } from './transcript.ts'
+import {
+  type AttachedImage,
+  clockTool,
+  type Progress,
+  runClock,
+  type Settings,
+  type Turn,
+  type Usage,
+} from './transcript.ts'
 
 // Kept while the reader looks at other places.
 export const turns = signal<readonly Turn[]>([])
 export const draft = signal('')
-export const pictures = signal<readonly Picture[]>([])
+export const images = signal<readonly AttachedImage[]>([])
 export const dialect = signal<TryDialect>(tryDialects[0])
 export const settings = signal<Settings>({ model: '', thinking: 'default', maxTokens: undefined, tool: false })
 /** A client's key; it is kept in memory only. */
@@ -48,10 +56,10 @@ const mostRounds = 4
 /** Sends what stands in the field. Calls of the page's own tool are answered by it, and sent again. */
 export async function sendDraft(): Promise<void> {
   const text = draft.value.trim()
-  if ((text === '' && pictures.value.length === 0) || underWay) return
-  turns.value = [...turns.value, { by: 'user', text, images: pictures.value }]
+  if ((text === '' && images.value.length === 0) || underWay) return
+  turns.value = [...turns.value, { by: 'user', text, images: images.value }]
   draft.value = ''
-  pictures.value = []
+  images.value = []
   for (let round = 0; round < mostRounds; round++) {
     const progress = await once()
     const calls = progress?.parts.filter((part) => part.type === 'call') ?? []

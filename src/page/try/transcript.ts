@@ -4,10 +4,10 @@ export type Turn = UserTurn | ModelTurn
 export interface UserTurn {
   by: 'user'
   text: string
-  images: readonly Picture[]
+  images: readonly AttachedImage[]
 }
 
-export interface Picture {
+export interface AttachedImage {
   name: string
   bytes: number
   /** `data:image/png;base64,…` */

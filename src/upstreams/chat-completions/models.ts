@@ -77,7 +77,7 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
         .map(({ id }) => embeddingModel(id))
   let known = rows
   let knownEmbedders = embedderRows
-  let asked = 0
+  let nextKey = 0
   let goodUntil = Number.NEGATIVE_INFINITY
   // The last read of the list timed out: requests do not wait for the next one.
   let timedOut = false
@@ -135,8 +135,8 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
   async function refreshed(): Promise<void> {
     if (clock.monotonic() < goodUntil) return
     const skipsWait = timedOut
-    const asked = refresh(new AbortController().signal)
-    if (!skipsWait) await asked
+    const refreshing = refresh(new AbortController().signal)
+    if (!skipsWait) await refreshing
   }
 
   function embeddingModel(id: string): Model {
@@ -154,7 +154,7 @@ export function catalogue({ client, rules, keys, only, table, clock, modelsTtlMs
   }
 
   async function live(signal: AbortSignal): Promise<{ models: ChatModel[]; embedders: Model[] }> {
-    const key = keys[asked++ % keys.length]
+    const key = keys[nextKey++ % keys.length]
     if (key === undefined) throw new Error('no key')
     const answer = await client.ask('/models', { key, signal })
     const listed = entriesIn(answer, rules.isChatModel)

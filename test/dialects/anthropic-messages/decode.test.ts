@@ -191,7 +191,7 @@ test.each(['compaction', 'advisor_tool_result', 'whatever_comes'])(
   },
 )
 
-describe('a budget of thinking', () => {
+describe('a budget of reasoning', () => {
   const budget = (budget_tokens: number, max_tokens: number | null = null, type = 'enabled') =>
     body({ thinking: { type, budget_tokens }, max_tokens })
   const refused = (message: string) => ({

@@ -171,7 +171,7 @@ describe('encoder', () => {
     expect(stream(deltas, options)).toEqual([...opening, ...expected])
   })
 
-  test('tells how far omitted thinking has come, to whoever asks', () => {
+  test('counts omitted reasoning for clients that ask for it', () => {
     const deltas = [think('x'.repeat(150)), think('x'.repeat(450)), think('x'), say('a'), usage, finish()]
     const step = (estimated_tokens: number) => delta(0, { type: 'thinking_delta', thinking: '', estimated_tokens })
     const asked = stream(deltas, { ...omitted, countsHiddenReasoning: true })
@@ -184,13 +184,13 @@ describe('encoder', () => {
     expect(stream(deltas, omitted)).toEqual(asked.filter((told) => told !== step(150)))
   })
 
-  test('says of thinking that is shown that nothing is counted', () => {
+  test('counts no reasoning that is shown', () => {
     expect(stream([think('Hm'), finish()], { ...shown, countsHiddenReasoning: true })[3]).toBe(
       delta(0, { type: 'thinking_delta', thinking: 'Hm', estimated_tokens: null }),
     )
   })
 
-  test('shows thinking to whoever asked for it by the model name', () => {
+  test('shows reasoning to clients that asked for it by the model name', () => {
     const encoder = anthropicMessages.encoder({ ...head, reasoningByName: true }, hidden)
     expect(runTransform(encoder, events(think('Hm'), finish()))[2]).toBe(
       start(0, { type: 'thinking', thinking: '', signature: '' }),
@@ -273,7 +273,7 @@ describe('encodeReply', () => {
   })
 })
 
-test('thinking comes back as reasoning when we signed it, and is dropped when another model did', () => {
+test('a thinking block is read as reasoning if the gateway signed it, and dropped if another model did', () => {
   const turn = (signature: string) => ({
     model: 'glm-5',
     messages: [

@@ -24,7 +24,7 @@ const turn = [
   finish(),
 ]
 
-test('a chat keeps a turn with thoughts and two calls, and its reasoning comes back once', async () => {
+test('a chat keeps a turn with reasoning and two calls, and sends the reasoning back once', async () => {
   const chat = client(answering(messages(...turn))).chats.create({ model: 'glm-5' })
   const chunks = await Array.fromAsync(await chat.sendMessageStream({ message: 'Hello' }))
   expect(chunks.flatMap(({ functionCalls }) => functionCalls ?? [])).toEqual([
@@ -70,7 +70,7 @@ test('an error in the middle of a stream is raised', async () => {
   expect(String(thrown)).toContain('Cut off.')
 })
 
-test('a whole reply parses: its text is without the thoughts, and hidden ones are in the signature alone', async () => {
+test('a whole reply parses: its text has no reasoning, and hidden reasoning is in the signature alone', async () => {
   const whole = reply(think('A greeting.'), say('Hello!'), usage, finish())
   const shown = await client(answeringJson(200, gemini.encodeReply(head, whole, options))).models.generateContent(ask)
   expect([shown.text, shown.candidates?.[0]?.content?.parts?.[0]]).toEqual([

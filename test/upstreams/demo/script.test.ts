@@ -144,7 +144,7 @@ describe('the language follows the user', () => {
   })
 })
 
-describe('it thinks', () => {
+describe('it reasons', () => {
   const mode = (mode: ChatRequest['reasoning']['mode'], said = 'hi') => request(said, { reasoning: { mode } })
   const never = { ...model, reasoning: 'never' as const }
   const always = { ...model, reasoning: 'by-default' as const }

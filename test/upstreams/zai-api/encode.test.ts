@@ -336,7 +336,7 @@ describe('messages', () => {
   })
 })
 
-describe('thinking', () => {
+describe('reasoning', () => {
   const on = { type: 'enabled', clear_thinking: false }
   test.each<[string, ChatRequest['reasoning'], unknown, unknown]>([
     ['glm-4.7', { mode: 'default' }, on, undefined],

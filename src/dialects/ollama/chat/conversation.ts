@@ -84,12 +84,12 @@ function systemMessage(text: string): Message[] {
 
 /** The text, and the images beside it. */
 function partsIn({ content, images }: Fields, index: number, reading: ContentOptions): UserPart[] {
-  const pictures = listed(images).flatMap((image, at) => {
+  const given = listed(images).flatMap((image, at) => {
     if (typeof image === 'string' && image !== '') return image
     const path = `messages.${index}.images.${at}`
     if (reading.rejects) throw invalidField(path, 'expected base64 data.')
     reading.ignored.push(path)
     return []
   })
-  return [...partsOf(content, `messages.${index}.content`, reading), ...imageParts(pictures)]
+  return [...partsOf(content, `messages.${index}.content`, reading), ...imageParts(given)]
 }

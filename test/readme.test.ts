@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import packageJson from '../package.json' with { type: 'json' }
 import { systemClock } from '../src/async/system-clock.ts'
 import { clientRecipes, clientsTable } from '../src/cli/clients/document.ts'
-import { configurationTable } from '../src/config/documents.ts'
+import { configurationTable, type TableWords } from '../src/config/documents.ts'
 import { modelsTable } from '../src/models/document.ts'
+import { allowedTexts, settingTexts } from '../src/page/setting-texts.ts'
 import { demo } from '../src/upstreams/demo/index.ts'
 import { markers } from '../src/upstreams/demo/markers.ts'
 import { startGateway } from './support/gateway.ts'
@@ -14,10 +15,18 @@ import { documentsOf, expectGenerated } from './support/readme.ts'
 
 const root = join(import.meta.dir, '..')
 
+const chinese: TableWords = {
+  head: ['变量', '参数', '默认值', '含义'],
+  about: ({ env }) => settingTexts[env] ?? '',
+  rule: ({ kind }) => `须为${spaced(allowedTexts[kind.allowed] ?? kind.allowed)}。`,
+}
+
+const spaced = (text: string): string => (/^[\x21-\x7e]/.test(text) ? ` ${text}` : text)
+
 /** Parts that need nothing but the program; what tests have found is told by test/conformance.test.ts. */
-const generated: Record<string, () => string> = {
-  configuration: configurationTable,
-  models: modelsTable,
+const generated: Record<string, (file: string) => string> = {
+  configuration: (file) => configurationTable(file === 'README.zh-CN.md' ? chinese : undefined),
+  models: () => modelsTable(),
   clients: clientsTable,
   'client recipes': clientRecipes,
   'demo markers': () =>
@@ -31,7 +40,7 @@ const generated: Record<string, () => string> = {
 
 describe.each(['README.md', 'README.zh-CN.md'])('%s', (file) => {
   test.each(Object.keys(generated))('tells the %s as the program has them', (name) => {
-    expectGenerated(file, name, generated[name]?.() ?? '')
+    expectGenerated(file, name, generated[name]?.(file) ?? '')
   })
 
   test('gives a reason for every package', () => {

@@ -8,19 +8,33 @@ export function grouped(): { title: string; members: Setting[] }[] {
   }))
 }
 
+/** What a document says in its language. */
+export interface TableWords {
+  head: readonly [variable: string, flag: string, byDefault: string, meaning: string]
+  about: (setting: Setting) => string
+  /** What a value has to be. */
+  rule: (setting: Setting) => string
+}
+
+const english: TableWords = {
+  head: ['Variable', 'Flag', 'Default', 'Meaning'],
+  about: ({ about }) => about,
+  rule,
+}
+
 /** The table of docs/configuration.md, as Markdown. */
-export function configurationTable(): string {
+export function configurationTable({ head, about, rule }: TableWords = english): string {
   const rows = settingList.map((setting) => {
     const flag = flagOf(setting)
     const cells = [
       code(setting.env),
       flag === undefined ? '' : code(`--${flag}`),
       setting.default === '' ? '' : code(setting.default),
-      `${escaped(setting.about)} ${escaped(rule(setting))}`,
+      `${escaped(about(setting))} ${escaped(rule(setting))}`,
     ]
     return `| ${cells.join(' | ')} |`
   })
-  return ['| Variable | Flag | Default | Meaning |', '|---|---|---|---|', ...rows, ''].join('\n')
+  return [`| ${head.join(' | ')} |`, '|---|---|---|---|', ...rows, ''].join('\n')
 }
 
 /** The whole of `.env.example`: every assignment is commented out and shows the default. */

@@ -1,3 +1,8 @@
+import { doctorTexts } from './doctor-texts.ts'
+import { errorTexts } from './error-texts.ts'
+
+export { settingTexts } from './setting-texts.ts'
+
 /**
  * What the gateway itself says in English, in Chinese. `{}` stands for a value: a name, a number, a code. Sentences that
  * are not here are shown as they come.
@@ -113,13 +118,16 @@ const sentences: readonly (readonly [english: string, chinese: string])[] = [
   ['replay of {}', '重放 {}'],
 ]
 
-const patterns = sentences.map(([english, chinese]) => {
+const patterns = [...sentences, ...doctorTexts, ...errorTexts].map(([english, chinese]) => {
   const pattern = english
     .split('{}')
     .map((piece) => piece.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
     .join('(.+?)')
   return { pattern: new RegExp(`^${pattern}$`), chinese }
 })
+
+/** A field of a request, or what a sentence is about, in front of it. */
+const named = /^([\w.-]+): (.+)$/
 
 /** A sentence of the gateway in Chinese; as it is where it is not known. */
 export function inChinese(sentence: string): string {
@@ -129,5 +137,7 @@ export function inChinese(sentence: string): string {
     const values = found.slice(1)
     return chinese.replaceAll('{}', () => values.shift() ?? '')
   }
-  return sentence
+  const [, name, rest = ''] = named.exec(sentence) ?? []
+  const translated = name === undefined ? rest : inChinese(rest)
+  return translated === rest ? sentence : `${name}：${translated}`
 }

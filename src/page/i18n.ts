@@ -13,12 +13,12 @@ export function t<Name extends TextName>(name: Name, ...values: Arguments<Name>)
   return typeof text === 'function' ? text(...values) : String(text)
 }
 
-const translate = signal<((sentence: string) => string) | undefined>(undefined)
+const translate = signal<typeof import('./gateway-texts.ts') | undefined>(undefined)
 effect(() => {
   if (language.value === 'zh' && !translate.peek())
     import('./gateway-texts.ts').then(
-      ({ inChinese }) => {
-        translate.value = inChinese
+      (loaded) => {
+        translate.value = loaded
       },
       // Then they stay in English.
       () => {},
@@ -27,5 +27,10 @@ effect(() => {
 
 /** A sentence of the gateway itself in the reader's language, as far as it is known there. */
 export function say(sentence: string): string {
-  return language.value === 'zh' && translate.value ? translate.value(sentence) : sentence
+  return language.value === 'zh' && translate.value ? translate.value.inChinese(sentence) : sentence
+}
+
+/** What a setting is for, in the reader's language. */
+export function sayAbout(setting: string, about: string): string {
+  return (language.value === 'zh' && translate.value?.settingTexts[setting]) || about
 }

@@ -1,7 +1,7 @@
 import { useMemo } from 'preact/hooks'
 import type { BodyName, CapturedBody, RequestDetail } from '../../admin/schema/requests.ts'
 import { useResource } from '../api/resource.ts'
-import { t } from '../i18n.ts'
+import { say, t } from '../i18n.ts'
 import { Button, Pick } from '../parts/controls.tsx'
 import { Empty } from '../parts/states.tsx'
 import { setQuery } from '../router.ts'
@@ -42,7 +42,7 @@ export function Difference({ request, from, to }: { request: RequestDetail; from
           </Button>
         </span>
       </div>
-      {error && <Empty title={t('notKept')}>{error.message}</Empty>}
+      {error && <Empty title={t('notKept')}>{say(error.message)}</Empty>}
       {lines && (
         <DiffView lines={lines} left={`${numbers[0]} ${t(titles[from])}`} right={`${numbers[1]} ${t(titles[to])}`} />
       )}

@@ -1,7 +1,7 @@
 import { useSignal } from '@preact/signals'
 import type { KeyWithSecret } from '../../admin/schema/keys.ts'
 import { ApiError } from '../api/client.ts'
-import { t } from '../i18n.ts'
+import { say, t } from '../i18n.ts'
 import { Button, Code, Field } from '../parts/controls.tsx'
 import { Dialog } from '../parts/dialog.tsx'
 import { Note } from '../parts/states.tsx'
@@ -84,7 +84,7 @@ export function Confirm({ title, text, action, typed, onClose, onConfirm }: Conf
           )}
         </Field>
       )}
-      {error.value && <Note tone="bad" title={error.value.message || t('unreachable')} />}
+      {error.value && <Note tone="bad" title={say(error.value.message) || t('unreachable')} />}
     </Dialog>
   )
 }

@@ -3,7 +3,7 @@ import type { Budget, KeyChange, KeyView, KeyWithSecret, NewKey, Prices } from '
 import { ApiError, send } from '../api/client.ts'
 import { upstreams as configured } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
-import { creditsOf, dollars, short } from '../format.ts'
+import { creditsOf, short } from '../format.ts'
 import { say, t } from '../i18n.ts'
 import { Button, Field, Pick } from '../parts/controls.tsx'
 import { Dialog } from '../parts/dialog.tsx'
@@ -116,13 +116,15 @@ export function KeyForm({ before, onClose, onSaved }: KeyFormProps) {
           >
             {input(upstreams, t('all'))}
           </Field>
+        </div>
+        <div class="pair">
           <Field label={t('apis')} hint="openai-chat, anthropic-messages" error={wrong('dialects')}>
             {input(dialects, t('all'))}
           </Field>
+          <Field label={t('mcpServers')} hint={t('mcpServersHint')} error={wrong('mcp_servers')}>
+            {input(servers, t('all'))}
+          </Field>
         </div>
-        <Field label={t('mcpServers')} hint={t('mcpServersHint')} error={wrong('mcp_servers')}>
-          {input(servers, t('all'))}
-        </Field>
         <div class="pair">
           <Field label={t('rpm')} error={wrong('rpm')}>
             {input(rpm, t('noLimit'))}
@@ -206,7 +208,7 @@ function PriceHint({ budgets, models }: { budgets: readonly BudgetRow[]; models:
   if (!budget || !price) return null
   const each = usualMix(price)
   if (!(each > 0) || !Number.isFinite(amount)) return null
-  const spent = budget.unit === 'usd' ? `$${dollars(amount)}` : `${creditsOf(amount)} ${t('cr')}`
+  const spent = budget.unit === 'usd' ? `$${Number(amount.toPrecision(6))}` : `${creditsOf(amount)} ${t('cr')}`
   return <Note>{t('priceHint', spent, short((amount / each) * 1e6), price.model.toLowerCase())}</Note>
 }
 

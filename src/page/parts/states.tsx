@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import type { ApiError } from '../api/client.ts'
-import { t } from '../i18n.ts'
+import { say, t } from '../i18n.ts'
 import { Button } from './controls.tsx'
 
 interface NoteProps {
@@ -35,7 +35,7 @@ export function Failed({ what, error, again }: { what: string; error: ApiError; 
         </Button>
       }
     >
-      {error.status === 0 ? t('unreachable') : error.message}
+      {error.status === 0 ? t('unreachable') : say(error.message)}
     </Note>
   )
 }

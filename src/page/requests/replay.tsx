@@ -7,7 +7,7 @@ import { now } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
 import { conversationOf, type Line, parseBody } from '../bodies/read.ts'
 import { moment, seconds, whole } from '../format.ts'
-import { t } from '../i18n.ts'
+import { say, t } from '../i18n.ts'
 import { Button, Pick } from '../parts/controls.tsx'
 import { Paragraphs, Reasoning, Said, ToolCall } from '../parts/conversation-lines.tsx'
 import { Dim, Status, Unit } from '../parts/mark.tsx'
@@ -182,7 +182,7 @@ function Side({ id, title, before }: { id: string; title: string; before?: Reque
           </tr>
         </tbody>
       </table>
-      {shown.error && <Status mark="bad">{shown.error.message}</Status>}
+      {shown.error && <Status mark="bad">{say(shown.error.message)}</Status>}
       <ol class="talk">
         {lines.value.map((line, n) => (
           <Said

@@ -3,7 +3,7 @@ import type { KeyList, KeyView, KeyWithSecret } from '../../admin/schema/keys.ts
 import { ApiError, send } from '../api/client.ts'
 import { upstreams } from '../api/live.ts'
 import { useResource } from '../api/resource.ts'
-import { t } from '../i18n.ts'
+import { say, t } from '../i18n.ts'
 import { Confirm, Secret } from '../keys/dialogs.tsx'
 import { KeyForm } from '../keys/form.tsx'
 import { type KeyAction, KeyTable } from '../keys/table.tsx'
@@ -48,7 +48,7 @@ export function KeysScreen() {
       </div>
       {failed.value && (
         <div class="after">
-          <Note tone="bad" title={failed.value.message || t('unreachable')} />
+          <Note tone="bad" title={say(failed.value.message) || t('unreachable')} />
         </div>
       )}
       <PlanForOne />

@@ -139,7 +139,7 @@ function Filled({ request }: { request: RequestDetail }) {
       </div>
       {error && (
         <div class="after">
-          <Note tone="bad" title={error.message}>
+          <Note tone="bad" title={say(error.message)}>
             {error.remedy && say(error.remedy)} <span class="m">{error.code}</span>
           </Note>
         </div>

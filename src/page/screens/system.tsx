@@ -11,7 +11,7 @@ import { capture, now } from '../api/live.ts'
 import { readEvents } from '../api/read-events.ts'
 import { useResource } from '../api/resource.ts'
 import { bytes, moment, rough, span } from '../format.ts'
-import { t } from '../i18n.ts'
+import { say, sayAbout, t } from '../i18n.ts'
 import { Button, Segments } from '../parts/controls.tsx'
 import { Dim, type Mark } from '../parts/mark.tsx'
 import { Failed, Note, Placeholder } from '../parts/states.tsx'
@@ -119,16 +119,16 @@ function Doctor() {
         </span>
       </div>
       {state.value === '' && <p class="two">{t('doctorLede')}</p>}
-      {error.value && <Note tone="bad" title={error.value.message || t('unreachable')} />}
+      {error.value && <Note tone="bad" title={say(error.value.message) || t('unreachable')} />}
       <ol class="line-list checks">
         {steps.value.map((step) => (
           <li key={`${step.n} ${step.name}`}>
             <span class="st">
               <i class={`g ${stepMarks[step.state]}`} />
-              {step.name} <Dim>{step.text}</Dim>
+              {say(step.name)} <Dim>{say(step.text)}</Dim>
             </span>
             <Dim>{span(step.ms)}</Dim>
-            {step.fix && <span class="l2 two">{step.fix}</span>}
+            {step.fix && <span class="l2 two">{say(step.fix)}</span>}
           </li>
         ))}
       </ol>
@@ -183,7 +183,7 @@ function Kept({ system }: { system: System }) {
         <dt>{t('folder')}</dt>
         <dd class="m">{system.state_folder ?? t('none')}</dd>
       </dl>
-      {error.value && <Note tone="bad" title={error.value.message || t('unreachable')} />}
+      {error.value && <Note tone="bad" title={say(error.value.message) || t('unreachable')} />}
     </>
   )
 }
@@ -215,10 +215,11 @@ function Configuration({ config }: { config: System['config'] }) {
           </thead>
           <tbody>
             {shown.map(({ name, value, source, about }) => (
-              <tr key={name} title={about}>
+              <tr key={name} title={sayAbout(name, about)}>
                 <td class="p1 m">{name}</td>
                 <td class={value === undefined || value === '' ? 'p3 m grow wrap dim' : 'p3 m grow wrap'}>
                   {value === undefined || value === '' ? t('notSet') : value}
+                  {all.value && <small class="about dim">{sayAbout(name, about)}</small>}
                 </td>
                 <td class="p2 two">{source === 'default' ? t('default') : source}</td>
               </tr>

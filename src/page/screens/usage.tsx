@@ -110,8 +110,8 @@ function Days({ from, end }: { from: number; end: number }) {
     <input
       type="date"
       class="in day-field"
-      aria-label={t(name === 'from' ? 'from' : 'until')}
-      title={`${t(name === 'from' ? 'from' : 'until')} (UTC)`}
+      aria-label={t(name === 'from' ? 'firstDay' : 'lastDay')}
+      title={`${t(name === 'from' ? 'firstDay' : 'lastDay')} (UTC)`}
       value={dateOf(value)}
       max={dateOf(Date.now())}
       onChange={({ currentTarget: { value: chosen } }) => chosen && setQuery({ range: 'custom', [name]: chosen })}

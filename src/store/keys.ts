@@ -195,11 +195,7 @@ interface Reserved {
 /**
  * A reservation from an ended window or from before a reset has an old `generation`, so the current budget is not changed.
  */
-export async function settleReservation(
-  sql: Sql,
-  { budget, amount, generation }: Reserved,
-  spent: number,
-): Promise<void> {
+async function settleReservation(sql: Sql, { budget, amount, generation }: Reserved, spent: number): Promise<void> {
   await sql`UPDATE budgets SET reserved = reserved - ${amount}, settled = settled + ${spent}
     WHERE id = ${budget} AND generation = ${generation}`
 }

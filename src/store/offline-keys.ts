@@ -2,7 +2,8 @@ import { DatabaseError } from '../database/errors.ts'
 import type { Database } from '../database/sql.ts'
 import type { BudgetRow, Reserve } from './budget-rows.ts'
 import type { Journal } from './journal.ts'
-import { type KeyStore, settleReservation } from './keys.ts'
+import type { KeyStore } from './keys.ts'
+import { countLateCosts, forgetLateCosts } from './late-costs.ts'
 
 export interface OfflineKeysOptions {
   /** On PostgreSQL. */
@@ -164,29 +165,37 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
   }
 
   async function writeAll(): Promise<void> {
-    for (let batch = next(); batch.length > 0; batch = next())
-      for (const entry of batch) {
-        try {
-          await stored(entry)
-        } catch (thrown) {
-          if (thrown instanceof DatabaseError) return schedule()
-          warn('what a request has cost could not be stored', thrown)
-        }
-        journal.remove('costs', [entry.id])
+    if (database.isAway() && journal.count('costs') > 0) return schedule()
+    for (let batch = next(); batch.length > 0; batch = next()) {
+      try {
+        await stored(batch)
+      } catch (thrown) {
+        if (thrown instanceof DatabaseError) return schedule()
+        warn(`what ${batch.length} requests have cost could not be stored`, thrown)
       }
+      journal.remove(
+        'costs',
+        batch.map(({ id }) => id),
+      )
+    }
   }
 
   function next(): Entry[] {
-    if (database.isAway()) return []
     return journal.oldest('costs', writtenAtOnce).map(({ id, text }) => {
       const { spent, budgets }: JournaledEntry = JSON.parse(text)
       return { id, spent: new Map(spent), ...(budgets ? { budgets: new Map(budgets) } : {}) }
     })
   }
 
-  async function stored({ id, spent, budgets }: Entry): Promise<void> {
-    if (budgets === undefined) await store.settle(id, spent)
-    else await spendOnce(database, { id, spent, budgets, at: now() })
+  async function stored(batch: readonly Entry[]): Promise<void> {
+    const unknown = batch.flatMap(({ id, spent, budgets }) => (budgets ? [{ id, spent, budgets }] : []))
+    if (unknown.length > 0) {
+      await countLateCosts(database, unknown, now())
+      await forgetLateCosts(database, now() - settlementAgeMs)
+    }
+    await Promise.all(
+      batch.filter(({ budgets }) => budgets === undefined).map(({ id, spent }) => store.settle(id, spent)),
+    )
   }
 }
 
@@ -201,34 +210,5 @@ function asReserved(budgets: readonly BudgetRow[], amounts: readonly Reserve[]):
     const { amount = 0, startedAt, settled, reserved = 0, generation } = amounts[index] ?? {}
     if (startedAt === undefined || settled === undefined || generation === undefined) return row
     return { ...row, startedAt, settled, reserved: reserved + amount, generation }
-  })
-}
-
-/** Counts what was spent without a reservation. A second time does nothing. */
-async function spendOnce(
-  database: Database,
-  { id, spent, budgets, at }: Required<Entry> & { at: number },
-): Promise<void> {
-  await database.transaction(async (sql) => {
-    await sql`DELETE FROM settlements WHERE at < ${at - settlementAgeMs}`
-    const isNew = await sql`INSERT INTO settlements (id, at) VALUES (${id}, ${at}) ON CONFLICT DO NOTHING RETURNING id`
-    if (isNew.length === 0) return
-    // The reservation may have been stored although its answer did not arrive.
-    const reserved = await sql<{ budget: string; amount: number; estimate: number; generation: number }>`
-      DELETE FROM reservations WHERE id = ${id} RETURNING budget, amount, estimate, generation`
-    for (const [budget, known] of [...budgets].toSorted(([one], [other]) => (one < other ? -1 : 1))) {
-      const row = reserved.find((each) => each.budget === budget)
-      const amount = spent.get(budget) ?? 0
-      if (row) {
-        await settleReservation(sql, row, amount)
-        continue
-      }
-      // Its window may have begun while the database was away.
-      await sql`UPDATE budgets SET
-          settled = CASE WHEN generation = ${known.generation} THEN settled + ${amount} ELSE ${amount} END,
-          reserved = CASE WHEN generation = ${known.generation} THEN reserved ELSE 0 END,
-          window_start = ${known.startedAt}, generation = ${known.generation}
-        WHERE id = ${budget} AND generation <= ${known.generation}`
-    }
   })
 }

@@ -97,6 +97,8 @@ describe.skipIf(noPostgres !== undefined)('keys of several gateways', () => {
     expect(await refusal(strict.call(secret, 1))).toMatchObject({ code: 'budget_unavailable' })
     await strict.call(free, 1)
     expect([home.journal.count('costs'), strict.journal.count('costs')]).toEqual([5, 1])
+    // Tries in vain.
+    for (const { clock } of [home, strict]) clock.advance(5_000)
     server.start()
     await until(() => !home.isDatabaseAway() && !strict.isDatabaseAway(), 'the server to be back')
     await eventually(async () => {

@@ -156,21 +156,22 @@ export function offlineKeys(store: KeyStore, options: OfflineKeysOptions): Offli
     if (!isClosed) stopTimer = after(retryMs, () => void write())
   }
 
-  /** Calls at the same time are one. */
+  /** Calls at the same time are one. What it leaves is tried again. */
   function write(): Promise<void> {
     writing ??= writeAll().finally(() => {
       writing = undefined
+      if (journal.count('costs') > 0) schedule()
     })
     return writing
   }
 
   async function writeAll(): Promise<void> {
-    if (database.isAway() && journal.count('costs') > 0) return schedule()
+    if (database.isAway()) return
     for (let batch = next(); batch.length > 0; batch = next()) {
       try {
         await stored(batch)
       } catch (thrown) {
-        if (thrown instanceof DatabaseError) return schedule()
+        if (thrown instanceof DatabaseError) return
         warn(`what ${batch.length} requests have cost could not be stored`, thrown)
       }
       journal.remove(

@@ -322,23 +322,23 @@ function rejectForbidden(
   rules: ServerRules,
   callerRules: ServerRules | undefined,
 ): void {
-  const name = `The MCP server \`${truncate(label)}\``
+  const name = `MCP server \`${truncate(label)}\``
   if (rules.length === 0)
-    throw new GatewayError(
-      'invalid-request',
-      `${name} cannot be used: this gateway calls no MCP servers. Its operator can allow hosts with MCP_SERVERS.`,
-      { code: 'mcp_servers_off', param },
+    throw invalidField(
+      param,
+      `the ${name} cannot be used: this gateway calls no MCP servers. Its operator can allow hosts with MCP_SERVERS.`,
+      { code: 'mcp_servers_off' },
     )
   if (!URL.canParse(url)) throw invalidField(param, 'the address of the MCP server is not a URL.')
   const address = new URL(url)
   if (admissionOf(address, rules) === undefined)
     throw forbidden(
-      `${name} is at \`${truncate(address.host)}\`, which MCP_SERVERS of this gateway does not allow.`,
+      `The ${name} is at \`${truncate(address.host)}\`, which MCP_SERVERS of this gateway does not allow.`,
       param,
     )
   if (callerRules !== undefined && admissionOf(address, callerRules) === undefined)
     throw forbidden(
-      `${name} is at \`${truncate(address.host)}\`, which the \`mcp_servers\` of this key do not allow.`,
+      `The ${name} is at \`${truncate(address.host)}\`, which the \`mcp_servers\` of this key do not allow.`,
       param,
     )
 }

@@ -52,13 +52,13 @@ describe('a server is refused before anything is sent', () => {
       server: running,
       api,
     } = world(script, { mcp: { rules: [] } })
-    for (const response of [
-      await responses({ tools: [entry()], stream: true }),
-      await messages({ mcp_servers: [server()] }),
-    ]) {
+    for (const [field, response] of [
+      ['tools.0', await responses({ tools: [entry()], stream: true })],
+      ['mcp_servers.0', await messages({ mcp_servers: [server()] })],
+    ] as const) {
       expect(response.status).toBe(400)
       expect((await jsonOf(response)).error.message).toBe(
-        'The MCP server `s` cannot be used: this gateway calls no MCP servers. Its operator can allow hosts with MCP_SERVERS.',
+        `${field}: the MCP server \`s\` cannot be used: this gateway calls no MCP servers. Its operator can allow hosts with MCP_SERVERS.`,
       )
     }
     expect([running.seen, api.seen.filter(({ route }) => route.startsWith('POST'))]).toEqual([[], []])

@@ -53,7 +53,7 @@ test-browser: $(DEV) $(BINARY) ## try the pages of the compiled executable in an
 test-postgres: $(DEV) ## three gateways, nginx and PostgreSQL, which are killed and stopped
 	$(BUN) test $(PATIENCE) $(wildcard ./test/cluster/*.cluster.ts) $(REPORT)
 
-test-agents: $(DEV) $(BINARY) ## run Claude Code, Codex, Gemini CLI and opencode on the compiled executable
+test-agents: $(DEV) $(BINARY) ## run seven coding agents, Claude Code to Qwen Code, on the compiled executable
 	@$(BUN) test/support/agents/install.ts
 	BINARY=$(CURDIR)/$(BINARY) $(BUN) test --max-concurrency 2 $(wildcard ./test/agents/*.agents.ts) $(REPORT)
 	@echo 'Left out: whatever needs a person at the keyboard, and the systems and versions not installed here.'

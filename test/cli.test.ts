@@ -263,7 +263,8 @@ describe('help', () => {
   test.each(['--help', '-h', '--port 9 --help', 'help'])('`zai2api %s` fits a screen', async (line) => {
     const { code, stdout, stderr, started } = await run(line)
     expect([code, stderr, started]).toEqual([0, '', []])
-    for (const command of Object.keys(commandTable)) expect(stdout).toMatch(new RegExp(`^  ${command} +[A-Z]`, 'm'))
+    for (const command of Object.keys(commandTable))
+      expect(stdout).toMatch(new RegExp(`^  (?:${command} +[A-Z]|(?:\\w+ )*${command}(?: \\w+)*$)`, 'm'))
     expect(stdout).toContain('\n  --port NUMBER                 Port to listen on; 0 takes a free one.\n')
     expect(stdout).toContain('\n  --config PATH ')
     expect(stdout.trimEnd().split('\n').length).toBeLessThanOrEqual(40)

@@ -36,7 +36,7 @@ const notRun: readonly { command: RegExp; why: string; instead?: (command: strin
     instead: () => 'zai2api service install --dry-run',
   },
   {
-    command: /^(?:ZAI_API_KEY=\S+ )?zai2api (?:claude|codex|gemini|opencode)\b/,
+    command: /^(?:ZAI_API_KEY=\S+ )?zai2api (?:claude|codex|gemini|opencode|qwen|pi|cline|aider|goose|crush)\b/,
     why: 'starts a client, which make test-agents does',
   },
   { command: /^zai2api(?: quota| setup.*)$/, why: 'asks Z.AI; tests in test/cli/commands have a server of their own' },

@@ -12,6 +12,8 @@ export interface ClientHome {
   /** The client's folder in a home, and its settings in that: `.gemini`, `settings.json`. */
   folder: string
   file: string
+  /** The variable names the client's folder itself, and not the home that it is in. */
+  isFolder?: true
   /** Takes precedence over the user's settings. */
   settings(target: ClientTarget): Record<string, unknown>
 }
@@ -25,11 +27,12 @@ type Env = Record<string, string | undefined>
  */
 export function makeClientHome(name: string, home: ClientHome, target: ClientTarget, env: Env): string | undefined {
   const state = stateFolder(env)
-  const user = env[home.variable] ?? env.HOME ?? env.USERPROFILE
+  const user = (home.isFolder ? undefined : env[home.variable]) ?? env.HOME ?? env.USERPROFILE
   if (state === undefined || user === undefined) return undefined
   const path = join(state, `${name}-home`)
-  const own = join(user, home.folder)
-  const folder = join(path, home.folder)
+  const given = home.isFolder && env[home.variable]
+  const own = given || join(user, home.folder)
+  const folder = home.isFolder ? path : join(path, home.folder)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   for (const entry of entriesOf(own)) if (entry !== home.file) link(join(own, entry), join(folder, entry))
   const settings = merged(readSettings(join(own, home.file)), home.settings(target))

@@ -1,10 +1,16 @@
 /** The clients that `zai2api NAME` runs, under the names of their executables. Other client setups are for libraries. */
 export const programs = {
-  claude: { title: 'Claude Code', package: '@anthropic-ai/claude-code' },
-  codex: { title: 'Codex', package: '@openai/codex' },
-  gemini: { title: 'Gemini CLI', package: '@google/gemini-cli' },
-  opencode: { title: 'opencode', package: 'opencode-ai' },
-} as const satisfies Record<string, { title: string; package: string }>
+  claude: { title: 'Claude Code', install: 'npm install -g @anthropic-ai/claude-code' },
+  codex: { title: 'Codex', install: 'npm install -g @openai/codex' },
+  gemini: { title: 'Gemini CLI', install: 'npm install -g @google/gemini-cli' },
+  opencode: { title: 'opencode', install: 'npm install -g opencode-ai' },
+  qwen: { title: 'Qwen Code', install: 'npm install -g @qwen-code/qwen-code' },
+  pi: { title: 'pi', install: 'npm install -g @mariozechner/pi-coding-agent' },
+  cline: { title: 'Cline', install: 'npm install -g cline' },
+  aider: { title: 'aider', install: 'pip install aider-chat' },
+  goose: { title: 'goose', install: 'its documentation says how to install it' },
+  crush: { title: 'Crush', install: 'npm install -g @charmland/crush' },
+} as const satisfies Record<string, { title: string; install: string }>
 
 export type Program = keyof typeof programs
 

@@ -1,7 +1,17 @@
 import { apiServices } from '../config/api-services.ts'
+import { type Program, programNames, programs } from './client-programs.ts'
 import { clientSetups } from './clients/index.ts'
 
-const launched = { flags: ['settings'], takes: 'arguments' } as const
+type Launcher = { about: string; readonly flags: readonly ['settings']; readonly takes: 'arguments' }
+
+/** One for each client that is run. */
+function launchers(): Record<Program, Launcher> {
+  const entries = programNames.map((name): [Program, Launcher] => {
+    const about = `Run ${programs[name].title} on the gateway, which is started if it does not run yet.`
+    return [name, { about, flags: ['settings'], takes: 'arguments' }]
+  })
+  return Object.fromEntries(entries) as Record<Program, Launcher>
+}
 
 /** All commands, in the order of the help. */
 export const commandTable = {
@@ -18,10 +28,7 @@ export const commandTable = {
   },
   serve: { about: 'Answer API requests; this is what runs when no command is named.', flags: ['settings'] },
   demo: { about: 'Answer API requests with a scripted model: no network, no account.', flags: ['settings'] },
-  claude: { about: 'Run Claude Code on the gateway, which is started if it does not run yet.', ...launched },
-  codex: { about: 'Run Codex on the gateway, which is started if it does not run yet.', ...launched },
-  gemini: { about: 'Run Gemini CLI on the gateway, which is started if it does not run yet.', ...launched },
-  opencode: { about: 'Run opencode on the gateway, which is started if it does not run yet.', ...launched },
+  ...launchers(),
   env: {
     about: 'Print what a client needs: lines for a shell, text for its file, or its fields.',
     more: `Clients: ${Object.keys(clientSetups).join(', ')}.`,

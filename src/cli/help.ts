@@ -3,6 +3,7 @@ import { flagOf, type Setting, settingList, settings, tomlKeyOf } from '../confi
 import { didYouMean, printable, UsageError } from '../config/usage-error.ts'
 import { onOff } from '../config/value-kinds.ts'
 import { markers } from '../upstreams/demo/markers.ts'
+import { programNames } from './client-programs.ts'
 import { type CommandName, commandTable, isCommand, rowOf } from './command-table.ts'
 import { databaseActions } from './db-options.ts'
 import { keyActions, keyFlags } from './key-actions.ts'
@@ -19,7 +20,7 @@ export function programHelp(): string {
   return page([
     ["zai2api: the OpenAI, Anthropic and Gemini APIs for Z.AI's GLM models, from one executable file."],
     ['Usage: zai2api [command] [flags]'],
-    ['Commands:', ...Object.entries(commandTable).flatMap(([name, { about }]) => commandRow(name, about))],
+    ['Commands:', ...commandRows()],
     ['Flags used most:', ...frequentFlagsOf(), ...commonFlags],
     [
       'zai2api help COMMAND, zai2api help SETTING and zai2api help settings tell more. Examples:',
@@ -28,6 +29,16 @@ export function programHelp(): string {
       '  zai2api doctor                            find out what does not work',
     ],
   ])
+}
+
+/** The clients that are run share one row. */
+function commandRows(): string[] {
+  const about = 'Run that client on the gateway, which is started if it does not run yet.'
+  const launchers = [`  ${programNames.join(' ')}`, ' '.repeat(commandMargin) + about]
+  return Object.entries(commandTable).flatMap(([name, { about }]) => {
+    if (programNames.some((program) => program === name)) return name === programNames[0] ? launchers : []
+    return commandRow(name, about)
+  })
 }
 
 /** What `zai2api COMMAND --help` prints. */

@@ -122,6 +122,12 @@ async function run(invocation: Invocation, io: Io, commands: Commands): Promise<
     case 'codex':
     case 'gemini':
     case 'opencode':
+    case 'qwen':
+    case 'pi':
+    case 'cline':
+    case 'aider':
+    case 'goose':
+    case 'crush':
       return await commands.launch(command, rest, reachable(sent(['gateway', 'collector'], 'typed'), io), io)
     case 'env': {
       const client = clientOf(rest)

@@ -1,19 +1,29 @@
 import { join } from 'node:path'
 import { stateFolder } from '../config/folders.ts'
+import { UsageError } from '../config/usage-error.ts'
 import type { ClientSetup, ClientTarget } from './clients/setup.ts'
 import type { Io } from './io.ts'
 import { writePrivateFile } from './private-file.ts'
 
-/** Writes the file of a setup and adds its path to the target. Where that fails, the client does without it. */
-export function withStateFile(target: ClientTarget, { stateFile }: ClientSetup, { env, stderr }: Io): ClientTarget {
-  const folder = stateFolder(env)
-  if (stateFile === undefined || folder === undefined) return target
+/**
+ * Writes the file of a setup and adds its path to the target. Where that fails, a client that can does without it. Errors:
+ * UsageError for one that cannot.
+ */
+export function withStateFile(target: ClientTarget, { label, stateFile }: ClientSetup, io: Io): ClientTarget {
+  if (stateFile === undefined) return target
+  const folder = stateFolder(io.env)
+  if (folder === undefined) {
+    if (stateFile.isNeeded) throw new UsageError(`${label} needs a file, and there is no HOME to write it below`)
+    return target
+  }
   const file = join(folder, stateFile.name)
   try {
     writePrivateFile(file, stateFile.text(target))
     return { ...target, file }
   } catch (cause) {
-    stderr(`zai2api: the client does without ${file}: ${cause instanceof Error ? cause.message : cause}\n`)
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    if (stateFile.isNeeded) throw new UsageError(`${label} needs ${file}, which cannot be written: ${reason}`)
+    io.stderr(`zai2api: the client does without ${file}: ${reason}\n`)
     return target
   }
 }

@@ -69,6 +69,7 @@ test('clients are set up by the recipes of zai2api env, with no key of anybody',
     'zai2api codex',
     'zai2api gemini',
     'zai2api opencode',
+    ...['zai2api qwen', 'zai2api pi', 'zai2api cline', 'zai2api aider', 'zai2api goose', 'zai2api crush'],
   ])
   for (const { text } of setups) {
     expect(text).toContain('https://gw.example')

@@ -45,11 +45,6 @@ export const editorClients = {
       }),
     },
   },
-  cline: {
-    label: 'Cline',
-    source: { read: 'docs.cline.bot/provider-config/openai-compatible', at: readOn },
-    form: { where: 'the settings panel (gear)', fields: (target) => panelFields(target, 'Model ID') },
-  },
   roo: {
     label: 'Roo Code',
     source: { read: 'docs.roocode.com/providers/openai-compatible', at: readOn },

@@ -48,8 +48,10 @@ export interface ClientSetup {
   /** The endpoints for Anthropic's clients may have a key of their own. */
   usesAnthropicKey?: true
   variables?(target: ClientTarget): Variable[]
-  /** Arguments to insert before those of the user. */
+  /** Arguments to insert before those of the user, unless those begin with one of `commands`. */
   args?(target: ClientTarget): string[]
+  /** Commands of the client that know none of `args`. */
+  commands?: readonly string[]
   /** Text for the client's own configuration file, or for a program. */
   snippet?: {
     file: string
@@ -60,7 +62,12 @@ export interface ClientSetup {
   /** Fields that the user fills in: where they are, and each label with its value. */
   form?: { where: string; fields(target: ClientTarget): Record<string, string> }
   /** A file that the settings name. It is written into the state folder, anew at each start. */
-  stateFile?: { name: string; text(target: ClientTarget): string }
+  stateFile?: {
+    name: string
+    text(target: ClientTarget): string
+    /** Without it the client would ask somebody else. */
+    isNeeded?: true
+  }
   /** Settings for a home of its own. */
   home?: ClientHome
 }

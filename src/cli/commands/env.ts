@@ -2,7 +2,7 @@ import { compose } from '../../compose.ts'
 import type { LoadedConfig } from '../../config/load.ts'
 import { clientTargetOf, keysOf, provesBy, urlOf, whoListens } from '../client-target.ts'
 import { type Client, clientSetups } from '../clients/index.ts'
-import type { ClientTarget } from '../clients/setup.ts'
+import type { ClientSetup, ClientTarget } from '../clients/setup.ts'
 import type { Io } from '../io.ts'
 import { setupText } from '../setup-text.ts'
 import { type Shell, shellOf } from '../shell-syntax.ts'
@@ -16,7 +16,10 @@ export interface EnvOptions {
 
 /** Prints what a client of the gateway needs, ready for a shell or for the client's own file. */
 export async function env(loaded: LoadedConfig, io: Io, { client, shell }: EnvOptions): Promise<number> {
-  const target = withStateFile(await targetFor(client, loaded, io), clientSetups[client], io)
+  const setup: ClientSetup = clientSetups[client]
+  const asked = await targetFor(client, loaded, io)
+  // What only the launcher needs is not printed.
+  const target = setup.stateFile?.isNeeded ? asked : withStateFile(asked, setup, io)
   io.stdout(setupText(client, target, shell ?? shellOf(io.env)))
   return 0
 }

@@ -23,10 +23,10 @@ const keptLines = 20
 
 /** Runs a client on the gateway and leaves it the terminal. Resolves with its exit code, or 128 + n for signal n. */
 export async function launch(program: Program, args: readonly string[], loaded: LoadedConfig, io: Io): Promise<number> {
-  const { title, package: name } = programs[program]
+  const { title, install } = programs[program]
   const executable = installed(program, io)
   if (executable === undefined) {
-    io.stderr(`zai2api: ${title} is not installed: there is no ${program} on the PATH; npm install -g ${name}\n`)
+    io.stderr(`zai2api: ${title} is not installed: there is no ${program} on the PATH; ${install}\n`)
     return notFound
   }
   const notice = promptNotice(loaded)
@@ -35,7 +35,8 @@ export async function launch(program: Program, args: readonly string[], loaded: 
   try {
     const setup: ClientSetup = clientSetups[program]
     const target = withStateFile(await clientTargetOf(program, gateway, loaded), setup, io)
-    const command = [executable, ...(setup.args?.(target) ?? []), ...args]
+    const isOwnCommand = setup.commands?.includes(args[0] ?? '')
+    const command = [executable, ...((!isOwnCommand && setup.args?.(target)) || []), ...args]
     const inherited = withoutCredentials(io.env, loaded)
     const variables = [...(setup.variables?.(target) ?? []), ...homeVariables(program, setup, target, io)]
     return await run(command, environment(inherited, variables, target))

@@ -133,8 +133,7 @@ async function triedOut(
 ): Promise<boolean> {
   const program = programNames.find((name) => name === client)
   const missing = program !== undefined && installed(program, io) === undefined
-  if (missing)
-    io.stdout(`${programs[program].title} is not installed yet: npm install -g ${programs[program].package}\n`)
+  if (missing) io.stdout(`${programs[program].title} is not installed yet: ${programs[program].install}\n`)
   const found: Finding[] = []
   for await (const finding of answers(config, io.version, edge, upstreamKinds)) {
     found.push(finding)

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { systemClock } from '../../../src/async/system-clock.ts'
+import { programNames } from '../../../src/cli/client-programs.ts'
 import { codexInstructions } from '../../../src/cli/clients/codex-instructions.ts'
 import { ensureSecret } from '../../../src/cli/gateway-secret.ts'
 import { demo } from '../../../src/upstreams/demo/index.ts'
@@ -16,11 +17,13 @@ const home = join(folder, 'home')
 /** A fake client: prints its arguments, its environment and the gateway's response on one line, then acts as configured. */
 const fakeClient = `
 const { FAKE: action = '0', ...env } = process.env
-const url = env.ANTHROPIC_BASE_URL ?? env.GOOGLE_GEMINI_BASE_URL ?? env.GATEWAY ?? 'http://127.0.0.1:1'
-const key = env.ANTHROPIC_AUTH_TOKEN ?? env.GEMINI_API_KEY ?? env.ZAI2API_KEY
+const files = [env.CLINE_PROVIDER_SETTINGS_PATH, env.CRUSH_GLOBAL_CONFIG && env.CRUSH_GLOBAL_CONFIG + '/crush.json', process.argv[3]]
+const inFile = () => /http:[/][/]127[.:0-9]+/.exec(files.map((file) => { try { return require('fs').readFileSync(file, 'utf8') } catch { return '' } }).join())?.[0]
+const url = env.ANTHROPIC_BASE_URL ?? env.GOOGLE_GEMINI_BASE_URL ?? (env.OPENAI_BASE_URL ?? env.OPENAI_API_BASE)?.slice(0, -3) ?? env.OPENAI_HOST ?? inFile() ?? env.GATEWAY ?? 'http://127.0.0.1:1'
+const key = env.ANTHROPIC_AUTH_TOKEN ?? env.GEMINI_API_KEY ?? env.ZAI2API_KEY ?? env.OPENAI_API_KEY ?? /sk-[0-9A-Za-z]{32}/.exec(require('fs').readFileSync(files[0], 'utf8'))?.[0]
 const codexUrl = /base_url="(.+)\\/v1"/.exec(process.argv.join('\\n'))?.[1]
 const opencodeUrl = env.OPENCODE_CONFIG_CONTENT && JSON.parse(env.OPENCODE_CONFIG_CONTENT).provider.zai2api.options.baseURL.slice(0, -3)
-const ask = (authorization) => fetch((codexUrl ?? opencodeUrl ?? url) + '/v1/models', { headers: { authorization }, proxy: false }).then(({ status }) => status)
+const ask = (authorization) => fetch((codexUrl ?? opencodeUrl ?? url) + '/v1/models', { headers: { authorization }, proxy: false }).then(({ status }) => status, () => 0)
 const said = { args: process.argv.slice(2), env, status: await ask('Bearer ' + key), stranger: await ask('Bearer stranger') }
 console.log(JSON.stringify(said))
 if (action === 'die') process.kill(process.pid, 'SIGKILL')
@@ -34,7 +37,7 @@ if (action === 'wait') {
 
 beforeAll(async () => {
   await Bun.write(join(folder, 'fake.js'), fakeClient)
-  for (const name of ['claude', 'codex', 'gemini', 'opencode']) {
+  for (const name of programNames) {
     const path = join(folder, 'bin', name)
     await Bun.write(path, `#!/bin/sh\nexec '${process.execPath}' --no-env-file '${join(folder, 'fake.js')}' "$@"\n`)
     chmodSync(path, 0o755)
@@ -265,6 +268,81 @@ describe('a client is run on a gateway of its own:', () => {
     expect(Object.keys(models).filter((id) => /Thinking|Search/.test(id))).toEqual([])
   })
 
+  test('qwen gets its variables, and the kind of its provider where it asks for that', async () => {
+    const { args, env, status, stranger } = await said(['qwen', 'Hi'])
+    expect([args, status, stranger]).toEqual([['--auth-type', 'openai', '--model', 'GLM-4.5', 'Hi'], 200, 401])
+    expect(env).toMatchObject({ OPENAI_MODEL: 'GLM-4.5', OPENAI_BASE_URL: expect.stringMatching(/:\d+\/v1$/) })
+    expect((await said(['qwen', 'mcp', 'list'])).args).toEqual(['mcp', 'list'])
+  })
+
+  test('pi gets an extension with a provider of every model, and its own commands nothing', async () => {
+    const state = join(folder, 'pi-state')
+    const file = join(state, 'zai2api', 'pi-provider.js')
+    const { args, env, status, stranger } = await said(['pi', '-p', 'Hi'], { XDG_STATE_HOME: state })
+    expect(args).toEqual(['--extension', file, '--provider', 'zai2api', '--model', 'GLM-4.5', '-p', 'Hi'])
+    expect([status, stranger]).toEqual([200, 401])
+    expect(env.ZAI2API_KEY).toMatch(/^sk-/)
+    const registered: [string, { models: Record<string, unknown>[] }][] = []
+    const { default: register } = await import(file)
+    register({ registerProvider: (...given: (typeof registered)[0]) => registered.push(given) })
+    const [name, provider] = registered[0] ?? []
+    expect([name, provider]).toMatchObject(['zai2api', { api: 'openai-completions', apiKey: 'ZAI2API_KEY' }])
+    expect(provider?.models.find(({ id }) => id === 'GLM-5.3')).toEqual({
+      ...{ id: 'GLM-5.3', name: 'GLM-5.3', reasoning: true, input: ['text'] },
+      ...{ contextWindow: 1_048_576, maxTokens: 131_072 },
+      cost: { input: 1.4, output: 4.4, cacheRead: 0.26, cacheWrite: 0 },
+    })
+    expect((await said(['pi', 'list'], { XDG_STATE_HOME: state })).args).toEqual(['list'])
+  })
+
+  test('cline gets a file of providers for its user alone', async () => {
+    const state = join(folder, 'cline-state')
+    const { args, env, status, stranger } = await said(['cline', 'Hi'], { XDG_STATE_HOME: state })
+    expect([args, status, stranger]).toEqual([['Hi'], 200, 401])
+    const file = join(state, 'zai2api', 'cline-providers.json')
+    expect(env.CLINE_PROVIDER_SETTINGS_PATH).toBe(file)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(await Bun.file(file).json()).toMatchObject({
+      lastUsedProvider: 'openai-compatible',
+      providers: { 'openai-compatible': { settings: { model: 'GLM-4.5', apiKey: expect.stringMatching(/^sk-/) } } },
+    })
+  })
+
+  test('crush gets a folder with its own files, and its configuration with a provider more', async () => {
+    const own = join(folder, 'crush-user')
+    const state = join(folder, 'crush-state')
+    await Bun.write(
+      join(own, '.config', 'crush', 'crush.json'),
+      '{ "options": { "debug": true }, "providers": { "a": {} } }',
+    )
+    await Bun.write(join(own, '.config', 'crush', 'CRUSH.md'), 'Be brief.')
+    const { env, status, stranger } = await said(['crush'], { HOME: own, XDG_STATE_HOME: state })
+    expect([status, stranger]).toEqual([200, 401])
+    const made = env.CRUSH_GLOBAL_CONFIG ?? ''
+    expect(made).toBe(join(state, 'zai2api', 'crush-home'))
+    expect(await Bun.file(join(made, 'CRUSH.md')).text()).toBe('Be brief.')
+    expect(await Bun.file(join(made, 'crush.json')).json()).toMatchObject({
+      options: { debug: true },
+      models: { large: { provider: 'zai2api', model: 'GLM-4.5' } },
+      providers: { a: {}, zai2api: { type: 'openai-compat', api_key: '$ZAI2API_KEY' } },
+    })
+  })
+
+  test.each([
+    ['aider', { AIDER_MODEL: 'openai/GLM-4.5' }],
+    ['goose', { GOOSE_PROVIDER: 'openai', GOOSE_MODEL: 'GLM-4.5' }],
+  ])('%s gets its variables', async (program, expected) => {
+    const { args, env, status, stranger } = await said([program, 'Hi'])
+    expect([args, status, stranger]).toEqual([['Hi'], 200, 401])
+    expect(env).toMatchObject(expected)
+  })
+
+  test.each(['pi', 'cline'])('%s is not run where its file cannot be written', async (program) => {
+    const { code, stdout, stderr } = await run([program], { XDG_STATE_HOME: sharedScript })
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toMatch(/^zai2api: \w+ needs \S+, which cannot be written: .+\n$/)
+  })
+
   test('the home folder is unchanged', () => {
     // The second entry is Bun's cache, because the test runs from source.
     expect(readdirSync(home).filter((name) => name !== '.bun')).toEqual(['.keep'])
@@ -295,7 +373,7 @@ describe('in a cloned folder', () => {
   ])('%s of its .env is refused in one line', async (name, dotEnv, given) => {
     await Bun.write(join(repository, '.env'), dotEnv)
     const env = { ...usualEnv, ...(dotEnv.includes('LISTEN_PORT') ? {} : { LISTEN_PORT: '0' }), ...given }
-    const commands = ['claude', 'codex', 'opencode', 'env claude', 'env openai']
+    const commands = [...programNames, 'env claude', 'env openai']
     for (const command of commands) {
       const runIn = name === 'ZAI_API_BASE' && command === 'claude' ? runProgram : runShared
       const { code, stdout, stderr } = await runIn(command.split(' '), env, repository)
@@ -335,7 +413,7 @@ describe('in a cloned folder', () => {
 
 test('a client gets no credential of the gateway under any name', async () => {
   const [apiKey, token] = ['a1b2c3d4e5f6.SecretSecret', 'eyJhbGci.eyJpZCI6.SigSigSig']
-  for (const program of ['claude', 'codex', 'opencode']) {
+  for (const program of programNames) {
     const { env } = await said([program], {
       ...{ ZAI_API_KEY: apiKey, ZAI_TOKEN: token, BACKUP_TOKEN: token, AUTH_TOKEN: 'sk-operator-key' },
       ...{ ANTHROPIC_API_KEY: 'sk-of-somebody', OTEL_EXPORTER_OTLP_HEADERS: 'x-key=collector-key' },
@@ -468,6 +546,7 @@ test.each([
   ['claude', 'Claude Code', '@anthropic-ai/claude-code'],
   ['codex', 'Codex', '@openai/codex'],
   ['opencode', 'opencode', 'opencode-ai'],
+  ['qwen', 'Qwen Code', '@qwen-code/qwen-code'],
 ])('%s that is not installed is reported on one line', async (program, title, name) => {
   expect(await run([program, '--version'], { PATH: home })).toEqual({
     code: 127,

@@ -10,6 +10,10 @@ export const agents = {
   'Codex 0.171.0': { name: '@openai/codex', version: '0.171.0', program: 'codex' },
   'Gemini CLI 0.61.0': { name: '@google/gemini-cli', version: '0.61.0', program: 'gemini' },
   'opencode 1.18.33': { name: 'opencode-ai', version: '1.18.33', program: 'opencode' },
+  'pi 0.73.1': { name: '@mariozechner/pi-coding-agent', version: '0.73.1', program: 'pi' },
+  'Cline CLI 3.0.65': { name: 'cline', version: '3.0.65', program: 'cline' },
+  /** It needs node 22, whatever else is there. */
+  'Qwen Code 0.24.4': { name: '@qwen-code/qwen-code', version: '0.24.4', program: 'qwen', beside: ['node@22.23.3'] },
 } as const satisfies Record<string, Package>
 
 export type Agent = keyof typeof agents
@@ -19,6 +23,8 @@ interface Package {
   version: string
   /** What it is called on the command line. */
   program: string
+  /** Packages that it runs on. */
+  beside?: readonly string[]
 }
 
 const cache = resolve(import.meta.dir, '../../../.cache/agents')
@@ -57,15 +63,15 @@ async function install(wanted: Package): Promise<string | undefined> {
   return failure
 }
 
-function npmInstall({ name, version }: Package, folder: string): Promise<string | undefined> {
+function npmInstall({ name, version, beside = [] }: Package, folder: string): Promise<string | undefined> {
   const quiet = ['--no-audit', '--no-fund', '--no-package-lock', '--no-save', '--loglevel=error', '--fetch-retries=1']
-  return complaintOf(['npm', 'install', '--prefix', folder, ...quiet, `${name}@${version}`])
+  return complaintOf(['npm', 'install', '--prefix', folder, ...quiet, `${name}@${version}`, ...beside])
 }
 
 /** Its native part is an optional package, so npm is content without it; and npm may not run install scripts. */
 async function trial({ name, program, version }: Package, folder: string): Promise<string | undefined> {
   const start = [join(binIn(folder), program), '--version']
-  const failed = await complaintOf(start)
+  const failed = await complaintOf(start, binIn(folder))
   if (failed === undefined) return undefined
   const scripts = ['install.cjs', 'postinstall.mjs'].map((file) => join(folder, 'node_modules', name, file))
   const script = scripts.find(existsSync)
@@ -73,8 +79,15 @@ async function trial({ name, program, version }: Package, folder: string): Promi
   return (await complaintOf(['node', script])) ?? (await complaintOf(start))
 }
 
-async function complaintOf(command: string[]): Promise<string | undefined> {
-  const child = Bun.spawn(command, { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe', timeout: installDeadlineMs })
+async function complaintOf(command: string[], bin = ''): Promise<string | undefined> {
+  const env = { ...process.env, PATH: [bin, process.env.PATH].join(':') }
+  const child = Bun.spawn(command, {
+    env,
+    stdin: 'ignore',
+    stdout: 'ignore',
+    stderr: 'pipe',
+    timeout: installDeadlineMs,
+  })
   const [code, said] = await Promise.all([child.exited, new Response(child.stderr).text()])
   return code === 0 ? undefined : said.trim() || `${command[0]} ended with ${child.signalCode ?? code}`
 }

@@ -26,6 +26,8 @@ export async function scratch(agent: Agent, files: Files): Promise<Scratch> {
   await mkdir(env.TMPDIR)
   await Bun.write(join(home, '.gitconfig'), '[user]\nname = Scratch\nemail = scratch@example.com\n')
   await Bun.write(join(home, '.codex', 'config.toml'), codexConfig)
+  await Bun.write(join(home, '.qwen', 'settings.json'), JSON.stringify(qwenSettings))
+  await Bun.write(join(home, '.cline', 'data', 'settings', 'global-settings.json'), JSON.stringify(clineSettings))
   for (const [file, content] of Object.entries(files)) await Bun.write(join(repository, file), content)
   git(['init', '-q'])
   git(['add', '.'])
@@ -70,6 +72,7 @@ function environment(root: string, home: string, bin: string) {
     DISABLE_TELEMETRY: '1',
     DISABLE_ERROR_REPORTING: '1',
     DISABLE_AUTOUPDATER: '1',
+    PI_OFFLINE: '1',
     OPENCODE_DISABLE_AUTOUPDATE: '1',
     OPENCODE_DISABLE_MODELS_FETCH: '1',
     OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
@@ -86,6 +89,13 @@ enabled = false
 plugins = false
 apps = false
 `
+
+const qwenSettings = {
+  privacy: { usageStatisticsEnabled: false },
+  memory: { enableManagedAutoMemory: false, enableManagedAutoDream: false },
+  general: { enableAutoUpdate: false },
+}
+const clineSettings = { telemetryOptOut: true, autoUpdateEnabled: false }
 
 /** A proxy that lets nobody through and remembers who asked. */
 function deadEnd() {

@@ -18,12 +18,10 @@ export function usageOf(counts: UsageCounts | null | undefined): Usage | undefin
   if (inputTokens === 0 && outputTokens === 0) return undefined
   const cachedInputTokens = counts?.prompt_tokens_details?.cached_tokens
   const reasoningTokens = counts?.completion_tokens_details?.reasoning_tokens
-  return {
-    inputTokens,
-    outputTokens,
-    ...(typeof cachedInputTokens === 'number' ? { cachedInputTokens } : {}),
-    ...(typeof reasoningTokens === 'number' ? { reasoningTokens } : {}),
-  }
+  const usage: Usage = { inputTokens, outputTokens }
+  if (typeof cachedInputTokens === 'number') usage.cachedInputTokens = cachedInputTokens
+  if (typeof reasoningTokens === 'number') usage.reasoningTokens = reasoningTokens
+  return usage
 }
 
 export function usageSum(one: Usage, other: Usage): Usage {

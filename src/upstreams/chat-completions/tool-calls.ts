@@ -212,13 +212,11 @@ export function toolCallAssembler(tools: readonly Tool[], meter?: CallMeter): To
     const { key, name, unsent } = call
     if (call.state === 'flowing' && unsent === '') return
     const id = call.state === 'waiting' ? ownId(call) : undefined
-    out.push({
-      type: 'tool-call',
-      key,
-      ...(id === undefined ? {} : { id }),
-      ...(call.state === 'waiting' && name !== '' ? { name: toolNamed(name, tools)?.name ?? name } : {}),
-      ...(unsent === '' ? {} : { arguments: unsent }),
-    })
+    const piece: Extract<Delta, { type: 'tool-call' }> = { type: 'tool-call', key }
+    if (id !== undefined) piece.id = id
+    if (call.state === 'waiting' && name !== '') piece.name = toolNamed(name, tools)?.name ?? name
+    if (unsent !== '') piece.arguments = unsent
+    out.push(piece)
     call.state = 'flowing'
     call.unsent = ''
   }

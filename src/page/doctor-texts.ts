@@ -81,6 +81,7 @@ export const doctorTexts: readonly (readonly [english: string, chinese: string])
   ],
   ['nothing is asked of the network (--offline)', '不访问网络（--offline）'],
   ['there is nobody to ask', '没有可以询问的对象'],
+  ['needs neither network nor account', '既不需要网络，也不需要账号'],
   // Answers
   ['{} answers', '{} 有应答'],
   [

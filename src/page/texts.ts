@@ -383,6 +383,7 @@ const request = {
   picture: ['Picture', '图片'],
   difference: ['Difference', '差异'],
   from: ['From', '从'],
+  setIn: ['From', '来源'],
   to: ['to', '到'],
   linesDiffer: [
     (n: number, same: number) => `${n} lines differ, ${same} are the same`,

@@ -232,3 +232,13 @@ test('the last hour is counted, and what went wrong is told with its remedy', as
   })
   await close()
 })
+
+test.each([
+  ['coding', true],
+  ['general', undefined],
+])('an upstream says whether it is on a plan for one person: %s', async (ZAI_API_BASE, expected) => {
+  const { ask, close } = await operatedGateway({ ZAI_API_BASE })
+  const { upstreams } = await (await ask('GET', '/admin/api/upstreams')).json()
+  expect(upstreams[0]?.for_one_person).toBe(expected)
+  await close()
+})

@@ -71,6 +71,7 @@ const composed = /^this machine is X s X$|^X by X$|^There is no key \$\{/
 const speakers = [
   'src/cli/commands/doctor/*.ts',
   'src/upstreams/*/doctor.ts',
+  'src/upstreams/*/kind.ts',
   'src/admin/**/*.ts',
   'src/keys/change.ts',
   'src/keys/index.ts',

@@ -210,7 +210,7 @@ function Configuration({ config }: { config: System['config'] }) {
             <tr>
               <th>{t('setting')}</th>
               <th>{t('value')}</th>
-              <th>{t('from')}</th>
+              <th>{t('setIn')}</th>
             </tr>
           </thead>
           <tbody>

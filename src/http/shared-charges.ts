@@ -54,7 +54,8 @@ const renewMs = 5_000
  */
 export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCharges {
   const allowances = new Map<string, Allowance>()
-  let exchanging: Promise<void> | undefined
+  let exchanging = Promise.resolve()
+  let isExchanging = false
   let isClosed = false
   let stopTimer: (() => void) | undefined
   let stopRenewal = clock.after(renewMs, renew)
@@ -121,37 +122,45 @@ export function sharedCharges(shared: SharedAllowances, clock: Clock): SharedCha
 
   /** One exchange at a time: what comes meanwhile goes together in the next. */
   function exchange(): Promise<void> {
-    exchanging ??= exchangeAll().finally(() => {
-      exchanging = undefined
-    })
+    if (!isExchanging) {
+      isExchanging = true
+      exchanging = exchangeWhileDue()
+    }
     return exchanging
   }
 
-  async function exchangeAll(): Promise<void> {
+  async function exchangeWhileDue(): Promise<void> {
     // Whatever happens in one turn of the event loop goes together, too.
     await Promise.resolve()
-    for (let due = dueOnes(); due.length > 0; due = dueOnes()) {
-      const asked = due.map((allowance) => ({
-        allowance,
-        report: reportOf(allowance),
-        waiting: allowance.waiting.splice(0),
-      }))
-      for (const { allowance } of asked) allowance.isDue = false
-      try {
-        const answers = await shared.exchange(asked.map(({ report }) => report))
-        for (const [index, { allowance, report, waiting }] of asked.entries()) {
-          const answer = answers[index]
-          if (answer !== undefined) use(allowance, report, waiting, answer)
-        }
-      } catch {
-        // The database says itself that it is away. What was not reported is due again with the next request or renewal.
-        for (const { allowance, waiting } of asked) {
-          allowance.isDue = true
-          useOwnPart(allowance, waiting)
-        }
-        for (const allowance of allowances.values()) useOwnPart(allowance, allowance.waiting.splice(0))
-        return
+    let isAnswered = true
+    for (let due = dueOnes(); isAnswered && due.length > 0; due = dueOnes()) isAnswered = await exchangeOnce(due)
+    if (!isAnswered) for (const allowance of allowances.values()) useOwnPart(allowance, allowance.waiting.splice(0))
+    // In the same turn as the last look.
+    isExchanging = false
+  }
+
+  /** Resolves with whether the database has answered. */
+  async function exchangeOnce(due: readonly Allowance[]): Promise<boolean> {
+    const asked = due.map((allowance) => ({
+      allowance,
+      report: reportOf(allowance),
+      waiting: allowance.waiting.splice(0),
+    }))
+    for (const { allowance } of asked) allowance.isDue = false
+    try {
+      const answers = await shared.exchange(asked.map(({ report }) => report))
+      for (const [index, { allowance, report, waiting }] of asked.entries()) {
+        const answer = answers[index]
+        if (answer !== undefined) use(allowance, report, waiting, answer)
       }
+      return true
+    } catch {
+      // The database says itself that it is away. What was not reported is due again with the next request or renewal.
+      for (const { allowance, waiting } of asked) {
+        allowance.isDue = true
+        useOwnPart(allowance, waiting)
+      }
+      return false
     }
   }
 

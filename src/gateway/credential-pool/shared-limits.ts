@@ -142,7 +142,9 @@ export function shareLimits<Credential>(options: SharedLimitOptions<Credential>)
     queueMicrotask(() => {
       void exchangeWhileDue().finally(() => {
         isAsking = false
-        if (isUsed()) stopTimer = clock.after(pauseMs(), exchange)
+        // It may have become due after the last look.
+        if (isDue) exchange()
+        else if (isUsed()) stopTimer = clock.after(pauseMs(), exchange)
         else if (isClosed) leave()
       })
     })
